@@ -1,0 +1,28 @@
+/**
+ * The four path functions that the modules need, for the system they run on.
+ *
+ * The entry `@std/path` itself would load Node's `process` to ask for the system, and that nearly
+ * doubles the start-up time of a small program.
+ */
+import { basename as posixBasename } from "@std/path/posix/basename";
+import { dirname as posixDirname } from "@std/path/posix/dirname";
+import { join as posixJoin } from "@std/path/posix/join";
+import { resolve as posixResolve } from "@std/path/posix/resolve";
+import { basename as windowsBasename } from "@std/path/windows/basename";
+import { dirname as windowsDirname } from "@std/path/windows/dirname";
+import { join as windowsJoin } from "@std/path/windows/join";
+import { resolve as windowsResolve } from "@std/path/windows/resolve";
+
+const isWindows = Deno.build.os === "windows";
+
+/** The last segment of a path. */
+export const basename: typeof posixBasename = isWindows ? windowsBasename : posixBasename;
+
+/** The directory part of a path. On Windows give it a resolved path: of `C:/a` it makes `C:`. */
+export const dirname: typeof posixDirname = isWindows ? windowsDirname : posixDirname;
+
+/** Joins paths and normalizes the result. */
+export const join: typeof posixJoin = isWindows ? windowsJoin : posixJoin;
+
+/** Resolves paths to an absolute one. */
+export const resolve: typeof posixResolve = isWindows ? windowsResolve : posixResolve;

@@ -1,0 +1,10 @@
+export { assertArrayIncludes } from "./array_includes.ts";
+export { assert, assertFalse, fail } from "./assert.ts";
+export { AssertionError } from "./assertion_error.ts";
+export { assertGreater, assertGreaterOrEqual, assertLess, assertLessOrEqual } from "./compare.ts";
+export { equal } from "./equal.ts";
+export { assertEquals, assertNotEquals, assertStrictEquals } from "./equals.ts";
+export { assertExists, assertInstanceOf } from "./instance_of.ts";
+export { assertMatch, assertStringIncludes } from "./match.ts";
+export { assertObjectMatch } from "./object_match.ts";
+export { assertIsError, assertRejects, assertThrows } from "./throws.ts";

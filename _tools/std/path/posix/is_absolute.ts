@@ -1,0 +1,4 @@
+/** Whether `path` starts at the root. */
+export function isAbsolute(path: string): boolean {
+  return path.startsWith("/");
+}
