@@ -1,0 +1,30 @@
+import { folderOf, type Project, resolveImport, sourcesIn } from "../_project.ts";
+import type { Problem } from "../_problem.ts";
+
+/** Rule 2, second half: `cli/` and `examples/` see of the library what its users see. */
+export function checkCompositions(project: Project): Problem[] {
+  const exported = Object.values(project.config.exports).map((entry) => entry.slice(2));
+  const problems: Problem[] = [];
+  for (const source of sourcesIn(project, ["cli", "examples"])) {
+    const folder = folderOf(source.path);
+    for (const { specifier, line } of source.imports) {
+      const target = resolveImport(project, source.path, specifier);
+      const message = target === null
+        ? adviseOnLibrary(folder, specifier)
+        : folderOf(target) === folder || exported.includes(target)
+        ? null
+        : `Imports "${target}", which deno.json does not export (rule 2): ` +
+          "import an exported file, or export what is missing";
+      if (message !== null) problems.push({ path: source.path, line, message });
+    }
+  }
+  return problems;
+}
+
+function adviseOnLibrary(folder: string, specifier: string): string | null {
+  if (specifier.startsWith("@std/assert")) {
+    return `Imports "${specifier}" (rule 4): it is for tests and examples in documentation`;
+  }
+  if (folder === "cli" || specifier.startsWith("@std/")) return null;
+  return `Imports "${specifier}" (rule 2): examples import the package and @std only`;
+}
