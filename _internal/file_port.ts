@@ -34,7 +34,8 @@ export interface FileInfo {
 /** A file system. */
 export interface FilePort {
   openSync(path: string, options: Deno.OpenOptions): FileHandle;
-  mkdirSync(path: string, options: { mode: number }): void;
+  mkdirSync(path: string, options: { mode: number; recursive: boolean }): void;
+  chmodSync(path: string, mode: number): void;
   renameSync(from: string, to: string): void;
   removeSync(path: string): void;
   lstatSync(path: string): FileInfo;
@@ -45,6 +46,7 @@ export interface FilePort {
 export const denoFilePort: FilePort = {
   openSync: Deno.openSync,
   mkdirSync: Deno.mkdirSync,
+  chmodSync: Deno.chmodSync,
   renameSync: Deno.renameSync,
   removeSync: (path) => Deno.removeSync(path),
   lstatSync: Deno.lstatSync,

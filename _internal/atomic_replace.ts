@@ -1,0 +1,177 @@
+import { lookAtSync, syncDirectorySync } from "./directories.ts";
+import type { FileHandle, FilePort } from "./file_port.ts";
+import { pause, pauseSync } from "./lock.ts";
+import { basename, dirname, join } from "./path.ts";
+
+/** The step at which a replacement failed. Before `sync-directory` the old file is untouched. */
+export type ReplaceStage =
+  | "create-temp"
+  | "exhausted-temp-names"
+  | "write"
+  | "sync"
+  | "rename"
+  | "sync-directory";
+
+/** A failed step; the module that owns the file makes its error from it. */
+export interface ReplaceFailure {
+  stage: ReplaceStage;
+  path: string;
+  tempPath: string;
+  cause: unknown;
+}
+
+/** What to replace, and with what. */
+export interface Replacement {
+  path: string;
+  bytes: Uint8Array;
+  toError: (failure: ReplaceFailure) => Error;
+}
+
+const TEMP_ATTEMPTS = 64;
+const RENAME_ATTEMPTS = 64;
+const RENAME_PAUSE_MS = 10;
+const TEMP_NAME = /\.\d+\.\d+\.tmp$/;
+const STALE_TEMP_MS = 60_000;
+
+let tempCounter = 0;
+
+/**
+ * Replaces a file as a whole: whoever reads it, and whatever is killed, finds the old content or
+ * the new. The new file keeps the old one's mode, otherwise it is 0600. A link is replaced, not
+ * followed. When it returns, the new content survives a power cut.
+ */
+export function atomicReplaceSync(port: FilePort, replacement: Replacement): void {
+  const temp = TempFile.create(port, replacement);
+  try {
+    temp.write();
+    temp.at("sync", () => temp.file.syncSync());
+    while (!temp.tryRename()) pauseSync(RENAME_PAUSE_MS);
+  } catch (error) {
+    temp.discard();
+    throw error;
+  } finally {
+    temp.file.close();
+  }
+  temp.at("sync-directory", () => syncDirectorySync(port, dirname(replacement.path)));
+}
+
+/** {@linkcode atomicReplaceSync} that leaves the event loop free while the disk works. */
+export async function atomicReplace(port: FilePort, replacement: Replacement): Promise<void> {
+  const temp = TempFile.create(port, replacement);
+  try {
+    temp.write();
+    await temp.file.sync().catch((cause) => temp.fail("sync", cause));
+    while (!temp.tryRename()) await pause(RENAME_PAUSE_MS);
+  } catch (error) {
+    temp.discard();
+    throw error;
+  } finally {
+    temp.file.close();
+  }
+  temp.at("sync-directory", () => syncDirectorySync(port, dirname(replacement.path)));
+}
+
+/** A new file beside the target, locked so that no sweeper takes it while its maker lives. */
+class TempFile {
+  readonly #port: FilePort;
+  readonly #replacement: Replacement;
+  readonly #path: string;
+  readonly file: FileHandle;
+  #renameAttempts = 0;
+
+  private constructor(port: FilePort, replacement: Replacement, path: string) {
+    this.#port = port;
+    this.#replacement = replacement;
+    this.#path = path;
+    this.file = port.openSync(path, { write: true, createNew: true, mode: 0o600 });
+  }
+
+  static create(port: FilePort, replacement: Replacement): TempFile {
+    const { path, toError } = replacement;
+    let tempPath = path;
+    let stage: ReplaceStage = "exhausted-temp-names";
+    let cause: unknown;
+    for (let attempt = 0; attempt < TEMP_ATTEMPTS && stage !== "create-temp"; attempt++) {
+      tempPath = join(dirname(path), `${basename(path)}.${Deno.pid}.${tempCounter++}.tmp`);
+      try {
+        return new TempFile(port, replacement, tempPath);
+      } catch (error) {
+        cause = error;
+        if (!(error instanceof Deno.errors.AlreadyExists)) stage = "create-temp";
+      }
+    }
+    throw toError({ stage, path, tempPath, cause });
+  }
+
+  fail(stage: ReplaceStage, cause: unknown): never {
+    const { path, toError } = this.#replacement;
+    throw toError({ stage, path, tempPath: this.#path, cause });
+  }
+
+  at<T>(stage: ReplaceStage, operation: () => T): T {
+    try {
+      return operation();
+    } catch (cause) {
+      this.fail(stage, cause);
+    }
+  }
+
+  write(): void {
+    const { path, bytes } = this.#replacement;
+    this.at("write", () => {
+      this.file.tryLockSync(true);
+      const mode = lookAtSync(this.#port, path)?.mode ?? 0o600;
+      if ((mode & 0o777) !== 0o600) this.#port.chmodSync(this.#path, mode & 0o777);
+      for (let written = 0; written < bytes.length;) {
+        const count = this.file.writeSync(bytes.subarray(written));
+        if (count === 0) throw new Error("The file system took none of the bytes (disk full)");
+        written += count;
+      }
+    });
+  }
+
+  /** False when Windows, where a scanner or reader may hold the file for a moment, wants a retry. */
+  tryRename(): boolean {
+    try {
+      this.#port.renameSync(this.#path, this.#replacement.path);
+      return true;
+    } catch (cause) {
+      const passing = Deno.build.os === "windows" &&
+        (cause instanceof Deno.errors.PermissionDenied || cause instanceof Deno.errors.Busy);
+      if (passing && ++this.#renameAttempts < RENAME_ATTEMPTS) return false;
+      this.fail("rename", cause);
+    }
+  }
+
+  discard(): void {
+    try {
+      this.#port.removeSync(this.#path);
+    } catch { /* The first failure is the one to report; a sweeper takes what is left. */ }
+  }
+}
+
+/**
+ * Removes the temps that killed processes left in a directory: those older than a minute whose
+ * lock is free. Returns their names.
+ */
+export function sweepTempsSync(port: FilePort, directory: string): string[] {
+  const swept: string[] = [];
+  for (const { name } of port.readDirSync(directory)) {
+    if (TEMP_NAME.test(name) && sweepTemp(port, join(directory, name))) swept.push(name);
+  }
+  return swept;
+}
+
+function sweepTemp(port: FilePort, path: string): boolean {
+  const info = lookAtSync(port, path);
+  if (info === undefined || !info.isFile || info.mtime === null) return false;
+  if (Date.now() - info.mtime.getTime() < STALE_TEMP_MS) return false;
+  const file = port.openSync(path, { read: true });
+  try {
+    if (!file.tryLockSync(true)) return false;
+    port.removeSync(path);
+    return true;
+  } finally {
+    file.close();
+  }
+}

@@ -1,0 +1,58 @@
+import type { FilePort } from "./file_port.ts";
+import { join } from "./path.ts";
+
+/**
+ * Makes what was created, renamed or removed in a directory survive a power cut. Windows cannot
+ * sync a directory; NTFS journals its entries instead.
+ */
+export function syncDirectorySync(port: FilePort, path: string): void {
+  if (Deno.build.os === "windows") return;
+  const directory = port.openSync(path, { read: true });
+  try {
+    directory.syncSync();
+  } finally {
+    directory.close();
+  }
+}
+
+/** What stands at a path, without following a link; undefined when nothing does. */
+export function lookAtSync(
+  port: FilePort,
+  path: string,
+): ReturnType<FilePort["lstatSync"]> | undefined {
+  try {
+    return port.lstatSync(path);
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return undefined;
+    throw error;
+  }
+}
+
+/** Creates one directory, mode 0700, and tells whether it was missing. */
+export function makeDirectorySync(port: FilePort, path: string): boolean {
+  try {
+    port.mkdirSync(path, { mode: 0o700, recursive: false });
+    return true;
+  } catch (error) {
+    if (error instanceof Deno.errors.AlreadyExists) return false;
+    throw error;
+  }
+}
+
+/** Creates the root, with its parents where they are missing, and the folders named below it. */
+export function makeDirectoriesSync(port: FilePort, root: string, below: readonly string[]): void {
+  port.mkdirSync(root, { mode: 0o700, recursive: true });
+  let path = root;
+  for (const name of below) makeDirectorySync(port, path = join(path, name));
+}
+
+/**
+ * Syncs the folders from the innermost up to and including the root. Always the whole chain: a
+ * process that created one of them a moment ago may not have synced it yet. The root's own parent
+ * is left alone, as that would need more permission.
+ */
+export function syncDirectoriesSync(port: FilePort, root: string, below: readonly string[]): void {
+  for (let depth = below.length; depth >= 0; depth--) {
+    syncDirectorySync(port, join(root, ...below.slice(0, depth)));
+  }
+}
