@@ -1,0 +1,148 @@
+import { type LineBlock, type LongLine, unsafeIntegerAt } from "../_internal/json_lines.ts";
+import type { Gap, GapReason, StandardSchema, Stored } from "./types.ts";
+
+/** The events and gaps of some lines. */
+export interface DecodedLines<E> {
+  events: Stored<E>[];
+  gaps: Gap[];
+  /** How many lines there were: each uses up one seq. */
+  lines: number;
+}
+
+/** What a line is, but for its place. */
+type Verdict<E> = { event: E } | { reason: GapReason; message: string; event?: E };
+
+const NEWLINE = 10;
+/** The message of the gap of a blank line, which strict reading passes over (OLG-5). */
+export const BLANK = "the line is blank";
+/** `ignoreBOM` keeps a byte order mark, so that it is seen and refused. */
+const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
+
+/** Parses a block of whole lines, at once where all is well and line by line where it is not. */
+export function decodeLines<E>(
+  block: LineBlock,
+  options: { firstSeq: number; schema?: StandardSchema<E> | undefined },
+): DecodedLines<E> {
+  const events = block.skippedNuls === 0 ? decodeGoodLines<E>(block.bytes, options) : undefined;
+  if (events !== undefined) return { events, gaps: [], lines: events.length };
+  return decodeAnyLines(block, options);
+}
+
+/** The events of a block in which every line is one; undefined when there is something else. */
+function decodeGoodLines<E>(
+  bytes: Uint8Array,
+  options: { firstSeq: number; schema?: StandardSchema<E> | undefined },
+): Stored<E>[] | undefined {
+  const events: Stored<E>[] = [];
+  try {
+    const text = utf8.decode(bytes);
+    const longDigits = /\d{16}/.test(text);
+    let seq = options.firstSeq;
+    for (let start = 0; start < text.length; seq++) {
+      const end = text.indexOf("\n", start);
+      const line = text.slice(start, end);
+      const event = JSON.parse(line);
+      if (!isObject(event) || (longDigits && unsafeIntegerAt(line) !== -1)) return undefined;
+      events.push({ seq, event: event as E });
+      start = end + 1;
+    }
+  } catch {
+    return undefined;
+  }
+  if (options.schema === undefined) return events;
+  return applySchema(events, options.schema);
+}
+
+function applySchema<E>(events: Stored<E>[], schema: StandardSchema<E>): Stored<E>[] | undefined {
+  for (const stored of events) {
+    const result = validate(stored.event, schema);
+    if (result.issues !== undefined) return undefined;
+    stored.event = result.value;
+  }
+  return events;
+}
+
+function decodeAnyLines<E>(
+  block: LineBlock,
+  options: { firstSeq: number; schema?: StandardSchema<E> | undefined },
+): DecodedLines<E> {
+  const decoded: DecodedLines<E> = { events: [], gaps: [], lines: 0 };
+  let { byteOffset, skippedNuls } = block;
+  for (let start = 0; start < block.bytes.length; decoded.lines++) {
+    const end = block.bytes.indexOf(NEWLINE, start);
+    const seq = options.firstSeq + decoded.lines;
+    const byteLength = skippedNuls + end - start;
+    const verdict = judgeLine(block.bytes.subarray(start, end), skippedNuls > 0, options.schema);
+    if ("reason" in verdict) {
+      const { reason, message } = verdict;
+      decoded.gaps.push({ seq, reason, message, byteOffset, byteLength });
+    }
+    if (verdict.event !== undefined) decoded.events.push({ seq, event: verdict.event });
+    byteOffset += byteLength + 1;
+    skippedNuls = 0;
+    start = end + 1;
+  }
+  return decoded;
+}
+
+function judgeLine<E>(
+  line: Uint8Array,
+  afterNuls: boolean,
+  schema: StandardSchema<E> | undefined,
+): Verdict<E> {
+  const nul = line.lastIndexOf(0);
+  if (!afterNuls && nul === -1) return judgeText(line, schema);
+  const message = "bytes of the line are NUL, as a power cut leaves what was not on disk";
+  const behind = judgeText(line.subarray(nul + 1), schema);
+  const gap = { reason: "nul-run", message } as const;
+  return "reason" in behind ? gap : { ...gap, event: behind.event };
+}
+
+function judgeText<E>(line: Uint8Array, schema: StandardSchema<E> | undefined): Verdict<E> {
+  let text: string;
+  try {
+    text = utf8.decode(line);
+  } catch {
+    return { reason: "not-utf8", message: "the line is not valid UTF-8" };
+  }
+  if (/^[ \t\r]*$/.test(text)) return { reason: "not-json", message: BLANK };
+  let event: unknown;
+  try {
+    event = JSON.parse(text);
+  } catch (error) {
+    return { reason: "not-json", message: (error as SyntaxError).message };
+  }
+  if (!isObject(event)) return { reason: "not-json", message: "the line is no JSON object" };
+  const unsafe = unsafeIntegerAt(text);
+  if (unsafe !== -1) {
+    const message = `the integer at character ${
+      unsafe + 1
+    } is beyond 2^53 - 1 and would be rounded`;
+    return { reason: "number", message };
+  }
+  if (schema === undefined) return { event: event as E };
+  const result = validate(event, schema);
+  if (result.issues === undefined) return { event: result.value };
+  return { reason: "schema", message: result.issues.map((issue) => issue.message).join("; ") };
+}
+
+function isObject(value: unknown): boolean {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+/** Asks a schema; one that answers later cannot be used here. */
+export function validate<E>(value: unknown, schema: StandardSchema<E>) {
+  const result = schema["~standard"].validate(value);
+  if (result instanceof Promise) {
+    throw new TypeError(
+      "Cannot use a schema that validates asynchronously: give a synchronous one",
+    );
+  }
+  return result;
+}
+
+/** The gap of a line that is too long to be looked at. */
+export function longLineGap(piece: LongLine, seq: number): Gap {
+  const { byteOffset, byteLength } = piece;
+  return { seq, reason: "too-long", message: "the line is over 16 MiB", byteOffset, byteLength };
+}

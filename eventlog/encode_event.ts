@@ -1,0 +1,91 @@
+import { MAX_LINE_BYTES, unsafeIntegerAt } from "../_internal/json_lines.ts";
+import { rawJsonText, stringifyVisiting } from "../_internal/visit_json.ts";
+import { reasonOf } from "./event_log_error.ts";
+
+/**
+ * Replaces a value before it is kept: gets every member, objects before their members, with a path
+ * such as `$.env.TOKEN`, and returns what is to be written. Where it throws, a mask is written.
+ */
+export type Redact = (value: unknown, path: string) => unknown;
+
+const MASK = "[redaction failed]";
+const encoder = new TextEncoder();
+
+/**
+ * The one line of an event, without its newline. What JSON would change without a word (NaN,
+ * lone surrogates, integers that a reader would round) is refused with its path.
+ */
+export function encodeEvent(event: unknown, redact?: Redact): string {
+  const text = redact === undefined ? stringify(event) : stringifyRedacted(event, redact);
+  if (text === undefined || text.charCodeAt(0) !== 123) {
+    throw new TypeError("failed to serialize event: an event must be one JSON object");
+  }
+  if (text.length * 3 > MAX_LINE_BYTES && encoder.encode(text).length > MAX_LINE_BYTES) {
+    throw new RangeError(`failed to serialize event: it is over ${MAX_LINE_BYTES} bytes`);
+  }
+  return text;
+}
+
+function stringify(event: unknown): string | undefined {
+  let text: string | undefined;
+  try {
+    text = JSON.stringify(event);
+  } catch (cause) {
+    stringifyVisiting(event, refuseLoss);
+    throw new TypeError(`failed to serialize event: ${reasonOf(cause)}`, { cause });
+  }
+  if (text !== undefined && mayHideLoss(text)) stringifyVisiting(event, refuseLoss);
+  return text;
+}
+
+function stringifyRedacted(event: unknown, redact: Redact): string | undefined {
+  return stringifyVisiting(event, (value, path) => refuseLoss(redacted(value, path, redact), path));
+}
+
+function redacted(value: unknown, path: string, redact: Redact): unknown {
+  try {
+    return redact(value, path);
+  } catch {
+    return MASK;
+  }
+}
+
+/** What JSON changes without a word leaves one of these in the text; looking is cheap. */
+function mayHideLoss(text: string): boolean {
+  return text.includes("null") || text.includes("\\ud") || /\d{16}/.test(text);
+}
+
+function refuseLoss(value: unknown, path: string): unknown {
+  const problem = lossOf(value);
+  if (problem !== undefined) {
+    throw new TypeError(`failed to serialize event: ${path} ${problem}`);
+  }
+  return value;
+}
+
+function lossOf(value: unknown): string | undefined {
+  switch (typeof value) {
+    case "bigint":
+      return `is the BigInt ${value}, which JSON cannot hold: write it as a string`;
+    case "number":
+      if (!Number.isFinite(value)) return `is ${value}, which JSON cannot hold`;
+      if (unsafeIntegerAt(String(value)) === -1) return undefined;
+      return `is ${value}, an integer beyond 2^53 - 1: write it as a string`;
+    case "string":
+      return value.isWellFormed() ? undefined : "has a lone surrogate, which UTF-8 cannot hold";
+    case "object":
+      return value === null ? undefined : lossOfObject(value);
+    default:
+      return undefined;
+  }
+}
+
+function lossOfObject(value: object): string | undefined {
+  const raw = rawJsonText(value);
+  if (raw !== undefined) {
+    if (unsafeIntegerAt(raw) === -1) return lossOf(JSON.parse(raw));
+    return `is ${raw}, an integer beyond 2^53 - 1: write it as a string`;
+  }
+  const bad = Object.keys(value).find((key) => !key.isWellFormed());
+  return bad === undefined ? undefined : "has a key with a lone surrogate, which UTF-8 cannot hold";
+}

@@ -1,0 +1,279 @@
+import type { AppendFile, AppendRequest } from "../_internal/append_file.ts";
+import { denoFilePort, type FileHandle, type FilePort } from "../_internal/file_port.ts";
+import { countLinesSync } from "../_internal/json_lines.ts";
+import { validate } from "./decode_lines.ts";
+import { encodeEvent, type Redact } from "./encode_event.ts";
+import { wrapIo } from "./event_log_error.ts";
+import { followOnPort } from "./follow_run.ts";
+import { readPageSync } from "./read_page.ts";
+import { openForReading } from "./run_reader.ts";
+import type { RunPaths } from "./run_paths.ts";
+import type {
+  Appended,
+  AppendOptions,
+  Durability,
+  EventLog,
+  EventPage,
+  FollowOptions,
+  Gap,
+  ReadOptions,
+  Recovery,
+  StandardSchema,
+  Stored,
+} from "./types.ts";
+
+/** What a {@linkcode FileEventLog} is made of; {@linkcode openEventLog} puts it together. */
+export interface FileEventLogParts<E> {
+  /** The file system; the real one by default. */
+  port?: FilePort;
+  /** The directory that holds the runs. */
+  root: string;
+  /** The run. */
+  runId: string;
+  /** Where its files are. */
+  paths: RunPaths;
+  /** The file to append to. */
+  file: AppendFile;
+  /** The handle that holds the live lock. */
+  live: FileHandle;
+  /** When to acknowledge by default. */
+  durability: Durability;
+  /** Checks each event. */
+  schema?: StandardSchema<E> | undefined;
+  /** Replaces values before they are written. */
+  redact?: Redact | undefined;
+}
+
+const MAX_BATCH_CHARACTERS = 256 * 1024 * 1024;
+
+/**
+ * The log of one run in a file of JSON lines, open for writing. Get one from
+ * {@linkcode openEventLog}. Many processes may append to one run at the same time.
+ *
+ * @typeParam E The events.
+ *
+ * @example Usage
+ * ```ts
+ * import { openEventLogSync } from "@taffrail/taffrail/eventlog";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const root = Deno.makeTempDirSync();
+ * using log = openEventLogSync<{ step: string }>({ root, runId: "demo" });
+ * assertEquals(log.appendSync({ step: "begin" }), { firstSeq: 1, lastSeq: 1 });
+ * log.syncSync();
+ * assertEquals(Deno.readTextFileSync(log.path), '{"step":"begin"}\n');
+ * ```
+ */
+export class FileEventLog<E> implements EventLog<E>, Disposable {
+  /** The run whose log this is. */
+  readonly runId: string;
+  /** The file, `<root>/runs/<run_id>/events.jsonl`. */
+  readonly path: string;
+  readonly #parts: FileEventLogParts<E>;
+  readonly #port: FilePort;
+  readonly #closing = new AbortController();
+
+  /** @internal */
+  constructor(parts: FileEventLogParts<E>) {
+    this.runId = parts.runId;
+    this.path = parts.paths.events;
+    this.#parts = parts;
+    this.#port = parts.port ?? denoFilePort;
+  }
+
+  /** What this handle had to mend at the end of the log: at opening, or later, when a writer died. */
+  get recovery(): Recovery {
+    return this.#parts.file.recovery;
+  }
+
+  /**
+   * Appends one event, as one line. The event is taken as it is at the call. Callers that wait at
+   * the same time share one write, in call order, and one sync.
+   *
+   * **Durability**: acknowledged with `"os"`, the event survives the death of this process; with
+   * `"disk"` it survives a power cut. A rejected event is not in the log, except with kind `sync`,
+   * where that is unknown.
+   *
+   * **Permissions**: `--allow-read` and `--allow-write` for the root.
+   *
+   * @param event The event.
+   * @param options When to acknowledge, and what the log must end with.
+   * @returns The seq it got.
+   * @throws {TypeError} If JSON cannot hold the event; the message names the path.
+   * @throws {RangeError} If its line is over 16 MiB.
+   * @throws {EventLogError} `conflict`, `io`, `lock-timeout`, `sync`, `busy`, `closed`, `rewound`.
+   */
+  append(event: E, options: AppendOptions = {}): Promise<Appended> {
+    return this.appendAll([event], options);
+  }
+
+  /**
+   * Appends events in one write under one lock, with consecutive seqs. When the write fails, none
+   * of them stays; when the process is killed inside the write, a prefix of whole lines may stay.
+   *
+   * **Durability** and **Permissions**: as {@linkcode FileEventLog.append}.
+   *
+   * @param events The events; with none, nothing is written.
+   * @param options When to acknowledge, and what the log must end with.
+   * @returns The seqs they got.
+   * @throws {TypeError} If JSON cannot hold one of them: then none is appended.
+   * @throws {RangeError} If a line is over 16 MiB, or all together are over 256 MiB.
+   * @throws {EventLogError} As {@linkcode FileEventLog.append}.
+   */
+  async appendAll(events: readonly E[], options: AppendOptions = {}): Promise<Appended> {
+    return await this.#parts.file.append(this.#request(events, options), options.signal);
+  }
+
+  /**
+   * Appends one event before returning, overtaking asynchronous callers that wait.
+   *
+   * **Durability** and **Permissions**: as {@linkcode FileEventLog.append}.
+   *
+   * @param event The event.
+   * @param options When to return, and what the log must end with.
+   * @returns The seq it got.
+   * @throws {TypeError} If JSON cannot hold the event; the message names the path.
+   * @throws {RangeError} If its line is over 16 MiB.
+   * @throws {EventLogError} As {@linkcode FileEventLog.append}.
+   */
+  appendSync(event: E, options: Omit<AppendOptions, "signal"> = {}): Appended {
+    return this.appendAllSync([event], options);
+  }
+
+  /**
+   * {@linkcode FileEventLog.appendAll} before returning.
+   *
+   * **Durability** and **Permissions**: as {@linkcode FileEventLog.append}.
+   *
+   * @param events The events; with none, nothing is written.
+   * @param options When to return, and what the log must end with.
+   * @returns The seqs they got.
+   * @throws {TypeError} If JSON cannot hold one of them: then none is appended.
+   * @throws {RangeError} If a line is over 16 MiB, or all together are over 256 MiB.
+   * @throws {EventLogError} As {@linkcode FileEventLog.append}.
+   */
+  appendAllSync(events: readonly E[], options: Omit<AppendOptions, "signal"> = {}): Appended {
+    return this.#parts.file.appendSync(this.#request(events, options));
+  }
+
+  /**
+   * Makes all that was appended through this handle survive a power cut.
+   *
+   * @throws {EventLogError} `sync`: it is unknown what is on disk, and this handle accepts no more.
+   */
+  async sync(): Promise<void> {
+    await this.#parts.file.sync();
+  }
+
+  /**
+   * {@linkcode FileEventLog.sync} before returning.
+   *
+   * @throws {EventLogError} `sync`: it is unknown what is on disk, and this handle accepts no more.
+   */
+  syncSync(): void {
+    this.#parts.file.syncSync();
+  }
+
+  /**
+   * Reads a page. A cursor costs the page; a plain seq is found by counting lines, about 0.1 s a
+   * million. Beside a writer it never fails: what is not whole yet is not delivered.
+   *
+   * **Permissions**: `--allow-read` for the root.
+   *
+   * @param options Where to begin, and how much to read.
+   * @returns The page.
+   * @throws {TypeError} If the cursor is none.
+   * @throws {RangeError} If `limit` is not from 1 to 10,000.
+   * @throws {EventLogError} `cursor` when it is not the cursor's log, or `after` is beyond its end;
+   * `io`.
+   */
+  // deno-lint-ignore require-await -- a page is read faster than a promise resolves; the port allows slower logs
+  async read(options: ReadOptions = {}): Promise<EventPage<E>> {
+    options.signal?.throwIfAborted();
+    const { root, runId, schema } = this.#parts;
+    return readPageSync(this.#port, { root, runId, schema }, options);
+  }
+
+  /**
+   * Delivers the lines that are there, then those that come, until the signal aborts, the loop is
+   * left or the log is closed. See {@linkcode followRun}, which does not open the log for writing.
+   *
+   * **Permissions**: `--allow-read` for the root.
+   *
+   * @param options Where to begin, and when to end.
+   * @returns The events, and the gaps between them.
+   */
+  follow(options: FollowOptions = {}): AsyncIterableIterator<Stored<E> | Gap> {
+    const { root, runId, schema } = this.#parts;
+    const closing = this.#closing.signal;
+    const signal = options.signal ? AbortSignal.any([closing, options.signal]) : closing;
+    const schemaOption = schema === undefined ? {} : { schema };
+    return followOnPort<E>(this.#port, { root, runId }, { ...options, ...schemaOption, signal });
+  }
+
+  /**
+   * Counts the lines of the log.
+   *
+   * @returns The seq of the last whole line; 0 when there is none.
+   */
+  // deno-lint-ignore require-await -- see read()
+  async lastSeq(): Promise<number> {
+    const { root, runId } = this.#parts;
+    const { file } = openForReading(this.#port, root, runId);
+    try {
+      return wrapIo(this.path, () => countLinesSync(file, 0).lines);
+    } finally {
+      file.close();
+    }
+  }
+
+  /** Answers everybody who waits, ends those who follow, and gives the run free. */
+  async close(): Promise<void> {
+    this.#closing.abort();
+    await this.#parts.file.close();
+    this.#parts.live.close();
+  }
+
+  /** {@linkcode FileEventLog.close}. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
+  }
+
+  /** Writes what waits and closes, before returning. */
+  [Symbol.dispose](): void {
+    this.#closing.abort();
+    this.#parts.file.closeSync();
+    this.#parts.live.close();
+  }
+
+  #request(events: readonly E[], options: AppendOptions): AppendRequest {
+    const { expectedLastSeq, durability = this.#parts.durability } = options;
+    if (durability !== "os" && durability !== "disk") {
+      throw new TypeError(`Cannot append with durability "${durability}": say "os" or "disk"`);
+    }
+    if (
+      expectedLastSeq !== undefined &&
+      !(Number.isSafeInteger(expectedLastSeq) && expectedLastSeq >= 0)
+    ) {
+      throw new RangeError(`Cannot expect the log to end with seq ${expectedLastSeq}`);
+    }
+    const lines = events.map((event) => this.#encode(event));
+    if (
+      lines.length > 1 && lines.reduce((sum, line) => sum + line.length, 0) > MAX_BATCH_CHARACTERS
+    ) {
+      throw new RangeError("Cannot append over 256 MiB at once: append it in parts");
+    }
+    return { lines, onDisk: durability === "disk", expectedLastSeq };
+  }
+
+  /** A schema judges the event as it will be read, so that none is acknowledged and then refused. */
+  #encode(event: E): string {
+    const { schema, redact } = this.#parts;
+    const line = encodeEvent(event, redact);
+    if (schema === undefined) return line;
+    const { issues } = validate(JSON.parse(line), schema);
+    if (issues === undefined) return line;
+    const messages = issues.map((issue) => issue.message).join("; ");
+    throw new TypeError(`failed to serialize event: the schema refuses it: ${messages}`);
+  }
+}

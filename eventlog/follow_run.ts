@@ -1,0 +1,127 @@
+import { ChangeWatcher } from "../_internal/change_watcher.ts";
+import { denoFilePort, type FilePort } from "../_internal/file_port.ts";
+import { linePiecesSync } from "../_internal/json_lines.ts";
+import type { DecodedLines } from "./decode_lines.ts";
+import { EventLogError, wrapIo } from "./event_log_error.ts";
+import { openForReading, type OpenRun, RunReader } from "./run_reader.ts";
+import type { RunEvent } from "./run_event.ts";
+import type { FollowOptions, Gap, StandardSchema, Stored } from "./types.ts";
+
+/** Options of {@linkcode followRun}. */
+export interface FollowRunOptions<E> extends FollowOptions {
+  /** Checks each event; what it refuses is a gap. */
+  schema?: StandardSchema<E>;
+}
+
+const BLOCK_BYTES = 256 * 1024;
+
+/**
+ * Delivers the lines of a run that are there, then those that come, each once and in order. It
+ * opens the log for reading only, so the run does not count as live because of it. A line that is
+ * still being written is waited for. Nothing is polled busily: the file is watched, with a look
+ * every second in case the file system tells nothing.
+ *
+ * It ends, without an error, when the signal aborts or the loop is left. Whether the run is over
+ * is for {@linkcode deriveRunState} and {@linkcode isLive} to say.
+ *
+ * **Permissions**: `--allow-read` for the root.
+ *
+ * @typeParam E The events; by default the vocabulary of runs.
+ * @param root The directory that holds the runs.
+ * @param runId The run.
+ * @param options Where to begin, and when to end.
+ * @returns The events, and the gaps between them.
+ * @throws {TypeError} If the run id or the cursor is none.
+ * @throws {EventLogError} `io` when there is no such log, `cursor` when the log is not the cursor's
+ * or is rewound meanwhile, `malformed` in strict reading.
+ *
+ * @example Usage
+ * ```ts
+ * import { followRun, openEventLog } from "@taffrail/taffrail/eventlog";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const root = await Deno.makeTempDir();
+ * await using log = await openEventLog<{ n: number }>({ root, runId: "demo" });
+ * await log.append({ n: 1 });
+ * for await (const item of followRun<{ n: number }>(root, "demo")) {
+ *   assertEquals(item, { seq: 1, event: { n: 1 } });
+ *   break;
+ * }
+ * ```
+ */
+export function followRun<E = RunEvent>(
+  root: string,
+  runId: string,
+  options: FollowRunOptions<E> = {},
+): AsyncIterableIterator<Stored<E> | Gap> {
+  return followOnPort(denoFilePort, { root, runId }, options);
+}
+
+/** {@linkcode followRun} on a given file system. */
+export function followOnPort<E>(
+  port: FilePort,
+  run: { root: string; runId: string },
+  options: FollowRunOptions<E>,
+): AsyncIterableIterator<Stored<E> | Gap> {
+  const left = new AbortController();
+  const signal = options.signal === undefined
+    ? left.signal
+    : AbortSignal.any([left.signal, options.signal]);
+  const items = follow<E>(() => openForReading(port, run.root, run.runId), { ...options, signal });
+  return {
+    next: () => items.next(),
+    // A generator that waits takes notice of return() only when it goes on; this makes it go on.
+    return: (value) => {
+      left.abort();
+      return items.return(value);
+    },
+    [Symbol.asyncIterator]() {
+      return this;
+    },
+  };
+}
+
+async function* follow<E>(
+  open: () => OpenRun,
+  options: FollowRunOptions<E> & { signal: AbortSignal },
+): AsyncGenerator<Stored<E> | Gap, void> {
+  const { signal } = options;
+  const run = open();
+  const path = run.paths.events;
+  using watcher = new ChangeWatcher(path);
+  try {
+    const reader = new RunReader<E>(run, options);
+    while (!signal.aborted) {
+      const start = reader.position.byteOffset;
+      for (const piece of linePiecesSync(run.file, { start, blockBytes: BLOCK_BYTES })) {
+        if (piece.kind === "end") break;
+        for (const item of inOrder(wrapIo(path, () => reader.lines(piece)))) {
+          yield item;
+          if (signal.aborted) return;
+        }
+      }
+      refuseRewound(run, reader.position.byteOffset);
+      await watcher.wait(signal);
+    }
+  } finally {
+    run.file.close();
+  }
+}
+
+/** Events and gaps by seq; the gap first where bytes before an event were lost. */
+function* inOrder<E>({ events, gaps }: DecodedLines<E>): Generator<Stored<E> | Gap> {
+  let nextGap = 0;
+  for (const stored of events) {
+    while (nextGap < gaps.length && gaps[nextGap]!.seq <= stored.seq) yield gaps[nextGap++]!;
+    yield stored;
+  }
+  yield* gaps.slice(nextGap);
+}
+
+function refuseRewound({ file, paths }: OpenRun, byteOffset: number): void {
+  const path = paths.events;
+  const size = wrapIo(path, () => file.seekSync(0, Deno.SeekMode.End));
+  if (size >= byteOffset) return;
+  const message = `Cannot go on following ${path}: it shrank below what was read of it`;
+  throw new EventLogError("cursor", message, { path, expected: byteOffset, actual: size });
+}

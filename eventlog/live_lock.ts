@@ -1,0 +1,128 @@
+import type { FileHandle, FilePort } from "../_internal/file_port.ts";
+import { denoFilePort } from "../_internal/file_port.ts";
+import {
+  acquireLock,
+  acquireLockSync,
+  type LockOptions,
+  pause,
+  pausesUntilDeadline,
+} from "../_internal/lock.ts";
+import { readRangeSync } from "../_internal/tail.ts";
+import { EventLogError, wrapIo } from "./event_log_error.ts";
+import { runPaths } from "./run_paths.ts";
+
+/** How to hold a run open. */
+export interface LiveOptions {
+  path: string;
+  exclusive: boolean;
+  timeoutMs: number;
+}
+
+const PROBE_MS = 50;
+const PID_BYTES = 32;
+
+/** Holds the live lock until the handle is closed. */
+export async function holdLive(port: FilePort, options: LiveOptions): Promise<FileHandle> {
+  const file = openLiveLock(port, options.path);
+  try {
+    if (!leavePid(file, options)) await acquireLock(file, lockOptions(file, options));
+    return file;
+  } catch (error) {
+    file.close();
+    throw error;
+  }
+}
+
+/** {@linkcode holdLive}, blocking. */
+export function holdLiveSync(port: FilePort, options: LiveOptions): FileHandle {
+  const file = openLiveLock(port, options.path);
+  try {
+    if (!leavePid(file, options)) acquireLockSync(file, lockOptions(file, options));
+    return file;
+  } catch (error) {
+    file.close();
+    throw error;
+  }
+}
+
+function openLiveLock(port: FilePort, path: string): FileHandle {
+  return port.openSync(path, { read: true, write: true, create: true, mode: 0o600 });
+}
+
+/**
+ * Whoever finds nobody else writes its process id; those who join later leave that one, as it is
+ * the process that runs the work. Tells whether the lock is already held as wanted.
+ */
+function leavePid(file: FileHandle, options: LiveOptions): boolean {
+  if (options.timeoutMs <= 0 || !file.tryLockSync(true)) return false;
+  file.truncateSync(0);
+  file.seekSync(0, Deno.SeekMode.Start);
+  file.writeSync(new TextEncoder().encode(`${Deno.pid}\n`));
+  if (options.exclusive) return true;
+  file.unlockSync();
+  return false;
+}
+
+function lockOptions(file: FileHandle, options: LiveOptions): LockOptions {
+  const { path, exclusive, timeoutMs } = options;
+  const timedOut = () => {
+    const holder = readPid(file);
+    const who = holder === undefined ? "another process" : `process ${holder}`;
+    const message = `Cannot open the run of ${path}: ${who} has it open` +
+      (exclusive ? ", and this needs it alone" : " for itself alone");
+    return new EventLogError("live", message, { path, ...(holder && { actual: holder }) });
+  };
+  return { exclusive, timeoutMs, timedOut };
+}
+
+function readPid(file: FileHandle): number | undefined {
+  const pid = Number(new TextDecoder().decode(readRangeSync(file, 0, PID_BYTES)));
+  return Number.isSafeInteger(pid) && pid > 0 ? pid : undefined;
+}
+
+/**
+ * Tells whether somebody has a run open for writing. The answer is the operating system's (a file
+ * lock dies with its process), so there is nothing stale about it. Another probe may hold the lock
+ * for a moment; "live" is said when it stays taken for 50 ms.
+ *
+ * **Permissions**: `--allow-read` for the root.
+ *
+ * @param root The directory that holds the runs.
+ * @param runId The run.
+ * @returns Whether the run is open; false when there is no such run.
+ * @throws {TypeError} If the run id is not allowed.
+ *
+ * @example Usage
+ * ```ts
+ * import { isLive, openEventLog } from "@taffrail/taffrail/eventlog";
+ * import { assert } from "@std/assert";
+ *
+ * const root = await Deno.makeTempDir();
+ * const log = await openEventLog({ root, runId: "demo" });
+ * assert(await isLive(root, "demo"));
+ * await log.close();
+ * assert(!await isLive(root, "demo"));
+ * ```
+ */
+export async function isLive(root: string, runId: string): Promise<boolean> {
+  const path = runPaths(root, runId).liveLock;
+  let file: FileHandle;
+  try {
+    file = denoFilePort.openSync(path, { read: true });
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return false;
+    return wrapIo(path, () => {
+      throw error;
+    });
+  }
+  try {
+    if (file.tryLockSync(true)) return false;
+    for (const pauseMs of pausesUntilDeadline(PROBE_MS)) {
+      await pause(pauseMs);
+      if (file.tryLockSync(true)) return false;
+    }
+    return true;
+  } finally {
+    file.close();
+  }
+}

@@ -1,0 +1,217 @@
+import { AppendFile, type AppendFileOptions } from "../_internal/append_file.ts";
+import {
+  lookAtSync,
+  makeDirectoriesSync,
+  makeDirectorySync,
+  syncDirectoriesSync,
+} from "../_internal/directories.ts";
+import { denoFilePort, type FileHandle, type FilePort } from "../_internal/file_port.ts";
+import { appendError, asModuleError } from "./event_log_error.ts";
+import type { Redact } from "./encode_event.ts";
+import { FileEventLog } from "./file_event_log.ts";
+import { holdLive, holdLiveSync, type LiveOptions } from "./live_lock.ts";
+import type { RunEvent } from "./run_event.ts";
+import { checkRunFormatSync, writeRunFileSync } from "./run_file.ts";
+import { type RunPaths, runPaths, runsDirectory } from "./run_paths.ts";
+import type { Durability, StandardSchema } from "./types.ts";
+
+const DEFAULT_LOCK_TIMEOUT_MS = 5000;
+
+/** Options of {@linkcode openEventLog}. */
+export interface OpenEventLogOptions<E> {
+  /** The directory that holds the runs; it is created when it is missing. */
+  root: string;
+  /** 1 to 128 of `A-Z a-z 0-9 . _ -`; {@linkcode newRunId} makes good ones. */
+  runId: string;
+  /**
+   * When appends are acknowledged, unless they say otherwise.
+   *
+   * @default {"os"}
+   */
+  durability?: Durability;
+  /**
+   * How long to wait for a lock, in milliseconds; 0 always fails (OLG-4).
+   *
+   * @default {5000}
+   */
+  lockTimeoutMs?: number;
+  /** Checks each event, on append and on read. It must answer synchronously. */
+  schema?: StandardSchema<E>;
+  /**
+   * Hold the run alone: fail with kind `live` if it is open anywhere.
+   *
+   * @default {false}
+   */
+  exclusive?: boolean;
+  /**
+   * Replaces values before they are written: gets each member with its path, such as
+   * `$.env.TOKEN`, and returns what is to be kept. Where it throws, a mask is written.
+   */
+  redact?: Redact;
+}
+
+/**
+ * Opens the log of a run for writing, and creates it if there is none (OLG-1, OLG-2). A last line
+ * that a killed writer left unterminated is completed or moved aside first, which
+ * {@linkcode FileEventLog.recovery} tells; no whole line is ever changed. While it is open the run
+ * is live.
+ *
+ * **Durability**: the run's folder and its empty log survive a power cut once this returns.
+ *
+ * **Permissions**: `--allow-read` and `--allow-write` for the root.
+ *
+ * @typeParam E The events; by default the vocabulary of runs.
+ * @param options What to open, and how.
+ * @returns The open log.
+ * @throws {TypeError} If the run id is not allowed, differs from an existing one only in case, or
+ * its folder is a symbolic link.
+ * @throws {EventLogError} `io`, `lock-timeout`, `live`, or `format` when a newer version wrote it.
+ *
+ * @example Usage
+ * ```ts
+ * import { newRunId, openEventLog } from "@taffrail/taffrail/eventlog";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const root = await Deno.makeTempDir();
+ * const runId = await newRunId({ root, name: "nightly" });
+ * await using log = await openEventLog<{ step: string }>({ root, runId, durability: "disk" });
+ * await log.append({ step: "begin" });
+ * await log.append({ step: "end" });
+ * assertEquals((await log.read()).events.map(({ event }) => event.step), ["begin", "end"]);
+ * ```
+ */
+export function openEventLog<E = RunEvent>(
+  options: OpenEventLogOptions<E>,
+): Promise<FileEventLog<E>> {
+  return openOnPort(denoFilePort, options);
+}
+
+/**
+ * {@linkcode openEventLog}, blocking.
+ *
+ * **Permissions**: `--allow-read` and `--allow-write` for the root.
+ *
+ * @typeParam E The events; by default the vocabulary of runs.
+ * @param options What to open, and how.
+ * @returns The open log.
+ * @throws {TypeError} As {@linkcode openEventLog}.
+ * @throws {EventLogError} As {@linkcode openEventLog}.
+ *
+ * @example Usage
+ * ```ts
+ * import { openEventLogSync } from "@taffrail/taffrail/eventlog";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const root = Deno.makeTempDirSync();
+ * using log = openEventLogSync<{ step: string }>({ root, runId: "demo" });
+ * assertEquals(log.appendSync({ step: "begin" }).lastSeq, 1);
+ * ```
+ */
+export function openEventLogSync<E = RunEvent>(options: OpenEventLogOptions<E>): FileEventLog<E> {
+  return openOnPortSync(denoFilePort, options);
+}
+
+/** {@linkcode openEventLog} on a given file system. */
+export async function openOnPort<E>(
+  port: FilePort,
+  options: OpenEventLogOptions<E>,
+): Promise<FileEventLog<E>> {
+  const paths = runPaths(options.root, options.runId);
+  let live: FileHandle | undefined;
+  try {
+    prepare(port, paths, options);
+    live = await holdLive(port, liveOptions(paths, options));
+    const file = await AppendFile.open(fileOptions(port, paths, options));
+    return finish(port, options, { paths, live, file });
+  } catch (error) {
+    live?.close();
+    throw asModuleError(paths.directory, error);
+  }
+}
+
+/** {@linkcode openEventLogSync} on a given file system. */
+export function openOnPortSync<E>(
+  port: FilePort,
+  options: OpenEventLogOptions<E>,
+): FileEventLog<E> {
+  const paths = runPaths(options.root, options.runId);
+  let live: FileHandle | undefined;
+  try {
+    prepare(port, paths, options);
+    live = holdLiveSync(port, liveOptions(paths, options));
+    const file = AppendFile.openSync(fileOptions(port, paths, options));
+    return finish(port, options, { paths, live, file });
+  } catch (error) {
+    live?.close();
+    throw asModuleError(paths.directory, error);
+  }
+}
+
+/** Makes the run's folder. `run.json` is the first thing in it, so that it cannot come too late. */
+function prepare(port: FilePort, paths: RunPaths, options: { root: string; runId: string }): void {
+  const { root, runId } = options;
+  const runs = runsDirectory(root);
+  refuseLink(port, runs);
+  if (lookAtSync(port, paths.directory) === undefined) {
+    makeDirectoriesSync(port, root, ["runs"]);
+    refuseOtherCase(port, runs, runId);
+    if (makeDirectorySync(port, paths.directory)) writeRunFileSync(port, paths, runId);
+  }
+  refuseLink(port, paths.directory);
+  refuseLink(port, paths.events);
+  checkRunFormatSync(port, paths);
+}
+
+/** A link could lead out of the root. */
+function refuseLink(port: FilePort, path: string): void {
+  if (lookAtSync(port, path)?.isSymlink) {
+    throw new TypeError(`Cannot use ${path}: it is a symbolic link`);
+  }
+}
+
+/** Two such runs would be one on a file system that ignores case. */
+function refuseOtherCase(port: FilePort, runs: string, runId: string): void {
+  const lower = runId.toLowerCase();
+  for (const { name } of port.readDirSync(runs)) {
+    if (name !== runId && name.toLowerCase() === lower) {
+      throw new TypeError(`Cannot use run id "${runId}": it differs from "${name}" only in case`);
+    }
+  }
+}
+
+function liveOptions(
+  paths: RunPaths,
+  options: { exclusive?: boolean; lockTimeoutMs?: number },
+): LiveOptions {
+  const { exclusive = false, lockTimeoutMs = DEFAULT_LOCK_TIMEOUT_MS } = options;
+  return { path: paths.liveLock, exclusive, timeoutMs: lockTimeoutMs };
+}
+
+function fileOptions(
+  port: FilePort,
+  paths: RunPaths,
+  options: { lockTimeoutMs?: number },
+): AppendFileOptions {
+  return {
+    port,
+    path: paths.events,
+    lockPath: paths.eventsLock,
+    lockTimeoutMs: options.lockTimeoutMs ?? DEFAULT_LOCK_TIMEOUT_MS,
+    toError: (failure) => appendError(failure, paths),
+  };
+}
+
+function finish<E>(
+  port: FilePort,
+  options: OpenEventLogOptions<E>,
+  opened: { paths: RunPaths; live: FileHandle; file: AppendFile },
+): FileEventLog<E> {
+  const { root, runId, durability = "os", schema, redact } = options;
+  try {
+    syncDirectoriesSync(port, root, ["runs", runId]);
+  } catch (error) {
+    opened.file.closeSync();
+    throw error;
+  }
+  return new FileEventLog({ port, root, runId, durability, schema, redact, ...opened });
+}

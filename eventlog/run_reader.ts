@@ -1,0 +1,173 @@
+import type { FileHandle, FilePort } from "../_internal/file_port.ts";
+import { type LineBlock, type LinePiece, linePiecesSync } from "../_internal/json_lines.ts";
+import { pausesUntilDeadline, pauseSync } from "../_internal/lock.ts";
+import { lastLineEndSync, readRangeSync } from "../_internal/tail.ts";
+import { BLANK, type DecodedLines, decodeLines, longLineGap } from "./decode_lines.ts";
+import { EventLogError, wrapIo } from "./event_log_error.ts";
+import { locateSync, type Position, toCursor } from "./position.ts";
+import { checkRunFormatSync } from "./run_file.ts";
+import { type RunPaths, runPaths } from "./run_paths.ts";
+import type { EventPage, Gap, ReadAfter, StandardSchema } from "./types.ts";
+
+/** What a reader reads, and from where. */
+export interface RunReaderOptions<E> {
+  after?: ReadAfter | undefined;
+  strict?: boolean | undefined;
+  schema?: StandardSchema<E> | undefined;
+}
+
+const NEWLINE = 10;
+const PEEK_BYTES = 4096;
+const IN_FLIGHT_MS = 10;
+
+/** Opens a run's log for reading, which changes nothing and waits for nobody. */
+export function openForReading(port: FilePort, root: string, runId: string): OpenRun {
+  const paths = runPaths(root, runId);
+  return wrapIo(paths.events, () => {
+    checkRunFormatSync(port, paths);
+    return { port, paths, file: port.openSync(paths.events, { read: true }) };
+  });
+}
+
+/** A run whose log is open for reading. */
+export interface OpenRun {
+  port: FilePort;
+  paths: RunPaths;
+  file: FileHandle;
+}
+
+/** Turns the pieces of an open log into pages; the one place where all readers meet. */
+export class RunReader<E> {
+  readonly #run: OpenRun;
+  readonly #options: RunReaderOptions<E>;
+  #position: Position;
+
+  constructor(run: OpenRun, options: RunReaderOptions<E>) {
+    this.#run = run;
+    this.#options = options;
+    const { file, paths } = run;
+    this.#position = wrapIo(
+      paths.events,
+      () => locateSync(file, { path: paths.events, after: options.after }),
+    );
+  }
+
+  /** Behind the last line that was delivered. */
+  get position(): Position {
+    return this.#position;
+  }
+
+  /** The page of a piece; undefined when it has neither event nor gap. */
+  page(piece: LinePiece): EventPage<E> | undefined {
+    const { events, gaps, lines } = this.lines(piece);
+    if (lines === 0 && gaps.length === 0) return undefined;
+    const hasMore = piece.kind !== "end" && this.hasMore();
+    return { events, gaps, next: this.cursor(), hasMore };
+  }
+
+  /** What the lines of a piece hold. The place moves behind them, but not behind a torn tail. */
+  lines(piece: LinePiece): DecodedLines<E> {
+    const decoded = this.#decode(piece);
+    this.#position = {
+      seq: this.#position.seq + decoded.lines,
+      byteOffset: decoded.lines === 0 ? this.#position.byteOffset : endOf(piece),
+    };
+    if (this.#options.strict) this.#refuseGaps(decoded.gaps);
+    return decoded;
+  }
+
+  /** Where the next page begins. */
+  cursor(): string {
+    return toCursor(this.#run.file, this.#position);
+  }
+
+  /** Whether a whole line follows. */
+  hasMore(): boolean {
+    const { byteOffset } = this.#position;
+    const pieces = linePiecesSync(this.#run.file, { start: byteOffset, blockBytes: PEEK_BYTES });
+    return pieces.next().value.kind !== "end";
+  }
+
+  #decode(piece: LinePiece): DecodedLines<E> {
+    const firstSeq = this.#position.seq + 1;
+    if (piece.kind === "too-long") {
+      return { events: [], gaps: [longLineGap(piece, firstSeq)], lines: 1 };
+    }
+    if (piece.kind === "end") {
+      return { events: [], gaps: this.#tornTail(piece.byteLength, firstSeq), lines: 0 };
+    }
+    const options = { firstSeq, schema: this.#options.schema };
+    const decoded = decodeLines<E>(piece, options);
+    return decoded.gaps.length === 0 ? decoded : decodeLines<E>(this.#readAgain(piece), options);
+  }
+
+  /** A torn tail may have been moved aside while it was read; what it was mixed with is read anew. */
+  #readAgain(block: LineBlock): LineBlock {
+    const start = block.byteOffset + block.skippedNuls;
+    const bytes = readRangeSync(this.#run.file, start, start + block.bytes.length);
+    return bytes.at(-1) === NEWLINE ? { ...block, bytes } : block;
+  }
+
+  /** A tail is torn, not in flight, when nobody holds the lock and it still lacks its newline. */
+  #tornTail(byteLength: number, seq: number): Gap[] {
+    const { byteOffset } = this.#position;
+    if (byteLength === 0 || !this.#isTornAt(byteOffset)) return [];
+    const message = "the last line has no newline: its writer was killed, or the disk was full";
+    return [{ seq, reason: "torn", message, byteOffset, byteLength }];
+  }
+
+  #isTornAt(byteOffset: number): boolean {
+    const lock = openLock(this.#run);
+    if (lock === undefined) return true;
+    try {
+      for (const pauseMs of pausesUntilDeadline(IN_FLIGHT_MS)) {
+        if (lock.tryLockSync(true)) {
+          const size = this.#run.file.seekSync(0, Deno.SeekMode.End);
+          return size > byteOffset && lastLineEndSync(this.#run.file, size) <= byteOffset;
+        }
+        pauseSync(pauseMs);
+      }
+      return false;
+    } finally {
+      lock.close();
+    }
+  }
+
+  #refuseGaps(gaps: Gap[]): void {
+    const gap = gaps.find((gap) => gap.message !== BLANK);
+    if (gap === undefined) return;
+    const path = this.#run.paths.events;
+    const message = `malformed event at ${path}:${gap.seq}: ${gap.message}`;
+    const { seq: line, byteOffset } = gap;
+    throw new EventLogError("malformed", message, { path, line, byteOffset });
+  }
+}
+
+function endOf(piece: LinePiece): number {
+  switch (piece.kind) {
+    case "lines":
+      return piece.byteOffset + piece.skippedNuls + piece.bytes.length;
+    case "too-long":
+      return piece.byteOffset + piece.byteLength + 1;
+    case "end":
+      return piece.byteOffset;
+  }
+}
+
+/** Another program's run has no such lock. */
+function openLock({ port, paths }: OpenRun): FileHandle | undefined {
+  try {
+    return port.openSync(paths.eventsLock, { read: true });
+  } catch {
+    return undefined;
+  }
+}
+
+/** The first lines of a block. */
+export function firstLines(block: LineBlock, limit: number): LineBlock {
+  let end = 0;
+  for (let lines = 0; lines < limit && end < block.bytes.length; lines++) {
+    end = block.bytes.indexOf(NEWLINE, end) + 1;
+  }
+  return { ...block, bytes: block.bytes.subarray(0, end) };
+}

@@ -1,0 +1,138 @@
+import { denoFilePort } from "../_internal/file_port.ts";
+import { type LinePiece, linePieces } from "../_internal/json_lines.ts";
+import { wrapIo } from "./event_log_error.ts";
+import { isKnownRunEvent, type RunEvent } from "./run_event.ts";
+import { openForReading, RunReader } from "./run_reader.ts";
+import type { GapReason, Stored } from "./types.ts";
+
+/**
+ * What is wrong with a line: it gives no event ({@linkcode GapReason}), or, where it is a known
+ * {@linkcode RunEvent}: `id-order` = its id is not greater than the one before (OEV-1); `id-double`
+ * = it has the same id as the one before; `foreign-run` = it names another run; `after-end` = it
+ * follows the terminal event (OEV-6).
+ */
+export type RunProblemKind = GapReason | "id-order" | "id-double" | "foreign-run" | "after-end";
+
+/** One thing that is wrong in a log. */
+export interface RunProblem {
+  /** What is wrong. */
+  kind: RunProblemKind;
+  /** The 1-based line. */
+  line: number;
+  /** Where the line begins in the file. */
+  byteOffset: number;
+  /** What is wrong, for people. */
+  message: string;
+}
+
+/** What {@linkcode verifyRun} found. */
+export interface RunVerdict {
+  /** Whether nothing is wrong. */
+  ok: boolean;
+  /** How many whole lines there are. */
+  lines: number;
+  /** Everything that is wrong, in order. */
+  problems: RunProblem[];
+}
+
+const BLOCK_BYTES = 256 * 1024;
+const NEWLINE = 10;
+
+/**
+ * Looks for everything that is wrong in a log, and changes nothing: lines that give no event, and,
+ * in the vocabulary of runs, ids out of order or double, events of other runs, and events after the
+ * terminal one. A whole line that is missing cannot be noticed in a plain log.
+ *
+ * **Permissions**: `--allow-read` for the root.
+ *
+ * @param root The directory that holds the runs.
+ * @param runId The run.
+ * @returns What was found.
+ * @throws {TypeError} If the run id is not allowed.
+ * @throws {EventLogError} `io` when there is no such log, `format` when a newer version wrote it.
+ *
+ * @example Usage
+ * ```ts
+ * import { openEventLog, verifyRun } from "@taffrail/taffrail/eventlog";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const root = await Deno.makeTempDir();
+ * const log = await openEventLog<{ n: number }>({ root, runId: "demo" });
+ * await log.append({ n: 1 });
+ * await log.close();
+ * await Deno.writeTextFile(log.path, "oops\n", { append: true });
+ *
+ * const { ok, problems } = await verifyRun(root, "demo");
+ * assertEquals(ok, false);
+ * assertEquals(problems[0]?.line, 2);
+ * ```
+ */
+export async function verifyRun(root: string, runId: string): Promise<RunVerdict> {
+  const run = openForReading(denoFilePort, root, runId);
+  const path = run.paths.events;
+  const problems: RunProblem[] = [];
+  const checker = new EventChecker(runId);
+  try {
+    const reader = new RunReader<RunEvent>(run, {});
+    for await (const piece of linePieces(run.file, { start: 0, blockBytes: BLOCK_BYTES })) {
+      const firstSeq = reader.position.seq + 1;
+      const { events, gaps } = wrapIo(path, () => reader.lines(piece));
+      const found = gaps.map(({ reason, seq, byteOffset, message }): RunProblem => {
+        return { kind: reason, line: seq, byteOffset, message };
+      });
+      for (const stored of events) {
+        const problem = checker.check(stored);
+        if (problem === undefined) continue;
+        const byteOffset = lineOffset(piece, stored.seq - firstSeq);
+        found.push({ ...problem, line: stored.seq, byteOffset });
+      }
+      problems.push(...found.sort((a, b) => a.line - b.line));
+      if (piece.kind === "end") break;
+    }
+    return { ok: problems.length === 0, lines: reader.position.seq, problems };
+  } finally {
+    run.file.close();
+  }
+}
+
+/** Where the line of an index begins. */
+function lineOffset(piece: LinePiece, index: number): number {
+  if (piece.kind !== "lines" || index === 0) return piece.byteOffset;
+  let start = 0;
+  for (let line = 0; line < index; line++) start = piece.bytes.indexOf(NEWLINE, start) + 1;
+  return piece.byteOffset + piece.skippedNuls + start;
+}
+
+/** The rules that hold between the events of one run. */
+class EventChecker {
+  readonly #runId: string;
+  #lastId = "";
+  #end: { type: string; seq: number } | undefined;
+
+  constructor(runId: string) {
+    this.#runId = runId;
+  }
+
+  check({ seq, event }: Stored<RunEvent>): Pick<RunProblem, "kind" | "message"> | undefined {
+    if (!isKnownRunEvent(event) || typeof event.id !== "string") return undefined;
+    const lastId = this.#lastId;
+    const end = this.#end;
+    if (event.id > lastId) this.#lastId = event.id;
+    if (event.type === "pipe.completed" || event.type === "pipe.aborted") {
+      this.#end ??= { type: event.type, seq };
+    }
+    if (event.run_id !== this.#runId) {
+      return { kind: "foreign-run", message: `the event is of run "${event.run_id}"` };
+    }
+    if (end !== undefined) {
+      return { kind: "after-end", message: `the run ended with ${end.type} in line ${end.seq}` };
+    }
+    if (event.id === lastId) {
+      return { kind: "id-double", message: `the id ${event.id} is that of an event before` };
+    }
+    if (event.id < lastId) {
+      return { kind: "id-order", message: `the id ${event.id} is not greater than ${lastId}` };
+    }
+    return undefined;
+  }
+}

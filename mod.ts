@@ -1,0 +1,9 @@
+/**
+ * Supervise local work, record what happened so that nothing acknowledged is lost, and replay it.
+ *
+ * Every module can be imported by itself, which loads nothing of the others:
+ * `@taffrail/taffrail/eventlog`.
+ *
+ * @module
+ */
+export * from "./eventlog/mod.ts";
