@@ -61,13 +61,20 @@ export async function acquireLock(file: FileHandle, options: LockOptions): Promi
   await withLock(file, options, { body: () => {}, keep: true });
 }
 
+/** Unlocking fails only for a file that was closed, and closing it gave up the lock. */
+function unlock(file: FileHandle): void {
+  try {
+    file.unlockSync();
+  } catch { /* What the body did stands. */ }
+}
+
 /** Runs the body under the lock. */
 export function withLockSync<T>(file: FileHandle, options: LockOptions, body: () => T): T {
   acquireLockSync(file, options);
   try {
     return body();
   } finally {
-    file.unlockSync();
+    unlock(file);
   }
 }
 
@@ -90,6 +97,6 @@ export async function withLock<T>(
   try {
     return task.body();
   } finally {
-    if (!task.keep) file.unlockSync();
+    if (!task.keep) unlock(file);
   }
 }

@@ -72,6 +72,9 @@ export class FileEventLog<E> implements EventLog<E>, Disposable {
   readonly #parts: FileEventLogParts<E>;
   readonly #port: FilePort;
   readonly #closing = new AbortController();
+  #live: FileHandle | undefined;
+  /** The lines counted so far, so that `lastSeq()` looks only at what is new. */
+  #counted = { lines: 0, lineEnd: 0 };
 
   /** @internal */
   constructor(parts: FileEventLogParts<E>) {
@@ -79,6 +82,7 @@ export class FileEventLog<E> implements EventLog<E>, Disposable {
     this.path = parts.paths.events;
     this.#parts = parts;
     this.#port = parts.port ?? denoFilePort;
+    this.#live = parts.live;
   }
 
   /** What this handle had to mend at the end of the log: at opening, or later, when a writer died. */
@@ -212,7 +216,7 @@ export class FileEventLog<E> implements EventLog<E>, Disposable {
   }
 
   /**
-   * Counts the lines of the log.
+   * Counts the lines of the log: about 0.1 s a million at the first call, then only what is new.
    *
    * @returns The seq of the last whole line; 0 when there is none.
    */
@@ -221,7 +225,7 @@ export class FileEventLog<E> implements EventLog<E>, Disposable {
     const { root, runId } = this.#parts;
     const { file } = openForReading(this.#port, root, runId);
     try {
-      return wrapIo(this.path, () => countLinesSync(file, 0).lines);
+      return wrapIo(this.path, () => this.#countNew(file));
     } finally {
       file.close();
     }
@@ -231,7 +235,7 @@ export class FileEventLog<E> implements EventLog<E>, Disposable {
   async close(): Promise<void> {
     this.#closing.abort();
     await this.#parts.file.close();
-    this.#parts.live.close();
+    this.#giveFree();
   }
 
   /** {@linkcode FileEventLog.close}. */
@@ -243,7 +247,23 @@ export class FileEventLog<E> implements EventLog<E>, Disposable {
   [Symbol.dispose](): void {
     this.#closing.abort();
     this.#parts.file.closeSync();
-    this.#parts.live.close();
+    this.#giveFree();
+  }
+
+  #countNew(file: FileHandle): number {
+    const { lines, lineEnd } = this.#counted;
+    if (file.seekSync(0, Deno.SeekMode.End) < lineEnd) {
+      this.#counted = countLinesSync(file, 0);
+    } else {
+      const added = countLinesSync(file, lineEnd);
+      this.#counted = { lines: lines + added.lines, lineEnd: added.lineEnd };
+    }
+    return this.#counted.lines;
+  }
+
+  #giveFree(): void {
+    this.#live?.close();
+    this.#live = undefined;
   }
 
   #request(events: readonly E[], options: AppendOptions): AppendRequest {

@@ -155,11 +155,23 @@ function prepare(port: FilePort, paths: RunPaths, options: { root: string; runId
   if (lookAtSync(port, paths.directory) === undefined) {
     makeDirectoriesSync(port, root, ["runs"]);
     refuseOtherCase(port, runs, runId);
-    if (makeDirectorySync(port, paths.directory)) writeRunFileSync(port, paths, runId);
+    if (makeDirectorySync(port, paths.directory)) beginRun(port, paths, runId);
   }
   refuseLink(port, paths.directory);
   refuseLink(port, paths.events);
   checkRunFormatSync(port, paths);
+}
+
+/** A run that cannot be begun, on a full disk for one, leaves no folder behind. */
+function beginRun(port: FilePort, paths: RunPaths, runId: string): void {
+  try {
+    writeRunFileSync(port, paths, runId);
+  } catch (error) {
+    try {
+      port.removeSync(paths.directory);
+    } catch { /* Somebody has put something into it: it stays. */ }
+    throw error;
+  }
 }
 
 /** A link could lead out of the root. */

@@ -60,10 +60,10 @@ function peek<E>({ file }: OpenRun): RunPeek<E> {
   const size = file.seekSync(0, Deno.SeekMode.End);
   const end = lastLineEndSync(file, size);
   const from = Math.max(0, end - DEFAULT_TAIL_BYTES);
-  const tail = readRangeSync(file, from, end);
-  const start = from === 0 ? 0 : tail.indexOf(NEWLINE) + 1;
-  const last = eventsOf<E>(tail.subarray(start));
-  if (from === 0) return { events: last, whole: true, size };
+  if (from === 0) return { events: eventsOf(readRangeSync(file, 0, end)), whole: true, size };
+  // One byte more tells whether a line begins right there.
+  const tail = readRangeSync(file, from - 1, end);
+  const last = eventsOf<E>(tail.subarray(tail.indexOf(NEWLINE) + 1));
   return { events: [...firstEvent<E>(file), ...last], whole: false, size };
 }
 
