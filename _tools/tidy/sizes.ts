@@ -29,9 +29,8 @@ function checkFunctions(source: Source): Problem[] {
     const line = lineOf(source, node);
     const lines = lineAt(source.text, node.getEnd()) - line + 1;
     if (lines <= MOST_FUNCTION_LINES) continue;
-    const message = `Function ${
-      nameOf(node)
-    } has ${lines} lines, at most ${MOST_FUNCTION_LINES}: split it`;
+    const size = `${lines} lines, at most ${MOST_FUNCTION_LINES}`;
+    const message = `Function ${nameOf(node)} has ${size}: split it`;
     problems.push({ path: source.path, line, message });
   }
   return problems;
