@@ -247,6 +247,40 @@ Deno.test("crashImage() never loses a file that was moved into a lost directory"
   });
 });
 
+Deno.test("crashImage() never loses a directory that was moved below its former child", async () => {
+  await withDisk({}, ({ port, root, images }) => {
+    port.mkdirSync(`${root}/a/b`, { mode: 0o700, recursive: true });
+    syncDirectory(port, root);
+    syncDirectory(port, `${root}/a`);
+    port.renameSync(`${root}/a/b`, `${root}/b`);
+    port.renameSync(`${root}/a`, `${root}/b/a`);
+    const before = { a: null, "a/b": null };
+    assertEquals(images(), jsonOf(before, { a: null, b: null }, { b: null, "b/a": null }));
+  });
+});
+
+Deno.test("crashImage() never overwrites a file whose rename was undone", async () => {
+  await withDisk({ log: "old" }, ({ port, root, images }) => {
+    port.renameSync(`${root}/log`, `${root}/log.1`);
+    put(port, `${root}/log`, "new").syncSync();
+    assertEquals(
+      images(),
+      jsonOf({ log: "old" }, { "log.1": "old" }, { log: "new", "log.1": "old" }),
+    );
+  });
+});
+
+Deno.test("crashImage() takes only names from before a directory sync as synced", async () => {
+  await withDisk({}, async ({ port, root, images }) => {
+    const directory = port.openSync(root, { read: true });
+    put(port, `${root}/a`, "").close();
+    const sync = directory.sync();
+    put(port, `${root}/b`, "").close();
+    await sync;
+    assertEquals(images(), jsonOf({ a: "" }, { a: "", b: "" }));
+  });
+});
+
 Deno.test("crashImage() makes durable what a synced name builds on", async () => {
   await withDisk({}, ({ port, root, images }) => {
     port.mkdirSync(`${root}/from`, { mode: 0o700, recursive: false });

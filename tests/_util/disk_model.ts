@@ -138,7 +138,7 @@ export class DiskModel {
     }
   }
 
-  /** What an operation builds on reaches the disk with it: the same names, the same node. */
+  /** What an operation builds on reaches the disk with it: all that was done with its names. */
   #makeDurable(index: number): void {
     const operation = this.nameOperations[index];
     if (operation === undefined || operation.durable) return;
@@ -189,7 +189,6 @@ function nodeIn(slot: Slot): Node {
 
 function dependsOn(operation: NameOperation, earlier: NameOperation | undefined): boolean {
   if (earlier === undefined) return false;
-  if (earlier.node === operation.node) return true;
   const earlierSlots = [earlier.from, earlier.to];
   return [operation.from, operation.to].some((slot) =>
     slot !== undefined &&

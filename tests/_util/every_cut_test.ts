@@ -3,6 +3,7 @@
 import { assert, assertEquals, assertMatch, assertRejects } from "@std/assert";
 import type { FilePort } from "../../_internal/file_port.ts";
 import { type CutInfo, everyCut, type EveryCutOptions } from "./every_cut.ts";
+import type { FaultPort } from "./fault_port.ts";
 import { PowerCut } from "./fault_script.ts";
 import { withTempDir } from "./temp.ts";
 
@@ -252,11 +253,13 @@ Deno.test("everyCut() refuses a workload that makes no call", async () => {
 
 Deno.test("everyCut() leaves no handle open and no directory behind", async () => {
   await withTempDir(async (directory) => {
+    const ports: FaultPort[] = [];
     const before = Deno.env.get("TMPDIR");
     Deno.env.set("TMPDIR", directory);
     try {
       const leaky = everyCut(
         (port, root) => {
+          ports.push(port);
           port.openSync(`${root}/log`, { append: true, create: true });
           port.lstatSync(root);
         },
@@ -268,6 +271,7 @@ Deno.test("everyCut() leaves no handle open and no directory behind", async () =
       else Deno.env.set("TMPDIR", before);
     }
     assertEquals(await Array.fromAsync(Deno.readDir(directory)), []);
+    assertEquals(ports.map((port) => port.openCount), [0, 0]);
   });
 });
 

@@ -127,6 +127,20 @@ Deno.test("everyFailure() does not let close() and unlockSync() fail, unless ask
   assertEquals(await everyFailure(workload, () => {}, { only: ["openSync", "close"] }), 2);
 });
 
+Deno.test("everyFailure() closes what a failing workload leaves open", async () => {
+  const openCounts: number[] = [];
+  await everyFailure(
+    (port, root) => {
+      port.openSync(`${root}/log`, { write: true, create: true });
+      port.lstatSync(root);
+    },
+    (_root, { port }) => {
+      openCounts.push(port.openCount);
+    },
+  );
+  assertEquals(openCounts, [0, 0, 0]);
+});
+
 Deno.test("everyFailure() refuses a workload that makes no call", async () => {
   await assertRejects(() => everyFailure(() => {}, () => {}), Error, "makes fewer calls");
 });

@@ -189,16 +189,22 @@ Deno.test("FaultPort.cutAt() ends everything after the n-th call", async () => {
 
 Deno.test("FaultPort rejects a sync that is under way when the power is cut", async () => {
   await withTempDir(async (directory) => {
-    const { port, root } = portIn(directory);
+    const root = `${directory}/root`;
+    await Deno.mkdir(root);
+    await Deno.writeTextFile(`${root}/log`, "old\n");
+    const port = new FaultPort({ root });
     const file = port.openSync(`${root}/log`, APPEND);
-    file.writeSync(encoder.encode("one\n"));
+    file.writeSync(encoder.encode("new\n"));
     port.cutAt(2);
     const sync = file.syncData();
     file.seekSync(0, Deno.SeekMode.End);
     await assertRejects(() => sync, PowerCut);
     file.close();
-    port.crashImage(`${directory}/image`, 0);
-    assertEquals(namesIn(`${directory}/image`), []);
+    assertThrows(() => file.syncDataSync(), PowerCut);
+    for (const [seed, text] of ["old\n", "old\nnew\n", "old\n\0\0\0\0"].entries()) {
+      port.crashImage(`${directory}/image-${seed}`, seed);
+      assertEquals(textOf(`${directory}/image-${seed}/log`), text);
+    }
   });
 });
 
