@@ -39,7 +39,8 @@ export interface AppendFileOptions {
   toError: (failure: AppendFailure) => Error;
 }
 
-interface Waiting extends AppendRequest {
+interface Waiting {
+  request: AppendRequest;
   resolve(appended: Appended): void;
   reject(reason: unknown): void;
 }
@@ -133,7 +134,7 @@ export class AppendFile {
       if (this.#queue.size >= MAX_WAITING) {
         return reject(this.#options.toError({ kind: "busy", actual: this.#queue.size }));
       }
-      const waiting: Waiting = { ...request, resolve, reject };
+      const waiting: Waiting = { request, resolve, reject };
       if (signal !== undefined) this.#leaveOnAbort(waiting, signal);
       this.#queue.add(waiting);
       this.#draining ??= Promise.resolve().then(() => this.#drain());
@@ -143,10 +144,9 @@ export class AppendFile {
   /** Appends before returning, overtaking those who wait. */
   appendSync(request: AppendRequest): Appended {
     if (this.#refusal !== undefined) throw this.#options.toError(this.#refusal);
-    const [outcome] = withLockSync(this.#lock, this.#lockOptions, () => this.#commit([request]));
-    if (outcome instanceof Error) throw outcome;
+    const appended = withLockSync(this.#lock, this.#lockOptions, () => this.#commit(request));
     if (request.onDisk) this.syncSync();
-    return outcome!;
+    return appended;
   }
 
   /** Makes everything appended so far survive a power cut. */
@@ -171,7 +171,7 @@ export class AppendFile {
 
   /** Closes when those who wait have their answer. Appends from now on are refused. */
   async close(): Promise<void> {
-    if (this.closed) return;
+    if (this.closed) return await this.#draining;
     this.#refusal = { kind: "closed" };
     await this.#draining;
     this.#closeHandles();
@@ -238,7 +238,7 @@ export class AppendFile {
     const group = this.#takeGroup();
     let outcomes: (Appended | Error)[];
     try {
-      outcomes = this.#commit(group);
+      outcomes = this.#commitAll(group.map((waiting) => waiting.request));
     } catch (error) {
       for (const waiting of group) waiting.reject(error);
       return [];
@@ -247,7 +247,7 @@ export class AppendFile {
     for (const [index, waiting] of group.entries()) {
       const outcome = outcomes[index]!;
       if (outcome instanceof Error) waiting.reject(outcome);
-      else if (waiting.onDisk) unsynced.push({ waiting, appended: outcome });
+      else if (waiting.request.onDisk) unsynced.push({ waiting, appended: outcome });
       else waiting.resolve(outcome);
     }
     return unsynced;
@@ -259,7 +259,7 @@ export class AppendFile {
     for (const waiting of this.#queue) {
       this.#queue.delete(waiting);
       group.push(waiting);
-      for (const line of waiting.lines) characters += line.length;
+      for (const line of waiting.request.lines) characters += line.length;
       if (characters >= GROUP_CHARACTERS) break;
     }
     return group;
@@ -305,33 +305,34 @@ export class AppendFile {
     return error;
   }
 
-  /** Under the lock: one write for all requests whose expectation holds. */
-  #commit(requests: readonly AppendRequest[]): (Appended | Error)[] {
-    const size = this.#guard(() => this.#file.seekSync(0, Deno.SeekMode.End));
-    if (size < this.#end) {
-      throw this.#options.toError({ kind: "rewound", expected: this.#end, actual: size });
-    }
-    if (size > this.#end) this.#guard(() => this.#takeInOthers());
+  /** Under the lock: writes one request. */
+  #commit(request: AppendRequest): Appended {
+    this.#catchUp();
+    const firstSeq = this.#lines + 1;
+    const conflict = this.#conflict(request, this.#lines);
+    if (conflict !== undefined) throw conflict;
+    if (request.lines.length > 0) this.#write(request.lines);
+    return { firstSeq, lastSeq: this.#lines };
+  }
+
+  /** Under the lock: one write for all requests of a group whose expectation holds, in order. */
+  #commitAll(requests: readonly AppendRequest[]): (Appended | Error)[] {
+    this.#catchUp();
     const lines: string[] = [];
     const outcomes = requests.map((request) => {
       const lastSeq = this.#lines + lines.length;
-      const expected = request.expectedLastSeq;
-      if (expected !== undefined && expected !== lastSeq) {
-        return this.#options.toError({ kind: "conflict", expected, actual: lastSeq });
-      }
+      const conflict = this.#conflict(request, lastSeq);
+      if (conflict !== undefined) return conflict;
       for (const line of request.lines) lines.push(line);
       return { firstSeq: lastSeq + 1, lastSeq: lastSeq + request.lines.length };
     });
-    if (lines.length > 0) this.#guard(() => this.#write(lines));
+    if (lines.length > 0) this.#write(lines);
     return outcomes;
   }
 
-  #guard<T>(operation: () => T): T {
-    try {
-      return operation();
-    } catch (cause) {
-      throw this.#options.toError({ kind: "io", cause });
-    }
+  #conflict({ expectedLastSeq: expected }: AppendRequest, actual: number): Error | undefined {
+    if (expected === undefined || expected === actual) return undefined;
+    return this.#options.toError({ kind: "conflict", expected, actual });
   }
 
   #write(lines: readonly string[]): void {
@@ -342,23 +343,37 @@ export class AppendFile {
         throw new Error(`Only ${written} of ${bytes.length} bytes were written: is the disk full?`);
       }
     } catch (error) {
-      this.#cutBack(error);
-      throw error;
+      throw this.#options.toError({ kind: "io", cause: this.#cutBack(error) });
     }
     this.#end += bytes.length;
     this.#lines += lines.length;
   }
 
-  #cutBack(writeError: unknown): void {
+  /** Removes what a failed write left, and returns the cause to tell. */
+  #cutBack(writeError: unknown): unknown {
     try {
       cutFileSync(this.#options.port, this.#options.path, this.#end);
+      return writeError;
     } catch (cutError) {
       const message = "The write failed and could not be cut back: some of its lines may remain";
-      throw new AggregateError([writeError, cutError], message, { cause: writeError });
+      return new AggregateError([writeError, cutError], message, { cause: writeError });
     }
   }
 
-  /** Under the lock: counts the lines of others, and mends what a killed writer left. */
+  /** Under the lock: takes in what others appended, and mends what a killed writer left. */
+  #catchUp(): void {
+    let size: number;
+    try {
+      size = this.#file.seekSync(0, Deno.SeekMode.End);
+      if (size > this.#end) return this.#takeInOthers();
+    } catch (cause) {
+      throw this.#options.toError({ kind: "io", cause });
+    }
+    if (size < this.#end) {
+      throw this.#options.toError({ kind: "rewound", expected: this.#end, actual: size });
+    }
+  }
+
   #takeInOthers(): void {
     const count = countLinesSync(this.#file, this.#end);
     const recovery = this.#recover(count.lineEnd, count.size);

@@ -1,4 +1,4 @@
-import { MAX_LINE_BYTES, unsafeIntegerAt } from "../_internal/json_lines.ts";
+import { MAX_LINE_BYTES, SIXTEEN_DIGITS, unsafeIntegerAt } from "../_internal/json_lines.ts";
 import { rawJsonText, stringifyVisiting } from "../_internal/visit_json.ts";
 import { reasonOf } from "./event_log_error.ts";
 
@@ -34,7 +34,7 @@ function stringify(event: unknown): string | undefined {
     stringifyVisiting(event, refuseLoss);
     throw new TypeError(`failed to serialize event: ${reasonOf(cause)}`, { cause });
   }
-  if (text !== undefined && mayHideLoss(text)) stringifyVisiting(event, refuseLoss);
+  if (text !== undefined && MAY_HIDE_LOSS.test(text)) stringifyVisiting(event, refuseLoss);
   return text;
 }
 
@@ -51,9 +51,7 @@ function redacted(value: unknown, path: string, redact: Redact): unknown {
 }
 
 /** What JSON changes without a word leaves one of these in the text; looking is cheap. */
-function mayHideLoss(text: string): boolean {
-  return text.includes("null") || text.includes("\\ud") || /\d{16}/.test(text);
-}
+const MAY_HIDE_LOSS = new RegExp(`null|\\\\ud|${SIXTEEN_DIGITS.source}`);
 
 function refuseLoss(value: unknown, path: string): unknown {
   const problem = lossOf(value);
