@@ -26,10 +26,11 @@ const SCAN_BYTES = 256 * 1024;
  */
 export function toCursor(file: FileHandle, position: Position): Cursor {
   const { seq, byteOffset } = position;
-  return `${seq}-${byteOffset}-${checksumBefore(file, byteOffset).toString(16)}`;
+  const checksum = checksumBefore(file, byteOffset) >>> 0;
+  return `${seq}-${byteOffset}-${checksum.toString(16)}`;
 }
 
-/** The CRC-32 of the line before, or of its last 4 KiB. */
+/** The CRC-32 of the line before, or of its last 4 KiB; -1, which is none, where no line ends. */
 function checksumBefore(file: FileHandle, byteOffset: number): number {
   const bytes = readRangeSync(file, Math.max(0, byteOffset - CHECKED_BYTES), byteOffset);
   if (byteOffset > 0 && bytes.at(-1) !== NEWLINE) return -1;
