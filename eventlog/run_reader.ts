@@ -76,7 +76,9 @@ export class RunReader<E> {
       seq: this.#position.seq + decoded.lines,
       byteOffset: decoded.lines === 0 ? this.#position.byteOffset : endOf(piece),
     };
-    if (this.#options.strict) this.#refuseGaps(decoded.gaps);
+    if (this.#options.strict) {
+      for (const gap of decoded.gaps) refuseGap(this.#run.paths.events, gap);
+    }
     return decoded;
   }
 
@@ -146,15 +148,14 @@ export class RunReader<E> {
       lock.close();
     }
   }
+}
 
-  #refuseGaps(gaps: Gap[]): void {
-    const gap = gaps.find((gap) => gap.message !== BLANK);
-    if (gap === undefined) return;
-    const path = this.#run.paths.events;
-    const message = `malformed event at ${path}:${gap.seq}: ${gap.message}`;
-    const { seq: line, byteOffset } = gap;
-    throw new EventLogError("malformed", message, { path, line, byteOffset });
-  }
+/** Throws for a line that gives no event, unless it is blank, as strict reading does (OLG-5). */
+export function refuseGap(path: string, gap: Gap): void {
+  if (gap.message === BLANK) return;
+  const message = `malformed event at ${path}:${gap.seq}: ${gap.message}`;
+  const { seq: line, byteOffset } = gap;
+  throw new EventLogError("malformed", message, { path, line, byteOffset });
 }
 
 function endOf(piece: LinePiece): number {
