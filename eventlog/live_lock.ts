@@ -1,12 +1,6 @@
 import type { FileHandle, FilePort } from "../_internal/file_port.ts";
 import { denoFilePort } from "../_internal/file_port.ts";
-import {
-  acquireLock,
-  acquireLockSync,
-  type LockOptions,
-  pause,
-  pausesUntilDeadline,
-} from "../_internal/lock.ts";
+import { pause, pausesUntilDeadline, pauseSync } from "../_internal/lock.ts";
 import { readRangeSync } from "../_internal/tail.ts";
 import { EventLogError, wrapIo } from "./event_log_error.ts";
 import { runPaths } from "./run_paths.ts";
@@ -19,13 +13,14 @@ export interface LiveOptions {
 }
 
 const PROBE_MS = 50;
+const PROBED_TRIES = 3;
 const PID_BYTES = 32;
 
 /** Holds the live lock until the handle is closed. */
 export async function holdLive(port: FilePort, options: LiveOptions): Promise<FileHandle> {
   const file = openLiveLock(port, options.path);
   try {
-    if (!leavePid(file, options)) await acquireLock(file, lockOptions(file, options));
+    for (const pauseMs of pausesUntilHeld(file, options)) await pause(pauseMs);
     return file;
   } catch (error) {
     file.close();
@@ -37,7 +32,7 @@ export async function holdLive(port: FilePort, options: LiveOptions): Promise<Fi
 export function holdLiveSync(port: FilePort, options: LiveOptions): FileHandle {
   const file = openLiveLock(port, options.path);
   try {
-    if (!leavePid(file, options)) acquireLockSync(file, lockOptions(file, options));
+    for (const pauseMs of pausesUntilHeld(file, options)) pauseSync(pauseMs);
     return file;
   } catch (error) {
     file.close();
@@ -50,34 +45,51 @@ function openLiveLock(port: FilePort, path: string): FileHandle {
 }
 
 /**
- * Whoever finds nobody else writes its process id; those who join later leave that one, as it is
- * the process that runs the work. Tells whether the lock is already held as wanted.
+ * The pauses between the tries until the lock is held; a timeout of 0 always fails (OLG-4). A probe
+ * looks like a holder for a moment: only after some tries it is believed that others are there.
  */
-function leavePid(file: FileHandle, options: LiveOptions): boolean {
-  if (options.timeoutMs <= 0 || !file.tryLockSync(true)) return false;
+function* pausesUntilHeld(file: FileHandle, options: LiveOptions): Generator<number> {
+  const { exclusive, timeoutMs } = options;
+  let tries = 0;
+  for (const pauseMs of pausesUntilDeadline(timeoutMs)) {
+    if (tryAlone(file, exclusive)) return;
+    if (++tries >= PROBED_TRIES && !exclusive && file.tryLockSync(false)) return;
+    yield pauseMs;
+  }
+  if (timeoutMs > 0 && file.tryLockSync(exclusive)) return;
+  throw heldError(file, options);
+}
+
+/**
+ * Whoever is alone leaves its process id; those who join later leave that one, as it is the process
+ * that runs the work.
+ */
+function tryAlone(file: FileHandle, exclusive: boolean): boolean {
+  if (!file.tryLockSync(true)) return false;
   file.truncateSync(0);
   file.seekSync(0, Deno.SeekMode.Start);
   file.writeSync(new TextEncoder().encode(`${Deno.pid}\n`));
-  if (options.exclusive) return true;
+  if (exclusive) return true;
   file.unlockSync();
-  return false;
+  return file.tryLockSync(false);
 }
 
-function lockOptions(file: FileHandle, options: LiveOptions): LockOptions {
-  const { path, exclusive, timeoutMs } = options;
-  const timedOut = () => {
-    const holder = readPid(file);
-    const who = holder === undefined ? "another process" : `process ${holder}`;
-    const message = `Cannot open the run of ${path}: ${who} has it open` +
-      (exclusive ? ", and this needs it alone" : " for itself alone");
-    return new EventLogError("live", message, { path, ...(holder && { actual: holder }) });
-  };
-  return { exclusive, timeoutMs, timedOut };
+function heldError(file: FileHandle, { path, exclusive }: LiveOptions): EventLogError {
+  const holder = readPid(file);
+  const who = holder === undefined ? "another process" : `process ${holder}`;
+  const message = `Cannot open the run of ${path}: ${who} has it open` +
+    (exclusive ? ", and this needs it alone" : " for itself alone");
+  return new EventLogError("live", message, { path, ...(holder && { actual: holder }) });
 }
 
+/** The holder that named itself last. Windows does not let anyone read what is locked exclusively. */
 function readPid(file: FileHandle): number | undefined {
-  const pid = Number(new TextDecoder().decode(readRangeSync(file, 0, PID_BYTES)));
-  return Number.isSafeInteger(pid) && pid > 0 ? pid : undefined;
+  try {
+    const pid = Number(new TextDecoder().decode(readRangeSync(file, 0, PID_BYTES)));
+    return Number.isSafeInteger(pid) && pid > 0 ? pid : undefined;
+  } catch {
+    return undefined;
+  }
 }
 
 /**
