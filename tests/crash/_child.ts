@@ -10,6 +10,8 @@ export interface ChildOptions {
   args?: readonly (string | number)[];
   /** Permission flags; all permissions without them. */
   permissions?: readonly string[];
+  /** Where it runs; where the test runs without it. */
+  cwd?: string;
   /** Makes another command of the command, for one with a shell around it that `exec`s it. */
   wrap?: (command: string[]) => string[];
   /** Gets every line of output at once; otherwise {@linkcode Child.next} hands them out. */
@@ -35,6 +37,7 @@ export class Child implements AsyncDisposable {
     const command = wrap([Deno.execPath(), ...flags, url, ...args.map(String)]);
     this.#process = new Deno.Command(command[0]!, {
       args: command.slice(1),
+      ...(options.cwd !== undefined && { cwd: options.cwd }),
       stdin: "piped",
       stdout: "piped",
       stderr: "piped",
