@@ -2,7 +2,7 @@ import type { FileHandle, FilePort } from "../_internal/file_port.ts";
 import { denoFilePort } from "../_internal/file_port.ts";
 import { pause, pausesUntilDeadline, pauseSync } from "../_internal/lock.ts";
 import { readRangeSync } from "../_internal/tail.ts";
-import { EventLogError, wrapIo } from "./event_log_error.ts";
+import { EventLogError, lockTimeoutError, wrapIo } from "./event_log_error.ts";
 import { runPaths } from "./run_paths.ts";
 
 /** How to hold a run open. */
@@ -74,7 +74,9 @@ function tryAlone(file: FileHandle, exclusive: boolean): boolean {
   return file.tryLockSync(false);
 }
 
-function heldError(file: FileHandle, { path, exclusive }: LiveOptions): EventLogError {
+function heldError(file: FileHandle, options: LiveOptions): EventLogError {
+  const { path, exclusive, timeoutMs } = options;
+  if (timeoutMs <= 0) return lockTimeoutError(path);
   const holder = readPid(file);
   const who = holder === undefined ? "another process" : `process ${holder}`;
   const message = `Cannot open the run of ${path}: ${who} has it open` +

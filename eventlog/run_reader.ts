@@ -11,7 +11,7 @@ import { BLANK, type DecodedLines, decodeLines, longLineGap } from "./decode_lin
 import { asModuleError, EventLogError, wrapIo } from "./event_log_error.ts";
 import { locateSync, type Position, toCursor } from "./position.ts";
 import { checkRunFormatSync } from "./run_file.ts";
-import { type RunPaths, runPaths } from "./run_paths.ts";
+import { refuseLinksSync, type RunPaths, runPaths } from "./run_paths.ts";
 import type { EventPage, Gap, ReadAfter, StandardSchema } from "./types.ts";
 
 /** What a reader reads, and from where. */
@@ -28,6 +28,7 @@ const IN_FLIGHT_MS = 10;
 export function openForReading(port: FilePort, root: string, runId: string): OpenRun {
   const paths = runPaths(root, runId);
   return wrapIo(paths.events, () => {
+    refuseLinksSync(port, [paths.directory]);
     checkRunFormatSync(port, paths);
     return { port, paths, file: port.openSync(paths.events, { read: true }) };
   });
