@@ -17,6 +17,8 @@ export interface AppendFileOptions extends LineFileOptions {
 }
 
 interface Waiting {
+  /** Who came later has a greater one. */
+  ticket: number;
   request: AppendRequest;
   resolve(appended: Appended): void;
   reject(reason: unknown): void;
@@ -42,9 +44,11 @@ export class AppendFile {
   readonly #file: LineFile;
   readonly #lock: FileHandle;
   #queue: Waiting[] = [];
+  #lastTicket = 0;
   #draining: Promise<void> | undefined;
   /** Why no more is accepted: closed, or a sync that failed. */
   #refusal: AppendFailure | undefined;
+  #syncFailure: AppendFailure | undefined;
 
   private constructor(options: AppendFileOptions) {
     this.#options = options;
@@ -52,6 +56,7 @@ export class AppendFile {
       exclusive: true,
       timeoutMs: options.lockTimeoutMs,
       timedOut: () => options.toError({ kind: "lock-timeout" }),
+      failed: (cause) => options.toError({ kind: "io", cause }),
     };
     this.#file = new LineFile(options);
     try {
@@ -105,7 +110,7 @@ export class AppendFile {
       if (this.#queue.length >= MAX_WAITING) {
         return reject(this.#options.toError({ kind: "busy", actual: this.#queue.length }));
       }
-      const waiting: Waiting = { request, resolve, reject };
+      const waiting: Waiting = { ticket: ++this.#lastTicket, request, resolve, reject };
       if (signal !== undefined) this.#leaveOnAbort(waiting, signal);
       this.#queue.push(waiting);
       this.#draining ??= Promise.resolve().then(() => this.#drain());
@@ -123,11 +128,7 @@ export class AppendFile {
   /** Makes everything appended so far survive a power cut. */
   async sync(): Promise<void> {
     if (this.#refusal !== undefined) throw this.#options.toError(this.#refusal);
-    try {
-      await this.#file.sync();
-    } catch (cause) {
-      throw this.#refuseAfterSync(cause);
-    }
+    await this.#syncFile();
   }
 
   /** {@linkcode AppendFile.sync}, blocking. */
@@ -183,13 +184,14 @@ export class AppendFile {
   async #drain(): Promise<void> {
     const options = this.#lockOptions;
     while (this.#queue.length > 0) {
-      const last = this.#queue.at(-1)!;
+      const lastTicket = this.#lastTicket;
       try {
         const unsynced = await withLock(this.#lock, options, { body: () => this.#commitGroup() });
         if (unsynced.length > 0) await this.#syncGroup(unsynced);
       } catch (error) {
         // Those who came while the lock was waited for have time left.
-        this.#rejectAll(this.#queue.splice(0, this.#queue.indexOf(last) + 1), error);
+        const later = this.#queue.findIndex(({ ticket }) => ticket > lastTicket);
+        this.#rejectAll(this.#queue.splice(0, later === -1 ? this.#queue.length : later), error);
       }
     }
     this.#draining = undefined;
@@ -241,11 +243,24 @@ export class AppendFile {
   async #syncGroup(unsynced: Unsynced[]): Promise<void> {
     let failure: unknown;
     try {
-      await this.#file.sync();
-    } catch (cause) {
-      failure = this.#refuseAfterSync(cause);
+      await this.#syncFile();
+    } catch (error) {
+      failure = error;
     }
     this.#answer(unsynced, failure);
+  }
+
+  /**
+   * Of two syncs at the same time that lose the same lines, the system tells only one: a success
+   * counts only if no other sync has failed until then.
+   */
+  async #syncFile(): Promise<void> {
+    try {
+      await this.#file.sync();
+    } catch (cause) {
+      throw this.#refuseAfterSync(cause);
+    }
+    if (this.#syncFailure !== undefined) throw this.#options.toError(this.#syncFailure);
   }
 
   #syncGroupSync(unsynced: Unsynced[]): void {
@@ -271,6 +286,7 @@ export class AppendFile {
    */
   #refuseAfterSync(cause: unknown): Error {
     const failure: AppendFailure = { kind: "sync", cause };
+    this.#syncFailure = failure;
     if (!this.closed) this.#refusal = failure;
     const error = this.#options.toError(failure);
     this.#rejectAll(this.#queue.splice(0), error);

@@ -220,17 +220,21 @@ export interface LineCount {
 
 const COUNT_BLOCK_BYTES = 256 * 1024;
 
-function countBlock(count: LineCount, block: Uint8Array): void {
+/** Counts the newlines of the next block, and tells whether there were any. */
+function countBlock(count: LineCount, block: Uint8Array): boolean {
+  const before = count.lines;
   for (let at = block.indexOf(NEWLINE); at !== -1; at = block.indexOf(NEWLINE, at + 1)) {
     count.lines++;
     count.lineEnd = count.size + at + 1;
   }
   count.size += block.length;
+  return count.lines > before;
 }
 
 /**
  * Counts the newlines from a line's start to the present end of the file, and no further: others
- * may append faster than this reads.
+ * may append faster than this reads. Every read begins at the start of a line where it can, since
+ * a torn tail may be moved aside, and a line appended in its place, between two reads.
  */
 export function countLinesSync(file: FileHandle, start: number): LineCount {
   const count = { lines: 0, lineEnd: start, size: start };
@@ -240,7 +244,10 @@ export function countLinesSync(file: FileHandle, start: number): LineCount {
   while (count.size < end) {
     const filled = file.readSync(buffer.subarray(0, end - count.size));
     if (filled === null) break;
-    countBlock(count, buffer.subarray(0, filled));
+    const found = countBlock(count, buffer.subarray(0, filled));
+    if (found && count.size < end) {
+      count.size = file.seekSync(count.lineEnd, Deno.SeekMode.Start);
+    }
   }
   return count;
 }

@@ -142,6 +142,8 @@ function isObject(value: unknown): boolean {
 export function validate<E>(value: unknown, schema: StandardSchema<E>) {
   const result = schema["~standard"].validate(value);
   if (result instanceof Promise) {
+    // Nobody else would hear of its rejection.
+    result.catch(() => {});
     throw new TypeError(
       "Cannot use a schema that validates asynchronously: give a synchronous one",
     );

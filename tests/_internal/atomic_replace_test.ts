@@ -18,6 +18,7 @@ import { everyCut } from "../_util/every_cut.ts";
 import { everyFailure } from "../_util/every_failure.ts";
 import { FaultPort } from "../_util/fault_port.ts";
 import type { CallName } from "../_util/fault_script.ts";
+import { modeOf, namesIn, readText, write } from "../_util/files.ts";
 import { withTempDir } from "../_util/temp.ts";
 
 const isWindows = Deno.build.os === "windows";
@@ -48,10 +49,6 @@ const forms: [name: string, replace: Replace][] = [
   ],
 ];
 
-function namesIn(directory: string): string[] {
-  return Array.from(Deno.readDirSync(directory), ({ name }) => name).sort();
-}
-
 /** At which stage a failure of a call is reported. */
 function stageOf(name: CallName, path: string): ReplaceStage {
   const isDirectory = !path.endsWith(".tmp") && !path.endsWith("/file");
@@ -65,10 +62,10 @@ for (const [name, replace] of forms) {
   Deno.test(`${name} creates a file for its owner alone, and leaves no temp`, () =>
     withTempDir(async (directory) => {
       await replace(denoFilePort, `${directory}/file`);
-      assertEquals(Deno.readTextFileSync(`${directory}/file`), NEW);
-      if (!isWindows) assertEquals(Deno.statSync(`${directory}/file`).mode! & 0o777, 0o600);
+      assertEquals(readText(`${directory}/file`), NEW);
+      if (!isWindows) assertEquals(modeOf(`${directory}/file`), 0o600);
       await replace(denoFilePort, `${directory}/file`, "");
-      assertEquals(Deno.readTextFileSync(`${directory}/file`), "");
+      assertEquals(readText(`${directory}/file`), "");
       assertEquals(namesIn(directory), ["file"]);
     }));
 
@@ -79,12 +76,12 @@ for (const [name, replace] of forms) {
       withTempDir(async (directory) => {
         const path = `${directory}/file`;
         for (const mode of [0o644, 0o600, 0o400]) {
-          Deno.writeTextFileSync(path, OLD);
-          Deno.chmodSync(path, mode);
+          write(path, OLD);
+          await Deno.chmod(path, mode);
           await replace(denoFilePort, path);
-          assertEquals(Deno.statSync(path).mode! & 0o777, mode);
-          assertEquals(Deno.readTextFileSync(path), NEW);
-          Deno.removeSync(path);
+          assertEquals(modeOf(path), mode);
+          assertEquals(readText(path), NEW);
+          await Deno.remove(path);
         }
       }),
   );
@@ -94,12 +91,12 @@ for (const [name, replace] of forms) {
     { ignore: isWindows },
     () =>
       withTempDir(async (directory) => {
-        Deno.writeTextFileSync(`${directory}/elsewhere`, OLD);
-        Deno.symlinkSync(`${directory}/elsewhere`, `${directory}/file`);
+        write(`${directory}/elsewhere`, OLD);
+        await Deno.symlink(`${directory}/elsewhere`, `${directory}/file`);
         await replace(denoFilePort, `${directory}/file`);
-        const { isFile, mode } = Deno.lstatSync(`${directory}/file`);
-      assertEquals([isFile, mode! & 0o777], [true, 0o600]);
-        assertEquals(Deno.readTextFileSync(`${directory}/elsewhere`), OLD);
+        const { isFile, mode } = await Deno.lstat(`${directory}/file`);
+        assertEquals([isFile, mode! & 0o777], [true, 0o600]);
+        assertEquals(readText(`${directory}/elsewhere`), OLD);
       }),
   );
 
@@ -109,7 +106,7 @@ for (const [name, replace] of forms) {
       port.shortWriteAt(1, 5);
       port.shortWriteAt(2, 1);
       await replace(port, `${directory}/file`);
-      assertEquals(Deno.readTextFileSync(`${directory}/file`), NEW);
+      assertEquals(readText(`${directory}/file`), NEW);
       port.shortWriteAt(1, 0);
       await assertRejects(
         async () => await replace(port, `${directory}/file`),
@@ -127,7 +124,7 @@ for (const [name, replace] of forms) {
         assertEquals(port.openCount, 0);
         const removed = namesIn(root);
         assertEquals(removed, ["file"]);
-        const text = Deno.readTextFileSync(`${root}/file`);
+        const text = readText(`${root}/file`);
         if (call === undefined) return assertEquals(text, NEW);
         // Whether the temp could be locked or not, only a sweeper's chances depend on it.
         assertInstanceOf(error, ReplaceError);
@@ -138,7 +135,7 @@ for (const [name, replace] of forms) {
         assertEquals(text, stage === "sync-directory" ? NEW : OLD);
         stages.add(stage);
       },
-      { before: (root) => Deno.writeTextFileSync(`${root}/file`, OLD, { mode: 0o644 }) },
+      { before: (root) => write(`${root}/file`, OLD) },
     );
     assertEquals([...stages].sort(), ["create-temp", "rename", "sync", "sync-directory", "write"]);
   });
@@ -148,10 +145,10 @@ for (const [name, replace] of forms) {
       await replace(port, `${root}/file`);
       done.push("replaced");
     }, (image, { acknowledged }) => {
-      const text = Deno.readTextFileSync(`${image}/file`);
+      const text = readText(`${image}/file`);
       if (acknowledged.length > 0) assertEquals(text, NEW);
       else assert(text === OLD || text === NEW, "neither old nor new");
-    }, { before: (root) => Deno.writeTextFileSync(`${root}/file`, OLD) });
+    }, { before: (root) => write(`${root}/file`, OLD) });
   });
 
   Deno.test(`${name} leaves the temp to the sweeper when it cannot remove it`, () =>
@@ -205,7 +202,7 @@ const HOUR_MS = 3_600_000;
 
 function makeTemp(directory: string, name: string, ageMs: number): string {
   const path = `${directory}/${name}`;
-  Deno.writeTextFileSync(path, "left over");
+  write(path, "left over");
   const time = new Date(Date.now() - ageMs);
   Deno.utimeSync(path, time, time);
   return path;

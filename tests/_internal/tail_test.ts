@@ -12,6 +12,15 @@ import {
 import { everyCut } from "../_util/every_cut.ts";
 import { everyFailure } from "../_util/every_failure.ts";
 import { FaultPort } from "../_util/fault_port.ts";
+import {
+  appendTo,
+  modeOf,
+  namesIn,
+  readBytes,
+  readText,
+  sameBytes,
+  write,
+} from "../_util/files.ts";
 import { withTempDir } from "../_util/temp.ts";
 
 const encoder = new TextEncoder();
@@ -27,10 +36,6 @@ function mend(port: FilePort, path: string): Recovery {
   } finally {
     file.close();
   }
-}
-
-function namesIn(directory: string): string[] {
-  return Array.from(Deno.readDirSync(directory), ({ name }) => name).sort();
 }
 
 Deno.test("isJsonObject() wants exactly one JSON object in valid UTF-8", () => {
@@ -73,7 +78,7 @@ Deno.test("lastLineEndSync() finds the last newline wherever blocks begin and en
     for (const [lineBytes, tailBytes] of cases) {
       const bytes = new Uint8Array(lineBytes + tailBytes).fill(120);
       if (lineBytes > 0) bytes[lineBytes - 1] = 10;
-      Deno.writeFileSync(`${directory}/log`, bytes);
+      write(`${directory}/log`, bytes);
       const file = port.openSync(`${directory}/log`, { read: true });
       assertEquals(lastLineEndSync(file, bytes.length), lineBytes, `${lineBytes} + ${tailBytes}`);
       file.close();
@@ -83,7 +88,7 @@ Deno.test("lastLineEndSync() finds the last newline wherever blocks begin and en
 Deno.test("lastLineEndSync() of a long file reads its last block only", () =>
   withTempDir((directory) => {
     const port = new FaultPort();
-    Deno.writeTextFileSync(`${directory}/log`, GOOD.repeat(100_000));
+    write(`${directory}/log`, GOOD.repeat(100_000));
     const file = port.openSync(`${directory}/log`, { read: true });
     assertEquals(lastLineEndSync(file, GOOD.length * 100_000), GOOD.length * 100_000);
     assertEquals(port.bytesRead, 64 * 1024);
@@ -92,7 +97,7 @@ Deno.test("lastLineEndSync() of a long file reads its last block only", () =>
 
 Deno.test("readRangeSync() reads exactly the range, and less where the file ends", () =>
   withTempDir((directory) => {
-    Deno.writeTextFileSync(`${directory}/log`, "0123456789");
+    write(`${directory}/log`, "0123456789");
     const file = denoFilePort.openSync(`${directory}/log`, { read: true });
     const text = (start: number, end: number) =>
       new TextDecoder().decode(readRangeSync(file, start, end));
@@ -106,21 +111,22 @@ Deno.test("readRangeSync() reads exactly the range, and less where the file ends
 Deno.test("cutFileSync() shortens a file and leaves its mode", () =>
   withTempDir((directory) => {
     const path = `${directory}/log`;
-    Deno.writeTextFileSync(path, GOOD, { mode: 0o640 });
+    write(path, GOOD);
+    Deno.chmodSync(path, 0o640);
     cutFileSync(denoFilePort, path, 3);
-    assertEquals(Deno.readTextFileSync(path), GOOD.slice(0, 3));
-    if (Deno.build.os !== "windows") assertEquals(Deno.statSync(path).mode! & 0o777, 0o640);
+    assertEquals(readText(path), GOOD.slice(0, 3));
+    if (Deno.build.os !== "windows") assertEquals(modeOf(path), 0o640);
   }));
 
 Deno.test("recoverTailSync() does nothing to a file that ends in a newline, or is empty", () =>
   withTempDir((directory) => {
     const path = `${directory}/log`;
     for (const content of ["", GOOD, "\n", "garbage\n"]) {
-      Deno.writeTextFileSync(path, content);
+      write(path, content);
       const port = new FaultPort();
       assertEquals(mend(port, path), { completed: false });
       assertEquals(port.count("writeSync", "truncateSync", "syncDataSync"), 0);
-      assertEquals(Deno.readTextFileSync(path), content);
+      assertEquals(readText(path), content);
     }
     assertEquals(namesIn(directory), ["log"]);
   }));
@@ -128,9 +134,9 @@ Deno.test("recoverTailSync() does nothing to a file that ends in a newline, or i
 Deno.test("recoverTailSync() gives a whole object its newline (W-OMN-2)", () =>
   withTempDir((directory) => {
     const path = `${directory}/log`;
-    Deno.writeTextFileSync(path, GOOD + '{"n":3}');
+    write(path, GOOD + '{"n":3}');
     assertEquals(mend(denoFilePort, path), { completed: true });
-    assertEquals(Deno.readTextFileSync(path), GOOD + '{"n":3}\n');
+    assertEquals(readText(path), GOOD + '{"n":3}\n');
     assertEquals(mend(denoFilePort, path), { completed: false });
     assertEquals(namesIn(directory), ["log"]);
   }));
@@ -146,27 +152,22 @@ Deno.test("recoverTailSync() moves anything else aside byte for byte, into a new
       encoder.encode(`{"text":"${"x".repeat(MAX_LINE_BYTES)}"}`),
     ];
     for (const [index, tail] of tails.entries()) {
-      Deno.writeFileSync(path, encoder.encode(GOOD));
-      Deno.writeFileSync(path, tail, { append: true });
+      write(path, GOOD);
+      appendTo(path, tail);
       const tornFile = `${path}.torn-${index + 1}`;
       assertEquals(mend(denoFilePort, path), { completed: false, tornFile });
-      assertEquals(Deno.readTextFileSync(path), GOOD);
-      assert(sameBytes(Deno.readFileSync(tornFile), tail));
+      assertEquals(readText(path), GOOD);
+      assert(sameBytes(readBytes(tornFile), tail));
       if (Deno.build.os !== "windows") {
-        assertEquals(Deno.statSync(tornFile).mode! & 0o777, 0o600);
+        assertEquals(modeOf(tornFile), 0o600);
       }
     }
   }));
 
-function sameBytes(actual: Uint8Array, expected: Uint8Array): boolean {
-  return actual.length === expected.length &&
-    actual.every((byte, index) => byte === expected[index]);
-}
-
 Deno.test("recoverTailSync() has the quarantine on disk before it cuts", () =>
   withTempDir((root) => {
     const path = `${root}/log`;
-    Deno.writeTextFileSync(path, GOOD + "torn");
+    write(path, GOOD + "torn");
     const port = new FaultPort({ root });
     mend(port, path);
     const changes = port.calls.filter(({ name }) =>
@@ -186,14 +187,14 @@ Deno.test("recoverTailSync(), its power cut after any call, loses neither lines 
   for (const lines of [GOOD, GOOD.repeat(300), ""]) {
     await everyCut((port, root) => void mend(port, `${root}/log`), (image) => {
       const path = `${image}/log`;
-      const kept = Deno.readTextFileSync(path);
+      const kept = readText(path);
       const torn = namesIn(image).filter((name) => name !== "log")
-        .map((name) => Deno.readTextFileSync(`${image}/${name}`));
+        .map((name) => readText(`${image}/${name}`));
       assert(kept.startsWith(lines), "a whole line is gone");
       assert(kept === lines + tail || torn.includes(tail), "the tail is gone");
       mend(denoFilePort, path);
-      assertEquals(Deno.readTextFileSync(path), lines);
-    }, { before: (root) => Deno.writeTextFileSync(`${root}/log`, lines + tail) });
+      assertEquals(readText(path), lines);
+    }, { before: (root) => write(`${root}/log`, lines + tail) });
   }
 });
 
@@ -201,28 +202,28 @@ Deno.test("recoverTailSync(), any of its calls failing, throws and loses nothing
   for (const tail of ['{"n":3}', "torn"]) {
     await everyFailure((port, root) => void mend(port, `${root}/log`), (root, { error, call }) => {
       const path = `${root}/log`;
-      const kept = Deno.readTextFileSync(path);
+      const kept = readText(path);
       const torn = namesIn(root).filter((name) => name !== "log")
-        .map((name) => Deno.readTextFileSync(`${root}/${name}`));
+        .map((name) => readText(`${root}/${name}`));
       assertEquals(error === undefined, call === undefined);
       assert(kept.startsWith(GOOD));
       assert(kept.startsWith(GOOD + tail) || torn.includes(tail), "the tail is gone");
       mend(denoFilePort, path);
       const mended = tail === "torn" ? GOOD : `${GOOD}${tail}\n`;
-      assertEquals(Deno.readTextFileSync(path), mended);
-    }, { before: (root) => Deno.writeTextFileSync(`${root}/log`, GOOD + tail) });
+      assertEquals(readText(path), mended);
+    }, { before: (root) => write(`${root}/log`, GOOD + tail) });
   }
 });
 
 Deno.test("recoverTailSync() leaves no half quarantine file when the disk is full", () =>
   withTempDir((directory) => {
     const path = `${directory}/log`;
-    Deno.writeTextFileSync(path, GOOD + "torn");
+    write(path, GOOD + "torn");
     const port = new FaultPort();
     port.shortWriteAt(1, 2, { thenFail: true });
     assertThrows(() => mend(port, path), Error, "No space left");
     assertEquals(namesIn(directory), ["log"]);
-    assertEquals(Deno.readTextFileSync(path), GOOD + "torn");
+    assertEquals(readText(path), GOOD + "torn");
     assertEquals(port.openCount, 0);
     port.reset();
     port.shortWriteAt(1, 0);
