@@ -1,45 +1,25 @@
-import type { FileHandle, FilePort } from "./file_port.ts";
-import { countLinesSync } from "./json_lines.ts";
-import { LineEncoder } from "./line_encoder.ts";
+import type { FileHandle } from "./file_port.ts";
+import {
+  type Appended,
+  type AppendFailure,
+  type AppendRequest,
+  LineFile,
+  type LineFileOptions,
+} from "./line_file.ts";
 import { type LockOptions, withLock, withLockSync } from "./lock.ts";
-import { cutFileSync, lastLineEndSync, recoverTailSync, type Recovery } from "./tail.ts";
-
-/** Lines to be appended together, each without its newline. */
-export interface AppendRequest {
-  lines: readonly string[];
-  /** Answer only after an fdatasync. */
-  onDisk: boolean;
-  /** How many lines the file must have before; else `conflict`. */
-  expectedLastSeq?: number | undefined;
-}
-
-/** The 1-based physical line numbers that a request got. */
-export interface Appended {
-  /** Number of the first line. */
-  firstSeq: number;
-  /** Number of the last line. */
-  lastSeq: number;
-}
-
-/** Why an append did not succeed; the module that owns the file makes its error from it. */
-export interface AppendFailure {
-  kind: "busy" | "closed" | "conflict" | "io" | "lock-timeout" | "rewound" | "sync";
-  cause?: unknown;
-  expected?: number;
-  actual?: number;
-}
+import type { Recovery } from "./tail.ts";
 
 /** What {@linkcode AppendFile.open} needs. */
-export interface AppendFileOptions {
-  port: FilePort;
-  path: string;
+export interface AppendFileOptions extends LineFileOptions {
   /** A sidecar that is never removed: locking it blocks no reader, on Windows either. */
   lockPath: string;
   lockTimeoutMs: number;
-  toError: (failure: AppendFailure) => Error;
 }
 
-interface Waiting extends AppendRequest {
+interface Waiting {
+  /** Who came later has a greater one. */
+  ticket: number;
+  request: AppendRequest;
   resolve(appended: Appended): void;
   reject(reason: unknown): void;
 }
@@ -61,30 +41,27 @@ const GROUP_CHARACTERS = 4 * 1024 * 1024;
 export class AppendFile {
   readonly #options: AppendFileOptions;
   readonly #lockOptions: LockOptions;
-  readonly #file: FileHandle;
+  readonly #file: LineFile;
   readonly #lock: FileHandle;
-  readonly #encoder = new LineEncoder();
-  /** Lines before `#end`; both are 0 until the first append counts them. */
-  #lines = 0;
-  #end = 0;
-  #queue = new Set<Waiting>();
+  #queue: Waiting[] = [];
+  #lastTicket = 0;
   #draining: Promise<void> | undefined;
   /** Why no more is accepted: closed, or a sync that failed. */
   #refusal: AppendFailure | undefined;
-  #recovery: Recovery = { completed: false };
+  #syncFailure: AppendFailure | undefined;
 
   private constructor(options: AppendFileOptions) {
-    const { port, path, lockPath } = options;
-    const openOptions = { read: true, append: true, create: true, mode: 0o600 };
     this.#options = options;
     this.#lockOptions = {
       exclusive: true,
       timeoutMs: options.lockTimeoutMs,
       timedOut: () => options.toError({ kind: "lock-timeout" }),
+      failed: (cause) => options.toError({ kind: "io", cause }),
     };
-    this.#file = port.openSync(path, openOptions);
+    this.#file = new LineFile(options);
     try {
-      this.#lock = port.openSync(lockPath, openOptions);
+      const openOptions = { read: true, append: true, create: true, mode: 0o600 };
+      this.#lock = options.port.openSync(options.lockPath, openOptions);
     } catch (error) {
       this.#file.close();
       throw error;
@@ -95,7 +72,7 @@ export class AppendFile {
   static async open(options: AppendFileOptions): Promise<AppendFile> {
     const opened = new AppendFile(options);
     try {
-      await withLock(opened.#lock, opened.#lockOptions, { body: () => opened.#mendTail() });
+      await withLock(opened.#lock, opened.#lockOptions, { body: () => opened.#file.mendTail() });
     } catch (error) {
       opened.#closeHandles();
       throw error;
@@ -107,7 +84,7 @@ export class AppendFile {
   static openSync(options: AppendFileOptions): AppendFile {
     const opened = new AppendFile(options);
     try {
-      withLockSync(opened.#lock, opened.#lockOptions, () => opened.#mendTail());
+      withLockSync(opened.#lock, opened.#lockOptions, () => opened.#file.mendTail());
     } catch (error) {
       opened.#closeHandles();
       throw error;
@@ -117,7 +94,7 @@ export class AppendFile {
 
   /** The last mending of the file's end by this handle. */
   get recovery(): Recovery {
-    return this.#recovery;
+    return this.#file.recovery;
   }
 
   /** Whether {@linkcode AppendFile.close} was called. */
@@ -130,12 +107,12 @@ export class AppendFile {
     return new Promise((resolve, reject) => {
       if (signal?.aborted) return reject(signal.reason);
       if (this.#refusal !== undefined) return reject(this.#options.toError(this.#refusal));
-      if (this.#queue.size >= MAX_WAITING) {
-        return reject(this.#options.toError({ kind: "busy", actual: this.#queue.size }));
+      if (this.#queue.length >= MAX_WAITING) {
+        return reject(this.#options.toError({ kind: "busy", actual: this.#queue.length }));
       }
-      const waiting: Waiting = { ...request, resolve, reject };
+      const waiting: Waiting = { ticket: ++this.#lastTicket, request, resolve, reject };
       if (signal !== undefined) this.#leaveOnAbort(waiting, signal);
-      this.#queue.add(waiting);
+      this.#queue.push(waiting);
       this.#draining ??= Promise.resolve().then(() => this.#drain());
     });
   }
@@ -143,27 +120,22 @@ export class AppendFile {
   /** Appends before returning, overtaking those who wait. */
   appendSync(request: AppendRequest): Appended {
     if (this.#refusal !== undefined) throw this.#options.toError(this.#refusal);
-    const [outcome] = withLockSync(this.#lock, this.#lockOptions, () => this.#commit([request]));
-    if (outcome instanceof Error) throw outcome;
+    const appended = withLockSync(this.#lock, this.#lockOptions, () => this.#file.commit(request));
     if (request.onDisk) this.syncSync();
-    return outcome!;
+    return appended;
   }
 
   /** Makes everything appended so far survive a power cut. */
   async sync(): Promise<void> {
     if (this.#refusal !== undefined) throw this.#options.toError(this.#refusal);
-    try {
-      await this.#file.syncData();
-    } catch (cause) {
-      throw this.#refuseAfterSync(cause);
-    }
+    await this.#syncFile();
   }
 
   /** {@linkcode AppendFile.sync}, blocking. */
   syncSync(): void {
     if (this.#refusal !== undefined) throw this.#options.toError(this.#refusal);
     try {
-      this.#file.syncDataSync();
+      this.#file.syncSync();
     } catch (cause) {
       throw this.#refuseAfterSync(cause);
     }
@@ -171,7 +143,7 @@ export class AppendFile {
 
   /** Closes when those who wait have their answer. Appends from now on are refused. */
   async close(): Promise<void> {
-    if (this.closed) return;
+    if (this.closed) return await this.#draining;
     this.#refusal = { kind: "closed" };
     await this.#draining;
     this.#closeHandles();
@@ -180,7 +152,7 @@ export class AppendFile {
   /** Writes what waits, then closes, before returning. */
   closeSync(): void {
     if (this.closed) return;
-    if (this.#queue.size > 0) this.#drainSync();
+    if (this.#queue.length > 0) this.#drainSync();
     this.#refusal = { kind: "closed" };
     this.#closeHandles();
   }
@@ -192,7 +164,10 @@ export class AppendFile {
 
   #leaveOnAbort(waiting: Waiting, signal: AbortSignal): void {
     const leave = () => {
-      if (this.#queue.delete(waiting)) waiting.reject(signal.reason);
+      const index = this.#queue.indexOf(waiting);
+      if (index === -1) return;
+      this.#queue.splice(index, 1);
+      waiting.reject(signal.reason);
     };
     const { resolve, reject } = waiting;
     signal.addEventListener("abort", leave, { once: true });
@@ -207,28 +182,32 @@ export class AppendFile {
   }
 
   async #drain(): Promise<void> {
-    while (this.#queue.size > 0) {
-      const early = [...this.#queue];
+    const options = this.#lockOptions;
+    while (this.#queue.length > 0) {
+      const lastTicket = this.#lastTicket;
       try {
-        const unsynced = await withLock(this.#lock, this.#lockOptions, {
-          body: () => this.#commitGroup(),
-        });
+        const unsynced = await withLock(this.#lock, options, { body: () => this.#commitGroup() });
         if (unsynced.length > 0) await this.#syncGroup(unsynced);
       } catch (error) {
-        for (const waiting of early) if (this.#queue.delete(waiting)) waiting.reject(error);
+        // Those who came while the lock was waited for have time left.
+        const later = this.#queue.findIndex(({ ticket }) => ticket > lastTicket);
+        this.#rejectAll(this.#queue.splice(0, later === -1 ? this.#queue.length : later), error);
       }
     }
     this.#draining = undefined;
   }
 
+  #rejectAll(refused: readonly Waiting[], reason: unknown): void {
+    for (const waiting of refused) waiting.reject(reason);
+  }
+
   #drainSync(): void {
-    while (this.#queue.size > 0) {
+    while (this.#queue.length > 0) {
       try {
         const unsynced = withLockSync(this.#lock, this.#lockOptions, () => this.#commitGroup());
         if (unsynced.length > 0) this.#syncGroupSync(unsynced);
       } catch (error) {
-        for (const waiting of this.#queue) waiting.reject(error);
-        this.#queue.clear();
+        this.#rejectAll(this.#queue.splice(0), error);
       }
     }
   }
@@ -238,47 +217,56 @@ export class AppendFile {
     const group = this.#takeGroup();
     let outcomes: (Appended | Error)[];
     try {
-      outcomes = this.#commit(group);
+      outcomes = this.#file.commitAll(group.map((waiting) => waiting.request));
     } catch (error) {
-      for (const waiting of group) waiting.reject(error);
+      this.#rejectAll(group, error);
       return [];
     }
     const unsynced: Unsynced[] = [];
     for (const [index, waiting] of group.entries()) {
       const outcome = outcomes[index]!;
       if (outcome instanceof Error) waiting.reject(outcome);
-      else if (waiting.onDisk) unsynced.push({ waiting, appended: outcome });
+      else if (waiting.request.onDisk) unsynced.push({ waiting, appended: outcome });
       else waiting.resolve(outcome);
     }
     return unsynced;
   }
 
   #takeGroup(): Waiting[] {
-    const group = [];
-    let characters = 0;
-    for (const waiting of this.#queue) {
-      this.#queue.delete(waiting);
-      group.push(waiting);
-      for (const line of waiting.lines) characters += line.length;
-      if (characters >= GROUP_CHARACTERS) break;
+    let count = 0;
+    for (let characters = 0; count < this.#queue.length && characters < GROUP_CHARACTERS; count++) {
+      for (const line of this.#queue[count]!.request.lines) characters += line.length;
     }
-    return group;
+    return this.#queue.splice(0, count);
   }
 
   async #syncGroup(unsynced: Unsynced[]): Promise<void> {
     let failure: unknown;
     try {
-      await this.#file.syncData();
-    } catch (cause) {
-      failure = this.#refuseAfterSync(cause);
+      await this.#syncFile();
+    } catch (error) {
+      failure = error;
     }
     this.#answer(unsynced, failure);
+  }
+
+  /**
+   * Of two syncs at the same time that lose the same lines, the system tells only one: a success
+   * counts only if no other sync has failed until then.
+   */
+  async #syncFile(): Promise<void> {
+    try {
+      await this.#file.sync();
+    } catch (cause) {
+      throw this.#refuseAfterSync(cause);
+    }
+    if (this.#syncFailure !== undefined) throw this.#options.toError(this.#syncFailure);
   }
 
   #syncGroupSync(unsynced: Unsynced[]): void {
     let failure: unknown;
     try {
-      this.#file.syncDataSync();
+      this.#file.syncSync();
     } catch (cause) {
       failure = this.#refuseAfterSync(cause);
     }
@@ -298,83 +286,10 @@ export class AppendFile {
    */
   #refuseAfterSync(cause: unknown): Error {
     const failure: AppendFailure = { kind: "sync", cause };
+    this.#syncFailure = failure;
     if (!this.closed) this.#refusal = failure;
     const error = this.#options.toError(failure);
-    for (const waiting of this.#queue) waiting.reject(error);
-    this.#queue.clear();
+    this.#rejectAll(this.#queue.splice(0), error);
     return error;
-  }
-
-  /** Under the lock: one write for all requests whose expectation holds. */
-  #commit(requests: readonly AppendRequest[]): (Appended | Error)[] {
-    const size = this.#guard(() => this.#file.seekSync(0, Deno.SeekMode.End));
-    if (size < this.#end) {
-      throw this.#options.toError({ kind: "rewound", expected: this.#end, actual: size });
-    }
-    if (size > this.#end) this.#guard(() => this.#takeInOthers());
-    const lines: string[] = [];
-    const outcomes = requests.map((request) => {
-      const lastSeq = this.#lines + lines.length;
-      const expected = request.expectedLastSeq;
-      if (expected !== undefined && expected !== lastSeq) {
-        return this.#options.toError({ kind: "conflict", expected, actual: lastSeq });
-      }
-      for (const line of request.lines) lines.push(line);
-      return { firstSeq: lastSeq + 1, lastSeq: lastSeq + request.lines.length };
-    });
-    if (lines.length > 0) this.#guard(() => this.#write(lines));
-    return outcomes;
-  }
-
-  #guard<T>(operation: () => T): T {
-    try {
-      return operation();
-    } catch (cause) {
-      throw this.#options.toError({ kind: "io", cause });
-    }
-  }
-
-  #write(lines: readonly string[]): void {
-    const bytes = this.#encoder.encode(lines);
-    try {
-      const written = this.#file.writeSync(bytes);
-      if (written !== bytes.length) {
-        throw new Error(`Only ${written} of ${bytes.length} bytes were written: is the disk full?`);
-      }
-    } catch (error) {
-      this.#cutBack(error);
-      throw error;
-    }
-    this.#end += bytes.length;
-    this.#lines += lines.length;
-  }
-
-  #cutBack(writeError: unknown): void {
-    try {
-      cutFileSync(this.#options.port, this.#options.path, this.#end);
-    } catch (cutError) {
-      const message = "The write failed and could not be cut back: some of its lines may remain";
-      throw new AggregateError([writeError, cutError], message, { cause: writeError });
-    }
-  }
-
-  /** Under the lock: counts the lines of others, and mends what a killed writer left. */
-  #takeInOthers(): void {
-    const count = countLinesSync(this.#file, this.#end);
-    const recovery = this.#recover(count.lineEnd, count.size);
-    this.#lines += count.lines + (recovery.completed ? 1 : 0);
-    this.#end = recovery.completed ? count.size + 1 : count.lineEnd;
-  }
-
-  #mendTail(): void {
-    const size = this.#file.seekSync(0, Deno.SeekMode.End);
-    this.#recover(lastLineEndSync(this.#file, size), size);
-  }
-
-  #recover(tailStart: number, size: number): Recovery {
-    const { port, path } = this.#options;
-    const recovery = recoverTailSync(port, { path, file: this.#file, tailStart, size });
-    if (recovery.completed || recovery.tornFile !== undefined) this.#recovery = recovery;
-    return recovery;
   }
 }

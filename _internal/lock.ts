@@ -8,6 +8,8 @@ export interface LockOptions {
   timeoutMs: number;
   /** Makes the error for a lock that was not granted in time. */
   timedOut: () => Error;
+  /** Makes the error for a file system that knows no locks; what it threw by default. */
+  failed?: (cause: unknown) => Error;
 }
 
 const BACKOFF_MIN_MS = 0.05;
@@ -42,16 +44,24 @@ export function pauseSync(ms: number): void {
   Atomics.wait(sleepWord, 0, 0, ms);
 }
 
+function tryLock(file: FileHandle, options: LockOptions): boolean {
+  try {
+    return file.tryLockSync(options.exclusive);
+  } catch (cause) {
+    throw options.failed?.(cause) ?? cause;
+  }
+}
+
 /**
  * Takes the lock of an open file. Never Deno's blocking `lock()`: a pending one cannot be
  * cancelled and keeps the process alive.
  */
 export function acquireLockSync(file: FileHandle, options: LockOptions): void {
   if (options.timeoutMs <= 0) throw options.timedOut();
-  if (file.tryLockSync(options.exclusive)) return;
+  if (tryLock(file, options)) return;
   for (const pauseMs of pausesUntilDeadline(options.timeoutMs)) {
     pauseSync(pauseMs);
-    if (file.tryLockSync(options.exclusive)) return;
+    if (tryLock(file, options)) return;
   }
   throw options.timedOut();
 }
@@ -89,7 +99,7 @@ export async function withLock<T>(
 ): Promise<T> {
   if (options.timeoutMs <= 0) throw options.timedOut();
   const pauses = pausesUntilDeadline(options.timeoutMs);
-  while (!file.tryLockSync(options.exclusive)) {
+  while (!tryLock(file, options)) {
     const next = pauses.next();
     if (next.done) throw options.timedOut();
     await pause(next.value);

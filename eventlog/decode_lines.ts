@@ -1,4 +1,9 @@
-import { type LineBlock, type LongLine, unsafeIntegerAt } from "../_internal/json_lines.ts";
+import {
+  type LineBlock,
+  type LongLine,
+  SIXTEEN_DIGITS,
+  unsafeIntegerAt,
+} from "../_internal/json_lines.ts";
 import type { Gap, GapReason, StandardSchema, Stored } from "./types.ts";
 
 /** The events and gaps of some lines. */
@@ -17,6 +22,8 @@ const NEWLINE = 10;
 export const BLANK = "the line is blank";
 /** `ignoreBOM` keeps a byte order mark, so that it is seen and refused. */
 const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
+/** Ten times as fast; what it cannot decode becomes U+FFFD, and such a block is looked at again. */
+const lossyUtf8 = new TextDecoder("utf-8", { ignoreBOM: true });
 
 /** Parses a block of whole lines, at once where all is well and line by line where it is not. */
 export function decodeLines<E>(
@@ -35,8 +42,9 @@ function decodeGoodLines<E>(
 ): Stored<E>[] | undefined {
   const events: Stored<E>[] = [];
   try {
-    const text = utf8.decode(bytes);
-    const longDigits = /\d{16}/.test(text);
+    const text = lossyUtf8.decode(bytes);
+    if (text.includes("\uFFFD")) return undefined;
+    const longDigits = SIXTEEN_DIGITS.test(text);
     let seq = options.firstSeq;
     for (let start = 0; start < text.length; seq++) {
       const end = text.indexOf("\n", start);
@@ -134,6 +142,8 @@ function isObject(value: unknown): boolean {
 export function validate<E>(value: unknown, schema: StandardSchema<E>) {
   const result = schema["~standard"].validate(value);
   if (result instanceof Promise) {
+    // Nobody else would hear of its rejection.
+    result.catch(() => {});
     throw new TypeError(
       "Cannot use a schema that validates asynchronously: give a synchronous one",
     );

@@ -125,13 +125,12 @@ function updateNode(
   event: { node_id: string; ts: string; attempt?: number; duration_ms?: number },
   change: Partial<NodeInfo>,
 ): void {
-  const { node_id: id, ts: last_ts, attempt, duration_ms } = event;
-  const known = nodes.get(id) ?? { id, status: "Running" };
-  nodes.set(id, {
+  const known = nodes.get(event.node_id) ?? { id: event.node_id, status: "Running" };
+  nodes.set(event.node_id, {
     ...known,
-    last_ts,
-    ...(attempt !== undefined && { attempt }),
-    ...(duration_ms !== undefined && { duration_ms }),
+    last_ts: event.ts,
+    ...(event.attempt !== undefined && { attempt: event.attempt }),
+    ...(event.duration_ms !== undefined && { duration_ms: event.duration_ms }),
     ...change,
   });
 }

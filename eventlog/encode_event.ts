@@ -1,4 +1,4 @@
-import { MAX_LINE_BYTES, unsafeIntegerAt } from "../_internal/json_lines.ts";
+import { MAX_LINE_BYTES, SIXTEEN_DIGITS, unsafeIntegerAt } from "../_internal/json_lines.ts";
 import { rawJsonText, stringifyVisiting } from "../_internal/visit_json.ts";
 import { reasonOf } from "./event_log_error.ts";
 
@@ -30,35 +30,48 @@ function stringify(event: unknown): string | undefined {
   let text: string | undefined;
   try {
     text = JSON.stringify(event);
-  } catch (cause) {
-    stringifyVisiting(event, refuseLoss);
-    throw new TypeError(`failed to serialize event: ${reasonOf(cause)}`, { cause });
+  } catch {
+    return stringifyEach(event, refuseLoss);
   }
-  if (text !== undefined && mayHideLoss(text)) stringifyVisiting(event, refuseLoss);
+  if (text !== undefined && MAY_HIDE_LOSS.test(text)) stringifyEach(event, refuseLoss);
   return text;
 }
 
+/** Ten times as slow, but it can say where something is wrong. */
+function stringifyEach(
+  event: unknown,
+  visitor: (value: unknown, path: string) => unknown,
+): string | undefined {
+  try {
+    return stringifyVisiting(event, visitor);
+  } catch (cause) {
+    throw new TypeError(`failed to serialize event: ${reasonOf(cause)}`, { cause });
+  }
+}
+
 function stringifyRedacted(event: unknown, redact: Redact): string | undefined {
-  return stringifyVisiting(event, (value, path) => refuseLoss(redacted(value, path, redact), path));
+  return stringifyEach(event, (value, path) => refuseLoss(redacted(value, path, redact), path));
 }
 
 function redacted(value: unknown, path: string, redact: Redact): unknown {
   try {
-    return redact(value, path);
+    const kept = redact(value, path);
+    if (kept === value || !(kept instanceof Promise)) return kept;
+    // Nothing waits for it here, and nobody else would hear of its rejection.
+    kept.catch(() => {});
+    return MASK;
   } catch {
     return MASK;
   }
 }
 
 /** What JSON changes without a word leaves one of these in the text; looking is cheap. */
-function mayHideLoss(text: string): boolean {
-  return text.includes("null") || text.includes("\\ud") || /\d{16}/.test(text);
-}
+const MAY_HIDE_LOSS = new RegExp(`null|\\\\u[dD]|${SIXTEEN_DIGITS.source}`);
 
 function refuseLoss(value: unknown, path: string): unknown {
   const problem = lossOf(value);
   if (problem !== undefined) {
-    throw new TypeError(`failed to serialize event: ${path} ${problem}`);
+    throw new TypeError(`${path} ${problem}`);
   }
   return value;
 }
@@ -81,6 +94,9 @@ function lossOf(value: unknown): string | undefined {
 }
 
 function lossOfObject(value: object): string | undefined {
+  if (value instanceof Number || value instanceof String || value instanceof BigInt) {
+    return lossOf(value.valueOf());
+  }
   const raw = rawJsonText(value);
   if (raw !== undefined) {
     if (unsafeIntegerAt(raw) === -1) return lossOf(JSON.parse(raw));

@@ -1,4 +1,5 @@
-import type { AppendFile, AppendRequest } from "../_internal/append_file.ts";
+import type { AppendFile } from "../_internal/append_file.ts";
+import type { AppendRequest } from "../_internal/line_file.ts";
 import { denoFilePort, type FileHandle, type FilePort } from "../_internal/file_port.ts";
 import { countLinesSync } from "../_internal/json_lines.ts";
 import { validate } from "./decode_lines.ts";
@@ -71,6 +72,7 @@ export class FileEventLog<E> implements EventLog<E>, Disposable {
   readonly path: string;
   readonly #parts: FileEventLogParts<E>;
   readonly #port: FilePort;
+  readonly #file: AppendFile;
   readonly #closing = new AbortController();
   #live: FileHandle | undefined;
   /** The lines counted so far, so that `lastSeq()` looks only at what is new. */
@@ -82,12 +84,13 @@ export class FileEventLog<E> implements EventLog<E>, Disposable {
     this.path = parts.paths.events;
     this.#parts = parts;
     this.#port = parts.port ?? denoFilePort;
+    this.#file = parts.file;
     this.#live = parts.live;
   }
 
   /** What this handle had to mend at the end of the log: at opening, or later, when a writer died. */
   get recovery(): Recovery {
-    return this.#parts.file.recovery;
+    return this.#file.recovery;
   }
 
   /**
@@ -108,7 +111,12 @@ export class FileEventLog<E> implements EventLog<E>, Disposable {
    * @throws {EventLogError} `conflict`, `io`, `lock-timeout`, `sync`, `busy`, `closed`, `rewound`.
    */
   append(event: E, options: AppendOptions = {}): Promise<Appended> {
-    return this.appendAll([event], options);
+    try {
+      const request = this.#request([this.#encode(event)], options);
+      return this.#file.append(request, options.signal);
+    } catch (error) {
+      return Promise.reject(error);
+    }
   }
 
   /**
@@ -125,7 +133,8 @@ export class FileEventLog<E> implements EventLog<E>, Disposable {
    * @throws {EventLogError} As {@linkcode FileEventLog.append}.
    */
   async appendAll(events: readonly E[], options: AppendOptions = {}): Promise<Appended> {
-    return await this.#parts.file.append(this.#request(events, options), options.signal);
+    const request = this.#request(this.#encodeAll(events), options);
+    return await this.#file.append(request, options.signal);
   }
 
   /**
@@ -141,7 +150,7 @@ export class FileEventLog<E> implements EventLog<E>, Disposable {
    * @throws {EventLogError} As {@linkcode FileEventLog.append}.
    */
   appendSync(event: E, options: Omit<AppendOptions, "signal"> = {}): Appended {
-    return this.appendAllSync([event], options);
+    return this.#file.appendSync(this.#request([this.#encode(event)], options));
   }
 
   /**
@@ -157,7 +166,7 @@ export class FileEventLog<E> implements EventLog<E>, Disposable {
    * @throws {EventLogError} As {@linkcode FileEventLog.append}.
    */
   appendAllSync(events: readonly E[], options: Omit<AppendOptions, "signal"> = {}): Appended {
-    return this.#parts.file.appendSync(this.#request(events, options));
+    return this.#file.appendSync(this.#request(this.#encodeAll(events), options));
   }
 
   /**
@@ -166,7 +175,7 @@ export class FileEventLog<E> implements EventLog<E>, Disposable {
    * @throws {EventLogError} `sync`: it is unknown what is on disk, and this handle accepts no more.
    */
   async sync(): Promise<void> {
-    await this.#parts.file.sync();
+    await this.#file.sync();
   }
 
   /**
@@ -175,7 +184,7 @@ export class FileEventLog<E> implements EventLog<E>, Disposable {
    * @throws {EventLogError} `sync`: it is unknown what is on disk, and this handle accepts no more.
    */
   syncSync(): void {
-    this.#parts.file.syncSync();
+    this.#file.syncSync();
   }
 
   /**
@@ -234,7 +243,7 @@ export class FileEventLog<E> implements EventLog<E>, Disposable {
   /** Answers everybody who waits, ends those who follow, and gives the run free. */
   async close(): Promise<void> {
     this.#closing.abort();
-    await this.#parts.file.close();
+    await this.#file.close();
     this.#giveFree();
   }
 
@@ -246,7 +255,7 @@ export class FileEventLog<E> implements EventLog<E>, Disposable {
   /** Writes what waits and closes, before returning. */
   [Symbol.dispose](): void {
     this.#closing.abort();
-    this.#parts.file.closeSync();
+    this.#file.closeSync();
     this.#giveFree();
   }
 
@@ -266,24 +275,25 @@ export class FileEventLog<E> implements EventLog<E>, Disposable {
     this.#live = undefined;
   }
 
-  #request(events: readonly E[], options: AppendOptions): AppendRequest {
+  #request(lines: readonly string[], options: AppendOptions): AppendRequest {
     const { expectedLastSeq, durability = this.#parts.durability } = options;
     if (durability !== "os" && durability !== "disk") {
       throw new TypeError(`Cannot append with durability "${durability}": say "os" or "disk"`);
     }
-    if (
-      expectedLastSeq !== undefined &&
-      !(Number.isSafeInteger(expectedLastSeq) && expectedLastSeq >= 0)
-    ) {
+    const expectable = expectedLastSeq === undefined ||
+      (Number.isSafeInteger(expectedLastSeq) && expectedLastSeq >= 0);
+    if (!expectable) {
       throw new RangeError(`Cannot expect the log to end with seq ${expectedLastSeq}`);
     }
+    return { lines, onDisk: durability === "disk", expectedLastSeq };
+  }
+
+  #encodeAll(events: readonly E[]): string[] {
     const lines = events.map((event) => this.#encode(event));
-    if (
-      lines.length > 1 && lines.reduce((sum, line) => sum + line.length, 0) > MAX_BATCH_CHARACTERS
-    ) {
+    if (lines.reduce((sum, line) => sum + line.length, 0) > MAX_BATCH_CHARACTERS) {
       throw new RangeError("Cannot append over 256 MiB at once: append it in parts");
     }
-    return { lines, onDisk: durability === "disk", expectedLastSeq };
+    return lines;
   }
 
   /** A schema judges the event as it will be read, so that none is acknowledged and then refused. */

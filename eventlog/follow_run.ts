@@ -1,9 +1,9 @@
 import { ChangeWatcher } from "../_internal/change_watcher.ts";
 import { denoFilePort, type FilePort } from "../_internal/file_port.ts";
-import { linePiecesSync } from "../_internal/json_lines.ts";
 import type { DecodedLines } from "./decode_lines.ts";
-import { EventLogError, wrapIo } from "./event_log_error.ts";
-import { openForReading, type OpenRun, RunReader } from "./run_reader.ts";
+import { wrapIo } from "./event_log_error.ts";
+import { locateSync } from "./position.ts";
+import { openForReading, type OpenRun, runPiecesSync, RunReader } from "./run_reader.ts";
 import type { RunEvent } from "./run_event.ts";
 import type { FollowOptions, Gap, StandardSchema, Stored } from "./types.ts";
 
@@ -20,6 +20,9 @@ const BLOCK_BYTES = 256 * 1024;
  * opens the log for reading only, so the run does not count as live because of it. A line that is
  * still being written is waited for. Nothing is polled busily: the file is watched, with a look
  * every second in case the file system tells nothing.
+ *
+ * Where an append fails halfway, on a full disk, lines of it may have been delivered before they
+ * were taken back; what follows is then an error of kind `cursor`.
  *
  * It ends, without an error, when the signal aborts or the loop is left. Whether the run is over
  * is for {@linkcode deriveRunState} and {@linkcode isLive} to say.
@@ -91,16 +94,20 @@ async function* follow<E>(
   using watcher = new ChangeWatcher(path);
   try {
     const reader = new RunReader<E>(run, options);
+    let before = reader.cursor();
     while (!signal.aborted) {
       const start = reader.position.byteOffset;
-      for (const piece of linePiecesSync(run.file, { start, blockBytes: BLOCK_BYTES })) {
+      for (const piece of runPiecesSync(run, { start, blockBytes: BLOCK_BYTES })) {
+        // A failed append may have been cut back: is the line before still there after this read?
+        wrapIo(path, () => locateSync(run.file, { path, after: before }));
         if (piece.kind === "end") break;
-        for (const item of inOrder(wrapIo(path, () => reader.lines(piece)))) {
+        const decoded = wrapIo(path, () => reader.lines(piece));
+        before = reader.cursor();
+        for (const item of inOrder(decoded)) {
           yield item;
           if (signal.aborted) return;
         }
       }
-      refuseRewound(run, reader.position.byteOffset);
       await watcher.wait(signal);
     }
   } finally {
@@ -116,12 +123,4 @@ function* inOrder<E>({ events, gaps }: DecodedLines<E>): Generator<Stored<E> | G
     yield stored;
   }
   yield* gaps.slice(nextGap);
-}
-
-function refuseRewound({ file, paths }: OpenRun, byteOffset: number): void {
-  const path = paths.events;
-  const size = wrapIo(path, () => file.seekSync(0, Deno.SeekMode.End));
-  if (size >= byteOffset) return;
-  const message = `Cannot go on following ${path}: it shrank below what was read of it`;
-  throw new EventLogError("cursor", message, { path, expected: byteOffset, actual: size });
 }

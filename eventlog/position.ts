@@ -1,6 +1,11 @@
 import { crc32 } from "../_internal/crc32.ts";
 import type { FileHandle } from "../_internal/file_port.ts";
-import { countLinesSync } from "../_internal/json_lines.ts";
+import {
+  countLinesSync,
+  type LineBlock,
+  linePiecesSync,
+  type LongLine,
+} from "../_internal/json_lines.ts";
 import { readRangeSync } from "../_internal/tail.ts";
 import { EventLogError } from "./event_log_error.ts";
 import type { Cursor, ReadAfter } from "./types.ts";
@@ -21,10 +26,11 @@ const SCAN_BYTES = 256 * 1024;
  */
 export function toCursor(file: FileHandle, position: Position): Cursor {
   const { seq, byteOffset } = position;
-  return `${seq}-${byteOffset}-${checksumBefore(file, byteOffset).toString(16)}`;
+  const checksum = checksumBefore(file, byteOffset) >>> 0;
+  return `${seq}-${byteOffset}-${checksum.toString(16)}`;
 }
 
-/** The CRC-32 of the line before, or of its last 4 KiB. */
+/** The CRC-32 of the line before, or of its last 4 KiB; -1, which is none, where no line ends. */
 function checksumBefore(file: FileHandle, byteOffset: number): number {
   const bytes = readRangeSync(file, Math.max(0, byteOffset - CHECKED_BYTES), byteOffset);
   if (byteOffset > 0 && bytes.at(-1) !== NEWLINE) return -1;
@@ -70,19 +76,23 @@ function rewoundError(path: string, position: Position, size: number): EventLogE
 }
 
 function behindLine(file: FileHandle, options: { path: string; seq: number }): Position {
-  const buffer = new Uint8Array(SCAN_BYTES);
-  file.seekSync(0, Deno.SeekMode.Start);
-  let seq = 0;
-  for (let start = 0; seq < options.seq;) {
-    const filled = file.readSync(buffer);
-    if (filled === null) throw beyondEndError(options, seq);
-    const block = buffer.subarray(0, filled);
-    for (let at = block.indexOf(NEWLINE); at !== -1; at = block.indexOf(NEWLINE, at + 1)) {
-      if (++seq === options.seq) return { seq, byteOffset: start + at + 1 };
+  if (options.seq === 0) return { seq: 0, byteOffset: 0 };
+  const pieces = linePiecesSync(file, { start: 0, blockBytes: SCAN_BYTES });
+  for (let seq = 0;;) {
+    const piece = pieces.next().value;
+    if (piece.kind === "end") throw beyondEndError(options, seq);
+    for (const byteOffset of lineEnds(piece)) {
+      if (++seq === options.seq) return { seq, byteOffset };
     }
-    start += filled;
   }
-  return { seq: 0, byteOffset: 0 };
+}
+
+function* lineEnds(piece: LineBlock | LongLine): Generator<number> {
+  if (piece.kind === "too-long") return yield piece.byteOffset + piece.byteLength + 1;
+  const { bytes, byteOffset, skippedNuls } = piece;
+  for (let at = bytes.indexOf(NEWLINE); at !== -1; at = bytes.indexOf(NEWLINE, at + 1)) {
+    yield byteOffset + skippedNuls + at + 1;
+  }
 }
 
 function beyondEndError(options: { path: string; seq: number }, lines: number): EventLogError {

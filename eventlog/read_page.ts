@@ -35,6 +35,7 @@ export function readPageSync<E>(
       }
       page.next = reader.cursor();
       page.hasMore = left === 0 && reader.hasMore();
+      if (left === 0 && !page.hasMore) page.gaps.push(...reader.tail());
       return page;
     });
   } finally {

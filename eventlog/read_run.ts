@@ -1,7 +1,6 @@
 import { denoFilePort } from "../_internal/file_port.ts";
-import { linePieces, linePiecesSync } from "../_internal/json_lines.ts";
 import { wrapIo } from "./event_log_error.ts";
-import { openForReading, RunReader } from "./run_reader.ts";
+import { openForReading, runPieces, runPiecesSync, RunReader } from "./run_reader.ts";
 import type { EventPage, ReadAfter, StandardSchema } from "./types.ts";
 import type { RunEvent } from "./run_event.ts";
 
@@ -67,7 +66,7 @@ export async function* readRun<E = RunEvent>(
     options.signal?.throwIfAborted();
     const reader = new RunReader<E>(opened, options);
     const start = reader.position.byteOffset;
-    for await (const piece of linePieces(opened.file, { start, blockBytes: BLOCK_BYTES })) {
+    for await (const piece of runPieces(opened, { start, blockBytes: BLOCK_BYTES })) {
       options.signal?.throwIfAborted();
       const page = wrapIo(opened.paths.events, () => reader.page(piece));
       if (page !== undefined) yield page;
@@ -114,7 +113,7 @@ export function* readRunSync<E = RunEvent>(
     options.signal?.throwIfAborted();
     const reader = new RunReader<E>(opened, options);
     const start = reader.position.byteOffset;
-    for (const piece of linePiecesSync(opened.file, { start, blockBytes: BLOCK_BYTES })) {
+    for (const piece of runPiecesSync(opened, { start, blockBytes: BLOCK_BYTES })) {
       options.signal?.throwIfAborted();
       const page = wrapIo(opened.paths.events, () => reader.page(piece));
       if (page !== undefined) yield page;

@@ -1,9 +1,14 @@
 import type { FileHandle, FilePort } from "../_internal/file_port.ts";
-import { type LineBlock, type LinePiece, linePiecesSync } from "../_internal/json_lines.ts";
+import {
+  type LineBlock,
+  type LinePiece,
+  linePieces,
+  linePiecesSync,
+} from "../_internal/json_lines.ts";
 import { pausesUntilDeadline, pauseSync } from "../_internal/lock.ts";
 import { lastLineEndSync, readRangeSync } from "../_internal/tail.ts";
 import { BLANK, type DecodedLines, decodeLines, longLineGap } from "./decode_lines.ts";
-import { EventLogError, wrapIo } from "./event_log_error.ts";
+import { asModuleError, EventLogError, wrapIo } from "./event_log_error.ts";
 import { locateSync, type Position, toCursor } from "./position.ts";
 import { checkRunFormatSync } from "./run_file.ts";
 import { type RunPaths, runPaths } from "./run_paths.ts";
@@ -17,7 +22,6 @@ export interface RunReaderOptions<E> {
 }
 
 const NEWLINE = 10;
-const PEEK_BYTES = 4096;
 const IN_FLIGHT_MS = 10;
 
 /** Opens a run's log for reading, which changes nothing and waits for nobody. */
@@ -81,11 +85,21 @@ export class RunReader<E> {
     return toCursor(this.#run.file, this.#position);
   }
 
-  /** Whether a whole line follows. */
+  /** Whether a whole line follows. One byte tells, unless the last line is torn or in flight. */
   hasMore(): boolean {
+    const { file } = this.#run;
     const { byteOffset } = this.#position;
-    const pieces = linePiecesSync(this.#run.file, { start: byteOffset, blockBytes: PEEK_BYTES });
-    return pieces.next().value.kind !== "end";
+    const size = file.seekSync(0, Deno.SeekMode.End);
+    if (size <= byteOffset) return false;
+    if (readRangeSync(file, size - 1, size)[0] === NEWLINE) return true;
+    return lastLineEndSync(file, size) > byteOffset;
+  }
+
+  /** The gap of what stands behind the last line that was delivered, where no whole line follows. */
+  tail(): Gap[] {
+    const { byteOffset } = this.#position;
+    const size = this.#run.file.seekSync(0, Deno.SeekMode.End);
+    return this.lines({ kind: "end", byteOffset, byteLength: Math.max(0, size - byteOffset) }).gaps;
   }
 
   #decode(piece: LinePiece): DecodedLines<E> {
@@ -121,7 +135,7 @@ export class RunReader<E> {
     if (lock === undefined) return true;
     try {
       for (const pauseMs of pausesUntilDeadline(IN_FLIGHT_MS)) {
-        if (lock.tryLockSync(true)) {
+        if (tryLock(lock)) {
           const size = this.#run.file.seekSync(0, Deno.SeekMode.End);
           return size > byteOffset && lastLineEndSync(this.#run.file, size) <= byteOffset;
         }
@@ -160,6 +174,39 @@ function openLock({ port, paths }: OpenRun): FileHandle | undefined {
     return port.openSync(paths.eventsLock, { read: true });
   } catch {
     return undefined;
+  }
+}
+
+/** Where there are no locks nobody can be waited for. */
+function tryLock(lock: FileHandle): boolean {
+  try {
+    return lock.tryLockSync(true);
+  } catch {
+    return true;
+  }
+}
+
+/** The pieces of an open log; what the file system refuses becomes an error of this module. */
+export function* runPiecesSync(
+  { file, paths }: OpenRun,
+  options: { start: number; blockBytes: number },
+): Generator<LinePiece, void> {
+  try {
+    yield* linePiecesSync(file, options);
+  } catch (error) {
+    throw asModuleError(paths.events, error);
+  }
+}
+
+/** {@linkcode runPiecesSync} that leaves the event loop free while it reads. */
+export async function* runPieces(
+  { file, paths }: OpenRun,
+  options: { start: number; blockBytes: number },
+): AsyncGenerator<LinePiece, void> {
+  try {
+    yield* linePieces(file, options);
+  } catch (error) {
+    throw asModuleError(paths.events, error);
   }
 }
 

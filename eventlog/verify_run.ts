@@ -1,8 +1,8 @@
 import { denoFilePort } from "../_internal/file_port.ts";
-import { type LinePiece, linePieces } from "../_internal/json_lines.ts";
+import type { LinePiece } from "../_internal/json_lines.ts";
 import { wrapIo } from "./event_log_error.ts";
 import { isKnownRunEvent, type RunEvent } from "./run_event.ts";
-import { openForReading, RunReader } from "./run_reader.ts";
+import { openForReading, runPieces, RunReader } from "./run_reader.ts";
 import type { GapReason, Stored } from "./types.ts";
 
 /**
@@ -74,7 +74,7 @@ export async function verifyRun(root: string, runId: string): Promise<RunVerdict
   const checker = new EventChecker(runId);
   try {
     const reader = new RunReader<RunEvent>(run, {});
-    for await (const piece of linePieces(run.file, { start: 0, blockBytes: BLOCK_BYTES })) {
+    for await (const piece of runPieces(run, { start: 0, blockBytes: BLOCK_BYTES })) {
       const firstSeq = reader.position.seq + 1;
       const { events, gaps } = wrapIo(path, () => reader.lines(piece));
       const found = gaps.map(({ reason, seq, byteOffset, message }): RunProblem => {

@@ -36,12 +36,16 @@ function isProper(name: string): boolean {
   return CAMEL_CASE.test(name) || CONSTANT_CASE.test(name) || /^_+$/.test(name);
 }
 
-/** `{ run_id }` takes a member out under the name that it has on disk. */
 function declaredName(node: ts.Node): ts.Identifier | null {
-  if (ts.isBindingElement(node) && node.propertyName === undefined) return null;
+  if (ts.isBindingElement(node) && takesMember(node)) return null;
   const declares = ts.isVariableDeclaration(node) || ts.isParameter(node) ||
     ts.isBindingElement(node) || ts.isFunctionDeclaration(node) || ts.isMethodDeclaration(node) ||
     ts.isClassDeclaration(node) || ts.isInterfaceDeclaration(node) ||
     ts.isTypeAliasDeclaration(node) || ts.isTypeParameterDeclaration(node);
   return declares && node.name !== undefined && ts.isIdentifier(node.name) ? node.name : null;
+}
+
+/** `{ run_id }` takes a member out under the name that it has on disk. */
+function takesMember(node: ts.BindingElement): boolean {
+  return ts.isObjectBindingPattern(node.parent) && node.propertyName === undefined;
 }

@@ -38,7 +38,7 @@ async function runCi(env: Record<string, string>): Promise<{ code: number; lines
   });
 }
 
-/** The script is for POSIX shells; on Windows the same tasks are run by the workflow. */
+/** What stands in for Deno is a script, which Windows does not run by its name alone. */
 function testCi(name: string, fn: () => Promise<void>): void {
   Deno.test({ name, ignore: Deno.build.os === "windows", fn });
 }

@@ -72,7 +72,7 @@ const CASES: { name: string; tree: Tree; problems: string[] }[] = [
     tree: {
       "bench/main.ts":
         "const run_id = 1;\nfunction do_it(node_id) {}\nconst { a: last_ts } = b;\n" +
-        "class Some_Log {}\n",
+        "class Some_Log {}\nconst [first_id] = b;\n",
     },
     problems: [
       "1: Name run_id",
@@ -80,6 +80,7 @@ const CASES: { name: string; tree: Tree; problems: string[] }[] = [
       "2: Name node_id",
       "3: Name last_ts",
       "4: Name Some_Log",
+      "5: Name first_id",
     ]
       .map((start) =>
         `bench/main.ts:${start} is not in camelCase: rename it, ` +

@@ -1,0 +1,76 @@
+import type { Codec } from "./codec.ts";
+import type { JsonPlace } from "./json_place.ts";
+import { isIntegerLiteral, isRawJson, type JsonValue } from "./json_value.ts";
+import type { JsonWriter } from "./json_writer.ts";
+import { u32, u64 } from "./scalars.ts";
+import { struct } from "./struct.ts";
+
+/** Rust's `Duration`: whole seconds, and nanoseconds below 10^9. */
+export interface Duration {
+  secs: number;
+  nanos: number;
+}
+
+const NANOS_PER_SECOND = 1_000_000_000;
+
+/** The latest event time; what Rust can say beyond it is read as this (J-8). */
+export const MAX_EVENT_TIME: Readonly<Duration> = Object.freeze({
+  secs: Number.MAX_SAFE_INTEGER,
+  nanos: NANOS_PER_SECOND - 1,
+});
+
+/** A span of time; beyond 2^53−1 seconds it is a `RangeError` (J-8, J-9). */
+export const duration: Codec<Duration> = {
+  write: writeDuration,
+  read: (tree, place) => {
+    const { secs, nanos } = readDuration(tree, place);
+    if (!Number.isSafeInteger(secs)) {
+      place.refuseRange(`invalid value: more than ${Number.MAX_SAFE_INTEGER} seconds`);
+    }
+    return { secs, nanos };
+  },
+};
+
+/** A point on the logical clock; beyond 2^53−1 seconds it is read as {@linkcode MAX_EVENT_TIME}. */
+export const eventTime: Codec<Duration> = {
+  write: writeDuration,
+  read: (tree, place) => {
+    const { secs, nanos } = readDuration(tree, place);
+    return Number.isSafeInteger(secs) ? { secs, nanos } : { ...MAX_EVENT_TIME };
+  },
+};
+
+/** Any number of seconds that Rust can say; what a double cannot is read as infinite. */
+const seconds: Codec<number> = {
+  write: u64.write,
+  read: (tree, place) => {
+    const isBeyond = isRawJson(tree) && isIntegerLiteral(tree) && !tree.rawJSON.startsWith("-");
+    return isBeyond ? Infinity : u64.read(tree, place);
+  },
+};
+
+const fields = struct({ secs: seconds, nanos: u32 }, { denyUnknownFields: true });
+
+function writeDuration(value: Duration, writer: JsonWriter): void {
+  fields.write(value, writer);
+  if (value.nanos >= NANOS_PER_SECOND) {
+    writer.refuseRange(`invalid value: ${value.nanos} nanos, expected less than a second`);
+  }
+}
+
+/** Takes the array form `[secs, nanos]` too, and carries whole seconds of nanos over (J-9). */
+function readDuration(tree: JsonValue, place: JsonPlace): Duration {
+  const { secs, nanos } = fields.read(Array.isArray(tree) ? named(tree, place) : tree, place);
+  return {
+    secs: secs + Math.floor(nanos / NANOS_PER_SECOND),
+    nanos: nanos % NANOS_PER_SECOND,
+  };
+}
+
+function named(items: JsonValue[], place: JsonPlace): JsonValue {
+  const [secs, nanos] = items;
+  if (secs === undefined || nanos === undefined || items.length > 2) {
+    place.refuse(`invalid length ${items.length}, expected [secs, nanos]`);
+  }
+  return { secs, nanos };
+}

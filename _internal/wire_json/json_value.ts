@@ -1,0 +1,77 @@
+import { printNumber } from "./print_number.ts";
+
+/** A number or other primitive with its exact text. The engine has it, TypeScript does not yet. */
+export interface RawJson {
+  readonly rawJSON: string;
+}
+
+const { rawJSON, isRawJSON } = JSON as unknown as {
+  rawJSON(text: string): RawJson;
+  isRawJSON(value: unknown): value is RawJson;
+};
+
+/** Makes a value that every JSON printer, `JSON.stringify` too, prints as exactly this text. */
+export function rawJson(text: string): RawJson {
+  return rawJSON(text);
+}
+
+/** Whether a value was made by `JSON.rawJSON`. */
+export function isRawJson(value: unknown): value is RawJson {
+  return isRawJSON(value);
+}
+
+/**
+ * Any JSON (serde_json's `Value`). A number is a plain number where that says everything; it is a
+ * {@linkcode RawJson} where a JavaScript number would print as another text: `1.0` (a float, not an
+ * integer) and integers of 64 bits beyond 2^53−1.
+ */
+export type JsonValue =
+  | null
+  | boolean
+  | number
+  | string
+  | RawJson
+  | JsonValue[]
+  | { [name: string]: JsonValue };
+
+/** The number a value stands for, rounded to a double like any f64; undefined for other values. */
+export function numberOf(value: unknown): number | undefined {
+  if (typeof value === "number") return value;
+  return isRawJson(value) && /^[-0-9]/.test(value.rawJSON) ? Number(value.rawJSON) : undefined;
+}
+
+/** Whether a number is written as an integer; `-0`, `1.0` and `1e2` are floats (J-6). */
+export function isIntegerLiteral(value: unknown): boolean {
+  if (typeof value === "number") return Number.isSafeInteger(value) && !Object.is(value, -0);
+  return isRawJson(value) && /^-?[0-9]+$/.test(value.rawJSON) && value.rawJSON !== "-0";
+}
+
+/** Names a value in an error as serde does: ``integer `5` ``, `string "x"`, `null`, `map`. */
+export function describeValue(value: unknown): string {
+  if (typeof value === "string") {
+    return `string ${JSON.stringify(value.length > 60 ? `${value.slice(0, 60)}…` : value)}`;
+  }
+  if (typeof value === "boolean") return `boolean \`${value}\``;
+  const number = numberOf(value);
+  if (number !== undefined) {
+    const text = isRawJson(value) ? value.rawJSON : printNumber(number);
+    return `${isIntegerLiteral(value) ? "integer" : "floating point"} \`${text}\``;
+  }
+  if (Array.isArray(value)) return "sequence";
+  if (typeof value === "object" && value !== null) return "map";
+  return value === null || value === undefined ? String(value) : typeof value;
+}
+
+/** Sets a member, also one named `__proto__`, which an assignment would swallow. */
+export function setMember(object: Record<string, unknown>, name: string, value: unknown): void {
+  if (name === "__proto__") {
+    Object.defineProperty(object, name, {
+      value,
+      configurable: true,
+      enumerable: true,
+      writable: true,
+    });
+  } else {
+    object[name] = value;
+  }
+}

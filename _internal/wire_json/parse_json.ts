@@ -1,0 +1,275 @@
+import { decodeUtf8 } from "./decode_utf8.ts";
+import { JsonSyntaxError } from "./errors.ts";
+import { MAX_DEPTH } from "./json_place.ts";
+import { type JsonValue, rawJson, setMember } from "./json_value.ts";
+import { printFloat } from "./print_number.ts";
+
+/**
+ * Parses JSON as strictly as serde_json does, and refuses duplicate names too, wherever they are.
+ * Refused with a {@linkcode JsonSyntaxError}: everything that is not JSON, text after the value, a
+ * byte order mark, invalid UTF-8, lone surrogates, numbers that overflow to infinity, and nesting
+ * deeper than 128 levels. Printing the result with `printJson` gives what serde_json would print.
+ */
+export function parseJson(text: string | Uint8Array): JsonValue {
+  const { text: decoded, isWhole } = typeof text === "string"
+    ? { text, isWhole: true }
+    : decodeUtf8(text);
+  return new JsonParser(decoded, isWhole).parse();
+}
+
+const TAB = 0x09;
+const LINE_FEED = 0x0a;
+const CARRIAGE_RETURN = 0x0d;
+const SPACE = 0x20;
+const QUOTE = 0x22;
+const PLUS = 0x2b;
+const COMMA = 0x2c;
+const MINUS = 0x2d;
+const POINT = 0x2e;
+const ZERO = 0x30;
+const NINE = 0x39;
+const COLON = 0x3a;
+const OPEN_BRACKET = 0x5b;
+const BACKSLASH = 0x5c;
+const CLOSE_BRACKET = 0x5d;
+const LETTER_E = 0x65;
+const LETTER_F = 0x66;
+const LETTER_N = 0x6e;
+const LETTER_T = 0x74;
+const OPEN_BRACE = 0x7b;
+const CLOSE_BRACE = 0x7d;
+
+class JsonParser {
+  readonly #text: string;
+  readonly #isWhole: boolean;
+  readonly #path: (string | number)[] = [];
+  #position = 0;
+
+  constructor(text: string, isWhole: boolean) {
+    this.#text = text;
+    this.#isWhole = isWhole;
+  }
+
+  parse(): JsonValue {
+    if (this.#text.startsWith("\ufeff")) this.#refuseAt(0, "byte order mark");
+    const value = this.#value();
+    this.#skipSpace();
+    if (this.#position < this.#text.length) this.#refuse("trailing characters");
+    if (!this.#isWhole) this.#refuseEnd("the document");
+    return value;
+  }
+
+  #value(): JsonValue {
+    this.#skipSpace();
+    const unit = this.#text.charCodeAt(this.#position);
+    switch (unit) {
+      case QUOTE:
+        return this.#string();
+      case OPEN_BRACE:
+        return this.#object();
+      case OPEN_BRACKET:
+        return this.#array();
+      case LETTER_T:
+        return this.#word("true", true);
+      case LETTER_F:
+        return this.#word("false", false);
+      case LETTER_N:
+        return this.#word("null", null);
+      default:
+        if (unit === MINUS || (unit >= ZERO && unit <= NINE)) return this.#number();
+        return this.#refuse("expected value");
+    }
+  }
+
+  #object(): JsonValue {
+    const object: Record<string, JsonValue> = {};
+    this.#enter();
+    this.#skipSpace();
+    if (this.#unit() === CLOSE_BRACE) return this.#leave(object);
+    for (;;) {
+      this.#skipSpace();
+      if (this.#unit() !== QUOTE) this.#refuseName();
+      const start = this.#position;
+      const name = this.#string();
+      this.#path[this.#path.length - 1] = name;
+      if (Object.hasOwn(object, name)) {
+        this.#refuseAt(start, `duplicate field \`${name}\``);
+      }
+      this.#skipSpace();
+      if (this.#unit() !== COLON) this.#refuse("expected `:`", "an object");
+      this.#position++;
+      setMember(object, name, this.#value());
+      this.#skipSpace();
+      if (this.#unit() === CLOSE_BRACE) return this.#leave(object);
+      if (this.#unit() !== COMMA) this.#refuse("expected `,` or `}`", "an object");
+      this.#position++;
+    }
+  }
+
+  #array(): JsonValue {
+    const array: JsonValue[] = [];
+    this.#enter();
+    this.#skipSpace();
+    if (this.#unit() === CLOSE_BRACKET) return this.#leave(array);
+    for (;;) {
+      this.#path[this.#path.length - 1] = array.length;
+      array.push(this.#value());
+      this.#skipSpace();
+      if (this.#unit() === CLOSE_BRACKET) return this.#leave(array);
+      if (this.#unit() !== COMMA) this.#refuse("expected `,` or `]`", "a list");
+      this.#position++;
+      this.#skipSpace();
+      if (this.#unit() === CLOSE_BRACKET) this.#refuse("trailing comma");
+    }
+  }
+
+  #enter(): void {
+    if (this.#path.length === MAX_DEPTH) this.#refuse(`nesting deeper than ${MAX_DEPTH} levels`);
+    this.#path.push(0);
+    this.#position++;
+  }
+
+  #leave<T>(container: T): T {
+    this.#path.pop();
+    this.#position++;
+    return container;
+  }
+
+  #string(): string {
+    const text = this.#text;
+    const start = this.#position;
+    let hasEscape = false;
+    let position = start + 1;
+    for (; position < text.length; position++) {
+      const unit = text.charCodeAt(position);
+      if (unit === QUOTE) break;
+      if (unit === BACKSLASH) {
+        hasEscape = true;
+        position = this.#escapeEnd(position);
+      } else if (unit < SPACE) {
+        this.#refuseAt(
+          position,
+          "control character (\\u0000-\\u001F) found while parsing a string",
+        );
+      }
+    }
+    if (position >= text.length) this.#refuseEnd("a string");
+    this.#position = position + 1;
+    // The engine unescapes in one go, which is several times faster than piece by piece.
+    const value = hasEscape
+      ? JSON.parse(text.slice(start, this.#position))
+      : text.slice(start + 1, position);
+    return value.isWellFormed() ? value : this.#refuseAt(start, "lone surrogate in a string");
+  }
+
+  /** The last character of the escape that begins at a backslash. */
+  #escapeEnd(backslash: number): number {
+    const letter = this.#text.charAt(backslash + 1);
+    const end = backslash + (letter === "u" ? 5 : 1);
+    if (end >= this.#text.length) this.#refuseEnd("a string");
+    const isValid = letter === "u"
+      ? /^[0-9a-fA-F]{4}$/.test(this.#text.slice(backslash + 2, end + 1))
+      : '"\\/bfnrt'.includes(letter);
+    return isValid ? end : this.#refuseAt(backslash, "invalid escape");
+  }
+
+  #number(): JsonValue {
+    const start = this.#position;
+    const isNegative = this.#unit() === MINUS;
+    if (isNegative) this.#position++;
+    const isZero = this.#unit() === ZERO;
+    const magnitude = this.#digits();
+    const length = this.#position - start;
+    if (isZero && length > (isNegative ? 2 : 1)) this.#refuseAt(start, "invalid number");
+    const unit = this.#unit();
+    if (unit === POINT || (unit | 0x20) === LETTER_E) return this.#float(start);
+    if (length > 15) return this.#longInteger(start);
+    return isNegative ? -magnitude : magnitude;
+  }
+
+  /** At least one digit; their value is exact up to 15 of them. */
+  #digits(): number {
+    const text = this.#text;
+    let position = this.#position;
+    let value = 0;
+    for (;;) {
+      const digit = text.charCodeAt(position) - ZERO;
+      if (!(digit >= 0 && digit <= 9)) break;
+      value = value * 10 + digit;
+      position++;
+    }
+    const isEmpty = position === this.#position;
+    this.#position = position;
+    return isEmpty ? this.#refuse("invalid number") : value;
+  }
+
+  /** A number literal whose integral part is already behind the position. */
+  #float(start: number): JsonValue {
+    if (this.#unit() === POINT) {
+      this.#position++;
+      this.#digits();
+    }
+    if ((this.#unit() | 0x20) === LETTER_E) {
+      this.#position++;
+      if (this.#unit() === PLUS || this.#unit() === MINUS) this.#position++;
+      this.#digits();
+    }
+    const value = this.#finite(start);
+    // A plain number of this value would print as an integer.
+    const looksIntegral = Number.isSafeInteger(value) && !Object.is(value, -0);
+    return looksIntegral ? rawJson(printFloat(value)) : value;
+  }
+
+  #longInteger(start: number): JsonValue {
+    const value = this.#finite(start);
+    if (Number.isSafeInteger(value)) return value;
+    const literal = this.#text.slice(start, this.#position);
+    const exact = BigInt(literal);
+    // Integers that Rust holds in 64 bits print digit by digit; larger ones are floats there too.
+    return exact >= -(2n ** 63n) && exact < 2n ** 64n ? rawJson(literal) : value;
+  }
+
+  #finite(start: number): number {
+    const value = Number(this.#text.slice(start, this.#position));
+    return Number.isFinite(value) ? value : this.#refuseAt(start, "number out of range");
+  }
+
+  #word<T>(word: string, value: T): T {
+    for (let index = 0; index < word.length; index++) {
+      if (this.#unit() !== word.charCodeAt(index)) this.#refuse("expected ident");
+      this.#position++;
+    }
+    return value;
+  }
+
+  #unit(): number {
+    return this.#text.charCodeAt(this.#position);
+  }
+
+  #skipSpace(): void {
+    for (;;) {
+      const unit = this.#unit();
+      if (unit !== SPACE && unit !== LINE_FEED && unit !== CARRIAGE_RETURN && unit !== TAB) return;
+      this.#position++;
+    }
+  }
+
+  #refuseName(): never {
+    const isAfterComma = this.#unit() === CLOSE_BRACE;
+    this.#refuse(isAfterComma ? "trailing comma" : "key must be a string", "an object");
+  }
+
+  #refuse(problem: string, inside = "a value"): never {
+    if (this.#position >= this.#text.length) this.#refuseEnd(inside);
+    this.#refuseAt(this.#position, problem);
+  }
+
+  #refuseEnd(inside: string): never {
+    const problem = this.#isWhole ? `EOF while parsing ${inside}` : "invalid unicode code point";
+    this.#refuseAt(this.#text.length, problem);
+  }
+
+  #refuseAt(position: number, problem: string): never {
+    throw new JsonSyntaxError({ problem, path: this.#path, text: this.#text, position });
+  }
+}

@@ -1,0 +1,238 @@
+import {
+  assert,
+  assertEquals,
+  assertInstanceOf,
+  assertMatch,
+  assertRejects,
+  assertThrows,
+} from "@std/assert";
+import {
+  atomicReplace,
+  atomicReplaceSync,
+  type ReplaceFailure,
+  type ReplaceStage,
+  sweepTempsSync,
+} from "../../_internal/atomic_replace.ts";
+import { denoFilePort, type FilePort } from "../../_internal/file_port.ts";
+import { everyCut } from "../_util/every_cut.ts";
+import { everyFailure } from "../_util/every_failure.ts";
+import { FaultPort } from "../_util/fault_port.ts";
+import type { CallName } from "../_util/fault_script.ts";
+import { modeOf, namesIn, readText, write } from "../_util/files.ts";
+import { withTempDir } from "../_util/temp.ts";
+
+const isWindows = Deno.build.os === "windows";
+const OLD = "old\n".repeat(2000);
+const NEW = "new content\n".repeat(1000);
+
+class ReplaceError extends Error {
+  constructor(readonly failure: ReplaceFailure) {
+    super(failure.stage, { cause: failure.cause });
+  }
+}
+
+const toError = (failure: ReplaceFailure) => new ReplaceError(failure);
+
+type Replace = (port: FilePort, path: string, text?: string) => void | Promise<void>;
+
+/** Both forms, which every test below runs through. */
+const forms: [name: string, replace: Replace][] = [
+  [
+    "atomicReplaceSync()",
+    (port, path, text = NEW) =>
+      atomicReplaceSync(port, { path, bytes: new TextEncoder().encode(text), toError }),
+  ],
+  [
+    "atomicReplace()",
+    (port, path, text = NEW) =>
+      atomicReplace(port, { path, bytes: new TextEncoder().encode(text), toError }),
+  ],
+];
+
+/** At which stage a failure of a call is reported. */
+function stageOf(name: CallName, path: string): ReplaceStage {
+  const isDirectory = !path.endsWith(".tmp") && !path.endsWith("/file");
+  if (isDirectory) return "sync-directory";
+  if (name === "openSync") return "create-temp";
+  if (name === "renameSync") return "rename";
+  return name === "syncSync" || name === "sync" ? "sync" : "write";
+}
+
+for (const [name, replace] of forms) {
+  Deno.test(`${name} creates a file for its owner alone, and leaves no temp`, () =>
+    withTempDir(async (directory) => {
+      await replace(denoFilePort, `${directory}/file`);
+      assertEquals(readText(`${directory}/file`), NEW);
+      if (!isWindows) assertEquals(modeOf(`${directory}/file`), 0o600);
+      await replace(denoFilePort, `${directory}/file`, "");
+      assertEquals(readText(`${directory}/file`), "");
+      assertEquals(namesIn(directory), ["file"]);
+    }));
+
+  Deno.test(
+    `${name} keeps the mode of the file that it replaces`,
+    { ignore: isWindows },
+    () =>
+      withTempDir(async (directory) => {
+        const path = `${directory}/file`;
+        for (const mode of [0o644, 0o600, 0o400]) {
+          write(path, OLD);
+          await Deno.chmod(path, mode);
+          await replace(denoFilePort, path);
+          assertEquals(modeOf(path), mode);
+          assertEquals(readText(path), NEW);
+          await Deno.remove(path);
+        }
+      }),
+  );
+
+  Deno.test(
+    `${name} replaces a link and leaves what it leads to`,
+    { ignore: isWindows },
+    () =>
+      withTempDir(async (directory) => {
+        write(`${directory}/elsewhere`, OLD);
+        await Deno.symlink(`${directory}/elsewhere`, `${directory}/file`);
+        await replace(denoFilePort, `${directory}/file`);
+        const { isFile, mode } = await Deno.lstat(`${directory}/file`);
+        assertEquals([isFile, mode! & 0o777], [true, 0o600]);
+        assertEquals(readText(`${directory}/elsewhere`), OLD);
+      }),
+  );
+
+  Deno.test(`${name} goes on after short writes, and fails when none of the bytes are taken`, () =>
+    withTempDir(async (directory) => {
+      const port = new FaultPort();
+      port.shortWriteAt(1, 5);
+      port.shortWriteAt(2, 1);
+      await replace(port, `${directory}/file`);
+      assertEquals(readText(`${directory}/file`), NEW);
+      port.shortWriteAt(1, 0);
+      await assertRejects(
+        async () => await replace(port, `${directory}/file`),
+        ReplaceError,
+        "write",
+      );
+      assertEquals(namesIn(directory), ["file"]);
+    }));
+
+  Deno.test(`${name}, any of its calls failing, tells the stage and leaves old or new, and no temp`, async () => {
+    const stages = new Set<ReplaceStage>();
+    await everyFailure(
+      (port, root) => replace(port, `${root}/file`),
+      (root, { call, error, port }) => {
+        assertEquals(port.openCount, 0);
+        const removed = namesIn(root);
+        assertEquals(removed, ["file"]);
+        const text = readText(`${root}/file`);
+        if (call === undefined) return assertEquals(text, NEW);
+        // Whether the temp could be locked or not, only a sweeper's chances depend on it.
+        assertInstanceOf(error, ReplaceError);
+        const stage = stageOf(call.name, call.path);
+        assertEquals(error.failure.stage, stage);
+        assertEquals(error.failure.path, `${root}/file`);
+        assertMatch(error.failure.tempPath, /file\.\d+\.\d+\.tmp$/);
+        assertEquals(text, stage === "sync-directory" ? NEW : OLD);
+        stages.add(stage);
+      },
+      { before: (root) => write(`${root}/file`, OLD) },
+    );
+    assertEquals([...stages].sort(), ["create-temp", "rename", "sync", "sync-directory", "write"]);
+  });
+
+  Deno.test(`${name}, the power cut after any call, leaves old or new, complete`, async () => {
+    await everyCut(async (port, root, done) => {
+      await replace(port, `${root}/file`);
+      done.push("replaced");
+    }, (image, { acknowledged }) => {
+      const text = readText(`${image}/file`);
+      if (acknowledged.length > 0) assertEquals(text, NEW);
+      else assert(text === OLD || text === NEW, "neither old nor new");
+    }, { before: (root) => write(`${root}/file`, OLD) });
+  });
+
+  Deno.test(`${name} leaves the temp to the sweeper when it cannot remove it`, () =>
+    withTempDir(async (directory) => {
+      const path = `${directory}/file`;
+      const port = new FaultPort();
+      port.failAt(1, { only: ["renameSync"], error: new Error("first") });
+      port.failAt(1, { only: ["removeSync"], error: new Error("second") });
+      const failing = async () => await replace(port, path);
+      const { failure } = await assertRejects(failing, ReplaceError, "rename");
+      assertEquals((failure.cause as Error).message, "first");
+      assertEquals(namesIn(directory).length, 1);
+    }));
+}
+
+Deno.test("atomicReplaceSync() gives up when every name for a temp is taken", () =>
+  withTempDir((directory) => {
+    const port = new FaultPort();
+    port.failAt(1, { only: ["openSync"], andLater: true, error: new Deno.errors.AlreadyExists() });
+    const failing = () =>
+      atomicReplaceSync(port, { path: `${directory}/file`, bytes: new Uint8Array(), toError });
+    const { failure } = assertThrows(failing, ReplaceError, "exhausted-temp-names");
+    assertEquals(port.count("openSync"), 64);
+    assertInstanceOf(failure.cause, Deno.errors.AlreadyExists);
+  }));
+
+Deno.test("atomicReplaceSync() takes another name for the temp when one is taken", () =>
+  withTempDir((directory) => {
+    const port = new FaultPort();
+    port.failAt(1, { only: ["openSync"], error: new Deno.errors.AlreadyExists() });
+    atomicReplaceSync(port, { path: `${directory}/file`, bytes: new Uint8Array([1]), toError });
+    assertEquals(namesIn(directory), ["file"]);
+  }));
+
+Deno.test(
+  "atomicReplaceSync() puts the new content on disk before the rename, and the rename after",
+  {
+    ignore: isWindows,
+  },
+  () =>
+    withTempDir((root) => {
+      const port = new FaultPort({ root });
+      atomicReplaceSync(port, { path: `${root}/file`, bytes: new Uint8Array([1]), toError });
+      const names = port.calls.map(({ name }) => name)
+        .filter((name) => ["writeSync", "syncSync", "renameSync"].includes(name));
+      assertEquals(names, ["writeSync", "syncSync", "renameSync", "syncSync"]);
+    }),
+);
+
+const HOUR_MS = 3_600_000;
+
+function makeTemp(directory: string, name: string, ageMs: number): string {
+  const path = `${directory}/${name}`;
+  write(path, "left over");
+  const time = new Date(Date.now() - ageMs);
+  Deno.utimeSync(path, time, time);
+  return path;
+}
+
+Deno.test("sweepTempsSync() takes stale temps whose maker is gone, and nothing else", () =>
+  withTempDir((directory) => {
+    makeTemp(directory, "run.json.17.3.tmp", HOUR_MS);
+    makeTemp(directory, "run.json.17.4.tmp", 1000);
+    makeTemp(directory, "run.json", HOUR_MS);
+    makeTemp(directory, "notes.tmp", HOUR_MS);
+    makeTemp(directory, "run.json.17.tmp", HOUR_MS);
+    makeTemp(directory, "run.json.17.5.tmp.bak", HOUR_MS);
+    Deno.mkdirSync(`${directory}/x.1.1.tmp`);
+    const held = Deno.openSync(makeTemp(directory, "run.json.17.6.tmp", HOUR_MS));
+    held.lockSync(true);
+
+    assertEquals(sweepTempsSync(denoFilePort, directory), ["run.json.17.3.tmp"]);
+    assertEquals(namesIn(directory).length, 7);
+    held.close();
+    assertEquals(sweepTempsSync(denoFilePort, directory), ["run.json.17.6.tmp"]);
+  }));
+
+Deno.test("sweepTempsSync() passes over a temp that another sweeper takes at the same time", () =>
+  withTempDir((directory) => {
+    for (const call of ["lstatSync", "openSync", "removeSync"] as const) {
+      makeTemp(directory, "a.1.1.tmp", HOUR_MS);
+      const port = new FaultPort();
+      port.failAt(1, { only: [call], error: new Deno.errors.NotFound() });
+      assertEquals(sweepTempsSync(port, directory), [], call);
+      assertEquals(port.openCount, 0);
+    }
+  }));

@@ -1,0 +1,26 @@
+import { assertEquals, assertNotEquals } from "@std/assert";
+import { crc32 } from "../../_internal/crc32.ts";
+
+const encoder = new TextEncoder();
+
+Deno.test("crc32() gives the check value of the standard", () => {
+  assertEquals(crc32(encoder.encode("123456789")), 0xcbf43926);
+});
+
+Deno.test("crc32() agrees with published values", () => {
+  assertEquals(crc32(new Uint8Array()), 0);
+  assertEquals(crc32(encoder.encode("a")), 0xe8b7be43);
+  assertEquals(crc32(encoder.encode("The quick brown fox jumps over the lazy dog")), 0x414fa339);
+  assertEquals(crc32(new Uint8Array(32)), 0x190a55ad);
+  assertEquals(crc32(new Uint8Array(32).fill(255)), 0xff6cab0b);
+});
+
+Deno.test("crc32() notices every flipped bit", () => {
+  const bytes = encoder.encode('{"type":"node.started"}\n');
+  const before = crc32(bytes);
+  for (let bit = 0; bit < bytes.length * 8; bit++) {
+    const damaged = bytes.slice();
+    damaged[bit >> 3]! ^= 1 << (bit & 7);
+    assertNotEquals(crc32(damaged), before);
+  }
+});

@@ -1,0 +1,68 @@
+import {
+  array,
+  bool,
+  bytes,
+  type Codec,
+  duration,
+  externallyTagged,
+  f64,
+  freeJson,
+  internallyTagged,
+  nullable,
+  omitEmpty,
+  optional,
+  string,
+  struct,
+  u32,
+  u64,
+  u8,
+  unit,
+  unitEnum,
+  usize,
+} from "../../../_internal/wire_json/mod.ts";
+
+/** The types for which Rust's answers were recorded, most of them from the seeds. */
+const TYPES = {
+  value: freeJson,
+  f64,
+  u64,
+  u32,
+  u8,
+  bool,
+  string,
+  bytes,
+  duration,
+  kind: unitEnum(["Pump", "DataAvailable", "Command"], { aliases: { Tick: "Pump" } }),
+  term: externallyTagged({
+    Completed: unit,
+    TimedOut: unit,
+    Aborted: unit,
+    Failed: unitEnum(["NetworkTimeout", "RuntimeError"]),
+  }),
+  val: externallyTagged({ Number: f64, Series: array(f64), Bool: bool, String: string }),
+  constraints: struct({
+    max_in_flight: nullable(usize),
+    max_per_window: nullable(usize),
+    rate_window: nullable(duration),
+    deadline: nullable(duration),
+    max_retries: usize,
+  }),
+  strict: struct(
+    { a: u64, b: optional(string), c: omitEmpty(array(u8)) },
+    { denyUnknownFields: true },
+  ),
+  one: struct({ a: u64 }, { denyUnknownFields: true }),
+  intent: internallyTagged("kind", {
+    assistant: { purpose: optional(string) },
+    task: { objective: string },
+  }),
+  sel: internallyTagged("kind", { runtime_default: {}, builtin: { value: string } }),
+};
+
+/** The name of one of them. */
+export type WireType = keyof typeof TYPES;
+
+/** The codec of a type, for reading and printing what is read. */
+export function wireType(name: WireType): Codec<unknown> {
+  return TYPES[name] as Codec<unknown>;
+}
