@@ -7,3 +7,4 @@
  * @module
  */
 export * from "./eventlog/mod.ts";
+export * from "./supervisor/mod.ts";
