@@ -36,7 +36,13 @@ export function recordDecision(entry: DecisionLogEntry): DecisionRecord {
 
 /** The decision without what the seed's format cannot say. */
 export function asSeedDecision(record: DecisionRecord): EpisodeInvocationRecord {
-  const { attempt_termination: _1, reason: _2, numbers: _3, origin_event_id: _4, ...rest } = record;
+  const {
+    attempt_termination: _answer,
+    reason: _reason,
+    numbers: _numbers,
+    origin_event_id: _origin,
+    ...rest
+  } = record;
   return rest;
 }
 

@@ -69,7 +69,14 @@ export function diffBundles(a: CaptureBundle, b: CaptureBundle): BundleDifferenc
 /** What the seed's format can say of a bundle. */
 function asSeeds(bundle: CaptureBundle): object {
   if (!("inputs" in bundle)) return bundle;
-  const { inputs: _1, mode: _2, max_deferred: _3, backoff: _4, redacted: _5, ...rest } = bundle;
+  const {
+    inputs: _inputs,
+    mode: _mode,
+    max_deferred: _bound,
+    backoff: _backoff,
+    redacted: _redacted,
+    ...rest
+  } = bundle;
   return {
     ...rest,
     events: eventsOf(bundle).map((record) => {

@@ -115,7 +115,7 @@ export function* attemptDivergences(
   const seen = new Set<string>();
   for (const [index, input] of bundle.inputs.entries()) {
     if (input.type === "event") continue;
-    const key = attemptKey(input);
+    const key = attemptKey(input.episode_id, input.attempt);
     const replayed = terminations.get(key);
     const isAgain = seen.has(key);
     seen.add(key);

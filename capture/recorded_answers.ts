@@ -24,18 +24,19 @@ export function recordedAnswers(bundle: CaptureBundle): RecordedAnswers {
   if (!("inputs" in bundle)) return new SeedAnswers(bundle);
   const answers = new Map<string, RunTermination>();
   for (const input of bundle.inputs) {
-    if (input.type === "completion") answers.set(attemptKey(input), input.termination);
+    if (input.type === "completion") {
+      answers.set(attemptKey(input.episode_id, input.attempt), input.termination);
+    }
   }
   return {
     begin: () => {},
-    answer: ({ episodeId, attempt }) =>
-      answers.get(attemptKey({ episode_id: episodeId, attempt })) ?? UNKNOWN,
+    answer: ({ episodeId, attempt }) => answers.get(attemptKey(episodeId, attempt)) ?? UNKNOWN,
   };
 }
 
 /** What tells an attempt from all others of its session. */
-export function attemptKey(of: { episode_id: number; attempt: number }): string {
-  return `${of.episode_id} ${of.attempt}`;
+export function attemptKey(episodeId: number, attempt: number): string {
+  return `${episodeId} ${attempt}`;
 }
 
 /** The seed's format has one decision an event; a missing one must not shift all behind it. */

@@ -181,7 +181,7 @@ class JournalReader {
       this.#isDone = true;
       return;
     }
-    const { type: _1, journal_version: _2, ...header } = line;
+    const { type: _type, journal_version: _version, ...header } = line;
     this.#recorder = new CaptureRecorder(header);
     this.#damage = null;
     this.#session++;

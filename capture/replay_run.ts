@@ -80,8 +80,8 @@ class SerialReplay {
       inputLog: { record: (input) => this.#record(input) },
       invoker: {
         run: (request) => {
-          const { episodeId: episode_id, attempt, eventId } = request;
-          this.#outcome.origins.set(attemptKey({ episode_id, attempt }), eventId);
+          const { episodeId, attempt, eventId } = request;
+          this.#outcome.origins.set(attemptKey(episodeId, attempt), eventId);
           return invoker.run(request);
         },
       },
@@ -100,7 +100,8 @@ class SerialReplay {
 
   #record(input: SupervisorInput): void {
     if (input.type === "event") return;
-    this.#outcome.terminations.set(attemptKey(input), input.termination);
+    const { episode_id: episodeId, attempt, termination } = input;
+    this.#outcome.terminations.set(attemptKey(episodeId, attempt), termination);
   }
 }
 
@@ -145,15 +146,16 @@ class ConcurrentReplay {
 
   #start(request: RunRequest): Promise<never> {
     const { invoker } = this.#ports;
-    const { episodeId: episode_id, attempt, eventId } = request;
-    const key = attemptKey({ episode_id, attempt });
+    const { episodeId, attempt, eventId } = request;
+    const key = attemptKey(episodeId, attempt);
     this.#outcome.origins.set(key, eventId);
     if (invoker !== undefined) this.#answers.set(key, answerOf(invoker, request));
     return new Promise(() => {});
   }
 
   async #complete(input: CompletionInputRecord): Promise<void> {
-    const key = attemptKey(input);
+    const { episode_id: episodeId, attempt, at } = input;
+    const key = attemptKey(episodeId, attempt);
     const wasStarted = this.#outcome.origins.has(key) && !this.#outcome.terminations.has(key);
     // It was not started again, or the recording ends it twice: the report says so.
     if (!wasStarted) return;
@@ -163,7 +165,6 @@ class ConcurrentReplay {
       ? input.termination
       : await Promise.race([answer, this.#aborted]);
     this.#outcome.terminations.set(key, ended);
-    const { episode_id: episodeId, attempt, at } = input;
     this.#now = at;
     await this.#supervisor.complete({ episodeId, attempt, termination: ended, at });
   }
