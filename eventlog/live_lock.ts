@@ -13,7 +13,7 @@ export interface LiveOptions {
 }
 
 const PROBE_MS = 50;
-const PROBED_TRIES = 3;
+const ENOUGH_SIGHTINGS = 4;
 const PID_BYTES = 32;
 
 /** Holds the live lock until the handle is closed. */
@@ -44,28 +44,28 @@ function openLiveLock(port: FilePort, path: string): FileHandle {
   return port.openSync(path, { read: true, write: true, create: true, mode: 0o600 });
 }
 
-/**
- * The pauses between the tries until the lock is held; a timeout of 0 always fails (OLG-4). A probe
- * looks like a holder for a moment: only after some tries it is believed that others are there.
- */
+/** The pauses between the tries until the lock is held; a timeout of 0 always fails (OLG-4). */
 function* pausesUntilHeld(file: FileHandle, options: LiveOptions): Generator<number> {
-  const { exclusive, timeoutMs } = options;
-  let tries = 0;
-  for (const pauseMs of pausesUntilDeadline(timeoutMs)) {
-    if (tryAlone(file, exclusive)) return;
-    if (++tries >= PROBED_TRIES && !exclusive && file.tryLockSync(false)) return;
+  for (const pauseMs of pausesUntilDeadline(options.timeoutMs)) {
+    if (tryHold(file, options.exclusive)) return;
     yield pauseMs;
   }
-  if (timeoutMs > 0 && file.tryLockSync(exclusive)) return;
+  if (options.timeoutMs > 0 && tryHold(file, options.exclusive)) return;
   throw heldError(file, options);
 }
 
 /**
  * Whoever is alone leaves its process id; those who join later leave that one, as it is the process
- * that runs the work.
+ * that runs the work. That others are there is believed when it is seen several times: a probe that
+ * ends between the two tries looks like them.
  */
-function tryAlone(file: FileHandle, exclusive: boolean): boolean {
-  if (!file.tryLockSync(true)) return false;
+function tryHold(file: FileHandle, exclusive: boolean): boolean {
+  for (let sightings = 1;; sightings++) {
+    if (file.tryLockSync(true)) break;
+    if (exclusive || !file.tryLockSync(false)) return false;
+    if (sightings === ENOUGH_SIGHTINGS) return true;
+    file.unlockSync();
+  }
   file.truncateSync(0);
   file.seekSync(0, Deno.SeekMode.Start);
   file.writeSync(new TextEncoder().encode(`${Deno.pid}\n`));
