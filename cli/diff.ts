@@ -8,9 +8,9 @@ import { UsageError } from "./usage_error.ts";
 /** `taffrail diff`: compares two recordings. */
 export const diffVerb: Verb = {
   summary: "compare what two runs were given and what was decided",
-  help: `Compares two recordings: what their supervisors were given, and what they decided.
-Each of A and B is the id of a run, or its beginning where no other begins so,
-or the path of a capture file.
+  help: `Compares two recordings: what their supervisors were given, and what they
+decided. Each of A and B is the id of a run, or its beginning where no other
+begins so, or the path of a capture file.
 
 Usage: taffrail diff [options] A B
 

@@ -9,7 +9,8 @@ export const showVerb: Verb = {
   summary: "show one run: its nodes, and the end of what a failed one printed",
   help: `Shows one run: what became of it, where its log is, and its nodes: ✓ completed,
 ✗ failed, ▸ running, ⏸ not started, and why it was deferred each time that it
-was. Of a failed node the end of what it printed is shown. RUN is the id of a run, or its beginning where no other begins so.
+was. Of a failed node the end of what it printed is shown. RUN is the id of a
+run, or its beginning where no other begins so.
 
 Usage: taffrail show [options] RUN
 
