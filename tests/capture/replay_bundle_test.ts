@@ -39,9 +39,9 @@ async function changed(change: (bundle: SeedCaptureBundle) => void): Promise<See
   return bundle;
 }
 
-const withPayload = (payload: string, payload_hash: string) => (bundle: SeedCaptureBundle) => {
+const withPayload = (payload: string, hash: string) => (bundle: SeedCaptureBundle) => {
   const bytes = [...new TextEncoder().encode(payload)];
-  bundle.events[1] = { ...bundle.events[1]!, payload: bytes, payload_hash };
+  bundle.events[1] = { ...bundle.events[1]!, payload: bytes, payload_hash: hash };
 };
 
 /** The hash of `[]`. */
