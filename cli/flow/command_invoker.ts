@@ -4,6 +4,7 @@ import { pathFor } from "./find_program.ts";
 import { OutputFile } from "./output_file.ts";
 import type { TakeOutput } from "./output_pump.ts";
 import { outputPath } from "./output_path.ts";
+import type { OwnVariable } from "./parse_flow.ts";
 import { readOutputTail } from "./output_tail.ts";
 import { RecordingError } from "./recording_error.ts";
 import { type Command, type CommandEnd, runCommand } from "./run_command.ts";
@@ -132,18 +133,17 @@ export class CommandInvoker implements NodeInvoker {
 
   #command({ id, run, env, cwd }: FlowNode, attempt: number): Command {
     const { programs, root, runId, passThrough } = this.#options;
+    const own: Record<OwnVariable, string> = {
+      TAFFRAIL_RUN_ID: runId,
+      TAFFRAIL_NODE_ID: id,
+      TAFFRAIL_ATTEMPT: String(attempt),
+      TAFFRAIL_ROOT: resolve(root),
+    };
     return {
       program: programs.get(id)!,
       args: run.slice(1),
       cwd,
-      env: {
-        ...env,
-        PATH: pathFor(env.PATH),
-        TAFFRAIL_RUN_ID: runId,
-        TAFFRAIL_NODE_ID: id,
-        TAFFRAIL_ATTEMPT: String(attempt),
-        TAFFRAIL_ROOT: resolve(root),
-      },
+      env: { ...env, PATH: pathFor(env.PATH), ...own },
       inheritsInput: passThrough !== undefined && !Deno.stdin.isTerminal(),
     };
   }

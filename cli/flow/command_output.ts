@@ -1,5 +1,5 @@
-import { OutputPump, patienceMs, type TakeOutput, waitPatiently } from "./output_pump.ts";
-import { aborted } from "./wait.ts";
+import { OutputPump, patienceFor, type TakeOutput } from "./output_pump.ts";
+import { aborted, wait } from "./wait.ts";
 
 /** Both outputs of a command. */
 export class CommandOutput {
@@ -33,10 +33,12 @@ export class CommandOutput {
   async end(
     { graceMs, stop, hurry }: { graceMs: number; stop: AbortSignal; hurry: AbortSignal },
   ): Promise<boolean> {
-    for (const pump of this.#pumps) pump.limit(graceMs, hurry);
+    for (const pump of this.#pumps) void pump.limit(graceMs, hurry);
     // Whoever reads our own output may be slow; only a user who wants to stop need not wait for it.
-    const givenUp = aborted(stop)
-      .then(() => waitPatiently(patienceMs(graceMs, hurry), hurry));
+    const givenUp = aborted(stop).then(() => {
+      const { milliseconds, signals } = patienceFor(graceMs, hurry);
+      return wait(milliseconds, ...signals);
+    });
     await Promise.race([this.ended, givenUp]);
     await Promise.all(this.#pumps.map((pump) => pump.close()));
     return this.#pumps.some(({ isGivenUp }) => isGivenUp);

@@ -5,19 +5,16 @@ export type TakeOutput = (chunk: Uint8Array) => void | Promise<void | "close">;
 
 /** What was printed already gets this long to arrive, however short the grace is. */
 const LAST_READ_MS = 500;
+/** How often at most to look whether to go on waiting. */
+const SHORTEST_LOOK_MS = 20;
 
-/** How long to wait for the last of an output. */
-export function patienceMs(graceMs: number, hurry: AbortSignal): number {
-  return hurry.aborted ? LAST_READ_MS : Math.max(graceMs, LAST_READ_MS);
-}
-
-/** Waits until the user is in a hurry; one who is already has given the last moment. */
-export function waitPatiently(
-  milliseconds: number,
+/** How long to wait for the last of an output, and what ends that wait. */
+export function patienceFor(
+  graceMs: number,
   hurry: AbortSignal,
-  ...others: AbortSignal[]
-): Promise<void> {
-  return wait(milliseconds, ...others, ...(hurry.aborted ? [] : [hurry]));
+): { milliseconds: number; signals: AbortSignal[] } {
+  if (hurry.aborted) return { milliseconds: LAST_READ_MS, signals: [] };
+  return { milliseconds: Math.max(graceMs, LAST_READ_MS), signals: [hurry] };
 }
 
 /** Reads one of the two outputs of a command and hands it on. */
@@ -26,8 +23,9 @@ export class OutputPump {
   readonly done: Promise<void>;
   readonly #reader: ReadableStreamDefaultReader<Uint8Array>;
   readonly #take: TakeOutput;
-  readonly #limited = Promise.withResolvers<undefined>();
-  #patience: { leftMs: number; hurry: AbortSignal } | undefined;
+  readonly #ended = new AbortController();
+  #waitedMs = 0;
+  #waitingSince: number | undefined;
   #isGivenUp = false;
 
   constructor(stream: ReadableStream<Uint8Array>, take: TakeOutput) {
@@ -45,9 +43,19 @@ export class OutputPump {
    * From now on, waits this long in all for more to be printed: a process that left its group may
    * keep the output open for ever. The time that the taker needs does not count.
    */
-  limit(graceMs: number, hurry: AbortSignal): void {
-    this.#patience = { leftMs: patienceMs(graceMs, hurry), hurry };
-    this.#limited.resolve(undefined);
+  async limit(graceMs: number, hurry: AbortSignal): Promise<void> {
+    const patience = patienceFor(graceMs, hurry);
+    const signals = [this.#ended.signal, ...patience.signals];
+    this.#waitedMs = 0;
+    if (this.#waitingSince !== undefined) this.#waitingSince = performance.now();
+    for (;;) {
+      const leftMs = patience.milliseconds - this.#waited();
+      if (leftMs <= 0 || signals.some(({ aborted }) => aborted)) break;
+      await wait(Math.max(leftMs, SHORTEST_LOOK_MS), ...signals);
+    }
+    if (this.#ended.signal.aborted) return;
+    this.#isGivenUp = true;
+    await this.close();
   }
 
   /** Reads no more. The command is told as by any reader that goes away. */
@@ -62,27 +70,21 @@ export class OutputPump {
   async #pump(): Promise<void> {
     try {
       for (;;) {
-        const result = await this.#read();
-        if (result === undefined) this.#isGivenUp = true;
-        if (result === undefined || result.done) return;
-        if (await this.#take(result.value) === "close") return;
+        this.#waitingSince = performance.now();
+        const { done, value } = await this.#reader.read();
+        this.#waitedMs = this.#waited();
+        this.#waitingSince = undefined;
+        if (done || await this.#take(value) === "close") return;
       }
     } finally {
+      this.#ended.abort();
       await this.close();
     }
   }
 
-  async #read(): Promise<ReadableStreamReadResult<Uint8Array> | undefined> {
-    const read = this.#reader.read();
-    const result = await Promise.race([read, this.#limited.promise]);
-    const patience = this.#patience;
-    if (result !== undefined || patience === undefined) return result;
-    const since = performance.now();
-    const arrived = new AbortController();
-    const givenUp = waitPatiently(patience.leftMs, patience.hurry, arrived.signal);
-    const last = await Promise.race([read, givenUp]);
-    arrived.abort();
-    patience.leftMs -= performance.now() - since;
-    return last ?? undefined;
+  /** The time spent waiting for the command to print something. */
+  #waited(): number {
+    const since = this.#waitingSince;
+    return this.#waitedMs + (since === undefined ? 0 : performance.now() - since);
   }
 }

@@ -11,12 +11,15 @@ const NODE_KEYS = ["run", "needs", "timeout", "env", "cwd"];
 const LONGEST_NAME = 100;
 
 /** Variables that every node gets, and no flow may set. */
-export const OWN_VARIABLES = [
+const OWN_VARIABLES = [
   "TAFFRAIL_RUN_ID",
   "TAFFRAIL_NODE_ID",
   "TAFFRAIL_ATTEMPT",
   "TAFFRAIL_ROOT",
 ] as const;
+
+/** One of them. */
+export type OwnVariable = (typeof OWN_VARIABLES)[number];
 
 /**
  * Reads a flow and checks all that can be checked without looking further than the text.

@@ -199,12 +199,14 @@ Deno.test({
   ignore: !hasSetsid,
   fn: () =>
     withTempDir(async (cwd) => {
-      // A subshell leaves an ended child in the group, and the group itself, without waiting for it.
-      const script = `(true & echo $! >ended; exec setsid sleep 1000 >/dev/null 2>&1) &
+      // A subshell leaves its group without waiting for a child there, which ends only then.
+      const script = `mkfifo gate
+        (sh -c 'read _ <gate' & echo $! >child; exec setsid sleep 1000 >/dev/null 2>&1) &
         parent=$!
         state() { cut -d ' ' -f "$2" "/proc/$1/stat"; }
-        until [ -s ended ] && [ "$(state "$(cat ended)" 3)" = Z ]; do :; done
         while [ "$(state $parent 5)" = $$ ]; do :; done
+        echo >gate
+        until [ "$(state "$(cat child)" 3)" = Z ]; do :; done
         echo "$parent"`;
       const args = ["exec", "--grace", "1h", "--", "sh", "-c", script];
       const { code, stdout, stderr } = await taffrail(args, { cwd });
