@@ -14,6 +14,8 @@ const SMALL_COUNT = 40;
 const LARGE_COUNT = 10;
 const SMALL_BYTES = 4 * 1024;
 const LARGE_BYTES = 1024 * 1024;
+/** What an event and its decision take in the text. */
+const EVENT_BYTES = 545;
 const REPLAY = new URL("../programs/replay_events.ts", import.meta.url);
 
 const SMALL_BY_HAND = "4 KiB by hand";
@@ -32,7 +34,7 @@ async function bundleOf(bytes: number): Promise<SeedCaptureBundle> {
     runtimeProvenance: "rpv1:sha256:bench",
   });
   const payload = JSON.stringify({ price: 101.25, symbol: "EUR", note: "x".repeat(20) });
-  for (let index = 0, size = 0; size < bytes; index++, size += 645) {
+  for (let index = 0; index * EVENT_BYTES < bytes; index++) {
     const at = { secs: index, nanos: 0 };
     await session.onEvent(createEvent({ id: `event-${index}`, kind: "Command", at, payload }));
   }
