@@ -47,7 +47,23 @@ export interface RunRequest {
   readonly signal: AbortSignal;
 }
 
-/** Does the work. */
+/**
+ * Does the work.
+ *
+ * @example An asynchronous invoker
+ * ```ts
+ * import type { RuntimeInvoker, RunTermination } from "@taffrail/taffrail/supervisor";
+ *
+ * const invoker: RuntimeInvoker = {
+ *   // The return type is needed: without it TypeScript takes "Completed" for any string.
+ *   async run({ eventId, signal }): Promise<RunTermination> {
+ *     const response = await fetch(`https://example.com/${eventId}`, { signal });
+ *     return response.ok ? "Completed" : { Failed: "AdapterUnavailable" };
+ *   },
+ * };
+ * void invoker;
+ * ```
+ */
 export interface RuntimeInvoker {
   /**
    * Makes one attempt and says how it ended. Anything thrown, and any answer that is no
