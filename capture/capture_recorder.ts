@@ -5,6 +5,7 @@ import type {
   CaptureBundle,
   CapturedActionEffect,
   DecisionRecord,
+  EventInputRecord,
   ExternalEventRecord,
   InputRecord,
   RunTermination,
@@ -163,7 +164,8 @@ function provenanceOf(header: BundleProvenance): BundleProvenance {
   return egress_provenance === undefined ? provenance : { ...provenance, egress_provenance };
 }
 
-function asEventRecord(input: InputRecord): ExternalEventRecord {
+/** An event among inputs as it stands in the seed's format. */
+export function asEventRecord(input: EventInputRecord): ExternalEventRecord {
   const { type: _, ...record } = input;
-  return record as ExternalEventRecord;
+  return record;
 }

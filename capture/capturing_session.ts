@@ -135,7 +135,7 @@ export class CapturingSession<S extends CapturableSupervisor> implements AsyncDi
       mode: rest.mode ?? "serial",
       config: completeConstraints(rest.constraints),
       max_deferred: rest.maxDeferred ?? null,
-      backoff: rest.backoff ?? null,
+      backoff: structuredClone(rest.backoff ?? null),
       redacted: redact !== undefined,
       adapter_provenance: adapterProvenance,
       runtime_provenance: runtimeProvenance,

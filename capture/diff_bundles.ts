@@ -1,8 +1,8 @@
 import { align } from "./align.ts";
+import { asEventRecord } from "./capture_recorder.ts";
 import { asSeedDecision } from "./decision_record.ts";
 import { type Difference, differencesOf, isSameJson } from "./diff_json.ts";
 import type { CaptureBundle } from "./types.ts";
-import { eventsOf } from "./validate_bundle.ts";
 
 /** In what way two bundles differ at one place. */
 export type BundleDifferenceKind = "changed" | "missing" | "extra";
@@ -70,7 +70,7 @@ export function diffBundles(a: CaptureBundle, b: CaptureBundle): BundleDifferenc
 function asSeeds(bundle: CaptureBundle): object {
   if (!("inputs" in bundle)) return bundle;
   const {
-    inputs: _inputs,
+    inputs,
     mode: _mode,
     max_deferred: _bound,
     backoff: _backoff,
@@ -79,10 +79,7 @@ function asSeeds(bundle: CaptureBundle): object {
   } = bundle;
   return {
     ...rest,
-    events: eventsOf(bundle).map((record) => {
-      const { type: _, ...event } = { type: "", ...record };
-      return event;
-    }),
+    events: inputs.filter((input) => input.type === "event").map(asEventRecord),
     decisions: bundle.decisions.map(asSeedDecision),
   };
 }

@@ -3,11 +3,15 @@ import { SEED_FIELDS } from "./compare_decisions.ts";
 import { asSeedDecision } from "./decision_record.ts";
 import { differencesOf, isSameJson } from "./diff_json.ts";
 import { unknownNames } from "./open_struct.ts";
-import { decisionRecordFields, eventInputFields, seedDecisionFields } from "./record_codecs.ts";
+import {
+  decisionRecordFields,
+  eventFields,
+  eventInputFields,
+  seedDecisionFields,
+} from "./record_codecs.ts";
 import { attemptKey } from "./recorded_answers.ts";
 import type { ReplayOutcome } from "./replay_run.ts";
 import type { CaptureBundle, EpisodeInvocationRecord } from "./types.ts";
-import { eventsOf } from "./validate_bundle.ts";
 
 /**
  * In what way a replay went otherwise than the recording:
@@ -137,11 +141,15 @@ export function* unknownFields(bundle: CaptureBundle): Generator<Divergence> {
   const isSeeds = !("inputs" in bundle);
   const decisionFields = isSeeds ? seedDecisionFields : decisionRecordFields;
   const lists = [
-    { name: isSeeds ? "events" : "inputs", records: eventsOf(bundle), fields: eventInputFields },
+    isSeeds
+      ? { name: "events", records: bundle.events, fields: eventFields }
+      : { name: "inputs", records: bundle.inputs, fields: eventInputFields },
     { name: "decisions", records: bundle.decisions, fields: decisionFields },
   ];
   for (const { name, records, fields } of lists) {
     for (const [index, record] of records.entries()) {
+      // What the end of an attempt does not know, parsing has refused.
+      if (!("event_id" in record)) continue;
       for (const field of unknownNames(record, fields)) {
         yield {
           kind: "unknown",

@@ -6,6 +6,12 @@ import { string, u64, u8, usize } from "../_internal/wire_json/scalars.ts";
 import { struct } from "../_internal/wire_json/struct.ts";
 import { capturedEffect, leftOutWhenEmpty } from "./effect_codec.ts";
 import { openStruct } from "./open_struct.ts";
+import {
+  isByteList,
+  plainDecisionText,
+  plainEventInputText,
+  plainEventText,
+} from "./plain_records.ts";
 import type {
   Backoff,
   CapturedIntentAck,
@@ -19,15 +25,13 @@ import type {
   InputRecord,
   RunTermination,
 } from "./types.ts";
+import { ERROR_KINDS, EVENT_KINDS, SEED_DECISIONS } from "./wire_names.ts";
 
 const closed = { denyUnknownFields: true };
 
 const byteList = array(u8);
 
-/**
- * A payload. Most of a bundle's text are payloads, and the engine prints a list of integers ten times as
- * fast as a writer that is told item by item; it is asked when there is no line break between them.
- */
+/** A payload. */
 const payload: Codec<number[]> = {
   write: (bytes, writer) => {
     if (writer.isCompact && isByteList(bytes)) writer.write(JSON.stringify(bytes));
@@ -36,13 +40,22 @@ const payload: Codec<number[]> = {
   read: byteList.read,
 };
 
-function isByteList(bytes: unknown): boolean {
-  if (!Array.isArray(bytes)) return false;
-  for (let index = 0; index < bytes.length; index++) {
-    const byte = bytes[index];
-    if ((byte & 0xff) !== byte || Object.is(byte, -0)) return false;
-  }
-  return true;
+/** A codec that lets the engine print the values which it prints just so. */
+function withPlainText<T extends object>(
+  codec: Codec<T>,
+  plainText: (value: Readonly<Record<string, unknown>>) => string | undefined,
+): Codec<T> {
+  return {
+    ...codec,
+    write: (value, writer) => {
+      const isRecord = typeof value === "object" && value !== null;
+      const text = isRecord && writer.isCompact
+        ? plainText(value as Readonly<Record<string, unknown>>)
+        : undefined;
+      if (text === undefined) codec.write(value, writer);
+      else writer.write(text);
+    },
+  };
 }
 
 /** How an attempt ended. */
@@ -50,15 +63,7 @@ export const termination = externallyTagged({
   Completed: unit,
   TimedOut: unit,
   Aborted: unit,
-  Failed: unitEnum([
-    "NetworkTimeout",
-    "AdapterUnavailable",
-    "ValidationFailed",
-    "RuntimeError",
-    "SemanticError",
-    "DeadlineExceeded",
-    "Cancelled",
-  ]),
+  Failed: unitEnum(ERROR_KINDS),
 }) as Codec<RunTermination>;
 
 /** The limits of a supervisor. What is not known is refused, as it would not be obeyed. */
@@ -81,13 +86,16 @@ export const eventFields = {
   event_id: string,
   event_time: eventTime,
   // `Tick` is what an early version of the seed called a Pump.
-  kind: unitEnum(["Pump", "DataAvailable", "Command"], { aliases: { Tick: "Pump" } }),
+  kind: unitEnum(EVENT_KINDS, { aliases: { Tick: "Pump" } }),
   payload,
   payload_hash: string,
 };
 
 /** An event record. */
-export const eventRecord: Codec<ExternalEventRecord> = openStruct(eventFields);
+export const eventRecord: Codec<ExternalEventRecord> = withPlainText(
+  openStruct(eventFields),
+  plainEventText,
+);
 
 const intentAck: Codec<CapturedIntentAck> = openStruct({
   intent_id: string,
@@ -100,7 +108,7 @@ const intentAck: Codec<CapturedIntentAck> = openStruct({
 /** The fields of a decision in the seed's format. */
 export const seedDecisionFields = {
   event_id: string,
-  decision: unitEnum(["Invoke", "Skip", "Defer"]),
+  decision: unitEnum(SEED_DECISIONS),
   schedule_at: nullable(eventTime),
   episode_id: u64,
   deadline: nullable(duration),
@@ -112,7 +120,10 @@ export const seedDecisionFields = {
 };
 
 /** A decision in the seed's format. */
-export const seedDecision = openStruct(seedDecisionFields) as Codec<EpisodeInvocationRecord>;
+export const seedDecision: Codec<EpisodeInvocationRecord> = withPlainText(
+  openStruct(seedDecisionFields) as Codec<EpisodeInvocationRecord>,
+  plainDecisionText,
+);
 
 const numbers: Codec<DecisionNumbers> = struct({
   now: eventTime,
@@ -126,7 +137,7 @@ const numbers: Codec<DecisionNumbers> = struct({
 /** The fields of a decision in this project's format: the seed's, and behind them what it lacks. */
 export const decisionRecordFields = {
   ...seedDecisionFields,
-  decision: unitEnum(["Invoke", "Skip", "Defer", "Finish"]),
+  decision: unitEnum([...SEED_DECISIONS, "Finish"]),
   attempt_termination: nullable(termination),
   reason: unitEnum([
     "admitted",
@@ -153,7 +164,10 @@ const inputTag = unitEnum(["event", "completion"]);
 /** The fields of an event among the inputs. */
 export const eventInputFields = { type: unitEnum(["event"]), ...eventFields };
 
-const eventInput: Codec<EventInputRecord> = openStruct(eventInputFields);
+const eventInput: Codec<EventInputRecord> = withPlainText(
+  openStruct(eventInputFields),
+  plainEventInputText,
+);
 
 const completionInput: Codec<CompletionInputRecord> = struct({
   type: unitEnum(["completion"]),

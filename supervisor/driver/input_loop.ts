@@ -27,27 +27,31 @@ const HANDLED = Promise.resolve();
 /** An event that waits. As most are handled at once, its promise is only made when it is asked for. */
 class PendingEvent implements Pending {
   readonly input: EventInput;
-  #settled: Promise<void> | null = null;
-  #resolvers: PromiseWithResolvers<void> | null = null;
+  /** What the promise is or will be; null as long as the event waits and nobody asked. */
+  #promise: Promise<void> | null = null;
+  #resolvers: Caller = NOBODY;
 
   constructor(input: EventInput) {
     this.input = input;
   }
 
   promise(): Promise<void> {
-    if (this.#settled !== null) return this.#settled;
-    this.#resolvers = Promise.withResolvers();
-    return this.#resolvers.promise;
+    if (this.#promise === null) {
+      const { promise, resolve, reject } = Promise.withResolvers<void>();
+      this.#promise = promise;
+      this.#resolvers = { resolve, reject };
+    }
+    return this.#promise;
   }
 
   resolve(): void {
-    this.#settled = HANDLED;
-    this.#resolvers?.resolve();
+    this.#promise ??= HANDLED;
+    this.#resolvers.resolve();
   }
 
   reject(error: unknown): void {
-    if (this.#resolvers === null) this.#settled = Promise.reject(error);
-    else this.#resolvers.reject(error);
+    this.#promise ??= Promise.reject(error);
+    this.#resolvers.reject(error);
   }
 }
 

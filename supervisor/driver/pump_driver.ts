@@ -10,7 +10,7 @@ export interface PumpDriverOptions {
   /** Time, with the same origin as the times of the events. */
   timers: Timers;
   /**
-   * Takes the Pumps.
+   * Takes the Pumps and hands them to the supervisor.
    *
    * @default {the supervisor's onEvent}
    */
@@ -19,7 +19,7 @@ export interface PumpDriverOptions {
    * Names a Pump; the number is that of the inputs before it, so that names stay unique when a
    * supervisor is restored.
    *
-   * @default {(count) => `pump-${count}`}
+   * @default {(inputCount) => `pump-${inputCount}`}
    */
   eventId?: (inputCount: number) => string;
 }
@@ -91,9 +91,9 @@ export class PumpDriver implements Disposable {
    */
   async drained(): Promise<Leftovers> {
     for (;;) {
-      if (this.#failure !== null) throw this.#failure.error;
       const leftovers = await this.#options.supervisor.idle();
-      if (this.#failure === null && !this.#isSending && this.#timer === null) return leftovers;
+      if (this.#failure !== null) throw this.#failure.error;
+      if (!this.#isSending && this.#timer === null) return leftovers;
       await new Promise<void>((resolve) => this.#waiters.push(resolve));
     }
   }
@@ -103,7 +103,7 @@ export class PumpDriver implements Disposable {
     this.#isStopped = true;
     this.#unsubscribe();
     this.#setTimer(null);
-    this.#tellWaiters();
+    this.#look();
   }
 
   /** Sends no more Pumps. */
@@ -111,25 +111,31 @@ export class PumpDriver implements Disposable {
     this.stop();
   }
 
-  /** Looks when the next Pump is wanted, and sends it if that is now. */
   #look(): void {
-    if (this.#isSending || this.#isStopped) return;
+    if (!this.#isSending && !this.#isStopped) this.#plan();
+    for (const resolve of this.#waiters.splice(0)) resolve();
+  }
+
+  /** Sends the next Pump, or sets the timer for it. */
+  #plan(): void {
     const { supervisor, timers } = this.#options;
     const now = timers.now();
     const at = supervisor.nextPumpAt(now);
     const isDue = at !== null && compareTimes(at, now) <= 0;
     this.#setTimer(isDue ? null : at);
     if (isDue) void this.#send(now);
-    this.#tellWaiters();
   }
 
   async #send(at: EventTime): Promise<void> {
     const { supervisor, eventId = defaultEventId } = this.#options;
     const { onEvent = (event) => supervisor.onEvent(event) } = this.#options;
+    const before = supervisor.inputCount;
     this.#isSending = true;
     try {
-      const id = eventId(supervisor.inputCount);
-      await onEvent(createEvent({ id, kind: "Pump", at }));
+      await onEvent(createEvent({ id: eventId(before), kind: "Pump", at }));
+      if (supervisor.inputCount === before) {
+        throw new TypeError("Cannot pump: onEvent did not hand the Pump to the supervisor");
+      }
     } catch (error) {
       this.#failure = { error };
       this.stop();
@@ -148,10 +154,6 @@ export class PumpDriver implements Disposable {
       this.#look();
     });
     this.#timer = { at, cancel };
-  }
-
-  #tellWaiters(): void {
-    for (const resolve of this.#waiters.splice(0)) resolve();
   }
 }
 

@@ -1,5 +1,5 @@
 import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
-import { CapturingSession, type TaffrailCaptureBundle } from "../../capture/mod.ts";
+import type { CapturingSession, TaffrailCaptureBundle } from "../../capture/mod.ts";
 import { createEvent, FaultInvoker, MemoryDecisionLog } from "../../supervisor/mod.ts";
 import { asSeeds, at, createSupervisor, event, newSession, NO_LIMITS, RUNTIME } from "./_util.ts";
 

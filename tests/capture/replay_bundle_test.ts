@@ -39,9 +39,9 @@ async function changed(change: (bundle: SeedCaptureBundle) => void): Promise<See
   return bundle;
 }
 
-const withPayload = (payload: string, payload_hash: string) => (bundle: SeedCaptureBundle) => {
+const withPayload = (payload: string, hash: string) => (bundle: SeedCaptureBundle) => {
   const bytes = [...new TextEncoder().encode(payload)];
-  bundle.events[1] = { ...bundle.events[1]!, payload: bytes, payload_hash };
+  bundle.events[1] = { ...bundle.events[1]!, payload: bytes, payload_hash: hash };
 };
 
 /** The hash of `[]`. */
@@ -315,6 +315,20 @@ Deno.test("a field that nobody knows survives and is reported (W-ERGO-10)", asyn
     ["unknown", "$.decisions[1].intent_ack"],
   ]);
   assert((await replayBundle(bundle, { createSupervisor, strict: false })).ok);
+});
+
+Deno.test("an unknown field of an input is found where it stands", async () => {
+  const session = newSession({ mode: "concurrent" });
+  await session.onEvent(event("e1"));
+  await session.supervisor.idle();
+  await session.onEvent(event("e2"));
+  const bundle = session.intoBundle();
+  assert("inputs" in bundle);
+  Object.assign(bundle.inputs[2]!, { event_tim: 1 });
+  const { divergences } = await replayBundle(bundle, { createSupervisor });
+  assertEquals(divergences.map(({ kind, index, path }) => [kind, index, path]), [
+    ["unknown", 2, "$.inputs[2].event_tim"],
+  ]);
 });
 
 Deno.test("with an invoker the attempts are made again", async () => {
