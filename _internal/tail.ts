@@ -71,7 +71,8 @@ function createTornFileSync(port: FilePort, path: string): { tornFile: string; t
   }
 }
 
-function writeWholeSync(file: FileHandle, bytes: Uint8Array): void {
+/** Writes all bytes, in several writes where one does not take them all. */
+export function writeWholeSync(file: FileHandle, bytes: Uint8Array): void {
   for (let written = 0; written < bytes.length;) {
     const count = file.writeSync(bytes.subarray(written));
     if (count === 0) throw new Error("The file system took none of the bytes (disk full)");

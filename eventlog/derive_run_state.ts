@@ -80,8 +80,8 @@ export function deriveRunState(
     last_ts: null,
   };
   for (const event of events) {
-    if (run.run_id === "") run.run_id = event.run_id;
-    run.last_ts = event.ts;
+    if (run.run_id === "") run.run_id = event.run_id ?? "";
+    run.last_ts = event.ts ?? run.last_ts;
     if (run.state === "Running") applyEvent(run, nodes, event);
   }
   run.nodes = [...nodes.values()];
@@ -89,18 +89,20 @@ export function deriveRunState(
   return run;
 }
 
+/** No schema has seen the events: what one lacks, in spite of its type, must not hide the others. */
 function applyEvent(run: RunState, nodes: Map<string, NodeInfo>, event: RunEvent): void {
   if (!isKnownRunEvent(event)) return;
   switch (event.type) {
     case "pipe.started":
-      run.pipe = event.pipe;
-      for (const id of event.nodes ?? []) nodes.set(id, { id, status: "Pending" });
+      run.pipe = event.pipe ?? "";
+      if (!Array.isArray(event.nodes)) break;
+      for (const id of event.nodes) nodes.set(id, { id, status: "Pending" });
       break;
     case "pipe.completed":
       run.state = "Completed";
       break;
     case "pipe.aborted":
-      run.state = { Aborted: { reason: event.reason } };
+      run.state = { Aborted: { reason: event.reason ?? "" } };
       break;
     case "node.started":
       updateNode(nodes, event, { kind: event.kind, status: "Running" });
@@ -109,7 +111,7 @@ function applyEvent(run: RunState, nodes: Map<string, NodeInfo>, event: RunEvent
       updateNode(nodes, event, { status: "Completed" });
       break;
     case "node.failed": {
-      const { kind } = event.error;
+      const kind = event.error?.kind ?? "crash";
       const message = event.message;
       updateNode(nodes, event, { status: { Failed: message ? { kind, message } : { kind } } });
       break;
@@ -125,6 +127,7 @@ function updateNode(
   event: { node_id: string; ts: string; attempt?: number; duration_ms?: number },
   change: Partial<NodeInfo>,
 ): void {
+  if (typeof event.node_id !== "string") return;
   const known = nodes.get(event.node_id) ?? { id: event.node_id, status: "Running" };
   nodes.set(event.node_id, {
     ...known,

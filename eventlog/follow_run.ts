@@ -3,7 +3,7 @@ import { denoFilePort, type FilePort } from "../_internal/file_port.ts";
 import type { DecodedLines } from "./decode_lines.ts";
 import { wrapIo } from "./event_log_error.ts";
 import { locateSync } from "./position.ts";
-import { openForReading, type OpenRun, runPiecesSync, RunReader } from "./run_reader.ts";
+import { openForReading, type OpenRun, refuseGap, runPiecesSync, RunReader } from "./run_reader.ts";
 import type { RunEvent } from "./run_event.ts";
 import type { FollowOptions, Gap, StandardSchema, Stored } from "./types.ts";
 
@@ -93,7 +93,7 @@ async function* follow<E>(
   const path = run.paths.events;
   using watcher = new ChangeWatcher(path);
   try {
-    const reader = new RunReader<E>(run, options);
+    const reader = new RunReader<E>(run, { ...options, strict: false });
     let before = reader.cursor();
     while (!signal.aborted) {
       const start = reader.position.byteOffset;
@@ -104,6 +104,7 @@ async function* follow<E>(
         const decoded = wrapIo(path, () => reader.lines(piece));
         before = reader.cursor();
         for (const item of inOrder(decoded)) {
+          if (options.strict && "reason" in item) refuseGap(path, item);
           yield item;
           if (signal.aborted) return;
         }

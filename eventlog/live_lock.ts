@@ -1,14 +1,8 @@
 import type { FileHandle, FilePort } from "../_internal/file_port.ts";
 import { denoFilePort } from "../_internal/file_port.ts";
-import {
-  acquireLock,
-  acquireLockSync,
-  type LockOptions,
-  pause,
-  pausesUntilDeadline,
-} from "../_internal/lock.ts";
+import { pause, pausesUntilDeadline, pauseSync } from "../_internal/lock.ts";
 import { readRangeSync } from "../_internal/tail.ts";
-import { EventLogError, wrapIo } from "./event_log_error.ts";
+import { EventLogError, lockTimeoutError, wrapIo } from "./event_log_error.ts";
 import { runPaths } from "./run_paths.ts";
 
 /** How to hold a run open. */
@@ -19,13 +13,14 @@ export interface LiveOptions {
 }
 
 const PROBE_MS = 50;
+const ENOUGH_SIGHTINGS = 4;
 const PID_BYTES = 32;
 
 /** Holds the live lock until the handle is closed. */
 export async function holdLive(port: FilePort, options: LiveOptions): Promise<FileHandle> {
   const file = openLiveLock(port, options.path);
   try {
-    if (!leavePid(file, options)) await acquireLock(file, lockOptions(file, options));
+    for (const pauseMs of pausesUntilHeld(file, options)) await pause(pauseMs);
     return file;
   } catch (error) {
     file.close();
@@ -37,7 +32,7 @@ export async function holdLive(port: FilePort, options: LiveOptions): Promise<Fi
 export function holdLiveSync(port: FilePort, options: LiveOptions): FileHandle {
   const file = openLiveLock(port, options.path);
   try {
-    if (!leavePid(file, options)) acquireLockSync(file, lockOptions(file, options));
+    for (const pauseMs of pausesUntilHeld(file, options)) pauseSync(pauseMs);
     return file;
   } catch (error) {
     file.close();
@@ -49,35 +44,54 @@ function openLiveLock(port: FilePort, path: string): FileHandle {
   return port.openSync(path, { read: true, write: true, create: true, mode: 0o600 });
 }
 
+/** The pauses between the tries until the lock is held; a timeout of 0 always fails (OLG-4). */
+function* pausesUntilHeld(file: FileHandle, options: LiveOptions): Generator<number> {
+  for (const pauseMs of pausesUntilDeadline(options.timeoutMs)) {
+    if (tryHold(file, options.exclusive)) return;
+    yield pauseMs;
+  }
+  if (options.timeoutMs > 0 && tryHold(file, options.exclusive)) return;
+  throw heldError(file, options);
+}
+
 /**
- * Whoever finds nobody else writes its process id; those who join later leave that one, as it is
- * the process that runs the work. Tells whether the lock is already held as wanted.
+ * Whoever is alone leaves its process id; those who join later leave that one, as it is the process
+ * that runs the work. That others are there is believed when it is seen several times: a probe that
+ * ends between the two tries looks like them.
  */
-function leavePid(file: FileHandle, options: LiveOptions): boolean {
-  if (options.timeoutMs <= 0 || !file.tryLockSync(true)) return false;
+function tryHold(file: FileHandle, exclusive: boolean): boolean {
+  for (let sightings = 1;; sightings++) {
+    if (file.tryLockSync(true)) break;
+    if (exclusive || !file.tryLockSync(false)) return false;
+    if (sightings === ENOUGH_SIGHTINGS) return true;
+    file.unlockSync();
+  }
   file.truncateSync(0);
   file.seekSync(0, Deno.SeekMode.Start);
   file.writeSync(new TextEncoder().encode(`${Deno.pid}\n`));
-  if (options.exclusive) return true;
+  if (exclusive) return true;
   file.unlockSync();
-  return false;
+  return file.tryLockSync(false);
 }
 
-function lockOptions(file: FileHandle, options: LiveOptions): LockOptions {
+function heldError(file: FileHandle, options: LiveOptions): EventLogError {
   const { path, exclusive, timeoutMs } = options;
-  const timedOut = () => {
-    const holder = readPid(file);
-    const who = holder === undefined ? "another process" : `process ${holder}`;
-    const message = `Cannot open the run of ${path}: ${who} has it open` +
-      (exclusive ? ", and this needs it alone" : " for itself alone");
-    return new EventLogError("live", message, { path, ...(holder && { actual: holder }) });
-  };
-  return { exclusive, timeoutMs, timedOut };
+  if (timeoutMs <= 0) return lockTimeoutError(path);
+  const holder = readPid(file);
+  const who = holder === undefined ? "another process" : `process ${holder}`;
+  const message = `Cannot open the run of ${path}: ${who} has it open` +
+    (exclusive ? ", and this needs it alone" : " for itself alone");
+  return new EventLogError("live", message, { path, ...(holder && { actual: holder }) });
 }
 
+/** The holder that named itself last. Windows does not let anyone read what is locked exclusively. */
 function readPid(file: FileHandle): number | undefined {
-  const pid = Number(new TextDecoder().decode(readRangeSync(file, 0, PID_BYTES)));
-  return Number.isSafeInteger(pid) && pid > 0 ? pid : undefined;
+  try {
+    const pid = Number(new TextDecoder().decode(readRangeSync(file, 0, PID_BYTES)));
+    return Number.isSafeInteger(pid) && pid > 0 ? pid : undefined;
+  } catch {
+    return undefined;
+  }
 }
 
 /**

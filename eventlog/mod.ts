@@ -52,3 +52,4 @@ export {
   type RunState,
 } from "./derive_run_state.ts";
 export * from "./run_event.ts";
+export { VERSION } from "../_internal/version.ts";

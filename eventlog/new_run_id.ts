@@ -2,7 +2,7 @@ import { makeDirectoriesSync, syncDirectorySync } from "../_internal/directories
 import { denoFilePort, type FileHandle } from "../_internal/file_port.ts";
 import { withLock } from "../_internal/lock.ts";
 import { join } from "../_internal/path.ts";
-import { readRangeSync } from "../_internal/tail.ts";
+import { readRangeSync, writeWholeSync } from "../_internal/tail.ts";
 import { isUlid, ulidAfter } from "../_internal/ulid.ts";
 import { asModuleError, EventLogError, lockTimeoutError } from "./event_log_error.ts";
 import { checkRunId } from "./run_paths.ts";
@@ -65,7 +65,7 @@ export async function newRunId(options: { root: string; name: string }): Promise
 function allocate(file: FileHandle, path: string): string {
   const ulid = ulidAfter(readLast(file, path), Date.now());
   file.seekSync(0, Deno.SeekMode.Start);
-  file.writeSync(new TextEncoder().encode(`${ulid}\n`));
+  writeWholeSync(file, new TextEncoder().encode(`${ulid}\n`));
   file.syncDataSync();
   return ulid;
 }

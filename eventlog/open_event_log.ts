@@ -6,13 +6,14 @@ import {
   syncDirectoriesSync,
 } from "../_internal/directories.ts";
 import { denoFilePort, type FileHandle, type FilePort } from "../_internal/file_port.ts";
+import { join } from "../_internal/path.ts";
 import { appendError, asModuleError } from "./event_log_error.ts";
 import type { Redact } from "./encode_event.ts";
 import { FileEventLog } from "./file_event_log.ts";
 import { holdLive, holdLiveSync, type LiveOptions } from "./live_lock.ts";
 import type { RunEvent } from "./run_event.ts";
 import { checkRunFormatSync, writeRunFileSync } from "./run_file.ts";
-import { type RunPaths, runPaths, runsDirectory } from "./run_paths.ts";
+import { refuseLinksSync, type RunPaths, runPaths, runsDirectory } from "./run_paths.ts";
 import type { Durability, StandardSchema } from "./types.ts";
 
 const DEFAULT_LOCK_TIMEOUT_MS = 5000;
@@ -64,7 +65,7 @@ export interface OpenEventLogOptions<E> {
  * @param options What to open, and how.
  * @returns The open log.
  * @throws {TypeError} If the run id is not allowed, differs from an existing one only in case, or
- * its folder is a symbolic link.
+ * its folder or one of its files is a symbolic link.
  * @throws {EventLogError} `io`, `lock-timeout`, `live`, or `format` when a newer version wrote it.
  *
  * @example Usage
@@ -117,6 +118,7 @@ export async function openOnPort<E>(
   options: OpenEventLogOptions<E>,
 ): Promise<FileEventLog<E>> {
   const paths = runPaths(options.root, options.runId);
+  checkOptions(options);
   let live: FileHandle | undefined;
   try {
     prepare(port, paths, options);
@@ -135,6 +137,7 @@ export function openOnPortSync<E>(
   options: OpenEventLogOptions<E>,
 ): FileEventLog<E> {
   const paths = runPaths(options.root, options.runId);
+  checkOptions(options);
   let live: FileHandle | undefined;
   try {
     prepare(port, paths, options);
@@ -147,18 +150,29 @@ export function openOnPortSync<E>(
   }
 }
 
+function checkOptions(options: { durability?: Durability; lockTimeoutMs?: number }): void {
+  const { durability = "os", lockTimeoutMs } = options;
+  if (durability !== "os" && durability !== "disk") {
+    throw new TypeError(`Cannot open a log with durability "${durability}": say "os" or "disk"`);
+  }
+  if (Number.isNaN(lockTimeoutMs)) {
+    throw new RangeError("Cannot wait NaN ms for a lock: set lockTimeoutMs");
+  }
+}
+
 /** Makes the run's folder. `run.json` is the first thing in it, so that it cannot come too late. */
 function prepare(port: FilePort, paths: RunPaths, options: { root: string; runId: string }): void {
   const { root, runId } = options;
   const runs = runsDirectory(root);
-  refuseLink(port, runs);
+  refuseLinksSync(port, [runs]);
   if (lookAtSync(port, paths.directory) === undefined) {
     makeDirectoriesSync(port, root, ["runs"]);
     refuseOtherCase(port, runs, runId);
     if (makeDirectorySync(port, paths.directory)) beginRun(port, paths, runId);
+  } else if (isThereInOtherCase(port, runs, runId)) {
+    refuseOtherCase(port, runs, runId);
   }
-  refuseLink(port, paths.directory);
-  refuseLink(port, paths.events);
+  refuseLinksSync(port, Object.values(paths));
   checkRunFormatSync(port, paths);
 }
 
@@ -174,11 +188,11 @@ function beginRun(port: FilePort, paths: RunPaths, runId: string): void {
   }
 }
 
-/** A link could lead out of the root. */
-function refuseLink(port: FilePort, path: string): void {
-  if (lookAtSync(port, path)?.isSymlink) {
-    throw new TypeError(`Cannot use ${path}: it is a symbolic link`);
-  }
+/** True for every id on a file system that ignores case; otherwise it is rare. */
+function isThereInOtherCase(port: FilePort, runs: string, runId: string): boolean {
+  const lower = runId.toLowerCase();
+  const other = runId === lower ? runId.toUpperCase() : lower;
+  return other !== runId && lookAtSync(port, join(runs, other)) !== undefined;
 }
 
 /** Two such runs would be one on a file system that ignores case. */

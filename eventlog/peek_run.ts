@@ -72,7 +72,9 @@ function firstEvent<E>(file: OpenRun["file"]): E[] {
   return piece.kind === "lines" ? eventsOf<E>(firstLines(piece, 1).bytes) : [];
 }
 
-function eventsOf<E>(bytes: Uint8Array): E[] {
+function eventsOf<E>(read: Uint8Array): E[] {
+  // A failed append may have been cut back since the end was looked for.
+  const bytes = read.subarray(0, read.lastIndexOf(NEWLINE) + 1);
   const block = { kind: "lines", bytes, byteOffset: 0, skippedNuls: 0 } as const;
   return decodeLines<E>(block, { firstSeq: 1 }).events.map(({ event }) => event);
 }

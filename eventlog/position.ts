@@ -58,14 +58,21 @@ export function locateSync(
 function fromCursor(file: FileHandle, options: { path: string; cursor: Cursor }): Position {
   const { path, cursor } = options;
   const match = /^(\d{1,16})-(\d{1,16})-([0-9a-f]{1,8})$/.exec(cursor);
-  if (match === null) throw new TypeError(`Cannot read from ${JSON.stringify(cursor)}: no cursor`);
-  const position = { seq: Number(match[1]), byteOffset: Number(match[2]) };
+  const position = { seq: Number(match?.[1]), byteOffset: Number(match?.[2]) };
+  if (match === null || !isPossible(position)) {
+    throw new TypeError(`Cannot read from ${JSON.stringify(cursor)}: no cursor`);
+  }
   const size = file.seekSync(0, Deno.SeekMode.End);
   if (size < position.byteOffset) throw rewoundError(path, position, size);
   if (checksumBefore(file, position.byteOffset) !== parseInt(match[3]!, 16)) {
     throw rewoundError(path, position, size);
   }
   return position;
+}
+
+/** Each line has at least its newline. */
+function isPossible({ seq, byteOffset }: Position): boolean {
+  return seq === 0 ? byteOffset === 0 : byteOffset >= seq;
 }
 
 function rewoundError(path: string, position: Position, size: number): EventLogError {

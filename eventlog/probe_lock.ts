@@ -33,7 +33,8 @@ export interface LockProbe {
 export async function probeLock(directory: string): Promise<LockProbe> {
   const path = join(directory, `.lock-probe-${crypto.randomUUID()}`);
   return wrapIo(path, () => {
-    const first = denoFilePort.openSync(path, { read: true, write: true, createNew: true });
+    const options = { read: true, write: true, createNew: true, mode: 0o600 };
+    const first = denoFilePort.openSync(path, options);
     try {
       return tryBoth(first, path);
     } finally {

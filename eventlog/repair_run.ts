@@ -1,7 +1,7 @@
 import { openEventLog } from "./open_event_log.ts";
 import { lookAtSync } from "../_internal/directories.ts";
 import { denoFilePort } from "../_internal/file_port.ts";
-import { ioError } from "./event_log_error.ts";
+import { ioError, wrapIo } from "./event_log_error.ts";
 import { runPaths } from "./run_paths.ts";
 import type { Recovery } from "./types.ts";
 
@@ -38,7 +38,7 @@ import type { Recovery } from "./types.ts";
  */
 export async function repairRun(root: string, runId: string): Promise<Recovery> {
   const { events } = runPaths(root, runId);
-  if (lookAtSync(denoFilePort, events) === undefined) {
+  if (wrapIo(events, () => lookAtSync(denoFilePort, events)) === undefined) {
     throw ioError(events, new Deno.errors.NotFound("there is no such log"));
   }
   await using log = await openEventLog({ root, runId, exclusive: true });

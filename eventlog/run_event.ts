@@ -70,6 +70,8 @@ export interface PipeAborted extends RunEventBase {
   type: "pipe.aborted";
   /** Why, for people. */
   reason: string;
+  /** How long it took, in milliseconds. */
+  duration_ms?: number;
 }
 
 /** An attempt at a node begins. */

@@ -1,3 +1,5 @@
+import { lookAtSync } from "../_internal/directories.ts";
+import type { FilePort } from "../_internal/file_port.ts";
 import { join } from "../_internal/path.ts";
 
 /** Where the files of a run are. */
@@ -47,4 +49,13 @@ export function runPaths(root: string, runId: string): RunPaths {
     eventsLock: join(directory, "events.lock"),
     liveLock: join(directory, "live.lock"),
   };
+}
+
+/** Throws a `TypeError` for a link: it could lead out of the root. */
+export function refuseLinksSync(port: FilePort, paths: readonly string[]): void {
+  for (const path of paths) {
+    if (lookAtSync(port, path)?.isSymlink) {
+      throw new TypeError(`Cannot use ${path}: it is a symbolic link`);
+    }
+  }
 }

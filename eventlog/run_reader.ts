@@ -11,7 +11,7 @@ import { BLANK, type DecodedLines, decodeLines, longLineGap } from "./decode_lin
 import { asModuleError, EventLogError, wrapIo } from "./event_log_error.ts";
 import { locateSync, type Position, toCursor } from "./position.ts";
 import { checkRunFormatSync } from "./run_file.ts";
-import { type RunPaths, runPaths } from "./run_paths.ts";
+import { refuseLinksSync, type RunPaths, runPaths } from "./run_paths.ts";
 import type { EventPage, Gap, ReadAfter, StandardSchema } from "./types.ts";
 
 /** What a reader reads, and from where. */
@@ -28,6 +28,7 @@ const IN_FLIGHT_MS = 10;
 export function openForReading(port: FilePort, root: string, runId: string): OpenRun {
   const paths = runPaths(root, runId);
   return wrapIo(paths.events, () => {
+    refuseLinksSync(port, [paths.directory]);
     checkRunFormatSync(port, paths);
     return { port, paths, file: port.openSync(paths.events, { read: true }) };
   });
@@ -76,7 +77,9 @@ export class RunReader<E> {
       seq: this.#position.seq + decoded.lines,
       byteOffset: decoded.lines === 0 ? this.#position.byteOffset : endOf(piece),
     };
-    if (this.#options.strict) this.#refuseGaps(decoded.gaps);
+    if (this.#options.strict) {
+      for (const gap of decoded.gaps) refuseGap(this.#run.paths.events, gap);
+    }
     return decoded;
   }
 
@@ -146,15 +149,14 @@ export class RunReader<E> {
       lock.close();
     }
   }
+}
 
-  #refuseGaps(gaps: Gap[]): void {
-    const gap = gaps.find((gap) => gap.message !== BLANK);
-    if (gap === undefined) return;
-    const path = this.#run.paths.events;
-    const message = `malformed event at ${path}:${gap.seq}: ${gap.message}`;
-    const { seq: line, byteOffset } = gap;
-    throw new EventLogError("malformed", message, { path, line, byteOffset });
-  }
+/** Throws for a line that gives no event, unless it is blank, as strict reading does (OLG-5). */
+export function refuseGap(path: string, gap: Gap): void {
+  if (gap.message === BLANK) return;
+  const message = `malformed event at ${path}:${gap.seq}: ${gap.message}`;
+  const { seq: line, byteOffset } = gap;
+  throw new EventLogError("malformed", message, { path, line, byteOffset });
 }
 
 function endOf(piece: LinePiece): number {

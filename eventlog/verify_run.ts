@@ -80,10 +80,11 @@ export async function verifyRun(root: string, runId: string): Promise<RunVerdict
       const found = gaps.map(({ reason, seq, byteOffset, message }): RunProblem => {
         return { kind: reason, line: seq, byteOffset, message };
       });
+      const offsetOf = lineOffsets(piece);
       for (const stored of events) {
         const problem = checker.check(stored);
         if (problem === undefined) continue;
-        const byteOffset = lineOffset(piece, stored.seq - firstSeq);
+        const byteOffset = offsetOf(stored.seq - firstSeq);
         found.push({ ...problem, line: stored.seq, byteOffset });
       }
       problems.push(...found.sort((a, b) => a.line - b.line));
@@ -95,12 +96,15 @@ export async function verifyRun(root: string, runId: string): Promise<RunVerdict
   }
 }
 
-/** Where the line of an index begins. */
-function lineOffset(piece: LinePiece, index: number): number {
-  if (piece.kind !== "lines" || index === 0) return piece.byteOffset;
+/** Tells where a line of a piece begins; asked in order, it looks at each byte once. */
+function lineOffsets(piece: LinePiece): (index: number) => number {
+  let line = 0;
   let start = 0;
-  for (let line = 0; line < index; line++) start = piece.bytes.indexOf(NEWLINE, start) + 1;
-  return piece.byteOffset + piece.skippedNuls + start;
+  return (index) => {
+    if (piece.kind !== "lines" || index === 0) return piece.byteOffset;
+    for (; line < index; line++) start = piece.bytes.indexOf(NEWLINE, start) + 1;
+    return piece.byteOffset + piece.skippedNuls + start;
+  };
 }
 
 /** The rules that hold between the events of one run. */

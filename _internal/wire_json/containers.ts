@@ -33,7 +33,7 @@ export const bytes: Codec<Uint8Array> = {
     if (!(value instanceof Uint8Array)) refuseType(value, "a Uint8Array", writer);
     writeItems(value, u8, writer);
   },
-  read: (tree, place) => Uint8Array.from(byteList.read(tree, place)),
+  read: (tree, place) => new Uint8Array(byteList.read(tree, place)),
 };
 
 /** A map from strings to values of one type, printed in the order of its keys' bytes (J-2). */

@@ -1,6 +1,6 @@
 import type { Codec } from "./codec.ts";
 import type { JsonPlace } from "./json_place.ts";
-import { isIntegerLiteral, isRawJson, type JsonValue } from "./json_value.ts";
+import { isIntegerLiteral, type JsonValue, numberOf } from "./json_value.ts";
 import type { JsonWriter } from "./json_writer.ts";
 import { u32, u64 } from "./scalars.ts";
 import { struct } from "./struct.ts";
@@ -44,7 +44,7 @@ export const eventTime: Codec<Duration> = {
 const seconds: Codec<number> = {
   write: u64.write,
   read: (tree, place) => {
-    const isBeyond = isRawJson(tree) && isIntegerLiteral(tree) && !tree.rawJSON.startsWith("-");
+    const isBeyond = isIntegerLiteral(tree) && (numberOf(tree) ?? 0) > Number.MAX_SAFE_INTEGER;
     return isBeyond ? Infinity : u64.read(tree, place);
   },
 };

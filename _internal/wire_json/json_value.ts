@@ -17,7 +17,9 @@ export function rawJson(text: string): RawJson {
 
 /** Whether a value was made by `JSON.rawJSON`. */
 export function isRawJson(value: unknown): value is RawJson {
-  return isRawJSON(value);
+  if (typeof value !== "object" || value === null) return false;
+  // Such values have no prototype, and looking at that is cheaper than asking the engine.
+  return Object.getPrototypeOf(value) === null && isRawJSON(value);
 }
 
 /**
@@ -41,7 +43,7 @@ export function numberOf(value: unknown): number | undefined {
 }
 
 /** Whether a number is written as an integer; `-0`, `1.0` and `1e2` are floats (J-6). */
-export function isIntegerLiteral(value: unknown): boolean {
+export function isIntegerLiteral(value: unknown): value is number | RawJson {
   if (typeof value === "number") return Number.isSafeInteger(value) && !Object.is(value, -0);
   return isRawJson(value) && /^-?[0-9]+$/.test(value.rawJSON) && value.rawJSON !== "-0";
 }

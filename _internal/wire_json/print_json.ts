@@ -59,9 +59,8 @@ function writeArray(array: readonly unknown[], writer: JsonWriter): void {
 }
 
 function writeObject(value: object, writer: JsonWriter): void {
+  if (isRawJson(value)) return writeRaw(value, writer);
   const prototype = Object.getPrototypeOf(value);
-  // Raw values have no prototype, and looking at it is cheaper than asking the engine.
-  if (prototype === null && isRawJson(value)) return writeRaw(value, writer);
   if (prototype !== null && prototype !== Object.prototype) refuseExotic(value, writer);
   writer.open("{", value);
   for (const name of Object.keys(value).sort(compareUtf8)) {

@@ -1,12 +1,6 @@
 import type { Codec } from "./codec.ts";
 import type { JsonPlace } from "./json_place.ts";
-import {
-  describeValue,
-  isIntegerLiteral,
-  isRawJson,
-  type JsonValue,
-  numberOf,
-} from "./json_value.ts";
+import { describeValue, isIntegerLiteral, type JsonValue, numberOf } from "./json_value.ts";
 import { writeJson } from "./print_json.ts";
 import { printFloat } from "./print_number.ts";
 
@@ -82,7 +76,7 @@ function unsigned(name: string, max: number): Codec<number> {
     write: (value, writer) => writer.write(`${check(value, writer)}`),
     read: (tree, place) => {
       if (!isIntegerLiteral(tree)) refuseType(tree, name, place);
-      return isRawJson(tree) ? refuseInteger(tree.rawJSON, place) : check(tree, place);
+      return typeof tree === "number" ? check(tree, place) : refuseInteger(tree.rawJSON, place);
     },
   };
 }

@@ -4,7 +4,7 @@
  */
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { followOnPort } from "../../eventlog/follow_run.ts";
-import { EventLogError, type Gap, openEventLog, type Stored } from "../../eventlog/mod.ts";
+import { EventLogError, type Gap, type Stored } from "../../eventlog/mod.ts";
 import { openOnPort } from "../../eventlog/open_event_log.ts";
 import { denoFilePort } from "../../_internal/file_port.ts";
 import { FaultPort } from "../_util/fault_port.ts";

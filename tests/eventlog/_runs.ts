@@ -14,6 +14,22 @@ import {
 } from "../../eventlog/mod.ts";
 import { readPageSync } from "../../eventlog/read_page.ts";
 
+const encoder = new TextEncoder();
+
+/** Text and bytes in a row. */
+export function bytesOf(...parts: (string | readonly number[] | Uint8Array)[]): Uint8Array {
+  const all = parts.map((part) =>
+    typeof part === "string" ? encoder.encode(part) : Uint8Array.from(part)
+  );
+  const bytes = new Uint8Array(all.reduce((sum, { length }) => sum + length, 0));
+  let at = 0;
+  for (const part of all) {
+    bytes.set(part, at);
+    at += part.length;
+  }
+  return bytes;
+}
+
 /** Any event; the tests of this module do not care what is in it. */
 export type AnyEvent = Record<string, unknown>;
 
@@ -28,7 +44,7 @@ export function pathOf(root: string, name = "events.jsonl", runId = RUN_ID): str
 export function writeRun(root: string, content: string | Uint8Array, runId = RUN_ID): string {
   Deno.mkdirSync(`${root}/runs/${runId}`, { recursive: true });
   const path = pathOf(root, "events.jsonl", runId);
-  const bytes = typeof content === "string" ? new TextEncoder().encode(content) : content;
+  const bytes = typeof content === "string" ? encoder.encode(content) : content;
   Deno.writeFileSync(path, bytes);
   return path;
 }

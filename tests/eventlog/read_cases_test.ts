@@ -2,16 +2,7 @@ import { assert, assertEquals, assertThrows } from "@std/assert";
 import type { GapReason } from "../../eventlog/mod.ts";
 import { namesIn, readBytes, sameBytes } from "../_util/files.ts";
 import { withTempDir } from "../_util/temp.ts";
-import { eventsOf, type Read, readAll, readers, writeRun } from "./_runs.ts";
-
-const encoder = new TextEncoder();
-
-/** Text and bytes in a row. */
-function bytesOf(...parts: (string | number[] | Uint8Array)[]): Uint8Array {
-  return new Uint8Array(
-    parts.flatMap((part) => [...(typeof part === "string" ? encoder.encode(part) : part)]),
-  );
-}
+import { bytesOf, eventsOf, type Read, readAll, readers, writeRun } from "./_runs.ts";
 
 /** A line that is no event, by line number, with the reason and the place. */
 type GapCase = [seq: number, reason: GapReason, byteOffset: number, byteLength: number];

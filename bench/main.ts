@@ -1,0 +1,38 @@
+// deno-lint-ignore-file no-console -- what it measures is for the terminal
+/**
+ * Measures the modules against baselines and peers; BENCHMARKS.md tells the method.
+ *
+ * Usage: `deno task bench [TOPIC…]`
+ */
+import { printFindings } from "./harness/print_findings.ts";
+import { isMet, type Topic } from "./harness/topic.ts";
+import { append } from "./topics/append.ts";
+import { batch } from "./topics/batch.ts";
+import { durable } from "./topics/durable.ts";
+import { page } from "./topics/page.ts";
+import { processes } from "./topics/processes.ts";
+import { read } from "./topics/read.ts";
+import { start } from "./topics/start.ts";
+
+const TOPICS: readonly Topic[] = [append, batch, durable, processes, read, page, start];
+
+async function run(names: readonly string[]): Promise<void> {
+  const unknown = names.find((name) => !TOPICS.some((topic) => topic.name === name));
+  if (unknown !== undefined) {
+    const known = TOPICS.map(({ name }) => name).join(", ");
+    console.error(`There is no topic "${unknown}": say one or more of ${known}`);
+    Deno.exit(2);
+  }
+  console.log(`Deno ${Deno.version.deno}, V8 ${Deno.version.v8}, ${Deno.build.target}, `);
+  console.log(`${navigator.hardwareConcurrency} processors, ${Deno.osRelease()}\n`);
+  const missed: string[] = [];
+  for (const topic of TOPICS) {
+    if (names.length > 0 && !names.includes(topic.name)) continue;
+    const findings = await topic.measure();
+    printFindings(topic, findings);
+    for (const ratio of findings.ratios) if (isMet(ratio) === false) missed.push(ratio.what);
+  }
+  console.log(missed.length === 0 ? "All goals were met." : `Missed: ${missed.join("; ")}.`);
+}
+
+await run(Deno.args);

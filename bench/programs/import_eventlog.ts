@@ -1,0 +1,1 @@
+import "../../eventlog/mod.ts";

@@ -1,0 +1,35 @@
+import { type Case, measureRounds } from "../harness/rounds.ts";
+import { ratioOf, type Topic } from "../harness/topic.ts";
+
+const ROUNDS = 60;
+const EMPTY = "deno run of an empty program";
+const EVENTLOG = "deno run of a program that imports eventlog";
+
+/** A whole process, from its start until it has ended. */
+function processCase(name: string, program: string): Case {
+  const { pathname } = new URL(program, import.meta.url);
+  const command = new Deno.Command(Deno.execPath(), { args: ["run", pathname] });
+  const run = async () => {
+    const start = performance.now();
+    const { success } = await command.output();
+    if (!success) throw new Error(`${pathname} failed`);
+    return (performance.now() - start) * 1000;
+  };
+  return { name, run };
+}
+
+const cases = [
+  processCase(EMPTY, "../programs/empty.ts"),
+  processCase(EVENTLOG, "../programs/import_eventlog.ts"),
+];
+
+/** What importing costs a small program. */
+export const start: Topic = {
+  name: "start",
+  title: "starting a program, compiled before",
+  async measure() {
+    const rounds = await measureRounds(cases, ROUNDS);
+    const ratios = [ratioOf(rounds, { of: EVENTLOG, to: EMPTY }, { atMost: 1.15 })];
+    return { operation: "a process", rounds, ratios };
+  },
+};

@@ -1,0 +1,62 @@
+import { parseArgs } from "node:util";
+import { UsageError } from "./usage_error.ts";
+
+/** A verb of the command. */
+export interface Verb {
+  /** What it does, in one line. */
+  summary: string;
+  /** What `--help` prints. */
+  help: string;
+  /** Does it, and gives the exit code. */
+  run(args: string[]): Promise<number>;
+}
+
+/** The options of a verb, by name. */
+export type OptionKinds = Record<string, "string" | "boolean">;
+
+/** What was given on the command line. */
+export interface Arguments {
+  /** The directory that holds the runs. */
+  root: string;
+  /** Whether to print JSON. */
+  json: boolean;
+  /** The verb's own options. */
+  options: Record<string, string | boolean | undefined>;
+  /** What is no option. */
+  operands: string[];
+}
+
+const DEFAULT_ROOT = ".taffrail";
+
+/** The part of the help that all verbs share. */
+export const COMMON_HELP = `  --root DIR          where the runs are kept (default ${DEFAULT_ROOT})
+  --json              print JSON for programs instead of text
+  -h, --help          print this help`;
+
+/** Reads a verb's arguments, strictly: what is unknown is an error. */
+export function readArguments(verb: string, args: string[], kinds: OptionKinds = {}): Arguments {
+  const all: OptionKinds = { root: "string", json: "boolean", ...kinds };
+  const options = Object.fromEntries(Object.entries(all).map(([name, type]) => [name, { type }]));
+  try {
+    const { values, positionals } = parseArgs({ args, options, allowPositionals: true });
+    const root = values.root ?? DEFAULT_ROOT;
+    if (root === "") throw new TypeError("Option '--root' is empty");
+    return {
+      root: root as string,
+      json: values.json === true,
+      options: values as Arguments["options"],
+      operands: positionals,
+    };
+  } catch (error) {
+    if (!(error instanceof TypeError)) throw error;
+    const reason = error.message.split(/[.\n]/)[0];
+    throw new UsageError(`${reason}; see taffrail ${verb} --help`);
+  }
+}
+
+/** The one operand of a verb. */
+export function onlyOperand(verb: string, operands: string[], what: string): string {
+  if (operands.length === 1 && operands[0] !== "") return operands[0]!;
+  const found = operands.length === 0 ? `needs a ${what}` : `takes one ${what}`;
+  throw new UsageError(`taffrail ${verb} ${found}; see taffrail ${verb} --help`);
+}

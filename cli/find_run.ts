@@ -1,0 +1,50 @@
+import { listRuns } from "../eventlog/mod.ts";
+import { UsageError } from "./usage_error.ts";
+
+const MOST_SHOWN = 5;
+
+/** No run has the id that was asked for (OST-2). */
+export class RunNotFound extends Error {
+  /** The name of the class. */
+  override name = "RunNotFound";
+}
+
+/**
+ * Finds the run that is meant by an id or by its beginning.
+ *
+ * @throws {RunNotFound} If there is none; its message names those with a similar id.
+ * @throws {UsageError} If several begin so.
+ */
+export async function findRun(root: string, wanted: string): Promise<string> {
+  const runs = await listRuns(root);
+  if (runs.includes(wanted)) return wanted;
+  const matching = runs.filter((id) => id.startsWith(wanted));
+  if (matching.length === 1) return matching[0]!;
+  const shown = JSON.stringify(wanted);
+  if (matching.length > 1) {
+    throw new UsageError(
+      `Cannot tell which run ${shown} is: ${shorten(matching)} begin so; write more of its id`,
+    );
+  }
+  if (runs.length === 0) throw new RunNotFound(`Cannot find run ${shown}: ${root} has no runs`);
+  const similar = similarRuns(runs, wanted);
+  const remedy = similar.length === 0
+    ? `taffrail ls lists its ${runs.length} runs`
+    : `did you mean ${shorten(similar)}?`;
+  throw new RunNotFound(`Cannot find run ${shown} in ${root}: ${remedy}`);
+}
+
+/** The newest first: those that have the text in their id, or begin as it does. */
+function similarRuns(runs: string[], wanted: string): string[] {
+  const text = wanted.toLowerCase();
+  const name = text.replace(/-[^-]*$/, "");
+  const containing = runs.filter((id) => id.toLowerCase().includes(text));
+  const alike = runs.filter((id) => id.toLowerCase().startsWith(name));
+  return (containing.length > 0 ? containing : alike).toReversed();
+}
+
+function shorten(ids: string[]): string {
+  const rest = ids.length - MOST_SHOWN;
+  const shown = ids.slice(0, MOST_SHOWN).join(", ");
+  return rest > 0 ? `${shown} and ${rest} more` : shown;
+}

@@ -1,0 +1,175 @@
+import { dirname, resolve } from "node:path";
+import { parseDuration } from "../units.ts";
+import { UsageError } from "../usage_error.ts";
+import type { Flow, FlowNode } from "./flow.ts";
+import { nameProblem } from "./names.ts";
+import { checkNeeds } from "./order.ts";
+import { type Json, parseJson } from "./parse_json.ts";
+
+const FLOW_KEYS = ["name", "nodes"];
+const NODE_KEYS = ["run", "needs", "timeout", "env", "cwd"];
+const LONGEST_NAME = 100;
+
+/** Variables that every node gets, and no flow may set. */
+const OWN_VARIABLES = [
+  "TAFFRAIL_RUN_ID",
+  "TAFFRAIL_NODE_ID",
+  "TAFFRAIL_ATTEMPT",
+  "TAFFRAIL_ROOT",
+] as const;
+
+/** One of them. */
+export type OwnVariable = (typeof OWN_VARIABLES)[number];
+
+/**
+ * Reads a flow and checks all that can be checked without looking further than the text.
+ *
+ * @throws {UsageError} Its message names the file, the node and what to do.
+ */
+export function parseFlow(text: string, path: string): Flow {
+  const fail = (problem: string): never => {
+    throw new UsageError(`Cannot run ${path}: ${problem}`);
+  };
+  const flow = parseText(text, fail);
+  if (!(flow instanceof Map)) return fail('it is no JSON object: write { "name": …, "nodes": … }');
+  if (flow.has("constraints")) {
+    fail('"constraints" are not supported yet: leave them out; nodes run one at a time');
+  }
+  checkKeys(flow, FLOW_KEYS, (problem) => fail(`it ${problem}`));
+  const name = flow.get("name");
+  if (name === undefined) fail('it has no "name": add one, such as "ci"');
+  const problem = nameProblem(name, LONGEST_NAME);
+  if (problem !== undefined) fail(`name ${JSON.stringify(name)} ${problem}`);
+  const entries = flow.get("nodes");
+  if (entries === undefined) fail('it has no "nodes": add at least one');
+  if (!(entries instanceof Map)) return fail('"nodes" must be an object of nodes by their id');
+  if (entries.size === 0) fail('"nodes" is empty: add at least one node');
+  const directory = dirname(resolve(path));
+  const nodes = [...entries].map(([id, value]) => {
+    return new NodeParser(id, (problem) => fail(`node ${JSON.stringify(id)} ${problem}`))
+      .parse(value, directory);
+  });
+  checkDistinct(nodes, fail);
+  checkNeeds(nodes, fail);
+  return { path, name: name as string, nodes };
+}
+
+function parseText(text: string, fail: (problem: string) => never): Json {
+  try {
+    return parseJson(text);
+  } catch (error) {
+    if (!(error instanceof SyntaxError)) throw error;
+    return fail(error.message);
+  }
+}
+
+function checkKeys(
+  object: Map<string, Json>,
+  known: string[],
+  fail: (problem: string) => never,
+): void {
+  for (const key of object.keys()) {
+    if (known.includes(key)) continue;
+    fail(`has the unknown key ${JSON.stringify(key)}: known are ${known.join(", ")}`);
+  }
+}
+
+/** Two such nodes would share their output files where the file system ignores case. */
+function checkDistinct(nodes: FlowNode[], fail: (problem: string) => never): void {
+  const seen = new Map<string, string>();
+  for (const { id } of nodes) {
+    const other = seen.get(id.toLowerCase());
+    if (other !== undefined) {
+      fail(`nodes ${JSON.stringify(other)} and ${JSON.stringify(id)} differ only in case`);
+    }
+    seen.set(id.toLowerCase(), id);
+  }
+}
+
+class NodeParser {
+  readonly #id: string;
+  readonly #fail: (problem: string) => never;
+
+  constructor(id: string, fail: (problem: string) => never) {
+    this.#id = id;
+    this.#fail = fail;
+  }
+
+  parse(node: Json, directory: string): FlowNode {
+    const problem = nameProblem(this.#id);
+    if (problem !== undefined) this.#fail(problem);
+    if (!(node instanceof Map)) return this.#fail('must be an object: { "run": [PROGRAM, …] }');
+    if (node.has("task")) {
+      this.#fail('has a "task", which is not supported yet: give its command as "run"');
+    }
+    checkKeys(node, NODE_KEYS, this.#fail);
+    const timeoutMs = this.#timeout(node.get("timeout"));
+    return {
+      id: this.#id,
+      run: this.#run(node.get("run")),
+      needs: this.#needs(node.get("needs") ?? []),
+      env: this.#env(node.get("env") ?? new Map()),
+      cwd: this.#cwd(node.get("cwd") ?? ".", directory),
+      ...(timeoutMs !== undefined && { timeoutMs }),
+    };
+  }
+
+  #run(value: Json | undefined): string[] {
+    if (value === undefined) this.#fail('has no "run": add its command, such as ["deno", "lint"]');
+    if (typeof value === "string") {
+      this.#fail(
+        'has a text as "run": write a list, such as ["deno", "lint"], or ["sh", "-c", TEXT]',
+      );
+    }
+    const argv = this.#texts(value, "run");
+    if (argv.length === 0 || argv[0] === "") this.#fail('names no program in "run"');
+    return argv;
+  }
+
+  #needs(value: Json): string[] {
+    const needs = this.#texts(value, "needs");
+    const double = needs.find((id, index) => needs.indexOf(id) !== index);
+    if (double !== undefined) this.#fail(`needs ${JSON.stringify(double)} twice`);
+    return needs;
+  }
+
+  #timeout(value: Json | undefined): number | undefined {
+    if (value === undefined) return undefined;
+    const shown = `has the timeout ${JSON.stringify(value)}, which`;
+    const duration = typeof value === "string"
+      ? parseDuration(value)
+      : { problem: 'is no text: write one, such as "30s"' };
+    if (typeof duration !== "number") return this.#fail(`${shown} ${duration.problem}`);
+    if (duration === 0) this.#fail(`${shown} leaves no time: leave it out, or write more`);
+    return duration;
+  }
+
+  #env(value: Json): Record<string, string> {
+    if (!(value instanceof Map)) return this.#fail('has an "env" that is no object of texts');
+    for (const [name, text] of value) {
+      const shown = `sets the variable ${JSON.stringify(name)}`;
+      if (name === "" || /[=\0]/.test(name)) this.#fail(`${shown}, which is no name of a variable`);
+      if (OWN_VARIABLES.some((own) => own === name)) {
+        this.#fail(`${shown}, which is set for every node`);
+      }
+      if (typeof text !== "string" || text.includes("\0")) {
+        this.#fail(`${shown} to something that is no text`);
+      }
+    }
+    return Object.fromEntries(value as Map<string, string>);
+  }
+
+  #cwd(value: Json, directory: string): string {
+    if (typeof value !== "string" || value === "" || value.includes("\0")) {
+      return this.#fail(`has the cwd ${JSON.stringify(value)}, which is no path`);
+    }
+    return resolve(directory, value);
+  }
+
+  #texts(value: Json | undefined, key: string): string[] {
+    const isTexts = Array.isArray(value) &&
+      value.every((item) => typeof item === "string" && !item.includes("\0"));
+    if (!isTexts) this.#fail(`has a "${key}" that is no list of texts`);
+    return value as string[];
+  }
+}

@@ -1,0 +1,112 @@
+const TOKEN = /"(?:[^"\\]|\\.)*"|-?\d[\d.eE+-]*|true|false|null/y;
+const SPACE = /[ \t\r\n]*/y;
+const MOST_DEPTH = 64;
+
+/** An array of JSON, an object as a map in the order of the text, or a simple value. */
+export type Json = string | number | boolean | null | Json[] | Map<string, Json>;
+
+/**
+ * Parses JSON and says at which line and column it is wrong. A key that stands twice in one object
+ * is wrong too: `JSON.parse` would drop the first without a word.
+ *
+ * @throws {SyntaxError} Its message says what is wrong, and where.
+ */
+export function parseJson(text: string): Json {
+  return new JsonParser(text).document();
+}
+
+class JsonParser {
+  readonly #text: string;
+  readonly #path: string[] = [];
+  #at = 0;
+
+  constructor(text: string) {
+    this.#text = text;
+  }
+
+  document(): Json {
+    const value = this.#value();
+    if (this.#peek() !== "") this.#fail("nothing may follow the value");
+    return value;
+  }
+
+  #value(): Json {
+    if (this.#path.length > MOST_DEPTH) this.#fail("it is nested too deeply");
+    switch (this.#peek()) {
+      case "{":
+        return this.#object();
+      case "[":
+        return this.#array();
+      default:
+        return this.#simple("a value is missing");
+    }
+  }
+
+  #object(): Map<string, Json> {
+    const members = new Map<string, Json>();
+    this.#at++;
+    if (this.#take("}")) return members;
+    do {
+      if (this.#peek() !== '"') this.#fail('a name in double quotes or "}" is missing');
+      const start = this.#at;
+      const key = this.#simple("") as string;
+      if (members.has(key)) {
+        const where = this.#path.length === 0 ? "" : ` in ${this.#path.join(".")}`;
+        this.#fail(`${JSON.stringify(key)} stands here for the second time${where}`, start);
+      }
+      if (!this.#take(":")) this.#fail('":" is missing');
+      this.#path.push(key);
+      members.set(key, this.#value());
+      this.#path.pop();
+    } while (this.#take(","));
+    if (!this.#take("}")) this.#fail('"," or "}" is missing');
+    return members;
+  }
+
+  #array(): Json[] {
+    const items: Json[] = [];
+    this.#at++;
+    if (this.#take("]")) return items;
+    do {
+      this.#path.push(String(items.length));
+      items.push(this.#value());
+      this.#path.pop();
+    } while (this.#take(","));
+    if (!this.#take("]")) this.#fail('"," or "]" is missing');
+    return items;
+  }
+
+  #simple(missing: string): string | number | boolean | null {
+    TOKEN.lastIndex = this.#at;
+    const token = TOKEN.exec(this.#text)?.[0];
+    if (token === undefined) {
+      this.#fail(this.#peek() === '"' ? "this text has no closing quote" : missing);
+    }
+    try {
+      const value = JSON.parse(token);
+      this.#at += token.length;
+      return value;
+    } catch {
+      this.#fail(`${token} is no JSON`);
+    }
+  }
+
+  /** The next character that is not blank; empty at the end. */
+  #peek(): string {
+    SPACE.lastIndex = this.#at;
+    this.#at += SPACE.exec(this.#text)![0].length;
+    return this.#text.charAt(this.#at);
+  }
+
+  #take(character: string): boolean {
+    if (this.#peek() !== character) return false;
+    this.#at++;
+    return true;
+  }
+
+  #fail(problem: string, at = this.#at): never {
+    const before = this.#text.slice(0, at).split("\n");
+    const place = `line ${before.length}, column ${before.at(-1)!.length + 1}`;
+    throw new SyntaxError(`${place}: ${problem}`);
+  }
+}

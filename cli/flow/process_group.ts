@@ -1,0 +1,103 @@
+import { wait } from "./wait.ts";
+
+const IS_WINDOWS = Deno.build.os === "windows";
+const FIRST_LOOK_MS = 5;
+const LATEST_LOOK_MS = 50;
+/** A process that SIGKILL does not end hangs in the kernel; nothing can be done about that. */
+const KILL_WAIT_MS = 2000;
+
+/** How long processes may take to end by themselves. */
+export interface EndOptions {
+  /** The time between SIGTERM and SIGKILL. */
+  graceMs: number;
+  /** Cuts that time short. */
+  hurry: AbortSignal;
+}
+
+/**
+ * The processes that a command has started, as far as they have not made a group of their own.
+ * Windows has no such groups: there it is the command's own process alone.
+ */
+export class ProcessGroup {
+  readonly #child: Deno.ChildProcess;
+  #hasLeader = true;
+
+  /** The child must have been spawned `detached`, so that its pid is that of its group. */
+  constructor(child: Deno.ChildProcess) {
+    this.#child = child;
+    const forget = () => this.#hasLeader = false;
+    child.status.then(forget, forget);
+  }
+
+  /**
+   * Ends all that is left of the group: SIGTERM, and SIGKILL after the grace.
+   *
+   * @returns Whether there was anything left.
+   */
+  async end({ graceMs, hurry }: EndOptions): Promise<boolean> {
+    if (!this.#isAlive()) return false;
+    this.#signal("SIGTERM");
+    // A stopped process takes no signal until it goes on.
+    this.#signal("SIGCONT");
+    if (await this.#isGoneWithin(graceMs, hurry)) return true;
+    this.#signal("SIGKILL");
+    await this.#isGoneWithin(KILL_WAIT_MS);
+    return true;
+  }
+
+  async #isGoneWithin(milliseconds: number, ...hurry: AbortSignal[]): Promise<boolean> {
+    const deadline = performance.now() + milliseconds;
+    for (
+      let pauseMs = FIRST_LOOK_MS;
+      this.#isAlive();
+      pauseMs = Math.min(pauseMs * 2, LATEST_LOOK_MS)
+    ) {
+      const leftMs = deadline - performance.now();
+      if (leftMs <= 0 || hurry.some(({ aborted }) => aborted)) return false;
+      await wait(Math.min(pauseMs, leftMs), ...hurry);
+    }
+    return true;
+  }
+
+  /** Tells whether there was anybody to take it. */
+  #signal(name: Deno.Signal): boolean {
+    try {
+      if (!IS_WINDOWS) Deno.kill(-this.#child.pid, name);
+      else if (name !== "SIGCONT") this.#child.kill(name);
+      return true;
+    } catch {
+      return false;
+    }
+  }
+
+  #isAlive(): boolean {
+    if (IS_WINDOWS) return this.#hasLeader;
+    // SIGCONT changes nothing for a process that runs.
+    return this.#signal("SIGCONT") && hasLivingMember(this.#child.pid);
+  }
+}
+
+/**
+ * A process that has ended stays in its group until its parent takes notice, which in a container
+ * may be never. Linux tells such zombies apart; elsewhere they end with the grace.
+ */
+function hasLivingMember(group: number): boolean {
+  if (Deno.build.os !== "linux") return true;
+  try {
+    return Array.from(Deno.readDirSync("/proc"))
+      .some(({ name }) => /^\d+$/.test(name) && isLivingMember(name, group));
+  } catch {
+    return true;
+  }
+}
+
+/** `/proc/<pid>/stat` is `pid (name) state ppid pgrp …`; the name may hold anything. */
+function isLivingMember(pid: string, group: number): boolean {
+  try {
+    const stat = Deno.readTextFileSync(`/proc/${pid}/stat`);
+    const [state, , pgrp] = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
+    return Number(pgrp) === group && state !== "Z" && state !== "X";
+  } catch {
+    return false;
+  }
+}

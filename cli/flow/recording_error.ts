@@ -1,0 +1,19 @@
+/** What happens cannot be recorded, so it may not go on. */
+export class RecordingError extends Error {
+  /** The name of the class. */
+  override name = "RecordingError";
+  /** What cannot be written: the log, or what a command prints. */
+  readonly what: "log" | "output";
+
+  /** Says what cannot be written, and why. */
+  constructor(what: "log" | "output", options: { of: string; cause: unknown }) {
+    const { of, cause } = options;
+    const reason = cause instanceof Error ? cause.message : String(cause);
+    super(
+      `Cannot record ${of}: ${reason}; the run was stopped: ` +
+        "free some space, or choose another --root",
+      { cause },
+    );
+    this.what = what;
+  }
+}

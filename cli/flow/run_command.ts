@@ -1,0 +1,132 @@
+import { CommandOutput } from "./command_output.ts";
+import type { TakeOutput } from "./output_pump.ts";
+import { ProcessGroup } from "./process_group.ts";
+
+/** One command to run. */
+export interface Command {
+  /** The path of the program. */
+  program: string;
+  /** Its arguments. */
+  args: string[];
+  /** Where it runs. */
+  cwd: string;
+  /** Variables on top of the environment of this process. */
+  env: Record<string, string>;
+  /** Whether it reads the standard input of this process, or nothing. */
+  inheritsInput: boolean;
+}
+
+/** Who takes what a command prints, and when to end it before it ends by itself. */
+export interface CommandOptions {
+  /** Takes its standard output. */
+  takeOutput: TakeOutput;
+  /** Takes its error output. */
+  takeErrors: TakeOutput;
+  /** How long it may take. */
+  timeoutMs?: number | undefined;
+  /** The time between SIGTERM and SIGKILL. */
+  graceMs: number;
+  /** Ends it. */
+  stop: AbortSignal;
+  /** Cuts the grace short. */
+  hurry: AbortSignal;
+}
+
+/** Why a command was ended before it ended by itself. */
+export type EarlyEnd = "timeout" | "stop" | "output";
+
+/** How a command ended. */
+export interface CommandEnd {
+  /** Its exit code; of one that a signal ended, what a shell would say. */
+  code: number;
+  /** The signal that ended it. */
+  signal: Deno.Signal | null;
+  /** Why it was ended before it ended by itself. */
+  endedBy: EarlyEnd | undefined;
+  /** What was thrown by whoever took its output. */
+  outputError: unknown;
+  /** How long it took. */
+  durationMs: number;
+  /** Whether it left processes behind, which were ended. */
+  leftProcesses: boolean;
+  /** Whether something that has left its group still held its output open. */
+  leftOutputOpen: boolean;
+}
+
+/**
+ * Runs a command in a process group of its own, and resolves when it, what it has started and its
+ * output have ended.
+ *
+ * @throws If it cannot be started.
+ */
+export async function runCommand(command: Command, options: CommandOptions): Promise<CommandEnd> {
+  const { graceMs, stop, hurry } = options;
+  const startedAt = performance.now();
+  const child = spawn(command);
+  const group = new ProcessGroup(child);
+  const exit = child.status.then((status) => ({ ...status, at: performance.now() }));
+  const output = new CommandOutput(child, options);
+  using early = new EarlyEnding(options);
+  void output.ended.then(() => output.error === undefined || early.want("output"));
+
+  await Promise.race([exit, early.wanted]);
+  const endedBy = early.reason;
+  const hadToEnd = await group.end({ graceMs, hurry });
+  const { code, signal, at } = await exit;
+  const leftOutputOpen = await output.end({ graceMs, stop, hurry });
+  return {
+    code,
+    signal,
+    endedBy,
+    outputError: output.error,
+    durationMs: Math.round(at - startedAt),
+    leftProcesses: hadToEnd && endedBy === undefined,
+    leftOutputOpen,
+  };
+}
+
+function spawn({ program, args, cwd, env, inheritsInput }: Command): Deno.ChildProcess {
+  return new Deno.Command(program, {
+    args,
+    cwd,
+    env,
+    stdin: inheritsInput ? "inherit" : "null",
+    stdout: "piped",
+    stderr: "piped",
+    detached: Deno.build.os !== "windows",
+  }).spawn();
+}
+
+/** The first reason to end a command before it ends by itself. */
+class EarlyEnding implements Disposable {
+  /** Resolves when there is one. */
+  readonly wanted: Promise<void>;
+  readonly #stop: AbortSignal;
+  readonly #timer: ReturnType<typeof setTimeout> | undefined;
+  #reason: EarlyEnd | undefined;
+  #resolve!: () => void;
+
+  constructor({ stop, timeoutMs }: Pick<CommandOptions, "stop" | "timeoutMs">) {
+    this.wanted = new Promise((resolve) => this.#resolve = resolve);
+    this.#stop = stop;
+    stop.addEventListener("abort", this.#onStop);
+    if (stop.aborted) this.#onStop();
+    if (timeoutMs !== undefined) this.#timer = setTimeout(() => this.want("timeout"), timeoutMs);
+  }
+
+  get reason(): EarlyEnd | undefined {
+    return this.#reason;
+  }
+
+  want(reason: EarlyEnd): void {
+    this.#reason ??= reason;
+    this.#resolve();
+  }
+
+  [Symbol.dispose](): void {
+    clearTimeout(this.#timer);
+    this.#stop.removeEventListener("abort", this.#onStop);
+  }
+
+  readonly #onStop = () => this.want("stop");
+}

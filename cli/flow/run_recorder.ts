@@ -1,0 +1,106 @@
+import {
+  type ErrorKind,
+  type EventLog,
+  newEventId,
+  type NodeError,
+  type RunEvent,
+  VERSION,
+} from "../../eventlog/mod.ts";
+import { commandLine } from "../printable.ts";
+import type { Flow, FlowNode, Termination } from "./flow.ts";
+import { RecordingError } from "./recording_error.ts";
+
+/** How an attempt ended, as it is recorded. */
+export interface AttemptEnd {
+  /** How it ended. */
+  termination: Termination;
+  /** How long it took. */
+  durationMs: number;
+  /** The exit code, where the command ended by itself. */
+  exitCode?: number;
+  /** The signal that ended it. */
+  signal?: Deno.Signal;
+  /** Why it failed, for people. */
+  message?: string;
+}
+
+type EventBody = { type: string } & Record<string, unknown>;
+
+/** What `node.failed` calls the end of an attempt. */
+export function errorKindOf(termination: Exclude<Termination, "Completed">): ErrorKind {
+  if (termination === "TimedOut") return "timeout";
+  if (termination === "Aborted") return "cancelled";
+  return termination.Failed === "AdapterUnavailable" ? "host_missing" : "crash";
+}
+
+/** Writes the events of one run. Each is on disk before what it tells of goes on. */
+export class RunRecorder {
+  readonly #log: EventLog<RunEvent>;
+  readonly #startedAt = performance.now();
+
+  constructor(log: EventLog<RunEvent>) {
+    this.#log = log;
+  }
+
+  /** The run begins. */
+  async pipeStarted({ name, nodes }: Flow): Promise<void> {
+    await this.#append({
+      type: "pipe.started",
+      pipe: name,
+      inputs: [],
+      distro_version: VERSION,
+      nodes: nodes.map(({ id }) => id),
+    });
+  }
+
+  /** All of the run has completed. */
+  async pipeCompleted(): Promise<void> {
+    await this.#append({ type: "pipe.completed", duration_ms: this.#durationMs() });
+  }
+
+  /** The run ends otherwise. */
+  async pipeAborted(reason: string): Promise<void> {
+    await this.#append({ type: "pipe.aborted", reason, duration_ms: this.#durationMs() });
+  }
+
+  /** An attempt begins: recorded before anything is started. */
+  async nodeStarted({ id, run }: FlowNode, attempt: number): Promise<void> {
+    const name = commandLine(run);
+    await this.#append({ type: "node.started", node_id: id, kind: "command", name, attempt });
+  }
+
+  /** An attempt has ended. */
+  async nodeEnded({ id }: FlowNode, attempt: number, end: AttemptEnd): Promise<void> {
+    const { termination, durationMs, exitCode, signal, message } = end;
+    if (termination === "Completed") {
+      const body = { node_id: id, duration_ms: durationMs, attempt };
+      await this.#append({ type: "node.completed", ...body });
+      return;
+    }
+    const error: NodeError = { kind: errorKindOf(termination) };
+    if (exitCode !== undefined) error.exit_code = exitCode;
+    if (signal !== undefined) error.signal = signal;
+    await this.#append({
+      type: "node.failed",
+      node_id: id,
+      error,
+      ...(message !== undefined && message !== "" && { message }),
+      duration_ms: durationMs,
+      attempt,
+    });
+  }
+
+  #durationMs(): number {
+    return Math.round(performance.now() - this.#startedAt);
+  }
+
+  async #append({ type, ...members }: EventBody): Promise<void> {
+    const { runId } = this.#log;
+    const ts = new Date().toISOString().replace(/\.\d+Z$/, "Z");
+    try {
+      await this.#log.append({ type, id: newEventId(), ts, run_id: runId, ...members });
+    } catch (cause) {
+      throw new RecordingError("log", { of: `run ${runId}`, cause });
+    }
+  }
+}

@@ -1,0 +1,119 @@
+import { readOutputTail } from "./flow/output_tail.ts";
+import { printableLine } from "./printable.ts";
+import type { NodeReport, RunReport } from "./run_report.ts";
+import type { Colour, Screen } from "./screen.ts";
+import { formatDuration } from "./units.ts";
+
+const TAIL_LINES = 10;
+
+/** What a run that nobody works on any more, and that has no end, is marked with (OST-2). */
+export const ORPHAN = "[ORPHAN?]";
+
+/** The state of a run in a few words and their colour. */
+export function describeState(
+  { state, is_orphan: isOrphan }: Pick<RunReport, "state" | "is_orphan">,
+): { text: string; colour: Colour } {
+  if (isOrphan) return { text: ORPHAN, colour: "yellow" };
+  if (state === "Running") return { text: "running", colour: "yellow" };
+  if (state === "Completed") return { text: "completed", colour: "green" };
+  return { text: "aborted", colour: "red" };
+}
+
+/** Prints a run: what it is, what became of it, its nodes, and where its log is. */
+export function printReport(screen: Screen, report: RunReport): void {
+  const { text, colour } = describeState(report);
+  screen.line(`${screen.paint(report.run_id, "bold")}  ${screen.paint(text, colour)}`);
+  const reason = typeof report.state === "object" ? report.state.Aborted.reason : undefined;
+  if (reason !== undefined) screen.line(`reason  ${printableLine(reason)}`);
+  if (report.is_orphan) screen.line("reason  it has no end, and nobody works on it any more");
+  screen.line(`flow    ${printableLine(report.pipe) || "unknown"}`);
+  screen.line(`when    ${timesOf(report)}`);
+  screen.line(`log     ${report.log}`);
+  if (report.damaged_lines > 0) {
+    const what = `${report.damaged_lines} unusable; ${printableLine(report.first_damage ?? "")}`;
+    screen.line(screen.paint(`lines   ${what}`, "red"));
+  }
+  const width = Math.max(0, ...report.nodes.map(({ id }) => printableLine(id).length));
+  for (const node of report.nodes) screen.line(`  ${nodeLine(screen, node, report, width)}`);
+}
+
+function timesOf(report: RunReport): string {
+  const { started_ts: started, last_ts: last, duration_ms: milliseconds } = report;
+  if (started === null) return "not begun";
+  const length = milliseconds !== null
+    ? formatDuration(milliseconds)
+    : report.is_live
+    ? runningSince(started)
+    : `last event ${last}`;
+  return printableLine(`${started}, ${length}`);
+}
+
+function runningSince(started: string | undefined): string {
+  const milliseconds = Date.now() - Date.parse(started ?? "");
+  return milliseconds >= 0 ? `running for ${formatDuration(milliseconds)}` : "running";
+}
+
+function nodeLine(screen: Screen, node: NodeReport, report: RunReport, width: number): string {
+  const { mark, colour } = markOf(node);
+  const id = printableLine(node.id).padEnd(width);
+  const length = typeof node.duration_ms === "number" ? formatDuration(node.duration_ms) : "";
+  const attempt = (node.attempt ?? 1) > 1 ? `attempt ${node.attempt}` : "";
+  const details = [detailOf(node, report), attempt].filter((text) => text !== "").join(", ");
+  return `${screen.paint(mark, colour)} ${id}  ${length.padStart(6)}  ${details}`.trimEnd();
+}
+
+function markOf({ status }: NodeReport): { mark: string; colour: Colour } {
+  if (status === "Completed") return { mark: "✓", colour: "green" };
+  if (status === "Pending") return { mark: "⏸", colour: "dim" };
+  if (status === "Running") return { mark: "▸", colour: "yellow" };
+  return { mark: "✗", colour: "red" };
+}
+
+function detailOf(node: NodeReport, report: RunReport): string {
+  if (node.status === "Pending") return report.is_live ? "" : "not started";
+  if (node.status === "Completed") return "";
+  if (node.status !== "Running") return describeFailure(node.status.Failed.kind, node);
+  return report.is_live ? runningSince(node.started_ts) : "was running";
+}
+
+/** Why an attempt failed: the kind, and the exit code or signal where there is one. */
+export function describeFailure(
+  kind: string,
+  { exit_code: exitCode, signal }: { exit_code?: number; signal?: string },
+): string {
+  const how = signal === undefined
+    ? exitCode === undefined ? "" : `, exit code ${exitCode}`
+    : `, ended by ${signal}`;
+  return printableLine(`${kind}${how}`);
+}
+
+/** Prints the end of what each failed node of a run printed. */
+export function printTails(screen: Screen, report: RunReport): void {
+  for (const { id, status, output } of report.nodes) {
+    if (typeof status !== "object") continue;
+    const printed = output === undefined ? false : printTail(screen, id, output);
+    const { message } = status.Failed;
+    if (printed || message === undefined) continue;
+    screen.line();
+    screen.line(`${id}:`);
+    for (const line of message.split("\n")) screen.line(`  | ${printableLine(line)}`);
+  }
+}
+
+/** Prints the last lines of the outputs of an attempt; tells whether there were any. */
+export function printTail(
+  screen: Screen,
+  nodeId: string,
+  output: { out: string; err: string },
+): boolean {
+  let isAny = false;
+  for (const path of [output.out, output.err]) {
+    const lines = readOutputTail(path, TAIL_LINES);
+    if (lines.length === 0) continue;
+    screen.line();
+    screen.line(`${nodeId}, the end of ${path}:`);
+    for (const line of lines) screen.line(`  | ${line}`);
+    isAny = true;
+  }
+  return isAny;
+}

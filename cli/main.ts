@@ -1,0 +1,110 @@
+/**
+ * The `taffrail` command: runs local work, records what happened so that nothing is lost, and shows
+ * it afterwards.
+ *
+ * | Verb | What it does |
+ * | --- | --- |
+ * | `taffrail run FLOW` | runs the commands of a flow file in the order of their needs |
+ * | `taffrail exec -- CMD…` | runs one command, and passes its input and output through |
+ * | `taffrail ls` | lists the runs |
+ * | `taffrail show RUN` | shows one run: its nodes, and the end of what a failed one printed |
+ * | `taffrail follow RUN` | prints the events of a run as they come |
+ *
+ * It exits with 0 when all went well, 1 when the work failed, 2 when it was called wrongly, and 128 + n when
+ * it was ended by signal n. `--json` prints one JSON document for programs, and one JSON object a line for
+ * `follow`; `taffrail VERB --help` says what is in it. Members are only ever added to these.
+ *
+ * ```sh
+ * deno run --allow-all jsr:@taffrail/taffrail/cli exec -- deno test
+ * ```
+ *
+ * **Permissions**: it starts programs, so nothing less than `--allow-all` would hold it back.
+ *
+ * @module
+ */
+import { VERSION } from "../eventlog/mod.ts";
+import type { Verb } from "./arguments.ts";
+import { printableLine } from "./printable.ts";
+import { Screen } from "./screen.ts";
+import { UsageError } from "./usage_error.ts";
+
+/** Each verb is loaded when it is asked for, so that none pays for the others. */
+const VERBS = new Map<string, () => Promise<Verb>>([
+  ["run", async () => (await import("./run.ts")).runVerb],
+  ["exec", async () => (await import("./exec.ts")).execVerb],
+  ["ls", async () => (await import("./ls.ts")).lsVerb],
+  ["show", async () => (await import("./show.ts")).showVerb],
+  ["follow", async () => (await import("./follow.ts")).followVerb],
+]);
+
+/**
+ * Does what a command line asks for.
+ *
+ * @param args The arguments, without the name of the program.
+ * @returns The exit code.
+ */
+export async function main(args: string[]): Promise<number> {
+  const errors = new Screen(Deno.stderr);
+  try {
+    return await dispatch(args);
+  } catch (error) {
+    const message = error instanceof Error ? error.message : String(error);
+    errors.line(errors.paint(message.split("\n").map(printableLine).join("\n"), "red"));
+    return error instanceof UsageError ? 2 : 1;
+  }
+}
+
+async function dispatch([name = "", ...args]: string[]): Promise<number> {
+  const output = new Screen(Deno.stdout);
+  if (name === "--help" || name === "-h") {
+    output.line(await overview());
+    return 0;
+  }
+  if (name === "--version") {
+    output.line(`taffrail ${VERSION}`);
+    return 0;
+  }
+  const load = VERBS.get(name);
+  if (load === undefined) throw new UsageError(unknownVerb(name));
+  const verb = await load();
+  if (asksForHelp(args)) {
+    output.line(verb.help);
+    return 0;
+  }
+  return await verb.run(args);
+}
+
+/** What stands behind `--` belongs to a command that is to be run. */
+function asksForHelp(args: string[]): boolean {
+  const end = args.indexOf("--");
+  const own = end === -1 ? args : args.slice(0, end);
+  return own.includes("--help") || own.includes("-h");
+}
+
+function unknownVerb(name: string): string {
+  const verbs = [...VERBS.keys()].join(", ");
+  const problem = name === ""
+    ? "Say what to do"
+    : name.startsWith("-")
+    ? `Say what to do before ${JSON.stringify(name)}`
+    : `There is no ${JSON.stringify(name)}`;
+  return `${problem}: taffrail ${verbs.replaceAll(", ", "|")}; see taffrail --help`;
+}
+
+async function overview(): Promise<string> {
+  const rows: string[] = [];
+  for (const [name, load] of VERBS) rows.push(`  ${name.padEnd(8)} ${(await load()).summary}`);
+  return `Runs local work, records what happened, and shows it afterwards.
+
+Usage: taffrail VERB [options]
+
+${rows.join("\n")}
+
+  taffrail VERB --help    what a verb takes, and what its --json prints
+  taffrail --version
+
+Exit codes: 0 all went well, 1 the work failed, 2 called wrongly, 128 + n ended
+by signal n.`;
+}
+
+if (import.meta.main) Deno.exit(await main(Deno.args));

@@ -1,0 +1,147 @@
+import { join } from "node:path";
+import {
+  deriveRunState,
+  isKnownRunEvent,
+  isLive,
+  type NodeInfo,
+  readRunSync,
+  type RunEvent,
+  type RunState,
+} from "../eventlog/mod.ts";
+import { runEventProblem } from "./check_event.ts";
+import { nameProblem } from "./flow/names.ts";
+import { outputPath } from "./flow/output_path.ts";
+
+/** A node in a {@linkcode RunReport}. */
+export interface NodeReport extends NodeInfo {
+  /** Its command. */
+  name?: string;
+  /** When its last attempt began. */
+  started_ts?: string;
+  /** The exit code of its last attempt, where its command ended by itself. */
+  exit_code?: number;
+  /** The signal that ended its last attempt. */
+  signal?: string;
+  /** Where what its last attempt printed is kept. */
+  output?: { out: string; err: string };
+}
+
+/** All that a log tells about its run: what `--json` prints. */
+export interface RunReport extends RunState {
+  /** Whether somebody has the run open. */
+  is_live: boolean;
+  /** When it began. */
+  started_ts: string | null;
+  /** How long it took; null when it has no end. */
+  duration_ms: number | null;
+  /** Its nodes. */
+  nodes: NodeReport[];
+  /** How many lines of the log cannot be used. */
+  damaged_lines: number;
+  /** What is wrong with the first of them. */
+  first_damage: string | null;
+  /** Where the log is. */
+  log: string;
+}
+
+/** Reads all of a run's log. */
+export async function readRunReport(root: string, runId: string): Promise<RunReport> {
+  // Asked first: a run that ends in between is then seen to have ended.
+  const live = await isLive(root, runId);
+  return readSync({ root, runId }, live);
+}
+
+function readSync(run: { root: string; runId: string }, live: boolean): RunReport {
+  const reader = new ReportReader(run);
+  const state = deriveRunState(reader.events(), { live });
+  return {
+    ...state,
+    run_id: run.runId,
+    is_live: live,
+    started_ts: reader.startedAt ?? null,
+    duration_ms: reader.durationMs ?? null,
+    nodes: state.nodes.map((node) => ({ ...node, ...reader.detailsOf(node) })),
+    damaged_lines: reader.damagedLines,
+    first_damage: reader.firstDamage ?? null,
+    log: join(run.root, "runs", run.runId, "events.jsonl"),
+  };
+}
+
+/** Passes the events on and keeps what the derived state leaves out. */
+class ReportReader {
+  startedAt: string | undefined;
+  durationMs: number | undefined;
+  damagedLines = 0;
+  firstDamage: string | undefined;
+  readonly #run: { root: string; runId: string };
+  readonly #details = new Map<string, Partial<NodeReport>>();
+
+  constructor(run: { root: string; runId: string }) {
+    this.#run = run;
+  }
+
+  *events(): Generator<RunEvent> {
+    for (const { events, gaps } of readRunSync(this.#run.root, this.#run.runId)) {
+      for (const { seq, reason, message } of gaps) this.#damage(seq, `${reason}: ${message}`);
+      for (const { seq, event } of events) {
+        const problem = runEventProblem(event);
+        if (problem !== undefined) {
+          this.#damage(seq, problem);
+          continue;
+        }
+        this.#look(event);
+        yield event;
+      }
+    }
+  }
+
+  detailsOf({ id, attempt }: NodeInfo): Partial<NodeReport> {
+    const details = this.#details.get(id) ?? {};
+    // Any program may write to a log: what could name a file elsewhere names none.
+    if (nameProblem(id) !== undefined || !Number.isSafeInteger(attempt)) return details;
+    const out = outputPath(this.#run, { nodeId: id, attempt: attempt!, stream: "out" });
+    const err = outputPath(this.#run, { nodeId: id, attempt: attempt!, stream: "err" });
+    return { ...details, output: { out, err } };
+  }
+
+  #damage(seq: number, message: string): void {
+    this.damagedLines++;
+    this.firstDamage ??= `line ${seq}: ${message}`;
+  }
+
+  #look(event: RunEvent): void {
+    if (!isKnownRunEvent(event)) return;
+    this.startedAt ??= event.ts;
+    switch (event.type) {
+      case "pipe.completed":
+      case "pipe.aborted":
+        this.durationMs ??= event.duration_ms ?? millisecondsBetween(this.startedAt, event.ts);
+        break;
+      case "node.started": {
+        const { node_id: id, name, ts } = event;
+        this.#details.set(id, { ...(typeof name === "string" && { name }), started_ts: ts });
+        break;
+      }
+      case "node.completed":
+        this.#add(event.node_id, { exit_code: 0 });
+        break;
+      case "node.failed": {
+        const { exit_code, signal } = event.error;
+        this.#add(event.node_id, {
+          ...(exit_code !== undefined && { exit_code }),
+          ...(signal !== undefined && { signal }),
+        });
+        break;
+      }
+    }
+  }
+
+  #add(nodeId: string, details: Partial<NodeReport>): void {
+    this.#details.set(nodeId, { ...this.#details.get(nodeId), ...details });
+  }
+}
+
+function millisecondsBetween(from: string, to: string): number | undefined {
+  const milliseconds = Date.parse(to) - Date.parse(from);
+  return Number.isNaN(milliseconds) ? undefined : milliseconds;
+}

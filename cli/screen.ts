@@ -1,0 +1,59 @@
+/** The colours that are used. */
+export type Colour = "red" | "green" | "yellow" | "dim" | "bold";
+
+const CODES: Record<Colour, number> = { red: 31, green: 32, yellow: 33, dim: 2, bold: 1 };
+const DEFAULT_COLUMNS = 80;
+const CLEAR_LINE = "\r\x1b[2K";
+const encoder = new TextEncoder();
+
+/** One of the two streams for people: lines, colours, and a line that is written over. */
+export class Screen {
+  /** Whether somebody watches it, and the line can be written over. */
+  readonly isTerminal: boolean;
+  readonly #stream: typeof Deno.stdout | typeof Deno.stderr;
+  readonly #hasColours: boolean;
+  #status = "";
+
+  constructor(stream: typeof Deno.stdout | typeof Deno.stderr) {
+    this.#stream = stream;
+    this.isTerminal = stream.isTerminal() && Deno.env.get("TERM") !== "dumb";
+    this.#hasColours = this.isTerminal && !Deno.noColor;
+  }
+
+  /** Writes a line; a status line stays below it. */
+  line(text = ""): void {
+    this.#write(this.#status === "" ? `${text}\n` : `${CLEAR_LINE}${text}\n${this.#status}`);
+  }
+
+  /** Shows a line that the next one replaces; without text there is none. Only on a terminal. */
+  status(text = ""): void {
+    if (!this.isTerminal || (text === "" && this.#status === "")) return;
+    this.#status = text.slice(0, this.#columns() - 1);
+    this.#write(`${CLEAR_LINE}${this.#status}`);
+  }
+
+  /** The text in a colour, where colours are wanted. */
+  paint(text: string, colour: Colour): string {
+    return this.#hasColours ? `\x1b[${CODES[colour]}m${text}\x1b[0m` : text;
+  }
+
+  /** A terminal that has not been told its size says 0. */
+  #columns(): number {
+    try {
+      return Deno.consoleSize().columns || DEFAULT_COLUMNS;
+    } catch {
+      return DEFAULT_COLUMNS;
+    }
+  }
+
+  /** A reader that has gone away must not end the work that is being recorded. */
+  #write(text: string): void {
+    try {
+      for (let rest = encoder.encode(text); rest.length > 0;) {
+        rest = rest.subarray(this.#stream.writeSync(rest));
+      }
+    } catch {
+      return;
+    }
+  }
+}

@@ -1,0 +1,39 @@
+import { COMMON_HELP, onlyOperand, readArguments, type Verb } from "./arguments.ts";
+import { findRun } from "./find_run.ts";
+import { printReport, printTails } from "./format_report.ts";
+import { readRunReport } from "./run_report.ts";
+import { Screen } from "./screen.ts";
+
+/** `taffrail show`: shows one run. */
+export const showVerb: Verb = {
+  summary: "show one run: its nodes, and the end of what a failed one printed",
+  help: `Shows one run: what became of it, where its log is, and its nodes: ✓ completed,
+✗ failed, ▸ running, ⏸ not started. Of a failed node the end of what it printed
+is shown. RUN is the id of a run, or its beginning where no other begins so.
+
+Usage: taffrail show [options] RUN
+
+${COMMON_HELP}
+
+--json prints { "run_id", "pipe", "state", "is_orphan", "is_live", "started_ts",
+"last_ts", "duration_ms", "log", "damaged_lines", "first_damage", "nodes": [{
+"id", "kind", "name", "status", "attempt", "started_ts", "last_ts",
+"duration_ms", "exit_code", "signal", "output": { "out", "err" } }] }. state is
+"Running", "Completed" or { "Aborted": { "reason" } }; status is "Pending",
+"Running", "Completed" or { "Failed": { "kind", "message" } }. Members of a node
+that are not known are left out. is_orphan: no end, and nobody works on it.`,
+
+  async run(args) {
+    const { root, json, operands } = readArguments("show", args);
+    const runId = await findRun(root, onlyOperand("show", operands, "run"));
+    const report = await readRunReport(root, runId);
+    const screen = new Screen(Deno.stdout);
+    if (json) {
+      screen.line(JSON.stringify(report));
+      return 0;
+    }
+    printReport(screen, report);
+    printTails(screen, report);
+    return 0;
+  },
+};

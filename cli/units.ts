@@ -1,0 +1,55 @@
+import { UsageError } from "./usage_error.ts";
+
+const MILLISECONDS: Record<string, number> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000 };
+const BYTES: Record<string, number> = { "": 1, KiB: 1024, MiB: 1024 ** 2, GiB: 1024 ** 3 };
+
+/** Timers of the runtime cannot wait longer: 2^31 - 1 ms is not quite 25 days. */
+const MOST_HOURS = 596;
+const MOST_GIBIBYTES = 1;
+
+/** Reads `<number>ms|s|m|h` as milliseconds; tells in words what is wrong with anything else. */
+export function parseDuration(text: string): number | { problem: string } {
+  const match = /^(\d+(?:\.\d+)?)(ms|s|m|h)$/.exec(text);
+  if (match === null) {
+    return { problem: 'is no duration: write a number with ms, s, m or h, such as "30s"' };
+  }
+  const milliseconds = Math.round(Number(match[1]) * MILLISECONDS[match[2]!]!);
+  if (milliseconds > MOST_HOURS * MILLISECONDS.h!) {
+    return { problem: `is too long: write at most ${MOST_HOURS}h` };
+  }
+  return milliseconds;
+}
+
+/** Reads a duration that was given as an option; 0 is one. */
+export function parseDurationOption(option: string, text: string): number {
+  const duration = parseDuration(text);
+  if (typeof duration === "number") return duration;
+  throw new UsageError(`Cannot use --${option} ${JSON.stringify(text)}: it ${duration.problem}`);
+}
+
+/** Reads `<number>`, optionally with KiB, MiB or GiB, as bytes. */
+export function parseSizeOption(option: string, text: string): number {
+  const match = /^(\d+)(|KiB|MiB|GiB)$/.exec(text);
+  const bytes = match === null ? 0 : Number(match[1]) * BYTES[match[2]!]!;
+  if (bytes >= 1 && bytes <= MOST_GIBIBYTES * BYTES.GiB!) return bytes;
+  const what = `Cannot use --${option} ${JSON.stringify(text)}`;
+  if (match === null) {
+    throw new UsageError(`${what}: write bytes, or a number with KiB, MiB or GiB, such as 16MiB`);
+  }
+  throw new UsageError(`${what}: write a size from 1 byte to ${MOST_GIBIBYTES}GiB`);
+}
+
+/** A length of time for people: `840ms`, `1.2s`, `3m 05s`, `2h 07m`. */
+export function formatDuration(milliseconds: number): string {
+  if (milliseconds < 1000) return `${Math.round(milliseconds)}ms`;
+  const tenths = Math.round(milliseconds / 100);
+  if (tenths < 600) return `${(tenths / 10).toFixed(1)}s`;
+  const seconds = Math.round(milliseconds / 1000);
+  if (seconds < 3600) return `${Math.floor(seconds / 60)}m ${twoDigits(seconds % 60)}s`;
+  const minutes = Math.round(milliseconds / 60_000);
+  return `${Math.floor(minutes / 60)}h ${twoDigits(minutes % 60)}m`;
+}
+
+function twoDigits(value: number): string {
+  return String(value).padStart(2, "0");
+}

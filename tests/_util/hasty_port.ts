@@ -1,0 +1,24 @@
+import { denoFilePort, type FileHandle, type FilePort } from "../../_internal/file_port.ts";
+
+const SYNCS: Record<PropertyKey, () => unknown> = {
+  syncDataSync: () => {},
+  syncSync: () => {},
+  syncData: () => Promise.resolve(),
+  sync: () => Promise.resolve(),
+};
+
+/** The real file system, but nobody waits for the disk: for the many tests that cut no power. */
+export const hastyFilePort: FilePort = {
+  ...denoFilePort,
+  openSync: (path, options) => withoutSyncs(denoFilePort.openSync(path, options)),
+};
+
+function withoutSyncs(handle: FileHandle): FileHandle {
+  return new Proxy(handle, {
+    get(target, name) {
+      if (name in SYNCS) return SYNCS[name];
+      const member: unknown = Reflect.get(target, name);
+      return typeof member === "function" ? member.bind(target) : member;
+    },
+  });
+}

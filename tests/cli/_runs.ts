@@ -1,0 +1,90 @@
+import { listRuns, readRunSync, type RunEvent } from "../../eventlog/mod.ts";
+
+/** What a test looks at in an event, whatever its type. */
+export type AnyEvent = RunEvent & {
+  node_id?: string;
+  error?: { kind: string; exit_code?: number; signal?: string };
+  reason?: string;
+  message?: string;
+  duration_ms?: number;
+};
+
+/** A flow of shell commands, by the ids of the nodes. */
+export function shellFlow(
+  commands: Record<string, string | { run: string } & Record<string, unknown>>,
+): string {
+  const nodes = Object.fromEntries(
+    Object.entries(commands).map(([id, command]) => {
+      const { run, ...rest } = typeof command === "string" ? { run: command } : command;
+      return [id, { run: ["sh", "-c", run], ...rest }];
+    }),
+  );
+  return JSON.stringify({ name: "flow", nodes });
+}
+
+/** Writes a flow file, and gives its name. */
+export async function writeFlow(
+  directory: string,
+  commands: Parameters<typeof shellFlow>[0],
+): Promise<string> {
+  await Deno.writeTextFile(`${directory}/flow.json`, shellFlow(commands));
+  return "flow.json";
+}
+
+/** The only run below a root. */
+export async function onlyRun(root: string): Promise<string> {
+  const runs = await listRuns(root);
+  if (runs.length !== 1) throw new Error(`There are ${runs.length} runs`);
+  return runs[0]!;
+}
+
+/** The events of a run. */
+export function eventsOf(root: string, runId: string): AnyEvent[] {
+  return [...readRunSync<AnyEvent>(root, runId)].flatMap(({ events, gaps }) => {
+    if (gaps.length > 0) throw new Error(`The log has gaps: ${JSON.stringify(gaps)}`);
+    return events.map(({ event }) => event);
+  });
+}
+
+/** An event as `type node`. */
+export function outlineOf(events: AnyEvent[]): string[] {
+  return events.map(({ type, node_id: node }) => node === undefined ? type : `${type} ${node}`);
+}
+
+/** What a node printed to one of its outputs. */
+export function outputOf(
+  run: { root: string; runId: string },
+  file: string,
+): Promise<string> {
+  return Deno.readTextFile(`${run.root}/runs/${run.runId}/nodes/${file}`);
+}
+
+/** What lies in a directory, sorted. */
+export function namesIn(directory: string): string[] {
+  return Array.from(Deno.readDirSync(directory), ({ name }) => name).toSorted();
+}
+
+/** Resolves when a file is there. */
+export async function untilExists(directory: string, name: string): Promise<void> {
+  const watcher = Deno.watchFs(directory);
+  const isThere = () => namesIn(directory).includes(name);
+  if (isThere()) return watcher.close();
+  for await (const _ of watcher) {
+    if (isThere()) break;
+  }
+}
+
+/** Whether a process runs; one that has ended and waits for its parent does not. */
+export function isRunning(pid: number): boolean {
+  try {
+    Deno.kill(pid, "SIGCONT");
+  } catch {
+    return false;
+  }
+  if (Deno.build.os !== "linux") return true;
+  try {
+    return !/\) [ZX] /.test(Deno.readTextFileSync(`/proc/${pid}/stat`));
+  } catch {
+    return false;
+  }
+}

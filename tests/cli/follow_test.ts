@@ -1,0 +1,105 @@
+import { assertEquals, assertMatch } from "@std/assert";
+import { openEventLog, type RunEvent } from "../../eventlog/mod.ts";
+import { withTempDir } from "../_util/temp.ts";
+import { HAS_SIGNALS, start, startTaffrail, taffrail } from "./_command.ts";
+import { onlyRun, writeFlow } from "./_runs.ts";
+
+function event(type: string, members: Record<string, unknown> = {}): RunEvent {
+  const base = { id: "01kpfntqeej7vhn935kc0tm9vp", ts: "2026-04-15T12:00:00Z", run_id: "live" };
+  return { type, ...base, ...members };
+}
+
+Deno.test("taffrail follow prints the events that are there, then those that come, to the end", async () => {
+  await withTempDir(async (cwd) => {
+    await using log = await openEventLog({ root: `${cwd}/.taffrail`, runId: "live" });
+    await log.append(event("pipe.started", { pipe: "ci" }));
+    await using command = startTaffrail(["follow", "li"], { cwd });
+    await command.stdout.find(/pipe.started {4}ci$/);
+    await log.append(event("node.started", { node_id: "a", kind: "command", name: "deno lint" }));
+    await command.stdout.find(/node.started {4}a {2}deno lint$/);
+    const error = { kind: "crash", exit_code: 3 };
+    await log.append(event("node.failed", { node_id: "a", error, duration_ms: 1234 }));
+    await log.append(event("\x1b[31mnews", { node_id: "b" }));
+    await log.append(event("pipe.aborted", { reason: "node a failed: crash" }));
+    const { code, stdout } = await command.end();
+    assertEquals(code, 0);
+    assertEquals(
+      stdout,
+      `2026-04-15T12:00:00Z  pipe.started    ci
+2026-04-15T12:00:00Z  node.started    a  deno lint
+2026-04-15T12:00:00Z  node.failed     a  crash, exit code 3, 1.2s
+2026-04-15T12:00:00Z  news       b
+2026-04-15T12:00:00Z  pipe.aborted    node a failed: crash
+the run has been aborted
+`,
+    );
+  });
+});
+
+Deno.test("taffrail follow --json prints the events as they are, with their seq, and how it ended", async () => {
+  await withTempDir(async (cwd) => {
+    const flow = await writeFlow(cwd, { a: "true" });
+    await taffrail(["run", flow], { cwd });
+    const root = `${cwd}/.taffrail`;
+    const runId = await onlyRun(root);
+    const path = `${root}/runs/${runId}/events.jsonl`;
+    const lines = (await Deno.readTextFile(path)).trimEnd().split("\n");
+    const events = lines.map((line) => JSON.parse(line));
+    await Deno.writeTextFile(path, ["oops", ...lines, ""].join("\n"));
+    const { code, stdout } = await taffrail(["follow", "--json", runId], { cwd });
+    assertEquals(code, 0);
+    const printed = stdout.trimEnd().split("\n").map((line) => JSON.parse(line));
+    assertEquals({ ...printed[0], gap: printed[0].gap.reason }, { seq: 1, gap: "not-json" });
+    assertEquals(printed.slice(1, -1), events.map((event, index) => ({ seq: index + 2, event })));
+    assertEquals(printed.at(-1), { end: "completed" });
+  });
+});
+
+Deno.test("taffrail follow ends when the last one who had the run open goes away (OST-4)", async () => {
+  await withTempDir(async (cwd) => {
+    const log = await openEventLog({ root: `${cwd}/.taffrail`, runId: "live" });
+    await log.append(event("pipe.started", { pipe: "ci" }));
+    await using command = startTaffrail(["follow", "--json", "live"], { cwd });
+    await command.stdout.find(/"seq":1/);
+    await log.append(event("node.started", { node_id: "a", kind: "command" }));
+    await log.close();
+    const { code, stdout } = await command.end();
+    const [, second, end] = stdout.trimEnd().split("\n").map((line) => JSON.parse(line));
+    assertEquals({ code, seq: second.seq, end }, { code: 0, seq: 2, end: { end: "not-live" } });
+  });
+});
+
+Deno.test("taffrail follow of a run that was killed tells the torn end, and that it is over", async () => {
+  await withTempDir(async (cwd) => {
+    await Deno.mkdir(`${cwd}/.taffrail/runs/x`, { recursive: true });
+    const text = `${JSON.stringify(event("pipe.started", { pipe: "ci" }))}\n{"type":"node.st`;
+    await Deno.writeTextFile(`${cwd}/.taffrail/runs/x/events.jsonl`, text);
+    const { code, stdout } = await taffrail(["follow", "x"], { cwd });
+    assertEquals(code, 0);
+    const [, torn, end] = stdout.split("\n");
+    assertMatch(torn!, /^line 2: torn: /);
+    assertMatch(end!, /^\[ORPHAN\?\] /);
+  });
+});
+
+Deno.test({
+  name: "taffrail follow shows a run of another process while it runs",
+  ignore: !HAS_SIGNALS,
+  fn: () =>
+    withTempDir(async (cwd) => {
+      const flow = await writeFlow(cwd, { a: "read _ <go" });
+      await start("mkfifo", ["go"], { cwd }).end();
+      await using run = startTaffrail(["run", flow], { cwd });
+      const runId = (await run.stdout.find(/^run_id=/)).slice(7);
+      await run.stdout.find(/^▸ a/);
+      await using follow = startTaffrail(["follow", runId], { cwd });
+      await follow.stdout.find(/node.started/);
+      await Deno.writeTextFile(`${cwd}/go`, "\n");
+      const { stdout } = await follow.end();
+      assertMatch(
+        stdout,
+        /node\.completed {2}a .*\n.* pipe\.completed .*\nthe run has completed\n$/,
+      );
+      assertEquals((await run.end()).code, 0);
+    }),
+});

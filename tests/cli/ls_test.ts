@@ -1,0 +1,170 @@
+import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
+import { openEventLog, type RunEvent } from "../../eventlog/mod.ts";
+import { withTempDir } from "../_util/temp.ts";
+import { taffrail } from "./_command.ts";
+import { namesIn } from "./_runs.ts";
+
+let lastId = 0;
+
+/** An event of a run, at a second of a minute. */
+function event(runId: string, second: number, members: Record<string, unknown>): RunEvent {
+  const id = String(++lastId).padStart(26, "0");
+  const ts = `2026-04-15T12:00:${String(second).padStart(2, "0")}Z`;
+  return { id, ts, run_id: runId, ...members } as RunEvent;
+}
+
+function pipeStarted(runId: string, nodes: string[]): RunEvent {
+  const members = { type: "pipe.started", pipe: "ci", inputs: [], distro_version: "0", nodes };
+  return event(runId, 0, members);
+}
+
+function nodeCompleted(runId: string, second: number, node: string): RunEvent {
+  return event(runId, second, { type: "node.completed", node_id: node });
+}
+
+async function record(root: string, runId: string, events: unknown[]): Promise<void> {
+  await using log = await openEventLog<unknown>({ root, runId });
+  await log.appendAll(events);
+}
+
+Deno.test("taffrail ls says kindly that there are no runs, and creates nothing", async () => {
+  await withTempDir(async (cwd) => {
+    const { code, stdout } = await taffrail(["ls"], { cwd });
+    assertEquals(code, 0);
+    assertEquals(
+      stdout,
+      "No runs in .taffrail yet. Record one: taffrail exec -- COMMAND, or\ntaffrail run FLOW\n",
+    );
+    assertEquals(namesIn(cwd), []);
+    const json = await taffrail(["ls", "--json"], { cwd });
+    assertEquals(JSON.parse(json.stdout), { root: ".taffrail", runs: [] });
+  });
+});
+
+Deno.test("taffrail ls lists id, flow, state, progress and time, the newest last (OST-2, OST-4)", async () => {
+  await withTempDir(async (cwd) => {
+    const root = `${cwd}/.taffrail`;
+    await record(root, "c-done", [
+      pipeStarted("c-done", ["a"]),
+      nodeCompleted("c-done", 1, "a"),
+      event("c-done", 2, { type: "pipe.completed" }),
+    ]);
+    await record(root, "b-failed", [
+      pipeStarted("b-failed", ["a", "b"]),
+      event("b-failed", 3, { type: "node.failed", node_id: "a", error: { kind: "crash" } }),
+      event("b-failed", 3, { type: "pipe.aborted", reason: "node a failed: crash" }),
+    ]);
+    await record(root, "a-orphan", [
+      pipeStarted("a-orphan", ["a"]),
+      nodeCompleted("a-orphan", 5, "a"),
+    ]);
+    await record(root, "d-empty", []);
+    await using live = await openEventLog({ root, runId: "e-live" });
+    await live.append(pipeStarted("e-live", ["a", "b"]));
+    await live.append(nodeCompleted("e-live", 9, "a"));
+
+    const { code, stdout } = await taffrail(["ls"], { cwd });
+    assertEquals(code, 0);
+    assertEquals(
+      stdout,
+      `RUN       FLOW  STATE      NODES  LAST
+d-empty         [ORPHAN?]    0/0
+c-done    ci    completed    1/1  2026-04-15T12:00:02Z
+b-failed  ci    aborted      0/2  2026-04-15T12:00:03Z
+a-orphan  ci    [ORPHAN?]    1/1  2026-04-15T12:00:05Z
+e-live    ci    running      1/2  2026-04-15T12:00:09Z
+`,
+    );
+    const { runs } = JSON.parse((await taffrail(["ls", "--json"], { cwd })).stdout);
+    assertEquals(runs[2], {
+      run_id: "b-failed",
+      pipe: "ci",
+      state: { Aborted: { reason: "node a failed: crash" } },
+      is_orphan: false,
+      last_ts: "2026-04-15T12:00:03Z",
+      nodes_completed: 0,
+      nodes_total: 2,
+    });
+    assertEquals([runs[3].is_orphan, runs[4].is_orphan], [true, false]);
+  });
+});
+
+Deno.test("taffrail ls reads both ends of a long log, and then counts no nodes", async () => {
+  await withTempDir(async (cwd) => {
+    const root = `${cwd}/.taffrail`;
+    const ids = Array.from({ length: 2000 }, (_, index) => `node-${index}`);
+    await record(root, "long", [
+      pipeStarted("long", ids),
+      ...ids.map((id) => nodeCompleted("long", 7, id)),
+      event("long", 8, { type: "pipe.completed" }),
+    ]);
+    const { stdout } = await taffrail(["ls"], { cwd });
+    assertMatch(stdout, /\nlong {2}ci {4}completed {9}2026-04-15T12:00:08Z\n$/);
+    const { runs } = JSON.parse((await taffrail(["ls", "--json"], { cwd })).stdout);
+    assertEquals([runs[0].nodes_completed, runs[0].nodes_total], [null, null]);
+  });
+});
+
+/** What may lie below `runs/`, and what is said about it. */
+const DAMAGES: { name: string; damage: (run: string) => Promise<void>; says: RegExp }[] = [
+  {
+    name: "a run without a log",
+    damage: (run) => Deno.mkdir(run),
+    says: /unreadable: I\/O error on .*No such file/,
+  },
+  {
+    name: "a directory in place of the log",
+    damage: (run) => Deno.mkdir(`${run}/events.jsonl`, { recursive: true }),
+    says: /unreadable: ./,
+  },
+  {
+    name: "a log of something else",
+    damage: (run) => writeLog(run, '{"n":1}\n'),
+    says: /unreadable: its log has no event of a run that can be read$/,
+  },
+  {
+    name: "a log of NULs",
+    damage: (run) => writeLog(run, "\0".repeat(100)),
+    says: /unreadable: its log has no event of a run that can be read$/,
+  },
+  {
+    name: "events without the members that they need",
+    damage: (run) =>
+      writeLog(run, '{"type":"pipe.started","id":"1","ts":"t","run_id":"x","nodes":5}\n'),
+    says: /unreadable: its log has no event of a run that can be read$/,
+  },
+  {
+    name: "a run of a newer version",
+    damage: async (run) => {
+      await writeLog(run, "");
+      await Deno.writeTextFile(`${run}/run.json`, '{"format":2}');
+    },
+    says: /unreadable: Cannot use .*: it has format 2/,
+  },
+];
+
+async function writeLog(run: string, text: string): Promise<void> {
+  await Deno.mkdir(run);
+  await Deno.writeTextFile(`${run}/events.jsonl`, text);
+}
+
+for (const { name, damage, says } of DAMAGES) {
+  Deno.test(`taffrail ls gives ${name} a line, and lists the other runs`, async () => {
+    await withTempDir(async (cwd) => {
+      const root = `${cwd}/.taffrail`;
+      await record(root, "good", [
+        pipeStarted("good", []),
+        event("good", 1, { type: "pipe.completed" }),
+      ]);
+      await damage(`${root}/runs/bad`);
+      const { code, stdout } = await taffrail(["ls"], { cwd });
+      assertEquals(code, 0);
+      const lines = stdout.trimEnd().split("\n");
+      assertMatch(lines[1]!, /^bad {3}unreadable: /);
+      assertMatch(lines[1]!, says);
+      assertStringIncludes(lines[2]!, "good  ci    completed");
+      const { runs } = JSON.parse((await taffrail(["ls", "--json"], { cwd })).stdout);
+      assertEquals(Object.keys(runs[0]), ["run_id", "problem"]);
+    });
+  });
+}

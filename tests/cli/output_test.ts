@@ -1,0 +1,137 @@
+import { assertEquals, assertStringIncludes } from "@std/assert";
+import { ByteRing } from "../../cli/flow/byte_ring.ts";
+import { OutputFile } from "../../cli/flow/output_file.ts";
+import { Random } from "../_util/random.ts";
+import { longCount, seed, withTempDir } from "../_util/temp.ts";
+import { taffrail } from "./_command.ts";
+import { eventsOf, onlyRun, outputOf, writeFlow } from "./_runs.ts";
+
+/** What a file must hold of all that was printed. */
+function bounded(all: Uint8Array, maxBytes: number): Uint8Array {
+  const headLength = Math.ceil(maxBytes / 2);
+  const left = all.length - maxBytes;
+  if (left <= 0) return all;
+  const head = all.subarray(0, headLength);
+  const line = `${head.at(-1) === 10 ? "" : "\n"}[taffrail: ${left} bytes left out]\n`;
+  const tail = all.subarray(headLength + left);
+  return Uint8Array.of(...head, ...new TextEncoder().encode(line), ...tail);
+}
+
+Deno.test("OutputFile keeps the first half and the last half, whatever comes in whatever parts", async () => {
+  await withTempDir((directory) => {
+    const random = new Random(seed());
+    for (let round = 0; round < longCount(300, 20_000); round++) {
+      const maxBytes = 1 + random.below(40);
+      const all = Uint8Array.from({ length: random.below(120) }, () => 9 + random.below(3));
+      const path = `${directory}/out`;
+      const file = new OutputFile(path, maxBytes);
+      for (let at = 0; at < all.length;) {
+        const end = at + random.below(30);
+        file.write(all.subarray(at, end));
+        at = end;
+      }
+      file.finish();
+      assertEquals(Deno.readFileSync(path), bounded(all, maxBytes), `${maxBytes} of ${all}`);
+    }
+  });
+});
+
+Deno.test("ByteRing keeps the last bytes and counts the others", () => {
+  const ring = new ByteRing(4);
+  const kept = () => ring.parts.flatMap((part) => [...part]);
+  ring.push(Uint8Array.of(1, 2, 3));
+  assertEquals({ kept: kept(), dropped: ring.dropped }, { kept: [1, 2, 3], dropped: 0 });
+  ring.push(Uint8Array.of(4, 5));
+  assertEquals({ kept: kept(), dropped: ring.dropped }, { kept: [2, 3, 4, 5], dropped: 1 });
+  ring.push(Uint8Array.of(6, 7, 8, 9, 10, 11));
+  assertEquals({ kept: kept(), dropped: ring.dropped }, { kept: [8, 9, 10, 11], dropped: 7 });
+});
+
+Deno.test("taffrail run keeps a flood within --max-output, its beginning and its end", async () => {
+  await withTempDir(async (cwd) => {
+    const lines = 1_000_000;
+    const flow = await writeFlow(cwd, { flood: `seq ${lines}; seq ${lines} >&2; exit 1` });
+    const args = ["run", "--max-output", "64KiB", flow];
+    const { code, stdout } = await taffrail(args, { cwd });
+    assertEquals(code, 1);
+    assertStringIncludes(stdout, `  | ${lines}\n`);
+    const all = Array.from({ length: lines }, (_, index) => `${index + 1}\n`).join("");
+    const leftOut = all.length - 65536;
+    const root = `${cwd}/.taffrail`;
+    const runId = await onlyRun(root);
+    for (const file of ["flood.1.out", "flood.1.err"]) {
+      const text = await outputOf({ root, runId }, file);
+      const [head, tail] = text.split(`[taffrail: ${leftOut} bytes left out]\n`);
+      assertEquals(head?.trimEnd(), all.slice(0, 32768).trimEnd());
+      assertEquals(tail, all.slice(-32768));
+    }
+    const message = eventsOf(root, runId)[2]?.message?.split("\n");
+    assertEquals({ lines: message?.length, last: message?.at(-1) }, {
+      lines: 20,
+      last: `${lines}`,
+    });
+  });
+});
+
+Deno.test("taffrail shows what was printed without what would steer the terminal", async () => {
+  await withTempDir(async (cwd) => {
+    const print =
+      "printf '\\033[2J\\033]0;title\\007\\033[31mred\\033[0m\\r\\n10%%\\r99%%\\n\\351\\n'";
+    const flow = await writeFlow(cwd, { a: `${print} >&2; exit 1` });
+    const { stdout } = await taffrail(["run", flow], { cwd });
+    assertStringIncludes(stdout, "  | red\n  | 99%\n  | \ufffd\n");
+    assertEquals(stdout.includes("\x1b"), false);
+    const root = `${cwd}/.taffrail`;
+    const events = eventsOf(root, await onlyRun(root));
+    assertEquals(events[2]?.message, "red\n99%\n\ufffd");
+  });
+});
+
+/** A small limit on the size of files stands for a full disk, and needs no rights. */
+function fullDiskAt(blocks: number): string {
+  return `trap '' XFSZ; ulimit -f ${blocks}; exec "$@"`;
+}
+
+Deno.test({
+  name: "taffrail run stops, says so and exits with 1 when the log cannot be written",
+  ignore: Deno.build.os === "windows",
+  fn: () =>
+    withTempDir(async (cwd) => {
+      const nodes = Array.from({ length: 40 }, (_, index) => [`node-${index}`, "true"]);
+      const flow = await writeFlow(cwd, Object.fromEntries(nodes));
+      const { code, stdout, stderr } = await taffrail(["run", flow], { cwd, shell: fullDiskAt(8) });
+      const root = `${cwd}/.taffrail`;
+      const runId = await onlyRun(root);
+      assertEquals(code, 1);
+      assertStringIncludes(stderr, `Cannot record run ${runId}: I/O error on .taffrail/runs/`);
+      assertStringIncludes(
+        stderr,
+        "; the run was stopped: free some space, or choose another --root",
+      );
+      // What was acknowledged is there, and nothing else: the reader would find a torn line.
+      const types = eventsOf(root, runId).map(({ type }) => type);
+      const started = types.filter((type) => type === "node.started").length;
+      assertEquals(stdout.split("\n").filter((line) => line.startsWith("▸")).length, started);
+      assertStringIncludes((await taffrail(["ls"], { cwd })).stdout, "[ORPHAN?]");
+    }),
+});
+
+Deno.test({
+  name: "taffrail run ends a command whose output cannot be recorded, and exits with 1",
+  ignore: Deno.build.os === "windows",
+  fn: () =>
+    withTempDir(async (cwd) => {
+      const flow = await writeFlow(cwd, {
+        flood: "head -c 1000000 /dev/zero; exec sleep 1000",
+        next: "true",
+      });
+      const { code, stderr } = await taffrail(["run", flow], { cwd, shell: fullDiskAt(64) });
+      assertEquals(code, 1);
+      assertStringIncludes(stderr, "Cannot record what node flood prints: ");
+      const root = `${cwd}/.taffrail`;
+      const [failed, aborted] = eventsOf(root, await onlyRun(root)).slice(-2);
+      assertEquals(failed?.error, { kind: "cancelled" });
+      assertStringIncludes(failed?.message ?? "", "Cannot record what node flood prints: ");
+      assertStringIncludes(aborted?.reason ?? "", "Cannot record what node flood prints: ");
+    }),
+});

@@ -1,0 +1,275 @@
+import { assertEquals, assertThrows } from "@std/assert";
+import { resolve } from "node:path";
+import { parseFlow } from "../../cli/flow/parse_flow.ts";
+import { nextReadyNode } from "../../cli/flow/order.ts";
+import { UsageError } from "../../cli/usage_error.ts";
+
+Deno.test("parseFlow() reads names, commands, needs, timeouts, variables and directories", () => {
+  const text = `{
+    "name": "ci",
+    "nodes": {
+      "2": { "run": ["deno", "lint"], "needs": ["1"], "timeout": "1.5s" },
+      "1": { "run": ["deno", "fmt"], "env": { "CI": "1" }, "cwd": "../core" }
+    }
+  }`;
+  assertEquals(parseFlow(text, "flows/ci.json"), {
+    path: "flows/ci.json",
+    name: "ci",
+    nodes: [
+      {
+        id: "2",
+        run: ["deno", "lint"],
+        needs: ["1"],
+        timeoutMs: 1500,
+        env: {},
+        cwd: resolve("flows"),
+      },
+      { id: "1", run: ["deno", "fmt"], needs: [], env: { CI: "1" }, cwd: resolve("core") },
+    ],
+  });
+});
+
+/** What is wrong in a flow, and what is said about it. */
+interface Mistake {
+  name: string;
+  flow: string | Record<string, unknown>;
+  says: string;
+}
+
+/** One mistake in node `a`. */
+function inNode(name: string, node: unknown, says: string): Mistake {
+  return { name, flow: { name: "ci", nodes: { a: node } }, says: `node "a" ${says}` };
+}
+
+/** Nodes with ids that are refused. */
+function inIds(name: string, ids: string[], says: string): Mistake {
+  const nodes = Object.fromEntries(ids.map((id) => [id, { run: ["x"] }]));
+  return { name, flow: { name: "ci", nodes }, says };
+}
+
+/** Nodes with needs that are refused. */
+function inNeeds(name: string, needs: Record<string, string[]>, says: string): Mistake {
+  const nodes = Object.entries(needs).map(([id, needs]) => [id, { run: ["x"], needs }]);
+  return { name, flow: { name: "ci", nodes: Object.fromEntries(nodes) }, says };
+}
+
+const MISTAKES: Mistake[] = [
+  {
+    name: "text that is no JSON",
+    flow: '{\n  "name": ci }',
+    says: "line 2, column 11: a value is missing",
+  },
+  {
+    name: "a comma too many",
+    flow: '{"name":"ci",}',
+    says: 'line 1, column 14: a name in double quotes or "}" is missing',
+  },
+  {
+    name: "an open object",
+    flow: '{"name":"ci"',
+    says: 'line 1, column 13: "," or "}" is missing',
+  },
+  { name: "an open list", flow: '{"nodes":[1', says: 'line 1, column 12: "," or "]" is missing' },
+  {
+    name: "an open text",
+    flow: '{"name": "ci',
+    says: "line 1, column 10: this text has no closing quote",
+  },
+  { name: "a missing colon", flow: '{"name" "ci"}', says: 'line 1, column 9: ":" is missing' },
+  {
+    name: "a number that is none",
+    flow: '{"name": 1.2.3}',
+    says: "line 1, column 10: 1.2.3 is no JSON",
+  },
+  {
+    name: "text behind the end",
+    flow: "{} x",
+    says: "line 1, column 4: nothing may follow the value",
+  },
+  { name: "no text at all", flow: "", says: "line 1, column 1: a value is missing" },
+  {
+    name: "too many lists in lists",
+    flow: "[".repeat(100_000),
+    says: "line 1, column 66: it is nested too deeply",
+  },
+  {
+    name: "a key that stands twice",
+    flow: '{"name":"ci","nodes":{"lint":{"run":["a"],\n"run":["b"]}}}',
+    says: 'line 2, column 1: "run" stands here for the second time in nodes.lint',
+  },
+  { name: "no object", flow: "[]", says: 'it is no JSON object: write { "name": …, "nodes": … }' },
+  { name: "no name", flow: { nodes: {} }, says: 'it has no "name": add one, such as "ci"' },
+  { name: "a name that is no text", flow: { name: 1, nodes: {} }, says: "name 1 is no text" },
+  {
+    name: "a name that could be no file",
+    flow: { name: "a/b", nodes: {} },
+    says: "name \"a/b\" may only have letters, digits, '.', '_' and '-'",
+  },
+  { name: "no nodes", flow: { name: "ci" }, says: 'it has no "nodes": add at least one' },
+  {
+    name: "nodes in a list",
+    flow: { name: "ci", nodes: [] },
+    says: '"nodes" must be an object of nodes by their id',
+  },
+  {
+    name: "an empty node list",
+    flow: { name: "ci", nodes: {} },
+    says: '"nodes" is empty: add at least one node',
+  },
+  {
+    name: "an unknown key of the flow",
+    flow: { name: "ci", node: {} },
+    says: 'it has the unknown key "node": known are name, nodes',
+  },
+  {
+    name: "constraints, which are not supported yet",
+    flow: { name: "ci", nodes: {}, constraints: {} },
+    says: '"constraints" are not supported yet: leave them out; nodes run one at a time',
+  },
+
+  inNode("a node that is no object", "deno lint", 'must be an object: { "run": [PROGRAM, …] }'),
+  inNode(
+    "an unknown key of a node",
+    { run: ["x"], need: [] },
+    'has the unknown key "need": known are run, needs, timeout, env, cwd',
+  ),
+  inNode(
+    "a task, which is not supported yet",
+    { task: "lint" },
+    'has a "task", which is not supported yet: give its command as "run"',
+  ),
+  inNode("no command", {}, 'has no "run": add its command, such as ["deno", "lint"]'),
+  inNode(
+    "a command as one text",
+    { run: "deno lint" },
+    'has a text as "run": write a list, such as ["deno", "lint"], or ["sh", "-c", TEXT]',
+  ),
+  inNode("a command of numbers", { run: [1] }, 'has a "run" that is no list of texts'),
+  inNode("an empty command", { run: [] }, 'names no program in "run"'),
+  inNode(
+    "needs that are no list",
+    { run: ["x"], needs: "b" },
+    'has a "needs" that is no list of texts',
+  ),
+  inNode("a need that stands twice", { run: ["x"], needs: ["b", "b"] }, 'needs "b" twice'),
+  inNode(
+    "a timeout that is a number",
+    { run: ["x"], timeout: 30 },
+    'has the timeout 30, which is no text: write one, such as "30s"',
+  ),
+  inNode(
+    "a bad duration",
+    { run: ["x"], timeout: "30 sec" },
+    'has the timeout "30 sec", which is no duration: write a number with ms, s, m or h, such as "30s"',
+  ),
+  inNode(
+    "a duration of nothing",
+    { run: ["x"], timeout: "0s" },
+    'has the timeout "0s", which leaves no time: leave it out, or write more',
+  ),
+  inNode(
+    "a duration too long for a timer",
+    { run: ["x"], timeout: "597h" },
+    'has the timeout "597h", which is too long: write at most 596h',
+  ),
+  inNode(
+    "variables in a list",
+    { run: ["x"], env: [] },
+    'has an "env" that is no object of texts',
+  ),
+  inNode(
+    "a variable without a name",
+    { run: ["x"], env: { "": "x" } },
+    'sets the variable "", which is no name of a variable',
+  ),
+  inNode(
+    "a variable that is a number",
+    { run: ["x"], env: { CI: 1 } },
+    'sets the variable "CI" to something that is no text',
+  ),
+  inNode(
+    "a variable of ours",
+    { run: ["x"], env: { TAFFRAIL_ROOT: "x" } },
+    'sets the variable "TAFFRAIL_ROOT", which is set for every node',
+  ),
+  inNode(
+    "a directory that is no text",
+    { run: ["x"], cwd: 1 },
+    "has the cwd 1, which is no path",
+  ),
+  inIds(
+    "an id that could be no file",
+    ["a b"],
+    "node \"a b\" may only have letters, digits, '.', '_' and '-'",
+  ),
+  inIds(
+    "an id that leaves the directory",
+    [".."],
+    "node \"..\" may not begin or end with '.' or '-'",
+  ),
+  inIds("an id that is a device", ["con.x"], 'node "con.x" is the name of a Windows device'),
+  inIds(
+    "an id that is too long",
+    ["x".repeat(65)],
+    `node "${"x".repeat(65)}" must have 1 to 64 characters`,
+  ),
+  inIds(
+    "ids that differ only in case",
+    ["Lint", "lint"],
+    'nodes "Lint" and "lint" differ only in case',
+  ),
+  inNeeds(
+    "an unknown need",
+    { a: [], b: ["c"] },
+    'node "b" needs "c", which is no node: the other nodes are a',
+  ),
+  inNeeds(
+    "an unknown need of the only node",
+    { a: ["c"] },
+    'node "a" needs "c", which is no node: there is no other node',
+  ),
+  inNeeds(
+    "a node that needs itself",
+    { a: ["a"] },
+    'its nodes need each other in a cycle: "a" needs "a"; remove one of these needs',
+  ),
+  inNeeds(
+    "a cycle behind other nodes",
+    { start: [], a: ["start", "c"], b: ["a"], c: ["b"], end: ["c"] },
+    'its nodes need each other in a cycle: "a" needs "c", "c" needs "b", "b" needs "a"; remove one of these needs',
+  ),
+];
+
+for (const { name, flow, says } of MISTAKES) {
+  Deno.test(`parseFlow() refuses ${name}`, () => {
+    const text = typeof flow === "string" ? flow : JSON.stringify(flow);
+    const error = assertThrows(() => parseFlow(text, "ci.json"), UsageError);
+    assertEquals(error.message, `Cannot run ci.json: ${says}`);
+  });
+}
+
+Deno.test("nextReadyNode() names the first node of the file that has all it needs", () => {
+  const nodes = parseFlow(
+    '{"name":"x","nodes":{"c":{"run":["x"],"needs":["a","b"]},"b":{"run":["x"]},"a":{"run":["x"]}}}',
+    "x.json",
+  ).nodes;
+  const order: string[] = [];
+  const done = new Set<string>();
+  for (;;) {
+    const node = nextReadyNode(nodes, { started: done, completed: done });
+    if (node === undefined) break;
+    order.push(node.id);
+    done.add(node.id);
+  }
+  assertEquals(order, ["b", "a", "c"]);
+  const started = new Set(["a", "b"]);
+  assertEquals(nextReadyNode(nodes, { started, completed: new Set(["a"]) }), undefined);
+});
+
+Deno.test("parseFlow() reads the flow that the demo runs", async () => {
+  const path = `${import.meta.dirname}/../../examples/ci.flow.json`;
+  const flow = parseFlow(await Deno.readTextFile(path), path);
+  assertEquals(flow.nodes.map(({ id }) => id), ["format", "lint", "check", "test"]);
+  const testFile = flow.nodes.at(-1)!.run.at(-1)!;
+  assertEquals(import.meta.filename?.replaceAll("\\", "/").endsWith(testFile), true);
+});

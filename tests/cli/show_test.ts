@@ -1,0 +1,138 @@
+import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
+import { withTempDir } from "../_util/temp.ts";
+import { taffrail } from "./_command.ts";
+import { onlyRun, writeFlow } from "./_runs.ts";
+
+const ROOT = ".taffrail";
+
+async function makeRuns(cwd: string, ids: string[]): Promise<void> {
+  for (const id of ids) {
+    await Deno.mkdir(`${cwd}/${ROOT}/runs/${id}`, { recursive: true });
+    await Deno.writeTextFile(`${cwd}/${ROOT}/runs/${id}/events.jsonl`, "");
+  }
+}
+
+Deno.test("taffrail show prints the run, its nodes with their marks, and what a failed one printed (OST-2)", async () => {
+  await withTempDir(async (cwd) => {
+    const flow = await writeFlow(cwd, {
+      lint: "true",
+      test: { run: "echo bad >&2; exit 4", needs: ["lint"] },
+      pack: { run: "true", needs: ["test"] },
+    });
+    const ran = await taffrail(["run", flow], { cwd });
+    const runId = await onlyRun(`${cwd}/${ROOT}`);
+    const { code, stdout, stderr } = await taffrail(["show", runId.slice(0, 12)], { cwd });
+    assertEquals({ code, stderr }, { code: 0, stderr: "" });
+    const [table, tail] = stdout.split("\ntest, the end of ");
+    assertStringIncludes(ran.stdout, table!);
+    assertMatch(
+      table!,
+      /\n {2}✓ lint +\d+ms\n {2}✗ test +\d+ms {2}crash, exit code 4\n {2}⏸ pack /,
+    );
+    assertEquals(tail, `${ROOT}/runs/${runId}/nodes/test.1.err:\n  | bad\n`);
+  });
+});
+
+Deno.test("taffrail show tells what is in the log where the output files are gone", async () => {
+  await withTempDir(async (cwd) => {
+    const flow = await writeFlow(cwd, { test: "echo bad >&2; echo worse >&2; exit 4" });
+    await taffrail(["run", flow], { cwd });
+    const runId = await onlyRun(`${cwd}/${ROOT}`);
+    await Deno.remove(`${cwd}/${ROOT}/runs/${runId}/nodes`, { recursive: true });
+    const { stdout } = await taffrail(["show", runId], { cwd });
+    assertStringIncludes(stdout, "\n\ntest:\n  | bad\n  | worse\n");
+  });
+});
+
+Deno.test("taffrail show uses what can be read of a damaged log, and says what cannot", async () => {
+  await withTempDir(async (cwd) => {
+    const flow = await writeFlow(cwd, { test: "true" });
+    await taffrail(["run", flow], { cwd });
+    const runId = await onlyRun(`${cwd}/${ROOT}`);
+    const path = `${cwd}/${ROOT}/runs/${runId}/events.jsonl`;
+    const lines = (await Deno.readTextFile(path)).split("\n");
+    lines.splice(1, 0, "garbage", '{"type":"node.failed","id":"1","ts":"t","run_id":"x"}');
+    await Deno.writeTextFile(path, lines.join("\n"));
+    const { code, stdout } = await taffrail(["show", runId], { cwd });
+    assertEquals(code, 0);
+    assertStringIncludes(stdout, "\nlines   2 unusable; line 2: not-json: ");
+    assertStringIncludes(stdout, "✓ test");
+    const report = JSON.parse((await taffrail(["show", "--json", runId], { cwd })).stdout);
+    assertEquals(report.damaged_lines, 2);
+    assertMatch(report.first_damage, /^line 2: not-json: /);
+  });
+});
+
+Deno.test("taffrail show reads no file that a node id in a log leads to", async () => {
+  await withTempDir(async (cwd) => {
+    const failed = {
+      id: "1",
+      ts: "2026-04-15T12:00:00Z",
+      run_id: "x",
+      type: "node.failed",
+      node_id: "../../../secret",
+      error: { kind: "crash" },
+      attempt: 1,
+    };
+    await makeRuns(cwd, ["x"]);
+    await Deno.writeTextFile(`${cwd}/${ROOT}/runs/x/events.jsonl`, `${JSON.stringify(failed)}\n`);
+    await Deno.writeTextFile(`${cwd}/secret.1.err`, "sesame\n");
+    const { code, stdout } = await taffrail(["show", "x"], { cwd });
+    assertEquals({ code, leaks: stdout.includes("sesame") }, { code: 0, leaks: false });
+  });
+});
+
+/** What is asked for among the runs `ci-1` to `ci-7`, `deploy-1` and `deploy-12`, and the answer. */
+const QUESTIONS: { wanted: string; code: number; says: string }[] = [
+  { wanted: "deploy-12", code: 0, says: "" },
+  { wanted: "deploy-1", code: 0, says: "" },
+  { wanted: "ci-3", code: 0, says: "" },
+  {
+    wanted: "deploy",
+    code: 2,
+    says: 'Cannot tell which run "deploy" is: deploy-1, deploy-12 begin so; write more of its id\n',
+  },
+  {
+    wanted: "ci",
+    code: 2,
+    says:
+      'Cannot tell which run "ci" is: ci-1, ci-2, ci-3, ci-4, ci-5 and 2 more begin so; write more of its id\n',
+  },
+  {
+    wanted: "deploy-13",
+    code: 1,
+    says: 'Cannot find run "deploy-13" in .taffrail: did you mean deploy-12, deploy-1?\n',
+  },
+  {
+    wanted: "loy-12",
+    code: 1,
+    says: 'Cannot find run "loy-12" in .taffrail: did you mean deploy-12?\n',
+  },
+  {
+    wanted: "../runs/ci-1",
+    code: 1,
+    says: 'Cannot find run "../runs/ci-1" in .taffrail: taffrail ls lists its 9 runs\n',
+  },
+];
+
+for (const { wanted, code, says } of QUESTIONS) {
+  Deno.test(`taffrail show ${wanted} finds the run by the beginning of its id, or says which there are (OST-2)`, async () => {
+    await withTempDir(async (cwd) => {
+      const numbers = [1, 2, 3, 4, 5, 6, 7];
+      await makeRuns(cwd, [...numbers.map((n) => `ci-${n}`), "deploy-1", "deploy-12"]);
+      const ended = await taffrail(["show", wanted], { cwd });
+      assertEquals({ code: ended.code, stderr: ended.stderr }, { code, stderr: says });
+      if (code === 0) assertStringIncludes(ended.stdout, `${wanted}  [ORPHAN?]\n`);
+    });
+  });
+}
+
+Deno.test("taffrail show says so where there are no runs at all", async () => {
+  await withTempDir(async (cwd) => {
+    const { code, stderr } = await taffrail(["show", "x"], { cwd });
+    assertEquals({ code, stderr }, {
+      code: 1,
+      stderr: 'Cannot find run "x": .taffrail has no runs\n',
+    });
+  });
+});

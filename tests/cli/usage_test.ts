@@ -1,0 +1,168 @@
+import { assertEquals, assertStringIncludes } from "@std/assert";
+import { VERSION } from "../../eventlog/mod.ts";
+import { withTempDir } from "../_util/temp.ts";
+import { taffrail } from "./_command.ts";
+import { namesIn } from "./_runs.ts";
+
+const VERBS = ["run", "exec", "ls", "show", "follow"];
+
+/** What is called wrongly, and what is said about it. */
+const MISTAKES: { args: string[]; says: string; flow?: unknown }[] = [
+  { args: [], says: "Say what to do: taffrail run|exec|ls|show|follow; see taffrail --help" },
+  {
+    args: ["shwo"],
+    says: 'There is no "shwo": taffrail run|exec|ls|show|follow; see taffrail --help',
+  },
+  {
+    args: ["--root", "x", "ls"],
+    says: 'Say what to do before "--root": taffrail run|exec|ls|show|follow; see taffrail --help',
+  },
+  { args: ["ls", "--jsno"], says: "Unknown option '--jsno'; see taffrail ls --help" },
+  {
+    args: ["ls", "--root"],
+    says: "Option '--root <value>' argument missing; see taffrail ls --help",
+  },
+  { args: ["ls", "--root="], says: "Option '--root' is empty; see taffrail ls --help" },
+  {
+    args: ["ls", "--json=1"],
+    says: "Option '--json' does not take an argument; see taffrail ls --help",
+  },
+  { args: ["ls", "x-1"], says: "taffrail ls takes no argument; for one run, taffrail show x-1" },
+  { args: ["show"], says: "taffrail show needs a run; see taffrail show --help" },
+  { args: ["follow", "a", "b"], says: "taffrail follow takes one run; see taffrail follow --help" },
+  { args: ["run"], says: "taffrail run needs a flow file; see taffrail run --help" },
+  { args: ["run", "a", "b"], says: "taffrail run takes one flow file; see taffrail run --help" },
+  { args: ["run", "gone.json"], says: "Cannot read the flow gone.json: there is no such file" },
+  { args: ["run", "."], says: "Cannot read the flow .: it is a directory" },
+  { args: ["run", "latin1.json"], says: "Cannot read the flow latin1.json: it is not UTF-8" },
+  {
+    args: ["run", "--grace", "5", "flow.json"],
+    says:
+      'Cannot use --grace "5": it is no duration: write a number with ms, s, m or h, such as "30s"',
+  },
+  {
+    args: ["run", "--max-output", "16MB", "flow.json"],
+    says:
+      'Cannot use --max-output "16MB": write bytes, or a number with KiB, MiB or GiB, such as 16MiB',
+  },
+  {
+    args: ["run", "--max-output", "0", "flow.json"],
+    says: 'Cannot use --max-output "0": write a size from 1 byte to 1GiB',
+  },
+  {
+    args: ["run", "flow.json"],
+    flow: { ok: { run: ["true"] }, odd: { run: ["no-such-program"] } },
+    says:
+      'Cannot run flow.json: node "odd" runs "no-such-program", which is not on the PATH: install it, or write its path',
+  },
+  {
+    args: ["run", "flow.json"],
+    flow: { odd: { run: ["true"], env: { PATH: "/nowhere" } } },
+    says:
+      'Cannot run flow.json: node "odd" runs "true", which is not on the PATH: install it, or write its path',
+  },
+  {
+    args: ["run", "flow.json"],
+    flow: { odd: { run: ["./gone.sh"] } },
+    says:
+      'Cannot run flow.json: node "odd" runs "./gone.sh", which does not exist: there is no CWD/gone.sh',
+  },
+  {
+    args: ["run", "flow.json"],
+    flow: { odd: { run: ["./latin1.json"] } },
+    says:
+      'Cannot run flow.json: node "odd" runs "./latin1.json", which may not be run: make CWD/latin1.json executable',
+  },
+  {
+    args: ["run", "flow.json"],
+    flow: { odd: { run: ["./sub"] } },
+    says: 'Cannot run flow.json: node "odd" runs "./sub", which is no file: CWD/sub',
+  },
+  {
+    args: ["run", "flow.json"],
+    flow: { odd: { run: ["true"], cwd: "gone" } },
+    says:
+      'Cannot run flow.json: node "odd" runs "true", but in the cwd CWD/gone, which is no directory',
+  },
+  {
+    args: ["run", "flow.json"],
+    flow: { a: { run: ["true"], needs: ["b"] }, b: { run: ["true"], needs: ["a"] } },
+    says:
+      'Cannot run flow.json: its nodes need each other in a cycle: "a" needs "b", "b" needs "a"; remove one of these needs',
+  },
+  { args: ["exec"], says: "taffrail exec needs a command: taffrail exec -- COMMAND [ARGUMENT…]" },
+  {
+    args: ["exec", "--"],
+    says: "taffrail exec needs a command: taffrail exec -- COMMAND [ARGUMENT…]",
+  },
+  { args: ["exec", "ls", "a b"], says: "Write -- before the command: taffrail exec -- ls 'a b'" },
+  {
+    args: ["exec", "--name", "a/b", "--", "true"],
+    says: "Cannot use --name \"a/b\": it may only have letters, digits, '.', '_' and '-'",
+  },
+  {
+    args: ["exec", "--timeout", "0s", "--", "true"],
+    says: "Cannot use --timeout 0: it leaves no time",
+  },
+  {
+    args: ["exec", "--", "no-such-program"],
+    says: 'Cannot run "no-such-program", which is not on the PATH: install it, or write its path',
+  },
+];
+
+for (const { args, flow, says } of MISTAKES) {
+  const shown = [...args, ...(flow === undefined ? [] : [JSON.stringify(flow)])].join(" ");
+  Deno.test(`taffrail ${shown} exits with 2, says what to do, and records nothing (ORN-7)`, async () => {
+    await withTempDir(async (cwd) => {
+      await Deno.writeFile(`${cwd}/latin1.json`, Uint8Array.of(0x22, 0xe9, 0x22), { mode: 0o644 });
+      await Deno.mkdir(`${cwd}/sub`);
+      const nodes = flow ?? { a: { run: ["true"] } };
+      await Deno.writeTextFile(`${cwd}/flow.json`, JSON.stringify({ name: "flow", nodes }));
+      const { code, stdout, stderr } = await taffrail(args, { cwd });
+      assertEquals(
+        { code, stdout, stderr: stderr.replaceAll(cwd, "CWD") },
+        { code: 2, stdout: "", stderr: `${says}\n` },
+      );
+      assertEquals(namesIn(cwd), ["flow.json", "latin1.json", "sub"]);
+    });
+  });
+}
+
+Deno.test("taffrail --version prints the version of the package", async () => {
+  const { code, stdout } = await taffrail(["--version"], { cwd: Deno.cwd() });
+  assertEquals({ code, stdout }, { code: 0, stdout: `taffrail ${VERSION}\n` });
+});
+
+Deno.test("taffrail --help names every verb and only those, in 80 columns", async () => {
+  const { code, stdout } = await taffrail(["--help"], { cwd: Deno.cwd() });
+  assertEquals(code, 0);
+  const named = stdout.split("\n").flatMap((line) => /^ {2}([a-z]+) /.exec(line)?.[1] ?? []);
+  assertEquals(named.filter((name) => name !== "taffrail"), VERBS);
+  assertFits(stdout);
+});
+
+for (const verb of VERBS) {
+  Deno.test(`taffrail ${verb} --help tells its options and what --json prints, in 80 columns`, async () => {
+    const { code, stdout } = await taffrail([verb, "--help"], { cwd: Deno.cwd() });
+    assertEquals(code, 0);
+    assertStringIncludes(stdout, `Usage: taffrail ${verb} [options]`);
+    for (const option of ["--root DIR", "--json", "--help"]) assertStringIncludes(stdout, option);
+    assertFits(stdout);
+  });
+}
+
+function assertFits(text: string): void {
+  assertEquals(text.split("\n").filter((line) => line.length > 80), []);
+}
+
+Deno.test("taffrail run exits with 1 when its root cannot be", async () => {
+  await withTempDir(async (cwd) => {
+    const flow = { name: "flow", nodes: { a: { run: ["true"] } } };
+    await Deno.writeTextFile(`${cwd}/flow.json`, JSON.stringify(flow));
+    const args = ["run", "--root", "flow.json/x", "flow.json"];
+    const { code, stdout, stderr } = await taffrail(args, { cwd });
+    assertEquals({ code, stdout }, { code: 1, stdout: "" });
+    assertStringIncludes(stderr, "Cannot create flow.json/x: Not a directory");
+    assertStringIncludes(stderr, "choose another --root");
+  });
+});

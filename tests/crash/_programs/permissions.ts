@@ -1,0 +1,94 @@
+/**
+ * Uses every function that `eventlog/mod.ts` exports, with whatever permissions it was given, and
+ * says what became of each: `<function> ok`, or `<function> <error class> <kind> <class of cause>`.
+ *
+ * Usage: permissions.ts ROOT RUN_ID
+ */
+import * as eventlog from "../../../eventlog/mod.ts";
+import { say } from "./_pipe.ts";
+
+const [root = "", runId = ""] = Deno.args;
+
+interface Event {
+  n: number;
+}
+
+async function useLog(log: eventlog.FileEventLog<Event>): Promise<void> {
+  const { lastSeq } = await log.append({ n: 1 });
+  log.appendSync({ n: 2 }, { durability: "disk" });
+  await log.appendAll([{ n: 3 }, { n: 4 }], { durability: "disk", expectedLastSeq: lastSeq + 1 });
+  log.appendAllSync([{ n: 5 }]);
+  await log.sync();
+  log.syncSync();
+  const { next } = await log.read({ limit: 2 });
+  await log.read({ after: next });
+  await log.lastSeq();
+  for await (const _ of log.follow({ after: 1 })) break;
+  const aborting = new AbortController();
+  const waiting = log.follow({ after: "end", signal: aborting.signal }).next();
+  aborting.abort();
+  await waiting;
+  await log.close();
+}
+
+/** What must go well with the permission to read alone. */
+const readers: Record<string, () => unknown> = {
+  async readRun() {
+    let next: string | undefined;
+    for await (const page of eventlog.readRun<Event>(root, runId)) next = page.next;
+    for await (const _ of eventlog.readRun<Event>(root, runId, { after: next! }));
+  },
+  readRunSync: () => [...eventlog.readRunSync<Event>(root, runId, { strict: true, after: 1 })],
+  async followRun() {
+    for await (const _ of eventlog.followRun<Event>(root, runId)) break;
+    // At the end of the log, where it has to watch the file.
+    const aborting = new AbortController();
+    const options = { after: "end", signal: aborting.signal } as const;
+    const waiting = eventlog.followRun<Event>(root, runId, options).next();
+    setTimeout(() => aborting.abort());
+    await waiting;
+  },
+  peekRun: () => eventlog.peekRun(root, runId),
+  listRuns: () => eventlog.listRuns(root),
+  runExists: () => eventlog.runExists(root, runId),
+  isLive: () => eventlog.isLive(root, runId),
+  verifyRun: () => eventlog.verifyRun(root, runId),
+  deriveRunState: () => eventlog.deriveRunState([], { live: false }),
+  isKnownRunEvent: () => eventlog.isKnownRunEvent({ type: "x", id: "", ts: "", run_id: "" }),
+  newEventId: () => eventlog.newEventId(),
+  EventLogError: () => new eventlog.EventLogError("io", "made", { path: root }),
+  FileEventLog: () => eventlog.FileEventLog.name,
+};
+
+/** What needs to write. */
+const writers: Record<string, () => unknown> = {
+  openEventLog: async () => await useLog(await eventlog.openEventLog<Event>({ root, runId })),
+  openEventLogSync: async () => await useLog(eventlog.openEventLogSync<Event>({ root, runId })),
+  newRunId: () => eventlog.newRunId({ root, name: "made" }),
+  async repairRun() {
+    await Deno.writeTextFile(`${root}/runs/${runId}/events.jsonl`, "{", { append: true });
+    const { tornFile } = await eventlog.repairRun(root, runId);
+    if (tornFile === undefined) throw new Error("Nothing was mended");
+  },
+  probeLock: () => eventlog.probeLock(root),
+};
+
+function describe(error: unknown): string {
+  const { name, kind = "-", cause } = error as eventlog.EventLogError;
+  const causeName = cause instanceof Error ? cause.name : "-";
+  return `${name} ${kind} ${causeName} ${cause instanceof Error ? cause.message : error}`;
+}
+
+const steps = { ...writers, ...readers };
+for (const [name, value] of Object.entries(eventlog)) {
+  if (typeof value === "function" && !(name in steps)) say(`${name} is not tried here`);
+}
+for (const [name, use] of Object.entries(steps)) {
+  const kind = name in writers ? "writer" : "reader";
+  try {
+    await use();
+    say(`${kind} ${name} ok`);
+  } catch (error) {
+    say(`${kind} ${name} ${describe(error)}`);
+  }
+}

@@ -1,0 +1,178 @@
+import { assertEquals } from "@std/assert";
+import { deriveRunState, isKnownRunEvent, type RunEvent } from "../../eventlog/mod.ts";
+
+const RUN = "ci-01kpfntqeej7vhn935kc0tm9vn";
+let second = 0;
+
+/** An event of the run, each a second later than the one before. */
+function event(type: string, members: Record<string, unknown> = {}): RunEvent {
+  const ts = new Date(Date.UTC(2026, 3, 15, 12, 0, ++second)).toISOString();
+  return { type, id: `id-${second}`, ts, run_id: RUN, ...members };
+}
+
+function started(nodes?: string[]): RunEvent {
+  second = 0;
+  const members = { pipe: "ci", inputs: [], distro_version: "2.0.0" };
+  return event("pipe.started", nodes === undefined ? members : { ...members, nodes });
+}
+
+const node = (type: string, id: string, members: Record<string, unknown> = {}) =>
+  event(`node.${type}`, { node_id: id, ...(type === "started" && { kind: "bash" }), ...members });
+
+Deno.test("deriveRunState() of no events knows nothing (OST-3)", () => {
+  assertEquals(deriveRunState([]), {
+    run_id: "",
+    pipe: "",
+    state: "Running",
+    nodes: [],
+    is_orphan: false,
+    last_ts: null,
+  });
+});
+
+Deno.test("deriveRunState() tells a run that runs, its nodes and the time of its last event (OST-3)", () => {
+  const events = [
+    started(["a", "b", "c"]),
+    node("started", "a"),
+    node("completed", "a", { duration_ms: 12 }),
+    node("started", "b", { attempt: 1 }),
+  ];
+  assertEquals(deriveRunState(events, { live: true }), {
+    run_id: RUN,
+    pipe: "ci",
+    state: "Running",
+    nodes: [
+      { id: "a", kind: "bash", status: "Completed", last_ts: events[2]!.ts, duration_ms: 12 },
+      { id: "b", kind: "bash", status: "Running", last_ts: events[3]!.ts, attempt: 1 },
+      { id: "c", status: "Pending" },
+    ],
+    is_orphan: false,
+    last_ts: events[3]!.ts,
+  });
+});
+
+Deno.test("deriveRunState() tells how a run ended (OST-3)", () => {
+  assertEquals(deriveRunState([started(), event("pipe.completed")]).state, "Completed");
+  assertEquals(
+    deriveRunState([started(), event("pipe.aborted", { reason: "node a failed: crash" })]).state,
+    { Aborted: { reason: "node a failed: crash" } },
+  );
+});
+
+Deno.test("deriveRunState() tells why a node failed, with its message if it has one (OST-3)", () => {
+  const failed = (members: Record<string, unknown>) =>
+    deriveRunState([started(), node("started", "a"), node("failed", "a", members)]).nodes[0]
+      ?.status;
+  assertEquals(failed({ error: { kind: "crash" } }), { Failed: { kind: "crash" } });
+  assertEquals(failed({ error: { kind: "crash" }, message: null }), { Failed: { kind: "crash" } });
+  assertEquals(failed({ error: { kind: "timeout" }, message: "after 30 s" }), {
+    Failed: { kind: "timeout", message: "after 30 s" },
+  });
+});
+
+Deno.test("deriveRunState() follows a node through its attempts", () => {
+  const events = [
+    started(),
+    node("started", "a", { attempt: 1 }),
+    node("failed", "a", { attempt: 1, error: { kind: "crash" }, duration_ms: 5 }),
+    node("started", "a", { attempt: 2 }),
+  ];
+  const { nodes } = deriveRunState(events);
+  assertEquals(nodes.length, 1);
+  assertEquals([nodes[0]?.status, nodes[0]?.attempt], ["Running", 2]);
+  const last = node("completed", "a", { attempt: 2, duration_ms: 7 });
+  const ended = deriveRunState([...events, last]).nodes[0];
+  assertEquals([ended?.status, ended?.attempt, ended?.duration_ms], ["Completed", 2, 7]);
+});
+
+Deno.test("deriveRunState() keeps a node's state through gates and rounds (OEV-6)", () => {
+  const events = [
+    started(),
+    node("started", "fix-loop", { kind: "loop" }),
+    event("iteration.started", { node_id: "fix-loop", iteration: 1, byte_offset: 25 }),
+    event("gate.passed", { node_id: "fix-loop", gate: "tests", method: "hook" }),
+  ];
+  const [info] = deriveRunState(events).nodes;
+  assertEquals([info?.kind, info?.status, info?.last_ts], ["loop", "Running", events[3]!.ts]);
+});
+
+Deno.test("deriveRunState() lists nodes in the order of the flow, otherwise of their start", () => {
+  const idsOf = (events: RunEvent[]) => deriveRunState(events).nodes.map(({ id }) => id);
+  const b = node("started", "b");
+  assertEquals(idsOf([started(["a", "b"]), b, node("started", "a")]), ["a", "b"]);
+  assertEquals(idsOf([started(), b, node("started", "a")]), ["b", "a"]);
+});
+
+Deno.test("deriveRunState() changes no state after the terminal event, but tells the time (W-OMN-9)", () => {
+  const late = node("started", "late");
+  const { state, nodes, last_ts } = deriveRunState([
+    started(),
+    event("pipe.completed"),
+    event("pipe.aborted", { reason: "too late" }),
+    late,
+  ]);
+  assertEquals([state, nodes, last_ts], ["Completed", [], late.ts]);
+});
+
+Deno.test("deriveRunState() counts events of unknown types for the time only (W-OMN-12)", () => {
+  const unknown = event("node.teleported", { node_id: "a" });
+  const { nodes, last_ts, state } = deriveRunState([started(), unknown]);
+  assertEquals([nodes, last_ts, state], [[], unknown.ts, "Running"]);
+});
+
+Deno.test("deriveRunState() calls a run an orphan when it has not ended and nobody works on it (OST-4)", () => {
+  const orphan = (events: RunEvent[], live?: boolean) =>
+    deriveRunState(events, live === undefined ? {} : { live }).is_orphan;
+  assertEquals(orphan([started()], false), true);
+  assertEquals(orphan([started()], true), false);
+  assertEquals(orphan([started()]), false);
+  assertEquals(orphan([started(), event("pipe.completed")], false), false);
+  assertEquals(orphan([started(), event("pipe.aborted", { reason: "" })], false), false);
+});
+
+Deno.test("deriveRunState() works with the ends of a log only", () => {
+  const events = [node("completed", "a"), event("iteration.started", { node_id: "b" })];
+  const state = deriveRunState(events);
+  assertEquals([state.run_id, state.pipe], [RUN, ""]);
+  assertEquals(state.nodes.map(({ id, status }) => [id, status]), [
+    ["a", "Completed"],
+    ["b", "Running"],
+  ]);
+});
+
+Deno.test("deriveRunState() does not fail at events that another program left incomplete", () => {
+  const incomplete = [
+    {},
+    { type: 5 },
+    { type: "pipe.started" },
+    { type: "pipe.started", nodes: null },
+    { type: "pipe.started", nodes: 7 },
+    { type: "node.started" },
+    { type: "node.failed", node_id: "a" },
+    { type: "node.failed", node_id: "a", error: null },
+    { type: "node.failed", node_id: "a", error: "crash" },
+    { type: "pipe.aborted" },
+  ] as unknown as RunEvent[];
+  for (const event of incomplete) {
+    const state = deriveRunState([event, started(), node("completed", "z")]);
+    assertEquals(state.last_ts !== null, true, JSON.stringify(event));
+  }
+  const { nodes } = deriveRunState(incomplete.slice(6, 7));
+  assertEquals(nodes[0]?.status, { Failed: { kind: "crash" } });
+});
+
+Deno.test("isKnownRunEvent() knows the eight tags", () => {
+  const known = [
+    "pipe.started",
+    "pipe.completed",
+    "pipe.aborted",
+    "node.started",
+    "node.completed",
+    "node.failed",
+    "gate.passed",
+    "iteration.started",
+  ];
+  assertEquals(known.map((type) => isKnownRunEvent(event(type))), known.map(() => true));
+  const unknown = ["", "pipe", "PIPE.STARTED", "toString", "__proto__"];
+  assertEquals(unknown.map((type) => isKnownRunEvent(event(type))), unknown.map(() => false));
+});

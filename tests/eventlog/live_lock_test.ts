@@ -1,0 +1,98 @@
+import { assert, assertEquals, assertFalse, assertRejects, assertThrows } from "@std/assert";
+import { EventLogError, isLive, openEventLogSync } from "../../eventlog/mod.ts";
+import { denoFilePort } from "../../_internal/file_port.ts";
+import { readText, write } from "../_util/files.ts";
+import { withTempDir } from "../_util/temp.ts";
+import { openLog, pathOf, RUN_ID, writeRun } from "./_runs.ts";
+
+const SHORT = { lockTimeoutMs: 20 };
+
+async function assertHeld(opening: () => Promise<unknown>, message: string): Promise<void> {
+  const error = await assertRejects(opening, EventLogError, message);
+  assertEquals([error.kind, error.actual], ["live", Deno.pid]);
+}
+
+Deno.test("isLive() is true from opening to closing, whoever asks and however often", () =>
+  withTempDir(async (root) => {
+    assertFalse(await isLive(root, RUN_ID));
+    const log = await openLog(root);
+    const answers = await Promise.all(Array.from({ length: 5 }, () => isLive(root, RUN_ID)));
+    assertEquals(answers, [true, true, true, true, true]);
+    const second = await openLog(root);
+    await log.close();
+    assert(await isLive(root, RUN_ID));
+    await second.close();
+    assertFalse(await isLive(root, RUN_ID));
+  }));
+
+Deno.test("isLive() believes the lock and not the file (OST-4)", () =>
+  withTempDir(async (root) => {
+    writeRun(root, "");
+    assertFalse(await isLive(root, RUN_ID));
+    write(pathOf(root, "live.lock"), `${Deno.pid}\n`);
+    assertFalse(await isLive(root, RUN_ID));
+  }));
+
+Deno.test("isLive() does not take another probe for a writer, nor keep a writer from opening", () =>
+  withTempDir(async (root) => {
+    await (await openLog(root)).close();
+    const probes = Array.from({ length: 20 }, () => isLive(root, RUN_ID));
+    assertEquals(new Set(await Promise.all(probes)), new Set([false]));
+    const asking = Array.from({ length: 20 }, () => isLive(root, RUN_ID));
+    await using _log = await openLog(root);
+    await Promise.all(asking);
+  }));
+
+Deno.test("live.lock names the process that opened the run", () =>
+  withTempDir(async (root) => {
+    write(writeRun(root, "").replace("events.jsonl", "live.lock"), "99999999999999999999\n");
+    await using _log = await openLog(root);
+    assertEquals(readText(pathOf(root, "live.lock")), `${Deno.pid}\n`);
+  }));
+
+Deno.test("exclusive opening fails with the holder's process id while anybody has the run open", () =>
+  withTempDir(async (root) => {
+    const log = await openLog(root);
+    const alone = () => openLog(root, { exclusive: true, ...SHORT });
+    await assertHeld(alone, `process ${Deno.pid} has it open, and this needs it alone`);
+    const aloneSync = () => openEventLogSync({ root, runId: RUN_ID, exclusive: true, ...SHORT });
+    assertEquals(assertThrows(aloneSync, EventLogError).kind, "live");
+    await log.append({ n: 1 });
+    await log.close();
+    await (await alone()).close();
+  }));
+
+Deno.test("nobody else opens a run that is held exclusively, and all can when it is closed", () =>
+  withTempDir(async (root) => {
+    const alone = await openLog(root, { exclusive: true });
+    await assertHeld(() => openLog(root, SHORT), "has it open for itself alone");
+    await assertHeld(() => openLog(root, { exclusive: true, ...SHORT }), "needs it alone");
+    assert(await isLive(root, RUN_ID));
+    await alone.append({ n: 1 });
+    await alone.close();
+    await (await openLog(root, SHORT)).close();
+  }));
+
+Deno.test("opening waits for an exclusive holder to close", () =>
+  withTempDir(async (root) => {
+    const alone = await openLog(root, { exclusive: true });
+    const opening = openLog(root, { lockTimeoutMs: 60_000 });
+    await new Promise((resolve) => setTimeout(resolve));
+    await alone.close();
+    await (await opening).close();
+  }));
+
+Deno.test("a failed opening leaves the run free", () =>
+  withTempDir(async (root) => {
+    writeRun(root, "");
+    const lock = denoFilePort.openSync(pathOf(root, "events.lock"), {
+      read: true,
+      append: true,
+      create: true,
+    });
+    assert(lock.tryLockSync(true));
+    const error = await assertRejects(() => openLog(root, SHORT), EventLogError, "event log lock ");
+    assertEquals([error.kind, error.path], ["lock-timeout", pathOf(root, "events.lock")]);
+    assertFalse(await isLive(root, RUN_ID));
+    lock.close();
+  }));

@@ -1,0 +1,229 @@
+import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
+import { denoFilePort, type FilePort } from "../../_internal/file_port.ts";
+import { VERSION } from "../../_internal/version.ts";
+import {
+  EventLogError,
+  isLive,
+  newRunId,
+  openEventLog,
+  openEventLogSync,
+  runExists,
+} from "../../eventlog/mod.ts";
+import { openOnPort } from "../../eventlog/open_event_log.ts";
+import { appendTo, isThere, modeOf, namesIn, readText, write } from "../_util/files.ts";
+import { withTempDir } from "../_util/temp.ts";
+import { type AnyEvent, eventsOf, openLog, pathOf, readAll, RUN_ID, writeRun } from "./_runs.ts";
+
+const isWindows = Deno.build.os === "windows";
+
+Deno.test("openEventLog() makes the run's folder with an empty log, for the owner alone (OLG-2)", () =>
+  withTempDir(async (directory) => {
+    const root = `${directory}/not/there`;
+    await using log = await openLog(root);
+    assertEquals(log.path, pathOf(root));
+    assertEquals(log.runId, RUN_ID);
+    assertEquals(log.recovery, { completed: false });
+    assertEquals(readText(log.path), "");
+    const names = ["events.jsonl", "events.lock", "live.lock", "run.json"];
+    assertEquals(namesIn(`${root}/runs/${RUN_ID}`), names);
+    if (isWindows) return;
+    for (const name of names) assertEquals(modeOf(pathOf(root, name)), 0o600, name);
+    for (const path of ["", "/runs", `/runs/${RUN_ID}`]) assertEquals(modeOf(root + path), 0o700);
+    assertEquals(modeOf(`${directory}/not`), 0o700);
+  }));
+
+Deno.test("openEventLog() writes run.json once, with format 1", () =>
+  withTempDir(async (root) => {
+    const before = new Date().toISOString();
+    const runId = await newRunId({ root, name: "night-ly" });
+    await (await openEventLog({ root, runId })).close();
+    const text = readText(pathOf(root, "run.json", runId));
+    const file = JSON.parse(text);
+    assertEquals(Object.keys(file), ["format", "name", "created_at", "taffrail_version", "cwd"]);
+    assertEquals([file.format, file.name, file.cwd], [1, "night-ly", Deno.cwd()]);
+    assertEquals(file.taffrail_version, VERSION);
+    assert(file.created_at >= before && file.created_at <= new Date().toISOString());
+    assertEquals(text, JSON.stringify(file, null, 2) + "\n");
+    await (await openEventLog({ root, runId })).close();
+    assertEquals(readText(pathOf(root, "run.json", runId)), text);
+  }));
+
+Deno.test("openEventLog() names a run without a ULID by its whole id", () =>
+  withTempDir(async (root) => {
+    const ids = {
+      "plain": "plain",
+      "a-01kpfntqeej7vhn935kc0tm9vN": "a-01kpfntqeej7vhn935kc0tm9vN",
+    };
+    for (const [runId, name] of Object.entries(ids)) {
+      await (await openEventLog({ root, runId })).close();
+      assertEquals(JSON.parse(readText(pathOf(root, "run.json", runId))).name, name);
+    }
+  }));
+
+Deno.test("openEventLog() opens a run without run.json as format 1, and writes none", () =>
+  withTempDir(async (root) => {
+    writeRun(root, '{"n":1}\n');
+    await using log = await openLog(root);
+    assertEquals(await log.append({ n: 2 }), { firstSeq: 2, lastSeq: 2 });
+    assert(!isThere(pathOf(root, "run.json")));
+  }));
+
+Deno.test("a run of a higher format is refused by all, politely, and never written to", () =>
+  withTempDir(async (root) => {
+    writeRun(root, '{"n":1}\n{"torn":');
+    write(pathOf(root, "run.json"), '{"format":2,"later":true}');
+    const opening = () => openLog(root);
+    const error = await assertRejects(opening, EventLogError, "it has format 2");
+    assertEquals([error.kind, error.expected, error.actual], ["format", 1, 2]);
+    assertThrows(() => openEventLogSync({ root, runId: RUN_ID }), EventLogError, "newer version");
+    assertThrows(() => readAll(root), EventLogError, "newer version");
+    assertEquals(namesIn(`${root}/runs/${RUN_ID}`), ["events.jsonl", "run.json"]);
+    assertEquals(readText(pathOf(root)), '{"n":1}\n{"torn":');
+    assert(await runExists(root, RUN_ID));
+  }));
+
+Deno.test("a damaged run.json is refused with the remedy, which works", () =>
+  withTempDir(async (root) => {
+    const damaged = [
+      "",
+      "{",
+      "null",
+      "[]",
+      "{}",
+      '{"format":"1"}',
+      '{"format":0}',
+      "\xff",
+      '{"format":1.5}',
+    ];
+    for (const text of damaged) {
+      writeRun(root, '{"n":1}\n');
+      write(pathOf(root, "run.json"), text);
+      const error = await assertRejects(() => openLog(root), EventLogError, "move it away", text);
+      assertEquals([error.kind, error.path], ["format", pathOf(root, "run.json")]);
+      assertEquals(readText(pathOf(root)), '{"n":1}\n');
+      await Deno.remove(pathOf(root, "run.json"));
+      await (await openLog(root)).close();
+    }
+  }));
+
+Deno.test("openEventLog() refuses an id that differs from an existing one only in case", () =>
+  withTempDir(async (root) => {
+    await (await openEventLog({ root, runId: "Nightly" })).close();
+    for (const runId of ["nightly", "NIGHTLY"]) {
+      const opening = async () => await openEventLog({ root, runId });
+      await assertRejects(opening, TypeError, 'differs from "Nightly" only in case');
+    }
+    assertEquals(namesIn(`${root}/runs`), ["Nightly"]);
+    await (await openEventLog({ root, runId: "Nightly" })).close();
+  }));
+
+/** A file system that ignores case, as on macOS and Windows. */
+function caseIgnoringPort(root: string): FilePort {
+  const real = (path: string) => root + path.slice(root.length).toLowerCase();
+  return {
+    ...denoFilePort,
+    openSync: (path, options) => denoFilePort.openSync(real(path), options),
+    mkdirSync: (path, options) => denoFilePort.mkdirSync(real(path), options),
+    lstatSync: (path) => denoFilePort.lstatSync(real(path)),
+    readDirSync: (path) => denoFilePort.readDirSync(real(path)),
+    renameSync: (from, to) => denoFilePort.renameSync(real(from), real(to)),
+    chmodSync: (path, mode) => denoFilePort.chmodSync(real(path), mode),
+    removeSync: (path) => denoFilePort.removeSync(real(path)),
+  };
+}
+
+Deno.test("openEventLog() refuses such an id also where the file system ignores case", () =>
+  withTempDir(async (root) => {
+    const port = caseIgnoringPort(root);
+    await (await openOnPort(port, { root, runId: "nightly" })).close();
+    const opening = async () => await openOnPort(port, { root, runId: "Nightly" });
+    await assertRejects(opening, TypeError, 'differs from "nightly" only in case');
+    await (await openOnPort(port, { root, runId: "nightly" })).close();
+    await (await openOnPort(port, { root, runId: "1-2" })).close();
+    await (await openOnPort(port, { root, runId: "1-2" })).close();
+  }));
+
+Deno.test("openEventLog() follows no link that could lead out of the root (W-OMN-8)", {
+  ignore: isWindows,
+}, () =>
+  withTempDir(async (directory) => {
+    const outside = `${directory}/outside`;
+    write(outside, "precious");
+    for (const name of ["events.jsonl", "events.lock", "live.lock", "run.json"]) {
+      const root = `${directory}/${name}`;
+      writeRun(root, "");
+      if (isThere(pathOf(root, name))) await Deno.remove(pathOf(root, name));
+      await Deno.symlink(outside, pathOf(root, name));
+      await assertRejects(() => openLog(root), TypeError, "it is a symbolic link", name);
+    }
+    assertEquals(readText(outside), "precious");
+  }));
+
+Deno.test("openEventLog() refuses a run's folder, or the folder of runs, that is a link", {
+  ignore: isWindows,
+}, () =>
+  withTempDir(async (directory) => {
+    await Deno.mkdir(`${directory}/outside`);
+    await Deno.mkdir(`${directory}/a/runs`, { recursive: true });
+    await Deno.symlink(`${directory}/outside`, `${directory}/a/runs/${RUN_ID}`);
+    await assertRejects(() => openLog(`${directory}/a`), TypeError, "it is a symbolic link");
+    assertThrows(() => readAll(`${directory}/a`), TypeError, "it is a symbolic link");
+    await Deno.mkdir(`${directory}/b`);
+    await Deno.symlink(`${directory}/outside`, `${directory}/b/runs`);
+    await assertRejects(() => openLog(`${directory}/b`), TypeError, "it is a symbolic link");
+    assertEquals(namesIn(`${directory}/outside`), []);
+    // The root itself may be one: it is the caller's.
+    await Deno.symlink(`${directory}/outside`, `${directory}/root`);
+    await (await openLog(`${directory}/root`)).close();
+  }));
+
+Deno.test("what stands in the way of a log is an error of kind io that names the path (OLG-5)", () =>
+  withTempDir(async (directory) => {
+    const ioError = async (opening: () => Promise<unknown>) => {
+      const error = await assertRejects(opening, EventLogError, "I/O error on ");
+      assertEquals(error.kind, "io");
+      assert(error.cause instanceof Error);
+    };
+    const inPlace = `${directory}/directory`;
+    await Deno.mkdir(`${inPlace}/runs/${RUN_ID}/events.jsonl`, { recursive: true });
+    await ioError(() => openLog(inPlace));
+    await ioError(() => Promise.try(() => readAll(inPlace)));
+    assert(!await isLive(inPlace, RUN_ID));
+
+    write(`${directory}/file`, "");
+    await ioError(() => openLog(`${directory}/file`));
+    await ioError(() => Promise.try(() => readAll(`${directory}/file`)));
+    await Deno.mkdir(`${directory}/c/runs`, { recursive: true });
+    write(`${directory}/c/runs/${RUN_ID}`, "");
+    await ioError(() => openLog(`${directory}/c`));
+  }));
+
+Deno.test("openEventLog() with no time for locks always fails, also for a free run (OLG-4)", () =>
+  withTempDir(async (root) => {
+    for (const lockTimeoutMs of [0, -1]) {
+      const error = await assertRejects(() => openLog(root, { lockTimeoutMs }), EventLogError);
+      assertEquals(error.kind, "lock-timeout");
+      const opening = () => openEventLogSync({ root, runId: RUN_ID, lockTimeoutMs });
+      assertEquals(assertThrows(opening, EventLogError).kind, "lock-timeout");
+    }
+    await assertRejects(() => openLog(root, { lockTimeoutMs: NaN }), RangeError, "lockTimeoutMs");
+  }));
+
+Deno.test("openEventLog() refuses an unknown durability at once", () =>
+  withTempDir(async (root) => {
+    const durability = "disc" as "disk";
+    await assertRejects(() => openLog(root, { durability }), TypeError, 'say "os" or "disk"');
+    assertEquals(namesIn(root), []);
+  }));
+
+Deno.test("openEventLogSync() opens what openEventLog() opens", () =>
+  withTempDir((root) => {
+    {
+      using log = openEventLogSync<AnyEvent>({ root, runId: RUN_ID });
+      assertEquals(log.appendSync({ n: 1 }), { firstSeq: 1, lastSeq: 1 });
+    }
+    appendTo(pathOf(root), '{"n":2}');
+    using log = openEventLogSync<AnyEvent>({ root, runId: RUN_ID });
+    assertEquals(log.recovery, { completed: true });
+    assertEquals(eventsOf(root), [{ n: 1 }, { n: 2 }]);
+  }));
