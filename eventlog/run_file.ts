@@ -3,7 +3,7 @@ import { lookAtSync } from "../_internal/directories.ts";
 import type { FilePort } from "../_internal/file_port.ts";
 import { readRangeSync } from "../_internal/tail.ts";
 import { VERSION } from "../_internal/version.ts";
-import { EventLogError, ioError, reasonOf } from "./event_log_error.ts";
+import { EventLogError, ioError, reasonOf, wrapIo } from "./event_log_error.ts";
 import type { RunPaths } from "./run_paths.ts";
 
 /** The format of a run's folder that this version reads and writes. */
@@ -55,9 +55,9 @@ export function checkRunFormatSync(port: FilePort, paths: RunPaths): void {
 }
 
 function readFormat(port: FilePort, path: string, size: number): number {
-  const file = port.openSync(path, { read: true });
+  const bytes = wrapIo(path, () => readFile(port, path, size));
   try {
-    const text = new TextDecoder("utf-8", { fatal: true }).decode(readRangeSync(file, 0, size));
+    const text = new TextDecoder("utf-8", { fatal: true }).decode(bytes);
     const { format } = JSON.parse(text) as Partial<RunFile>;
     if (!Number.isSafeInteger(format) || format! < 1) throw new TypeError("it names no format");
     return format!;
@@ -65,6 +65,13 @@ function readFormat(port: FilePort, path: string, size: number): number {
     const message = `Cannot read ${path}: ${reasonOf(cause)}; if it is damaged, move it away: ` +
       "the run is then opened as format 1";
     throw new EventLogError("format", message, { path, cause });
+  }
+}
+
+function readFile(port: FilePort, path: string, size: number): Uint8Array {
+  const file = port.openSync(path, { read: true });
+  try {
+    return readRangeSync(file, 0, size);
   } finally {
     file.close();
   }

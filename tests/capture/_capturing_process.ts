@@ -33,6 +33,9 @@ const session = newSession({
   },
 });
 
+// An attempt that never ends keeps no process alive, and this one is to be alive when it is killed.
+setInterval(() => {}, 1_000_000);
+
 for (let index = 0;; index++) {
   const kind = random.pick(["Command", "DataAvailable", "Pump"] as const);
   const id = `e${index}`;

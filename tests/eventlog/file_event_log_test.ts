@@ -33,7 +33,7 @@ Deno.test("append() adds nothing to the event, and reads give its physical line 
     assertEquals((await log.read({ after: 3 })).events, [{ seq: 4, event }] as never);
   }));
 
-Deno.test("append() makes exactly one write and no sync, and reads nothing of a log it knows", () =>
+Deno.test("append() makes exactly one write under the lock, no sync and no read (OLG-3, W-OMN-2)", () =>
   withTempDir(async (root) => {
     const port = new FaultPort();
     const log = await openOnPort<AnyEvent>(port, { root, runId: RUN_ID });
