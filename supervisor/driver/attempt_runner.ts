@@ -54,8 +54,11 @@ export class AttemptRunner {
     }
     if (!isPromiseLike(answer)) return this.#end(attempt, answer);
     const running = { attempt, controller };
+    awaitAnswer(answer, {
+      onAnswer: (termination) => this.#onAnswer(running, termination),
+      onThrown: (error) => this.#onThrown(running, error),
+    });
     this.#running.add(running);
-    void this.#follow(running, answer);
   }
 
   /** Ends an attempt from outside, and says whether it was being made. */
@@ -81,18 +84,24 @@ export class AttemptRunner {
     return deadline === null ? request : { ...request, deadline };
   }
 
-  async #follow(running: RunningAttempt, answer: PromiseLike<RunTermination>): Promise<void> {
-    let termination = RUNTIME_ERROR;
-    let thrown: { error: unknown } | undefined;
+  #onAnswer(running: RunningAttempt, answer: unknown): void {
+    let termination: RunTermination;
     try {
-      termination = checkTermination(await awaitAnswer(answer), ANSWER);
+      termination = checkTermination(answer, ANSWER);
     } catch (error) {
-      thrown = { error };
+      return this.#onThrown(running, error);
     }
-    if (this.#running.end(running)) this.#end(running.attempt, termination, thrown);
-    else {this.#callBack(() =>
-        this.#ports.onLate?.({ ...refOf(running.attempt), termination, ...thrown })
-      );}
+    if (this.#running.end(running)) this.#end(running.attempt, termination);
+    else this.#tellLate(running.attempt, termination);
+  }
+
+  #onThrown(running: RunningAttempt, error: unknown): void {
+    if (this.#running.end(running)) this.#end(running.attempt, RUNTIME_ERROR, { error });
+    else this.#tellLate(running.attempt, RUNTIME_ERROR, { error });
+  }
+
+  #tellLate(attempt: Attempt, termination: RunTermination, thrown?: { error: unknown }): void {
+    this.#callBack(() => this.#ports.onLate?.({ ...refOf(attempt), termination, ...thrown }));
   }
 
   #end(attempt: Attempt, termination: RunTermination, thrown?: { error: unknown }): void {

@@ -5,6 +5,8 @@ type Answer = RunTermination | PromiseLike<RunTermination>;
 /** What the engine tells about one function of a stack. */
 interface CallSite {
   getFunctionName(): string | null;
+  /** Whether it is not on the stack but waits for what is. */
+  isAsync(): boolean;
 }
 
 /** The part of `Error` that is the engine's own. */
@@ -14,25 +16,38 @@ interface EngineError {
   captureStackTrace(holder: object, upTo: () => unknown): void;
 }
 
-/** The name of two functions. It is text, so that a minifier leaves it alone. */
-const MARK = "taffrail waits for an invoker";
+/** What becomes of an answer that is waited for. */
+interface AnswerHandlers {
+  onAnswer: (answer: RunTermination) => void;
+  onThrown: (error: unknown) => void;
+}
 
-const whileItRuns = {
-  [MARK]: (invoker: RuntimeInvoker, request: RunRequest): Answer => invoker.run(request),
-};
+/** Names of the two functions below. They are text, so that a minifier leaves them alone. */
+const CALLS = "taffrail calls an invoker";
+const WAITS = "taffrail waits for an invoker";
 
-const untilItAnswers = {
-  [MARK]: async (answer: PromiseLike<RunTermination>): Promise<RunTermination> => await answer,
+const marked = {
+  [CALLS]: (invoker: RuntimeInvoker, request: RunRequest): Answer => invoker.run(request),
+
+  async [WAITS](answer: PromiseLike<RunTermination>, handlers: AnswerHandlers): Promise<void> {
+    let termination: RunTermination;
+    try {
+      termination = await answer;
+    } catch (error) {
+      return handlers.onThrown(error);
+    }
+    handlers.onAnswer(termination);
+  },
 };
 
 /** Calls an invoker, so that {@linkcode checkOutside} knows. */
 export function callInvoker(invoker: RuntimeInvoker, request: RunRequest): Answer {
-  return whileItRuns[MARK](invoker, request);
+  return marked[CALLS](invoker, request);
 }
 
 /** Waits for an invoker, so that {@linkcode checkOutside} knows. */
-export function awaitAnswer(answer: PromiseLike<RunTermination>): Promise<RunTermination> {
-  return untilItAnswers[MARK](answer);
+export function awaitAnswer(answer: PromiseLike<RunTermination>, handlers: AnswerHandlers): void {
+  void marked[WAITS](answer, handlers);
 }
 
 /** Refuses what would wait for the `run` that it is called from. */
@@ -63,5 +78,8 @@ function isInsideRun(): boolean {
 }
 
 function findMark(_error: unknown, stack: CallSite[]): boolean {
-  return stack.some((site) => site.getFunctionName() === MARK);
+  return stack.some((site) => {
+    const name = site.getFunctionName();
+    return name === CALLS || (name === WAITS && site.isAsync());
+  });
 }
