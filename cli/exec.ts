@@ -26,8 +26,9 @@ ${COMMON_HELP}
 
 stdout is the command's alone. stderr gets the line run_id=<id> first and a line
 that tells how the command ended last, or with --json what taffrail show --json
-prints, as one line. Exit codes: 0 the command exited with 0, 1 it did not; its
-own exit code is told, and is nodes[0].exit_code in the JSON.`,
+prints, as one line. Exit codes: 0 the command exited with 0, 1 it did not, or
+its output could not be passed on; its own exit code is told, and is
+nodes[0].exit_code in the JSON.`,
 
   async run(args) {
     const end = args.indexOf("--");
@@ -51,7 +52,7 @@ own exit code is told, and is nodes[0].exit_code in the JSON.`,
       ...recordingOptions(options),
     });
     view.runEnded(report);
-    return exitCode;
+    return exitCode === 0 && view.hasLost ? 1 : exitCode;
   },
 };
 

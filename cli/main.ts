@@ -48,7 +48,9 @@ const VERBS = new Map<string, () => Promise<Verb>>([
 export async function main(args: string[]): Promise<number> {
   const errors = new Screen(Deno.stderr);
   try {
-    return await dispatch(args);
+    const exitCode = await dispatch(args);
+    if (exitCode !== 0 || Screen.failure === undefined) return exitCode;
+    throw new Error(`Cannot write the output: ${Screen.failure.message}`);
   } catch (error) {
     const message = error instanceof Error ? error.message : String(error);
     errors.line(errors.paint(message.split("\n").map(printableLine).join("\n"), "red"));

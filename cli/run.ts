@@ -32,10 +32,12 @@ Without constraints nodes run one at a time and are tried once. max_retries
 tries those again that failed or ran out of time; deadline is for each attempt,
 timeout for those of one node. At most max_per_window nodes start within
 rate_window.
-Commands are started directly; write ["sh", "-c", TEXT] for a shell. Durations
-are a number with ms, s, m or h. cwd is relative to the flow file. Each command
-finds TAFFRAIL_RUN_ID, TAFFRAIL_NODE_ID, TAFFRAIL_ATTEMPT and TAFFRAIL_ROOT in
-its environment. Command lines are recorded; environments are not.
+The name and the ids of nodes have letters, digits, '.', '_' and '-'. Commands
+are started directly; write ["sh", "-c", TEXT] for a shell. Durations are a
+number with ms, s, m or h. cwd is relative to the flow file. Each command finds
+TAFFRAIL_RUN_ID, TAFFRAIL_NODE_ID, TAFFRAIL_ATTEMPT and TAFFRAIL_ROOT in its
+environment. When it ends, what is left of its process group is ended too.
+Command lines are recorded; environments are not.
 
 The first line printed is run_id=<id>. With --json that line goes to stderr, and
 stdout gets what taffrail show --json prints, when the run has ended.`,

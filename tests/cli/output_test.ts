@@ -159,3 +159,18 @@ Deno.test({
       assertStringIncludes(aborted?.reason ?? "", "Cannot record what node flood prints: ");
     }),
 });
+
+Deno.test({
+  name: "taffrail exits with 1 when what it says cannot be written, and records all the same",
+  ignore: Deno.build.os !== "linux",
+  fn: () =>
+    withTempDir(async (cwd) => {
+      const flow = await writeFlow(cwd, { a: "true" });
+      const shell = '"$@" >/dev/full';
+      const { code, stderr } = await taffrail(["run", flow], { cwd, shell });
+      assertEquals(code, 1);
+      assertStringIncludes(stderr, "Cannot write the output: No space left");
+      const root = `${cwd}/.taffrail`;
+      assertEquals(eventsOf(root, await onlyRun(root)).at(-1)?.type, "pipe.completed");
+    }),
+});
