@@ -2,7 +2,7 @@ import { basename } from "node:path";
 import { COMMON_HELP, readArguments, type Verb } from "./arguments.ts";
 import { ExecView } from "./exec_view.ts";
 import { findPrograms } from "./flow/find_programs.ts";
-import type { Flow } from "./flow/flow.ts";
+import { DEFAULT_CONSTRAINTS, type Flow } from "./flow/flow.ts";
 import { nameFrom, nameProblem } from "./flow/names.ts";
 import { recordRun } from "./flow/record_run.ts";
 import { commandLine } from "./printable.ts";
@@ -72,8 +72,9 @@ function makeFlow(
   }
   const id = name as string;
   const node = { id, run: command, needs: [], env: {}, cwd: Deno.cwd() };
-  if (options.timeout === undefined) return { name: id, nodes: [node] };
+  const constraints = DEFAULT_CONSTRAINTS;
+  if (options.timeout === undefined) return { name: id, nodes: [node], constraints };
   const timeoutMs = parseDurationOption("timeout", String(options.timeout));
   if (timeoutMs === 0) throw new UsageError("Cannot use --timeout 0: it leaves no time");
-  return { name: id, nodes: [{ ...node, timeoutMs }] };
+  return { name: id, nodes: [{ ...node, timeoutMs }], constraints };
 }

@@ -35,6 +35,8 @@ const VERBS = new Map<string, () => Promise<Verb>>([
   ["ls", async () => (await import("./ls.ts")).lsVerb],
   ["show", async () => (await import("./show.ts")).showVerb],
   ["follow", async () => (await import("./follow.ts")).followVerb],
+  ["replay", async () => (await import("./replay.ts")).replayVerb],
+  ["diff", async () => (await import("./diff.ts")).diffVerb],
 ]);
 
 /**

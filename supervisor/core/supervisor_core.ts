@@ -1,0 +1,336 @@
+import type {
+  CompletionInput,
+  DecisionLogEntry,
+  DecisionNumbers,
+  DecisionReason,
+  Duration,
+  EventTime,
+  ExternalEvent,
+  RunTermination,
+  SupervisorInput,
+} from "../types.ts";
+import { following } from "./counter.ts";
+import { type DeferredEpisode, DeferredQueue } from "./deferred_queue.ts";
+import { makeEntry, type Verdict } from "./entry.ts";
+import { addDuration, compareTimes, laterOf, ZERO } from "./event_time.ts";
+import { RateWindow } from "./rate_window.ts";
+import { backoffDelay, isRetryable } from "./retry.ts";
+import type { Rules } from "./rules.ts";
+
+/** An attempt in flight, and the order to make it. */
+export interface Attempt {
+  readonly episodeId: number;
+  /** The first is 1. */
+  readonly attempt: number;
+  /** The event that the episode was made for: its id and context are the run's (SCH-14). */
+  readonly origin: ExternalEvent;
+  /** The event that started it: the origin, or a Pump. Its entries stand under this event. */
+  readonly trigger: ExternalEvent;
+  /** Why it was started, and the numbers behind that: a serial entry is written at its end. */
+  readonly reason: DecisionReason;
+  readonly numbers: DecisionNumbers;
+}
+
+/** What one input leads to: at most one entry, at most one attempt to make. */
+export interface Step {
+  /** Empty as long as a serial run is not over (SCH-3). */
+  readonly decisions: readonly DecisionLogEntry[];
+  readonly invocations: readonly Attempt[];
+}
+
+/** Everything that a core remembers. */
+export interface CoreState {
+  readonly inputs: number;
+  readonly nextEpisodeId: number;
+  readonly clock: EventTime;
+  readonly recent: readonly EventTime[];
+  readonly deferred: readonly DeferredEpisode[];
+  readonly inFlight: readonly Attempt[];
+}
+
+/** What an event would lead to. */
+interface Plan extends Verdict {
+  readonly episodeId: number;
+  /** Undefined for a Pump that finds nothing due: it burns an id for nothing (SCH-11). */
+  readonly episode: DeferredEpisode | undefined;
+}
+
+/** What stands in the way of a run, and until when. */
+interface Obstacle {
+  readonly reason: DecisionReason;
+  readonly until: EventTime | null;
+}
+
+const NONE: readonly never[] = Object.freeze([]);
+const NOTHING_DUE: Obstacle = { reason: "nothing_due", until: null };
+/**
+ * The supervisor's decisions as a state machine: no clock, no timers, no chance, nothing asynchronous.
+ * {@linkcode SupervisorCore.step} changes the state; {@linkcode SupervisorCore.explain} applies the
+ * same rules without changing it.
+ */
+export class SupervisorCore {
+  readonly rules: Rules;
+  readonly #isSerial: boolean;
+  #inputs = 0;
+  #nextEpisodeId = 0;
+  #clock = ZERO;
+  readonly #window: RateWindow;
+  readonly #deferred = new DeferredQueue();
+  readonly #inFlight = new Map<number, Attempt>();
+
+  constructor(rules: Rules) {
+    this.rules = rules;
+    this.#isSerial = rules.mode === "serial";
+    this.#window = new RateWindow(rules.constraints);
+  }
+
+  /** Goes on from a state. Only for a core that has taken no input. */
+  restore(state: CoreState): void {
+    this.#inputs = state.inputs;
+    this.#nextEpisodeId = state.nextEpisodeId;
+    this.#clock = state.clock;
+    for (const start of state.recent) this.#window.addStart(start);
+    for (const episode of state.deferred) this.#deferred.add(episode);
+    for (const attempt of state.inFlight) this.#inFlight.set(attempt.episodeId, attempt);
+  }
+
+  /** The logical clock (SCH-2). */
+  get clock(): EventTime {
+    return this.#clock;
+  }
+
+  /** How many inputs were taken. */
+  get inputs(): number {
+    return this.#inputs;
+  }
+
+  /** How many episodes are deferred. */
+  get deferredCount(): number {
+    return this.#deferred.size;
+  }
+
+  /** How many attempts are in flight. */
+  get inFlightCount(): number {
+    return this.#inFlight.size;
+  }
+
+  /** Whether the next input has to be a completion: serial runs do not overlap. */
+  get isOccupied(): boolean {
+    return this.#isSerial && this.#inFlight.size > 0;
+  }
+
+  /** Everything that is remembered. */
+  state(): CoreState {
+    return {
+      inputs: this.#inputs,
+      nextEpisodeId: this.#nextEpisodeId,
+      clock: this.#clock,
+      recent: this.#window.toArray(),
+      deferred: this.#deferred.toArray(),
+      inFlight: [...this.#inFlight.values()],
+    };
+  }
+
+  /** Takes one input. What throws (a counter at its end, an impossible input) ends this core. */
+  step(input: SupervisorInput): Step {
+    this.#inputs = following(this.#inputs, "inputs");
+    return input.type === "event" ? this.#takeEvent(input.event) : this.#takeCompletion(input);
+  }
+
+  /** The entry that an event would get now, but for the end of its run. */
+  explain(event: ExternalEvent): DecisionLogEntry {
+    return this.#entryOfPlan(this.#decide(event, laterOf(this.#clock, event.at)), event);
+  }
+
+  /**
+   * When a Pump would next start an episode, `now` meaning at once; null when nothing is deferred, only
+   * a completion can make room or the end of event time comes first.
+   */
+  nextPumpAt(now: EventTime): EventTime | null {
+    const first = this.#deferred.first();
+    if (first === undefined || this.isOccupied || this.#isSaturated()) return null;
+    const from = laterOf(now, this.#clock);
+    const due = laterOf(first.at, from);
+    const free = addDuration(due, this.#window.delayAt(due) ?? ZERO);
+    if (this.#window.delayAt(free) !== null) return null;
+    return compareTimes(free, from) <= 0 ? now : free;
+  }
+
+  #takeEvent(event: ExternalEvent): Step {
+    if (this.isOccupied) throw new TypeError("Cannot take an event: a serial run is not over");
+    this.#moveClock(event.at);
+    const plan = this.#decide(event, this.#clock);
+    const { episode } = plan;
+    if (event.kind === "Pump" && episode !== undefined) this.#deferred.removeFirst();
+    else this.#nextEpisodeId = following(this.#nextEpisodeId, "episodes");
+    if (episode !== undefined && plan.decision === "Invoke") {
+      return this.#invoke(plan, episode, event);
+    }
+    if (episode !== undefined && plan.scheduleAt !== null) {
+      this.#deferred.add({ ...episode, at: plan.scheduleAt, deferCount: plan.numbers.defer_count });
+    }
+    return { decisions: [this.#entryOfPlan(plan, event)], invocations: NONE };
+  }
+
+  /** The rules of admission (SCH-5 to SCH-9) and of the Pump (SCH-10 to SCH-14), without effects. */
+  #decide(event: ExternalEvent, now: EventTime): Plan {
+    const isPump = event.kind === "Pump";
+    const episode = isPump ? this.#dueAt(now) : this.#newEpisode(event, now);
+    const episodeId = episode?.episodeId ?? this.#nextEpisodeId;
+    const obstacle = episode === undefined ? NOTHING_DUE : this.#obstacleAt(now);
+    const deferCount = episode?.deferCount ?? 0;
+    if (obstacle === null) {
+      const reason = isPump ? "due" : "admitted";
+      const numbers = this.#numbers(now, deferCount);
+      return { decision: "Invoke", reason, scheduleAt: null, numbers, episodeId, episode };
+    }
+    if (!isPump && this.#isQueueFull()) {
+      const reason = "queue_full";
+      const numbers = this.#numbers(now, deferCount);
+      return { decision: "Skip", reason, scheduleAt: null, numbers, episodeId, episode };
+    }
+    const { reason, until: scheduleAt } = obstacle;
+    const numbers = this.#numbers(now, episode === undefined ? 0 : deferCount + 1);
+    return { decision: "Defer", reason, scheduleAt, numbers, episodeId, episode };
+  }
+
+  /** The deferred episode that a Pump takes (SCH-10). */
+  #dueAt(now: EventTime): DeferredEpisode | undefined {
+    const first = this.#deferred.first();
+    return first !== undefined && compareTimes(first.at, now) <= 0 ? first : undefined;
+  }
+
+  #newEpisode(origin: ExternalEvent, now: EventTime): DeferredEpisode {
+    return { at: now, episodeId: this.#nextEpisodeId, origin, deferCount: 0, attempts: 0 };
+  }
+
+  /** Saturation is looked at before the rate (SCH-9). */
+  #obstacleAt(now: EventTime): Obstacle | null {
+    if (this.#isSaturated()) return { reason: "saturated", until: now };
+    const delay = this.#window.delayAt(now);
+    return delay === null ? null : { reason: "rate_limited", until: addDuration(now, delay) };
+  }
+
+  #isSaturated(): boolean {
+    const { max_in_flight: max } = this.rules.constraints;
+    return max !== null && this.#occupancy() >= max;
+  }
+
+  #isQueueFull(): boolean {
+    const { maxDeferred } = this.rules;
+    return maxDeferred !== null && this.#deferred.size >= maxDeferred;
+  }
+
+  /** Episodes in flight when an event is looked at: none in serial mode, where it waits (SCH-6). */
+  #occupancy(): number {
+    return this.#isSerial ? 0 : this.#inFlight.size;
+  }
+
+  #invoke(plan: Plan, episode: DeferredEpisode, trigger: ExternalEvent): Step {
+    const attempt: Attempt = {
+      episodeId: episode.episodeId,
+      attempt: following(episode.attempts, "attempts"),
+      origin: episode.origin,
+      trigger,
+      reason: plan.reason,
+      numbers: plan.numbers,
+    };
+    this.#window.addStart(this.#clock);
+    this.#inFlight.set(attempt.episodeId, attempt);
+    const decisions = this.#isSerial ? NONE : [this.#entryOfPlan(plan, trigger)];
+    return { decisions, invocations: [attempt] };
+  }
+
+  #takeCompletion(completion: CompletionInput): Step {
+    const { episode_id: episodeId, attempt, termination } = completion;
+    const ended = this.#inFlight.get(episodeId);
+    if (ended?.attempt !== attempt) {
+      throw new TypeError(
+        `Cannot take a completion: attempt ${attempt} of episode ${episodeId} is not in flight`,
+      );
+    }
+    if (!this.#isSerial) this.#moveClock(completion.at);
+    const { constraints: { max_retries: maxRetries }, backoff } = this.rules;
+    if (termination === "Completed") return this.#finish(ended, "completed", termination);
+    if (!isRetryable(termination)) return this.#finish(ended, "not_retryable", termination);
+    if (attempt > maxRetries) return this.#finish(ended, "retries_exhausted", termination);
+    if (backoff === null) return this.#retry(ended, termination);
+    return this.#postponeRetry(ended, backoffDelay(backoff, attempt), termination);
+  }
+
+  /** The episode is over. A serial entry says why it was started: that is what was decided. */
+  #finish(ended: Attempt, reason: DecisionReason, answer: RunTermination): Step {
+    const { defer_count: deferCount } = ended.numbers;
+    const verdict: Verdict = this.#isSerial
+      ? { decision: "Invoke", reason: ended.reason, scheduleAt: null, numbers: ended.numbers }
+      : { decision: "Finish", reason, scheduleAt: null, numbers: this.#numbersNow(deferCount) };
+    this.#inFlight.delete(ended.episodeId);
+    const entry = this.#entryOfEnd(verdict, ended, { answer, isOver: true });
+    return { decisions: [entry], invocations: NONE };
+  }
+
+  /** The retry takes the place of the attempt that failed (INV-2). */
+  #retry(failed: Attempt, answer: RunTermination): Step {
+    const attempt = { ...failed, attempt: following(failed.attempt, "attempts") };
+    const numbers = this.#numbersNow(failed.numbers.defer_count);
+    this.#inFlight.set(attempt.episodeId, attempt);
+    if (this.#isSerial) return { decisions: NONE, invocations: [attempt] };
+    const verdict: Verdict = { decision: "Invoke", reason: "retry", scheduleAt: null, numbers };
+    const entry = this.#entryOfEnd(verdict, attempt, { answer, isOver: false });
+    return { decisions: [entry], invocations: [attempt] };
+  }
+
+  /** The retry waits in the queue, where it is an episode like the others. */
+  #postponeRetry(failed: Attempt, delay: Duration, answer: RunTermination): Step {
+    const { episodeId, origin, attempt: attempts, numbers: { defer_count: deferCount } } = failed;
+    const isOver = this.#isQueueFull();
+    const numbers = this.#numbersNow(isOver ? deferCount : following(deferCount, "deferrals"));
+    const at = addDuration(this.#clock, delay);
+    const verdict: Verdict = isOver
+      ? { decision: "Skip", reason: "queue_full", scheduleAt: null, numbers }
+      : { decision: "Defer", reason: "backoff", scheduleAt: at, numbers };
+    this.#inFlight.delete(episodeId);
+    if (!isOver) {
+      this.#deferred.add({ at, episodeId, origin, deferCount: numbers.defer_count, attempts });
+    }
+    const entry = this.#entryOfEnd(verdict, failed, { answer, isOver });
+    return { decisions: [entry], invocations: NONE };
+  }
+
+  #moveClock(at: EventTime): void {
+    this.#clock = laterOf(this.#clock, at);
+    this.#window.advance(this.#clock);
+  }
+
+  #numbersNow(deferCount: number): DecisionNumbers {
+    return this.#numbers(this.#clock, deferCount);
+  }
+
+  #numbers(now: EventTime, deferCount: number): DecisionNumbers {
+    return {
+      now,
+      in_flight: this.#occupancy(),
+      in_window: this.#window.countAt(now),
+      deferred: this.#deferred.size,
+      next_due: this.#deferred.first()?.at ?? null,
+      defer_count: deferCount,
+    };
+  }
+
+  #entryOfPlan(plan: Plan, event: ExternalEvent): DecisionLogEntry {
+    const { episodeId, episode } = plan;
+    const attempts = (episode?.attempts ?? 0) + (plan.decision === "Invoke" ? 1 : 0);
+    const origin = episode?.origin;
+    const subject = { event, episodeId, origin, attempts, answer: null, isOver: false };
+    return makeEntry(this.rules, plan, subject);
+  }
+
+  #entryOfEnd(
+    verdict: Verdict,
+    { trigger: event, episodeId, origin, attempt: attempts }: Attempt,
+    end: { answer: RunTermination; isOver: boolean },
+  ): DecisionLogEntry {
+    const { answer, isOver } = end;
+    return makeEntry(this.rules, verdict, { event, episodeId, origin, attempts, answer, isOver });
+  }
+}

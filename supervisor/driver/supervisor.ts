@@ -1,0 +1,349 @@
+import { checkDuration, checkInteger, checkTermination } from "../core/check.ts";
+import { checkEvent } from "../core/check_event.ts";
+import { readState } from "../core/read_state.ts";
+import { readRules } from "../core/rules.ts";
+import { type Attempt, SupervisorCore } from "../core/supervisor_core.ts";
+import { writeState } from "../core/write_state.ts";
+import type {
+  AttemptRef,
+  Completion,
+  CompletionInput,
+  DecisionLogEntry,
+  EventTime,
+  ExternalEvent,
+  Leftovers,
+  RunTermination,
+  SupervisorOptions,
+  SupervisorPorts,
+  SupervisorState,
+} from "../types.ts";
+import { AttemptRunner, refOf } from "./attempt_runner.ts";
+import { InputLoop } from "./input_loop.ts";
+import { checkOutside } from "./inside_run.ts";
+
+/** Somebody who waits until nothing more happens by itself. */
+interface IdleWaiter {
+  readonly resolve: (leftovers: Leftovers) => void;
+  readonly reject: (error: unknown) => void;
+}
+
+/**
+ * Decides what runs when, has it run, and logs every decision with its reason.
+ *
+ * A supervisor has no clock: time is what events say. An event asks for a run of the graph. It is
+ * invoked at once, deferred until a limit allows it, or skipped when the queue is full; each `Pump`
+ * event starts the first deferred episode that is due. {@linkcode PumpDriver} sends Pumps by itself.
+ *
+ * - `"serial"` mode: one run at a time, and one entry an event, logged when its run is over. These are
+ *   the rules SCH-1 to SCH-18 and INV-1 to INV-6.
+ * - `"concurrent"` mode: runs overlap. An event is decided on at once, the end of each attempt is an
+ *   input of its own, and each input has its entry. SCH-1 to SCH-18 hold with in-flight counts that
+ *   mean something, and the clock moves with completions too.
+ *
+ * | What goes wrong | What becomes of it |
+ * | --- | --- |
+ * | the invoker throws, or answers what is no `RunTermination` | the attempt ends as `{ Failed: "RuntimeError" }`; `onInvokerError` gets what was thrown |
+ * | it does not answer by its deadline | its signal aborts; after `deadlineGraceMs` more the attempt ends as `TimedOut` |
+ * | it answers after that, or once more | `onLate` is told, and nothing else changes |
+ * | it never answers and has no deadline | its run lasts until `signal` aborts |
+ * | it calls `onEvent`, `idle` or `close` where waiting would never end | they reject with a `TypeError` |
+ * | `decisionLog`, `inputLog`, `timers` or a callback throws | the supervisor stops: everything pending and every later call rejects with that error, and the signals of running attempts abort |
+ * | `signal` aborts | events that wait and events to come are rejected with its reason; the signals of running attempts abort; those that do not answer within `deadlineGraceMs`, without timers at once, end as `Aborted`; no invoker is called any more |
+ *
+ * Whether a call comes from inside `run` is told by the engine's asynchronous stack, which does not
+ * reach through a bare callback such as a timer's: waiting for the supervisor there, inside a serial
+ * run that waits for the callback, still never ends.
+ *
+ * Permissions: none.
+ *
+ * @example Two runs an hour
+ * ```ts
+ * import { createEvent, MemoryDecisionLog, Supervisor } from "@taffrail/taffrail/supervisor";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const log = new MemoryDecisionLog();
+ * const supervisor = new Supervisor({
+ *   graphId: "nightly",
+ *   constraints: { max_per_window: 1, rate_window: { secs: 10, nanos: 0 }, max_retries: 2 },
+ *   decisionLog: log,
+ *   invoker: { run: ({ eventId }) => eventId === "e1" ? "Completed" : { Failed: "SemanticError" } },
+ * });
+ * const at = (secs: number) => ({ secs, nanos: 0 });
+ *
+ * await supervisor.onEvent(createEvent({ id: "e1", kind: "Command", at: at(0) }));
+ * await supervisor.onEvent(createEvent({ id: "e2", kind: "Command", at: at(3) }));
+ * await supervisor.onEvent(createEvent({ id: "p1", kind: "Pump", at: at(10) }));
+ *
+ * assertEquals(
+ *   log.entries.map(({ event_id, decision, reason, originEventId }) => [
+ *     event_id,
+ *     decision,
+ *     reason,
+ *     originEventId,
+ *   ]),
+ *   [
+ *     ["e1", "Invoke", "admitted", "e1"],
+ *     ["e2", "Defer", "rate_limited", "e2"],
+ *     ["p1", "Invoke", "due", "e2"],
+ *   ],
+ * );
+ * assertEquals(await supervisor.close(), { deferred: 0, inFlight: 0 });
+ * ```
+ */
+export class Supervisor {
+  readonly #core: SupervisorCore;
+  readonly #ports: SupervisorPorts;
+  readonly #loop: InputLoop;
+  readonly #runner: AttemptRunner;
+  /** Attempts that were in flight when the state was written: attempt by episode. */
+  readonly #restored = new Map<number, number>();
+  #isClosed = false;
+  #idleWaiters: IdleWaiter[] = [];
+  readonly #listeners = new Set<() => void>();
+  readonly #onAbort = () => this.#abort();
+
+  /**
+   * A supervisor that has seen nothing yet.
+   *
+   * @param options Rules and ports.
+   * @throws {TypeError} When an option has the wrong shape, or a deadline above 0 in `"concurrent"`
+   * mode has no timers.
+   * @throws {RangeError} When a number is out of range. The message names the field.
+   */
+  constructor(options: SupervisorOptions) {
+    this.#ports = { ...options };
+    this.#core = new SupervisorCore(readRules(options));
+    this.#loop = new InputLoop(this.#core, this.#ports, {
+      start: (attempt) => this.#runner.start(attempt),
+      onRest: (failure) => this.#onRest(failure),
+    });
+    this.#runner = new AttemptRunner(this.#core.rules, this.#ports, {
+      onEnd: (attempt, termination) => this.#onEnd(attempt, termination),
+      onFailure: (error) => this.#loop.fail(error),
+    });
+    options.signal?.addEventListener("abort", this.#onAbort);
+  }
+
+  /**
+   * A supervisor that goes on from a state: it decides exactly as the one would that wrote it. No
+   * attempt is made again: those in flight are listed in {@linkcode Supervisor.inFlight}, and each
+   * needs a call of {@linkcode Supervisor.complete}.
+   *
+   * @param state What {@linkcode Supervisor.toJSON} gave.
+   * @param ports The ports, as for a new supervisor.
+   * @returns The supervisor.
+   * @throws {TypeError} When something in the state has the wrong shape.
+   * @throws {RangeError} When a number in the state is out of range.
+   */
+  static from(state: SupervisorState, ports: SupervisorPorts): Supervisor {
+    const { rules, state: coreState } = readState(state);
+    const supervisor = new Supervisor({ ...ports, ...rules });
+    supervisor.#core.restore(coreState);
+    for (const { episodeId, attempt } of coreState.inFlight) {
+      supervisor.#restored.set(episodeId, attempt);
+    }
+    return supervisor;
+  }
+
+  /** The logical clock: the latest time that an event, or a concurrent completion, had (SCH-2). */
+  get clock(): EventTime {
+    return this.#core.clock;
+  }
+
+  /** How many inputs were taken. */
+  get inputCount(): number {
+    return this.#core.inputs;
+  }
+
+  /** The attempts in flight. */
+  get inFlight(): AttemptRef[] {
+    return this.#core.state().inFlight.map(refOf);
+  }
+
+  /**
+   * Hands an event over. Events are taken in the order of the calls; a `"serial"` run is over before
+   * the next one is taken.
+   *
+   * @param event The event.
+   * @returns A promise that resolves when the event's decision is logged: in `"serial"` mode after its
+   * run, in `"concurrent"` mode when the run has begun.
+   */
+  onEvent(event: ExternalEvent): Promise<void> {
+    try {
+      const refusal = this.#refusal();
+      if (refusal !== null) throw refusal.error;
+      if (this.#core.isOccupied) checkOutside("take an event");
+      checkEvent(event);
+    } catch (error) {
+      return Promise.reject(error);
+    }
+    return this.#loop.addEvent({ type: "event", event });
+  }
+
+  /**
+   * Ends an attempt in flight from outside: one that was in flight when the state was written, or one
+   * whose end is known from a recording. If its invoker answers too, that answer is late.
+   *
+   * @param completion The attempt and how it ended.
+   * @returns A promise that resolves when what follows from it is decided; it rejects with a
+   * `TypeError` when the attempt is not in flight.
+   */
+  complete(completion: Completion): Promise<void> {
+    return new Promise((resolve, reject) => {
+      if (this.#loop.failure !== null) throw this.#loop.failure.error;
+      this.#loop.addCompletion(this.#takeOut(completion), { resolve, reject });
+    });
+  }
+
+  /**
+   * Waits until every input is handled and no invoker is at work.
+   *
+   * @returns What is left: deferred episodes need Pumps, attempts in flight need
+   * {@linkcode Supervisor.complete}.
+   */
+  async idle(): Promise<Leftovers> {
+    if (!this.#isIdle()) checkOutside("wait for the supervisor");
+    if (this.#loop.failure !== null) throw this.#loop.failure.error;
+    if (this.#isIdle()) return this.#leftovers();
+    return await new Promise((resolve, reject) => this.#idleWaiters.push({ resolve, reject }));
+  }
+
+  /**
+   * Takes no more events, then waits like {@linkcode Supervisor.idle}. To end sooner, abort `signal`.
+   *
+   * @returns What is left for good, unless {@linkcode Supervisor.toJSON} keeps it.
+   */
+  async close(): Promise<Leftovers> {
+    if (!this.#isIdle()) checkOutside("close the supervisor");
+    this.#isClosed = true;
+    this.#notify();
+    try {
+      return await this.idle();
+    } finally {
+      this.#ports.signal?.removeEventListener("abort", this.#onAbort);
+    }
+  }
+
+  /**
+   * The entry that an event would get if it came now, without anything being done: its decision, why,
+   * and the numbers behind that. As nothing is run, `termination` is `null`.
+   *
+   * @param event The event; its time is looked at too.
+   * @returns The entry.
+   */
+  explain(event: ExternalEvent): DecisionLogEntry {
+    checkEvent(event);
+    return this.#core.explain(event);
+  }
+
+  /**
+   * When a Pump would next start an episode.
+   *
+   * @param now The time now.
+   * @returns The time, `now` meaning at once; `null` when nothing is deferred, when only a completion
+   * can make room, or when no more events are taken.
+   */
+  nextPumpAt(now: EventTime): EventTime | null {
+    return this.#refusal() === null ? this.#core.nextPumpAt(now) : null;
+  }
+
+  /**
+   * Has a function called each time when the inputs that were there are handled, and on closing.
+   *
+   * @param listener The function. It must not throw.
+   * @returns A function that ends this.
+   */
+  subscribe(listener: () => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  /**
+   * The rules and the state as JSON, for {@linkcode Supervisor.from}. Inputs that still wait for their
+   * turn are not part of it.
+   *
+   * @returns The state.
+   */
+  toJSON(): SupervisorState {
+    return writeState(this.#core);
+  }
+
+  #onEnd({ episodeId, attempt }: Attempt, termination: RunTermination): void {
+    try {
+      const at = this.#now();
+      const type = "completion";
+      this.#loop.addCompletion({ type, episode_id: episodeId, attempt, termination, at });
+    } catch (error) {
+      this.#loop.fail(error);
+    }
+  }
+
+  /** The input that a completion makes, once nobody else can end the same attempt. */
+  #takeOut({ episodeId, attempt, termination, at }: Completion): CompletionInput {
+    const input = {
+      type: "completion",
+      episode_id: checkInteger(episodeId, "completion.episodeId"),
+      attempt: checkInteger(attempt, "completion.attempt"),
+      termination: checkTermination(termination, "completion.termination"),
+      at: at === undefined ? this.#now() : checkDuration(at, "completion.at"),
+    } as const;
+    if (this.#runner.end(episodeId, attempt)) return input;
+    if (this.#restored.get(episodeId) !== attempt) {
+      const name = `attempt ${attempt} of episode ${episodeId}`;
+      throw new TypeError(`Cannot complete ${name}: it is not in flight`);
+    }
+    this.#restored.delete(episodeId);
+    return input;
+  }
+
+  #abort(): void {
+    const reason = this.#ports.signal?.reason;
+    this.#loop.rejectEvents(reason);
+    this.#runner.abort(reason);
+  }
+
+  #onRest(failure: { error: unknown } | null): void {
+    if (failure !== null) this.#stop(failure.error);
+    else if (this.#idleWaiters.length > 0 && this.#isIdle()) {
+      for (const { resolve } of this.#takeWaiters()) resolve(this.#leftovers());
+    }
+    this.#notify();
+  }
+
+  #stop(error: unknown): void {
+    this.#ports.signal?.removeEventListener("abort", this.#onAbort);
+    this.#runner.abandon(error);
+    for (const { reject } of this.#takeWaiters()) reject(error);
+  }
+
+  /** Why no more events are taken; null while they are. */
+  #refusal(): { error: unknown } | null {
+    const { signal } = this.#ports;
+    if (this.#loop.failure !== null) return this.#loop.failure;
+    if (signal?.aborted) return { error: signal.reason };
+    if (!this.#isClosed) return null;
+    return { error: new TypeError("Cannot take an event: the supervisor is closed") };
+  }
+
+  #isIdle(): boolean {
+    return this.#loop.isAtRest && this.#runner.size === 0;
+  }
+
+  #leftovers(): Leftovers {
+    return { deferred: this.#core.deferredCount, inFlight: this.#core.inFlightCount };
+  }
+
+  #takeWaiters(): IdleWaiter[] {
+    return this.#idleWaiters.splice(0);
+  }
+
+  #notify(): void {
+    for (const listener of this.#listeners) listener();
+  }
+
+  /** Without timers time stands where the last input left it. */
+  #now(): EventTime {
+    const { timers } = this.#ports;
+    return timers === undefined ? this.#core.clock : checkDuration(timers.now(), "timers.now()");
+  }
+}

@@ -1,0 +1,219 @@
+import type { Value } from "../_internal/event_payload.ts";
+
+export type { Value } from "../_internal/event_payload.ts";
+export type * from "./port_types.ts";
+export type * from "./state_types.ts";
+
+/** A length of time as on the wire: whole seconds and 0 to 999,999,999 nanoseconds. */
+export interface Duration {
+  /** Whole seconds, 0 to 2^53 − 1. */
+  readonly secs: number;
+  /** Nanoseconds beyond them, 0 to 999,999,999. */
+  readonly nanos: number;
+}
+
+/**
+ * An instant on the logical clock: the duration since an origin that the program chooses. Arithmetic on
+ * it saturates at 2^53 − 1 seconds (SCH-18).
+ */
+export interface EventTime {
+  /** Whole seconds since the origin, 0 to 2^53 − 1. */
+  readonly secs: number;
+  /** Nanoseconds beyond them, 0 to 999,999,999. */
+  readonly nanos: number;
+}
+
+/** What kind of event: a `Pump` retries what was deferred, every other kind asks for a run (SCH-4). */
+export type ExternalEventKind = "Pump" | "DataAvailable" | "Command";
+
+/** What a run may read: the values that the payload of its event holds (EVT-4). */
+export type ExecutionContext = ReadonlyMap<string, Value>;
+
+/** An event from outside, made by {@linkcode createEvent}. */
+export interface ExternalEvent {
+  /** The event's name. Any text; strict replay wants it unique in its recording. */
+  readonly id: string;
+  /** What it asks for. */
+  readonly kind: ExternalEventKind;
+  /** When it happened. The supervisor's clock never goes back because of it (SCH-2). */
+  readonly at: EventTime;
+  /** The bytes of one JSON object, or none. */
+  readonly payload: Uint8Array;
+  /** The values derived from the payload. */
+  readonly context: ExecutionContext;
+}
+
+/** What {@linkcode createEvent} makes an event of. */
+export interface EventInit {
+  /** The event's name. */
+  id: string;
+  /** What it asks for. */
+  kind: ExternalEventKind;
+  /** When it happened. */
+  at: EventTime;
+  /**
+   * The bytes, or the text, of one JSON object.
+   *
+   * @default {no payload}
+   */
+  payload?: Uint8Array | string;
+}
+
+/** Why a run failed; only mechanical failures are tried again (INV-1). */
+export type ErrKind =
+  | "NetworkTimeout"
+  | "AdapterUnavailable"
+  | "ValidationFailed"
+  | "RuntimeError"
+  | "SemanticError"
+  | "DeadlineExceeded"
+  | "Cancelled";
+
+/** How an attempt ended. */
+export type RunTermination = "Completed" | "TimedOut" | "Aborted" | { readonly Failed: ErrKind };
+
+/**
+ * What was decided. `Finish` is only made in `"concurrent"` mode, where an episode's end is a decision
+ * of its own; in `"serial"` mode the `Invoke` entry carries the end, as in the seed.
+ */
+export type Decision = "Invoke" | "Skip" | "Defer" | "Finish";
+
+/** The limits a supervisor keeps, as on the wire. `null` = no such limit. */
+export interface Constraints {
+  /** How many episodes may be in flight. Only 0 has an effect in `"serial"` mode (SCH-6). */
+  readonly max_in_flight: number | null;
+  /** How many episodes may start within `rate_window`; both are needed (SCH-15). */
+  readonly max_per_window: number | null;
+  /** The length of the sliding window. */
+  readonly rate_window: Duration | null;
+  /** How long an attempt may take. Exactly 0 makes a well-behaved invoker answer `Aborted`. */
+  readonly deadline: Duration | null;
+  /** How many further attempts a mechanical failure gets (INV-1, INV-2). */
+  readonly max_retries: number;
+}
+
+/** Constraints as a program states them: what is left out is no limit. */
+export type ConstraintsInit = Partial<Constraints> & Pick<Constraints, "max_retries">;
+
+/**
+ * How long a retry waits, in event time: `initial`, then `factor` times as long each time, at most
+ * `max`. A waiting retry stands in the deferred queue and needs a Pump like everything there.
+ */
+export interface Backoff {
+  /** The wait before the first retry. */
+  readonly initial: Duration;
+  /** What the wait grows by, an integer from 1 to 1,000. */
+  readonly factor: number;
+  /** The longest wait. */
+  readonly max: Duration;
+}
+
+/**
+ * `"serial"`: one run at a time, the seed rule for rule. `"concurrent"`: runs overlap, and each
+ * completion is an input of its own.
+ */
+export type SupervisorMode = "serial" | "concurrent";
+
+/** An event as an input. */
+export interface EventInput {
+  /** Tells it from a completion. */
+  readonly type: "event";
+  /** The event. */
+  readonly event: ExternalEvent;
+}
+
+/** The end of one attempt as an input. */
+export interface CompletionInput {
+  /** Tells it from an event. */
+  readonly type: "completion";
+  /** The episode whose attempt ended. */
+  readonly episode_id: number;
+  /** Which attempt: the first is 1. */
+  readonly attempt: number;
+  /** How it ended. */
+  readonly termination: RunTermination;
+  /** When it ended. In `"concurrent"` mode it moves the clock; in `"serial"` mode only events do. */
+  readonly at: EventTime;
+}
+
+/**
+ * One input. The ordered list of a supervisor's inputs determines its decisions: the same list fed to
+ * a fresh supervisor with the same options gives the same entries.
+ */
+export type SupervisorInput = EventInput | CompletionInput;
+
+/**
+ * Why a decision is what it is.
+ *
+ * | Reason | Decision | Meaning |
+ * | --- | --- | --- |
+ * | `admitted` | Invoke | no limit stood in the way of the event |
+ * | `due` | Invoke | a Pump found this deferred episode due and no limit in its way |
+ * | `retry` | Invoke | the attempt failed mechanically and is made again at once |
+ * | `saturated` | Defer | `max_in_flight` episodes are in flight |
+ * | `rate_limited` | Defer | `max_per_window` episodes started within `rate_window` |
+ * | `backoff` | Defer | the attempt failed mechanically; its retry waits |
+ * | `nothing_due` | Defer | a Pump found no deferred episode due |
+ * | `queue_full` | Skip | it would have been deferred, and `maxDeferred` episodes are |
+ * | `completed` | Finish | the run completed |
+ * | `not_retryable` | Finish | the termination is not one that is tried again |
+ * | `retries_exhausted` | Finish | the termination would be tried again, but `max_retries` were made |
+ */
+export type DecisionReason =
+  | "admitted"
+  | "due"
+  | "retry"
+  | "saturated"
+  | "rate_limited"
+  | "backoff"
+  | "nothing_due"
+  | "queue_full"
+  | "completed"
+  | "not_retryable"
+  | "retries_exhausted";
+
+/** The numbers behind a decision, as they stood just before it took effect. */
+export interface DecisionNumbers {
+  /** The supervisor's clock, this input included. */
+  readonly now: EventTime;
+  /** Episodes in flight, to be held against `max_in_flight`. */
+  readonly in_flight: number;
+  /** Episodes started within `rate_window`, to be held against `max_per_window`; 0 without a window. */
+  readonly in_window: number;
+  /** Episodes in the deferred queue, to be held against `maxDeferred`. */
+  readonly deferred: number;
+  /** When the first deferred episode is due; `null` when none is deferred. */
+  readonly next_due: EventTime | null;
+  /** How often the episode has been deferred, this decision included. */
+  readonly defer_count: number;
+}
+
+/** One decision: the seed's fields by their wire names, and what the seed keeps to itself. */
+export interface DecisionLogEntry {
+  /** The graph that the supervisor is bound to (SUP-1). */
+  readonly graph_id: string;
+  /** The id of `event`. */
+  readonly event_id: string;
+  /** The event that was decided on; for a run that a Pump started, the Pump (SCH-14). */
+  readonly event: ExternalEvent;
+  /** What was decided. */
+  readonly decision: Decision;
+  /** When a deferred episode is due; `null` unless something was deferred. */
+  readonly schedule_at: EventTime | null;
+  /** The episode: numbered from 0 in the order of admission (SCH-5). */
+  readonly episode_id: number;
+  /** The configured deadline, whatever the decision (SCH-9). */
+  readonly deadline: Duration | null;
+  /** How the episode ended; `null` as long as it has not. */
+  readonly termination: RunTermination | null;
+  /** Attempts made beyond the first (INV-2). */
+  readonly retry_count: number;
+  /** How the attempt ended whose end was decided on; `null` when the decision is about an event. */
+  readonly attemptTermination: RunTermination | null;
+  /** Why. */
+  readonly reason: DecisionReason;
+  /** The numbers behind it. */
+  readonly numbers: DecisionNumbers;
+  /** The id of the event that the episode was made for; `null` for a Pump that found nothing due. */
+  readonly originEventId: string | null;
+}

@@ -1,0 +1,119 @@
+/** The rules EVT-3 and EVT-4: what a payload may be, and the context derived from it. */
+import { assertEquals, assertNotEquals, assertThrows } from "@std/assert";
+import {
+  createEvent,
+  type ExternalEventKind,
+  ExternalEventPayloadError,
+} from "../../supervisor/mod.ts";
+import { at, event } from "./_util.ts";
+
+function context(payload: string): unknown[] {
+  return [...event("e1", 0, { payload }).context];
+}
+
+function refusal(payload: string | Uint8Array): ExternalEventPayloadError {
+  return assertThrows(
+    () => createEvent({ id: "e1", kind: "Command", at: at(0), payload }),
+    ExternalEventPayloadError,
+  );
+}
+
+Deno.test("EVT-3 no bytes make an empty context", () => {
+  for (const payload of [undefined, "", new Uint8Array()]) {
+    const made = createEvent({ id: "", kind: "Pump", at: at(0), ...(payload && { payload }) });
+    assertEquals([made.context.size, made.payload.length], [0, 0]);
+  }
+});
+
+Deno.test("EVT-3 anything but one JSON object is refused with what it is", () => {
+  for (
+    const [payload, got] of [
+      ["null", "null"],
+      ["true", "boolean"],
+      ["-1.5", "number"],
+      ['"x"', "string"],
+      ["[1]", "array"],
+    ] as const
+  ) {
+    const error = refusal(payload);
+    assertEquals([error.kind, error.detail], ["PayloadMustBeJsonObject", got]);
+    assertEquals(error.message, `payload must be a JSON object, got ${got}`);
+  }
+});
+
+Deno.test("EVT-3 what is not strict JSON is refused, and the message says so", () => {
+  const bad: (string | Uint8Array)[] = [
+    "{",
+    "{} {}",
+    " ",
+    "{'a':1}",
+    '{"a":01}',
+    '{"a":NaN}',
+    '{"a":1e400}',
+    '{"a":[-1e999]}',
+    '{"a":"\\ud800"}',
+    '{"\\udc00":1}',
+    Uint8Array.of(0xef, 0xbb, 0xbf, 0x7b, 0x7d),
+    Uint8Array.of(0x7b, 0x22, 0xff, 0x22, 0x3a, 0x31, 0x7d),
+    `{"a":${"[".repeat(128)}${"]".repeat(128)}}`,
+  ];
+  for (const payload of bad) {
+    const error = refusal(payload);
+    assertEquals(error.kind, "InvalidJson");
+    assertEquals(error.message, `payload bytes are not valid JSON: ${error.detail}`);
+  }
+});
+
+Deno.test("EVT-3 nesting is refused beyond 128, and only there", () => {
+  const nested = (depth: number) => `{"a":${"[".repeat(depth - 1)}${"]".repeat(depth - 1)}}`;
+  assertEquals(context(nested(128)), []);
+  assertEquals(refusal(nested(129)).detail, "nested deeper than 128");
+});
+
+Deno.test("EVT-4 numbers, strings, booleans and arrays of numbers make the context", () => {
+  const payload = '{"n":1,"z":-0.0,"s":"é\\n","b":false,"list":[1,2.5],"none":[]}';
+  assertEquals(context(payload), [
+    ["n", { Number: 1 }],
+    ["z", { Number: -0 }],
+    ["s", { String: "é\n" }],
+    ["b", { Bool: false }],
+    ["list", { Series: [1, 2.5] }],
+    ["none", { Series: [] }],
+  ]);
+});
+
+Deno.test("EVT-4 nulls, objects and mixed arrays are left out", () => {
+  assertEquals(context('{"a":null,"b":{"c":1},"d":[1,"x"],"e":[[1]],"f":[null]}'), []);
+});
+
+Deno.test("EVT-4 the last of equal keys counts, and __proto__ is a key like any other", () => {
+  assertEquals(context('{"a":1,"a":2}'), [["a", { Number: 2 }]]);
+  assertEquals(context('{"__proto__":1}'), [["__proto__", { Number: 1 }]]);
+});
+
+Deno.test("EVT-4 integers become f64", () => {
+  assertEquals(context('{"a":18446744073709551615}'), [["a", { Number: 2 ** 64 }]]);
+});
+
+Deno.test("createEvent() keeps a copy of the payload and freezes the event", () => {
+  const payload = new TextEncoder().encode('{"x":1}');
+  const made = createEvent({ id: "e1", kind: "Command", at: at(1, 5), payload });
+  payload[2] = 0x79;
+  assertNotEquals(made.payload, payload);
+  assertEquals([...made.context.keys()], ["x"]);
+  assertEquals([Object.isFrozen(made), Object.isFrozen(made.at)], [true, true]);
+});
+
+Deno.test("createEvent() names the field that is wrong", () => {
+  const good = { id: "e1", kind: "Command", at: at(0) } as const;
+  const make = (wrong: object) => () => createEvent({ ...good, ...wrong });
+  assertThrows(make({ id: 1 }), TypeError, "event.id: expected a string");
+  assertThrows(make({ kind: "Tick" as ExternalEventKind }), TypeError, "event.kind: expected Pump");
+  assertThrows(make({ at: null }), TypeError, "event.at: expected an object");
+  assertThrows(make({ at: { secs: 1 } }), TypeError, "event.at.nanos");
+  assertThrows(make({ at: { secs: 1, nanos: 0, x: 1 } }), TypeError, 'unknown field "x"');
+  assertThrows(make({ at: at(0.5) }), RangeError, "event.at.secs");
+  assertThrows(make({ at: at(-1) }), RangeError, "event.at.secs");
+  assertThrows(make({ at: at(0, 1_000_000_000) }), RangeError, "event.at.nanos");
+  assertThrows(make({ at: at(2 ** 53) }), RangeError, "event.at.secs");
+});
