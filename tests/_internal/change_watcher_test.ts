@@ -3,6 +3,7 @@ import { ChangeWatcher } from "../../_internal/change_watcher.ts";
 import { appendTo, readText, write } from "../_util/files.ts";
 import { withTempDir } from "../_util/temp.ts";
 
+const realSetTimeout = setTimeout;
 const never = new AbortController().signal;
 
 /** Runs with timers that never fire, so that nothing but a change can wake a watcher. */
@@ -20,11 +21,12 @@ async function withoutTimers(use: () => Promise<void>): Promise<void> {
   }
 }
 
-/** Waits until the system has told others of a change, so that it has told the watcher too. */
+/** Makes a change, and gives the system and the watcher all the time to tell of it. */
 async function changeTold(path: string, change: () => void): Promise<void> {
   using observer = Deno.watchFs(path);
   change();
   for await (const { kind } of observer) if (kind === "modify") break;
+  for (let turn = 0; turn < 10; turn++) await new Promise((resolve) => realSetTimeout(resolve, 1));
 }
 
 Deno.test("ChangeWatcher wakes at a change, also at one between two waits", () =>

@@ -193,6 +193,35 @@ Deno.test("read() calls no tail torn whose writer ends the line before the lock 
     assertEquals(later, [{ seq: 2, event: { n: 2 } }]);
   }));
 
+/** A file whose first read gives bytes of a torn tail that was moved aside while it was read. */
+function portThatMixes(tail: string, at: number): FilePort {
+  let mixed = false;
+  return {
+    ...denoFilePort,
+    openSync: (path, options) => {
+      const file = denoFilePort.openSync(path, options);
+      const readSync = file.readSync.bind(file);
+      file.readSync = (buffer) => {
+        const count = readSync(buffer);
+        if (!mixed && count !== null && count > at) {
+          mixed = true;
+          buffer.set(new TextEncoder().encode(tail), at);
+        }
+        return count;
+      };
+      return file;
+    },
+  };
+}
+
+Deno.test("read() finds no gap where one read gave bytes of two states of the file", () =>
+  withTempDir((root) => {
+    writeRun(root, numberedLines(3));
+    const run = { root, runId: RUN_ID };
+    const { events, gaps } = readPageSync<AnyEvent>(portThatMixes('{"torn', 8), run, {});
+    assertEquals([events.map(({ event }) => event), gaps], [numbered(3), []]);
+  }));
+
 Deno.test("read() does not fail where a reader cannot ask for the lock", () =>
   withTempDir((root) => {
     writeRun(root, numberedLines(1) + '{"n":');
