@@ -8,13 +8,25 @@ import { printFindings } from "./harness/print_findings.ts";
 import { isMet, type Topic } from "./harness/topic.ts";
 import { append } from "./topics/append.ts";
 import { batch } from "./topics/batch.ts";
+import { decide } from "./topics/decide.ts";
+import { dispatch } from "./topics/dispatch.ts";
 import { durable } from "./topics/durable.ts";
 import { page } from "./topics/page.ts";
 import { processes } from "./topics/processes.ts";
 import { read } from "./topics/read.ts";
 import { start } from "./topics/start.ts";
 
-const TOPICS: readonly Topic[] = [append, batch, durable, processes, read, page, start];
+const TOPICS: readonly Topic[] = [
+  append,
+  batch,
+  durable,
+  processes,
+  read,
+  page,
+  decide,
+  dispatch,
+  start,
+];
 
 async function run(names: readonly string[]): Promise<void> {
   const unknown = names.find((name) => !TOPICS.some((topic) => topic.name === name));
