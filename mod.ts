@@ -6,5 +6,6 @@
  *
  * @module
  */
+export * from "./capture/mod.ts";
 export * from "./eventlog/mod.ts";
 export * from "./supervisor/mod.ts";

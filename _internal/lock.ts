@@ -78,6 +78,15 @@ function unlock(file: FileHandle): void {
   } catch { /* What the body did stands. */ }
 }
 
+/**
+ * Gives up a lock and closes its file. To close it only could leave the lock taken for a moment: a
+ * process that is being started has a copy of every handle until it runs its program.
+ */
+export function closeLock(file: FileHandle): void {
+  unlock(file);
+  file.close();
+}
+
 /** Runs the body under the lock. */
 export function withLockSync<T>(file: FileHandle, options: LockOptions, body: () => T): T {
   acquireLockSync(file, options);

@@ -8,6 +8,7 @@ import { printFindings } from "./harness/print_findings.ts";
 import { isMet, type Topic } from "./harness/topic.ts";
 import { append } from "./topics/append.ts";
 import { batch } from "./topics/batch.ts";
+import { bundle } from "./topics/bundle.ts";
 import { decide } from "./topics/decide.ts";
 import { dispatch } from "./topics/dispatch.ts";
 import { durable } from "./topics/durable.ts";
@@ -25,6 +26,7 @@ const TOPICS: readonly Topic[] = [
   page,
   decide,
   dispatch,
+  bundle,
   start,
 ];
 
@@ -35,8 +37,10 @@ async function run(names: readonly string[]): Promise<void> {
     console.error(`There is no topic "${unknown}": say one or more of ${known}`);
     Deno.exit(2);
   }
-  console.log(`Deno ${Deno.version.deno}, V8 ${Deno.version.v8}, ${Deno.build.target}, `);
-  console.log(`${navigator.hardwareConcurrency} processors, ${Deno.osRelease()}\n`);
+  const { deno, v8 } = Deno.version;
+  const processors = navigator.hardwareConcurrency;
+  console.log(`Deno ${deno}, V8 ${v8}, ${Deno.build.target} ${Deno.osRelease()}`);
+  console.log(`${processors} processors, load ${Deno.loadavg()[0]!.toFixed(1)} at the start\n`);
   const missed: string[] = [];
   for (const topic of TOPICS) {
     if (names.length > 0 && !names.includes(topic.name)) continue;

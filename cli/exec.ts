@@ -2,7 +2,7 @@ import { basename } from "node:path";
 import { COMMON_HELP, readArguments, type Verb } from "./arguments.ts";
 import { ExecView } from "./exec_view.ts";
 import { findPrograms } from "./flow/find_programs.ts";
-import type { Flow } from "./flow/flow.ts";
+import { DEFAULT_CONSTRAINTS, type Flow } from "./flow/flow.ts";
 import { nameFrom, nameProblem } from "./flow/names.ts";
 import { recordRun } from "./flow/record_run.ts";
 import { commandLine } from "./printable.ts";
@@ -26,8 +26,9 @@ ${COMMON_HELP}
 
 stdout is the command's alone. stderr gets the line run_id=<id> first and a line
 that tells how the command ended last, or with --json what taffrail show --json
-prints, as one line. Exit codes: 0 the command exited with 0, 1 it did not; its
-own exit code is told, and is nodes[0].exit_code in the JSON.`,
+prints, as one line. Exit codes: 0 the command exited with 0, 1 it did not, or
+its output could not be passed on; its own exit code is told, and is
+nodes[0].exit_code in the JSON.`,
 
   async run(args) {
     const end = args.indexOf("--");
@@ -51,7 +52,7 @@ own exit code is told, and is nodes[0].exit_code in the JSON.`,
       ...recordingOptions(options),
     });
     view.runEnded(report);
-    return exitCode;
+    return exitCode === 0 && view.hasLost ? 1 : exitCode;
   },
 };
 
@@ -71,8 +72,9 @@ function makeFlow(
   }
   const id = name as string;
   const node = { id, run: command, needs: [], env: {}, cwd: Deno.cwd() };
-  if (options.timeout === undefined) return { name: id, nodes: [node] };
+  const constraints = DEFAULT_CONSTRAINTS;
+  if (options.timeout === undefined) return { name: id, nodes: [node], constraints };
   const timeoutMs = parseDurationOption("timeout", String(options.timeout));
   if (timeoutMs === 0) throw new UsageError("Cannot use --timeout 0: it leaves no time");
-  return { name: id, nodes: [{ ...node, timeoutMs }] };
+  return { name: id, nodes: [{ ...node, timeoutMs }], constraints };
 }

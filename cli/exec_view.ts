@@ -15,16 +15,22 @@ export class ExecView implements Omit<WholeRunView, typeof Symbol.dispose> {
   readonly #json: boolean;
   #endLine: string | undefined;
   #isInLine = false;
+  #hasLost = false;
 
   constructor(json: boolean) {
     this.#json = json;
     this.passThrough = {
-      output: (chunk) => passOn(Deno.stdout, chunk),
+      output: (chunk) => this.#passOn(Deno.stdout, chunk),
       errors: (chunk) => {
         this.#isInLine = chunk.at(-1) !== NEWLINE;
-        return passOn(Deno.stderr, chunk);
+        return this.#passOn(Deno.stderr, chunk);
       },
     };
+  }
+
+  /** Whether some of what the command printed could not be passed on. */
+  get hasLost(): boolean {
+    return this.#hasLost;
   }
 
   /** Prints the id. */
@@ -56,16 +62,21 @@ export class ExecView implements Omit<WholeRunView, typeof Symbol.dispose> {
     this.#isInLine = false;
     this.#errors.line(text);
   }
-}
 
-/** Where the reader has gone away, the command is to notice: `taffrail exec -- yes | head` ends. */
-async function passOn(
-  stream: typeof Deno.stdout | typeof Deno.stderr,
-  chunk: Uint8Array,
-): Promise<void | "close"> {
-  try {
-    for (let rest = chunk; rest.length > 0;) rest = rest.subarray(await stream.write(rest));
-  } catch {
-    return "close";
+  /** Where the reader has gone away, the command is to notice: `taffrail exec -- yes | head` ends. */
+  async #passOn(
+    stream: typeof Deno.stdout | typeof Deno.stderr,
+    chunk: Uint8Array,
+  ): Promise<void | "close"> {
+    try {
+      for (let rest = chunk; rest.length > 0;) rest = rest.subarray(await stream.write(rest));
+    } catch (error) {
+      if (!(error instanceof Deno.errors.BrokenPipe)) {
+        this.#hasLost = true;
+        const reason = error instanceof Error ? error.message : String(error);
+        this.note(`Cannot pass on what the command prints: ${reason}`);
+      }
+      return "close";
+    }
   }
 }

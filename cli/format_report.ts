@@ -34,7 +34,12 @@ export function printReport(screen: Screen, report: RunReport): void {
     screen.line(screen.paint(`lines   ${what}`, "red"));
   }
   const width = Math.max(0, ...report.nodes.map(({ id }) => printableLine(id).length));
-  for (const node of report.nodes) screen.line(`  ${nodeLine(screen, node, report, width)}`);
+  for (const node of report.nodes) {
+    screen.line(`  ${nodeLine(screen, node, report, width)}`);
+    for (const { text } of node.deferrals ?? []) {
+      screen.line(screen.paint(`      deferred, ${printableLine(text)}`, "dim"));
+    }
+  }
 }
 
 function timesOf(report: RunReport): string {

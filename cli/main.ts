@@ -35,6 +35,8 @@ const VERBS = new Map<string, () => Promise<Verb>>([
   ["ls", async () => (await import("./ls.ts")).lsVerb],
   ["show", async () => (await import("./show.ts")).showVerb],
   ["follow", async () => (await import("./follow.ts")).followVerb],
+  ["replay", async () => (await import("./replay.ts")).replayVerb],
+  ["diff", async () => (await import("./diff.ts")).diffVerb],
 ]);
 
 /**
@@ -46,7 +48,9 @@ const VERBS = new Map<string, () => Promise<Verb>>([
 export async function main(args: string[]): Promise<number> {
   const errors = new Screen(Deno.stderr);
   try {
-    return await dispatch(args);
+    const exitCode = await dispatch(args);
+    if (exitCode !== 0 || Screen.failure === undefined) return exitCode;
+    throw new Error(`Cannot write the output: ${Screen.failure.message}`);
   } catch (error) {
     const message = error instanceof Error ? error.message : String(error);
     errors.line(errors.paint(message.split("\n").map(printableLine).join("\n"), "red"));

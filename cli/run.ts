@@ -8,8 +8,9 @@ import { RECORDING_HELP, RECORDING_OPTIONS, recordingOptions } from "./recording
 /** `taffrail run`: runs a flow. */
 export const runVerb: Verb = {
   summary: "run the commands of a flow file, in the order of their needs",
-  help: `Runs the commands of a flow file one at a time, each when those it needs have
-completed, and records what happens. The first failure ends the run.
+  help: `Runs the commands of a flow file, each when those it needs have completed and
+the constraints allow it, and records what happens. The first failure ends the
+run: nothing more is started, and what runs is waited for.
 
 Usage: taffrail run [options] FLOW
 
@@ -23,12 +24,20 @@ A flow file:
       "lint": { "run": ["deno", "lint"] },
       "test": { "run": ["deno", "test"], "needs": ["lint"], "timeout": "5m",
                 "env": { "CI": "1" }, "cwd": "packages/core" }
-    }
+    },
+    "constraints": { "max_in_flight": 4, "max_retries": 2, "deadline": "10m",
+                     "max_per_window": 8, "rate_window": "1s" }
   }
-Commands are started directly; write ["sh", "-c", TEXT] for a shell. Durations
-are a number with ms, s, m or h. cwd is relative to the flow file. Each command
-finds TAFFRAIL_RUN_ID, TAFFRAIL_NODE_ID, TAFFRAIL_ATTEMPT and TAFFRAIL_ROOT in
-its environment. Command lines are recorded; environments are not.
+Without constraints nodes run one at a time and are tried once. max_retries
+tries those again that failed or ran out of time; deadline is for each attempt,
+timeout for those of one node. At most max_per_window nodes start within
+rate_window.
+The name and the ids of nodes have letters, digits, '.', '_' and '-'. Commands
+are started directly; write ["sh", "-c", TEXT] for a shell. Durations are a
+number with ms, s, m or h. cwd is relative to the flow file. Each command finds
+TAFFRAIL_RUN_ID, TAFFRAIL_NODE_ID, TAFFRAIL_ATTEMPT and TAFFRAIL_ROOT in its
+environment. When it ends, what is left of its process group is ended too.
+Command lines are recorded; environments are not.
 
 The first line printed is run_id=<id>. With --json that line goes to stderr, and
 stdout gets what taffrail show --json prints, when the run has ended.`,

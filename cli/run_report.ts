@@ -9,6 +9,7 @@ import {
   type RunState,
 } from "../eventlog/mod.ts";
 import { runEventProblem } from "./check_event.ts";
+import { type Deferral, readDeferrals } from "./deferrals.ts";
 import { nameProblem } from "./flow/names.ts";
 import { outputPath } from "./flow/output_path.ts";
 
@@ -24,6 +25,8 @@ export interface NodeReport extends NodeInfo {
   signal?: string;
   /** Where what its last attempt printed is kept. */
   output?: { out: string; err: string };
+  /** Why it had to wait, in order. */
+  deferrals?: Deferral[];
 }
 
 /** All that a log tells about its run: what `--json` prints. */
@@ -48,7 +51,13 @@ export interface RunReport extends RunState {
 export async function readRunReport(root: string, runId: string): Promise<RunReport> {
   // Asked first: a run that ends in between is then seen to have ended.
   const live = await isLive(root, runId);
-  return readSync({ root, runId }, live);
+  const report = readSync({ root, runId }, live);
+  const deferrals = await readDeferrals(root, runId);
+  for (const node of report.nodes) {
+    const waited = deferrals.get(node.id);
+    if (waited !== undefined) node.deferrals = waited;
+  }
+  return report;
 }
 
 function readSync(run: { root: string; runId: string }, live: boolean): RunReport {

@@ -20,6 +20,7 @@ export class TextRunView implements WholeRunView {
   readonly #screen = new Screen(Deno.stdout);
   readonly #errors = new Screen(Deno.stderr);
   readonly #total: number;
+  readonly #running = new Map<string, { startedAt: number; command: string }>();
   #ended = 0;
   #ticker: ReturnType<typeof setInterval> | undefined;
 
@@ -32,34 +33,42 @@ export class TextRunView implements WholeRunView {
     this.#screen.line(`run_id=${runId}`);
   }
 
-  /** Prints the command; on a terminal, shows how long it has been running. */
+  /** Prints the command; on a terminal, shows what has been running how long. */
   nodeStarted(node: FlowNode): void {
     const command = printableLine(commandLine(node.run));
     if (!this.#screen.isTerminal) {
       this.#screen.line(`▸ ${node.id}: ${command}`);
       return;
     }
-    const startedAt = performance.now();
-    const tick = () => {
-      const seconds = Math.floor((performance.now() - startedAt) / 1000);
-      const place = `${this.#ended + 1}/${this.#total}`;
-      this.#screen.status(`▸ ${place} ${node.id} ${seconds}s  ${command}`);
-    };
-    tick();
-    this.#ticker = setInterval(tick, TICK_MS);
+    this.#running.set(node.id, { startedAt: performance.now(), command });
+    this.#tick();
+    this.#ticker ??= setInterval(() => this.#tick(), TICK_MS);
   }
 
   /** Prints how the node ended. */
   nodeEnded({ id }: FlowNode, end: AttemptEnd): void {
-    this[Symbol.dispose]();
+    this.#running.delete(id);
+    if (this.#running.size === 0) this[Symbol.dispose]();
+    this.#screen.status();
     this.#ended++;
     this.#screen.line(endLine(this.#screen, id, end));
+    if (this.#running.size > 0) this.#tick();
   }
 
   /** Leaves no line behind that tells of something running. */
   [Symbol.dispose](): void {
     clearInterval(this.#ticker);
+    this.#ticker = undefined;
     this.#screen.status();
+  }
+
+  #tick(): void {
+    const now = performance.now();
+    const nodes = Array.from(this.#running, ([id, { startedAt, command }]) => {
+      const seconds = Math.floor((now - startedAt) / 1000);
+      return this.#running.size === 1 ? `${id} ${seconds}s  ${command}` : `${id} ${seconds}s`;
+    });
+    this.#screen.status(`▸ ${this.#ended + nodes.length}/${this.#total} ${nodes.join(", ")}`);
   }
 
   /** Prints a note, to stderr. */

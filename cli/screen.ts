@@ -8,6 +8,8 @@ const encoder = new TextEncoder();
 
 /** One of the two streams for people: lines, colours, and a line that is written over. */
 export class Screen {
+  /** Why something could not be written, other than that nobody reads it any more. */
+  static failure: Error | undefined;
   /** Whether somebody watches it, and the line can be written over. */
   readonly isTerminal: boolean;
   readonly #stream: typeof Deno.stdout | typeof Deno.stderr;
@@ -46,14 +48,14 @@ export class Screen {
     }
   }
 
-  /** A reader that has gone away must not end the work that is being recorded. */
+  /** Work that is being recorded must not end because what is said about it is lost. */
   #write(text: string): void {
     try {
       for (let rest = encoder.encode(text); rest.length > 0;) {
         rest = rest.subarray(this.#stream.writeSync(rest));
       }
-    } catch {
-      return;
+    } catch (error) {
+      if (!(error instanceof Deno.errors.BrokenPipe)) Screen.failure ??= error as Error;
     }
   }
 }

@@ -8,8 +8,9 @@ import { Screen } from "./screen.ts";
 export const showVerb: Verb = {
   summary: "show one run: its nodes, and the end of what a failed one printed",
   help: `Shows one run: what became of it, where its log is, and its nodes: ✓ completed,
-✗ failed, ▸ running, ⏸ not started. Of a failed node the end of what it printed
-is shown. RUN is the id of a run, or its beginning where no other begins so.
+✗ failed, ▸ running, ⏸ not started, and why it was deferred each time that it
+was. Of a failed node the end of what it printed is shown. RUN is the id of a
+run, or its beginning where no other begins so.
 
 Usage: taffrail show [options] RUN
 
@@ -18,7 +19,8 @@ ${COMMON_HELP}
 --json prints { "run_id", "pipe", "state", "is_orphan", "is_live", "started_ts",
 "last_ts", "duration_ms", "log", "damaged_lines", "first_damage", "nodes": [{
 "id", "kind", "name", "status", "attempt", "started_ts", "last_ts",
-"duration_ms", "exit_code", "signal", "output": { "out", "err" } }] }. state is
+"duration_ms", "exit_code", "signal", "output": { "out", "err" }, "deferrals":
+[{ "reason", "text" }] }] }. state is
 "Running", "Completed" or { "Aborted": { "reason" } }; status is "Pending",
 "Running", "Completed" or { "Failed": { "kind", "message" } }. Members of a node
 that are not known are left out. is_orphan: no end, and nobody works on it.`,

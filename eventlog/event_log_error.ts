@@ -103,9 +103,14 @@ export function ioError(path: string, cause: unknown): EventLogError {
 
 /** What was thrown, as an error of this module: a refusal of the file system becomes `io`. */
 export function asModuleError(path: string, error: unknown): unknown {
-  const known = error instanceof EventLogError || error instanceof TypeError ||
-    error instanceof RangeError;
+  const known = error instanceof EventLogError || error instanceof RangeError ||
+    (error instanceof TypeError && !isRefusal(error));
   return known ? error : ioError(path, error);
+}
+
+/** Deno says "Invalid argument", as for a seek in a folder, with a `TypeError`. */
+function isRefusal(error: TypeError): boolean {
+  return /\(os error \d+\)$/.test(error.message);
 }
 
 /** Runs file operations; what they throw becomes an `io` error that names the path. */

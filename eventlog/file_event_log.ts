@@ -2,6 +2,7 @@ import type { AppendFile } from "../_internal/append_file.ts";
 import type { AppendRequest } from "../_internal/line_file.ts";
 import { denoFilePort, type FileHandle, type FilePort } from "../_internal/file_port.ts";
 import { countLinesSync } from "../_internal/json_lines.ts";
+import { closeLock } from "../_internal/lock.ts";
 import { validate } from "./decode_lines.ts";
 import { encodeEvent, type Redact } from "./encode_event.ts";
 import { wrapIo } from "./event_log_error.ts";
@@ -271,7 +272,7 @@ export class FileEventLog<E> implements EventLog<E>, Disposable {
   }
 
   #giveFree(): void {
-    this.#live?.close();
+    if (this.#live !== undefined) closeLock(this.#live);
     this.#live = undefined;
   }
 

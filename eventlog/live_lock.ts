@@ -1,6 +1,6 @@
 import type { FileHandle, FilePort } from "../_internal/file_port.ts";
 import { denoFilePort } from "../_internal/file_port.ts";
-import { pause, pausesUntilDeadline, pauseSync } from "../_internal/lock.ts";
+import { closeLock, pause, pausesUntilDeadline, pauseSync } from "../_internal/lock.ts";
 import { readRangeSync } from "../_internal/tail.ts";
 import { EventLogError, lockTimeoutError, wrapIo } from "./event_log_error.ts";
 import { runPaths } from "./run_paths.ts";
@@ -137,6 +137,6 @@ export async function isLive(root: string, runId: string): Promise<boolean> {
     }
     return true;
   } finally {
-    file.close();
+    closeLock(file);
   }
 }

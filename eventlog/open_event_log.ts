@@ -6,6 +6,7 @@ import {
   syncDirectoriesSync,
 } from "../_internal/directories.ts";
 import { denoFilePort, type FileHandle, type FilePort } from "../_internal/file_port.ts";
+import { closeLock } from "../_internal/lock.ts";
 import { join } from "../_internal/path.ts";
 import { appendError, asModuleError } from "./event_log_error.ts";
 import type { Redact } from "./encode_event.ts";
@@ -126,7 +127,7 @@ export async function openOnPort<E>(
     const file = await AppendFile.open(fileOptions(port, paths, options));
     return finish(port, options, { paths, live, file });
   } catch (error) {
-    live?.close();
+    if (live !== undefined) closeLock(live);
     throw asModuleError(paths.directory, error);
   }
 }
@@ -145,7 +146,7 @@ export function openOnPortSync<E>(
     const file = AppendFile.openSync(fileOptions(port, paths, options));
     return finish(port, options, { paths, live, file });
   } catch (error) {
-    live?.close();
+    if (live !== undefined) closeLock(live);
     throw asModuleError(paths.directory, error);
   }
 }

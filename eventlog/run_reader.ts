@@ -5,7 +5,7 @@ import {
   linePieces,
   linePiecesSync,
 } from "../_internal/json_lines.ts";
-import { pausesUntilDeadline, pauseSync } from "../_internal/lock.ts";
+import { closeLock, pausesUntilDeadline, pauseSync } from "../_internal/lock.ts";
 import { lastLineEndSync, readRangeSync } from "../_internal/tail.ts";
 import { BLANK, type DecodedLines, decodeLines, longLineGap } from "./decode_lines.ts";
 import { asModuleError, EventLogError, wrapIo } from "./event_log_error.ts";
@@ -146,7 +146,7 @@ export class RunReader<E> {
       }
       return false;
     } finally {
-      lock.close();
+      closeLock(lock);
     }
   }
 }

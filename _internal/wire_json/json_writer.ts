@@ -8,6 +8,8 @@ export type JsonStyle = "compact" | "pretty";
  * writes its value, and closes the container; commas, line breaks and the path for errors follow.
  */
 export class JsonWriter extends JsonPlace {
+  /** Whether everything goes on one line, so that a codec may write a whole list in one piece. */
+  readonly isCompact: boolean;
   #text = "";
   #lineBreak: string;
   #isEmpty = true;
@@ -19,6 +21,7 @@ export class JsonWriter extends JsonPlace {
 
   constructor(style: JsonStyle) {
     super("print");
+    this.isCompact = style === "compact";
     this.#lineBreak = style === "pretty" ? "\n" : "";
     this.#indentation = style === "pretty" ? "  " : "";
     this.#colon = style === "pretty" ? ": " : ":";

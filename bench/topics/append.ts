@@ -7,9 +7,9 @@ import { ratioOf, type Topic } from "../harness/topic.ts";
 import { PinoLog } from "../peers/pino.ts";
 import { SqliteLog } from "../peers/sqlite.ts";
 
-const ROUNDS = 15;
-const COUNT = 20_000;
-const SQLITE_COUNT = 4000;
+const ROUNDS = 41;
+const COUNT = 5000;
+const SQLITE_COUNT = 1000;
 const events = sampleEvents(1000);
 const eventAt = (index: number) => events[index % events.length]!;
 

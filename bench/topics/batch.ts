@@ -7,9 +7,9 @@ import { ratioOf, type Topic } from "../harness/topic.ts";
 import { LmdbLog } from "../peers/lmdb.ts";
 import { SqliteLog } from "../peers/sqlite.ts";
 
-const ROUNDS = 15;
+const ROUNDS = 41;
 const BATCH = 100;
-const BATCHES = 300;
+const BATCHES = 100;
 const events = sampleEvents(1000);
 const batch100 = events.slice(0, BATCH);
 

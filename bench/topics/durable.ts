@@ -7,10 +7,10 @@ import { ratioOf, type Topic } from "../harness/topic.ts";
 import { LmdbLog } from "../peers/lmdb.ts";
 import { SqliteLog } from "../peers/sqlite.ts";
 
-const ROUNDS = 15;
+const ROUNDS = 25;
 const COUNT = 250;
 const CALLERS = 64;
-const GROUPS = 200;
+const GROUPS = 100;
 const events = sampleEvents(1000);
 const eventAt = (index: number) => events[index % events.length]!;
 const callers = events.slice(0, CALLERS);

@@ -5,7 +5,7 @@ import { RUN_ID, writeSampleLog } from "../harness/sample_log.ts";
 import { withDirectory } from "../harness/temp_directory.ts";
 import { ratioOf, type Topic } from "../harness/topic.ts";
 
-const ROUNDS = 15;
+const ROUNDS = 25;
 const LINES = 1_000_000;
 const PAGE_LINES = 100;
 const PAGE_BYTES = PAGE_LINES * (EVENT_BYTES + 1);

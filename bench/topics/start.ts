@@ -1,7 +1,7 @@
 import { type Case, measureRounds } from "../harness/rounds.ts";
 import { ratioOf, type Topic } from "../harness/topic.ts";
 
-const ROUNDS = 60;
+const ROUNDS = 100;
 const EMPTY = "deno run of an empty program";
 const EVENTLOG = "deno run of a program that imports eventlog";
 const SUPERVISOR = "deno run of a program that imports supervisor";

@@ -1,5 +1,6 @@
 import { join, resolve } from "node:path";
-import type { AttemptRequest, Flow, FlowNode, NodeInvoker, Termination } from "./flow.ts";
+import type { RunRequest, RunTermination, RuntimeInvoker } from "../../supervisor/mod.ts";
+import type { Flow, FlowNode } from "./flow.ts";
 import { pathFor } from "./find_program.ts";
 import { OutputFile } from "./output_file.ts";
 import type { TakeOutput } from "./output_pump.ts";
@@ -8,6 +9,7 @@ import type { OwnVariable } from "./parse_flow.ts";
 import { readOutputTail } from "./output_tail.ts";
 import { RecordingError } from "./recording_error.ts";
 import { type Command, type CommandEnd, runCommand } from "./run_command.ts";
+import { hashOutput } from "./output_hash.ts";
 import type { AttemptEnd, RunRecorder } from "./run_recorder.ts";
 
 /** What a run tells whoever watches it. */
@@ -32,16 +34,20 @@ export interface CommandInvokerOptions {
   root: string;
   /** The run. */
   runId: string;
-  /** Records the attempts. */
-  recorder: RunRecorder;
+  /** Records the begin of the attempts. */
+  recorder: Pick<RunRecorder, "nodeStarted">;
   /** Shows them. */
-  view: RunView;
+  view: Pick<RunView, "nodeStarted" | "note">;
   /** How much of each output of a node is kept. */
   maxOutputBytes: number;
   /** The time between SIGTERM and SIGKILL. */
   graceMs: number;
+  /** The wish of the user to end it; any other abort of an attempt is its deadline. */
+  stop: AbortSignal;
   /** Cuts the grace short. */
   hurry: AbortSignal;
+  /** Told that something cannot be recorded, so that nothing more may be started. */
+  onFatal: (error: unknown) => void;
   /** Gets what a command prints as it comes; its standard input is then that of this process. */
   passThrough?: { output: TakeOutput; errors: TakeOutput };
 }
@@ -49,25 +55,55 @@ export interface CommandInvokerOptions {
 const MESSAGE_LINES = 20;
 const MESSAGE_CHARACTERS = 2000;
 
-/** Makes an attempt at a node by running its command, and records its begin and its end. */
-export class CommandInvoker implements NodeInvoker {
+/**
+ * Makes an attempt at a node by running its command. Its begin is recorded here, before the spawn;
+ * its end is kept for whoever records that the supervisor has taken it.
+ */
+export class CommandInvoker implements RuntimeInvoker {
   readonly #options: CommandInvokerOptions;
+  readonly #ends = new Map<string, AttemptEnd>();
+  readonly #running = new Set<Promise<unknown>>();
 
   constructor(options: CommandInvokerOptions) {
     this.#options = options;
   }
 
   /** Runs the command of a node, and resolves when nothing of it runs any more. */
-  async run(request: AttemptRequest): Promise<Termination> {
+  async run(request: RunRequest): Promise<RunTermination> {
+    const attempt = this.#runNode(request);
+    this.#running.add(attempt);
+    try {
+      return await attempt;
+    } catch (error) {
+      this.#options.onFatal(error);
+      return "Aborted";
+    } finally {
+      this.#running.delete(attempt);
+    }
+  }
+
+  /** How an attempt at a node ended; undefined when it was given up before it did. */
+  takeEnd(nodeId: string, attempt: number): AttemptEnd | undefined {
+    const key = `${nodeId}#${attempt}`;
+    const end = this.#ends.get(key);
+    this.#ends.delete(key);
+    return end;
+  }
+
+  /** Resolves when no command runs any more. */
+  async settled(): Promise<void> {
+    while (this.#running.size > 0) await Promise.allSettled(this.#running);
+  }
+
+  async #runNode(request: RunRequest): Promise<RunTermination> {
     const { flow, recorder, view } = this.#options;
-    const { nodeId, attempt } = request;
+    const { eventId: nodeId, attempt } = request;
     const node = flow.nodes.find(({ id }) => id === nodeId)!;
     const files = this.#createFiles(nodeId, attempt);
     await recorder.nodeStarted(node, attempt);
     view.nodeStarted(node);
     const { end, recordingError } = await this.#attempt(node, request, files);
-    await recorder.nodeEnded(node, attempt, end);
-    view.nodeEnded(node, end);
+    this.#ends.set(`${nodeId}#${attempt}`, end);
     if (recordingError !== undefined) throw recordingError;
     return end.termination;
   }
@@ -88,7 +124,7 @@ export class CommandInvoker implements NodeInvoker {
 
   async #attempt(
     node: FlowNode,
-    request: AttemptRequest,
+    request: RunRequest,
     files: [OutputFile, OutputFile],
   ): Promise<{ end: AttemptEnd; recordingError?: RecordingError }> {
     const { view } = this.#options;
@@ -112,12 +148,30 @@ export class CommandInvoker implements NodeInvoker {
     if (end.leftOutputOpen) {
       view.note(`${node.id} left a process behind that keeps its output open`);
     }
-    return { end: attemptEnd(end, files[1].path) };
+    return { end: await this.#endOf(end, files) };
+  }
+
+  async #endOf(end: CommandEnd, [out, err]: [OutputFile, OutputFile]): Promise<AttemptEnd> {
+    const { code, signal, durationMs } = end;
+    const termination = this.#terminationOf(end);
+    if (termination === "Completed") {
+      return { termination, durationMs, exitCode: code, outputHash: await hashOutput(out.path) };
+    }
+    const message = readOutputTail(err.path, MESSAGE_LINES).join("\n").slice(-MESSAGE_CHARACTERS);
+    const base = { termination, durationMs, message };
+    if (signal !== null) return { ...base, signal };
+    return end.endedBy === undefined ? { ...base, exitCode: code } : base;
+  }
+
+  #terminationOf({ endedBy, code, signal }: CommandEnd): RunTermination {
+    if (endedBy === "timeout") return "TimedOut";
+    if (endedBy === "stop") return this.#options.stop.aborted ? "Aborted" : "TimedOut";
+    return code === 0 && signal === null ? "Completed" : { Failed: "RuntimeError" };
   }
 
   async #runCommand(
     node: FlowNode,
-    request: AttemptRequest,
+    request: RunRequest,
     [outputFile, errorFile]: [OutputFile, OutputFile],
   ): Promise<CommandEnd> {
     const { graceMs, hurry, passThrough } = this.#options;
@@ -177,20 +231,4 @@ function outputError(nodeId: string, cause: unknown): RecordingError {
 function hostMissing(error: unknown): AttemptEnd {
   const message = error instanceof Error ? error.message : String(error);
   return { termination: { Failed: "AdapterUnavailable" }, durationMs: 0, message };
-}
-
-function attemptEnd(end: CommandEnd, errorPath: string): AttemptEnd {
-  const { code, signal, durationMs } = end;
-  const termination = terminationOf(end);
-  if (termination === "Completed") return { termination, durationMs, exitCode: code };
-  const message = readOutputTail(errorPath, MESSAGE_LINES).join("\n").slice(-MESSAGE_CHARACTERS);
-  const base = { termination, durationMs, message };
-  if (signal !== null) return { ...base, signal };
-  return end.endedBy === undefined ? { ...base, exitCode: code } : base;
-}
-
-function terminationOf({ endedBy, code, signal }: CommandEnd): Termination {
-  if (endedBy === "timeout") return "TimedOut";
-  if (endedBy === "stop") return "Aborted";
-  return code === 0 && signal === null ? "Completed" : { Failed: "RuntimeError" };
 }

@@ -1,3 +1,5 @@
+import type { Constraints } from "../../supervisor/mod.ts";
+
 /** A flow: commands, and which of them need which. */
 export interface Flow {
   /** The path of its file; one that was made from a command has none. */
@@ -6,6 +8,8 @@ export interface Flow {
   name: string;
   /** Its nodes, in the order of the file. */
   nodes: FlowNode[];
+  /** What the supervisor keeps to. */
+  constraints: Constraints;
 }
 
 /** One command of a flow. */
@@ -24,24 +28,11 @@ export interface FlowNode {
   cwd: string;
 }
 
-/** How an attempt failed, and so what `node.failed` says; the supervisor knows the same words. */
-export type FailureKind = "RuntimeError" | "AdapterUnavailable";
-
-/** How an attempt ended, in the words of the supervisor. */
-export type Termination = "Completed" | "TimedOut" | "Aborted" | { Failed: FailureKind };
-
-/** What an invoker is asked to do. */
-export interface AttemptRequest {
-  /** The node. */
-  nodeId: string;
-  /** The attempt, from 1. */
-  attempt: number;
-  /** Aborts when the attempt is to be ended. */
-  signal: AbortSignal;
-}
-
-/** Makes an attempt at a node. Whoever decides what runs when knows nothing else about the work. */
-export interface NodeInvoker {
-  /** Resolves once nothing of the attempt runs any more. */
-  run(request: AttemptRequest): Promise<Termination>;
-}
+/** One node at a time, none a second time: what a flow says nothing about. */
+export const DEFAULT_CONSTRAINTS: Constraints = {
+  max_in_flight: 1,
+  max_per_window: null,
+  rate_window: null,
+  deadline: null,
+  max_retries: 0,
+};

@@ -4,9 +4,10 @@ import { UsageError } from "../usage_error.ts";
 import type { Flow, FlowNode } from "./flow.ts";
 import { nameProblem } from "./names.ts";
 import { checkNeeds } from "./order.ts";
+import { parseConstraints } from "./parse_constraints.ts";
 import { type Json, parseJson } from "./parse_json.ts";
 
-const FLOW_KEYS = ["name", "nodes"];
+const FLOW_KEYS = ["name", "nodes", "constraints"];
 const NODE_KEYS = ["run", "needs", "timeout", "env", "cwd"];
 const LONGEST_NAME = 100;
 
@@ -32,9 +33,6 @@ export function parseFlow(text: string, path: string): Flow {
   };
   const flow = parseText(text, fail);
   if (!(flow instanceof Map)) return fail('it is no JSON object: write { "name": …, "nodes": … }');
-  if (flow.has("constraints")) {
-    fail('"constraints" are not supported yet: leave them out; nodes run one at a time');
-  }
   checkKeys(flow, FLOW_KEYS, (problem) => fail(`it ${problem}`));
   const name = flow.get("name");
   if (name === undefined) fail('it has no "name": add one, such as "ci"');
@@ -51,7 +49,8 @@ export function parseFlow(text: string, path: string): Flow {
   });
   checkDistinct(nodes, fail);
   checkNeeds(nodes, fail);
-  return { path, name: name as string, nodes };
+  const constraints = parseConstraints(flow.get("constraints"), fail);
+  return { path, name: name as string, nodes, constraints };
 }
 
 function parseText(text: string, fail: (problem: string) => never): Json {

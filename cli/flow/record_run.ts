@@ -1,4 +1,4 @@
-import { newRunId, openEventLog } from "../../eventlog/mod.ts";
+import { type EventLog, newRunId, openEventLog, type RunEvent } from "../../eventlog/mod.ts";
 import { prepareRootDirectory } from "../root_directory.ts";
 import { readRunReport, type RunReport } from "../run_report.ts";
 import { formatDuration } from "../units.ts";
@@ -6,10 +6,11 @@ import { CommandInvoker, type CommandInvokerOptions, type RunView } from "./comm
 import { Interrupts } from "./interrupts.ts";
 import { runFlow } from "./run_flow.ts";
 import { RunRecorder } from "./run_recorder.ts";
+import { superviseNodes } from "./supervise_nodes.ts";
 
 /** How to run a flow and record it. */
 export type RecordRunOptions =
-  & Omit<CommandInvokerOptions, "runId" | "recorder" | "hurry">
+  & Omit<CommandInvokerOptions, "runId" | "recorder" | "stop" | "hurry" | "onFatal">
   & { view: RunView };
 
 /**
@@ -35,12 +36,40 @@ export async function recordRun(
   view.runStarted(runId);
   {
     await using log = await openEventLog({ root, runId, durability: "disk" });
-    const recorder = new RunRecorder(log);
-    const { hurry } = interrupts;
-    const invoker = new CommandInvoker({ ...options, runId, recorder, hurry });
-    await runFlow(flow, { invoker, recorder, interrupts });
+    await runRecorded({ ...options, runId, log, interrupts });
   }
   const report = await readRunReport(root, runId);
   const exitCode = interrupts.received?.exitCode ?? (report.state === "Completed" ? 0 : 1);
   return { report, exitCode };
+}
+
+/** Runs it in the open log. What cannot be recorded ends it. */
+async function runRecorded(
+  options: RecordRunOptions & { runId: string; log: EventLog<RunEvent>; interrupts: Interrupts },
+): Promise<void> {
+  const { flow, interrupts, log } = options;
+  const halt = new AbortController();
+  let fatal: unknown;
+  const onFatal = (error: unknown) => {
+    fatal ??= error;
+    halt.abort();
+  };
+  const stop = AbortSignal.any([interrupts.stop, halt.signal]);
+  const recorder = new RunRecorder(log);
+  const invoker = new CommandInvoker({
+    ...options,
+    recorder,
+    stop,
+    hurry: interrupts.hurry,
+    onFatal,
+  });
+  await runFlow(flow, {
+    recorder,
+    async runNodes() {
+      const reason = await superviseNodes({ ...options, recorder, invoker, stop });
+      if (fatal !== undefined) throw fatal;
+      const signal = interrupts.received?.name;
+      return reason === "cancelled" && signal !== undefined ? `cancelled by ${signal}` : reason;
+    },
+  });
 }

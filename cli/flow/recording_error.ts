@@ -2,11 +2,11 @@
 export class RecordingError extends Error {
   /** The name of the class. */
   override name = "RecordingError";
-  /** What cannot be written: the log, or what a command prints. */
-  readonly what: "log" | "output";
+  /** What cannot be written: the log, the capture journal, or what a command prints. */
+  readonly what: "log" | "capture" | "output";
 
   /** Says what cannot be written, and why. */
-  constructor(what: "log" | "output", options: { of: string; cause: unknown }) {
+  constructor(what: RecordingError["what"], options: { of: string; cause: unknown }) {
     const { of, cause } = options;
     const reason = cause instanceof Error ? cause.message : String(cause);
     super(

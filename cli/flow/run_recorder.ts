@@ -6,14 +6,15 @@ import {
   type RunEvent,
   VERSION,
 } from "../../eventlog/mod.ts";
+import type { RunTermination } from "../../supervisor/mod.ts";
 import { commandLine } from "../printable.ts";
-import type { Flow, FlowNode, Termination } from "./flow.ts";
+import type { Flow, FlowNode } from "./flow.ts";
 import { RecordingError } from "./recording_error.ts";
 
 /** How an attempt ended, as it is recorded. */
 export interface AttemptEnd {
   /** How it ended. */
-  termination: Termination;
+  termination: RunTermination;
   /** How long it took. */
   durationMs: number;
   /** The exit code, where the command ended by itself. */
@@ -22,12 +23,14 @@ export interface AttemptEnd {
   signal?: Deno.Signal;
   /** Why it failed, for people. */
   message?: string;
+  /** A digest of what is kept of its standard output. */
+  outputHash?: string;
 }
 
 type EventBody = { type: string } & Record<string, unknown>;
 
 /** What `node.failed` calls the end of an attempt. */
-export function errorKindOf(termination: Exclude<Termination, "Completed">): ErrorKind {
+export function errorKindOf(termination: Exclude<RunTermination, "Completed">): ErrorKind {
   if (termination === "TimedOut") return "timeout";
   if (termination === "Aborted") return "cancelled";
   return termination.Failed === "AdapterUnavailable" ? "host_missing" : "crash";
@@ -71,9 +74,10 @@ export class RunRecorder {
 
   /** An attempt has ended. */
   async nodeEnded({ id }: FlowNode, attempt: number, end: AttemptEnd): Promise<void> {
-    const { termination, durationMs, exitCode, signal, message } = end;
+    const { termination, durationMs, exitCode, signal, message, outputHash } = end;
     if (termination === "Completed") {
-      const body = { node_id: id, duration_ms: durationMs, attempt };
+      const digest = outputHash === undefined ? {} : { output_hash: outputHash };
+      const body = { node_id: id, ...digest, duration_ms: durationMs, attempt };
       await this.#append({ type: "node.completed", ...body });
       return;
     }

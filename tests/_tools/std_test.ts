@@ -10,6 +10,7 @@ import {
   assertStrictEquals,
   assertThrows,
 } from "@std/assert";
+import { crypto } from "@std/crypto/crypto";
 import { walk } from "@std/fs/walk";
 import { basename as posixBasename } from "@std/path/posix/basename";
 import { dirname as posixDirname } from "@std/path/posix/dirname";
@@ -303,4 +304,18 @@ Deno.test("assertThrows() and assertRejects() check class and message", async ()
   await assertRejects(() => assertRejects(() => Promise.resolve()), AssertionError, "to reject.");
   const throwsAtOnce = await assertRejects(() => assertRejects(fails), AssertionError);
   assertMatch(throwsAtOnce.message, /^Function throws when expected to reject/);
+});
+
+Deno.test("crypto.subtle.digestSync() makes the digests that are known", () => {
+  const bytes = new TextEncoder().encode("abc");
+  const sha256 = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
+  const blake3 = "6437b3ac38465133ffb63b75273a8db548c558465d79db03fd359c6cd5bd9d85";
+  const digest = (...args: Parameters<typeof crypto.subtle.digestSync>) =>
+    new Uint8Array(crypto.subtle.digestSync(...args)).toHex();
+  assertEquals(digest("SHA-256", bytes), sha256);
+  assertEquals(digest("BLAKE3", bytes), blake3);
+  assertEquals(digest({ name: "BLAKE3", length: 8 }, bytes), blake3.slice(0, 16));
+  assertEquals(digest("SHA-256", bytes.buffer), sha256);
+  assertEquals(digest("SHA-256", new DataView(bytes.buffer)), sha256);
+  assertEquals(digest("SHA-256", [bytes.subarray(0, 1), bytes.subarray(1)]), sha256);
 });

@@ -73,6 +73,20 @@ Deno.test("taffrail exec tells the command when nobody reads its output any more
   });
 });
 
+Deno.test({
+  name: "taffrail exec exits with 1 when what the command prints cannot be passed on",
+  ignore: Deno.build.os !== "linux",
+  fn: () =>
+    withTempDir(async (cwd) => {
+      const shell = '"$@" >/dev/full';
+      const { code, stderr } = await taffrail(["exec", "--", "echo", "hi"], { cwd, shell });
+      assertEquals(code, 1);
+      assertStringIncludes(stderr, "Cannot pass on what the command prints: No space left");
+      const root = `${cwd}/.taffrail`;
+      assertEquals(await outputOf({ root, runId: await onlyRun(root) }, "echo.1.out"), "hi\n");
+    }),
+});
+
 Deno.test("taffrail exec leaves alone what stands behind --", async () => {
   await withTempDir(async (cwd) => {
     const args = ["exec", "--", "printf", "%s\\n", "--help", "-h", "--", "--json"];

@@ -97,9 +97,12 @@ Deno.test({
   ignore: Deno.build.os === "windows",
   fn: () =>
     withTempDir(async (cwd) => {
-      const nodes = Array.from({ length: 40 }, (_, index) => [`node-${index}`, "true"]);
-      const flow = await writeFlow(cwd, Object.fromEntries(nodes));
-      const { code, stdout, stderr } = await taffrail(["run", flow], { cwd, shell: fullDiskAt(8) });
+      // Each attempt writes more to the log than to the capture journal.
+      const run = ["sh", "-c", "head -c 1900 /dev/zero | tr '\\0' x >&2; exit 1"];
+      const flow = { name: "flow", nodes: { a: { run } }, constraints: { max_retries: 1000 } };
+      await Deno.writeTextFile(`${cwd}/flow.json`, JSON.stringify(flow));
+      const shell = fullDiskAt(64);
+      const { code, stdout, stderr } = await taffrail(["run", "flow.json"], { cwd, shell });
       const root = `${cwd}/.taffrail`;
       const runId = await onlyRun(root);
       assertEquals(code, 1);
@@ -113,6 +116,27 @@ Deno.test({
       const started = types.filter((type) => type === "node.started").length;
       assertEquals(stdout.split("\n").filter((line) => line.startsWith("▸")).length, started);
       assertStringIncludes((await taffrail(["ls"], { cwd })).stdout, "[ORPHAN?]");
+    }),
+});
+
+Deno.test({
+  name: "taffrail run stops, records why and exits with 1 when the capture cannot be written",
+  ignore: Deno.build.os === "windows",
+  fn: () =>
+    withTempDir(async (cwd) => {
+      const nodes = Array.from({ length: 40 }, (_, index) => [`node-${index}`, "true"]);
+      const flow = await writeFlow(cwd, Object.fromEntries(nodes));
+      const { code, stderr } = await taffrail(["run", flow], { cwd, shell: fullDiskAt(16) });
+      const root = `${cwd}/.taffrail`;
+      const runId = await onlyRun(root);
+      assertEquals(code, 1);
+      const says = `Cannot record the decisions of run ${runId}: Cannot write the capture journal`;
+      assertStringIncludes(stderr, says);
+      const last = eventsOf(root, runId).at(-1);
+      assertEquals(last?.type, "pipe.aborted");
+      assertStringIncludes(last?.reason ?? "", says);
+      const { code: replayed } = await taffrail(["replay", runId], { cwd });
+      assertEquals(replayed, 0);
     }),
 });
 
@@ -133,5 +157,20 @@ Deno.test({
       assertEquals(failed?.error, { kind: "cancelled" });
       assertStringIncludes(failed?.message ?? "", "Cannot record what node flood prints: ");
       assertStringIncludes(aborted?.reason ?? "", "Cannot record what node flood prints: ");
+    }),
+});
+
+Deno.test({
+  name: "taffrail exits with 1 when what it says cannot be written, and records all the same",
+  ignore: Deno.build.os !== "linux",
+  fn: () =>
+    withTempDir(async (cwd) => {
+      const flow = await writeFlow(cwd, { a: "true" });
+      const shell = '"$@" >/dev/full';
+      const { code, stderr } = await taffrail(["run", flow], { cwd, shell });
+      assertEquals(code, 1);
+      assertStringIncludes(stderr, "Cannot write the output: No space left");
+      const root = `${cwd}/.taffrail`;
+      assertEquals(eventsOf(root, await onlyRun(root)).at(-1)?.type, "pipe.completed");
     }),
 });

@@ -26,6 +26,32 @@ Deno.test("parseFlow() reads names, commands, needs, timeouts, variables and dir
       },
       { id: "1", run: ["deno", "fmt"], needs: [], env: { CI: "1" }, cwd: resolve("core") },
     ],
+    constraints: {
+      max_in_flight: 1,
+      max_per_window: null,
+      rate_window: null,
+      deadline: null,
+      max_retries: 0,
+    },
+  });
+});
+
+Deno.test("parseFlow() reads constraints by their names on the wire, durations as text", () => {
+  const constraints = {
+    max_in_flight: 4,
+    max_per_window: 2,
+    rate_window: "1.5s",
+    deadline: "2m",
+    max_retries: 3,
+  };
+  const nodes = { a: { run: ["true"] } };
+  const flow = parseFlow(JSON.stringify({ name: "ci", nodes, constraints }), "ci.json");
+  assertEquals(flow.constraints, {
+    max_in_flight: 4,
+    max_per_window: 2,
+    rate_window: { secs: 1, nanos: 500_000_000 },
+    deadline: { secs: 120, nanos: 0 },
+    max_retries: 3,
   });
 });
 
@@ -39,6 +65,11 @@ interface Mistake {
 /** One mistake in node `a`. */
 function inNode(name: string, node: unknown, says: string): Mistake {
   return { name, flow: { name: "ci", nodes: { a: node } }, says: `node "a" ${says}` };
+}
+
+/** One mistake in the constraints. */
+function inConstraints(name: string, constraints: unknown, says: string): Mistake {
+  return { name, flow: { name: "ci", nodes: { a: { run: ["x"] } }, constraints }, says };
 }
 
 /** Nodes with ids that are refused. */
@@ -119,13 +150,40 @@ const MISTAKES: Mistake[] = [
   {
     name: "an unknown key of the flow",
     flow: { name: "ci", node: {} },
-    says: 'it has the unknown key "node": known are name, nodes',
+    says: 'it has the unknown key "node": known are name, nodes, constraints',
   },
-  {
-    name: "constraints, which are not supported yet",
-    flow: { name: "ci", nodes: {}, constraints: {} },
-    says: '"constraints" are not supported yet: leave them out; nodes run one at a time',
-  },
+  inConstraints("constraints that are no object", [], '"constraints" must be an object'),
+  inConstraints(
+    "an unknown constraint",
+    { retries: 1 },
+    '"constraints" has the unknown key "retries": known are max_in_flight, max_per_window, ' +
+      "max_retries, rate_window, deadline",
+  ),
+  inConstraints(
+    "no place in flight",
+    { max_in_flight: 0 },
+    "the constraint max_in_flight must be a whole number from 1 on",
+  ),
+  inConstraints(
+    "half a retry",
+    { max_retries: 0.5 },
+    "the constraint max_retries must be a whole number from 0 on",
+  ),
+  inConstraints(
+    "a deadline that is a number",
+    { deadline: 30 },
+    'the constraint deadline is 30, which is no text: write one, such as "30s"',
+  ),
+  inConstraints(
+    "a deadline that leaves no time",
+    { deadline: "0s" },
+    'the constraint deadline is "0s", which leaves no time: leave it out, or write more',
+  ),
+  inConstraints(
+    "a window without a count",
+    { rate_window: "1s" },
+    '"constraints" has only one of max_per_window and rate_window: give both, or none',
+  ),
 
   inNode("a node that is no object", "deno lint", 'must be an object: { "run": [PROGRAM, …] }'),
   inNode(

@@ -156,38 +156,49 @@ Deno.test({
     }),
 });
 
+/** A process with a small disk of its own, and what it knows about that. */
+async function withSmallDisk(use: (disk: SmallDisk) => Promise<void>): Promise<void> {
+  await withTempDir(async (path) => {
+    const wrap = (command: string[]) => [...UNSHARE, path, ...command];
+    await using appender = await Appender.start(`${path}/root`, wrap);
+    const run = `${path}/root/runs/${RUN_ID}`;
+    await use({ appender, run, log: `${run}/events.jsonl`, filler: `${path}/filler` });
+    await appender.end();
+  });
+}
+
+interface SmallDisk {
+  appender: Appender;
+  /** Seen by the appender only. */
+  run: string;
+  log: string;
+  filler: string;
+}
+
+const ignoreWithoutDisk = !await canMount();
+
 Deno.test({
   name: "an append works again once there is room on a disk that was full",
-  ignore: !await canMount(),
+  ignore: ignoreWithoutDisk,
   fn: () =>
-    withTempDir(async (disk) => {
-      const root = `${disk}/root`;
-      const log = `${root}/runs/${RUN_ID}/events.jsonl`;
-      await using appender = await Appender.start(
-        root,
-        (command) => [...UNSHARE, disk, ...command],
-      );
-      const filler = (name: string, kibibytes: number) => ({
-        path: `${disk}/${name}`,
-        lineBytes: kibibytes * 1024,
-      });
-
-      await appender.tell("file", filler("large", DISK_KIBIBYTES - 32));
-      await appender.tell("open");
-      const { done, failure } = await appender.tell("async", { events: 1000 });
+    withSmallDisk(async ({ appender, log, filler }) => {
+      assertEquals(await appender.tell("open"), { done: 0 });
+      const { done } = await appender.tell("batch", { events: 10 });
+      assert((await appender.tell("fill", { path: filler })).done > 0);
+      // What is left of the last page, perhaps.
+      const { done: more, failure } = await appender.tell("async", { events: 1000 });
       assertFull(failure);
-      assert(done > 0, "some found room");
+      let lines = done + more;
       for (const form of ["sync", "async", "batch", "group"] as const) {
         const again = await appender.tell(form, { events: 10 });
         assertEquals(again.done, 0);
         assertFull(again.failure);
       }
       const { text = "" } = await appender.tell("show", { path: log });
-      assertEquals(text.length, done * LINE_BYTES);
+      assertEquals(text.length, lines * LINE_BYTES);
       assert(text.endsWith("\n"));
 
-      await appender.tell("remove", { path: `${disk}/large` });
-      let lines = done;
+      await appender.tell("remove", { path: filler });
       for (const form of ["sync", "async", "batch", "group"] as const) {
         assertEquals(await appender.tell(form, { events: 10 }), { done: 10 }, form);
         lines += 10;
@@ -196,6 +207,52 @@ Deno.test({
       const seen = after.trimEnd().split("\n").map((line) => JSON.parse(line).text.length);
       assertEquals(seen.length, lines);
       assert(after.startsWith(text));
-      await appender.end();
     }),
 });
+
+Deno.test({
+  name: "a run that could not be made on a full disk can be made once there is room",
+  ignore: ignoreWithoutDisk,
+  fn: () =>
+    withSmallDisk(async ({ appender, run, filler }) => {
+      await appender.tell("fill", { path: filler });
+      for (let round = 0; round < 3; round++) assertFull((await appender.tell("open")).failure);
+      await appender.tell("remove", { path: filler });
+      assertEquals(await appender.tell("open"), { done: 0 });
+      assertEquals(await appender.tell("sync"), { done: 1 });
+      const { text } = await appender.tell("list", { path: run });
+      assertEquals(text, "events.jsonl events.lock live.lock run.json");
+    }),
+});
+
+for (const opens of [false, true]) {
+  Deno.test({
+    name: `a torn tail is moved aside once there is room on a disk that was full, ${
+      opens ? "by opening" : "by appending"
+    }`,
+    ignore: ignoreWithoutDisk,
+    fn: () =>
+      withSmallDisk(async ({ appender, run, log, filler }) => {
+        await appender.tell("open");
+        await appender.tell("batch", { events: 10 });
+        const { text: stub } = await appender.tell("tear", { path: log, lineBytes: 3000 });
+        const { text: before } = await appender.tell("show", { path: log });
+        const { text: names } = await appender.tell("list", { path: run });
+        await appender.tell("fill", { path: filler });
+
+        for (let round = 0; round < 3; round++) {
+          assertFull((await appender.tell(opens ? "open" : "sync")).failure);
+          assertEquals((await appender.tell("show", { path: log })).text, before);
+          assertEquals((await appender.tell("list", { path: run })).text, names);
+        }
+
+        await appender.tell("remove", { path: filler });
+        if (opens) assertEquals(await appender.tell("open"), { done: 0 });
+        assertEquals(await appender.tell("sync"), { done: 1 });
+        const { text: after = "" } = await appender.tell("show", { path: log });
+        assertEquals(after.split("\n").length - 1, 11);
+        const { text: torn } = await appender.tell("show", { path: `${log}.torn-1` });
+        assertEquals(torn, stub);
+      }),
+  });
+}

@@ -10,6 +10,8 @@ import {
   repairRun,
   type RunEvent,
 } from "../../eventlog/mod.ts";
+import { openOnPort, openOnPortSync } from "../../eventlog/open_event_log.ts";
+import { FaultPort } from "../_util/fault_port.ts";
 import { longCount, withTempDir } from "../_util/temp.ts";
 import { Child } from "./_child.ts";
 
@@ -131,6 +133,19 @@ Deno.test("repairRun() refuses a run that another process has open", () =>
     assertEquals(error.kind, "live");
     await holder.kill();
     assertEquals(await repairRun(root, RUN_ID), { completed: false });
+  }));
+
+Deno.test("a run is given free by unlocking, which a child that is just being started cannot delay", () =>
+  withTempDir(async (root) => {
+    // Such a child has copies of all handles until it runs its program: closing alone is not enough.
+    const port = new FaultPort();
+    const path = `${root}/runs/${RUN_ID}/live.lock`;
+    const log = await openOnPort<unknown>(port, { root, runId: RUN_ID });
+    await log.close();
+    openOnPortSync<unknown>(port, { root, runId: RUN_ID })[Symbol.dispose]();
+    const calls = port.calls.filter((call) => call.path === path).map(({ name }) => name);
+    const closings = calls.flatMap((name, index) => name === "close" ? [calls[index - 1]] : []);
+    assertEquals(closings, ["unlockSync", "unlockSync"]);
   }));
 
 Deno.test("live.lock keeps the first opener's process id when a second joins and leaves", () =>

@@ -79,15 +79,15 @@ class Writer implements AsyncDisposable {
  * Leaves the beginning of an event behind, as a writer does that is killed inside its write: kills
  * that happen to come right then are too few. A lock dies with its process, so it is free again.
  */
-async function leaveTorn(directory: string, event: CrashEvent, random: Random): Promise<void> {
+function leaveTornSync(directory: string, event: CrashEvent, random: Random): void {
   const bytes = new TextEncoder().encode(JSON.stringify(event));
-  using lock = await Deno.open(`${directory}/events.lock`, { read: true, append: true });
-  await lock.lock(true);
-  using log = await Deno.open(`${directory}/events.jsonl`, { read: true, append: true });
+  using lock = Deno.openSync(`${directory}/events.lock`, { read: true, append: true });
+  lock.lockSync(true);
+  using log = Deno.openSync(`${directory}/events.jsonl`, { read: true, append: true });
   const last = new Uint8Array([NEWLINE]);
-  if (await log.seek(0, Deno.SeekMode.End) > 0) await log.seek(-1, Deno.SeekMode.End);
-  await log.read(last);
-  if (last[0] === NEWLINE) await log.write(bytes.subarray(0, 1 + random.below(bytes.length)));
+  if (log.seekSync(0, Deno.SeekMode.End) > 0) log.seekSync(-1, Deno.SeekMode.End);
+  log.readSync(last);
+  if (last[0] === NEWLINE) log.writeSync(bytes.subarray(0, 1 + random.below(bytes.length)));
 }
 
 async function writeAndKill(directory: string, writers: Writer[]): Promise<void> {
@@ -97,7 +97,7 @@ async function writeAndKill(directory: string, writers: Writer[]): Promise<void>
     const victim = random.pick(writers);
     await victim.waitFor(victim.acknowledged + random.below(MOST_ACKNOWLEDGED + 1));
     await victim.killAndRestart();
-    await leaveTorn(directory, createEvent(WRITERS, kills, 0), random);
+    leaveTornSync(directory, createEvent(WRITERS, kills, 0), random);
   }
   while (total() < LEAST_EVENTS) {
     const writer = random.pick(writers);

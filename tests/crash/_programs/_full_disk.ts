@@ -2,12 +2,22 @@
 
 /** What to do: `form` says how. */
 export interface Command {
-  form: "open" | "sync" | "async" | "group" | "batch" | "file" | "remove" | "show";
+  form:
+    | "open"
+    | "sync"
+    | "async"
+    | "group"
+    | "batch"
+    | "fill"
+    | "tear"
+    | "remove"
+    | "show"
+    | "list";
   /** How many events to append. */
   events: number;
-  /** The bytes of every line with its newline, or of the file. */
+  /** The bytes of every line with its newline, or of the beginning of one. */
   lineBytes: number;
-  /** The file to write, remove or show. */
+  /** What to write, remove, show or list. */
   path?: string;
 }
 

@@ -71,17 +71,35 @@ async function appendTogether({ form, events, lineBytes }: Command): Promise<Ans
   return { done, failure: failureOf(rejected[0]!.reason) };
 }
 
+/** Takes all the room there is, and tells how much that was. */
+function fillSync(path: string): number {
+  using file = Deno.openSync(path, { write: true, create: true });
+  let bytes = 0;
+  try {
+    for (;;) bytes += file.writeSync(new Uint8Array(1024));
+  } catch {
+    return bytes;
+  }
+}
+
 async function obey(command: Command): Promise<Answer> {
   switch (command.form) {
     case "open":
       return await open();
-    case "file": {
-      await Deno.writeFile(command.path!, new Uint8Array(command.lineBytes));
-      return { done: 1 };
+    case "fill":
+      return { done: fillSync(command.path!) };
+    case "tear": {
+      const stub = JSON.stringify(createSized(command.lineBytes + 10)).slice(0, command.lineBytes);
+      await Deno.writeTextFile(command.path!, stub, { append: true });
+      return { done: 0, text: stub };
     }
     case "remove":
       await Deno.remove(command.path!);
       return { done: 1 };
+    case "list": {
+      const names = await Array.fromAsync(Deno.readDir(command.path!), ({ name }) => name);
+      return { done: names.length, text: names.sort().join(" ") };
+    }
     case "show":
       return { done: 0, text: await Deno.readTextFile(command.path!) };
     case "sync":

@@ -1,0 +1,177 @@
+import { align } from "./align.ts";
+import { SEED_FIELDS } from "./compare_decisions.ts";
+import { asSeedDecision } from "./decision_record.ts";
+import { differencesOf, isSameJson } from "./diff_json.ts";
+import { unknownNames } from "./open_struct.ts";
+import {
+  decisionRecordFields,
+  eventFields,
+  eventInputFields,
+  seedDecisionFields,
+} from "./record_codecs.ts";
+import { attemptKey } from "./recorded_answers.ts";
+import type { ReplayOutcome } from "./replay_run.ts";
+import type { CaptureBundle, EpisodeInvocationRecord } from "./types.ts";
+
+/**
+ * In what way a replay went otherwise than the recording:
+ * - `changed`: a field of a decision has another value
+ * - `missing`: a recorded decision was not made again
+ * - `extra`: a decision was made that is not recorded
+ * - `termination`: an attempt that was made again ended otherwise than it is recorded
+ * - `unmatched`: the end of an attempt is recorded that the replay did not make, or ended before
+ * - `unknown`: a record has a field that this version does not know; strict replay only
+ */
+export type DivergenceKind =
+  | "changed"
+  | "missing"
+  | "extra"
+  | "termination"
+  | "unmatched"
+  | "unknown";
+
+/** One place where a replay went otherwise than the recording. */
+export interface Divergence {
+  /** In what way. */
+  kind: DivergenceKind;
+  /**
+   * Which record: the index in the list that `path` names, of the bundle; for `extra` of the decisions of
+   * the replay.
+   */
+  index: number;
+  /** The id of the event concerned. */
+  event: string;
+  /** The place in the bundle, such as `$.decisions[3].schedule_at.secs`. */
+  path: string;
+  /** What the bundle says; `undefined` when it says nothing. */
+  recorded: unknown;
+  /** What the replay said; `undefined` when it said nothing. */
+  replayed: unknown;
+  /** Up to three recorded decisions before the place, the nearest last. */
+  context: EpisodeInvocationRecord[];
+}
+
+const CONTEXT = 3;
+
+/** The fields of a decision that a bundle in this project's format lets compare. */
+const ALL_FIELDS = [
+  ...SEED_FIELDS,
+  "attempt_termination",
+  "reason",
+  "numbers",
+  "origin_event_id",
+];
+
+/** The decisions of a replay in the format of the bundle. */
+export function decisionsOf(
+  bundle: CaptureBundle,
+  outcome: ReplayOutcome,
+): EpisodeInvocationRecord[] {
+  return "inputs" in bundle ? outcome.decisions : outcome.decisions.map(asSeedDecision);
+}
+
+/** Where the decisions of a replay are not the recorded ones (RPL-7, but for effects). */
+export function* decisionDivergences(
+  bundle: CaptureBundle,
+  replayed: readonly EpisodeInvocationRecord[],
+): Generator<Divergence> {
+  const recorded: readonly EpisodeInvocationRecord[] = bundle.decisions;
+  const fields = "inputs" in bundle ? ALL_FIELDS : [...SEED_FIELDS];
+  const isSame = (a: EpisodeInvocationRecord, b: EpisodeInvocationRecord) =>
+    fields.every((field) => isSameJson(fieldOf(a, field), fieldOf(b, field)));
+  for (const pair of align(recorded, replayed, isSame)) {
+    if (pair.kind === "same") continue;
+    if (pair.kind === "changed") {
+      const before = recorded[pair.before]!;
+      const after = replayed[pair.after]!;
+      const place = { index: pair.before, event: before.event_id };
+      const context = contextAt(recorded, pair.before);
+      for (const field of fields) {
+        const path = ["decisions", pair.before, field];
+        for (const found of differencesOf(fieldOf(before, field), fieldOf(after, field), path)) {
+          const { path: where, before: was, after: is } = found;
+          yield { kind: "changed", ...place, path: where, recorded: was, replayed: is, context };
+        }
+      }
+      continue;
+    }
+    const isMissing = pair.kind === "missing";
+    const index = isMissing ? pair.before : pair.after;
+    const record = (isMissing ? recorded : replayed)[index]!;
+    yield {
+      kind: pair.kind,
+      index,
+      event: record.event_id,
+      path: `$.decisions[${index}]`,
+      recorded: isMissing ? record : undefined,
+      replayed: isMissing ? undefined : record,
+      context: contextAt(recorded, index),
+    };
+  }
+}
+
+/** Where attempts did not end as they are recorded to have ended. */
+export function* attemptDivergences(
+  bundle: CaptureBundle,
+  { terminations, origins }: ReplayOutcome,
+): Generator<Divergence> {
+  if (!("inputs" in bundle)) return;
+  const seen = new Set<string>();
+  for (const [index, input] of bundle.inputs.entries()) {
+    if (input.type === "event") continue;
+    const key = attemptKey(input.episode_id, input.attempt);
+    const replayed = terminations.get(key);
+    const isAgain = seen.has(key);
+    seen.add(key);
+    const { termination: recorded } = input;
+    if (!isAgain && replayed !== undefined && isSameJson(recorded, replayed)) continue;
+    const place = { index, event: origins.get(key) ?? "", context: [] };
+    if (isAgain || replayed === undefined) {
+      const path = `$.inputs[${index}]`;
+      yield { kind: "unmatched", ...place, path, recorded: input, replayed: undefined };
+    } else {
+      const path = `$.inputs[${index}].termination`;
+      yield { kind: "termination", ...place, path, recorded, replayed };
+    }
+  }
+}
+
+/** The fields that are in the bundle by mistake, misspelt ones for instance (W-ERGO-10). */
+export function* unknownFields(bundle: CaptureBundle): Generator<Divergence> {
+  const isSeeds = !("inputs" in bundle);
+  const decisionFields = isSeeds ? seedDecisionFields : decisionRecordFields;
+  const lists = [
+    isSeeds
+      ? { name: "events", records: bundle.events, fields: eventFields }
+      : { name: "inputs", records: bundle.inputs, fields: eventInputFields },
+    { name: "decisions", records: bundle.decisions, fields: decisionFields },
+  ];
+  for (const { name, records, fields } of lists) {
+    for (const [index, record] of records.entries()) {
+      // What the end of an attempt does not know, parsing has refused.
+      if (!("event_id" in record)) continue;
+      for (const field of unknownNames(record, fields)) {
+        yield {
+          kind: "unknown",
+          index,
+          event: record.event_id,
+          path: `$.${name}[${index}].${field}`,
+          recorded: fieldOf(record, field),
+          replayed: undefined,
+          context: [],
+        };
+      }
+    }
+  }
+}
+
+function fieldOf(record: object, field: string): unknown {
+  return (record as Record<string, unknown>)[field];
+}
+
+function contextAt(
+  recorded: readonly EpisodeInvocationRecord[],
+  index: number,
+): EpisodeInvocationRecord[] {
+  return recorded.slice(Math.max(0, index - CONTEXT), index);
+}

@@ -1,0 +1,127 @@
+import { contextOfPayload, ExternalEventPayloadError } from "../_internal/event_payload.ts";
+import { CaptureError } from "./capture_error.ts";
+import { sha256Hex } from "./sha256.ts";
+import type { ExternalEvent, ExternalEventRecord } from "./types.ts";
+
+/**
+ * The hash of an event's payload (EVT-1): SHA-256 of the bytes as they are, so that two texts of the
+ * same JSON have two hashes.
+ *
+ * Permissions: none.
+ *
+ * @param payload The bytes.
+ * @returns 64 lower-case hexadecimal digits.
+ *
+ * @example Usage
+ * ```ts
+ * import { computePayloadHash } from "@taffrail/taffrail/capture";
+ * import { assertEquals } from "@std/assert";
+ *
+ * assertEquals(
+ *   computePayloadHash(new TextEncoder().encode('{"x":1}')),
+ *   "5041bf1f713df204784353e82f6a4a535931cb64f1f4b4a5aeaffcb720918b22",
+ * );
+ * ```
+ */
+export function computePayloadHash(payload: Uint8Array): string {
+  return sha256Hex(payload);
+}
+
+/**
+ * The record of an event (EVT-5): its id, time, kind and payload, and the hash of the payload.
+ *
+ * Permissions: none.
+ *
+ * @param event The event.
+ * @returns The record, which shares nothing with the event.
+ *
+ * @example Usage
+ * ```ts
+ * import { recordEvent } from "@taffrail/taffrail/capture";
+ * import { createEvent } from "@taffrail/taffrail/supervisor";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const at = { secs: 1, nanos: 500_000_000 };
+ * const record = recordEvent(createEvent({ id: "e1", kind: "Command", at, payload: "{}" }));
+ * assertEquals(record.event_time, at);
+ * assertEquals(record.payload, [123, 125]);
+ * ```
+ */
+export function recordEvent(event: ExternalEvent): ExternalEventRecord {
+  return {
+    event_id: event.id,
+    event_time: { secs: event.at.secs, nanos: event.at.nanos },
+    kind: event.kind,
+    payload: Array.from(event.payload),
+    payload_hash: computePayloadHash(event.payload),
+  };
+}
+
+/**
+ * Whether a record's hash is that of its payload: the texts must be equal, so that the right digits in
+ * upper case are not (EVT-2). The payload itself is not looked at (EVT-7).
+ *
+ * Permissions: none.
+ *
+ * @param record The record.
+ * @returns Whether it is.
+ *
+ * @example Usage
+ * ```ts
+ * import { hasValidHash, recordEvent } from "@taffrail/taffrail/capture";
+ * import { createEvent } from "@taffrail/taffrail/supervisor";
+ * import { assert } from "@std/assert";
+ *
+ * const event = createEvent({ id: "e1", kind: "Pump", at: { secs: 0, nanos: 0 } });
+ * assert(hasValidHash(recordEvent(event)));
+ * ```
+ */
+export function hasValidHash(record: ExternalEventRecord): boolean {
+  return computePayloadHash(Uint8Array.from(record.payload)) === record.payload_hash;
+}
+
+/**
+ * The event of a record, checked (EVT-6): first the hash of the payload, then that the payload is one
+ * JSON object, or nothing. The context is derived again from the payload (REP-2), by the rules of
+ * `createEvent`.
+ *
+ * Permissions: none.
+ *
+ * @param record The record.
+ * @returns The event.
+ * @throws {CaptureError} `PayloadHashMismatch` or `InvalidPayload`.
+ *
+ * @example Usage
+ * ```ts
+ * import { recordEvent, rehydrateEvent } from "@taffrail/taffrail/capture";
+ * import { createEvent } from "@taffrail/taffrail/supervisor";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const at = { secs: 7, nanos: 0 };
+ * const event = createEvent({ id: "e1", kind: "Command", at, payload: '{"n":1}' });
+ * assertEquals(rehydrateEvent(recordEvent(event)), event);
+ * ```
+ */
+export function rehydrateEvent(record: ExternalEventRecord): ExternalEvent {
+  const payload = Uint8Array.from(record.payload);
+  const actual = computePayloadHash(payload);
+  if (actual !== record.payload_hash) {
+    throw new CaptureError({ kind: "PayloadHashMismatch", expected: record.payload_hash, actual });
+  }
+  return Object.freeze({
+    id: record.event_id,
+    kind: record.kind,
+    at: Object.freeze({ secs: record.event_time.secs, nanos: record.event_time.nanos }),
+    payload,
+    context: contextOf(payload),
+  });
+}
+
+function contextOf(payload: Uint8Array): ExternalEvent["context"] {
+  try {
+    return contextOfPayload(payload);
+  } catch (error) {
+    if (!(error instanceof ExternalEventPayloadError)) throw error;
+    throw new CaptureError({ kind: "InvalidPayload", cause: error });
+  }
+}

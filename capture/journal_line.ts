@@ -1,0 +1,97 @@
+import { array, checkObject, optional } from "../_internal/wire_json/containers.ts";
+import { type Codec, encodeJson } from "../_internal/wire_json/codec.ts";
+import { unitEnum } from "../_internal/wire_json/enums.ts";
+import { JsonPlace } from "../_internal/wire_json/json_place.ts";
+import type { JsonValue } from "../_internal/wire_json/json_value.ts";
+import { parseJson } from "../_internal/wire_json/parse_json.ts";
+import { string, u64, usize } from "../_internal/wire_json/scalars.ts";
+import { struct } from "../_internal/wire_json/struct.ts";
+import { sessionFields } from "./bundle_codec.ts";
+import type { SessionHeader } from "./capture_recorder.ts";
+import { capturedEffect } from "./effect_codec.ts";
+import { openStruct } from "./open_struct.ts";
+import { decisionRecordFields, inputRecord } from "./record_codecs.ts";
+import type { CapturedActionEffect, DecisionRecord, InputRecord } from "./types.ts";
+
+/** The first line of a session. */
+export interface SessionLine extends SessionHeader {
+  /** Tells it from other lines. */
+  type: "session";
+  /** The format of the journal. */
+  journal_version: "taffrail-v1";
+}
+
+/** A decision. */
+export interface DecisionLine extends DecisionRecord {
+  /** Tells it from other lines. */
+  type: "decision";
+}
+
+/** The effects of a decision; the last such line counts. */
+export interface EffectsLine {
+  /** Tells it from other lines. */
+  type: "effects";
+  /** Which decision of the session: the first is 0. */
+  decision_index: number;
+  /** Its effects. */
+  effects: CapturedActionEffect[];
+}
+
+/** One line of a journal, without its number. */
+export type JournalLine = SessionLine | InputRecord | DecisionLine | EffectsLine;
+
+const closed = { denyUnknownFields: true };
+
+const sessionLine = struct({
+  type: unitEnum(["session"]),
+  journal_version: unitEnum(["taffrail-v1"]),
+  ...sessionFields,
+  adapter_provenance: string,
+  runtime_provenance: string,
+  egress_provenance: optional(string),
+}, closed) as Codec<SessionLine>;
+
+const decisionLine = openStruct({
+  type: unitEnum(["decision"]),
+  ...decisionRecordFields,
+}) as Codec<DecisionLine>;
+
+const effectsLine: Codec<EffectsLine> = struct({
+  type: unitEnum(["effects"]),
+  decision_index: usize,
+  effects: array(capturedEffect),
+}, closed);
+
+const codecs = {
+  session: sessionLine,
+  event: inputRecord,
+  completion: inputRecord,
+  decision: decisionLine,
+  effects: effectsLine,
+} as unknown as Record<JournalLine["type"], Codec<JournalLine>>;
+
+const types = unitEnum(["session", "event", "completion", "decision", "effects"]);
+
+/** The text of a line: its number first, so that a line that is missing can be noticed. */
+export function encodeJournalLine(number: number, line: JournalLine): string {
+  return `{"line":${number},${encodeJson(codecs[line.type], line).slice(1)}`;
+}
+
+/** A line and its number. */
+export interface NumberedLine {
+  number: number;
+  line: JournalLine;
+}
+
+/** Reads a line. Throws a `SyntaxError`, `TypeError` or `RangeError` that says what is wrong. */
+export function decodeJournalLine(bytes: Uint8Array): NumberedLine {
+  const place = new JsonPlace("read");
+  const { line: number, ...tree } = checkObject<JsonValue>(parseJson(bytes), place);
+  if (number === undefined) return place.refuse("missing field `line`");
+  const { type } = tree;
+  if (type === undefined) return place.refuse("missing field `type`");
+  return {
+    number: u64.read(number, place),
+    line: codecs[types.read(type, place)].read(tree, place),
+  };
+}

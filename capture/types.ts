@@ -1,0 +1,229 @@
+import type {
+  Backoff,
+  Constraints,
+  Decision,
+  DecisionNumbers,
+  DecisionReason,
+  Duration,
+  EventTime,
+  ExternalEventKind,
+  RunTermination,
+  SupervisorMode,
+  Value,
+} from "../supervisor/types.ts";
+
+export type {
+  Backoff,
+  Completion,
+  CompletionInput,
+  Constraints,
+  ConstraintsInit,
+  Decision,
+  DecisionLog,
+  DecisionLogEntry,
+  DecisionNumbers,
+  DecisionReason,
+  Duration,
+  ErrKind,
+  EventInput,
+  EventTime,
+  ExecutionContext,
+  ExternalEvent,
+  ExternalEventKind,
+  InputLog,
+  InvokerFailure,
+  LateAnswer,
+  RunRequest,
+  RunTermination,
+  RuntimeInvoker,
+  SupervisorInput,
+  SupervisorMode,
+  SupervisorOptions,
+  SupervisorPorts,
+  SupervisorRules,
+  Timers,
+  Value,
+} from "../supervisor/types.ts";
+
+/** An event as it is recorded (EVT-5). The context is not in it: replay derives it again (REP-2). */
+export interface ExternalEventRecord {
+  /** The event's id. */
+  event_id: string;
+  /** When it happened. */
+  event_time: EventTime;
+  /** Its kind. */
+  kind: ExternalEventKind;
+  /** The bytes of its payload, each 0 to 255: one JSON object in UTF-8, or nothing. */
+  payload: number[];
+  /** SHA-256 of these bytes, as 64 lower-case hexadecimal digits (EVT-1). */
+  payload_hash: string;
+}
+
+/** One value that an effect writes. */
+export interface EffectWrite {
+  /** The key that it is written to. */
+  key: string;
+  /** The value. Numbers are finite. */
+  value: Value;
+}
+
+/** One field of an intent. */
+export interface IntentField {
+  /** The field's name. */
+  name: string;
+  /** Its value. Numbers are finite. */
+  value: Value;
+}
+
+/** Something that is to be done outside. */
+export interface IntentRecord {
+  /** What kind of thing. */
+  kind: string;
+  /** Its id: see {@linkcode computeIntentId}. */
+  intent_id: string;
+  /** Its fields. */
+  fields: IntentField[];
+}
+
+/** What an action did or wants done (EFX-2). */
+export interface ActionEffect {
+  /** `"set_context"`, or the kind of its intents. */
+  kind: string;
+  /** What it writes. */
+  writes: EffectWrite[];
+  /** What it wants done outside; left out when there is nothing. */
+  intents?: IntentRecord[];
+}
+
+/** An effect with its hash. */
+export interface CapturedActionEffect {
+  /** The effect. */
+  effect: ActionEffect;
+  /** Its hash: see {@linkcode computeEffectHash} (EFX-1). */
+  effect_hash: string;
+}
+
+/** The answer of an outside channel to an intent. */
+export interface CapturedIntentAck {
+  /** The intent. */
+  intent_id: string;
+  /** The channel that took it. */
+  channel: string;
+  /** What the channel said. */
+  status: string;
+  /** How firmly it was taken. */
+  acceptance: string;
+  /** The channel's own name for it. */
+  egress_ref?: string;
+}
+
+/** One decision as the seed's format says it. */
+export interface EpisodeInvocationRecord {
+  /** The event that was decided on; for a run that a Pump started, the Pump (SCH-14). */
+  event_id: string;
+  /** What was decided. Bundles of format `"v3"` have no `Skip` and no `Finish`. */
+  decision: Decision;
+  /** When a deferred episode is due. */
+  schedule_at: EventTime | null;
+  /** The episode. */
+  episode_id: number;
+  /** The configured deadline. */
+  deadline: Duration | null;
+  /** How the episode ended, when it has. */
+  termination: RunTermination | null;
+  /** Attempts made beyond the first. */
+  retry_count: number;
+  /** What the episode did, filled in by the program that knows (EFX-5). */
+  effects: CapturedActionEffect[];
+  /** Answers to intents; left out when there are none. */
+  intent_acks?: CapturedIntentAck[];
+  /** Why handling the effects broke off; left out when it did not. */
+  interruption?: string;
+}
+
+/** One decision as the format `"taffrail-v1"` says it: with its reason and the numbers behind it. */
+export interface DecisionRecord extends EpisodeInvocationRecord {
+  /** How the attempt ended whose end was decided on; `null` when the decision is about an event. */
+  attempt_termination: RunTermination | null;
+  /** Why. */
+  reason: DecisionReason;
+  /** The numbers behind it. */
+  numbers: DecisionNumbers;
+  /** The event that the episode was made for; `null` for a Pump that found nothing due. */
+  origin_event_id: string | null;
+}
+
+/** An event among the inputs of a `"taffrail-v1"` bundle. */
+export interface EventInputRecord extends ExternalEventRecord {
+  /** Tells it from a completion. */
+  type: "event";
+}
+
+/** The end of one attempt among the inputs of a `"taffrail-v1"` bundle. */
+export interface CompletionInputRecord {
+  /** Tells it from an event. */
+  type: "completion";
+  /** The episode. */
+  episode_id: number;
+  /** Which attempt: the first is 1. */
+  attempt: number;
+  /** How it ended. */
+  termination: RunTermination;
+  /** When it ended. */
+  at: EventTime;
+}
+
+/** One input of a `"taffrail-v1"` bundle. */
+export type InputRecord = EventInputRecord | CompletionInputRecord;
+
+/** What both formats of a bundle say about where it comes from. */
+export interface BundleProvenance {
+  /** The adapter that the events came through; `"none"` without one. */
+  adapter_provenance: string;
+  /** The runtime that ran the graph. */
+  runtime_provenance: string;
+  /** The configuration of the outside channels. */
+  egress_provenance?: string;
+}
+
+/** A recorded session in the seed's format. */
+export interface SeedCaptureBundle extends BundleProvenance {
+  /** The format: `"v3"`. Others can be parsed when they look like it, but not replayed (RPL-1). */
+  capture_version: string;
+  /** The graph. */
+  graph_id: string;
+  /** The limits. */
+  config: Constraints;
+  /** Every event, in the order in which they were taken. */
+  events: ExternalEventRecord[];
+  /** Every decision, in order: one an event. */
+  decisions: EpisodeInvocationRecord[];
+}
+
+/** A recorded session in the format of this project, for everything that the seed's cannot say. */
+export interface TaffrailCaptureBundle extends BundleProvenance {
+  /** The format. */
+  capture_version: "taffrail-v1";
+  /** The graph. */
+  graph_id: string;
+  /** The mode. */
+  mode: SupervisorMode;
+  /** The limits. */
+  config: Constraints;
+  /** The bound of the deferred queue, if any. */
+  max_deferred: number | null;
+  /** How long retries wait, if they do. */
+  backoff: Backoff | null;
+  /** Whether values were replaced before recording: re-executed runs see the replaced ones. */
+  redacted: boolean;
+  /** Every event and every end of an attempt, in the order in which they were taken. */
+  inputs: InputRecord[];
+  /** Every decision, in order: in `"concurrent"` mode one an input, in `"serial"` mode one an event. */
+  decisions: DecisionRecord[];
+}
+
+/** A recorded session, equal to its JSON. `"inputs" in bundle` tells the two formats apart. */
+export type CaptureBundle = SeedCaptureBundle | TaffrailCaptureBundle;
+
+/** How a bundle is laid out: on one line, or with two spaces for each level. */
+export type CaptureStyle = "compact" | "pretty";

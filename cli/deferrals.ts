@@ -1,0 +1,47 @@
+import { type DecisionRecord, recoverCapture } from "../capture/mod.ts";
+import { capturePaths } from "./flow/capture_paths.ts";
+
+/** Why a node had to wait. */
+export interface Deferral {
+  /** What stood in its way, in the supervisor's word. */
+  reason: string;
+  /** The same, for people, with the numbers behind it. */
+  text: string;
+}
+
+/** Why each node of a run was deferred, by node, as its capture journal tells; none without one. */
+export async function readDeferrals(
+  root: string,
+  runId: string,
+): Promise<Map<string, Deferral[]>> {
+  const deferrals = new Map<string, Deferral[]>();
+  const { journal } = capturePaths(root, runId);
+  try {
+    await Deno.lstat(journal);
+  } catch {
+    return deferrals;
+  }
+  const { bundle } = await recoverCapture(journal);
+  if (!("inputs" in bundle)) return deferrals;
+  for (const decision of bundle.decisions) {
+    const { decision: what, origin_event_id: node } = decision;
+    if ((what !== "Defer" && what !== "Skip") || node === null) continue;
+    const deferral = { reason: decision.reason, text: textOf(decision, bundle.config) };
+    deferrals.set(node, [...deferrals.get(node) ?? [], deferral]);
+  }
+  return deferrals;
+}
+
+function textOf(
+  { reason, numbers }: DecisionRecord,
+  limits: { max_in_flight: number | null; max_per_window: number | null },
+): string {
+  switch (reason) {
+    case "saturated":
+      return `saturated: ${numbers.in_flight} of ${limits.max_in_flight} in flight`;
+    case "rate_limited":
+      return `rate limited: ${numbers.in_window} of ${limits.max_per_window} in the window`;
+    default:
+      return reason.replaceAll("_", " ");
+  }
+}

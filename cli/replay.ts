@@ -1,0 +1,106 @@
+import { formatDivergence, replayBundle, type ReplayReport } from "../capture/mod.ts";
+import { Supervisor, systemTimers } from "../supervisor/mod.ts";
+import { COMMON_HELP, onlyOperand, readArguments, type Verb } from "./arguments.ts";
+import { Interrupts } from "./flow/interrupts.ts";
+import { LiveReplay } from "./flow/live_replay.ts";
+import { flowProvenance } from "./flow/node_event.ts";
+import { readFlow } from "./flow/read_flow.ts";
+import { openCapture, type OpenedCapture } from "./open_capture.ts";
+import { printableLine } from "./printable.ts";
+import { RECORDING_HELP, RECORDING_OPTIONS, recordingOptions } from "./recording_options.ts";
+import { Screen } from "./screen.ts";
+
+/** `taffrail replay`: proves that a run would be decided on again as it was. */
+export const replayVerb: Verb = {
+  summary: "prove that a run would be decided on again as it was",
+  help: `Feeds what a run's supervisor was given to a fresh one, and compares every
+decision with the recorded one. RUN is the id of a run, or its beginning where
+no other begins so; also of one that was killed: what it had decided is
+replayed. BUNDLE is the path of a capture file.
+
+Usage: taffrail replay [options] RUN|BUNDLE
+
+  --live              make every attempt again, by running its command, and
+                      compare how it ends and what it prints to stdout, too
+  --flow FLOW         the flow that was run: checks that it is the same one, and
+                      gives the values of variables to --live
+${RECORDING_HELP}
+${COMMON_HELP}
+
+Exit codes: 0 all went as recorded, 1 it did not, or there is nothing that can
+be replayed. --json prints { "ok", "inputs", "decisions", "divergences": [{
+"kind", "index", "event", "path", "recorded", "replayed" }], "undecided",
+"interrupted", "damage" }. undecided: events that were never decided on.
+interrupted: attempts without an end. damage: where the journal cannot be read.`,
+
+  async run(args) {
+    const kinds = { ...RECORDING_OPTIONS, live: "boolean", flow: "string" } as const;
+    const { root, json, options, operands } = readArguments("replay", args, kinds);
+    const source = await openCapture(root, onlyOperand("replay", operands, "run or capture file"));
+    const flow = options.flow === undefined ? undefined : await readFlow(String(options.flow));
+    const expected = flow === undefined ? {} : {
+      expected: { adapterProvenance: "none", runtimeProvenance: await flowProvenance(flow) },
+    };
+    const createSupervisor = (ports: ConstructorParameters<typeof Supervisor>[0]) =>
+      new Supervisor(ports);
+    if (options.live !== true) {
+      const report = await replayBundle(source.bundle, { createSupervisor, ...expected });
+      return printResult(source, report, json);
+    }
+    using interrupts = new Interrupts();
+    interrupts.listen();
+    const recording = recordingOptions(options);
+    using live = new LiveReplay(source.bundle, { flow, interrupts, ...recording });
+    const report = await replayBundle(source.bundle, {
+      createSupervisor,
+      ...expected,
+      invoker: live,
+      timers: systemTimers,
+      deadlineGraceMs: recording.graceMs + 10_000,
+      signal: interrupts.stop,
+    }).catch(async (error) => {
+      await live.settled();
+      if (interrupts.received === undefined) throw error;
+      return undefined;
+    });
+    if (report === undefined) return interrupts.received!.exitCode;
+    const divergences = [...report.divergences, ...live.outputDivergences()];
+    return printResult(source, { ...report, ok: divergences.length === 0, divergences }, json);
+  },
+};
+
+function printResult(source: OpenedCapture, report: ReplayReport, json: boolean): number {
+  const screen = new Screen(Deno.stdout);
+  const { bundle, undecided, interrupted, damage } = source;
+  const inputs = "inputs" in bundle ? bundle.inputs.length : bundle.events.length;
+  const { divergences } = report;
+  const ok = report.ok && damage === null;
+  if (json) {
+    const decisions = bundle.decisions.length;
+    const listed = divergences.map(({ context: _, ...divergence }) => divergence);
+    screen.line(
+      JSON.stringify({
+        ok,
+        inputs,
+        decisions,
+        divergences: listed,
+        undecided,
+        interrupted,
+        damage,
+      }),
+    );
+    return ok ? 0 : 1;
+  }
+  const mark = ok ? screen.paint("✓", "green") : screen.paint("✗", "red");
+  const counts = `${inputs} inputs, ${bundle.decisions.length} decisions`;
+  const places = divergences.length === 1 ? "1 place" : `${divergences.length} places`;
+  const result = report.ok ? "went as recorded" : `went otherwise at ${places}`;
+  screen.line(`${mark} ${printableLine(source.name)}: ${counts}; the replay ${result}`);
+  for (const divergence of divergences) {
+    screen.line(`  ${printableLine(formatDivergence(divergence))}`);
+  }
+  if (undecided.length > 0) screen.line(`  never decided on: ${undecided.join(", ")}`);
+  if (interrupted.length > 0) screen.line(`  without an end: ${interrupted.join(", ")}`);
+  if (damage !== null) screen.line(`  the journal cannot be read from ${printableLine(damage)}`);
+  return ok ? 0 : 1;
+}

@@ -1,0 +1,211 @@
+import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
+import { HAS_SIGNALS, startTaffrail, taffrail } from "./_command.ts";
+import { eventsOf, onlyRun, untilExists } from "./_runs.ts";
+import { withTempDir } from "../_util/temp.ts";
+
+const ROOT = ".taffrail";
+
+interface Flow {
+  nodes: Record<string, { run: string[]; needs?: string[]; env?: Record<string, string> }>;
+  constraints?: Record<string, unknown>;
+}
+
+async function runFlow(cwd: string, flow: Flow): Promise<string> {
+  await Deno.writeTextFile(`${cwd}/flow.json`, JSON.stringify({ name: "flow", ...flow }));
+  await taffrail(["run", "flow.json"], { cwd });
+  return await onlyRun(`${cwd}/${ROOT}`);
+}
+
+const sh = (text: string, ...needs: string[]) => ({ run: ["sh", "-c", text], needs });
+
+/** Four nodes, two at a time, one of which fails once. */
+const BUSY: Flow = {
+  nodes: {
+    a: sh("echo a"),
+    b: sh("echo b"),
+    c: sh("test -e once || { touch once; exit 1; }", "a"),
+    d: sh("echo d", "b", "c"),
+  },
+  constraints: { max_in_flight: 2, max_retries: 1 },
+};
+
+Deno.test("taffrail run keeps to max_in_flight and tries again what failed (SCH-6, INV-2)", async () => {
+  await withTempDir(async (cwd) => {
+    const runId = await runFlow(cwd, BUSY);
+    const events = eventsOf(`${cwd}/${ROOT}`, runId);
+    let running = 0;
+    for (const { type } of events) {
+      if (type === "node.started") running++;
+      if (type === "node.completed" || type === "node.failed") running--;
+      assertEquals(running <= 2, true);
+    }
+    const attempts = events
+      .filter(({ node_id: node, type }) => node === "c" && type !== "node.started")
+      .map((event) => [event.type, "attempt" in event ? event.attempt : undefined]);
+    assertEquals(attempts, [["node.failed", 1], ["node.completed", 2]]);
+    assertEquals(events.at(-1)?.type, "pipe.completed");
+  });
+});
+
+Deno.test("taffrail run ends an attempt at the deadline of the constraints, as a timeout", async () => {
+  await withTempDir(async (cwd) => {
+    const nodes = { slow: { run: ["sleep", "1000"] } };
+    const runId = await runFlow(cwd, { nodes, constraints: { deadline: "50ms", max_retries: 1 } });
+    const failures = eventsOf(`${cwd}/${ROOT}`, runId).filter(({ type }) => type === "node.failed");
+    assertEquals(failures.map(({ error }) => error?.kind), ["timeout", "timeout"]);
+  });
+});
+
+Deno.test("taffrail replay finds a run decided on again as it was", async () => {
+  await withTempDir(async (cwd) => {
+    const runId = await runFlow(cwd, BUSY);
+    const { code, stdout } = await taffrail(["replay", runId], { cwd });
+    assertEquals(code, 0);
+    assertMatch(stdout, /: \d+ inputs, \d+ decisions; the replay went as recorded\n$/);
+    const bundle = `${ROOT}/runs/${runId}/capture.json`;
+    const { code: again, stdout: json } = await taffrail(
+      ["replay", bundle, "--flow", "flow.json", "--json"],
+      { cwd },
+    );
+    assertEquals(again, 0);
+    const { ok, divergences, undecided, interrupted, damage } = JSON.parse(json);
+    assertEquals({ ok, divergences, undecided, interrupted, damage }, {
+      ok: true,
+      divergences: [],
+      undecided: [],
+      interrupted: [],
+      damage: null,
+    });
+  });
+});
+
+Deno.test("taffrail replay --flow refuses another flow (PRV-5)", async () => {
+  await withTempDir(async (cwd) => {
+    const runId = await runFlow(cwd, { nodes: { a: sh("true") } });
+    const other = { name: "flow", nodes: { a: sh("false") } };
+    await Deno.writeTextFile(`${cwd}/other.json`, JSON.stringify(other));
+    const { code, stderr } = await taffrail(["replay", runId, "--flow", "other.json"], { cwd });
+    assertEquals(code, 1);
+    assertStringIncludes(stderr, "runtime provenance mismatch: expected 'rpv1:sha256:");
+  });
+});
+
+Deno.test("taffrail replay exits with 1 and shows where a changed bundle diverges", async () => {
+  await withTempDir(async (cwd) => {
+    const runId = await runFlow(cwd, BUSY);
+    // The journal has no digest of the whole, so that a changed word is seen by replay alone.
+    const journal = `${cwd}/${ROOT}/runs/${runId}/capture.jsonl`;
+    const text = await Deno.readTextFile(journal);
+    const changed = text.replace('"max_in_flight":2', '"max_in_flight":1');
+    await Deno.writeTextFile(journal, changed);
+    const { code, stdout } = await taffrail(["replay", runId], { cwd });
+    assertEquals(code, 1);
+    assertMatch(stdout, /the replay went otherwise at \d+ places?\n/);
+    assertMatch(
+      stdout,
+      / {2}changed \$\.decisions\[\d+\]\.decision \(event 'b'\): recorded "Invoke", /,
+    );
+  });
+});
+
+Deno.test("taffrail replay --live runs the commands again and compares what they print", async () => {
+  await withTempDir(async (cwd) => {
+    await Deno.writeTextFile(`${cwd}/input`, "one\n");
+    const runId = await runFlow(cwd, { nodes: { a: sh("cat input"), b: sh("exit 3", "a") } });
+    assertEquals((await taffrail(["replay", runId, "--live"], { cwd })).code, 0);
+    await Deno.writeTextFile(`${cwd}/input`, "two\n");
+    const { code, stdout } = await taffrail(["replay", runId, "--live"], { cwd });
+    assertEquals(code, 1);
+    assertMatch(
+      stdout,
+      /changed \$\.decisions\[1\]\.effects\[0\].* \(event 'a'\): recorded "sha256:/,
+    );
+    await Deno.remove(`${cwd}/input`);
+    const { stdout: ended } = await taffrail(["replay", runId, "--live"], { cwd });
+    assertMatch(
+      ended,
+      /termination \$\.inputs\[1\]\.termination \(event 'a'\): recorded "Completed", /,
+    );
+  });
+});
+
+Deno.test("taffrail replay --live needs the flow for the values of variables, which are nowhere on disk", async () => {
+  await withTempDir(async (cwd) => {
+    const a = { run: ["sh", "-c", "echo $SECRET"], env: { SECRET: "hunter2" } };
+    const runId = await runFlow(cwd, { nodes: { a } });
+    for (const name of ["events.jsonl", "capture.jsonl", "capture.json"]) {
+      const text = await Deno.readTextFile(`${cwd}/${ROOT}/runs/${runId}/${name}`);
+      const payloads = text.matchAll(/"payload":\[([\d,]+)\]/g).map(([, bytes]) => {
+        return new TextDecoder().decode(Uint8Array.from(bytes!.split(","), Number));
+      });
+      assertEquals([text, ...payloads].join("\n").includes("hunter2"), false);
+    }
+    const { code, stderr } = await taffrail(["replay", runId, "--live"], { cwd });
+    assertEquals(code, 2);
+    assertStringIncludes(stderr, "and it was given SECRET; name its flow with --flow");
+    const live = ["replay", runId, "--live", "--flow", "flow.json"];
+    assertEquals((await taffrail(live, { cwd })).code, 0);
+  });
+});
+
+Deno.test("taffrail replay says that there is nothing to replay, and which capture it cannot read", async () => {
+  await withTempDir(async (cwd) => {
+    const { code, stderr } = await taffrail(["replay", "./none.json"], { cwd });
+    assertEquals(code, 1);
+    assertStringIncludes(stderr, "./none.json");
+    const { code: unknown } = await taffrail(["replay", "none"], { cwd });
+    assertEquals(unknown, 1);
+  });
+});
+
+Deno.test({
+  name: "taffrail replay proves what a killed run had decided, and names what has no end",
+  ignore: !HAS_SIGNALS,
+  fn: () =>
+    withTempDir(async (cwd) => {
+      const nodes = {
+        a: sh("true"),
+        b: sh("echo $$ > pid.new; mv pid.new pid; exec sleep 1000", "a"),
+      };
+      await Deno.writeTextFile(`${cwd}/flow.json`, JSON.stringify({ name: "flow", nodes }));
+      await using run = startTaffrail(["run", "flow.json"], { cwd });
+      await untilExists(cwd, "pid");
+      run.kill("SIGKILL");
+      await run.end();
+      Deno.kill(Number(await Deno.readTextFile(`${cwd}/pid`)), "SIGKILL");
+      const { code, stdout } = await taffrail(["replay", "flow"], { cwd });
+      assertEquals(code, 0);
+      assertStringIncludes(stdout, "  without an end: b (attempt 1)\n");
+    }),
+});
+
+Deno.test("taffrail diff compares two runs, and exits with 0 only for equal ones", async () => {
+  await withTempDir(async (cwd) => {
+    const runId = await runFlow(cwd, BUSY);
+    assertEquals((await taffrail(["diff", runId, runId], { cwd })).stdout, "they are equal\n");
+    const other = { ...BUSY, constraints: { max_in_flight: 1 } };
+    await Deno.writeTextFile(`${cwd}/other.json`, JSON.stringify({ name: "other", ...other }));
+    await taffrail(["run", "other.json"], { cwd });
+    const { code, stdout } = await taffrail(["diff", "flow", "other"], { cwd });
+    assertEquals(code, 1);
+    assertStringIncludes(stdout, "~ $.config.max_in_flight: 2 -> 1\n");
+    const { stdout: json } = await taffrail(["diff", "flow", "other", "--json"], { cwd });
+    assertEquals(
+      JSON.parse(json).some(({ path }: { path: string }) => path === "$.graph_id"),
+      true,
+    );
+    assertEquals((await taffrail(["diff", "flow"], { cwd })).code, 2);
+  });
+});
+
+Deno.test("taffrail show tells the reason of every deferral", async () => {
+  await withTempDir(async (cwd) => {
+    const nodes = { a: sh("true"), b: sh("true") };
+    const runId = await runFlow(cwd, { nodes });
+    const { stdout } = await taffrail(["show", runId], { cwd });
+    assertStringIncludes(stdout, "      deferred, saturated: 1 of 1 in flight\n");
+    const { stdout: json } = await taffrail(["show", runId, "--json"], { cwd });
+    const [, b] = JSON.parse(json).nodes;
+    assertEquals(b.deferrals, [{ reason: "saturated", text: "saturated: 1 of 1 in flight" }]);
+  });
+});
