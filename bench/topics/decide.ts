@@ -30,8 +30,14 @@ function eventAt(secs: number, nanos: number, kind: ExternalEvent["kind"] = "Com
 function take(core: SupervisorCore, event: ExternalEvent): void {
   const [started] = core.step({ type: "event", event }).invocations;
   if (started === undefined) return;
-  const { episodeId: episode_id, attempt } = started;
-  core.step({ type: "completion", episode_id, attempt, termination: "Completed", at: ORIGIN });
+  const { episodeId, attempt } = started;
+  core.step({
+    type: "completion",
+    episode_id: episodeId,
+    attempt,
+    termination: "Completed",
+    at: ORIGIN,
+  });
 }
 
 /** A core that one start a window has left with a queue. */
