@@ -3,21 +3,46 @@ import { ChangeWatcher } from "../../_internal/change_watcher.ts";
 import { appendTo, readText, write } from "../_util/files.ts";
 import { withTempDir } from "../_util/temp.ts";
 
+const realSetTimeout = setTimeout;
 const never = new AbortController().signal;
+
+/** Runs with timers that never fire, so that nothing but a change can wake a watcher. */
+async function withoutTimers(use: () => Promise<void>): Promise<void> {
+  const { setTimeout, clearTimeout } = globalThis;
+  const { promise, reject } = Promise.withResolvers<void>();
+  const limit = setTimeout(() => reject(new Error("a change was missed")), 30_000);
+  globalThis.setTimeout = (() => 0) as unknown as typeof setTimeout;
+  globalThis.clearTimeout = () => {};
+  try {
+    await Promise.race([use(), promise]);
+  } finally {
+    Object.assign(globalThis, { setTimeout, clearTimeout });
+    clearTimeout(limit);
+  }
+}
+
+/** Makes a change, and gives the system and the watcher all the time to tell of it. */
+async function changeTold(path: string, change: () => void): Promise<void> {
+  using observer = Deno.watchFs(path);
+  change();
+  for await (const { kind } of observer) if (kind === "modify") break;
+  for (let turn = 0; turn < 10; turn++) await new Promise((resolve) => realSetTimeout(resolve, 1));
+}
 
 Deno.test("ChangeWatcher wakes at a change, also at one between two waits", () =>
   withTempDir(async (directory) => {
     const path = `${directory}/log`;
     write(path, "");
     using watcher = new ChangeWatcher(path);
-    for (let round = 1; round <= 20; round++) {
-      appendTo(path, "line\n");
-      // A wait may end for an older change; whoever waits looks at the file after each.
-      for (let seen = 0; seen < round;) {
+    await withoutTimers(async () => {
+      for (let round = 0; round < 20; round++) {
+        const waiting = watcher.wait(never);
+        appendTo(path, "while it waits\n");
+        await waiting;
+        await changeTold(path, () => appendTo(path, "between two waits\n"));
         await watcher.wait(never);
-        seen = readText(path).length / 5;
       }
-    }
+    });
   }));
 
 Deno.test("ChangeWatcher wakes at an abort, and does not wait when it is aborted already", () =>

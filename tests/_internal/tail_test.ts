@@ -185,17 +185,34 @@ Deno.test("recoverTailSync() has the quarantine on disk before it cuts", () =>
 Deno.test("recoverTailSync(), its power cut after any call, loses neither lines nor tail", async () => {
   const tail = "torn".repeat(3000);
   for (const lines of [GOOD, GOOD.repeat(300), ""]) {
-    await everyCut((port, root) => void mend(port, `${root}/log`), (image) => {
+    await everyCut((port, root, done) => {
+      mend(port, `${root}/log`);
+      done.push("mended");
+    }, (image, { acknowledged }) => {
       const path = `${image}/log`;
       const kept = readText(path);
       const torn = namesIn(image).filter((name) => name !== "log")
         .map((name) => readText(`${image}/${name}`));
       assert(kept.startsWith(lines), "a whole line is gone");
       assert(kept === lines + tail || torn.includes(tail), "the tail is gone");
+      if (acknowledged.length > 0) assertEquals(kept, lines, "what was mended is not on disk");
       mend(denoFilePort, path);
       assertEquals(readText(path), lines);
     }, { before: (root) => write(`${root}/log`, lines + tail) });
   }
+});
+
+Deno.test("recoverTailSync() has the newline of a whole object on disk when it returns", async () => {
+  await everyCut((port, root, done) => {
+    mend(port, `${root}/log`);
+    done.push("mended");
+  }, (image, { acknowledged }) => {
+    const kept = readText(`${image}/log`);
+    const completed = `${GOOD}{"n":3}\n`;
+    if (acknowledged.length > 0) assertEquals(kept, completed);
+    mend(denoFilePort, `${image}/log`);
+    assert(readText(`${image}/log`).startsWith(GOOD));
+  }, { before: (root) => write(`${root}/log`, `${GOOD}{"n":3}`) });
 });
 
 Deno.test("recoverTailSync(), any of its calls failing, throws and loses nothing", async () => {

@@ -121,6 +121,10 @@ Deno.test("encodeEvent() allows a line of 16 MiB and not a byte more", () => {
   const fill = MAX_LINE_BYTES - '{"a":""}'.length;
   assertEquals(encodeEvent({ a: "x".repeat(fill) }).length, MAX_LINE_BYTES);
   assertThrows(() => encodeEvent({ a: "x".repeat(fill + 1) }), RangeError, "over 16777216 bytes");
+  // Three bytes for one UTF-16 unit is the most there is.
+  const arrows = Math.floor(fill / 3);
+  encodeEvent({ a: "→".repeat(arrows) });
+  assertThrows(() => encodeEvent({ a: "→".repeat(arrows + 1) }), RangeError, "over 16777216 bytes");
   const emoji = fill / 4;
   encodeEvent({ a: "😀".repeat(Math.floor(emoji)) });
   assertThrows(() => encodeEvent({ a: "😀".repeat(emoji + 1) }), RangeError, "over 16777216 bytes");

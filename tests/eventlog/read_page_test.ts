@@ -1,5 +1,5 @@
 import { assert, assertEquals, assertLessOrEqual, assertRejects } from "@std/assert";
-import { denoFilePort } from "../../_internal/file_port.ts";
+import { denoFilePort, type FilePort } from "../../_internal/file_port.ts";
 import { EventLogError } from "../../eventlog/mod.ts";
 import { readPageSync } from "../../eventlog/read_page.ts";
 import { FaultPort } from "../_util/fault_port.ts";
@@ -173,6 +173,53 @@ Deno.test("read() calls a tail in flight while somebody holds the lock, and torn
     assertEquals((await log.read()).gaps, []);
     lock.close();
     assertEquals((await log.read()).gaps.map(({ reason }) => reason), ["torn"]);
+  }));
+
+Deno.test("read() calls no tail torn whose writer ends the line before the lock is asked for", () =>
+  withTempDir((root) => {
+    const path = writeRun(root, numberedLines(1) + '{"n":');
+    write(pathOf(root, "events.lock"), "");
+    const port: FilePort = {
+      ...denoFilePort,
+      openSync: (opened, options) => {
+        if (opened.endsWith("events.lock")) appendTo(path, "2}\n");
+        return denoFilePort.openSync(opened, options);
+      },
+    };
+    const run = { root, runId: RUN_ID };
+    const { events, gaps, next, hasMore } = readPageSync<AnyEvent>(port, run, {});
+    assertEquals([events.map(({ event }) => event.n), gaps, hasMore], [[1], [], false]);
+    const { events: later } = readPageSync<AnyEvent>(denoFilePort, run, { after: next });
+    assertEquals(later, [{ seq: 2, event: { n: 2 } }]);
+  }));
+
+/** A file whose first read gives bytes of a torn tail that was moved aside while it was read. */
+function portThatMixes(tail: string, at: number): FilePort {
+  let mixed = false;
+  return {
+    ...denoFilePort,
+    openSync: (path, options) => {
+      const file = denoFilePort.openSync(path, options);
+      const readSync = file.readSync.bind(file);
+      file.readSync = (buffer) => {
+        const count = readSync(buffer);
+        if (!mixed && count !== null && count > at) {
+          mixed = true;
+          buffer.set(new TextEncoder().encode(tail), at);
+        }
+        return count;
+      };
+      return file;
+    },
+  };
+}
+
+Deno.test("read() finds no gap where one read gave bytes of two states of the file", () =>
+  withTempDir((root) => {
+    writeRun(root, numberedLines(3));
+    const run = { root, runId: RUN_ID };
+    const { events, gaps } = readPageSync<AnyEvent>(portThatMixes('{"torn', 8), run, {});
+    assertEquals([events.map(({ event }) => event), gaps], [numbered(3), []]);
   }));
 
 Deno.test("read() does not fail where a reader cannot ask for the lock", () =>
