@@ -9,13 +9,26 @@ import { isMet, type Topic } from "./harness/topic.ts";
 import { append } from "./topics/append.ts";
 import { batch } from "./topics/batch.ts";
 import { bundle } from "./topics/bundle.ts";
+import { decide } from "./topics/decide.ts";
+import { dispatch } from "./topics/dispatch.ts";
 import { durable } from "./topics/durable.ts";
 import { page } from "./topics/page.ts";
 import { processes } from "./topics/processes.ts";
 import { read } from "./topics/read.ts";
 import { start } from "./topics/start.ts";
 
-const TOPICS: readonly Topic[] = [append, batch, durable, processes, read, page, bundle, start];
+const TOPICS: readonly Topic[] = [
+  append,
+  batch,
+  durable,
+  processes,
+  read,
+  page,
+  decide,
+  dispatch,
+  bundle,
+  start,
+];
 
 async function run(names: readonly string[]): Promise<void> {
   const unknown = names.find((name) => !TOPICS.some((topic) => topic.name === name));

@@ -98,7 +98,10 @@ export interface InvokerFailure {
   readonly error: unknown;
 }
 
-/** Time for the parts that need it. Event times and these times must have the same origin. */
+/**
+ * Time for the parts that need it. Event times and these times must have the same origin. The methods
+ * must not throw.
+ */
 export interface Timers {
   /** The time now. */
   now(): EventTime;

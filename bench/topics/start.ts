@@ -4,6 +4,7 @@ import { ratioOf, type Topic } from "../harness/topic.ts";
 const ROUNDS = 100;
 const EMPTY = "deno run of an empty program";
 const EVENTLOG = "deno run of a program that imports eventlog";
+const SUPERVISOR = "deno run of a program that imports supervisor";
 
 /** A whole process, from its start until it has ended. */
 function processCase(name: string, program: string): Case {
@@ -21,6 +22,7 @@ function processCase(name: string, program: string): Case {
 const cases = [
   processCase(EMPTY, "../programs/empty.ts"),
   processCase(EVENTLOG, "../programs/import_eventlog.ts"),
+  processCase(SUPERVISOR, "../programs/import_supervisor.ts"),
 ];
 
 /** What importing costs a small program. */
@@ -29,7 +31,9 @@ export const start: Topic = {
   title: "starting a program, compiled before",
   async measure() {
     const rounds = await measureRounds(cases, ROUNDS);
-    const ratios = [ratioOf(rounds, { of: EVENTLOG, to: EMPTY }, { atMost: 1.15 })];
+    const ratios = [EVENTLOG, SUPERVISOR].map((of) =>
+      ratioOf(rounds, { of, to: EMPTY }, { atMost: 1.15 })
+    );
     return { operation: "a process", rounds, ratios };
   },
 };

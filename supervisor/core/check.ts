@@ -2,8 +2,9 @@
  * Checks of what a program hands in. Each takes the name of what it looks at, for its error: a
  * `TypeError` for the wrong shape, a `RangeError` for a number out of range.
  */
-import type { Duration, RunTermination } from "../types.ts";
+import type { Duration, ExternalEvent, RunTermination } from "../types.ts";
 
+const KINDS: readonly ExternalEvent["kind"][] = ["Pump", "DataAvailable", "Command"];
 const ERROR_KINDS: readonly unknown[] = [
   "NetworkTimeout",
   "AdapterUnavailable",
@@ -104,6 +105,22 @@ export function checkTermination(value: unknown, name: string): RunTermination {
     }
   }
   throw new TypeError(`Cannot use ${name}: expected a RunTermination, got ${describe(value)}`);
+}
+
+/** Refuses what {@linkcode createEvent} would not have made, as far as a glance tells. */
+export function checkEvent(event: ExternalEvent): void {
+  checkString(event.id, "event.id");
+  checkOneOf(event.kind, "event.kind", KINDS);
+  checkInteger(event.at.secs, "event.at.secs");
+  checkInteger(event.at.nanos, "event.at.nanos", 999_999_999);
+  if (!(event.payload instanceof Uint8Array)) {
+    throw new TypeError(
+      "Cannot use event.payload: it is no Uint8Array; make events by createEvent",
+    );
+  }
+  if (!(event.context instanceof Map)) {
+    throw new TypeError("Cannot use event.context: it is no Map; make events by createEvent");
+  }
 }
 
 function describe(value: unknown): string {

@@ -1,7 +1,6 @@
 import { contextOfPayload } from "../../_internal/event_payload.ts";
 import type { EventInit, ExternalEvent } from "../types.ts";
-import { checkDuration } from "./check.ts";
-import { checkEvent } from "./check_event.ts";
+import { checkDuration, checkEvent } from "./check.ts";
 
 const utf8 = new TextEncoder();
 

@@ -190,7 +190,8 @@ export class SupervisorCore {
       return { decision: "Skip", reason, scheduleAt: null, numbers, episodeId, episode };
     }
     const { reason, until: scheduleAt } = obstacle;
-    const numbers = this.#numbers(now, episode === undefined ? 0 : deferCount + 1);
+    const isDeferred = episode !== undefined;
+    const numbers = this.#numbers(now, isDeferred ? following(deferCount, "deferrals") : 0);
     return { decision: "Defer", reason, scheduleAt, numbers, episodeId, episode };
   }
 

@@ -30,7 +30,8 @@ export interface PumpDriverOptions {
  * logged. There is no polling: one timer is set while an episode waits for its time, none otherwise, so
  * a program whose work is done ends.
  *
- * The times of the events must come from the same clock as the timers: `timers.now()`.
+ * The times of the events must come from the same clock as the timers: `timers.now()`. When a Pump is
+ * not taken the driver stops, and {@linkcode PumpDriver.drained} says why.
  *
  * Permissions: none.
  *

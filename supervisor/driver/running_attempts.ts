@@ -1,4 +1,4 @@
-import { addDuration, compareTimes, laterOf, ZERO } from "../core/event_time.ts";
+import { addDuration, compareTimes, ZERO } from "../core/event_time.ts";
 import type { Attempt } from "../core/supervisor_core.ts";
 import type { Duration, EventTime, RunTermination, Timers } from "../types.ts";
 
@@ -28,7 +28,8 @@ interface Alarm {
 /**
  * The attempts that invokers are making. When the deadline of one has passed its signal aborts; when
  * the grace has passed too it is given up. One timer serves them all: deadlines are equally long, and
- * so are graces, so each of these maps by episode is in the order of time.
+ * so are graces, so each of these maps by episode is in the order of time. (A clock that is set back
+ * breaks that order, and a deadline behind it may wait for the ones before.)
  */
 export class RunningAttempts {
   readonly #options: RunningAttemptsOptions;
@@ -36,7 +37,6 @@ export class RunningAttempts {
   readonly #deadlines = new Map<number, Alarm>();
   readonly #graces = new Map<number, Alarm & { readonly termination: RunTermination }>();
   #aborted: { reason: unknown } | null = null;
-  #latest = ZERO;
   #timer: { at: EventTime; cancel: () => void } | null = null;
 
   constructor(options: RunningAttemptsOptions) {
@@ -142,10 +142,7 @@ export class RunningAttempts {
     return addDuration(this.#now(), duration);
   }
 
-  /** A clock that is set back must not bring the maps out of order. */
   #now(): EventTime {
-    const { timers } = this.#options;
-    if (timers !== undefined) this.#latest = laterOf(this.#latest, timers.now());
-    return this.#latest;
+    return this.#options.timers?.now() ?? ZERO;
   }
 }

@@ -1,7 +1,7 @@
 /** `onEvent`, `idle` and `close` from inside `run`: a TypeError instead of waiting for ever. */
 import { assertEquals, assertRejects } from "@std/assert";
 import { type RunTermination, Supervisor, type SupervisorMode } from "../../supervisor/mod.ts";
-import { event, options } from "./_util.ts";
+import { event, HeldInvoker, options } from "./_util.ts";
 
 const REFUSED = "from inside run: it would wait for itself";
 
@@ -125,4 +125,27 @@ Deno.test("the engine's error settings are left as they were", async () => {
   const before = [Error.stackTraceLimit, settings.prepareStackTrace];
   await assertRejects(() => duringRun((supervisor) => supervisor.onEvent(next)), TypeError);
   assertEquals([Error.stackTraceLimit, settings.prepareStackTrace], before);
+});
+
+Deno.test("onEvent() from onLate is outside, though another run lasts", async () => {
+  const invoker = new HeldInvoker();
+  const given = options({}, { invoker });
+  const late: Promise<void>[] = [];
+  const supervisor: Supervisor = new Supervisor({
+    ...given,
+    onLate: () => late.push(supervisor.onEvent(event("e3"))),
+  });
+  const first = supervisor.onEvent(event("e1"));
+  await supervisor.complete({ episodeId: 0, attempt: 1, termination: "Completed" });
+  await first;
+  const second = supervisor.onEvent(event("e2"));
+  invoker.answer("e1");
+  await pause();
+  assertEquals(late.length, 1);
+  invoker.answer("e2");
+  await second;
+  await pause();
+  invoker.answer("e3");
+  await Promise.all(late);
+  assertEquals(given.decisionLog.entries.map(({ event_id }) => event_id), ["e1", "e2", "e3"]);
 });

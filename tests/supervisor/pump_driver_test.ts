@@ -217,3 +217,35 @@ Deno.test("PumpDriver sends one Pump at a time, however slow the logs are", asyn
   assertEquals(await supervisor.close(), { deferred: 0, inFlight: 0 });
   assertEquals(schedule(log.entries), ["e1 Invoke ep0", "e2 Defer@10 ep1", "pump-3 Invoke ep1"]);
 });
+
+Deno.test("PumpDriver sends no second Pump while the first is on its way", async () => {
+  const gates: (() => void)[] = [];
+  const { supervisor, timers, pump, send, log } = open(ONE_PER_TEN_SECONDS, {}, {
+    async onEvent(pump) {
+      await new Promise<void>((resolve) => gates.push(resolve));
+      await supervisor.onEvent(pump);
+    },
+  });
+  for (const id of ["e1", "e2"]) await send(id);
+  timers.advance(at(10));
+  await supervisor.onEvent(event("early", 5));
+  await settle();
+  assertEquals(gates.length, 1);
+  gates[0]!();
+  await settle();
+  assertEquals(log.entries.map(({ event_id }) => event_id).slice(2), ["early", "pump-3"]);
+  pump.stop();
+});
+
+Deno.test("PumpDriver leaves a timer alone that is right", async () => {
+  const timers = new ManualTimers();
+  let set = 0;
+  const counted = {
+    now: () => timers.now(),
+    setTimer: (...rest: Parameters<typeof timers.setTimer>) => (set++, timers.setTimer(...rest)),
+  };
+  const { pump, send } = open(ONE_PER_TEN_SECONDS, {}, { timers: counted });
+  for (const id of ["e1", "e2", "e3", "e4"]) await send(id);
+  assertEquals([set, timers.pendingCount], [1, 1]);
+  pump.stop();
+});

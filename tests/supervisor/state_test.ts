@@ -235,6 +235,13 @@ Deno.test("ids and counters throw a RangeError at 2^53 - 1, which stops the supe
   const state = copy(supervisor);
   const next = event("x", 50);
   const retry = { episodeId: 0, attempt: end, termination: "TimedOut" } as const;
+  const waiting = {
+    schedule_at: at(1),
+    episode_id: 0,
+    event: { event_id: "w", event_time: at(0), kind: "Command", payload: [] },
+    defer_count: end,
+    attempts: 0,
+  };
   const cases: [SupervisorState, (restored: Supervisor) => Promise<void>, string][] = [
     [changed(state, "inputs", end), (restored) => restored.onEvent(next), "inputs"],
     [changed(state, "next_episode_id", end), (restored) => restored.onEvent(next), "episodes"],
@@ -246,6 +253,11 @@ Deno.test("ids and counters throw a RangeError at 2^53 - 1, which stops the supe
       ),
       (restored) => restored.complete(retry),
       "attempts",
+    ],
+    [
+      changed(changed(changed(state, "in_flight", []), "deferred", [waiting]), "clock", at(11)),
+      (restored) => restored.onEvent(pump("p", 11)),
+      "deferrals",
     ],
   ];
   for (const [last, use, counter] of cases) {

@@ -108,7 +108,7 @@ Deno.test("a program with a pump driver ends by itself when its work is done, no
     for (const id of ["e1", "e2", "e3"]) await send(supervisor, id);
     addEventListener("unload", () => {
       const invoked = decisionLog.entries.filter(({ decision }) => decision === "Invoke");
-      console.log(invoked.map(({ originEventId }) => originEventId).join());
+      console.log(invoked.map(({ originEventId }) => originEventId).sort().join());
     });
   `);
   assertEquals([code, stdout, stderr], [0, "e1,e2,e3\n", ""]);
