@@ -17,23 +17,36 @@ export interface OpenedCapture {
 }
 
 /**
- * Opens the capture of a run, or a capture file. The journal of a run is the truth, whether the run
- * ended or was killed.
+ * Opens the capture of a run, a capture file, or a journal. The journal of a run is the truth,
+ * whether the run ended or was killed.
  */
 export async function openCapture(root: string, operand: string): Promise<OpenedCapture> {
-  if (/[/\\]|\.json$/.test(operand)) {
-    const bundle = await readCaptureBundle(operand);
-    return { name: operand, bundle, undecided: [], interrupted: [], damage: null };
-  }
+  if (operand.endsWith(".jsonl")) return await openJournal(operand, operand);
+  if (/[/\\]|\.json$/.test(operand)) return await openBundle(operand);
   const runId = await findRun(root, operand);
-  const { bundle, undecided, interrupted, damage } = await recoverCapture(
-    capturePaths(root, runId).journal,
-  );
+  return await openJournal(runId, capturePaths(root, runId).journal);
+}
+
+async function openBundle(path: string): Promise<OpenedCapture> {
+  try {
+    const bundle = await readCaptureBundle(path);
+    return { name: path, bundle, undecided: [], interrupted: [], damage: null };
+  } catch (cause) {
+    throw new Error(`Cannot use ${path} as a capture file: ${reasonOf(cause)}`, { cause });
+  }
+}
+
+async function openJournal(name: string, path: string): Promise<OpenedCapture> {
+  const { bundle, undecided, interrupted, damage } = await recoverCapture(path);
   return {
-    name: runId,
+    name,
     bundle,
     undecided: undecided.map(({ event_id: id }) => id),
     interrupted: interrupted.map(({ event_id: id, attempt }) => `${id} (attempt ${attempt})`),
     damage: damage === null ? null : `line ${damage.line}: ${damage.kind}: ${damage.message}`,
   };
+}
+
+function reasonOf(cause: unknown): string {
+  return cause instanceof Error ? cause.message : String(cause);
 }

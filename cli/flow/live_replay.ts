@@ -26,6 +26,8 @@ export class LiveReplay implements RuntimeInvoker, Disposable {
   readonly #invoker: CommandInvoker;
   readonly #hashes = new Map<string, string>();
   #failure: unknown;
+  /** How many attempts were made again. */
+  attempts = 0;
 
   constructor(bundle: CaptureBundle, options: LiveReplayOptions) {
     this.#bundle = bundle;
@@ -52,6 +54,7 @@ export class LiveReplay implements RuntimeInvoker, Disposable {
 
   /** Runs the command of an attempt. */
   async run(request: RunRequest): Promise<RunTermination> {
+    this.attempts++;
     const termination = await this.#invoker.run(request);
     if (this.#failure !== undefined) throw this.#failure;
     const { eventId, attempt } = request;
