@@ -1,6 +1,6 @@
 import { type BundleDifference, type CaptureBundle, diffBundles } from "../capture/mod.ts";
 import { COMMON_HELP, readArguments, type Verb } from "./arguments.ts";
-import { openCapture } from "./open_capture.ts";
+import { damageText, openCapture, type OpenedCapture } from "./open_capture.ts";
 import { printableLine } from "./printable.ts";
 import { Screen } from "./screen.ts";
 import { UsageError } from "./usage_error.ts";
@@ -18,8 +18,9 @@ Usage: taffrail diff [options] A B
 ${COMMON_HELP}
 
 To see whether a run would be decided on again as it was, use taffrail replay.
-Exit codes: 0 they are equal, 1 they differ. --json prints a list of { "kind": "changed" | "missing" | "extra",
-"path", "before", "after" }; missing is what only A has.`,
+Exit codes: 0 they are equal, 1 they differ. --json prints a list of { "kind":
+"changed" | "missing" | "extra", "path", "before", "after" }; missing is what
+only A has.`,
 
   async run(args) {
     const { root, json, options, operands } = readArguments("diff", args, { times: "boolean" });
@@ -33,16 +34,24 @@ Exit codes: 0 they are equal, 1 they differ. --json prints a list of { "kind": "
     const withTimes = options.times === true;
     const differences = diffBundles(readable(a.bundle, withTimes), readable(b.bundle, withTimes));
     const screen = new Screen(Deno.stdout);
+    const isDamaged = [a, b].map((capture) => tellDamage(capture)).includes(true);
     if (json) {
       screen.line(JSON.stringify(differences));
     } else if (differences.length === 0) {
-      screen.line("they are equal");
+      screen.line(isDamaged ? "what can be read of them is equal" : "they are equal");
     } else {
       for (const difference of differences) screen.line(printableLine(textOf(difference)));
     }
-    return differences.length === 0 ? 0 : 1;
+    return differences.length === 0 && !isDamaged ? 0 : 1;
   },
 };
+
+function tellDamage({ name, damage }: OpenedCapture): boolean {
+  if (damage === null) return false;
+  const text = `the journal of ${name} ends at ${damageText(damage)}`;
+  new Screen(Deno.stderr).line(printableLine(text));
+  return true;
+}
 
 function textOf({ kind, path, before, after }: BundleDifference): string {
   switch (kind) {

@@ -1,4 +1,9 @@
-import { type CaptureBundle, readCaptureBundle, recoverCapture } from "../capture/mod.ts";
+import {
+  type CaptureBundle,
+  type JournalDamage,
+  readCaptureBundle,
+  recoverCapture,
+} from "../capture/mod.ts";
 import { findRun } from "./find_run.ts";
 import { capturePaths } from "./flow/capture_paths.ts";
 
@@ -13,7 +18,7 @@ export interface OpenedCapture {
   /** Attempts without an end. */
   interrupted: string[];
   /** From where on the journal cannot be read. */
-  damage: string | null;
+  damage: JournalDamage | null;
 }
 
 /**
@@ -43,8 +48,13 @@ async function openJournal(name: string, path: string): Promise<OpenedCapture> {
     bundle,
     undecided: undecided.map(({ event_id: id }) => id),
     interrupted: interrupted.map(({ event_id: id, attempt }) => `${id} (attempt ${attempt})`),
-    damage: damage === null ? null : `line ${damage.line}: ${damage.kind}: ${damage.message}`,
+    damage,
   };
+}
+
+/** Where a journal stops making sense, in words. */
+export function damageText({ line, kind, message }: JournalDamage): string {
+  return `line ${line}: ${kind}: ${message}`;
 }
 
 function reasonOf(cause: unknown): string {

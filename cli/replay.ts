@@ -7,11 +7,12 @@ import {
 } from "../capture/mod.ts";
 import { Supervisor, systemTimers } from "../supervisor/mod.ts";
 import { COMMON_HELP, onlyOperand, readArguments, type Verb } from "./arguments.ts";
+import { giveUpMs } from "./flow/give_up.ts";
 import { Interrupts } from "./flow/interrupts.ts";
 import { LiveReplay } from "./flow/live_replay.ts";
 import { flowProvenance } from "./flow/node_event.ts";
 import { readFlow } from "./flow/read_flow.ts";
-import { openCapture, type OpenedCapture } from "./open_capture.ts";
+import { damageText, openCapture, type OpenedCapture } from "./open_capture.ts";
 import { printableLine } from "./printable.ts";
 import { RECORDING_HELP, RECORDING_OPTIONS, recordingOptions } from "./recording_options.ts";
 import { Screen } from "./screen.ts";
@@ -27,7 +28,8 @@ replayed. BUNDLE is the path of a capture file or journal.
 Usage: taffrail replay [options] RUN|BUNDLE
 
   --live              make every attempt again, by running its command, and
-                      compare how it ends and what it prints to stdout, too
+                      compare how it ends and what it prints to stdout, too;
+                      it reads nothing, and needs the --max-output of the run
   --flow FLOW         the flow that was run: checks that it is the same one, and
                       gives the values of "env" to --live
 ${RECORDING_HELP}
@@ -55,6 +57,8 @@ interrupted: attempts without an end. damage: where the journal cannot be read.`
       return printResult(source, { ...report, notes: [] }, json);
     }
     using interrupts = new Interrupts();
+    interrupts.onInterrupt = (signal) =>
+      new Screen(Deno.stderr).line(`${signal}: ending what runs`);
     interrupts.listen();
     const recording = recordingOptions(options);
     using live = new LiveReplay(source.bundle, { flow, interrupts, ...recording });
@@ -63,10 +67,9 @@ interrupted: attempts without an end. damage: where the journal cannot be read.`
       ...expected,
       invoker: live,
       timers: systemTimers,
-      deadlineGraceMs: recording.graceMs + 10_000,
+      deadlineGraceMs: giveUpMs(recording.graceMs),
       signal: interrupts.stop,
-    }).catch(async (error) => {
-      await live.settled();
+    }).finally(() => live.settled()).catch((error) => {
       if (interrupts.received === undefined) refuseOtherFlow(error, flow?.path);
       return undefined;
     });
@@ -97,7 +100,8 @@ function printResult(
   const { bundle, undecided, interrupted, damage } = source;
   const inputs = "inputs" in bundle ? bundle.inputs.length : bundle.events.length;
   const { divergences } = report;
-  const ok = report.ok && damage === null;
+  // A line that the kill itself tore was never acknowledged.
+  const ok = report.ok && (damage === null || damage.kind === "torn");
   if (json) {
     const decisions = bundle.decisions.length;
     const listed = divergences.map(({ context: _, ...divergence }) => divergence);
@@ -109,7 +113,7 @@ function printResult(
         divergences: listed,
         undecided,
         interrupted,
-        damage,
+        damage: damage === null ? null : damageText(damage),
       }),
     );
     return ok ? 0 : 1;
@@ -119,7 +123,7 @@ function printResult(
   const places = divergences.length === 1 ? "1 place" : `${divergences.length} places`;
   const result = !report.ok
     ? `the replay went otherwise at ${places}`
-    : damage === null
+    : ok
     ? "the replay went as recorded"
     : "the rest cannot be replayed";
   screen.line(`${mark} ${[`${printableLine(source.name)}: ${counts}`, result].join("; ")}`);
@@ -127,9 +131,13 @@ function printResult(
   for (const divergence of divergences) {
     screen.line(`  ${printableLine(textOf(divergence))}`);
   }
-  if (undecided.length > 0) screen.line(`  never decided on: ${undecided.join(", ")}`);
-  if (interrupted.length > 0) screen.line(`  without an end: ${interrupted.join(", ")}`);
-  if (damage !== null) screen.line(`  the journal cannot be read from ${printableLine(damage)}`);
+  if (undecided.length > 0) {
+    screen.line(`  never decided on: ${printableLine(undecided.join(", "))}`);
+  }
+  if (interrupted.length > 0) {
+    screen.line(`  without an end: ${printableLine(interrupted.join(", "))}`);
+  }
+  if (damage !== null) screen.line(`  the journal ends at ${printableLine(damageText(damage))}`);
   return ok ? 0 : 1;
 }
 
