@@ -85,7 +85,8 @@ export class RunReader<E> {
 
   /** Where the next page begins. */
   cursor(): string {
-    return toCursor(this.#run.file, this.#position);
+    const { file, paths } = this.#run;
+    return wrapIo(paths.events, () => toCursor(file, this.#position));
   }
 
   /** Whether a whole line follows. One byte tells, unless the last line is torn or in flight. */

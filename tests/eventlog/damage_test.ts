@@ -12,19 +12,12 @@ import { appendTo, isThere, readBytes, sameBytes } from "../_util/files.ts";
 import { hastyFilePort } from "../_util/hasty_port.ts";
 import { mixSeeds, Random } from "../_util/random.ts";
 import { longCount, seed, withTempDir } from "../_util/temp.ts";
+import { damaged, TWENTY } from "./_damage.ts";
 import { type AnyEvent, bytesOf, numberedLines, readAll, RUN_ID, writeRun } from "./_runs.ts";
 
 const NEWLINE = 10;
 const NEW_EVENT = { new: "event, é" };
 const NEW_LINE = JSON.stringify(NEW_EVENT) + "\n";
-
-/** Twenty events like those of a run. */
-const TWENTY = bytesOf(
-  ...Array.from({ length: 20 }, (_, index) => {
-    const event = { type: "node.é😀", n: index + 1, error: { kind: "crash" }, list: [{}, "}"] };
-    return JSON.stringify(event) + "\n";
-  }),
-);
 
 function lineStart(bytes: Uint8Array, line: number): number {
   let start = 0;
@@ -160,27 +153,6 @@ for (const [name, procedure] of Object.entries(procedures)) {
       }
     }
   });
-}
-
-/** The twenty lines with a few changes of bytes, ends of lines, and length. */
-function damaged(random: Random): Uint8Array {
-  let content = bytesOf(TWENTY);
-  for (let changes = 1 + random.below(4); changes > 0; changes--) {
-    const at = random.below(content.length + 1);
-    const count = random.below(60);
-    const [before, behind] = [content.subarray(0, at), content.subarray(at + count)];
-    content = random.pick([
-      () => bytesOf(before, random.bytes(count), behind),
-      () => bytesOf(before, random.bytes(count), content.subarray(at)),
-      () => bytesOf(before, behind),
-      () => bytesOf(before),
-      () => bytesOf(before, "\r\n", content.subarray(at)),
-      () => bytesOf(before, "\n".repeat(count), content.subarray(at)),
-      () => bytesOf(before, new Uint8Array(count * 100), behind),
-      () => bytesOf("\ufeff", content),
-    ])();
-  }
-  return content;
 }
 
 Deno.test("an acknowledged record behind NULs is delivered, and the log goes on behind it", () =>

@@ -5,6 +5,8 @@
 
 import { assert, assertEquals, assertInstanceOf, assertRejects } from "@std/assert";
 import { EventLogError, type FileEventLog } from "../../eventlog/mod.ts";
+import { followOnPort } from "../../eventlog/follow_run.ts";
+import { readPageSync } from "../../eventlog/read_page.ts";
 import { openOnPort, openOnPortSync } from "../../eventlog/open_event_log.ts";
 import {
   everyFailure,
@@ -228,6 +230,31 @@ for (const [name, { before, events }] of Object.entries(beginnings)) {
     assert(faults > 15);
   });
 }
+
+Deno.test("reading a page or following, any call failing, says why and leaves no handle open", async () => {
+  const reads = {
+    page: (port: FaultPort, root: string) =>
+      void readPageSync(port, run(root), { after: 2, limit: 100 }),
+    follow: async (port: FaultPort, root: string) => {
+      const items = followOnPort(port, run(root), { after: 2 });
+      await items.next();
+      await items.return!();
+    },
+  };
+  for (const [name, read] of Object.entries(reads)) {
+    const faults = await everyFailure(async (port, root) => {
+      const reading = (async () => await read(port, root))();
+      await Promise.allSettled([reading]);
+      if (port.openCount > 0) throw new Error("it left handles open");
+      await reading;
+    }, (_root, { error }) => {
+      if (error === undefined) return;
+      assertInstanceOf(error, EventLogError);
+      assertEquals(error.kind, "io");
+    }, { before: (root) => void writeRun(root, numberedLines(3) + '{"n"') });
+    assert(faults > 5, name);
+  }
+});
 
 Deno.test("a write that fails and cannot be cut back either is told, and mended by the next append", () =>
   withTempDir(async (root) => {

@@ -1,7 +1,9 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import type { GapReason } from "../../eventlog/mod.ts";
 import { namesIn, readBytes, sameBytes } from "../_util/files.ts";
-import { withTempDir } from "../_util/temp.ts";
+import { mixSeeds, Random } from "../_util/random.ts";
+import { longCount, seed, withTempDir } from "../_util/temp.ts";
+import { damaged } from "./_damage.ts";
 import { bytesOf, eventsOf, type Read, readAll, readers, writeRun } from "./_runs.ts";
 
 /** A line that is no event, by line number, with the reason and the place. */
@@ -248,3 +250,27 @@ Deno.test("__proto__ in an event is a member like any other", () =>
     assertEquals(Object.getPrototypeOf(event), Object.prototype);
     assertEquals(Object.keys(event!), ["__proto__", "m"]);
   }));
+
+Deno.test("all readers agree on any log, wherever they begin and however long their pages are", async () => {
+  for (let round = 0; round < longCount(40, 2000); round++) {
+    const random = new Random(mixSeeds(seed(), 7, round));
+    await withTempDir(async (root) => {
+      writeRun(root, damaged(random));
+      const whole = readAll(root);
+      const last = whole.gaps.at(-1)?.reason === "torn" ? whole.gaps.at(-1)!.seq - 1 : Math.max(
+        0,
+        ...[...whole.events, ...whole.gaps].map(({ seq }) => seq),
+      );
+      const after = random.below(last + 1);
+      const wanted = {
+        events: whole.events.filter(({ seq }) => seq > after),
+        gaps: whole.gaps.filter(({ seq }) => seq > after),
+      };
+      for (const [name, read] of Object.entries(readers)) {
+        const torn = name !== "follow";
+        const gaps = wanted.gaps.filter(({ reason }) => torn || reason !== "torn");
+        assertEquals(await read(root, { after }), { ...wanted, gaps }, `${name}, round ${round}`);
+      }
+    });
+  }
+});

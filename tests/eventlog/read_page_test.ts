@@ -1,5 +1,6 @@
 import { assert, assertEquals, assertLessOrEqual, assertRejects } from "@std/assert";
 import { denoFilePort, type FilePort } from "../../_internal/file_port.ts";
+import { MAX_LINE_BYTES } from "../../_internal/json_lines.ts";
 import { EventLogError } from "../../eventlog/mod.ts";
 import { readPageSync } from "../../eventlog/read_page.ts";
 import { FaultPort } from "../_util/fault_port.ts";
@@ -8,6 +9,7 @@ import { mixSeeds, Random } from "../_util/random.ts";
 import { longCount, seed, withTempDir } from "../_util/temp.ts";
 import {
   type AnyEvent,
+  bytesOf,
   numbered,
   numberedLines,
   openLog,
@@ -75,6 +77,18 @@ Deno.test("read() counts damaged and blank lines as lines, torn ones not", () =>
     assertEquals((await log.read({ after: 1, limit: 1 })).gaps.map(({ seq }) => seq), [2]);
     assertEquals((await log.read({ limit: 2 })).hasMore, true);
     assertEquals(await log.lastSeq(), 4);
+  }));
+
+Deno.test("read() begins behind a seq also where lines are too long to hold", () =>
+  withTempDir((root) => {
+    const long = "x".repeat(MAX_LINE_BYTES + 1);
+    writeRun(root, bytesOf(numberedLines(1), new Uint8Array(700_000), '{"n":2}\n', long, "\n{}\n"));
+    const read = (after: number | "end") =>
+      readPageSync<AnyEvent>(denoFilePort, { root, runId: RUN_ID }, { after });
+    assertEquals(read(1).events.map(({ seq }) => seq), [2, 4]);
+    assertEquals(read(2).gaps.map(({ seq, reason }) => [seq, reason]), [[3, "too-long"]]);
+    assertEquals(read(3).events, [{ seq: 4, event: {} }]);
+    assertEquals(read("end").next, read(4).next);
   }));
 
 Deno.test("read() refuses what is no cursor", () =>
