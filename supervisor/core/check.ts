@@ -1,6 +1,6 @@
 /**
- * Checks of what a program hands in. Each takes the name of what it looks at, for its error: a
- * `TypeError` for the wrong shape, a `RangeError` for a number out of range.
+ * Checks of what a program hands in, and of what counters come to. Each takes the name of what it looks
+ * at, for its error: a `TypeError` for the wrong shape, a `RangeError` for a number out of range.
  */
 import type { Duration, ExternalEvent, RunTermination } from "../types.ts";
 
@@ -84,6 +84,17 @@ export function checkInteger(
   throw new RangeError(
     `Cannot use ${name}: expected an integer from 0 to ${maximum}, got ${value}`,
   );
+}
+
+/**
+ * The number after `value`; a `RangeError` at 2^53 − 1, beyond which numbers would be rounded. The name
+ * is the counter's, for the error.
+ */
+export function following(value: number, name: string): number {
+  if (value >= Number.MAX_SAFE_INTEGER) {
+    throw new RangeError(`Cannot count ${name} further: it has reached ${value}`);
+  }
+  return value + 1;
 }
 
 /** A duration or a time: whole seconds and less than a second of nanoseconds (J-9). */

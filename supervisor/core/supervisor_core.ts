@@ -9,7 +9,7 @@ import type {
   RunTermination,
   SupervisorInput,
 } from "../types.ts";
-import { following } from "./counter.ts";
+import { following } from "./check.ts";
 import { type DeferredEpisode, DeferredQueue } from "./deferred_queue.ts";
 import { makeEntry, type Verdict } from "./entry.ts";
 import { addDuration, compareTimes, laterOf, ZERO } from "./event_time.ts";

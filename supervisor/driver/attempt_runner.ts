@@ -1,9 +1,15 @@
-import { checkTermination } from "../core/check.ts";
+import { checkInteger, checkTermination } from "../core/check.ts";
+import { compareTimes, durationOfMs, ZERO } from "../core/event_time.ts";
 import type { Rules } from "../core/rules.ts";
 import type { Attempt } from "../core/supervisor_core.ts";
-import type { AttemptRef, RunRequest, RunTermination, SupervisorPorts } from "../types.ts";
+import type {
+  AttemptRef,
+  Duration,
+  RunRequest,
+  RunTermination,
+  SupervisorPorts,
+} from "../types.ts";
 import { awaitAnswer, callInvoker } from "./inside_run.ts";
-import { checkPorts } from "./ports.ts";
 import { type RunningAttempt, RunningAttempts } from "./running_attempts.ts";
 
 /** Whom an {@linkcode AttemptRunner} tells. */
@@ -14,6 +20,7 @@ export interface AttemptListener {
   onFailure: (error: unknown) => void;
 }
 
+const DEFAULT_GRACE_MS = 5_000;
 const ANSWER = "the invoker's answer";
 const RUNTIME_ERROR: RunTermination = Object.freeze({ Failed: "RuntimeError" });
 
@@ -127,4 +134,31 @@ export function refOf({ episodeId, attempt, origin }: Attempt): AttemptRef {
 
 function isPromiseLike<T>(value: T | PromiseLike<T>): value is PromiseLike<T> {
   return typeof value === "object" && value !== null && "then" in value;
+}
+
+/** Refuses ports that would fail later, and says how long attempts may take. */
+function checkPorts(
+  ports: SupervisorPorts,
+  { mode, constraints: { deadline } }: Rules,
+): { deadline: Duration | null; grace: Duration } {
+  const { decisionLog, invoker, timers, deadlineGraceMs = DEFAULT_GRACE_MS } = ports;
+  checkMethods(decisionLog, "decisionLog", ["log"]);
+  checkMethods(invoker, "invoker", ["run"]);
+  if (ports.inputLog !== undefined) checkMethods(ports.inputLog, "inputLog", ["record"]);
+  if (timers !== undefined) checkMethods(timers, "timers", ["now", "setTimer"]);
+  const grace = durationOfMs(checkInteger(deadlineGraceMs, "deadlineGraceMs"));
+  if (deadline === null || compareTimes(deadline, ZERO) === 0) return { deadline: null, grace };
+  if (timers === undefined && mode === "concurrent") {
+    throw new TypeError("Cannot keep constraints.deadline: give timers, such as systemTimers");
+  }
+  return { deadline: timers === undefined ? null : deadline, grace };
+}
+
+function checkMethods(port: object, name: string, methods: readonly string[]): void {
+  for (const method of methods) {
+    const found: unknown = (port as Record<string, unknown> | undefined)?.[method];
+    if (typeof found !== "function") {
+      throw new TypeError(`Cannot use ${name}: it has no method ${method}`);
+    }
+  }
 }
