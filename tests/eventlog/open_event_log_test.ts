@@ -235,7 +235,7 @@ Deno.test("openEventLog() removes what a killed process left of a replacement, w
     const fresh = `${root}/runs/${RUN_ID}/run.json.4711.1.tmp`;
     for (const path of [stale, fresh]) write(path, "{");
     const old = new Date(Date.now() - 120_000);
-    Deno.utimeSync(stale, old, old);
+    await Deno.utime(stale, old, old);
     await (await openLog(root)).close();
     assertEquals([isThere(stale), isThere(fresh)], [false, true]);
   }));
