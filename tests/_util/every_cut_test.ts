@@ -5,7 +5,6 @@ import type { FilePort } from "../../_internal/file_port.ts";
 import { type CutInfo, everyCut, type EveryCutOptions } from "./every_cut.ts";
 import type { FaultPort } from "./fault_port.ts";
 import { PowerCut } from "./fault_script.ts";
-import { withTempDir } from "./temp.ts";
 
 /** Fixed, so that what is shown here is shown in every run. */
 const SEEDS = Array.from({ length: 12 }, (_, index) => index);
@@ -252,27 +251,25 @@ Deno.test("everyCut() refuses a workload that makes no call", async () => {
 });
 
 Deno.test("everyCut() leaves no handle open and no directory behind", async () => {
-  await withTempDir(async (directory) => {
-    const ports: FaultPort[] = [];
-    const before = Deno.env.get("TMPDIR");
-    Deno.env.set("TMPDIR", directory);
-    try {
-      const leaky = everyCut(
-        (port, root) => {
-          ports.push(port);
-          port.openSync(`${root}/log`, { append: true, create: true });
-          port.lstatSync(root);
-        },
-        (_image, { n }) => assert(n < 2, "the second cut"),
-      );
-      await assertRejects(() => leaky, Error, "the second cut");
-    } finally {
-      if (before === undefined) Deno.env.delete("TMPDIR");
-      else Deno.env.set("TMPDIR", before);
-    }
-    assertEquals(await Array.fromAsync(Deno.readDir(directory)), []);
-    assertEquals(ports.map((port) => port.openCount), [0, 0]);
-  });
+  const ports: FaultPort[] = [];
+  const directories: string[] = [];
+  const leaky = everyCut(
+    (port, root) => {
+      ports.push(port);
+      directories.push(root);
+      port.openSync(`${root}/log`, { append: true, create: true });
+      port.lstatSync(root);
+    },
+    (image, { n }) => {
+      directories.push(image);
+      assert(n < 2, "the second cut");
+    },
+  );
+  await assertRejects(() => leaky, Error, "the second cut");
+  for (const directory of directories) {
+    await assertRejects(() => Deno.lstat(`${directory}/..`), Deno.errors.NotFound);
+  }
+  assertEquals(ports.map((port) => port.openCount), [0, 0]);
 });
 
 Deno.test("everyCut() with `only` cuts only after those calls", async () => {
