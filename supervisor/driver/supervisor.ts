@@ -339,6 +339,7 @@ export class Supervisor {
   }
 
   #notify(): void {
+    if (this.#listeners.size === 0) return;
     for (const listener of this.#listeners) listener();
   }
 
