@@ -1,5 +1,5 @@
 /**
- * The four path functions that the modules need, for the system they run on.
+ * The three path functions that the modules need, for the system they run on.
  *
  * The entry `@std/path` itself would load Node's `process` to ask for the system, and that nearly
  * doubles the start-up time of a small program.
@@ -7,11 +7,9 @@
 import { basename as posixBasename } from "@std/path/posix/basename";
 import { dirname as posixDirname } from "@std/path/posix/dirname";
 import { join as posixJoin } from "@std/path/posix/join";
-import { resolve as posixResolve } from "@std/path/posix/resolve";
 import { basename as windowsBasename } from "@std/path/windows/basename";
 import { dirname as windowsDirname } from "@std/path/windows/dirname";
 import { join as windowsJoin } from "@std/path/windows/join";
-import { resolve as windowsResolve } from "@std/path/windows/resolve";
 
 const isWindows = Deno.build.os === "windows";
 
@@ -23,6 +21,3 @@ export const dirname: typeof posixDirname = isWindows ? windowsDirname : posixDi
 
 /** Joins paths and normalizes the result. */
 export const join: typeof posixJoin = isWindows ? windowsJoin : posixJoin;
-
-/** Resolves paths to an absolute one. */
-export const resolve: typeof posixResolve = isWindows ? windowsResolve : posixResolve;

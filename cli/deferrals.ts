@@ -1,4 +1,9 @@
-import { type DecisionRecord, recoverCapture } from "../capture/mod.ts";
+import {
+  type CaptureBundle,
+  CaptureJournalError,
+  type DecisionRecord,
+  recoverCapture,
+} from "../capture/mod.ts";
 import { capturePaths } from "./flow/capture_paths.ts";
 
 /** Why a node had to wait. */
@@ -15,14 +20,8 @@ export async function readDeferrals(
   runId: string,
 ): Promise<Map<string, Deferral[]>> {
   const deferrals = new Map<string, Deferral[]>();
-  const { journal } = capturePaths(root, runId);
-  try {
-    await Deno.lstat(journal);
-  } catch {
-    return deferrals;
-  }
-  const { bundle } = await recoverCapture(journal);
-  if (!("inputs" in bundle)) return deferrals;
+  const bundle = await readJournal(capturePaths(root, runId).journal);
+  if (bundle === undefined || !("inputs" in bundle)) return deferrals;
   for (const decision of bundle.decisions) {
     const { decision: what, origin_event_id: node } = decision;
     if ((what !== "Defer" && what !== "Skip") || node === null) continue;
@@ -30,6 +29,19 @@ export async function readDeferrals(
     deferrals.set(node, [...deferrals.get(node) ?? [], deferral]);
   }
   return deferrals;
+}
+
+/** The recording so far; undefined where none was begun. */
+async function readJournal(path: string): Promise<CaptureBundle | undefined> {
+  try {
+    await Deno.lstat(path);
+    return (await recoverCapture(path)).bundle;
+  } catch (error) {
+    const isNone = error instanceof Deno.errors.NotFound ||
+      (error instanceof CaptureJournalError && error.kind === "no-session");
+    if (isNone) return undefined;
+    throw error;
+  }
 }
 
 function textOf(

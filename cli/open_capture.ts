@@ -1,4 +1,9 @@
-import { type CaptureBundle, readCaptureBundle, recoverCapture } from "../capture/mod.ts";
+import {
+  type CaptureBundle,
+  type JournalDamage,
+  readCaptureBundle,
+  recoverCapture,
+} from "../capture/mod.ts";
 import { findRun } from "./find_run.ts";
 import { capturePaths } from "./flow/capture_paths.ts";
 
@@ -13,27 +18,45 @@ export interface OpenedCapture {
   /** Attempts without an end. */
   interrupted: string[];
   /** From where on the journal cannot be read. */
-  damage: string | null;
+  damage: JournalDamage | null;
 }
 
 /**
- * Opens the capture of a run, or a capture file. The journal of a run is the truth, whether the run
- * ended or was killed.
+ * Opens the capture of a run, a capture file, or a journal. The journal of a run is the truth,
+ * whether the run ended or was killed.
  */
 export async function openCapture(root: string, operand: string): Promise<OpenedCapture> {
-  if (/[/\\]|\.json$/.test(operand)) {
-    const bundle = await readCaptureBundle(operand);
-    return { name: operand, bundle, undecided: [], interrupted: [], damage: null };
-  }
+  if (operand.endsWith(".jsonl")) return await openJournal(operand, operand);
+  if (/[/\\]|\.json$/.test(operand)) return await openBundle(operand);
   const runId = await findRun(root, operand);
-  const { bundle, undecided, interrupted, damage } = await recoverCapture(
-    capturePaths(root, runId).journal,
-  );
+  return await openJournal(runId, capturePaths(root, runId).journal);
+}
+
+async function openBundle(path: string): Promise<OpenedCapture> {
+  try {
+    const bundle = await readCaptureBundle(path);
+    return { name: path, bundle, undecided: [], interrupted: [], damage: null };
+  } catch (cause) {
+    throw new Error(`Cannot use ${path} as a capture file: ${reasonOf(cause)}`, { cause });
+  }
+}
+
+async function openJournal(name: string, path: string): Promise<OpenedCapture> {
+  const { bundle, undecided, interrupted, damage } = await recoverCapture(path);
   return {
-    name: runId,
+    name,
     bundle,
     undecided: undecided.map(({ event_id: id }) => id),
     interrupted: interrupted.map(({ event_id: id, attempt }) => `${id} (attempt ${attempt})`),
-    damage: damage === null ? null : `line ${damage.line}: ${damage.kind}: ${damage.message}`,
+    damage,
   };
+}
+
+/** Where a journal stops making sense, in words. */
+export function damageText({ line, kind, message }: JournalDamage): string {
+  return `line ${line}: ${kind}: ${message}`;
+}
+
+function reasonOf(cause: unknown): string {
+  return cause instanceof Error ? cause.message : String(cause);
 }

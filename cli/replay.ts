@@ -1,11 +1,18 @@
-import { formatDivergence, replayBundle, type ReplayReport } from "../capture/mod.ts";
+import {
+  type Divergence,
+  formatDivergence,
+  replayBundle,
+  ReplayError,
+  type ReplayReport,
+} from "../capture/mod.ts";
 import { Supervisor, systemTimers } from "../supervisor/mod.ts";
 import { COMMON_HELP, onlyOperand, readArguments, type Verb } from "./arguments.ts";
+import { giveUpMs } from "./flow/give_up.ts";
 import { Interrupts } from "./flow/interrupts.ts";
 import { LiveReplay } from "./flow/live_replay.ts";
 import { flowProvenance } from "./flow/node_event.ts";
 import { readFlow } from "./flow/read_flow.ts";
-import { openCapture, type OpenedCapture } from "./open_capture.ts";
+import { damageText, openCapture, type OpenedCapture } from "./open_capture.ts";
 import { printableLine } from "./printable.ts";
 import { RECORDING_HELP, RECORDING_OPTIONS, recordingOptions } from "./recording_options.ts";
 import { Screen } from "./screen.ts";
@@ -16,14 +23,15 @@ export const replayVerb: Verb = {
   help: `Feeds what a run's supervisor was given to a fresh one, and compares every
 decision with the recorded one. RUN is the id of a run, or its beginning where
 no other begins so; also of one that was killed: what it had decided is
-replayed. BUNDLE is the path of a capture file.
+replayed. BUNDLE is the path of a capture file or journal.
 
 Usage: taffrail replay [options] RUN|BUNDLE
 
   --live              make every attempt again, by running its command, and
-                      compare how it ends and what it prints to stdout, too
+                      compare how it ends and what it prints to stdout, too;
+                      it reads nothing, and needs the --max-output of the run
   --flow FLOW         the flow that was run: checks that it is the same one, and
-                      gives the values of variables to --live
+                      gives the values of "env" to --live
 ${RECORDING_HELP}
 ${COMMON_HELP}
 
@@ -44,10 +52,13 @@ interrupted: attempts without an end. damage: where the journal cannot be read.`
     const createSupervisor = (ports: ConstructorParameters<typeof Supervisor>[0]) =>
       new Supervisor(ports);
     if (options.live !== true) {
-      const report = await replayBundle(source.bundle, { createSupervisor, ...expected });
-      return printResult(source, report, json);
+      const report = await replayBundle(source.bundle, { createSupervisor, ...expected })
+        .catch((error) => refuseOtherFlow(error, flow?.path));
+      return printResult(source, { ...report, notes: [] }, json);
     }
     using interrupts = new Interrupts();
+    interrupts.onInterrupt = (signal) =>
+      new Screen(Deno.stderr).line(`${signal}: ending what runs`);
     interrupts.listen();
     const recording = recordingOptions(options);
     using live = new LiveReplay(source.bundle, { flow, interrupts, ...recording });
@@ -56,25 +67,41 @@ interrupted: attempts without an end. damage: where the journal cannot be read.`
       ...expected,
       invoker: live,
       timers: systemTimers,
-      deadlineGraceMs: recording.graceMs + 10_000,
+      deadlineGraceMs: giveUpMs(recording.graceMs),
       signal: interrupts.stop,
-    }).catch(async (error) => {
-      await live.settled();
-      if (interrupts.received === undefined) throw error;
+    }).finally(() => live.settled()).catch((error) => {
+      if (interrupts.received === undefined) refuseOtherFlow(error, flow?.path);
       return undefined;
     });
     if (report === undefined) return interrupts.received!.exitCode;
     const divergences = [...report.divergences, ...live.outputDivergences()];
-    return printResult(source, { ...report, ok: divergences.length === 0, divergences }, json);
+    const attempts = live.attempts === 1 ? "1 attempt was" : `${live.attempts} attempts were`;
+    const notes = [`${attempts} made again`];
+    const ok = divergences.length === 0;
+    return printResult(source, { ...report, ok, divergences, notes }, json);
   },
 };
 
-function printResult(source: OpenedCapture, report: ReplayReport, json: boolean): number {
+/** Says in words what the provenance of a flow means. */
+function refuseOtherFlow(error: unknown, path: string | undefined): never {
+  if (error instanceof ReplayError && error.kind === "RuntimeProvenanceMismatch") {
+    const message = `${path} is not the flow that was run: its nodes or their commands differ`;
+    throw new Error(`Cannot replay: ${message} (${error.message})`, { cause: error });
+  }
+  throw error;
+}
+
+function printResult(
+  source: OpenedCapture,
+  report: ReplayReport & { notes: string[] },
+  json: boolean,
+): number {
   const screen = new Screen(Deno.stdout);
   const { bundle, undecided, interrupted, damage } = source;
   const inputs = "inputs" in bundle ? bundle.inputs.length : bundle.events.length;
   const { divergences } = report;
-  const ok = report.ok && damage === null;
+  // A line that the kill itself tore was never acknowledged.
+  const ok = report.ok && (damage === null || damage.kind === "torn");
   if (json) {
     const decisions = bundle.decisions.length;
     const listed = divergences.map(({ context: _, ...divergence }) => divergence);
@@ -86,7 +113,7 @@ function printResult(source: OpenedCapture, report: ReplayReport, json: boolean)
         divergences: listed,
         undecided,
         interrupted,
-        damage,
+        damage: damage === null ? null : damageText(damage),
       }),
     );
     return ok ? 0 : 1;
@@ -94,13 +121,28 @@ function printResult(source: OpenedCapture, report: ReplayReport, json: boolean)
   const mark = ok ? screen.paint("✓", "green") : screen.paint("✗", "red");
   const counts = `${inputs} inputs, ${bundle.decisions.length} decisions`;
   const places = divergences.length === 1 ? "1 place" : `${divergences.length} places`;
-  const result = report.ok ? "went as recorded" : `went otherwise at ${places}`;
-  screen.line(`${mark} ${printableLine(source.name)}: ${counts}; the replay ${result}`);
+  const result = !report.ok
+    ? `the replay went otherwise at ${places}`
+    : ok
+    ? "the replay went as recorded"
+    : "the rest cannot be replayed";
+  screen.line(`${mark} ${[`${printableLine(source.name)}: ${counts}`, result].join("; ")}`);
+  for (const note of report.notes) screen.line(`  ${note}`);
   for (const divergence of divergences) {
-    screen.line(`  ${printableLine(formatDivergence(divergence))}`);
+    screen.line(`  ${printableLine(textOf(divergence))}`);
   }
-  if (undecided.length > 0) screen.line(`  never decided on: ${undecided.join(", ")}`);
-  if (interrupted.length > 0) screen.line(`  without an end: ${interrupted.join(", ")}`);
-  if (damage !== null) screen.line(`  the journal cannot be read from ${printableLine(damage)}`);
+  if (undecided.length > 0) {
+    screen.line(`  never decided on: ${printableLine(undecided.join(", "))}`);
+  }
+  if (interrupted.length > 0) {
+    screen.line(`  without an end: ${printableLine(interrupted.join(", "))}`);
+  }
+  if (damage !== null) screen.line(`  the journal ends at ${printableLine(damageText(damage))}`);
   return ok ? 0 : 1;
+}
+
+function textOf(divergence: Divergence): string {
+  const text = formatDivergence(divergence);
+  if (!divergence.path.includes(".effects[")) return text;
+  return `node ${divergence.event} printed something else: ${text}`;
 }

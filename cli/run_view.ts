@@ -21,7 +21,7 @@ export class TextRunView implements WholeRunView {
   readonly #errors = new Screen(Deno.stderr);
   readonly #total: number;
   readonly #running = new Map<string, { startedAt: number; command: string }>();
-  #ended = 0;
+  readonly #seen = new Set<string>();
   #ticker: ReturnType<typeof setInterval> | undefined;
 
   constructor(flow: Flow) {
@@ -40,6 +40,7 @@ export class TextRunView implements WholeRunView {
       this.#screen.line(`▸ ${node.id}: ${command}`);
       return;
     }
+    this.#seen.add(node.id);
     this.#running.set(node.id, { startedAt: performance.now(), command });
     this.#tick();
     this.#ticker ??= setInterval(() => this.#tick(), TICK_MS);
@@ -50,7 +51,6 @@ export class TextRunView implements WholeRunView {
     this.#running.delete(id);
     if (this.#running.size === 0) this[Symbol.dispose]();
     this.#screen.status();
-    this.#ended++;
     this.#screen.line(endLine(this.#screen, id, end));
     if (this.#running.size > 0) this.#tick();
   }
@@ -68,7 +68,7 @@ export class TextRunView implements WholeRunView {
       const seconds = Math.floor((now - startedAt) / 1000);
       return this.#running.size === 1 ? `${id} ${seconds}s  ${command}` : `${id} ${seconds}s`;
     });
-    this.#screen.status(`▸ ${this.#ended + nodes.length}/${this.#total} ${nodes.join(", ")}`);
+    this.#screen.status(`▸ ${this.#seen.size}/${this.#total} ${nodes.join(", ")}`);
   }
 
   /** Prints a note, to stderr. */

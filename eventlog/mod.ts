@@ -26,7 +26,7 @@
  *
  * @module
  */
-export * from "./types.ts";
+export type * from "./types.ts";
 export {
   EventLogError,
   type EventLogErrorDetails,

@@ -5,7 +5,7 @@ import { join } from "../_internal/path.ts";
 import { readRangeSync, writeWholeSync } from "../_internal/tail.ts";
 import { isUlid, ulidAfter } from "../_internal/ulid.ts";
 import { asModuleError, EventLogError, lockTimeoutError } from "./event_log_error.ts";
-import { checkRunId } from "./run_paths.ts";
+import { runIdProblem } from "./run_paths.ts";
 
 const LOCK_TIMEOUT_MS = 5000;
 const STATE_BYTES = 64;
@@ -40,7 +40,10 @@ let lastEventId: string | undefined;
  */
 export async function newRunId(options: { root: string; name: string }): Promise<string> {
   const { root, name } = options;
-  checkRunId(`${name}-00000000000000000000000000`);
+  const problem = runIdProblem(`${name}-00000000000000000000000000`);
+  if (problem !== undefined) {
+    throw new TypeError(`Cannot make a run id of the name ${JSON.stringify(name)}: ${problem}`);
+  }
   const path = join(root, ".ulid-last");
   let file: FileHandle | undefined;
   try {

@@ -1,4 +1,5 @@
 import { AppendFile, type AppendFileOptions } from "../_internal/append_file.ts";
+import { sweepTempsSync } from "../_internal/atomic_replace.ts";
 import {
   lookAtSync,
   makeDirectoriesSync,
@@ -175,6 +176,7 @@ function prepare(port: FilePort, paths: RunPaths, options: { root: string; runId
   }
   refuseLinksSync(port, Object.values(paths));
   checkRunFormatSync(port, paths);
+  sweepTempsSync(port, paths.directory);
 }
 
 /** A run that cannot be begun, on a full disk for one, leaves no folder behind. */

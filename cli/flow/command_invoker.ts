@@ -42,8 +42,6 @@ export interface CommandInvokerOptions {
   maxOutputBytes: number;
   /** The time between SIGTERM and SIGKILL. */
   graceMs: number;
-  /** The wish of the user to end it; any other abort of an attempt is its deadline. */
-  stop: AbortSignal;
   /** Cuts the grace short. */
   hurry: AbortSignal;
   /** Told that something cannot be recorded, so that nothing more may be started. */
@@ -61,7 +59,8 @@ const MESSAGE_CHARACTERS = 2000;
  */
 export class CommandInvoker implements RuntimeInvoker {
   readonly #options: CommandInvokerOptions;
-  readonly #ends = new Map<string, AttemptEnd>();
+  readonly #begun = new Set<string>();
+  readonly #ends = new Map<string, { nodeId: string; attempt: number; end: AttemptEnd }>();
   readonly #running = new Set<Promise<unknown>>();
 
   constructor(options: CommandInvokerOptions) {
@@ -85,9 +84,22 @@ export class CommandInvoker implements RuntimeInvoker {
   /** How an attempt at a node ended; undefined when it was given up before it did. */
   takeEnd(nodeId: string, attempt: number): AttemptEnd | undefined {
     const key = `${nodeId}#${attempt}`;
-    const end = this.#ends.get(key);
+    const known = this.#ends.get(key);
     this.#ends.delete(key);
-    return end;
+    this.#begun.delete(key);
+    return known?.end;
+  }
+
+  /** The ends that nobody has taken. */
+  takeEnds(): { nodeId: string; attempt: number; end: AttemptEnd }[] {
+    const ends = [...this.#ends.values()];
+    this.#ends.clear();
+    return ends;
+  }
+
+  /** Whether the begin of an attempt was recorded, and nobody has taken its end. */
+  hasBegun(nodeId: string, attempt: number): boolean {
+    return this.#begun.has(`${nodeId}#${attempt}`);
   }
 
   /** Resolves when no command runs any more. */
@@ -101,9 +113,12 @@ export class CommandInvoker implements RuntimeInvoker {
     const node = flow.nodes.find(({ id }) => id === nodeId)!;
     const files = this.#createFiles(nodeId, attempt);
     await recorder.nodeStarted(node, attempt);
+    this.#begun.add(`${nodeId}#${attempt}`);
     view.nodeStarted(node);
     const { end, recordingError } = await this.#attempt(node, request, files);
-    this.#ends.set(`${nodeId}#${attempt}`, end);
+    const key = `${nodeId}#${attempt}`;
+    // The end of one that was given up is recorded already.
+    if (this.#begun.has(key)) this.#ends.set(key, { nodeId, attempt, end });
     if (recordingError !== undefined) throw recordingError;
     return end.termination;
   }
@@ -138,22 +153,25 @@ export class CommandInvoker implements RuntimeInvoker {
     const unfinished = finishFiles(files);
     if (end === undefined) return { end: hostMissing(failure) };
     const lost = end.outputError ?? unfinished;
-    if (lost !== undefined) {
-      const recordingError = outputError(node.id, lost);
-      const { durationMs } = end;
-      const { message } = recordingError;
-      return { end: { termination: "Aborted", durationMs, message }, recordingError };
-    }
+    if (lost !== undefined) return lostOutput(node, end, lost);
     if (end.leftProcesses) view.note(`${node.id} left processes behind, which were ended`);
     if (end.leftOutputOpen) {
       view.note(`${node.id} left a process behind that keeps its output open`);
     }
-    return { end: await this.#endOf(end, files) };
+    try {
+      return { end: await this.#endOf(end, request.signal, files) };
+    } catch (cause) {
+      return lostOutput(node, end, cause);
+    }
   }
 
-  async #endOf(end: CommandEnd, [out, err]: [OutputFile, OutputFile]): Promise<AttemptEnd> {
+  async #endOf(
+    end: CommandEnd,
+    abort: AbortSignal,
+    [out, err]: [OutputFile, OutputFile],
+  ): Promise<AttemptEnd> {
     const { code, signal, durationMs } = end;
-    const termination = this.#terminationOf(end);
+    const termination = this.#terminationOf(end, abort);
     if (termination === "Completed") {
       return { termination, durationMs, exitCode: code, outputHash: await hashOutput(out.path) };
     }
@@ -163,9 +181,10 @@ export class CommandInvoker implements RuntimeInvoker {
     return end.endedBy === undefined ? { ...base, exitCode: code } : base;
   }
 
-  #terminationOf({ endedBy, code, signal }: CommandEnd): RunTermination {
+  #terminationOf({ endedBy, code, signal }: CommandEnd, { reason }: AbortSignal): RunTermination {
     if (endedBy === "timeout") return "TimedOut";
-    if (endedBy === "stop") return this.#options.stop.aborted ? "Aborted" : "TimedOut";
+    // The reason of a deadline is a TimeoutError.
+    if (endedBy === "stop") return reason?.name === "TimeoutError" ? "TimedOut" : "Aborted";
     return code === 0 && signal === null ? "Completed" : { Failed: "RuntimeError" };
   }
 
@@ -221,6 +240,13 @@ function finishFiles(files: OutputFile[]): unknown {
     }
   }
   return failure;
+}
+
+function lostOutput(node: FlowNode, { durationMs }: CommandEnd, cause: unknown) {
+  const recordingError = outputError(node.id, cause);
+  const { message } = recordingError;
+  const end: AttemptEnd = { termination: "Aborted", durationMs, message };
+  return { end, recordingError };
 }
 
 function outputError(nodeId: string, cause: unknown): RecordingError {

@@ -53,7 +53,9 @@ function problemOf(path: string): string {
 function lookAt(path: string): Deno.FileInfo | undefined {
   try {
     return Deno.statSync(path);
-  } catch {
+  } catch (error) {
+    // That is no missing program: the message says which permission to give.
+    if (error instanceof Deno.errors.NotCapable) throw error;
     return undefined;
   }
 }

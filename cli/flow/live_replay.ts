@@ -26,6 +26,8 @@ export class LiveReplay implements RuntimeInvoker, Disposable {
   readonly #invoker: CommandInvoker;
   readonly #hashes = new Map<string, string>();
   #failure: unknown;
+  /** How many attempts were made again. */
+  attempts = 0;
 
   constructor(bundle: CaptureBundle, options: LiveReplayOptions) {
     this.#bundle = bundle;
@@ -40,7 +42,6 @@ export class LiveReplay implements RuntimeInvoker, Disposable {
         runId: "replay",
         recorder: { nodeStarted: async () => {} },
         view: { nodeStarted: () => {}, note: () => {} },
-        stop: interrupts.stop,
         hurry: interrupts.hurry,
         onFatal: (error) => this.#failure ??= error,
       });
@@ -52,17 +53,20 @@ export class LiveReplay implements RuntimeInvoker, Disposable {
 
   /** Runs the command of an attempt. */
   async run(request: RunRequest): Promise<RunTermination> {
+    const { eventId, episodeId, attempt } = request;
+    // Nobody can repeat the wish of a user to end it.
+    if (this.#wasAborted(episodeId, attempt)) return "Aborted";
+    this.attempts++;
     const termination = await this.#invoker.run(request);
-    if (this.#failure !== undefined) throw this.#failure;
-    const { eventId, attempt } = request;
     const hash = this.#invoker.takeEnd(eventId, attempt)?.outputHash;
     if (hash !== undefined) this.#hashes.set(eventId, hash);
     return termination;
   }
 
-  /** Resolves when no command runs any more. */
+  /** Resolves when no command runs any more; rejects when what one printed could not be kept. */
   async settled(): Promise<void> {
     await this.#invoker.settled();
+    if (this.#failure !== undefined) throw this.#failure;
   }
 
   /** Where a command that completed again printed something else. */
@@ -82,9 +86,22 @@ export class LiveReplay implements RuntimeInvoker, Disposable {
     return found;
   }
 
-  /** Removes what the commands printed. */
+  /** Removes what the commands printed, unless one of them has. */
   [Symbol.dispose](): void {
-    Deno.removeSync(this.#root, { recursive: true });
+    try {
+      Deno.removeSync(this.#root, { recursive: true });
+    } catch (error) {
+      if (!(error instanceof Deno.errors.NotFound)) throw error;
+    }
+  }
+
+  #wasAborted(episodeId: number, attempt: number): boolean {
+    const bundle = this.#bundle;
+    return "inputs" in bundle &&
+      bundle.inputs.some((input) =>
+        input.type === "completion" && input.episode_id === episodeId &&
+        input.attempt === attempt && input.termination === "Aborted"
+      );
   }
 }
 

@@ -4,7 +4,7 @@ import { DEFAULT_CONSTRAINTS } from "./flow.ts";
 import type { Json } from "./parse_json.ts";
 
 /** The counts, and the least that each may be. */
-const COUNTS = { max_in_flight: 1, max_per_window: 1, max_retries: 0 };
+const COUNTS = new Map([["max_in_flight", 1], ["max_per_window", 1], ["max_retries", 0]]);
 const DURATIONS = ["rate_window", "deadline"];
 
 /**
@@ -19,11 +19,11 @@ export function parseConstraints(
   if (!(value instanceof Map)) return fail('"constraints" must be an object');
   const constraints: Record<string, number | Duration | null> = { ...DEFAULT_CONSTRAINTS };
   for (const [name, stated] of value) {
-    const least = COUNTS[name as keyof typeof COUNTS];
+    const least = COUNTS.get(name);
     if (least !== undefined) constraints[name] = count(name, stated, { least, fail });
     else if (DURATIONS.includes(name)) constraints[name] = duration(name, stated, fail);
     else {
-      const known = [...Object.keys(COUNTS), ...DURATIONS].join(", ");
+      const known = [...COUNTS.keys(), ...DURATIONS].join(", ");
       fail(`"constraints" has the unknown key ${JSON.stringify(name)}: known are ${known}`);
     }
   }

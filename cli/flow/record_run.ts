@@ -10,7 +10,7 @@ import { superviseNodes } from "./supervise_nodes.ts";
 
 /** How to run a flow and record it. */
 export type RecordRunOptions =
-  & Omit<CommandInvokerOptions, "runId" | "recorder" | "stop" | "hurry" | "onFatal">
+  & Omit<CommandInvokerOptions, "runId" | "recorder" | "hurry" | "onFatal">
   & { view: RunView };
 
 /**
@@ -59,7 +59,6 @@ async function runRecorded(
   const invoker = new CommandInvoker({
     ...options,
     recorder,
-    stop,
     hurry: interrupts.hurry,
     onFatal,
   });

@@ -22,8 +22,8 @@ export async function runFlow(flow: Flow, options: RunFlowOptions): Promise<void
     if (reason === undefined) await recorder.pipeCompleted();
     else await recorder.pipeAborted(reason);
   } catch (error) {
-    if (!(error instanceof RecordingError) || error.what === "log") throw error;
-    await recorder.pipeAborted(error.message);
+    if (error instanceof RecordingError && error.what === "log") throw error;
+    await recorder.pipeAborted(error instanceof Error ? error.message : String(error));
     throw error;
   }
 }

@@ -8,6 +8,7 @@ import {
 } from "../../supervisor/mod.ts";
 import type { CommandInvoker, RunView } from "./command_invoker.ts";
 import type { Flow, FlowNode } from "./flow.ts";
+import { giveUpMs } from "./give_up.ts";
 import { flowProvenance, nodeEvent, pumpEventId } from "./node_event.ts";
 import { nextReadyNode } from "./order.ts";
 import { RecordingError } from "./recording_error.ts";
@@ -34,9 +35,6 @@ export interface SuperviseOptions {
   graceMs: number;
 }
 
-/** A command that was told to end takes the grace, and a moment to be killed and tidied up. */
-const TIDY_UP_MS = 10_000;
-
 /**
  * Has the supervisor run the nodes of a flow, each when those it needs have completed and the
  * constraints allow it, in a session that is captured in the run's journal. The first node that
@@ -54,12 +52,13 @@ export async function superviseNodes(options: SuperviseOptions): Promise<string 
       mode: "concurrent",
       constraints: flow.constraints,
       decisionLog: progress,
-      invoker,
+      // After the first failure nothing more is started, retries included.
+      invoker: { run: (request) => progress.failed ? "Aborted" : invoker.run(request) },
       createSupervisor: (supervisorOptions) => new Supervisor(supervisorOptions),
       runtimeProvenance: await flowProvenance(flow),
       journal: openCaptureJournal(paths.journal, { durability: "disk" }),
       timers: systemTimers,
-      deadlineGraceMs: options.graceMs + TIDY_UP_MS,
+      deadlineGraceMs: giveUpMs(options.graceMs),
       signal: options.stop,
     });
     await feed(session, progress, options.stop).finally(() => session.close());
@@ -67,6 +66,7 @@ export async function superviseNodes(options: SuperviseOptions): Promise<string 
   } catch (cause) {
     await invoker.settled();
     if (cause instanceof RecordingError) throw cause;
+    await progress.recordUndecidedEnds();
     throw new RecordingError("capture", { of: `the decisions of run ${runId}`, cause });
   }
   return progress.reason;
@@ -80,22 +80,30 @@ async function feed(session: Session, progress: Progress, stop: AbortSignal): Pr
   const stopped = new Promise<boolean>((resolve) => {
     stop.addEventListener("abort", () => resolve(true), { once: true });
   });
+  let rest = Promise.withResolvers<void>();
+  // Told before the pump is, which must not start what waits once a node has failed.
+  supervisor.subscribe(() => {
+    if (progress.failed !== undefined) pump.stop();
+    rest.resolve();
+    rest = Promise.withResolvers();
+  });
   using pump = new PumpDriver({ supervisor, timers: systemTimers, eventId: pumpEventId });
   while (!stop.aborted && progress.failed === undefined) {
+    const rested = rest.promise;
+    await progress.recordOutputs(session);
     const node = progress.takeReady();
     if (node !== undefined) await session.onEvent(nodeEvent(node)).catch(unlessAborted(stop));
-    else if (progress.isDone || await Promise.race([stopped, quiet(pump, progress)])) break;
-    await progress.recordOutputs(session);
+    else if (progress.isDone || await Promise.race([stopped, quiet(pump, rested)])) break;
   }
   pump.stop();
   await supervisor.idle();
   await progress.recordOutputs(session);
 }
 
-/** Waits for the end of a node; true when nothing more happens by itself. */
-async function quiet(pump: PumpDriver, progress: Progress): Promise<boolean> {
+/** Waits until the supervisor has decided on something; true when nothing more happens by itself. */
+async function quiet(pump: PumpDriver, rested: Promise<void>): Promise<boolean> {
   return await Promise.race([
-    progress.ended().then(() => false),
+    rested.then(() => false),
     pump.drained().then(() => true),
   ]);
 }
@@ -113,7 +121,6 @@ class Progress {
   readonly #options: SuperviseOptions;
   readonly #started = new Set<string>();
   readonly #completed = new Set<string>();
-  #ended = Promise.withResolvers<void>();
   /** Outputs of completed nodes that the capture has not yet, by the index of their decision. */
   readonly #outputs = new Map<number, string>();
   #decisions = 0;
@@ -141,11 +148,6 @@ class Progress {
     return node;
   }
 
-  /** Resolves when the next node has ended. */
-  async ended(): Promise<void> {
-    await this.#ended.promise;
-  }
-
   /**
    * Takes a decision. When an end is decided on, the capture journal has it; only then it goes to
    * the event log.
@@ -159,8 +161,6 @@ class Progress {
     if (entry.decision !== "Finish") return;
     if (termination === "Completed") this.#completed.add(nodeId);
     else this.failed ??= { id: nodeId, termination };
-    this.#ended.resolve();
-    this.#ended = Promise.withResolvers();
   }
 
   /** Gives the capture the digests of outputs whose decisions it has taken. */
@@ -173,6 +173,16 @@ class Progress {
     }
   }
 
+  /** Attempts whose ends nobody decides on any more, as the capture cannot be written. */
+  async recordUndecidedEnds(): Promise<void> {
+    const { invoker, recorder, view, flow } = this.#options;
+    for (const { nodeId, attempt, end } of invoker.takeEnds()) {
+      const node = flow.nodes.find(({ id }) => id === nodeId)!;
+      await recorder.nodeEnded(node, attempt, end);
+      view.nodeEnded(node, end);
+    }
+  }
+
   async #attemptEnded(
     node: FlowNode,
     end: { index: number; entry: DecisionLogEntry; termination: RunTermination },
@@ -181,6 +191,8 @@ class Progress {
     const { index, entry, termination } = end;
     // A retry counts itself already.
     const attempt = entry.retry_count + (entry.decision === "Finish" ? 1 : 0);
+    // One that was refused has no begin in the log either.
+    if (!invoker.hasBegun(node.id, attempt)) return;
     const known = invoker.takeEnd(node.id, attempt);
     const attemptEnd: AttemptEnd = { durationMs: 0, ...known, termination };
     if (attemptEnd.outputHash !== undefined) this.#outputs.set(index, attemptEnd.outputHash);

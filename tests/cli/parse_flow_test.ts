@@ -160,6 +160,12 @@ const MISTAKES: Mistake[] = [
       "max_retries, rate_window, deadline",
   ),
   inConstraints(
+    "a constraint that every object has",
+    { constructor: 1 },
+    '"constraints" has the unknown key "constructor": known are max_in_flight, max_per_window, ' +
+      "max_retries, rate_window, deadline",
+  ),
+  inConstraints(
     "no place in flight",
     { max_in_flight: 0 },
     "the constraint max_in_flight must be a whole number from 1 on",

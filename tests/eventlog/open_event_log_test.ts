@@ -227,3 +227,15 @@ Deno.test("openEventLogSync() opens what openEventLog() opens", () =>
     assertEquals(log.recovery, { completed: true });
     assertEquals(eventsOf(root), [{ n: 1 }, { n: 2 }]);
   }));
+
+Deno.test("openEventLog() removes what a killed process left of a replacement, when it is old", () =>
+  withTempDir(async (root) => {
+    await (await openLog(root)).close();
+    const stale = `${root}/runs/${RUN_ID}/run.json.4711.0.tmp`;
+    const fresh = `${root}/runs/${RUN_ID}/run.json.4711.1.tmp`;
+    for (const path of [stale, fresh]) write(path, "{");
+    const old = new Date(Date.now() - 120_000);
+    await Deno.utime(stale, old, old);
+    await (await openLog(root)).close();
+    assertEquals([isThere(stale), isThere(fresh)], [false, true]);
+  }));

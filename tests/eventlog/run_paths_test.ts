@@ -107,7 +107,8 @@ Deno.test("every function refuses a run id that escapes, before it touches anyth
       assertThrows(() => [...readRunSync(root, runId)], TypeError, "Cannot use run id");
     }
     for (const name of ["../outside", "a/b", ".a", "x".repeat(102)]) {
-      await assertRejects(() => newRunId({ root, name }), TypeError, "Cannot use run id");
+      const says = `Cannot make a run id of the name ${JSON.stringify(name)}: `;
+      await assertRejects(() => newRunId({ root, name }), TypeError, says);
     }
     assertEquals(namesIn(directory), []);
   }));
