@@ -339,8 +339,7 @@ export class Supervisor {
   }
 
   #notify(): void {
-    if (this.#listeners.size === 0) return;
-    for (const listener of this.#listeners) listener();
+    this.#listeners.forEach((listener) => listener());
   }
 
   /** Without timers time stands where the last input left it. */
