@@ -20,33 +20,44 @@ export interface Verdict {
 /** What it was decided about. */
 export interface Subject {
   /** The event that the entry stands under. */
-  readonly event: ExternalEvent;
+  readonly trigger: ExternalEvent;
   readonly episodeId: number;
   /** The event that the episode was made for, if there is one. */
   readonly origin: ExternalEvent | undefined;
   /** How many attempts were made, one that starts now included. */
-  readonly attempts: number;
-  /** How the attempt ended whose end was decided on; null when the decision is about an event. */
+  readonly attempt: number;
+}
+
+/** How an attempt ended whose end was decided on. */
+export interface End {
   readonly answer: RunTermination | null;
   /** Whether the episode ends with that answer. */
   readonly isOver: boolean;
 }
 
+/** For decisions about events. */
+export const NO_END: End = Object.freeze({ answer: null, isOver: false });
+
 /** The entry of a decision. Its deadline is the configured one, whatever was decided (SCH-9). */
-export function makeEntry(rules: Rules, verdict: Verdict, subject: Subject): DecisionLogEntry {
+export function makeEntry(
+  rules: Rules,
+  verdict: Verdict,
+  { trigger, episodeId, origin, attempt }: Subject,
+  { answer, isOver }: End,
+): DecisionLogEntry {
   return {
     graph_id: rules.graphId,
-    event_id: subject.event.id,
-    event: subject.event,
+    event_id: trigger.id,
+    event: trigger,
     decision: verdict.decision,
     schedule_at: verdict.scheduleAt,
-    episode_id: subject.episodeId,
+    episode_id: episodeId,
     deadline: rules.constraints.deadline,
-    termination: subject.isOver ? subject.answer : null,
-    retry_count: Math.max(subject.attempts - 1, 0),
-    attemptTermination: subject.answer,
+    termination: isOver ? answer : null,
+    retry_count: Math.max(attempt - 1, 0),
+    attemptTermination: answer,
     reason: verdict.reason,
     numbers: verdict.numbers,
-    originEventId: subject.origin === undefined ? null : subject.origin.id,
+    originEventId: origin === undefined ? null : origin.id,
   };
 }

@@ -11,7 +11,7 @@ import type {
 } from "../types.ts";
 import { following } from "./check.ts";
 import { type DeferredEpisode, DeferredQueue } from "./deferred_queue.ts";
-import { makeEntry, type Verdict } from "./entry.ts";
+import { makeEntry, NO_END, type Verdict } from "./entry.ts";
 import { addDuration, compareTimes, laterOf, ZERO } from "./event_time.ts";
 import { RateWindow } from "./rate_window.ts";
 import { backoffDelay, isRetryable } from "./retry.ts";
@@ -266,7 +266,7 @@ export class SupervisorCore {
       ? { decision: "Invoke", reason: ended.reason, scheduleAt: null, numbers: ended.numbers }
       : { decision: "Finish", reason, scheduleAt: null, numbers: this.#numbersNow(deferCount) };
     this.#inFlight.delete(ended.episodeId);
-    const entry = this.#entryOfEnd(verdict, ended, { answer, isOver: true });
+    const entry = makeEntry(this.rules, verdict, ended, { answer, isOver: true });
     return { decisions: [entry], invocations: NONE };
   }
 
@@ -277,7 +277,7 @@ export class SupervisorCore {
     this.#inFlight.set(attempt.episodeId, attempt);
     if (this.#isSerial) return { decisions: NONE, invocations: [attempt] };
     const verdict: Verdict = { decision: "Invoke", reason: "retry", scheduleAt: null, numbers };
-    const entry = this.#entryOfEnd(verdict, attempt, { answer, isOver: false });
+    const entry = makeEntry(this.rules, verdict, attempt, { answer, isOver: false });
     return { decisions: [entry], invocations: [attempt] };
   }
 
@@ -294,7 +294,7 @@ export class SupervisorCore {
     if (!isOver) {
       this.#deferred.add({ at, episodeId, origin, deferCount: numbers.defer_count, attempts });
     }
-    const entry = this.#entryOfEnd(verdict, failed, { answer, isOver });
+    const entry = makeEntry(this.rules, verdict, failed, { answer, isOver });
     return { decisions: [entry], invocations: NONE };
   }
 
@@ -318,20 +318,10 @@ export class SupervisorCore {
     };
   }
 
-  #entryOfPlan(plan: Plan, event: ExternalEvent): DecisionLogEntry {
+  #entryOfPlan(plan: Plan, trigger: ExternalEvent): DecisionLogEntry {
     const { episodeId, episode } = plan;
-    const attempts = (episode?.attempts ?? 0) + (plan.decision === "Invoke" ? 1 : 0);
-    const origin = episode?.origin;
-    const subject = { event, episodeId, origin, attempts, answer: null, isOver: false };
-    return makeEntry(this.rules, plan, subject);
-  }
-
-  #entryOfEnd(
-    verdict: Verdict,
-    { trigger: event, episodeId, origin, attempt: attempts }: Attempt,
-    end: { answer: RunTermination; isOver: boolean },
-  ): DecisionLogEntry {
-    const { answer, isOver } = end;
-    return makeEntry(this.rules, verdict, { event, episodeId, origin, attempts, answer, isOver });
+    const attempt = (episode?.attempts ?? 0) + (plan.decision === "Invoke" ? 1 : 0);
+    const subject = { trigger, episodeId, origin: episode?.origin, attempt };
+    return makeEntry(this.rules, plan, subject, NO_END);
   }
 }

@@ -154,7 +154,7 @@ export class InputLoop {
 
   #decide(pending: Pending): Promise<void> | undefined {
     const step = this.#core.step(pending.input);
-    const [entry] = step.decisions;
+    const entry = step.decisions[0];
     const logged = entry === undefined ? undefined : this.#ports.decisionLog.log(entry);
     if (logged === undefined) return this.#act(pending, step);
     return Promise.resolve(logged).then(() => this.#act(pending, step));

@@ -339,7 +339,7 @@ export class Supervisor {
   }
 
   #notify(): void {
-    for (const listener of this.#listeners) listener();
+    this.#listeners.forEach((listener) => listener());
   }
 
   /** Without timers time stands where the last input left it. */
