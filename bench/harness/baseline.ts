@@ -24,10 +24,9 @@ export class Baseline implements Disposable {
     this.#appendLocked(this.#line);
   }
 
-  /** The same with what JSON makes of events, and with no check of any kind. */
-  appendUnchecked(events: readonly unknown[]): void {
-    const text = events.map((event) => JSON.stringify(event)).join("\n");
-    const { written } = encoder.encodeInto(text, this.#buffer);
+  /** The same around lines that are encoded first; nothing is checked. */
+  appendText(lines: string): void {
+    const { written } = encoder.encodeInto(lines, this.#buffer);
     this.#buffer[written] = NEWLINE;
     this.#appendLocked(this.#views[written] ??= this.#buffer.subarray(0, written + 1));
   }

@@ -2,9 +2,10 @@
 /**
  * Says `ready`, waits for a byte, appends events durably, and prints when each one was acknowledged.
  *
- * Usage: `write_durably.ts eventlog|sqlite DIRECTORY COUNT`
+ * Usage: `write_durably.ts eventlog|sqlite|constant DIRECTORY COUNT`
  */
 import { openEventLogSync } from "../../eventlog/mod.ts";
+import { Baseline } from "../harness/baseline.ts";
 import { sampleEvent } from "../harness/sample_events.ts";
 import { RUN_ID } from "../harness/sample_log.ts";
 import { SqliteLog } from "../peers/sqlite.ts";
@@ -22,6 +23,13 @@ export interface Written {
 type Log = { append(event: object): void } & Disposable;
 
 function openLog(kind: string, directory: string): Log {
+  if (kind === "constant") {
+    const baseline = new Baseline(directory);
+    return {
+      append: () => baseline.appendDurably(),
+      [Symbol.dispose]: () => baseline[Symbol.dispose](),
+    };
+  }
   if (kind === "sqlite") return new SqliteLog(`${directory}/events.db`, "FULL");
   const log = openEventLogSync({ root: directory, runId: RUN_ID, durability: "disk" });
   return {

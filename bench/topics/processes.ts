@@ -10,6 +10,7 @@ const COUNT = 6000;
 const PROGRAM = new URL("../programs/write_durably.ts", import.meta.url);
 
 const OURS = 'eventlog, appendSync "disk"';
+const BASELINE = "write + fdatasync of a constant, no lock";
 const SQLITE = "node:sqlite, WAL, FULL";
 
 /** What the writers of one kind did in each round. */
@@ -20,10 +21,6 @@ interface Behaviour {
   longestWait: number[];
   /** How many appends gave up after five seconds. */
   failures: number[];
-}
-
-function newBehaviour(): Behaviour {
-  return { fairness: [], longestWait: [], failures: [] };
 }
 
 /** Starts the writers, lets them begin together, and gathers what they did. */
@@ -66,7 +63,8 @@ function longestWaitOf(writers: readonly Written[]): number {
   return waits.reduce((longest, wait) => Math.max(longest, wait), 0);
 }
 
-function writersCase(name: string, kind: string, behaviour: Behaviour): Case {
+function writersCase(name: string, kind: string): { measured: Case; behaviour: Behaviour } {
+  const behaviour: Behaviour = { fairness: [], longestWait: [], failures: [] };
   const run = () =>
     withDirectory(async (directory) => {
       const writers = await runWriters(kind, directory);
@@ -77,7 +75,7 @@ function writersCase(name: string, kind: string, behaviour: Behaviour): Case {
       const end = Math.max(...writers.map(({ ends }) => ends.at(-1)!));
       return (end - begin) * 1000 / (WRITERS * COUNT);
     });
-  return { name, run };
+  return { measured: { name, run }, behaviour };
 }
 
 /** The spread without the round that warms up. */
@@ -107,19 +105,22 @@ export const processes: Topic = {
   name: "processes",
   title: `${WRITERS} processes × ${COUNT.toLocaleString("en")} appends to one log, on disk`,
   async measure() {
-    const ours = newBehaviour();
-    const sqlite = newBehaviour();
-    const cases = [writersCase(OURS, "eventlog", ours), writersCase(SQLITE, "sqlite", sqlite)];
+    const baseline = writersCase(BASELINE, "constant");
+    const ours = writersCase(OURS, "eventlog");
+    const sqlite = writersCase(SQLITE, "sqlite");
+    const cases = [baseline, ours, sqlite].map(({ measured }) => measured);
     const rounds = await measureRounds(cases, ROUNDS);
     return {
       operation: "an event",
       rounds,
       ratios: [
         ratioOf(rounds, { of: SQLITE, to: OURS }, { atLeast: 1.25 }),
-        fairnessRatio(OURS, ours, 0.7),
-        fairnessRatio(SQLITE, sqlite),
+        ratioOf(rounds, { of: OURS, to: BASELINE }),
+        ratioOf(rounds, { of: SQLITE, to: BASELINE }),
+        fairnessRatio(OURS, ours.behaviour, 0.7),
+        fairnessRatio(SQLITE, sqlite.behaviour),
       ],
-      facts: [...factsOf(OURS, ours), ...factsOf(SQLITE, sqlite)],
+      facts: [...factsOf(OURS, ours.behaviour), ...factsOf(SQLITE, sqlite.behaviour)],
     };
   },
 };
