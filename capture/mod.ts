@@ -28,10 +28,12 @@ export {
   type CapturingSessionOptions,
 } from "./capturing_session.ts";
 export type { InterruptedAttempt, Recording, SessionHeader } from "./capture_recorder.ts";
+export type { Recovery } from "../eventlog/types.ts";
 export type { RedactCapture } from "./redact.ts";
 export type { DecisionLine, EffectsLine, JournalLine, SessionLine } from "./journal_line.ts";
 export {
   type CaptureJournal,
+  type FileCaptureJournal,
   openCaptureJournal,
   type OpenCaptureJournalOptions,
 } from "./open_capture_journal.ts";

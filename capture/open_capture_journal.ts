@@ -6,6 +6,7 @@ import type { AppendFailure } from "../_internal/line_file.ts";
 import { dirname } from "../_internal/path.ts";
 import { CaptureJournalError } from "./capture_journal_error.ts";
 import { reasonOf } from "./capture_write_error.ts";
+import type { Recovery } from "../eventlog/types.ts";
 import { encodeJournalLine, type JournalLine } from "./journal_line.ts";
 
 const DEFAULT_LOCK_TIMEOUT_MS = 5000;
@@ -19,6 +20,12 @@ export interface CaptureJournal {
   append(line: JournalLine): void | Promise<void>;
   /** Lets go of what it holds. The session calls it once. */
   close(): void;
+}
+
+/** A {@linkcode CaptureJournal} in a file. */
+export interface FileCaptureJournal extends CaptureJournal {
+  /** What had to be mended at the end of the file when it was opened. */
+  readonly recovery: Recovery;
 }
 
 /** Options of {@linkcode openCaptureJournal}. */
@@ -79,7 +86,7 @@ export interface OpenCaptureJournalOptions {
 export function openCaptureJournal(
   path: string,
   options: OpenCaptureJournalOptions = {},
-): CaptureJournal {
+): FileCaptureJournal {
   return openJournalOnPort(denoFilePort, path, options);
 }
 
@@ -88,7 +95,7 @@ export function openJournalOnPort(
   port: FilePort,
   path: string,
   options: OpenCaptureJournalOptions = {},
-): CaptureJournal {
+): FileCaptureJournal {
   const { durability = "os", lockTimeoutMs = DEFAULT_LOCK_TIMEOUT_MS } = options;
   const toError = (failure: AppendFailure) => journalError(path, failure);
   let file: AppendFile | undefined;
@@ -105,12 +112,14 @@ export function openJournalOnPort(
   }
 }
 
-class FileJournal implements CaptureJournal {
+class FileJournal implements FileCaptureJournal {
+  readonly recovery: Recovery;
   readonly #file: AppendFile;
   readonly #onDisk: boolean;
   #lines: number;
 
   constructor(file: AppendFile, lines: number, durability: "os" | "disk") {
+    this.recovery = file.recovery;
     this.#file = file;
     this.#lines = lines;
     this.#onDisk = durability === "disk";

@@ -9,6 +9,10 @@
  * | `taffrail ls` | lists the runs |
  * | `taffrail show RUN` | shows one run: its nodes, and the end of what a failed one printed |
  * | `taffrail follow RUN` | prints the events of a run as they come |
+ * | `taffrail replay RUN` | proves that a run would be decided on again as it was |
+ * | `taffrail diff A B` | compares what two runs were given and what was decided |
+ * | `taffrail verify` | looks for everything that is wrong in the records of runs |
+ * | `taffrail repair` | mends what can be mended safely in them |
  *
  * It exits with 0 when all went well, 1 when the work failed, 2 when it was called wrongly, and 128 + n when
  * it was ended by signal n. `--json` prints one JSON document for programs, and one JSON object a line for
@@ -36,6 +40,8 @@ const VERBS = new Map<string, () => Promise<Verb>>([
   ["show", async () => (await import("./show.ts")).showVerb],
   ["follow", async () => (await import("./follow.ts")).followVerb],
   ["replay", async () => (await import("./replay.ts")).replayVerb],
+  ["verify", async () => (await import("./verify.ts")).verifyVerb],
+  ["repair", async () => (await import("./repair.ts")).repairVerb],
   ["diff", async () => (await import("./diff.ts")).diffVerb],
 ]);
 

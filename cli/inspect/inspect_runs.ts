@@ -1,0 +1,24 @@
+import { listRuns } from "../../eventlog/mod.ts";
+import { findRun } from "../find_run.ts";
+import { inspectRun } from "./inspect_run.ts";
+import type { Problem } from "./problem.ts";
+
+/** The runs that are meant: those that are named, or all. */
+export async function chosenRuns(root: string, operands: readonly string[]): Promise<string[]> {
+  if (operands.length === 0) return await listRuns(root);
+  const found = await Promise.all(operands.map((operand) => findRun(root, operand)));
+  return [...new Set(found)];
+}
+
+/** Looks at runs, one after the other, and tells of each that is done. */
+export async function inspectRuns(
+  { root, runIds }: { root: string; runIds: readonly string[] },
+  onRun: (runId: string) => void,
+): Promise<Problem[]> {
+  const problems: Problem[] = [];
+  for (const runId of runIds) {
+    onRun(runId);
+    problems.push(...await inspectRun(root, runId));
+  }
+  return problems;
+}

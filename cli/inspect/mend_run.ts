@@ -1,0 +1,82 @@
+import {
+  openCaptureJournal,
+  recoverCapture,
+  type Recovery,
+  writeCaptureBundle,
+} from "../../capture/mod.ts";
+import { openEventLog } from "../../eventlog/mod.ts";
+import { capturePaths } from "../flow/capture_paths.ts";
+import type { Part, Problem } from "./problem.ts";
+
+/** Something that was mended. */
+export interface Repair {
+  /** The run; null for what belongs to none. */
+  run_id: string | null;
+  /** In which of the records. */
+  part: Part;
+  /** The file. */
+  path: string;
+  /** What was done, for people. */
+  action: string;
+  /** Where what was there before is kept; null where nothing was taken away. */
+  kept: string | null;
+}
+
+const LOCK_TIMEOUT_MS = 500;
+
+/**
+ * Mends what can be mended safely in the records of a run that nobody works on. Whatever it takes
+ * away it keeps under another name.
+ */
+export async function mendRun(
+  { root, runId }: { root: string; runId: string },
+  problems: readonly Problem[],
+): Promise<Repair[]> {
+  const parts = new Set(problems.filter(({ repair }) => repair !== null).map(({ part }) => part));
+  if (parts.size === 0) return [];
+  // Held to the end: nobody begins to work on the run meanwhile.
+  const options = { root, runId, exclusive: true, lockTimeoutMs: LOCK_TIMEOUT_MS };
+  await using log = await openEventLog(options);
+  const repairs: Repair[] = [];
+  const tail = (part: Part, path: string, recovery: Recovery) => {
+    const done = tailRepair(recovery);
+    if (done !== undefined) repairs.push({ run_id: runId, part, path, ...done });
+  };
+  tail("log", log.path, log.recovery);
+  const { journal, bundle } = capturePaths(root, runId);
+  if (parts.has("capture")) {
+    const opened = openCaptureJournal(journal);
+    opened.close();
+    tail("capture", journal, opened.recovery);
+  }
+  if (parts.has("bundle")) {
+    const kept = setAside(bundle);
+    const action = "made again from the journal";
+    await writeCaptureBundle(bundle, (await recoverCapture(journal)).bundle);
+    repairs.push({ run_id: runId, part: "bundle", path: bundle, action, kept });
+  }
+  return repairs;
+}
+
+function tailRepair(
+  { completed, tornFile }: Recovery,
+): Pick<Repair, "action" | "kept"> | undefined {
+  if (completed) return { action: "its last line got its newline", kept: null };
+  if (tornFile === undefined) return undefined;
+  return { action: "its unterminated last line was moved aside", kept: tornFile };
+}
+
+/** Gives a file a name of its own beside its present one. */
+function setAside(path: string): string {
+  for (let number = 1;; number++) {
+    const kept = `${path}.damaged-${number}`;
+    try {
+      // A link fails where a rename would replace what is there.
+      Deno.linkSync(path, kept);
+      Deno.removeSync(path);
+      return kept;
+    } catch (error) {
+      if (!(error instanceof Deno.errors.AlreadyExists)) throw error;
+    }
+  }
+}

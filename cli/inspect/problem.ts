@@ -1,0 +1,36 @@
+/** The records that a run consists of. */
+export type Part = "log" | "capture" | "bundle" | "trace" | "store";
+
+/** One thing that is wrong in the records. */
+export interface Problem {
+  /** The run; null for what belongs to none. */
+  run_id: string | null;
+  /** In which of the records. */
+  part: Part;
+  /** What is wrong, in a word. */
+  kind: string;
+  /** The file. */
+  path: string;
+  /** The 1-based line, where there is one. */
+  line: number | null;
+  /** Where it begins in the file, where that is known. */
+  byte_offset: number | null;
+  /** What is wrong, for people. */
+  message: string;
+  /** What `taffrail repair` does about it; null when nothing safe can be done. */
+  repair: string | null;
+}
+
+/** A problem of a file as a whole. */
+export function fileProblem(
+  place: Pick<Problem, "run_id" | "part" | "path">,
+  what: Pick<Problem, "kind" | "message"> & { repair?: string },
+): Problem {
+  const { kind, message, repair = null } = what;
+  return { ...place, kind, line: null, byte_offset: null, message, repair };
+}
+
+/** What an error says, for people. */
+export function reasonOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}

@@ -1,0 +1,111 @@
+import { isLive } from "../eventlog/mod.ts";
+import { COMMON_HELP, readArguments, type Verb } from "./arguments.ts";
+import { inspectRun } from "./inspect/inspect_run.ts";
+import { chosenRuns } from "./inspect/inspect_runs.ts";
+import { mendRun, type Repair } from "./inspect/mend_run.ts";
+import { counted, printProblems } from "./inspect/print_problems.ts";
+import { type Problem, reasonOf } from "./inspect/problem.ts";
+import { printableLine } from "./printable.ts";
+import { Screen } from "./screen.ts";
+
+/** What was done, or what would be, and what is still wrong. */
+interface Outcome {
+  repairs: Repair[];
+  /** What cannot be mended, or was not. */
+  remaining: Problem[];
+  /** Runs that were left alone, and why. */
+  refused: { run_id: string; message: string }[];
+}
+
+/** `taffrail repair`: mends what can be mended safely. */
+export const repairVerb: Verb = {
+  summary: "mend what can be mended safely in the records of runs",
+  help: `Mends in the records of the named runs, or of all, what can be mended without
+losing anything: an unterminated last line is completed or moved to a file
+beside its log, and a bundle that cannot be read is made again from the journal.
+What is taken away is kept under another name. A run at work is left alone.
+
+Usage: taffrail repair [options] [RUN…]
+
+  --dry-run           only say what would be done
+${COMMON_HELP}
+
+Exit codes: 0 nothing is wrong any more (with --dry-run: nothing would be), 1
+something is. --json prints { "ok", "dry_run", "repairs": [{ "run_id", "part",
+"path", "action", "kept" }], "remaining", "refused": [{ "run_id", "message" }] }.
+kept: where the old content is, or null where nothing was taken away. remaining:
+the problems that stay, as taffrail verify prints them.`,
+
+  async run(args) {
+    const kinds = { "dry-run": "boolean" } as const;
+    const { root, json, options, operands } = readArguments("repair", args, kinds);
+    const dryRun = options["dry-run"] === true;
+    const screen = new Screen(Deno.stdout);
+    const outcome: Outcome = { repairs: [], remaining: [], refused: [] };
+    for (const runId of await chosenRuns(root, operands)) {
+      const problems = await inspectRun(root, runId);
+      if (problems.length === 0) continue;
+      if (dryRun) plan(outcome, problems);
+      else await mend(outcome, { root, runId }, problems);
+    }
+    const ok = outcome.remaining.length === 0 && outcome.refused.length === 0;
+    if (json) screen.line(JSON.stringify({ ok, dry_run: dryRun, ...outcome }));
+    else print(screen, outcome, dryRun);
+    return ok ? 0 : 1;
+  },
+};
+
+function plan(outcome: Outcome, problems: readonly Problem[]): void {
+  for (const problem of problems) {
+    const { run_id, part, path, repair } = problem;
+    if (repair === null) outcome.remaining.push(problem);
+    else outcome.repairs.push({ run_id, part, path, action: repair, kept: null });
+  }
+}
+
+/** One run that cannot be mended does not keep the others from it. */
+async function mend(
+  outcome: Outcome,
+  run: { root: string; runId: string },
+  problems: readonly Problem[],
+): Promise<void> {
+  const { root, runId } = run;
+  if (await isLive(root, runId)) {
+    const message = "it is at work: repair it when it has ended, or taffrail stop it";
+    outcome.refused.push({ run_id: runId, message });
+    return;
+  }
+  try {
+    let remaining = problems;
+    // A mended journal may show what is wrong with the bundle.
+    for (let mended = true; mended;) {
+      const repairs = await mendRun(run, remaining);
+      outcome.repairs.push(...repairs);
+      mended = repairs.length > 0;
+      if (mended) remaining = await inspectRun(root, runId);
+    }
+    outcome.remaining.push(...remaining);
+  } catch (error) {
+    outcome.refused.push({ run_id: runId, message: reasonOf(error) });
+  }
+}
+
+function print(screen: Screen, outcome: Outcome, dryRun: boolean): void {
+  const { repairs, remaining, refused } = outcome;
+  const done = dryRun ? "would" : screen.paint("✓", "green");
+  for (const { path, action, kept } of repairs) {
+    screen.line(`${done} ${printableLine(`${path}: ${action}`)}`);
+    if (kept !== null) screen.line(printableLine(`  what was there is kept in ${kept}`));
+  }
+  printProblems(screen, remaining.map((problem) => ({ ...problem, repair: null })));
+  for (const { run_id: runId, message } of refused) {
+    screen.line(`${screen.paint("✗", "red")} ${printableLine(`${runId}: ${message}`)}`);
+  }
+  if (repairs.length + remaining.length + refused.length === 0) {
+    screen.line("Nothing is wrong, so nothing was changed");
+    return;
+  }
+  const mended = `${counted(repairs.length, "repair")}${dryRun ? " to make" : ""}`;
+  const left = remaining.length + refused.length;
+  screen.line(`${mended}; ${left === 0 ? "nothing" : counted(left, "problem")} left`);
+}

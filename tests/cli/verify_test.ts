@@ -1,0 +1,192 @@
+import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
+import { withTempDir } from "../_util/temp.ts";
+import { startTaffrail, taffrail } from "./_command.ts";
+
+/** A problem, as `--json` prints it. */
+interface Problem {
+  part: string;
+  kind: string;
+  path: string;
+  line: number | null;
+  repair: string | null;
+}
+
+async function verify(cwd: string, args: string[] = []) {
+  const { code, stdout } = await taffrail(["verify", "--json", ...args], { cwd });
+  const { ok, runs, problems } = JSON.parse(stdout);
+  assertEquals(code, ok ? 0 : 1);
+  return { ok, runs, problems: problems as Problem[] };
+}
+
+async function repair(cwd: string, args: string[] = []) {
+  const { code, stdout } = await taffrail(["repair", "--json", ...args], { cwd });
+  const outcome = JSON.parse(stdout);
+  assertEquals(code, outcome.ok ? 0 : 1);
+  return outcome;
+}
+
+/** Records a run, and gives the folder of it. */
+async function record(cwd: string): Promise<string> {
+  const { stderr, code } = await taffrail(["exec", "--", "echo", "hi"], { cwd });
+  assertEquals(code, 0);
+  return `.taffrail/runs/${/run_id=(\S+)/.exec(stderr)![1]}`;
+}
+
+/** The files below a directory with what is in them. */
+async function contentOf(directory: string): Promise<Map<string, string>> {
+  const found = new Map<string, string>();
+  for await (const { name, isDirectory } of Deno.readDir(directory)) {
+    const path = `${directory}/${name}`;
+    if (!isDirectory) found.set(path, await Deno.readTextFile(path));
+    else for (const [inner, text] of await contentOf(path)) found.set(inner, text);
+  }
+  return found;
+}
+
+async function append(path: string, text: string): Promise<void> {
+  await Deno.writeTextFile(path, text, { append: true });
+}
+
+const DAMAGES: {
+  what: string;
+  file: string;
+  damage: (path: string) => Promise<void>;
+  part: string;
+  kind: string;
+  line: number | null;
+  /** Whether `repair` leaves nothing. */
+  mended: boolean;
+}[] = [
+  {
+    what: "a torn last line of the log",
+    file: "events.jsonl",
+    damage: (path) => append(path, '{"type":"node'),
+    part: "log",
+    kind: "torn",
+    line: 5,
+    mended: true,
+  },
+  {
+    what: "a line of the log that is no JSON",
+    file: "events.jsonl",
+    damage: (path) => append(path, "oops\n"),
+    part: "log",
+    kind: "not-json",
+    line: 5,
+    mended: false,
+  },
+  {
+    what: "a torn last line of the journal",
+    file: "capture.jsonl",
+    damage: (path) => append(path, '{"n":'),
+    part: "capture",
+    kind: "torn",
+    line: 7,
+    mended: true,
+  },
+  {
+    what: "a line of the journal that is no JSON",
+    file: "capture.jsonl",
+    damage: (path) => append(path, "oops\n"),
+    part: "capture",
+    kind: "unreadable",
+    line: 7,
+    mended: false,
+  },
+  {
+    what: "a bundle that cannot be read",
+    file: "capture.json",
+    damage: (path) => append(path, "oops"),
+    part: "bundle",
+    kind: "unreadable",
+    line: null,
+    mended: true,
+  },
+  {
+    what: "a run of a newer format",
+    file: "run.json",
+    damage: (path) => Deno.writeTextFile(path, '{"format":2}'),
+    part: "log",
+    kind: "unreadable",
+    line: null,
+    mended: false,
+  },
+];
+
+for (const { what, file, damage, part, kind, line, mended } of DAMAGES) {
+  Deno.test(`verify and repair: ${what}`, async () => {
+    await withTempDir(async (cwd) => {
+      const run = await record(cwd);
+      assertEquals((await verify(cwd)).problems, []);
+      const path = `${cwd}/${run}/${file}`;
+      await damage(path);
+      const damaged = await Deno.readTextFile(path);
+      const before = await contentOf(cwd);
+
+      const { problems } = await verify(cwd);
+      assertEquals(problems.length, 1);
+      assertEquals(problems[0]!.part, part);
+      assertEquals(problems[0]!.kind, kind);
+      assertEquals(problems[0]!.line, line);
+      assertEquals(problems[0]!.repair !== null, mended);
+      const dry = await repair(cwd, ["--dry-run"]);
+      assertEquals([dry.repairs.length, dry.remaining.length], mended ? [1, 0] : [0, 1]);
+      assertEquals(await contentOf(cwd), before);
+
+      const { repairs, remaining } = await repair(cwd);
+      assertEquals([repairs.length, remaining.length], mended ? [1, 0] : [0, 1]);
+      if (!mended) return assertEquals(await Deno.readTextFile(path), damaged);
+      const kept = await Deno.readTextFile(`${cwd}/${repairs[0].kept}`);
+      assert(kept.length > 0 && damaged.endsWith(kept));
+      assertEquals((await verify(cwd)).ok, true);
+      assertEquals((await repair(cwd)).repairs, []);
+    });
+  });
+}
+
+Deno.test("verify tells of a bundle that says something else than the journal", async () => {
+  await withTempDir(async (cwd) => {
+    const [first, second] = [await record(cwd), await record(cwd)];
+    await Deno.copyFile(`${cwd}/${first}/capture.json`, `${cwd}/${second}/capture.json`);
+    const { problems, runs } = await verify(cwd);
+    assertEquals(runs, 2);
+    assertEquals(problems.map(({ part, kind }) => [part, kind]), [["bundle", "differs"]]);
+    assertEquals((await repair(cwd)).ok, true);
+    assertEquals((await verify(cwd)).ok, true);
+  });
+});
+
+Deno.test("verify looks at the named runs only, and prints places for editors", async () => {
+  await withTempDir(async (cwd) => {
+    const [first, second] = [await record(cwd), await record(cwd)];
+    await append(`${cwd}/${second}/events.jsonl`, "oops\n");
+    const { stdout, code } = await taffrail(["verify", first.split("/").at(-1)!], { cwd });
+    assertEquals(code, 0);
+    assertStringIncludes(stdout, "✓ 1 run in .taffrail: nothing is wrong");
+    const all = await taffrail(["verify"], { cwd });
+    assertEquals(all.code, 1);
+    assertMatch(all.stdout, /✗ \.taffrail\/runs\/\S+\/events\.jsonl:5: not-json: /);
+    assertStringIncludes(all.stdout, "✗ 2 runs in .taffrail: 1 problem found");
+  });
+});
+
+Deno.test("verify passes over the unfinished line of a run at work, and repair leaves the run alone", async () => {
+  await withTempDir(async (cwd) => {
+    await using running = startTaffrail(["exec", "--", "cat"], { cwd });
+    const runId = (await running.stderr.find(/^run_id=/)).slice("run_id=".length);
+    const run = `${cwd}/.taffrail/runs/${runId}`;
+    await running.write("begun\n");
+    await running.stdout.find(/^begun$/);
+    assertEquals((await verify(cwd)).ok, true);
+    await append(`${run}/capture.jsonl`, '{"n":');
+    assertEquals((await verify(cwd)).ok, true);
+    await append(`${run}/events.jsonl`, "oops\n");
+    const before = await contentOf(run);
+    const { repairs, refused } = await repair(cwd);
+    assertEquals(repairs, []);
+    assertMatch(refused[0].message, /^it is at work/);
+    assertEquals(await contentOf(run), before);
+    await running.closeInput();
+    await running.end();
+  });
+});
