@@ -9,6 +9,7 @@ import { isMet, type Topic } from "./harness/topic.ts";
 import { append } from "./topics/append.ts";
 import { batch } from "./topics/batch.ts";
 import { bundle } from "./topics/bundle.ts";
+import { command } from "./topics/command.ts";
 import { decide } from "./topics/decide.ts";
 import { dispatch } from "./topics/dispatch.ts";
 import { durable } from "./topics/durable.ts";
@@ -28,6 +29,7 @@ const TOPICS: readonly Topic[] = [
   dispatch,
   bundle,
   start,
+  command,
 ];
 
 async function run(names: readonly string[]): Promise<void> {

@@ -5,6 +5,7 @@ const ROUNDS = 100;
 const EMPTY = "deno run of an empty program";
 const EVENTLOG = "deno run of a program that imports eventlog";
 const SUPERVISOR = "deno run of a program that imports supervisor";
+const ALL = "deno run of a program that imports all modules";
 
 /** A whole process, from its start until it has ended. */
 function processCase(name: string, program: string): Case {
@@ -23,6 +24,7 @@ const cases = [
   processCase(EMPTY, "../programs/empty.ts"),
   processCase(EVENTLOG, "../programs/import_eventlog.ts"),
   processCase(SUPERVISOR, "../programs/import_supervisor.ts"),
+  processCase(ALL, "../programs/import_all.ts"),
 ];
 
 /** What importing costs a small program. */
@@ -34,6 +36,7 @@ export const start: Topic = {
     const ratios = [EVENTLOG, SUPERVISOR].map((of) =>
       ratioOf(rounds, { of, to: EMPTY }, { atMost: 1.15 })
     );
+    ratios.push(ratioOf(rounds, { of: ALL, to: EMPTY }, { atMost: 1.6 }));
     return { operation: "a process", rounds, ratios };
   },
 };
