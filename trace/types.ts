@@ -1,8 +1,25 @@
 /** When a recorder writes: never, when something fails, or when a flow succeeds too. */
 export type TraceMode = "off" | "on" | "always";
 
-/** Why a trace was written. `"demand"` is a call of `flushBuffer`. */
-export type TraceReason = "error" | "success" | "demand" | "crash";
+/**
+ * Why a trace was written:
+ * - `error`: a node or a flow failed
+ * - `success`: a flow succeeded, in mode `"always"`
+ * - `demand`: `flushBuffer` was called
+ * - `crash`: an error or rejection that nobody caught
+ * - `exit`: the program ended with steps in flight, or, in mode `"always"`, with steps not yet written
+ * - a signal: the program was sent it
+ */
+export type TraceReason =
+  | "error"
+  | "success"
+  | "demand"
+  | "crash"
+  | "exit"
+  | "SIGHUP"
+  | "SIGINT"
+  | "SIGTERM"
+  | "SIGBREAK";
 
 /** How a step stands. */
 export type TraceStatus = "ok" | "error" | "in_flight";
@@ -78,8 +95,8 @@ export interface TraceStepExtras {
   session_id?: string;
   /** Whether it ended, and how (W-TRC-6, W-TRC-7). */
   status: TraceStatus;
-  /** `true` where the input was to be captured but was larger than the bound (W-TRC-6). */
-  input_dropped?: true;
+  /** `true` where the input was to be captured, but there was no room for it (W-TRC-6). */
+  input_dropped?: boolean;
 }
 
 /** One step of a flow, as on disk. The extras are absent from a file of the seed. */
@@ -118,11 +135,11 @@ export interface TraceEnvelopeExtras {
   written_at: string;
   /** Why it was written (W-TRC-4). */
   reason: TraceReason;
-  /** Which failure of the run this is the state after, from 1; 0 before the first (W-TRC-4). */
+  /** How many traces the run has written, this one included (W-TRC-4). */
   snapshot: number;
-  /** How many steps left the buffer before this was written (W-TRC-6). */
+  /** How many steps had left the buffer when this was written (W-TRC-6). */
   dropped_steps: number;
-  /** How many bytes of payload text these steps, and texts over the bound, had (W-TRC-6). */
+  /** How many bytes of inputs that were to be captured were given up for the bound (W-TRC-6). */
   dropped_bytes: number;
 }
 
@@ -163,23 +180,27 @@ export interface TraceConfig {
   /** When it writes. By default `"on"`. */
   mode: TraceMode;
   /**
-   * The file, by default `trace.json`. `{run_id}` and `{flow_id}` in it stand for these, with every
-   * character that is not a letter, digit, `.`, `_` or `-` replaced by `_`, so that runs or flows do not
-   * write over each other (W-TRC-3).
+   * The file, by default `trace.json`; a path that ends in no file name gets that one (TRC-15).
+   * `{run_id}` and `{flow_id}` in it stand for these, with every character that is not a letter, digit,
+   * `_` or `-` replaced by `_`, so that runs or flows do not write over each other (W-TRC-3).
    */
   outPath: string;
   /** How many steps that have ended are kept: the newest. By default 20; 0 keeps none (TRC-10). */
   bufferSize: number;
   /**
-   * How many bytes of payload text (counted as two a character) all steps together may hold, those in
-   * flight too. By default 4 MiB.
+   * How many bytes of payload text, two a character, all steps together may hold, those in flight too. By
+   * default 16 MiB. Over it the oldest texts are hashed and given up: the steps stay, and lack nothing but
+   * their captured input. So the two bounds never compete: this one drops texts, `bufferSize` steps.
    */
   bufferBytes: number;
   /** Whether payloads are written to the file, not only their digests. By default not. */
   captureInputs: boolean;
   /** Whether the members that the seed does not have are written. By default they are. */
   extras: boolean;
-  /** How many earlier failures of the run are kept as numbered files beside the newest. By default 10. */
+  /**
+   * How many earlier failures of the run are kept beside the newest state, as `trace.1.json`, where the
+   * number is their `snapshot`: the first ones. By default 10.
+   */
   maxSnapshots: number;
   /** The commit that runs, for `git_sha`. */
   gitSha?: string;
@@ -231,7 +252,8 @@ export interface NodeEvent {
   payload: unknown;
   /**
    * What tells this execution from all others that are in flight: the same on start and end. Without
-   * it, an end belongs to the execution of the same node and attempt that started last.
+   * it, an end belongs to the start that got the same event object; where there is none, to the
+   * execution of the same node and attempt that started last.
    */
   execution_id?: string;
   /** The execution that runs this one, as for a flow called by a node. */
