@@ -9,4 +9,16 @@ export {
   type TraceFileErrorDetails,
   type TraceFileErrorKind,
 } from "./trace_file_error.ts";
+export { hashJsonText, hashValue } from "./hash_value.ts";
+export { readTrace } from "./read_trace.ts";
+export { resolveTraceCall, type TraceCall } from "./resolve_trace_call.ts";
+export {
+  type ExecuteTraceCall,
+  replayTrace,
+  type ReplayTraceOptions,
+  type TraceCallContext,
+  type TraceReplay,
+  type TraceReplayOutcome,
+  type TraceStepReplay,
+} from "./replay_trace.ts";
 export type * from "./types.ts";
