@@ -21,4 +21,5 @@ export {
   type TraceReplayOutcome,
   type TraceStepReplay,
 } from "./replay_trace.ts";
+export { type ChromeTrace, type ChromeTraceEvent, toChromeTrace } from "./to_chrome_trace.ts";
 export type * from "./types.ts";

@@ -1,6 +1,6 @@
 import { checkHashes } from "./check_hashes.ts";
 import { hashJsonText } from "./hash_value.ts";
-import { payloadText } from "./json_text.ts";
+import { takeText } from "./payload.ts";
 import { recordedPayload, resolveTraceCall, type TraceCall } from "./resolve_trace_call.ts";
 import type { TraceEnvelope, TraceStep } from "./types.ts";
 
@@ -260,6 +260,9 @@ function compareOutput(
   return { outcome, expected, actual };
 }
 
+/** The digest that a recorder gives a value: what it cannot record cannot be compared either. */
 function hashOf(value: unknown): string {
-  return hashJsonText(payloadText(value)).value;
+  const text = takeText(value, undefined);
+  if (typeof text === "string") return hashJsonText(text).value;
+  throw new TypeError(`Cannot compare the output: ${text.path} ${text.message}`);
 }
