@@ -1,5 +1,5 @@
 import type { Codec } from "../_internal/wire_json/codec.ts";
-import { array, omitEmpty, optional } from "../_internal/wire_json/containers.ts";
+import { array, optional } from "../_internal/wire_json/containers.ts";
 import { unitEnum } from "../_internal/wire_json/enums.ts";
 import {
   isRawJson,
@@ -32,7 +32,10 @@ function exact(tree: JsonValue): JsonValue {
 
 const traceHash: Codec<TraceHash> = struct({ algorithm: string, value: string });
 
-const validationIssue = struct({ code: string, path: string, message: string });
+const issues = optional(array(struct({ code: string, path: string, message: string })));
+
+/** Left out when empty, and not there when left out. */
+const validationIssues: typeof issues = { ...issues, isOmitted: (list) => !list?.length };
 
 const traceError = struct({ code: string, message: string, details: exactJson });
 
@@ -47,7 +50,7 @@ export const traceStep = struct({
   output_hash: optional(traceHash),
   state_delta_hash: optional(traceHash),
   duration_ms: u64,
-  validation_issues: omitEmpty(array(validationIssue)),
+  validation_issues: validationIssues,
   error: optional(traceError),
   step: optional(u64),
   execution_id: optional(string),
