@@ -4,6 +4,12 @@
  *
  * @module
  */
+export { traceConfigFromEnv, type TraceConfigFromEnvOptions } from "./trace_config.ts";
+export type { RedactTrace } from "./payload.ts";
+export type { TraceClock, TraceFlush, TraceRecorderOptions } from "./recorder_options.ts";
+export { TraceRecorder } from "./trace_recorder.ts";
+export { type CrashFlushOptions, installCrashFlush } from "./install_crash_flush.ts";
+export { validateInvocation } from "./validate_invocation.ts";
 export {
   TraceFileError,
   type TraceFileErrorDetails,

@@ -1,0 +1,81 @@
+import type { RecordedStep } from "./recorded_step.ts";
+import type { NodeEvent } from "./types.ts";
+
+/** The steps that have started and not ended, by what their events say about them (W-TRC-7). */
+export class InFlight {
+  /** Steps with an execution id: the newest of each, with the older ones behind it. */
+  readonly #byExecution = new Map<string, RecordedStep>();
+  /** Steps without one, by node. */
+  readonly #byNode = new Map<string, RecordedStep>();
+  #size = 0;
+
+  /** How many there are. */
+  get size(): number {
+    return this.#size;
+  }
+
+  /** Takes a step that has started with an event. */
+  add(step: RecordedStep, event: NodeEvent): void {
+    const { map, key } = this.#placeOf(event);
+    step.older = map.get(key);
+    if (event.execution_id === undefined) step.event = event;
+    map.set(key, step);
+    this.#size++;
+  }
+
+  /** The step that an event is about. */
+  find(event: NodeEvent): RecordedStep | undefined {
+    const { map, key } = this.#placeOf(event);
+    const newest = map.get(key);
+    if (newest === undefined || event.execution_id !== undefined) return newest;
+    return findOlder(newest, (step) => step.event === event) ??
+      findOlder(newest, (step) => step.attempt === event.context.attempt);
+  }
+
+  /** Takes out the step that an event is about. */
+  take(event: NodeEvent): RecordedStep | undefined {
+    const step = this.find(event);
+    if (step !== undefined) this.remove(step);
+    return step;
+  }
+
+  /** Takes out a step. */
+  remove(step: RecordedStep): void {
+    const { map, key } = this.#placeOf({ execution_id: step.executionId, node_id: step.nodeId });
+    const newest = map.get(key)!;
+    if (newest !== step) findOlder(newest, ({ older }) => older === step)!.older = step.older;
+    else if (step.older === undefined) map.delete(key);
+    else map.set(key, step.older);
+    step.older = undefined;
+    step.event = undefined;
+    this.#size--;
+  }
+
+  /** All of them, as they started. */
+  all(): RecordedStep[] {
+    const steps: RecordedStep[] = [];
+    for (const map of [this.#byExecution, this.#byNode]) {
+      for (const newest of map.values()) {
+        for (let step: RecordedStep | undefined = newest; step; step = step.older) steps.push(step);
+      }
+    }
+    return steps.sort((a, b) => a.number - b.number);
+  }
+
+  #placeOf(
+    { execution_id, node_id }: { execution_id?: string | undefined; node_id: string },
+  ): { map: Map<string, RecordedStep>; key: string } {
+    return execution_id === undefined
+      ? { map: this.#byNode, key: node_id }
+      : { map: this.#byExecution, key: execution_id };
+  }
+}
+
+function findOlder(
+  newest: RecordedStep,
+  isWanted: (step: RecordedStep) => boolean,
+): RecordedStep | undefined {
+  for (let step: RecordedStep | undefined = newest; step; step = step.older) {
+    if (isWanted(step)) return step;
+  }
+}
