@@ -86,8 +86,8 @@ const COUNTER = "steps in flight";
  *
  * A step that had not ended reaches up to when the trace was written, and says `in_flight`. If not all
  * steps say when they started, as in a file of the seed, they are drawn one after the other. Times are
- * exact to the millisecond; where that makes a step end behind the one that it is part of, it is drawn up
- * to a millisecond shorter or earlier. Payloads are not copied.
+ * exact to the millisecond; where that makes a step end a millisecond behind the one that it is part of,
+ * it is drawn so that both end together. Payloads are not copied.
  *
  * Permissions: none.
  *

@@ -10,7 +10,7 @@ import {
 import { printFloat } from "../_internal/wire_json/print_number.ts";
 import { bool, freeJson, string, u32, u64 } from "../_internal/wire_json/scalars.ts";
 import { struct } from "../_internal/wire_json/struct.ts";
-import type { TraceEnvelope, TraceHash, TraceStep } from "./types.ts";
+import type { TraceEnvelope, TraceHash, TraceReason, TraceStep } from "./types.ts";
 
 // Fields that are not known are passed over, as the seed's reader does: that is how it reads extras.
 
@@ -29,6 +29,18 @@ function exact(tree: JsonValue): JsonValue {
   for (const [name, member] of Object.entries(tree)) setMember(object, name, exact(member));
   return object;
 }
+
+const REASONS = [
+  "error",
+  "success",
+  "demand",
+  "crash",
+  "exit",
+  "SIGHUP",
+  "SIGINT",
+  "SIGTERM",
+  "SIGBREAK",
+] as const satisfies TraceReason[];
 
 const traceHash: Codec<TraceHash> = struct({ algorithm: string, value: string });
 
