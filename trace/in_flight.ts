@@ -16,18 +16,22 @@ export class InFlight {
 
   /** Takes a step that has started with an event. */
   add(step: RecordedStep, event: NodeEvent): void {
-    const { map, key } = this.#placeOf(event);
-    step.older = map.get(key);
-    if (event.execution_id === undefined) step.event = event;
+    const { map, key } = step.executionId === undefined
+      ? { map: this.#byNode, key: step.nodeId }
+      : { map: this.#byExecution, key: step.executionId };
+    const older = map.get(key);
+    step.older = older;
+    if (older !== undefined) older.newer = step;
+    if (step.executionId === undefined) step.event = event;
     map.set(key, step);
     this.#size++;
   }
 
   /** The step that an event is about. */
   find(event: NodeEvent): RecordedStep | undefined {
-    const { map, key } = this.#placeOf(event);
-    const newest = map.get(key);
-    if (newest === undefined || event.execution_id !== undefined) return newest;
+    if (event.execution_id !== undefined) return this.#byExecution.get(event.execution_id);
+    const newest = this.#byNode.get(event.node_id);
+    if (newest === undefined) return undefined;
     return findOlder(newest, (step) => step.event === event) ??
       findOlder(newest, (step) => step.attempt === event.context.attempt);
   }
@@ -41,12 +45,15 @@ export class InFlight {
 
   /** Takes out a step. */
   remove(step: RecordedStep): void {
-    const { map, key } = this.#placeOf({ execution_id: step.executionId, node_id: step.nodeId });
-    const newest = map.get(key)!;
-    if (newest !== step) findOlder(newest, ({ older }) => older === step)!.older = step.older;
-    else if (step.older === undefined) map.delete(key);
-    else map.set(key, step.older);
+    const { map, key } = step.executionId === undefined
+      ? { map: this.#byNode, key: step.nodeId }
+      : { map: this.#byExecution, key: step.executionId };
+    if (step.older === undefined && step.newer === undefined) map.delete(key);
+    else if (step.newer === undefined) map.set(key, step.older!);
+    else step.newer.older = step.older;
+    if (step.older !== undefined) step.older.newer = step.newer;
     step.older = undefined;
+    step.newer = undefined;
     step.event = undefined;
     this.#size--;
   }
@@ -60,14 +67,6 @@ export class InFlight {
       }
     }
     return steps.sort((a, b) => a.number - b.number);
-  }
-
-  #placeOf(
-    { execution_id, node_id }: { execution_id?: string | undefined; node_id: string },
-  ): { map: Map<string, RecordedStep>; key: string } {
-    return execution_id === undefined
-      ? { map: this.#byNode, key: node_id }
-      : { map: this.#byExecution, key: execution_id };
   }
 }
 

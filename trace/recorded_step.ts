@@ -2,6 +2,7 @@ import { isRawJson, type JsonValue } from "../_internal/wire_json/json_value.ts"
 import { parseJson } from "../_internal/wire_json/parse_json.ts";
 import { hashJsonText } from "./hash_value.ts";
 import { notJson } from "./payload.ts";
+import type { TraceClock } from "./recorder_options.ts";
 import { reasonOf } from "./trace_file_error.ts";
 import type {
   NodeEvent,
@@ -54,14 +55,6 @@ export class RecordedValue {
   }
 }
 
-/** When a step happened. */
-export interface StepTime {
-  /** Milliseconds since 1970. */
-  readonly wallMs: number;
-  /** Milliseconds of a clock that never jumps. */
-  readonly monotonicMs: number;
-}
-
 /** A step in memory. */
 export class RecordedStep {
   readonly nodeId: string;
@@ -82,6 +75,8 @@ export class RecordedStep {
   event: NodeEvent | undefined;
   /** The step that started before it, is in flight too, and goes by the same name. */
   older: RecordedStep | undefined;
+  /** The one that started after it, likewise. */
+  newer: RecordedStep | undefined;
   status: TraceStatus = "in_flight";
   durationMs = 0;
   readonly input = new RecordedValue();
@@ -93,21 +88,21 @@ export class RecordedStep {
   /** `number`: from 1. Without an event it is the step that nobody announced (TRC-12). */
   constructor(
     readonly number: number,
-    time: StepTime,
-    from: { event: NodeEvent; operation: string } | undefined,
+    clock: TraceClock,
+    event: NodeEvent | undefined,
+    operation: string = UNKNOWN,
   ) {
-    const event = from?.event;
-    const context = event?.context;
+    // The clocks are read first, so that what recording costs is no part of the step's duration.
+    this.startedAtMs = clock.wallMs();
+    this.startMs = clock.monotonicMs();
     this.nodeId = event?.node_id ?? UNKNOWN;
     this.componentId = event?.node.component_id ?? UNKNOWN;
-    this.operation = from?.operation ?? UNKNOWN;
+    this.operation = operation;
     this.invocationOperation = event && operationOf(event.node);
     this.executionId = event?.execution_id;
     this.parentExecutionId = event?.parent_execution_id;
-    this.sessionId = context?.session_id;
-    this.attempt = context?.attempt;
-    this.startedAtMs = time.wallMs;
-    this.startMs = time.monotonicMs;
+    this.sessionId = event?.context.session_id;
+    this.attempt = event?.context.attempt;
   }
 
   /** Adds issues. */

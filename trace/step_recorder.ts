@@ -7,7 +7,6 @@ import {
   operationWithoutMapping,
   RecordedStep,
   RecordedValue,
-  type StepTime,
 } from "./recorded_step.ts";
 import type { TraceClock } from "./recorder_options.ts";
 import { StepBuffer } from "./step_buffer.ts";
@@ -44,14 +43,9 @@ export class StepRecorder {
     this.#clock = clock;
   }
 
-  /** The time. */
-  now(): StepTime {
-    return { wallMs: this.#clock.wallMs(), monotonicMs: this.#clock.monotonicMs() };
-  }
-
   /** A node starts (TRC-6). */
   start(event: NodeEvent): void {
-    const step = this.#newStep({ event, operation: operationOf(event.node) });
+    const step = this.#newStep(event, operationOf(event.node));
     this.#take(step, step.input, event.payload);
     this.inFlight.add(step, event);
   }
@@ -92,7 +86,7 @@ export class StepRecorder {
       culprit.durationMs = elapsedMs(culprit, this.#clock.monotonicMs());
       return this.#fail(culprit, "node_error", error);
     }
-    const step = this.#newStep(undefined);
+    const step = this.#newStep();
     this.#take(step, step.input, null);
     this.#fail(step, "flow_error", error);
   }
@@ -118,9 +112,9 @@ export class StepRecorder {
     this.changes++;
   }
 
-  #newStep(from: { event: NodeEvent; operation: string } | undefined): RecordedStep {
+  #newStep(event?: NodeEvent, operation?: string): RecordedStep {
     this.changes++;
-    return new RecordedStep(++this.#steps, this.now(), from);
+    return new RecordedStep(++this.#steps, this.#clock, event, operation);
   }
 
   /** The step that has ended with an event, made of the event if it never started. */
@@ -131,7 +125,7 @@ export class StepRecorder {
       started.durationMs = elapsedMs(started, this.#clock.monotonicMs());
       return started;
     }
-    const step = this.#newStep({ event, operation: operationWithoutMapping(event.node) });
+    const step = this.#newStep(event, operationWithoutMapping(event.node));
     this.#take(step, step.input, event.payload);
     return step;
   }

@@ -1,5 +1,6 @@
 import type { InFlight } from "./in_flight.ts";
-import { type RecordedStep, type StepTime, toTraceStep } from "./recorded_step.ts";
+import { type RecordedStep, toTraceStep } from "./recorded_step.ts";
+import type { TraceClock } from "./recorder_options.ts";
 import type { StepBuffer } from "./step_buffer.ts";
 import type { TraceConfig, TraceContext, TraceEnvelope, TraceReason, TraceStep } from "./types.ts";
 
@@ -8,8 +9,8 @@ export interface TraceContents {
   readonly config: TraceConfig;
   readonly context: TraceContext;
   readonly runId: string;
-  readonly started: StepTime;
-  readonly now: StepTime;
+  readonly clock: TraceClock;
+  readonly startedAtMs: number;
   readonly reason: TraceReason;
   readonly snapshot: number;
   readonly buffer: StepBuffer;
@@ -42,8 +43,8 @@ function extrasOf(contents: TraceContents): Partial<TraceEnvelope> {
   const { buffer } = contents;
   return {
     run_id: contents.runId.toWellFormed(),
-    started_at: new Date(contents.started.wallMs).toISOString(),
-    written_at: new Date(contents.now.wallMs).toISOString(),
+    started_at: new Date(contents.startedAtMs).toISOString(),
+    written_at: new Date(contents.clock.wallMs()).toISOString(),
     reason: contents.reason,
     snapshot: contents.snapshot,
     dropped_steps: buffer.droppedSteps,
@@ -52,12 +53,13 @@ function extrasOf(contents: TraceContents): Partial<TraceEnvelope> {
 }
 
 function stepsOf(contents: TraceContents): TraceStep[] {
-  const { config, buffer, now } = contents;
+  const { config, buffer, clock } = contents;
   const inFlight = contents.inFlight.all();
   const ended = buffer.all();
   buffer.settle(ended);
   buffer.settle(inFlight);
-  const toStep = (step: RecordedStep) => toTraceStep(step, { ...config, nowMs: now.monotonicMs });
+  const style = { ...config, nowMs: clock.monotonicMs() };
+  const toStep = (step: RecordedStep) => toTraceStep(step, style);
   if (config.extras) return [...ended, ...inFlight].map(toStep);
   const newest = inFlight.at(-1);
   if (newest === undefined || !isEnding(contents.reason)) return ended.map(toStep);

@@ -113,7 +113,8 @@ export class TraceRecorder implements ExecutionObserver {
       config,
       context,
       runId: this.runId,
-      started: this.#steps.now(),
+      clock,
+      startedAtMs: clock.wallMs(),
       steps: this.#steps,
       onWriteError,
     };

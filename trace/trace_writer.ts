@@ -1,7 +1,6 @@
 import type { FilePort } from "../_internal/file_port.ts";
 import { encodeJson } from "../_internal/wire_json/codec.ts";
-import type { StepTime } from "./recorded_step.ts";
-import type { TraceFlush, TraceRecorderOptions } from "./recorder_options.ts";
+import type { TraceClock, TraceFlush, TraceRecorderOptions } from "./recorder_options.ts";
 import type { StepRecorder } from "./step_recorder.ts";
 import { toTraceEnvelope } from "./to_trace_envelope.ts";
 import { traceEnvelope } from "./trace_codec.ts";
@@ -19,7 +18,8 @@ export interface TraceWriterParts {
   readonly config: TraceConfig;
   readonly context: TraceContext;
   readonly runId: string;
-  readonly started: StepTime;
+  readonly clock: TraceClock;
+  readonly startedAtMs: number;
   readonly steps: StepRecorder;
   readonly onWriteError: TraceRecorderOptions["onWriteError"];
 }
@@ -74,7 +74,7 @@ export class TraceWriter {
     const snapshot = this.#file.snapshots + 1;
     const isFailure = reason !== "success" && reason !== "demand";
     try {
-      const contents = { ...parts, reason, snapshot, buffer, inFlight, now: steps.now() };
+      const contents = { ...parts, reason, snapshot, buffer, inFlight };
       const text = encodeJson(traceEnvelope, toTraceEnvelope(contents), { style: "pretty" });
       return {
         bytes: new TextEncoder().encode(text),
