@@ -10,6 +10,9 @@ import type { ValidationIssue } from "./types.ts";
  */
 export type RedactTrace = (value: unknown, path: string) => unknown;
 
+/** Which of its two values a step could not record. */
+export type ValueName = "input" | "output";
+
 /** The code of an issue that says why a value has no digest of its own. */
 const NOT_JSON = "not_json";
 const MASK = "[redaction failed]";
@@ -20,28 +23,31 @@ const MASK = "[redaction failed]";
  */
 export function takeText(
   value: unknown,
+  what: ValueName,
   redact: RedactTrace | undefined,
 ): string | ValidationIssue {
   let text: string | undefined;
   try {
     text = JSON.stringify(value);
   } catch (error) {
-    return locate(value) ?? notJson("", `it has no JSON text (${nameOf(error)})`);
+    return locate(value, what) ?? notJson(what, "", `it has no JSON text (${nameOf(error)})`);
   }
   if (text === undefined) {
-    return value === undefined ? "null" : locate(value) ?? notJson("", "it has no JSON text");
+    return value === undefined
+      ? "null"
+      : locate(value, what) ?? notJson(what, "", "it has no JSON text");
   }
   // What JSON changes without a word leaves one of these; looking is cheap.
   if (text.includes("null") || text.includes("\\ud")) {
-    const problem = locate(value);
+    const problem = locate(value, what);
     if (problem !== undefined) return problem;
   }
   return redact === undefined ? text : redactText(text, redact);
 }
 
 /** An issue with a value that has no JSON text. It never quotes the value, which may be a secret. */
-export function notJson(path: string, reason: string): ValidationIssue {
-  return { code: NOT_JSON, path, message: `the value cannot be recorded: ${reason}` };
+export function notJson(what: ValueName, path: string, reason: string): ValidationIssue {
+  return { code: NOT_JSON, path, message: `the ${what} cannot be recorded: ${reason}` };
 }
 
 /** A message as it is to be kept. */
@@ -77,18 +83,19 @@ function replace(value: unknown, path: string, redact: RedactTrace): unknown {
 
 /** Where a walk through a value stands. */
 interface Place {
+  readonly what: ValueName;
   /** The keys on the way here. */
   readonly keys: string[];
   /** The objects on the way here. */
   readonly holders: object[];
 }
 
-function locate(value: unknown): ValidationIssue | undefined {
+function locate(value: unknown, what: ValueName): ValidationIssue | undefined {
   try {
-    return walk(value, { keys: [], holders: [] });
+    return walk(value, { what, keys: [], holders: [] });
   } catch (error) {
     // Nested too deep even for this walk, or a proxy that answers nothing.
-    return notJson("", `it cannot be looked through (${nameOf(error)})`);
+    return notJson(what, "", `it cannot be looked through (${nameOf(error)})`);
   }
 }
 
@@ -154,8 +161,8 @@ function answerOf(value: unknown, key: string): unknown {
   return typeof value.toJSON === "function" ? value.toJSON(key) : value;
 }
 
-function problemAt({ keys }: Place, reason: string): ValidationIssue {
-  return notJson(pointerOf(keys), reason);
+function problemAt({ what, keys }: Place, reason: string): ValidationIssue {
+  return notJson(what, pointerOf(keys), reason);
 }
 
 /** A JSON pointer (RFC 6901). */

@@ -1,7 +1,7 @@
 import { isRawJson, type JsonValue } from "../_internal/wire_json/json_value.ts";
 import { parseJson } from "../_internal/wire_json/parse_json.ts";
 import { hashJsonText } from "./hash_value.ts";
-import { notJson } from "./payload.ts";
+import { notJson, type ValueName } from "./payload.ts";
 import type { TraceClock } from "./recorder_options.ts";
 import { reasonOf } from "./trace_file_error.ts";
 import type {
@@ -25,6 +25,8 @@ export class RecordedValue {
   /** Its text; undefined when it was given up, or there never was one. */
   text: string | undefined;
   #hash: TraceHash | undefined;
+
+  constructor(readonly what: ValueName) {}
 
   /** Gives the text up; the digest stays, and what is the matter with it. */
   giveUp(): ValidationIssue | undefined {
@@ -50,7 +52,7 @@ export class RecordedValue {
       this.#hash = hashJsonText(this.text!);
     } catch (error) {
       this.#hash = HASH_OF_NULL;
-      return notJson("", reasonOf(error));
+      return notJson(this.what, "", reasonOf(error));
     }
   }
 }
@@ -79,7 +81,7 @@ export class RecordedStep {
   newer: RecordedStep | undefined;
   status: TraceStatus = "in_flight";
   durationMs = 0;
-  readonly input = new RecordedValue();
+  readonly input = new RecordedValue("input");
   output: RecordedValue | undefined;
   inputDropped = false;
   issues: ValidationIssue[] | undefined;

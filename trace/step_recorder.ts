@@ -54,7 +54,7 @@ export class StepRecorder {
   end(event: NodeEvent, output: unknown): void {
     const step = this.#takeEnded(event);
     step.status = "ok";
-    step.output = new RecordedValue();
+    step.output = new RecordedValue("output");
     this.#take(step, step.output, output);
     this.buffer.push(step);
   }
@@ -131,7 +131,7 @@ export class StepRecorder {
   }
 
   #take(step: RecordedStep, value: RecordedValue, given: unknown): void {
-    const taken = takeText(given, this.#redact);
+    const taken = takeText(given, value.what, this.#redact);
     if (typeof taken === "string") return this.buffer.hold(step, value, taken);
     value.setUnhashable();
     step.addIssues([taken]);

@@ -2,7 +2,7 @@ import { assert, assertEquals } from "@std/assert";
 import { hashValue, type NodeEvent, TraceRecorder, type TraceStep } from "../../trace/mod.ts";
 import { Random } from "../_util/random.ts";
 import { longCount, seed, withTempDir } from "../_util/temp.ts";
-import { eventOf, ManualClock, nodesOf, optionsFor, readEnvelope } from "./_util.ts";
+import { eventOf, type ManualClock, nodesOf, optionsFor, readEnvelope } from "./_util.ts";
 
 /** One execution of a random history: what it was given, and what became of it. */
 interface Execution {

@@ -2,7 +2,7 @@ import { assert, assertEquals } from "@std/assert";
 import { hashValue, readTrace, TraceRecorder } from "../../trace/mod.ts";
 import { isThere, modeOf, namesIn, readText } from "../_util/files.ts";
 import { withTempDir } from "../_util/temp.ts";
-import { eventOf, ManualClock, nodesOf, optionsFor, readEnvelope } from "./_util.ts";
+import { eventOf, type ManualClock, nodesOf, optionsFor, readEnvelope } from "./_util.ts";
 
 const GOLDEN = new URL("../golden/trace/seed_trace.json", import.meta.url);
 /** What the seed's golden was made with. */

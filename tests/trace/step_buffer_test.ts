@@ -35,7 +35,7 @@ Deno.test("the buffer holds the newest steps, no more text than allowed, and eve
         const [[step, input]] = inFlight.splice(random.below(inFlight.length), 1) as [
           [RecordedStep, string],
         ];
-        step.output = new RecordedValue();
+        step.output = new RecordedValue("output");
         const output = textOf(random.below(100), n);
         buffer.hold(step, step.output, output);
         buffer.push(step);
