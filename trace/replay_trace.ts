@@ -262,7 +262,7 @@ function compareOutput(
 
 /** The digest that a recorder gives a value: what it cannot record cannot be compared either. */
 function hashOf(value: unknown): string {
-  const text = takeText(value, undefined);
+  const text = takeText(value, "output", undefined);
   if (typeof text === "string") return hashJsonText(text).value;
   throw new TypeError(`Cannot compare the output: ${text.path} ${text.message}`);
 }
