@@ -1,6 +1,6 @@
 import { checkHashes } from "./check_hashes.ts";
 import { hashJsonText } from "./hash_value.ts";
-import { takeText } from "./payload.ts";
+import { type RedactTrace, takeText } from "./payload.ts";
 import { recordedPayload, resolveTraceCall, type TraceCall } from "./resolve_trace_call.ts";
 import type { TraceEnvelope, TraceStep } from "./types.ts";
 
@@ -36,6 +36,8 @@ export interface ReplayTraceOptions {
    * @default {true}
    */
   compareHashes?: boolean;
+  /** The redactor of the recording, since recorded digests are those of redacted values. */
+  redact?: RedactTrace;
   /** Breaks the replay off: it rejects with the signal's reason. */
   signal?: AbortSignal;
 }
@@ -149,7 +151,7 @@ export async function replayTrace(
   execute: ExecuteTraceCall,
   options: ReplayTraceOptions = {},
 ): Promise<TraceReplay> {
-  const { untilFailure = true, compareHashes = true, signal } = options;
+  const { untilFailure = true, signal } = options;
   const problem = checkHashes(trace);
   if (problem !== undefined) throw new TypeError(problem.message);
   const { first, end } = rangeOf(trace, options.step);
@@ -159,7 +161,7 @@ export async function replayTrace(
     signal?.throwIfAborted();
     const recorded = trace.steps[index]!;
     const context = { step: index + 1, recorded, signal };
-    const replay = await replayStep(execute, context, compareHashes);
+    const replay = await replayStep(execute, context, options);
     steps.push(replay);
     if (hasFailed(replay)) break;
     if (replay.outcome === "skipped") continue;
@@ -198,7 +200,7 @@ function hasFailed({ outcome }: TraceStepReplay): boolean {
 async function replayStep(
   execute: ExecuteTraceCall,
   context: TraceCallContext,
-  compareHashes: boolean,
+  { compareHashes = true, redact }: ReplayTraceOptions,
 ): Promise<TraceStepReplay> {
   const { step, recorded, signal } = context;
   const { node_id, component_id, operation } = recorded;
@@ -217,7 +219,7 @@ async function replayStep(
     const call = resolveTraceCall(recorded);
     const output = call.kind === "none" ? null : await execute(call, context);
     if (!compareHashes) return { ...found, outcome: notCompared(recorded) };
-    return { ...found, ...compareOutput(recorded, hashOf(output), lines) };
+    return { ...found, ...compareOutput(recorded, hashOf(output, "output", redact), lines) };
   } catch (error) {
     signal?.throwIfAborted();
     lines.push(`replay failed at step ${step}`);
@@ -232,7 +234,7 @@ function inputDivergence(
   const payload = recordedPayload(recorded);
   if (payload === undefined) return undefined;
   const expected = recorded.input_hash.value;
-  const actual = hashOf(payload);
+  const actual = hashOf(payload, "input");
   return actual === expected ? undefined : { expected, actual };
 }
 
@@ -261,8 +263,9 @@ function compareOutput(
 }
 
 /** The digest that a recorder gives a value: what it cannot record cannot be compared either. */
-function hashOf(value: unknown): string {
-  const text = takeText(value, "output", undefined);
+function hashOf(value: unknown, what: "input" | "output", redact?: RedactTrace): string {
+  const text = takeText(value, what, redact);
   if (typeof text === "string") return hashJsonText(text).value;
-  throw new TypeError(`Cannot compare the output: ${text.path} ${text.message}`);
+  const place = text.path === "" ? "" : ` at ${text.path}`;
+  throw new TypeError(`Cannot compare${place}: ${text.message}`);
 }

@@ -2,13 +2,13 @@ import { assertEquals, assertThrows } from "@std/assert";
 import { rawJson } from "../../_internal/wire_json/mod.ts";
 import { resolveTraceCall, type TraceStep } from "../../trace/mod.ts";
 
-function stepOf(component_id: string, payload?: unknown): TraceStep {
+function stepOf(componentId: string, payload?: unknown): TraceStep {
   return {
     node_id: "n",
-    component_id,
+    component_id: componentId,
     operation: "of the step",
     input_hash: { algorithm: "blake3", value: "" },
-    invocation_json: payload === undefined ? {} : { component_id, payload },
+    invocation_json: payload === undefined ? {} : { payload },
     duration_ms: 0,
   };
 }

@@ -6,6 +6,7 @@ import {
   toChromeTrace,
   type TraceEnvelope,
   TraceRecorder,
+  type TraceRecorderOptions,
 } from "../../trace/mod.ts";
 import { rawJson } from "../../_internal/wire_json/mod.ts";
 import { randomJson } from "../_internal/wire_json/_random_json.ts";
@@ -25,9 +26,13 @@ function eventOf(payload: unknown, execution: string, parent?: string): NodeEven
 }
 
 /** What is read of the file after a recorder has seen all that `record` does. */
-function recorded(record: (recorder: TraceRecorder) => void): Promise<TraceEnvelope> {
+function recorded(
+  record: (recorder: TraceRecorder) => void,
+  options: Partial<TraceRecorderOptions> = {},
+): Promise<TraceEnvelope> {
   return withTempDir(async (directory) => {
     const recorder = new TraceRecorder({
+      ...options,
       config: { outPath: `${directory}/trace.json`, captureInputs: true, bufferSize: 1000 },
       context: { pack_ref: "demo", flow_id: "demo.flow" },
     });
@@ -76,6 +81,19 @@ Deno.test("what a recorder wrote of random JSON is replayed from the file alone"
     (_, { recorded }) => (recorded.invocation_json as { payload: unknown }).payload,
   );
   assertEquals(found.steps.filter(({ outcome, input }) => outcome !== "matches" || input), []);
+});
+
+Deno.test("what was redacted matches when the replay is redacted too", async () => {
+  const redact = (value: unknown, path: string) => path.endsWith(".token") ? "***" : value;
+  const event = eventOf({ token: "a secret", n: 1 }, "a");
+  const trace = await recorded((recorder) => {
+    recorder.onNodeStart(event);
+    recorder.onNodeEnd(event, { token: "another", n: 2 });
+  }, { redact });
+  const execute = () => ({ token: "a third", n: 2 });
+  const found = await replayTrace(trace, execute, { redact });
+  assertEquals(found.steps.map(({ outcome, input }) => [outcome, input]), [["matches", undefined]]);
+  assertEquals((await replayTrace(trace, execute)).ok, false);
 });
 
 Deno.test("a failure that is replayed from its file fails again, and the step before matches", async () => {

@@ -13,13 +13,13 @@ const ORIGIN = Date.parse("2026-11-21T00:00:00.000Z");
 const HASH = { algorithm: "blake3", value: "ab" };
 
 /** A step that starts so many milliseconds behind the origin. */
-function stepAt(start: number, duration_ms: number, changes: Partial<TraceStep> = {}): TraceStep {
+function stepAt(start: number, duration: number, changes: Partial<TraceStep> = {}): TraceStep {
   return {
     node_id: `at ${start}`,
     component_id: "c",
     operation: "o",
     input_hash: HASH,
-    duration_ms,
+    duration_ms: duration,
     started_at: new Date(ORIGIN + start).toISOString(),
     ...changes,
   };
