@@ -9,3 +9,4 @@
 export * from "./capture/mod.ts";
 export * from "./eventlog/mod.ts";
 export * from "./supervisor/mod.ts";
+export * from "./trace/mod.ts";

@@ -17,6 +17,7 @@ import { page } from "./topics/page.ts";
 import { processes } from "./topics/processes.ts";
 import { read } from "./topics/read.ts";
 import { start } from "./topics/start.ts";
+import { trace } from "./topics/trace.ts";
 
 const TOPICS: readonly Topic[] = [
   append,
@@ -28,6 +29,7 @@ const TOPICS: readonly Topic[] = [
   decide,
   dispatch,
   bundle,
+  trace,
   start,
   command,
 ];

@@ -1,0 +1,62 @@
+import { rawJsonText, stringifyVisiting } from "../_internal/visit_json.ts";
+
+/**
+ * The text that `JSON.stringify` makes of a value, if nothing is lost by it. What JSON would leave out,
+ * turn into null or print as `{}`, and what no JSON text can hold, is a `TypeError` that names its path.
+ */
+export function exactJsonText(value: unknown): string {
+  const text = stringifyVisiting(value, (member, path) => {
+    const problem = problemOf(member);
+    if (problem !== undefined) throw new TypeError(`${path} ${problem}`);
+    return member;
+  });
+  // Only a value that was refused has no text.
+  return text!;
+}
+
+function problemOf(value: unknown): string | undefined {
+  switch (typeof value) {
+    case "undefined":
+      return "is undefined, which JSON cannot hold: leave it out or write null";
+    case "function":
+    case "symbol":
+      return `is a ${typeof value}, which JSON cannot hold: leave it out`;
+    case "bigint":
+      return `is the BigInt ${value}, which JSON cannot hold: write it as a string`;
+    case "number":
+      return Number.isFinite(value) ? undefined : `is ${value}, which JSON cannot hold`;
+    case "string":
+      return value.isWellFormed() ? undefined : "has a lone surrogate, which UTF-8 cannot hold";
+    case "object":
+      return value === null ? undefined : problemOfObject(value);
+  }
+}
+
+function problemOfObject(value: object): string | undefined {
+  const raw = rawJsonText(value);
+  if (raw !== undefined) return problemOf(JSON.parse(raw));
+  const tag = Object.prototype.toString.call(value).slice("[object ".length, -1);
+  switch (tag) {
+    case "Array":
+    case "Boolean":
+      return undefined;
+    case "Number":
+    case "String":
+    case "BigInt":
+      return problemOf(value.valueOf());
+    case "Object": {
+      const isBad = Object.keys(value).some((key) => !key.isWellFormed());
+      return isBad ? "has a key with a lone surrogate, which UTF-8 cannot hold" : undefined;
+    }
+    default:
+      return isPlain(value)
+        ? undefined
+        : `is of type ${tag}, whose content JSON does not see: give it a toJSON method`;
+  }
+}
+
+/** An object may call itself by another name. */
+function isPlain(value: object): boolean {
+  const prototype = Object.getPrototypeOf(value);
+  return prototype === null || prototype === Object.prototype;
+}

@@ -1,0 +1,122 @@
+import type { ProgramEnd } from "./recorder_options.ts";
+import type { TraceRecorder } from "./trace_recorder.ts";
+
+type EndingSignal = "SIGHUP" | "SIGINT" | "SIGTERM" | "SIGBREAK";
+
+/** The number of each signal; the exit code of a program that it ended is 128 more. */
+const SIGNALS: readonly (readonly [EndingSignal, number])[] = Deno.build.os === "windows"
+  ? [["SIGINT", 2], ["SIGBREAK", 21]]
+  : [["SIGHUP", 1], ["SIGINT", 2], ["SIGTERM", 15]];
+
+/** Options of {@linkcode installCrashFlush}. */
+export interface CrashFlushOptions {
+  /**
+   * What happens at a signal once the trace is written: the program ends with 128 and the signal's
+   * number, as it would without a listener; or, with `"flush-only"`, nothing more, for programs that
+   * handle signals themselves.
+   *
+   * @default {"exit"}
+   */
+  onSignal?: "exit" | "flush-only";
+}
+
+/**
+ * Lets a recorder write its trace when the program dies, blocking, and with the steps in flight
+ * (W-TRC-6): at an error or rejection that nobody catches; at SIGINT, SIGTERM and SIGHUP (on Windows
+ * SIGINT and SIGBREAK); and when the program ends, also by `Deno.exit`, while steps are in flight, while
+ * a trace that could not be written is still owed, or in mode `"always"` with steps that are not yet in
+ * the file. A program that ends well in mode `"on"` writes nothing here. SIGKILL leaves no time: only
+ * what was flushed before is on disk then.
+ *
+ * Signals and errors otherwise do what they did: an error is still printed and ends the program, unless
+ * it prevents that. Listening keeps no program from ending by itself. A signal that was ignored when the
+ * program began, as under `nohup`, stays ignored.
+ *
+ * **Durability** and **Permissions**: as {@linkcode TraceRecorder.flushError}. Listening needs none; on
+ * Linux `--allow-read=/proc/self/status` lets it see which signals are ignored.
+ *
+ * @param recorder The recorder. Several in one program each write their own file.
+ * @param options What happens at a signal.
+ * @returns What removes all listeners when it is disposed of.
+ *
+ * @example Usage
+ * ```ts
+ * import { installCrashFlush, TraceRecorder } from "@taffrail/taffrail/trace";
+ *
+ * const recorder = new TraceRecorder({
+ *   config: { outPath: `${await Deno.makeTempDir()}/trace.json` },
+ *   context: { pack_ref: "demo", flow_id: "demo.flow" },
+ * });
+ * using _flush = installCrashFlush(recorder);
+ * // … the flow runs …
+ * await recorder.flushSuccess();
+ * ```
+ */
+export function installCrashFlush(
+  recorder: TraceRecorder,
+  options: CrashFlushOptions = {},
+): Disposable {
+  const { onSignal = "exit" } = options;
+  const installed = new DisposableStack();
+  const flush = (end: ProgramEnd) => void recorder.flushAtEndSync(end);
+  const crash = (error: unknown) => flush({ reason: "crash", error });
+  listen(installed, "error", (event) => crash((event as ErrorEvent).error));
+  listen(
+    installed,
+    "unhandledrejection",
+    (event) => crash((event as PromiseRejectionEvent).reason),
+  );
+  listen(installed, "unload", () => flush({ reason: "exit" }));
+  for (const [signal, number] of SIGNALS) {
+    listenToSignal(installed, signal, () => {
+      flush({ reason: signal });
+      if (onSignal === "flush-only") return;
+      installed.dispose();
+      // First the other listeners of this signal, among them those of other recorders.
+      queueMicrotask(() => Deno.exit(128 + number));
+    });
+  }
+  return installed;
+}
+
+function listen(
+  installed: DisposableStack,
+  type: "error" | "unhandledrejection" | "unload",
+  listener: (event: Event) => void,
+): void {
+  const unlessPrevented = (event: Event) => {
+    // Then another listener has caught it, and the program goes on.
+    if (!event.defaultPrevented) listener(event);
+  };
+  globalThis.addEventListener(type, unlessPrevented);
+  installed.defer(() => globalThis.removeEventListener(type, unlessPrevented));
+}
+
+function listenToSignal(
+  installed: DisposableStack,
+  signal: EndingSignal,
+  listener: () => void,
+): void {
+  // With one listener the runtime takes all these signals over, so an ignored one needs one too.
+  const effective = isIgnored(signal) ? () => {} : listener;
+  Deno.addSignalListener(signal, effective);
+  installed.defer(() => Deno.removeSignalListener(signal, effective));
+}
+
+function isIgnored(signal: EndingSignal): boolean {
+  const number = new Map(SIGNALS).get(signal)!;
+  return (ignoredSignals() & (1n << BigInt(number - 1))) !== 0n;
+}
+
+/** The signals that were ignored when the program began, as far as it may be known without asking. */
+function ignoredSignals(): bigint {
+  const path = "/proc/self/status";
+  if (Deno.build.os !== "linux") return 0n;
+  if (Deno.permissions.querySync({ name: "read", path }).state !== "granted") return 0n;
+  try {
+    const mask = /^SigIgn:\s*([0-9a-f]+)/m.exec(Deno.readTextFileSync(path));
+    return BigInt(`0x${mask?.[1] ?? "0"}`);
+  } catch {
+    return 0n;
+  }
+}

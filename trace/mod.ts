@@ -1,0 +1,31 @@
+/**
+ * A flight recorder for flows: it keeps the last steps of a program in memory, with what is in flight, and
+ * writes them to a file when something fails, on demand, or when the program dies.
+ *
+ * @module
+ */
+export { traceConfigFromEnv, type TraceConfigFromEnvOptions } from "./trace_config.ts";
+export type { RedactTrace } from "./payload.ts";
+export type { TraceClock, TraceFlush, TraceRecorderOptions } from "./recorder_options.ts";
+export { TraceRecorder } from "./trace_recorder.ts";
+export { type CrashFlushOptions, installCrashFlush } from "./install_crash_flush.ts";
+export { validateInvocation } from "./validate_invocation.ts";
+export {
+  TraceFileError,
+  type TraceFileErrorDetails,
+  type TraceFileErrorKind,
+} from "./trace_file_error.ts";
+export { hashJsonText, hashValue } from "./hash_value.ts";
+export { readTrace } from "./read_trace.ts";
+export { resolveTraceCall, type TraceCall } from "./resolve_trace_call.ts";
+export {
+  type ExecuteTraceCall,
+  replayTrace,
+  type ReplayTraceOptions,
+  type TraceCallContext,
+  type TraceReplay,
+  type TraceReplayOutcome,
+  type TraceStepReplay,
+} from "./replay_trace.ts";
+export { type ChromeTrace, type ChromeTraceEvent, toChromeTrace } from "./to_chrome_trace.ts";
+export type * from "./types.ts";

@@ -1,0 +1,178 @@
+import { rawJsonText, stringifyVisiting } from "../_internal/visit_json.ts";
+import { parseJson } from "../_internal/wire_json/parse_json.ts";
+import type { ValidationIssue } from "./types.ts";
+
+/**
+ * Replaces a value before it is kept or hashed. Gets every member of an input or output, objects before
+ * their members, with a path such as `$.env.TOKEN`, and returns what is to be kept. Gets the messages of
+ * errors and issues too, as `$.error.message`, `$.error.details[1].message` and
+ * `$.validation_issues[0].message`. Where it throws, a mask is kept.
+ */
+export type RedactTrace = (value: unknown, path: string) => unknown;
+
+/** Which of its two values a step could not record. */
+export type ValueName = "input" | "output";
+
+/** The code of an issue that says why a value has no digest of its own. */
+const NOT_JSON = "not_json";
+const MASK = "[redaction failed]";
+
+/**
+ * The JSON text of a value as it is now, redacted; or an issue that names the place where it is no JSON
+ * (W-TRC-12). No value at all is `null`.
+ */
+export function takeText(
+  value: unknown,
+  what: ValueName,
+  redact: RedactTrace | undefined,
+): string | ValidationIssue {
+  let text: string | undefined;
+  try {
+    text = JSON.stringify(value);
+  } catch (error) {
+    return locate(value, what) ?? notJson(what, "", `it has no JSON text (${nameOf(error)})`);
+  }
+  if (text === undefined) {
+    return value === undefined
+      ? "null"
+      : locate(value, what) ?? notJson(what, "", "it has no JSON text");
+  }
+  // What JSON changes without a word leaves one of these; looking is cheap.
+  if (text.includes("null") || text.includes("\\ud")) {
+    const problem = locate(value, what);
+    if (problem !== undefined) return problem;
+  }
+  return redact === undefined ? text : redactText(text, redact);
+}
+
+/** An issue with a value that has no JSON text. It never quotes the value, which may be a secret. */
+export function notJson(what: ValueName, path: string, reason: string): ValidationIssue {
+  return { code: NOT_JSON, path, message: `the ${what} cannot be recorded: ${reason}` };
+}
+
+/** A message as it is to be kept. */
+export function redactMessage(
+  message: string,
+  path: string,
+  redact: RedactTrace | undefined,
+): string {
+  if (redact === undefined) return message;
+  const kept = replace(message, path, redact);
+  return typeof kept === "string" ? kept : MASK;
+}
+
+function redactText(text: string, redact: RedactTrace): string {
+  try {
+    const kept = stringifyVisiting(parseJson(text), (value, path) => replace(value, path, redact));
+    if (kept !== undefined) return kept;
+  } catch { /* What the redactor made is no JSON; nothing of the value may be kept then. */ }
+  return JSON.stringify(MASK);
+}
+
+function replace(value: unknown, path: string, redact: RedactTrace): unknown {
+  try {
+    const kept = redact(value, path);
+    if (kept === value || !(kept instanceof Promise)) return kept;
+    // Nothing waits for it here, and nobody else would hear of its rejection.
+    kept.catch(() => {});
+    return MASK;
+  } catch {
+    return MASK;
+  }
+}
+
+/** Where a walk through a value stands. */
+interface Place {
+  readonly what: ValueName;
+  /** The keys on the way here. */
+  readonly keys: string[];
+  /** The objects on the way here. */
+  readonly holders: object[];
+}
+
+function locate(value: unknown, what: ValueName): ValidationIssue | undefined {
+  try {
+    return walk(value, { what, keys: [], holders: [] });
+  } catch (error) {
+    // Nested too deep even for this walk, or a proxy that answers nothing.
+    return notJson(what, "", `it cannot be looked through (${nameOf(error)})`);
+  }
+}
+
+function walk(member: unknown, place: Place): ValidationIssue | undefined {
+  let value = member;
+  try {
+    value = answerOf(member, place.keys.at(-1) ?? "");
+  } catch (error) {
+    return problemAt(place, `its toJSON method threw ${nameOf(error)}`);
+  }
+  switch (typeof value) {
+    case "bigint":
+      return problemAt(place, "a BigInt is not JSON; write it as a string");
+    case "number":
+      return Number.isFinite(value) ? undefined : problemAt(place, `${value} is not JSON`);
+    case "string":
+      return value.isWellFormed() ? undefined : problemAt(place, "a lone surrogate is not UTF-8");
+    case "function":
+    case "symbol":
+      // As a member it is left out, as everywhere in JavaScript.
+      return place.keys.length === 0
+        ? problemAt(place, `a ${typeof value} is not JSON`)
+        : undefined;
+    case "object":
+      return value === null || rawJsonText(value) !== undefined
+        ? undefined
+        : walkMembers(value, place);
+  }
+}
+
+function walkMembers(value: object, place: Place): ValidationIssue | undefined {
+  const { keys, holders } = place;
+  const depth = holders.indexOf(value);
+  if (depth !== -1) {
+    const target = pointerOf(keys.slice(0, depth));
+    return problemAt(place, `it leads back to ${target === "" ? "the whole" : target}`);
+  }
+  holders.push(value);
+  for (const key of Object.keys(value)) {
+    keys.push(key);
+    const problem = key.isWellFormed()
+      ? walkMember(value, key, place)
+      : problemAt(place, "a lone surrogate in its name is not UTF-8");
+    if (problem !== undefined) return problem;
+    keys.pop();
+  }
+  holders.pop();
+}
+
+function walkMember(holder: object, key: string, place: Place): ValidationIssue | undefined {
+  let member: unknown;
+  try {
+    member = (holder as Record<string, unknown>)[key];
+  } catch (error) {
+    return problemAt(place, `reading it threw ${nameOf(error)}`);
+  }
+  return walk(member, place);
+}
+
+/** What `JSON.stringify` asks an object for before it looks inside. */
+function answerOf(value: unknown, key: string): unknown {
+  if (typeof value !== "object" || value === null || !("toJSON" in value)) return value;
+  return typeof value.toJSON === "function" ? value.toJSON(key) : value;
+}
+
+function problemAt({ what, keys }: Place, reason: string): ValidationIssue {
+  return notJson(what, pointerOf(keys), reason);
+}
+
+/** A JSON pointer (RFC 6901). */
+function pointerOf(keys: readonly string[]): string {
+  return keys.map((key) => {
+    return `/${key.toWellFormed().replaceAll("~", "~0").replaceAll("/", "~1")}`;
+  }).join("");
+}
+
+/** The kind of an error; its message may hold a secret. */
+function nameOf(error: unknown): string {
+  return error instanceof Error ? error.name : `a ${typeof error}`;
+}

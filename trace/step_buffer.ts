@@ -1,0 +1,123 @@
+import type { RecordedStep, RecordedValue } from "./recorded_step.ts";
+
+/** A character of a JavaScript string takes two bytes, or one; two is what it may cost. */
+const BYTES_PER_CHARACTER = 2;
+
+/** The bounds of a {@linkcode StepBuffer}. */
+export interface StepBounds {
+  /** How many ended steps are kept. */
+  readonly bufferSize: number;
+  /** How many bytes of text all steps hold at most. */
+  readonly bufferBytes: number;
+  /** Whether giving up the text of an input loses anything. */
+  readonly captureInputs: boolean;
+}
+
+/**
+ * The newest steps that have ended (TRC-10), in the order in which they did, and the account of all text
+ * that steps hold, those in flight too. One bound drops steps, the other texts; a text that is given up
+ * leaves its digest.
+ */
+export class StepBuffer {
+  /** How many steps are no longer here. */
+  droppedSteps = 0;
+  /** How many bytes of captured input were given up. */
+  droppedBytes = 0;
+  readonly #bounds: StepBounds;
+  /** The step that was pushed as number n is in slot n modulo the size. */
+  readonly #slots: RecordedStep[] = [];
+  #pushed = 0;
+  /** All steps that were pushed before this one have no text. */
+  #firstWithText = 0;
+  #heldBytes = 0;
+
+  constructor(bounds: StepBounds) {
+    this.#bounds = bounds;
+  }
+
+  /** How many bytes of text the steps hold. */
+  get heldBytes(): number {
+    return this.#heldBytes;
+  }
+
+  /** How many steps are here. */
+  get size(): number {
+    return this.#slots.length;
+  }
+
+  /**
+   * Lets a step hold the text of its input or output. Older texts make room for it; if they cannot, since
+   * the rest belongs to steps in flight, it is itself given up.
+   */
+  hold(step: RecordedStep, value: RecordedValue, text: string): void {
+    const bytes = text.length * BYTES_PER_CHARACTER;
+    value.text = text;
+    this.#heldBytes += bytes;
+    if (this.#heldBytes > this.#bounds.bufferBytes) this.#makeRoom(step, value);
+  }
+
+  /** Takes a step that has ended. */
+  push(step: RecordedStep): void {
+    const { bufferSize } = this.#bounds;
+    if (bufferSize === 0) return this.#drop(step);
+    const slot = this.#pushed % bufferSize;
+    const oldest = this.#slots[slot];
+    if (oldest !== undefined) this.#drop(oldest);
+    this.#slots[slot] = step;
+    this.#pushed++;
+  }
+
+  /** The steps, the oldest first. */
+  all(): RecordedStep[] {
+    const start = this.#pushed % Math.max(1, this.#bounds.bufferSize);
+    if (this.#slots.length < this.#bounds.bufferSize) return [...this.#slots];
+    return [...this.#slots.slice(start), ...this.#slots.slice(0, start)];
+  }
+
+  /** Computes all digests, and gives up the texts that were needed for them only. */
+  settle(steps: readonly RecordedStep[]): void {
+    for (const step of steps) {
+      if (!this.#bounds.captureInputs) this.#giveUp(step, step.input);
+      if (step.output !== undefined) this.#giveUp(step, step.output);
+    }
+  }
+
+  #makeRoom(step: RecordedStep, value: RecordedValue): void {
+    const { bufferSize, bufferBytes } = this.#bounds;
+    const oldest = this.#pushed - this.#slots.length;
+    this.#firstWithText = Math.max(this.#firstWithText, oldest);
+    while (this.#heldBytes > bufferBytes && this.#firstWithText < this.#pushed) {
+      this.#strip(this.#slots[this.#firstWithText++ % bufferSize]!);
+    }
+    if (this.#heldBytes > bufferBytes) this.#giveUpCounted(step, value);
+  }
+
+  #strip(step: RecordedStep): void {
+    if (step.output !== undefined) this.#giveUp(step, step.output);
+    this.#giveUpCounted(step, step.input);
+  }
+
+  #giveUpCounted(step: RecordedStep, value: RecordedValue): void {
+    if (this.#bounds.captureInputs && value === step.input && value.text !== undefined) {
+      this.droppedBytes += value.text.length * BYTES_PER_CHARACTER;
+      step.inputDropped = true;
+    }
+    this.#giveUp(step, value);
+  }
+
+  #giveUp(step: RecordedStep, value: RecordedValue): void {
+    this.#release(value);
+    const problem = value.giveUp();
+    if (problem !== undefined) step.addIssues([problem]);
+  }
+
+  #drop(step: RecordedStep): void {
+    this.droppedSteps++;
+    this.#release(step.input);
+    if (step.output !== undefined) this.#release(step.output);
+  }
+
+  #release(value: RecordedValue): void {
+    if (value.text !== undefined) this.#heldBytes -= value.text.length * BYTES_PER_CHARACTER;
+  }
+}

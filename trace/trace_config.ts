@@ -1,0 +1,127 @@
+import { VERSION } from "../_internal/version.ts";
+import type { TraceConfig, TraceMode } from "./types.ts";
+
+const MODES: readonly string[] = ["off", "on", "always"] satisfies TraceMode[];
+
+const DEFAULTS: TraceConfig = {
+  mode: "on",
+  outPath: "trace.json",
+  bufferSize: 20,
+  bufferBytes: 16 * 1024 * 1024,
+  captureInputs: false,
+  extras: true,
+  maxSnapshots: 10,
+  runnerVersion: VERSION,
+};
+
+/** Options of {@linkcode traceConfigFromEnv}. */
+export interface TraceConfigFromEnvOptions {
+  /**
+   * What the names of the variables begin with. `"GREENTIC_"` takes the seed's.
+   *
+   * @default {"TAFFRAIL_"}
+   */
+  prefix?: string;
+  /**
+   * Looks up a variable; undefined when it is not set. By default the environment, as far as the program
+   * may read it without being asked.
+   */
+  env?: (name: string) => string | undefined;
+}
+
+/**
+ * The configuration that the environment asks for (TRC-1, TRC-3). With the prefix `TAFFRAIL_`:
+ *
+ * | Variable | Sets |
+ * | --- | --- |
+ * | `TAFFRAIL_TRACE` | `mode`: `off`, `on` or `always` |
+ * | `TAFFRAIL_TRACE_OUT` | `outPath` |
+ * | `TAFFRAIL_TRACE_CAPTURE_INPUTS` | `captureInputs`, only if it is exactly `1` |
+ * | `TAFFRAIL_TRACE_BUFFER_SIZE` | `bufferSize` |
+ * | `TAFFRAIL_TRACE_BUFFER_BYTES` | `bufferBytes` |
+ * | `GIT_SHA`, else `GITHUB_SHA` | `gitSha`, trimmed; an empty `GIT_SHA` hides `GITHUB_SHA` |
+ *
+ * In the seed `TRACE_OUT` wins over a command line's path, and a command line's choice to capture inputs
+ * wins over the environment (TRC-2); a program that has such options says so by the order in which it
+ * spreads the two.
+ *
+ * **Permissions**: `--allow-env` for these variables. One that may not be read counts as not set, and
+ * nobody is asked.
+ *
+ * @param options The prefix.
+ * @returns The configuration, whole.
+ * @throws {TypeError} If the mode is none.
+ * @throws {RangeError} If a number is none.
+ *
+ * @example Usage
+ * ```ts
+ * import { traceConfigFromEnv } from "@taffrail/taffrail/trace";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const variables: Record<string, string> = {
+ *   GREENTIC_TRACE_OUT: "/tmp/t.json",
+ *   GREENTIC_TRACE_CAPTURE_INPUTS: "true",
+ *   GIT_SHA: " 1c0ffee\n",
+ * };
+ * const config = traceConfigFromEnv({ prefix: "GREENTIC_", env: (name) => variables[name] });
+ * assertEquals(config.outPath, "/tmp/t.json");
+ * assertEquals(config.captureInputs, false); // not exactly "1"
+ * assertEquals(config.gitSha, "1c0ffee");
+ * ```
+ */
+export function traceConfigFromEnv(options: TraceConfigFromEnvOptions = {}): TraceConfig {
+  const { prefix = "TAFFRAIL_", env = readIfGranted } = options;
+  const config: TraceConfig = { ...DEFAULTS };
+  const mode = env(`${prefix}TRACE`);
+  if (mode !== undefined) config.mode = asMode(`${prefix}TRACE`, mode);
+  const outPath = env(`${prefix}TRACE_OUT`);
+  if (outPath !== undefined) config.outPath = outPath;
+  config.captureInputs = env(`${prefix}TRACE_CAPTURE_INPUTS`) === "1";
+  for (const [name, member] of NUMBERS) {
+    const text = env(prefix + name);
+    if (text !== undefined) config[member] = asCount(prefix + name, text);
+  }
+  const gitSha = (env("GIT_SHA") ?? env("GITHUB_SHA") ?? "").trim();
+  if (gitSha !== "") config.gitSha = gitSha;
+  return config;
+}
+
+const NUMBERS = [
+  ["TRACE_BUFFER_SIZE", "bufferSize"],
+  ["TRACE_BUFFER_BYTES", "bufferBytes"],
+] as const;
+
+/** What is not said is as by default; what is said is checked. */
+export function completeConfig(config: Partial<TraceConfig> = {}): TraceConfig {
+  const said = Object.entries(config).filter(([, value]) => value !== undefined);
+  const complete: TraceConfig = { ...DEFAULTS, ...Object.fromEntries(said) };
+  asMode("mode", complete.mode);
+  for (const name of ["bufferSize", "bufferBytes", "maxSnapshots"] as const) {
+    if (isCount(complete[name])) continue;
+    throw new RangeError(
+      `Cannot record with ${name} ${complete[name]}: give a whole number from 0`,
+    );
+  }
+  return complete;
+}
+
+function asMode(name: string, text: string): TraceMode {
+  if (MODES.includes(text)) return text as TraceMode;
+  throw new TypeError(`Cannot use ${name} "${text}": give one of ${MODES.join(", ")}`);
+}
+
+function asCount(name: string, text: string): number {
+  const value = /^\d+$/.test(text) ? Number(text) : NaN;
+  if (isCount(value)) return value;
+  throw new RangeError(`Cannot use ${name} "${text}": give a whole number from 0`);
+}
+
+function isCount(value: number): boolean {
+  return Number.isSafeInteger(value) && value >= 0;
+}
+
+/** A trace is not worth a question to the user. */
+function readIfGranted(name: string): string | undefined {
+  const { state } = Deno.permissions.querySync({ name: "env", variable: name });
+  return state === "granted" ? Deno.env.get(name) : undefined;
+}

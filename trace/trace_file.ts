@@ -1,0 +1,170 @@
+import { crc32 } from "../_internal/crc32.ts";
+import { lookAtSync } from "../_internal/directories.ts";
+import type { FileHandle, FileInfo, FilePort } from "../_internal/file_port.ts";
+import { basename, dirname, join } from "../_internal/path.ts";
+import { readRangeSync } from "../_internal/tail.ts";
+import { reasonOf, TraceFileError } from "./trace_file_error.ts";
+import { sweepBeside, writeTraceFile, writeTraceFileSync } from "./write_trace_file.ts";
+
+/** One state of a recorder, ready to be written. */
+export interface TraceState {
+  readonly bytes: Uint8Array;
+  /** The number of this state among all that were made: the greatest is the newest. */
+  readonly order: number;
+  /** How many failures it comes after, if it is the state after a failure. */
+  readonly failures: number | undefined;
+}
+
+/** What a {@linkcode TraceFile} knows about the state that it wrote last. */
+interface Written {
+  readonly order: number;
+  readonly failures: number | undefined;
+  readonly length: number;
+  readonly checksum: number;
+  readonly snapshot: number;
+  /** Whether a numbered file holds it too, or none is to. */
+  isKept: boolean;
+}
+
+/**
+ * The file of a recorder. It always holds the newest state; the first failures are kept as numbered files
+ * beside it when a later state takes their place (W-TRC-4).
+ */
+export class TraceFile {
+  /** Where the newest state is. */
+  readonly path: string;
+  readonly #port: FilePort;
+  readonly #maxSnapshots: number;
+  #last: Written | undefined;
+  #snapshots = 0;
+  #kept = 0;
+  #isSwept = false;
+
+  constructor(port: FilePort, { path, maxSnapshots }: { path: string; maxSnapshots: number }) {
+    this.#port = port;
+    this.path = path;
+    this.#maxSnapshots = maxSnapshots;
+  }
+
+  /** How many states have been written. */
+  get snapshots(): number {
+    return this.#snapshots;
+  }
+
+  /** Writes a state, unless a newer one stands there when it is ready. */
+  async write(state: TraceState): Promise<void> {
+    try {
+      await writeTraceFile(this.#portFor(state), { path: this.path, bytes: state.bytes });
+    } catch (error) {
+      if (!isOvertaken(error)) throw error;
+    }
+  }
+
+  /** {@linkcode TraceFile.write}, blocking. */
+  writeSync(state: TraceState): void {
+    writeTraceFileSync(this.#portFor(state), { path: this.path, bytes: state.bytes });
+  }
+
+  /** The file system, with all that belongs to one replacement around its rename. */
+  #portFor(state: TraceState): FilePort {
+    return new RenamePort(this.#port, (rename) => {
+      if (this.#last !== undefined && this.#last.order > state.order) throw new OvertakenError();
+      this.#keepLast(state);
+      rename();
+      this.#last = {
+        order: state.order,
+        failures: state.failures,
+        length: state.bytes.length,
+        checksum: crc32(state.bytes),
+        snapshot: ++this.#snapshots,
+        isKept: false,
+      };
+      if (!this.#isSwept) sweepBeside(this.#port, this.path);
+      this.#isSwept = true;
+    });
+  }
+
+  /** Keeps the state that stands there if it is the one after an earlier failure. */
+  #keepLast(state: TraceState): void {
+    const last = this.#last;
+    if (last === undefined || last.isKept || last.failures === undefined) return;
+    const isSameFailure = state.failures !== undefined && state.failures <= last.failures;
+    if (isSameFailure || this.#kept >= this.#maxSnapshots) return;
+    const bytes = this.#readBack(last);
+    if (bytes !== undefined) {
+      writeTraceFileSync(this.#port, { path: numbered(this.path, last.snapshot), bytes });
+      this.#kept++;
+    }
+    last.isKept = true;
+  }
+
+  /** What was written last; undefined if another recorder or person has written over it (W-TRC-3). */
+  #readBack(last: Written): Uint8Array | undefined {
+    let file: FileHandle | undefined;
+    try {
+      if (lookAtSync(this.#port, this.path)?.isFile !== true) return undefined;
+      file = this.#port.openSync(this.path, { read: true });
+      const bytes = readRangeSync(file, 0, last.length + 1);
+      const isOurs = bytes.length === last.length && crc32(bytes) === last.checksum;
+      return isOurs ? bytes : undefined;
+    } catch (cause) {
+      const message = `read ${this.path} back to keep it: ${reasonOf(cause)}`;
+      throw new TraceFileError("read", message, { path: this.path, cause });
+    } finally {
+      file?.close();
+    }
+  }
+}
+
+/** `trace.json` as `trace.3.json`. */
+function numbered(path: string, number: number): string {
+  const name = basename(path);
+  const dot = name.lastIndexOf(".");
+  const stem = dot <= 0 ? name : name.slice(0, dot);
+  return join(dirname(path), `${stem}.${number}${name.slice(stem.length)}`);
+}
+
+class OvertakenError extends Error {}
+
+function isOvertaken(error: unknown): boolean {
+  return error instanceof TraceFileError && error.cause instanceof OvertakenError;
+}
+
+/** A file system whose renames are in other hands. */
+class RenamePort implements FilePort {
+  readonly #port: FilePort;
+  readonly #around: (rename: () => void) => void;
+
+  constructor(port: FilePort, around: (rename: () => void) => void) {
+    this.#port = port;
+    this.#around = around;
+  }
+
+  openSync(path: string, options: Deno.OpenOptions): FileHandle {
+    return this.#port.openSync(path, options);
+  }
+
+  mkdirSync(path: string, options: { mode: number; recursive: boolean }): void {
+    this.#port.mkdirSync(path, options);
+  }
+
+  chmodSync(path: string, mode: number): void {
+    this.#port.chmodSync(path, mode);
+  }
+
+  renameSync(from: string, to: string): void {
+    this.#around(() => this.#port.renameSync(from, to));
+  }
+
+  removeSync(path: string): void {
+    this.#port.removeSync(path);
+  }
+
+  lstatSync(path: string): FileInfo {
+    return this.#port.lstatSync(path);
+  }
+
+  readDirSync(path: string): ReturnType<FilePort["readDirSync"]> {
+    return this.#port.readDirSync(path);
+  }
+}

@@ -1,0 +1,97 @@
+import {
+  atomicReplace,
+  atomicReplaceSync,
+  type ReplaceFailure,
+  type Replacement,
+  sweepTempsSync,
+} from "../_internal/atomic_replace.ts";
+import { lookAtSync, syncDirectorySync } from "../_internal/directories.ts";
+import type { FilePort } from "../_internal/file_port.ts";
+import { dirname } from "../_internal/path.ts";
+import { reasonOf, TraceFileError } from "./trace_file_error.ts";
+
+/** What is written, and where to. */
+export interface FileToWrite {
+  readonly path: string;
+  readonly bytes: Uint8Array;
+}
+
+/**
+ * Writes a file, whole or not at all (W-TRC-1, W-TRC-2); what fails is a {@linkcode TraceFileError} with
+ * the seed's message (TRC-15, TRC-16).
+ */
+export async function writeTraceFile(port: FilePort, file: FileToWrite): Promise<void> {
+  const created = createParents(port, file.path);
+  await atomicReplace(port, replacementOf(file));
+  syncCreated(port, file.path, created);
+}
+
+/** {@linkcode writeTraceFile}, blocking. */
+export function writeTraceFileSync(port: FilePort, file: FileToWrite): void {
+  const created = createParents(port, file.path);
+  atomicReplaceSync(port, replacementOf(file));
+  syncCreated(port, file.path, created);
+}
+
+/** Removes what killed processes left beside a file. That is no part of writing and never fails. */
+export function sweepBeside(port: FilePort, path: string): void {
+  try {
+    sweepTempsSync(port, dirname(path));
+  } catch { /* What is left is swept another time. */ }
+}
+
+function replacementOf({ path, bytes }: FileToWrite): Replacement {
+  return { path, bytes, toError };
+}
+
+/** Creates what is missing above the file; returns the new directories, the outermost first. */
+function createParents(port: FilePort, path: string): string[] {
+  const directory = dirname(path);
+  const missing: string[] = [];
+  try {
+    for (
+      let above = directory;
+      lookAtSync(port, above) === undefined && dirname(above) !== above;
+      above = dirname(above)
+    ) missing.unshift(above);
+    if (missing.length > 0) port.mkdirSync(directory, { mode: 0o700, recursive: true });
+  } catch (cause) {
+    const message = `failed to create ${directory}: ${reasonOf(cause)}`;
+    throw new TraceFileError("create-directory", message, { path: directory, cause });
+  }
+  return missing;
+}
+
+/** A directory survives a power cut when the one that it is in was synced. */
+function syncCreated(port: FilePort, path: string, created: readonly string[]): void {
+  try {
+    for (const directory of created.toReversed()) syncDirectorySync(port, dirname(directory));
+  } catch (cause) {
+    throw syncError(path, cause);
+  }
+}
+
+function toError({ stage, path, tempPath, cause }: ReplaceFailure): TraceFileError {
+  // What is put between here and the rename tells by itself what failed.
+  if (cause instanceof TraceFileError) return cause;
+  const reason = reasonOf(cause);
+  switch (stage) {
+    case "create-temp":
+    case "exhausted-temp-names":
+    case "write":
+    case "sync":
+      return new TraceFileError("write", `write ${tempPath}: ${reason}`, { path, cause });
+    case "rename":
+      return new TraceFileError("rename", `rename ${tempPath} -> ${path}: ${reason}`, {
+        path,
+        cause,
+      });
+    case "sync-directory":
+      return syncError(path, cause);
+  }
+}
+
+function syncError(path: string, cause: unknown): TraceFileError {
+  const message = `sync the directory of ${path}: ${reasonOf(cause)}`;
+  return new TraceFileError("sync-directory", message, { path, cause });
+}
