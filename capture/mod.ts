@@ -29,7 +29,13 @@ export {
 } from "./capturing_session.ts";
 export type { InterruptedAttempt, Recording, SessionHeader } from "./capture_recorder.ts";
 export type { RedactCapture } from "./redact.ts";
-export type { DecisionLine, EffectsLine, JournalLine, SessionLine } from "./journal_line.ts";
+export type {
+  DecisionLine,
+  EffectsLine,
+  JournalLine,
+  ResumedLine,
+  SessionLine,
+} from "./journal_line.ts";
 export {
   type CaptureJournal,
   openCaptureJournal,
@@ -42,6 +48,7 @@ export {
   type RecoverCaptureOptions,
   type RecoveredCapture,
 } from "./recover_capture.ts";
+export { resumeCapture, type ResumeCaptureOptions, type ResumedCapture } from "./resume_capture.ts";
 export { parseCaptureBundle } from "./parse_capture_bundle.ts";
 export { stringifyCaptureBundle } from "./stringify_capture_bundle.ts";
 export {
