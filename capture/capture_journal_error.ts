@@ -8,6 +8,9 @@
  * - `busy`: too many lines wait already
  * - `closed`: the journal was closed
  * - `no-session`: the file holds no session that could be recovered
+ * - `damaged`: a line that others follow is damaged, so the session cannot go on
+ * - `other-session`: the session was recorded with other rules or another provenance
+ * - `diverged`: a supervisor decides otherwise than the session did
  */
 export type CaptureJournalErrorKind =
   | "io"
@@ -17,7 +20,10 @@ export type CaptureJournalErrorKind =
   | "sync"
   | "busy"
   | "closed"
-  | "no-session";
+  | "no-session"
+  | "damaged"
+  | "other-session"
+  | "diverged";
 
 /**
  * Thrown when a journal cannot be written or has nothing to recover.

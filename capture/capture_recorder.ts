@@ -57,6 +57,26 @@ export class CaptureRecorder {
     this.#header = header;
   }
 
+  /** What is known of the session before its first input. */
+  get header(): SessionHeader {
+    return this.#header;
+  }
+
+  /** Every input, those that are not decided on too. */
+  get inputs(): readonly InputRecord[] {
+    return this.#inputs;
+  }
+
+  /** Every decision. */
+  get decisions(): readonly DecisionRecord[] {
+    return this.#decisions;
+  }
+
+  /** How many inputs were decided on. */
+  get decidedInputs(): number {
+    return this.#decidedInputs;
+  }
+
   /** How many decisions are recorded. */
   get decisionCount(): number {
     return this.#decisions.length;

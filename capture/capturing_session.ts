@@ -5,6 +5,7 @@ import { computeEffectHash } from "./effects.ts";
 import { recordEvent } from "./event_record.ts";
 import type { JournalLine } from "./journal_line.ts";
 import type { CaptureJournal } from "./open_capture_journal.ts";
+import type { RecordedPast } from "./recorded_past.ts";
 import { type RedactCapture, redactEffect, redactPayload } from "./redact.ts";
 import type {
   ActionEffect,
@@ -55,6 +56,15 @@ export interface CapturingSessionOptions<S extends CapturableSupervisor>
    */
   redact?: RedactCapture;
 }
+
+/**
+ * Has a session that has seen nothing go on from a recording. It records nothing that the recording
+ * has; what it returns gives it the journal that takes the rest.
+ */
+export let takeUpRecording: <S extends CapturableSupervisor>(
+  session: CapturingSession<S>,
+  past: RecordedPast,
+) => (journal: CaptureJournal) => void;
 
 /**
  * A supervisor whose inputs and decisions are recorded, so that {@linkcode replayBundle} can prove that
@@ -110,14 +120,25 @@ export interface CapturingSessionOptions<S extends CapturableSupervisor>
 export class CapturingSession<S extends CapturableSupervisor> implements AsyncDisposable {
   /** The supervisor. What it is given directly is recorded too. */
   readonly supervisor: S;
-  readonly #recorder: CaptureRecorder;
-  readonly #journal: CaptureJournal | undefined;
+  #recorder: CaptureRecorder;
+  #journal: CaptureJournal | undefined;
   readonly #redact: RedactCapture | undefined;
   readonly #decisionLog: DecisionLog;
   /** The journal's first line, as long as it is under way. */
   #beginning: Promise<void> | undefined;
   #isTaken = false;
   #isJournalClosed = false;
+  /** What was recorded by another process, if this one takes its session up again. */
+  #past: RecordedPast | undefined;
+
+  static {
+    takeUpRecording = (session, past) => {
+      past.checkHeader(session.#recorder.header);
+      session.#past = past;
+      session.#recorder = past.recorder;
+      return (journal) => session.#journal = journal;
+    };
+  }
 
   /**
    * A session whose supervisor has seen nothing yet. It takes over the journal.
@@ -251,6 +272,7 @@ export class CapturingSession<S extends CapturableSupervisor> implements AsyncDi
   /** Takes an input before the supervisor handles it (CAP-2). */
   #record(input: SupervisorInput): void | Promise<void> {
     this.#checkOpen("record an input");
+    if (this.#past?.takesInput(input)) return;
     const record = this.#recordOf(input);
     const appended = this.#append(record);
     if (appended === undefined) return this.#recorder.addInput(record);
@@ -271,6 +293,7 @@ export class CapturingSession<S extends CapturableSupervisor> implements AsyncDi
 
   /** Records a decision that the decision log has taken (CAP-3). */
   #log(entry: DecisionLogEntry): void | Promise<void> {
+    if (this.#past?.takesDecision(entry)) return;
     if (!this.#recorder.hasUndecided) {
       throw new TypeError(
         "Cannot record a decision: its input was not recorded; " +

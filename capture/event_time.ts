@@ -18,3 +18,11 @@ export function durationOfMs(milliseconds: number): Duration {
   const secs = Math.floor(milliseconds / 1000);
   return { secs, nanos: (milliseconds - secs * 1000) * NANOS_PER_MILLISECOND };
 }
+
+/** `later - earlier`, or zero when `later` is the earlier one. */
+export function durationBetween(earlier: EventTime, later: EventTime): Duration {
+  const borrow = later.nanos < earlier.nanos ? 1 : 0;
+  const secs = later.secs - earlier.secs - borrow;
+  if (secs < 0) return { secs: 0, nanos: 0 };
+  return { secs, nanos: later.nanos - earlier.nanos + borrow * NANOS_PER_SECOND };
+}

@@ -37,8 +37,16 @@ export interface EffectsLine {
   effects: CapturedActionEffect[];
 }
 
+/** The session goes on: another process has taken it up again. */
+export interface ResumedLine {
+  /** Tells it from other lines. */
+  type: "resumed";
+  /** How many lines before it count. What may stand between them and this one is damaged. */
+  lines: number;
+}
+
 /** One line of a journal, without its number. */
-export type JournalLine = SessionLine | InputRecord | DecisionLine | EffectsLine;
+export type JournalLine = SessionLine | InputRecord | DecisionLine | EffectsLine | ResumedLine;
 
 const closed = { denyUnknownFields: true };
 
@@ -62,15 +70,21 @@ const effectsLine: Codec<EffectsLine> = struct({
   effects: array(capturedEffect),
 }, closed);
 
+const resumedLine: Codec<ResumedLine> = struct({
+  type: unitEnum(["resumed"]),
+  lines: usize,
+}, closed);
+
 const codecs = {
   session: sessionLine,
   event: inputRecord,
   completion: inputRecord,
   decision: decisionLine,
   effects: effectsLine,
+  resumed: resumedLine,
 } as unknown as Record<JournalLine["type"], Codec<JournalLine>>;
 
-const types = unitEnum(["session", "event", "completion", "decision", "effects"]);
+const types = unitEnum(["session", "event", "completion", "decision", "effects", "resumed"]);
 
 /** The text of a line: its number first, so that a line that is missing can be noticed. */
 export function encodeJournalLine(number: number, line: JournalLine): string {

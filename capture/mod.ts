@@ -30,7 +30,13 @@ export {
 export type { InterruptedAttempt, Recording, SessionHeader } from "./capture_recorder.ts";
 export type { Recovery } from "../eventlog/types.ts";
 export type { RedactCapture } from "./redact.ts";
-export type { DecisionLine, EffectsLine, JournalLine, SessionLine } from "./journal_line.ts";
+export type {
+  DecisionLine,
+  EffectsLine,
+  JournalLine,
+  ResumedLine,
+  SessionLine,
+} from "./journal_line.ts";
 export {
   type CaptureJournal,
   type FileCaptureJournal,
@@ -44,6 +50,7 @@ export {
   type RecoverCaptureOptions,
   type RecoveredCapture,
 } from "./recover_capture.ts";
+export { resumeCapture, type ResumeCaptureOptions, type ResumedCapture } from "./resume_capture.ts";
 export { parseCaptureBundle } from "./parse_capture_bundle.ts";
 export { stringifyCaptureBundle } from "./stringify_capture_bundle.ts";
 export {

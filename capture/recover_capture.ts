@@ -90,7 +90,25 @@ export async function recoverCapture(
   journalPath: string,
   options: RecoverCaptureOptions = {},
 ): Promise<RecoveredCapture> {
-  const reader = new JournalReader(options.session ?? Infinity);
+  const { recorder, damage, session } = await readCaptureJournal(journalPath, options.session);
+  return { ...recorder.recording(), damage, session };
+}
+
+/** A session as its journal has it. */
+export interface ReadCapture {
+  recorder: CaptureRecorder;
+  damage: JournalDamage | null;
+  session: number;
+  /** How many lines the file has. */
+  lines: number;
+}
+
+/** Reads a session of a journal: the last one, or the one that is wanted. */
+export async function readCaptureJournal(
+  journalPath: string,
+  wanted?: number,
+): Promise<ReadCapture> {
+  const reader = new JournalReader(wanted ?? Infinity);
   try {
     const file = await Deno.open(journalPath, { read: true });
     try {
@@ -105,9 +123,9 @@ export async function recoverCapture(
     const message = `Cannot recover ${journalPath}: ${reasonOf(cause)}`;
     throw new CaptureJournalError("io", message, { path: journalPath, cause });
   }
-  const recovered = reader.finish(options.session);
-  if (recovered !== null) return recovered;
-  const which = options.session === undefined ? "no session" : `no session ${options.session}`;
+  const read = reader.finish(wanted);
+  if (read !== null) return read;
+  const which = wanted === undefined ? "no session" : `no session ${wanted}`;
   const message = `Cannot recover ${journalPath}: ${which} begins in it`;
   throw new CaptureJournalError("no-session", message, { path: journalPath });
 }
@@ -137,13 +155,14 @@ class JournalReader {
       : { kind: "unreadable", ...place, message: `it is ${byteLength} bytes long` };
   }
 
-  finish(wanted: number | undefined): RecoveredCapture | null {
+  finish(wanted: number | undefined): ReadCapture | null {
     if (this.#recorder === null) return null;
     if (wanted !== undefined && wanted !== this.#session) return null;
     return {
-      ...this.#recorder.recording(),
+      recorder: this.#recorder,
       damage: this.#damage,
       session: this.#session,
+      lines: this.#lines,
     };
   }
 
@@ -168,12 +187,20 @@ class JournalReader {
       if (number !== this.#lines) return refuse("misnumbered", `it has the number ${number}`);
       // A session that begins behind damage is whole again.
       if (line.type === "session") return this.#begin(line);
+      if (line.type === "resumed") return this.#resume(line.lines, refuse);
       if (this.#damage !== null) return;
       const problem = this.#record(line);
       if (problem !== null) refuse("disordered", problem);
     } catch (error) {
       refuse("unreadable", reasonOf(error));
     }
+  }
+
+  /** A session that was taken up again behind damage is whole again, too. */
+  #resume(lines: number, refuse: (kind: JournalDamageKind, message: string) => void): void {
+    const used = (this.#damage?.line ?? this.#lines) - 1;
+    if (lines === used && this.#recorder !== null) this.#damage = null;
+    else refuse("disordered", `it goes on behind line ${lines}`);
   }
 
   #begin(line: JournalLine & { type: "session" }): void {
@@ -188,7 +215,7 @@ class JournalReader {
   }
 
   /** Returns what is wrong with the order of the lines, if anything is. */
-  #record(line: Exclude<JournalLine, { type: "session" }>): string | null {
+  #record(line: Exclude<JournalLine, { type: "session" | "resumed" }>): string | null {
     const recorder = this.#recorder;
     if (recorder === null) return "no session began before it";
     if (line.type === "decision") {

@@ -5,6 +5,7 @@ import {
   recoverCapture,
 } from "../capture/mod.ts";
 import { capturePaths } from "./flow/capture_paths.ts";
+import { nodeOfEvent } from "./flow/node_attempt.ts";
 
 /** Why a node had to wait. */
 export interface Deferral {
@@ -23,8 +24,9 @@ export async function readDeferrals(
   const bundle = await readJournal(capturePaths(root, runId).journal);
   if (bundle === undefined || !("inputs" in bundle)) return deferrals;
   for (const decision of bundle.decisions) {
-    const { decision: what, origin_event_id: node } = decision;
-    if ((what !== "Defer" && what !== "Skip") || node === null) continue;
+    const { decision: what, origin_event_id: event } = decision;
+    if ((what !== "Defer" && what !== "Skip") || event === null) continue;
+    const node = nodeOfEvent(event);
     const deferral = { reason: decision.reason, text: textOf(decision, bundle.config) };
     deferrals.set(node, [...deferrals.get(node) ?? [], deferral]);
   }

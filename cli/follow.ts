@@ -132,6 +132,8 @@ function detailOf(event: RunEvent): string {
     case "pipe.completed":
     case "node.completed":
       return lengthOf(event).slice(2);
+    case "node.spawned":
+      return `process ${event.pid}`;
     case "gate.passed":
       return event.gate;
     case "iteration.started":

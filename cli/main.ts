@@ -6,6 +6,7 @@
  * | --- | --- |
  * | `taffrail run FLOW` | runs the commands of a flow file in the order of their needs |
  * | `taffrail exec -- CMD…` | runs one command, and passes its input and output through |
+ * | `taffrail resume RUN` | goes on with a run whose process was killed |
  * | `taffrail ls` | lists the runs |
  * | `taffrail show RUN` | shows one run: its nodes, and the end of what a failed one printed |
  * | `taffrail follow RUN` | prints the events of a run as they come |
@@ -36,6 +37,7 @@ import { UsageError } from "./usage_error.ts";
 const VERBS = new Map<string, () => Promise<Verb>>([
   ["run", async () => (await import("./run.ts")).runVerb],
   ["exec", async () => (await import("./exec.ts")).execVerb],
+  ["resume", async () => (await import("./resume.ts")).resumeVerb],
   ["ls", async () => (await import("./ls.ts")).lsVerb],
   ["show", async () => (await import("./show.ts")).showVerb],
   ["follow", async () => (await import("./follow.ts")).followVerb],

@@ -10,6 +10,7 @@ import { COMMON_HELP, onlyOperand, readArguments, type Verb } from "./arguments.
 import { giveUpMs } from "./flow/give_up.ts";
 import { Interrupts } from "./flow/interrupts.ts";
 import { LiveReplay } from "./flow/live_replay.ts";
+import { nodeOfEvent } from "./flow/node_attempt.ts";
 import { flowProvenance } from "./flow/node_event.ts";
 import { readFlow } from "./flow/read_flow.ts";
 import { damageText, openCapture, type OpenedCapture } from "./open_capture.ts";
@@ -144,5 +145,5 @@ function printResult(
 function textOf(divergence: Divergence): string {
   const text = formatDivergence(divergence);
   if (!divergence.path.includes(".effects[")) return text;
-  return `node ${divergence.event} printed something else: ${text}`;
+  return `node ${nodeOfEvent(divergence.event)} printed something else: ${text}`;
 }

@@ -117,11 +117,11 @@ export class JsonRunView implements WholeRunView {
 /** How a node ended, in one line. */
 export function endLine(screen: Screen, id: string, end: AttemptEnd): string {
   const { termination, durationMs, exitCode, signal } = end;
-  const length = formatDuration(durationMs);
-  if (termination === "Completed") return `${screen.paint("✓", "green")} ${id}  ${length}`;
+  const length = durationMs === undefined ? "" : `  ${formatDuration(durationMs)}`;
+  if (termination === "Completed") return `${screen.paint("✓", "green")} ${id}${length}`;
   const why = describeFailure(errorKindOf(termination), {
     ...(exitCode !== undefined && { exit_code: exitCode }),
     ...(signal !== undefined && { signal }),
   });
-  return `${screen.paint("✗", "red")} ${id}  ${length}  ${why}`;
+  return `${screen.paint("✗", "red")} ${id}${length}  ${why}`;
 }

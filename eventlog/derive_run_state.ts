@@ -24,6 +24,8 @@ export interface NodeInfo {
   attempt?: number;
   /** How long the last ended attempt took, in milliseconds. */
   duration_ms?: number;
+  /** The process of the last attempt, as long as that has no end. */
+  pid?: number;
 }
 
 /** The state of a run, derived from its events. */
@@ -107,6 +109,9 @@ function applyEvent(run: RunState, nodes: Map<string, NodeInfo>, event: RunEvent
     case "node.started":
       updateNode(nodes, event, { kind: event.kind, status: "Running" });
       break;
+    case "node.spawned":
+      updateNode(nodes, event, typeof event.pid === "number" ? { pid: event.pid } : {});
+      break;
     case "node.completed":
       updateNode(nodes, event, { status: "Completed" });
       break;
@@ -129,8 +134,12 @@ function updateNode(
 ): void {
   if (typeof event.node_id !== "string") return;
   const known = nodes.get(event.node_id) ?? { id: event.node_id, status: "Running" };
+  // A process belongs to one attempt: another one, or its end, leaves it behind.
+  const { pid, ...others } = known;
+  const goesOn = change.status === undefined && pid !== undefined;
   nodes.set(event.node_id, {
-    ...known,
+    ...others,
+    ...(goesOn && { pid }),
     last_ts: event.ts,
     ...(event.attempt !== undefined && { attempt: event.attempt }),
     ...(event.duration_ms !== undefined && { duration_ms: event.duration_ms }),

@@ -8,6 +8,8 @@ import { outputPath } from "./output_path.ts";
 import type { OwnVariable } from "./parse_flow.ts";
 import { readOutputTail } from "./output_tail.ts";
 import { RecordingError } from "./recording_error.ts";
+import { attemptKey, nodeAttemptOf } from "./node_attempt.ts";
+import { identifyProcess } from "./processes.ts";
 import { type Command, type CommandEnd, runCommand } from "./run_command.ts";
 import { hashOutput } from "./output_hash.ts";
 import type { AttemptEnd, RunRecorder } from "./run_recorder.ts";
@@ -35,7 +37,7 @@ export interface CommandInvokerOptions {
   /** The run. */
   runId: string;
   /** Records the begin of the attempts. */
-  recorder: Pick<RunRecorder, "nodeStarted">;
+  recorder: Pick<RunRecorder, "nodeStarted" | "nodeSpawned">;
   /** Shows them. */
   view: Pick<RunView, "nodeStarted" | "note">;
   /** How much of each output of a node is kept. */
@@ -83,7 +85,7 @@ export class CommandInvoker implements RuntimeInvoker {
 
   /** How an attempt at a node ended; undefined when it was given up before it did. */
   takeEnd(nodeId: string, attempt: number): AttemptEnd | undefined {
-    const key = `${nodeId}#${attempt}`;
+    const key = attemptKey({ nodeId, attempt });
     const known = this.#ends.get(key);
     this.#ends.delete(key);
     this.#begun.delete(key);
@@ -99,7 +101,7 @@ export class CommandInvoker implements RuntimeInvoker {
 
   /** Whether the begin of an attempt was recorded, and nobody has taken its end. */
   hasBegun(nodeId: string, attempt: number): boolean {
-    return this.#begun.has(`${nodeId}#${attempt}`);
+    return this.#begun.has(attemptKey({ nodeId, attempt }));
   }
 
   /** Resolves when no command runs any more. */
@@ -109,14 +111,14 @@ export class CommandInvoker implements RuntimeInvoker {
 
   async #runNode(request: RunRequest): Promise<RunTermination> {
     const { flow, recorder, view } = this.#options;
-    const { eventId: nodeId, attempt } = request;
+    const { nodeId, attempt } = nodeAttemptOf(request.eventId, request.attempt);
     const node = flow.nodes.find(({ id }) => id === nodeId)!;
     const files = this.#createFiles(nodeId, attempt);
     await recorder.nodeStarted(node, attempt);
-    this.#begun.add(`${nodeId}#${attempt}`);
+    const key = attemptKey({ nodeId, attempt });
+    this.#begun.add(key);
     view.nodeStarted(node);
-    const { end, recordingError } = await this.#attempt(node, request, files);
-    const key = `${nodeId}#${attempt}`;
+    const { end, recordingError } = await this.#attempt(node, { ...request, attempt }, files);
     // The end of one that was given up is recorded already.
     if (this.#begun.has(key)) this.#ends.set(key, { nodeId, attempt, end });
     if (recordingError !== undefined) throw recordingError;
@@ -151,6 +153,7 @@ export class CommandInvoker implements RuntimeInvoker {
       failure = error;
     }
     const unfinished = finishFiles(files);
+    if (failure instanceof RecordingError) throw failure;
     if (end === undefined) return { end: hostMissing(failure) };
     const lost = end.outputError ?? unfinished;
     if (lost !== undefined) return lostOutput(node, end, lost);
@@ -193,8 +196,10 @@ export class CommandInvoker implements RuntimeInvoker {
     request: RunRequest,
     [outputFile, errorFile]: [OutputFile, OutputFile],
   ): Promise<CommandEnd> {
-    const { graceMs, hurry, passThrough } = this.#options;
-    return await runCommand(this.#command(node, request.attempt), {
+    const { graceMs, hurry, passThrough, recorder } = this.#options;
+    const { attempt } = request;
+    return await runCommand(this.#command(node, attempt), {
+      onSpawned: (pid) => recorder.nodeSpawned(node, attempt, identifyProcess(pid)),
       takeOutput: recordInto(outputFile, passThrough?.output),
       takeErrors: recordInto(errorFile, passThrough?.errors),
       timeoutMs: node.timeoutMs,

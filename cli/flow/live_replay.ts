@@ -5,6 +5,7 @@ import { CommandInvoker } from "./command_invoker.ts";
 import { findPrograms } from "./find_programs.ts";
 import { DEFAULT_CONSTRAINTS, type Flow, type FlowNode } from "./flow.ts";
 import type { Interrupts } from "./interrupts.ts";
+import { nodeAttemptOf, nodeOfEvent } from "./node_attempt.ts";
 import type { NodePayload } from "./node_event.ts";
 
 /** What a {@linkcode LiveReplay} works with. */
@@ -40,7 +41,7 @@ export class LiveReplay implements RuntimeInvoker, Disposable {
         programs: findPrograms(flow),
         root: this.#root,
         runId: "replay",
-        recorder: { nodeStarted: async () => {} },
+        recorder: { nodeStarted: async () => {}, nodeSpawned: async () => {} },
         view: { nodeStarted: () => {}, note: () => {} },
         hurry: interrupts.hurry,
         onFatal: (error) => this.#failure ??= error,
@@ -58,7 +59,8 @@ export class LiveReplay implements RuntimeInvoker, Disposable {
     if (this.#wasAborted(episodeId, attempt)) return "Aborted";
     this.attempts++;
     const termination = await this.#invoker.run(request);
-    const hash = this.#invoker.takeEnd(eventId, attempt)?.outputHash;
+    const { nodeId, attempt: number } = nodeAttemptOf(eventId, attempt);
+    const hash = this.#invoker.takeEnd(nodeId, number)?.outputHash;
     if (hash !== undefined) this.#hashes.set(eventId, hash);
     return termination;
   }
@@ -112,8 +114,10 @@ function recordedFlow(bundle: CaptureBundle, given: Flow | undefined): Flow {
     : bundle.events;
   const nodes = events
     .filter(({ kind }) => kind !== "Pump")
-    .map(({ event_id: id, payload }) => recordedNode(id, payload, given));
-  return { name: bundle.graph_id, nodes, constraints: DEFAULT_CONSTRAINTS };
+    .map(({ event_id: id, payload }) => recordedNode(nodeOfEvent(id), payload, given));
+  // A node that a resumed run has run again is there more than once.
+  const byId = new Map(nodes.map((node) => [node.id, node]));
+  return { name: bundle.graph_id, nodes: [...byId.values()], constraints: DEFAULT_CONSTRAINTS };
 }
 
 function recordedNode(id: string, bytes: number[], given: Flow | undefined): FlowNode {

@@ -1,5 +1,6 @@
-import { createEvent, type ExternalEvent, systemTimers } from "../../supervisor/mod.ts";
+import { createEvent, type EventTime, type ExternalEvent } from "../../supervisor/mod.ts";
 import type { Flow, FlowNode } from "./flow.ts";
+import { nodeEventId } from "./node_attempt.ts";
 
 /** What is recorded of a node that is to run: enough to run it again, but for secrets. */
 export interface NodePayload {
@@ -15,8 +16,11 @@ export interface NodePayload {
   timeout_ms?: number;
 }
 
-/** A node that has all it needs is an event from outside; its id is the node's. */
-export function nodeEvent({ id, run, cwd, env, timeoutMs }: FlowNode): ExternalEvent {
+/** A node that has all it needs is an event from outside, which leads to this attempt and retries of it. */
+export function nodeEvent(
+  { id, run, cwd, env, timeoutMs }: FlowNode,
+  { attempt, at }: { attempt: number; at: EventTime },
+): ExternalEvent {
   const payload: NodePayload = {
     node: id,
     run,
@@ -24,8 +28,8 @@ export function nodeEvent({ id, run, cwd, env, timeoutMs }: FlowNode): ExternalE
     env: Object.keys(env),
     ...(timeoutMs !== undefined && { timeout_ms: timeoutMs }),
   };
-  const at = systemTimers.now();
-  return createEvent({ id, kind: "Command", at, payload: JSON.stringify(payload) });
+  const eventId = nodeEventId({ nodeId: id, attempt });
+  return createEvent({ id: eventId, kind: "Command", at, payload: JSON.stringify(payload) });
 }
 
 /** The names of Pumps cannot be those of nodes. */

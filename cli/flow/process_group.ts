@@ -1,3 +1,4 @@
+import { listProcesses } from "./processes.ts";
 import { wait } from "./wait.ts";
 
 const IS_WINDOWS = Deno.build.os === "windows";
@@ -82,22 +83,7 @@ export class ProcessGroup {
  * may be never. Linux tells such zombies apart; elsewhere they end with the grace.
  */
 function hasLivingMember(group: number): boolean {
-  if (Deno.build.os !== "linux") return true;
-  try {
-    return Array.from(Deno.readDirSync("/proc"))
-      .some(({ name }) => /^\d+$/.test(name) && isLivingMember(name, group));
-  } catch {
-    return true;
-  }
-}
-
-/** `/proc/<pid>/stat` is `pid (name) state ppid pgrp …`; the name may hold anything. */
-function isLivingMember(pid: string, group: number): boolean {
-  try {
-    const stat = Deno.readTextFileSync(`/proc/${pid}/stat`);
-    const [state, , pgrp] = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
-    return Number(pgrp) === group && state !== "Z" && state !== "X";
-  } catch {
-    return false;
-  }
+  const processes = listProcesses();
+  return processes === undefined ||
+    processes.some((process) => process.group === group && !process.isZombie);
 }

@@ -3,6 +3,7 @@ import { prepareRootDirectory } from "../root_directory.ts";
 import { readRunReport, type RunReport } from "../run_report.ts";
 import { formatDuration } from "../units.ts";
 import { CommandInvoker, type CommandInvokerOptions, type RunView } from "./command_invoker.ts";
+import { writeFlowRecord } from "./flow_record.ts";
 import { Interrupts } from "./interrupts.ts";
 import { runFlow } from "./run_flow.ts";
 import { RunRecorder } from "./run_recorder.ts";
@@ -65,6 +66,7 @@ async function runRecorded(
   await runFlow(flow, {
     recorder,
     async runNodes() {
+      await writeFlowRecord(options, flow);
       const reason = await superviseNodes({ ...options, recorder, invoker, stop });
       if (fatal !== undefined) throw fatal;
       const signal = interrupts.received?.name;

@@ -22,6 +22,8 @@ export interface CommandOptions {
   takeOutput: TakeOutput;
   /** Takes its error output. */
   takeErrors: TakeOutput;
+  /** Told of its process as soon as there is one; when that rejects, the command is ended. */
+  onSpawned: (pid: number) => Promise<void>;
   /** How long it may take. */
   timeoutMs?: number | undefined;
   /** The time between SIGTERM and SIGKILL. */
@@ -33,7 +35,7 @@ export interface CommandOptions {
 }
 
 /** Why a command was ended before it ended by itself. */
-export type EarlyEnd = "timeout" | "stop" | "output";
+export type EarlyEnd = "timeout" | "stop" | "output" | "record";
 
 /** How a command ended. */
 export interface CommandEnd {
@@ -57,7 +59,7 @@ export interface CommandEnd {
  * Runs a command in a process group of its own, and resolves when it, what it has started and its
  * output have ended.
  *
- * @throws If it cannot be started.
+ * @throws If it cannot be started, or that it was cannot be recorded.
  */
 export async function runCommand(command: Command, options: CommandOptions): Promise<CommandEnd> {
   const { graceMs, stop, hurry } = options;
@@ -68,12 +70,15 @@ export async function runCommand(command: Command, options: CommandOptions): Pro
   const output = new CommandOutput(child, options);
   using early = new EarlyEnding(options);
   void output.ended.then(() => output.error === undefined || early.want("output"));
+  const recorded = options.onSpawned(child.pid);
+  recorded.catch(() => early.want("record"));
 
   await Promise.race([exit, early.wanted]);
   const endedBy = early.reason;
   const hadToEnd = await group.end({ graceMs, hurry });
   const { code, signal, at } = await exit;
   const leftOutputOpen = await output.end({ graceMs, stop, hurry });
+  await recorded;
   return {
     code,
     signal,

@@ -9,14 +9,15 @@ import {
 import type { RunTermination } from "../../supervisor/mod.ts";
 import { commandLine } from "../printable.ts";
 import type { Flow, FlowNode } from "./flow.ts";
+import type { ProcessIdentity } from "./processes.ts";
 import { RecordingError } from "./recording_error.ts";
 
 /** How an attempt ended, as it is recorded. */
 export interface AttemptEnd {
   /** How it ended. */
   termination: RunTermination;
-  /** How long it took. */
-  durationMs: number;
+  /** How long it took, where that is known. */
+  durationMs?: number;
   /** The exit code, where the command ended by itself. */
   exitCode?: number;
   /** The signal that ended it. */
@@ -36,13 +37,27 @@ export function errorKindOf(termination: Exclude<RunTermination, "Completed">): 
   return termination.Failed === "AdapterUnavailable" ? "host_missing" : "crash";
 }
 
+/** What was recorded of a run before this process goes on with it. */
+export interface RecordedBegin {
+  /** When it began. */
+  startedTs: string | undefined;
+  /** The id of its last event. */
+  lastEventId: string | undefined;
+}
+
 /** Writes the events of one run. Each is on disk before what it tells of goes on. */
 export class RunRecorder {
   readonly #log: EventLog<RunEvent>;
   readonly #startedAt = performance.now();
+  readonly #lastEventId: string | undefined;
+  /** How long it had taken when this process took it up. */
+  readonly #earlierMs: number;
 
-  constructor(log: EventLog<RunEvent>) {
+  constructor(log: EventLog<RunEvent>, { startedTs, lastEventId }: Partial<RecordedBegin> = {}) {
     this.#log = log;
+    this.#lastEventId = lastEventId;
+    const earlierMs = startedTs === undefined ? 0 : Date.now() - Date.parse(startedTs);
+    this.#earlierMs = earlierMs > 0 ? earlierMs : 0;
   }
 
   /** The run begins. */
@@ -72,12 +87,29 @@ export class RunRecorder {
     await this.#append({ type: "node.started", node_id: id, kind: "command", name, attempt });
   }
 
+  /** The process of an attempt runs. */
+  async nodeSpawned(
+    { id }: FlowNode,
+    attempt: number,
+    { pid, startTime, bootId }: ProcessIdentity,
+  ): Promise<void> {
+    await this.#append({
+      type: "node.spawned",
+      node_id: id,
+      pid,
+      ...(startTime !== undefined && { start_time: startTime }),
+      ...(bootId !== undefined && { boot_id: bootId }),
+      attempt,
+    });
+  }
+
   /** An attempt has ended. */
   async nodeEnded({ id }: FlowNode, attempt: number, end: AttemptEnd): Promise<void> {
     const { termination, durationMs, exitCode, signal, message, outputHash } = end;
+    const length = durationMs === undefined ? {} : { duration_ms: durationMs };
     if (termination === "Completed") {
       const digest = outputHash === undefined ? {} : { output_hash: outputHash };
-      const body = { node_id: id, ...digest, duration_ms: durationMs, attempt };
+      const body = { node_id: id, ...digest, ...length, attempt };
       await this.#append({ type: "node.completed", ...body });
       return;
     }
@@ -89,20 +121,22 @@ export class RunRecorder {
       node_id: id,
       error,
       ...(message !== undefined && message !== "" && { message }),
-      duration_ms: durationMs,
+      ...length,
       attempt,
     });
   }
 
   #durationMs(): number {
-    return Math.round(performance.now() - this.#startedAt);
+    return Math.round(performance.now() - this.#startedAt + this.#earlierMs);
   }
 
   async #append({ type, ...members }: EventBody): Promise<void> {
     const { runId } = this.#log;
     const ts = new Date().toISOString().replace(/\.\d+Z$/, "Z");
+    const after = this.#lastEventId;
+    const id = newEventId(after === undefined ? {} : { after });
     try {
-      await this.#log.append({ type, id: newEventId(), ts, run_id: runId, ...members });
+      await this.#log.append({ type, id, ts, run_id: runId, ...members });
     } catch (cause) {
       throw new RecordingError("log", { of: `run ${runId}`, cause });
     }

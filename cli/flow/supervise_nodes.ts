@@ -1,19 +1,22 @@
-import { CapturingSession, openCaptureJournal, writeCaptureBundle } from "../../capture/mod.ts";
 import {
-  type DecisionLogEntry,
-  PumpDriver,
-  type RunTermination,
-  Supervisor,
-  systemTimers,
-} from "../../supervisor/mod.ts";
+  CaptureJournalError,
+  CapturingSession,
+  type CapturingSessionOptions,
+  openCaptureJournal,
+  type RecoveredCapture,
+  resumeCapture,
+  writeCaptureBundle,
+} from "../../capture/mod.ts";
+import { PumpDriver, Supervisor, systemTimers, type Timers } from "../../supervisor/mod.ts";
+import { capturePaths } from "./capture_paths.ts";
 import type { CommandInvoker, RunView } from "./command_invoker.ts";
-import type { Flow, FlowNode } from "./flow.ts";
+import type { Flow } from "./flow.ts";
 import { giveUpMs } from "./give_up.ts";
 import { flowProvenance, nodeEvent, pumpEventId } from "./node_event.ts";
-import { nextReadyNode } from "./order.ts";
+import type { PastAttempts } from "./past_attempts.ts";
+import { Progress } from "./progress.ts";
 import { RecordingError } from "./recording_error.ts";
-import { type AttemptEnd, errorKindOf, type RunRecorder } from "./run_recorder.ts";
-import { capturePaths } from "./capture_paths.ts";
+import type { RunRecorder } from "./run_recorder.ts";
 
 /** What {@linkcode superviseNodes} works with. */
 export interface SuperviseOptions {
@@ -33,7 +36,22 @@ export interface SuperviseOptions {
   stop: AbortSignal;
   /** The time between SIGTERM and SIGKILL. */
   graceMs: number;
+  /** What another process left, when the run is resumed. */
+  past?: PastRun;
 }
+
+/** What a process left that began a run and died. */
+export interface PastRun {
+  /** The attempts that it began. */
+  attempts: PastAttempts;
+  /**
+   * Called when the journal has been gone through and nothing new has begun. What it throws is thrown
+   * as it is, and nothing begins.
+   */
+  onRecovered: (recovered: RecoveredCapture) => Promise<void>;
+}
+
+type Session = CapturingSession<Supervisor>;
 
 /**
  * Has the supervisor run the nodes of a flow, each when those it needs have completed and the
@@ -43,40 +61,74 @@ export interface SuperviseOptions {
  * @returns Why not all has completed; undefined when it has.
  */
 export async function superviseNodes(options: SuperviseOptions): Promise<string | undefined> {
-  const { flow, root, runId, invoker } = options;
-  const progress = new Progress(options);
-  const paths = capturePaths(root, runId);
-  try {
-    const session: Session = new CapturingSession({
-      graphId: flow.name,
-      mode: "concurrent",
-      constraints: flow.constraints,
-      decisionLog: progress,
-      // After the first failure nothing more is started, retries included.
-      invoker: { run: (request) => progress.failed ? "Aborted" : invoker.run(request) },
-      createSupervisor: (supervisorOptions) => new Supervisor(supervisorOptions),
-      runtimeProvenance: await flowProvenance(flow),
-      journal: openCaptureJournal(paths.journal, { durability: "disk" }),
-      timers: systemTimers,
-      deadlineGraceMs: giveUpMs(options.graceMs),
-      signal: options.stop,
+  const { runId, invoker, past } = options;
+  const progress = new Progress({ ...options, past: past?.attempts });
+  let refusal: unknown;
+  const onRecovered = async (recovered: RecoveredCapture) => {
+    await past?.onRecovered(recovered).catch((error) => {
+      refusal = error;
+      throw error;
     });
-    await feed(session, progress, options.stop).finally(() => session.close());
-    await writeCaptureBundle(paths.bundle, session.intoBundle());
+    progress.restore(recovered);
+  };
+  try {
+    const { session, timers } = await openSession(options, progress, onRecovered);
+    await feed(session, progress, { stop: options.stop, timers }).finally(() => session.close());
+    await writeCaptureBundle(capturePaths(options.root, runId).bundle, session.intoBundle());
   } catch (cause) {
     await invoker.settled();
-    if (cause instanceof RecordingError) throw cause;
+    const isRefused = past !== undefined && (cause === refusal || cause === options.stop.reason);
+    if (cause instanceof RecordingError || isRefused || cannotBeResumed(cause)) throw cause;
     await progress.recordUndecidedEnds();
     throw new RecordingError("capture", { of: `the decisions of run ${runId}`, cause });
   }
   return progress.reason;
 }
 
-type Session = CapturingSession<Supervisor>;
+/** Whether it is the journal that cannot be gone on with: nothing was begun. */
+function cannotBeResumed(cause: unknown): boolean {
+  const kinds = ["no-session", "damaged", "other-session", "diverged"];
+  return cause instanceof CaptureJournalError && kinds.includes(cause.kind);
+}
+
+/** A new session, or the one that the run's journal has, which goes on. */
+async function openSession(
+  options: SuperviseOptions,
+  progress: Progress,
+  onRecovered: (recovered: RecoveredCapture) => Promise<void>,
+): Promise<{ session: Session; timers: Timers }> {
+  const { flow, invoker } = options;
+  const journalPath = capturePaths(options.root, options.runId).journal;
+  const common: CapturingSessionOptions<Supervisor> = {
+    graphId: flow.name,
+    mode: "concurrent",
+    constraints: flow.constraints,
+    decisionLog: progress,
+    // After the first failure nothing more is started, retries included.
+    invoker: { run: (request) => progress.failed ? "Aborted" : invoker.run(request) },
+    createSupervisor: (supervisorOptions) => new Supervisor(supervisorOptions),
+    runtimeProvenance: await flowProvenance(flow),
+    timers: systemTimers,
+    deadlineGraceMs: giveUpMs(options.graceMs),
+    signal: options.stop,
+  };
+  if (options.past === undefined) {
+    const journal = openCaptureJournal(journalPath, { durability: "disk" });
+    return { session: new CapturingSession({ ...common, journal }), timers: systemTimers };
+  }
+  const resumed = await resumeCapture({ ...common, journalPath, durability: "disk", onRecovered });
+  return { session: resumed.session, timers: resumed.timers ?? systemTimers };
+}
 
 /** Hands over each node that becomes ready, until nothing more can become so. */
-async function feed(session: Session, progress: Progress, stop: AbortSignal): Promise<void> {
+async function feed(
+  session: Session,
+  progress: Progress,
+  { stop, timers }: { stop: AbortSignal; timers: Timers },
+): Promise<void> {
   const { supervisor } = session;
+  // A run that had failed already only gets its end: nothing that waits may be started.
+  if (progress.failed !== undefined) return await progress.recordOutputs(session);
   const stopped = new Promise<boolean>((resolve) => {
     stop.addEventListener("abort", () => resolve(true), { once: true });
   });
@@ -87,13 +139,15 @@ async function feed(session: Session, progress: Progress, stop: AbortSignal): Pr
     rest.resolve();
     rest = Promise.withResolvers();
   });
-  using pump = new PumpDriver({ supervisor, timers: systemTimers, eventId: pumpEventId });
+  using pump = new PumpDriver({ supervisor, timers, eventId: pumpEventId });
   while (!stop.aborted && progress.failed === undefined) {
     const rested = rest.promise;
     await progress.recordOutputs(session);
-    const node = progress.takeReady();
-    if (node !== undefined) await session.onEvent(nodeEvent(node)).catch(unlessAborted(stop));
-    else if (progress.isDone || await Promise.race([stopped, quiet(pump, rested)])) break;
+    const ready = progress.takeReady();
+    if (ready !== undefined) {
+      const event = nodeEvent(ready.node, { attempt: ready.attempt, at: timers.now() });
+      await session.onEvent(event).catch(unlessAborted(stop));
+    } else if (progress.isDone || await Promise.race([stopped, quiet(pump, rested)])) break;
   }
   pump.stop();
   await supervisor.idle();
@@ -112,91 +166,4 @@ function unlessAborted(stop: AbortSignal): (error: unknown) => void {
   return (error) => {
     if (!stop.aborted) throw error;
   };
-}
-
-/** What has become of the nodes, as the supervisor decides it. */
-class Progress {
-  /** The first node that did not complete. */
-  failed: { id: string; termination: Exclude<RunTermination, "Completed"> } | undefined;
-  readonly #options: SuperviseOptions;
-  readonly #started = new Set<string>();
-  readonly #completed = new Set<string>();
-  /** Outputs of completed nodes that the capture has not yet, by the index of their decision. */
-  readonly #outputs = new Map<number, string>();
-  #decisions = 0;
-
-  constructor(options: SuperviseOptions) {
-    this.#options = options;
-  }
-
-  get isDone(): boolean {
-    return this.#completed.size === this.#options.flow.nodes.length;
-  }
-
-  /** Why not all nodes have completed; undefined when they have. */
-  get reason(): string | undefined {
-    if (this.failed !== undefined && this.failed.termination !== "Aborted") {
-      return `node ${this.failed.id} failed: ${errorKindOf(this.failed.termination)}`;
-    }
-    return this.isDone ? undefined : "cancelled";
-  }
-
-  takeReady(): FlowNode | undefined {
-    const done = { started: this.#started, completed: this.#completed };
-    const node = nextReadyNode(this.#options.flow.nodes, done);
-    if (node !== undefined) this.#started.add(node.id);
-    return node;
-  }
-
-  /**
-   * Takes a decision. When an end is decided on, the capture journal has it; only then it goes to
-   * the event log.
-   */
-  async log(entry: DecisionLogEntry): Promise<void> {
-    const index = this.#decisions++;
-    const { originEventId: nodeId, attemptTermination: termination } = entry;
-    if (nodeId === null || termination === null) return;
-    const node = this.#options.flow.nodes.find(({ id }) => id === nodeId)!;
-    await this.#attemptEnded(node, { index, entry, termination });
-    if (entry.decision !== "Finish") return;
-    if (termination === "Completed") this.#completed.add(nodeId);
-    else this.failed ??= { id: nodeId, termination };
-  }
-
-  /** Gives the capture the digests of outputs whose decisions it has taken. */
-  async recordOutputs(session: Session): Promise<void> {
-    for (const [index, hash] of this.#outputs) {
-      if (index >= session.decisionCount) continue;
-      this.#outputs.delete(index);
-      const value = { String: hash };
-      await session.setEffects(index, [{ kind: "output", writes: [{ key: "stdout", value }] }]);
-    }
-  }
-
-  /** Attempts whose ends nobody decides on any more, as the capture cannot be written. */
-  async recordUndecidedEnds(): Promise<void> {
-    const { invoker, recorder, view, flow } = this.#options;
-    for (const { nodeId, attempt, end } of invoker.takeEnds()) {
-      const node = flow.nodes.find(({ id }) => id === nodeId)!;
-      await recorder.nodeEnded(node, attempt, end);
-      view.nodeEnded(node, end);
-    }
-  }
-
-  async #attemptEnded(
-    node: FlowNode,
-    end: { index: number; entry: DecisionLogEntry; termination: RunTermination },
-  ): Promise<void> {
-    const { invoker, recorder, view } = this.#options;
-    const { index, entry, termination } = end;
-    // A retry counts itself already.
-    const attempt = entry.retry_count + (entry.decision === "Finish" ? 1 : 0);
-    // One that was refused has no begin in the log either.
-    if (!invoker.hasBegun(node.id, attempt)) return;
-    const known = invoker.takeEnd(node.id, attempt);
-    const attemptEnd: AttemptEnd = { durationMs: 0, ...known, termination };
-    if (attemptEnd.outputHash !== undefined) this.#outputs.set(index, attemptEnd.outputHash);
-    await recorder.nodeEnded(node, attempt, attemptEnd);
-    view.nodeEnded(node, attemptEnd);
-  }
 }

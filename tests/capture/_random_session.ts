@@ -1,4 +1,4 @@
-import type { CaptureBundle } from "../../capture/mod.ts";
+import type { CaptureBundle, CaptureJournal } from "../../capture/mod.ts";
 import {
   type ConstraintsInit,
   type ErrKind,
@@ -54,6 +54,7 @@ function randomEvent(random: Random, { id, secs }: { id: string; secs: number })
 /** A serial session of random events, limits and outcomes, and the invoker that has the same outcomes. */
 export async function randomSerialSession(
   random: Random,
+  { journal }: { journal?: CaptureJournal } = {},
 ): Promise<{ bundle: CaptureBundle; newInvoker: () => FaultInvoker }> {
   const ids = Array.from({ length: random.below(20) }, (_, index) => `e${index}`);
   const outcomes = ids.map((id) => ({
@@ -68,6 +69,7 @@ export async function randomSerialSession(
   const session = newSession({
     constraints: randomConstraints(random),
     invoker: newInvoker(),
+    ...(journal && { journal }),
     ...randomBounds(random),
   });
   let secs = 0;
@@ -92,11 +94,15 @@ export async function randomSerialSession(
  * A concurrent session of random events whose attempts end in random order, by random answers, by their
  * deadlines, or never; some answer when they have been given up.
  */
-export async function randomConcurrentSession(random: Random): Promise<CaptureBundle> {
+export async function randomConcurrentSession(
+  random: Random,
+  { journal }: { journal?: CaptureJournal } = {},
+): Promise<CaptureBundle> {
   const timers = new ManualTimers();
   const open: ((termination: RunTermination) => void)[] = [];
   const session = newSession({
     mode: "concurrent",
+    ...(journal && { journal }),
     constraints: randomConstraints(random),
     timers,
     deadlineGraceMs: 1000 * random.below(3),

@@ -7,6 +7,8 @@ export type AnyEvent = RunEvent & {
   reason?: string;
   message?: string;
   duration_ms?: number;
+  attempt?: number;
+  pid?: number;
 };
 
 /** A flow of shell commands, by the ids of the nodes. */
@@ -38,8 +40,13 @@ export async function onlyRun(root: string): Promise<string> {
   return runs[0]!;
 }
 
-/** The events of a run. */
+/** The events of a run, but for those that tell of processes. */
 export function eventsOf(root: string, runId: string): AnyEvent[] {
+  return allEventsOf(root, runId).filter(({ type }) => type !== "node.spawned");
+}
+
+/** All events of a run. */
+export function allEventsOf(root: string, runId: string): AnyEvent[] {
   return [...readRunSync<AnyEvent>(root, runId)].flatMap(({ events, gaps }) => {
     if (gaps.length > 0) throw new Error(`The log has gaps: ${JSON.stringify(gaps)}`);
     return events.map(({ event }) => event);

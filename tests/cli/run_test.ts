@@ -157,7 +157,9 @@ Deno.test("taffrail run has node.started in the log before the command starts (O
     const root = `${cwd}/${ROOT}`;
     const runId = await onlyRun(root);
     const seen = (await outputOf({ root, runId }, "look.1.out")).trimEnd().split("\n");
-    assertEquals(seen.map((line) => JSON.parse(line).type), ["pipe.started", "node.started"]);
+    const types = seen.map((line) => JSON.parse(line).type);
+    // Its process is recorded as soon as there is one, so perhaps before it looks.
+    assertEquals(types.slice(0, 2), ["pipe.started", "node.started"]);
   });
 });
 

@@ -4,22 +4,24 @@ import { withTempDir } from "../_util/temp.ts";
 import { taffrail } from "./_command.ts";
 import { namesIn } from "./_runs.ts";
 
-const VERBS = ["run", "exec", "ls", "show", "follow", "replay", "diff"];
+const VERBS = ["run", "exec", "resume", "ls", "show", "follow", "replay", "diff"];
 
 /** What is called wrongly, and what is said about it. */
 const MISTAKES: { args: string[]; says: string; flow?: unknown }[] = [
   {
     args: [],
-    says: "Say what to do: taffrail run|exec|ls|show|follow|replay|diff; see taffrail --help",
+    says:
+      "Say what to do: taffrail run|exec|resume|ls|show|follow|replay|diff; see taffrail --help",
   },
   {
     args: ["shwo"],
-    says: 'There is no "shwo": taffrail run|exec|ls|show|follow|replay|diff; see taffrail --help',
+    says:
+      'There is no "shwo": taffrail run|exec|resume|ls|show|follow|replay|diff; see taffrail --help',
   },
   {
     args: ["--root", "x", "ls"],
     says:
-      'Say what to do before "--root": taffrail run|exec|ls|show|follow|replay|diff; see taffrail --help',
+      'Say what to do before "--root": taffrail run|exec|resume|ls|show|follow|replay|diff; see taffrail --help',
   },
   { args: ["ls", "--jsno"], says: "Unknown option '--jsno'; see taffrail ls --help" },
   {

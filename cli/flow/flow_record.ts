@@ -1,0 +1,181 @@
+import { dirname, join, resolve } from "node:path";
+import type { Constraints } from "../../supervisor/mod.ts";
+import type { Flow, FlowNode } from "./flow.ts";
+import { flowProvenance } from "./node_event.ts";
+import { RecordingError } from "./recording_error.ts";
+
+/** A flow as the run that it belongs to keeps it, in `flow.json`. */
+export interface FlowRecord {
+  /** The format, 1. */
+  format: 1;
+  /** The path of the flow file; null when the flow was made from a command. */
+  path: string | null;
+  /** The name. */
+  name: string;
+  /** What the recording says that was run: the digest of the nodes. */
+  provenance: string;
+  /** The constraints. */
+  constraints: Constraints;
+  /** The nodes. */
+  nodes: NodeRecord[];
+}
+
+/** A node in a {@linkcode FlowRecord}. */
+export interface NodeRecord {
+  /** Its name. */
+  id: string;
+  /** Its command. */
+  run: string[];
+  /** The nodes that it needs. */
+  needs: string[];
+  /** The names of the variables that it gets; their values are never recorded. */
+  env: string[];
+  /** Where it runs. */
+  cwd: string;
+  /** How long an attempt may take. */
+  timeout_ms?: number;
+}
+
+/** Where the flow of a run is. */
+export function flowRecordPath(root: string, runId: string): string {
+  return join(root, "runs", runId, "flow.json");
+}
+
+/**
+ * Keeps a flow with its run, mode 0600, on disk before this returns. Killed in between, there is
+ * none.
+ *
+ * @throws {RecordingError} If it cannot be written.
+ */
+export async function writeFlowRecord(
+  run: { root: string; runId: string },
+  flow: Flow,
+): Promise<void> {
+  const path = flowRecordPath(run.root, run.runId);
+  // Whoever opens the log of the run sweeps away what is called so and left behind.
+  const tempPath = `${path}.${Deno.pid}.0.tmp`;
+  try {
+    const text = `${JSON.stringify(await recordOf(flow), null, 2)}\n`;
+    await writeSynced(tempPath, new TextEncoder().encode(text));
+    await Deno.rename(tempPath, path);
+    await syncDirectory(dirname(path));
+  } catch (cause) {
+    await Deno.remove(tempPath).catch(() => {});
+    throw new RecordingError("capture", { of: `the flow of run ${run.runId}`, cause });
+  }
+}
+
+async function writeSynced(path: string, bytes: Uint8Array): Promise<void> {
+  using file = await Deno.open(path, { write: true, createNew: true, mode: 0o600 });
+  for (let rest = bytes; rest.length > 0;) {
+    const written = await file.write(rest);
+    if (written === 0) throw new Error("No space left for it");
+    rest = rest.subarray(written);
+  }
+  await file.sync();
+}
+
+/** Windows cannot sync a directory, and keeps a journal of its entries. */
+async function syncDirectory(path: string): Promise<void> {
+  if (Deno.build.os === "windows") return;
+  using directory = await Deno.open(path, { read: true });
+  await directory.sync();
+}
+
+/** Reads the flow of a run; undefined when it has none. */
+export async function readFlowRecord(
+  root: string,
+  runId: string,
+): Promise<FlowRecord | undefined> {
+  const path = flowRecordPath(root, runId);
+  let text: string;
+  try {
+    text = await Deno.readTextFile(path);
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return undefined;
+    throw error;
+  }
+  const record = parse(text);
+  if (record === undefined) throw new Error(`Cannot use ${path}: it is no flow of a run`);
+  const { format } = record;
+  if (format === 1) return record;
+  throw new Error(
+    `Cannot use ${path}: its format is ${format}, and 1 is known; use a newer taffrail`,
+  );
+}
+
+function parse(text: string): FlowRecord | undefined {
+  try {
+    const record: FlowRecord = JSON.parse(text);
+    const isWhole = Number.isSafeInteger(record.format) && Array.isArray(record.nodes) &&
+      typeof record.name === "string" && typeof record.constraints === "object";
+    return isWhole ? record : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+async function recordOf(flow: Flow): Promise<FlowRecord> {
+  const { path, name, constraints, nodes } = flow;
+  return {
+    format: 1,
+    path: path === undefined ? null : resolve(path),
+    name,
+    provenance: await flowProvenance(flow),
+    constraints,
+    nodes: nodes.map(nodeRecordOf),
+  };
+}
+
+function nodeRecordOf({ id, run, needs, env, cwd, timeoutMs }: FlowNode): NodeRecord {
+  const names = Object.keys(env).toSorted();
+  const timeout = timeoutMs === undefined ? {} : { timeout_ms: timeoutMs };
+  return { id, run, needs, env: names, cwd, ...timeout };
+}
+
+/** The flow of a command: nothing of it is in a file. */
+export function flowOfRecord({ name, constraints, nodes }: FlowRecord): Flow {
+  return {
+    name,
+    constraints,
+    nodes: nodes.map(({ id, run, needs, cwd, timeout_ms: timeoutMs }) => {
+      return { id, run, needs, env: {}, cwd, ...(timeoutMs !== undefined && { timeoutMs }) };
+    }),
+  };
+}
+
+/**
+ * The first thing in which a flow is not the recorded one, in words; undefined when there is none.
+ * Where a flow file lies now is no difference, and so where its nodes run.
+ */
+export function flowDifference(record: FlowRecord, flow: Flow): string | undefined {
+  if (record.name !== flow.name) return `its name is ${flow.name} instead of ${record.name}`;
+  const isMoved = flow.path === undefined || record.path !== resolve(flow.path);
+  const nodes = new Map(flow.nodes.map((node) => [node.id, nodeRecordOf(node)]));
+  for (const recorded of record.nodes) {
+    const node = nodes.get(recorded.id);
+    if (node === undefined) return `node ${recorded.id} is no longer in it`;
+    nodes.delete(recorded.id);
+    const { cwd } = isMoved ? recorded : node;
+    const difference = nodeDifference(recorded, { ...node, cwd });
+    if (difference !== undefined) return `node ${recorded.id} has another ${difference}`;
+  }
+  const [added] = nodes.keys();
+  if (added !== undefined) return `node ${added} is new in it`;
+  const constraint = Object.entries(record.constraints)
+    .find(([name, value]) => !isSame(value, flow.constraints[name as keyof Constraints]));
+  return constraint === undefined ? undefined : `its constraint ${constraint[0]} is another one`;
+}
+
+/** The name that a flow file has for what differs. */
+function nodeDifference(recorded: NodeRecord, node: NodeRecord): string | undefined {
+  if (!isSame(recorded.run, node.run)) return '"run"';
+  if (!isSame(recorded.needs, node.needs)) return '"needs"';
+  if (!isSame(recorded.env, node.env)) return 'list of names in "env"';
+  if (!isSame(recorded.cwd, node.cwd)) return '"cwd"';
+  return isSame(recorded.timeout_ms, node.timeout_ms) ? undefined : '"timeout"';
+}
+
+function isSame(a: unknown, b: unknown): boolean {
+  return JSON.stringify(a) === JSON.stringify(b);
+}

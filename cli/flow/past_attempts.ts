@@ -1,0 +1,114 @@
+import type { CaptureBundle, RecoveredCapture, RunTermination } from "../../capture/mod.ts";
+import type { Flow, FlowNode } from "./flow.ts";
+import type { CutAttempt } from "./left_processes.ts";
+import { attemptKey, type NodeAttempt, nodeAttemptOf } from "./node_attempt.ts";
+import { hashOutput } from "./output_hash.ts";
+import { outputPath } from "./output_path.ts";
+import { readOutputTail } from "./output_tail.ts";
+import type { LoggedAttempt, RunHistory } from "./run_history.ts";
+import type { AttemptEnd, RunRecorder } from "./run_recorder.ts";
+
+/** Says of an attempt that has no end of its own why that is. */
+const CUT_OFF = "cut off: the process that supervised it died";
+
+const MESSAGE_LINES = 20;
+const MESSAGE_CHARACTERS = 2000;
+
+/** An attempt that the capture journal knows. */
+interface JournalAttempt extends NodeAttempt {
+  /** How it ended; null when nobody has seen that. */
+  termination: RunTermination | null;
+}
+
+/** The attempts of a run that another process began: what the journal and the log tell of them. */
+export class PastAttempts {
+  readonly #run: { root: string; runId: string };
+  readonly #flow: Flow;
+  readonly #logged: RunHistory["attempts"];
+
+  constructor(run: { root: string; runId: string; flow: Flow; history: RunHistory }) {
+    this.#run = run;
+    this.#flow = run.flow;
+    this.#logged = run.history.attempts;
+  }
+
+  /**
+   * Appends to the log the ends that only the journal has: it is written first, and is the truth.
+   * Whatever else keeps records of attempts is brought up to the journal by the same recorder.
+   */
+  async recordEnds(recovered: RecoveredCapture, recorder: RunRecorder): Promise<void> {
+    for (const { nodeId, attempt, termination } of journalAttempts(recovered)) {
+      const logged = this.#logged.get(attemptKey({ nodeId, attempt }));
+      if (termination === null || logged === undefined || logged.isEnded) continue;
+      const end = await this.#endOf(logged, termination);
+      await recorder.nodeEnded(this.#nodeOf(nodeId), attempt, end);
+      logged.isEnded = true;
+      if (end.outputHash !== undefined) logged.outputHash = end.outputHash;
+    }
+  }
+
+  /** The attempts whose ends nobody has seen, and their processes. */
+  cutOff(recovered: RecoveredCapture): CutAttempt[] {
+    return journalAttempts(recovered).filter(({ termination }) => termination === null)
+      .map((attempt) => {
+        return { ...attempt, process: this.#logged.get(attemptKey(attempt))?.process };
+      });
+  }
+
+  /** How an attempt ended whose end is to be logged now; undefined when the log lacks none. */
+  takeOpenEnd(attempt: NodeAttempt, termination: RunTermination): AttemptEnd | undefined {
+    const logged = this.#logged.get(attemptKey(attempt));
+    if (logged === undefined || logged.isEnded) return undefined;
+    logged.isEnded = true;
+    return termination === "Completed" ? { termination } : { termination, message: CUT_OFF };
+  }
+
+  /** The digest of what a completed attempt printed. */
+  outputHash(attempt: NodeAttempt): string | undefined {
+    return this.#logged.get(attemptKey(attempt))?.outputHash;
+  }
+
+  /** The same as when it had ended, but for what only its process could tell. */
+  async #endOf(
+    { nodeId, attempt }: LoggedAttempt,
+    termination: RunTermination,
+  ): Promise<AttemptEnd> {
+    if (termination === "Completed") {
+      const path = outputPath(this.#run, { nodeId, attempt, stream: "out" });
+      const outputHash = await hashOutput(path).catch(() => undefined);
+      return { termination, ...(outputHash !== undefined && { outputHash }) };
+    }
+    if (termination === "Aborted") return { termination, message: CUT_OFF };
+    const path = outputPath(this.#run, { nodeId, attempt, stream: "err" });
+    const message = readOutputTail(path, MESSAGE_LINES).join("\n").slice(-MESSAGE_CHARACTERS);
+    return { termination, message };
+  }
+
+  #nodeOf(nodeId: string): FlowNode {
+    return this.#flow.nodes.find(({ id }) => id === nodeId)!;
+  }
+}
+
+/** Every attempt that was to begin, in order. */
+function journalAttempts({ bundle, interrupted }: RecoveredCapture): JournalAttempt[] {
+  const origins = originsOf(bundle);
+  const inputs = "inputs" in bundle ? bundle.inputs : [];
+  const ended = inputs.filter((input) => input.type === "completion").map((input) => {
+    const { episode_id: episodeId, attempt, termination } = input;
+    return { ...nodeAttemptOf(origins.get(episodeId)!, attempt), termination };
+  });
+  const rest = interrupted.map(({ event_id: eventId, attempt, termination }) => {
+    return { ...nodeAttemptOf(eventId, attempt), termination };
+  });
+  return [...ended, ...rest];
+}
+
+/** The events that the episodes were made for. */
+function originsOf(bundle: CaptureBundle): Map<number, string> {
+  const origins = new Map<number, string>();
+  if (!("inputs" in bundle)) return origins;
+  for (const { episode_id: episodeId, origin_event_id: eventId } of bundle.decisions) {
+    if (eventId !== null) origins.set(episodeId, eventId);
+  }
+  return origins;
+}

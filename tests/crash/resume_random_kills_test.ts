@@ -1,0 +1,223 @@
+/**
+ * A flow in real processes is killed at random moments, and resumed until it is done: the supervisor
+ * alone, whose children live on, or with every child. Nothing waits for a time that has to be right:
+ * a kill comes after a number of lines, and a moment more.
+ */
+import { assert, assertEquals } from "@std/assert";
+import { type CaptureBundle, recoverCapture } from "../../capture/mod.ts";
+import { nodeAttemptOf } from "../../cli/flow/node_attempt.ts";
+import { listProcesses, readEnvironment } from "../../cli/flow/processes.ts";
+import { verifyRun } from "../../eventlog/mod.ts";
+import { type Ended, type RunningCommand, startTaffrail, taffrail } from "../cli/_command.ts";
+import { type AnyEvent, eventsOf, onlyRun } from "../cli/_runs.ts";
+import { mixSeeds, Random } from "../_util/random.ts";
+import { longCount, seed, withTempDir } from "../_util/temp.ts";
+
+const NODES = Array.from({ length: 30 }, (_, index) => `n${String(index).padStart(2, "0")}`);
+/** Every fifth node fails so often before it succeeds. */
+const FAILURES = 2;
+
+/**
+ * What a node does: it says that it starts, works, and says that it ends. The lock is that of its
+ * processes, all of them; whoever finds it taken runs at the same time as another attempt.
+ */
+const SCRIPT = `
+file="effects/$TAFFRAIL_NODE_ID"
+exec 9>>"$file.lock"
+flock -n 9 || { echo "overlap $TAFFRAIL_ATTEMPT $$" >> "$file"; exit 9; }
+echo "start $TAFFRAIL_ATTEMPT $$" >> "$file"
+sleep "$1"
+if test "$(grep -c ^start "$file")" -le "$2"; then echo "fail $TAFFRAIL_ATTEMPT $$" >> "$file"; exit 1; fi
+echo "end $TAFFRAIL_ATTEMPT $$" >> "$file"
+`;
+
+async function writeFlow(cwd: string, random: Random): Promise<void> {
+  await Deno.mkdir(`${cwd}/effects`);
+  await Deno.writeTextFile(`${cwd}/node.sh`, SCRIPT);
+  const nodes = NODES.map((id, index) => {
+    const earlier = NODES.slice(Math.max(0, index - 6), index);
+    const needs = new Set(earlier.filter(() => random.chance(0.25)));
+    const seconds = (random.below(80) / 1000).toFixed(3);
+    const failures = index % 5 === 0 ? FAILURES : 0;
+    return [id, { run: ["sh", "node.sh", seconds, String(failures)], needs: [...needs] }];
+  });
+  const constraints = {
+    max_in_flight: 4,
+    max_retries: 3,
+    max_per_window: 8,
+    rate_window: "150ms",
+  };
+  const flow = { name: "flow", nodes: Object.fromEntries(nodes), constraints };
+  await Deno.writeTextFile(`${cwd}/flow.json`, JSON.stringify(flow));
+}
+
+/** A run below a directory. */
+interface Run {
+  cwd: string;
+  root: string;
+  random: Random;
+}
+
+/** Starts the flow and goes on with it until it is done; tells how often it was killed. */
+async function runToEnd({ cwd, root, random }: Run, mostKills: number): Promise<number> {
+  let args = ["run", "flow.json"];
+  for (let kills = 0;; kills++) {
+    await using command = startTaffrail(args, { cwd });
+    const end = kills < mostKills ? await killAtRandom(command, cwd, random) : await command.end();
+    if (end.signal !== "SIGKILL") {
+      assertEquals(end.code, 0, `${args.join(" ")}: ${end.stdout}${end.stderr}`);
+      return kills;
+    }
+    // Killed before there was anything to resume, it is begun anew.
+    const hasFlow = await exists(`${root}/runs`) && await exists(
+      `${root}/runs/${await onlyRun(root).catch(() => "-")}/flow.json`,
+    );
+    if (hasFlow) args = ["resume", "flow"];
+    else if (await exists(root)) await Deno.remove(root, { recursive: true });
+  }
+}
+
+async function exists(path: string): Promise<boolean> {
+  return await Deno.lstat(path).then(() => true, () => false);
+}
+
+/** Kills a command after some lines, and half the times what it has started, too. */
+async function killAtRandom(
+  command: RunningCommand,
+  cwd: string,
+  random: Random,
+): Promise<Ended> {
+  const lines = random.below(40);
+  const isOver = command.stdout.done;
+  while (command.stdout.text.split("\n").length <= lines) {
+    if (await Promise.race([isOver.then(() => true), command.stdout.next().catch(() => true)])) {
+      break;
+    }
+  }
+  await new Promise((resolve) => setTimeout(resolve, random.below(lines === 0 ? 500 : 30)));
+  command.kill("SIGKILL");
+  const end = await command.end();
+  if (end.signal === "SIGKILL" && random.chance(0.5)) await killChildren(cwd);
+  return end;
+}
+
+/** Kills what runs in the name of the run: each process that has its root in its environment. */
+async function killChildren(cwd: string): Promise<void> {
+  const own = (pid: number) => readEnvironment(pid).includes(`TAFFRAIL_ROOT=${cwd}/.taffrail`);
+  for (const { pid } of listProcesses()!.filter(({ pid }) => own(pid))) {
+    try {
+      Deno.kill(pid, "SIGKILL");
+    } catch { /* It has ended. */ }
+  }
+  await Promise.resolve();
+}
+
+/** What the nodes have written: `start`, `fail` and `end`, with the attempt. */
+async function effectsOf(cwd: string): Promise<Map<string, { what: string; attempt: number }[]>> {
+  const effects = new Map<string, { what: string; attempt: number }[]>();
+  for (const id of NODES) {
+    const text = await Deno.readTextFile(`${cwd}/effects/${id}`);
+    effects.set(
+      id,
+      text.trimEnd().split("\n").map((line) => {
+        const [what = "", attempt] = line.split(" ");
+        return { what, attempt: Number(attempt) };
+      }),
+    );
+  }
+  return effects;
+}
+
+/** How each attempt ended as the journal has it, by `node attempt`. */
+function endsIn(bundle: CaptureBundle): Map<string, string> {
+  assert("inputs" in bundle);
+  const origins = new Map(
+    bundle.decisions.map(({ episode_id, origin_event_id }) => [episode_id, origin_event_id]),
+  );
+  const ends = new Map<string, string>();
+  for (const input of bundle.inputs) {
+    if (input.type === "event") continue;
+    const event = origins.get(input.episode_id);
+    const { nodeId, attempt } = nodeAttemptOf(event!, input.attempt);
+    ends.set(`${nodeId} ${attempt}`, JSON.stringify(input.termination));
+  }
+  return ends;
+}
+
+const KINDS: Record<string, string> = {
+  "node.completed": '"Completed"',
+  crash: '{"Failed":"RuntimeError"}',
+  cancelled: '"Aborted"',
+};
+
+/** The log has one begin and one end of each attempt that the nodes told of, as in the journal. */
+function checkLog(events: AnyEvent[], ends: Map<string, string>, started: Set<string>): void {
+  const keyOf = ({ node_id, attempt }: AnyEvent) => `${node_id} ${attempt}`;
+  const begun = events.filter(({ type }) => type === "node.started").map(keyOf);
+  assertEquals(new Set(begun).size, begun.length);
+  for (const key of started) assert(begun.includes(key), `${key} has no begin in the log`);
+  const ended = events.filter(({ type }) => type === "node.completed" || type === "node.failed");
+  assertEquals(ended.map(keyOf).toSorted(), begun.toSorted());
+  for (const event of ended) {
+    assertEquals(KINDS[event.error?.kind ?? event.type], ends.get(keyOf(event)), keyOf(event));
+  }
+}
+
+/** All that must hold of a run that was killed and resumed, and is done. */
+async function checkRun({ cwd, root }: Run): Promise<void> {
+  const runId = await onlyRun(root);
+  const { bundle, damage } = await recoverCapture(`${root}/runs/${runId}/capture.jsonl`);
+  assertEquals(damage, null);
+  const ends = endsIn(bundle);
+  const effects = await effectsOf(cwd);
+  const started = new Set<string>();
+  for (const [id, lines] of effects) {
+    const starts = lines.filter(({ what }) => what === "start").map(({ attempt }) => attempt);
+    assertEquals(lines.filter(({ what }) => what === "overlap"), [], `${id} ran twice at a time`);
+    // No attempt is made twice, whether its end was acknowledged or not.
+    assertEquals(new Set(starts).size, starts.length, `${id} made an attempt twice`);
+    starts.forEach((attempt) => started.add(`${id} ${attempt}`));
+    const last = starts.at(-1)!;
+    for (const [key, end] of ends) {
+      const [node, attempt] = key.split(" ");
+      if (node !== id || end !== '"Completed"') continue;
+      assertEquals(Number(attempt), last, `${id} ran again after it had completed`);
+    }
+    assert(lines.some(({ what, attempt }) => what === "end" && attempt === last));
+  }
+  checkLog(eventsOf(root, runId), ends, started);
+  assertEquals(await verifyRun(root, runId).then(({ problems }) => problems), []);
+  const shown = JSON.parse((await taffrail(["show", "--json", "flow"], { cwd })).stdout);
+  assertEquals([shown.state, shown.is_live, shown.damaged_lines], ["Completed", false, 0]);
+  for (const { id, status, attempt } of shown.nodes) {
+    const last = effects.get(id)!.findLast(({ what }) => what === "start")!.attempt;
+    assertEquals([id, status, attempt], [id, "Completed", last]);
+  }
+  const replay = await taffrail(["replay", "flow"], { cwd });
+  assertEquals(replay.code, 0, replay.stdout + replay.stderr);
+}
+
+Deno.test({
+  name: "a flow that is killed at random moments and resumed is done once (issue 6)",
+  ignore: Deno.build.os !== "linux",
+  async fn() {
+    const wanted = longCount(4, 100);
+    let kills = 0;
+    for (let index = 0; kills < wanted; index++) {
+      const random = new Random(mixSeeds(seed(), index));
+      const most = Math.min(wanted - kills, 1 + random.below(6));
+      await withTempDir(async (cwd) => {
+        const run = { cwd, root: `${cwd}/.taffrail`, random };
+        try {
+          await writeFlow(cwd, random);
+          kills += await runToEnd(run, most);
+          await checkRun(run);
+        } catch (cause) {
+          throw new Error(`Flow ${index} of TAFFRAIL_SEED=${seed()} failed`, { cause });
+        } finally {
+          await killChildren(cwd);
+        }
+      });
+    }
+  },
+});
