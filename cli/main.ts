@@ -32,6 +32,7 @@ import { UsageError } from "./usage_error.ts";
 const VERBS = new Map<string, () => Promise<Verb>>([
   ["run", async () => (await import("./run.ts")).runVerb],
   ["exec", async () => (await import("./exec.ts")).execVerb],
+  ["init", async () => (await import("./init.ts")).initVerb],
   ["ls", async () => (await import("./ls.ts")).lsVerb],
   ["show", async () => (await import("./show.ts")).showVerb],
   ["follow", async () => (await import("./follow.ts")).followVerb],

@@ -4,29 +4,33 @@ import { withTempDir } from "../_util/temp.ts";
 import { taffrail } from "./_command.ts";
 import { namesIn } from "./_runs.ts";
 
-const VERBS = ["run", "exec", "ls", "show", "follow", "replay", "diff"];
+const VERBS = ["run", "exec", "init", "ls", "show", "follow", "replay", "diff"];
 
 /** What is called wrongly, and what is said about it. */
 const MISTAKES: { args: string[]; says: string; flow?: unknown }[] = [
   {
     args: [],
-    says: "Say what to do: taffrail run|exec|ls|show|follow|replay|diff; see taffrail --help",
+    says: "Say what to do: taffrail run|exec|init|ls|show|follow|replay|diff; see taffrail --help",
   },
   {
     args: ["shwo"],
-    says: 'There is no "shwo": taffrail run|exec|ls|show|follow|replay|diff; see taffrail --help',
+    says:
+      'There is no "shwo": taffrail run|exec|init|ls|show|follow|replay|diff; see taffrail --help',
   },
   {
     args: ["--root", "x", "ls"],
     says:
-      'Say what to do before "--root": taffrail run|exec|ls|show|follow|replay|diff; see taffrail --help',
+      'Say what to do before "--root": taffrail run|exec|init|ls|show|follow|replay|diff; see taffrail --help',
   },
   { args: ["ls", "--jsno"], says: "Unknown option '--jsno'; see taffrail ls --help" },
   {
     args: ["ls", "--root"],
     says: "Option '--root <value>' argument missing; see taffrail ls --help",
   },
-  { args: ["ls", "--root="], says: "Option '--root' is empty; see taffrail ls --help" },
+  {
+    args: ["ls", "--root="],
+    says: "Cannot use --root: it is empty; name a directory",
+  },
   {
     args: ["ls", "--json=1"],
     says: "Option '--json' does not take an argument; see taffrail ls --help",
