@@ -23,8 +23,10 @@ export async function readDeferrals(
   const bundle = await readJournal(capturePaths(root, runId).journal);
   if (bundle === undefined || !("inputs" in bundle)) return deferrals;
   for (const decision of bundle.decisions) {
-    const { decision: what, origin_event_id: node } = decision;
-    if ((what !== "Defer" && what !== "Skip") || node === null) continue;
+    const { decision: what, origin_event_id: event } = decision;
+    if ((what !== "Defer" && what !== "Skip") || event === null) continue;
+    // An attempt that a resumed run makes is an event of its own, <node>#<attempt>.
+    const node = event.replace(/#\d+$/, "");
     const deferral = { reason: decision.reason, text: textOf(decision, bundle.config) };
     deferrals.set(node, [...deferrals.get(node) ?? [], deferral]);
   }
