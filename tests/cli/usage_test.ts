@@ -37,6 +37,11 @@ const MISTAKES: { args: string[]; says: string; flow?: unknown }[] = [
   },
   { args: ["ls", "x-1"], says: "taffrail ls takes no argument; for one run, taffrail show x-1" },
   { args: ["show"], says: "taffrail show needs a run; see taffrail show --help" },
+  {
+    args: ["follow"],
+    says: "taffrail follow needs a run, or --all; see taffrail follow --help",
+  },
+  { args: ["follow", "--all", "x"], says: "Give a run to taffrail follow, or --all" },
   { args: ["follow", "a", "b"], says: "taffrail follow takes one run; see taffrail follow --help" },
   { args: ["run"], says: "taffrail run needs a flow file; see taffrail run --help" },
   { args: ["run", "a", "b"], says: "taffrail run takes one flow file; see taffrail run --help" },
