@@ -36,6 +36,8 @@ const VERBS = new Map<string, () => Promise<Verb>>([
   ["ls", async () => (await import("./ls.ts")).lsVerb],
   ["show", async () => (await import("./show.ts")).showVerb],
   ["follow", async () => (await import("./follow.ts")).followVerb],
+  ["stop", async () => (await import("./stop.ts")).stopVerb],
+  ["prune", async () => (await import("./prune.ts")).pruneVerb],
   ["replay", async () => (await import("./replay.ts")).replayVerb],
   ["diff", async () => (await import("./diff.ts")).diffVerb],
 ]);

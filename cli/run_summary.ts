@@ -61,11 +61,12 @@ export function stateWordOf(run: Listed): StateWord {
 /** Reads the ends of all logs; the newest comes last, and what has no time first. */
 export async function summarizeRuns(root: string): Promise<Listed[]> {
   const runIds = await listRuns(root);
-  const runs = await Promise.all(runIds.map((runId) => summarize(root, runId)));
+  const runs = await Promise.all(runIds.map((runId) => summarizeRun(root, runId)));
   return runs.toSorted((a, b) => compareText(sortKey(a), sortKey(b)));
 }
 
-async function summarize(root: string, runId: string): Promise<Listed> {
+/** Reads the ends of the log of a run. */
+export async function summarizeRun(root: string, runId: string): Promise<Listed> {
   try {
     // Asked first: a run that ends in between is then seen to have ended.
     const live = await isLive(root, runId);
