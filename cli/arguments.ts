@@ -1,4 +1,5 @@
 import { parseArgs } from "node:util";
+import { checkRoot, DEFAULT_ROOT, findRoot } from "./find_root.ts";
 import { UsageError } from "./usage_error.ts";
 
 /** A verb of the command. */
@@ -26,10 +27,10 @@ export interface Arguments {
   operands: string[];
 }
 
-const DEFAULT_ROOT = ".taffrail";
-
 /** The part of the help that all verbs share. */
-export const COMMON_HELP = `  --root DIR          where the runs are kept (default ${DEFAULT_ROOT})
+export const COMMON_HELP =
+  `  --root DIR          where the runs are kept (default: the nearest ${DEFAULT_ROOT}
+                      here or above, up to a directory with .git)
   --json              print JSON for programs instead of text
   -h, --help          print this help`;
 
@@ -39,10 +40,9 @@ export function readArguments(verb: string, args: string[], kinds: OptionKinds =
   const options = Object.fromEntries(Object.entries(all).map(([name, type]) => [name, { type }]));
   try {
     const { values, positionals } = parseArgs({ args, options, allowPositionals: true });
-    const root = values.root ?? DEFAULT_ROOT;
-    if (root === "") throw new TypeError("Option '--root' is empty");
+    if (values.root !== undefined) checkRoot(values.root as string);
     return {
-      root: root as string,
+      root: values.root as string | undefined ?? findRoot(Deno.cwd()),
       json: values.json === true,
       options: values as Arguments["options"],
       operands: positionals,

@@ -1,114 +1,92 @@
-import {
-  followRun,
-  type Gap,
-  isKnownRunEvent,
-  isLive,
-  readRun,
-  type RunEvent,
-  type Stored,
-} from "../eventlog/mod.ts";
+import { isKnownRunEvent, type RunEvent } from "../eventlog/mod.ts";
 import { COMMON_HELP, onlyOperand, readArguments, type Verb } from "./arguments.ts";
 import { runEventProblem } from "./check_event.ts";
 import { findRun } from "./find_run.ts";
-import { wait } from "./flow/wait.ts";
+import { followAll } from "./follow_all.ts";
+import { followToEnd, type RunEnd, type RunItem } from "./follow_to_end.ts";
 import { describeFailure, ORPHAN } from "./format_report.ts";
 import { printableLine } from "./printable.ts";
 import { Screen } from "./screen.ts";
 import { formatDuration } from "./units.ts";
-
-type Item = Stored<RunEvent> | Gap;
-
-/** How often to ask whether anybody still works on the run: the system tells nobody. */
-const LIVE_POLL_MS = 500;
+import { UsageError } from "./usage_error.ts";
 
 /** `taffrail follow`: prints the events of a run as they come. */
 export const followVerb: Verb = {
-  summary: "print the events of a run as they come",
+  summary: "print the events of a run, or of all, as they come",
   help: `Prints the events of a run, those that are there and then those that come,
 until the run ends or nobody works on it any more; the last line says which.
 RUN is the id of a run, or its beginning where no other begins so.
 
 Usage: taffrail follow [options] RUN
+       taffrail follow [options] --all
 
+  --all               all runs that are worked on, and those that begin later,
+                      until it is interrupted; each line begins with the run
 ${COMMON_HELP}
 
+Exit codes: 0 the run is over, however it ended, 1 there is no such run, or it
+cannot be read, 2 called wrongly, 128 + n ended by signal n, as --all always is.
 --json prints one JSON object a line: { "seq", "event" } for an event, { "seq",
 "gap": { "reason", "message" } } for a line that cannot be read, and at last
-{ "end": "completed" | "aborted" | "not-live" }.`,
+{ "end": "completed" | "aborted" | "not-live" }. With --all each of them has a
+"run_id", too.`,
 
   async run(args) {
-    const { root, json, operands } = readArguments("follow", args);
-    const runId = await findRun(root, onlyOperand("follow", operands, "run"));
+    const { root, json, options, operands } = readArguments("follow", args, { all: "boolean" });
     const screen = new Screen(Deno.stdout);
-    const print = json
-      ? (item: Item) => screen.line(jsonOf(item))
-      : (item: Item) => screen.line(textOf(item));
-    const end = await followToEnd({ root, runId }, print);
-    if (json) screen.line(JSON.stringify({ end }));
-    else screen.line(endText(end));
+    const print = json ? printJson : printText;
+    if (options.all === true) {
+      if (operands.length > 0) throw new UsageError("Give a run to taffrail follow, or --all");
+      const errors = new Screen(Deno.stderr);
+      await followAll(root, {
+        ready: () => errors.line(`following all runs in ${root}; Ctrl-C ends that`),
+        item: (runId, item) => print(screen, item, runId),
+        end: (runId, end) => printEnd(screen, end, { json, runId }),
+        problem: (runId, message) => errors.line(`${runId}  ${message}`),
+      });
+      return 0;
+    }
+    const operand = operands.length === 0 ? missingRun() : onlyOperand("follow", operands, "run");
+    const runId = await findRun(root, operand);
+    const end = await followToEnd({ root, runId }, (item) => print(screen, item));
+    printEnd(screen, end, { json });
     return 0;
   },
 };
 
-type End = "completed" | "aborted" | "not-live";
-
-async function followToEnd(
-  { root, runId }: { root: string; runId: string },
-  print: (item: Item) => void,
-): Promise<End> {
-  let lastSeq = 0;
-  const take = (item: Item): End | undefined => {
-    print(item);
-    lastSeq = item.seq;
-    return endOf(item);
-  };
-  const left = new AbortController();
-  void abandonWhenNotLive(root, runId, left);
-  try {
-    for await (const item of followRun(root, runId, { signal: left.signal })) {
-      const end = take(item);
-      if (end !== undefined) return end;
-    }
-    // What came between the last look at the log and the end of its last writer.
-    for await (const { events, gaps } of readRun(root, runId, { after: lastSeq })) {
-      for (const item of [...gaps, ...events].toSorted((a, b) => a.seq - b.seq)) {
-        const end = take(item);
-        if (end !== undefined) return end;
-      }
-    }
-    return "not-live";
-  } finally {
-    left.abort();
-  }
+function missingRun(): never {
+  throw new UsageError("taffrail follow needs a run, or --all; see taffrail follow --help");
 }
 
-async function abandonWhenNotLive(
-  root: string,
-  runId: string,
-  left: AbortController,
-): Promise<void> {
-  while (!left.signal.aborted && await isLive(root, runId)) await wait(LIVE_POLL_MS, left.signal);
-  left.abort();
+function printEnd(screen: Screen, end: RunEnd, { json, runId }: { json: boolean; runId?: string }) {
+  if (json) screen.line(JSON.stringify({ ...(runId && { run_id: runId }), end }));
+  else screen.line(`${prefixOf(runId)}${endText(end)}`);
 }
 
-function endOf(item: Item): End | undefined {
-  if (!("event" in item)) return undefined;
-  if (item.event.type === "pipe.completed") return "completed";
-  return item.event.type === "pipe.aborted" ? "aborted" : undefined;
-}
-
-function endText(end: End): string {
+function endText(end: RunEnd): string {
   if (end === "not-live") return `${ORPHAN} the run has no end, and nobody works on it any more`;
   return `the run has ${end === "completed" ? "completed" : "been aborted"}`;
 }
 
-function jsonOf(item: Item): string {
-  if ("event" in item) return JSON.stringify({ seq: item.seq, event: item.event });
+function printJson(screen: Screen, item: RunItem, runId?: string): void {
+  const run = runId === undefined ? {} : { run_id: runId };
+  if ("event" in item) {
+    screen.line(JSON.stringify({ ...run, seq: item.seq, event: item.event }));
+    return;
+  }
   const { seq, reason, message } = item;
-  return JSON.stringify({ seq, gap: { reason, message } });
+  screen.line(JSON.stringify({ ...run, seq, gap: { reason, message } }));
 }
 
-function textOf(item: Item): string {
+function printText(screen: Screen, item: RunItem, runId?: string): void {
+  screen.line(`${prefixOf(runId)}${textOf(item)}`);
+}
+
+function prefixOf(runId: string | undefined): string {
+  return runId === undefined ? "" : `${runId}  `;
+}
+
+function textOf(item: RunItem): string {
   if (!("event" in item)) return printableLine(`line ${item.seq}: ${item.reason}: ${item.message}`);
   const { seq, event } = item;
   const problem = runEventProblem(event);

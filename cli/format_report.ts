@@ -1,6 +1,6 @@
 import { readOutputTail } from "./flow/output_tail.ts";
 import { printableLine } from "./printable.ts";
-import type { NodeReport, RunReport } from "./run_report.ts";
+import type { AttemptReport, NodeReport, RunReport } from "./run_report.ts";
 import type { Colour, Screen } from "./screen.ts";
 import { formatDuration } from "./units.ts";
 
@@ -25,21 +25,47 @@ export function printReport(screen: Screen, report: RunReport): void {
   screen.line(`${screen.paint(report.run_id, "bold")}  ${screen.paint(text, colour)}`);
   const reason = typeof report.state === "object" ? report.state.Aborted.reason : undefined;
   if (reason !== undefined) screen.line(`reason  ${printableLine(reason)}`);
-  if (report.is_orphan) screen.line("reason  it has no end, and nobody works on it any more");
+  if (report.is_orphan) { for (const line of orphanLines(report.run_id)) screen.line(line); }
   screen.line(`flow    ${printableLine(report.pipe) || "unknown"}`);
   screen.line(`when    ${timesOf(report)}`);
   screen.line(`log     ${report.log}`);
   if (report.damaged_lines > 0) {
     const what = `${report.damaged_lines} unusable; ${printableLine(report.first_damage ?? "")}`;
     screen.line(screen.paint(`lines   ${what}`, "red"));
+    screen.line("        what they told is lost, so what is shown here may be wrong");
   }
   const width = Math.max(0, ...report.nodes.map(({ id }) => printableLine(id).length));
   for (const node of report.nodes) {
     screen.line(`  ${nodeLine(screen, node, report, width)}`);
-    for (const { text } of node.deferrals ?? []) {
-      screen.line(screen.paint(`      deferred, ${printableLine(text)}`, "dim"));
+    if ((node.attempts?.length ?? 0) > 1) {
+      for (const attempt of node.attempts!) {
+        screen.line(`      ${attemptLine(node.id, attempt, report)}`);
+      }
     }
+    for (const text of deferralLines(node)) screen.line(screen.paint(`      ${text}`, "dim"));
   }
+}
+
+function orphanLines(runId: string): string[] {
+  return [
+    "reason  it has no end, and nobody works on it any more: its process was killed.",
+    "        What it had started may still run on.",
+    `        taffrail resume ${runId} ends that and continues the run`,
+  ];
+}
+
+/** The same reason many times in a row is told once. */
+function deferralLines({ deferrals = [] }: NodeReport): string[] {
+  const runs: { text: string; count: number }[] = [];
+  for (const { text } of deferrals) {
+    const last = runs.at(-1);
+    if (last?.text === text) last.count++;
+    else runs.push({ text, count: 1 });
+  }
+  return runs.map(({ text, count }) => {
+    const times = count === 1 ? "" : ` ${count} times`;
+    return `deferred${times}, ${printableLine(text)}`;
+  });
 }
 
 function timesOf(report: RunReport): string {
@@ -67,6 +93,12 @@ function nodeLine(screen: Screen, node: NodeReport, report: RunReport, width: nu
   return `${screen.paint(mark, colour)} ${id}  ${length.padStart(6)}  ${details}`.trimEnd();
 }
 
+function attemptLine(id: string, attempt: AttemptReport, report: RunReport): string {
+  const length = typeof attempt.duration_ms === "number" ? formatDuration(attempt.duration_ms) : "";
+  const how = detailOf({ id, ...attempt }, report) || "completed";
+  return `attempt ${attempt.attempt}  ${length.padStart(6)}  ${how}`;
+}
+
 function markOf({ status }: NodeReport): { mark: string; colour: Colour } {
   if (status === "Completed") return { mark: "✓", colour: "green" };
   if (status === "Pending") return { mark: "⏸", colour: "dim" };
@@ -78,7 +110,8 @@ function detailOf(node: NodeReport, report: RunReport): string {
   if (node.status === "Pending") return report.is_live ? "" : "not started";
   if (node.status === "Completed") return "";
   if (node.status !== "Running") return describeFailure(node.status.Failed.kind, node);
-  return report.is_live ? runningSince(node.started_ts) : "was running";
+  if (report.is_live) return runningSince(node.started_ts);
+  return report.is_orphan ? "was running, and may still run" : "was running";
 }
 
 /** Why an attempt failed: the kind, and the exit code or signal where there is one. */

@@ -1,140 +1,202 @@
-import {
-  deriveRunState,
-  isKnownRunEvent,
-  isLive,
-  listRuns,
-  peekRun,
-  type PipeState,
-  type RunEvent,
-} from "../eventlog/mod.ts";
 import { COMMON_HELP, readArguments, type Verb } from "./arguments.ts";
-import { runEventProblem } from "./check_event.ts";
+import { findRun } from "./find_run.ts";
 import { describeState } from "./format_report.ts";
-import { printableLine } from "./printable.ts";
-import { Screen } from "./screen.ts";
+import { fitTo, printableLine } from "./printable.ts";
+import {
+  lastTimeOf,
+  type Listed,
+  sizeOfRun,
+  STATES,
+  type StateWord,
+  stateWordOf,
+  summarizeRuns,
+} from "./run_summary.ts";
+import { type Colour, Screen } from "./screen.ts";
+import { formatAge, formatSize, parseAgeOption, parseCountOption } from "./units.ts";
 import { UsageError } from "./usage_error.ts";
 
-/** A run in the list. */
-interface ListedRun {
-  run_id: string;
-  pipe: string;
-  state: PipeState;
-  is_orphan: boolean;
-  last_ts: string | null;
-  nodes_completed: number | null;
-  nodes_total: number | null;
-}
+type Row = Listed & { size_bytes: number };
 
-/** A run that cannot be listed. */
-interface DamagedRun {
-  run_id: string;
-  problem: string;
-}
+const DEFAULT_LIMIT = 50;
 
 /** `taffrail ls`: lists the runs. */
 export const lsVerb: Verb = {
   summary: "list the runs",
-  help: `Lists the runs, the newest last: id, flow, state, nodes completed of all, and
-the time of the last event. [ORPHAN?] marks a run that has no end and that
-nobody works on any more. Of a long log only both ends are read: then nodes are
-not counted.
+  help: `Lists the runs, the newest last: id, flow, state, nodes completed of all, size
+on disk, and the time of the last event. [ORPHAN?] marks a run that has no end
+and that nobody works on any more; "other log" one that another program wrote,
+with events of its own. Of a long log only both ends are read: then nodes are
+not counted. On a terminal times are told as ages, and the flow is left out
+where the id tells it or there is no room; ids are never cut.
 
 Usage: taffrail ls [options]
 
+  --state STATE       only those that are running, completed, aborted, orphan,
+                      other or unreadable; several with commas between
+  --since AGE         only those whose last event is at most so old, as 2h or 7d
+  --older-than AGE    only those whose last event is older
+  --limit N           the newest N of them (default ${DEFAULT_LIMIT})
+  --before RUN        only those that stand before this one: the page before
 ${COMMON_HELP}
 
---json prints { "root", "runs": [{ "run_id", "pipe", "state", "is_orphan",
-"last_ts", "nodes_completed", "nodes_total" }] }; state is "Running",
-"Completed" or { "Aborted": { "reason" } }; where nodes are not counted they are
-null. A run that cannot be read is { "run_id", "problem" }.`,
+Ages are a number with s, m, h, d or w. Exit codes: 0 it is done, also where
+there is no run, 1 the root cannot be read, 2 called wrongly.
+--json prints { "root", "total", "before", "runs": [{ "run_id", "pipe", "state",
+"is_orphan", "last_ts", "nodes_completed", "nodes_total", "size_bytes" }] };
+state is "Running", "Completed" or { "Aborted": { "reason" } }; where nodes are
+not counted they are null. A log of another program is { "run_id",
+"is_other_log", "size_bytes" }, a run that cannot be read { "run_id", "problem",
+"size_bytes" }. total: how many were asked for. before: what to give to --before
+for the page before, or null.`,
 
   async run(args) {
-    const { root, json, operands } = readArguments("ls", args);
+    const { root, json, options, operands } = readArguments("ls", args, {
+      state: "string",
+      since: "string",
+      "older-than": "string",
+      limit: "string",
+      before: "string",
+    });
     if (operands.length > 0) {
       throw new UsageError(
         `taffrail ls takes no argument; for one run, taffrail show ${operands[0]}`,
       );
     }
-    const runs = await readAll(root, await listRuns(root));
+    const limit = parseCountOption("limit", String(options.limit ?? DEFAULT_LIMIT));
+    const filter = filterOf(root, options);
+    const all = await summarizeRuns(root);
+    const wanted = (await upTo(root, all, options.before)).filter(filter);
+    const shown: Row[] = wanted.slice(Math.max(0, wanted.length - limit))
+      .map((run) => ({ ...run, size_bytes: sizeOfRun(root, run.run_id) }));
+    const before = shown.length < wanted.length ? shown[0]?.run_id ?? null : null;
     const screen = new Screen(Deno.stdout);
-    if (json) screen.line(JSON.stringify({ root, runs }));
-    else printRuns(screen, root, runs);
+    if (json) {
+      screen.line(JSON.stringify({ root, total: wanted.length, before, runs: shown }));
+    } else if (all.length === 0) {
+      screen.line(`No runs in ${root} yet. Record one: taffrail exec -- COMMAND, or`);
+      screen.line("taffrail run FLOW");
+    } else if (wanted.length === 0) {
+      screen.line(`None of the ${all.length} runs in ${root} is such a one`);
+    } else {
+      tellWhatIsLeftOut(screen, wanted.slice(0, wanted.length - shown.length), before);
+      printRows(screen, root, shown);
+    }
     return 0;
   },
 };
 
-/** Lists what can be listed: a run that cannot be read is a line of its own. */
-async function readAll(root: string, runIds: string[]): Promise<(ListedRun | DamagedRun)[]> {
-  const runs = await Promise.all(runIds.map((runId) => readOne(root, runId)));
-  return runs.toSorted((a, b) => compareText(sortKey(a), sortKey(b)));
-}
+type Options = ReturnType<typeof readArguments>["options"];
 
-async function readOne(root: string, runId: string): Promise<ListedRun | DamagedRun> {
-  try {
-    // Asked first: a run that ends in between is then seen to have ended.
-    const live = await isLive(root, runId);
-    const { events, whole, size } = await peekRun(root, runId);
-    return derive(runId, { events, whole, isEmpty: size === 0, live });
-  } catch (error) {
-    return { run_id: runId, problem: error instanceof Error ? error.message : String(error) };
-  }
-}
-
-function derive(
-  runId: string,
-  peek: { events: RunEvent[]; whole: boolean; isEmpty: boolean; live: boolean },
-): ListedRun | DamagedRun {
-  const events = peek.events.filter((event) => runEventProblem(event) === undefined);
-  if (!events.some(isKnownRunEvent) && !peek.isEmpty) {
-    return { run_id: runId, problem: "its log has no event of a run that can be read" };
-  }
-  const { pipe, state, is_orphan: isOrphan, last_ts: lastTs, nodes } = deriveRunState(events, {
-    live: peek.live,
-  });
-  const completed = nodes.filter(({ status }) => status === "Completed").length;
-  return {
-    run_id: runId,
-    pipe,
-    state,
-    is_orphan: isOrphan,
-    last_ts: lastTs,
-    nodes_completed: peek.whole ? completed : null,
-    nodes_total: peek.whole ? nodes.length : null,
+function filterOf(root: string, options: Options): (run: Listed) => boolean {
+  const { state, since, "older-than": olderThan } = options;
+  const states = state === undefined ? undefined : parseStates(String(state));
+  const now = Date.now();
+  const from = since === undefined ? undefined : now - parseAgeOption("since", String(since));
+  const to = olderThan === undefined
+    ? undefined
+    : now - parseAgeOption("older-than", String(olderThan));
+  return (run) => {
+    if (states !== undefined && !states.includes(stateWordOf(run))) return false;
+    if (from === undefined && to === undefined) return true;
+    const time = lastTimeOf(root, run);
+    if (time === undefined) return false;
+    return (from === undefined || time >= from) && (to === undefined || time < to);
   };
 }
 
-/** By time; damaged ones first, so that those of today stay at the end. */
-function sortKey(run: ListedRun | DamagedRun): string {
-  return "problem" in run ? ` ${run.run_id}` : `${run.last_ts ?? ""} ${run.run_id}`;
+function parseStates(text: string): StateWord[] {
+  return text.split(",").map((word) => {
+    const state = STATES.find((known) => known === word);
+    if (state !== undefined) return state;
+    throw new UsageError(
+      `Cannot use --state ${JSON.stringify(word)}: the states are ${STATES.join(", ")}`,
+    );
+  });
 }
 
-function compareText(a: string, b: string): number {
-  if (a === b) return 0;
-  return a < b ? -1 : 1;
+async function upTo(root: string, runs: Listed[], before: unknown): Promise<Listed[]> {
+  if (before === undefined) return runs;
+  const runId = await findRun(root, String(before));
+  return runs.slice(0, runs.findIndex((run) => run.run_id === runId));
 }
 
-function printRuns(screen: Screen, root: string, runs: (ListedRun | DamagedRun)[]): void {
-  if (runs.length === 0) {
-    screen.line(`No runs in ${root} yet. Record one: taffrail exec -- COMMAND, or`);
-    screen.line("taffrail run FLOW");
-    return;
-  }
-  const idWidth = Math.max(...runs.map(({ run_id: id }) => id.length));
-  const pipes = runs.map((run) => "problem" in run ? "" : printableLine(run.pipe));
-  const pipeWidth = Math.max(4, ...pipes.map((pipe) => pipe.length));
-  const header = `${"RUN".padEnd(idWidth)}  ${"FLOW".padEnd(pipeWidth)}  STATE      NODES  LAST`;
+function tellWhatIsLeftOut(screen: Screen, runs: Listed[], before: string | null): void {
+  if (before === null) return;
+  const unreadable = runs.filter((run) => stateWordOf(run) === "unreadable").length;
+  const which = unreadable === 0 ? "" : `, ${unreadable} of them unreadable`;
+  screen.line(screen.paint(`${runs.length} more before these${which}: --before ${before}`, "dim"));
+}
+
+const STATE_WIDTH = 9;
+const NODES_WIDTH = 5;
+const SIZE_WIDTH = 7;
+const AGE_WIDTH = 7;
+const LEAST_FLOW_WIDTH = 6;
+
+/** How wide the columns are; without a flow there is no such column. */
+interface Layout {
+  id: number;
+  flow: number | undefined;
+}
+
+function printRows(screen: Screen, root: string, rows: Row[]): void {
+  const layout = layOut(screen, rows);
+  const flow = layout.flow === undefined ? "" : `${"FLOW".padEnd(layout.flow)}  `;
+  const size = "SIZE".padStart(SIZE_WIDTH);
+  const header = `${"RUN".padEnd(layout.id)}  ${flow}STATE      NODES  ${size}  LAST`;
   screen.line(screen.paint(header, "dim"));
-  for (const run of runs) {
-    const id = run.run_id.padEnd(idWidth);
-    if ("problem" in run) {
-      screen.line(`${id}  ${screen.paint(`unreadable: ${printableLine(run.problem)}`, "red")}`);
-      continue;
-    }
-    const { text, colour } = describeState(run);
-    const counts = run.nodes_total === null ? "" : `${run.nodes_completed}/${run.nodes_total}`;
-    const state = screen.paint(text.padEnd(9), colour);
-    const pipe = printableLine(run.pipe).padEnd(pipeWidth);
-    const last = printableLine(run.last_ts ?? "");
-    screen.line(`${id}  ${pipe}  ${state}  ${counts.padStart(5)}  ${last}`.trimEnd());
+  for (const row of rows) {
+    const isLong = row.run_id.length > layout.id;
+    if (isLong) screen.line(row.run_id);
+    const id = (isLong ? "" : row.run_id).padEnd(layout.id);
+    screen.line(`${id}  ${textOf(screen, root, row, layout)}`.trimEnd());
   }
+}
+
+/** Terminals are narrow, and what the ids tell already is left out there. Pipes get all. */
+function layOut(screen: Screen, rows: Row[]): Layout {
+  const id = Math.max(3, ...rows.map(({ run_id: runId }) => runId.length));
+  const flow = Math.max(4, ...rows.map((row) => flowOf(row).length));
+  if (!screen.isTerminal) return { id, flow };
+  const rest = STATE_WIDTH + NODES_WIDTH + SIZE_WIDTH + AGE_WIDTH + 8;
+  const room = screen.columns - rest;
+  const isTold = rows.every((row) => row.run_id.startsWith(flowOf(row)));
+  const left = room - id - 2;
+  if (isTold || left < LEAST_FLOW_WIDTH) return { id: Math.min(id, room), flow: undefined };
+  return { id, flow: Math.min(flow, left) };
+}
+
+function flowOf(row: Row): string {
+  return "state" in row ? printableLine(row.pipe) : "";
+}
+
+function textOf(screen: Screen, root: string, row: Row, layout: Layout): string {
+  const size = formatSize(row.size_bytes).padStart(SIZE_WIDTH);
+  if ("problem" in row) {
+    const problem = `unreadable: ${printableLine(row.problem)}`;
+    const room = screen.isTerminal ? screen.columns - layout.id - 2 : undefined;
+    return screen.paint(fitTo(problem, room), "red");
+  }
+  const flow = layout.flow === undefined
+    ? ""
+    : `${fitTo(flowOf(row), layout.flow).padEnd(layout.flow)}  `;
+  const state = stateOf(screen, row);
+  const counts = "state" in row && row.nodes_total !== null
+    ? `${row.nodes_completed}/${row.nodes_total}`
+    : "";
+  return `${flow}${state}  ${counts.padStart(NODES_WIDTH)}  ${size}  ${lastOf(screen, root, row)}`;
+}
+
+function stateOf(screen: Screen, row: Exclude<Row, { problem: string }>): string {
+  const { text, colour }: { text: string; colour: Colour } = "state" in row
+    ? describeState(row)
+    : { text: "other log", colour: "dim" };
+  return screen.paint(text.padEnd(STATE_WIDTH), colour);
+}
+
+/** People want to know how long ago, programs when. */
+function lastOf(screen: Screen, root: string, row: Row): string {
+  if (!screen.isTerminal) return "state" in row ? printableLine(row.last_ts ?? "") : "";
+  const time = lastTimeOf(root, row);
+  return time === undefined ? "" : formatAge(Date.now() - time);
 }

@@ -38,13 +38,16 @@ const VERBS = new Map<string, () => Promise<Verb>>([
   ["run", async () => (await import("./run.ts")).runVerb],
   ["exec", async () => (await import("./exec.ts")).execVerb],
   ["resume", async () => (await import("./resume.ts")).resumeVerb],
+  ["init", async () => (await import("./init.ts")).initVerb],
   ["ls", async () => (await import("./ls.ts")).lsVerb],
   ["show", async () => (await import("./show.ts")).showVerb],
   ["follow", async () => (await import("./follow.ts")).followVerb],
+  ["stop", async () => (await import("./stop.ts")).stopVerb],
   ["replay", async () => (await import("./replay.ts")).replayVerb],
+  ["diff", async () => (await import("./diff.ts")).diffVerb],
   ["verify", async () => (await import("./verify.ts")).verifyVerb],
   ["repair", async () => (await import("./repair.ts")).repairVerb],
-  ["diff", async () => (await import("./diff.ts")).diffVerb],
+  ["prune", async () => (await import("./prune.ts")).pruneVerb],
 ]);
 
 /**

@@ -18,6 +18,12 @@ export function printableLine(text: string): string {
   return printable(text.replaceAll(/[\r\n\t]+/g, " "));
 }
 
+/** The text, cut where it is wider than there is room for. */
+export function fitTo(text: string, room: number | undefined): string {
+  if (room === undefined || text.length <= room) return text;
+  return `${text.slice(0, Math.max(0, room - 1))}…`;
+}
+
 /** An argument list as one would type it in a shell. */
 export function commandLine(argv: readonly string[]): string {
   return argv.map(quoteArgument).join(" ");

@@ -4,6 +4,7 @@ import {
   isKnownRunEvent,
   isLive,
   type NodeInfo,
+  type NodeStatus,
   readRunSync,
   type RunEvent,
   type RunState,
@@ -12,6 +13,24 @@ import { runEventProblem } from "./check_event.ts";
 import { type Deferral, readDeferrals } from "./deferrals.ts";
 import { nameProblem } from "./flow/names.ts";
 import { outputPath } from "./flow/output_path.ts";
+
+/** An attempt at a node. */
+export interface AttemptReport {
+  /** Which, from 1. */
+  attempt: number;
+  /** What became of it. */
+  status: Exclude<NodeStatus, "Pending">;
+  /** When it began. */
+  started_ts?: string;
+  /** How long it took. */
+  duration_ms?: number;
+  /** The exit code, where its command ended by itself. */
+  exit_code?: number;
+  /** The signal that ended it. */
+  signal?: string;
+  /** Where what it printed is kept. */
+  output?: { out: string; err: string };
+}
 
 /** A node in a {@linkcode RunReport}. */
 export interface NodeReport extends NodeInfo {
@@ -25,6 +44,8 @@ export interface NodeReport extends NodeInfo {
   signal?: string;
   /** Where what its last attempt printed is kept. */
   output?: { out: string; err: string };
+  /** All attempts, in order. */
+  attempts?: AttemptReport[];
   /** Why it had to wait, in order. */
   deferrals?: Deferral[];
 }
@@ -83,7 +104,8 @@ class ReportReader {
   damagedLines = 0;
   firstDamage: string | undefined;
   readonly #run: { root: string; runId: string };
-  readonly #details = new Map<string, Partial<NodeReport>>();
+  readonly #names = new Map<string, string>();
+  readonly #attempts = new Map<string, AttemptReport[]>();
 
   constructor(run: { root: string; runId: string }) {
     this.#run = run;
@@ -104,13 +126,24 @@ class ReportReader {
     }
   }
 
-  detailsOf({ id, attempt }: NodeInfo): Partial<NodeReport> {
-    const details = this.#details.get(id) ?? {};
+  /** What the last attempt adds to what is known of a node, and all attempts. */
+  detailsOf({ id }: NodeInfo): Partial<NodeReport> {
+    const attempts = this.#attempts.get(id)?.map((attempt) => this.#withOutput(id, attempt));
+    const last = attempts?.at(-1);
+    if (attempts === undefined || last === undefined) return {};
+    const { started_ts, exit_code, signal, output } = last;
+    const members = { name: this.#names.get(id), started_ts, exit_code, signal, output, attempts };
+    const known = Object.entries(members).filter(([, value]) => value !== undefined);
+    return Object.fromEntries(known) as Partial<NodeReport>;
+  }
+
+  #withOutput(nodeId: string, attempt: AttemptReport): AttemptReport {
     // Any program may write to a log: what could name a file elsewhere names none.
-    if (nameProblem(id) !== undefined || !Number.isSafeInteger(attempt)) return details;
-    const out = outputPath(this.#run, { nodeId: id, attempt: attempt!, stream: "out" });
-    const err = outputPath(this.#run, { nodeId: id, attempt: attempt!, stream: "err" });
-    return { ...details, output: { out, err } };
+    if (nameProblem(nodeId) !== undefined || !Number.isSafeInteger(attempt.attempt)) return attempt;
+    const of = { nodeId, attempt: attempt.attempt };
+    const out = outputPath(this.#run, { ...of, stream: "out" });
+    const err = outputPath(this.#run, { ...of, stream: "err" });
+    return { ...attempt, output: { out, err } };
   }
 
   #damage(seq: number, message: string): void {
@@ -128,15 +161,18 @@ class ReportReader {
         break;
       case "node.started": {
         const { node_id: id, name, ts } = event;
-        this.#details.set(id, { ...(typeof name === "string" && { name }), started_ts: ts });
+        if (typeof name === "string") this.#names.set(id, name);
+        this.#attemptOf(event, { isNew: true }).started_ts = ts;
         break;
       }
       case "node.completed":
-        this.#add(event.node_id, { exit_code: 0 });
+        Object.assign(this.#attemptOf(event), { status: "Completed", exit_code: 0 });
         break;
       case "node.failed": {
-        const { exit_code, signal } = event.error;
-        this.#add(event.node_id, {
+        const { kind, exit_code, signal } = event.error;
+        const failed = event.message ? { kind, message: event.message } : { kind };
+        Object.assign(this.#attemptOf(event), {
+          status: { Failed: failed },
           ...(exit_code !== undefined && { exit_code }),
           ...(signal !== undefined && { signal }),
         });
@@ -145,8 +181,21 @@ class ReportReader {
     }
   }
 
-  #add(nodeId: string, details: Partial<NodeReport>): void {
-    this.#details.set(nodeId, { ...this.#details.get(nodeId), ...details });
+  /** The attempt that an event is about; its begin may be missing, and its number. */
+  #attemptOf(
+    event: { node_id: string; attempt?: number; duration_ms?: number },
+    { isNew = false } = {},
+  ): AttemptReport {
+    const attempts = this.#attempts.get(event.node_id) ?? [];
+    this.#attempts.set(event.node_id, attempts);
+    const number = event.attempt ?? (isNew ? attempts.length + 1 : attempts.at(-1)?.attempt ?? 1);
+    let attempt = attempts.findLast((known) => known.attempt === number);
+    if (attempt === undefined || isNew) {
+      attempt = { attempt: number, status: "Running" };
+      attempts.push(attempt);
+    }
+    if (typeof event.duration_ms === "number") attempt.duration_ms = event.duration_ms;
+    return attempt;
   }
 }
 

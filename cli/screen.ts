@@ -30,7 +30,7 @@ export class Screen {
   /** Shows a line that the next one replaces; without text there is none. Only on a terminal. */
   status(text = ""): void {
     if (!this.isTerminal || (text === "" && this.#status === "")) return;
-    this.#status = text.slice(0, this.#columns() - 1);
+    this.#status = text.slice(0, this.columns - 1);
     this.#write(`${CLEAR_LINE}${this.#status}`);
   }
 
@@ -39,8 +39,8 @@ export class Screen {
     return this.#hasColours ? `\x1b[${CODES[colour]}m${text}\x1b[0m` : text;
   }
 
-  /** A terminal that has not been told its size says 0. */
-  #columns(): number {
+  /** How wide it is; a terminal that has not been told its size says 0. */
+  get columns(): number {
     try {
       return Deno.consoleSize().columns || DEFAULT_COLUMNS;
     } catch {

@@ -8,22 +8,26 @@ import { Screen } from "./screen.ts";
 export const showVerb: Verb = {
   summary: "show one run: its nodes, and the end of what a failed one printed",
   help: `Shows one run: what became of it, where its log is, and its nodes: ✓ completed,
-✗ failed, ▸ running, ⏸ not started, and why it was deferred each time that it
-was. Of a failed node the end of what it printed is shown. RUN is the id of a
-run, or its beginning where no other begins so.
+✗ failed, ▸ running, ⏸ not started; each attempt where there was more than one,
+and why a node was deferred. Of a failed node the end of what it printed is
+shown. RUN is the id of a run, or its beginning where no other begins so.
 
 Usage: taffrail show [options] RUN
 
 ${COMMON_HELP}
 
+Exit codes: 0 it is shown, whatever became of the run, 1 there is no such run,
+or it cannot be read, 2 called wrongly.
 --json prints { "run_id", "pipe", "state", "is_orphan", "is_live", "started_ts",
 "last_ts", "duration_ms", "log", "damaged_lines", "first_damage", "nodes": [{
 "id", "kind", "name", "status", "attempt", "started_ts", "last_ts",
-"duration_ms", "exit_code", "signal", "output": { "out", "err" }, "deferrals":
-[{ "reason", "text" }] }] }. state is
-"Running", "Completed" or { "Aborted": { "reason" } }; status is "Pending",
-"Running", "Completed" or { "Failed": { "kind", "message" } }. Members of a node
-that are not known are left out. is_orphan: no end, and nobody works on it.`,
+"duration_ms", "exit_code", "signal", "output": { "out", "err" }, "attempts": [{
+"attempt", "status", "started_ts", "duration_ms", "exit_code", "signal",
+"output" }], "deferrals": [{ "reason", "text" }] }] }. state is "Running",
+"Completed" or { "Aborted": { "reason" } }; status is "Pending", "Running",
+"Completed" or { "Failed": { "kind", "message" } }. Members of a node that are
+not known are left out. is_orphan: no end, and nobody works on it.
+docs/format/command_json.md tells more.`,
 
   async run(args) {
     const { root, json, operands } = readArguments("show", args);

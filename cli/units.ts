@@ -1,6 +1,13 @@
 import { UsageError } from "./usage_error.ts";
 
 const MILLISECONDS: Record<string, number> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000 };
+const AGES: Record<string, number> = {
+  s: 1000,
+  m: 60_000,
+  h: 3_600_000,
+  d: 86_400_000,
+  w: 604_800_000,
+};
 const BYTES: Record<string, number> = { "": 1, KiB: 1024, MiB: 1024 ** 2, GiB: 1024 ** 3 };
 
 /** Timers of the runtime cannot wait longer: 2^31 - 1 ms is not quite 25 days. */
@@ -27,16 +34,39 @@ export function parseDurationOption(option: string, text: string): number {
   throw new UsageError(`Cannot use --${option} ${JSON.stringify(text)}: it ${duration.problem}`);
 }
 
+/** Reads `<number>s|m|h|d|w`, an age of any length, as milliseconds. */
+export function parseAgeOption(option: string, text: string): number {
+  const match = /^(\d+(?:\.\d+)?)([smhdw])$/.exec(text);
+  if (match !== null) return Number(match[1]) * AGES[match[2]!]!;
+  throw new UsageError(
+    `Cannot use --${option} ${
+      JSON.stringify(text)
+    }: write a number with s, m, h, d or w, such as 7d`,
+  );
+}
+
+/** Reads a number of things, 0 too. */
+export function parseCountOption(option: string, text: string): number {
+  if (/^\d{1,9}$/.test(text)) return Number(text);
+  throw new UsageError(
+    `Cannot use --${option} ${JSON.stringify(text)}: write a whole number, such as 20`,
+  );
+}
+
 /** Reads `<number>`, optionally with KiB, MiB or GiB, as bytes. */
-export function parseSizeOption(option: string, text: string): number {
+export function parseSizeOption(
+  option: string,
+  text: string,
+  { mostGibibytes = MOST_GIBIBYTES }: { mostGibibytes?: number } = {},
+): number {
   const match = /^(\d+)(|KiB|MiB|GiB)$/.exec(text);
   const bytes = match === null ? 0 : Number(match[1]) * BYTES[match[2]!]!;
-  if (bytes >= 1 && bytes <= MOST_GIBIBYTES * BYTES.GiB!) return bytes;
+  if (bytes >= 1 && bytes <= mostGibibytes * BYTES.GiB!) return bytes;
   const what = `Cannot use --${option} ${JSON.stringify(text)}`;
   if (match === null) {
     throw new UsageError(`${what}: write bytes, or a number with KiB, MiB or GiB, such as 16MiB`);
   }
-  throw new UsageError(`${what}: write a size from 1 byte to ${MOST_GIBIBYTES}GiB`);
+  throw new UsageError(`${what}: write a size from 1 byte to ${mostGibibytes}GiB`);
 }
 
 /** A length of time for people: `840ms`, `1.2s`, `3m 05s`, `2h 07m`. */
@@ -48,6 +78,26 @@ export function formatDuration(milliseconds: number): string {
   if (seconds < 3600) return `${Math.floor(seconds / 60)}m ${twoDigits(seconds % 60)}s`;
   const minutes = Math.round(milliseconds / 60_000);
   return `${Math.floor(minutes / 60)}h ${twoDigits(minutes % 60)}m`;
+}
+
+/** How long ago something was, for people: `12s ago`, `3m ago`, `5h ago`, `12d ago`. */
+export function formatAge(milliseconds: number): string {
+  const seconds = Math.floor(milliseconds / 1000);
+  // The clock may have been set back since.
+  if (seconds < 0) return "ahead";
+  if (seconds < 60) return `${seconds}s ago`;
+  if (seconds < 3600) return `${Math.floor(seconds / 60)}m ago`;
+  if (seconds < 48 * 3600) return `${Math.floor(seconds / 3600)}h ago`;
+  return `${Math.floor(seconds / 86_400)}d ago`;
+}
+
+/** A number of bytes for people, as options take it: `812B`, `1.5KiB`, `16MiB`. */
+export function formatSize(bytes: number): string {
+  if (bytes < 1024) return `${bytes}B`;
+  const units = ["KiB", "MiB", "GiB"];
+  const power = Math.min(units.length, Math.floor(Math.log2(bytes) / 10));
+  const value = bytes / 1024 ** power;
+  return `${value < 10 ? value.toFixed(1) : Math.round(value)}${units[power - 1]}`;
 }
 
 function twoDigits(value: number): string {

@@ -2,7 +2,7 @@ import type { FileHandle, FilePort } from "../_internal/file_port.ts";
 import { denoFilePort } from "../_internal/file_port.ts";
 import { closeLock, pause, pausesUntilDeadline, pauseSync } from "../_internal/lock.ts";
 import { readRangeSync } from "../_internal/tail.ts";
-import { EventLogError, lockTimeoutError, wrapIo } from "./event_log_error.ts";
+import { EventLogError, ioError, lockTimeoutError, wrapIo } from "./event_log_error.ts";
 import { runPaths } from "./run_paths.ts";
 
 /** How to hold a run open. */
@@ -15,12 +15,14 @@ export interface LiveOptions {
 const PROBE_MS = 50;
 const ENOUGH_SIGHTINGS = 4;
 const PID_BYTES = 32;
+const MARK_BYTES = 64;
+const REMOVAL = "removal ";
 
 /** Holds the live lock until the handle is closed. */
 export async function holdLive(port: FilePort, options: LiveOptions): Promise<FileHandle> {
   const file = openLiveLock(port, options.path);
   try {
-    for (const pauseMs of pausesUntilHeld(file, options)) await pause(pauseMs);
+    for (const pauseMs of pausesUntilHeld(port, file, options)) await pause(pauseMs);
     return file;
   } catch (error) {
     file.close();
@@ -32,7 +34,7 @@ export async function holdLive(port: FilePort, options: LiveOptions): Promise<Fi
 export function holdLiveSync(port: FilePort, options: LiveOptions): FileHandle {
   const file = openLiveLock(port, options.path);
   try {
-    for (const pauseMs of pausesUntilHeld(file, options)) pauseSync(pauseMs);
+    for (const pauseMs of pausesUntilHeld(port, file, options)) pauseSync(pauseMs);
     return file;
   } catch (error) {
     file.close();
@@ -45,12 +47,16 @@ function openLiveLock(port: FilePort, path: string): FileHandle {
 }
 
 /** The pauses between the tries until the lock is held; a timeout of 0 always fails (OLG-4). */
-function* pausesUntilHeld(file: FileHandle, options: LiveOptions): Generator<number> {
+function* pausesUntilHeld(
+  port: FilePort,
+  file: FileHandle,
+  options: LiveOptions,
+): Generator<number> {
   for (const pauseMs of pausesUntilDeadline(options.timeoutMs)) {
-    if (tryHold(file, options.exclusive)) return;
+    if (tryHold(port, file, options)) return;
     yield pauseMs;
   }
-  if (options.timeoutMs > 0 && tryHold(file, options.exclusive)) return;
+  if (options.timeoutMs > 0 && tryHold(port, file, options)) return;
   throw heldError(file, options);
 }
 
@@ -59,19 +65,60 @@ function* pausesUntilHeld(file: FileHandle, options: LiveOptions): Generator<num
  * that runs the work. That others are there is believed when it is seen several times: a probe that
  * ends between the two tries looks like them.
  */
-function tryHold(file: FileHandle, exclusive: boolean): boolean {
+function tryHold(port: FilePort, file: FileHandle, { path, exclusive }: LiveOptions): boolean {
   for (let sightings = 1;; sightings++) {
     if (file.tryLockSync(true)) break;
     if (exclusive || !file.tryLockSync(false)) return false;
     if (sightings === ENOUGH_SIGHTINGS) return true;
     file.unlockSync();
   }
-  file.truncateSync(0);
-  file.seekSync(0, Deno.SeekMode.Start);
-  file.writeSync(new TextEncoder().encode(`${Deno.pid}\n`));
+  if (readMark(file).startsWith(REMOVAL) && !isInPlaceSync(port, path, file)) {
+    throw ioError(path, new Deno.errors.NotFound("the run was removed while it was waited for"));
+  }
+  rewriteSync(file, `${Deno.pid}\n`);
   if (exclusive) return true;
   file.unlockSync();
   return file.tryLockSync(false);
+}
+
+function rewriteSync(file: FileHandle, text: string): void {
+  file.truncateSync(0);
+  file.seekSync(0, Deno.SeekMode.Start);
+  file.writeSync(new TextEncoder().encode(text));
+}
+
+function readMark(file: FileHandle): string {
+  return new TextDecoder().decode(readRangeSync(file, 0, MARK_BYTES));
+}
+
+/**
+ * Leaves a mark in a live lock that is held exclusively, by which it can be told from one that
+ * another run has in the same place: whoever opened the file before the run was removed is granted
+ * its lock afterwards.
+ */
+export function markRemovalSync(file: FileHandle): void {
+  rewriteSync(file, `${REMOVAL}${crypto.randomUUID()}\n`);
+}
+
+/**
+ * Whether a live lock with a mark is the one of the run that is in its place. Windows removes no
+ * run whose lock anybody has open, nor lets anyone read what is locked exclusively.
+ */
+export function isInPlaceSync(port: FilePort, path: string, file: FileHandle): boolean {
+  if (Deno.build.os === "windows") return true;
+  const mark = readMark(file);
+  let there: FileHandle;
+  try {
+    there = port.openSync(path, { read: true });
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return false;
+    throw error;
+  }
+  try {
+    return readMark(there) === mark;
+  } finally {
+    there.close();
+  }
 }
 
 function heldError(file: FileHandle, options: LiveOptions): EventLogError {

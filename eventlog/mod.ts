@@ -41,6 +41,7 @@ export { peekRun, type RunPeek } from "./peek_run.ts";
 export { listRuns, runExists } from "./list_runs.ts";
 export { isLive } from "./live_lock.ts";
 export { newEventId, newRunId } from "./new_run_id.ts";
+export { removeRun, sweepRemovedRuns } from "./remove_run.ts";
 export { repairRun } from "./repair_run.ts";
 export { type RunProblem, type RunProblemKind, type RunVerdict, verifyRun } from "./verify_run.ts";
 export { type LockProbe, probeLock } from "./probe_lock.ts";

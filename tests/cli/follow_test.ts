@@ -103,3 +103,51 @@ Deno.test({
       assertEquals((await run.end()).code, 0);
     }),
 });
+
+Deno.test("taffrail follow --all prints the runs that are worked on, and those that begin later", async () => {
+  await withTempDir(async (cwd) => {
+    const root = `${cwd}/.taffrail`;
+    const old = await openEventLog({ root, runId: "old" });
+    await old.append(event("pipe.started", { pipe: "ci" }));
+    await old.close();
+    await using live = await openEventLog({ root, runId: "live" });
+    await live.append(event("pipe.started", { pipe: "ci" }));
+    await using command = startTaffrail(["follow", "--all"], { cwd });
+    await command.stdout.find(/^live {2}\S+ {2}pipe.started/);
+    await using later = await openEventLog({ root, runId: "later" });
+    await later.append(event("pipe.started", { pipe: "nightly" }));
+    await command.stdout.find(/^later {2}.* nightly$/);
+    await live.append(event("pipe.completed"));
+    await command.stdout.find(/^live {2}the run has completed$/);
+    await later.close();
+    await command.stdout.find(/^later {2}\[ORPHAN\?\] /);
+    // It goes on, as a resumed run does.
+    await using again = await openEventLog({ root, runId: "later" });
+    await again.append(event("pipe.aborted", { reason: "enough" }));
+    await command.stdout.find(/^later {2}the run has been aborted$/);
+    const lines = command.stdout.text.trimEnd().split("\n");
+    assertEquals(lines.map((line) => line.replace(/2026\S+ +/, "")).toSorted(), [
+      "later  [ORPHAN?] the run has no end, and nobody works on it any more",
+      "later  pipe.aborted    enough",
+      "later  pipe.started    nightly",
+      "later  the run has been aborted",
+      "live  pipe.completed",
+      "live  pipe.started    ci",
+      "live  the run has completed",
+    ]);
+  });
+});
+
+Deno.test("taffrail follow --all --json names the run in each object, and sees the first run of a root", async () => {
+  await withTempDir(async (cwd) => {
+    await using command = startTaffrail(["follow", "--all", "--json"], { cwd });
+    await command.stderr.find(/^following all runs in .taffrail/);
+    const ended = await taffrail(["exec", "--", "true"], { cwd });
+    assertEquals(ended.code, 0);
+    const runId = await onlyRun(`${cwd}/.taffrail`);
+    await command.stdout.find(/"end":"completed"/);
+    const objects = command.stdout.text.trimEnd().split("\n").map((line) => JSON.parse(line));
+    assertEquals(objects.map((object) => object.run_id), objects.map(() => runId));
+    assertEquals(objects.map(({ seq }) => seq), [1, 2, 3, 4, undefined]);
+  });
+});

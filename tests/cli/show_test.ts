@@ -56,10 +56,61 @@ Deno.test("taffrail show uses what can be read of a damaged log, and says what c
     const { code, stdout } = await taffrail(["show", runId], { cwd });
     assertEquals(code, 0);
     assertStringIncludes(stdout, "\nlines   2 unusable; line 2: not-json: ");
+    assertStringIncludes(stdout, "so what is shown here may be wrong\n");
     assertStringIncludes(stdout, "✓ test");
     const report = JSON.parse((await taffrail(["show", "--json", runId], { cwd })).stdout);
     assertEquals(report.damaged_lines, 2);
     assertMatch(report.first_damage, /^line 2: not-json: /);
+  });
+});
+
+Deno.test("taffrail show tells each attempt where there was more than one, and why nodes waited", async () => {
+  await withTempDir(async (cwd) => {
+    const again = 'test "$TAFFRAIL_ATTEMPT" = 3 || exit $TAFFRAIL_ATTEMPT';
+    const nodes = {
+      flaky: { run: ["sh", "-c", again] },
+      other: { run: ["true"] },
+      third: { run: ["true"] },
+    };
+    const constraints = { max_retries: 2, max_per_window: 2, rate_window: "50ms" };
+    const flow = { name: "flow", nodes, constraints };
+    await Deno.writeTextFile(`${cwd}/flow.json`, JSON.stringify(flow));
+    assertEquals((await taffrail(["run", "flow.json"], { cwd })).code, 0);
+    const runId = await onlyRun(`${cwd}/${ROOT}`);
+    const { stdout } = await taffrail(["show", runId], { cwd });
+    assertMatch(
+      stdout,
+      /\n {2}✓ flaky +\d+ms {2}attempt 3\n {6}attempt 1 +\d+ms {2}crash, exit code 1\n {6}attempt 2 +\d+ms {2}crash, exit code 2\n {6}attempt 3 +\d+ms {2}completed\n/,
+    );
+    assertMatch(stdout, /\n {6}deferred, (saturated: 1 of 1 in flight|rate limited: 2 of 2 in)/);
+    assertEquals(stdout.split("\n").filter((line) => line.length > 80), []);
+    const { nodes: [flaky] } = JSON.parse(
+      (await taffrail(["show", "--json", runId], { cwd })).stdout,
+    );
+    const [first, , last] = flaky.attempts;
+    assertEquals(flaky.attempts.length, 3);
+    assertEquals([first.status, first.exit_code], [{ Failed: { kind: "crash" } }, 1]);
+    assertEquals(first.output.out, `${ROOT}/runs/${runId}/nodes/flaky.1.out`);
+    assertEquals([last.status, last.exit_code, flaky.exit_code], ["Completed", 0, 0]);
+    assertEquals(flaky.output, last.output);
+  });
+});
+
+Deno.test("taffrail show says of an orphan that its commands may still run, and what to do", async () => {
+  await withTempDir(async (cwd) => {
+    const base = { id: "1", ts: "2026-04-15T12:00:00Z", run_id: "x" };
+    const events = [
+      { ...base, type: "pipe.started", pipe: "ci", inputs: [], distro_version: "0", nodes: ["a"] },
+      { ...base, type: "node.started", node_id: "a", kind: "command" },
+    ];
+    await makeRuns(cwd, ["x"]);
+    const text = events.map((event) => `${JSON.stringify(event)}\n`).join("");
+    await Deno.writeTextFile(`${cwd}/${ROOT}/runs/x/events.jsonl`, text);
+    const { code, stdout } = await taffrail(["show", "x"], { cwd });
+    assertEquals(code, 0);
+    assertStringIncludes(stdout, "What it had started may still run on.\n");
+    assertStringIncludes(stdout, "taffrail resume x ends that and continues the run\n");
+    assertMatch(stdout, /▸ a +was running, and may still run\n/);
   });
 });
 

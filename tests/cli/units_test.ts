@@ -1,5 +1,13 @@
 import { assertEquals, assertThrows } from "@std/assert";
-import { formatDuration, parseDuration, parseSizeOption } from "../../cli/units.ts";
+import {
+  formatAge,
+  formatDuration,
+  formatSize,
+  parseAgeOption,
+  parseCountOption,
+  parseDuration,
+  parseSizeOption,
+} from "../../cli/units.ts";
 import { UsageError } from "../../cli/usage_error.ts";
 
 const DURATIONS: [string, number][] = [
@@ -62,3 +70,37 @@ for (const text of ["", "0", "1.5MiB", "1MB", "1 MiB", "2GiB", "-1", "MiB"]) {
     assertThrows(() => parseSizeOption("max-output", text), UsageError);
   });
 }
+
+Deno.test("formatAge() tells the greatest unit that is full, and a time ahead as such", () => {
+  const ages: [number, string][] = [
+    [-1, "ahead"],
+    [0, "0s ago"],
+    [59_999, "59s ago"],
+    [60_000, "1m ago"],
+    [3_599_999, "59m ago"],
+    [47 * 3_600_000, "47h ago"],
+    [48 * 3_600_000, "2d ago"],
+  ];
+  for (const [milliseconds, text] of ages) assertEquals(formatAge(milliseconds), text);
+});
+
+Deno.test("formatSize() prints what options take", () => {
+  const sizes: [number, string][] = [
+    [0, "0B"],
+    [1023, "1023B"],
+    [1024, "1.0KiB"],
+    [17_026, "17KiB"],
+    [5 * 1024 ** 2, "5.0MiB"],
+    [3000 * 1024 ** 3, "3000GiB"],
+  ];
+  for (const [bytes, text] of sizes) assertEquals(formatSize(bytes), text);
+});
+
+Deno.test("parseAgeOption() and parseCountOption() read numbers, and say what is wrong with others", () => {
+  assertEquals(parseAgeOption("since", "7d"), 604_800_000);
+  assertEquals(parseAgeOption("since", "1.5h"), 5_400_000);
+  assertThrows(() => parseAgeOption("since", "7"), UsageError, 'Cannot use --since "7": write');
+  assertEquals(parseCountOption("keep", "0"), 0);
+  assertThrows(() => parseCountOption("keep", "-1"), UsageError, 'Cannot use --keep "-1": write');
+  assertThrows(() => parseCountOption("keep", "1e3"), UsageError);
+});

@@ -4,38 +4,76 @@ import { withTempDir } from "../_util/temp.ts";
 import { taffrail } from "./_command.ts";
 import { namesIn } from "./_runs.ts";
 
-const VERBS = ["run", "exec", "resume", "ls", "show", "follow", "replay", "diff"];
+const VERBS = [
+  "run",
+  "exec",
+  "resume",
+  "init",
+  "ls",
+  "show",
+  "follow",
+  "stop",
+  "replay",
+  "diff",
+  "verify",
+  "repair",
+  "prune",
+];
+const CHOICE = VERBS.join("|");
 
 /** What is called wrongly, and what is said about it. */
 const MISTAKES: { args: string[]; says: string; flow?: unknown }[] = [
   {
     args: [],
-    says:
-      "Say what to do: taffrail run|exec|resume|ls|show|follow|replay|diff; see taffrail --help",
+    says: `Say what to do: taffrail ${CHOICE}; see taffrail --help`,
   },
   {
     args: ["shwo"],
-    says:
-      'There is no "shwo": taffrail run|exec|resume|ls|show|follow|replay|diff; see taffrail --help',
+    says: `There is no "shwo": taffrail ${CHOICE}; see taffrail --help`,
   },
   {
     args: ["--root", "x", "ls"],
-    says:
-      'Say what to do before "--root": taffrail run|exec|resume|ls|show|follow|replay|diff; see taffrail --help',
+    says: `Say what to do before "--root": taffrail ${CHOICE}; see taffrail --help`,
   },
   { args: ["ls", "--jsno"], says: "Unknown option '--jsno'; see taffrail ls --help" },
   {
     args: ["ls", "--root"],
     says: "Option '--root <value>' argument missing; see taffrail ls --help",
   },
-  { args: ["ls", "--root="], says: "Option '--root' is empty; see taffrail ls --help" },
+  {
+    args: ["ls", "--root="],
+    says: "Cannot use --root: it is empty; name a directory",
+  },
   {
     args: ["ls", "--json=1"],
     says: "Option '--json' does not take an argument; see taffrail ls --help",
   },
   { args: ["ls", "x-1"], says: "taffrail ls takes no argument; for one run, taffrail show x-1" },
   { args: ["show"], says: "taffrail show needs a run; see taffrail show --help" },
+  {
+    args: ["follow"],
+    says: "taffrail follow needs a run, or --all; see taffrail follow --help",
+  },
+  { args: ["follow", "--all", "x"], says: "Give a run to taffrail follow, or --all" },
   { args: ["follow", "a", "b"], says: "taffrail follow takes one run; see taffrail follow --help" },
+  { args: ["stop"], says: "taffrail stop needs a run; see taffrail stop --help" },
+  {
+    args: ["prune"],
+    says: "Say which runs to remove: taffrail prune --older-than AGE, --keep N or --max-size SIZE",
+  },
+  {
+    args: ["prune", "--keep", "1", "x"],
+    says: "taffrail prune takes rules, such as --older-than 30d, and no runs",
+  },
+  {
+    args: ["prune", "--older-than", "30"],
+    says: 'Cannot use --older-than "30": write a number with s, m, h, d or w, such as 7d',
+  },
+  {
+    args: ["ls", "--state", "done"],
+    says:
+      'Cannot use --state "done": the states are running, completed, aborted, orphan, other, unreadable',
+  },
   { args: ["run"], says: "taffrail run needs a flow file; see taffrail run --help" },
   { args: ["run", "a", "b"], says: "taffrail run takes one flow file; see taffrail run --help" },
   { args: ["run", "gone.json"], says: "Cannot read the flow gone.json: there is no such file" },

@@ -1,0 +1,133 @@
+import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
+import { listRuns, openEventLog } from "../../eventlog/mod.ts";
+import { withTempDir } from "../_util/temp.ts";
+import { taffrail } from "./_command.ts";
+import { namesIn } from "./_runs.ts";
+
+const DAY_MS = 86_400_000;
+
+interface Made {
+  days: number;
+  types?: string[];
+  bytes?: number;
+}
+
+/** A run whose events are some days old. */
+async function makeRun(root: string, runId: string, { days, types, bytes = 0 }: Made) {
+  const ts = new Date(Date.now() - days * DAY_MS).toISOString();
+  const base = { id: "1", ts, run_id: runId, pipe: "ci", reason: "enough" };
+  await using log = await openEventLog<Record<string, unknown>>({ root, runId });
+  for (const type of types ?? ["pipe.started", "pipe.completed"]) {
+    await log.append({ ...base, type });
+  }
+  await Deno.writeTextFile(`${root}/runs/${runId}/capture.jsonl`, "x".repeat(bytes));
+}
+
+/** Runs of all kinds: four that may go, the oldest first in the alphabet, and four that may not. */
+async function makeRuns(root: string): Promise<void> {
+  await makeRun(root, "a-40d", { days: 40 });
+  await makeRun(root, "b-30d", { days: 30, types: ["pipe.started", "pipe.aborted"] });
+  await makeRun(root, "c-2d", { days: 2, bytes: 100_000 });
+  await makeRun(root, "d-new", { days: 0 });
+  await makeRun(root, "orphan", { days: 50, types: ["pipe.started"] });
+  await makeRun(root, "other", { days: 60, types: ["import"] });
+  await Deno.writeTextFile(`${root}/runs/other/events.jsonl`, '{"n":1}\n');
+  await makeRun(root, "newer", { days: 60 });
+  await Deno.writeTextFile(`${root}/runs/newer/run.json`, '{"format":2}');
+  await Deno.mkdir(`${root}/runs/empty`);
+}
+
+const STAY = ["empty", "newer", "orphan", "other"];
+
+const RULES: { args: string[]; removed: string[] }[] = [
+  { args: ["--older-than", "7d"], removed: ["a-40d", "b-30d"] },
+  { args: ["--older-than", "35d"], removed: ["a-40d"] },
+  { args: ["--keep", "1"], removed: ["a-40d", "b-30d", "c-2d"] },
+  { args: ["--keep", "0"], removed: ["a-40d", "b-30d", "c-2d", "d-new"] },
+  { args: ["--keep", "100"], removed: [] },
+  { args: ["--max-size", "50KiB"], removed: ["a-40d", "b-30d", "c-2d"] },
+  { args: ["--max-size", "1GiB"], removed: [] },
+  { args: ["--keep", "3", "--older-than", "35d"], removed: ["a-40d"] },
+  { args: ["--older-than", "7d", "--orphans"], removed: ["a-40d", "b-30d", "orphan"] },
+];
+
+for (const { args, removed } of RULES) {
+  Deno.test(`taffrail prune ${args.join(" ")} removes ${removed.join(", ") || "nothing"}`, async () => {
+    await withTempDir(async (cwd) => {
+      const root = `${cwd}/.taffrail`;
+      await makeRuns(root);
+      const all = await listRuns(root);
+      const dry = await taffrail(["prune", "--dry-run", "--json", ...args], { cwd });
+      assertEquals({ code: dry.code, runs: await listRuns(root) }, { code: 0, runs: all });
+      const { code, stdout } = await taffrail(["prune", "--json", ...args], { cwd });
+      assertEquals(code, 0);
+      const done = JSON.parse(stdout);
+      const ids = done.removed.map(({ run_id: id }: { run_id: string }) => id).toSorted();
+      assertEquals(ids, removed);
+      assertEquals(await listRuns(root), all.filter((id) => !removed.includes(id)));
+      assertEquals(namesIn(`${root}/runs`), await listRuns(root));
+      assertEquals({ ...JSON.parse(dry.stdout), dry_run: false }, done);
+      for (const { run_id: id } of done.kept) assertEquals(STAY.includes(id), true, id);
+    });
+  });
+}
+
+Deno.test("taffrail prune leaves a run alone that anybody works on, and says so", async () => {
+  await withTempDir(async (cwd) => {
+    const root = `${cwd}/.taffrail`;
+    await makeRun(root, "open", { days: 40 });
+    await makeRun(root, "shut", { days: 40 });
+    await using log = await openEventLog<{ n: number }>({ root, runId: "open" });
+    for (const mode of [["--dry-run"], []]) {
+      const { code, stdout } = await taffrail(["prune", "--keep", "0", ...mode], { cwd });
+      assertEquals(code, 0);
+      assertMatch(stdout, /\nkept open {2}it is worked on\n/);
+      assertMatch(stdout, /^(removed|would remove) shut {2}.*, it is not one of the newest 0\n/);
+    }
+    assertEquals(await listRuns(root), ["open"]);
+    await log.append({ n: 1 });
+  });
+});
+
+Deno.test("taffrail prune says what it removed, why, how much, and what it left", async () => {
+  await withTempDir(async (cwd) => {
+    const root = `${cwd}/.taffrail`;
+    await makeRuns(root);
+    const { stdout } = await taffrail(["prune", "--older-than", "7d"], { cwd });
+    assertMatch(stdout, /^removed a-40d {2}[\d.]+(B|KiB), its last event was 40d ago\n/m);
+    assertMatch(
+      stdout,
+      /^kept orphan {2}it has no end, and may be resumed; --orphans removes it$/m,
+    );
+    assertMatch(stdout, /\nremoved 2 runs, [\d.]+(B|KiB); \d+KiB left in \.taffrail\n$/);
+    const rest = await taffrail(["prune", "--max-size", "1"], { cwd });
+    assertStringIncludes(rest.stdout, "that is more than 1B: what is left may not be removed\n");
+  });
+});
+
+Deno.test("taffrail prune says what it cannot remove, removes the others, and exits with 1", {
+  ignore: Deno.build.os === "windows",
+}, async () => {
+  await withTempDir(async (cwd) => {
+    const root = `${cwd}/.taffrail`;
+    for (const runId of ["a", "b", "c"]) await makeRun(root, runId, { days: 1 });
+    await Deno.rename(`${root}/runs/b/live.lock`, `${cwd}/lock`);
+    await Deno.symlink(`${cwd}/lock`, `${root}/runs/b/live.lock`);
+    const { code, stdout } = await taffrail(["prune", "--keep", "0"], { cwd });
+    assertEquals([code, await listRuns(root)], [1, ["b"]]);
+    assertStringIncludes(stdout, "cannot remove b  Cannot use ");
+    assertMatch(stdout, /live\.lock: it is a symbolic link\nremoved 2 runs, /);
+  });
+});
+
+Deno.test("taffrail prune finishes what another one had begun", async () => {
+  await withTempDir(async (cwd) => {
+    const root = `${cwd}/.taffrail`;
+    await makeRun(root, "a", { days: 1 });
+    await Deno.rename(`${root}/runs/a`, `${root}/runs/.removed-1`);
+    const dry = await taffrail(["prune", "--dry-run", "--keep", "9"], { cwd });
+    assertEquals([dry.code, namesIn(`${root}/runs`)], [0, [".removed-1"]]);
+    const { code } = await taffrail(["prune", "--keep", "9"], { cwd });
+    assertEquals([code, namesIn(`${root}/runs`)], [0, []]);
+  });
+});
