@@ -1,0 +1,14 @@
+/**
+ * The state of workers in files that a person can read, several tools can share and no crash can
+ * make unopenable.
+ *
+ * @module
+ */
+export type * from "./types.ts";
+export {
+  RuntimeStoreError,
+  type RuntimeStoreErrorDetails,
+  type RuntimeStoreErrorKind,
+  type StoreOperation,
+} from "./runtime_store_error.ts";
+export { computeConfigBundleDigest } from "./config_bundle.ts";
