@@ -1,6 +1,7 @@
 import { type Codec, decodeJson, encodeJson } from "../_internal/wire_json/codec.ts";
 import { JsonSyntaxError } from "../_internal/wire_json/errors.ts";
 import { EVENT_KINDS, INPUT_KINDS, runtimeEvent, transcriptEntry } from "./record_codecs.ts";
+import type { StoreOperation } from "./runtime_store_error.ts";
 import type { RuntimeEvent, TranscriptEntry, WorkerRef } from "./types.ts";
 
 type Members = Readonly<Record<string, unknown>>;
@@ -18,33 +19,40 @@ export interface LogCodec<T> {
   /** The line of a record, without its newline. A `TypeError` or `RangeError` for what is none. */
   readonly print: (record: T) => string;
   /** What a line, without its newline, holds. */
-  readonly parse: (line: Uint8Array) => LineVerdict<T>;
+  readonly parse: (line: Uint8Array | string) => LineVerdict<T>;
   /** Its number: they grow from line to line. */
   readonly numberOf: (record: T) => number;
-  /** The number that stands in a line as {@linkcode LogCodec.print} makes it, without parsing. */
-  readonly numberPattern: RegExp;
+  /** What stands before the number in a line as {@linkcode LogCodec.print} makes it. */
+  readonly numberPrefix: Uint8Array;
+  /** What is being done when a line is read, for errors. */
+  readonly operation: StoreOperation;
 }
 
 /** The lines of an `events.jsonl`. */
 export const eventLog: LogCodec<RuntimeEvent> = {
   print: (event) => {
-    const plain = plainEvent(event);
-    return plain === undefined ? encodeJson(runtimeEvent, event) : JSON.stringify(plain);
+    if (!isPlainEvent(event)) return encodeJson(runtimeEvent, event);
+    const { id, worker_ref, kind: { kind }, message } = event;
+    const ref = worker_ref === undefined ? {} : { worker_ref: inOrder(worker_ref) };
+    return JSON.stringify({ id, ...ref, kind: { kind }, message });
   },
-  parse: (line) => parseLine(line, { codec: runtimeEvent, plainOf: plainEvent }),
+  parse: (line) => parseLine(line, { codec: runtimeEvent, isPlain: isPlainEvent }),
   numberOf: ({ id }) => id,
-  numberPattern: /^\{"id":(\d{1,15}),/,
+  numberPrefix: new TextEncoder().encode('{"id":'),
+  operation: "read events",
 };
 
 /** The lines of a `transcript.jsonl`. */
 export const transcriptLog: LogCodec<TranscriptEntry> = {
   print: (entry) => {
-    const plain = plainEntry(entry);
-    return plain === undefined ? encodeJson(transcriptEntry, entry) : JSON.stringify(plain);
+    if (!isPlainEntry(entry)) return encodeJson(transcriptEntry, entry);
+    const { sequence, worker_ref, role, content, event_id } = entry;
+    return JSON.stringify({ sequence, worker_ref: inOrder(worker_ref), role, content, event_id });
   },
-  parse: (line) => parseLine(line, { codec: transcriptEntry, plainOf: plainEntry }),
+  parse: (line) => parseLine(line, { codec: transcriptEntry, isPlain: isPlainEntry }),
   numberOf: ({ sequence }) => sequence,
-  numberPattern: /^\{"sequence":(\d{1,15}),/,
+  numberPrefix: new TextEncoder().encode('{"sequence":'),
+  operation: "read transcript",
 };
 
 /**
@@ -52,21 +60,25 @@ export const transcriptLog: LogCodec<TranscriptEntry> = {
  * all else is left to the codec, which keeps unknown fields and knows how to say what is wrong.
  */
 function parseLine<T>(
-  line: Uint8Array,
-  { codec, plainOf }: { codec: Codec<T>; plainOf: (record: T) => T | undefined },
+  line: Uint8Array | string,
+  { codec, isPlain }: { codec: Codec<T>; isPlain: (record: T) => boolean },
 ): LineVerdict<T> {
-  let text: string;
+  const text = typeof line === "string" ? line : decode(line);
+  if (text === undefined) return { problem: "stream did not contain valid UTF-8" };
   try {
-    text = utf8.decode(line);
-  } catch {
-    return { problem: "stream did not contain valid UTF-8" };
-  }
-  try {
-    const plain = plainOf(JSON.parse(text));
-    if (plain !== undefined) return { record: plain };
+    const record = JSON.parse(text);
+    if (isPlain(record)) return { record };
   } catch { /* The codec says what is wrong. */ }
   if (/^[ \t\r]*$/.test(text)) return { blank: true };
   return parseAny(text, codec);
+}
+
+function decode(line: Uint8Array): string | undefined {
+  try {
+    return utf8.decode(line);
+  } catch {
+    return undefined;
+  }
 }
 
 function parseAny<T>(text: string, codec: Codec<T>): LineVerdict<T> {
@@ -80,34 +92,30 @@ function parseAny<T>(text: string, codec: Codec<T>): LineVerdict<T> {
   }
 }
 
-/** The event, with its members in the order of the wire; undefined when it is not plain. */
-function plainEvent(event: RuntimeEvent): RuntimeEvent | undefined {
-  if (!isObject(event)) return undefined;
+/** Whether an event has all its members, of the right types, and no others. */
+function isPlainEvent(event: RuntimeEvent): boolean {
+  if (!isObject(event)) return false;
   const { id, worker_ref, kind, message } = event;
-  if (!isCount(id) || !isText(message) || !isObject(kind)) return undefined;
-  if (!KINDS.has(kind.kind) || countOf(kind) !== 1) return undefined;
-  if (worker_ref === undefined) {
-    return countOf(event) === 3 ? { id, kind: { kind: kind.kind }, message } : undefined;
-  }
-  const ref = plainRef(worker_ref);
-  if (ref === undefined || countOf(event) !== 4) return undefined;
-  return { id, worker_ref: ref, kind: { kind: kind.kind }, message };
+  return isCount(id) && isText(message) && isObject(kind) && KINDS.has(kind.kind) &&
+    countOf(kind) === 1 &&
+    (worker_ref === undefined
+      ? countOf(event) === 3
+      : isPlainRef(worker_ref) && countOf(event) === 4);
 }
 
-/** The entry, with its members in the order of the wire; undefined when it is not plain. */
-function plainEntry(entry: TranscriptEntry): TranscriptEntry | undefined {
-  if (!isObject(entry)) return undefined;
+/** The same for an entry of a transcript. */
+function isPlainEntry(entry: TranscriptEntry): boolean {
+  if (!isObject(entry)) return false;
   const { sequence, worker_ref, role, content, event_id } = entry;
-  if (!isCount(sequence) || !isCount(event_id) || !isText(content)) return undefined;
-  const ref = plainRef(worker_ref);
-  if (ref === undefined || !ROLES.has(role) || countOf(entry) !== 5) return undefined;
-  return { sequence, worker_ref: ref, role, content, event_id };
+  return isCount(sequence) && isCount(event_id) && isText(content) && ROLES.has(role) &&
+    isPlainRef(worker_ref) && countOf(entry) === 5;
 }
 
-function plainRef(ref: WorkerRef): WorkerRef | undefined {
-  if (!isObject(ref)) return undefined;
-  const { runtime_id, worker_id } = ref;
-  if (!isText(runtime_id) || !isText(worker_id) || countOf(ref) !== 2) return undefined;
+function isPlainRef(ref: WorkerRef): boolean {
+  return isObject(ref) && isText(ref.runtime_id) && isText(ref.worker_id) && countOf(ref) === 2;
+}
+
+function inOrder({ runtime_id, worker_id }: WorkerRef): WorkerRef {
   return { runtime_id, worker_id };
 }
 
@@ -115,8 +123,11 @@ function isObject(value: unknown): value is Members {
   return typeof value === "object" && value !== null;
 }
 
+/** Counts without making a list, as this is asked of every line. */
 function countOf(record: object): number {
-  return Object.keys(record).length;
+  let count = 0;
+  for (const _name in record) count++;
+  return count;
 }
 
 function isText(value: unknown): boolean {
