@@ -12,3 +12,8 @@ export {
   type StoreOperation,
 } from "./runtime_store_error.ts";
 export { computeConfigBundleDigest } from "./config_bundle.ts";
+export { FsRuntimeStore, type OpenStoreOptions } from "./fs_runtime_store.ts";
+export type { OpenRuntimeOptions } from "./open_worker_runtime.ts";
+export type { ListWorkersOptions } from "./runtime_reader.ts";
+export { Transaction } from "./transaction.ts";
+export { WorkerRuntime } from "./worker_runtime.ts";
