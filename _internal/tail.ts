@@ -81,7 +81,7 @@ export function writeWholeSync(file: FileHandle, bytes: Uint8Array): void {
 }
 
 /** Copies the tail to a quarantine file that is on disk before anything is cut. */
-function quarantineSync(port: FilePort, source: TailSource): string {
+export function quarantineSync(port: FilePort, source: TailSource): string {
   const { tornFile, torn } = createTornFileSync(port, source.path);
   try {
     for (let start = source.tailStart; start < source.size; start += BLOCK_BYTES) {

@@ -1,8 +1,8 @@
+import { unknownNames } from "../_internal/wire_json/open_struct.ts";
 import { align } from "./align.ts";
 import { SEED_FIELDS } from "./compare_decisions.ts";
 import { asSeedDecision } from "./decision_record.ts";
 import { differencesOf, isSameJson } from "./diff_json.ts";
-import { unknownNames } from "./open_struct.ts";
 import {
   decisionRecordFields,
   eventFields,

@@ -1,4 +1,4 @@
-import { array } from "../_internal/wire_json/containers.ts";
+import { array, leftOutWhenEmpty } from "../_internal/wire_json/containers.ts";
 import type { Codec } from "../_internal/wire_json/codec.ts";
 import { externallyTagged } from "../_internal/wire_json/enums.ts";
 import { bool, f64, string } from "../_internal/wire_json/scalars.ts";
@@ -30,17 +30,6 @@ const intent: Codec<IntentRecord> = struct(
   { kind: string, intent_id: string, fields: array(field) },
   closed,
 );
-
-/** A list that is left out when it is empty; what was left out stays so in memory. */
-export function leftOutWhenEmpty<T>(item: Codec<T>): Codec<T[] | undefined> {
-  const list = array(item);
-  return {
-    write: (values, writer) => list.write(values ?? [], writer),
-    read: list.read,
-    missing: () => undefined,
-    isOmitted: (values) => values === undefined || values.length === 0,
-  };
-}
 
 /** An effect in the form that is hashed: kind, writes, intents if there are any (EFX-1). */
 export const actionEffect: Codec<ActionEffect> = struct(

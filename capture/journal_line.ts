@@ -3,13 +3,13 @@ import { type Codec, encodeJson } from "../_internal/wire_json/codec.ts";
 import { unitEnum } from "../_internal/wire_json/enums.ts";
 import { JsonPlace } from "../_internal/wire_json/json_place.ts";
 import type { JsonValue } from "../_internal/wire_json/json_value.ts";
+import { openStruct } from "../_internal/wire_json/open_struct.ts";
 import { parseJson } from "../_internal/wire_json/parse_json.ts";
 import { string, u64, usize } from "../_internal/wire_json/scalars.ts";
 import { struct } from "../_internal/wire_json/struct.ts";
 import { sessionFields } from "./bundle_codec.ts";
 import type { SessionHeader } from "./capture_recorder.ts";
 import { capturedEffect } from "./effect_codec.ts";
-import { openStruct } from "./open_struct.ts";
 import { decisionRecordFields, inputRecord } from "./record_codecs.ts";
 import type { CapturedActionEffect, DecisionRecord, InputRecord } from "./types.ts";
 

@@ -1,11 +1,17 @@
 import type { Codec } from "../_internal/wire_json/codec.ts";
-import { array, checkObject, nullable, optional } from "../_internal/wire_json/containers.ts";
+import {
+  array,
+  checkObject,
+  leftOutWhenEmpty,
+  nullable,
+  optional,
+} from "../_internal/wire_json/containers.ts";
 import { duration, eventTime } from "../_internal/wire_json/duration.ts";
 import { externallyTagged, unit, unitEnum } from "../_internal/wire_json/enums.ts";
+import { openStruct } from "../_internal/wire_json/open_struct.ts";
 import { string, u64, u8, usize } from "../_internal/wire_json/scalars.ts";
 import { struct } from "../_internal/wire_json/struct.ts";
-import { capturedEffect, leftOutWhenEmpty } from "./effect_codec.ts";
-import { openStruct } from "./open_struct.ts";
+import { capturedEffect } from "./effect_codec.ts";
 import {
   isByteList,
   plainDecisionText,

@@ -92,6 +92,17 @@ export function omitEmpty<T>(list: Codec<T[]>): Codec<T[]> {
   return { ...list, missing: () => [], isOmitted: (value) => value?.length === 0 };
 }
 
+/** A list that is left out when it is empty; what was left out stays so in memory. */
+export function leftOutWhenEmpty<T>(item: Codec<T>): Codec<T[] | undefined> {
+  const list = array(item);
+  return {
+    write: (values, writer) => list.write(values ?? [], writer),
+    read: list.read,
+    missing: () => undefined,
+    isOmitted: (values) => values === undefined || values.length === 0,
+  };
+}
+
 /** A field that is always printed, but may be missing when read (serde's `default`). */
 export function withDefault<T>(codec: Codec<T>, missing: () => T): Codec<T> {
   return { ...codec, missing };

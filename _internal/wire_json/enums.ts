@@ -4,7 +4,7 @@ import { expectedNames } from "./expected_names.ts";
 import type { JsonPlace } from "./json_place.ts";
 import type { JsonValue } from "./json_value.ts";
 import { refuseType } from "./scalars.ts";
-import { type Fields, type Struct, struct } from "./struct.ts";
+import { type Fields, type Struct, struct, type StructMaker } from "./struct.ts";
 
 /** Options of {@linkcode unitEnum}. */
 export interface UnitEnumOptions<Name extends string> {
@@ -99,16 +99,18 @@ export type InternallyTagged<Tag extends string, T> = {
 /**
  * An enum whose variants are objects that hold the variant's name in one more field, printed first
  * and read anywhere (J-12): `{"kind":"task","objective":"do it"}`. An adjacently tagged enum is one
- * whose variants have the field `value`.
+ * whose variants have the field `value`. The structs of the variants are made by `structOf`, which
+ * decides what becomes of fields that they do not know.
  */
 export function internallyTagged<Tag extends string, T>(
   tag: Tag,
   variants: { readonly [Name in keyof T]: Fields<T[Name]> },
+  structOf: StructMaker = struct,
 ): Codec<InternallyTagged<Tag, T>> {
   const names = Object.keys(variants);
   const structs = new Map(names.map((name) => {
     const fields = variants[name as keyof T];
-    return [name, struct({ [tag]: unitEnum([name]), ...fields }) as Codec<unknown>];
+    return [name, structOf({ [tag]: unitEnum([name]), ...fields }) as Codec<unknown>];
   }));
 
   function variantOf(value: unknown, place: JsonPlace): Codec<unknown> {

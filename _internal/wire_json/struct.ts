@@ -16,6 +16,9 @@ export type Struct<T> =
   & { [Name in Exclude<keyof T, OptionalNames<T>>]: T[Name] }
   & { [Name in OptionalNames<T>]?: Exclude<T[Name], undefined> };
 
+/** {@linkcode struct}, or another one that says what becomes of unknown fields. */
+export type StructMaker = <T>(fields: Fields<T>) => Codec<Struct<T>>;
+
 /** Options of {@linkcode struct}. */
 export interface StructOptions {
   /**

@@ -1,7 +1,7 @@
 /** What the engine prints is what the codecs would have printed, and nothing else is left to it. */
 import { assert, assertEquals } from "@std/assert";
 import { encodeJson } from "../../_internal/wire_json/mod.ts";
-import { openStruct } from "../../capture/open_struct.ts";
+import { openStruct } from "../../_internal/wire_json/open_struct.ts";
 import {
   plainDecisionText,
   plainEventInputText,

@@ -1,7 +1,7 @@
-import type { Codec } from "../_internal/wire_json/codec.ts";
-import { setMember } from "../_internal/wire_json/json_value.ts";
-import { freeJson } from "../_internal/wire_json/scalars.ts";
-import { type Fields, type Struct, struct } from "../_internal/wire_json/struct.ts";
+import type { Codec } from "./codec.ts";
+import { setMember } from "./json_value.ts";
+import { freeJson } from "./scalars.ts";
+import { type Fields, type Struct, struct } from "./struct.ts";
 
 /**
  * A struct that keeps the fields it does not know: they are read, and printed behind the others in the

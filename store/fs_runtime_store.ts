@@ -1,0 +1,216 @@
+import { denoFilePort, type FilePort } from "../_internal/file_port.ts";
+import { pause } from "../_internal/lock.ts";
+import { checkId } from "./id_directory.ts";
+import { buildState, readStoredFiles, type StoredFiles } from "./load_store.ts";
+import { JournaledLogs } from "./log_source.ts";
+import { openOwner } from "./open_owner.ts";
+import { readOwnerSync } from "./owner_lock.ts";
+import { type ListWorkersOptions, RuntimeReader } from "./runtime_reader.ts";
+import type { RuntimeStoreError } from "./runtime_store_error.ts";
+import { asStoreError, closedError, storeIoError, storeMissingError } from "./store_errors.ts";
+import { isDirectorySync, journalNumbersSync, StorePaths } from "./store_paths.ts";
+import type {
+  EventCursor,
+  RuntimeDiagnostic,
+  RuntimeEventBatch,
+  RuntimeSummary,
+  TranscriptProjection,
+  TranscriptQuery,
+  WorkerDetail,
+  WorkerRef,
+  WorkerSummary,
+} from "./types.ts";
+import { readWorkerSnapshotSync } from "./worker_files.ts";
+
+/** Options of {@linkcode FsRuntimeStore.open}. */
+export interface OpenStoreOptions {
+  /** The directory that holds the runtimes. */
+  root: string;
+  /** The runtime. */
+  runtimeId: string;
+  /**
+   * Change nothing, and read beside whoever owns the runtime: what is read is its state of now.
+   * Otherwise the runtime is owned, so that nobody changes it, and brought into order after a crash.
+   *
+   * @default {false}
+   */
+  readOnly?: boolean;
+}
+
+const READ_ATTEMPTS = 1000;
+const PAUSE_MS = 1;
+
+interface Parts {
+  paths: StorePaths;
+  reader: RuntimeReader;
+  problems: readonly RuntimeStoreError[];
+  close: () => Promise<void>;
+}
+
+/**
+ * The files of a runtime, for reading. All writing goes through {@linkcode WorkerRuntime} (FRS-15).
+ *
+ * **Permissions**: `--allow-read` for the root; `--allow-write` too unless it is read-only.
+ *
+ * @example Usage
+ * ```ts
+ * import { FsRuntimeStore, WorkerRuntime } from "@taffrail/taffrail/store";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const root = await Deno.makeTempDir();
+ * await using _runtime = await WorkerRuntime.open({ root, runtimeId: "rt-1" });
+ *
+ * await using store = await FsRuntimeStore.open({ root, runtimeId: "rt-1", readOnly: true });
+ * const { events } = await store.readEvents({ runtime_id: "rt-1", next_event_id: 1 }, 10);
+ * assertEquals(events.map(({ message }) => message), ["runtime started"]);
+ * ```
+ */
+export class FsRuntimeStore implements AsyncDisposable {
+  /** The directory that holds the runtimes. */
+  readonly root: string;
+  /** The runtime's id. */
+  readonly runtimeId: string;
+  /** The runtime's directory. */
+  readonly path: string;
+  readonly #parts: Parts;
+  #isClosed = false;
+
+  /** @internal */
+  constructor(parts: Parts, { root, runtimeId }: { root: string; runtimeId: string }) {
+    this.root = root;
+    this.runtimeId = runtimeId;
+    this.path = parts.paths.directory;
+    this.#parts = parts;
+  }
+
+  /**
+   * Opens a runtime for reading. One that is not there is not made.
+   *
+   * @param options What to open, and how.
+   * @returns The store.
+   * @throws {RuntimeStoreError} `store-missing` if there is no such runtime; else as
+   * {@linkcode WorkerRuntime.open}, `owned` only if not read-only.
+   */
+  static open(options: OpenStoreOptions): Promise<FsRuntimeStore> {
+    return openStoreOnPort(denoFilePort, options);
+  }
+
+  /** What was found to be wrong when the runtime was opened. */
+  get problems(): readonly RuntimeStoreError[] {
+    return this.#parts.problems;
+  }
+
+  /** The runtime at a glance. */
+  summary(): RuntimeSummary {
+    return this.#open().summary();
+  }
+
+  /** As {@linkcode WorkerRuntime.listWorkers}. */
+  listWorkers(options: ListWorkersOptions = {}): WorkerSummary[] {
+    return this.#open().listWorkers(options);
+  }
+
+  /** The newest 1,000 diagnostics. */
+  diagnostics(): RuntimeDiagnostic[] {
+    return this.#open().diagnostics();
+  }
+
+  /** As {@linkcode WorkerRuntime.workerDetail}. */
+  // deno-lint-ignore require-await -- What reads files can become asynchronous.
+  async workerDetail(ref: WorkerRef): Promise<WorkerDetail> {
+    return this.#open().workerDetail(ref);
+  }
+
+  /** As {@linkcode WorkerRuntime.readEvents}. */
+  // deno-lint-ignore require-await -- What reads files can become asynchronous.
+  async readEvents(cursor: EventCursor, limit: number): Promise<RuntimeEventBatch> {
+    return this.#open().readEvents(cursor, limit);
+  }
+
+  /** As {@linkcode WorkerRuntime.readTranscript}. */
+  // deno-lint-ignore require-await -- What reads files can become asynchronous.
+  async readTranscript(ref: WorkerRef, query: TranscriptQuery): Promise<TranscriptProjection> {
+    return this.#open().readTranscript(ref, query);
+  }
+
+  /** Gives the runtime up. */
+  async close(): Promise<void> {
+    this.#isClosed = true;
+    await this.#parts.close();
+  }
+
+  /** Same as {@linkcode FsRuntimeStore.close}. */
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  #open(): RuntimeReader {
+    if (this.#isClosed) throw closedError(this.runtimeId);
+    return this.#parts.reader;
+  }
+}
+
+/** {@linkcode FsRuntimeStore.open} on a given file system. */
+export async function openStoreOnPort(
+  port: FilePort,
+  options: OpenStoreOptions,
+): Promise<FsRuntimeStore> {
+  const { root, runtimeId, readOnly = false } = options;
+  checkId(runtimeId, "runtime id");
+  const paths = new StorePaths(root, runtimeId);
+  if (readOnly) return new FsRuntimeStore(await readParts(port, paths, runtimeId), options);
+  const owner = await openOwner(port, { root, runtimeId, checkpoints: {} });
+  const { state, problems } = owner;
+  const requestOf = (workerId: string) => owner.requestOf(workerId);
+  const reader = new RuntimeReader({ state, paths, logs: owner, requestOf });
+  return new FsRuntimeStore({ paths, reader, problems, close: () => owner.close() }, options);
+}
+
+async function readParts(port: FilePort, paths: StorePaths, runtimeId: string): Promise<Parts> {
+  const problems: RuntimeStoreError[] = [];
+  const files = await readConsistently(port, paths, runtimeId);
+  const { overlay } = files;
+  const logs = new JournaledLogs({ port, paths, overlay, problems });
+  const state = buildState(files, { paths, logs, problems });
+  const requestOf = (workerId: string) => {
+    const created = overlay.createdWorkers.get(workerId);
+    if (created !== undefined) return structuredClone(created.request);
+    return readWorkerSnapshotSync(port, paths, { runtimeId, workerId }).request;
+  };
+  const reader = new RuntimeReader({ state, paths, logs, requestOf });
+  return { paths, reader, problems, close: () => Promise.resolve() };
+}
+
+/**
+ * Reads snapshots and journal until nobody has begun another journal, or opened the runtime, while
+ * they were read: then all are of one state.
+ */
+async function readConsistently(
+  port: FilePort,
+  paths: StorePaths,
+  runtimeId: string,
+): Promise<StoredFiles> {
+  const place = { operation: "open runtime store", path: paths.directory } as const;
+  for (let attempt = 0; attempt < READ_ATTEMPTS; attempt++) {
+    let before: string | undefined;
+    try {
+      before = eraOf(port, paths);
+      const files = readStoredFiles(port, paths, runtimeId);
+      if (eraOf(port, paths) === before) return files;
+    } catch (error) {
+      if (before === undefined || eraOf(port, paths) === before) throw asStoreError(place, error);
+    }
+    await pause(PAUSE_MS);
+  }
+  throw storeIoError(place, new Error("it changes faster than it can be read; try again"));
+}
+
+/** Changes with every opening for changing and with every checkpoint. */
+function eraOf(port: FilePort, paths: StorePaths): string {
+  const operation = "open runtime store";
+  if (!isDirectorySync(port, paths.directory, { operation, what: "runtime" })) {
+    throw storeMissingError({ operation, path: paths.directory });
+  }
+  const journals = journalNumbersSync(port, paths.directory);
+  return `${readOwnerSync(port, paths.ownerLock)} ${journals.join(" ")}`;
+}

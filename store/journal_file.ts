@@ -1,0 +1,183 @@
+import type { FileHandle, FilePort } from "../_internal/file_port.ts";
+import { readRangeSync, writeWholeSync } from "../_internal/tail.ts";
+import { decodeMutation, type Mutation } from "./journal_line.ts";
+import { joinBytes } from "./log_bytes.ts";
+import { storeCorruptError, type StorePlace } from "./store_errors.ts";
+import { fileSizeSync } from "./store_paths.ts";
+
+const FORMAT = 1;
+const NEWLINE = 10;
+
+/** The first line of a journal. */
+interface JournalHeader {
+  format: number;
+  journal: number;
+}
+
+/** A write that left the journal in a state that nobody can vouch for. */
+export class UnknownOutcome extends Error {}
+
+/** The journal that mutations are written to. */
+export class JournalFile {
+  readonly path: string;
+  readonly number: number;
+  readonly #file: FileHandle;
+  #end: number;
+  #written = 0;
+  #synced = 0;
+
+  private constructor(path: string, { file, number, end }: {
+    file: FileHandle;
+    number: number;
+    end: number;
+  }) {
+    this.path = path;
+    this.number = number;
+    this.#file = file;
+    this.#end = end;
+  }
+
+  /**
+   * Creates a journal that is on disk, but for its name. If a try that failed has left a file of the
+   * name, it has no mutation.
+   */
+  static createSync(
+    port: FilePort,
+    { path, number }: { path: string; number: number },
+  ): JournalFile {
+    const header: JournalHeader = { format: FORMAT, journal: number };
+    const bytes = new TextEncoder().encode(`${JSON.stringify(header)}\n`);
+    fileSizeSync(port, path, "write journal");
+    const options = { read: true, write: true, create: true, truncate: true, mode: 0o600 };
+    const file = port.openSync(path, options);
+    try {
+      writeWholeSync(file, bytes);
+      file.syncSync();
+    } catch (error) {
+      file.close();
+      throw error;
+    }
+    return new JournalFile(path, { file, number, end: bytes.length });
+  }
+
+  /** How many mutations it holds. */
+  get written(): number {
+    return this.#written;
+  }
+
+  /** How many of them are known to be on disk. */
+  get synced(): number {
+    return this.#synced;
+  }
+
+  /** Its bytes. */
+  get size(): number {
+    return this.#end;
+  }
+
+  /** Appends the lines of mutations in one write: all of them or, when it fails, none. */
+  append(lines: readonly Uint8Array[]): void {
+    const bytes = lines.length === 1 ? lines[0]! : joinBytes(lines);
+    try {
+      const count = this.#file.writeSync(bytes);
+      if (count !== bytes.length) {
+        throw new Error(`Only ${count} of ${bytes.length} bytes were written: is the disk full?`);
+      }
+    } catch (error) {
+      this.#cutBack(error);
+      throw error;
+    }
+    this.#end += bytes.length;
+    this.#written += lines.length;
+  }
+
+  /** Makes what was appended survive a power cut. */
+  async sync(): Promise<void> {
+    const written = this.#written;
+    await this.#file.syncData();
+    this.#synced = written;
+  }
+
+  close(): void {
+    this.#file.close();
+  }
+
+  #cutBack(writeError: unknown): void {
+    try {
+      this.#file.truncateSync(this.#end);
+      this.#file.seekSync(this.#end, Deno.SeekMode.Start);
+    } catch (cutError) {
+      const cause = new AggregateError([writeError, cutError]);
+      throw new UnknownOutcome("The write failed and could not be cut back", { cause });
+    }
+  }
+}
+
+/**
+ * Reads the mutations of a journal, in order. A torn last one never happened, and neither did those
+ * that stand behind it, as they may after a power cut: they were never acknowledged. If one of them
+ * says that the torn one was on disk, that one is not torn but damaged.
+ */
+export function readJournalSync(port: FilePort, path: string): Mutation[] {
+  const [first, ...lines] = splitLines(readFileSync(port, path));
+  const place: StorePlace = { operation: "read journal", path };
+  const header = first === undefined ? undefined : parseHeader(first.bytes);
+  if (header !== undefined && header.format !== FORMAT) {
+    throw storeCorruptError(place, {
+      problem: `line 1: unsupported journal format ${header.format}, expected ${FORMAT}`,
+      line: 1,
+      remedy: "open it with the program that wrote it, or a newer taffrail",
+    });
+  }
+  const mutations: Mutation[] = [];
+  let torn: { line: number; byteOffset: number } | undefined = header === undefined
+    ? { line: 1, byteOffset: 0 }
+    : undefined;
+  for (const [index, { bytes, byteOffset }] of lines.entries()) {
+    const mutation = decodeMutation(bytes);
+    if (torn === undefined) {
+      if (mutation?.sequence === mutations.length + 1) mutations.push(mutation);
+      else torn = { line: index + 2, byteOffset };
+    } else if (mutation !== undefined && mutation.synced > mutations.length) {
+      const problem = `line ${torn.line}: an acknowledged mutation is damaged`;
+      throw storeCorruptError(place, { problem, ...torn });
+    } else if (header === undefined && mutation !== undefined) {
+      throw storeCorruptError(place, { problem: "line 1: the journal's head is damaged", ...torn });
+    }
+  }
+  return mutations;
+}
+
+function parseHeader(line: Uint8Array): JournalHeader | undefined {
+  try {
+    const header = JSON.parse(new TextDecoder().decode(line));
+    return Number.isSafeInteger(header.format) ? header : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+function readFileSync(port: FilePort, path: string): Uint8Array {
+  const file = port.openSync(path, { read: true });
+  try {
+    return readRangeSync(file, 0, file.seekSync(0, Deno.SeekMode.End));
+  } finally {
+    file.close();
+  }
+}
+
+interface Line {
+  bytes: Uint8Array;
+  byteOffset: number;
+}
+
+/** The terminated lines, without their newlines. */
+function splitLines(bytes: Uint8Array): Line[] {
+  const lines: Line[] = [];
+  for (let start = 0;;) {
+    const end = bytes.indexOf(NEWLINE, start);
+    if (end === -1) return lines;
+    lines.push({ bytes: bytes.subarray(start, end), byteOffset: start });
+    start = end + 1;
+  }
+}

@@ -1,0 +1,241 @@
+import { MAX_LINE_BYTES } from "../_internal/json_lines.ts";
+import type { LogBytes } from "./log_bytes.ts";
+import type { LineVerdict, LogCodec } from "./log_codecs.ts";
+import type { RuntimeStoreError, StoreOperation } from "./runtime_store_error.ts";
+import { storeCorruptError, wrapIo } from "./store_errors.ts";
+
+/** One line of a log, inside the block that it was read with. */
+export class LogLine {
+  /** Where it begins. */
+  readonly start: number;
+  /** Where the next one begins. */
+  readonly end: number;
+  /** Whether it ends with a newline: only the last one may not. */
+  readonly isWhole: boolean;
+  /** The line decoded, where that is certain to be right. */
+  readonly text: string | undefined;
+  /** Undefined when the line is too long to be held. */
+  readonly #block: Uint8Array | undefined;
+  readonly #blockStart: number;
+
+  constructor(
+    block: Uint8Array | undefined,
+    { blockStart, start, end, isWhole, text }: {
+      blockStart: number;
+      start: number;
+      end: number;
+      isWhole: boolean;
+      text?: string | undefined;
+    },
+  ) {
+    this.#block = block;
+    this.#blockStart = blockStart;
+    this.start = start;
+    this.end = end;
+    this.isWhole = isWhole;
+    this.text = text;
+  }
+
+  /** Its bytes without its newline; undefined when it is too long to be held. */
+  get bytes(): Uint8Array | undefined {
+    const behind = this.end - this.#blockStart - (this.isWhole ? 1 : 0);
+    return this.#block?.subarray(this.start - this.#blockStart, behind);
+  }
+
+  /** The number in its head, where it stands as it is printed here. */
+  numberBehind(prefix: Uint8Array): number | undefined {
+    return this.#block && numberAt(this.#block, this.start - this.#blockStart, prefix);
+  }
+}
+
+const NEWLINE = 10;
+const DIGIT_ZERO = 48;
+const COMMA = 44;
+const PROBE_BYTES = 1024;
+const SCAN_BYTES = 8 * 1024;
+const PASS_OVER_BYTES = 256 * 1024;
+/** What it cannot decode becomes U+FFFD; `ignoreBOM` keeps a byte order mark. */
+const lossyUtf8 = new TextDecoder("utf-8", { ignoreBOM: true });
+
+/** The bytes from `start` to `end`; a log that has become shorter meanwhile is refused. */
+function readSync(
+  log: LogBytes,
+  { start, end, operation }: { start: number; end: number; operation: StoreOperation },
+): Uint8Array {
+  const place = { operation, path: log.path };
+  const bytes = wrapIo(place, () => log.read(start, end));
+  if (bytes.length === end - start) return bytes;
+  throw storeCorruptError(place, {
+    problem: `the log ends at byte ${start + bytes.length}, expected ${log.size}`,
+    byteOffset: start + bytes.length,
+  });
+}
+
+/** The lines from a line's start on, read in blocks. */
+export function* logLines(
+  log: LogBytes,
+  { start, blockBytes, operation }: {
+    start: number;
+    blockBytes: number;
+    operation: StoreOperation;
+  },
+): Generator<LogLine, void> {
+  let wanted = blockBytes;
+  for (let at = start; at < log.size;) {
+    const end = Math.min(at + wanted, log.size);
+    const block = readSync(log, { start: at, end, operation });
+    const last = block.lastIndexOf(NEWLINE);
+    if (last !== -1) {
+      const texts = decodeLines(block.subarray(0, last + 1));
+      for (let from = 0, index = 0; from <= last; index++) {
+        const behind = block.indexOf(NEWLINE, from) + 1;
+        const place = { blockStart: at, start: at + from, end: at + behind, isWhole: true };
+        yield new LogLine(block, { ...place, text: texts?.[index] });
+        from = behind;
+      }
+      at += last + 1;
+      wanted = blockBytes;
+    } else if (block.length > MAX_LINE_BYTES) {
+      const newline = newlineBehind(log, { start: end, end: log.size, operation });
+      const next = newline === undefined ? log.size : newline + 1;
+      const isWhole = newline !== undefined;
+      yield new LogLine(undefined, { blockStart: at, start: at, end: next, isWhole });
+      at = next;
+      wanted = blockBytes;
+    } else if (end === log.size) {
+      return yield new LogLine(block, { blockStart: at, start: at, end, isWhole: false });
+    } else {
+      wanted = Math.min(wanted * 2, MAX_LINE_BYTES + 1);
+    }
+  }
+}
+
+/** Decodes whole lines at once, which costs a tenth of decoding each; undefined for bad UTF-8. */
+function decodeLines(block: Uint8Array): string[] | undefined {
+  const text = lossyUtf8.decode(block);
+  return text.includes("\uFFFD") ? undefined : text.split("\n");
+}
+
+/** The offset of the first newline between two offsets. */
+function newlineBehind(
+  log: LogBytes,
+  { start, end, operation, blockBytes = PASS_OVER_BYTES }: {
+    start: number;
+    end: number;
+    operation: StoreOperation;
+    blockBytes?: number;
+  },
+): number | undefined {
+  let wanted = blockBytes;
+  for (let at = start; at < end;) {
+    const block = readSync(log, { start: at, end: Math.min(at + wanted, end), operation });
+    const newline = block.indexOf(NEWLINE);
+    if (newline !== -1) return at + newline;
+    at += block.length;
+    wanted = Math.min(wanted * 2, PASS_OVER_BYTES);
+  }
+  return undefined;
+}
+
+/** Whether a line certainly holds a record whose number is below `number`, told by its head. */
+export function isBelow<T>(line: LogLine, codec: LogCodec<T>, number: number): boolean {
+  const found = line.numberBehind(codec.numberPrefix);
+  return found !== undefined && found < number;
+}
+
+/** What a line holds. */
+export function parseLine<T>(line: LogLine, codec: LogCodec<T>): LineVerdict<T> {
+  const content = line.text ?? line.bytes;
+  return content === undefined || line.end - line.start > MAX_LINE_BYTES + 1
+    ? { problem: "the line is over 16 MiB" }
+    : codec.parse(content);
+}
+
+/**
+ * The start of a line at most a few KiB before the first one whose number is at least `wanted`, found
+ * by looking at some twenty lines. All lines before it have smaller numbers, provided that the
+ * numbers grow; lines that hold no record are passed over.
+ */
+export function seekNumber<T>(
+  log: LogBytes,
+  { codec, wanted }: { codec: LogCodec<T>; wanted: number },
+): number {
+  let low = 0;
+  let high = log.size;
+  while (high - low > SCAN_BYTES) {
+    const middle = low + Math.floor((high - low) / 2);
+    const found = firstNumber(log, { codec, start: middle, end: high });
+    if (found === undefined || found.number >= wanted) high = middle;
+    else low = found.start;
+  }
+  return low;
+}
+
+/** The first line with a number that begins behind `start` and before `end`. */
+function firstNumber<T>(
+  log: LogBytes,
+  { codec, start, end }: { codec: LogCodec<T>; start: number; end: number },
+): { number: number; start: number } | undefined {
+  const { operation } = codec;
+  const probe = readSync(log, { start, end: Math.min(start + PROBE_BYTES, log.size), operation });
+  const first = probe.indexOf(NEWLINE);
+  const number = first === -1 ? undefined : numberAt(probe, first + 1, codec.numberPrefix);
+  if (number !== undefined) {
+    return start + first + 1 < end ? { number, start: start + first + 1 } : undefined;
+  }
+  const newline = first === -1
+    ? newlineBehind(log, { start, end, operation, blockBytes: 2 * PROBE_BYTES })
+    : start + first;
+  if (newline === undefined) return undefined;
+  const options = { start: newline + 1, blockBytes: 2 * PROBE_BYTES, operation };
+  for (const line of logLines(log, options)) {
+    if (line.start >= end) return undefined;
+    const verdict = parseLine(line, codec);
+    if ("record" in verdict) return { number: codec.numberOf(verdict.record), start: line.start };
+  }
+  return undefined;
+}
+
+/** The number in the head of a line that stands as it is printed here; else undefined. */
+function numberAt(bytes: Uint8Array, start: number, prefix: Uint8Array): number | undefined {
+  for (let index = 0; index < prefix.length; index++) {
+    if (bytes[start + index] !== prefix[index]) return undefined;
+  }
+  let number = 0;
+  for (let at = start + prefix.length; at < start + prefix.length + 15; at++) {
+    const byte = bytes[at];
+    if (byte === COMMA) return at === start + prefix.length ? undefined : number;
+    if (byte === undefined || byte < DIGIT_ZERO || byte > DIGIT_ZERO + 9) return undefined;
+    number = number * 10 + byte - DIGIT_ZERO;
+  }
+  return undefined;
+}
+
+/** A line that holds no record, with the seed's message (FRS-7). Counting the line costs a scan. */
+export function badLineError(
+  log: LogBytes,
+  { byteOffset, problem, operation }: {
+    byteOffset: number;
+    problem: string;
+    operation: StoreOperation;
+  },
+): RuntimeStoreError {
+  const line = countLines(log, { end: byteOffset, operation }) + 1;
+  const place = { operation, path: log.path };
+  return storeCorruptError(place, { problem: `line ${line}: ${problem}`, line, byteOffset });
+}
+
+/** How many newlines stand before an offset. */
+function countLines(
+  log: LogBytes,
+  { end, operation }: { end: number; operation: StoreOperation },
+): number {
+  let lines = 0;
+  for (let at = 0; at < end; at += PASS_OVER_BYTES) {
+    const block = readSync(log, { start: at, end: Math.min(at + PASS_OVER_BYTES, end), operation });
+    for (let found = block.indexOf(NEWLINE); found !== -1; lines++) {
+      found = block.indexOf(NEWLINE, found + 1);
+    }
+  }
+  return lines;
+}

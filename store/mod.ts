@@ -1,0 +1,19 @@
+/**
+ * The state of workers in files that a person can read, several tools can share and no crash can
+ * make unopenable.
+ *
+ * @module
+ */
+export type * from "./types.ts";
+export {
+  RuntimeStoreError,
+  type RuntimeStoreErrorDetails,
+  type RuntimeStoreErrorKind,
+  type StoreOperation,
+} from "./runtime_store_error.ts";
+export { computeConfigBundleDigest } from "./config_bundle.ts";
+export { FsRuntimeStore, type OpenStoreOptions } from "./fs_runtime_store.ts";
+export type { OpenRuntimeOptions } from "./open_worker_runtime.ts";
+export type { ListWorkersOptions } from "./runtime_reader.ts";
+export { Transaction } from "./transaction.ts";
+export { WorkerRuntime } from "./worker_runtime.ts";

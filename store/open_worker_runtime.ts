@@ -1,0 +1,67 @@
+import type { FilePort } from "../_internal/file_port.ts";
+import { checkId } from "./id_directory.ts";
+import { openOwner } from "./open_owner.ts";
+import type { CheckpointOptions } from "./store_owner.ts";
+import { invalidRequestError } from "./store_errors.ts";
+import { StorePaths } from "./store_paths.ts";
+import type { RuntimeLimits } from "./types.ts";
+import { WorkerRuntime } from "./worker_runtime.ts";
+
+/** Options of {@linkcode WorkerRuntime.open}. */
+export interface OpenRuntimeOptions {
+  /** The directory that holds the runtimes; it is created when it is missing. */
+  root: string;
+  /** Any text of 1 to 126 bytes that is not blank. */
+  runtimeId: string;
+  /** The runtime's name for people, when it is made; later the recorded one counts (WRT-3). */
+  displayName?: string;
+  /**
+   * The largest limits that readers may ask for, when the runtime is made; later the recorded ones
+   * count.
+   *
+   * @default {256 entries of a transcript, 256 events}
+   */
+  limits?: Partial<RuntimeLimits>;
+  /**
+   * The most bytes of an input, a reason, a request or a config bundle.
+   *
+   * @default {1048576}
+   */
+  maxContentBytes?: number;
+}
+
+const DEFAULT_LIMITS: RuntimeLimits = {
+  max_transcript_projection_items: 256,
+  max_event_batch_items: 256,
+};
+const DEFAULT_CONTENT_BYTES = 1024 * 1024;
+/** What fits into a line of a log however its characters have to be escaped. */
+const MOST_CONTENT_BYTES = 2 * 1024 * 1024;
+
+/** {@linkcode WorkerRuntime.open} on a given file system. */
+export async function openRuntimeOnPort(
+  port: FilePort,
+  options: OpenRuntimeOptions,
+  checkpoints: CheckpointOptions = {},
+): Promise<WorkerRuntime> {
+  const { root, runtimeId, displayName, maxContentBytes = DEFAULT_CONTENT_BYTES } = options;
+  checkId(runtimeId, "runtime id");
+  if (displayName !== undefined && !displayName.isWellFormed()) {
+    throw invalidRequestError("display name has a lone surrogate");
+  }
+  checkCount(maxContentBytes, { name: "maxContentBytes", max: MOST_CONTENT_BYTES });
+  const limits = { ...DEFAULT_LIMITS, ...options.limits };
+  for (const [name, limit] of Object.entries(limits)) {
+    checkCount(limit, { name, max: Number.MAX_SAFE_INTEGER });
+  }
+  const create = { runtimeId, displayName: displayName ?? null, limits };
+  const owner = await openOwner(port, { root, runtimeId, create, checkpoints });
+  return new WorkerRuntime({ owner, paths: new StorePaths(root, runtimeId), maxContentBytes });
+}
+
+function checkCount(count: number, { name, max }: { name: string; max: number }): void {
+  if (Number.isSafeInteger(count) && count >= 0 && count <= max) return;
+  throw new RangeError(
+    `Cannot open a runtime with ${name} ${count}: it must be a whole number up to ${max}`,
+  );
+}

@@ -1,0 +1,138 @@
+/** What the mutations of a runtime do, in the seed's order of checks (WRT-4 to WRT-11). */
+import { workerIdOf } from "./check_logs.ts";
+import { checkRequestConfig, configBundleAvailability } from "./config_bundle.ts";
+import { createDiagnostics } from "./create_request.ts";
+import type { Draft } from "./draft.ts";
+import { findWorker } from "./runtime_reader.ts";
+import { contentTooLargeError, invalidRequestError, runtimeStoppedError } from "./store_errors.ts";
+import type { WorkerEntry } from "./store_state.ts";
+import type {
+  ConfigBundle,
+  ConfigBundleAvailability,
+  CreateWorkerRequest,
+  WorkerDetail,
+  WorkerInput,
+  WorkerInteractionAck,
+  WorkerLifecycleAck,
+  WorkerRef,
+} from "./types.ts";
+
+const encoder = new TextEncoder();
+
+/** An argument that was taken at the call: a check that it failed speaks when its turn comes. */
+export type Taken<T> = () => T;
+
+/** Takes an argument now, so that its giver may change it. */
+export function take<T>(copy: () => T): Taken<T> {
+  try {
+    const value = copy();
+    return () => value;
+  } catch (error) {
+    return () => {
+      throw error;
+    };
+  }
+}
+
+/** Refuses texts beyond what may be recorded at once. */
+export function checkSize(text: string, what: string, max: number): void {
+  // A unit is three bytes at most, so that most texts need not be encoded.
+  if (text.length * 3 <= max) return;
+  const { length } = encoder.encode(text);
+  if (length > max) throw contentTooLargeError(what, { actual: length, expected: max });
+}
+
+function checkRunning(draft: Draft): void {
+  if (draft.counters.status !== "running") throw runtimeStoppedError(draft.runtimeId);
+}
+
+/** WRT-4. */
+export function createWorker(draft: Draft, taken: Taken<CreateWorkerRequest>): WorkerDetail {
+  checkRunning(draft);
+  const request = taken();
+  checkRequestConfig(request, (id) => draft.bundle(id));
+  const workerId = workerIdOf(draft.counters.next_worker_sequence);
+  const ref = draft.refOf(workerId);
+  const eventId = draft.addEvent("worker_created", `worker ${workerId} created`, workerId);
+  for (const { code, message } of createDiagnostics(request, ref)) {
+    draft.addDiagnostic(code, message, workerId);
+  }
+  draft.createWorker(workerId, request, eventId);
+  return {
+    worker_ref: ref,
+    runtime_id: draft.runtimeId,
+    worker_id: workerId,
+    status: "running",
+    ...structuredClone(request),
+    transcript_len: 0,
+    last_event_id: eventId,
+  };
+}
+
+/** WRT-5. */
+export function sendInput(
+  draft: Draft,
+  ref: WorkerRef,
+  taken: Taken<WorkerInput>,
+): WorkerInteractionAck {
+  checkRunning(draft);
+  const input = taken();
+  if (input.content.trim() === "") {
+    throw invalidRequestError("worker input content must not be empty");
+  }
+  const entry = findWorker(draft, ref);
+  if (entry.status !== "running") {
+    throw invalidRequestError(`worker ${entry.worker_id} is not running`);
+  }
+  const event_id = draft.addEvent("worker_input_accepted", "worker input accepted", ref.worker_id);
+  const transcript_sequence = draft.addEntry(entry, input, event_id);
+  return {
+    worker_ref: draft.refOf(entry.worker_id),
+    status: entry.status,
+    transcript_sequence,
+    event_id,
+  };
+}
+
+/** WRT-6. */
+export function endWorker(
+  draft: Draft,
+  ref: WorkerRef,
+  { status, taken }: { status: "stopped" | "cancelled"; taken: Taken<string | undefined> },
+): WorkerLifecycleAck {
+  checkRunning(draft);
+  const entry = findWorker(draft, ref);
+  const reason = taken();
+  if (entry.status !== "running") return lifecycleAck(draft, entry);
+  const message = reason ?? `worker ${status}`;
+  const last_event_id = draft.addEvent(`worker_${status}`, message, entry.worker_id);
+  draft.changeWorker(entry, { status, last_event_id });
+  return lifecycleAck(draft, { ...entry, status, last_event_id });
+}
+
+function lifecycleAck(draft: Draft, entry: WorkerEntry): WorkerLifecycleAck {
+  const { worker_id, status, last_event_id: event_id } = entry;
+  return { worker_ref: draft.refOf(worker_id), status, event_id };
+}
+
+/** WRT-7: the id of the event that tells of the runtime's end, or of the last one there was. */
+export function stopRuntime(draft: Draft): number {
+  const { status, next_event_id } = draft.counters;
+  if (status === "stopped") return next_event_id - 1;
+  for (const entry of [...draft.workers()]) {
+    if (entry.status === "running") draft.changeWorker(entry, { status: "stopped" });
+  }
+  draft.counters = { ...draft.counters, status: "stopped" };
+  return draft.addEvent("runtime_stopped", `runtime ${draft.runtimeId} stopped`);
+}
+
+/** WRT-9. */
+export function storeConfigBundle(
+  draft: Draft,
+  taken: Taken<ConfigBundle>,
+): ConfigBundleAvailability {
+  checkRunning(draft);
+  const bundle = taken();
+  draft.bundles.set(bundle.metadata.id, bundle);
+  return structuredClone(configBundleAvailability(bundle));
+}

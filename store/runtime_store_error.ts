@@ -1,0 +1,157 @@
+/**
+ * What went wrong:
+ * - `runtime-stopped`: the runtime is stopped and takes no more mutations
+ * - `wrong-runtime`: a worker of another runtime was named
+ * - `wrong-runtime-cursor`: the cursor is of another runtime
+ * - `worker-not-found`: there is no such worker
+ * - `limit-too-large`: more was asked for at once than the runtime's limits allow
+ * - `invalid-request`: what was asked for makes no sense; nothing was changed
+ * - `config-bundle-missing`: there is no such config bundle
+ * - `config-bundle-digest-mismatch`: a bundle's digest is not that of its content, or not the one
+ *   asked for
+ * - `invalid-profile-selector`: the profile cannot be used with this config bundle
+ * - `unsupported-config-declaration`: a bundle declares what no runtime supports
+ * - `store-io`: the file system refused; the `cause` says why
+ * - `store-missing`: a file that must be there is not
+ * - `store-corrupt`: a file does not hold what it must
+ * - `state-poisoned`: an error inside a transaction left it half told, so that it was given up
+ * - `owned`: another process, or another opening in this one, owns the runtime
+ * - `read-only`: the runtime was opened for reading only, or a sync failed since it was opened
+ * - `closed`: the runtime was closed
+ * - `content-too-large`: what was to be recorded is longer than a line may be
+ * - `symlink`: a symbolic link stands where a file or directory of the store is expected
+ */
+export type RuntimeStoreErrorKind =
+  | "runtime-stopped"
+  | "wrong-runtime"
+  | "wrong-runtime-cursor"
+  | "worker-not-found"
+  | "limit-too-large"
+  | "invalid-request"
+  | "config-bundle-missing"
+  | "config-bundle-digest-mismatch"
+  | "invalid-profile-selector"
+  | "unsupported-config-declaration"
+  | "store-io"
+  | "store-missing"
+  | "store-corrupt"
+  | "state-poisoned"
+  | "owned"
+  | "read-only"
+  | "closed"
+  | "content-too-large"
+  | "symlink";
+
+/** What the store was doing when a file failed it, in the seed's words. */
+export type StoreOperation =
+  | "create store root"
+  | "open runtime store"
+  | "create runtime store"
+  | "read runtime snapshot"
+  | "read events"
+  | "read workers"
+  | "read worker"
+  | "read worker snapshot"
+  | "read transcript"
+  | "write runtime snapshot"
+  | "create worker store"
+  | "write worker snapshot"
+  | "create transcript log"
+  | "append event"
+  | "append transcript"
+  | "restore runtime state"
+  | "persist event"
+  | "persist transcript"
+  | "read journal"
+  | "write journal"
+  | "close runtime store"
+  | "verify runtime store"
+  | "repair runtime store";
+
+/** What a {@linkcode RuntimeStoreError} tells besides its message; what does not apply is absent. */
+export interface RuntimeStoreErrorDetails {
+  /** What caused it. */
+  cause?: unknown;
+  /** What the store was doing. */
+  operation?: StoreOperation;
+  /** The file or directory concerned. */
+  path?: string;
+  /** The 1-based line concerned. */
+  line?: number;
+  /** Where that line, or what is wrong, begins in the file. */
+  byteOffset?: number;
+  /** The runtime concerned. */
+  runtimeId?: string;
+  /** The worker concerned. */
+  workerId?: string;
+  /** The config bundle concerned. */
+  bundleId?: string;
+  /** What was required: a runtime id, a digest or a size. */
+  expected?: string | number;
+  /** What was found instead. */
+  actual?: string | number;
+  /** The process that owns the runtime, as far as it told. */
+  holderPid?: number;
+}
+
+/**
+ * The error of this module. Arguments of a wrong type are a `TypeError` instead, and numbers beyond
+ * what a document can hold a `RangeError`.
+ *
+ * @example Usage
+ * ```ts
+ * import { RuntimeStoreError } from "@taffrail/taffrail/store";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const error = new RuntimeStoreError("runtime-stopped", "runtime rt-1 is stopped", {
+ *   runtimeId: "rt-1",
+ * });
+ * assertEquals([error.kind, error.runtimeId], ["runtime-stopped", "rt-1"]);
+ * ```
+ */
+export class RuntimeStoreError extends Error {
+  /** The name of the class. */
+  override name = "RuntimeStoreError";
+  /** What went wrong, for programs. */
+  readonly kind: RuntimeStoreErrorKind;
+  /** What the store was doing. */
+  readonly operation: StoreOperation | undefined;
+  /** The file or directory concerned. */
+  readonly path: string | undefined;
+  /** The 1-based line concerned. */
+  readonly line: number | undefined;
+  /** Where that line, or what is wrong, begins in the file. */
+  readonly byteOffset: number | undefined;
+  /** The runtime concerned. */
+  readonly runtimeId: string | undefined;
+  /** The worker concerned. */
+  readonly workerId: string | undefined;
+  /** The config bundle concerned. */
+  readonly bundleId: string | undefined;
+  /** What was required: a runtime id, a digest, or the most that is allowed. */
+  readonly expected: string | number | undefined;
+  /** What was found instead, or asked for. */
+  readonly actual: string | number | undefined;
+  /** The process that owns the runtime, as far as it told. */
+  readonly holderPid: number | undefined;
+
+  /** Makes an error; the module's functions do it for you. */
+  constructor(
+    kind: RuntimeStoreErrorKind,
+    message: string,
+    details: RuntimeStoreErrorDetails = {},
+  ) {
+    super(message, details.cause === undefined ? undefined : { cause: details.cause });
+    this.kind = kind;
+    this.operation = details.operation;
+    this.path = details.path;
+    this.line = details.line;
+    this.byteOffset = details.byteOffset;
+    this.runtimeId = details.runtimeId;
+    this.workerId = details.workerId;
+    this.bundleId = details.bundleId;
+    this.expected = details.expected;
+    this.actual = details.actual;
+    this.holderPid = details.holderPid;
+  }
+}

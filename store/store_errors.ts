@@ -1,0 +1,218 @@
+/** The errors of this module, each made in one place, with the seed's messages where it has them. */
+import { RuntimeStoreError, type StoreOperation } from "./runtime_store_error.ts";
+
+/** The text of whatever was thrown. */
+export function reasonOf(cause: unknown): string {
+  return cause instanceof Error ? cause.message : String(cause);
+}
+
+/** A mutation of a stopped runtime (WRT-8). */
+export function runtimeStoppedError(runtimeId: string): RuntimeStoreError {
+  return new RuntimeStoreError("runtime-stopped", `runtime ${runtimeId} is stopped`, { runtimeId });
+}
+
+/** A worker that belongs to the runtime `actual`. */
+export function wrongRuntimeError(
+  workerId: string,
+  { expected, actual }: { expected: string; actual: string },
+): RuntimeStoreError {
+  const message = `worker ${workerId} belongs to runtime ${actual}, not runtime ${expected}`;
+  return new RuntimeStoreError("wrong-runtime", message, { workerId, expected, actual });
+}
+
+/** A cursor that belongs to the runtime `actual`. */
+export function wrongRuntimeCursorError(
+  { expected, actual }: { expected: string; actual: string },
+): RuntimeStoreError {
+  const message = `cursor belongs to runtime ${actual}, not runtime ${expected}`;
+  return new RuntimeStoreError("wrong-runtime-cursor", message, { expected, actual });
+}
+
+/** A worker that is not there. */
+export function workerNotFoundError(runtimeId: string, workerId: string): RuntimeStoreError {
+  const message = `worker ${workerId} was not found in runtime ${runtimeId}`;
+  return new RuntimeStoreError("worker-not-found", message, { runtimeId, workerId });
+}
+
+/** More asked for at once than allowed (WRT-14). */
+export function limitTooLargeError(requested: number, max: number): RuntimeStoreError {
+  const message = `limit ${requested} exceeds maximum ${max}`;
+  return new RuntimeStoreError("limit-too-large", message, { actual: requested, expected: max });
+}
+
+/** A request that makes no sense. */
+export function invalidRequestError(problem: string, cause?: unknown): RuntimeStoreError {
+  return new RuntimeStoreError("invalid-request", `invalid request: ${problem}`, { cause });
+}
+
+/** A config bundle that is not there. */
+export function configBundleMissingError(bundleId: string): RuntimeStoreError {
+  const message = `config bundle \`${bundleId}\` was not found`;
+  return new RuntimeStoreError("config-bundle-missing", message, { bundleId });
+}
+
+/** A digest that is not the content's (`expected` is declared) or not the stored one's. */
+export function digestMismatchError(
+  bundleId: string,
+  { expected, actual }: { expected: string; actual: string },
+): RuntimeStoreError {
+  const message =
+    `config bundle \`${bundleId}\` digest mismatch: expected ${expected}, got ${actual}`;
+  const details = { bundleId, expected, actual };
+  return new RuntimeStoreError("config-bundle-digest-mismatch", message, details);
+}
+
+/** A profile that cannot be used. */
+export function invalidProfileError(
+  profile: string,
+  { bundleId, problem }: { bundleId: string | undefined; problem: string },
+): RuntimeStoreError {
+  const bundle = bundleId === undefined ? "None" : `Some(${JSON.stringify(bundleId)})`;
+  const message = `invalid profile selector \`${profile}\` for config bundle ${bundle}: ${problem}`;
+  const details = { actual: profile, ...(bundleId === undefined ? {} : { bundleId }) };
+  return new RuntimeStoreError("invalid-profile-selector", message, details);
+}
+
+/** A declaration that no runtime supports. */
+export function unsupportedDeclarationError(
+  bundleId: string,
+  { kind, name }: { kind: string; name: string },
+): RuntimeStoreError {
+  const message =
+    `config bundle \`${bundleId}\` contains unsupported declaration \`${kind}\` named \`${name}\``;
+  return new RuntimeStoreError("unsupported-config-declaration", message, {
+    bundleId,
+    actual: kind,
+  });
+}
+
+/** Where something failed, and doing what. */
+export interface StorePlace {
+  operation: StoreOperation;
+  path: string;
+}
+
+/** A refusal of the file system. */
+export function storeIoError({ operation, path }: StorePlace, cause: unknown): RuntimeStoreError {
+  const message = `runtime store ${operation} failed at ${path}: ${reasonOf(cause)}`;
+  return new RuntimeStoreError("store-io", message, { operation, path, cause });
+}
+
+/** What to do about damage, unless an error knows better. */
+const REPAIR =
+  "`taffrail verify` lists what is wrong and `taffrail repair` (`repairStore`) mends " +
+  "what can be mended";
+
+/** A file that must be there. */
+export function storeMissingError({ operation, path }: StorePlace): RuntimeStoreError {
+  const message = `runtime store ${operation} missing data at ${path}; ${REPAIR}`;
+  return new RuntimeStoreError("store-missing", message, { operation, path });
+}
+
+/** What is wrong with a file, and where in it. */
+export interface Corruption {
+  /** In the seed's words where it has words for it. */
+  problem: string;
+  line?: number;
+  byteOffset?: number;
+  /** What to do, where repairing would not help. */
+  remedy?: string;
+  cause?: unknown;
+}
+
+/** A file that does not hold what it must. */
+export function storeCorruptError(
+  { operation, path }: StorePlace,
+  { problem, remedy = REPAIR, ...where }: Corruption,
+): RuntimeStoreError {
+  const message = `runtime store ${operation} found corrupt data at ${path}: ${problem}; ${remedy}`;
+  return new RuntimeStoreError("store-corrupt", message, { operation, path, ...where });
+}
+
+/** A snapshot of another schema (FRS-3): there is nothing to mend, a newer program wrote it. */
+export function unsupportedSchemaError(
+  place: StorePlace,
+  { expected, actual }: { expected: number; actual: number },
+): RuntimeStoreError {
+  return storeCorruptError(place, {
+    problem: `unsupported schema version ${actual}, expected ${expected}`,
+    remedy: "open it with the program that wrote it, or a newer taffrail",
+  });
+}
+
+/** A state that a failed transaction left. */
+export function statePoisonedError(runtimeId: string, cause: unknown): RuntimeStoreError {
+  const details = { runtimeId, cause };
+  return new RuntimeStoreError("state-poisoned", "runtime state lock was poisoned", details);
+}
+
+/** A runtime that somebody else has open for writing; `pid` is undefined where it told none. */
+export function ownedError(
+  path: string,
+  { runtimeId, pid }: { runtimeId: string; pid: number | undefined },
+): RuntimeStoreError {
+  const holder = pid === undefined ? "another process" : `process ${pid}`;
+  const message =
+    `Cannot open runtime ${runtimeId}: ${holder} owns it (${path}); wait until that ` +
+    "has closed it, or open it with readOnly";
+  const details = { runtimeId, path, ...(pid === undefined ? {} : { holderPid: pid }) };
+  return new RuntimeStoreError("owned", message, details);
+}
+
+/** A mutation of a runtime that was opened for reading. */
+export function openedReadOnlyError(runtimeId: string): RuntimeStoreError {
+  const message = `Cannot change runtime ${runtimeId}: it was opened for reading only`;
+  return new RuntimeStoreError("read-only", message, { runtimeId });
+}
+
+/** A mutation after a sync failed: nobody can tell any more what is on disk. */
+export function readOnlyAfterSyncError(
+  runtimeId: string,
+  { path, cause }: { path: string; cause: unknown },
+): RuntimeStoreError {
+  const message = `Cannot vouch for changes of runtime ${runtimeId}: syncing ${path} failed ` +
+    `(${reasonOf(cause)}), so it is read-only now; free some space and open it again`;
+  return new RuntimeStoreError("read-only", message, { runtimeId, path, cause });
+}
+
+/** A runtime that was closed. */
+export function closedError(runtimeId: string): RuntimeStoreError {
+  const message = `Cannot use runtime ${runtimeId}: it is closed; open it again`;
+  return new RuntimeStoreError("closed", message, { runtimeId });
+}
+
+/** Something too long to be recorded; sizes are bytes of UTF-8. */
+export function contentTooLargeError(
+  what: string,
+  { actual, expected }: { actual: number; expected: number },
+): RuntimeStoreError {
+  const message = `Cannot record ${what} of ${actual} bytes: at most ${expected} are allowed; ` +
+    "put it into a file and record its name";
+  return new RuntimeStoreError("content-too-large", message, { actual, expected });
+}
+
+/** A link where a file or directory is expected: it could lead out of the store. */
+export function symlinkError({ operation, path }: StorePlace): RuntimeStoreError {
+  const message = `Cannot use ${path}: it is a symbolic link; put what it leads to in its place`;
+  return new RuntimeStoreError("symlink", message, { operation, path });
+}
+
+/** Runs file operations; what the file system refuses becomes an error that names the path. */
+export function wrapIo<T>(place: StorePlace, body: () => T): T {
+  try {
+    return body();
+  } catch (error) {
+    throw asStoreError(place, error);
+  }
+}
+
+/** What was thrown, as an error of this module: a missing file is `store-missing`. */
+export function asStoreError(place: StorePlace, error: unknown): unknown {
+  const isRefusal = error instanceof TypeError && /\(os error \d+\)$/.test(error.message);
+  const isKnown = error instanceof RuntimeStoreError || error instanceof RangeError ||
+    (error instanceof TypeError && !isRefusal);
+  if (isKnown) return error;
+  return error instanceof Deno.errors.NotFound
+    ? storeMissingError(place)
+    : storeIoError(place, error);
+}
