@@ -8,5 +8,7 @@
  */
 export * from "./capture/mod.ts";
 export * from "./eventlog/mod.ts";
+export * from "./run/mod.ts";
+export * from "./store/mod.ts";
 export * from "./supervisor/mod.ts";
 export * from "./trace/mod.ts";

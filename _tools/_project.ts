@@ -28,8 +28,11 @@ export interface Project {
 /** The five modules; none imports a value from another. */
 export const MODULES = ["supervisor", "capture", "eventlog", "trace", "store"];
 
+/** Where the library itself connects the modules. */
+export const COMPOSITION = "run";
+
 /** The folders that make up the library. */
-export const LIBRARY = [...MODULES, "_internal"];
+export const LIBRARY = [...MODULES, COMPOSITION, "_internal"];
 
 const DOCUMENT = /(\.(md|yml|json)|(^|\/)[^.]+|(^|\/)\.[^/.]+)$/;
 

@@ -4,7 +4,7 @@ import {
   type DecisionRecord,
   recoverCapture,
 } from "../capture/mod.ts";
-import { capturePaths } from "./flow/capture_paths.ts";
+import { runPaths } from "../run/mod.ts";
 import { nodeOfEvent } from "./flow/node_attempt.ts";
 
 /** Why a node had to wait. */
@@ -21,7 +21,7 @@ export async function readDeferrals(
   runId: string,
 ): Promise<Map<string, Deferral[]>> {
   const deferrals = new Map<string, Deferral[]>();
-  const bundle = await readJournal(capturePaths(root, runId).journal);
+  const bundle = await readJournal(runPaths(root, runId).journal);
   if (bundle === undefined || !("inputs" in bundle)) return deferrals;
   for (const decision of bundle.decisions) {
     const { decision: what, origin_event_id: event } = decision;

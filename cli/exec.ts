@@ -6,7 +6,14 @@ import { DEFAULT_CONSTRAINTS, type Flow } from "./flow/flow.ts";
 import { nameFrom, nameProblem } from "./flow/names.ts";
 import { recordRun } from "./flow/record_run.ts";
 import { commandLine } from "./printable.ts";
-import { RECORDING_HELP, RECORDING_OPTIONS, recordingOptions } from "./recording_options.ts";
+import {
+  RECORDING_HELP,
+  RECORDING_OPTIONS,
+  recordingOptions,
+  TRACE_HELP,
+  TRACE_OPTIONS,
+  traceOption,
+} from "./recording_options.ts";
 import { parseDurationOption } from "./units.ts";
 import { UsageError } from "./usage_error.ts";
 
@@ -21,6 +28,7 @@ Usage: taffrail exec [options] -- COMMAND [ARGUMENT…]
 
   --name NAME         the name of the run (default: that of the program)
   --timeout DURATION  how long the command may take, such as 30s
+${TRACE_HELP}
 ${RECORDING_HELP}
 ${COMMON_HELP}
 
@@ -33,7 +41,12 @@ nodes[0].exit_code in the JSON.`,
   async run(args) {
     const end = args.indexOf("--");
     const command = end === -1 ? [] : args.slice(end + 1);
-    const kinds = { ...RECORDING_OPTIONS, name: "string", timeout: "string" } as const;
+    const kinds = {
+      ...RECORDING_OPTIONS,
+      ...TRACE_OPTIONS,
+      name: "string",
+      timeout: "string",
+    } as const;
     const own = end === -1 ? args : args.slice(0, end);
     const { root, json, options, operands } = readArguments("exec", own, kinds);
     if (operands.length > 0) {
@@ -49,6 +62,7 @@ nodes[0].exit_code in the JSON.`,
       root,
       view,
       passThrough: view.passThrough,
+      traceMode: traceOption(options),
       ...recordingOptions(options),
     });
     view.runEnded(report);

@@ -1,6 +1,6 @@
 import type { FlowNode } from "./flow/flow.ts";
 import type { TakeOutput } from "./flow/output_pump.ts";
-import type { AttemptEnd } from "./flow/run_recorder.ts";
+import type { AttemptEnd } from "../run/mod.ts";
 import type { RunReport } from "./run_report.ts";
 import { endLine, type WholeRunView } from "./run_view.ts";
 import { Screen } from "./screen.ts";

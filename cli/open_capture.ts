@@ -5,7 +5,7 @@ import {
   recoverCapture,
 } from "../capture/mod.ts";
 import { findRun } from "./find_run.ts";
-import { capturePaths } from "./flow/capture_paths.ts";
+import { runPaths } from "../run/mod.ts";
 
 /** A recording, and what a killed session left beside it. */
 export interface OpenedCapture {
@@ -29,7 +29,7 @@ export async function openCapture(root: string, operand: string): Promise<Opened
   if (operand.endsWith(".jsonl")) return await openJournal(operand, operand);
   if (/[/\\]|\.json$/.test(operand)) return await openBundle(operand);
   const runId = await findRun(root, operand);
-  return await openJournal(runId, capturePaths(root, runId).journal);
+  return await openJournal(runId, runPaths(root, runId).journal);
 }
 
 async function openBundle(path: string): Promise<OpenedCapture> {

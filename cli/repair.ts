@@ -33,8 +33,8 @@ ${COMMON_HELP}
 Exit codes: 0 nothing is wrong any more (with --dry-run: nothing would be), 1
 something is. --json prints { "ok", "dry_run", "repairs": [{ "run_id", "part",
 "path", "action", "kept" }], "remaining", "refused": [{ "run_id", "message" }]
-}. kept: where the old content is, or null where nothing was taken away. remaining:
-the problems that stay, as taffrail verify prints them.`,
+}. kept: where the old content is, or null where nothing was taken away.
+remaining: the problems that stay, as taffrail verify prints them.`,
 
   async run(args) {
     const kinds = { "dry-run": "boolean" } as const;

@@ -1,7 +1,14 @@
 import { COMMON_HELP, onlyOperand, readArguments, type Verb } from "./arguments.ts";
 import { findRun } from "./find_run.ts";
 import { resumeRun } from "./flow/resume_run.ts";
-import { RECORDING_HELP, RECORDING_OPTIONS, recordingOptions } from "./recording_options.ts";
+import {
+  RECORDING_HELP,
+  RECORDING_OPTIONS,
+  recordingOptions,
+  TRACE_HELP,
+  TRACE_OPTIONS,
+  traceOption,
+} from "./recording_options.ts";
 import { JsonRunView, TextRunView } from "./run_view.ts";
 
 /** `taffrail resume`: goes on with a run whose process died. */
@@ -19,6 +26,7 @@ Usage: taffrail resume [options] RUN
   --wait              wait for what is left of the run to end by itself
   --assume-ended      take it that nothing is left where nobody can tell; on
                       Linux that is rare
+${TRACE_HELP}
 ${RECORDING_HELP}
 ${COMMON_HELP}
 
@@ -30,6 +38,7 @@ ends it for good. Output and exit codes are those of taffrail run.`,
   async run(args) {
     const kinds = {
       ...RECORDING_OPTIONS,
+      ...TRACE_OPTIONS,
       flow: "string",
       wait: "boolean",
       "assume-ended": "boolean",
@@ -43,6 +52,7 @@ ends it for good. Output and exit codes are those of taffrail run.`,
       waits: options.wait === true,
       assumesEnded: options["assume-ended"] === true,
       createView: (flow) => json ? new JsonRunView() : new TextRunView(flow),
+      traceMode: traceOption(options),
       ...recordingOptions(options),
     });
     using _ = view;

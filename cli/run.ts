@@ -3,7 +3,14 @@ import { findPrograms } from "./flow/find_programs.ts";
 import { readFlow } from "./flow/read_flow.ts";
 import { recordRun } from "./flow/record_run.ts";
 import { JsonRunView, TextRunView } from "./run_view.ts";
-import { RECORDING_HELP, RECORDING_OPTIONS, recordingOptions } from "./recording_options.ts";
+import {
+  RECORDING_HELP,
+  RECORDING_OPTIONS,
+  recordingOptions,
+  TRACE_HELP,
+  TRACE_OPTIONS,
+  traceOption,
+} from "./recording_options.ts";
 
 /** `taffrail run`: runs a flow. */
 export const runVerb: Verb = {
@@ -14,6 +21,7 @@ run: nothing more is started, and what runs is waited for.
 
 Usage: taffrail run [options] FLOW
 
+${TRACE_HELP}
 ${RECORDING_HELP}
 ${COMMON_HELP}
 
@@ -43,7 +51,10 @@ The first line printed is run_id=<id>. With --json that line goes to stderr, and
 stdout gets what taffrail show --json prints, when the run has ended.`,
 
   async run(args) {
-    const { root, json, options, operands } = readArguments("run", args, RECORDING_OPTIONS);
+    const { root, json, options, operands } = readArguments("run", args, {
+      ...RECORDING_OPTIONS,
+      ...TRACE_OPTIONS,
+    });
     const path = onlyOperand("run", operands, "flow file");
     const flow = await readFlow(path);
     const programs = findPrograms(flow);
@@ -53,6 +64,7 @@ stdout gets what taffrail show --json prints, when the run has ended.`,
       programs,
       root,
       view,
+      traceMode: traceOption(options),
       ...recordingOptions(options),
     });
     view.runEnded(report);

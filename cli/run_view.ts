@@ -1,6 +1,6 @@
 import type { RunView } from "./flow/command_invoker.ts";
 import type { Flow, FlowNode } from "./flow/flow.ts";
-import { type AttemptEnd, errorKindOf } from "./flow/run_recorder.ts";
+import { type AttemptEnd, errorKindOf } from "../run/mod.ts";
 import { describeFailure, printReport, printTails } from "./format_report.ts";
 import { commandLine, printableLine } from "./printable.ts";
 import type { RunReport } from "./run_report.ts";

@@ -1,17 +1,17 @@
-import { folderOf, type Project, resolveImport, sourcesIn } from "../_project.ts";
+import { COMPOSITION, folderOf, type Project, resolveImport, sourcesIn } from "../_project.ts";
 import type { Problem } from "../_problem.ts";
 
-/** Rule 2, second half: `cli/` and `examples/` see of the library what its users see. */
+/** Rule 2, second half: `run/`, `cli/` and `examples/` see of the modules what their users see. */
 export function checkCompositions(project: Project): Problem[] {
   const exported = Object.values(project.config.exports).map((entry) => entry.slice(2));
   const problems: Problem[] = [];
-  for (const source of sourcesIn(project, ["cli", "examples"])) {
+  for (const source of sourcesIn(project, [COMPOSITION, "cli", "examples"])) {
     const folder = folderOf(source.path);
     for (const { specifier, line } of source.imports) {
       const target = resolveImport(project, source.path, specifier);
       const message = target === null
         ? adviseOnLibrary(folder, specifier)
-        : folderOf(target) === folder || exported.includes(target)
+        : folderOf(target) === folder || exported.includes(target) || isShared(folder, target)
         ? null
         : `Imports "${target}", which deno.json does not export (rule 2): ` +
           "import an exported file, or export what is missing";
@@ -19,6 +19,11 @@ export function checkCompositions(project: Project): Problem[] {
     }
   }
   return problems;
+}
+
+/** What is part of the library shares its machinery. */
+function isShared(folder: string, target: string): boolean {
+  return folder === COMPOSITION && folderOf(target) === "_internal";
 }
 
 function adviseOnLibrary(folder: string, specifier: string): string | null {

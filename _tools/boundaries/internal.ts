@@ -1,5 +1,12 @@
 import ts from "typescript";
-import { folderOf, MODULES, type Project, resolveImport, sourcesIn } from "../_project.ts";
+import {
+  COMPOSITION,
+  folderOf,
+  MODULES,
+  type Project,
+  resolveImport,
+  sourcesIn,
+} from "../_project.ts";
 import type { Problem } from "../_problem.ts";
 import { lineOf, type Source } from "../_source.ts";
 
@@ -18,7 +25,7 @@ function findModuleImports(project: Project, source: Source): Problem[] {
   const problems: Problem[] = [];
   for (const { specifier, line } of source.imports) {
     const target = resolveImport(project, source.path, specifier);
-    if (target === null || !MODULES.includes(folderOf(target))) continue;
+    if (target === null || ![...MODULES, COMPOSITION].includes(folderOf(target))) continue;
     const message = `Imports a module, "${target}" (rule 2): ` +
       "_internal/ stands below the modules, so move what is shared into it";
     problems.push({ path: source.path, line, message });

@@ -1,4 +1,11 @@
-import { folderOf, MODULES, type Project, resolveImport, sourcesIn } from "../_project.ts";
+import {
+  COMPOSITION,
+  folderOf,
+  MODULES,
+  type Project,
+  resolveImport,
+  sourcesIn,
+} from "../_project.ts";
 import type { Problem } from "../_problem.ts";
 
 /** Rule 1: no module imports a value from another, and types only from the other's `types.ts`. */
@@ -17,7 +24,7 @@ export function checkModules(project: Project): Problem[] {
 
 function isOtherModule(path: string, target: string): boolean {
   const folder = folderOf(target);
-  return MODULES.includes(folder) && folder !== folderOf(path);
+  return [...MODULES, COMPOSITION].includes(folder) && folder !== folderOf(path);
 }
 
 function adviseOnValue(target: string): string {

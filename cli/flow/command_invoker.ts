@@ -12,7 +12,8 @@ import { attemptKey, nodeAttemptOf } from "./node_attempt.ts";
 import { identifyProcess } from "./processes.ts";
 import { type Command, type CommandEnd, runCommand } from "./run_command.ts";
 import { hashOutput } from "./output_hash.ts";
-import type { AttemptEnd, RunRecorder } from "./run_recorder.ts";
+import { commandLine } from "../printable.ts";
+import type { AttemptEnd, RunRecorder } from "../../run/mod.ts";
 
 /** What a run tells whoever watches it. */
 export interface RunView {
@@ -114,7 +115,13 @@ export class CommandInvoker implements RuntimeInvoker {
     const { nodeId, attempt } = nodeAttemptOf(request.eventId, request.attempt);
     const node = flow.nodes.find(({ id }) => id === nodeId)!;
     const files = this.#createFiles(nodeId, attempt);
-    await recorder.nodeStarted(node, attempt);
+    await recorder.nodeStarted({
+      nodeId,
+      attempt,
+      kind: "command",
+      name: commandLine(node.run),
+      input: { run: node.run, cwd: node.cwd, env: Object.keys(node.env) },
+    });
     const key = attemptKey({ nodeId, attempt });
     this.#begun.add(key);
     view.nodeStarted(node);
@@ -197,9 +204,9 @@ export class CommandInvoker implements RuntimeInvoker {
     [outputFile, errorFile]: [OutputFile, OutputFile],
   ): Promise<CommandEnd> {
     const { graceMs, hurry, passThrough, recorder } = this.#options;
-    const { attempt } = request;
-    return await runCommand(this.#command(node, attempt), {
-      onSpawned: (pid) => recorder.nodeSpawned(node, attempt, identifyProcess(pid)),
+    const attempt = { nodeId: node.id, attempt: request.attempt };
+    return await runCommand(this.#command(node, request.attempt), {
+      onSpawned: (pid) => recorder.nodeSpawned(attempt, identifyProcess(pid)),
       takeOutput: recordInto(outputFile, passThrough?.output),
       takeErrors: recordInto(errorFile, passThrough?.errors),
       timeoutMs: node.timeoutMs,

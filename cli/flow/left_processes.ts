@@ -1,12 +1,7 @@
 import { formatDuration } from "../units.ts";
-import type { NodeAttempt } from "./node_attempt.ts";
-import {
-  listProcesses,
-  type ProcessIdentity,
-  type ProcessStat,
-  readBootId,
-  readEnvironment,
-} from "./processes.ts";
+import type { NodeAttempt } from "../../run/mod.ts";
+import { listProcesses, type ProcessStat, readBootId, readEnvironment } from "./processes.ts";
+import type { ProcessIdentity } from "../../run/mod.ts";
 import { ResumeError } from "./resume_error.ts";
 import { wait } from "./wait.ts";
 

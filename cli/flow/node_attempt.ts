@@ -1,10 +1,4 @@
-/** One attempt at a node of a run, however often that was resumed. */
-export interface NodeAttempt {
-  /** The node. */
-  nodeId: string;
-  /** Which attempt at it: the first of the run is 1. */
-  attempt: number;
-}
+import type { NodeAttempt } from "../../run/mod.ts";
 
 /**
  * The id of the event that asks for a node: the node's own, and when the run was resumed and the node

@@ -1,12 +1,12 @@
 import type { CaptureBundle, RecoveredCapture, RunTermination } from "../../capture/mod.ts";
-import type { Flow, FlowNode } from "./flow.ts";
 import type { CutAttempt } from "./left_processes.ts";
-import { attemptKey, type NodeAttempt, nodeAttemptOf } from "./node_attempt.ts";
+import { attemptKey, nodeAttemptOf } from "./node_attempt.ts";
+import type { NodeAttempt } from "../../run/mod.ts";
 import { hashOutput } from "./output_hash.ts";
 import { outputPath } from "./output_path.ts";
 import { readOutputTail } from "./output_tail.ts";
 import type { LoggedAttempt, RunHistory } from "./run_history.ts";
-import type { AttemptEnd, RunRecorder } from "./run_recorder.ts";
+import type { AttemptEnd, RunRecorder } from "../../run/mod.ts";
 
 /** Says of an attempt that has no end of its own why that is. */
 const CUT_OFF = "cut off: the process that supervised it died";
@@ -23,12 +23,10 @@ interface JournalAttempt extends NodeAttempt {
 /** The attempts of a run that another process began: what the journal and the log tell of them. */
 export class PastAttempts {
   readonly #run: { root: string; runId: string };
-  readonly #flow: Flow;
   readonly #logged: RunHistory["attempts"];
 
-  constructor(run: { root: string; runId: string; flow: Flow; history: RunHistory }) {
+  constructor(run: { root: string; runId: string; history: RunHistory }) {
     this.#run = run;
-    this.#flow = run.flow;
     this.#logged = run.history.attempts;
   }
 
@@ -41,7 +39,7 @@ export class PastAttempts {
       const logged = this.#logged.get(attemptKey({ nodeId, attempt }));
       if (termination === null || logged === undefined || logged.isEnded) continue;
       const end = await this.#endOf(logged, termination);
-      await recorder.nodeEnded(this.#nodeOf(nodeId), attempt, end);
+      await recorder.nodeEnded({ nodeId, attempt }, end);
       logged.isEnded = true;
       if (end.outputHash !== undefined) logged.outputHash = end.outputHash;
     }
@@ -82,10 +80,6 @@ export class PastAttempts {
     const path = outputPath(this.#run, { nodeId, attempt, stream: "err" });
     const message = readOutputTail(path, MESSAGE_LINES).join("\n").slice(-MESSAGE_CHARACTERS);
     return { termination, message };
-  }
-
-  #nodeOf(nodeId: string): FlowNode {
-    return this.#flow.nodes.find(({ id }) => id === nodeId)!;
   }
 }
 

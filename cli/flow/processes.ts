@@ -1,14 +1,5 @@
 /** What Linux tells about processes in `/proc`; elsewhere nothing is known. */
-
-/** What tells a process from another one that gets the same id later. */
-export interface ProcessIdentity {
-  /** Its id. */
-  pid: number;
-  /** When it began, in the clock ticks of the system. */
-  startTime?: number;
-  /** The boot that this counts from. */
-  bootId?: string;
-}
+import type { ProcessIdentity } from "../../run/mod.ts";
 
 /** A process that is there. */
 export interface ProcessStat {

@@ -8,10 +8,11 @@ import type {
 } from "../../supervisor/mod.ts";
 import type { CommandInvoker, RunView } from "./command_invoker.ts";
 import type { Flow, FlowNode } from "./flow.ts";
-import { type NodeAttempt, nodeAttemptOf, nodeOfEvent } from "./node_attempt.ts";
+import { nodeAttemptOf, nodeOfEvent } from "./node_attempt.ts";
+import type { NodeAttempt } from "../../run/mod.ts";
 import { nextReadyNode } from "./order.ts";
 import type { PastAttempts } from "./past_attempts.ts";
-import { type AttemptEnd, errorKindOf, type RunRecorder } from "./run_recorder.ts";
+import { type AttemptEnd, errorKindOf, type RunRecorder } from "../../run/mod.ts";
 
 /** What a {@linkcode Progress} works with. */
 export interface ProgressOptions {
@@ -119,9 +120,8 @@ export class Progress implements DecisionLog {
   async recordUndecidedEnds(): Promise<void> {
     const { invoker, recorder, view } = this.#options;
     for (const { nodeId, attempt, end } of invoker.takeEnds()) {
-      const node = this.#nodeOf(nodeId);
-      await recorder.nodeEnded(node, attempt, end);
-      view.nodeEnded(node, end);
+      await recorder.nodeEnded({ nodeId, attempt }, end);
+      view.nodeEnded(this.#nodeOf(nodeId), end);
     }
   }
 
@@ -149,9 +149,8 @@ export class Progress implements DecisionLog {
     const end = past?.takeOpenEnd(attempt, termination) ?? this.#takeEnd(attempt, termination);
     if (end === undefined) return;
     if (end.outputHash !== undefined) this.#outputs.set(index, end.outputHash);
-    const node = this.#nodeOf(attempt.nodeId);
-    await recorder.nodeEnded(node, attempt.attempt, end);
-    view.nodeEnded(node, end);
+    await recorder.nodeEnded(attempt, end);
+    view.nodeEnded(this.#nodeOf(attempt.nodeId), end);
   }
 
   /** One that was refused has no begin in the log, and so no end. */

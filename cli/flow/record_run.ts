@@ -1,18 +1,19 @@
 import { type EventLog, newRunId, openEventLog, type RunEvent } from "../../eventlog/mod.ts";
+import type { TraceMode } from "../../trace/mod.ts";
 import { prepareRootDirectory } from "../root_directory.ts";
 import { readRunReport, type RunReport } from "../run_report.ts";
 import { formatDuration } from "../units.ts";
 import { CommandInvoker, type CommandInvokerOptions, type RunView } from "./command_invoker.ts";
 import { writeFlowRecord } from "./flow_record.ts";
 import { Interrupts } from "./interrupts.ts";
+import { openRecorder } from "./open_recorder.ts";
 import { runFlow } from "./run_flow.ts";
-import { RunRecorder } from "./run_recorder.ts";
 import { superviseNodes } from "./supervise_nodes.ts";
 
 /** How to run a flow and record it. */
 export type RecordRunOptions =
   & Omit<CommandInvokerOptions, "runId" | "recorder" | "hurry" | "onFatal">
-  & { view: RunView };
+  & { view: RunView; traceMode: TraceMode | undefined };
 
 /**
  * Runs a flow, and records it as a new run below the root.
@@ -48,7 +49,7 @@ export async function recordRun(
 async function runRecorded(
   options: RecordRunOptions & { runId: string; log: EventLog<RunEvent>; interrupts: Interrupts },
 ): Promise<void> {
-  const { flow, interrupts, log } = options;
+  const { flow, interrupts } = options;
   const halt = new AbortController();
   let fatal: unknown;
   const onFatal = (error: unknown) => {
@@ -56,7 +57,8 @@ async function runRecorded(
     halt.abort();
   };
   const stop = AbortSignal.any([interrupts.stop, halt.signal]);
-  const recorder = new RunRecorder(log);
+  await using records = await openRecorder(options);
+  const { recorder } = records;
   const invoker = new CommandInvoker({
     ...options,
     recorder,

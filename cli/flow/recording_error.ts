@@ -2,8 +2,8 @@
 export class RecordingError extends Error {
   /** The name of the class. */
   override name = "RecordingError";
-  /** What cannot be written: the log, the capture journal, or what a command prints. */
-  readonly what: "log" | "capture" | "output";
+  /** What cannot be written: the log, the store, the capture journal, or what a command prints. */
+  readonly what: "log" | "store" | "capture" | "output";
 
   /** Says what cannot be written, and why. */
   constructor(what: RecordingError["what"], options: { of: string; cause: unknown }) {

@@ -8,24 +8,27 @@ import {
   EventLogError,
   type FileEventLog,
   openEventLog,
+  readRun,
   type RunEvent,
 } from "../../eventlog/mod.ts";
 import { readRunReport, type RunReport } from "../run_report.ts";
 import type { WholeRunView } from "../run_view.ts";
 import { formatDuration } from "../units.ts";
 import { UsageError } from "../usage_error.ts";
-import { capturePaths } from "./capture_paths.ts";
+import { runPaths } from "../../run/mod.ts";
 import { CommandInvoker } from "./command_invoker.ts";
 import { findPrograms } from "./find_programs.ts";
 import type { Flow } from "./flow.ts";
 import { flowDifference, flowOfRecord, readFlowRecord } from "./flow_record.ts";
 import { Interrupts } from "./interrupts.ts";
 import { endLeftProcesses } from "./left_processes.ts";
+import { openRecorder } from "./open_recorder.ts";
 import { PastAttempts } from "./past_attempts.ts";
 import { readFlow } from "./read_flow.ts";
 import { ResumeError } from "./resume_error.ts";
 import { readRunHistory, type RunHistory } from "./run_history.ts";
-import { RunRecorder } from "./run_recorder.ts";
+import type { RunRecorder } from "../../run/mod.ts";
+import type { TraceMode } from "../../trace/mod.ts";
 import { type PastRun, superviseNodes } from "./supervise_nodes.ts";
 
 /** How to go on with a run. */
@@ -44,6 +47,8 @@ export interface ResumeRunOptions {
   maxOutputBytes: number;
   /** The time between SIGTERM and SIGKILL. */
   graceMs: number;
+  /** When a trace is written. */
+  traceMode: TraceMode | undefined;
   /** Makes what shows the run. */
   createView: (flow: Flow) => WholeRunView;
 }
@@ -110,16 +115,23 @@ export async function resumeRun(
 
 /** Runs what is left of it. What cannot be recorded leaves it without an end. */
 async function resumeRecorded(resumption: Resumption): Promise<void> {
-  const { flow, log, history, interrupts } = resumption;
+  const { root, runId, flow, history, interrupts } = resumption;
   const halt = new AbortController();
   let fatal: unknown;
   const onFatal = (error: unknown) => {
     fatal ??= error;
     halt.abort();
   };
-  const recorder = new RunRecorder(log, history);
+  await using records = await openRecorder({ ...resumption, begun: history });
+  const { recorder, workers } = records;
+  // What the store lacks of the log comes first, so that it has its order.
+  for await (const { events } of readRun(root, runId)) {
+    for (const { event } of events) await workers.take(event);
+  }
   const past = await hasSession(resumption) ? pastRun(resumption, recorder) : undefined;
-  if (history.startedTs === undefined) await recorder.pipeStarted(flow);
+  if (history.startedTs === undefined) {
+    await recorder.pipeStarted({ name: flow.name, nodes: flow.nodes.map(({ id }) => id) });
+  }
   const { hurry, stop: interrupted } = interrupts;
   const invoker = new CommandInvoker({ ...resumption, recorder, hurry, onFatal });
   const reason = await superviseNodes({
@@ -215,7 +227,7 @@ async function findFlow({ root, runId, flowPath }: ResumeRunOptions): Promise<Fl
 
 /** Whether anything was decided. A run that died before it was is begun as a new one is. */
 async function hasSession({ root, runId, history }: Resumption): Promise<boolean> {
-  const { journal } = capturePaths(root, runId);
+  const { journal } = runPaths(root, runId);
   try {
     await Deno.lstat(journal);
     // Opening it mends its end.

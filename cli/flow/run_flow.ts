@@ -1,6 +1,6 @@
 import type { Flow } from "./flow.ts";
 import { RecordingError } from "./recording_error.ts";
-import type { RunRecorder } from "./run_recorder.ts";
+import type { RunRecorder } from "../../run/mod.ts";
 
 /** Records a run from its begin to its end. */
 export interface RunFlowOptions {
@@ -16,7 +16,7 @@ export interface RunFlowOptions {
  */
 export async function runFlow(flow: Flow, options: RunFlowOptions): Promise<void> {
   const { recorder, runNodes } = options;
-  await recorder.pipeStarted(flow);
+  await recorder.pipeStarted({ name: flow.name, nodes: flow.nodes.map(({ id }) => id) });
   try {
     const reason = await runNodes();
     if (reason === undefined) await recorder.pipeCompleted();

@@ -1,7 +1,7 @@
 import { isKnownRunEvent, type PipeState, readRunSync, type RunEvent } from "../../eventlog/mod.ts";
 import { runEventProblem } from "../check_event.ts";
-import { attemptKey, type NodeAttempt } from "./node_attempt.ts";
-import type { ProcessIdentity } from "./processes.ts";
+import { attemptKey } from "./node_attempt.ts";
+import type { NodeAttempt, ProcessIdentity } from "../../run/mod.ts";
 
 /** What the log of a run tells of an attempt. */
 export interface LoggedAttempt extends NodeAttempt {

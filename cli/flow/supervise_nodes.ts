@@ -8,7 +8,7 @@ import {
   writeCaptureBundle,
 } from "../../capture/mod.ts";
 import { PumpDriver, Supervisor, systemTimers, type Timers } from "../../supervisor/mod.ts";
-import { capturePaths } from "./capture_paths.ts";
+import { runPaths } from "../../run/mod.ts";
 import type { CommandInvoker, RunView } from "./command_invoker.ts";
 import type { Flow } from "./flow.ts";
 import { giveUpMs } from "./give_up.ts";
@@ -16,7 +16,7 @@ import { flowProvenance, nodeEvent, pumpEventId } from "./node_event.ts";
 import type { PastAttempts } from "./past_attempts.ts";
 import { Progress } from "./progress.ts";
 import { RecordingError } from "./recording_error.ts";
-import type { RunRecorder } from "./run_recorder.ts";
+import type { RunRecorder } from "../../run/mod.ts";
 
 /** What {@linkcode superviseNodes} works with. */
 export interface SuperviseOptions {
@@ -74,7 +74,7 @@ export async function superviseNodes(options: SuperviseOptions): Promise<string 
   try {
     const { session, timers } = await openSession(options, progress, onRecovered);
     await feed(session, progress, { stop: options.stop, timers }).finally(() => session.close());
-    await writeCaptureBundle(capturePaths(options.root, runId).bundle, session.intoBundle());
+    await writeCaptureBundle(runPaths(options.root, runId).bundle, session.intoBundle());
   } catch (cause) {
     await invoker.settled();
     const isRefused = past !== undefined && (cause === refusal || cause === options.stop.reason);
@@ -98,7 +98,7 @@ async function openSession(
   onRecovered: (recovered: RecoveredCapture) => Promise<void>,
 ): Promise<{ session: Session; timers: Timers }> {
   const { flow, invoker } = options;
-  const journalPath = capturePaths(options.root, options.runId).journal;
+  const journalPath = runPaths(options.root, options.runId).journal;
   const common: CapturingSessionOptions<Supervisor> = {
     graphId: flow.name,
     mode: "concurrent",

@@ -7,7 +7,7 @@ import {
   stringifyCaptureBundle,
   validateBundle,
 } from "../../capture/mod.ts";
-import { capturePaths } from "../flow/capture_paths.ts";
+import { runPaths } from "../../run/mod.ts";
 import { fileProblem, type Problem, reasonOf } from "./problem.ts";
 
 const MEND = "complete the line, or move it to a file beside the journal";
@@ -17,7 +17,7 @@ const REWRITE = "keep it under another name, and make it again from the journal"
 export async function inspectCapture(
   { root, runId, live }: { root: string; runId: string; live: boolean },
 ): Promise<Problem[]> {
-  const { journal, bundle } = capturePaths(root, runId);
+  const { journal, bundle } = runPaths(root, runId);
   const { problems, recovered } = await inspectJournal({ runId, path: journal, live });
   // The bundle of a run at work is of a later moment than its journal was when it was read.
   const source = live ? undefined : recovered;

@@ -5,7 +5,7 @@ import {
   writeCaptureBundle,
 } from "../../capture/mod.ts";
 import { openEventLog } from "../../eventlog/mod.ts";
-import { capturePaths } from "../flow/capture_paths.ts";
+import { runPaths } from "../../run/mod.ts";
 import type { Part, Problem } from "./problem.ts";
 
 /** Something that was mended. */
@@ -43,7 +43,7 @@ export async function mendRun(
     if (done !== undefined) repairs.push({ run_id: runId, part, path, ...done });
   };
   tail("log", log.path, log.recovery);
-  const { journal, bundle } = capturePaths(root, runId);
+  const { journal, bundle } = runPaths(root, runId);
   if (parts.has("capture")) {
     const opened = openCaptureJournal(journal);
     opened.close();

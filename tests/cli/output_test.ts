@@ -93,11 +93,11 @@ function fullDiskAt(blocks: number): string {
 }
 
 Deno.test({
-  name: "taffrail run stops, says so and exits with 1 when the log cannot be written",
+  name: "taffrail run stops, says so and exits with 1 when what happens cannot be recorded",
   ignore: Deno.build.os === "windows",
   fn: () =>
     withTempDir(async (cwd) => {
-      // Each attempt writes more to the log than to the capture journal.
+      // Each attempt writes more to the log and the store than to the capture journal.
       const run = ["sh", "-c", "head -c 1900 /dev/zero | tr '\\0' x >&2; exit 1"];
       const flow = { name: "flow", nodes: { a: { run } }, constraints: { max_retries: 1000 } };
       await Deno.writeTextFile(`${cwd}/flow.json`, JSON.stringify(flow));
@@ -106,16 +106,16 @@ Deno.test({
       const root = `${cwd}/.taffrail`;
       const runId = await onlyRun(root);
       assertEquals(code, 1);
-      assertStringIncludes(stderr, `Cannot record run ${runId}: I/O error on .taffrail/runs/`);
+      assertStringIncludes(stderr, `Cannot record run ${runId}: `);
       assertStringIncludes(
         stderr,
         "; the run was stopped: free some space, or choose another --root",
       );
-      // What was acknowledged is there, and nothing else: the reader would find a torn line.
+      // What was acknowledged is there, and nothing is torn. The log may be an event ahead.
       const types = eventsOf(root, runId).map(({ type }) => type);
       const started = types.filter((type) => type === "node.started").length;
-      assertEquals(stdout.split("\n").filter((line) => line.startsWith("▸")).length, started);
-      assertStringIncludes((await taffrail(["ls"], { cwd })).stdout, "[ORPHAN?]");
+      const shown = stdout.split("\n").filter((line) => line.startsWith("▸")).length;
+      assertEquals([shown, shown + 1].includes(started), true, `${shown} of ${started} are shown`);
     }),
 });
 
@@ -124,9 +124,11 @@ Deno.test({
   ignore: Deno.build.os === "windows",
   fn: () =>
     withTempDir(async (cwd) => {
-      const nodes = Array.from({ length: 40 }, (_, index) => [`node-${index}`, "true"]);
+      // Of a long command the capture journal has most: it keeps the payload as numbers.
+      const command = `true ${"x".repeat(600)}`;
+      const nodes = Array.from({ length: 12 }, (_, index) => [`node-${index}`, command]);
       const flow = await writeFlow(cwd, Object.fromEntries(nodes));
-      const { code, stderr } = await taffrail(["run", flow], { cwd, shell: fullDiskAt(16) });
+      const { code, stderr } = await taffrail(["run", flow], { cwd, shell: fullDiskAt(32) });
       const root = `${cwd}/.taffrail`;
       const runId = await onlyRun(root);
       assertEquals(code, 1);

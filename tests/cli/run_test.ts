@@ -254,7 +254,7 @@ Deno.test("taffrail run creates its root with a .gitignore, everything for the o
 
     await Deno.mkdir(`${cwd}/given`);
     await taffrail(["run", "--root", "given", flow], { cwd });
-    assertEquals(namesIn(`${cwd}/given`), [".ulid-last", "runs"]);
+    assertEquals(namesIn(`${cwd}/given`), [".ulid-last", "runs", "runtimes"]);
   });
 });
 

@@ -63,7 +63,7 @@ const DAMAGES: {
     damage: (path) => append(path, '{"type":"node'),
     part: "log",
     kind: "torn",
-    line: 5,
+    line: 6,
     mended: true,
   },
   {
@@ -72,7 +72,7 @@ const DAMAGES: {
     damage: (path) => append(path, "oops\n"),
     part: "log",
     kind: "not-json",
-    line: 5,
+    line: 6,
     mended: false,
   },
   {
@@ -165,7 +165,7 @@ Deno.test("verify looks at the named runs only, and prints places for editors", 
     assertStringIncludes(stdout, "✓ 1 run in .taffrail: nothing is wrong");
     const all = await taffrail(["verify"], { cwd });
     assertEquals(all.code, 1);
-    assertMatch(all.stdout, /✗ \.taffrail\/runs\/\S+\/events\.jsonl:5: not-json: /);
+    assertMatch(all.stdout, /✗ \.taffrail\/runs\/\S+\/events\.jsonl:6: not-json: /);
     assertStringIncludes(all.stdout, "✗ 2 runs in .taffrail: 1 problem found");
   });
 });

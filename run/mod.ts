@@ -1,0 +1,31 @@
+/**
+ * The five modules together: {@linkcode openRun} begins work that is supervised, recorded and traced,
+ * in the files that the `taffrail` command reads. It connects the modules and does nothing else; who
+ * wants something else connects them otherwise, and can use {@linkcode RunRecorder} for the lifecycle.
+ *
+ * @example A run of two steps
+ * ```ts
+ * import { openRun } from "@taffrail/taffrail/run";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const run = await openRun({
+ *   root: await Deno.makeTempDir(),
+ *   name: "nightly",
+ *   constraints: { max_in_flight: 1, max_retries: 2 },
+ *   invoker: { run: () => "Completed" }, // your work
+ * });
+ * await run.submit("fetch");
+ * await run.submit("import");
+ * assertEquals((await run.finish()).state, "Completed");
+ * ```
+ *
+ * @module
+ */
+export type * from "./types.ts";
+export { errorKindOf } from "./error_kind_of.ts";
+export { openRun, type OpenRunOptions, Run } from "./open_run.ts";
+export { type OpenRecords, openRecords, type OpenRecordsOptions } from "./open_records.ts";
+export { type RecordedBegin, RunRecorder, type RunRecords } from "./run_recorder.ts";
+export { runPaths } from "./run_paths.ts";
+export { RunTrace } from "./run_trace.ts";
+export { RunWorkers } from "./run_workers.ts";

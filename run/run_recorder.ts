@@ -1,0 +1,146 @@
+import {
+  type EventLog,
+  newEventId,
+  type NodeError,
+  type RunEvent,
+  VERSION,
+} from "../eventlog/mod.ts";
+import { errorKindOf } from "./error_kind_of.ts";
+import type { RunTrace } from "./run_trace.ts";
+import type { RunWorkers } from "./run_workers.ts";
+import type { AttemptBegin, AttemptEnd, NodeAttempt, ProcessIdentity } from "./types.ts";
+
+/** What was recorded of a run before this process goes on with it. */
+export interface RecordedBegin {
+  /** When it began. */
+  startedTs: string | undefined;
+  /** The id of its last event. */
+  lastEventId: string | undefined;
+}
+
+/** The records that a {@linkcode RunRecorder} keeps. */
+export interface RunRecords {
+  /** The event log; the other two follow it. */
+  log: EventLog<RunEvent>;
+  /** The attempts as workers. */
+  workers: RunWorkers;
+  /** The attempts as steps. */
+  trace: RunTrace;
+  /** What there was before, when the run is resumed. */
+  begun?: RecordedBegin;
+  /** Makes the error that is thrown when an event cannot be recorded. By default its cause is. */
+  toError?: (what: "log" | "store", cause: unknown) => unknown;
+}
+
+type EventBody = { type: string } & Record<string, unknown>;
+
+/**
+ * Writes the lifecycle of one run: to the event log, then to the store, then to the trace. What it
+ * tells of goes on when it is recorded. The capture journal comes before all of them: hand an end over
+ * when the supervisor has decided on it.
+ */
+export class RunRecorder {
+  readonly #records: RunRecords;
+  readonly #startedAt = performance.now();
+  /** How long it had taken when this process took it up. */
+  readonly #earlierMs: number;
+
+  constructor(records: RunRecords) {
+    this.#records = records;
+    const startedTs = records.begun?.startedTs;
+    const earlierMs = startedTs === undefined ? 0 : Date.now() - Date.parse(startedTs);
+    this.#earlierMs = earlierMs > 0 ? earlierMs : 0;
+  }
+
+  /** The run begins. */
+  async pipeStarted({ name, nodes }: { name: string; nodes: readonly string[] }): Promise<void> {
+    const body = { pipe: name, inputs: [], distro_version: VERSION, nodes };
+    await this.#append({ type: "pipe.started", ...body });
+  }
+
+  /** All of the run has completed. */
+  async pipeCompleted(): Promise<void> {
+    await this.#append({ type: "pipe.completed", duration_ms: this.#durationMs() });
+    await this.#records.trace.finish();
+  }
+
+  /** The run ends otherwise. */
+  async pipeAborted(reason: string): Promise<void> {
+    await this.#append({ type: "pipe.aborted", reason, duration_ms: this.#durationMs() });
+    await this.#records.trace.finish(reason);
+  }
+
+  /** An attempt begins: to be recorded before anything is started. */
+  async nodeStarted(begin: AttemptBegin): Promise<void> {
+    const { nodeId, attempt, kind, name } = begin;
+    const body = { node_id: nodeId, kind, ...(name !== undefined && { name }), attempt };
+    await this.#append({ type: "node.started", ...body });
+    this.#records.trace.begin(begin);
+  }
+
+  /** The process of an attempt runs. */
+  async nodeSpawned(
+    { nodeId, attempt }: NodeAttempt,
+    { pid, startTime, bootId }: ProcessIdentity,
+  ): Promise<void> {
+    await this.#append({
+      type: "node.spawned",
+      node_id: nodeId,
+      pid,
+      ...(startTime !== undefined && { start_time: startTime }),
+      ...(bootId !== undefined && { boot_id: bootId }),
+      attempt,
+    });
+  }
+
+  /** An attempt has ended. */
+  async nodeEnded({ nodeId, attempt }: NodeAttempt, end: AttemptEnd): Promise<void> {
+    const { termination, durationMs, outputHash } = end;
+    const length = durationMs === undefined ? {} : { duration_ms: durationMs };
+    if (termination === "Completed") {
+      const digest = outputHash === undefined ? {} : { output_hash: outputHash };
+      const body = { node_id: nodeId, ...digest, ...length, attempt };
+      await this.#append({ type: "node.completed", ...body });
+    } else {
+      const kind = errorKindOf(termination);
+      await this.#append({
+        type: "node.failed",
+        node_id: nodeId,
+        ...failureOf(end, kind),
+        ...length,
+        attempt,
+      });
+    }
+    this.#records.trace.end({ nodeId, attempt }, end);
+  }
+
+  #durationMs(): number {
+    return Math.round(performance.now() - this.#startedAt + this.#earlierMs);
+  }
+
+  async #append({ type, ...members }: EventBody): Promise<void> {
+    const { log, workers, begun, toError = (_, cause) => cause } = this.#records;
+    const ts = new Date().toISOString().replace(/\.\d+Z$/, "Z");
+    const after = begun?.lastEventId;
+    const id = newEventId(after === undefined ? {} : { after });
+    const event: RunEvent = { type, id, ts, run_id: log.runId, ...members };
+    let what: "log" | "store" = "log";
+    try {
+      await log.append(event);
+      what = "store";
+      await workers.take(event);
+    } catch (cause) {
+      throw toError(what, cause);
+    }
+  }
+}
+
+function failureOf(
+  { exitCode, signal, message }: AttemptEnd,
+  kind: NodeError["kind"],
+): { error: NodeError; message?: string } {
+  const error: NodeError = { kind };
+  if (exitCode !== undefined) error.exit_code = exitCode;
+  if (signal !== undefined) error.signal = signal;
+  return message === undefined || message === "" ? { error } : { error, message };
+}

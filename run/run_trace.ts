@@ -1,0 +1,74 @@
+import type { NodeEvent, TraceRecorder } from "../trace/mod.ts";
+import { errorKindOf } from "./error_kind_of.ts";
+import type { AttemptBegin, AttemptEnd, NodeAttempt } from "./types.ts";
+
+/** The attempts of a run as steps of its trace. A trace that cannot be written stops nothing. */
+export class RunTrace {
+  readonly #recorder: TraceRecorder;
+  readonly #flowId: string;
+  readonly #inFlight = new Map<string, NodeEvent>();
+  /** The first error of an attempt; what ended the run came of it. */
+  #error: { of: unknown } | undefined;
+
+  constructor(recorder: TraceRecorder, flowId: string) {
+    this.#recorder = recorder;
+    this.#flowId = flowId;
+  }
+
+  /** An attempt begins. */
+  begin({ input = null, kind, ...attempt }: AttemptBegin): void {
+    const event = this.#eventOf(attempt, { kind, input });
+    this.#inFlight.set(event.execution_id!, event);
+    this.#recorder.onNodeStart(event);
+  }
+
+  /** An attempt has ended; one that another process began is recorded by its end alone. */
+  end(attempt: NodeAttempt, end: AttemptEnd): void {
+    const key = executionOf(attempt);
+    const event = this.#inFlight.get(key) ??
+      this.#eventOf(attempt, { kind: "unknown", input: null });
+    this.#inFlight.delete(key);
+    const { termination, exitCode, outputHash } = end;
+    if (termination !== "Completed") {
+      const error = errorOf(end);
+      this.#error ??= { of: error };
+      this.#recorder.onNodeError(event, error);
+      return;
+    }
+    this.#recorder.onNodeEnd(event, { exit_code: exitCode ?? null, output: outputHash ?? null });
+  }
+
+  /** The run ends; undefined when all went well. */
+  async finish(reason?: string): Promise<void> {
+    if (reason === undefined) {
+      // What was written when an attempt failed is to tell how it went on.
+      if (this.#error !== undefined) await this.#recorder.flushBuffer();
+      else await this.#recorder.flushSuccess();
+      return;
+    }
+    const cause = this.#error === undefined ? {} : { cause: this.#error.of };
+    await this.#recorder.flushError(new Error(reason, cause));
+  }
+
+  #eventOf(attempt: NodeAttempt, { kind, input }: { kind: string; input: unknown }): NodeEvent {
+    return {
+      context: { flow_id: this.#flowId, attempt: attempt.attempt },
+      node_id: attempt.nodeId,
+      node: { component_id: kind, operation_name: "run" },
+      payload: input,
+      execution_id: executionOf(attempt),
+    };
+  }
+}
+
+function executionOf({ nodeId, attempt }: NodeAttempt): string {
+  return `${nodeId}#${attempt}`;
+}
+
+/** The error of an attempt: what was thrown, or what is known of it. */
+function errorOf({ termination, exitCode, signal, message, error }: AttemptEnd): unknown {
+  if (error !== undefined || termination === "Completed") return error;
+  const how = exitCode !== undefined ? `, exit code ${exitCode}` : signal ? `, ${signal}` : "";
+  const kind = errorKindOf(termination);
+  return new Error(message ? `${kind}${how}: ${message}` : `${kind}${how}`);
+}

@@ -1,0 +1,114 @@
+import { isKnownRunEvent, type NodeError, type RunEvent } from "../eventlog/mod.ts";
+import { type WorkerRef, WorkerRuntime } from "../store/mod.ts";
+
+/** What is recorded of an attempt besides its node. */
+type NodeEvent = RunEvent & { node_id: string; attempt?: number };
+
+const PAGE = 1000;
+
+/**
+ * The attempts of a run as workers of a runtime of the same id. It follows the log: an event that was
+ * taken before changes nothing, so what the log has more can be caught up with at any time.
+ */
+export class RunWorkers implements AsyncDisposable {
+  readonly #runtime: WorkerRuntime;
+  /** The attempts that have a worker, by the worker's objective. */
+  readonly #workers = new Map<string, { ref: WorkerRef; isActive: boolean }>();
+
+  private constructor(runtime: WorkerRuntime) {
+    this.#runtime = runtime;
+    for (let after: string | undefined;;) {
+      const options = after === undefined ? { limit: PAGE } : { limit: PAGE, after };
+      const workers = runtime.listWorkers(options);
+      for (const { worker_ref: ref, intent, status } of workers) {
+        if (intent.kind !== "task") continue;
+        this.#workers.set(intent.objective, { ref, isActive: status === "running" });
+      }
+      if (workers.length < PAGE) return;
+      after = workers.at(-1)!.worker_id;
+    }
+  }
+
+  /** Opens the runtime of a run, or makes it. */
+  static async open(
+    { root, runId, name }: { root: string; runId: string; name: string },
+  ): Promise<RunWorkers> {
+    return new RunWorkers(await WorkerRuntime.open({ root, runtimeId: runId, displayName: name }));
+  }
+
+  /** The runtime. */
+  get runtime(): WorkerRuntime {
+    return this.#runtime;
+  }
+
+  /** Takes an event that the log has. */
+  async take(event: RunEvent): Promise<void> {
+    if (!isKnownRunEvent(event)) return;
+    switch (event.type) {
+      case "node.started":
+        return await this.#begin(event, event.name ?? event.node_id);
+      case "node.completed":
+        return await this.#end(event, { status: "completed", text: "completed" });
+      case "node.failed": {
+        const { error, message } = event;
+        const reason = describe(error);
+        const text = message === undefined ? reason : `${reason}\n${message}`;
+        const status = error.kind === "cancelled" ? "cancelled" : "failed";
+        return await this.#end(event, { status, text, reason });
+      }
+      case "pipe.completed":
+      case "pipe.aborted":
+        if (this.#runtime.summary().status === "running") await this.#runtime.stopRuntime();
+    }
+  }
+
+  /** Writes what the next opening would have to redo, and lets go of the runtime. */
+  async close(): Promise<void> {
+    await this.#runtime.close();
+  }
+
+  /** Same as {@linkcode RunWorkers.close}. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
+  }
+
+  async #begin(event: NodeEvent, content: string): Promise<void> {
+    const objective = objectiveOf(event);
+    if (this.#workers.has(objective)) return;
+    const ref = await this.#runtime.transaction((transaction) => {
+      const { worker_ref: created } = transaction.createWorker({
+        intent: { kind: "task", objective },
+        profile: { kind: "runtime_default" },
+      });
+      transaction.sendInput(created, { kind: "user", content });
+      return created;
+    });
+    this.#workers.set(objective, { ref, isActive: true });
+  }
+
+  async #end(
+    event: NodeEvent,
+    end: { status: "completed" | "failed" | "cancelled"; text: string; reason?: string },
+  ): Promise<void> {
+    const worker = this.#workers.get(objectiveOf(event));
+    if (worker === undefined || !worker.isActive) return;
+    const { ref } = worker;
+    const { status, text, reason = status } = end;
+    await this.#runtime.transaction((transaction) => {
+      transaction.sendInput(ref, { kind: "system", content: text });
+      if (status === "cancelled") transaction.cancelWorker(ref, reason);
+      else transaction.stopWorker(ref, reason);
+    });
+    worker.isActive = false;
+  }
+}
+
+/** What tells an attempt from all others of its run. */
+function objectiveOf({ node_id: nodeId, attempt = 1 }: NodeEvent): string {
+  return `${nodeId}#${attempt}`;
+}
+
+function describe({ kind, exit_code: exitCode, signal }: NodeError): string {
+  if (exitCode !== undefined) return `${kind}, exit code ${exitCode}`;
+  return signal === undefined ? kind : `${kind}, ended by ${signal}`;
+}
