@@ -119,7 +119,8 @@ Deno.test("readTrace() reads every reason", async () => {
 });
 
 Deno.test("readTrace() keeps numbers so that JSON.stringify prints what was read", async () => {
-  const payload = '{"a":1.0,"b":-0.0,"c":1e16,"d":12345678901234567890,"e":1e300,"f":0.1,"g":7}';
+  const payload =
+    '{"a":1.0,"b":-0.0,"c":1e16,"d":12345678901234567890,"e":1e300,"f":0.1,"__proto__":7}';
   const text = JSON.stringify({ ...TRACE, steps: [{ ...STEP, invocation_json: 0 }] })
     .replace('"invocation_json":0', `"invocation_json":${payload}`);
   const { steps } = await readText(text);
