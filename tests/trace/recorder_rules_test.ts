@@ -313,3 +313,20 @@ Deno.test("texts that UTF-8 cannot hold keep no trace from being written", () =>
     assertEquals(recorder.lastWriteError, undefined);
     assertEquals((await readTrace(recorder.path)).steps[0]!.node_id, "\ufffd");
   }));
+
+Deno.test("a program without types keeps no trace from being written either", () =>
+  withTempDir(async (directory) => {
+    const recorder = new TraceRecorder(optionsFor(directory));
+    const odd = {
+      context: { flow_id: 1, attempt: 1.5, session_id: null },
+      node_id: 7,
+      node: { component_id: true, operation_name: 0 },
+      execution_id: 8,
+    };
+    const event = eventOf("a", odd as never);
+    recorder.onNodeStart(event);
+    recorder.onValidation(event, [{ code: 1, path: undefined, message: [] } as never]);
+    recorder.onNodeError(event, 7);
+    const { node_id, operation, error } = (await readTrace(recorder.path)).steps[0]!;
+    assertEquals([node_id, operation, error!.message], ["7", "0", "7"]);
+  }));
