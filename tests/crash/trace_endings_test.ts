@@ -2,7 +2,7 @@
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { readTrace, type TraceConfig, type TraceMode } from "../../trace/mod.ts";
 import { namesIn } from "../_util/files.ts";
-import { withTempDir } from "../_util/temp.ts";
+import { longCount, withTempDir } from "../_util/temp.ts";
 import { nodesOf } from "../trace/_util.ts";
 import { Child, type ChildOptions } from "./_child.ts";
 
@@ -107,6 +107,41 @@ Deno.test({
       assertEquals(files, expected);
     }
   },
+});
+
+Deno.test({
+  name: "several recorders in a program each write their trace before a signal ends it",
+  ignore: Deno.build.os === "windows",
+  fn: async () => {
+    const { code, files } = await endBy("two-recorders", {});
+    assertEquals(code, 143);
+    assertEquals(files, {
+      "trace.json": ["SIGTERM", OK, IN_FLIGHT],
+      "trace.json.second": ["SIGTERM", "c in_flight"],
+    });
+  },
+});
+
+Deno.test("a program that is killed while it writes leaves whole files, and no failure that it was told is written is lost (W-TRC-1, W-TRC-2)", async () => {
+  for (let round = 0; round < longCount(6, 60); round++) {
+    await withTempDir(async (directory) => {
+      const path = `${directory}/trace.json`;
+      const config = { captureInputs: true, maxSnapshots: 3, bufferSize: 1000 };
+      await using child = new Child("./_programs/tracing.ts", {
+        args: [path, "failing", JSON.stringify(config)],
+      });
+      for (let line = 0; line <= round * 3; line++) await child.next();
+      await child.kill();
+      const told = round * 3 + 1 + child.takeLines().length;
+      for (const name of namesIn(directory).filter((name) => name.endsWith(".json"))) {
+        const { steps, snapshot } = await readTrace(`${directory}/${name}`);
+        // The step in flight is the last one of each.
+        assertEquals(steps.length, snapshot! + 2);
+        if (name === "trace.json") assert(snapshot! >= told, `${snapshot} of ${told}`);
+        else assertEquals(name, `trace.${snapshot}.json`);
+      }
+    });
+  }
 });
 
 Deno.test({

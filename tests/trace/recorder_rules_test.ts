@@ -5,6 +5,7 @@ import { withTempDir } from "../_util/temp.ts";
 import { eventOf, type ManualClock, nodesOf, optionsFor, readEnvelope } from "./_util.ts";
 
 const GOLDEN = new URL("../golden/trace/seed_trace.json", import.meta.url);
+const hasModes = Deno.build.os !== "windows";
 /** What the seed's golden was made with. */
 const SEED = { extras: false, captureInputs: true, runnerVersion: "0.4.59" };
 
@@ -234,7 +235,7 @@ Deno.test("of a flow that is tried again every attempt is on record, each failur
     assertEquals(namesIn(directory), names);
     for (const [index, name] of names.entries()) {
       assertEquals(readEnvelope(`${directory}/${name}`).snapshot, index + 1);
-      assertEquals(modeOf(`${directory}/${name}`), 0o600);
+      if (hasModes) assertEquals(modeOf(`${directory}/${name}`), 0o600);
     }
   }));
 
@@ -262,7 +263,7 @@ Deno.test("a path gets missing directories, and a name where it has none; ids in
       new TraceRecorder({ context: { pack_ref: "p", flow_id: "f" } }).path,
       "trace.json",
     );
-    assertEquals(modeOf(`${directory}/a`), 0o700);
+    if (hasModes) assertEquals(modeOf(`${directory}/a`), 0o700);
   }));
 
 Deno.test("a file of an earlier run is told from the present one by its run and time (W-TRC-13)", () =>

@@ -90,6 +90,20 @@ switch (way) {
   case "SIGHUP":
     await sendToItself(way);
     break;
+  case "two-recorders": {
+    const config = { outPath: `${outPath}.second` };
+    const second = new TraceRecorder({ config, context: { pack_ref: "demo", flow_id: "second" } });
+    installCrashFlush(second);
+    second.onNodeStart(eventOf("c"));
+    await sendToItself("SIGTERM");
+    break;
+  }
+  case "failing": {
+    for (let number = 1;; number++) {
+      recorder.onNodeError(eventOf(`n${number}`, "x".repeat(20_000)), new Error("boom"));
+      say(`${number}`);
+    }
+  }
   case "idle-SIGTERM":
     await sendToItself("SIGTERM");
     break;
