@@ -190,7 +190,8 @@ export interface TraceConfig {
   /**
    * How many bytes of payload text, two a character, all steps together may hold, those in flight too. By
    * default 16 MiB. Over it the oldest texts are hashed and given up: the steps stay, and lack nothing but
-   * their captured input. So the two bounds never compete: this one drops texts, `bufferSize` steps.
+   * their captured input. So the two bounds never compete: this one drops texts, `bufferSize` steps. The
+   * messages of errors and issues are not counted.
    */
   bufferBytes: number;
   /** Whether payloads are written to the file, not only their digests. By default not. */

@@ -181,6 +181,31 @@ Deno.test("with several steps in flight an error of the flow is put on the inner
     assertEquals(nodesOf(readEnvelope(seed.path)), ["beside boom"]);
   }));
 
+Deno.test("an error of the flow after a failed node is put on a step that started later, never on one beside it (W-TRC-7)", () =>
+  withTempDir((directory) => {
+    const beside = new TraceRecorder(optionsFor(directory));
+    beside.onNodeStart(eventOf("a"));
+    beside.onNodeStart(eventOf("b"));
+    beside.onNodeError(eventOf("a"), new Error("boom"));
+    beside.flushErrorSync(new Error("flow aborted"));
+    const aborted = ["a boom", "unknown flow aborted", "b in_flight"];
+    assertEquals(nodesOf(readEnvelope(beside.path)), aborted);
+
+    const handled = new TraceRecorder(optionsFor(directory));
+    handled.onNodeError(eventOf("a"), new Error("boom"));
+    handled.onNodeStart(eventOf("b"));
+    handled.flushErrorSync(new Error("late"));
+    assertEquals(nodesOf(readEnvelope(handled.path)), ["a boom", "b late"]);
+
+    // Once the flow has answered for the failure, a step in flight is at fault again.
+    const again = new TraceRecorder(optionsFor(directory));
+    again.onNodeStart(eventOf("b"));
+    again.onNodeError(eventOf("a"), new Error("boom"));
+    again.flushErrorSync(new Error("boom"));
+    again.flushErrorSync(new Error("late"));
+    assertEquals(nodesOf(readEnvelope(again.path)), ["a boom", "b late"]);
+  }));
+
 Deno.test("an error that a node has told is not told again by the flow (TRC-14)", () =>
   withTempDir((directory) => {
     const error = new Error("boom");
