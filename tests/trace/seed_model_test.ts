@@ -96,9 +96,9 @@ class SeedRecorder {
     this.#inFlight = undefined;
     if (slot !== undefined) {
       const { step, start, issues } = slot;
-      const duration_ms = Math.trunc(this.clock.now - start);
+      const duration = { duration_ms: Math.trunc(this.clock.now - start) };
       const validation = issues.length > 0 ? { validation_issues: issues } : {};
-      return this.#add({ ...step, ...output, duration_ms, ...validation, ...error });
+      return this.#add({ ...step, ...output, ...duration, ...validation, ...error });
     }
     const { node, node_id, payload } = event;
     const { component_id, operation_name: operation = "unknown" } = node;
