@@ -11,11 +11,9 @@ export interface DrawnStep {
   lane: number;
 }
 
-/** A drawn step, with what is needed to draw others inside it. */
+/** A drawn step in which others may be drawn. */
 interface Slot extends DrawnStep {
-  /** Its end before it was fitted into its parent. */
-  ownEnd: number;
-  /** Where the last step that is drawn inside it ends. */
+  /** Where the last of them ends. */
   insideUntil: number;
 }
 
@@ -81,7 +79,7 @@ function lengthOf({ duration_ms }: TraceStep, index: number): number {
 /** The step inside the one that runs it; undefined where it does not fit. */
 function insideOf(parent: Slot, { step, start, end }: Span): Slot | undefined {
   // Both were cut to milliseconds, so a step can seem to end behind the one that it is part of.
-  if (end - parent.ownEnd > MICROSECONDS) return undefined;
+  if (end - parent.end > MICROSECONDS) return undefined;
   const fittedEnd = Math.min(end, parent.end);
   const fittedStart = Math.min(start, fittedEnd - 1);
   if (fittedStart < parent.insideUntil) return undefined;
@@ -91,7 +89,6 @@ function insideOf(parent: Slot, { step, start, end }: Span): Slot | undefined {
     start: fittedStart,
     end: fittedEnd,
     lane: parent.lane,
-    ownEnd: end,
     insideUntil: fittedStart,
   };
 }
@@ -100,5 +97,5 @@ function inFreeLane(lanes: number[], { step, start, end }: Span): Slot {
   const free = lanes.findIndex((until) => until <= start);
   const lane = free === -1 ? lanes.length : free;
   lanes[lane] = end;
-  return { step, start, end, lane, ownEnd: end, insideUntil: start };
+  return { step, start, end, lane, insideUntil: start };
 }

@@ -17,6 +17,7 @@ export {
 } from "./trace_file_error.ts";
 export { hashJsonText, hashValue } from "./hash_value.ts";
 export { readTrace } from "./read_trace.ts";
+export { resolvePackPath, type ResolvePackPathOptions } from "./resolve_pack_path.ts";
 export { resolveTraceCall, type TraceCall } from "./resolve_trace_call.ts";
 export {
   type ExecuteTraceCall,

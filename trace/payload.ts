@@ -3,8 +3,8 @@ import { parseJson } from "../_internal/wire_json/parse_json.ts";
 import type { ValidationIssue } from "./types.ts";
 
 /**
- * Replaces a value before it is kept or hashed. Gets every member of an input or output, objects before
- * their members, with a path such as `$.env.TOKEN`, and returns what is to be kept. Gets the messages of
+ * Replaces a value before it is kept or hashed. Gets every member of an input or output as it is in JSON,
+ * objects before their members, with a path such as `$.env.TOKEN`, and returns what is to be kept. Gets the messages of
  * errors and issues too, as `$.error.message`, `$.error.details[1].message` and
  * `$.validation_issues[0].message`. Where it throws, a mask is kept.
  */

@@ -142,9 +142,9 @@ export function toTraceStep(step: RecordedStep, style: StepStyle): TraceStep {
   const invocation = style.captureInputs ? invocationOf(step) : undefined;
   const isInFlight = step.status === "in_flight";
   return {
-    node_id: step.nodeId.toWellFormed(),
-    component_id: step.componentId.toWellFormed(),
-    operation: step.operation.toWellFormed(),
+    node_id: printable(step.nodeId),
+    component_id: printable(step.componentId),
+    operation: printable(step.operation),
     input_hash: input.hash,
     ...(invocation !== undefined && { invocation_json: invocation }),
     ...(output !== undefined && { output_hash: output.hash }),
@@ -153,6 +153,11 @@ export function toTraceStep(step: RecordedStep, style: StepStyle): TraceStep {
     ...(step.error !== undefined && { error: toTraceError(step.error, style) }),
     ...(style.extras && extrasOf(step, style)),
   };
+}
+
+/** A text as UTF-8 can hold it. Programs without types may give something else than a text. */
+export function printable(text: string): string {
+  return `${text}`.toWellFormed();
 }
 
 /** Whole milliseconds since the start (TRC-7). */
@@ -168,8 +173,8 @@ function invocationOf(step: RecordedStep): JsonValue | undefined {
     return undefined;
   }
   return {
-    component_id: step.componentId.toWellFormed(),
-    operation: step.invocationOperation.toWellFormed(),
+    component_id: printable(step.componentId),
+    operation: printable(step.invocationOperation),
     payload,
   };
 }
@@ -193,9 +198,9 @@ function isDeeperThan(depth: number, value: JsonValue): boolean {
 
 function toWellFormedIssue({ code, path, message }: ValidationIssue): ValidationIssue {
   return {
-    code: code.toWellFormed(),
-    path: path.toWellFormed(),
-    message: message.toWellFormed(),
+    code: printable(code),
+    path: printable(path),
+    message: printable(message),
   };
 }
 
@@ -204,22 +209,26 @@ function toTraceError(
   { extras }: StepStyle,
 ): TraceStep["error"] & object {
   const details = causes.map(({ name, message }) => ({
-    name: name.toWellFormed(),
-    message: message.toWellFormed(),
+    name: printable(name),
+    message: printable(message),
   }));
-  return { code, message: causes[0].message.toWellFormed(), details: extras ? details : null };
+  return { code, message: printable(causes[0].message), details: extras ? details : null };
+}
+
+function isCount(value: number | undefined): value is number {
+  return Number.isSafeInteger(value) && value! >= 0;
 }
 
 function extrasOf(step: RecordedStep, { captureInputs }: StepStyle): Partial<TraceStep> {
   const { executionId, parentExecutionId, sessionId, attempt } = step;
   return {
     step: step.number,
-    ...(executionId !== undefined && { execution_id: executionId.toWellFormed() }),
+    ...(executionId !== undefined && { execution_id: printable(executionId) }),
     ...(parentExecutionId !== undefined &&
-      { parent_execution_id: parentExecutionId.toWellFormed() }),
+      { parent_execution_id: printable(parentExecutionId) }),
     started_at: new Date(step.startedAtMs).toISOString(),
-    ...(attempt !== undefined && { attempt }),
-    ...(sessionId !== undefined && { session_id: sessionId.toWellFormed() }),
+    ...(isCount(attempt) && { attempt }),
+    ...(sessionId !== undefined && { session_id: printable(sessionId) }),
     status: step.status,
     ...(captureInputs && step.inputDropped && { input_dropped: true }),
   };

@@ -210,32 +210,30 @@ async function replayStep(
     lines.push("  missing invocation_json; skipping replay");
     return { ...found, outcome: "skipped" };
   }
-  const input = compareHashes ? inputDivergence(recorded) : undefined;
-  if (input !== undefined) {
-    Object.assign(found, { input });
-    lines.push(`  divergence: expected input hash ${input.expected}, got ${input.actual}`);
-  }
+  let input: Pick<TraceStepReplay, "input"> = {};
   try {
+    if (compareHashes) input = compareInput(recorded, lines);
     const call = resolveTraceCall(recorded);
     const output = call.kind === "none" ? null : await execute(call, context);
     if (!compareHashes) return { ...found, outcome: notCompared(recorded) };
-    return { ...found, ...compareOutput(recorded, hashOf(output, "output", redact), lines) };
+    const actual = hashOf(output, "output", redact);
+    return { ...found, ...input, ...compareOutput(recorded, actual, lines) };
   } catch (error) {
     signal?.throwIfAborted();
     lines.push(`replay failed at step ${step}`);
-    return { ...found, outcome: recorded.error === undefined ? "failed" : "failed-again", error };
+    const outcome = recorded.error === undefined ? "failed" : "failed-again";
+    return { ...found, ...input, outcome, error };
   }
 }
 
-/** Where the payload in the file is not the one whose digest is in the file. */
-function inputDivergence(
-  recorded: TraceStep,
-): { expected: string; actual: string } | undefined {
+function compareInput(recorded: TraceStep, lines: string[]): Pick<TraceStepReplay, "input"> {
   const payload = recordedPayload(recorded);
-  if (payload === undefined) return undefined;
+  if (payload === undefined) return {};
   const expected = recorded.input_hash.value;
   const actual = hashOf(payload, "input");
-  return actual === expected ? undefined : { expected, actual };
+  if (actual === expected) return {};
+  lines.push(`  divergence: expected input hash ${expected}, got ${actual}`);
+  return { input: { expected, actual } };
 }
 
 function notCompared({ error }: TraceStep): TraceReplayOutcome {

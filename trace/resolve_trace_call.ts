@@ -110,7 +110,7 @@ export function recordedPayload({ invocation_json }: TraceStep): unknown {
 
 function member(value: unknown, name: string): unknown {
   if (typeof value !== "object" || value === null || Array.isArray(value)) return undefined;
-  return Object.hasOwn(value, name) ? (value as Record<string, unknown>)[name] : undefined;
+  return (value as Record<string, unknown>)[name];
 }
 
 function stringOf(value: unknown): string | undefined {

@@ -35,6 +35,8 @@ export class StepRecorder {
   readonly #clock: TraceClock;
   readonly #told = new ToldErrors();
   #steps = 0;
+  /** How many steps had started when a node failed that the flow has not yet answered for. */
+  #stepsAtFailure = 0;
 
   constructor({ config, redact, clock }: StepRecorderParts) {
     this.buffer = new StepBuffer(config);
@@ -62,6 +64,7 @@ export class StepRecorder {
   /** A node has failed (TRC-8). */
   fail(event: NodeEvent, error: unknown): void {
     this.#fail(this.#takeEnded(event), "node_error", error);
+    this.#stepsAtFailure = this.#steps;
   }
 
   /** A node's input has issues (TRC-9). */
@@ -77,6 +80,7 @@ export class StepRecorder {
   failFlow(error: unknown): void {
     if (!this.#told.has(error, describeError(error, this.#redact))) this.#failCulprit(error);
     this.#told.forgetMessage();
+    this.#stepsAtFailure = 0;
   }
 
   #failCulprit(error: unknown): void {
@@ -91,15 +95,16 @@ export class StepRecorder {
     this.#fail(step, "flow_error", error);
   }
 
-  /** The step in flight that an error of the flow is about, as far as that can be known. */
+  /**
+   * The step in flight that an error of the flow is about, as far as that can be known. One that was
+   * there already when another node failed is not: it is being given up for that failure.
+   */
   #culprit(): RecordedStep | undefined {
     const steps = this.inFlight.all();
-    if (!this.#extras) return steps.at(-1);
-    const parents = new Set(steps.map(({ parentExecutionId }) => parentExecutionId));
-    const innermost = steps.filter(({ executionId }) => {
-      return executionId === undefined || !parents.has(executionId);
-    });
-    return innermost.length === 1 ? innermost[0] : undefined;
+    const candidates = this.#extras ? innermostOf(steps) : steps.slice(-1);
+    return candidates.length === 1 && candidates[0]!.number > this.#stepsAtFailure
+      ? candidates[0]
+      : undefined;
   }
 
   #fail(step: RecordedStep, code: string, error: unknown): void {
@@ -136,4 +141,10 @@ export class StepRecorder {
     value.setUnhashable();
     step.addIssues([taken]);
   }
+}
+
+/** The steps that run no other. */
+function innermostOf(steps: readonly RecordedStep[]): RecordedStep[] {
+  const parents = new Set(steps.map(({ parentExecutionId }) => parentExecutionId));
+  return steps.filter(({ executionId }) => executionId === undefined || !parents.has(executionId));
 }

@@ -1,5 +1,5 @@
 import type { InFlight } from "./in_flight.ts";
-import { type RecordedStep, toTraceStep } from "./recorded_step.ts";
+import { printable, type RecordedStep, toTraceStep } from "./recorded_step.ts";
 import type { TraceClock } from "./recorder_options.ts";
 import type { StepBuffer } from "./step_buffer.ts";
 import type { TraceConfig, TraceContext, TraceEnvelope, TraceReason, TraceStep } from "./types.ts";
@@ -23,16 +23,16 @@ export function toTraceEnvelope(contents: TraceContents): TraceEnvelope {
   const { runnerVersion, gitSha } = config;
   return {
     trace_version: 1,
-    ...(runnerVersion !== undefined && { runner_version: runnerVersion }),
-    ...(gitSha !== undefined && { git_sha: gitSha }),
+    ...(runnerVersion !== undefined && { runner_version: printable(runnerVersion) }),
+    ...(gitSha !== undefined && { git_sha: printable(gitSha) }),
     pack: {
-      pack_ref: context.pack_ref.toWellFormed(),
+      pack_ref: printable(context.pack_ref),
       ...(context.resolved_digest !== undefined &&
-        { resolved_digest: context.resolved_digest.toWellFormed() }),
+        { resolved_digest: printable(context.resolved_digest) }),
     },
     flow: {
-      id: context.flow_id.toWellFormed(),
-      version: (context.flow_version ?? "unknown").toWellFormed(),
+      id: printable(context.flow_id),
+      version: printable(context.flow_version ?? "unknown"),
     },
     ...(config.extras && extrasOf(contents)),
     steps: stepsOf(contents),
@@ -42,7 +42,7 @@ export function toTraceEnvelope(contents: TraceContents): TraceEnvelope {
 function extrasOf(contents: TraceContents): Partial<TraceEnvelope> {
   const { buffer } = contents;
   return {
-    run_id: contents.runId.toWellFormed(),
+    run_id: printable(contents.runId),
     started_at: new Date(contents.startedAtMs).toISOString(),
     written_at: new Date(contents.clock.wallMs()).toISOString(),
     reason: contents.reason,

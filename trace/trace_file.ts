@@ -4,7 +4,12 @@ import type { FileHandle, FileInfo, FilePort } from "../_internal/file_port.ts";
 import { basename, dirname, join } from "../_internal/path.ts";
 import { readRangeSync } from "../_internal/tail.ts";
 import { reasonOf, TraceFileError } from "./trace_file_error.ts";
-import { sweepBeside, writeTraceFile, writeTraceFileSync } from "./write_trace_file.ts";
+import {
+  type FileToWrite,
+  sweepBeside,
+  writeTraceFile,
+  writeTraceFileSync,
+} from "./write_trace_file.ts";
 
 /** One state of a recorder, ready to be written. */
 export interface TraceState {
@@ -35,6 +40,7 @@ export class TraceFile {
   readonly path: string;
   readonly #port: FilePort;
   readonly #maxSnapshots: number;
+  readonly #unsynced = new Set<string>();
   #last: Written | undefined;
   #snapshots = 0;
   #kept = 0;
@@ -54,7 +60,7 @@ export class TraceFile {
   /** Writes a state, unless a newer one stands there when it is ready. */
   async write(state: TraceState): Promise<void> {
     try {
-      await writeTraceFile(this.#portFor(state), { path: this.path, bytes: state.bytes });
+      await writeTraceFile(this.#portFor(state), this.#fileOf(state.bytes));
     } catch (error) {
       if (!isOvertaken(error)) throw error;
     }
@@ -62,7 +68,11 @@ export class TraceFile {
 
   /** {@linkcode TraceFile.write}, blocking. */
   writeSync(state: TraceState): void {
-    writeTraceFileSync(this.#portFor(state), { path: this.path, bytes: state.bytes });
+    writeTraceFileSync(this.#portFor(state), this.#fileOf(state.bytes));
+  }
+
+  #fileOf(bytes: Uint8Array, path: string = this.path): FileToWrite {
+    return { path, bytes, unsynced: this.#unsynced };
   }
 
   /** The file system, with all that belongs to one replacement around its rename. */
@@ -92,7 +102,7 @@ export class TraceFile {
     if (isSameFailure || this.#kept >= this.#maxSnapshots) return;
     const bytes = this.#readBack(last);
     if (bytes !== undefined) {
-      writeTraceFileSync(this.#port, { path: numbered(this.path, last.snapshot), bytes });
+      writeTraceFileSync(this.#port, this.#fileOf(bytes, numbered(this.path, last.snapshot)));
       this.#kept++;
     }
     last.isKept = true;

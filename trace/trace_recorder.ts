@@ -151,8 +151,9 @@ export class TraceRecorder implements ExecutionObserver {
   }
 
   /**
-   * Records that a node has failed, with the whole chain of causes, and writes the trace at once,
-   * blocking (TRC-8, W-TRC-9).
+   * Records that a node has failed, with the whole chain of causes, and writes the trace at once (TRC-8,
+   * W-TRC-9). That blocks for as long as the disk needs, so that the trace is there even if the program
+   * ends in the same turn.
    *
    * **Durability** and **Permissions**: as {@linkcode TraceRecorder.flushError}.
    *
@@ -194,8 +195,9 @@ export class TraceRecorder implements ExecutionObserver {
 
   /**
    * The flow has failed. An error that a failed node has told already, or that has one of those as its
-   * cause, adds nothing (TRC-14). Any other is put on the step in flight, or, where there is none or it
-   * might be any of several, on a step `unknown` of its own (TRC-12, TRC-21). With extras off it is put on
+   * cause, adds nothing (TRC-14). Any other is put on the step in flight, or, where there is none, or it
+   * might be any of several, or a node has failed beside it, on a step `unknown` of its own (TRC-12,
+   * TRC-21). With extras off it is put on
    * the step in flight that started last.
    *
    * **Durability**: `"disk"`. Once this says `written`, the file and its name survive a power cut, the

@@ -81,16 +81,16 @@ export interface TraceFlow {
 
 /** The members of a step that the seed does not have, and that its reader passes over. */
 export interface TraceStepExtras {
-  /** The step's number in its run, from 1; dropped steps have used theirs up (W-TRC-10). */
+  /** The step's number in its run, in the order of starting, from 1; dropped steps count (W-TRC-10). */
   step: number;
-  /** The execution that this step was (W-TRC-7). */
-  execution_id: string;
+  /** The execution that this step was, where the event named it (W-TRC-7). */
+  execution_id?: string;
   /** The execution that was running this one, as for a flow called by a node (W-TRC-7). */
   parent_execution_id?: string;
   /** When it started, RFC 3339 with milliseconds (W-TRC-10). */
   started_at: string;
-  /** Which attempt of the flow, as the event said (W-TRC-10). */
-  attempt: number;
+  /** Which attempt of the flow, as the event said; absent on the step that no event announced (W-TRC-10). */
+  attempt?: number;
   /** The session, where the event named one (W-TRC-10). */
   session_id?: string;
   /** Whether it ended, and how (W-TRC-6, W-TRC-7). */
@@ -190,7 +190,8 @@ export interface TraceConfig {
   /**
    * How many bytes of payload text, two a character, all steps together may hold, those in flight too. By
    * default 16 MiB. Over it the oldest texts are hashed and given up: the steps stay, and lack nothing but
-   * their captured input. So the two bounds never compete: this one drops texts, `bufferSize` steps.
+   * their captured input. So the two bounds never compete: this one drops texts, `bufferSize` steps. The
+   * messages of errors and issues are not counted.
    */
   bufferBytes: number;
   /** Whether payloads are written to the file, not only their digests. By default not. */

@@ -14,6 +14,11 @@ import { reasonOf, TraceFileError } from "./trace_file_error.ts";
 export interface FileToWrite {
   readonly path: string;
   readonly bytes: Uint8Array;
+  /**
+   * The directories that writers of this file have created and that a power cut may still undo, the
+   * outermost first. A failed writing leaves them here for the next one.
+   */
+  readonly unsynced: Set<string>;
 }
 
 /**
@@ -21,16 +26,16 @@ export interface FileToWrite {
  * the seed's message (TRC-15, TRC-16).
  */
 export async function writeTraceFile(port: FilePort, file: FileToWrite): Promise<void> {
-  const created = createParents(port, file.path);
+  createParents(port, file);
   await atomicReplace(port, replacementOf(file));
-  syncCreated(port, file.path, created);
+  syncCreated(port, file);
 }
 
 /** {@linkcode writeTraceFile}, blocking. */
 export function writeTraceFileSync(port: FilePort, file: FileToWrite): void {
-  const created = createParents(port, file.path);
+  createParents(port, file);
   atomicReplaceSync(port, replacementOf(file));
-  syncCreated(port, file.path, created);
+  syncCreated(port, file);
 }
 
 /** Removes what killed processes left beside a file. That is no part of writing and never fails. */
@@ -44,8 +49,8 @@ function replacementOf({ path, bytes }: FileToWrite): Replacement {
   return { path, bytes, toError };
 }
 
-/** Creates what is missing above the file; returns the new directories, the outermost first. */
-function createParents(port: FilePort, path: string): string[] {
+/** Creates what is missing above the file. */
+function createParents(port: FilePort, { path, unsynced }: FileToWrite): void {
   const directory = dirname(path);
   const missing: string[] = [];
   try {
@@ -54,18 +59,21 @@ function createParents(port: FilePort, path: string): string[] {
       lookAtSync(port, above) === undefined && dirname(above) !== above;
       above = dirname(above)
     ) missing.unshift(above);
+    for (const above of missing) unsynced.add(above);
     if (missing.length > 0) port.mkdirSync(directory, { mode: 0o700, recursive: true });
   } catch (cause) {
     const message = `failed to create ${directory}: ${reasonOf(cause)}`;
     throw new TraceFileError("create-directory", message, { path: directory, cause });
   }
-  return missing;
 }
 
 /** A directory survives a power cut when the one that it is in was synced. */
-function syncCreated(port: FilePort, path: string, created: readonly string[]): void {
+function syncCreated(port: FilePort, { path, unsynced }: FileToWrite): void {
   try {
-    for (const directory of created.toReversed()) syncDirectorySync(port, dirname(directory));
+    for (const directory of [...unsynced].toReversed()) {
+      syncDirectorySync(port, dirname(directory));
+      unsynced.delete(directory);
+    }
   } catch (cause) {
     throw syncError(path, cause);
   }

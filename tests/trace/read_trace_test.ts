@@ -8,9 +8,11 @@ import {
 import {
   hashJsonText,
   readTrace,
+  resolvePackPath,
   type TraceEnvelope,
   TraceFileError,
   type TraceFileErrorKind,
+  type TraceReason,
   type TraceStep,
 } from "../../trace/mod.ts";
 import { write } from "../_util/files.ts";
@@ -99,8 +101,26 @@ Deno.test("readTrace() reads every field, and passes over those that it does not
   assertEquals(await readText(JSON.stringify(later)), trace);
 });
 
+Deno.test("readTrace() reads every reason", async () => {
+  const reasons: Record<TraceReason, true> = {
+    error: true,
+    success: true,
+    demand: true,
+    crash: true,
+    exit: true,
+    SIGHUP: true,
+    SIGINT: true,
+    SIGTERM: true,
+    SIGBREAK: true,
+  };
+  for (const reason of Object.keys(reasons)) {
+    assertEquals(String((await readText(JSON.stringify({ ...TRACE, reason }))).reason), reason);
+  }
+});
+
 Deno.test("readTrace() keeps numbers so that JSON.stringify prints what was read", async () => {
-  const payload = '{"a":1.0,"b":-0.0,"c":1e16,"d":12345678901234567890,"e":1e300,"f":0.1,"g":7}';
+  const payload =
+    '{"a":1.0,"b":-0.0,"c":1e16,"d":12345678901234567890,"e":1e300,"f":0.1,"__proto__":7}';
   const text = JSON.stringify({ ...TRACE, steps: [{ ...STEP, invocation_json: 0 }] })
     .replace('"invocation_json":0', `"invocation_json":${payload}`);
   const { steps } = await readText(text);
@@ -135,6 +155,21 @@ Deno.test("TRP-1: a file over 256 MiB is refused without being read", async () =
       "it is over 268435456",
     );
     assertEquals(error.kind, "read");
+  });
+});
+
+Deno.test("TRP-1: the pack is the one given, else the pack_ref if it exists", async () => {
+  await withTempDir(async (directory) => {
+    const traceOf = (path: string): TraceEnvelope => ({ ...TRACE, pack: { pack_ref: path } });
+    const missing = `${directory}/none.gtpack`;
+    assertEquals(await resolvePackPath(traceOf(directory)), directory);
+    assertEquals(await resolvePackPath(traceOf(directory), { pack: missing }), missing);
+    const error = await assertRejects(
+      () => resolvePackPath(traceOf(missing)),
+      TraceFileError,
+      `pack path not found; provide --pack (trace pack_ref was ${missing})`,
+    );
+    assertInstanceOf(error.cause, Deno.errors.NotFound);
   });
 });
 

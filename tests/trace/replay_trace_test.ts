@@ -123,6 +123,12 @@ Deno.test("TRP-5: a failing step that does not fail again ends the replay, as a 
   assertEquals([found.ok, found.reachedEnd], [false, false]);
 });
 
+Deno.test("TRP-5: a failing step with an output that matches has not failed again either", async () => {
+  const found = await replay([stepOf(1, { error: BOOM })]);
+  assertEquals(linesOf(found).slice(1), ["  output hash matches", "  stopping at failing step"]);
+  assertEquals([found.ok, outcomesOf(found)], [false, ["diverges"]]);
+});
+
 Deno.test("TRP-5: a replay that fails ends it first; failing again is no divergence", async () => {
   const failing = without(stepOf(1, { error: BOOM }), "output_hash");
   const again = await replayTrace(traceOf(failing, stepOf(2)), fail);

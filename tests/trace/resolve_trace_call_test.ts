@@ -103,4 +103,6 @@ Deno.test("resolveTraceCall() hands over numbers, but for integers that a number
     list: [1, -0, 1e16, input[3]],
     deep: { x: 1 },
   });
+  const odd = resolveTraceCall(stepOf("qa", { ["__proto__"]: { a: 1 } }));
+  assertEquals(JSON.stringify(odd.kind === "component" && odd.input), '{"__proto__":{"a":1}}');
 });

@@ -39,7 +39,10 @@ function traceOf(steps: TraceStep[], changes: Partial<TraceEnvelope> = {}): Trac
 function eventsOf(trace: TraceEnvelope): ChromeTraceEvent[] {
   const text = JSON.stringify(toChromeTrace(trace));
   assertEquals(chromeProblems(text), [], text);
-  return JSON.parse(text).traceEvents;
+  const { traceEvents } = JSON.parse(text);
+  const times = traceEvents.map(({ ts = 0 }) => ts);
+  assertEquals(times, times.toSorted((a: number, b: number) => a - b));
+  return traceEvents;
 }
 
 /** Name, start, end and lane of the steps, in milliseconds, in the order of the file. */
