@@ -17,3 +17,10 @@ export type { OpenRuntimeOptions } from "./open_worker_runtime.ts";
 export type { ListWorkersOptions } from "./runtime_reader.ts";
 export { Transaction } from "./transaction.ts";
 export { WorkerRuntime } from "./worker_runtime.ts";
+export type { StoreProblem, StoreProblemKind } from "./store_problem.ts";
+export {
+  type RuntimeVerdict,
+  type StoreVerdict,
+  verifyStore,
+  type VerifyStoreOptions,
+} from "./verify_store.ts";
