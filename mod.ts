@@ -8,4 +8,5 @@
  */
 export * from "./capture/mod.ts";
 export * from "./eventlog/mod.ts";
+export * from "./store/mod.ts";
 export * from "./supervisor/mod.ts";

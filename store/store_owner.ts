@@ -98,8 +98,9 @@ export class StoreOwner implements LogReader {
     owner.#dirty.addOverlay(overlay);
     for (const workerId of incomplete) owner.#dirty.addIncomplete(workerId);
     try {
-      await owner.#checkpoint("go on");
       const { port, paths } = parts;
+      owner.#dirty.removeTemps(port, paths);
+      await owner.#checkpoint("go on");
       syncDirectoriesSync(port, paths.root, paths.folders.slice(0, -1));
       return owner;
     } catch (error) {
