@@ -87,10 +87,11 @@ export function* logLines(
     const last = block.lastIndexOf(NEWLINE);
     if (last !== -1) {
       const texts = decodeLines(block.subarray(0, last + 1));
-      for (let from = 0, index = 0; from <= last; index++) {
+      let index = 0;
+      for (let from = 0; from <= last;) {
         const behind = block.indexOf(NEWLINE, from) + 1;
         const place = { blockStart: at, start: at + from, end: at + behind, isWhole: true };
-        yield new LogLine(block, { ...place, text: texts?.[index] });
+        yield new LogLine(block, { ...place, text: texts?.[index++] });
         from = behind;
       }
       at += last + 1;

@@ -4,6 +4,7 @@ import type { RuntimeSnapshot, WorkerSnapshot } from "./snapshot_types.ts";
  * What is wrong:
  * - `io`: the file system refuses to show something
  * - `busy`: an owner wrote so fast that no consistent state could be seen
+ * - `owned`: somebody has the runtime open, so that it could not be repaired
  * - `symlink`: a symbolic link stands where a file or directory is expected
  * - `foreign-file`: something that does not belong to the store
  * - `stale-temp`: a file that a killed process left, which nothing refers to
@@ -29,6 +30,7 @@ import type { RuntimeSnapshot, WorkerSnapshot } from "./snapshot_types.ts";
 export type StoreProblemKind =
   | "io"
   | "busy"
+  | "owned"
   | "symlink"
   | "foreign-file"
   | "stale-temp"
@@ -74,6 +76,28 @@ export interface StoreProblem {
   /** Whether {@linkcode repairStore} does something about it. */
   repairable: boolean;
 }
+
+/**
+ * What repairing does:
+ * - `quarantine`: moves something to `quarantine-<n>` of the runtime
+ * - `rename`: gives a directory the name of its worker
+ * - `cut-journal`: keeps what of a damaged journal is whole
+ * - `redo-journal`: brings what only the journal holds to its place
+ * - `mend-log`: completes the last line of a log, or takes out what holds no record
+ * - `create-log`: creates a log that is missing
+ * - `rebuild-runtime`: makes `runtime.json` from logs and workers
+ * - `change-runtime`, `change-worker`: changes counters or states in a snapshot
+ */
+export type RepairActionKind =
+  | "quarantine"
+  | "rename"
+  | "cut-journal"
+  | "redo-journal"
+  | "mend-log"
+  | "create-log"
+  | "rebuild-runtime"
+  | "change-runtime"
+  | "change-worker";
 
 /** What can be done about a problem. */
 export type Fix =

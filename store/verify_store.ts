@@ -2,7 +2,7 @@ import { lookAtSync } from "../_internal/directories.ts";
 import { denoFilePort, type FilePort } from "../_internal/file_port.ts";
 import { join } from "../_internal/path.ts";
 import { idOfDirectory } from "./id_directory.ts";
-import { listSync, readRuntimeView } from "./runtime_view.ts";
+import { listSync, readRuntimeView, type RuntimeView } from "./runtime_view.ts";
 import { RuntimeStoreError } from "./runtime_store_error.ts";
 import { asStoreError } from "./store_errors.ts";
 import { StorePaths } from "./store_paths.ts";
@@ -149,28 +149,36 @@ function strayFinding(
   return { kind: "foreign-file", path, message };
 }
 
+/** One runtime, looked at. */
+export interface Inspection {
+  report: RuntimeReport;
+  state: RuntimeVerdict["state"];
+  /** Undefined when it could not be looked at. */
+  view: RuntimeView | undefined;
+}
+
 /** Looks at one runtime; what the file system refuses is a finding too. */
 export async function inspectRuntime(
   port: FilePort,
   paths: StorePaths,
   runtimeId: string,
-): Promise<{ report: RuntimeReport; state: RuntimeVerdict["state"] }> {
+): Promise<Inspection> {
   const path = paths.directory;
   try {
     const view = await readRuntimeView(port, paths, runtimeId);
     if (view === undefined) {
       const message = "its owner writes so fast that no consistent state could be seen; try again";
-      return { report: emptyReport({ kind: "busy", path, message }), state: "unknown" };
+      return { report: emptyReport({ kind: "busy", path, message }), state: "unknown", view };
     }
     const report = await verifyRuntime(port, view);
-    if (isUnborn(view)) return { report, state: "empty" };
+    if (isUnborn(view)) return { report, state: "empty", view };
     const isClean = view.journal.error === undefined && view.journal.found?.isEmpty;
-    return { report, state: isClean ? "clean" : "journaled" };
+    return { report, state: isClean ? "clean" : "journaled", view };
   } catch (cause) {
     const error = asStoreError({ operation: "verify runtime store", path }, cause);
     if (!(error instanceof RuntimeStoreError)) throw error;
     const finding: Finding = { kind: "io", path: error.path ?? path, message: error.message };
-    return { report: emptyReport(finding), state: "unknown" };
+    return { report: emptyReport(finding), state: "unknown", view: undefined };
   }
 }
 
