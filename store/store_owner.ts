@@ -151,9 +151,14 @@ export class StoreOwner implements LogReader {
   }
 
   #letGo(): void {
-    this.#journal?.close();
+    this.#closeJournal();
     this.#parts.logs.close();
     this.#parts.lock.release();
+  }
+
+  #closeJournal(): void {
+    this.#journal?.close();
+    this.#journal = undefined;
   }
 
   async #drain(): Promise<void> {
@@ -296,8 +301,10 @@ export class StoreOwner implements LogReader {
         journal.close();
         throw error;
       }
-      this.#journal?.close();
+      this.#closeJournal();
       this.#journal = journal;
+    } else {
+      this.#closeJournal();
     }
     this.#removeJournals(old, then);
   }
