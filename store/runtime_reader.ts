@@ -22,6 +22,7 @@ import type {
   ConfigBundleSummary,
   CreateWorkerRequest,
   EventCursor,
+  EventSubscription,
   RuntimeDiagnostic,
   RuntimeEventBatch,
   RuntimeSummary,
@@ -133,6 +134,17 @@ export class RuntimeReader {
     );
   }
 
+  subscribeEvents(
+    { runtime_id, next_event_id }: EventCursor = {
+      runtime_id: this.#parts.state.runtimeId,
+      next_event_id: 1,
+    },
+  ): EventSubscription {
+    const { runtimeId } = this.#parts.state;
+    checkEventQuery({ runtime_id, next_event_id }, { runtimeId, limit: 0, max: 0 });
+    return { runtime_id, cursor: { runtime_id, next_event_id }, mode: "poll_only" };
+  }
+
   readTranscript(ref: WorkerRef, query: TranscriptQuery): TranscriptProjection {
     const { state, paths } = this.#parts;
     const max = state.identity.limits.max_transcript_projection_items;
@@ -177,10 +189,10 @@ export class RuntimeReader {
   }
 
   #headOf({ worker_id, status, intent, profile }: WorkerEntry) {
-    const { runtimeId: runtime_id } = this.#parts.state;
+    const { runtimeId } = this.#parts.state;
     return {
-      worker_ref: { runtime_id, worker_id },
-      runtime_id,
+      worker_ref: { runtime_id: runtimeId, worker_id },
+      runtime_id: runtimeId,
       worker_id,
       status,
       intent: { ...intent },
