@@ -152,6 +152,16 @@ export function parseLine<T>(line: LogLine, codec: LogCodec<T>): LineVerdict<T> 
     : codec.parse(content);
 }
 
+/** The bytes of the record in a line, without NULs in front; undefined when there is none. */
+export function recordBytes<T>(line: LogLine, codec: LogCodec<T>): Uint8Array | undefined {
+  const { bytes } = line;
+  if (bytes === undefined) return undefined;
+  if ("record" in parseLine(line, codec)) return bytes;
+  const nul = bytes.lastIndexOf(0);
+  const behind = bytes.subarray(nul + 1);
+  return nul !== -1 && "record" in codec.parse(behind) ? behind : undefined;
+}
+
 /**
  * The start of a line at most a few KiB before the first one whose number is at least `wanted`, found
  * by looking at some twenty lines. All lines before it have smaller numbers, provided that the

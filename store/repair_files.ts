@@ -6,7 +6,7 @@ import { basename, dirname, join } from "../_internal/path.ts";
 import { cutFileSync, quarantineSync, readRangeSync, writeWholeSync } from "../_internal/tail.ts";
 import { joinBytes, type LogBytes, openLogBytes } from "./log_bytes.ts";
 import type { LogCodec } from "./log_codecs.ts";
-import { type LogLine, logLines, parseLine } from "./log_lines.ts";
+import { type LogLine, logLines, parseLine, recordBytes } from "./log_lines.ts";
 import { storeIoError } from "./store_errors.ts";
 
 const BLOCK_BYTES = 256 * 1024;
@@ -157,7 +157,7 @@ export function mendLogSync<T>(
       const { hasBad, tail } = survey(log, codec);
       if (hasBad) return rewrite(port, path, { log, codec, quarantine });
       if (tail === undefined) return { did: "nothing" };
-      if (recordIn(tail, codec) === undefined) {
+      if (recordBytes(tail, codec) === undefined) {
         const evidence = quarantineSync(port, { path, file, tailStart: tail.start, size });
         cutSync(port, path, tail.start);
         return { did: "cut", evidence };
@@ -188,16 +188,6 @@ function survey<T>(
     hasBad ||= !("record" in parseLine(line, codec));
   }
   return { hasBad, tail: undefined };
-}
-
-/** The bytes of the record in a line, without NULs in front; undefined when there is none. */
-function recordIn<T>(line: LogLine, codec: LogCodec<T>): Uint8Array | undefined {
-  const { bytes } = line;
-  if (bytes === undefined) return undefined;
-  if ("record" in parseLine(line, codec)) return bytes;
-  const nul = bytes.lastIndexOf(0);
-  const behind = bytes.subarray(nul + 1);
-  return nul !== -1 && "record" in codec.parse(behind) ? behind : undefined;
 }
 
 function rewrite<T>(
@@ -232,7 +222,7 @@ function* goodLines<T>(log: LogBytes, codec: LogCodec<T>): Generator<Uint8Array>
   let chunks: Uint8Array[] = [];
   let size = 0;
   for (const line of linesIn(log, codec)) {
-    const record = recordIn(line, codec);
+    const record = recordBytes(line, codec);
     if (record === undefined) continue;
     chunks.push(record, NEWLINE);
     size += record.length + 1;

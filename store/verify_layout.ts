@@ -87,7 +87,8 @@ export function missingInWorker(
   { view, transcriptName }: { view: RuntimeView; transcriptName: string },
 ): Finding[] {
   const overlay = view.journal.found;
-  const isJournaled = overlay?.createdWorkers.has(directoryId) ?? false;
+  // Of a damaged journal nobody knows what it has.
+  const isJournaled = overlay === undefined || overlay.createdWorkers.has(directoryId);
   if (isJournaled) return [];
   if (snapshot.found === undefined && snapshot.error === undefined) {
     const path = join(directory, "worker.json");
@@ -95,7 +96,7 @@ export function missingInWorker(
     const fix = { action: "quarantine", path: directory } as const;
     return [{ kind: "missing", path, message, fix }];
   }
-  if (snapshot.found === undefined || overlay?.logs.has(transcriptName)) return [];
+  if (snapshot.found === undefined || overlay.logs.has(transcriptName)) return [];
   if (entries.some(({ name }) => name === "transcript.jsonl")) return [];
   const path = join(directory, "transcript.jsonl");
   const fix = { action: "create-log", path, text: "" } as const;

@@ -1,8 +1,8 @@
 /** What stands in one log, line by line. */
 import { pause } from "../_internal/lock.ts";
 import { isJsonObject } from "../_internal/tail.ts";
-import type { LogCodec } from "./log_codecs.ts";
-import { type LogLine, logLines, parseLine } from "./log_lines.ts";
+import type { LineVerdict, LogCodec } from "./log_codecs.ts";
+import { type LogLine, logLines, parseLine, recordBytes } from "./log_lines.ts";
 import type { LogView } from "./runtime_view.ts";
 import type { Finding, Fix, StoreProblemKind } from "./store_problem.ts";
 
@@ -63,17 +63,31 @@ export async function scanLog<T>(
     } else if ("blank" in verdict) {
       findings.push({ kind: "blank", path, ...place, message: "the line is blank", fix });
     }
-    if (!("record" in verdict)) continue;
-    const loose = looseProblem(read, { codec, record: verdict.record });
-    if (loose !== undefined) findings.push({ kind: "record", path, ...place, message: loose });
-    const number = codec.numberOf(verdict.record);
+    const record = recordOf(read, { codec, verdict });
+    if (record === undefined) continue;
+    if ("record" in verdict) {
+      const loose = looseProblem(read, { codec, record });
+      if (loose !== undefined) findings.push({ kind: "record", path, ...place, message: loose });
+    }
+    const number = codec.numberOf(record);
     const problem = numberProblem(number, scanned.last);
     if (problem !== undefined) findings.push({ ...problem, path, ...place });
     scanned.records++;
     scanned.last = Math.max(scanned.last, number);
-    onRecord(verdict.record, place);
+    onRecord(record, place);
   }
   return scanned;
+}
+
+/** The record of a line, also one behind NULs, which repairing keeps. */
+function recordOf<T>(
+  line: LogLine,
+  { codec, verdict }: { codec: LogCodec<T>; verdict: LineVerdict<T> },
+): T | undefined {
+  if ("record" in verdict) return verdict.record;
+  const bytes = line.isWhole ? recordBytes(line, codec) : undefined;
+  const behindNuls = bytes && codec.parse(bytes);
+  return behindNuls && "record" in behindNuls ? behindNuls.record : undefined;
 }
 
 /**

@@ -186,13 +186,14 @@ async function scanTranscript(
 
 /** Compares counters and states with what they count. */
 function verifyCounters(
-  { paths }: RuntimeView,
+  { paths, runtime: read }: RuntimeView,
   { state, told }: RuntimeReport,
 ): Finding[] {
   const { runtime, workers, broken } = state;
   const path = paths.snapshot;
   const findings: Finding[] = [];
   if (runtime === undefined) {
+    if (read.error !== undefined) return [];
     const message = "there is no such file";
     return [{ kind: "missing", path, message, fix: { action: "rebuild-runtime", path } }];
   }

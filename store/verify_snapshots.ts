@@ -56,8 +56,15 @@ function currentWorker({ journal }: RuntimeView, snapshot: WorkerSnapshot): Work
   return { ...snapshot, ...journal.found?.changedWorkers.get(snapshot.worker_id) };
 }
 
-/** What an error of reading a snapshot is, and whether `fix` may be used for it. */
-function findingOf(error: RuntimeStoreError, { path, fix }: { path: string; fix: Fix }): Finding {
+/**
+ * What an error of reading a snapshot is, and whether `fix` may be used for it. Links are told where
+ * the directory is looked at.
+ */
+function findingsOf(
+  error: RuntimeStoreError,
+  { path, fix }: { path: string; fix: Fix },
+): Finding[] {
+  if (error.kind === "symlink") return [];
   const { line, byteOffset, message } = error;
   const place = {
     path,
@@ -65,13 +72,11 @@ function findingOf(error: RuntimeStoreError, { path, fix }: { path: string; fix:
     ...(line !== undefined && { line }),
     ...(byteOffset !== undefined && { byteOffset }),
   };
-  if (error.kind === "symlink") return { kind: "symlink", ...place };
-  if (error.kind !== "store-corrupt") return { kind: "io", ...place };
-  if (message.includes("unsupported schema version")) return { kind: "schema", ...place };
+  if (error.kind !== "store-corrupt") return [{ kind: "io", ...place }];
+  if (message.includes("unsupported schema version")) return [{ kind: "schema", ...place }];
   // What only has a field too many is whole, and another program can read it.
-  return error.cause === undefined
-    ? { kind: "corrupt", ...place }
-    : { kind: "corrupt", ...place, fix };
+  const isWhole = error.cause === undefined;
+  return [{ kind: "corrupt", ...place, ...(isWhole ? {} : { fix }) }];
 }
 
 function verifyRuntimeSnapshot(
@@ -80,7 +85,7 @@ function verifyRuntimeSnapshot(
 ): Finding[] {
   const path = paths.snapshot;
   if (runtime.error !== undefined) {
-    return [findingOf(runtime.error, { path, fix: { action: "rebuild-runtime", path } })];
+    return findingsOf(runtime.error, { path, fix: { action: "rebuild-runtime", path } });
   }
   if (current === undefined) return [];
   const findings: Finding[] = [];
@@ -127,7 +132,7 @@ function verifyWorker(
   const quarantine = { action: "quarantine", path: directory } as const;
   if (snapshot.error !== undefined) {
     state.broken.add(directoryId);
-    return [findingOf(snapshot.error, { path, fix: quarantine })];
+    return findingsOf(snapshot.error, { path, fix: quarantine });
   }
   const transcriptName = view.paths.transcript(directoryId);
   const missing = missingInWorker(worker, { view, transcriptName });
