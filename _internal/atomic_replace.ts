@@ -164,6 +164,13 @@ export function sweepTempsSync(port: FilePort, directory: string): string[] {
   return swept;
 }
 
+/** Removes the temps in a directory in which nobody but the caller replaces anything. */
+export function removeTempsSync(port: FilePort, directory: string): void {
+  for (const { name } of [...port.readDirSync(directory)]) {
+    if (TEMP_NAME.test(name)) port.removeSync(join(directory, name));
+  }
+}
+
 function sweepTemp(port: FilePort, path: string): boolean {
   const info = lookAtSync(port, path);
   if (info === undefined || !info.isFile || info.mtime === null) return false;

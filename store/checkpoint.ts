@@ -1,5 +1,9 @@
-import { atomicReplace, type ReplaceFailure } from "../_internal/atomic_replace.ts";
-import { syncDirectorySync } from "../_internal/directories.ts";
+import {
+  atomicReplace,
+  removeTempsSync,
+  type ReplaceFailure,
+} from "../_internal/atomic_replace.ts";
+import { lookAtSync, syncDirectorySync } from "../_internal/directories.ts";
 import type { FilePort } from "../_internal/file_port.ts";
 import type { Draft } from "./draft.ts";
 import type { JournalOverlay } from "./journal_overlay.ts";
@@ -40,6 +44,7 @@ export class DirtySnapshots {
     for (const [id, request] of draft.createdWorkers) this.#addCreated(id, request);
   }
 
+  /** What a journal that was left behind holds; its checkpoint may have left temps. */
   addOverlay(overlay: JournalOverlay): void {
     if (overlay.isEmpty) return;
     this.#runtime = true;
@@ -109,6 +114,15 @@ export class DirtySnapshots {
       next_transcript_sequence,
       last_event_id,
     };
+  }
+
+  /** Removes what a checkpoint of these snapshots left when it was killed. */
+  removeTemps(port: FilePort, paths: StorePaths): void {
+    if (!this.#runtime) return;
+    const directories = [...this.#workers].map((id) => paths.workerDirectory(id));
+    for (const directory of [paths.directory, ...directories]) {
+      if (lookAtSync(port, directory) !== undefined) removeTempsSync(port, directory);
+    }
   }
 
   forget(): void {

@@ -37,12 +37,12 @@ export class Draft implements StateView {
   eventsEnd: number;
   /** The runtime, in the mutation that begins it. */
   createdRuntime: RuntimeSnapshot | undefined;
-  readonly changedWorkers = new Map<string, WorkerEntry>();
+  readonly changedWorkers: Map<string, WorkerEntry> = new Map();
   /** What new workers were made from. */
-  readonly createdWorkers = new Map<string, CreateWorkerRequest>();
-  readonly bundles = new Map<string, ConfigBundle>();
+  readonly createdWorkers: Map<string, CreateWorkerRequest> = new Map();
+  readonly bundles: Map<string, ConfigBundle> = new Map();
   readonly diagnostics: RuntimeDiagnostic[] = [];
-  readonly logs = new Map<string, DraftLines>();
+  readonly logs: Map<string, DraftLines> = new Map();
 
   constructor(base: StateView, names: LogNames) {
     this.#base = base;
@@ -96,8 +96,8 @@ export class Draft implements StateView {
 
   addDiagnostic(code: string, message: string, workerId: string): void {
     const id = this.counters.next_diagnostic_id;
-    const worker_ref = this.refOf(workerId);
-    this.diagnostics.push({ id, severity: "info", code, message, worker_ref });
+    const ref = this.refOf(workerId);
+    this.diagnostics.push({ id, severity: "info", code, message, worker_ref: ref });
     this.counters = { ...this.counters, next_diagnostic_id: nextOf(id, "diagnostic") };
   }
 

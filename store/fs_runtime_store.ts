@@ -1,15 +1,17 @@
 import { denoFilePort, type FilePort } from "../_internal/file_port.ts";
 import { pause } from "../_internal/lock.ts";
 import { checkId } from "./id_directory.ts";
-import { buildState, readStoredFiles, type StoredFiles } from "./load_store.ts";
+import { buildState, readFollowedFiles, type StoredFiles } from "./load_store.ts";
 import { JournaledLogs } from "./log_source.ts";
 import { openOwner } from "./open_owner.ts";
-import { readOwnerSync } from "./owner_lock.ts";
 import { type ListWorkersOptions, RuntimeReader } from "./runtime_reader.ts";
 import type { RuntimeStoreError } from "./runtime_store_error.ts";
 import { asStoreError, closedError, storeIoError, storeMissingError } from "./store_errors.ts";
-import { isDirectorySync, journalNumbersSync, StorePaths } from "./store_paths.ts";
+import { isDirectorySync, StorePaths } from "./store_paths.ts";
 import type {
+  ConfigBundleAvailability,
+  ConfigBundleRef,
+  ConfigBundleSummary,
   EventCursor,
   RuntimeDiagnostic,
   RuntimeEventBatch,
@@ -37,7 +39,7 @@ export interface OpenStoreOptions {
   readOnly?: boolean;
 }
 
-const READ_ATTEMPTS = 1000;
+const READ_ATTEMPTS = 100;
 const PAUSE_MS = 1;
 
 interface Parts {
@@ -115,6 +117,16 @@ export class FsRuntimeStore implements AsyncDisposable {
     return this.#open().diagnostics();
   }
 
+  /** As {@linkcode WorkerRuntime.listConfigBundles}. */
+  listConfigBundles(): ConfigBundleSummary[] {
+    return this.#open().listConfigBundles();
+  }
+
+  /** As {@linkcode WorkerRuntime.configBundleAvailability}. */
+  configBundleAvailability(reference: ConfigBundleRef): ConfigBundleAvailability {
+    return this.#open().configBundleAvailability(reference);
+  }
+
   /** As {@linkcode WorkerRuntime.workerDetail}. */
   // deno-lint-ignore require-await -- What reads files can become asynchronous.
   async workerDetail(ref: WorkerRef): Promise<WorkerDetail> {
@@ -181,36 +193,25 @@ async function readParts(port: FilePort, paths: StorePaths, runtimeId: string): 
   return { paths, reader, problems, close: () => Promise.resolve() };
 }
 
-/**
- * Reads snapshots and journal until nobody has begun another journal, or opened the runtime, while
- * they were read: then all are of one state.
- */
+/** Reads until nobody has changed too much meanwhile, which happens only to large runtimes. */
 async function readConsistently(
   port: FilePort,
   paths: StorePaths,
   runtimeId: string,
 ): Promise<StoredFiles> {
-  const place = { operation: "open runtime store", path: paths.directory } as const;
-  for (let attempt = 0; attempt < READ_ATTEMPTS; attempt++) {
-    let before: string | undefined;
-    try {
-      before = eraOf(port, paths);
-      const files = readStoredFiles(port, paths, runtimeId);
-      if (eraOf(port, paths) === before) return files;
-    } catch (error) {
-      if (before === undefined || eraOf(port, paths) === before) throw asStoreError(place, error);
+  const operation = "open runtime store";
+  const place = { operation, path: paths.directory } as const;
+  try {
+    if (!isDirectorySync(port, paths.directory, { operation, what: "runtime" })) {
+      throw storeMissingError(place);
     }
-    await pause(PAUSE_MS);
+    for (let attempt = 0; attempt < READ_ATTEMPTS; attempt++) {
+      const files = readFollowedFiles(port, paths, runtimeId);
+      if (files !== undefined) return files;
+      await pause(PAUSE_MS);
+    }
+  } catch (error) {
+    throw asStoreError(place, error);
   }
   throw storeIoError(place, new Error("it changes faster than it can be read; try again"));
-}
-
-/** Changes with every opening for changing and with every checkpoint. */
-function eraOf(port: FilePort, paths: StorePaths): string {
-  const operation = "open runtime store";
-  if (!isDirectorySync(port, paths.directory, { operation, what: "runtime" })) {
-    throw storeMissingError({ operation, path: paths.directory });
-  }
-  const journals = journalNumbersSync(port, paths.directory);
-  return `${readOwnerSync(port, paths.ownerLock)} ${journals.join(" ")}`;
 }

@@ -118,8 +118,9 @@ export class JournalFile {
  * that stand behind it, as they may after a power cut: they were never acknowledged. If one of them
  * says that the torn one was on disk, that one is not torn but damaged.
  */
-export function readJournalSync(port: FilePort, path: string): Mutation[] {
-  const [first, ...lines] = splitLines(readFileSync(port, path));
+export function readMutationsSync(file: FileHandle, path: string): Mutation[] {
+  const size = file.seekSync(0, Deno.SeekMode.End);
+  const [first, ...lines] = splitLines(readRangeSync(file, 0, size));
   const place: StorePlace = { operation: "read journal", path };
   const header = first === undefined ? undefined : parseHeader(first.bytes);
   if (header !== undefined && header.format !== FORMAT) {
@@ -157,10 +158,12 @@ function parseHeader(line: Uint8Array): JournalHeader | undefined {
   }
 }
 
-function readFileSync(port: FilePort, path: string): Uint8Array {
+/** {@linkcode readMutationsSync} of the journal at a path. */
+export function readJournalSync(port: FilePort, path: string): Mutation[] {
+  fileSizeSync(port, path, "read journal");
   const file = port.openSync(path, { read: true });
   try {
-    return readRangeSync(file, 0, file.seekSync(0, Deno.SeekMode.End));
+    return readMutationsSync(file, path);
   } finally {
     file.close();
   }

@@ -43,7 +43,8 @@ export function readOverlaySync(port: FilePort, paths: StorePaths): JournalOverl
   return overlayOf([], paths.directory);
 }
 
-function overlayOf(mutations: readonly Mutation[], path: string): JournalOverlay {
+/** What mutations say together; `path` is named where they do not fit. */
+export function overlayOf(mutations: readonly Mutation[], path: string): JournalOverlay {
   const overlay: JournalOverlay = {
     isEmpty: mutations.length === 0,
     createdRuntime: mutations[0]?.created_runtime,

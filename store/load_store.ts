@@ -1,5 +1,6 @@
 import { compareUtf8 } from "../_internal/wire_json/compare_utf8.ts";
 import type { FilePort } from "../_internal/file_port.ts";
+import { JournalFollower } from "./journal_follower.ts";
 import { type JournalOverlay, readOverlaySync } from "./journal_overlay.ts";
 import { checkLogs } from "./check_logs.ts";
 import type { LogSource } from "./log_source.ts";
@@ -21,24 +22,51 @@ export interface StoredFiles {
   overlay: JournalOverlay;
 }
 
-/**
- * Reads the snapshots and then the journal. In this order the journal has everything that a
- * checkpoint which runs meanwhile may have put into some of the snapshots.
- */
+/** Reads all there is, for an owner. */
 export function readStoredFiles(
   port: FilePort,
   paths: StorePaths,
   runtimeId: string,
 ): StoredFiles {
+  return { ...readSnapshots(port, paths, { runtimeId }), overlay: readOverlaySync(port, paths) };
+}
+
+/**
+ * Reads all there is beside somebody who may be changing it: the snapshots and then the journals. In
+ * this order these have everything that checkpoints may meanwhile have put into some of the
+ * snapshots. Undefined when it has to be tried again.
+ */
+export function readFollowedFiles(
+  port: FilePort,
+  paths: StorePaths,
+  runtimeId: string,
+): StoredFiles | undefined {
+  const follower = new JournalFollower(port, paths);
+  try {
+    follower.catchUp();
+    const onProgress = () => follower.catchUp();
+    const snapshots = readSnapshots(port, paths, { runtimeId, onProgress });
+    const overlay = follower.finish();
+    return overlay === undefined ? undefined : { ...snapshots, overlay };
+  } finally {
+    follower.close();
+  }
+}
+
+function readSnapshots(
+  port: FilePort,
+  paths: StorePaths,
+  { runtimeId, onProgress }: { runtimeId: string; onProgress?: () => void },
+): Omit<StoredFiles, "overlay"> {
   isDirectorySync(port, paths.directory, { operation: "open runtime store", what: "runtime" });
   const runtime = readRuntimeSnapshotSync(port, paths, runtimeId);
   const eventsSize = fileSizeSync(port, paths.log(paths.events), "read events");
-  const found = readWorkersSync(port, paths, runtimeId);
-  return { runtime, eventsSize, found, overlay: readOverlaySync(port, paths) };
+  const found = readWorkersSync(port, paths, { runtimeId, onProgress });
+  return { runtime, eventsSize, found };
 }
 
 /** Reads `runtime.json` and checks whose it is (FRS-3); undefined without one. */
-function readRuntimeSnapshotSync(
+export function readRuntimeSnapshotSync(
   port: FilePort,
   paths: StorePaths,
   runtimeId: string,

@@ -87,10 +87,11 @@ export function* logLines(
     const last = block.lastIndexOf(NEWLINE);
     if (last !== -1) {
       const texts = decodeLines(block.subarray(0, last + 1));
-      for (let from = 0, index = 0; from <= last; index++) {
+      let index = 0;
+      for (let from = 0; from <= last;) {
         const behind = block.indexOf(NEWLINE, from) + 1;
         const place = { blockStart: at, start: at + from, end: at + behind, isWhole: true };
-        yield new LogLine(block, { ...place, text: texts?.[index] });
+        yield new LogLine(block, { ...place, text: texts?.[index++] });
         from = behind;
       }
       at += last + 1;
@@ -149,6 +150,16 @@ export function parseLine<T>(line: LogLine, codec: LogCodec<T>): LineVerdict<T> 
   return content === undefined || line.end - line.start > MAX_LINE_BYTES + 1
     ? { problem: "the line is over 16 MiB" }
     : codec.parse(content);
+}
+
+/** The bytes of the record in a line, without NULs in front; undefined when there is none. */
+export function recordBytes<T>(line: LogLine, codec: LogCodec<T>): Uint8Array | undefined {
+  const { bytes } = line;
+  if (bytes === undefined) return undefined;
+  if ("record" in parseLine(line, codec)) return bytes;
+  const nul = bytes.lastIndexOf(0);
+  const behind = bytes.subarray(nul + 1);
+  return nul !== -1 && "record" in codec.parse(behind) ? behind : undefined;
 }
 
 /**

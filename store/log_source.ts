@@ -92,18 +92,26 @@ export class RedoneLogs implements LogSource {
     const path = paths.log(name);
     const start = startIn(name, { journaled, fileSize, options: this.#options });
     const end = start + journaled.bytes.length;
+    if (start < journaled.start && fileSize > 0) return this.#appendTo(name, fileSize, journaled);
     if (fileSize > end) this.#keepSurplus(path, { tailStart: end, size: fileSize });
     if (fileSize > start) cutFileSync(port, path, start);
     this.#writer.add(name, start, [journaled.bytes]);
     return end;
   }
 
+  /** A log that was cut behind our back may end anywhere; the journal's lines go behind its end. */
+  #appendTo(name: string, fileSize: number, journaled: JournaledLog): number {
+    const path = this.#options.paths.log(name);
+    const { tornFile } = this.#mend(path, fileSize);
+    const kept = this.#withTail(path, (file) => file.seekSync(0, Deno.SeekMode.End));
+    if (tornFile !== undefined) this.#options.problems.push(tornError(path, kept, tornFile));
+    this.#writer.add(name, kept, [journaled.bytes]);
+    return kept + journaled.bytes.length;
+  }
+
   mendTail(name: string, size: number, { end }: LogEnd): number {
     const path = this.#options.paths.log(name);
-    const recovery = this.#withTail(path, (file) => {
-      const tailStart = lastLineEndSync(file, size);
-      return recoverTailSync(this.#options.port, { path, file, tailStart, size });
-    });
+    const recovery = this.#mend(path, size);
     if (recovery.completed) return size + 1;
     this.#options.problems.push(tornError(path, end, recovery.tornFile));
     return end;
@@ -126,7 +134,14 @@ export class RedoneLogs implements LogSource {
     }));
   }
 
-  #withTail<T extends string | Recovery>(path: string, use: (file: TailSource["file"]) => T): T {
+  #mend(path: string, size: number): Recovery {
+    return this.#withTail(path, (file) => {
+      const tailStart = lastLineEndSync(file, size);
+      return recoverTailSync(this.#options.port, { path, file, tailStart, size });
+    });
+  }
+
+  #withTail<T>(path: string, use: (file: TailSource["file"]) => T): T {
     const file = this.#options.port.openSync(path, { read: true, append: true });
     try {
       return use(file);

@@ -153,15 +153,19 @@ export class LogWriter {
     }
     fileSizeSync(this.#port, path, operation);
     const file = this.#port.openSync(path, { read: true, write: true, create: true, mode: 0o600 });
-    const size = file.seekSync(0, Deno.SeekMode.End);
-    log.isKnown ||= size === written;
-    if (log.isKnown) return file;
-    file.close();
-    throw storeCorruptError({ operation, path }, {
-      problem: `it has ${size} bytes instead of ${written}, so another program has changed it`,
-      byteOffset: Math.min(size, written),
-      remedy: "close the runtime and open it again: what was acknowledged is in its journal",
-    });
+    try {
+      const size = file.seekSync(0, Deno.SeekMode.End);
+      log.isKnown ||= size === written;
+      if (log.isKnown) return file;
+      throw storeCorruptError({ operation, path }, {
+        problem: `it has ${size} bytes instead of ${written}, so another program has changed it`,
+        byteOffset: Math.min(size, written),
+        remedy: "close the runtime and open it again: what was acknowledged is in its journal",
+      });
+    } catch (error) {
+      file.close();
+      throw error;
+    }
   }
 }
 

@@ -15,5 +15,18 @@ export { computeConfigBundleDigest } from "./config_bundle.ts";
 export { FsRuntimeStore, type OpenStoreOptions } from "./fs_runtime_store.ts";
 export type { OpenRuntimeOptions } from "./open_worker_runtime.ts";
 export type { ListWorkersOptions } from "./runtime_reader.ts";
-export { Transaction } from "./transaction.ts";
+export type { Transaction } from "./transaction.ts";
 export { WorkerRuntime } from "./worker_runtime.ts";
+export type { RepairActionKind, StoreProblem, StoreProblemKind } from "./store_problem.ts";
+export {
+  type RuntimeVerdict,
+  type StoreVerdict,
+  verifyStore,
+  type VerifyStoreOptions,
+} from "./verify_store.ts";
+export {
+  type RepairAction,
+  repairStore,
+  type RepairStoreOptions,
+  type StoreRepair,
+} from "./repair_store.ts";

@@ -2,7 +2,13 @@ import { lookAtSync, makeDirectoriesSync, makeDirectorySync } from "../_internal
 import type { FilePort } from "../_internal/file_port.ts";
 import { join } from "../_internal/path.ts";
 import { quarantineSync } from "../_internal/tail.ts";
-import { buildState, isFresh, readStoredFiles, type StoredFiles } from "./load_store.ts";
+import {
+  buildState,
+  isFresh,
+  readRuntimeSnapshotSync,
+  readStoredFiles,
+  type StoredFiles,
+} from "./load_store.ts";
 import { RedoneLogs } from "./log_source.ts";
 import { LogWriter } from "./log_writer.ts";
 import { OwnerLock } from "./owner_lock.ts";
@@ -27,6 +33,8 @@ export async function openOwner(port: FilePort, options: OpenOwnerOptions): Prom
   const paths = new StorePaths(root, runtimeId);
   try {
     prepareDirectories(port, paths, create !== undefined);
+    // What cannot be read, a newer schema for one, is not written to, not even a lock.
+    readRuntimeSnapshotSync(port, paths, runtimeId);
     const lock = OwnerLock.takeSync(port, paths.ownerLock, runtimeId);
     let opened: Opened;
     try {

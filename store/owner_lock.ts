@@ -28,8 +28,11 @@ export class OwnerLock {
     const file = port.openSync(path, { read: true, write: true, create: true, mode: 0o600 });
     try {
       if (!file.tryLockSync(true)) throw ownedError(path, { runtimeId, pid: readPid(file) });
-      const opened_at = new Date().toISOString();
-      const owner: Owner = { pid: Deno.pid, opened_at, opening: crypto.randomUUID() };
+      const owner: Owner = {
+        pid: Deno.pid,
+        opened_at: new Date().toISOString(),
+        opening: crypto.randomUUID(),
+      };
       file.truncateSync(0);
       file.seekSync(0, Deno.SeekMode.Start);
       writeWholeSync(file, new TextEncoder().encode(`${JSON.stringify(owner)}\n`));

@@ -4,6 +4,7 @@ import {
   resolveConfigBundle,
   summarizeConfigBundle,
 } from "./config_bundle.ts";
+import type { LogBytes } from "./log_bytes.ts";
 import type { LogReader } from "./log_source.ts";
 import {
   checkEventQuery,
@@ -11,7 +12,8 @@ import {
   readEventPage,
   readTranscriptPage,
 } from "./log_pages.ts";
-import { workerNotFoundError, wrongRuntimeError } from "./store_errors.ts";
+import type { StoreOperation } from "./runtime_store_error.ts";
+import { workerNotFoundError, wrapIo, wrongRuntimeError } from "./store_errors.ts";
 import type { StorePaths } from "./store_paths.ts";
 import type { StateView, StoreState, WorkerEntry } from "./store_state.ts";
 import type {
@@ -20,6 +22,7 @@ import type {
   ConfigBundleSummary,
   CreateWorkerRequest,
   EventCursor,
+  EventSubscription,
   RuntimeDiagnostic,
   RuntimeEventBatch,
   RuntimeSummary,
@@ -121,28 +124,39 @@ export class RuntimeReader {
   }
 
   readEvents(cursor: EventCursor, limit: number): RuntimeEventBatch {
-    const { state, paths, logs } = this.#parts;
+    const { state, paths } = this.#parts;
     const max = state.identity.limits.max_event_batch_items;
     checkEventQuery(cursor, { runtimeId: state.runtimeId, limit, max });
-    const log = logs.read(paths.events, state.eventsEnd);
-    try {
-      return readEventPage(log, { cursor, limit });
-    } finally {
-      log.close();
-    }
+    return this.#withLog(
+      paths.events,
+      { end: state.eventsEnd, operation: "read events" },
+      (log) => readEventPage(log, { cursor, limit }),
+    );
+  }
+
+  subscribeEvents(
+    { runtime_id, next_event_id }: EventCursor = {
+      runtime_id: this.#parts.state.runtimeId,
+      next_event_id: 1,
+    },
+  ): EventSubscription {
+    const { runtimeId } = this.#parts.state;
+    checkEventQuery({ runtime_id, next_event_id }, { runtimeId, limit: 0, max: 0 });
+    return { runtime_id, cursor: { runtime_id, next_event_id }, mode: "poll_only" };
   }
 
   readTranscript(ref: WorkerRef, query: TranscriptQuery): TranscriptProjection {
-    const { state, paths, logs } = this.#parts;
+    const { state, paths } = this.#parts;
     const max = state.identity.limits.max_transcript_projection_items;
     checkTranscriptQuery(ref, { runtimeId: state.runtimeId, query, max });
     const { worker_id, transcriptEnd, transcript_len } = findWorker(state, ref);
-    const log = logs.read(paths.transcript(worker_id), transcriptEnd);
-    try {
-      return readTranscriptPage(log, { ref, query, total: transcript_len });
-    } finally {
-      log.close();
-    }
+    const name = paths.transcript(worker_id);
+    const options = { end: transcriptEnd, operation: "read transcript" } as const;
+    return this.#withLog(
+      name,
+      options,
+      (log) => readTranscriptPage(log, { ref, query, total: transcript_len }),
+    );
   }
 
   diagnostics(): RuntimeDiagnostic[] {
@@ -160,11 +174,25 @@ export class RuntimeReader {
     return { reference: stored, summary: copySummary(summary) };
   }
 
+  #withLog<T>(
+    name: string,
+    { end, operation }: { end: number; operation: StoreOperation },
+    use: (log: LogBytes) => T,
+  ): T {
+    const { paths, logs } = this.#parts;
+    const log = wrapIo({ operation, path: paths.log(name) }, () => logs.read(name, end));
+    try {
+      return use(log);
+    } finally {
+      log.close();
+    }
+  }
+
   #headOf({ worker_id, status, intent, profile }: WorkerEntry) {
-    const { runtimeId: runtime_id } = this.#parts.state;
+    const { runtimeId } = this.#parts.state;
     return {
-      worker_ref: { runtime_id, worker_id },
-      runtime_id,
+      worker_ref: { runtime_id: runtimeId, worker_id },
+      runtime_id: runtimeId,
       worker_id,
       status,
       intent: { ...intent },

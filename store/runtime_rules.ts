@@ -84,13 +84,12 @@ export function sendInput(
   if (entry.status !== "running") {
     throw invalidRequestError(`worker ${entry.worker_id} is not running`);
   }
-  const event_id = draft.addEvent("worker_input_accepted", "worker input accepted", ref.worker_id);
-  const transcript_sequence = draft.addEntry(entry, input, event_id);
+  const eventId = draft.addEvent("worker_input_accepted", "worker input accepted", ref.worker_id);
   return {
     worker_ref: draft.refOf(entry.worker_id),
     status: entry.status,
-    transcript_sequence,
-    event_id,
+    transcript_sequence: draft.addEntry(entry, input, eventId),
+    event_id: eventId,
   };
 }
 
@@ -105,14 +104,15 @@ export function endWorker(
   const reason = taken();
   if (entry.status !== "running") return lifecycleAck(draft, entry);
   const message = reason ?? `worker ${status}`;
-  const last_event_id = draft.addEvent(`worker_${status}`, message, entry.worker_id);
-  draft.changeWorker(entry, { status, last_event_id });
-  return lifecycleAck(draft, { ...entry, status, last_event_id });
+  const eventId = draft.addEvent(`worker_${status}`, message, entry.worker_id);
+  const ended = { ...entry, status, last_event_id: eventId };
+  draft.changeWorker(entry, ended);
+  return lifecycleAck(draft, ended);
 }
 
 function lifecycleAck(draft: Draft, entry: WorkerEntry): WorkerLifecycleAck {
-  const { worker_id, status, last_event_id: event_id } = entry;
-  return { worker_ref: draft.refOf(worker_id), status, event_id };
+  const { worker_id, status, last_event_id } = entry;
+  return { worker_ref: draft.refOf(worker_id), status, event_id: last_event_id };
 }
 
 /** WRT-7: the id of the event that tells of the runtime's end, or of the last one there was. */

@@ -98,8 +98,9 @@ export class StoreOwner implements LogReader {
     owner.#dirty.addOverlay(overlay);
     for (const workerId of incomplete) owner.#dirty.addIncomplete(workerId);
     try {
-      await owner.#checkpoint("go on");
       const { port, paths } = parts;
+      owner.#dirty.removeTemps(port, paths);
+      await owner.#checkpoint("go on");
       syncDirectoriesSync(port, paths.root, paths.folders.slice(0, -1));
       return owner;
     } catch (error) {
@@ -150,9 +151,14 @@ export class StoreOwner implements LogReader {
   }
 
   #letGo(): void {
-    this.#journal?.close();
+    this.#closeJournal();
     this.#parts.logs.close();
     this.#parts.lock.release();
+  }
+
+  #closeJournal(): void {
+    this.#journal?.close();
+    this.#journal = undefined;
   }
 
   async #drain(): Promise<void> {
@@ -295,8 +301,10 @@ export class StoreOwner implements LogReader {
         journal.close();
         throw error;
       }
-      this.#journal?.close();
+      this.#closeJournal();
       this.#journal = journal;
+    } else {
+      this.#closeJournal();
     }
     this.#removeJournals(old, then);
   }

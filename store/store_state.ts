@@ -58,9 +58,9 @@ export class StoreState implements StateView {
   counters: RuntimeCounters;
   eventsEnd = 0;
   diagnostics: RuntimeDiagnostic[] = [];
-  readonly bundles = new Map<string, ConfigBundle>();
+  readonly bundles: Map<string, ConfigBundle> = new Map();
   /** Workers that cannot be used, and why; they do not stand in the way of the others. */
-  readonly broken = new Map<string, RuntimeStoreError>();
+  readonly broken: Map<string, RuntimeStoreError> = new Map();
   readonly #workers = new Map<string, WorkerEntry>();
   /** The ids in their order. */
   #ids: string[] = [];

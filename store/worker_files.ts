@@ -15,6 +15,9 @@ import {
 } from "./store_errors.ts";
 import { fileSizeSync, isDirectorySync, type StorePaths } from "./store_paths.ts";
 
+/** How often the progress of reading workers is told. */
+const PROGRESS_WORKERS = 16;
+
 /** What stands in one directory of `workers/`. */
 export interface WorkerFiles {
   workerId: string;
@@ -78,13 +81,14 @@ export function readWorkerSnapshotSync(
 export function readWorkersSync(
   port: FilePort,
   paths: StorePaths,
-  runtimeId: string,
+  { runtimeId, onProgress }: { runtimeId: string; onProgress?: (() => void) | undefined },
 ): WorkersFound {
   const operation = "read workers";
   const found: WorkersFound = { workers: [], strays: [] };
   if (!isDirectorySync(port, paths.workers, { operation, what: "workers" })) return found;
   const entries = [...port.readDirSync(paths.workers)].sort((a, b) => a.name < b.name ? -1 : 1);
-  for (const { name, isDirectory, isSymlink } of entries) {
+  for (const [index, { name, isDirectory, isSymlink }] of entries.entries()) {
+    if (index % PROGRESS_WORKERS === 0) onProgress?.();
     const path = join(paths.workers, name);
     const workerId = idOfDirectory(name);
     if (isSymlink) {

@@ -14,6 +14,7 @@ import type {
   ConfigBundleSummary,
   CreateWorkerRequest,
   EventCursor,
+  EventSubscription,
   RuntimeDiagnostic,
   RuntimeEventBatch,
   RuntimeSummary,
@@ -173,6 +174,17 @@ export class WorkerRuntime implements AsyncDisposable {
   // deno-lint-ignore require-await -- What reads files can become asynchronous.
   async readEvents(cursor: EventCursor, limit: number): Promise<RuntimeEventBatch> {
     return this.#open().readEvents(cursor, limit);
+  }
+
+  /**
+   * Where to poll for events: there is no other way to follow a runtime.
+   *
+   * @param cursor Where to begin; with the first event by default.
+   * @returns The cursor to give to {@linkcode WorkerRuntime.readEvents}.
+   * @throws {RuntimeStoreError} `wrong-runtime-cursor`.
+   */
+  subscribeEvents(cursor?: EventCursor): EventSubscription {
+    return this.#open().subscribeEvents(cursor);
   }
 
   /**

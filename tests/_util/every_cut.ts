@@ -1,3 +1,4 @@
+import type { FilePort } from "../../_internal/file_port.ts";
 import { EXTREME_SEEDS } from "./crash_image.ts";
 import { FaultPort } from "./fault_port.ts";
 import { comesFrom, makeRoot, RUNS_MAX, withContext } from "./fault_run.ts";
@@ -29,6 +30,12 @@ export interface EveryCutOptions {
   only?: readonly CallName[];
   /** Makes the files that are there, and durable, before the workload starts. */
   before?: (root: string) => void | Promise<void>;
+  /**
+   * The port that does the work, for instance one that does not wait for the disk.
+   *
+   * @default {denoFilePort}
+   */
+  base?: FilePort;
   /** Only this cut: to see one failure again, together with `seeds: [seed]`. */
   onlyCut?: number;
 }
@@ -99,7 +106,7 @@ async function runUntilCut<Acknowledged>(
   options: EveryCutOptions,
 ): Promise<Run<Acknowledged>> {
   const root = await makeRoot(directory, options.before);
-  const port = new FaultPort({ root });
+  const port = new FaultPort({ root, ...(options.base && { base: options.base }) });
   const acknowledged: Acknowledged[] = [];
   port.cutAt(n, options.only ? { only: options.only } : {});
   try {

@@ -1,3 +1,4 @@
+import type { FilePort } from "../../_internal/file_port.ts";
 import { FaultPort } from "./fault_port.ts";
 import { comesFrom, makeRoot, RUNS_MAX, withContext } from "./fault_run.ts";
 import { type Call, type CallName, describeCall, diskFullError } from "./fault_script.ts";
@@ -36,6 +37,12 @@ export interface EveryFailureOptions {
   inject?: (port: FaultPort, n: number) => void;
   /** Makes the files that are there before the workload starts. */
   before?: (root: string) => void | Promise<void>;
+  /**
+   * The port that does the work, for instance one that does not wait for the disk.
+   *
+   * @default {denoFilePort}
+   */
+  base?: FilePort;
   /** Only this run: to see one failure again. */
   onlyRun?: number;
 }
@@ -105,7 +112,7 @@ async function failOnce<Acknowledged>(
 ): Promise<boolean> {
   const { n } = options;
   const root = await makeRoot(options.directory, options.before);
-  const port = new FaultPort({ root });
+  const port = new FaultPort({ root, ...(options.base && { base: options.base }) });
   const fault = options.error ?? diskFullError();
   inject(port, options, fault);
   const acknowledged: Acknowledged[] = [];

@@ -1,0 +1,200 @@
+/**
+ * What stands on disk of one runtime, looked at without lock and without stopping at the first
+ * problem, together with what its journal adds: the state that opening it would make.
+ */
+import { lookAtSync } from "../_internal/directories.ts";
+import type { FileHandle, FilePort } from "../_internal/file_port.ts";
+import { pause } from "../_internal/lock.ts";
+import { basename, join } from "../_internal/path.ts";
+import { lastLineEndSync } from "../_internal/tail.ts";
+import { idOfDirectory } from "./id_directory.ts";
+import { type JournalOverlay, readOverlaySync } from "./journal_overlay.ts";
+import { type LogBytes, openLogBytes } from "./log_bytes.ts";
+import { readOwnerSync } from "./owner_lock.ts";
+import { RuntimeStoreError } from "./runtime_store_error.ts";
+import { parseRuntimeSnapshot, parseWorkerSnapshot } from "./snapshot_codecs.ts";
+import type { RuntimeSnapshot, WorkerSnapshot } from "./snapshot_types.ts";
+import { asStoreError } from "./store_errors.ts";
+import { journalNumbersSync, type StorePaths } from "./store_paths.ts";
+import { readSmallFileSync } from "./worker_files.ts";
+
+/** What was read, or why nothing was; neither when there is nothing to read. */
+export interface Read<T> {
+  found?: T;
+  error?: RuntimeStoreError;
+}
+
+/** What a directory has. */
+export interface Entry {
+  name: string;
+  path: string;
+  isDirectory: boolean;
+  isSymlink: boolean;
+  size: number;
+  mtime: Date | null;
+}
+
+/** One directory of `workers/` that can be a worker's. */
+export interface WorkerView {
+  directory: string;
+  /** What the directory's name says. */
+  directoryId: string;
+  entries: Entry[];
+  snapshot: Read<WorkerSnapshot>;
+}
+
+/** One runtime. */
+export interface RuntimeView {
+  paths: StorePaths;
+  runtimeId: string;
+  entries: Entry[];
+  runtime: Read<RuntimeSnapshot>;
+  /** Everything in `workers/`, and which of it are worker directories. */
+  workerEntries: Entry[];
+  workers: WorkerView[];
+  journal: Read<JournalOverlay>;
+}
+
+const TRIES = 200;
+const PAUSE_MS = 2;
+
+/**
+ * Looks at a runtime. The journal is read last: it has everything that an owner who works meanwhile
+ * put into some of the files. If that owner came to a checkpoint, it is looked at again; undefined
+ * when that happens every time.
+ */
+export async function readRuntimeView(
+  port: FilePort,
+  paths: StorePaths,
+  runtimeId: string,
+): Promise<RuntimeView | undefined> {
+  for (let tries = 0; tries < TRIES; tries++) {
+    const before = stampOf(port, paths);
+    const view = lookOnce(port, paths, runtimeId);
+    if (stampOf(port, paths) === before && !vanished(view)) return view;
+    await pause(PAUSE_MS);
+  }
+  return undefined;
+}
+
+/** Changes whenever a checkpoint ends or the runtime is opened. */
+function stampOf(port: FilePort, paths: StorePaths): string {
+  return [readOwnerSync(port, paths.ownerLock), ...journalNumbersSync(port, paths.directory)]
+    .join();
+}
+
+/** Whether a file went away between the listing and the reading of it. */
+function vanished({ journal }: RuntimeView): boolean {
+  return journal.error?.kind === "store-missing";
+}
+
+function lookOnce(port: FilePort, paths: StorePaths, runtimeId: string): RuntimeView {
+  const entries = listSync(port, paths.directory);
+  const runtime = readSnapshot(port, {
+    path: paths.snapshot,
+    operation: "read runtime snapshot",
+    parse: parseRuntimeSnapshot,
+  });
+  const hasWorkers = entries.some(({ name, isDirectory }) => name === "workers" && isDirectory);
+  const workerEntries = hasWorkers ? listSync(port, paths.workers) : [];
+  const workers: WorkerView[] = [];
+  for (const { name, path, isDirectory } of workerEntries) {
+    const directoryId = idOfDirectory(name);
+    if (!isDirectory || directoryId === undefined) continue;
+    workers.push({
+      directory: path,
+      directoryId,
+      entries: listSync(port, path),
+      snapshot: readSnapshot(port, {
+        path: join(path, "worker.json"),
+        operation: "read worker snapshot",
+        parse: parseWorkerSnapshot,
+      }),
+    });
+  }
+  const journal = attempt(() => readOverlaySync(port, paths), paths.directory);
+  return { paths, runtimeId, entries, runtime, workerEntries, workers, journal };
+}
+
+function attempt<T>(read: () => T, path: string): Read<T> {
+  try {
+    return { found: read() };
+  } catch (cause) {
+    const error = asStoreError({ operation: "verify runtime store", path }, cause);
+    if (error instanceof RuntimeStoreError) return { error };
+    throw error;
+  }
+}
+
+function readSnapshot<T>(
+  port: FilePort,
+  { path, operation, parse }: {
+    path: string;
+    operation: "read runtime snapshot" | "read worker snapshot";
+    parse: (bytes: Uint8Array, path: string) => T;
+  },
+): Read<T> {
+  if (lookAtSync(port, path) === undefined) return {};
+  return attempt(() => parse(readSmallFileSync(port, { operation, path }), path), path);
+}
+
+/** What is in a directory, in the order of the names. What vanishes meanwhile is left out. */
+export function listSync(port: FilePort, directory: string): Entry[] {
+  const entries: Entry[] = [];
+  for (const { name } of port.readDirSync(directory)) {
+    const path = join(directory, name);
+    const info = lookAtSync(port, path);
+    if (info === undefined) continue;
+    const { isDirectory, isSymlink, size, mtime } = info;
+    entries.push({ name, path, isDirectory, isSymlink, size, mtime });
+  }
+  return entries.sort((a, b) => a.name < b.name ? -1 : 1);
+}
+
+/** A log as opening the runtime would leave it, and how much of that the journal adds. */
+export interface LogView {
+  log: LogBytes;
+  /** How many bytes come from the file; a line begins behind them if the journal adds any. */
+  fileEnd: number;
+  /** How many bytes the file lacks before the lines of the journal. */
+  missing: number;
+}
+
+/**
+ * Opens a log as opening the runtime would leave it. `name` is that of the journal; the file may be in a
+ * directory that has another name than it should. Undefined when there is neither file nor lines.
+ */
+export function openLogView(
+  port: FilePort,
+  { view, path, name, size }: {
+    view: RuntimeView;
+    path: string;
+    name: string;
+    size: number | undefined;
+  },
+): LogView | undefined {
+  const journaled = view.journal.found?.logs.get(name);
+  if (journaled === undefined) {
+    if (size === undefined) return undefined;
+    return { log: openLogBytes({ port, path, fileEnd: size }), fileEnd: size, missing: 0 };
+  }
+  const { start, bytes: tail } = journaled;
+  const fileEnd = size !== undefined && size >= start ? start : lineEndIn(port, path, size ?? 0);
+  const log = openLogBytes({ port, path, fileEnd, tail });
+  return { log, fileEnd, missing: start - fileEnd };
+}
+
+function lineEndIn(port: FilePort, path: string, size: number): number {
+  if (size === 0) return 0;
+  const file: FileHandle = port.openSync(path, { read: true });
+  try {
+    return lastLineEndSync(file, size);
+  } finally {
+    file.close();
+  }
+}
+
+/** How big the file of an entry is; undefined when there is none. */
+export function sizeIn(entries: readonly Entry[], path: string): number | undefined {
+  return entries.find(({ name }) => name === basename(path))?.size;
+}

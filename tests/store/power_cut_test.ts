@@ -1,0 +1,155 @@
+/**
+ * The power fails after each file operation there is, of each kind of mutation, of opening, checkpoints
+ * and closing: on opening again each mutation is there whole or not at all, those that were acknowledged
+ * are there, the next one works, and `verifyStore` finds nothing (W-FRS-3, W-FRS-8, W-FRS-13).
+ */
+import { assert, assertEquals, assertGreater } from "@std/assert";
+import { type CutInfo, everyCut } from "../_util/every_cut.ts";
+import type { FaultPort } from "../_util/fault_port.ts";
+import { hastyFilePort } from "../_util/hasty_port.ts";
+import { longCount } from "../_util/temp.ts";
+import type { Operation, RuntimeModel } from "./_model.ts";
+import {
+  assertClean,
+  assertSeedFiles,
+  KillableRuntime,
+  look,
+  newModel,
+  openRuntime,
+  perform,
+  performAll,
+  performBoth,
+  seenIn,
+  writeSeedFiles,
+} from "./_runtime.ts";
+import {
+  createFull,
+  createPlain,
+  everyKind,
+  input,
+  stopAll,
+  stopFirst,
+  storeBundle,
+  storeOther,
+} from "./_scenes.ts";
+
+const SEEDS = longCount(3, 40);
+
+/** Mutations that are done, and are to be found, together. */
+type Step = readonly Operation[];
+
+/** What was there before the workload, and what it does. */
+interface Scene {
+  /** Written by the seed's program, closed. */
+  before?: readonly Operation[];
+  /** Then done by a process that was killed, so that its journal is still there. */
+  journal?: readonly Operation[];
+  steps: readonly Step[];
+  /** How many mutations make a checkpoint. */
+  checkpointMutations?: number;
+}
+
+/** The model after 0, 1, 2, … steps. */
+function statesOf({ before = [], journal = [], steps }: Scene): RuntimeModel[] {
+  const model = newModel();
+  model.applyAll([...before, ...journal]);
+  const states = [model.clone()];
+  for (const step of steps) {
+    model.applyAll(step);
+    states.push(model.clone());
+  }
+  return states;
+}
+
+async function prepare(root: string, { before, journal }: Scene): Promise<void> {
+  if (before === undefined && journal === undefined) return;
+  const model = newModel();
+  model.applyAll(before ?? []);
+  writeSeedFiles(root, model);
+  if (journal === undefined) return;
+  const open = await KillableRuntime.open(root, 1000);
+  for (const operation of journal) await perform(open.runtime, operation);
+  open.kill();
+}
+
+/** Opens, does the steps, closes; acknowledges by number how many steps are safe. */
+async function workload(
+  port: FaultPort,
+  root: string,
+  { acknowledged, scene }: { acknowledged: number[]; scene: Scene },
+): Promise<void> {
+  const { checkpointMutations = 1000, steps } = scene;
+  const runtime = await openRuntime(root, { port, checkpointMutations });
+  acknowledged.push(0);
+  for (const [index, step] of steps.entries()) {
+    if (step.length === 1) await perform(runtime, step[0]!);
+    else await performAll(runtime, step);
+    acknowledged.push(index + 1);
+  }
+  await runtime.close();
+}
+
+async function checkImage(
+  root: string,
+  { acknowledged }: CutInfo<number>,
+  states: readonly RuntimeModel[],
+): Promise<void> {
+  const safe = acknowledged.at(-1) ?? 0;
+  const runtime = await openRuntime(root);
+  const seen = JSON.stringify(await look(runtime));
+  const found = states.findIndex((state) => JSON.stringify(seenIn(state)) === seen);
+  assert(found >= 0, `what is there is not the state after any number of steps: ${seen}`);
+  assert(found >= safe, `${safe} steps were acknowledged and ${found} are there`);
+  assert(found <= safe + 1, `${safe} steps were acknowledged and ${found} are there`);
+  const model = states[found]!.clone();
+  await performBoth(runtime, model, createPlain);
+  if (!model.isStopped) await performBoth(runtime, model, input(model.refs.length, "next"));
+  assertEquals(await look(runtime), seenIn(model));
+  await runtime.close();
+  assertSeedFiles(root, model);
+  await assertClean(root);
+}
+
+async function cutEverywhere(scene: Scene): Promise<number> {
+  const states = statesOf(scene);
+  const { cuts } = await everyCut<number>(
+    (port, root, acknowledged) => workload(port, root, { acknowledged, scene }),
+    (image, info) => checkImage(image, info, states),
+    { seeds: SEEDS, before: (root) => prepare(root, scene), base: hastyFilePort },
+  );
+  return cuts;
+}
+
+const one = (operations: readonly Operation[]): Step[] => operations.map((step) => [step]);
+const oneWorker = [storeBundle, createFull];
+
+const scenes: Record<string, Scene> = {
+  "opening in an empty directory and closing": { steps: [] },
+  "every kind of mutation, with a checkpoint at the close": {
+    before: [],
+    steps: one(everyKind),
+  },
+  "every kind of mutation, with checkpoints between them": {
+    before: oneWorker,
+    steps: one([storeOther, ...everyKind.slice(2)]),
+    checkpointMutations: 2,
+  },
+  "transactions": {
+    before: oneWorker,
+    steps: [[createPlain, input(2, "a"), stopFirst, storeOther], [
+      input(2, "page ", true),
+      stopAll,
+    ]],
+  },
+  "redoing the journal of a killed process": {
+    before: oneWorker,
+    journal: [input(1, "a"), createPlain, input(2, "page ", true), stopFirst],
+    steps: one([input(2, "b")]),
+  },
+};
+
+for (const [name, scene] of Object.entries(scenes)) {
+  Deno.test(`a power cut after any operation of ${name} leaves each mutation whole or not at all (W-FRS-3, W-FRS-8, W-FRS-13)`, async () => {
+    assertGreater(await cutEverywhere(scene), 30);
+  });
+}

@@ -1,0 +1,156 @@
+import { assert, assertEquals } from "@std/assert";
+import { type StoreProblem, verifyStore, WorkerRuntime } from "../../store/mod.ts";
+import { withTempDir } from "../_util/temp.ts";
+import { damagesOfGolden, goldenPath, type Told, toldOf, writeGoldenStore } from "./_damages.ts";
+import { treeOf } from "./_tree.ts";
+
+function sorted(told: readonly Told[]): string[] {
+  return told.map((one) => JSON.stringify(one)).sort();
+}
+
+/** Everything a person or program can do with a problem is there. */
+function assertTelling(root: string, problems: readonly StoreProblem[]): void {
+  for (const { runtime, path, message, line, byteOffset } of problems) {
+    assert(path.startsWith(root), path);
+    assert(message.length > 5, message);
+    assert(runtime === "rt-1" || !path.includes("/id-72"), runtime);
+    if (path.endsWith(".jsonl")) {
+      assertEquals(line === undefined, byteOffset === undefined, message);
+    }
+  }
+}
+
+for (const [name, damage] of Object.entries(damagesOfGolden)) {
+  Deno.test(`verifyStore() finds ${name}, and changes nothing`, () =>
+    withTempDir(async (root) => {
+      writeGoldenStore(root);
+      damage.make((name) => goldenPath(root, name));
+      const before = treeOf(root);
+      const { ok, problems, runtimes } = await verifyStore(root);
+      assertEquals(treeOf(root), before);
+      const told = problems.map((problem) => toldOf(root, problem));
+      assertEquals(
+        sorted(told),
+        sorted(damage.found),
+        problems.map(({ message }) => message).join("\n"),
+      );
+      assertEquals(ok, damage.found.length === 0);
+      assertEquals(runtimes.map(({ runtime }) => runtime), ["rt-1"]);
+      assertTelling(root, problems);
+    }));
+}
+
+Deno.test("verifyStore() counts what there is", () =>
+  withTempDir(async (root) => {
+    assertEquals(await verifyStore(root), { ok: true, runtimes: [], problems: [] });
+    writeGoldenStore(root);
+    Deno.mkdirSync(`${root}/runtimes/id-78/workers`, { recursive: true });
+    const { ok, runtimes } = await verifyStore(root);
+    assertEquals(ok, true);
+    assertEquals(runtimes, [
+      { runtime: "rt-1", path: goldenPath(root), state: "clean", events: 5, workers: 2 },
+      { runtime: "x", path: `${root}/runtimes/id-78`, state: "empty", events: 0, workers: 0 },
+    ]);
+    const one = await verifyStore(root, { runtimeId: "x" });
+    assertEquals(one.runtimes.map(({ runtime }) => runtime), ["x"]);
+  }));
+
+Deno.test("verifyStore() stops by its signal", () =>
+  withTempDir(async (root) => {
+    writeGoldenStore(root);
+    const reason = new Error("enough");
+    const error = await verifyStore(root, { signal: AbortSignal.abort(reason) })
+      .then(() => undefined, (error) => error);
+    assertEquals(error, reason);
+  }));
+
+Deno.test("verifyStore() finds nothing wrong in a runtime that was not closed", () =>
+  withTempDir(async (root) => {
+    const runtime = await WorkerRuntime.open({ root, runtimeId: "rt-1" });
+    const request = {
+      intent: { kind: "assistant" },
+      profile: { kind: "runtime_default" },
+    } as const;
+    const { worker_ref } = await runtime.createWorker(request);
+    await runtime.sendInput(worker_ref, { kind: "user", content: "one" });
+    const before = treeOf(root);
+    const open = await verifyStore(root);
+    assertEquals(treeOf(root), before);
+    assertEquals(open.problems, []);
+    assertEquals(open.runtimes.map(({ state, events, workers }) => [state, events, workers]), [
+      ["journaled", 3, 1],
+    ]);
+    await runtime.close();
+    const closed = await verifyStore(root);
+    assertEquals([closed.ok, closed.runtimes[0]?.state], [true, "clean"]);
+  }));
+
+Deno.test("verifyStore() raises no alarm beside an owner who works and makes checkpoints", () =>
+  withTempDir(async (root) => {
+    const runtime = await WorkerRuntime.open({ root, runtimeId: "rt-1" });
+    const request = {
+      intent: { kind: "assistant" },
+      profile: { kind: "runtime_default" },
+    } as const;
+    let isOver = false;
+    const work = async () => {
+      for (let round = 0; !isOver; round++) {
+        const { worker_ref } = await runtime.createWorker(request);
+        const content = "x".repeat(200_000);
+        for (let n = 0; n < 5; n++) await runtime.sendInput(worker_ref, { kind: "user", content });
+        await runtime.stopWorker(worker_ref);
+      }
+    };
+    const working = work();
+    for (let round = 0; round < 25; round++) {
+      const { problems } = await verifyStore(root);
+      assertEquals(problems, []);
+    }
+    isOver = true;
+    await working;
+    await runtime.close();
+    assertEquals((await verifyStore(root)).problems, []);
+  }));
+
+Deno.test("verifyStore() finds damage in an acknowledged part of a journal", () =>
+  withTempDir(async (root) => {
+    const path = await writeJournaledStore(root);
+    const bytes = Deno.readFileSync(path);
+    const secondLine = bytes.indexOf(10) + 1;
+    bytes[secondLine + 40]! ^= 1;
+    Deno.writeFileSync(path, bytes);
+    const { problems } = await verifyStore(root);
+    assertEquals(problems.map(({ kind, line, byteOffset }) => [kind, line, byteOffset]), [
+      ["journal", 2, secondLine],
+    ]);
+  }));
+
+/** A runtime whose owner was killed; the path of its journal. */
+async function writeJournaledStore(root: string): Promise<string> {
+  await withTempDir(async (elsewhere) => {
+    const runtime = await WorkerRuntime.open({ root: elsewhere, runtimeId: "rt-1" });
+    const request = {
+      intent: { kind: "assistant" },
+      profile: { kind: "runtime_default" },
+    } as const;
+    const { worker_ref } = await runtime.createWorker(request);
+    await runtime.sendInput(worker_ref, { kind: "user", content: "one" });
+    await runtime.sendInput(worker_ref, { kind: "user", content: "two" });
+    copyTree(elsewhere, root);
+    await runtime.close();
+  });
+  const name = Array.from(Deno.readDirSync(goldenPath(root)), ({ name }) => name)
+    .find((name) => name.startsWith("journal-"))!;
+  return goldenPath(root, name);
+}
+
+function copyTree(from: string, to: string): void {
+  for (const { name, isDirectory } of Deno.readDirSync(from)) {
+    if (!isDirectory) {
+      Deno.copyFileSync(`${from}/${name}`, `${to}/${name}`);
+      continue;
+    }
+    Deno.mkdirSync(`${to}/${name}`);
+    copyTree(`${from}/${name}`, `${to}/${name}`);
+  }
+}
