@@ -268,6 +268,45 @@ test("a resume that is interrupted or killed can be resumed again, any number of
   await checkClean(cwd);
 });
 
+test("a resume that waits can be interrupted, and has changed nothing", async (cwd) => {
+  await writeFlow(cwd, { a: `${tell("pid")}; ${untilGo}` });
+  const { root, runId, journal } = await runAndKill(cwd, ["run", "flow.json"]);
+  const { pid } = await told(`${cwd}/pid`);
+  const before = [await read(journal), outlineOf(eventsOf(root, runId))];
+  for (const [signal, exitCode] of [["SIGINT", 130], ["SIGTERM", 143]] as const) {
+    await using resume = startTaffrail(["resume", "--wait", "flow"], { cwd });
+    await resume.stderr.find(/^waiting for/);
+    resume.kill(signal);
+    const { code, stderr } = await resume.end();
+    assertEquals(code, exitCode);
+    assertStringIncludes(stderr, `go on with it: taffrail resume ${runId}\n`);
+    assertEquals([await read(journal), outlineOf(eventsOf(root, runId))], before);
+    assert(isRunning(pid));
+  }
+  await Deno.writeTextFile(`${cwd}/go`, "");
+  assertEquals((await taffrail(["resume", "flow"], { cwd })).code, 0);
+});
+
+test("the ids of events go on though the clock was set back", async (cwd) => {
+  await writeFlow(cwd, { a: HANGS_ONCE });
+  const { root, runId, log } = await runAndKill(cwd, ["run", "flow.json"]);
+  const late = "02m7y3r7bt534jhk4f23bfdw19";
+  await changeLog(log, (events) => events.with(-1, { ...events.at(-1)!, id: late }));
+  assertEquals((await taffrail(["resume", "flow"], { cwd })).code, 0);
+  assert(eventsOf(root, runId).at(-1)!.id > late);
+  await checkClean(cwd);
+});
+
+test("taffrail replay --live makes the attempts of a resumed run again", async (cwd) => {
+  await writeFlow(cwd, { a: "echo a", b: `${HANGS_ONCE}; echo attempt $TAFFRAIL_ATTEMPT` });
+  await runAndKill(cwd, ["run", "flow.json"]);
+  assertEquals((await taffrail(["resume", "flow"], { cwd })).code, 0);
+  const { code, stdout } = await taffrail(["replay", "--live", "flow"], { cwd });
+  assertEquals(code, 0, stdout);
+  // Of b the attempt that was cut off is not made again.
+  assertStringIncludes(stdout, "2 attempts were made again");
+});
+
 test("a retry, a deferral and a concurrent node go on where they were", async (cwd) => {
   const flow = {
     name: "flow",
