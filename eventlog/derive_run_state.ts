@@ -22,7 +22,7 @@ export interface NodeInfo {
   last_ts?: string;
   /** The last attempt, from 1. */
   attempt?: number;
-  /** How long the last ended attempt took, in milliseconds. */
+  /** How long the last ended attempt took, in milliseconds, where that is known. */
   duration_ms?: number;
   /** The process of the last attempt, as long as that has no end. */
   pid?: number;
@@ -135,11 +135,13 @@ function updateNode(
   if (typeof event.node_id !== "string") return;
   const known = nodes.get(event.node_id) ?? { id: event.node_id, status: "Running" };
   // A process belongs to one attempt: another one, or its end, leaves it behind.
-  const { pid, ...others } = known;
-  const goesOn = change.status === undefined && pid !== undefined;
+  const { pid, duration_ms: lastMs, ...others } = known;
+  const isChanged = change.status !== undefined;
+  const isEnd = isChanged && change.status !== "Running";
   nodes.set(event.node_id, {
     ...others,
-    ...(goesOn && { pid }),
+    ...(!isChanged && pid !== undefined && { pid }),
+    ...(!isEnd && lastMs !== undefined && { duration_ms: lastMs }),
     last_ts: event.ts,
     ...(event.attempt !== undefined && { attempt: event.attempt }),
     ...(event.duration_ms !== undefined && { duration_ms: event.duration_ms }),

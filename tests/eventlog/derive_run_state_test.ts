@@ -85,6 +85,28 @@ Deno.test("deriveRunState() follows a node through its attempts", () => {
   assertEquals([ended?.status, ended?.attempt, ended?.duration_ms], ["Completed", 2, 7]);
 });
 
+Deno.test("deriveRunState() tells the process of an attempt as long as that has no end", () => {
+  const spawned = node("spawned", "a", { attempt: 1, pid: 7, start_time: 12, boot_id: "b" });
+  const events = [started(), node("started", "a", { attempt: 1 }), spawned];
+  const pidAfter = (...more: RunEvent[]) => deriveRunState([...events, ...more]).nodes[0]?.pid;
+  const { nodes: [info] } = deriveRunState(events);
+  assertEquals([info?.status, info?.pid, info?.last_ts], ["Running", 7, spawned.ts]);
+  assertEquals(pidAfter(event("gate.passed", { node_id: "a", gate: "g", method: "hook" })), 7);
+  assertEquals(pidAfter(node("failed", "a", { error: { kind: "cancelled" } })), undefined);
+  assertEquals(pidAfter(node("started", "a", { attempt: 2 })), undefined);
+});
+
+Deno.test("deriveRunState() does not take the length of one attempt for that of another", () => {
+  const events = [
+    node("started", "a", { attempt: 1 }),
+    node("failed", "a", { attempt: 1, error: { kind: "crash" }, duration_ms: 5 }),
+    node("started", "a", { attempt: 2 }),
+    node("failed", "a", { attempt: 2, error: { kind: "cancelled" } }),
+  ];
+  const lengths = [2, 3, 4].map((count) => deriveRunState(events.slice(0, count)).nodes[0]);
+  assertEquals(lengths.map((info) => info?.duration_ms), [5, 5, undefined]);
+});
+
 Deno.test("deriveRunState() keeps a node's state through gates and rounds (OEV-6)", () => {
   const events = [
     started(),
@@ -161,12 +183,13 @@ Deno.test("deriveRunState() does not fail at events that another program left in
   assertEquals(nodes[0]?.status, { Failed: { kind: "crash" } });
 });
 
-Deno.test("isKnownRunEvent() knows the eight tags", () => {
+Deno.test("isKnownRunEvent() knows the seed's eight tags, and node.spawned", () => {
   const known = [
     "pipe.started",
     "pipe.completed",
     "pipe.aborted",
     "node.started",
+    "node.spawned",
     "node.completed",
     "node.failed",
     "gate.passed",

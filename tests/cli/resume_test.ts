@@ -1,0 +1,498 @@
+import { assert, assertEquals, assertStringIncludes } from "@std/assert";
+import { verifyRun } from "../../eventlog/mod.ts";
+import { withTempDir } from "../_util/temp.ts";
+import { HAS_SIGNALS, start, startTaffrail, taffrail } from "./_command.ts";
+import {
+  allEventsOf,
+  type AnyEvent,
+  eventsOf,
+  isRunning,
+  onlyRun,
+  outlineOf,
+  untilExists,
+  writeFlow,
+} from "./_runs.ts";
+
+const IS_LINUX = Deno.build.os === "linux";
+
+function test(name: string, body: (cwd: string) => Promise<void>): void {
+  Deno.test({ name, ignore: !HAS_SIGNALS, fn: () => withTempDir(body) });
+}
+
+/** A test of what only Linux tells about processes. */
+function linuxTest(name: string, body: (cwd: string) => Promise<void>): void {
+  Deno.test({ name, ignore: !IS_LINUX, fn: () => withTempDir(body) });
+}
+
+/** Writes a file at once, so that who waits for it finds it whole. */
+const write = (text: string, file: string) => `echo ${text} > ${file}.new; mv ${file}.new ${file}`;
+const tell = (file: string) => write("$TAFFRAIL_ATTEMPT $$", file);
+/** Waits until the test lets it go on. */
+const untilGo = "while ! test -e go; do sleep 0.01; done";
+/** The first attempt hangs, and all others complete. */
+const HANGS_ONCE = `${tell("pid")}; test $TAFFRAIL_ATTEMPT -gt 1 || exec sleep 1000`;
+
+/** Starts a command, kills its process alone when a file is there, and gives the run. */
+async function runAndKill(cwd: string, args: string[], file = "pid") {
+  await using command = startTaffrail(args, { cwd });
+  await untilExists(cwd, file);
+  command.kill("SIGKILL");
+  assertEquals((await command.end()).signal, "SIGKILL");
+  return await runIn(cwd);
+}
+
+async function runIn(cwd: string) {
+  const root = `${cwd}/.taffrail`;
+  const runId = await onlyRun(root);
+  const path = (name: string) => `${root}/runs/${runId}/${name}`;
+  return { root, runId, log: path("events.jsonl"), journal: path("capture.jsonl"), path };
+}
+
+async function exists(path: string): Promise<boolean> {
+  return await Deno.lstat(path).then(() => true, () => false);
+}
+
+async function read(path: string): Promise<string> {
+  return (await Deno.readTextFile(path)).trimEnd();
+}
+
+/** The attempt and the process that a node has told. */
+async function told(path: string): Promise<{ attempt: number; pid: number }> {
+  const [attempt, pid] = (await read(path)).split(" ");
+  return { attempt: Number(attempt), pid: Number(pid) };
+}
+
+/** Rewrites the events of a log, as a test may. */
+async function changeLog(
+  log: string,
+  change: (events: AnyEvent[]) => object[],
+): Promise<void> {
+  const lines = (await read(log)).split("\n").map((line) => JSON.parse(line));
+  const text = change(lines).map((event) => JSON.stringify(event) + "\n").join("");
+  await Deno.writeTextFile(log, text);
+}
+
+/** What must hold of every run that was resumed to its end. */
+async function checkClean(cwd: string): Promise<void> {
+  const { root, runId } = await runIn(cwd);
+  assertEquals((await verifyRun(root, runId)).problems, []);
+  const replay = await taffrail(["replay", runId], { cwd });
+  assertEquals(replay.code, 0, replay.stdout + replay.stderr);
+  assertEquals((await taffrail(["show", runId], { cwd })).code, 0);
+}
+
+test("taffrail resume ends what is left of a node, and runs only what had not completed", async (cwd) => {
+  await writeFlow(cwd, {
+    a: "echo a >> done",
+    b: { run: HANGS_ONCE, needs: ["a"] },
+    c: { run: "echo c >> done", needs: ["b"] },
+  });
+  const { root, runId } = await runAndKill(cwd, ["run", "flow.json"]);
+  const { pid } = await told(`${cwd}/pid`);
+  assert(isRunning(pid));
+  const resumed = await taffrail(["resume", "flow"], { cwd });
+  assertEquals(resumed.code, 0, resumed.stderr);
+  assertStringIncludes(resumed.stderr, `ending what is left of b: process ${pid}, within 5.0s\n`);
+  assertEquals(resumed.stdout.split("\n")[0], `run_id=${runId}`);
+  assertEquals(isRunning(pid), false);
+  assertEquals((await told(`${cwd}/pid`)).attempt, 2);
+  assertEquals(await read(`${cwd}/done`), "a\nc");
+  const events = eventsOf(root, runId);
+  assertEquals(outlineOf(events), [
+    "pipe.started",
+    "node.started a",
+    "node.completed a",
+    "node.started b",
+    "node.failed b",
+    "node.started b",
+    "node.completed b",
+    "node.started c",
+    "node.completed c",
+    "pipe.completed",
+  ]);
+  assertEquals(events.slice(3, 7).map(({ attempt }) => attempt), [1, 1, 2, 2]);
+  assertEquals(events[4]?.error, { kind: "cancelled" });
+  assertEquals(events[4]?.message, "cut off: the process that supervised it died");
+  await checkClean(cwd);
+  const again = await taffrail(["resume", "flow"], { cwd });
+  assertEquals([again.code, again.stdout], [1, ""]);
+  assertStringIncludes(
+    again.stderr,
+    `Cannot resume ${runId}: it has completed; there is nothing left to do\n`,
+  );
+});
+
+test("taffrail resume --wait waits for what is left to end by itself", async (cwd) => {
+  await writeFlow(cwd, {
+    a: `${tell("pid")}; ${untilGo}; echo $TAFFRAIL_ATTEMPT >> done`,
+  });
+  await runAndKill(cwd, ["run", "flow.json"]);
+  const { pid } = await told(`${cwd}/pid`);
+  await using resume = startTaffrail(["resume", "--wait", "flow"], { cwd });
+  await resume.stderr.find(/^waiting for what is left of a: process/);
+  assert(isRunning(pid));
+  await Deno.writeTextFile(`${cwd}/go`, "");
+  assertEquals((await resume.end()).code, 0);
+  // Nobody has seen how the first attempt ended.
+  assertEquals(await read(`${cwd}/done`), "1\n2");
+  await checkClean(cwd);
+});
+
+linuxTest("taffrail resume ends what outlives the process that a node began with", async (cwd) => {
+  const script = `sleep 1000 & ${write("$!", "pid")}; ${untilGo}`;
+  await writeFlow(cwd, { a: `test $TAFFRAIL_ATTEMPT -gt 1 || { ${script}; }` });
+  const { root, runId } = await runAndKill(cwd, ["run", "flow.json"]);
+  const spawned = allEventsOf(root, runId).find(({ type }) => type === "node.spawned")!;
+  await Deno.writeTextFile(`${cwd}/go`, "");
+  while (isRunning(spawned.pid!)) await new Promise((resolve) => setTimeout(resolve));
+  const pid = Number(await read(`${cwd}/pid`));
+  assert(isRunning(pid));
+  assertEquals((await taffrail(["resume", "flow"], { cwd })).code, 0);
+  assertEquals(isRunning(pid), false);
+});
+
+linuxTest("taffrail resume does not guess whose a group without a leader is", async (cwd) => {
+  const script = `sleep 1000 & ${write("$$ $!", "group")}`;
+  await using other = start("sh", ["-c", 'setsid sh -c "$1"; exec cat', "sh", script], { cwd });
+  await untilExists(cwd, "group");
+  const [group, member] = (await read(`${cwd}/group`)).split(" ").map(Number);
+  try {
+    // Its parent takes notice of its end, so that no zombie tells when it began.
+    while (await exists(`/proc/${group}`)) await new Promise((resolve) => setTimeout(resolve));
+    await writeFlow(cwd, { a: HANGS_ONCE });
+    const { log } = await runAndKill(cwd, ["run", "flow.json"]);
+    Deno.kill((await told(`${cwd}/pid`)).pid, "SIGKILL");
+    await changeLog(
+      log,
+      (events) =>
+        events.map((event) => event.type === "node.spawned" ? { ...event, pid: group } : event),
+    );
+    const refused = await taffrail(["resume", "flow"], { cwd });
+    assertEquals(refused.code, 1);
+    assertStringIncludes(
+      refused.stderr,
+      `nobody can tell whether process ${member} is left of attempt 1 of node a: ` +
+        "see that it has ended, and resume it with --assume-ended\n",
+    );
+    assertEquals((await taffrail(["resume", "--assume-ended", "flow"], { cwd })).code, 0);
+    assert(isRunning(member!));
+  } finally {
+    Deno.kill(member!, "SIGKILL");
+  }
+  assert(isRunning(other.pid));
+  await checkClean(cwd);
+});
+
+linuxTest("taffrail resume finds a node whose process was not recorded", async (cwd) => {
+  await writeFlow(cwd, { a: HANGS_ONCE });
+  const { log } = await runAndKill(cwd, ["run", "flow.json"]);
+  const { pid } = await told(`${cwd}/pid`);
+  await changeLog(log, (events) => events.filter(({ type }) => type !== "node.spawned"));
+  assertEquals((await taffrail(["resume", "flow"], { cwd })).code, 0);
+  assertEquals(isRunning(pid), false);
+  assertEquals((await told(`${cwd}/pid`)).attempt, 2);
+});
+
+linuxTest(
+  "taffrail resume leaves processes alone that only have the id of a node's",
+  async (cwd) => {
+    for (const recycled of [{ start_time: 1 }, { boot_id: "another boot" }]) {
+      await withTempDir(async (cwd) => {
+        await using other = start("setsid", ["sleep", "1000"], { cwd });
+        await writeFlow(cwd, { a: HANGS_ONCE });
+        const { log } = await runAndKill(cwd, ["run", "flow.json"]);
+        const { pid } = await told(`${cwd}/pid`);
+        Deno.kill(pid, "SIGKILL");
+        await changeLog(log, (events) =>
+          events.map((event) => {
+            return event.type === "node.spawned"
+              ? { ...event, pid: other.pid, ...recycled }
+              : event;
+          }));
+        const { code, stderr } = await taffrail(["resume", "flow"], { cwd });
+        assertEquals([code, stderr], [0, ""]);
+        assert(isRunning(other.pid));
+      });
+    }
+    await Promise.resolve(cwd);
+  },
+);
+
+test("one of two resumes works, and a run that is live is refused", async (cwd) => {
+  await writeFlow(cwd, { a: `${tell("pid")}; exec sleep 1000` });
+  const refusal = (pid: number) => `is still being worked on by process ${pid}; taffrail follow`;
+  {
+    await using run = startTaffrail(["run", "flow.json"], { cwd });
+    await untilExists(cwd, "pid");
+    const { code, stderr } = await taffrail(["resume", "flow"], { cwd });
+    assertEquals(code, 1);
+    assertStringIncludes(stderr, refusal(run.pid));
+    run.kill("SIGKILL");
+  }
+  await Deno.remove(`${cwd}/pid`);
+  await using first = startTaffrail(["resume", "flow"], { cwd });
+  await untilExists(cwd, "pid");
+  const second = await taffrail(["resume", "flow"], { cwd });
+  assertEquals(second.code, 1);
+  assertStringIncludes(second.stderr, refusal(first.pid));
+  first.kill("SIGTERM");
+  assertEquals((await first.end()).code, 143);
+  const { code, stderr } = await taffrail(["resume", "flow"], { cwd });
+  assertEquals(code, 1);
+  assertStringIncludes(stderr, "it has ended: cancelled by SIGTERM; run its flow again\n");
+});
+
+test("a resume that is interrupted or killed can be resumed again, any number of times", async (cwd) => {
+  await writeFlow(cwd, {
+    a: `${tell("pid")}; test $TAFFRAIL_ATTEMPT -gt 5 || exec sleep 1000`,
+    b: { run: "true", needs: ["a"] },
+  });
+  const { root, runId } = await runAndKill(cwd, ["run", "flow.json"]);
+  for (const signal of ["SIGINT", "SIGKILL", "SIGHUP", "SIGKILL"] as const) {
+    const { attempt } = await told(`${cwd}/pid`);
+    await Deno.remove(`${cwd}/pid`);
+    await using resume = startTaffrail(["resume", "flow"], { cwd });
+    await untilExists(cwd, "pid");
+    assertEquals((await told(`${cwd}/pid`)).attempt, attempt + 1);
+    resume.kill(signal);
+    const { code, stderr } = await resume.end();
+    if (signal === "SIGKILL") continue;
+    assertEquals(code, signal === "SIGINT" ? 130 : 129);
+    assertStringIncludes(stderr, `go on with it: taffrail resume ${runId}\n`);
+    assertEquals(eventsOf(root, runId).at(-1)?.type, "node.failed");
+  }
+  const last = await taffrail(["resume", "--json", "flow"], { cwd });
+  assertEquals(last.code, 0, last.stderr);
+  const { state, nodes } = JSON.parse(last.stdout);
+  assertEquals([state, nodes[0].attempt, nodes[1].attempt], ["Completed", 6, 1]);
+  await checkClean(cwd);
+});
+
+test("a resume that waits can be interrupted, and has changed nothing", async (cwd) => {
+  await writeFlow(cwd, { a: `${tell("pid")}; ${untilGo}` });
+  const { root, runId, journal } = await runAndKill(cwd, ["run", "flow.json"]);
+  const { pid } = await told(`${cwd}/pid`);
+  const before = [await read(journal), outlineOf(eventsOf(root, runId))];
+  for (const [signal, exitCode] of [["SIGINT", 130], ["SIGTERM", 143]] as const) {
+    await using resume = startTaffrail(["resume", "--wait", "flow"], { cwd });
+    await resume.stderr.find(/^waiting for/);
+    resume.kill(signal);
+    const { code, stderr } = await resume.end();
+    assertEquals(code, exitCode);
+    assertStringIncludes(stderr, `go on with it: taffrail resume ${runId}\n`);
+    assertEquals([await read(journal), outlineOf(eventsOf(root, runId))], before);
+    assert(isRunning(pid));
+  }
+  await Deno.writeTextFile(`${cwd}/go`, "");
+  assertEquals((await taffrail(["resume", "flow"], { cwd })).code, 0);
+});
+
+test("the ids of events go on though the clock was set back", async (cwd) => {
+  await writeFlow(cwd, { a: HANGS_ONCE });
+  const { root, runId, log } = await runAndKill(cwd, ["run", "flow.json"]);
+  const late = "02m7y3r7bt534jhk4f23bfdw19";
+  await changeLog(log, (events) => events.with(-1, { ...events.at(-1)!, id: late }));
+  assertEquals((await taffrail(["resume", "flow"], { cwd })).code, 0);
+  assert(eventsOf(root, runId).at(-1)!.id > late);
+  await checkClean(cwd);
+});
+
+test("taffrail replay --live makes the attempts of a resumed run again", async (cwd) => {
+  await writeFlow(cwd, { a: "echo a", b: `${HANGS_ONCE}; echo attempt $TAFFRAIL_ATTEMPT` });
+  await runAndKill(cwd, ["run", "flow.json"]);
+  assertEquals((await taffrail(["resume", "flow"], { cwd })).code, 0);
+  const { code, stdout } = await taffrail(["replay", "--live", "flow"], { cwd });
+  assertEquals(code, 0, stdout);
+  // Of b the attempt that was cut off is not made again.
+  assertStringIncludes(stdout, "2 attempts were made again");
+});
+
+test("a retry, a deferral and a concurrent node go on where they were", async (cwd) => {
+  const flow = {
+    name: "flow",
+    nodes: {
+      retried: { run: ["sh", "-c", "echo $TAFFRAIL_ATTEMPT >> tries; test -e go || exit 1"] },
+      slow: { run: ["sh", "-c", HANGS_ONCE] },
+      deferred: { run: ["sh", "-c", "echo $TAFFRAIL_ATTEMPT > deferred"] },
+    },
+    constraints: { max_in_flight: 2, max_retries: 100_000, max_per_window: 2, rate_window: "1h" },
+  };
+  await Deno.writeTextFile(`${cwd}/flow.json`, JSON.stringify(flow));
+  const { root, runId } = await runAndKill(cwd, ["run", "flow.json"]);
+  const triesBefore = eventsOf(root, runId)
+    .filter(({ type, node_id: node }) => type === "node.started" && node === "retried").length;
+  await Deno.writeTextFile(`${cwd}/go`, "");
+  // The window of an hour is full, so what is resumed has to wait, too.
+  await using resume = startTaffrail(["resume", "flow"], { cwd });
+  await resume.stdout.find(/^✗ slow/);
+  resume.kill("SIGINT");
+  assertEquals((await resume.end()).code, 130);
+  const { nodes } = JSON.parse((await taffrail(["show", "--json", "flow"], { cwd })).stdout);
+  const waited = nodes.map((node: { deferrals?: { reason: string }[] }) => node.deferrals?.length);
+  assert(waited[2] >= 1, JSON.stringify(nodes));
+  const tries = (await read(`${cwd}/tries`)).split("\n").map(Number);
+  assertEquals(tries, tries.map((_, index) => index + 1));
+  assert(tries.length >= triesBefore);
+  assertEquals((await taffrail(["replay", "flow"], { cwd })).code, 0);
+});
+
+test("a run that only lacks its end only gets that, and what else the log lacks", async (cwd) => {
+  for (const lost of [1, 3, 4]) {
+    await withTempDir(async (cwd) => {
+      await writeFlow(cwd, { a: "echo a | tee -a done", b: "echo b | tee -a done" });
+      await taffrail(["run", "flow.json"], { cwd });
+      const { root, runId, log } = await runIn(cwd);
+      const before = eventsOf(root, runId);
+      // A power cut may take what was not synced; that an attempt begins is before it does.
+      await changeLog(log, (events) => {
+        const started = events.slice(-lost).filter(({ type }) => type === "node.started");
+        return [...events.slice(0, -lost), ...started];
+      });
+      const { code, stdout } = await taffrail(["resume", runId], { cwd });
+      assertEquals(code, 0);
+      assertEquals(stdout.includes("▸"), false);
+      assertEquals(await read(`${cwd}/done`), "a\nb");
+      const after = eventsOf(root, runId);
+      assertEquals(outlineOf(after), outlineOf(before));
+      const hashes = (events: AnyEvent[]) =>
+        events.map((event) => (event as { output_hash?: string }).output_hash);
+      assertEquals(hashes(after), hashes(before));
+      await checkClean(cwd);
+    });
+  }
+  await Promise.resolve(cwd);
+});
+
+test("a run that has failed and lacks its end is not gone on with", async (cwd) => {
+  await writeFlow(cwd, { a: "exit 3", b: "touch never" });
+  await taffrail(["run", "flow.json"], { cwd });
+  const { root, runId, log } = await runIn(cwd);
+  const ended = await taffrail(["resume", runId], { cwd });
+  assertEquals(ended.code, 1);
+  assertStringIncludes(ended.stderr, "it has ended: node a failed: crash; run its flow again\n");
+  await changeLog(log, (events) => events.slice(0, -1));
+  const { code, stdout } = await taffrail(["resume", runId], { cwd });
+  assertEquals(code, 1);
+  assertStringIncludes(stdout, "reason  node a failed: crash\n");
+  assertEquals(outlineOf(eventsOf(root, runId)), [
+    "pipe.started",
+    "node.started a",
+    "node.failed a",
+    "pipe.aborted",
+  ]);
+  await checkClean(cwd);
+});
+
+test("taffrail exec is resumed without a flow file", async (cwd) => {
+  const { root, runId } = await runAndKill(cwd, ["exec", "--", "sh", "-c", HANGS_ONCE]);
+  const flow = await taffrail(["resume", "--flow", "x.json", runId], { cwd });
+  assertEquals(flow.code, 2);
+  assertStringIncludes(flow.stderr, "is the run of a command, not of a flow\n");
+  const { code } = await taffrail(["resume", runId], { cwd });
+  assertEquals(code, 0);
+  assertEquals(eventsOf(root, runId).at(-1)?.type, "pipe.completed");
+  await checkClean(cwd);
+});
+
+test("the values of variables come from the flow file, which must be the same", async (cwd) => {
+  const flow = (env: Record<string, string>, run = HANGS_ONCE) => ({
+    a: { run: `echo "$SECRET" > env; ${run}`, env },
+  });
+  await writeFlow(cwd, flow({ SECRET: "first value" }));
+  const { path } = await runAndKill(cwd, ["run", "flow.json"]);
+  const recorded = await read(path("flow.json"));
+  assertEquals(recorded.includes("first value"), false);
+  assertEquals(JSON.parse(recorded).nodes[0].env, ["SECRET"]);
+  assertEquals((await Deno.stat(path("flow.json"))).mode! & 0o777, 0o600);
+
+  await writeFlow(cwd, flow({ SECRET: "x" }, "exit 0"));
+  const changed = await taffrail(["resume", "flow"], { cwd });
+  assertEquals(changed.code, 1);
+  assertStringIncludes(
+    changed.stderr,
+    `${cwd}/flow.json is not the flow that was run: node a has another "run"; name the flow`,
+  );
+  await Deno.remove(`${cwd}/flow.json`);
+  const gone = await taffrail(["resume", "flow"], { cwd });
+  assertEquals(gone.code, 1);
+  assertStringIncludes(
+    gone.stderr,
+    "there is no such file; name the flow that was run with --flow",
+  );
+
+  await Deno.mkdir(`${cwd}/moved`);
+  await writeFlow(`${cwd}/moved`, flow({ SECRET: "second value" }));
+  const { code, stderr } = await taffrail(["resume", "--flow", "moved/flow.json", "flow"], { cwd });
+  assertEquals(code, 0, stderr);
+  assertEquals(await read(`${cwd}/moved/env`), "second value");
+});
+
+test("a run that died before it had decided anything is begun", async (cwd) => {
+  await writeFlow(cwd, { a: "touch done" });
+  await taffrail(["run", "flow.json"], { cwd });
+  const { root, runId, log, journal, path } = await runIn(cwd);
+  const session = `${(await read(journal)).split("\n")[0]}\n`;
+  for (const [events, lines] of [[0, null], [1, null], [1, ""], [1, '{"line":1,'], [1, session]]) {
+    await changeLog(log, (all) => all.slice(0, Number(events)));
+    if (lines === null) await Deno.remove(journal);
+    else await Deno.writeTextFile(journal, String(lines));
+    await Deno.remove(`${cwd}/done`);
+    const { code, stderr } = await taffrail(["resume", runId], { cwd });
+    assertEquals(code, 0, stderr);
+    assert((await Deno.stat(`${cwd}/done`)).isFile);
+    assertEquals(outlineOf(eventsOf(root, runId)).length, 4);
+    await checkClean(cwd);
+  }
+  await changeLog(log, (all) => all.slice(0, -1));
+  await Deno.remove(journal);
+  const refused = await taffrail(["resume", runId], { cwd });
+  assertEquals(refused.code, 1);
+  assertStringIncludes(refused.stderr, "capture.jsonl is missing or empty, so nobody can tell");
+  await Deno.remove(path("flow.json"));
+  const { code, stderr } = await taffrail(["resume", runId], { cwd });
+  assertEquals(code, 1);
+  assertStringIncludes(stderr, "it has no flow.json: it died before it began, or another program");
+});
+
+test("a journal that is damaged inside is refused, and stays as it is", async (cwd) => {
+  await writeFlow(cwd, { a: "true", b: HANGS_ONCE });
+  const { journal } = await runAndKill(cwd, ["run", "flow.json"]);
+  const { pid } = await told(`${cwd}/pid`);
+  try {
+    const lines = (await Deno.readTextFile(journal)).split("\n");
+    const damaged = lines.with(3, "\0".repeat(lines[3]!.length)).join("\n");
+    await Deno.writeTextFile(journal, damaged);
+    const { code, stderr } = await taffrail(["resume", "flow"], { cwd });
+    assertEquals(code, 1);
+    assertStringIncludes(stderr, "line 4 is damaged (unreadable: ");
+    assertEquals(await Deno.readTextFile(journal), damaged);
+    assert(isRunning(pid));
+  } finally {
+    Deno.kill(pid, "SIGKILL");
+  }
+});
+
+Deno.test("taffrail resume says what it lacks", async () => {
+  await withTempDir(async (cwd) => {
+    const none = await taffrail(["resume", "x"], { cwd });
+    assertEquals([none.code, none.stderr], [1, 'Cannot find run "x": .taffrail has no runs\n']);
+    const usage = await taffrail(["resume"], { cwd });
+    assertEquals(usage.code, 2);
+    assertStringIncludes(usage.stderr, "taffrail resume needs a run");
+    assertEquals((await taffrail(["resume", "--help"], { cwd })).code, 0);
+  });
+});
+
+test("a command of a run cannot resume it", async (cwd) => {
+  await writeFlow(cwd, { a: HANGS_ONCE });
+  const { runId } = await runAndKill(cwd, ["run", "flow.json"]);
+  const { pid } = await told(`${cwd}/pid`);
+  try {
+    const env = { TAFFRAIL_RUN_ID: runId };
+    const { code, stderr } = await taffrail(["resume", "flow"], { cwd, env });
+    assertEquals(code, 1);
+    assertStringIncludes(stderr, "this is one of its own commands; resume it from outside\n");
+  } finally {
+    Deno.kill(pid, "SIGKILL");
+  }
+});
