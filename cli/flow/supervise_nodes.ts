@@ -155,12 +155,19 @@ class Progress {
   async log(entry: DecisionLogEntry): Promise<void> {
     const index = this.#decisions++;
     const { originEventId: nodeId, attemptTermination: termination } = entry;
+    this.#tellDeferral(entry);
     if (nodeId === null || termination === null) return;
     const node = this.#options.flow.nodes.find(({ id }) => id === nodeId)!;
     await this.#attemptEnded(node, { index, entry, termination });
     if (entry.decision !== "Finish") return;
     if (termination === "Completed") this.#completed.add(nodeId);
     else this.failed ??= { id: nodeId, termination };
+  }
+
+  #tellDeferral({ decision, originEventId, reason, schedule_at: at }: DecisionLogEntry): void {
+    if (decision !== "Defer" || originEventId === null || at === null) return;
+    const until = new Date(at.secs * 1000 + Math.ceil(at.nanos / 1e6));
+    this.#options.view.nodeDeferred?.(originEventId, { reason, until });
   }
 
   /** Gives the capture the digests of outputs whose decisions it has taken. */
