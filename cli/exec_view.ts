@@ -1,36 +1,29 @@
 import type { FlowNode } from "./flow/flow.ts";
 import type { TakeOutput } from "./flow/output_pump.ts";
 import type { AttemptEnd } from "../run/mod.ts";
+import { PassThrough } from "./pass_through.ts";
 import type { RunReport } from "./run_report.ts";
 import { endLine, type WholeRunView } from "./run_view.ts";
 import { Screen } from "./screen.ts";
-
-const NEWLINE = 10;
 
 /** A command whose output is passed through: all that is said about it goes to stderr. */
 export class ExecView implements Omit<WholeRunView, typeof Symbol.dispose> {
   /** Passes on what the command prints. */
   readonly passThrough: { output: TakeOutput; errors: TakeOutput };
   readonly #errors = new Screen(Deno.stderr);
+  readonly #output = new PassThrough(Deno.stdout, (message) => this.note(message));
+  readonly #errorOutput = new PassThrough(Deno.stderr, (message) => this.note(message));
   readonly #json: boolean;
   #endLine: string | undefined;
-  #isInLine = false;
-  #hasLost = false;
 
   constructor(json: boolean) {
     this.#json = json;
-    this.passThrough = {
-      output: (chunk) => this.#passOn(Deno.stdout, chunk),
-      errors: (chunk) => {
-        this.#isInLine = chunk.at(-1) !== NEWLINE;
-        return this.#passOn(Deno.stderr, chunk);
-      },
-    };
+    this.passThrough = { output: this.#output.take, errors: this.#errorOutput.take };
   }
 
   /** Whether some of what the command printed could not be passed on. */
   get hasLost(): boolean {
-    return this.#hasLost;
+    return this.#output.hasLost || this.#errorOutput.hasLost;
   }
 
   /** Prints the id. */
@@ -58,25 +51,8 @@ export class ExecView implements Omit<WholeRunView, typeof Symbol.dispose> {
   }
 
   #line(text: string): void {
-    if (this.#isInLine) this.#errors.line();
-    this.#isInLine = false;
+    if (this.#errorOutput.isInLine) this.#errors.line();
+    this.#errorOutput.isInLine = false;
     this.#errors.line(text);
-  }
-
-  /** Where the reader has gone away, the command is to notice: `taffrail exec -- yes | head` ends. */
-  async #passOn(
-    stream: typeof Deno.stdout | typeof Deno.stderr,
-    chunk: Uint8Array,
-  ): Promise<void | "close"> {
-    try {
-      for (let rest = chunk; rest.length > 0;) rest = rest.subarray(await stream.write(rest));
-    } catch (error) {
-      if (!(error instanceof Deno.errors.BrokenPipe)) {
-        this.#hasLost = true;
-        const reason = error instanceof Error ? error.message : String(error);
-        this.note(`Cannot pass on what the command prints: ${reason}`);
-      }
-      return "close";
-    }
   }
 }

@@ -1,4 +1,5 @@
-import { listRuns } from "../eventlog/mod.ts";
+import { listRuns, peekRun } from "../eventlog/mod.ts";
+import { logProblem } from "./check_log.ts";
 import { UsageError } from "./usage_error.ts";
 
 const MOST_SHOWN = 5;
@@ -32,6 +33,19 @@ export async function findRun(root: string, wanted: string): Promise<string> {
     ? `taffrail ls lists its ${runs.length} runs`
     : `did you mean ${shorten(similar)}?`;
   throw new RunNotFound(`Cannot find run ${shown} in ${root}: ${remedy}`);
+}
+
+/**
+ * {@linkcode findRun}, for those who read its log.
+ *
+ * @throws If there is no log, or a newer version wrote it.
+ */
+export async function findReadableRun(root: string, wanted: string): Promise<string> {
+  const runId = await findRun(root, wanted);
+  const problem = logProblem(root, runId);
+  if (problem !== undefined) throw new Error(`Cannot read run ${runId}: ${problem}`);
+  await peekRun(root, runId);
+  return runId;
 }
 
 /** The newest first: those that have the text in their id, or begin as it does. */

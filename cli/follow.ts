@@ -1,7 +1,7 @@
 import { isKnownRunEvent, type RunEvent } from "../eventlog/mod.ts";
 import { COMMON_HELP, onlyOperand, readArguments, type Verb } from "./arguments.ts";
 import { runEventProblem } from "./check_event.ts";
-import { findRun } from "./find_run.ts";
+import { findReadableRun } from "./find_run.ts";
 import { followAll } from "./follow_all.ts";
 import { followToEnd, type RunEnd, type RunItem } from "./follow_to_end.ts";
 import { describeFailure, ORPHAN } from "./format_report.ts";
@@ -47,7 +47,7 @@ cannot be read, 2 called wrongly, 128 + n ended by signal n, as --all always is.
       return 0;
     }
     const operand = operands.length === 0 ? missingRun() : onlyOperand("follow", operands, "run");
-    const runId = await findRun(root, operand);
+    const runId = await findReadableRun(root, operand);
     const end = await followToEnd({ root, runId }, (item) => print(screen, item));
     printEnd(screen, end, { json });
     return 0;

@@ -25,7 +25,10 @@ export function printReport(screen: Screen, report: RunReport): void {
   screen.line(`${screen.paint(report.run_id, "bold")}  ${screen.paint(text, colour)}`);
   const reason = typeof report.state === "object" ? report.state.Aborted.reason : undefined;
   if (reason !== undefined) screen.line(`reason  ${printableLine(reason)}`);
-  if (report.is_orphan) { for (const line of orphanLines(report.run_id)) screen.line(line); }
+  if (report.is_orphan) {
+    const text = orphanLines(report.run_id).join(`\n${" ".repeat(8)}`);
+    screen.line(`reason  ${text}`);
+  }
   screen.line(`flow    ${printableLine(report.pipe) || "unknown"}`);
   screen.line(`when    ${timesOf(report)}`);
   screen.line(`log     ${report.log}`);
@@ -46,11 +49,12 @@ export function printReport(screen: Screen, report: RunReport): void {
   }
 }
 
-function orphanLines(runId: string): string[] {
+/** What is wrong with a run that has no end, and what to do. */
+export function orphanLines(runId: string): string[] {
   return [
-    "reason  it has no end, and nobody works on it any more: its process was killed.",
-    "        What it had started may still run on.",
-    `        taffrail resume ${runId} ends that and continues the run`,
+    "it has no end, and nobody works on it any more: its process was killed.",
+    "What it had started may still run on. To end that and continue the run:",
+    `taffrail resume ${runId}`,
   ];
 }
 

@@ -4,8 +4,8 @@ import {
   readCaptureBundle,
   recoverCapture,
 } from "../capture/mod.ts";
-import { findRun } from "./find_run.ts";
 import { runPaths } from "../run/mod.ts";
+import { findReadableRun } from "./find_run.ts";
 
 /** A recording, and what a killed session left beside it. */
 export interface OpenedCapture {
@@ -28,8 +28,25 @@ export interface OpenedCapture {
 export async function openCapture(root: string, operand: string): Promise<OpenedCapture> {
   if (operand.endsWith(".jsonl")) return await openJournal(operand, operand);
   if (/[/\\]|\.json$/.test(operand)) return await openBundle(operand);
-  const runId = await findRun(root, operand);
-  return await openJournal(runId, runPaths(root, runId).journal);
+  const runId = await findReadableRun(root, operand);
+  const path = runPaths(root, runId).journal;
+  if (!exists(path)) {
+    throw new Error(
+      `Cannot read the decisions of run ${runId}: there is no ${path}; ` +
+        "only what taffrail run and taffrail exec record has one",
+    );
+  }
+  return await openJournal(runId, path);
+}
+
+function exists(path: string): boolean {
+  try {
+    Deno.lstatSync(path);
+    return true;
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return false;
+    throw error;
+  }
 }
 
 async function openBundle(path: string): Promise<OpenedCapture> {

@@ -9,6 +9,7 @@ import {
   type RunEvent,
 } from "../eventlog/mod.ts";
 import { runEventProblem } from "./check_event.ts";
+import { logProblem } from "./check_log.ts";
 
 /** A run, as the ends of its log tell it. */
 export interface RunSummary {
@@ -67,6 +68,8 @@ export async function summarizeRuns(root: string): Promise<Listed[]> {
 
 /** Reads the ends of the log of a run. */
 export async function summarizeRun(root: string, runId: string): Promise<Listed> {
+  const problem = logProblem(root, runId);
+  if (problem !== undefined) return { run_id: runId, problem };
   try {
     // Asked first: a run that ends in between is then seen to have ended.
     const live = await isLive(root, runId);

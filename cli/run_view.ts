@@ -1,9 +1,12 @@
 import type { RunView } from "./flow/command_invoker.ts";
 import type { Flow, FlowNode } from "./flow/flow.ts";
 import { type AttemptEnd, errorKindOf } from "../run/mod.ts";
+import type { TakeOutput } from "./flow/output_pump.ts";
 import { describeFailure, printReport, printTails } from "./format_report.ts";
 import { commandLine, printableLine } from "./printable.ts";
 import type { RunReport } from "./run_report.ts";
+import { PassThrough } from "./pass_through.ts";
+import { RunProgress } from "./run_progress.ts";
 import { Screen } from "./screen.ts";
 import { formatDuration } from "./units.ts";
 
@@ -14,18 +17,33 @@ export interface WholeRunView extends RunView, Disposable {
 }
 
 const TICK_MS = 1000;
+const HAS_WINDOW_SIGNAL = Deno.build.os !== "windows";
 
 /** A run for people: a line when a node begins and when it ends, and a table at the end. */
 export class TextRunView implements WholeRunView {
+  /** Passes on what the commands print; undefined when it only goes to files. */
+  readonly passThrough: { output: TakeOutput; errors: TakeOutput } | undefined;
   readonly #screen = new Screen(Deno.stdout);
   readonly #errors = new Screen(Deno.stderr);
-  readonly #total: number;
-  readonly #running = new Map<string, { startedAt: number; command: string }>();
-  readonly #seen = new Set<string>();
+  readonly #output = new PassThrough(Deno.stdout, (message) => this.note(message));
+  readonly #errorOutput = new PassThrough(Deno.stderr, (message) => this.note(message));
+  readonly #progress: RunProgress;
+  readonly #redraw = () => this.#tick();
   #ticker: ReturnType<typeof setInterval> | undefined;
 
-  constructor(flow: Flow) {
-    this.#total = flow.nodes.length;
+  constructor(flow: Flow, { passesOutput = false }: { passesOutput?: boolean } = {}) {
+    this.#progress = new RunProgress(flow.nodes.length);
+    if (passesOutput) {
+      this.passThrough = {
+        output: (chunk) => this.#pass(this.#output, chunk),
+        errors: (chunk) => this.#pass(this.#errorOutput, chunk),
+      };
+    }
+  }
+
+  /** Whether some of what the commands printed could not be passed on. */
+  get hasLost(): boolean {
+    return this.#output.hasLost || this.#errorOutput.hasLost;
   }
 
   /** Prints the id, as the first line (ORN-1). */
@@ -35,40 +53,60 @@ export class TextRunView implements WholeRunView {
 
   /** Prints the command; on a terminal, shows what has been running how long. */
   nodeStarted(node: FlowNode): void {
-    const command = printableLine(commandLine(node.run));
-    if (!this.#screen.isTerminal) {
-      this.#screen.line(`▸ ${node.id}: ${command}`);
-      return;
-    }
-    this.#seen.add(node.id);
-    this.#running.set(node.id, { startedAt: performance.now(), command });
+    this.#progress.started(node.id);
+    if (this.#screen.isTerminal) this.#tick();
+    else this.#line(`▸ ${node.id}: ${printableLine(commandLine(node.run))}`);
+  }
+
+  /** On a terminal, shows what waits, and why. */
+  nodeDeferred(nodeId: string, why: Parameters<RunProgress["deferred"]>[1]): void {
+    this.#progress.deferred(nodeId, why);
     this.#tick();
-    this.#ticker ??= setInterval(() => this.#tick(), TICK_MS);
   }
 
   /** Prints how the node ended. */
   nodeEnded({ id }: FlowNode, end: AttemptEnd): void {
-    this.#running.delete(id);
-    if (this.#running.size === 0) this[Symbol.dispose]();
+    this.#progress.ended(id, end.termination === "Completed");
     this.#screen.status();
-    this.#screen.line(endLine(this.#screen, id, end));
-    if (this.#running.size > 0) this.#tick();
+    this.#line(endLine(this.#screen, id, end));
+    this.#tick();
   }
 
   /** Leaves no line behind that tells of something running. */
   [Symbol.dispose](): void {
+    if (this.#ticker === undefined) return;
     clearInterval(this.#ticker);
     this.#ticker = undefined;
+    if (HAS_WINDOW_SIGNAL) Deno.removeSignalListener("SIGWINCH", this.#redraw);
     this.#screen.status();
   }
 
+  /** Draws the live line, now and every second from now on, and when the window changes. */
   #tick(): void {
-    const now = performance.now();
-    const nodes = Array.from(this.#running, ([id, { startedAt, command }]) => {
-      const seconds = Math.floor((now - startedAt) / 1000);
-      return this.#running.size === 1 ? `${id} ${seconds}s  ${command}` : `${id} ${seconds}s`;
-    });
-    this.#screen.status(`▸ ${this.#seen.size}/${this.#total} ${nodes.join(", ")}`);
+    if (!this.#screen.isTerminal) return;
+    if (this.#ticker === undefined) {
+      this.#ticker = setInterval(this.#redraw, TICK_MS);
+      if (HAS_WINDOW_SIGNAL) Deno.addSignalListener("SIGWINCH", this.#redraw);
+    }
+    // What a command has not finished is not written over.
+    if (this.#isInLine) return;
+    this.#screen.status(this.#progress.text(performance.now()));
+  }
+
+  get #isInLine(): boolean {
+    return this.#output.isInLine || this.#errorOutput.isInLine;
+  }
+
+  #line(text: string): void {
+    if (this.#isInLine) this.#screen.line();
+    this.#output.isInLine = false;
+    this.#errorOutput.isInLine = false;
+    this.#screen.line(text);
+  }
+
+  #pass(stream: PassThrough, chunk: Uint8Array): ReturnType<TakeOutput> {
+    this.#screen.status();
+    return stream.take(chunk);
   }
 
   /** Prints a note, to stderr. */
@@ -77,16 +115,21 @@ export class TextRunView implements WholeRunView {
     this.#errors.line(text);
   }
 
-  /** Prints the end of what a failed node printed, and the table. */
+  /** Prints the end of what a failed node printed, unless it was passed on, and the table. */
   runEnded(report: RunReport): void {
-    printTails(this.#screen, report);
-    this.#screen.line();
+    this[Symbol.dispose]();
+    if (this.passThrough === undefined) printTails(this.#screen, report);
+    this.#line("");
     printReport(this.#screen, report);
   }
 }
 
 /** A run for programs: one JSON document at its end. */
 export class JsonRunView implements WholeRunView {
+  /** What commands print only goes to files: the document is alone. */
+  readonly passThrough: undefined;
+  /** Nothing was to be passed on. */
+  readonly hasLost = false;
   readonly #errors = new Screen(Deno.stderr);
 
   /** Prints the id, to stderr. */

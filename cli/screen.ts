@@ -1,9 +1,12 @@
+import { fitTo } from "./printable.ts";
+
 /** The colours that are used. */
 export type Colour = "red" | "green" | "yellow" | "dim" | "bold";
 
 const CODES: Record<Colour, number> = { red: 31, green: 32, yellow: 33, dim: 2, bold: 1 };
 const DEFAULT_COLUMNS = 80;
 const CLEAR_LINE = "\r\x1b[2K";
+const CLEAR_BELOW = "\x1b[J";
 const encoder = new TextEncoder();
 
 /** One of the two streams for people: lines, colours, and a line that is written over. */
@@ -24,14 +27,22 @@ export class Screen {
 
   /** Writes a line; a status line stays below it. */
   line(text = ""): void {
-    this.#write(this.#status === "" ? `${text}\n` : `${CLEAR_LINE}${text}\n${this.#status}`);
+    const status = this.#status;
+    this.#write(status === "" ? `${text}\n` : `${this.#clear()}${text}\n${status}`);
   }
 
   /** Shows a line that the next one replaces; without text there is none. Only on a terminal. */
   status(text = ""): void {
     if (!this.isTerminal || (text === "" && this.#status === "")) return;
-    this.#status = text.slice(0, this.columns - 1);
-    this.#write(`${CLEAR_LINE}${this.#status}`);
+    const clear = this.#clear();
+    this.#status = fitTo(text, this.columns - 1);
+    this.#write(`${clear}${this.#status}`);
+  }
+
+  /** Takes the status line away; in a window that was made narrower it has become several. */
+  #clear(): string {
+    const rows = Math.ceil(this.#status.length / this.columns);
+    return rows < 2 ? CLEAR_LINE : `\r\x1b[${rows - 1}A${CLEAR_BELOW}`;
   }
 
   /** The text in a colour, where colours are wanted. */

@@ -1,7 +1,9 @@
+import { join } from "node:path";
 import { COMMON_HELP, onlyOperand, readArguments, type Verb } from "./arguments.ts";
-import { findRun } from "./find_run.ts";
+import { findReadableRun } from "./find_run.ts";
 import { printReport, printTails } from "./format_report.ts";
 import { readRunReport } from "./run_report.ts";
+import { stateWordOf, summarizeRun } from "./run_summary.ts";
 import { Screen } from "./screen.ts";
 
 /** `taffrail show`: shows one run. */
@@ -31,9 +33,17 @@ docs/format/command_json.md tells more.`,
 
   async run(args) {
     const { root, json, operands } = readArguments("show", args);
-    const runId = await findRun(root, onlyOperand("show", operands, "run"));
-    const report = await readRunReport(root, runId);
+    const runId = await findReadableRun(root, onlyOperand("show", operands, "run"));
     const screen = new Screen(Deno.stdout);
+    if (!json && stateWordOf(await summarizeRun(root, runId)) === "other") {
+      screen.line(`${screen.paint(runId, "bold")}  other log`);
+      screen.line(
+        "Another program wrote it, with events of its own: taffrail shows runs. Its lines:",
+      );
+      screen.line(join(root, "runs", runId, "events.jsonl"));
+      return 0;
+    }
+    const report = await readRunReport(root, runId);
     if (json) {
       screen.line(JSON.stringify(report));
       return 0;

@@ -3,6 +3,7 @@ import { COMMON_HELP, onlyOperand, readArguments, type Verb } from "./arguments.
 import { findHolder } from "./find_holder.ts";
 import { findRun } from "./find_run.ts";
 import { wait } from "./flow/wait.ts";
+import { orphanLines } from "./format_report.ts";
 import { printableLine } from "./printable.ts";
 import { type Listed, stateWordOf, summarizeRun } from "./run_summary.ts";
 import { Screen } from "./screen.ts";
@@ -121,16 +122,14 @@ function linesOf(run: Listed, { live, sent }: { live: boolean; sent: Sent }): st
     const remedy = sent.signals.includes("SIGKILL") ? "" : "; add --kill, or --timeout DURATION";
     return [`run ${id} is still worked on by process ${sent.pid}${remedy}`];
   }
-  if ("problem" in run) return [printableLine(`run ${id} is unreadable: ${run.problem}`)];
+  if ("problem" in run) {
+    return [printableLine(`nobody works on run ${id}, which cannot be read: ${run.problem}`)];
+  }
   if ("is_other_log" in run) return [`nobody has the log ${id} of another program open`];
   if (run.state === "Completed") return [`run ${id} has completed${already}`];
   if (run.state !== "Running") {
     const reason = printableLine(run.state.Aborted.reason);
     return [`run ${id} has been aborted${already}: ${reason}`];
   }
-  return [
-    `run ${id} has no end, and nobody works on it any more: its process was killed.`,
-    "What it had started may still run on.",
-    `taffrail resume ${id} ends that and continues the run`,
-  ];
+  return [`run ${id} is not over:`, ...orphanLines(id)];
 }

@@ -1,5 +1,10 @@
 import { join, resolve } from "node:path";
-import type { RunRequest, RunTermination, RuntimeInvoker } from "../../supervisor/mod.ts";
+import type {
+  DecisionReason,
+  RunRequest,
+  RunTermination,
+  RuntimeInvoker,
+} from "../../supervisor/mod.ts";
 import type { Flow, FlowNode } from "./flow.ts";
 import { pathFor } from "./find_program.ts";
 import { OutputFile } from "./output_file.ts";
@@ -21,6 +26,8 @@ export interface RunView {
   runStarted(runId: string): void;
   /** An attempt begins. */
   nodeStarted(node: FlowNode): void;
+  /** A node has to wait, at least until then. */
+  nodeDeferred?(nodeId: string, why: { reason: DecisionReason; until: Date }): void;
   /** An attempt has ended. */
   nodeEnded(node: FlowNode, end: AttemptEnd): void;
   /** Something that people should know. */

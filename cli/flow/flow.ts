@@ -18,6 +18,8 @@ export interface FlowNode {
   id: string;
   /** The program and its arguments. */
   run: string[];
+  /** The task of `deno.json` that it runs; its program is then the Deno that runs this. */
+  task?: string;
   /** The nodes that must have completed before. */
   needs: string[];
   /** How long an attempt may take. */

@@ -6,9 +6,10 @@ import { nameProblem } from "./names.ts";
 import { checkNeeds } from "./order.ts";
 import { parseConstraints } from "./parse_constraints.ts";
 import { type Json, parseJson } from "./parse_json.ts";
+import { taskCommand } from "./task_command.ts";
 
 const FLOW_KEYS = ["name", "nodes", "constraints"];
-const NODE_KEYS = ["run", "needs", "timeout", "env", "cwd"];
+const NODE_KEYS = ["run", "task", "needs", "timeout", "env", "cwd"];
 const LONGEST_NAME = 100;
 
 /** Variables that every node gets, and no flow may set. */
@@ -98,14 +99,12 @@ class NodeParser {
     const problem = nameProblem(this.#id);
     if (problem !== undefined) this.#fail(problem);
     if (!(node instanceof Map)) return this.#fail('must be an object: { "run": [PROGRAM, …] }');
-    if (node.has("task")) {
-      this.#fail('has a "task", which is not supported yet: give its command as "run"');
-    }
     checkKeys(node, NODE_KEYS, this.#fail);
     const timeoutMs = this.#timeout(node.get("timeout"));
+    if (node.has("task") && node.has("run")) this.#fail('has a "run" and a "task": remove one');
     return {
       id: this.#id,
-      run: this.#run(node.get("run")),
+      ...(node.has("task") ? this.#task(node.get("task")!) : { run: this.#run(node.get("run")) }),
       needs: this.#needs(node.get("needs") ?? []),
       env: this.#env(node.get("env") ?? new Map()),
       cwd: this.#cwd(node.get("cwd") ?? ".", directory),
@@ -113,8 +112,17 @@ class NodeParser {
     };
   }
 
+  #task(value: Json): { run: string[]; task: string } {
+    if (typeof value !== "string" || value === "" || /^-|\0/.test(value)) {
+      return this.#fail(`has the task ${JSON.stringify(value)}, which is no name of a task`);
+    }
+    return { run: taskCommand(value), task: value };
+  }
+
   #run(value: Json | undefined): string[] {
-    if (value === undefined) this.#fail('has no "run": add its command, such as ["deno", "lint"]');
+    if (value === undefined) {
+      this.#fail('has no "run": add its command, such as ["deno", "lint"], or a "task"');
+    }
     if (typeof value === "string") {
       this.#fail(
         'has a text as "run": write a list, such as ["deno", "lint"], or ["sh", "-c", TEXT]',

@@ -1,9 +1,16 @@
 const TOKEN = /"(?:[^"\\]|\\.)*"|-?\d[\d.eE+-]*|true|false|null/y;
 const SPACE = /[ \t\r\n]*/y;
+const SPACE_OR_COMMENT = /(?:[ \t\r\n]|\/\/[^\n]*|\/\*[^]*?\*\/)*/y;
 const MOST_DEPTH = 64;
 
 /** An array of JSON, an object as a map in the order of the text, or a simple value. */
 export type Json = string | number | boolean | null | Json[] | Map<string, Json>;
+
+/** What else than JSON is read. */
+export interface ParseJsonOptions {
+  /** Comments, and commas behind the last member or item, as in `deno.jsonc`. */
+  comments?: boolean;
+}
 
 /**
  * Parses JSON and says at which line and column it is wrong. A key that stands twice in one object
@@ -11,17 +18,19 @@ export type Json = string | number | boolean | null | Json[] | Map<string, Json>
  *
  * @throws {SyntaxError} Its message says what is wrong, and where.
  */
-export function parseJson(text: string): Json {
-  return new JsonParser(text).document();
+export function parseJson(text: string, options: ParseJsonOptions = {}): Json {
+  return new JsonParser(text, options).document();
 }
 
 class JsonParser {
   readonly #text: string;
+  readonly #comments: boolean;
   readonly #path: string[] = [];
   #at = 0;
 
-  constructor(text: string) {
+  constructor(text: string, { comments = false }: ParseJsonOptions) {
     this.#text = text;
+    this.#comments = comments;
   }
 
   document(): Json {
@@ -47,6 +56,7 @@ class JsonParser {
     this.#at++;
     if (this.#take("}")) return members;
     do {
+      if (this.#comments && members.size > 0 && this.#peek() === "}") break;
       if (this.#peek() !== '"') this.#fail('a name in double quotes or "}" is missing');
       const start = this.#at;
       const key = this.#simple("") as string;
@@ -68,6 +78,7 @@ class JsonParser {
     this.#at++;
     if (this.#take("]")) return items;
     do {
+      if (this.#comments && items.length > 0 && this.#peek() === "]") break;
       this.#path.push(String(items.length));
       items.push(this.#value());
       this.#path.pop();
@@ -93,8 +104,9 @@ class JsonParser {
 
   /** The next character that is not blank; empty at the end. */
   #peek(): string {
-    SPACE.lastIndex = this.#at;
-    this.#at += SPACE.exec(this.#text)![0].length;
+    const space = this.#comments ? SPACE_OR_COMMENT : SPACE;
+    space.lastIndex = this.#at;
+    this.#at += space.exec(this.#text)![0].length;
     return this.#text.charAt(this.#at);
   }
 

@@ -98,12 +98,19 @@ export class Progress implements DecisionLog {
     const { decision, originEventId: eventId, retry_count: retryCount } = entry;
     const { attemptTermination: termination } = entry;
     if (eventId === null) return;
+    this.#tellDeferral(nodeOfEvent(eventId), entry);
     if (termination !== null) {
       // A retry counts itself already.
       const attempt = retryCount + (decision === "Finish" ? 1 : 0);
       await this.#attemptEnded(index, nodeAttemptOf(eventId, attempt), termination);
     }
     this.#take({ decision, eventId, termination, retryCount });
+  }
+
+  #tellDeferral(id: string, { decision, reason, schedule_at: at }: DecisionLogEntry): void {
+    if (decision !== "Defer" || at === null) return;
+    const until = new Date(at.secs * 1000 + Math.ceil(at.nanos / 1e6));
+    this.#options.view.nodeDeferred?.(id, { reason, until });
   }
 
   /** Gives the capture the digests of outputs whose decisions it has taken. */

@@ -125,12 +125,12 @@ const DAMAGES: { name: string; damage: (run: string) => Promise<void>; says: Reg
   {
     name: "a run without a log",
     damage: (run) => Deno.mkdir(run),
-    says: /unreadable: I\/O error on .*No such file/,
+    says: /unreadable: it has no log .*events.jsonl: if no program uses its folder, remove that$/,
   },
   {
     name: "a directory in place of the log",
     damage: (run) => Deno.mkdir(`${run}/events.jsonl`, { recursive: true }),
-    says: /unreadable: ./,
+    says: /unreadable: its log .*events.jsonl is no file: move it away$/,
   },
   {
     name: "a log of NULs",

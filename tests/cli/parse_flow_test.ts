@@ -195,14 +195,15 @@ const MISTAKES: Mistake[] = [
   inNode(
     "an unknown key of a node",
     { run: ["x"], need: [] },
-    'has the unknown key "need": known are run, needs, timeout, env, cwd',
+    'has the unknown key "need": known are run, task, needs, timeout, env, cwd',
   ),
   inNode(
-    "a task, which is not supported yet",
-    { task: "lint" },
-    'has a "task", which is not supported yet: give its command as "run"',
+    "a task beside a command",
+    { task: "lint", run: ["true"] },
+    'has a "run" and a "task": remove one',
   ),
-  inNode("no command", {}, 'has no "run": add its command, such as ["deno", "lint"]'),
+  inNode("a task without a name", { task: "" }, 'has the task "", which is no name of a task'),
+  inNode("no command", {}, 'has no "run": add its command, such as ["deno", "lint"], or a "task"'),
   inNode(
     "a command as one text",
     { run: "deno lint" },

@@ -108,8 +108,8 @@ Deno.test("taffrail show says of an orphan that its commands may still run, and 
     await Deno.writeTextFile(`${cwd}/${ROOT}/runs/x/events.jsonl`, text);
     const { code, stdout } = await taffrail(["show", "x"], { cwd });
     assertEquals(code, 0);
-    assertStringIncludes(stdout, "What it had started may still run on.\n");
-    assertStringIncludes(stdout, "taffrail resume x ends that and continues the run\n");
+    assertStringIncludes(stdout, "What it had started may still run on.");
+    assertStringIncludes(stdout, "\n        taffrail resume x\n");
     assertMatch(stdout, /▸ a +was running, and may still run\n/);
   });
 });

@@ -235,7 +235,10 @@ test("taffrail run that is killed itself leaves an orphan (OST-4)", async (cwd) 
   assertStringIncludes((await taffrail(["ls"], { cwd })).stdout, "[ORPHAN?]    0/2");
   const { stdout } = await taffrail(["show", runId], { cwd });
   assertStringIncludes(stdout, `${runId}  [ORPHAN?]\n`);
-  assertStringIncludes(stdout, "▸ a          was running, and may still run\n");
+  assertStringIncludes(
+    stdout,
+    "▸ a          was running, and may still run\n  ⏸ b          not started\n",
+  );
   const followed = await taffrail(["follow", runId], { cwd });
   assertStringIncludes(followed.stdout, "[ORPHAN?] the run has no end, and nobody works on it");
   Deno.kill(Number(await Deno.readTextFile(`${cwd}/started`)), "SIGKILL");

@@ -59,13 +59,16 @@ test("taffrail stop says so when the run goes on, and kills its process when it 
     const killed = await taffrail(["stop", "--kill", "--timeout", "0s", runId], { cwd });
     assertEquals(killed.code, 1);
     assertStringIncludes(killed.stdout, `sent SIGKILL to process ${command.pid}\n`);
-    assertStringIncludes(killed.stdout, "What it had started may still run on.\n");
-    assertStringIncludes(killed.stdout, `taffrail resume ${runId} ends that`);
+    assertStringIncludes(killed.stdout, "What it had started may still run on.");
+    assertStringIncludes(killed.stdout, `\ntaffrail resume ${runId}\n`);
     assertEquals((await command.end()).signal, "SIGKILL");
     assertEquals(isRunning(child), true);
     const orphan = await taffrail(["stop", runId], { cwd });
     assertEquals(orphan.code, 1);
-    assertMatch(orphan.stdout, /^run \S+ has no end, and nobody works on it any more/);
+    assertMatch(
+      orphan.stdout,
+      /^run \S+ is not over:\nit has no end, and nobody works on it any more/,
+    );
   } finally {
     Deno.kill(child, "SIGKILL");
   }

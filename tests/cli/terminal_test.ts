@@ -1,6 +1,7 @@
 import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { withTempDir } from "../_util/temp.ts";
-import { type RunningCommand, start, taffrailCommand } from "./_command.ts";
+import { listRuns } from "../../eventlog/mod.ts";
+import { type RunningCommand, start, taffrail, taffrailCommand } from "./_command.ts";
 import { eventsOf, onlyRun, writeFlow } from "./_runs.ts";
 
 /** `script` of util-linux gives a command a terminal; those of other systems are called otherwise. */
@@ -10,13 +11,16 @@ function test(name: string, body: (cwd: string) => Promise<void>): void {
   Deno.test({ name, ignore: !HAS_SCRIPT, fn: () => withTempDir(body) });
 }
 
-/** Starts `taffrail` in a terminal of 40 columns. Both of its outputs come together. */
+/**
+ * Starts `taffrail` in a terminal, of 40 columns unless told otherwise. Both of its outputs come
+ * together. It finds the name of its terminal in TTY.
+ */
 function startInTerminal(
   args: string[],
-  { cwd, env }: { cwd: string; env: Record<string, string> },
+  { cwd, env, columns = 40 }: { cwd: string; env: Record<string, string>; columns?: number },
 ): RunningCommand {
   const words = taffrailCommand(args).map((word) => `'${word}'`).join(" ");
-  const command = `stty cols 40; exec ${words}`;
+  const command = `stty cols ${columns}; export TTY=$(tty); exec ${words}`;
   return start("script", ["-qec", command, "/dev/null"], { cwd, env: { TERM: "xterm", ...env } });
 }
 
@@ -32,9 +36,8 @@ test("taffrail run shows what is running in a line of its own on a terminal, in 
   assertEquals(code, 1);
   const runId = await onlyRun(`${cwd}/.taffrail`);
   assertEquals(stdout.slice(0, stdout.indexOf("\r\n")), `run_id=${runId}`);
-  assertStringIncludes(stdout, "\r\x1b[2K▸ 1/2 lint 0s  sh -c true\r\x1b[2K");
-  const cut = "▸ 2/2 test 0s  sh -c 'echo not so good >&2; exit 1'".slice(0, 39);
-  assertStringIncludes(stdout, `\r\x1b[2K${cut}\r\x1b[2K`);
+  assertStringIncludes(stdout, "\r\x1b[2K0/2 done · running lint 0s · 1 needs o…\r\x1b[2K");
+  assertStringIncludes(stdout, "\r\x1b[2K1/2 done · running test 0s\r\x1b[2K");
   assertStringIncludes(stdout, "\x1b[32m✓\x1b[0m lint ");
   assertStringIncludes(stdout, "\x1b[31m✗\x1b[0m test ");
 });
@@ -54,7 +57,7 @@ test("taffrail run is cancelled by Ctrl-C on a terminal", async (cwd) => {
   await using command = startInTerminal(["run", flow], { cwd, env: COLOURED });
   await command.stdout.find(/^run_id=/);
   // The line that tells what runs has no end until then.
-  while (!command.stdout.text.includes("▸ 1/1 slow")) await command.stdout.next();
+  while (!command.stdout.text.includes("running slow")) await command.stdout.next();
   await command.write("\x03");
   const { code, stdout } = await command.end();
   assertEquals(code, 130);
@@ -68,4 +71,92 @@ test("taffrail exec gives the command nothing to read when its own input is a te
   const { code, stdout } = await command.end();
   assertEquals(code, 0);
   assertMatch(stdout, /^run_id=cat-\w+\r\n.*✓.* cat /);
+});
+
+/**
+ * What a terminal shows in the end of what was written to it: with the few movements that are used,
+ * and lines that are as wide as they were written.
+ */
+function screenOf(output: string): string[] {
+  const rows = [""];
+  let row = 0;
+  // deno-lint-ignore no-control-regex -- these are what a terminal acts on
+  for (const part of output.split(/(\r\n|\r|\x1b\[[\d;]*[A-Za-z])/)) {
+    if (part === "\r\n") rows[++row] ??= "";
+    else if (part === "\r") continue;
+    else if (part === "\x1b[2K" || part === "\x1b[J") rows[row] = "";
+    else if (!part.startsWith("\x1b")) rows[row] += part;
+  }
+  return rows;
+}
+
+test("taffrail run shows what runs, what waits and why, and leaves nothing of it behind", async (cwd) => {
+  const nodes = {
+    first: { run: ["sleep", "1000"] },
+    second: { run: ["true"] },
+    third: { run: ["true"] },
+    last: { run: ["true"], needs: ["first", "second"] },
+  };
+  const constraints = { max_in_flight: 2, max_per_window: 1, rate_window: "10m" };
+  await Deno.writeTextFile(
+    `${cwd}/flow.json`,
+    JSON.stringify({ name: "flow", nodes, constraints }),
+  );
+  await using command = startInTerminal(["run", "flow.json"], { cwd, env: {}, columns: 120 });
+  const waiting =
+    /0\/4 done · running first \ds · waiting second, third \(rate limit until \d\d:\d\d:\d\d\) · 1 needs others/;
+  while (!waiting.test(command.stdout.text)) await command.stdout.next();
+  await command.write("\x03");
+  const { code, stdout } = await command.end();
+  assertEquals(code, 130);
+  const shown = screenOf(stdout);
+  assertEquals(shown.filter((line) => line.includes(" done")), []);
+  assertEquals(shown.filter((line) => line.startsWith("✗")).length, 1);
+});
+
+test("taffrail run draws its line anew when the window changes", async (cwd) => {
+  const flow = await writeFlow(cwd, {
+    one: "read _ <go; stty -F $TTY cols 20; read _ <go",
+    "another-node-with-a-long-name": { run: "true", needs: ["one"] },
+  });
+  await start("mkfifo", ["go"], { cwd }).end();
+  await using command = startInTerminal(["run", flow], { cwd, env: {}, columns: 60 });
+  while (!command.stdout.text.includes("1 needs others")) await command.stdout.next();
+  await Deno.writeTextFile(`${cwd}/go`, "\n");
+  // 41 columns have become three lines of 20: the cursor goes up two, and all below is cleared.
+  const redrawn = "\r\x1b[2A\x1b[J0/2 done · running…";
+  while (!command.stdout.text.includes(redrawn)) await command.stdout.next();
+  await Deno.writeTextFile(`${cwd}/go`, "\n");
+  const { code, stdout } = await command.end();
+  assertEquals(code, 0);
+  assertEquals(screenOf(stdout).filter((line) => line.includes(" done")), []);
+});
+
+test("taffrail run --tasks passes output through whole beside its line", async (cwd) => {
+  const tasks = { half: "printf half; cat go; echo ' whole'" };
+  await Deno.writeTextFile(`${cwd}/deno.json`, JSON.stringify({ tasks }));
+  await start("mkfifo", ["go"], { cwd }).end();
+  await using command = startInTerminal(["run", "--tasks", "half"], { cwd, env: {} });
+  while (!command.stdout.text.includes("\x1b[2Khalf")) await command.stdout.next();
+  await Deno.writeTextFile(`${cwd}/go`, "and");
+  const { code, stdout } = await command.end();
+  assertEquals(code, 0);
+  assertStringIncludes(stdout, "halfand whole\r\n");
+  assertEquals(screenOf(stdout).filter((line) => line.includes(" done")), []);
+});
+
+test("taffrail ls fits a terminal of 80 columns: ages, no flow that the id tells, ids whole", async (cwd) => {
+  const name = "a-name-that-is-rather-long-for-a-terminal";
+  for (const args of [[], ["--name", "ci"], ["--name", name]]) {
+    await taffrail(["exec", ...args, "--", "true"], { cwd });
+  }
+  const ids = await listRuns(`${cwd}/.taffrail`);
+  await using command = startInTerminal(["ls"], { cwd, env: {}, columns: 80 });
+  const { stdout } = await command.end();
+  const lines = stdout.trimEnd().split("\r\n");
+  assertEquals(lines.filter((line) => line.length > 80), []);
+  assertMatch(lines[0]!, /^RUN +STATE {6}NODES +SIZE {2}LAST$/);
+  for (const id of ids) assertStringIncludes(stdout, id);
+  const long = lines.findIndex((line) => line === ids.find((id) => id.startsWith(name)));
+  assertMatch(lines[long + 1]!, /^ +completed {4}1\/1 +[\d.]+KiB {2}\d+s ago$/);
 });
