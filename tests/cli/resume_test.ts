@@ -32,13 +32,27 @@ const untilGo = "while ! test -e go; do sleep 0.01; done";
 /** The first attempt hangs, and all others complete. */
 const HANGS_ONCE = `${tell("pid")}; test $TAFFRAIL_ATTEMPT -gt 1 || exec sleep 1000`;
 
-/** Starts a command, kills its process alone when a file is there, and gives the run. */
+/**
+ * Starts a command, kills its process alone when a file is there and the process that made it is
+ * recorded, and gives the run.
+ */
 async function runAndKill(cwd: string, args: string[], file = "pid") {
   await using command = startTaffrail(args, { cwd });
   await untilExists(cwd, file);
+  const run = await runIn(cwd);
+  while (!isLastSpawned(run)) await new Promise((resolve) => setTimeout(resolve));
   command.kill("SIGKILL");
   assertEquals((await command.end()).signal, "SIGKILL");
-  return await runIn(cwd);
+  return run;
+}
+
+/** Whether the process of the attempt that began last is recorded. */
+function isLastSpawned({ root, runId }: { root: string; runId: string }): boolean {
+  const events = allEventsOf(root, runId);
+  const started = events.findLast(({ type }) => type === "node.started");
+  return events.some(({ type, node_id: id, attempt }) =>
+    type === "node.spawned" && id === started?.node_id && attempt === started?.attempt
+  );
 }
 
 async function runIn(cwd: string) {
@@ -139,13 +153,12 @@ test("taffrail resume --wait waits for what is left to end by itself", async (cw
 });
 
 linuxTest("taffrail resume ends what outlives the process that a node began with", async (cwd) => {
-  const script = `sleep 1000 & ${write("$!", "pid")}; ${untilGo}`;
+  const script = `sleep 1000 & ${write("$$ $!", "pid")}; ${untilGo}`;
   await writeFlow(cwd, { a: `test $TAFFRAIL_ATTEMPT -gt 1 || { ${script}; }` });
-  const { root, runId } = await runAndKill(cwd, ["run", "flow.json"]);
-  const spawned = allEventsOf(root, runId).find(({ type }) => type === "node.spawned")!;
+  await runAndKill(cwd, ["run", "flow.json"]);
+  const [leader, pid] = (await read(`${cwd}/pid`)).split(" ").map(Number) as [number, number];
   await Deno.writeTextFile(`${cwd}/go`, "");
-  while (isRunning(spawned.pid!)) await new Promise((resolve) => setTimeout(resolve));
-  const pid = Number(await read(`${cwd}/pid`));
+  while (isRunning(leader)) await new Promise((resolve) => setTimeout(resolve));
   assert(isRunning(pid));
   assertEquals((await taffrail(["resume", "flow"], { cwd })).code, 0);
   assertEquals(isRunning(pid), false);

@@ -52,9 +52,9 @@ test("taffrail stop says so when the run goes on, and kills its process when it 
       asked.stdout,
       `run ${runId} is still worked on by process ${command.pid}; add --kill`,
     );
-    // A second SIGTERM would have skipped the grace: the first of these two is none.
     const { code, stdout } = await taffrail(["show", "--json", runId], { cwd });
     assertEquals([code, JSON.parse(stdout).is_live], [0, true]);
+    // A second SIGTERM skips the grace; a process that is stopped does not take it.
     command.kill("SIGSTOP");
     const killed = await taffrail(["stop", "--kill", "--timeout", "0s", runId], { cwd });
     assertEquals(killed.code, 1);

@@ -1,0 +1,134 @@
+/** The page about `--json` names every member that is printed, and none that is not. */
+
+import { assertEquals } from "@std/assert";
+import { openEventLog } from "../../eventlog/mod.ts";
+import { withTempDir } from "../_util/temp.ts";
+import { HAS_SIGNALS, startTaffrail, taffrail } from "./_command.ts";
+
+const PAGE = `${import.meta.dirname}/../../docs/format/command_json.md`;
+
+/** Members that hold what others have written: what is in them is not the command's. */
+const OPAQUE = ["event", "recorded", "replayed", "before", "after"];
+
+/** The members that the page names, by verb. */
+async function documented(): Promise<Map<string, Set<string>>> {
+  const sections = new Map<string, Set<string>>();
+  for (const section of (await Deno.readTextFile(PAGE)).split(/^## /m).slice(1)) {
+    const [title = "", ...lines] = section.split("\n");
+    const names = new Set<string>();
+    for (const line of lines) {
+      const [, member = "", value = ""] = line.split("|");
+      const name = /^ `\.?(\w+)`/.exec(member)?.[1];
+      if (name === undefined) continue;
+      names.add(name);
+      for (const [, inner] of value.matchAll(/"([a-z_]+)"(?= \}|, ")/g)) names.add(inner!);
+      if (value.includes('"Aborted":')) names.add("Aborted");
+      if (value.includes('"Failed":')) names.add("Failed");
+    }
+    for (const [, verb] of title.matchAll(/`(\w+)`/g)) sections.set(verb!, names);
+  }
+  return sections;
+}
+
+function membersOf(value: unknown, found = new Set<string>()): Set<string> {
+  if (Array.isArray(value)) { for (const item of value) membersOf(item, found); }
+  else if (typeof value === "object" && value !== null) {
+    for (const [name, inner] of Object.entries(value)) {
+      found.add(name);
+      if (!OPAQUE.includes(name)) membersOf(inner, found);
+    }
+  }
+  return found;
+}
+
+/** What verbs print in every situation that adds a member. */
+class Printed {
+  readonly #cwd: string;
+  readonly #members = new Map<string, Set<string>>();
+
+  constructor(cwd: string) {
+    this.#cwd = cwd;
+  }
+
+  async of(verb: string, ...args: string[]): Promise<string> {
+    const { stdout, stderr } = await taffrail([verb, "--json", ...args], { cwd: this.#cwd });
+    const text = verb === "exec" ? stderr.trimEnd().split("\n").at(-1)! : stdout;
+    this.add(verb, text);
+    return stderr + stdout;
+  }
+
+  add(verb: string, text: string): void {
+    for (const line of text.trimEnd().split("\n")) {
+      this.#members.set(verb, membersOf(JSON.parse(line), this.#members.get(verb)));
+    }
+  }
+
+  get members(): Map<string, string[]> {
+    return new Map(Array.from(this.#members, ([verb, names]) => [verb, [...names].toSorted()]));
+  }
+}
+
+async function writeFlow(cwd: string, name: string, nodes: Record<string, string>): Promise<void> {
+  const entries = Object.entries(nodes).map(([id, run]) => [id, { run: ["sh", "-c", run] }]);
+  const flow = { name, nodes: Object.fromEntries(entries), constraints: { max_retries: 1 } };
+  await Deno.writeTextFile(`${cwd}/${name}.json`, JSON.stringify(flow));
+}
+
+Deno.test({
+  name: "docs/format/command_json.md names every member that --json prints, and no other",
+  ignore: !HAS_SIGNALS,
+  fn: () =>
+    withTempDir(async (cwd) => {
+      const root = `${cwd}/.taffrail`;
+      const printed = new Printed(cwd);
+      await printed.of("init");
+      await writeFlow(cwd, "bad", {
+        code: "test $TAFFRAIL_ATTEMPT = 1 || kill -9 $$; echo no >&2; exit 3",
+        next: "true",
+      });
+      await writeFlow(cwd, "good", { a: "echo $$", b: "true" });
+      const idIn = (text: string) => /run_id=(\S+)/.exec(text)![1]!;
+      const bad = idIn(await printed.of("run", "bad.json"));
+      const good = idIn(await printed.of("run", "good.json"));
+      await printed.of("exec", "--", "true");
+      for (const runId of [bad, good]) await printed.of("show", runId);
+
+      await using live = await openEventLog<Record<string, unknown>>({ root, runId: "live" });
+      await live.append({ n: 1 });
+      await Deno.mkdir(`${root}/runs/empty`);
+      await printed.of("ls");
+
+      await Deno.mkdir(`${root}/runs/gap`);
+      await Deno.writeTextFile(`${root}/runs/gap/events.jsonl`, "oops\n");
+      await printed.of("follow", "gap");
+      await printed.of("follow", good);
+      await using all = startTaffrail(["follow", "--all", "--json"], { cwd });
+      printed.add("follow", await all.stdout.find(/"run_id":"live"/));
+
+      await printed.of("stop", good);
+      await printed.of("replay", good);
+      // What it prints is another time each time.
+      await printed.of("replay", "--live", good);
+      await printed.of("diff", good, bad);
+
+      await Deno.remove(`${root}/runs/${bad}/live.lock`);
+      await Deno.symlink(`${cwd}/lock`, `${root}/runs/${bad}/live.lock`);
+      await printed.of("prune", "--keep", "0");
+
+      const pages = Array.from(await documented());
+      // The three print one document, and each of them a part of its members.
+      const whole = new Set(["show", "run", "exec"].flatMap((verb) => printed.members.get(verb)!));
+      for (const verb of ["show", "run", "exec"]) {
+        printed.add(
+          verb,
+          JSON.stringify(
+            Object.fromEntries([...whole].map((name) => [name, null])),
+          ),
+        );
+      }
+      assertEquals(
+        Object.fromEntries(printed.members),
+        Object.fromEntries(pages.map(([verb, names]) => [verb, [...names].toSorted()])),
+      );
+    }),
+});
