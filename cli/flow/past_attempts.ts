@@ -32,18 +32,17 @@ export class PastAttempts {
     this.#logged = run.history.attempts;
   }
 
-  /**
-   * Appends to the log the ends that only the journal has: it is written first, and is the truth.
-   * Whatever else keeps records of attempts is brought up to the journal by the same recorder.
-   */
+  /** Has all records of attempts brought up to the journal: it is written first, and is the truth. */
   async recordEnds(recovered: RecoveredCapture, recorder: RunRecorder): Promise<void> {
     for (const { nodeId, attempt, termination } of journalAttempts(recovered)) {
       const logged = this.#logged.get(attemptKey({ nodeId, attempt }));
-      if (termination === null || logged === undefined || logged.isEnded) continue;
-      const end = await this.#endOf(logged, termination);
-      await recorder.nodeEnded(this.#nodeOf(nodeId), attempt, end);
+      // One that was refused has not begun.
+      if (termination === null || logged === undefined) continue;
+      await recorder.nodeHadEnded(this.#nodeOf(nodeId), attempt, {
+        isLogged: logged.isEnded,
+        readEnd: () => this.#readEnd(logged, termination),
+      });
       logged.isEnded = true;
-      if (end.outputHash !== undefined) logged.outputHash = end.outputHash;
     }
   }
 
@@ -69,14 +68,14 @@ export class PastAttempts {
   }
 
   /** The same as when it had ended, but for what only its process could tell. */
-  async #endOf(
-    { nodeId, attempt }: LoggedAttempt,
-    termination: RunTermination,
-  ): Promise<AttemptEnd> {
+  async #readEnd(logged: LoggedAttempt, termination: RunTermination): Promise<AttemptEnd> {
+    const { nodeId, attempt } = logged;
     if (termination === "Completed") {
       const path = outputPath(this.#run, { nodeId, attempt, stream: "out" });
       const outputHash = await hashOutput(path).catch(() => undefined);
-      return { termination, ...(outputHash !== undefined && { outputHash }) };
+      if (outputHash === undefined) return { termination };
+      logged.outputHash = outputHash;
+      return { termination, outputHash };
     }
     if (termination === "Aborted") return { termination, message: CUT_OFF };
     const path = outputPath(this.#run, { nodeId, attempt, stream: "err" });

@@ -126,6 +126,18 @@ export class RunRecorder {
     });
   }
 
+  /**
+   * An attempt had ended when another process supervised the run: the capture journal has it. Each
+   * record that lacks it gets it now.
+   */
+  async nodeHadEnded(
+    node: FlowNode,
+    attempt: number,
+    { isLogged, readEnd }: { isLogged: boolean; readEnd: () => Promise<AttemptEnd> },
+  ): Promise<void> {
+    if (!isLogged) await this.nodeEnded(node, attempt, await readEnd());
+  }
+
   #durationMs(): number {
     return Math.round(performance.now() - this.#startedAt + this.#earlierMs);
   }

@@ -173,6 +173,9 @@ async function checkRun({ cwd, root }: Run): Promise<void> {
   const runId = await onlyRun(root);
   const { bundle, damage } = await recoverCapture(`${root}/runs/${runId}/capture.jsonl`);
   assertEquals(damage, null);
+  for (const { termination, effects } of bundle.decisions) {
+    assertEquals(effects.length, termination === "Completed" ? 1 : 0);
+  }
   const ends = endsIn(bundle);
   const effects = await effectsOf(cwd);
   const started = new Set<string>();
