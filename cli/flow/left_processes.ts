@@ -56,8 +56,7 @@ export async function endLeftProcesses(options: LeftProcessesOptions): Promise<v
     // A stopped process takes no signal until it goes on.
     processes.signal(left, "SIGCONT");
     if (!await processes.areGoneWithin(graceMs, stop, hurry) && !stop.aborted) {
-      processes.signal(processes.find(), "SIGKILL");
-      await processes.areGoneWithin(KILL_WAIT_MS, stop);
+      await processes.killWithin(KILL_WAIT_MS);
     }
   }
   const rest = processes.find();
@@ -101,6 +100,14 @@ class LeftProcesses {
         // It has ended, or is another user's: the next look tells.
       }
     }
+  }
+
+  /** Kills them, and what they may have started meanwhile. */
+  async killWithin(milliseconds: number): Promise<void> {
+    const deadline = performance.now() + milliseconds;
+    do this.signal(this.find(), "SIGKILL"); while (
+      !await this.areGoneWithin(LATEST_LOOK_MS) && performance.now() < deadline
+    );
   }
 
   /** What begins meanwhile is found, too. */

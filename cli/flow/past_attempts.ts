@@ -30,18 +30,14 @@ export class PastAttempts {
     this.#logged = run.history.attempts;
   }
 
-  /**
-   * Appends to the log the ends that only the journal has: it is written first, and is the truth.
-   * Whatever else keeps records of attempts is brought up to the journal by the same recorder.
-   */
+  /** Has all records of attempts brought up to the journal: it is written first, and is the truth. */
   async recordEnds(recovered: RecoveredCapture, recorder: RunRecorder): Promise<void> {
     for (const { nodeId, attempt, termination } of journalAttempts(recovered)) {
       const logged = this.#logged.get(attemptKey({ nodeId, attempt }));
+      // One that was refused has not begun. What the log has, the store was brought up to before.
       if (termination === null || logged === undefined || logged.isEnded) continue;
-      const end = await this.#endOf(logged, termination);
-      await recorder.nodeEnded({ nodeId, attempt }, end);
+      await recorder.nodeEnded({ nodeId, attempt }, await this.#readEnd(logged, termination));
       logged.isEnded = true;
-      if (end.outputHash !== undefined) logged.outputHash = end.outputHash;
     }
   }
 
@@ -67,14 +63,14 @@ export class PastAttempts {
   }
 
   /** The same as when it had ended, but for what only its process could tell. */
-  async #endOf(
-    { nodeId, attempt }: LoggedAttempt,
-    termination: RunTermination,
-  ): Promise<AttemptEnd> {
+  async #readEnd(logged: LoggedAttempt, termination: RunTermination): Promise<AttemptEnd> {
+    const { nodeId, attempt } = logged;
     if (termination === "Completed") {
       const path = outputPath(this.#run, { nodeId, attempt, stream: "out" });
       const outputHash = await hashOutput(path).catch(() => undefined);
-      return { termination, ...(outputHash !== undefined && { outputHash }) };
+      if (outputHash === undefined) return { termination };
+      logged.outputHash = outputHash;
+      return { termination, outputHash };
     }
     if (termination === "Aborted") return { termination, message: CUT_OFF };
     const path = outputPath(this.#run, { nodeId, attempt, stream: "err" });

@@ -19,6 +19,9 @@ import {
   type Supervisor,
   systemTimers,
 } from "../../supervisor/mod.ts";
+import { openJournalOnPort } from "../../capture/open_capture_journal.ts";
+import { everyCut } from "../_util/every_cut.ts";
+import type { FaultPort } from "../_util/fault_port.ts";
 import { mixSeeds, Random } from "../_util/random.ts";
 import { longCount, seed, withTempDir } from "../_util/temp.ts";
 import { randomConcurrentSession, randomSerialSession } from "./_random_session.ts";
@@ -360,5 +363,45 @@ Deno.test("a signal that aborts while a session is gone through leaves it as it 
     assertEquals(await Deno.readTextFile(path), before);
     const { session } = await resume(path);
     await session.close();
+  });
+});
+
+async function capture(port: FaultPort, root: string, acknowledged: string[]): Promise<void> {
+  const journal = openJournalOnPort(port, `${root}/capture.jsonl`, { durability: "disk" });
+  const session = newSession({ mode: "concurrent", journal });
+  try {
+    for (const id of ["e1", "e2"]) {
+      await session.onEvent(event(id));
+      await session.supervisor.idle();
+      acknowledged.push(id);
+    }
+  } finally {
+    session.intoBundle();
+  }
+}
+
+Deno.test("the power goes: a session goes on, and makes nothing again that was over", async () => {
+  await everyCut(capture, async (image, { acknowledged }) => {
+    const path = `${image}/capture.jsonl`;
+    const ports = portsOf(path);
+    const made: string[] = [];
+    const invoker = {
+      run: ({ eventId }: RunRequest) => {
+        made.push(eventId);
+        return "Completed" as const;
+      },
+    };
+    const rules = { graphId: "g", mode: "concurrent", constraints: { max_retries: 0 } } as const;
+    let resumed;
+    try {
+      resumed = await resumeCapture({ ...ports, ...rules, invoker });
+    } catch (error) {
+      assert(error instanceof CaptureJournalError && ["io", "no-session"].includes(error.kind));
+      return assertEquals(acknowledged, []);
+    }
+    await resumed.session.onEvent(event("e3"));
+    await resumed.session.close();
+    assertEquals(made.filter((id) => acknowledged.includes(id)), []);
+    await checkWhole(path, { ...resumed, invoked: made, log: ports.decisionLog });
   });
 });

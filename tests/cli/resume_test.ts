@@ -496,6 +496,30 @@ Deno.test("taffrail resume says what it lacks", async () => {
   });
 });
 
+test("a run of a newer format is refused, and stays as it is", async (cwd) => {
+  await writeFlow(cwd, { a: "true" });
+  await taffrail(["run", "flow.json"], { cwd });
+  const { runId, log, path } = await runIn(cwd);
+  await changeLog(log, (events) => events.slice(0, -1));
+  const before = await read(log);
+  const run = JSON.parse(await read(path("run.json")));
+  await Deno.writeTextFile(path("run.json"), JSON.stringify({ ...run, format: 2 }));
+  const { code, stderr } = await taffrail(["resume", runId], { cwd });
+  assertEquals(code, 1);
+  assertStringIncludes(stderr, "newer");
+  assertEquals(await read(log), before);
+});
+
+linuxTest("what ignores SIGTERM is killed after the grace, and all that it starts", async (cwd) => {
+  const script = `trap '' TERM; ${tell("pid")}; while :; do sleep 0.01; done`;
+  await writeFlow(cwd, { a: `test $TAFFRAIL_ATTEMPT -gt 1 || { ${script}; }` });
+  await runAndKill(cwd, ["run", "flow.json"]);
+  const { pid } = await told(`${cwd}/pid`);
+  const { code } = await taffrail(["resume", "--grace", "50ms", "flow"], { cwd });
+  assertEquals(code, 0);
+  assertEquals(isRunning(pid), false);
+});
+
 test("a command of a run cannot resume it", async (cwd) => {
   await writeFlow(cwd, { a: HANGS_ONCE });
   const { runId } = await runAndKill(cwd, ["run", "flow.json"]);

@@ -7,7 +7,7 @@ import { assert, assertEquals } from "@std/assert";
 import { type CaptureBundle, recoverCapture } from "../../capture/mod.ts";
 import { nodeAttemptOf } from "../../cli/flow/node_attempt.ts";
 import { listProcesses, readEnvironment } from "../../cli/flow/processes.ts";
-import { verifyRun } from "../../eventlog/mod.ts";
+import { peekRun, verifyRun } from "../../eventlog/mod.ts";
 import { type Ended, type RunningCommand, startTaffrail, taffrail } from "../cli/_command.ts";
 import { type AnyEvent, eventsOf, onlyRun } from "../cli/_runs.ts";
 import { mixSeeds, Random } from "../_util/random.ts";
@@ -68,13 +68,18 @@ async function runToEnd({ cwd, root, random }: Run, mostKills: number): Promise<
       assertEquals(end.code, 0, `${args.join(" ")}: ${end.stdout}${end.stderr}`);
       return kills;
     }
+    const runId = await onlyRun(root).catch(() => "none");
+    // It may have been killed when it had said that it was done.
+    if (await hasEnded({ root, runId })) return kills + 1;
+    if (await exists(`${root}/runs/${runId}/flow.json`)) args = ["resume", "flow"];
     // Killed before there was anything to resume, it is begun anew.
-    const hasFlow = await exists(`${root}/runs`) && await exists(
-      `${root}/runs/${await onlyRun(root).catch(() => "-")}/flow.json`,
-    );
-    if (hasFlow) args = ["resume", "flow"];
     else if (await exists(root)) await Deno.remove(root, { recursive: true });
   }
+}
+
+async function hasEnded({ root, runId }: { root: string; runId: string }): Promise<boolean> {
+  if (!await exists(`${root}/runs/${runId}/events.jsonl`)) return false;
+  return JSON.stringify(await peekRun(root, runId)).includes('"pipe.completed"');
 }
 
 async function exists(path: string): Promise<boolean> {
@@ -168,6 +173,9 @@ async function checkRun({ cwd, root }: Run): Promise<void> {
   const runId = await onlyRun(root);
   const { bundle, damage } = await recoverCapture(`${root}/runs/${runId}/capture.jsonl`);
   assertEquals(damage, null);
+  for (const { termination, effects } of bundle.decisions) {
+    assertEquals(effects.length, termination === "Completed" ? 1 : 0);
+  }
   const ends = endsIn(bundle);
   const effects = await effectsOf(cwd);
   const started = new Set<string>();
