@@ -2,7 +2,8 @@ import { lookAtSync, syncDirectorySync } from "../_internal/directories.ts";
 import { denoFilePort, type FileHandle, type FilePort } from "../_internal/file_port.ts";
 import { closeLock } from "../_internal/lock.ts";
 import { join } from "../_internal/path.ts";
-import { asModuleError, ioError, wrapIo } from "./event_log_error.ts";
+import { removeTreeSync } from "../_internal/remove_tree.ts";
+import { asModuleError, wrapIo } from "./event_log_error.ts";
 import { holdLive, isInPlaceSync, markRemovalSync } from "./live_lock.ts";
 import { checkRunFormatSync } from "./run_file.ts";
 import { refuseLinksSync, runPaths, runsDirectory } from "./run_paths.ts";
@@ -128,32 +129,4 @@ export function sweepOnPort(port: FilePort, root: string): number {
     for (const { name } of left) removeTreeSync(port, join(runs, name));
     return left.length;
   });
-}
-
-/** Removes a folder and all in it; a link is removed, and not what it leads to. */
-function removeTreeSync(port: FilePort, directory: string): void {
-  for (const { name, isDirectory } of entriesOf(port, directory)) {
-    const path = join(directory, name);
-    if (isDirectory) removeTreeSync(port, path);
-    else removeOneSync(port, path);
-  }
-  removeOneSync(port, directory);
-}
-
-function entriesOf(port: FilePort, directory: string): ReturnType<FilePort["readDirSync"]> {
-  try {
-    return Array.from(port.readDirSync(directory));
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return [];
-    throw error;
-  }
-}
-
-/** Two may sweep at the same time: what the other has removed is removed. */
-function removeOneSync(port: FilePort, path: string): void {
-  try {
-    port.removeSync(path);
-  } catch (error) {
-    if (!(error instanceof Deno.errors.NotFound)) throw ioError(path, error);
-  }
 }

@@ -30,3 +30,4 @@ export {
   type RepairStoreOptions,
   type StoreRepair,
 } from "./repair_store.ts";
+export { removeRuntime } from "./remove_runtime.ts";

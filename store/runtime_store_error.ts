@@ -66,7 +66,8 @@ export type StoreOperation =
   | "write journal"
   | "close runtime store"
   | "verify runtime store"
-  | "repair runtime store";
+  | "repair runtime store"
+  | "remove runtime store";
 
 /** What a {@linkcode RuntimeStoreError} tells besides its message; what does not apply is absent. */
 export interface RuntimeStoreErrorDetails {

@@ -7,6 +7,7 @@ import { RuntimeStoreError } from "./runtime_store_error.ts";
 import { asStoreError } from "./store_errors.ts";
 import { StorePaths } from "./store_paths.ts";
 import type { Finding, StoreProblem } from "./store_problem.ts";
+import { isRemoved } from "./remove_runtime.ts";
 import { isUnborn } from "./verify_layout.ts";
 import { type RuntimeReport, verifyRuntime } from "./verify_runtime.ts";
 
@@ -127,6 +128,7 @@ export function listRuntimesSync(
     for (const entry of listSync(port, path)) {
       const id = idOfDirectory(entry.name);
       if (id !== undefined && entry.isDirectory) ids.push(id);
+      else if (isRemoved(entry)) continue;
       else problems.push(problemOf(strayFinding(entry), ""));
     }
   } catch (error) {
