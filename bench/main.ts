@@ -16,6 +16,8 @@ import { page } from "./topics/page.ts";
 import { processes } from "./topics/processes.ts";
 import { read } from "./topics/read.ts";
 import { start } from "./topics/start.ts";
+import { store } from "./topics/store.ts";
+import { storeOpen, storePage } from "./topics/store_read.ts";
 
 const TOPICS: readonly Topic[] = [
   append,
@@ -27,6 +29,9 @@ const TOPICS: readonly Topic[] = [
   decide,
   dispatch,
   bundle,
+  store,
+  storePage,
+  storeOpen,
   start,
 ];
 
