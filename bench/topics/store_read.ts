@@ -70,7 +70,7 @@ export const storePage: Topic = {
       const path = writeSampleStore(root, { workers: WORKERS, events: EVENTS });
       const starts = lineStarts(path);
       await using runtime = await WorkerRuntime.open({ root, runtimeId: RUNTIME_ID });
-      using file = Deno.openSync(path);
+      using file = await Deno.open(path);
       const rounds = await measureRounds(pageCases(runtime, file, starts), PAGE_ROUNDS);
       return {
         operation: "a page",

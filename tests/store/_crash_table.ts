@@ -3,15 +3,8 @@
  * It had two workers; the last thing it did, or was about to do, was an input to the first one.
  */
 import { appendTo, readText, truncate, write } from "../_util/files.ts";
-import { type Operation, RuntimeModel } from "./_model.ts";
-import {
-  newModel,
-  pathOf,
-  RUNTIME_ID,
-  workerPathOf,
-  workerRef,
-  writeSeedFiles,
-} from "./_runtime.ts";
+import type { Operation, RuntimeModel } from "./_model.ts";
+import { newModel, pathOf, workerPathOf, workerRef, writeSeedFiles } from "./_runtime.ts";
 import { createFull, createPlain, input, storeBundle } from "./_scenes.ts";
 import { directoryNameOf } from "./_wire.ts";
 

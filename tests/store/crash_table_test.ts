@@ -2,13 +2,7 @@
  * Every row of spec 4.5, the states that a crash of the seed's program leaves, with the new outcome: a
  * runtime that can be read and goes on, or an error that names the file, the line and the remedy.
  */
-import {
-  assert,
-  assertEquals,
-  assertInstanceOf,
-  assertMatch,
-  assertStringIncludes,
-} from "@std/assert";
+import { assertEquals, assertInstanceOf, assertMatch, assertStringIncludes } from "@std/assert";
 import {
   repairStore,
   RuntimeStoreError,
