@@ -10,8 +10,8 @@ function directoryNameOf(id: string): string {
 }
 
 function refOf(worker: number): { runtime_id: string; worker_id: string } {
-  const worker_id = `worker-${(worker + 1).toString(16).padStart(8, "0")}`;
-  return { runtime_id: RUNTIME_ID, worker_id };
+  const id = `worker-${(worker + 1).toString(16).padStart(8, "0")}`;
+  return { runtime_id: RUNTIME_ID, worker_id: id };
 }
 
 /** A file that is written line by line, in large pieces. */
@@ -83,13 +83,13 @@ function writeEvents(path: string, { workers, events }: { workers: number; event
   using log = new LineWriter(path);
   log.add({ id: 1, kind: { kind: "runtime_started" }, message: "runtime started" });
   for (let id = 2; id <= events; id++) {
-    const worker_ref = refOf((id - 2) % workers);
+    const ref = refOf((id - 2) % workers);
     const created = id - 2 < workers;
     log.add({
       id,
-      worker_ref,
+      worker_ref: ref,
       kind: { kind: created ? "worker_created" : "worker_input_accepted" },
-      message: created ? `worker ${worker_ref.worker_id} created` : "worker input accepted",
+      message: created ? `worker ${ref.worker_id} created` : "worker input accepted",
     });
   }
 }
@@ -99,30 +99,30 @@ function writeWorker(
   worker: number,
   { workers, events }: { workers: number; events: number },
 ): void {
-  const worker_ref = refOf(worker);
+  const ref = refOf(worker);
   let sequence = 1;
-  let last_event_id = worker + 2;
+  let lastEventId = worker + 2;
   {
     using transcript = new LineWriter(`${path}/transcript.jsonl`);
-    for (let event_id = last_event_id + workers; event_id <= events; event_id += workers) {
+    for (let eventId = lastEventId + workers; eventId <= events; eventId += workers) {
       transcript.add({
         sequence,
-        worker_ref,
+        worker_ref: ref,
         role: "user",
         content: `input ${sequence}`,
-        event_id,
+        event_id: eventId,
       });
       sequence++;
-      last_event_id = event_id;
+      lastEventId = eventId;
     }
   }
   writeSnapshot(`${path}/worker.json`, {
     schema_version: 1,
-    worker_ref,
-    worker_id: worker_ref.worker_id,
+    worker_ref: ref,
+    worker_id: ref.worker_id,
     status: "running",
     request: { intent: { kind: "assistant" }, profile: { kind: "runtime_default" } },
     next_transcript_sequence: sequence,
-    last_event_id,
+    last_event_id: lastEventId,
   });
 }

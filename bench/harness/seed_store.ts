@@ -36,25 +36,25 @@ export class SeedStore {
   /** WRT-5: runtime.json, worker.json and its transcript, one event, one entry; seven syncs. */
   sendInput(index: number, content: string): void {
     const worker = this.#workers[index % this.#workers.length]!;
-    const event_id = this.#nextEventId++;
-    worker.lastEventId = event_id;
+    const eventId = this.#nextEventId++;
+    worker.lastEventId = eventId;
     worker.entries++;
     this.#replace(this.#directory, "runtime.json", this.#runtimeSnapshot());
     this.#replace(worker.directory, "worker.json", this.#workerSnapshot(worker));
     ensureFile(`${worker.directory}/transcript.jsonl`);
-    const worker_ref = { runtime_id: "bench", worker_id: worker.id };
+    const ref = { runtime_id: "bench", worker_id: worker.id };
     append(`${this.#directory}/events.jsonl`, {
-      id: event_id,
-      worker_ref,
+      id: eventId,
+      worker_ref: ref,
       kind: { kind: "worker_input_accepted" },
       message: "worker input accepted",
     });
     append(`${worker.directory}/transcript.jsonl`, {
       sequence: worker.entries,
-      worker_ref,
+      worker_ref: ref,
       role: "user",
       content,
-      event_id,
+      event_id: eventId,
     });
   }
 
@@ -101,7 +101,7 @@ export class SeedStore {
 }
 
 function diagnosticsOf(workerId: string, id: number): unknown[] {
-  const worker_ref = { runtime_id: "bench", worker_id: workerId };
+  const ref = { runtime_id: "bench", worker_id: workerId };
   const both = [
     [
       "runtime.local_default_resources",
@@ -114,7 +114,7 @@ function diagnosticsOf(workerId: string, id: number): unknown[] {
     severity: "info",
     code,
     message,
-    worker_ref,
+    worker_ref: ref,
   }));
 }
 
