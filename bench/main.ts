@@ -18,6 +18,8 @@ import { processes } from "./topics/processes.ts";
 import { read } from "./topics/read.ts";
 import { start } from "./topics/start.ts";
 import { trace } from "./topics/trace.ts";
+import { store } from "./topics/store.ts";
+import { storeOpen, storePage } from "./topics/store_read.ts";
 
 const TOPICS: readonly Topic[] = [
   append,
@@ -30,6 +32,9 @@ const TOPICS: readonly Topic[] = [
   dispatch,
   bundle,
   trace,
+  store,
+  storePage,
+  storeOpen,
   start,
   command,
 ];

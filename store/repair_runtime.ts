@@ -187,9 +187,14 @@ export class RuntimeRepair {
     }
   }
 
-  /** Writes what is worth telling into the runtime. */
-  finish(): void {
-    if (this.#diagnostics.length > 0) this.#changeRuntime({});
+  /** Whether something is worth telling in the runtime itself. */
+  get hasWords(): boolean {
+    return this.#diagnostics.length > 0;
+  }
+
+  /** Writes that into the runtime. */
+  tell(): void {
+    this.#changeRuntime({});
   }
 
   /** What was lost must not look as if it had never been. */

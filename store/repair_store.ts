@@ -167,15 +167,19 @@ async function repairRuntime(
   repair.problems.push(...problemsOf(await inspectRuntime(port, paths, id), id));
 }
 
+/** One repair of one runtime. */
+interface WorkParts {
+  work: RuntimeRepair;
+  paths: StorePaths;
+  id: string;
+  /** Gets what was done. */
+  actions: RepairAction[];
+}
+
 /** Looks and mends in turns: what was in the way of one repair may hide another one. */
 async function workOn(
   port: FilePort,
-  { work, paths, id, actions }: {
-    work: RuntimeRepair;
-    paths: StorePaths;
-    id: string;
-    actions: RepairAction[];
-  },
+  { work, paths, id, actions }: WorkParts,
 ): Promise<void> {
   for (let round = 0; round < MAX_ROUNDS; round++) {
     const inspection = await inspectRuntime(port, paths, id);
@@ -185,7 +189,22 @@ async function workOn(
     for (const fix of fixes) steps.push(work.apply(fix, inspection));
     const done = steps.filter((step) => step !== undefined);
     actions.push(...done.map((step) => ({ runtime: id, ...step })));
-    if (done.length === 0) break;
+    if (done.length === 0) return await tellWords(port, { work, paths, id, actions });
   }
-  work.finish();
+}
+
+/** Writes into the runtime what was lost; a journal would undo that, so it is redone before. */
+async function tellWords(
+  port: FilePort,
+  { work, paths, id, actions }: WorkParts,
+): Promise<void> {
+  if (!work.hasWords) return;
+  const { view } = await inspectRuntime(port, paths, id);
+  if (view?.journal.found?.isEmpty === false) {
+    actions.push({ runtime: id, ...await work.redo() });
+  } else if (view?.runtime.found === undefined) {
+    // There is no runtime that could tell anything.
+    return;
+  }
+  work.tell();
 }

@@ -8,14 +8,14 @@ import { pause } from "../_internal/lock.ts";
 import { basename, join } from "../_internal/path.ts";
 import { lastLineEndSync } from "../_internal/tail.ts";
 import { idOfDirectory } from "./id_directory.ts";
-import { type JournalOverlay, readOverlaySync } from "./journal_overlay.ts";
+import { JournalFollower } from "./journal_follower.ts";
+import type { JournalOverlay } from "./journal_overlay.ts";
 import { type LogBytes, openLogBytes } from "./log_bytes.ts";
-import { readOwnerSync } from "./owner_lock.ts";
 import { RuntimeStoreError } from "./runtime_store_error.ts";
 import { parseRuntimeSnapshot, parseWorkerSnapshot } from "./snapshot_codecs.ts";
 import type { RuntimeSnapshot, WorkerSnapshot } from "./snapshot_types.ts";
 import { asStoreError } from "./store_errors.ts";
-import { journalNumbersSync, type StorePaths } from "./store_paths.ts";
+import type { StorePaths } from "./store_paths.ts";
 import { readSmallFileSync } from "./worker_files.ts";
 
 /** What was read, or why nothing was; neither when there is nothing to read. */
@@ -57,11 +57,12 @@ export interface RuntimeView {
 
 const TRIES = 200;
 const PAUSE_MS = 2;
+/** How many workers are read before the journals are looked after. */
+const PROGRESS_WORKERS = 16;
 
 /**
- * Looks at a runtime. The journal is read last: it has everything that an owner who works meanwhile
- * put into some of the files. If that owner came to a checkpoint, it is looked at again; undefined
- * when that happens every time.
+ * Looks at a runtime: at the files first and then at the journals, which have everything that an owner
+ * who works meanwhile puts into some of the files. Undefined when it was opened anew every time.
  */
 export async function readRuntimeView(
   port: FilePort,
@@ -69,26 +70,30 @@ export async function readRuntimeView(
   runtimeId: string,
 ): Promise<RuntimeView | undefined> {
   for (let tries = 0; tries < TRIES; tries++) {
-    const before = stampOf(port, paths);
-    const view = lookOnce(port, paths, runtimeId);
-    if (stampOf(port, paths) === before && !vanished(view)) return view;
+    const follower = new JournalFollower(port, paths);
+    try {
+      follower.catchUp();
+      const files = lookAtFiles(port, { paths, runtimeId, follower });
+      const journal = attempt(() => follower.finish(), paths.directory);
+      const { found, error } = journal;
+      if (error !== undefined) return { ...files, journal: { error } };
+      if (found !== undefined) return { ...files, journal: { found } };
+    } finally {
+      follower.close();
+    }
     await pause(PAUSE_MS);
   }
   return undefined;
 }
 
-/** Changes whenever a checkpoint ends or the runtime is opened. */
-function stampOf(port: FilePort, paths: StorePaths): string {
-  return [readOwnerSync(port, paths.ownerLock), ...journalNumbersSync(port, paths.directory)]
-    .join();
-}
-
-/** Whether a file went away between the listing and the reading of it. */
-function vanished({ journal }: RuntimeView): boolean {
-  return journal.error?.kind === "store-missing";
-}
-
-function lookOnce(port: FilePort, paths: StorePaths, runtimeId: string): RuntimeView {
+function lookAtFiles(
+  port: FilePort,
+  { paths, runtimeId, follower }: {
+    paths: StorePaths;
+    runtimeId: string;
+    follower: JournalFollower;
+  },
+): Omit<RuntimeView, "journal"> {
   const entries = listSync(port, paths.directory);
   const runtime = readSnapshot(port, {
     path: paths.snapshot,
@@ -101,6 +106,7 @@ function lookOnce(port: FilePort, paths: StorePaths, runtimeId: string): Runtime
   for (const { name, path, isDirectory } of workerEntries) {
     const directoryId = idOfDirectory(name);
     if (!isDirectory || directoryId === undefined) continue;
+    if (workers.length % PROGRESS_WORKERS === 0) follower.catchUp();
     workers.push({
       directory: path,
       directoryId,
@@ -112,13 +118,13 @@ function lookOnce(port: FilePort, paths: StorePaths, runtimeId: string): Runtime
       }),
     });
   }
-  const journal = attempt(() => readOverlaySync(port, paths), paths.directory);
-  return { paths, runtimeId, entries, runtime, workerEntries, workers, journal };
+  return { paths, runtimeId, entries, runtime, workerEntries, workers };
 }
 
-function attempt<T>(read: () => T, path: string): Read<T> {
+function attempt<T>(read: () => T | undefined, path: string): Read<T> {
   try {
-    return { found: read() };
+    const found = read();
+    return found === undefined ? {} : { found };
   } catch (cause) {
     const error = asStoreError({ operation: "verify runtime store", path }, cause);
     if (error instanceof RuntimeStoreError) return { error };

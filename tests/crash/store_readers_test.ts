@@ -46,9 +46,9 @@ async function openAndCheck(root: string): Promise<number> {
 }
 
 async function checkEvents(store: FsRuntimeStore, last: number): Promise<void> {
-  const next_event_id = Math.max(1, last - 4);
-  const batch = await store.readEvents({ runtime_id: RUNTIME_ID, next_event_id }, 10);
-  const ids = Array.from({ length: last - next_event_id + 1 }, (_, index) => next_event_id + index);
+  const first = Math.max(1, last - 4);
+  const batch = await store.readEvents({ runtime_id: RUNTIME_ID, next_event_id: first }, 10);
+  const ids = Array.from({ length: last - first + 1 }, (_, index) => first + index);
   assertEquals(batch.events.map(({ id }) => id), ids);
   assertEquals([batch.cursor.next_event_id, batch.has_more], [last + 1, false]);
 }

@@ -151,9 +151,9 @@ export class RuntimeModel {
   #createWorker(request: CreateWorkerRequest): Printable {
     this.#checkRequest(request);
     const number = this.#state.workers.length + 1;
-    const worker_id = `worker-${number.toString(16).padStart(8, "0")}`;
-    const ref = { runtime_id: this.runtimeId, worker_id };
-    const lastEventId = this.#addEvent("worker_created", `worker ${worker_id} created`, ref);
+    const id = `worker-${number.toString(16).padStart(8, "0")}`;
+    const ref = { runtime_id: this.runtimeId, worker_id: id };
+    const lastEventId = this.#addEvent("worker_created", `worker ${id} created`, ref);
     if (request.config_bundle === undefined) {
       this.#diagnose(
         "runtime.local_default_resources",

@@ -97,10 +97,10 @@ function randomRequest(random: Random, model: RuntimeModel): CreateWorkerRequest
 }
 
 function randomRef(random: Random, model: RuntimeModel): WorkerRef {
-  const { runtimeId: runtime_id, refs } = model;
-  if (random.chance(0.03)) return { runtime_id, worker_id: "worker-0000ffff" };
+  const { runtimeId, refs } = model;
+  if (random.chance(0.03)) return { runtime_id: runtimeId, worker_id: "worker-0000ffff" };
   if (random.chance(0.03)) return { runtime_id: "another", worker_id: "worker-00000001" };
-  if (refs.length === 0) return { runtime_id, worker_id: "worker-00000001" };
+  if (refs.length === 0) return { runtime_id: runtimeId, worker_id: "worker-00000001" };
   // Mostly the newest ones, so that the others come to rest.
   return random.chance(0.6) ? refs.at(-1)! : random.pick(refs);
 }

@@ -56,7 +56,8 @@ export async function readWorkers(
   page = PAGE,
 ): Promise<WorkerSummary[]> {
   const workers: WorkerSummary[] = [];
-  for (let after: string | undefined;;) {
+  let after: string | undefined;
+  for (;;) {
     const some = await runtime.listWorkers({ limit: page, ...(after !== undefined && { after }) });
     workers.push(...some);
     if (some.length < page) return workers;

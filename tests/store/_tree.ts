@@ -1,3 +1,5 @@
+/** What tests do with whole directories. */
+
 /** Everything below a directory: names, kinds and contents, to see that nothing has changed. */
 export function treeOf(directory: string): Record<string, string> {
   const tree: Record<string, string> = {};
@@ -16,4 +18,16 @@ export function treeOf(directory: string): Record<string, string> {
 function contentOf(path: string): string {
   const bytes = Deno.readFileSync(path);
   return bytes.length > 100_000 ? `${bytes.length} bytes` : bytes.toBase64();
+}
+
+/** Copies what is in one directory into another. */
+export function copyTree(from: string, to: string): void {
+  for (const { name, isDirectory } of Deno.readDirSync(from)) {
+    if (!isDirectory) {
+      Deno.copyFileSync(`${from}/${name}`, `${to}/${name}`);
+      continue;
+    }
+    Deno.mkdirSync(`${to}/${name}`);
+    copyTree(`${from}/${name}`, `${to}/${name}`);
+  }
 }

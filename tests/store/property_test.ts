@@ -14,7 +14,6 @@ import {
   KillableRuntime,
   look,
   newModel,
-  perform,
   performAll,
   performBoth,
   seenIn,

@@ -19,7 +19,7 @@ import {
   writeGoldenStore,
 } from "./_damages.ts";
 import { GOLDEN_EVENTS, GOLDEN_TRANSCRIPT } from "./_golden.ts";
-import { treeOf } from "./_tree.ts";
+import { copyTree, treeOf } from "./_tree.ts";
 
 function sorted(told: readonly Told[]): string[] {
   return told.map((one) => JSON.stringify(one)).sort();
@@ -194,17 +194,6 @@ Deno.test("repairStore() brings a journal's lines to their places before it mend
     });
     await runtime.close();
   }));
-
-function copyTree(from: string, to: string): void {
-  for (const { name, isDirectory } of Deno.readDirSync(from)) {
-    if (!isDirectory) {
-      Deno.copyFileSync(`${from}/${name}`, `${to}/${name}`);
-      continue;
-    }
-    Deno.mkdirSync(`${to}/${name}`);
-    copyTree(`${from}/${name}`, `${to}/${name}`);
-  }
-}
 
 Deno.test("repairStore() copes with logs cut at every byte of their last lines (W-FRS-2)", async () => {
   const random = new Random(seed());

@@ -2,7 +2,7 @@ import { assert, assertEquals } from "@std/assert";
 import { type StoreProblem, verifyStore, WorkerRuntime } from "../../store/mod.ts";
 import { withTempDir } from "../_util/temp.ts";
 import { damagesOfGolden, goldenPath, type Told, toldOf, writeGoldenStore } from "./_damages.ts";
-import { treeOf } from "./_tree.ts";
+import { copyTree, treeOf } from "./_tree.ts";
 
 function sorted(told: readonly Told[]): string[] {
   return told.map((one) => JSON.stringify(one)).sort();
@@ -142,15 +142,4 @@ async function writeJournaledStore(root: string): Promise<string> {
   const name = Array.from(Deno.readDirSync(goldenPath(root)), ({ name }) => name)
     .find((name) => name.startsWith("journal-"))!;
   return goldenPath(root, name);
-}
-
-function copyTree(from: string, to: string): void {
-  for (const { name, isDirectory } of Deno.readDirSync(from)) {
-    if (!isDirectory) {
-      Deno.copyFileSync(`${from}/${name}`, `${to}/${name}`);
-      continue;
-    }
-    Deno.mkdirSync(`${to}/${name}`);
-    copyTree(`${from}/${name}`, `${to}/${name}`);
-  }
 }
