@@ -1,4 +1,4 @@
-import { dirname } from "node:path";
+import { dirname, relative } from "node:path";
 
 /** The command that runs a task of `deno.json` or a script of `package.json`, with what it depends on. */
 export function taskCommand(name: string): string[] {
@@ -7,9 +7,13 @@ export function taskCommand(name: string): string[] {
 
 /**
  * The command that runs what a task itself does. Deno has no option to leave out what it depends
- * on, but runs any text as a task.
+ * on, but runs any text as a task. Paths are told from where it runs, as the same tasks are the
+ * same flow wherever the project lies.
  */
-export function commandOfTask(command: string, path: string): string[] {
-  const place = ["--config", path, "--cwd", dirname(path)];
-  return ["deno", "task", "--quiet", ...place, "--eval", command];
+export function commandOfTask(
+  command: string,
+  place: { path: string; cwd: string },
+): string[] {
+  const path = relative(place.cwd, place.path);
+  return ["deno", "task", "--quiet", "--config", path, "--cwd", dirname(path), "--eval", command];
 }

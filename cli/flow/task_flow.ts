@@ -59,7 +59,7 @@ class TaskWalk {
     const id = this.#freeId(nameFrom(task.name));
     const run = task.dependencies.length === 0
       ? taskCommand(task.name)
-      : commandOfTask(command, task.path);
+      : commandOfTask(command, { path: task.path, cwd: this.#cwd });
     this.nodes.push({ id, run, task: task.name, needs, env: {}, cwd: this.#cwd });
     return id;
   }

@@ -1,7 +1,8 @@
 import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { listRuns, openEventLog } from "../../eventlog/mod.ts";
-import { withTempDir } from "../_util/temp.ts";
-import { taffrail } from "./_command.ts";
+import { Random } from "../_util/random.ts";
+import { longCount, seed, withTempDir } from "../_util/temp.ts";
+import { HAS_SIGNALS, startTaffrail, taffrail } from "./_command.ts";
 import { namesIn } from "./_runs.ts";
 
 const DAY_MS = 86_400_000;
@@ -130,4 +131,38 @@ Deno.test("taffrail prune finishes what another one had begun", async () => {
     const { code } = await taffrail(["prune", "--keep", "9"], { cwd });
     assertEquals([code, namesIn(`${root}/runs`)], [0, []]);
   });
+});
+
+/** Any number of files, so that a removal takes a while. */
+async function makeBulkyRun(root: string, runId: string): Promise<void> {
+  await makeRun(root, runId, { days: 1 });
+  const nodes = `${root}/runs/${runId}/nodes`;
+  await Deno.mkdir(nodes);
+  for (let n = 0; n < 40; n++) await Deno.writeTextFile(`${nodes}/a.${n}.out`, "printed");
+}
+
+Deno.test({
+  name: "taffrail prune that is killed leaves whole runs only, and the next one finishes its work",
+  ignore: !HAS_SIGNALS,
+  fn: () =>
+    withTempDir(async (cwd) => {
+      const root = `${cwd}/.taffrail`;
+      const random = new Random(seed());
+      for (let round = 0; round < longCount(4, 100); round++) {
+        const ids = Array.from({ length: 12 }, (_, index) => `run-${round}-${index}`);
+        for (const runId of ids) await makeBulkyRun(root, runId);
+        await using command = startTaffrail(["prune", "--keep", "0"], { cwd });
+        const watcher = Deno.watchFs(`${root}/runs`);
+        // Killed at the n-th change, whatever that is, or not at all.
+        let left = 1 + random.below(400);
+        const ended = command.end().finally(() => watcher.close());
+        for await (const _ of watcher) if (--left === 0) command.kill("SIGKILL");
+        await ended;
+        for (const runId of await listRuns(root)) {
+          assertEquals(namesIn(`${root}/runs/${runId}/nodes`).length, 40, runId);
+        }
+        const { code } = await taffrail(["prune", "--keep", "0"], { cwd });
+        assertEquals([code, namesIn(`${root}/runs`)], [0, []]);
+      }
+    }),
 });

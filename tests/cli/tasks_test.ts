@@ -48,9 +48,22 @@ Deno.test("taffrail run --tasks runs each task once, after what it depends on", 
       "node.started build",
       "node.started check-types",
     ]);
+    assertStringIncludes(
+      stdout,
+      "\n▸ build: deno task --quiet --config deno.jsonc --cwd . --eval 'echo build >>order'\n",
+    );
     // What it prints is passed through, and recorded.
     assertStringIncludes(stdout, "\ngenerated\n");
     assertEquals(await outputOf({ root: `${cwd}/${ROOT}`, runId }, "gen.1.out"), "generated\n");
+  });
+});
+
+Deno.test("taffrail run --tasks in a folder of the project runs the tasks where their file is", async () => {
+  await withTasks(async (cwd) => {
+    await Deno.mkdir(`${cwd}/sub/folder`, { recursive: true });
+    const ended = await taffrail(["run", "--tasks", "build"], { cwd: `${cwd}/sub/folder` });
+    assertEquals(ended.code, 0);
+    assertEquals(await Deno.readTextFile(`${cwd}/order`), "gen\nbuild\n");
   });
 });
 

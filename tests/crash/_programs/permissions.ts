@@ -53,6 +53,11 @@ const readers: Record<string, () => unknown> = {
   runExists: () => eventlog.runExists(root, runId),
   isLive: () => eventlog.isLive(root, runId),
   verifyRun: () => eventlog.verifyRun(root, runId),
+  async sweepRemovedRuns() {
+    // It writes only where something was left.
+    await Deno.mkdir(`${root}/runs/.removed-1`).catch(() => {});
+    await eventlog.sweepRemovedRuns(root);
+  },
   deriveRunState: () => eventlog.deriveRunState([], { live: false }),
   isKnownRunEvent: () => eventlog.isKnownRunEvent({ type: "x", id: "", ts: "", run_id: "" }),
   newEventId: () => eventlog.newEventId(),
@@ -69,6 +74,12 @@ const writers: Record<string, () => unknown> = {
     await Deno.writeTextFile(`${root}/runs/${runId}/events.jsonl`, "{", { append: true });
     const { tornFile } = await eventlog.repairRun(root, runId);
     if (tornFile === undefined) throw new Error("Nothing was mended");
+  },
+  async removeRun() {
+    const another = `${runId}-2`;
+    await eventlog.openEventLog({ root, runId: another }).then((log) => log.close(), () => {});
+    const isThere = await eventlog.runExists(root, another);
+    await eventlog.removeRun(root, isThere ? another : runId);
   },
   probeLock: () => eventlog.probeLock(root),
 };
