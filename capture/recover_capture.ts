@@ -51,6 +51,8 @@ const NEWLINE = 10;
  * input whose decision is recorded, and replays strictly; what was begun behind it is named. Nothing is
  * changed: the journal may even be in use.
  *
+ * {@linkcode resumeCapture} goes on with such a session.
+ *
  * A journal that is damaged inside is used up to there, as nothing behind a lost input could be
  * replayed, and `damage` names the line.
  *

@@ -192,7 +192,7 @@ async function resumeOnce(path: string, random: Random, round: number): Promise<
 }
 
 Deno.test("random sessions, killed and resumed again and again, replay as one", async () => {
-  for (let index = 0; index < longCount(60, 2000); index++) {
+  for (let index = 0; index < longCount(30, 2000); index++) {
     const random = new Random(mixSeeds(seed(), index));
     await withTempDir(async (directory) => {
       const path = `${directory}/capture.jsonl`;
@@ -347,6 +347,35 @@ function portsOf(journalPath: string) {
     journalPath,
   };
 }
+
+Deno.test("of two who resume a session one gets a conflict, before it has done anything", async () => {
+  await withTempDir(async (directory) => {
+    const path = `${directory}/capture.jsonl`;
+    await writeConcurrent(path);
+    let second: Resumed | undefined;
+    const error = await assertRejects(
+      () => resume(path, { onRecovered: async () => void (second = await resume(path)) }),
+      CaptureJournalError,
+    );
+    assertEquals(error.kind, "conflict");
+    await second!.session.close();
+    await checkWhole(path, second!);
+  });
+});
+
+Deno.test("a line that does not go on where the journal stopped counts as damage", async () => {
+  await withTempDir(async (directory) => {
+    const path = `${directory}/capture.jsonl`;
+    await writeConcurrent(path);
+    const text = await Deno.readTextFile(path);
+    const lines = text.split("\n").length - 1;
+    for (const [counted, damage] of [[lines, null], [lines - 1, "disordered"]] as const) {
+      const line = { line: lines + 1, type: "resumed", lines: counted };
+      await Deno.writeTextFile(path, `${text}${JSON.stringify(line)}\n`);
+      assertEquals((await recoverCapture(path)).damage?.kind ?? null, damage);
+    }
+  });
+});
 
 Deno.test("a signal that aborts while a session is gone through leaves it as it is", async () => {
   await withTempDir(async (directory) => {

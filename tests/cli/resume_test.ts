@@ -520,6 +520,21 @@ linuxTest("what ignores SIGTERM is killed after the grace, and all that it start
   assertEquals(isRunning(pid), false);
 });
 
+test("a resume that can record no more can be resumed again", async (cwd) => {
+  const prints = "test $TAFFRAIL_ATTEMPT -ne 2 || seq 100000";
+  await writeFlow(cwd, { a: `${HANGS_ONCE}; ${prints}` });
+  const { root, runId } = await runAndKill(cwd, ["run", "flow.json"]);
+  const shell = "trap '' XFSZ; ulimit -f 100; exec \"$@\"";
+  const { code, stderr } = await taffrail(["resume", "flow"], { cwd, shell });
+  assertEquals(code, 1);
+  assertStringIncludes(stderr, "Cannot record what node a prints");
+  assertEquals(eventsOf(root, runId).at(-1)?.type, "node.failed");
+  const again = await taffrail(["resume", "flow"], { cwd });
+  assertEquals(again.code, 0, again.stderr);
+  assertEquals((await told(`${cwd}/pid`)).attempt, 3);
+  await checkClean(cwd);
+});
+
 test("a command of a run cannot resume it", async (cwd) => {
   await writeFlow(cwd, { a: HANGS_ONCE });
   const { runId } = await runAndKill(cwd, ["run", "flow.json"]);
