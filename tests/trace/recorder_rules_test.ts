@@ -181,6 +181,19 @@ Deno.test("with several steps in flight an error of the flow is put on the inner
     assertEquals(nodesOf(readEnvelope(seed.path)), ["beside boom"]);
   }));
 
+Deno.test("with extras off the step in flight at the end of a program counts among the newest (TRC-10, TRC-12)", () =>
+  withTempDir((directory) => {
+    for (const [bufferSize, nodes] of [[0, []], [1, ["b"]], [2, ["a", "b"]]] as const) {
+      const recorder = new TraceRecorder(optionsFor(directory, { bufferSize, extras: false }));
+      recorder.onNodeEnd(eventOf("a"), 1);
+      recorder.onNodeStart(eventOf("b"));
+      recorder.flushAtEndSync({ reason: "SIGTERM" });
+      const { steps } = readEnvelope(recorder.path);
+      assertEquals(steps.map(({ node_id }) => node_id), [...nodes]);
+      assertEquals(recorder.stepsInFlight, 1);
+    }
+  }));
+
 Deno.test("an error of the flow after a failed node is put on a step that started later, never on one beside it (W-TRC-7)", () =>
   withTempDir((directory) => {
     const beside = new TraceRecorder(optionsFor(directory));

@@ -104,6 +104,23 @@ Deno.test("the bound of bytes holds with payloads of 1 MiB; no step and no diges
     assertEquals(dropped_bytes, 4 * perStep);
   }));
 
+Deno.test("the oldest texts make room for the newest", () =>
+  withTempDir((directory) => {
+    const config = { captureInputs: true, bufferSize: 3, bufferBytes: 250 };
+    // Any number of small steps before, so that the large ones stand anywhere in the ring.
+    for (let small = 0; small < 6; small++) {
+      const recorder = new TraceRecorder(optionsFor(directory, config));
+      for (let n = 0; n < small + 3; n++) {
+        recorder.onNodeStart(eventOf("a", { payload: n < small ? "" : "x".repeat(48) }));
+        recorder.onNodeEnd(eventOf("a"), 1);
+      }
+      recorder.flushBufferSync();
+      const { steps } = readEnvelope(recorder.path);
+      const dropped = steps.map(({ input_dropped }) => input_dropped);
+      assertEquals(dropped, [true, undefined, undefined], `${small}`);
+    }
+  }));
+
 Deno.test("a single payload over the bound is kept by its digest alone", () =>
   withTempDir((directory) => {
     const config = { captureInputs: true, bufferBytes: 1000 };

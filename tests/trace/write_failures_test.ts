@@ -5,7 +5,7 @@ import { readTrace, TraceFileError, type TraceFlush, TraceRecorder } from "../..
 import { recorderOnPort } from "../../trace/trace_recorder.ts";
 import { everyCut } from "../_util/every_cut.ts";
 import { everyFailure } from "../_util/every_failure.ts";
-import type { FaultPort } from "../_util/fault_port.ts";
+import { FaultPort } from "../_util/fault_port.ts";
 import { comesFrom } from "../_util/fault_run.ts";
 import { isThere, namesIn, readText, write } from "../_util/files.ts";
 import { longCount, withTempDir } from "../_util/temp.ts";
@@ -39,45 +39,46 @@ function sweepAll(directory: string): void {
   sweepTempsSync(denoFilePort, directory);
 }
 
-for (const folder of ["", "/new/deep"]) {
-  Deno.test(`the n-th call fails: the program ends normally, is told why, and the next flush makes up for it, ${folder}`, async () => {
-    const faults = await everyFailure(
-      async (port, root, acknowledged: Awaited<ReturnType<typeof traced>>[]) => {
-        acknowledged.push(await traced(port, root + folder));
-      },
-      async (root, { call, error, acknowledged: [run], port }) => {
-        assertEquals(error, undefined);
-        const { recorder, errors, flush, duringNodes } = run!;
-        for (const told of errors) {
-          assertInstanceOf(told, TraceFileError);
-          assert(comesFrom(told, (cause) => cause === FAULT), told.message);
-        }
-        assert(errors.length <= 1);
-        // What no error was told of is what helps, and does not matter: sweeping.
-        if (call !== undefined && errors.length === 0) {
-          assert(["readDirSync", "removeSync"].includes(call.name), call.name);
-        }
-        sweepAll(root + folder);
-        if (flush.outcome === "failed") {
-          assertEquals([flush.error, recorder.lastWriteError], [errors[0]!, errors[0]!]);
-          assertEquals(recorder.flushSuccessSync().outcome, "written");
-        } else assertEquals(flush.outcome, "written");
-        assertEquals(recorder.lastWriteError, undefined);
-        assertEquals(nodesOf(await readTrace(recorder.path)), ALL);
-        // Each failure that reached the disk is there, at the latest when a later one was written.
-        if (duringNodes === 0) {
-          assertEquals(nodesOf(readEnvelope(`${root}${folder}/trace.1.json`)), ["a first"]);
-        }
-        const image = `${root}/../image`;
-        if (call === undefined || flush.outcome === "failed") return;
-        port.crashImage(image, 0);
-        assertEquals(nodesOf(readEnvelope(`${image}${folder}/trace.json`)), ALL);
-      },
-      { error: FAULT },
-    );
-    assert(faults > 30, `${faults}`);
-  });
-}
+/** Is created by the recorder. */
+const FOLDER = "/new/deep";
+
+Deno.test("the n-th call fails: the program ends normally, is told why, and the next flush makes up for it", async () => {
+  const faults = await everyFailure(
+    async (port, root, acknowledged: Awaited<ReturnType<typeof traced>>[]) => {
+      acknowledged.push(await traced(port, root + FOLDER));
+    },
+    async (root, { call, error, acknowledged: [run], port }) => {
+      assertEquals(error, undefined);
+      const { recorder, errors, flush, duringNodes } = run!;
+      for (const told of errors) {
+        assertInstanceOf(told, TraceFileError);
+        assert(comesFrom(told, (cause) => cause === FAULT), told.message);
+      }
+      assert(errors.length <= 1);
+      // What no error was told of is what helps, and does not matter: sweeping.
+      if (call !== undefined && errors.length === 0) {
+        assert(["readDirSync", "removeSync"].includes(call.name), call.name);
+      }
+      sweepAll(root + FOLDER);
+      if (flush.outcome === "failed") {
+        assertEquals([flush.error, recorder.lastWriteError], [errors[0]!, errors[0]!]);
+        assertEquals(recorder.flushSuccessSync().outcome, "written");
+      } else assertEquals(flush.outcome, "written");
+      assertEquals(recorder.lastWriteError, undefined);
+      assertEquals(nodesOf(await readTrace(recorder.path)), ALL);
+      // Each failure that reached the disk is there, at the latest when a later one was written.
+      if (duringNodes === 0) {
+        assertEquals(nodesOf(readEnvelope(`${root}${FOLDER}/trace.1.json`)), ["a first"]);
+      }
+      const image = `${root}/../image`;
+      if (call === undefined || flush.outcome === "failed") return;
+      port.crashImage(image, 0);
+      assertEquals(nodesOf(readEnvelope(`${image}${FOLDER}/trace.json`)), ALL);
+    },
+    { error: FAULT },
+  );
+  assert(faults > 30, `${faults}`);
+});
 
 Deno.test("every call from the n-th fails: the program ends normally, and says why there is no trace", async () => {
   await everyFailure(
@@ -123,6 +124,17 @@ Deno.test("the power goes: what was said to be written is there, whole (W-TRC-2)
   );
   assert(images > 100, `${images}`);
 });
+
+Deno.test("directories that were created are synced once, the file and its own directory each time (W-TRC-2)", () =>
+  withTempDir((directory) => {
+    const port = new FaultPort();
+    const recorder = recorderOnPort(port, optionsFor(`${directory}/a/b`));
+    recorder.flushBufferSync();
+    assertEquals(port.count("syncSync"), 4);
+    recorder.flushBufferSync();
+    assertEquals(port.count("syncSync"), 6);
+    assertEquals(port.openCount, 0);
+  }));
 
 Deno.test("a directory that cannot be created, with the seed's message (TRC-16, TRC-18)", () =>
   withTempDir(async (directory) => {
