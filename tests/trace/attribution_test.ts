@@ -37,7 +37,7 @@ function assertStep(step: TraceStep, execution: Execution): void {
 
 Deno.test("1,000 parallel, nested steps are each recorded as they were (W-TRC-7, TRC-22)", () =>
   withTempDir((directory) => {
-    const count = longCount(1000, 20_000);
+    const count = longCount(1000, 5000);
     const random = new Random(seed());
     const options = optionsFor(directory, { bufferSize: count, maxSnapshots: 0 });
     const clock = options.clock as ManualClock;
