@@ -30,7 +30,7 @@ export async function findRun(root: string, wanted: string): Promise<string> {
   if (runs.length === 0) throw new RunNotFound(`Cannot find run ${shown}: ${root} has no runs`);
   const similar = similarRuns(runs, wanted);
   const remedy = similar.length === 0
-    ? `taffrail ls lists its ${runs.length} runs`
+    ? `taffrail ls lists its ${runs.length === 1 ? "only run" : `${runs.length} runs`}`
     : `did you mean ${shorten(similar)}?`;
   throw new RunNotFound(`Cannot find run ${shown} in ${root}: ${remedy}`);
 }

@@ -49,6 +49,7 @@ const VERBS = new Map<string, () => Promise<Verb>>([
   ["follow", async () => (await import("./follow.ts")).followVerb],
   ["stop", async () => (await import("./stop.ts")).stopVerb],
   ["replay", async () => (await import("./replay.ts")).replayVerb],
+  ["trace", async () => (await import("./trace.ts")).traceVerb],
   ["diff", async () => (await import("./diff.ts")).diffVerb],
   ["verify", async () => (await import("./verify.ts")).verifyVerb],
   ["repair", async () => (await import("./repair.ts")).repairVerb],

@@ -1,4 +1,5 @@
 import { EventLogError, isLive, removeRun, sweepRemovedRuns } from "../eventlog/mod.ts";
+import { removeRuntime, RuntimeStoreError } from "../store/mod.ts";
 import { COMMON_HELP, readArguments, type Verb } from "./arguments.ts";
 import { printableLine } from "./printable.ts";
 import {
@@ -63,7 +64,7 @@ meant, and that stay all the same.`,
     const candidates = (await summarizeRuns(root)).map((run) => toCandidate(root, run));
     const plan = makePlan(candidates, rules);
     if (!isDryRun) await sweepRemovedRuns(root);
-    const done = await carryOut(plan, isDryRun ? tryToRemove : removeRun, root);
+    const done = await carryOut(plan, isDryRun ? tryToRemove : removeWhole, root);
     const total = candidates.reduce((sum, { size }) => sum + size, 0);
     const removedBytes = done.removed.reduce((sum, { size }) => sum + size, 0);
     const result = { ...done, removedBytes, leftBytes: total - removedBytes };
@@ -176,7 +177,7 @@ function reasonToStay(state: StateWord, rules: Rules): string | undefined {
 /** What somebody has opened since it was looked at stays, and so does what cannot be removed. */
 async function carryOut(
   plan: Plan,
-  remove: typeof removeRun,
+  remove: typeof removeWhole,
   root: string,
 ): Promise<Pick<Result, "removed" | "kept" | "failed">> {
   const done: Pick<Result, "removed" | "kept" | "failed"> = {
@@ -190,7 +191,7 @@ async function carryOut(
       done.removed.push(candidate);
     } catch (error) {
       if (!(error instanceof Error)) throw error;
-      if (error instanceof EventLogError && error.kind === "live") {
+      if (isInUse(error)) {
         done.kept.push({ ...candidate, reason: "it is worked on" });
       } else {
         done.failed.push({ candidate, problem: error.message });
@@ -200,7 +201,21 @@ async function carryOut(
   return done;
 }
 
-/** Does nothing, and fails where it can be told that {@linkcode removeRun} would. */
+/** Its runtime goes first: killed in between, the run is still listed, and its log makes a new one. */
+async function removeWhole(root: string, runId: string): Promise<void> {
+  await tryToRemove(root, runId);
+  await removeRuntime(root, runId).catch((error) => {
+    if (!(error instanceof RuntimeStoreError) || error.kind !== "store-missing") throw error;
+  });
+  await removeRun(root, runId);
+}
+
+function isInUse(error: Error): boolean {
+  if (error instanceof RuntimeStoreError) return error.kind === "owned";
+  return error instanceof EventLogError && error.kind === "live";
+}
+
+/** Does nothing, and fails where it can be told that {@linkcode removeWhole} would. */
 async function tryToRemove(root: string, runId: string): Promise<void> {
   if (!await isLive(root, runId)) return;
   throw new EventLogError("live", "Cannot remove a run that is open", { path: runId });

@@ -1,8 +1,9 @@
 import { isLive } from "../eventlog/mod.ts";
 import { COMMON_HELP, readArguments, type Verb } from "./arguments.ts";
 import { inspectRun } from "./inspect/inspect_run.ts";
+import { inspectOtherRuntimes } from "./inspect/inspect_store.ts";
 import { chosenRuns } from "./inspect/inspect_runs.ts";
-import { mendRun, type Repair } from "./inspect/mend_run.ts";
+import { mendRun, mendStore, type Repair } from "./inspect/mend_run.ts";
 import { counted, printProblems } from "./inspect/print_problems.ts";
 import { type Problem, reasonOf } from "./inspect/problem.ts";
 import { printableLine } from "./printable.ts";
@@ -22,8 +23,9 @@ export const repairVerb: Verb = {
   summary: "mend what can be mended safely in the records of runs",
   help: `Mends in the records of the named runs, or of all, what can be mended without
 losing anything: an unterminated last line is completed or moved to a file
-beside its log, and a bundle that cannot be read is made again from the journal.
-What is taken away is kept under another name. A run at work is left alone.
+beside its log, a bundle that cannot be read is made again from the journal, and
+the store is brought in order. What is taken away is kept under another name. A
+run at work is left alone.
 
 Usage: taffrail repair [options] [RUN…]
 
@@ -42,11 +44,17 @@ remaining: the problems that stay, as taffrail verify prints them.`,
     const dryRun = options["dry-run"] === true;
     const screen = new Screen(Deno.stdout);
     const outcome: Outcome = { repairs: [], remaining: [], refused: [] };
-    for (const runId of await chosenRuns(root, operands)) {
+    const runIds = await chosenRuns(root, operands);
+    for (const runId of runIds) {
       const problems = await inspectRun(root, runId);
       if (problems.length === 0) continue;
       if (dryRun) plan(outcome, problems);
       else await mend(outcome, { root, runId }, problems);
+    }
+    if (operands.length === 0) {
+      const problems = await inspectOtherRuntimes(root, runIds);
+      if (dryRun) plan(outcome, problems);
+      else await mendOthers(outcome, { root, runIds }, problems);
     }
     const ok = outcome.remaining.length === 0 && outcome.refused.length === 0;
     if (json) screen.line(JSON.stringify({ ok, dry_run: dryRun, ...outcome }));
@@ -88,6 +96,20 @@ async function mend(
   } catch (error) {
     outcome.refused.push({ run_id: runId, message: reasonOf(error) });
   }
+}
+
+/** Runtimes that belong to no run of the command; what is beside them is left to people. */
+async function mendOthers(
+  outcome: Outcome,
+  { root, runIds }: { root: string; runIds: readonly string[] },
+  problems: readonly Problem[],
+): Promise<void> {
+  const runtimes = new Set(problems.filter(({ repair }) => repair !== null).map((p) => p.run_id));
+  for (const runtime of runtimes) {
+    if (runtime !== null) outcome.repairs.push(...await mendStore(root, runtime));
+  }
+  const remaining = runtimes.size > 0 ? await inspectOtherRuntimes(root, runIds) : problems;
+  outcome.remaining.push(...remaining);
 }
 
 function print(screen: Screen, outcome: Outcome, dryRun: boolean): void {

@@ -8,6 +8,7 @@ import {
   type PipeState,
   type RunEvent,
 } from "../eventlog/mod.ts";
+import { runtimeDirectory } from "../store/mod.ts";
 import { runEventProblem } from "./check_event.ts";
 import { logProblem } from "./check_log.ts";
 
@@ -130,9 +131,10 @@ export function lastTimeOf(root: string, run: Listed): number | undefined {
   }
 }
 
-/** Bytes of all files of a run; what goes away meanwhile has none. */
+/** Bytes of all files of a run, those of its runtime too; what goes away meanwhile has none. */
 export function sizeOfRun(root: string, runId: string): number {
-  return sizeOfDirectory(join(root, "runs", runId));
+  const runtime = sizeOfDirectory(runtimeDirectory(root, runId));
+  return sizeOfDirectory(join(root, "runs", runId)) + runtime;
 }
 
 function sizeOfDirectory(path: string): number {

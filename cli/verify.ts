@@ -8,8 +8,9 @@ export const verifyVerb: Verb = {
   summary: "look for everything that is wrong in the records of runs",
   help: `Reads the records of the named runs, or of all, and lists everything that is
 wrong in them, with file and line: in the event log, in the capture journal and
-in the bundle made of it. Nothing is changed, and runs may be at work meanwhile.
-That a whole line is missing from a log cannot be seen in the log alone.
+the bundle made of it, in the trace, and in the store. Nothing is changed, and
+runs may be at work meanwhile. That a whole line is missing from a log cannot be
+seen in the log alone.
 
 Usage: taffrail verify [options] [RUN…]
 
@@ -17,16 +18,17 @@ ${COMMON_HELP}
 
 Exit codes: 0 nothing is wrong, 1 something is. --json prints { "ok", "runs",
 "problems": [{ "run_id", "part", "kind", "path", "line", "byte_offset",
-"message", "repair" }] }. part: "log", "capture" or "bundle". line and
-byte_offset: null where a file as a whole is meant. repair: what taffrail repair
-would do, or null where nothing safe can be done.`,
+"message", "repair" }] }. part: "log", "capture", "bundle", "trace" or "store".
+line and byte_offset: null where a file as a whole is meant. repair: what
+taffrail repair would do, or null where nothing safe can be done. run_id: null
+for what belongs to no run.`,
 
   async run(args) {
     const { root, json, operands } = readArguments("verify", args);
     const screen = new Screen(Deno.stdout);
     const progress = new Screen(Deno.stderr);
     const runIds = await chosenRuns(root, operands);
-    const problems = await inspectRuns({ root, runIds }, (runId) => {
+    const problems = await inspectRuns({ root, runIds, others: operands.length === 0 }, (runId) => {
       progress.status(`verifying ${runId}`);
     });
     progress.status();

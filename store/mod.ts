@@ -31,3 +31,4 @@ export {
   type StoreRepair,
 } from "./repair_store.ts";
 export { removeRuntime } from "./remove_runtime.ts";
+export { runtimeDirectory } from "./runtime_directory.ts";

@@ -1,5 +1,6 @@
 import { listRuns } from "../../eventlog/mod.ts";
 import { findRun } from "../find_run.ts";
+import { inspectOtherRuntimes } from "./inspect_store.ts";
 import { inspectRun } from "./inspect_run.ts";
 import type { Problem } from "./problem.ts";
 
@@ -10,9 +11,12 @@ export async function chosenRuns(root: string, operands: readonly string[]): Pro
   return [...new Set(found)];
 }
 
-/** Looks at runs, one after the other, and tells of each that is done. */
+/**
+ * Looks at runs, one after the other, and tells of each that is begun with; then, with `others`, at
+ * what belongs to none.
+ */
 export async function inspectRuns(
-  { root, runIds }: { root: string; runIds: readonly string[] },
+  { root, runIds, others }: { root: string; runIds: readonly string[]; others: boolean },
   onRun: (runId: string) => void,
 ): Promise<Problem[]> {
   const problems: Problem[] = [];
@@ -20,5 +24,6 @@ export async function inspectRuns(
     onRun(runId);
     problems.push(...await inspectRun(root, runId));
   }
+  if (others) problems.push(...await inspectOtherRuntimes(root, runIds));
   return problems;
 }

@@ -6,6 +6,7 @@ import {
 } from "../../capture/mod.ts";
 import { openEventLog } from "../../eventlog/mod.ts";
 import { runPaths } from "../../run/mod.ts";
+import { repairStore } from "../../store/mod.ts";
 import type { Part, Problem } from "./problem.ts";
 
 /** Something that was mended. */
@@ -43,7 +44,7 @@ export async function mendRun(
     if (done !== undefined) repairs.push({ run_id: runId, part, path, ...done });
   };
   tail("log", log.path, log.recovery);
-  const { journal, bundle } = runPaths(root, runId);
+  const { journal, bundle, trace } = runPaths(root, runId);
   if (parts.has("capture")) {
     const opened = openCaptureJournal(journal);
     opened.close();
@@ -55,7 +56,20 @@ export async function mendRun(
     await writeCaptureBundle(bundle, (await recoverCapture(journal)).bundle);
     repairs.push({ run_id: runId, part: "bundle", path: bundle, action, kept });
   }
+  if (parts.has("trace")) {
+    const kept = setAside(trace);
+    repairs.push({ run_id: runId, part: "trace", path: trace, action: "moved aside", kept });
+  }
+  if (parts.has("store")) repairs.push(...await mendStore(root, runId));
   return repairs;
+}
+
+/** Mends a runtime, whether a run belongs to it or not. */
+export async function mendStore(root: string, runtimeId: string): Promise<Repair[]> {
+  const { actions } = await repairStore(root, { runtimeId });
+  return actions.map(({ runtime, path, message, evidence = null }) => {
+    return { run_id: runtime, part: "store", path, action: message, kept: evidence };
+  });
 }
 
 function tailRepair(

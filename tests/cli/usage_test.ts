@@ -14,6 +14,7 @@ const VERBS = [
   "follow",
   "stop",
   "replay",
+  "trace",
   "diff",
   "verify",
   "repair",

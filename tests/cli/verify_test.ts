@@ -1,4 +1,5 @@
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
+import { runtimeDirectory } from "../../store/mod.ts";
 import { withTempDir } from "../_util/temp.ts";
 import { startTaffrail, taffrail } from "./_command.ts";
 
@@ -111,14 +112,40 @@ const DAMAGES: {
     line: null,
     mended: false,
   },
+  {
+    what: "a trace that cannot be read",
+    file: "trace.json",
+    damage: (path) => Deno.writeTextFile(path, "oops"),
+    part: "trace",
+    kind: "unreadable",
+    line: null,
+    mended: true,
+  },
+  {
+    what: "a torn last line of the store's events",
+    file: "runtime/events.jsonl",
+    damage: (path) => append(path, '{"id":'),
+    part: "store",
+    kind: "torn",
+    line: 7,
+    mended: true,
+  },
 ];
+
+/** The file of a run, or of its runtime. */
+function pathOf(cwd: string, run: string, file: string): string {
+  const runtime = runtimeDirectory(".taffrail", run.split("/").at(-1)!);
+  return `${cwd}/${
+    file.startsWith("runtime/") ? file.replace("runtime", runtime) : `${run}/${file}`
+  }`;
+}
 
 for (const { what, file, damage, part, kind, line, mended } of DAMAGES) {
   Deno.test(`verify and repair: ${what}`, async () => {
     await withTempDir(async (cwd) => {
       const run = await record(cwd);
       assertEquals((await verify(cwd)).problems, []);
-      const path = `${cwd}/${run}/${file}`;
+      const path = pathOf(cwd, run, file);
       await damage(path);
       const damaged = await Deno.readTextFile(path);
       const before = await contentOf(cwd);
