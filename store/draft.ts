@@ -147,11 +147,12 @@ export class Draft implements StateView {
     for (const [id, entry] of draft.changedWorkers) this.changedWorkers.set(id, entry);
     for (const [id, request] of draft.createdWorkers) this.createdWorkers.set(id, request);
     for (const [id, bundle] of draft.bundles) this.bundles.set(id, bundle);
-    this.diagnostics.push(...draft.diagnostics);
+    // One by one: a call takes only so many arguments, and a transaction may have more lines.
+    for (const diagnostic of draft.diagnostics) this.diagnostics.push(diagnostic);
     for (const [file, { offset, lines, bytes }] of draft.logs) {
       const log = this.#log(file, offset);
-      log.lines.push(...lines);
-      log.bytes.push(...bytes);
+      for (const line of lines) log.lines.push(line);
+      for (const chunk of bytes) log.bytes.push(chunk);
     }
   }
 

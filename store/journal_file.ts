@@ -7,6 +7,8 @@ import { fileSizeSync } from "./store_paths.ts";
 
 const FORMAT = 1;
 const NEWLINE = 10;
+/** The file grows by so much at a time. */
+const GROWTH_BYTES = 64 * 1024;
 
 /** The first line of a journal. */
 interface JournalHeader {
@@ -22,7 +24,10 @@ export class JournalFile {
   readonly path: string;
   readonly number: number;
   readonly #file: FileHandle;
+  /** Where the next line begins. */
   #end: number;
+  /** Where the file ends; there are NULs in between. */
+  #fileEnd: number;
   #written = 0;
   #synced = 0;
 
@@ -35,6 +40,7 @@ export class JournalFile {
     this.number = number;
     this.#file = file;
     this.#end = end;
+    this.#fileEnd = end;
   }
 
   /**
@@ -75,20 +81,36 @@ export class JournalFile {
     return this.#end;
   }
 
-  /** Appends the lines of mutations in one write: all of them or, when it fails, none. */
+  /**
+   * Appends the lines of mutations in one write: all of them or, when it fails, none. Now and then
+   * the write ends in NULs, which later lines take the place of: as long as a file does not become
+   * longer, syncing it takes a third less time.
+   */
   append(lines: readonly Uint8Array[]): void {
-    const bytes = lines.length === 1 ? lines[0]! : joinBytes(lines);
+    const length = lines.reduce((sum, line) => sum + line.length, 0);
     try {
-      const count = this.#file.writeSync(bytes);
-      if (count !== bytes.length) {
-        throw new Error(`Only ${count} of ${bytes.length} bytes were written: is the disk full?`);
+      const count = this.#file.writeSync(this.#bytesOf(lines, length));
+      if (count < length) {
+        throw new Error(`Only ${count} of ${length} bytes were written: is the disk full?`);
       }
+      this.#fileEnd = Math.max(this.#fileEnd, this.#end + count);
+      if (count > length) this.#file.seekSync(this.#end + length, Deno.SeekMode.Start);
     } catch (error) {
       this.#cutBack(error);
       throw error;
     }
-    this.#end += bytes.length;
+    this.#end += length;
     this.#written += lines.length;
+  }
+
+  #bytesOf(lines: readonly Uint8Array[], length: number): Uint8Array {
+    if (this.#end + length > this.#fileEnd) {
+      return joinBytes([
+        ...lines,
+        new Uint8Array(GROWTH_BYTES - (this.#end + length) % GROWTH_BYTES),
+      ]);
+    }
+    return lines.length === 1 ? lines[0]! : joinBytes(lines);
   }
 
   /** Makes what was appended survive a power cut. */
@@ -106,6 +128,7 @@ export class JournalFile {
     try {
       this.#file.truncateSync(this.#end);
       this.#file.seekSync(this.#end, Deno.SeekMode.Start);
+      this.#fileEnd = this.#end;
     } catch (cutError) {
       const cause = new AggregateError([writeError, cutError]);
       throw new UnknownOutcome("The write failed and could not be cut back", { cause });

@@ -55,7 +55,7 @@ export class LogWriter {
   /** Takes lines for a log, which begin at `offset`; {@linkcode LogWriter.flush} writes them. */
   add(name: string, offset: number, lines: readonly Uint8Array[]): void {
     const log = this.#dirtyLog(name, offset);
-    log.pending.push(...lines);
+    for (const line of lines) log.pending.push(line);
     this.#behind.add(log);
   }
 

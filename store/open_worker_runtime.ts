@@ -1,6 +1,7 @@
 import type { FilePort } from "../_internal/file_port.ts";
 import { checkId } from "./id_directory.ts";
 import { openOwner } from "./open_owner.ts";
+import { checkSize } from "./runtime_rules.ts";
 import type { CheckpointOptions } from "./store_owner.ts";
 import { invalidRequestError } from "./store_errors.ts";
 import { StorePaths } from "./store_paths.ts";
@@ -23,7 +24,7 @@ export interface OpenRuntimeOptions {
    */
   limits?: Partial<RuntimeLimits>;
   /**
-   * The most bytes of an input, a reason, a request or a config bundle.
+   * The most bytes of an input, a reason, a request, a config bundle or a display name.
    *
    * @default {1048576}
    */
@@ -46,10 +47,11 @@ export async function openRuntimeOnPort(
 ): Promise<WorkerRuntime> {
   const { root, runtimeId, displayName, maxContentBytes = DEFAULT_CONTENT_BYTES } = options;
   checkId(runtimeId, "runtime id");
+  checkCount(maxContentBytes, { name: "maxContentBytes", max: MOST_CONTENT_BYTES });
   if (displayName !== undefined && !displayName.isWellFormed()) {
     throw invalidRequestError("display name has a lone surrogate");
   }
-  checkCount(maxContentBytes, { name: "maxContentBytes", max: MOST_CONTENT_BYTES });
+  checkSize(displayName ?? "", "a display name", maxContentBytes);
   const limits = { ...DEFAULT_LIMITS, ...options.limits };
   for (const [name, limit] of Object.entries(limits)) {
     checkCount(limit, { name, max: Number.MAX_SAFE_INTEGER });

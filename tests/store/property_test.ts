@@ -44,7 +44,8 @@ class Life {
     if (draw < 0.04) await this.close();
     else if (draw < 0.1) this.#open.kill();
     else if (draw < 0.2) return await this.#transact();
-    else if (draw < 0.25) return await this.compare();
+    else if (draw < 0.25) return await this.#mutateTogether();
+    else if (draw < 0.3) return await this.compare();
     else return await this.#mutate();
     this.#open = await openKillable(this.#root, this.#random);
     await this.compare();
@@ -53,6 +54,20 @@ class Life {
   async #mutate(): Promise<void> {
     const operation = await nextOperation(this.#random, this.model);
     await performBoth(this.#open.runtime, this.model, operation);
+  }
+
+  /** Several that nobody awaits before the next: they are done in the order of the calls. */
+  async #mutateTogether(): Promise<void> {
+    const sketch: RuntimeModel = this.model.clone();
+    const operations: Operation[] = [];
+    for (let left = this.#random.below(8); left > 0; left--) {
+      const operation = await nextOperation(this.#random, sketch);
+      attempt(sketch, operation);
+      operations.push(operation);
+    }
+    await Promise.all(
+      operations.map((operation) => performBoth(this.#open.runtime, this.model, operation)),
+    );
   }
 
   /** Several at one sync: all or none. */
