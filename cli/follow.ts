@@ -5,7 +5,7 @@ import { findReadableRun } from "./find_run.ts";
 import { followAll } from "./follow_all.ts";
 import { followToEnd, type RunEnd, type RunItem } from "./follow_to_end.ts";
 import { describeFailure, ORPHAN } from "./format_report.ts";
-import { printableLine } from "./printable.ts";
+import { fitTo, printableLine } from "./printable.ts";
 import { Screen } from "./screen.ts";
 import { formatDuration } from "./units.ts";
 import { UsageError } from "./usage_error.ts";
@@ -79,7 +79,8 @@ function printJson(screen: Screen, item: RunItem, runId?: string): void {
 }
 
 function printText(screen: Screen, item: RunItem, runId?: string): void {
-  screen.line(`${prefixOf(runId)}${textOf(item)}`);
+  const text = `${prefixOf(runId)}${textOf(item)}`;
+  screen.line(fitTo(text, screen.isTerminal ? screen.columns : undefined));
 }
 
 function prefixOf(runId: string | undefined): string {

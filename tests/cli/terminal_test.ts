@@ -160,3 +160,16 @@ test("taffrail ls fits a terminal of 80 columns: ages, no flow that the id tells
   const long = lines.findIndex((line) => line === ids.find((id) => id.startsWith(name)));
   assertMatch(lines[long + 1]!, /^ +completed {4}1\/1 +[\d.]+KiB {2}\d+s ago$/);
 });
+
+test("taffrail follow cuts its lines to the terminal, and not on a pipe", async (cwd) => {
+  const words = "a rather long command line that does not fit into so narrow a window";
+  const flow = await writeFlow(cwd, { node: `: ${words}` });
+  await taffrail(["run", flow], { cwd });
+  const piped = await taffrail(["follow", "flow"], { cwd });
+  assertStringIncludes(piped.stdout, words);
+  await using command = startInTerminal(["follow", "flow"], { cwd, env: {}, columns: 60 });
+  const lines = (await command.end()).stdout.trimEnd().split("\r\n");
+  assertEquals(lines.length, 5);
+  assertEquals(lines.filter((line) => line.length > 60), []);
+  assertMatch(lines[1]!, /…$/);
+});
