@@ -4,8 +4,8 @@
  *
  * {@linkcode CapturingSession} records, in memory and in a journal that survives a crash;
  * {@linkcode writeCaptureBundle} and {@linkcode readCaptureBundle} keep the recording in a file;
- * {@linkcode replayBundle} replays it and reports where it goes otherwise. `docs/determinism.md` says what
- * that proves and what it does not.
+ * {@linkcode replayBundle} replays it and reports where it goes otherwise; {@linkcode resumeCapture} goes on
+ * with a session whose process died. `docs/determinism.md` says what a replay proves and what it does not.
  *
  * @module
  */

@@ -64,8 +64,9 @@ const NO_TIMERS: Timers = { now: () => ({ secs: 0, nanos: 0 }), setTimer: () => 
  * | a last line that a power cut made unreadable | it stays, and a line behind it says that it does not count |
  *
  * To have aborted work done again, hand over a new event for it, with an id of its own. Of a recording
- * with `redact` what waits in the queue gets the recorded values. Nobody else may resume the same
- * session at the same time: who is second gets `conflict`, but may have invoked something before.
+ * with `redact` what waits in the queue gets the recorded values. Of two who resume the same session at
+ * the same time one gets `conflict`, before it has invoked anything; but what its `onRecovered` did, it
+ * did, so a program should hold a lock of its own.
  *
  * **Durability**: as {@linkcode openCaptureJournal}.
  *

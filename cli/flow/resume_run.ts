@@ -66,7 +66,7 @@ interface Resumption extends ResumeRunOptions {
 /** A probe may hold the lock for a moment; who works on the run holds it longer. */
 const LIVE_TIMEOUT_MS = 500;
 
-/** Signals after which the run can be resumed again. `taffrail stop` sends the other one. */
+/** Signals after which the run can be resumed again; SIGTERM ends it for good, as it does any run. */
 const PAUSING: readonly (Deno.Signal | undefined)[] = ["SIGINT", "SIGHUP"];
 
 /**
