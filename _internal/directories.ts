@@ -1,5 +1,5 @@
 import type { FilePort } from "./file_port.ts";
-import { join } from "./path.ts";
+import { dirname, join } from "./path.ts";
 
 /**
  * Makes what was created, renamed or removed in a directory survive a power cut. Windows cannot
@@ -55,4 +55,15 @@ export function syncDirectoriesSync(port: FilePort, root: string, below: readonl
   for (let depth = below.length; depth >= 0; depth--) {
     syncDirectorySync(port, join(root, ...below.slice(0, depth)));
   }
+}
+
+/** The directories that are missing down to this one, the outermost first. */
+export function missingDirectoriesSync(port: FilePort, directory: string): string[] {
+  const missing: string[] = [];
+  for (
+    let above = directory;
+    lookAtSync(port, above) === undefined && dirname(above) !== above;
+    above = dirname(above)
+  ) missing.unshift(above);
+  return missing;
 }

@@ -1,4 +1,5 @@
 import { contextOfPayload } from "../_internal/event_payload.ts";
+import { MASK, redactOrMask } from "../_internal/redact.ts";
 import { stringifyVisiting } from "../_internal/visit_json.ts";
 import { formatPath } from "../_internal/wire_json/json_path.ts";
 import type { ActionEffect, Value } from "./types.ts";
@@ -10,7 +11,6 @@ import type { ActionEffect, Value } from "./types.ts";
  */
 export type RedactCapture = (value: unknown, path: string) => unknown;
 
-const MASK = "[redaction failed]";
 const encoder = new TextEncoder();
 const decoder = new TextDecoder();
 
@@ -20,7 +20,7 @@ export function redactPayload(payload: Uint8Array, redact: RedactCapture): Uint8
   let isChanged = false;
   const text = stringifyVisiting(JSON.parse(decoder.decode(payload)), (value, path) => {
     if (path === "$") return value;
-    const replaced = replace(value, path, redact);
+    const replaced = redactOrMask(value, path, redact);
     isChanged ||= !Object.is(replaced, value);
     return replaced;
   });
@@ -51,7 +51,7 @@ export function redactEffect(effect: ActionEffect, redact: RedactCapture): Actio
 
 function redactValue(value: Value, name: string, redact: RedactCapture): Value {
   const [plain] = Object.values(value);
-  const replaced = replace(plain, formatPath([name]), redact);
+  const replaced = redactOrMask(plain, formatPath([name]), redact);
   return Object.is(replaced, plain) ? value : asValue(replaced);
 }
 
@@ -66,12 +66,4 @@ function asValue(replaced: unknown): Value {
   }
   const isSeries = Array.isArray(replaced) && replaced.every((item) => typeof item === "number");
   return isSeries ? { Series: replaced } : { String: MASK };
-}
-
-function replace(value: unknown, path: string, redact: RedactCapture): unknown {
-  try {
-    return redact(value, path);
-  } catch {
-    return MASK;
-  }
 }

@@ -5,7 +5,7 @@ import {
   type Replacement,
   sweepTempsSync,
 } from "../_internal/atomic_replace.ts";
-import { lookAtSync, syncDirectorySync } from "../_internal/directories.ts";
+import { missingDirectoriesSync, syncDirectorySync } from "../_internal/directories.ts";
 import { denoFilePort, type FilePort } from "../_internal/file_port.ts";
 import { basename, dirname, join } from "../_internal/path.ts";
 import { CaptureWriteError } from "./capture_write_error.ts";
@@ -167,13 +167,9 @@ function destinationOf(path: string): string {
 /** Creates what is missing above the file; returns the new directories, the outermost first. */
 function createDirectories(port: FilePort, path: string): string[] {
   const directory = dirname(path);
-  const missing: string[] = [];
+  let missing: string[];
   try {
-    for (
-      let above = directory;
-      lookAtSync(port, above) === undefined && dirname(above) !== above;
-      above = dirname(above)
-    ) missing.unshift(above);
+    missing = missingDirectoriesSync(port, directory);
     if (missing.length > 0) port.mkdirSync(directory, { mode: 0o700, recursive: true });
   } catch (cause) {
     throw new CaptureWriteError({ stage: "CreateOutputDirectory", path: directory, cause });

@@ -62,7 +62,7 @@ interrupted: attempts without an end. damage: where the journal cannot be read.`
       new Screen(Deno.stderr).line(`${signal}: ending what runs`);
     interrupts.listen();
     const recording = recordingOptions(options);
-    using live = new LiveReplay(source.bundle, { flow, interrupts, ...recording });
+    using live = new LiveReplay(source.bundle, flow, { interrupts, ...recording });
     const report = await replayBundle(source.bundle, {
       createSupervisor,
       ...expected,

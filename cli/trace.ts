@@ -106,7 +106,7 @@ async function replay(
   using interrupts = new Interrupts();
   interrupts.onInterrupt = (signal) => new Screen(Deno.stderr).line(`${signal}: ending what runs`);
   interrupts.listen();
-  using commands = new StepReplay(trace, { flow, interrupts, ...recordingOptions(options) });
+  using commands = new StepReplay(trace, flow, { interrupts, ...recordingOptions(options) });
   const step = stepOption(options.step);
   const found = await replayTrace(trace, commands.execute, {
     untilFailure: options["past-failure"] !== true,

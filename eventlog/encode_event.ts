@@ -1,4 +1,5 @@
 import { MAX_LINE_BYTES, SIXTEEN_DIGITS, unsafeIntegerAt } from "../_internal/json_lines.ts";
+import { redactOrMask } from "../_internal/redact.ts";
 import { rawJsonText, stringifyVisiting } from "../_internal/visit_json.ts";
 import { reasonOf } from "./event_log_error.ts";
 
@@ -8,7 +9,6 @@ import { reasonOf } from "./event_log_error.ts";
  */
 export type Redact = (value: unknown, path: string) => unknown;
 
-const MASK = "[redaction failed]";
 const encoder = new TextEncoder();
 
 /**
@@ -50,19 +50,7 @@ function stringifyEach(
 }
 
 function stringifyRedacted(event: unknown, redact: Redact): string | undefined {
-  return stringifyEach(event, (value, path) => refuseLoss(redacted(value, path, redact), path));
-}
-
-function redacted(value: unknown, path: string, redact: Redact): unknown {
-  try {
-    const kept = redact(value, path);
-    if (kept === value || !(kept instanceof Promise)) return kept;
-    // Nothing waits for it here, and nobody else would hear of its rejection.
-    kept.catch(() => {});
-    return MASK;
-  } catch {
-    return MASK;
-  }
+  return stringifyEach(event, (value, path) => refuseLoss(redactOrMask(value, path, redact), path));
 }
 
 /** What JSON changes without a word leaves one of these in the text; looking is cheap. */

@@ -1,3 +1,4 @@
+import { MASK, redactOrMask } from "../_internal/redact.ts";
 import { rawJsonText, stringifyVisiting } from "../_internal/visit_json.ts";
 import { parseJson } from "../_internal/wire_json/parse_json.ts";
 import type { ValidationIssue } from "./types.ts";
@@ -15,7 +16,6 @@ export type ValueName = "input" | "output";
 
 /** The code of an issue that says why a value has no digest of its own. */
 const NOT_JSON = "not_json";
-const MASK = "[redaction failed]";
 
 /**
  * The JSON text of a value as it is now, redacted; or an issue that names the place where it is no JSON
@@ -57,28 +57,19 @@ export function redactMessage(
   redact: RedactTrace | undefined,
 ): string {
   if (redact === undefined) return message;
-  const kept = replace(message, path, redact);
+  const kept = redactOrMask(message, path, redact);
   return typeof kept === "string" ? kept : MASK;
 }
 
 function redactText(text: string, redact: RedactTrace): string {
   try {
-    const kept = stringifyVisiting(parseJson(text), (value, path) => replace(value, path, redact));
+    const kept = stringifyVisiting(
+      parseJson(text),
+      (value, path) => redactOrMask(value, path, redact),
+    );
     if (kept !== undefined) return kept;
   } catch { /* What the redactor made is no JSON; nothing of the value may be kept then. */ }
   return JSON.stringify(MASK);
-}
-
-function replace(value: unknown, path: string, redact: RedactTrace): unknown {
-  try {
-    const kept = redact(value, path);
-    if (kept === value || !(kept instanceof Promise)) return kept;
-    // Nothing waits for it here, and nobody else would hear of its rejection.
-    kept.catch(() => {});
-    return MASK;
-  } catch {
-    return MASK;
-  }
 }
 
 /** Where a walk through a value stands. */

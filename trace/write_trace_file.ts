@@ -5,7 +5,7 @@ import {
   type Replacement,
   sweepTempsSync,
 } from "../_internal/atomic_replace.ts";
-import { lookAtSync, syncDirectorySync } from "../_internal/directories.ts";
+import { missingDirectoriesSync, syncDirectorySync } from "../_internal/directories.ts";
 import type { FilePort } from "../_internal/file_port.ts";
 import { dirname } from "../_internal/path.ts";
 import { reasonOf, TraceFileError } from "./trace_file_error.ts";
@@ -52,13 +52,8 @@ function replacementOf({ path, bytes }: FileToWrite): Replacement {
 /** Creates what is missing above the file. */
 function createParents(port: FilePort, { path, unsynced }: FileToWrite): void {
   const directory = dirname(path);
-  const missing: string[] = [];
   try {
-    for (
-      let above = directory;
-      lookAtSync(port, above) === undefined && dirname(above) !== above;
-      above = dirname(above)
-    ) missing.unshift(above);
+    const missing = missingDirectoriesSync(port, directory);
     for (const above of missing) unsynced.add(above);
     if (missing.length > 0) port.mkdirSync(directory, { mode: 0o700, recursive: true });
   } catch (cause) {

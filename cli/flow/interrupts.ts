@@ -1,3 +1,5 @@
+import { formatDuration } from "../units.ts";
+
 /** The number of each signal that ends a run; the exit code is 128 more. */
 const SIGNALS: [Deno.Signal, number][] = [["SIGHUP", 1], ["SIGINT", 2], ["SIGTERM", 15]];
 
@@ -20,6 +22,17 @@ export class Interrupts implements Disposable {
   /** `now`: the time in milliseconds. */
   constructor({ now = () => performance.now() }: { now?: () => number } = {}) {
     this.#now = now;
+  }
+
+  /** Tells the user at each wish what comes of it. */
+  announce(view: { note(text: string): void }, graceMs: number): void {
+    const within = formatDuration(graceMs);
+    this.onInterrupt = (signal, isFirst) =>
+      view.note(
+        isFirst
+          ? `${signal}: ending what runs, within ${within}; once more to kill it`
+          : `${signal}: killing what runs`,
+      );
   }
 
   /** Begins to listen; until then a signal ends the process at once. */

@@ -1,55 +1,23 @@
 import type { CaptureBundle, DecisionRecord, Divergence } from "../../capture/mod.ts";
 import type { RunRequest, RunTermination, RuntimeInvoker } from "../../supervisor/mod.ts";
 import { UsageError } from "../usage_error.ts";
-import { CommandInvoker } from "./command_invoker.ts";
-import { findPrograms } from "./find_programs.ts";
 import { DEFAULT_CONSTRAINTS, type Flow, type FlowNode } from "./flow.ts";
-import type { Interrupts } from "./interrupts.ts";
 import { nodeAttemptOf, nodeOfEvent } from "./node_attempt.ts";
 import type { NodePayload } from "./node_event.ts";
-
-/** What a {@linkcode LiveReplay} works with. */
-export interface LiveReplayOptions {
-  /** Gives the values of variables, which are never recorded. */
-  flow: Flow | undefined;
-  /** The wish of the user to end it. */
-  interrupts: Interrupts;
-  /** How much of each output is kept. */
-  maxOutputBytes: number;
-  /** The time between SIGTERM and SIGKILL. */
-  graceMs: number;
-}
+import { recordedEnv, ReplayInvoker, type ReplayLimits } from "./replay_invoker.ts";
 
 /** Runs the recorded commands again, in a folder of its own, and compares what they print. */
 export class LiveReplay implements RuntimeInvoker, Disposable {
   readonly #bundle: CaptureBundle;
-  readonly #root = Deno.makeTempDirSync({ prefix: "taffrail-replay-" });
-  readonly #invoker: CommandInvoker;
+  readonly #invoker: ReplayInvoker;
   readonly #hashes = new Map<string, string>();
-  #failure: unknown;
   /** How many attempts were made again. */
   attempts = 0;
 
-  constructor(bundle: CaptureBundle, options: LiveReplayOptions) {
+  /** `given`: the flow, for the values of variables. */
+  constructor(bundle: CaptureBundle, given: Flow | undefined, limits: ReplayLimits) {
     this.#bundle = bundle;
-    const { interrupts, flow: given, ...limits } = options;
-    try {
-      const flow = recordedFlow(bundle, given);
-      this.#invoker = new CommandInvoker({
-        ...limits,
-        flow,
-        programs: findPrograms(flow),
-        root: this.#root,
-        runId: "replay",
-        recorder: { nodeStarted: async () => {}, nodeSpawned: async () => {} },
-        view: { nodeStarted: () => {}, note: () => {} },
-        hurry: interrupts.hurry,
-        onFatal: (error) => this.#failure ??= error,
-      });
-    } catch (error) {
-      this[Symbol.dispose]();
-      throw error;
-    }
+    this.#invoker = new ReplayInvoker(recordedFlow(bundle, given), limits);
   }
 
   /** Runs the command of an attempt. */
@@ -68,7 +36,7 @@ export class LiveReplay implements RuntimeInvoker, Disposable {
   /** Resolves when no command runs any more; rejects when what one printed could not be kept. */
   async settled(): Promise<void> {
     await this.#invoker.settled();
-    if (this.#failure !== undefined) throw this.#failure;
+    this.#invoker.throwFailure();
   }
 
   /** Where a command that completed again printed something else. */
@@ -88,13 +56,9 @@ export class LiveReplay implements RuntimeInvoker, Disposable {
     return found;
   }
 
-  /** Removes what the commands printed, unless one of them has. */
+  /** Removes what the commands printed. */
   [Symbol.dispose](): void {
-    try {
-      Deno.removeSync(this.#root, { recursive: true });
-    } catch (error) {
-      if (!(error instanceof Deno.errors.NotFound)) throw error;
-    }
+    this.#invoker[Symbol.dispose]();
   }
 
   #wasAborted(episodeId: number, attempt: number): boolean {
@@ -126,14 +90,7 @@ function recordedNode(id: string, bytes: number[], given: Flow | undefined): Flo
     throw new UsageError(`Cannot run ${JSON.stringify(id)} again: its event names no command`);
   }
   const { run, cwd, env: names, timeout_ms: timeoutMs } = payload;
-  const env = given?.nodes.find((node) => node.id === id)?.env ?? {};
-  const missing = names.find((name) => env[name] === undefined);
-  if (missing !== undefined) {
-    throw new UsageError(
-      `Cannot run ${JSON.stringify(id)} again: values of variables are not recorded, ` +
-        `and it was given ${missing}; name its flow with --flow`,
-    );
-  }
+  const env = recordedEnv(id, names, given);
   return { id, run, needs: [], env, cwd, ...(timeoutMs !== undefined && { timeoutMs }) };
 }
 

@@ -2,7 +2,6 @@ import { type EventLog, newRunId, openEventLog, type RunEvent } from "../../even
 import type { TraceMode } from "../../trace/mod.ts";
 import { prepareRootDirectory } from "../root_directory.ts";
 import { readRunReport, type RunReport } from "../run_report.ts";
-import { formatDuration } from "../units.ts";
 import { CommandInvoker, type CommandInvokerOptions, type RunView } from "./command_invoker.ts";
 import { writeFlowRecord } from "./flow_record.ts";
 import { Interrupts } from "./interrupts.ts";
@@ -26,13 +25,7 @@ export async function recordRun(
   const { flow, root, view, graceMs } = options;
   prepareRootDirectory(root);
   using interrupts = new Interrupts();
-  interrupts.onInterrupt = (signal, isFirst) => {
-    view.note(
-      isFirst
-        ? `${signal}: ending what runs, within ${formatDuration(graceMs)}; once more to kill it`
-        : `${signal}: killing what runs`,
-    );
-  };
+  interrupts.announce(view, graceMs);
   interrupts.listen();
   const runId = await newRunId({ root, name: flow.name });
   view.runStarted(runId);

@@ -13,7 +13,6 @@ import {
 } from "../../eventlog/mod.ts";
 import { readRunReport, type RunReport } from "../run_report.ts";
 import type { WholeRunView } from "../run_view.ts";
-import { formatDuration } from "../units.ts";
 import { UsageError } from "../usage_error.ts";
 import { runPaths } from "../../run/mod.ts";
 import { CommandInvoker } from "./command_invoker.ts";
@@ -91,13 +90,7 @@ export async function resumeRun(
     const flow = await findFlow(options);
     const programs = findPrograms(flow);
     view = options.createView(flow);
-    interrupts.onInterrupt = (signal, isFirst) => {
-      view.note(
-        isFirst
-          ? `${signal}: ending what runs, within ${formatDuration(graceMs)}; once more to kill it`
-          : `${signal}: killing what runs`,
-      );
-    };
+    interrupts.announce(view, graceMs);
     interrupts.listen();
     view.runStarted(runId);
     try {
