@@ -127,8 +127,8 @@ function problemsOf({ report }: Inspection, id: string): StoreProblem[] {
   return report.findings.map((finding) => problemOf(finding, id));
 }
 
-function intendedSteps({ report, view }: Inspection): Step[] {
-  const isJournaled = view?.journal.found?.isEmpty === false;
+function intendedSteps(inspection: Inspection): Step[] {
+  const { report, view } = inspection;
   const steps = new Map<string, Step>();
   for (const { fix } of report.findings) {
     if (fix === undefined) continue;
@@ -136,7 +136,7 @@ function intendedSteps({ report, view }: Inspection): Step[] {
     const step: Step = { action, path, message: describeFix(fix) };
     steps.set(JSON.stringify(step), step);
   }
-  const redo: Step[] = isJournaled
+  const redo: Step[] = isJournaled(inspection)
     ? [{
       action: "redo-journal",
       path: view!.paths.directory,
@@ -184,27 +184,19 @@ async function workOn(
   for (let round = 0; round < MAX_ROUNDS; round++) {
     const inspection = await inspectRuntime(port, paths, id);
     const { fixes, redo } = planRepair(inspection);
+    // What is still to be written behind the journal's lines needs these in their places.
+    const isLast = fixes.length === 0 && work.waitsForRedo && isJournaled(inspection);
     const steps: (Step | undefined)[] = [];
-    if (redo) steps.push(await work.redo());
+    if (redo || isLast) steps.push(await work.redo());
     for (const fix of fixes) steps.push(work.apply(fix, inspection));
     const done = steps.filter((step) => step !== undefined);
     actions.push(...done.map((step) => ({ runtime: id, ...step })));
-    if (done.length === 0) return await tellWords(port, { work, paths, id, actions });
+    if (done.length > 0) continue;
+    if (inspection.view?.runtime.found !== undefined) work.tell();
+    return;
   }
 }
 
-/** Writes into the runtime what was lost; a journal would undo that, so it is redone before. */
-async function tellWords(
-  port: FilePort,
-  { work, paths, id, actions }: WorkParts,
-): Promise<void> {
-  if (!work.hasWords) return;
-  const { view } = await inspectRuntime(port, paths, id);
-  if (view?.journal.found?.isEmpty === false) {
-    actions.push({ runtime: id, ...await work.redo() });
-  } else if (view?.runtime.found === undefined) {
-    // There is no runtime that could tell anything.
-    return;
-  }
-  work.tell();
+function isJournaled({ view }: Inspection): boolean {
+  return view?.journal.found?.isEmpty === false;
 }
