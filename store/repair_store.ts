@@ -153,7 +153,8 @@ async function repairRuntime(
   let work: RuntimeRepair | undefined;
   try {
     work = new RuntimeRepair(port, { paths, runtimeId: id });
-    await workOn(port, { work, paths, id, actions: repair.actions });
+    const last = await workOn(port, { work, paths, id, actions: repair.actions });
+    repair.problems.push(...problemsOf(last, id));
   } catch (cause) {
     const place = { operation: "repair runtime store" as const, path: paths.directory };
     const error = asStoreError(place, cause);
@@ -161,10 +162,10 @@ async function repairRuntime(
     const { kind, path = paths.directory, message } = error;
     const what = kind === "owned" ? "owned" : kind === "symlink" ? "symlink" : "io";
     repair.problems.push({ runtime: id, kind: what, path, message, repairable: false });
+    repair.problems.push(...problemsOf(await inspectRuntime(port, paths, id), id));
   } finally {
     work?.release();
   }
-  repair.problems.push(...problemsOf(await inspectRuntime(port, paths, id), id));
 }
 
 /** One repair of one runtime. */
@@ -176,11 +177,14 @@ interface WorkParts {
   actions: RepairAction[];
 }
 
-/** Looks and mends in turns: what was in the way of one repair may hide another one. */
+/**
+ * Looks and mends in turns, as what was in the way of one repair may hide another one; returns what is
+ * seen last.
+ */
 async function workOn(
   port: FilePort,
   { work, paths, id, actions }: WorkParts,
-): Promise<void> {
+): Promise<Inspection> {
   for (let round = 0; round < MAX_ROUNDS; round++) {
     const inspection = await inspectRuntime(port, paths, id);
     const { fixes, redo } = planRepair(inspection);
@@ -193,8 +197,9 @@ async function workOn(
     actions.push(...done.map((step) => ({ runtime: id, ...step })));
     if (done.length > 0) continue;
     if (inspection.view?.runtime.found !== undefined) work.tell();
-    return;
+    return inspection;
   }
+  return await inspectRuntime(port, paths, id);
 }
 
 function isJournaled({ view }: Inspection): boolean {
