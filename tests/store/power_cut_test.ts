@@ -6,11 +6,11 @@
 import { assert, assertEquals, assertGreater, assertInstanceOf } from "@std/assert";
 import { RuntimeStoreError, type WorkerRuntime } from "../../store/mod.ts";
 import { type CutInfo, everyCut, type EveryCutOptions } from "../_util/every_cut.ts";
-import type { FaultPort } from "../_util/fault_port.ts";
+import { FaultPort } from "../_util/fault_port.ts";
 import type { CallName } from "../_util/fault_script.ts";
 import { isThere, readBytes, write } from "../_util/files.ts";
 import { hastyFilePort } from "../_util/hasty_port.ts";
-import { isLongRun, longCount } from "../_util/temp.ts";
+import { isLongRun, longCount, withTempDir } from "../_util/temp.ts";
 import type { Operation, RuntimeModel } from "./_model.ts";
 import {
   assertClean,
@@ -242,3 +242,20 @@ Deno.test("a power cut never leaves an older journal alone (W-FRS-3)", async () 
     only: ["removeSync", "sync", "syncSync"],
   });
 });
+
+Deno.test("after a close no power cut brings a journal back, or takes anything away", () =>
+  withTempDir(async (directory) => {
+    const root = `${directory}/root`;
+    await Deno.mkdir(root);
+    const port = new FaultPort({ root, base: hastyFilePort });
+    const runtime = await openRuntime(root, { port, checkpointMutations: 3 });
+    for (const operation of everyKind) await perform(runtime, operation);
+    await runtime.close();
+    const model = newModel();
+    model.applyAll(everyKind);
+    for (let seed = 0; seed < 20; seed++) {
+      const image = `${directory}/${seed}`;
+      port.crashImage(image, seed);
+      assertSeedFiles(image, model);
+    }
+  }));
