@@ -1,5 +1,5 @@
 import { assertEquals, assertStrictEquals } from "@std/assert";
-import { RuntimeStoreError, type RuntimeStoreErrorKind } from "../../store/runtime_store_error.ts";
+import type { RuntimeStoreError, RuntimeStoreErrorKind } from "../../store/runtime_store_error.ts";
 import {
   asStoreError,
   configBundleMissingError,
