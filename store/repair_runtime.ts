@@ -204,9 +204,11 @@ export class RuntimeRepair {
     return this.#diagnostics.length > 0 || this.#surplus.size > 0;
   }
 
-  /** Writes into the runtime what is worth telling there. */
-  tell(): void {
-    if (this.#diagnostics.length > 0) this.#changeRuntime({});
+  /** Writes into the runtime what is worth telling there, if anything is. */
+  tell(): boolean {
+    if (this.#diagnostics.length === 0) return false;
+    this.#changeRuntime({});
+    return true;
   }
 
   /** The logs have lines that the damaged part of the journal had: they are worth keeping. */
@@ -243,6 +245,7 @@ export class RuntimeRepair {
     const isThere = listSync(this.#port, dirname(path)).some((entry) => entry.path === path);
     const evidence = isThere ? this.#quarantine.copySync(path) : undefined;
     const workers = [...state.workers.values()].map(({ snapshot }) => snapshot);
+    const numbers = workers.map(({ worker_id }) => workerNumberOf(worker_id));
     const lastEvent = Math.max(told.lastEventId, ...workers.map((worker) => worker.last_event_id));
     const snapshot: RuntimeSnapshot = {
       schema_version: SCHEMA_VERSION,
@@ -251,7 +254,7 @@ export class RuntimeRepair {
       backend: "fs_store",
       status: told.isStopped ? "stopped" : "running",
       limits: { max_transcript_projection_items: 256, max_event_batch_items: 256 },
-      next_worker_sequence: told.lastWorker + 1,
+      next_worker_sequence: Math.max(told.lastWorker, this.#lastWorker, ...numbers) + 1,
       next_event_id: lastEvent + 1,
       next_diagnostic_id: 1,
       config_bundles: {},

@@ -196,8 +196,8 @@ async function workOn(
     const done = steps.filter((step) => step !== undefined);
     actions.push(...done.map((step) => ({ runtime: id, ...step })));
     if (done.length > 0) continue;
-    if (inspection.view?.runtime.found !== undefined) work.tell();
-    return inspection;
+    const isTold = inspection.view?.runtime.found !== undefined && work.tell();
+    if (!isTold) return inspection;
   }
   return await inspectRuntime(port, paths, id);
 }
