@@ -1,3 +1,4 @@
+import { workerIdOf, workerNumberOf } from "./id_directory.ts";
 import { eventLog, type LogCodec, transcriptLog } from "./log_codecs.ts";
 import { type LogEnd, readLogEnd } from "./log_end.ts";
 import { logLines, parseLine } from "./log_lines.ts";
@@ -138,8 +139,8 @@ function countEntries(logs: LogSource, name: string, end: number): number {
 /** Every number below the counter has been given to a worker, and none from the counter on. */
 function checkWorkerNumbers(state: StoreState, { paths, problems }: CheckLogsOptions): void {
   const numbers = new Set<number>();
-  for (const { worker_id } of state.workers()) numbers.add(numberOf(worker_id));
-  for (const id of state.broken.keys()) numbers.add(numberOf(id));
+  for (const { worker_id } of state.workers()) numbers.add(workerNumberOf(worker_id));
+  for (const id of state.broken.keys()) numbers.add(workerNumberOf(id));
   let last = 0;
   for (const number of numbers) last = Math.max(last, number);
   const place = { operation: "read workers" as const, path: paths.workers };
@@ -160,15 +161,4 @@ function checkWorkerNumbers(state: StoreState, { paths, problems }: CheckLogsOpt
       remedy: "its number is not given out again",
     }));
   }
-}
-
-/** The id of the n-th worker. */
-export function workerIdOf(number: number): string {
-  return `worker-${number.toString(16).padStart(8, "0")}`;
-}
-
-/** The number in an id that this store gave out; 0 for others. */
-function numberOf(workerId: string): number {
-  const digits = /^worker-([0-9a-f]{8,13})$/.exec(workerId)?.[1];
-  return digits === undefined ? 0 : Number.parseInt(digits, 16);
 }

@@ -28,7 +28,7 @@ function copyRequest(given: CreateWorkerRequest): CreateWorkerRequest {
 /** What is worth telling about a new worker, without ids (WRT-12). */
 export function createDiagnostics(
   request: CreateWorkerRequest,
-  worker_ref: WorkerRef,
+  ref: WorkerRef,
 ): Omit<RuntimeDiagnostic, "id">[] {
   const diagnostics: Omit<RuntimeDiagnostic, "id">[] = [];
   if (request.config_bundle === undefined) {
@@ -36,7 +36,7 @@ export function createDiagnostics(
       severity: "info",
       code: "runtime.local_default_resources",
       message: "worker created without ConfigBundleRef; runtime-local defaults are assumed",
-      worker_ref,
+      worker_ref: ref,
     });
   }
   if ((request.requested_capabilities ?? []).length === 0) {
@@ -44,7 +44,7 @@ export function createDiagnostics(
       severity: "info",
       code: "worker.tools_less",
       message: "worker created without requested tool capabilities",
-      worker_ref,
+      worker_ref: ref,
     });
   }
   return diagnostics;

@@ -37,3 +37,14 @@ export function idOfDirectory(name: string): string | undefined {
     return undefined;
   }
 }
+
+/** The id of the n-th worker. */
+export function workerIdOf(number: number): string {
+  return `worker-${number.toString(16).padStart(8, "0")}`;
+}
+
+/** The number in an id that a runtime gave out; 0 for others. */
+export function workerNumberOf(workerId: string): number {
+  const digits = /^worker-([0-9a-f]{8,13})$/.exec(workerId)?.[1];
+  return digits === undefined ? 0 : Number.parseInt(digits, 16);
+}

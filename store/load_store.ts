@@ -96,6 +96,20 @@ export function isFresh({ runtime, eventsSize = 0, found, overlay }: StoredFiles
     found.workers.length === 0 && found.strays.length === 0;
 }
 
+/**
+ * Whether all that is missing is the very first event: the seed's program was interrupted behind its
+ * first snapshot, or nobody did anything but store config bundles.
+ */
+export function isUnstarted({ runtime, eventsSize = 0, found, overlay }: StoredFiles): boolean {
+  return runtime?.next_event_id === 2 && runtime.next_worker_sequence === 1 &&
+    overlay.isEmpty && eventsSize === 0 && found.workers.length === 0;
+}
+
+/** The state before the first event, with which the runtime can be begun once more. */
+export function unstartedState({ runtime, overlay }: StoredFiles): StoreState {
+  return createState({ ...runtime!, next_event_id: 1 }, overlay);
+}
+
 /** Makes the state that the files tell, and adds what is wrong with them to `problems`. */
 export function buildState(
   files: StoredFiles,

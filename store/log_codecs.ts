@@ -8,6 +8,8 @@ type Members = Readonly<Record<string, unknown>>;
 
 const KINDS: ReadonlySet<unknown> = new Set(EVENT_KINDS);
 const ROLES: ReadonlySet<unknown> = new Set(INPUT_KINDS);
+/** How a lone surrogate stands in JSON text; the codecs look closer. */
+const SURROGATE = /\\u[dD]/;
 /** `ignoreBOM` keeps a byte order mark, so that it is seen and refused. */
 const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
@@ -36,7 +38,8 @@ export const eventLog: LogCodec<RuntimeEvent> = {
     if (!isPlainEvent(event)) return encodeJson(runtimeEvent, event);
     const { id, worker_ref, kind: { kind }, message } = event;
     const ref = worker_ref === undefined ? {} : { worker_ref: inOrder(worker_ref) };
-    return JSON.stringify({ id, ...ref, kind: { kind }, message });
+    const text = JSON.stringify({ id, ...ref, kind: { kind }, message });
+    return SURROGATE.test(text) ? encodeJson(runtimeEvent, event) : text;
   },
   parse: (line) => parseLine(line, { codec: runtimeEvent, isPlain: isPlainEvent }),
   parseStrictly: (line) => parseLine(line, { codec: runtimeEvent, isPlain: () => false }),
@@ -50,7 +53,9 @@ export const transcriptLog: LogCodec<TranscriptEntry> = {
   print: (entry) => {
     if (!isPlainEntry(entry)) return encodeJson(transcriptEntry, entry);
     const { sequence, worker_ref, role, content, event_id } = entry;
-    return JSON.stringify({ sequence, worker_ref: inOrder(worker_ref), role, content, event_id });
+    const ref = inOrder(worker_ref);
+    const text = JSON.stringify({ sequence, worker_ref: ref, role, content, event_id });
+    return SURROGATE.test(text) ? encodeJson(transcriptEntry, entry) : text;
   },
   parse: (line) => parseLine(line, { codec: transcriptEntry, isPlain: isPlainEntry }),
   parseStrictly: (line) => parseLine(line, { codec: transcriptEntry, isPlain: () => false }),
@@ -71,7 +76,7 @@ function parseLine<T>(
   if (text === undefined) return { problem: "stream did not contain valid UTF-8" };
   try {
     const record = JSON.parse(text);
-    if (isPlain(record)) return { record };
+    if (isPlain(record) && !SURROGATE.test(text)) return { record };
   } catch { /* The codec says what is wrong. */ }
   if (/^[ \t\r]*$/.test(text)) return { blank: true };
   return parseAny(text, codec);
@@ -135,7 +140,7 @@ function countOf(record: object): number {
 }
 
 function isText(value: unknown): boolean {
-  return typeof value === "string" && value.isWellFormed();
+  return typeof value === "string";
 }
 
 function isCount(value: unknown): boolean {

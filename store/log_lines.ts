@@ -53,6 +53,8 @@ const DIGIT_ZERO = 48;
 const COMMA = 44;
 const PROBE_BYTES = 1024;
 const SCAN_BYTES = 8 * 1024;
+const NEAR_BYTES = 4 * 1024;
+const NEAR_LINES = 32;
 const PASS_OVER_BYTES = 256 * 1024;
 /** What it cannot decode becomes U+FFFD; `ignoreBOM` keeps a byte order mark. */
 const lossyUtf8 = new TextDecoder("utf-8", { ignoreBOM: true });
@@ -171,15 +173,33 @@ export function seekNumber<T>(
   log: LogBytes,
   { codec, wanted }: { codec: LogCodec<T>; wanted: number },
 ): number {
-  let low = 0;
+  let low = { start: 0, number: 0 };
   let high = log.size;
-  while (high - low > SCAN_BYTES) {
-    const middle = low + Math.floor((high - low) / 2);
-    const found = firstNumber(log, { codec, start: middle, end: high });
-    if (found === undefined || found.number >= wanted) high = middle;
-    else low = found.start;
+  /** How long a line is, as far as seen. */
+  let lineBytes = Infinity;
+  for (let looks = 0; high - low.start > SCAN_BYTES; looks++) {
+    const isNear = (wanted - low.number) * lineBytes < NEAR_BYTES;
+    if (isNear && wanted - low.number < NEAR_LINES) break;
+    const start = looks % 3 === 0
+      ? low.start + Math.floor((high - low.start) / 2)
+      : guess(low, { high, lineBytes, wanted });
+    const found = firstNumber(log, { codec, start, end: high });
+    if (found !== undefined && found.number > low.number) {
+      lineBytes = (found.start - low.start) / (found.number - low.number);
+    }
+    if (found === undefined || found.number >= wanted) high = start;
+    else low = found;
   }
-  return low;
+  return low.start;
+}
+
+/** Where the line of a number should be, a little before it, if all lines are about as long. */
+function guess(
+  low: { start: number; number: number },
+  { high, lineBytes, wanted }: { high: number; lineBytes: number; wanted: number },
+): number {
+  const distance = (wanted - low.number) * lineBytes - PROBE_BYTES;
+  return Math.floor(Math.min(Math.max(low.start + distance, low.start), high - 1));
 }
 
 /** The first line with a number that begins behind `start` and before `end`. */

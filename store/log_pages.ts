@@ -72,8 +72,9 @@ export function readEventPage(
 ): RuntimeEventBatch {
   const { runtime_id, next_event_id: wanted } = cursor;
   const events: RuntimeEvent[] = [];
-  const page = (next_event_id: number, has_more: boolean): RuntimeEventBatch => {
-    return { runtime_id, cursor: { runtime_id, next_event_id }, events, has_more };
+  const page = (nextId: number, hasMore: boolean): RuntimeEventBatch => {
+    const next = { runtime_id, next_event_id: nextId };
+    return { runtime_id, cursor: next, events, has_more: hasMore };
   };
   if (limit === 0) return page(wanted, false);
   const { operation } = eventLog;

@@ -13,6 +13,8 @@ const OPEN_FILES = 64;
 interface DirtyLog {
   readonly path: string;
   readonly operation: StoreOperation;
+  /** Where its first line of these begins. */
+  readonly start: number;
   /** How far the file has the log. */
   written: number;
   /** What belongs behind that and could not be written yet. */
@@ -59,7 +61,7 @@ export class LogWriter {
     this.#behind.add(log);
   }
 
-  /** A log of which nothing is known but its end is to be there, and synced. */
+  /** A log is to be there even if it gets no lines; `end` is where the first one would begin. */
   touch(name: string, end: number): void {
     this.#behind.add(this.#dirtyLog(name, end));
   }
@@ -75,6 +77,8 @@ export class LogWriter {
   /** Makes everything written survive a power cut. */
   async sync(): Promise<void> {
     for (const log of this.#dirty.values()) {
+      // An empty transcript is there as soon as its directory is synced.
+      if (log.written === log.start) continue;
       try {
         await this.#fileOf(log).syncData();
       } catch (cause) {
@@ -113,7 +117,15 @@ export class LogWriter {
     if (log === undefined) {
       const path = this.#paths.log(name);
       const operation = name === this.#paths.events ? "append event" : "append transcript";
-      log = { path, operation, written: offset, pending: [], file: undefined, isKnown: false };
+      log = {
+        path,
+        operation,
+        start: offset,
+        written: offset,
+        pending: [],
+        file: undefined,
+        isKnown: false,
+      };
       this.#dirty.set(name, log);
     }
     return log;

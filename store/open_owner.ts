@@ -5,9 +5,11 @@ import { quarantineSync } from "../_internal/tail.ts";
 import {
   buildState,
   isFresh,
+  isUnstarted,
   readRuntimeSnapshotSync,
   readStoredFiles,
   type StoredFiles,
+  unstartedState,
 } from "./load_store.ts";
 import { RedoneLogs } from "./log_source.ts";
 import { LogWriter } from "./log_writer.ts";
@@ -76,14 +78,20 @@ function load(
   const problems: RuntimeStoreError[] = [];
   const isNew = create !== undefined && isFresh(files);
   const sources = new RedoneLogs({ port, paths, overlay: files.overlay, problems }, logs);
-  const state = isNew ? newState(create) : buildState(files, { paths, logs: sources, problems });
+  const isBegunAgain = isUnstarted(files);
+  const state = isNew
+    ? newState(create)
+    : isBegunAgain
+    ? unstartedState(files)
+    : buildState(files, { paths, logs: sources, problems });
+  if (!isNew && files.eventsSize === undefined) logs.touch(paths.events, state.eventsEnd);
   if (lookAtSync(port, paths.workers) === undefined) makeDirectorySync(port, paths.workers);
   keepUnplaced(port, { paths, files, state, problems });
   const incomplete = files.found.workers
     .filter(({ snapshot, transcriptSize }) => snapshot && transcriptSize === undefined)
     .map(({ workerId }) => workerId);
   const parts = { port, paths, lock, state, logs, problems, checkpoints };
-  return { parts, overlay: files.overlay, incomplete, isNew };
+  return { parts, overlay: files.overlay, incomplete, isNew: isNew || isBegunAgain };
 }
 
 function newState(identity: RuntimeIdentity): StoreState {

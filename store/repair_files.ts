@@ -133,6 +133,42 @@ export function cutSync(port: FilePort, path: string, length: number): void {
   }
 }
 
+/** The end of a log. */
+export interface Surplus {
+  /** Where it begins; a line does, too. */
+  start: number;
+  bytes: Uint8Array;
+}
+
+/** What a log has from a line's start on; undefined without anything there. */
+export function readSurplusSync(
+  port: FilePort,
+  path: string,
+  start: number,
+): Surplus | undefined {
+  if ((lookAtSync(port, path)?.size ?? 0) <= start) return undefined;
+  const file = port.openSync(path, { read: true });
+  try {
+    const end = file.seekSync(0, Deno.SeekMode.End);
+    const bytes = readRangeSync(file, start - 1, end);
+    return bytes[0] === NEWLINE[0] ? { start, bytes: bytes.subarray(1) } : undefined;
+  } finally {
+    file.close();
+  }
+}
+
+/** Puts the end of a log back, if it is missing there. */
+export function appendSurplusSync(port: FilePort, path: string, surplus: Surplus): void {
+  const file = port.openSync(path, { read: true, write: true });
+  try {
+    if (file.seekSync(0, Deno.SeekMode.End) !== surplus.start) return;
+    writeWholeSync(file, surplus.bytes);
+    file.syncSync();
+  } finally {
+    file.close();
+  }
+}
+
 /** What was done to a log, and where its former bytes are, if any were taken out. */
 export interface MendedLog {
   did: "nothing" | "completed" | "cut" | "rewritten";

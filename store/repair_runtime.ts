@@ -1,17 +1,21 @@
 /** Brings one runtime into order, a round at a time, until nothing more can be done. */
 import type { FilePort } from "../_internal/file_port.ts";
 import { basename, dirname } from "../_internal/path.ts";
-import { idOfDirectory } from "./id_directory.ts";
+import { workerNumberOf } from "./id_directory.ts";
+import { readOverlaySync } from "./journal_overlay.ts";
 import { eventLog, transcriptLog } from "./log_codecs.ts";
 import { openOwner } from "./open_owner.ts";
 import { OwnerLock } from "./owner_lock.ts";
 import {
+  appendSurplusSync,
   cutSync,
   type MendedLog,
   mendLogSync,
   Quarantine,
+  readSurplusSync,
   renameSync,
   replaceTextSync,
+  type Surplus,
 } from "./repair_files.ts";
 import { listSync } from "./runtime_view.ts";
 import {
@@ -45,14 +49,13 @@ export interface Plan {
   redo: boolean;
 }
 
-/** In this order; what comes later may depend on what comes before. */
-const BEFORE_REDO: readonly Fix["action"][] = ["quarantine", "rename", "rebuild-runtime"];
 /** Of what is wrong with a runtime.json, what leaves the rest of it right. */
 const HARMLESS: readonly StoreProblemKind[] = ["bundle"];
 
 /**
- * What to do next about the findings: a journal that cannot be read comes first, then what stands in
- * the way of redoing it, then it is redone, and then the rest, which is about plain files.
+ * What to do next about the findings: a journal that cannot be read comes first, then what is in a
+ * wrong place, then what stands in the way of redoing the journal, then it is redone, and then the
+ * rest, which is about plain files.
  */
 export function planRepair({ report, view }: Inspection): Plan {
   const snapshot = view?.paths.snapshot;
@@ -65,21 +68,23 @@ export function planRepair({ report, view }: Inspection): Plan {
   const cuts = fixes.filter(({ action }) => action === "cut-journal");
   if (cuts.length > 0) return { fixes: cuts, redo: false };
   const overlay = view?.journal.found;
-  if (overlay === undefined || overlay.isEmpty || fixes.length === 0) {
-    return { fixes: inOrder(fixes), redo: false };
+  const isPlain = overlay === undefined || overlay.isEmpty;
+  // Paths change by these; what is innermost is moved first. A counter is right only before.
+  const moves = fixes.filter(({ action }) => action === "quarantine" || action === "rename");
+  if (moves.length > 0) {
+    const counters = fixes.filter(({ action }) => isPlain && action === "change-runtime");
+    const innermost = moves.toSorted((a, b) => b.path.length - a.path.length);
+    return { fixes: [...counters, ...innermost], redo: false };
   }
-  const isPlain = (fix: Fix) => fix.action === "mend-log" && !overlay.logs.has(fix.name);
-  const first = fixes.filter((fix) => BEFORE_REDO.includes(fix.action) || isPlain(fix));
-  return { fixes: inOrder(first), redo: first.length === 0 };
+  if (isPlain || fixes.length === 0) return { fixes, redo: false };
+  const first = fixes.filter((fix) =>
+    fix.action === "rebuild-runtime" || (fix.action === "mend-log" && !overlay.logs.has(fix.name))
+  );
+  return { fixes: first, redo: first.length === 0 };
 }
 
 function distinct(fixes: readonly Fix[]): Fix[] {
   return [...new Map(fixes.map((fix) => [JSON.stringify(fix), fix])).values()];
-}
-
-function inOrder(fixes: readonly Fix[]): Fix[] {
-  const rank = ({ action }: Fix) => (BEFORE_REDO.indexOf(action) + 1) || BEFORE_REDO.length + 1;
-  return fixes.toSorted((a, b) => rank(a) - rank(b));
 }
 
 /** What a fix does, for people. */
@@ -113,6 +118,10 @@ export class RuntimeRepair {
   readonly #runtimeId: string;
   readonly #quarantine: Quarantine;
   #lock: OwnerLock;
+  /** The greatest number of a worker that was taken away; it is not given out again. */
+  #lastWorker = 0;
+  /** Lines of logs behind those of a journal that was cut: redoing it takes them away. */
+  readonly #surplus = new Map<string, Surplus>();
   /** What is worth telling in the runtime itself. */
   readonly #diagnostics: Omit<RuntimeDiagnostic, "id">[] = [];
 
@@ -139,18 +148,20 @@ export class RuntimeRepair {
     } finally {
       this.#lock = OwnerLock.takeSync(this.#port, ownerLock, runtimeId);
     }
+    for (const [path, surplus] of this.#surplus) appendSurplusSync(this.#port, path, surplus);
+    this.#surplus.clear();
     const message = "brought what only the journal held to its place";
     return { action: "redo-journal", path: directory, message };
   }
 
   /** Does one thing; undefined when there was nothing to do any more. */
-  apply(fix: Fix, { report }: Inspection): Step | undefined {
+  apply(fix: Fix, inspection: Inspection): Step | undefined {
     const port = this.#port;
     const { action, path } = fix;
     switch (action) {
       case "quarantine": {
         const evidence = this.#quarantine.moveSync(path);
-        this.#tellOfWorker(path, evidence);
+        this.#tellOfWorker(inspection, { path, evidence });
         return { action, path, message: `moved to ${evidence}`, evidence };
       }
       case "rename":
@@ -159,6 +170,7 @@ export class RuntimeRepair {
       case "cut-journal": {
         const evidence = this.#quarantine.copySync(path);
         cutSync(port, path, fix.byteOffset);
+        this.#keepSurplus();
         const message = `cut at byte ${fix.byteOffset}; all of it is kept in ${evidence}`;
         return { action, path, message, evidence };
       }
@@ -174,7 +186,7 @@ export class RuntimeRepair {
         replaceTextSync(port, path, fix.text);
         return { action, path, message: `created with ${fix.text.length} bytes` };
       case "rebuild-runtime":
-        return this.#rebuild(path, report);
+        return this.#rebuild(path, inspection.report);
       case "change-runtime":
         this.#changeRuntime(fix.changes);
         return { action, path, message: `done: ${describeFix(fix)}` };
@@ -187,20 +199,40 @@ export class RuntimeRepair {
     }
   }
 
-  /** Whether something is worth telling in the runtime itself. */
-  get hasWords(): boolean {
-    return this.#diagnostics.length > 0;
+  /** Whether something is to be written that redoing the journal would take away. */
+  get waitsForRedo(): boolean {
+    return this.#diagnostics.length > 0 || this.#surplus.size > 0;
   }
 
-  /** Writes that into the runtime. */
-  tell(): void {
+  /** Writes into the runtime what is worth telling there, if anything is. */
+  tell(): boolean {
+    if (this.#diagnostics.length === 0) return false;
     this.#changeRuntime({});
+    return true;
+  }
+
+  /** The logs have lines that the damaged part of the journal had: they are worth keeping. */
+  #keepSurplus(): void {
+    for (const [name, { start, bytes }] of readOverlaySync(this.#port, this.#paths).logs) {
+      const path = this.#paths.log(name);
+      const surplus = readSurplusSync(this.#port, path, start + bytes.length);
+      if (surplus === undefined) continue;
+      this.#quarantine.copySync(path);
+      this.#surplus.set(path, surplus);
+    }
   }
 
   /** What was lost must not look as if it had never been. */
-  #tellOfWorker(path: string, evidence: string): void {
-    const workerId = idOfDirectory(basename(path));
-    if (workerId === undefined || dirname(path) !== this.#paths.workers) return;
+  #tellOfWorker(
+    { report, view }: Inspection,
+    { path, evidence }: { path: string; evidence: string },
+  ): void {
+    const worker = view?.workers.find(({ directory }) => directory === path);
+    if (worker === undefined) return;
+    const { directoryId, snapshot } = worker;
+    const isBroken = report.state.broken.has(directoryId);
+    const workerId = isBroken ? directoryId : snapshot.found?.worker_id ?? directoryId;
+    if (isBroken) this.#lastWorker = Math.max(this.#lastWorker, workerNumberOf(workerId));
     this.#diagnostics.push({
       severity: "warning",
       code: "worker.quarantined",
@@ -213,6 +245,7 @@ export class RuntimeRepair {
     const isThere = listSync(this.#port, dirname(path)).some((entry) => entry.path === path);
     const evidence = isThere ? this.#quarantine.copySync(path) : undefined;
     const workers = [...state.workers.values()].map(({ snapshot }) => snapshot);
+    const numbers = workers.map(({ worker_id }) => workerNumberOf(worker_id));
     const lastEvent = Math.max(told.lastEventId, ...workers.map((worker) => worker.last_event_id));
     const snapshot: RuntimeSnapshot = {
       schema_version: SCHEMA_VERSION,
@@ -221,7 +254,7 @@ export class RuntimeRepair {
       backend: "fs_store",
       status: told.isStopped ? "stopped" : "running",
       limits: { max_transcript_projection_items: 256, max_event_batch_items: 256 },
-      next_worker_sequence: told.lastWorker + 1,
+      next_worker_sequence: Math.max(told.lastWorker, this.#lastWorker, ...numbers) + 1,
       next_event_id: lastEvent + 1,
       next_diagnostic_id: 1,
       config_bundles: {},
@@ -248,6 +281,7 @@ export class RuntimeRepair {
       return { id: snapshot.next_diagnostic_id + index, ...diagnostic };
     });
     snapshot.next_diagnostic_id += added.length;
+    snapshot.next_worker_sequence = Math.max(snapshot.next_worker_sequence, this.#lastWorker + 1);
     snapshot.diagnostics = [...snapshot.diagnostics, ...added].slice(-KEPT_DIAGNOSTICS);
     replaceTextSync(this.#port, path, printRuntimeSnapshot(snapshot));
   }

@@ -127,8 +127,8 @@ function problemsOf({ report }: Inspection, id: string): StoreProblem[] {
   return report.findings.map((finding) => problemOf(finding, id));
 }
 
-function intendedSteps({ report, view }: Inspection): Step[] {
-  const isJournaled = view?.journal.found?.isEmpty === false;
+function intendedSteps(inspection: Inspection): Step[] {
+  const { report, view } = inspection;
   const steps = new Map<string, Step>();
   for (const { fix } of report.findings) {
     if (fix === undefined) continue;
@@ -136,7 +136,7 @@ function intendedSteps({ report, view }: Inspection): Step[] {
     const step: Step = { action, path, message: describeFix(fix) };
     steps.set(JSON.stringify(step), step);
   }
-  const redo: Step[] = isJournaled
+  const redo: Step[] = isJournaled(inspection)
     ? [{
       action: "redo-journal",
       path: view!.paths.directory,
@@ -153,7 +153,8 @@ async function repairRuntime(
   let work: RuntimeRepair | undefined;
   try {
     work = new RuntimeRepair(port, { paths, runtimeId: id });
-    await workOn(port, { work, paths, id, actions: repair.actions });
+    const last = await workOn(port, { work, paths, id, actions: repair.actions });
+    repair.problems.push(...problemsOf(last, id));
   } catch (cause) {
     const place = { operation: "repair runtime store" as const, path: paths.directory };
     const error = asStoreError(place, cause);
@@ -161,10 +162,10 @@ async function repairRuntime(
     const { kind, path = paths.directory, message } = error;
     const what = kind === "owned" ? "owned" : kind === "symlink" ? "symlink" : "io";
     repair.problems.push({ runtime: id, kind: what, path, message, repairable: false });
+    repair.problems.push(...problemsOf(await inspectRuntime(port, paths, id), id));
   } finally {
     work?.release();
   }
-  repair.problems.push(...problemsOf(await inspectRuntime(port, paths, id), id));
 }
 
 /** One repair of one runtime. */
@@ -176,35 +177,31 @@ interface WorkParts {
   actions: RepairAction[];
 }
 
-/** Looks and mends in turns: what was in the way of one repair may hide another one. */
+/**
+ * Looks and mends in turns, as what was in the way of one repair may hide another one; returns what is
+ * seen last.
+ */
 async function workOn(
   port: FilePort,
   { work, paths, id, actions }: WorkParts,
-): Promise<void> {
+): Promise<Inspection> {
   for (let round = 0; round < MAX_ROUNDS; round++) {
     const inspection = await inspectRuntime(port, paths, id);
     const { fixes, redo } = planRepair(inspection);
+    // What is still to be written behind the journal's lines needs these in their places.
+    const isLast = fixes.length === 0 && work.waitsForRedo && isJournaled(inspection);
     const steps: (Step | undefined)[] = [];
-    if (redo) steps.push(await work.redo());
+    if (redo || isLast) steps.push(await work.redo());
     for (const fix of fixes) steps.push(work.apply(fix, inspection));
     const done = steps.filter((step) => step !== undefined);
     actions.push(...done.map((step) => ({ runtime: id, ...step })));
-    if (done.length === 0) return await tellWords(port, { work, paths, id, actions });
+    if (done.length > 0) continue;
+    const isTold = inspection.view?.runtime.found !== undefined && work.tell();
+    if (!isTold) return inspection;
   }
+  return await inspectRuntime(port, paths, id);
 }
 
-/** Writes into the runtime what was lost; a journal would undo that, so it is redone before. */
-async function tellWords(
-  port: FilePort,
-  { work, paths, id, actions }: WorkParts,
-): Promise<void> {
-  if (!work.hasWords) return;
-  const { view } = await inspectRuntime(port, paths, id);
-  if (view?.journal.found?.isEmpty === false) {
-    actions.push({ runtime: id, ...await work.redo() });
-  } else if (view?.runtime.found === undefined) {
-    // There is no runtime that could tell anything.
-    return;
-  }
-  work.tell();
+function isJournaled({ view }: Inspection): boolean {
+  return view?.journal.found?.isEmpty === false;
 }

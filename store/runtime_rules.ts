@@ -1,8 +1,8 @@
 /** What the mutations of a runtime do, in the seed's order of checks (WRT-4 to WRT-11). */
-import { workerIdOf } from "./check_logs.ts";
 import { checkRequestConfig, configBundleAvailability } from "./config_bundle.ts";
 import { createDiagnostics } from "./create_request.ts";
 import type { Draft } from "./draft.ts";
+import { workerIdOf } from "./id_directory.ts";
 import { findWorker } from "./runtime_reader.ts";
 import { contentTooLargeError, invalidRequestError, runtimeStoppedError } from "./store_errors.ts";
 import type { WorkerEntry } from "./store_state.ts";

@@ -14,9 +14,10 @@
  * - `store-io`: the file system refused; the `cause` says why
  * - `store-missing`: a file that must be there is not
  * - `store-corrupt`: a file does not hold what it must
- * - `state-poisoned`: an error inside a transaction left it half told, so that it was given up
+ * - `state-poisoned`: of the seed, where a panic leaves a lock poisoned; never thrown here, as a
+ *   mutation that fails leaves nothing behind
  * - `owned`: another process, or another opening in this one, owns the runtime
- * - `read-only`: the runtime was opened for reading only, or a sync failed since it was opened
+ * - `read-only`: a sync failed since the runtime was opened
  * - `closed`: the runtime was closed
  * - `content-too-large`: what was to be recorded is longer than a line may be
  * - `symlink`: a symbolic link stands where a file or directory of the store is expected

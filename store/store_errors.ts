@@ -140,12 +140,6 @@ export function unsupportedSchemaError(
   });
 }
 
-/** A state that a failed transaction left. */
-export function statePoisonedError(runtimeId: string, cause: unknown): RuntimeStoreError {
-  const details = { runtimeId, cause };
-  return new RuntimeStoreError("state-poisoned", "runtime state lock was poisoned", details);
-}
-
 /** A runtime that somebody else has open for writing; `pid` is undefined where it told none. */
 export function ownedError(
   path: string,
@@ -157,12 +151,6 @@ export function ownedError(
     "has closed it, or open it with readOnly";
   const details = { runtimeId, path, ...(pid === undefined ? {} : { holderPid: pid }) };
   return new RuntimeStoreError("owned", message, details);
-}
-
-/** A mutation of a runtime that was opened for reading. */
-export function openedReadOnlyError(runtimeId: string): RuntimeStoreError {
-  const message = `Cannot change runtime ${runtimeId}: it was opened for reading only`;
-  return new RuntimeStoreError("read-only", message, { runtimeId });
 }
 
 /** A mutation after a sync failed: nobody can tell any more what is on disk. */

@@ -1,7 +1,7 @@
 /** Everything that is wrong with one runtime, what its files say of each other included. */
 import type { FilePort } from "../_internal/file_port.ts";
 import { join } from "../_internal/path.ts";
-import { directoryOfId } from "./id_directory.ts";
+import { directoryOfId, workerIdOf, workerNumberOf } from "./id_directory.ts";
 import { eventLog, transcriptLog } from "./log_codecs.ts";
 import { openLogView, type RuntimeView, sizeIn } from "./runtime_view.ts";
 import type { RuntimeSnapshot } from "./snapshot_types.ts";
@@ -240,17 +240,11 @@ function missingWorkers(path: string, numbers: ReadonlySet<number>, next: number
   for (let number = 1; number < next; number++) {
     if (numbers.has(number)) continue;
     if (findings.length === NAMED_MISSING) break;
-    const id = `worker-${number.toString(16).padStart(8, "0")}`;
+    const id = workerIdOf(number);
     const message = `there is no directory of ${id} (${directoryOfId(id)}), which was created`;
     findings.push({ kind: "lost", path, message });
   }
   return findings;
-}
-
-/** The number in an id that a runtime gave out; 0 for others. */
-function workerNumberOf(id: string): number {
-  const digits = /^worker-([0-9a-f]{8,13})$/.exec(id)?.[1];
-  return digits === undefined ? 0 : Number.parseInt(digits, 16);
 }
 
 /** The rules that hold between events, workers and transcripts. */

@@ -278,6 +278,26 @@ export const damagesOfGolden: Record<string, Damage> = {
     make: (path) => Deno.renameSync(path(FIRST), path(THIRD)),
     found: [["directory-name", THIRD]],
   },
+  "a worker directory renamed, and a stub and a stray in it": {
+    make: (path) => {
+      appendTo(path(`${FIRST}/transcript.jsonl`), "stub");
+      write(path(`${FIRST}/stray`), "x");
+      Deno.renameSync(path(FIRST), path(THIRD));
+    },
+    found: [
+      ["directory-name", THIRD],
+      ["torn", `${THIRD}/transcript.jsonl`, 2],
+      ["foreign-file", `${THIRD}/stray`],
+    ],
+  },
+  "a worker directory that cannot be used, and a stray in it": {
+    make: (path) => {
+      write(path(`${FIRST}/stray`), "x");
+      write(path(`${FIRST}/worker.json`), "");
+    },
+    found: [["foreign-file", `${FIRST}/stray`], ["corrupt", `${FIRST}/worker.json`, 1]],
+    left: LOST_FIRST,
+  },
   "a worker directory copied (FRS-4)": {
     make: (path) => {
       Deno.mkdirSync(path(THIRD));

@@ -31,3 +31,13 @@ export function copyTree(from: string, to: string): void {
     copyTree(`${from}/${name}`, `${to}/${name}`);
   }
 }
+
+/** Removes a file, or a directory with all that is in it. */
+export function remove(path: string): void {
+  Deno.removeSync(path, { recursive: true });
+}
+
+/** Makes a directory, and those above it. */
+export function makeDirectory(path: string): void {
+  Deno.mkdirSync(path, { recursive: true });
+}

@@ -33,7 +33,7 @@ interface Row {
 const rows: Record<Damage, Row> = {
   "crash after mkdir, no runtime.json": { opens: "events 1", verify: "", repaired: "events 1" },
   "runtime.json written, events.jsonl absent": {
-    opens: "events ",
+    opens: "events 1",
     verify: "missing",
     repaired: "events 1",
   },

@@ -9,14 +9,18 @@ import {
   readTranscriptPage,
 } from "../../store/log_pages.ts";
 import { RuntimeStoreError, type RuntimeStoreErrorKind } from "../../store/runtime_store_error.ts";
-import type { RuntimeEventBatch, TranscriptProjection } from "../../store/types.ts";
+import type { EventCursor, RuntimeEventBatch, TranscriptProjection } from "../../store/types.ts";
 import { write } from "../_util/files.ts";
 import { Random } from "../_util/random.ts";
 import { longCount, seed, withTempDir } from "../_util/temp.ts";
 import { GOLDEN_EVENTS } from "./_golden.ts";
 
-const runtime_id = "rt-1";
-const ref = { runtime_id, worker_id: "worker-00000001" };
+const RUNTIME_ID = "rt-1";
+const ref = { runtime_id: RUNTIME_ID, worker_id: "worker-00000001" };
+
+function cursorAt(id: number): EventCursor {
+  return { runtime_id: RUNTIME_ID, next_event_id: id };
+}
 
 function eventLine(id: number, message = "m"): string {
   const kind = { kind: "worker_input_accepted" } as const;
@@ -73,7 +77,7 @@ async function withLog<T>(
 }
 
 function eventPage(content: string, from: number, limit: number): Promise<RuntimeEventBatch> {
-  const cursor = { runtime_id, next_event_id: from };
+  const cursor = cursorAt(from);
   return withLog(content, (log) => readEventPage(log, { cursor, limit }));
 }
 
@@ -138,7 +142,7 @@ Deno.test("readEventPage() gives what a scan gives, gaps, duplicates and blank l
       for (let page = 0; page < 40; page++) {
         const from = random.below((ids.at(-1) ?? 0) + 3);
         const limit = random.below(30);
-        const cursor = { runtime_id, next_event_id: from };
+        const cursor = cursorAt(from);
         assertEquals(
           summary(readEventPage(log, { cursor, limit })),
           seedPage(ids, from, limit),
@@ -161,7 +165,7 @@ Deno.test("readEventPage() reads only the bytes that count, then the lines behin
     const tail = new TextEncoder().encode(eventLine(10) + eventLine(11));
     write(path, `${known}{"id":10,"torn`);
     const log = openLogBytes({ port: denoFilePort, path, fileEnd: known.length, tail });
-    const cursor = { runtime_id, next_event_id: 8 };
+    const cursor = cursorAt(8);
     assertEquals(summary(readEventPage(log, { cursor, limit: 3 })), [[8, 9, 10], 11, true]);
     assertEquals(summary(readEventPage(log, { cursor, limit: 9 })), [[8, 9, 10, 11], 12, false]);
     log.close();
@@ -177,7 +181,7 @@ Deno.test("readEventPage() ends before a bad line and throws it with its place (
   assertEquals(summary(await eventPage(content, 195, 50)), [range(195, 199), 200, true]);
   assertEquals(summary(await eventPage(content, 201, 2)), [[201, 202], 203, true]);
   await withLog(content, (log) => {
-    const cursor = { runtime_id, next_event_id: 200 };
+    const cursor = cursorAt(200);
     const error = assertThrows(
       () => readEventPage(log, { cursor, limit: 5 }),
       RuntimeStoreError,
@@ -210,7 +214,7 @@ Deno.test("readEventPage() says when a line is too long, or the log shorter than
     const path = `${directory}/events.jsonl`;
     write(path, eventLine(1));
     const log = openLogBytes({ port: denoFilePort, path, fileEnd: 999 });
-    const cursor = { runtime_id, next_event_id: 1 };
+    const cursor = cursorAt(1);
     assertThrows(
       () => readEventPage(log, { cursor, limit: 5 }),
       RuntimeStoreError,
@@ -236,7 +240,7 @@ Deno.test("readEventPage() reads at most 64 KiB besides its page", async () => {
     for (let page = 0; page < 200; page++) {
       const from = 1 + random.below(count - 100);
       counted.bytes = 0;
-      const cursor = { runtime_id, next_event_id: from };
+      const cursor = cursorAt(from);
       const batch = readEventPage(log, { cursor, limit: 100 });
       assertEquals(summary(batch), [range(from, from + 99), from + 100, true]);
       const pageBytes = parts.slice(from - 1, from + 99).join("").length;
@@ -246,30 +250,30 @@ Deno.test("readEventPage() reads at most 64 KiB besides its page", async () => {
 });
 
 Deno.test("checkEventQuery() checks the cursor, then the limit, then the place (FRS-8, WRT-14)", () => {
-  function check(runtime: string, limit: number, next_event_id: number): () => void {
-    const query = { runtimeId: runtime_id, limit, max: 256 };
-    return () => checkEventQuery({ runtime_id: runtime, next_event_id }, query);
+  function check(runtime: string, limit: number, next: number): () => void {
+    const query = { runtimeId: RUNTIME_ID, limit, max: 256 };
+    return () => checkEventQuery({ runtime_id: runtime, next_event_id: next }, query);
   }
   assertEquals(kindOf(check("rt-2", 999, -1)), "wrong-runtime-cursor");
-  assertEquals(kindOf(check(runtime_id, 257, -1)), "limit-too-large");
+  assertEquals(kindOf(check(RUNTIME_ID, 257, -1)), "limit-too-large");
   for (const odd of [-1, 1.5, NaN, 2 ** 53]) {
-    assertThrows(check(runtime_id, 256, odd), RangeError);
-    assertThrows(check(runtime_id, Math.min(odd, -odd), 1), RangeError);
+    assertThrows(check(RUNTIME_ID, 256, odd), RangeError);
+    assertThrows(check(RUNTIME_ID, Math.min(odd, -odd), 1), RangeError);
   }
-  check(runtime_id, 256, 1)();
+  check(RUNTIME_ID, 256, 1)();
   assertThrows(check("rt-2", 1, 1), Error, "cursor belongs to runtime rt-2, not runtime rt-1");
-  assertThrows(check(runtime_id, 257, 1), Error, "limit 257 exceeds maximum 256");
+  assertThrows(check(RUNTIME_ID, 257, 1), Error, "limit 257 exceeds maximum 256");
 });
 
 Deno.test("checkTranscriptQuery() checks the runtime, then the limit (FRS-10, WRT-14)", () => {
   function check(runtime: string, limit: number, start: number): () => void {
-    const options = { runtimeId: runtime_id, query: { start, limit }, max: 256 };
+    const options = { runtimeId: RUNTIME_ID, query: { start, limit }, max: 256 };
     return () => checkTranscriptQuery({ ...ref, runtime_id: runtime }, options);
   }
   assertEquals(kindOf(check("rt-2", 257, 0)), "wrong-runtime");
-  assertEquals(kindOf(check(runtime_id, 257, 0)), "limit-too-large");
-  assertThrows(check(runtime_id, 1, -1), RangeError);
-  check(runtime_id, 256, 0)();
+  assertEquals(kindOf(check(RUNTIME_ID, 257, 0)), "limit-too-large");
+  assertThrows(check(RUNTIME_ID, 1, -1), RangeError);
+  check(RUNTIME_ID, 256, 0)();
 });
 
 Deno.test("readTranscriptPage() answers by position (FRS-10)", async () => {

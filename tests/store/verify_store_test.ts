@@ -1,8 +1,9 @@
 import { assert, assertEquals } from "@std/assert";
 import { type StoreProblem, verifyStore, WorkerRuntime } from "../../store/mod.ts";
+import { namesIn, readBytes, write } from "../_util/files.ts";
 import { withTempDir } from "../_util/temp.ts";
 import { damagesOfGolden, goldenPath, type Told, toldOf, writeGoldenStore } from "./_damages.ts";
-import { copyTree, treeOf } from "./_tree.ts";
+import { copyTree, makeDirectory, treeOf } from "./_tree.ts";
 
 function sorted(told: readonly Told[]): string[] {
   return told.map((one) => JSON.stringify(one)).sort();
@@ -44,7 +45,7 @@ Deno.test("verifyStore() counts what there is", () =>
   withTempDir(async (root) => {
     assertEquals(await verifyStore(root), { ok: true, runtimes: [], problems: [] });
     writeGoldenStore(root);
-    Deno.mkdirSync(`${root}/runtimes/id-78/workers`, { recursive: true });
+    makeDirectory(`${root}/runtimes/id-78/workers`);
     const { ok, runtimes } = await verifyStore(root);
     assertEquals(ok, true);
     assertEquals(runtimes, [
@@ -115,10 +116,10 @@ Deno.test("verifyStore() raises no alarm beside an owner who works and makes che
 Deno.test("verifyStore() finds damage in an acknowledged part of a journal", () =>
   withTempDir(async (root) => {
     const path = await writeJournaledStore(root);
-    const bytes = Deno.readFileSync(path);
+    const bytes = readBytes(path);
     const secondLine = bytes.indexOf(10) + 1;
     bytes[secondLine + 40]! ^= 1;
-    Deno.writeFileSync(path, bytes);
+    write(path, bytes);
     const { problems } = await verifyStore(root);
     assertEquals(problems.map(({ kind, line, byteOffset }) => [kind, line, byteOffset]), [
       ["journal", 2, secondLine],
@@ -139,7 +140,6 @@ async function writeJournaledStore(root: string): Promise<string> {
     copyTree(elsewhere, root);
     await runtime.close();
   });
-  const name = Array.from(Deno.readDirSync(goldenPath(root)), ({ name }) => name)
-    .find((name) => name.startsWith("journal-"))!;
+  const name = namesIn(goldenPath(root)).find((name) => name.startsWith("journal-"))!;
   return goldenPath(root, name);
 }

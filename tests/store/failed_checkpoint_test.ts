@@ -1,0 +1,94 @@
+/** A call of a checkpoint fails, the runtime goes on, and then the power fails. */
+import { assert, assertEquals, assertInstanceOf } from "@std/assert";
+import { RuntimeStoreError } from "../../store/mod.ts";
+import { FaultPort } from "../_util/fault_port.ts";
+import type { CallName } from "../_util/fault_script.ts";
+import { hastyFilePort } from "../_util/hasty_port.ts";
+import { longCount, seed, withTempDir } from "../_util/temp.ts";
+import type { RuntimeModel } from "./_model.ts";
+import { look, newModel, openRuntime, performBoth, seenIn } from "./_runtime.ts";
+import { createFull, createPlain, input, stopFirst, storeBundle } from "./_scenes.ts";
+
+const STEPS = [
+  storeBundle,
+  createFull,
+  input(1, "one"),
+  createPlain,
+  input(2, "two"),
+  input(1, "three"),
+  stopFirst,
+];
+const CALLS: readonly CallName[] = [
+  "openSync",
+  "writeSync",
+  "truncateSync",
+  "syncSync",
+  "syncData",
+  "renameSync",
+  "removeSync",
+  "mkdirSync",
+];
+
+/** Does what it can; false when the n-th call does not come. */
+async function failOnce(root: string, n: number): Promise<RuntimeModel | undefined> {
+  const port = new FaultPort({ root, base: hastyFilePort });
+  const runtime = await openRuntime(root, { port, checkpointMutations: 2 });
+  const model = newModel();
+  port.reset();
+  port.failAt(n, { only: CALLS });
+  for (const step of STEPS) {
+    const before = model.clone();
+    try {
+      await performBoth(runtime, model, step);
+    } catch (error) {
+      assertInstanceOf(error, RuntimeStoreError);
+      // Memory has only what was acknowledged, even where nobody can tell what is on disk.
+      assertEquals(await look(runtime), seenIn(before));
+      return await checkImages(port, root, { acknowledged: before, unknown: model });
+    }
+  }
+  if (port.faulted === undefined) {
+    port.cutNow();
+    port.closeAll();
+    return undefined;
+  }
+  return await checkImages(port, root, { acknowledged: model, unknown: model });
+}
+
+/** Whatever the disk holds, it is what was acknowledged, with the last mutation or without it. */
+async function checkImages(
+  port: FaultPort,
+  root: string,
+  { acknowledged, unknown }: { acknowledged: RuntimeModel; unknown: RuntimeModel },
+): Promise<RuntimeModel> {
+  port.cutNow();
+  port.closeAll();
+  const drawn = Array.from({ length: longCount(1, 30) }, (_, index) => seed() + index);
+  for (const number of [0, 1, 2, ...drawn]) {
+    const image = `${root}-image`;
+    port.crashImage(image, number);
+    const runtime = await openRuntime(image);
+    const seen = JSON.stringify(await look(runtime));
+    const allowed = [acknowledged, unknown].map((model) => JSON.stringify(seenIn(model)));
+    assert(allowed.includes(seen), `seed ${number}: ${seen} is not ${allowed[0]}`);
+    await runtime.close();
+    await Deno.remove(image, { recursive: true });
+  }
+  return unknown;
+}
+
+Deno.test("a checkpoint that fails, and a power cut afterwards, lose nothing (W-FRS-3, W-FRS-6)", async () => {
+  let faults = 0;
+  for (;; faults++) {
+    const failed = await withTempDir(async (directory) => {
+      await Deno.mkdir(`${directory}/root`);
+      try {
+        return await failOnce(`${directory}/root`, faults + 1);
+      } catch (cause) {
+        throw new Error(`Failure ${faults + 1}`, { cause });
+      }
+    });
+    if (failed === undefined) break;
+  }
+  assert(faults > 60, `${faults}`);
+});
