@@ -125,7 +125,7 @@ export class CommandInvoker implements RuntimeInvoker {
     await recorder.nodeStarted({
       nodeId,
       attempt,
-      kind: "command",
+      kind: node.task === undefined ? "command" : "task",
       name: commandLine(node.run),
       input: { run: node.run, cwd: node.cwd, env: Object.keys(node.env) },
     });

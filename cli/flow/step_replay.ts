@@ -18,7 +18,7 @@ export class StepReplay implements Disposable {
 
   /** Does what a step did. */
   readonly execute: ExecuteTraceCall = async (_call, { step, recorded }) => {
-    if (recorded.component_id !== "command") {
+    if (!isCommand(recorded)) {
       throw new UsageError(
         `Cannot run step ${step} again: it is no command; a program can, with replayTrace`,
       );
@@ -46,6 +46,11 @@ export class StepReplay implements Disposable {
   }
 }
 
+/** A task is a command of Deno. */
+function isCommand({ component_id: kind }: TraceStep): boolean {
+  return kind === "command" || kind === "task";
+}
+
 function nameOf(step: number): string {
   return `step-${step}`;
 }
@@ -53,7 +58,7 @@ function nameOf(step: number): string {
 /** The node that a step was; undefined where it is no command, or nothing of it was recorded. */
 function nodeOf(step: TraceStep, number: number, given: Flow | undefined): FlowNode | undefined {
   const payload = payloadOf(step);
-  if (step.component_id !== "command" || payload === undefined) return undefined;
+  if (!isCommand(step) || payload === undefined) return undefined;
   const { run, cwd, env: names } = payload;
   const env = recordedEnv(step.node_id, names, given);
   return { id: nameOf(number), run, needs: [], env, cwd };
