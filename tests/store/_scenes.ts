@@ -30,9 +30,9 @@ export const storeOther: Operation = { do: "storeConfigBundle", bundle: other };
 export const createFull: Operation = { do: "createWorker", request: fullRequest };
 export const createPlain: Operation = { do: "createWorker", request: plainRequest };
 
-/** An input to the n-th worker; of more than a page when it is `long`. */
-export function input(n: number, text: string, long = false): Operation {
-  const content = long ? text.repeat(5000 / text.length) : text;
+/** An input to the n-th worker; its text is repeated up to a length, as for more than a page. */
+export function input(n: number, text: string, length = text.length): Operation {
+  const content = text.repeat(length / text.length);
   return { do: "sendInput", ref: workerRef(n), input: { kind: "user", content } };
 }
 
@@ -46,7 +46,7 @@ export const everyKind: readonly Operation[] = [
   createFull,
   input(1, "first"),
   createPlain,
-  input(2, "more than a page ", true),
+  input(2, "more than a page ", 5000),
   input(1, "second"),
   stopFirst,
   cancelSecond,

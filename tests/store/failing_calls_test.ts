@@ -219,7 +219,7 @@ function failNth(only: readonly CallName[]): (
 }
 
 const seedRuntime: Beginning = { before: (root) => writeSeedFiles(root, newModel()) };
-const journaled = [storeBundle, createFull, input(1, "page ", true), createPlain];
+const journaled = [storeBundle, createFull, input(1, "page ", 5000), createPlain];
 
 const beginnings: Record<string, Beginning> = {
   "an empty directory": { before: () => {}, operations: [createPlain] },
@@ -266,6 +266,15 @@ for (const ending of ["close", "kill"] as const) {
       assertGreater(await failEach(inject, { ...seedRuntime, ending }), everyKind.length);
     });
   }
+}
+
+for (const bytes of [100, 32_000, 64_000]) {
+  Deno.test(`any write of ${bytes} bytes only, where the journal reserves room, leaves memory and disk agreeing`, async () => {
+    const operations = [createPlain, ...["a", "b", "c", "d"].map((text) => input(1, text, 30_000))];
+    const inject = (port: FaultPort, n: number) => port.shortWriteAt(n, bytes);
+    const faults = await failEach(inject, { ...seedRuntime, operations, ending: "kill" });
+    assertGreater(faults, operations.length);
+  });
 }
 
 Deno.test("a disk that stays full refuses every mutation, and once there is room all goes on", () =>
