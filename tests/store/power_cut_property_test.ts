@@ -90,6 +90,7 @@ async function failAgainAndAgain(directory: string, random: Random): Promise<voi
     // The extremes too.
     port.crashImage(root, random.chance(0.3) ? random.below(3) : random.below(2 ** 32));
   }
+  await assertClean(root);
   const runtime = await openRuntime(root);
   const model = expected.recognize(await look(runtime));
   await performBoth(runtime, model, createPlain);
