@@ -3,7 +3,13 @@ import { atomicReplaceSync, type ReplaceFailure } from "../_internal/atomic_repl
 import { lookAtSync, makeDirectorySync, syncDirectorySync } from "../_internal/directories.ts";
 import type { FileHandle, FilePort } from "../_internal/file_port.ts";
 import { basename, dirname, join } from "../_internal/path.ts";
-import { cutFileSync, quarantineSync, readRangeSync, writeWholeSync } from "../_internal/tail.ts";
+import {
+  cutFileSync,
+  lastLineEndSync,
+  quarantineSync,
+  readRangeSync,
+  writeWholeSync,
+} from "../_internal/tail.ts";
 import { joinBytes, type LogBytes, openLogBytes } from "./log_bytes.ts";
 import type { LogCodec } from "./log_codecs.ts";
 import { type LogLine, logLines, parseLine, recordBytes } from "./log_lines.ts";
@@ -133,25 +139,38 @@ export function cutSync(port: FilePort, path: string, length: number): void {
   }
 }
 
-/** The end of a log. */
+/** The end of a log, from the start of a line on. */
 export interface Surplus {
-  /** Where it begins; a line does, too. */
-  start: number;
+  /** The number of its first record. */
+  first: number;
   bytes: Uint8Array;
 }
 
-/** What a log has from a line's start on; undefined without anything there. */
+/** As many bytes in front of where it should begin are looked at: lines there may be missing. */
+const SHIFTED_BYTES = 1024 * 1024;
+
+/**
+ * What a log has behind its record of a number, near a byte; undefined without anything there.
+ * Records are told by their numbers, as a line that is missing moves all behind it.
+ */
 export function readSurplusSync(
   port: FilePort,
   path: string,
-  start: number,
+  { near, last }: { near: number; last: number },
 ): Surplus | undefined {
-  if ((lookAtSync(port, path)?.size ?? 0) <= start) return undefined;
+  if (lookAtSync(port, path) === undefined) return undefined;
   const file = port.openSync(path, { read: true });
   try {
     const end = file.seekSync(0, Deno.SeekMode.End);
-    const bytes = readRangeSync(file, start - 1, end);
-    return bytes[0] === NEWLINE[0] ? { start, bytes: bytes.subarray(1) } : undefined;
+    const bytes = readRangeSync(file, Math.min(end, Math.max(0, near - SHIFTED_BYTES)), end);
+    for (let start = 0; start < bytes.length;) {
+      const newline = bytes.indexOf(NEWLINE[0]!, start);
+      const next = newline === -1 ? bytes.length : newline + 1;
+      const number = numberOf(bytes.subarray(start, next));
+      if (number > last) return { first: number, bytes: bytes.subarray(start) };
+      start = next;
+    }
+    return undefined;
   } finally {
     file.close();
   }
@@ -161,11 +180,26 @@ export function readSurplusSync(
 export function appendSurplusSync(port: FilePort, path: string, surplus: Surplus): void {
   const file = port.openSync(path, { read: true, write: true });
   try {
-    if (file.seekSync(0, Deno.SeekMode.End) !== surplus.start) return;
+    const size = file.seekSync(0, Deno.SeekMode.End);
+    const lastLine = size === 0 ? 0 : lastLineEndSync(file, size - 1);
+    if (numberOf(readRangeSync(file, lastLine, size)) >= surplus.first) return;
+    file.seekSync(size, Deno.SeekMode.Start);
     writeWholeSync(file, surplus.bytes);
     file.syncSync();
   } finally {
     file.close();
+  }
+}
+
+/** The number of a log's record, or of the last of several; 0 where it cannot be read. */
+export function numberOf(lines: Uint8Array): number {
+  const end = lines.at(-1) === NEWLINE[0] ? lines.length - 1 : lines.length;
+  const start = lines.subarray(0, end).lastIndexOf(NEWLINE[0]!) + 1;
+  try {
+    const { id, sequence } = JSON.parse(new TextDecoder().decode(lines.subarray(start, end)));
+    return Number.isSafeInteger(id) ? id : Number.isSafeInteger(sequence) ? sequence : 0;
+  } catch {
+    return 0;
   }
 }
 

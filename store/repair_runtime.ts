@@ -11,6 +11,7 @@ import {
   cutSync,
   type MendedLog,
   mendLogSync,
+  numberOf,
   Quarantine,
   readSurplusSync,
   renameSync,
@@ -215,7 +216,7 @@ export class RuntimeRepair {
   #keepSurplus(): void {
     for (const [name, { start, bytes }] of readOverlaySync(this.#port, this.#paths).logs) {
       const path = this.#paths.log(name);
-      const surplus = readSurplusSync(this.#port, path, start + bytes.length);
+      const surplus = readSurplusSync(this.#port, path, { near: start, last: numberOf(bytes) });
       if (surplus === undefined) continue;
       this.#quarantine.copySync(path);
       this.#surplus.set(path, surplus);
