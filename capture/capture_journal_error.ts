@@ -8,6 +8,7 @@
  * - `busy`: too many lines wait already
  * - `closed`: the journal was closed
  * - `no-session`: the file holds no session that could be recovered
+ * - `version`: a session in it was begun by a newer version
  * - `damaged`: a line that others follow is damaged, so the session cannot go on
  * - `other-session`: the session was recorded with other rules or another provenance
  * - `diverged`: a supervisor decides otherwise than the session did
@@ -21,6 +22,7 @@ export type CaptureJournalErrorKind =
   | "busy"
   | "closed"
   | "no-session"
+  | "version"
   | "damaged"
   | "other-session"
   | "diverged";

@@ -48,11 +48,14 @@ export interface ResumedLine {
 /** One line of a journal, without its number. */
 export type JournalLine = SessionLine | InputRecord | DecisionLine | EffectsLine | ResumedLine;
 
+/** What {@linkcode SessionLine.journal_version} says. */
+const JOURNAL_VERSION = "taffrail-v1";
+
 const closed = { denyUnknownFields: true };
 
 const sessionLine = struct({
   type: unitEnum(["session"]),
-  journal_version: unitEnum(["taffrail-v1"]),
+  journal_version: unitEnum([JOURNAL_VERSION]),
   ...sessionFields,
   adapter_provenance: string,
   runtime_provenance: string,
@@ -108,4 +111,16 @@ export function decodeJournalLine(bytes: Uint8Array): NumberedLine {
     number: u64.read(number, place),
     line: codecs[types.read(type, place)].read(tree, place),
   };
+}
+
+/** The version that a line begins a session of, where that is one that is not known here. */
+export function unknownVersionOf(bytes: Uint8Array): string | undefined {
+  try {
+    const { type, journal_version: version } = JSON.parse(new TextDecoder().decode(bytes));
+    const isOther = type === "session" && typeof version === "string" &&
+      version !== JOURNAL_VERSION;
+    return isOther ? version : undefined;
+  } catch {
+    return undefined;
+  }
 }

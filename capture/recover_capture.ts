@@ -2,7 +2,7 @@ import { type LineBlock, type LinePiece, linePieces } from "../_internal/json_li
 import { CaptureJournalError } from "./capture_journal_error.ts";
 import { CaptureRecorder, type Recording } from "./capture_recorder.ts";
 import { reasonOf } from "./capture_write_error.ts";
-import { decodeJournalLine, type JournalLine } from "./journal_line.ts";
+import { decodeJournalLine, type JournalLine, unknownVersionOf } from "./journal_line.ts";
 
 /**
  * Where a journal stops making sense:
@@ -61,7 +61,8 @@ const NEWLINE = 10;
  * @param journalPath The journal.
  * @param options Which session to recover.
  * @returns The bundle, and what is left over.
- * @throws {CaptureJournalError} `no-session` when no such session begins in the file; `io`.
+ * @throws {CaptureJournalError} `no-session` when no such session begins in the file; `version` when a
+ * newer version began one that could be it; `io`.
  *
  * @example A session that was killed before its second event was decided on
  * ```ts
@@ -125,6 +126,11 @@ export async function readCaptureJournal(
     const message = `Cannot recover ${journalPath}: ${reasonOf(cause)}`;
     throw new CaptureJournalError("io", message, { path: journalPath, cause });
   }
+  if (reader.unknownVersion !== undefined) {
+    const message = `Cannot recover ${journalPath}: its journal_version is ` +
+      `'${reader.unknownVersion}', which this version does not know`;
+    throw new CaptureJournalError("version", message, { path: journalPath });
+  }
   const read = reader.finish(wanted);
   if (read !== null) return read;
   const which = wanted === undefined ? "no session" : `no session ${wanted}`;
@@ -134,6 +140,8 @@ export async function readCaptureJournal(
 
 /** Goes through the lines of a journal and keeps the last session, or the one that is wanted. */
 class JournalReader {
+  /** The version of a session that was begun by another version than this one. */
+  unknownVersion: string | undefined;
   readonly #wanted: number;
   #recorder: CaptureRecorder | null = null;
   #damage: JournalDamage | null = null;
@@ -194,6 +202,7 @@ class JournalReader {
       const problem = this.#record(line);
       if (problem !== null) refuse("disordered", problem);
     } catch (error) {
+      this.unknownVersion ??= unknownVersionOf(bytes);
       refuse("unreadable", reasonOf(error));
     }
   }

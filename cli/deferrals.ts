@@ -6,6 +6,7 @@ import {
 } from "../capture/mod.ts";
 import { runPaths } from "../run/mod.ts";
 import { nodeOfEvent } from "./flow/node_attempt.ts";
+import { isNewer } from "./newer.ts";
 
 /** Why a node had to wait. */
 export interface Deferral {
@@ -33,14 +34,14 @@ export async function readDeferrals(
   return deferrals;
 }
 
-/** The recording so far; undefined where none was begun. */
+/** The recording so far; undefined where none was begun, or a newer version began it. */
 async function readJournal(path: string): Promise<CaptureBundle | undefined> {
   try {
     await Deno.lstat(path);
     return (await recoverCapture(path)).bundle;
   } catch (error) {
     const isNone = error instanceof Deno.errors.NotFound ||
-      (error instanceof CaptureJournalError && error.kind === "no-session");
+      (error instanceof CaptureJournalError && error.kind === "no-session") || isNewer(error);
     if (isNone) return undefined;
     throw error;
   }

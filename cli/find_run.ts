@@ -1,5 +1,6 @@
 import { listRuns, peekRun } from "../eventlog/mod.ts";
 import { logProblem } from "./check_log.ts";
+import { commandHint } from "./command_hint.ts";
 import { UsageError } from "./usage_error.ts";
 
 const MOST_SHOWN = 5;
@@ -30,7 +31,9 @@ export async function findRun(root: string, wanted: string): Promise<string> {
   if (runs.length === 0) throw new RunNotFound(`Cannot find run ${shown}: ${root} has no runs`);
   const similar = similarRuns(runs, wanted);
   const remedy = similar.length === 0
-    ? `taffrail ls lists its ${runs.length === 1 ? "only run" : `${runs.length} runs`}`
+    ? `${commandHint("ls", { root })} lists its ${
+      runs.length === 1 ? "only run" : `${runs.length} runs`
+    }`
     : `did you mean ${shorten(similar)}?`;
   throw new RunNotFound(`Cannot find run ${shown} in ${root}: ${remedy}`);
 }

@@ -1,4 +1,5 @@
 import { readOutputTail } from "./flow/output_tail.ts";
+import { commandHint } from "./command_hint.ts";
 import { printableLine } from "./printable.ts";
 import type { AttemptReport, NodeReport, RunReport } from "./run_report.ts";
 import type { Colour, Screen } from "./screen.ts";
@@ -20,13 +21,13 @@ export function describeState(
 }
 
 /** Prints a run: what it is, what became of it, its nodes, and where its log is. */
-export function printReport(screen: Screen, report: RunReport): void {
+export function printReport(screen: Screen, report: RunReport, root: string): void {
   const { text, colour } = describeState(report);
   screen.line(`${screen.paint(report.run_id, "bold")}  ${screen.paint(text, colour)}`);
   const reason = typeof report.state === "object" ? report.state.Aborted.reason : undefined;
   if (reason !== undefined) screen.line(`reason  ${printableLine(reason)}`);
   if (report.is_orphan) {
-    const text = orphanLines(report.run_id).join(`\n${" ".repeat(8)}`);
+    const text = orphanLines({ root, runId: report.run_id }).join(`\n${" ".repeat(8)}`);
     screen.line(`reason  ${text}`);
   }
   screen.line(`flow    ${printableLine(report.pipe) || "unknown"}`);
@@ -50,11 +51,11 @@ export function printReport(screen: Screen, report: RunReport): void {
 }
 
 /** What is wrong with a run that has no end, and what to do. */
-export function orphanLines(runId: string): string[] {
+export function orphanLines(run: { root: string; runId: string }): string[] {
   return [
     "it has no end, and nobody works on it any more: its process was killed.",
     "What it had started may still run on. To end that and continue the run:",
-    `taffrail resume ${runId}`,
+    commandHint("resume", run),
   ];
 }
 

@@ -1,4 +1,5 @@
 import { COMMON_HELP, readArguments, type Verb } from "./arguments.ts";
+import { commandHint } from "./command_hint.ts";
 import { findRun } from "./find_run.ts";
 import { describeState } from "./format_report.ts";
 import { fitTo, printableLine } from "./printable.ts";
@@ -73,8 +74,9 @@ for the page before, or null.`,
     if (json) {
       screen.line(JSON.stringify({ root, total: wanted.length, before, runs: shown }));
     } else if (all.length === 0) {
-      screen.line(`No runs in ${root} yet. Record one: taffrail exec -- COMMAND, or`);
-      screen.line("taffrail run FLOW");
+      const exec = commandHint("exec", { root });
+      screen.line(`No runs in ${root} yet. Record one: ${exec} -- COMMAND, or`);
+      screen.line(`${commandHint("run", { root })} FLOW`);
     } else if (wanted.length === 0) {
       screen.line(`None of the ${all.length} runs in ${root} is such a one`);
     } else {

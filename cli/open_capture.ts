@@ -5,6 +5,7 @@ import {
   recoverCapture,
 } from "../capture/mod.ts";
 import { runPaths } from "../run/mod.ts";
+import { isNewer, newerText } from "./newer.ts";
 import { findReadableRun } from "./find_run.ts";
 
 /** A recording, and what a killed session left beside it. */
@@ -59,7 +60,9 @@ async function openBundle(path: string): Promise<OpenedCapture> {
 }
 
 async function openJournal(name: string, path: string): Promise<OpenedCapture> {
-  const { bundle, undecided, interrupted, damage } = await recoverCapture(path);
+  const { bundle, undecided, interrupted, damage } = await recoverCapture(path).catch((cause) => {
+    throw isNewer(cause) ? new Error(newerText(cause), { cause }) : cause;
+  });
   return {
     name,
     bundle,

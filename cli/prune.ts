@@ -201,11 +201,14 @@ async function carryOut(
   return done;
 }
 
+/** A program of the user's may log alone, and its run have an id that is too long for a runtime. */
+const HAS_NO_RUNTIME: ReadonlySet<string> = new Set(["store-missing", "invalid-request"]);
+
 /** Its runtime goes first: killed in between, the run is still listed, and its log makes a new one. */
 async function removeWhole(root: string, runId: string): Promise<void> {
   await tryToRemove(root, runId);
   await removeRuntime(root, runId).catch((error) => {
-    if (!(error instanceof RuntimeStoreError) || error.kind !== "store-missing") throw error;
+    if (!(error instanceof RuntimeStoreError) || !HAS_NO_RUNTIME.has(error.kind)) throw error;
   });
   await removeRun(root, runId);
 }

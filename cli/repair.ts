@@ -1,8 +1,10 @@
 import { isLive } from "../eventlog/mod.ts";
 import { COMMON_HELP, readArguments, type Verb } from "./arguments.ts";
+import { commandHint } from "./command_hint.ts";
 import { inspectRun } from "./inspect/inspect_run.ts";
 import { inspectOtherRuntimes } from "./inspect/inspect_store.ts";
-import { chosenRuns } from "./inspect/inspect_runs.ts";
+import { Interrupts } from "./flow/interrupts.ts";
+import { chosenRuns, progressText } from "./inspect/inspect_runs.ts";
 import { mendRun, mendStore, type Repair } from "./inspect/mend_run.ts";
 import { counted, printProblems } from "./inspect/print_problems.ts";
 import { type Problem, reasonOf } from "./inspect/problem.ts";
@@ -33,10 +35,11 @@ Usage: taffrail repair [options] [RUN…]
 ${COMMON_HELP}
 
 Exit codes: 0 nothing is wrong any more (with --dry-run: nothing would be), 1
-something is. --json prints { "ok", "dry_run", "repairs": [{ "run_id", "part",
-"path", "action", "kept" }], "remaining", "refused": [{ "run_id", "message" }]
-}. kept: where the old content is, or null where nothing was taken away.
-remaining: the problems that stay, as taffrail verify prints them.`,
+something is. Ctrl-C ends it after the run at hand, and once more at once.
+--json prints { "ok", "dry_run", "repairs": [{ "run_id", "part", "path",
+"action", "kept" }], "remaining", "refused": [{ "run_id", "message" }] }. kept:
+where the old content is, or null where nothing was taken away. remaining: the
+problems that stay, as taffrail verify prints them.`,
 
   async run(args) {
     const kinds = { "dry-run": "boolean" } as const;
@@ -45,23 +48,51 @@ remaining: the problems that stay, as taffrail verify prints them.`,
     const screen = new Screen(Deno.stdout);
     const outcome: Outcome = { repairs: [], remaining: [], refused: [] };
     const runIds = await chosenRuns(root, operands);
-    for (const runId of runIds) {
-      const problems = await inspectRun(root, runId);
-      if (problems.length === 0) continue;
-      if (dryRun) plan(outcome, problems);
-      else await mend(outcome, { root, runId }, problems);
-    }
-    if (operands.length === 0) {
-      const problems = await inspectOtherRuntimes(root, runIds);
-      if (dryRun) plan(outcome, problems);
-      else await mendOthers(outcome, { root, runIds }, problems);
-    }
-    const ok = outcome.remaining.length === 0 && outcome.refused.length === 0;
+    const others = operands.length === 0;
+    using interrupts = new Interrupts();
+    interrupts.onInterrupt = (signal, isFirst) => {
+      // Every file is replaced as a whole, so what is being mended can be mended again.
+      if (!isFirst) Deno.exit(interrupts.received!.exitCode);
+      new Screen(Deno.stderr).line(`${signal}: finishing the run at hand; once more to leave it`);
+    };
+    interrupts.listen();
+    await repairAll(outcome, { root, runIds, others, dryRun, stop: interrupts.stop });
+    const { received } = interrupts;
+    const ok = received === undefined && outcome.remaining.length === 0 &&
+      outcome.refused.length === 0;
     if (json) screen.line(JSON.stringify({ ok, dry_run: dryRun, ...outcome }));
-    else print(screen, outcome, dryRun);
-    return ok ? 0 : 1;
+    else print(screen, outcome, { dryRun, isWhole: received === undefined });
+    return received?.exitCode ?? (ok ? 0 : 1);
   },
 };
+
+/** Goes through the runs, and through what belongs to none; ends after the one at hand when told to. */
+async function repairAll(
+  outcome: Outcome,
+  { root, runIds, others, dryRun, stop }: {
+    root: string;
+    runIds: readonly string[];
+    others: boolean;
+    dryRun: boolean;
+    stop: AbortSignal;
+  },
+): Promise<void> {
+  const progress = new Screen(Deno.stderr);
+  for (const [index, runId] of runIds.entries()) {
+    progress.status(`repairing ${progressText(runIds, index)}`);
+    const problems = await inspectRun(root, runId);
+    if (problems.length > 0 && dryRun) plan(outcome, problems);
+    else if (problems.length > 0) await mend(outcome, { root, runId }, problems);
+    // A signal is only seen between two turns.
+    await new Promise((resolve) => setTimeout(resolve));
+    if (stop.aborted) break;
+  }
+  progress.status();
+  if (!others || stop.aborted) return;
+  const problems = await inspectOtherRuntimes(root, runIds);
+  if (dryRun) plan(outcome, problems);
+  else await mendOthers(outcome, { root, runIds }, problems);
+}
 
 function plan(outcome: Outcome, problems: readonly Problem[]): void {
   for (const problem of problems) {
@@ -79,7 +110,9 @@ async function mend(
 ): Promise<void> {
   const { root, runId } = run;
   if (await isLive(root, runId)) {
-    const message = "it is at work: repair it when it has ended, or taffrail stop it";
+    const message = `it is at work: repair it when it has ended; ${
+      commandHint("stop", { root, runId })
+    } ends it`;
     outcome.refused.push({ run_id: runId, message });
     return;
   }
@@ -112,7 +145,11 @@ async function mendOthers(
   outcome.remaining.push(...remaining);
 }
 
-function print(screen: Screen, outcome: Outcome, dryRun: boolean): void {
+function print(
+  screen: Screen,
+  outcome: Outcome,
+  { dryRun, isWhole }: { dryRun: boolean; isWhole: boolean },
+): void {
   const { repairs, remaining, refused } = outcome;
   const done = dryRun ? "would" : screen.paint("✓", "green");
   for (const { path, action, kept } of repairs) {
@@ -124,7 +161,8 @@ function print(screen: Screen, outcome: Outcome, dryRun: boolean): void {
     screen.line(`${screen.paint("✗", "red")} ${printableLine(`${runId}: ${message}`)}`);
   }
   if (repairs.length + remaining.length + refused.length === 0) {
-    screen.line("Nothing is wrong, so nothing was changed");
+    const what = isWhole ? "Nothing is wrong" : "Nothing was found wrong so far";
+    screen.line(`${what}, so nothing was changed`);
     return;
   }
   const mended = `${counted(repairs.length, "repair")}${dryRun ? " to make" : ""}`;

@@ -51,7 +51,7 @@ ends it for good. Output and exit codes are those of taffrail run.`,
       flowPath: options.flow === undefined ? undefined : String(options.flow),
       waits: options.wait === true,
       assumesEnded: options["assume-ended"] === true,
-      createView: (flow) => json ? new JsonRunView() : new TextRunView(flow),
+      createView: (flow) => json ? new JsonRunView() : new TextRunView(flow, { root }),
       traceMode: traceOption(options),
       ...recordingOptions(options),
     });

@@ -84,7 +84,7 @@ stdout gets what taffrail show --json prints, when the run has ended.`,
     const flow = await chooseFlow(options, operands);
     const programs = findPrograms(flow);
     const passesOutput = options.tasks !== undefined;
-    using view = json ? new JsonRunView() : new TextRunView(flow, { passesOutput });
+    using view = json ? new JsonRunView() : new TextRunView(flow, { root, passesOutput });
     const { report, exitCode } = await recordRun({
       flow,
       programs,

@@ -27,11 +27,16 @@ export class TextRunView implements WholeRunView {
   readonly #errors = new Screen(Deno.stderr);
   readonly #output = new PassThrough(Deno.stdout, (message) => this.note(message));
   readonly #errorOutput = new PassThrough(Deno.stderr, (message) => this.note(message));
+  readonly #root: string;
   readonly #progress: RunProgress;
   readonly #redraw = () => this.#tick();
   #ticker: ReturnType<typeof setInterval> | undefined;
 
-  constructor(flow: Flow, { passesOutput = false }: { passesOutput?: boolean } = {}) {
+  constructor(
+    flow: Flow,
+    { root, passesOutput = false }: { root: string; passesOutput?: boolean },
+  ) {
+    this.#root = root;
     this.#progress = new RunProgress(flow.nodes.length);
     if (passesOutput) {
       this.passThrough = {
@@ -120,7 +125,7 @@ export class TextRunView implements WholeRunView {
     this[Symbol.dispose]();
     if (this.passThrough === undefined) printTails(this.#screen, report);
     this.#line("");
-    printReport(this.#screen, report);
+    printReport(this.#screen, report, this.#root);
   }
 }
 

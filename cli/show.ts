@@ -48,7 +48,7 @@ docs/format/command_json.md tells more.`,
       screen.line(JSON.stringify(report));
       return 0;
     }
-    printReport(screen, report);
+    printReport(screen, report, root);
     printTails(screen, report);
     return 0;
   },

@@ -51,7 +51,7 @@ completed, aborted, orphan, other, unreadable.`,
     if (json) {
       screen.line(JSON.stringify({ run_id: runId, ...sent, is_live: live, state }));
     } else {
-      for (const line of linesOf(summary, { live, sent })) screen.line(line);
+      for (const line of linesOf(summary, { root, live, sent })) screen.line(line);
     }
     return state === "completed" || state === "aborted" ? 0 : 1;
   },
@@ -115,7 +115,10 @@ async function isOverWithin(
   return true;
 }
 
-function linesOf(run: Listed, { live, sent }: { live: boolean; sent: Sent }): string[] {
+function linesOf(
+  run: Listed,
+  { root, live, sent }: { root: string; live: boolean; sent: Sent },
+): string[] {
   const { run_id: id } = run;
   const already = sent.pid === null ? " already" : "";
   if (live) {
@@ -131,5 +134,5 @@ function linesOf(run: Listed, { live, sent }: { live: boolean; sent: Sent }): st
     const reason = printableLine(run.state.Aborted.reason);
     return [`run ${id} has been aborted${already}: ${reason}`];
   }
-  return [`run ${id} is not over:`, ...orphanLines(id)];
+  return [`run ${id} is not over:`, ...orphanLines({ root, runId: id })];
 }

@@ -14,6 +14,7 @@ import { StepReplay } from "./flow/step_replay.ts";
 import { printableLine } from "./printable.ts";
 import { printTrace } from "./print_trace.ts";
 import { RECORDING_HELP, RECORDING_OPTIONS, recordingOptions } from "./recording_options.ts";
+import { isNewer, newerText } from "./newer.ts";
 import { Screen } from "./screen.ts";
 import { UsageError } from "./usage_error.ts";
 
@@ -73,6 +74,7 @@ async function findTrace(root: string, operand: string): Promise<string> {
 function explain(path: string, cause: unknown): string {
   const isMissing = cause instanceof TraceFileError &&
     cause.cause instanceof Deno.errors.NotFound;
+  if (isNewer(cause)) return newerText(cause);
   if (!isMissing) return cause instanceof Error ? cause.message : String(cause);
   return `Cannot show a trace: there is no ${path}; a run leaves one when something in it fails, ` +
     "or with --trace always, but not when its process was killed: taffrail show tells what it did";

@@ -28,8 +28,8 @@ for what belongs to no run.`,
     const screen = new Screen(Deno.stdout);
     const progress = new Screen(Deno.stderr);
     const runIds = await chosenRuns(root, operands);
-    const problems = await inspectRuns({ root, runIds, others: operands.length === 0 }, (runId) => {
-      progress.status(`verifying ${runId}`);
+    const problems = await inspectRuns({ root, runIds, others: operands.length === 0 }, (text) => {
+      progress.status(`verifying ${text}`);
     });
     progress.status();
     const ok = problems.length === 0;

@@ -3,10 +3,12 @@ import { readRangeSync, writeWholeSync } from "../_internal/tail.ts";
 import { decodeMutation, type Mutation } from "./journal_line.ts";
 import { joinBytes } from "./log_bytes.ts";
 import { storeCorruptError, type StorePlace } from "./store_errors.ts";
-import { fileSizeSync } from "./store_paths.ts";
+import { fileSizeSync, journalNumbersSync, type StorePaths } from "./store_paths.ts";
 
 const FORMAT = 1;
 const NEWLINE = 10;
+/** Far more than the first line has. */
+const MAX_HEADER_BYTES = 1024;
 /** The file grows by so much at a time. */
 const GROWTH_BYTES = 64 * 1024;
 
@@ -146,13 +148,7 @@ export function readMutationsSync(file: FileHandle, path: string): Mutation[] {
   const [first, ...lines] = splitLines(readRangeSync(file, 0, size));
   const place: StorePlace = { operation: "read journal", path };
   const header = first === undefined ? undefined : parseHeader(first.bytes);
-  if (header !== undefined && header.format !== FORMAT) {
-    throw storeCorruptError(place, {
-      problem: `line 1: unsupported journal format ${header.format}, expected ${FORMAT}`,
-      line: 1,
-      remedy: "open it with the program that wrote it, or a newer taffrail",
-    });
-  }
+  checkFormat(header, path);
   const mutations: Mutation[] = [];
   let torn: { line: number; byteOffset: number } | undefined = header === undefined
     ? { line: 1, byteOffset: 0 }
@@ -170,6 +166,39 @@ export function readMutationsSync(file: FileHandle, path: string): Mutation[] {
     }
   }
   return mutations;
+}
+
+/**
+ * Refuses the journals of a newer version, before anything is written beside them. One that is removed
+ * meanwhile has been made part of the snapshots by its owner.
+ */
+export function checkJournalFormatsSync(port: FilePort, paths: StorePaths): void {
+  for (const number of journalNumbersSync(port, paths.directory)) {
+    const path = paths.journal(number);
+    let file: FileHandle;
+    try {
+      fileSizeSync(port, path, "read journal");
+      file = port.openSync(path, { read: true });
+    } catch (error) {
+      if (error instanceof Deno.errors.NotFound) continue;
+      throw error;
+    }
+    try {
+      const [first] = splitLines(readRangeSync(file, 0, MAX_HEADER_BYTES));
+      if (first !== undefined) checkFormat(parseHeader(first.bytes), path);
+    } finally {
+      file.close();
+    }
+  }
+}
+
+function checkFormat(header: JournalHeader | undefined, path: string): void {
+  if (header === undefined || header.format === FORMAT) return;
+  throw storeCorruptError({ operation: "read journal", path }, {
+    problem: `line 1: unsupported journal format ${header.format}, expected ${FORMAT}`,
+    line: 1,
+    remedy: "open it with the program that wrote it, or a newer taffrail",
+  });
 }
 
 function parseHeader(line: Uint8Array): JournalHeader | undefined {

@@ -2,6 +2,7 @@ import { lookAtSync, makeDirectoriesSync, makeDirectorySync } from "../_internal
 import type { FilePort } from "../_internal/file_port.ts";
 import { join } from "../_internal/path.ts";
 import { quarantineSync } from "../_internal/tail.ts";
+import { checkJournalFormatsSync } from "./journal_file.ts";
 import {
   buildState,
   isFresh,
@@ -37,6 +38,7 @@ export async function openOwner(port: FilePort, options: OpenOwnerOptions): Prom
     prepareDirectories(port, paths, create !== undefined);
     // What cannot be read, a newer schema for one, is not written to, not even a lock.
     readRuntimeSnapshotSync(port, paths, runtimeId);
+    checkJournalFormatsSync(port, paths);
     const lock = OwnerLock.takeSync(port, paths.ownerLock, runtimeId);
     let opened: Opened;
     try {

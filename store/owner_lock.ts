@@ -35,7 +35,13 @@ export class OwnerLock {
       };
       file.truncateSync(0);
       file.seekSync(0, Deno.SeekMode.Start);
-      writeWholeSync(file, new TextEncoder().encode(`${JSON.stringify(owner)}\n`));
+      const text = `${JSON.stringify(owner)}\n`;
+      writeWholeSync(file, new TextEncoder().encode(text));
+      // A lock that was opened before its runtime was removed is granted afterwards, for nothing.
+      // Windows removes no runtime whose lock anybody has open.
+      if (Deno.build.os !== "windows" && readOwnerSync(port, path) !== text) {
+        throw new Deno.errors.NotFound("the runtime was removed meanwhile");
+      }
       return new OwnerLock(file);
     } catch (error) {
       closeLock(file);

@@ -2,6 +2,8 @@ import { syncDirectorySync } from "../_internal/directories.ts";
 import { denoFilePort, type FilePort } from "../_internal/file_port.ts";
 import { join } from "../_internal/path.ts";
 import { removeTreeSync } from "../_internal/remove_tree.ts";
+import { checkId } from "./id_directory.ts";
+import { checkJournalFormatsSync } from "./journal_file.ts";
 import { readRuntimeSnapshotSync } from "./load_store.ts";
 import { OwnerLock } from "./owner_lock.ts";
 import { asStoreError, storeMissingError } from "./store_errors.ts";
@@ -15,7 +17,8 @@ const REMOVED_PREFIX = ".removed-";
  * somebody has open stays as it is.
  *
  * The directory is renamed first, so that there is a whole runtime or none: if the process dies before
- * all files are gone, the next removal below the same root finishes that.
+ * all files are gone, the next removal below the same root finishes that, even one that finds no
+ * runtime. Meanwhile {@linkcode verifyStore} passes over what is left.
  *
  * **Durability**: that the runtime is gone is on disk when this returns.
  *
@@ -23,8 +26,9 @@ const REMOVED_PREFIX = ".removed-";
  *
  * @param root The directory of the store.
  * @param runtimeId The runtime.
- * @throws {RuntimeStoreError} When it is open, when there is none, when a newer version wrote it, or
- * when the file system refuses.
+ * @throws {RuntimeStoreError} `owned` when somebody has it open, `store-missing` when there is none,
+ * `store-corrupt` when it cannot be read or a newer version wrote it, `symlink` when a link stands in
+ * its place, `store-io` when the file system refuses, `invalid-request` for an id that cannot be one.
  *
  * @example Usage
  * ```ts
@@ -46,30 +50,43 @@ export async function removeRuntime(root: string, runtimeId: string): Promise<vo
 
 /** {@linkcode removeRuntime} on a given file system. */
 export function removeRuntimeOnPort(port: FilePort, root: string, runtimeId: string): void {
+  checkId(runtimeId, "runtime id");
   const paths = new StorePaths(root, runtimeId);
   const operation = "remove runtime store";
   const { directory: path } = paths;
   const runtimes = join(root, paths.folders[0]!);
-  const moved = join(runtimes, `${REMOVED_PREFIX}${crypto.randomUUID()}`);
   try {
-    if (!isDirectorySync(port, path, { operation, what: "runtime" })) {
+    if (!isDirectorySync(port, runtimes, { operation, what: "runtimes" })) {
       throw storeMissingError({ operation, path });
     }
-    readRuntimeSnapshotSync(port, paths, runtimeId);
-    const lock = OwnerLock.takeSync(port, paths.ownerLock, runtimeId);
-    try {
-      // Windows renames no folder with an open file in it, and so guards the runtime by itself.
-      if (Deno.build.os === "windows") lock.release();
-      port.renameSync(path, moved);
-      syncDirectorySync(port, runtimes);
-    } finally {
-      if (Deno.build.os !== "windows") lock.release();
-    }
-    for (const entry of port.readDirSync(runtimes)) {
+    const isThere = isDirectorySync(port, path, { operation, what: "runtime" });
+    if (isThere) moveAway(port, paths, { runtimeId, runtimes });
+    for (const entry of Array.from(port.readDirSync(runtimes))) {
       if (isRemoved(entry)) removeTreeSync(port, join(runtimes, entry.name));
     }
+    if (!isThere) throw storeMissingError({ operation, path });
   } catch (error) {
     throw asStoreError({ operation, path }, error);
+  }
+}
+
+/** Takes the runtime out of the store, as its only owner. */
+function moveAway(
+  port: FilePort,
+  paths: StorePaths,
+  { runtimeId, runtimes }: { runtimeId: string; runtimes: string },
+): void {
+  // What a newer version wrote is not written to, not even a lock.
+  readRuntimeSnapshotSync(port, paths, runtimeId);
+  checkJournalFormatsSync(port, paths);
+  const lock = OwnerLock.takeSync(port, paths.ownerLock, runtimeId);
+  try {
+    // Windows renames no folder with an open file in it, and so guards the runtime by itself.
+    if (Deno.build.os === "windows") lock.release();
+    port.renameSync(paths.directory, join(runtimes, `${REMOVED_PREFIX}${crypto.randomUUID()}`));
+    syncDirectorySync(port, runtimes);
+  } finally {
+    if (Deno.build.os !== "windows") lock.release();
   }
 }
 

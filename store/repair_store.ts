@@ -98,14 +98,10 @@ export async function repairStoreOnPort(
   root: string,
   { dryRun = false, runtimeId, signal }: RepairStoreOptions = {},
 ): Promise<StoreRepair> {
-  const { ids, problems } = listRuntimesSync(port, root);
-  const wanted = runtimeId === undefined ? ids : ids.filter((id) => id === runtimeId);
-  const repair: StoreRepair = {
-    ok: true,
-    actions: [],
-    problems: runtimeId === undefined ? problems : [],
-  };
-  for (const id of wanted) {
+  const which = runtimeId === undefined ? {} : { runtimeId };
+  const { ids, problems } = listRuntimesSync(port, root, which);
+  const repair: StoreRepair = { ok: true, actions: [], problems };
+  for (const id of ids) {
     signal?.throwIfAborted();
     const paths = new StorePaths(root, id);
     const inspection = await inspectRuntime(port, paths, id);

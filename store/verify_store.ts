@@ -1,8 +1,8 @@
 import { lookAtSync } from "../_internal/directories.ts";
 import { denoFilePort, type FilePort } from "../_internal/file_port.ts";
-import { join } from "../_internal/path.ts";
+import { basename, join } from "../_internal/path.ts";
 import { idOfDirectory } from "./id_directory.ts";
-import { listSync, readRuntimeView, type RuntimeView } from "./runtime_view.ts";
+import { type Entry, listSync, readRuntimeView, type RuntimeView } from "./runtime_view.ts";
 import { RuntimeStoreError } from "./runtime_store_error.ts";
 import { asStoreError } from "./store_errors.ts";
 import { StorePaths } from "./store_paths.ts";
@@ -11,10 +11,15 @@ import { isRemoved } from "./remove_runtime.ts";
 import { isUnborn } from "./verify_layout.ts";
 import { type RuntimeReport, verifyRuntime } from "./verify_runtime.ts";
 
+/** An id with a longer directory cannot be that of a runtime; file systems refuse to look for it. */
+const MAX_NAME_LENGTH = 255;
+
 /** Options of {@linkcode verifyStore}. */
 export interface VerifyStoreOptions {
-  /** Only this runtime. */
+  /** Only this runtime; the others cost nothing. */
   runtimeId?: string;
+  /** All runtimes but these. */
+  except?: ReadonlySet<string>;
   /** Stops the looking, between two runtimes, with its reason as the error. */
   signal?: AbortSignal;
 }
@@ -89,16 +94,11 @@ export function verifyStore(
 export async function verifyStoreOnPort(
   port: FilePort,
   root: string,
-  { runtimeId, signal }: VerifyStoreOptions = {},
+  { signal, ...which }: VerifyStoreOptions = {},
 ): Promise<StoreVerdict> {
-  const { ids, problems } = listRuntimesSync(port, root);
-  const wanted = runtimeId === undefined ? ids : ids.filter((id) => id === runtimeId);
-  const verdict: StoreVerdict = {
-    ok: true,
-    runtimes: [],
-    problems: runtimeId === undefined ? problems : [],
-  };
-  for (const id of wanted) {
+  const { ids, problems } = listRuntimesSync(port, root, which);
+  const verdict: StoreVerdict = { ok: true, runtimes: [], problems };
+  for (const id of ids) {
     signal?.throwIfAborted();
     const paths = new StorePaths(root, id);
     const { report, state } = await inspectRuntime(port, paths, id);
@@ -115,21 +115,25 @@ export async function verifyStoreOnPort(
   return verdict;
 }
 
-/** The runtimes below a root, and what else stands beside them. */
+/** The runtimes below a root that are meant, and what else stands beside them or in their place. */
 export function listRuntimesSync(
   port: FilePort,
   root: string,
+  { runtimeId, except }: Pick<VerifyStoreOptions, "runtimeId" | "except"> = {},
 ): { ids: string[]; problems: StoreProblem[] } {
   const path = join(root, "runtimes");
   const ids: string[] = [];
   const problems: StoreProblem[] = [];
   try {
-    if (lookAtSync(port, path) === undefined) return { ids, problems };
-    for (const entry of listSync(port, path)) {
+    const entries = runtimeId === undefined
+      ? listAllSync(port, path)
+      : listOneSync(port, new StorePaths(root, runtimeId).directory);
+    for (const entry of entries) {
       const id = idOfDirectory(entry.name);
+      if (id !== undefined && except?.has(id)) continue;
       if (id !== undefined && entry.isDirectory) ids.push(id);
       else if (isRemoved(entry)) continue;
-      else problems.push(problemOf(strayFinding(entry), ""));
+      else problems.push(problemOf(strayFinding(entry), runtimeId ?? ""));
     }
   } catch (error) {
     throw asStoreError({ operation: "verify runtime store", path }, error);
@@ -137,8 +141,19 @@ export function listRuntimesSync(
   return { ids, problems };
 }
 
+function listAllSync(port: FilePort, path: string): Entry[] {
+  return lookAtSync(port, path) === undefined ? [] : listSync(port, path);
+}
+
+function listOneSync(port: FilePort, path: string): Entry[] {
+  const name = basename(path);
+  if (name.length > MAX_NAME_LENGTH) return [];
+  const info = lookAtSync(port, path);
+  return info === undefined ? [] : [{ ...info, path, name }];
+}
+
 function strayFinding(
-  { path, name, isSymlink, isDirectory }: ReturnType<typeof listSync>[number],
+  { path, name, isSymlink, isDirectory }: Entry,
 ): Finding {
   if (isSymlink) return { kind: "symlink", path, message: "it is a symbolic link" };
   if (idOfDirectory(name) !== undefined) {

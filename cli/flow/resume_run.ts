@@ -11,6 +11,7 @@ import {
   readRun,
   type RunEvent,
 } from "../../eventlog/mod.ts";
+import { commandHint } from "../command_hint.ts";
 import { readRunReport, type RunReport } from "../run_report.ts";
 import type { WholeRunView } from "../run_view.ts";
 import { UsageError } from "../usage_error.ts";
@@ -24,6 +25,7 @@ import { endLeftProcesses } from "./left_processes.ts";
 import { openRecorder } from "./open_recorder.ts";
 import { PastAttempts } from "./past_attempts.ts";
 import { readFlow } from "./read_flow.ts";
+import { refuseNewer } from "./refuse_newer.ts";
 import { ResumeError } from "./resume_error.ts";
 import { readRunHistory, type RunHistory } from "./run_history.ts";
 import type { RunRecorder } from "../../run/mod.ts";
@@ -87,6 +89,7 @@ export async function resumeRun(
     const history = readRunHistory(root, runId);
     // It may have ended a moment ago.
     refuseEnded(runId, history);
+    await refuseNewer(root, runId);
     const flow = await findFlow(options);
     const programs = findPrograms(flow);
     view = options.createView(flow);
@@ -102,7 +105,9 @@ export async function resumeRun(
   }
   const report = await readRunReport(root, runId);
   const exitCode = interrupts.received?.exitCode ?? (report.state === "Completed" ? 0 : 1);
-  if (report.state === "Running") view.note(`go on with it: taffrail resume ${runId}`);
+  if (report.state === "Running") {
+    view.note(`go on with it: ${commandHint("resume", { root, runId })}`);
+  }
   return { report, exitCode, view };
 }
 
@@ -187,7 +192,8 @@ async function openAlone(root: string, runId: string): Promise<FileEventLog<RunE
   } catch (cause) {
     if (!(cause instanceof EventLogError) || cause.kind !== "live") throw cause;
     const who = cause.actual === undefined ? "another process" : `process ${cause.actual}`;
-    const problem = `it is still being worked on by ${who}; taffrail follow ${runId} shows it`;
+    const problem = `it is still being worked on by ${who}; ` +
+      `${commandHint("follow", { root, runId })} shows it`;
     throw new ResumeError(runId, problem, { cause });
   }
 }

@@ -8,7 +8,7 @@ import {
   validateBundle,
 } from "../../capture/mod.ts";
 import { runPaths } from "../../run/mod.ts";
-import { fileProblem, type Problem, reasonOf } from "./problem.ts";
+import { fileProblem, type Problem, unreadable } from "./problem.ts";
 
 const MEND = "complete the line, or move it to a file beside the journal";
 const REWRITE = "keep it under another name, and make it again from the journal";
@@ -42,7 +42,7 @@ async function inspectJournal(
     if (live && error instanceof CaptureJournalError && error.kind === "no-session") {
       return { problems: [] };
     }
-    return { problems: [fileProblem(place, { kind: "unreadable", message: reasonOf(error) })] };
+    return { problems: [unreadable(place, error)] };
   }
 }
 
@@ -57,7 +57,7 @@ async function inspectBundle(
     validateBundle(bundle, { strict: false });
   } catch (error) {
     if (isMissing(error)) return [];
-    return [fileProblem(place, { kind: "unreadable", message: reasonOf(error), ...repair })];
+    return [unreadable(place, error, repair)];
   }
   if (!isComplete(source)) return [];
   if (stringifyCaptureBundle(bundle) === stringifyCaptureBundle(source.bundle)) return [];

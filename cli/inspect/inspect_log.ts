@@ -1,5 +1,6 @@
 import { join } from "node:path";
 import { verifyRun } from "../../eventlog/mod.ts";
+import { logProblem } from "../check_log.ts";
 import { fileProblem, type Problem, reasonOf } from "./problem.ts";
 
 const MEND = "complete the line, or move it to a file beside the log";
@@ -25,6 +26,7 @@ export async function inspectLog(
         repair: kind === "torn" ? MEND : null,
       }));
   } catch (error) {
-    return [fileProblem(place, { kind: "unreadable", message: reasonOf(error) })];
+    const message = logProblem(root, runId) ?? reasonOf(error);
+    return [fileProblem(place, { kind: "unreadable", message })];
   }
 }

@@ -17,13 +17,18 @@ export async function chosenRuns(root: string, operands: readonly string[]): Pro
  */
 export async function inspectRuns(
   { root, runIds, others }: { root: string; runIds: readonly string[]; others: boolean },
-  onRun: (runId: string) => void,
+  onRun: (text: string) => void,
 ): Promise<Problem[]> {
   const problems: Problem[] = [];
-  for (const runId of runIds) {
-    onRun(runId);
+  for (const [index, runId] of runIds.entries()) {
+    onRun(progressText(runIds, index));
     problems.push(...await inspectRun(root, runId));
   }
   if (others) problems.push(...await inspectOtherRuntimes(root, runIds));
   return problems;
+}
+
+/** How far one is, in words. */
+export function progressText(runIds: readonly string[], index: number): string {
+  return `${index + 1}/${runIds.length} ${runIds[index]}`;
 }

@@ -14,9 +14,8 @@ export async function inspectOtherRuntimes(
   root: string,
   runIds: readonly string[],
 ): Promise<Problem[]> {
-  const { problems } = await verifyStore(root);
-  const known = new Set(runIds);
-  return problems.filter(({ runtime }) => !known.has(runtime)).map(asProblem);
+  const { problems } = await verifyStore(root, { except: new Set(runIds) });
+  return problems.map(asProblem);
 }
 
 function asProblem(problem: StoreProblem): Problem {

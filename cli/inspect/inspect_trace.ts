@@ -1,6 +1,6 @@
 import { runPaths } from "../../run/mod.ts";
 import { readTrace, TraceFileError } from "../../trace/mod.ts";
-import { fileProblem, type Problem, reasonOf } from "./problem.ts";
+import { fileProblem, type Problem, unreadable } from "./problem.ts";
 
 const SET_ASIDE = "keep it under another name";
 
@@ -18,8 +18,7 @@ export async function inspectTrace(
   } catch (error) {
     // Only a run in which something failed has one.
     if (isMissing(error)) return [];
-    const message = reasonOf(error);
-    return [fileProblem(place, { kind: "unreadable", message, repair: SET_ASIDE })];
+    return [unreadable(place, error, { repair: SET_ASIDE })];
   }
 }
 

@@ -1,3 +1,5 @@
+import { isNewer, newerText } from "../newer.ts";
+
 /** The records that a run consists of. */
 export type Part = "log" | "capture" | "bundle" | "trace" | "store";
 
@@ -28,6 +30,16 @@ export function fileProblem(
 ): Problem {
   const { kind, message, repair = null } = what;
   return { ...place, kind, line: null, byte_offset: null, message, repair };
+}
+
+/** A file that cannot be read, with what mends it; what a newer version wrote is left alone. */
+export function unreadable(
+  place: Pick<Problem, "run_id" | "part" | "path">,
+  error: unknown,
+  repair: { repair?: string } = {},
+): Problem {
+  if (isNewer(error)) return fileProblem(place, { kind: "newer", message: newerText(error) });
+  return fileProblem(place, { kind: "unreadable", message: reasonOf(error), ...repair });
 }
 
 /** What an error says, for people. */

@@ -54,6 +54,7 @@ const readers: Record<string, () => unknown> = {
     await store.repairStore(root, { dryRun: true });
   },
   computeConfigBundleDigest: () => bundleOf("b"),
+  runtimeDirectory: () => store.runtimeDirectory(root, runtimeId),
   RuntimeStoreError: () => new store.RuntimeStoreError("closed", "made"),
 };
 
@@ -72,6 +73,11 @@ const writers: Record<string, () => unknown> = {
     await store.repairStore(root);
     const { problems } = await store.verifyStore(root);
     if (problems.length > 0) throw new Error(`Not mended: ${JSON.stringify(problems)}`);
+  },
+  async removeRuntime() {
+    const other = { root, runtimeId: `${runtimeId}-2` };
+    await (await store.WorkerRuntime.open(other)).close();
+    await store.removeRuntime(root, other.runtimeId);
   },
 };
 
