@@ -66,8 +66,12 @@ export class RunRecorder {
 
   /** The run ends otherwise. */
   async pipeAborted(reason: string): Promise<void> {
-    await this.#append({ type: "pipe.aborted", reason, duration_ms: this.#durationMs() });
-    await this.#records.trace.finish(reason);
+    try {
+      await this.#append({ type: "pipe.aborted", reason, duration_ms: this.#durationMs() });
+    } finally {
+      // What cannot be recorded elsewhere can still be traced.
+      await this.#records.trace.finish(reason);
+    }
   }
 
   /** An attempt begins: to be recorded before anything is started. */
