@@ -88,6 +88,9 @@ export class RecordingInvoker implements RuntimeInvoker, DecisionLog {
     }
     const open: OpenAttempt = { nodeId, attempt, beginMs: performance.now() };
     this.#open.set(keyOf(open), open);
+    // Meanwhile it may have been told to stop: then the work does not begin.
+    const { aborted, reason } = request.signal;
+    if (aborted) return reason?.name === "TimeoutError" ? "TimedOut" : "Aborted";
     try {
       const termination = await invoker.run(request);
       open.known = { durationMs: durationOf(open) };
