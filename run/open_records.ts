@@ -25,6 +25,13 @@ export interface OpenRecordsOptions {
   redactTrace?: RedactTrace;
   /** Is told of a trace that could not be written; the run goes on. */
   onTraceError?: (error: TraceFileError) => void;
+  /**
+   * What happens at SIGINT, SIGTERM and SIGHUP once the trace is written: the program ends, as it would
+   * without a run; or, with `"flush-only"`, nothing more, for programs that handle signals themselves.
+   *
+   * @default {"exit"}
+   */
+  onSignal?: "exit" | "flush-only";
 }
 
 /** The records of a run that follow its event log, open. */
@@ -63,7 +70,7 @@ export interface OpenRecords extends RunRecords, AsyncDisposable {
  * ```
  */
 export async function openRecords(options: OpenRecordsOptions): Promise<OpenRecords> {
-  const { root, name, log, trace, redactTrace, onTraceError } = options;
+  const { root, name, log, trace, redactTrace, onTraceError, onSignal = "exit" } = options;
   const { runId } = log;
   await using opened = new AsyncDisposableStack();
   const workers = opened.use(await RunWorkers.open({ root, runId, name }));
@@ -74,8 +81,7 @@ export async function openRecords(options: OpenRecordsOptions): Promise<OpenReco
     ...(redactTrace !== undefined && { redact: redactTrace }),
     ...(onTraceError !== undefined && { onWriteError: onTraceError }),
   });
-  // Whoever runs it decides what a signal means.
-  opened.use(installCrashFlush(traceRecorder, { onSignal: "flush-only" }));
+  opened.use(installCrashFlush(traceRecorder, { onSignal }));
   const kept = opened.move();
   return {
     log,

@@ -12,6 +12,7 @@ import type { WorkerRuntime } from "../store/mod.ts";
 import {
   type ConstraintsInit,
   createEvent,
+  MemoryDecisionLog,
   PumpDriver,
   type RuntimeInvoker,
   Supervisor,
@@ -19,7 +20,7 @@ import {
 } from "../supervisor/mod.ts";
 import type { RedactTrace, TraceConfig, TraceFileError, TraceRecorder } from "../trace/mod.ts";
 import { openRecords } from "./open_records.ts";
-import { RecordingInvoker } from "./recording_invoker.ts";
+import { messageOf, RecordingInvoker } from "./recording_invoker.ts";
 import { runPaths } from "./run_paths.ts";
 import { RunRecorder } from "./run_recorder.ts";
 
@@ -47,7 +48,18 @@ export interface OpenRunOptions {
   redactTrace?: RedactTrace;
   /** Is told of a trace that could not be written; the run goes on. */
   onTraceError?: (error: TraceFileError) => void;
-  /** Ends the run: nothing more is started, and what runs is told to stop. */
+  /**
+   * What happens at SIGINT, SIGTERM and SIGHUP once the trace is written: the program ends, as it would
+   * without a run; or, with `"flush-only"`, nothing more, for programs that handle signals themselves,
+   * such as by `signal`.
+   *
+   * @default {"exit"}
+   */
+  onSignal?: "exit" | "flush-only";
+  /**
+   * Ends the run: nothing more is started, and what runs is told to stop. What has not stopped after
+   * five seconds is given up.
+   */
   signal?: AbortSignal;
 }
 
@@ -60,8 +72,15 @@ interface RunParts {
   session: CapturingSession<Supervisor>;
   recorder: RunRecorder;
   invoker: RecordingInvoker;
+  /** Ends the run from inside. */
+  halt: AbortController;
+  /** Aborts when anybody ends the run. */
+  stop: AbortSignal;
   opened: AsyncDisposableStack;
 }
+
+/** Each byte of a payload is up to four in the journal, whose lines have 16 MiB at most. */
+const MOST_PAYLOAD_BYTES = 2 * 1024 * 1024;
 
 /**
  * Work that is supervised, recorded in all five ways and replayable; {@linkcode openRun} begins it. The
@@ -80,6 +99,7 @@ export class Run implements AsyncDisposable {
   readonly session: CapturingSession<Supervisor>;
   readonly #parts: RunParts;
   readonly #pump: PumpDriver;
+  #isOver = false;
   #end: Promise<RunState> | undefined;
 
   /** @internal */
@@ -91,53 +111,113 @@ export class Run implements AsyncDisposable {
     this.session = parts.session;
     this.#parts = parts;
     const { supervisor } = parts.session;
-    this.#pump = new PumpDriver({ supervisor, timers: systemTimers, eventId: pumpEventId });
+    const pump = new PumpDriver({ supervisor, timers: systemTimers, eventId: pumpEventId });
+    this.#pump = pump;
+    // What waits for its time would be waited for otherwise.
+    if (parts.stop.aborted) pump.stop();
+    parts.stop.addEventListener("abort", () => pump.stop(), { once: true });
   }
 
   /**
    * Hands work to the supervisor, which starts it when the constraints allow it.
    *
-   * @param id The work's name: a node of the run. Each may be used once.
+   * @param id The work's name: a node of the run. Each may be used once; it is not blank, does not begin
+   * with `:` and has at most 1,000 characters.
    * @param payload What the invoker gets as `context`, and the recording keeps: a JSON object.
    * @returns A promise that resolves when it is decided on, not when it is done.
-   * @throws {TypeError} When the id was used before.
+   * @throws {TypeError} When the id is none or was used before, the payload is no JSON object, or the run
+   * has been finished.
+   * @throws {ExternalEventPayloadError} When the payload cannot be recorded.
+   * @throws {RangeError} When the payload has more than 2 MiB.
+   * @throws {Error} What the run broke off with, or the reason of the signal that ended it.
    */
   async submit(id: string, payload: Record<string, unknown> = {}): Promise<void> {
-    this.#parts.invoker.add(id, payload);
-    const at = systemTimers.now();
-    const event = createEvent({ id, kind: "Command", at, payload: JSON.stringify(payload) });
+    if (this.#isOver) throw new TypeError(`Cannot submit ${JSON.stringify(id)}: the run is over`);
+    const text = payloadText(payload);
+    const event = createEvent({ id, kind: "Command", at: systemTimers.now(), payload: text });
+    if (event.payload.length > MOST_PAYLOAD_BYTES) {
+      throw new RangeError(
+        `Cannot submit ${JSON.stringify(id)}: its payload has ${event.payload.length} bytes, ` +
+          `and ${MOST_PAYLOAD_BYTES} is the most; name a file in it instead`,
+      );
+    }
+    this.#parts.invoker.add(id, JSON.parse(text));
     await this.session.onEvent(event);
   }
 
   /**
-   * Waits until all work is done, seals the recording, and closes everything.
+   * Waits until all work is done, seals the recording, and closes everything, whatever happens. Work may
+   * be submitted meanwhile. Called again, it gives the same promise.
+   *
+   * When something could not be recorded the run breaks off there: what still runs is told to stop and not
+   * waited for, and the log gets its end if that is possible. `taffrail verify` looks at such a run as at
+   * any other.
    *
    * @returns What became of the run: `Aborted` when some of the work did not complete.
+   * @throws {EventLogError} When the log could not be written.
+   * @throws {RuntimeStoreError} When the store could not be written.
+   * @throws {CaptureJournalError} When the capture journal could not be written.
+   * @throws {CaptureWriteError} When the bundle could not be written.
+   * @throws {TypeError} When it is called from inside the invoker, where it would wait for itself. The
+   * run breaks off.
    */
   finish(): Promise<RunState> {
     return this.#end ??= this.#finish();
   }
 
-  /** A run that was not finished is recorded as aborted. */
+  /**
+   * Ends a run that was not finished, which is recorded as aborted: what runs is told to stop. After
+   * {@linkcode Run.finish}, whose caller knows how that went, it only waits for its end.
+   */
   async [Symbol.asyncDispose](): Promise<void> {
-    await (this.#end ??= this.#finish("it was not finished"));
+    if (this.#end !== undefined) return await this.#end.then(() => {}, () => {});
+    this.#end = this.#finish("it was not finished");
+    await this.#end;
   }
 
   async #finish(broken?: string): Promise<RunState> {
-    const { root, log, session, recorder, invoker, opened } = this.#parts;
-    await using _ = opened;
-    if (broken === undefined) await this.#pump.drained();
-    this.#pump.stop();
-    await session.close();
-    await writeCaptureBundle(runPaths(root, this.runId).bundle, session.intoBundle());
-    const reason = broken ?? invoker.failure;
-    if (reason === undefined) await recorder.pipeCompleted();
-    else await recorder.pipeAborted(reason);
+    const { root, opened } = this.#parts;
+    try {
+      await this.#complete(broken);
+    } catch (error) {
+      await this.#breakOff(error);
+      throw error;
+    }
+    await opened.disposeAsync();
     const events: RunEvent[] = [];
-    for await (const page of readRun(root, log.runId)) {
+    for await (const page of readRun(root, this.runId)) {
       events.push(...page.events.map(({ event }) => event));
     }
     return deriveRunState(events, { live: false });
+  }
+
+  async #complete(broken: string | undefined): Promise<void> {
+    const { root, session, recorder, invoker, halt, stop } = this.#parts;
+    if (broken !== undefined) halt.abort(new DOMException(`Cannot go on: ${broken}`, "AbortError"));
+    await this.#pump.drained().catch((error) => {
+      // A Pump was refused; closing tells of anything else.
+      if (!stop.aborted) throw error;
+    });
+    this.#isOver = true;
+    this.#pump.stop();
+    await session.close();
+    await writeCaptureBundle(runPaths(root, this.runId).bundle, session.intoBundle());
+    const reason = broken ?? invoker.reason;
+    if (reason === undefined) await recorder.pipeCompleted();
+    else await recorder.pipeAborted(reason);
+  }
+
+  /** Records that the run broke off, and lets go of everything. The error says why; no other is told. */
+  async #breakOff(error: unknown): Promise<void> {
+    const { session, recorder, invoker, halt, opened } = this.#parts;
+    const why = messageOf(error);
+    this.#isOver = true;
+    this.#pump.stop();
+    halt.abort(error);
+    await session.close().catch(() => {});
+    await invoker.abandon(why);
+    await recorder.pipeAborted(why).catch(() => {});
+    await opened.disposeAsync().catch(() => {});
   }
 }
 
@@ -153,9 +233,11 @@ export class Run implements AsyncDisposable {
  *
  * @param options What to run, and where to record it.
  * @returns The run.
- * @throws {TypeError} When the name or the constraints are not allowed.
+ * @throws {TypeError} When the name, the constraints or the invoker are not allowed.
+ * @throws {RangeError} When a number of the constraints is out of range.
  * @throws {EventLogError} When the log cannot be opened.
  * @throws {RuntimeStoreError} When the store cannot be opened.
+ * @throws {CaptureJournalError} When the capture journal cannot be opened.
  *
  * @example Usage
  * ```ts
@@ -177,25 +259,34 @@ export class Run implements AsyncDisposable {
  */
 export async function openRun(options: OpenRunOptions): Promise<Run> {
   const { root, name, constraints, durability = "os", runtimeProvenance, signal } = options;
+  checkOptions(options);
   const runId = await newRunId({ root, name });
+  const halt = new AbortController();
+  const stop = signal === undefined ? halt.signal : AbortSignal.any([signal, halt.signal]);
   await using opening = new AsyncDisposableStack();
   const log = opening.use(await openEventLog({ root, runId, durability }));
   const records = opening.use(await openRecords({ ...options, log }));
   const recorder = new RunRecorder(records);
-  const invoker = new RecordingInvoker(options.invoker, recorder);
+  const invoker = new RecordingInvoker({ invoker: options.invoker, recorder, signal: stop });
   await recorder.pipeStarted({ name, nodes: [] });
-  const session = new CapturingSession<Supervisor>({
-    graphId: name,
-    mode: "concurrent",
-    constraints,
-    decisionLog: invoker,
-    invoker,
-    createSupervisor: (ports) => new Supervisor(ports),
-    runtimeProvenance: runtimeProvenance ?? "none",
-    journal: openCaptureJournal(runPaths(root, runId).journal, { durability }),
-    timers: systemTimers,
-    ...(signal !== undefined && { signal }),
-  });
+  let session: CapturingSession<Supervisor>;
+  try {
+    session = new CapturingSession<Supervisor>({
+      graphId: name,
+      mode: "concurrent",
+      constraints,
+      decisionLog: invoker,
+      invoker,
+      createSupervisor: (ports) => new Supervisor(ports),
+      runtimeProvenance: runtimeProvenance ?? "none",
+      journal: openCaptureJournal(runPaths(root, runId).journal, { durability }),
+      timers: systemTimers,
+      signal: stop,
+    });
+  } catch (error) {
+    await recorder.pipeAborted(messageOf(error)).catch(() => {});
+    throw error;
+  }
   return new Run({
     root,
     log,
@@ -204,8 +295,24 @@ export async function openRun(options: OpenRunOptions): Promise<Run> {
     session,
     recorder,
     invoker,
+    halt,
+    stop,
     opened: opening.move(),
   });
+}
+
+/** Refuses what the supervisor would refuse, before anything is on disk. */
+function checkOptions({ name, constraints, invoker }: OpenRunOptions): void {
+  const decisionLog = new MemoryDecisionLog();
+  const rules = { graphId: name, mode: "concurrent", constraints } as const;
+  new Supervisor({ ...rules, decisionLog, invoker, timers: systemTimers });
+}
+
+/** The text of a payload, which is to be the same for the invoker and the recording. */
+function payloadText(payload: Record<string, unknown>): string {
+  const text: string | undefined = JSON.stringify(payload);
+  if (text?.startsWith("{")) return text;
+  throw new TypeError("Cannot submit this payload: it is not a JSON object");
 }
 
 /** The names of Pumps cannot be those of work. */

@@ -7,78 +7,160 @@ import type {
 } from "../supervisor/mod.ts";
 import { errorKindOf } from "./error_kind_of.ts";
 import type { RunRecorder } from "./run_recorder.ts";
-import type { AttemptEnd } from "./types.ts";
+import type { AttemptEnd, NodeAttempt } from "./types.ts";
 
-/** What an attempt's own process knows of its end. */
-type KnownEnd = Pick<AttemptEnd, "durationMs" | "message" | "error">;
+/** An attempt whose begin is recorded and whose end is not. */
+interface OpenAttempt extends NodeAttempt {
+  beginMs: number;
+  /** What this process knows of its end, once it has answered. */
+  known?: Pick<AttemptEnd, "durationMs" | "message" | "error">;
+}
+
+/** What {@linkcode RecordingInvoker} works with. */
+export interface RecordingInvokerOptions {
+  /** Does the work. */
+  invoker: RuntimeInvoker;
+  /** Records it. */
+  recorder: RunRecorder;
+  /** Ends the run. */
+  signal: AbortSignal;
+}
+
+const MOST_ID_LENGTH = 1000;
+const MOST_MESSAGE_LENGTH = 8000;
 
 /**
  * Records the begin of each attempt before the work begins, and its end when the supervisor has decided
  * on it: then the capture journal has it.
  */
 export class RecordingInvoker implements RuntimeInvoker, DecisionLog {
-  /** Why the run has failed; undefined as long as it has not. */
-  failure: string | undefined;
-  readonly #invoker: RuntimeInvoker;
-  readonly #recorder: RunRecorder;
+  readonly #options: RecordingInvokerOptions;
+  readonly #ids = new Set<string>();
+  /** The work whose end is not decided on. */
   readonly #payloads = new Map<string, unknown>();
-  readonly #ends = new Map<string, KnownEnd>();
+  readonly #open = new Map<string, OpenAttempt>();
+  #failure: string | undefined;
+  /** Why a begin could not be recorded: nothing may go on. */
+  #broken: { error: unknown } | undefined;
 
-  constructor(invoker: RuntimeInvoker, recorder: RunRecorder) {
-    this.#invoker = invoker;
-    this.#recorder = recorder;
+  constructor(options: RecordingInvokerOptions) {
+    this.#options = options;
+  }
+
+  /** Why the run has not completed; undefined when it has. */
+  get reason(): string | undefined {
+    if (this.#failure !== undefined) return this.#failure;
+    const [left] = this.#payloads.keys();
+    if (left === undefined) return undefined;
+    return this.#options.signal.aborted ? "cancelled" : `node ${left} was never done`;
   }
 
   /** Work is to come. */
   add(id: string, payload: unknown): void {
-    if (this.#payloads.has(id)) {
-      throw new TypeError(`Cannot submit "${id}" twice: attempts at it could not be told apart`);
+    const problem = idProblem(id);
+    if (problem !== undefined) {
+      throw new TypeError(`Cannot submit ${JSON.stringify(id)}: ${problem}`);
     }
-    if (id.startsWith(":")) {
-      throw new TypeError(`Cannot submit "${id}": what begins with ':' is for the supervisor`);
+    if (this.#ids.has(id)) {
+      throw new TypeError(
+        `Cannot submit ${JSON.stringify(id)} twice: attempts at it could not be told apart`,
+      );
     }
+    this.#ids.add(id);
     this.#payloads.set(id, payload);
   }
 
   /** Does the work. */
   async run(request: RunRequest): Promise<RunTermination> {
     const { eventId: nodeId, attempt } = request;
-    const input = this.#payloads.get(nodeId);
-    await this.#recorder.nodeStarted({ nodeId, attempt, kind: "task", input });
-    const key = `${nodeId}#${attempt}`;
-    const begin = performance.now();
-    const durationMs = () => Math.round(performance.now() - begin);
-    this.#ends.set(key, {});
+    const { invoker, recorder } = this.#options;
+    if (this.#broken !== undefined) throw this.#broken.error;
     try {
-      const termination = await this.#invoker.run(request);
-      this.#ends.set(key, { durationMs: durationMs() });
+      await recorder.nodeStarted({
+        nodeId,
+        attempt,
+        kind: "task",
+        input: this.#payloads.get(nodeId),
+      });
+    } catch (error) {
+      this.#broken ??= { error };
+      throw error;
+    }
+    const open: OpenAttempt = { nodeId, attempt, beginMs: performance.now() };
+    this.#open.set(keyOf(open), open);
+    // Meanwhile it may have been told to stop: then the work does not begin.
+    const { aborted, reason } = request.signal;
+    if (aborted) return reason?.name === "TimeoutError" ? "TimedOut" : "Aborted";
+    try {
+      const termination = await invoker.run(request);
+      open.known = { durationMs: durationOf(open) };
       return termination;
     } catch (error) {
-      const message = error instanceof Error ? error.message : String(error);
-      this.#ends.set(key, { durationMs: durationMs(), error, message });
+      open.known = { durationMs: durationOf(open), error, message: messageOf(error) };
       throw error;
     }
   }
 
-  /** Takes a decision. */
+  /** Takes a decision. Of work whose begin could not be recorded none is taken: the run breaks off. */
   async log(entry: DecisionLogEntry): Promise<void> {
-    const { originEventId: nodeId, attemptTermination: termination, decision } = entry;
+    if (this.#broken !== undefined) throw this.#broken.error;
+    const { originEventId: nodeId, attemptTermination: termination, decision, reason } = entry;
     if (nodeId === null) return;
     const isLast = decision === "Finish";
     if (termination !== null) {
       // A retry counts itself already.
       const attempt = entry.retry_count + (isLast ? 1 : 0);
-      const key = `${nodeId}#${attempt}`;
-      const known = this.#ends.get(key);
-      this.#ends.delete(key);
-      // One that was refused has no begin in the log, and so no end.
-      if (known !== undefined) {
-        await this.#recorder.nodeEnded({ nodeId, attempt }, { ...known, termination });
-      }
-      if (isLast && termination !== "Completed") {
-        this.failure ??= `node ${nodeId} failed: ${errorKindOf(termination)}`;
-      }
+      await this.#end(this.#open.get(keyOf({ nodeId, attempt })), termination);
     }
-    if (decision === "Skip") this.failure ??= `node ${nodeId} was skipped: ${entry.reason}`;
+    if (decision === "Skip") this.#failure ??= `node ${nodeId} was skipped: ${reason}`;
+    else if (!isLast || termination === null) return;
+    else if (termination === "Aborted" && this.#options.signal.aborted) return;
+    else if (termination !== "Completed") {
+      this.#failure ??= `node ${nodeId} failed: ${errorKindOf(termination)}`;
+    }
+    this.#payloads.delete(nodeId);
   }
+
+  /** Records of the attempts that are left, as far as that is possible, that nobody decides on them. */
+  async abandon(why: string): Promise<void> {
+    for (const open of [...this.#open.values()]) {
+      open.known = { ...open.known, message: `its end was not recorded: ${why}` };
+      // The log may take what the store does not.
+      await this.#end(open, "Aborted").catch(() => {});
+    }
+  }
+
+  /** One that was refused has no begin in the log, and so no end. */
+  async #end(open: OpenAttempt | undefined, termination: RunTermination): Promise<void> {
+    if (open === undefined) return;
+    this.#open.delete(keyOf(open));
+    const { recorder } = this.#options;
+    await recorder.nodeEnded(open, { durationMs: durationOf(open), ...open.known, termination });
+  }
+}
+
+/** What was thrown, in words that every record takes. */
+export function messageOf(error: unknown): string {
+  let text: string;
+  try {
+    text = String(error instanceof Error ? error.message : error);
+  } catch {
+    text = "what was thrown has no words";
+  }
+  return text.slice(0, MOST_MESSAGE_LENGTH).toWellFormed();
+}
+
+function idProblem(id: string): string | undefined {
+  if (typeof id !== "string" || id.trim() === "") return "an id is a text that is not blank";
+  if (id.startsWith(":")) return "what begins with ':' is for the supervisor";
+  if (id.length > MOST_ID_LENGTH) return `an id has at most ${MOST_ID_LENGTH} characters`;
+  return id.isWellFormed() ? undefined : "it has a lone surrogate";
+}
+
+function keyOf({ nodeId, attempt }: NodeAttempt): string {
+  return `${nodeId}#${attempt}`;
+}
+
+function durationOf({ beginMs }: OpenAttempt): number {
+  return Math.round(performance.now() - beginMs);
 }

@@ -44,6 +44,8 @@ export class RunRecorder {
   readonly #startedAt = performance.now();
   /** How long it had taken when this process took it up. */
   readonly #earlierMs: number;
+  /** Whether the log has the end of the run: then there is no other (OEV-6). */
+  #isEnded = false;
 
   constructor(records: RunRecords) {
     this.#records = records;
@@ -64,10 +66,15 @@ export class RunRecorder {
     await this.#records.trace.finish();
   }
 
-  /** The run ends otherwise. */
+  /** The run ends otherwise; nothing more is recorded of one that has its end in the log. */
   async pipeAborted(reason: string): Promise<void> {
-    await this.#append({ type: "pipe.aborted", reason, duration_ms: this.#durationMs() });
-    await this.#records.trace.finish(reason);
+    if (this.#isEnded) return;
+    try {
+      await this.#append({ type: "pipe.aborted", reason, duration_ms: this.#durationMs() });
+    } finally {
+      // What cannot be recorded elsewhere can still be traced.
+      await this.#records.trace.finish(reason);
+    }
   }
 
   /** An attempt begins: to be recorded before anything is started. */
@@ -127,6 +134,7 @@ export class RunRecorder {
     let what: "log" | "store" = "log";
     try {
       await log.append(event);
+      if (type === "pipe.completed" || type === "pipe.aborted") this.#isEnded = true;
       what = "store";
       await workers.take(event);
     } catch (cause) {

@@ -1,5 +1,5 @@
 import { isKnownRunEvent, type NodeError, type RunEvent } from "../eventlog/mod.ts";
-import { type WorkerRef, WorkerRuntime } from "../store/mod.ts";
+import { type WorkerRef, WorkerRuntime, type WorkerSummary } from "../store/mod.ts";
 
 /** What is recorded of an attempt besides its node. */
 type NodeEvent = RunEvent & { node_id: string; attempt?: number };
@@ -17,16 +17,15 @@ export class RunWorkers implements AsyncDisposable {
 
   private constructor(runtime: WorkerRuntime) {
     this.#runtime = runtime;
-    for (let after: string | undefined;;) {
-      const options = after === undefined ? { limit: PAGE } : { limit: PAGE, after };
-      const workers = runtime.listWorkers(options);
+    let workers: WorkerSummary[] = [];
+    do {
+      const after = workers.at(-1)?.worker_id;
+      workers = runtime.listWorkers({ limit: PAGE, ...(after !== undefined && { after }) });
       for (const { worker_ref: ref, intent, status } of workers) {
         if (intent.kind !== "task") continue;
         this.#workers.set(intent.objective, { ref, isActive: status === "running" });
       }
-      if (workers.length < PAGE) return;
-      after = workers.at(-1)!.worker_id;
-    }
+    } while (workers.length === PAGE);
   }
 
   /** Opens the runtime of a run, or makes it. */

@@ -43,10 +43,16 @@ export async function openRecorder(
   const onTraceError = (error: Error) => {
     view.note(`Cannot write the trace: ${error.message}; the run goes on without it`);
   };
-  const records = await openRecords({ root, name: flow.name, log, trace, onTraceError })
-    .catch((cause) => {
-      throw toError("store", cause);
-    });
+  const records = await openRecords({
+    root,
+    name: flow.name,
+    log,
+    trace,
+    onTraceError,
+    onSignal: "flush-only",
+  }).catch((cause) => {
+    throw toError("store", cause);
+  });
   const recorder = new RunRecorder({
     ...records,
     toError,

@@ -140,6 +140,7 @@ async function feed(
     rest = Promise.withResolvers();
   });
   using pump = new PumpDriver({ supervisor, timers, eventId: pumpEventId });
+  const quiet = new Quiet(pump);
   while (!stop.aborted && progress.failed === undefined) {
     const rested = rest.promise;
     await progress.recordOutputs(session);
@@ -147,19 +148,36 @@ async function feed(
     if (ready !== undefined) {
       const event = nodeEvent(ready.node, { attempt: ready.attempt, at: timers.now() });
       await session.onEvent(event).catch(unlessAborted(stop));
-    } else if (progress.isDone || await Promise.race([stopped, quiet(pump, rested)])) break;
+    } else if (progress.isDone || await Promise.race([stopped, quiet.comes(rested)])) break;
   }
   pump.stop();
   await supervisor.idle();
   await progress.recordOutputs(session);
 }
 
-/** Waits until the supervisor has decided on something; true when nothing more happens by itself. */
-async function quiet(pump: PumpDriver, rested: Promise<void>): Promise<boolean> {
-  return await Promise.race([
-    rested.then(() => false),
-    pump.drained().then(() => true),
-  ]);
+/** Tells when nothing more happens by itself. */
+class Quiet {
+  readonly #pump: PumpDriver;
+  /** Waited for by many looks: to begin waiting costs a walk over the stack. */
+  #drained: Promise<boolean> | undefined;
+
+  constructor(pump: PumpDriver) {
+    this.#pump = pump;
+  }
+
+  /** Waits until the supervisor has decided on something; true when nothing more happens. */
+  async comes(rested: Promise<void>): Promise<boolean> {
+    const isDecided = rested.then(() => false);
+    this.#drained ??= this.#drain().finally(() => this.#drained = undefined);
+    if (!await Promise.race([isDecided, this.#drained])) return false;
+    // That wait may have begun, and ended, before the last node was handed over.
+    return await Promise.race([isDecided, this.#drain()]);
+  }
+
+  async #drain(): Promise<boolean> {
+    await this.#pump.drained();
+    return true;
+  }
 }
 
 function unlessAborted(stop: AbortSignal): (error: unknown) => void {

@@ -1,0 +1,186 @@
+/** What the five records of a run must have in common; each is read with its own module alone. */
+import { assert, assertEquals } from "@std/assert";
+import {
+  assertReplays,
+  type CaptureBundle,
+  readCaptureBundle,
+  recoverCapture,
+} from "../../capture/mod.ts";
+import { readRunSync, type RunEvent, verifyRun } from "../../eventlog/mod.ts";
+import { runPaths } from "../../run/mod.ts";
+import { FsRuntimeStore, verifyStore, type WorkerSummary } from "../../store/mod.ts";
+import { Supervisor } from "../../supervisor/mod.ts";
+import { readTrace } from "../../trace/mod.ts";
+
+/** What a test looks at in an event. */
+export type LogEvent = RunEvent & {
+  node_id?: string;
+  name?: string;
+  attempt?: number;
+  message?: string;
+  reason?: string;
+  error?: { kind: string; exit_code?: number; signal?: string };
+};
+
+/** Where a run is. */
+export interface Place {
+  root: string;
+  runId: string;
+}
+
+/** An attempt at a node, as one of the records has it. */
+interface RecordedAttempt {
+  objective: string;
+  status: string;
+  transcript: string[];
+}
+
+/** All events of a log without gaps. */
+export function logOf({ root, runId }: Place): LogEvent[] {
+  return [...readRunSync<LogEvent>(root, runId)].flatMap(({ events, gaps }) => {
+    assertEquals(gaps, []);
+    return events.map(({ event }) => event);
+  });
+}
+
+function keyOf({ node_id: id, attempt }: LogEvent): string {
+  return `${id}#${attempt}`;
+}
+
+function isEnd({ type }: LogEvent): boolean {
+  return type === "node.completed" || type === "node.failed";
+}
+
+function closingLine({ type, error, message }: LogEvent): string {
+  if (type === "node.completed") return "completed";
+  const { kind, exit_code: code, signal } = error!;
+  const how = code !== undefined ? `, exit code ${code}` : signal ? `, ended by ${signal}` : "";
+  return message === undefined ? kind + how : `${kind}${how}\n${message}`;
+}
+
+/** The workers that a log asks for, in the order of their begin. */
+export function workersAskedBy(events: LogEvent[]): RecordedAttempt[] {
+  const isOver = events.some(({ type }) => type === "pipe.completed" || type === "pipe.aborted");
+  return events.filter(({ type }) => type === "node.started").map((begin) => {
+    const objective = keyOf(begin);
+    const transcript = [`user ${begin.name ?? begin.node_id}`];
+    const end = events.find((event) => isEnd(event) && keyOf(event) === objective);
+    if (end === undefined) {
+      return { objective, status: isOver ? "stopped" : "running", transcript };
+    }
+    transcript.push(`system ${closingLine(end)}`);
+    const status = end.error?.kind === "cancelled" ? "cancelled" : "stopped";
+    return { objective, status, transcript };
+  });
+}
+
+/** The workers that a store has. */
+export async function workersOf({ root, runId }: Place): Promise<RecordedAttempt[]> {
+  await using store = await FsRuntimeStore.open({ root, runtimeId: runId, readOnly: true });
+  assertEquals(store.problems, []);
+  const workers: WorkerSummary[] = store.listWorkers({ limit: 10_000 });
+  return await Promise.all(workers.map(async ({ worker_ref: ref, intent, status }) => {
+    assert(intent.kind === "task");
+    const { items } = await store.readTranscript(ref, { start: 0, limit: 10 });
+    const transcript = items.map(({ role, content }) => `${role} ${content}`);
+    return { objective: intent.objective, status, transcript };
+  }));
+}
+
+/** Each attempt in the log is exactly one worker of the run's runtime, in the same order. */
+export async function checkWorkers(place: Place): Promise<void> {
+  const events = logOf(place);
+  assertEquals(await workersOf(place), workersAskedBy(events));
+  const { problems, runtimes } = await verifyStore(place.root, { runtimeId: place.runId });
+  assertEquals(problems, []);
+  assertEquals(runtimes.length, 1);
+  await using store = await FsRuntimeStore.open({
+    root: place.root,
+    runtimeId: place.runId,
+    readOnly: true,
+  });
+  const isOver = events.some(({ type }) => type === "pipe.completed" || type === "pipe.aborted");
+  assertEquals(store.summary().status, isOver ? "stopped" : "running");
+}
+
+const KINDS: Record<string, string> = {
+  Completed: "completed",
+  TimedOut: "timeout",
+  Aborted: "cancelled",
+};
+
+/** How each attempt ended as the capture has it, as the log would call it. */
+export function endsInCapture(bundle: CaptureBundle): Map<string, string> {
+  assert("inputs" in bundle);
+  const origins = new Map(
+    bundle.decisions.map(({ episode_id, origin_event_id }) => [episode_id, origin_event_id]),
+  );
+  const ends = new Map<string, string>();
+  for (const input of bundle.inputs) {
+    if (input.type === "event") continue;
+    const { episode_id, attempt, termination } = input;
+    const kind = typeof termination === "string" ? KINDS[termination]! : "crash";
+    ends.set(`${origins.get(episode_id)}#${attempt}`, kind);
+  }
+  return ends;
+}
+
+/** How each attempt ended as the log has it. */
+export function endsInLog(events: LogEvent[]): Map<string, string> {
+  return new Map(
+    events.filter(isEnd).map((event) => [keyOf(event), event.error?.kind ?? "completed"]),
+  );
+}
+
+/** The journal and the bundle are whole, and replay strictly. */
+export async function checkCapture(place: Place): Promise<CaptureBundle> {
+  const { journal, bundle: path } = runPaths(place.root, place.runId);
+  const bundle = await readCaptureBundle(path);
+  const recovered = await recoverCapture(journal);
+  assertEquals(recovered.damage, null);
+  assertEquals([recovered.undecided, recovered.interrupted], [[], []]);
+  assertEquals(recovered.bundle, bundle);
+  await assertReplays(bundle, {
+    createSupervisor: (options) => new Supervisor(options),
+    strict: true,
+    expected: {
+      adapterProvenance: bundle.adapter_provenance,
+      runtimeProvenance: bundle.runtime_provenance,
+    },
+  });
+  return bundle;
+}
+
+/** Of a run that came to its end all five records tell the same. */
+export async function checkRecords(place: Place): Promise<LogEvent[]> {
+  const events = logOf(place);
+  assertEquals((await verifyRun(place.root, place.runId)).problems, []);
+  const ends = endsInLog(events);
+  assertEquals(new Set(ends), new Set(endsInCapture(await checkCapture(place))));
+  await checkWorkers(place);
+  const begun = events.filter(({ type }) => type === "node.started").map(keyOf);
+  assertEquals(new Set(begun), new Set(ends.keys()));
+  assertEquals(begun.length, ends.size);
+  return events;
+}
+
+/** The steps of a run whose trace was written at its end are its attempts. */
+export async function checkTrace(place: Place): Promise<void> {
+  const { run_id: runId, steps } = await readTrace(runPaths(place.root, place.runId).trace);
+  assertEquals(runId, place.runId);
+  const events = logOf(place);
+  const ends = endsInLog(events);
+  assertEquals(
+    steps.toSorted((a, b) => a.step! - b.step!).map((
+      { execution_id, node_id, attempt, status },
+    ) => [
+      execution_id,
+      `${node_id}#${attempt}`,
+      status,
+    ]),
+    events.filter(({ type }) => type === "node.started").map((event) => {
+      const key = keyOf(event);
+      return [key, key, ends.get(key) === "completed" ? "ok" : "error"];
+    }),
+  );
+}

@@ -1,0 +1,181 @@
+/** Runs in real processes: killed, with no more permissions than needed, and on a full disk. */
+import { assert, assertEquals, assertMatch } from "@std/assert";
+import { assertReplays, recoverCapture } from "../../capture/mod.ts";
+import { listRuns, openEventLog, verifyRun } from "../../eventlog/mod.ts";
+import { runPaths, RunWorkers } from "../../run/mod.ts";
+import { verifyStore } from "../../store/mod.ts";
+import { Supervisor } from "../../supervisor/mod.ts";
+import { readTrace } from "../../trace/mod.ts";
+import { taffrail } from "../cli/_command.ts";
+import { Child } from "../crash/_child.ts";
+import { Random } from "../_util/random.ts";
+import { longCount, seed, withTempDir } from "../_util/temp.ts";
+import {
+  checkRecords,
+  checkTrace,
+  checkWorkers,
+  endsInCapture,
+  endsInLog,
+  logOf,
+  type Place,
+  workersOf,
+} from "./_records.ts";
+
+const PROGRAM = "../run/_running.ts";
+
+async function placeIn(root: string): Promise<Place> {
+  const [runId = "", ...others] = await listRuns(root);
+  assertEquals(others, []);
+  return { root, runId };
+}
+
+/** What must hold of a run whose process is gone, before anybody mends anything and after. */
+async function checkLeft(place: Place): Promise<void> {
+  const { root, runId } = place;
+  assertEquals((await verifyStore(root)).problems, []);
+  const recovered = await recoverCapture(runPaths(root, runId).journal);
+  assertEquals(recovered.damage, null);
+  await assertReplays(recovered.bundle, {
+    createSupervisor: (options) => new Supervisor(options),
+    strict: true,
+    expected: { adapterProvenance: "none", runtimeProvenance: "none" },
+  });
+  const log = await openEventLog({ root, runId, exclusive: true });
+  await log.close();
+  assertEquals((await verifyRun(root, runId)).problems, []);
+
+  // First the journal, then the log, then the store: each has no more than the one before.
+  const events = logOf(place);
+  const captured = endsInCapture(recovered.bundle);
+  const undecided = new Set(
+    recovered.interrupted.map(({ event_id: id, attempt }) => `${id}#${attempt}`),
+  );
+  for (const [attempt, end] of endsInLog(events)) {
+    if (!undecided.has(attempt)) assertEquals(captured.get(attempt), end, attempt);
+  }
+  const begun = events.filter(({ type }) => type === "node.started")
+    .map(({ node_id: id, attempt }) => `${id}#${attempt}`);
+  const stored = (await workersOf(place)).map(({ objective }) => objective);
+  assertEquals(stored, begun.slice(0, stored.length));
+  assert(begun.length - stored.length <= 3);
+
+  // The store catches up with the log.
+  await using workers = await RunWorkers.open({ root, runId, name: "demo" });
+  for (const event of events) await workers.take(event);
+  await workers.close();
+  await checkWorkers(place);
+}
+
+Deno.test("a run that is killed leaves records that are in order, and replays", async () => {
+  const random = new Random(seed());
+  for (let round = 0; round < longCount(4, 200); round++) {
+    await withTempDir(async (root) => {
+      await using child = new Child(PROGRAM, { args: [root, "endless"] });
+      for (let lines = 1 + random.below(60); lines > 0; lines--) await child.next();
+      await child.kill();
+      const made = child.takeLines();
+      const place = await placeIn(root);
+      await checkLeft(place);
+      // What was made was begun in the log and in the store.
+      const stored = new Set((await workersOf(place)).map(({ objective }) => objective));
+      for (const attempt of made) assert(stored.has(attempt), attempt);
+    });
+  }
+});
+
+Deno.test("the permissions to read and write the root are enough for a run", () =>
+  withTempDir(async (directory) => {
+    const root = `${directory}/root`;
+    await using child = new Child(PROGRAM, {
+      args: [root, "well"],
+      permissions: [`--allow-read=${root}`, `--allow-write=${root}`],
+    });
+    assertEquals(await child.next(), '{"state":"Completed"}');
+    await child.ending();
+    const place = await placeIn(root);
+    assertEquals((await checkRecords(place)).length, 14);
+    await checkTrace(place);
+  }));
+
+Deno.test("without permissions a run cannot begin, and nothing is asked", () =>
+  withTempDir(async (root) => {
+    await using child = new Child(PROGRAM, { args: [root, "well"], permissions: [] });
+    const { code, errors } = await child.outcome();
+    assertEquals(code, 1);
+    assertMatch(errors, /NotCapable/);
+  }));
+
+Deno.test("the command shows, follows, verifies, replays and traces a run of openRun()", () =>
+  withTempDir(async (cwd) => {
+    const root = `${cwd}/.taffrail`;
+    await using child = new Child(PROGRAM, { args: [root, "well"] });
+    assertEquals(await child.next(), '{"state":"Completed"}');
+    await child.ending();
+    const { runId } = await placeIn(root);
+    for (const verb of ["show", "follow", "verify", "replay", "trace"]) {
+      const { code, stdout, stderr } = await taffrail([verb, runId], { cwd });
+      assertEquals(code, 0, `${verb}: ${stdout}${stderr}`);
+    }
+    const shown = JSON.parse((await taffrail(["show", "--json", runId], { cwd })).stdout);
+    assertEquals(
+      shown.nodes.map(({ id, attempts }: { id: string; attempts: unknown[] }) => [
+        id,
+        attempts.length,
+      ]),
+      [["n1", 1], ["n2", 1], ["n3", 2], ["n4", 1], ["n5", 1]],
+    );
+    const resume = await taffrail(["resume", runId], { cwd });
+    assertEquals(resume.code, 1);
+    assertMatch(resume.stderr, /it has completed/);
+  }));
+
+Deno.test({
+  name: "a full disk breaks a run off; what is left can be verified and replayed",
+  ignore: Deno.build.os === "windows",
+  fn: () =>
+    withTempDir(async (root) => {
+      // No file can grow beyond 2 MiB; the journal, whose bytes are numbers, gets there first.
+      const script = `trap '' XFSZ; ulimit -f 4096; exec "$@"`;
+      await using child = new Child(PROGRAM, {
+        args: [root, "large"],
+        wrap: (command) => ["sh", "-c", script, "sh", ...command],
+      });
+      const { name, message } = JSON.parse(await child.next());
+      assertEquals(name, "CaptureJournalError");
+      assertMatch(message, /capture\.jsonl: .*(written|large|os error|took none)/i);
+      await child.ending();
+      const place = await placeIn(root);
+      assertEquals(logOf(place).at(-1)?.reason, message);
+      await checkLeft(place);
+    }),
+});
+
+Deno.test({
+  name: "a signal ends a program that has a run, and leaves a trace of it",
+  ignore: Deno.build.os === "windows",
+  fn: () =>
+    withTempDir(async (root) => {
+      await using child = new Child(PROGRAM, { args: [root, "signal"] });
+      assertEquals((await child.outcome()).code, 143);
+      const place = await placeIn(root);
+      assertEquals((await readTrace(runPaths(root, place.runId).trace)).reason, "SIGTERM");
+      await checkLeft(place);
+    }),
+});
+
+Deno.test("importing ./run loads the five modules and what they load, and nothing else", async () => {
+  const repository = new URL("../../", import.meta.url).href;
+  const folders = ["run", "supervisor", "capture", "eventlog", "trace", "store", "_internal"];
+  const { success, stdout } = await new Deno.Command(Deno.execPath(), {
+    args: ["info", "--json", `${repository}run/mod.ts`],
+  }).output();
+  assert(success);
+  const { modules } = JSON.parse(new TextDecoder().decode(stdout)) as {
+    modules: { specifier: string; error?: string }[];
+  };
+  assertEquals(modules.filter(({ error }) => error !== undefined), []);
+  const isKnown = (url: string) =>
+    folders.some((folder) => url.startsWith(`${repository}${folder}/`)) ||
+    /\/@?std\/(path|crypto|fs)\//.test(url) || url.startsWith("npm:");
+  assertEquals(modules.map(({ specifier }) => specifier).filter((url) => !isKnown(url)), []);
+});
