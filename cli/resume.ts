@@ -1,5 +1,5 @@
 import { COMMON_HELP, onlyOperand, readArguments, type Verb } from "./arguments.ts";
-import { findRun } from "./find_run.ts";
+import { findReadableRun } from "./find_run.ts";
 import { resumeRun } from "./flow/resume_run.ts";
 import {
   RECORDING_HELP,
@@ -44,7 +44,7 @@ ends it for good. Output and exit codes are those of taffrail run.`,
       "assume-ended": "boolean",
     } as const;
     const { root, json, options, operands } = readArguments("resume", args, kinds);
-    const runId = await findRun(root, onlyOperand("resume", operands, "run"));
+    const runId = await findReadableRun(root, onlyOperand("resume", operands, "run"));
     const { report, exitCode, view } = await resumeRun({
       root,
       runId,

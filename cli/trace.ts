@@ -7,7 +7,7 @@ import {
   TraceFileError,
 } from "../trace/mod.ts";
 import { COMMON_HELP, onlyOperand, readArguments, type Verb } from "./arguments.ts";
-import { findRun } from "./find_run.ts";
+import { findReadableRun } from "./find_run.ts";
 import { Interrupts } from "./flow/interrupts.ts";
 import { readFlow } from "./flow/read_flow.ts";
 import { StepReplay } from "./flow/step_replay.ts";
@@ -68,7 +68,7 @@ in the file, and with --replay { "ok", "replayed", "reached_end", "steps": [{
 
 async function findTrace(root: string, operand: string): Promise<string> {
   if (/[/\\]|\.json$/.test(operand)) return operand;
-  return runPaths(root, await findRun(root, operand)).trace;
+  return runPaths(root, await findReadableRun(root, operand)).trace;
 }
 
 function explain(path: string, cause: unknown): string {

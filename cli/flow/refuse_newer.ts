@@ -1,4 +1,4 @@
-import { recoverCapture } from "../../capture/mod.ts";
+import { readCaptureBundle, recoverCapture } from "../../capture/mod.ts";
 import { runPaths } from "../../run/mod.ts";
 import { readTrace } from "../../trace/mod.ts";
 import { isNewer, newerText } from "../newer.ts";
@@ -9,11 +9,12 @@ import { ResumeError } from "./resume_error.ts";
  * them. The log and the store do so by themselves when they are opened.
  */
 export async function refuseNewer(root: string, runId: string): Promise<void> {
-  const { journal, trace } = runPaths(root, runId);
+  const { journal, bundle, trace } = runPaths(root, runId);
   const refuse = (cause: unknown) => {
     // Whatever else is wrong is told by who uses the file.
     if (isNewer(cause)) throw new ResumeError(runId, newerText(cause), { cause });
   };
   await recoverCapture(journal).catch(refuse);
+  await readCaptureBundle(bundle).catch(refuse);
   await readTrace(trace).catch(refuse);
 }

@@ -11,12 +11,18 @@ const OF_ONE: Record<string, string[]> = {
   stop: ["stop", "RUN"],
   replay: ["replay", "RUN"],
   diff: ["diff", "RUN", "RUN"],
+  resume: ["resume", "RUN"],
+  trace: ["trace", "RUN"],
+  "verify RUN": ["verify", "RUN"],
+  "repair RUN": ["repair", "RUN"],
 };
 
 /** Those that look at all. */
 const OF_ALL: Record<string, string[]> = {
   ls: ["ls"],
   prune: ["prune", "--keep", "0"],
+  verify: ["verify"],
+  repair: ["repair"],
 };
 
 /** Those that record. */
@@ -51,6 +57,26 @@ const NEWER = /it has format 2, and this version knows formats up to 1; use a ne
 const NO_LOG = /it has no log .*events\.jsonl: if no program uses its folder, remove that/;
 const NO_CAPTURE = /^Cannot read the decisions of run x: there is no .*capture\.jsonl; only what/;
 
+const NO_TRACE = /^Cannot show a trace: there is no .*trace\.json; a run leaves one when something/;
+const NOTHING_WRONG: [number, RegExp] = [0, /^✓ \d runs? in \.taffrail: nothing is wrong$/m];
+const UNCHANGED: [number, RegExp] = [0, /^Nothing is wrong, so nothing was changed$/m];
+const SOUND = { verify: NOTHING_WRONG, repair: UNCHANGED };
+const SOUND_RUN = { "verify RUN": NOTHING_WRONG, "repair RUN": UNCHANGED };
+
+/** The verbs that list what is wrong, and what they list. */
+function inspecting(says: RegExp) {
+  return {
+    ...each({ verify: [], "verify RUN": [] }, [
+      1,
+      new RegExp(`${says.source}[^]*^✗ 1 run in `, "m"),
+    ]),
+    ...each({ repair: [], "repair RUN": [] }, [
+      1,
+      new RegExp(`${says.source}[^]*^0 repairs; `, "m"),
+    ]),
+  };
+}
+
 const SITUATIONS: Situation[] = [
   {
     name: "no root",
@@ -59,6 +85,7 @@ const SITUATIONS: Situation[] = [
       ...each(OF_ONE, [1, /^Cannot find run "x": \.taffrail has no runs$/m]),
       ls: [0, /^No runs in \.taffrail yet\. Record one: taffrail exec -- COMMAND, or$/m],
       prune: [0, /^removed 0 runs, 0B; 0B left in \.taffrail$/m],
+      ...SOUND,
     },
   },
   {
@@ -68,6 +95,7 @@ const SITUATIONS: Situation[] = [
       ...each(OF_ONE, [1, /^Cannot find run "x": \.taffrail has no runs$/m]),
       ls: [0, /^No runs in \.taffrail yet\./],
       prune: [0, /^removed 0 runs, /],
+      ...SOUND,
     },
   },
   {
@@ -94,6 +122,7 @@ const SITUATIONS: Situation[] = [
       ...each(OF_ONE, [1, NO_LOG]),
       stop: [1, /^nobody works on run x, which cannot be read: it has no log /],
       ls: [0, NO_LOG],
+      ...inspecting(NO_LOG),
       prune: [0, /^kept x {2}it cannot be read\nremoved 0 runs, /],
     },
   },
@@ -103,7 +132,10 @@ const SITUATIONS: Situation[] = [
       await makeRun(cwd, {});
       await Deno.mkdir(`${cwd}/.taffrail/runs/x/events.jsonl`);
     },
-    answers: each({ ...OF_ONE, ls: [] }, [1, /events\.jsonl is no file: move it away/]),
+    answers: {
+      ...each({ ...OF_ONE, ls: [] }, [1, /events\.jsonl is no file: move it away/]),
+      ...inspecting(/events\.jsonl is no file: move it away/),
+    },
   },
   {
     name: "a log of garbage",
@@ -114,6 +146,9 @@ const SITUATIONS: Situation[] = [
       stop: [1, /^nobody works on run x, which cannot be read: its log has no event of a run/],
       replay: [1, NO_CAPTURE],
       diff: [1, NO_CAPTURE],
+      resume: [1, /^Cannot resume x: it has no flow\.json: it died before it began, or another /],
+      trace: [1, NO_TRACE],
+      ...inspecting(/^✗ \S+events\.jsonl:1: not-json: [^]*^✗ \S+events\.jsonl:2: nul-run: /),
       ls: [0, /unreadable: its log has no event of a run that can be read$/m],
       prune: [0, /^kept x {2}it cannot be read$/m],
     },
@@ -123,6 +158,7 @@ const SITUATIONS: Situation[] = [
     make: (cwd) => makeRun(cwd, { "events.jsonl": "", "run.json": '{"format":2}' }),
     answers: {
       ...each(OF_ONE, [1, NEWER]),
+      ...inspecting(NEWER),
       ls: [0, NEWER],
       prune: [0, /^kept x {2}it cannot be read$/m],
     },
@@ -136,6 +172,10 @@ const SITUATIONS: Situation[] = [
       stop: [1, /^nobody has the log x of another program open$/m],
       replay: [1, NO_CAPTURE],
       diff: [1, NO_CAPTURE],
+      resume: [1, /^Cannot resume x: it has no flow\.json: /],
+      trace: [1, NO_TRACE],
+      ...SOUND,
+      ...SOUND_RUN,
       ls: [0, /^x {10}other log /m],
       prune: [0, /^kept x {2}it is a log of another program$/m],
     },

@@ -1,0 +1,118 @@
+/** What a newer version wrote beside a log of today is neither used nor written to, and named clearly. */
+import { assertEquals, assertMatch } from "@std/assert";
+import { runtimeDirectory } from "../../store/mod.ts";
+import { withTempDir } from "../_util/temp.ts";
+import { HAS_SIGNALS, startTaffrail, taffrail } from "./_command.ts";
+
+interface Newer {
+  what: string;
+  /** The file, in the run's directory or in that of its runtime. */
+  file: string;
+  of: "run" | "runtime";
+  change: (text: string) => string;
+  /** What `verify` calls it. */
+  kind: string;
+  says: RegExp;
+  /** The verbs that need it, besides those that look for what is wrong. */
+  users: string[];
+}
+
+const RECORDS: Newer[] = [
+  {
+    what: "capture journal",
+    file: "capture.jsonl",
+    of: "run",
+    change: (text) => text.replace('"taffrail-v1"', '"taffrail-v2"'),
+    kind: "newer",
+    says: /its journal_version is 'taffrail-v2', which this .*; use a newer taffrail/,
+    users: ["replay", "resume"],
+  },
+  {
+    what: "capture bundle",
+    file: "capture.json",
+    of: "run",
+    change: () => '{"capture_version":"taffrail-v2"}',
+    kind: "newer",
+    says: /unsupported capture version 'taffrail-v2'; use a newer taffrail/,
+    users: ["resume"],
+  },
+  {
+    what: "trace",
+    file: "trace.json",
+    of: "run",
+    change: () => '{"trace_version":2}',
+    kind: "newer",
+    says: /its trace_version is 2, and this version reads 1.*; use a newer taffrail/,
+    users: ["trace", "resume"],
+  },
+  {
+    what: "store snapshot",
+    file: "runtime.json",
+    of: "runtime",
+    change: () => '{"schema_version":2}',
+    kind: "schema",
+    says: /unsupported schema version 2, expected 1; open it with .*or a newer taffrail/,
+    users: ["resume"],
+  },
+  {
+    what: "store journal",
+    file: "journal-2.jsonl",
+    of: "runtime",
+    change: () => '{"format":2,"journal":2}\n',
+    kind: "journal",
+    says: /unsupported journal format 2, expected 1; open it with .*or a newer taffrail/,
+    users: ["resume"],
+  },
+];
+
+/** Leaves a run without an end. */
+async function recordAndKill(cwd: string): Promise<string> {
+  await using running = startTaffrail(["exec", "--", "cat"], { cwd });
+  const runId = (await running.stderr.find(/^run_id=/)).slice("run_id=".length);
+  await running.write("begun\n");
+  await running.stdout.find(/^begun$/);
+  running.kill("SIGKILL");
+  await running.end();
+  return runId;
+}
+
+/** All files but the locks, with their contents. */
+async function contentOf(directory: string): Promise<Record<string, string>> {
+  const found: Record<string, string> = {};
+  for await (const { name, isDirectory } of Deno.readDir(directory)) {
+    const path = `${directory}/${name}`;
+    if (isDirectory) Object.assign(found, await contentOf(path));
+    else if (name !== "live.lock") found[path] = await Deno.readTextFile(path);
+  }
+  return found;
+}
+
+for (const { what, file, of, change, kind, says, users } of RECORDS) {
+  Deno.test({
+    name: `a ${what} of a newer version is named, and never written to`,
+    ignore: !HAS_SIGNALS,
+    fn: () =>
+      withTempDir(async (cwd) => {
+        const runId = await recordAndKill(cwd);
+        const root = `${cwd}/.taffrail`;
+        assertEquals((await taffrail(["verify"], { cwd })).code, 0);
+        const directory = of === "run" ? `${root}/runs/${runId}` : runtimeDirectory(root, runId);
+        const path = `${directory}/${file}`;
+        await Deno.writeTextFile(path, change(await Deno.readTextFile(path).catch(() => "")));
+        const before = await contentOf(root);
+        for (const verb of ["verify", "repair", ...users]) {
+          const operands = verb === "verify" || verb === "repair" ? [] : [runId];
+          const { code, stdout, stderr } = await taffrail([verb, ...operands], { cwd });
+          assertEquals(code, 1, `${verb}: ${stdout}${stderr}`);
+          assertMatch(stdout + stderr, says, verb);
+          assertEquals(await contentOf(root), before, verb);
+        }
+        const { problems } = JSON.parse((await taffrail(["verify", "--json"], { cwd })).stdout);
+        const [problem] = problems;
+        assertEquals([problems.length, problem.kind, problem.repair], [1, kind, null]);
+        // Those who need none of it do as ever.
+        const shown = await taffrail(["show", runId], { cwd });
+        assertEquals(shown.code, 0, shown.stderr);
+      }),
+  });
+}
