@@ -4,7 +4,7 @@ import { type WorkerRef, WorkerRuntime, type WorkerSummary } from "../store/mod.
 /** What is recorded of an attempt besides its node. */
 type NodeEvent = RunEvent & { node_id: string; attempt?: number };
 
-const PAGE = 1000;
+const PAGE = 100;
 
 /**
  * The attempts of a run as workers of a runtime of the same id. It follows the log: an event that was

@@ -1,0 +1,156 @@
+import { assert, assertEquals } from "@std/assert";
+import { newEventId, openEventLog, type RunEvent } from "../../eventlog/mod.ts";
+import { openRecords, RunRecorder, RunWorkers } from "../../run/mod.ts";
+import { runtimeDirectory } from "../../store/mod.ts";
+import { mixSeeds, Random } from "../_util/random.ts";
+import { longCount, seed, withTempDir } from "../_util/temp.ts";
+import { checkWorkers, logOf, type Place, workersAskedBy, workersOf } from "./_records.ts";
+
+const PLACE = { runId: "demo-1", name: "demo" };
+
+/** Writes a log as a run might have: attempts side by side, some without an end, perhaps no end at all. */
+async function writeLog(root: string, random: Random): Promise<void> {
+  await using log = await openEventLog<RunEvent>({ root, runId: PLACE.runId });
+  const open: { node_id: string; attempt: number }[] = [];
+  const attempts = new Map<string, number>();
+  const append = (event: Record<string, unknown> & { type: string }) => {
+    const base = { id: newEventId(), ts: "2026-01-01T00:00:00Z", run_id: PLACE.runId };
+    return log.append({ ...base, ...event });
+  };
+  await append({ type: "pipe.started", pipe: "demo", inputs: [], distro_version: "0", nodes: [] });
+  for (let step = 0; step < 4 + random.below(30); step++) {
+    const node = `n${random.below(6)}`;
+    if (random.chance(0.1)) await append({ type: "somebody.else", node_id: node });
+    const index = open.findIndex(({ node_id: id }) => id === node);
+    if (index === -1) {
+      const attempt = (attempts.get(node) ?? 0) + 1;
+      attempts.set(node, attempt);
+      open.push({ node_id: node, attempt });
+      const name = random.chance(0.5) ? { name: `sh ${node}` } : {};
+      await append({ type: "node.started", node_id: node, kind: "command", ...name, attempt });
+      if (random.chance(0.5)) {
+        await append({ type: "node.spawned", node_id: node, pid: 7, attempt });
+      }
+      continue;
+    }
+    const [of] = open.splice(index, 1);
+    if (random.chance(0.5)) {
+      await append({ type: "node.completed", ...of });
+    } else {
+      const kind = random.pick(["crash", "timeout", "cancelled", "host_missing"]);
+      const error = random.pick([{ kind }, { kind, exit_code: 3 }, { kind, signal: "SIGKILL" }]);
+      const message = random.chance(0.5) ? { message: "two\nlines" } : {};
+      await append({ type: "node.failed", ...of, error, ...message });
+    }
+  }
+  const end = random.below(3);
+  if (end === 1) await append({ type: "pipe.completed" });
+  if (end === 2) await append({ type: "pipe.aborted", reason: "enough" });
+}
+
+/** Has the workers take events, in an opening of their own. */
+async function feed(root: string, events: readonly RunEvent[]): Promise<void> {
+  await using workers = await RunWorkers.open({ root, ...PLACE });
+  for (const event of events) await workers.take(event);
+}
+
+async function eventsIn({ root, runId }: Place): Promise<string> {
+  const name = `${runtimeDirectory(root, runId)}/events.jsonl`;
+  return await Deno.readTextFile(name);
+}
+
+Deno.test("RunWorkers.take() catches up with a log from anywhere, and taking it again changes nothing (property)", async () => {
+  for (let round = 0; round < longCount(15, 500); round++) {
+    const random = new Random(mixSeeds(seed(), round));
+    await withTempDir(async (root) => {
+      const place = { root, runId: PLACE.runId };
+      await writeLog(root, random);
+      const log = logOf(place);
+      // The store is behind the log, perhaps more than once.
+      let taken = 0;
+      for (let part = random.below(3); part > 0; part--) {
+        const more = random.below(log.length - taken);
+        await feed(root, log.slice(random.chance(0.5) ? 0 : taken, taken + more));
+        taken += more;
+        assertEquals(await workersOf(place), workersAskedBy(log.slice(0, taken)));
+      }
+      await feed(root, log);
+      await checkWorkers(place);
+      const before = await eventsIn(place);
+      await feed(root, log);
+      // Not even from the middle.
+      const from = random.below(log.length);
+      await feed(root, log.slice(from, from + random.below(log.length)));
+      assertEquals(await eventsIn(place), before);
+      await checkWorkers(place);
+    });
+  }
+});
+
+Deno.test("RunWorkers finds its workers again when there are more than a page of them", () =>
+  withTempDir(async (root) => {
+    const events: RunEvent[] = Array.from({ length: 101 }, (_, index) => ({
+      type: "node.started",
+      id: newEventId(),
+      ts: "2026-01-01T00:00:00Z",
+      run_id: PLACE.runId,
+      node_id: `n${index}`,
+      kind: "task",
+      attempt: 1,
+    }));
+    {
+      await using workers = await RunWorkers.open({ root, ...PLACE });
+      await Promise.all(events.map((event) => workers.take(event)));
+    }
+    await feed(root, events);
+    assertEquals((await workersOf({ root, runId: PLACE.runId })).length, 101);
+  }));
+
+Deno.test("an end without a begin has no worker, and an attempt without a number is the first", () =>
+  withTempDir(async (root) => {
+    const base = { ts: "2026-01-01T00:00:00Z", run_id: PLACE.runId, node_id: "a" };
+    await feed(root, [
+      { ...base, id: newEventId(), type: "node.completed" },
+      { ...base, id: newEventId(), type: "node.started", kind: "task" },
+      { ...base, id: newEventId(), type: "node.completed", attempt: 2 },
+      { ...base, id: newEventId(), type: "node.completed", attempt: 1 },
+    ]);
+    assertEquals(await workersOf({ root, runId: PLACE.runId }), [
+      { objective: "a#1", status: "stopped", transcript: ["user a", "system completed"] },
+    ]);
+  }));
+
+Deno.test("RunRecorder writes the log, the store and the trace of a run of one's own", () =>
+  withTempDir(async (root) => {
+    const { runId } = PLACE;
+    {
+      await using log = await openEventLog({ root, runId });
+      await using records = await openRecords({ root, name: "demo", log, onSignal: "flush-only" });
+      const recorder = new RunRecorder(records);
+      await recorder.pipeStarted({ name: "demo", nodes: ["a"] });
+      const a = { nodeId: "a", attempt: 1 };
+      await recorder.nodeStarted({ ...a, kind: "command", name: "make a" });
+      await recorder.nodeSpawned(a, { pid: 7 });
+      const termination = { Failed: "RuntimeError" } as const;
+      await recorder.nodeEnded(a, { termination, exitCode: 2, durationMs: 3, message: "no" });
+      await recorder.pipeAborted("a failed");
+      // Of a run that has its end there is no other.
+      await recorder.pipeAborted("again");
+    }
+    const place = { root, runId };
+    assertEquals(await workersOf(place), [{
+      objective: "a#1",
+      status: "stopped",
+      transcript: ["user make a", "system crash, exit code 2\nno"],
+    }]);
+    await checkWorkers(place);
+    const events = logOf(place);
+    assertEquals(events.map(({ type }) => type), [
+      "pipe.started",
+      "node.started",
+      "node.spawned",
+      "node.failed",
+      "pipe.aborted",
+    ]);
+    assert((await Deno.stat(`${root}/runs/${runId}/trace.json`)).isFile);
+  }));
