@@ -4,6 +4,8 @@ import { commandHint } from "./command_hint.ts";
 import { UsageError } from "./usage_error.ts";
 
 const MOST_SHOWN = 5;
+/** What newRunId puts behind a name. */
+const ULID_SUFFIX = /^-[0-7][0-9a-hjkmnp-tv-z]{25}$/;
 
 /** No run has the id that was asked for (OST-2). */
 export class RunNotFound extends Error {
@@ -22,6 +24,9 @@ export async function findRun(root: string, wanted: string): Promise<string> {
   if (runs.includes(wanted)) return wanted;
   const matching = runs.filter((id) => id.startsWith(wanted));
   if (matching.length === 1) return matching[0]!;
+  // The name of a flow means its newest run: ids sort by time.
+  const named = matching.filter((id) => ULID_SUFFIX.test(id.slice(wanted.length)));
+  if (named.length > 0) return named.toSorted().at(-1)!;
   const shown = JSON.stringify(wanted);
   if (matching.length > 1) {
     throw new UsageError(

@@ -53,8 +53,8 @@ export function printReport(screen: Screen, report: RunReport, root: string): vo
 /** What is wrong with a run that has no end, and what to do. */
 export function orphanLines(run: { root: string; runId: string }): string[] {
   return [
-    "it has no end, and nobody works on it any more: its process was killed.",
-    "What it had started may still run on. To end that and continue the run:",
+    "it has no end, and nobody works on it any more. If its process was killed,",
+    "what it had started may still run on. To end that and continue the run:",
     commandHint("resume", run),
   ];
 }

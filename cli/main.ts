@@ -69,19 +69,29 @@ export async function main(args: string[]): Promise<number> {
     if (exitCode !== 0 || Screen.failure === undefined) return exitCode;
     throw new Error(`Cannot write the output: ${Screen.failure.message}`);
   } catch (error) {
-    const message = error instanceof Error ? error.message : String(error);
-    errors.line(errors.paint(message.split("\n").map(printableLine).join("\n"), "red"));
+    for (const message of messagesOf(error)) {
+      errors.line(errors.paint(message.split("\n").map(printableLine).join("\n"), "red"));
+    }
     return error instanceof UsageError ? 2 : 1;
   }
 }
 
+/** What went wrong first, then what went wrong while that was cleared up, each once. */
+function messagesOf(error: unknown): Set<string> {
+  if (error instanceof SuppressedError) {
+    return new Set([...messagesOf(error.suppressed), ...messagesOf(error.error)]);
+  }
+  return new Set([error instanceof Error ? error.message : String(error)]);
+}
+
 async function dispatch([name = "", ...args]: string[]): Promise<number> {
   const output = new Screen(Deno.stdout);
-  if (name === "--help" || name === "-h") {
+  if (name === "help" && VERBS.has(args[0] ?? "")) return await dispatch([args[0]!, "--help"]);
+  if (["help", "--help", "-h"].includes(name)) {
     output.line(await overview());
     return 0;
   }
-  if (name === "--version") {
+  if (["version", "--version", "-v"].includes(name)) {
     output.line(`taffrail ${VERSION}`);
     return 0;
   }

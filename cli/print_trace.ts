@@ -24,7 +24,7 @@ export function printTrace(screen: Screen, path: string, trace: TraceEnvelope): 
   for (const [index, step] of steps.entries()) {
     const mark = markOf(step);
     const columns = [
-      String(step.step ?? index + 1).padStart(6),
+      String(index + 1).padStart(6),
       names[index]!.padEnd(width),
       screen.paint(mark.text.padEnd(9), mark.colour),
       formatDuration(step.duration_ms).padStart(6),

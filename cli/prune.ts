@@ -37,7 +37,8 @@ Usage: taffrail prune [options] RULE…
   --keep N            remove all but the newest N runs
   --max-size SIZE     remove the oldest runs until all that are left have no
                       more than that together, as 500MiB
-  --orphans           remove runs without an end, too, that nobody works on
+  --orphans           remove runs without an end, too, that nobody works on;
+                      alone it removes these and no others
   --dry-run           remove nothing, and say what would be removed
 ${COMMON_HELP}
 
@@ -80,6 +81,8 @@ interface Rules {
   keep: number | undefined;
   maxBytes: number | undefined;
   orphans: boolean;
+  /** Whether there is a rule besides `orphans`. */
+  isBounded: boolean;
 }
 
 interface Candidate {
@@ -110,9 +113,11 @@ interface Result {
 function readRules(options: Record<string, unknown>): Rules {
   const given = (name: string) => options[name] === undefined ? undefined : String(options[name]);
   const [olderThan, keep, maxSize] = ["older-than", "keep", "max-size"].map(given);
-  if (olderThan === undefined && keep === undefined && maxSize === undefined) {
+  const isBounded = [olderThan, keep, maxSize].some((rule) => rule !== undefined);
+  if (!isBounded && options.orphans !== true) {
     throw new UsageError(
-      "Say which runs to remove: taffrail prune --older-than AGE, --keep N or --max-size SIZE",
+      "Say which runs to remove: taffrail prune --older-than AGE, --keep N, --max-size SIZE " +
+        "or --orphans",
     );
   }
   return {
@@ -122,6 +127,7 @@ function readRules(options: Record<string, unknown>): Rules {
       ? undefined
       : parseSizeOption("max-size", maxSize, { mostGibibytes: MOST_GIBIBYTES }),
     orphans: options.orphans === true,
+    isBounded,
   };
 }
 
@@ -146,6 +152,8 @@ function makePlan(candidates: Candidate[], rules: Rules): Plan {
       ? `it is not one of the newest ${rules.keep}`
       : rules.maxBytes !== undefined && left > rules.maxBytes
       ? `all runs together have more than ${formatSize(rules.maxBytes)}`
+      : rules.orphans && !rules.isBounded && candidate.state === "orphan"
+      ? "it has no end, and nobody works on it"
       : undefined;
     if (reason === undefined) continue;
     const stays = reasonToStay(candidate.state, rules);

@@ -129,9 +129,12 @@ async function replay(
     screen.line(JSON.stringify({ ok, replayed, reached_end: reachedEnd, steps: listed }));
     return ok && replayed > 0 ? 0 : 1;
   }
-  for (const { lines, error } of steps) {
+  for (const { lines, error, outcome } of steps) {
     for (const line of lines) screen.line(printableLine(line));
-    if (error !== undefined) screen.line(`  ${printableLine(String(error))}`);
+    if (error === undefined) continue;
+    const reason = error instanceof Error ? error.message : String(error);
+    const how = outcome === "failed-again" ? "failed again, as recorded" : "failed, unlike then";
+    screen.line(`  ${printableLine(`${how}: ${reason}`)}`);
   }
   screen.line(verdict(screen, { ok, replayed }));
   return ok && replayed > 0 ? 0 : 1;

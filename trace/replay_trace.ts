@@ -101,8 +101,8 @@ export interface TraceReplay {
  * Does the steps of a trace again, one after the other, and compares their outputs with what was recorded
  * (TRP-1 to TRP-7). A trace has inputs only if it was recorded with `captureInputs`.
  *
- * The replay ends at a step that fails, at one that is recorded as failing (unless `untilFailure` is
- * off), or at the end of the trace. Beyond the seed, the digest of the recorded input is checked too, a
+ * The replay ends at a step that fails, at one that is recorded as failing (with `untilFailure` off only
+ * if it is not, so that it fails anew), or at the end of the trace. Beyond the seed, the digest of the recorded input is checked too, a
  * failure that comes again is told from a new one, and a divergence is in the result (W-TRC-11).
  *
  * **Permissions**: none but those of `execute`.
@@ -163,7 +163,7 @@ export async function replayTrace(
     const context = { step: index + 1, recorded, signal };
     const replay = await replayStep(execute, context, options);
     steps.push(replay);
-    if (hasFailed(replay)) break;
+    if (replay.outcome === "failed" || replay.outcome === "failed-again" && untilFailure) break;
     if (replay.outcome === "skipped") continue;
     if (recorded.error !== undefined && untilFailure) {
       replay.lines.push("  stopping at failing step");
@@ -191,10 +191,6 @@ function rangeOf(
 
 function isOtherwise({ outcome, input }: TraceStepReplay): boolean {
   return outcome === "diverges" || outcome === "failed" || input !== undefined;
-}
-
-function hasFailed({ outcome }: TraceStepReplay): boolean {
-  return outcome === "failed" || outcome === "failed-again";
 }
 
 async function replayStep(

@@ -1,4 +1,10 @@
-import { type EventLog, newRunId, openEventLog, type RunEvent } from "../../eventlog/mod.ts";
+import {
+  type EventLog,
+  type FileEventLog,
+  newRunId,
+  openEventLog,
+  type RunEvent,
+} from "../../eventlog/mod.ts";
 import type { TraceMode } from "../../trace/mod.ts";
 import { prepareRootDirectory } from "../root_directory.ts";
 import { readRunReport, type RunReport } from "../run_report.ts";
@@ -6,6 +12,7 @@ import { CommandInvoker, type CommandInvokerOptions, type RunView } from "./comm
 import { writeFlowRecord } from "./flow_record.ts";
 import { Interrupts } from "./interrupts.ts";
 import { openRecorder } from "./open_recorder.ts";
+import { RecordingError } from "./recording_error.ts";
 import { runFlow } from "./run_flow.ts";
 import { superviseNodes } from "./supervise_nodes.ts";
 
@@ -27,15 +34,26 @@ export async function recordRun(
   using interrupts = new Interrupts();
   interrupts.announce(view, graceMs);
   interrupts.listen();
-  const runId = await newRunId({ root, name: flow.name });
-  view.runStarted(runId);
+  let runId: string;
   {
-    await using log = await openEventLog({ root, runId, durability: "disk" });
+    await using log = await openNewLog(root, flow.name);
+    runId = log.runId;
+    view.runStarted(runId);
     await runRecorded({ ...options, runId, log, interrupts });
   }
   const report = await readRunReport(root, runId);
   const exitCode = interrupts.received?.exitCode ?? (report.state === "Completed" ? 0 : 1);
   return { report, exitCode };
+}
+
+/** The log of a new run. */
+async function openNewLog(root: string, name: string): Promise<FileEventLog<RunEvent>> {
+  try {
+    const runId = await newRunId({ root, name });
+    return await openEventLog({ root, runId, durability: "disk" });
+  } catch (cause) {
+    throw new RecordingError("log", { of: "a new run", cause });
+  }
 }
 
 /** Runs it in the open log. What cannot be recorded ends it. */

@@ -1,4 +1,6 @@
 import type { ExecuteTraceCall, TraceEnvelope, TraceStep } from "../../trace/mod.ts";
+import type { AttemptEnd } from "../../run/mod.ts";
+import type { RunTermination } from "../../supervisor/mod.ts";
 import { UsageError } from "../usage_error.ts";
 import { DEFAULT_CONSTRAINTS, type Flow, type FlowNode } from "./flow.ts";
 import { recordedEnv, ReplayInvoker, type ReplayLimits } from "./replay_invoker.ts";
@@ -11,8 +13,14 @@ export class StepReplay implements Disposable {
   /** `given`: the flow, for the values of variables. */
   constructor(trace: TraceEnvelope, given: Flow | undefined, limits: ReplayLimits) {
     this.#signal = limits.interrupts.stop;
-    const nodes = trace.steps.flatMap((step, index) => nodeOf(step, index + 1, given) ?? []);
-    const flow = { name: trace.flow.id, nodes, constraints: DEFAULT_CONSTRAINTS };
+    const nodes = trace.steps.flatMap((step) => nodeOf(step, given) ?? []);
+    // A node that was tried again is in more than one step.
+    const byId = new Map(nodes.map((node) => [node.id, node]));
+    const flow = {
+      name: trace.flow.id,
+      nodes: [...byId.values()],
+      constraints: DEFAULT_CONSTRAINTS,
+    };
     this.#invoker = new ReplayInvoker(flow, limits);
   }
 
@@ -23,21 +31,21 @@ export class StepReplay implements Disposable {
         `Cannot run step ${step} again: it is no command; a program can, with replayTrace`,
       );
     }
-    const nodeId = nameOf(step);
+    const { node_id: nodeId, attempt = 1 } = recorded;
     const termination = await this.#invoker.run({
       graphId: "replay",
       eventId: nodeId,
       episodeId: step,
-      attempt: 1,
+      attempt,
       context: new Map(),
       signal: this.#signal,
     });
     this.#invoker.throwFailure();
-    const end = this.#invoker.takeEnd(nodeId, 1);
+    const end = this.#invoker.takeEnd(nodeId, attempt);
     if (termination === "Completed") {
       return { exit_code: end?.exitCode ?? null, output: end?.outputHash ?? null };
     }
-    throw new Error(end?.message || "the command failed");
+    throw new Error(describeEnd(termination, end));
   };
 
   /** Removes what the commands printed. */
@@ -51,17 +59,19 @@ function isCommand({ component_id: kind }: TraceStep): boolean {
   return kind === "command" || kind === "task";
 }
 
-function nameOf(step: number): string {
-  return `step-${step}`;
+function describeEnd(termination: RunTermination, end: AttemptEnd | undefined): string {
+  const { exitCode, signal, message } = end ?? {};
+  const how = exitCode !== undefined ? `exit code ${exitCode}` : signal ?? String(termination);
+  return message ? `${how}: ${message}` : how;
 }
 
 /** The node that a step was; undefined where it is no command, or nothing of it was recorded. */
-function nodeOf(step: TraceStep, number: number, given: Flow | undefined): FlowNode | undefined {
+function nodeOf(step: TraceStep, given: Flow | undefined): FlowNode | undefined {
   const payload = payloadOf(step);
   if (!isCommand(step) || payload === undefined) return undefined;
   const { run, cwd, env: names } = payload;
   const env = recordedEnv(step.node_id, names, given);
-  return { id: nameOf(number), run, needs: [], env, cwd };
+  return { id: step.node_id, run, needs: [], env, cwd };
 }
 
 function payloadOf(step: TraceStep): { run: string[]; cwd: string; env: string[] } | undefined {

@@ -49,6 +49,7 @@ const RULES: { args: string[]; removed: string[] }[] = [
   { args: ["--max-size", "50KiB"], removed: ["a-40d", "b-30d", "c-2d"] },
   { args: ["--max-size", "1GiB"], removed: [] },
   { args: ["--keep", "3", "--older-than", "35d"], removed: ["a-40d"] },
+  { args: ["--orphans"], removed: ["orphan"] },
   { args: ["--older-than", "7d", "--orphans"], removed: ["a-40d", "b-30d", "orphan"] },
 ];
 

@@ -108,7 +108,7 @@ Deno.test("taffrail show says of an orphan that its commands may still run, and 
     await Deno.writeTextFile(`${cwd}/${ROOT}/runs/x/events.jsonl`, text);
     const { code, stdout } = await taffrail(["show", "x"], { cwd });
     assertEquals(code, 0);
-    assertStringIncludes(stdout, "What it had started may still run on.");
+    assertStringIncludes(stdout, "what it had started may still run on.");
     assertStringIncludes(stdout, "\n        taffrail resume x\n");
     assertMatch(stdout, /▸ a +was running, and may still run\n/);
   });
@@ -185,5 +185,16 @@ Deno.test("taffrail show says so where there are no runs at all", async () => {
       code: 1,
       stderr: 'Cannot find run "x": .taffrail has no runs\n',
     });
+  });
+});
+
+Deno.test("taffrail show takes the name of a flow for its newest run", async () => {
+  await withTempDir(async (cwd) => {
+    const [older, newer] = ["01m7y6br5mjgpv46qk3w2w0daj", "01m7y6ca02dn1nb9q0n2hmt6qh"];
+    await makeRuns(cwd, [`ci-${newer}`, `ci-${older}`, `ci-extra-${newer}`]);
+    const { code, stdout } = await taffrail(["show", "--json", "ci"], { cwd });
+    assertEquals([code, JSON.parse(stdout).run_id], [0, `ci-${newer}`]);
+    const other = await taffrail(["show", "c"], { cwd });
+    assertEquals(other.code, 2);
   });
 });

@@ -59,7 +59,7 @@ test("taffrail stop says so when the run goes on, and kills its process when it 
     const killed = await taffrail(["stop", "--kill", "--timeout", "0s", runId], { cwd });
     assertEquals(killed.code, 1);
     assertStringIncludes(killed.stdout, `sent SIGKILL to process ${command.pid}\n`);
-    assertStringIncludes(killed.stdout, "What it had started may still run on.");
+    assertStringIncludes(killed.stdout, "what it had started may still run on.");
     assertStringIncludes(killed.stdout, `\ntaffrail resume ${runId}\n`);
     assertEquals((await command.end()).signal, "SIGKILL");
     assertEquals(isRunning(child), true);

@@ -110,3 +110,28 @@ Deno.test("taffrail run goes on when its trace cannot be written, and says so", 
     assert(stdout.includes("node bad failed: crash"));
   });
 });
+
+Deno.test("taffrail trace --replay makes each attempt as the one that it was, and goes past failures", async () => {
+  await withTempDir(async (cwd) => {
+    const { nodes } = JSON.parse(shellFlow({
+      flaky: "test $TAFFRAIL_ATTEMPT -ge 2; exit $?",
+      last: "test $TAFFRAIL_NODE_ID = last && exit 4",
+    }));
+    const flow = { name: "again", nodes, constraints: { max_retries: 1 } };
+    await Deno.writeTextFile(`${cwd}/flow.json`, JSON.stringify(flow));
+    assertEquals((await taffrail(["run", "flow.json"], { cwd })).code, 1);
+    const first = await taffrail(["trace", "--replay", "again"], { cwd });
+    assertEquals(first.code, 0);
+    assertStringIncludes(first.stdout, "  failed again, as recorded: exit code 1\n");
+    assertStringIncludes(first.stdout, "✓ 1 step was replayed");
+    const all = await taffrail(["trace", "--replay", "--past-failure", "--json", "again"], { cwd });
+    const { ok, steps } = JSON.parse(all.stdout);
+    assertEquals([all.code, ok], [0, true]);
+    assertEquals(steps.map(({ outcome }: { outcome: string }) => outcome), [
+      "failed-again",
+      "matches",
+      "failed-again",
+      "failed-again",
+    ]);
+  });
+});

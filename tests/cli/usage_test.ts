@@ -60,7 +60,8 @@ const MISTAKES: { args: string[]; says: string; flow?: unknown }[] = [
   { args: ["stop"], says: "taffrail stop needs a run; see taffrail stop --help" },
   {
     args: ["prune"],
-    says: "Say which runs to remove: taffrail prune --older-than AGE, --keep N or --max-size SIZE",
+    says:
+      "Say which runs to remove: taffrail prune --older-than AGE, --keep N, --max-size SIZE or --orphans",
   },
   {
     args: ["prune", "--keep", "1", "x"],

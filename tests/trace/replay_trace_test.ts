@@ -178,6 +178,11 @@ Deno.test("TRP-7: step 0 is step 1; W-TRC-11: a step that is not there is an err
 
 Deno.test("W-TRC-11: both flags can be switched off", async () => {
   const failing = without(stepOf(1, { error: BOOM }), "output_hash");
+  const fails = () => {
+    throw new Error("again");
+  };
+  const past = await replayTrace(traceOf(failing, stepOf(2)), fails, { untilFailure: false });
+  assertEquals(outcomesOf(past), ["failed-again", "failed"]);
   const on = await replay([failing, stepOf(2)], { untilFailure: false });
   assertEquals(outcomesOf(on), ["diverges", "matches"]);
   assertEquals(linesOf(on).includes("  stopping at failing step"), false);
