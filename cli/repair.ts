@@ -167,5 +167,6 @@ function print(
   }
   const mended = `${counted(repairs.length, "repair")}${dryRun ? " to make" : ""}`;
   const left = remaining.length + refused.length;
-  screen.line(`${mended}; ${left === 0 ? "nothing" : counted(left, "problem")} left`);
+  const found = left === 0 ? "nothing" : counted(left, "problem");
+  screen.line(`${mended}; ${isWhole ? found : `so far ${found}`} left`);
 }

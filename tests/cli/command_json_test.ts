@@ -74,6 +74,17 @@ async function writeFlow(cwd: string, name: string, nodes: Record<string, string
   await Deno.writeTextFile(`${cwd}/${name}.json`, JSON.stringify(flow));
 }
 
+/** Leaves a run without an end. */
+async function recordAndKill(cwd: string): Promise<string> {
+  await using running = startTaffrail(["exec", "--", "cat"], { cwd });
+  const runId = (await running.stderr.find(/^run_id=/)).slice("run_id=".length);
+  await running.write("begun\n");
+  await running.stdout.find(/^begun$/);
+  running.kill("SIGKILL");
+  await running.end();
+  return runId;
+}
+
 Deno.test({
   name: "docs/format/command_json.md names every member that --json prints, and no other",
   ignore: !HAS_SIGNALS,
@@ -111,14 +122,22 @@ Deno.test({
       await printed.of("replay", "--live", good);
       await printed.of("diff", good, bad);
 
+      await printed.of("trace", "--replay", bad);
+      await printed.of("resume", await recordAndKill(cwd));
+      await Deno.writeTextFile(`${root}/runs/${good}/events.jsonl`, "{", { append: true });
+      await Deno.writeTextFile(`${root}/runs/live/events.jsonl`, "oops\n", { append: true });
+      await printed.of("verify");
+      await printed.of("repair");
+
       await Deno.remove(`${root}/runs/${bad}/live.lock`);
       await Deno.symlink(`${cwd}/lock`, `${root}/runs/${bad}/live.lock`);
       await printed.of("prune", "--keep", "0");
 
       const pages = Array.from(await documented());
-      // The three print one document, and each of them a part of its members.
-      const whole = new Set(["show", "run", "exec"].flatMap((verb) => printed.members.get(verb)!));
-      for (const verb of ["show", "run", "exec"]) {
+      // These print one document, and each of them a part of its members.
+      const alike = ["show", "run", "exec", "resume"];
+      const whole = new Set(alike.flatMap((verb) => printed.members.get(verb)!));
+      for (const verb of alike) {
         printed.add(
           verb,
           JSON.stringify(

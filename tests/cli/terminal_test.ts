@@ -174,3 +174,17 @@ test("taffrail follow cuts its lines to the terminal, and not on a pipe", async 
   assertEquals(lines.filter((line) => line.length > 60), []);
   assertMatch(lines[1]!, /…$/);
 });
+
+test("taffrail verify and repair tell on a terminal how far they are", async (cwd) => {
+  const flow = await writeFlow(cwd, { lint: "true" });
+  for (let n = 0; n < 2; n++) await taffrail(["run", flow], { cwd });
+  for (const [verb, doing] of [["verify", "verifying"], ["repair", "repairing"]] as const) {
+    await using command = startInTerminal([verb], { cwd, env: {} });
+    const { code, stdout } = await command.end();
+    assertEquals(code, 0);
+    assertStringIncludes(stdout, `\r\x1b[2K${doing} 1/2 flow-`);
+    assertStringIncludes(stdout, `\r\x1b[2K${doing} 2/2 flow-`);
+    const last = stdout.slice(stdout.lastIndexOf("\x1b[2K") + 4);
+    assertMatch(last, /^(✓ 2 runs in|Nothing is wrong, so)[^\r\n]*\r\n$/);
+  }
+});

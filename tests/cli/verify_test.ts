@@ -1,10 +1,11 @@
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
-import { runtimeDirectory } from "../../store/mod.ts";
+import { runtimeDirectory, WorkerRuntime } from "../../store/mod.ts";
 import { withTempDir } from "../_util/temp.ts";
-import { startTaffrail, taffrail } from "./_command.ts";
+import { HAS_SIGNALS, startTaffrail, taffrail } from "./_command.ts";
 
 /** A problem, as `--json` prints it. */
 interface Problem {
+  run_id: string | null;
   part: string;
   kind: string;
   path: string;
@@ -215,5 +216,93 @@ Deno.test("verify passes over the unfinished line of a run at work, and repair l
     assertEquals(await contentOf(run), before);
     await running.closeInput();
     await running.end();
+  });
+});
+
+Deno.test({
+  name:
+    "verify finds nothing wrong in what SIGKILL leaves: no bundle, a store's journal, a temporary file",
+  ignore: !HAS_SIGNALS,
+  fn: () =>
+    withTempDir(async (cwd) => {
+      await using running = startTaffrail(["exec", "--", "cat"], { cwd });
+      const runId = (await running.stderr.find(/^run_id=/)).slice("run_id=".length);
+      await running.write("begun\n");
+      await running.stdout.find(/^begun$/);
+      running.kill("SIGKILL");
+      await running.end();
+      const run = `${cwd}/.taffrail/runs/${runId}`;
+      await Deno.writeTextFile(`${run}/trace.json.17.1.tmp`, "{");
+      await Deno.utime(`${run}/trace.json.17.1.tmp`, 1, 1);
+      const before = await contentOf(`${cwd}/.taffrail`);
+      assertEquals(before.has(`${run}/capture.json`), false);
+      const runtime = `${cwd}/${runtimeDirectory(".taffrail", runId)}`;
+      assertEquals(before.has(`${runtime}/journal-1.jsonl`), true);
+      assertEquals((await verify(cwd)).problems, []);
+      assertEquals((await repair(cwd)).repairs, []);
+      assertEquals(await contentOf(`${cwd}/.taffrail`), before);
+    }),
+});
+
+Deno.test("verify and repair look at runtimes without a run, and at what is beside runs and runtimes", async () => {
+  await withTempDir(async (cwd) => {
+    const root = `${cwd}/.taffrail`;
+    const run = await record(cwd);
+    // A program of the user's has the store alone.
+    await (await WorkerRuntime.open({ root, runtimeId: "mine" })).close();
+    await Deno.writeTextFile(`${root}/runs/notes.txt`, "not a run");
+    assertEquals(await verify(cwd), { ok: true, runs: 1, problems: [] });
+    await Deno.writeTextFile(`${root}/runtimes/notes.txt`, "not a runtime");
+    await Deno.mkdir(`${root}/runtimes/foreign`);
+    await append(`${runtimeDirectory(root, "mine")}/events.jsonl`, '{"id":');
+    const found = (await verify(cwd)).problems;
+    assertEquals(found.map(({ run_id, kind, repair }) => [run_id, kind, repair !== null]), [
+      [null, "foreign-file", false],
+      [null, "foreign-file", false],
+      ["mine", "torn", true],
+    ]);
+    const { repairs, remaining } = await repair(cwd);
+    assertEquals(repairs.map((done: { run_id: string }) => done.run_id), ["mine"]);
+    assertEquals(remaining.length, 2);
+    assertEquals(await Deno.readTextFile(`${root}/runtimes/notes.txt`), "not a runtime");
+    // What belongs to no run is no matter of a named one.
+    assertEquals((await verify(cwd, [run.split("/").at(-1)!])).ok, true);
+  });
+});
+
+Deno.test("verify tells of a link in place of a run's runtime once", {
+  ignore: !HAS_SIGNALS,
+}, async () => {
+  await withTempDir(async (cwd) => {
+    const runId = (await record(cwd)).split("/").at(-1)!;
+    const runtime = runtimeDirectory(`${cwd}/.taffrail`, runId);
+    await Deno.rename(runtime, `${cwd}/elsewhere`);
+    await Deno.symlink(`${cwd}/elsewhere`, runtime);
+    for (const args of [[], [runId]]) {
+      const { problems } = await verify(cwd, args);
+      assertEquals(problems.map(({ run_id, kind }) => [run_id, kind]), [[runId, "symlink"]]);
+    }
+    assertEquals((await repair(cwd)).remaining.length, 1);
+  });
+});
+
+Deno.test("hints name the root where it is not the one that would be found", async () => {
+  await withTempDir(async (cwd) => {
+    await Deno.mkdir(`${cwd}/my runs/runs/x`, { recursive: true });
+    const started = { type: "pipe.started", id: "a", ts: "t", run_id: "x", pipe: "p", nodes: [] };
+    await Deno.writeTextFile(`${cwd}/my runs/runs/x/events.jsonl`, `${JSON.stringify(started)}\n`);
+    const root = ["--root", "my runs"];
+    for (const verb of ["show", "stop"]) {
+      const { stdout } = await taffrail([verb, ...root, "x"], { cwd });
+      assertStringIncludes(stdout, "taffrail resume --root 'my runs' x\n");
+    }
+    const unknown = await taffrail(["show", ...root, "y"], { cwd });
+    assertStringIncludes(unknown.stderr, "taffrail ls --root 'my runs' lists its only run");
+    const none = await taffrail(["ls", "--root", "empty"], { cwd });
+    assertStringIncludes(none.stdout, "taffrail exec --root empty -- COMMAND, or\n");
+    // From the directory that is found anyway it can be left out.
+    await Deno.rename(`${cwd}/my runs`, `${cwd}/.taffrail`);
+    const found = await taffrail(["show", "--root", `${cwd}/.taffrail`, "x"], { cwd });
+    assertStringIncludes(found.stdout, "taffrail resume x\n");
   });
 });

@@ -259,7 +259,7 @@ Deno.test("who opens a runtime while it is removed gets an error, and no runtime
     assertEquals(namesIn(`${root}/runtimes`), []);
   }));
 
-const REMOVER = "./_programs/store_remover.ts";
+const REMOVER = "../crash/_programs/store_remover.ts";
 
 Deno.test("of many processes that remove one runtime at once, one does, and the others are told", () =>
   withTempDir(async (root) => {

@@ -1,5 +1,7 @@
-import { assert, assertEquals } from "@std/assert";
+import { assert, assertEquals, assertNotEquals } from "@std/assert";
+import { denoFilePort, type FilePort } from "../../_internal/file_port.ts";
 import { type StoreProblem, verifyStore, WorkerRuntime } from "../../store/mod.ts";
+import { verifyStoreOnPort } from "../../store/verify_store.ts";
 import { namesIn, readBytes, write } from "../_util/files.ts";
 import { withTempDir } from "../_util/temp.ts";
 import { damagesOfGolden, goldenPath, type Told, toldOf, writeGoldenStore } from "./_damages.ts";
@@ -54,6 +56,18 @@ Deno.test("verifyStore() counts what there is", () =>
     ]);
     const one = await verifyStore(root, { runtimeId: "x" });
     assertEquals(one.runtimes.map(({ runtime }) => runtime), ["x"]);
+    const others = await verifyStore(root, { except: new Set(["x"]) });
+    assertEquals(others.runtimes.map(({ runtime }) => runtime), ["rt-1"]);
+    assertEquals((await verifyStore(root, { runtimeId: "y" })).runtimes, []);
+    assertEquals((await verifyStore(root, { runtimeId: "y".repeat(128) })).runtimes, []);
+    const port: FilePort = {
+      ...denoFilePort,
+      readDirSync(path) {
+        assertNotEquals(path, `${root}/runtimes`, "one runtime costs no listing of all");
+        return denoFilePort.readDirSync(path);
+      },
+    };
+    assertEquals(await verifyStoreOnPort(port, root, { runtimeId: "x" }), one);
   }));
 
 Deno.test("verifyStore() stops by its signal", () =>
