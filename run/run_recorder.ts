@@ -150,5 +150,7 @@ function failureOf(
   const error: NodeError = { kind };
   if (exitCode !== undefined) error.exit_code = exitCode;
   if (signal !== undefined) error.signal = signal;
-  return message === undefined || message === "" ? { error } : { error, message };
+  if (message === undefined || message === "") return { error };
+  // A text that was cut may end within a character, which no record takes.
+  return { error, message: message.toWellFormed() };
 }

@@ -228,6 +228,17 @@ Deno.test("taffrail run records a program that vanished meanwhile as host_missin
   });
 });
 
+Deno.test("taffrail run records the end of what a failed node printed, cut within a character", async () => {
+  await withTempDir(async (cwd) => {
+    const print = "yes 🙂 | head -n 1500 | tr -d '\\n' >&2; echo x >&2; exit 1";
+    const { code, stderr } = await taffrail(["run", await writeFlow(cwd, { a: print })], { cwd });
+    assertEquals({ code, stderr }, { code: 1, stderr: "" });
+    const root = `${cwd}/${ROOT}`;
+    const failed = eventsOf(root, await onlyRun(root)).find(({ type }) => type === "node.failed");
+    assertEquals(failed?.message, `\ufffd${"🙂".repeat(999)}x`);
+  });
+});
+
 Deno.test("taffrail run goes on recording when nobody reads what it prints", async () => {
   await withTempDir(async (cwd) => {
     const flow = await writeFlow(cwd, { a: "true", b: { run: "exit 1", needs: ["a"] } });

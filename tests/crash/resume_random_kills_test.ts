@@ -8,8 +8,10 @@ import { type CaptureBundle, recoverCapture } from "../../capture/mod.ts";
 import { nodeAttemptOf } from "../../cli/flow/node_attempt.ts";
 import { listProcesses, readEnvironment } from "../../cli/flow/processes.ts";
 import { peekRun, verifyRun } from "../../eventlog/mod.ts";
+import { RunWorkers } from "../../run/mod.ts";
 import { type Ended, type RunningCommand, startTaffrail, taffrail } from "../cli/_command.ts";
 import { type AnyEvent, eventsOf, onlyRun } from "../cli/_runs.ts";
+import { checkWorkers } from "../run/_records.ts";
 import { mixSeeds, Random } from "../_util/random.ts";
 import { longCount, seed, withTempDir } from "../_util/temp.ts";
 
@@ -69,8 +71,11 @@ async function runToEnd({ cwd, root, random }: Run, mostKills: number): Promise<
       return kills;
     }
     const runId = await onlyRun(root).catch(() => "none");
-    // It may have been killed when it had said that it was done.
-    if (await hasEnded({ root, runId })) return kills + 1;
+    // It may have been killed when it had said that it was done; then nobody goes on with the store.
+    if (await hasEnded({ root, runId })) {
+      await catchUp({ root, runId });
+      return kills + 1;
+    }
     if (await exists(`${root}/runs/${runId}/flow.json`)) args = ["resume", "flow"];
     // Killed before there was anything to resume, it is begun anew.
     else if (await exists(root)) await Deno.remove(root, { recursive: true });
@@ -80,6 +85,12 @@ async function runToEnd({ cwd, root, random }: Run, mostKills: number): Promise<
 async function hasEnded({ root, runId }: { root: string; runId: string }): Promise<boolean> {
   if (!await exists(`${root}/runs/${runId}/events.jsonl`)) return false;
   return JSON.stringify(await peekRun(root, runId)).includes('"pipe.completed"');
+}
+
+/** Has the store take what the log has. */
+async function catchUp({ root, runId }: { root: string; runId: string }): Promise<void> {
+  await using workers = await RunWorkers.open({ root, runId, name: "flow" });
+  for (const event of eventsOf(root, runId)) await workers.take(event);
 }
 
 async function exists(path: string): Promise<boolean> {
@@ -197,12 +208,34 @@ async function checkRun({ cwd, root }: Run): Promise<void> {
   assertEquals(await verifyRun(root, runId).then(({ problems }) => problems), []);
   const shown = JSON.parse((await taffrail(["show", "--json", "flow"], { cwd })).stdout);
   assertEquals([shown.state, shown.is_live, shown.damaged_lines], ["Completed", false, 0]);
-  for (const { id, status, attempt } of shown.nodes) {
+  for (const { id, status, attempt, attempts } of shown.nodes) {
     const last = effects.get(id)!.findLast(({ what }) => what === "start")!.attempt;
     assertEquals([id, status, attempt], [id, "Completed", last]);
+    checkAttempts(effects.get(id)!, attempts);
   }
-  const replay = await taffrail(["replay", "flow"], { cwd });
-  assertEquals(replay.code, 0, replay.stdout + replay.stderr);
+  await checkWorkers({ root, runId });
+  // Log, journal, bundle, trace and store.
+  for (const verb of ["verify", "replay"]) {
+    const { code, stdout, stderr } = await taffrail([verb, "flow"], { cwd });
+    assertEquals(code, 0, `${verb}: ${stdout}${stderr}`);
+  }
+}
+
+/** What is shown of the attempts at a node agrees with what those have written. */
+function checkAttempts(
+  effects: { what: string; attempt: number }[],
+  shown: { attempt: number; status: unknown; exit_code?: number }[],
+): void {
+  // One that was decided on and cut off before its begin was recorded uses up its number.
+  const numbers = shown.map(({ attempt }) => attempt);
+  assertEquals(numbers, [...new Set(numbers)].toSorted((a, b) => a - b));
+  for (const { attempt, status, exit_code: code } of shown) {
+    const last = effects.findLast((effect) => effect.attempt === attempt)?.what;
+    if (status === "Completed") assertEquals(last, "end");
+    // One that failed by itself has said so; any other was cut off, wherever it was.
+    if (code !== undefined && code !== 0) assertEquals([last, code], ["fail", 1]);
+  }
+  for (const { attempt } of effects) assert(numbers.includes(attempt));
 }
 
 Deno.test({

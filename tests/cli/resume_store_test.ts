@@ -1,0 +1,123 @@
+/** What the store lacks of the log is caught up with when the run is resumed. */
+import { assert, assertEquals } from "@std/assert";
+import { verifyRun } from "../../eventlog/mod.ts";
+import { RunWorkers } from "../../run/mod.ts";
+import { runtimeDirectory } from "../../store/mod.ts";
+import { checkWorkers, logOf, type Place, workersAskedBy, workersOf } from "../run/_records.ts";
+import { withTempDir } from "../_util/temp.ts";
+import { HAS_SIGNALS, startTaffrail, taffrail } from "./_command.ts";
+import { allEventsOf, onlyRun, untilExists, writeFlow } from "./_runs.ts";
+
+const HANGS_ONCE = "test $TAFFRAIL_ATTEMPT -gt 1 || { : > begun; exec sleep 1000; }";
+
+/** A run whose process was killed beside its third node. */
+async function killedRun(cwd: string): Promise<Place> {
+  await writeFlow(cwd, {
+    a: "exit 0",
+    b: { run: "test $TAFFRAIL_ATTEMPT -gt 1", needs: ["a"] },
+    c: { run: HANGS_ONCE, needs: ["b"] },
+  });
+  const flow = JSON.parse(await Deno.readTextFile(`${cwd}/flow.json`));
+  const constraints = { max_in_flight: 1, max_retries: 1 };
+  await Deno.writeTextFile(`${cwd}/flow.json`, JSON.stringify({ ...flow, constraints }));
+  await using command = startTaffrail(["run", "flow.json"], { cwd });
+  await untilExists(cwd, "begun");
+  const root = `${cwd}/.taffrail`;
+  const runId = await onlyRun(root);
+  const isSpawned = () =>
+    allEventsOf(root, runId).some(({ type, node_id: id }) => type === "node.spawned" && id === "c");
+  while (!isSpawned()) await new Promise((resolve) => setTimeout(resolve));
+  command.kill("SIGKILL");
+  assertEquals((await command.end()).signal, "SIGKILL");
+  return { root, runId };
+}
+
+async function resumeAndCheck(cwd: string, place: Place): Promise<void> {
+  const { code, stderr } = await taffrail(["resume", "flow"], { cwd });
+  assertEquals(code, 0, stderr);
+  assertEquals((await verifyRun(place.root, place.runId)).problems, []);
+  await checkWorkers(place);
+  const attempts = (await workersOf(place)).map(({ objective, status }) =>
+    `${objective} ${status}`
+  );
+  assertEquals(attempts, [
+    "a#1 stopped",
+    "b#1 stopped",
+    "b#2 stopped",
+    "c#1 cancelled",
+    "c#2 stopped",
+  ]);
+  for (const verb of ["verify", "replay"]) {
+    const done = await taffrail([verb, "flow"], { cwd });
+    assertEquals(done.code, 0, `${verb}: ${done.stdout}${done.stderr}`);
+  }
+}
+
+/** Brings the store to where it was when the log had so many events. */
+async function cutStoreBack({ root, runId }: Place, length: number): Promise<void> {
+  await Deno.remove(runtimeDirectory(root, runId), { recursive: true });
+  await using workers = await RunWorkers.open({ root, runId, name: "flow" });
+  for (const event of logOf({ root, runId }).slice(0, length)) await workers.take(event);
+}
+
+Deno.test({
+  name: "taffrail resume has the store catch up with the log, wherever it was cut off",
+  ignore: !HAS_SIGNALS,
+  fn: () =>
+    withTempDir(async (cwd) => {
+      const killed = await killedRun(cwd);
+      const runs = `${killed.root}/runs/${killed.runId}`;
+      const begun = logOf(killed);
+      const log = await Deno.readTextFile(`${runs}/events.jsonl`);
+      const journal = await Deno.readTextFile(`${runs}/capture.jsonl`);
+      // With each begin and each end of an attempt as the first that the store has not.
+      const cuts = begun.flatMap(({ type }, index) => type.startsWith("node.s") ? [index] : []);
+      for (const length of [...cuts.slice(0, 4), begun.length]) {
+        await Deno.writeTextFile(`${runs}/events.jsonl`, log);
+        await Deno.writeTextFile(`${runs}/capture.jsonl`, journal);
+        await Deno.remove(`${runs}/capture.json`).catch(() => {});
+        await cutStoreBack(killed, length);
+        assertEquals(await workersOf(killed), workersAskedBy(begun.slice(0, length)));
+        await resumeAndCheck(cwd, killed);
+      }
+    }),
+});
+
+Deno.test({
+  name: "taffrail resume makes a store that is gone again",
+  ignore: !HAS_SIGNALS,
+  fn: () =>
+    withTempDir(async (cwd) => {
+      const place = await killedRun(cwd);
+      await Deno.remove(runtimeDirectory(place.root, place.runId), { recursive: true });
+      await resumeAndCheck(cwd, place);
+    }),
+});
+
+Deno.test({
+  name:
+    "taffrail resume takes what a mutation of the store that was cut off was about from the log",
+  ignore: !HAS_SIGNALS,
+  fn: () =>
+    withTempDir(async (cwd) => {
+      const place = await killedRun(cwd);
+      const directory = runtimeDirectory(place.root, place.runId);
+      const names = await Array.fromAsync(Deno.readDir(directory), ({ name }) => name);
+      const name = names.find((name) => name.startsWith("journal-"));
+      assert(name !== undefined);
+      // The journal grows by more than it needs: what is cut is its last line, of c's begin.
+      const text = await Deno.readTextFile(`${directory}/${name}`);
+      const lines = text.split("\n").filter((line) => line.startsWith("{"));
+      const last = lines.at(-1)!;
+      assert(last.includes("c#1"));
+      const end = text.indexOf(last) + (last.length >> 1);
+      await Deno.writeTextFile(`${directory}/${name}`, text.slice(0, end));
+      // Nothing else has it before the journal does.
+      const workers = await Array.fromAsync(
+        Deno.readDir(`${directory}/workers`),
+        ({ name }) => name,
+      );
+      await Deno.remove(`${directory}/workers/${workers.toSorted().at(-1)}`, { recursive: true });
+      await resumeAndCheck(cwd, place);
+    }),
+});
