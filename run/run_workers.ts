@@ -6,6 +6,9 @@ type NodeEvent = RunEvent & { node_id: string; attempt?: number };
 
 const PAGE = 100;
 
+/** The store takes 1 MiB of text, and each of these is three bytes at most. */
+const MOST_CHARACTERS = 300_000;
+
 /**
  * The attempts of a run as workers of a runtime of the same id. It follows the log: an event that was
  * taken before changes nothing, so what the log has more can be caught up with at any time.
@@ -79,7 +82,7 @@ export class RunWorkers implements AsyncDisposable {
         intent: { kind: "task", objective },
         profile: { kind: "runtime_default" },
       });
-      transaction.sendInput(created, { kind: "user", content });
+      transaction.sendInput(created, { kind: "user", content: shorten(content) });
       return created;
     });
     this.#workers.set(objective, { ref, isActive: true });
@@ -94,7 +97,7 @@ export class RunWorkers implements AsyncDisposable {
     const { ref } = worker;
     const { status, text, reason = status } = end;
     await this.#runtime.transaction((transaction) => {
-      transaction.sendInput(ref, { kind: "system", content: text });
+      transaction.sendInput(ref, { kind: "system", content: shorten(text) });
       if (status === "cancelled") transaction.cancelWorker(ref, reason);
       else transaction.stopWorker(ref, reason);
     });
@@ -110,4 +113,10 @@ function objectiveOf({ node_id: nodeId, attempt = 1 }: NodeEvent): string {
 function describe({ kind, exit_code: exitCode, signal }: NodeError): string {
   if (exitCode !== undefined) return `${kind}, exit code ${exitCode}`;
   return signal === undefined ? kind : `${kind}, ended by ${signal}`;
+}
+
+/** Command lines and messages may be long; the log has all of them. */
+function shorten(text: string): string {
+  if (text.length <= MOST_CHARACTERS) return text;
+  return `${text.slice(0, MOST_CHARACTERS - 1).toWellFormed()}…`;
 }

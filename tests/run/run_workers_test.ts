@@ -120,6 +120,20 @@ Deno.test("an end without a begin has no worker, and an attempt without a number
     ]);
   }));
 
+Deno.test("a command line or a message that is too long for the store is cut there", () =>
+  withTempDir(async (root) => {
+    const base = { ts: "2026-01-01T00:00:00Z", run_id: PLACE.runId, node_id: "a", attempt: 1 };
+    const long = `x${"🙂".repeat(1_000_000)}`;
+    await feed(root, [
+      { ...base, id: newEventId(), type: "node.started", kind: "command", name: long },
+      { ...base, id: newEventId(), type: "node.failed", error: { kind: "crash" }, message: long },
+    ]);
+    const [worker] = await workersOf({ root, runId: PLACE.runId });
+    const cut = `x${"🙂".repeat(149_999)}…`;
+    assertEquals(worker?.transcript[0], `user ${cut}`);
+    assertEquals(worker?.transcript[1]?.length, "system ".length + 300_000);
+  }));
+
 Deno.test("RunRecorder writes the log, the store and the trace of a run of one's own", () =>
   withTempDir(async (root) => {
     const { runId } = PLACE;
