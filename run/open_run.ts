@@ -85,6 +85,32 @@ const MOST_PAYLOAD_BYTES = 2 * 1024 * 1024;
 /**
  * Work that is supervised, recorded in all five ways and replayable; {@linkcode openRun} begins it. The
  * command shows such a run as it shows its own: `taffrail show`, `follow`, `replay`, `trace`, `verify`.
+ * It is not resumed: who begins it again begins a new run.
+ *
+ * @example A run that is given up
+ * ```ts
+ * import { openRun } from "@taffrail/taffrail/run";
+ * import { deriveRunState, readRunSync } from "@taffrail/taffrail/eventlog";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const root = await Deno.makeTempDir();
+ * let runId = "";
+ * {
+ *   await using run = await openRun({
+ *     root,
+ *     name: "import",
+ *     constraints: { max_retries: 0 },
+ *     invoker: { run: () => "Completed" },
+ *   });
+ *   runId = run.runId;
+ *   await run.submit("part-1");
+ *   // What is left without `await run.finish()`, as by an error, is recorded as aborted.
+ * }
+ * const events = [...readRunSync(root, runId)].flatMap((page) => page.events);
+ * assertEquals(deriveRunState(events.map(({ event }) => event)).state, {
+ *   Aborted: { reason: "it was not finished" },
+ * });
+ * ```
  */
 export class Run implements AsyncDisposable {
   /** The run's id. */

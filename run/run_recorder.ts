@@ -38,6 +38,32 @@ type EventBody = { type: string } & Record<string, unknown>;
  * Writes the lifecycle of one run: to the event log, then to the store, then to the trace. What it
  * tells of goes on when it is recorded. The capture journal comes before all of them: hand an end over
  * when the supervisor has decided on it.
+ *
+ * A method whose event the log or the store does not take rejects with their error, or what `toError`
+ * makes of it. What the log took and the store did not, {@linkcode RunWorkers.take} can catch up with.
+ *
+ * **Durability**: the log's own, and `"disk"` for the store.
+ *
+ * **Permissions**: those of the records.
+ *
+ * @example A run of one command
+ * ```ts
+ * import { openEventLog } from "@taffrail/taffrail/eventlog";
+ * import { openRecords, RunRecorder } from "@taffrail/taffrail/run";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const root = await Deno.makeTempDir();
+ * await using log = await openEventLog({ root, runId: "build-1" });
+ * await using records = await openRecords({ root, name: "build", log });
+ * const recorder = new RunRecorder(records);
+ * const attempt = { nodeId: "make", attempt: 1 };
+ * await recorder.pipeStarted({ name: "build", nodes: ["make"] });
+ * await recorder.nodeStarted({ ...attempt, kind: "command", name: "make all" });
+ * await recorder.nodeEnded(attempt, { termination: { Failed: "RuntimeError" }, exitCode: 2 });
+ * await recorder.pipeAborted("make failed");
+ * const [worker] = records.workers.runtime.listWorkers();
+ * assertEquals(worker?.status, "stopped");
+ * ```
  */
 export class RunRecorder {
   readonly #records: RunRecords;
@@ -47,6 +73,11 @@ export class RunRecorder {
   /** Whether the log has the end of the run: then there is no other (OEV-6). */
   #isEnded = false;
 
+  /**
+   * Nothing is written before there is something to tell.
+   *
+   * @param records The open records.
+   */
   constructor(records: RunRecords) {
     this.#records = records;
     const startedTs = records.begun?.startedTs;

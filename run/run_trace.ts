@@ -2,7 +2,29 @@ import type { NodeEvent, TraceRecorder } from "../trace/mod.ts";
 import { errorKindOf } from "./error_kind_of.ts";
 import type { AttemptBegin, AttemptEnd, NodeAttempt } from "./types.ts";
 
-/** The attempts of a run as steps of its trace. A trace that cannot be written stops nothing. */
+/**
+ * The attempts of a run as steps of its trace. A trace that cannot be written stops nothing.
+ *
+ * **Durability** and **Permissions**: those of the recorder.
+ *
+ * @example Usage
+ * ```ts
+ * import { RunTrace } from "@taffrail/taffrail/run";
+ * import { readTrace, TraceRecorder } from "@taffrail/taffrail/trace";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const recorder = new TraceRecorder({
+ *   config: { outPath: `${await Deno.makeTempDir()}/trace.json`, mode: "always" },
+ *   context: { pack_ref: "demo", flow_id: "demo" },
+ * });
+ * const trace = new RunTrace(recorder, "demo");
+ * trace.begin({ nodeId: "a", attempt: 1, kind: "task" });
+ * trace.end({ nodeId: "a", attempt: 1 }, { termination: "Completed" });
+ * await trace.finish();
+ * const { steps } = await readTrace(recorder.path);
+ * assertEquals(steps.map(({ execution_id, status }) => [execution_id, status]), [["a#1", "ok"]]);
+ * ```
+ */
 export class RunTrace {
   readonly #recorder: TraceRecorder;
   readonly #flowId: string;
@@ -10,6 +32,12 @@ export class RunTrace {
   /** The first error of an attempt; what ended the run came of it. */
   #error: { of: unknown } | undefined;
 
+  /**
+   * Nothing is recorded yet.
+   *
+   * @param recorder The recorder of the run's trace.
+   * @param flowId What the trace calls the flow.
+   */
   constructor(recorder: TraceRecorder, flowId: string) {
     this.#recorder = recorder;
     this.#flowId = flowId;

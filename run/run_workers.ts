@@ -11,7 +11,31 @@ const MOST_CHARACTERS = 300_000;
 
 /**
  * The attempts of a run as workers of a runtime of the same id. It follows the log: an event that was
- * taken before changes nothing, so what the log has more can be caught up with at any time.
+ * taken before changes nothing, so what the log has more can be caught up with at any time. A worker's
+ * transcript has what the attempt does (`user`) and how it ended (`system`).
+ *
+ * **Durability**: `"disk"` when {@linkcode RunWorkers.take} resolves.
+ *
+ * **Permissions**: `--allow-read` and `--allow-write` for the root.
+ *
+ * @example A store that catches up with the log
+ * ```ts
+ * import { newEventId, openEventLog, readRun } from "@taffrail/taffrail/eventlog";
+ * import { RunWorkers } from "@taffrail/taffrail/run";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const root = await Deno.makeTempDir();
+ * const runId = "demo-1";
+ * await using log = await openEventLog({ root, runId });
+ * const event = { id: newEventId(), ts: "2026-01-01T00:00:00Z", run_id: runId, node_id: "a" };
+ * await log.append({ ...event, type: "node.started", kind: "task", attempt: 1 });
+ *
+ * await using workers = await RunWorkers.open({ root, runId, name: "demo" });
+ * for await (const { events } of readRun(root, runId)) {
+ *   for (const { event } of events) await workers.take(event);
+ * }
+ * assertEquals(workers.runtime.listWorkers().map(({ status }) => status), ["running"]);
+ * ```
  */
 export class RunWorkers implements AsyncDisposable {
   readonly #runtime: WorkerRuntime;
@@ -31,7 +55,13 @@ export class RunWorkers implements AsyncDisposable {
     } while (workers.length === PAGE);
   }
 
-  /** Opens the runtime of a run, or makes it. */
+  /**
+   * Opens the runtime of a run, or makes it.
+   *
+   * @param options The directory that holds the runs, the run, and the name of what is run.
+   * @returns The workers.
+   * @throws {RuntimeStoreError} `owned` if somebody has it open; otherwise as `WorkerRuntime.open`.
+   */
   static async open(
     { root, runId, name }: { root: string; runId: string; name: string },
   ): Promise<RunWorkers> {
@@ -43,7 +73,12 @@ export class RunWorkers implements AsyncDisposable {
     return this.#runtime;
   }
 
-  /** Takes an event that the log has. */
+  /**
+   * Takes an event that the log has. Events are to be taken in the order of the log.
+   *
+   * @param event The event; of an unknown type it changes nothing.
+   * @throws {RuntimeStoreError} When the store cannot be written.
+   */
   async take(event: RunEvent): Promise<void> {
     if (!isKnownRunEvent(event)) return;
     switch (event.type) {
