@@ -93,7 +93,8 @@ export class RecordingInvoker implements RuntimeInvoker, DecisionLog {
     if (aborted) return reason?.name === "TimeoutError" ? "TimedOut" : "Aborted";
     try {
       const termination = await invoker.run(request);
-      open.known = { durationMs: durationOf(open) };
+      const problem = answerProblem(termination);
+      open.known = { durationMs: durationOf(open), ...(problem && { message: problem }) };
       return termination;
     } catch (error) {
       open.known = { durationMs: durationOf(open), error, message: messageOf(error) };
@@ -148,6 +149,14 @@ export function messageOf(error: unknown): string {
     text = "what was thrown has no words";
   }
   return text.slice(0, MOST_MESSAGE_LENGTH).toWellFormed();
+}
+
+/** What is wrong with an answer that the supervisor takes for a failure; undefined if nothing is. */
+function answerProblem(answer: unknown): string | undefined {
+  if (["Completed", "TimedOut", "Aborted"].includes(answer as string)) return undefined;
+  if (typeof answer === "object" && answer !== null && "Failed" in answer) return undefined;
+  const found = typeof answer === "string" ? JSON.stringify(answer) : messageOf(answer);
+  return `the invoker answered ${found}; "Completed", "TimedOut", "Aborted" or { Failed } is expected`;
 }
 
 function idProblem(id: string): string | undefined {

@@ -5,6 +5,7 @@ import {
   type RunEvent,
   VERSION,
 } from "../eventlog/mod.ts";
+import type { RunTermination } from "../supervisor/mod.ts";
 import { errorKindOf } from "./error_kind_of.ts";
 import type { RunTrace } from "./run_trace.ts";
 import type { RunWorkers } from "./run_workers.ts";
@@ -134,22 +135,18 @@ export class RunRecorder {
   /** An attempt has ended. */
   async nodeEnded({ nodeId, attempt }: NodeAttempt, end: AttemptEnd): Promise<void> {
     const { termination, durationMs, outputHash } = end;
-    const length = durationMs === undefined ? {} : { duration_ms: durationMs };
-    if (termination === "Completed") {
-      const digest = outputHash === undefined ? {} : { output_hash: outputHash };
-      const body = { node_id: nodeId, ...digest, ...length, attempt };
-      await this.#append({ type: "node.completed", ...body });
-    } else {
-      const kind = errorKindOf(termination);
-      await this.#append({
-        type: "node.failed",
-        node_id: nodeId,
-        ...failureOf(end, kind),
-        ...length,
-        attempt,
-      });
+    const rest = { ...(durationMs !== undefined && { duration_ms: durationMs }), attempt };
+    const hash = outputHash === undefined ? {} : { output_hash: outputHash };
+    try {
+      await this.#append(
+        termination === "Completed"
+          ? { type: "node.completed", node_id: nodeId, ...hash, ...rest }
+          : { type: "node.failed", node_id: nodeId, ...failureOf(end, termination), ...rest },
+      );
+    } finally {
+      // What cannot be recorded elsewhere can still be traced.
+      this.#records.trace.end({ nodeId, attempt }, end);
     }
-    this.#records.trace.end({ nodeId, attempt }, end);
   }
 
   #durationMs(): number {
@@ -176,9 +173,9 @@ export class RunRecorder {
 
 function failureOf(
   { exitCode, signal, message }: AttemptEnd,
-  kind: NodeError["kind"],
+  termination: Exclude<RunTermination, "Completed">,
 ): { error: NodeError; message?: string } {
-  const error: NodeError = { kind };
+  const error: NodeError = { kind: errorKindOf(termination) };
   if (exitCode !== undefined) error.exit_code = exitCode;
   if (signal !== undefined) error.signal = signal;
   if (message === undefined || message === "") return { error };

@@ -83,7 +83,7 @@ export class RunWorkers implements AsyncDisposable {
     if (!isKnownRunEvent(event)) return;
     switch (event.type) {
       case "node.started":
-        return await this.#begin(event, event.name ?? event.node_id);
+        return await this.#begin(event, event.name?.trim() ? event.name : event.node_id);
       case "node.completed":
         return await this.#end(event, { status: "completed", text: "completed" });
       case "node.failed": {

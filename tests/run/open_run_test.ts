@@ -1,4 +1,4 @@
-import { assert, assertEquals, assertRejects } from "@std/assert";
+import { assert, assertEquals, assertMatch, assertRejects } from "@std/assert";
 import { newEventId, openEventLog } from "../../eventlog/mod.ts";
 import { openRun, type OpenRunOptions, type Run, runPaths } from "../../run/mod.ts";
 import type { RunRequest, RunTermination } from "../../supervisor/mod.ts";
@@ -357,4 +357,14 @@ Deno.test("events of one's own go into the same log", () =>
     await run.log.append({ ...base, type: "mail.sent" });
     await run.finish();
     await checkRecords({ root, runId: run.runId });
+  }));
+
+Deno.test("an answer that is none is recorded as what it is", () =>
+  withTempDir(async (root) => {
+    const run = await begin(root, () => "done" as "Completed", { constraints: { max_retries: 0 } });
+    await run.submit("a");
+    await run.finish();
+    const events = await checkRecords({ root, runId: run.runId });
+    const failed = events.find(({ type }) => type === "node.failed");
+    assertMatch(failed?.message ?? "", /invoker.*"done"|"done".*invoker/);
   }));
