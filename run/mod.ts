@@ -23,8 +23,9 @@
  */
 export type * from "./types.ts";
 export { errorKindOf } from "./error_kind_of.ts";
-export { openRun, type OpenRunOptions, Run } from "./open_run.ts";
+export { openRun, type OpenRunOptions } from "./open_run.ts";
 export { type OpenRecords, openRecords, type OpenRecordsOptions } from "./open_records.ts";
+export { Run } from "./run.ts";
 export { type RecordedBegin, RunRecorder, type RunRecords } from "./run_recorder.ts";
 export { runPaths } from "./run_paths.ts";
 export { RunTrace } from "./run_trace.ts";

@@ -259,3 +259,22 @@ Deno.test("the n-th call fails: the session stops, and what was decided is in th
     await checkRecovered(root, acknowledged);
   });
 });
+
+Deno.test("a session that a newer version began is not recovered", async () => {
+  await withTempDir(async (directory) => {
+    const path = `${directory}/capture.jsonl`;
+    const lines = await writeJournal(path);
+    const newer = lines[0]!.replace('"taffrail-v1"', '"taffrail-v2"')
+      .replace('"line":1', `"line":${lines.length + 1}`);
+    await Deno.writeTextFile(path, newer, { append: true });
+    const error = await assertRejects(() => recoverCapture(path), CaptureJournalError);
+    assertEquals(error.kind, "version");
+    assert(error.message.includes("its journal_version is 'taffrail-v2'"));
+    const only = `${directory}/only.jsonl`;
+    await Deno.writeTextFile(only, lines.join("").replace('"taffrail-v1"', '"taffrail-v2"'));
+    assertEquals(
+      (await assertRejects(() => recoverCapture(only), CaptureJournalError)).kind,
+      "version",
+    );
+  });
+});
