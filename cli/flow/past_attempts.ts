@@ -34,10 +34,17 @@ export class PastAttempts {
   async recordEnds(recovered: RecoveredCapture, recorder: RunRecorder): Promise<void> {
     for (const { nodeId, attempt, termination } of journalAttempts(recovered)) {
       const logged = this.#logged.get(attemptKey({ nodeId, attempt }));
-      // One that was refused has not begun. What the log has, the store was brought up to before.
-      if (termination === null || logged === undefined || logged.isEnded) continue;
-      await recorder.nodeEnded({ nodeId, attempt }, await this.#readEnd(logged, termination));
-      logged.isEnded = true;
+      // What the log has, the store was brought up to before.
+      if (termination === null || logged?.isEnded) continue;
+      if (logged === undefined) {
+        // One that was refused has not begun; of any other the log has lost the begin.
+        if (termination === "Aborted") continue;
+        await recorder.nodeStarted({ nodeId, attempt, kind: "command" });
+      }
+      const known = logged ?? { nodeId, attempt, process: undefined, isEnded: false };
+      this.#logged.set(attemptKey(known), known);
+      await recorder.nodeEnded(known, await this.#readEnd(known, termination));
+      known.isEnded = true;
     }
   }
 
@@ -80,7 +87,7 @@ export class PastAttempts {
 }
 
 /** Every attempt that was to begin, in order. */
-function journalAttempts({ bundle, interrupted }: RecoveredCapture): JournalAttempt[] {
+export function journalAttempts({ bundle, interrupted }: RecoveredCapture): JournalAttempt[] {
   const origins = originsOf(bundle);
   const inputs = "inputs" in bundle ? bundle.inputs : [];
   const ended = inputs.filter((input) => input.type === "completion").map((input) => {

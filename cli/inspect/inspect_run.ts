@@ -1,4 +1,5 @@
 import { isLive } from "../../eventlog/mod.ts";
+import { inspectAgreement } from "./inspect_agreement.ts";
 import { inspectCapture } from "./inspect_capture.ts";
 import { inspectLog } from "./inspect_log.ts";
 import { inspectStore } from "./inspect_store.ts";
@@ -9,9 +10,13 @@ import { fileProblem, type Problem, reasonOf } from "./problem.ts";
 export async function inspectRun(root: string, runId: string): Promise<Problem[]> {
   try {
     const run = { root, runId, live: await isLive(root, runId) };
+    const [log, capture] = [await inspectLog(run), await inspectCapture(run)];
+    // Damage explains what is missing.
+    const isSound = log.length + capture.length === 0;
     return [
-      ...await inspectLog(run),
-      ...await inspectCapture(run),
+      ...log,
+      ...capture,
+      ...isSound ? await inspectAgreement(run) : [],
       ...await inspectTrace(run),
       ...await inspectStore(run),
     ];

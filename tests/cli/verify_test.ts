@@ -306,3 +306,17 @@ Deno.test("hints name the root where it is not the one that would be found", asy
     assertStringIncludes(found.stdout, "taffrail resume x\n");
   });
 });
+
+Deno.test("verify tells of ends that a log has lost, and resume brings them back", async () => {
+  await withTempDir(async (cwd) => {
+    const run = await record(cwd);
+    await Deno.writeTextFile(`${cwd}/${run}/events.jsonl`, "");
+    const { problems } = await verify(cwd);
+    assertEquals(problems.map(({ part, kind }) => [part, kind]), [["log", "lost-events"]]);
+    const resumed = await taffrail(["resume", run.split("/").at(-1)!, "--json"], { cwd });
+    assertEquals(resumed.code, 0);
+    const { state, nodes } = JSON.parse(resumed.stdout);
+    assertEquals([state, nodes[0].status], ["Completed", "Completed"]);
+    assertEquals((await verify(cwd)).problems, []);
+  });
+});
