@@ -91,7 +91,9 @@ export class Run implements AsyncDisposable {
     this.#pump = pump;
     // What waits for its time would be waited for otherwise.
     if (parts.stop.aborted) pump.stop();
-    parts.stop.addEventListener("abort", () => pump.stop(), { once: true });
+    const onAbort = () => pump.stop();
+    parts.stop.addEventListener("abort", onAbort);
+    parts.opened.defer(() => parts.stop.removeEventListener("abort", onAbort));
   }
 
   /**
