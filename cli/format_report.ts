@@ -1,3 +1,4 @@
+import { flowRecordPath } from "./flow/flow_record.ts";
 import { readOutputTail } from "./flow/output_tail.ts";
 import { commandHint } from "./command_hint.ts";
 import { printableLine } from "./printable.ts";
@@ -52,11 +53,24 @@ export function printReport(screen: Screen, report: RunReport, root: string): vo
 
 /** What is wrong with a run that has no end, and what to do. */
 export function orphanLines(run: { root: string; runId: string }): string[] {
+  const what = "it has no end, and nobody works on it any more.";
+  // What the command runs has its flow beside the log.
+  if (!isFile(flowRecordPath(run.root, run.runId))) {
+    return [what, "A program of yours recorded it: start that program again."];
+  }
   return [
-    "it has no end, and nobody works on it any more. If its process was killed,",
+    `${what} If its process was killed,`,
     "what it had started may still run on. To end that and continue the run:",
     commandHint("resume", run),
   ];
+}
+
+function isFile(path: string): boolean {
+  try {
+    return Deno.lstatSync(path).isFile;
+  } catch {
+    return false;
+  }
 }
 
 /** The same reason many times in a row is told once. */

@@ -106,6 +106,9 @@ Deno.test("taffrail show says of an orphan that its commands may still run, and 
     await makeRuns(cwd, ["x"]);
     const text = events.map((event) => `${JSON.stringify(event)}\n`).join("");
     await Deno.writeTextFile(`${cwd}/${ROOT}/runs/x/events.jsonl`, text);
+    const ofProgram = await taffrail(["show", "x"], { cwd });
+    assertStringIncludes(ofProgram.stdout, "A program of yours recorded it: start that program");
+    await Deno.writeTextFile(`${cwd}/${ROOT}/runs/x/flow.json`, "{}");
     const { code, stdout } = await taffrail(["show", "x"], { cwd });
     assertEquals(code, 0);
     assertStringIncludes(stdout, "what it had started may still run on.");
