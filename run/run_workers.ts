@@ -1,4 +1,4 @@
-import { isKnownRunEvent, type NodeError, type RunEvent } from "../eventlog/mod.ts";
+import { isKnownRunEvent, type NodeError, readRun, type RunEvent } from "../eventlog/mod.ts";
 import { type WorkerRef, WorkerRuntime, type WorkerSummary } from "../store/mod.ts";
 
 /** What is recorded of an attempt besides its node. */
@@ -20,7 +20,7 @@ const MOST_CHARACTERS = 300_000;
  *
  * @example A store that catches up with the log
  * ```ts
- * import { newEventId, openEventLog, readRun } from "@taffrail/taffrail/eventlog";
+ * import { newEventId, openEventLog } from "@taffrail/taffrail/eventlog";
  * import { RunWorkers } from "@taffrail/taffrail/run";
  * import { assertEquals } from "@std/assert";
  *
@@ -31,18 +31,18 @@ const MOST_CHARACTERS = 300_000;
  * await log.append({ ...event, type: "node.started", kind: "task", attempt: 1 });
  *
  * await using workers = await RunWorkers.open({ root, runId, name: "demo" });
- * for await (const { events } of readRun(root, runId)) {
- *   for (const { event } of events) await workers.take(event);
- * }
+ * await workers.catchUp();
  * assertEquals(workers.runtime.listWorkers().map(({ status }) => status), ["running"]);
  * ```
  */
 export class RunWorkers implements AsyncDisposable {
+  readonly #root: string;
   readonly #runtime: WorkerRuntime;
   /** The attempts that have a worker, by the worker's objective. */
   readonly #workers = new Map<string, { ref: WorkerRef; isActive: boolean }>();
 
-  private constructor(runtime: WorkerRuntime) {
+  private constructor(root: string, runtime: WorkerRuntime) {
+    this.#root = root;
     this.#runtime = runtime;
     let workers: WorkerSummary[] = [];
     do {
@@ -65,7 +65,8 @@ export class RunWorkers implements AsyncDisposable {
   static async open(
     { root, runId, name }: { root: string; runId: string; name: string },
   ): Promise<RunWorkers> {
-    return new RunWorkers(await WorkerRuntime.open({ root, runtimeId: runId, displayName: name }));
+    const options = { root, runtimeId: runId, displayName: name };
+    return new RunWorkers(root, await WorkerRuntime.open(options));
   }
 
   /** The runtime. */
@@ -96,6 +97,18 @@ export class RunWorkers implements AsyncDisposable {
       case "pipe.completed":
       case "pipe.aborted":
         if (this.#runtime.summary().status === "running") await this.#runtime.stopRuntime();
+    }
+  }
+
+  /**
+   * Takes all that the log has.
+   *
+   * @throws {EventLogError} When the log cannot be read.
+   * @throws {RuntimeStoreError} When the store cannot be written.
+   */
+  async catchUp(): Promise<void> {
+    for await (const { events } of readRun(this.#root, this.#runtime.runtimeId)) {
+      for (const { event } of events) await this.take(event);
     }
   }
 

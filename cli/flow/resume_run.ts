@@ -8,7 +8,6 @@ import {
   EventLogError,
   type FileEventLog,
   openEventLog,
-  readRun,
   type RunEvent,
 } from "../../eventlog/mod.ts";
 import { commandHint } from "../command_hint.ts";
@@ -113,7 +112,7 @@ export async function resumeRun(
 
 /** Runs what is left of it. What cannot be recorded leaves it without an end. */
 async function resumeRecorded(resumption: Resumption): Promise<void> {
-  const { root, runId, flow, history, interrupts } = resumption;
+  const { flow, history, interrupts } = resumption;
   const halt = new AbortController();
   let fatal: unknown;
   const onFatal = (error: unknown) => {
@@ -123,9 +122,7 @@ async function resumeRecorded(resumption: Resumption): Promise<void> {
   await using records = await openRecorder({ ...resumption, begun: history });
   const { recorder, workers } = records;
   // What the store lacks of the log comes first, so that it has its order.
-  for await (const { events } of readRun(root, runId)) {
-    for (const { event } of events) await workers.take(event);
-  }
+  await workers.catchUp();
   const past = await hasSession(resumption) ? pastRun(resumption, recorder) : undefined;
   if (history.startedTs === undefined) {
     await recorder.pipeStarted({ name: flow.name, nodes: flow.nodes.map(({ id }) => id) });

@@ -1,5 +1,6 @@
 import { recoverCapture } from "../../capture/mod.ts";
 import { runPaths } from "../../run/mod.ts";
+import { FsRuntimeStore, runtimeDirectory, RuntimeStoreError } from "../../store/mod.ts";
 import { readFlowRecord } from "../flow/flow_record.ts";
 import { attemptKey } from "../flow/node_attempt.ts";
 import { journalAttempts } from "../flow/past_attempts.ts";
@@ -16,17 +17,39 @@ export async function inspectAgreement(
   const { journal, bundle } = runPaths(root, runId);
   // A program of the user's names its work as it likes.
   if (live || !isThere(bundle) || await readFlowRecord(root, runId) === undefined) return [];
-  const { attempts } = readRunHistory(root, runId);
+  const { attempts, state } = readRunHistory(root, runId);
   const missing = journalAttempts(await recoverCapture(journal))
     // One that was aborted may never have begun.
     .filter(({ termination }) => termination !== null && termination !== "Aborted")
     .filter((attempt) => attempts.get(attemptKey(attempt))?.isEnded !== true);
-  if (missing.length === 0) return [];
+  if (missing.length === 0) return state === "Running" ? [] : await inspectEnd(root, runId);
   const names = missing.map(({ nodeId, attempt }) => `${nodeId} (attempt ${attempt})`);
   const place = { run_id: runId, part: "log", path: `${root}/runs/${runId}/events.jsonl` } as const;
   const message = `it lacks ends that the capture journal has: ${names.slice(0, 5).join(", ")}` +
     (names.length > 5 ? ` and ${names.length - 5} more` : "");
   return [fileProblem(place, { kind: "lost-events", message })];
+}
+
+/** The store of a run that has ended is stopped, unless the run was killed in between. */
+async function inspectEnd(root: string, runId: string): Promise<Problem[]> {
+  const path = runtimeDirectory(root, runId);
+  if (isThere(path) && await isStopped(root, runId)) return [];
+  const message = "it does not have the end of the run, which the log has";
+  const repair = "bring it up to the log";
+  return [
+    fileProblem({ run_id: runId, part: "store", path }, { kind: "behind-log", message, repair }),
+  ];
+}
+
+/** What cannot be opened is told when the store is looked at. */
+async function isStopped(root: string, runId: string): Promise<boolean> {
+  try {
+    await using store = await FsRuntimeStore.open({ root, runtimeId: runId, readOnly: true });
+    return store.summary().status === "stopped";
+  } catch (error) {
+    if (error instanceof RuntimeStoreError) return true;
+    throw error;
+  }
 }
 
 function isThere(path: string): boolean {

@@ -5,8 +5,9 @@ import {
   writeCaptureBundle,
 } from "../../capture/mod.ts";
 import { openEventLog } from "../../eventlog/mod.ts";
-import { runPaths } from "../../run/mod.ts";
+import { runPaths, RunWorkers } from "../../run/mod.ts";
 import { repairStore } from "../../store/mod.ts";
+import { readFlowRecord } from "../flow/flow_record.ts";
 import type { Part, Problem } from "./problem.ts";
 
 /** Something that was mended. */
@@ -61,7 +62,19 @@ export async function mendRun(
     repairs.push({ run_id: runId, part: "trace", path: trace, action: "moved aside", kept });
   }
   if (parts.has("store")) repairs.push(...await mendStore(root, runId));
+  if (problems.some(({ kind }) => kind === "behind-log")) {
+    repairs.push(await catchUpStore(root, runId));
+  }
   return repairs;
+}
+
+/** The log is written first, so the store can be made of it. */
+async function catchUpStore(root: string, runId: string): Promise<Repair> {
+  const name = (await readFlowRecord(root, runId))?.name ?? runId;
+  await using workers = await RunWorkers.open({ root, runId, name });
+  await workers.catchUp();
+  const path = workers.runtime.path;
+  return { run_id: runId, part: "store", path, action: "brought up to the log", kept: null };
 }
 
 /** Mends a runtime, whether a run belongs to it or not. */

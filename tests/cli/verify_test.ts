@@ -1,5 +1,5 @@
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
-import { runtimeDirectory, WorkerRuntime } from "../../store/mod.ts";
+import { FsRuntimeStore, removeRuntime, runtimeDirectory, WorkerRuntime } from "../../store/mod.ts";
 import { withTempDir } from "../_util/temp.ts";
 import { HAS_SIGNALS, startTaffrail, taffrail } from "./_command.ts";
 
@@ -291,6 +291,7 @@ Deno.test("hints name the root where it is not the one that would be found", asy
     await Deno.mkdir(`${cwd}/my runs/runs/x`, { recursive: true });
     const started = { type: "pipe.started", id: "a", ts: "t", run_id: "x", pipe: "p", nodes: [] };
     await Deno.writeTextFile(`${cwd}/my runs/runs/x/events.jsonl`, `${JSON.stringify(started)}\n`);
+    await Deno.writeTextFile(`${cwd}/my runs/runs/x/flow.json`, "{}");
     const root = ["--root", "my runs"];
     for (const verb of ["show", "stop"]) {
       const { stdout } = await taffrail([verb, ...root, "x"], { cwd });
@@ -318,5 +319,21 @@ Deno.test("verify tells of ends that a log has lost, and resume brings them back
     const { state, nodes } = JSON.parse(resumed.stdout);
     assertEquals([state, nodes[0].status], ["Completed", "Completed"]);
     assertEquals((await verify(cwd)).problems, []);
+  });
+});
+
+Deno.test("verify tells of a store that lacks the end of its run, and repair makes it of the log", async () => {
+  await withTempDir(async (cwd) => {
+    const run = await record(cwd);
+    const runId = run.split("/").at(-1)!;
+    await removeRuntime(`${cwd}/.taffrail`, runId);
+    const { problems } = await verify(cwd);
+    assertEquals(problems.map(({ part, kind }) => [part, kind]), [["store", "behind-log"]]);
+    const { ok, repairs } = await repair(cwd);
+    assertEquals([ok, repairs.length], [true, 1]);
+    const options = { root: `${cwd}/.taffrail`, runtimeId: runId, readOnly: true };
+    await using store = await FsRuntimeStore.open(options);
+    const { status, worker_count: workers } = store.summary();
+    assertEquals([status, workers], ["stopped", 1]);
   });
 });
