@@ -7,6 +7,7 @@ import type { Colour, Screen } from "./screen.ts";
 import { formatDuration } from "./units.ts";
 
 const TAIL_LINES = 10;
+const LINE_CHARACTERS = 500;
 
 /** What a run that nobody works on any more, and that has no end, is marked with (OST-2). */
 export const ORPHAN = "[ORPHAN?]";
@@ -153,8 +154,15 @@ export function printTails(screen: Screen, report: RunReport): void {
     if (printed || message === undefined) continue;
     screen.line();
     screen.line(`${id}:`);
-    for (const line of message.split("\n")) screen.line(`  | ${printableLine(line)}`);
+    for (const line of message.split("\n")) screen.line(`  | ${shown(printableLine(line))}`);
   }
+}
+
+/** A flood without newlines tells no more than its beginning. */
+function shown(line: string): string {
+  return line.length > LINE_CHARACTERS
+    ? `${line.slice(0, LINE_CHARACTERS).toWellFormed()} …`
+    : line;
 }
 
 /** Prints the last lines of the outputs of an attempt; tells whether there were any. */
@@ -169,7 +177,7 @@ export function printTail(
     if (lines.length === 0) continue;
     screen.line();
     screen.line(`${nodeId}, the end of ${path}:`);
-    for (const line of lines) screen.line(`  | ${line}`);
+    for (const line of lines) screen.line(`  | ${shown(line)}`);
     isAny = true;
   }
   return isAny;

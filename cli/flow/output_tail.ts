@@ -1,14 +1,11 @@
 import { printable } from "../printable.ts";
 
 const TAIL_BYTES = 8 * 1024;
-/** A flood without newlines tells no more than this. */
-const LINE_CHARACTERS = 500;
 
 /** The last lines of a file that a command printed to, fit for a terminal; none if it is gone. */
 export function readOutputTail(path: string, lines: number): string[] {
   return printable(readEnd(path)).trimEnd().split("\n").slice(-lines)
-    .filter((line, index) => line !== "" || index > 0)
-    .map((line) => line.length > LINE_CHARACTERS ? `${line.slice(0, LINE_CHARACTERS)} …` : line);
+    .filter((line, index) => line !== "" || index > 0);
 }
 
 function readEnd(path: string): string {

@@ -114,9 +114,9 @@ test("records of a flood what it may, in memory that does not grow with it", asy
     await assertSound(directory, runId);
     return memory;
   };
-  const few = await flooded(16);
-  const many = await flooded(longCount(128, 1024));
-  assert(many < few + 64 * MEBIBYTE, `${few} bytes of memory became ${many}`);
+  const few = await flooded(96);
+  const many = await flooded(longCount(384, 1024));
+  assert(many < few + 96 * MEBIBYTE, `${few} bytes of memory became ${many}`);
 });
 
 /** Sets the clock of a program back by an hour when it has looked at it for a while. */
