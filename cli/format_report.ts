@@ -1,3 +1,4 @@
+import { exists } from "./exists.ts";
 import { flowRecordPath } from "./flow/flow_record.ts";
 import { readOutputTail } from "./flow/output_tail.ts";
 import { commandHint } from "./command_hint.ts";
@@ -56,7 +57,7 @@ export function printReport(screen: Screen, report: RunReport, root: string): vo
 export function orphanLines(run: { root: string; runId: string }): string[] {
   const what = "it has no end, and nobody works on it any more.";
   // What the command runs has its flow beside the log.
-  if (!isFile(flowRecordPath(run.root, run.runId))) {
+  if (!exists(flowRecordPath(run.root, run.runId))) {
     return [what, "A program of yours recorded it: start that program again."];
   }
   return [
@@ -64,14 +65,6 @@ export function orphanLines(run: { root: string; runId: string }): string[] {
     "what it had started may still run on. To end that and continue the run:",
     commandHint("resume", run),
   ];
-}
-
-function isFile(path: string): boolean {
-  try {
-    return Deno.lstatSync(path).isFile;
-  } catch {
-    return false;
-  }
 }
 
 /** The same reason many times in a row is told once. */

@@ -5,6 +5,7 @@ import {
   recoverCapture,
 } from "../capture/mod.ts";
 import { runPaths } from "../run/mod.ts";
+import { exists } from "./exists.ts";
 import { isNewer, newerText } from "./newer.ts";
 import { findReadableRun } from "./find_run.ts";
 
@@ -38,16 +39,6 @@ export async function openCapture(root: string, operand: string): Promise<Opened
     );
   }
   return await openJournal(runId, path);
-}
-
-function exists(path: string): boolean {
-  try {
-    Deno.lstatSync(path);
-    return true;
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return false;
-    throw error;
-  }
 }
 
 async function openBundle(path: string): Promise<OpenedCapture> {

@@ -1,6 +1,7 @@
 import { recoverCapture } from "../../capture/mod.ts";
 import { runPaths } from "../../run/mod.ts";
 import { FsRuntimeStore, runtimeDirectory, RuntimeStoreError } from "../../store/mod.ts";
+import { exists } from "../exists.ts";
 import { readFlowRecord } from "../flow/flow_record.ts";
 import { attemptKey } from "../flow/node_attempt.ts";
 import { journalAttempts } from "../flow/past_attempts.ts";
@@ -16,7 +17,7 @@ export async function inspectAgreement(
 ): Promise<Problem[]> {
   const { journal, bundle } = runPaths(root, runId);
   // A program of the user's names its work as it likes.
-  if (live || !isThere(bundle) || await readFlowRecord(root, runId) === undefined) return [];
+  if (live || !exists(bundle) || await readFlowRecord(root, runId) === undefined) return [];
   const { attempts, state } = readRunHistory(root, runId);
   const missing = journalAttempts(await recoverCapture(journal))
     // One that was aborted may never have begun.
@@ -33,7 +34,7 @@ export async function inspectAgreement(
 /** The store of a run that has ended is stopped, unless the run was killed in between. */
 async function inspectEnd(root: string, runId: string): Promise<Problem[]> {
   const path = runtimeDirectory(root, runId);
-  if (isThere(path) && await isStopped(root, runId)) return [];
+  if (exists(path) && await isStopped(root, runId)) return [];
   const message = "it does not have the end of the run, which the log has";
   const repair = "bring it up to the log";
   return [
@@ -49,14 +50,5 @@ async function isStopped(root: string, runId: string): Promise<boolean> {
   } catch (error) {
     if (error instanceof RuntimeStoreError) return true;
     throw error;
-  }
-}
-
-function isThere(path: string): boolean {
-  try {
-    Deno.lstatSync(path);
-    return true;
-  } catch {
-    return false;
   }
 }
