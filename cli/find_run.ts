@@ -14,19 +14,27 @@ export class RunNotFound extends Error {
 }
 
 /**
- * Finds the run that is meant by an id or by its beginning.
+ * Finds the run that is meant by an id, by its beginning, or by the name of its flow: that is the newest,
+ * where `isMeant` is given the newest of those that it is true of.
  *
  * @throws {RunNotFound} If there is none; its message names those with a similar id.
  * @throws {UsageError} If several begin so.
  */
-export async function findRun(root: string, wanted: string): Promise<string> {
+export async function findRun(
+  root: string,
+  wanted: string,
+  isMeant?: (runId: string) => boolean | Promise<boolean>,
+): Promise<string> {
   const runs = await listRuns(root);
   if (runs.includes(wanted)) return wanted;
   const matching = runs.filter((id) => id.startsWith(wanted));
   if (matching.length === 1) return matching[0]!;
-  // The name of a flow means its newest run: ids sort by time.
-  const named = matching.filter((id) => ULID_SUFFIX.test(id.slice(wanted.length)));
-  if (named.length > 0) return named.toSorted().at(-1)!;
+  // Ids of one flow sort by time.
+  const named = matching.filter((id) => ULID_SUFFIX.test(id.slice(wanted.length))).toSorted();
+  for (const id of named.toReversed()) {
+    if (isMeant === undefined || await isMeant(id)) return id;
+  }
+  if (named.length > 0) return named.at(-1)!;
   const shown = JSON.stringify(wanted);
   if (matching.length > 1) {
     throw new UsageError(
@@ -48,8 +56,12 @@ export async function findRun(root: string, wanted: string): Promise<string> {
  *
  * @throws If there is no log, or a newer version wrote it.
  */
-export async function findReadableRun(root: string, wanted: string): Promise<string> {
-  const runId = await findRun(root, wanted);
+export async function findReadableRun(
+  root: string,
+  wanted: string,
+  isMeant?: (runId: string) => boolean | Promise<boolean>,
+): Promise<string> {
+  const runId = await findRun(root, wanted, isMeant);
   const problem = logProblem(root, runId);
   if (problem !== undefined) throw new Error(`Cannot read run ${runId}: ${problem}`);
   await peekRun(root, runId);

@@ -1,5 +1,6 @@
 import { COMMON_HELP, onlyOperand, readArguments, type Verb } from "./arguments.ts";
 import { findReadableRun } from "./find_run.ts";
+import { readRunHistory } from "./flow/run_history.ts";
 import { resumeRun } from "./flow/resume_run.ts";
 import {
   RECORDING_HELP,
@@ -10,6 +11,15 @@ import {
   traceOption,
 } from "./recording_options.ts";
 import { JsonRunView, TextRunView } from "./run_view.ts";
+
+/** Whether a run has no end; one that cannot be read may have none. */
+function isOpen(root: string, runId: string): boolean {
+  try {
+    return readRunHistory(root, runId).state === "Running";
+  } catch {
+    return true;
+  }
+}
 
 /** `taffrail resume`: goes on with a run whose process died. */
 export const resumeVerb: Verb = {
@@ -44,7 +54,8 @@ ends it for good. Output and exit codes are those of taffrail run.`,
       "assume-ended": "boolean",
     } as const;
     const { root, json, options, operands } = readArguments("resume", args, kinds);
-    const runId = await findReadableRun(root, onlyOperand("resume", operands, "run"));
+    const wanted = onlyOperand("resume", operands, "run");
+    const runId = await findReadableRun(root, wanted, (id) => isOpen(root, id));
     const { report, exitCode, view } = await resumeRun({
       root,
       runId,

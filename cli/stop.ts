@@ -40,7 +40,11 @@ completed, aborted, orphan, other, unreadable.`,
       kill: "boolean",
     });
     const timeoutMs = parseDurationOption("timeout", String(options.timeout ?? "30s"));
-    const runId = await findRun(root, onlyOperand("stop", operands, "run"));
+    const runId = await findRun(
+      root,
+      onlyOperand("stop", operands, "run"),
+      (id) => isLive(root, id),
+    );
     const screen = new Screen(Deno.stdout);
     const tell = (text: string) => json ? undefined : screen.line(text);
     const run = { root, runId };

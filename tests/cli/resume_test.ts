@@ -582,3 +582,13 @@ test("a command of a run cannot resume it", async (cwd) => {
     Deno.kill(pid, "SIGKILL");
   }
 });
+
+test("taffrail resume takes the name of a flow for its newest run without an end", async (cwd) => {
+  await writeFlow(cwd, { a: HANGS_ONCE });
+  const { runId } = await runAndKill(cwd, ["run", "flow.json"]);
+  Deno.kill((await told(`${cwd}/pid`)).pid, "SIGKILL");
+  assertEquals((await taffrail(["run", await writeFlow(cwd, { a: "true" })], { cwd })).code, 0);
+  await writeFlow(cwd, { a: HANGS_ONCE });
+  const { code, stdout } = await taffrail(["resume", "flow"], { cwd });
+  assertEquals([code, stdout.split("\n")[0]], [0, `run_id=${runId}`]);
+});
