@@ -15,7 +15,8 @@ export const followVerb: Verb = {
   summary: "print the events of a run, or of all, as they come",
   help: `Prints the events of a run, those that are there and then those that come,
 until the run ends or nobody works on it any more; the last line says which.
-RUN is the id of a run, or its beginning where no other begins so.
+RUN is the id of a run, its beginning where no other begins so, or the name of a
+flow for its newest run.
 
 Usage: taffrail follow [options] RUN
        taffrail follow [options] --all

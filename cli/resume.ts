@@ -27,7 +27,8 @@ export const resumeVerb: Verb = {
   help: `Goes on with a run whose process died: killed, or by a power cut. What has
 completed does not run again. Attempts that were cut off are run again, when
 nothing of them runs any more: what is left of them is ended first. RUN is the
-id of a run, or its beginning where no other begins so.
+id of a run, its beginning where no other begins so, or the name of a flow for
+its newest run without an end.
 
 Usage: taffrail resume [options] RUN
 
