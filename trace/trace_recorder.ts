@@ -32,8 +32,8 @@ export let recorderOnPort: (port: FilePort, options: TraceRecorderOptions) => Tr
  * `onWriteError`, and nothing is thrown (TRC-18).
  *
  * The text of a payload is taken when a step starts or ends, so later changes of the object do not reach
- * it. A value that has no JSON text gets an issue `not_json` that names the place, and the digest of
- * `null` (W-TRC-12).
+ * it. A value that has no JSON text, or has a part of which JSON would leave nothing but `{}`, such as a
+ * Map, gets an issue `not_json` that names the place, and the digest of `null` (W-TRC-12).
  *
  * The file always holds the newest state (W-TRC-4). When it takes the place of a state after an earlier
  * failure of the same run, that one is kept as a numbered file beside it, the first `maxSnapshots` of
