@@ -35,11 +35,7 @@ function problemOf(value: unknown): string | undefined {
 function problemOfObject(value: object): string | undefined {
   const raw = rawJsonText(value);
   if (raw !== undefined) return problemOf(JSON.parse(raw));
-  const tag = Object.prototype.toString.call(value).slice("[object ".length, -1);
-  switch (tag) {
-    case "Array":
-    case "Boolean":
-      return undefined;
+  switch (tagOf(value)) {
     case "Number":
     case "String":
     case "BigInt":
@@ -48,11 +44,20 @@ function problemOfObject(value: object): string | undefined {
       const isBad = Object.keys(value).some((key) => !key.isWellFormed());
       return isBad ? "has a key with a lone surrogate, which UTF-8 cannot hold" : undefined;
     }
-    default:
-      return isPlain(value)
-        ? undefined
-        : `is of type ${tag}, whose content JSON does not see: give it a toJSON method`;
   }
+  const type = unseenTypeOf(value);
+  return type && `is of type ${type}, whose content JSON does not see: give it a toJSON method`;
+}
+
+/** The type of an object, such as a Map, that has its content elsewhere than in members; else undefined. */
+export function unseenTypeOf(value: object): string | undefined {
+  const tag = tagOf(value);
+  const isSeen = ["Array", "Boolean", "Number", "String", "Object"].includes(tag);
+  return isSeen || isPlain(value) ? undefined : tag;
+}
+
+function tagOf(value: object): string {
+  return Object.prototype.toString.call(value).slice("[object ".length, -1);
 }
 
 /** An object may call itself by another name. */

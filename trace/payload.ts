@@ -1,6 +1,7 @@
 import { MASK, redactOrMask } from "../_internal/redact.ts";
 import { rawJsonText, stringifyVisiting } from "../_internal/visit_json.ts";
 import { parseJson } from "../_internal/wire_json/parse_json.ts";
+import { unseenTypeOf } from "./exact_json_text.ts";
 import type { ValidationIssue } from "./types.ts";
 
 /**
@@ -37,12 +38,21 @@ export function takeText(
       ? "null"
       : locate(value, what) ?? notJson(what, "", "it has no JSON text");
   }
-  // What JSON changes without a word leaves one of these; looking is cheap.
-  if (text.includes("null") || text.includes("\\ud")) {
+  // Where JSON makes nothing of a value without a word, it prints `null` or `{}`. Looking for these is
+  // cheap, the more so as texts have few letters `u`. A lone surrogate is found with the digest, unless
+  // the redactor would come across it before.
+  const isSuspect = text.includes("ull") || text.includes("{}") ||
+    (redact !== undefined && text.includes("\\ud"));
+  if (isSuspect) {
     const problem = locate(value, what);
     if (problem !== undefined) return problem;
   }
   return redact === undefined ? text : redactText(text, redact);
+}
+
+/** An issue that names the place where a text of `JSON.stringify` is no JSON for others. */
+export function locateInText(text: string, what: ValueName): ValidationIssue | undefined {
+  return locate(JSON.parse(text), what);
 }
 
 /** An issue with a value that has no JSON text. It never quotes the value, which may be a secret. */
@@ -81,19 +91,26 @@ interface Place {
   readonly holders: object[];
 }
 
+/**
+ * What became of a value in JSON: an issue says that nothing of it can be there; a type, that it is left
+ * out or, in a list, null.
+ */
+type Finding = ValidationIssue | "printed" | "undefined" | "function" | "symbol";
+
 function locate(value: unknown, what: ValueName): ValidationIssue | undefined {
+  const place: Place = { what, keys: [], holders: [] };
   try {
-    return walk(value, { what, keys: [], holders: [] });
+    return issueOf(walk(value, place), place);
   } catch (error) {
     // Nested too deep even for this walk, or a proxy that answers nothing.
     return notJson(what, "", `it cannot be looked through (${nameOf(error)})`);
   }
 }
 
-function walk(member: unknown, place: Place): ValidationIssue | undefined {
+function walk(member: unknown, place: Place): Finding {
   let value = member;
   try {
-    value = answerOf(member, place.keys.at(-1) ?? "");
+    value = unboxed(answerOf(member, place.keys.at(-1) ?? ""));
   } catch (error) {
     return problemAt(place, `its toJSON method threw ${nameOf(error)}`);
   }
@@ -101,23 +118,21 @@ function walk(member: unknown, place: Place): ValidationIssue | undefined {
     case "bigint":
       return problemAt(place, "a BigInt is not JSON; write it as a string");
     case "number":
-      return Number.isFinite(value) ? undefined : problemAt(place, `${value} is not JSON`);
+      return Number.isFinite(value) ? "printed" : problemAt(place, `${value} is not JSON`);
     case "string":
-      return value.isWellFormed() ? undefined : problemAt(place, "a lone surrogate is not UTF-8");
-    case "function":
-    case "symbol":
-      // As a member it is left out, as everywhere in JavaScript.
-      return place.keys.length === 0
-        ? problemAt(place, `a ${typeof value} is not JSON`)
-        : undefined;
+      return value.isWellFormed() ? "printed" : problemAt(place, "a lone surrogate is not UTF-8");
     case "object":
       return value === null || rawJsonText(value) !== undefined
-        ? undefined
+        ? "printed"
         : walkMembers(value, place);
+    case "boolean":
+      return "printed";
+    default:
+      return typeof value as "undefined" | "function" | "symbol";
   }
 }
 
-function walkMembers(value: object, place: Place): ValidationIssue | undefined {
+function walkMembers(value: object, place: Place): Finding {
   const { keys, holders } = place;
   const depth = holders.indexOf(value);
   if (depth !== -1) {
@@ -125,18 +140,40 @@ function walkMembers(value: object, place: Place): ValidationIssue | undefined {
     return problemAt(place, `it leads back to ${target === "" ? "the whole" : target}`);
   }
   holders.push(value);
+  const isList = Array.isArray(value);
+  let isEmpty = !isList;
+  let lost: ValidationIssue | undefined;
   for (const key of Object.keys(value)) {
     keys.push(key);
-    const problem = key.isWellFormed()
+    const finding = key.isWellFormed()
       ? walkMember(value, key, place)
       : problemAt(place, "a lone surrogate in its name is not UTF-8");
-    if (problem !== undefined) return problem;
+    if (typeof finding === "object") return finding;
+    if (finding === "printed") isEmpty = false;
+    else lost ??= issueOf(finding, place);
     keys.pop();
   }
   holders.pop();
+  // Beside other members a function is left out, as everywhere in JavaScript.
+  const problem = isList ? lost : isEmpty ? unseenAt(value, place) ?? lost : undefined;
+  return problem ?? "printed";
 }
 
-function walkMember(holder: object, key: string, place: Place): ValidationIssue | undefined {
+/** The issue with an object that is printed as `{}`, though its type has content. */
+function unseenAt(value: object, place: Place): ValidationIssue | undefined {
+  const type = unseenTypeOf(value);
+  if (type === undefined) return undefined;
+  return problemAt(place, `JSON does not see the content of type ${type}; give it a toJSON method`);
+}
+
+/** The issue with a value that is neither left out beside others nor printed. */
+function issueOf(finding: Finding, place: Place): ValidationIssue | undefined {
+  if (typeof finding === "object") return finding;
+  const isJson = finding === "printed" || finding === "undefined";
+  return isJson ? undefined : problemAt(place, `a ${finding} is not JSON`);
+}
+
+function walkMember(holder: object, key: string, place: Place): Finding {
   let member: unknown;
   try {
     member = (holder as Record<string, unknown>)[key];
@@ -146,10 +183,16 @@ function walkMember(holder: object, key: string, place: Place): ValidationIssue 
   return walk(member, place);
 }
 
-/** What `JSON.stringify` asks an object for before it looks inside. */
+/** What `JSON.stringify` asks an object, a function or a BigInt for before it looks inside. */
 function answerOf(value: unknown, key: string): unknown {
-  if (typeof value !== "object" || value === null || !("toJSON" in value)) return value;
-  return typeof value.toJSON === "function" ? value.toJSON(key) : value;
+  if (value === null || !["object", "function", "bigint"].includes(typeof value)) return value;
+  const { toJSON } = value as { toJSON?: unknown };
+  return typeof toJSON === "function" ? toJSON.call(value, key) : value;
+}
+
+/** What `JSON.stringify` prints for the object of a number or text. */
+function unboxed(value: unknown): unknown {
+  return value instanceof Number || value instanceof String ? value.valueOf() : value;
 }
 
 function problemAt({ what, keys }: Place, reason: string): ValidationIssue {

@@ -1,7 +1,7 @@
 import { isRawJson, type JsonValue } from "../_internal/wire_json/json_value.ts";
 import { parseJson } from "../_internal/wire_json/parse_json.ts";
 import { hashJsonText } from "./hash_value.ts";
-import { notJson, type ValueName } from "./payload.ts";
+import { locateInText, notJson, type ValueName } from "./payload.ts";
 import type { TraceClock } from "./recorder_options.ts";
 import { reasonOf } from "./trace_file_error.ts";
 import type {
@@ -52,7 +52,8 @@ export class RecordedValue {
       this.#hash = hashJsonText(this.text!);
     } catch (error) {
       this.#hash = HASH_OF_NULL;
-      return notJson(this.what, "", reasonOf(error));
+      const { what, text } = this;
+      return locateInText(text!, what) ?? notJson(what, "", reasonOf(error));
     }
   }
 }

@@ -93,7 +93,7 @@ export interface TraceReplay {
   steps: TraceStepReplay[];
   /** How many steps were replayed: with 0, `ok` proves nothing. */
   replayed: number;
-  /** Whether the last step of the trace was replayed and did not end the replay before. */
+  /** Whether the replay got past the last step of the trace, which may have been skipped (TRP-6). */
   reachedEnd: boolean;
 }
 
@@ -164,8 +164,8 @@ export async function replayTrace(
     const replay = await replayStep(execute, context, options);
     steps.push(replay);
     if (replay.outcome === "failed" || replay.outcome === "failed-again" && untilFailure) break;
-    if (replay.outcome === "skipped") continue;
-    if (recorded.error !== undefined && untilFailure) {
+    const stops = recorded.error !== undefined && untilFailure && replay.outcome !== "skipped";
+    if (stops) {
       replay.lines.push("  stopping at failing step");
       break;
     }

@@ -78,7 +78,7 @@ export class StepRecorder {
 
   /** The flow has failed (TRC-12), unless that is on record already (TRC-14). */
   failFlow(error: unknown): void {
-    if (!this.#told.has(error, describeError(error, this.#redact))) this.#failCulprit(error);
+    if (!this.#told.has(error)) this.#failCulprit(error);
     this.#told.forgetMessage();
     this.#stepsAtFailure = 0;
   }
@@ -112,13 +112,15 @@ export class StepRecorder {
     step.status = "error";
     step.error = { code, causes };
     this.buffer.push(step);
-    this.#told.add(error, causes);
+    this.#told.add(error);
     this.failures++;
     this.changes++;
   }
 
   #newStep(event?: NodeEvent, operation?: string): RecordedStep {
     this.changes++;
+    // A flow that goes on has handled the failure before.
+    this.#told.forgetMessage();
     return new RecordedStep(++this.#steps, this.#clock, event, operation);
   }
 

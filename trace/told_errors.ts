@@ -1,5 +1,4 @@
-import { chainOf } from "./describe_error.ts";
-import type { TraceCause } from "./types.ts";
+import { chainOf, describeError } from "./describe_error.ts";
 
 /**
  * The errors that are on record already, so that an error of a node which then ends the flow, as it is or
@@ -7,23 +6,29 @@ import type { TraceCause } from "./types.ts";
  */
 export class ToldErrors {
   readonly #objects = new WeakSet<object>();
-  /** What the newest failed node said, for engines that pass on nothing but the text. */
+  /**
+   * What the newest failed node said, for engines that pass on nothing but the text. It is not redacted:
+   * two errors that say different things can look the same behind a mask.
+   */
   #message: string | undefined;
 
   /** Takes an error on record. */
-  add(error: unknown, causes: readonly [TraceCause, ...TraceCause[]]): void {
+  add(error: unknown): void {
     for (const cause of chainOf(error)) {
       if (typeof cause === "object" && cause !== null) this.#objects.add(cause);
     }
-    this.#message = causes[0].message;
+    this.#message = describeError(error, undefined)[0].message;
   }
 
   /** Whether it, or one of its causes, is on record. */
-  has(error: unknown, causes: readonly TraceCause[]): boolean {
-    return this.#hasObject(error) || this.#hasMessage(causes);
+  has(error: unknown): boolean {
+    return this.#hasObject(error) || this.#hasMessage(error);
   }
 
-  /** The attempt has ended: what the next one says is said by another error, even in the same words. */
+  /**
+   * The flow has gone on, or its attempt has ended: what is said from now on is said by another error,
+   * even in the same words.
+   */
   forgetMessage(): void {
     this.#message = undefined;
   }
@@ -34,11 +39,12 @@ export class ToldErrors {
     );
   }
 
-  #hasMessage(causes: readonly TraceCause[]): boolean {
+  /** The same text, or one with a name in front of it; a text that has it anywhere may be about anything. */
+  #hasMessage(error: unknown): boolean {
     const told = this.#message;
     if (told === undefined) return false;
-    return causes.some(({ message }) => {
-      return message === told || (told !== "" && message.includes(told));
-    });
+    return describeError(error, undefined).some(({ message }) =>
+      message === told || message.endsWith(`: ${told}`)
+    );
   }
 }

@@ -32,8 +32,8 @@ export let recorderOnPort: (port: FilePort, options: TraceRecorderOptions) => Tr
  * `onWriteError`, and nothing is thrown (TRC-18).
  *
  * The text of a payload is taken when a step starts or ends, so later changes of the object do not reach
- * it. A value that has no JSON text gets an issue `not_json` that names the place, and the digest of
- * `null` (W-TRC-12).
+ * it. A value that has no JSON text, or has a part of which JSON would leave nothing but `{}`, such as a
+ * Map, gets an issue `not_json` that names the place, and the digest of `null` (W-TRC-12).
  *
  * The file always holds the newest state (W-TRC-4). When it takes the place of a state after an earlier
  * failure of the same run, that one is kept as a numbered file beside it, the first `maxSnapshots` of
@@ -195,10 +195,11 @@ export class TraceRecorder implements ExecutionObserver {
 
   /**
    * The flow has failed. An error that a failed node has told already, or that has one of those as its
-   * cause, adds nothing (TRC-14). Any other is put on the step in flight, or, where there is none, or it
-   * might be any of several, or a node has failed beside it, on a step `unknown` of its own (TRC-12,
-   * TRC-21). With extras off it is put on
-   * the step in flight that started last.
+   * cause, adds nothing (TRC-14). As told counts the same object; and until another step starts the text
+   * of the newest failure, alone or at the end behind a colon and a space. Any other is put on the step in flight, or,
+   * where there is none, or it might be any of several, or a node has failed beside it, on a step
+   * `unknown` of its own (TRC-12, TRC-21). With extras off it is put on the step in flight that started
+   * last.
    *
    * **Durability**: `"disk"`. Once this says `written`, the file and its name survive a power cut, the
    * directories that it created too. Whoever reads meanwhile finds the old file or the new one.

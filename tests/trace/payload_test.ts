@@ -76,6 +76,17 @@ const NO_JSON: Record<string, [value: unknown, path: string]> = {
   }, "/a/b"],
   "a function": [() => 1, ""],
   "a symbol": [Symbol("s"), ""],
+  "a function in a list": [{ a: [1, () => 1] }, "/a/1"],
+  "a symbol in a list": [[[Symbol("s")]], "/0/0"],
+  "no member but a function": [{ a: { "b/c": () => 1, d: undefined } }, "/a/b~1c"],
+  "no member but a symbol": [{ s: Symbol("s") }, "/s"],
+  "a Map": [new Map([[1, "secret"]]), ""],
+  "a Map as a member": [{ a: [new Map()], b: 1 }, "/a/0"],
+  "a Set": [{ a: 1, s: new Set(["secret"]) }, "/s"],
+  "an error": [[new Error("secret")], "/0"],
+  "a regular expression": [{ a: { pattern: /secret/ } }, "/a/pattern"],
+  "a promise": [Promise.resolve("secret"), ""],
+  "a number object without a number": [[new Number(NaN)], "/0"],
   "a proxy that answers nothing": [new Proxy({}, { ownKeys: () => fail("secret") }), ""],
   "a value nested deeper than the stack": [deep, ""],
   "a value nested deeper than the format": [tooDeep, ""],
@@ -103,6 +114,9 @@ for (const [name, [value, path]] of Object.entries(NO_JSON)) {
   });
 }
 
+/** An object whose type says nothing of content elsewhere. */
+class Bare {}
+
 Deno.test("what JSON can hold is recorded without an issue", async () => {
   const now = new Date(0);
   const values: [unknown, unknown][] = [
@@ -110,6 +124,18 @@ Deno.test("what JSON can hold is recorded without an issue", async () => {
     [null, null],
     [{ a: null, b: [null], c: undefined, d: () => 1 }, { a: null, b: [null] }],
     [{ at: now }, { at: now.toJSON() }],
+    [{ a: {}, b: [{ c: undefined }], d: [undefined] }, { a: {}, b: [{}], d: [null] }],
+    [{ a: new Bare(), b: Object.create(null), c: {} }, { a: {}, b: {}, c: {} }],
+    [[new String("\ud83d\ude00"), new Number(1), new Boolean(false), {}], [
+      "\ud83d\ude00",
+      1,
+      false,
+      {},
+    ]],
+    [{ map: { toJSON: () => [[1, 2]] }, c: {} }, { map: [[1, 2]], c: {} }],
+    // What its members say is recorded, even where that is not all of it.
+    [{ e: Object.assign(new Error("lost"), { code: "E" }), c: {} }, { e: { code: "E" }, c: {} }],
+    [{ bytes: new Uint8Array([7]), c: {} }, { bytes: { 0: 7 }, c: {} }],
     ["\ud83d\ude00 \\ud800 null", "\ud83d\ude00 \\ud800 null"],
     [{ 10: "b", 9: "a", "é": [] }, { 9: "a", 10: "b", "é": [] }],
   ];

@@ -238,6 +238,29 @@ Deno.test("an error that a node has told is not told again by the flow (TRC-14)"
     assertEquals(nodesOf(readEnvelope(other.path)), ["a boom", "unknown something else"]);
   }));
 
+Deno.test("the error that ends the flow is told, though it has the words of a failed node (TRC-12, TRC-14)", () =>
+  withTempDir((directory) => {
+    const within = new TraceRecorder(optionsFor(directory));
+    within.onNodeError(eventOf("a"), new Error("no"));
+    within.flushErrorSync(new Error("cannot connect to db"));
+    assertEquals(nodesOf(readEnvelope(within.path)), ["a no", "unknown cannot connect to db"]);
+
+    const handled = new TraceRecorder(optionsFor(directory));
+    handled.onNodeError(eventOf("a"), new Error("timeout"));
+    handled.onNodeStart(eventOf("a2"));
+    handled.onNodeEnd(eventOf("a2"), 1);
+    handled.onNodeStart(eventOf("b"));
+    handled.flushErrorSync("Error: timeout");
+    const steps = ["a timeout", "a2 ok", "b Error: timeout"];
+    assertEquals(nodesOf(readEnvelope(handled.path)), steps);
+
+    const redact = (value: unknown) => typeof value === "string" ? "***" : value;
+    const masked = new TraceRecorder({ ...optionsFor(directory), redact });
+    masked.onNodeError(eventOf("a"), new Error("one"));
+    masked.flushErrorSync(new Error("another"));
+    assertEquals(nodesOf(readEnvelope(masked.path)), ["a ***", "unknown ***"]);
+  }));
+
 Deno.test("of a flow that is tried again every attempt is on record, each failure in a file (TRC-13, TRC-20, W-TRC-4, W-TRC-10)", () =>
   withTempDir((directory) => {
     const options = optionsFor(directory);

@@ -72,7 +72,7 @@ Deno.test("TRP-2, TRP-4, TRP-6: each step, whether it matches, and the end", asy
   assertEquals([found.ok, found.replayed, found.reachedEnd], [true, 2, true]);
 });
 
-Deno.test("TRP-2: a step without invocation_json is skipped, the last one too", async () => {
+Deno.test("TRP-2, TRP-6: a step without invocation_json is skipped, the last one too", async () => {
   const found = await replay([without(stepOf(1), "invocation_json"), stepOf(2)]);
   assertEquals(linesOf(found), [
     "step 1: double run",
@@ -89,8 +89,13 @@ Deno.test("TRP-2: a step without invocation_json is skipped, the last one too", 
     "  output hash matches",
     "step 2: double run",
     "  missing invocation_json; skipping replay",
+    "  reached end of trace",
   ]);
-  assertEquals([last.ok, last.reachedEnd], [true, false]);
+  assertEquals([last.ok, last.replayed, last.reachedEnd], [true, 1, true]);
+
+  const none = await replay([without(stepOf(1), "invocation_json")]);
+  assertEquals(linesOf(none).at(-1), "  reached end of trace");
+  assertEquals([none.ok, none.replayed, none.reachedEnd], [true, 0, true]);
 });
 
 Deno.test("TRP-4: a divergence, and a missing hash; W-TRC-11: the result tells of it", async () => {
@@ -166,7 +171,7 @@ Deno.test("TRP-7: step 0 is step 1; W-TRC-11: a step that is not there is an err
   for (const [step, expected] of [[0, 1], [1, 1], [2, 2], [3, 3]] as const) {
     const found = await replay(steps, { step });
     assertEquals(found.steps.map((one) => one.step), [expected]);
-    assertEquals(found.reachedEnd, false);
+    assertEquals(found.reachedEnd, expected === 3);
   }
   const last = await replay(steps.slice(0, 2), { step: 2 });
   assertEquals(linesOf(last).at(-1), "  reached end of trace");

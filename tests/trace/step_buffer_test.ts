@@ -1,4 +1,4 @@
-import { assert, assertEquals } from "@std/assert";
+import { assert, assertEquals, assertStrictEquals } from "@std/assert";
 import { RecordedStep, RecordedValue } from "../../trace/recorded_step.ts";
 import { StepBuffer } from "../../trace/step_buffer.ts";
 import { hashValue, readTrace, TraceRecorder } from "../../trace/mod.ts";
@@ -59,6 +59,26 @@ Deno.test("the buffer holds the newest steps, no more text than allowed, and eve
     }
     for (const [step, input] of inFlight) {
       assertEquals(step.input.hash().hash, hashValue(JSON.parse(input)));
+    }
+  }
+});
+
+Deno.test("large texts wait for the flush too, which computes their digests once", () => {
+  for (const captureInputs of [false, true]) {
+    const buffer = new StepBuffer({ bufferSize: 2, bufferBytes: 16 * MEBIBYTE, captureInputs });
+    const text = textOf(MEBIBYTE, 0);
+    const step = new RecordedStep(1, new ManualClock(), eventOf("a"));
+    buffer.hold(step, step.input, text);
+    step.output = new RecordedValue("output");
+    buffer.hold(step, step.output, text);
+    buffer.push(step);
+    assertEquals(buffer.heldBytes, 4 * MEBIBYTE);
+    buffer.settle([step]);
+    assertEquals(buffer.heldBytes, captureInputs ? 2 * MEBIBYTE : 0);
+    for (const value of [step.input, step.output]) {
+      const { hash } = value.hash();
+      assertEquals(hash, hashValue(JSON.parse(text)));
+      assertStrictEquals(value.hash().hash, hash);
     }
   }
 });
