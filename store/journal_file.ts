@@ -2,6 +2,7 @@ import type { FileHandle, FilePort } from "../_internal/file_port.ts";
 import { readRangeSync, writeWholeSync } from "../_internal/tail.ts";
 import { decodeMutation, type Mutation } from "./journal_line.ts";
 import { joinBytes } from "./log_bytes.ts";
+import type { RuntimeStoreError } from "./runtime_store_error.ts";
 import { storeCorruptError, type StorePlace } from "./store_errors.ts";
 import { fileSizeSync, journalNumbersSync, type StorePaths } from "./store_paths.ts";
 
@@ -138,14 +139,31 @@ export class JournalFile {
   }
 }
 
+/** What a journal holds. */
+export interface JournalContent {
+  /** In their order. */
+  mutations: Mutation[];
+  /** What stands behind them; undefined when that is nothing but NULs. */
+  torn?: TornLine;
+}
+
+/** Something in a journal that is no mutation, and whose newline may be missing. */
+export interface TornLine {
+  path: string;
+  /** From 1. */
+  line: number;
+  byteOffset: number;
+}
+
 /**
- * Reads the mutations of a journal, in order. A torn last one never happened, and neither did those
- * that stand behind it, as they may after a power cut: they were never acknowledged. If one of them
- * says that the torn one was on disk, that one is not torn but damaged.
+ * Reads the mutations of a journal. Those behind a torn one never happened either, as they may stand
+ * there after a power cut: they were never acknowledged. If one of them says that the torn one was on
+ * disk, that one is not torn but damaged.
  */
-export function readMutationsSync(file: FileHandle, path: string): Mutation[] {
+export function readMutationsSync(file: FileHandle, path: string): JournalContent {
   const size = file.seekSync(0, Deno.SeekMode.End);
-  const [first, ...lines] = splitLines(readRangeSync(file, 0, size));
+  const bytes = readRangeSync(file, 0, size);
+  const [first, ...lines] = splitLines(bytes);
   const place: StorePlace = { operation: "read journal", path };
   const header = first === undefined ? undefined : parseHeader(first.bytes);
   checkFormat(header, path);
@@ -153,19 +171,29 @@ export function readMutationsSync(file: FileHandle, path: string): Mutation[] {
   let torn: { line: number; byteOffset: number } | undefined = header === undefined
     ? { line: 1, byteOffset: 0 }
     : undefined;
+  let end = first === undefined ? 0 : first.bytes.length + 1;
   for (const [index, { bytes, byteOffset }] of lines.entries()) {
     const mutation = decodeMutation(bytes);
     if (torn === undefined) {
-      if (mutation?.sequence === mutations.length + 1) mutations.push(mutation);
-      else torn = { line: index + 2, byteOffset };
+      if (mutation?.sequence === mutations.length + 1) {
+        mutations.push(mutation);
+        end = byteOffset + bytes.length + 1;
+      } else torn = { line: index + 2, byteOffset };
     } else if (mutation !== undefined && mutation.synced > mutations.length) {
-      const problem = `line ${torn.line}: an acknowledged mutation is damaged`;
-      throw storeCorruptError(place, { problem, ...torn });
+      throw damagedMutationError({ path, ...torn });
     } else if (header === undefined && mutation !== undefined) {
       throw storeCorruptError(place, { problem: "line 1: the journal's head is damaged", ...torn });
     }
   }
-  return mutations;
+  torn ??= { line: mutations.length + 2, byteOffset: end };
+  const isTorn = bytes.subarray(torn.byteOffset).some((byte) => byte !== 0);
+  return isTorn ? { mutations, torn: { path, ...torn } } : { mutations };
+}
+
+/** A line that was on disk when its caller was told so, and that is there no more. */
+export function damagedMutationError({ path, line, byteOffset }: TornLine): RuntimeStoreError {
+  const problem = `line ${line}: an acknowledged mutation is damaged`;
+  return storeCorruptError({ operation: "read journal", path }, { problem, line, byteOffset });
 }
 
 /**
@@ -210,12 +238,17 @@ function parseHeader(line: Uint8Array): JournalHeader | undefined {
   }
 }
 
-/** {@linkcode readMutationsSync} of the journal at a path. */
-export function readJournalSync(port: FilePort, path: string): Mutation[] {
+/**
+ * {@linkcode readMutationsSync} of the journal at a path, for who goes on from what it says: that is
+ * on disk when this returns. A killed process may have left lines that never were.
+ */
+export function readJournalSync(port: FilePort, path: string): JournalContent {
   fileSizeSync(port, path, "read journal");
-  const file = port.openSync(path, { read: true });
+  const file = port.openSync(path, { read: true, write: true });
   try {
-    return readMutationsSync(file, path);
+    const content = readMutationsSync(file, path);
+    if (content.mutations.length > 0) file.syncDataSync();
+    return content;
   } finally {
     file.close();
   }

@@ -49,10 +49,14 @@ export class JournalFollower {
     const numbers = [...this.#journals.keys()].sort((a, b) => a - b);
     const span = numbers.length === 0 ? 0 : numbers.at(-1)! - numbers[0]! + 1;
     if (span !== numbers.length) return undefined;
-    const mutations = numbers.flatMap((number) =>
+    const contents = numbers.map((number) =>
       readMutationsSync(this.#journals.get(number)!, this.#paths.journal(number))
     );
-    return overlayOf(mutations, this.#paths.directory);
+    const newest = contents.slice(contents.findLastIndex(({ mutations }) => mutations.length > 0));
+    return overlayOf(contents.flatMap(({ mutations }) => mutations), {
+      path: this.#paths.directory,
+      torn: newest.findLast(({ torn }) => torn !== undefined)?.torn,
+    });
   }
 
   close(): void {

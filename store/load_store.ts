@@ -1,5 +1,6 @@
 import { compareUtf8 } from "../_internal/wire_json/compare_utf8.ts";
 import type { FilePort } from "../_internal/file_port.ts";
+import { checkTornEndSync } from "./journal_damage.ts";
 import { JournalFollower } from "./journal_follower.ts";
 import { type JournalOverlay, readOverlaySync } from "./journal_overlay.ts";
 import { checkLogs } from "./check_logs.ts";
@@ -28,7 +29,8 @@ export function readStoredFiles(
   paths: StorePaths,
   runtimeId: string,
 ): StoredFiles {
-  return { ...readSnapshots(port, paths, { runtimeId }), overlay: readOverlaySync(port, paths) };
+  const snapshots = readSnapshots(port, paths, { runtimeId });
+  return checked(port, paths, { ...snapshots, overlay: readOverlaySync(port, paths) });
 }
 
 /**
@@ -47,10 +49,15 @@ export function readFollowedFiles(
     const onProgress = () => follower.catchUp();
     const snapshots = readSnapshots(port, paths, { runtimeId, onProgress });
     const overlay = follower.finish();
-    return overlay === undefined ? undefined : { ...snapshots, overlay };
+    return overlay === undefined ? undefined : checked(port, paths, { ...snapshots, overlay });
   } finally {
     follower.close();
   }
+}
+
+function checked(port: FilePort, paths: StorePaths, files: StoredFiles): StoredFiles {
+  checkTornEndSync(port, paths, files);
+  return files;
 }
 
 function readSnapshots(

@@ -39,7 +39,7 @@ function withJournal(use: (path: string) => void | Promise<void>): Promise<void>
 }
 
 function sequencesIn(path: string): number[] {
-  return readJournalSync(hastyFilePort, path).map(({ sequence }) => sequence);
+  return readJournalSync(hastyFilePort, path).mutations.map(({ sequence }) => sequence);
 }
 
 function refusal(path: string): RuntimeStoreError {
