@@ -1,7 +1,7 @@
 import { compareUtf8 } from "../_internal/wire_json/compare_utf8.ts";
 import type { FilePort } from "../_internal/file_port.ts";
 import { checkTornEndSync } from "./journal_damage.ts";
-import { JournalFollower } from "./journal_follower.ts";
+import { JournalFollower, type Oddities } from "./journal_follower.ts";
 import { type JournalOverlay, readOverlaySync } from "./journal_overlay.ts";
 import { checkLogs } from "./check_logs.ts";
 import type { LogSource } from "./log_source.ts";
@@ -36,19 +36,20 @@ export function readStoredFiles(
 /**
  * Reads all there is beside somebody who may be changing it: the snapshots and then the journals. In
  * this order these have everything that checkpoints may meanwhile have put into some of the
- * snapshots. Undefined when it has to be tried again.
+ * snapshots. Undefined, or an error that is
+ * only an oddity, when it has to be tried again.
  */
 export function readFollowedFiles(
   port: FilePort,
   paths: StorePaths,
-  runtimeId: string,
+  { runtimeId, oddities }: { runtimeId: string; oddities: Oddities },
 ): StoredFiles | undefined {
   const follower = new JournalFollower(port, paths);
   try {
     follower.catchUp();
     const onProgress = () => follower.catchUp();
     const snapshots = readSnapshots(port, paths, { runtimeId, onProgress });
-    const overlay = follower.finish();
+    const overlay = follower.finish(oddities);
     return overlay === undefined ? undefined : checked(port, paths, { ...snapshots, overlay });
   } finally {
     follower.close();

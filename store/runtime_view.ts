@@ -9,7 +9,7 @@ import { basename, join } from "../_internal/path.ts";
 import { lastLineEndSync } from "../_internal/tail.ts";
 import { idOfDirectory } from "./id_directory.ts";
 import { checkTornEndSync } from "./journal_damage.ts";
-import { JournalFollower } from "./journal_follower.ts";
+import { JournalFollower, Oddities } from "./journal_follower.ts";
 import type { JournalOverlay } from "./journal_overlay.ts";
 import { type LogBytes, openLogBytes } from "./log_bytes.ts";
 import { RuntimeStoreError } from "./runtime_store_error.ts";
@@ -70,18 +70,19 @@ export async function readRuntimeView(
   paths: StorePaths,
   runtimeId: string,
 ): Promise<RuntimeView | undefined> {
+  const oddities = new Oddities();
   for (let tries = 0; tries < TRIES; tries++) {
     const follower = new JournalFollower(port, paths);
     try {
       follower.catchUp();
       const files = lookAtFiles(port, { paths, runtimeId, follower });
       const journal = attempt(() => {
-        const overlay = follower.finish();
+        const overlay = follower.finish(oddities);
         if (overlay !== undefined) checkTornEnd(port, files, overlay);
         return overlay;
       }, paths.directory);
       const { found, error } = journal;
-      if (error !== undefined) return { ...files, journal: { error } };
+      if (error !== undefined && oddities.isError(error)) return { ...files, journal: { error } };
       if (found !== undefined) return { ...files, journal: { found } };
     } finally {
       follower.close();

@@ -1,8 +1,11 @@
 /** Journals that a killed owner left, and of which something was damaged since (W-FRS-3, W-FRS-13). */
 import { assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
+import type { FilePort } from "../../_internal/file_port.ts";
 import { repairStore, RuntimeStoreError, verifyStore } from "../../store/mod.ts";
+import { verifyStoreOnPort } from "../../store/verify_store.ts";
 import { FaultPort } from "../_util/fault_port.ts";
 import { namesIn, readBytes, write } from "../_util/files.ts";
+import { hastyFilePort } from "../_util/hasty_port.ts";
 import { longCount, withTempDir } from "../_util/temp.ts";
 import type { RuntimeModel } from "./_model.ts";
 import {
@@ -154,4 +157,66 @@ Deno.test("what an owner goes on from is on disk before it is in the logs", () =
     const synced = calls.findIndex(([call, at]) => call === "syncDataSync" && at === name);
     const written = calls.findIndex(([call, at]) => call === "writeSync" && at === "/events.jsonl");
     assertEquals(synced !== -1 && synced < written, true);
+  }));
+
+/** Shows the files whose names match with other bytes, as long as there are any. */
+function showing(pattern: RegExp, contents: Uint8Array[]): FilePort {
+  const openSync: FilePort["openSync"] = (path, options) => {
+    const file = hastyFilePort.openSync(path, options);
+    const bytes = pattern.test(path) ? contents.shift() : undefined;
+    if (bytes === undefined) return file;
+    let position = 0;
+    return {
+      ...file,
+      seekSync: (offset, whence) =>
+        position = whence === Deno.SeekMode.End ? bytes.length + offset : offset,
+      readSync: (buffer) => {
+        const part = bytes.subarray(position, position + buffer.length);
+        buffer.set(part);
+        position += part.length;
+        return part.length === 0 ? null : part.length;
+      },
+      close: () => file.close(),
+    };
+  };
+  return { ...hastyFilePort, openSync };
+}
+
+Deno.test("a reader who is stopped between two pages while others are written reads once more", () =>
+  withTempDir(async (root) => {
+    const runtime = await openRuntime(root);
+    const model = newModel();
+    const path = journalOf(root);
+    await performBoth(runtime, model, createPlain);
+    const before = readBytes(path);
+    await performBoth(runtime, model, input(1, "A".repeat(5000)));
+    await performBoth(runtime, model, input(1, "B"));
+    const mixed = readBytes(path);
+    // The pages that were read before the two inputs are old, those behind them are new.
+    const pages = Math.ceil((lineStarts(before).at(-1)! + 1) / 4096);
+    mixed.set(before.subarray(0, pages * 4096));
+    for (const times of [1, 2]) {
+      const contents = () => Array.from({ length: times }, () => mixed);
+      await using store = await openStore(root, { port: showing(/journal-/, contents()) });
+      assertEquals([store.problems, await look(store)], [[], seenIn(model)]);
+      const verdict = await verifyStoreOnPort(showing(/journal-/, contents()), root);
+      assertEquals(verdict.problems, []);
+    }
+    await runtime.close();
+  }));
+
+Deno.test("journals whose numbers have a gap are read as an owner reads them", () =>
+  withTempDir(async (root) => {
+    const model = await kill(root);
+    const stray = pathOf(root, "journal-7.jsonl");
+    write(stray, '{"format":1,"journal":7}\n');
+    {
+      await using store = await openStore(root);
+      assertEquals([store.problems, await look(store)], [[], seenIn(model)]);
+    }
+    await assertClean(root);
+    const runtime = await openRuntime(root);
+    assertEquals([runtime.problems, await look(runtime)], [[], seenIn(model)]);
+    await runtime.close();
+    await assertClean(root);
   }));
