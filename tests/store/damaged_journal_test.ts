@@ -220,3 +220,35 @@ Deno.test("journals whose numbers have a gap are read as an owner reads them", (
     await runtime.close();
     await assertClean(root);
   }));
+
+Deno.test("damage to a journal's head is told, and repairing loses nothing", () =>
+  withTempDir(async (root) => {
+    const model = await kill(root);
+    const path = journalOf(root);
+    const whole = readBytes(path);
+    const damages: [what: string, bytes: Uint8Array][] = [];
+    for (const offset of [0, 2, '{"format":'.length, lineStarts(whole)[1]! - 1]) {
+      const bytes = whole.slice();
+      bytes[offset]! ^= 1;
+      damages.push([`bit of byte ${offset}`, bytes]);
+    }
+    damages.push(["a newline", whole.with(5, 10)]);
+    damages.push(["cut", whole.slice(7)]);
+    for (const [what, bytes] of damages) {
+      await withTempDir(async (copy) => {
+        copyTree(root, copy);
+        const damaged = journalOf(copy);
+        write(damaged, bytes);
+        const error = await assertRejects(() => openRuntime(copy), RuntimeStoreError, "head");
+        assertEquals([error.kind, error.path, error.line], ["store-corrupt", damaged, 1], what);
+        const { ok, actions } = await repairStore(copy);
+        assertEquals([ok, actions.map(({ action }) => action)], [true, ["mend-journal"]], what);
+        assertEquals([readBytes(damaged), readBytes(actions[0]!.evidence!)], [whole, bytes]);
+        await using store = await openStore(copy);
+        assertEquals([store.problems, await look(store)], [[], seenIn(model)]);
+        const runtime = await openRuntime(copy);
+        assertEquals([runtime.problems, await look(runtime)], [[], seenIn(model)]);
+        await runtime.close();
+      });
+    }
+  }));
