@@ -1,6 +1,7 @@
 import { denoFilePort, type FilePort } from "../_internal/file_port.ts";
 import { pause } from "../_internal/lock.ts";
 import { checkId } from "./id_directory.ts";
+import { Oddities } from "./journal_follower.ts";
 import { buildState, readFollowedFiles, type StoredFiles } from "./load_store.ts";
 import { JournaledLogs } from "./log_source.ts";
 import { openOwner } from "./open_owner.ts";
@@ -205,9 +206,14 @@ async function readConsistently(
     if (!isDirectorySync(port, paths.directory, { operation, what: "runtime" })) {
       throw storeMissingError(place);
     }
+    const oddities = new Oddities();
     for (let attempt = 0; attempt < READ_ATTEMPTS; attempt++) {
-      const files = readFollowedFiles(port, paths, runtimeId);
-      if (files !== undefined) return files;
+      try {
+        const files = readFollowedFiles(port, paths, { runtimeId, oddities });
+        if (files !== undefined) return files;
+      } catch (error) {
+        if (oddities.isError(error)) throw error;
+      }
       await pause(PAUSE_MS);
     }
   } catch (error) {

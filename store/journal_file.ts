@@ -1,22 +1,14 @@
 import type { FileHandle, FilePort } from "../_internal/file_port.ts";
 import { readRangeSync, writeWholeSync } from "../_internal/tail.ts";
+import { checkFormat, headEndIn, parseHead, printHead, splitLines } from "./journal_head.ts";
 import { decodeMutation, type Mutation } from "./journal_line.ts";
 import { joinBytes } from "./log_bytes.ts";
-import { storeCorruptError, type StorePlace } from "./store_errors.ts";
-import { fileSizeSync, journalNumbersSync, type StorePaths } from "./store_paths.ts";
+import type { RuntimeStoreError } from "./runtime_store_error.ts";
+import { storeCorruptError } from "./store_errors.ts";
+import { fileSizeSync } from "./store_paths.ts";
 
-const FORMAT = 1;
-const NEWLINE = 10;
-/** Far more than the first line has. */
-const MAX_HEADER_BYTES = 1024;
 /** The file grows by so much at a time. */
 const GROWTH_BYTES = 64 * 1024;
-
-/** The first line of a journal. */
-interface JournalHeader {
-  format: number;
-  journal: number;
-}
 
 /** A write that left the journal in a state that nobody can vouch for. */
 export class UnknownOutcome extends Error {}
@@ -53,8 +45,7 @@ export class JournalFile {
     port: FilePort,
     { path, number }: { path: string; number: number },
   ): JournalFile {
-    const header: JournalHeader = { format: FORMAT, journal: number };
-    const bytes = new TextEncoder().encode(`${JSON.stringify(header)}\n`);
+    const bytes = printHead(number);
     fileSizeSync(port, path, "write journal");
     const options = { read: true, write: true, create: true, truncate: true, mode: 0o600 };
     const file = port.openSync(path, options);
@@ -138,101 +129,89 @@ export class JournalFile {
   }
 }
 
-/**
- * Reads the mutations of a journal, in order. A torn last one never happened, and neither did those
- * that stand behind it, as they may after a power cut: they were never acknowledged. If one of them
- * says that the torn one was on disk, that one is not torn but damaged.
- */
-export function readMutationsSync(file: FileHandle, path: string): Mutation[] {
-  const size = file.seekSync(0, Deno.SeekMode.End);
-  const [first, ...lines] = splitLines(readRangeSync(file, 0, size));
-  const place: StorePlace = { operation: "read journal", path };
-  const header = first === undefined ? undefined : parseHeader(first.bytes);
-  checkFormat(header, path);
-  const mutations: Mutation[] = [];
-  let torn: { line: number; byteOffset: number } | undefined = header === undefined
-    ? { line: 1, byteOffset: 0 }
-    : undefined;
-  for (const [index, { bytes, byteOffset }] of lines.entries()) {
-    const mutation = decodeMutation(bytes);
-    if (torn === undefined) {
-      if (mutation?.sequence === mutations.length + 1) mutations.push(mutation);
-      else torn = { line: index + 2, byteOffset };
-    } else if (mutation !== undefined && mutation.synced > mutations.length) {
-      const problem = `line ${torn.line}: an acknowledged mutation is damaged`;
-      throw storeCorruptError(place, { problem, ...torn });
-    } else if (header === undefined && mutation !== undefined) {
-      throw storeCorruptError(place, { problem: "line 1: the journal's head is damaged", ...torn });
-    }
-  }
-  return mutations;
+/** What a journal holds. */
+export interface JournalContent {
+  /** In their order. */
+  mutations: Mutation[];
+  /** What stands behind them; undefined when that is nothing but NULs. */
+  torn?: TornLine;
 }
 
-/**
- * Refuses the journals of a newer version, before anything is written beside them. One that is removed
- * meanwhile has been made part of the snapshots by its owner.
- */
-export function checkJournalFormatsSync(port: FilePort, paths: StorePaths): void {
-  for (const number of journalNumbersSync(port, paths.directory)) {
-    const path = paths.journal(number);
-    let file: FileHandle;
-    try {
-      fileSizeSync(port, path, "read journal");
-      file = port.openSync(path, { read: true });
-    } catch (error) {
-      if (error instanceof Deno.errors.NotFound) continue;
-      throw error;
-    }
-    try {
-      const [first] = splitLines(readRangeSync(file, 0, MAX_HEADER_BYTES));
-      if (first !== undefined) checkFormat(parseHeader(first.bytes), path);
-    } finally {
-      file.close();
-    }
-  }
-}
-
-function checkFormat(header: JournalHeader | undefined, path: string): void {
-  if (header === undefined || header.format === FORMAT) return;
-  throw storeCorruptError({ operation: "read journal", path }, {
-    problem: `line 1: unsupported journal format ${header.format}, expected ${FORMAT}`,
-    line: 1,
-    remedy: "open it with the program that wrote it, or a newer taffrail",
-  });
-}
-
-function parseHeader(line: Uint8Array): JournalHeader | undefined {
-  try {
-    const header = JSON.parse(new TextDecoder().decode(line));
-    return Number.isSafeInteger(header.format) ? header : undefined;
-  } catch {
-    return undefined;
-  }
-}
-
-/** {@linkcode readMutationsSync} of the journal at a path. */
-export function readJournalSync(port: FilePort, path: string): Mutation[] {
-  fileSizeSync(port, path, "read journal");
-  const file = port.openSync(path, { read: true });
-  try {
-    return readMutationsSync(file, path);
-  } finally {
-    file.close();
-  }
-}
-
-interface Line {
-  bytes: Uint8Array;
+/** Something in a journal that is no mutation, and whose newline may be missing. */
+export interface TornLine {
+  path: string;
+  /** From 1. */
+  line: number;
   byteOffset: number;
 }
 
-/** The terminated lines, without their newlines. */
-function splitLines(bytes: Uint8Array): Line[] {
-  const lines: Line[] = [];
-  for (let start = 0;;) {
-    const end = bytes.indexOf(NEWLINE, start);
-    if (end === -1) return lines;
-    lines.push({ bytes: bytes.subarray(start, end), byteOffset: start });
-    start = end + 1;
+/**
+ * Reads the mutations of a journal. Those behind a torn one never happened either, as they may stand
+ * there after a power cut: they were never acknowledged. If one of them says that the torn one was on
+ * disk, that one is not torn but damaged.
+ */
+export function readMutationsSync(file: FileHandle, path: string): JournalContent {
+  const size = file.seekSync(0, Deno.SeekMode.End);
+  const bytes = readRangeSync(file, 0, size);
+  const [first, ...lines] = splitLines(bytes);
+  const head = first === undefined ? undefined : parseHead(first.bytes);
+  if (head === undefined) return readHeadless(bytes, path);
+  checkFormat(head, path);
+  const mutations: Mutation[] = [];
+  let end = first!.bytes.length + 1;
+  let torn: { line: number; byteOffset: number } | undefined;
+  for (const [index, { bytes, byteOffset }] of lines.entries()) {
+    const mutation = decodeMutation(bytes);
+    if (torn === undefined) {
+      if (mutation?.sequence === mutations.length + 1) {
+        mutations.push(mutation);
+        end = byteOffset + bytes.length + 1;
+      } else {
+        torn = { line: index + 2, byteOffset };
+      }
+    } else if (mutation !== undefined && mutation.synced > mutations.length) {
+      throw damagedMutationError({ path, ...torn });
+    }
+  }
+  torn ??= { line: mutations.length + 2, byteOffset: end };
+  return { mutations, ...(hasBytes(bytes, torn.byteOffset) && { torn: { path, ...torn } }) };
+}
+
+/** The head is on disk before the first mutation is written: with one behind it, it is damaged. */
+function readHeadless(bytes: Uint8Array, path: string): JournalContent {
+  const torn = { path, line: 1, byteOffset: 0 };
+  const lines = splitLines(bytes.subarray(headEndIn(bytes)));
+  if (lines.some((line) => decodeMutation(line.bytes) !== undefined)) {
+    const problem = "line 1: the journal's head is damaged";
+    throw storeCorruptError({ operation: "read journal", path }, { problem, ...torn });
+  }
+  return { mutations: [], ...(hasBytes(bytes, 0) && { torn }) };
+}
+
+function hasBytes(bytes: Uint8Array, from: number): boolean {
+  // Many times faster than some(), and there may be 64 KiB of NULs.
+  for (let index = from; index < bytes.length; index++) if (bytes[index] !== 0) return true;
+  return false;
+}
+
+/** A line that was on disk when its caller was told so, and that is there no more. */
+export function damagedMutationError({ path, line, byteOffset }: TornLine): RuntimeStoreError {
+  const problem = `line ${line}: an acknowledged mutation is damaged`;
+  return storeCorruptError({ operation: "read journal", path }, { problem, line, byteOffset });
+}
+
+/**
+ * {@linkcode readMutationsSync} of the journal at a path, for who goes on from what it says: that is
+ * on disk when this returns. A killed process may have left lines that never were.
+ */
+export function readJournalSync(port: FilePort, path: string): JournalContent {
+  fileSizeSync(port, path, "read journal");
+  const file = port.openSync(path, { read: true, write: true });
+  try {
+    const content = readMutationsSync(file, path);
+    if (content.mutations.length > 0) file.syncDataSync();
+    return content;
+  } finally {
+    file.close();
   }
 }

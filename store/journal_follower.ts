@@ -2,7 +2,33 @@ import type { FileHandle, FilePort } from "../_internal/file_port.ts";
 import { readMutationsSync } from "./journal_file.ts";
 import { type JournalOverlay, overlayOf } from "./journal_overlay.ts";
 import { readOwnerSync } from "./owner_lock.ts";
+import { RuntimeStoreError } from "./runtime_store_error.ts";
 import { fileSizeSync, journalNumbersSync, type StorePaths } from "./store_paths.ts";
+
+/** So often the same has to be seen before it is believed. */
+const LOOKS = 3;
+
+/**
+ * What was odd while journals were read beside somebody who may be writing. One read may get a page as
+ * it was and the next page as it is since, which looks like damage, once: what is seen again and again
+ * stays.
+ */
+export class Oddities {
+  readonly #looks = new Map<string, number>();
+
+  /** Whether this was seen often enough to be believed, now included. */
+  isLasting(oddity: string): boolean {
+    const looks = (this.#looks.get(oddity) ?? 0) + 1;
+    this.#looks.set(oddity, looks);
+    return looks >= LOOKS;
+  }
+
+  /** Whether an error is more than such an oddity. */
+  isError(error: unknown): boolean {
+    if (!(error instanceof RuntimeStoreError) || error.kind !== "store-corrupt") return true;
+    return this.isLasting(`${error.message} ${error.byteOffset}`);
+  }
+}
 
 /**
  * Keeps the journals of a runtime that somebody else may be changing, while its snapshots are read:
@@ -41,18 +67,26 @@ export class JournalFollower {
 
   /**
    * What the journals say, after the last snapshot was read; undefined when one was missed, or when
-   * another owner has begun to number them anew.
+   * another owner has begun to number them anew. If the same ones are missing every time, nobody
+   * removes them: then the newest one with a mutation counts, as for an owner.
    */
-  finish(): JournalOverlay | undefined {
+  finish(oddities: Oddities): JournalOverlay | undefined {
     this.catchUp();
     if (readOwnerSync(this.#port, this.#paths.ownerLock) !== this.#owner) return undefined;
     const numbers = [...this.#journals.keys()].sort((a, b) => a - b);
     const span = numbers.length === 0 ? 0 : numbers.at(-1)! - numbers[0]! + 1;
-    if (span !== numbers.length) return undefined;
-    const mutations = numbers.flatMap((number) =>
+    const hasGap = span !== numbers.length;
+    if (hasGap && !oddities.isLasting(`journals ${numbers}`)) return undefined;
+    const contents = numbers.map((number) =>
       readMutationsSync(this.#journals.get(number)!, this.#paths.journal(number))
     );
-    return overlayOf(mutations, this.#paths.directory);
+    const last = contents.findLastIndex(({ mutations }) => mutations.length > 0);
+    const newest = contents.slice(Math.max(0, last));
+    const counting = hasGap ? newest : contents;
+    return overlayOf(counting.flatMap(({ mutations }) => mutations), {
+      path: this.#paths.directory,
+      torn: newest.findLast(({ torn }) => torn !== undefined)?.torn,
+    });
   }
 
   close(): void {

@@ -63,9 +63,10 @@ export interface PrintedLines {
   lines: readonly string[];
 }
 
-const PREFIX = '{"crc32":"';
+/** How the line of a mutation begins. */
+export const MUTATION_PREFIX = '{"crc32":"';
 const MIDDLE = '","mutation":';
-const MUTATION_START = PREFIX.length + 8 + MIDDLE.length;
+const MUTATION_START = MUTATION_PREFIX.length + 8 + MIDDLE.length;
 const SUFFIX = "}";
 const encoder = new TextEncoder();
 const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
@@ -77,9 +78,9 @@ export function encodeMutation(
 ): Uint8Array {
   let text = JSON.stringify(mutation);
   if (logs.length > 0) text = `${text.slice(0, -1)},"logs":[${logs.map(printLogs).join(",")}]}`;
-  const start = encoder.encode(PREFIX + "00000000" + MIDDLE + text + SUFFIX + "\n");
+  const start = encoder.encode(MUTATION_PREFIX + "00000000" + MIDDLE + text + SUFFIX + "\n");
   const checksum = crc32(start.subarray(MUTATION_START, start.length - SUFFIX.length - 1));
-  encoder.encodeInto(hex(checksum), start.subarray(PREFIX.length));
+  encoder.encodeInto(hex(checksum), start.subarray(MUTATION_PREFIX.length));
   return start;
 }
 
@@ -89,7 +90,7 @@ export function decodeMutation(line: Uint8Array): Mutation | undefined {
   if (line.length < MUTATION_START + SUFFIX.length) return undefined;
   try {
     const frame = utf8.decode(line.subarray(0, MUTATION_START));
-    if (frame !== PREFIX + hex(crc32(body)) + MIDDLE) return undefined;
+    if (frame !== MUTATION_PREFIX + hex(crc32(body)) + MIDDLE) return undefined;
     if (utf8.decode(line.subarray(line.length - SUFFIX.length)) !== SUFFIX) return undefined;
     return JSON.parse(utf8.decode(body));
   } catch {

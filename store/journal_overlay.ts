@@ -1,5 +1,5 @@
 import type { FilePort } from "../_internal/file_port.ts";
-import { readJournalSync } from "./journal_file.ts";
+import { readJournalSync, type TornLine } from "./journal_file.ts";
 import type { Mutation, RuntimeCounters, WorkerChange } from "./journal_line.ts";
 import { joinBytes } from "./log_bytes.ts";
 import { storeCorruptError } from "./store_errors.ts";
@@ -27,6 +27,8 @@ export interface JournalOverlay {
   createdWorkers: Map<string, WorkerSnapshot>;
   changedWorkers: Map<string, WorkerChange>;
   logs: Map<string, JournaledLog>;
+  /** What stands behind the newest mutation, in its journal or in a newer one. */
+  torn: TornLine | undefined;
 }
 
 /**
@@ -35,16 +37,21 @@ export interface JournalOverlay {
  * checkpoint that may not have come to its end.
  */
 export function readOverlaySync(port: FilePort, paths: StorePaths): JournalOverlay {
+  let newestTorn: TornLine | undefined;
   for (const number of journalNumbersSync(port, paths.directory)) {
     const path = paths.journal(number);
-    const mutations = readJournalSync(port, path);
-    if (mutations.length > 0) return overlayOf(mutations, path);
+    const { mutations, torn } = readJournalSync(port, path);
+    newestTorn ??= torn;
+    if (mutations.length > 0) return overlayOf(mutations, { path, torn: newestTorn });
   }
-  return overlayOf([], paths.directory);
+  return overlayOf([], { path: paths.directory, torn: newestTorn });
 }
 
 /** What mutations say together; `path` is named where they do not fit. */
-export function overlayOf(mutations: readonly Mutation[], path: string): JournalOverlay {
+export function overlayOf(
+  mutations: readonly Mutation[],
+  { path, torn }: { path: string; torn: TornLine | undefined },
+): JournalOverlay {
   const overlay: JournalOverlay = {
     isEmpty: mutations.length === 0,
     createdRuntime: mutations[0]?.created_runtime,
@@ -54,6 +61,7 @@ export function overlayOf(mutations: readonly Mutation[], path: string): Journal
     createdWorkers: new Map(),
     changedWorkers: new Map(),
     logs: collectLogs(mutations, path),
+    torn,
   };
   for (const { created_workers = [], workers = [] } of mutations) {
     for (const worker of created_workers) overlay.createdWorkers.set(worker.worker_id, worker);

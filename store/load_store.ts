@@ -1,6 +1,7 @@
 import { compareUtf8 } from "../_internal/wire_json/compare_utf8.ts";
 import type { FilePort } from "../_internal/file_port.ts";
-import { JournalFollower } from "./journal_follower.ts";
+import { checkTornEndSync } from "./journal_damage.ts";
+import { JournalFollower, type Oddities } from "./journal_follower.ts";
 import { type JournalOverlay, readOverlaySync } from "./journal_overlay.ts";
 import { checkLogs } from "./check_logs.ts";
 import type { LogSource } from "./log_source.ts";
@@ -28,29 +29,36 @@ export function readStoredFiles(
   paths: StorePaths,
   runtimeId: string,
 ): StoredFiles {
-  return { ...readSnapshots(port, paths, { runtimeId }), overlay: readOverlaySync(port, paths) };
+  const snapshots = readSnapshots(port, paths, { runtimeId });
+  return checked(port, paths, { ...snapshots, overlay: readOverlaySync(port, paths) });
 }
 
 /**
  * Reads all there is beside somebody who may be changing it: the snapshots and then the journals. In
  * this order these have everything that checkpoints may meanwhile have put into some of the
- * snapshots. Undefined when it has to be tried again.
+ * snapshots. Undefined, or an error that is
+ * only an oddity, when it has to be tried again.
  */
 export function readFollowedFiles(
   port: FilePort,
   paths: StorePaths,
-  runtimeId: string,
+  { runtimeId, oddities }: { runtimeId: string; oddities: Oddities },
 ): StoredFiles | undefined {
   const follower = new JournalFollower(port, paths);
   try {
     follower.catchUp();
     const onProgress = () => follower.catchUp();
     const snapshots = readSnapshots(port, paths, { runtimeId, onProgress });
-    const overlay = follower.finish();
-    return overlay === undefined ? undefined : { ...snapshots, overlay };
+    const overlay = follower.finish(oddities);
+    return overlay === undefined ? undefined : checked(port, paths, { ...snapshots, overlay });
   } finally {
     follower.close();
   }
+}
+
+function checked(port: FilePort, paths: StorePaths, files: StoredFiles): StoredFiles {
+  checkTornEndSync(port, paths, files);
+  return files;
 }
 
 function readSnapshots(

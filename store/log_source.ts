@@ -121,16 +121,17 @@ export class RedoneLogs implements LogSource {
     return this.#writer.read(name, end);
   }
 
-  /** Nobody of us writes to a log before the journal holds it: another program has been here. */
+  /** Nobody of us writes to a log before the journal holds it. */
   #keepSurplus(path: string, { tailStart, size }: { tailStart: number; size: number }): void {
     const { port, problems } = this.#options;
     const source = { path, tailStart, size };
     const tornFile = this.#withTail(path, (file) => quarantineSync(port, { ...source, file }));
+    const isClean = this.#options.overlay.torn === undefined;
     problems.push(storeCorruptError({ operation: "open runtime store", path }, {
-      problem: `${size - tailStart} bytes behind what the journal holds were written by another ` +
-        `program; they are kept in ${tornFile}`,
+      problem: `${size - tailStart} bytes behind what the journal holds` +
+        `${isClean ? " were written by another program" : ""}; they are kept in ${tornFile}`,
       byteOffset: tailStart,
-      remedy: "open a runtime with one program at a time",
+      ...(isClean && { remedy: "open a runtime with one program at a time" }),
     }));
   }
 

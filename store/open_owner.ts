@@ -2,7 +2,7 @@ import { lookAtSync, makeDirectoriesSync, makeDirectorySync } from "../_internal
 import type { FilePort } from "../_internal/file_port.ts";
 import { join } from "../_internal/path.ts";
 import { quarantineSync } from "../_internal/tail.ts";
-import { checkJournalFormatsSync } from "./journal_file.ts";
+import { checkJournalFormatsSync } from "./journal_head.ts";
 import {
   buildState,
   isFresh,

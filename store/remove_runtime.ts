@@ -3,7 +3,7 @@ import { denoFilePort, type FilePort } from "../_internal/file_port.ts";
 import { join } from "../_internal/path.ts";
 import { removeTreeSync } from "../_internal/remove_tree.ts";
 import { checkId } from "./id_directory.ts";
-import { checkJournalFormatsSync } from "./journal_file.ts";
+import { checkJournalFormatsSync } from "./journal_head.ts";
 import { readRuntimeSnapshotSync } from "./load_store.ts";
 import { OwnerLock } from "./owner_lock.ts";
 import { asStoreError, storeMissingError } from "./store_errors.ts";

@@ -117,9 +117,24 @@ function discard(port: FilePort, path: string): void {
 
 /** Creates or replaces a file with a text, whole or not at all. */
 export function replaceTextSync(port: FilePort, path: string, text: string): void {
+  replaceSync(port, path, encoder.encode(text));
+}
+
+/** Creates or replaces a file, whole or not at all. */
+export function replaceSync(port: FilePort, path: string, bytes: Uint8Array): void {
   const toError = ({ cause }: ReplaceFailure) =>
     storeIoError({ operation: "repair runtime store", path }, cause);
-  atomicReplaceSync(port, { path, bytes: encoder.encode(text), toError });
+  atomicReplaceSync(port, { path, bytes, toError });
+}
+
+/** All bytes of a file. */
+export function readWholeSync(port: FilePort, path: string): Uint8Array {
+  const file = port.openSync(path, { read: true });
+  try {
+    return readRangeSync(file, 0, file.seekSync(0, Deno.SeekMode.End));
+  } finally {
+    file.close();
+  }
 }
 
 /** Gives a directory another name, for good. */

@@ -2,6 +2,7 @@
 import type { FilePort } from "../_internal/file_port.ts";
 import { basename, dirname } from "../_internal/path.ts";
 import { workerNumberOf } from "./id_directory.ts";
+import { withNewHead } from "./journal_head.ts";
 import { readOverlaySync } from "./journal_overlay.ts";
 import { eventLog, transcriptLog } from "./log_codecs.ts";
 import { openOwner } from "./open_owner.ts";
@@ -14,7 +15,9 @@ import {
   numberOf,
   Quarantine,
   readSurplusSync,
+  readWholeSync,
   renameSync,
+  replaceSync,
   replaceTextSync,
   type Surplus,
 } from "./repair_files.ts";
@@ -66,7 +69,7 @@ export function planRepair({ report, view }: Inspection): Plan {
   );
   if (isForeign) return { fixes: [], redo: false };
   const fixes = distinct(report.findings.flatMap(({ fix }) => fix ?? []));
-  const cuts = fixes.filter(({ action }) => action === "cut-journal");
+  const cuts = fixes.filter(({ action }) => action === "mend-journal" || action === "cut-journal");
   if (cuts.length > 0) return { fixes: cuts, redo: false };
   const overlay = view?.journal.found;
   const isPlain = overlay === undefined || overlay.isEmpty;
@@ -95,6 +98,8 @@ export function describeFix(fix: Fix): string {
       return "move it to the quarantine of its runtime";
     case "rename":
       return `rename it to ${basename(fix.to)}`;
+    case "mend-journal":
+      return "keep a copy, and write its first line anew";
     case "cut-journal":
       return `keep a copy, and go on with what stands before byte ${fix.byteOffset}`;
     case "mend-log":
@@ -168,6 +173,12 @@ export class RuntimeRepair {
       case "rename":
         renameSync(port, path, fix.to);
         return { action, path, message: `renamed to ${fix.to}`, evidence: fix.to };
+      case "mend-journal": {
+        const evidence = this.#quarantine.copySync(path);
+        replaceSync(port, path, withNewHead(readWholeSync(port, path), fix.number));
+        const message = `its first line was written anew; what it was is kept in ${evidence}`;
+        return { action, path, message, evidence };
+      }
       case "cut-journal": {
         const evidence = this.#quarantine.copySync(path);
         cutSync(port, path, fix.byteOffset);

@@ -8,7 +8,8 @@ import { pause } from "../_internal/lock.ts";
 import { basename, join } from "../_internal/path.ts";
 import { lastLineEndSync } from "../_internal/tail.ts";
 import { idOfDirectory } from "./id_directory.ts";
-import { JournalFollower } from "./journal_follower.ts";
+import { checkTornEndSync } from "./journal_damage.ts";
+import { JournalFollower, Oddities } from "./journal_follower.ts";
 import type { JournalOverlay } from "./journal_overlay.ts";
 import { type LogBytes, openLogBytes } from "./log_bytes.ts";
 import { RuntimeStoreError } from "./runtime_store_error.ts";
@@ -69,14 +70,19 @@ export async function readRuntimeView(
   paths: StorePaths,
   runtimeId: string,
 ): Promise<RuntimeView | undefined> {
+  const oddities = new Oddities();
   for (let tries = 0; tries < TRIES; tries++) {
     const follower = new JournalFollower(port, paths);
     try {
       follower.catchUp();
       const files = lookAtFiles(port, { paths, runtimeId, follower });
-      const journal = attempt(() => follower.finish(), paths.directory);
+      const journal = attempt(() => {
+        const overlay = follower.finish(oddities);
+        if (overlay !== undefined) checkTornEnd(port, files, overlay);
+        return overlay;
+      }, paths.directory);
       const { found, error } = journal;
-      if (error !== undefined) return { ...files, journal: { error } };
+      if (error !== undefined && oddities.isError(error)) return { ...files, journal: { error } };
       if (found !== undefined) return { ...files, journal: { found } };
     } finally {
       follower.close();
@@ -119,6 +125,19 @@ function lookAtFiles(
     });
   }
   return { paths, runtimeId, entries, runtime, workerEntries, workers };
+}
+
+/** Without a runtime.json that can be read, nobody knows of which events it told. */
+function checkTornEnd(
+  port: FilePort,
+  { paths, entries, runtime }: Omit<RuntimeView, "journal">,
+  overlay: JournalOverlay,
+): void {
+  const events = entries.find(({ name }) => name === paths.events);
+  const isFile = events?.isDirectory === false && !events.isSymlink;
+  if (!isFile || (overlay.counters === undefined && runtime.error !== undefined)) return;
+  const eventsSize = events.size;
+  checkTornEndSync(port, paths, { overlay, runtime: runtime.found, eventsSize });
 }
 
 function attempt<T>(read: () => T | undefined, path: string): Read<T> {

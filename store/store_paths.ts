@@ -52,12 +52,18 @@ export class StorePaths implements LogNames {
   }
 }
 
+/** The number of the journal of a name; undefined when it is none. */
+export function journalNumberOf(name: string): number | undefined {
+  const number = JOURNAL_NAME.exec(name)?.[1];
+  return number === undefined ? undefined : Number(number);
+}
+
 /** The numbers of the journals in a runtime's directory, the newest first. */
 export function journalNumbersSync(port: FilePort, directory: string): number[] {
   const numbers: number[] = [];
   for (const { name } of port.readDirSync(directory)) {
-    const number = JOURNAL_NAME.exec(name)?.[1];
-    if (number !== undefined) numbers.push(Number(number));
+    const number = journalNumberOf(name);
+    if (number !== undefined) numbers.push(number);
   }
   return numbers.sort((a, b) => b - a);
 }

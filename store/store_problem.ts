@@ -81,6 +81,7 @@ export interface StoreProblem {
  * What repairing does:
  * - `quarantine`: moves something to `quarantine-<n>` of the runtime
  * - `rename`: gives a directory the name of its worker
+ * - `mend-journal`: writes the first line of a journal anew
  * - `cut-journal`: keeps what of a damaged journal is whole
  * - `redo-journal`: brings what only the journal holds to its place
  * - `mend-log`: completes the last line of a log, or takes out what holds no record
@@ -91,6 +92,7 @@ export interface StoreProblem {
 export type RepairActionKind =
   | "quarantine"
   | "rename"
+  | "mend-journal"
   | "cut-journal"
   | "redo-journal"
   | "mend-log"
@@ -105,6 +107,8 @@ export type Fix =
   | { action: "quarantine"; path: string }
   /** Give a directory the name of its id. */
   | { action: "rename"; path: string; to: string }
+  /** Write the first line of a journal anew. */
+  | { action: "mend-journal"; path: string; number: number }
   /** Keep what of a journal is whole. */
   | { action: "cut-journal"; path: string; byteOffset: number }
   /** Complete or move aside an unterminated tail; move lines aside that hold no record. */

@@ -5,7 +5,8 @@ import type { Finding } from "./store_problem.ts";
 
 const STALE_TEMP_MS = 60_000;
 const SEED_TEMP = /^\.(?:runtime|worker)\.json\.tmp-\d+-\d+$/;
-const OUR_TEMP = /^(?:runtime\.json|worker\.json|events\.jsonl|transcript\.jsonl)\.\d+\.\d+\.tmp$/;
+const OUR_TEMP =
+  /^(?:(?:runtime|worker)\.json|(?:events|transcript|journal-\d+)\.jsonl)\.\d+\.\d+\.tmp$/;
 const TORN = /^(?:events|transcript|journal-\d+)\.jsonl\.torn-\d+$/;
 const JOURNAL = /^journal-\d+\.jsonl$/;
 const QUARANTINE = /^quarantine-\d+$/;

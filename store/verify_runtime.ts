@@ -1,10 +1,11 @@
 /** Everything that is wrong with one runtime, what its files say of each other included. */
 import type { FilePort } from "../_internal/file_port.ts";
-import { join } from "../_internal/path.ts";
+import { basename, join } from "../_internal/path.ts";
 import { directoryOfId, workerIdOf, workerNumberOf } from "./id_directory.ts";
 import { eventLog, transcriptLog } from "./log_codecs.ts";
 import { openLogView, type RuntimeView, sizeIn } from "./runtime_view.ts";
 import type { RuntimeSnapshot } from "./snapshot_types.ts";
+import { journalNumberOf } from "./store_paths.ts";
 import type { Finding } from "./store_problem.ts";
 import type { RuntimeEvent } from "./types.ts";
 import { isUnborn, verifyLayout } from "./verify_layout.ts";
@@ -70,6 +71,10 @@ function journalFinding(error: NonNullable<RuntimeView["journal"]["error"]>): Fi
   };
   if (kind !== "store-corrupt") return { kind: kind === "symlink" ? kind : "io", ...place };
   if (byteOffset === undefined) return { kind: "journal", ...place };
+  const number = journalNumberOf(basename(path));
+  if (line === 1 && number !== undefined) {
+    return { kind: "journal", ...place, fix: { action: "mend-journal", path, number } };
+  }
   return { kind: "journal", ...place, fix: { action: "cut-journal", path, byteOffset } };
 }
 
