@@ -196,10 +196,10 @@ export class TraceRecorder implements ExecutionObserver {
   /**
    * The flow has failed. An error that a failed node has told already, or that has one of those as its
    * cause, adds nothing (TRC-14). As told counts the same object; and until another step starts the text
-   * of the newest failure, alone or at the end behind a colon and a space. Any other is put on the step in flight, or,
-   * where there is none, or it might be any of several, or a node has failed beside it, on a step
-   * `unknown` of its own (TRC-12, TRC-21). With extras off it is put on the step in flight that started
-   * last.
+   * of the newest failure, alone or at the end behind a colon and a space. Any other is put on the step
+   * in flight, or, where there is none, or it might be any of several, or a node has failed beside it, on
+   * a step `unknown` of its own (TRC-12, TRC-21). With extras off it is put on the step in flight that
+   * started last.
    *
    * **Durability**: `"disk"`. Once this says `written`, the file and its name survive a power cut, the
    * directories that it created too. Whoever reads meanwhile finds the old file or the new one.
