@@ -94,6 +94,8 @@ export interface RuntimeStoreErrorDetails {
   actual?: string | number;
   /** The process that owns the runtime, as far as it told. */
   holderPid?: number;
+  /** What to do about it. */
+  remedy?: string;
 }
 
 /**
@@ -136,6 +138,8 @@ export class RuntimeStoreError extends Error {
   readonly actual: string | number | undefined;
   /** The process that owns the runtime, as far as it told. */
   readonly holderPid: number | undefined;
+  /** What to do about it, for people, where that is known and not in the message already. */
+  readonly remedy: string | undefined;
 
   /** Makes an error; the module's functions do it for you. */
   constructor(
@@ -155,5 +159,6 @@ export class RuntimeStoreError extends Error {
     this.expected = details.expected;
     this.actual = details.actual;
     this.holderPid = details.holderPid;
+    this.remedy = details.remedy;
   }
 }

@@ -8,6 +8,7 @@ import { parseWorkerSnapshot } from "./snapshot_codecs.ts";
 import type { WorkerSnapshot } from "./snapshot_types.ts";
 import {
   asStoreError,
+  REPAIR,
   storeCorruptError,
   storeMissingError,
   type StorePlace,
@@ -39,7 +40,7 @@ export interface WorkersFound {
 export function readSmallFileSync(port: FilePort, { operation, path }: StorePlace): Uint8Array {
   try {
     if (fileSizeSync(port, path, operation) === undefined) {
-      throw storeMissingError({ operation, path });
+      throw storeMissingError({ operation, path }, { remedy: REPAIR });
     }
     const file = port.openSync(path, { read: true });
     try {
