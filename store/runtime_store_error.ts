@@ -43,7 +43,11 @@ export type RuntimeStoreErrorKind =
   | "content-too-large"
   | "symlink";
 
-/** What the store was doing when a file failed it, in the seed's words. */
+/**
+ * What the store was doing when a file failed it, in the seed's words. Those of the seed that name no
+ * file operation of this store, `restore runtime state`, `persist event` and `persist transcript`, are
+ * never used here.
+ */
 export type StoreOperation =
   | "create store root"
   | "open runtime store"

@@ -1,4 +1,3 @@
-import { lookAtSync } from "../_internal/directories.ts";
 import type { FilePort } from "../_internal/file_port.ts";
 import { join } from "../_internal/path.ts";
 import { readRangeSync } from "../_internal/tail.ts";
@@ -133,11 +132,4 @@ function readWorkerFiles(
     files.error = known;
   }
   return files;
-}
-
-/** Whether there is anything at all in a directory, if it is there. */
-export function isEmptySync(port: FilePort, path: string): boolean {
-  if (lookAtSync(port, path) === undefined) return true;
-  for (const _entry of port.readDirSync(path)) return false;
-  return true;
 }
