@@ -10,7 +10,7 @@ import {
 import { RuntimeStoreError, type RuntimeStoreErrorKind, WorkerRuntime } from "../../store/mod.ts";
 import type { ConfigBundle, CreateWorkerRequest, WorkerRef } from "../../store/types.ts";
 import { FaultPort } from "../_util/fault_port.ts";
-import { readText } from "../_util/files.ts";
+import { namesIn, readText } from "../_util/files.ts";
 import { withTempDir } from "../_util/temp.ts";
 import {
   GOLDEN_EVENTS,
@@ -373,7 +373,7 @@ Deno.test("options of a runtime that nobody knows are refused, and null is no na
     const open = (options: object) => WorkerRuntime.open({ root, runtimeId: "rt-1", ...options });
     await assertRejects(() => open({ limits: { foo: 3 } }), TypeError, "limit foo: there are only");
     await assertRejects(() => open({ displayName: 7 }), TypeError, "displayName is not a string");
-    assertEquals([...Deno.readDirSync(root)], []);
+    assertEquals(namesIn(root), []);
     const runtime = await open({ displayName: null, limits: { max_event_batch_items: 3 } });
     const { display_name, limits } = runtime.summary();
     assertEquals([display_name, limits], [null, {
