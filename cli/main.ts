@@ -81,7 +81,16 @@ function messagesOf(error: unknown): Set<string> {
   if (error instanceof SuppressedError) {
     return new Set([...messagesOf(error.suppressed), ...messagesOf(error.error)]);
   }
-  return new Set([error instanceof Error ? error.message : String(error)]);
+  if (!(error instanceof Error)) return new Set([String(error)]);
+  const remedy = remedyOf(error);
+  return new Set([remedy === undefined ? error.message : `${error.message}\n${remedy}`]);
+}
+
+/** What to do about an error, if it or one of its causes knows that besides its message. */
+function remedyOf(error: Error): string | undefined {
+  const remedy: unknown = Reflect.get(error, "remedy");
+  if (typeof remedy === "string") return remedy;
+  return error.cause instanceof Error ? remedyOf(error.cause) : undefined;
 }
 
 async function dispatch([name = "", ...args]: string[]): Promise<number> {

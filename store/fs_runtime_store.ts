@@ -6,7 +6,7 @@ import { buildState, readFollowedFiles, type StoredFiles } from "./load_store.ts
 import { JournaledLogs } from "./log_source.ts";
 import { openOwner } from "./open_owner.ts";
 import { type ListWorkersOptions, RuntimeReader } from "./runtime_reader.ts";
-import type { RuntimeStoreError } from "./runtime_store_error.ts";
+import { RuntimeStoreError } from "./runtime_store_error.ts";
 import { asStoreError, closedError, storeIoError, storeMissingError } from "./store_errors.ts";
 import { isDirectorySync, StorePaths } from "./store_paths.ts";
 import type {
@@ -140,10 +140,23 @@ export class FsRuntimeStore implements AsyncDisposable {
     return this.#open().readEvents(cursor, limit);
   }
 
-  /** As {@linkcode WorkerRuntime.readTranscript}. */
+  /**
+   * As {@linkcode WorkerRuntime.readTranscript}, but of a worker that is not there the file is missing
+   * (FRS-10).
+   *
+   * @throws {RuntimeStoreError} `store-missing` if there is no such worker.
+   */
   // deno-lint-ignore require-await -- What reads files can become asynchronous.
   async readTranscript(ref: WorkerRef, query: TranscriptQuery): Promise<TranscriptProjection> {
-    return this.#open().readTranscript(ref, query);
+    try {
+      return this.#open().readTranscript(ref, query);
+    } catch (error) {
+      const isUnknown = error instanceof RuntimeStoreError && error.kind === "worker-not-found";
+      if (!isUnknown) throw error;
+      const { paths } = this.#parts;
+      const path = paths.log(paths.transcript(ref.worker_id));
+      throw storeMissingError({ operation: "read transcript", path });
+    }
   }
 
   /** Gives the runtime up. */

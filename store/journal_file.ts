@@ -24,6 +24,7 @@ export class JournalFile {
   #fileEnd: number;
   #written = 0;
   #synced = 0;
+  #hasRefused = false;
 
   private constructor(path: string, { file, number, end }: {
     file: FileHandle;
@@ -67,6 +68,11 @@ export class JournalFile {
   /** How many of them are known to be on disk. */
   get synced(): number {
     return this.#synced;
+  }
+
+  /** Whether a write has failed: there may be room for no more, but for another file. */
+  get hasRefused(): boolean {
+    return this.#hasRefused;
   }
 
   /** Its bytes. */
@@ -122,6 +128,7 @@ export class JournalFile {
       this.#file.truncateSync(this.#end);
       this.#file.seekSync(this.#end, Deno.SeekMode.Start);
       this.#fileEnd = this.#end;
+      this.#hasRefused = true;
     } catch (cutError) {
       const cause = new AggregateError([writeError, cutError]);
       throw new UnknownOutcome("The write failed and could not be cut back", { cause });

@@ -8,7 +8,7 @@ import type { LogSource } from "./log_source.ts";
 import type { RuntimeStoreError } from "./runtime_store_error.ts";
 import { parseRuntimeSnapshot } from "./snapshot_codecs.ts";
 import type { RuntimeSnapshot, WorkerSnapshot } from "./snapshot_types.ts";
-import { storeCorruptError, storeMissingError, type StorePlace } from "./store_errors.ts";
+import { REPAIR, storeCorruptError, storeMissingError, type StorePlace } from "./store_errors.ts";
 import { fileSizeSync, isDirectorySync, type StorePaths } from "./store_paths.ts";
 import { KEPT_DIAGNOSTICS, StoreState } from "./store_state.ts";
 import { readSmallFileSync, readWorkersSync, type WorkersFound } from "./worker_files.ts";
@@ -130,7 +130,8 @@ export function buildState(
   const { overlay, found } = files;
   const base = files.runtime ?? overlay.createdRuntime;
   if (base === undefined) {
-    throw storeMissingError({ operation: "read runtime snapshot", path: paths.snapshot });
+    const place: StorePlace = { operation: "read runtime snapshot", path: paths.snapshot };
+    throw storeMissingError(place, { remedy: REPAIR });
   }
   const state = createState(base, overlay);
   problems.push(...found.strays);

@@ -1,4 +1,3 @@
-import { lookAtSync } from "../_internal/directories.ts";
 import type { FileHandle, FilePort } from "../_internal/file_port.ts";
 import { readRangeSync } from "../_internal/tail.ts";
 
@@ -78,9 +77,4 @@ export function joinBytes(chunks: readonly Uint8Array[]): Uint8Array {
     filled += chunk.length;
   }
   return joined;
-}
-
-/** How many bytes the file of a log has; 0 when there is none. */
-export function logFileSizeSync(port: FilePort, path: string): number {
-  return lookAtSync(port, path)?.size ?? 0;
 }

@@ -44,16 +44,6 @@ export class LogWriter {
     this.#paths = paths;
   }
 
-  /** Whether there are lines that could not be written yet. */
-  get isBehind(): boolean {
-    return this.#behind.size > 0;
-  }
-
-  /** The names of the logs that have got lines since the last checkpoint. */
-  get dirtyNames(): Iterable<string> {
-    return this.#dirty.keys();
-  }
-
   /** Takes lines for a log, which begin at `offset`; {@linkcode LogWriter.flush} writes them. */
   add(name: string, offset: number, lines: readonly Uint8Array[]): void {
     const log = this.#dirtyLog(name, offset);

@@ -14,8 +14,11 @@ export interface OpenRuntimeOptions {
   root: string;
   /** Any text of 1 to 126 bytes that is not blank. */
   runtimeId: string;
-  /** The runtime's name for people, when it is made; later the recorded one counts (WRT-3). */
-  displayName?: string;
+  /**
+   * The runtime's name for people, or null for none, when it is made; later the recorded one counts
+   * (WRT-3).
+   */
+  displayName?: string | null;
   /**
    * The largest limits that readers may ask for, when the runtime is made; later the recorded ones
    * count.
@@ -45,18 +48,28 @@ export async function openRuntimeOnPort(
   options: OpenRuntimeOptions,
   checkpoints: CheckpointOptions = {},
 ): Promise<WorkerRuntime> {
-  const { root, runtimeId, displayName, maxContentBytes = DEFAULT_CONTENT_BYTES } = options;
+  const { root, runtimeId, maxContentBytes = DEFAULT_CONTENT_BYTES } = options;
+  const displayName = options.displayName ?? null;
   checkId(runtimeId, "runtime id");
   checkCount(maxContentBytes, { name: "maxContentBytes", max: MOST_CONTENT_BYTES });
-  if (displayName !== undefined && !displayName.isWellFormed()) {
+  if (displayName !== null && typeof displayName !== "string") {
+    throw new TypeError("Cannot open a runtime whose displayName is not a string");
+  }
+  if (displayName?.isWellFormed() === false) {
     throw invalidRequestError("display name has a lone surrogate");
   }
   checkSize(displayName ?? "", "a display name", maxContentBytes);
   const limits = { ...DEFAULT_LIMITS, ...options.limits };
   for (const [name, limit] of Object.entries(limits)) {
+    if (!Object.hasOwn(DEFAULT_LIMITS, name)) {
+      throw new TypeError(
+        `Cannot open a runtime with a limit ${name}: there are only ` +
+          Object.keys(DEFAULT_LIMITS).join(" and "),
+      );
+    }
     checkCount(limit, { name, max: Number.MAX_SAFE_INTEGER });
   }
-  const create = { runtimeId, displayName: displayName ?? null, limits };
+  const create = { runtimeId, displayName, limits };
   const owner = await openOwner(port, { root, runtimeId, create, checkpoints });
   return new WorkerRuntime({ owner, paths: new StorePaths(root, runtimeId), maxContentBytes });
 }

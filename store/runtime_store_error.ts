@@ -43,7 +43,11 @@ export type RuntimeStoreErrorKind =
   | "content-too-large"
   | "symlink";
 
-/** What the store was doing when a file failed it, in the seed's words. */
+/**
+ * What the store was doing when a file failed it, in the seed's words. Those of the seed that name no
+ * file operation of this store, `restore runtime state`, `persist event` and `persist transcript`, are
+ * never used here.
+ */
 export type StoreOperation =
   | "create store root"
   | "open runtime store"
@@ -94,6 +98,8 @@ export interface RuntimeStoreErrorDetails {
   actual?: string | number;
   /** The process that owns the runtime, as far as it told. */
   holderPid?: number;
+  /** What to do about it. */
+  remedy?: string;
 }
 
 /**
@@ -136,6 +142,8 @@ export class RuntimeStoreError extends Error {
   readonly actual: string | number | undefined;
   /** The process that owns the runtime, as far as it told. */
   readonly holderPid: number | undefined;
+  /** What to do about it, for people, where that is known and not in the message already. */
+  readonly remedy: string | undefined;
 
   /** Makes an error; the module's functions do it for you. */
   constructor(
@@ -155,5 +163,6 @@ export class RuntimeStoreError extends Error {
     this.expected = details.expected;
     this.actual = details.actual;
     this.holderPid = details.holderPid;
+    this.remedy = details.remedy;
   }
 }

@@ -99,14 +99,18 @@ export function storeIoError({ operation, path }: StorePlace, cause: unknown): R
 }
 
 /** What to do about damage, unless an error knows better. */
-const REPAIR =
+export const REPAIR =
   "`taffrail verify` lists what is wrong and `taffrail repair` (`repairStore`) mends " +
   "what can be mended";
 
-/** A file that must be there. */
-export function storeMissingError({ operation, path }: StorePlace): RuntimeStoreError {
-  const message = `runtime store ${operation} missing data at ${path}; ${REPAIR}`;
-  return new RuntimeStoreError("store-missing", message, { operation, path });
+/** A file or directory that must be there. Of a runtime that does not exist nothing can be repaired. */
+export function storeMissingError(
+  { operation, path }: StorePlace,
+  { remedy }: { remedy?: string } = {},
+): RuntimeStoreError {
+  const message = `runtime store ${operation} missing data at ${path}`;
+  const details = { operation, path, ...(remedy !== undefined && { remedy }) };
+  return new RuntimeStoreError("store-missing", message, details);
 }
 
 /** What is wrong with a file, and where in it. */
@@ -125,8 +129,13 @@ export function storeCorruptError(
   { operation, path }: StorePlace,
   { problem, remedy = REPAIR, ...where }: Corruption,
 ): RuntimeStoreError {
-  const message = `runtime store ${operation} found corrupt data at ${path}: ${problem}; ${remedy}`;
-  return new RuntimeStoreError("store-corrupt", message, { operation, path, ...where });
+  const message = `runtime store ${operation} found corrupt data at ${path}: ${problem}`;
+  return new RuntimeStoreError("store-corrupt", message, { operation, path, remedy, ...where });
+}
+
+/** What an error says to somebody who is verifying and repairing already. */
+export function findingTextOf({ message, remedy }: RuntimeStoreError): string {
+  return remedy === undefined || remedy === REPAIR ? message : `${message}; ${remedy}`;
 }
 
 /** A snapshot of another schema (FRS-3): there is nothing to mend, a newer program wrote it. */

@@ -174,11 +174,14 @@ export class StoreOwner implements LogReader {
     this.#draining = undefined;
   }
 
-  /** What was acknowledged earlier has to be in the logs, and the journal may not get too long. */
+  /**
+   * What was acknowledged earlier has to be in the logs, and the journal may not get too long. One that
+   * could not be written to may have filled the disk, or be as long as a file may be.
+   */
   async #makeRoom(): Promise<void> {
     if (this.#failure !== undefined) throw this.#failure;
     this.#parts.logs.flush();
-    if (!this.#isJournalFull(1)) return;
+    if (!this.#isJournalFull(1) && !this.#journal!.hasRefused) return;
     try {
       await this.#checkpoint("go on");
     } catch (error) {

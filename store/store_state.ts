@@ -86,10 +86,6 @@ export class StoreState implements StateView {
     return this.broken.get(workerId);
   }
 
-  get workerCount(): number {
-    return this.#ids.length;
-  }
-
   *workers(): Iterable<WorkerEntry> {
     for (const id of this.#ids) yield this.#workers.get(id)!;
   }

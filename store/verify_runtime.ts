@@ -5,6 +5,7 @@ import { directoryOfId, workerIdOf, workerNumberOf } from "./id_directory.ts";
 import { eventLog, transcriptLog } from "./log_codecs.ts";
 import { openLogView, type RuntimeView, sizeIn } from "./runtime_view.ts";
 import type { RuntimeSnapshot } from "./snapshot_types.ts";
+import { findingTextOf } from "./store_errors.ts";
 import { journalNumberOf } from "./store_paths.ts";
 import type { Finding } from "./store_problem.ts";
 import type { RuntimeEvent } from "./types.ts";
@@ -62,10 +63,10 @@ export async function verifyRuntime(port: FilePort, view: RuntimeView): Promise<
 }
 
 function journalFinding(error: NonNullable<RuntimeView["journal"]["error"]>): Finding {
-  const { path = "", line, byteOffset, message, kind } = error;
+  const { path = "", line, byteOffset, kind } = error;
   const place = {
     path,
-    message,
+    message: findingTextOf(error),
     ...(line !== undefined && { line }),
     ...(byteOffset !== undefined && { byteOffset }),
   };

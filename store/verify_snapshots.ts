@@ -5,6 +5,7 @@ import { directoryOfId } from "./id_directory.ts";
 import type { RuntimeStoreError } from "./runtime_store_error.ts";
 import type { RuntimeView, WorkerView } from "./runtime_view.ts";
 import type { RuntimeSnapshot, WorkerSnapshot } from "./snapshot_types.ts";
+import { findingTextOf } from "./store_errors.ts";
 import type { Finding, Fix } from "./store_problem.ts";
 import { missingInWorker } from "./verify_layout.ts";
 
@@ -65,15 +66,15 @@ function findingsOf(
   { path, fix }: { path: string; fix: Fix },
 ): Finding[] {
   if (error.kind === "symlink") return [];
-  const { line, byteOffset, message } = error;
+  const { line, byteOffset } = error;
   const place = {
     path,
-    message,
+    message: findingTextOf(error),
     ...(line !== undefined && { line }),
     ...(byteOffset !== undefined && { byteOffset }),
   };
   if (error.kind !== "store-corrupt") return [{ kind: "io", ...place }];
-  if (message.includes("unsupported schema version")) return [{ kind: "schema", ...place }];
+  if (error.message.includes("unsupported schema version")) return [{ kind: "schema", ...place }];
   // What only has a field too many is whole, and another program can read it.
   const isWhole = error.cause === undefined;
   return [{ kind: "corrupt", ...place, ...(isWhole ? {} : { fix }) }];

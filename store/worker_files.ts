@@ -1,4 +1,3 @@
-import { lookAtSync } from "../_internal/directories.ts";
 import type { FilePort } from "../_internal/file_port.ts";
 import { join } from "../_internal/path.ts";
 import { readRangeSync } from "../_internal/tail.ts";
@@ -8,6 +7,7 @@ import { parseWorkerSnapshot } from "./snapshot_codecs.ts";
 import type { WorkerSnapshot } from "./snapshot_types.ts";
 import {
   asStoreError,
+  REPAIR,
   storeCorruptError,
   storeMissingError,
   type StorePlace,
@@ -39,7 +39,7 @@ export interface WorkersFound {
 export function readSmallFileSync(port: FilePort, { operation, path }: StorePlace): Uint8Array {
   try {
     if (fileSizeSync(port, path, operation) === undefined) {
-      throw storeMissingError({ operation, path });
+      throw storeMissingError({ operation, path }, { remedy: REPAIR });
     }
     const file = port.openSync(path, { read: true });
     try {
@@ -132,11 +132,4 @@ function readWorkerFiles(
     files.error = known;
   }
   return files;
-}
-
-/** Whether there is anything at all in a directory, if it is there. */
-export function isEmptySync(port: FilePort, path: string): boolean {
-  if (lookAtSync(port, path) === undefined) return true;
-  for (const _entry of port.readDirSync(path)) return false;
-  return true;
 }

@@ -51,7 +51,7 @@ const RECORDS: Newer[] = [
     of: "runtime",
     change: () => '{"schema_version":2}',
     kind: "schema",
-    says: /unsupported schema version 2, expected 1; open it with .*or a newer taffrail/,
+    says: /unsupported schema version 2, expected 1(?:; |.*\n)open it with .*or a newer taffrail/,
     users: ["resume"],
   },
   {
@@ -60,7 +60,7 @@ const RECORDS: Newer[] = [
     of: "runtime",
     change: () => '{"format":2,"journal":2}\n',
     kind: "journal",
-    says: /unsupported journal format 2, expected 1; open it with .*or a newer taffrail/,
+    says: /unsupported journal format 2, expected 1(?:; |.*\n)open it with .*or a newer taffrail/,
     users: ["resume"],
   },
 ];

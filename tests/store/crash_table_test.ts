@@ -247,7 +247,7 @@ function assertNames(error: RuntimeStoreError, where: { file: string; line?: num
   assertStringIncludes(error.message, error.path!);
   assertEquals(error.line, where.line);
   assertMatch(
-    error.message,
+    error.remedy ?? error.message,
     /`taffrail repair`|move it away|newer taffrail|remove the field|is not a/,
   );
 }

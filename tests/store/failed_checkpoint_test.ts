@@ -1,12 +1,13 @@
 /** A call of a checkpoint fails, the runtime goes on, and then the power fails. */
 import { assert, assertEquals, assertInstanceOf } from "@std/assert";
 import { RuntimeStoreError } from "../../store/mod.ts";
+import type { FilePort } from "../../_internal/file_port.ts";
 import { FaultPort } from "../_util/fault_port.ts";
 import type { CallName } from "../_util/fault_script.ts";
 import { hastyFilePort } from "../_util/hasty_port.ts";
 import { longCount, seed, withTempDir } from "../_util/temp.ts";
 import type { RuntimeModel } from "./_model.ts";
-import { look, newModel, openRuntime, performBoth, seenIn } from "./_runtime.ts";
+import { assertSeedFiles, look, newModel, openRuntime, performBoth, seenIn } from "./_runtime.ts";
 import { createFull, createPlain, input, stopFirst, storeBundle } from "./_scenes.ts";
 
 const STEPS = [
@@ -92,3 +93,48 @@ Deno.test("a checkpoint that fails, and a power cut afterwards, lose nothing (W-
   }
   assert(faults > 60, `${faults}`);
 });
+
+/** Files that may have so many bytes and no more, as a quota or a full disk has it. */
+function limited(pattern: RegExp, limit: number): FilePort {
+  const openSync: FilePort["openSync"] = (path, options) => {
+    const file = hastyFilePort.openSync(path, options);
+    if (!pattern.test(path)) return file;
+    const writeSync = (bytes: Uint8Array) => {
+      const room = limit - file.seekSync(0, Deno.SeekMode.Current);
+      if (room <= 0) throw new Error("File too large (os error 27)");
+      return file.writeSync(bytes.subarray(0, room));
+    };
+    return new Proxy(file, {
+      get(target, name) {
+        if (name === "writeSync") return writeSync;
+        const member: unknown = Reflect.get(target, name);
+        return typeof member === "function" ? member.bind(target) : member;
+      },
+    });
+  };
+  return { ...hastyFilePort, openSync };
+}
+
+Deno.test("a journal that can grow no more refuses one mutation, and is then begun anew (W-FRS-6)", () =>
+  withTempDir(async (root) => {
+    const runtime = await openRuntime(root, { port: limited(/journal-/, 100_000) });
+    const model = newModel();
+    await performBoth(runtime, model, createPlain);
+    let refused = 0;
+    for (let count = 0; count < 40; count++) {
+      const operation = input(1, `${count} ${"x".repeat(9000)}`);
+      try {
+        await performBoth(runtime, model.clone(), operation);
+        model.apply(operation);
+      } catch (error) {
+        assertInstanceOf(error, RuntimeStoreError);
+        assertEquals(error.kind, "store-io");
+        refused++;
+        await performBoth(runtime, model, input(1, "there is room again"));
+      }
+    }
+    assertEquals(refused > 1 && refused < 10, true, `${refused}`);
+    assertEquals(await look(runtime), seenIn(model));
+    await runtime.close();
+    assertSeedFiles(root, model);
+  }));

@@ -324,3 +324,23 @@ Deno.test("a reader of many workers follows an owner through many checkpoints to
     }
     await runtime.close();
   }));
+
+Deno.test("of a worker that is not there, the store says that its transcript is missing (FRS-10)", () =>
+  withTempDir(async (root) => {
+    await writeHistory(root);
+    const { worker_id } = workerRef(7);
+    for (const readOnly of [true, false]) {
+      await using store = await FsRuntimeStore.open({ root, runtimeId: RUNTIME_ID, readOnly });
+      const read = () => store.readTranscript(workerRef(7), { start: 0, limit: 1 });
+      const path = workerPathOf(root, worker_id, "transcript.jsonl");
+      const error = await assertRejects(read, RuntimeStoreError);
+      assertEquals([error.kind, error.path], ["store-missing", path]);
+      assertEquals(error.message, `runtime store read transcript missing data at ${path}`);
+      const limit = () => store.readTranscript(workerRef(7), { start: 0, limit: 1000 });
+      assertEquals((await assertRejects(limit, RuntimeStoreError)).kind, "limit-too-large");
+    }
+    const runtime = await openRuntime(root);
+    const read = () => runtime.readTranscript(workerRef(7), { start: 0, limit: 1 });
+    assertEquals((await assertRejects(read, RuntimeStoreError)).kind, "worker-not-found");
+    await runtime.close();
+  }));

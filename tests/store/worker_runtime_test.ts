@@ -10,7 +10,7 @@ import {
 import { RuntimeStoreError, type RuntimeStoreErrorKind, WorkerRuntime } from "../../store/mod.ts";
 import type { ConfigBundle, CreateWorkerRequest, WorkerRef } from "../../store/types.ts";
 import { FaultPort } from "../_util/fault_port.ts";
-import { readText } from "../_util/files.ts";
+import { namesIn, readText } from "../_util/files.ts";
 import { withTempDir } from "../_util/temp.ts";
 import {
   GOLDEN_EVENTS,
@@ -366,4 +366,19 @@ Deno.test("a closed runtime says so, and closing it again does nothing", () =>
     const error = assertThrows(() => runtime.summary());
     assertInstanceOf(error, RuntimeStoreError);
     assertStringIncludes(error.message, "open it again");
+  }));
+
+Deno.test("options of a runtime that nobody knows are refused, and null is no name", () =>
+  withTempDir(async (root) => {
+    const open = (options: object) => WorkerRuntime.open({ root, runtimeId: "rt-1", ...options });
+    await assertRejects(() => open({ limits: { foo: 3 } }), TypeError, "limit foo: there are only");
+    await assertRejects(() => open({ displayName: 7 }), TypeError, "displayName is not a string");
+    assertEquals(namesIn(root), []);
+    const runtime = await open({ displayName: null, limits: { max_event_batch_items: 3 } });
+    const { display_name, limits } = runtime.summary();
+    assertEquals([display_name, limits], [null, {
+      max_transcript_projection_items: 256,
+      max_event_batch_items: 3,
+    }]);
+    await runtime.close();
   }));
