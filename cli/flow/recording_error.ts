@@ -9,11 +9,10 @@ export class RecordingError extends Error {
   constructor(what: RecordingError["what"], options: { of: string; cause: unknown }) {
     const { of, cause } = options;
     const reason = cause instanceof Error ? cause.message : String(cause);
-    super(
-      `Cannot record ${of}: ${reason}; the run was stopped: ` +
-        "free some space, or choose another --root",
-      { cause },
-    );
+    // A cause that knows what to do says so itself.
+    const knowsRemedy = cause instanceof Error && typeof Reflect.get(cause, "remedy") === "string";
+    const remedy = knowsRemedy ? "" : ": free some space, or choose another --root";
+    super(`Cannot record ${of}: ${reason}; the run was stopped${remedy}`, { cause });
     this.what = what;
   }
 }
