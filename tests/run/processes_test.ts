@@ -68,7 +68,7 @@ async function checkLeft(place: Place): Promise<void> {
 
 Deno.test("a run that is killed leaves records that are in order, and replays", async () => {
   const random = new Random(seed());
-  for (let round = 0; round < longCount(4, 200); round++) {
+  for (let round = 0; round < longCount(4, 100); round++) {
     await withTempDir(async (root) => {
       await using child = new Child(PROGRAM, { args: [root, "endless"] });
       for (let lines = 1 + random.below(60); lines > 0; lines--) await child.next();

@@ -60,7 +60,7 @@ async function eventsIn({ root, runId }: Place): Promise<string> {
 }
 
 Deno.test("RunWorkers.take() catches up with a log from anywhere, and taking it again changes nothing (property)", async () => {
-  for (let round = 0; round < longCount(15, 500); round++) {
+  for (let round = 0; round < longCount(15, 150); round++) {
     const random = new Random(mixSeeds(seed(), round));
     await withTempDir(async (root) => {
       const place = { root, runId: PLACE.runId };

@@ -38,7 +38,7 @@ import {
   storeOther,
 } from "./_scenes.ts";
 
-const SEEDS = longCount(3, 20);
+const SEEDS = longCount(3, 8);
 /** After a call that only reads, the disk is as it was after the call before. */
 const CHANGING: readonly CallName[] = [
   "openSync",
