@@ -113,6 +113,8 @@ Deno.test({
       const end = text.indexOf(last) + (last.length >> 1);
       await Deno.writeTextFile(`${directory}/${name}`, text.slice(0, end));
       // Nothing else has it before the journal does.
+      const { logs } = JSON.parse(last).mutation as { logs: { file: string; offset: number }[] };
+      for (const { file, offset } of logs) await Deno.truncate(`${directory}/${file}`, offset);
       const workers = await Array.fromAsync(
         Deno.readDir(`${directory}/workers`),
         ({ name }) => name,
