@@ -1,6 +1,6 @@
 import { UsageError } from "../usage_error.ts";
 import type { Flow } from "./flow.ts";
-import { findProgram, isDirectory, pathFor } from "./find_program.ts";
+import { findProgram, isDirectory, pathFor, type ProgramPlace } from "./find_program.ts";
 import { findTask, readTaskFiles } from "./task_files.ts";
 
 /**
@@ -12,6 +12,14 @@ import { findTask, readTaskFiles } from "./task_files.ts";
  */
 export function findPrograms(flow: Flow): Map<string, string> {
   const programs = new Map<string, string>();
+  // Many nodes run the same program.
+  const found = new Map<string, ReturnType<typeof findProgram>>();
+  const find = (name: string, place: ProgramPlace) => {
+    const key = JSON.stringify([name, place]);
+    const program = found.get(key) ?? findProgram(name, place);
+    found.set(key, program);
+    return program;
+  };
   for (const { id, run, task, env, cwd } of flow.nodes) {
     const name = task ?? run[0]!;
     const fail = failerOf(flow, { id, what: task === undefined ? "" : "the task ", name });
@@ -19,9 +27,7 @@ export function findPrograms(flow: Flow): Map<string, string> {
     if (task !== undefined) checkTask(task, cwd, fail);
     // An executable that deno compile made cannot stand for deno.
     const isDeno = task !== undefined && !Deno.build.standalone;
-    const program = isDeno
-      ? Deno.execPath()
-      : findProgram(run[0]!, { cwd, path: pathFor(env.PATH) });
+    const program = isDeno ? Deno.execPath() : find(run[0]!, { cwd, path: pathFor(env.PATH) });
     if (typeof program === "string") programs.set(id, program);
     else fail(`${task === undefined ? "which" : "but deno"} ${program.problem}`);
   }

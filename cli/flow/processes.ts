@@ -22,19 +22,21 @@ const START_TIME = 19;
 /** Identifies a process that was just started. */
 export function identifyProcess(pid: number): ProcessIdentity {
   const stat = TELLS_PROCESSES ? readStat(pid) : undefined;
-  const bootId = readBootId();
+  const boot = readBootId();
   return {
     pid,
     ...(stat !== undefined && { startTime: stat.startTime }),
-    ...(bootId !== undefined && { bootId }),
+    ...(boot !== undefined && { bootId: boot }),
   };
 }
 
-/** Which boot of the system this is. */
+let bootId: string | undefined;
+
+/** Which boot of the system this is: as long as this process lives it is the same. */
 export function readBootId(): string | undefined {
   if (!TELLS_PROCESSES) return undefined;
   try {
-    return Deno.readTextFileSync("/proc/sys/kernel/random/boot_id").trim();
+    return bootId ??= Deno.readTextFileSync("/proc/sys/kernel/random/boot_id").trim();
   } catch {
     return undefined;
   }
