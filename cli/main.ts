@@ -127,8 +127,18 @@ function unknownVerb(name: string): string {
     ? "Say what to do"
     : name.startsWith("-")
     ? `Say what to do before ${JSON.stringify(name)}`
-    : `There is no ${JSON.stringify(name)}`;
-  return `${problem}: taffrail ${verbs.replaceAll(", ", "|")}; see taffrail --help`;
+    : `There is no ${JSON.stringify(name)}${guess(name)}`;
+  const end = problem.endsWith("?") ? "" : ":";
+  return `${problem}${end} taffrail ${verbs.replaceAll(", ", "|")}; see taffrail --help`;
+}
+
+/** A verb that has the same letters, or begins with the same two. */
+function guess(name: string): string {
+  const letters = (text: string) => [...text].toSorted().join("");
+  const verbs = [...VERBS.keys()];
+  const meant = verbs.find((verb) => letters(verb) === letters(name)) ??
+    verbs.find((verb) => verb.slice(0, 2) === name.slice(0, 2));
+  return meant === undefined ? "" : `, did you mean ${meant}?`;
 }
 
 async function overview(): Promise<string> {

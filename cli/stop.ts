@@ -18,8 +18,9 @@ export const stopVerb: Verb = {
   summary: "end a run that another process works on",
   help: `Ends a run as Ctrl-C does where it runs: its process gets SIGTERM, ends its
 commands and records that. Waits until nobody works on the run any more, and
-says how it ended. RUN is the id of a run, or its beginning where no other
-begins so. No process is signalled unless it is sure that it works on the run.
+says how it ended. RUN is the id of a run, its beginning where no other begins
+so, or the name of a flow for its newest run at work. No process is signalled
+unless it is sure that it works on the run.
 
 Usage: taffrail stop [options] RUN
 

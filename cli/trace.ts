@@ -22,9 +22,9 @@ import { UsageError } from "./usage_error.ts";
 export const traceVerb: Verb = {
   summary: "show the last steps of a run that failed, for Perfetto too",
   help: `Prints the steps that a trace has, newest last, and of those that failed all
-that is known. RUN is the id of a run, or its beginning where no other begins
-so; a run has a trace when something in it failed, or with taffrail run --trace
-always. FILE is the path of a trace.
+that is known. RUN is the id of a run, its beginning where no other begins
+so, or the name of a flow for its newest run; a run has a trace when something
+in it failed, or with taffrail run --trace always. FILE is the path of a trace.
 
 Usage: taffrail trace [options] RUN|FILE
 

@@ -30,7 +30,7 @@ const MISTAKES: { args: string[]; says: string; flow?: unknown }[] = [
   },
   {
     args: ["shwo"],
-    says: `There is no "shwo": taffrail ${CHOICE}; see taffrail --help`,
+    says: `There is no "shwo", did you mean show? taffrail ${CHOICE}; see taffrail --help`,
   },
   {
     args: ["--root", "x", "ls"],
