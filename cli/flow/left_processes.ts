@@ -1,9 +1,8 @@
 import { formatDuration } from "../units.ts";
-import type { NodeAttempt } from "../../run/mod.ts";
 import { listProcesses, type ProcessStat, readBootId, readEnvironment } from "./processes.ts";
-import type { ProcessIdentity } from "../../run/mod.ts";
+import type { NodeAttempt, ProcessIdentity } from "../../run/mod.ts";
 import { ResumeError } from "./resume_error.ts";
-import { wait } from "./wait.ts";
+import { waitUntil } from "./wait.ts";
 
 /** An attempt whose end nobody has seen. */
 export interface CutAttempt extends NodeAttempt {
@@ -31,8 +30,7 @@ export interface LeftProcessesOptions {
   note: (text: string) => void;
 }
 
-const FIRST_LOOK_MS = 5;
-const LATEST_LOOK_MS = 100;
+const LONGEST_PAUSE_MS = 100;
 /** A process that SIGKILL does not end hangs in the kernel. */
 const KILL_WAIT_MS = 5000;
 
@@ -106,23 +104,14 @@ class LeftProcesses {
   async killWithin(milliseconds: number): Promise<void> {
     const deadline = performance.now() + milliseconds;
     do this.signal(this.find(), "SIGKILL"); while (
-      !await this.areGoneWithin(LATEST_LOOK_MS) && performance.now() < deadline
+      !await this.areGoneWithin(LONGEST_PAUSE_MS) && performance.now() < deadline
     );
   }
 
   /** What begins meanwhile is found, too. */
-  async areGoneWithin(milliseconds: number, ...signals: AbortSignal[]): Promise<boolean> {
-    const deadline = performance.now() + milliseconds;
-    for (
-      let pauseMs = FIRST_LOOK_MS;
-      this.find().length > 0;
-      pauseMs = Math.min(pauseMs * 2, LATEST_LOOK_MS)
-    ) {
-      const leftMs = deadline - performance.now();
-      if (leftMs <= 0 || signals.some(({ aborted }) => aborted)) return false;
-      await wait(Math.min(pauseMs, leftMs), ...signals);
-    }
-    return true;
+  areGoneWithin(timeoutMs: number, ...signals: AbortSignal[]): Promise<boolean> {
+    const areGone = () => this.find().length === 0;
+    return waitUntil(areGone, { timeoutMs, longestPauseMs: LONGEST_PAUSE_MS }, ...signals);
   }
 
   /**

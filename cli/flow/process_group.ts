@@ -1,9 +1,8 @@
 import { listProcesses } from "./processes.ts";
-import { wait } from "./wait.ts";
+import { waitUntil } from "./wait.ts";
 
 const IS_WINDOWS = Deno.build.os === "windows";
-const FIRST_LOOK_MS = 5;
-const LATEST_LOOK_MS = 50;
+const LONGEST_PAUSE_MS = 50;
 /** A process that SIGKILL does not end hangs in the kernel; nothing can be done about that. */
 const KILL_WAIT_MS = 2000;
 
@@ -46,18 +45,9 @@ export class ProcessGroup {
     return true;
   }
 
-  async #isGoneWithin(milliseconds: number, ...hurry: AbortSignal[]): Promise<boolean> {
-    const deadline = performance.now() + milliseconds;
-    for (
-      let pauseMs = FIRST_LOOK_MS;
-      this.#isAlive();
-      pauseMs = Math.min(pauseMs * 2, LATEST_LOOK_MS)
-    ) {
-      const leftMs = deadline - performance.now();
-      if (leftMs <= 0 || hurry.some(({ aborted }) => aborted)) return false;
-      await wait(Math.min(pauseMs, leftMs), ...hurry);
-    }
-    return true;
+  #isGoneWithin(timeoutMs: number, ...hurry: AbortSignal[]): Promise<boolean> {
+    const isGone = () => !this.#isAlive();
+    return waitUntil(isGone, { timeoutMs, longestPauseMs: LONGEST_PAUSE_MS }, ...hurry);
   }
 
   /** Tells whether there was anybody to take it. */
