@@ -22,6 +22,7 @@
  * @module
  */
 export type * from "./types.ts";
+export { attemptKey } from "./attempt_key.ts";
 export { errorKindOf } from "./error_kind_of.ts";
 export { openRun, type OpenRunOptions } from "./open_run.ts";
 export { type OpenRecords, openRecords, type OpenRecordsOptions } from "./open_records.ts";

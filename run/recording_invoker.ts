@@ -5,6 +5,7 @@ import type {
   RunTermination,
   RuntimeInvoker,
 } from "../supervisor/mod.ts";
+import { attemptKey } from "./attempt_key.ts";
 import { errorKindOf } from "./error_kind_of.ts";
 import type { RunRecorder } from "./run_recorder.ts";
 import type { AttemptEnd, NodeAttempt } from "./types.ts";
@@ -87,7 +88,7 @@ export class RecordingInvoker implements RuntimeInvoker, DecisionLog {
       throw error;
     }
     const open: OpenAttempt = { nodeId, attempt, beginMs: performance.now() };
-    this.#open.set(keyOf(open), open);
+    this.#open.set(attemptKey(open), open);
     // Meanwhile it may have been told to stop: then the work does not begin.
     const { aborted, reason } = request.signal;
     if (aborted) return reason?.name === "TimeoutError" ? "TimedOut" : "Aborted";
@@ -111,7 +112,7 @@ export class RecordingInvoker implements RuntimeInvoker, DecisionLog {
     if (termination !== null) {
       // A retry counts itself already.
       const attempt = entry.retry_count + (isLast ? 1 : 0);
-      await this.#end(this.#open.get(keyOf({ nodeId, attempt })), termination);
+      await this.#end(this.#open.get(attemptKey({ nodeId, attempt })), termination);
     }
     if (decision === "Skip") this.#failure ??= `node ${nodeId} was skipped: ${reason}`;
     else if (!isLast || termination === null) return;
@@ -134,7 +135,7 @@ export class RecordingInvoker implements RuntimeInvoker, DecisionLog {
   /** One that was refused has no begin in the log, and so no end. */
   async #end(open: OpenAttempt | undefined, termination: RunTermination): Promise<void> {
     if (open === undefined) return;
-    this.#open.delete(keyOf(open));
+    this.#open.delete(attemptKey(open));
     const { recorder } = this.#options;
     await recorder.nodeEnded(open, { durationMs: durationOf(open), ...open.known, termination });
   }
@@ -164,10 +165,6 @@ function idProblem(id: string): string | undefined {
   if (id.startsWith(":")) return "what begins with ':' is for the supervisor";
   if (id.length > MOST_ID_LENGTH) return `an id has at most ${MOST_ID_LENGTH} characters`;
   return id.isWellFormed() ? undefined : "it has a lone surrogate";
-}
-
-function keyOf({ nodeId, attempt }: NodeAttempt): string {
-  return `${nodeId}#${attempt}`;
 }
 
 function durationOf({ beginMs }: OpenAttempt): number {

@@ -1,4 +1,5 @@
 import type { NodeEvent, TraceRecorder } from "../trace/mod.ts";
+import { attemptKey } from "./attempt_key.ts";
 import { errorKindOf } from "./error_kind_of.ts";
 import type { AttemptBegin, AttemptEnd, NodeAttempt } from "./types.ts";
 
@@ -52,7 +53,7 @@ export class RunTrace {
 
   /** An attempt has ended; one that another process began is recorded by its end alone. */
   end(attempt: NodeAttempt, end: AttemptEnd): void {
-    const key = executionOf(attempt);
+    const key = attemptKey(attempt);
     const event = this.#inFlight.get(key) ??
       this.#eventOf(attempt, { kind: "unknown", input: null });
     this.#inFlight.delete(key);
@@ -84,13 +85,9 @@ export class RunTrace {
       node_id: attempt.nodeId,
       node: { component_id: kind, operation_name: "run" },
       payload: input,
-      execution_id: executionOf(attempt),
+      execution_id: attemptKey(attempt),
     };
   }
-}
-
-function executionOf({ nodeId, attempt }: NodeAttempt): string {
-  return `${nodeId}#${attempt}`;
 }
 
 /** The error of an attempt: what was thrown, or what is known of it. */

@@ -1,5 +1,6 @@
 import { isKnownRunEvent, type NodeError, readRun, type RunEvent } from "../eventlog/mod.ts";
 import { type WorkerRef, WorkerRuntime, type WorkerSummary } from "../store/mod.ts";
+import { attemptKey } from "./attempt_key.ts";
 
 /** What is recorded of an attempt besides its node. */
 type NodeEvent = RunEvent & { node_id: string; attempt?: number };
@@ -153,9 +154,8 @@ export class RunWorkers implements AsyncDisposable {
   }
 }
 
-/** What tells an attempt from all others of its run. */
 function objectiveOf({ node_id: nodeId, attempt = 1 }: NodeEvent): string {
-  return `${nodeId}#${attempt}`;
+  return attemptKey({ nodeId, attempt });
 }
 
 function describe({ kind, exit_code: exitCode, signal }: NodeError): string {

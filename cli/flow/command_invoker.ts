@@ -13,12 +13,12 @@ import { outputPath } from "./output_path.ts";
 import type { OwnVariable } from "./parse_flow.ts";
 import { readOutputTail } from "./output_tail.ts";
 import { RecordingError } from "./recording_error.ts";
-import { attemptKey, nodeAttemptOf } from "./node_attempt.ts";
+import { nodeAttemptOf } from "./node_attempt.ts";
 import { identifyProcess } from "./processes.ts";
 import { type Command, type CommandEnd, runCommand } from "./run_command.ts";
 import { hashOutput } from "./output_hash.ts";
 import { commandLine } from "../printable.ts";
-import type { AttemptEnd, RunRecorder } from "../../run/mod.ts";
+import { type AttemptEnd, attemptKey, type RunRecorder } from "../../run/mod.ts";
 
 /** What a run tells whoever watches it. */
 export interface RunView {

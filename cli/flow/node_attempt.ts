@@ -19,11 +19,6 @@ export function nodeAttemptOf(eventId: string, attempt: number): NodeAttempt {
   return { nodeId: first.nodeId, attempt: first.attempt + attempt - 1 };
 }
 
-/** What tells an attempt from all others of its run. */
-export function attemptKey({ nodeId, attempt }: NodeAttempt): string {
-  return `${nodeId}#${attempt}`;
-}
-
 /** Node ids have no `#`. */
 function firstAttemptOf(eventId: string): NodeAttempt {
   const [nodeId = "", number = "1"] = eventId.split("#");

@@ -1,12 +1,11 @@
 import type { CaptureBundle, RecoveredCapture, RunTermination } from "../../capture/mod.ts";
 import type { CutAttempt } from "./left_processes.ts";
-import { attemptKey, nodeAttemptOf } from "./node_attempt.ts";
-import type { NodeAttempt } from "../../run/mod.ts";
+import { nodeAttemptOf } from "./node_attempt.ts";
 import { hashOutput } from "./output_hash.ts";
 import { outputPath } from "./output_path.ts";
 import { readOutputTail } from "./output_tail.ts";
 import type { LoggedAttempt, RunHistory } from "./run_history.ts";
-import type { AttemptEnd, RunRecorder } from "../../run/mod.ts";
+import { type AttemptEnd, attemptKey, type NodeAttempt, type RunRecorder } from "../../run/mod.ts";
 
 /** Says of an attempt that has no end of its own why that is. */
 const CUT_OFF = "cut off: the process that supervised it died";

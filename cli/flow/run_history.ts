@@ -1,7 +1,6 @@
 import { isKnownRunEvent, type PipeState, readRunSync, type RunEvent } from "../../eventlog/mod.ts";
 import { runEventProblem } from "../check_event.ts";
-import { attemptKey } from "./node_attempt.ts";
-import type { NodeAttempt, ProcessIdentity } from "../../run/mod.ts";
+import { attemptKey, type NodeAttempt, type ProcessIdentity } from "../../run/mod.ts";
 
 /** What the log of a run tells of an attempt. */
 export interface LoggedAttempt extends NodeAttempt {

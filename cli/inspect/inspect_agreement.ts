@@ -1,9 +1,8 @@
 import { recoverCapture } from "../../capture/mod.ts";
-import { runPaths } from "../../run/mod.ts";
+import { attemptKey, runPaths } from "../../run/mod.ts";
 import { FsRuntimeStore, runtimeDirectory, RuntimeStoreError } from "../../store/mod.ts";
 import { exists } from "../exists.ts";
 import { readFlowRecord } from "../flow/flow_record.ts";
-import { attemptKey } from "../flow/node_attempt.ts";
 import { journalAttempts } from "../flow/past_attempts.ts";
 import { readRunHistory } from "../flow/run_history.ts";
 import { fileProblem, type Problem } from "./problem.ts";
