@@ -44,11 +44,11 @@ export interface FilePort {
 
 /** The real file system. */
 export const denoFilePort: FilePort = {
-  openSync: Deno.openSync,
-  mkdirSync: Deno.mkdirSync,
-  chmodSync: Deno.chmodSync,
-  renameSync: Deno.renameSync,
+  openSync: (path, options) => Deno.openSync(path, options),
+  mkdirSync: (path, options) => Deno.mkdirSync(path, options),
+  chmodSync: (path, mode) => Deno.chmodSync(path, mode),
+  renameSync: (from, to) => Deno.renameSync(from, to),
   removeSync: (path) => Deno.removeSync(path),
-  lstatSync: Deno.lstatSync,
-  readDirSync: Deno.readDirSync,
+  lstatSync: (path) => Deno.lstatSync(path),
+  readDirSync: (path) => Deno.readDirSync(path),
 };

@@ -11,7 +11,9 @@ import { basename as windowsBasename } from "@std/path/windows/basename";
 import { dirname as windowsDirname } from "@std/path/windows/dirname";
 import { join as windowsJoin } from "@std/path/windows/join";
 
-const isWindows = Deno.build.os === "windows";
+/** Where there is no Deno, as in Node, what loads this file still loads; it works with POSIX paths. */
+export const isWindows: boolean =
+  (globalThis as { Deno?: { build: { os: string } } }).Deno?.build.os === "windows";
 
 /** The last segment of a path. */
 export const basename: typeof posixBasename = isWindows ? windowsBasename : posixBasename;

@@ -11,60 +11,76 @@
  */
 export { ExternalEventPayloadError } from "../_internal/event_payload.ts";
 export type { ExternalEventPayloadErrorKind } from "../_internal/event_payload.ts";
-export { CAPTURE_VERSION, NO_ADAPTER_PROVENANCE, TAFFRAIL_CAPTURE_VERSION } from "./constants.ts";
-export { CaptureError, type CaptureErrorDetails, type CaptureErrorKind } from "./capture_error.ts";
-export { CaptureJournalError, type CaptureJournalErrorKind } from "./capture_journal_error.ts";
+export {
+  CAPTURE_VERSION,
+  NO_ADAPTER_PROVENANCE,
+  TAFFRAIL_CAPTURE_VERSION,
+} from "./bundle/bundle_text.ts";
+export { CaptureError, type CaptureErrorDetails, type CaptureErrorKind } from "./errors.ts";
+export { CaptureJournalError, type CaptureJournalErrorKind } from "./errors.ts";
 export {
   CaptureWriteError,
   type CaptureWriteErrorDetails,
   type CaptureWriteStage,
-} from "./capture_write_error.ts";
-export { ReplayError, type ReplayErrorDetails, type ReplayErrorKind } from "./replay_error.ts";
-export { computePayloadHash, hasValidHash, recordEvent, rehydrateEvent } from "./event_record.ts";
-export { computeEffectHash, computeIntentId, type IntentIdentity } from "./effects.ts";
+} from "./errors.ts";
+export {
+  ReplayError,
+  type ReplayErrorDetails,
+  type ReplayErrorKind,
+} from "./replay/replay_error.ts";
+export { computePayloadHash, hasValidHash, recordEvent, rehydrateEvent } from "./bundle/records.ts";
+export { computeEffectHash, computeIntentId, type IntentIdentity } from "./bundle/effects.ts";
 export {
   type CapturableSupervisor,
   CapturingSession,
   type CapturingSessionOptions,
-} from "./capturing_session.ts";
-export type { InterruptedAttempt, Recording, SessionHeader } from "./capture_recorder.ts";
+} from "./session/capturing_session.ts";
+export type { InterruptedAttempt, Recording, SessionHeader } from "./session/capture_recorder.ts";
 export type { Recovery } from "../eventlog/types.ts";
-export type { RedactCapture } from "./redact.ts";
+export type { RedactCapture } from "./session/redact.ts";
 export type {
   DecisionLine,
   EffectsLine,
   JournalLine,
   ResumedLine,
   SessionLine,
-} from "./journal_line.ts";
+} from "./session/journal.ts";
 export {
   type CaptureJournal,
   type FileCaptureJournal,
   openCaptureJournal,
   type OpenCaptureJournalOptions,
-} from "./open_capture_journal.ts";
+} from "./session/journal.ts";
 export {
   type JournalDamage,
   type JournalDamageKind,
   recoverCapture,
   type RecoverCaptureOptions,
   type RecoveredCapture,
-} from "./recover_capture.ts";
-export { resumeCapture, type ResumeCaptureOptions, type ResumedCapture } from "./resume_capture.ts";
-export { parseCaptureBundle } from "./parse_capture_bundle.ts";
-export { stringifyCaptureBundle } from "./stringify_capture_bundle.ts";
+} from "./session/recover_capture.ts";
+export {
+  resumeCapture,
+  type ResumeCaptureOptions,
+  type ResumedCapture,
+} from "./session/resume_capture.ts";
+export { parseCaptureBundle } from "./bundle/bundle_text.ts";
+export { stringifyCaptureBundle } from "./bundle/bundle_text.ts";
 export {
   writeCaptureBundle,
   type WriteCaptureBundleOptions,
   writeCaptureBundleSync,
-} from "./write_capture_bundle.ts";
-export { readCaptureBundle } from "./read_capture_bundle.ts";
-export { checkProvenance, type ExpectedProvenance } from "./check_provenance.ts";
-export { validateBundle, type ValidateBundleOptions } from "./validate_bundle.ts";
-export type { Divergence, DivergenceKind } from "./divergence.ts";
-export { replayBundle, type ReplayOptions, type ReplayReport } from "./replay_bundle.ts";
-export { assertReplays, formatDivergence, ReplayDivergedError } from "./assert_replays.ts";
-export { compareDecisions } from "./compare_decisions.ts";
-export type { Difference } from "./diff_json.ts";
-export { type BundleDifference, type BundleDifferenceKind, diffBundles } from "./diff_bundles.ts";
+} from "./bundle/write_capture_bundle.ts";
+export { readCaptureBundle } from "./bundle/bundle_text.ts";
+export { checkProvenance, type ExpectedProvenance } from "./bundle/validate_bundle.ts";
+export { validateBundle, type ValidateBundleOptions } from "./bundle/validate_bundle.ts";
+export type { Divergence, DivergenceKind } from "./replay/divergence.ts";
+export { replayBundle, type ReplayOptions, type ReplayReport } from "./replay/replay_bundle.ts";
+export { assertReplays, formatDivergence, ReplayDivergedError } from "./replay/assert_replays.ts";
+export { compareDecisions } from "./replay/divergence.ts";
+export type { Difference } from "./bundle/diff_json.ts";
+export {
+  type BundleDifference,
+  type BundleDifferenceKind,
+  diffBundles,
+} from "./replay/diff_bundles.ts";
 export type * from "./types.ts";

@@ -32,28 +32,27 @@
  *
  * @module
  */
-import { VERSION } from "../eventlog/mod.ts";
-import type { Verb } from "./arguments.ts";
-import { printableLine } from "./printable.ts";
-import { Screen } from "./screen.ts";
-import { UsageError } from "./usage_error.ts";
+import { VERSION } from "../_internal/version.ts";
+import { printableLine, Screen } from "./text/screen.ts";
+import { UsageError } from "./text/usage_error.ts";
+import type { Verb } from "./verbs/arguments.ts";
 
 /** Each verb is loaded when it is asked for, so that none pays for the others. */
 const VERBS = new Map<string, () => Promise<Verb>>([
-  ["run", async () => (await import("./run.ts")).runVerb],
-  ["exec", async () => (await import("./exec.ts")).execVerb],
-  ["resume", async () => (await import("./resume.ts")).resumeVerb],
-  ["init", async () => (await import("./init.ts")).initVerb],
-  ["ls", async () => (await import("./ls.ts")).lsVerb],
-  ["show", async () => (await import("./show.ts")).showVerb],
-  ["follow", async () => (await import("./follow.ts")).followVerb],
-  ["stop", async () => (await import("./stop.ts")).stopVerb],
-  ["replay", async () => (await import("./replay.ts")).replayVerb],
-  ["trace", async () => (await import("./trace.ts")).traceVerb],
-  ["diff", async () => (await import("./diff.ts")).diffVerb],
-  ["verify", async () => (await import("./verify.ts")).verifyVerb],
-  ["repair", async () => (await import("./repair.ts")).repairVerb],
-  ["prune", async () => (await import("./prune.ts")).pruneVerb],
+  ["run", async () => (await import("./verbs/run.ts")).runVerb],
+  ["exec", async () => (await import("./verbs/exec.ts")).execVerb],
+  ["resume", async () => (await import("./verbs/resume.ts")).resumeVerb],
+  ["init", async () => (await import("./verbs/init.ts")).initVerb],
+  ["ls", async () => (await import("./verbs/ls.ts")).lsVerb],
+  ["show", async () => (await import("./verbs/show.ts")).showVerb],
+  ["follow", async () => (await import("./verbs/follow.ts")).followVerb],
+  ["stop", async () => (await import("./verbs/stop.ts")).stopVerb],
+  ["replay", async () => (await import("./verbs/replay.ts")).replayVerb],
+  ["trace", async () => (await import("./verbs/trace.ts")).traceVerb],
+  ["diff", async () => (await import("./verbs/diff.ts")).diffVerb],
+  ["verify", async () => (await import("./verbs/verify.ts")).verifyVerb],
+  ["repair", async () => (await import("./verbs/repair.ts")).repairVerb],
+  ["prune", async () => (await import("./verbs/prune.ts")).pruneVerb],
 ]);
 
 /**

@@ -1,15 +1,15 @@
 import type { AppendFile } from "../_internal/append_file.ts";
-import type { AppendRequest } from "../_internal/line_file.ts";
 import { denoFilePort, type FileHandle, type FilePort } from "../_internal/file_port.ts";
 import { countLinesSync } from "../_internal/json_lines.ts";
+import type { AppendRequest } from "../_internal/line_file.ts";
 import { closeLock } from "../_internal/lock.ts";
 import { validate } from "./decode_lines.ts";
 import { encodeEvent, type Redact } from "./encode_event.ts";
 import { wrapIo } from "./event_log_error.ts";
 import { followOnPort } from "./follow_run.ts";
-import { readPageSync } from "./read_page.ts";
+import { readPageSync } from "./read_run.ts";
+import type { RunPaths } from "../_internal/root_layout.ts";
 import { openForReading } from "./run_reader.ts";
-import type { RunPaths } from "./run_paths.ts";
 import type {
   Appended,
   AppendOptions,

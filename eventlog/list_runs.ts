@@ -1,7 +1,7 @@
 import { lookAtSync } from "../_internal/directories.ts";
 import { denoFilePort } from "../_internal/file_port.ts";
 import { wrapIo } from "./event_log_error.ts";
-import { runIdProblem, runPaths, runsDirectory } from "./run_paths.ts";
+import { runIdProblem, runPaths, runsDirectory } from "../_internal/root_layout.ts";
 
 /**
  * Lists the runs of a root (OLG-6): the folders below `runs/`, sorted by bytes. A run needs no log

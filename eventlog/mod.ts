@@ -37,14 +37,14 @@ export { FileEventLog } from "./file_event_log.ts";
 export type { Redact } from "./encode_event.ts";
 export { readRun, type ReadRunOptions, readRunSync } from "./read_run.ts";
 export { followRun, type FollowRunOptions } from "./follow_run.ts";
-export { peekRun, type RunPeek } from "./peek_run.ts";
+export { peekRun, type RunPeek } from "./read_run.ts";
 export { listRuns, runExists } from "./list_runs.ts";
 export { isLive } from "./live_lock.ts";
 export { newEventId, newRunId } from "./new_run_id.ts";
 export { removeRun, sweepRemovedRuns } from "./remove_run.ts";
 export { repairRun } from "./repair_run.ts";
 export { type RunProblem, type RunProblemKind, type RunVerdict, verifyRun } from "./verify_run.ts";
-export { type LockProbe, probeLock } from "./probe_lock.ts";
+export { type LockProbe, probeLock } from "./live_lock.ts";
 export {
   deriveRunState,
   type NodeInfo,

@@ -5,7 +5,7 @@ import { join } from "../_internal/path.ts";
 import { readRangeSync, writeWholeSync } from "../_internal/tail.ts";
 import { isUlid, ulidAfter } from "../_internal/ulid.ts";
 import { asModuleError, EventLogError, lockTimeoutError } from "./event_log_error.ts";
-import { runIdProblem } from "./run_paths.ts";
+import { runIdProblem } from "../_internal/root_layout.ts";
 
 const LOCK_TIMEOUT_MS = 5000;
 const STATE_BYTES = 64;

@@ -9,13 +9,13 @@ import {
 import { denoFilePort, type FileHandle, type FilePort } from "../_internal/file_port.ts";
 import { closeLock } from "../_internal/lock.ts";
 import { join } from "../_internal/path.ts";
-import { appendError, asModuleError } from "./event_log_error.ts";
 import type { Redact } from "./encode_event.ts";
+import { appendError, asModuleError } from "./event_log_error.ts";
 import { FileEventLog } from "./file_event_log.ts";
 import { holdLive, holdLiveSync, type LiveOptions } from "./live_lock.ts";
 import type { RunEvent } from "./run_event.ts";
-import { checkRunFormatSync, writeRunFileSync } from "./run_file.ts";
-import { refuseLinksSync, type RunPaths, runPaths, runsDirectory } from "./run_paths.ts";
+import { type RunPaths, runPaths, runsDirectory } from "../_internal/root_layout.ts";
+import { checkRunFormatSync, refuseLinksSync, writeRunFileSync } from "./run_files.ts";
 import type { Durability, StandardSchema } from "./types.ts";
 
 const DEFAULT_LOCK_TIMEOUT_MS = 5000;

@@ -1,12 +1,11 @@
-import { lookAtSync, syncDirectorySync } from "../_internal/directories.ts";
+import { lookAtSync, removeTreeSync, syncDirectorySync } from "../_internal/directories.ts";
 import { denoFilePort, type FileHandle, type FilePort } from "../_internal/file_port.ts";
 import { closeLock } from "../_internal/lock.ts";
 import { join } from "../_internal/path.ts";
-import { removeTreeSync } from "../_internal/remove_tree.ts";
 import { asModuleError, wrapIo } from "./event_log_error.ts";
 import { holdLive, isInPlaceSync, markRemovalSync } from "./live_lock.ts";
-import { checkRunFormatSync } from "./run_file.ts";
-import { refuseLinksSync, runPaths, runsDirectory } from "./run_paths.ts";
+import { runPaths, runsDirectory } from "../_internal/root_layout.ts";
+import { checkRunFormatSync, refuseLinksSync } from "./run_files.ts";
 
 /** The folders of runs that are being removed; no run id begins with a dot. */
 const REMOVED_PREFIX = ".removed-";

@@ -1,8 +1,8 @@
-import { openEventLog } from "./open_event_log.ts";
 import { lookAtSync } from "../_internal/directories.ts";
 import { denoFilePort } from "../_internal/file_port.ts";
 import { ioError, wrapIo } from "./event_log_error.ts";
-import { runPaths } from "./run_paths.ts";
+import { openEventLog } from "./open_event_log.ts";
+import { runPaths } from "../_internal/root_layout.ts";
 import type { Recovery } from "./types.ts";
 
 /**

@@ -10,8 +10,8 @@ import { lastLineEndSync, readRangeSync } from "../_internal/tail.ts";
 import { BLANK, type DecodedLines, decodeLines, longLineGap } from "./decode_lines.ts";
 import { asModuleError, EventLogError, wrapIo } from "./event_log_error.ts";
 import { locateSync, type Position, toCursor } from "./position.ts";
-import { checkRunFormatSync } from "./run_file.ts";
-import { refuseLinksSync, type RunPaths, runPaths } from "./run_paths.ts";
+import { type RunPaths, runPaths } from "../_internal/root_layout.ts";
+import { checkRunFormatSync, refuseLinksSync } from "./run_files.ts";
 import type { EventPage, Gap, ReadAfter, StandardSchema } from "./types.ts";
 
 /** What a reader reads, and from where. */

@@ -1,3 +1,5 @@
+import type { ErrorKind } from "../eventlog/run_event.ts";
+import type { RunTermination } from "../supervisor/types.ts";
 import type { NodeAttempt } from "./types.ts";
 
 /**
@@ -17,4 +19,25 @@ import type { NodeAttempt } from "./types.ts";
  */
 export function attemptKey({ nodeId, attempt }: NodeAttempt): string {
   return `${nodeId}#${attempt}`;
+}
+
+/**
+ * What `node.failed` calls the end of an attempt.
+ *
+ * @param termination The end.
+ * @returns Its kind.
+ *
+ * @example Usage
+ * ```ts
+ * import { errorKindOf } from "@taffrail/taffrail/run";
+ * import { assertEquals } from "@std/assert";
+ *
+ * assertEquals(errorKindOf("TimedOut"), "timeout");
+ * assertEquals(errorKindOf({ Failed: "RuntimeError" }), "crash");
+ * ```
+ */
+export function errorKindOf(termination: Exclude<RunTermination, "Completed">): ErrorKind {
+  if (termination === "TimedOut") return "timeout";
+  if (termination === "Aborted") return "cancelled";
+  return termination.Failed === "AdapterUnavailable" ? "host_missing" : "crash";
 }

@@ -22,12 +22,16 @@
  * @module
  */
 export type * from "./types.ts";
-export { attemptKey } from "./attempt_key.ts";
-export { errorKindOf } from "./error_kind_of.ts";
-export { openRun, type OpenRunOptions } from "./open_run.ts";
-export { type OpenRecords, openRecords, type OpenRecordsOptions } from "./open_records.ts";
+export { type RunPaths, runPaths } from "../_internal/root_layout.ts";
+export { attemptKey, errorKindOf } from "./attempt_key.ts";
+export {
+  type OpenRecords,
+  openRecords,
+  type OpenRecordsOptions,
+  openRun,
+  type OpenRunOptions,
+} from "./open_run.ts";
 export { Run } from "./run.ts";
 export { type RecordedBegin, RunRecorder, type RunRecords } from "./run_recorder.ts";
-export { runPaths } from "./run_paths.ts";
 export { RunTrace } from "./run_trace.ts";
 export { RunWorkers } from "./run_workers.ts";

@@ -1,12 +1,6 @@
-import type {
-  DecisionLog,
-  DecisionLogEntry,
-  RunRequest,
-  RunTermination,
-  RuntimeInvoker,
-} from "../supervisor/mod.ts";
-import { attemptKey } from "./attempt_key.ts";
-import { errorKindOf } from "./error_kind_of.ts";
+import type { DecisionLog, RunRequest, RuntimeInvoker } from "../supervisor/port_types.ts";
+import type { DecisionLogEntry, RunTermination } from "../supervisor/types.ts";
+import { attemptKey, errorKindOf } from "./attempt_key.ts";
 import type { RunRecorder } from "./run_recorder.ts";
 import type { AttemptEnd, NodeAttempt } from "./types.ts";
 

@@ -1,16 +1,17 @@
-import { type CapturingSession, writeCaptureBundle } from "../capture/mod.ts";
-import {
-  deriveRunState,
-  type FileEventLog,
-  readRun,
-  type RunEvent,
-  type RunState,
-} from "../eventlog/mod.ts";
-import type { WorkerRuntime } from "../store/mod.ts";
-import { createEvent, PumpDriver, type Supervisor, systemTimers } from "../supervisor/mod.ts";
-import type { TraceRecorder } from "../trace/mod.ts";
+import { writeCaptureBundle } from "../capture/bundle/write_capture_bundle.ts";
+import type { CapturingSession } from "../capture/session/capturing_session.ts";
+import { deriveRunState, type RunState } from "../eventlog/derive_run_state.ts";
+import type { FileEventLog } from "../eventlog/file_event_log.ts";
+import { readRun } from "../eventlog/read_run.ts";
+import type { RunEvent } from "../eventlog/run_event.ts";
+import type { WorkerRuntime } from "../store/runtime/worker_runtime.ts";
+import { createEvent } from "../supervisor/core/create_event.ts";
+import { PumpDriver } from "../supervisor/driver/pump_driver.ts";
+import type { Supervisor } from "../supervisor/driver/supervisor.ts";
+import { systemTimers } from "../supervisor/driver/timers.ts";
+import type { TraceRecorder } from "../trace/trace_recorder.ts";
 import { messageOf, type RecordingInvoker } from "./recording_invoker.ts";
-import { runPaths } from "./run_paths.ts";
+import { runPaths } from "../_internal/root_layout.ts";
 import type { RunRecorder } from "./run_recorder.ts";
 
 /** What a {@linkcode Run} is made of. */

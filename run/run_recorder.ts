@@ -1,12 +1,9 @@
-import {
-  type EventLog,
-  newEventId,
-  type NodeError,
-  type RunEvent,
-  VERSION,
-} from "../eventlog/mod.ts";
-import type { RunTermination } from "../supervisor/mod.ts";
-import { errorKindOf } from "./error_kind_of.ts";
+import { VERSION } from "../_internal/version.ts";
+import { newEventId } from "../eventlog/new_run_id.ts";
+import type { NodeError, RunEvent } from "../eventlog/run_event.ts";
+import type { EventLog } from "../eventlog/types.ts";
+import type { RunTermination } from "../supervisor/types.ts";
+import { errorKindOf } from "./attempt_key.ts";
 import type { RunTrace } from "./run_trace.ts";
 import type { RunWorkers } from "./run_workers.ts";
 import type { AttemptBegin, AttemptEnd, NodeAttempt, ProcessIdentity } from "./types.ts";

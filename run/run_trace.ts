@@ -1,6 +1,6 @@
-import type { NodeEvent, TraceRecorder } from "../trace/mod.ts";
-import { attemptKey } from "./attempt_key.ts";
-import { errorKindOf } from "./error_kind_of.ts";
+import type { TraceRecorder } from "../trace/trace_recorder.ts";
+import type { NodeEvent } from "../trace/types.ts";
+import { attemptKey, errorKindOf } from "./attempt_key.ts";
 import type { AttemptBegin, AttemptEnd, NodeAttempt } from "./types.ts";
 
 /**

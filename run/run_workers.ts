@@ -1,5 +1,7 @@
-import { isKnownRunEvent, type NodeError, readRun, type RunEvent } from "../eventlog/mod.ts";
-import { type WorkerRef, WorkerRuntime, type WorkerSummary } from "../store/mod.ts";
+import { readRun } from "../eventlog/read_run.ts";
+import { isKnownRunEvent, type NodeError, type RunEvent } from "../eventlog/run_event.ts";
+import { WorkerRuntime } from "../store/runtime/worker_runtime.ts";
+import type { WorkerRef, WorkerSummary } from "../store/types.ts";
 import { attemptKey } from "./attempt_key.ts";
 
 /** What is recorded of an attempt besides its node. */

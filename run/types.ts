@@ -1,5 +1,5 @@
-import type { NodeKind } from "../eventlog/mod.ts";
-import type { RunTermination } from "../supervisor/mod.ts";
+import type { NodeKind } from "../eventlog/run_event.ts";
+import type { RunTermination } from "../supervisor/types.ts";
 
 /** One attempt at a node of a run, however often that was resumed. */
 export interface NodeAttempt {

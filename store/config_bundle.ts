@@ -1,7 +1,7 @@
 import { crypto } from "@std/crypto/crypto";
 import { decodeJson, encodeJson } from "../_internal/wire_json/codec.ts";
-import { compareUtf8 } from "../_internal/wire_json/compare_utf8.ts";
-import { givenBundle } from "./record_codecs.ts";
+import { compareUtf8 } from "../_internal/wire_json/print_json.ts";
+import { givenBundle } from "./files/log_codecs.ts";
 import {
   configBundleMissingError,
   digestMismatchError,

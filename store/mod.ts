@@ -12,23 +12,23 @@ export {
   type StoreOperation,
 } from "./runtime_store_error.ts";
 export { computeConfigBundleDigest } from "./config_bundle.ts";
-export { FsRuntimeStore, type OpenStoreOptions } from "./fs_runtime_store.ts";
-export type { OpenRuntimeOptions } from "./open_worker_runtime.ts";
-export type { ListWorkersOptions } from "./runtime_reader.ts";
-export type { Transaction } from "./transaction.ts";
-export { WorkerRuntime } from "./worker_runtime.ts";
-export type { RepairActionKind, StoreProblem, StoreProblemKind } from "./store_problem.ts";
+export { FsRuntimeStore, type OpenStoreOptions } from "./runtime/fs_runtime_store.ts";
+export type { OpenRuntimeOptions } from "./runtime/open_runtime.ts";
+export type { ListWorkersOptions } from "./runtime/runtime_reader.ts";
+export type { Transaction } from "./runtime/transaction.ts";
+export { WorkerRuntime } from "./runtime/worker_runtime.ts";
+export type { RepairActionKind, StoreProblem, StoreProblemKind } from "./check/store_problem.ts";
 export {
   type RuntimeVerdict,
   type StoreVerdict,
   verifyStore,
   type VerifyStoreOptions,
-} from "./verify_store.ts";
+} from "./check/verify_store.ts";
 export {
   type RepairAction,
   repairStore,
   type RepairStoreOptions,
   type StoreRepair,
-} from "./repair_store.ts";
-export { removeRuntime } from "./remove_runtime.ts";
-export { runtimeDirectory } from "./runtime_directory.ts";
+} from "./check/repair_store.ts";
+export { removeRuntime } from "./check/remove_runtime.ts";
+export { runtimeDirectory } from "./layout.ts";

@@ -1,27 +1,9 @@
+import type { Duration, EventTime } from "../_internal/event_time.ts";
 import type { Value } from "../_internal/event_payload.ts";
 
+export type { Duration, EventTime } from "../_internal/event_time.ts";
 export type { Value } from "../_internal/event_payload.ts";
 export type * from "./port_types.ts";
-export type * from "./state_types.ts";
-
-/** A length of time as on the wire: whole seconds and 0 to 999,999,999 nanoseconds. */
-export interface Duration {
-  /** Whole seconds, 0 to 2^53 − 1. */
-  readonly secs: number;
-  /** Nanoseconds beyond them, 0 to 999,999,999. */
-  readonly nanos: number;
-}
-
-/**
- * An instant on the logical clock: the duration since an origin that the program chooses. Arithmetic on
- * it saturates at 2^53 − 1 seconds (SCH-18).
- */
-export interface EventTime {
-  /** Whole seconds since the origin, 0 to 2^53 − 1. */
-  readonly secs: number;
-  /** Nanoseconds beyond them, 0 to 999,999,999. */
-  readonly nanos: number;
-}
 
 /** What kind of event: a `Pump` retries what was deferred, every other kind asks for a run (SCH-4). */
 export type ExternalEventKind = "Pump" | "DataAvailable" | "Command";
@@ -216,4 +198,74 @@ export interface DecisionLogEntry {
   readonly numbers: DecisionNumbers;
   /** The id of the event that the episode was made for; `null` for a Pump that found nothing due. */
   readonly originEventId: string | null;
+}
+
+/** An event inside a {@linkcode SupervisorState}. */
+export interface EventState {
+  /** The event's id. */
+  event_id: string;
+  /** When it happened. */
+  event_time: EventTime;
+  /** Its kind. */
+  kind: ExternalEventKind;
+  /** The bytes of its payload. */
+  payload: number[];
+}
+
+/** A deferred episode inside a {@linkcode SupervisorState}. */
+export interface DeferredState {
+  /** When it is due. */
+  schedule_at: EventTime;
+  /** The episode. */
+  episode_id: number;
+  /** The event that it was made for. */
+  event: EventState;
+  /** How often it has been deferred. */
+  defer_count: number;
+  /** How many attempts were made. */
+  attempts: number;
+}
+
+/** An attempt in flight inside a {@linkcode SupervisorState}. */
+export interface InFlightState {
+  /** The episode. */
+  episode_id: number;
+  /** Which attempt: the first is 1. */
+  attempt: number;
+  /** The event that the episode was made for. */
+  event: EventState;
+  /** The Pump that started it; `null` when the event itself did. */
+  pump: EventState | null;
+  /** Why it was started. */
+  reason: DecisionReason;
+  /** The numbers behind that. */
+  numbers: DecisionNumbers;
+}
+
+/** A supervisor's rules and state as JSON: what {@linkcode Supervisor.from} goes on from. */
+export interface SupervisorState {
+  /** The format, 1. */
+  format: 1;
+  /** The graph. */
+  graph_id: string;
+  /** The mode. */
+  mode: SupervisorMode;
+  /** The constraints. */
+  constraints: Constraints;
+  /** The bound of the deferred queue, if any. */
+  max_deferred: number | null;
+  /** The back-off, if any. */
+  backoff: Backoff | null;
+  /** How many inputs were taken. */
+  inputs: number;
+  /** The id that the next episode gets. */
+  next_episode_id: number;
+  /** The clock. */
+  clock: EventTime;
+  /** When the episodes of the rate window started, in order. */
+  recent: EventTime[];
+  /** The deferred queue, in the order in which it comes due. */
+  deferred: DeferredState[];
+  /** Attempts in flight: each needs its completion. */
+  in_flight: InFlightState[];
 }

@@ -1,7 +1,7 @@
 import { crypto } from "@std/crypto/crypto";
 import { parseJson } from "../_internal/wire_json/parse_json.ts";
 import { printJson } from "../_internal/wire_json/print_json.ts";
-import { exactJsonText } from "./exact_json_text.ts";
+import { exactJsonText } from "./payload.ts";
 import { reasonOf } from "./trace_file_error.ts";
 import type { TraceHash } from "./types.ts";
 

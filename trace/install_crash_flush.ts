@@ -1,4 +1,4 @@
-import type { ProgramEnd } from "./recorder_options.ts";
+import type { ProgramEnd } from "./trace_config.ts";
 import type { TraceRecorder } from "./trace_recorder.ts";
 
 type EndingSignal = "SIGHUP" | "SIGINT" | "SIGTERM" | "SIGBREAK";

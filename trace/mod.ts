@@ -6,10 +6,10 @@
  */
 export { traceConfigFromEnv, type TraceConfigFromEnvOptions } from "./trace_config.ts";
 export type { RedactTrace } from "./payload.ts";
-export type { TraceClock, TraceFlush, TraceRecorderOptions } from "./recorder_options.ts";
+export type { TraceClock, TraceFlush, TraceRecorderOptions } from "./trace_config.ts";
 export { TraceRecorder } from "./trace_recorder.ts";
 export { type CrashFlushOptions, installCrashFlush } from "./install_crash_flush.ts";
-export { validateInvocation } from "./validate_invocation.ts";
+export { validateInvocation } from "./replay_trace.ts";
 export {
   TraceFileError,
   type TraceFileErrorDetails,
@@ -17,7 +17,7 @@ export {
 } from "./trace_file_error.ts";
 export { hashJsonText, hashValue } from "./hash_value.ts";
 export { readTrace } from "./read_trace.ts";
-export { resolvePackPath, type ResolvePackPathOptions } from "./resolve_pack_path.ts";
+export { resolvePackPath, type ResolvePackPathOptions } from "./resolve_trace_call.ts";
 export { resolveTraceCall, type TraceCall } from "./resolve_trace_call.ts";
 export {
   type ExecuteTraceCall,

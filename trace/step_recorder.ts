@@ -1,17 +1,15 @@
-import { describeError } from "./describe_error.ts";
-import { InFlight } from "./in_flight.ts";
 import { redactMessage, type RedactTrace, takeText } from "./payload.ts";
 import {
   elapsedMs,
+  InFlight,
   operationOf,
   operationWithoutMapping,
   RecordedStep,
   RecordedValue,
 } from "./recorded_step.ts";
-import type { TraceClock } from "./recorder_options.ts";
 import { StepBuffer } from "./step_buffer.ts";
-import { ToldErrors } from "./told_errors.ts";
-import type { NodeEvent, TraceConfig, ValidationIssue } from "./types.ts";
+import type { TraceClock } from "./trace_config.ts";
+import type { NodeEvent, TraceCause, TraceConfig, ValidationIssue } from "./types.ts";
 
 /** What a {@linkcode StepRecorder} goes by. */
 export interface StepRecorderParts {
@@ -149,4 +147,129 @@ export class StepRecorder {
 function innermostOf(steps: readonly RecordedStep[]): RecordedStep[] {
   const parents = new Set(steps.map(({ parentExecutionId }) => parentExecutionId));
   return steps.filter(({ executionId }) => executionId === undefined || !parents.has(executionId));
+}
+
+/**
+ * The errors that are on record already, so that an error of a node which then ends the flow, as it is or
+ * as the cause of another, is not recorded twice (TRC-14).
+ */
+export class ToldErrors {
+  readonly #objects = new WeakSet<object>();
+  /**
+   * What the newest failed node said, for engines that pass on nothing but the text. It is not redacted:
+   * two errors that say different things can look the same behind a mask.
+   */
+  #message: string | undefined;
+
+  /** Takes an error on record. */
+  add(error: unknown): void {
+    for (const cause of chainOf(error)) {
+      if (typeof cause === "object" && cause !== null) this.#objects.add(cause);
+    }
+    this.#message = describeError(error, undefined)[0].message;
+  }
+
+  /** Whether it, or one of its causes, is on record. */
+  has(error: unknown): boolean {
+    return this.#hasObject(error) || this.#hasMessage(error);
+  }
+
+  /**
+   * The flow has gone on, or its attempt has ended: what is said from now on is said by another error,
+   * even in the same words.
+   */
+  forgetMessage(): void {
+    this.#message = undefined;
+  }
+
+  #hasObject(error: unknown): boolean {
+    return chainOf(error).some((cause) =>
+      typeof cause === "object" && cause !== null && this.#objects.has(cause)
+    );
+  }
+
+  /** The same text, or one with a name in front of it; a text that has it anywhere may be about anything. */
+  #hasMessage(error: unknown): boolean {
+    const told = this.#message;
+    if (told === undefined) return false;
+    return describeError(error, undefined).some(({ message }) =>
+      message === told || message.endsWith(`: ${told}`)
+    );
+  }
+}
+
+/** More causes than this are a fault of their own, and are not recorded. */
+const MAX_CAUSES = 100;
+const UNREADABLE = "(unreadable)";
+
+/**
+ * An error with everything that caused it, itself first: the errors of an `AggregateError` before its
+ * cause, each followed by its own, none twice. Anything may have been thrown, and every part of it may
+ * throw when it is read: this never does (W-TRC-9).
+ */
+export function describeError(
+  error: unknown,
+  redact: RedactTrace | undefined,
+): [TraceCause, ...TraceCause[]] {
+  const [first, ...rest] = chainOf(error);
+  return [
+    describe(first, "$.error.message", redact),
+    ...rest.map((cause, index) => describe(cause, `$.error.details[${index + 1}].message`, redact)),
+  ];
+}
+
+/** The error and its causes as they are, in the order of {@linkcode describeError}. */
+export function chainOf(error: unknown): [unknown, ...unknown[]] {
+  const chain: [unknown, ...unknown[]] = [error];
+  const seen = new Set<unknown>([error]);
+  const waiting = causesOf(error);
+  while (waiting.length > 0 && chain.length < MAX_CAUSES) {
+    const next = waiting.shift();
+    if (seen.has(next)) continue;
+    seen.add(next);
+    chain.push(next);
+    waiting.unshift(...causesOf(next));
+  }
+  return chain;
+}
+
+function causesOf(error: unknown): unknown[] {
+  if (typeof error !== "object" || error === null) return [];
+  const errors = read(error, "errors");
+  const cause = read(error, "cause");
+  const several = error instanceof AggregateError && Array.isArray(errors)
+    ? errors.slice(0, MAX_CAUSES)
+    : [];
+  return cause === undefined ? several : [...several, cause];
+}
+
+function describe(error: unknown, path: string, redact: RedactTrace | undefined): TraceCause {
+  return { name: nameOf(error), message: redactMessage(messageOf(error), path, redact) };
+}
+
+function nameOf(error: unknown): string {
+  if (!(error instanceof Error)) return error === null ? "null" : typeof error;
+  const name = read(error, "name");
+  return typeof name === "string" ? name : "Error";
+}
+
+function messageOf(error: unknown): string {
+  if (error instanceof Error) {
+    const message = read(error, "message");
+    return typeof message === "string" ? message : UNREADABLE;
+  }
+  try {
+    const isPlain = typeof error === "object" && error !== null;
+    return (isPlain ? JSON.stringify(error) : undefined) ?? String(error);
+  } catch {
+    return UNREADABLE;
+  }
+}
+
+function read(holder: object, name: string): unknown {
+  try {
+    return (holder as Record<string, unknown>)[name];
+  } catch {
+    return undefined;
+  }
 }

@@ -1,14 +1,14 @@
 import { denoFilePort, type FilePort } from "../_internal/file_port.ts";
 import { basename, join } from "../_internal/path.ts";
 import { createUlid } from "../_internal/ulid.ts";
-import type {
-  ProgramEnd,
-  TraceClock,
-  TraceFlush,
-  TraceRecorderOptions,
-} from "./recorder_options.ts";
 import { StepRecorder } from "./step_recorder.ts";
-import { completeConfig } from "./trace_config.ts";
+import {
+  completeConfig,
+  type ProgramEnd,
+  type TraceClock,
+  type TraceFlush,
+  type TraceRecorderOptions,
+} from "./trace_config.ts";
 import type { TraceFileError } from "./trace_file_error.ts";
 import { TraceWriter, type TraceWriterParts, type Wish } from "./trace_writer.ts";
 import type { ExecutionObserver, NodeEvent, TraceConfig, ValidationIssue } from "./types.ts";

@@ -1,8 +1,7 @@
-import type { Codec } from "./codec.ts";
-import type { JsonPlace } from "./json_place.ts";
+import { type Codec, u32, u64 } from "./codec.ts";
+import type { JsonPlace } from "./errors.ts";
 import { isIntegerLiteral, type JsonValue, numberOf } from "./json_value.ts";
-import type { JsonWriter } from "./json_writer.ts";
-import { u32, u64 } from "./scalars.ts";
+import type { JsonWriter } from "./print_json.ts";
 import { struct } from "./struct.ts";
 
 /** Rust's `Duration`: whole seconds, and nanoseconds below 10^9. */

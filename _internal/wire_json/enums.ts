@@ -1,9 +1,6 @@
-import type { Codec } from "./codec.ts";
-import { checkObject } from "./containers.ts";
-import { expectedNames } from "./expected_names.ts";
-import type { JsonPlace } from "./json_place.ts";
+import { checkObject, type Codec, refuseType } from "./codec.ts";
+import { expectedNames, type JsonPlace } from "./errors.ts";
 import type { JsonValue } from "./json_value.ts";
-import { refuseType } from "./scalars.ts";
 import { type Fields, type Struct, struct, type StructMaker } from "./struct.ts";
 
 /** Options of {@linkcode unitEnum}. */

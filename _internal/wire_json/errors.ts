@@ -1,5 +1,3 @@
-import { formatPath, type JsonPath } from "./json_path.ts";
-
 /** What {@linkcode JsonSyntaxError} is made of. */
 export interface SyntaxProblem {
   problem: string;
@@ -74,4 +72,52 @@ export class JsonRangeError extends RangeError {
     this.problem = problem;
     this.path = formatPath(path);
   }
+}
+
+/** The way from the top of a document to one value: member names and array positions. */
+export type JsonPath = readonly (string | number)[];
+
+const PLAIN_NAME = /^[\p{ID_Start}_$][\p{ID_Continue}$]*$/u;
+
+/** Writes a path for people: `$.events[0].kind`, `$["odd name"]`; `$` is the whole document. */
+export function formatPath(path: JsonPath): string {
+  let text = "$";
+  for (const step of path) {
+    if (typeof step === "number") text += `[${step}]`;
+    else if (PLAIN_NAME.test(step)) text += `.${step}`;
+    else text += `[${JSON.stringify(step)}]`;
+  }
+  return text;
+}
+
+/** How deep objects and arrays may nest. serde_json itself refuses the 128th level already. */
+export const MAX_DEPTH = 128;
+
+/** Where printing or reading stands in the document, so that a refusal can name the place. */
+export class JsonPlace {
+  /** The open objects and arrays, from the top down; whoever opens one pushes and pops. */
+  readonly path: (string | number)[] = [];
+  readonly #verb: "print" | "read";
+
+  constructor(verb: "print" | "read") {
+    this.#verb = verb;
+  }
+
+  /** Throws the {@linkcode JsonShapeError} of this place. */
+  refuse(problem: string): never {
+    throw new JsonShapeError({ verb: this.#verb, problem, path: this.path });
+  }
+
+  /** Throws the {@linkcode JsonRangeError} of this place. */
+  refuseRange(problem: string): never {
+    throw new JsonRangeError({ verb: this.#verb, problem, path: this.path });
+  }
+}
+
+/** Lists the names that would have been right, in serde's words: ``expected `a` or `b` ``. */
+export function expectedNames(names: readonly string[], what: "fields" | "variants"): string {
+  const quoted = names.map((name) => `\`${name}\``);
+  if (quoted.length === 0) return `there are no ${what}`;
+  if (quoted.length <= 2) return `expected ${quoted.join(" or ")}`;
+  return `expected one of ${quoted.join(", ")}`;
 }

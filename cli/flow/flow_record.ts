@@ -1,8 +1,8 @@
 import { dirname, join, resolve } from "node:path";
-import type { Constraints } from "../../supervisor/mod.ts";
+import type { Constraints } from "../../supervisor/types.ts";
+import { RecordingError } from "./errors.ts";
 import type { Flow, FlowNode } from "./flow.ts";
-import { flowProvenance } from "./node_event.ts";
-import { RecordingError } from "./recording_error.ts";
+import { flowProvenance } from "./node_attempt.ts";
 
 /** A flow as the run that it belongs to keeps it, in `flow.json`. */
 export interface FlowRecord {

@@ -1,8 +1,15 @@
-import { listRuns } from "../../eventlog/mod.ts";
-import { findRun } from "../find_run.ts";
-import { inspectOtherRuntimes } from "./inspect_store.ts";
-import { inspectRun } from "./inspect_run.ts";
-import type { Problem } from "./problem.ts";
+import { listRuns } from "../../eventlog/list_runs.ts";
+import { isLive } from "../../eventlog/live_lock.ts";
+import { findRun } from "../reading/find_run.ts";
+import {
+  inspectAgreement,
+  inspectCapture,
+  inspectLog,
+  inspectOtherRuntimes,
+  inspectStore,
+  inspectTrace,
+} from "./inspect_files.ts";
+import { fileProblem, type Problem, reasonOf } from "./problem.ts";
 
 /** The runs that are meant: those that are named, or all. */
 export async function chosenRuns(root: string, operands: readonly string[]): Promise<string[]> {
@@ -31,4 +38,24 @@ export async function inspectRuns(
 /** How far one is, in words. */
 export function progressText(runIds: readonly string[], index: number): string {
   return `${index + 1}/${runIds.length} ${runIds[index]}`;
+}
+
+/** Everything that is wrong in the records of a run. Nothing is changed, and it may be at work. */
+export async function inspectRun(root: string, runId: string): Promise<Problem[]> {
+  try {
+    const run = { root, runId, live: await isLive(root, runId) };
+    const [log, capture] = [await inspectLog(run), await inspectCapture(run)];
+    // Damage explains what is missing.
+    const isSound = log.length + capture.length === 0;
+    return [
+      ...log,
+      ...capture,
+      ...isSound ? await inspectAgreement(run) : [],
+      ...await inspectTrace(run),
+      ...await inspectStore(run),
+    ];
+  } catch (error) {
+    const place = { run_id: runId, part: "log", path: `${root}/runs/${runId}` } as const;
+    return [fileProblem(place, { kind: "unreadable", message: reasonOf(error) })];
+  }
 }

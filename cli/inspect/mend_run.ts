@@ -1,12 +1,11 @@
-import {
-  openCaptureJournal,
-  recoverCapture,
-  type Recovery,
-  writeCaptureBundle,
-} from "../../capture/mod.ts";
-import { openEventLog } from "../../eventlog/mod.ts";
-import { runPaths, RunWorkers } from "../../run/mod.ts";
-import { repairStore } from "../../store/mod.ts";
+import { writeCaptureBundle } from "../../capture/bundle/write_capture_bundle.ts";
+import { openCaptureJournal } from "../../capture/session/journal.ts";
+import { recoverCapture } from "../../capture/session/recover_capture.ts";
+import { openEventLog } from "../../eventlog/open_event_log.ts";
+import type { Recovery } from "../../eventlog/types.ts";
+import { runPaths } from "../../_internal/root_layout.ts";
+import { RunWorkers } from "../../run/run_workers.ts";
+import { repairStore } from "../../store/check/repair_store.ts";
 import { readFlowRecord } from "../flow/flow_record.ts";
 import type { Part, Problem } from "./problem.ts";
 

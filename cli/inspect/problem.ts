@@ -1,4 +1,5 @@
-import { isNewer, newerText } from "../newer.ts";
+import { isNewer, newerText } from "../reading/open_capture.ts";
+import { printableLine, type Screen } from "../text/screen.ts";
 
 /** The records that a run consists of. */
 export type Part = "log" | "capture" | "bundle" | "trace" | "store";
@@ -45,4 +46,18 @@ export function unreadable(
 /** What an error says, for people. */
 export function reasonOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
+}
+
+/** Prints each problem with its place, in the form that editors make a link of. */
+export function printProblems(screen: Screen, problems: readonly Problem[]): void {
+  for (const { path, line, kind, message, repair } of problems) {
+    const place = line === null ? path : `${path}:${line}`;
+    screen.line(`${screen.paint("✗", "red")} ${printableLine(`${place}: ${kind}: ${message}`)}`);
+    if (repair !== null) screen.line(screen.paint(`  taffrail repair would ${repair}`, "dim"));
+  }
+}
+
+/** `1 run`, `3 runs`. */
+export function counted(count: number, noun: string): string {
+  return count === 1 ? `1 ${noun}` : `${count} ${noun}s`;
 }

@@ -1,4 +1,19 @@
-import type { Backoff, Constraints, Duration, SupervisorMode, SupervisorRules } from "../types.ts";
+import {
+  compareTimes,
+  durationBetween,
+  earlierOf,
+  hasElapsed,
+  multiplyDuration,
+} from "../../_internal/event_time.ts";
+import type {
+  Backoff,
+  Constraints,
+  Duration,
+  EventTime,
+  RunTermination,
+  SupervisorMode,
+  SupervisorRules,
+} from "../types.ts";
 import {
   checkDuration,
   checkInteger,
@@ -8,6 +23,7 @@ import {
   checkString,
   orNull,
 } from "./check.ts";
+import { Fifo } from "./deferred_queue.ts";
 
 /** Rules with everything said: null = no such limit. */
 export interface Rules {
@@ -57,4 +73,74 @@ function readBackoff(value: unknown, name: string): Backoff {
   }
   const duration = (key: string): Duration => checkDuration(backoff[key], `${name}.${key}`);
   return Object.freeze({ initial: duration("initial"), factor, max: duration("max") });
+}
+
+/** Whether a termination is a mechanical failure, which alone is tried again (INV-1, SUP-4). */
+export function isRetryable(termination: RunTermination): boolean {
+  if (termination === "TimedOut") return true;
+  if (typeof termination === "string") return false;
+  const kind = termination.Failed;
+  return kind === "NetworkTimeout" || kind === "AdapterUnavailable" || kind === "RuntimeError";
+}
+
+/** How long the n-th retry waits, n = 1 being the first. */
+export function backoffDelay(backoff: Backoff, retry: number): Duration {
+  let delay = earlierOf(backoff.initial, backoff.max);
+  for (let made = 1; made < retry; made++) {
+    const longer = earlierOf(multiplyDuration(delay, backoff.factor), backoff.max);
+    if (compareTimes(longer, delay) === 0) return delay;
+    delay = longer;
+  }
+  return delay;
+}
+
+/** The sliding window of the rate limit (SCH-15): when the latest episodes started. */
+export class RateWindow {
+  /** The limits; null unless both are set, for then nothing is limited and nothing remembered. */
+  readonly #limit: { max: number; window: Duration } | null;
+  readonly #starts = new Fifo<EventTime>();
+
+  constructor(constraints: Constraints) {
+    const { max_per_window: max, rate_window: window } = constraints;
+    this.#limit = max === null || window === null ? null : { max, window };
+  }
+
+  /** How many episodes started within the window that ends now. */
+  countAt(now: EventTime): number {
+    return this.#starts.length - this.#expiredAt(now);
+  }
+
+  /** How long the next episode has to wait; null when it may start. */
+  delayAt(now: EventTime): Duration | null {
+    if (this.#limit === null) return null;
+    const expired = this.#expiredAt(now);
+    const oldest = this.#starts.at(expired);
+    if (oldest === undefined || this.#starts.length - expired < this.#limit.max) return null;
+    return durationBetween(durationBetween(oldest, now), this.#limit.window);
+  }
+
+  /** Forgets what lies before the window that ends now: the clock does not go back. */
+  advance(now: EventTime): void {
+    for (let expired = this.#expiredAt(now); expired > 0; expired--) this.#starts.shift();
+  }
+
+  /** Counts an episode that starts now. */
+  addStart(now: EventTime): void {
+    if (this.#limit !== null) this.#starts.push(now);
+  }
+
+  /** The remembered starts, in order. */
+  toArray(): EventTime[] {
+    return this.#starts.toArray();
+  }
+
+  /** How many of the remembered starts the window that ends now has left behind. */
+  #expiredAt(now: EventTime): number {
+    if (this.#limit === null) return 0;
+    let expired = 0;
+    for (let start = this.#starts.at(0); start !== undefined; start = this.#starts.at(++expired)) {
+      if (!hasElapsed(start, this.#limit.window, now)) break;
+    }
+    return expired;
+  }
 }

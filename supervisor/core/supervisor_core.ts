@@ -1,3 +1,4 @@
+import { addDuration, compareTimes, laterOf, ZERO } from "../../_internal/event_time.ts";
 import type {
   CompletionInput,
   DecisionLogEntry,
@@ -12,10 +13,7 @@ import type {
 import { following } from "./check.ts";
 import { type DeferredEpisode, DeferredQueue } from "./deferred_queue.ts";
 import { makeEntry, NO_END, type Verdict } from "./entry.ts";
-import { addDuration, compareTimes, laterOf, ZERO } from "./event_time.ts";
-import { RateWindow } from "./rate_window.ts";
-import { backoffDelay, isRetryable } from "./retry.ts";
-import type { Rules } from "./rules.ts";
+import { backoffDelay, isRetryable, RateWindow, type Rules } from "./rules.ts";
 
 /** An attempt in flight, and the order to make it. */
 export interface Attempt {

@@ -1,5 +1,5 @@
 import { checkTermination } from "../core/check.ts";
-import { Fifo } from "../core/fifo.ts";
+import { Fifo } from "../core/deferred_queue.ts";
 import type { RunRequest, RunTermination, RuntimeInvoker } from "../types.ts";
 
 /**

@@ -1,4 +1,4 @@
-import { Fifo } from "../core/fifo.ts";
+import { Fifo } from "../core/deferred_queue.ts";
 import type { Attempt, Step, SupervisorCore } from "../core/supervisor_core.ts";
 import type { CompletionInput, EventInput, SupervisorInput, SupervisorPorts } from "../types.ts";
 

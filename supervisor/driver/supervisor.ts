@@ -1,8 +1,7 @@
 import { checkDuration, checkEvent, checkInteger, checkTermination } from "../core/check.ts";
-import { readState } from "../core/read_state.ts";
 import { readRules } from "../core/rules.ts";
+import { readState, writeState } from "../core/saved_state.ts";
 import { type Attempt, SupervisorCore } from "../core/supervisor_core.ts";
-import { writeState } from "../core/write_state.ts";
 import type {
   AttemptRef,
   Completion,

@@ -1,7 +1,7 @@
-/** The golden texts of spec 1.1 and 1.2, byte for byte. */
 import { assert, assertEquals, assertThrows } from "@std/assert";
-import { decodeJson, encodeJson } from "../../_internal/wire_json/mod.ts";
-import { actionEffect } from "../../capture/effect_codec.ts";
+import { decodeJson, encodeJson } from "../../_internal/wire_json/codec.ts";
+import { actionEffect } from "../../capture/bundle/effects.ts";
+import { constraints, eventRecord, seedDecision } from "../../capture/bundle/record_codecs.ts";
 import {
   type ActionEffect,
   computeEffectHash,
@@ -12,9 +12,10 @@ import {
   recordEvent,
   stringifyCaptureBundle,
 } from "../../capture/mod.ts";
-import { constraints, eventRecord, seedDecision } from "../../capture/record_codecs.ts";
 import { createEvent } from "../../supervisor/mod.ts";
 import { asSeeds, at, NO_LIMITS } from "./_util.ts";
+
+/** The golden texts of spec 1.1 and 1.2, byte for byte. */
 
 const EMPTY_HASH = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
 

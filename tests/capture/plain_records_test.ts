@@ -1,14 +1,17 @@
-/** What the engine prints is what the codecs would have printed, and nothing else is left to it. */
 import { assert, assertEquals } from "@std/assert";
-import { encodeJson } from "../../_internal/wire_json/mod.ts";
-import { openStruct } from "../../_internal/wire_json/open_struct.ts";
+import { encodeJson } from "../../_internal/wire_json/codec.ts";
+import { openStruct } from "../../_internal/wire_json/struct.ts";
 import {
+  eventFields,
+  eventInputFields,
   plainDecisionText,
   plainEventInputText,
   plainEventText,
-} from "../../capture/plain_records.ts";
-import { eventFields, eventInputFields, seedDecisionFields } from "../../capture/record_codecs.ts";
+  seedDecisionFields,
+} from "../../capture/bundle/record_codecs.ts";
 import { sampleBundle } from "./_util.ts";
+
+/** What the engine prints is what the codecs would have printed, and nothing else is left to it. */
 
 const ODD = [
   null,

@@ -6,7 +6,7 @@ import {
   openCaptureJournal,
   recoverCapture,
 } from "../../capture/mod.ts";
-import { openJournalOnPort } from "../../capture/open_capture_journal.ts";
+import { openJournalOnPort } from "../../capture/session/journal.ts";
 import { everyCut } from "../_util/every_cut.ts";
 import { everyFailure } from "../_util/every_failure.ts";
 import type { FaultPort } from "../_util/fault_port.ts";

@@ -1,4 +1,3 @@
-/** A session whose process died is taken up again: the whole replays, and nothing is made twice. */
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import {
   assertReplays,
@@ -10,6 +9,7 @@ import {
   type ResumeCaptureOptions,
   type ResumedCapture,
 } from "../../capture/mod.ts";
+import { openJournalOnPort } from "../../capture/session/journal.ts";
 import {
   type CompletionInput,
   ManualTimers,
@@ -19,13 +19,14 @@ import {
   type Supervisor,
   systemTimers,
 } from "../../supervisor/mod.ts";
-import { openJournalOnPort } from "../../capture/open_capture_journal.ts";
 import { everyCut } from "../_util/every_cut.ts";
 import type { FaultPort } from "../_util/fault_port.ts";
 import { mixSeeds, Random } from "../_util/random.ts";
 import { longCount, seed, withTempDir } from "../_util/temp.ts";
 import { randomConcurrentSession, randomSerialSession } from "./_random_session.ts";
 import { at, createSupervisor, event, EXPECTED, newSession, RUNTIME } from "./_util.ts";
+
+/** A session whose process died is taken up again: the whole replays, and nothing is made twice. */
 
 type Options = ResumeCaptureOptions<Supervisor>;
 

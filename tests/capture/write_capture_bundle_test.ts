@@ -1,6 +1,7 @@
 import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { sweepTempsSync } from "../../_internal/atomic_replace.ts";
 import { denoFilePort } from "../../_internal/file_port.ts";
+import { writeOnPort, writeOnPortSync } from "../../capture/bundle/write_capture_bundle.ts";
 import {
   CaptureWriteError,
   type CaptureWriteStage,
@@ -11,7 +12,6 @@ import {
   writeCaptureBundle,
   writeCaptureBundleSync,
 } from "../../capture/mod.ts";
-import { writeOnPort, writeOnPortSync } from "../../capture/write_capture_bundle.ts";
 import { everyCut } from "../_util/every_cut.ts";
 import { everyFailure } from "../_util/every_failure.ts";
 import type { FaultPort } from "../_util/fault_port.ts";

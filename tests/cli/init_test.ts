@@ -1,6 +1,6 @@
 import { assertEquals, assertStringIncludes } from "@std/assert";
+import { findRoot } from "../../cli/reading/find_root.ts";
 import { withTempDir } from "../_util/temp.ts";
-import { findRoot } from "../../cli/find_root.ts";
 import { taffrail } from "./_command.ts";
 import { namesIn } from "./_runs.ts";
 

@@ -1,6 +1,5 @@
 import { assertEquals, assertStringIncludes } from "@std/assert";
-import { ByteRing } from "../../cli/flow/byte_ring.ts";
-import { OutputFile } from "../../cli/flow/output_file.ts";
+import { ByteRing, OutputFile } from "../../cli/process/output.ts";
 import { Random } from "../_util/random.ts";
 import { longCount, seed, withTempDir } from "../_util/temp.ts";
 import { taffrail } from "./_command.ts";

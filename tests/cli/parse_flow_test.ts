@@ -1,8 +1,8 @@
 import { assertEquals, assertThrows } from "@std/assert";
 import { resolve } from "node:path";
+import { nextReadyNode } from "../../cli/flow/flow.ts";
 import { parseFlow } from "../../cli/flow/parse_flow.ts";
-import { nextReadyNode } from "../../cli/flow/order.ts";
-import { UsageError } from "../../cli/usage_error.ts";
+import { UsageError } from "../../cli/text/usage_error.ts";
 
 Deno.test("parseFlow() reads names, commands, needs, timeouts, variables and directories", () => {
   const text = `{

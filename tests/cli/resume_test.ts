@@ -1,6 +1,6 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
+import { identifyProcess, readBootId } from "../../cli/process/processes.ts";
 import { newEventId, verifyRun } from "../../eventlog/mod.ts";
-import { identifyProcess, readBootId } from "../../cli/flow/processes.ts";
 import { withTempDir } from "../_util/temp.ts";
 import { HAS_SIGNALS, start, startTaffrail, taffrail } from "./_command.ts";
 import {

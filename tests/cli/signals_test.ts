@@ -1,5 +1,5 @@
 import { assertEquals, assertStringIncludes } from "@std/assert";
-import { Interrupts } from "../../cli/flow/interrupts.ts";
+import { Interrupts } from "../../cli/engine/interrupts.ts";
 import { isLive } from "../../eventlog/mod.ts";
 import { withTempDir } from "../_util/temp.ts";
 import { HAS_SIGNALS, type RunningCommand, start, startTaffrail, taffrail } from "./_command.ts";

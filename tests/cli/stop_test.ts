@@ -1,5 +1,5 @@
 import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
-import { findHolder, isOlder, parseElapsed } from "../../cli/find_holder.ts";
+import { findHolder, isOlder, parseElapsed } from "../../cli/verbs/stop.ts";
 import { openEventLog } from "../../eventlog/mod.ts";
 import { withTempDir } from "../_util/temp.ts";
 import { HAS_SIGNALS, start, startTaffrail, taffrail } from "./_command.ts";

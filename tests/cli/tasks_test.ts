@@ -1,8 +1,7 @@
 import { assertEquals, assertStringIncludes, assertThrows } from "@std/assert";
 import { parseJson } from "../../cli/flow/parse_json.ts";
-import { makeTaskFlow } from "../../cli/flow/task_flow.ts";
-import { readTaskFiles } from "../../cli/flow/task_files.ts";
-import { UsageError } from "../../cli/usage_error.ts";
+import { makeTaskFlow, readTaskFiles } from "../../cli/flow/tasks.ts";
+import { UsageError } from "../../cli/text/usage_error.ts";
 import { withTempDir } from "../_util/temp.ts";
 import { taffrail } from "./_command.ts";
 import { eventsOf, namesIn, onlyRun, outlineOf, outputOf } from "./_runs.ts";

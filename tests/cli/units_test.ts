@@ -7,8 +7,8 @@ import {
   parseCountOption,
   parseDuration,
   parseSizeOption,
-} from "../../cli/units.ts";
-import { UsageError } from "../../cli/usage_error.ts";
+} from "../../cli/text/units.ts";
+import { UsageError } from "../../cli/text/usage_error.ts";
 
 const DURATIONS: [string, number][] = [
   ["0s", 0],

@@ -1,17 +1,18 @@
+import { assert, assertEquals } from "@std/assert";
+import { countLinesSync } from "../../_internal/json_lines.ts";
+import { followOnPort } from "../../eventlog/follow_run.ts";
+import { EventLogError, type FileEventLog, openEventLogSync } from "../../eventlog/mod.ts";
+import { locateSync } from "../../eventlog/position.ts";
+import { readPageSync } from "../../eventlog/read_run.ts";
+import { FaultPort } from "../_util/fault_port.ts";
+import { withTempDir } from "../_util/temp.ts";
+
 /**
  * A reader takes no lock, so the torn tail of a killed writer may be moved aside, and other lines
  * be written in its place, between any two of the reader's calls. It must never join the bytes of
  * before with those of after: where both are inside a string, they make a valid event that nobody
  * ever appended (W-OMN-3).
  */
-import { assert, assertEquals } from "@std/assert";
-import { EventLogError, type FileEventLog, openEventLogSync } from "../../eventlog/mod.ts";
-import { followOnPort } from "../../eventlog/follow_run.ts";
-import { readPageSync } from "../../eventlog/read_page.ts";
-import { locateSync } from "../../eventlog/position.ts";
-import { countLinesSync } from "../../_internal/json_lines.ts";
-import { FaultPort } from "../_util/fault_port.ts";
-import { withTempDir } from "../_util/temp.ts";
 
 interface Filler {
   filler: string;

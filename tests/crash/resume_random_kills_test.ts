@@ -1,19 +1,20 @@
+import { assert, assertEquals } from "@std/assert";
+import { type CaptureBundle, recoverCapture } from "../../capture/mod.ts";
+import { nodeAttemptOf } from "../../cli/flow/node_attempt.ts";
+import { listProcesses, readEnvironment } from "../../cli/process/processes.ts";
+import { peekRun, verifyRun } from "../../eventlog/mod.ts";
+import { RunWorkers } from "../../run/mod.ts";
+import { mixSeeds, Random } from "../_util/random.ts";
+import { longCount, seed, withTempDir } from "../_util/temp.ts";
+import { type Ended, type RunningCommand, startTaffrail, taffrail } from "../cli/_command.ts";
+import { type AnyEvent, eventsOf, onlyRun } from "../cli/_runs.ts";
+import { checkWorkers } from "../run/_records.ts";
+
 /**
  * A flow in real processes is killed at random moments, and resumed until it is done: the supervisor
  * alone, whose children live on, or with every child. Nothing waits for a time that has to be right:
  * a kill comes after a number of lines, and a moment more.
  */
-import { assert, assertEquals } from "@std/assert";
-import { type CaptureBundle, recoverCapture } from "../../capture/mod.ts";
-import { nodeAttemptOf } from "../../cli/flow/node_attempt.ts";
-import { listProcesses, readEnvironment } from "../../cli/flow/processes.ts";
-import { peekRun, verifyRun } from "../../eventlog/mod.ts";
-import { RunWorkers } from "../../run/mod.ts";
-import { type Ended, type RunningCommand, startTaffrail, taffrail } from "../cli/_command.ts";
-import { type AnyEvent, eventsOf, onlyRun } from "../cli/_runs.ts";
-import { checkWorkers } from "../run/_records.ts";
-import { mixSeeds, Random } from "../_util/random.ts";
-import { longCount, seed, withTempDir } from "../_util/temp.ts";
 
 const NODES = Array.from({ length: 30 }, (_, index) => `n${String(index).padStart(2, "0")}`);
 /** Every fifth node fails so often before it succeeds. */

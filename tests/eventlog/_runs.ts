@@ -1,5 +1,3 @@
-/** What the tests of the event log share: runs made of given bytes, and what each reader says of them. */
-
 import { denoFilePort } from "../../_internal/file_port.ts";
 import { followOnPort } from "../../eventlog/follow_run.ts";
 import {
@@ -12,7 +10,9 @@ import {
   readRunSync,
   type Stored,
 } from "../../eventlog/mod.ts";
-import { readPageSync } from "../../eventlog/read_page.ts";
+import { readPageSync } from "../../eventlog/read_run.ts";
+
+/** What the tests of the event log share: runs made of given bytes, and what each reader says of them. */
 
 const encoder = new TextEncoder();
 

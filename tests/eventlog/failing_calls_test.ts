@@ -1,13 +1,8 @@
-/**
- * The n-th call fails, for n = 1, 2, … until a run in which none does: callers get the truth, the
- * file ends in a whole line, nothing acknowledged is gone, and the log goes on or says why not.
- */
-
 import { assert, assertEquals, assertInstanceOf, assertRejects } from "@std/assert";
-import { EventLogError, type FileEventLog } from "../../eventlog/mod.ts";
 import { followOnPort } from "../../eventlog/follow_run.ts";
-import { readPageSync } from "../../eventlog/read_page.ts";
+import { EventLogError, type FileEventLog } from "../../eventlog/mod.ts";
 import { openOnPort, openOnPortSync } from "../../eventlog/open_event_log.ts";
+import { readPageSync } from "../../eventlog/read_run.ts";
 import {
   everyFailure,
   type EveryFailureOptions,
@@ -26,6 +21,11 @@ import {
   RUN_ID,
   writeRun,
 } from "./_runs.ts";
+
+/**
+ * The n-th call fails, for n = 1, 2, … until a run in which none does: callers get the truth, the
+ * file ends in a whole line, nothing acknowledged is gone, and the log goes on or says why not.
+ */
 
 type Log = FileEventLog<AnyEvent>;
 

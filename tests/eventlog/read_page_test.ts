@@ -2,7 +2,7 @@ import { assert, assertEquals, assertLessOrEqual, assertRejects } from "@std/ass
 import { denoFilePort, type FilePort } from "../../_internal/file_port.ts";
 import { MAX_LINE_BYTES } from "../../_internal/json_lines.ts";
 import { EventLogError } from "../../eventlog/mod.ts";
-import { readPageSync } from "../../eventlog/read_page.ts";
+import { readPageSync } from "../../eventlog/read_run.ts";
 import { FaultPort } from "../_util/fault_port.ts";
 import { appendTo, truncate, write } from "../_util/files.ts";
 import { mixSeeds, Random } from "../_util/random.ts";

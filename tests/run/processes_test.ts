@@ -1,4 +1,3 @@
-/** Runs in real processes: killed, with no more permissions than needed, and on a full disk. */
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { assertReplays, recoverCapture } from "../../capture/mod.ts";
 import { listRuns, openEventLog, verifyRun } from "../../eventlog/mod.ts";
@@ -6,10 +5,10 @@ import { runPaths, RunWorkers } from "../../run/mod.ts";
 import { verifyStore } from "../../store/mod.ts";
 import { Supervisor } from "../../supervisor/mod.ts";
 import { readTrace } from "../../trace/mod.ts";
-import { taffrail } from "../cli/_command.ts";
-import { Child } from "../crash/_child.ts";
 import { Random } from "../_util/random.ts";
 import { longCount, seed, withTempDir } from "../_util/temp.ts";
+import { taffrail } from "../cli/_command.ts";
+import { Child } from "../crash/_child.ts";
 import {
   checkRecords,
   checkTrace,
@@ -21,7 +20,9 @@ import {
   workersOf,
 } from "./_records.ts";
 
-const PROGRAM = "../run/_running.ts";
+/** Runs in real processes: killed, with no more permissions than needed, and on a full disk. */
+
+const PROGRAM = "./_running.ts";
 
 async function placeIn(root: string): Promise<Place> {
   const [runId = "", ...others] = await listRuns(root);

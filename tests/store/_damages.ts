@@ -1,5 +1,4 @@
-/** Everything that can be wrong with the golden runtime of spec 4.2: how it is made, and what is to be found. */
-import type { StoreProblem, StoreProblemKind } from "../../store/store_problem.ts";
+import type { StoreProblem, StoreProblemKind } from "../../store/check/store_problem.ts";
 import { appendTo, readText, write } from "../_util/files.ts";
 import {
   GOLDEN_EVENTS,
@@ -9,6 +8,8 @@ import {
   GOLDEN_TRANSCRIPT,
 } from "./_golden.ts";
 import { directoryNameOf } from "./_wire.ts";
+
+/** Everything that can be wrong with the golden runtime of spec 4.2: how it is made, and what is to be found. */
 
 export const FIRST = `workers/${directoryNameOf("worker-00000001")}`;
 export const SECOND = `workers/${directoryNameOf("worker-00000002")}`;

@@ -1,5 +1,6 @@
+import type { RuntimeSnapshot, WorkerSnapshot } from "../../store/files/snapshots.ts";
+
 /** The files of spec 4.2, as upstream's own code printed them. */
-import type { RuntimeSnapshot, WorkerSnapshot } from "../../store/snapshot_types.ts";
 
 /** `events.jsonl`. */
 export const GOLDEN_EVENTS = `{"id":1,"kind":{"kind":"runtime_started"},"message":"runtime started"}

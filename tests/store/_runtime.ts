@@ -1,7 +1,5 @@
-/** What the tests of the store share: a runtime driven by operations, and compared with the model. */
 import { assert, assertEquals, assertInstanceOf } from "@std/assert";
 import type { FilePort } from "../../_internal/file_port.ts";
-import { openStoreOnPort } from "../../store/fs_runtime_store.ts";
 import {
   type FsRuntimeStore,
   RuntimeStoreError,
@@ -9,7 +7,8 @@ import {
   verifyStore,
   type WorkerRuntime,
 } from "../../store/mod.ts";
-import { openRuntimeOnPort } from "../../store/open_worker_runtime.ts";
+import { openStoreOnPort } from "../../store/runtime/fs_runtime_store.ts";
+import { openRuntimeOnPort } from "../../store/runtime/open_runtime.ts";
 import type { WorkerRef } from "../../store/types.ts";
 import { FaultPort } from "../_util/fault_port.ts";
 import { namesIn } from "../_util/files.ts";
@@ -17,6 +16,8 @@ import { hastyFilePort } from "../_util/hasty_port.ts";
 import { type Operation, Refusal, RuntimeModel } from "./_model.ts";
 import { type Readable, readEvents, readTranscript, readWorkers } from "./_read.ts";
 import { directoryNameOf } from "./_wire.ts";
+
+/** What the tests of the store share: a runtime driven by operations, and compared with the model. */
 
 export const RUNTIME_ID = "rt-1";
 export const DISPLAY_NAME = "demo";

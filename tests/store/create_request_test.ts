@@ -1,6 +1,6 @@
 import { assertEquals, assertThrows } from "@std/assert";
-import { checkCreateRequest, createDiagnostics } from "../../store/create_request.ts";
 import { RuntimeStoreError } from "../../store/runtime_store_error.ts";
+import { checkCreateRequest, createDiagnostics } from "../../store/state/rules.ts";
 import type { CreateWorkerRequest } from "../../store/types.ts";
 import { goldenRuntime } from "./_golden.ts";
 

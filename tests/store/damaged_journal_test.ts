@@ -1,8 +1,7 @@
-/** Journals that a killed owner left, and of which something was damaged since (W-FRS-3, W-FRS-13). */
 import { assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
 import type { FilePort } from "../../_internal/file_port.ts";
+import { verifyStoreOnPort } from "../../store/check/verify_store.ts";
 import { repairStore, RuntimeStoreError, verifyStore } from "../../store/mod.ts";
-import { verifyStoreOnPort } from "../../store/verify_store.ts";
 import { FaultPort } from "../_util/fault_port.ts";
 import { namesIn, readBytes, write } from "../_util/files.ts";
 import { hastyFilePort } from "../_util/hasty_port.ts";
@@ -22,6 +21,8 @@ import {
 } from "./_runtime.ts";
 import { createFull, createPlain, input, storeBundle } from "./_scenes.ts";
 import { copyTree } from "./_tree.ts";
+
+/** Journals that a killed owner left, and of which something was damaged since (W-FRS-3, W-FRS-13). */
 
 /** Where the one journal is. */
 function journalOf(root: string): string {

@@ -1,5 +1,5 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
-import { checkId, directoryOfId, idOfDirectory, MAX_ID_BYTES } from "../../store/id_directory.ts";
+import { checkId, directoryOfId, idOfDirectory, MAX_ID_BYTES } from "../../store/layout.ts";
 import { RuntimeStoreError } from "../../store/runtime_store_error.ts";
 import { withTempDir } from "../_util/temp.ts";
 

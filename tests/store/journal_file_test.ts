@@ -1,6 +1,6 @@
 import { assertEquals, assertThrows } from "@std/assert";
-import { JournalFile, readJournalSync, UnknownOutcome } from "../../store/journal_file.ts";
-import { decodeMutation, encodeMutation } from "../../store/journal_line.ts";
+import { JournalFile, readJournalSync, UnknownOutcome } from "../../store/journal/journal_file.ts";
+import { decodeMutation, encodeMutation } from "../../store/journal/journal_lines.ts";
 import { RuntimeStoreError } from "../../store/runtime_store_error.ts";
 import { FaultPort } from "../_util/fault_port.ts";
 import { appendTo, readBytes, readText, truncate, write } from "../_util/files.ts";

@@ -1,7 +1,12 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
-import { decodeJson, encodeJson } from "../../_internal/wire_json/mod.ts";
-import { eventLog, type LogCodec, transcriptLog } from "../../store/log_codecs.ts";
-import { runtimeEvent, transcriptEntry } from "../../store/record_codecs.ts";
+import { decodeJson, encodeJson } from "../../_internal/wire_json/codec.ts";
+import {
+  eventLog,
+  type LogCodec,
+  runtimeEvent,
+  transcriptEntry,
+  transcriptLog,
+} from "../../store/files/log_codecs.ts";
 import type { RuntimeEvent, TranscriptEntry } from "../../store/types.ts";
 import { GOLDEN_EVENTS, GOLDEN_TRANSCRIPT } from "./_golden.ts";
 

@@ -1,13 +1,13 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import { denoFilePort, type FilePort } from "../../_internal/file_port.ts";
-import { openLogBytes } from "../../store/log_bytes.ts";
-import { eventLog, transcriptLog } from "../../store/log_codecs.ts";
+import { openLogBytes } from "../../store/files/log_bytes.ts";
+import { eventLog, transcriptLog } from "../../store/files/log_codecs.ts";
 import {
   checkEventQuery,
   checkTranscriptQuery,
   readEventPage,
   readTranscriptPage,
-} from "../../store/log_pages.ts";
+} from "../../store/files/log_pages.ts";
 import { RuntimeStoreError, type RuntimeStoreErrorKind } from "../../store/runtime_store_error.ts";
 import type { EventCursor, RuntimeEventBatch, TranscriptProjection } from "../../store/types.ts";
 import { write } from "../_util/files.ts";

@@ -1,8 +1,7 @@
-/** What opening a runtime does with what it finds, and what it leaves alone. */
 import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
-import { FsRuntimeStore, RuntimeStoreError, type WorkerRuntime } from "../../store/mod.ts";
-import { openStoreOnPort } from "../../store/fs_runtime_store.ts";
 import type { FilePort } from "../../_internal/file_port.ts";
+import { FsRuntimeStore, RuntimeStoreError, type WorkerRuntime } from "../../store/mod.ts";
+import { openStoreOnPort } from "../../store/runtime/fs_runtime_store.ts";
 import { FaultPort } from "../_util/fault_port.ts";
 import { appendTo, isThere, namesIn, readText, truncate, write } from "../_util/files.ts";
 import { hastyFilePort } from "../_util/hasty_port.ts";
@@ -23,6 +22,8 @@ import {
   writeSeedFiles,
 } from "./_runtime.ts";
 import { createFull, createPlain, input, storeBundle } from "./_scenes.ts";
+
+/** What opening a runtime does with what it finds, and what it leaves alone. */
 
 const WORKER = workerRef(1).worker_id;
 const INPUT = { kind: "user", content: "hello" } as const;

@@ -1,12 +1,13 @@
-/** What opening and reading cost, counted in calls and bytes: history must not show in either. */
 import { assert, assertEquals } from "@std/assert";
 import { RUNTIME_ID, writeSampleStore } from "../../bench/harness/sample_store.ts";
 import type { WorkerRuntime } from "../../store/mod.ts";
-import { openRuntimeOnPort } from "../../store/open_worker_runtime.ts";
+import { openRuntimeOnPort } from "../../store/runtime/open_runtime.ts";
 import { FaultPort } from "../_util/fault_port.ts";
 import { hastyFilePort } from "../_util/hasty_port.ts";
 import { Random } from "../_util/random.ts";
 import { longCount, seed, withTempDir } from "../_util/temp.ts";
+
+/** What opening and reading cost, counted in calls and bytes: history must not show in either. */
 
 const WORKERS = longCount(300, 10_000);
 const EVENTS = longCount(50_000, 1_000_000);

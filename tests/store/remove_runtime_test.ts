@@ -1,4 +1,3 @@
-/** Removing a runtime: all of it or nothing, whatever fails or dies, and never under an owner's feet. */
 import {
   assert,
   assertEquals,
@@ -7,6 +6,7 @@ import {
   assertStringIncludes,
 } from "@std/assert";
 import type { FilePort } from "../../_internal/file_port.ts";
+import { removeRuntimeOnPort } from "../../store/check/remove_runtime.ts";
 import {
   removeRuntime,
   runtimeDirectory,
@@ -14,13 +14,12 @@ import {
   verifyStore,
   WorkerRuntime,
 } from "../../store/mod.ts";
-import { removeRuntimeOnPort } from "../../store/remove_runtime.ts";
-import { Child } from "../crash/_child.ts";
 import { everyCut } from "../_util/every_cut.ts";
 import { everyFailure } from "../_util/every_failure.ts";
 import { isThere, namesIn, readText, write } from "../_util/files.ts";
 import { hastyFilePort } from "../_util/hasty_port.ts";
 import { longCount, withTempDir } from "../_util/temp.ts";
+import { Child } from "../crash/_child.ts";
 import type { RuntimeModel } from "./_model.ts";
 import {
   assertClean,
@@ -35,6 +34,8 @@ import {
 } from "./_runtime.ts";
 import { createFull, createPlain, input, plainRequest, storeBundle } from "./_scenes.ts";
 import { treeOf } from "./_tree.ts";
+
+/** Removing a runtime: all of it or nothing, whatever fails or dies, and never under an owner's feet. */
 
 const IS_WINDOWS = Deno.build.os === "windows";
 

@@ -1,14 +1,15 @@
-/** Random damage to a runtime that was closed or killed: it is found, mended as far as it goes, and kept. */
 import { assert, assertEquals } from "@std/assert";
+import { repairStoreOnPort } from "../../store/check/repair_store.ts";
 import { RuntimeStoreError, type StoreVerdict, verifyStore } from "../../store/mod.ts";
-import { openRuntimeOnPort } from "../../store/open_worker_runtime.ts";
-import { repairStoreOnPort } from "../../store/repair_store.ts";
+import { openRuntimeOnPort } from "../../store/runtime/open_runtime.ts";
 import { namesIn } from "../_util/files.ts";
 import { hastyFilePort } from "../_util/hasty_port.ts";
 import { mixSeeds, Random } from "../_util/random.ts";
 import { longCount, seed, withTempDir } from "../_util/temp.ts";
 import { goldenPath } from "./_damages.ts";
 import { copyTree, treeOf } from "./_tree.ts";
+
+/** Random damage to a runtime that was closed or killed: it is found, mended as far as it goes, and kept. */
 
 const REQUEST = { intent: { kind: "assistant" }, profile: { kind: "runtime_default" } } as const;
 

@@ -1,7 +1,7 @@
 import { assert, assertEquals } from "@std/assert";
 import type { FilePort } from "../../_internal/file_port.ts";
+import { repairStoreOnPort } from "../../store/check/repair_store.ts";
 import { repairStore, type StoreRepair, verifyStore, WorkerRuntime } from "../../store/mod.ts";
-import { repairStoreOnPort } from "../../store/repair_store.ts";
 import { everyCut } from "../_util/every_cut.ts";
 import { everyFailure } from "../_util/every_failure.ts";
 import type { CallName } from "../_util/fault_script.ts";

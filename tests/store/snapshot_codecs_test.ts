@@ -1,11 +1,11 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
-import { RuntimeStoreError } from "../../store/runtime_store_error.ts";
 import {
   parseRuntimeSnapshot,
   parseWorkerSnapshot,
   printRuntimeSnapshot,
   printWorkerSnapshot,
-} from "../../store/snapshot_codecs.ts";
+} from "../../store/files/snapshots.ts";
+import { RuntimeStoreError } from "../../store/runtime_store_error.ts";
 import {
   GOLDEN_FIRST_WORKER,
   GOLDEN_RUNTIME,

@@ -1,7 +1,7 @@
 import { assert, assertEquals, assertNotEquals } from "@std/assert";
 import { denoFilePort, type FilePort } from "../../_internal/file_port.ts";
+import { verifyStoreOnPort } from "../../store/check/verify_store.ts";
 import { type StoreProblem, verifyStore, WorkerRuntime } from "../../store/mod.ts";
-import { verifyStoreOnPort } from "../../store/verify_store.ts";
 import { namesIn, readBytes, write } from "../_util/files.ts";
 import { withTempDir } from "../_util/temp.ts";
 import { damagesOfGolden, goldenPath, type Told, toldOf, writeGoldenStore } from "./_damages.ts";

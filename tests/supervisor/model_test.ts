@@ -1,10 +1,8 @@
-/** Properties of the core: it agrees with a slow model, and its state can be taken at any point. */
 import { assert, assertEquals } from "@std/assert";
-import { addDuration, compareTimes } from "../../supervisor/core/event_time.ts";
-import { readState } from "../../supervisor/core/read_state.ts";
+import { addDuration, compareTimes } from "../../_internal/event_time.ts";
 import { readRules } from "../../supervisor/core/rules.ts";
+import { readState, writeState } from "../../supervisor/core/saved_state.ts";
 import { SupervisorCore } from "../../supervisor/core/supervisor_core.ts";
-import { writeState } from "../../supervisor/core/write_state.ts";
 import {
   createEvent,
   type DecisionReason,
@@ -16,6 +14,8 @@ import { mixSeeds, Random } from "../_util/random.ts";
 import { longCount, seed } from "../_util/temp.ts";
 import { Model } from "./_model.ts";
 import { randomAnswer, RandomEvents, randomRules } from "./_sessions.ts";
+
+/** Properties of the core: it agrees with a slow model, and its state can be taken at any point. */
 
 const MODES: readonly SupervisorMode[] = ["serial", "concurrent"];
 const INPUTS = 60;

@@ -1,9 +1,5 @@
-/**
- * Concurrent sessions with random durations, retries, deadlines and late answers: the recorded list of
- * inputs, fed to a fresh core or a fresh supervisor, gives the same decisions.
- */
 import { assert, assertEquals } from "@std/assert";
-import { addDuration, compareTimes } from "../../supervisor/core/event_time.ts";
+import { addDuration, compareTimes } from "../../_internal/event_time.ts";
 import { readRules } from "../../supervisor/core/rules.ts";
 import { SupervisorCore } from "../../supervisor/core/supervisor_core.ts";
 import {
@@ -23,8 +19,13 @@ import {
 } from "../../supervisor/mod.ts";
 import { mixSeeds, Random } from "../_util/random.ts";
 import { longCount, seed } from "../_util/temp.ts";
-import { settle } from "./_util.ts";
 import { randomAnswer, randomDuration, randomRules } from "./_sessions.ts";
+import { settle } from "./_util.ts";
+
+/**
+ * Concurrent sessions with random durations, retries, deadlines and late answers: the recorded list of
+ * inputs, fed to a fresh core or a fresh supervisor, gives the same decisions.
+ */
 
 /** An invoker whose runs take random time, now and then for ever, and heed their signals or not. */
 class RandomInvoker implements RuntimeInvoker {

@@ -1,8 +1,9 @@
-/** The scheduler's rules SCH-1 to SCH-18, in serial mode. */
 import { assertEquals, assertStrictEquals } from "@std/assert";
-import { LATEST } from "../../supervisor/core/event_time.ts";
+import { LATEST } from "../../_internal/event_time.ts";
 import { type DecisionLogEntry, FaultInvoker, Supervisor } from "../../supervisor/mod.ts";
 import { at, entriesOf, event, options, pump, schedule, SpyInvoker } from "./_util.ts";
+
+/** The scheduler's rules SCH-1 to SCH-18, in serial mode. */
 
 const ONE_PER_TEN_SECONDS = { max_per_window: 1, rate_window: at(10) };
 

@@ -1,8 +1,9 @@
-/** `ManualTimers`, and `systemTimers` in processes of their own. */
 import { assert, assertEquals, assertThrows } from "@std/assert";
-import { compareTimes, durationBetween } from "../../supervisor/core/event_time.ts";
+import { compareTimes, durationBetween } from "../../_internal/event_time.ts";
 import { ManualTimers, systemTimers } from "../../supervisor/mod.ts";
 import { at } from "./_util.ts";
+
+/** `ManualTimers`, and `systemTimers` in processes of their own. */
 
 Deno.test("ManualTimers call back in the order of time, each at its own time", () => {
   const timers = new ManualTimers(at(100));

@@ -1,5 +1,5 @@
 import { assert, assertEquals } from "@std/assert";
-import { describeError } from "../../trace/describe_error.ts";
+import { describeError } from "../../trace/step_recorder.ts";
 
 function textsOf(error: unknown): string[] {
   return describeError(error, undefined).map(({ name, message }) => `${name}: ${message}`);

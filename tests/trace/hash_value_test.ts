@@ -1,5 +1,5 @@
 import { assertEquals, assertNotEquals, assertThrows } from "@std/assert";
-import { rawJson } from "../../_internal/wire_json/mod.ts";
+import { rawJson } from "../../_internal/wire_json/json_value.ts";
 import { hashJsonText, hashValue } from "../../trace/mod.ts";
 import { randomJson } from "../_internal/wire_json/_random_json.ts";
 import { mixSeeds, Random } from "../_util/random.ts";

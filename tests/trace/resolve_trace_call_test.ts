@@ -1,5 +1,5 @@
 import { assertEquals, assertThrows } from "@std/assert";
-import { rawJson } from "../../_internal/wire_json/mod.ts";
+import { rawJson } from "../../_internal/wire_json/json_value.ts";
 import { resolveTraceCall, type TraceStep } from "../../trace/mod.ts";
 
 function stepOf(componentId: string, payload?: unknown): TraceStep {

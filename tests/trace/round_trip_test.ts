@@ -1,4 +1,5 @@
 import { assertEquals } from "@std/assert";
+import { rawJson } from "../../_internal/wire_json/json_value.ts";
 import {
   type NodeEvent,
   readTrace,
@@ -8,7 +9,6 @@ import {
   TraceRecorder,
   type TraceRecorderOptions,
 } from "../../trace/mod.ts";
-import { rawJson } from "../../_internal/wire_json/mod.ts";
 import { randomJson } from "../_internal/wire_json/_random_json.ts";
 import { mixSeeds, Random } from "../_util/random.ts";
 import { longCount, seed, withTempDir } from "../_util/temp.ts";

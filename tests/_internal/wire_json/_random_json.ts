@@ -1,4 +1,4 @@
-import { type JsonValue, printFloat, rawJson } from "../../../_internal/wire_json/mod.ts";
+import { type JsonValue, printFloat, rawJson } from "../../../_internal/wire_json/json_value.ts";
 import type { Random } from "../../_util/random.ts";
 
 const view = new DataView(new ArrayBuffer(8));

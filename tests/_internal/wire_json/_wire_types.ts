@@ -3,23 +3,25 @@ import {
   bool,
   bytes,
   type Codec,
-  duration,
-  externallyTagged,
   f64,
   freeJson,
-  internallyTagged,
   nullable,
   omitEmpty,
   optional,
   string,
-  struct,
   u32,
   u64,
   u8,
+  usize,
+} from "../../../_internal/wire_json/codec.ts";
+import { duration } from "../../../_internal/wire_json/duration.ts";
+import {
+  externallyTagged,
+  internallyTagged,
   unit,
   unitEnum,
-  usize,
-} from "../../../_internal/wire_json/mod.ts";
+} from "../../../_internal/wire_json/enums.ts";
+import { struct } from "../../../_internal/wire_json/struct.ts";
 
 /** The types for which Rust's answers were recorded, most of them from the seeds. */
 const TYPES = {

@@ -1,5 +1,5 @@
 import { assertEquals } from "@std/assert";
-import { compareUtf8 } from "../../../_internal/wire_json/mod.ts";
+import { compareUtf8 } from "../../../_internal/wire_json/print_json.ts";
 import { Random } from "../../_util/random.ts";
 import { longCount, seed } from "../../_util/temp.ts";
 import { randomString } from "./_random_json.ts";

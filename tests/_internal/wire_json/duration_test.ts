@@ -1,14 +1,7 @@
 import { assertEquals, assertThrows } from "@std/assert";
-import {
-  array,
-  decodeJson,
-  duration,
-  encodeJson,
-  eventTime,
-  JsonRangeError,
-  JsonShapeError,
-  MAX_EVENT_TIME,
-} from "../../../_internal/wire_json/mod.ts";
+import { array, decodeJson, encodeJson } from "../../../_internal/wire_json/codec.ts";
+import { duration, eventTime, MAX_EVENT_TIME } from "../../../_internal/wire_json/duration.ts";
+import { JsonRangeError, JsonShapeError } from "../../../_internal/wire_json/errors.ts";
 
 Deno.test("duration prints secs and nanos (J-9)", () => {
   assertEquals(encodeJson(duration, { secs: 1, nanos: 500000000 }), '{"secs":1,"nanos":500000000}');

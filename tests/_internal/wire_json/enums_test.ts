@@ -3,15 +3,17 @@ import {
   type Codec,
   decodeJson,
   encodeJson,
-  externallyTagged,
   f64,
-  internallyTagged,
-  JsonShapeError,
   optional,
   string,
+} from "../../../_internal/wire_json/codec.ts";
+import {
+  externallyTagged,
+  internallyTagged,
   unit,
   unitEnum,
-} from "../../../_internal/wire_json/mod.ts";
+} from "../../../_internal/wire_json/enums.ts";
+import { JsonShapeError } from "../../../_internal/wire_json/errors.ts";
 
 type Termination = "Completed" | "TimedOut" | { Failed: "RuntimeError" | "Cancelled" };
 

@@ -1,4 +1,3 @@
-/** The golden texts of the seeds (section 1.1, and 4.2 for tagged enums), both ways. */
 import { assertEquals, assertThrows } from "@std/assert";
 import {
   array,
@@ -6,25 +5,27 @@ import {
   bytes,
   type Codec,
   decodeJson,
-  type Duration,
-  duration,
   encodeJson,
-  eventTime,
-  externallyTagged,
   f64,
-  internallyTagged,
   nullable,
   omitEmpty,
   optional,
-  parseJson,
-  printJson,
   string,
-  struct,
   u64,
+  usize,
+} from "../../../_internal/wire_json/codec.ts";
+import { type Duration, duration, eventTime } from "../../../_internal/wire_json/duration.ts";
+import {
+  externallyTagged,
+  internallyTagged,
   unit,
   unitEnum,
-  usize,
-} from "../../../_internal/wire_json/mod.ts";
+} from "../../../_internal/wire_json/enums.ts";
+import { parseJson } from "../../../_internal/wire_json/parse_json.ts";
+import { printJson } from "../../../_internal/wire_json/print_json.ts";
+import { struct } from "../../../_internal/wire_json/struct.ts";
+
+/** The golden texts of the seeds (section 1.1, and 4.2 for tagged enums), both ways. */
 
 interface Constraints {
   max_in_flight: number | null;

@@ -2,12 +2,12 @@ import { assertEquals, assertThrows } from "@std/assert";
 import {
   decodeJson,
   encodeJson,
-  internallyTagged,
   optional,
   string,
   u64,
-} from "../../../_internal/wire_json/mod.ts";
-import { openStruct, unknownNames } from "../../../_internal/wire_json/open_struct.ts";
+} from "../../../_internal/wire_json/codec.ts";
+import { internallyTagged } from "../../../_internal/wire_json/enums.ts";
+import { openStruct, unknownNames } from "../../../_internal/wire_json/struct.ts";
 
 Deno.test("openStruct() prints unknown fields behind its own, as they stood (J-10)", () => {
   const codec = openStruct({ id: u64, name: optional(string) });

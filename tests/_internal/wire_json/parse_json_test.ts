@@ -1,11 +1,8 @@
 import { assert, assertEquals, assertFalse, assertThrows } from "@std/assert";
-import {
-  isRawJson,
-  JsonSyntaxError,
-  numberOf,
-  parseJson,
-  printJson,
-} from "../../../_internal/wire_json/mod.ts";
+import { JsonSyntaxError } from "../../../_internal/wire_json/errors.ts";
+import { isRawJson, numberOf } from "../../../_internal/wire_json/json_value.ts";
+import { parseJson } from "../../../_internal/wire_json/parse_json.ts";
+import { printJson } from "../../../_internal/wire_json/print_json.ts";
 
 const encoder = new TextEncoder();
 

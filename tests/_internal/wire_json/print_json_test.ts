@@ -1,15 +1,9 @@
 import { assertEquals, assertThrows } from "@std/assert";
-import {
-  array,
-  encodeJson,
-  f64,
-  formatPath,
-  freeJson,
-  JsonShapeError,
-  printJson,
-  rawJson,
-  struct,
-} from "../../../_internal/wire_json/mod.ts";
+import { array, encodeJson, f64, freeJson } from "../../../_internal/wire_json/codec.ts";
+import { formatPath, JsonShapeError } from "../../../_internal/wire_json/errors.ts";
+import { rawJson } from "../../../_internal/wire_json/json_value.ts";
+import { printJson } from "../../../_internal/wire_json/print_json.ts";
+import { struct } from "../../../_internal/wire_json/struct.ts";
 
 function nested(depth: number): unknown {
   let value: unknown[] = [];

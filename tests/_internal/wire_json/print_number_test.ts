@@ -1,8 +1,9 @@
 import { assertEquals, assertMatch } from "@std/assert";
-import { parseJson, printFloat, printNumber } from "../../../_internal/wire_json/mod.ts";
+import { printFloat, printNumber } from "../../../_internal/wire_json/json_value.ts";
+import { parseJson } from "../../../_internal/wire_json/parse_json.ts";
+import { Random } from "../../_util/random.ts";
 import { longCount, seed } from "../../_util/temp.ts";
 import { randomDouble } from "./_random_json.ts";
-import { Random } from "../../_util/random.ts";
 
 Deno.test("printFloat() prints every row of the table of J-4", () => {
   const table: [number, string][] = [

@@ -1,13 +1,8 @@
 import { assertEquals, assertThrows } from "@std/assert";
-import {
-  decodeJson,
-  encodeJson,
-  freeJson,
-  JsonSyntaxError,
-  map,
-  parseJson,
-  printJson,
-} from "../../../_internal/wire_json/mod.ts";
+import { decodeJson, encodeJson, freeJson, map } from "../../../_internal/wire_json/codec.ts";
+import { JsonSyntaxError } from "../../../_internal/wire_json/errors.ts";
+import { parseJson } from "../../../_internal/wire_json/parse_json.ts";
+import { printJson } from "../../../_internal/wire_json/print_json.ts";
 import { mixSeeds, Random } from "../../_util/random.ts";
 import { longCount, seed } from "../../_util/temp.ts";
 import { randomJson, randomString } from "./_random_json.ts";

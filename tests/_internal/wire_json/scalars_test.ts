@@ -5,14 +5,13 @@ import {
   decodeJson,
   encodeJson,
   f64,
-  JsonRangeError,
-  JsonShapeError,
   string,
   u32,
   u64,
   u8,
   usize,
-} from "../../../_internal/wire_json/mod.ts";
+} from "../../../_internal/wire_json/codec.ts";
+import { JsonRangeError, JsonShapeError } from "../../../_internal/wire_json/errors.ts";
 
 /** A value of the wrong type, as a caller without types could pass it. */
 function encodeUnknown<T>(codec: Codec<T>, value: unknown): string {

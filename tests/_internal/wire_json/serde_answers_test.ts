@@ -1,5 +1,5 @@
 import { assertEquals } from "@std/assert";
-import { decodeJson, encodeJson } from "../../../_internal/wire_json/mod.ts";
+import { decodeJson, encodeJson } from "../../../_internal/wire_json/codec.ts";
 import { SERDE_ANSWERS } from "./_serde_answers.ts";
 import { type WireType, wireType } from "./_wire_types.ts";
 

@@ -6,18 +6,20 @@ import {
   decodeJson,
   encodeJson,
   freeJson,
-  JsonRangeError,
-  JsonShapeError,
-  JsonSyntaxError,
   map,
   nullable,
   omitEmpty,
   optional,
   string,
-  struct,
   u64,
   withDefault,
-} from "../../../_internal/wire_json/mod.ts";
+} from "../../../_internal/wire_json/codec.ts";
+import {
+  JsonRangeError,
+  JsonShapeError,
+  JsonSyntaxError,
+} from "../../../_internal/wire_json/errors.ts";
+import { struct } from "../../../_internal/wire_json/struct.ts";
 
 interface Sample {
   z: string;

@@ -1,14 +1,15 @@
+import type { FilePort } from "../../../_internal/file_port.ts";
+import { removeRuntimeOnPort } from "../../../store/check/remove_runtime.ts";
+import { RuntimeStoreError } from "../../../store/mod.ts";
+import { hastyFilePort } from "../../_util/hasty_port.ts";
+import { commands, say } from "./_pipe.ts";
+
 /**
  * Removes a runtime when it is told `remove`, and says `removed` or `refused <kind>`. With a number it
  * kills itself before so many calls that move or remove something have been made.
  *
  * Usage: store_remover.ts ROOT RUNTIME_ID [N]
  */
-import type { FilePort } from "../../../_internal/file_port.ts";
-import { RuntimeStoreError } from "../../../store/mod.ts";
-import { removeRuntimeOnPort } from "../../../store/remove_runtime.ts";
-import { hastyFilePort } from "../../_util/hasty_port.ts";
-import { commands, say } from "./_pipe.ts";
 
 const [root = "", runtimeId = "", last = "Infinity"] = Deno.args;
 let left = Number(last);

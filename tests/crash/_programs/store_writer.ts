@@ -1,11 +1,5 @@
-/**
- * Creates workers and sends inputs until it is killed, and says each mutation after it was
- * acknowledged. Some of the mutations are transactions of several inputs.
- *
- * Usage: store_writer.ts ROOT LIFE
- */
 import { denoFilePort } from "../../../_internal/file_port.ts";
-import { openRuntimeOnPort } from "../../../store/open_worker_runtime.ts";
+import { openRuntimeOnPort } from "../../../store/runtime/open_runtime.ts";
 import { Random } from "../../_util/random.ts";
 import { say } from "./_pipe.ts";
 import {
@@ -15,6 +9,13 @@ import {
   inputOf,
   RUNTIME_ID,
 } from "./_store.ts";
+
+/**
+ * Creates workers and sends inputs until it is killed, and says each mutation after it was
+ * acknowledged. Some of the mutations are transactions of several inputs.
+ *
+ * Usage: store_writer.ts ROOT LIFE
+ */
 
 const [root = "", life = "0"] = Deno.args;
 const random = new Random(Number(life));

@@ -1,4 +1,3 @@
-/** SCH-18: event time, beside the same arithmetic in nanoseconds as a bigint. */
 import { assertEquals } from "@std/assert";
 import {
   addDuration,
@@ -11,10 +10,12 @@ import {
   LATEST,
   multiplyDuration,
   ZERO,
-} from "../../../supervisor/core/event_time.ts";
+} from "../../../_internal/event_time.ts";
 import type { EventTime } from "../../../supervisor/mod.ts";
 import { mixSeeds, Random } from "../../_util/random.ts";
 import { longCount, seed } from "../../_util/temp.ts";
+
+/** SCH-18: event time, beside the same arithmetic in nanoseconds as a bigint. */
 
 const SECOND = 1_000_000_000n;
 const END = BigInt(LATEST.secs) * SECOND + BigInt(LATEST.nanos);

@@ -1,10 +1,14 @@
-/** The core's two queues, beside plain lists. */
 import { assertEquals } from "@std/assert";
-import { type DeferredEpisode, DeferredQueue } from "../../../supervisor/core/deferred_queue.ts";
-import { Fifo } from "../../../supervisor/core/fifo.ts";
+import {
+  type DeferredEpisode,
+  DeferredQueue,
+  Fifo,
+} from "../../../supervisor/core/deferred_queue.ts";
 import { mixSeeds, Random } from "../../_util/random.ts";
 import { longCount, seed } from "../../_util/temp.ts";
 import { event } from "../_util.ts";
+
+/** The core's two queues, beside plain lists. */
 
 Deno.test("SCH-1 the deferred queue is ordered by (time, episode id)", () => {
   const origin = event("e1");

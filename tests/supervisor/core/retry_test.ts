@@ -1,8 +1,9 @@
-/** How long retries wait. */
 import { assertEquals } from "@std/assert";
-import { LATEST } from "../../../supervisor/core/event_time.ts";
-import { backoffDelay } from "../../../supervisor/core/retry.ts";
+import { LATEST } from "../../../_internal/event_time.ts";
+import { backoffDelay } from "../../../supervisor/core/rules.ts";
 import { at } from "../_util.ts";
+
+/** How long retries wait. */
 
 /** The waits before the first retries. */
 function delays(initial: number, factor: number, max: number, count = 5): number[] {

@@ -1,0 +1,109 @@
+/**
+ * Where everything below a root is. No other file joins such a path by hand, so that this page is
+ * the whole map:
+ *
+ *     ROOT/
+ *       .gitignore  .ulid-last
+ *       runs/<run id>/
+ *         run.json  events.jsonl  events.lock  live.lock             the event log
+ *         flow.json  capture.jsonl  capture.json  trace.json         the run engine
+ *         nodes/<node>.<attempt>.out|err                             what commands printed
+ *       runtimes/id-<hexadecimal id>/
+ *         runtime.json  events.jsonl  owner.lock  journal-<n>.jsonl  the store
+ *         workers/id-<hexadecimal id>/worker.json  transcript.jsonl
+ */
+import { join } from "./path.ts";
+
+/** The name of a root, where it is not chosen. */
+export const DEFAULT_ROOT = ".taffrail";
+
+/** Where the files of a run are. */
+export interface RunPaths {
+  /** The folder that holds all of them. */
+  directory: string;
+  /** Name, time and format of the run. */
+  run: string;
+  /** The event log. */
+  events: string;
+  /** What a writer of the event log locks. */
+  eventsLock: string;
+  /** What tells whether the log is open for writing anywhere. */
+  liveLock: string;
+  /** What the command was asked to run. */
+  flow: string;
+  /** The capture journal. */
+  journal: string;
+  /** The capture bundle, made of the journal when the run ends. */
+  bundle: string;
+  /** The last steps, when something failed. */
+  trace: string;
+  /** What commands printed. */
+  nodes: string;
+}
+
+const MAX_RUN_ID_LENGTH = 128;
+const WINDOWS_DEVICE = /^(con|prn|aux|nul|com[0-9]|lpt[0-9])(\.|$)/i;
+
+/** Whether Windows takes a file name for a device, whatever follows its first dot. */
+export function isWindowsDevice(name: string): boolean {
+  return WINDOWS_DEVICE.test(name);
+}
+
+/** What is wrong with a run id; undefined when it is right. */
+export function runIdProblem(runId: string): string | undefined {
+  if (runId.length < 1 || runId.length > MAX_RUN_ID_LENGTH) {
+    return `it must have 1 to ${MAX_RUN_ID_LENGTH} characters`;
+  }
+  if (!/^[A-Za-z0-9._-]+$/.test(runId)) return "it may only have letters, digits, '.', '_' and '-'";
+  if (runId.startsWith(".") || runId.endsWith(".")) return "it may not begin or end with '.'";
+  if (isWindowsDevice(runId)) return "it is the name of a Windows device";
+  return undefined;
+}
+
+/** Throws a `TypeError` for a run id that could be no folder, or escape its root (OLG-8). */
+export function checkRunId(runId: string): void {
+  const problem = runIdProblem(runId);
+  if (problem !== undefined) {
+    throw new TypeError(`Cannot use run id ${JSON.stringify(runId)}: ${problem}`);
+  }
+}
+
+/** The folder below a root that holds the runs. */
+export function runsDirectory(root: string): string {
+  return join(root, "runs");
+}
+
+/**
+ * Where the files of a run are. The id is checked first: no path can escape the root.
+ *
+ * Permissions: none.
+ *
+ * @param root The directory that holds the runs.
+ * @param runId The run.
+ * @returns The paths, whether or not the files are there.
+ * @throws {TypeError} The id could be no folder (OLG-8).
+ *
+ * @example Usage
+ * ```ts
+ * import { runPaths } from "@taffrail/taffrail/run";
+ * import { assertEquals } from "@std/assert";
+ *
+ * assertEquals(runPaths(".taffrail", "demo").trace, ".taffrail/runs/demo/trace.json");
+ * ```
+ */
+export function runPaths(root: string, runId: string): RunPaths {
+  checkRunId(runId);
+  const directory = join(runsDirectory(root), runId);
+  return {
+    directory,
+    run: join(directory, "run.json"),
+    events: join(directory, "events.jsonl"),
+    eventsLock: join(directory, "events.lock"),
+    liveLock: join(directory, "live.lock"),
+    flow: join(directory, "flow.json"),
+    journal: join(directory, "capture.jsonl"),
+    bundle: join(directory, "capture.json"),
+    trace: join(directory, "trace.json"),
+    nodes: join(directory, "nodes"),
+  };
+}

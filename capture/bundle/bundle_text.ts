@@ -1,0 +1,220 @@
+import {
+  array,
+  bool,
+  checkObject,
+  type Codec,
+  encodeJson,
+  nullable,
+  optional,
+  string,
+  usize,
+} from "../../_internal/wire_json/codec.ts";
+import { unitEnum } from "../../_internal/wire_json/enums.ts";
+import { JsonPlace } from "../../_internal/wire_json/errors.ts";
+import { parseJson } from "../../_internal/wire_json/parse_json.ts";
+import { struct } from "../../_internal/wire_json/struct.ts";
+import { ReplayError } from "../replay/replay_error.ts";
+import type {
+  CaptureBundle,
+  CaptureStyle,
+  SeedCaptureBundle,
+  TaffrailCaptureBundle,
+} from "../types.ts";
+import { sha256Hex } from "./effects.ts";
+import {
+  backoff,
+  constraints,
+  decisionRecord,
+  eventRecord,
+  inputRecord,
+  seedDecision,
+} from "./record_codecs.ts";
+
+/** The format of bundles that the seed reads: `"v3"`. */
+export const CAPTURE_VERSION = "v3";
+
+/** The format of bundles that `"v3"` cannot say: `"taffrail-v1"`. */
+export const TAFFRAIL_CAPTURE_VERSION = "taffrail-v1";
+
+/** The adapter provenance of a session without adapter: `"none"` (CAP-1). */
+export const NO_ADAPTER_PROVENANCE = "none";
+
+const closed = { denyUnknownFields: true };
+
+const provenance = {
+  adapter_provenance: string,
+  runtime_provenance: string,
+  egress_provenance: optional(string),
+};
+
+/** A bundle in the seed's format. */
+export const seedBundle = struct({
+  capture_version: string,
+  graph_id: string,
+  config: constraints,
+  events: array(eventRecord),
+  decisions: array(seedDecision),
+  ...provenance,
+}, closed) as Codec<SeedCaptureBundle>;
+
+/** What both the header of a journal and a bundle in this project's format say first. */
+export const sessionFields = {
+  graph_id: string,
+  mode: unitEnum(["serial", "concurrent"]),
+  config: constraints,
+  max_deferred: nullable(usize),
+  backoff: nullable(backoff),
+  redacted: bool,
+};
+
+const taffrailFields = {
+  capture_version: unitEnum([TAFFRAIL_CAPTURE_VERSION]),
+  ...sessionFields,
+  inputs: array(inputRecord),
+  decisions: array(decisionRecord),
+  ...provenance,
+};
+
+/** A bundle in this project's format, without its hash. */
+export const taffrailBundle = struct(taffrailFields, closed) as Codec<TaffrailCaptureBundle>;
+
+/** A bundle in this project's format as it is in a file: the hash is over all that comes before. */
+export const hashedBundle = struct({ ...taffrailFields, bundle_hash: string }, closed) as Codec<
+  TaffrailCaptureBundle & { bundle_hash: string }
+>;
+
+const TAFFRAIL_VERSION_PREFIX = "taffrail-";
+
+/**
+ * Reads a bundle of either format from its text. Numbers keep their exact values. Fields that a bundle
+ * does not have are refused at its top and inside effects and limits; those of event and decision
+ * records are kept, printed again and reported by a strict replay. The legacy kind `"Tick"` is read as
+ * `"Pump"`.
+ *
+ * Only the shape is checked here, and the `bundle_hash` of a `"taffrail-v1"` bundle; hashes of payloads
+ * and effects are checked by {@linkcode replayBundle}.
+ *
+ * Permissions: none.
+ *
+ * @param text The text, or its bytes in UTF-8.
+ * @returns The bundle.
+ * @throws {SyntaxError} When the text is not JSON, has duplicate keys, lone surrogates or a number
+ * beyond the range of an f64; the message names line, column and path.
+ * @throws {TypeError} When something has another shape; the message names its path.
+ * @throws {RangeError} When an integer is beyond 2^53 − 1.
+ * @throws {ReplayError} `BundleHashMismatch` when a `"taffrail-v1"` bundle was changed since it was
+ * written, `UnsupportedVersion` when a newer version of this module wrote it.
+ *
+ * @example Usage
+ * ```ts
+ * import { parseCaptureBundle } from "@taffrail/taffrail/capture";
+ * import { assertThrows } from "@std/assert";
+ *
+ * assertThrows(
+ *   () => parseCaptureBundle('{"capture_version":"v3","adapter_version":"1"}'),
+ *   TypeError,
+ *   "unknown field `adapter_version`",
+ * );
+ * ```
+ */
+export function parseCaptureBundle(text: string | Uint8Array): CaptureBundle {
+  const tree = parseJson(text);
+  const place = new JsonPlace("read");
+  const { capture_version: version } = checkObject<unknown>(tree, place);
+  if (typeof version !== "string" || !version.startsWith(TAFFRAIL_VERSION_PREFIX)) {
+    return seedBundle.read(tree, place);
+  }
+  if (version !== TAFFRAIL_CAPTURE_VERSION) {
+    throw new ReplayError({ kind: "UnsupportedVersion", captureVersion: version });
+  }
+  const { bundle_hash: recorded, ...bundle } = hashedBundle.read(tree, place);
+  checkBundleHash(recorded, bundle);
+  return bundle;
+}
+
+function checkBundleHash(recorded: string, bundle: TaffrailCaptureBundle): void {
+  const current = computeBundleHash(bundle);
+  if (current === recorded) return;
+  throw new ReplayError({ kind: "BundleHashMismatch", recorded, current });
+}
+
+/**
+ * The text of a bundle, with its final newline: for format `"v3"` byte for byte what the seed writes.
+ * A bundle of format `"taffrail-v1"` gets a `bundle_hash` at its end, which
+ * {@linkcode parseCaptureBundle} checks and takes off again.
+ *
+ * Permissions: none.
+ *
+ * @param bundle The bundle.
+ * @param style `"compact"`: all on one line; `"pretty"`: two spaces for each level.
+ * @returns The text.
+ * @throws {TypeError} When something in the bundle has another shape than its type says, or a number is
+ * not finite; the message names its path.
+ * @throws {RangeError} When an integer is out of range.
+ *
+ * @example Usage
+ * ```ts
+ * import { parseCaptureBundle, stringifyCaptureBundle } from "@taffrail/taffrail/capture";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const text = stringifyCaptureBundle({
+ *   capture_version: "v3",
+ *   graph_id: "g",
+ *   config: {
+ *     max_in_flight: null,
+ *     max_per_window: null,
+ *     rate_window: null,
+ *     deadline: null,
+ *     max_retries: 0,
+ *   },
+ *   events: [],
+ *   decisions: [],
+ *   adapter_provenance: "none",
+ *   runtime_provenance: "rpv1:sha256:test",
+ * });
+ * assertEquals(text.slice(0, 42), '{"capture_version":"v3","graph_id":"g","co');
+ * assertEquals(stringifyCaptureBundle(parseCaptureBundle(text)), text);
+ * ```
+ */
+export function stringifyCaptureBundle(
+  bundle: CaptureBundle,
+  style: CaptureStyle = "compact",
+): string {
+  if (!("inputs" in bundle)) return encodeJson(seedBundle, bundle, { style }) + "\n";
+  const compact = encodeJson(taffrailBundle, bundle);
+  const bundleHash = sha256Hex(compact);
+  if (style === "compact") return `${compact.slice(0, -1)},"bundle_hash":"${bundleHash}"}\n`;
+  return encodeJson(hashedBundle, { ...bundle, bundle_hash: bundleHash }, { style }) + "\n";
+}
+
+/** The hash over all of a bundle: SHA-256 of its compact text without the hash. */
+export function computeBundleHash(bundle: TaffrailCaptureBundle): string {
+  return sha256Hex(encodeJson(taffrailBundle, bundle));
+}
+
+/**
+ * Reads a bundle of either format from a file: {@linkcode parseCaptureBundle} of its bytes.
+ *
+ * **Permissions**: `--allow-read` for the file.
+ *
+ * @param path The file.
+ * @returns The bundle.
+ * @throws {Deno.errors.NotFound} And the system's other errors, when the file cannot be read.
+ * @throws {SyntaxError} As {@linkcode parseCaptureBundle}.
+ * @throws {TypeError} As {@linkcode parseCaptureBundle}.
+ * @throws {RangeError} As {@linkcode parseCaptureBundle}.
+ * @throws {ReplayError} As {@linkcode parseCaptureBundle}.
+ *
+ * @example Usage
+ * ```ts
+ * import { readCaptureBundle } from "@taffrail/taffrail/capture";
+ * import { assertRejects } from "@std/assert";
+ *
+ * const path = `${await Deno.makeTempDir()}/run.json`;
+ * await Deno.writeTextFile(path, '{"capture_version":"v3"}');
+ * await assertRejects(() => readCaptureBundle(path), TypeError, "missing field `graph_id`");
+ * ```
+ */
+export async function readCaptureBundle(path: string): Promise<CaptureBundle> {
+  return parseCaptureBundle(await Deno.readFile(path));
+}

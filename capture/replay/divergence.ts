@@ -1,0 +1,266 @@
+import { unknownNames } from "../../_internal/wire_json/struct.ts";
+import { differencesOf, isSameJson } from "../bundle/diff_json.ts";
+import {
+  decisionRecordFields,
+  eventFields,
+  eventInputFields,
+  seedDecisionFields,
+} from "../bundle/record_codecs.ts";
+import { asSeedDecision } from "../bundle/records.ts";
+import { attemptKey } from "../session/recorded_past.ts";
+import type { CaptureBundle, CapturedActionEffect, EpisodeInvocationRecord } from "../types.ts";
+import { align } from "./diff_bundles.ts";
+import { ReplayError } from "./replay_error.ts";
+import type { ReplayOutcome } from "./replay_run.ts";
+
+/** The fields of a decision that the seed compares (RPL-7). */
+export const SEED_FIELDS = [
+  "event_id",
+  "decision",
+  "schedule_at",
+  "episode_id",
+  "deadline",
+  "termination",
+  "retry_count",
+] as const;
+
+/**
+ * The seed's comparison of two lists of decisions (RPL-7), effects included, which a program that runs
+ * graphs fills in on both sides. Not compared are `intent_acks` and `interruption` (RPL-8). Numbers
+ * inside effects are equal as numbers are, so that 0 is −0, but the hashes tell them apart (RPL-9).
+ *
+ * To learn what is different, use the divergences of {@linkcode replayBundle} or
+ * {@linkcode diffBundles}.
+ *
+ * Permissions: none.
+ *
+ * @param captured The recorded decisions.
+ * @param replayed The decisions of the replay.
+ * @returns Whether they are the same; `false` when there are more or fewer or a field differs.
+ * @throws {ReplayError} `EffectMismatch` when the first difference is in the effects of a decision.
+ *
+ * @example Usage
+ * ```ts
+ * import { compareDecisions, type EpisodeInvocationRecord } from "@taffrail/taffrail/capture";
+ * import { assert } from "@std/assert";
+ *
+ * const decision: EpisodeInvocationRecord = {
+ *   event_id: "e1",
+ *   decision: "Defer",
+ *   schedule_at: { secs: 10, nanos: 0 },
+ *   episode_id: 1,
+ *   deadline: null,
+ *   termination: null,
+ *   retry_count: 0,
+ *   effects: [],
+ * };
+ * assert(compareDecisions([decision], [{ ...decision }]));
+ * assert(!compareDecisions([decision], [{ ...decision, episode_id: 2 }]));
+ * ```
+ */
+export function compareDecisions(
+  captured: readonly EpisodeInvocationRecord[],
+  replayed: readonly EpisodeInvocationRecord[],
+): boolean {
+  if (captured.length !== replayed.length) return false;
+  return captured.every((decision, index) => {
+    const other = replayed[index]!;
+    if (!SEED_FIELDS.every((field) => isSameJson(decision[field], other[field]))) return false;
+    compareEffects(decision, other);
+    return true;
+  });
+}
+
+function compareEffects(
+  { event_id: eventId, effects: expected }: EpisodeInvocationRecord,
+  { effects: actual }: EpisodeInvocationRecord,
+): void {
+  const mismatch = (effectIndex: number, detail: string) =>
+    new ReplayError({
+      kind: "EffectMismatch",
+      eventId,
+      effectIndex,
+      expected: expected[effectIndex],
+      actual: actual[effectIndex],
+      detail,
+    });
+  if (expected.length !== actual.length) {
+    const effectIndex = Math.min(expected.length, actual.length);
+    throw mismatch(effectIndex, `expected ${expected.length} effects, got ${actual.length}`);
+  }
+  for (const [index, effect] of expected.entries()) {
+    const other = actual[index]!;
+    if (isSameEffect(effect, other)) continue;
+    const hashes = `expected hash '${effect.effect_hash}', got '${other.effect_hash}'`;
+    throw mismatch(index, `effect mismatch at index ${index}: ${hashes}`);
+  }
+}
+
+function isSameEffect(a: CapturedActionEffect, b: CapturedActionEffect): boolean {
+  if (a.effect_hash !== b.effect_hash || a.effect.kind !== b.effect.kind) return false;
+  return isSameJson(a.effect.writes, b.effect.writes) &&
+    isSameJson(a.effect.intents ?? [], b.effect.intents ?? []);
+}
+
+/**
+ * In what way a replay went otherwise than the recording:
+ * - `changed`: a field of a decision has another value
+ * - `missing`: a recorded decision was not made again
+ * - `extra`: a decision was made that is not recorded
+ * - `termination`: an attempt that was made again ended otherwise than it is recorded
+ * - `unmatched`: the end of an attempt is recorded that the replay did not make, or ended before
+ * - `unknown`: a record has a field that this version does not know; strict replay only
+ */
+export type DivergenceKind =
+  | "changed"
+  | "missing"
+  | "extra"
+  | "termination"
+  | "unmatched"
+  | "unknown";
+
+/** One place where a replay went otherwise than the recording. */
+export interface Divergence {
+  /** In what way. */
+  kind: DivergenceKind;
+  /**
+   * Which record: the index in the list that `path` names, of the bundle; for `extra` of the decisions of
+   * the replay.
+   */
+  index: number;
+  /** The id of the event concerned. */
+  event: string;
+  /** The place in the bundle, such as `$.decisions[3].schedule_at.secs`. */
+  path: string;
+  /** What the bundle says; `undefined` when it says nothing. */
+  recorded: unknown;
+  /** What the replay said; `undefined` when it said nothing. */
+  replayed: unknown;
+  /** Up to three recorded decisions before the place, the nearest last. */
+  context: EpisodeInvocationRecord[];
+}
+
+const CONTEXT = 3;
+
+/** The fields of a decision that a bundle in this project's format lets compare. */
+const ALL_FIELDS = [
+  ...SEED_FIELDS,
+  "attempt_termination",
+  "reason",
+  "numbers",
+  "origin_event_id",
+];
+
+/** The decisions of a replay in the format of the bundle. */
+export function decisionsOf(
+  bundle: CaptureBundle,
+  outcome: ReplayOutcome,
+): EpisodeInvocationRecord[] {
+  return "inputs" in bundle ? outcome.decisions : outcome.decisions.map(asSeedDecision);
+}
+
+/** Where the decisions of a replay are not the recorded ones (RPL-7, but for effects). */
+export function* decisionDivergences(
+  bundle: CaptureBundle,
+  replayed: readonly EpisodeInvocationRecord[],
+): Generator<Divergence> {
+  const recorded: readonly EpisodeInvocationRecord[] = bundle.decisions;
+  const fields = "inputs" in bundle ? ALL_FIELDS : [...SEED_FIELDS];
+  const isSame = (a: EpisodeInvocationRecord, b: EpisodeInvocationRecord) =>
+    fields.every((field) => isSameJson(fieldOf(a, field), fieldOf(b, field)));
+  for (const pair of align(recorded, replayed, isSame)) {
+    if (pair.kind === "same") continue;
+    if (pair.kind === "changed") {
+      const before = recorded[pair.before]!;
+      const after = replayed[pair.after]!;
+      const place = { index: pair.before, event: before.event_id };
+      const context = contextAt(recorded, pair.before);
+      for (const field of fields) {
+        const path = ["decisions", pair.before, field];
+        for (const found of differencesOf(fieldOf(before, field), fieldOf(after, field), path)) {
+          const { path: where, before: was, after: is } = found;
+          yield { kind: "changed", ...place, path: where, recorded: was, replayed: is, context };
+        }
+      }
+      continue;
+    }
+    const isMissing = pair.kind === "missing";
+    const index = isMissing ? pair.before : pair.after;
+    const record = (isMissing ? recorded : replayed)[index]!;
+    yield {
+      kind: pair.kind,
+      index,
+      event: record.event_id,
+      path: `$.decisions[${index}]`,
+      recorded: isMissing ? record : undefined,
+      replayed: isMissing ? undefined : record,
+      context: contextAt(recorded, index),
+    };
+  }
+}
+
+/** Where attempts did not end as they are recorded to have ended. */
+export function* attemptDivergences(
+  bundle: CaptureBundle,
+  { terminations, origins }: ReplayOutcome,
+): Generator<Divergence> {
+  if (!("inputs" in bundle)) return;
+  const seen = new Set<string>();
+  for (const [index, input] of bundle.inputs.entries()) {
+    if (input.type === "event") continue;
+    const key = attemptKey(input.episode_id, input.attempt);
+    const replayed = terminations.get(key);
+    const isAgain = seen.has(key);
+    seen.add(key);
+    const { termination: recorded } = input;
+    if (!isAgain && replayed !== undefined && isSameJson(recorded, replayed)) continue;
+    const place = { index, event: origins.get(key) ?? "", context: [] };
+    if (isAgain || replayed === undefined) {
+      const path = `$.inputs[${index}]`;
+      yield { kind: "unmatched", ...place, path, recorded: input, replayed: undefined };
+    } else {
+      const path = `$.inputs[${index}].termination`;
+      yield { kind: "termination", ...place, path, recorded, replayed };
+    }
+  }
+}
+
+/** The fields that are in the bundle by mistake, misspelt ones for instance (W-ERGO-10). */
+export function* unknownFields(bundle: CaptureBundle): Generator<Divergence> {
+  const isSeeds = !("inputs" in bundle);
+  const decisionFields = isSeeds ? seedDecisionFields : decisionRecordFields;
+  const lists = [
+    isSeeds
+      ? { name: "events", records: bundle.events, fields: eventFields }
+      : { name: "inputs", records: bundle.inputs, fields: eventInputFields },
+    { name: "decisions", records: bundle.decisions, fields: decisionFields },
+  ];
+  for (const { name, records, fields } of lists) {
+    for (const [index, record] of records.entries()) {
+      // What the end of an attempt does not know, parsing has refused.
+      if (!("event_id" in record)) continue;
+      for (const field of unknownNames(record, fields)) {
+        yield {
+          kind: "unknown",
+          index,
+          event: record.event_id,
+          path: `$.${name}[${index}].${field}`,
+          recorded: fieldOf(record, field),
+          replayed: undefined,
+          context: [],
+        };
+      }
+    }
+  }
+}
+
+function fieldOf(record: object, field: string): unknown {
+  return (record as Record<string, unknown>)[field];
+}
+
+function contextAt(
+  recorded: readonly EpisodeInvocationRecord[],
+  index: number,
+): EpisodeInvocationRecord[] {
+  return recorded.slice(Math.max(0, index - CONTEXT), index);
+}

@@ -1,0 +1,221 @@
+import { encodeJson } from "../../_internal/wire_json/codec.ts";
+import { termination } from "../bundle/record_codecs.ts";
+import { recordDecision, rehydrateEvent } from "../bundle/records.ts";
+import { eventsOf } from "../bundle/validate_bundle.ts";
+import { CaptureError } from "../errors.ts";
+import type { CapturableSupervisor } from "../session/capturing_session.ts";
+import { attemptKey, type RecordedAnswers, recordedAnswers } from "../session/recorded_past.ts";
+import type {
+  CaptureBundle,
+  CompletionInputRecord,
+  Constraints,
+  DecisionRecord,
+  EventTime,
+  ExternalEvent,
+  ExternalEventRecord,
+  RunRequest,
+  RunTermination,
+  RuntimeInvoker,
+  SupervisorInput,
+  SupervisorOptions,
+  TaffrailCaptureBundle,
+} from "../types.ts";
+import { ReplayError } from "./replay_error.ts";
+
+/** What a replay is made with. */
+export interface ReplayPorts {
+  createSupervisor: (options: SupervisorOptions) => CapturableSupervisor;
+  /** Makes the attempts again; without it they end as they are recorded to have ended. */
+  invoker: RuntimeInvoker | undefined;
+  signal: AbortSignal | undefined;
+}
+
+/** What a replay led to. */
+export interface ReplayOutcome {
+  decisions: DecisionRecord[];
+  /** How the attempts ended that were made again, by {@linkcode attemptKey}. */
+  terminations: Map<string, RunTermination>;
+  /** The events that the attempts were made for, by {@linkcode attemptKey}. */
+  origins: Map<string, string>;
+}
+
+const RUNTIME_ERROR: RunTermination = Object.freeze({ Failed: "RuntimeError" });
+const START: EventTime = Object.freeze({ secs: 0, nanos: 0 });
+
+/** Feeds the inputs of a bundle to a fresh supervisor (RPL-4). */
+export async function runReplay(bundle: CaptureBundle, ports: ReplayPorts): Promise<ReplayOutcome> {
+  ports.signal?.throwIfAborted();
+  const isConcurrent = "inputs" in bundle && bundle.mode === "concurrent";
+  const controller = new AbortController();
+  const signal = ports.signal === undefined
+    ? controller.signal
+    : AbortSignal.any([ports.signal, controller.signal]);
+  try {
+    const run = isConcurrent
+      ? new ConcurrentReplay(bundle, { ...ports, signal })
+      : new SerialReplay(bundle, { ...ports, signal });
+    const outcome = await run.run();
+    signal.throwIfAborted();
+    return outcome;
+  } finally {
+    // Attempts that were made again and whose turn never came are told to stop.
+    controller.abort();
+  }
+}
+
+/** Serial replay: the attempts of an event are over before the next event is handed over. */
+class SerialReplay {
+  readonly #bundle: CaptureBundle;
+  readonly #answers: RecordedAnswers;
+  readonly #supervisor: CapturableSupervisor;
+  readonly #outcome: ReplayOutcome = newOutcome();
+
+  constructor(bundle: CaptureBundle, ports: ReplayPorts & { signal: AbortSignal }) {
+    this.#bundle = bundle;
+    this.#answers = recordedAnswers(bundle);
+    const { invoker = { run: (request: RunRequest) => this.#answers.answer(request) } } = ports;
+    this.#supervisor = createFresh(bundle, ports, {
+      decisionLog: { log: (entry) => void this.#outcome.decisions.push(recordDecision(entry)) },
+      inputLog: { record: (input) => this.#record(input) },
+      invoker: {
+        run: (request) => {
+          const { episodeId, attempt, eventId } = request;
+          this.#outcome.origins.set(attemptKey(episodeId, attempt), eventId);
+          return invoker.run(request);
+        },
+      },
+      signal: ports.signal,
+    });
+  }
+
+  async run(): Promise<ReplayOutcome> {
+    for (const record of eventsOf(this.#bundle)) {
+      const event = rehydrate(record);
+      this.#answers.begin(event.id);
+      await this.#supervisor.onEvent(event);
+    }
+    return this.#outcome;
+  }
+
+  #record(input: SupervisorInput): void {
+    if (input.type === "event") return;
+    const { episode_id: episodeId, attempt, termination } = input;
+    this.#outcome.terminations.set(attemptKey(episodeId, attempt), termination);
+  }
+}
+
+/**
+ * Concurrent replay: the supervisor starts what its core starts, and the end of each attempt is told it
+ * when the recording says so. Attempts that are made again and end sooner wait for their turn.
+ */
+class ConcurrentReplay {
+  readonly #bundle: TaffrailCaptureBundle;
+  readonly #ports: ReplayPorts & { signal: AbortSignal };
+  readonly #supervisor: CapturableSupervisor;
+  readonly #outcome: ReplayOutcome = newOutcome();
+  /** What attempts in flight will answer. */
+  readonly #answers = new Map<string, Promise<RunTermination>>();
+  readonly #aborted: Promise<never>;
+  #now = START;
+
+  constructor(bundle: TaffrailCaptureBundle, ports: ReplayPorts & { signal: AbortSignal }) {
+    this.#bundle = bundle;
+    this.#ports = ports;
+    this.#aborted = rejectOnAbort(ports.signal);
+    this.#supervisor = createFresh(bundle, ports, {
+      decisionLog: { log: (entry) => void this.#outcome.decisions.push(recordDecision(entry)) },
+      invoker: { run: (request) => this.#start(request) },
+      // Deadlines do not pass by themselves: that they have passed is among the inputs.
+      timers: { now: () => this.#now, setTimer: () => () => {} },
+      signal: ports.signal,
+    });
+  }
+
+  async run(): Promise<ReplayOutcome> {
+    for (const input of this.#bundle.inputs) {
+      if (input.type === "completion") {
+        await this.#complete(input);
+      } else {
+        this.#now = input.event_time;
+        await this.#supervisor.onEvent(rehydrate(input));
+      }
+    }
+    return this.#outcome;
+  }
+
+  #start(request: RunRequest): Promise<never> {
+    const { invoker } = this.#ports;
+    const { episodeId, attempt, eventId } = request;
+    const key = attemptKey(episodeId, attempt);
+    this.#outcome.origins.set(key, eventId);
+    if (invoker !== undefined) this.#answers.set(key, answerOf(invoker, request));
+    return new Promise(() => {});
+  }
+
+  async #complete(input: CompletionInputRecord): Promise<void> {
+    const { episode_id: episodeId, attempt, at } = input;
+    const key = attemptKey(episodeId, attempt);
+    const wasStarted = this.#outcome.origins.has(key) && !this.#outcome.terminations.has(key);
+    // It was not started again, or the recording ends it twice: the report says so.
+    if (!wasStarted) return;
+    const answer = this.#answers.get(key);
+    this.#answers.delete(key);
+    const ended = answer === undefined
+      ? input.termination
+      : await Promise.race([answer, this.#aborted]);
+    this.#outcome.terminations.set(key, ended);
+    this.#now = at;
+    await this.#supervisor.complete({ episodeId, attempt, termination: ended, at });
+  }
+}
+
+function newOutcome(): ReplayOutcome {
+  return { decisions: [], terminations: new Map(), origins: new Map() };
+}
+
+function createFresh(
+  bundle: CaptureBundle,
+  { createSupervisor }: ReplayPorts,
+  ports: Pick<SupervisorOptions, "decisionLog" | "inputLog" | "invoker" | "timers" | "signal">,
+): CapturableSupervisor {
+  const options = { graphId: bundle.graph_id, constraints: knownOf(bundle.config), ...ports };
+  if (!("inputs" in bundle)) return createSupervisor(options);
+  const { mode, max_deferred: maxDeferred, backoff } = bundle;
+  return createSupervisor({ ...options, mode, maxDeferred, backoff });
+}
+
+/** The limits alone, whatever else a program has put into the object. */
+function knownOf(config: Constraints): Constraints {
+  const { max_in_flight, max_per_window, rate_window, deadline, max_retries } = config;
+  return { max_in_flight, max_per_window, rate_window, deadline, max_retries };
+}
+
+/** The event of a record, checked just before it is fed (RPL-4). */
+export function rehydrate(record: ExternalEventRecord): ExternalEvent {
+  try {
+    return rehydrateEvent(record);
+  } catch (cause) {
+    if (!(cause instanceof CaptureError)) throw cause;
+    const eventId = record.event_id;
+    const isHash = cause.kind === "PayloadHashMismatch";
+    throw new ReplayError({ kind: isHash ? "HashMismatch" : "InvalidPayload", eventId, cause });
+  }
+}
+
+/** Calls the invoker now. What it throws, and what is no answer, is what it is to a supervisor. */
+async function answerOf(invoker: RuntimeInvoker, request: RunRequest): Promise<RunTermination> {
+  try {
+    const answer = await invoker.run(request);
+    encodeJson(termination, answer);
+    return answer;
+  } catch {
+    return RUNTIME_ERROR;
+  }
+}
+
+function rejectOnAbort(signal: AbortSignal): Promise<never> {
+  const { promise, reject } = Promise.withResolvers<never>();
+  signal.addEventListener("abort", () => reject(signal.reason), { once: true });
+  promise.catch(() => {});
+  return promise;
+}

@@ -1,0 +1,191 @@
+import { CAPTURE_VERSION, TAFFRAIL_CAPTURE_VERSION } from "../bundle/bundle_text.ts";
+import { asSeedDecision } from "../bundle/records.ts";
+import type {
+  BundleProvenance,
+  CaptureBundle,
+  CapturedActionEffect,
+  DecisionRecord,
+  EventInputRecord,
+  ExternalEventRecord,
+  InputRecord,
+  RunTermination,
+  TaffrailCaptureBundle,
+} from "../types.ts";
+
+/** What is known of a session before its first input. */
+export type SessionHeader =
+  & Pick<
+    TaffrailCaptureBundle,
+    "graph_id" | "mode" | "config" | "max_deferred" | "backoff" | "redacted"
+  >
+  & BundleProvenance;
+
+/** An attempt that had begun and whose end no decision of the bundle is about. */
+export interface InterruptedAttempt {
+  /** The event that the episode was made for. */
+  event_id: string;
+  /** The episode. */
+  episode_id: number;
+  /** Which attempt: the first is 1. */
+  attempt: number;
+  /** How it ended, when that was recorded but not yet decided on. */
+  termination: RunTermination | null;
+}
+
+/** A recording, as far as it can be replayed, and what is left over. */
+export interface Recording {
+  /** Ends with the last input whose decision is recorded. */
+  bundle: CaptureBundle;
+  /** The events behind it: recorded, perhaps begun to be handled, and not decided on. */
+  undecided: ExternalEventRecord[];
+  /**
+   * Attempts without an end. Known in `"concurrent"` mode only: in `"serial"` mode the beginning of an
+   * attempt is no decision, and an undecided event may have been begun.
+   */
+  interrupted: InterruptedAttempt[];
+}
+
+/** Puts a bundle together from inputs and decisions, in the order in which they are recorded. */
+export class CaptureRecorder {
+  readonly #header: SessionHeader;
+  readonly #inputs: InputRecord[] = [];
+  readonly #decisions: DecisionRecord[] = [];
+  /** How many inputs there were when the last decision was recorded. */
+  #decidedInputs = 0;
+
+  constructor(header: SessionHeader) {
+    this.#header = header;
+  }
+
+  /** What is known of the session before its first input. */
+  get header(): SessionHeader {
+    return this.#header;
+  }
+
+  /** Every input, those that are not decided on too. */
+  get inputs(): readonly InputRecord[] {
+    return this.#inputs;
+  }
+
+  /** Every decision. */
+  get decisions(): readonly DecisionRecord[] {
+    return this.#decisions;
+  }
+
+  /** How many inputs were decided on. */
+  get decidedInputs(): number {
+    return this.#decidedInputs;
+  }
+
+  /** How many decisions are recorded. */
+  get decisionCount(): number {
+    return this.#decisions.length;
+  }
+
+  /** Whether an input was recorded since the last decision. */
+  get hasUndecided(): boolean {
+    return this.#inputs.length > this.#decidedInputs;
+  }
+
+  addInput(input: InputRecord): void {
+    this.#inputs.push(input);
+  }
+
+  addDecision(decision: DecisionRecord): void {
+    this.#decisions.push(decision);
+    this.#decidedInputs = this.#inputs.length;
+  }
+
+  /** Replaces the effects of a decision (EFX-5). */
+  setEffects(decisionIndex: number, effects: CapturedActionEffect[]): void {
+    const decision = this.#decisions[decisionIndex];
+    if (decision === undefined) {
+      throw new RangeError(
+        `Cannot set the effects of decision ${decisionIndex}: ` +
+          `there are ${this.#decisions.length} decisions`,
+      );
+    }
+    decision.effects = effects;
+  }
+
+  /** What was recorded so far. */
+  recording(): Recording {
+    const inputs = this.#inputs.slice(0, this.#decidedInputs);
+    const rest = this.#inputs.slice(this.#decidedInputs);
+    return {
+      bundle: this.#isSeeds() ? this.#seedBundle(inputs) : this.#taffrailBundle(inputs),
+      undecided: rest.filter((input) => input.type === "event").map(asEventRecord),
+      interrupted: this.#interrupted(inputs, rest),
+    };
+  }
+
+  /** Whether the seed's format can say all of it. */
+  #isSeeds(): boolean {
+    const { mode, max_deferred: maxDeferred, backoff, redacted } = this.#header;
+    return mode === "serial" && maxDeferred === null && backoff === null && !redacted &&
+      this.#decisions.every(({ decision }) => decision !== "Skip");
+  }
+
+  #seedBundle(inputs: readonly InputRecord[]): CaptureBundle {
+    const { graph_id, config, ...header } = this.#header;
+    return {
+      capture_version: CAPTURE_VERSION,
+      graph_id,
+      config,
+      events: inputs.filter((input) => input.type === "event").map(asEventRecord),
+      decisions: this.#decisions.map(asSeedDecision),
+      ...provenanceOf(header),
+    };
+  }
+
+  #taffrailBundle(inputs: InputRecord[]): CaptureBundle {
+    const { graph_id, mode, config, max_deferred, backoff, redacted, ...header } = this.#header;
+    return {
+      capture_version: TAFFRAIL_CAPTURE_VERSION,
+      graph_id,
+      mode,
+      config,
+      max_deferred,
+      backoff,
+      redacted,
+      inputs,
+      decisions: [...this.#decisions],
+      ...provenanceOf(header),
+    };
+  }
+
+  #interrupted(
+    inputs: readonly InputRecord[],
+    rest: readonly InputRecord[],
+  ): InterruptedAttempt[] {
+    if (this.#header.mode === "serial") return [];
+    const attempts = new Map<string, InterruptedAttempt>();
+    for (const { decision, origin_event_id, episode_id, retry_count } of this.#decisions) {
+      if (decision !== "Invoke" || origin_event_id === null) continue;
+      const attempt = retry_count + 1;
+      const begun = { event_id: origin_event_id, episode_id, attempt, termination: null };
+      attempts.set(`${episode_id} ${attempt}`, begun);
+    }
+    for (const input of inputs) {
+      if (input.type === "completion") attempts.delete(`${input.episode_id} ${input.attempt}`);
+    }
+    for (const input of rest) {
+      if (input.type !== "completion") continue;
+      const attempt = attempts.get(`${input.episode_id} ${input.attempt}`);
+      if (attempt !== undefined) attempt.termination = input.termination;
+    }
+    return [...attempts.values()];
+  }
+}
+
+function provenanceOf(header: BundleProvenance): BundleProvenance {
+  const { adapter_provenance, runtime_provenance, egress_provenance } = header;
+  const provenance = { adapter_provenance, runtime_provenance };
+  return egress_provenance === undefined ? provenance : { ...provenance, egress_provenance };
+}
+
+/** An event among inputs as it stands in the seed's format. */
+export function asEventRecord(input: EventInputRecord): ExternalEventRecord {
+  const { type: _, ...record } = input;
+  return record;
+}

@@ -1,0 +1,336 @@
+import { NO_ADAPTER_PROVENANCE } from "../bundle/bundle_text.ts";
+import { computeEffectHash } from "../bundle/effects.ts";
+import {
+  completeConstraints,
+  copyOfTermination,
+  recordDecision,
+  recordEvent,
+} from "../bundle/records.ts";
+import type {
+  ActionEffect,
+  CaptureBundle,
+  Completion,
+  DecisionLog,
+  DecisionLogEntry,
+  ExternalEvent,
+  ExternalEventRecord,
+  InputRecord,
+  SupervisorInput,
+  SupervisorOptions,
+} from "../types.ts";
+import { CaptureRecorder, type InterruptedAttempt } from "./capture_recorder.ts";
+import type { CaptureJournal, JournalLine } from "./journal.ts";
+import type { RecordedPast } from "./recorded_past.ts";
+import { type RedactCapture, redactEffect, redactPayload } from "./redact.ts";
+
+/** What capture needs of a supervisor. The supervisor of `@taffrail/taffrail/supervisor` has it. */
+export interface CapturableSupervisor {
+  /** Takes an event; resolves when it is decided on. */
+  onEvent(event: ExternalEvent): Promise<void>;
+  /** Ends an attempt in flight; resolves when what follows from it is decided. */
+  complete(completion: Completion): Promise<void>;
+  /** Takes no more events, and waits until nothing more happens by itself. */
+  close(): Promise<unknown>;
+}
+
+/** Options of {@linkcode CapturingSession}: those of a supervisor, and what the recording is to say. */
+export interface CapturingSessionOptions<S extends CapturableSupervisor>
+  extends Omit<SupervisorOptions, "inputLog"> {
+  /**
+   * Makes the supervisor: `(options) => new Supervisor(options)`. It must pass on every option that it
+   * gets, and the supervisor must not have seen anything yet.
+   */
+  createSupervisor: (options: SupervisorOptions) => S;
+  /** The runtime that runs the graph, such as `rpv1:sha256:…` (PRV-2). */
+  runtimeProvenance: string;
+  /**
+   * The adapter that the events come through (PRV-1).
+   *
+   * @default {"none"}
+   */
+  adapterProvenance?: string;
+  /** The configuration of the outside channels (PRV-3). */
+  egressProvenance?: string;
+  /** Records as the session goes; without it nothing is on disk until a bundle is written (CAP-5). */
+  journal?: CaptureJournal;
+  /**
+   * Replaces values before they are recorded and hashed. The supervisor and its invoker get the real
+   * ones, so a re-execution from the recording sees others.
+   */
+  redact?: RedactCapture;
+}
+
+/**
+ * Has a session that has seen nothing go on from a recording. It records nothing that the recording
+ * has; what it returns gives it the journal that takes the rest.
+ */
+export let takeUpRecording: <S extends CapturableSupervisor>(
+  session: CapturingSession<S>,
+  past: RecordedPast,
+) => (journal: CaptureJournal) => void;
+
+/**
+ * A supervisor whose inputs and decisions are recorded, so that {@linkcode replayBundle} can prove that
+ * it would decide so again.
+ *
+ * Each input is recorded before the supervisor handles it (CAP-2), each decision when the decision log
+ * has taken it (CAP-3). The bundle of a session is of format `"v3"`, which the seed reads, when the
+ * session is serial, neither bounds its queue nor lets retries wait nor redacts, and has no `Skip`; of
+ * format `"taffrail-v1"` otherwise.
+ *
+ * **Durability**: the journal's. A crash loses at most what was not decided on: see
+ * {@linkcode recoverCapture}. Without a journal everything is in memory.
+ *
+ * **Permissions**: none; the journal has its own.
+ *
+ * @typeParam S The supervisor.
+ *
+ * @example Capture, write, read, replay
+ * ```ts
+ * import {
+ *   assertReplays,
+ *   CapturingSession,
+ *   readCaptureBundle,
+ *   writeCaptureBundle,
+ * } from "@taffrail/taffrail/capture";
+ * import { createEvent, FaultInvoker, MemoryDecisionLog, Supervisor } from "@taffrail/taffrail/supervisor";
+ *
+ * const createSupervisor = (options: ConstructorParameters<typeof Supervisor>[0]) =>
+ *   new Supervisor(options);
+ * const session = new CapturingSession({
+ *   graphId: "nightly",
+ *   constraints: { max_retries: 2, max_per_window: 1, rate_window: { secs: 10, nanos: 0 } },
+ *   decisionLog: new MemoryDecisionLog(),
+ *   invoker: new FaultInvoker(),
+ *   createSupervisor,
+ *   runtimeProvenance: "rpv1:sha256:test",
+ * });
+ * const at = (secs: number) => ({ secs, nanos: 0 });
+ * await session.onEvent(createEvent({ id: "e1", kind: "Command", at: at(0), payload: '{"n":1}' }));
+ * await session.setEffects(0, [
+ *   { kind: "set_context", writes: [{ key: "x", value: { Number: 906.7979265841685 } }] },
+ * ]);
+ * await session.onEvent(createEvent({ id: "e2", kind: "Command", at: at(1) }));
+ *
+ * const path = `${await Deno.makeTempDir()}/capture.json`;
+ * await writeCaptureBundle(path, session.intoBundle());
+ * await assertReplays(await readCaptureBundle(path), {
+ *   createSupervisor,
+ *   expected: { adapterProvenance: "none", runtimeProvenance: "rpv1:sha256:test" },
+ * });
+ * ```
+ */
+export class CapturingSession<S extends CapturableSupervisor> implements AsyncDisposable {
+  /** The supervisor. What it is given directly is recorded too. */
+  readonly supervisor: S;
+  #recorder: CaptureRecorder;
+  #journal: CaptureJournal | undefined;
+  readonly #redact: RedactCapture | undefined;
+  readonly #decisionLog: DecisionLog;
+  /** The journal's first line, as long as it is under way. */
+  #beginning: Promise<void> | undefined;
+  #isTaken = false;
+  #isJournalClosed = false;
+  /** What was recorded by another process, if this one takes its session up again. */
+  #past: RecordedPast | undefined;
+
+  static {
+    takeUpRecording = (session, past) => {
+      past.checkHeader(session.#recorder.header);
+      session.#past = past;
+      session.#recorder = past.recorder;
+      return (journal) => session.#journal = journal;
+    };
+  }
+
+  /**
+   * A session whose supervisor has seen nothing yet. It takes over the journal.
+   *
+   * @param options The supervisor's options, and what the recording is to say.
+   * @throws {TypeError} As the supervisor.
+   * @throws {RangeError} As the supervisor.
+   * @throws {CaptureJournalError} When the journal cannot take its first line.
+   */
+  constructor(options: CapturingSessionOptions<S>) {
+    const { createSupervisor, runtimeProvenance, journal, redact, ...others } = options;
+    const { adapterProvenance = NO_ADAPTER_PROVENANCE, egressProvenance, ...rest } = others;
+    const header = {
+      graph_id: rest.graphId,
+      mode: rest.mode ?? "serial",
+      config: completeConstraints(rest.constraints),
+      max_deferred: rest.maxDeferred ?? null,
+      backoff: structuredClone(rest.backoff ?? null),
+      redacted: redact !== undefined,
+      adapter_provenance: adapterProvenance,
+      runtime_provenance: runtimeProvenance,
+      ...(egressProvenance === undefined ? {} : { egress_provenance: egressProvenance }),
+    };
+    this.#decisionLog = rest.decisionLog;
+    this.#redact = redact;
+    this.#journal = journal;
+    this.#recorder = new CaptureRecorder(header);
+    try {
+      this.supervisor = createSupervisor({
+        ...rest,
+        decisionLog: { log: (entry) => this.#log(entry) },
+        inputLog: { record: (input) => this.#record(input) },
+      });
+      this.#begin({ type: "session", journal_version: "taffrail-v1", ...header });
+    } catch (error) {
+      this.#closeJournal();
+      throw error;
+    }
+  }
+
+  /** How many decisions are recorded; the last one's index is one less. */
+  get decisionCount(): number {
+    return this.#recorder.decisionCount;
+  }
+
+  /** The events that are recorded and not decided on. */
+  get undecided(): ExternalEventRecord[] {
+    return this.#recorder.recording().undecided;
+  }
+
+  /** In `"concurrent"` mode, the attempts that have begun and not ended. */
+  get interrupted(): InterruptedAttempt[] {
+    return this.#recorder.recording().interrupted;
+  }
+
+  /**
+   * Hands an event to the supervisor.
+   *
+   * @param event The event.
+   * @returns A promise that resolves when its decision is recorded. It rejects, and the supervisor stops,
+   * when the decision log, the journal or the supervisor fails.
+   */
+  onEvent(event: ExternalEvent): Promise<void> {
+    return this.supervisor.onEvent(event);
+  }
+
+  /**
+   * Says what the episode of a decision did. Whoever runs the graph knows it, not the supervisor (EFX-5).
+   * Called again for the same decision, it replaces what was said before.
+   *
+   * @param decisionIndex Which decision: the first is 0.
+   * @param effects Its effects, in order; their hashes are computed here.
+   * @returns A promise that resolves when the journal has them; the bundle has them at once.
+   * @throws {RangeError} When there is no such decision yet.
+   * @throws {TypeError} When an effect has another shape, or a number in it is not finite.
+   */
+  // deno-lint-ignore require-await -- what is thrown is to be a rejection
+  async setEffects(decisionIndex: number, effects: readonly ActionEffect[]): Promise<void> {
+    this.#checkOpen("set effects");
+    const captured = effects.map((original) => {
+      const effect = this.#redact === undefined
+        ? structuredClone(original)
+        : redactEffect(structuredClone(original), this.#redact);
+      return { effect, effect_hash: computeEffectHash(effect) };
+    });
+    this.#recorder.setEffects(decisionIndex, captured);
+    return this.#append({ type: "effects", decision_index: decisionIndex, effects: captured });
+  }
+
+  /**
+   * Ends the recording and gives it away (CAP-4). The bundle ends with the last input that was decided
+   * on; {@linkcode CapturingSession.undecided} and {@linkcode CapturingSession.interrupted} name what was
+   * begun behind it, so wait for the supervisor first. What the supervisor is given from now on stops it.
+   *
+   * @returns The bundle, which is plain data: fill in `intent_acks` and `interruption` as you need.
+   * @throws {TypeError} When it was given away before.
+   */
+  intoBundle(): CaptureBundle {
+    this.#checkOpen("make a bundle");
+    this.#isTaken = true;
+    this.#closeJournal();
+    return this.#recorder.recording().bundle;
+  }
+
+  /**
+   * Closes the supervisor, which waits for it, and the journal. The bundle can still be taken.
+   *
+   * @returns A promise that rejects when the supervisor failed.
+   */
+  async close(): Promise<void> {
+    try {
+      await this.supervisor.close();
+    } finally {
+      this.#closeJournal();
+    }
+  }
+
+  /** {@linkcode CapturingSession.close}. */
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  #begin(line: JournalLine): void {
+    const begun = this.#journal?.append(line);
+    if (begun === undefined) return;
+    this.#beginning = begun;
+    // Whoever appends next waits for it, and is told of its failure.
+    begun.then(() => this.#beginning = undefined, () => {});
+  }
+
+  /** Takes an input before the supervisor handles it (CAP-2). */
+  #record(input: SupervisorInput): void | Promise<void> {
+    this.#checkOpen("record an input");
+    if (this.#past?.takesInput(input)) return;
+    const record = this.#recordOf(input);
+    const appended = this.#append(record);
+    if (appended === undefined) return this.#recorder.addInput(record);
+    return appended.then(() => this.#recorder.addInput(record));
+  }
+
+  #recordOf(input: SupervisorInput): InputRecord {
+    if (input.type === "completion") {
+      const { type, episode_id, attempt, termination, at: { secs, nanos } } = input;
+      const at = { secs, nanos };
+      return { type, episode_id, attempt, termination: copyOfTermination(termination), at };
+    }
+    const { event } = input;
+    if (this.#redact === undefined) return { type: "event", ...recordEvent(event) };
+    const payload = redactPayload(event.payload, this.#redact);
+    return { type: "event", ...recordEvent({ ...event, payload }) };
+  }
+
+  /** Records a decision that the decision log has taken (CAP-3). */
+  #log(entry: DecisionLogEntry): void | Promise<void> {
+    if (this.#past?.takesDecision(entry)) return;
+    if (!this.#recorder.hasUndecided) {
+      throw new TypeError(
+        "Cannot record a decision: its input was not recorded; " +
+          "createSupervisor must pass on every option that it gets",
+      );
+    }
+    const logged = this.#decisionLog.log(entry);
+    if (logged === undefined) return this.#logged(entry);
+    return logged.then(() => this.#logged(entry));
+  }
+
+  #logged(entry: DecisionLogEntry): void | Promise<void> {
+    this.#checkOpen("record a decision");
+    const decision = recordDecision(entry);
+    const appended = this.#append({ type: "decision", ...decision });
+    if (appended === undefined) return this.#recorder.addDecision(decision);
+    return appended.then(() => this.#recorder.addDecision(decision));
+  }
+
+  #append(line: JournalLine): void | Promise<void> {
+    const journal = this.#journal;
+    if (journal === undefined || this.#isJournalClosed && line.type === "effects") return;
+    if (this.#beginning === undefined) return journal.append(line);
+    return this.#beginning.then(() => journal.append(line));
+  }
+
+  #closeJournal(): void {
+    if (this.#isJournalClosed) return;
+    this.#isJournalClosed = true;
+    this.#journal?.close();
+  }
+
+  #checkOpen(what: string): void {
+    if (!this.#isTaken) return;
+    throw new TypeError(`Cannot ${what}: the bundle of this session was taken`);
+  }
+}

@@ -1,0 +1,303 @@
+import { AppendFile } from "../../_internal/append_file.ts";
+import { lookAtSync, syncDirectorySync } from "../../_internal/directories.ts";
+import { denoFilePort, type FilePort } from "../../_internal/file_port.ts";
+import { MAX_LINE_BYTES } from "../../_internal/json_lines.ts";
+import type { AppendFailure } from "../../_internal/line_file.ts";
+import { dirname } from "../../_internal/path.ts";
+import {
+  array,
+  checkObject,
+  type Codec,
+  encodeJson,
+  optional,
+  string,
+  u64,
+  usize,
+} from "../../_internal/wire_json/codec.ts";
+import { unitEnum } from "../../_internal/wire_json/enums.ts";
+import { JsonPlace } from "../../_internal/wire_json/errors.ts";
+import type { JsonValue } from "../../_internal/wire_json/json_value.ts";
+import { parseJson } from "../../_internal/wire_json/parse_json.ts";
+import { openStruct, struct } from "../../_internal/wire_json/struct.ts";
+import type { Recovery } from "../../eventlog/types.ts";
+import { sessionFields } from "../bundle/bundle_text.ts";
+import { capturedEffect } from "../bundle/effects.ts";
+import { decisionRecordFields, inputRecord } from "../bundle/record_codecs.ts";
+import { CaptureJournalError, reasonOf } from "../errors.ts";
+import type { CapturedActionEffect, DecisionRecord, InputRecord } from "../types.ts";
+import type { SessionHeader } from "./capture_recorder.ts";
+
+const DEFAULT_LOCK_TIMEOUT_MS = 5000;
+
+/** Where a session records as it goes, so that a crash loses nothing that was decided. */
+export interface CaptureJournal {
+  /**
+   * Takes the next line. The session waits for it before it goes on; when it throws or rejects, the
+   * supervisor stops with that error.
+   */
+  append(line: JournalLine): void | Promise<void>;
+  /** Lets go of what it holds. The session calls it once. */
+  close(): void;
+}
+
+/** A {@linkcode CaptureJournal} in a file. */
+export interface FileCaptureJournal extends CaptureJournal {
+  /** What had to be mended at the end of the file when it was opened. */
+  readonly recovery: Recovery;
+}
+
+/** Options of {@linkcode openCaptureJournal}. */
+export interface OpenCaptureJournalOptions {
+  /**
+   * When a line counts as recorded: `"os"` = handed to the system, it survives the process; `"disk"` =
+   * synced, it survives a power cut.
+   *
+   * @default {"os"}
+   */
+  durability?: "os" | "disk";
+  /**
+   * How long to wait for the lock, in milliseconds.
+   *
+   * @default {5000}
+   */
+  lockTimeoutMs?: number;
+}
+
+/**
+ * Opens a journal file for a session, and creates it, mode 0600, if there is none; its directory must
+ * exist. A journal may hold several sessions one behind the other, but one session at a time. Its lines
+ * are numbered from 1. A last line that a killed writer left unterminated is completed or moved aside
+ * first (`<path>.torn-<n>`); no whole line is ever changed. Hand it to a {@linkcode CapturingSession},
+ * which closes it.
+ *
+ * **Durability**: the file survives a power cut once this returns; its lines as `durability` says.
+ *
+ * **Permissions**: `--allow-read` and `--allow-write` for the directory.
+ *
+ * @param path The file; a file `<path>.lock` is created beside it.
+ * @param options How to write it.
+ * @returns The journal.
+ * @throws {CaptureJournalError} `io` or `lock-timeout`.
+ *
+ * @example Usage
+ * ```ts
+ * import { CapturingSession, openCaptureJournal, recoverCapture } from "@taffrail/taffrail/capture";
+ * import { createEvent, FaultInvoker, MemoryDecisionLog, Supervisor } from "@taffrail/taffrail/supervisor";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const path = `${await Deno.makeTempDir()}/capture.jsonl`;
+ * const session = new CapturingSession({
+ *   graphId: "g",
+ *   constraints: { max_retries: 0 },
+ *   decisionLog: new MemoryDecisionLog(),
+ *   invoker: new FaultInvoker(),
+ *   createSupervisor: (options) => new Supervisor(options),
+ *   runtimeProvenance: "rpv1:sha256:test",
+ *   journal: openCaptureJournal(path, { durability: "disk" }),
+ * });
+ * await session.onEvent(createEvent({ id: "e1", kind: "Command", at: { secs: 0, nanos: 0 } }));
+ *
+ * // What a crash at this point would leave:
+ * assertEquals((await recoverCapture(path)).bundle, session.intoBundle());
+ * ```
+ */
+export function openCaptureJournal(
+  path: string,
+  options: OpenCaptureJournalOptions = {},
+): FileCaptureJournal {
+  return openJournalOnPort(denoFilePort, path, options);
+}
+
+/** {@linkcode openCaptureJournal} on a given file system. */
+export function openJournalOnPort(
+  port: FilePort,
+  path: string,
+  options: OpenCaptureJournalOptions = {},
+): FileCaptureJournal {
+  const { durability = "os", lockTimeoutMs = DEFAULT_LOCK_TIMEOUT_MS } = options;
+  const toError = (failure: AppendFailure) => journalError(path, failure);
+  let file: AppendFile | undefined;
+  try {
+    const isNew = lookAtSync(port, path) === undefined;
+    file = AppendFile.openSync({ port, path, lockPath: `${path}.lock`, lockTimeoutMs, toError });
+    if (isNew) syncDirectorySync(port, dirname(path));
+    // Appending nothing counts the lines.
+    const { lastSeq } = file.appendSync({ lines: [], onDisk: false });
+    return new FileJournal(file, lastSeq, durability);
+  } catch (error) {
+    file?.closeSync();
+    throw error instanceof CaptureJournalError ? error : ioError(path, error);
+  }
+}
+
+class FileJournal implements FileCaptureJournal {
+  readonly recovery: Recovery;
+  readonly #file: AppendFile;
+  readonly #onDisk: boolean;
+  #lines: number;
+
+  constructor(file: AppendFile, lines: number, durability: "os" | "disk") {
+    this.recovery = file.recovery;
+    this.#file = file;
+    this.#lines = lines;
+    this.#onDisk = durability === "disk";
+  }
+
+  append(line: JournalLine): void | Promise<void> {
+    const text = encodeJournalLine(this.#lines + 1, line);
+    checkLength(text);
+    const request = { lines: [text], onDisk: this.#onDisk, expectedLastSeq: this.#lines };
+    if (this.#onDisk) {
+      this.#lines++;
+      return this.#file.append(request).then(() => {});
+    }
+    this.#file.appendSync(request);
+    this.#lines++;
+  }
+
+  close(): void {
+    this.#file.closeSync();
+  }
+}
+
+/** No reader takes longer lines. */
+function checkLength(text: string): void {
+  if (text.length * 3 <= MAX_LINE_BYTES) return;
+  const { length } = new TextEncoder().encode(text);
+  if (length <= MAX_LINE_BYTES) return;
+  throw new RangeError(
+    `Cannot record what makes a line of ${length} bytes in a journal: ${MAX_LINE_BYTES} is the most`,
+  );
+}
+
+function ioError(path: string, cause: unknown): CaptureJournalError {
+  const message = `Cannot write the capture journal ${path}: ${reasonOf(cause)}`;
+  return new CaptureJournalError("io", message, { path, cause });
+}
+
+function journalError(path: string, failure: AppendFailure): CaptureJournalError {
+  const { kind, cause, expected, actual } = failure;
+  if (kind === "io") return ioError(path, cause);
+  const writing = `Cannot write the capture journal ${path}:`;
+  const reasons = {
+    "lock-timeout": `its lock ${path}.lock was not released in time`,
+    conflict: `it has ${actual} lines instead of ${expected}, so another session writes to it`,
+    rewound: `it shrank from ${expected} to ${actual} bytes, so another program has cut it`,
+    sync: `syncing it failed (${reasonOf(cause)}); free some space and recover what is in it`,
+    busy: `${actual} lines wait already`,
+    closed: "it is closed",
+  };
+  return new CaptureJournalError(kind, `${writing} ${reasons[kind]}`, { path, cause });
+}
+
+/** The first line of a session. */
+export interface SessionLine extends SessionHeader {
+  /** Tells it from other lines. */
+  type: "session";
+  /** The format of the journal. */
+  journal_version: "taffrail-v1";
+}
+
+/** A decision. */
+export interface DecisionLine extends DecisionRecord {
+  /** Tells it from other lines. */
+  type: "decision";
+}
+
+/** The effects of a decision; the last such line counts. */
+export interface EffectsLine {
+  /** Tells it from other lines. */
+  type: "effects";
+  /** Which decision of the session: the first is 0. */
+  decision_index: number;
+  /** Its effects. */
+  effects: CapturedActionEffect[];
+}
+
+/** The session goes on: another process has taken it up again. */
+export interface ResumedLine {
+  /** Tells it from other lines. */
+  type: "resumed";
+  /** How many lines before it count. What may stand between them and this one is damaged. */
+  lines: number;
+}
+
+/** One line of a journal, without its number. */
+export type JournalLine = SessionLine | InputRecord | DecisionLine | EffectsLine | ResumedLine;
+
+/** What {@linkcode SessionLine.journal_version} says. */
+const JOURNAL_VERSION = "taffrail-v1";
+
+const closed = { denyUnknownFields: true };
+
+const sessionLine = struct({
+  type: unitEnum(["session"]),
+  journal_version: unitEnum([JOURNAL_VERSION]),
+  ...sessionFields,
+  adapter_provenance: string,
+  runtime_provenance: string,
+  egress_provenance: optional(string),
+}, closed) as Codec<SessionLine>;
+
+const decisionLine = openStruct({
+  type: unitEnum(["decision"]),
+  ...decisionRecordFields,
+}) as Codec<DecisionLine>;
+
+const effectsLine: Codec<EffectsLine> = struct({
+  type: unitEnum(["effects"]),
+  decision_index: usize,
+  effects: array(capturedEffect),
+}, closed);
+
+const resumedLine: Codec<ResumedLine> = struct({
+  type: unitEnum(["resumed"]),
+  lines: usize,
+}, closed);
+
+const codecs = {
+  session: sessionLine,
+  event: inputRecord,
+  completion: inputRecord,
+  decision: decisionLine,
+  effects: effectsLine,
+  resumed: resumedLine,
+} as unknown as Record<JournalLine["type"], Codec<JournalLine>>;
+
+const types = unitEnum(["session", "event", "completion", "decision", "effects", "resumed"]);
+
+/** The text of a line: its number first, so that a line that is missing can be noticed. */
+export function encodeJournalLine(number: number, line: JournalLine): string {
+  return `{"line":${number},${encodeJson(codecs[line.type], line).slice(1)}`;
+}
+
+/** A line and its number. */
+export interface NumberedLine {
+  number: number;
+  line: JournalLine;
+}
+
+/** Reads a line. Throws a `SyntaxError`, `TypeError` or `RangeError` that says what is wrong. */
+export function decodeJournalLine(bytes: Uint8Array): NumberedLine {
+  const place = new JsonPlace("read");
+  const { line: number, ...tree } = checkObject<JsonValue>(parseJson(bytes), place);
+  if (number === undefined) return place.refuse("missing field `line`");
+  const { type } = tree;
+  if (type === undefined) return place.refuse("missing field `type`");
+  return {
+    number: u64.read(number, place),
+    line: codecs[types.read(type, place)].read(tree, place),
+  };
+}
+
+/** The version that a line begins a session of, where that is one that is not known here. */
+export function unknownVersionOf(bytes: Uint8Array): string | undefined {
+  try {
+    const { type, journal_version: version } = JSON.parse(new TextDecoder().decode(bytes));
+    const isOther = type === "session" && typeof version === "string" &&
+      version !== JOURNAL_VERSION;
+    return isOther ? version : undefined;
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,243 @@
+import { type LineBlock, type LinePiece, linePieces } from "../../_internal/json_lines.ts";
+import { CaptureJournalError, reasonOf } from "../errors.ts";
+import { CaptureRecorder, type Recording } from "./capture_recorder.ts";
+import { decodeJournalLine, type JournalLine, unknownVersionOf } from "./journal.ts";
+
+/**
+ * Where a journal stops making sense:
+ * - `torn`: the last line has no newline; its writer was killed inside the write
+ * - `unreadable`: a line is not what a session writes
+ * - `misnumbered`: a line does not have the number of its place, so lines are missing or double
+ * - `disordered`: a line that cannot follow the one before it
+ */
+export type JournalDamageKind = "torn" | "unreadable" | "misnumbered" | "disordered";
+
+/** The first line that was not used, nor was anything behind it. */
+export interface JournalDamage {
+  /** What is wrong with it. */
+  kind: JournalDamageKind;
+  /** Its number, from 1. */
+  line: number;
+  /** Where it begins in the file. */
+  byteOffset: number;
+  /** What is wrong, in words. */
+  message: string;
+}
+
+/** What {@linkcode recoverCapture} found. */
+export interface RecoveredCapture extends Recording {
+  /** Where the journal stops making sense; `null` when it does to its end. */
+  damage: JournalDamage | null;
+  /** Which session of the journal this is: the first is 1. */
+  session: number;
+}
+
+/** Options of {@linkcode recoverCapture}. */
+export interface RecoverCaptureOptions {
+  /**
+   * Which session of the journal to recover: the first is 1.
+   *
+   * @default {the last one}
+   */
+  session?: number;
+}
+
+const BLOCK_BYTES = 256 * 1024;
+const NEWLINE = 10;
+
+/**
+ * Makes a bundle of a journal, whether its session ended or was killed. The bundle ends with the last
+ * input whose decision is recorded, and replays strictly; what was begun behind it is named. Nothing is
+ * changed: the journal may even be in use.
+ *
+ * {@linkcode resumeCapture} goes on with such a session.
+ *
+ * A journal that is damaged inside is used up to there, as nothing behind a lost input could be
+ * replayed, and `damage` names the line.
+ *
+ * **Permissions**: `--allow-read` for the journal.
+ *
+ * @param journalPath The journal.
+ * @param options Which session to recover.
+ * @returns The bundle, and what is left over.
+ * @throws {CaptureJournalError} `no-session` when no such session begins in the file; `version` when a
+ * newer version began one that could be it; `io`.
+ *
+ * @example A session that was killed before its second event was decided on
+ * ```ts
+ * import { CapturingSession, openCaptureJournal, recoverCapture } from "@taffrail/taffrail/capture";
+ * import { createEvent, MemoryDecisionLog, Supervisor } from "@taffrail/taffrail/supervisor";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const path = `${await Deno.makeTempDir()}/capture.jsonl`;
+ * const session = new CapturingSession({
+ *   graphId: "g",
+ *   constraints: { max_retries: 0 },
+ *   decisionLog: new MemoryDecisionLog(),
+ *   invoker: { run: ({ eventId }) => eventId === "e1" ? "Completed" : new Promise(() => {}) },
+ *   createSupervisor: (options) => new Supervisor(options),
+ *   runtimeProvenance: "rpv1:sha256:test",
+ *   journal: openCaptureJournal(path),
+ * });
+ * const at = { secs: 0, nanos: 0 };
+ * await session.onEvent(createEvent({ id: "e1", kind: "Command", at }));
+ * void session.onEvent(createEvent({ id: "e2", kind: "Command", at }));
+ *
+ * const { bundle, undecided } = await recoverCapture(path);
+ * assertEquals(bundle.decisions.map(({ event_id }) => event_id), ["e1"]);
+ * assertEquals(undecided.map(({ event_id }) => event_id), ["e2"]);
+ * ```
+ */
+export async function recoverCapture(
+  journalPath: string,
+  options: RecoverCaptureOptions = {},
+): Promise<RecoveredCapture> {
+  const { recorder, damage, session } = await readCaptureJournal(journalPath, options.session);
+  return { ...recorder.recording(), damage, session };
+}
+
+/** A session as its journal has it. */
+export interface ReadCapture {
+  recorder: CaptureRecorder;
+  damage: JournalDamage | null;
+  session: number;
+  /** How many lines the file has. */
+  lines: number;
+}
+
+/** Reads a session of a journal: the last one, or the one that is wanted. */
+export async function readCaptureJournal(
+  journalPath: string,
+  wanted?: number,
+): Promise<ReadCapture> {
+  const reader = new JournalReader(wanted ?? Infinity);
+  try {
+    const file = await Deno.open(journalPath, { read: true });
+    try {
+      for await (const piece of linePieces(file, { start: 0, blockBytes: BLOCK_BYTES })) {
+        reader.take(piece);
+        if (piece.kind === "end") break;
+      }
+    } finally {
+      file.close();
+    }
+  } catch (cause) {
+    const message = `Cannot recover ${journalPath}: ${reasonOf(cause)}`;
+    throw new CaptureJournalError("io", message, { path: journalPath, cause });
+  }
+  if (reader.unknownVersion !== undefined) {
+    const message = `Cannot recover ${journalPath}: its journal_version is ` +
+      `'${reader.unknownVersion}', which this version does not know`;
+    throw new CaptureJournalError("version", message, { path: journalPath });
+  }
+  const read = reader.finish(wanted);
+  if (read !== null) return read;
+  const which = wanted === undefined ? "no session" : `no session ${wanted}`;
+  const message = `Cannot recover ${journalPath}: ${which} begins in it`;
+  throw new CaptureJournalError("no-session", message, { path: journalPath });
+}
+
+/** Goes through the lines of a journal and keeps the last session, or the one that is wanted. */
+class JournalReader {
+  /** The version of a session that was begun by another version than this one. */
+  unknownVersion: string | undefined;
+  readonly #wanted: number;
+  #recorder: CaptureRecorder | null = null;
+  #damage: JournalDamage | null = null;
+  #session = 0;
+  #lines = 0;
+  #isDone = false;
+
+  constructor(wanted: number) {
+    this.#wanted = wanted;
+  }
+
+  take(piece: LinePiece): void {
+    if (this.#isDone) return;
+    if (piece.kind === "lines") return this.#takeLines(piece);
+    if (piece.kind === "end" && piece.byteLength === 0) return;
+    this.#lines++;
+    const place = { line: this.#lines, byteOffset: piece.byteOffset };
+    const { byteLength } = piece;
+    this.#damage ??= piece.kind === "end"
+      ? { kind: "torn", ...place, message: `its ${byteLength} bytes have no newline` }
+      : { kind: "unreadable", ...place, message: `it is ${byteLength} bytes long` };
+  }
+
+  finish(wanted: number | undefined): ReadCapture | null {
+    if (this.#recorder === null) return null;
+    if (wanted !== undefined && wanted !== this.#session) return null;
+    return {
+      recorder: this.#recorder,
+      damage: this.#damage,
+      session: this.#session,
+      lines: this.#lines,
+    };
+  }
+
+  #takeLines({ bytes, byteOffset, skippedNuls }: LineBlock): void {
+    for (let start = 0; start < bytes.length && !this.#isDone;) {
+      const end = bytes.indexOf(NEWLINE, start);
+      this.#lines++;
+      this.#takeLine(
+        bytes.subarray(start, end),
+        byteOffset + (start === 0 ? 0 : start + skippedNuls),
+      );
+      start = end + 1;
+    }
+  }
+
+  #takeLine(bytes: Uint8Array, byteOffset: number): void {
+    const refuse = (kind: JournalDamageKind, message: string) => {
+      this.#damage ??= { kind, line: this.#lines, byteOffset, message };
+    };
+    try {
+      const { number, line } = decodeJournalLine(bytes);
+      if (number !== this.#lines) return refuse("misnumbered", `it has the number ${number}`);
+      // A session that begins behind damage is whole again.
+      if (line.type === "session") return this.#begin(line);
+      if (line.type === "resumed") return this.#resume(line.lines, refuse);
+      if (this.#damage !== null) return;
+      const problem = this.#record(line);
+      if (problem !== null) refuse("disordered", problem);
+    } catch (error) {
+      this.unknownVersion ??= unknownVersionOf(bytes);
+      refuse("unreadable", reasonOf(error));
+    }
+  }
+
+  /** A session that was taken up again behind damage is whole again, too. */
+  #resume(lines: number, refuse: (kind: JournalDamageKind, message: string) => void): void {
+    const used = (this.#damage?.line ?? this.#lines) - 1;
+    if (lines === used && this.#recorder !== null) this.#damage = null;
+    else refuse("disordered", `it goes on behind line ${lines}`);
+  }
+
+  #begin(line: JournalLine & { type: "session" }): void {
+    if (this.#session === this.#wanted) {
+      this.#isDone = true;
+      return;
+    }
+    const { type: _type, journal_version: _version, ...header } = line;
+    this.#recorder = new CaptureRecorder(header);
+    this.#damage = null;
+    this.#session++;
+  }
+
+  /** Returns what is wrong with the order of the lines, if anything is. */
+  #record(line: Exclude<JournalLine, { type: "session" | "resumed" }>): string | null {
+    const recorder = this.#recorder;
+    if (recorder === null) return "no session began before it";
+    if (line.type === "decision") {
+      if (!recorder.hasUndecided) return "there is no input for this decision";
+      const { type: _, ...decision } = line;
+      recorder.addDecision(decision);
+    } else if (line.type === "effects") {
+      if (line.decision_index >= recorder.decisionCount) return "there is no such decision";
+      recorder.setEffects(line.decision_index, line.effects);
+    } else {
+      recorder.addInput(line);
+    }
+    return null;
+  }
+}

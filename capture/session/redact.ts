@@ -1,0 +1,69 @@
+import { contextOfPayload } from "../../_internal/event_payload.ts";
+import { MASK, redactOrMask } from "../../_internal/redact.ts";
+import { stringifyVisiting } from "../../_internal/visit_json.ts";
+import { formatPath } from "../../_internal/wire_json/errors.ts";
+import type { ActionEffect, Value } from "../types.ts";
+
+/**
+ * Replaces a value before it is recorded and hashed. Gets every member of a payload, objects before
+ * their members, with a path such as `$.env.TOKEN`, and every value of an effect with its key or name
+ * as path, such as `$.token`; returns what is to be recorded. Where it throws, a mask is recorded.
+ */
+export type RedactCapture = (value: unknown, path: string) => unknown;
+
+const encoder = new TextEncoder();
+const decoder = new TextDecoder();
+
+/** The payload as it is to be recorded: the bytes as they are if nothing was replaced. */
+export function redactPayload(payload: Uint8Array, redact: RedactCapture): Uint8Array {
+  if (payload.length === 0) return payload;
+  let isChanged = false;
+  const text = stringifyVisiting(JSON.parse(decoder.decode(payload)), (value, path) => {
+    if (path === "$") return value;
+    const replaced = redactOrMask(value, path, redact);
+    isChanged ||= !Object.is(replaced, value);
+    return replaced;
+  });
+  if (!isChanged || text === undefined) return payload;
+  const bytes = encoder.encode(text);
+  // What is recorded must be a payload that can be replayed.
+  contextOfPayload(bytes);
+  return bytes;
+}
+
+/** The effect as it is to be recorded. */
+export function redactEffect(effect: ActionEffect, redact: RedactCapture): ActionEffect {
+  const { intents, ...rest } = effect;
+  const writes = effect.writes.map(({ key, value }) => ({
+    key,
+    value: redactValue(value, key, redact),
+  }));
+  if (intents === undefined) return { ...rest, writes };
+  const redactedIntents = intents.map((intent) => ({
+    ...intent,
+    fields: intent.fields.map(({ name, value }) => ({
+      name,
+      value: redactValue(value, name, redact),
+    })),
+  }));
+  return { ...rest, writes, intents: redactedIntents };
+}
+
+function redactValue(value: Value, name: string, redact: RedactCapture): Value {
+  const [plain] = Object.values(value);
+  const replaced = redactOrMask(plain, formatPath([name]), redact);
+  return Object.is(replaced, plain) ? value : asValue(replaced);
+}
+
+function asValue(replaced: unknown): Value {
+  switch (typeof replaced) {
+    case "number":
+      return { Number: replaced };
+    case "boolean":
+      return { Bool: replaced };
+    case "string":
+      return { String: replaced };
+  }
+  const isSeries = Array.isArray(replaced) && replaced.every((item) => typeof item === "number");
+  return isSeries ? { Series: replaced } : { String: MASK };
+}

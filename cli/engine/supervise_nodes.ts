@@ -1,0 +1,190 @@
+import { writeCaptureBundle } from "../../capture/bundle/write_capture_bundle.ts";
+import { CaptureJournalError } from "../../capture/errors.ts";
+import {
+  CapturingSession,
+  type CapturingSessionOptions,
+} from "../../capture/session/capturing_session.ts";
+import { openCaptureJournal } from "../../capture/session/journal.ts";
+import type { RecoveredCapture } from "../../capture/session/recover_capture.ts";
+import { resumeCapture } from "../../capture/session/resume_capture.ts";
+import { runPaths } from "../../_internal/root_layout.ts";
+import type { RunRecorder } from "../../run/run_recorder.ts";
+import { PumpDriver } from "../../supervisor/driver/pump_driver.ts";
+import { Supervisor } from "../../supervisor/driver/supervisor.ts";
+import { systemTimers } from "../../supervisor/driver/timers.ts";
+import type { Timers } from "../../supervisor/port_types.ts";
+import { RecordingError } from "../flow/errors.ts";
+import type { Flow } from "../flow/flow.ts";
+import { flowProvenance, nodeEvent, pumpEventId } from "../flow/node_attempt.ts";
+import type { CommandInvoker, RunView } from "../process/command_invoker.ts";
+import { giveUpMs } from "./interrupts.ts";
+import type { PastAttempts } from "./past_attempts.ts";
+import { Progress } from "./progress.ts";
+
+/** What {@linkcode superviseNodes} works with. */
+export interface SuperviseOptions {
+  /** The flow. */
+  flow: Flow;
+  /** The directory that holds the runs. */
+  root: string;
+  /** The run. */
+  runId: string;
+  /** Runs the commands. */
+  invoker: CommandInvoker;
+  /** Records how attempts ended. */
+  recorder: RunRecorder;
+  /** Shows it. */
+  view: RunView;
+  /** The wish of the user to end it, or that something cannot be recorded. */
+  stop: AbortSignal;
+  /** The time between SIGTERM and SIGKILL. */
+  graceMs: number;
+  /** What another process left, when the run is resumed. */
+  past?: PastRun;
+}
+
+/** What a process left that began a run and died. */
+export interface PastRun {
+  /** The attempts that it began. */
+  attempts: PastAttempts;
+  /**
+   * Called when the journal has been gone through and nothing new has begun. What it throws is thrown
+   * as it is, and nothing begins.
+   */
+  onRecovered: (recovered: RecoveredCapture) => Promise<void>;
+}
+
+type Session = CapturingSession<Supervisor>;
+
+/**
+ * Has the supervisor run the nodes of a flow, each when those it needs have completed and the
+ * constraints allow it, in a session that is captured in the run's journal. The first node that
+ * does not complete ends it: nothing more is started, and what runs is waited for.
+ *
+ * @returns Why not all has completed; undefined when it has.
+ */
+export async function superviseNodes(options: SuperviseOptions): Promise<string | undefined> {
+  const { runId, invoker, past } = options;
+  const progress = new Progress({ ...options, past: past?.attempts });
+  let refusal: unknown;
+  const onRecovered = async (recovered: RecoveredCapture) => {
+    await past?.onRecovered(recovered).catch((error) => {
+      refusal = error;
+      throw error;
+    });
+    progress.restore(recovered);
+  };
+  try {
+    const { session, timers } = await openSession(options, progress, onRecovered);
+    await feed(session, progress, { stop: options.stop, timers }).finally(() => session.close());
+    await writeCaptureBundle(runPaths(options.root, runId).bundle, session.intoBundle());
+  } catch (cause) {
+    await invoker.settled();
+    const isRefused = past !== undefined && (cause === refusal || cause === options.stop.reason);
+    if (cause instanceof RecordingError || isRefused || cannotBeResumed(cause)) throw cause;
+    await progress.recordUndecidedEnds();
+    throw new RecordingError("capture", { of: `the decisions of run ${runId}`, cause });
+  }
+  return progress.reason;
+}
+
+/** Whether it is the journal that cannot be gone on with: nothing was begun. */
+function cannotBeResumed(cause: unknown): boolean {
+  const kinds = ["no-session", "damaged", "other-session", "diverged"];
+  return cause instanceof CaptureJournalError && kinds.includes(cause.kind);
+}
+
+/** A new session, or the one that the run's journal has, which goes on. */
+async function openSession(
+  options: SuperviseOptions,
+  progress: Progress,
+  onRecovered: (recovered: RecoveredCapture) => Promise<void>,
+): Promise<{ session: Session; timers: Timers }> {
+  const { flow, invoker } = options;
+  const journalPath = runPaths(options.root, options.runId).journal;
+  const common: CapturingSessionOptions<Supervisor> = {
+    graphId: flow.name,
+    mode: "concurrent",
+    constraints: flow.constraints,
+    decisionLog: progress,
+    // After the first failure nothing more is started, retries included.
+    invoker: { run: (request) => progress.failed ? "Aborted" : invoker.run(request) },
+    createSupervisor: (supervisorOptions) => new Supervisor(supervisorOptions),
+    runtimeProvenance: await flowProvenance(flow),
+    timers: systemTimers,
+    deadlineGraceMs: giveUpMs(options.graceMs),
+    signal: options.stop,
+  };
+  if (options.past === undefined) {
+    const journal = openCaptureJournal(journalPath, { durability: "disk" });
+    return { session: new CapturingSession({ ...common, journal }), timers: systemTimers };
+  }
+  const resumed = await resumeCapture({ ...common, journalPath, durability: "disk", onRecovered });
+  return { session: resumed.session, timers: resumed.timers ?? systemTimers };
+}
+
+/** Hands over each node that becomes ready, until nothing more can become so. */
+async function feed(
+  session: Session,
+  progress: Progress,
+  { stop, timers }: { stop: AbortSignal; timers: Timers },
+): Promise<void> {
+  const { supervisor } = session;
+  // A run that had failed already only gets its end: nothing that waits may be started.
+  if (progress.failed !== undefined) return await progress.recordOutputs(session);
+  const stopped = new Promise<boolean>((resolve) => {
+    stop.addEventListener("abort", () => resolve(true), { once: true });
+  });
+  let rest = Promise.withResolvers<void>();
+  // Told before the pump is, which must not start what waits once a node has failed.
+  supervisor.subscribe(() => {
+    if (progress.failed !== undefined) pump.stop();
+    rest.resolve();
+    rest = Promise.withResolvers();
+  });
+  using pump = new PumpDriver({ supervisor, timers, eventId: pumpEventId });
+  const quiet = new Quiet(pump);
+  while (!stop.aborted && progress.failed === undefined) {
+    const rested = rest.promise;
+    await progress.recordOutputs(session);
+    const ready = progress.takeReady();
+    if (ready !== undefined) {
+      const event = nodeEvent(ready.node, { attempt: ready.attempt, at: timers.now() });
+      await session.onEvent(event).catch(unlessAborted(stop));
+    } else if (progress.isDone || await Promise.race([stopped, quiet.comes(rested)])) break;
+  }
+  pump.stop();
+  await supervisor.idle();
+  await progress.recordOutputs(session);
+}
+
+/** Tells when nothing more happens by itself. */
+class Quiet {
+  readonly #pump: PumpDriver;
+  /** Waited for by many looks: to begin waiting costs a walk over the stack. */
+  #drained: Promise<boolean> | undefined;
+
+  constructor(pump: PumpDriver) {
+    this.#pump = pump;
+  }
+
+  /** Waits until the supervisor has decided on something; true when nothing more happens. */
+  async comes(rested: Promise<void>): Promise<boolean> {
+    const isDecided = rested.then(() => false);
+    this.#drained ??= this.#drain().finally(() => this.#drained = undefined);
+    if (!await Promise.race([isDecided, this.#drained])) return false;
+    // That wait may have begun, and ended, before the last node was handed over.
+    return await Promise.race([isDecided, this.#drain()]);
+  }
+
+  async #drain(): Promise<boolean> {
+    await this.#pump.drained();
+    return true;
+  }
+}
+
+function unlessAborted(stop: AbortSignal): (error: unknown) => void {
+  return (error) => {
+    if (!stop.aborted) throw error;
+  };
+}

@@ -1,0 +1,217 @@
+import { dirname, join, relative } from "node:path";
+import { UsageError } from "../text/usage_error.ts";
+import { DEFAULT_CONSTRAINTS, type Flow, type FlowNode, nameFrom } from "./flow.ts";
+import { type Json, parseJson } from "./parse_json.ts";
+
+/**
+ * Makes a flow of tasks and of all that they depend on. Each task is one node, whoever depends on
+ * it; one that runs nothing itself hands its dependencies on.
+ *
+ * @throws {UsageError} If there is no such task, or they depend on each other in a cycle.
+ */
+export function makeTaskFlow(names: string[], options: { cwd: string; jobs: number }): Flow {
+  const walk = new TaskWalk(readTaskFiles(options.cwd), options.cwd);
+  for (const name of names) walk.visit(name, []);
+  if (walk.nodes.length === 0) {
+    throw new UsageError(`Cannot run --tasks ${names.join(",")}: they run nothing`);
+  }
+  return {
+    name: nameFrom(names.join("-")),
+    nodes: walk.nodes,
+    constraints: { ...DEFAULT_CONSTRAINTS, max_in_flight: options.jobs },
+  };
+}
+
+/** Walks from tasks to what they depend on, which comes first. */
+class TaskWalk {
+  readonly nodes: FlowNode[] = [];
+  readonly #files: TaskFile[];
+  readonly #cwd: string;
+  /** The nodes that whoever depends on a task needs. */
+  readonly #needs = new Map<string, string[]>();
+
+  constructor(files: TaskFile[], cwd: string) {
+    this.#files = files;
+    this.#cwd = cwd;
+  }
+
+  visit(name: string, path: string[]): string[] {
+    const known = this.#needs.get(name);
+    if (known !== undefined) return known;
+    if (path.includes(name)) {
+      const cycle = [...path.slice(path.indexOf(name)), name].join(" -> ");
+      throw new UsageError(`Cannot run the task ${cycle}: it depends on itself`);
+    }
+    const task = findTask(name, this.#files);
+    if ("problem" in task) {
+      const by = path.length === 0 ? "" : `, on which ${JSON.stringify(path.at(-1))} depends`;
+      throw new UsageError(`Cannot run the task ${JSON.stringify(name)}${by}, ${task.problem}`);
+    }
+    const below = task.dependencies.flatMap((other) => this.visit(other, [...path, name]));
+    const needs = [...new Set(below)];
+    const own = task.command === undefined ? needs : [this.#add(task, task.command, needs)];
+    this.#needs.set(name, own);
+    return own;
+  }
+
+  #add(task: Task, command: string, needs: string[]): string {
+    const id = this.#freeId(nameFrom(task.name));
+    const run = task.dependencies.length === 0
+      ? taskCommand(task.name)
+      : commandOfTask(command, { path: task.path, cwd: this.#cwd });
+    this.nodes.push({ id, run, task: task.name, needs, env: {}, cwd: this.#cwd });
+    return id;
+  }
+
+  /** The names of tasks have characters that no id has, so two may become one. */
+  #freeId(wanted: string): string {
+    const taken = new Set(this.nodes.map(({ id }) => id.toLowerCase()));
+    let id = wanted;
+    for (let number = 2; taken.has(id.toLowerCase()); number++) {
+      id = `${wanted.slice(0, 60)}-${number}`;
+    }
+    return id;
+  }
+}
+
+/** A task as its file has it. */
+export interface Task {
+  /** Its name. */
+  name: string;
+  /** The file. */
+  path: string;
+  /** What it runs; one that only depends on others runs nothing. */
+  command?: string;
+  /** The tasks that must have completed before. */
+  dependencies: string[];
+}
+
+/** A file with tasks: `deno.json`, `deno.jsonc` or `package.json`. */
+export interface TaskFile {
+  path: string;
+  tasks: Map<string, Task>;
+}
+
+/**
+ * Reads the files that Deno takes tasks from in a directory: the nearest `deno.json` or
+ * `deno.jsonc`, here or above, the nearest `package.json`, and the `deno.json` of a workspace above.
+ *
+ * @throws {UsageError} If one is wrong; its message names the file and the place.
+ */
+export function readTaskFiles(cwd: string): TaskFile[] {
+  const files: TaskFile[] = [];
+  let hasDeno = false;
+  let hasPackage = false;
+  for (let at = cwd;; at = dirname(at)) {
+    const deno: JsonFile | undefined = readFirst([join(at, "deno.json"), join(at, "deno.jsonc")]);
+    if (deno !== undefined && (!hasDeno || deno.json.has("workspace"))) {
+      files.push({ path: deno.path, tasks: tasksOf(deno.path, deno.json.get("tasks")) });
+    }
+    const npm: JsonFile | undefined = hasPackage
+      ? undefined
+      : readFirst([join(at, "package.json")]);
+    if (npm !== undefined) {
+      files.push({ path: npm.path, tasks: tasksOf(npm.path, npm.json.get("scripts")) });
+    }
+    hasDeno ||= deno !== undefined;
+    hasPackage ||= npm !== undefined;
+    if (dirname(at) === at) return files;
+  }
+}
+
+/** Finds a task; tells in words which there are when there is no such. */
+export function findTask(name: string, files: TaskFile[]): Task | { problem: string } {
+  for (const { tasks } of files) {
+    const task = tasks.get(name);
+    if (task !== undefined) return task;
+  }
+  const [first] = files;
+  if (first === undefined) {
+    return { problem: "but there is no deno.json, deno.jsonc or package.json here or above" };
+  }
+  const known = files.flatMap(({ tasks }) => [...tasks.keys()]);
+  const remedy = known.length === 0 ? "it has no tasks" : `there are ${known.join(", ")}`;
+  const paths = files.map(({ path }) => path).join(" or ");
+  return { problem: `which is no task of ${paths}: ${remedy}` };
+}
+
+interface JsonFile {
+  path: string;
+  json: Map<string, Json>;
+}
+
+function readFirst(paths: string[]): JsonFile | undefined {
+  for (const path of paths) {
+    const text = readText(path);
+    if (text === undefined) continue;
+    try {
+      const json = parseJson(text, { comments: !path.endsWith("package.json") });
+      if (json instanceof Map) return { path, json };
+      throw new SyntaxError("it is no JSON object");
+    } catch (cause) {
+      if (!(cause instanceof SyntaxError)) throw cause;
+      throw new UsageError(`Cannot read the tasks of ${path}: ${cause.message}`, { cause });
+    }
+  }
+  return undefined;
+}
+
+function readText(path: string): string | undefined {
+  try {
+    return Deno.readTextFileSync(path).replace(/^\ufeff/, "");
+  } catch (cause) {
+    const isNone = cause instanceof Deno.errors.NotFound ||
+      cause instanceof Deno.errors.IsADirectory || cause instanceof Deno.errors.NotADirectory;
+    if (isNone) return undefined;
+    const reason = cause instanceof Error ? cause.message : String(cause);
+    throw new UsageError(`Cannot read the tasks of ${path}: ${reason}`, { cause });
+  }
+}
+
+function tasksOf(path: string, value: Json | undefined): Map<string, Task> {
+  const tasks = new Map<string, Task>();
+  if (value === undefined) return tasks;
+  const fail = (problem: string): never => {
+    throw new UsageError(`Cannot read the tasks of ${path}: ${problem}`);
+  };
+  if (!(value instanceof Map)) return fail("they are no object");
+  for (const [name, task] of value) {
+    if (typeof task === "string") {
+      tasks.set(name, { name, path, command: task, dependencies: [] });
+      continue;
+    }
+    if (!(task instanceof Map)) return fail(`${JSON.stringify(name)} is no text and no object`);
+    const command = task.get("command");
+    const dependencies = task.get("dependencies") ?? [];
+    if (command !== undefined && typeof command !== "string") {
+      return fail(`the command of ${JSON.stringify(name)} is no text`);
+    }
+    if (!isTexts(dependencies)) {
+      return fail(`the dependencies of ${JSON.stringify(name)} are no list of texts`);
+    }
+    tasks.set(name, { name, path, dependencies, ...(command !== undefined && { command }) });
+  }
+  return tasks;
+}
+
+function isTexts(value: Json): value is string[] {
+  return Array.isArray(value) && value.every((item) => typeof item === "string");
+}
+
+/** The command that runs a task of `deno.json` or a script of `package.json`, with what it depends on. */
+export function taskCommand(name: string): string[] {
+  return ["deno", "task", "--quiet", name];
+}
+
+/**
+ * The command that runs what a task itself does. Deno has no option to leave out what it depends
+ * on, but runs any text as a task. Paths are told from where it runs, as the same tasks are the
+ * same flow wherever the project lies.
+ */
+export function commandOfTask(
+  command: string,
+  place: { path: string; cwd: string },
+): string[] {
+  const path = relative(place.cwd, place.path);
+  return ["deno", "task", "--quiet", "--config", path, "--cwd", dirname(path), "--eval", command];
+}

@@ -1,0 +1,215 @@
+import { join } from "node:path";
+import { readCaptureBundle, stringifyCaptureBundle } from "../../capture/bundle/bundle_text.ts";
+import { validateBundle } from "../../capture/bundle/validate_bundle.ts";
+import { CaptureJournalError } from "../../capture/errors.ts";
+import { recoverCapture, type RecoveredCapture } from "../../capture/session/recover_capture.ts";
+import type { CaptureBundle } from "../../capture/types.ts";
+import { verifyRun } from "../../eventlog/verify_run.ts";
+import { attemptKey } from "../../run/attempt_key.ts";
+import { runPaths } from "../../_internal/root_layout.ts";
+import type { StoreProblem } from "../../store/check/store_problem.ts";
+import { verifyStore } from "../../store/check/verify_store.ts";
+import { runtimeDirectory } from "../../store/layout.ts";
+import { FsRuntimeStore } from "../../store/runtime/fs_runtime_store.ts";
+import { RuntimeStoreError } from "../../store/runtime_store_error.ts";
+import { readTrace } from "../../trace/read_trace.ts";
+import { TraceFileError } from "../../trace/trace_file_error.ts";
+import { journalAttempts } from "../engine/past_attempts.ts";
+import { readRunHistory } from "../engine/run_history.ts";
+import { readFlowRecord } from "../flow/flow_record.ts";
+import { exists } from "../reading/find_root.ts";
+import { logProblem } from "../reading/find_run.ts";
+import { fileProblem, type Problem, reasonOf, unreadable } from "./problem.ts";
+
+/**
+ * What the log of an ended run lacks of what the capture journal has. A line that is missing from a log
+ * cannot be seen in the log alone; the bundle is sealed when the log has every end.
+ */
+export async function inspectAgreement(
+  { root, runId, live }: { root: string; runId: string; live: boolean },
+): Promise<Problem[]> {
+  const { journal, bundle } = runPaths(root, runId);
+  // A program of the user's names its work as it likes.
+  if (live || !exists(bundle) || await readFlowRecord(root, runId) === undefined) return [];
+  const { attempts, state } = readRunHistory(root, runId);
+  const missing = journalAttempts(await recoverCapture(journal))
+    // One that was aborted may never have begun.
+    .filter(({ termination }) => termination !== null && termination !== "Aborted")
+    .filter((attempt) => attempts.get(attemptKey(attempt))?.isEnded !== true);
+  if (missing.length === 0) return state === "Running" ? [] : await inspectEnd(root, runId);
+  const names = missing.map(({ nodeId, attempt }) => `${nodeId} (attempt ${attempt})`);
+  const place = { run_id: runId, part: "log", path: `${root}/runs/${runId}/events.jsonl` } as const;
+  const message = `it lacks ends that the capture journal has: ${names.slice(0, 5).join(", ")}` +
+    (names.length > 5 ? ` and ${names.length - 5} more` : "");
+  return [fileProblem(place, { kind: "lost-events", message })];
+}
+
+/** The store of a run that has ended is stopped, unless the run was killed in between. */
+async function inspectEnd(root: string, runId: string): Promise<Problem[]> {
+  const path = runtimeDirectory(root, runId);
+  if (exists(path) && await isStopped(root, runId)) return [];
+  const message = "it does not have the end of the run, which the log has";
+  const repair = "bring it up to the log";
+  return [
+    fileProblem({ run_id: runId, part: "store", path }, { kind: "behind-log", message, repair }),
+  ];
+}
+
+/** What cannot be opened is told when the store is looked at. */
+async function isStopped(root: string, runId: string): Promise<boolean> {
+  try {
+    await using store = await FsRuntimeStore.open({ root, runtimeId: runId, readOnly: true });
+    return store.summary().status === "stopped";
+  } catch (error) {
+    if (error instanceof RuntimeStoreError) return true;
+    throw error;
+  }
+}
+
+const MEND = "complete the line, or move it to a file beside the journal";
+const REWRITE = "keep it under another name, and make it again from the journal";
+
+/** Everything that is wrong in the capture of a run: its journal, and the bundle made of it. */
+export async function inspectCapture(
+  { root, runId, live }: { root: string; runId: string; live: boolean },
+): Promise<Problem[]> {
+  const { journal, bundle } = runPaths(root, runId);
+  const { problems, recovered } = await inspectJournal({ runId, path: journal, live });
+  // The bundle of a run at work is of a later moment than its journal was when it was read.
+  const source = live ? undefined : recovered;
+  return [...problems, ...await inspectBundle({ runId, path: bundle, source })];
+}
+
+async function inspectJournal(
+  { runId, path, live }: { runId: string; path: string; live: boolean },
+): Promise<{ problems: Problem[]; recovered?: RecoveredCapture }> {
+  const place = { run_id: runId, part: "capture", path } as const;
+  try {
+    const recovered = await recoverCapture(path);
+    const { damage } = recovered;
+    if (damage === null || (live && damage.kind === "torn")) return { problems: [], recovered };
+    const { kind, line, byteOffset, message } = damage;
+    const repair = kind === "torn" ? MEND : null;
+    const problem = { ...place, kind, line, byte_offset: byteOffset, message, repair };
+    return { problems: [problem], recovered };
+  } catch (error) {
+    // A program of the user's may log without a supervisor.
+    if (isMissing(error)) return { problems: [] };
+    if (live && error instanceof CaptureJournalError && error.kind === "no-session") {
+      return { problems: [] };
+    }
+    return { problems: [unreadable(place, error)] };
+  }
+}
+
+async function inspectBundle(
+  { runId, path, source }: { runId: string; path: string; source: RecoveredCapture | undefined },
+): Promise<Problem[]> {
+  const place = { run_id: runId, part: "bundle", path } as const;
+  const repair = isComplete(source) ? { repair: REWRITE } : {};
+  let bundle: CaptureBundle;
+  try {
+    bundle = await readCaptureBundle(path);
+    validateBundle(bundle, { strict: false });
+  } catch (error) {
+    if (isMissing(error)) return [];
+    return [unreadable(place, error, repair)];
+  }
+  if (!isComplete(source)) return [];
+  if (stringifyCaptureBundle(bundle) === stringifyCaptureBundle(source.bundle)) return [];
+  const message = "it says something else than the journal, of which it was made";
+  return [fileProblem(place, { kind: "differs", message, ...repair })];
+}
+
+/** Whether the journal says all that the bundle of an ended session does. */
+function isComplete(source: RecoveredCapture | undefined): source is RecoveredCapture {
+  return source !== undefined && source.damage === null;
+}
+
+function isMissing(error: unknown): boolean {
+  if (error instanceof Deno.errors.NotFound) return true;
+  return error instanceof CaptureJournalError && error.cause instanceof Deno.errors.NotFound;
+}
+
+const MEND_LOG = "complete the line, or move it to a file beside the log";
+
+/** Everything that is wrong in the event log of a run. */
+export async function inspectLog(
+  { root, runId, live }: { root: string; runId: string; live: boolean },
+): Promise<Problem[]> {
+  const path = join(root, "runs", runId, "events.jsonl");
+  const place = { run_id: runId, part: "log", path } as const;
+  try {
+    const { problems } = await verifyRun(root, runId);
+    return problems
+      // A writer is just writing that line.
+      .filter(({ kind }) => !(live && kind === "torn"))
+      .map(({ kind, line, byteOffset, message }): Problem => ({
+        ...place,
+        kind,
+        line,
+        byte_offset: byteOffset,
+        message,
+        // A whole line is never changed: others may have its number.
+        repair: kind === "torn" ? MEND_LOG : null,
+      }));
+  } catch (error) {
+    const message = logProblem(root, runId) ?? reasonOf(error);
+    return [fileProblem(place, { kind: "unreadable", message })];
+  }
+}
+
+const SET_ASIDE = "keep it under another name";
+
+/** What is wrong with the trace of a run. It is replaced as a whole, so it may be read at any time. */
+export async function inspectTrace(
+  { root, runId }: { root: string; runId: string },
+): Promise<Problem[]> {
+  const { trace: path } = runPaths(root, runId);
+  const place = { run_id: runId, part: "trace", path } as const;
+  try {
+    const { run_id: tracedRun } = await readTrace(path);
+    if (tracedRun === undefined || tracedRun === runId) return [];
+    const message = `it is of the run ${tracedRun}`;
+    return [fileProblem(place, { kind: "foreign-run", message, repair: SET_ASIDE })];
+  } catch (error) {
+    // Only a run in which something failed has one.
+    if (isTraceMissing(error)) return [];
+    return [unreadable(place, error, { repair: SET_ASIDE })];
+  }
+}
+
+function isTraceMissing(error: unknown): boolean {
+  return error instanceof TraceFileError && error.cause instanceof Deno.errors.NotFound;
+}
+
+/** What is wrong in the runtime of a run; without a run, beside and in those that belong to none. */
+export async function inspectStore(
+  { root, runId }: { root: string; runId: string },
+): Promise<Problem[]> {
+  const { problems } = await verifyStore(root, { runtimeId: runId });
+  return problems.map(asProblem);
+}
+
+/** What is wrong in the runtimes that belong to no run, and beside all of them. */
+export async function inspectOtherRuntimes(
+  root: string,
+  runIds: readonly string[],
+): Promise<Problem[]> {
+  const { problems } = await verifyStore(root, { except: new Set(runIds) });
+  return problems.map(asProblem);
+}
+
+function asProblem(problem: StoreProblem): Problem {
+  const { runtime, kind, path, line, byteOffset, message, repairable } = problem;
+  return {
+    run_id: runtime === "" ? null : runtime,
+    part: "store",
+    kind,
+    path,
+    line: line ?? null,
+    byte_offset: byteOffset ?? null,
+    message,
+    repair: repairable ? "mend it, and keep what it takes away" : null,
+  };
+}

@@ -1,0 +1,275 @@
+import { join, resolve } from "node:path";
+import { attemptKey } from "../../run/attempt_key.ts";
+import type { RunRecorder } from "../../run/run_recorder.ts";
+import type { AttemptEnd } from "../../run/types.ts";
+import type { RunRequest, RuntimeInvoker } from "../../supervisor/port_types.ts";
+import type { DecisionReason, RunTermination } from "../../supervisor/types.ts";
+import { RecordingError } from "../flow/errors.ts";
+import { pathFor } from "../flow/find_programs.ts";
+import type { Flow, FlowNode } from "../flow/flow.ts";
+import { nodeAttemptOf } from "../flow/node_attempt.ts";
+import type { OwnVariable } from "../flow/parse_flow.ts";
+import { commandLine } from "../text/screen.ts";
+import { hashOutput, OutputFile, outputPath, readOutputTail } from "./output.ts";
+import type { TakeOutput } from "./output_pump.ts";
+import { identifyProcess } from "./processes.ts";
+import { type Command, type CommandEnd, runCommand } from "./run_command.ts";
+
+/** What a run tells whoever watches it. */
+export interface RunView {
+  /** The run has its id. */
+  runStarted(runId: string): void;
+  /** An attempt begins. */
+  nodeStarted(node: FlowNode): void;
+  /** A node has to wait, at least until then. */
+  nodeDeferred?(nodeId: string, why: { reason: DecisionReason; until: Date }): void;
+  /** An attempt has ended. */
+  nodeEnded(node: FlowNode, end: AttemptEnd): void;
+  /** Something that people should know. */
+  note(text: string): void;
+}
+
+/** What a {@linkcode CommandInvoker} works with. */
+export interface CommandInvokerOptions {
+  /** The flow. */
+  flow: Flow;
+  /** The paths of the programs, by the ids of the nodes. */
+  programs: ReadonlyMap<string, string>;
+  /** The directory that holds the runs. */
+  root: string;
+  /** The run. */
+  runId: string;
+  /** Records the begin of the attempts. */
+  recorder: Pick<RunRecorder, "nodeStarted" | "nodeSpawned">;
+  /** Shows them. */
+  view: Pick<RunView, "nodeStarted" | "note">;
+  /** How much of each output of a node is kept. */
+  maxOutputBytes: number;
+  /** The time between SIGTERM and SIGKILL. */
+  graceMs: number;
+  /** Cuts the grace short. */
+  hurry: AbortSignal;
+  /** Told that something cannot be recorded, so that nothing more may be started. */
+  onFatal: (error: unknown) => void;
+  /** Gets what a command prints as it comes; its standard input is then that of this process. */
+  passThrough?: { output: TakeOutput; errors: TakeOutput };
+}
+
+const MESSAGE_LINES = 20;
+const MESSAGE_CHARACTERS = 2000;
+
+/**
+ * Makes an attempt at a node by running its command. Its begin is recorded here, before the spawn;
+ * its end is kept for whoever records that the supervisor has taken it.
+ */
+export class CommandInvoker implements RuntimeInvoker {
+  readonly #options: CommandInvokerOptions;
+  readonly #begun = new Set<string>();
+  readonly #ends = new Map<string, { nodeId: string; attempt: number; end: AttemptEnd }>();
+  readonly #running = new Set<Promise<unknown>>();
+
+  constructor(options: CommandInvokerOptions) {
+    this.#options = options;
+  }
+
+  /** Runs the command of a node, and resolves when nothing of it runs any more. */
+  async run(request: RunRequest): Promise<RunTermination> {
+    const attempt = this.#runNode(request);
+    this.#running.add(attempt);
+    try {
+      return await attempt;
+    } catch (error) {
+      this.#options.onFatal(error);
+      return "Aborted";
+    } finally {
+      this.#running.delete(attempt);
+    }
+  }
+
+  /** How an attempt at a node ended; undefined when it was given up before it did. */
+  takeEnd(nodeId: string, attempt: number): AttemptEnd | undefined {
+    const key = attemptKey({ nodeId, attempt });
+    const known = this.#ends.get(key);
+    this.#ends.delete(key);
+    this.#begun.delete(key);
+    return known?.end;
+  }
+
+  /** The ends that nobody has taken. */
+  takeEnds(): { nodeId: string; attempt: number; end: AttemptEnd }[] {
+    const ends = [...this.#ends.values()];
+    this.#ends.clear();
+    return ends;
+  }
+
+  /** Whether the begin of an attempt was recorded, and nobody has taken its end. */
+  hasBegun(nodeId: string, attempt: number): boolean {
+    return this.#begun.has(attemptKey({ nodeId, attempt }));
+  }
+
+  /** Resolves when no command runs any more. */
+  async settled(): Promise<void> {
+    while (this.#running.size > 0) await Promise.allSettled(this.#running);
+  }
+
+  async #runNode(request: RunRequest): Promise<RunTermination> {
+    const { flow, recorder, view } = this.#options;
+    const { nodeId, attempt } = nodeAttemptOf(request.eventId, request.attempt);
+    const node = flow.nodes.find(({ id }) => id === nodeId)!;
+    const files = this.#createFiles(nodeId, attempt);
+    await recorder.nodeStarted({
+      nodeId,
+      attempt,
+      kind: node.task === undefined ? "command" : "task",
+      name: commandLine(node.run),
+      input: { run: node.run, cwd: node.cwd, env: Object.keys(node.env) },
+    });
+    const key = attemptKey({ nodeId, attempt });
+    this.#begun.add(key);
+    view.nodeStarted(node);
+    const { end, recordingError } = await this.#attempt(node, { ...request, attempt }, files);
+    // The end of one that was given up is recorded already.
+    if (this.#begun.has(key)) this.#ends.set(key, { nodeId, attempt, end });
+    if (recordingError !== undefined) throw recordingError;
+    return end.termination;
+  }
+
+  #createFiles(nodeId: string, attempt: number): [OutputFile, OutputFile] {
+    const { root, runId, maxOutputBytes } = this.#options;
+    const create = (stream: "out" | "err") => {
+      const path = outputPath({ root, runId }, { nodeId, attempt, stream });
+      return new OutputFile(path, maxOutputBytes);
+    };
+    try {
+      Deno.mkdirSync(join(root, "runs", runId, "nodes"), { recursive: true, mode: 0o700 });
+      return [create("out"), create("err")];
+    } catch (cause) {
+      throw outputError(nodeId, cause);
+    }
+  }
+
+  async #attempt(
+    node: FlowNode,
+    request: RunRequest,
+    files: [OutputFile, OutputFile],
+  ): Promise<{ end: AttemptEnd; recordingError?: RecordingError }> {
+    const { view } = this.#options;
+    let end: CommandEnd | undefined;
+    let failure: unknown;
+    try {
+      end = await this.#runCommand(node, request, files);
+    } catch (error) {
+      failure = error;
+    }
+    const unfinished = finishFiles(files);
+    if (failure instanceof RecordingError) throw failure;
+    if (end === undefined) return { end: hostMissing(failure) };
+    const lost = end.outputError ?? unfinished;
+    if (lost !== undefined) return lostOutput(node, end, lost);
+    if (end.leftProcesses) view.note(`${node.id} left processes behind, which were ended`);
+    if (end.leftOutputOpen) {
+      view.note(`${node.id} left a process behind that keeps its output open`);
+    }
+    try {
+      return { end: await this.#endOf(end, request.signal, files) };
+    } catch (cause) {
+      return lostOutput(node, end, cause);
+    }
+  }
+
+  async #endOf(
+    end: CommandEnd,
+    abort: AbortSignal,
+    [out, err]: [OutputFile, OutputFile],
+  ): Promise<AttemptEnd> {
+    const { code, signal, durationMs } = end;
+    const termination = this.#terminationOf(end, abort);
+    if (termination === "Completed") {
+      return { termination, durationMs, exitCode: code, outputHash: await hashOutput(out.path) };
+    }
+    const message = readOutputTail(err.path, MESSAGE_LINES).join("\n").slice(-MESSAGE_CHARACTERS);
+    const base = { termination, durationMs, message };
+    if (signal !== null) return { ...base, signal };
+    return end.endedBy === undefined ? { ...base, exitCode: code } : base;
+  }
+
+  #terminationOf({ endedBy, code, signal }: CommandEnd, { reason }: AbortSignal): RunTermination {
+    if (endedBy === "timeout") return "TimedOut";
+    // The reason of a deadline is a TimeoutError.
+    if (endedBy === "stop") return reason?.name === "TimeoutError" ? "TimedOut" : "Aborted";
+    return code === 0 && signal === null ? "Completed" : { Failed: "RuntimeError" };
+  }
+
+  async #runCommand(
+    node: FlowNode,
+    request: RunRequest,
+    [outputFile, errorFile]: [OutputFile, OutputFile],
+  ): Promise<CommandEnd> {
+    const { graceMs, hurry, passThrough, recorder } = this.#options;
+    const attempt = { nodeId: node.id, attempt: request.attempt };
+    return await runCommand(this.#command(node, request.attempt), {
+      onSpawned: (pid) => recorder.nodeSpawned(attempt, identifyProcess(pid)),
+      takeOutput: recordInto(outputFile, passThrough?.output),
+      takeErrors: recordInto(errorFile, passThrough?.errors),
+      timeoutMs: node.timeoutMs,
+      graceMs,
+      stop: request.signal,
+      hurry,
+    });
+  }
+
+  #command({ id, run, env, cwd }: FlowNode, attempt: number): Command {
+    const { programs, root, runId, passThrough } = this.#options;
+    const own: Record<OwnVariable, string> = {
+      TAFFRAIL_RUN_ID: runId,
+      TAFFRAIL_NODE_ID: id,
+      TAFFRAIL_ATTEMPT: String(attempt),
+      // Without a directory in front it would load all of Node's process, for 4 ms.
+      TAFFRAIL_ROOT: resolve(Deno.cwd(), root),
+    };
+    return {
+      program: programs.get(id)!,
+      args: run.slice(1),
+      cwd,
+      env: { ...env, PATH: pathFor(env.PATH), ...own },
+      inheritsInput: passThrough !== undefined && !Deno.stdin.isTerminal(),
+    };
+  }
+}
+
+function recordInto(file: OutputFile, passOn?: TakeOutput): TakeOutput {
+  return (chunk) => {
+    file.write(chunk);
+    return passOn?.(chunk);
+  };
+}
+
+/** Tells what went wrong with the first file that could not be finished. */
+function finishFiles(files: OutputFile[]): unknown {
+  let failure: unknown;
+  for (const file of files) {
+    try {
+      file.finish();
+    } catch (error) {
+      failure ??= error;
+    }
+  }
+  return failure;
+}
+
+function lostOutput(node: FlowNode, { durationMs }: CommandEnd, cause: unknown) {
+  const recordingError = outputError(node.id, cause);
+  const { message } = recordingError;
+  const end: AttemptEnd = { termination: "Aborted", durationMs, message };
+  return { end, recordingError };
+}
+
+function outputError(nodeId: string, cause: unknown): RecordingError {
+  return new RecordingError("output", { of: `what node ${nodeId} prints`, cause });
+}
+
+/** The program was there a moment ago, and still the system refuses to start it. */
+function hostMissing(error: unknown): AttemptEnd {
+  const message = error instanceof Error ? error.message : String(error);
+  return { termination: { Failed: "AdapterUnavailable" }, durationMs: 0, message };
+}

@@ -1,0 +1,138 @@
+import { join } from "node:path";
+import { printable } from "../text/screen.ts";
+
+const NEWLINE = 10;
+
+/**
+ * What a command prints, in a file of bounded size: the first half goes to the file as it comes,
+ * the last half is kept in memory until the end, and between them stands a line that tells how much
+ * was left out.
+ */
+export class OutputFile {
+  /** Where it is. */
+  readonly path: string;
+  readonly #file: Deno.FsFile;
+  readonly #tailCapacity: number;
+  #headLeft: number;
+  #endsLine = true;
+  #tail: ByteRing | undefined;
+
+  /** Creates the file, mode 0600. One of the same name is written over. */
+  constructor(path: string, maxBytes: number) {
+    this.path = path;
+    this.#headLeft = Math.ceil(maxBytes / 2);
+    this.#tailCapacity = maxBytes - this.#headLeft;
+    const options = { write: true, create: true, truncate: true, mode: 0o600 };
+    this.#file = Deno.openSync(path, options);
+  }
+
+  /** Takes what was printed. */
+  write(chunk: Uint8Array): void {
+    const head = chunk.subarray(0, this.#headLeft);
+    this.#writeAll(head);
+    this.#headLeft -= head.length;
+    if (head.length === chunk.length) return;
+    this.#tail ??= new ByteRing(this.#tailCapacity);
+    this.#tail.push(chunk.subarray(head.length));
+  }
+
+  /** Writes what was kept in memory, and closes the file. */
+  finish(): void {
+    try {
+      if (this.#tail !== undefined) this.#writeTail(this.#tail);
+    } finally {
+      this.#file.close();
+    }
+  }
+
+  #writeTail(tail: ByteRing): void {
+    if (tail.dropped > 0) {
+      const before = this.#endsLine ? "" : "\n";
+      const line = `${before}[taffrail: ${tail.dropped} bytes left out]\n`;
+      this.#writeAll(new TextEncoder().encode(line));
+    }
+    for (const part of tail.parts) this.#writeAll(part);
+  }
+
+  /** On a full disk a write may take a part of the bytes, or none, instead of failing. */
+  #writeAll(bytes: Uint8Array): void {
+    for (let rest = bytes; rest.length > 0;) {
+      const written = this.#file.writeSync(rest);
+      if (written === 0) throw new Error("No space left for it");
+      rest = rest.subarray(written);
+    }
+    if (bytes.length > 0) this.#endsLine = bytes.at(-1) === NEWLINE;
+  }
+}
+
+/** The last bytes of a stream, in memory of a fixed size. */
+export class ByteRing {
+  readonly #bytes: Uint8Array<ArrayBuffer>;
+  #written = 0;
+
+  constructor(capacity: number) {
+    this.#bytes = new Uint8Array(capacity);
+  }
+
+  /** Adds bytes; the oldest give way. */
+  push(chunk: Uint8Array): void {
+    const capacity = this.#bytes.length;
+    const kept = chunk.subarray(Math.max(0, chunk.length - capacity));
+    const at = capacity === 0 ? 0 : (this.#written + chunk.length - kept.length) % capacity;
+    const untilEnd = kept.subarray(0, capacity - at);
+    this.#bytes.set(untilEnd, at);
+    this.#bytes.set(kept.subarray(untilEnd.length), 0);
+    this.#written += chunk.length;
+  }
+
+  /** How many bytes were given and are not kept. */
+  get dropped(): number {
+    return Math.max(0, this.#written - this.#bytes.length);
+  }
+
+  /** The kept bytes, in order, in two parts. */
+  get parts(): [Uint8Array, Uint8Array] {
+    const end = this.dropped === 0 ? 0 : this.#written % this.#bytes.length;
+    const begun = this.#bytes.subarray(0, Math.min(this.#written, this.#bytes.length));
+    return [begun.subarray(end), begun.subarray(0, end)];
+  }
+}
+
+/**
+ * The digest of what is kept of an output: `sha256:` and 64 hexadecimal digits. Of an output that
+ * was too long to be kept whole it covers the kept halves and how much lies between them.
+ */
+export async function hashOutput(path: string): Promise<string> {
+  const digest = await crypto.subtle.digest("SHA-256", await Deno.readFile(path));
+  return `sha256:${new Uint8Array(digest).toHex()}`;
+}
+
+/** Where what an attempt prints is kept. */
+export function outputPath(
+  run: { root: string; runId: string },
+  attempt: { nodeId: string; attempt: number; stream: "out" | "err" },
+): string {
+  const name = `${attempt.nodeId}.${attempt.attempt}.${attempt.stream}`;
+  return join(run.root, "runs", run.runId, "nodes", name);
+}
+
+const TAIL_BYTES = 8 * 1024;
+
+/** The last lines of a file that a command printed to, fit for a terminal; none if it is gone. */
+export function readOutputTail(path: string, lines: number): string[] {
+  return printable(readEnd(path)).trimEnd().split("\n").slice(-lines)
+    .filter((line, index) => line !== "" || index > 0);
+}
+
+function readEnd(path: string): string {
+  try {
+    using file = Deno.openSync(path);
+    const size = file.seekSync(0, Deno.SeekMode.End);
+    const start = file.seekSync(Math.max(0, size - TAIL_BYTES), Deno.SeekMode.Start);
+    const bytes = new Uint8Array(TAIL_BYTES);
+    const text = new TextDecoder().decode(bytes.subarray(0, file.readSync(bytes) ?? 0));
+    return start === 0 ? text : text.slice(text.indexOf("\n") + 1);
+  } catch {
+    return "";
+  }
+}

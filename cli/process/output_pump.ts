@@ -1,0 +1,127 @@
+import { wait } from "./processes.ts";
+
+/** Takes a part of what a command printed; `"close"` = no more is wanted. */
+export type TakeOutput = (chunk: Uint8Array) => void | Promise<void | "close">;
+
+/** What was printed already gets this long to arrive, however short the grace is. */
+const LAST_READ_MS = 500;
+/** How often at most to look whether to go on waiting. */
+const SHORTEST_LOOK_MS = 20;
+
+/** How long to wait for the last of an output, and what ends that wait. */
+export function patienceFor(
+  graceMs: number,
+  hurry: AbortSignal,
+): { milliseconds: number; signals: AbortSignal[] } {
+  if (hurry.aborted) return { milliseconds: LAST_READ_MS, signals: [] };
+  return { milliseconds: Math.max(graceMs, LAST_READ_MS), signals: [hurry] };
+}
+
+/** Reads one of the two outputs of a command and hands it on. */
+export class OutputPump {
+  /** Resolves when the output has ended or was given up; rejects with what the taker threw. */
+  readonly done: Promise<void>;
+  readonly #reader: ReadableStreamDefaultReader<Uint8Array>;
+  readonly #take: TakeOutput;
+  readonly #ended = new AbortController();
+  #waitedMs = 0;
+  #waitingSince: number | undefined;
+  #isGivenUp = false;
+
+  constructor(stream: ReadableStream<Uint8Array>, take: TakeOutput) {
+    this.#reader = stream.getReader();
+    this.#take = take;
+    this.done = this.#pump();
+  }
+
+  /** Whether it was still open when no more was waited for. */
+  get isGivenUp(): boolean {
+    return this.#isGivenUp;
+  }
+
+  /**
+   * From now on, waits this long in all for more to be printed: a process that left its group may
+   * keep the output open for ever. The time that the taker needs does not count.
+   */
+  async limit(graceMs: number, hurry: AbortSignal): Promise<void> {
+    const patience = patienceFor(graceMs, hurry);
+    const signals = [this.#ended.signal, ...patience.signals];
+    this.#waitedMs = 0;
+    if (this.#waitingSince !== undefined) this.#waitingSince = performance.now();
+    for (;;) {
+      const leftMs = patience.milliseconds - this.#waited();
+      if (leftMs <= 0 || signals.some(({ aborted }) => aborted)) break;
+      await wait(Math.max(leftMs, SHORTEST_LOOK_MS), ...signals);
+    }
+    if (this.#ended.signal.aborted) return;
+    this.#isGivenUp = true;
+    await this.close();
+  }
+
+  /** Reads no more. The command is told as by any reader that goes away. */
+  async close(): Promise<void> {
+    try {
+      await this.#reader.cancel();
+    } catch {
+      // It has failed or ended already.
+    }
+  }
+
+  async #pump(): Promise<void> {
+    try {
+      for (;;) {
+        this.#waitingSince = performance.now();
+        const { done, value } = await this.#reader.read();
+        this.#waitedMs = this.#waited();
+        this.#waitingSince = undefined;
+        if (done || await this.#take(value) === "close") return;
+      }
+    } finally {
+      this.#ended.abort();
+      await this.close();
+    }
+  }
+
+  /** The time spent waiting for the command to print something. */
+  #waited(): number {
+    const since = this.#waitingSince;
+    return this.#waitedMs + (since === undefined ? 0 : performance.now() - since);
+  }
+}
+
+const NEWLINE = 10;
+
+/** Passes on what commands print to the stream that it is for, as it comes. */
+export class PassThrough {
+  /** Whether the last of it ended in the middle of a line. */
+  isInLine = false;
+  /** Whether some of it could not be passed on. */
+  hasLost = false;
+  readonly #stream: typeof Deno.stdout | typeof Deno.stderr;
+  readonly #onLost: (message: string) => void;
+
+  constructor(
+    stream: typeof Deno.stdout | typeof Deno.stderr,
+    onLost: (message: string) => void,
+  ) {
+    this.#stream = stream;
+    this.#onLost = onLost;
+  }
+
+  /** Where the reader has gone away, the command is to notice: `taffrail exec -- yes | head` ends. */
+  readonly take: TakeOutput = async (chunk) => {
+    this.isInLine = chunk.at(-1) !== NEWLINE;
+    try {
+      for (let rest = chunk; rest.length > 0;) {
+        rest = rest.subarray(await this.#stream.write(rest));
+      }
+    } catch (error) {
+      if (!(error instanceof Deno.errors.BrokenPipe)) {
+        this.hasLost = true;
+        const reason = error instanceof Error ? error.message : String(error);
+        this.#onLost(`Cannot pass on what the command prints: ${reason}`);
+      }
+      return "close";
+    }
+  };
+}

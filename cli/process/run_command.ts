@@ -1,0 +1,188 @@
+import { OutputPump, patienceFor, type TakeOutput } from "./output_pump.ts";
+import { aborted, ProcessGroup, wait } from "./processes.ts";
+
+/** One command to run. */
+export interface Command {
+  /** The path of the program. */
+  program: string;
+  /** Its arguments. */
+  args: string[];
+  /** Where it runs. */
+  cwd: string;
+  /** Variables on top of the environment of this process. */
+  env: Record<string, string>;
+  /** Whether it reads the standard input of this process, or nothing. */
+  inheritsInput: boolean;
+}
+
+/** Who takes what a command prints, and when to end it before it ends by itself. */
+export interface CommandOptions {
+  /** Takes its standard output. */
+  takeOutput: TakeOutput;
+  /** Takes its error output. */
+  takeErrors: TakeOutput;
+  /** Told of its process as soon as there is one; when that rejects, the command is ended. */
+  onSpawned: (pid: number) => Promise<void>;
+  /** How long it may take. */
+  timeoutMs?: number | undefined;
+  /** The time between SIGTERM and SIGKILL. */
+  graceMs: number;
+  /** Ends it. */
+  stop: AbortSignal;
+  /** Cuts the grace short. */
+  hurry: AbortSignal;
+}
+
+/** Why a command was ended before it ended by itself. */
+export type EarlyEnd = "timeout" | "stop" | "output" | "record";
+
+/** How a command ended. */
+export interface CommandEnd {
+  /** Its exit code; of one that a signal ended, what a shell would say. */
+  code: number;
+  /** The signal that ended it. */
+  signal: Deno.Signal | null;
+  /** Why it was ended before it ended by itself. */
+  endedBy: EarlyEnd | undefined;
+  /** What was thrown by whoever took its output. */
+  outputError: unknown;
+  /** How long it took. */
+  durationMs: number;
+  /** Whether it left processes behind, which were ended. */
+  leftProcesses: boolean;
+  /** Whether something that has left its group still held its output open. */
+  leftOutputOpen: boolean;
+}
+
+/**
+ * Runs a command in a process group of its own, and resolves when it, what it has started and its
+ * output have ended.
+ *
+ * @throws If it cannot be started, or that it was cannot be recorded.
+ */
+export async function runCommand(command: Command, options: CommandOptions): Promise<CommandEnd> {
+  const { graceMs, stop, hurry } = options;
+  const startedAt = performance.now();
+  const child = spawn(command);
+  const group = new ProcessGroup(child);
+  const exit = child.status.then((status) => ({ ...status, at: performance.now() }));
+  const output = new CommandOutput(child, options);
+  using early = new EarlyEnding(options);
+  void output.ended.then(() => output.error === undefined || early.want("output"));
+  const recorded = options.onSpawned(child.pid);
+  recorded.catch(() => early.want("record"));
+
+  await Promise.race([exit, early.wanted]);
+  const endedBy = early.reason;
+  const hadToEnd = await group.end({ graceMs, hurry });
+  const { code, signal, at } = await exit;
+  const leftOutputOpen = await output.end({ graceMs, stop, hurry });
+  await recorded;
+  return {
+    code,
+    signal,
+    endedBy,
+    outputError: output.error,
+    durationMs: Math.round(at - startedAt),
+    leftProcesses: hadToEnd && endedBy === undefined,
+    leftOutputOpen,
+  };
+}
+
+function spawn({ program, args, cwd, env, inheritsInput }: Command): Deno.ChildProcess {
+  return new Deno.Command(program, {
+    args,
+    cwd,
+    env,
+    stdin: inheritsInput ? "inherit" : "null",
+    stdout: "piped",
+    stderr: "piped",
+    detached: Deno.build.os !== "windows",
+  }).spawn();
+}
+
+/** The first reason to end a command before it ends by itself. */
+class EarlyEnding implements Disposable {
+  /** Resolves when there is one. */
+  readonly wanted: Promise<void>;
+  readonly #stop: AbortSignal;
+  readonly #timer: ReturnType<typeof setTimeout> | undefined;
+  #reason: EarlyEnd | undefined;
+  #resolve!: () => void;
+
+  constructor({ stop, timeoutMs }: Pick<CommandOptions, "stop" | "timeoutMs">) {
+    this.wanted = new Promise((resolve) => this.#resolve = resolve);
+    this.#stop = stop;
+    stop.addEventListener("abort", this.#onStop);
+    if (stop.aborted) this.#onStop();
+    if (timeoutMs !== undefined) this.#timer = setTimeout(() => this.want("timeout"), timeoutMs);
+  }
+
+  get reason(): EarlyEnd | undefined {
+    return this.#reason;
+  }
+
+  want(reason: EarlyEnd): void {
+    this.#reason ??= reason;
+    this.#resolve();
+  }
+
+  [Symbol.dispose](): void {
+    clearTimeout(this.#timer);
+    this.#stop.removeEventListener("abort", this.#onStop);
+  }
+
+  readonly #onStop = () => this.want("stop");
+}
+
+/** Both outputs of a command. */
+export class CommandOutput {
+  /** Resolves when both have ended, or one could not be taken. */
+  readonly ended: Promise<void>;
+  readonly #pumps: OutputPump[];
+  #error: unknown;
+
+  /** Begins to read. */
+  constructor(
+    child: Deno.ChildProcess,
+    takers: { takeOutput: TakeOutput; takeErrors: TakeOutput },
+  ) {
+    this.#pumps = [
+      new OutputPump(child.stdout, takers.takeOutput),
+      new OutputPump(child.stderr, takers.takeErrors),
+    ];
+    this.ended = this.#end();
+  }
+
+  /** What was thrown by whoever took it. */
+  get error(): unknown {
+    return this.#error;
+  }
+
+  /**
+   * Waits for what the command has printed, once it has ended itself.
+   *
+   * @returns Whether something else keeps the output open.
+   */
+  async end(
+    { graceMs, stop, hurry }: { graceMs: number; stop: AbortSignal; hurry: AbortSignal },
+  ): Promise<boolean> {
+    for (const pump of this.#pumps) void pump.limit(graceMs, hurry);
+    // Whoever reads our own output may be slow; only a user who wants to stop need not wait for it.
+    const givenUp = aborted(stop).then(() => {
+      const { milliseconds, signals } = patienceFor(graceMs, hurry);
+      return wait(milliseconds, ...signals);
+    });
+    await Promise.race([this.ended, givenUp]);
+    await Promise.all(this.#pumps.map((pump) => pump.close()));
+    return this.#pumps.some(({ isGivenUp }) => isGivenUp);
+  }
+
+  async #end(): Promise<void> {
+    try {
+      await Promise.all(this.#pumps.map(({ done }) => done));
+    } catch (error) {
+      this.#error = error;
+    }
+  }
+}

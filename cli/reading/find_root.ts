@@ -1,0 +1,76 @@
+import { dirname, join, relative } from "node:path";
+import { UsageError } from "../text/usage_error.ts";
+
+/** The directory that holds the runs of a project. */
+export const DEFAULT_ROOT = ".taffrail";
+
+/**
+ * The `.taffrail` that is meant in a directory: its own, or that of the nearest one above it, so
+ * that the command can be called from anywhere in a project. A directory with `.git` is the last
+ * that is looked at, as the runs of one repository are not those of another around it.
+ *
+ * @returns Its path as seen from the directory; `.taffrail` where there is none yet.
+ */
+export function findRoot(cwd: string): string {
+  for (let at = cwd;; at = dirname(at)) {
+    const root = join(at, DEFAULT_ROOT);
+    if (isDirectory(root)) return relative(cwd, root);
+    if (dirname(at) === at || lookAt(join(at, ".git")) !== undefined) return DEFAULT_ROOT;
+  }
+}
+
+/** Refuses what cannot be a root, so that it is not taken for one without runs. */
+export function checkRoot(root: string): void {
+  if (root === "") throw new UsageError("Cannot use --root: it is empty; name a directory");
+  if (lookAt(root) !== undefined && !isDirectory(root)) {
+    throw new UsageError(`Cannot use --root ${root}: it is a file; name a directory`);
+  }
+}
+
+function isDirectory(path: string): boolean {
+  return lookAt(path)?.isDirectory === true;
+}
+
+/** What cannot be looked at is left to those who use it: they say why not. */
+function lookAt(path: string): Deno.FileInfo | undefined {
+  try {
+    return Deno.statSync(path);
+  } catch {
+    return undefined;
+  }
+}
+
+/**
+ * Creates the directory that holds the runs, where it is missing, with a `.gitignore` that keeps
+ * all of it out of a repository. An existing directory is left as it is.
+ */
+export function prepareRootDirectory(root: string): void {
+  try {
+    if (lookAt(root) === undefined) createRootDirectory(root);
+  } catch (cause) {
+    const reason = cause instanceof Error ? cause.message : String(cause);
+    throw new Error(`Cannot create ${root}: ${reason}; choose another --root`, { cause });
+  }
+}
+
+function createRootDirectory(root: string): void {
+  Deno.mkdirSync(root, { recursive: true, mode: 0o700 });
+  try {
+    Deno.writeTextFileSync(`${root}/.gitignore`, "*\n", { createNew: true, mode: 0o600 });
+  } catch (error) {
+    // Another run created the directory at the same time.
+    if (!(error instanceof Deno.errors.AlreadyExists)) throw error;
+  }
+}
+
+/** Whether something stands at a path; a link counts, wherever it leads. */
+export function exists(path: string): boolean {
+  try {
+    Deno.lstatSync(path);
+    return true;
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return false;
+    if (error instanceof Deno.errors.NotADirectory) return false;
+    throw error;
+  }
+}

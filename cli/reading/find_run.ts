@@ -1,0 +1,110 @@
+import { join, resolve } from "node:path";
+import { listRuns } from "../../eventlog/list_runs.ts";
+import { peekRun } from "../../eventlog/read_run.ts";
+import { commandLine } from "../text/screen.ts";
+import { UsageError } from "../text/usage_error.ts";
+import { findRoot } from "./find_root.ts";
+
+const MOST_SHOWN = 5;
+/** What newRunId puts behind a name. */
+const ULID_SUFFIX = /^-[0-7][0-9a-hjkmnp-tv-z]{25}$/;
+
+/** No run has the id that was asked for (OST-2). */
+export class RunNotFound extends Error {
+  /** The name of the class. */
+  override name = "RunNotFound";
+}
+
+/**
+ * Finds the run that is meant by an id, by its beginning, or by the name of its flow: that is the newest,
+ * where `isMeant` is given the newest of those that it is true of.
+ *
+ * @throws {RunNotFound} If there is none; its message names those with a similar id.
+ * @throws {UsageError} If several begin so.
+ */
+export async function findRun(
+  root: string,
+  wanted: string,
+  isMeant?: (runId: string) => boolean | Promise<boolean>,
+): Promise<string> {
+  const runs = await listRuns(root);
+  if (runs.includes(wanted)) return wanted;
+  const matching = runs.filter((id) => id.startsWith(wanted));
+  if (matching.length === 1) return matching[0]!;
+  // Ids of one flow sort by time.
+  const named = matching.filter((id) => ULID_SUFFIX.test(id.slice(wanted.length))).toSorted();
+  for (const id of named.toReversed()) {
+    if (isMeant === undefined || await isMeant(id)) return id;
+  }
+  if (named.length > 0) return named.at(-1)!;
+  const shown = JSON.stringify(wanted);
+  if (matching.length > 1) {
+    throw new UsageError(
+      `Cannot tell which run ${shown} is: ${shorten(matching)} begin so; write more of its id`,
+    );
+  }
+  if (runs.length === 0) throw new RunNotFound(`Cannot find run ${shown}: ${root} has no runs`);
+  const similar = similarRuns(runs, wanted);
+  const remedy = similar.length === 0
+    ? `${commandHint("ls", { root })} lists its ${
+      runs.length === 1 ? "only run" : `${runs.length} runs`
+    }`
+    : `did you mean ${shorten(similar)}?`;
+  throw new RunNotFound(`Cannot find run ${shown} in ${root}: ${remedy}`);
+}
+
+/**
+ * {@linkcode findRun}, for those who read its log.
+ *
+ * @throws If there is no log, or a newer version wrote it.
+ */
+export async function findReadableRun(
+  root: string,
+  wanted: string,
+  isMeant?: (runId: string) => boolean | Promise<boolean>,
+): Promise<string> {
+  const runId = await findRun(root, wanted, isMeant);
+  const problem = logProblem(root, runId);
+  if (problem !== undefined) throw new Error(`Cannot read run ${runId}: ${problem}`);
+  await peekRun(root, runId);
+  return runId;
+}
+
+/** The newest first: those that have the text in their id, or begin as it does. */
+function similarRuns(runs: string[], wanted: string): string[] {
+  const text = wanted.toLowerCase();
+  const name = text.replace(/-[^-]*$/, "");
+  const containing = runs.filter((id) => id.toLowerCase().includes(text));
+  const alike = runs.filter((id) => id.toLowerCase().startsWith(name));
+  return (containing.length > 0 ? containing : alike).toReversed();
+}
+
+function shorten(ids: string[]): string {
+  const rest = ids.length - MOST_SHOWN;
+  const shown = ids.slice(0, MOST_SHOWN).join(", ");
+  return rest > 0 ? `${shown} and ${rest} more` : shown;
+}
+
+/** What to type here, about a run or all of them: with `--root` where they are not found without. */
+export function commandHint(
+  verb: string,
+  { root, runId }: { root: string; runId?: string },
+): string {
+  const isFound = resolve(root) === resolve(findRoot(Deno.cwd()));
+  const options = isFound ? [] : ["--root", root];
+  const operands = runId === undefined ? [] : [runId];
+  return commandLine(["taffrail", verb, ...options, ...operands]);
+}
+
+/** What is wrong with the log of a run before it is opened, and what to do; undefined when nothing is. */
+export function logProblem(root: string, runId: string): string | undefined {
+  const path = join(root, "runs", runId, "events.jsonl");
+  try {
+    if (Deno.statSync(path).isFile) return undefined;
+    return `its log ${path} is no file: move it away`;
+  } catch (error) {
+    // What else is wrong is told by whoever opens it.
+    if (!(error instanceof Deno.errors.NotFound)) return undefined;
+    return `it has no log ${path}: if no program uses its folder, remove that`;
+  }
+}

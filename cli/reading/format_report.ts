@@ -1,0 +1,176 @@
+import { flowRecordPath } from "../flow/flow_record.ts";
+import { readOutputTail } from "../process/output.ts";
+import { type Colour, printableLine, type Screen } from "../text/screen.ts";
+import { formatDuration } from "../text/units.ts";
+import { exists } from "./find_root.ts";
+import { commandHint } from "./find_run.ts";
+import type { AttemptReport, NodeReport, RunReport } from "./run_report.ts";
+
+const TAIL_LINES = 10;
+const LINE_CHARACTERS = 500;
+
+/** What a run that nobody works on any more, and that has no end, is marked with (OST-2). */
+export const ORPHAN = "[ORPHAN?]";
+
+/** The state of a run in a few words and their colour. */
+export function describeState(
+  { state, is_orphan: isOrphan }: Pick<RunReport, "state" | "is_orphan">,
+): { text: string; colour: Colour } {
+  if (isOrphan) return { text: ORPHAN, colour: "yellow" };
+  if (state === "Running") return { text: "running", colour: "yellow" };
+  if (state === "Completed") return { text: "completed", colour: "green" };
+  return { text: "aborted", colour: "red" };
+}
+
+/** Prints a run: what it is, what became of it, its nodes, and where its log is. */
+export function printReport(screen: Screen, report: RunReport, root: string): void {
+  const { text, colour } = describeState(report);
+  screen.line(`${screen.paint(report.run_id, "bold")}  ${screen.paint(text, colour)}`);
+  const reason = typeof report.state === "object" ? report.state.Aborted.reason : undefined;
+  if (reason !== undefined) screen.line(`reason  ${printableLine(reason)}`);
+  if (report.is_orphan) {
+    const text = orphanLines({ root, runId: report.run_id }).join(`\n${" ".repeat(8)}`);
+    screen.line(`reason  ${text}`);
+  }
+  screen.line(`flow    ${printableLine(report.pipe) || "unknown"}`);
+  screen.line(`when    ${timesOf(report)}`);
+  screen.line(`log     ${report.log}`);
+  if (report.damaged_lines > 0) {
+    const what = `${report.damaged_lines} unusable; ${printableLine(report.first_damage ?? "")}`;
+    screen.line(screen.paint(`lines   ${what}`, "red"));
+    screen.line("        what they told is lost, so what is shown here may be wrong");
+  }
+  const width = Math.max(0, ...report.nodes.map(({ id }) => printableLine(id).length));
+  for (const node of report.nodes) {
+    screen.line(`  ${nodeLine(screen, node, report, width)}`);
+    if ((node.attempts?.length ?? 0) > 1) {
+      for (const attempt of node.attempts!) {
+        screen.line(`      ${attemptLine(node.id, attempt, report)}`);
+      }
+    }
+    for (const text of deferralLines(node)) screen.line(screen.paint(`      ${text}`, "dim"));
+  }
+}
+
+/** What is wrong with a run that has no end, and what to do. */
+export function orphanLines(run: { root: string; runId: string }): string[] {
+  const what = "it has no end, and nobody works on it any more.";
+  // What the command runs has its flow beside the log.
+  if (!exists(flowRecordPath(run.root, run.runId))) {
+    return [what, "A program of yours recorded it: start that program again."];
+  }
+  return [
+    `${what} If its process was killed,`,
+    "what it had started may still run on. To end that and continue the run:",
+    commandHint("resume", run),
+  ];
+}
+
+/** The same reason many times in a row is told once. */
+function deferralLines({ deferrals = [] }: NodeReport): string[] {
+  const runs: { text: string; count: number }[] = [];
+  for (const { text } of deferrals) {
+    const last = runs.at(-1);
+    if (last?.text === text) last.count++;
+    else runs.push({ text, count: 1 });
+  }
+  return runs.map(({ text, count }) => {
+    const times = count === 1 ? "" : ` ${count} times`;
+    return `deferred${times}, ${printableLine(text)}`;
+  });
+}
+
+function timesOf(report: RunReport): string {
+  const { started_ts: started, last_ts: last, duration_ms: milliseconds } = report;
+  if (started === null) return "not begun";
+  const length = milliseconds !== null
+    ? formatDuration(milliseconds)
+    : report.is_live
+    ? runningSince(started)
+    : `last event ${last}`;
+  return printableLine(`${started}, ${length}`);
+}
+
+function runningSince(started: string | undefined): string {
+  const milliseconds = Date.now() - Date.parse(started ?? "");
+  return milliseconds >= 0 ? `running for ${formatDuration(milliseconds)}` : "running";
+}
+
+function nodeLine(screen: Screen, node: NodeReport, report: RunReport, width: number): string {
+  const { mark, colour } = markOf(node);
+  const id = printableLine(node.id).padEnd(width);
+  const length = typeof node.duration_ms === "number" ? formatDuration(node.duration_ms) : "";
+  const attempt = (node.attempt ?? 1) > 1 ? `attempt ${node.attempt}` : "";
+  const details = [detailOf(node, report), attempt].filter((text) => text !== "").join(", ");
+  return `${screen.paint(mark, colour)} ${id}  ${length.padStart(6)}  ${details}`.trimEnd();
+}
+
+function attemptLine(id: string, attempt: AttemptReport, report: RunReport): string {
+  const length = typeof attempt.duration_ms === "number" ? formatDuration(attempt.duration_ms) : "";
+  const how = detailOf({ id, ...attempt }, report) || "completed";
+  return `attempt ${attempt.attempt}  ${length.padStart(6)}  ${how}`;
+}
+
+function markOf({ status }: NodeReport): { mark: string; colour: Colour } {
+  if (status === "Completed") return { mark: "✓", colour: "green" };
+  if (status === "Pending") return { mark: "⏸", colour: "dim" };
+  if (status === "Running") return { mark: "▸", colour: "yellow" };
+  return { mark: "✗", colour: "red" };
+}
+
+function detailOf(node: NodeReport, report: RunReport): string {
+  if (node.status === "Pending") return report.is_live ? "" : "not started";
+  if (node.status === "Completed") return "";
+  if (node.status !== "Running") return describeFailure(node.status.Failed.kind, node);
+  if (report.is_live) return runningSince(node.started_ts);
+  return report.is_orphan ? "was running, and may still run" : "was running";
+}
+
+/** Why an attempt failed: the kind, and the exit code or signal where there is one. */
+export function describeFailure(
+  kind: string,
+  { exit_code: exitCode, signal }: { exit_code?: number; signal?: string },
+): string {
+  const how = signal === undefined
+    ? exitCode === undefined ? "" : `, exit code ${exitCode}`
+    : `, ended by ${signal}`;
+  return printableLine(`${kind}${how}`);
+}
+
+/** Prints the end of what each failed node of a run printed. */
+export function printTails(screen: Screen, report: RunReport): void {
+  for (const { id, status, output } of report.nodes) {
+    if (typeof status !== "object") continue;
+    const printed = output === undefined ? false : printTail(screen, id, output);
+    const { message } = status.Failed;
+    if (printed || message === undefined) continue;
+    screen.line();
+    screen.line(`${id}:`);
+    for (const line of message.split("\n")) screen.line(`  | ${shown(printableLine(line))}`);
+  }
+}
+
+/** A flood without newlines tells no more than its beginning. */
+function shown(line: string): string {
+  return line.length > LINE_CHARACTERS
+    ? `${line.slice(0, LINE_CHARACTERS).toWellFormed()} …`
+    : line;
+}
+
+/** Prints the last lines of the outputs of an attempt; tells whether there were any. */
+export function printTail(
+  screen: Screen,
+  nodeId: string,
+  output: { out: string; err: string },
+): boolean {
+  let isAny = false;
+  for (const path of [output.out, output.err]) {
+    const lines = readOutputTail(path, TAIL_LINES);
+    if (lines.length === 0) continue;
+    screen.line();
+    screen.line(`${nodeId}, the end of ${path}:`);
+    for (const line of lines) screen.line(`  | ${shown(line)}`);
+    isAny = true;
+  }
+  return isAny;
+}

@@ -1,0 +1,85 @@
+import { readCaptureBundle } from "../../capture/bundle/bundle_text.ts";
+import { CaptureJournalError } from "../../capture/errors.ts";
+import { ReplayError } from "../../capture/replay/replay_error.ts";
+import { type JournalDamage, recoverCapture } from "../../capture/session/recover_capture.ts";
+import type { CaptureBundle } from "../../capture/types.ts";
+import { runPaths } from "../../_internal/root_layout.ts";
+import { TraceFileError } from "../../trace/trace_file_error.ts";
+import { exists } from "./find_root.ts";
+import { findReadableRun } from "./find_run.ts";
+
+/** A recording, and what a killed session left beside it. */
+export interface OpenedCapture {
+  /** What messages call it. */
+  name: string;
+  /** The recording. */
+  bundle: CaptureBundle;
+  /** Events that were never decided on. */
+  undecided: string[];
+  /** Attempts without an end. */
+  interrupted: string[];
+  /** From where on the journal cannot be read. */
+  damage: JournalDamage | null;
+}
+
+/**
+ * Opens the capture of a run, a capture file, or a journal. The journal of a run is the truth,
+ * whether the run ended or was killed.
+ */
+export async function openCapture(root: string, operand: string): Promise<OpenedCapture> {
+  if (operand.endsWith(".jsonl")) return await openJournal(operand, operand);
+  if (/[/\\]|\.json$/.test(operand)) return await openBundle(operand);
+  const runId = await findReadableRun(root, operand);
+  const path = runPaths(root, runId).journal;
+  if (!exists(path)) {
+    throw new Error(
+      `Cannot read the decisions of run ${runId}: there is no ${path}; ` +
+        "only what taffrail run and taffrail exec record has one",
+    );
+  }
+  return await openJournal(runId, path);
+}
+
+async function openBundle(path: string): Promise<OpenedCapture> {
+  try {
+    const bundle = await readCaptureBundle(path);
+    return { name: path, bundle, undecided: [], interrupted: [], damage: null };
+  } catch (cause) {
+    throw new Error(`Cannot use ${path} as a capture file: ${reasonOf(cause)}`, { cause });
+  }
+}
+
+async function openJournal(name: string, path: string): Promise<OpenedCapture> {
+  const { bundle, undecided, interrupted, damage } = await recoverCapture(path).catch((cause) => {
+    throw isNewer(cause) ? new Error(newerText(cause), { cause }) : cause;
+  });
+  return {
+    name,
+    bundle,
+    undecided: undecided.map(({ event_id: id }) => id),
+    interrupted: interrupted.map(({ event_id: id, attempt }) => `${id} (attempt ${attempt})`),
+    damage,
+  };
+}
+
+/** Where a journal stops making sense, in words. */
+export function damageText({ line, kind, message }: JournalDamage): string {
+  return `line ${line}: ${kind}: ${message}`;
+}
+
+function reasonOf(cause: unknown): string {
+  return cause instanceof Error ? cause.message : String(cause);
+}
+
+/** Whether a newer version wrote what could not be read: then it is neither used nor written to. */
+export function isNewer(error: unknown): boolean {
+  if (error instanceof CaptureJournalError) return error.kind === "version";
+  if (error instanceof ReplayError) return error.captureVersion !== undefined;
+  return error instanceof TraceFileError &&
+    (error.kind === "version" || error.kind === "algorithm");
+}
+
+/** What the error says, for people, and what to do about it. */
+export function newerText(error: unknown): string {
+  return `${error instanceof Error ? error.message : String(error)}; use a newer taffrail`;
+}

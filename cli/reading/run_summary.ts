@@ -1,0 +1,147 @@
+import { join } from "node:path";
+import { deriveRunState, type PipeState } from "../../eventlog/derive_run_state.ts";
+import { listRuns } from "../../eventlog/list_runs.ts";
+import { isLive } from "../../eventlog/live_lock.ts";
+import { peekRun } from "../../eventlog/read_run.ts";
+import { isKnownRunEvent, type RunEvent } from "../../eventlog/run_event.ts";
+import { runtimeDirectory } from "../../store/layout.ts";
+import { runEventProblem } from "./check_event.ts";
+import { logProblem } from "./find_run.ts";
+
+/** A run, as the ends of its log tell it. */
+export interface RunSummary {
+  run_id: string;
+  pipe: string;
+  state: PipeState;
+  is_orphan: boolean;
+  last_ts: string | null;
+  nodes_completed: number | null;
+  nodes_total: number | null;
+}
+
+/** A log that another program wrote, with events of its own. */
+export interface OtherLog {
+  run_id: string;
+  is_other_log: true;
+}
+
+/** A run that cannot be read. */
+export interface UnreadableRun {
+  run_id: string;
+  problem: string;
+}
+
+/** What lies below `runs/`. */
+export type Listed = RunSummary | OtherLog | UnreadableRun;
+
+/** What can be asked for, in one word. */
+export const STATES = [
+  "running",
+  "completed",
+  "aborted",
+  "orphan",
+  "other",
+  "unreadable",
+] as const;
+
+/** One of them. */
+export type StateWord = (typeof STATES)[number];
+
+/** The word for what became of a run. */
+export function stateWordOf(run: Listed): StateWord {
+  if ("problem" in run) return "unreadable";
+  if ("is_other_log" in run) return "other";
+  if (run.is_orphan) return "orphan";
+  if (run.state === "Running") return "running";
+  return run.state === "Completed" ? "completed" : "aborted";
+}
+
+/** Reads the ends of all logs; the newest comes last, and what has no time first. */
+export async function summarizeRuns(root: string): Promise<Listed[]> {
+  const runIds = await listRuns(root);
+  const runs = await Promise.all(runIds.map((runId) => summarizeRun(root, runId)));
+  return runs.toSorted((a, b) => compareText(sortKey(a), sortKey(b)));
+}
+
+/** Reads the ends of the log of a run. */
+export async function summarizeRun(root: string, runId: string): Promise<Listed> {
+  const problem = logProblem(root, runId);
+  if (problem !== undefined) return { run_id: runId, problem };
+  try {
+    // Asked first: a run that ends in between is then seen to have ended.
+    const live = await isLive(root, runId);
+    const { events, whole, size } = await peekRun(root, runId);
+    return derive(runId, { events, whole, isEmpty: size === 0, live });
+  } catch (error) {
+    return { run_id: runId, problem: error instanceof Error ? error.message : String(error) };
+  }
+}
+
+function derive(
+  runId: string,
+  peek: { events: RunEvent[]; whole: boolean; isEmpty: boolean; live: boolean },
+): Listed {
+  const events = peek.events.filter((event) => runEventProblem(event) === undefined);
+  if (!events.some(isKnownRunEvent) && !peek.isEmpty) {
+    const isOther = peek.events.length > 0 && !peek.events.some(isKnownRunEvent);
+    if (isOther) return { run_id: runId, is_other_log: true };
+    return { run_id: runId, problem: "its log has no event of a run that can be read" };
+  }
+  const { pipe, state, is_orphan: isOrphan, last_ts: lastTs, nodes } = deriveRunState(events, {
+    live: peek.live,
+  });
+  const completed = nodes.filter(({ status }) => status === "Completed").length;
+  return {
+    run_id: runId,
+    pipe,
+    state,
+    is_orphan: isOrphan,
+    last_ts: lastTs,
+    nodes_completed: peek.whole ? completed : null,
+    nodes_total: peek.whole ? nodes.length : null,
+  };
+}
+
+/** By time; those without one first, so that those of today stay at the end. */
+function sortKey(run: Listed): string {
+  return "state" in run ? `${run.last_ts ?? ""} ${run.run_id}` : ` ${run.run_id}`;
+}
+
+function compareText(a: string, b: string): number {
+  if (a === b) return 0;
+  return a < b ? -1 : 1;
+}
+
+/**
+ * When something was last recorded, in milliseconds: by the last event, or where that tells no time
+ * by the file of the log; undefined where there is none.
+ */
+export function lastTimeOf(root: string, run: Listed): number | undefined {
+  const time = "state" in run ? Date.parse(run.last_ts ?? "") : NaN;
+  if (!Number.isNaN(time)) return time;
+  try {
+    const log = join(root, "runs", run.run_id, "events.jsonl");
+    return Deno.lstatSync(log).mtime?.getTime();
+  } catch {
+    return undefined;
+  }
+}
+
+/** Bytes of all files of a run, those of its runtime too; what goes away meanwhile has none. */
+export function sizeOfRun(root: string, runId: string): number {
+  const runtime = sizeOfDirectory(runtimeDirectory(root, runId));
+  return sizeOfDirectory(join(root, "runs", runId)) + runtime;
+}
+
+function sizeOfDirectory(path: string): number {
+  let bytes = 0;
+  try {
+    for (const { name, isDirectory } of Deno.readDirSync(path)) {
+      const below = join(path, name);
+      bytes += isDirectory ? sizeOfDirectory(below) : Deno.lstatSync(below).size;
+    }
+  } catch (error) {
+    if (!(error instanceof Deno.errors.NotFound)) throw error;
+  }
+  return bytes;
+}

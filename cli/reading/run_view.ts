@@ -1,0 +1,238 @@
+import { errorKindOf } from "../../run/attempt_key.ts";
+import type { AttemptEnd } from "../../run/types.ts";
+import type { DecisionReason } from "../../supervisor/types.ts";
+import type { Flow, FlowNode } from "../flow/flow.ts";
+import type { RunView } from "../process/command_invoker.ts";
+import { PassThrough, type TakeOutput } from "../process/output_pump.ts";
+import { commandLine, printableLine, Screen } from "../text/screen.ts";
+import { formatDuration } from "../text/units.ts";
+import { describeFailure, printReport, printTails } from "./format_report.ts";
+import type { RunReport } from "./run_report.ts";
+
+/** Shows a run, and at its end what became of it. */
+export interface WholeRunView extends RunView, Disposable {
+  /** The run has ended. */
+  runEnded(report: RunReport): void;
+}
+
+const TICK_MS = 1000;
+const HAS_WINDOW_SIGNAL = Deno.build.os !== "windows";
+
+/** A run for people: a line when a node begins and when it ends, and a table at the end. */
+export class TextRunView implements WholeRunView {
+  /** Passes on what the commands print; undefined when it only goes to files. */
+  readonly passThrough: { output: TakeOutput; errors: TakeOutput } | undefined;
+  readonly #screen = new Screen(Deno.stdout);
+  readonly #errors = new Screen(Deno.stderr);
+  readonly #output = new PassThrough(Deno.stdout, (message) => this.note(message));
+  readonly #errorOutput = new PassThrough(Deno.stderr, (message) => this.note(message));
+  readonly #root: string;
+  readonly #progress: RunProgress;
+  readonly #redraw = () => this.#tick();
+  #ticker: ReturnType<typeof setInterval> | undefined;
+
+  constructor(
+    flow: Flow,
+    { root, passesOutput = false }: { root: string; passesOutput?: boolean },
+  ) {
+    this.#root = root;
+    this.#progress = new RunProgress(flow.nodes.length);
+    if (passesOutput) {
+      this.passThrough = {
+        output: (chunk) => this.#pass(this.#output, chunk),
+        errors: (chunk) => this.#pass(this.#errorOutput, chunk),
+      };
+    }
+  }
+
+  /** Whether some of what the commands printed could not be passed on. */
+  get hasLost(): boolean {
+    return this.#output.hasLost || this.#errorOutput.hasLost;
+  }
+
+  /** Prints the id, as the first line (ORN-1). */
+  runStarted(runId: string): void {
+    this.#screen.line(`run_id=${runId}`);
+  }
+
+  /** Prints the command; on a terminal, shows what has been running how long. */
+  nodeStarted(node: FlowNode): void {
+    this.#progress.started(node.id);
+    if (this.#screen.isTerminal) this.#tick();
+    else this.#line(`▸ ${node.id}: ${printableLine(commandLine(node.run))}`);
+  }
+
+  /** On a terminal, shows what waits, and why. */
+  nodeDeferred(nodeId: string, why: Parameters<RunProgress["deferred"]>[1]): void {
+    this.#progress.deferred(nodeId, why);
+    this.#tick();
+  }
+
+  /** Prints how the node ended. */
+  nodeEnded({ id }: FlowNode, end: AttemptEnd): void {
+    this.#progress.ended(id, end.termination === "Completed");
+    this.#screen.status();
+    this.#line(endLine(this.#screen, id, end));
+    this.#tick();
+  }
+
+  /** Leaves no line behind that tells of something running. */
+  [Symbol.dispose](): void {
+    if (this.#ticker === undefined) return;
+    clearInterval(this.#ticker);
+    this.#ticker = undefined;
+    if (HAS_WINDOW_SIGNAL) Deno.removeSignalListener("SIGWINCH", this.#redraw);
+    this.#screen.status();
+  }
+
+  /** Draws the live line, now and every second from now on, and when the window changes. */
+  #tick(): void {
+    if (!this.#screen.isTerminal) return;
+    if (this.#ticker === undefined) {
+      this.#ticker = setInterval(this.#redraw, TICK_MS);
+      if (HAS_WINDOW_SIGNAL) Deno.addSignalListener("SIGWINCH", this.#redraw);
+    }
+    // What a command has not finished is not written over.
+    if (this.#isInLine) return;
+    this.#screen.status(this.#progress.text(performance.now()));
+  }
+
+  get #isInLine(): boolean {
+    return this.#output.isInLine || this.#errorOutput.isInLine;
+  }
+
+  #line(text: string): void {
+    if (this.#isInLine) this.#screen.line();
+    this.#output.isInLine = false;
+    this.#errorOutput.isInLine = false;
+    this.#screen.line(text);
+  }
+
+  #pass(stream: PassThrough, chunk: Uint8Array): ReturnType<TakeOutput> {
+    this.#screen.status();
+    return stream.take(chunk);
+  }
+
+  /** Prints a note, to stderr. */
+  note(text: string): void {
+    this.#screen.status();
+    this.#errors.line(text);
+  }
+
+  /** Prints the end of what a failed node printed, unless it was passed on, and the table. */
+  runEnded(report: RunReport): void {
+    this[Symbol.dispose]();
+    if (this.passThrough === undefined) printTails(this.#screen, report);
+    this.#line("");
+    printReport(this.#screen, report, this.#root);
+  }
+}
+
+/** A run for programs: one JSON document at its end. */
+export class JsonRunView implements WholeRunView {
+  /** What commands print only goes to files: the document is alone. */
+  readonly passThrough: undefined;
+  /** Nothing was to be passed on. */
+  readonly hasLost = false;
+  readonly #errors = new Screen(Deno.stderr);
+
+  /** Prints the id, to stderr. */
+  runStarted(runId: string): void {
+    this.#errors.line(`run_id=${runId}`);
+  }
+
+  /** Prints nothing. */
+  nodeStarted(): void {}
+
+  /** Prints nothing. */
+  nodeEnded(): void {}
+
+  /** Prints a note, to stderr. */
+  note(text: string): void {
+    this.#errors.line(text);
+  }
+
+  /** Does nothing. */
+  [Symbol.dispose](): void {}
+
+  /** Prints the document. */
+  runEnded(report: RunReport): void {
+    new Screen(Deno.stdout).line(JSON.stringify(report));
+  }
+}
+
+/** How a node ended, in one line. */
+export function endLine(screen: Screen, id: string, end: AttemptEnd): string {
+  const { termination, durationMs, exitCode, signal } = end;
+  const length = durationMs === undefined ? "" : `  ${formatDuration(durationMs)}`;
+  if (termination === "Completed") return `${screen.paint("✓", "green")} ${id}${length}`;
+  const why = describeFailure(errorKindOf(termination), {
+    ...(exitCode !== undefined && { exit_code: exitCode }),
+    ...(signal !== undefined && { signal }),
+  });
+  return `${screen.paint("✗", "red")} ${id}${length}  ${why}`;
+}
+
+/** How far a run is: what runs, what waits, and why, in one line. */
+export class RunProgress {
+  readonly #total: number;
+  readonly #running = new Map<string, number>();
+  readonly #waiting = new Map<string, string>();
+  readonly #failed = new Set<string>();
+  #completed = 0;
+
+  constructor(total: number) {
+    this.#total = total;
+  }
+
+  /** An attempt begins. */
+  started(nodeId: string): void {
+    this.#waiting.delete(nodeId);
+    this.#failed.delete(nodeId);
+    this.#running.set(nodeId, performance.now());
+  }
+
+  /** A node that has all it needs has to wait all the same. */
+  deferred(nodeId: string, { reason, until }: { reason: DecisionReason; until: Date }): void {
+    this.#waiting.set(nodeId, this.#reasonText(reason, until));
+  }
+
+  /** An attempt has ended. */
+  ended(nodeId: string, hasCompleted: boolean): void {
+    this.#running.delete(nodeId);
+    if (hasCompleted) this.#completed++;
+    else this.#failed.add(nodeId);
+  }
+
+  /** `3/30 done · running build 12s, test 3s · waiting lint (rate limit until 12:00:03)`. */
+  text(now: number): string {
+    const failed = this.#failed.size === 0 ? "" : `, ${this.#failed.size} failed`;
+    const parts = [`${this.#completed}/${this.#total} done${failed}`];
+    const running = Array.from(this.#running, ([id, startedAt]) => {
+      return `${id} ${Math.floor((now - startedAt) / 1000)}s`;
+    });
+    if (running.length > 0) parts.push(`running ${running.join(", ")}`);
+    // Once a node has failed, nothing more is started.
+    if (this.#failed.size > 0) return parts.join(" · ");
+    for (const [why, ids] of this.#waitingByReason()) {
+      parts.push(`waiting ${ids.join(", ")} (${why})`);
+    }
+    const others = this.#total - this.#completed - this.#running.size - this.#waiting.size;
+    if (others > 0) parts.push(`${others} ${others === 1 ? "needs" : "need"} others`);
+    return parts.join(" · ");
+  }
+
+  #waitingByReason(): Map<string, string[]> {
+    const reasons = new Map<string, string[]>();
+    for (const [id, why] of this.#waiting) reasons.set(why, [...reasons.get(why) ?? [], id]);
+    return reasons;
+  }
+
+  #reasonText(reason: DecisionReason, until: Date): string {
+    if (reason === "saturated") return `${this.#running.size} in flight`;
+    const time = [until.getHours(), until.getMinutes(), until.getSeconds()]
+      .map((part) => String(part).padStart(2, "0")).join(":");
+    if (reason === "rate_limited") return `rate limit until ${time}`;
+    return reason === "backoff" ? `tried again at ${time}` : reason.replaceAll("_", " ");
+  }
+}

@@ -1,0 +1,106 @@
+import { stripVTControlCharacters } from "node:util";
+
+/** The colours that are used. */
+export type Colour = "red" | "green" | "yellow" | "dim" | "bold";
+
+const CODES: Record<Colour, number> = { red: 31, green: 32, yellow: 33, dim: 2, bold: 1 };
+const DEFAULT_COLUMNS = 80;
+const CLEAR_LINE = "\r\x1b[2K";
+const CLEAR_BELOW = "\x1b[J";
+const encoder = new TextEncoder();
+
+/** One of the two streams for people: lines, colours, and a line that is written over. */
+export class Screen {
+  /** Why something could not be written, other than that nobody reads it any more. */
+  static failure: Error | undefined;
+  /** Whether somebody watches it, and the line can be written over. */
+  readonly isTerminal: boolean;
+  readonly #stream: typeof Deno.stdout | typeof Deno.stderr;
+  readonly #hasColours: boolean;
+  #status = "";
+
+  constructor(stream: typeof Deno.stdout | typeof Deno.stderr) {
+    this.#stream = stream;
+    this.isTerminal = stream.isTerminal() && Deno.env.get("TERM") !== "dumb";
+    this.#hasColours = this.isTerminal && !Deno.noColor;
+  }
+
+  /** Writes a line; a status line stays below it. */
+  line(text = ""): void {
+    const status = this.#status;
+    this.#write(status === "" ? `${text}\n` : `${this.#clear()}${text}\n${status}`);
+  }
+
+  /** Shows a line that the next one replaces; without text there is none. Only on a terminal. */
+  status(text = ""): void {
+    if (!this.isTerminal || (text === "" && this.#status === "")) return;
+    const clear = this.#clear();
+    this.#status = fitTo(text, this.columns - 1);
+    this.#write(`${clear}${this.#status}`);
+  }
+
+  /** Takes the status line away; in a window that was made narrower it has become several. */
+  #clear(): string {
+    const rows = Math.ceil(this.#status.length / this.columns);
+    return rows < 2 ? CLEAR_LINE : `\r\x1b[${rows - 1}A${CLEAR_BELOW}`;
+  }
+
+  /** The text in a colour, where colours are wanted. */
+  paint(text: string, colour: Colour): string {
+    return this.#hasColours ? `\x1b[${CODES[colour]}m${text}\x1b[0m` : text;
+  }
+
+  /** How wide it is; a terminal that has not been told its size says 0. */
+  get columns(): number {
+    try {
+      return Deno.consoleSize().columns || DEFAULT_COLUMNS;
+    } catch {
+      return DEFAULT_COLUMNS;
+    }
+  }
+
+  /** Work that is being recorded must not end because what is said about it is lost. */
+  #write(text: string): void {
+    try {
+      for (let rest = encoder.encode(text); rest.length > 0;) {
+        rest = rest.subarray(this.#stream.writeSync(rest));
+      }
+    } catch (error) {
+      if (!(error instanceof Deno.errors.BrokenPipe)) Screen.failure ??= error as Error;
+    }
+  }
+}
+
+const CONTROL_CHARACTER = /[^\P{Cc}\n\t]/gu;
+
+/**
+ * Text that came from a log or a program, without what would steer the terminal. Of a line that
+ * was written over, as progress bars do, the last state stays.
+ */
+export function printable(text: string): string {
+  return stripVTControlCharacters(text)
+    .replaceAll(/\r+\n/g, "\n")
+    .replaceAll(/^.*\r(?=.)/gm, "")
+    .replaceAll(CONTROL_CHARACTER, "");
+}
+
+/** {@linkcode printable} on one line. */
+export function printableLine(text: string): string {
+  return printable(text.replaceAll(/[\r\n\t]+/g, " "));
+}
+
+/** The text, cut where it is wider than there is room for. */
+export function fitTo(text: string, room: number | undefined): string {
+  if (room === undefined || text.length <= room) return text;
+  return `${text.slice(0, Math.max(0, room - 1))}…`;
+}
+
+/** An argument list as one would type it in a shell. */
+export function commandLine(argv: readonly string[]): string {
+  return argv.map(quoteArgument).join(" ");
+}
+
+function quoteArgument(argument: string): string {
+  if (/^[\w@%+=:,./-]+$/.test(argument)) return argument;
+  return `'${argument.replaceAll("'", `'\\''`)}'`;
+}

@@ -1,0 +1,76 @@
+import { type BundleDifference, diffBundles } from "../../capture/replay/diff_bundles.ts";
+import type { CaptureBundle } from "../../capture/types.ts";
+import { damageText, openCapture, type OpenedCapture } from "../reading/open_capture.ts";
+import { printableLine, Screen } from "../text/screen.ts";
+import { UsageError } from "../text/usage_error.ts";
+import { COMMON_HELP, readArguments, type Verb } from "./arguments.ts";
+
+/** `taffrail diff`: compares two recordings. */
+export const diffVerb: Verb = {
+  summary: "compare what two runs were given and what was decided",
+  help: `Compares two recordings: what their supervisors were given, and what they
+decided. Each of A and B is the id of a run, or its beginning where no other
+begins so, or the path of a capture file.
+
+Usage: taffrail diff [options] A B
+
+  --times             compare times, too: they differ between any two runs
+${COMMON_HELP}
+
+To see whether a run would be decided on again as it was, use taffrail replay.
+Exit codes: 0 they are equal, 1 they differ. --json prints a list of { "kind":
+"changed" | "missing" | "extra", "path", "before", "after" }; missing is what
+only A has.`,
+
+  async run(args) {
+    const { root, json, options, operands } = readArguments("diff", args, { times: "boolean" });
+    const [first, second] = operands;
+    if (operands.length !== 2 || !first || !second) {
+      throw new UsageError(
+        "taffrail diff takes two runs or capture files; see taffrail diff --help",
+      );
+    }
+    const [a, b] = [await openCapture(root, first), await openCapture(root, second)];
+    const withTimes = options.times === true;
+    const differences = diffBundles(readable(a.bundle, withTimes), readable(b.bundle, withTimes));
+    const screen = new Screen(Deno.stdout);
+    const isDamaged = [a, b].map((capture) => tellDamage(capture)).includes(true);
+    if (json) {
+      screen.line(JSON.stringify(differences));
+    } else if (differences.length === 0) {
+      screen.line(isDamaged ? "what can be read of them is equal" : "they are equal");
+    } else {
+      for (const difference of differences) screen.line(printableLine(textOf(difference)));
+    }
+    return differences.length === 0 && !isDamaged ? 0 : 1;
+  },
+};
+
+function tellDamage({ name, damage }: OpenedCapture): boolean {
+  if (damage === null) return false;
+  const text = `the journal of ${name} ends at ${damageText(damage)}`;
+  new Screen(Deno.stderr).line(printableLine(text));
+  return true;
+}
+
+function textOf({ kind, path, before, after }: BundleDifference): string {
+  switch (kind) {
+    case "changed":
+      return `~ ${path}: ${JSON.stringify(before)} -> ${JSON.stringify(after)}`;
+    case "missing":
+      return `- ${path}: ${JSON.stringify(before)}`;
+    case "extra":
+      return `+ ${path}: ${JSON.stringify(after)}`;
+  }
+}
+
+const TIMES = ["event_time", "at", "now", "next_due", "schedule_at"];
+
+/** The recording with payloads as the JSON that they are, and times only where they are wanted. */
+function readable(bundle: CaptureBundle, withTimes: boolean): CaptureBundle {
+  return JSON.parse(JSON.stringify(bundle), function (key, value) {
+    if (!withTimes && TIMES.includes(key)) return undefined;
+    if (key !== "payload" || value.length === 0) return value;
+    return JSON.parse(new TextDecoder().decode(Uint8Array.from(value)));
+  });
+}

@@ -1,0 +1,252 @@
+import { join } from "node:path";
+import { followRun } from "../../eventlog/follow_run.ts";
+import { listRuns } from "../../eventlog/list_runs.ts";
+import { isLive } from "../../eventlog/live_lock.ts";
+import { readRun } from "../../eventlog/read_run.ts";
+import { isKnownRunEvent, type RunEvent } from "../../eventlog/run_event.ts";
+import type { Gap, Stored } from "../../eventlog/types.ts";
+import { wait } from "../process/processes.ts";
+import { runEventProblem } from "../reading/check_event.ts";
+import { findReadableRun } from "../reading/find_run.ts";
+import { describeFailure, ORPHAN } from "../reading/format_report.ts";
+import { fitTo, printableLine, Screen } from "../text/screen.ts";
+import { formatDuration } from "../text/units.ts";
+import { UsageError } from "../text/usage_error.ts";
+import { COMMON_HELP, onlyOperand, readArguments, type Verb } from "./arguments.ts";
+
+/** `taffrail follow`: prints the events of a run as they come. */
+export const followVerb: Verb = {
+  summary: "print the events of a run, or of all, as they come",
+  help: `Prints the events of a run, those that are there and then those that come,
+until the run ends or nobody works on it any more; the last line says which.
+RUN is the id of a run, its beginning where no other begins so, or the name of a
+flow for its newest run.
+
+Usage: taffrail follow [options] RUN
+       taffrail follow [options] --all
+
+  --all               all runs that are worked on, and those that begin later,
+                      until it is interrupted; each line begins with the run
+${COMMON_HELP}
+
+Exit codes: 0 the run is over, however it ended, 1 there is no such run, or it
+cannot be read, 2 called wrongly, 128 + n ended by signal n, as --all always is.
+--json prints one JSON object a line: { "seq", "event" } for an event, { "seq",
+"gap": { "reason", "message" } } for a line that cannot be read, and at last
+{ "end": "completed" | "aborted" | "not-live" }. With --all each of them has a
+"run_id", too.`,
+
+  async run(args) {
+    const { root, json, options, operands } = readArguments("follow", args, { all: "boolean" });
+    const screen = new Screen(Deno.stdout);
+    const print = json ? printJson : printText;
+    if (options.all === true) {
+      if (operands.length > 0) throw new UsageError("Give a run to taffrail follow, or --all");
+      const errors = new Screen(Deno.stderr);
+      await followAll(root, {
+        ready: () => errors.line(`following all runs in ${root}; Ctrl-C ends that`),
+        item: (runId, item) => print(screen, item, runId),
+        end: (runId, end) => printEnd(screen, end, { json, runId }),
+        problem: (runId, message) => errors.line(`${runId}  ${message}`),
+      });
+      return 0;
+    }
+    const operand = operands.length === 0 ? missingRun() : onlyOperand("follow", operands, "run");
+    const runId = await findReadableRun(root, operand);
+    const end = await followToEnd({ root, runId }, (item) => print(screen, item));
+    printEnd(screen, end, { json });
+    return 0;
+  },
+};
+
+function missingRun(): never {
+  throw new UsageError("taffrail follow needs a run, or --all; see taffrail follow --help");
+}
+
+function printEnd(screen: Screen, end: RunEnd, { json, runId }: { json: boolean; runId?: string }) {
+  if (json) screen.line(JSON.stringify({ ...(runId && { run_id: runId }), end }));
+  else screen.line(`${prefixOf(runId)}${endText(end)}`);
+}
+
+function endText(end: RunEnd): string {
+  if (end === "not-live") return `${ORPHAN} the run has no end, and nobody works on it any more`;
+  return `the run has ${end === "completed" ? "completed" : "been aborted"}`;
+}
+
+function printJson(screen: Screen, item: RunItem, runId?: string): void {
+  const run = runId === undefined ? {} : { run_id: runId };
+  if ("event" in item) {
+    screen.line(JSON.stringify({ ...run, seq: item.seq, event: item.event }));
+    return;
+  }
+  const { seq, reason, message } = item;
+  screen.line(JSON.stringify({ ...run, seq, gap: { reason, message } }));
+}
+
+function printText(screen: Screen, item: RunItem, runId?: string): void {
+  const text = `${prefixOf(runId)}${textOf(item)}`;
+  screen.line(fitTo(text, screen.isTerminal ? screen.columns : undefined));
+}
+
+function prefixOf(runId: string | undefined): string {
+  return runId === undefined ? "" : `${runId}  `;
+}
+
+function textOf(item: RunItem): string {
+  if (!("event" in item)) return printableLine(`line ${item.seq}: ${item.reason}: ${item.message}`);
+  const { seq, event } = item;
+  const problem = runEventProblem(event);
+  if (problem !== undefined) return printableLine(`line ${seq}: ${problem}`);
+  const node = "node_id" in event ? String(event.node_id) : "";
+  const columns = [event.ts, event.type.padEnd(14), node, detailOf(event)];
+  return printableLine(columns.filter((text) => text !== "").join("  "));
+}
+
+function detailOf(event: RunEvent): string {
+  if (!isKnownRunEvent(event)) return "";
+  switch (event.type) {
+    case "pipe.started":
+      return event.pipe;
+    case "pipe.aborted":
+      return event.reason;
+    case "node.started":
+      return event.name ?? "";
+    case "node.failed":
+      return `${describeFailure(event.error.kind, event.error)}${lengthOf(event)}`;
+    case "pipe.completed":
+    case "node.completed":
+      return lengthOf(event).slice(2);
+    case "node.spawned":
+      return `process ${event.pid}`;
+    case "gate.passed":
+      return event.gate;
+    case "iteration.started":
+      return String(event.iteration);
+  }
+}
+
+function lengthOf({ duration_ms: milliseconds }: { duration_ms?: number }): string {
+  return typeof milliseconds === "number" ? `, ${formatDuration(milliseconds)}` : "";
+}
+
+/** Who is told what happens in which run. */
+export interface AllRunsView {
+  /** Whatever begins from now on is seen. */
+  ready(): void;
+  /** Something has come. */
+  item(runId: string, item: RunItem): void;
+  /** A run is over. */
+  end(runId: string, end: RunEnd): void;
+  /** A run cannot be followed. */
+  problem(runId: string, message: string): void;
+}
+
+/**
+ * Follows all runs that are worked on now, and every run that begins later, until the process is
+ * ended. A run that nobody works on is left alone until somebody does again.
+ */
+export async function followAll(root: string, view: AllRunsView): Promise<never> {
+  const runs = new Map<string, FollowedRun>();
+  for (const runId of await listRuns(root)) {
+    if (!await isLive(root, runId)) runs.set(runId, { state: "resting", lastSeq: 0 });
+  }
+  view.ready();
+  for (;; await wait(LIVE_POLL_MS)) {
+    for (const runId of await listRuns(root)) {
+      const { state, lastSeq } = runs.get(runId) ?? { state: "new", lastSeq: 0 };
+      if (state === "followed" || state === "ended" || !hasLog(root, runId)) continue;
+      if (state === "resting" && !await isLive(root, runId)) continue;
+      runs.set(runId, { state: "followed", lastSeq });
+      void followOne({ root, runId, after: lastSeq }, view).then((run) => runs.set(runId, run));
+    }
+  }
+}
+
+/** What has been seen of a run. */
+interface FollowedRun {
+  state: "followed" | "resting" | "ended";
+  lastSeq: number;
+}
+
+async function followOne(
+  run: { root: string; runId: string; after: number },
+  view: AllRunsView,
+): Promise<FollowedRun> {
+  let lastSeq = run.after;
+  try {
+    const end = await followToEnd(run, (item) => {
+      lastSeq = item.seq;
+      view.item(run.runId, item);
+    });
+    view.end(run.runId, end);
+    return { state: end === "not-live" ? "resting" : "ended", lastSeq };
+  } catch (error) {
+    view.problem(run.runId, error instanceof Error ? error.message : String(error));
+    return { state: "ended", lastSeq };
+  }
+}
+
+/** The log is made a moment after the folder. */
+function hasLog(root: string, runId: string): boolean {
+  try {
+    return Deno.lstatSync(join(root, "runs", runId, "events.jsonl")).isFile;
+  } catch {
+    return false;
+  }
+}
+
+/** What comes out of a log. */
+export type RunItem = Stored<RunEvent> | Gap;
+
+/** How a run that was followed ended: by its last event, or because nobody works on it any more. */
+export type RunEnd = "completed" | "aborted" | "not-live";
+
+/** How often to ask whether anybody still works on a run: the system tells nobody. */
+export const LIVE_POLL_MS = 500;
+
+/** Passes on the events of a run behind a seq, those that are there and those that come, to its end. */
+export async function followToEnd(
+  { root, runId, after = 0 }: { root: string; runId: string; after?: number },
+  print: (item: RunItem) => void,
+): Promise<RunEnd> {
+  let lastSeq = after;
+  const take = (item: RunItem): RunEnd | undefined => {
+    print(item);
+    lastSeq = item.seq;
+    return endOf(item);
+  };
+  const left = new AbortController();
+  const watching = abandonWhenNotLive(root, runId, left);
+  try {
+    for await (const item of followRun(root, runId, { after, signal: left.signal })) {
+      const end = take(item);
+      if (end !== undefined) return end;
+    }
+    // What came between the last look at the log and the end of its last writer.
+    for await (const { events, gaps } of readRun(root, runId, { after: lastSeq })) {
+      for (const item of [...gaps, ...events].toSorted((a, b) => a.seq - b.seq)) {
+        const end = take(item);
+        if (end !== undefined) return end;
+      }
+    }
+    return "not-live";
+  } finally {
+    left.abort();
+    await watching;
+  }
+}
+
+async function abandonWhenNotLive(
+  root: string,
+  runId: string,
+  left: AbortController,
+): Promise<void> {
+  while (!left.signal.aborted && await isLive(root, runId)) await wait(LIVE_POLL_MS, left.signal);
+  left.abort();
+}
+
+function endOf(item: RunItem): RunEnd | undefined {
+  if (!("event" in item)) return undefined;
+  if (item.event.type === "pipe.completed") return "completed";
+  return item.event.type === "pipe.aborted" ? "aborted" : undefined;
+}

@@ -1,0 +1,84 @@
+import { basename, join } from "node:path";
+import { nameFrom } from "../flow/flow.ts";
+import { DEFAULT_ROOT, prepareRootDirectory } from "../reading/find_root.ts";
+import { Screen } from "../text/screen.ts";
+import { UsageError } from "../text/usage_error.ts";
+import { COMMON_HELP, readArguments, type Verb } from "./arguments.ts";
+
+const FLOW_FILE = "taffrail.flow.json";
+
+/** `taffrail init`: begins to use it in a directory. */
+export const initVerb: Verb = {
+  summary: "make a directory for runs, and an example flow",
+  help: `Makes ${DEFAULT_ROOT} in the current directory, with a .gitignore that keeps runs
+out of a repository, and ${FLOW_FILE}, an example that runs as it is. An
+existing ${FLOW_FILE} is never replaced.
+
+Usage: taffrail init [options]
+
+${COMMON_HELP}
+
+Exit codes: 0 it is done, 1 something cannot be written, 2 there is such a flow
+already, or called wrongly. --json prints { "root", "flow" }: their paths.`,
+
+  run(args) {
+    const { json, options, operands } = readArguments("init", args);
+    if (operands.length > 0) throw new UsageError("taffrail init takes no argument");
+    const root = options.root as string | undefined ?? DEFAULT_ROOT;
+    writeExample(FLOW_FILE);
+    prepareRootDirectory(root);
+    const screen = new Screen(Deno.stdout);
+    if (json) screen.line(JSON.stringify({ root, flow: FLOW_FILE }));
+    else for (const line of nextSteps(root)) screen.line(line);
+    return Promise.resolve(0);
+  },
+};
+
+/** Three nodes that say what can be said of one, and need nothing but Deno itself. */
+function exampleFlow(name: string): string {
+  const flow = {
+    name,
+    nodes: {
+      prepare: { run: ["deno", "eval", "console.log('prepared')"] },
+      check: {
+        run: ["deno", "eval", "console.log('checked')"],
+        needs: ["prepare"],
+        timeout: "1m",
+      },
+      build: { run: ["deno", "eval", "console.log('built')"], needs: ["prepare"] },
+      report: {
+        run: ["deno", "eval", "console.log('done by', Deno.env.get('WHO'))"],
+        needs: ["check", "build"],
+        env: { WHO: "taffrail" },
+      },
+    },
+    constraints: { max_in_flight: 2, max_retries: 1, deadline: "10m" },
+  };
+  return `${JSON.stringify(flow, null, 2)}\n`;
+}
+
+function writeExample(path: string): void {
+  try {
+    const name = nameFrom(basename(Deno.cwd()));
+    Deno.writeTextFileSync(path, exampleFlow(name), { createNew: true });
+  } catch (cause) {
+    if (cause instanceof Deno.errors.AlreadyExists) {
+      const remedy = `run it with taffrail run ${path}, or move it away`;
+      throw new UsageError(`Cannot make ${path}: it exists; ${remedy}`, { cause });
+    }
+    const reason = cause instanceof Error ? cause.message : String(cause);
+    throw new Error(`Cannot make ${path}: ${reason}`, { cause });
+  }
+}
+
+function nextSteps(root: string): string[] {
+  return [
+    `made ${join(root, ".gitignore")} and ${FLOW_FILE}`,
+    "",
+    "Next:",
+    `  taffrail run ${FLOW_FILE}    runs the example, and records it`,
+    "  taffrail ls                        lists what was recorded",
+    "  taffrail exec -- COMMAND           runs and records one command",
+    "  taffrail run --tasks NAME,NAME     runs tasks of deno.json",
+  ];
+}

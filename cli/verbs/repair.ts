@@ -1,0 +1,169 @@
+import { isLive } from "../../eventlog/live_lock.ts";
+import { Interrupts } from "../engine/interrupts.ts";
+import { inspectOtherRuntimes } from "../inspect/inspect_files.ts";
+import { chosenRuns, inspectRun, progressText } from "../inspect/inspect_runs.ts";
+import { mendRun, mendStore, type Repair } from "../inspect/mend_run.ts";
+import { counted, printProblems, type Problem, reasonOf } from "../inspect/problem.ts";
+import { commandHint } from "../reading/find_run.ts";
+import { printableLine, Screen } from "../text/screen.ts";
+import { COMMON_HELP, readArguments, type Verb } from "./arguments.ts";
+
+/** What was done, or what would be, and what is still wrong. */
+interface Outcome {
+  repairs: Repair[];
+  /** What cannot be mended, or was not. */
+  remaining: Problem[];
+  /** Runs that were left alone, and why. */
+  refused: { run_id: string; message: string }[];
+}
+
+/** `taffrail repair`: mends what can be mended safely. */
+export const repairVerb: Verb = {
+  summary: "mend what can be mended safely in the records of runs",
+  help: `Mends in the records of the named runs, or of all, what can be mended without
+losing anything: an unterminated last line is completed or moved to a file
+beside its log, a bundle that cannot be read is made again from the journal, and
+the store is brought in order. What is taken away is kept under another name. A
+run at work is left alone.
+
+Usage: taffrail repair [options] [RUN…]
+
+  --dry-run           only say what would be done
+${COMMON_HELP}
+
+Exit codes: 0 nothing is wrong any more (with --dry-run: nothing would be), 1
+something is. Ctrl-C ends it after the run at hand, and once more at once.
+--json prints { "ok", "dry_run", "repairs": [{ "run_id", "part", "path",
+"action", "kept" }], "remaining", "refused": [{ "run_id", "message" }] }. kept:
+where the old content is, or null where nothing was taken away. remaining: the
+problems that stay, as taffrail verify prints them.`,
+
+  async run(args) {
+    const kinds = { "dry-run": "boolean" } as const;
+    const { root, json, options, operands } = readArguments("repair", args, kinds);
+    const dryRun = options["dry-run"] === true;
+    const screen = new Screen(Deno.stdout);
+    const outcome: Outcome = { repairs: [], remaining: [], refused: [] };
+    const runIds = await chosenRuns(root, operands);
+    const others = operands.length === 0;
+    using interrupts = new Interrupts();
+    interrupts.onInterrupt = (signal, isFirst) => {
+      // Every file is replaced as a whole, so what is being mended can be mended again.
+      if (!isFirst) Deno.exit(interrupts.received!.exitCode);
+      new Screen(Deno.stderr).line(`${signal}: finishing the run at hand; once more to leave it`);
+    };
+    interrupts.listen();
+    await repairAll(outcome, { root, runIds, others, dryRun, stop: interrupts.stop });
+    const { received } = interrupts;
+    const ok = received === undefined && outcome.remaining.length === 0 &&
+      outcome.refused.length === 0;
+    if (json) screen.line(JSON.stringify({ ok, dry_run: dryRun, ...outcome }));
+    else print(screen, outcome, { dryRun, isWhole: received === undefined });
+    return received?.exitCode ?? (ok ? 0 : 1);
+  },
+};
+
+/** Goes through the runs, and through what belongs to none; ends after the one at hand when told to. */
+async function repairAll(
+  outcome: Outcome,
+  { root, runIds, others, dryRun, stop }: {
+    root: string;
+    runIds: readonly string[];
+    others: boolean;
+    dryRun: boolean;
+    stop: AbortSignal;
+  },
+): Promise<void> {
+  const progress = new Screen(Deno.stderr);
+  for (const [index, runId] of runIds.entries()) {
+    progress.status(`repairing ${progressText(runIds, index)}`);
+    const problems = await inspectRun(root, runId);
+    if (problems.length > 0 && dryRun) plan(outcome, problems);
+    else if (problems.length > 0) await mend(outcome, { root, runId }, problems);
+    // A signal is only seen between two turns.
+    await new Promise((resolve) => setTimeout(resolve));
+    if (stop.aborted) break;
+  }
+  progress.status();
+  if (!others || stop.aborted) return;
+  const problems = await inspectOtherRuntimes(root, runIds);
+  if (dryRun) plan(outcome, problems);
+  else await mendOthers(outcome, { root, runIds }, problems);
+}
+
+function plan(outcome: Outcome, problems: readonly Problem[]): void {
+  for (const problem of problems) {
+    const { run_id, part, path, repair } = problem;
+    if (repair === null) outcome.remaining.push(problem);
+    else outcome.repairs.push({ run_id, part, path, action: repair, kept: null });
+  }
+}
+
+/** One run that cannot be mended does not keep the others from it. */
+async function mend(
+  outcome: Outcome,
+  run: { root: string; runId: string },
+  problems: readonly Problem[],
+): Promise<void> {
+  const { root, runId } = run;
+  if (await isLive(root, runId)) {
+    const message = `it is at work: repair it when it has ended; ${
+      commandHint("stop", { root, runId })
+    } ends it`;
+    outcome.refused.push({ run_id: runId, message });
+    return;
+  }
+  try {
+    let remaining = problems;
+    // A mended journal may show what is wrong with the bundle.
+    for (let mended = true; mended;) {
+      const repairs = await mendRun(run, remaining);
+      outcome.repairs.push(...repairs);
+      mended = repairs.length > 0;
+      if (mended) remaining = await inspectRun(root, runId);
+    }
+    outcome.remaining.push(...remaining);
+  } catch (error) {
+    outcome.refused.push({ run_id: runId, message: reasonOf(error) });
+  }
+}
+
+/** Runtimes that belong to no run of the command; what is beside them is left to people. */
+async function mendOthers(
+  outcome: Outcome,
+  { root, runIds }: { root: string; runIds: readonly string[] },
+  problems: readonly Problem[],
+): Promise<void> {
+  const runtimes = new Set(problems.filter(({ repair }) => repair !== null).map((p) => p.run_id));
+  for (const runtime of runtimes) {
+    if (runtime !== null) outcome.repairs.push(...await mendStore(root, runtime));
+  }
+  const remaining = runtimes.size > 0 ? await inspectOtherRuntimes(root, runIds) : problems;
+  outcome.remaining.push(...remaining);
+}
+
+function print(
+  screen: Screen,
+  outcome: Outcome,
+  { dryRun, isWhole }: { dryRun: boolean; isWhole: boolean },
+): void {
+  const { repairs, remaining, refused } = outcome;
+  const done = dryRun ? "would" : screen.paint("✓", "green");
+  for (const { path, action, kept } of repairs) {
+    screen.line(`${done} ${printableLine(`${path}: ${action}`)}`);
+    if (kept !== null) screen.line(printableLine(`  what was there is kept in ${kept}`));
+  }
+  printProblems(screen, remaining.map((problem) => ({ ...problem, repair: null })));
+  for (const { run_id: runId, message } of refused) {
+    screen.line(`${screen.paint("✗", "red")} ${printableLine(`${runId}: ${message}`)}`);
+  }
+  if (repairs.length + remaining.length + refused.length === 0) {
+    const what = isWhole ? "Nothing is wrong" : "Nothing was found wrong so far";
+    screen.line(`${what}, so nothing was changed`);
+    return;
+  }
+  const mended = `${counted(repairs.length, "repair")}${dryRun ? " to make" : ""}`;
+  const left = remaining.length + refused.length;
+  const found = left === 0 ? "nothing" : counted(left, "problem");
+  screen.line(`${mended}; ${isWhole ? found : `so far ${found}`} left`);
+}

@@ -1,0 +1,152 @@
+import { formatDivergence } from "../../capture/replay/assert_replays.ts";
+import type { Divergence } from "../../capture/replay/divergence.ts";
+import { replayBundle, type ReplayReport } from "../../capture/replay/replay_bundle.ts";
+import { ReplayError } from "../../capture/replay/replay_error.ts";
+import { Supervisor } from "../../supervisor/driver/supervisor.ts";
+import { systemTimers } from "../../supervisor/driver/timers.ts";
+import { LiveReplay } from "../engine/flow_replay.ts";
+import { giveUpMs, Interrupts } from "../engine/interrupts.ts";
+import { flowProvenance, nodeOfEvent } from "../flow/node_attempt.ts";
+import { readFlow } from "../flow/parse_flow.ts";
+import { damageText, openCapture, type OpenedCapture } from "../reading/open_capture.ts";
+import { printableLine, Screen } from "../text/screen.ts";
+import {
+  COMMON_HELP,
+  onlyOperand,
+  readArguments,
+  RECORDING_HELP,
+  RECORDING_OPTIONS,
+  recordingOptions,
+  type Verb,
+} from "./arguments.ts";
+
+/** `taffrail replay`: proves that a run would be decided on again as it was. */
+export const replayVerb: Verb = {
+  summary: "prove that a run would be decided on again as it was",
+  help: `Feeds what a run's supervisor was given to a fresh one, and compares every
+decision with the recorded one. RUN is the id of a run, its beginning where no
+other begins so, or the name of a flow for its newest run; also of one that was
+killed: what it had decided is replayed. BUNDLE is the path of a capture file or
+journal.
+
+Usage: taffrail replay [options] RUN|BUNDLE
+
+  --live              make every attempt again, by running its command, and
+                      compare how it ends and what it prints to stdout, too;
+                      it reads nothing, and needs the --max-output of the run
+  --flow FLOW         the flow that was run: checks that it is the same one, and
+                      gives the values of "env" to --live
+${RECORDING_HELP}
+${COMMON_HELP}
+
+Exit codes: 0 all went as recorded, 1 it did not, or there is nothing that can
+be replayed. --json prints { "ok", "inputs", "decisions", "divergences": [{
+"kind", "index", "event", "path", "recorded", "replayed" }], "undecided",
+"interrupted", "damage" }. undecided: events that were never decided on.
+interrupted: attempts without an end. damage: where the journal cannot be read.`,
+
+  async run(args) {
+    const kinds = { ...RECORDING_OPTIONS, live: "boolean", flow: "string" } as const;
+    const { root, json, options, operands } = readArguments("replay", args, kinds);
+    const source = await openCapture(root, onlyOperand("replay", operands, "run or capture file"));
+    const flow = options.flow === undefined ? undefined : await readFlow(String(options.flow));
+    const expected = flow === undefined ? {} : {
+      expected: { adapterProvenance: "none", runtimeProvenance: await flowProvenance(flow) },
+    };
+    const createSupervisor = (ports: ConstructorParameters<typeof Supervisor>[0]) =>
+      new Supervisor(ports);
+    if (options.live !== true) {
+      const report = await replayBundle(source.bundle, { createSupervisor, ...expected })
+        .catch((error) => refuseOtherFlow(error, flow?.path));
+      return printResult(source, { ...report, notes: [] }, json);
+    }
+    using interrupts = new Interrupts();
+    interrupts.onInterrupt = (signal) =>
+      new Screen(Deno.stderr).line(`${signal}: ending what runs`);
+    interrupts.listen();
+    const recording = recordingOptions(options);
+    using live = new LiveReplay(source.bundle, flow, { interrupts, ...recording });
+    const report = await replayBundle(source.bundle, {
+      createSupervisor,
+      ...expected,
+      invoker: live,
+      timers: systemTimers,
+      deadlineGraceMs: giveUpMs(recording.graceMs),
+      signal: interrupts.stop,
+    }).finally(() => live.settled()).catch((error) => {
+      if (interrupts.received === undefined) refuseOtherFlow(error, flow?.path);
+      return undefined;
+    });
+    if (report === undefined) return interrupts.received!.exitCode;
+    const divergences = [...report.divergences, ...live.outputDivergences()];
+    const attempts = live.attempts === 1 ? "1 attempt was" : `${live.attempts} attempts were`;
+    const notes = [`${attempts} made again`];
+    const ok = divergences.length === 0;
+    return printResult(source, { ...report, ok, divergences, notes }, json);
+  },
+};
+
+/** Says in words what the provenance of a flow means. */
+function refuseOtherFlow(error: unknown, path: string | undefined): never {
+  if (error instanceof ReplayError && error.kind === "RuntimeProvenanceMismatch") {
+    const message = `${path} is not the flow that was run: its nodes or their commands differ`;
+    throw new Error(`Cannot replay: ${message} (${error.message})`, { cause: error });
+  }
+  throw error;
+}
+
+function printResult(
+  source: OpenedCapture,
+  report: ReplayReport & { notes: string[] },
+  json: boolean,
+): number {
+  const screen = new Screen(Deno.stdout);
+  const { bundle, undecided, interrupted, damage } = source;
+  const inputs = "inputs" in bundle ? bundle.inputs.length : bundle.events.length;
+  const { divergences } = report;
+  // A line that the kill itself tore was never acknowledged.
+  const ok = report.ok && (damage === null || damage.kind === "torn");
+  if (json) {
+    const decisions = bundle.decisions.length;
+    const listed = divergences.map(({ context: _, ...divergence }) => divergence);
+    screen.line(
+      JSON.stringify({
+        ok,
+        inputs,
+        decisions,
+        divergences: listed,
+        undecided,
+        interrupted,
+        damage: damage === null ? null : damageText(damage),
+      }),
+    );
+    return ok ? 0 : 1;
+  }
+  const mark = ok ? screen.paint("✓", "green") : screen.paint("✗", "red");
+  const counts = `${inputs} inputs, ${bundle.decisions.length} decisions`;
+  const places = divergences.length === 1 ? "1 place" : `${divergences.length} places`;
+  const result = !report.ok
+    ? `the replay went otherwise at ${places}`
+    : ok
+    ? "the replay went as recorded"
+    : "the rest cannot be replayed";
+  screen.line(`${mark} ${[`${printableLine(source.name)}: ${counts}`, result].join("; ")}`);
+  for (const note of report.notes) screen.line(`  ${note}`);
+  for (const divergence of divergences) {
+    screen.line(`  ${printableLine(textOf(divergence))}`);
+  }
+  if (undecided.length > 0) {
+    screen.line(`  never decided on: ${printableLine(undecided.join(", "))}`);
+  }
+  if (interrupted.length > 0) {
+    screen.line(`  without an end: ${printableLine(interrupted.join(", "))}`);
+  }
+  if (damage !== null) screen.line(`  the journal ends at ${printableLine(damageText(damage))}`);
+  return ok ? 0 : 1;
+}
+
+function textOf(divergence: Divergence): string {
+  const text = formatDivergence(divergence);
+  if (!divergence.path.includes(".effects[")) return text;
+  return `node ${nodeOfEvent(divergence.event)} printed something else: ${text}`;
+}

@@ -1,0 +1,125 @@
+import { recordRun } from "../engine/record_run.ts";
+import { findPrograms } from "../flow/find_programs.ts";
+import type { Flow } from "../flow/flow.ts";
+import { readFlow } from "../flow/parse_flow.ts";
+import { makeTaskFlow } from "../flow/tasks.ts";
+import type { RunReport } from "../reading/run_report.ts";
+import { JsonRunView, TextRunView } from "../reading/run_view.ts";
+import { parseCountOption } from "../text/units.ts";
+import { UsageError } from "../text/usage_error.ts";
+import {
+  COMMON_HELP,
+  onlyOperand,
+  type OptionKinds,
+  readArguments,
+  RECORDING_HELP,
+  RECORDING_OPTIONS,
+  recordingOptions,
+  TRACE_HELP,
+  TRACE_OPTIONS,
+  traceOption,
+  type Verb,
+} from "./arguments.ts";
+
+const OPTIONS: OptionKinds = {
+  ...RECORDING_OPTIONS,
+  ...TRACE_OPTIONS,
+  tasks: "string",
+  jobs: "string",
+};
+
+/** `taffrail run`: runs a flow. */
+export const runVerb: Verb = {
+  summary: "run the commands of a flow file, or tasks of deno.json",
+  help: `Runs the commands of a flow file, each when those it needs have completed and
+the constraints allow it, and records what happens. The first failure ends the
+run: nothing more is started, and what runs is waited for.
+
+Usage: taffrail run [options] FLOW
+       taffrail run [options] --tasks NAME,NAME
+
+  --tasks NAMES       run tasks of the nearest deno.json, here or above, and all
+                      that they depend on, each as a node of its own
+  --jobs N            with --tasks: how many run at a time (default 1)
+${TRACE_HELP}
+${RECORDING_HELP}
+${COMMON_HELP}
+
+A flow file:
+  {
+    "name": "ci",
+    "nodes": {
+      "lint": { "run": ["deno", "lint"] },
+      "test": { "run": ["deno", "test"], "needs": ["lint"], "timeout": "5m",
+                "env": { "CI": "1" }, "cwd": "packages/core" },
+      "pack": { "task": "pack", "needs": ["test"] }
+    },
+    "constraints": { "max_in_flight": 4, "max_retries": 2, "deadline": "10m",
+                     "max_per_window": 8, "rate_window": "1s" }
+  }
+Without constraints nodes run one at a time and are tried once. max_retries
+tries those again that failed or ran out of time; deadline is for each attempt,
+timeout for those of one node. At most max_per_window nodes start within
+rate_window.
+The name and the ids of nodes have letters, digits, '.', '_' and '-'. Commands
+are started directly; write ["sh", "-c", TEXT] for a shell, or a "task" of the
+deno.json, or script of the package.json, that is nearest to the cwd. Durations
+are a number with ms, s, m or h. cwd is relative to the flow file. Each command
+finds TAFFRAIL_RUN_ID, TAFFRAIL_NODE_ID, TAFFRAIL_ATTEMPT and TAFFRAIL_ROOT in
+its environment. When it ends, what is left of its process group is ended too.
+Command lines are recorded; environments are not.
+
+What tasks given with --tasks print is passed through, and recorded. Exit codes:
+0 all has completed, 1 a node failed, or something cannot be recorded, 2 called
+wrongly, and nothing was started, 128 + n ended by signal n; with --tasks that
+of the first task that failed.
+
+The first line printed is run_id=<id>. With --json that line goes to stderr, and
+stdout gets what taffrail show --json prints, when the run has ended.`,
+
+  async run(args) {
+    const { root, json, options, operands } = readArguments("run", args, OPTIONS);
+    const flow = await chooseFlow(options, operands);
+    const programs = findPrograms(flow);
+    const passesOutput = options.tasks !== undefined;
+    using view = json ? new JsonRunView() : new TextRunView(flow, { root, passesOutput });
+    const { report, exitCode } = await recordRun({
+      flow,
+      programs,
+      root,
+      view,
+      traceMode: traceOption(options),
+      ...(view.passThrough !== undefined && { passThrough: view.passThrough }),
+      ...recordingOptions(options),
+    });
+    view.runEnded(report);
+    if (exitCode === 0 && view.hasLost) return 1;
+    return passesOutput && exitCode === 1 ? exitCodeOfFailed(report) : exitCode;
+  },
+};
+
+async function chooseFlow(
+  { tasks, jobs }: { tasks?: unknown; jobs?: unknown },
+  operands: string[],
+): Promise<Flow> {
+  if (tasks === undefined) {
+    if (jobs !== undefined) {
+      throw new UsageError('--jobs is for --tasks; a flow file says "max_in_flight"');
+    }
+    return await readFlow(onlyOperand("run", operands, "flow file"));
+  }
+  if (operands.length > 0) throw new UsageError("Give taffrail run a flow file, or --tasks");
+  const names = String(tasks).split(",").map((name) => name.trim());
+  if (names.some((name) => name === "" || name.startsWith("-"))) {
+    throw new UsageError(`Cannot use --tasks ${JSON.stringify(tasks)}: write names, as build,test`);
+  }
+  const count = parseCountOption("jobs", String(jobs ?? 1));
+  if (count === 0) throw new UsageError("Cannot use --jobs 0: nothing could run");
+  return makeTaskFlow(names, { cwd: Deno.cwd(), jobs: count });
+}
+
+/** What the first task that failed exited with, as `deno task` would. */
+function exitCodeOfFailed({ nodes }: RunReport): number {
+  const failed = nodes.find(({ status }) => typeof status === "object");
+  return failed?.exit_code || 1;
+}

@@ -1,0 +1,56 @@
+import { join } from "node:path";
+import { findReadableRun } from "../reading/find_run.ts";
+import { printReport, printTails } from "../reading/format_report.ts";
+import { readRunReport } from "../reading/run_report.ts";
+import { stateWordOf, summarizeRun } from "../reading/run_summary.ts";
+import { Screen } from "../text/screen.ts";
+import { COMMON_HELP, onlyOperand, readArguments, type Verb } from "./arguments.ts";
+
+/** `taffrail show`: shows one run. */
+export const showVerb: Verb = {
+  summary: "show one run: its nodes, and the end of what a failed one printed",
+  help: `Shows one run: what became of it, where its log is, and its nodes: ✓ completed,
+✗ failed, ▸ running, ⏸ not started; each attempt where there was more than one,
+and why a node was deferred. Of a failed node the end of what it printed is
+shown. RUN is the id of a run, its beginning where no other begins so, or the
+name of a flow for its newest run.
+
+Usage: taffrail show [options] RUN
+
+${COMMON_HELP}
+
+Exit codes: 0 it is shown, whatever became of the run, 1 there is no such run,
+or it cannot be read, 2 called wrongly.
+--json prints { "run_id", "pipe", "state", "is_orphan", "is_live", "started_ts",
+"last_ts", "duration_ms", "log", "damaged_lines", "first_damage", "nodes": [{
+"id", "kind", "name", "status", "attempt", "started_ts", "last_ts",
+"duration_ms", "exit_code", "signal", "output": { "out", "err" }, "attempts": [{
+"attempt", "status", "started_ts", "duration_ms", "exit_code", "signal",
+"output" }], "deferrals": [{ "reason", "text" }] }] }. state is "Running",
+"Completed" or { "Aborted": { "reason" } }; status is "Pending", "Running",
+"Completed" or { "Failed": { "kind", "message" } }. Members of a node that are
+not known are left out. is_orphan: no end, and nobody works on it.
+docs/format/command_json.md tells more.`,
+
+  async run(args) {
+    const { root, json, operands } = readArguments("show", args);
+    const runId = await findReadableRun(root, onlyOperand("show", operands, "run"));
+    const screen = new Screen(Deno.stdout);
+    if (!json && stateWordOf(await summarizeRun(root, runId)) === "other") {
+      screen.line(`${screen.paint(runId, "bold")}  other log`);
+      screen.line(
+        "Another program wrote it, with events of its own: taffrail shows runs. Its lines:",
+      );
+      screen.line(join(root, "runs", runId, "events.jsonl"));
+      return 0;
+    }
+    const report = await readRunReport(root, runId);
+    if (json) {
+      screen.line(JSON.stringify(report));
+      return 0;
+    }
+    printReport(screen, report, root);
+    printTails(screen, report);
+    return 0;
+  },
+};

@@ -1,0 +1,244 @@
+import { runPaths } from "../../_internal/root_layout.ts";
+import { readTrace } from "../../trace/read_trace.ts";
+import { replayTrace } from "../../trace/replay_trace.ts";
+import { toChromeTrace } from "../../trace/to_chrome_trace.ts";
+import { TraceFileError } from "../../trace/trace_file_error.ts";
+import type { TraceEnvelope, TraceStep } from "../../trace/types.ts";
+import { StepReplay } from "../engine/flow_replay.ts";
+import { Interrupts } from "../engine/interrupts.ts";
+import { readFlow } from "../flow/parse_flow.ts";
+import { findReadableRun } from "../reading/find_run.ts";
+import { isNewer, newerText } from "../reading/open_capture.ts";
+import { commandLine, printableLine, Screen } from "../text/screen.ts";
+import { formatDuration } from "../text/units.ts";
+import { UsageError } from "../text/usage_error.ts";
+import {
+  COMMON_HELP,
+  onlyOperand,
+  readArguments,
+  RECORDING_HELP,
+  RECORDING_OPTIONS,
+  recordingOptions,
+  type Verb,
+} from "./arguments.ts";
+
+/** `taffrail trace`: shows the last steps of a run. */
+export const traceVerb: Verb = {
+  summary: "show the last steps of a run that failed, for Perfetto too",
+  help: `Prints the steps that a trace has, newest last, and of those that failed all
+that is known. RUN is the id of a run, its beginning where no other begins
+so, or the name of a flow for its newest run; a run has a trace when something
+in it failed, or with taffrail run --trace always. FILE is the path of a trace.
+
+Usage: taffrail trace [options] RUN|FILE
+
+  --chrome FILE       write it for ui.perfetto.dev and chrome://tracing instead;
+                      - writes it to stdout
+  --replay            run the commands again, one after the other, up to the one
+                      that failed, and compare what they print
+  --step N            with --replay: only this step
+  --past-failure      with --replay: go on behind the step that failed
+  --flow FLOW         with --replay: the flow that was run, for the values of
+                      "env", which are recorded nowhere
+${RECORDING_HELP}
+${COMMON_HELP}
+
+Exit codes: 0 it is printed, or the replay went as recorded, 1 there is none, it
+cannot be read, or the replay went otherwise. --json prints the trace as it is
+in the file, and with --replay { "ok", "replayed", "reached_end", "steps": [{
+"step", "node_id", "outcome", "expected", "actual" }] }.`,
+
+  async run(args) {
+    const { root, json, options, operands } = readArguments("trace", args, {
+      ...RECORDING_OPTIONS,
+      chrome: "string",
+      replay: "boolean",
+      step: "string",
+      "past-failure": "boolean",
+      flow: "string",
+    });
+    const path = await findTrace(root, onlyOperand("trace", operands, "run or trace file"));
+    const trace = await readTrace(path).catch((cause) => {
+      throw new Error(explain(path, cause), { cause });
+    });
+    if (options.chrome !== undefined) return await writeChrome(trace, String(options.chrome));
+    if (options.replay === true) return await replay(trace, options, json);
+    const screen = new Screen(Deno.stdout);
+    if (json) screen.line(JSON.stringify(trace));
+    else printTrace(screen, path, trace);
+    return 0;
+  },
+};
+
+async function findTrace(root: string, operand: string): Promise<string> {
+  if (/[/\\]|\.json$/.test(operand)) return operand;
+  return runPaths(root, await findReadableRun(root, operand)).trace;
+}
+
+function explain(path: string, cause: unknown): string {
+  const isMissing = cause instanceof TraceFileError &&
+    cause.cause instanceof Deno.errors.NotFound;
+  if (isNewer(cause)) return newerText(cause);
+  if (!isMissing) return cause instanceof Error ? cause.message : String(cause);
+  return `Cannot show a trace: there is no ${path}; a run leaves one when something in it fails, ` +
+    "or with --trace always, but not when its process was killed: taffrail show tells what it did";
+}
+
+async function writeChrome(trace: TraceEnvelope, target: string): Promise<number> {
+  const text = `${JSON.stringify(toChromeTrace(trace))}\n`;
+  if (target === "-") {
+    new Screen(Deno.stdout).line(text.trimEnd());
+    return 0;
+  }
+  try {
+    await Deno.writeTextFile(target, text);
+  } catch (cause) {
+    const reason = cause instanceof Error ? cause.message : String(cause);
+    throw new Error(`Cannot write ${target}: ${reason}; name another file with --chrome`, {
+      cause,
+    });
+  }
+  new Screen(Deno.stderr).line(`${target}: open it in ui.perfetto.dev or chrome://tracing`);
+  return 0;
+}
+
+async function replay(
+  trace: TraceEnvelope,
+  options: Record<string, string | boolean | undefined>,
+  json: boolean,
+): Promise<number> {
+  const screen = new Screen(Deno.stdout);
+  const flow = options.flow === undefined ? undefined : await readFlow(String(options.flow));
+  using interrupts = new Interrupts();
+  interrupts.onInterrupt = (signal) => new Screen(Deno.stderr).line(`${signal}: ending what runs`);
+  interrupts.listen();
+  using commands = new StepReplay(trace, flow, { interrupts, ...recordingOptions(options) });
+  const step = stepOption(options.step);
+  const found = await replayTrace(trace, commands.execute, {
+    untilFailure: options["past-failure"] !== true,
+    signal: interrupts.stop,
+    ...(step !== undefined && { step }),
+  }).catch((error) => {
+    if (error instanceof RangeError) throw new UsageError(error.message);
+    if (interrupts.received === undefined) throw error;
+  });
+  if (interrupts.received !== undefined || found === undefined) {
+    return interrupts.received!.exitCode;
+  }
+  const { ok, replayed, reachedEnd, steps } = found;
+  if (json) {
+    const listed = steps.map(({ step, node_id, outcome, expected, actual }) => {
+      return { step, node_id, outcome, expected: expected ?? null, actual: actual ?? null };
+    });
+    screen.line(JSON.stringify({ ok, replayed, reached_end: reachedEnd, steps: listed }));
+    return ok && replayed > 0 ? 0 : 1;
+  }
+  for (const { lines, error, outcome } of steps) {
+    for (const line of lines) screen.line(printableLine(line));
+    if (error === undefined) continue;
+    const reason = error instanceof Error ? error.message : String(error);
+    const how = outcome === "failed-again" ? "failed again, as recorded" : "failed, unlike then";
+    screen.line(`  ${printableLine(`${how}: ${reason}`)}`);
+  }
+  screen.line(verdict(screen, { ok, replayed }));
+  return ok && replayed > 0 ? 0 : 1;
+}
+
+function verdict(screen: Screen, { ok, replayed }: { ok: boolean; replayed: number }): string {
+  const count = replayed === 1 ? "1 step was" : `${replayed} steps were`;
+  if (replayed === 0) return `${screen.paint("✗", "red")} no step could be replayed`;
+  if (ok) return `${screen.paint("✓", "green")} ${count} replayed, and went as recorded`;
+  return `${screen.paint("✗", "red")} ${count} replayed, and not all went as recorded`;
+}
+
+function stepOption(text: string | boolean | undefined): number | undefined {
+  if (text === undefined) return undefined;
+  if (/^\d{1,9}$/.test(String(text))) return Number(text);
+  throw new UsageError(`Cannot use --step ${JSON.stringify(text)}: write the number of a step`);
+}
+
+/** Prints a trace: what it is of, a line a step, and all that is known of the steps that failed. */
+export function printTrace(screen: Screen, path: string, trace: TraceEnvelope): void {
+  const { run_id: runId, flow, written_at: writtenAt, reason, steps } = trace;
+  screen.line(screen.paint(printableLine(runId ?? path), "bold"));
+  screen.line(`flow     ${printableLine(flow.id)}`);
+  if (writtenAt !== undefined) {
+    screen.line(`written  ${printableLine(writtenAt)}, ${whyOf(reason)}`);
+  }
+  screen.line(`file     ${printableLine(path)}`);
+  if ((trace.dropped_steps ?? 0) > 0) {
+    screen.line(`dropped  ${trace.dropped_steps} older steps; what is kept are the newest`);
+  }
+  if (steps.length === 0) return screen.line("it has no steps");
+  const names = steps.map(nameOf);
+  const width = Math.max(4, ...names.map((name) => name.length));
+  const states = `${"STATE".padEnd(9)}  ${"TIME".padStart(6)}  STARTED`;
+  const header = `${"STEP".padStart(6)}  ${"NODE".padEnd(width)}  ${states}`;
+  screen.line(screen.paint(header, "dim"));
+  for (const [index, step] of steps.entries()) {
+    const mark = markOf(step);
+    const columns = [
+      String(index + 1).padStart(6),
+      names[index]!.padEnd(width),
+      screen.paint(mark.text.padEnd(9), mark.colour),
+      formatDuration(step.duration_ms).padStart(6),
+      printableLine(step.started_at ?? ""),
+    ];
+    screen.line(columns.join("  ").trimEnd());
+    if (mark.text !== "ok") printDetails(screen, step);
+  }
+}
+
+/** What a trace was written for, in words. */
+function whyOf(reason: TraceEnvelope["reason"]): string {
+  switch (reason) {
+    case "error":
+      return "when something failed";
+    case "success":
+      return "when all had gone well";
+    case "demand":
+      return "at its end, after failures";
+    case "crash":
+      return "when taffrail crashed";
+    case "exit":
+      return "when its process ended";
+    case undefined:
+      return "nobody says why";
+    default:
+      return `at ${reason}`;
+  }
+}
+
+function nameOf({ node_id: id, attempt }: TraceStep): string {
+  return printableLine(attempt === undefined || attempt === 1 ? id : `${id} (${attempt})`);
+}
+
+function markOf(
+  { status, error }: TraceStep,
+): { text: string; colour: "red" | "green" | "yellow" } {
+  if (error !== undefined) return { text: "failed", colour: "red" };
+  if (status === "in_flight") return { text: "in flight", colour: "yellow" };
+  return { text: "ok", colour: "green" };
+}
+
+function printDetails(screen: Screen, { invocation_json: invocation, error }: TraceStep): void {
+  const line = (name: string, text: string) => {
+    for (const [index, part] of text.split("\n").entries()) {
+      const label = index === 0 ? name : "";
+      screen.line(`        ${label.padEnd(8)} ${printableLine(part)}`);
+    }
+  };
+  const { payload } = (invocation ?? {}) as { payload?: { run?: unknown; cwd?: unknown } };
+  if (Array.isArray(payload?.run)) line("command", commandLine(payload.run.map(String)));
+  else if (payload !== undefined && payload !== null) line("input", JSON.stringify(payload));
+  if (typeof payload?.cwd === "string") line("in", payload.cwd);
+  if (error === undefined) return;
+  const causes = Array.isArray(error.details) ? error.details : [];
+  line("error", error.message);
+  for (const cause of causes.slice(1)) line("because", causeText(cause));
+}
+
+function causeText(cause: unknown): string {
+  const { name, message } = (cause ?? {}) as { name?: unknown; message?: unknown };
+  return `${String(name)}: ${String(message)}`;
+}

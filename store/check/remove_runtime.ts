@@ -1,0 +1,94 @@
+import { removeTreeSync, syncDirectorySync } from "../../_internal/directories.ts";
+import { denoFilePort, type FilePort } from "../../_internal/file_port.ts";
+import { join } from "../../_internal/path.ts";
+import { OwnerLock } from "../files/owner_lock.ts";
+import { checkJournalFormatsSync } from "../journal/journal_lines.ts";
+import { checkId, isDirectorySync, StorePaths } from "../layout.ts";
+import { readRuntimeSnapshotSync } from "../runtime/load_store.ts";
+import { asStoreError, storeMissingError } from "../store_errors.ts";
+
+/** The directories of runtimes that are being removed; none of a runtime begins with a dot. */
+const REMOVED_PREFIX = ".removed-";
+
+/**
+ * Removes a runtime with all that is in its directory. It is done by its only owner, so one that
+ * somebody has open stays as it is.
+ *
+ * The directory is renamed first, so that there is a whole runtime or none: if the process dies before
+ * all files are gone, the next removal below the same root finishes that, even one that finds no
+ * runtime. Meanwhile {@linkcode verifyStore} passes over what is left.
+ *
+ * **Durability**: that the runtime is gone is on disk when this returns.
+ *
+ * **Permissions**: `--allow-read` and `--allow-write` for the root.
+ *
+ * @param root The directory of the store.
+ * @param runtimeId The runtime.
+ * @throws {RuntimeStoreError} `owned` when somebody has it open, `store-missing` when there is none,
+ * `store-corrupt` when it cannot be read or a newer version wrote it, `symlink` when a link stands in
+ * its place, `store-io` when the file system refuses, `invalid-request` for an id that cannot be one.
+ *
+ * @example Usage
+ * ```ts
+ * import { removeRuntime, verifyStore, WorkerRuntime } from "@taffrail/taffrail/store";
+ * import { assertEquals, assertRejects } from "@std/assert";
+ *
+ * const root = await Deno.makeTempDir();
+ * const runtime = await WorkerRuntime.open({ root, runtimeId: "rt-1" });
+ * await assertRejects(() => removeRuntime(root, "rt-1"), Error, "rt-1");
+ * await runtime.close();
+ * await removeRuntime(root, "rt-1");
+ * assertEquals((await verifyStore(root)).runtimes, []);
+ * ```
+ */
+// deno-lint-ignore require-await -- what is thrown is to be a rejection
+export async function removeRuntime(root: string, runtimeId: string): Promise<void> {
+  removeRuntimeOnPort(denoFilePort, root, runtimeId);
+}
+
+/** {@linkcode removeRuntime} on a given file system. */
+export function removeRuntimeOnPort(port: FilePort, root: string, runtimeId: string): void {
+  checkId(runtimeId, "runtime id");
+  const paths = new StorePaths(root, runtimeId);
+  const operation = "remove runtime store";
+  const { directory: path } = paths;
+  const runtimes = join(root, paths.folders[0]!);
+  try {
+    if (!isDirectorySync(port, runtimes, { operation, what: "runtimes" })) {
+      throw storeMissingError({ operation, path });
+    }
+    const isThere = isDirectorySync(port, path, { operation, what: "runtime" });
+    if (isThere) moveAway(port, paths, { runtimeId, runtimes });
+    for (const entry of Array.from(port.readDirSync(runtimes))) {
+      if (isRemoved(entry)) removeTreeSync(port, join(runtimes, entry.name));
+    }
+    if (!isThere) throw storeMissingError({ operation, path });
+  } catch (error) {
+    throw asStoreError({ operation, path }, error);
+  }
+}
+
+/** Takes the runtime out of the store, as its only owner. */
+function moveAway(
+  port: FilePort,
+  paths: StorePaths,
+  { runtimeId, runtimes }: { runtimeId: string; runtimes: string },
+): void {
+  // What a newer version wrote is not written to, not even a lock.
+  readRuntimeSnapshotSync(port, paths, runtimeId);
+  checkJournalFormatsSync(port, paths);
+  const lock = OwnerLock.takeSync(port, paths.ownerLock, runtimeId);
+  try {
+    // Windows renames no folder with an open file in it, and so guards the runtime by itself.
+    if (Deno.build.os === "windows") lock.release();
+    port.renameSync(paths.directory, join(runtimes, `${REMOVED_PREFIX}${crypto.randomUUID()}`));
+    syncDirectorySync(port, runtimes);
+  } finally {
+    if (Deno.build.os !== "windows") lock.release();
+  }
+}
+
+/** Whether a directory is what a removal that was cut short has left. */
+export function isRemoved(entry: { name: string; isDirectory: boolean }): boolean {
+  return entry.isDirectory && entry.name.startsWith(REMOVED_PREFIX);
+}

@@ -1,0 +1,311 @@
+import type { FilePort } from "../../_internal/file_port.ts";
+import { basename, dirname } from "../../_internal/path.ts";
+import { eventLog, transcriptLog } from "../files/log_codecs.ts";
+import { OwnerLock } from "../files/owner_lock.ts";
+import { readSmallFileSync } from "../files/snapshot_reader.ts";
+import {
+  parseRuntimeSnapshot,
+  parseWorkerSnapshot,
+  printRuntimeSnapshot,
+  printWorkerSnapshot,
+  type RuntimeSnapshot,
+  SCHEMA_VERSION,
+} from "../files/snapshots.ts";
+import { withNewHead } from "../journal/journal_lines.ts";
+import { readOverlaySync } from "../journal/unapplied_mutations.ts";
+import { type StorePaths, workerNumberOf } from "../layout.ts";
+import { openOwner } from "../runtime/open_runtime.ts";
+import { KEPT_DIAGNOSTICS } from "../state/store_state.ts";
+import type { RuntimeDiagnostic } from "../types.ts";
+import {
+  appendSurplusSync,
+  cutSync,
+  type MendedLog,
+  mendLogSync,
+  numberOf,
+  Quarantine,
+  readSurplusSync,
+  readWholeSync,
+  renameSync,
+  replaceSync,
+  replaceTextSync,
+  type Surplus,
+} from "./repair_files.ts";
+import { listSync } from "./runtime_view.ts";
+import type { Fix, RepairActionKind, StoreProblemKind } from "./store_problem.ts";
+import type { Inspection } from "./verify_store.ts";
+
+/** Brings one runtime into order, a round at a time, until nothing more can be done. */
+
+/** What was done, or is to be done. */
+export interface Step {
+  action: RepairActionKind;
+  path: string;
+  message: string;
+  /** Where what was taken out of the way is kept. */
+  evidence?: string;
+}
+
+/** What one runtime needs. */
+export interface Plan {
+  /** What comes now. */
+  fixes: Fix[];
+  /** Whether the journal is redone now, and nothing else. */
+  redo: boolean;
+}
+
+/** Of what is wrong with a runtime.json, what leaves the rest of it right. */
+const HARMLESS: readonly StoreProblemKind[] = ["bundle"];
+
+/**
+ * What to do next about the findings: a journal that cannot be read comes first, then what is in a
+ * wrong place, then what stands in the way of redoing the journal, then it is redone, and then the
+ * rest, which is about plain files.
+ */
+export function planRepair({ report, view }: Inspection): Plan {
+  const snapshot = view?.paths.snapshot;
+  // A runtime that another program understands better is left to that one.
+  const isForeign = report.findings.some(({ kind, path, fix }) =>
+    path === snapshot && fix === undefined && !HARMLESS.includes(kind)
+  );
+  if (isForeign) return { fixes: [], redo: false };
+  const fixes = distinct(report.findings.flatMap(({ fix }) => fix ?? []));
+  const cuts = fixes.filter(({ action }) => action === "mend-journal" || action === "cut-journal");
+  if (cuts.length > 0) return { fixes: cuts, redo: false };
+  const overlay = view?.journal.found;
+  const isPlain = overlay === undefined || overlay.isEmpty;
+  // Paths change by these; what is innermost is moved first. A counter is right only before.
+  const moves = fixes.filter(({ action }) => action === "quarantine" || action === "rename");
+  if (moves.length > 0) {
+    const counters = fixes.filter(({ action }) => isPlain && action === "change-runtime");
+    const innermost = moves.toSorted((a, b) => b.path.length - a.path.length);
+    return { fixes: [...counters, ...innermost], redo: false };
+  }
+  if (isPlain || fixes.length === 0) return { fixes, redo: false };
+  const first = fixes.filter((fix) =>
+    fix.action === "rebuild-runtime" || (fix.action === "mend-log" && !overlay.logs.has(fix.name))
+  );
+  return { fixes: first, redo: first.length === 0 };
+}
+
+function distinct(fixes: readonly Fix[]): Fix[] {
+  return [...new Map(fixes.map((fix) => [JSON.stringify(fix), fix])).values()];
+}
+
+/** What a fix does, for people. */
+export function describeFix(fix: Fix): string {
+  switch (fix.action) {
+    case "quarantine":
+      return "move it to the quarantine of its runtime";
+    case "rename":
+      return `rename it to ${basename(fix.to)}`;
+    case "mend-journal":
+      return "keep a copy, and write its first line anew";
+    case "cut-journal":
+      return `keep a copy, and go on with what stands before byte ${fix.byteOffset}`;
+    case "mend-log":
+      return "complete its last line or move the stub aside; keep lines without a record as evidence";
+    case "create-log":
+      return fix.text === "" ? "create it" : "create it, with its first line";
+    case "rebuild-runtime":
+      return "make it anew from the logs and workers";
+    case "change-runtime":
+    case "change-worker":
+      return `set ${
+        Object.entries(fix.changes).map(([name, value]) => `${name} to ${JSON.stringify(value)}`)
+          .join(", ")
+      }`;
+  }
+}
+
+/** Does what plans say to one runtime, which it owns meanwhile. */
+export class RuntimeRepair {
+  readonly #port: FilePort;
+  readonly #paths: StorePaths;
+  readonly #runtimeId: string;
+  readonly #quarantine: Quarantine;
+  #lock: OwnerLock;
+  /** The greatest number of a worker that was taken away; it is not given out again. */
+  #lastWorker = 0;
+  /** Lines of logs behind those of a journal that was cut: redoing it takes them away. */
+  readonly #surplus = new Map<string, Surplus>();
+  /** What is worth telling in the runtime itself. */
+  readonly #diagnostics: Omit<RuntimeDiagnostic, "id">[] = [];
+
+  constructor(port: FilePort, { paths, runtimeId }: { paths: StorePaths; runtimeId: string }) {
+    this.#port = port;
+    this.#paths = paths;
+    this.#runtimeId = runtimeId;
+    this.#quarantine = new Quarantine(port, paths.directory);
+    this.#lock = OwnerLock.takeSync(port, paths.ownerLock, runtimeId);
+  }
+
+  release(): void {
+    this.#lock.release();
+  }
+
+  /** Opens and closes the runtime, which brings what its journal holds to its place. */
+  async redo(): Promise<Step> {
+    this.#lock.release();
+    const { root, directory, ownerLock } = this.#paths;
+    const runtimeId = this.#runtimeId;
+    try {
+      const owner = await openOwner(this.#port, { root, runtimeId, checkpoints: {} });
+      await owner.close();
+    } finally {
+      this.#lock = OwnerLock.takeSync(this.#port, ownerLock, runtimeId);
+    }
+    for (const [path, surplus] of this.#surplus) appendSurplusSync(this.#port, path, surplus);
+    this.#surplus.clear();
+    const message = "brought what only the journal held to its place";
+    return { action: "redo-journal", path: directory, message };
+  }
+
+  /** Does one thing; undefined when there was nothing to do any more. */
+  apply(fix: Fix, inspection: Inspection): Step | undefined {
+    const port = this.#port;
+    const { action, path } = fix;
+    switch (action) {
+      case "quarantine": {
+        const evidence = this.#quarantine.moveSync(path);
+        this.#tellOfWorker(inspection, { path, evidence });
+        return { action, path, message: `moved to ${evidence}`, evidence };
+      }
+      case "rename":
+        renameSync(port, path, fix.to);
+        return { action, path, message: `renamed to ${fix.to}`, evidence: fix.to };
+      case "mend-journal": {
+        const evidence = this.#quarantine.copySync(path);
+        replaceSync(port, path, withNewHead(readWholeSync(port, path), fix.number));
+        const message = `its first line was written anew; what it was is kept in ${evidence}`;
+        return { action, path, message, evidence };
+      }
+      case "cut-journal": {
+        const evidence = this.#quarantine.copySync(path);
+        cutSync(port, path, fix.byteOffset);
+        this.#keepSurplus();
+        const message = `cut at byte ${fix.byteOffset}; all of it is kept in ${evidence}`;
+        return { action, path, message, evidence };
+      }
+      case "mend-log": {
+        const codec = path.endsWith("events.jsonl") ? eventLog : transcriptLog;
+        const options = { quarantine: this.#quarantine };
+        const mended = codec === eventLog
+          ? mendLogSync(port, path, { ...options, codec: eventLog })
+          : mendLogSync(port, path, { ...options, codec: transcriptLog });
+        return mendStep(path, mended);
+      }
+      case "create-log":
+        replaceTextSync(port, path, fix.text);
+        return { action, path, message: `created with ${fix.text.length} bytes` };
+      case "rebuild-runtime":
+        return this.#rebuild(path, inspection.report);
+      case "change-runtime":
+        this.#changeRuntime(fix.changes);
+        return { action, path, message: `done: ${describeFix(fix)}` };
+      case "change-worker": {
+        const bytes = readSmallFileSync(port, { operation: "repair runtime store", path });
+        const snapshot = { ...parseWorkerSnapshot(bytes, path), ...fix.changes };
+        replaceTextSync(port, path, printWorkerSnapshot(snapshot));
+        return { action, path, message: `done: ${describeFix(fix)}` };
+      }
+    }
+  }
+
+  /** Whether something is to be written that redoing the journal would take away. */
+  get waitsForRedo(): boolean {
+    return this.#diagnostics.length > 0 || this.#surplus.size > 0;
+  }
+
+  /** Writes into the runtime what is worth telling there, if anything is. */
+  tell(): boolean {
+    if (this.#diagnostics.length === 0) return false;
+    this.#changeRuntime({});
+    return true;
+  }
+
+  /** The logs have lines that the damaged part of the journal had: they are worth keeping. */
+  #keepSurplus(): void {
+    for (const [name, { start, bytes }] of readOverlaySync(this.#port, this.#paths).logs) {
+      const path = this.#paths.log(name);
+      const surplus = readSurplusSync(this.#port, path, { near: start, last: numberOf(bytes) });
+      if (surplus === undefined) continue;
+      this.#quarantine.copySync(path);
+      this.#surplus.set(path, surplus);
+    }
+  }
+
+  /** What was lost must not look as if it had never been. */
+  #tellOfWorker(
+    { report, view }: Inspection,
+    { path, evidence }: { path: string; evidence: string },
+  ): void {
+    const worker = view?.workers.find(({ directory }) => directory === path);
+    if (worker === undefined) return;
+    const { directoryId, snapshot } = worker;
+    const isBroken = report.state.broken.has(directoryId);
+    const workerId = isBroken ? directoryId : snapshot.found?.worker_id ?? directoryId;
+    if (isBroken) this.#lastWorker = Math.max(this.#lastWorker, workerNumberOf(workerId));
+    this.#diagnostics.push({
+      severity: "warning",
+      code: "worker.quarantined",
+      message: `a directory of the worker could not be used and is kept in ${evidence}`,
+      worker_ref: { runtime_id: this.#runtimeId, worker_id: workerId },
+    });
+  }
+
+  #rebuild(path: string, { state, told }: Inspection["report"]): Step {
+    const isThere = listSync(this.#port, dirname(path)).some((entry) => entry.path === path);
+    const evidence = isThere ? this.#quarantine.copySync(path) : undefined;
+    const workers = [...state.workers.values()].map(({ snapshot }) => snapshot);
+    const numbers = workers.map(({ worker_id }) => workerNumberOf(worker_id));
+    const lastEvent = Math.max(told.lastEventId, ...workers.map((worker) => worker.last_event_id));
+    const snapshot: RuntimeSnapshot = {
+      schema_version: SCHEMA_VERSION,
+      runtime_id: this.#runtimeId,
+      display_name: null,
+      backend: "fs_store",
+      status: told.isStopped ? "stopped" : "running",
+      limits: { max_transcript_projection_items: 256, max_event_batch_items: 256 },
+      next_worker_sequence: Math.max(told.lastWorker, this.#lastWorker, ...numbers) + 1,
+      next_event_id: lastEvent + 1,
+      next_diagnostic_id: 1,
+      config_bundles: {},
+      diagnostics: [],
+    };
+    replaceTextSync(this.#port, path, printRuntimeSnapshot(snapshot));
+    const kept = evidence === undefined ? "" : `; what was there is kept in ${evidence}`;
+    this.#diagnostics.push({
+      severity: "warning",
+      code: "runtime.snapshot_rebuilt",
+      message:
+        "runtime.json was made anew from logs and workers: name, limits, config bundles and " +
+        `earlier diagnostics are not in it${kept}`,
+    });
+    const message = `made anew from the logs and workers${kept}`;
+    return { action: "rebuild-runtime", path, message, ...(evidence && { evidence }) };
+  }
+
+  #changeRuntime(changes: Partial<RuntimeSnapshot>): void {
+    const path = this.#paths.snapshot;
+    const bytes = readSmallFileSync(this.#port, { operation: "repair runtime store", path });
+    const snapshot = { ...parseRuntimeSnapshot(bytes, path), ...changes };
+    const added = this.#diagnostics.splice(0).map((diagnostic, index) => {
+      return { id: snapshot.next_diagnostic_id + index, ...diagnostic };
+    });
+    snapshot.next_diagnostic_id += added.length;
+    snapshot.next_worker_sequence = Math.max(snapshot.next_worker_sequence, this.#lastWorker + 1);
+    snapshot.diagnostics = [...snapshot.diagnostics, ...added].slice(-KEPT_DIAGNOSTICS);
+    replaceTextSync(this.#port, path, printRuntimeSnapshot(snapshot));
+  }
+}
+
+function mendStep(path: string, { did, evidence }: MendedLog): Step | undefined {
+  if (did === "nothing") return undefined;
+  const message = did === "completed"
+    ? "the last line got its newline"
+    : did === "cut"
+    ? `the stub at its end is kept in ${evidence}`
+    : `lines without a record are gone from it; all of it is kept in ${evidence}`;
+  return { action: "mend-log", path, message, ...(evidence && { evidence }) };
+}

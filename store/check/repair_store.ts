@@ -1,0 +1,203 @@
+import { denoFilePort, type FilePort } from "../../_internal/file_port.ts";
+import { StorePaths } from "../layout.ts";
+import { RuntimeStoreError } from "../runtime_store_error.ts";
+import { asStoreError } from "../store_errors.ts";
+import { describeFix, planRepair, RuntimeRepair, type Step } from "./repair_runtime.ts";
+import type { RepairActionKind, StoreProblem } from "./store_problem.ts";
+import { type Inspection, inspectRuntime, listRuntimesSync, problemOf } from "./verify_store.ts";
+
+/** Options of {@linkcode repairStore}. */
+export interface RepairStoreOptions {
+  /**
+   * Only tell what would be done.
+   *
+   * @default {false}
+   */
+  dryRun?: boolean;
+  /** Only this runtime. */
+  runtimeId?: string;
+  /** Stops the repairing, between two runtimes, with its reason as the error. */
+  signal?: AbortSignal;
+}
+
+/** One thing that {@linkcode repairStore} did, or would do. */
+export interface RepairAction {
+  /** The runtime. */
+  runtime: string;
+  /** What kind of thing. */
+  action: RepairActionKind;
+  /** The file or directory. */
+  path: string;
+  /** What was done, or would be, for people. */
+  message: string;
+  /** Where what was taken out of the way is kept. */
+  evidence?: string;
+}
+
+/** What {@linkcode repairStore} did. */
+export interface StoreRepair {
+  /** Whether nothing is wrong any more. */
+  ok: boolean;
+  /** What was done; in a dry run, what would be. */
+  actions: RepairAction[];
+  /** What is still wrong, since nobody can mend it, or, in a dry run, what would be. */
+  problems: StoreProblem[];
+}
+
+/** So many rounds are never needed; it keeps a repair that undoes itself from going on for ever. */
+const MAX_ROUNDS = 12;
+
+/**
+ * Mends what can be mended in a store, and keeps as evidence whatever it cuts or moves: stubs of lines
+ * in `<file>.torn-<n>`, all else in `quarantine-<n>` of the runtime. Nothing is deleted. What was lost
+ * cannot be brought back and stays among the problems. Done twice, it does nothing the second time.
+ *
+ * Each runtime is owned while it is repaired; one that somebody has open is left alone, and so is one
+ * of a newer version. What goes wrong with one runtime does not stop the others.
+ *
+ * A dry run changes nothing and takes no lock. It tells what follows from the present state; where one
+ * repair brings another problem to light, more is done in earnest.
+ *
+ * **Durability**: what was done is on disk when this returns. It may be killed or fail at any moment:
+ * everything that was there is then in its place or in the quarantine, and it can be done again.
+ *
+ * **Permissions**: `--allow-read` and, unless it is a dry run, `--allow-write` for the root.
+ *
+ * @param root The directory of the store.
+ * @param options What to repair.
+ * @returns What was done, and what is left.
+ * @throws {RuntimeStoreError} `store-io` when the runtimes cannot be listed.
+ *
+ * @example Usage
+ * ```ts
+ * import { repairStore, verifyStore, WorkerRuntime } from "@taffrail/taffrail/store";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const root = await Deno.makeTempDir();
+ * const runtime = await WorkerRuntime.open({ root, runtimeId: "rt-1" });
+ * await runtime.close();
+ * const events = `${root}/runtimes/id-72742d31/events.jsonl`;
+ * await Deno.writeTextFile(events, '{"id":2,"ki', { append: true });
+ *
+ * const { ok, actions } = await repairStore(root);
+ * assertEquals([ok, actions.length], [true, 1]);
+ * assertEquals(await Deno.readTextFile(actions[0]!.evidence!), '{"id":2,"ki');
+ * assertEquals((await verifyStore(root)).ok, true);
+ * ```
+ */
+export function repairStore(
+  root: string,
+  options: RepairStoreOptions = {},
+): Promise<StoreRepair> {
+  return repairStoreOnPort(denoFilePort, root, options);
+}
+
+/** {@linkcode repairStore} on a given file system. */
+export async function repairStoreOnPort(
+  port: FilePort,
+  root: string,
+  { dryRun = false, runtimeId, signal }: RepairStoreOptions = {},
+): Promise<StoreRepair> {
+  const which = runtimeId === undefined ? {} : { runtimeId };
+  const { ids, problems } = listRuntimesSync(port, root, which);
+  const repair: StoreRepair = { ok: true, actions: [], problems };
+  for (const id of ids) {
+    signal?.throwIfAborted();
+    const paths = new StorePaths(root, id);
+    const inspection = await inspectRuntime(port, paths, id);
+    const plan = planRepair(inspection);
+    if (plan.fixes.length === 0 && !plan.redo) {
+      repair.problems.push(...problemsOf(inspection, id));
+    } else if (dryRun) {
+      repair.actions.push(...intendedSteps(inspection).map((step) => ({ runtime: id, ...step })));
+      repair.problems.push(...problemsOf(inspection, id).filter(({ repairable }) => !repairable));
+    } else {
+      await repairRuntime(port, { paths, id, repair });
+    }
+  }
+  repair.ok = repair.problems.length === 0;
+  return repair;
+}
+
+function problemsOf({ report }: Inspection, id: string): StoreProblem[] {
+  return report.findings.map((finding) => problemOf(finding, id));
+}
+
+function intendedSteps(inspection: Inspection): Step[] {
+  const { report, view } = inspection;
+  const steps = new Map<string, Step>();
+  for (const { fix } of report.findings) {
+    if (fix === undefined) continue;
+    const { action, path } = fix;
+    const step: Step = { action, path, message: describeFix(fix) };
+    steps.set(JSON.stringify(step), step);
+  }
+  const redo: Step[] = isJournaled(inspection)
+    ? [{
+      action: "redo-journal",
+      path: view!.paths.directory,
+      message: "bring what only the journal holds to its place",
+    }]
+    : [];
+  return [...steps.values(), ...redo];
+}
+
+async function repairRuntime(
+  port: FilePort,
+  { paths, id, repair }: { paths: StorePaths; id: string; repair: StoreRepair },
+): Promise<void> {
+  let work: RuntimeRepair | undefined;
+  try {
+    work = new RuntimeRepair(port, { paths, runtimeId: id });
+    const last = await workOn(port, { work, paths, id, actions: repair.actions });
+    repair.problems.push(...problemsOf(last, id));
+  } catch (cause) {
+    const place = { operation: "repair runtime store" as const, path: paths.directory };
+    const error = asStoreError(place, cause);
+    if (!(error instanceof RuntimeStoreError)) throw error;
+    const { kind, path = paths.directory, message } = error;
+    const what = kind === "owned" ? "owned" : kind === "symlink" ? "symlink" : "io";
+    repair.problems.push({ runtime: id, kind: what, path, message, repairable: false });
+    repair.problems.push(...problemsOf(await inspectRuntime(port, paths, id), id));
+  } finally {
+    work?.release();
+  }
+}
+
+/** One repair of one runtime. */
+interface WorkParts {
+  work: RuntimeRepair;
+  paths: StorePaths;
+  id: string;
+  /** Gets what was done. */
+  actions: RepairAction[];
+}
+
+/**
+ * Looks and mends in turns, as what was in the way of one repair may hide another one; returns what is
+ * seen last.
+ */
+async function workOn(
+  port: FilePort,
+  { work, paths, id, actions }: WorkParts,
+): Promise<Inspection> {
+  for (let round = 0; round < MAX_ROUNDS; round++) {
+    const inspection = await inspectRuntime(port, paths, id);
+    const { fixes, redo } = planRepair(inspection);
+    // What is still to be written behind the journal's lines needs these in their places.
+    const isLast = fixes.length === 0 && work.waitsForRedo && isJournaled(inspection);
+    const steps: (Step | undefined)[] = [];
+    if (redo || isLast) steps.push(await work.redo());
+    for (const fix of fixes) steps.push(work.apply(fix, inspection));
+    const done = steps.filter((step) => step !== undefined);
+    actions.push(...done.map((step) => ({ runtime: id, ...step })));
+    if (done.length > 0) continue;
+    const isTold = inspection.view?.runtime.found !== undefined && work.tell();
+    if (!isTold) return inspection;
+  }
+  return await inspectRuntime(port, paths, id);
+}
+
+function isJournaled({ view }: Inspection): boolean {
+  return view?.journal.found?.isEmpty === false;
+}

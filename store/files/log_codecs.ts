@@ -1,0 +1,286 @@
+import {
+  type Codec,
+  decodeJson,
+  encodeJson,
+  leftOutWhenEmpty,
+  optional,
+  string,
+  u64,
+} from "../../_internal/wire_json/codec.ts";
+import { internallyTagged, unitEnum } from "../../_internal/wire_json/enums.ts";
+import { JsonSyntaxError } from "../../_internal/wire_json/errors.ts";
+import { openStruct, struct, type StructMaker } from "../../_internal/wire_json/struct.ts";
+import type { StoreOperation } from "../runtime_store_error.ts";
+import type {
+  ConfigBundle,
+  CreateWorkerRequest,
+  RuntimeEvent,
+  TranscriptEntry,
+  WorkerInput,
+  WorkerRef,
+} from "../types.ts";
+
+/** What unknown fields are: kept in what files hold, refused in what callers ask for. */
+interface StructMakers {
+  structOf: StructMaker;
+}
+
+const open: StructMakers = { structOf: openStruct };
+const closed: StructMakers = {
+  structOf: (fields) => struct(fields, { denyUnknownFields: true }),
+};
+
+/** Who may say something. */
+export const INPUT_KINDS = ["user", "system"] as const;
+
+/** What an event may tell. */
+export const EVENT_KINDS = [
+  "runtime_started",
+  "runtime_stopped",
+  "worker_created",
+  "worker_input_accepted",
+  "worker_stopped",
+  "worker_cancelled",
+] as const;
+
+/** A worker and its runtime. */
+export const workerRef: Codec<WorkerRef> = openStruct({ runtime_id: string, worker_id: string });
+
+const intentVariants = {
+  assistant: { purpose: optional(string) },
+  task: { objective: string },
+  role: { role: string, purpose: optional(string) },
+};
+
+const profileVariants = {
+  runtime_default: {},
+  builtin: { value: string },
+  named: { value: string },
+};
+
+function requestOf({ structOf }: StructMakers): Codec<CreateWorkerRequest> {
+  const reference = structOf({ name: string, reference: string });
+  return structOf({
+    intent: internallyTagged("kind", intentVariants, structOf),
+    profile: internallyTagged("kind", profileVariants, structOf),
+    config_bundle: optional(structOf({ id: string, digest: string })),
+    requested_capabilities: leftOutWhenEmpty(structOf({ name: string, reason: optional(string) })),
+    workspace_refs: leftOutWhenEmpty(reference),
+    mount_refs: leftOutWhenEmpty(reference),
+  }) as Codec<CreateWorkerRequest>;
+}
+
+function bundleOf({ structOf }: StructMakers): Codec<ConfigBundle> {
+  const metadata = structOf({
+    id: string,
+    digest: string,
+    revision: string,
+    workspace_id: string,
+    created_at: string,
+    provenance: structOf({ source: string, detail: optional(string) }),
+  });
+  const profile = structOf({
+    selector: internallyTagged("kind", profileVariants, structOf),
+    label: optional(string),
+  });
+  const declaration = structOf({
+    kind: unitEnum([
+      "secret_ref",
+      "mount_grant",
+      "network_policy",
+      "shell_policy",
+      "git_policy",
+      "capability_grant",
+      "unsupported",
+    ]),
+    name: string,
+    reference: string,
+  });
+  return structOf({
+    metadata,
+    profiles: leftOutWhenEmpty(profile),
+    declarations: leftOutWhenEmpty(declaration),
+  }) as Codec<ConfigBundle>;
+}
+
+/** The request that a `worker.json` holds. */
+export const storedRequest: Codec<CreateWorkerRequest> = requestOf(open);
+
+/** The request that a caller makes. */
+export const givenRequest: Codec<CreateWorkerRequest> = requestOf(closed);
+
+/** A config bundle that a `runtime.json` holds. */
+export const storedBundle: Codec<ConfigBundle> = bundleOf(open);
+
+/** A config bundle that a caller gives. */
+export const givenBundle: Codec<ConfigBundle> = bundleOf(closed);
+
+/** An input that a caller gives. */
+export const givenInput: Codec<WorkerInput> = struct(
+  { kind: unitEnum(INPUT_KINDS), content: string },
+  { denyUnknownFields: true },
+);
+
+const eventVariants = Object.fromEntries(EVENT_KINDS.map((kind) => [kind, {}])) as {
+  [Kind in typeof EVENT_KINDS[number]]: Record<never, never>;
+};
+
+/** A line of an `events.jsonl`. */
+export const runtimeEvent: Codec<RuntimeEvent> = openStruct({
+  id: u64,
+  worker_ref: optional(workerRef),
+  kind: internallyTagged("kind", eventVariants, openStruct),
+  message: string,
+}) as Codec<RuntimeEvent>;
+
+/** A line of a `transcript.jsonl`. */
+export const transcriptEntry: Codec<TranscriptEntry> = openStruct({
+  sequence: u64,
+  worker_ref: workerRef,
+  role: unitEnum(INPUT_KINDS),
+  content: string,
+  event_id: u64,
+});
+
+type Members = Readonly<Record<string, unknown>>;
+
+const KINDS: ReadonlySet<unknown> = new Set(EVENT_KINDS);
+const ROLES: ReadonlySet<unknown> = new Set(INPUT_KINDS);
+/** How a lone surrogate stands in JSON text; the codecs look closer. */
+const SURROGATE = /\\u[dD]/;
+/** `ignoreBOM` keeps a byte order mark, so that it is seen and refused. */
+const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
+
+/** What a line of a log holds, or why it holds none. */
+export type LineVerdict<T> = { record: T } | { problem: string } | { blank: true };
+
+/** One kind of log: how its lines are printed and read, and what numbers them. */
+export interface LogCodec<T> {
+  /** The line of a record, without its newline. A `TypeError` or `RangeError` for what is none. */
+  readonly print: (record: T) => string;
+  /** What a line, without its newline, holds. */
+  readonly parse: (line: Uint8Array | string) => LineVerdict<T>;
+  /** The same, but with an eye on what costs time: members that stand twice, numbers as floats. */
+  readonly parseStrictly: (line: Uint8Array) => LineVerdict<T>;
+  /** Its number: they grow from line to line. */
+  readonly numberOf: (record: T) => number;
+  /** What stands before the number in a line as {@linkcode LogCodec.print} makes it. */
+  readonly numberPrefix: Uint8Array;
+  /** What is being done when a line is read, for errors. */
+  readonly operation: StoreOperation;
+}
+
+/** The lines of an `events.jsonl`. */
+export const eventLog: LogCodec<RuntimeEvent> = {
+  print: (event) => {
+    if (!isPlainEvent(event)) return encodeJson(runtimeEvent, event);
+    const { id, worker_ref, kind: { kind }, message } = event;
+    const ref = worker_ref === undefined ? {} : { worker_ref: inOrder(worker_ref) };
+    const text = JSON.stringify({ id, ...ref, kind: { kind }, message });
+    return SURROGATE.test(text) ? encodeJson(runtimeEvent, event) : text;
+  },
+  parse: (line) => parseLine(line, { codec: runtimeEvent, isPlain: isPlainEvent }),
+  parseStrictly: (line) => parseLine(line, { codec: runtimeEvent, isPlain: () => false }),
+  numberOf: ({ id }) => id,
+  numberPrefix: new TextEncoder().encode('{"id":'),
+  operation: "read events",
+};
+
+/** The lines of a `transcript.jsonl`. */
+export const transcriptLog: LogCodec<TranscriptEntry> = {
+  print: (entry) => {
+    if (!isPlainEntry(entry)) return encodeJson(transcriptEntry, entry);
+    const { sequence, worker_ref, role, content, event_id } = entry;
+    const ref = inOrder(worker_ref);
+    const text = JSON.stringify({ sequence, worker_ref: ref, role, content, event_id });
+    return SURROGATE.test(text) ? encodeJson(transcriptEntry, entry) : text;
+  },
+  parse: (line) => parseLine(line, { codec: transcriptEntry, isPlain: isPlainEntry }),
+  parseStrictly: (line) => parseLine(line, { codec: transcriptEntry, isPlain: () => false }),
+  numberOf: ({ sequence }) => sequence,
+  numberPrefix: new TextEncoder().encode('{"sequence":'),
+  operation: "read transcript",
+};
+
+/**
+ * Parses a line. Plain records, which is all that this project and the seed write, are checked here;
+ * all else is left to the codec, which keeps unknown fields and knows how to say what is wrong.
+ */
+function parseLine<T>(
+  line: Uint8Array | string,
+  { codec, isPlain }: { codec: Codec<T>; isPlain: (record: T) => boolean },
+): LineVerdict<T> {
+  const text = typeof line === "string" ? line : decode(line);
+  if (text === undefined) return { problem: "stream did not contain valid UTF-8" };
+  try {
+    const record = JSON.parse(text);
+    if (isPlain(record) && !SURROGATE.test(text)) return { record };
+  } catch { /* The codec says what is wrong. */ }
+  if (/^[ \t\r]*$/.test(text)) return { blank: true };
+  return parseAny(text, codec);
+}
+
+function decode(line: Uint8Array): string | undefined {
+  try {
+    return utf8.decode(line);
+  } catch {
+    return undefined;
+  }
+}
+
+function parseAny<T>(text: string, codec: Codec<T>): LineVerdict<T> {
+  try {
+    return { record: decodeJson(codec, text) };
+  } catch (error) {
+    if (error instanceof JsonSyntaxError) {
+      return { problem: `${error.problem} at column ${error.column}` };
+    }
+    return { problem: (error as Error).message };
+  }
+}
+
+/** Whether an event has all its members, of the right types, and no others. */
+function isPlainEvent(event: RuntimeEvent): boolean {
+  if (!isObject(event)) return false;
+  const { id, worker_ref, kind, message } = event;
+  return isCount(id) && isText(message) && isObject(kind) && KINDS.has(kind.kind) &&
+    countOf(kind) === 1 &&
+    (worker_ref === undefined
+      ? countOf(event) === 3
+      : isPlainRef(worker_ref) && countOf(event) === 4);
+}
+
+/** The same for an entry of a transcript. */
+function isPlainEntry(entry: TranscriptEntry): boolean {
+  if (!isObject(entry)) return false;
+  const { sequence, worker_ref, role, content, event_id } = entry;
+  return isCount(sequence) && isCount(event_id) && isText(content) && ROLES.has(role) &&
+    isPlainRef(worker_ref) && countOf(entry) === 5;
+}
+
+function isPlainRef(ref: WorkerRef): boolean {
+  return isObject(ref) && isText(ref.runtime_id) && isText(ref.worker_id) && countOf(ref) === 2;
+}
+
+function inOrder({ runtime_id, worker_id }: WorkerRef): WorkerRef {
+  return { runtime_id, worker_id };
+}
+
+function isObject(value: unknown): value is Members {
+  return typeof value === "object" && value !== null;
+}
+
+/** Counts without making a list, as this is asked of every line. */
+function countOf(record: object): number {
+  let count = 0;
+  for (const _name in record) count++;
+  return count;
+}
+
+function isText(value: unknown): boolean {
+  return typeof value === "string";
+}
+
+function isCount(value: unknown): boolean {
+  return Number.isSafeInteger(value) && (value as number) >= 0 && !Object.is(value, -0);
+}

@@ -1,0 +1,178 @@
+import { makeDirectorySync } from "../../_internal/directories.ts";
+import type { FileHandle, FilePort } from "../../_internal/file_port.ts";
+import { dirname } from "../../_internal/path.ts";
+import { writeWholeSync } from "../../_internal/tail.ts";
+import { fileSizeSync, isDirectorySync, type StorePaths } from "../layout.ts";
+import type { StoreOperation } from "../runtime_store_error.ts";
+import { asStoreError, storeCorruptError } from "../store_errors.ts";
+import { joinBytes, type LogBytes, openLogBytes } from "./log_bytes.ts";
+
+const OPEN_FILES = 64;
+
+/** A log that has got lines since the last checkpoint. */
+interface DirtyLog {
+  readonly path: string;
+  readonly operation: StoreOperation;
+  /** Where its first line of these begins. */
+  readonly start: number;
+  /** How far the file has the log. */
+  written: number;
+  /** What belongs behind that and could not be written yet. */
+  pending: Uint8Array[];
+  file: FileHandle | undefined;
+  /** The file was as long as it must be when it was opened first. */
+  isKnown: boolean;
+}
+
+/**
+ * Brings lines that the journal holds to the logs. Nothing is lost when that fails, by a full disk
+ * for one: the lines are kept, read from memory, and written at the next occasion. Each is written
+ * at its place, so that writing it again does no harm.
+ */
+export class LogWriter {
+  readonly #port: FilePort;
+  readonly #paths: StorePaths;
+  /** Those that must be synced before the journal may go. */
+  readonly #dirty = new Map<string, DirtyLog>();
+  /** Those whose file is open, the one used longest ago first. */
+  readonly #open = new Set<DirtyLog>();
+  /** Those that have to be written to, or created. */
+  readonly #behind = new Set<DirtyLog>();
+
+  constructor(port: FilePort, paths: StorePaths) {
+    this.#port = port;
+    this.#paths = paths;
+  }
+
+  /** Takes lines for a log, which begin at `offset`; {@linkcode LogWriter.flush} writes them. */
+  add(name: string, offset: number, lines: readonly Uint8Array[]): void {
+    const log = this.#dirtyLog(name, offset);
+    for (const line of lines) log.pending.push(line);
+    this.#behind.add(log);
+  }
+
+  /** A log is to be there even if it gets no lines; `end` is where the first one would begin. */
+  touch(name: string, end: number): void {
+    this.#behind.add(this.#dirtyLog(name, end));
+  }
+
+  /** Writes what is not written yet; throws the first refusal and keeps the rest. */
+  flush(): void {
+    for (const log of this.#behind) {
+      this.#flushLog(log);
+      this.#behind.delete(log);
+    }
+  }
+
+  /** Makes everything written survive a power cut. */
+  async sync(): Promise<void> {
+    for (const log of this.#dirty.values()) {
+      // An empty transcript is there as soon as its directory is synced.
+      if (log.written === log.start) continue;
+      try {
+        await this.#fileOf(log).syncData();
+      } catch (cause) {
+        throw asStoreError(log, cause);
+      }
+    }
+  }
+
+  /** All is synced and the snapshots are written: begins anew. */
+  forget(): void {
+    this.#dirty.clear();
+    this.close();
+  }
+
+  /** Opens a log for reading, `end` bytes long. */
+  read(name: string, end: number): LogBytes {
+    const path = this.#paths.log(name);
+    const dirty = this.#dirty.get(name);
+    if (dirty === undefined || dirty.written >= end) {
+      return openLogBytes({ port: this.#port, path, fileEnd: end });
+    }
+    const tail = joinBytes(dirty.pending).subarray(0, end - dirty.written);
+    return openLogBytes({ port: this.#port, path, fileEnd: dirty.written, tail });
+  }
+
+  close(): void {
+    for (const log of this.#open) {
+      log.file?.close();
+      log.file = undefined;
+    }
+    this.#open.clear();
+  }
+
+  #dirtyLog(name: string, offset: number): DirtyLog {
+    let log = this.#dirty.get(name);
+    if (log === undefined) {
+      const path = this.#paths.log(name);
+      const operation = name === this.#paths.events ? "append event" : "append transcript";
+      log = {
+        path,
+        operation,
+        start: offset,
+        written: offset,
+        pending: [],
+        file: undefined,
+        isKnown: false,
+      };
+      this.#dirty.set(name, log);
+    }
+    return log;
+  }
+
+  #flushLog(log: DirtyLog): void {
+    try {
+      const file = this.#fileOf(log);
+      if (log.pending.length === 0) return;
+      const bytes = log.pending.length === 1 ? log.pending[0]! : joinBytes(log.pending);
+      writeAt(file, log.written, bytes);
+      log.written += bytes.length;
+      log.pending = [];
+    } catch (cause) {
+      throw asStoreError(log, cause);
+    }
+  }
+
+  #fileOf(log: DirtyLog): FileHandle {
+    this.#open.delete(log);
+    log.file ??= this.#openFile(log);
+    this.#open.add(log);
+    for (const oldest of this.#open) {
+      if (this.#open.size <= OPEN_FILES) break;
+      oldest.file?.close();
+      oldest.file = undefined;
+      this.#open.delete(oldest);
+    }
+    return log.file;
+  }
+
+  #openFile(log: DirtyLog): FileHandle {
+    const { path, operation, written } = log;
+    const directory = dirname(path);
+    if (!isDirectorySync(this.#port, directory, { operation, what: "worker" })) {
+      makeDirectorySync(this.#port, directory);
+    }
+    fileSizeSync(this.#port, path, operation);
+    const file = this.#port.openSync(path, { read: true, write: true, create: true, mode: 0o600 });
+    try {
+      const size = file.seekSync(0, Deno.SeekMode.End);
+      log.isKnown ||= size === written;
+      if (log.isKnown) return file;
+      throw storeCorruptError({ operation, path }, {
+        problem: `it has ${size} bytes instead of ${written}, so another program has changed it`,
+        byteOffset: Math.min(size, written),
+        remedy: "close the runtime and open it again: what was acknowledged is in its journal",
+      });
+    } catch (error) {
+      file.close();
+      throw error;
+    }
+  }
+}
+
+/** Writes at the file's end, which `offset` is; a part that a failed try left is written over. */
+function writeAt(file: FileHandle, offset: number, bytes: Uint8Array): void {
+  file.seekSync(offset, Deno.SeekMode.Start);
+  writeWholeSync(file, bytes);
+}

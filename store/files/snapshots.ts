@@ -1,0 +1,186 @@
+import {
+  array,
+  checkObject,
+  type Codec,
+  encodeJson,
+  map,
+  nullable,
+  optional,
+  string,
+  u32,
+  u64,
+  usize,
+  withDefault,
+} from "../../_internal/wire_json/codec.ts";
+import { unitEnum } from "../../_internal/wire_json/enums.ts";
+import { JsonPlace, JsonSyntaxError } from "../../_internal/wire_json/errors.ts";
+import { type JsonValue, numberOf } from "../../_internal/wire_json/json_value.ts";
+import { parseJson } from "../../_internal/wire_json/parse_json.ts";
+import { type Fields, openStruct, struct, unknownNames } from "../../_internal/wire_json/struct.ts";
+import {
+  reasonOf,
+  storeCorruptError,
+  type StorePlace,
+  unsupportedSchemaError,
+} from "../store_errors.ts";
+import type {
+  ConfigBundle,
+  CreateWorkerRequest,
+  RuntimeBackendKind,
+  RuntimeDiagnostic,
+  RuntimeLimits,
+  RuntimeStatus,
+  WorkerRef,
+  WorkerStatus,
+} from "../types.ts";
+import { storedBundle, storedRequest, workerRef } from "./log_codecs.ts";
+
+const runtimeFields = {
+  schema_version: u32,
+  runtime_id: string,
+  display_name: nullable(string),
+  backend: unitEnum(["memory", "fs_store"]),
+  status: unitEnum(["running", "stopped"]),
+  limits: openStruct({ max_transcript_projection_items: usize, max_event_batch_items: usize }),
+  next_worker_sequence: u64,
+  next_event_id: u64,
+  next_diagnostic_id: u64,
+  config_bundles: withDefault(map(storedBundle), () => ({})),
+  diagnostics: array(
+    openStruct({
+      id: u64,
+      severity: unitEnum(["info", "warning", "error"]),
+      code: string,
+      message: string,
+      worker_ref: optional(workerRef),
+    }) as Codec<RuntimeDiagnostic>,
+  ),
+};
+
+const workerFields = {
+  schema_version: u32,
+  worker_ref: workerRef,
+  worker_id: string,
+  status: unitEnum(["running", "stopped", "cancelled"]),
+  request: storedRequest,
+  next_transcript_sequence: u64,
+  last_event_id: u64,
+};
+
+/** What a `runtime.json` holds, as a codec: the journal has it in its lines too. */
+export const runtimeSnapshot: Codec<RuntimeSnapshot> = struct(runtimeFields);
+
+/** What a `worker.json` holds. */
+export const workerSnapshot: Codec<WorkerSnapshot> = struct(workerFields);
+
+/** The text of a `runtime.json`, byte for byte as the seed writes it. */
+export function printRuntimeSnapshot(snapshot: RuntimeSnapshot): string {
+  return `${encodeJson(runtimeSnapshot, snapshot, { style: "pretty" })}\n`;
+}
+
+/** The text of a `worker.json`, byte for byte as the seed writes it. */
+export function printWorkerSnapshot(snapshot: WorkerSnapshot): string {
+  return `${encodeJson(workerSnapshot, snapshot, { style: "pretty" })}\n`;
+}
+
+/**
+ * Reads a `runtime.json`. Its schema is looked at first, as nothing else can be known of a newer one.
+ * Unknown fields at the top are refused, because writing the file again would lose them; further
+ * inside they are kept.
+ */
+export function parseRuntimeSnapshot(bytes: Uint8Array | string, path: string): RuntimeSnapshot {
+  const place: StorePlace = { operation: "read runtime snapshot", path };
+  return parseSnapshot(bytes, { codec: runtimeSnapshot, fields: runtimeFields, place });
+}
+
+/** Reads a `worker.json`, as {@linkcode parseRuntimeSnapshot} does. */
+export function parseWorkerSnapshot(bytes: Uint8Array | string, path: string): WorkerSnapshot {
+  const place: StorePlace = { operation: "read worker snapshot", path };
+  return parseSnapshot(bytes, { codec: workerSnapshot, fields: workerFields, place });
+}
+
+function parseSnapshot<T>(
+  bytes: Uint8Array | string,
+  { codec, fields, place }: { codec: Codec<T>; fields: Fields<unknown>; place: StorePlace },
+): T {
+  const tree = parseTree(bytes, place);
+  try {
+    const members = checkObject<JsonValue>(tree, new JsonPlace("read"));
+    const schema = numberOf(members.schema_version);
+    if (schema !== undefined && schema !== SCHEMA_VERSION) {
+      throw unsupportedSchemaError(place, { expected: SCHEMA_VERSION, actual: schema });
+    }
+    const [unknown] = unknownNames(members, fields);
+    if (unknown !== undefined) refuseUnknown(unknown, place);
+    return codec.read(tree, new JsonPlace("read"));
+  } catch (cause) {
+    if (!("problem" in (cause as object))) throw cause;
+    throw storeCorruptError(place, { problem: reasonOf(cause), cause });
+  }
+}
+
+function parseTree(bytes: Uint8Array | string, place: StorePlace): JsonValue {
+  try {
+    return parseJson(bytes);
+  } catch (cause) {
+    if (!(cause instanceof JsonSyntaxError)) throw cause;
+    const { problem, line, column, byteOffset } = cause;
+    const where = `${problem} at line ${line} column ${column}`;
+    throw storeCorruptError(place, { problem: where, line, byteOffset, cause });
+  }
+}
+
+function refuseUnknown(name: string, place: StorePlace): never {
+  throw storeCorruptError(place, {
+    problem: `unknown field \`${name}\` at the top of the document`,
+    remedy: "writing the file again would lose it: open it with the program that wrote it, " +
+      "or remove the field",
+  });
+}
+
+/** The schema of snapshots that this store reads and writes. */
+export const SCHEMA_VERSION = 1;
+
+/** What `runtime.json` holds. */
+export interface RuntimeSnapshot {
+  /** {@linkcode SCHEMA_VERSION}. */
+  schema_version: number;
+  /** The runtime. */
+  runtime_id: string;
+  /** Its name for people. */
+  display_name: string | null;
+  /** `fs_store` in every file of this store. */
+  backend: RuntimeBackendKind;
+  /** How it is. */
+  status: RuntimeStatus;
+  /** The largest limits that readers may ask for. */
+  limits: RuntimeLimits;
+  /** The number of the next worker, from 1. */
+  next_worker_sequence: number;
+  /** The id of the next event, from 1. */
+  next_event_id: number;
+  /** The id of the next diagnostic, from 1. */
+  next_diagnostic_id: number;
+  /** The bundles by their ids. */
+  config_bundles: Record<string, ConfigBundle>;
+  /** The newest diagnostics. */
+  diagnostics: RuntimeDiagnostic[];
+}
+
+/** What a `worker.json` holds. */
+export interface WorkerSnapshot {
+  /** {@linkcode SCHEMA_VERSION}. */
+  schema_version: number;
+  /** Which worker. */
+  worker_ref: WorkerRef;
+  /** Its id. */
+  worker_id: string;
+  /** How it is. */
+  status: WorkerStatus;
+  /** What it was made from. */
+  request: CreateWorkerRequest;
+  /** The number of the next entry of its transcript, from 1. */
+  next_transcript_sequence: number;
+  /** The last event about it. */
+  last_event_id: number;
+}

@@ -1,0 +1,206 @@
+import { crc32 } from "../../_internal/crc32.ts";
+import type { FileHandle, FilePort } from "../../_internal/file_port.ts";
+import { readRangeSync } from "../../_internal/tail.ts";
+import { joinBytes } from "../files/log_bytes.ts";
+import type { RuntimeSnapshot, WorkerSnapshot } from "../files/snapshots.ts";
+import { fileSizeSync, journalNumbersSync, type StorePaths } from "../layout.ts";
+import { storeCorruptError } from "../store_errors.ts";
+import type {
+  ConfigBundle,
+  RuntimeDiagnostic,
+  RuntimeEvent,
+  RuntimeStatus,
+  TranscriptEntry,
+  WorkerStatus,
+} from "../types.ts";
+
+/**
+ * One line of a journal: everything that one mutation changed, as the values that it left, so that
+ * doing it again changes nothing more.
+ */
+
+/** What of a runtime nearly every mutation changes. */
+export interface RuntimeCounters {
+  status: RuntimeStatus;
+  next_worker_sequence: number;
+  next_event_id: number;
+  next_diagnostic_id: number;
+}
+
+/** What of a worker can change at all. */
+export interface WorkerChange {
+  worker_id: string;
+  status: WorkerStatus;
+  next_transcript_sequence: number;
+  last_event_id: number;
+}
+
+/** Lines that belong at one place of one log. */
+export interface LogLines {
+  /** `events.jsonl` or `workers/<directory>/transcript.jsonl`. */
+  file: string;
+  /** Where the first line begins. */
+  offset: number;
+  lines: (RuntimeEvent | TranscriptEntry)[];
+}
+
+/** What a line of a journal holds. */
+export interface Mutation {
+  /** Its number in this journal, from 1. */
+  sequence: number;
+  /** How many mutations of this journal were known to be on disk when this one was written. */
+  synced: number;
+  /** The runtime itself, in the mutation that began it. */
+  created_runtime?: RuntimeSnapshot;
+  runtime: RuntimeCounters;
+  /** New ones only. */
+  diagnostics?: RuntimeDiagnostic[];
+  /** Stored ones only; each replaces the one of its id. */
+  config_bundles?: ConfigBundle[];
+  created_workers?: WorkerSnapshot[];
+  workers?: WorkerChange[];
+  logs?: LogLines[];
+}
+
+/** A {@linkcode LogLines} whose lines are printed already. */
+export interface PrintedLines {
+  file: string;
+  offset: number;
+  lines: readonly string[];
+}
+
+/** How the line of a mutation begins. */
+export const MUTATION_PREFIX = '{"crc32":"';
+const MIDDLE = '","mutation":';
+const MUTATION_START = MUTATION_PREFIX.length + 8 + MIDDLE.length;
+const SUFFIX = "}";
+const encoder = new TextEncoder();
+const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
+
+/** Prints a mutation as one line with its newline. The lines of the logs are taken as they are. */
+export function encodeMutation(
+  mutation: Omit<Mutation, "logs">,
+  logs: readonly PrintedLines[],
+): Uint8Array {
+  let text = JSON.stringify(mutation);
+  if (logs.length > 0) text = `${text.slice(0, -1)},"logs":[${logs.map(printLogs).join(",")}]}`;
+  const start = encoder.encode(MUTATION_PREFIX + "00000000" + MIDDLE + text + SUFFIX + "\n");
+  const checksum = crc32(start.subarray(MUTATION_START, start.length - SUFFIX.length - 1));
+  encoder.encodeInto(hex(checksum), start.subarray(MUTATION_PREFIX.length));
+  return start;
+}
+
+/** What a line, without its newline, holds; undefined when it is not what was written. */
+export function decodeMutation(line: Uint8Array): Mutation | undefined {
+  const body = line.subarray(MUTATION_START, line.length - SUFFIX.length);
+  if (line.length < MUTATION_START + SUFFIX.length) return undefined;
+  try {
+    const frame = utf8.decode(line.subarray(0, MUTATION_START));
+    if (frame !== MUTATION_PREFIX + hex(crc32(body)) + MIDDLE) return undefined;
+    if (utf8.decode(line.subarray(line.length - SUFFIX.length)) !== SUFFIX) return undefined;
+    return JSON.parse(utf8.decode(body));
+  } catch {
+    return undefined;
+  }
+}
+
+function printLogs({ file, offset, lines }: PrintedLines): string {
+  return `{"file":${JSON.stringify(file)},"offset":${offset},"lines":[${lines.join(",")}]}`;
+}
+
+function hex(checksum: number): string {
+  return checksum.toString(16).padStart(8, "0");
+}
+
+/** The first line of a journal, which says how to read the others. */
+
+const FORMAT = 1;
+const NEWLINE = 10;
+/** Far more than the first line has. */
+const MAX_HEAD_BYTES = 1024;
+const latin1 = new TextDecoder("latin1");
+
+/** What the first line holds. */
+export interface JournalHead {
+  format: number;
+  journal: number;
+}
+
+/** The first line, with its newline. */
+export function printHead(number: number): Uint8Array {
+  const head: JournalHead = { format: FORMAT, journal: number };
+  return new TextEncoder().encode(`${JSON.stringify(head)}\n`);
+}
+
+/** What a line says; undefined when it is no head. */
+export function parseHead(line: Uint8Array): JournalHead | undefined {
+  try {
+    const head = JSON.parse(new TextDecoder().decode(line));
+    return Number.isSafeInteger(head.format) && head.format > 0 ? head : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/** Refuses a journal of a newer version. */
+export function checkFormat({ format }: JournalHead, path: string): void {
+  if (format === FORMAT) return;
+  throw storeCorruptError({ operation: "read journal", path }, {
+    problem: `line 1: unsupported journal format ${format}, expected ${FORMAT}`,
+    line: 1,
+    remedy: "open it with the program that wrote it, or a newer taffrail",
+  });
+}
+
+/**
+ * Refuses the journals of a newer version, before anything is written beside them. One that is removed
+ * meanwhile has been made part of the snapshots by its owner.
+ */
+export function checkJournalFormatsSync(port: FilePort, paths: StorePaths): void {
+  for (const number of journalNumbersSync(port, paths.directory)) {
+    const path = paths.journal(number);
+    let file: FileHandle;
+    try {
+      fileSizeSync(port, path, "read journal");
+      file = port.openSync(path, { read: true });
+    } catch (error) {
+      if (error instanceof Deno.errors.NotFound) continue;
+      throw error;
+    }
+    try {
+      const [first] = splitLines(readRangeSync(file, 0, MAX_HEAD_BYTES));
+      const head = first && parseHead(first.bytes);
+      if (head !== undefined) checkFormat(head, path);
+    } finally {
+      file.close();
+    }
+  }
+}
+
+/** Where a damaged head ends: where the first mutation begins, should the newline be damaged too. */
+export function headEndIn(bytes: Uint8Array): number {
+  const begin = latin1.decode(bytes.subarray(0, MAX_HEAD_BYTES)).indexOf(MUTATION_PREFIX);
+  return begin === -1 ? bytes.indexOf(NEWLINE) + 1 : begin;
+}
+
+/** A journal with its head written anew: there is nothing in it that its name does not say. */
+export function withNewHead(bytes: Uint8Array, number: number): Uint8Array {
+  return joinBytes([printHead(number), bytes.subarray(headEndIn(bytes))]);
+}
+
+/** A line without its newline, and where it begins. */
+export interface Line {
+  bytes: Uint8Array;
+  byteOffset: number;
+}
+
+/** The terminated lines, without their newlines. */
+export function splitLines(bytes: Uint8Array): Line[] {
+  const lines: Line[] = [];
+  for (let start = 0;;) {
+    const end = bytes.indexOf(NEWLINE, start);
+    if (end === -1) return lines;
+    lines.push({ bytes: bytes.subarray(start, end), byteOffset: start });
+    start = end + 1;
+  }
+}

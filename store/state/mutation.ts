@@ -1,0 +1,214 @@
+import { eventLog, transcriptLog } from "../files/log_codecs.ts";
+import type { RuntimeSnapshot, WorkerSnapshot } from "../files/snapshots.ts";
+import {
+  encodeMutation,
+  type PrintedLines,
+  type RuntimeCounters,
+} from "../journal/journal_lines.ts";
+import type { RuntimeStoreError } from "../runtime_store_error.ts";
+import type {
+  ConfigBundle,
+  CreateWorkerRequest,
+  RuntimeDiagnostic,
+  RuntimeEventKind,
+  WorkerInput,
+  WorkerRef,
+} from "../types.ts";
+import { entryOf, type StateView, type WorkerEntry } from "./store_state.ts";
+
+const encoder = new TextEncoder();
+
+/** Lines for one log, printed and as bytes. */
+export interface DraftLines extends PrintedLines {
+  lines: string[];
+  bytes: Uint8Array[];
+}
+
+/** How a log is called in the journal. */
+export interface LogNames {
+  readonly events: string;
+  transcript(workerId: string): string;
+}
+
+/**
+ * What a mutation changes, not yet made part of the state that it stands on. It can stand on another
+ * draft: the mutations of a group are each made on what those before them left.
+ */
+export class Draft implements StateView {
+  readonly #base: StateView;
+  readonly #names: LogNames;
+  counters: RuntimeCounters;
+  eventsEnd: number;
+  /** The runtime, in the mutation that begins it. */
+  createdRuntime: RuntimeSnapshot | undefined;
+  readonly changedWorkers: Map<string, WorkerEntry> = new Map();
+  /** What new workers were made from. */
+  readonly createdWorkers: Map<string, CreateWorkerRequest> = new Map();
+  readonly bundles: Map<string, ConfigBundle> = new Map();
+  readonly diagnostics: RuntimeDiagnostic[] = [];
+  readonly logs: Map<string, DraftLines> = new Map();
+
+  constructor(base: StateView, names: LogNames) {
+    this.#base = base;
+    this.#names = names;
+    this.counters = base.counters;
+    this.eventsEnd = base.eventsEnd;
+  }
+
+  get runtimeId(): string {
+    return this.#base.runtimeId;
+  }
+
+  /** Whether there is nothing to write. */
+  get isEmpty(): boolean {
+    return this.counters === this.#base.counters && this.changedWorkers.size === 0 &&
+      this.bundles.size === 0 && this.createdRuntime === undefined;
+  }
+
+  worker(workerId: string): WorkerEntry | undefined {
+    return this.changedWorkers.get(workerId) ?? this.#base.worker(workerId);
+  }
+
+  bundle(bundleId: string): ConfigBundle | undefined {
+    return this.bundles.get(bundleId) ?? this.#base.bundle(bundleId);
+  }
+
+  brokenWorker(workerId: string): RuntimeStoreError | undefined {
+    return this.#base.brokenWorker(workerId);
+  }
+
+  *workers(): Iterable<WorkerEntry> {
+    for (const entry of this.#base.workers()) {
+      yield this.changedWorkers.get(entry.worker_id) ?? entry;
+    }
+    for (const id of this.createdWorkers.keys()) yield this.changedWorkers.get(id)!;
+  }
+
+  refOf(workerId: string): WorkerRef {
+    return { runtime_id: this.runtimeId, worker_id: workerId };
+  }
+
+  /** Tells what happened, and returns the event's id. */
+  addEvent(kind: RuntimeEventKind["kind"], message: string, workerId?: string): number {
+    const id = this.counters.next_event_id;
+    const ref = workerId === undefined ? {} : { worker_ref: this.refOf(workerId) };
+    const text = eventLog.print({ id, ...ref, kind: { kind }, message });
+    this.eventsEnd += this.#addLine(this.#names.events, this.eventsEnd, text);
+    this.counters = { ...this.counters, next_event_id: nextOf(id, "event") };
+    return id;
+  }
+
+  addDiagnostic(code: string, message: string, workerId: string): void {
+    const id = this.counters.next_diagnostic_id;
+    const ref = this.refOf(workerId);
+    this.diagnostics.push({ id, severity: "info", code, message, worker_ref: ref });
+    this.counters = { ...this.counters, next_diagnostic_id: nextOf(id, "diagnostic") };
+  }
+
+  createWorker(workerId: string, request: CreateWorkerRequest, eventId: number): void {
+    const sequence = nextOf(this.counters.next_worker_sequence, "worker");
+    this.counters = { ...this.counters, next_worker_sequence: sequence };
+    this.createdWorkers.set(workerId, request);
+    const worker = {
+      worker_id: workerId,
+      status: "running" as const,
+      request,
+      next_transcript_sequence: 1,
+      last_event_id: eventId,
+    };
+    this.changedWorkers.set(workerId, entryOf(worker, { length: 0, end: 0 }));
+  }
+
+  changeWorker(entry: WorkerEntry, changes: Partial<WorkerEntry>): void {
+    this.changedWorkers.set(entry.worker_id, { ...entry, ...changes });
+  }
+
+  /** Adds an entry to a worker's transcript, and returns its number. */
+  addEntry(entry: WorkerEntry, input: WorkerInput, eventId: number): number {
+    const { worker_id, next_transcript_sequence: sequence, transcriptEnd } = entry;
+    const text = transcriptLog.print({
+      sequence,
+      worker_ref: this.refOf(worker_id),
+      role: input.kind,
+      content: input.content,
+      event_id: eventId,
+    });
+    const added = this.#addLine(this.#names.transcript(worker_id), transcriptEnd, text);
+    this.changeWorker(entry, {
+      next_transcript_sequence: nextOf(sequence, "transcript entry"),
+      last_event_id: eventId,
+      transcript_len: entry.transcript_len + 1,
+      transcriptEnd: transcriptEnd + added,
+    });
+    return sequence;
+  }
+
+  /** Takes over what a draft that stands on this one changed. */
+  absorb(draft: Draft): void {
+    this.counters = draft.counters;
+    this.eventsEnd = draft.eventsEnd;
+    this.createdRuntime ??= draft.createdRuntime;
+    for (const [id, entry] of draft.changedWorkers) this.changedWorkers.set(id, entry);
+    for (const [id, request] of draft.createdWorkers) this.createdWorkers.set(id, request);
+    for (const [id, bundle] of draft.bundles) this.bundles.set(id, bundle);
+    // One by one: a call takes only so many arguments, and a transaction may have more lines.
+    for (const diagnostic of draft.diagnostics) this.diagnostics.push(diagnostic);
+    for (const [file, { offset, lines, bytes }] of draft.logs) {
+      const log = this.#log(file, offset);
+      for (const line of lines) log.lines.push(line);
+      for (const chunk of bytes) log.bytes.push(chunk);
+    }
+  }
+
+  /** The line of the journal. */
+  encode(place: { sequence: number; synced: number }): Uint8Array {
+    const created = [...this.createdWorkers].map(([id, request]) => this.#snapshotOf(id, request));
+    const changed = [...this.changedWorkers.values()]
+      .filter(({ worker_id }) => !this.createdWorkers.has(worker_id))
+      .map(({ worker_id, status, next_transcript_sequence, last_event_id }) => {
+        return { worker_id, status, next_transcript_sequence, last_event_id };
+      });
+    return encodeMutation({
+      ...place,
+      ...(this.createdRuntime && { created_runtime: this.createdRuntime }),
+      runtime: this.counters,
+      ...(this.diagnostics.length > 0 && { diagnostics: this.diagnostics }),
+      ...(this.bundles.size > 0 && { config_bundles: [...this.bundles.values()] }),
+      ...(created.length > 0 && { created_workers: created }),
+      ...(changed.length > 0 && { workers: changed }),
+    }, [...this.logs.values()]);
+  }
+
+  #snapshotOf(workerId: string, request: CreateWorkerRequest): WorkerSnapshot {
+    const { status, next_transcript_sequence, last_event_id } = this.changedWorkers.get(workerId)!;
+    return {
+      schema_version: 1,
+      worker_ref: this.refOf(workerId),
+      worker_id: workerId,
+      status,
+      request,
+      next_transcript_sequence,
+      last_event_id,
+    };
+  }
+
+  #addLine(file: string, offset: number, text: string): number {
+    const bytes = encoder.encode(`${text}\n`);
+    const log = this.#log(file, offset);
+    log.lines.push(text);
+    log.bytes.push(bytes);
+    return bytes.length;
+  }
+
+  #log(file: string, offset: number): DraftLines {
+    let log = this.logs.get(file);
+    if (log === undefined) this.logs.set(file, log = { file, offset, lines: [], bytes: [] });
+    return log;
+  }
+}
+
+/** The number behind `count`, as long as documents can hold it. */
+function nextOf(count: number, what: string): number {
+  if (count < Number.MAX_SAFE_INTEGER) return count + 1;
+  throw new RangeError(`Cannot number another ${what}: ${count} is the last number there is`);
+}

@@ -1,0 +1,178 @@
+import { compareUtf8 } from "../../_internal/wire_json/print_json.ts";
+import type { RuntimeSnapshot } from "../files/snapshots.ts";
+import type { RuntimeCounters } from "../journal/journal_lines.ts";
+import type { RuntimeStoreError } from "../runtime_store_error.ts";
+import type {
+  ConfigBundle,
+  CreateWorkerRequest,
+  ProfileSelector,
+  RuntimeDiagnostic,
+  RuntimeLimits,
+  WorkerIntent,
+  WorkerStatus,
+} from "../types.ts";
+import type { Draft } from "./mutation.ts";
+
+/** How many diagnostics a runtime keeps: the newest ones. */
+export const KEPT_DIAGNOSTICS = 1000;
+
+/** What is kept in memory of a worker; a change makes a new one. */
+export interface WorkerEntry {
+  readonly worker_id: string;
+  readonly status: WorkerStatus;
+  readonly intent: WorkerIntent;
+  readonly profile: ProfileSelector;
+  readonly requested_capability_count: number;
+  readonly has_config_bundle: boolean;
+  readonly next_transcript_sequence: number;
+  readonly last_event_id: number;
+  /** How many entries its transcript has. */
+  readonly transcript_len: number;
+  /** Where the next line of its transcript begins. */
+  readonly transcriptEnd: number;
+}
+
+/** What a mutation can ask of the state that it is to change. */
+export interface StateView {
+  readonly runtimeId: string;
+  readonly counters: RuntimeCounters;
+  /** Where the next line of `events.jsonl` begins. */
+  readonly eventsEnd: number;
+  worker(workerId: string): WorkerEntry | undefined;
+  bundle(bundleId: string): ConfigBundle | undefined;
+  workers(): Iterable<WorkerEntry>;
+  /** Why a worker cannot be used, if it cannot. */
+  brokenWorker(workerId: string): RuntimeStoreError | undefined;
+}
+
+/** What does not change while a runtime is open. */
+export interface RuntimeIdentity {
+  runtimeId: string;
+  displayName: string | null;
+  limits: RuntimeLimits;
+}
+
+/** The state of a runtime: what its journal and snapshots say together. */
+export class StoreState implements StateView {
+  readonly identity: RuntimeIdentity;
+  counters: RuntimeCounters;
+  eventsEnd = 0;
+  diagnostics: RuntimeDiagnostic[] = [];
+  readonly bundles: Map<string, ConfigBundle> = new Map();
+  /** Workers that cannot be used, and why; they do not stand in the way of the others. */
+  readonly broken: Map<string, RuntimeStoreError> = new Map();
+  readonly #workers = new Map<string, WorkerEntry>();
+  /** The ids in their order. */
+  #ids: string[] = [];
+
+  constructor(identity: RuntimeIdentity, counters: RuntimeCounters) {
+    this.identity = identity;
+    this.counters = counters;
+  }
+
+  get runtimeId(): string {
+    return this.identity.runtimeId;
+  }
+
+  worker(workerId: string): WorkerEntry | undefined {
+    return this.#workers.get(workerId);
+  }
+
+  bundle(bundleId: string): ConfigBundle | undefined {
+    return this.bundles.get(bundleId);
+  }
+
+  brokenWorker(workerId: string): RuntimeStoreError | undefined {
+    return this.broken.get(workerId);
+  }
+
+  *workers(): Iterable<WorkerEntry> {
+    for (const id of this.#ids) yield this.#workers.get(id)!;
+  }
+
+  /** The workers behind an id in their order, from the first one without it. */
+  workersAfter(after: string | undefined, limit: number): WorkerEntry[] {
+    const start = after === undefined ? 0 : firstBehind(this.#ids, after);
+    return this.#ids.slice(start, start + limit).map((id) => this.#workers.get(id)!);
+  }
+
+  setWorker(entry: WorkerEntry): void {
+    const { worker_id: id } = entry;
+    if (!this.#workers.has(id)) {
+      const at = firstBehind(this.#ids, id);
+      if (at === this.#ids.length) this.#ids.push(id);
+      else this.#ids.splice(at, 0, id);
+    }
+    this.#workers.set(id, entry);
+  }
+
+  addDiagnostics(added: readonly RuntimeDiagnostic[]): void {
+    if (added.length === 0) return;
+    this.diagnostics = [...this.diagnostics, ...added].slice(-KEPT_DIAGNOSTICS);
+  }
+
+  /** Takes over what a draft changed. */
+  absorb(draft: Draft): void {
+    this.counters = draft.counters;
+    this.eventsEnd = draft.eventsEnd;
+    for (const entry of draft.changedWorkers.values()) this.setWorker(entry);
+    for (const [id, bundle] of draft.bundles) this.bundles.set(id, bundle);
+    this.addDiagnostics(draft.diagnostics);
+  }
+
+  /** What `runtime.json` is to hold. */
+  snapshot(): RuntimeSnapshot {
+    const { runtimeId, displayName, limits } = this.identity;
+    return {
+      schema_version: 1,
+      runtime_id: runtimeId,
+      display_name: displayName,
+      backend: "fs_store",
+      status: this.counters.status,
+      limits,
+      next_worker_sequence: this.counters.next_worker_sequence,
+      next_event_id: this.counters.next_event_id,
+      next_diagnostic_id: this.counters.next_diagnostic_id,
+      config_bundles: Object.fromEntries(this.bundles),
+      diagnostics: this.diagnostics,
+    };
+  }
+}
+
+/** What is kept in memory of a worker that has just been made. */
+export function entryOf(
+  worker: {
+    worker_id: string;
+    status: WorkerStatus;
+    request: CreateWorkerRequest;
+    next_transcript_sequence: number;
+    last_event_id: number;
+  },
+  transcript: { length: number; end: number },
+): WorkerEntry {
+  const { intent, profile, config_bundle, requested_capabilities } = worker.request;
+  return {
+    worker_id: worker.worker_id,
+    status: worker.status,
+    intent,
+    profile,
+    requested_capability_count: requested_capabilities?.length ?? 0,
+    has_config_bundle: config_bundle !== undefined,
+    next_transcript_sequence: worker.next_transcript_sequence,
+    last_event_id: worker.last_event_id,
+    transcript_len: transcript.length,
+    transcriptEnd: transcript.end,
+  };
+}
+
+/** The index of the first id that stands behind `id`. */
+function firstBehind(ids: readonly string[], id: string): number {
+  let low = 0;
+  let high = ids.length;
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    if (compareUtf8(ids[middle]!, id) <= 0) low = middle + 1;
+    else high = middle;
+  }
+  return low;
+}
