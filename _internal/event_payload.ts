@@ -1,3 +1,5 @@
+import { decodeUtf8 } from "./text.ts";
+
 /**
  * Event payloads: the bytes of one JSON object, or none. The supervisor derives the context of a run
  * from them when an event is made, capture when a recorded event is replayed (EVT-3, EVT-4).
@@ -52,7 +54,6 @@ export class ExternalEventPayloadError extends Error {
 /** Payloads nested deeper are refused, as a parser with a bounded stack must. */
 const DEPTH_LIMIT = 128;
 /** `ignoreBOM` keeps a byte order mark, so that the parser meets it and refuses it. */
-const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
 /**
  * The context of a payload (EVT-4): numbers, strings, booleans and arrays of numbers of the top level;
@@ -71,7 +72,7 @@ export function contextOfPayload(payload: Uint8Array): Map<string, Value> {
 function parseObject(payload: Uint8Array): object {
   let parsed: unknown;
   try {
-    parsed = JSON.parse(utf8.decode(payload));
+    parsed = JSON.parse(decodeUtf8(payload));
   } catch (error) {
     throw new ExternalEventPayloadError("InvalidJson", (error as Error).message, { cause: error });
   }

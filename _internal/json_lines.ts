@@ -1,9 +1,8 @@
 import type { FileHandle } from "./file_port.ts";
+import { NEWLINE } from "./text.ts";
 
 /** The longest line that is written or delivered, in bytes without its newline. */
 export const MAX_LINE_BYTES = 16 * 1024 * 1024;
-
-const NEWLINE = 10;
 
 /** Whole lines that stand together in a file. */
 export interface LineBlock {

@@ -1,6 +1,7 @@
 import type { FileHandle, FilePort } from "./file_port.ts";
 import { countLinesSync } from "./json_lines.ts";
 import { cutFileSync, lastLineEndSync, recoverTailSync, type Recovery } from "./tail.ts";
+import { NEWLINE } from "./text.ts";
 
 /** Lines to be appended together, each without its newline. */
 export interface AppendRequest {
@@ -166,7 +167,6 @@ export class LineFile {
   }
 }
 
-const NEWLINE = 10;
 const KEPT_BUFFER_BYTES = 1024 * 1024;
 const KEPT_VIEWS = 4096;
 const encoder = new TextEncoder();

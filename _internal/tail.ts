@@ -2,10 +2,9 @@ import { syncDirectorySync } from "./directories.ts";
 import type { FileHandle, FilePort } from "./file_port.ts";
 import { MAX_LINE_BYTES } from "./json_lines.ts";
 import { dirname } from "./path.ts";
+import { decodeUtf8, NEWLINE } from "./text.ts";
 
-const NEWLINE = 10;
 const BLOCK_BYTES = 64 * 1024;
-const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
 /** What had to be mended at the end of a JSON Lines file before it could be appended to. */
 export interface Recovery {
@@ -42,7 +41,7 @@ export function lastLineEndSync(file: FileHandle, size: number): number {
 /** Whether the bytes are the text of exactly one JSON object. */
 export function isJsonObject(bytes: Uint8Array): boolean {
   try {
-    const value: unknown = JSON.parse(utf8.decode(bytes));
+    const value: unknown = JSON.parse(decodeUtf8(bytes));
     return typeof value === "object" && value !== null && !Array.isArray(value);
   } catch {
     return false;

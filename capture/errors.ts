@@ -1,5 +1,6 @@
 import type { ExternalEventPayloadError } from "../_internal/event_payload.ts";
 import type { CaptureStyle } from "./types.ts";
+import { reasonOf } from "../_internal/text.ts";
 
 /** Which check an event record failed: its hash first, then its payload (EVT-6). */
 export type CaptureErrorKind = "PayloadHashMismatch" | "InvalidPayload";
@@ -219,9 +220,4 @@ function messageOf(details: CaptureWriteErrorDetails): string {
       return `${writing} ${TEMP_VERBS[stage]} temp file '${tempPath}': ${reasonOf(cause)}`;
     }
   }
-}
-
-/** The text of whatever was thrown. */
-export function reasonOf(cause: unknown): string {
-  return cause instanceof Error ? cause.message : String(cause);
 }

@@ -5,6 +5,7 @@ import {
   unsafeIntegerAt,
 } from "../_internal/json_lines.ts";
 import type { Gap, GapReason, StandardSchema, Stored } from "./types.ts";
+import { decodeUtf8, NEWLINE } from "../_internal/text.ts";
 
 /** The events and gaps of some lines. */
 export interface DecodedLines<E> {
@@ -17,11 +18,9 @@ export interface DecodedLines<E> {
 /** What a line is, but for its place. */
 type Verdict<E> = { event: E } | { reason: GapReason; message: string; event?: E };
 
-const NEWLINE = 10;
 /** The message of the gap of a blank line, which strict reading passes over (OLG-5). */
 export const BLANK = "the line is blank";
 /** `ignoreBOM` keeps a byte order mark, so that it is seen and refused. */
-const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 /** Ten times as fast; what it cannot decode becomes U+FFFD, and such a block is looked at again. */
 const lossyUtf8 = new TextDecoder("utf-8", { ignoreBOM: true });
 
@@ -109,7 +108,7 @@ function judgeLine<E>(
 function judgeText<E>(line: Uint8Array, schema: StandardSchema<E> | undefined): Verdict<E> {
   let text: string;
   try {
-    text = utf8.decode(line);
+    text = decodeUtf8(line);
   } catch {
     return { reason: "not-utf8", message: "the line is not valid UTF-8" };
   }

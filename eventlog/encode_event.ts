@@ -1,15 +1,13 @@
 import { MAX_LINE_BYTES, SIXTEEN_DIGITS, unsafeIntegerAt } from "../_internal/json_lines.ts";
 import { redactOrMask } from "../_internal/redact.ts";
 import { rawJsonText, stringifyVisiting } from "../_internal/visit_json.ts";
-import { reasonOf } from "./event_log_error.ts";
+import { encodeUtf8, reasonOf } from "../_internal/text.ts";
 
 /**
  * Replaces a value before it is kept: gets every member, objects before their members, with a path
  * such as `$.env.TOKEN`, and returns what is to be written. Where it throws, a mask is written.
  */
 export type Redact = (value: unknown, path: string) => unknown;
-
-const encoder = new TextEncoder();
 
 /**
  * The one line of an event, without its newline. What JSON would change without a word (NaN,
@@ -20,7 +18,7 @@ export function encodeEvent(event: unknown, redact?: Redact): string {
   if (text === undefined || text.charCodeAt(0) !== 123) {
     throw new TypeError("failed to serialize event: an event must be one JSON object");
   }
-  if (text.length * 3 > MAX_LINE_BYTES && encoder.encode(text).length > MAX_LINE_BYTES) {
+  if (text.length * 3 > MAX_LINE_BYTES && encodeUtf8(text).length > MAX_LINE_BYTES) {
     throw new RangeError(`failed to serialize event: it is over ${MAX_LINE_BYTES} bytes`);
   }
   return text;

@@ -1,4 +1,5 @@
 import type { AppendFailure } from "../_internal/line_file.ts";
+import { reasonOf } from "../_internal/text.ts";
 
 /**
  * What went wrong:
@@ -89,11 +90,6 @@ export class EventLogError extends Error {
     this.expected = details.expected;
     this.actual = details.actual;
   }
-}
-
-/** The text of whatever was thrown. */
-export function reasonOf(cause: unknown): string {
-  return cause instanceof Error ? cause.message : String(cause);
 }
 
 /** A refusal of the file system (OLG-5), with the seed's message. */

@@ -4,6 +4,7 @@ import { join } from "../_internal/path.ts";
 import { readRangeSync } from "../_internal/tail.ts";
 import { EventLogError, ioError, lockTimeoutError, wrapIo } from "./event_log_error.ts";
 import { runPaths } from "../_internal/root_layout.ts";
+import { encodeUtf8 } from "../_internal/text.ts";
 
 /** How to hold a run open. */
 export interface LiveOptions {
@@ -84,7 +85,7 @@ function tryHold(port: FilePort, file: FileHandle, { path, exclusive }: LiveOpti
 function rewriteSync(file: FileHandle, text: string): void {
   file.truncateSync(0);
   file.seekSync(0, Deno.SeekMode.Start);
-  file.writeSync(new TextEncoder().encode(text));
+  file.writeSync(encodeUtf8(text));
 }
 
 function readMark(file: FileHandle): string {

@@ -6,6 +6,7 @@ import { readRangeSync, writeWholeSync } from "../_internal/tail.ts";
 import { isUlid, ulidAfter } from "../_internal/ulid.ts";
 import { asModuleError, EventLogError, lockTimeoutError } from "./event_log_error.ts";
 import { runIdProblem } from "../_internal/root_layout.ts";
+import { encodeUtf8 } from "../_internal/text.ts";
 
 const LOCK_TIMEOUT_MS = 5000;
 const STATE_BYTES = 64;
@@ -68,7 +69,7 @@ export async function newRunId(options: { root: string; name: string }): Promise
 function allocate(file: FileHandle, path: string): string {
   const ulid = ulidAfter(readLast(file, path), Date.now());
   file.seekSync(0, Deno.SeekMode.Start);
-  writeWholeSync(file, new TextEncoder().encode(`${ulid}\n`));
+  writeWholeSync(file, encodeUtf8(`${ulid}\n`));
   file.syncDataSync();
   return ulid;
 }

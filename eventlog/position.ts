@@ -9,6 +9,7 @@ import {
 import { readRangeSync } from "../_internal/tail.ts";
 import { EventLogError } from "./event_log_error.ts";
 import type { Cursor, ReadAfter } from "./types.ts";
+import { NEWLINE } from "../_internal/text.ts";
 
 /** A place in a log file: behind the line `seq`, where the next line begins. */
 export interface Position {
@@ -16,7 +17,6 @@ export interface Position {
   byteOffset: number;
 }
 
-const NEWLINE = 10;
 const CHECKED_BYTES = 4096;
 const SCAN_BYTES = 256 * 1024;
 

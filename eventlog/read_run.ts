@@ -13,6 +13,7 @@ import {
   RunReader,
 } from "./run_reader.ts";
 import type { EventPage, ReadAfter, ReadOptions, StandardSchema } from "./types.ts";
+import { NEWLINE } from "../_internal/text.ts";
 
 /** Options of {@linkcode readRun}. */
 export interface ReadRunOptions<E> {
@@ -185,7 +186,6 @@ export interface RunPeek<E> {
 
 const FIRST_BLOCK_BYTES = 4096;
 const DEFAULT_TAIL_BYTES = 64 * 1024;
-const NEWLINE = 10;
 
 /**
  * Reads the first line of a run and the whole lines of its last 64 KiB, so that many runs can be

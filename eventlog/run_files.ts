@@ -4,7 +4,8 @@ import type { FilePort } from "../_internal/file_port.ts";
 import type { RunPaths } from "../_internal/root_layout.ts";
 import { readRangeSync } from "../_internal/tail.ts";
 import { VERSION } from "../_internal/version.ts";
-import { EventLogError, ioError, reasonOf, wrapIo } from "./event_log_error.ts";
+import { EventLogError, ioError, wrapIo } from "./event_log_error.ts";
+import { encodeUtf8, reasonOf } from "../_internal/text.ts";
 
 /** The format of a run's folder that this version reads and writes. */
 export const RUN_FORMAT = 1;
@@ -31,7 +32,7 @@ export function writeRunFileSync(port: FilePort, paths: RunPaths, runId: string)
   };
   atomicReplaceSync(port, {
     path: paths.run,
-    bytes: new TextEncoder().encode(JSON.stringify(file, null, 2) + "\n"),
+    bytes: encodeUtf8(JSON.stringify(file, null, 2) + "\n"),
     toError: ({ path, cause }) => ioError(path, cause),
   });
 }

@@ -13,6 +13,7 @@ import { locateSync, type Position, toCursor } from "./position.ts";
 import { type RunPaths, runPaths } from "../_internal/root_layout.ts";
 import { checkRunFormatSync, refuseLinksSync } from "./run_files.ts";
 import type { EventPage, Gap, ReadAfter, StandardSchema } from "./types.ts";
+import { NEWLINE } from "../_internal/text.ts";
 
 /** What a reader reads, and from where. */
 export interface RunReaderOptions<E> {
@@ -21,7 +22,6 @@ export interface RunReaderOptions<E> {
   schema?: StandardSchema<E> | undefined;
 }
 
-const NEWLINE = 10;
 const IN_FLIGHT_MS = 10;
 
 /** Opens a run's log for reading, which changes nothing and waits for nobody. */

@@ -4,6 +4,7 @@ import { wrapIo } from "./event_log_error.ts";
 import { isKnownRunEvent, type RunEvent } from "./run_event.ts";
 import { openForReading, runPieces, RunReader } from "./run_reader.ts";
 import type { GapReason, Stored } from "./types.ts";
+import { NEWLINE } from "../_internal/text.ts";
 
 /**
  * What is wrong with a line: it gives no event ({@linkcode GapReason}), or, where it is a known
@@ -36,7 +37,6 @@ export interface RunVerdict {
 }
 
 const BLOCK_BYTES = 256 * 1024;
-const NEWLINE = 10;
 
 /**
  * Looks for everything that is wrong in a log, and changes nothing: lines that give no event, and,

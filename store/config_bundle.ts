@@ -7,7 +7,6 @@ import {
   digestMismatchError,
   invalidProfileError,
   invalidRequestError,
-  reasonOf,
   unsupportedDeclarationError,
 } from "./store_errors.ts";
 import type {
@@ -18,6 +17,7 @@ import type {
   CreateWorkerRequest,
   ProfileSelector,
 } from "./types.ts";
+import { encodeUtf8, reasonOf, toHex } from "../_internal/text.ts";
 
 const MAX_BOUNDARY_BYTES = 2048;
 const HOST_PATH_PARTS = [
@@ -30,7 +30,6 @@ const HOST_PATH_PARTS = [
   "session_path",
   "cache_path",
 ];
-const encoder = new TextEncoder();
 
 /**
  * The digest of a bundle's content, by which workers name it: SHA-256 of its lines in the order of
@@ -75,8 +74,8 @@ export function computeConfigBundleDigest(bundle: ConfigBundle): string {
     ),
   ];
   const text = lines.sort(compareUtf8).map((line) => `${line}\n`).join("");
-  const digest = crypto.subtle.digestSync("SHA-256", encoder.encode(text));
-  return new Uint8Array(digest).toHex();
+  const digest = crypto.subtle.digestSync("SHA-256", encodeUtf8(text));
+  return toHex(new Uint8Array(digest));
 }
 
 /** What tells one profile from another. */
@@ -201,7 +200,7 @@ function refuseHostPath(text: string, label: string): void {
  */
 function boundaryProblem(text: string, label: string): string | undefined {
   const trimmed = text.trim();
-  if (encoder.encode(trimmed).length > MAX_BOUNDARY_BYTES) return `${label} is too large`;
+  if (encodeUtf8(trimmed).length > MAX_BOUNDARY_BYTES) return `${label} is too large`;
   const isHostPath = /\p{Cc}/u.test(trimmed) || /^(?:[/\\~]|[A-Za-z]:[/\\])/.test(trimmed) ||
     HOST_PATH_PARTS.some((part) => trimmed.includes(part));
   return isHostPath

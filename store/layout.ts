@@ -4,6 +4,7 @@ import { join } from "../_internal/path.ts";
 import type { StoreOperation } from "./runtime_store_error.ts";
 import type { LogNames } from "./state/mutation.ts";
 import { invalidRequestError, storeCorruptError, symlinkError } from "./store_errors.ts";
+import { decodeUtf8, encodeUtf8, toHex } from "../_internal/text.ts";
 
 const JOURNAL_NAME = /^journal-([1-9]\d{0,14})\.jsonl$/;
 
@@ -103,8 +104,6 @@ export function fileSizeSync(
 export const MAX_ID_BYTES = 126;
 
 const PREFIX = "id-";
-const encoder = new TextEncoder();
-const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
 /**
  * Refuses what can be no id: blank, a lone surrogate in it, or too long for a directory's name
@@ -114,7 +113,7 @@ export function checkId(id: unknown, what: "runtime id" | "worker id"): asserts 
   if (typeof id !== "string") throw invalidRequestError(`${what} must be a string`);
   if (id.trim() === "") throw invalidRequestError(`${what} must not be empty`);
   if (!id.isWellFormed()) throw invalidRequestError(`${what} has a lone surrogate`);
-  const { length } = encoder.encode(id);
+  const { length } = encodeUtf8(id);
   if (length > MAX_ID_BYTES) {
     const problem = `${what} has ${length} bytes, and at most ${MAX_ID_BYTES} fit into the name ` +
       "of its directory";
@@ -124,14 +123,14 @@ export function checkId(id: unknown, what: "runtime id" | "worker id"): asserts 
 
 /** The name of an id's directory: `id-` and the hexadecimal digits of its UTF-8 bytes. */
 export function directoryOfId(id: string): string {
-  return PREFIX + encoder.encode(id).toHex();
+  return PREFIX + toHex(encodeUtf8(id));
 }
 
 /** The id whose directory has this name; undefined when it is that of no id. */
 export function idOfDirectory(name: string): string | undefined {
   if (!/^id-(?:[0-9a-f]{2})+$/.test(name)) return undefined;
   try {
-    return utf8.decode(Uint8Array.fromHex(name.slice(PREFIX.length)));
+    return decodeUtf8(Uint8Array.fromHex(name.slice(PREFIX.length)));
   } catch {
     return undefined;
   }

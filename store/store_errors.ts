@@ -1,10 +1,6 @@
 /** The errors of this module, each made in one place, with the seed's messages where it has them. */
 import { RuntimeStoreError, type StoreOperation } from "./runtime_store_error.ts";
-
-/** The text of whatever was thrown. */
-export function reasonOf(cause: unknown): string {
-  return cause instanceof Error ? cause.message : String(cause);
-}
+import { reasonOf } from "../_internal/text.ts";
 
 /** A mutation of a stopped runtime (WRT-8). */
 export function runtimeStoppedError(runtimeId: string): RuntimeStoreError {

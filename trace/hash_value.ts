@@ -2,10 +2,9 @@ import { crypto } from "@std/crypto/crypto";
 import { parseJson } from "../_internal/wire_json/parse_json.ts";
 import { printJson } from "../_internal/wire_json/print_json.ts";
 import { exactJsonText } from "./payload.ts";
-import { reasonOf } from "./trace_file_error.ts";
-import type { TraceHash } from "./types.ts";
 
-const encoder = new TextEncoder();
+import type { TraceHash } from "./types.ts";
+import { encodeUtf8, reasonOf, toHex } from "../_internal/text.ts";
 
 /**
  * The hash of a value: {@linkcode hashJsonText} of what `JSON.stringify` makes of it. So `toJSON` is
@@ -67,6 +66,6 @@ export function hashJsonText(text: string): TraceHash {
 }
 
 function digest(canonical: string): TraceHash {
-  const bytes = new Uint8Array(crypto.subtle.digestSync("BLAKE3", encoder.encode(canonical)));
-  return { algorithm: "blake3", value: bytes.toHex() };
+  const bytes = new Uint8Array(crypto.subtle.digestSync("BLAKE3", encodeUtf8(canonical)));
+  return { algorithm: "blake3", value: toHex(bytes) };
 }

@@ -20,8 +20,9 @@ import {
 } from "../_internal/wire_json/json_value.ts";
 import { parseJson } from "../_internal/wire_json/parse_json.ts";
 import { struct } from "../_internal/wire_json/struct.ts";
-import { reasonOf, TraceFileError } from "./trace_file_error.ts";
+import { TraceFileError } from "./trace_file_error.ts";
 import type { TraceEnvelope, TraceHash, TraceReason, TraceStep } from "./types.ts";
+import { reasonOf } from "../_internal/text.ts";
 
 const MAX_TRACE_BYTES = 256 * 1024 * 1024;
 

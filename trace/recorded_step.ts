@@ -3,7 +3,7 @@ import { parseJson } from "../_internal/wire_json/parse_json.ts";
 import { hashJsonText } from "./hash_value.ts";
 import { locateInText, notJson, type ValueName } from "./payload.ts";
 import type { TraceClock } from "./trace_config.ts";
-import { reasonOf } from "./trace_file_error.ts";
+
 import type {
   NodeEvent,
   TraceCause,
@@ -13,6 +13,7 @@ import type {
   TraceStep,
   ValidationIssue,
 } from "./types.ts";
+import { reasonOf } from "../_internal/text.ts";
 
 const UNKNOWN = "unknown";
 /** The digest of `null`, which stands in for a value that has none. */

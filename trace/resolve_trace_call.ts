@@ -1,6 +1,7 @@
 import { isRawJson, numberOf, setMember } from "../_internal/wire_json/json_value.ts";
-import { reasonOf, TraceFileError } from "./trace_file_error.ts";
+import { TraceFileError } from "./trace_file_error.ts";
 import type { TraceEnvelope, TraceStep } from "./types.ts";
+import { reasonOf } from "../_internal/text.ts";
 
 /** What a recorded step asks for, so that it can be done again. */
 export type TraceCall =

@@ -10,7 +10,8 @@ import { lookAtSync, missingDirectoriesSync, syncDirectorySync } from "../_inter
 import type { FileHandle, FileInfo, FilePort } from "../_internal/file_port.ts";
 import { basename, dirname, join } from "../_internal/path.ts";
 import { readRangeSync } from "../_internal/tail.ts";
-import { reasonOf, TraceFileError } from "./trace_file_error.ts";
+import { TraceFileError } from "./trace_file_error.ts";
+import { reasonOf } from "../_internal/text.ts";
 
 /** One state of a recorder, ready to be written. */
 export interface TraceState {

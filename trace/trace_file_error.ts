@@ -81,8 +81,3 @@ export class TraceFileError extends Error {
     this.actual = details.actual;
   }
 }
-
-/** The text of whatever was thrown. */
-export function reasonOf(cause: unknown): string {
-  return cause instanceof Error ? cause.message : String(cause);
-}

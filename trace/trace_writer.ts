@@ -6,8 +6,9 @@ import type { StepBuffer } from "./step_buffer.ts";
 import type { StepRecorder } from "./step_recorder.ts";
 import type { TraceClock, TraceFlush, TraceRecorderOptions } from "./trace_config.ts";
 import { TraceFile, type TraceState } from "./trace_file.ts";
-import { reasonOf, TraceFileError } from "./trace_file_error.ts";
+import { TraceFileError } from "./trace_file_error.ts";
 import type { TraceConfig, TraceContext, TraceEnvelope, TraceReason, TraceStep } from "./types.ts";
+import { encodeUtf8, reasonOf } from "../_internal/text.ts";
 
 /** What is to be written, or why nothing is. */
 export type Wish = TraceReason | (TraceFlush & { outcome: "skipped" });
@@ -78,7 +79,7 @@ export class TraceWriter {
       const contents = { ...parts, reason, snapshot, buffer, inFlight };
       const text = encodeJson(traceEnvelope, toTraceEnvelope(contents), { style: "pretty" });
       return {
-        bytes: new TextEncoder().encode(text),
+        bytes: encodeUtf8(text),
         order: ++this.#states,
         failures: isFailure ? failures : undefined,
         changes,

@@ -1,3 +1,5 @@
+import { encodeUtf8 } from "../text.ts";
+
 /** What {@linkcode JsonSyntaxError} is made of. */
 export interface SyntaxProblem {
   problem: string;
@@ -26,7 +28,7 @@ export class JsonSyntaxError extends SyntaxError {
     const before = text.slice(0, position);
     const line = before.split("\n").length;
     const column = position - before.lastIndexOf("\n");
-    const byteOffset = new TextEncoder().encode(before).length;
+    const byteOffset = encodeUtf8(before).length;
     const place = `line ${line}, column ${column} (byte ${byteOffset}, ${formatPath(path)})`;
     super(`Cannot parse JSON at ${place}: ${problem}`);
     this.problem = problem;

@@ -18,6 +18,7 @@ import type {
   IntentRecord,
   Value,
 } from "../types.ts";
+import { encodeUtf8, toHex } from "../../_internal/text.ts";
 
 /**
  * The hash of an effect (EFX-1): SHA-256 of its compact JSON, with the fields kind, writes and, when
@@ -59,8 +60,6 @@ export interface IntentIdentity {
   /** Which of the node's intents of that kind, from 0. */
   ordinal: number;
 }
-
-const encoder = new TextEncoder();
 
 /**
  * The id of an intent (EFX-3): `eid1:sha256:` and the SHA-256, in hexadecimal, of the segments `eid1`,
@@ -106,7 +105,7 @@ function framed(segments: readonly string[]): Uint8Array {
         `Cannot make an intent id: ${JSON.stringify(segment)} has a lone surrogate`,
       );
     }
-    return encoder.encode(segment);
+    return encodeUtf8(segment);
   });
   const bytes = new Uint8Array(parts.reduce((length, part) => length + 4 + part.length, 0));
   const view = new DataView(bytes.buffer);
@@ -152,7 +151,7 @@ export const capturedEffect: Codec<CapturedActionEffect> = struct(
 
 /** SHA-256 of bytes, or of a text in UTF-8, as 64 lower-case hexadecimal digits. */
 export function sha256Hex(data: Uint8Array | string): string {
-  const bytes = typeof data === "string" ? encoder.encode(data) : data;
+  const bytes = typeof data === "string" ? encodeUtf8(data) : data;
   const digest = crypto.subtle.digestSync("SHA-256", bytes as Uint8Array<ArrayBuffer>);
-  return new Uint8Array(digest).toHex();
+  return toHex(new Uint8Array(digest));
 }

@@ -11,6 +11,7 @@ import { basename, dirname, join } from "../../_internal/path.ts";
 import { CaptureWriteError } from "../errors.ts";
 import type { CaptureBundle, CaptureStyle } from "../types.ts";
 import { stringifyCaptureBundle } from "./bundle_text.ts";
+import { encodeUtf8 } from "../../_internal/text.ts";
 
 /** Options of {@linkcode writeCaptureBundle}. */
 export interface WriteCaptureBundleOptions {
@@ -153,7 +154,7 @@ function prepare(path: string, { bundle, style = "compact" }: BundleToWrite): Re
   } catch (cause) {
     throw new CaptureWriteError({ stage: "Serialize", path: destination, style, cause });
   }
-  return { path: destination, bytes: new TextEncoder().encode(text), toError };
+  return { path: destination, bytes: encodeUtf8(text), toError };
 }
 
 /** The path without what stands behind the file name, such as a slash. */

@@ -23,9 +23,10 @@ import type { Recovery } from "../../eventlog/types.ts";
 import { sessionFields } from "../bundle/bundle_text.ts";
 import { capturedEffect } from "../bundle/effects.ts";
 import { decisionRecordFields, inputRecord } from "../bundle/record_codecs.ts";
-import { CaptureJournalError, reasonOf } from "../errors.ts";
+import { CaptureJournalError } from "../errors.ts";
 import type { CapturedActionEffect, DecisionRecord, InputRecord } from "../types.ts";
 import type { SessionHeader } from "./capture_recorder.ts";
+import { encodeUtf8, reasonOf } from "../../_internal/text.ts";
 
 const DEFAULT_LOCK_TIMEOUT_MS = 5000;
 
@@ -163,7 +164,7 @@ class FileJournal implements FileCaptureJournal {
 /** No reader takes longer lines. */
 function checkLength(text: string): void {
   if (text.length * 3 <= MAX_LINE_BYTES) return;
-  const { length } = new TextEncoder().encode(text);
+  const { length } = encodeUtf8(text);
   if (length <= MAX_LINE_BYTES) return;
   throw new RangeError(
     `Cannot record what makes a line of ${length} bytes in a journal: ${MAX_LINE_BYTES} is the most`,

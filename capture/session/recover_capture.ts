@@ -1,7 +1,8 @@
 import { type LineBlock, type LinePiece, linePieces } from "../../_internal/json_lines.ts";
-import { CaptureJournalError, reasonOf } from "../errors.ts";
+import { CaptureJournalError } from "../errors.ts";
 import { CaptureRecorder, type Recording } from "./capture_recorder.ts";
 import { decodeJournalLine, type JournalLine, unknownVersionOf } from "./journal.ts";
+import { NEWLINE, reasonOf } from "../../_internal/text.ts";
 
 /**
  * Where a journal stops making sense:
@@ -43,7 +44,6 @@ export interface RecoverCaptureOptions {
 }
 
 const BLOCK_BYTES = 256 * 1024;
-const NEWLINE = 10;
 
 /**
  * Makes a bundle of a journal, whether its session ended or was killed. The bundle ends with the last

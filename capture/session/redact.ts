@@ -3,6 +3,7 @@ import { MASK, redactOrMask } from "../../_internal/redact.ts";
 import { stringifyVisiting } from "../../_internal/visit_json.ts";
 import { formatPath } from "../../_internal/wire_json/errors.ts";
 import type { ActionEffect, Value } from "../types.ts";
+import { encodeUtf8 } from "../../_internal/text.ts";
 
 /**
  * Replaces a value before it is recorded and hashed. Gets every member of a payload, objects before
@@ -11,7 +12,6 @@ import type { ActionEffect, Value } from "../types.ts";
  */
 export type RedactCapture = (value: unknown, path: string) => unknown;
 
-const encoder = new TextEncoder();
 const decoder = new TextDecoder();
 
 /** The payload as it is to be recorded: the bytes as they are if nothing was replaced. */
@@ -25,7 +25,7 @@ export function redactPayload(payload: Uint8Array, redact: RedactCapture): Uint8
     return replaced;
   });
   if (!isChanged || text === undefined) return payload;
-  const bytes = encoder.encode(text);
+  const bytes = encodeUtf8(text);
   // What is recorded must be a payload that can be replayed.
   contextOfPayload(bytes);
   return bytes;

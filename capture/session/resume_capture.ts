@@ -24,6 +24,7 @@ import {
 } from "./journal.ts";
 import { attemptKey, RecordedPast } from "./recorded_past.ts";
 import { type ReadCapture, readCaptureJournal, type RecoveredCapture } from "./recover_capture.ts";
+import { reasonOf } from "../../_internal/text.ts";
 
 /** Options of {@linkcode resumeCapture}: those of the session that is resumed, and its journal. */
 export interface ResumeCaptureOptions<S extends CapturableSupervisor>
@@ -263,7 +264,7 @@ class Resumption<S extends CapturableSupervisor> {
       const message = `Cannot resume the session of ${path}: ${error.message}`;
       return new CaptureJournalError("damaged", message, { path, cause: error });
     }
-    const reason = error instanceof Error ? error.message : String(error);
+    const reason = reasonOf(error);
     return this.#past.diverged(reason, error);
   }
 }

@@ -20,6 +20,7 @@ import { prepareRootDirectory } from "../reading/find_root.ts";
 import { readRunReport, type RunReport } from "../reading/run_report.ts";
 import { Interrupts } from "./interrupts.ts";
 import { superviseNodes } from "./supervise_nodes.ts";
+import { reasonOf } from "../../_internal/text.ts";
 
 /** How to run a flow and record it. */
 export type RecordRunOptions =
@@ -114,7 +115,7 @@ export async function runFlow(flow: Flow, options: RunFlowOptions): Promise<void
     else await recorder.pipeAborted(reason);
   } catch (error) {
     if (error instanceof RecordingError && error.what === "log") throw error;
-    await recorder.pipeAborted(error instanceof Error ? error.message : String(error));
+    await recorder.pipeAborted(reasonOf(error));
     throw error;
   }
 }

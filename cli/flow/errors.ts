@@ -1,3 +1,5 @@
+import { reasonOf } from "../../_internal/text.ts";
+
 /** What happens cannot be recorded, so it may not go on. */
 export class RecordingError extends Error {
   /** The name of the class. */
@@ -8,7 +10,7 @@ export class RecordingError extends Error {
   /** Says what cannot be written, and why. */
   constructor(what: RecordingError["what"], options: { of: string; cause: unknown }) {
     const { of, cause } = options;
-    const reason = cause instanceof Error ? cause.message : String(cause);
+    const reason = reasonOf(cause);
     // A cause that knows what to do says so itself.
     const knowsRemedy = cause instanceof Error && typeof Reflect.get(cause, "remedy") === "string";
     const remedy = knowsRemedy ? "" : ": free some space, or choose another --root";

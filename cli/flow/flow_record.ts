@@ -3,6 +3,7 @@ import type { Constraints } from "../../supervisor/types.ts";
 import { RecordingError } from "./errors.ts";
 import type { Flow, FlowNode } from "./flow.ts";
 import { flowProvenance } from "./node_attempt.ts";
+import { encodeUtf8 } from "../../_internal/text.ts";
 
 /** A flow as the run that it belongs to keeps it, in `flow.json`. */
 export interface FlowRecord {
@@ -56,7 +57,7 @@ export async function writeFlowRecord(
   const tempPath = `${path}.${Deno.pid}.0.tmp`;
   try {
     const text = `${JSON.stringify(await recordOf(flow), null, 2)}\n`;
-    await writeSynced(tempPath, new TextEncoder().encode(text));
+    await writeSynced(tempPath, encodeUtf8(text));
     await Deno.rename(tempPath, path);
     await syncDirectory(dirname(path));
   } catch (cause) {

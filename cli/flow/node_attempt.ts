@@ -2,6 +2,7 @@ import type { NodeAttempt } from "../../run/types.ts";
 import { createEvent } from "../../supervisor/core/create_event.ts";
 import type { EventTime, ExternalEvent } from "../../supervisor/types.ts";
 import type { Flow, FlowNode } from "./flow.ts";
+import { encodeUtf8, toHex } from "../../_internal/text.ts";
 
 /**
  * The id of the event that asks for a node: the node's own, and when the run was resumed and the node
@@ -72,7 +73,7 @@ export async function flowProvenance({ name, nodes }: Flow): Promise<string> {
     return { id, run, needs, env: Object.keys(env).sort(), timeout_ms: timeoutMs ?? null };
   });
   parts.sort((a, b) => a.id < b.id ? -1 : 1);
-  const text = new TextEncoder().encode(JSON.stringify({ name, nodes: parts }));
+  const text = encodeUtf8(JSON.stringify({ name, nodes: parts }));
   const digest = new Uint8Array(await crypto.subtle.digest("SHA-256", text));
-  return `rpv1:sha256:${digest.toHex()}`;
+  return `rpv1:sha256:${toHex(digest)}`;
 }

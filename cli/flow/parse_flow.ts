@@ -249,5 +249,5 @@ function reasonOf(error: unknown): string {
   if (error instanceof Deno.errors.NotFound) return "there is no such file";
   if (error instanceof Deno.errors.IsADirectory) return "it is a directory";
   if (error instanceof TypeError) return "it is not UTF-8";
-  return error instanceof Error ? error.message : String(error);
+  return reasonOf(error);
 }

@@ -2,6 +2,7 @@ import { dirname, join, relative } from "node:path";
 import { UsageError } from "../text/usage_error.ts";
 import { DEFAULT_CONSTRAINTS, type Flow, type FlowNode, nameFrom } from "./flow.ts";
 import { type Json, parseJson } from "./parse_json.ts";
+import { reasonOf } from "../../_internal/text.ts";
 
 /**
  * Makes a flow of tasks and of all that they depend on. Each task is one node, whoever depends on
@@ -163,7 +164,7 @@ function readText(path: string): string | undefined {
     const isNone = cause instanceof Deno.errors.NotFound ||
       cause instanceof Deno.errors.IsADirectory || cause instanceof Deno.errors.NotADirectory;
     if (isNone) return undefined;
-    const reason = cause instanceof Error ? cause.message : String(cause);
+    const reason = reasonOf(cause);
     throw new UsageError(`Cannot read the tasks of ${path}: ${reason}`, { cause });
   }
 }

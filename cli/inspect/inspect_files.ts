@@ -19,7 +19,8 @@ import { readRunHistory } from "../engine/run_history.ts";
 import { readFlowRecord } from "../flow/flow_record.ts";
 import { exists } from "../reading/find_root.ts";
 import { logProblem } from "../reading/find_run.ts";
-import { fileProblem, type Problem, reasonOf, unreadable } from "./problem.ts";
+import { fileProblem, type Problem, unreadable } from "./problem.ts";
+import { reasonOf } from "../../_internal/text.ts";
 
 /**
  * What the log of an ended run lacks of what the capture journal has. A line that is missing from a log

@@ -9,7 +9,8 @@ import {
   inspectStore,
   inspectTrace,
 } from "./inspect_files.ts";
-import { fileProblem, type Problem, reasonOf } from "./problem.ts";
+import { fileProblem, type Problem } from "./problem.ts";
+import { reasonOf } from "../../_internal/text.ts";
 
 /** The runs that are meant: those that are named, or all. */
 export async function chosenRuns(root: string, operands: readonly string[]): Promise<string[]> {

@@ -1,5 +1,6 @@
 import { isNewer, newerText } from "../reading/open_capture.ts";
 import { printableLine, type Screen } from "../text/screen.ts";
+import { reasonOf } from "../../_internal/text.ts";
 
 /** The records that a run consists of. */
 export type Part = "log" | "capture" | "bundle" | "trace" | "store";
@@ -41,11 +42,6 @@ export function unreadable(
 ): Problem {
   if (isNewer(error)) return fileProblem(place, { kind: "newer", message: newerText(error) });
   return fileProblem(place, { kind: "unreadable", message: reasonOf(error), ...repair });
-}
-
-/** What an error says, for people. */
-export function reasonOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }
 
 /** Prints each problem with its place, in the form that editors make a link of. */

@@ -14,6 +14,7 @@ import { hashOutput, OutputFile, outputPath, readOutputTail } from "./output.ts"
 import type { TakeOutput } from "./output_pump.ts";
 import { identifyProcess } from "./processes.ts";
 import { type Command, type CommandEnd, runCommand } from "./run_command.ts";
+import { reasonOf } from "../../_internal/text.ts";
 
 /** What a run tells whoever watches it. */
 export interface RunView {
@@ -270,6 +271,6 @@ function outputError(nodeId: string, cause: unknown): RecordingError {
 
 /** The program was there a moment ago, and still the system refuses to start it. */
 function hostMissing(error: unknown): AttemptEnd {
-  const message = error instanceof Error ? error.message : String(error);
+  const message = reasonOf(error);
   return { termination: { Failed: "AdapterUnavailable" }, durationMs: 0, message };
 }

@@ -1,7 +1,6 @@
 import { join } from "node:path";
 import { printable } from "../text/screen.ts";
-
-const NEWLINE = 10;
+import { encodeUtf8, NEWLINE, toHex } from "../../_internal/text.ts";
 
 /**
  * What a command prints, in a file of bounded size: the first half goes to the file as it comes,
@@ -49,7 +48,7 @@ export class OutputFile {
     if (tail.dropped > 0) {
       const before = this.#endsLine ? "" : "\n";
       const line = `${before}[taffrail: ${tail.dropped} bytes left out]\n`;
-      this.#writeAll(new TextEncoder().encode(line));
+      this.#writeAll(encodeUtf8(line));
     }
     for (const part of tail.parts) this.#writeAll(part);
   }
@@ -104,7 +103,7 @@ export class ByteRing {
  */
 export async function hashOutput(path: string): Promise<string> {
   const digest = await crypto.subtle.digest("SHA-256", await Deno.readFile(path));
-  return `sha256:${new Uint8Array(digest).toHex()}`;
+  return `sha256:${toHex(new Uint8Array(digest))}`;
 }
 
 /** Where what an attempt prints is kept. */

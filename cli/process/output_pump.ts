@@ -1,4 +1,5 @@
 import { wait } from "./processes.ts";
+import { NEWLINE, reasonOf } from "../../_internal/text.ts";
 
 /** Takes a part of what a command printed; `"close"` = no more is wanted. */
 export type TakeOutput = (chunk: Uint8Array) => void | Promise<void | "close">;
@@ -89,8 +90,6 @@ export class OutputPump {
   }
 }
 
-const NEWLINE = 10;
-
 /** Passes on what commands print to the stream that it is for, as it comes. */
 export class PassThrough {
   /** Whether the last of it ended in the middle of a line. */
@@ -118,7 +117,7 @@ export class PassThrough {
     } catch (error) {
       if (!(error instanceof Deno.errors.BrokenPipe)) {
         this.hasLost = true;
-        const reason = error instanceof Error ? error.message : String(error);
+        const reason = reasonOf(error);
         this.#onLost(`Cannot pass on what the command prints: ${reason}`);
       }
       return "close";

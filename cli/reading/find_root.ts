@@ -1,5 +1,6 @@
 import { dirname, join, relative } from "node:path";
 import { UsageError } from "../text/usage_error.ts";
+import { reasonOf } from "../../_internal/text.ts";
 
 /** The directory that holds the runs of a project. */
 export const DEFAULT_ROOT = ".taffrail";
@@ -48,7 +49,7 @@ export function prepareRootDirectory(root: string): void {
   try {
     if (lookAt(root) === undefined) createRootDirectory(root);
   } catch (cause) {
-    const reason = cause instanceof Error ? cause.message : String(cause);
+    const reason = reasonOf(cause);
     throw new Error(`Cannot create ${root}: ${reason}; choose another --root`, { cause });
   }
 }

@@ -7,6 +7,7 @@ import { runPaths } from "../../_internal/root_layout.ts";
 import { TraceFileError } from "../../trace/trace_file_error.ts";
 import { exists } from "./find_root.ts";
 import { findReadableRun } from "./find_run.ts";
+import { reasonOf } from "../../_internal/text.ts";
 
 /** A recording, and what a killed session left beside it. */
 export interface OpenedCapture {
@@ -67,10 +68,6 @@ export function damageText({ line, kind, message }: JournalDamage): string {
   return `line ${line}: ${kind}: ${message}`;
 }
 
-function reasonOf(cause: unknown): string {
-  return cause instanceof Error ? cause.message : String(cause);
-}
-
 /** Whether a newer version wrote what could not be read: then it is neither used nor written to. */
 export function isNewer(error: unknown): boolean {
   if (error instanceof CaptureJournalError) return error.kind === "version";
@@ -81,5 +78,5 @@ export function isNewer(error: unknown): boolean {
 
 /** What the error says, for people, and what to do about it. */
 export function newerText(error: unknown): string {
-  return `${error instanceof Error ? error.message : String(error)}; use a newer taffrail`;
+  return `${reasonOf(error)}; use a newer taffrail`;
 }

@@ -7,6 +7,7 @@ import { isKnownRunEvent, type RunEvent } from "../../eventlog/run_event.ts";
 import { runtimeDirectory } from "../../store/layout.ts";
 import { runEventProblem } from "./check_event.ts";
 import { logProblem } from "./find_run.ts";
+import { reasonOf } from "../../_internal/text.ts";
 
 /** A run, as the ends of its log tell it. */
 export interface RunSummary {
@@ -73,7 +74,7 @@ export async function summarizeRun(root: string, runId: string): Promise<Listed>
     const { events, whole, size } = await peekRun(root, runId);
     return derive(runId, { events, whole, isEmpty: size === 0, live });
   } catch (error) {
-    return { run_id: runId, problem: error instanceof Error ? error.message : String(error) };
+    return { run_id: runId, problem: reasonOf(error) };
   }
 }
 

@@ -1,4 +1,5 @@
 import { stripVTControlCharacters } from "node:util";
+import { encodeUtf8 } from "../../_internal/text.ts";
 
 /** The colours that are used. */
 export type Colour = "red" | "green" | "yellow" | "dim" | "bold";
@@ -7,7 +8,6 @@ const CODES: Record<Colour, number> = { red: 31, green: 32, yellow: 33, dim: 2, 
 const DEFAULT_COLUMNS = 80;
 const CLEAR_LINE = "\r\x1b[2K";
 const CLEAR_BELOW = "\x1b[J";
-const encoder = new TextEncoder();
 
 /** One of the two streams for people: lines, colours, and a line that is written over. */
 export class Screen {
@@ -62,7 +62,7 @@ export class Screen {
   /** Work that is being recorded must not end because what is said about it is lost. */
   #write(text: string): void {
     try {
-      for (let rest = encoder.encode(text); rest.length > 0;) {
+      for (let rest = encodeUtf8(text); rest.length > 0;) {
         rest = rest.subarray(this.#stream.writeSync(rest));
       }
     } catch (error) {

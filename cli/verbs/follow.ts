@@ -13,6 +13,7 @@ import { fitTo, printableLine, Screen } from "../text/screen.ts";
 import { formatDuration } from "../text/units.ts";
 import { UsageError } from "../text/usage_error.ts";
 import { COMMON_HELP, onlyOperand, readArguments, type Verb } from "./arguments.ts";
+import { reasonOf } from "../../_internal/text.ts";
 
 /** `taffrail follow`: prints the events of a run as they come. */
 export const followVerb: Verb = {
@@ -181,7 +182,7 @@ async function followOne(
     view.end(run.runId, end);
     return { state: end === "not-live" ? "resting" : "ended", lastSeq };
   } catch (error) {
-    view.problem(run.runId, error instanceof Error ? error.message : String(error));
+    view.problem(run.runId, reasonOf(error));
     return { state: "ended", lastSeq };
   }
 }

@@ -4,6 +4,7 @@ import { DEFAULT_ROOT, prepareRootDirectory } from "../reading/find_root.ts";
 import { Screen } from "../text/screen.ts";
 import { UsageError } from "../text/usage_error.ts";
 import { COMMON_HELP, readArguments, type Verb } from "./arguments.ts";
+import { reasonOf } from "../../_internal/text.ts";
 
 const FLOW_FILE = "taffrail.flow.json";
 
@@ -66,7 +67,7 @@ function writeExample(path: string): void {
       const remedy = `run it with taffrail run ${path}, or move it away`;
       throw new UsageError(`Cannot make ${path}: it exists; ${remedy}`, { cause });
     }
-    const reason = cause instanceof Error ? cause.message : String(cause);
+    const reason = reasonOf(cause);
     throw new Error(`Cannot make ${path}: ${reason}`, { cause });
   }
 }

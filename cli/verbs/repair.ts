@@ -3,10 +3,11 @@ import { Interrupts } from "../engine/interrupts.ts";
 import { inspectOtherRuntimes } from "../inspect/inspect_files.ts";
 import { chosenRuns, inspectRun, progressText } from "../inspect/inspect_runs.ts";
 import { mendRun, mendStore, type Repair } from "../inspect/mend_run.ts";
-import { counted, printProblems, type Problem, reasonOf } from "../inspect/problem.ts";
+import { counted, printProblems, type Problem } from "../inspect/problem.ts";
 import { commandHint } from "../reading/find_run.ts";
 import { printableLine, Screen } from "../text/screen.ts";
 import { COMMON_HELP, readArguments, type Verb } from "./arguments.ts";
+import { reasonOf } from "../../_internal/text.ts";
 
 /** What was done, or what would be, and what is still wrong. */
 interface Outcome {

@@ -7,6 +7,7 @@ import { type Listed, stateWordOf, summarizeRun } from "../reading/run_summary.t
 import { printableLine, Screen } from "../text/screen.ts";
 import { parseDurationOption } from "../text/units.ts";
 import { COMMON_HELP, onlyOperand, readArguments, type Verb } from "./arguments.ts";
+import { reasonOf } from "../../_internal/text.ts";
 
 const POLL_MS = 50;
 /** A process that SIGKILL does not end hangs in the kernel. */
@@ -102,7 +103,7 @@ async function signalHolder(
     return holder.pid;
   } catch (cause) {
     if (cause instanceof Deno.errors.NotFound) return undefined;
-    const reason = cause instanceof Error ? cause.message : String(cause);
+    const reason = reasonOf(cause);
     throw new Error(`Cannot stop run ${runId}: process ${holder.pid}: ${reason}`, { cause });
   }
 }
@@ -166,7 +167,7 @@ export async function findHolder(root: string, runId: string): Promise<Holder> {
       : isOlder(await ageOf(pid), (await Deno.stat(path)).mtime);
     if (isHolder) return { pid };
   } catch (error) {
-    const reason = error instanceof Error ? error.message : String(error);
+    const reason = reasonOf(error);
     return { problem: `process ${pid} cannot be looked at: ${reason}; try as its user` };
   }
   return { problem: `process ${pid}, which opened it, is not the one that has it open; ${who}` };

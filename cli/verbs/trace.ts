@@ -21,6 +21,7 @@ import {
   recordingOptions,
   type Verb,
 } from "./arguments.ts";
+import { reasonOf } from "../../_internal/text.ts";
 
 /** `taffrail trace`: shows the last steps of a run. */
 export const traceVerb: Verb = {
@@ -79,7 +80,7 @@ function explain(path: string, cause: unknown): string {
   const isMissing = cause instanceof TraceFileError &&
     cause.cause instanceof Deno.errors.NotFound;
   if (isNewer(cause)) return newerText(cause);
-  if (!isMissing) return cause instanceof Error ? cause.message : String(cause);
+  if (!isMissing) return reasonOf(cause);
   return `Cannot show a trace: there is no ${path}; a run leaves one when something in it fails, ` +
     "or with --trace always, but not when its process was killed: taffrail show tells what it did";
 }
@@ -93,7 +94,7 @@ async function writeChrome(trace: TraceEnvelope, target: string): Promise<number
   try {
     await Deno.writeTextFile(target, text);
   } catch (cause) {
-    const reason = cause instanceof Error ? cause.message : String(cause);
+    const reason = reasonOf(cause);
     throw new Error(`Cannot write ${target}: ${reason}; name another file with --chrome`, {
       cause,
     });
@@ -136,7 +137,7 @@ async function replay(
   for (const { lines, error, outcome } of steps) {
     for (const line of lines) screen.line(printableLine(line));
     if (error === undefined) continue;
-    const reason = error instanceof Error ? error.message : String(error);
+    const reason = reasonOf(error);
     const how = outcome === "failed-again" ? "failed again, as recorded" : "failed, unlike then";
     screen.line(`  ${printableLine(`${how}: ${reason}`)}`);
   }

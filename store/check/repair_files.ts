@@ -13,12 +13,12 @@ import { joinBytes, type LogBytes, openLogBytes } from "../files/log_bytes.ts";
 import type { LogCodec } from "../files/log_codecs.ts";
 import { type LogLine, logLines, parseLine, recordBytes } from "../files/log_lines.ts";
 import { storeIoError } from "../store_errors.ts";
+import { encodeUtf8 } from "../../_internal/text.ts";
 
 /** What repairing does to files, so that nothing is ever gone: it is in its place or kept as evidence. */
 
 const BLOCK_BYTES = 256 * 1024;
 const NEWLINE = new Uint8Array([10]);
-const encoder = new TextEncoder();
 
 /** The folder of a runtime where one repair keeps what it takes out of the way. */
 export class Quarantine {
@@ -118,7 +118,7 @@ function discard(port: FilePort, path: string): void {
 
 /** Creates or replaces a file with a text, whole or not at all. */
 export function replaceTextSync(port: FilePort, path: string, text: string): void {
-  replaceSync(port, path, encoder.encode(text));
+  replaceSync(port, path, encodeUtf8(text));
 }
 
 /** Creates or replaces a file, whole or not at all. */

@@ -19,6 +19,7 @@ import type {
   WorkerInput,
   WorkerRef,
 } from "../types.ts";
+import { decodeUtf8, encodeUtf8 } from "../../_internal/text.ts";
 
 /** What unknown fields are: kept in what files hold, refused in what callers ask for. */
 interface StructMakers {
@@ -149,7 +150,6 @@ const ROLES: ReadonlySet<unknown> = new Set(INPUT_KINDS);
 /** How a lone surrogate stands in JSON text; the codecs look closer. */
 const SURROGATE = /\\u[dD]/;
 /** `ignoreBOM` keeps a byte order mark, so that it is seen and refused. */
-const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
 /** What a line of a log holds, or why it holds none. */
 export type LineVerdict<T> = { record: T } | { problem: string } | { blank: true };
@@ -182,7 +182,7 @@ export const eventLog: LogCodec<RuntimeEvent> = {
   parse: (line) => parseLine(line, { codec: runtimeEvent, isPlain: isPlainEvent }),
   parseStrictly: (line) => parseLine(line, { codec: runtimeEvent, isPlain: () => false }),
   numberOf: ({ id }) => id,
-  numberPrefix: new TextEncoder().encode('{"id":'),
+  numberPrefix: encodeUtf8('{"id":'),
   operation: "read events",
 };
 
@@ -198,7 +198,7 @@ export const transcriptLog: LogCodec<TranscriptEntry> = {
   parse: (line) => parseLine(line, { codec: transcriptEntry, isPlain: isPlainEntry }),
   parseStrictly: (line) => parseLine(line, { codec: transcriptEntry, isPlain: () => false }),
   numberOf: ({ sequence }) => sequence,
-  numberPrefix: new TextEncoder().encode('{"sequence":'),
+  numberPrefix: encodeUtf8('{"sequence":'),
   operation: "read transcript",
 };
 
@@ -222,7 +222,7 @@ function parseLine<T>(
 
 function decode(line: Uint8Array): string | undefined {
   try {
-    return utf8.decode(line);
+    return decodeUtf8(line);
   } catch {
     return undefined;
   }

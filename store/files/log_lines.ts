@@ -4,6 +4,7 @@ import type { RuntimeStoreError, StoreOperation } from "../runtime_store_error.t
 import { storeCorruptError, wrapIo } from "../store_errors.ts";
 import type { LogBytes } from "./log_bytes.ts";
 import type { LineVerdict, LogCodec } from "./log_codecs.ts";
+import { NEWLINE } from "../../_internal/text.ts";
 
 /** One line of a log, inside the block that it was read with. */
 export class LogLine {
@@ -49,7 +50,6 @@ export class LogLine {
   }
 }
 
-const NEWLINE = 10;
 const DIGIT_ZERO = 48;
 const COMMA = 44;
 const PROBE_BYTES = 1024;

@@ -3,6 +3,7 @@ import { closeLock } from "../../_internal/lock.ts";
 import { readRangeSync, writeWholeSync } from "../../_internal/tail.ts";
 import { fileSizeSync } from "../layout.ts";
 import { ownedError } from "../store_errors.ts";
+import { encodeUtf8 } from "../../_internal/text.ts";
 
 const MAX_OWNER_BYTES = 1024;
 
@@ -36,7 +37,7 @@ export class OwnerLock {
       file.truncateSync(0);
       file.seekSync(0, Deno.SeekMode.Start);
       const text = `${JSON.stringify(owner)}\n`;
-      writeWholeSync(file, new TextEncoder().encode(text));
+      writeWholeSync(file, encodeUtf8(text));
       // A lock that was opened before its runtime was removed is granted afterwards, for nothing.
       // Windows removes no runtime whose lock anybody has open.
       if (Deno.build.os !== "windows" && readOwnerSync(port, path) !== text) {

@@ -17,12 +17,7 @@ import { JsonPlace, JsonSyntaxError } from "../../_internal/wire_json/errors.ts"
 import { type JsonValue, numberOf } from "../../_internal/wire_json/json_value.ts";
 import { parseJson } from "../../_internal/wire_json/parse_json.ts";
 import { type Fields, openStruct, struct, unknownNames } from "../../_internal/wire_json/struct.ts";
-import {
-  reasonOf,
-  storeCorruptError,
-  type StorePlace,
-  unsupportedSchemaError,
-} from "../store_errors.ts";
+import { storeCorruptError, type StorePlace, unsupportedSchemaError } from "../store_errors.ts";
 import type {
   ConfigBundle,
   CreateWorkerRequest,
@@ -34,6 +29,7 @@ import type {
   WorkerStatus,
 } from "../types.ts";
 import { storedBundle, storedRequest, workerRef } from "./log_codecs.ts";
+import { reasonOf } from "../../_internal/text.ts";
 
 const runtimeFields = {
   schema_version: u32,

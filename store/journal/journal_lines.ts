@@ -13,6 +13,7 @@ import type {
   TranscriptEntry,
   WorkerStatus,
 } from "../types.ts";
+import { decodeUtf8, encodeUtf8, NEWLINE } from "../../_internal/text.ts";
 
 /**
  * One line of a journal: everything that one mutation changed, as the values that it left, so that
@@ -75,7 +76,6 @@ const MIDDLE = '","mutation":';
 const MUTATION_START = MUTATION_PREFIX.length + 8 + MIDDLE.length;
 const SUFFIX = "}";
 const encoder = new TextEncoder();
-const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
 /** Prints a mutation as one line with its newline. The lines of the logs are taken as they are. */
 export function encodeMutation(
@@ -95,10 +95,10 @@ export function decodeMutation(line: Uint8Array): Mutation | undefined {
   const body = line.subarray(MUTATION_START, line.length - SUFFIX.length);
   if (line.length < MUTATION_START + SUFFIX.length) return undefined;
   try {
-    const frame = utf8.decode(line.subarray(0, MUTATION_START));
+    const frame = decodeUtf8(line.subarray(0, MUTATION_START));
     if (frame !== MUTATION_PREFIX + hex(crc32(body)) + MIDDLE) return undefined;
-    if (utf8.decode(line.subarray(line.length - SUFFIX.length)) !== SUFFIX) return undefined;
-    return JSON.parse(utf8.decode(body));
+    if (decodeUtf8(line.subarray(line.length - SUFFIX.length)) !== SUFFIX) return undefined;
+    return JSON.parse(decodeUtf8(body));
   } catch {
     return undefined;
   }
@@ -115,7 +115,6 @@ function hex(checksum: number): string {
 /** The first line of a journal, which says how to read the others. */
 
 const FORMAT = 1;
-const NEWLINE = 10;
 /** Far more than the first line has. */
 const MAX_HEAD_BYTES = 1024;
 const latin1 = new TextDecoder("latin1");
@@ -129,7 +128,7 @@ export interface JournalHead {
 /** The first line, with its newline. */
 export function printHead(number: number): Uint8Array {
   const head: JournalHead = { format: FORMAT, journal: number };
-  return new TextEncoder().encode(`${JSON.stringify(head)}\n`);
+  return encodeUtf8(`${JSON.stringify(head)}\n`);
 }
 
 /** What a line says; undefined when it is no head. */

@@ -8,8 +8,7 @@ import { storeCorruptError } from "../store_errors.ts";
 import type { ConfigBundle, RuntimeDiagnostic } from "../types.ts";
 import { damagedMutationError, readJournalSync, type TornLine } from "./journal_file.ts";
 import type { Mutation, RuntimeCounters, WorkerChange } from "./journal_lines.ts";
-
-const encoder = new TextEncoder();
+import { encodeUtf8 } from "../../_internal/text.ts";
 
 /** The lines of one log that a journal holds. */
 export interface JournaledLog {
@@ -76,7 +75,7 @@ function collectLogs(mutations: readonly Mutation[], path: string): Map<string, 
   const chunks = new Map<string, { start: number; end: number; chunks: Uint8Array[] }>();
   for (const [index, { logs = [] }] of mutations.entries()) {
     for (const { file, offset, lines } of logs) {
-      const bytes = encoder.encode(lines.map((line) => `${JSON.stringify(line)}\n`).join(""));
+      const bytes = encodeUtf8(lines.map((line) => `${JSON.stringify(line)}\n`).join(""));
       const log = chunks.get(file) ?? { start: offset, end: offset, chunks: [] };
       if (log.end !== offset) {
         const problem = `line ${index + 2}: ${file} goes on at ${offset} instead of ${log.end}`;

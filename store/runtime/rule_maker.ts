@@ -12,7 +12,7 @@ import {
   take,
   type Taken,
 } from "../state/rules.ts";
-import { invalidRequestError, reasonOf } from "../store_errors.ts";
+import { invalidRequestError } from "../store_errors.ts";
 import type {
   ConfigBundle,
   ConfigBundleAvailability,
@@ -24,6 +24,7 @@ import type {
   WorkerRef,
 } from "../types.ts";
 import type { Rule } from "./store_owner.ts";
+import { reasonOf } from "../../_internal/text.ts";
 
 /**
  * Makes the rule of each mutation from its arguments, which are taken as they are at the call: what

@@ -19,8 +19,7 @@ import type { Draft } from "../state/mutation.ts";
 import type { StoreState, WorkerEntry } from "../state/store_state.ts";
 import { storeIoError, type StorePlace, wrapIo } from "../store_errors.ts";
 import type { CreateWorkerRequest } from "../types.ts";
-
-const encoder = new TextEncoder();
+import { encodeUtf8 } from "../../_internal/text.ts";
 
 /** What a checkpoint brings to disk, and where to. */
 export interface CheckpointParts {
@@ -139,5 +138,5 @@ export class DirtySnapshots {
 
 async function replace(port: FilePort, place: StorePlace, text: string): Promise<void> {
   const toError = ({ cause }: ReplaceFailure) => storeIoError(place, cause);
-  await atomicReplace(port, { path: place.path, bytes: encoder.encode(text), toError });
+  await atomicReplace(port, { path: place.path, bytes: encodeUtf8(text), toError });
 }

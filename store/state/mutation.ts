@@ -15,8 +15,7 @@ import type {
   WorkerRef,
 } from "../types.ts";
 import { entryOf, type StateView, type WorkerEntry } from "./store_state.ts";
-
-const encoder = new TextEncoder();
+import { encodeUtf8 } from "../../_internal/text.ts";
 
 /** Lines for one log, printed and as bytes. */
 export interface DraftLines extends PrintedLines {
@@ -193,7 +192,7 @@ export class Draft implements StateView {
   }
 
   #addLine(file: string, offset: number, text: string): number {
-    const bytes = encoder.encode(`${text}\n`);
+    const bytes = encodeUtf8(`${text}\n`);
     const log = this.#log(file, offset);
     log.lines.push(text);
     log.bytes.push(bytes);

@@ -3,12 +3,7 @@ import { checkRequestConfig, configBundleAvailability, refuseBlank } from "../co
 import { givenRequest } from "../files/log_codecs.ts";
 import { workerIdOf } from "../layout.ts";
 import { findWorker } from "../runtime/runtime_reader.ts";
-import {
-  contentTooLargeError,
-  invalidRequestError,
-  reasonOf,
-  runtimeStoppedError,
-} from "../store_errors.ts";
+import { contentTooLargeError, invalidRequestError, runtimeStoppedError } from "../store_errors.ts";
 import type {
   ConfigBundle,
   ConfigBundleAvailability,
@@ -22,10 +17,9 @@ import type {
 } from "../types.ts";
 import type { Draft } from "./mutation.ts";
 import type { WorkerEntry } from "./store_state.ts";
+import { encodeUtf8, reasonOf } from "../../_internal/text.ts";
 
 /** What the mutations of a runtime do, in the seed's order of checks (WRT-4 to WRT-11). */
-
-const encoder = new TextEncoder();
 
 /** An argument that was taken at the call: a check that it failed speaks when its turn comes. */
 export type Taken<T> = () => T;
@@ -46,7 +40,7 @@ export function take<T>(copy: () => T): Taken<T> {
 export function checkSize(text: string, what: string, max: number): void {
   // A unit is three bytes at most, so that most texts need not be encoded.
   if (text.length * 3 <= max) return;
-  const { length } = encoder.encode(text);
+  const { length } = encodeUtf8(text);
   if (length > max) throw contentTooLargeError(what, { actual: length, expected: max });
 }
 

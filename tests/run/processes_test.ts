@@ -22,7 +22,7 @@ import {
 
 /** Runs in real processes: killed, with no more permissions than needed, and on a full disk. */
 
-const PROGRAM = "./_running.ts";
+const PROGRAM = "../run/_running.ts";
 
 async function placeIn(root: string): Promise<Place> {
   const [runId = "", ...others] = await listRuns(root);
