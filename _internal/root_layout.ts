@@ -118,6 +118,13 @@ export function isUlid(text: string): boolean {
   return /^[0-7][0-9a-hjkmnp-tv-z]{25}$/.test(text);
 }
 
+/** The parts of a run id that was made of a name, `<name>-<ulid>`; undefined for any other one. */
+export function partsOfRunId(runId: string): { name: string; ulid: string } | undefined {
+  const dash = runId.lastIndexOf("-");
+  const ulid = runId.slice(dash + 1);
+  return dash !== -1 && isUlid(ulid) ? { name: runId.slice(0, dash), ulid } : undefined;
+}
+
 /** A new ULID of the time in milliseconds since 1970, in lower case so that it sorts and types well. */
 export function createUlid(timeMs: number): string {
   if (!Number.isInteger(timeMs) || timeMs < 0 || timeMs > MAX_TIME_MS) {

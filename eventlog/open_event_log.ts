@@ -16,13 +16,13 @@ import {
 } from "../_internal/file_port.ts";
 import { closeLock } from "../_internal/lock.ts";
 import { join } from "../_internal/path.ts";
-import type { Redact } from "./encode_event.ts";
+import type { Redact } from "./event_codec.ts";
 import { appendError, asModuleError } from "./event_log_error.ts";
 import { FileEventLog } from "./file_event_log.ts";
-import { holdLiveSteps, type LiveOptions } from "./live_lock.ts";
+import { holdLiveSteps, type LiveOptions } from "./run_folder.ts";
 import type { RunEvent } from "./run_event.ts";
 import { type RunPaths, runPaths, runsDirectory } from "../_internal/root_layout.ts";
-import { checkRunFormatSync, refuseLinksSync, writeRunFileSync } from "./run_files.ts";
+import { checkRunFormatSync, refuseLinksSync, writeRunFileSync } from "./run_folder.ts";
 import type { Durability, StandardSchema } from "./types.ts";
 
 const DEFAULT_LOCK_TIMEOUT_MS = 5000;

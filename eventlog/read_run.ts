@@ -9,7 +9,7 @@ import {
 import { firstLines, linePiecesSync, linePieceSteps } from "../_internal/json_lines.ts";
 import { lastLineEndSync } from "../_internal/line_file.ts";
 import { NEWLINE } from "../_internal/text.ts";
-import { decodeLines } from "./decode_lines.ts";
+import { decodeLines } from "./event_codec.ts";
 import { wrapIo } from "./event_log_error.ts";
 import type { RunEvent } from "./run_event.ts";
 import { openForReading, type OpenRun, readingOf, RunReader } from "./run_reader.ts";
