@@ -1,10 +1,17 @@
 import { denoFilePort, type FilePort } from "../_internal/file_port.ts";
 import { linePiecesSync } from "../_internal/json_lines.ts";
+import { checkTypes } from "../_internal/text.ts";
 import type { DecodedLines } from "./event_codec.ts";
 import { wrapIo } from "./event_log_error.ts";
-import { locateSync } from "./run_reader.ts";
-import { openForReading, type OpenRun, readingOf, refuseGap, RunReader } from "./run_reader.ts";
 import type { RunEvent } from "./run_event.ts";
+import {
+  locateSync,
+  openForReading,
+  type OpenRun,
+  readingOf,
+  refuseGap,
+  RunReader,
+} from "./run_reader.ts";
 import type { FollowOptions, Gap, StandardSchema, Stored } from "./types.ts";
 
 /** Options of {@linkcode followRun}. */
@@ -66,6 +73,7 @@ export function followOnPort<E>(
   run: { root: string; runId: string },
   options: FollowRunOptions<E>,
 ): AsyncIterableIterator<Stored<E> | Gap> {
+  checkTypes(options, { strict: "boolean?", schema: "object?", signal: "object?" });
   const left = new AbortController();
   const signal = options.signal === undefined
     ? left.signal

@@ -31,6 +31,7 @@ export {
   EventLogError,
   type EventLogErrorDetails,
   type EventLogErrorKind,
+  type EventLogErrorOptions,
 } from "./event_log_error.ts";
 export { openEventLog, type OpenEventLogOptions, openEventLogSync } from "./open_event_log.ts";
 export { FileEventLog } from "./file_event_log.ts";

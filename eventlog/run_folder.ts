@@ -18,11 +18,12 @@ import {
 } from "../_internal/lock.ts";
 import { join } from "../_internal/path.ts";
 import { partsOfRunId, type RunPaths, runPaths } from "../_internal/root_layout.ts";
-import { decodeUtf8, encodeUtf8, reasonOf } from "../_internal/text.ts";
+import { checkTypes, decodeUtf8, encodeUtf8, reasonOf } from "../_internal/text.ts";
 import { VERSION } from "../_internal/version.ts";
 import {
   asModuleError,
   EventLogError,
+  eventLogError,
   ioError,
   lockTimeoutError,
   wrapIo,
@@ -64,9 +65,12 @@ export function checkRunFormatSync(port: FilePort, paths: RunPaths): void {
   if (lookAtSync(port, path) === undefined) return;
   const format = readFormat(port, path);
   if (format > RUN_FORMAT) {
-    const message = `Cannot use ${paths.directory}: it has format ${format}, and this version ` +
-      `knows formats up to ${RUN_FORMAT}; use a newer version of taffrail`;
-    throw new EventLogError("format", message, { path, expected: RUN_FORMAT, actual: format });
+    const problem = `Cannot use ${paths.directory}: it has format ${format}, and this version ` +
+      `knows formats up to ${RUN_FORMAT}`;
+    throw eventLogError("format", problem, {
+      details: { path, expected: RUN_FORMAT, actual: format },
+      remedy: "use a newer version of taffrail",
+    });
   }
 }
 
@@ -77,9 +81,9 @@ function readFormat(port: FilePort, path: string): number {
     if (!Number.isSafeInteger(format) || format! < 1) throw new TypeError("it names no format");
     return format!;
   } catch (cause) {
-    const message = `Cannot read ${path}: ${reasonOf(cause)}; if it is damaged, move it away: ` +
-      "the run is then opened as format 1";
-    throw new EventLogError("format", message, { path, cause });
+    const remedy = "if it is damaged, move it away: the run is then opened as format 1";
+    const problem = `Cannot read ${path}: ${reasonOf(cause)}`;
+    throw eventLogError("format", problem, { details: { path }, remedy, cause });
   }
 }
 
@@ -158,7 +162,9 @@ function heldError(file: FileHandle, options: LiveOptions): EventLogError {
   const who = holder === undefined ? "another process" : `process ${holder}`;
   const message = `Cannot open the run of ${path}: ${who} has it open` +
     (exclusive ? ", and this needs it alone" : " for itself alone");
-  return new EventLogError("live", message, { path, ...(holder && { actual: holder }) });
+  return new EventLogError("live", message, {
+    details: { path, ...(holder !== undefined && { actual: holder }) },
+  });
 }
 
 /** The holder that named itself last, where that can be read. */
@@ -236,6 +242,7 @@ export interface LockProbe {
  */
 // deno-lint-ignore require-await -- nothing waits here; the signature stays free
 export async function probeLock(directory: string): Promise<LockProbe> {
+  checkTypes({ directory }, { directory: "string" });
   const path = join(directory, `.lock-probe-${crypto.randomUUID()}`);
   return wrapIo(path, () => {
     const options = { read: true, write: true, createNew: true, mode: 0o600 };

@@ -16,9 +16,9 @@ import {
 import { lastLineEndSync } from "../_internal/line_file.ts";
 import { closeLock, tryUntilDeadline } from "../_internal/lock.ts";
 import { type RunPaths, runPaths } from "../_internal/root_layout.ts";
-import { crc32, NEWLINE } from "../_internal/text.ts";
+import { checkTypes, crc32, NEWLINE } from "../_internal/text.ts";
 import { BLANK, type DecodedLines, decodeLines, longLineGap } from "./event_codec.ts";
-import { asModuleError, EventLogError, wrapIo } from "./event_log_error.ts";
+import { asModuleError, EventLogError, eventLogError, wrapIo } from "./event_log_error.ts";
 import { checkRunFormatSync, refuseLinksSync } from "./run_folder.ts";
 import type { Cursor, EventPage, Gap, ReadAfter, StandardSchema } from "./types.ts";
 
@@ -160,7 +160,7 @@ export function refuseGap(path: string, gap: Gap): void {
   if (gap.message === BLANK) return;
   const message = `malformed event at ${path}:${gap.seq}: ${gap.message}`;
   const { seq: line, byteOffset } = gap;
-  throw new EventLogError("malformed", message, { path, line, byteOffset });
+  throw new EventLogError("malformed", message, { details: { path, line, byteOffset } });
 }
 
 /** Another program's run has no such lock. */
@@ -224,6 +224,7 @@ export function locateSync(
     return { seq: lines, byteOffset: lineEnd };
   }
   if (typeof after === "string") return fromCursor(file, { path: options.path, cursor: after });
+  checkTypes({ after }, { after: "number" });
   if (!Number.isSafeInteger(after) || after < 0) {
     throw new RangeError(`Cannot read after seq ${after}: it must be a whole number from 0 on`);
   }
@@ -251,10 +252,13 @@ function isPossible({ seq, byteOffset }: Position): boolean {
 }
 
 function rewoundError(path: string, position: Position, size: number): EventLogError {
-  const message = `Cannot go on reading ${path} behind seq ${position.seq}: ` +
-    "the cursor is of another log, or the log was rewound; read it from the beginning";
   const { seq: line, byteOffset } = position;
-  return new EventLogError("cursor", message, { path, line, byteOffset, actual: size });
+  const problem = `Cannot go on reading ${path} behind seq ${line}: ` +
+    "the cursor is of another log, or the log was rewound";
+  return eventLogError("cursor", problem, {
+    details: { path, line, byteOffset, actual: size },
+    remedy: "read it from the beginning",
+  });
 }
 
 function behindLine(file: FileHandle, options: { path: string; seq: number }): Position {
@@ -272,5 +276,5 @@ function behindLine(file: FileHandle, options: { path: string; seq: number }): P
 function beyondEndError(options: { path: string; seq: number }, lines: number): EventLogError {
   const { path, seq } = options;
   const message = `Cannot read ${path} after seq ${seq}: the log has ${lines} lines`;
-  return new EventLogError("cursor", message, { path, expected: seq, actual: lines });
+  return new EventLogError("cursor", message, { details: { path, expected: seq, actual: lines } });
 }

@@ -231,7 +231,7 @@ function isInUse(error: Error): boolean {
 /** Does nothing, and fails where it can be told that {@linkcode removeWhole} would. */
 async function tryToRemove(root: string, runId: string): Promise<void> {
   if (!await isLive(root, runId)) return;
-  throw new EventLogError("live", "Cannot remove a run that is open", { path: runId });
+  throw new EventLogError("live", "Cannot remove a run that is open", { details: { path: runId } });
 }
 
 function jsonOf(context: { root: string; isDryRun: boolean }, result: Result): string {
