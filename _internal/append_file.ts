@@ -41,11 +41,11 @@ export interface AppendRequest {
   expectedLastSeq?: number | undefined;
 }
 
-/** The 1-based physical line numbers that a request got. */
+/** The physical, 1-based line numbers that an append got. */
 export interface Appended {
-  /** Number of the first line. */
+  /** Line number of the first event. */
   firstSeq: number;
-  /** Number of the last line. */
+  /** Line number of the last event; `firstSeq - 1` when nothing was given. */
   lastSeq: number;
 }
 

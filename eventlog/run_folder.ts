@@ -29,8 +29,13 @@ import {
   wrapIo,
 } from "./event_log_error.ts";
 
+/**
+ * The folder of one run, but for its log: `run.json`, which says what the folder is, and `live.lock`,
+ * which is held as long as anybody has the run open.
+ */
+
 /** The format of a run's folder that this version reads and writes. */
-export const RUN_FORMAT = 1;
+const RUN_FORMAT = 1;
 
 /** `run.json`, written once when a run's folder is made. */
 interface RunFile {
