@@ -110,7 +110,7 @@ export class AppendFile {
   }
 
   /** Opens or creates the file and mends an unterminated tail. */
-  static *openSteps(options: AppendFileOptions): Steps<AppendFile> {
+  static *open(options: AppendFileOptions): Steps<AppendFile> {
     const opened = new AppendFile(options);
     try {
       yield* withLockSteps(opened.#lock, opened.#lockOptions, () => opened.#lines.mendTail());
@@ -119,16 +119,6 @@ export class AppendFile {
       throw error;
     }
     return opened;
-  }
-
-  /** {@linkcode AppendFile.openSteps}, leaving the event loop free while it waits. */
-  static open(options: AppendFileOptions): Promise<AppendFile> {
-    return runSteps(AppendFile.openSteps(options));
-  }
-
-  /** {@linkcode AppendFile.openSteps}, blocking. */
-  static openSync(options: AppendFileOptions): AppendFile {
-    return runStepsSync(AppendFile.openSteps(options));
   }
 
   /** The last mending of the file's end by this handle. */

@@ -150,7 +150,7 @@ function* openSteps<E>(port: FilePort, options: OpenEventLogOptions<E>): Steps<F
   try {
     prepare(port, paths, options);
     live = yield* holdLiveSteps(port, { path: paths.liveLock, exclusive, timeoutMs });
-    const file = yield* AppendFile.openSteps({
+    const file = yield* AppendFile.open({
       port,
       path: paths.events,
       lockPath: paths.eventsLock,
