@@ -89,3 +89,30 @@ function removeOneSync(port: FilePort, path: string): void {
     if (!(error instanceof Deno.errors.NotFound)) throw error;
   }
 }
+
+/** Begins the name of a directory that is being removed: no run and no runtime is called so. */
+const REMOVED_PREFIX = ".removed-";
+
+/**
+ * Takes a directory out of its place before it is removed, so that a kill leaves a whole one or none.
+ * That is on disk when this returns where it is now.
+ */
+export function moveAsideSync(port: FilePort, directory: string): string {
+  const parent = dirname(directory);
+  const moved = join(parent, `${REMOVED_PREFIX}${crypto.randomUUID()}`);
+  port.renameSync(directory, moved);
+  syncDirectorySync(port, parent);
+  return moved;
+}
+
+/** Whether a directory is what a removal that was cut short has left. */
+export function isMovedAside(entry: { name: string; isDirectory: boolean }): boolean {
+  return entry.isDirectory && entry.name.startsWith(REMOVED_PREFIX);
+}
+
+/** Removes what removals that were cut short have left; returns how many directories these were. */
+export function removeMovedAsideSync(port: FilePort, parent: string): number {
+  const left = Array.from(port.readDirSync(parent)).filter(isMovedAside);
+  for (const { name } of left) removeTreeSync(port, join(parent, name));
+  return left.length;
+}

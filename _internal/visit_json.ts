@@ -1,13 +1,20 @@
+/**
+ * What stands between a value and its JSON text: a walk that knows the path of each member, redaction,
+ * and what JSON would change without a word.
+ */
+import { memberPath } from "./text.ts";
+
 /** `JSON.rawJSON` is in the engine, but not yet in the types. */
 interface RawJson {
   readonly rawJSON: string;
 }
 
-const { isRawJSON } = JSON as unknown as { isRawJSON(value: unknown): value is RawJson };
+const { isRawJSON } = JSON as unknown as { isRawJSON?(value: unknown): value is RawJson };
 
 /** The text of a `JSON.rawJSON` member; undefined for every other value. */
 export function rawJsonText(value: unknown): string | undefined {
-  return isRawJSON(value) ? value.rawJSON : undefined;
+  // Engines without `JSON.rawJSON` have no such values.
+  return isRawJSON?.(value) ? value.rawJSON : undefined;
 }
 
 /**
@@ -24,7 +31,9 @@ export function stringifyVisiting(
   return JSON.stringify(value, function (this: unknown, key: string, member: unknown): unknown {
     while (holders.length > 0 && holders.at(-1) !== this) holders.pop();
     const parent = paths.get(this);
-    const path = parent === undefined ? "$" : childPath(parent, this, key);
+    const path = parent === undefined
+      ? "$"
+      : memberPath(parent, Array.isArray(this) ? Number(key) : key);
     const visited = visitor(member, path);
     if (typeof visited === "object" && visited !== null) {
       if (holders.includes(visited)) {
@@ -35,13 +44,6 @@ export function stringifyVisiting(
     }
     return visited;
   });
-}
-
-function childPath(parent: string, holder: unknown, key: string): string {
-  if (Array.isArray(holder)) return `${parent}[${key}]`;
-  return /^[\p{ID_Start}_$][\p{ID_Continue}$]*$/u.test(key)
-    ? `${parent}.${key}`
-    : `${parent}[${JSON.stringify(key)}]`;
 }
 
 /** What is kept of a value whose redactor failed: nothing of it may leak. */
@@ -109,4 +111,46 @@ function numberAt(text: string, start: number): string {
   const pattern = /[-+.eE0-9]+/y;
   pattern.lastIndex = start;
   return pattern.exec(text)?.[0] ?? "";
+}
+
+/**
+ * What JSON would change without a word in one value, its members not included: "is NaN, which JSON
+ * cannot hold"; undefined when it changes nothing.
+ */
+export function lossInJson(value: unknown): string | undefined {
+  if (typeof value === "object" && value !== null) return lossInObject(value);
+  if (typeof value === "number" && unsafeIntegerAt(String(value)) !== -1) {
+    return `is ${value}, an integer beyond 2^53 - 1: write it as a string`;
+  }
+  return lossInPrimitive(value);
+}
+
+/** {@linkcode lossInJson} for a value that is no object, but for integers that a reader would round. */
+export function lossInPrimitive(value: unknown): string | undefined {
+  switch (typeof value) {
+    case "bigint":
+      return `is the BigInt ${value}, which JSON cannot hold: write it as a string`;
+    case "number":
+      return Number.isFinite(value) ? undefined : `is ${value}, which JSON cannot hold`;
+    case "string":
+      return value.isWellFormed() ? undefined : "has a lone surrogate, which UTF-8 cannot hold";
+    default:
+      return undefined;
+  }
+}
+
+/** What JSON would change in the keys of an object. */
+export function lossInKeys(value: object): string | undefined {
+  const isLossless = Object.keys(value).every((key) => key.isWellFormed());
+  return isLossless ? undefined : "has a key with a lone surrogate, which UTF-8 cannot hold";
+}
+
+function lossInObject(value: object): string | undefined {
+  if (value instanceof Number || value instanceof String || value instanceof BigInt) {
+    return lossInJson(value.valueOf());
+  }
+  const raw = rawJsonText(value);
+  if (raw === undefined) return lossInKeys(value);
+  if (unsafeIntegerAt(raw) === -1) return lossInJson(JSON.parse(raw));
+  return `is ${raw}, an integer beyond 2^53 - 1: write it as a string`;
 }

@@ -1,6 +1,6 @@
 import { type AppendFailure, AppendFile } from "../../_internal/append_file.ts";
 import { lookAtSync, syncDirectorySync } from "../../_internal/directories.ts";
-import { denoFilePort, type FilePort } from "../../_internal/file_port.ts";
+import { denoFilePort, type FilePort, runStepsSync } from "../../_internal/file_port.ts";
 import { MAX_LINE_BYTES } from "../../_internal/json_lines.ts";
 import { dirname } from "../../_internal/path.ts";
 import {
@@ -119,7 +119,9 @@ export function openJournalOnPort(
   let file: AppendFile | undefined;
   try {
     const isNew = lookAtSync(port, path) === undefined;
-    file = AppendFile.openSync({ port, path, lockPath: `${path}.lock`, lockTimeoutMs, toError });
+    file = runStepsSync(
+      AppendFile.open({ port, path, lockPath: `${path}.lock`, lockTimeoutMs, toError }),
+    );
     if (isNew) syncDirectorySync(port, dirname(path));
     // Appending nothing counts the lines.
     const { lastSeq } = file.appendSync({ lines: [], onDisk: false });

@@ -1,14 +1,79 @@
-import { lookAtSync, removeTreeSync, syncDirectorySync } from "../_internal/directories.ts";
+import {
+  lookAtSync,
+  moveAsideSync,
+  removeMovedAsideSync,
+  removeTreeSync,
+} from "../_internal/directories.ts";
 import { denoFilePort, type FileHandle, type FilePort, runSteps } from "../_internal/file_port.ts";
 import { closeLock } from "../_internal/lock.ts";
-import { join } from "../_internal/path.ts";
+import { runIdProblem, type RunPaths, runPaths, runsDirectory } from "../_internal/root_layout.ts";
 import { asModuleError, wrapIo } from "./event_log_error.ts";
-import { holdLiveSteps, isInPlaceSync, markRemovalSync } from "./live_lock.ts";
-import { runPaths, runsDirectory } from "../_internal/root_layout.ts";
-import { checkRunFormatSync, refuseLinksSync } from "./run_files.ts";
+import {
+  checkRunFormatSync,
+  holdLiveSteps,
+  isInPlaceSync,
+  markRemovalSync,
+  refuseLinksSync,
+} from "./run_folder.ts";
 
-/** The folders of runs that are being removed; no run id begins with a dot. */
-const REMOVED_PREFIX = ".removed-";
+/**
+ * Lists the runs of a root (OLG-6): the folders below `runs/`, sorted by bytes. A run needs no log
+ * to be listed. Files, and folders whose name could be no run id, are passed over.
+ *
+ * **Permissions**: `--allow-read` for the root.
+ *
+ * @param root The directory that holds the runs.
+ * @returns The run ids; none when the root does not exist.
+ * @throws {EventLogError} `io` if the folder cannot be read.
+ *
+ * @example Usage
+ * ```ts
+ * import { listRuns, openEventLog } from "@taffrail/taffrail/eventlog";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const root = await Deno.makeTempDir();
+ * await using _b = await openEventLog({ root, runId: "b" });
+ * await using _a = await openEventLog({ root, runId: "a" });
+ * assertEquals(await listRuns(root), ["a", "b"]);
+ * ```
+ */
+// deno-lint-ignore require-await -- reading a folder at once is faster; the signature stays free
+export async function listRuns(root: string): Promise<string[]> {
+  const runs = runsDirectory(root);
+  return wrapIo(runs, () => {
+    if (lookAtSync(denoFilePort, runs) === undefined) return [];
+    return Array.from(denoFilePort.readDirSync(runs))
+      .filter(({ name, isDirectory }) => isDirectory && runIdProblem(name) === undefined)
+      .map(({ name }) => name)
+      .sort();
+  });
+}
+
+/**
+ * Tells whether a run's folder exists (OLG-7).
+ *
+ * **Permissions**: `--allow-read` for the root.
+ *
+ * @param root The directory that holds the runs.
+ * @param runId The run.
+ * @returns Whether it exists.
+ * @throws {TypeError} If the run id is not allowed.
+ * @throws {EventLogError} `io` if that cannot be found out.
+ *
+ * @example Usage
+ * ```ts
+ * import { runExists } from "@taffrail/taffrail/eventlog";
+ * import { assertEquals } from "@std/assert";
+ *
+ * assertEquals(await runExists(await Deno.makeTempDir(), "nightly"), false);
+ * ```
+ */
+// deno-lint-ignore require-await -- see listRuns()
+export async function runExists(root: string, runId: string): Promise<boolean> {
+  const { directory } = runPaths(root, runId);
+  return wrapIo(directory, () => lookAtSync(denoFilePort, directory)?.isDirectory === true);
+}
+
 /** Another probe may hold the lock for a moment; a writer holds it for long. */
 const LOCK_TIMEOUT_MS = 500;
 
@@ -58,23 +123,20 @@ export async function removeOnPort(port: FilePort, root: string, runId: string):
     }
     checkRunFormatSync(port, paths);
   });
-  const live = await runSteps(
-    holdLiveSteps(port, { path, exclusive: true, timeoutMs: LOCK_TIMEOUT_MS }),
-  )
-    .catch((error) => {
-      throw asModuleError(path, error);
-    });
-  const moved = moveAway(port, { root, runId, live });
+  const holding = holdLiveSteps(port, { path, exclusive: true, timeoutMs: LOCK_TIMEOUT_MS });
+  const live = await runSteps(holding).catch((error) => {
+    throw asModuleError(path, error);
+  });
+  const moved = takeOutOfList(port, paths, live);
   wrapIo(moved, () => removeTreeSync(port, moved));
 }
 
-/** Takes the run out of the list, and gives up its lock; gives where its files are now. */
-function moveAway(
+/** Moves the run aside and gives up its lock; returns where its files are now. */
+function takeOutOfList(
   port: FilePort,
-  { root, runId, live }: { root: string; runId: string; live: FileHandle },
+  { directory, liveLock }: RunPaths,
+  live: FileHandle,
 ): string {
-  const { directory, liveLock } = runPaths(root, runId);
-  const moved = join(runsDirectory(root), `${REMOVED_PREFIX}${crypto.randomUUID()}`);
   return wrapIo(directory, () => {
     try {
       markRemovalSync(live);
@@ -84,9 +146,7 @@ function moveAway(
       }
       // Windows renames no folder with an open file in it, and so guards the run by itself.
       if (Deno.build.os === "windows") live.close();
-      port.renameSync(directory, moved);
-      syncDirectorySync(port, runsDirectory(root));
-      return moved;
+      return moveAsideSync(port, directory);
     } finally {
       if (Deno.build.os !== "windows") closeLock(live);
     }
@@ -125,9 +185,6 @@ export function sweepOnPort(port: FilePort, root: string): number {
   return wrapIo(runs, () => {
     refuseLinksSync(port, [runs]);
     if (lookAtSync(port, runs) === undefined) return 0;
-    const left = Array.from(port.readDirSync(runs))
-      .filter(({ name, isDirectory }) => isDirectory && name.startsWith(REMOVED_PREFIX));
-    for (const { name } of left) removeTreeSync(port, join(runs, name));
-    return left.length;
+    return removeMovedAsideSync(port, runs);
   });
 }
