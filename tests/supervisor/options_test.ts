@@ -29,6 +29,10 @@ Deno.test("new Supervisor() names the constraint of the wrong type", () => {
     [{ maxInFlight: 1 }, 'constraints: unknown field "maxInFlight", known are max_in_flight'],
   ];
   for (const [wrong, message] of cases) assertThrows(constraints(wrong), TypeError, message);
+  for (const alone of [{ max_per_window: 1 }, { rate_window: at(10) }]) {
+    const message = "constraints: they have only one of max_per_window and rate_window: give both";
+    assertThrows(constraints(alone), TypeError, message);
+  }
   assertThrows(make({ constraints: undefined }), TypeError, "constraints: expected an object");
 });
 
