@@ -2,8 +2,8 @@
  * Checks of what a program hands in, and of what counters come to. Each takes the name of what it looks
  * at, for its error: a `TypeError` for the wrong shape, a `RangeError` for a number out of range.
  */
-import { ERROR_KINDS, EVENT_KINDS, PLAIN_TERMINATIONS } from "../../_internal/wire_names.ts";
-import type { Duration, ExternalEvent, RunTermination } from "../types.ts";
+import { ERROR_KINDS, PLAIN_TERMINATIONS } from "../../_internal/wire_names.ts";
+import type { Duration, RunTermination } from "../types.ts";
 
 /** An object that is no array. */
 export function checkObject(value: unknown, name: string): Record<string, unknown> {
@@ -108,19 +108,19 @@ export function checkTermination(value: unknown, name: string): RunTermination {
   throw new TypeError(`Cannot use ${name}: expected a RunTermination, got ${describe(value)}`);
 }
 
-/** Refuses what {@linkcode createEvent} would not have made, as far as a glance tells. */
-export function checkEvent(event: ExternalEvent): void {
-  checkString(event.id, "event.id");
-  checkOneOf(event.kind, "event.kind", EVENT_KINDS);
-  checkInteger(event.at.secs, "event.at.secs");
-  checkInteger(event.at.nanos, "event.at.nanos", 999_999_999);
-  if (!(event.payload instanceof Uint8Array)) {
-    throw new TypeError(
-      "Cannot use event.payload: it is no Uint8Array; make events by createEvent",
-    );
-  }
-  if (!(event.context instanceof Map)) {
-    throw new TypeError("Cannot use event.context: it is no Map; make events by createEvent");
+/** A function. */
+export function checkFunction(value: unknown, name: string): void {
+  if (typeof value === "function") return;
+  throw new TypeError(`Cannot use ${name}: expected a function, got ${describe(value)}`);
+}
+
+/** An object with these methods. */
+export function checkMethods(port: unknown, name: string, methods: readonly string[]): void {
+  for (const method of methods) {
+    const found: unknown = (port as Record<string, unknown> | null | undefined)?.[method];
+    if (typeof found !== "function") {
+      throw new TypeError(`Cannot use ${name}: it has no method ${method}`);
+    }
   }
 }
 
