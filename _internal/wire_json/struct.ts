@@ -1,4 +1,4 @@
-import { checkObject, type Codec, freeJson } from "./codec.ts";
+import { checkObject, type Codec, freeJson, isPlainObject } from "./codec.ts";
 import { expectedNames, type JsonPlace } from "./errors.ts";
 import { type JsonValue, setMember } from "./json_value.ts";
 
@@ -51,6 +51,7 @@ export function struct<T>(
   }
 
   return {
+    isPlain: (value) => hasPlainFields(value, codecs),
     write: (value, writer) => {
       const values = members<unknown>(value, writer);
       writer.open("{", values);
@@ -72,6 +73,25 @@ export function struct<T>(
       return result as Struct<T>;
     },
   };
+}
+
+/** Whether an object has plain fields in the order of the struct, and nothing else. */
+function hasPlainFields(
+  value: unknown,
+  codecs: readonly [name: string, codec: Codec<unknown>][],
+): boolean {
+  if (!isPlainObject(value)) return false;
+  const names = Object.keys(value);
+  let count = 0;
+  // By index: this is looked at for every record of a document.
+  for (let index = 0; index < codecs.length; index++) {
+    const [name, codec] = codecs[index]!;
+    if (names[count] === name) {
+      if (codec.isPlain === undefined || !codec.isPlain(value[name])) return false;
+      count++;
+    } else if (codec.isOmitted === undefined) return false;
+  }
+  return count === names.length;
 }
 
 function readField(
@@ -98,6 +118,7 @@ export function openStruct<T>(fields: Fields<T>): Codec<Struct<T>> {
   const known = struct(fields);
   const codecs: [name: string, codec: Codec<unknown>][] = Object.entries(fields);
   return {
+    isPlain: (value) => hasPlainFields(value, codecs),
     write: (value, writer) => {
       const members = value as Record<string, unknown>;
       writer.open("{", members);

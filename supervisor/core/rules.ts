@@ -6,7 +6,7 @@ import {
   hasElapsed,
   multiplyDuration,
 } from "../../_internal/event_time.ts";
-import { MODES } from "../../_internal/wire_names.ts";
+import { ERROR_KINDS, MODES, PLAIN_TERMINATIONS } from "../../_internal/wire_names.ts";
 import type {
   Backoff,
   Constraints,
@@ -23,8 +23,10 @@ import {
   checkObject,
   checkOneOf,
   checkString,
+  describe,
+  isOneOf,
   orNull,
-} from "./check.ts";
+} from "../../_internal/check.ts";
 import { Fifo } from "./deferred_queue.ts";
 
 /** Rules with everything said: null = no such limit. */
@@ -78,6 +80,17 @@ function readBackoff(value: unknown, name: string): Backoff {
   }
   const duration = (key: string): Duration => checkDuration(backoff[key], `${name}.${key}`);
   return Object.freeze({ initial: duration("initial"), factor, max: duration("max") });
+}
+
+/** How an attempt ended. */
+export function checkTermination(value: unknown, name: string): RunTermination {
+  if (isOneOf(PLAIN_TERMINATIONS, value)) return value;
+  if (typeof value === "object" && value !== null && "Failed" in value) {
+    if (Object.keys(value).length === 1 && isOneOf(ERROR_KINDS, value.Failed)) {
+      return value as RunTermination;
+    }
+  }
+  throw new TypeError(`Cannot use ${name}: expected a RunTermination, got ${describe(value)}`);
 }
 
 /** Whether a termination is a mechanical failure, which alone is tried again (INV-1, SUP-4). */

@@ -16,7 +16,7 @@ import {
   checkOneOf,
   checkString,
   orNull,
-} from "./check.ts";
+} from "../../_internal/check.ts";
 import { createEvent } from "./create_event.ts";
 import type { DeferredEpisode } from "./deferred_queue.ts";
 import { readRules, type Rules } from "./rules.ts";

@@ -1,6 +1,7 @@
 import { compareTimes, durationOfMs, ZERO } from "../../_internal/event_time.ts";
 import { payloadObject } from "../../_internal/event_payload.ts";
-import { checkFunction, checkInteger, checkMethods, checkTermination } from "../core/check.ts";
+import { checkFunction, checkInteger, checkMethods } from "../../_internal/check.ts";
+import { checkTermination } from "../core/rules.ts";
 import type { Rules } from "../core/rules.ts";
 import type { Attempt } from "../core/supervisor_core.ts";
 import type {
@@ -113,20 +114,10 @@ export class AttemptRunner {
   #requestOf({ origin, episodeId, attempt }: Attempt, signal: AbortSignal): RunRequest {
     const { graphId, constraints: { deadline } } = this.#rules;
     const { id: eventId, context } = origin;
-    let payload: RunRequest["payload"] | undefined;
-    return {
-      graphId,
-      eventId,
-      episodeId,
-      attempt,
-      context,
-      // Parsed for whoever asks, and anew for each attempt, which may change what it gets.
-      get payload() {
-        return payload ??= payloadObject(origin.payload);
-      },
-      ...(deadline !== null && { deadline }),
-      signal,
-    };
+    // Anew for each attempt, which may change what it gets.
+    const payload = payloadObject(origin.payload);
+    const request = { graphId, eventId, episodeId, attempt, context, payload, signal };
+    return deadline === null ? request : { ...request, deadline };
   }
 
   #onAnswer(running: RunningAttempt, answer: unknown): void {

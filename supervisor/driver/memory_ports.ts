@@ -1,4 +1,4 @@
-import { checkTermination } from "../core/check.ts";
+import { checkTermination } from "../core/rules.ts";
 import { Fifo } from "../core/deferred_queue.ts";
 import type {
   DecisionLog,

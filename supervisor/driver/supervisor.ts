@@ -1,10 +1,5 @@
-import {
-  checkDuration,
-  checkFunction,
-  checkInteger,
-  checkObject,
-  checkTermination,
-} from "../core/check.ts";
+import { checkDuration, checkFunction, checkInteger, checkObject } from "../../_internal/check.ts";
+import { checkTermination } from "../core/rules.ts";
 import { checkEvent } from "../core/create_event.ts";
 import { readRules } from "../core/rules.ts";
 import { readState, writeState } from "../core/saved_state.ts";

@@ -5,7 +5,7 @@ import {
   laterOf,
   ZERO,
 } from "../../_internal/event_time.ts";
-import { checkDuration } from "../core/check.ts";
+import { checkDuration } from "../../_internal/check.ts";
 import type { Duration, EventTime, Timers } from "../types.ts";
 
 const NANOS_PER_MILLISECOND = 1_000_000;

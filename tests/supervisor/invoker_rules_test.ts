@@ -171,7 +171,5 @@ Deno.test("a request has the payload whole, and each attempt its own copy", asyn
     const [first, again, none] = invoker.requests.map((request) => request.payload);
     assertEquals([first, again, none], [payload, payload, {}]);
     assert(first !== again);
-    assertStrictEquals(invoker.requests[0]!.payload, first);
-    assertEquals({ ...invoker.requests[0]! }.payload, payload);
   }
 });

@@ -1,9 +1,9 @@
+import type { Duration } from "./event_time.ts";
+
 /**
- * Checks of what a program hands in, and of what counters come to. Each takes the name of what it looks
+ * Checks of what a program hands in, for calls from JavaScript too. Each takes the name of what it looks
  * at, for its error: a `TypeError` for the wrong shape, a `RangeError` for a number out of range.
  */
-import { ERROR_KINDS, PLAIN_TERMINATIONS } from "../../_internal/wire_names.ts";
-import type { Duration, RunTermination } from "../types.ts";
 
 /** An object that is no array. */
 export function checkObject(value: unknown, name: string): Record<string, unknown> {
@@ -13,27 +13,6 @@ export function checkObject(value: unknown, name: string): Record<string, unknow
   return value as Record<string, unknown>;
 }
 
-/** An array, each of whose items passes a check. */
-export function checkArray<T>(
-  value: unknown,
-  name: string,
-  check: (item: unknown, name: string) => T,
-): T[] {
-  if (!Array.isArray(value)) {
-    throw new TypeError(`Cannot use ${name}: expected an array, got ${describe(value)}`);
-  }
-  return value.map((item, index) => check(item, `${name}[${index}]`));
-}
-
-/** What a check makes of a value; null for what is missing or null (J-11). */
-export function orNull<T>(
-  value: unknown,
-  name: string,
-  check: (value: unknown, name: string) => T,
-): T | null {
-  return value === undefined || value === null ? null : check(value, name);
-}
-
 /** No other keys than these. */
 export function checkKeys(value: object, name: string, known: readonly string[]): void {
   const unknown = Object.keys(value).find((key) => !known.includes(key));
@@ -41,6 +20,18 @@ export function checkKeys(value: object, name: string, known: readonly string[])
   throw new TypeError(
     `Cannot use ${name}: unknown field "${unknown}", known are ${known.join(", ")}`,
   );
+}
+
+/** An array, each of whose items passes a check. */
+export function checkArray<T>(
+  value: unknown,
+  name: string,
+  check: (item: unknown, name: string) => T = (item) => item as T,
+): T[] {
+  if (!Array.isArray(value)) {
+    throw new TypeError(`Cannot use ${name}: expected an array, got ${describe(value)}`);
+  }
+  return value.map((item, index) => check(item, `${name}[${index}]`));
 }
 
 /** A string. */
@@ -61,30 +52,23 @@ export function checkOneOf<T extends string>(
   );
 }
 
+/** A number, whichever. */
+export function checkNumber(value: unknown, name: string): number {
+  if (typeof value === "number") return value;
+  throw new TypeError(`Cannot use ${name}: expected a number, got ${describe(value)}`);
+}
+
 /** An integer from 0 to a maximum, which is 2^53 − 1 unless given (J-8). */
 export function checkInteger(
   value: unknown,
   name: string,
   maximum = Number.MAX_SAFE_INTEGER,
 ): number {
-  if (typeof value !== "number") {
-    throw new TypeError(`Cannot use ${name}: expected a number, got ${describe(value)}`);
-  }
-  if (Number.isInteger(value) && value >= 0 && value <= maximum) return value;
+  const number = checkNumber(value, name);
+  if (Number.isInteger(number) && number >= 0 && number <= maximum) return number;
   throw new RangeError(
     `Cannot use ${name}: expected an integer from 0 to ${maximum}, got ${value}`,
   );
-}
-
-/**
- * The number after `value`; a `RangeError` at 2^53 − 1, beyond which numbers would be rounded. The name
- * is the counter's, for the error.
- */
-export function following(value: number, name: string): number {
-  if (value >= Number.MAX_SAFE_INTEGER) {
-    throw new RangeError(`Cannot count ${name} further: it has reached ${value}`);
-  }
-  return value + 1;
 }
 
 /** A duration or a time: whole seconds and less than a second of nanoseconds (J-9). */
@@ -95,17 +79,6 @@ export function checkDuration(value: unknown, name: string): Duration {
     secs: checkInteger(secs, `${name}.secs`),
     nanos: checkInteger(nanos, `${name}.nanos`, 999_999_999),
   });
-}
-
-/** How an attempt ended. */
-export function checkTermination(value: unknown, name: string): RunTermination {
-  if (isOneOf(PLAIN_TERMINATIONS, value)) return value;
-  if (typeof value === "object" && value !== null && "Failed" in value) {
-    if (Object.keys(value).length === 1 && isOneOf(ERROR_KINDS, value.Failed)) {
-      return value as RunTermination;
-    }
-  }
-  throw new TypeError(`Cannot use ${name}: expected a RunTermination, got ${describe(value)}`);
 }
 
 /** A function. */
@@ -124,11 +97,22 @@ export function checkMethods(port: unknown, name: string, methods: readonly stri
   }
 }
 
-function isOneOf<T>(known: readonly T[], value: unknown): value is T {
+/** What a check makes of a value; null for what is missing or null (J-11). */
+export function orNull<T>(
+  value: unknown,
+  name: string,
+  check: (value: unknown, name: string) => T,
+): T | null {
+  return value === undefined || value === null ? null : check(value, name);
+}
+
+/** Whether a value is one of some. */
+export function isOneOf<T>(known: readonly T[], value: unknown): value is T {
   return (known as readonly unknown[]).includes(value);
 }
 
-function describe(value: unknown): string {
+/** A value in few words, for an error. */
+export function describe(value: unknown): string {
   if (typeof value === "string") return JSON.stringify(value);
   if (value === null || typeof value !== "object") return String(value);
   return Array.isArray(value) ? "an array" : "an object";
