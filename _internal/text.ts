@@ -47,11 +47,12 @@ export function joinBytes(chunks: readonly Uint8Array[]): Uint8Array {
   return joined;
 }
 
-/** Lower-case hexadecimal digits. `Uint8Array.toHex` is missing in Node before version 25. */
+/**
+ * Lower-case hexadecimal digits. `Uint8Array.toHex` is missing in Node before version 25. They are joined,
+ * as a text that is put together by `+=` is a tree, which `JSON.stringify` prints at half the speed.
+ */
 export function toHex(bytes: Uint8Array): string {
-  let digits = "";
-  for (const byte of bytes) digits += byte.toString(16).padStart(2, "0");
-  return digits;
+  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
 }
 
 /** The message of whatever was thrown. */

@@ -1,4 +1,4 @@
-import { checkObject, type Codec, freeJson } from "./codec.ts";
+import { checkObject, type Codec, freeJson, isPlainObject } from "./codec.ts";
 import { expectedNames, type JsonPlace } from "./errors.ts";
 import { type JsonValue, setMember } from "./json_value.ts";
 
@@ -62,6 +62,7 @@ function structCodec<T>(
   }
 
   return {
+    isPlain: (value) => hasPlainFields(value, codecs),
     write: (value, writer) => {
       const members = membersOf<unknown>(value, writer);
       writer.open("{", members);
@@ -90,6 +91,25 @@ function structCodec<T>(
       return result as Struct<T>;
     },
   };
+}
+
+/** Whether an object has plain fields in the order of the struct, and nothing else. */
+function hasPlainFields(
+  value: unknown,
+  codecs: readonly [name: string, codec: Codec<unknown>][],
+): boolean {
+  if (!isPlainObject(value)) return false;
+  const names = Object.keys(value);
+  let count = 0;
+  // By index: this is looked at for every record of a document.
+  for (let index = 0; index < codecs.length; index++) {
+    const [name, codec] = codecs[index]!;
+    if (names[count] === name) {
+      if (codec.isPlain === undefined || !codec.isPlain(value[name])) return false;
+      count++;
+    } else if (codec.isOmitted === undefined) return false;
+  }
+  return count === names.length;
 }
 
 function readField(

@@ -16,8 +16,8 @@ import type {
   EffectWrite,
   IntentField,
   IntentRecord,
-  Value,
 } from "../types.ts";
+import type { Value } from "../../supervisor/types.ts";
 import { encodeUtf8, toHex } from "../../_internal/text.ts";
 
 /**

@@ -1,6 +1,6 @@
+import { checkObject } from "../../_internal/check.ts";
 import { type Difference, differencesOf, isSameJson } from "../bundle/diff_json.ts";
-import { asSeedDecision } from "../bundle/records.ts";
-import { asEventRecord } from "../session/capture_recorder.ts";
+import { asV3Bundle } from "../bundle/records.ts";
 import type { CaptureBundle } from "../types.ts";
 
 /** In what way two bundles differ at one place. */
@@ -50,9 +50,11 @@ export interface BundleDifference extends Difference {
  * ```
  */
 export function diffBundles(a: CaptureBundle, b: CaptureBundle): BundleDifference[] {
+  checkObject(a, "a");
+  checkObject(b, "b");
   const isOneFormat = "inputs" in a === "inputs" in b;
-  const left: Record<string, unknown> = { ...(isOneFormat ? a : asSeeds(a)) };
-  const right: Record<string, unknown> = { ...(isOneFormat ? b : asSeeds(b)) };
+  const left = membersOf(a, isOneFormat);
+  const right = membersOf(b, isOneFormat);
   const found: BundleDifference[] = [];
   for (const name of new Set([...Object.keys(left), ...Object.keys(right)])) {
     const [before, after] = [left[name], right[name]];
@@ -65,22 +67,10 @@ export function diffBundles(a: CaptureBundle, b: CaptureBundle): BundleDifferenc
   return found;
 }
 
-/** What the seed's format can say of a bundle. */
-function asSeeds(bundle: CaptureBundle): object {
-  if (!("inputs" in bundle)) return bundle;
-  const {
-    inputs,
-    mode: _mode,
-    max_deferred: _bound,
-    backoff: _backoff,
-    redacted: _redacted,
-    ...rest
-  } = bundle;
-  return {
-    ...rest,
-    events: inputs.filter((input) => input.type === "event").map(asEventRecord),
-    decisions: bundle.decisions.map(asSeedDecision),
-  };
+/** What a bundle says, or what v3 can say of it. */
+function membersOf(bundle: CaptureBundle, isWhole: boolean): Readonly<Record<string, unknown>> {
+  if (isWhole || !("inputs" in bundle)) return { ...bundle };
+  return { ...asV3Bundle(bundle), capture_version: bundle.capture_version };
 }
 
 function diffLists(
@@ -109,7 +99,7 @@ function asChanges(differences: readonly Difference[]): BundleDifference[] {
 /** How far to look for the place where two lists agree again. */
 const WINDOW = 64;
 
-/** What became of an item. One of the two indices is missing where the other list has no such item. */
+/** Where an item stands in each list. One of the two indices is missing where the other list has no such item. */
 export type Pair =
   | { kind: "same" | "changed"; before: number; after: number }
   | { kind: "missing"; before: number }

@@ -1,20 +1,20 @@
+import { checkArray } from "../../_internal/check.ts";
 import { unknownNames } from "../../_internal/wire_json/struct.ts";
 import { differencesOf, isSameJson } from "../bundle/diff_json.ts";
 import {
   decisionRecordFields,
   eventFields,
   eventInputFields,
-  seedDecisionFields,
+  v3DecisionFields,
 } from "../bundle/record_codecs.ts";
-import { asSeedDecision } from "../bundle/records.ts";
-import { attemptKey } from "../session/recorded_past.ts";
+import { asV3Decision, attemptId } from "../bundle/records.ts";
 import type { CaptureBundle, CapturedActionEffect, EpisodeInvocationRecord } from "../types.ts";
 import { align } from "./diff_bundles.ts";
-import { ReplayError } from "./replay_error.ts";
+import { replayError } from "./replay_error.ts";
 import type { ReplayOutcome } from "./replay_run.ts";
 
-/** The fields of a decision that the seed compares (RPL-7). */
-export const SEED_FIELDS = [
+/** The fields of a decision that v3 lets compare (RPL-7). */
+const V3_FIELDS = [
   "event_id",
   "decision",
   "schedule_at",
@@ -25,7 +25,7 @@ export const SEED_FIELDS = [
 ] as const;
 
 /**
- * The seed's comparison of two lists of decisions (RPL-7), effects included, which a program that runs
+ * The original program's comparison of two lists of decisions (RPL-7), effects included, which whoever runs
  * graphs fills in on both sides. Not compared are `intent_acks` and `interruption` (RPL-8). Numbers
  * inside effects are equal as numbers are, so that 0 is −0, but the hashes tell them apart (RPL-9).
  *
@@ -37,7 +37,7 @@ export const SEED_FIELDS = [
  * @param captured The recorded decisions.
  * @param replayed The decisions of the replay.
  * @returns Whether they are the same; `false` when there are more or fewer or a field differs.
- * @throws {ReplayError} `EffectMismatch` when the first difference is in the effects of a decision.
+ * @throws {ReplayError} `effect-mismatch` when the first difference is in the effects of a decision.
  *
  * @example Usage
  * ```ts
@@ -62,10 +62,12 @@ export function compareDecisions(
   captured: readonly EpisodeInvocationRecord[],
   replayed: readonly EpisodeInvocationRecord[],
 ): boolean {
+  checkArray(captured, "captured");
+  checkArray(replayed, "replayed");
   if (captured.length !== replayed.length) return false;
   return captured.every((decision, index) => {
     const other = replayed[index]!;
-    if (!SEED_FIELDS.every((field) => isSameJson(decision[field], other[field]))) return false;
+    if (!V3_FIELDS.every((field) => isSameJson(decision[field], other[field]))) return false;
     compareEffects(decision, other);
     return true;
   });
@@ -75,15 +77,10 @@ function compareEffects(
   { event_id: eventId, effects: expected }: EpisodeInvocationRecord,
   { effects: actual }: EpisodeInvocationRecord,
 ): void {
-  const mismatch = (effectIndex: number, detail: string) =>
-    new ReplayError({
-      kind: "EffectMismatch",
-      eventId,
-      effectIndex,
-      expected: expected[effectIndex],
-      actual: actual[effectIndex],
-      detail,
-    });
+  const mismatch = (effectIndex: number, problem: string) => {
+    const pair = { expected: expected[effectIndex], actual: actual[effectIndex] };
+    return replayError("effect-mismatch", { eventId, effectIndex, ...pair, problem });
+  };
   if (expected.length !== actual.length) {
     const effectIndex = Math.min(expected.length, actual.length);
     throw mismatch(effectIndex, `expected ${expected.length} effects, got ${actual.length}`);
@@ -144,7 +141,7 @@ const CONTEXT = 3;
 
 /** The fields of a decision that a bundle in this project's format lets compare. */
 const ALL_FIELDS = [
-  ...SEED_FIELDS,
+  ...V3_FIELDS,
   "attempt_termination",
   "reason",
   "numbers",
@@ -156,7 +153,7 @@ export function decisionsOf(
   bundle: CaptureBundle,
   outcome: ReplayOutcome,
 ): EpisodeInvocationRecord[] {
-  return "inputs" in bundle ? outcome.decisions : outcome.decisions.map(asSeedDecision);
+  return "inputs" in bundle ? outcome.decisions : outcome.decisions.map(asV3Decision);
 }
 
 /** Where the decisions of a replay are not the recorded ones (RPL-7, but for effects). */
@@ -165,7 +162,7 @@ export function* decisionDivergences(
   replayed: readonly EpisodeInvocationRecord[],
 ): Generator<Divergence> {
   const recorded: readonly EpisodeInvocationRecord[] = bundle.decisions;
-  const fields = "inputs" in bundle ? ALL_FIELDS : [...SEED_FIELDS];
+  const fields = "inputs" in bundle ? ALL_FIELDS : [...V3_FIELDS];
   const isSame = (a: EpisodeInvocationRecord, b: EpisodeInvocationRecord) =>
     fields.every((field) => isSameJson(fieldOf(a, field), fieldOf(b, field)));
   for (const pair of align(recorded, replayed, isSame)) {
@@ -208,7 +205,7 @@ export function* attemptDivergences(
   const seen = new Set<string>();
   for (const [index, input] of bundle.inputs.entries()) {
     if (input.type === "event") continue;
-    const key = attemptKey(input.episode_id, input.attempt);
+    const key = attemptId(input.episode_id, input.attempt);
     const replayed = terminations.get(key);
     const isAgain = seen.has(key);
     seen.add(key);
@@ -228,7 +225,7 @@ export function* attemptDivergences(
 /** The fields that are in the bundle by mistake, misspelt ones for instance (W-ERGO-10). */
 export function* unknownFields(bundle: CaptureBundle): Generator<Divergence> {
   const isSeeds = !("inputs" in bundle);
-  const decisionFields = isSeeds ? seedDecisionFields : decisionRecordFields;
+  const decisionFields = isSeeds ? v3DecisionFields : decisionRecordFields;
   const lists = [
     isSeeds
       ? { name: "events", records: bundle.events, fields: eventFields }
@@ -263,4 +260,34 @@ function contextAt(
   index: number,
 ): EpisodeInvocationRecord[] {
   return recorded.slice(Math.max(0, index - CONTEXT), index);
+}
+
+/**
+ * One line that says what a divergence is.
+ *
+ * Permissions: none.
+ *
+ * @param divergence The divergence.
+ * @returns The line.
+ *
+ * @example Usage
+ * ```ts
+ * import { formatDivergence } from "@taffrail/taffrail/capture";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const place = { index: 4, event: "e2", path: "$.decisions[4].decision", context: [] };
+ * assertEquals(
+ *   formatDivergence({ kind: "changed", ...place, recorded: "Defer", replayed: "Invoke" }),
+ *   `changed $.decisions[4].decision (event 'e2'): recorded "Defer", replayed "Invoke"`,
+ * );
+ * ```
+ */
+export function formatDivergence(divergence: Divergence): string {
+  const { kind, path, event, recorded, replayed } = divergence;
+  const values = `recorded ${format(recorded)}, replayed ${format(replayed)}`;
+  return `${kind} ${path} (event '${event}'): ${values}`;
+}
+
+function format(value: unknown): string {
+  return JSON.stringify(value) ?? "nothing";
 }

@@ -1,7 +1,8 @@
+import { checkString } from "../../_internal/check.ts";
 import { type LineBlock, type LinePiece, linePieces, linesOf } from "../../_internal/json_lines.ts";
 import { CaptureJournalError } from "../errors.ts";
 import { CaptureRecorder, type Recording } from "./capture_recorder.ts";
-import { decodeJournalLine, type JournalLine, unknownVersionOf } from "./journal.ts";
+import { decodeJournalLine, type JournalLine, unknownVersionOf } from "./journal_lines.ts";
 import { reasonOf } from "../../_internal/text.ts";
 
 /**
@@ -92,6 +93,7 @@ export async function recoverCapture(
   journalPath: string,
   options: RecoverCaptureOptions = {},
 ): Promise<RecoveredCapture> {
+  checkString(journalPath, "journalPath");
   const { recorder, damage, session } = await readCaptureJournal(journalPath, options.session);
   return { ...recorder.recording(), damage, session };
 }
@@ -123,18 +125,21 @@ export async function readCaptureJournal(
     }
   } catch (cause) {
     const message = `Cannot recover ${journalPath}: ${reasonOf(cause)}`;
-    throw new CaptureJournalError("io", message, { path: journalPath, cause });
+    throw new CaptureJournalError("io", message, {
+      details: { path: journalPath },
+      cause,
+    });
   }
   if (reader.unknownVersion !== undefined) {
     const message = `Cannot recover ${journalPath}: its journal_version is ` +
       `'${reader.unknownVersion}', which this version does not know`;
-    throw new CaptureJournalError("version", message, { path: journalPath });
+    throw new CaptureJournalError("version", message, { details: { path: journalPath } });
   }
   const read = reader.finish(wanted);
   if (read !== null) return read;
   const which = wanted === undefined ? "no session" : `no session ${wanted}`;
   const message = `Cannot recover ${journalPath}: ${which} begins in it`;
-  throw new CaptureJournalError("no-session", message, { path: journalPath });
+  throw new CaptureJournalError("no-session", message, { details: { path: journalPath } });
 }
 
 /** Goes through the lines of a journal and keeps the last session, or the one that is wanted. */

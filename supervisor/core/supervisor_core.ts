@@ -10,7 +10,6 @@ import type {
   RunTermination,
   SupervisorInput,
 } from "../types.ts";
-import { following } from "./check.ts";
 import { type DeferredEpisode, DeferredQueue } from "./deferred_queue.ts";
 import { makeEntry, NO_END, type Verdict } from "./entry.ts";
 import { backoffDelay, isRetryable, RateWindow, type Rules } from "./rules.ts";
@@ -322,4 +321,15 @@ export class SupervisorCore {
     const subject = { trigger, episodeId, origin: episode?.origin, attempt };
     return makeEntry(this.rules, plan, subject, NO_END);
   }
+}
+
+/**
+ * The number after `value`; a `RangeError` at 2^53 − 1, beyond which numbers would be rounded. The name
+ * is the counter's, for the error.
+ */
+function following(value: number, name: string): number {
+  if (value >= Number.MAX_SAFE_INTEGER) {
+    throw new RangeError(`Cannot count ${name} further: it has reached ${value}`);
+  }
+  return value + 1;
 }
