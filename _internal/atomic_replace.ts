@@ -1,5 +1,5 @@
 import { lookAtSync, syncDirectorySync } from "./directories.ts";
-import type { FileHandle, FilePort } from "./file_port.ts";
+import { type FileHandle, type FilePort, isAlreadyExists, isNotFound } from "./file_port.ts";
 import { pause, pauseSync } from "./lock.ts";
 import { basename, dirname, join } from "./path.ts";
 
@@ -97,7 +97,7 @@ class TempFile {
         return new TempFile(port, replacement, tempPath);
       } catch (error) {
         cause = error;
-        if (!(error instanceof Deno.errors.AlreadyExists)) stage = "create-temp";
+        if (!isAlreadyExists(error)) stage = "create-temp";
       }
     }
     throw toError({ stage, path, tempPath, cause });
@@ -179,7 +179,7 @@ function sweepTemp(port: FilePort, path: string): boolean {
     return removeUnlocked(port, path);
   } catch (error) {
     // Another sweeper was faster.
-    if (error instanceof Deno.errors.NotFound) return false;
+    if (isNotFound(error)) return false;
     throw error;
   }
 }

@@ -1,4 +1,4 @@
-import type { FilePort } from "./file_port.ts";
+import { type FilePort, isAlreadyExists, isNotFound } from "./file_port.ts";
 import { dirname, join } from "./path.ts";
 
 /**
@@ -23,7 +23,7 @@ export function lookAtSync(
   try {
     return port.lstatSync(path);
   } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return undefined;
+    if (isNotFound(error)) return undefined;
     throw error;
   }
 }
@@ -34,7 +34,7 @@ export function makeDirectorySync(port: FilePort, path: string): boolean {
     port.mkdirSync(path, { mode: 0o700, recursive: false });
     return true;
   } catch (error) {
-    if (error instanceof Deno.errors.AlreadyExists) return false;
+    if (isAlreadyExists(error)) return false;
     throw error;
   }
 }
@@ -85,7 +85,7 @@ function entriesOf(port: FilePort, directory: string): ReturnType<FilePort["read
   try {
     return Array.from(port.readDirSync(directory));
   } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return [];
+    if (isNotFound(error)) return [];
     throw error;
   }
 }
@@ -94,6 +94,6 @@ function removeOneSync(port: FilePort, path: string): void {
   try {
     port.removeSync(path);
   } catch (error) {
-    if (!(error instanceof Deno.errors.NotFound)) throw error;
+    if (!isNotFound(error)) throw error;
   }
 }

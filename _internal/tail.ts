@@ -1,5 +1,5 @@
 import { syncDirectorySync } from "./directories.ts";
-import type { FileHandle, FilePort } from "./file_port.ts";
+import { type FileHandle, type FilePort, isAlreadyExists } from "./file_port.ts";
 import { MAX_LINE_BYTES } from "./json_lines.ts";
 import { dirname } from "./path.ts";
 import { decodeUtf8, NEWLINE } from "./text.ts";
@@ -65,7 +65,7 @@ function createTornFileSync(port: FilePort, path: string): { tornFile: string; t
       const torn = port.openSync(tornFile, { write: true, createNew: true, mode: 0o600 });
       return { tornFile, torn };
     } catch (error) {
-      if (!(error instanceof Deno.errors.AlreadyExists)) throw error;
+      if (!isAlreadyExists(error)) throw error;
     }
   }
 }

@@ -1,4 +1,9 @@
-import { denoFilePort, type FileHandle, type FilePort } from "../_internal/file_port.ts";
+import {
+  denoFilePort,
+  type FileHandle,
+  type FilePort,
+  isNotFound,
+} from "../_internal/file_port.ts";
 import { closeLock, pause, pausesUntilDeadline, pauseSync } from "../_internal/lock.ts";
 import { join } from "../_internal/path.ts";
 import { readRangeSync } from "../_internal/tail.ts";
@@ -112,7 +117,7 @@ export function isInPlaceSync(port: FilePort, path: string, file: FileHandle): b
   try {
     there = port.openSync(path, { read: true });
   } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return false;
+    if (isNotFound(error)) return false;
     throw error;
   }
   try {
@@ -172,7 +177,7 @@ export async function isLive(root: string, runId: string): Promise<boolean> {
   try {
     file = denoFilePort.openSync(path, { read: true });
   } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return false;
+    if (isNotFound(error)) return false;
     return wrapIo(path, () => {
       throw error;
     });

@@ -1,3 +1,4 @@
+import { requireDeno } from "../_internal/file_port.ts";
 import { VERSION } from "../_internal/version.ts";
 import type { RedactTrace } from "./payload.ts";
 import type { TraceFileError } from "./trace_file_error.ts";
@@ -124,7 +125,7 @@ function isCount(value: number): boolean {
 
 /** A trace is not worth a question to the user. */
 function readIfGranted(name: string): string | undefined {
-  const { state } = Deno.permissions.querySync({ name: "env", variable: name });
+  const { state } = requireDeno().permissions.querySync({ name: "env", variable: name });
   return state === "granted" ? Deno.env.get(name) : undefined;
 }
 

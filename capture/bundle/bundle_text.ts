@@ -1,3 +1,4 @@
+import { requireDeno } from "../../_internal/file_port.ts";
 import {
   array,
   bool,
@@ -216,5 +217,5 @@ export function computeBundleHash(bundle: TaffrailCaptureBundle): string {
  * ```
  */
 export async function readCaptureBundle(path: string): Promise<CaptureBundle> {
-  return parseCaptureBundle(await Deno.readFile(path));
+  return parseCaptureBundle(await requireDeno().readFile(path));
 }

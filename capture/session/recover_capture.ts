@@ -1,3 +1,4 @@
+import { requireDeno } from "../../_internal/file_port.ts";
 import { type LineBlock, type LinePiece, linePieces } from "../../_internal/json_lines.ts";
 import { CaptureJournalError } from "../errors.ts";
 import { CaptureRecorder, type Recording } from "./capture_recorder.ts";
@@ -112,7 +113,7 @@ export async function readCaptureJournal(
 ): Promise<ReadCapture> {
   const reader = new JournalReader(wanted ?? Infinity);
   try {
-    const file = await Deno.open(journalPath, { read: true });
+    const file = await requireDeno().open(journalPath, { read: true });
     try {
       for await (const piece of linePieces(file, { start: 0, blockBytes: BLOCK_BYTES })) {
         reader.take(piece);

@@ -1,4 +1,4 @@
-import type { FileHandle, FilePort } from "../../_internal/file_port.ts";
+import { type FileHandle, type FilePort, isNotFound } from "../../_internal/file_port.ts";
 import { closeLock } from "../../_internal/lock.ts";
 import { readRangeSync, writeWholeSync } from "../../_internal/tail.ts";
 import { fileSizeSync } from "../layout.ts";
@@ -61,7 +61,7 @@ export function readOwnerSync(port: FilePort, path: string): string {
   try {
     file = port.openSync(path, { read: true });
   } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return "";
+    if (isNotFound(error)) return "";
     throw error;
   }
   try {

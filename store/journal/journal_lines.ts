@@ -1,5 +1,5 @@
 import { crc32 } from "../../_internal/crc32.ts";
-import type { FileHandle, FilePort } from "../../_internal/file_port.ts";
+import { type FileHandle, type FilePort, isNotFound } from "../../_internal/file_port.ts";
 import { readRangeSync } from "../../_internal/tail.ts";
 import { joinBytes } from "../files/log_bytes.ts";
 import type { RuntimeSnapshot, WorkerSnapshot } from "../files/snapshots.ts";
@@ -163,7 +163,7 @@ export function checkJournalFormatsSync(port: FilePort, paths: StorePaths): void
       fileSizeSync(port, path, "read journal");
       file = port.openSync(path, { read: true });
     } catch (error) {
-      if (error instanceof Deno.errors.NotFound) continue;
+      if (isNotFound(error)) continue;
       throw error;
     }
     try {
