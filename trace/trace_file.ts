@@ -121,7 +121,7 @@ export class TraceFile {
       return isOurs ? bytes : undefined;
     } catch (cause) {
       const message = `read ${this.path} back to keep it: ${reasonOf(cause)}`;
-      throw new TraceFileError("read", message, { path: this.path, cause });
+      throw new TraceFileError("read", message, { details: { path: this.path }, cause });
     } finally {
       file?.close();
     }
@@ -229,7 +229,7 @@ function createParents(port: FilePort, { path, unsynced }: FileToWrite): void {
     if (missing.length > 0) port.mkdirSync(directory, { mode: 0o700, recursive: true });
   } catch (cause) {
     const message = `failed to create ${directory}: ${reasonOf(cause)}`;
-    throw new TraceFileError("create-directory", message, { path: directory, cause });
+    throw new TraceFileError("create-directory", message, { details: { path: directory }, cause });
   }
 }
 
@@ -254,10 +254,13 @@ function toError({ stage, path, tempPath, cause }: ReplaceFailure): TraceFileErr
     case "exhausted-temp-names":
     case "write":
     case "sync":
-      return new TraceFileError("write", `write ${tempPath}: ${reason}`, { path, cause });
+      return new TraceFileError("write", `write ${tempPath}: ${reason}`, {
+        details: { path },
+        cause,
+      });
     case "rename":
       return new TraceFileError("rename", `rename ${tempPath} -> ${path}: ${reason}`, {
-        path,
+        details: { path },
         cause,
       });
     case "sync-directory":
@@ -267,5 +270,5 @@ function toError({ stage, path, tempPath, cause }: ReplaceFailure): TraceFileErr
 
 function syncError(path: string, cause: unknown): TraceFileError {
   const message = `sync the directory of ${path}: ${reasonOf(cause)}`;
-  return new TraceFileError("sync-directory", message, { path, cause });
+  return new TraceFileError("sync-directory", message, { details: { path }, cause });
 }

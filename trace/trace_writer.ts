@@ -86,7 +86,7 @@ export class TraceWriter {
       };
     } catch (cause) {
       const message = `serialize trace: ${reasonOf(cause)}`;
-      throw new TraceFileError("serialize", message, { path, cause });
+      throw new TraceFileError("serialize", message, { details: { path }, cause });
     }
   }
 
@@ -108,7 +108,7 @@ export class TraceWriter {
     if (thrown instanceof TraceFileError) return thrown;
     const { path } = this.#parts;
     return new TraceFileError("write", `write ${path}: ${reasonOf(thrown)}`, {
-      path,
+      details: { path },
       cause: thrown,
     });
   }
