@@ -37,6 +37,8 @@ export interface Replacement {
   path: string;
   bytes: Uint8Array;
   toError: (failure: ReplaceFailure) => Error;
+  /** Does the rename, with what must happen in the same turn; what it throws fails the rename. */
+  inPlace?: (rename: () => void) => void;
 }
 
 const TEMP_ATTEMPTS = 64;
@@ -143,9 +145,10 @@ class TempFile {
 
   /** On Windows a scanner or reader may hold the file for a moment, so it is tried again. */
   *rename(): Steps<void> {
+    const { path, inPlace = (rename: () => void) => rename() } = this.#replacement;
     for (let attempt = 1;; attempt++) {
       try {
-        return this.#port.renameSync(this.#path, this.#replacement.path);
+        return inPlace(() => this.#port.renameSync(this.#path, path));
       } catch (cause) {
         const passing = Deno.build.os === "windows" && attempt < RENAME_ATTEMPTS &&
           (cause instanceof Deno.errors.PermissionDenied || cause instanceof Deno.errors.Busy);

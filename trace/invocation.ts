@@ -33,7 +33,7 @@ export type TraceCall =
   };
 
 /**
- * What a recorded step asks for (TRP-3). The seed's built-in components have rules of their own:
+ * What a recorded step asks for (TRP-3). The original program's built-in components have rules of their own:
  *
  * | `component_id` | Call |
  * | --- | --- |

@@ -81,7 +81,7 @@ export interface TraceStepReplay {
   input?: { expected: string; actual: string };
   /** What the step failed with in the replay. */
   error?: unknown;
-  /** What the seed prints for this step, line by line, and a line more for `input`. */
+  /** What the original program prints for this step, line by line, and a line more for `input`. */
   lines: string[];
 }
 
@@ -101,9 +101,10 @@ export interface TraceReplay {
  * Does the steps of a trace again, one after the other, and compares their outputs with what was recorded
  * (TRP-1 to TRP-7). A trace has inputs only if it was recorded with `captureInputs`.
  *
- * The replay ends at a step that fails, at one that is recorded as failing (with `untilFailure` off only
- * if it is not, so that it fails anew), or at the end of the trace. Beyond the seed, the digest of the recorded input is checked too, a
- * failure that comes again is told from a new one, and a divergence is in the result (W-TRC-11).
+ * The replay ends at a step that fails, at one that is recorded as failing (with `untilFailure` off only if
+ * it is not, so that it fails anew), or at the end of the trace. Beyond the original program, the digest of
+ * the recorded input is checked too, a failure that comes again is distinguished from a new one, and a
+ * divergence is in the result (W-TRC-11).
  *
  * **Permissions**: none but those of `execute`.
  *
