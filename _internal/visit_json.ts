@@ -44,6 +44,35 @@ function childPath(parent: string, holder: unknown, key: string): string {
     : `${parent}[${JSON.stringify(key)}]`;
 }
 
+/**
+ * Why a value, looked at without its members, is none that JSON can hold: as the rest of a sentence that
+ * begins with its path. What JSON leaves out (undefined, functions, symbols) is for the caller to judge.
+ */
+export function jsonProblemOf(value: unknown): string | undefined {
+  switch (typeof value) {
+    case "bigint":
+      return `is the BigInt ${value}, which JSON cannot hold: write it as a string`;
+    case "number":
+      return Number.isFinite(value) ? undefined : `is ${value}, which JSON cannot hold`;
+    case "string":
+      return value.isWellFormed() ? undefined : "has a lone surrogate, which UTF-8 cannot hold";
+    case "object":
+      return value === null ? undefined : problemOfObject(value);
+    default:
+      return undefined;
+  }
+}
+
+function problemOfObject(value: object): string | undefined {
+  if (value instanceof Number || value instanceof String || value instanceof BigInt) {
+    return jsonProblemOf(value.valueOf());
+  }
+  const raw = rawJsonText(value);
+  if (raw !== undefined) return jsonProblemOf(JSON.parse(raw));
+  const isBad = Object.keys(value).some((key) => !key.isWellFormed());
+  return isBad ? "has a key with a lone surrogate, which UTF-8 cannot hold" : undefined;
+}
+
 /** What is kept of a value whose redactor failed: nothing of it may leak. */
 export const MASK = "[redaction failed]";
 

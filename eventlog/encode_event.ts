@@ -1,6 +1,7 @@
 import { MAX_LINE_BYTES } from "../_internal/json_lines.ts";
 import { encodeUtf8, reasonOf } from "../_internal/text.ts";
 import {
+  jsonProblemOf,
   rawJsonText,
   redactOrMask,
   SIXTEEN_DIGITS,
@@ -68,31 +69,8 @@ function refuseLoss(value: unknown, path: string): unknown {
 }
 
 function lossOf(value: unknown): string | undefined {
-  switch (typeof value) {
-    case "bigint":
-      return `is the BigInt ${value}, which JSON cannot hold: write it as a string`;
-    case "number":
-      if (!Number.isFinite(value)) return `is ${value}, which JSON cannot hold`;
-      if (unsafeIntegerAt(String(value)) === -1) return undefined;
-      return `is ${value}, an integer beyond 2^53 - 1: write it as a string`;
-    case "string":
-      return value.isWellFormed() ? undefined : "has a lone surrogate, which UTF-8 cannot hold";
-    case "object":
-      return value === null ? undefined : lossOfObject(value);
-    default:
-      return undefined;
-  }
-}
-
-function lossOfObject(value: object): string | undefined {
-  if (value instanceof Number || value instanceof String || value instanceof BigInt) {
-    return lossOf(value.valueOf());
-  }
-  const raw = rawJsonText(value);
-  if (raw !== undefined) {
-    if (unsafeIntegerAt(raw) === -1) return lossOf(JSON.parse(raw));
-    return `is ${raw}, an integer beyond 2^53 - 1: write it as a string`;
-  }
-  const bad = Object.keys(value).find((key) => !key.isWellFormed());
-  return bad === undefined ? undefined : "has a key with a lone surrogate, which UTF-8 cannot hold";
+  const literal = value instanceof Number ? value.valueOf() : value;
+  const text = typeof literal === "number" ? String(literal) : rawJsonText(literal);
+  if (text === undefined || unsafeIntegerAt(text) === -1) return jsonProblemOf(value);
+  return `is ${text}, an integer beyond 2^53 - 1: write it as a string`;
 }

@@ -1,9 +1,9 @@
 import { crypto } from "@std/crypto/crypto";
 import { encodeUtf8, reasonOf, toHex } from "../_internal/text.ts";
-import { rawJsonText, stringifyVisiting } from "../_internal/visit_json.ts";
+import { jsonProblemOf, stringifyVisiting } from "../_internal/visit_json.ts";
 import { parseJson } from "../_internal/wire_json/parse_json.ts";
 import { printJson } from "../_internal/wire_json/print_json.ts";
-import { tagOf, unseenTypeOf } from "./payload.ts";
+import { unseenTypeOf } from "./payload.ts";
 import type { TraceHash } from "./types.ts";
 
 /**
@@ -91,30 +91,9 @@ function problemOf(value: unknown): string | undefined {
     case "function":
     case "symbol":
       return `is a ${typeof value}, which JSON cannot hold: leave it out`;
-    case "bigint":
-      return `is the BigInt ${value}, which JSON cannot hold: write it as a string`;
-    case "number":
-      return Number.isFinite(value) ? undefined : `is ${value}, which JSON cannot hold`;
-    case "string":
-      return value.isWellFormed() ? undefined : "has a lone surrogate, which UTF-8 cannot hold";
-    case "object":
-      return value === null ? undefined : problemOfObject(value);
   }
-}
-
-function problemOfObject(value: object): string | undefined {
-  const raw = rawJsonText(value);
-  if (raw !== undefined) return problemOf(JSON.parse(raw));
-  switch (tagOf(value)) {
-    case "Number":
-    case "String":
-    case "BigInt":
-      return problemOf(value.valueOf());
-    case "Object": {
-      const isBad = Object.keys(value).some((key) => !key.isWellFormed());
-      return isBad ? "has a key with a lone surrogate, which UTF-8 cannot hold" : undefined;
-    }
-  }
+  const problem = jsonProblemOf(value);
+  if (problem !== undefined || typeof value !== "object" || value === null) return problem;
   const type = unseenTypeOf(value);
   return type && `is of type ${type}, whose content JSON does not see: give it a toJSON method`;
 }

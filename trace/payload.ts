@@ -211,14 +211,9 @@ function nameOf(error: unknown): string {
 
 /** The type of an object, such as a Map, that has its content elsewhere than in members; else undefined. */
 export function unseenTypeOf(value: object): string | undefined {
-  const tag = tagOf(value);
+  const tag = Object.prototype.toString.call(value).slice("[object ".length, -1);
   const isSeen = ["Array", "Boolean", "Number", "String", "Object"].includes(tag);
   return isSeen || isPlain(value) ? undefined : tag;
-}
-
-/** What the language calls the type of an object: `Array`, `Map`, `Object` … */
-export function tagOf(value: object): string {
-  return Object.prototype.toString.call(value).slice("[object ".length, -1);
 }
 
 /** An object may call itself by another name. */
