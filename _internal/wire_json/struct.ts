@@ -92,7 +92,7 @@ function readField(
 
 /**
  * A struct that keeps the fields it does not know: they are read, and printed behind the others in the
- * order in which they stood. The seed's reader ignores them, and thereby loses a misspelt field.
+ * order in which they stood. The original program ignores them, and thereby loses a misspelt field.
  */
 export function openStruct<T>(fields: Fields<T>): Codec<Struct<T>> {
   const known = struct(fields);

@@ -120,7 +120,7 @@ function parseTree(bytes: Uint8Array | string, place: StorePlace): JsonValue {
     return parseJson(bytes);
   } catch (cause) {
     if (!(cause instanceof JsonSyntaxError)) throw cause;
-    const { problem, line, column, byteOffset } = cause;
+    const { problem, line, column, byteOffset } = cause.details;
     const where = `${problem} at line ${line} column ${column}`;
     throw storeCorruptError(place, { problem: where, line, byteOffset, cause });
   }
