@@ -27,7 +27,7 @@ import {
   LineFile,
   recoverTailSync,
   type Recovery,
-  type Waiting,
+  type WaitingRequest,
 } from "./line_file.ts";
 import { type LockOptions, withLockSteps, withLockSync } from "./lock.ts";
 import { NEWLINE } from "./text.ts";
@@ -68,7 +68,7 @@ export interface AppendFileOptions {
   toError: (failure: AppendFailure) => Error;
 }
 
-type WaitingAppend = Waiting<AppendRequest, Appended>;
+type WaitingAppend = WaitingRequest<AppendRequest, Appended>;
 
 /** A request whose lines are written but not yet on disk. */
 interface Unsynced {

@@ -201,19 +201,20 @@ export function* linePieceSteps(
  * The pieces of a file from a line's start on. After an `end` piece the caller may go on asking,
  * for what has been appended since.
  */
-export function linePiecesSync(
+export function* linePiecesSync(
   file: LineSource,
   options: LineReading,
 ): Generator<LinePiece, never> {
-  return itemsOfStepsSync(linePieceSteps(file, options));
+  // The pieces never end; the loop only says so to the compiler.
+  for (;;) yield* itemsOfStepsSync(linePieceSteps(file, options));
 }
 
 /** {@linkcode linePiecesSync} that leaves the event loop free while it reads. */
-export function linePieces(
+export async function* linePieces(
   file: LineSource,
   options: LineReading,
 ): AsyncGenerator<LinePiece, never> {
-  return itemsOfSteps(linePieceSteps(file, options));
+  for (;;) yield* itemsOfSteps(linePieceSteps(file, options));
 }
 
 /** One line, without its newline. */

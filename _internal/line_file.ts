@@ -142,14 +142,14 @@ export class LineFile {
 }
 
 /** A caller who waits for an answer. */
-export interface Waiting<R, A> {
+export interface WaitingRequest<R, A> {
   readonly request: R;
   resolve(answer: A): void;
   reject(reason: unknown): void;
 }
 
-/** A {@linkcode Waiting} with its place among all who ever came. */
-interface Queued<R, A> extends Waiting<R, A> {
+/** A {@linkcode WaitingRequest} with its place among all who ever came. */
+interface Queued<R, A> extends WaitingRequest<R, A> {
   readonly ticket: number;
 }
 
@@ -194,7 +194,7 @@ export class CommitQueue<R, A> {
   }
 
   /** Takes the first one who waits, who is to be answered by the caller from now on. */
-  take(): Waiting<R, A> | undefined {
+  take(): WaitingRequest<R, A> | undefined {
     return this.#queue.shift();
   }
 

@@ -1,6 +1,7 @@
 /**
- * The smallest shared parts: bytes and text, and the words of whatever was thrown. Their common
- * place is this file, so that each has one definition.
+ * The smallest shared parts: bytes, their checksum and their text, the path of a member in a document,
+ * and the words of whatever was thrown. Their common place is this file, so that each has one
+ * definition.
  */
 
 /** The byte that ends a line. */
@@ -71,4 +72,38 @@ export function crc32(bytes: Uint8Array): number {
   let remainder = 0xffffffff;
   for (const byte of bytes) remainder = (remainder >>> 8) ^ CRC_TABLE[(remainder ^ byte) & 255]!;
   return (remainder ^ 0xffffffff) >>> 0;
+}
+
+const PLAIN_NAME = /^[\p{ID_Start}_$][\p{ID_Continue}$]*$/u;
+
+/** The path of a member, for people: `$.events[0].kind`, `$["odd name"]`; `$` is the whole document. */
+export function memberPath(holderPath: string, key: string | number): string {
+  if (typeof key === "number") return `${holderPath}[${key}]`;
+  return PLAIN_NAME.test(key) ? `${holderPath}.${key}` : `${holderPath}[${JSON.stringify(key)}]`;
+}
+
+type TypeName = "string" | "number" | "boolean" | "function" | "object";
+
+/**
+ * Throws a `TypeError` that names the argument of a wrong type, for callers whom no compiler has told.
+ * A `?` behind a type allows `undefined` too; members that are not listed are not looked at.
+ */
+export function checkTypes(
+  values: object,
+  types: Readonly<Record<string, TypeName | `${TypeName}?`>>,
+): void {
+  if (typeof values !== "object" || values === null) {
+    throw new TypeError(`Cannot use options: they must be an object, not ${typeOf(values)}`);
+  }
+  for (const [name, type] of Object.entries(types)) {
+    const actual = typeOf(Reflect.get(values, name));
+    if (actual === type.replace("?", "") || (actual === "undefined" && type.endsWith("?"))) {
+      continue;
+    }
+    throw new TypeError(`Cannot use ${name}: expected ${type.replace("?", "")}, not ${actual}`);
+  }
+}
+
+function typeOf(value: unknown): string {
+  return value === null ? "null" : typeof value;
 }

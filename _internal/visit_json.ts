@@ -1,13 +1,20 @@
+/**
+ * What stands between a value and its JSON text: a walk that knows the path of each member, redaction,
+ * and what JSON would change without a word.
+ */
+import { memberPath } from "./text.ts";
+
 /** `JSON.rawJSON` is in the engine, but not yet in the types. */
 interface RawJson {
   readonly rawJSON: string;
 }
 
-const { isRawJSON } = JSON as unknown as { isRawJSON(value: unknown): value is RawJson };
+const { isRawJSON } = JSON as unknown as { isRawJSON?(value: unknown): value is RawJson };
 
 /** The text of a `JSON.rawJSON` member; undefined for every other value. */
 export function rawJsonText(value: unknown): string | undefined {
-  return isRawJSON(value) ? value.rawJSON : undefined;
+  // Engines without `JSON.rawJSON` have no such values.
+  return isRawJSON?.(value) ? value.rawJSON : undefined;
 }
 
 /**
@@ -24,7 +31,9 @@ export function stringifyVisiting(
   return JSON.stringify(value, function (this: unknown, key: string, member: unknown): unknown {
     while (holders.length > 0 && holders.at(-1) !== this) holders.pop();
     const parent = paths.get(this);
-    const path = parent === undefined ? "$" : childPath(parent, this, key);
+    const path = parent === undefined
+      ? "$"
+      : memberPath(parent, Array.isArray(this) ? Number(key) : key);
     const visited = visitor(member, path);
     if (typeof visited === "object" && visited !== null) {
       if (holders.includes(visited)) {
@@ -35,13 +44,6 @@ export function stringifyVisiting(
     }
     return visited;
   });
-}
-
-function childPath(parent: string, holder: unknown, key: string): string {
-  if (Array.isArray(holder)) return `${parent}[${key}]`;
-  return /^[\p{ID_Start}_$][\p{ID_Continue}$]*$/u.test(key)
-    ? `${parent}.${key}`
-    : `${parent}[${JSON.stringify(key)}]`;
 }
 
 /**
@@ -138,4 +140,15 @@ function numberAt(text: string, start: number): string {
   const pattern = /[-+.eE0-9]+/y;
   pattern.lastIndex = start;
   return pattern.exec(text)?.[0] ?? "";
+}
+
+/**
+ * {@linkcode jsonProblemOf}, and integers that a reader would round: all that JSON would change in a value
+ * without a word.
+ */
+export function lossInJson(value: unknown): string | undefined {
+  const number = value instanceof Number ? value.valueOf() : value;
+  const text = typeof number === "number" ? String(number) : rawJsonText(number);
+  if (text === undefined || unsafeIntegerAt(text) === -1) return jsonProblemOf(value);
+  return `is ${text}, an integer beyond 2^53 - 1: write it as a string`;
 }

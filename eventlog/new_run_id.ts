@@ -7,10 +7,10 @@ import {
   writeWholeSync,
 } from "../_internal/file_port.ts";
 import { isUlid, runIdProblem, ulidAfter } from "../_internal/root_layout.ts";
-import { encodeUtf8 } from "../_internal/text.ts";
+import { checkTypes, encodeUtf8 } from "../_internal/text.ts";
 import { withLockSteps } from "../_internal/lock.ts";
 import { join } from "../_internal/path.ts";
-import { asModuleError, EventLogError, lockTimeoutError } from "./event_log_error.ts";
+import { asModuleError, eventLogError, lockTimeoutError } from "./event_log_error.ts";
 
 const LOCK_TIMEOUT_MS = 5000;
 const STATE_BYTES = 64;
@@ -44,6 +44,7 @@ let lastEventId: string | undefined;
  * ```
  */
 export async function newRunId(options: { root: string; name: string }): Promise<string> {
+  checkTypes(options, { root: "string", name: "string" });
   const { root, name } = options;
   const problem = runIdProblem(`${name}-00000000000000000000000000`);
   if (problem !== undefined) {
@@ -83,8 +84,8 @@ function readLast(file: FileHandle, path: string): string | undefined {
   const text = new TextDecoder().decode(readRangeSync(file, 0, STATE_BYTES)).trim();
   if (/^\0*$/.test(text)) return undefined;
   if (isUlid(text)) return text;
-  const message = `Cannot read the last run id from ${path}: it holds no ULID; remove the file`;
-  throw new EventLogError("corrupt", message, { path });
+  const problem = `Cannot read the last run id from ${path}: it holds no ULID`;
+  throw eventLogError("corrupt", problem, { details: { path }, remedy: "remove the file" });
 }
 
 /**
@@ -106,6 +107,7 @@ function readLast(file: FileHandle, path: string): string | undefined {
  * ```
  */
 export function newEventId(options: { after?: string } = {}): string {
+  checkTypes(options, { after: "string?" });
   const { after } = options;
   if (after !== undefined && !isUlid(after)) {
     throw new TypeError(`Cannot make an event id after "${after}": it is no lower-case ULID`);

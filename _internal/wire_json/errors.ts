@@ -1,4 +1,4 @@
-import { encodeUtf8 } from "../text.ts";
+import { encodeUtf8, memberPath } from "../text.ts";
 
 /** What is wrong with a text, and where. */
 export interface SyntaxProblem {
@@ -70,17 +70,9 @@ function messageOf({ verb, path, problem }: ValueProblem): string {
 /** The way from the top of a document to one value: member names and array positions. */
 export type JsonPath = readonly (string | number)[];
 
-const PLAIN_NAME = /^[\p{ID_Start}_$][\p{ID_Continue}$]*$/u;
-
-/** Writes a path for people: `$.events[0].kind`, `$["odd name"]`; `$` is the whole document. */
+/** Prints a path for people, as {@linkcode memberPath} does. */
 export function formatPath(path: JsonPath): string {
-  let text = "$";
-  for (const step of path) {
-    if (typeof step === "number") text += `[${step}]`;
-    else if (PLAIN_NAME.test(step)) text += `.${step}`;
-    else text += `[${JSON.stringify(step)}]`;
-  }
-  return text;
+  return path.reduce<string>(memberPath, "$");
 }
 
 /** How deep objects and arrays may nest. serde_json itself refuses the 128th level already. */

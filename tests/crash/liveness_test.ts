@@ -113,7 +113,7 @@ for (const hold of ["exclusive", "shared"] as const) {
         assertEquals(error.kind, "live");
         if (hold === "exclusive" && !PID_IS_READABLE) continue;
         assertStringIncludes(error.message, `process ${holder.pid} has it open`);
-        assertEquals(error.actual, holder.pid);
+        assertEquals(error.details.actual, holder.pid);
       }
       // What is held is not harmed by those who tried.
       await holder.send("{}");

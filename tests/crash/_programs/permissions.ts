@@ -61,7 +61,7 @@ const readers: Record<string, () => unknown> = {
   deriveRunState: () => eventlog.deriveRunState([], { live: false }),
   isKnownRunEvent: () => eventlog.isKnownRunEvent({ type: "x", id: "", ts: "", run_id: "" }),
   newEventId: () => eventlog.newEventId(),
-  EventLogError: () => new eventlog.EventLogError("io", "made", { path: root }),
+  EventLogError: () => new eventlog.EventLogError("io", "made", { details: { path: root } }),
   FileEventLog: () => eventlog.FileEventLog.name,
 };
 
