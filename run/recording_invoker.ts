@@ -83,7 +83,7 @@ export class RecordingInvoker implements RuntimeInvoker, DecisionLog {
     }
     const open: OpenAttempt = { nodeId, attempt, beginMs: performance.now() };
     this.#open.set(attemptKey(open), open);
-    // Meanwhile it may have been told to stop: then the work does not begin.
+    // Meanwhile it may have been asked to stop: then the work does not begin.
     const { aborted, reason } = request.signal;
     if (aborted) return reason?.name === "TimeoutError" ? "TimedOut" : "Aborted";
     try {
