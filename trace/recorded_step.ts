@@ -15,8 +15,6 @@ import type {
 } from "./types.ts";
 
 const UNKNOWN = "unknown";
-/** The digest of `null`, which stands in for a value that has none. */
-const HASH_OF_NULL: TraceHash = hashJsonText("null");
 /** How deep a payload may be so that it can be printed inside a trace. */
 const MAX_PAYLOAD_DEPTH = 120;
 
@@ -35,9 +33,9 @@ export class RecordedValue {
     return problem;
   }
 
-  /** There is no text, and so the digest of null. */
+  /** There is no text, and so the digest of `null`. */
   setUnhashable(): void {
-    this.#hash = HASH_OF_NULL;
+    this.#hash = hashJsonText("null");
   }
 
   /** The digest, which is computed now if it was not before; with an issue if that cannot be. */
@@ -51,7 +49,7 @@ export class RecordedValue {
     try {
       this.#hash = hashJsonText(this.text!);
     } catch (error) {
-      this.#hash = HASH_OF_NULL;
+      this.setUnhashable();
       const { what, text } = this;
       return locateInText(text!, what) ?? notJson(what, "", reasonOf(error));
     }
