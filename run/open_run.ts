@@ -6,7 +6,7 @@ import { newRunId } from "../eventlog/new_run_id.ts";
 import { openEventLog } from "../eventlog/open_event_log.ts";
 import type { RunEvent } from "../eventlog/run_event.ts";
 import type { EventLog } from "../eventlog/types.ts";
-import { MemoryDecisionLog } from "../supervisor/driver/memory_decision_log.ts";
+import { MemoryDecisionLog } from "../supervisor/driver/memory_ports.ts";
 import { Supervisor } from "../supervisor/driver/supervisor.ts";
 import { systemTimers } from "../supervisor/driver/timers.ts";
 import type { RuntimeInvoker } from "../supervisor/port_types.ts";
@@ -121,6 +121,7 @@ export async function openRun(options: OpenRunOptions): Promise<Run> {
       constraints,
       decisionLog: invoker,
       invoker,
+      beforeRun: (attempt) => invoker.beforeRun(attempt),
       createSupervisor: (ports) => new Supervisor(ports),
       runtimeProvenance: runtimeProvenance ?? "none",
       journal: openCaptureJournal(runPaths(root, runId).journal, { durability }),

@@ -102,7 +102,7 @@ export class Run implements AsyncDisposable {
    *
    * @param id The work's name: a node of the run. Each may be used once; it is not blank, does not begin
    * with `:` and has at most 1,000 characters.
-   * @param payload What the invoker gets as `context`, and the recording keeps: a JSON object.
+   * @param payload What the invoker gets as `payload`, and the recording keeps: a JSON object.
    * @returns A promise that resolves when it is decided on, not when it is done.
    * @throws {TypeError} When the id is none or was used before, the payload is no JSON object, or the run
    * has been finished.

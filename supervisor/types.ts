@@ -1,6 +1,8 @@
+import type { Constraints } from "../_internal/constraints.ts";
 import type { Duration, EventTime } from "../_internal/event_time.ts";
 import type { Value } from "../_internal/event_payload.ts";
 
+export type { Constraints } from "../_internal/constraints.ts";
 export type { Duration, EventTime } from "../_internal/event_time.ts";
 export type { Value } from "../_internal/event_payload.ts";
 export type * from "./port_types.ts";
@@ -59,20 +61,6 @@ export type RunTermination = "Completed" | "TimedOut" | "Aborted" | { readonly F
  * of its own; in `"serial"` mode the `Invoke` entry carries the end, as in the seed.
  */
 export type Decision = "Invoke" | "Skip" | "Defer" | "Finish";
-
-/** The limits a supervisor keeps, as on the wire. `null` = no such limit. */
-export interface Constraints {
-  /** How many episodes may be in flight. Only 0 has an effect in `"serial"` mode (SCH-6). */
-  readonly max_in_flight: number | null;
-  /** How many episodes may start within `rate_window`; both are needed (SCH-15). */
-  readonly max_per_window: number | null;
-  /** The length of the sliding window. */
-  readonly rate_window: Duration | null;
-  /** How long an attempt may take. Exactly 0 makes a well-behaved invoker answer `Aborted`. */
-  readonly deadline: Duration | null;
-  /** How many further attempts a mechanical failure gets (INV-1, INV-2). */
-  readonly max_retries: number;
-}
 
 /** Constraints as a program states them: what is left out is no limit. */
 export type ConstraintsInit = Partial<Constraints> & Pick<Constraints, "max_retries">;

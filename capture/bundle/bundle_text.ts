@@ -10,6 +10,7 @@ import {
   string,
   usize,
 } from "../../_internal/wire_json/codec.ts";
+import { MODES } from "../../_internal/wire_names.ts";
 import { unitEnum } from "../../_internal/wire_json/enums.ts";
 import { JsonPlace } from "../../_internal/wire_json/errors.ts";
 import { parseJson } from "../../_internal/wire_json/parse_json.ts";
@@ -61,7 +62,7 @@ export const seedBundle = struct({
 /** What both the header of a journal and a bundle in this project's format say first. */
 export const sessionFields = {
   graph_id: string,
-  mode: unitEnum(["serial", "concurrent"]),
+  mode: unitEnum(MODES),
   config: constraints,
   max_deferred: nullable(usize),
   backoff: nullable(backoff),

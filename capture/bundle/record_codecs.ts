@@ -1,3 +1,12 @@
+import { mapConstraints } from "../../_internal/constraints.ts";
+import {
+  DECISION_REASONS,
+  DECISIONS,
+  ERROR_KINDS,
+  EVENT_KINDS,
+  PLAIN_TERMINATIONS,
+  V3_DECISIONS,
+} from "../../_internal/wire_names.ts";
 import {
   array,
   checkObject,
@@ -27,23 +36,6 @@ import type {
   RunTermination,
 } from "../types.ts";
 import { capturedEffect } from "./effects.ts";
-
-/** The kinds of events. */
-export const EVENT_KINDS = ["Pump", "DataAvailable", "Command"] as const;
-
-/** What the seed's format can say was decided. */
-export const SEED_DECISIONS = ["Invoke", "Skip", "Defer"] as const;
-
-/** Why runs fail. */
-export const ERROR_KINDS = [
-  "NetworkTimeout",
-  "AdapterUnavailable",
-  "ValidationFailed",
-  "RuntimeError",
-  "SemanticError",
-  "DeadlineExceeded",
-  "Cancelled",
-] as const;
 
 const closed = { denyUnknownFields: true };
 
@@ -85,13 +77,13 @@ export const termination = externallyTagged({
 }) as Codec<RunTermination>;
 
 /** The limits of a supervisor. What is not known is refused, as it would not be obeyed. */
-export const constraints: Codec<Constraints> = struct({
-  max_in_flight: nullable(usize),
-  max_per_window: nullable(usize),
-  rate_window: nullable(duration),
-  deadline: nullable(duration),
-  max_retries: usize,
-}, closed) as Codec<Constraints>;
+export const constraints: Codec<Constraints> = struct(
+  mapConstraints(({ kind, isRequired }): Codec<unknown> => {
+    const codec = (kind === "count" ? usize : duration) as Codec<unknown>;
+    return isRequired ? codec : nullable(codec);
+  }),
+  closed,
+) as unknown as Codec<Constraints>;
 
 /** How long retries wait. */
 export const backoff: Codec<Backoff> = struct(
@@ -126,7 +118,7 @@ const intentAck: Codec<CapturedIntentAck> = openStruct({
 /** The fields of a decision in the seed's format. */
 export const seedDecisionFields = {
   event_id: string,
-  decision: unitEnum(SEED_DECISIONS),
+  decision: unitEnum(V3_DECISIONS),
   schedule_at: nullable(eventTime),
   episode_id: u64,
   deadline: nullable(duration),
@@ -155,21 +147,9 @@ const numbers: Codec<DecisionNumbers> = struct({
 /** The fields of a decision in this project's format: the seed's, and behind them what it lacks. */
 export const decisionRecordFields = {
   ...seedDecisionFields,
-  decision: unitEnum([...SEED_DECISIONS, "Finish"]),
+  decision: unitEnum(DECISIONS),
   attempt_termination: nullable(termination),
-  reason: unitEnum([
-    "admitted",
-    "due",
-    "retry",
-    "saturated",
-    "rate_limited",
-    "backoff",
-    "nothing_due",
-    "queue_full",
-    "completed",
-    "not_retryable",
-    "retries_exhausted",
-  ]),
+  reason: unitEnum(DECISION_REASONS),
   numbers,
   origin_event_id: nullable(string),
 };
@@ -217,8 +197,8 @@ export const inputRecord: Codec<InputRecord> = {
  */
 
 const KINDS = new Set<unknown>(EVENT_KINDS);
-const DECISIONS = new Set<unknown>(SEED_DECISIONS);
-const ENDS = new Set<unknown>(["Completed", "TimedOut", "Aborted"]);
+const PLAIN_DECISIONS = new Set<unknown>(V3_DECISIONS);
+const ENDS = new Set<unknown>(PLAIN_TERMINATIONS);
 const FAILURES = new Set<unknown>(ERROR_KINDS);
 const NANOS_PER_SECOND = 1_000_000_000;
 
@@ -249,7 +229,9 @@ function plainEvent(record: Members): Members | undefined {
 export function plainDecisionText(record: Members): string | undefined {
   const { event_id, decision, schedule_at, episode_id, deadline, termination } = record;
   const { retry_count, effects } = record;
-  if (countOf(record) !== 8 || !isText(event_id) || !DECISIONS.has(decision)) return undefined;
+  if (countOf(record) !== 8 || !isText(event_id) || !PLAIN_DECISIONS.has(decision)) {
+    return undefined;
+  }
   if (!isCount(episode_id) || !isCount(retry_count)) return undefined;
   if (!Array.isArray(effects) || effects.length > 0) return undefined;
   const scheduled = plainTime(schedule_at);

@@ -1,8 +1,6 @@
 import { contextOfPayload, ExternalEventPayloadError } from "../../_internal/event_payload.ts";
 import { CaptureError } from "../errors.ts";
 import type {
-  Constraints,
-  ConstraintsInit,
   DecisionLogEntry,
   DecisionRecord,
   Duration,
@@ -172,17 +170,6 @@ export function asSeedDecision(record: DecisionRecord): EpisodeInvocationRecord 
     ...rest
   } = record;
   return rest;
-}
-
-/** Constraints with everything said: what is left out is no limit. */
-export function completeConstraints(constraints: ConstraintsInit): Constraints {
-  return {
-    max_in_flight: constraints.max_in_flight ?? null,
-    max_per_window: constraints.max_per_window ?? null,
-    rate_window: copyOf(constraints.rate_window ?? null),
-    deadline: copyOf(constraints.deadline ?? null),
-    max_retries: constraints.max_retries,
-  };
 }
 
 /** A copy of an answer. */

@@ -1,3 +1,4 @@
+import { completeConstraints } from "../../_internal/constraints.ts";
 import { encodeJson } from "../../_internal/wire_json/codec.ts";
 import { termination } from "../bundle/record_codecs.ts";
 import { recordDecision, rehydrateEvent } from "../bundle/records.ts";
@@ -8,7 +9,6 @@ import { attemptKey, type RecordedAnswers, recordedAnswers } from "../session/re
 import type {
   CaptureBundle,
   CompletionInputRecord,
-  Constraints,
   DecisionRecord,
   EventTime,
   ExternalEvent,
@@ -178,16 +178,14 @@ function createFresh(
   { createSupervisor }: ReplayPorts,
   ports: Pick<SupervisorOptions, "decisionLog" | "inputLog" | "invoker" | "timers" | "signal">,
 ): CapturableSupervisor {
-  const options = { graphId: bundle.graph_id, constraints: knownOf(bundle.config), ...ports };
+  const options = {
+    graphId: bundle.graph_id,
+    constraints: completeConstraints(bundle.config),
+    ...ports,
+  };
   if (!("inputs" in bundle)) return createSupervisor(options);
   const { mode, max_deferred: maxDeferred, backoff } = bundle;
   return createSupervisor({ ...options, mode, maxDeferred, backoff });
-}
-
-/** The limits alone, whatever else a program has put into the object. */
-function knownOf(config: Constraints): Constraints {
-  const { max_in_flight, max_per_window, rate_window, deadline, max_retries } = config;
-  return { max_in_flight, max_per_window, rate_window, deadline, max_retries };
 }
 
 /** The event of a record, checked just before it is fed (RPL-4). */

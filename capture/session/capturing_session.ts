@@ -1,11 +1,7 @@
+import { completeConstraints } from "../../_internal/constraints.ts";
 import { NO_ADAPTER_PROVENANCE } from "../bundle/bundle_text.ts";
 import { computeEffectHash } from "../bundle/effects.ts";
-import {
-  completeConstraints,
-  copyOfTermination,
-  recordDecision,
-  recordEvent,
-} from "../bundle/records.ts";
+import { copyOfTermination, recordDecision, recordEvent } from "../bundle/records.ts";
 import type {
   ActionEffect,
   CaptureBundle,

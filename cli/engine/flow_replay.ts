@@ -206,6 +206,7 @@ export class StepReplay implements Disposable {
       episodeId: step,
       attempt,
       context: new Map(),
+      payload: {},
       signal: this.#signal,
     });
     this.#invoker.throwFailure();

@@ -2,18 +2,8 @@
  * Checks of what a program hands in, and of what counters come to. Each takes the name of what it looks
  * at, for its error: a `TypeError` for the wrong shape, a `RangeError` for a number out of range.
  */
-import type { Duration, ExternalEvent, RunTermination } from "../types.ts";
-
-const KINDS: readonly ExternalEvent["kind"][] = ["Pump", "DataAvailable", "Command"];
-const ERROR_KINDS: readonly unknown[] = [
-  "NetworkTimeout",
-  "AdapterUnavailable",
-  "ValidationFailed",
-  "RuntimeError",
-  "SemanticError",
-  "DeadlineExceeded",
-  "Cancelled",
-];
+import { ERROR_KINDS, PLAIN_TERMINATIONS } from "../../_internal/wire_names.ts";
+import type { Duration, RunTermination } from "../types.ts";
 
 /** An object that is no array. */
 export function checkObject(value: unknown, name: string): Record<string, unknown> {
@@ -65,7 +55,7 @@ export function checkOneOf<T extends string>(
   name: string,
   known: readonly T[],
 ): T {
-  if ((known as readonly unknown[]).includes(value)) return value as T;
+  if (isOneOf(known, value)) return value;
   throw new TypeError(
     `Cannot use ${name}: expected ${known.join(" or ")}, got ${describe(value)}`,
   );
@@ -109,29 +99,33 @@ export function checkDuration(value: unknown, name: string): Duration {
 
 /** How an attempt ended. */
 export function checkTermination(value: unknown, name: string): RunTermination {
-  if (value === "Completed" || value === "TimedOut" || value === "Aborted") return value;
+  if (isOneOf(PLAIN_TERMINATIONS, value)) return value;
   if (typeof value === "object" && value !== null && "Failed" in value) {
-    if (Object.keys(value).length === 1 && ERROR_KINDS.includes(value.Failed)) {
+    if (Object.keys(value).length === 1 && isOneOf(ERROR_KINDS, value.Failed)) {
       return value as RunTermination;
     }
   }
   throw new TypeError(`Cannot use ${name}: expected a RunTermination, got ${describe(value)}`);
 }
 
-/** Refuses what {@linkcode createEvent} would not have made, as far as a glance tells. */
-export function checkEvent(event: ExternalEvent): void {
-  checkString(event.id, "event.id");
-  checkOneOf(event.kind, "event.kind", KINDS);
-  checkInteger(event.at.secs, "event.at.secs");
-  checkInteger(event.at.nanos, "event.at.nanos", 999_999_999);
-  if (!(event.payload instanceof Uint8Array)) {
-    throw new TypeError(
-      "Cannot use event.payload: it is no Uint8Array; make events by createEvent",
-    );
+/** A function. */
+export function checkFunction(value: unknown, name: string): void {
+  if (typeof value === "function") return;
+  throw new TypeError(`Cannot use ${name}: expected a function, got ${describe(value)}`);
+}
+
+/** An object with these methods. */
+export function checkMethods(port: unknown, name: string, methods: readonly string[]): void {
+  for (const method of methods) {
+    const found: unknown = (port as Record<string, unknown> | null | undefined)?.[method];
+    if (typeof found !== "function") {
+      throw new TypeError(`Cannot use ${name}: it has no method ${method}`);
+    }
   }
-  if (!(event.context instanceof Map)) {
-    throw new TypeError("Cannot use event.context: it is no Map; make events by createEvent");
-  }
+}
+
+function isOneOf<T>(known: readonly T[], value: unknown): value is T {
+  return (known as readonly unknown[]).includes(value);
 }
 
 function describe(value: unknown): string {

@@ -1,3 +1,4 @@
+import { CONSTRAINT_NAMES, incompletePair, mapConstraints } from "../../_internal/constraints.ts";
 import {
   compareTimes,
   durationBetween,
@@ -5,6 +6,7 @@ import {
   hasElapsed,
   multiplyDuration,
 } from "../../_internal/event_time.ts";
+import { MODES } from "../../_internal/wire_names.ts";
 import type {
   Backoff,
   Constraints,
@@ -34,8 +36,6 @@ export interface Rules {
   readonly backoff: Backoff | null;
 }
 
-const MODES: readonly SupervisorMode[] = ["serial", "concurrent"];
-const CONSTRAINTS = ["max_in_flight", "max_per_window", "rate_window", "deadline", "max_retries"];
 const BACKOFF = ["initial", "factor", "max"];
 
 /** Checks rules and says what they leave out. Errors name the field. */
@@ -52,16 +52,21 @@ export function readRules(rules: { [field in keyof SupervisorRules]: unknown }):
 
 function readConstraints(value: unknown): Constraints {
   const constraints = checkObject(value, "constraints");
-  checkKeys(constraints, "constraints", CONSTRAINTS);
-  const integer = (key: string) => orNull(constraints[key], `constraints.${key}`, checkInteger);
-  const duration = (key: string) => orNull(constraints[key], `constraints.${key}`, checkDuration);
-  return Object.freeze({
-    max_in_flight: integer("max_in_flight"),
-    max_per_window: integer("max_per_window"),
-    rate_window: duration("rate_window"),
-    deadline: duration("deadline"),
-    max_retries: checkInteger(constraints.max_retries, "constraints.max_retries"),
+  checkKeys(constraints, "constraints", CONSTRAINT_NAMES);
+  const checked = mapConstraints<unknown>(({ kind, isRequired }, name) => {
+    const check: (value: unknown, name: string) => unknown = kind === "count"
+      ? checkInteger
+      : checkDuration;
+    const path = `constraints.${name}`;
+    return isRequired ? check(constraints[name], path) : orNull(constraints[name], path, check);
   });
+  const pair = incompletePair(checked);
+  if (pair !== undefined) {
+    throw new TypeError(
+      `Cannot use constraints: they have only one of ${pair.join(" and ")}: give both, or none`,
+    );
+  }
+  return Object.freeze(checked as unknown as Constraints);
 }
 
 function readBackoff(value: unknown, name: string): Backoff {

@@ -1,7 +1,7 @@
 import { compareTimes } from "../../_internal/event_time.ts";
+import { START_REASONS } from "../../_internal/wire_names.ts";
 import type {
   DecisionNumbers,
-  DecisionReason,
   EventState,
   EventTime,
   ExternalEvent,
@@ -36,8 +36,6 @@ const FIELDS = [
   "deferred",
   "in_flight",
 ];
-/** The reasons for which an attempt is started. */
-const START_REASONS: readonly DecisionReason[] = ["admitted", "due"];
 
 /** Rules and state from their JSON. Everything is checked; errors name the field. */
 export function readState(value: unknown): { rules: Rules; state: CoreState } {

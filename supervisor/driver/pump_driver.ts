@@ -1,4 +1,5 @@
 import { compareTimes } from "../../_internal/event_time.ts";
+import { checkFunction, checkMethods, checkObject } from "../core/check.ts";
 import { createEvent } from "../core/create_event.ts";
 import type { EventTime, ExternalEvent, Leftovers, Timers } from "../types.ts";
 import type { Supervisor } from "./supervisor.ts";
@@ -79,6 +80,11 @@ export class PumpDriver implements Disposable {
    * @param options The supervisor and the timers.
    */
   constructor(options: PumpDriverOptions) {
+    const { supervisor, timers, onEvent, eventId } = checkObject(options, "options");
+    checkMethods(supervisor, "supervisor", ["subscribe", "nextPumpAt", "onEvent", "idle"]);
+    checkMethods(timers, "timers", ["now", "setTimer"]);
+    if (onEvent !== undefined) checkFunction(onEvent, "onEvent");
+    if (eventId !== undefined) checkFunction(eventId, "eventId");
     this.#options = options;
     this.#unsubscribe = options.supervisor.subscribe(() => this.#look());
     this.#look();
