@@ -1,4 +1,10 @@
-import { type FileInfo, type FilePort, withFileSync } from "./file_port.ts";
+import {
+  type FileInfo,
+  type FilePort,
+  isAlreadyExists,
+  isNotFound,
+  withFileSync,
+} from "./file_port.ts";
 import { dirname, join } from "./path.ts";
 
 /**
@@ -15,7 +21,7 @@ export function lookAtSync(port: FilePort, path: string): FileInfo | undefined {
   try {
     return port.lstatSync(path);
   } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return undefined;
+    if (isNotFound(error)) return undefined;
     throw error;
   }
 }
@@ -26,7 +32,7 @@ export function makeDirectorySync(port: FilePort, path: string): boolean {
     port.mkdirSync(path, { mode: 0o700, recursive: false });
     return true;
   } catch (error) {
-    if (error instanceof Deno.errors.AlreadyExists) return false;
+    if (isAlreadyExists(error)) return false;
     throw error;
   }
 }
@@ -77,7 +83,7 @@ function entriesOf(port: FilePort, directory: string): ReturnType<FilePort["read
   try {
     return Array.from(port.readDirSync(directory));
   } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return [];
+    if (isNotFound(error)) return [];
     throw error;
   }
 }
@@ -86,7 +92,7 @@ function removeOneSync(port: FilePort, path: string): void {
   try {
     port.removeSync(path);
   } catch (error) {
-    if (!(error instanceof Deno.errors.NotFound)) throw error;
+    if (!isNotFound(error)) throw error;
   }
 }
 

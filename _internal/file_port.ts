@@ -45,14 +45,38 @@ export interface FilePort {
 
 /** The real file system. */
 export const denoFilePort: FilePort = {
-  openSync: (path, options) => Deno.openSync(path, options),
-  mkdirSync: (path, options) => Deno.mkdirSync(path, options),
-  chmodSync: (path, mode) => Deno.chmodSync(path, mode),
-  renameSync: (from, to) => Deno.renameSync(from, to),
-  removeSync: (path) => Deno.removeSync(path),
-  lstatSync: (path) => Deno.lstatSync(path),
-  readDirSync: (path) => Deno.readDirSync(path),
+  openSync: (path, options) => requireDeno().openSync(path, options),
+  mkdirSync: (path, options) => requireDeno().mkdirSync(path, options),
+  chmodSync: (path, mode) => requireDeno().chmodSync(path, mode),
+  renameSync: (from, to) => requireDeno().renameSync(from, to),
+  removeSync: (path) => requireDeno().removeSync(path),
+  lstatSync: (path) => requireDeno().lstatSync(path),
+  readDirSync: (path) => requireDeno().readDirSync(path),
 };
+
+/**
+ * Deno, for what cannot do without it. What is pure, such as parsing and replaying, runs in Node and Bun
+ * too, and there whoever calls the rest is told why it cannot work.
+ */
+export function requireDeno(): typeof Deno {
+  if (typeof Deno !== "undefined") return Deno;
+  throw new Error("Cannot reach the file system or the process: this function needs Deno");
+}
+
+/** Whether a file call failed because nothing is there. */
+export function isNotFound(error: unknown): boolean {
+  return hasName(error, "NotFound");
+}
+
+/** Whether a file call failed because something is there already. */
+export function isAlreadyExists(error: unknown): boolean {
+  return hasName(error, "AlreadyExists");
+}
+
+/** Deno's errors are known by their names, since `Deno.errors` is not there without Deno. */
+function hasName(error: unknown, name: string): boolean {
+  return error instanceof Error && error.name === name;
+}
 
 /** Opens a file, uses it, and closes it whatever happens. */
 export function withFileSync<T>(

@@ -28,6 +28,7 @@ import {
   type FileHandle,
   type FilePort,
   inEitherForm,
+  isAlreadyExists,
   readRangeSync,
   type Steps,
   withFileSync,
@@ -325,7 +326,7 @@ function createTornFileSync(port: FilePort, { path, file, tailStart, size }: Tai
       createFileSync(port, tornFile, blocksOf(file, { start: tailStart, end: size }));
       return tornFile;
     } catch (error) {
-      if (!(error instanceof Deno.errors.AlreadyExists)) throw error;
+      if (!isAlreadyExists(error)) throw error;
     }
   }
 }

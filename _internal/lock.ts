@@ -2,6 +2,7 @@ import {
   type FileHandle,
   type FilePort,
   inEitherForm,
+  isNotFound,
   readRangeSync,
   runStepsSync,
   type Steps,
@@ -165,7 +166,7 @@ export function readOwnerAtSync(port: FilePort, path: string): string | undefine
   try {
     return withFileSync(port, { path, read: true }, readOwnerSync);
   } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return undefined;
+    if (isNotFound(error)) return undefined;
     throw error;
   }
 }

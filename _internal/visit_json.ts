@@ -46,6 +46,35 @@ export function stringifyVisiting(
   });
 }
 
+/**
+ * Why a value, looked at without its members, is none that JSON can hold: as the rest of a sentence that
+ * begins with its path. What JSON leaves out (undefined, functions, symbols) is for the caller to judge.
+ */
+export function jsonProblemOf(value: unknown): string | undefined {
+  switch (typeof value) {
+    case "bigint":
+      return `is the BigInt ${value}, which JSON cannot hold: write it as a string`;
+    case "number":
+      return Number.isFinite(value) ? undefined : `is ${value}, which JSON cannot hold`;
+    case "string":
+      return value.isWellFormed() ? undefined : "has a lone surrogate, which UTF-8 cannot hold";
+    case "object":
+      return value === null ? undefined : problemOfObject(value);
+    default:
+      return undefined;
+  }
+}
+
+function problemOfObject(value: object): string | undefined {
+  if (value instanceof Number || value instanceof String || value instanceof BigInt) {
+    return jsonProblemOf(value.valueOf());
+  }
+  const raw = rawJsonText(value);
+  if (raw !== undefined) return jsonProblemOf(JSON.parse(raw));
+  const isBad = Object.keys(value).some((key) => !key.isWellFormed());
+  return isBad ? "has a key with a lone surrogate, which UTF-8 cannot hold" : undefined;
+}
+
 /** What is kept of a value whose redactor failed: nothing of it may leak. */
 export const MASK = "[redaction failed]";
 
@@ -114,43 +143,12 @@ function numberAt(text: string, start: number): string {
 }
 
 /**
- * What JSON would change without a word in one value, its members not included: "is NaN, which JSON
- * cannot hold"; undefined when it changes nothing.
+ * {@linkcode jsonProblemOf}, and integers that a reader would round: all that JSON would change in a value
+ * without a word.
  */
 export function lossInJson(value: unknown): string | undefined {
-  if (typeof value === "object" && value !== null) return lossInObject(value);
-  if (typeof value === "number" && unsafeIntegerAt(String(value)) !== -1) {
-    return `is ${value}, an integer beyond 2^53 - 1: write it as a string`;
-  }
-  return lossInPrimitive(value);
-}
-
-/** {@linkcode lossInJson} for a value that is no object, but for integers that a reader would round. */
-export function lossInPrimitive(value: unknown): string | undefined {
-  switch (typeof value) {
-    case "bigint":
-      return `is the BigInt ${value}, which JSON cannot hold: write it as a string`;
-    case "number":
-      return Number.isFinite(value) ? undefined : `is ${value}, which JSON cannot hold`;
-    case "string":
-      return value.isWellFormed() ? undefined : "has a lone surrogate, which UTF-8 cannot hold";
-    default:
-      return undefined;
-  }
-}
-
-/** What JSON would change in the keys of an object. */
-export function lossInKeys(value: object): string | undefined {
-  const isLossless = Object.keys(value).every((key) => key.isWellFormed());
-  return isLossless ? undefined : "has a key with a lone surrogate, which UTF-8 cannot hold";
-}
-
-function lossInObject(value: object): string | undefined {
-  if (value instanceof Number || value instanceof String || value instanceof BigInt) {
-    return lossInJson(value.valueOf());
-  }
-  const raw = rawJsonText(value);
-  if (raw === undefined) return lossInKeys(value);
-  if (unsafeIntegerAt(raw) === -1) return lossInJson(JSON.parse(raw));
-  return `is ${raw}, an integer beyond 2^53 - 1: write it as a string`;
+  const number = value instanceof Number ? value.valueOf() : value;
+  const text = typeof number === "number" ? String(number) : rawJsonText(number);
+  if (text === undefined || unsafeIntegerAt(text) === -1) return jsonProblemOf(value);
+  return `is ${text}, an integer beyond 2^53 - 1: write it as a string`;
 }

@@ -4,6 +4,7 @@ import {
   denoFilePort,
   type FileHandle,
   type FilePort,
+  isNotFound,
   readFileSync,
   runSteps,
   type Steps,
@@ -208,7 +209,7 @@ export async function isLive(root: string, runId: string): Promise<boolean> {
   try {
     file = denoFilePort.openSync(path, { read: true });
   } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return false;
+    if (isNotFound(error)) return false;
     throw asModuleError(path, error);
   }
   try {

@@ -1,6 +1,7 @@
-import { checkObject, type Codec, freeJson, isPlainObject } from "./codec.ts";
+import { checkObject, type Codec, isPlainObject } from "./codec.ts";
 import { expectedNames, type JsonPlace } from "./errors.ts";
 import { type JsonValue, setMember } from "./json_value.ts";
+import { writeJson } from "./print_json.ts";
 
 /** The fields of a struct in the order in which they are printed. */
 export type Fields<T> = { readonly [Name in keyof T]: Codec<T[Name]> };
@@ -36,7 +37,7 @@ export function struct<T>(
   fields: Fields<T>,
   { denyUnknownFields = false }: StructOptions = {},
 ): Codec<Struct<T>> {
-  return structCodec(fields, denyUnknownFields ? "refuse" : "ignore");
+  return structThat(denyUnknownFields ? "refuses" : "ignores", fields);
 }
 
 /**
@@ -44,27 +45,35 @@ export function struct<T>(
  * order in which they stood. The original program ignores them, and thereby loses a misspelt field.
  */
 export function openStruct<T>(fields: Fields<T>): Codec<Struct<T>> {
-  return structCodec(fields, "keep");
+  return structThat("keeps", fields);
 }
 
-function structCodec<T>(
+/** A struct by what it does with fields that it does not have. */
+function structThat<T>(
+  handling: "ignores" | "refuses" | "keeps",
   fields: Fields<T>,
-  unknownFields: "ignore" | "refuse" | "keep",
 ): Codec<Struct<T>> {
   const codecs: [name: string, codec: Codec<unknown>][] = Object.entries(fields);
 
-  function membersOf<V>(value: unknown, place: JsonPlace): Record<string, V> {
+  /** The members of an object, and the names of those that the struct does not have but keeps. */
+  function look<V>(
+    value: unknown,
+    place: JsonPlace,
+  ): { members: Record<string, V>; kept: string[] } {
     const members = checkObject<V>(value, place);
-    const [unknown] = unknownFields === "refuse" ? unknownNames(members, fields) : [];
-    if (unknown === undefined) return members;
-    const expected = expectedNames(Object.keys(fields), "fields");
-    return place.refuse(`unknown field \`${unknown}\`, ${expected}`);
+    if (handling === "ignores") return { members, kept: [] };
+    const unknown = unknownNames(members, fields);
+    if (handling === "refuses" && unknown.length > 0) {
+      const names = expectedNames(Object.keys(fields), "fields");
+      place.refuse(`unknown field \`${unknown[0]}\`, ${names}`);
+    }
+    return { members, kept: unknown };
   }
 
   return {
     isPlain: (value) => hasPlainFields(value, codecs),
     write: (value, writer) => {
-      const members = membersOf<unknown>(value, writer);
+      const { members, kept } = look<unknown>(value, writer);
       writer.open("{", members);
       for (const [name, codec] of codecs) {
         const member = members[name];
@@ -72,22 +81,20 @@ function structCodec<T>(
         writer.member(name);
         codec.write(member, writer);
       }
-      for (const name of unknownFields === "keep" ? unknownNames(members, fields) : []) {
+      for (const name of kept) {
         writer.member(name);
-        freeJson.write(members[name] as JsonValue, writer);
+        writeJson(members[name], writer);
       }
       writer.close("}");
     },
     read: (tree, place) => {
-      const trees = membersOf<JsonValue>(tree, place);
+      const { members, kept } = look<JsonValue>(tree, place);
       const result: Record<string, unknown> = {};
       for (const [name, codec] of codecs) {
-        const value = readField(trees, { name, codec, place });
+        const value = readField(members, { name, codec, place });
         if (value !== undefined) result[name] = value;
       }
-      for (const name of unknownFields === "keep" ? unknownNames(trees, fields) : []) {
-        setMember(result, name, trees[name]);
-      }
+      for (const name of kept) setMember(result, name, members[name]);
       return result as Struct<T>;
     },
   };

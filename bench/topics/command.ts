@@ -1,3 +1,4 @@
+import { bundleCommand } from "../../_tools/bundle.ts";
 import { type Case, measureRounds, spreadOf } from "../harness/rounds.ts";
 import { withDirectory } from "../harness/temp_directory.ts";
 import { type Ratio, ratioOf, type Topic } from "../harness/topic.ts";
@@ -7,9 +8,11 @@ const FLOW_ROUNDS = 3;
 const NODES = 1000;
 const SPAWN = "a program that only spawns true";
 const EXEC = "taffrail exec -- true, with all records on disk";
+const BUNDLED = "the same from the bundle that is published";
+const SOURCE = "../../cli/main.ts";
 
-function pathOf(program: string): string {
-  return new URL(program, import.meta.url).pathname;
+function pathOf(file: string): string {
+  return new URL(file, import.meta.url).pathname;
 }
 
 /** The microseconds of a whole process. */
@@ -41,7 +44,7 @@ async function nodeCost(): Promise<Ratio> {
       await withDirectory(async (cwd) => {
         await Deno.writeTextFile(`${cwd}/flow.json`, JSON.stringify({ name: "bench", nodes }));
         const spawns = await timeProcess(cwd, ["../programs/spawn_true.ts", String(NODES)]);
-        const flow = await timeProcess(cwd, ["../../cli/main.ts", "run", "flow.json"]);
+        const flow = await timeProcess(cwd, [SOURCE, "run", "flow.json"]);
         return (flow - spawns) / 1000 / NODES;
       }),
     );
@@ -55,11 +58,19 @@ export const command: Topic = {
   name: "command",
   title: "the command beside the bare spawn",
   async measure() {
-    const rounds = await measureRounds([
-      processCase(SPAWN, ["../programs/spawn_true.ts"]),
-      processCase(EXEC, ["../../cli/main.ts", "exec", "--", "true"]),
-    ], ROUNDS);
-    const ratios = [ratioOf(rounds, { of: EXEC, to: SPAWN }, { atMost: 2.5 }), await nodeCost()];
+    const rounds = await withDirectory(async (bundle) => {
+      await bundleCommand(pathOf("../.."), bundle);
+      return await measureRounds([
+        processCase(SPAWN, ["../programs/spawn_true.ts"]),
+        processCase(EXEC, [SOURCE, "exec", "--", "true"]),
+        processCase(BUNDLED, [`${bundle}/taffrail.js`, "exec", "--", "true"]),
+      ], ROUNDS);
+    });
+    const ratios = [
+      ratioOf(rounds, { of: EXEC, to: SPAWN }, { atMost: 2.5 }),
+      ratioOf(rounds, { of: BUNDLED, to: SPAWN }, { atMost: 4.4 }),
+      await nodeCost(),
+    ];
     return { operation: "a process", rounds, ratios };
   },
 };

@@ -1,4 +1,5 @@
 import { checkString } from "../../_internal/check.ts";
+import { requireDeno } from "../../_internal/file_port.ts";
 import { type LineBlock, type LinePiece, linePieces, linesOf } from "../../_internal/json_lines.ts";
 import { CaptureJournalError } from "../errors.ts";
 import { CaptureRecorder, type Recording } from "./capture_recorder.ts";
@@ -114,7 +115,7 @@ export async function readCaptureJournal(
 ): Promise<ReadCapture> {
   const reader = new JournalReader(wanted ?? Infinity);
   try {
-    const file = await Deno.open(journalPath, { read: true });
+    const file = await requireDeno().open(journalPath, { read: true });
     try {
       for await (const piece of linePieces(file, { start: 0, blockBytes: BLOCK_BYTES })) {
         reader.take(piece);

@@ -233,7 +233,8 @@ function parseAny<T>(text: string, codec: Codec<T>): LineVerdict<T> {
     return { record: decodeJson(codec, text) };
   } catch (error) {
     if (error instanceof JsonSyntaxError) {
-      return { problem: `${error.problem} at column ${error.column}` };
+      const { problem, column } = error.details;
+      return { problem: `${problem} at column ${column}` };
     }
     return { problem: (error as Error).message };
   }

@@ -1,6 +1,7 @@
 import {
   type FileHandle,
   type FilePort,
+  isNotFound,
   readRangeSync,
   writeWholeSync,
 } from "../../_internal/file_port.ts";
@@ -65,7 +66,7 @@ export function readOwnerSync(port: FilePort, path: string): string {
   try {
     file = port.openSync(path, { read: true });
   } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return "";
+    if (isNotFound(error)) return "";
     throw error;
   }
   try {

@@ -1,4 +1,4 @@
-import type { FileHandle, FilePort } from "../../_internal/file_port.ts";
+import { type FileHandle, type FilePort, isNotFound } from "../../_internal/file_port.ts";
 import { readOwnerSync } from "../files/owner_lock.ts";
 import { fileSizeSync, journalNumbersSync, type StorePaths } from "../layout.ts";
 import { RuntimeStoreError } from "../runtime_store_error.ts";
@@ -60,7 +60,7 @@ export class JournalFollower {
         this.#journals.set(number, this.#port.openSync(path, { read: true }));
       } catch (error) {
         // It has been removed since it was listed: then there is a newer one.
-        if (!(error instanceof Deno.errors.NotFound)) throw error;
+        if (!isNotFound(error)) throw error;
       }
     }
   }

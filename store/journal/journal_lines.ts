@@ -1,4 +1,9 @@
-import { type FileHandle, type FilePort, readRangeSync } from "../../_internal/file_port.ts";
+import {
+  type FileHandle,
+  type FilePort,
+  isNotFound,
+  readRangeSync,
+} from "../../_internal/file_port.ts";
 import { crc32, decodeUtf8, encodeUtf8, NEWLINE } from "../../_internal/text.ts";
 import { joinBytes } from "../files/log_bytes.ts";
 import type { RuntimeSnapshot, WorkerSnapshot } from "../files/snapshots.ts";
@@ -161,7 +166,7 @@ export function checkJournalFormatsSync(port: FilePort, paths: StorePaths): void
       fileSizeSync(port, path, "read journal");
       file = port.openSync(path, { read: true });
     } catch (error) {
-      if (error instanceof Deno.errors.NotFound) continue;
+      if (isNotFound(error)) continue;
       throw error;
     }
     try {

@@ -1,7 +1,8 @@
 /** Runs the `taffrail` command as a process, as its users do. */
 
-/** The entry of the command. */
-export const MAIN = `${import.meta.dirname}/../../cli/main.ts`;
+/** The entry of the command: its source, or the bundle that `TAFFRAIL_TEST_COMMAND` names. */
+export const MAIN = Deno.env.get("TAFFRAIL_TEST_COMMAND") ??
+  `${import.meta.dirname}/../../cli/main.ts`;
 
 /** Whether the system has process groups and signals. */
 export const HAS_SIGNALS = Deno.build.os !== "windows";
