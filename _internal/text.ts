@@ -72,3 +72,12 @@ export function crc32(bytes: Uint8Array): number {
   for (const byte of bytes) remainder = (remainder >>> 8) ^ CRC_TABLE[(remainder ^ byte) & 255]!;
   return (remainder ^ 0xffffffff) >>> 0;
 }
+
+/**
+ * Refuses what is not a string where a caller must give one; the engine's own words would not name it.
+ *
+ * @throws {TypeError} `what`, which says what cannot be done and names the value, must be a string.
+ */
+export function checkString(value: unknown, what: string): asserts value is string {
+  if (typeof value !== "string") throw new TypeError(`${what} must be a string`);
+}

@@ -17,7 +17,7 @@ import type {
   CreateWorkerRequest,
   ProfileSelector,
 } from "./types.ts";
-import { encodeUtf8, reasonOf, toHex } from "../_internal/text.ts";
+import { checkString, encodeUtf8, reasonOf, toHex } from "../_internal/text.ts";
 
 const MAX_BOUNDARY_BYTES = 2048;
 const HOST_PATH_PARTS = [
@@ -89,7 +89,7 @@ function profileName(profile: ProfileSelector): string {
 }
 
 /**
- * Checks a bundle that is to be stored, in the seed's order (WRT-16), and returns a copy of it that
+ * Checks a bundle that is to be stored, in the original program's order (WRT-16), and returns a copy of it that
  * its giver cannot change any more, with empty lists left out.
  */
 export function checkConfigBundle(given: ConfigBundle): ConfigBundle {
@@ -154,9 +154,13 @@ export function checkRequestConfig(
 
 /** The stored bundle that a reference names; refused unless it has that very content. */
 export function resolveConfigBundle(
-  { id, digest }: ConfigBundleRef,
+  reference: ConfigBundleRef,
   findBundle: (id: string) => ConfigBundle | undefined,
 ): ConfigBundle {
+  // JavaScript may give no reference at all.
+  const { id, digest } = reference ?? {};
+  checkString(id, "Cannot look up a config bundle: id");
+  checkString(digest, "Cannot look up a config bundle: digest");
   refuseBlank(id, "config bundle id");
   refuseBlank(digest, "config bundle digest");
   const bundle = findBundle(id);

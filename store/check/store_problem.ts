@@ -1,4 +1,6 @@
 import type { RuntimeSnapshot, WorkerSnapshot } from "../files/snapshots.ts";
+import type { RuntimeStoreError } from "../runtime_store_error.ts";
+import { findingTextOf } from "../store_errors.ts";
 
 /**
  * What is wrong:
@@ -120,12 +122,27 @@ export type Fix =
   | { action: "change-runtime"; path: string; changes: Partial<RuntimeSnapshot> }
   | { action: "change-worker"; path: string; workerId: string; changes: Partial<WorkerSnapshot> };
 
-/** A problem, and what can be done about it. */
-export interface Finding {
-  kind: StoreProblemKind;
-  path: string;
+/** Where a record, or what is wrong, stands in a file. */
+export interface LinePlace {
   line?: number;
   byteOffset?: number;
+}
+
+/** A problem, and what can be done about it. */
+export interface Finding extends LinePlace {
+  kind: StoreProblemKind;
+  path: string;
   message: string;
   fix?: Fix;
+}
+
+/** A finding of an error that reading a file gave. */
+export function findingOf(error: RuntimeStoreError, path: string): Omit<Finding, "kind"> {
+  const { line, byteOffset } = error.details;
+  return {
+    path,
+    message: findingTextOf(error),
+    ...(line !== undefined && { line }),
+    ...(byteOffset !== undefined && { byteOffset }),
+  };
 }

@@ -1,4 +1,11 @@
-import { Draft, type LogNames } from "../state/mutation.ts";
+import type { Mutation, Rule } from "../state/mutation.ts";
+import {
+  createWorker,
+  endWorker,
+  sendInput,
+  stopRuntime,
+  storeConfigBundle,
+} from "../state/rules.ts";
 import type {
   ConfigBundle,
   ConfigBundleAvailability,
@@ -9,8 +16,6 @@ import type {
   WorkerLifecycleAck,
   WorkerRef,
 } from "../types.ts";
-import type { RuleMaker } from "./rule_maker.ts";
-import type { Rule } from "./store_owner.ts";
 
 /**
  * The mutations of one transaction. They answer at once, see what those before them did, and are
@@ -35,27 +40,21 @@ import type { Rule } from "./store_owner.ts";
  * ```
  */
 export class Transaction {
-  readonly #draft: Draft;
-  readonly #names: LogNames;
-  readonly #rules: RuleMaker;
+  readonly #mutation: Mutation;
+  readonly #maxBytes: number;
   #isOver = false;
 
-  private constructor(draft: Draft, { names, rules }: { names: LogNames; rules: RuleMaker }) {
-    this.#draft = draft;
-    this.#names = names;
-    this.#rules = rules;
+  private constructor(mutation: Mutation, maxBytes: number) {
+    this.#mutation = mutation;
+    this.#maxBytes = maxBytes;
   }
 
   /** @internal */
   static run<T>(
-    draft: Draft,
-    { body, ...parts }: {
-      body: (transaction: Transaction) => T;
-      names: LogNames;
-      rules: RuleMaker;
-    },
+    mutation: Mutation,
+    { body, maxBytes }: { body: (transaction: Transaction) => T; maxBytes: number },
   ): T {
-    const transaction = new Transaction(draft, parts);
+    const transaction = new Transaction(mutation, maxBytes);
     try {
       const answer = body(transaction);
       if (!isThenable(answer)) return answer;
@@ -71,43 +70,41 @@ export class Transaction {
 
   /** {@linkcode WorkerRuntime.createWorker} as part of the transaction. */
   createWorker(request: CreateWorkerRequest): WorkerDetail {
-    return this.#make(this.#rules.createWorker(request));
+    return this.#perform(createWorker(request, this.#maxBytes));
   }
 
   /** {@linkcode WorkerRuntime.sendInput} as part of the transaction. */
   sendInput(ref: WorkerRef, input: WorkerInput): WorkerInteractionAck {
-    return this.#make(this.#rules.sendInput(ref, input));
+    return this.#perform(sendInput(ref, input, { maxBytes: this.#maxBytes }));
   }
 
   /** {@linkcode WorkerRuntime.stopWorker} as part of the transaction. */
   stopWorker(ref: WorkerRef, reason?: string): WorkerLifecycleAck {
-    return this.#make(this.#rules.endWorker(ref, { status: "stopped", reason }));
+    const options = { status: "stopped", reason, maxBytes: this.#maxBytes } as const;
+    return this.#perform(endWorker(ref, options));
   }
 
   /** {@linkcode WorkerRuntime.cancelWorker} as part of the transaction. */
   cancelWorker(ref: WorkerRef, reason?: string): WorkerLifecycleAck {
-    return this.#make(this.#rules.endWorker(ref, { status: "cancelled", reason }));
+    const options = { status: "cancelled", reason, maxBytes: this.#maxBytes } as const;
+    return this.#perform(endWorker(ref, options));
   }
 
   /** {@linkcode WorkerRuntime.stopRuntime} as part of the transaction. */
   stopRuntime(): number {
-    return this.#make(this.#rules.stopRuntime());
+    return this.#perform(stopRuntime);
   }
 
   /** {@linkcode WorkerRuntime.storeConfigBundle} as part of the transaction. */
   storeConfigBundle(bundle: ConfigBundle): ConfigBundleAvailability {
-    return this.#make(this.#rules.storeConfigBundle(bundle));
+    return this.#perform(storeConfigBundle(bundle, this.#maxBytes));
   }
 
-  /** A mutation that throws leaves nothing, even if the transaction goes on. */
-  #make<T>(rule: Rule<T>): T {
+  #perform<T>(rule: Rule<T>): T {
     if (this.#isOver) {
       throw new TypeError("Cannot go on with a transaction whose function has returned");
     }
-    const draft = new Draft(this.#draft, this.#names);
-    const answer = rule(draft);
-    this.#draft.absorb(draft);
-    return answer;
+    return this.#mutation.perform(rule);
   }
 }
 

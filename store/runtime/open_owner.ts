@@ -1,0 +1,153 @@
+import { lookAtSync, makeDirectoriesSync, makeDirectorySync } from "../../_internal/directories.ts";
+import type { FilePort } from "../../_internal/file_port.ts";
+import { quarantineSync } from "../../_internal/line_file.ts";
+import { runtimesDirectory } from "../../_internal/root_layout.ts";
+import { checkString } from "../../_internal/text.ts";
+import { LogWriter } from "../files/log_writer.ts";
+import { OwnerLock } from "../files/owner_lock.ts";
+import { checkId, RuntimeFolder, sizeOf } from "../files/runtime_folder.ts";
+import { checkJournalFormats } from "../journal/mutation_record.ts";
+import type { UnappliedMutations } from "../journal/unapplied_mutations.ts";
+import type { RuntimeStoreError } from "../runtime_store_error.ts";
+import { type RuntimeIdentity, StoreState } from "../state/store_state.ts";
+import { asStoreError, storeCorruptError, storeMissingError } from "../store_errors.ts";
+import { buildState, checkUsable, isUnstarted } from "./build_state.ts";
+import type { CheckpointOptions } from "./checkpoint.ts";
+import {
+  isFresh,
+  loadRuntime,
+  readRuntimeSnapshot,
+  type RuntimeFiles,
+  usableRuntimeSnapshot,
+} from "./load_runtime.ts";
+import { RedoneLogs } from "./recover_logs.ts";
+import { StoreOwner, type StoreOwnerParts } from "./store_owner.ts";
+
+/** The folder that options name; `purpose` says what cannot be done with others. */
+export function folderOf(
+  port: FilePort,
+  options: { root: string; runtimeId: string },
+  purpose: string,
+): RuntimeFolder {
+  // JavaScript may give no options at all.
+  const { root, runtimeId } = options ?? {};
+  checkString(root, `${purpose}: root`);
+  checkString(runtimeId, `${purpose}: runtimeId`);
+  checkId(runtimeId, "runtime id");
+  return new RuntimeFolder(port, { root, runtimeId });
+}
+
+/** Takes a runtime for one owner, brings it into order after a crash, and makes it if need be. */
+export async function openOwner(
+  folder: RuntimeFolder,
+  { create, checkpoints = {} }: {
+    /** What to make when there is no such runtime; without it that is an error. */
+    create?: RuntimeIdentity;
+    checkpoints?: CheckpointOptions;
+  } = {},
+): Promise<StoreOwner> {
+  try {
+    prepareDirectories(folder, create !== undefined);
+    checkWritable(folder);
+    const lock = OwnerLock.take(folder);
+    let recovered: Recovered;
+    try {
+      recovered = recover(folder, create);
+    } catch (error) {
+      lock.release();
+      throw error;
+    }
+    const owner = await StoreOwner.begin({ ...recovered.parts, lock, checkpoints }, recovered);
+    if (recovered.isNew) await beginRuntime(owner);
+    return owner;
+  } catch (error) {
+    throw asStoreError({ operation: "open runtime store", path: folder.directory }, error);
+  }
+}
+
+function prepareDirectories(folder: RuntimeFolder, create: boolean): void {
+  const operation = "open runtime store";
+  const { port, root, folders, directory: path } = folder;
+  folder.isDirectory(runtimesDirectory(root), { operation, what: "runtimes" });
+  if (folder.isDirectory(path, { operation, what: "runtime" })) return;
+  if (!create) throw storeMissingError({ operation, path });
+  makeDirectoriesSync(port, root, folders);
+}
+
+/** What cannot be read, a newer schema for one, is not written to, not even a lock. */
+export function checkWritable(folder: RuntimeFolder): void {
+  usableRuntimeSnapshot(readRuntimeSnapshot(folder), folder);
+  checkJournalFormats(folder);
+}
+
+interface Recovered {
+  parts: Omit<StoreOwnerParts, "lock" | "checkpoints">;
+  unapplied: UnappliedMutations;
+  /** Workers whose transcript was never made. */
+  incomplete: string[];
+  isNew: boolean;
+}
+
+/** Reads what is there, and brings the logs into the order that the journal and whole lines give. */
+function recover(folder: RuntimeFolder, create: RuntimeIdentity | undefined): Recovered {
+  const files = loadRuntime(folder);
+  const unapplied = checkUsable(files);
+  const logs = new LogWriter(folder);
+  const problems: RuntimeStoreError[] = [];
+  const isMade = create !== undefined && isFresh(files);
+  const isBegunAgain = isUnstarted(files);
+  let state: StoreState;
+  if (isMade) {
+    state = new StoreState(create);
+  } else if (isBegunAgain) {
+    state = StoreState.of({ ...files.runtime.found!, next_event_id: 1 }, unapplied);
+  } else {
+    const sources = new RedoneLogs({ folder, unapplied, problems }, logs);
+    state = buildState(files, unapplied, { logs: sources, problems });
+  }
+  if (!isMade && files.events.found === undefined) logs.touch(folder.events, state.eventsEnd);
+  if (lookAtSync(folder.port, folder.workers) === undefined) {
+    makeDirectorySync(folder.port, folder.workers);
+  }
+  keepUnplaced(files, { unapplied, state, problems });
+  const incomplete = files.workers
+    .filter(({ snapshot, transcript }) => snapshot.found && transcript.found === undefined)
+    .map(({ directoryId }) => directoryId);
+  const parts = { folder, state, logs, problems };
+  return { parts, unapplied, incomplete, isNew: isMade || isBegunAgain };
+}
+
+/** The first event, and in its mutation the runtime itself (WRT-2). */
+async function beginRuntime(owner: StoreOwner): Promise<void> {
+  try {
+    await owner.submit((mutation) => {
+      mutation.createdRuntime = owner.state.snapshot();
+      mutation.addEvent("runtime_started", "runtime started");
+    });
+  } catch (error) {
+    await owner.close().catch(() => {});
+    throw error;
+  }
+}
+
+/** The journal is all that is left of changes to a worker that cannot be read: it is kept. */
+function keepUnplaced(
+  { folder }: RuntimeFiles,
+  { unapplied, state, problems }: {
+    unapplied: UnappliedMutations;
+    state: StoreState;
+    problems: RuntimeStoreError[];
+  },
+): void {
+  const lost = [...unapplied.changedWorkers.keys()].find((id) => state.worker(id) === undefined);
+  if (lost === undefined) return;
+  for (const number of folder.journalNumbers()) {
+    const path = folder.journal(number);
+    const tornFile = folder.use(path, (file) => {
+      return quarantineSync(folder.port, { path, file, tailStart: 0, size: sizeOf(file) });
+    });
+    problems.push(storeCorruptError({ operation: "open runtime store", path }, {
+      problem: `it has changes of worker ${lost}, which cannot be read; it is kept in ${tornFile}`,
+    }));
+  }
+}
