@@ -13,10 +13,9 @@ export {
 } from "./runtime_store_error.ts";
 export { computeConfigBundleDigest } from "./config_bundle.ts";
 export { FsRuntimeStore, type OpenStoreOptions } from "./runtime/fs_runtime_store.ts";
-export type { OpenRuntimeOptions } from "./runtime/open_options.ts";
+export type { OpenRuntimeOptions } from "./runtime/open_runtime.ts";
 export type { ListWorkersOptions, RuntimeReader } from "./runtime/runtime_reader.ts";
-export type { Transaction } from "./runtime/transaction.ts";
-export { WorkerRuntime } from "./runtime/worker_runtime.ts";
+export { type Transaction, WorkerRuntime } from "./runtime/worker_runtime.ts";
 export type { RepairActionKind, StoreProblem, StoreProblemKind } from "./check/store_problem.ts";
 export {
   type RuntimeVerdict,

@@ -4,7 +4,7 @@ import { join } from "../../_internal/path.ts";
 import { REMOVED_PREFIX, runtimesDirectory } from "../../_internal/root_layout.ts";
 import { OwnerLock } from "../files/owner_lock.ts";
 import type { RuntimeFolder } from "../files/runtime_folder.ts";
-import { checkWritable, folderOf } from "../runtime/open_owner.ts";
+import { checkWritable, folderOf } from "../runtime/open_runtime.ts";
 import { asStoreError, storeMissingError } from "../store_errors.ts";
 
 /**

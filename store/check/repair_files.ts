@@ -1,20 +1,30 @@
-import { atomicReplaceSync, type ReplaceFailure } from "../../_internal/atomic_replace.ts";
+import {
+  atomicReplaceSync,
+  type ReplaceFailure,
+  type Replacement,
+} from "../../_internal/atomic_replace.ts";
 import { lookAtSync, makeDirectorySync, syncDirectorySync } from "../../_internal/directories.ts";
 import {
   blocksOf,
   createFileSync,
-  discardSync,
   type FilePort,
   readRangeSync,
   withFileSync,
   writeWholeSync,
 } from "../../_internal/file_port.ts";
-import { linesOf } from "../../_internal/json_lines.ts";
-import { lastLineEndSync, quarantineSync } from "../../_internal/line_file.ts";
+import { quarantineSync } from "../../_internal/line_file.ts";
 import { basename, dirname, join } from "../../_internal/path.ts";
 import { joinBytes, NEWLINE } from "../../_internal/text.ts";
 import type { LogCodec } from "../files/log_codecs.ts";
-import { LogBytes, type LogLine, logLines, parseLine, recordBytes } from "../files/log_lines.ts";
+import {
+  LogBytes,
+  type LogLine,
+  logLines,
+  parseLine,
+  readLogEnd,
+  recordBytes,
+  seekNumber,
+} from "../files/log_lines.ts";
 import { type RuntimeFolder, sizeOf } from "../files/runtime_folder.ts";
 import { storeIoError } from "../store_errors.ts";
 
@@ -88,7 +98,11 @@ function foldersBetween(top: string, directory: string): string[] {
 }
 
 /** Creates or replaces a file, whole or not at all. */
-export function replaceSync(port: FilePort, path: string, bytes: Uint8Array): void {
+export function replaceSync(
+  port: FilePort,
+  path: string,
+  bytes: Replacement["bytes"],
+): void {
   const toError = ({ cause }: ReplaceFailure) =>
     storeIoError({ operation: "repair runtime store", path }, cause);
   atomicReplaceSync(port, { path, bytes, toError });
@@ -115,61 +129,48 @@ export interface Surplus {
   bytes: Uint8Array;
 }
 
-/** As many bytes in front of where it should begin are looked at: lines there may be missing. */
-const SHIFTED_BYTES = 1024 * 1024;
-
 /**
- * What a log has behind its record of a number, near a byte; undefined without anything there.
- * Records are told by their numbers, as a line that is missing moves all behind it.
+ * What a log has behind its record of a number; undefined without anything there. Records are told by
+ * their numbers, as a line that is missing moves all behind it.
  */
 export function readSurplusSync(
-  port: FilePort,
+  { port }: RuntimeFolder,
   path: string,
-  { near, last }: { near: number; last: number },
+  { codec, last }: { codec: LogCodec<unknown>; last: number },
 ): Surplus | undefined {
-  if (lookAtSync(port, path) === undefined) return undefined;
-  const bytes = withFileSync(port, { path, read: true }, (file) => {
-    const end = sizeOf(file);
-    return readRangeSync(file, Math.min(end, Math.max(0, near - SHIFTED_BYTES)), end);
+  return useLog(port, path, (log) => {
+    const start = seekNumber(log, { codec, wanted: last + 1 });
+    for (const line of logLines(log, codec, { start })) {
+      const verdict = parseLine(line, codec);
+      const number = "record" in verdict ? codec.numberOf(verdict.record) : 0;
+      if (number <= last) continue;
+      return { first: number, bytes: readRangeSync(log, line.start, log.size) };
+    }
+    return undefined;
   });
-  // The last line may lack its newline.
-  const lines = linesOf({
-    bytes: joinBytes([bytes, NEWLINE_BYTES]),
-    byteOffset: 0,
-    skippedNuls: 0,
-  });
-  for (const { bytes: line, byteOffset } of lines) {
-    const number = numberIn(line);
-    if (number > last) return { first: number, bytes: bytes.subarray(byteOffset) };
-  }
-  return undefined;
 }
 
 /** Puts the end of a log back, if it is missing there. */
-export function appendSurplusSync(port: FilePort, path: string, surplus: Surplus): void {
-  withFileSync(port, { path, read: true, write: true }, (file) => {
-    const size = sizeOf(file);
-    const lastLine = size === 0 ? 0 : lastLineEndSync(file, size - 1);
-    if (lastNumberIn(readRangeSync(file, lastLine, size)) >= surplus.first) return;
-    file.seekSync(size, Deno.SeekMode.Start);
+export function appendSurplusSync(
+  { port }: RuntimeFolder,
+  path: string,
+  { codec, surplus }: { codec: LogCodec<unknown>; surplus: Surplus },
+): void {
+  const { lastNumber = 0 } = useLog(port, path, (log) => readLogEnd(log, codec));
+  if (lastNumber >= surplus.first) return;
+  withFileSync(port, { path, read: true, append: true }, (file) => {
     writeWholeSync(file, surplus.bytes);
     file.syncSync();
   });
 }
 
-/** The number of the last of several records of a log; 0 where it cannot be read. */
-export function lastNumberIn(lines: Uint8Array): number {
-  const end = lines.at(-1) === NEWLINE ? lines.length - 1 : lines.length;
-  const start = lines.subarray(0, end).lastIndexOf(NEWLINE) + 1;
-  return numberIn(lines.subarray(start, end));
-}
-
-function numberIn(line: Uint8Array): number {
+function useLog<T>(port: FilePort, path: string, body: (log: LogBytes) => T): T {
+  const fileEnd = lookAtSync(port, path)?.size ?? 0;
+  const log = LogBytes.open({ port, path, fileEnd });
   try {
-    const { id, sequence } = JSON.parse(new TextDecoder().decode(line));
-    return Number.isSafeInteger(id) ? id : Number.isSafeInteger(sequence) ? sequence : 0;
-  } catch {
-    return 0;
+    return body(log);
+  } finally {
+    log.close();
   }
 }
 
@@ -184,40 +185,37 @@ export interface MendedLog {
  * gets it, any other one is moved to `<file>.torn-<n>`. If there are other lines without a record, the
  * file is kept as evidence, and one without them takes its place; a record behind NULs is kept.
  */
-export function mendLogSync<T>(
+export function mendLogSync(
   port: FilePort,
   path: string,
-  { codec, quarantine }: { codec: LogCodec<T>; quarantine: Quarantine },
+  { codec, quarantine }: { codec: LogCodec<unknown>; quarantine: Quarantine },
 ): MendedLog {
-  return withFileSync(port, { path, read: true, append: true }, (file) => {
-    const size = sizeOf(file);
-    const log = LogBytes.open({ port, path, fileEnd: size });
-    try {
-      const { hasBad, tail } = survey(log, codec);
-      if (hasBad) {
-        const evidence = quarantine.copySync(path);
-        rewrite(port, path, goodLines(log, codec));
-        return { did: "rewritten", evidence };
-      }
-      if (tail === undefined) return { did: "nothing" };
+  return useLog(port, path, (log) => {
+    const { hasBad, tail } = survey(log, codec);
+    if (hasBad) {
+      const evidence = quarantine.copySync(path);
+      replaceSync(port, path, goodLines(log, codec));
+      return { did: "rewritten", evidence };
+    }
+    if (tail === undefined) return { did: "nothing" };
+    return withFileSync(port, { path, read: true, append: true }, (file) => {
       if (recordBytes(tail, codec) === undefined) {
-        const evidence = quarantineSync(port, { path, file, tailStart: tail.start, size });
+        const source = { path, file, tailStart: tail.start, size: log.size };
+        const evidence = quarantineSync(port, source);
         cutSync(port, path, tail.start);
         return { did: "cut", evidence };
       }
       writeWholeSync(file, NEWLINE_BYTES);
       file.syncSync();
       return { did: "completed" };
-    } finally {
-      log.close();
-    }
+    });
   });
 }
 
 /** Whether a whole line holds no record, and the unterminated tail. */
-function survey<T>(
+function survey(
   log: LogBytes,
-  codec: LogCodec<T>,
+  codec: LogCodec<unknown>,
 ): { hasBad: boolean; tail: LogLine | undefined } {
   let hasBad = false;
   for (const line of logLines(log, codec)) {
@@ -227,30 +225,8 @@ function survey<T>(
   return { hasBad, tail: undefined };
 }
 
-/** Replaces a file by blocks of bytes, which may be more than memory holds. */
-function rewrite(port: FilePort, path: string, blocks: Iterable<Uint8Array>): void {
-  const tempPath = freeTempOf(port, path);
-  createFileSync(port, tempPath, blocks);
-  try {
-    const mode = (lookAtSync(port, path)?.mode ?? 0o600) & 0o777;
-    if (mode !== 0o600) port.chmodSync(tempPath, mode);
-    port.renameSync(tempPath, path);
-  } catch (error) {
-    discardSync(port, tempPath);
-    throw error;
-  }
-  syncDirectorySync(port, dirname(path));
-}
-
-function freeTempOf(port: FilePort, path: string): string {
-  for (let number = 0;; number++) {
-    const tempPath = `${path}.${Deno.pid}.${number}.tmp`;
-    if (lookAtSync(port, tempPath) === undefined) return tempPath;
-  }
-}
-
 /** The lines that hold records, many at once. */
-function* goodLines<T>(log: LogBytes, codec: LogCodec<T>): Generator<Uint8Array> {
+function* goodLines(log: LogBytes, codec: LogCodec<unknown>): Generator<Uint8Array> {
   let chunks: Uint8Array[] = [];
   let size = 0;
   for (const line of logLines(log, codec)) {

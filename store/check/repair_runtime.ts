@@ -2,7 +2,8 @@ import { lookAtSync } from "../../_internal/directories.ts";
 import { readFileSync } from "../../_internal/file_port.ts";
 import { basename } from "../../_internal/path.ts";
 import { encodeUtf8 } from "../../_internal/text.ts";
-import { eventLog, transcriptLog } from "../files/log_codecs.ts";
+import { eventLog, type LogCodec, transcriptLog } from "../files/log_codecs.ts";
+import { LogBytes, readLogEnd } from "../files/log_lines.ts";
 import { OwnerLock } from "../files/owner_lock.ts";
 import type { RuntimeFolder } from "../files/runtime_folder.ts";
 import {
@@ -15,14 +16,12 @@ import {
 } from "../files/snapshots.ts";
 import { withNewHead } from "../journal/mutation_record.ts";
 import { readUnapplied } from "../journal/unapplied_mutations.ts";
-import { DEFAULT_LIMITS } from "../runtime/open_options.ts";
-import { openOwner } from "../runtime/open_owner.ts";
+import { DEFAULT_LIMITS, openOwner } from "../runtime/open_runtime.ts";
 import { KEPT_DIAGNOSTICS, workerNumberOf } from "../state/store_state.ts";
 import type { RuntimeDiagnostic } from "../types.ts";
 import {
   appendSurplusSync,
   cutSync,
-  lastNumberIn,
   type MendedLog,
   mendLogSync,
   Quarantine,
@@ -148,8 +147,11 @@ export class RuntimeRepair {
     } finally {
       this.#lock = OwnerLock.take(this.#folder);
     }
-    const { port, directory: path } = this.#folder;
-    for (const [log, surplus] of this.#surplus) appendSurplusSync(port, log, surplus);
+    const { directory: path } = this.#folder;
+    for (const [name, surplus] of this.#surplus) {
+      const codec = this.#codecOf(name);
+      appendSurplusSync(this.#folder, this.#folder.log(name), { codec, surplus });
+    }
     this.#surplus.clear();
     const message = "brought what only the journal held to its place";
     return { action: "redo-journal", path, message };
@@ -182,11 +184,8 @@ export class RuntimeRepair {
         return { action, path, message, evidence };
       }
       case "mend-log": {
-        const quarantine = this.#quarantine;
-        const mended = fix.name === this.#folder.events
-          ? mendLogSync(port, path, { quarantine, codec: eventLog })
-          : mendLogSync(port, path, { quarantine, codec: transcriptLog });
-        return mendStep(path, mended);
+        const options = { quarantine: this.#quarantine, codec: this.#codecOf(fix.name) };
+        return mendStep(path, mendLogSync(port, path, options));
       }
       case "create-log":
         this.#replace(path, fix.text);
@@ -218,14 +217,19 @@ export class RuntimeRepair {
 
   /** The logs have lines that the damaged part of the journal had: they are worth keeping. */
   #keepSurplus(): void {
-    for (const [name, { start, bytes }] of readUnapplied(this.#folder).logs) {
+    for (const [name, { bytes }] of readUnapplied(this.#folder).logs) {
       const path = this.#folder.log(name);
-      const place = { near: start, last: lastNumberIn(bytes) };
-      const surplus = readSurplusSync(this.#folder.port, path, place);
+      const codec = this.#codecOf(name);
+      const { lastNumber: last = 0 } = readLogEnd(LogBytes.of(path, bytes), codec);
+      const surplus = readSurplusSync(this.#folder, path, { codec, last });
       if (surplus === undefined) continue;
       this.#quarantine.copySync(path);
-      this.#surplus.set(path, surplus);
+      this.#surplus.set(name, surplus);
     }
+  }
+
+  #codecOf(name: string): LogCodec<unknown> {
+    return name === this.#folder.events ? eventLog : transcriptLog;
   }
 
   /** What was lost must not look as if it had never been. */

@@ -26,7 +26,7 @@ import {
   usableRuntimeSnapshot,
   workerProblem,
 } from "./load_runtime.ts";
-import type { LogSource } from "./recover_logs.ts";
+import type { RecoveredLogs } from "./recover_logs.ts";
 
 /**
  * Makes the state of a runtime that is opened from its files. What cannot be opened is thrown; what
@@ -35,7 +35,7 @@ import type { LogSource } from "./recover_logs.ts";
 
 /** What a runtime's files are together with, when it is opened. */
 export interface BuildParts {
-  logs: LogSource;
+  logs: RecoveredLogs;
   /** Gets what is wrong and does not stand in the way. */
   problems: RuntimeStoreError[];
 }
@@ -115,7 +115,7 @@ function strayError({ path, isDirectory, isSymlink }: StrayEntry): RuntimeStoreE
  */
 class LogEnds {
   readonly #folder: RuntimeFolder;
-  readonly #logs: LogSource;
+  readonly #logs: RecoveredLogs;
   readonly #problems: RuntimeStoreError[];
 
   constructor(folder: RuntimeFolder, { logs, problems }: BuildParts) {

@@ -13,8 +13,8 @@ import type {
 } from "../types.ts";
 import { buildState, checkUsable } from "./build_state.ts";
 import { loadRuntimeBeside, readWorkerSnapshot, type RuntimeFiles } from "./load_runtime.ts";
-import { folderOf, openOwner } from "./open_owner.ts";
-import { ViewedLogs } from "./recover_logs.ts";
+import { folderOf, openOwner } from "./open_runtime.ts";
+import { RecoveredLogs } from "./recover_logs.ts";
 import { RuntimeReader, type RuntimeSource } from "./runtime_reader.ts";
 
 /** Options of {@linkcode FsRuntimeStore.open}. */
@@ -117,7 +117,7 @@ class RuntimeView implements RuntimeSource {
   readonly problems: RuntimeStoreError[] = [];
   isClosed = false;
   readonly #unapplied: UnappliedMutations;
-  readonly #logs: ViewedLogs;
+  readonly #logs: RecoveredLogs;
 
   constructor(files: RuntimeFiles) {
     const { folder } = files;
@@ -125,7 +125,7 @@ class RuntimeView implements RuntimeSource {
     const { problems } = this;
     this.folder = folder;
     this.#unapplied = unapplied;
-    this.#logs = new ViewedLogs({ folder, unapplied, problems });
+    this.#logs = new RecoveredLogs({ folder, unapplied, problems });
     this.state = buildState(files, unapplied, { logs: this.#logs, problems });
   }
 

@@ -14,34 +14,6 @@ import type { UnappliedLog, UnappliedMutations } from "../journal/unapplied_muta
 import type { RuntimeStoreError } from "../runtime_store_error.ts";
 import { storeCorruptError } from "../store_errors.ts";
 
-/**
- * The logs of a runtime that is being opened: what the journal holds for a log goes where the journal
- * says, and a last line that is torn goes aside. An owner does that to the files ({@linkcode
- * RedoneLogs}), a reader only sees it so ({@linkcode ViewedLogs}).
- */
-
-/** Where logs can be read. */
-export interface LogReader {
-  /** Opens the log of a name, `end` bytes long. */
-  read(name: string, end: number): LogBytes;
-}
-
-/** Where the logs of a runtime that is being opened can be read. */
-export interface LogSource extends LogReader {
-  /** How many bytes a log has, of which the file has, or had, `fileSize`. */
-  sizeOf(name: string, fileSize: number): number;
-  /** Where the next line begins in a log whose last line lacks its newline. */
-  mendTail(name: string, size: number, end: LogEnd): number;
-}
-
-/** What both forms of opening need. */
-export interface LogSourceOptions {
-  folder: RuntimeFolder;
-  unapplied: UnappliedMutations;
-  /** Gets what is found to be wrong. */
-  problems: RuntimeStoreError[];
-}
-
 /** A log as opening its runtime would leave it: bytes of its file, and lines that follow them. */
 export interface LogView {
   /** How many bytes come from the file; a line begins behind them if others follow. */
@@ -66,132 +38,123 @@ export function viewLog(
   return { fileEnd, tail, missing: start - fileEnd };
 }
 
-/** The logs as a reader sees them, which changes nothing. */
-export class ViewedLogs implements LogSource {
-  readonly #options: LogSourceOptions;
-  /** Those of which not all bytes come from the file. */
-  readonly #views = new Map<string, Pick<LogView, "fileEnd" | "tail">>();
-
-  constructor(options: LogSourceOptions) {
-    this.#options = options;
-  }
-
-  sizeOf(name: string, fileSize: number): number {
-    const { folder, unapplied: { logs } } = this.#options;
-    const unapplied = logs.get(name);
-    if (unapplied === undefined) return fileSize;
-    checkStart(name, { unapplied, fileSize, options: this.#options });
-    const view = viewLog(folder, folder.log(name), { size: fileSize, unapplied });
-    this.#views.set(name, view);
-    return view.fileEnd + view.tail.length;
-  }
-
-  mendTail(name: string, size: number, { tail, end }: LogEnd): number {
-    if (tail === "whole") {
-      this.#views.set(name, { fileEnd: size, tail: new Uint8Array([NEWLINE]) });
-      return size + 1;
-    }
-    this.#options.problems.push(tornError(this.#options.folder.log(name), end, undefined));
-    return end;
-  }
-
-  read(name: string, end: number): LogBytes {
-    const { folder } = this.#options;
-    const view = this.#views.get(name) ?? { fileEnd: end };
-    return LogBytes.open({ port: folder.port, path: folder.log(name), ...view });
-  }
+/** What logs are recovered with. */
+export interface RecoveredLogsParts {
+  folder: RuntimeFolder;
+  unapplied: UnappliedMutations;
+  /** Gets what is found to be wrong. */
+  problems: RuntimeStoreError[];
+  /** Writes to the files; a reader, who changes nothing, has none. */
+  writer?: LogWriter;
 }
 
-/** The logs of an owner, who writes what the journal holds once more and mends torn ends. */
-export class RedoneLogs implements LogSource {
-  readonly #options: LogSourceOptions;
-  readonly #writer: LogWriter;
+/**
+ * The logs of a runtime that is being opened: what the journal holds for a log goes where the journal
+ * says, and a last line that is torn goes aside. An owner does that to the files, a reader only sees
+ * it so.
+ */
+export class RecoveredLogs {
+  readonly #parts: RecoveredLogsParts;
+  /** Those of a reader of which not all bytes come from the file. */
+  readonly #views = new Map<string, Pick<LogView, "fileEnd" | "tail">>();
 
-  constructor(options: LogSourceOptions, writer: LogWriter) {
-    this.#options = options;
-    this.#writer = writer;
+  constructor(parts: RecoveredLogsParts) {
+    this.#parts = parts;
   }
 
+  /** How many bytes a log has, of which the file has, or had, `fileSize`. */
   sizeOf(name: string, fileSize: number): number {
-    const { folder, unapplied: { logs } } = this.#options;
+    const { folder, unapplied: { logs }, problems, writer } = this.#parts;
     const unapplied = logs.get(name);
     if (unapplied === undefined) return fileSize;
     const path = folder.log(name);
-    let start = checkStart(name, { unapplied, fileSize, options: this.#options });
-    if (start < unapplied.start && fileSize > 0) {
-      start = this.#mendShortened(path, fileSize);
-    } else {
-      const end = start + unapplied.bytes.length;
-      if (fileSize > end) this.#keepSurplus(path, { tailStart: end, size: fileSize });
-      if (fileSize > start) cutFileSync(folder.port, path, start);
+    if (fileSize < unapplied.start) {
+      problems.push(storeCorruptError({ operation: "open runtime store", path }, {
+        problem: `it has ${fileSize} bytes, and had ${unapplied.start} when the journal was begun`,
+        byteOffset: fileSize,
+        remedy: "restore what is missing from a backup",
+      }));
     }
-    this.#writer.add(name, start, [unapplied.bytes]);
-    return start + unapplied.bytes.length;
+    const tail = unapplied.bytes;
+    let { fileEnd } = viewLog(folder, path, { size: fileSize, unapplied });
+    if (writer === undefined) {
+      this.#views.set(name, { fileEnd, tail });
+    } else {
+      if (fileSize < unapplied.start && fileSize > 0) fileEnd = this.#mendShortened(path, fileSize);
+      else if (fileSize > fileEnd) {
+        this.#cut(path, { fileSize, fileEnd, end: fileEnd + tail.length });
+      }
+      writer.add(name, fileEnd, [tail]);
+    }
+    return fileEnd + tail.length;
   }
 
-  mendTail(name: string, size: number, { end }: LogEnd): number {
-    const path = this.#options.folder.log(name);
-    const { completed, tornFile } = this.#mend(path, size);
-    if (completed) return size + 1;
-    this.#options.problems.push(tornError(path, end, tornFile));
-    return end;
+  /** Where the next line begins in a log whose last line lacks its newline. */
+  mendTail(name: string, size: number, { tail, end }: LogEnd): number {
+    const { folder, problems, writer } = this.#parts;
+    const path = folder.log(name);
+    const { completed, tornFile } = writer === undefined
+      ? { completed: tail === "whole", tornFile: undefined }
+      : this.#mend(path, size);
+    if (!completed) {
+      problems.push(tornError(path, end, tornFile));
+      return end;
+    }
+    if (writer === undefined) {
+      this.#views.set(name, { fileEnd: size, tail: new Uint8Array([NEWLINE]) });
+    }
+    return size + 1;
   }
 
+  /** Opens the log of a name, `end` bytes long. */
   read(name: string, end: number): LogBytes {
-    return this.#writer.read(name, end);
+    const { folder, writer } = this.#parts;
+    if (writer !== undefined) return writer.read(name, end);
+    const view = this.#views.get(name) ?? { fileEnd: end };
+    return LogBytes.open({ port: folder.port, path: folder.log(name), ...view });
   }
 
   /** A log that was cut behind our back may end anywhere; the journal's lines go behind its end. */
   #mendShortened(path: string, size: number): number {
     const { tornFile } = this.#mend(path, size);
     const end = this.#withLog(path, sizeOf);
-    if (tornFile !== undefined) this.#options.problems.push(tornError(path, end, tornFile));
+    if (tornFile !== undefined) this.#parts.problems.push(tornError(path, end, tornFile));
     return end;
   }
 
-  /** Nobody of us writes to a log before the journal holds it. */
-  #keepSurplus(path: string, { tailStart, size }: { tailStart: number; size: number }): void {
-    const { folder: { port }, problems, unapplied } = this.#options;
-    const source = { path, tailStart, size };
-    const tornFile = this.#withLog(path, (file) => quarantineSync(port, { ...source, file }));
-    const isClean = unapplied.torn === undefined;
-    problems.push(storeCorruptError({ operation: "open runtime store", path }, {
-      problem: `${size - tailStart} bytes behind what the journal holds` +
-        `${isClean ? " were written by another program" : ""}; they are kept in ${tornFile}`,
-      byteOffset: tailStart,
-      ...(isClean && { remedy: "open a runtime with one program at a time" }),
-    }));
+  /**
+   * Makes room for the lines of the journal. Nobody of us writes to a log before the journal holds it:
+   * what stands behind them is another program's, and is kept.
+   */
+  #cut(
+    path: string,
+    { fileSize, fileEnd, end }: { fileSize: number; fileEnd: number; end: number },
+  ): void {
+    const { folder: { port }, problems, unapplied: { torn } } = this.#parts;
+    if (fileSize > end) {
+      const source = { path, tailStart: end, size: fileSize };
+      const tornFile = this.#withLog(path, (file) => quarantineSync(port, { ...source, file }));
+      const whose = torn === undefined ? " were written by another program" : "";
+      problems.push(storeCorruptError({ operation: "open runtime store", path }, {
+        problem: `${fileSize - end} bytes behind what the journal holds${whose}; ` +
+          `they are kept in ${tornFile}`,
+        byteOffset: end,
+        ...(torn === undefined && { remedy: "open a runtime with one program at a time" }),
+      }));
+    }
+    cutFileSync(port, path, fileEnd);
   }
 
   #mend(path: string, size: number): Recovery {
     return this.#withLog(path, (file) => {
       const tailStart = lastLineEndSync(file, size);
-      return recoverTailSync(this.#options.folder.port, { path, file, tailStart, size });
+      return recoverTailSync(this.#parts.folder.port, { path, file, tailStart, size });
     });
   }
 
   #withLog<T>(path: string, body: (file: FileHandle) => T): T {
-    return this.#options.folder.use(path, body, { read: true, append: true });
+    return this.#parts.folder.use(path, body, { read: true, append: true });
   }
-}
-
-/** Where the journal's lines begin in a log; earlier than they should when the file was cut. */
-function checkStart(
-  name: string,
-  { unapplied, fileSize, options }: {
-    unapplied: UnappliedLog;
-    fileSize: number;
-    options: LogSourceOptions;
-  },
-): number {
-  if (fileSize >= unapplied.start) return unapplied.start;
-  const path = options.folder.log(name);
-  options.problems.push(storeCorruptError({ operation: "open runtime store", path }, {
-    problem: `it has ${fileSize} bytes, and had ${unapplied.start} when the journal was begun`,
-    byteOffset: fileSize,
-    remedy: "restore what is missing from a backup",
-  }));
-  return fileSize;
 }
 
 function tornError(path: string, byteOffset: number, tornFile: string | undefined) {

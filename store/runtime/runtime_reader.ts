@@ -32,7 +32,6 @@ import type {
   WorkerStatus,
   WorkerSummary,
 } from "../types.ts";
-import type { LogReader } from "./recover_logs.ts";
 
 /** Which workers to list. */
 export interface ListWorkersOptions {
@@ -49,11 +48,13 @@ export interface ListWorkersOptions {
 const DEFAULT_LIST_LIMIT = 256;
 
 /** What an open runtime is read from: by its owner, or beside one. */
-export interface RuntimeSource extends LogReader {
+export interface RuntimeSource {
   readonly folder: RuntimeFolder;
   readonly state: StoreState;
   readonly problems: readonly RuntimeStoreError[];
   readonly isClosed: boolean;
+  /** Opens the log of a name, `end` bytes long. */
+  read(name: string, end: number): LogBytes;
   /** What a worker was made from; the caller may keep it. */
   requestOf(workerId: string): CreateWorkerRequest;
   close(): Promise<void>;

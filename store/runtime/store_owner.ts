@@ -58,9 +58,8 @@ import {
   storeIoError,
 } from "../store_errors.ts";
 import type { CreateWorkerRequest } from "../types.ts";
-import { Checkpointer, type CheckpointOptions } from "./checkpoint.ts";
+import { Checkpointer, type CheckpointOptions, SnapshotWriter } from "./checkpoint.ts";
 import type { RuntimeSource } from "./runtime_reader.ts";
-import { SnapshotWriter } from "./snapshot_writer.ts";
 
 /** What an owner is made of. */
 export interface StoreOwnerParts {
