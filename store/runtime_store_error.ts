@@ -84,7 +84,7 @@ export interface RuntimeStoreErrorDetails {
   expected?: string | number;
   /** What was found instead, or asked for. */
   actual?: string | number;
-  /** The process that owns the runtime, as far as it told. */
+  /** The process that owns the runtime, as far as its lock file says. */
   holderPid?: number;
 }
 

@@ -153,7 +153,7 @@ export function unsupportedSchemaError(
   });
 }
 
-/** A runtime that somebody else has open for writing; `pid` is undefined where it told none. */
+/** A runtime that somebody else has open for writing; `pid` is undefined where the lock file names none. */
 export function ownedError(
   path: string,
   { runtimeId, pid }: { runtimeId: string; pid: number | undefined },

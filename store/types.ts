@@ -83,8 +83,8 @@ export interface CreateWorkerRequest {
   mount_refs?: MountRef[];
 }
 
-/** A worker in a list. */
-export interface WorkerSummary {
+/** What a list and a detail say of a worker alike. */
+export interface WorkerHead {
   /** Which worker. */
   worker_ref: WorkerRef;
   /** Its runtime. */
@@ -97,30 +97,26 @@ export interface WorkerSummary {
   intent: WorkerIntent;
   /** Its profile. */
   profile: ProfileSelector;
-  /** How many capabilities it asked for. */
-  requested_capability_count: number;
-  /** Whether it names a config bundle. */
-  has_config_bundle: boolean;
   /** How many entries its transcript has. */
   transcript_len: number;
   /** The last event about it. */
   last_event_id: number;
 }
 
+/** A worker in a list. */
+export interface WorkerSummary extends WorkerHead {
+  /** How many capabilities it asked for. */
+  requested_capability_count: number;
+  /** Whether it names a config bundle. */
+  has_config_bundle: boolean;
+}
+
 /** Everything about a worker but its transcript. */
-export interface WorkerDetail extends CreateWorkerRequest {
-  /** Which worker. */
-  worker_ref: WorkerRef;
-  /** Its runtime. */
-  runtime_id: string;
-  /** Its id. */
-  worker_id: string;
-  /** How it is. */
-  status: WorkerStatus;
-  /** How many entries its transcript has. */
-  transcript_len: number;
-  /** The last event about it. */
-  last_event_id: number;
+export interface WorkerDetail extends WorkerHead, CreateWorkerRequest {
+  /** What it is for. */
+  intent: WorkerIntent;
+  /** Its profile. */
+  profile: ProfileSelector;
 }
 
 /** The answer to stopping or cancelling a worker. */
@@ -348,22 +344,10 @@ export interface ConfigBundle {
   declarations?: ConfigDeclaration[];
 }
 
-/** A stored bundle at a glance. */
-export interface ConfigBundleSummary {
-  /** Its id. */
-  id: string;
-  /** Its digest. */
-  digest: string;
+/** A stored bundle at a glance: what it says about itself, and how much there is in it. */
+export interface ConfigBundleSummary extends ConfigBundleMetadata {
   /** How the digest is made. */
   digest_algorithm: "sha256";
-  /** Its revision. */
-  revision: string;
-  /** The workspace that it is for. */
-  workspace_id: string;
-  /** When it was made. */
-  created_at: string;
-  /** Where it came from. */
-  provenance: ConfigProvenance;
   /** How many profiles it declares. */
   profile_count: number;
   /** How many other declarations it has. */

@@ -13,7 +13,7 @@ export class EventReferences {
   readonly #state: CurrentState;
   /** The workers whose last event each of these is, as long as it was not seen. */
   readonly #lastEvents = new Map<number, Set<string>>();
-  /** The events that tell of an input, by worker. */
+  /** The events of inputs, by worker. */
   readonly #inputs = new Map<string, Set<number>>();
   readonly #findings: Finding[] = [];
   /** The greatest number of a worker that an event names. */
@@ -45,7 +45,7 @@ export class EventReferences {
     if (kind === "worker_input_accepted") addTo(this.#inputs, worker_id, id);
   }
 
-  /** All events were told. */
+  /** All events were added. */
   finish(): Finding[] {
     this.#isOver = true;
     for (const [eventId, workers] of this.#lastEvents) {

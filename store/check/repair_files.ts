@@ -130,7 +130,7 @@ export interface Surplus {
 }
 
 /**
- * What a log has behind its record of a number; undefined without anything there. Records are told by
+ * What a log has behind its record of a number; undefined without anything there. Records are known by
  * their numbers, as a line that is missing moves all behind it.
  */
 export function readSurplusSync(

@@ -9,7 +9,7 @@ import { type Inspection, inspectRuntime, listRuntimes, problemsOf } from "./ver
 /** Options of {@linkcode repairStore}. */
 export interface RepairStoreOptions {
   /**
-   * Only tell what would be done.
+   * Only say what would be done.
    *
    * @default {false}
    */

@@ -116,7 +116,7 @@ export type Fix =
   /** Complete or move aside an unterminated tail; move lines aside that hold no record. */
   | { action: "mend-log"; path: string; name: string }
   | { action: "create-log"; path: string; text: string }
-  /** Make a runtime.json from what the logs and workers tell. */
+  /** Make a runtime.json from the logs and workers. */
   | { action: "rebuild-runtime"; path: string }
   /** Change counters or states in a snapshot. */
   | { action: "change-runtime"; path: string; changes: Partial<RuntimeSnapshot> }

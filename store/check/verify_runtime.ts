@@ -102,7 +102,7 @@ async function scanEvents({ files, state, references, findings }: Scan) {
   const { folder, events } = files;
   const name = folder.events;
   const path = folder.log(name);
-  // Something else than a file stands there, which is told already.
+  // Something else than a file stands there, which is reported already.
   if (events.error !== undefined) return undefined;
   const log = openLog(files, { name, path, size: events.found });
   if (log === undefined || log.bytes.size === 0) {

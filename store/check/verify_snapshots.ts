@@ -22,7 +22,7 @@ export interface CurrentWorker {
 
 /** A runtime, as opening it would have it. */
 export interface CurrentState {
-  /** Undefined when nobody can tell. */
+  /** Undefined when nothing says it. */
   runtime: RuntimeSnapshot | undefined;
   workers: Map<string, CurrentWorker>;
   /** Ids of workers whose files are there and cannot be used. */
@@ -54,7 +54,7 @@ function currentWorker({ unapplied }: RuntimeFiles, snapshot: WorkerSnapshot): W
 }
 
 /**
- * What an error of reading a snapshot is, and whether `fix` may be used for it. Links are told where
+ * What an error of reading a snapshot is, and whether `fix` may be used for it. Links are reported where
  * the directory is looked at.
  */
 function findingsOf(error: RuntimeStoreError, path: string, fix: Fix): Finding[] {

@@ -193,7 +193,7 @@ function unknown(finding: Finding): Inspection {
   return { report: emptyReport(finding), state: "unknown", files: undefined };
 }
 
-/** The findings as they are told. */
+/** The findings as they are reported. */
 export function problemsOf({ report }: Inspection, runtime: string): StoreProblem[] {
   return report.findings.map((finding) => problemOf(finding, runtime));
 }

@@ -27,7 +27,7 @@ const closedStruct: StructMaker = (fields) => struct(fields, { denyUnknownFields
 /** Who may say something. */
 const INPUT_KINDS = ["user", "system"] as const;
 
-/** What an event may tell. */
+/** What an event may be about. */
 const EVENT_KINDS = [
   "runtime_started",
   "runtime_stopped",

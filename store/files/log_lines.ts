@@ -161,7 +161,7 @@ function* linesOfPiece(piece: Exclude<LinePiece, { kind: "end" }>): Generator<Lo
   }
 }
 
-/** Whether a line certainly holds a record whose number is below `number`, told by its head. */
+/** Whether a line certainly holds a record whose number is below `number`, judged by its head. */
 export function isBelow<T>(line: LogLine, codec: LogCodec<T>, number: number): boolean {
   const found = numberIn(line, codec);
   return found !== undefined && found < number;

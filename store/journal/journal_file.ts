@@ -169,7 +169,7 @@ function hasBytes(bytes: Uint8Array, from: number): boolean {
   return false;
 }
 
-/** A line that was on disk when its caller was told so, and that is there no more. */
+/** A line that was acknowledged, and that is there no more. */
 export function damagedMutationError({ path, line, byteOffset }: TornLine): RuntimeStoreError {
   const problem = `line ${line}: an acknowledged mutation is damaged`;
   return storeCorruptError({ operation: "read journal", path }, { problem, line, byteOffset });

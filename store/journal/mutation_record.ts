@@ -1,38 +1,20 @@
 import { readRangeSync } from "../../_internal/file_port.ts";
 import { crc32, decodeUtf8, encodeUtf8, joinBytes, NEWLINE } from "../../_internal/text.ts";
 import type { RuntimeFolder } from "../files/runtime_folder.ts";
-import type { RuntimeSnapshot, WorkerSnapshot } from "../files/snapshots.ts";
-import { storeCorruptError } from "../store_errors.ts";
 import type {
-  ConfigBundle,
-  RuntimeDiagnostic,
-  RuntimeEvent,
-  RuntimeStatus,
-  TranscriptEntry,
-  WorkerStatus,
-} from "../types.ts";
+  RuntimeCounters,
+  RuntimeSnapshot,
+  WorkerChange,
+  WorkerSnapshot,
+} from "../files/snapshots.ts";
+import { storeCorruptError } from "../store_errors.ts";
+import type { ConfigBundle, RuntimeDiagnostic, RuntimeEvent, TranscriptEntry } from "../types.ts";
 
 /**
  * The lines of a journal: the first one says how to read the others; each of these is a record of
  * everything that one mutation changed, as the values that it left, so that doing it again changes
  * nothing more.
  */
-
-/** What of a runtime nearly every mutation changes. */
-export interface RuntimeCounters {
-  status: RuntimeStatus;
-  next_worker_sequence: number;
-  next_event_id: number;
-  next_diagnostic_id: number;
-}
-
-/** What of a worker can change at all. */
-export interface WorkerChange {
-  worker_id: string;
-  status: WorkerStatus;
-  next_transcript_sequence: number;
-  last_event_id: number;
-}
 
 /** Lines that belong at one place of one log. */
 export interface LogLines {

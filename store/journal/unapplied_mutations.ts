@@ -2,12 +2,17 @@ import type { FileHandle } from "../../_internal/file_port.ts";
 import { readOwnerAtSync } from "../../_internal/lock.ts";
 import { encodeUtf8, joinBytes } from "../../_internal/text.ts";
 import type { RuntimeFolder } from "../files/runtime_folder.ts";
-import type { RuntimeSnapshot, WorkerSnapshot } from "../files/snapshots.ts";
+import type {
+  RuntimeCounters,
+  RuntimeSnapshot,
+  WorkerChange,
+  WorkerSnapshot,
+} from "../files/snapshots.ts";
 import { RuntimeStoreError } from "../runtime_store_error.ts";
 import { storeCorruptError } from "../store_errors.ts";
 import type { ConfigBundle, RuntimeDiagnostic } from "../types.ts";
 import { readJournal, readMutations, type TornLine } from "./journal_file.ts";
-import type { MutationRecord, RuntimeCounters, WorkerChange } from "./mutation_record.ts";
+import type { MutationRecord } from "./mutation_record.ts";
 
 /** The lines of one log that a journal holds. */
 export interface UnappliedLog {

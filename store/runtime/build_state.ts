@@ -30,7 +30,7 @@ import type { RecoveredLogs } from "./recover_logs.ts";
 
 /**
  * Makes the state of a runtime that is opened from its files. What cannot be opened is thrown; what
- * stands in the way of a single worker or log only is told, and the rest works.
+ * stands in the way of a single worker or log only becomes one of the `problems`, and the rest works.
  */
 
 /** What a runtime's files are together with, when it is opened. */
@@ -60,7 +60,7 @@ export function isUnstarted({ runtime, events, workers, unapplied }: RuntimeFile
     (unapplied.found?.isEmpty ?? false) && (events.found ?? 0) === 0 && workers.length === 0;
 }
 
-/** The state that the files tell, with all that is wrong with them. */
+/** The state that the files hold; what is wrong with them is added to `problems`. */
 export function buildState(
   files: RuntimeFiles,
   unapplied: UnappliedMutations,
@@ -111,7 +111,7 @@ function strayError({ path, isDirectory, isSymlink }: StrayEntry): RuntimeStoreE
 
 /**
  * Compares the counters with the last line of each log. Where a log is ahead, the counter follows it,
- * so that no number is given out twice; where it is behind, lines are missing, which is told.
+ * so that no number is given out twice; where it is behind, lines are missing, which is a problem to report.
  */
 class LogEnds {
   readonly #folder: RuntimeFolder;
@@ -183,7 +183,7 @@ class LogEnds {
     return { end, lastNumber: found.lastNumber };
   }
 
-  /** Counts what the numbers do not tell. */
+  /** Counts the entries of a transcript whose numbers cannot be relied on. */
   #countEntries(name: string, end: number): number {
     const log = this.#logs.read(name, end);
     try {

@@ -232,7 +232,7 @@ export class SnapshotWriter {
     const { worker_id, status, next_transcript_sequence, last_event_id } = entry;
     const request = this.#created.get(worker_id);
     if (request !== undefined) {
-      return workerSnapshotOf(entry, { runtimeId: this.#state.runtimeId, request });
+      return workerSnapshotOf(entry, request);
     }
     // What a file has that this program does not know is kept.
     const stored = readWorkerSnapshot(this.#folder, worker_id);

@@ -31,7 +31,7 @@ import {
 /**
  * Reads what is on disk of one runtime, for whoever wants it: opening it for changing, opening it for
  * reading beside its owner, verifying and repairing. All of them get the same, and what is wrong is a
- * value beside what is right: opening throws it or tells it in `problems`, verifying makes findings
+ * value beside what is right: opening throws it or lists it in `problems`, verifying makes findings
  * of it and goes on.
  */
 
@@ -198,7 +198,7 @@ function attempt<T>(place: StorePlace, read: () => T | undefined): Read<T> {
 /**
  * Refuses a journal whose torn end was acknowledged. The events of a mutation are written only when the
  * journal's line is on disk: a newer event than the journal tells of was in the line that is torn.
- * Without a runtime.json that can be read, nobody knows of which events it told.
+ * Without a runtime.json that can be read, nobody knows how many events it counted.
  */
 function checkTornEnd(
   { folder, runtime, events }: Omit<RuntimeFiles, "unapplied">,

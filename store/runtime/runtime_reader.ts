@@ -65,6 +65,21 @@ export interface RuntimeSource {
  * with {@linkcode FsRuntimeStore.open}; these open it.
  *
  * **Permissions**: `--allow-read` for the root.
+ *
+ * @example Usage
+ * ```ts
+ * import { FsRuntimeStore, type RuntimeReader, WorkerRuntime } from "@taffrail/taffrail/store";
+ * import { assertEquals } from "@std/assert";
+ *
+ * function countWorkers(reader: RuntimeReader): number {
+ *   return reader.summary().worker_count;
+ * }
+ *
+ * const root = await Deno.makeTempDir();
+ * await using runtime = await WorkerRuntime.open({ root, runtimeId: "rt-1" });
+ * await using store = await FsRuntimeStore.open({ root, runtimeId: "rt-1", readOnly: true });
+ * assertEquals([countWorkers(runtime), countWorkers(store)], [0, 0]);
+ * ```
  */
 export abstract class RuntimeReader implements AsyncDisposable {
   /** The runtime's id. */
@@ -118,7 +133,7 @@ export abstract class RuntimeReader implements AsyncDisposable {
       throw new RangeError(`Cannot list ${limit} workers: limit must be a whole number from 0 on`);
     }
     return state.workersAfter(after, limit).map((entry) => ({
-      ...this.#headOf(entry),
+      ...headOf(entry),
       requested_capability_count: entry.requested_capability_count,
       has_config_bundle: entry.has_config_bundle,
       transcript_len: entry.transcript_len,
@@ -163,7 +178,7 @@ export abstract class RuntimeReader implements AsyncDisposable {
     const { config_bundle, requested_capabilities, workspace_refs, mount_refs } = this.#source
       .requestOf(entry.worker_id);
     return {
-      ...this.#headOf(entry),
+      ...headOf(entry),
       ...(config_bundle !== undefined && { config_bundle }),
       ...(requested_capabilities !== undefined && { requested_capabilities }),
       ...(workspace_refs !== undefined && { workspace_refs }),
@@ -254,15 +269,15 @@ export abstract class RuntimeReader implements AsyncDisposable {
       log.close();
     }
   }
+}
 
-  #headOf({ worker_id, status, intent, profile }: WorkerEntry) {
-    return {
-      worker_ref: { runtime_id: this.runtimeId, worker_id },
-      runtime_id: this.runtimeId,
-      worker_id,
-      status,
-      intent: { ...intent },
-      profile: { ...profile },
-    };
-  }
+function headOf({ worker_ref, runtime_id, worker_id, status, intent, profile }: WorkerEntry) {
+  return {
+    worker_ref: { ...worker_ref },
+    runtime_id,
+    worker_id,
+    status,
+    intent: { ...intent },
+    profile: { ...profile },
+  };
 }

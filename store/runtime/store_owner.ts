@@ -20,10 +20,10 @@
  *    only before a newer one, so that no power cut brings back an old one alone.
  *
  * **Where one may die.**
- * - Before or inside the write of the journal: the line is torn or missing. Nobody was told anything,
+ * - Before or inside the write of the journal: the line is torn or missing. No caller has an answer,
  *   and opening passes over it.
  * - After the write, before the sync returned: the mutation is there whole or not at all. Its callers
- *   were told nothing.
+ *   have no answer.
  * - After the sync, before memory or the logs have it: opening applies the journal (2).
  * - Inside a write to a log: its file is cut to the journal's first offset and written again (3).
  * - In a checkpoint, between any two steps: the old journal is there until the last one, so opening
@@ -80,6 +80,9 @@ const MAX_LINE_BYTES = 64 * 1024 * 1024;
  * share one write and one sync.
  */
 export class StoreOwner implements RuntimeSource, GroupCommitter {
+  readonly folder: RuntimeFolder;
+  readonly state: StoreState;
+  readonly problems: readonly RuntimeStoreError[];
   readonly #parts: StoreOwnerParts;
   readonly #snapshots: SnapshotWriter;
   readonly #checkpointer: Checkpointer;
@@ -89,7 +92,10 @@ export class StoreOwner implements RuntimeSource, GroupCommitter {
   #failure: RuntimeStoreError | undefined;
 
   private constructor(parts: StoreOwnerParts) {
-    const { folder, state, logs, checkpoints: options } = parts;
+    const { folder, state, problems, logs, checkpoints: options } = parts;
+    this.folder = folder;
+    this.state = state;
+    this.problems = problems;
     this.#parts = parts;
     const snapshots = this.#snapshots = new SnapshotWriter(folder, state);
     const syncFailed = (cause: unknown) => this.#fail(folder.directory, cause);
@@ -117,19 +123,6 @@ export class StoreOwner implements RuntimeSource, GroupCommitter {
       owner.#letGo();
       throw error;
     }
-  }
-
-  get folder(): RuntimeFolder {
-    return this.#parts.folder;
-  }
-
-  get state(): StoreState {
-    return this.#parts.state;
-  }
-
-  /** What was found to be wrong when the runtime was opened. */
-  get problems(): readonly RuntimeStoreError[] {
-    return this.#parts.problems;
   }
 
   get isClosed(): boolean {

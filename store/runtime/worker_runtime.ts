@@ -32,7 +32,7 @@ import type { StoreOwner } from "./store_owner.ts";
  *
  * **Durability**: a mutation that was acknowledged survives a power cut, whole; one that was not is
  * there whole or not at all. When a sync fails nobody can tell which, and the runtime is read-only
- * until it is opened again. What another process finds while the runtime is open is told in
+ * until it is opened again. What another process finds while the runtime is open stands in
  * `docs/format/store.md`.
  *
  * **Permissions**: `--allow-read` and `--allow-write` for the root.
@@ -66,7 +66,7 @@ export class WorkerRuntime extends RuntimeReader {
 
   /**
    * Opens a runtime, and makes it if there is none (WRT-2). After a crash it is brought into order
-   * first: what was acknowledged is there. What is wrong with single workers or logs is told in
+   * first: what was acknowledged is there. What is wrong with single workers or logs stands in
    * {@linkcode WorkerRuntime.problems} and does not stand in the way of the rest.
    *
    * **Durability**: a runtime that was made survives a power cut once this returns.
@@ -222,6 +222,9 @@ export class Transaction {
     mutation: Mutation,
     { body, maxBytes }: { body: (transaction: Transaction) => T; maxBytes: number },
   ): T {
+    if (typeof body !== "function") {
+      throw new TypeError("Cannot run a transaction: body must be a function");
+    }
     const transaction = new Transaction(mutation, maxBytes);
     try {
       const answer = body(transaction);

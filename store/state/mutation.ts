@@ -1,12 +1,8 @@
 import type { RuntimePaths } from "../../_internal/root_layout.ts";
 import { encodeUtf8 } from "../../_internal/text.ts";
 import { eventLog, transcriptLog } from "../files/log_codecs.ts";
-import type { RuntimeSnapshot } from "../files/snapshots.ts";
-import {
-  encodeMutation,
-  type PrintedLines,
-  type RuntimeCounters,
-} from "../journal/mutation_record.ts";
+import type { RuntimeCounters, RuntimeSnapshot } from "../files/snapshots.ts";
+import { encodeMutation, type PrintedLines } from "../journal/mutation_record.ts";
 import type { RuntimeStoreError } from "../runtime_store_error.ts";
 import type {
   ConfigBundle,
@@ -113,6 +109,8 @@ export class Mutation implements StateView, StateChanges {
     this.counters = { ...this.counters, next_worker_sequence: sequence };
     this.createdWorkers.set(workerId, request);
     const worker = {
+      schema_version: 1,
+      worker_ref: this.refOf(workerId),
       worker_id: workerId,
       status: "running" as const,
       request,
@@ -176,11 +174,9 @@ export class Mutation implements StateView, StateChanges {
 
   /** The line of the journal. */
   encode(place: { sequence: number; synced: number }): Uint8Array {
-    const { runtimeId } = this;
-    const created = Array.from(
-      this.createdWorkers,
-      ([id, request]) => workerSnapshotOf(this.changedWorkers.get(id)!, { runtimeId, request }),
-    );
+    const created = Array.from(this.createdWorkers, ([id, request]) => {
+      return workerSnapshotOf(this.changedWorkers.get(id)!, request);
+    });
     const changed = [...this.changedWorkers.values()]
       .filter(({ worker_id }) => !this.createdWorkers.has(worker_id))
       .map(({ worker_id, status, next_transcript_sequence, last_event_id }) => {

@@ -131,13 +131,13 @@ export function endWorker(
     const entry = findWorker(mutation, ref);
     const message = takenReason() ?? `worker ${status}`;
     const { worker_id } = entry;
-    const worker_ref = mutation.refOf(worker_id);
+    const workerRef = mutation.refOf(worker_id);
     if (entry.status !== "running") {
-      return { worker_ref, status: entry.status, event_id: entry.last_event_id };
+      return { worker_ref: workerRef, status: entry.status, event_id: entry.last_event_id };
     }
     const eventId = mutation.addEvent(`worker_${status}`, message, worker_id);
     mutation.changeWorker(entry, { status, last_event_id: eventId });
-    return { worker_ref, status, event_id: eventId };
+    return { worker_ref: workerRef, status, event_id: eventId };
   };
 }
 

@@ -1,35 +1,24 @@
+import { checkString } from "../../_internal/text.ts";
 import { compareUtf8 } from "../../_internal/wire_json/print_json.ts";
-import type { RuntimeSnapshot, WorkerSnapshot } from "../files/snapshots.ts";
-import type { RuntimeCounters } from "../journal/mutation_record.ts";
+import type { RuntimeCounters, RuntimeSnapshot, WorkerSnapshot } from "../files/snapshots.ts";
 import type { UnappliedMutations } from "../journal/unapplied_mutations.ts";
 import type { RuntimeStoreError } from "../runtime_store_error.ts";
 import { workerNotFoundError, wrongRuntimeError } from "../store_errors.ts";
 import type {
   ConfigBundle,
   CreateWorkerRequest,
-  ProfileSelector,
   RuntimeDiagnostic,
   RuntimeLimits,
-  WorkerIntent,
   WorkerRef,
-  WorkerStatus,
+  WorkerSummary,
 } from "../types.ts";
 
 /** How many diagnostics a runtime keeps: the newest ones. */
 export const KEPT_DIAGNOSTICS = 1000;
 
 /** What is kept in memory of a worker; a change makes a new one. */
-export interface WorkerEntry {
-  readonly worker_id: string;
-  readonly status: WorkerStatus;
-  readonly intent: WorkerIntent;
-  readonly profile: ProfileSelector;
-  readonly requested_capability_count: number;
-  readonly has_config_bundle: boolean;
+export interface WorkerEntry extends Readonly<WorkerSummary> {
   readonly next_transcript_sequence: number;
-  readonly last_event_id: number;
-  /** How many entries its transcript has. */
-  readonly transcript_len: number;
   /** Where the next line of its transcript begins. */
   readonly transcriptEnd: number;
 }
@@ -184,7 +173,11 @@ function firstBehind(ids: readonly string[], id: string): number {
 }
 
 /** The worker of a reference; refused when it is another runtime's, unknown, or cannot be read. */
-export function findWorker(view: StateView, { runtime_id, worker_id }: WorkerRef): WorkerEntry {
+export function findWorker(view: StateView, ref: WorkerRef): WorkerEntry {
+  // JavaScript may give no reference at all.
+  const { runtime_id, worker_id } = ref ?? {};
+  checkString(runtime_id, "Cannot find a worker: runtime_id");
+  checkString(worker_id, "Cannot find a worker: worker_id");
   const { runtimeId } = view;
   if (runtime_id !== runtimeId) {
     throw wrongRuntimeError(worker_id, { expected: runtimeId, actual: runtime_id });
@@ -196,33 +189,34 @@ export function findWorker(view: StateView, { runtime_id, worker_id }: WorkerRef
 
 /** What is kept in memory of a worker. */
 export function entryOf(
-  worker: Omit<WorkerSnapshot, "schema_version" | "worker_ref">,
+  worker: WorkerSnapshot,
   transcript: { length: number; end: number },
 ): WorkerEntry {
-  const { intent, profile, config_bundle, requested_capabilities } = worker.request;
+  const { worker_ref, worker_id, status, request, last_event_id } = worker;
   return {
-    worker_id: worker.worker_id,
-    status: worker.status,
-    intent,
-    profile,
-    requested_capability_count: requested_capabilities?.length ?? 0,
-    has_config_bundle: config_bundle !== undefined,
-    next_transcript_sequence: worker.next_transcript_sequence,
-    last_event_id: worker.last_event_id,
+    worker_ref,
+    runtime_id: worker_ref.runtime_id,
+    worker_id,
+    status,
+    intent: request.intent,
+    profile: request.profile,
+    requested_capability_count: request.requested_capabilities?.length ?? 0,
+    has_config_bundle: request.config_bundle !== undefined,
     transcript_len: transcript.length,
+    last_event_id,
+    next_transcript_sequence: worker.next_transcript_sequence,
     transcriptEnd: transcript.end,
   };
 }
 
 /** What `worker.json` is to hold: an entry, with what the worker was made from. */
 export function workerSnapshotOf(
-  entry: WorkerEntry,
-  { runtimeId, request }: { runtimeId: string; request: CreateWorkerRequest },
+  { runtime_id, worker_id, status, next_transcript_sequence, last_event_id }: WorkerEntry,
+  request: CreateWorkerRequest,
 ): WorkerSnapshot {
-  const { worker_id, status, next_transcript_sequence, last_event_id } = entry;
   return {
     schema_version: 1,
-    worker_ref: { runtime_id: runtimeId, worker_id },
+    worker_ref: { runtime_id, worker_id },
     worker_id,
     status,
     request,
