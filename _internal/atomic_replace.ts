@@ -35,7 +35,8 @@ export interface ReplaceFailure {
 /** What to replace, and with what. */
 export interface Replacement {
   path: string;
-  bytes: Uint8Array;
+  /** The new content; in blocks where it may be more than memory holds. */
+  bytes: Uint8Array | Generator<Uint8Array>;
   toError: (failure: ReplaceFailure) => Error;
   /** Does the rename, with what must happen in the same turn; what it throws fails the rename. */
   inPlace?: (rename: () => void) => void;
@@ -131,7 +132,8 @@ class TempFile {
       // The mode of a link says nothing: it is 0777 everywhere.
       const mode = old?.isFile ? old.mode ?? 0o600 : 0o600;
       if ((mode & 0o777) !== 0o600) this.#port.chmodSync(this.#path, mode & 0o777);
-      writeWholeSync(this.#file, bytes);
+      const blocks = bytes instanceof Uint8Array ? [bytes] : bytes;
+      for (const block of blocks) writeWholeSync(this.#file, block);
     });
   }
 

@@ -82,29 +82,3 @@ export function memberPath(holderPath: string, key: string | number): string {
   if (typeof key === "number") return `${holderPath}[${key}]`;
   return PLAIN_NAME.test(key) ? `${holderPath}.${key}` : `${holderPath}[${JSON.stringify(key)}]`;
 }
-
-type TypeName = "string" | "number" | "boolean" | "function" | "object";
-
-/**
- * Throws a `TypeError` that names the argument of a wrong type, for callers whom no compiler has told.
- * A `?` behind a type allows `undefined` too; members that are not listed are not looked at.
- */
-export function checkTypes(
-  values: object,
-  types: Readonly<Record<string, TypeName | `${TypeName}?`>>,
-): void {
-  if (typeof values !== "object" || values === null) {
-    throw new TypeError(`Cannot use options: they must be an object, not ${typeOf(values)}`);
-  }
-  for (const [name, type] of Object.entries(types)) {
-    const actual = typeOf(Reflect.get(values, name));
-    if (actual === type.replace("?", "") || (actual === "undefined" && type.endsWith("?"))) {
-      continue;
-    }
-    throw new TypeError(`Cannot use ${name}: expected ${type.replace("?", "")}, not ${actual}`);
-  }
-}
-
-function typeOf(value: unknown): string {
-  return value === null ? "null" : typeof value;
-}

@@ -3,7 +3,7 @@ import { denoFilePort, type FileHandle, type FilePort } from "../_internal/file_
 import { countLinesSync } from "../_internal/json_lines.ts";
 import { closeLock } from "../_internal/lock.ts";
 import type { RunPaths } from "../_internal/root_layout.ts";
-import { checkTypes } from "../_internal/text.ts";
+import { checkTypes } from "../_internal/check.ts";
 import { encodeEvent, type Redact, validate } from "./event_codec.ts";
 import { wrapIo } from "./event_log_error.ts";
 import { followOnPort } from "./follow_run.ts";

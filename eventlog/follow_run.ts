@@ -1,6 +1,6 @@
 import { denoFilePort, type FilePort } from "../_internal/file_port.ts";
 import { linePiecesSync } from "../_internal/json_lines.ts";
-import { checkTypes } from "../_internal/text.ts";
+import { checkTypes } from "../_internal/check.ts";
 import type { DecodedLines } from "./event_codec.ts";
 import { wrapIo } from "./event_log_error.ts";
 import type { RunEvent } from "./run_event.ts";

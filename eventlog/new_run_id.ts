@@ -7,7 +7,8 @@ import {
   writeWholeSync,
 } from "../_internal/file_port.ts";
 import { isUlid, runIdProblem, ulidAfter } from "../_internal/root_layout.ts";
-import { checkTypes, encodeUtf8 } from "../_internal/text.ts";
+import { checkTypes } from "../_internal/check.ts";
+import { encodeUtf8 } from "../_internal/text.ts";
 import { withLockSteps } from "../_internal/lock.ts";
 import { join } from "../_internal/path.ts";
 import { asModuleError, eventLogError, lockTimeoutError } from "./event_log_error.ts";

@@ -17,7 +17,7 @@ import {
 import { closeLock } from "../_internal/lock.ts";
 import { join } from "../_internal/path.ts";
 import { partsOfRunId, type RunPaths, runPaths, runsDirectory } from "../_internal/root_layout.ts";
-import { checkTypes } from "../_internal/text.ts";
+import { checkTypes } from "../_internal/check.ts";
 import type { Redact } from "./event_codec.ts";
 import { appendError, asModuleError } from "./event_log_error.ts";
 import { FileEventLog } from "./file_event_log.ts";

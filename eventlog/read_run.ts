@@ -8,7 +8,8 @@ import {
 } from "../_internal/file_port.ts";
 import { firstLines, linePiecesSync, linePieceSteps } from "../_internal/json_lines.ts";
 import { lastLineEndSync } from "../_internal/line_file.ts";
-import { checkTypes, NEWLINE } from "../_internal/text.ts";
+import { checkTypes } from "../_internal/check.ts";
+import { NEWLINE } from "../_internal/text.ts";
 import { decodeLines } from "./event_codec.ts";
 import { wrapIo } from "./event_log_error.ts";
 import type { RunEvent } from "./run_event.ts";

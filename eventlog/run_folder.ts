@@ -19,7 +19,8 @@ import {
 } from "../_internal/lock.ts";
 import { join } from "../_internal/path.ts";
 import { partsOfRunId, type RunPaths, runPaths } from "../_internal/root_layout.ts";
-import { checkTypes, decodeUtf8, encodeUtf8, reasonOf } from "../_internal/text.ts";
+import { checkTypes } from "../_internal/check.ts";
+import { decodeUtf8, encodeUtf8, reasonOf } from "../_internal/text.ts";
 import { VERSION } from "../_internal/version.ts";
 import {
   asModuleError,

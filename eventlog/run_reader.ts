@@ -16,7 +16,8 @@ import {
 import { lastLineEndSync } from "../_internal/line_file.ts";
 import { closeLock, tryUntilDeadline } from "../_internal/lock.ts";
 import { type RunPaths, runPaths } from "../_internal/root_layout.ts";
-import { checkTypes, crc32, NEWLINE } from "../_internal/text.ts";
+import { checkTypes } from "../_internal/check.ts";
+import { crc32, NEWLINE } from "../_internal/text.ts";
 import { BLANK, type DecodedLines, decodeLines, longLineGap } from "./event_codec.ts";
 import { asModuleError, EventLogError, eventLogError, wrapIo } from "./event_log_error.ts";
 import { checkRunFormatSync, refuseLinksSync } from "./run_folder.ts";

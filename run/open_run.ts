@@ -1,5 +1,5 @@
 import { runPaths } from "../_internal/root_layout.ts";
-import { checkTypes } from "../_internal/text.ts";
+import { checkTypes } from "../_internal/check.ts";
 import { CapturingSession } from "../capture/session/capturing_session.ts";
 import { openCaptureJournal } from "../capture/session/journal.ts";
 import { newRunId } from "../eventlog/new_run_id.ts";

@@ -1,4 +1,4 @@
-import { checkTypes } from "../_internal/text.ts";
+import { checkTypes } from "../_internal/check.ts";
 import { readRun } from "../eventlog/read_run.ts";
 import { isKnownRunEvent, type NodeError, type RunEvent } from "../eventlog/run_event.ts";
 import { WorkerRuntime } from "../store/runtime/worker_runtime.ts";

@@ -4,7 +4,7 @@ import { listRuns } from "../../eventlog/runs_directory.ts";
 import { isLive } from "../../eventlog/run_folder.ts";
 import { peekRun } from "../../eventlog/read_run.ts";
 import { isKnownRunEvent, type RunEvent } from "../../eventlog/run_event.ts";
-import { runtimeDirectory } from "../../store/layout.ts";
+import { runtimeDirectory } from "../../_internal/root_layout.ts";
 import { runEventProblem } from "./check_event.ts";
 import { logProblem } from "./find_run.ts";
 import { reasonOf } from "../../_internal/text.ts";

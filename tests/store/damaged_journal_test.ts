@@ -64,7 +64,11 @@ async function assertDamaged(root: string, path: string, line: number): Promise<
   assertStringIncludes(problems[0]!.message, "an acknowledged mutation is damaged");
   for (const open of [() => openRuntime(root), () => openStore(root)]) {
     const error = await assertRejects(open, RuntimeStoreError);
-    assertEquals([error.kind, error.path, error.line], ["store-corrupt", path, line]);
+    assertEquals([error.kind, error.details.path, error.details.line], [
+      "store-corrupt",
+      path,
+      line,
+    ]);
     assertStringIncludes(error.message, `line ${line}: an acknowledged mutation is damaged`);
   }
 }
@@ -241,7 +245,11 @@ Deno.test("damage to a journal's head is told, and repairing loses nothing", () 
         const damaged = journalOf(copy);
         write(damaged, bytes);
         const error = await assertRejects(() => openRuntime(copy), RuntimeStoreError, "head");
-        assertEquals([error.kind, error.path, error.line], ["store-corrupt", damaged, 1], what);
+        assertEquals([error.kind, error.details.path, error.details.line], [
+          "store-corrupt",
+          damaged,
+          1,
+        ], what);
         const { ok, actions } = await repairStore(copy);
         assertEquals([ok, actions.map(({ action }) => action)], [true, ["mend-journal"]], what);
         assertEquals([readBytes(damaged), readBytes(actions[0]!.evidence!)], [whole, bytes]);

@@ -1,7 +1,7 @@
 import { assert, assertEquals } from "@std/assert";
 import { repairStoreOnPort } from "../../store/check/repair_store.ts";
 import { RuntimeStoreError, type StoreVerdict, verifyStore } from "../../store/mod.ts";
-import { openRuntimeOnPort } from "../../store/runtime/open_runtime.ts";
+import { openRuntimeOnPort } from "../../store/runtime/worker_runtime.ts";
 import { namesIn } from "../_util/files.ts";
 import { hastyFilePort } from "../_util/hasty_port.ts";
 import { mixSeeds, Random } from "../_util/random.ts";
