@@ -40,7 +40,7 @@ export class ExternalEventPayloadError extends Error {
   /** What is wrong with the JSON, or the JSON type that stands in the place of the object. */
   readonly detail: string;
 
-  /** An error with the message that the original program has for its kind. */
+  /** An error with the seed's message for its kind. */
   constructor(kind: ExternalEventPayloadErrorKind, detail: string, options?: ErrorOptions) {
     const message = kind === "InvalidJson"
       ? `payload bytes are not valid JSON: ${detail}`
@@ -53,6 +53,7 @@ export class ExternalEventPayloadError extends Error {
 
 /** Payloads nested deeper are refused, as a parser with a bounded stack must. */
 const DEPTH_LIMIT = 128;
+/** `ignoreBOM` keeps a byte order mark, so that the parser meets it and refuses it. */
 
 /**
  * The context of a payload (EVT-4): numbers, strings, booleans and arrays of numbers of the top level;

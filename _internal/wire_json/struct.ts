@@ -36,56 +36,38 @@ export function struct<T>(
   fields: Fields<T>,
   { denyUnknownFields = false }: StructOptions = {},
 ): Codec<Struct<T>> {
-  return structCodec(fields, denyUnknownFields ? "refuse" : "ignore");
-}
-
-/**
- * A struct that keeps the fields it does not know: they are read, and printed behind the others in the
- * order in which they stood. The original program ignores them, and thereby loses a misspelt field.
- */
-export function openStruct<T>(fields: Fields<T>): Codec<Struct<T>> {
-  return structCodec(fields, "keep");
-}
-
-function structCodec<T>(
-  fields: Fields<T>,
-  unknownFields: "ignore" | "refuse" | "keep",
-): Codec<Struct<T>> {
+  const names = Object.keys(fields);
   const codecs: [name: string, codec: Codec<unknown>][] = Object.entries(fields);
 
-  function membersOf<V>(value: unknown, place: JsonPlace): Record<string, V> {
+  function members<V>(value: unknown, place: JsonPlace): Record<string, V> {
     const members = checkObject<V>(value, place);
-    const [unknown] = unknownFields === "refuse" ? unknownNames(members, fields) : [];
-    if (unknown === undefined) return members;
-    const expected = expectedNames(Object.keys(fields), "fields");
-    return place.refuse(`unknown field \`${unknown}\`, ${expected}`);
+    if (denyUnknownFields) {
+      const unknown = Object.keys(members).find((name) => !Object.hasOwn(fields, name));
+      if (unknown !== undefined) {
+        place.refuse(`unknown field \`${unknown}\`, ${expectedNames(names, "fields")}`);
+      }
+    }
+    return members;
   }
 
   return {
     write: (value, writer) => {
-      const members = membersOf<unknown>(value, writer);
-      writer.open("{", members);
+      const values = members<unknown>(value, writer);
+      writer.open("{", values);
       for (const [name, codec] of codecs) {
-        const member = members[name];
+        const member = values[name];
         if (codec.isOmitted?.(member)) continue;
         writer.member(name);
         codec.write(member, writer);
       }
-      for (const name of unknownFields === "keep" ? unknownNames(members, fields) : []) {
-        writer.member(name);
-        freeJson.write(members[name] as JsonValue, writer);
-      }
       writer.close("}");
     },
     read: (tree, place) => {
-      const trees = membersOf<JsonValue>(tree, place);
+      const trees = members<JsonValue>(tree, place);
       const result: Record<string, unknown> = {};
       for (const [name, codec] of codecs) {
         const value = readField(trees, { name, codec, place });
         if (value !== undefined) result[name] = value;
-      }
-      for (const name of unknownFields === "keep" ? unknownNames(trees, fields) : []) {
-        setMember(result, name, trees[name]);
       }
       return result as Struct<T>;
     },
@@ -106,6 +88,38 @@ function readField(
   const value = codec.read(tree, place);
   place.path.pop();
   return value;
+}
+
+/**
+ * A struct that keeps the fields it does not know: they are read, and printed behind the others in the
+ * order in which they stood. The seed's reader ignores them, and thereby loses a misspelt field.
+ */
+export function openStruct<T>(fields: Fields<T>): Codec<Struct<T>> {
+  const known = struct(fields);
+  const codecs: [name: string, codec: Codec<unknown>][] = Object.entries(fields);
+  return {
+    write: (value, writer) => {
+      const members = value as Record<string, unknown>;
+      writer.open("{", members);
+      for (const [name, codec] of codecs) {
+        const member = members[name];
+        if (codec.isOmitted?.(member)) continue;
+        writer.member(name);
+        codec.write(member, writer);
+      }
+      for (const name of unknownNames(members, fields)) {
+        writer.member(name);
+        freeJson.write(members[name] as never, writer);
+      }
+      writer.close("}");
+    },
+    read: (tree, place) => {
+      const value = known.read(tree, place);
+      const members = tree as Record<string, unknown>;
+      for (const name of unknownNames(members, fields)) setMember(value, name, members[name]);
+      return value;
+    },
+  };
 }
 
 /** The names of members that a struct does not have. */
