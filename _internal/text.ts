@@ -85,25 +85,23 @@ export function memberPath(holderPath: string, key: string | number): string {
 type TypeName = "string" | "number" | "boolean" | "function" | "object";
 
 /**
- * Throws a `TypeError` that names the argument of a wrong type, for callers whom no compiler has told.
- * A `?` behind a type allows `undefined` too; members that are not listed are not looked at.
+ * Throws a `TypeError` that names the argument of a wrong type, for calls from JavaScript. A `?` behind
+ * a type allows `undefined` too; members that are not listed are not looked at.
  */
 export function checkTypes(
   values: object,
   types: Readonly<Record<string, TypeName | `${TypeName}?`>>,
 ): void {
-  if (typeof values !== "object" || values === null) {
-    throw new TypeError(`Cannot use options: they must be an object, not ${typeOf(values)}`);
-  }
+  checkType(values, "options", "object");
   for (const [name, type] of Object.entries(types)) {
-    const actual = typeOf(Reflect.get(values, name));
-    if (actual === type.replace("?", "") || (actual === "undefined" && type.endsWith("?"))) {
-      continue;
-    }
-    throw new TypeError(`Cannot use ${name}: expected ${type.replace("?", "")}, not ${actual}`);
+    const value: unknown = Reflect.get(values, name);
+    if (value !== undefined || !type.endsWith("?")) checkType(value, name, type.replace("?", ""));
   }
 }
 
-function typeOf(value: unknown): string {
-  return value === null ? "null" : typeof value;
+function checkType(value: unknown, name: string, type: string): void {
+  const actual = value === null ? "null" : typeof value;
+  if (actual === type) return;
+  const article = type === "object" ? "an" : "a";
+  throw new TypeError(`Cannot use ${name}: expected ${article} ${type}, got ${actual}`);
 }
