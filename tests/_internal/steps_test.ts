@@ -5,7 +5,7 @@ import {
   itemsOfStepsSync,
   runSteps,
   runStepsSync,
-  Step,
+  type Step,
   type Steps,
 } from "../../_internal/file_port.ts";
 
