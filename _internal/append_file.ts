@@ -1,6 +1,6 @@
 /**
  * A file of lines to which many processes append: the event log and the journal of capture. What a
- * write leaves and how a tail is mended is told in `line_file.ts`; what this file adds is always true
+ * write leaves and how a tail is mended stands in `line_file.ts`; what this file adds is always true
  * too:
  *
  * 1. **Who writes holds the lock**, that of a file of its own beside the lines, which is never
@@ -15,7 +15,7 @@
  * 5. Callers are answered in the order in which they came, but `appendSync` overtakes those who wait.
  *
  * It is safe to die anywhere: the system gives up the lock of a dead process, and the next writer
- * finds at most a tail to mend. Who waits for the lock waits in bounded pauses and can be told that it
+ * finds at most a tail to mend. Who waits for the lock waits in bounded pauses, and learns when that
  * took too long; nothing was written for that caller then.
  */
 import { type FileHandle, type FilePort, runSteps, runStepsSync, type Steps } from "./file_port.ts";

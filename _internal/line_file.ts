@@ -16,7 +16,7 @@
  *
  * It is safe to die at any line of this file. Killed inside a write: the file has a prefix of the
  * group's bytes, of which the whole lines stay and the rest is a tail for the next writer. Killed
- * between write and sync: the lines are there, and nobody was told so. Killed while a tail is mended:
+ * between write and sync: the lines are there, and nobody was answered. Killed while a tail is mended:
  * its copy is on disk before it is cut, so it is there once or twice, and mending it again does no
  * harm. A power cut may turn unsynced pages into NULs, which readers take for damage of these lines.
  */

@@ -195,6 +195,12 @@ function isObject(value: unknown): boolean {
   return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
+/** Refuses what is no Standard Schema. Some libraries make functions of theirs, others objects. */
+export function checkSchema(schema: StandardSchema<unknown> | undefined): void {
+  if (schema === undefined || typeof schema?.["~standard"]?.validate === "function") return;
+  throw new TypeError("Cannot use schema: expected a Standard Schema, such as those of zod");
+}
+
 /** Asks a schema; one that answers later cannot be used here. */
 export function validate<E>(value: unknown, schema: StandardSchema<E>) {
   const result = schema["~standard"].validate(value);

@@ -299,7 +299,7 @@ export class FileEventLog<E> implements EventLog<E>, Disposable {
   }
 
   #encodeAll(events: readonly E[]): string[] {
-    if (!Array.isArray(events)) throw new TypeError("Cannot append events: expected an array");
+    if (!Array.isArray(events)) throw new TypeError("Cannot use events: expected an array");
     const lines = events.map((event) => this.#encode(event));
     if (lines.reduce((sum, line) => sum + line.length, 0) > MAX_BATCH_CHARACTERS) {
       throw new RangeError("Cannot append over 256 MiB at once: append it in parts");

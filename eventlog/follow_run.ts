@@ -73,7 +73,7 @@ export function followOnPort<E>(
   run: { root: string; runId: string },
   options: FollowRunOptions<E>,
 ): AsyncIterableIterator<Stored<E> | Gap> {
-  checkTypes(options, { strict: "boolean?", schema: "object?", signal: "object?" });
+  checkTypes(options, { strict: "boolean?", signal: "object?" });
   const left = new AbortController();
   const signal = options.signal === undefined
     ? left.signal

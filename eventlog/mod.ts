@@ -36,16 +36,17 @@ export {
 export { openEventLog, type OpenEventLogOptions, openEventLogSync } from "./open_event_log.ts";
 export { FileEventLog } from "./file_event_log.ts";
 export type { Redact } from "./event_codec.ts";
-export { readRun, type ReadRunOptions, readRunSync } from "./read_run.ts";
+export { peekRun, readRun, type ReadRunOptions, readRunSync, type RunPeek } from "./read_run.ts";
 export { followRun, type FollowRunOptions } from "./follow_run.ts";
-export { peekRun, type RunPeek } from "./read_run.ts";
-export { listRuns, runExists } from "./runs_directory.ts";
-export { isLive } from "./run_folder.ts";
-export { newEventId, newRunId } from "./new_run_id.ts";
-export { removeRun, sweepRemovedRuns } from "./runs_directory.ts";
-export { repairRun } from "./verify_run.ts";
-export { type RunProblem, type RunProblemKind, type RunVerdict, verifyRun } from "./verify_run.ts";
-export { type LockProbe, probeLock } from "./run_folder.ts";
+export { listRuns, newRunId, removeRun, runExists, sweepRemovedRuns } from "./runs_directory.ts";
+export { isLive, type LockProbe, probeLock } from "./run_folder.ts";
+export {
+  repairRun,
+  type RunProblem,
+  type RunProblemKind,
+  type RunVerdict,
+  verifyRun,
+} from "./verify_run.ts";
 export {
   deriveRunState,
   type NodeInfo,

@@ -8,6 +8,7 @@ import {
 } from "../_internal/directories.ts";
 import {
   denoFilePort,
+  discardSync,
   type FileHandle,
   type FilePort,
   runSteps,
@@ -18,7 +19,7 @@ import { closeLock } from "../_internal/lock.ts";
 import { join } from "../_internal/path.ts";
 import { partsOfRunId, type RunPaths, runPaths, runsDirectory } from "../_internal/root_layout.ts";
 import { checkTypes } from "../_internal/check.ts";
-import type { Redact } from "./event_codec.ts";
+import { checkSchema, type Redact } from "./event_codec.ts";
 import { appendError, asModuleError } from "./event_log_error.ts";
 import { FileEventLog } from "./file_event_log.ts";
 import type { RunEvent } from "./run_event.ts";
@@ -169,10 +170,10 @@ function checkOptions<E>(options: OpenEventLogOptions<E>): void {
     root: "string",
     runId: "string",
     lockTimeoutMs: "number?",
-    schema: "object?",
     exclusive: "boolean?",
     redact: "function?",
   });
+  checkSchema(options.schema);
   const { durability = "os", lockTimeoutMs } = options;
   if (durability !== "os" && durability !== "disk") {
     throw new TypeError(`Cannot open a log with durability "${durability}": say "os" or "disk"`);
@@ -205,9 +206,8 @@ function beginRun(port: FilePort, paths: RunPaths, runId: string): void {
   try {
     writeRunFileSync(port, paths, runId);
   } catch (error) {
-    try {
-      port.removeSync(paths.directory);
-    } catch { /* Somebody has put something into it: it stays. */ }
+    // Where somebody has put something into it, it stays.
+    discardSync(port, paths.directory);
     throw error;
   }
 }

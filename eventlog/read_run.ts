@@ -114,7 +114,7 @@ function* pageSteps<E>(
   { root, runId }: { root: string; runId: string },
   options: ReadRunOptions<E>,
 ): Generator<Step | EventPage<E>, void, void> {
-  checkTypes(options, { strict: "boolean?", schema: "object?", signal: "object?" });
+  checkTypes(options, { strict: "boolean?", signal: "object?" });
   const opened = openForReading(denoFilePort, root, runId);
   try {
     options.signal?.throwIfAborted();

@@ -18,7 +18,7 @@ import { closeLock, tryUntilDeadline } from "../_internal/lock.ts";
 import { type RunPaths, runPaths } from "../_internal/root_layout.ts";
 import { checkTypes } from "../_internal/check.ts";
 import { crc32, NEWLINE } from "../_internal/text.ts";
-import { BLANK, type DecodedLines, decodeLines, longLineGap } from "./event_codec.ts";
+import { BLANK, checkSchema, type DecodedLines, decodeLines, longLineGap } from "./event_codec.ts";
 import { asModuleError, EventLogError, eventLogError, wrapIo } from "./event_log_error.ts";
 import { checkRunFormatSync, refuseLinksSync } from "./run_folder.ts";
 import type { Cursor, EventPage, Gap, ReadAfter, StandardSchema } from "./types.ts";
@@ -157,6 +157,7 @@ export class RunReader<E> {
   constructor(run: OpenRun, options: RunReaderOptions<E>) {
     this.#run = run;
     this.#options = options;
+    checkSchema(options.schema);
     const { file, paths } = run;
     this.#position = wrapIo(
       paths.events,

@@ -1,13 +1,32 @@
 import {
   lookAtSync,
+  makeDirectoriesSync,
   moveAsideSync,
   removeMovedAsideSync,
   removeTreeSync,
+  syncDirectorySync,
 } from "../_internal/directories.ts";
-import { denoFilePort, type FileHandle, type FilePort, runSteps } from "../_internal/file_port.ts";
-import { closeLock } from "../_internal/lock.ts";
-import { runIdProblem, type RunPaths, runPaths, runsDirectory } from "../_internal/root_layout.ts";
-import { asModuleError, wrapIo } from "./event_log_error.ts";
+import {
+  denoFilePort,
+  type FileHandle,
+  type FilePort,
+  readRangeSync,
+  runSteps,
+  writeWholeSync,
+} from "../_internal/file_port.ts";
+import { closeLock, withLockSteps } from "../_internal/lock.ts";
+import { join } from "../_internal/path.ts";
+import {
+  isUlid,
+  runIdProblem,
+  type RunPaths,
+  runPaths,
+  runsDirectory,
+  ulidAfter,
+} from "../_internal/root_layout.ts";
+import { checkTypes } from "../_internal/check.ts";
+import { encodeUtf8 } from "../_internal/text.ts";
+import { asModuleError, eventLogError, lockTimeoutError, wrapIo } from "./event_log_error.ts";
 import {
   checkRunFormatSync,
   holdLiveSteps,
@@ -15,6 +34,82 @@ import {
   markRemovalSync,
   refuseLinksSync,
 } from "./run_folder.ts";
+
+/** The runs of a root: the ids that are given to them, which ones there are, and their removal. */
+
+const ID_LOCK_TIMEOUT_MS = 5000;
+const LAST_ULID_BYTES = 64;
+
+/**
+ * Makes the id of a new run, `<name>-<lower-case ULID>` (OEV-3). The ULID is greater than every one
+ * given out before for this root, by whatever process and whatever the clock does; the last one is
+ * kept in `<root>/.ulid-last` (OUL-1, OUL-2).
+ *
+ * **Durability**: the last ULID is on disk before this returns.
+ *
+ * **Permissions**: `--allow-read` and `--allow-write` for the root.
+ *
+ * @param options The directory that holds the runs, and the name of what is run.
+ * @returns The run id.
+ * @throws {TypeError} If the name makes no allowed run id.
+ * @throws {RangeError} If no greater ULID exists (OUL-3).
+ * @throws {EventLogError} `io`, `lock-timeout`, or `corrupt` if `.ulid-last` is unreadable.
+ *
+ * @example Usage
+ * ```ts
+ * import { newRunId } from "@taffrail/taffrail/eventlog";
+ * import { assert, assertMatch } from "@std/assert";
+ *
+ * const root = await Deno.makeTempDir();
+ * const first = await newRunId({ root, name: "nightly" });
+ * assertMatch(first, /^nightly-[0-9a-z]{26}$/);
+ * assert(await newRunId({ root, name: "nightly" }) > first);
+ * ```
+ */
+export async function newRunId(options: { root: string; name: string }): Promise<string> {
+  checkTypes(options, { root: "string", name: "string" });
+  const { root, name } = options;
+  const problem = runIdProblem(`${name}-00000000000000000000000000`);
+  if (problem !== undefined) {
+    throw new TypeError(`Cannot make a run id of the name ${JSON.stringify(name)}: ${problem}`);
+  }
+  const path = join(root, ".ulid-last");
+  let file: FileHandle | undefined;
+  try {
+    makeDirectoriesSync(denoFilePort, root, []);
+    file = denoFilePort.openSync(path, { read: true, write: true, create: true, mode: 0o600 });
+    const state = file;
+    const ulid = await runSteps(withLockSteps(
+      state,
+      { exclusive: true, timeoutMs: ID_LOCK_TIMEOUT_MS, timedOut: () => lockTimeoutError(path) },
+      () => allocate(state, path),
+    ));
+    syncDirectorySync(denoFilePort, root);
+    return `${name}-${ulid}`;
+  } catch (error) {
+    throw asModuleError(path, error);
+  } finally {
+    file?.close();
+  }
+}
+
+/** One line that is written over in place: it lies in one sector, so it is the old or the new. */
+function allocate(file: FileHandle, path: string): string {
+  const ulid = ulidAfter(readLast(file, path), Date.now());
+  file.seekSync(0, Deno.SeekMode.Start);
+  writeWholeSync(file, encodeUtf8(`${ulid}\n`));
+  file.syncDataSync();
+  return ulid;
+}
+
+/** A file that was never written, or lost its first content in a power cut, names no ULID. */
+function readLast(file: FileHandle, path: string): string | undefined {
+  const text = new TextDecoder().decode(readRangeSync(file, 0, LAST_ULID_BYTES)).trim();
+  if (/^\0*$/.test(text)) return undefined;
+  if (isUlid(text)) return text;
+  const problem = `Cannot read the last run id from ${path}: it holds no ULID`;
+  throw eventLogError("corrupt", problem, { details: { path }, remedy: "remove the file" });
+}
 
 /**
  * Lists the runs of a root (OLG-6): the folders below `runs/`, sorted by bytes. A run needs no log

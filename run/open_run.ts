@@ -2,7 +2,7 @@ import { runPaths } from "../_internal/root_layout.ts";
 import { checkTypes } from "../_internal/check.ts";
 import { CapturingSession } from "../capture/session/capturing_session.ts";
 import { openCaptureJournal } from "../capture/session/journal.ts";
-import { newRunId } from "../eventlog/new_run_id.ts";
+import { newRunId } from "../eventlog/runs_directory.ts";
 import { openEventLog } from "../eventlog/open_event_log.ts";
 import type { RunEvent } from "../eventlog/run_event.ts";
 import type { EventLog } from "../eventlog/types.ts";

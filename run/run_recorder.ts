@@ -1,5 +1,5 @@
 import { VERSION } from "../_internal/version.ts";
-import { newEventId } from "../eventlog/new_run_id.ts";
+import { newEventId } from "../eventlog/run_event.ts";
 import type { NodeError, RunEvent } from "../eventlog/run_event.ts";
 import type { EventLog } from "../eventlog/types.ts";
 import type { RunTermination } from "../supervisor/types.ts";

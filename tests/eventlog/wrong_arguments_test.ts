@@ -31,6 +31,7 @@ function wrongCalls(root: string): [string, unknown[], string][] {
       [[{ root, runId: RUN_ID, durability: 1 }], "durability"],
       [[{ root, runId: RUN_ID, exclusive: "yes" }], "exclusive"],
       [[{ root, runId: RUN_ID, schema: "zod" }], "schema"],
+      [[{ root, runId: RUN_ID, schema: { "~standard": {} } }], "schema"],
       [[{ root, runId: RUN_ID, redact: {} }], "redact"],
     ].map((wrong) => [name, ...wrong] as [string, unknown[], string])
   );
@@ -57,6 +58,7 @@ function wrongCalls(root: string): [string, unknown[], string][] {
     [name, [root, RUN_ID, { after: {} }], "after"],
     [name, [root, RUN_ID, { signal: 1 }], "signal"],
     [name, [root, RUN_ID, { strict: 1 }], "strict"],
+    [name, [root, RUN_ID, { schema: null }], "schema"],
   ]);
   return [
     ...opening,
