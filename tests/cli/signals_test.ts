@@ -2,7 +2,7 @@ import { assertEquals, assertStringIncludes } from "@std/assert";
 import { Interrupts } from "../../cli/engine/interrupts.ts";
 import { isLive } from "../../eventlog/mod.ts";
 import { withTempDir } from "../_util/temp.ts";
-import { HAS_SIGNALS, type RunningCommand, start, startTaffrail, taffrail } from "./_command.ts";
+import { HAS_SIGNALS, type RunningProcess, start, startTaffrail, taffrail } from "./_command.ts";
 import { eventsOf, isRunning, onlyRun, outlineOf, untilExists, writeFlow } from "./_runs.ts";
 
 /** Prints its pid, and ends when it gets SIGTERM. */
@@ -18,7 +18,7 @@ function test(name: string, body: (cwd: string) => Promise<void>): void {
 async function startExec(
   script: string,
   { cwd, grace }: { cwd: string; grace: string },
-): Promise<{ command: RunningCommand; pid: number }> {
+): Promise<{ command: RunningProcess; pid: number }> {
   const args = ["exec", "--grace", grace, "--name", "job", "--", "sh", "-c", script];
   const command = startTaffrail(args, { cwd });
   const line = await command.stdout.find(/^pid=/);

@@ -6,7 +6,7 @@ import { peekRun, verifyRun } from "../../eventlog/mod.ts";
 import { RunWorkers } from "../../run/mod.ts";
 import { mixSeeds, Random } from "../_util/random.ts";
 import { longCount, seed, withTempDir } from "../_util/temp.ts";
-import { type Ended, type RunningCommand, startTaffrail, taffrail } from "../cli/_command.ts";
+import { type Ended, type RunningProcess, startTaffrail, taffrail } from "../cli/_command.ts";
 import { type AnyEvent, eventsOf, onlyRun } from "../cli/_runs.ts";
 import { checkWorkers } from "../run/_records.ts";
 
@@ -100,17 +100,13 @@ async function exists(path: string): Promise<boolean> {
 
 /** Kills a command after some lines, and half the times what it has started, too. */
 async function killAtRandom(
-  command: RunningCommand,
+  command: RunningProcess,
   cwd: string,
   random: Random,
 ): Promise<Ended> {
   const lines = random.below(40);
-  const isOver = command.stdout.done;
-  while (command.stdout.text.split("\n").length <= lines) {
-    if (await Promise.race([isOver.then(() => true), command.stdout.next().catch(() => true)])) {
-      break;
-    }
-  }
+  const { stdout } = command;
+  await stdout.until(() => stdout.isOver || stdout.lines.length >= lines);
   await new Promise((resolve) => setTimeout(resolve, random.below(lines === 0 ? 500 : 30)));
   command.kill("SIGKILL");
   const end = await command.end();
