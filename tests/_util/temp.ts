@@ -10,8 +10,9 @@ export async function withTempDir<T>(use: (directory: string) => T | Promise<T>)
 
 /**
  * As {@linkcode withTempDir}, in memory where the system has a place for that. It is for tests whose
- * disk is simulated: to wait for a real one would prove nothing more, and takes most of their time.
- * The files must be small, and no child with fewer permissions than all can use the directory.
+ * disk is simulated, and those that kill processes and no machine: to wait for a real disk would prove
+ * nothing more, and takes most of their time. The files must be small, and no child with fewer
+ * permissions than all can use the directory.
  */
 export async function withMemoryDir<T>(use: (directory: string) => T | Promise<T>): Promise<T> {
   return await withDirectory(await makeMemoryDir(), use);

@@ -5,7 +5,7 @@ import { listProcesses, readEnvironment } from "../../cli/process/processes.ts";
 import { peekRun, verifyRun } from "../../eventlog/mod.ts";
 import { RunWorkers } from "../../run/mod.ts";
 import { mixSeeds, Random } from "../_util/random.ts";
-import { longCount, seed, withTempDir } from "../_util/temp.ts";
+import { longCount, seed, withMemoryDir } from "../_util/temp.ts";
 import { type Ended, type RunningProcess, startTaffrail, taffrail } from "../cli/_command.ts";
 import { type AnyEvent, eventsOf, onlyRun } from "../cli/_runs.ts";
 import { checkWorkers } from "../run/_records.ts";
@@ -244,7 +244,7 @@ Deno.test({
     for (let index = 0; kills < wanted; index++) {
       const random = new Random(mixSeeds(seed(), index));
       const most = Math.min(wanted - kills, 1 + random.below(6));
-      await withTempDir(async (cwd) => {
+      await withMemoryDir(async (cwd) => {
         const run = { cwd, root: `${cwd}/.taffrail`, random };
         try {
           await writeFlow(cwd, random);
