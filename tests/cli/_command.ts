@@ -46,6 +46,31 @@ export function startTaffrail(args: string[], options: CommandOptions): RunningP
   return start(program!, rest, options);
 }
 
+/** Starts a run that is at work until its input ends. */
+export async function startAtWork(
+  cwd: string,
+): Promise<{ running: RunningProcess; runId: string }> {
+  const running = startTaffrail(["exec", "--", "cat"], { cwd });
+  try {
+    const runId = (await running.stderr.find(/^run_id=/)).slice("run_id=".length);
+    await running.write("begun\n");
+    await running.stdout.find(/^begun$/);
+    return { running, runId };
+  } catch (error) {
+    await running[Symbol.asyncDispose]();
+    throw error;
+  }
+}
+
+/** Leaves a run without an end, and gives its id. */
+export async function recordAndKill(cwd: string): Promise<string> {
+  const { running, runId } = await startAtWork(cwd);
+  await using _ = running;
+  running.kill("SIGKILL");
+  await running.end();
+  return runId;
+}
+
 /**
  * Runs `taffrail` with nothing to read, to its end: in a process of its own, unless it is a verb to
  * which that makes no difference.

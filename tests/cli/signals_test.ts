@@ -122,7 +122,7 @@ test("taffrail run starts no further node after a signal", async (cwd) => {
 
 test("taffrail run ends a node at its timeout, and all that it has started", async (cwd) => {
   const flow = await writeFlow(cwd, {
-    slow: { run: "sleep 1000 & echo $!; wait", timeout: "100ms" },
+    slow: { run: "sleep 1000 & echo $!; wait", timeout: "500ms" },
     next: "true",
   });
   const { code, stdout } = await taffrail(["run", flow], { cwd });
@@ -139,7 +139,7 @@ test("taffrail run ends a node at its timeout, and all that it has started", asy
 
 test("taffrail exec fails with timeout, even if the command then exits with 0", async (cwd) => {
   const script = "trap 'exit 0' TERM; sleep 1000 & wait";
-  const args = ["exec", "--timeout", "100ms", "--json", "--", "sh", "-c", script];
+  const args = ["exec", "--timeout", "500ms", "--json", "--", "sh", "-c", script];
   const { code, stderr } = await taffrail(args, { cwd });
   assertEquals(code, 1);
   const report = JSON.parse(stderr.trimEnd().split("\n").at(-1)!);

@@ -4,6 +4,7 @@ import { nodeAttemptOf } from "../../cli/flow/node_attempt.ts";
 import { listProcesses, readEnvironment } from "../../cli/process/processes.ts";
 import { peekRun, verifyRun } from "../../eventlog/mod.ts";
 import { RunWorkers } from "../../run/mod.ts";
+import { isThere } from "../_util/files.ts";
 import { mixSeeds, Random } from "../_util/random.ts";
 import { longCount, seed, withMemoryDir } from "../_util/temp.ts";
 import { type Ended, type RunningProcess, startTaffrail, taffrail } from "../cli/_command.ts";
@@ -77,14 +78,14 @@ async function runToEnd({ cwd, root, random }: Run, mostKills: number): Promise<
       await catchUp({ root, runId });
       return kills + 1;
     }
-    if (await exists(`${root}/runs/${runId}/flow.json`)) args = ["resume", "flow"];
+    if (isThere(`${root}/runs/${runId}/flow.json`)) args = ["resume", "flow"];
     // Killed before there was anything to resume, it is begun anew.
-    else if (await exists(root)) await Deno.remove(root, { recursive: true });
+    else if (isThere(root)) await Deno.remove(root, { recursive: true });
   }
 }
 
 async function hasEnded({ root, runId }: { root: string; runId: string }): Promise<boolean> {
-  if (!await exists(`${root}/runs/${runId}/events.jsonl`)) return false;
+  if (!isThere(`${root}/runs/${runId}/events.jsonl`)) return false;
   return JSON.stringify(await peekRun(root, runId)).includes('"pipe.completed"');
 }
 
@@ -92,10 +93,6 @@ async function hasEnded({ root, runId }: { root: string; runId: string }): Promi
 async function catchUp({ root, runId }: { root: string; runId: string }): Promise<void> {
   await using workers = await RunWorkers.open({ root, runId, name: "flow" });
   for (const event of eventsOf(root, runId)) await workers.take(event);
-}
-
-async function exists(path: string): Promise<boolean> {
-  return await Deno.lstat(path).then(() => true, () => false);
 }
 
 /** Kills a command after some lines, and half the times what it has started, too. */
