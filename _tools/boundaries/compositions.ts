@@ -14,7 +14,8 @@ import type { Import, Source } from "../_source.ts";
 /**
  * Rule 2, second half: `run/` and `cli/` import of the modules what their users can import too, but
  * from the file that defines it, because every file that a `mod.ts` loads besides costs time at each
- * start. The command may also use all of `run/` and `_internal/`, with which it is published.
+ * start. Only a `types.ts`, which costs nothing, may pass on what others define. The command may also
+ * use all of `run/` and `_internal/`, with which it is published.
  */
 export function checkCompositions(project: Project): Problem[] {
   const problems: Problem[] = [];
@@ -57,7 +58,7 @@ function adviseOnModule(project: Project, target: string, { names }: Import): st
   return names.flatMap((name) => {
     const [definition] = definitionsOf(project, target, name);
     const home = definition?.source.path ?? target;
-    if (home !== target) {
+    if (home !== target && target !== `${folder}/types.ts`) {
       return [
         `Imports ${name} from "${target}" (rule 2): import it from "${home}", ` +
         "which defines it",

@@ -12,7 +12,7 @@ const FEWEST_LINES = 60;
 const MOST_FILES_IN_FOLDER = 25;
 
 /** Short by their nature: what a folder exports, its types, and the verbs, one file each. */
-const MAY_BE_SHORT = /(^|\/)(mod|types)\.ts$|^cli\/(main|verbs\/[^/]*)\.ts$/;
+const MAY_BE_SHORT = /(^|\/)(mod|types)\.ts$|\.d\.ts$|^cli\/(main|verbs\/[^/]*)\.ts$/;
 
 /**
  * Rule 5: files are rooms, neither drawers nor halls, functions stay small enough to hold in the

@@ -15,8 +15,11 @@ const CLEAN: Tree = {
   "mod.ts": '/** All. @module */\nexport * from "./eventlog/mod.ts";\n',
   "_internal/path.ts": 'import { join } from "@std/path/posix/join";\nexport { join };\n' +
     'export const isWindows = Deno.build.os === "windows";\n',
+  "_internal/absolute_path.ts": 'import "@std/path/windows/resolve";\n',
   "_internal/hash.ts": 'import { crypto } from "@std/crypto/crypto";\nexport { crypto };\n',
-  "capture/mod.ts": 'export { hash } from "../_internal/hash.ts";\n',
+  "capture/mod.ts": 'export { hash } from "../_internal/hash.ts";\n' +
+    'export type { Passed } from "./types.ts";\n',
+  "capture/types.ts": 'export type { Passed } from "../_internal/passed.ts";\n',
   "eventlog/mod.ts": 'export { join } from "../_internal/path.ts";\n' +
     'export { open as openLog } from "./open.ts";\nexport type * from "./types.ts";\n',
   "eventlog/open.ts": "export function open() {\n  return Deno.openSync;\n}\n" +
@@ -24,6 +27,7 @@ const CLEAN: Tree = {
     "type File = Deno.FsFile;\n",
   "eventlog/types.ts": 'import type { B } from "../store/types.ts";\nexport type A = B;\n',
   "store/types.ts": "export type B = { performance: number };\n",
+  "_internal/passed.ts": "export type Passed = 1;\n",
   "supervisor/core/step.ts": 'import type { B } from "../../store/types.ts";\n' +
     "export const step = (b: B) => b.performance;\n",
   "cli/main.ts": 'import { run } from "./run.ts";\nrun();\n',
@@ -31,7 +35,8 @@ const CLEAN: Tree = {
     'import "../_internal/hash.ts";\nexport const run = () => import("./view.ts");\n',
   "cli/view.ts": 'import process from "node:process";\nprocess.exit(Deno.pid);\n',
   "run/record.ts": 'import { open } from "../eventlog/open.ts";\n' +
-    'import type { A } from "../eventlog/types.ts";\nimport "../_internal/path.ts";\n',
+    'import type { A } from "../eventlog/types.ts";\nimport "../_internal/path.ts";\n' +
+    'import type { Passed } from "../capture/types.ts";\n',
   "examples/01_log.ts": 'import "@taffrail/taffrail/eventlog";\nimport "@std/fs/walk";\n',
   "tests/a_test.ts": 'import "../_internal/path.ts";\nimport "@std/assert";\nimport "npm:x";\n',
 };

@@ -1,8 +1,9 @@
 /**
  * Does command lines one after the other: reads a {@linkcode Request} a line, and prints an
  * {@linkcode Answer} a line, until its input ends.
+ *
+ * Usage: _answer.ts MAIN, where MAIN is the file of the command
  */
-import { main } from "../../cli/main.ts";
 
 /** A command line. */
 export interface Request {
@@ -18,6 +19,7 @@ export interface Answer {
   stderr: string;
 }
 
+const { main }: { main(args: string[]): Promise<number> } = await import(Deno.args[0]!);
 const home = Deno.cwd();
 const print = Deno.stdout.writeSync.bind(Deno.stdout);
 const encoder = new TextEncoder();

@@ -4,8 +4,9 @@ import { Resident } from "./_resident.ts";
 
 export type { Ended, RunningProcess };
 
-/** The entry of the command. */
-export const MAIN = `${import.meta.dirname}/../../cli/main.ts`;
+/** The entry of the command: its source, or the bundle that `TAFFRAIL_TEST_COMMAND` names. */
+export const MAIN = Deno.env.get("TAFFRAIL_TEST_COMMAND") ??
+  `${import.meta.dirname}/../../cli/main.ts`;
 
 /** Whether the system has process groups and signals. */
 export const HAS_SIGNALS = Deno.build.os !== "windows";
@@ -24,7 +25,7 @@ const QUIET_VERBS = new Set(
   ["diff", "ls", "prune", "repair", "replay", "show", "trace", "verify"],
 );
 
-const resident = new Resident(ENVIRONMENT);
+const resident = new Resident(MAIN, ENVIRONMENT);
 
 /** Starts any program. */
 export function start(program: string, args: string[], options: StartOptions): RunningProcess {

@@ -14,10 +14,11 @@ export class Resident {
   readonly #output: ReadableStreamDefaultReader<Uint8Array>;
   #free: Promise<unknown> = Promise.resolve();
 
-  constructor(env: Record<string, string>) {
+  /** @param main The file of the command. */
+  constructor(main: string, env: Record<string, string>) {
     const program = new URL("./_answer.ts", import.meta.url).href;
     const child = new Deno.Command(Deno.execPath(), {
-      args: ["run", "--allow-all", "--no-lock", program],
+      args: ["run", "--allow-all", "--no-lock", program, main],
       env,
       stdin: "piped",
       stdout: "piped",
