@@ -26,7 +26,7 @@ import { sha256Hex } from "./effects.ts";
  * import { assertEquals } from "@std/assert";
  *
  * assertEquals(
- *   computePayloadHash(encodeUtf8('{"x":1}')),
+ *   computePayloadHash(new TextEncoder().encode('{"x":1}')),
  *   "5041bf1f713df204784353e82f6a4a535931cb64f1f4b4a5aeaffcb720918b22",
  * );
  * ```
