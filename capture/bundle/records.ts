@@ -202,7 +202,9 @@ export function asV3Bundle(bundle: TaffrailCaptureBundle): V3CaptureBundle {
 
 /** An event among the inputs as v3 has it. */
 export function asV3Event({ type: _, ...record }: EventInputRecord): ExternalEventRecord {
-  return { ...record, payload: Array.from(encodeUtf8(record.payload)) };
+  const { payload } = record;
+  // Whoever compares bundles may have put the parsed JSON in its place: that stays as it is.
+  return { ...record, payload: typeof payload === "string" ? [...encodeUtf8(payload)] : payload };
 }
 
 /** The record of a decision, which shares nothing with the entry, and has no effects yet (CAP-3). */
