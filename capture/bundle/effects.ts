@@ -65,7 +65,7 @@ export interface IntentIdentity {
  * The id of an intent (EFX-3): `eid1:sha256:` and the SHA-256, in hexadecimal, of the segments `eid1`,
  * graph id, event id, node runtime id, intent kind and ordinal, each behind its length in bytes as 32
  * bits, the most significant first. The same run of the same event makes the same ids, so whoever
- * carries intents out can tell that it has done one already.
+ * carries intents out can see that it has done one already.
  *
  * Permissions: none.
  *

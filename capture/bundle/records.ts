@@ -245,7 +245,7 @@ export function asV3Decision(record: DecisionRecord): EpisodeInvocationRecord {
   return rest;
 }
 
-/** What tells an attempt from all others of its session. */
+/** The name of an attempt in its session. */
 export function attemptId(episodeId: number, attempt: number): string {
   return `${episodeId} ${attempt}`;
 }

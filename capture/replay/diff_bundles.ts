@@ -14,7 +14,7 @@ export interface BundleDifference extends Difference {
 
 /**
  * Everything in which two bundles differ, effects, acknowledgements and provenance included. Records that
- * only one of them has are told apart from such that were changed. Paths are those of the first bundle,
+ * only one of them has are kept apart from such that were changed. Paths are those of the first bundle,
  * for `extra` records those of the second. Bundles of two formats are compared in what both can say.
  *
  * Permissions: none.

@@ -27,7 +27,7 @@ const V3_FIELDS = [
 /**
  * The original program's comparison of two lists of decisions (RPL-7), effects included, which whoever runs
  * graphs fills in on both sides. Not compared are `intent_acks` and `interruption` (RPL-8). Numbers
- * inside effects are equal as numbers are, so that 0 is −0, but the hashes tell them apart (RPL-9).
+ * inside effects are equal as numbers are, so that 0 is −0, but the hashes differ (RPL-9).
  *
  * To learn what is different, use the divergences of {@linkcode replayBundle} or
  * {@linkcode diffBundles}.
@@ -224,10 +224,10 @@ export function* attemptDivergences(
 
 /** The fields that are in the bundle by mistake, misspelt ones for instance (W-ERGO-10). */
 export function* unknownFields(bundle: CaptureBundle): Generator<Divergence> {
-  const isSeeds = !("inputs" in bundle);
-  const decisionFields = isSeeds ? v3DecisionFields : decisionRecordFields;
+  const isV3 = !("inputs" in bundle);
+  const decisionFields = isV3 ? v3DecisionFields : decisionRecordFields;
   const lists = [
-    isSeeds
+    isV3
       ? { name: "events", records: bundle.events, fields: eventFields }
       : { name: "inputs", records: bundle.inputs, fields: eventInputFields },
     { name: "decisions", records: bundle.decisions, fields: decisionFields },

@@ -45,7 +45,7 @@ export interface ReplayOptions {
    * @default {true}
    */
   strict?: boolean;
-  /** What the bundle must have been recorded with; without it nobody says, and it is not checked. */
+  /** What the bundle must have been recorded with; without it, that is not checked. */
   expected?: ExpectedProvenance;
   /** Time for the deadlines of attempts that are made again; without it they are only passed on. */
   timers?: Timers;

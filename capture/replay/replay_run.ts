@@ -61,7 +61,7 @@ export async function runReplay(bundle: CaptureBundle, ports: ReplayPorts): Prom
     signal.throwIfAborted();
     return outcome;
   } finally {
-    // Attempts that were made again and whose turn never came are told to stop.
+    // The signals of attempts that were made again and whose turn never came abort.
     controller.abort();
   }
 }

@@ -207,7 +207,7 @@ class JournalReader {
     }
   }
 
-  /** A session that was taken up again behind damage is whole again, too. */
+  /** A session that was resumed after damage is whole again, too. */
   #resume(lines: number, refuse: (kind: JournalDamageKind, message: string) => void): void {
     const used = (this.#damage?.line ?? this.#lines) - 1;
     if (lines === used && this.#recorder !== null) this.#damage = null;

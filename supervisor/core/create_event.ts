@@ -58,7 +58,7 @@ export function createEvent(init: EventInit): ExternalEvent {
   return event;
 }
 
-/** Refuses what {@linkcode createEvent} would not have made, as far as a glance tells. */
+/** Refuses what {@linkcode createEvent} would not have made, as far as a glance shows. */
 export function checkEvent(event: ExternalEvent): void {
   const { id, kind, at, payload, context } = checkObject(event, "event");
   checkString(id, "event.id");

@@ -53,7 +53,7 @@ interface IdleWaiter {
  * Whether a call comes from inside `run` is known from the engine's stack of waiting functions. It reaches
  * through `await`, `then` and `Promise.all`, but not through the callback of a timer or of an event,
  * nor through a promise that several wait for: a serial run that waits for the supervisor behind one of
- * those still waits for ever. While a serial run lasts the look at the stack costs `onEvent` some
+ * those still waits for ever; so does every such call in an engine other than V8. While a serial run lasts the look at the stack costs `onEvent` some
  * microseconds.
  *
  * Permissions: none.
@@ -282,7 +282,7 @@ export class Supervisor {
     }
   }
 
-  /** The input that a completion makes, once nobody else can end the same attempt. */
+  /** The input that a completion makes, once nothing else can end the same attempt. */
   #takeOut(completion: Completion): CompletionInput {
     checkObject(completion, "completion");
     const { episodeId, attempt, termination, at } = completion;
