@@ -1,6 +1,6 @@
 import type { Constraints } from "../_internal/constraints.ts";
-import type { Duration, EventTime } from "../_internal/event_time.ts";
 import type { Value } from "../_internal/event_payload.ts";
+import type { Duration, EventTime } from "../_internal/event_time.ts";
 
 export type { Constraints } from "../_internal/constraints.ts";
 export type { Duration, EventTime } from "../_internal/event_time.ts";

@@ -1,4 +1,5 @@
 import { crypto } from "@std/crypto/crypto";
+import { encodeUtf8, toHex } from "../../_internal/text.ts";
 import {
   array,
   bool,
@@ -10,6 +11,7 @@ import {
 } from "../../_internal/wire_json/codec.ts";
 import { externallyTagged } from "../../_internal/wire_json/enums.ts";
 import { struct } from "../../_internal/wire_json/struct.ts";
+import type { Value } from "../../supervisor/types.ts";
 import type {
   ActionEffect,
   CapturedActionEffect,
@@ -17,8 +19,6 @@ import type {
   IntentField,
   IntentRecord,
 } from "../types.ts";
-import type { Value } from "../../supervisor/types.ts";
-import { encodeUtf8, toHex } from "../../_internal/text.ts";
 
 /**
  * The hash of an effect (EFX-1): SHA-256 of its compact JSON, with the fields kind, writes and, when

@@ -1,6 +1,12 @@
 import { checkObject } from "../../_internal/check.ts";
 import { contextOfPayload, ExternalEventPayloadError } from "../../_internal/event_payload.ts";
 import { decodeUtf8, encodeUtf8 } from "../../_internal/text.ts";
+import type {
+  DecisionLogEntry,
+  Duration,
+  ExternalEvent,
+  RunTermination,
+} from "../../supervisor/types.ts";
 import { CaptureError } from "../errors.ts";
 import type {
   DecisionRecord,
@@ -10,12 +16,6 @@ import type {
   TaffrailCaptureBundle,
   V3CaptureBundle,
 } from "../types.ts";
-import type {
-  DecisionLogEntry,
-  Duration,
-  ExternalEvent,
-  RunTermination,
-} from "../../supervisor/types.ts";
 import { sha256Hex } from "./effects.ts";
 
 /** The format of bundles that the original program reads: `"v3"`. */

@@ -205,7 +205,7 @@ export class CapturingSession<S extends CapturableSupervisor> implements AsyncDi
 
   /** How many decisions are recorded; the last one's index is one less. */
   get decisionCount(): number {
-    return this.#recorder.decisionCount;
+    return this.#recorder.decisions.length;
   }
 
   /** The events that are recorded and not decided on. */

@@ -174,19 +174,13 @@ export class SupervisorCore {
     if (this.isOccupied) throw new TypeError("Cannot take an event: a serial run is not over");
     this.#moveClock(event.at);
     const admission = this.#decide(event, this.#clock);
-    const { episode } = admission;
+    const { episode, decision, scheduleAt: at, numbers: { defer_count: deferCount } } = admission;
     if (event.kind === "Pump" && episode !== undefined) this.#deferred.removeFirst();
     else this.#nextEpisodeId = following(this.#nextEpisodeId, "episodes");
-    if (episode !== undefined && admission.decision === "Invoke") {
+    if (episode !== undefined && decision === "Invoke") {
       return this.#invoke(admission, episode, event);
     }
-    if (episode !== undefined && admission.scheduleAt !== null) {
-      this.#deferred.add({
-        ...episode,
-        at: admission.scheduleAt,
-        deferCount: admission.numbers.defer_count,
-      });
-    }
+    if (episode !== undefined && at !== null) this.#deferred.add({ ...episode, at, deferCount });
     return { decisions: [this.#entryOfAdmission(admission, event)], invocations: NONE };
   }
 

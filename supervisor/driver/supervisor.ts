@@ -1,6 +1,6 @@
 import { checkDuration, checkFunction, checkInteger, checkObject } from "../../_internal/check.ts";
-import { checkTermination } from "../core/rules.ts";
 import { checkEvent } from "../core/create_event.ts";
+import { checkTermination } from "../core/rules.ts";
 import { readRules } from "../core/rules.ts";
 import { readState, writeState } from "../core/saved_state.ts";
 import { type Attempt, SupervisorCore } from "../core/supervisor_core.ts";
@@ -20,12 +20,6 @@ import type {
 import { AttemptRunner, refOf } from "./attempt_runner.ts";
 import { InputLoop } from "./input_loop.ts";
 import { checkOutside } from "./inside_run.ts";
-
-/** Somebody who waits until nothing more happens by itself. */
-interface IdleWaiter {
-  readonly resolve: (leftovers: Leftovers) => void;
-  readonly reject: (error: unknown) => void;
-}
 
 /**
  * Decides what runs when, has it run, and logs every decision with its reason.
@@ -100,7 +94,8 @@ export class Supervisor {
   /** Attempts that were in flight when the state was written: attempt by episode. */
   readonly #restored = new Map<number, number>();
   #isClosed = false;
-  #idleWaiters: IdleWaiter[] = [];
+  /** Callers that wait until nothing more happens by itself. */
+  #idleWaiters: PromiseWithResolvers<Leftovers>[] = [];
   readonly #listeners = new Set<() => void>();
   readonly #onAbort = () => this.#abort();
 
@@ -208,7 +203,9 @@ export class Supervisor {
     if (!this.#isIdle()) checkOutside("wait for the supervisor");
     if (this.#loop.failure !== null) throw this.#loop.failure.error;
     if (this.#isIdle()) return this.#leftovers();
-    return await new Promise((resolve, reject) => this.#idleWaiters.push({ resolve, reject }));
+    const waiter = Promise.withResolvers<Leftovers>();
+    this.#idleWaiters.push(waiter);
+    return await waiter.promise;
   }
 
   /**
@@ -339,7 +336,7 @@ export class Supervisor {
     return { deferred: this.#core.deferredCount, inFlight: this.#core.inFlightCount };
   }
 
-  #takeWaiters(): IdleWaiter[] {
+  #takeWaiters(): PromiseWithResolvers<Leftovers>[] {
     return this.#idleWaiters.splice(0);
   }
 
