@@ -84,6 +84,11 @@ export function contextOfPayload(payload: Uint8Array): Map<string, Value> {
   return context;
 }
 
+/** The text of a recorded payload: v3 says it as bytes, this project's format as the text. */
+export function payloadText(recorded: string | readonly number[]): string {
+  return typeof recorded === "string" ? recorded : decodeUtf8(Uint8Array.from(recorded));
+}
+
 /** The object that a payload is, whole. No bytes make an empty one. */
 export function payloadObject(payload: Uint8Array): Record<string, unknown> {
   if (payload.length === 0) return {};

@@ -30,7 +30,7 @@ export interface RunParts {
   opened: AsyncDisposableStack;
 }
 
-/** Each byte of a payload is up to four in the journal, whose lines have 16 MiB at most. */
+/** A byte of a payload is up to two in the journal, whose lines have 16 MiB at most. */
 const MOST_PAYLOAD_BYTES = 2 * 1024 * 1024;
 
 /**

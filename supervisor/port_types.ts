@@ -170,7 +170,7 @@ export interface SupervisorOptions extends SupervisorRules, SupervisorPorts {}
 export interface Leftovers {
   /** Episodes in the deferred queue. */
   deferred: number;
-  /** Attempts whose end only {@linkcode Supervisor.complete} can tell. */
+  /** Attempts that only {@linkcode Supervisor.complete} can end. */
   inFlight: number;
 }
 

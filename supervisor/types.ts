@@ -1,6 +1,6 @@
 import type { Constraints } from "../_internal/constraints.ts";
-import type { Duration, EventTime } from "../_internal/event_time.ts";
 import type { Value } from "../_internal/event_payload.ts";
+import type { Duration, EventTime } from "../_internal/event_time.ts";
 
 export type { Constraints } from "../_internal/constraints.ts";
 export type { Duration, EventTime } from "../_internal/event_time.ts";
@@ -58,7 +58,7 @@ export type RunTermination = "Completed" | "TimedOut" | "Aborted" | { readonly F
 
 /**
  * What was decided. `Finish` is only made in `"concurrent"` mode, where an episode's end is a decision
- * of its own; in `"serial"` mode the `Invoke` entry carries the end, as in the seed.
+ * of its own; in `"serial"` mode the `Invoke` entry carries the end, as in the original program.
  */
 export type Decision = "Invoke" | "Skip" | "Defer" | "Finish";
 
@@ -79,7 +79,7 @@ export interface Backoff {
 }
 
 /**
- * `"serial"`: one run at a time, the seed rule for rule. `"concurrent"`: runs overlap, and each
+ * `"serial"`: one run at a time, rule for rule as the original program. `"concurrent"`: runs overlap, and each
  * completion is an input of its own.
  */
 export type SupervisorMode = "serial" | "concurrent";
@@ -158,7 +158,7 @@ export interface DecisionNumbers {
   readonly defer_count: number;
 }
 
-/** One decision: the seed's fields by their wire names, and what the seed keeps to itself. */
+/** One decision: the fields of the v3 format by their wire names, and behind them why. */
 export interface DecisionLogEntry {
   /** The graph that the supervisor is bound to (SUP-1). */
   readonly graph_id: string;
@@ -180,7 +180,7 @@ export interface DecisionLogEntry {
   readonly retry_count: number;
   /** How the attempt ended whose end was decided on; `null` when the decision is about an event. */
   readonly attemptTermination: RunTermination | null;
-  /** Why. */
+  /** Why it was decided so. */
   readonly reason: DecisionReason;
   /** The numbers behind it. */
   readonly numbers: DecisionNumbers;

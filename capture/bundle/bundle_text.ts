@@ -11,11 +11,11 @@ import {
   string,
   usize,
 } from "../../_internal/wire_json/codec.ts";
-import { MODES } from "../../_internal/wire_names.ts";
 import { unitEnum } from "../../_internal/wire_json/enums.ts";
 import { JsonPlace } from "../../_internal/wire_json/errors.ts";
 import { parseJson } from "../../_internal/wire_json/parse_json.ts";
 import { struct } from "../../_internal/wire_json/struct.ts";
+import { MODES } from "../../_internal/wire_names.ts";
 import { replayError } from "../replay/replay_error.ts";
 import type {
   CaptureBundle,
@@ -36,7 +36,8 @@ import { TAFFRAIL_CAPTURE_VERSION } from "./records.ts";
 
 const closed = { denyUnknownFields: true };
 
-const provenance = {
+/** Where a session comes from, as journals and bundles say it. */
+export const provenance = {
   adapter_provenance: string,
   runtime_provenance: string,
   egress_provenance: optional(string),

@@ -1,12 +1,5 @@
 import { mapConstraints } from "../../_internal/constraints.ts";
 import {
-  DECISION_REASONS,
-  DECISIONS,
-  ERROR_KINDS,
-  EVENT_KINDS,
-  V3_DECISIONS,
-} from "../../_internal/wire_names.ts";
-import {
   array,
   checkObject,
   type Codec,
@@ -22,6 +15,19 @@ import {
 import { duration, eventTime } from "../../_internal/wire_json/duration.ts";
 import { externallyTagged, unit, unitEnum } from "../../_internal/wire_json/enums.ts";
 import { openStruct, struct } from "../../_internal/wire_json/struct.ts";
+import {
+  DECISION_REASONS,
+  DECISIONS,
+  ERROR_KINDS,
+  EVENT_KINDS,
+  V3_DECISIONS,
+} from "../../_internal/wire_names.ts";
+import type {
+  Backoff,
+  Constraints,
+  DecisionNumbers,
+  RunTermination,
+} from "../../supervisor/types.ts";
 import type {
   CapturedIntentAck,
   CompletionInputRecord,
@@ -31,12 +37,6 @@ import type {
   ExternalEventRecord,
   InputRecord,
 } from "../types.ts";
-import type {
-  Backoff,
-  Constraints,
-  DecisionNumbers,
-  RunTermination,
-} from "../../supervisor/types.ts";
 import { capturedEffect } from "./effects.ts";
 
 const closed = { denyUnknownFields: true };

@@ -1,6 +1,12 @@
 import { checkObject } from "../../_internal/check.ts";
 import { contextOfPayload, ExternalEventPayloadError } from "../../_internal/event_payload.ts";
 import { decodeUtf8, encodeUtf8 } from "../../_internal/text.ts";
+import type {
+  DecisionLogEntry,
+  Duration,
+  ExternalEvent,
+  RunTermination,
+} from "../../supervisor/types.ts";
 import { CaptureError } from "../errors.ts";
 import type {
   DecisionRecord,
@@ -10,12 +16,6 @@ import type {
   TaffrailCaptureBundle,
   V3CaptureBundle,
 } from "../types.ts";
-import type {
-  DecisionLogEntry,
-  Duration,
-  ExternalEvent,
-  RunTermination,
-} from "../../supervisor/types.ts";
 import { sha256Hex } from "./effects.ts";
 
 /** The format of bundles that the original program reads: `"v3"`. */
@@ -202,7 +202,9 @@ export function asV3Bundle(bundle: TaffrailCaptureBundle): V3CaptureBundle {
 
 /** An event among the inputs as v3 has it. */
 export function asV3Event({ type: _, ...record }: EventInputRecord): ExternalEventRecord {
-  return { ...record, payload: Array.from(encodeUtf8(record.payload)) };
+  const { payload } = record;
+  // Whoever compares bundles may have put the parsed JSON in its place: that stays as it is.
+  return { ...record, payload: typeof payload === "string" ? [...encodeUtf8(payload)] : payload };
 }
 
 /** The record of a decision, which shares nothing with the entry, and has no effects yet (CAP-3). */
@@ -243,7 +245,7 @@ export function asV3Decision(record: DecisionRecord): EpisodeInvocationRecord {
   return rest;
 }
 
-/** What tells an attempt from all others of its session. */
+/** The name of an attempt in its session. */
 export function attemptId(episodeId: number, attempt: number): string {
   return `${episodeId} ${attempt}`;
 }

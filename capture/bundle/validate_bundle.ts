@@ -1,5 +1,5 @@
-import { type ReplayError, replayError } from "../replay/replay_error.ts";
 import { checkArray, checkObject } from "../../_internal/check.ts";
+import { type ReplayError, replayError } from "../replay/replay_error.ts";
 import type {
   BundleProvenance,
   CaptureBundle,

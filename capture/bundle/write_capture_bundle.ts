@@ -13,10 +13,10 @@ import {
   type Steps,
 } from "../../_internal/file_port.ts";
 import { basename, dirname, join } from "../../_internal/path.ts";
+import { encodeUtf8 } from "../../_internal/text.ts";
 import { type CaptureWriteError, type CaptureWriteStage, writeError } from "../errors.ts";
 import type { CaptureBundle, CaptureStyle } from "../types.ts";
 import { stringifyCaptureBundle } from "./bundle_text.ts";
-import { encodeUtf8 } from "../../_internal/text.ts";
 
 /** Options of {@linkcode writeCaptureBundle}. */
 export interface WriteCaptureBundleOptions {

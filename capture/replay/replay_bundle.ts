@@ -1,13 +1,5 @@
 import { checkFunction, checkMethods, checkObject } from "../../_internal/check.ts";
 import { addDuration, durationOfMs } from "../../_internal/event_time.ts";
-import {
-  eventsOf,
-  type ExpectedProvenance,
-  findEffectProblem,
-  validateRecords,
-} from "../bundle/validate_bundle.ts";
-import type { CapturableSupervisor } from "../session/capturing_session.ts";
-import type { CaptureBundle, EpisodeInvocationRecord } from "../types.ts";
 import type {
   Duration,
   RunRequest,
@@ -16,6 +8,14 @@ import type {
   SupervisorOptions,
   Timers,
 } from "../../supervisor/types.ts";
+import {
+  eventsOf,
+  type ExpectedProvenance,
+  findEffectProblem,
+  validateRecords,
+} from "../bundle/validate_bundle.ts";
+import type { CapturableSupervisor } from "../session/capturing_session.ts";
+import type { CaptureBundle, EpisodeInvocationRecord } from "../types.ts";
 import {
   attemptDivergences,
   decisionDivergences,
@@ -45,7 +45,7 @@ export interface ReplayOptions {
    * @default {true}
    */
   strict?: boolean;
-  /** What the bundle must have been recorded with; without it nobody says, and it is not checked. */
+  /** What the bundle must have been recorded with; without it, that is not checked. */
   expected?: ExpectedProvenance;
   /** Time for the deadlines of attempts that are made again; without it they are only passed on. */
   timers?: Timers;

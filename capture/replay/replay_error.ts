@@ -1,5 +1,5 @@
-import { type CaptureErrorOptions, causeOf } from "../errors.ts";
 import { reasonOf } from "../../_internal/text.ts";
+import { type CaptureErrorOptions, causeOf } from "../errors.ts";
 import type { CapturedActionEffect } from "../types.ts";
 
 /**

@@ -1,6 +1,13 @@
 import { completeConstraints } from "../../_internal/constraints.ts";
 import { ZERO } from "../../_internal/event_time.ts";
 import { encodeJson } from "../../_internal/wire_json/codec.ts";
+import type {
+  ExternalEvent,
+  RunRequest,
+  RunTermination,
+  RuntimeInvoker,
+  SupervisorOptions,
+} from "../../supervisor/types.ts";
 import { termination } from "../bundle/record_codecs.ts";
 import { attemptId, recordDecision, rehydrateEvent } from "../bundle/records.ts";
 import { eventsOf } from "../bundle/validate_bundle.ts";
@@ -16,14 +23,6 @@ import type {
   TaffrailCaptureBundle,
   V3CaptureBundle,
 } from "../types.ts";
-import type {
-  ExternalEvent,
-  RunRequest,
-  RunTermination,
-  RuntimeInvoker,
-  SupervisorInput,
-  SupervisorOptions,
-} from "../../supervisor/types.ts";
 import { replayError } from "./replay_error.ts";
 
 /** What a replay is made with. */
@@ -54,57 +53,49 @@ export async function runReplay(bundle: CaptureBundle, ports: ReplayPorts): Prom
     ? controller.signal
     : AbortSignal.any([ports.signal, controller.signal]);
   try {
-    const run = isConcurrent
-      ? new ConcurrentReplay(bundle, { ...ports, signal })
-      : new SerialReplay(bundle, { ...ports, signal });
-    const outcome = await run.run();
+    const outcome = isConcurrent
+      ? await new ConcurrentReplay(bundle, { ...ports, signal }).run()
+      : await replaySerially(bundle, { ...ports, signal });
     signal.throwIfAborted();
     return outcome;
   } finally {
-    // Attempts that were made again and whose turn never came are told to stop.
+    // The signals of attempts that were made again and whose turn never came abort.
     controller.abort();
   }
 }
 
 /** Serial replay: the attempts of an event are over before the next event is handed over. */
-class SerialReplay {
-  readonly #bundle: CaptureBundle;
-  readonly #answers: RecordedAnswers;
-  readonly #supervisor: CapturableSupervisor;
-  readonly #outcome: ReplayOutcome = newOutcome();
-
-  constructor(bundle: CaptureBundle, ports: ReplayPorts & { signal: AbortSignal }) {
-    this.#bundle = bundle;
-    this.#answers = recordedAnswers(bundle);
-    const { invoker = { run: (request: RunRequest) => this.#answers.answer(request) } } = ports;
-    this.#supervisor = createFresh(bundle, ports, {
-      decisionLog: { log: (entry) => void this.#outcome.decisions.push(recordDecision(entry)) },
-      inputLog: { record: (input) => this.#record(input) },
-      invoker: {
-        run: (request) => {
-          const { episodeId, attempt, eventId } = request;
-          this.#outcome.origins.set(attemptId(episodeId, attempt), eventId);
-          return invoker.run(request);
-        },
+async function replaySerially(
+  bundle: CaptureBundle,
+  ports: ReplayPorts & { signal: AbortSignal },
+): Promise<ReplayOutcome> {
+  const outcome = newOutcome();
+  const answers = recordedAnswers(bundle);
+  const { invoker = { run: (request: RunRequest) => answers.answer(request) } } = ports;
+  const supervisor = createFresh(bundle, ports, {
+    decisionLog: { log: (entry) => void outcome.decisions.push(recordDecision(entry)) },
+    inputLog: {
+      record: (input) => {
+        if (input.type === "event") return;
+        const { episode_id: episodeId, attempt, termination } = input;
+        outcome.terminations.set(attemptId(episodeId, attempt), termination);
       },
-      signal: ports.signal,
-    });
+    },
+    invoker: {
+      run: (request) => {
+        const { episodeId, attempt, eventId } = request;
+        outcome.origins.set(attemptId(episodeId, attempt), eventId);
+        return invoker.run(request);
+      },
+    },
+    signal: ports.signal,
+  });
+  for (const record of eventsOf(bundle)) {
+    const event = rehydrate(record);
+    answers.begin(event.id);
+    await supervisor.onEvent(event);
   }
-
-  async run(): Promise<ReplayOutcome> {
-    for (const record of eventsOf(this.#bundle)) {
-      const event = rehydrate(record);
-      this.#answers.begin(event.id);
-      await this.#supervisor.onEvent(event);
-    }
-    return this.#outcome;
-  }
-
-  #record(input: SupervisorInput): void {
-    if (input.type === "event") return;
-    const { episode_id: episodeId, attempt, termination } = input;
-    this.#outcome.terminations.set(attemptId(episodeId, attempt), termination);
-  }
+  return outcome;
 }
 
 /**

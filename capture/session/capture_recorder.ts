@@ -1,5 +1,5 @@
-import { asV3Bundle, asV3Event, attemptId, TAFFRAIL_CAPTURE_VERSION } from "../bundle/records.ts";
 import type { RunTermination } from "../../supervisor/types.ts";
+import { asV3Bundle, asV3Event, attemptId, TAFFRAIL_CAPTURE_VERSION } from "../bundle/records.ts";
 import type {
   BundleProvenance,
   CaptureBundle,
@@ -73,11 +73,6 @@ export class CaptureRecorder {
   /** How many inputs were decided on. */
   get decidedInputs(): number {
     return this.#decidedInputs;
-  }
-
-  /** How many decisions are recorded. */
-  get decisionCount(): number {
-    return this.#decisions.length;
   }
 
   /** Whether an input was recorded since the last decision. */

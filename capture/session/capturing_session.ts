@@ -27,7 +27,7 @@ import { type RedactCapture, redactEffect, redactPayload } from "./redact.ts";
  *
  * - One input is handled at a time: the supervisor waits for each port that is called here.
  * - An input is in the journal before it is in memory, and in memory before the supervisor decides on it.
- *   A process that dies in between has recorded an input that nobody acted on: it is decided on when the
+ *   A process that dies in between has recorded an input that was not acted on: it is decided on when the
  *   session is resumed.
  * - A decision goes to the caller's log first, then into the journal, then into memory. A process that
  *   dies before the journal has it decides the same again; the caller's log may get it twice.
@@ -205,7 +205,7 @@ export class CapturingSession<S extends CapturableSupervisor> implements AsyncDi
 
   /** How many decisions are recorded; the last one's index is one less. */
   get decisionCount(): number {
-    return this.#recorder.decisionCount;
+    return this.#recorder.decisions.length;
   }
 
   /** The events that are recorded and not decided on. */

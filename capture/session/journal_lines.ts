@@ -3,9 +3,7 @@ import {
   checkObject,
   type Codec,
   encodeJson,
-  optional,
   printedByEngine,
-  string,
   u64,
   usize,
 } from "../../_internal/wire_json/codec.ts";
@@ -14,7 +12,7 @@ import { JsonPlace } from "../../_internal/wire_json/errors.ts";
 import type { JsonValue } from "../../_internal/wire_json/json_value.ts";
 import { parseJson } from "../../_internal/wire_json/parse_json.ts";
 import { openStruct, struct } from "../../_internal/wire_json/struct.ts";
-import { sessionFields } from "../bundle/bundle_text.ts";
+import { provenance, sessionFields } from "../bundle/bundle_text.ts";
 import { capturedEffect } from "../bundle/effects.ts";
 import { decisionRecordFields, inputRecord } from "../bundle/record_codecs.ts";
 import type { CapturedActionEffect, DecisionRecord, InputRecord } from "../types.ts";
@@ -64,9 +62,7 @@ const sessionLine = struct({
   type: unitEnum(["session"]),
   journal_version: unitEnum([JOURNAL_VERSION]),
   ...sessionFields,
-  adapter_provenance: string,
-  runtime_provenance: string,
-  egress_provenance: optional(string),
+  ...provenance,
 }, closed) as Codec<SessionLine>;
 
 const decisionLine = printedByEngine(
@@ -93,7 +89,7 @@ const codecs = {
   resumed: resumedLine,
 } as unknown as Record<JournalLine["type"], Codec<JournalLine>>;
 
-const types = unitEnum(["session", "event", "completion", "decision", "effects", "resumed"]);
+const types = unitEnum(Object.keys(codecs) as JournalLine["type"][]);
 
 /** The text of a line: its number first, so that a line that is missing can be noticed. */
 export function encodeJournalLine(number: number, line: JournalLine): string {

@@ -1,7 +1,7 @@
+import type { DecisionLogEntry, SupervisorInput } from "../../supervisor/types.ts";
 import { type Difference, differencesOf } from "../bundle/diff_json.ts";
 import { recordDecision } from "../bundle/records.ts";
 import { CaptureJournalError } from "../errors.ts";
-import type { DecisionLogEntry, SupervisorInput } from "../../supervisor/types.ts";
 import type { DecisionRecord, InputRecord } from "../types.ts";
 import type { CaptureRecorder, SessionHeader } from "./capture_recorder.ts";
 import type { CaptureJournal } from "./journal.ts";

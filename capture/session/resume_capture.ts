@@ -149,7 +149,7 @@ export async function resumeCapture<S extends CapturableSupervisor>(
   return await resumption.goOn();
 }
 
-/** A line that is no longer what was written may only be the last one, which nobody relied on. */
+/** A line that is no longer what was written may only be the last one, which was never acknowledged. */
 function checkDamage(path: string, { damage, lines }: ReadCapture): void {
   if (damage === null || damage.kind === "unreadable" && damage.line === lines) return;
   const message = `Cannot resume the session of ${path}: line ${damage.line} is damaged ` +
@@ -220,7 +220,7 @@ class SessionResumption<S extends CapturableSupervisor> {
     this.#isLive = !this.#isSerial;
     try {
       const left = this.past.undecided.map((input) => this.#feed(input));
-      // At once: no deadline of an attempt that nobody makes may pass before.
+      // At once: no deadline of an attempt that is not being made may pass before.
       const ends = this.recovered.interrupted.filter(({ termination }) => termination === null)
         .map(({ episode_id: episodeId, attempt }) =>
           session.supervisor.complete({ episodeId, attempt, termination: "Aborted" })

@@ -1,3 +1,4 @@
+import { payloadText } from "../../_internal/event_payload.ts";
 import type { Divergence } from "../../capture/replay/divergence.ts";
 import type { CaptureBundle, DecisionRecord } from "../../capture/types.ts";
 import type { AttemptEnd } from "../../run/types.ts";
@@ -102,10 +103,7 @@ function recordedNode(id: string, recorded: string | number[], given: Flow | und
 
 function parsePayload(recorded: string | number[]): NodePayload | undefined {
   try {
-    const text = typeof recorded === "string"
-      ? recorded
-      : new TextDecoder().decode(Uint8Array.from(recorded));
-    const payload: NodePayload = JSON.parse(text);
+    const payload: NodePayload = JSON.parse(payloadText(recorded));
     const isWhole = Array.isArray(payload.run) && typeof payload.run[0] === "string" &&
       typeof payload.cwd === "string" && Array.isArray(payload.env);
     return isWhole ? payload : undefined;

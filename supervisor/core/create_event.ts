@@ -1,7 +1,3 @@
-import { contextOfPayload } from "../../_internal/event_payload.ts";
-import { encodeUtf8 } from "../../_internal/text.ts";
-import { EVENT_KINDS } from "../../_internal/wire_names.ts";
-import type { EventInit, ExternalEvent } from "../types.ts";
 import {
   checkDuration,
   checkInteger,
@@ -9,6 +5,10 @@ import {
   checkOneOf,
   checkString,
 } from "../../_internal/check.ts";
+import { contextOfPayload } from "../../_internal/event_payload.ts";
+import { encodeUtf8 } from "../../_internal/text.ts";
+import { EVENT_KINDS } from "../../_internal/wire_names.ts";
+import type { EventInit, ExternalEvent } from "../types.ts";
 
 /**
  * Makes an event. Its payload is the bytes or the text of one JSON object, or nothing (EVT-3); the
@@ -58,7 +58,7 @@ export function createEvent(init: EventInit): ExternalEvent {
   return event;
 }
 
-/** Refuses what {@linkcode createEvent} would not have made, as far as a glance tells. */
+/** Refuses what {@linkcode createEvent} would not have made, as far as a glance shows. */
 export function checkEvent(event: ExternalEvent): void {
   const { id, kind, at, payload, context } = checkObject(event, "event");
   checkString(id, "event.id");

@@ -1,3 +1,14 @@
+import {
+  checkDuration,
+  checkInteger,
+  checkKeys,
+  checkObject,
+  checkOneOf,
+  checkString,
+  describe,
+  isOneOf,
+  orNull,
+} from "../../_internal/check.ts";
 import { CONSTRAINT_NAMES, incompletePair, mapConstraints } from "../../_internal/constraints.ts";
 import {
   compareTimes,
@@ -16,17 +27,6 @@ import type {
   SupervisorMode,
   SupervisorRules,
 } from "../types.ts";
-import {
-  checkDuration,
-  checkInteger,
-  checkKeys,
-  checkObject,
-  checkOneOf,
-  checkString,
-  describe,
-  isOneOf,
-  orNull,
-} from "../../_internal/check.ts";
 import { Fifo } from "./deferred_queue.ts";
 
 /** Rules with everything said: null = no such limit. */

@@ -1,12 +1,3 @@
-import { compareTimes } from "../../_internal/event_time.ts";
-import { START_REASONS } from "../../_internal/wire_names.ts";
-import type {
-  DecisionNumbers,
-  EventState,
-  EventTime,
-  ExternalEvent,
-  SupervisorState,
-} from "../types.ts";
 import {
   checkArray,
   checkDuration,
@@ -17,6 +8,15 @@ import {
   checkString,
   orNull,
 } from "../../_internal/check.ts";
+import { compareTimes } from "../../_internal/event_time.ts";
+import { START_REASONS } from "../../_internal/wire_names.ts";
+import type {
+  DecisionNumbers,
+  EventState,
+  EventTime,
+  ExternalEvent,
+  SupervisorState,
+} from "../types.ts";
 import { createEvent } from "./create_event.ts";
 import type { DeferredEpisode } from "./deferred_queue.ts";
 import { readRules, type Rules } from "./rules.ts";

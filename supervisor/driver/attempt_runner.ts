@@ -1,6 +1,6 @@
-import { compareTimes, durationOfMs, ZERO } from "../../_internal/event_time.ts";
-import { payloadObject } from "../../_internal/event_payload.ts";
 import { checkFunction, checkInteger, checkMethods } from "../../_internal/check.ts";
+import { payloadObject } from "../../_internal/event_payload.ts";
+import { compareTimes, durationOfMs, ZERO } from "../../_internal/event_time.ts";
 import { checkTermination } from "../core/rules.ts";
 import type { Rules } from "../core/rules.ts";
 import type { Attempt } from "../core/supervisor_core.ts";
@@ -127,16 +127,17 @@ export class AttemptRunner {
     } catch (error) {
       return this.#onThrown(running, error);
     }
-    if (this.#running.end(running)) this.#end(running.attempt, termination);
-    else this.#reportLate(running.attempt, termination);
+    this.#settle(running, termination);
   }
 
   #onThrown(running: RunningAttempt, error: unknown): void {
-    if (this.#running.end(running)) this.#end(running.attempt, RUNTIME_ERROR, { error });
-    else this.#reportLate(running.attempt, RUNTIME_ERROR, { error });
+    this.#settle(running, RUNTIME_ERROR, { error });
   }
 
-  #reportLate(attempt: Attempt, termination: RunTermination, thrown?: { error: unknown }): void {
+  /** Ends an attempt by its answer, unless it has ended before. */
+  #settle(running: RunningAttempt, termination: RunTermination, thrown?: { error: unknown }): void {
+    const { attempt } = running;
+    if (this.#running.end(running)) return this.#end(attempt, termination, thrown);
     this.#callBack(() => this.#ports.onLate?.({ ...refOf(attempt), termination, ...thrown }));
   }
 

@@ -1,5 +1,5 @@
-import { checkTermination } from "../core/rules.ts";
 import { Fifo } from "../core/deferred_queue.ts";
+import { checkTermination } from "../core/rules.ts";
 import type {
   DecisionLog,
   DecisionLogEntry,

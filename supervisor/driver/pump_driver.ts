@@ -1,5 +1,5 @@
-import { compareTimes } from "../../_internal/event_time.ts";
 import { checkFunction, checkMethods, checkObject } from "../../_internal/check.ts";
+import { compareTimes } from "../../_internal/event_time.ts";
 import { createEvent } from "../core/create_event.ts";
 import type { EventTime, ExternalEvent, Leftovers, Timers } from "../types.ts";
 import type { Supervisor } from "./supervisor.ts";

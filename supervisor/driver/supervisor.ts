@@ -1,6 +1,6 @@
 import { checkDuration, checkFunction, checkInteger, checkObject } from "../../_internal/check.ts";
-import { checkTermination } from "../core/rules.ts";
 import { checkEvent } from "../core/create_event.ts";
+import { checkTermination } from "../core/rules.ts";
 import { readRules } from "../core/rules.ts";
 import { readState, writeState } from "../core/saved_state.ts";
 import { type Attempt, SupervisorCore } from "../core/supervisor_core.ts";
@@ -20,12 +20,6 @@ import type {
 import { AttemptRunner, refOf } from "./attempt_runner.ts";
 import { InputLoop } from "./input_loop.ts";
 import { checkOutside } from "./inside_run.ts";
-
-/** Somebody who waits until nothing more happens by itself. */
-interface IdleWaiter {
-  readonly resolve: (leftovers: Leftovers) => void;
-  readonly reject: (error: unknown) => void;
-}
 
 /**
  * Decides what runs when, has it run, and logs every decision with its reason.
@@ -53,7 +47,7 @@ interface IdleWaiter {
  * Whether a call comes from inside `run` is known from the engine's stack of waiting functions. It reaches
  * through `await`, `then` and `Promise.all`, but not through the callback of a timer or of an event,
  * nor through a promise that several wait for: a serial run that waits for the supervisor behind one of
- * those still waits for ever. While a serial run lasts the look at the stack costs `onEvent` some
+ * those still waits for ever; so does every such call in an engine other than V8. While a serial run lasts the look at the stack costs `onEvent` some
  * microseconds.
  *
  * Permissions: none.
@@ -100,7 +94,8 @@ export class Supervisor {
   /** Attempts that were in flight when the state was written: attempt by episode. */
   readonly #restored = new Map<number, number>();
   #isClosed = false;
-  #idleWaiters: IdleWaiter[] = [];
+  /** Callers that wait until nothing more happens by itself. */
+  #idleWaiters: PromiseWithResolvers<Leftovers>[] = [];
   readonly #listeners = new Set<() => void>();
   readonly #onAbort = () => this.#abort();
 
@@ -208,7 +203,9 @@ export class Supervisor {
     if (!this.#isIdle()) checkOutside("wait for the supervisor");
     if (this.#loop.failure !== null) throw this.#loop.failure.error;
     if (this.#isIdle()) return this.#leftovers();
-    return await new Promise((resolve, reject) => this.#idleWaiters.push({ resolve, reject }));
+    const waiter = Promise.withResolvers<Leftovers>();
+    this.#idleWaiters.push(waiter);
+    return await waiter.promise;
   }
 
   /**
@@ -282,7 +279,7 @@ export class Supervisor {
     }
   }
 
-  /** The input that a completion makes, once nobody else can end the same attempt. */
+  /** The input that a completion makes, once nothing else can end the same attempt. */
   #takeOut(completion: Completion): CompletionInput {
     checkObject(completion, "completion");
     const { episodeId, attempt, termination, at } = completion;
@@ -339,7 +336,7 @@ export class Supervisor {
     return { deferred: this.#core.deferredCount, inFlight: this.#core.inFlightCount };
   }
 
-  #takeWaiters(): IdleWaiter[] {
+  #takeWaiters(): PromiseWithResolvers<Leftovers>[] {
     return this.#idleWaiters.splice(0);
   }
 

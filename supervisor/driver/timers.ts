@@ -1,3 +1,4 @@
+import { checkDuration } from "../../_internal/check.ts";
 import {
   addDuration,
   compareTimes,
@@ -5,7 +6,6 @@ import {
   laterOf,
   ZERO,
 } from "../../_internal/event_time.ts";
-import { checkDuration } from "../../_internal/check.ts";
 import type { Duration, EventTime, Timers } from "../types.ts";
 
 const NANOS_PER_MILLISECOND = 1_000_000;
