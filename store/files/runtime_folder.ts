@@ -5,6 +5,7 @@ import {
   readFileSync,
   withFileSync,
 } from "../../_internal/file_port.ts";
+import { join } from "../../_internal/path.ts";
 import { RuntimePaths } from "../../_internal/root_layout.ts";
 import { encodeUtf8 } from "../../_internal/text.ts";
 import type { StoreOperation } from "../runtime_store_error.ts";
@@ -108,6 +109,21 @@ export class RuntimeFolder extends RuntimePaths {
     }
     return numbers.sort((a, b) => b - a);
   }
+}
+
+/** What stands in a directory. */
+export interface DirectoryEntry {
+  name: string;
+  path: string;
+  isDirectory: boolean;
+  isSymlink: boolean;
+}
+
+/** What stands in a directory, in the order of the names. */
+export function listDirectory(port: FilePort, directory: string): DirectoryEntry[] {
+  return Array.from(port.readDirSync(directory), ({ name, isDirectory, isSymlink }) => {
+    return { name, path: join(directory, name), isDirectory, isSymlink };
+  }).sort((a, b) => a.name < b.name ? -1 : 1);
 }
 
 /** How long an open file is now. */
