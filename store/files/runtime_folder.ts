@@ -1,6 +1,7 @@
 import { lookAtSync } from "../../_internal/directories.ts";
 import {
   type FileHandle,
+  type FileInfo,
   type FilePort,
   readFileSync,
   withFileSync,
@@ -56,26 +57,24 @@ export class RuntimeFolder extends RuntimePaths {
     path: string,
     { operation, what }: { operation: StoreOperation; what: string },
   ): boolean {
-    const info = lookAtSync(this.port, path);
-    if (info === undefined) return false;
-    if (info.isSymlink) throw symlinkError({ operation, path });
-    if (info.isDirectory) return true;
-    throw storeCorruptError({ operation, path }, {
-      problem: `${what} path exists but is not a directory`,
-      remedy: "move it away",
-    });
+    const info = this.#lookAt({ operation, path });
+    if (info === undefined || info.isDirectory) return info !== undefined;
+    const problem = `${what} path exists but is not a directory`;
+    throw storeCorruptError({ operation, path }, { problem, remedy: "move it away" });
   }
 
   /** Refuses a link, or a directory, where a file must be; tells how big it is, if it is there. */
   fileSize(path: string, operation: StoreOperation): number | undefined {
-    const info = lookAtSync(this.port, path);
-    if (info === undefined) return undefined;
-    if (info.isSymlink) throw symlinkError({ operation, path });
-    if (info.isFile) return info.size;
-    throw storeCorruptError({ operation, path }, {
-      problem: "it is not a file",
-      remedy: "move it away",
-    });
+    const info = this.#lookAt({ operation, path });
+    if (info === undefined || info.isFile) return info?.size;
+    const problem = "it is not a file";
+    throw storeCorruptError({ operation, path }, { problem, remedy: "move it away" });
+  }
+
+  #lookAt(place: StorePlace): FileInfo | undefined {
+    const info = lookAtSync(this.port, place.path);
+    if (info?.isSymlink) throw symlinkError(place);
+    return info;
   }
 
   /** Opens a file for as long as the body runs. */
