@@ -4,6 +4,8 @@ import {
   type FileHandle,
   type FilePort,
   inEitherForm,
+  isAlreadyExists,
+  isNotFound,
   runSteps,
   runStepsSync,
   type Steps,
@@ -36,6 +38,8 @@ export interface Replacement {
   /** The new content; in blocks where it may be more than memory holds. */
   bytes: Uint8Array | Generator<Uint8Array>;
   toError: (failure: ReplaceFailure) => Error;
+  /** Does the rename, with what must happen in the same turn; what it throws fails the rename. */
+  inPlace?: (rename: () => void) => void;
 }
 
 const TEMP_ATTEMPTS = 64;
@@ -101,7 +105,7 @@ class TempFile {
         return new TempFile(port, replacement, tempPath);
       } catch (error) {
         cause = error;
-        if (!(error instanceof Deno.errors.AlreadyExists)) stage = "create-temp";
+        if (!isAlreadyExists(error)) stage = "create-temp";
       }
     }
     throw toError({ stage, path, tempPath, cause });
@@ -143,9 +147,10 @@ class TempFile {
 
   /** On Windows a scanner or reader may hold the file for a moment, so it is tried again. */
   *rename(): Steps<void> {
+    const { path, inPlace = (rename: () => void) => rename() } = this.#replacement;
     for (let attempt = 1;; attempt++) {
       try {
-        return this.#port.renameSync(this.#path, this.#replacement.path);
+        return inPlace(() => this.#port.renameSync(this.#path, path));
       } catch (cause) {
         const passing = Deno.build.os === "windows" && attempt < RENAME_ATTEMPTS &&
           (cause instanceof Deno.errors.PermissionDenied || cause instanceof Deno.errors.Busy);
@@ -191,7 +196,7 @@ function sweepTemp(port: FilePort, path: string): boolean {
     return removeUnlocked(port, path);
   } catch (error) {
     // Another sweeper was faster.
-    if (error instanceof Deno.errors.NotFound) return false;
+    if (isNotFound(error)) return false;
     throw error;
   }
 }

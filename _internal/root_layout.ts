@@ -13,7 +13,8 @@
  *         workers/id-<hexadecimal id>/worker.json  transcript.jsonl
  */
 import { join } from "./path.ts";
-import { checkString, decodeUtf8, encodeUtf8, toHex } from "./text.ts";
+import { checkString, checkTypes } from "./check.ts";
+import { decodeUtf8, encodeUtf8, toHex } from "./text.ts";
 
 /** The name of a root, where it is not chosen. */
 export const DEFAULT_ROOT = ".taffrail";
@@ -63,6 +64,7 @@ export function runIdProblem(runId: string): string | undefined {
 
 /** Throws a `TypeError` for a run id that could be no folder, or escape its root (OLG-8). */
 export function checkRunId(runId: string): void {
+  checkTypes({ runId }, { runId: "string" });
   const problem = runIdProblem(runId);
   if (problem !== undefined) {
     throw new TypeError(`Cannot use run id ${JSON.stringify(runId)}: ${problem}`);
@@ -71,6 +73,7 @@ export function checkRunId(runId: string): void {
 
 /** The folder below a root that holds the runs. */
 export function runsDirectory(root: string): string {
+  checkTypes({ root }, { root: "string" });
   return join(root, "runs");
 }
 
@@ -82,7 +85,7 @@ export function runsDirectory(root: string): string {
  * @param root The directory that holds the runs.
  * @param runId The run.
  * @returns The paths, whether or not the files are there.
- * @throws {TypeError} The id could be no folder (OLG-8).
+ * @throws {TypeError} The id could be no folder (OLG-8), or is no text.
  *
  * @example Usage
  * ```ts
@@ -255,8 +258,8 @@ export function isStoreTemp(name: string): boolean {
  * ```
  */
 export function runtimeDirectory(root: string, runtimeId: string): string {
-  checkString(root, "Cannot name the directory of a runtime: root");
-  checkString(runtimeId, "Cannot name the directory of a runtime: runtimeId");
+  checkString(root, "root");
+  checkString(runtimeId, "runtimeId");
   return new RuntimePaths(root, runtimeId).directory;
 }
 
@@ -268,6 +271,13 @@ const MAX_TIME_MS = 2 ** 48 - 1;
 /** Whether the text is a ULID in lower case. */
 export function isUlid(text: string): boolean {
   return /^[0-7][0-9a-hjkmnp-tv-z]{25}$/.test(text);
+}
+
+/** The parts of a run id that was made of a name, `<name>-<ulid>`; undefined for any other one. */
+export function partsOfRunId(runId: string): { name: string; ulid: string } | undefined {
+  const dash = runId.lastIndexOf("-");
+  const ulid = runId.slice(dash + 1);
+  return dash !== -1 && isUlid(ulid) ? { name: runId.slice(0, dash), ulid } : undefined;
 }
 
 /** A new ULID of the time in milliseconds since 1970, in lower case so that it sorts and types well. */

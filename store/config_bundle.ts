@@ -17,7 +17,8 @@ import type {
   CreateWorkerRequest,
   ProfileSelector,
 } from "./types.ts";
-import { checkString, encodeUtf8, reasonOf, toHex } from "../_internal/text.ts";
+import { checkString } from "../_internal/check.ts";
+import { encodeUtf8, reasonOf, toHex } from "../_internal/text.ts";
 
 const MAX_BOUNDARY_BYTES = 2048;
 const HOST_PATH_PARTS = [
@@ -159,8 +160,8 @@ export function resolveConfigBundle(
 ): ConfigBundle {
   // JavaScript may give no reference at all.
   const { id, digest } = reference ?? {};
-  checkString(id, "Cannot look up a config bundle: id");
-  checkString(digest, "Cannot look up a config bundle: digest");
+  checkString(id, "id");
+  checkString(digest, "digest");
   refuseBlank(id, "config bundle id");
   refuseBlank(digest, "config bundle digest");
   const bundle = findBundle(id);

@@ -1,4 +1,8 @@
-/** The errors of this module, each made in one place, with the original program's messages where it has them. */
+/**
+ * The errors of this module, each made in one place, with the original program's messages where it has
+ * them.
+ */
+import { isNotFound } from "../_internal/file_port.ts";
 import { RuntimeStoreError, type StoreOperation } from "./runtime_store_error.ts";
 import { reasonOf } from "../_internal/text.ts";
 
@@ -213,7 +217,5 @@ export function asStoreError(place: StorePlace, error: unknown): unknown {
   const isKnown = error instanceof RuntimeStoreError || error instanceof RangeError ||
     (error instanceof TypeError && !isRefusal);
   if (isKnown) return error;
-  return error instanceof Deno.errors.NotFound
-    ? storeMissingError(place)
-    : storeIoError(place, error);
+  return isNotFound(error) ? storeMissingError(place) : storeIoError(place, error);
 }

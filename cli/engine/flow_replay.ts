@@ -1,3 +1,4 @@
+import { payloadText } from "../../_internal/event_payload.ts";
 import type { Divergence } from "../../capture/replay/divergence.ts";
 import type { CaptureBundle, DecisionRecord } from "../../capture/types.ts";
 import type { AttemptEnd } from "../../run/types.ts";
@@ -90,8 +91,8 @@ function recordedFlow(bundle: CaptureBundle, given: Flow | undefined): Flow {
   return { name: bundle.graph_id, nodes: [...byId.values()], constraints: DEFAULT_CONSTRAINTS };
 }
 
-function recordedNode(id: string, bytes: number[], given: Flow | undefined): FlowNode {
-  const payload = parsePayload(bytes);
+function recordedNode(id: string, recorded: string | number[], given: Flow | undefined): FlowNode {
+  const payload = parsePayload(recorded);
   if (payload === undefined) {
     throw new UsageError(`Cannot run ${JSON.stringify(id)} again: its event names no command`);
   }
@@ -100,9 +101,9 @@ function recordedNode(id: string, bytes: number[], given: Flow | undefined): Flo
   return { id, run, needs: [], env, cwd, ...(timeoutMs !== undefined && { timeoutMs }) };
 }
 
-function parsePayload(bytes: number[]): NodePayload | undefined {
+function parsePayload(recorded: string | number[]): NodePayload | undefined {
   try {
-    const payload: NodePayload = JSON.parse(new TextDecoder().decode(Uint8Array.from(bytes)));
+    const payload: NodePayload = JSON.parse(payloadText(recorded));
     const isWhole = Array.isArray(payload.run) && typeof payload.run[0] === "string" &&
       typeof payload.cwd === "string" && Array.isArray(payload.env);
     return isWhole ? payload : undefined;
@@ -206,6 +207,7 @@ export class StepReplay implements Disposable {
       episodeId: step,
       attempt,
       context: new Map(),
+      payload: {},
       signal: this.#signal,
     });
     this.#invoker.throwFailure();

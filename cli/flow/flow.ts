@@ -1,3 +1,4 @@
+import { mapConstraints } from "../../_internal/constraints.ts";
 import type { Constraints } from "../../supervisor/types.ts";
 
 /** A flow: commands, and which of them need which. */
@@ -31,13 +32,9 @@ export interface FlowNode {
 }
 
 /** One node at a time, none a second time: what a flow says nothing about. */
-export const DEFAULT_CONSTRAINTS: Constraints = {
-  max_in_flight: 1,
-  max_per_window: null,
-  rate_window: null,
-  deadline: null,
-  max_retries: 0,
-};
+export const DEFAULT_CONSTRAINTS: Constraints = mapConstraints(
+  ({ flowDefault = null }) => flowDefault,
+) as Constraints;
 
 const LONGEST_NODE_ID = 64;
 const WINDOWS_DEVICE = /^(con|prn|aux|nul|com[0-9]|lpt[0-9])(\.|$)/i;

@@ -1,7 +1,7 @@
 import { join } from "node:path";
 import { deriveRunState, type PipeState } from "../../eventlog/derive_run_state.ts";
-import { listRuns } from "../../eventlog/list_runs.ts";
-import { isLive } from "../../eventlog/live_lock.ts";
+import { listRuns } from "../../eventlog/runs_directory.ts";
+import { isLive } from "../../eventlog/run_folder.ts";
 import { peekRun } from "../../eventlog/read_run.ts";
 import { isKnownRunEvent, type RunEvent } from "../../eventlog/run_event.ts";
 import { runtimeDirectory } from "../../_internal/root_layout.ts";

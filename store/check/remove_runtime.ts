@@ -46,7 +46,7 @@ export async function removeRuntime(root: string, runtimeId: string): Promise<vo
 
 /** {@linkcode removeRuntime} on a given file system. */
 export function removeRuntimeOnPort(port: FilePort, root: string, runtimeId: string): void {
-  const folder = folderOf(port, { root, runtimeId }, "Cannot remove a runtime");
+  const folder = folderOf(port, { root, runtimeId });
   const operation = "remove runtime store";
   const { directory: path } = folder;
   const runtimes = runtimesDirectory(root);

@@ -99,9 +99,8 @@ export async function repairStoreOnPort(
   root: string,
   { dryRun = false, runtimeId, signal }: RepairStoreOptions = {},
 ): Promise<StoreRepair> {
-  const purpose = "Cannot repair a store";
-  const options = { ...(runtimeId !== undefined && { runtimeId }), purpose };
-  const { ids, problems } = listRuntimes(port, root, options);
+  const which = runtimeId === undefined ? {} : { runtimeId };
+  const { ids, problems } = listRuntimes(port, root, which);
   const repair: StoreRepair = { ok: true, actions: [], problems };
   for (const id of ids) {
     signal?.throwIfAborted();

@@ -2,7 +2,7 @@ import { denoFilePort, type FilePort } from "../../_internal/file_port.ts";
 import { lookAtSync } from "../../_internal/directories.ts";
 import { basename } from "../../_internal/path.ts";
 import { idOfDirectory, runtimeDirectory, runtimesDirectory } from "../../_internal/root_layout.ts";
-import { checkString } from "../../_internal/text.ts";
+import { checkString } from "../../_internal/check.ts";
 import { type DirectoryEntry, listDirectory, RuntimeFolder } from "../files/runtime_folder.ts";
 import { isFresh, loadRuntimeBeside, type RuntimeFiles } from "../runtime/load_runtime.ts";
 import { RuntimeStoreError } from "../runtime_store_error.ts";
@@ -97,10 +97,7 @@ export async function verifyStoreOnPort(
   root: string,
   { signal, ...which }: VerifyStoreOptions = {},
 ): Promise<StoreVerdict> {
-  const { ids, problems } = listRuntimes(port, root, {
-    ...which,
-    purpose: "Cannot verify a store",
-  });
+  const { ids, problems } = listRuntimes(port, root, which);
   const verdict: StoreVerdict = { ok: true, runtimes: [], problems };
   for (const id of ids) {
     signal?.throwIfAborted();
@@ -120,10 +117,10 @@ export async function verifyStoreOnPort(
 export function listRuntimes(
   port: FilePort,
   root: string,
-  { runtimeId, except, purpose }: Omit<VerifyStoreOptions, "signal"> & { purpose: string },
+  { runtimeId, except }: Omit<VerifyStoreOptions, "signal">,
 ): { ids: string[]; problems: StoreProblem[] } {
-  checkString(root, `${purpose}: root`);
-  if (runtimeId !== undefined) checkString(runtimeId, `${purpose}: runtimeId`);
+  checkString(root, "root");
+  if (runtimeId !== undefined) checkString(runtimeId, "runtimeId");
   const path = runtimesDirectory(root);
   const ids: string[] = [];
   const problems: StoreProblem[] = [];

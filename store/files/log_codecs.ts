@@ -184,7 +184,8 @@ function logCodec<T>({ codec, isPlain, inOrder, ...rest }:
       return { record: decodeJson(codec, text) };
     } catch (error) {
       if (!(error instanceof JsonSyntaxError)) return { problem: reasonOf(error) };
-      return { problem: `${error.problem} at column ${error.column}` };
+      const { problem, column } = error.details;
+      return { problem: `${problem} at column ${column}` };
     }
   };
   return {

@@ -1,4 +1,4 @@
-import { checkString } from "../../_internal/text.ts";
+import { checkString } from "../../_internal/check.ts";
 import {
   limitTooLargeError,
   storeCorruptError,
@@ -33,10 +33,8 @@ export function checkEventQuery(
   { runtimeId, limit, max }: { runtimeId: string; limit: number; max: number },
 ): void {
   const { runtime_id, next_event_id } = cursor ?? {};
-  checkString(runtime_id, "Cannot read events: runtime_id of the cursor");
-  if (runtime_id !== runtimeId) {
-    throw wrongRuntimeCursorError({ expected: runtimeId, actual: runtime_id });
-  }
+  const actual = checkString(runtime_id, "runtime_id of the cursor");
+  if (actual !== runtimeId) throw wrongRuntimeCursorError({ expected: runtimeId, actual });
   checkLimit(limit, max);
   checkCount(next_event_id, "next_event_id");
 }
@@ -51,11 +49,9 @@ export function checkTranscriptQuery(
   },
 ): void {
   const { runtime_id, worker_id } = ref ?? {};
-  checkString(runtime_id, "Cannot read a transcript: runtime_id");
-  checkString(worker_id, "Cannot read a transcript: worker_id");
-  if (runtime_id !== runtimeId) {
-    throw wrongRuntimeError(worker_id, { expected: runtimeId, actual: runtime_id });
-  }
+  const actual = checkString(runtime_id, "runtime_id");
+  const workerId = checkString(worker_id, "worker_id");
+  if (actual !== runtimeId) throw wrongRuntimeError(workerId, { expected: runtimeId, actual });
   checkLimit(query?.limit, max);
   checkCount(query?.start, "start");
 }

@@ -14,7 +14,12 @@ import {
   withDefault,
 } from "../../_internal/wire_json/codec.ts";
 import { unitEnum } from "../../_internal/wire_json/enums.ts";
-import { JsonPlace, JsonSyntaxError } from "../../_internal/wire_json/errors.ts";
+import {
+  JsonPlace,
+  JsonRangeError,
+  JsonShapeError,
+  JsonSyntaxError,
+} from "../../_internal/wire_json/errors.ts";
 import { type JsonValue, numberOf } from "../../_internal/wire_json/json_value.ts";
 import { parseJson } from "../../_internal/wire_json/parse_json.ts";
 import { type Fields, openStruct, struct, unknownNames } from "../../_internal/wire_json/struct.ts";
@@ -165,7 +170,7 @@ function parseSnapshot<T>(
     if (unknown !== undefined) refuseUnknown(unknown, place);
     return codec.read(tree, new JsonPlace("read"));
   } catch (cause) {
-    if (!("problem" in (cause as object))) throw cause;
+    if (!(cause instanceof JsonShapeError || cause instanceof JsonRangeError)) throw cause;
     throw storeCorruptError(place, { problem: reasonOf(cause), cause });
   }
 }
@@ -175,7 +180,7 @@ function parseTree(bytes: Uint8Array | string, place: StorePlace): JsonValue {
     return parseJson(bytes);
   } catch (cause) {
     if (!(cause instanceof JsonSyntaxError)) throw cause;
-    const { problem, line, column, byteOffset } = cause;
+    const { problem, line, column, byteOffset } = cause.details;
     const where = `${problem} at line ${line} column ${column}`;
     throw storeCorruptError(place, { problem: where, line, byteOffset, cause });
   }

@@ -1,4 +1,4 @@
-import { readRangeSync } from "../../_internal/file_port.ts";
+import { isNotFound, readRangeSync } from "../../_internal/file_port.ts";
 import { crc32, decodeUtf8, encodeUtf8, joinBytes, NEWLINE } from "../../_internal/text.ts";
 import type { RuntimeFolder } from "../files/runtime_folder.ts";
 import type {
@@ -142,7 +142,7 @@ export function checkJournalFormats(folder: RuntimeFolder): void {
       const head = parseHead(bytes.subarray(0, bytes.indexOf(NEWLINE)));
       if (head !== undefined) checkFormat(head, path);
     } catch (error) {
-      if (!(error instanceof Deno.errors.NotFound)) throw error;
+      if (!isNotFound(error)) throw error;
     }
   }
 }

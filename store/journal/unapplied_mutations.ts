@@ -1,4 +1,4 @@
-import type { FileHandle } from "../../_internal/file_port.ts";
+import { type FileHandle, isNotFound } from "../../_internal/file_port.ts";
 import { readOwnerAtSync } from "../../_internal/lock.ts";
 import { encodeUtf8, joinBytes } from "../../_internal/text.ts";
 import type { RuntimeFolder } from "../files/runtime_folder.ts";
@@ -154,7 +154,7 @@ export class JournalFollower {
         this.#journals.set(number, this.#folder.port.openSync(path, { read: true }));
       } catch (error) {
         // It has been removed since it was listed: then there is a newer one.
-        if (!(error instanceof Deno.errors.NotFound)) throw error;
+        if (!isNotFound(error)) throw error;
       }
     }
   }

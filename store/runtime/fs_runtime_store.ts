@@ -104,7 +104,7 @@ export async function openStoreOnPort(
   port: FilePort,
   options: OpenStoreOptions,
 ): Promise<FsRuntimeStore> {
-  const folder = folderOf(port, options, "Cannot open a runtime store");
+  const folder = folderOf(port, options);
   const { readOnly = false } = options;
   const source = readOnly ? await openView(folder) : await openOwner(folder);
   return new FsRuntimeStore(source);

@@ -2,7 +2,7 @@ import { lookAtSync, makeDirectoriesSync, makeDirectorySync } from "../../_inter
 import type { FilePort } from "../../_internal/file_port.ts";
 import { quarantineSync } from "../../_internal/line_file.ts";
 import { runtimesDirectory } from "../../_internal/root_layout.ts";
-import { checkString } from "../../_internal/text.ts";
+import { checkString } from "../../_internal/check.ts";
 import { LogWriter } from "../files/log_writer.ts";
 import { OwnerLock } from "../files/owner_lock.ts";
 import { checkId, RuntimeFolder, sizeOf } from "../files/runtime_folder.ts";
@@ -66,16 +66,15 @@ const DEFAULT_CONTENT_BYTES = 1024 * 1024;
 /** What fits into a line of a log however its characters have to be escaped. */
 const MOST_CONTENT_BYTES = 2 * 1024 * 1024;
 
-/** The folder that options name; `purpose` says what cannot be done with others. */
+/** The folder that options name. */
 export function folderOf(
   port: FilePort,
   options: { root: string; runtimeId: string },
-  purpose: string,
 ): RuntimeFolder {
   // JavaScript may give no options at all.
   const { root, runtimeId } = options ?? {};
-  checkString(root, `${purpose}: root`);
-  checkString(runtimeId, `${purpose}: runtimeId`);
+  checkString(root, "root");
+  checkString(runtimeId, "runtimeId");
   checkId(runtimeId, "runtime id");
   return new RuntimeFolder(port, { root, runtimeId });
 }
@@ -90,7 +89,7 @@ export interface CheckedOptions {
 
 /** Refuses options that cannot be obeyed, before anything is looked at. */
 export function checkOpenOptions(port: FilePort, options: OpenRuntimeOptions): CheckedOptions {
-  const folder = folderOf(port, options, "Cannot open a runtime");
+  const folder = folderOf(port, options);
   const { maxContentBytes = DEFAULT_CONTENT_BYTES } = options;
   const displayName = options.displayName ?? null;
   checkCount(maxContentBytes, { name: "maxContentBytes", max: MOST_CONTENT_BYTES });

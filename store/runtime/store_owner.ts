@@ -41,7 +41,7 @@ import {
   CommitQueue,
   type GroupCommitter,
   UnknownOutcomeError,
-  type Waiting,
+  type WaitingRequest,
 } from "../../_internal/line_file.ts";
 import type { LogBytes } from "../files/log_lines.ts";
 import type { LogWriter } from "../files/log_writer.ts";
@@ -180,7 +180,7 @@ export class StoreOwner implements RuntimeSource, GroupCommitter {
   async commitGroup(): Promise<void> {
     await this.#makeRoom();
     const group = new Mutation(this.state, this.folder);
-    const answers: { waiting: Waiting<Rule<unknown>, unknown>; answer: () => void }[] = [];
+    const answers: { waiting: WaitingRequest<Rule<unknown>, unknown>; answer: () => void }[] = [];
     const lines: Uint8Array[] = [];
     for (let bytes = 0; bytes < GROUP_BYTES && lines.length < GROUP_MUTATIONS;) {
       const waiting = this.#queue.take();

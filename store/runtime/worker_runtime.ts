@@ -1,3 +1,4 @@
+import { checkFunction } from "../../_internal/check.ts";
 import { denoFilePort, type FilePort } from "../../_internal/file_port.ts";
 import { checkEventQuery } from "../files/log_pages.ts";
 import type { Mutation, Rule } from "../state/mutation.ts";
@@ -222,9 +223,7 @@ export class Transaction {
     mutation: Mutation,
     { body, maxBytes }: { body: (transaction: Transaction) => T; maxBytes: number },
   ): T {
-    if (typeof body !== "function") {
-      throw new TypeError("Cannot run a transaction: body must be a function");
-    }
+    checkFunction(body, "body");
     const transaction = new Transaction(mutation, maxBytes);
     try {
       const answer = body(transaction);

@@ -1,4 +1,4 @@
-import { checkString } from "../../_internal/text.ts";
+import { checkString } from "../../_internal/check.ts";
 import { compareUtf8 } from "../../_internal/wire_json/print_json.ts";
 import type { RuntimeCounters, RuntimeSnapshot, WorkerSnapshot } from "../files/snapshots.ts";
 import type { UnappliedMutations } from "../journal/unapplied_mutations.ts";
@@ -176,8 +176,8 @@ function firstBehind(ids: readonly string[], id: string): number {
 export function findWorker(view: StateView, ref: WorkerRef): WorkerEntry {
   // JavaScript may give no reference at all.
   const { runtime_id, worker_id } = ref ?? {};
-  checkString(runtime_id, "Cannot find a worker: runtime_id");
-  checkString(worker_id, "Cannot find a worker: worker_id");
+  checkString(runtime_id, "runtime_id");
+  checkString(worker_id, "worker_id");
   const { runtimeId } = view;
   if (runtime_id !== runtimeId) {
     throw wrongRuntimeError(worker_id, { expected: runtimeId, actual: runtime_id });

@@ -21,7 +21,7 @@ const seven = 7 as never;
 
 async function assertNamed(call: () => unknown, named: string): Promise<void> {
   const error = await assertRejects(async () => await call(), TypeError);
-  assertStringIncludes(error.message, `: ${named} must be a `);
+  assertStringIncludes(error.message, `Cannot use ${named}: expected a `);
 }
 
 Deno.test("a missing root or runtimeId is a TypeError that names it, and nothing is made", () =>

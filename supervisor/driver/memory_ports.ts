@@ -1,9 +1,52 @@
-import { checkTermination } from "../core/check.ts";
 import { Fifo } from "../core/deferred_queue.ts";
-import type { RunRequest, RunTermination, RuntimeInvoker } from "../types.ts";
+import { checkTermination } from "../core/rules.ts";
+import type {
+  DecisionLog,
+  DecisionLogEntry,
+  RunRequest,
+  RunTermination,
+  RuntimeInvoker,
+} from "../types.ts";
 
 /**
- * An invoker for tests that answers what it was told to (INV-3). It looks at the event id alone: each
+ * A decision log in memory.
+ *
+ * @example Usage
+ * ```ts
+ * import { createEvent, FaultInvoker, MemoryDecisionLog, Supervisor } from "@taffrail/taffrail/supervisor";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const decisionLog = new MemoryDecisionLog();
+ * const supervisor = new Supervisor({
+ *   graphId: "g",
+ *   constraints: { max_retries: 0 },
+ *   decisionLog,
+ *   invoker: new FaultInvoker(),
+ * });
+ * await supervisor.onEvent(createEvent({ id: "e1", kind: "Command", at: { secs: 0, nanos: 0 } }));
+ * assertEquals(decisionLog.entries.map(({ decision }) => decision), ["Invoke"]);
+ * ```
+ */
+export class MemoryDecisionLog implements DecisionLog {
+  readonly #entries: DecisionLogEntry[] = [];
+
+  /** Every entry so far, in order. */
+  get entries(): readonly DecisionLogEntry[] {
+    return this.#entries;
+  }
+
+  /**
+   * Keeps an entry.
+   *
+   * @param entry The entry.
+   */
+  log(entry: DecisionLogEntry): void {
+    this.#entries.push(entry);
+  }
+}
+
+/**
+ * An invoker for tests that gives the answers that are pushed into it (INV-3). It looks at the event id alone: each
  * has its own outcomes, used up one a run, and the default outcome after them. A deadline of exactly 0
  * is answered `Aborted` and uses up nothing. Whoever has the invoker shares its outcomes.
  *
