@@ -1,5 +1,5 @@
 import { join } from "node:path";
-import { followRun } from "../../eventlog/follow_run.ts";
+import { followRun } from "../../eventlog/read_run.ts";
 import { listRuns } from "../../eventlog/runs_directory.ts";
 import { isLive } from "../../eventlog/run_folder.ts";
 import { readRun } from "../../eventlog/read_run.ts";
