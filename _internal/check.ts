@@ -22,6 +22,29 @@ export function checkKeys(value: object, name: string, known: readonly string[])
   );
 }
 
+type TypeName = "string" | "number" | "boolean" | "function" | "object";
+
+/**
+ * The types of several members at once, each known by its own name. A `?` behind a type allows
+ * `undefined` too; members that are not listed are not looked at.
+ */
+export function checkTypes(
+  values: object,
+  types: Readonly<Record<string, TypeName | `${TypeName}?`>>,
+): void {
+  const members = checkObject(values, "options");
+  for (const [name, type] of Object.entries(types)) {
+    const value = members[name];
+    if (value === undefined && type.endsWith("?")) continue;
+    const expected = type.replace("?", "");
+    if (typeof value === expected && value !== null) continue;
+    const article = expected === "object" ? "an" : "a";
+    throw new TypeError(
+      `Cannot use ${name}: expected ${article} ${expected}, got ${describe(value)}`,
+    );
+  }
+}
+
 /** An array, each of whose items passes a check. */
 export function checkArray<T>(
   value: unknown,

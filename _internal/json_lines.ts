@@ -1,3 +1,21 @@
+/**
+ * How JSON Lines are read while others may be writing, for the event log, the capture journal and the
+ * store. What is always true:
+ *
+ * 1. **A line is what ends in a newline.** What stands behind the last newline is never delivered: it
+ *    is a line in flight, or torn, and only who knows the lock can tell which.
+ * 2. **Whole lines never change**, so a block that begins at the start of a line and ends with a newline
+ *    is right for ever, with one exception: before its newline was there, it may have been a torn tail
+ *    that a writer moved aside between two reads, with another line in its place. So every read begins
+ *    at the start of a line, and what needed several reads is read again until it stays the same.
+ * 3. **Memory is bounded.** A line over 16 MiB is passed over and reported; leading NULs, which a power
+ *    cut leaves by the megabyte, are counted and not held.
+ * 4. **Offsets and numbers are physical.** A damaged line counts, so the number of a line never depends
+ *    on who reads it.
+ *
+ * Reading takes no lock and changes nothing. The blocking and the asynchronous form are one generator
+ * of steps ({@linkcode linePieceSteps}).
+ */
 import {
   type FileHandle,
   inEitherForm,
@@ -201,19 +219,20 @@ export function* linePieceSteps(
  * The pieces of a file from a line's start on. After an `end` piece the caller may go on asking,
  * for what has been appended since.
  */
-export function linePiecesSync(
+export function* linePiecesSync(
   file: LineSource,
   options: LineReading,
 ): Generator<LinePiece, never> {
-  return itemsOfStepsSync(linePieceSteps(file, options));
+  // The pieces never end; the loop only says so to the compiler.
+  for (;;) yield* itemsOfStepsSync(linePieceSteps(file, options));
 }
 
 /** {@linkcode linePiecesSync} that leaves the event loop free while it reads. */
-export function linePieces(
+export async function* linePieces(
   file: LineSource,
   options: LineReading,
 ): AsyncGenerator<LinePiece, never> {
-  return itemsOfSteps(linePieceSteps(file, options));
+  for (;;) yield* itemsOfSteps(linePieceSteps(file, options));
 }
 
 /** One line, without its newline. */

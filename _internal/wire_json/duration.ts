@@ -1,22 +1,9 @@
+import { type Duration, LATEST, NANOS_PER_SECOND } from "../event_time.ts";
 import { type Codec, isPlainCount, isPlainObject, u32, u64 } from "./codec.ts";
 import type { JsonPlace } from "./errors.ts";
 import { isIntegerLiteral, type JsonValue, numberOf } from "./json_value.ts";
 import type { JsonWriter } from "./print_json.ts";
 import { struct } from "./struct.ts";
-
-/** Rust's `Duration`: whole seconds, and nanoseconds below 10^9. */
-export interface Duration {
-  secs: number;
-  nanos: number;
-}
-
-const NANOS_PER_SECOND = 1_000_000_000;
-
-/** The latest event time; what Rust can say beyond it is read as this (J-8). */
-export const MAX_EVENT_TIME: Readonly<Duration> = Object.freeze({
-  secs: Number.MAX_SAFE_INTEGER,
-  nanos: NANOS_PER_SECOND - 1,
-});
 
 /** A span of time; beyond 2^53−1 seconds it is a `RangeError` (J-8, J-9). */
 export const duration: Codec<Duration> = {
@@ -31,13 +18,13 @@ export const duration: Codec<Duration> = {
   },
 };
 
-/** A point on the logical clock; beyond 2^53−1 seconds it is read as {@linkcode MAX_EVENT_TIME}. */
+/** A point on the logical clock; beyond 2^53−1 seconds it is read as {@linkcode LATEST}. */
 export const eventTime: Codec<Duration> = {
   isPlain,
   write: writeDuration,
   read: (tree, place) => {
     const { secs, nanos } = readDuration(tree, place);
-    return Number.isSafeInteger(secs) ? { secs, nanos } : { ...MAX_EVENT_TIME };
+    return Number.isSafeInteger(secs) ? { secs, nanos } : { ...LATEST };
   },
 };
 

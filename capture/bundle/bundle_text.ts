@@ -1,4 +1,5 @@
 import { checkObject as checkArgument, checkString } from "../../_internal/check.ts";
+import { requireDeno } from "../../_internal/file_port.ts";
 import {
   array,
   bool,
@@ -210,5 +211,5 @@ export function computeBundleHash(bundle: TaffrailCaptureBundle): string {
  * ```
  */
 export async function readCaptureBundle(path: string): Promise<CaptureBundle> {
-  return parseCaptureBundle(await Deno.readFile(checkString(path, "path")));
+  return parseCaptureBundle(await requireDeno().readFile(checkString(path, "path")));
 }

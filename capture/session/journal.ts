@@ -1,7 +1,7 @@
 import { type AppendFailure, AppendFile } from "../../_internal/append_file.ts";
 import { checkNumber, checkObject, checkOneOf, checkString } from "../../_internal/check.ts";
 import { lookAtSync, syncDirectorySync } from "../../_internal/directories.ts";
-import { denoFilePort, type FilePort } from "../../_internal/file_port.ts";
+import { denoFilePort, type FilePort, runStepsSync } from "../../_internal/file_port.ts";
 import { MAX_LINE_BYTES } from "../../_internal/json_lines.ts";
 import { dirname } from "../../_internal/path.ts";
 import { encodeUtf8, reasonOf } from "../../_internal/text.ts";
@@ -105,7 +105,9 @@ export function openJournalOnPort(
   let file: AppendFile | undefined;
   try {
     const isNew = lookAtSync(port, path) === undefined;
-    file = AppendFile.openSync({ port, path, lockPath: `${path}.lock`, lockTimeoutMs, toError });
+    file = runStepsSync(
+      AppendFile.open({ port, path, lockPath: `${path}.lock`, lockTimeoutMs, toError }),
+    );
     if (isNew) syncDirectorySync(port, dirname(path));
     // Appending nothing counts the lines.
     const { lastSeq } = file.appendSync({ lines: [], onDisk: false });

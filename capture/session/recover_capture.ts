@@ -1,4 +1,5 @@
 import { checkString } from "../../_internal/check.ts";
+import { requireDeno } from "../../_internal/file_port.ts";
 import { type LineBlock, type LinePiece, linePieces, linesOf } from "../../_internal/json_lines.ts";
 import { reasonOf } from "../../_internal/text.ts";
 import { CaptureJournalError, type CaptureJournalErrorKind } from "../errors.ts";
@@ -118,7 +119,7 @@ export async function readCaptureJournal(
     return new CaptureJournalError(kind, message, { details: { path: journalPath }, cause });
   };
   try {
-    const file = await Deno.open(journalPath, { read: true });
+    const file = await requireDeno().open(journalPath, { read: true });
     try {
       for await (const piece of linePieces(file, { start: 0, blockBytes: BLOCK_BYTES })) {
         reader.take(piece);

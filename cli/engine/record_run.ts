@@ -1,5 +1,5 @@
 import type { FileEventLog } from "../../eventlog/file_event_log.ts";
-import { newRunId } from "../../eventlog/new_run_id.ts";
+import { newRunId } from "../../eventlog/runs_directory.ts";
 import { openEventLog } from "../../eventlog/open_event_log.ts";
 import type { RunEvent } from "../../eventlog/run_event.ts";
 import type { EventLog } from "../../eventlog/types.ts";

@@ -6,10 +6,9 @@ import { recoverCapture, type RecoveredCapture } from "../../capture/session/rec
 import type { CaptureBundle } from "../../capture/types.ts";
 import { verifyRun } from "../../eventlog/verify_run.ts";
 import { attemptKey } from "../../run/attempt_key.ts";
-import { runPaths } from "../../_internal/root_layout.ts";
+import { runPaths, runtimeDirectory } from "../../_internal/root_layout.ts";
 import type { StoreProblem } from "../../store/check/store_problem.ts";
 import { verifyStore } from "../../store/check/verify_store.ts";
-import { runtimeDirectory } from "../../store/layout.ts";
 import { FsRuntimeStore } from "../../store/runtime/fs_runtime_store.ts";
 import { RuntimeStoreError } from "../../store/runtime_store_error.ts";
 import { readTrace } from "../../trace/read_trace.ts";

@@ -1,5 +1,5 @@
-import { listRuns } from "../../eventlog/list_runs.ts";
-import { isLive } from "../../eventlog/live_lock.ts";
+import { listRuns } from "../../eventlog/runs_directory.ts";
+import { isLive } from "../../eventlog/run_folder.ts";
 import { findRun } from "../reading/find_run.ts";
 import {
   inspectAgreement,

@@ -1,5 +1,5 @@
 import { join, resolve } from "node:path";
-import { listRuns } from "../../eventlog/list_runs.ts";
+import { listRuns } from "../../eventlog/runs_directory.ts";
 import { peekRun } from "../../eventlog/read_run.ts";
 import { commandLine } from "../text/screen.ts";
 import { UsageError } from "../text/usage_error.ts";

@@ -9,7 +9,7 @@ import {
   type NodeStatus,
   type RunState,
 } from "../../eventlog/derive_run_state.ts";
-import { isLive } from "../../eventlog/live_lock.ts";
+import { isLive } from "../../eventlog/run_folder.ts";
 import { readRunSync } from "../../eventlog/read_run.ts";
 import { isKnownRunEvent, type RunEvent } from "../../eventlog/run_event.ts";
 import { runPaths } from "../../_internal/root_layout.ts";

@@ -1,10 +1,10 @@
 import { join } from "node:path";
 import { deriveRunState, type PipeState } from "../../eventlog/derive_run_state.ts";
-import { listRuns } from "../../eventlog/list_runs.ts";
-import { isLive } from "../../eventlog/live_lock.ts";
+import { listRuns } from "../../eventlog/runs_directory.ts";
+import { isLive } from "../../eventlog/run_folder.ts";
 import { peekRun } from "../../eventlog/read_run.ts";
 import { isKnownRunEvent, type RunEvent } from "../../eventlog/run_event.ts";
-import { runtimeDirectory } from "../../store/layout.ts";
+import { runtimeDirectory } from "../../_internal/root_layout.ts";
 import { runEventProblem } from "./check_event.ts";
 import { logProblem } from "./find_run.ts";
 import { reasonOf } from "../../_internal/text.ts";

@@ -1,6 +1,6 @@
 import { EventLogError } from "../../eventlog/event_log_error.ts";
-import { isLive } from "../../eventlog/live_lock.ts";
-import { removeRun, sweepRemovedRuns } from "../../eventlog/remove_run.ts";
+import { isLive } from "../../eventlog/run_folder.ts";
+import { removeRun, sweepRemovedRuns } from "../../eventlog/runs_directory.ts";
 import { removeRuntime } from "../../store/check/remove_runtime.ts";
 import { RuntimeStoreError } from "../../store/runtime_store_error.ts";
 import {
@@ -231,7 +231,7 @@ function isInUse(error: Error): boolean {
 /** Does nothing, and fails where it can be told that {@linkcode removeWhole} would. */
 async function tryToRemove(root: string, runId: string): Promise<void> {
   if (!await isLive(root, runId)) return;
-  throw new EventLogError("live", "Cannot remove a run that is open", { path: runId });
+  throw new EventLogError("live", "Cannot remove a run that is open", { details: { path: runId } });
 }
 
 function jsonOf(context: { root: string; isDryRun: boolean }, result: Result): string {

@@ -1,4 +1,4 @@
-import { isLive } from "../../eventlog/live_lock.ts";
+import { isLive } from "../../eventlog/run_folder.ts";
 import { Interrupts } from "../engine/interrupts.ts";
 import { inspectOtherRuntimes } from "../inspect/inspect_files.ts";
 import { chosenRuns, inspectRun, progressText } from "../inspect/inspect_runs.ts";

@@ -1,5 +1,5 @@
 import { join } from "node:path";
-import { isLive } from "../../eventlog/live_lock.ts";
+import { isLive } from "../../eventlog/run_folder.ts";
 import { wait } from "../process/processes.ts";
 import { findRun } from "../reading/find_run.ts";
 import { orphanLines } from "../reading/format_report.ts";

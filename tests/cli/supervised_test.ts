@@ -44,9 +44,9 @@ test("taffrail run starts nothing after a failure, no retry and nothing deferred
   await run.stdout.find(/^✗ a/);
   // The first failure of a is tried again; when that has failed too, b may go on.
   await run.stdout.find(/^▸ a/);
-  while (run.stdout.text.split("\n").filter((line) => line.startsWith("✗ a")).length < 2) {
-    await run.stdout.next();
-  }
+  await run.stdout.until(() =>
+    run.stdout.lines.filter((line) => line.startsWith("✗ a")).length >= 2
+  );
   await Deno.writeTextFile(`${cwd}/${ROOT}/failed`, "");
   assertEquals((await run.end()).code, 1);
   const started = (await outline(cwd)).filter((line) => line.startsWith("node.started"));

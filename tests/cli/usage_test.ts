@@ -1,8 +1,8 @@
 import { assertEquals, assertStringIncludes } from "@std/assert";
 import { VERSION } from "../../eventlog/mod.ts";
+import { namesIn } from "../_util/files.ts";
 import { withTempDir } from "../_util/temp.ts";
 import { taffrail } from "./_command.ts";
-import { namesIn } from "./_runs.ts";
 
 const VERBS = [
   "run",

@@ -1,7 +1,11 @@
+import { atomicReplaceSync } from "../_internal/atomic_replace.ts";
+import { lookAtSync } from "../_internal/directories.ts";
 import {
   denoFilePort,
   type FileHandle,
   type FilePort,
+  isNotFound,
+  readFileSync,
   runSteps,
   type Steps,
 } from "../_internal/file_port.ts";
@@ -13,15 +17,91 @@ import {
   tryUntilDeadline,
   writeOwnerSync,
 } from "../_internal/lock.ts";
-import { runPaths } from "../_internal/root_layout.ts";
 import { join } from "../_internal/path.ts";
+import { partsOfRunId, type RunPaths, runPaths } from "../_internal/root_layout.ts";
+import { checkTypes } from "../_internal/check.ts";
+import { decodeUtf8, encodeUtf8, reasonOf } from "../_internal/text.ts";
+import { VERSION } from "../_internal/version.ts";
 import {
   asModuleError,
   EventLogError,
+  eventLogError,
   ioError,
   lockTimeoutError,
   wrapIo,
 } from "./event_log_error.ts";
+
+/**
+ * The folder of one run, but for its log: `run.json`, which says what the folder is, and `live.lock`,
+ * which is held as long as anybody has the run open.
+ */
+
+/** The format of a run's folder that this version reads and writes. */
+const RUN_FORMAT = 1;
+
+/** `run.json`, written once when a run's folder is made. */
+interface RunFile {
+  format: number;
+  /** The run id without its ULID. */
+  name: string;
+  /** RFC 3339, UTC. */
+  created_at: string;
+  taffrail_version: string;
+  cwd: string;
+}
+
+/** Writes `run.json`, so that a later version knows what it has before it. */
+export function writeRunFileSync(port: FilePort, paths: RunPaths, runId: string): void {
+  const file: RunFile = {
+    format: RUN_FORMAT,
+    name: partsOfRunId(runId)?.name ?? runId,
+    created_at: new Date().toISOString(),
+    taffrail_version: VERSION,
+    cwd: Deno.cwd(),
+  };
+  atomicReplaceSync(port, {
+    path: paths.run,
+    bytes: encodeUtf8(JSON.stringify(file, null, 2) + "\n"),
+    toError: ({ path, cause }) => ioError(path, cause),
+  });
+}
+
+/** Refuses a run of a later format. A run without `run.json` is another program's, of format 1. */
+export function checkRunFormatSync(port: FilePort, paths: RunPaths): void {
+  const path = paths.run;
+  if (lookAtSync(port, path) === undefined) return;
+  const format = readFormat(port, path);
+  if (format > RUN_FORMAT) {
+    const problem = `Cannot use ${paths.directory}: it has format ${format}, and this version ` +
+      `knows formats up to ${RUN_FORMAT}`;
+    throw eventLogError("format", problem, {
+      details: { path, expected: RUN_FORMAT, actual: format },
+      remedy: "use a newer version of taffrail",
+    });
+  }
+}
+
+function readFormat(port: FilePort, path: string): number {
+  const bytes = wrapIo(path, () => readFileSync(port, path));
+  try {
+    const { format } = JSON.parse(decodeUtf8(bytes)) as Partial<RunFile>;
+    if (!Number.isSafeInteger(format) || format! < 1) throw new TypeError("it names no format");
+    return format!;
+  } catch (cause) {
+    const remedy = "if it is damaged, move it away: the run is then opened as format 1";
+    const problem = `Cannot read ${path}: ${reasonOf(cause)}`;
+    throw eventLogError("format", problem, { details: { path }, remedy, cause });
+  }
+}
+
+/** Throws a `TypeError` for a link: it could lead out of the root. */
+export function refuseLinksSync(port: FilePort, paths: readonly string[]): void {
+  for (const path of paths) {
+    if (lookAtSync(port, path)?.isSymlink) {
+      throw new TypeError(`Cannot use ${path}: it is a symbolic link`);
+    }
+  }
+}
 
 /** How to hold a run open. */
 export interface LiveOptions {
@@ -89,7 +169,9 @@ function heldError(file: FileHandle, options: LiveOptions): EventLogError {
   const who = holder === undefined ? "another process" : `process ${holder}`;
   const message = `Cannot open the run of ${path}: ${who} has it open` +
     (exclusive ? ", and this needs it alone" : " for itself alone");
-  return new EventLogError("live", message, { path, ...(holder && { actual: holder }) });
+  return new EventLogError("live", message, {
+    details: { path, ...(holder !== undefined && { actual: holder }) },
+  });
 }
 
 /** The holder that named itself last, where that can be read. */
@@ -128,7 +210,7 @@ export async function isLive(root: string, runId: string): Promise<boolean> {
   try {
     file = denoFilePort.openSync(path, { read: true });
   } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return false;
+    if (isNotFound(error)) return false;
     throw asModuleError(path, error);
   }
   try {
@@ -167,6 +249,7 @@ export interface LockProbe {
  */
 // deno-lint-ignore require-await -- nothing waits here; the signature stays free
 export async function probeLock(directory: string): Promise<LockProbe> {
+  checkTypes({ directory }, { directory: "string" });
   const path = join(directory, `.lock-probe-${crypto.randomUUID()}`);
   return wrapIo(path, () => {
     const options = { read: true, write: true, createNew: true, mode: 0o600 };

@@ -1,7 +1,5 @@
 import { isRawJson, numberOf, setMember } from "../_internal/wire_json/json_value.ts";
-import { TraceFileError } from "./trace_file_error.ts";
-import type { TraceEnvelope, TraceStep } from "./types.ts";
-import { reasonOf } from "../_internal/text.ts";
+import type { TraceStep, ValidationIssue } from "./types.ts";
 
 /** What a recorded step asks for, so that it can be done again. */
 export type TraceCall =
@@ -35,7 +33,7 @@ export type TraceCall =
   };
 
 /**
- * What a recorded step asks for (TRP-3). The seed's built-in components have rules of their own:
+ * What a recorded step asks for (TRP-3). The original program's built-in components have rules of their own:
  *
  * | `component_id` | Call |
  * | --- | --- |
@@ -134,57 +132,74 @@ function plain(value: unknown): unknown {
   return object;
 }
 
-/** Options of {@linkcode resolvePackPath}. */
-export interface ResolvePackPathOptions {
-  /** The path of the pack, where the caller knows better than the trace. */
-  pack?: string;
-}
+/** The text members that each kind of envelope needs. */
+const REQUIRED = {
+  component: ["component_id", "operation"],
+  tool: ["tool_id", "operation"],
+} as const;
+
+/** The members of the metadata that are text where they are. */
+const METADATA = [["tenant_id"], ["trace_id"], ["session", "id"]] as const;
 
 /**
- * The pack to replay a trace with (TRP-1): the one that the caller names, else what the trace's `pack_ref`
- * names, if there is such a file or directory.
+ * Looks whether the envelope of an invocation is one (TRC-23): a component's needs `component_id` and
+ * `operation`, a tool's `tool_id` and `operation`, texts that are not blank; in its `metadata`
+ * `tenant_id`, `trace_id` and `session.id` are texts where they are. The issues are what
+ * {@linkcode ExecutionObserver.onValidation} takes; whether they fail the flow, with
+ * `invocation_validation_failed`, is the engine's choice.
  *
- * **Permissions**: `--allow-read` for `pack_ref`, unless the caller names the pack.
+ * Permissions: none.
  *
- * @param trace The trace.
- * @param options The path that the caller names.
- * @returns The path.
- * @throws {TraceFileError} `read`, when there is no such file, or nobody may look.
+ * @param kind What is invoked.
+ * @param envelope The envelope.
+ * @returns The issues; none if all is well.
  *
  * @example Usage
  * ```ts
- * import { resolvePackPath } from "@taffrail/taffrail/trace";
- * import { assertEquals, assertRejects } from "@std/assert";
+ * import { validateInvocation } from "@taffrail/taffrail/trace";
+ * import { assertEquals } from "@std/assert";
  *
- * const trace = {
- *   trace_version: 1,
- *   pack: { pack_ref: "no-such-pack" },
- *   flow: { id: "demo.flow", version: "0.0.0" },
- *   steps: [],
- * };
- * assertEquals(await resolvePackPath(trace, { pack: "demo.gtpack" }), "demo.gtpack");
- * await assertRejects(
- *   () => resolvePackPath(trace),
- *   Error,
- *   "pack path not found; provide --pack (trace pack_ref was no-such-pack)",
- * );
+ * assertEquals(validateInvocation("component", { component_id: "qa", metadata: { trace_id: 7 } }), [
+ *   {
+ *     code: "missing_required_field",
+ *     path: "/operation",
+ *     message: "missing required field `operation`",
+ *   },
+ *   { code: "invalid_type", path: "/metadata/trace_id", message: "`trace_id` must be a string" },
+ * ]);
  * ```
  */
-export async function resolvePackPath(
-  trace: TraceEnvelope,
-  { pack }: ResolvePackPathOptions = {},
-): Promise<string> {
-  if (pack !== undefined) return pack;
-  const path = trace.pack.pack_ref;
-  try {
-    await Deno.stat(path);
-    return path;
-  } catch (cause) {
-    const message = `pack path not found; provide --pack (trace pack_ref was ${path})`;
-    const isMissing = cause instanceof Deno.errors.NotFound;
-    throw new TraceFileError("read", isMissing ? message : `${message}: ${reasonOf(cause)}`, {
-      path,
-      cause,
-    });
+export function validateInvocation(
+  kind: "component" | "tool",
+  envelope: unknown,
+): ValidationIssue[] {
+  return [
+    ...REQUIRED[kind].flatMap((name) => checkRequired(envelope, name)),
+    ...METADATA.flatMap((names) => checkText(memberOf(envelope, "metadata"), names)),
+  ];
+}
+
+function checkRequired(envelope: unknown, name: string): ValidationIssue[] {
+  const value = memberOf(envelope, name);
+  const path = `/${name}`;
+  if (value === undefined || value === null || (typeof value === "string" && !value.trim())) {
+    const message = `missing required field \`${name}\``;
+    return [{ code: "missing_required_field", path, message }];
   }
+  return typeof value === "string" ? [] : [wrongType(path, name)];
+}
+
+function checkText(metadata: unknown, names: readonly string[]): ValidationIssue[] {
+  const value = names.reduce(memberOf, metadata);
+  if (value === undefined || value === null || typeof value === "string") return [];
+  return [wrongType(`/metadata/${names.join("/")}`, names.join("."))];
+}
+
+function wrongType(path: string, name: string): ValidationIssue {
+  return { code: "invalid_type", path, message: `\`${name}\` must be a string` };
+}
+
+function memberOf(holder: unknown, name: string): unknown {
+  if (typeof holder !== "object" || holder === null || !Object.hasOwn(holder, name)) return;
+  return (holder as Record<string, unknown>)[name];
 }

@@ -1,38 +1,20 @@
-import { type FileHandle, type FilePort, readRangeSync } from "../../_internal/file_port.ts";
-import { crc32, decodeUtf8, encodeUtf8, NEWLINE } from "../../_internal/text.ts";
-import { joinBytes } from "../files/log_bytes.ts";
-import type { RuntimeSnapshot, WorkerSnapshot } from "../files/snapshots.ts";
-import { fileSizeSync, journalNumbersSync, type StorePaths } from "../layout.ts";
-import { storeCorruptError } from "../store_errors.ts";
+import { isNotFound, readRangeSync } from "../../_internal/file_port.ts";
+import { crc32, decodeUtf8, encodeUtf8, joinBytes, NEWLINE } from "../../_internal/text.ts";
+import type { RuntimeFolder } from "../files/runtime_folder.ts";
 import type {
-  ConfigBundle,
-  RuntimeDiagnostic,
-  RuntimeEvent,
-  RuntimeStatus,
-  TranscriptEntry,
-  WorkerStatus,
-} from "../types.ts";
+  RuntimeCounters,
+  RuntimeSnapshot,
+  WorkerChange,
+  WorkerSnapshot,
+} from "../files/snapshots.ts";
+import { storeCorruptError } from "../store_errors.ts";
+import type { ConfigBundle, RuntimeDiagnostic, RuntimeEvent, TranscriptEntry } from "../types.ts";
 
 /**
- * One line of a journal: everything that one mutation changed, as the values that it left, so that
- * doing it again changes nothing more.
+ * The lines of a journal: the first one says how to read the others; each of these is a record of
+ * everything that one mutation changed, as the values that it left, so that doing it again changes
+ * nothing more.
  */
-
-/** What of a runtime nearly every mutation changes. */
-export interface RuntimeCounters {
-  status: RuntimeStatus;
-  next_worker_sequence: number;
-  next_event_id: number;
-  next_diagnostic_id: number;
-}
-
-/** What of a worker can change at all. */
-export interface WorkerChange {
-  worker_id: string;
-  status: WorkerStatus;
-  next_transcript_sequence: number;
-  last_event_id: number;
-}
 
 /** Lines that belong at one place of one log. */
 export interface LogLines {
@@ -44,7 +26,7 @@ export interface LogLines {
 }
 
 /** What a line of a journal holds. */
-export interface Mutation {
+export interface MutationRecord {
   /** Its number in this journal, from 1. */
   sequence: number;
   /** How many mutations of this journal were known to be on disk when this one was written. */
@@ -77,7 +59,7 @@ const encoder = new TextEncoder();
 
 /** Prints a mutation as one line with its newline. The lines of the logs are taken as they are. */
 export function encodeMutation(
-  mutation: Omit<Mutation, "logs">,
+  mutation: Omit<MutationRecord, "logs">,
   logs: readonly PrintedLines[],
 ): Uint8Array {
   let text = JSON.stringify(mutation);
@@ -89,7 +71,7 @@ export function encodeMutation(
 }
 
 /** What a line, without its newline, holds; undefined when it is not what was written. */
-export function decodeMutation(line: Uint8Array): Mutation | undefined {
+export function decodeMutation(line: Uint8Array): MutationRecord | undefined {
   const body = line.subarray(MUTATION_START, line.length - SUFFIX.length);
   if (line.length < MUTATION_START + SUFFIX.length) return undefined;
   try {
@@ -109,8 +91,6 @@ function printLogs({ file, offset, lines }: PrintedLines): string {
 function hex(checksum: number): string {
   return checksum.toString(16).padStart(8, "0");
 }
-
-/** The first line of a journal, which says how to read the others. */
 
 const FORMAT = 1;
 /** Far more than the first line has. */
@@ -153,23 +133,16 @@ export function checkFormat({ format }: JournalHead, path: string): void {
  * Refuses the journals of a newer version, before anything is written beside them. One that is removed
  * meanwhile has been made part of the snapshots by its owner.
  */
-export function checkJournalFormatsSync(port: FilePort, paths: StorePaths): void {
-  for (const number of journalNumbersSync(port, paths.directory)) {
-    const path = paths.journal(number);
-    let file: FileHandle;
+export function checkJournalFormats(folder: RuntimeFolder): void {
+  for (const number of folder.journalNumbers()) {
+    const path = folder.journal(number);
     try {
-      fileSizeSync(port, path, "read journal");
-      file = port.openSync(path, { read: true });
-    } catch (error) {
-      if (error instanceof Deno.errors.NotFound) continue;
-      throw error;
-    }
-    try {
-      const [first] = splitLines(readRangeSync(file, 0, MAX_HEAD_BYTES));
-      const head = first && parseHead(first.bytes);
+      folder.fileSize(path, "read journal");
+      const bytes = folder.use(path, (file) => readRangeSync(file, 0, MAX_HEAD_BYTES));
+      const head = parseHead(bytes.subarray(0, bytes.indexOf(NEWLINE)));
       if (head !== undefined) checkFormat(head, path);
-    } finally {
-      file.close();
+    } catch (error) {
+      if (!isNotFound(error)) throw error;
     }
   }
 }
@@ -183,21 +156,4 @@ export function headEndIn(bytes: Uint8Array): number {
 /** A journal with its head written anew: there is nothing in it that its name does not say. */
 export function withNewHead(bytes: Uint8Array, number: number): Uint8Array {
   return joinBytes([printHead(number), bytes.subarray(headEndIn(bytes))]);
-}
-
-/** A line without its newline, and where it begins. */
-export interface Line {
-  bytes: Uint8Array;
-  byteOffset: number;
-}
-
-/** The terminated lines, without their newlines. */
-export function splitLines(bytes: Uint8Array): Line[] {
-  const lines: Line[] = [];
-  for (let start = 0;;) {
-    const end = bytes.indexOf(NEWLINE, start);
-    if (end === -1) return lines;
-    lines.push({ bytes: bytes.subarray(start, end), byteOffset: start });
-    start = end + 1;
-  }
 }

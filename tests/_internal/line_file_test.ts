@@ -1,11 +1,19 @@
 import { assert, assertEquals, assertFalse, assertThrows } from "@std/assert";
-import { denoFilePort, type FilePort, readRangeSync } from "../../_internal/file_port.ts";
 import {
+  denoFilePort,
+  type FilePort,
+  readRangeSync,
+  runStepsSync,
+} from "../../_internal/file_port.ts";
+import {
+  CommitQueue,
   cutFileSync,
   isJsonObject,
   lastLineEndSync,
+  LineFile,
   recoverTailSync,
   type Recovery,
+  UnknownOutcomeError,
 } from "../../_internal/line_file.ts";
 import { MAX_LINE_BYTES } from "../../_internal/json_lines.ts";
 import { everyCut } from "../_util/every_cut.ts";
@@ -245,3 +253,87 @@ Deno.test("recoverTailSync() leaves no half quarantine file when the disk is ful
     port.shortWriteAt(1, 0);
     assertThrows(() => mend(port, path), Error, "took none of the bytes");
   }));
+
+const OWNED = { read: true, write: true, create: true, mode: 0o600 };
+
+Deno.test("a LineFile grows by NULs that later lines take the place of", () =>
+  withTempDir((directory) => {
+    const path = `${directory}/lines`;
+    const port = new FaultPort();
+    const handle = port.openSync(path, OWNED);
+    const file = new LineFile(handle, { end: 0, growthBytes: 16 });
+    const sizes: number[] = [];
+    for (const text of ["one\n", "two\n", "a longer line\n", "four\n"]) {
+      file.append(encoder.encode(text));
+      sizes.push(Deno.statSync(path).size);
+      runStepsSync(file.sync());
+    }
+    assertEquals(sizes, [16, 16, 32, 32]);
+    assertEquals(port.count("writeSync"), 4);
+    handle.close();
+    assertEquals(readText(path), `one\ntwo\na longer line\nfour\n${"\0".repeat(5)}`);
+    assertEquals(file.end, 27);
+  }));
+
+Deno.test("a LineFile leaves none of the lines of a write that failed, and goes on behind the last", () =>
+  withTempDir((directory) => {
+    const path = `${directory}/lines`;
+    const port = new FaultPort();
+    const handle = port.openSync(path, OWNED);
+    const file = new LineFile(handle, { end: 0, growthBytes: 16 });
+    file.append(encoder.encode("one\n"));
+    port.reset();
+    port.shortWriteAt(1, 3);
+    const failing = () => file.append(encoder.encode("two\nthree\n"));
+    assertThrows(failing, Error, "Only 3 of 10 bytes were written");
+    assertEquals([readText(path), file.end], ["one\n", 4]);
+    file.append(encoder.encode("two\n"));
+    assertEquals(readText(path).replaceAll("\0", ""), "one\ntwo\n");
+    port.reset();
+    port.shortWriteAt(1, 3);
+    port.failAt(1, { only: ["truncateSync"] });
+    const error = assertThrows(failing, UnknownOutcomeError, "could not be cut back");
+    assertEquals(error.errors.length, 2);
+    handle.close();
+  }));
+
+Deno.test("a CommitQueue serves all who came meanwhile in one group, in their order", async () => {
+  const groups: number[][] = [];
+  const queue: CommitQueue<number, number> = new CommitQueue({
+    async commitGroup() {
+      const group: number[] = [];
+      for (let waiting; (waiting = queue.take()) !== undefined;) {
+        group.push(waiting.request);
+        waiting.resolve(waiting.request * 2);
+      }
+      groups.push(group);
+      if (groups.length === 1) later.push(queue.submit(3), queue.submit(4));
+      await Promise.resolve();
+    },
+  });
+  const later: Promise<number>[] = [];
+  const first = [queue.submit(1), queue.submit(2)];
+  assertEquals(queue.size, 2);
+  await queue.drained();
+  assertEquals(await Promise.all([...first, ...later]), [2, 4, 6, 8]);
+  assertEquals(groups, [[1, 2], [3, 4]]);
+});
+
+Deno.test("a CommitQueue rejects only those who had come before what failed", async () => {
+  let tries = 0;
+  const queue: CommitQueue<string, string> = new CommitQueue({
+    async commitGroup() {
+      if (++tries === 1) {
+        await Promise.resolve();
+        later = queue.submit("later");
+        throw new Error("no room");
+      }
+      const waiting = queue.take()!;
+      waiting.resolve(waiting.request);
+    },
+  });
+  let later: Promise<string> | undefined;
+  const outcomes = await Promise.allSettled([queue.submit("a"), queue.submit("b")]);
+  assertEquals(outcomes.map(({ status }) => status), ["rejected", "rejected"]);
+  assertEquals(await later, "later");
+});
