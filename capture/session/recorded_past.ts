@@ -1,5 +1,5 @@
 import type { DecisionLogEntry, SupervisorInput } from "../../supervisor/types.ts";
-import { type Difference, differencesOf } from "../bundle/diff_json.ts";
+import { type Difference, differencesOf } from "../bundle/diff_bundles.ts";
 import { recordDecision } from "../bundle/records.ts";
 import { CaptureJournalError } from "../errors.ts";
 import type { DecisionRecord, InputRecord } from "../types.ts";
