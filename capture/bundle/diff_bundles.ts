@@ -85,7 +85,7 @@ function membersOf(bundle: CaptureBundle, isWhole: boolean): Readonly<Record<str
   return { ...asV3Bundle(bundle), capture_version: bundle.capture_version };
 }
 
-/** One place where two lists differ, with the index of the item there: in the first list, or of an extra one. */
+/** One place where two lists differ; `index` is that of the item, of an extra one in the second list. */
 interface ListDifference extends BundleDifference {
   index: number;
 }
