@@ -153,12 +153,18 @@ function* read(file: LineSource, offset: number, buffer: Uint8Array): Steps<Fill
 }
 
 /**
- * Fills the buffer as far as the file goes. Between two reads a torn tail may be moved aside and a
- * line appended in its place: what came in several reads is read again until it stays the same.
+ * Fills the buffer as far as the file goes. Meanwhile a torn tail may be moved aside and a line
+ * appended in its place, between two reads, or between two pages of one read, as no system takes a
+ * snapshot of a file for it. So what came in several reads, and what stood where the file ended when
+ * that was about to change, is read again until it stays the same.
  */
 function* fill(file: LineSource, offset: number, buffer: Uint8Array): Steps<number> {
+  const size = file.seekSync(0, Deno.SeekMode.End);
   let filled = yield* read(file, offset, buffer);
-  while (filled.reads > 1) {
+  // A tail is no longer than a line: what stands further from the end was whole before.
+  const isNearEnd = size - offset - filled.count <= MAX_LINE_BYTES;
+  const mayBeMixed = isNearEnd && file.seekSync(0, Deno.SeekMode.End) !== size;
+  while (filled.reads > 1 || mayBeMixed) {
     const before = buffer.slice(0, filled.count);
     filled = yield* read(file, offset, buffer);
     if (startsWith(buffer.subarray(0, filled.count), before)) break;
@@ -167,7 +173,11 @@ function* fill(file: LineSource, offset: number, buffer: Uint8Array): Steps<numb
 }
 
 function startsWith(bytes: Uint8Array, start: Uint8Array): boolean {
-  return bytes.length >= start.length && start.every((byte, index) => byte === bytes[index]);
+  if (bytes.length < start.length) return false;
+  for (let index = 0; index < start.length; index++) {
+    if (bytes[index] !== start[index]) return false;
+  }
+  return true;
 }
 
 /** Whether the NULs that were passed over were a torn tail that has been moved aside since. */

@@ -4,6 +4,9 @@
  * gone ends by the end of its input or by its broken output.
  */
 
+/** Whether the system has process groups and signals. */
+export const HAS_SIGNALS = Deno.build.os !== "windows";
+
 /** How a process is started. */
 export interface StartOptions {
   /** Where it runs; where the test runs without it. */

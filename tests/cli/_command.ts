@@ -2,14 +2,11 @@
 import { type Ended, RunningProcess, type StartOptions } from "../_util/process.ts";
 import { Resident } from "./_resident.ts";
 
-export type { Ended, RunningProcess };
+export { type Ended, HAS_SIGNALS, type RunningProcess } from "../_util/process.ts";
 
 /** The entry of the command: its source, or the bundle that `TAFFRAIL_TEST_COMMAND` names. */
 export const MAIN = Deno.env.get("TAFFRAIL_TEST_COMMAND") ??
   `${import.meta.dirname}/../../cli/main.ts`;
-
-/** Whether the system has process groups and signals. */
-export const HAS_SIGNALS = Deno.build.os !== "windows";
 
 /** How the command is started. */
 export interface CommandOptions extends StartOptions {
@@ -72,15 +69,19 @@ export async function recordAndKill(cwd: string): Promise<string> {
   return runId;
 }
 
+/** Does what starts nothing and waits for nothing, such as help and refusals, without a new process. */
+export function ask(args: string[], cwd: string): Promise<Ended> {
+  return resident.ask({ args, cwd });
+}
+
 /**
  * Runs `taffrail` with nothing to read, to its end: in a process of its own, unless it is a verb to
  * which that makes no difference.
  */
 export async function taffrail(args: string[], options: CommandOptions): Promise<Ended> {
   const { cwd, ...others } = options;
-  if (QUIET_VERBS.has(args[0] ?? "") && Object.keys(others).length === 0) {
-    return await resident.ask({ args, cwd });
-  }
+  const isQuiet = QUIET_VERBS.has(args[0] ?? "") && Object.keys(others).length === 0;
+  if (isQuiet) return await ask(args, cwd);
   await using command = startTaffrail(args, options);
   await command.closeInput();
   return await command.end();

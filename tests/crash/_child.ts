@@ -61,9 +61,13 @@ export class Child implements AsyncDisposable {
     return lines;
   }
 
-  /** Gives it a line. */
+  /** Gives it a line, and throws what it has said where it has ended instead of listening. */
   async send(line: string): Promise<void> {
-    await this.#process.write(line + "\n");
+    try {
+      await this.#process.write(line + "\n");
+    } catch (cause) {
+      throw new Error(`The child does not listen: ${(await this.outcome()).stderr}`, { cause });
+    }
   }
 
   /** Ends its input, waits for its end, and throws when that is not a good one. */
