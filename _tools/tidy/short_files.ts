@@ -3,6 +3,10 @@
  * Nothing else of the library and the command is so short (rule 5).
  */
 export const SHORT_FILES: Readonly<Record<string, string>> = {
+  "_internal/wire_names.ts":
+    "The names that the supervisor and capture both know, a list of each: all there is to say.",
+  "capture/session/redact.ts":
+    "All of what a recording replaces: who asks what may leak looks for it by this name.",
   "run/attempt_key.ts":
     "All that verbs which only read need of run/, so that they load nothing else.",
 };

@@ -4,8 +4,12 @@ import { errorKindOf } from "../../run/attempt_key.ts";
 import type { RunRecorder } from "../../run/run_recorder.ts";
 import type { AttemptEnd, NodeAttempt } from "../../run/types.ts";
 import type { Supervisor } from "../../supervisor/driver/supervisor.ts";
-import type { DecisionLog } from "../../supervisor/port_types.ts";
-import type { Decision, DecisionLogEntry, RunTermination } from "../../supervisor/types.ts";
+import type {
+  Decision,
+  DecisionLog,
+  DecisionLogEntry,
+  RunTermination,
+} from "../../supervisor/types.ts";
 import { type Flow, type FlowNode, nextReadyNode } from "../flow/flow.ts";
 import { nodeAttemptOf, nodeOfEvent } from "../flow/node_attempt.ts";
 import type { CommandInvoker, RunView } from "../process/command_invoker.ts";

@@ -12,7 +12,7 @@ import type { RunRecorder } from "../../run/run_recorder.ts";
 import { PumpDriver } from "../../supervisor/driver/pump_driver.ts";
 import { Supervisor } from "../../supervisor/driver/supervisor.ts";
 import { systemTimers } from "../../supervisor/driver/timers.ts";
-import type { Timers } from "../../supervisor/port_types.ts";
+import type { Timers } from "../../supervisor/types.ts";
 import { RecordingError } from "../flow/errors.ts";
 import type { Flow } from "../flow/flow.ts";
 import { flowProvenance, nodeEvent, pumpEventId } from "../flow/node_attempt.ts";

@@ -2,8 +2,12 @@ import { join, resolve } from "node:path";
 import { attemptKey } from "../../run/attempt_key.ts";
 import type { RunRecorder } from "../../run/run_recorder.ts";
 import type { AttemptEnd } from "../../run/types.ts";
-import type { RunRequest, RuntimeInvoker } from "../../supervisor/port_types.ts";
-import type { DecisionReason, RunTermination } from "../../supervisor/types.ts";
+import type {
+  DecisionReason,
+  RunRequest,
+  RunTermination,
+  RuntimeInvoker,
+} from "../../supervisor/types.ts";
 import { RecordingError } from "../flow/errors.ts";
 import { pathFor } from "../flow/find_programs.ts";
 import type { Flow, FlowNode } from "../flow/flow.ts";

@@ -1,5 +1,5 @@
 import { payloadText } from "../../_internal/event_payload.ts";
-import { type BundleDifference, diffBundles } from "../../capture/replay/diff_bundles.ts";
+import { type BundleDifference, diffBundles } from "../../capture/bundle/diff_bundles.ts";
 import type { CaptureBundle } from "../../capture/types.ts";
 import { damageText, openCapture, type OpenedCapture } from "../reading/open_capture.ts";
 import { printableLine, Screen } from "../text/screen.ts";
