@@ -157,7 +157,8 @@ function* read(file: LineSource, offset: number, buffer: Uint8Array): Steps<Fill
  * Fills the buffer as far as the file goes. Meanwhile a torn tail may be moved aside and a line
  * appended in its place, between two reads, or between two pages of one read, as no system takes a
  * snapshot of a file for it. So what came in several reads, and what stood where the file ended when
- * that was about to change, is read again until it stays the same.
+ * that was about to change, is read again until it stays the same. Only what came twice counts: what
+ * has been appended since is for the next read, since it may be mixed in its turn.
  */
 function* fill(file: LineSource, offset: number, buffer: Uint8Array): Steps<number> {
   const size = file.seekSync(0, Deno.SeekMode.End);
@@ -165,12 +166,12 @@ function* fill(file: LineSource, offset: number, buffer: Uint8Array): Steps<numb
   // A tail is no longer than a line: what stands further from the end was whole before.
   const isNearEnd = size - offset - filled.count <= MAX_LINE_BYTES;
   const mayBeMixed = isNearEnd && file.seekSync(0, Deno.SeekMode.End) !== size;
-  while (filled.reads > 1 || mayBeMixed) {
+  if (filled.reads <= 1 && !mayBeMixed) return filled.count;
+  for (;;) {
     const before = buffer.slice(0, filled.count);
     filled = yield* read(file, offset, buffer);
-    if (startsWith(buffer.subarray(0, filled.count), before)) break;
+    if (startsWith(buffer.subarray(0, filled.count), before)) return before.length;
   }
-  return filled.count;
 }
 
 function startsWith(bytes: Uint8Array, start: Uint8Array): boolean {

@@ -184,6 +184,25 @@ Deno.test("linePieces() and linePiecesSync() make no line of what one read mixed
   assertEquals((await split(make(), options)).lines, wanted);
 });
 
+/** A file that is read twice, and whose end grows, is torn and is mended in the second reading. */
+function fileMendedWhileReadAgain(before: string, torn: string, after: string): MemoryFile {
+  const states = [before, before, before, before + torn, after].map((text) => encoder.encode(text));
+  const file = new MemoryFile(states[0]!, { most: () => before.length / 2 });
+  file.afterRead = () => file.bytes = states.shift() ?? file.bytes;
+  return file;
+}
+
+Deno.test("linePieces() and linePiecesSync() make no line of what was mixed when read again", async () => {
+  const before = '{"n":1}\n{"n":2}\n';
+  const after = before + '{"a":"yyyyyyyy"}\n{"n":3}\n';
+  const make = () => fileMendedWhileReadAgain(before, '{"a":"xx', after);
+  const wanted = naiveSplit(encoder.encode(after), 0).lines;
+  const options = { start: 0, blockBytes: 4096 };
+  const { lines } = splitSync(make(), options);
+  assertEquals(lines, wanted.slice(0, lines.length));
+  assertEquals((await split(make(), options)).lines, lines);
+});
+
 Deno.test("linePieces() and linePiecesSync() do not pass over lines that replaced a tail of NULs", async () => {
   const after = '{"n":2}\n'.repeat(40);
   const make = () => fileMendedWhileRead(new Uint8Array(64), after);
