@@ -46,10 +46,15 @@ export { repairRun } from "./repair_run.ts";
 export { type RunProblem, type RunProblemKind, type RunVerdict, verifyRun } from "./verify_run.ts";
 export { type LockProbe, probeLock } from "./live_lock.ts";
 export {
+  type AttemptChange,
+  attemptChange,
+  type AttemptInfo,
   deriveRunState,
   type NodeInfo,
   type NodeStatus,
   type PipeState,
+  type ProcessInfo,
+  RunFold,
   type RunState,
 } from "./derive_run_state.ts";
 export * from "./run_event.ts";
