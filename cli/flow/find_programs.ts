@@ -1,5 +1,7 @@
-import { delimiter, dirname, isAbsolute, resolve } from "node:path";
-import { UsageError } from "../text/usage_error.ts";
+import { delimiter, isAbsolute, resolve } from "../../_internal/absolute_path.ts";
+import { dirname, isWindows } from "../../_internal/path.ts";
+import { UsageError } from "../exit_codes.ts";
+import { isDirectory, lookAt } from "../reading/files.ts";
 import type { Flow } from "./flow.ts";
 import { findTask, readTaskFiles } from "./tasks.ts";
 
@@ -22,7 +24,7 @@ export function findPrograms(flow: Flow): Map<string, string> {
   };
   for (const { id, run, task, env, cwd } of flow.nodes) {
     const name = task ?? run[0]!;
-    const fail = failerOf(flow, { id, what: task === undefined ? "" : "the task ", name });
+    const fail = refusalOf(flow, { id, what: task === undefined ? "" : "the task ", name });
     if (!isDirectory(cwd)) fail(`but in the cwd ${cwd}, which is no directory`);
     if (task !== undefined) checkTask(task, cwd, fail);
     // An executable that deno compile made cannot stand for deno.
@@ -34,7 +36,8 @@ export function findPrograms(flow: Flow): Map<string, string> {
   return programs;
 }
 
-function failerOf(
+/** What refuses the flow because of one of its nodes. */
+function refusalOf(
   flow: Flow,
   { id, what, name }: { id: string; what: string; name: string },
 ): (problem: string) => never {
@@ -60,8 +63,6 @@ export interface ProgramPlace {
   path: string;
 }
 
-const IS_WINDOWS = Deno.build.os === "windows";
-
 /**
  * The PATH that a command gets: its own or that of this process, and last the directory of the
  * running executable, so that a command can call `deno` where deno came from elsewhere, as with
@@ -75,7 +76,7 @@ export function pathFor(own: string | undefined): string {
 
 /** Finds a program as the system would; tells in words why it cannot be run. */
 export function findProgram(name: string, place: ProgramPlace): string | { problem: string } {
-  const isPath = name.includes("/") || (IS_WINDOWS && name.includes("\\")) || isAbsolute(name);
+  const isPath = name.includes("/") || (isWindows && name.includes("\\")) || isAbsolute(name);
   if (isPath) {
     const path = resolve(place.cwd, name);
     return firstProgram([path]) ?? { problem: problemOf(path) };
@@ -87,7 +88,7 @@ export function findProgram(name: string, place: ProgramPlace): string | { probl
 }
 
 function firstProgram(paths: string[]): string | undefined {
-  const suffixes = IS_WINDOWS ? ["", ...(Deno.env.get("PATHEXT") ?? ".EXE").split(";")] : [""];
+  const suffixes = isWindows ? ["", ...(Deno.env.get("PATHEXT") ?? ".EXE").split(";")] : [""];
   return paths.flatMap((path) => suffixes.map((suffix) => path + suffix)).find(isProgram);
 }
 
@@ -100,19 +101,4 @@ function problemOf(path: string): string {
   const info = lookAt(path);
   if (info === undefined) return `does not exist: there is no ${path}`;
   return info.isFile ? `may not be run: make ${path} executable` : `is no file: ${path}`;
-}
-
-function lookAt(path: string): Deno.FileInfo | undefined {
-  try {
-    return Deno.statSync(path);
-  } catch (error) {
-    // That is no missing program: the message says which permission to give.
-    if (error instanceof Deno.errors.NotCapable) throw error;
-    return undefined;
-  }
-}
-
-/** Whether a directory is there. */
-export function isDirectory(path: string): boolean {
-  return lookAt(path)?.isDirectory === true;
 }

@@ -1,5 +1,7 @@
 import { listRuns } from "../../eventlog/list_runs.ts";
 import { isLive } from "../../eventlog/live_lock.ts";
+import { runPaths } from "../../_internal/root_layout.ts";
+import { reasonOf } from "../../_internal/text.ts";
 import { findRun } from "../reading/find_run.ts";
 import {
   inspectAgreement,
@@ -10,7 +12,6 @@ import {
   inspectTrace,
 } from "./inspect_files.ts";
 import { fileProblem, type Problem } from "./problem.ts";
-import { reasonOf } from "../../_internal/text.ts";
 
 /** The runs that are meant: those that are named, or all. */
 export async function chosenRuns(root: string, operands: readonly string[]): Promise<string[]> {
@@ -56,7 +57,7 @@ export async function inspectRun(root: string, runId: string): Promise<Problem[]
       ...await inspectStore(run),
     ];
   } catch (error) {
-    const place = { run_id: runId, part: "log", path: `${root}/runs/${runId}` } as const;
+    const place = { run_id: runId, part: "log", path: runPaths(root, runId).directory } as const;
     return [fileProblem(place, { kind: "unreadable", message: reasonOf(error) })];
   }
 }

@@ -1,6 +1,7 @@
-import { isNewer, newerText } from "../reading/open_capture.ts";
-import { printableLine, type Screen } from "../text/screen.ts";
 import { reasonOf } from "../../_internal/text.ts";
+import { isNewer, newerText } from "../reading/open_capture.ts";
+import { printableLine } from "../text/printable.ts";
+import type { Screen } from "../text/screen.ts";
 
 /** The records that a run consists of. */
 export type Part = "log" | "capture" | "bundle" | "trace" | "store";

@@ -1,34 +1,22 @@
-import { join, resolve } from "node:path";
+import { resolve } from "../../_internal/absolute_path.ts";
+import { outputPath, type OutputStream, runPaths } from "../../_internal/root_layout.ts";
+import { reasonOf } from "../../_internal/text.ts";
 import { attemptKey } from "../../run/attempt_key.ts";
 import type { RunRecorder } from "../../run/run_recorder.ts";
-import type { AttemptEnd } from "../../run/types.ts";
+import type { AttemptEnd, NodeAttempt } from "../../run/types.ts";
 import type { RunRequest, RuntimeInvoker } from "../../supervisor/port_types.ts";
-import type { DecisionReason, RunTermination } from "../../supervisor/types.ts";
-import { RecordingError } from "../flow/errors.ts";
+import type { RunTermination } from "../../supervisor/types.ts";
+import { RecordingError } from "../engine/errors.ts";
+import type { RunObserver } from "../engine/types.ts";
 import { pathFor } from "../flow/find_programs.ts";
-import type { Flow, FlowNode } from "../flow/flow.ts";
-import { nodeAttemptOf } from "../flow/node_attempt.ts";
+import { type Flow, type FlowNode, nodesById } from "../flow/flow.ts";
+import { commandRecordOf, nodeAttemptOf } from "../flow/node_attempt.ts";
 import type { OwnVariable } from "../flow/parse_flow.ts";
-import { commandLine } from "../text/screen.ts";
-import { hashOutput, OutputFile, outputPath, readOutputTail } from "./output.ts";
+import { commandLine } from "../text/printable.ts";
+import { hashOutput, OutputFile, readFailureMessage } from "./output_file.ts";
 import type { TakeOutput } from "./output_pump.ts";
 import { identifyProcess } from "./processes.ts";
 import { type Command, type CommandEnd, runCommand } from "./run_command.ts";
-import { reasonOf } from "../../_internal/text.ts";
-
-/** What a run tells whoever watches it. */
-export interface RunView {
-  /** The run has its id. */
-  runStarted(runId: string): void;
-  /** An attempt begins. */
-  nodeStarted(node: FlowNode): void;
-  /** A node has to wait, at least until then. */
-  nodeDeferred?(nodeId: string, why: { reason: DecisionReason; until: Date }): void;
-  /** An attempt has ended. */
-  nodeEnded(node: FlowNode, end: AttemptEnd): void;
-  /** Something that people should know. */
-  note(text: string): void;
-}
 
 /** What a {@linkcode CommandInvoker} works with. */
 export interface CommandInvokerOptions {
@@ -42,22 +30,19 @@ export interface CommandInvokerOptions {
   runId: string;
   /** Records the begin of the attempts. */
   recorder: Pick<RunRecorder, "nodeStarted" | "nodeSpawned">;
-  /** Shows them. */
-  view: Pick<RunView, "nodeStarted" | "note">;
+  /** Is told of them. */
+  view: Pick<RunObserver, "nodeStarted" | "note">;
   /** How much of each output of a node is kept. */
   maxOutputBytes: number;
   /** The time between SIGTERM and SIGKILL. */
   graceMs: number;
   /** Cuts the grace short. */
-  hurry: AbortSignal;
+  kill: AbortSignal;
   /** Told that something cannot be recorded, so that nothing more may be started. */
   onFatal: (error: unknown) => void;
   /** Gets what a command prints as it comes; its standard input is then that of this process. */
   passThrough?: { output: TakeOutput; errors: TakeOutput };
 }
-
-const MESSAGE_LINES = 20;
-const MESSAGE_CHARACTERS = 2000;
 
 /**
  * Makes an attempt at a node by running its command. Its begin is recorded here, before the spawn;
@@ -65,12 +50,14 @@ const MESSAGE_CHARACTERS = 2000;
  */
 export class CommandInvoker implements RuntimeInvoker {
   readonly #options: CommandInvokerOptions;
+  readonly #nodes: ReadonlyMap<string, FlowNode>;
   readonly #begun = new Set<string>();
-  readonly #ends = new Map<string, { nodeId: string; attempt: number; end: AttemptEnd }>();
+  readonly #ends = new Map<string, NodeAttempt & { end: AttemptEnd }>();
   readonly #running = new Set<Promise<unknown>>();
 
   constructor(options: CommandInvokerOptions) {
     this.#options = options;
+    this.#nodes = nodesById(options.flow.nodes);
   }
 
   /** Runs the command of a node, and resolves when nothing of it runs any more. */
@@ -97,7 +84,7 @@ export class CommandInvoker implements RuntimeInvoker {
   }
 
   /** The ends that nobody has taken. */
-  takeEnds(): { nodeId: string; attempt: number; end: AttemptEnd }[] {
+  takeEnds(): (NodeAttempt & { end: AttemptEnd })[] {
     const ends = [...this.#ends.values()];
     this.#ends.clear();
     return ends;
@@ -114,16 +101,16 @@ export class CommandInvoker implements RuntimeInvoker {
   }
 
   async #runNode(request: RunRequest): Promise<RunTermination> {
-    const { flow, recorder, view } = this.#options;
+    const { recorder, view } = this.#options;
     const { nodeId, attempt } = nodeAttemptOf(request.eventId, request.attempt);
-    const node = flow.nodes.find(({ id }) => id === nodeId)!;
+    const node = this.#nodes.get(nodeId)!;
     const files = this.#createFiles(nodeId, attempt);
     await recorder.nodeStarted({
       nodeId,
       attempt,
       kind: node.task === undefined ? "command" : "task",
       name: commandLine(node.run),
-      input: { run: node.run, cwd: node.cwd, env: Object.keys(node.env) },
+      input: inputOf(node),
     });
     const key = attemptKey({ nodeId, attempt });
     this.#begun.add(key);
@@ -137,12 +124,12 @@ export class CommandInvoker implements RuntimeInvoker {
 
   #createFiles(nodeId: string, attempt: number): [OutputFile, OutputFile] {
     const { root, runId, maxOutputBytes } = this.#options;
-    const create = (stream: "out" | "err") => {
+    const create = (stream: OutputStream) => {
       const path = outputPath({ root, runId }, { nodeId, attempt, stream });
       return new OutputFile(path, maxOutputBytes);
     };
     try {
-      Deno.mkdirSync(join(root, "runs", runId, "nodes"), { recursive: true, mode: 0o700 });
+      Deno.mkdirSync(runPaths(root, runId).nodes, { recursive: true, mode: 0o700 });
       return [create("out"), create("err")];
     } catch (cause) {
       throw outputError(nodeId, cause);
@@ -188,8 +175,7 @@ export class CommandInvoker implements RuntimeInvoker {
     if (termination === "Completed") {
       return { termination, durationMs, exitCode: code, outputHash: await hashOutput(out.path) };
     }
-    const message = readOutputTail(err.path, MESSAGE_LINES).join("\n").slice(-MESSAGE_CHARACTERS);
-    const base = { termination, durationMs, message };
+    const base = { termination, durationMs, message: readFailureMessage(err.path) };
     if (signal !== null) return { ...base, signal };
     return end.endedBy === undefined ? { ...base, exitCode: code } : base;
   }
@@ -206,7 +192,7 @@ export class CommandInvoker implements RuntimeInvoker {
     request: RunRequest,
     [outputFile, errorFile]: [OutputFile, OutputFile],
   ): Promise<CommandEnd> {
-    const { graceMs, hurry, passThrough, recorder } = this.#options;
+    const { graceMs, kill, passThrough, recorder } = this.#options;
     const attempt = { nodeId: node.id, attempt: request.attempt };
     return await runCommand(this.#command(node, request.attempt), {
       onSpawned: (pid) => recorder.nodeSpawned(attempt, identifyProcess(pid)),
@@ -215,7 +201,7 @@ export class CommandInvoker implements RuntimeInvoker {
       timeoutMs: node.timeoutMs,
       graceMs,
       stop: request.signal,
-      hurry,
+      kill,
     });
   }
 
@@ -225,8 +211,7 @@ export class CommandInvoker implements RuntimeInvoker {
       TAFFRAIL_RUN_ID: runId,
       TAFFRAIL_NODE_ID: id,
       TAFFRAIL_ATTEMPT: String(attempt),
-      // Without a directory in front it would load all of Node's process, for 4 ms.
-      TAFFRAIL_ROOT: resolve(Deno.cwd(), root),
+      TAFFRAIL_ROOT: resolve(root),
     };
     return {
       program: programs.get(id)!,
@@ -236,6 +221,12 @@ export class CommandInvoker implements RuntimeInvoker {
       inheritsInput: passThrough !== undefined && !Deno.stdin.isTerminal(),
     };
   }
+}
+
+/** What the trace has of a command; its timeout is a matter of the flow. */
+function inputOf(node: FlowNode): unknown {
+  const { run, cwd, env } = commandRecordOf(node);
+  return { run, cwd, env };
 }
 
 function recordInto(file: OutputFile, passOn?: TakeOutput): TakeOutput {

@@ -1,5 +1,5 @@
-import { wait } from "./processes.ts";
 import { NEWLINE, reasonOf } from "../../_internal/text.ts";
+import { wait } from "./end_processes.ts";
 
 /** Takes a part of what a command printed; `"close"` = no more is wanted. */
 export type TakeOutput = (chunk: Uint8Array) => void | Promise<void | "close">;
@@ -12,10 +12,10 @@ const SHORTEST_LOOK_MS = 20;
 /** How long to wait for the last of an output, and what ends that wait. */
 export function patienceFor(
   graceMs: number,
-  hurry: AbortSignal,
+  kill: AbortSignal,
 ): { milliseconds: number; signals: AbortSignal[] } {
-  if (hurry.aborted) return { milliseconds: LAST_READ_MS, signals: [] };
-  return { milliseconds: Math.max(graceMs, LAST_READ_MS), signals: [hurry] };
+  if (kill.aborted) return { milliseconds: LAST_READ_MS, signals: [] };
+  return { milliseconds: Math.max(graceMs, LAST_READ_MS), signals: [kill] };
 }
 
 /** Reads one of the two outputs of a command and hands it on. */
@@ -44,8 +44,8 @@ export class OutputPump {
    * From now on, waits this long in all for more to be printed: a process that left its group may
    * keep the output open for ever. The time that the taker needs does not count.
    */
-  async limit(graceMs: number, hurry: AbortSignal): Promise<void> {
-    const patience = patienceFor(graceMs, hurry);
+  async limit(graceMs: number, kill: AbortSignal): Promise<void> {
+    const patience = patienceFor(graceMs, kill);
     const signals = [this.#ended.signal, ...patience.signals];
     this.#waitedMs = 0;
     if (this.#waitingSince !== undefined) this.#waitingSince = performance.now();

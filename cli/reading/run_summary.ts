@@ -1,13 +1,13 @@
-import { join } from "node:path";
 import { deriveRunState, type PipeState } from "../../eventlog/derive_run_state.ts";
 import { listRuns } from "../../eventlog/list_runs.ts";
 import { isLive } from "../../eventlog/live_lock.ts";
 import { peekRun } from "../../eventlog/read_run.ts";
 import { isKnownRunEvent, type RunEvent } from "../../eventlog/run_event.ts";
-import { runtimeDirectory } from "../../store/layout.ts";
-import { runEventProblem } from "./check_event.ts";
-import { logProblem } from "./find_run.ts";
+import { runPaths } from "../../_internal/root_layout.ts";
 import { reasonOf } from "../../_internal/text.ts";
+import { runtimeDirectory } from "../../store/layout.ts";
+import { sizeOfDirectory } from "./files.ts";
+import { eventProblem, logProblem } from "./run_log.ts";
 
 /** A run, as the ends of its log tell it. */
 export interface RunSummary {
@@ -82,7 +82,7 @@ function derive(
   runId: string,
   peek: { events: RunEvent[]; whole: boolean; isEmpty: boolean; live: boolean },
 ): Listed {
-  const events = peek.events.filter((event) => runEventProblem(event) === undefined);
+  const events = peek.events.filter((event) => eventProblem(event) === undefined);
   if (!events.some(isKnownRunEvent) && !peek.isEmpty) {
     const isOther = peek.events.length > 0 && !peek.events.some(isKnownRunEvent);
     if (isOther) return { run_id: runId, is_other_log: true };
@@ -121,8 +121,7 @@ export function lastTimeOf(root: string, run: Listed): number | undefined {
   const time = "state" in run ? Date.parse(run.last_ts ?? "") : NaN;
   if (!Number.isNaN(time)) return time;
   try {
-    const log = join(root, "runs", run.run_id, "events.jsonl");
-    return Deno.lstatSync(log).mtime?.getTime();
+    return Deno.lstatSync(runPaths(root, run.run_id).events).mtime?.getTime();
   } catch {
     return undefined;
   }
@@ -131,18 +130,5 @@ export function lastTimeOf(root: string, run: Listed): number | undefined {
 /** Bytes of all files of a run, those of its runtime too; what goes away meanwhile has none. */
 export function sizeOfRun(root: string, runId: string): number {
   const runtime = sizeOfDirectory(runtimeDirectory(root, runId));
-  return sizeOfDirectory(join(root, "runs", runId)) + runtime;
-}
-
-function sizeOfDirectory(path: string): number {
-  let bytes = 0;
-  try {
-    for (const { name, isDirectory } of Deno.readDirSync(path)) {
-      const below = join(path, name);
-      bytes += isDirectory ? sizeOfDirectory(below) : Deno.lstatSync(below).size;
-    }
-  } catch (error) {
-    if (!(error instanceof Deno.errors.NotFound)) throw error;
-  }
-  return bytes;
+  return sizeOfDirectory(runPaths(root, runId).directory) + runtime;
 }

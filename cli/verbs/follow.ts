@@ -1,19 +1,21 @@
-import { join } from "node:path";
+import { type AttemptChange, attemptChange } from "../../eventlog/derive_run_state.ts";
 import { followRun } from "../../eventlog/follow_run.ts";
 import { listRuns } from "../../eventlog/list_runs.ts";
 import { isLive } from "../../eventlog/live_lock.ts";
 import { readRun } from "../../eventlog/read_run.ts";
 import { isKnownRunEvent, type RunEvent } from "../../eventlog/run_event.ts";
 import type { Gap, Stored } from "../../eventlog/types.ts";
-import { wait } from "../process/processes.ts";
-import { runEventProblem } from "../reading/check_event.ts";
+import { runPaths } from "../../_internal/root_layout.ts";
+import { failureText, reasonOf } from "../../_internal/text.ts";
+import { UsageError } from "../exit_codes.ts";
+import { wait } from "../process/end_processes.ts";
 import { findReadableRun } from "../reading/find_run.ts";
-import { describeFailure, ORPHAN } from "../reading/format_report.ts";
-import { fitTo, printableLine, Screen } from "../text/screen.ts";
+import { ORPHAN } from "../reading/print_report.ts";
+import { eventProblem } from "../reading/run_log.ts";
+import { fitTo, printableLine } from "../text/printable.ts";
+import { Screen } from "../text/screen.ts";
 import { formatDuration } from "../text/units.ts";
-import { UsageError } from "../text/usage_error.ts";
 import { COMMON_HELP, onlyOperand, readArguments, type Verb } from "./arguments.ts";
-import { reasonOf } from "../../_internal/text.ts";
 
 /** `taffrail follow`: prints the events of a run as they come. */
 export const followVerb: Verb = {
@@ -96,38 +98,44 @@ function prefixOf(runId: string | undefined): string {
 function textOf(item: RunItem): string {
   if (!("event" in item)) return printableLine(`line ${item.seq}: ${item.reason}: ${item.message}`);
   const { seq, event } = item;
-  const problem = runEventProblem(event);
+  const problem = eventProblem(event);
   if (problem !== undefined) return printableLine(`line ${seq}: ${problem}`);
   const node = "node_id" in event ? String(event.node_id) : "";
   const columns = [event.ts, event.type.padEnd(14), node, detailOf(event)];
   return printableLine(columns.filter((text) => text !== "").join("  "));
 }
 
+/** What an event tells besides its node. */
 function detailOf(event: RunEvent): string {
   if (!isKnownRunEvent(event)) return "";
   switch (event.type) {
     case "pipe.started":
       return event.pipe;
+    case "pipe.completed":
+      return lengthOf(event);
     case "pipe.aborted":
       return event.reason;
-    case "node.started":
-      return event.name ?? "";
-    case "node.failed":
-      return `${describeFailure(event.error.kind, event.error)}${lengthOf(event)}`;
-    case "pipe.completed":
-    case "node.completed":
-      return lengthOf(event).slice(2);
-    case "node.spawned":
-      return `process ${event.pid}`;
     case "gate.passed":
       return event.gate;
     case "iteration.started":
       return String(event.iteration);
+    default:
+      return attemptText(attemptChange(event) ?? {});
   }
 }
 
+function attemptText(change: Partial<AttemptChange>): string {
+  const { status, name = "", process } = change;
+  if (process !== undefined) return `process ${process.pid}`;
+  if (status === undefined || status === "Running") return name;
+  const length = lengthOf(change);
+  if (status === "Completed") return length;
+  const why = failureText({ ...change, kind: status.Failed.kind });
+  return length === "" ? why : `${why}, ${length}`;
+}
+
 function lengthOf({ duration_ms: milliseconds }: { duration_ms?: number }): string {
-  return typeof milliseconds === "number" ? `, ${formatDuration(milliseconds)}` : "";
+  return typeof milliseconds === "number" ? formatDuration(milliseconds) : "";
 }
 
 /** Who is told what happens in which run. */
@@ -190,7 +198,7 @@ async function followOne(
 /** The log is made a moment after the folder. */
 function hasLog(root: string, runId: string): boolean {
   try {
-    return Deno.lstatSync(join(root, "runs", runId, "events.jsonl")).isFile;
+    return Deno.lstatSync(runPaths(root, runId).events).isFile;
   } catch {
     return false;
   }

@@ -3,6 +3,7 @@ import { isLive } from "../../eventlog/live_lock.ts";
 import { removeRun, sweepRemovedRuns } from "../../eventlog/remove_run.ts";
 import { removeRuntime } from "../../store/check/remove_runtime.ts";
 import { RuntimeStoreError } from "../../store/runtime_store_error.ts";
+import { UsageError } from "../exit_codes.ts";
 import {
   lastTimeOf,
   type Listed,
@@ -11,7 +12,8 @@ import {
   stateWordOf,
   summarizeRuns,
 } from "../reading/run_summary.ts";
-import { printableLine, Screen } from "../text/screen.ts";
+import { printableLine } from "../text/printable.ts";
+import { Screen } from "../text/screen.ts";
 import {
   formatAge,
   formatSize,
@@ -19,8 +21,7 @@ import {
   parseCountOption,
   parseSizeOption,
 } from "../text/units.ts";
-import { UsageError } from "../text/usage_error.ts";
-import { COMMON_HELP, readArguments, type Verb } from "./arguments.ts";
+import { type Arguments, COMMON_HELP, readArguments, textOption, type Verb } from "./arguments.ts";
 
 const MOST_GIBIBYTES = 1024 ** 2;
 
@@ -99,7 +100,8 @@ interface Judged extends Candidate {
   reason: string;
 }
 
-interface Plan {
+/** What is to be done with the runs that a rule means. */
+interface PrunePlan {
   chosen: Judged[];
   kept: Judged[];
 }
@@ -112,9 +114,9 @@ interface Result {
   leftBytes: number;
 }
 
-function readRules(options: Record<string, unknown>): Rules {
-  const given = (name: string) => options[name] === undefined ? undefined : String(options[name]);
-  const [olderThan, keep, maxSize] = ["older-than", "keep", "max-size"].map(given);
+function readRules(options: Arguments["options"]): Rules {
+  const [olderThan, keep, maxSize] = ["older-than", "keep", "max-size"]
+    .map((name) => textOption(options, name));
   const isBounded = [olderThan, keep, maxSize].some((rule) => rule !== undefined);
   if (!isBounded && options.orphans !== true) {
     throw new UsageError(
@@ -139,8 +141,8 @@ function toCandidate(root: string, run: Listed): Candidate {
 }
 
 /** Decides on all runs, the oldest first. */
-function makePlan(candidates: Candidate[], rules: Rules): Plan {
-  const plan: Plan = { chosen: [], kept: [] };
+function makePlan(candidates: Candidate[], rules: Rules): PrunePlan {
+  const plan: PrunePlan = { chosen: [], kept: [] };
   const now = Date.now();
   const readable = candidates.filter(({ state }) => state !== "unreadable" && state !== "other");
   const newest = new Set(readable.slice(Math.max(0, readable.length - (rules.keep ?? Infinity))));
@@ -186,7 +188,7 @@ function reasonToStay(state: StateWord, rules: Rules): string | undefined {
 
 /** What somebody has opened since it was looked at stays, and so does what cannot be removed. */
 async function carryOut(
-  plan: Plan,
+  plan: PrunePlan,
   remove: typeof removeWhole,
   root: string,
 ): Promise<Pick<Result, "removed" | "kept" | "failed">> {

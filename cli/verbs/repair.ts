@@ -1,13 +1,14 @@
 import { isLive } from "../../eventlog/live_lock.ts";
-import { Interrupts } from "../engine/interrupts.ts";
+import { reasonOf } from "../../_internal/text.ts";
 import { inspectOtherRuntimes } from "../inspect/inspect_files.ts";
 import { chosenRuns, inspectRun, progressText } from "../inspect/inspect_runs.ts";
 import { mendRun, mendStore, type Repair } from "../inspect/mend_run.ts";
 import { counted, printProblems, type Problem } from "../inspect/problem.ts";
+import { Interrupts } from "../process/interrupts.ts";
 import { commandHint } from "../reading/find_run.ts";
-import { printableLine, Screen } from "../text/screen.ts";
+import { printableLine } from "../text/printable.ts";
+import { Screen } from "../text/screen.ts";
 import { COMMON_HELP, readArguments, type Verb } from "./arguments.ts";
-import { reasonOf } from "../../_internal/text.ts";
 
 /** What was done, or what would be, and what is still wrong. */
 interface Outcome {
@@ -48,12 +49,11 @@ problems that stay, as taffrail verify prints them.`,
     const runIds = await chosenRuns(root, operands);
     const others = operands.length === 0;
     using interrupts = new Interrupts();
-    interrupts.onInterrupt = (signal, isFirst) => {
+    interrupts.listen((signal, isFirst) => {
       // Every file is replaced as a whole, so what is being mended can be mended again.
       if (!isFirst) Deno.exit(interrupts.received!.exitCode);
       new Screen(Deno.stderr).line(`${signal}: finishing the run at hand; once more to leave it`);
-    };
-    interrupts.listen();
+    });
     await repairAll(outcome, { root, runIds, others, dryRun, stop: interrupts.stop });
     const { received } = interrupts;
     const ok = received === undefined && outcome.remaining.length === 0 &&

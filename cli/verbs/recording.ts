@@ -1,0 +1,96 @@
+import { newRunId } from "../../eventlog/new_run_id.ts";
+import { openEventLog } from "../../eventlog/open_event_log.ts";
+import type { FileEventLog } from "../../eventlog/file_event_log.ts";
+import { isLive } from "../../eventlog/live_lock.ts";
+import type { RunEvent } from "../../eventlog/run_event.ts";
+import { RecordingError } from "../engine/errors.ts";
+import { runFlow, type RunFlowEnd } from "../engine/run_flow.ts";
+import { exitCodeOfRun } from "../exit_codes.ts";
+import { findPrograms } from "../flow/find_programs.ts";
+import type { Flow } from "../flow/flow.ts";
+import { Interrupts } from "../process/interrupts.ts";
+import { prepareRootDirectory } from "../reading/find_root.ts";
+import type { RunDisplay } from "../reading/run_display.ts";
+import { readRunReport, reportOf, type RunReport } from "../reading/run_report.ts";
+import type { RunSettings } from "./arguments.ts";
+
+/** What became of a run, and the exit code that says so. */
+export interface EndOfRun {
+  /** What `show --json` prints of it. */
+  report: RunReport;
+  /** The exit code. */
+  exitCode: number;
+}
+
+/**
+ * Runs a flow, and records it as a new run below the root.
+ *
+ * @param flow The flow.
+ * @param options Where, how, and who is shown it; the display is told of the end, too.
+ * @returns What became of it.
+ * @throws {UsageError} If a program of the flow is missing; then nothing was recorded.
+ * @throws {RecordingError} If something cannot be recorded.
+ */
+export async function recordRun(
+  flow: Flow,
+  options: RunSettings & { root: string; display: RunDisplay },
+): Promise<EndOfRun> {
+  const { root, display } = options;
+  const programs = findPrograms(flow);
+  prepareRootDirectory(root);
+  using interrupts = new Interrupts();
+  interrupts.listenFor(display, options.graceMs);
+  let runId: string;
+  let end: RunFlowEnd;
+  {
+    await using log = await openNewLog(root, flow.name);
+    runId = log.runId;
+    display.runStarted(runId);
+    end = await runFlow({
+      ...options,
+      ...flowPorts(interrupts, display),
+      flow,
+      programs,
+      runId,
+      log,
+      past: undefined,
+    });
+  }
+  const ended = await endOfRun({ root, runId }, end, interrupts);
+  display.runEnded(ended.report);
+  return { ...ended, exitCode: ended.exitCode === 0 && display.hasLost ? 1 : ended.exitCode };
+}
+
+/** What a run is connected with: who sees it, and who may end it. */
+export function flowPorts(interrupts: Interrupts, display: RunDisplay) {
+  return {
+    view: display,
+    stop: interrupts.stop,
+    kill: interrupts.kill,
+    stoppedBy: () => interrupts.received?.name,
+    ...(display.passThrough !== undefined && { passThrough: display.passThrough }),
+  };
+}
+
+/** What became of a run; undefined as its end when it was broken off. */
+export async function endOfRun(
+  run: { root: string; runId: string },
+  end: RunFlowEnd | undefined,
+  interrupts: Interrupts,
+): Promise<EndOfRun> {
+  const { root, runId } = run;
+  const report = end?.isAlone
+    ? reportOf(run, { ...end, live: await isLive(root, runId) })
+    : await readRunReport(root, runId);
+  return { report, exitCode: interrupts.received?.exitCode ?? exitCodeOfRun(report) };
+}
+
+/** The log of a new run. */
+async function openNewLog(root: string, name: string): Promise<FileEventLog<RunEvent>> {
+  try {
+    const runId = await newRunId({ root, name });
+    return await openEventLog({ root, runId, durability: "disk" });
+  } catch (cause) {
+    throw new RecordingError("log", { of: "a new run", cause });
+  }
+}
