@@ -1,6 +1,16 @@
 import { lookAtSync, syncDirectorySync } from "./directories.ts";
-import type { FileHandle, FilePort } from "./file_port.ts";
-import { pause, pauseSync } from "./lock.ts";
+import {
+  discardSync,
+  type FileHandle,
+  type FilePort,
+  inEitherForm,
+  runSteps,
+  runStepsSync,
+  type Steps,
+  withFileSync,
+  writeWholeSync,
+} from "./file_port.ts";
+import { pauseSteps } from "./lock.ts";
 import { basename, dirname, join } from "./path.ts";
 
 /** The step at which a replacement failed. Before `sync-directory` the old file is untouched. */
@@ -40,35 +50,29 @@ let tempCounter = 0;
  * the new. The new file keeps the old one's mode, otherwise it is 0600. A link is replaced, not
  * followed. When it returns, the new content survives a power cut.
  */
-export function atomicReplaceSync(port: FilePort, replacement: Replacement): void {
+export function* replaceSteps(port: FilePort, replacement: Replacement): Steps<void> {
   const temp = TempFile.create(port, replacement);
   try {
     temp.write();
-    temp.at("sync", () => temp.file.syncSync());
-    while (!temp.tryRename()) pauseSync(RENAME_PAUSE_MS);
+    yield* temp.sync();
+    yield* temp.rename();
   } catch (error) {
     temp.discard();
     throw error;
   } finally {
-    temp.file.close();
+    temp.close();
   }
   temp.at("sync-directory", () => syncDirectorySync(port, dirname(replacement.path)));
 }
 
-/** {@linkcode atomicReplaceSync} that leaves the event loop free while the disk works. */
-export async function atomicReplace(port: FilePort, replacement: Replacement): Promise<void> {
-  const temp = TempFile.create(port, replacement);
-  try {
-    temp.write();
-    await temp.file.sync().catch((cause) => temp.fail("sync", cause));
-    while (!temp.tryRename()) await pause(RENAME_PAUSE_MS);
-  } catch (error) {
-    temp.discard();
-    throw error;
-  } finally {
-    temp.file.close();
-  }
-  temp.at("sync-directory", () => syncDirectorySync(port, dirname(replacement.path)));
+/** {@linkcode replaceSteps}, blocking. */
+export function atomicReplaceSync(port: FilePort, replacement: Replacement): void {
+  runStepsSync(replaceSteps(port, replacement));
+}
+
+/** {@linkcode replaceSteps}, leaving the event loop free while the disk works. */
+export function atomicReplace(port: FilePort, replacement: Replacement): Promise<void> {
+  return runSteps(replaceSteps(port, replacement));
 }
 
 /** A new file beside the target, locked so that no sweeper takes it while its maker lives. */
@@ -76,14 +80,13 @@ class TempFile {
   readonly #port: FilePort;
   readonly #replacement: Replacement;
   readonly #path: string;
-  readonly file: FileHandle;
-  #renameAttempts = 0;
+  readonly #file: FileHandle;
 
   private constructor(port: FilePort, replacement: Replacement, path: string) {
     this.#port = port;
     this.#replacement = replacement;
     this.#path = path;
-    this.file = port.openSync(path, { write: true, createNew: true, mode: 0o600 });
+    this.#file = port.openSync(path, { write: true, createNew: true, mode: 0o600 });
   }
 
   static create(port: FilePort, replacement: Replacement): TempFile {
@@ -103,7 +106,7 @@ class TempFile {
     throw toError({ stage, path, tempPath, cause });
   }
 
-  fail(stage: ReplaceStage, cause: unknown): never {
+  #fail(stage: ReplaceStage, cause: unknown): never {
     const { path, toError } = this.#replacement;
     throw toError({ stage, path, tempPath: this.#path, cause });
   }
@@ -112,43 +115,50 @@ class TempFile {
     try {
       return operation();
     } catch (cause) {
-      this.fail(stage, cause);
+      this.#fail(stage, cause);
     }
   }
 
   write(): void {
     const { path, bytes } = this.#replacement;
     this.at("write", () => {
-      this.file.tryLockSync(true);
+      this.#file.tryLockSync(true);
       const old = lookAtSync(this.#port, path);
       // The mode of a link says nothing: it is 0777 everywhere.
       const mode = old?.isFile ? old.mode ?? 0o600 : 0o600;
       if ((mode & 0o777) !== 0o600) this.#port.chmodSync(this.#path, mode & 0o777);
-      for (let written = 0; written < bytes.length;) {
-        const count = this.file.writeSync(bytes.subarray(written));
-        if (count === 0) throw new Error("The file system took none of the bytes (disk full)");
-        written += count;
-      }
+      writeWholeSync(this.#file, bytes);
     });
   }
 
-  /** False when Windows, where a scanner or reader may hold the file for a moment, wants a retry. */
-  tryRename(): boolean {
+  *sync(): Steps<void> {
     try {
-      this.#port.renameSync(this.#path, this.#replacement.path);
-      return true;
+      yield* inEitherForm({ sync: () => this.#file.syncSync(), async: () => this.#file.sync() });
     } catch (cause) {
-      const passing = Deno.build.os === "windows" &&
-        (cause instanceof Deno.errors.PermissionDenied || cause instanceof Deno.errors.Busy);
-      if (passing && ++this.#renameAttempts < RENAME_ATTEMPTS) return false;
-      this.fail("rename", cause);
+      this.#fail("sync", cause);
     }
   }
 
+  /** On Windows a scanner or reader may hold the file for a moment, so it is tried again. */
+  *rename(): Steps<void> {
+    for (let attempt = 1;; attempt++) {
+      try {
+        return this.#port.renameSync(this.#path, this.#replacement.path);
+      } catch (cause) {
+        const passing = Deno.build.os === "windows" && attempt < RENAME_ATTEMPTS &&
+          (cause instanceof Deno.errors.PermissionDenied || cause instanceof Deno.errors.Busy);
+        if (!passing) this.#fail("rename", cause);
+      }
+      yield* pauseSteps(RENAME_PAUSE_MS);
+    }
+  }
+
+  close(): void {
+    this.#file.close();
+  }
+
   discard(): void {
-    try {
-      this.#port.removeSync(this.#path);
-    } catch { /* The first failure is the one to report; a sweeper takes what is left. */ }
+    discardSync(this.#port, this.#path);
   }
 }
 
@@ -185,12 +195,9 @@ function sweepTemp(port: FilePort, path: string): boolean {
 }
 
 function removeUnlocked(port: FilePort, path: string): boolean {
-  const file = port.openSync(path, { read: true });
-  try {
+  return withFileSync(port, { path, read: true }, (file) => {
     if (!file.tryLockSync(true)) return false;
     port.removeSync(path);
     return true;
-  } finally {
-    file.close();
-  }
+  });
 }

@@ -1,4 +1,4 @@
-import type { FilePort } from "./file_port.ts";
+import { type FileInfo, type FilePort, withFileSync } from "./file_port.ts";
 import { dirname, join } from "./path.ts";
 
 /**
@@ -7,19 +7,11 @@ import { dirname, join } from "./path.ts";
  */
 export function syncDirectorySync(port: FilePort, path: string): void {
   if (Deno.build.os === "windows") return;
-  const directory = port.openSync(path, { read: true });
-  try {
-    directory.syncSync();
-  } finally {
-    directory.close();
-  }
+  withFileSync(port, { path, read: true }, (directory) => directory.syncSync());
 }
 
 /** What stands at a path, without following a link; undefined when nothing does. */
-export function lookAtSync(
-  port: FilePort,
-  path: string,
-): ReturnType<FilePort["lstatSync"]> | undefined {
+export function lookAtSync(port: FilePort, path: string): FileInfo | undefined {
   try {
     return port.lstatSync(path);
   } catch (error) {

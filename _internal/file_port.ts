@@ -1,7 +1,8 @@
 /**
  * The dozen file calls this project makes, behind one interface, so that tests can let the n-th one
  * fail or cut the power after it. Appends and page reads are synchronous: they cost a thirtieth of
- * the asynchronous form. What can block for long (fdatasync, streaming reads) has both forms.
+ * the asynchronous form. What can block for long (fdatasync, streaming reads, waiting for a lock)
+ * has both forms, and what is made of such calls is written once, as {@linkcode Steps}.
  */
 
 /** An open file. `Deno.FsFile` is one. */
@@ -21,7 +22,7 @@ export interface FileHandle {
   close(): void;
 }
 
-/** What {@linkcode FilePort.lstatSync} tells. */
+/** What {@linkcode FilePort.lstatSync} returns. */
 export interface FileInfo {
   isFile: boolean;
   isDirectory: boolean;
@@ -52,3 +53,180 @@ export const denoFilePort: FilePort = {
   lstatSync: (path) => Deno.lstatSync(path),
   readDirSync: (path) => Deno.readDirSync(path),
 };
+
+/** Opens a file, uses it, and closes it whatever happens. */
+export function withFileSync<T>(
+  port: FilePort,
+  { path, ...options }: Deno.OpenOptions & { path: string },
+  use: (file: FileHandle) => T,
+): T {
+  const file = port.openSync(path, options);
+  try {
+    return use(file);
+  } finally {
+    file.close();
+  }
+}
+
+/** Reads exactly the bytes from `start` to `end`, or up to the end of the file if it is shorter. */
+export function readRangeSync(
+  file: Pick<FileHandle, "seekSync" | "readSync">,
+  start: number,
+  end: number,
+): Uint8Array {
+  const bytes = new Uint8Array(end - start);
+  file.seekSync(start, Deno.SeekMode.Start);
+  let filled = 0;
+  while (filled < bytes.length) {
+    const count = file.readSync(bytes.subarray(filled));
+    if (count === null) break;
+    filled += count;
+  }
+  return bytes.subarray(0, filled);
+}
+
+/** All bytes of a file. */
+export function readFileSync(port: FilePort, path: string): Uint8Array {
+  return withFileSync(
+    port,
+    { path, read: true },
+    (file) => readRangeSync(file, 0, file.seekSync(0, Deno.SeekMode.End)),
+  );
+}
+
+/** Writes all bytes, in several writes where one does not take them all. */
+export function writeWholeSync(file: FileHandle, bytes: Uint8Array): void {
+  for (let written = 0; written < bytes.length;) {
+    const count = file.writeSync(bytes.subarray(written));
+    if (count === 0) throw new Error("The file system took none of the bytes (disk full)");
+    written += count;
+  }
+}
+
+/**
+ * Creates a file with these bytes. They are on disk when this returns, its name only when its
+ * directory is synced. Where that fails, no file is left.
+ */
+export function createFileSync(port: FilePort, path: string, blocks: Iterable<Uint8Array>): void {
+  withFileSync(port, { path, write: true, createNew: true, mode: 0o600 }, (file) => {
+    try {
+      for (const block of blocks) writeWholeSync(file, block);
+      file.syncSync();
+    } catch (error) {
+      discardSync(port, path);
+      throw error;
+    }
+  });
+}
+
+/** Removes what a failed operation left; its failure is the one to report, not one of this. */
+export function discardSync(port: FilePort, path: string): void {
+  try {
+    port.removeSync(path);
+  } catch { /* What is left is swept, or written over, another time. */ }
+}
+
+/** The bytes of an open file from `start` to `end`, in blocks that fit into memory. */
+export function* blocksOf(
+  file: FileHandle,
+  { start, end }: { start: number; end: number },
+): Generator<Uint8Array> {
+  for (let at = start; at < end; at += BLOCK_BYTES) {
+    yield readRangeSync(file, at, Math.min(end, at + BLOCK_BYTES));
+  }
+}
+
+const BLOCK_BYTES = 256 * 1024;
+
+/** An operation that may take long, in its two forms. It keeps what came of it. */
+export class Step {
+  readonly sync: () => void;
+  readonly async: () => Promise<void>;
+
+  constructor(sync: () => void, async: () => Promise<void>) {
+    this.sync = sync;
+    this.async = async;
+  }
+}
+
+/**
+ * Work that is written once and done in either form: a generator that yields whatever may take long.
+ * {@linkcode runStepsSync} does it blocking, {@linkcode runSteps} with the event loop free meanwhile.
+ * What an operation throws is thrown where it was yielded, so `try` and `finally` work as usual.
+ */
+export type Steps<T> = Generator<Step, T, void>;
+
+/** Does one operation as a step: `const count = yield* inEitherForm({ … })`. */
+export function* inEitherForm<T>(
+  forms: { sync: () => T; async: () => Promise<T> },
+): Steps<T> {
+  let outcome = (): T => {
+    throw new Error("The step was not done");
+  };
+  const fail = (error: unknown) => {
+    outcome = () => {
+      throw error;
+    };
+  };
+  const succeed = (value: T) => {
+    outcome = () => value;
+  };
+  yield new Step(() => {
+    try {
+      succeed(forms.sync());
+    } catch (error) {
+      fail(error);
+    }
+  }, async () => {
+    try {
+      succeed(await forms.async());
+    } catch (error) {
+      fail(error);
+    }
+  });
+  return outcome();
+}
+
+/** Does the steps, blocking. */
+export function runStepsSync<T>(steps: Steps<T>): T {
+  for (;;) {
+    const next = steps.next();
+    if (next.done) return next.value;
+    next.value.sync();
+  }
+}
+
+/** Does the steps, leaving the event loop free while one takes long. */
+export async function runSteps<T>(steps: Steps<T>): Promise<T> {
+  for (;;) {
+    const next = steps.next();
+    if (next.done) return next.value;
+    await next.value.async();
+  }
+}
+
+/** {@linkcode runStepsSync} for steps that give items on the way. */
+export function* itemsOfStepsSync<I, T>(
+  steps: Generator<Step | I, T, void>,
+): Generator<I, T, void> {
+  using running = steps;
+  for (;;) {
+    const next = running.next();
+    if (next.done) return next.value;
+    if (next.value instanceof Step) next.value.sync();
+    else yield next.value;
+  }
+}
+
+/** {@linkcode runSteps} for steps that give items on the way. */
+export async function* itemsOfSteps<I, T>(
+  steps: Generator<Step | I, T, void>,
+): AsyncGenerator<I, T, void> {
+  using running = steps;
+  for (;;) {
+    const next = running.next();
+    if (next.done) return next.value;
+    if (next.value instanceof Step) await next.value.async();
+    else yield next.value;
+  }
+}

@@ -1,4 +1,11 @@
-import type { FileHandle } from "./file_port.ts";
+import {
+  type FileHandle,
+  inEitherForm,
+  itemsOfSteps,
+  itemsOfStepsSync,
+  type Step,
+  type Steps,
+} from "./file_port.ts";
 import { NEWLINE } from "./text.ts";
 
 /** The longest line that is written or delivered, in bytes without its newline. */
@@ -111,23 +118,15 @@ interface Filled {
   reads: number;
 }
 
-function readSync(file: FileHandle, offset: number, buffer: Uint8Array): Filled {
+function* read(file: LineSource, offset: number, buffer: Uint8Array): Steps<Filled> {
   file.seekSync(offset, Deno.SeekMode.Start);
   const filled = { count: 0, reads: 0 };
   while (filled.count < buffer.length) {
-    const count = file.readSync(buffer.subarray(filled.count));
-    if (count === null) break;
-    filled.count += count;
-    filled.reads++;
-  }
-  return filled;
-}
-
-async function read(file: FileHandle, offset: number, buffer: Uint8Array): Promise<Filled> {
-  file.seekSync(offset, Deno.SeekMode.Start);
-  const filled = { count: 0, reads: 0 };
-  while (filled.count < buffer.length) {
-    const count = await file.read(buffer.subarray(filled.count));
+    const rest = buffer.subarray(filled.count);
+    const count = yield* inEitherForm({
+      sync: () => file.readSync(rest),
+      async: () => file.read?.(rest) ?? Promise.resolve(file.readSync(rest)),
+    });
     if (count === null) break;
     filled.count += count;
     filled.reads++;
@@ -139,21 +138,11 @@ async function read(file: FileHandle, offset: number, buffer: Uint8Array): Promi
  * Fills the buffer as far as the file goes. Between two reads a torn tail may be moved aside and a
  * line appended in its place: what came in several reads is read again until it stays the same.
  */
-function fillSync(file: FileHandle, offset: number, buffer: Uint8Array): number {
-  let filled = readSync(file, offset, buffer);
+function* fill(file: LineSource, offset: number, buffer: Uint8Array): Steps<number> {
+  let filled = yield* read(file, offset, buffer);
   while (filled.reads > 1) {
     const before = buffer.slice(0, filled.count);
-    filled = readSync(file, offset, buffer);
-    if (startsWith(buffer.subarray(0, filled.count), before)) break;
-  }
-  return filled.count;
-}
-
-async function fill(file: FileHandle, offset: number, buffer: Uint8Array): Promise<number> {
-  let filled = await read(file, offset, buffer);
-  while (filled.reads > 1) {
-    const before = buffer.slice(0, filled.count);
-    filled = await read(file, offset, buffer);
+    filled = yield* read(file, offset, buffer);
     if (startsWith(buffer.subarray(0, filled.count), before)) break;
   }
   return filled.count;
@@ -164,48 +153,111 @@ function startsWith(bytes: Uint8Array, start: Uint8Array): boolean {
 }
 
 /** Whether the NULs that were passed over were a torn tail that has been moved aside since. */
-function hasMovedSync(file: FileHandle, piece: LinePiece): boolean {
+function hasMovedSync(file: LineSource, piece: LinePiece): boolean {
   if (piece.kind !== "lines" || piece.skippedNuls === 0) return false;
   const first = new Uint8Array(1);
   file.seekSync(piece.byteOffset, Deno.SeekMode.Start);
   return file.readSync(first) !== 1 || first[0] !== 0;
 }
 
+/** What lines can be read from: an open file, or bytes that are read like one. */
+export type LineSource =
+  & Pick<FileHandle, "seekSync" | "readSync">
+  & Partial<Pick<FileHandle, "read">>;
+
+/** How to read lines. */
+export interface LineReading {
+  /** Where a line begins. */
+  start: number;
+  /** How much to read at once; a longer line is read whole all the same. */
+  blockBytes: number;
+  /** Makes the error for what the file system threw; that itself by default. */
+  failed?: (cause: unknown) => unknown;
+}
+
+/** {@linkcode linePieces} and {@linkcode linePiecesSync}, as steps that give pieces on the way. */
+export function* linePieceSteps(
+  file: LineSource,
+  { start, blockBytes, failed = (cause) => cause }: LineReading,
+): Generator<Step | LinePiece, never, void> {
+  let splitter = new LineSplitter(start, blockBytes);
+  for (;;) {
+    let piece: LinePiece | undefined;
+    try {
+      piece = splitter.take(yield* fill(file, splitter.readOffset, splitter.buffer));
+      if (piece === undefined) continue;
+      if (hasMovedSync(file, piece)) {
+        splitter = new LineSplitter(piece.byteOffset, blockBytes);
+        continue;
+      }
+    } catch (cause) {
+      throw failed(cause);
+    }
+    yield piece;
+  }
+}
+
 /**
  * The pieces of a file from a line's start on. After an `end` piece the caller may go on asking,
  * for what has been appended since.
  */
-export function* linePiecesSync(
-  file: FileHandle,
-  options: { start: number; blockBytes: number },
+export function linePiecesSync(
+  file: LineSource,
+  options: LineReading,
 ): Generator<LinePiece, never> {
-  let splitter = new LineSplitter(options.start, options.blockBytes);
-  for (;;) {
-    const piece = splitter.take(fillSync(file, splitter.readOffset, splitter.buffer));
-    if (piece === undefined) continue;
-    if (hasMovedSync(file, piece)) {
-      splitter = new LineSplitter(piece.byteOffset, options.blockBytes);
-    } else {
-      yield piece;
-    }
-  }
+  return itemsOfStepsSync(linePieceSteps(file, options));
 }
 
 /** {@linkcode linePiecesSync} that leaves the event loop free while it reads. */
-export async function* linePieces(
-  file: FileHandle,
-  options: { start: number; blockBytes: number },
+export function linePieces(
+  file: LineSource,
+  options: LineReading,
 ): AsyncGenerator<LinePiece, never> {
-  let splitter = new LineSplitter(options.start, options.blockBytes);
-  for (;;) {
-    const piece = splitter.take(await fill(file, splitter.readOffset, splitter.buffer));
-    if (piece === undefined) continue;
-    if (hasMovedSync(file, piece)) {
-      splitter = new LineSplitter(piece.byteOffset, options.blockBytes);
-    } else {
-      yield piece;
-    }
+  return itemsOfSteps(linePieceSteps(file, options));
+}
+
+/** One line, without its newline. */
+export interface Line {
+  /** Its bytes, but for NULs that were left out in front. */
+  bytes: Uint8Array;
+  /** Where it begins in the file, NULs included. */
+  byteOffset: number;
+  /** How long it is, NULs included. */
+  byteLength: number;
+}
+
+/** The lines of a block, one by one. What stands behind the last newline is none. */
+export function* linesOf(block: Omit<LineBlock, "kind">): Generator<Line> {
+  const { bytes } = block;
+  let { byteOffset, skippedNuls } = block;
+  let start = 0;
+  for (let end; (end = bytes.indexOf(NEWLINE, start)) !== -1; start = end + 1) {
+    const byteLength = skippedNuls + end - start;
+    yield { bytes: bytes.subarray(start, end), byteOffset, byteLength };
+    byteOffset += byteLength + 1;
+    skippedNuls = 0;
   }
+}
+
+/** Where a piece ends: where the next line begins. */
+export function endOfPiece(piece: LinePiece): number {
+  switch (piece.kind) {
+    case "lines":
+      return piece.byteOffset + piece.skippedNuls + piece.bytes.length;
+    case "too-long":
+      return piece.byteOffset + piece.byteLength + 1;
+    case "end":
+      return piece.byteOffset;
+  }
+}
+
+/** The first lines of a block. */
+export function firstLines(block: LineBlock, limit: number): LineBlock {
+  let end = 0;
+  for (let lines = 0; lines < limit && end < block.bytes.length; lines++) {
+    end = block.bytes.indexOf(NEWLINE, end) + 1;
+  }
+  return { ...block, bytes: block.bytes.subarray(0, end) };
 }
 
 /** What {@linkcode countLinesSync} found. */
@@ -235,9 +287,12 @@ function countBlock(count: LineCount, block: Uint8Array): boolean {
  * may append faster than this reads. Every read begins at the start of a line where it can, since
  * a torn tail may be moved aside, and a line appended in its place, between two reads.
  */
-export function countLinesSync(file: FileHandle, start: number): LineCount {
+export function countLinesSync(
+  file: Pick<FileHandle, "seekSync" | "readSync">,
+  start: number,
+  end = file.seekSync(0, Deno.SeekMode.End),
+): LineCount {
   const count = { lines: 0, lineEnd: start, size: start };
-  const end = file.seekSync(0, Deno.SeekMode.End);
   const buffer = new Uint8Array(Math.max(0, Math.min(COUNT_BLOCK_BYTES, end - start)));
   file.seekSync(start, Deno.SeekMode.Start);
   while (count.size < end) {
@@ -249,48 +304,4 @@ export function countLinesSync(file: FileHandle, start: number): LineCount {
     }
   }
   return count;
-}
-
-/** Sixteen digits in a row; written out, as V8 searches that six times as fast as `\d{16}`. */
-export const SIXTEEN_DIGITS = /\d\d\d\d\d\d\d\d\d\d\d\d\d\d\d\d/;
-
-/**
- * The index of the first integer literal beyond 2^53 - 1 in a JSON text, which `JSON.parse` would
- * round silently; -1 without one. Such a literal has 16 digits, so most texts need one look.
- */
-export function unsafeIntegerAt(text: string): number {
-  if (!SIXTEEN_DIGITS.test(text)) return -1;
-  for (let index = 0; index < text.length;) {
-    const character = text.charCodeAt(index);
-    if (character === 34) {
-      index = stringEnd(text, index);
-    } else if (character === 45 || (character >= 48 && character <= 57)) {
-      const literal = numberAt(text, index);
-      if (/^-?\d+$/.test(literal) && !Number.isSafeInteger(Number(literal))) return index;
-      index += literal.length;
-    } else {
-      index++;
-    }
-  }
-  return -1;
-}
-
-/** The index behind the string that begins at `start`. */
-function stringEnd(text: string, start: number): number {
-  for (
-    let quote = text.indexOf('"', start + 1);
-    quote !== -1;
-    quote = text.indexOf('"', quote + 1)
-  ) {
-    let backslashes = 0;
-    while (text.charCodeAt(quote - 1 - backslashes) === 92) backslashes++;
-    if (backslashes % 2 === 0) return quote + 1;
-  }
-  return text.length;
-}
-
-function numberAt(text: string, start: number): string {
-  const pattern = /[-+.eE0-9]+/y;
-  pattern.lastIndex = start;
-  return pattern.exec(text)?.[0] ?? "";
 }

@@ -1,200 +1,331 @@
-import type { FileHandle, FilePort } from "./file_port.ts";
-import { countLinesSync } from "./json_lines.ts";
-import { cutFileSync, lastLineEndSync, recoverTailSync, type Recovery } from "./tail.ts";
-import { NEWLINE } from "./text.ts";
+/**
+ * How files of lines grow and are mended: the event log and the capture journal, to which many
+ * processes append (`append_file.ts` adds their lock), and the journal of the store, which has one
+ * owner. What is always true of them:
+ *
+ * 1. **Whole lines only.** Behind the last newline stands nothing, or what a dead writer left. Lines
+ *    are never joined with that: before anything is appended it is completed or moved aside
+ *    ({@linkcode recoverTailSync}).
+ * 2. **All or none.** The lines of a group are one write. What a failed or short write left is cut
+ *    off before anybody else can write ({@linkcode LineFile.append}), so a rejected caller's line is
+ *    not in the file. If that fails too, the error says that nobody knows.
+ * 3. **Acknowledged means written.** A caller is answered after the write of its group, and, if it
+ *    wants its lines on disk, after a sync that began behind that write. A sync that failed is never
+ *    repeated: the system marks the lines as clean all the same, and the next sync would succeed
+ *    without having written them.
+ *
+ * It is safe to die at any line of this file. Killed inside a write: the file has a prefix of the
+ * group's bytes, of which the whole lines stay and the rest is a tail for the next writer. Killed
+ * between write and sync: the lines are there, and nobody was told so. Killed while a tail is mended:
+ * its copy is on disk before it is cut, so it is there once or twice, and mending it again does no
+ * harm. A power cut may turn unsynced pages into NULs, which readers take for damage of these lines.
+ */
+import { syncDirectorySync } from "./directories.ts";
+import {
+  blocksOf,
+  createFileSync,
+  discardSync,
+  type FileHandle,
+  type FilePort,
+  inEitherForm,
+  readRangeSync,
+  type Steps,
+  withFileSync,
+  writeWholeSync,
+} from "./file_port.ts";
+import { MAX_LINE_BYTES } from "./json_lines.ts";
+import { dirname } from "./path.ts";
+import { decodeUtf8, joinBytes, NEWLINE } from "./text.ts";
 
-/** Lines to be appended together, each without its newline. */
-export interface AppendRequest {
-  lines: readonly string[];
-  /** Answer only after an fdatasync. */
-  onDisk: boolean;
-  /** How many lines the file must have before; else `conflict`. */
-  expectedLastSeq?: number | undefined;
+/** A write that failed and could not be cut back, so that nobody can vouch for the end of the file. */
+export class UnknownOutcomeError extends AggregateError {
+  override readonly name = "UnknownOutcomeError";
+
+  constructor(writeError: unknown, cutError: unknown) {
+    const message = "The write failed and could not be cut back: some of its lines may remain";
+    super([writeError, cutError], message, { cause: writeError });
+  }
 }
 
-/** The 1-based physical line numbers that a request got. */
-export interface Appended {
-  /** Number of the first line. */
-  firstSeq: number;
-  /** Number of the last line. */
-  lastSeq: number;
-}
-
-/** Why an append did not succeed; the module that owns the file makes its error from it. */
-export interface AppendFailure {
-  kind: "busy" | "closed" | "conflict" | "io" | "lock-timeout" | "rewound" | "sync";
-  cause?: unknown;
-  expected?: number;
-  actual?: number;
-}
-
-/** The file, and how its failures become the errors of the module that owns it. */
+/** How a {@linkcode LineFile} grows. */
 export interface LineFileOptions {
-  port: FilePort;
-  path: string;
-  toError: (failure: AppendFailure) => Error;
+  /** Where the next line begins. */
+  end: number;
+  /**
+   * How far to grow at once, in NULs that later lines take the place of: as long as a file does not
+   * become longer, syncing it takes a third less time. The file must not be open for appending then,
+   * and nobody else may write to it.
+   *
+   * @default {0}
+   */
+  growthBytes?: number;
+  /** Shortens the file; by default through its handle. */
+  cut?: (length: number) => void;
+}
+
+/** The end of an open file of lines. Whoever calls it is the only writer at that moment. */
+export class LineFile {
+  readonly #file: FileHandle;
+  readonly #growthBytes: number;
+  readonly #cut: (length: number) => void;
+  #end: number;
+  /** Where the file ends; behind `#end` there are only NULs. */
+  #fileEnd: number;
+
+  constructor(file: FileHandle, { end, growthBytes = 0, cut }: LineFileOptions) {
+    this.#file = file;
+    this.#growthBytes = growthBytes;
+    this.#cut = cut ?? ((length) => this.#cutThroughHandle(length));
+    this.#end = end;
+    this.#fileEnd = end;
+  }
+
+  /** Where the next line begins. */
+  get end(): number {
+    return this.#end;
+  }
+
+  /** Goes on behind what others have appended. */
+  moveTo(end: number): void {
+    this.#end = end;
+    this.#fileEnd = end;
+  }
+
+  /**
+   * Appends the bytes of whole lines in one write: all of them or, when it throws, none. Throws an
+   * {@linkcode UnknownOutcomeError} when it can say neither.
+   */
+  append(lines: Uint8Array): void {
+    const { length } = lines;
+    try {
+      const count = this.#file.writeSync(this.#withRoom(lines));
+      if (count < length) {
+        throw new Error(`Only ${count} of ${length} bytes were written: is the disk full?`);
+      }
+      this.#fileEnd = Math.max(this.#fileEnd, this.#end + count);
+      if (count > length) this.#file.seekSync(this.#end + length, Deno.SeekMode.Start);
+    } catch (error) {
+      this.#cutBack(error);
+      throw error;
+    }
+    this.#end += length;
+  }
+
+  /** Makes what was appended survive a power cut. */
+  sync(): Steps<void> {
+    return inEitherForm({
+      sync: () => this.#file.syncDataSync(),
+      async: () => this.#file.syncData(),
+    });
+  }
+
+  #withRoom(lines: Uint8Array): Uint8Array {
+    const end = this.#end + lines.length;
+    if (this.#growthBytes === 0 || end <= this.#fileEnd) return lines;
+    return joinBytes([lines, new Uint8Array(this.#growthBytes - end % this.#growthBytes)]);
+  }
+
+  #cutBack(writeError: unknown): void {
+    try {
+      this.#cut(this.#end);
+      this.#fileEnd = this.#end;
+    } catch (cutError) {
+      throw new UnknownOutcomeError(writeError, cutError);
+    }
+  }
+
+  #cutThroughHandle(length: number): void {
+    this.#file.truncateSync(length);
+    this.#file.seekSync(length, Deno.SeekMode.Start);
+  }
+}
+
+/** A caller who waits for an answer. */
+export interface Waiting<R, A> {
+  readonly request: R;
+  resolve(answer: A): void;
+  reject(reason: unknown): void;
+}
+
+/** A {@linkcode Waiting} with its place among all who ever came. */
+interface Queued<R, A> extends Waiting<R, A> {
+  readonly ticket: number;
+}
+
+/** What commits groups of those who wait. */
+export interface GroupCommitter {
+  /**
+   * Takes some of those who wait, does what they ask and answers them. When it rejects, those who
+   * still wait and had come before it was called are rejected with the same.
+   */
+  commitGroup(): Promise<void>;
 }
 
 /**
- * The file of lines itself. Whoever calls `mendTail`, `commit` or `commitAll` holds its lock; they
- * leave it ending in a whole line, with all lines of the call or, when the write fails, with none.
+ * Group commit: who asks while others are being served waits, and all who wait share the next write
+ * and sync. The first group begins in the next turn, so that callers of one turn share it.
  */
-export class LineFile {
-  readonly #options: LineFileOptions;
-  readonly #file: FileHandle;
-  readonly #encoder = new LineEncoder();
-  /** Lines before `#end`; both are 0 until the first commit counts them. */
-  #lines = 0;
-  #end = 0;
-  #recovery: Recovery = { completed: false };
+export class CommitQueue<R, A> {
+  readonly #committer: GroupCommitter;
+  #queue: Queued<R, A>[] = [];
+  #lastTicket = 0;
+  #draining: Promise<void> | undefined;
 
-  constructor(options: LineFileOptions) {
-    this.#options = options;
-    this.#file = options.port.openSync(options.path, {
-      read: true,
-      append: true,
-      create: true,
-      mode: 0o600,
+  constructor(committer: GroupCommitter) {
+    this.#committer = committer;
+  }
+
+  /** How many wait. */
+  get size(): number {
+    return this.#queue.length;
+  }
+
+  /** Has a request committed. The signal acts only as long as nobody has taken it. */
+  submit(request: R, signal?: AbortSignal): Promise<A> {
+    return new Promise((resolve, reject) => {
+      if (signal?.aborted) return reject(signal.reason);
+      const ticket = ++this.#lastTicket;
+      const waiting: Queued<R, A> = { ticket, request, resolve, reject };
+      if (signal !== undefined) this.#leaveOnAbort(waiting, signal);
+      this.#queue.push(waiting);
+      this.#draining ??= Promise.resolve().then(() => this.#drain());
     });
   }
 
-  /** The last mending of the file's end by this handle. */
-  get recovery(): Recovery {
-    return this.#recovery;
+  /** Takes the first one who waits, who is to be answered by the caller from now on. */
+  take(): Waiting<R, A> | undefined {
+    return this.#queue.shift();
   }
 
-  /** Completes or moves aside what a killed writer left behind the last newline. */
-  mendTail(): void {
-    const size = this.#file.seekSync(0, Deno.SeekMode.End);
-    this.#recover(lastLineEndSync(this.#file, size), size);
+  /** Rejects all who wait. */
+  rejectAll(reason: unknown): void {
+    for (const waiting of this.#queue.splice(0)) waiting.reject(reason);
   }
 
-  /** Writes one request. */
-  commit(request: AppendRequest): Appended {
-    this.#catchUp();
-    const firstSeq = this.#lines + 1;
-    const conflict = this.#conflict(request, this.#lines);
-    if (conflict !== undefined) throw conflict;
-    if (request.lines.length > 0) this.#write(request.lines);
-    return { firstSeq, lastSeq: this.#lines };
+  /** Resolves when all who wait have their answer. */
+  async drained(): Promise<void> {
+    await this.#draining;
   }
 
-  /** One write for all requests of a group whose expectation holds, in order. */
-  commitAll(requests: readonly AppendRequest[]): (Appended | Error)[] {
-    this.#catchUp();
-    const lines: string[] = [];
-    const outcomes = requests.map((request) => {
-      const lastSeq = this.#lines + lines.length;
-      const conflict = this.#conflict(request, lastSeq);
-      if (conflict !== undefined) return conflict;
-      for (const line of request.lines) lines.push(line);
-      return { firstSeq: lastSeq + 1, lastSeq: lastSeq + request.lines.length };
-    });
-    if (lines.length > 0) this.#write(lines);
-    return outcomes;
-  }
-
-  /** Makes what was written survive a power cut. */
-  sync(): Promise<void> {
-    return this.#file.syncData();
-  }
-
-  /** {@linkcode LineFile.sync}, blocking. */
-  syncSync(): void {
-    this.#file.syncDataSync();
-  }
-
-  close(): void {
-    this.#file.close();
-  }
-
-  #conflict({ expectedLastSeq: expected }: AppendRequest, actual: number): Error | undefined {
-    if (expected === undefined || expected === actual) return undefined;
-    return this.#options.toError({ kind: "conflict", expected, actual });
-  }
-
-  #write(lines: readonly string[]): void {
-    const bytes = this.#encoder.encode(lines);
-    try {
-      const written = this.#file.writeSync(bytes);
-      if (written !== bytes.length) {
-        throw new Error(`Only ${written} of ${bytes.length} bytes were written: is the disk full?`);
+  async #drain(): Promise<void> {
+    while (this.#queue.length > 0) {
+      const lastTicket = this.#lastTicket;
+      try {
+        await this.#committer.commitGroup();
+      } catch (error) {
+        // Those who came since then have not had their turn.
+        const later = this.#queue.findIndex(({ ticket }) => ticket > lastTicket);
+        const count = later === -1 ? this.#queue.length : later;
+        for (const waiting of this.#queue.splice(0, count)) waiting.reject(error);
       }
-    } catch (error) {
-      throw this.#options.toError({ kind: "io", cause: this.#cutBack(error) });
     }
-    this.#end += bytes.length;
-    this.#lines += lines.length;
+    this.#draining = undefined;
   }
 
-  /** Removes what a failed write left, and returns the cause to tell. */
-  #cutBack(writeError: unknown): unknown {
-    try {
-      cutFileSync(this.#options.port, this.#options.path, this.#end);
-      return writeError;
-    } catch (cutError) {
-      const message = "The write failed and could not be cut back: some of its lines may remain";
-      return new AggregateError([writeError, cutError], message, { cause: writeError });
-    }
-  }
-
-  /** Takes in what others appended, and mends what a killed writer left. */
-  #catchUp(): void {
-    let size: number;
-    try {
-      size = this.#file.seekSync(0, Deno.SeekMode.End);
-      if (size > this.#end) return this.#takeInOthers();
-    } catch (cause) {
-      throw this.#options.toError({ kind: "io", cause });
-    }
-    if (size < this.#end) {
-      throw this.#options.toError({ kind: "rewound", expected: this.#end, actual: size });
-    }
-  }
-
-  #takeInOthers(): void {
-    const count = countLinesSync(this.#file, this.#end);
-    const recovery = this.#recover(count.lineEnd, count.size);
-    this.#lines += count.lines + (recovery.completed ? 1 : 0);
-    this.#end = recovery.completed ? count.size + 1 : count.lineEnd;
-  }
-
-  #recover(tailStart: number, size: number): Recovery {
-    const { port, path } = this.#options;
-    const recovery = recoverTailSync(port, { path, file: this.#file, tailStart, size });
-    if (recovery.completed || recovery.tornFile !== undefined) this.#recovery = recovery;
-    return recovery;
+  #leaveOnAbort(waiting: Queued<R, A>, signal: AbortSignal): void {
+    const { resolve, reject } = waiting;
+    const leave = () => {
+      const index = this.#queue.indexOf(waiting);
+      if (index === -1) return;
+      this.#queue.splice(index, 1);
+      waiting.reject(signal.reason);
+    };
+    signal.addEventListener("abort", leave, { once: true });
+    waiting.resolve = (answer) => {
+      signal.removeEventListener("abort", leave);
+      resolve(answer);
+    };
+    waiting.reject = (reason) => {
+      signal.removeEventListener("abort", leave);
+      reject(reason);
+    };
   }
 }
 
-const KEPT_BUFFER_BYTES = 1024 * 1024;
-const KEPT_VIEWS = 4096;
-const encoder = new TextEncoder();
+const BLOCK_BYTES = 64 * 1024;
 
-/** Turns lines into the bytes of one write, in a buffer that is used again. */
-export class LineEncoder {
-  #buffer = new Uint8Array(4096);
-  /** Views of the buffer by length: making one costs as much as encoding a short line. */
-  #views: Uint8Array[] = [];
+/** What had to be mended at the end of a JSON Lines file before it could be appended to. */
+export interface Recovery {
+  /** The last line was a whole JSON object that only lacked its newline; it got it. */
+  completed: boolean;
+  /** The file to which an unterminated, unreadable tail was moved, byte for byte. */
+  tornFile?: string;
+}
 
-  /** The lines, each with a newline; valid until the next call. */
-  encode(lines: readonly string[]): Uint8Array {
-    const text = lines.length === 1 ? lines[0]! : lines.join("\n");
-    const most = text.length * 3 + 1;
-    if (most > KEPT_BUFFER_BYTES) return encoder.encode(text + "\n");
-    if (most > this.#buffer.length) this.#grow(most);
-    const { written } = encoder.encodeInto(text, this.#buffer);
-    this.#buffer[written] = NEWLINE;
-    return this.#view(written + 1);
+/** The offset behind the last newline before `size`, found by reading backwards; 0 without one. */
+export function lastLineEndSync(file: FileHandle, size: number): number {
+  for (let end = size; end > 0;) {
+    const start = Math.max(0, end - BLOCK_BYTES);
+    const newline = readRangeSync(file, start, end).lastIndexOf(NEWLINE);
+    if (newline !== -1) return start + newline + 1;
+    end = start;
   }
+  return 0;
+}
 
-  #grow(most: number): void {
-    this.#buffer = new Uint8Array(2 ** Math.ceil(Math.log2(most)));
-    this.#views = [];
+/** Whether the bytes are the text of exactly one JSON object. */
+export function isJsonObject(bytes: Uint8Array): boolean {
+  try {
+    const value: unknown = JSON.parse(decodeUtf8(bytes));
+    return typeof value === "object" && value !== null && !Array.isArray(value);
+  } catch {
+    return false;
   }
+}
 
-  #view(length: number): Uint8Array {
-    if (length >= KEPT_VIEWS) return this.#buffer.subarray(0, length);
-    return this.#views[length] ??= this.#buffer.subarray(0, length);
+/** Shortens a file. An append-only handle cannot do that on Windows, so it takes one of its own. */
+export function cutFileSync(port: FilePort, path: string, length: number): void {
+  withFileSync(port, { path, write: true }, (file) => file.truncateSync(length));
+}
+
+/** Where an unterminated tail stands. */
+export interface TailSource {
+  path: string;
+  /** Open for reading and appending. */
+  file: FileHandle;
+  tailStart: number;
+  size: number;
+}
+
+/**
+ * Mends the end of a JSON Lines file whose writer died inside a write, so that the next line
+ * cannot fuse with the stub: a whole object gets its newline, anything else is moved aside and
+ * cut. The caller holds the lock of the file. Done twice, it does nothing the second time.
+ */
+export function recoverTailSync(port: FilePort, source: TailSource): Recovery {
+  if (source.tailStart === source.size) return { completed: false };
+  const short = source.size - source.tailStart <= MAX_LINE_BYTES;
+  if (short && isJsonObject(readRangeSync(source.file, source.tailStart, source.size))) {
+    writeWholeSync(source.file, new Uint8Array([NEWLINE]));
+    source.file.syncDataSync();
+    return { completed: true };
+  }
+  const tornFile = quarantineSync(port, source);
+  cutFileSync(port, source.path, source.tailStart);
+  source.file.syncDataSync();
+  return { completed: false, tornFile };
+}
+
+/** Copies the tail to `<path>.torn-<n>`, which is on disk before anything is cut. */
+export function quarantineSync(port: FilePort, source: TailSource): string {
+  const tornFile = createTornFileSync(port, source);
+  try {
+    syncDirectorySync(port, dirname(source.path));
+  } catch (error) {
+    discardSync(port, tornFile);
+    throw error;
+  }
+  return tornFile;
+}
+
+function createTornFileSync(port: FilePort, { path, file, tailStart, size }: TailSource): string {
+  for (let number = 1;; number++) {
+    const tornFile = `${path}.torn-${number}`;
+    try {
+      createFileSync(port, tornFile, blocksOf(file, { start: tailStart, end: size }));
+      return tornFile;
+    } catch (error) {
+      if (!(error instanceof Deno.errors.AlreadyExists)) throw error;
+    }
   }
 }

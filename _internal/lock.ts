@@ -1,4 +1,14 @@
-import type { FileHandle } from "./file_port.ts";
+import {
+  type FileHandle,
+  type FilePort,
+  inEitherForm,
+  readRangeSync,
+  runStepsSync,
+  type Steps,
+  withFileSync,
+  writeWholeSync,
+} from "./file_port.ts";
+import { encodeUtf8 } from "./text.ts";
 
 /** How to take a file lock. */
 export interface LockOptions {
@@ -14,9 +24,6 @@ export interface LockOptions {
 
 const BACKOFF_MIN_MS = 0.05;
 const BACKOFF_MAX_MS = 2;
-
-/** A thread may sleep on this word; nobody ever wakes it. */
-const sleepWord = new Int32Array(new SharedArrayBuffer(4));
 
 /** Jitter keeps waiters from trying in step, which would starve the unlucky one. */
 function backoffMs(attempt: number): number {
@@ -39,9 +46,25 @@ export function pause(ms: number): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, ms));
 }
 
-/** Waits, blocking this thread. */
+/** Waits, blocking this thread: it sleeps on a word that nobody changes. */
 export function pauseSync(ms: number): void {
-  Atomics.wait(sleepWord, 0, 0, ms);
+  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, ms);
+}
+
+/** {@linkcode pause} or {@linkcode pauseSync}, as a step. */
+export function pauseSteps(ms: number): Steps<void> {
+  return inEitherForm({ sync: () => pauseSync(ms), async: () => pause(ms) });
+}
+
+/** Tries, again and again, until it succeeds or the time is over; without time it fails (OLG-4). */
+export function* tryUntilDeadline(attempt: () => boolean, timeoutMs: number): Steps<boolean> {
+  if (timeoutMs <= 0) return false;
+  if (attempt()) return true;
+  for (const pauseMs of pausesUntilDeadline(timeoutMs)) {
+    yield* pauseSteps(pauseMs);
+    if (attempt()) return true;
+  }
+  return false;
 }
 
 function tryLock(file: FileHandle, options: LockOptions): boolean {
@@ -56,19 +79,9 @@ function tryLock(file: FileHandle, options: LockOptions): boolean {
  * Takes the lock of an open file. Never Deno's blocking `lock()`: a pending one cannot be
  * cancelled and keeps the process alive.
  */
-export function acquireLockSync(file: FileHandle, options: LockOptions): void {
-  if (options.timeoutMs <= 0) throw options.timedOut();
-  if (tryLock(file, options)) return;
-  for (const pauseMs of pausesUntilDeadline(options.timeoutMs)) {
-    pauseSync(pauseMs);
-    if (tryLock(file, options)) return;
-  }
-  throw options.timedOut();
-}
-
-/** {@linkcode acquireLockSync} that leaves the event loop free while it waits. */
-export async function acquireLock(file: FileHandle, options: LockOptions): Promise<void> {
-  await withLock(file, options, { body: () => {}, keep: true });
+export function* acquireLockSteps(file: FileHandle, options: LockOptions): Steps<void> {
+  const isGranted = yield* tryUntilDeadline(() => tryLock(file, options), options.timeoutMs);
+  if (!isGranted) throw options.timedOut();
 }
 
 /** Unlocking fails only for a file that was closed, and closing it gave up the lock. */
@@ -87,9 +100,16 @@ export function closeLock(file: FileHandle): void {
   file.close();
 }
 
-/** Runs the body under the lock. */
-export function withLockSync<T>(file: FileHandle, options: LockOptions, body: () => T): T {
-  acquireLockSync(file, options);
+/**
+ * Runs a synchronous body under the lock in the very turn in which it is granted: a lock does not
+ * exclude two users of one handle, so nothing else in this process may run in between.
+ */
+export function* withLockSteps<T>(
+  file: FileHandle,
+  options: LockOptions,
+  body: () => T,
+): Steps<T> {
+  yield* acquireLockSteps(file, options);
   try {
     return body();
   } finally {
@@ -97,25 +117,62 @@ export function withLockSync<T>(file: FileHandle, options: LockOptions, body: ()
   }
 }
 
-/**
- * Runs a synchronous body under the lock in the very turn in which it is granted: a lock does not
- * exclude two users of one handle, so nothing else in this process may run in between.
- */
-export async function withLock<T>(
-  file: FileHandle,
-  options: LockOptions,
-  task: { body: () => T; keep?: boolean },
-): Promise<T> {
-  if (options.timeoutMs <= 0) throw options.timedOut();
-  const pauses = pausesUntilDeadline(options.timeoutMs);
-  while (!tryLock(file, options)) {
-    const next = pauses.next();
-    if (next.done) throw options.timedOut();
-    await pause(next.value);
-  }
+/** Runs the body under the lock, blocking. */
+export function withLockSync<T>(file: FileHandle, options: LockOptions, body: () => T): T {
+  // A lock that is free needs no steps, which would cost a tenth of an append.
+  const isGranted = options.timeoutMs > 0 && tryLock(file, options);
+  if (!isGranted) runStepsSync(acquireLockSteps(file, options));
   try {
-    return task.body();
+    return body();
   } finally {
-    if (!task.keep) unlock(file);
+    unlock(file);
   }
+}
+
+const MAX_OWNER_BYTES = 1024;
+
+/**
+ * Opens a file whose lock is held as long as something is in use, and which says by whom. Nobody
+ * removes it but with the whole directory: a lock on it could be waited for.
+ */
+export function openOwnerFileSync(port: FilePort, path: string): FileHandle {
+  return port.openSync(path, { read: true, write: true, create: true, mode: 0o600 });
+}
+
+/** Says who holds the lock of the file: the caller. */
+export function writeOwnerSync(file: FileHandle, text: string): void {
+  file.truncateSync(0);
+  file.seekSync(0, Deno.SeekMode.Start);
+  writeWholeSync(file, encodeUtf8(text));
+}
+
+/** Who holds the lock of the file, or held it last. */
+export function readOwnerSync(file: FileHandle): string {
+  try {
+    return new TextDecoder().decode(readRangeSync(file, 0, MAX_OWNER_BYTES));
+  } catch (error) {
+    // Windows lets nobody read what is locked exclusively.
+    if (Deno.build.os === "windows") return "";
+    throw error;
+  }
+}
+
+/** {@linkcode readOwnerSync} of the file that stands at the path now; undefined without one. */
+export function readOwnerAtSync(port: FilePort, path: string): string | undefined {
+  try {
+    return withFileSync(port, { path, read: true }, readOwnerSync);
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return undefined;
+    throw error;
+  }
+}
+
+/**
+ * Whether a file that was opened before its lock was granted still stands in its place: a directory
+ * that is removed takes its lock along, and who waits for it is granted it afterwards, for nothing.
+ * `owner` is what it says, which no two files say alike. Windows removes no directory in which
+ * anybody has a file open.
+ */
+export function isOwnerFileInPlaceSync(port: FilePort, path: string, owner: string): boolean {
+  return Deno.build.os === "windows" || readOwnerAtSync(port, path) === owner;
 }

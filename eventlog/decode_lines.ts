@@ -1,11 +1,7 @@
-import {
-  type LineBlock,
-  type LongLine,
-  SIXTEEN_DIGITS,
-  unsafeIntegerAt,
-} from "../_internal/json_lines.ts";
+import { type Line, type LineBlock, linesOf, type LongLine } from "../_internal/json_lines.ts";
+import { decodeManyLines, decodeUtf8 } from "../_internal/text.ts";
+import { SIXTEEN_DIGITS, unsafeIntegerAt } from "../_internal/visit_json.ts";
 import type { Gap, GapReason, StandardSchema, Stored } from "./types.ts";
-import { decodeUtf8, NEWLINE } from "../_internal/text.ts";
 
 /** The events and gaps of some lines. */
 export interface DecodedLines<E> {
@@ -20,9 +16,6 @@ type Verdict<E> = { event: E } | { reason: GapReason; message: string; event?: E
 
 /** The message of the gap of a blank line, which strict reading passes over (OLG-5). */
 export const BLANK = "the line is blank";
-/** `ignoreBOM` keeps a byte order mark, so that it is seen and refused. */
-/** Ten times as fast; what it cannot decode becomes U+FFFD, and such a block is looked at again. */
-const lossyUtf8 = new TextDecoder("utf-8", { ignoreBOM: true });
 
 /** Parses a block of whole lines, at once where all is well and line by line where it is not. */
 export function decodeLines<E>(
@@ -41,8 +34,8 @@ function decodeGoodLines<E>(
 ): Stored<E>[] | undefined {
   const events: Stored<E>[] = [];
   try {
-    const text = lossyUtf8.decode(bytes);
-    if (text.includes("\uFFFD")) return undefined;
+    const text = decodeManyLines(bytes);
+    if (text === undefined) return undefined;
     const longDigits = SIXTEEN_DIGITS.test(text);
     let seq = options.firstSeq;
     for (let start = 0; start < text.length; seq++) {
@@ -74,33 +67,27 @@ function decodeAnyLines<E>(
   options: { firstSeq: number; schema?: StandardSchema<E> | undefined },
 ): DecodedLines<E> {
   const decoded: DecodedLines<E> = { events: [], gaps: [], lines: 0 };
-  let { byteOffset, skippedNuls } = block;
-  for (let start = 0; start < block.bytes.length; decoded.lines++) {
-    const end = block.bytes.indexOf(NEWLINE, start);
-    const seq = options.firstSeq + decoded.lines;
-    const byteLength = skippedNuls + end - start;
-    const verdict = judgeLine(block.bytes.subarray(start, end), skippedNuls > 0, options.schema);
+  for (const line of linesOf(block)) {
+    const { byteOffset, byteLength } = line;
+    const seq = options.firstSeq + decoded.lines++;
+    const verdict = judgeLine(line, options.schema);
     if ("reason" in verdict) {
       const { reason, message } = verdict;
       decoded.gaps.push({ seq, reason, message, byteOffset, byteLength });
     }
     if (verdict.event !== undefined) decoded.events.push({ seq, event: verdict.event });
-    byteOffset += byteLength + 1;
-    skippedNuls = 0;
-    start = end + 1;
   }
   return decoded;
 }
 
 function judgeLine<E>(
-  line: Uint8Array,
-  afterNuls: boolean,
+  { bytes, byteLength }: Line,
   schema: StandardSchema<E> | undefined,
 ): Verdict<E> {
-  const nul = line.lastIndexOf(0);
-  if (!afterNuls && nul === -1) return judgeText(line, schema);
+  const nul = bytes.lastIndexOf(0);
+  if (byteLength === bytes.length && nul === -1) return judgeText(bytes, schema);
   const message = "bytes of the line are NUL, as a power cut leaves what was not on disk";
-  const behind = judgeText(line.subarray(nul + 1), schema);
+  const behind = judgeText(bytes.subarray(nul + 1), schema);
   const gap = { reason: "nul-run", message } as const;
   return "reason" in behind ? gap : { ...gap, event: behind.event };
 }

@@ -1,4 +1,4 @@
-import { isUlid } from "../_internal/ulid.ts";
+import { isUlid } from "../_internal/root_layout.ts";
 import {
   type ErrorKind,
   isKnownRunEvent,

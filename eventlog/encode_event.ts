@@ -1,7 +1,12 @@
-import { MAX_LINE_BYTES, SIXTEEN_DIGITS, unsafeIntegerAt } from "../_internal/json_lines.ts";
-import { redactOrMask } from "../_internal/redact.ts";
-import { rawJsonText, stringifyVisiting } from "../_internal/visit_json.ts";
+import { MAX_LINE_BYTES } from "../_internal/json_lines.ts";
 import { encodeUtf8, reasonOf } from "../_internal/text.ts";
+import {
+  rawJsonText,
+  redactOrMask,
+  SIXTEEN_DIGITS,
+  stringifyVisiting,
+  unsafeIntegerAt,
+} from "../_internal/visit_json.ts";
 
 /**
  * Replaces a value before it is kept: gets every member, objects before their members, with a path

@@ -1,4 +1,4 @@
-import type { AppendFailure } from "../_internal/line_file.ts";
+import type { AppendFailure } from "../_internal/append_file.ts";
 import { reasonOf } from "../_internal/text.ts";
 
 /**

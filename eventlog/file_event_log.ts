@@ -1,7 +1,6 @@
-import type { AppendFile } from "../_internal/append_file.ts";
+import type { AppendFile, AppendRequest } from "../_internal/append_file.ts";
 import { denoFilePort, type FileHandle, type FilePort } from "../_internal/file_port.ts";
 import { countLinesSync } from "../_internal/json_lines.ts";
-import type { AppendRequest } from "../_internal/line_file.ts";
 import { closeLock } from "../_internal/lock.ts";
 import { validate } from "./decode_lines.ts";
 import { encodeEvent, type Redact } from "./encode_event.ts";

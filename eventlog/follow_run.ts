@@ -1,9 +1,10 @@
 import { ChangeWatcher } from "../_internal/change_watcher.ts";
 import { denoFilePort, type FilePort } from "../_internal/file_port.ts";
+import { linePiecesSync } from "../_internal/json_lines.ts";
 import type { DecodedLines } from "./decode_lines.ts";
 import { wrapIo } from "./event_log_error.ts";
 import { locateSync } from "./position.ts";
-import { openForReading, type OpenRun, refuseGap, runPiecesSync, RunReader } from "./run_reader.ts";
+import { openForReading, type OpenRun, readingOf, refuseGap, RunReader } from "./run_reader.ts";
 import type { RunEvent } from "./run_event.ts";
 import type { FollowOptions, Gap, StandardSchema, Stored } from "./types.ts";
 
@@ -96,8 +97,8 @@ async function* follow<E>(
     const reader = new RunReader<E>(run, { ...options, strict: false });
     let before = reader.cursor();
     while (!signal.aborted) {
-      const start = reader.position.byteOffset;
-      for (const piece of runPiecesSync(run, { start, blockBytes: BLOCK_BYTES })) {
+      const reading = readingOf(run, reader.position.byteOffset, BLOCK_BYTES);
+      for (const piece of linePiecesSync(run.file, reading)) {
         // A failed append may have been cut back: is the line before still there after this read?
         wrapIo(path, () => locateSync(run.file, { path, after: before }));
         if (piece.kind === "end") break;

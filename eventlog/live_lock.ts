@@ -1,10 +1,27 @@
-import { denoFilePort, type FileHandle, type FilePort } from "../_internal/file_port.ts";
-import { closeLock, pause, pausesUntilDeadline, pauseSync } from "../_internal/lock.ts";
-import { join } from "../_internal/path.ts";
-import { readRangeSync } from "../_internal/tail.ts";
-import { EventLogError, ioError, lockTimeoutError, wrapIo } from "./event_log_error.ts";
+import {
+  denoFilePort,
+  type FileHandle,
+  type FilePort,
+  runSteps,
+  type Steps,
+} from "../_internal/file_port.ts";
+import {
+  closeLock,
+  isOwnerFileInPlaceSync,
+  openOwnerFileSync,
+  readOwnerSync,
+  tryUntilDeadline,
+  writeOwnerSync,
+} from "../_internal/lock.ts";
 import { runPaths } from "../_internal/root_layout.ts";
-import { encodeUtf8 } from "../_internal/text.ts";
+import { join } from "../_internal/path.ts";
+import {
+  asModuleError,
+  EventLogError,
+  ioError,
+  lockTimeoutError,
+  wrapIo,
+} from "./event_log_error.ts";
 
 /** How to hold a run open. */
 export interface LiveOptions {
@@ -15,50 +32,19 @@ export interface LiveOptions {
 
 const PROBE_MS = 50;
 const ENOUGH_SIGHTINGS = 4;
-const PID_BYTES = 32;
-const MARK_BYTES = 64;
 const REMOVAL = "removal ";
 
 /** Holds the live lock until the handle is closed. */
-export async function holdLive(port: FilePort, options: LiveOptions): Promise<FileHandle> {
-  const file = openLiveLock(port, options.path);
+export function* holdLiveSteps(port: FilePort, options: LiveOptions): Steps<FileHandle> {
+  const file = openOwnerFileSync(port, options.path);
   try {
-    for (const pauseMs of pausesUntilHeld(port, file, options)) await pause(pauseMs);
-    return file;
+    const attempt = () => tryHold(port, file, options);
+    if (yield* tryUntilDeadline(attempt, options.timeoutMs)) return file;
+    throw heldError(file, options);
   } catch (error) {
     file.close();
     throw error;
   }
-}
-
-/** {@linkcode holdLive}, blocking. */
-export function holdLiveSync(port: FilePort, options: LiveOptions): FileHandle {
-  const file = openLiveLock(port, options.path);
-  try {
-    for (const pauseMs of pausesUntilHeld(port, file, options)) pauseSync(pauseMs);
-    return file;
-  } catch (error) {
-    file.close();
-    throw error;
-  }
-}
-
-function openLiveLock(port: FilePort, path: string): FileHandle {
-  return port.openSync(path, { read: true, write: true, create: true, mode: 0o600 });
-}
-
-/** The pauses between the tries until the lock is held; a timeout of 0 always fails (OLG-4). */
-function* pausesUntilHeld(
-  port: FilePort,
-  file: FileHandle,
-  options: LiveOptions,
-): Generator<number> {
-  for (const pauseMs of pausesUntilDeadline(options.timeoutMs)) {
-    if (tryHold(port, file, options)) return;
-    yield pauseMs;
-  }
-  if (options.timeoutMs > 0 && tryHold(port, file, options)) return;
-  throw heldError(file, options);
 }
 
 /**
@@ -73,23 +59,13 @@ function tryHold(port: FilePort, file: FileHandle, { path, exclusive }: LiveOpti
     if (sightings === ENOUGH_SIGHTINGS) return true;
     file.unlockSync();
   }
-  if (readMark(file).startsWith(REMOVAL) && !isInPlaceSync(port, path, file)) {
+  if (readOwnerSync(file).startsWith(REMOVAL) && !isInPlaceSync(port, path, file)) {
     throw ioError(path, new Deno.errors.NotFound("the run was removed while it was waited for"));
   }
-  rewriteSync(file, `${Deno.pid}\n`);
+  writeOwnerSync(file, `${Deno.pid}\n`);
   if (exclusive) return true;
   file.unlockSync();
   return file.tryLockSync(false);
-}
-
-function rewriteSync(file: FileHandle, text: string): void {
-  file.truncateSync(0);
-  file.seekSync(0, Deno.SeekMode.Start);
-  file.writeSync(encodeUtf8(text));
-}
-
-function readMark(file: FileHandle): string {
-  return new TextDecoder().decode(readRangeSync(file, 0, MARK_BYTES));
 }
 
 /**
@@ -98,28 +74,12 @@ function readMark(file: FileHandle): string {
  * its lock afterwards.
  */
 export function markRemovalSync(file: FileHandle): void {
-  rewriteSync(file, `${REMOVAL}${crypto.randomUUID()}\n`);
+  writeOwnerSync(file, `${REMOVAL}${crypto.randomUUID()}\n`);
 }
 
-/**
- * Whether a live lock with a mark is the one of the run that is in its place. Windows removes no
- * run whose lock anybody has open, nor lets anyone read what is locked exclusively.
- */
+/** Whether a live lock with a mark is the one of the run that is in its place. */
 export function isInPlaceSync(port: FilePort, path: string, file: FileHandle): boolean {
-  if (Deno.build.os === "windows") return true;
-  const mark = readMark(file);
-  let there: FileHandle;
-  try {
-    there = port.openSync(path, { read: true });
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return false;
-    throw error;
-  }
-  try {
-    return readMark(there) === mark;
-  } finally {
-    there.close();
-  }
+  return isOwnerFileInPlaceSync(port, path, readOwnerSync(file));
 }
 
 function heldError(file: FileHandle, options: LiveOptions): EventLogError {
@@ -132,14 +92,10 @@ function heldError(file: FileHandle, options: LiveOptions): EventLogError {
   return new EventLogError("live", message, { path, ...(holder && { actual: holder }) });
 }
 
-/** The holder that named itself last. Windows does not let anyone read what is locked exclusively. */
+/** The holder that named itself last, where that can be read. */
 function readPid(file: FileHandle): number | undefined {
-  try {
-    const pid = Number(new TextDecoder().decode(readRangeSync(file, 0, PID_BYTES)));
-    return Number.isSafeInteger(pid) && pid > 0 ? pid : undefined;
-  } catch {
-    return undefined;
-  }
+  const pid = Number(readOwnerSync(file));
+  return Number.isSafeInteger(pid) && pid > 0 ? pid : undefined;
 }
 
 /**
@@ -173,17 +129,10 @@ export async function isLive(root: string, runId: string): Promise<boolean> {
     file = denoFilePort.openSync(path, { read: true });
   } catch (error) {
     if (error instanceof Deno.errors.NotFound) return false;
-    return wrapIo(path, () => {
-      throw error;
-    });
+    throw asModuleError(path, error);
   }
   try {
-    if (file.tryLockSync(true)) return false;
-    for (const pauseMs of pausesUntilDeadline(PROBE_MS)) {
-      await pause(pauseMs);
-      if (file.tryLockSync(true)) return false;
-    }
-    return true;
+    return !await runSteps(tryUntilDeadline(() => file.tryLockSync(true), PROBE_MS));
   } finally {
     closeLock(file);
   }

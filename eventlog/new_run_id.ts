@@ -1,12 +1,16 @@
 import { makeDirectoriesSync, syncDirectorySync } from "../_internal/directories.ts";
-import { denoFilePort, type FileHandle } from "../_internal/file_port.ts";
-import { withLock } from "../_internal/lock.ts";
-import { join } from "../_internal/path.ts";
-import { readRangeSync, writeWholeSync } from "../_internal/tail.ts";
-import { isUlid, ulidAfter } from "../_internal/ulid.ts";
-import { asModuleError, EventLogError, lockTimeoutError } from "./event_log_error.ts";
-import { runIdProblem } from "../_internal/root_layout.ts";
+import {
+  denoFilePort,
+  type FileHandle,
+  readRangeSync,
+  runSteps,
+  writeWholeSync,
+} from "../_internal/file_port.ts";
+import { isUlid, runIdProblem, ulidAfter } from "../_internal/root_layout.ts";
 import { encodeUtf8 } from "../_internal/text.ts";
+import { withLockSteps } from "../_internal/lock.ts";
+import { join } from "../_internal/path.ts";
+import { asModuleError, EventLogError, lockTimeoutError } from "./event_log_error.ts";
 
 const LOCK_TIMEOUT_MS = 5000;
 const STATE_BYTES = 64;
@@ -51,11 +55,11 @@ export async function newRunId(options: { root: string; name: string }): Promise
     makeDirectoriesSync(denoFilePort, root, []);
     file = denoFilePort.openSync(path, { read: true, write: true, create: true, mode: 0o600 });
     const state = file;
-    const ulid = await withLock(
+    const ulid = await runSteps(withLockSteps(
       state,
       { exclusive: true, timeoutMs: LOCK_TIMEOUT_MS, timedOut: () => lockTimeoutError(path) },
-      { body: () => allocate(state, path) },
-    );
+      () => allocate(state, path),
+    ));
     syncDirectorySync(denoFilePort, root);
     return `${name}-${ulid}`;
   } catch (error) {

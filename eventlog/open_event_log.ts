@@ -6,13 +6,20 @@ import {
   makeDirectorySync,
   syncDirectoriesSync,
 } from "../_internal/directories.ts";
-import { denoFilePort, type FileHandle, type FilePort } from "../_internal/file_port.ts";
+import {
+  denoFilePort,
+  type FileHandle,
+  type FilePort,
+  runSteps,
+  runStepsSync,
+  type Steps,
+} from "../_internal/file_port.ts";
 import { closeLock } from "../_internal/lock.ts";
 import { join } from "../_internal/path.ts";
 import type { Redact } from "./encode_event.ts";
 import { appendError, asModuleError } from "./event_log_error.ts";
 import { FileEventLog } from "./file_event_log.ts";
-import { holdLive, holdLiveSync, type LiveOptions } from "./live_lock.ts";
+import { holdLiveSteps, type LiveOptions } from "./live_lock.ts";
 import type { RunEvent } from "./run_event.ts";
 import { type RunPaths, runPaths, runsDirectory } from "../_internal/root_layout.ts";
 import { checkRunFormatSync, refuseLinksSync, writeRunFileSync } from "./run_files.ts";
@@ -115,22 +122,11 @@ export function openEventLogSync<E = RunEvent>(options: OpenEventLogOptions<E>):
 }
 
 /** {@linkcode openEventLog} on a given file system. */
-export async function openOnPort<E>(
+export function openOnPort<E>(
   port: FilePort,
   options: OpenEventLogOptions<E>,
 ): Promise<FileEventLog<E>> {
-  const paths = runPaths(options.root, options.runId);
-  checkOptions(options);
-  let live: FileHandle | undefined;
-  try {
-    prepare(port, paths, options);
-    live = await holdLive(port, liveOptions(paths, options));
-    const file = await AppendFile.open(fileOptions(port, paths, options));
-    return finish(port, options, { paths, live, file });
-  } catch (error) {
-    if (live !== undefined) closeLock(live);
-    throw asModuleError(paths.directory, error);
-  }
+  return runSteps(openSteps(port, options));
 }
 
 /** {@linkcode openEventLogSync} on a given file system. */
@@ -138,13 +134,17 @@ export function openOnPortSync<E>(
   port: FilePort,
   options: OpenEventLogOptions<E>,
 ): FileEventLog<E> {
+  return runStepsSync(openSteps(port, options));
+}
+
+function* openSteps<E>(port: FilePort, options: OpenEventLogOptions<E>): Steps<FileEventLog<E>> {
   const paths = runPaths(options.root, options.runId);
   checkOptions(options);
   let live: FileHandle | undefined;
   try {
     prepare(port, paths, options);
-    live = holdLiveSync(port, liveOptions(paths, options));
-    const file = AppendFile.openSync(fileOptions(port, paths, options));
+    live = yield* holdLiveSteps(port, liveOptions(paths, options));
+    const file = yield* AppendFile.openSteps(fileOptions(port, paths, options));
     return finish(port, options, { paths, live, file });
   } catch (error) {
     if (live !== undefined) closeLock(live);

@@ -1,15 +1,8 @@
-import { crc32 } from "../_internal/crc32.ts";
-import type { FileHandle } from "../_internal/file_port.ts";
-import {
-  countLinesSync,
-  type LineBlock,
-  linePiecesSync,
-  type LongLine,
-} from "../_internal/json_lines.ts";
-import { readRangeSync } from "../_internal/tail.ts";
+import { type FileHandle, readRangeSync } from "../_internal/file_port.ts";
+import { crc32, NEWLINE } from "../_internal/text.ts";
+import { countLinesSync, linePiecesSync, linesOf } from "../_internal/json_lines.ts";
 import { EventLogError } from "./event_log_error.ts";
 import type { Cursor, ReadAfter } from "./types.ts";
-import { NEWLINE } from "../_internal/text.ts";
 
 /** A place in a log file: behind the line `seq`, where the next line begins. */
 export interface Position {
@@ -88,17 +81,9 @@ function behindLine(file: FileHandle, options: { path: string; seq: number }): P
   for (let seq = 0;;) {
     const piece = pieces.next().value;
     if (piece.kind === "end") throw beyondEndError(options, seq);
-    for (const byteOffset of lineEnds(piece)) {
-      if (++seq === options.seq) return { seq, byteOffset };
+    for (const line of piece.kind === "too-long" ? [piece] : linesOf(piece)) {
+      if (++seq === options.seq) return { seq, byteOffset: line.byteOffset + line.byteLength + 1 };
     }
-  }
-}
-
-function* lineEnds(piece: LineBlock | LongLine): Generator<number> {
-  if (piece.kind === "too-long") return yield piece.byteOffset + piece.byteLength + 1;
-  const { bytes, byteOffset, skippedNuls } = piece;
-  for (let at = bytes.indexOf(NEWLINE); at !== -1; at = bytes.indexOf(NEWLINE, at + 1)) {
-    yield byteOffset + skippedNuls + at + 1;
   }
 }
 

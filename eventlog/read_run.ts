@@ -1,19 +1,19 @@
-import { denoFilePort, type FilePort } from "../_internal/file_port.ts";
-import { linePiecesSync } from "../_internal/json_lines.ts";
-import { lastLineEndSync, readRangeSync } from "../_internal/tail.ts";
+import {
+  denoFilePort,
+  type FilePort,
+  itemsOfSteps,
+  itemsOfStepsSync,
+  readRangeSync,
+  Step,
+} from "../_internal/file_port.ts";
+import { firstLines, linePiecesSync, linePieceSteps } from "../_internal/json_lines.ts";
+import { lastLineEndSync } from "../_internal/line_file.ts";
+import { NEWLINE } from "../_internal/text.ts";
 import { decodeLines } from "./decode_lines.ts";
 import { wrapIo } from "./event_log_error.ts";
 import type { RunEvent } from "./run_event.ts";
-import {
-  firstLines,
-  openForReading,
-  type OpenRun,
-  runPieces,
-  runPiecesSync,
-  RunReader,
-} from "./run_reader.ts";
+import { openForReading, type OpenRun, readingOf, RunReader } from "./run_reader.ts";
 import type { EventPage, ReadAfter, ReadOptions, StandardSchema } from "./types.ts";
-import { NEWLINE } from "../_internal/text.ts";
 
 /** Options of {@linkcode readRun}. */
 export interface ReadRunOptions<E> {
@@ -67,25 +67,12 @@ const BLOCK_BYTES = 256 * 1024;
  * }
  * ```
  */
-export async function* readRun<E = RunEvent>(
+export function readRun<E = RunEvent>(
   root: string,
   runId: string,
   options: ReadRunOptions<E> = {},
 ): AsyncGenerator<EventPage<E>, void> {
-  const opened = openForReading(denoFilePort, root, runId);
-  try {
-    options.signal?.throwIfAborted();
-    const reader = new RunReader<E>(opened, options);
-    const start = reader.position.byteOffset;
-    for await (const piece of runPieces(opened, { start, blockBytes: BLOCK_BYTES })) {
-      options.signal?.throwIfAborted();
-      const page = wrapIo(opened.paths.events, () => reader.page(piece));
-      if (page !== undefined) yield page;
-      if (piece.kind === "end") return;
-    }
-  } finally {
-    opened.file.close();
-  }
+  return itemsOfSteps(pageSteps({ root, runId }, options));
 }
 
 /**
@@ -114,17 +101,28 @@ export async function* readRun<E = RunEvent>(
  * assertEquals(pages[0]?.events, [{ seq: 1, event: { n: 1 } }]);
  * ```
  */
-export function* readRunSync<E = RunEvent>(
+export function readRunSync<E = RunEvent>(
   root: string,
   runId: string,
   options: ReadRunOptions<E> = {},
 ): Generator<EventPage<E>, void> {
+  return itemsOfStepsSync(pageSteps({ root, runId }, options));
+}
+
+function* pageSteps<E>(
+  { root, runId }: { root: string; runId: string },
+  options: ReadRunOptions<E>,
+): Generator<Step | EventPage<E>, void, void> {
   const opened = openForReading(denoFilePort, root, runId);
   try {
     options.signal?.throwIfAborted();
     const reader = new RunReader<E>(opened, options);
-    const start = reader.position.byteOffset;
-    for (const piece of runPiecesSync(opened, { start, blockBytes: BLOCK_BYTES })) {
+    const reading = readingOf(opened, reader.position.byteOffset, BLOCK_BYTES);
+    for (const piece of linePieceSteps(opened.file, reading)) {
+      if (piece instanceof Step) {
+        yield piece;
+        continue;
+      }
       options.signal?.throwIfAborted();
       const page = wrapIo(opened.paths.events, () => reader.page(piece));
       if (page !== undefined) yield page;

@@ -1,9 +1,9 @@
 import { lookAtSync, removeTreeSync, syncDirectorySync } from "../_internal/directories.ts";
-import { denoFilePort, type FileHandle, type FilePort } from "../_internal/file_port.ts";
+import { denoFilePort, type FileHandle, type FilePort, runSteps } from "../_internal/file_port.ts";
 import { closeLock } from "../_internal/lock.ts";
 import { join } from "../_internal/path.ts";
 import { asModuleError, wrapIo } from "./event_log_error.ts";
-import { holdLive, isInPlaceSync, markRemovalSync } from "./live_lock.ts";
+import { holdLiveSteps, isInPlaceSync, markRemovalSync } from "./live_lock.ts";
 import { runPaths, runsDirectory } from "../_internal/root_layout.ts";
 import { checkRunFormatSync, refuseLinksSync } from "./run_files.ts";
 
@@ -58,7 +58,9 @@ export async function removeOnPort(port: FilePort, root: string, runId: string):
     }
     checkRunFormatSync(port, paths);
   });
-  const live = await holdLive(port, { path, exclusive: true, timeoutMs: LOCK_TIMEOUT_MS })
+  const live = await runSteps(
+    holdLiveSteps(port, { path, exclusive: true, timeoutMs: LOCK_TIMEOUT_MS }),
+  )
     .catch((error) => {
       throw asModuleError(path, error);
     });

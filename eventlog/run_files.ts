@@ -1,11 +1,10 @@
 import { atomicReplaceSync } from "../_internal/atomic_replace.ts";
 import { lookAtSync } from "../_internal/directories.ts";
-import type { FilePort } from "../_internal/file_port.ts";
+import { type FilePort, readRangeSync } from "../_internal/file_port.ts";
 import type { RunPaths } from "../_internal/root_layout.ts";
-import { readRangeSync } from "../_internal/tail.ts";
+import { encodeUtf8, reasonOf } from "../_internal/text.ts";
 import { VERSION } from "../_internal/version.ts";
 import { EventLogError, ioError, wrapIo } from "./event_log_error.ts";
-import { encodeUtf8, reasonOf } from "../_internal/text.ts";
 
 /** The format of a run's folder that this version reads and writes. */
 export const RUN_FORMAT = 1;

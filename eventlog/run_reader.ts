@@ -1,19 +1,24 @@
-import type { FileHandle, FilePort } from "../_internal/file_port.ts";
 import {
+  type FileHandle,
+  type FilePort,
+  readRangeSync,
+  runStepsSync,
+} from "../_internal/file_port.ts";
+import { lastLineEndSync } from "../_internal/line_file.ts";
+import { type RunPaths, runPaths } from "../_internal/root_layout.ts";
+import { NEWLINE } from "../_internal/text.ts";
+import {
+  endOfPiece,
   type LineBlock,
   type LinePiece,
-  linePieces,
-  linePiecesSync,
+  type LineReading,
 } from "../_internal/json_lines.ts";
-import { closeLock, pausesUntilDeadline, pauseSync } from "../_internal/lock.ts";
-import { lastLineEndSync, readRangeSync } from "../_internal/tail.ts";
+import { closeLock, tryUntilDeadline } from "../_internal/lock.ts";
 import { BLANK, type DecodedLines, decodeLines, longLineGap } from "./decode_lines.ts";
 import { asModuleError, EventLogError, wrapIo } from "./event_log_error.ts";
 import { locateSync, type Position, toCursor } from "./position.ts";
-import { type RunPaths, runPaths } from "../_internal/root_layout.ts";
 import { checkRunFormatSync, refuseLinksSync } from "./run_files.ts";
 import type { EventPage, Gap, ReadAfter, StandardSchema } from "./types.ts";
-import { NEWLINE } from "../_internal/text.ts";
 
 /** What a reader reads, and from where. */
 export interface RunReaderOptions<E> {
@@ -75,7 +80,7 @@ export class RunReader<E> {
     const decoded = this.#decode(piece);
     this.#position = {
       seq: this.#position.seq + decoded.lines,
-      byteOffset: decoded.lines === 0 ? this.#position.byteOffset : endOf(piece),
+      byteOffset: decoded.lines === 0 ? this.#position.byteOffset : endOfPiece(piece),
     };
     if (this.#options.strict) {
       for (const gap of decoded.gaps) refuseGap(this.#run.paths.events, gap);
@@ -138,14 +143,10 @@ export class RunReader<E> {
     const lock = openLock(this.#run);
     if (lock === undefined) return true;
     try {
-      for (const pauseMs of pausesUntilDeadline(IN_FLIGHT_MS)) {
-        if (tryLock(lock)) {
-          const size = this.#run.file.seekSync(0, Deno.SeekMode.End);
-          return size > byteOffset && lastLineEndSync(this.#run.file, size) <= byteOffset;
-        }
-        pauseSync(pauseMs);
-      }
-      return false;
+      const isFree = runStepsSync(tryUntilDeadline(() => tryLock(lock), IN_FLIGHT_MS));
+      if (!isFree) return false;
+      const size = this.#run.file.seekSync(0, Deno.SeekMode.End);
+      return size > byteOffset && lastLineEndSync(this.#run.file, size) <= byteOffset;
     } finally {
       closeLock(lock);
     }
@@ -158,17 +159,6 @@ export function refuseGap(path: string, gap: Gap): void {
   const message = `malformed event at ${path}:${gap.seq}: ${gap.message}`;
   const { seq: line, byteOffset } = gap;
   throw new EventLogError("malformed", message, { path, line, byteOffset });
-}
-
-function endOf(piece: LinePiece): number {
-  switch (piece.kind) {
-    case "lines":
-      return piece.byteOffset + piece.skippedNuls + piece.bytes.length;
-    case "too-long":
-      return piece.byteOffset + piece.byteLength + 1;
-    case "end":
-      return piece.byteOffset;
-  }
 }
 
 /** Another program's run has no such lock. */
@@ -189,35 +179,7 @@ function tryLock(lock: FileHandle): boolean {
   }
 }
 
-/** The pieces of an open log; what the file system refuses becomes an error of this module. */
-export function* runPiecesSync(
-  { file, paths }: OpenRun,
-  options: { start: number; blockBytes: number },
-): Generator<LinePiece, void> {
-  try {
-    yield* linePiecesSync(file, options);
-  } catch (error) {
-    throw asModuleError(paths.events, error);
-  }
-}
-
-/** {@linkcode runPiecesSync} that leaves the event loop free while it reads. */
-export async function* runPieces(
-  { file, paths }: OpenRun,
-  options: { start: number; blockBytes: number },
-): AsyncGenerator<LinePiece, void> {
-  try {
-    yield* linePieces(file, options);
-  } catch (error) {
-    throw asModuleError(paths.events, error);
-  }
-}
-
-/** The first lines of a block. */
-export function firstLines(block: LineBlock, limit: number): LineBlock {
-  let end = 0;
-  for (let lines = 0; lines < limit && end < block.bytes.length; lines++) {
-    end = block.bytes.indexOf(NEWLINE, end) + 1;
-  }
-  return { ...block, bytes: block.bytes.subarray(0, end) };
+/** How to read the lines of an open log; what the file system refuses is an error of this module. */
+export function readingOf({ paths }: OpenRun, start: number, blockBytes: number): LineReading {
+  return { start, blockBytes, failed: (cause) => asModuleError(paths.events, cause) };
 }

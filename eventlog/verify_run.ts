@@ -1,10 +1,9 @@
 import { denoFilePort } from "../_internal/file_port.ts";
-import type { LinePiece } from "../_internal/json_lines.ts";
+import { type LinePiece, linePieces, linesOf } from "../_internal/json_lines.ts";
 import { wrapIo } from "./event_log_error.ts";
 import { isKnownRunEvent, type RunEvent } from "./run_event.ts";
-import { openForReading, runPieces, RunReader } from "./run_reader.ts";
+import { openForReading, readingOf, RunReader } from "./run_reader.ts";
 import type { GapReason, Stored } from "./types.ts";
-import { NEWLINE } from "../_internal/text.ts";
 
 /**
  * What is wrong with a line: it gives no event ({@linkcode GapReason}), or, where it is a known
@@ -74,7 +73,7 @@ export async function verifyRun(root: string, runId: string): Promise<RunVerdict
   const checker = new EventChecker(runId);
   try {
     const reader = new RunReader<RunEvent>(run, {});
-    for await (const piece of runPieces(run, { start: 0, blockBytes: BLOCK_BYTES })) {
+    for await (const piece of linePieces(run.file, readingOf(run, 0, BLOCK_BYTES))) {
       const firstSeq = reader.position.seq + 1;
       const { events, gaps } = wrapIo(path, () => reader.lines(piece));
       const found = gaps.map(({ reason, seq, byteOffset, message }): RunProblem => {
@@ -96,14 +95,13 @@ export async function verifyRun(root: string, runId: string): Promise<RunVerdict
   }
 }
 
-/** Tells where a line of a piece begins; asked in order, it looks at each byte once. */
+/** Where the lines of a piece begin, looked for when it is asked for the first time. */
 function lineOffsets(piece: LinePiece): (index: number) => number {
-  let line = 0;
-  let start = 0;
+  let offsets: number[] | undefined;
   return (index) => {
-    if (piece.kind !== "lines" || index === 0) return piece.byteOffset;
-    for (; line < index; line++) start = piece.bytes.indexOf(NEWLINE, start) + 1;
-    return piece.byteOffset + piece.skippedNuls + start;
+    if (piece.kind !== "lines") return piece.byteOffset;
+    offsets ??= Array.from(linesOf(piece), ({ byteOffset }) => byteOffset);
+    return offsets[index]!;
   };
 }
 

@@ -1,5 +1,4 @@
-import { MASK, redactOrMask } from "../_internal/redact.ts";
-import { rawJsonText, stringifyVisiting } from "../_internal/visit_json.ts";
+import { MASK, rawJsonText, redactOrMask, stringifyVisiting } from "../_internal/visit_json.ts";
 import { parseJson } from "../_internal/wire_json/parse_json.ts";
 import type { ValidationIssue } from "./types.ts";
 

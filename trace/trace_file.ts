@@ -5,13 +5,16 @@ import {
   type Replacement,
   sweepTempsSync,
 } from "../_internal/atomic_replace.ts";
-import { crc32 } from "../_internal/crc32.ts";
+import {
+  type FileHandle,
+  type FileInfo,
+  type FilePort,
+  readRangeSync,
+} from "../_internal/file_port.ts";
+import { crc32, reasonOf } from "../_internal/text.ts";
 import { lookAtSync, missingDirectoriesSync, syncDirectorySync } from "../_internal/directories.ts";
-import type { FileHandle, FileInfo, FilePort } from "../_internal/file_port.ts";
 import { basename, dirname, join } from "../_internal/path.ts";
-import { readRangeSync } from "../_internal/tail.ts";
 import { TraceFileError } from "./trace_file_error.ts";
-import { reasonOf } from "../_internal/text.ts";
 
 /** One state of a recorder, ready to be written. */
 export interface TraceState {

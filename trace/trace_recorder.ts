@@ -1,6 +1,6 @@
 import { denoFilePort, type FilePort } from "../_internal/file_port.ts";
+import { createUlid } from "../_internal/root_layout.ts";
 import { basename, join } from "../_internal/path.ts";
-import { createUlid } from "../_internal/ulid.ts";
 import { StepRecorder } from "./step_recorder.ts";
 import {
   completeConfig,

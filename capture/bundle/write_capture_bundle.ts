@@ -1,12 +1,17 @@
 import {
-  atomicReplace,
-  atomicReplaceSync,
   type ReplaceFailure,
   type Replacement,
+  replaceSteps,
   sweepTempsSync,
 } from "../../_internal/atomic_replace.ts";
 import { missingDirectoriesSync, syncDirectorySync } from "../../_internal/directories.ts";
-import { denoFilePort, type FilePort } from "../../_internal/file_port.ts";
+import {
+  denoFilePort,
+  type FilePort,
+  runSteps,
+  runStepsSync,
+  type Steps,
+} from "../../_internal/file_port.ts";
 import { basename, dirname, join } from "../../_internal/path.ts";
 import { CaptureWriteError } from "../errors.ts";
 import type { CaptureBundle, CaptureStyle } from "../types.ts";
@@ -127,22 +132,19 @@ export interface BundleToWrite extends WriteCaptureBundleOptions {
 }
 
 /** {@linkcode writeCaptureBundle} on a given file system. */
-export async function writeOnPort(
-  port: FilePort,
-  path: string,
-  toWrite: BundleToWrite,
-): Promise<void> {
-  const replacement = prepare(path, toWrite);
-  const created = createDirectories(port, replacement.path);
-  await atomicReplace(port, replacement);
-  syncCreated(port, replacement.path, created);
+export function writeOnPort(port: FilePort, path: string, toWrite: BundleToWrite): Promise<void> {
+  return runSteps(writeSteps(port, path, toWrite));
 }
 
 /** {@linkcode writeCaptureBundleSync} on a given file system. */
 export function writeOnPortSync(port: FilePort, path: string, toWrite: BundleToWrite): void {
+  runStepsSync(writeSteps(port, path, toWrite));
+}
+
+function* writeSteps(port: FilePort, path: string, toWrite: BundleToWrite): Steps<void> {
   const replacement = prepare(path, toWrite);
   const created = createDirectories(port, replacement.path);
-  atomicReplaceSync(port, replacement);
+  yield* replaceSteps(port, replacement);
   syncCreated(port, replacement.path, created);
 }
 

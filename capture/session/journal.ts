@@ -1,8 +1,7 @@
-import { AppendFile } from "../../_internal/append_file.ts";
+import { type AppendFailure, AppendFile } from "../../_internal/append_file.ts";
 import { lookAtSync, syncDirectorySync } from "../../_internal/directories.ts";
 import { denoFilePort, type FilePort } from "../../_internal/file_port.ts";
 import { MAX_LINE_BYTES } from "../../_internal/json_lines.ts";
-import type { AppendFailure } from "../../_internal/line_file.ts";
 import { dirname } from "../../_internal/path.ts";
 import {
   array,

@@ -1,8 +1,8 @@
-import { type LineBlock, type LinePiece, linePieces } from "../../_internal/json_lines.ts";
+import { type LineBlock, type LinePiece, linePieces, linesOf } from "../../_internal/json_lines.ts";
 import { CaptureJournalError } from "../errors.ts";
 import { CaptureRecorder, type Recording } from "./capture_recorder.ts";
 import { decodeJournalLine, type JournalLine, unknownVersionOf } from "./journal.ts";
-import { NEWLINE, reasonOf } from "../../_internal/text.ts";
+import { reasonOf } from "../../_internal/text.ts";
 
 /**
  * Where a journal stops making sense:
@@ -175,15 +175,11 @@ class JournalReader {
     };
   }
 
-  #takeLines({ bytes, byteOffset, skippedNuls }: LineBlock): void {
-    for (let start = 0; start < bytes.length && !this.#isDone;) {
-      const end = bytes.indexOf(NEWLINE, start);
+  #takeLines(block: LineBlock): void {
+    for (const { bytes, byteOffset } of linesOf(block)) {
+      if (this.#isDone) return;
       this.#lines++;
-      this.#takeLine(
-        bytes.subarray(start, end),
-        byteOffset + (start === 0 ? 0 : start + skippedNuls),
-      );
-      start = end + 1;
+      this.#takeLine(bytes, byteOffset);
     }
   }
 

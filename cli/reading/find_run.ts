@@ -1,7 +1,7 @@
 import { resolve } from "../../_internal/absolute_path.ts";
 import { listRuns } from "../../eventlog/list_runs.ts";
 import { peekRun } from "../../eventlog/read_run.ts";
-import { isUlid } from "../../_internal/ulid.ts";
+import { isUlid } from "../../_internal/root_layout.ts";
 import { UsageError } from "../exit_codes.ts";
 import { commandLine } from "../text/printable.ts";
 import { findRoot } from "./find_root.ts";

@@ -1,19 +1,18 @@
 import { atomicReplaceSync, type ReplaceFailure } from "../../_internal/atomic_replace.ts";
 import { lookAtSync, makeDirectorySync, syncDirectorySync } from "../../_internal/directories.ts";
-import type { FileHandle, FilePort } from "../../_internal/file_port.ts";
-import { basename, dirname, join } from "../../_internal/path.ts";
 import {
-  cutFileSync,
-  lastLineEndSync,
-  quarantineSync,
+  type FileHandle,
+  type FilePort,
   readRangeSync,
   writeWholeSync,
-} from "../../_internal/tail.ts";
+} from "../../_internal/file_port.ts";
+import { cutFileSync, lastLineEndSync, quarantineSync } from "../../_internal/line_file.ts";
+import { encodeUtf8 } from "../../_internal/text.ts";
+import { basename, dirname, join } from "../../_internal/path.ts";
 import { joinBytes, type LogBytes, openLogBytes } from "../files/log_bytes.ts";
 import type { LogCodec } from "../files/log_codecs.ts";
 import { type LogLine, logLines, parseLine, recordBytes } from "../files/log_lines.ts";
 import { storeIoError } from "../store_errors.ts";
-import { encodeUtf8 } from "../../_internal/text.ts";
 
 /** What repairing does to files, so that nothing is ever gone: it is in its place or kept as evidence. */
 

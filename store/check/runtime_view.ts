@@ -1,8 +1,8 @@
 import { lookAtSync } from "../../_internal/directories.ts";
 import type { FileHandle, FilePort } from "../../_internal/file_port.ts";
+import { lastLineEndSync } from "../../_internal/line_file.ts";
 import { pause } from "../../_internal/lock.ts";
 import { basename, join } from "../../_internal/path.ts";
-import { lastLineEndSync } from "../../_internal/tail.ts";
 import { type LogBytes, openLogBytes } from "../files/log_bytes.ts";
 import { readSmallFileSync } from "../files/snapshot_reader.ts";
 import {

@@ -1,5 +1,5 @@
 import { pause } from "../../_internal/lock.ts";
-import { isJsonObject } from "../../_internal/tail.ts";
+import { isJsonObject } from "../../_internal/line_file.ts";
 import type { LineVerdict, LogCodec } from "../files/log_codecs.ts";
 import { type LogLine, logLines, parseLine, recordBytes } from "../files/log_lines.ts";
 import type { LogView } from "./runtime_view.ts";

@@ -1,5 +1,5 @@
-import type { FileHandle, FilePort } from "../../_internal/file_port.ts";
-import { readRangeSync } from "../../_internal/tail.ts";
+import { joinBytes } from "../../_internal/text.ts";
+import { type FileHandle, type FilePort, readRangeSync } from "../../_internal/file_port.ts";
 
 /**
  * The bytes of one log, as a reader is to see them. They are not always those of the file: lines
@@ -68,13 +68,4 @@ class FileBytes implements LogBytes {
   }
 }
 
-/** The chunks, one behind the other. */
-export function joinBytes(chunks: readonly Uint8Array[]): Uint8Array {
-  const joined = new Uint8Array(chunks.reduce((size, chunk) => size + chunk.length, 0));
-  let filled = 0;
-  for (const chunk of chunks) {
-    joined.set(chunk, filled);
-    filled += chunk.length;
-  }
-  return joined;
-}
+export { joinBytes };

@@ -1,10 +1,10 @@
 import { MAX_LINE_BYTES } from "../../_internal/json_lines.ts";
-import { isJsonObject } from "../../_internal/tail.ts";
+import { isJsonObject } from "../../_internal/line_file.ts";
+import { NEWLINE } from "../../_internal/text.ts";
 import type { RuntimeStoreError, StoreOperation } from "../runtime_store_error.ts";
 import { storeCorruptError, wrapIo } from "../store_errors.ts";
 import type { LogBytes } from "./log_bytes.ts";
 import type { LineVerdict, LogCodec } from "./log_codecs.ts";
-import { NEWLINE } from "../../_internal/text.ts";
 
 /** One line of a log, inside the block that it was read with. */
 export class LogLine {

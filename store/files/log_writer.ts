@@ -1,7 +1,6 @@
 import { makeDirectorySync } from "../../_internal/directories.ts";
-import type { FileHandle, FilePort } from "../../_internal/file_port.ts";
+import { type FileHandle, type FilePort, writeWholeSync } from "../../_internal/file_port.ts";
 import { dirname } from "../../_internal/path.ts";
-import { writeWholeSync } from "../../_internal/tail.ts";
 import { fileSizeSync, isDirectorySync, type StorePaths } from "../layout.ts";
 import type { StoreOperation } from "../runtime_store_error.ts";
 import { asStoreError, storeCorruptError } from "../store_errors.ts";

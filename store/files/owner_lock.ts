@@ -1,9 +1,13 @@
-import type { FileHandle, FilePort } from "../../_internal/file_port.ts";
+import {
+  type FileHandle,
+  type FilePort,
+  readRangeSync,
+  writeWholeSync,
+} from "../../_internal/file_port.ts";
+import { encodeUtf8 } from "../../_internal/text.ts";
 import { closeLock } from "../../_internal/lock.ts";
-import { readRangeSync, writeWholeSync } from "../../_internal/tail.ts";
 import { fileSizeSync } from "../layout.ts";
 import { ownedError } from "../store_errors.ts";
-import { encodeUtf8 } from "../../_internal/text.ts";
 
 const MAX_OWNER_BYTES = 1024;
 

@@ -1,6 +1,5 @@
-import type { FilePort } from "../../_internal/file_port.ts";
+import { type FilePort, readRangeSync } from "../../_internal/file_port.ts";
 import { join } from "../../_internal/path.ts";
-import { readRangeSync } from "../../_internal/tail.ts";
 import {
   directoryOfId,
   fileSizeSync,

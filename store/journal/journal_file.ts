@@ -1,5 +1,9 @@
-import type { FileHandle, FilePort } from "../../_internal/file_port.ts";
-import { readRangeSync, writeWholeSync } from "../../_internal/tail.ts";
+import {
+  type FileHandle,
+  type FilePort,
+  readRangeSync,
+  writeWholeSync,
+} from "../../_internal/file_port.ts";
 import { joinBytes } from "../files/log_bytes.ts";
 import { fileSizeSync } from "../layout.ts";
 import type { RuntimeStoreError } from "../runtime_store_error.ts";

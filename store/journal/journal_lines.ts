@@ -1,6 +1,5 @@
-import { crc32 } from "../../_internal/crc32.ts";
-import type { FileHandle, FilePort } from "../../_internal/file_port.ts";
-import { readRangeSync } from "../../_internal/tail.ts";
+import { type FileHandle, type FilePort, readRangeSync } from "../../_internal/file_port.ts";
+import { crc32, decodeUtf8, encodeUtf8, NEWLINE } from "../../_internal/text.ts";
 import { joinBytes } from "../files/log_bytes.ts";
 import type { RuntimeSnapshot, WorkerSnapshot } from "../files/snapshots.ts";
 import { fileSizeSync, journalNumbersSync, type StorePaths } from "../layout.ts";
@@ -13,7 +12,6 @@ import type {
   TranscriptEntry,
   WorkerStatus,
 } from "../types.ts";
-import { decodeUtf8, encodeUtf8, NEWLINE } from "../../_internal/text.ts";
 
 /**
  * One line of a journal: everything that one mutation changed, as the values that it left, so that

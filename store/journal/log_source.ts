@@ -6,7 +6,7 @@ import {
   recoverTailSync,
   type Recovery,
   type TailSource,
-} from "../../_internal/tail.ts";
+} from "../../_internal/line_file.ts";
 import { type LogBytes, openLogBytes } from "../files/log_bytes.ts";
 import type { LogEnd } from "../files/log_lines.ts";
 import type { LogWriter } from "../files/log_writer.ts";

@@ -1,7 +1,7 @@
 import { lookAtSync, makeDirectoriesSync, makeDirectorySync } from "../../_internal/directories.ts";
 import type { FilePort } from "../../_internal/file_port.ts";
+import { quarantineSync } from "../../_internal/line_file.ts";
 import { join } from "../../_internal/path.ts";
-import { quarantineSync } from "../../_internal/tail.ts";
 import { LogWriter } from "../files/log_writer.ts";
 import { OwnerLock } from "../files/owner_lock.ts";
 import { checkJournalFormatsSync } from "../journal/journal_lines.ts";

@@ -6,9 +6,8 @@ import {
   assertRejects,
   assertThrows,
 } from "@std/assert";
-import { AppendFile } from "../../_internal/append_file.ts";
+import { type AppendFailure, AppendFile, type AppendRequest } from "../../_internal/append_file.ts";
 import { denoFilePort, type FilePort } from "../../_internal/file_port.ts";
-import type { AppendFailure, AppendRequest } from "../../_internal/line_file.ts";
 import { FaultPort } from "../_util/fault_port.ts";
 import { appendTo, readText, truncate, write } from "../_util/files.ts";
 import { withTempDir } from "../_util/temp.ts";

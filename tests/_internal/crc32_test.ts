@@ -1,5 +1,5 @@
 import { assertEquals, assertNotEquals } from "@std/assert";
-import { crc32 } from "../../_internal/crc32.ts";
+import { crc32 } from "../../_internal/text.ts";
 
 const encoder = new TextEncoder();
 

@@ -6,8 +6,8 @@ import {
   linePieces,
   linePiecesSync,
   MAX_LINE_BYTES,
-  unsafeIntegerAt,
 } from "../../_internal/json_lines.ts";
+import { unsafeIntegerAt } from "../../_internal/visit_json.ts";
 import { FaultPort } from "../_util/fault_port.ts";
 import { mixSeeds, Random } from "../_util/random.ts";
 import { longCount, seed, withTempDir } from "../_util/temp.ts";

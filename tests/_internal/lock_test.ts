@@ -1,17 +1,29 @@
 import { assert, assertEquals, assertFalse, assertRejects, assertThrows } from "@std/assert";
-import { denoFilePort, type FileHandle } from "../../_internal/file_port.ts";
 import {
-  acquireLock,
-  acquireLockSync,
+  denoFilePort,
+  type FileHandle,
+  runSteps,
+  runStepsSync,
+} from "../../_internal/file_port.ts";
+import {
+  acquireLockSteps,
   type LockOptions,
   pausesUntilDeadline,
-  withLock,
+  withLockSteps,
   withLockSync,
 } from "../../_internal/lock.ts";
 import { FaultPort } from "../_util/fault_port.ts";
 import { withTempDir } from "../_util/temp.ts";
 
 class TimedOut extends Error {}
+
+function acquireLock(file: FileHandle, options: LockOptions): Promise<void> {
+  return runSteps(acquireLockSteps(file, options));
+}
+
+function acquireLockSync(file: FileHandle, options: LockOptions): void {
+  runStepsSync(acquireLockSteps(file, options));
+}
 
 function options(timeoutMs: number, exclusive = true): LockOptions {
   return { exclusive, timeoutMs, timedOut: () => new TimedOut() };
@@ -49,36 +61,32 @@ Deno.test("withLockSync() holds the lock during the body and gives it up, also a
     assert(second.tryLockSync(true));
   }));
 
-Deno.test("withLock() holds the lock during the body and gives it up, also after a throw", () =>
+Deno.test("withLockSteps() holds the lock during the body and gives it up, also after a throw", () =>
   withTwoHandles(async (first, second) => {
-    const got = await withLock(first, options(1000), {
-      body: () => {
-        assertFalse(second.tryLockSync(true));
-        return 7;
-      },
-    });
+    const got = await runSteps(withLockSteps(first, options(1000), () => {
+      assertFalse(second.tryLockSync(true));
+      return 7;
+    }));
     assertEquals(got, 7);
     const failing = () =>
-      withLock(first, options(1000), {
-        body: () => {
-          throw new RangeError("body");
-        },
-      });
+      runSteps(withLockSteps(first, options(1000), () => {
+        throw new RangeError("body");
+      }));
     await assertRejects(failing, RangeError, "body");
     assert(second.tryLockSync(true));
   }));
 
-Deno.test("withLock() runs the body in the turn in which the lock is granted", () =>
+Deno.test("withLockSteps() runs the body in the turn in which the lock is granted", () =>
   withTwoHandles(async (first) => {
     let inside = 0;
     const body = () => assertEquals(++inside, 1, "two bodies at once") ?? inside--;
     await Promise.all(
-      Array.from({ length: 20 }, () => withLock(first, options(1000), { body })),
+      Array.from({ length: 20 }, () => runSteps(withLockSteps(first, options(1000), body))),
     );
     assertEquals(inside, 0);
   }));
 
-Deno.test("acquireLock() waits without blocking until the lock is free (OLG-4)", () =>
+Deno.test("acquireLockSteps() waits without blocking until the lock is free (OLG-4)", () =>
   withTwoHandles(async (first, second) => {
     assert(second.tryLockSync(true));
     let granted = false;
@@ -90,7 +98,7 @@ Deno.test("acquireLock() waits without blocking until the lock is free (OLG-4)",
     assertFalse(second.tryLockSync(true));
   }));
 
-Deno.test("acquireLock() and acquireLockSync() give up at the deadline (OLG-4)", () =>
+Deno.test("acquireLockSteps() give up at the deadline (OLG-4)", () =>
   withTwoHandles(async (first, second) => {
     assert(second.tryLockSync(true));
     const start = performance.now();
@@ -101,7 +109,7 @@ Deno.test("acquireLock() and acquireLockSync() give up at the deadline (OLG-4)",
     assert(second.tryLockSync(true), "who gave up must hold nothing");
   }));
 
-Deno.test("acquireLock() and acquireLockSync() with no time always fail, also for a free lock (OLG-4)", () =>
+Deno.test("acquireLockSteps() with no time always fail, also for a free lock (OLG-4)", () =>
   withTwoHandles(async (first, second) => {
     for (const timeoutMs of [0, -1]) {
       assertThrows(() => acquireLockSync(first, options(timeoutMs)), TimedOut);
@@ -110,7 +118,7 @@ Deno.test("acquireLock() and acquireLockSync() with no time always fail, also fo
     assert(second.tryLockSync(true));
   }));
 
-Deno.test("acquireLockSync() lets sharers share, and keeps an exclusive one out", () =>
+Deno.test("acquireLockSteps() lets sharers share, and keeps an exclusive one out", () =>
   withTwoHandles((first, second) => {
     acquireLockSync(first, options(1000, false));
     acquireLockSync(second, options(1000, false));

@@ -1,5 +1,5 @@
 import { assertEquals } from "@std/assert";
-import { MASK, redactOrMask } from "../../_internal/redact.ts";
+import { MASK, redactOrMask } from "../../_internal/visit_json.ts";
 
 Deno.test("redactOrMask() keeps what the redactor answers, undefined too", () => {
   assertEquals(redactOrMask("a", "$.b", (value, path) => `${value} at ${path}`), "a at $.b");

@@ -1,14 +1,13 @@
 import { assert, assertEquals, assertFalse, assertThrows } from "@std/assert";
-import { denoFilePort, type FilePort } from "../../_internal/file_port.ts";
-import { MAX_LINE_BYTES } from "../../_internal/json_lines.ts";
+import { denoFilePort, type FilePort, readRangeSync } from "../../_internal/file_port.ts";
 import {
   cutFileSync,
   isJsonObject,
   lastLineEndSync,
-  readRangeSync,
   recoverTailSync,
   type Recovery,
-} from "../../_internal/tail.ts";
+} from "../../_internal/line_file.ts";
+import { MAX_LINE_BYTES } from "../../_internal/json_lines.ts";
 import { everyCut } from "../_util/every_cut.ts";
 import { everyFailure } from "../_util/every_failure.ts";
 import { FaultPort } from "../_util/fault_port.ts";

@@ -1,5 +1,5 @@
 import { assert, assertEquals, assertFalse, assertGreater, assertThrows } from "@std/assert";
-import { createUlid, incrementUlid, isUlid, ulidAfter } from "../../_internal/ulid.ts";
+import { createUlid, incrementUlid, isUlid, ulidAfter } from "../../_internal/root_layout.ts";
 import { Random } from "../_util/random.ts";
 import { longCount, seed } from "../_util/temp.ts";
 

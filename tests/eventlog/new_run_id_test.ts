@@ -6,9 +6,8 @@ import {
   assertRejects,
   assertThrows,
 } from "@std/assert";
-import { createUlid, isUlid } from "../../_internal/ulid.ts";
+import { checkRunId, createUlid, isUlid } from "../../_internal/root_layout.ts";
 import { EventLogError, newEventId, newRunId } from "../../eventlog/mod.ts";
-import { checkRunId } from "../../_internal/root_layout.ts";
 import { modeOf, readText, write } from "../_util/files.ts";
 import { withTempDir } from "../_util/temp.ts";
 
