@@ -81,6 +81,8 @@ export async function runCommand(command: Command, options: CommandOptions): Pro
   const endedBy = early.reason;
   const hadToEnd = await group.end({ graceMs, kill });
   const { code, signal, at } = await exit;
+  // Meanwhile a short command's output arrives, and no timer is made to wait for it.
+  await recorded.catch(() => {});
   const leftOutputOpen = await output.end({ graceMs, stop, kill });
   await recorded;
   return {
