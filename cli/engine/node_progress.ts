@@ -9,16 +9,15 @@ import type { Decision, DecisionLogEntry, RunTermination } from "../../superviso
 import { type Flow, type FlowNode, nodesById } from "../flow/flow.ts";
 import { nodeAttemptOf, nodeOfEvent } from "../flow/node_attempt.ts";
 import { ReadyNodes } from "../flow/order.ts";
-import type { CommandInvoker } from "../process/command_invoker.ts";
 import type { PastAttempts } from "./past_attempts.ts";
-import type { RunObserver } from "./types.ts";
+import type { AttemptPlace, RunObserver } from "./types.ts";
 
 /** What a {@linkcode NodeProgress} works with. */
 export interface NodeProgressOptions {
   /** The flow. */
   flow: Flow;
   /** Knows how attempts ended. */
-  invoker: CommandInvoker;
+  place: AttemptPlace;
   /** Records how they ended. */
   recorder: RunRecorder;
   /** Is told of it. */
@@ -131,8 +130,8 @@ export class NodeProgress implements DecisionLog {
 
   /** Attempts whose ends nobody decides on any more, as the capture cannot be written. */
   async recordUndecidedEnds(): Promise<void> {
-    const { invoker, recorder, view } = this.#options;
-    for (const { nodeId, attempt, end } of invoker.takeEnds()) {
+    const { place, recorder, view } = this.#options;
+    for (const { nodeId, attempt, end } of place.takeEnds()) {
       await recorder.nodeEnded({ nodeId, attempt }, end);
       view.nodeEnded(this.#nodeOf(nodeId), end);
     }
@@ -168,12 +167,12 @@ export class NodeProgress implements DecisionLog {
 
   /** One that was refused has no begin in the log, and so no end. */
   #takeEnd(
-    { nodeId, attempt }: NodeAttempt,
+    attempt: NodeAttempt,
     termination: RunTermination,
   ): AttemptEnd | undefined {
-    const { invoker } = this.#options;
-    if (!invoker.hasBegun(nodeId, attempt)) return undefined;
-    return { durationMs: 0, ...invoker.takeEnd(nodeId, attempt), termination };
+    const { place } = this.#options;
+    if (!place.hasBegun(attempt)) return undefined;
+    return { durationMs: 0, ...place.takeEnd(attempt), termination };
   }
 
   #nodeOf(nodeId: string): FlowNode {

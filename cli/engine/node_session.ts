@@ -16,12 +16,10 @@ import { systemTimers } from "../../supervisor/driver/timers.ts";
 import type { Timers } from "../../supervisor/port_types.ts";
 import type { Flow } from "../flow/flow.ts";
 import { flowProvenance, nodeEvent, pumpEventId } from "../flow/node_attempt.ts";
-import type { CommandInvoker } from "../process/command_invoker.ts";
-import { endWithinMs } from "../process/run_command.ts";
 import { RecordingError } from "./errors.ts";
 import { NodeProgress } from "./node_progress.ts";
 import type { PastAttempts } from "./past_attempts.ts";
-import type { RunObserver } from "./types.ts";
+import type { AttemptPlace, RunObserver } from "./types.ts";
 
 /** What {@linkcode superviseNodes} works with. */
 export interface NodeSessionOptions {
@@ -31,16 +29,14 @@ export interface NodeSessionOptions {
   root: string;
   /** The run. */
   runId: string;
-  /** Runs the commands. */
-  invoker: CommandInvoker;
+  /** Where the attempts are made. */
+  place: AttemptPlace;
   /** Records how attempts ended. */
   recorder: RunRecorder;
   /** Is told what happens. */
   view: RunObserver;
   /** Ends it: nothing more is started, and what runs is told to end. */
   stop: AbortSignal;
-  /** The time between SIGTERM and SIGKILL. */
-  graceMs: number;
   /** What another process left, when the run is resumed. */
   past: PastSession | undefined;
 }
@@ -74,7 +70,7 @@ type Session = CapturingSession<Supervisor>;
  * @returns Why not all has completed, and the recording.
  */
 export async function superviseNodes(options: NodeSessionOptions): Promise<NodesEnd> {
-  const { runId, invoker, past } = options;
+  const { runId, place, past } = options;
   const progress = new NodeProgress({ ...options, past: past?.attempts });
   let refusal: unknown;
   const onRecovered = async (recovered: RecoveredCapture) => {
@@ -91,7 +87,7 @@ export async function superviseNodes(options: NodeSessionOptions): Promise<Nodes
     await writeCaptureBundle(runPaths(options.root, runId).bundle, bundle);
     return { reason: progress.reason, bundle };
   } catch (cause) {
-    await invoker.settled();
+    await place.settled();
     const isRefused = past !== undefined && (cause === refusal || cause === options.stop.reason);
     if (cause instanceof RecordingError || isRefused || cannotBeResumed(cause)) throw cause;
     await progress.recordUndecidedEnds();
@@ -111,7 +107,7 @@ async function openSession(
   progress: NodeProgress,
   onRecovered: (recovered: RecoveredCapture) => Promise<void>,
 ): Promise<{ session: Session; timers: Timers }> {
-  const { flow, invoker } = options;
+  const { flow, place } = options;
   const journalPath = runPaths(options.root, options.runId).journal;
   const common: CapturingSessionOptions<Supervisor> = {
     graphId: flow.name,
@@ -119,11 +115,11 @@ async function openSession(
     constraints: flow.constraints,
     decisionLog: progress,
     // After the first failure nothing more is started, retries included.
-    invoker: { run: (request) => progress.failed ? "Aborted" : invoker.run(request) },
+    invoker: { run: (request) => progress.failed ? "Aborted" : place.run(request) },
     createSupervisor: (supervisorOptions) => new Supervisor(supervisorOptions),
     runtimeProvenance: await flowProvenance(flow),
     timers: systemTimers,
-    deadlineGraceMs: endWithinMs(options.graceMs),
+    deadlineGraceMs: place.endWithinMs,
     signal: options.stop,
   };
   if (options.past === undefined) {

@@ -1,12 +1,11 @@
 import type { RecoveredCapture } from "../../capture/session/recover_capture.ts";
 import type { CaptureBundle } from "../../capture/types.ts";
-import type { AttemptInfo, RunFold } from "../../eventlog/derive_run_state.ts";
-import { outputPath } from "../../_internal/root_layout.ts";
+import type { AttemptInfo } from "../../eventlog/derive_run_state.ts";
 import type { RunRecorder } from "../../run/run_recorder.ts";
 import type { AttemptEnd, NodeAttempt, ProcessIdentity } from "../../run/types.ts";
 import type { RunTermination } from "../../supervisor/types.ts";
 import { nodeAttemptOf } from "../flow/node_attempt.ts";
-import { hashOutput, readFailureMessage } from "../process/output_file.ts";
+import type { AttemptPlace } from "./types.ts";
 
 /** Says of an attempt that has no end of its own why that is. */
 const CUT_OFF = "cut off: the process that supervised it died";
@@ -39,16 +38,17 @@ export interface CutAttempt extends NodeAttempt {
  * What the log has is asked of the recorder's own fold, so that whatever it has logged meanwhile counts.
  */
 export class PastAttempts {
-  readonly #run: { root: string; runId: string };
-  readonly #fold: RunFold;
+  readonly #recorder: RunRecorder;
+  readonly #place: AttemptPlace;
 
-  constructor(run: { root: string; runId: string; fold: RunFold }) {
-    this.#run = run;
-    this.#fold = run.fold;
+  /** `recorder`: knows what the log has; `place`: what is left of the attempts. */
+  constructor(recorder: RunRecorder, place: AttemptPlace) {
+    this.#recorder = recorder;
+    this.#place = place;
   }
 
   /** Has all records of attempts brought up to the journal. */
-  async recordEnds(recovered: RecoveredCapture, recorder: RunRecorder): Promise<void> {
+  async recordEnds(recovered: RecoveredCapture): Promise<void> {
     for (const { termination, ...attempt } of journalAttempts(recovered)) {
       const logged = this.#find(attempt);
       // What the log has, the store was brought up to before.
@@ -56,9 +56,12 @@ export class PastAttempts {
       if (logged === undefined) {
         // One that was refused has not begun; of any other the log has lost the begin.
         if (termination === "Aborted") continue;
-        await recorder.nodeStarted({ ...attempt, kind: "command" });
+        await this.#recorder.nodeStarted({ ...attempt, kind: "command" });
       }
-      await recorder.nodeEnded(attempt, await this.#readEnd(attempt, termination));
+      const end: AttemptEnd = termination === "Aborted"
+        ? { termination, message: CUT_OFF }
+        : await this.#place.readPastEnd(attempt, termination);
+      await this.#recorder.nodeEnded(attempt, end);
     }
   }
 
@@ -80,19 +83,7 @@ export class PastAttempts {
   }
 
   #find({ nodeId, attempt: number }: NodeAttempt): AttemptInfo | undefined {
-    return this.#fold.attemptsOf(nodeId).findLast(({ attempt }) => attempt === number);
-  }
-
-  /** The same as when it had ended, but for what only its process could tell. */
-  async #readEnd(attempt: NodeAttempt, termination: RunTermination): Promise<AttemptEnd> {
-    if (termination === "Aborted") return { termination, message: CUT_OFF };
-    if (termination !== "Completed") {
-      const path = outputPath(this.#run, { ...attempt, stream: "err" });
-      return { termination, message: readFailureMessage(path) };
-    }
-    const path = outputPath(this.#run, { ...attempt, stream: "out" });
-    const outputHash = await hashOutput(path).catch(() => undefined);
-    return { termination, ...(outputHash !== undefined && { outputHash }) };
+    return this.#recorder.fold.attemptsOf(nodeId).findLast(({ attempt }) => attempt === number);
   }
 }
 

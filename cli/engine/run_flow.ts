@@ -12,19 +12,27 @@ import { type RecordedBegin, RunRecorder } from "../../run/run_recorder.ts";
 import type { RunWorkers } from "../../run/run_workers.ts";
 import { traceConfigFromEnv } from "../../trace/trace_config.ts";
 import type { TraceMode } from "../../trace/types.ts";
+import type { Flow } from "../flow/flow.ts";
 import { writeFlowRecord } from "../flow/flow_record.ts";
-import { CommandInvoker, type CommandInvokerOptions } from "../process/command_invoker.ts";
 import { RecordingError, ResumeError } from "./errors.ts";
 import { type PastSession, superviseNodes } from "./node_session.ts";
 import { type CutAttempt, PastAttempts } from "./past_attempts.ts";
-import type { RunObserver } from "./types.ts";
+import type { AttemptPlace, PlacePorts, RunObserver } from "./types.ts";
 
 /** How to run a flow in the open log of its run. */
-export interface RunFlowOptions extends Omit<CommandInvokerOptions, "recorder" | "onFatal"> {
+export interface RunFlowOptions {
+  /** The flow. */
+  flow: Flow;
+  /** The directory that holds the runs. */
+  root: string;
+  /** The run. */
+  runId: string;
   /** The open log of the run. */
   log: EventLog<RunEvent>;
   /** Is told what happens. */
   view: RunObserver;
+  /** Makes the place where attempts are made. */
+  openPlace: (ports: PlacePorts) => AttemptPlace;
   /** When a trace is written; as `TAFFRAIL_TRACE` says where that is left out. */
   traceMode: TraceMode | undefined;
   /** Ends the run: nothing more is started, and what runs is told to end. */
@@ -83,16 +91,16 @@ export async function runFlow(options: RunFlowOptions): Promise<RunFlowEnd> {
   const { recorder, workers } = records;
   // What the store lacks of the log comes first, so that it has its order.
   if (past !== undefined) await workers.catchUp();
+  const place = options.openPlace({ recorder, onFatal });
   const session = past && await hasSession(options)
-    ? pastSession(options, past, recorder)
+    ? pastSession(past, new PastAttempts(recorder, place))
     : undefined;
   if (!recorder.fold.hasBegun) {
     await recorder.pipeStarted({ name: flow.name, nodes: flow.nodes.map(({ id }) => id) });
   }
   try {
-    if (past === undefined) await writeFlowRecord(options, flow);
-    const invoker = new CommandInvoker({ ...options, recorder, onFatal });
-    const nodes = { ...options, recorder, invoker, stop, past: session };
+    if (past === undefined) await keepFlow(options);
+    const nodes = { ...options, recorder, place, stop, past: session };
     const { reason, bundle } = await superviseNodes(nodes);
     if (fatal !== undefined) throw fatal.error;
     await recordEnd(options, recorder, reason);
@@ -102,6 +110,12 @@ export async function runFlow(options: RunFlowOptions): Promise<RunFlowEnd> {
     if (past === undefined && !isOfLog) await recorder.pipeAborted(reasonOf(error));
     throw error;
   }
+}
+
+async function keepFlow({ flow, root, runId }: RunFlowOptions): Promise<void> {
+  await writeFlowRecord({ root, runId }, flow).catch((cause) => {
+    throw new RecordingError("capture", { of: `the flow of run ${runId}`, cause });
+  });
 }
 
 async function recordEnd(
@@ -116,16 +130,11 @@ async function recordEnd(
 }
 
 /** What to do once the journal has been gone through, before anything new begins. */
-function pastSession(
-  { root, runId }: RunFlowOptions,
-  { endOrphans }: PastRun,
-  recorder: RunRecorder,
-): PastSession {
-  const attempts = new PastAttempts({ root, runId, fold: recorder.fold });
+function pastSession({ endOrphans }: PastRun, attempts: PastAttempts): PastSession {
   return {
     attempts,
     async onRecovered(recovered) {
-      await attempts.recordEnds(recovered, recorder);
+      await attempts.recordEnds(recovered);
       await endOrphans(attempts.cutOff(recovered));
     },
   };

@@ -4,7 +4,6 @@ import { denoFilePort } from "../../_internal/file_port.ts";
 import { runPaths } from "../../_internal/root_layout.ts";
 import { encodeUtf8 } from "../../_internal/text.ts";
 import type { Constraints } from "../../supervisor/types.ts";
-import { RecordingError } from "../engine/errors.ts";
 import type { Flow, FlowNode } from "./flow.ts";
 import {
   type CommandRecord,
@@ -41,7 +40,7 @@ export interface NodeRecord extends CommandRecord {
  * Keeps a flow with its run, mode 0600, on disk before this returns. Killed in between, there is
  * none.
  *
- * @throws {RecordingError} If it cannot be written.
+ * @throws If it cannot be written, as the system says it.
  */
 export async function writeFlowRecord(
   run: { root: string; runId: string },
@@ -51,9 +50,7 @@ export async function writeFlowRecord(
   await atomicReplace(denoFilePort, {
     path: runPaths(run.root, run.runId).flow,
     bytes: encodeUtf8(text),
-    toError: ({ cause }) => {
-      return new RecordingError("capture", { of: `the flow of run ${run.runId}`, cause });
-    },
+    toError: ({ cause }) => cause instanceof Error ? cause : new Error(String(cause)),
   });
 }
 

@@ -2,12 +2,11 @@ import { resolve } from "../../_internal/absolute_path.ts";
 import { outputPath, type OutputStream, runPaths } from "../../_internal/root_layout.ts";
 import { reasonOf } from "../../_internal/text.ts";
 import { attemptKey } from "../../run/attempt_key.ts";
-import type { RunRecorder } from "../../run/run_recorder.ts";
 import type { AttemptEnd, NodeAttempt } from "../../run/types.ts";
-import type { RunRequest, RuntimeInvoker } from "../../supervisor/port_types.ts";
+import type { RunRequest } from "../../supervisor/port_types.ts";
 import type { RunTermination } from "../../supervisor/types.ts";
 import { RecordingError } from "../engine/errors.ts";
-import type { RunObserver } from "../engine/types.ts";
+import type { AttemptPlace, PlacePorts, RunObserver } from "../engine/types.ts";
 import { pathFor } from "../flow/find_programs.ts";
 import { type Flow, type FlowNode, nodesById } from "../flow/flow.ts";
 import { commandRecordOf, nodeAttemptOf } from "../flow/node_attempt.ts";
@@ -16,10 +15,10 @@ import { commandLine } from "../text/printable.ts";
 import { hashOutput, OutputFile, readFailureMessage } from "./output_file.ts";
 import type { TakeOutput } from "./output_pump.ts";
 import { identifyProcess } from "./processes.ts";
-import { type Command, type CommandEnd, runCommand } from "./run_command.ts";
+import { type Command, type CommandEnd, endWithinMs, runCommand } from "./run_command.ts";
 
 /** What a {@linkcode CommandInvoker} works with. */
-export interface CommandInvokerOptions {
+export interface CommandInvokerOptions extends PlacePorts {
   /** The flow. */
   flow: Flow;
   /** The paths of the programs, by the ids of the nodes. */
@@ -28,8 +27,6 @@ export interface CommandInvokerOptions {
   root: string;
   /** The run. */
   runId: string;
-  /** Records the begin of the attempts. */
-  recorder: Pick<RunRecorder, "nodeStarted" | "nodeSpawned">;
   /** Is told of them. */
   view: Pick<RunObserver, "nodeStarted" | "note">;
   /** How much of each output of a node is kept. */
@@ -38,8 +35,6 @@ export interface CommandInvokerOptions {
   graceMs: number;
   /** Cuts the grace short. */
   kill: AbortSignal;
-  /** Told that something cannot be recorded, so that nothing more may be started. */
-  onFatal: (error: unknown) => void;
   /** Gets what a command prints as it comes; its standard input is then that of this process. */
   passThrough?: { output: TakeOutput; errors: TakeOutput };
 }
@@ -48,7 +43,9 @@ export interface CommandInvokerOptions {
  * Makes an attempt at a node by running its command. Its begin is recorded here, before the spawn;
  * its end is kept for whoever records that the supervisor has taken it.
  */
-export class CommandInvoker implements RuntimeInvoker {
+export class CommandInvoker implements AttemptPlace {
+  /** The time within which a command is over once it is told to end. */
+  readonly endWithinMs: number;
   readonly #options: CommandInvokerOptions;
   readonly #nodes: ReadonlyMap<string, FlowNode>;
   readonly #begun = new Set<string>();
@@ -58,6 +55,7 @@ export class CommandInvoker implements RuntimeInvoker {
   constructor(options: CommandInvokerOptions) {
     this.#options = options;
     this.#nodes = nodesById(options.flow.nodes);
+    this.endWithinMs = endWithinMs(options.graceMs);
   }
 
   /** Runs the command of a node, and resolves when nothing of it runs any more. */
@@ -74,9 +72,9 @@ export class CommandInvoker implements RuntimeInvoker {
     }
   }
 
-  /** How an attempt at a node ended; undefined when it was given up before it did. */
-  takeEnd(nodeId: string, attempt: number): AttemptEnd | undefined {
-    const key = attemptKey({ nodeId, attempt });
+  /** How an attempt at a node ended; undefined when it was abandoned before it did. */
+  takeEnd(attempt: NodeAttempt): AttemptEnd | undefined {
+    const key = attemptKey(attempt);
     const known = this.#ends.get(key);
     this.#ends.delete(key);
     this.#begun.delete(key);
@@ -91,8 +89,20 @@ export class CommandInvoker implements RuntimeInvoker {
   }
 
   /** Whether the begin of an attempt was recorded, and nobody has taken its end. */
-  hasBegun(nodeId: string, attempt: number): boolean {
-    return this.#begun.has(attemptKey({ nodeId, attempt }));
+  hasBegun(attempt: NodeAttempt): boolean {
+    return this.#begun.has(attemptKey(attempt));
+  }
+
+  /** The same as when the attempt had ended, but for what only its process could tell. */
+  async readPastEnd(attempt: NodeAttempt, termination: RunTermination): Promise<AttemptEnd> {
+    const run = this.#options;
+    if (termination !== "Completed") {
+      const path = outputPath(run, { ...attempt, stream: "err" });
+      return { termination, message: readFailureMessage(path) };
+    }
+    const path = outputPath(run, { ...attempt, stream: "out" });
+    const outputHash = await hashOutput(path).catch(() => undefined);
+    return { termination, ...(outputHash !== undefined && { outputHash }) };
   }
 
   /** Resolves when no command runs any more. */
@@ -116,7 +126,7 @@ export class CommandInvoker implements RuntimeInvoker {
     this.#begun.add(key);
     view.nodeStarted(node);
     const { end, recordingError } = await this.#attempt(node, { ...request, attempt }, files);
-    // The end of one that was given up is recorded already.
+    // The end of one that was abandoned is recorded already.
     if (this.#begun.has(key)) this.#ends.set(key, { nodeId, attempt, end });
     if (recordingError !== undefined) throw recordingError;
     return end.termination;

@@ -39,8 +39,7 @@ export class LiveReplay implements RuntimeInvoker, Disposable {
     if (this.#wasAborted(episodeId, attempt)) return "Aborted";
     this.attempts++;
     const termination = await this.#invoker.run(request);
-    const { nodeId, attempt: number } = nodeAttemptOf(eventId, attempt);
-    const hash = this.#invoker.takeEnd(nodeId, number)?.outputHash;
+    const hash = this.#invoker.takeEnd(nodeAttemptOf(eventId, attempt))?.outputHash;
     if (hash !== undefined) this.#hashes.set(eventId, hash);
     return termination;
   }
@@ -217,7 +216,7 @@ export class StepReplay implements Disposable {
       signal: this.#signal,
     });
     this.#invoker.throwFailure();
-    const end = this.#invoker.takeEnd(nodeId, attempt);
+    const end = this.#invoker.takeEnd({ nodeId, attempt });
     if (termination === "Completed") {
       return { exit_code: end?.exitCode ?? null, output: end?.outputHash ?? null };
     }

@@ -5,9 +5,11 @@ import { isLive } from "../../eventlog/live_lock.ts";
 import type { RunEvent } from "../../eventlog/run_event.ts";
 import { RecordingError } from "../engine/errors.ts";
 import { runFlow, type RunFlowEnd } from "../engine/run_flow.ts";
+import type { PlacePorts } from "../engine/types.ts";
 import { exitCodeOfRun } from "../exit_codes.ts";
 import { findPrograms } from "../flow/find_programs.ts";
 import type { Flow } from "../flow/flow.ts";
+import { CommandInvoker } from "../process/command_invoker.ts";
 import { Interrupts } from "../process/interrupts.ts";
 import { prepareRootDirectory } from "../reading/find_root.ts";
 import type { RunDisplay } from "../reading/run_display.ts";
@@ -48,10 +50,7 @@ export async function recordRun(
     display.runStarted(runId);
     end = await runFlow({
       ...options,
-      ...flowPorts(interrupts, display),
-      flow,
-      programs,
-      runId,
+      ...flowPorts({ ...options, flow, programs, runId }, interrupts),
       log,
       past: undefined,
     });
@@ -61,14 +60,30 @@ export async function recordRun(
   return { ...ended, exitCode: ended.exitCode === 0 && display.hasLost ? 1 : ended.exitCode };
 }
 
-/** What a run is connected with: who sees it, and who may end it. */
-export function flowPorts(interrupts: Interrupts, display: RunDisplay) {
+/** A flow that is to be run, and by what it is shown. */
+export interface RunOfFlow extends RunSettings {
+  flow: Flow;
+  programs: ReadonlyMap<string, string>;
+  root: string;
+  runId: string;
+  display: RunDisplay;
+}
+
+/** What a run is connected with: where its commands run, who sees it, and who may end it. */
+export function flowPorts(run: RunOfFlow, interrupts: Interrupts) {
+  const { display: view } = run;
+  const { stop, kill } = interrupts;
+  const { passThrough } = view;
   return {
-    view: display,
-    stop: interrupts.stop,
-    kill: interrupts.kill,
+    flow: run.flow,
+    runId: run.runId,
+    view,
+    stop,
     stoppedBy: () => interrupts.received?.name,
-    ...(display.passThrough !== undefined && { passThrough: display.passThrough }),
+    openPlace: (ports: PlacePorts) => {
+      const passed = passThrough === undefined ? {} : { passThrough };
+      return new CommandInvoker({ ...run, ...ports, view, kill, ...passed });
+    },
   };
 }
 

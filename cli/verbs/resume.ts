@@ -8,6 +8,7 @@ import type { RunEvent } from "../../eventlog/run_event.ts";
 import { runPaths } from "../../_internal/root_layout.ts";
 import { readTrace } from "../../trace/read_trace.ts";
 import { ResumeError } from "../engine/errors.ts";
+import type { CutAttempt } from "../engine/past_attempts.ts";
 import { runFlow, type RunFlowEnd } from "../engine/run_flow.ts";
 import { UsageError } from "../exit_codes.ts";
 import { findPrograms } from "../flow/find_programs.ts";
@@ -132,15 +133,16 @@ async function resumeRun(options: ResumeOptions): Promise<number> {
     display = shown.use(json ? new JsonDisplay() : new TextDisplay(flow, { root }));
     interrupts.listenFor(display, options.graceMs);
     display.runStarted(runId);
-    const ports = flowPorts(interrupts, display);
-    const orphans = { ...options, ...ports, note: (text: string) => display.note(text) };
+    const ports = flowPorts({ ...options, flow, programs, display }, interrupts);
+    const { stop, kill } = interrupts;
+    const note = (text: string) => display.note(text);
     const past = {
       ...logged,
-      endOrphans: (attempts: Parameters<typeof endOrphans>[0]["attempts"]) =>
-        endOrphans({ ...orphans, attempts }),
+      endOrphans: (attempts: CutAttempt[]) =>
+        endOrphans({ ...options, attempts, stop, kill, note }),
     };
     try {
-      end = await runFlow({ ...options, ...ports, flow, programs, log, past });
+      end = await runFlow({ ...options, ...ports, log, past });
     } catch (error) {
       if (interrupts.received === undefined || error !== interrupts.stop.reason) throw error;
     }
