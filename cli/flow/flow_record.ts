@@ -136,13 +136,18 @@ export function flowDifference(record: FlowRecord, flow: Flow): string | undefin
   return constraint === undefined ? undefined : `its constraint ${constraint[0]} is another one`;
 }
 
-/** The name that a flow file has for what differs. */
+/** What a flow file calls the members of a node. */
+const MEMBER_NAMES = [
+  ["run", '"run"'],
+  ["needs", '"needs"'],
+  ["env", 'list of names in "env"'],
+  ["cwd", '"cwd"'],
+  ["timeout_ms", '"timeout"'],
+] as const;
+
+/** The first member that differs. */
 function nodeDifference(recorded: NodeRecord, node: NodeRecord): string | undefined {
-  if (!isSame(recorded.run, node.run)) return '"run"';
-  if (!isSame(recorded.needs, node.needs)) return '"needs"';
-  if (!isSame(recorded.env, node.env)) return 'list of names in "env"';
-  if (!isSame(recorded.cwd, node.cwd)) return '"cwd"';
-  return isSame(recorded.timeout_ms, node.timeout_ms) ? undefined : '"timeout"';
+  return MEMBER_NAMES.find(([member]) => !isSame(recorded[member], node[member]))?.[1];
 }
 
 function isSame(a: unknown, b: unknown): boolean {

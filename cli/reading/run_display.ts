@@ -151,10 +151,13 @@ export class TextDisplay implements RunDisplay {
 /** A run for programs: one JSON document at its end. */
 export class JsonDisplay implements RunDisplay {
   /** What commands print only goes to files: the document is alone. */
-  readonly passThrough: undefined;
-  /** Nothing was to be passed on. */
-  readonly hasLost = false;
+  readonly passThrough: RunDisplay["passThrough"];
   readonly #errors = new Screen(Deno.stderr);
+
+  /** Nothing was to be passed on. */
+  get hasLost(): boolean {
+    return false;
+  }
 
   /** Prints the id, to stderr. */
   runStarted(runId: string): void {
@@ -165,7 +168,7 @@ export class JsonDisplay implements RunDisplay {
   nodeStarted(): void {}
 
   /** Prints nothing. */
-  nodeEnded(): void {}
+  nodeEnded(_node: FlowNode, _end: AttemptEnd): void {}
 
   /** Prints a note, to stderr. */
   note(text: string): void {
@@ -182,53 +185,43 @@ export class JsonDisplay implements RunDisplay {
 }
 
 /** A command whose output is passed through: all that is said about it goes to stderr. */
-export class CommandDisplay implements RunDisplay {
+export class CommandDisplay extends JsonDisplay {
   /** Passes on what the command prints. */
-  readonly passThrough: { output: TakeOutput; errors: TakeOutput };
-  readonly #errors = new Screen(Deno.stderr);
+  override readonly passThrough: { output: TakeOutput; errors: TakeOutput };
+  readonly #screen = new Screen(Deno.stderr);
   readonly #passed = new PassedOutput((text) => this.note(text));
   readonly #json: boolean;
   #endLine: string | undefined;
 
   /** `json`: at the end the document is printed, as one line. */
   constructor({ json }: { json: boolean }) {
+    super();
     this.#json = json;
     this.passThrough = { output: this.#passed.output.take, errors: this.#passed.errors.take };
   }
 
   /** Whether some of what the command printed could not be passed on. */
-  get hasLost(): boolean {
+  override get hasLost(): boolean {
     return this.#passed.hasLost;
   }
 
-  /** Prints the id. */
-  runStarted(runId: string): void {
-    this.#errors.line(`run_id=${runId}`);
-  }
-
-  /** Prints nothing: the line belongs to the command now. */
-  nodeStarted(): void {}
-
   /** Keeps what is to be said at the end. */
-  nodeEnded({ id }: FlowNode, end: AttemptEnd): void {
-    this.#endLine = endLine(this.#errors, id, end);
+  override nodeEnded({ id }: FlowNode, end: AttemptEnd): void {
+    this.#endLine = endLine(this.#screen, id, end);
   }
 
   /** Prints a note, on a line of its own. */
-  note(text: string): void {
-    if (this.#passed.errors.isInLine) this.#errors.line();
+  override note(text: string): void {
+    if (this.#passed.errors.isInLine) this.#screen.line();
     this.#passed.errors.isInLine = false;
-    this.#errors.line(text);
+    super.note(text);
   }
 
   /** Prints how the command ended, and where the log is. */
-  runEnded(report: RunReport): void {
+  override runEnded(report: RunReport): void {
     const { run_id: runId, log } = report;
     this.note(this.#json ? JSON.stringify(report) : `${this.#endLine ?? runId}  log: ${log}`);
   }
-
-  /** Does nothing. */
-  [Symbol.dispose](): void {}
 }
 
 /** How a node ended, in one line. */
