@@ -8,7 +8,7 @@
  * | 2       | it was called wrongly, and nothing was started                                     |
  * | 128 + n | it was ended by signal n                                                           |
  *
- * Verbs whose codes say more, as `verify` and `follow`, tell so in their help.
+ * Verbs whose codes say more, as `verify` and `follow`, say so in their help.
  */
 import type { RunState } from "../eventlog/derive_run_state.ts";
 

@@ -20,8 +20,8 @@ export interface NodeProgressOptions {
   place: AttemptPlace;
   /** Records how they ended. */
   recorder: RunRecorder;
-  /** Is told of it. */
-  view: RunObserver;
+  /** Observes it. */
+  observer: RunObserver;
   /** The attempts that another process began, when the run is resumed. */
   past: PastAttempts | undefined;
 }
@@ -36,7 +36,7 @@ interface NodeDecision {
 }
 
 /**
- * What has become of the nodes, as the supervisor decides it: it is the decision log of the session.
+ * The state of the nodes, as the supervisor decides it: it is the decision log of the session.
  *
  * What is always true: a decision is here only after the capture journal has it, and an end is in the
  * event log only after its decision is here. So whatever the process is killed at, the journal knows at
@@ -115,7 +115,7 @@ export class NodeProgress implements DecisionLog {
   #showDeferral(id: string, { decision, reason, schedule_at: at }: DecisionLogEntry): void {
     if (decision !== "Defer" || at === null) return;
     const until = new Date(at.secs * 1000 + Math.ceil(at.nanos / 1e6));
-    this.#options.view.nodeDeferred?.(id, { reason, until });
+    this.#options.observer.nodeDeferred?.(id, { reason, until });
   }
 
   /** Gives the capture the digests of outputs whose decisions it has taken. */
@@ -130,10 +130,10 @@ export class NodeProgress implements DecisionLog {
 
   /** Attempts whose ends nobody decides on any more, as the capture cannot be written. */
   async recordUndecidedEnds(): Promise<void> {
-    const { place, recorder, view } = this.#options;
+    const { place, recorder, observer } = this.#options;
     for (const { nodeId, attempt, end } of place.takeEnds()) {
       await recorder.nodeEnded({ nodeId, attempt }, end);
-      view.nodeEnded(this.#nodeOf(nodeId), end);
+      observer.nodeEnded(this.#nodeOf(nodeId), end);
     }
   }
 
@@ -155,14 +155,14 @@ export class NodeProgress implements DecisionLog {
     attempt: NodeAttempt,
     termination: RunTermination,
   ): Promise<void> {
-    const { recorder, view, past } = this.#options;
+    const { recorder, observer, past } = this.#options;
     const hash = past?.outputHash(attempt);
     if (hash !== undefined) this.#outputs.set(index, hash);
     const end = this.#takeEnd(attempt, termination) ?? past?.openEnd(attempt, termination);
     if (end === undefined) return;
     if (end.outputHash !== undefined) this.#outputs.set(index, end.outputHash);
     await recorder.nodeEnded(attempt, end);
-    view.nodeEnded(this.#nodeOf(attempt.nodeId), end);
+    observer.nodeEnded(this.#nodeOf(attempt.nodeId), end);
   }
 
   /** One that was refused has no begin in the log, and so no end. */

@@ -33,9 +33,9 @@ export interface NodeSessionOptions {
   place: AttemptPlace;
   /** Records how attempts ended. */
   recorder: RunRecorder;
-  /** Is told what happens. */
-  view: RunObserver;
-  /** Ends it: nothing more is started, and what runs is told to end. */
+  /** Observes what happens. */
+  observer: RunObserver;
+  /** Ends it: nothing more is started, and what runs is ended. */
   stop: AbortSignal;
   /** What another process left, when the run is resumed. */
   past: PastSession | undefined;
@@ -66,6 +66,16 @@ type Session = CapturingSession<Supervisor>;
  * Has the supervisor run the nodes of a flow, each when those it needs have completed and the
  * constraints allow it, in a session that is captured in the run's journal. The first node that
  * does not complete ends it: nothing more is started, and what runs is waited for.
+ *
+ * What is always true:
+ * - The session is the only one that decides. Nodes are handed over one at a time, in the order of the
+ *   flow, and each only after everything that was decided before has been looked at: what is handed over
+ *   next depends on nothing but the flow and the decisions.
+ * - The digest of an output is recorded after the decision that took it, and before the next node is
+ *   handed over or the session ends. Killed in between, it is recorded again from the log on resume.
+ * - Once a node has failed, or `stop` has aborted, nothing that waits is started: the pump is stopped
+ *   before it could look.
+ * - Whatever goes wrong, this throws only when no attempt runs any more.
  *
  * @returns Why not all has completed, and the recording.
  */
@@ -143,7 +153,7 @@ async function feed(
     stop.addEventListener("abort", () => resolve(true), { once: true });
   });
   let rest = Promise.withResolvers<void>();
-  // Told before the pump is, which must not start what waits once a node has failed.
+  // Called before the pump is, which must not start what waits once a node has failed.
   supervisor.subscribe(() => {
     if (progress.failed !== undefined) pump.stop();
     rest.resolve();
@@ -167,7 +177,7 @@ async function feed(
   await progress.recordOutputs(session);
 }
 
-/** Tells when nothing more happens by itself. */
+/** Notices when nothing more happens by itself. */
 class Quiet {
   readonly #pump: PumpDriver;
   /** Waited for by many looks: to begin waiting costs a walk over the stack. */

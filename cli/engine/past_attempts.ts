@@ -23,18 +23,19 @@ export interface CutAttempt extends NodeAttempt {
 }
 
 /**
- * The attempts of a run that another process began: what the journal and the log tell of them.
+ * The attempts of a run that another process began: what the journal and the log have of them.
  *
  * The journal is written first and is the truth; the log, and the store behind it, may lack the end of
  * what it has. So each attempt is in one of four states, and each leads to one thing that is done once:
  *
- * | Journal    | Log            | What is done                                                      |
- * | ---------- | -------------- | ----------------------------------------------------------------- |
- * | its end    | its end        | nothing                                                           |
- * | its end    | its begin      | the end is logged, as far as the files still tell it              |
- * | its end    | nothing        | both are logged, unless it was refused before it began            |
- * | its begin  | its begin, or nothing | what is left of it is ended; the session decides that it was cut off, and the end that follows is logged then |
+ * | Journal   | Log                   | What is done                                           |
+ * | --------- | --------------------- | ------------------------------------------------------ |
+ * | its end   | its end               | nothing                                                |
+ * | its end   | its begin             | the end is logged, as far as it is still in the files  |
+ * | its end   | nothing               | both are logged, unless it was refused before it began |
+ * | its begin | its begin, or nothing | what is left of it is ended, and it is made again      |
  *
+ * In the last case the session decides that the attempt was cut off; what it decides is logged then.
  * What the log has is asked of the recorder's own fold, so that whatever it has logged meanwhile counts.
  */
 export class PastAttempts {

@@ -29,13 +29,13 @@ export interface RunFlowOptions {
   runId: string;
   /** The open log of the run. */
   log: EventLog<RunEvent>;
-  /** Is told what happens. */
-  view: RunObserver;
+  /** Observes what happens. */
+  observer: RunObserver;
   /** Makes the place where attempts are made. */
   openPlace: (ports: PlacePorts) => AttemptPlace;
   /** When a trace is written; as `TAFFRAIL_TRACE` says where that is left out. */
   traceMode: TraceMode | undefined;
-  /** Ends the run: nothing more is started, and what runs is told to end. */
+  /** Ends the run: nothing more is started, and what runs is ended. */
   stop: AbortSignal;
   /** The signal that {@linkcode RunFlowOptions.stop} was aborted because of. */
   stoppedBy: () => Deno.Signal | undefined;
@@ -51,7 +51,7 @@ export interface PastRun extends RecordedBegin {
 
 /** What came of a run that was not broken off. */
 export interface RunFlowEnd {
-  /** What its log tells. */
+  /** Its log, folded. */
   fold: RunFold;
   /** Whether nobody else has written to the log meanwhile. */
   isAlone: boolean;
@@ -165,7 +165,7 @@ const TRACED_STEPS = 200;
 
 /** Opens the records of a run beside its log, and gives what writes them all. */
 async function openRecorder(
-  { root, flow, log, view, past, traceMode }: RunFlowOptions,
+  { root, flow, log, observer, past, traceMode }: RunFlowOptions,
 ): Promise<AsyncDisposable & { recorder: RunRecorder; workers: RunWorkers }> {
   const toError = (kind: "log" | "store", cause: unknown) => {
     return new RecordingError(kind, { of: `run ${log.runId}`, cause });
@@ -183,7 +183,7 @@ async function openRecorder(
       ...(gitSha !== undefined && { gitSha }),
     },
     onTraceError: ({ message }) => {
-      view.note(`Cannot write the trace: ${message}; the run goes on without it`);
+      observer.note(`Cannot write the trace: ${message}; the run goes on without it`);
     },
     onSignal: "flush-only",
   }).catch((cause) => {

@@ -4,7 +4,7 @@ import type { RuntimeInvoker } from "../../supervisor/port_types.ts";
 import type { DecisionReason, RunTermination } from "../../supervisor/types.ts";
 import type { FlowNode } from "../flow/flow.ts";
 
-/** Is told what happens in a run, as it happens. */
+/** Observes a run, as it happens. */
 export interface RunObserver {
   /** The run has its id. */
   runStarted(runId: string): void;
@@ -22,7 +22,7 @@ export interface RunObserver {
 export interface PlacePorts {
   /** Records the begin of the attempts. */
   recorder: Pick<RunRecorder, "nodeStarted" | "nodeSpawned">;
-  /** Is told that something cannot be recorded, so that nothing more may be started. */
+  /** Called when something cannot be recorded, so that nothing more may be started. */
   onFatal: (error: unknown) => void;
 }
 
@@ -31,7 +31,7 @@ export interface PlacePorts {
  * ends for whoever records that the supervisor has taken them.
  */
 export interface AttemptPlace extends RuntimeInvoker {
-  /** The time within which an attempt is over once it is told to end. */
+  /** The time within which an attempt is over once it is asked to end. */
   readonly endWithinMs: number;
   /** Whether the begin of an attempt was recorded, and nobody has taken its end. */
   hasBegun(attempt: NodeAttempt): boolean;
@@ -39,7 +39,7 @@ export interface AttemptPlace extends RuntimeInvoker {
   takeEnd(attempt: NodeAttempt): AttemptEnd | undefined;
   /** The ends that nobody has taken. */
   takeEnds(): (NodeAttempt & { end: AttemptEnd })[];
-  /** How an attempt ended that another process made, as far as what is left of it tells. */
+  /** How an attempt ended that another process made, as far as that can still be read. */
   readPastEnd(attempt: NodeAttempt, termination: RunTermination): Promise<AttemptEnd>;
   /** Resolves when no attempt runs any more. */
   settled(): Promise<void>;

@@ -74,7 +74,7 @@ export function pathFor(own: string | undefined): string {
   return path === undefined || path === "" ? directory : `${path}${delimiter}${directory}`;
 }
 
-/** Finds a program as the system would; tells in words why it cannot be run. */
+/** Finds a program as the system would; returns in words why it cannot be run. */
 export function findProgram(name: string, place: ProgramPlace): string | { problem: string } {
   const isPath = name.includes("/") || (isWindows && name.includes("\\")) || isAbsolute(name);
   if (isPath) {

@@ -23,7 +23,7 @@ export interface FlowNode {
   task?: string;
   /** The nodes that must have completed before. */
   needs: string[];
-  /** How long an attempt may take. */
+  /** How long an attempt may take, in milliseconds. */
   timeoutMs?: number;
   /** Variables on top of the environment of this process. */
   env: Record<string, string>;

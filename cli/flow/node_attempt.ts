@@ -37,7 +37,7 @@ export interface CommandRecord {
   cwd: string;
   /** The names of the variables that the flow gives it; their values are never recorded. */
   env: string[];
-  /** How long an attempt may take. */
+  /** How long an attempt may take, in milliseconds. */
   timeout_ms?: number;
 }
 

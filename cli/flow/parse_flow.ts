@@ -21,7 +21,7 @@ const OWN_VARIABLES = [
   "TAFFRAIL_ROOT",
 ] as const;
 
-/** One of them. */
+/** The name of one of them. */
 export type OwnVariable = (typeof OWN_VARIABLES)[number];
 
 /**

@@ -143,7 +143,7 @@ export function readTaskFiles(cwd: string): TaskFile[] {
   }
 }
 
-/** Finds a task; tells in words which there are when there is no such. */
+/** Finds a task; or lists those there are, in words, when there is no such one. */
 export function findTask(name: string, files: TaskFile[]): Task | { problem: string } {
   for (const { tasks } of files) {
     const task = tasks.get(name);
@@ -229,7 +229,7 @@ export function taskCommand(name: string): string[] {
 
 /**
  * The command that runs what a task itself does. Deno has no option to leave out what it depends
- * on, but runs any text as a task. Paths are told from where it runs, as the same tasks are the
+ * on, but runs any text as a task. Paths are relative to where it runs, as the same tasks are the
  * same flow wherever the project lies.
  */
 export function commandOfTask(

@@ -57,7 +57,7 @@ async function inspectEnd(root: string, runId: string): Promise<Problem[]> {
   ];
 }
 
-/** What cannot be opened is told when the store is looked at. */
+/** What cannot be opened is reported when the store is inspected. */
 async function isStopped(root: string, runId: string): Promise<boolean> {
   try {
     await using store = await FsRuntimeStore.open({ root, runtimeId: runId, readOnly: true });

@@ -21,7 +21,7 @@ export async function chosenRuns(root: string, operands: readonly string[]): Pro
 }
 
 /**
- * Looks at runs, one after the other, and tells of each that is begun with; then, with `others`, at
+ * Looks at runs, one after the other, and reports each that is begun with; then, with `others`, at
  * what belongs to none.
  */
 export async function inspectRuns(

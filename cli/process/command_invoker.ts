@@ -27,11 +27,11 @@ export interface CommandInvokerOptions extends PlacePorts {
   root: string;
   /** The run. */
   runId: string;
-  /** Is told of them. */
-  view: Pick<RunObserver, "nodeStarted" | "note">;
+  /** Observes them. */
+  observer: Pick<RunObserver, "nodeStarted" | "note">;
   /** How much of each output of a node is kept. */
   maxOutputBytes: number;
-  /** The time between SIGTERM and SIGKILL. */
+  /** The time between SIGTERM and SIGKILL, in milliseconds. */
   graceMs: number;
   /** Cuts the grace short. */
   kill: AbortSignal;
@@ -44,7 +44,7 @@ export interface CommandInvokerOptions extends PlacePorts {
  * its end is kept for whoever records that the supervisor has taken it.
  */
 export class CommandInvoker implements AttemptPlace {
-  /** The time within which a command is over once it is told to end. */
+  /** The time within which a command is over once it is asked to end. */
   readonly endWithinMs: number;
   readonly #options: CommandInvokerOptions;
   readonly #nodes: ReadonlyMap<string, FlowNode>;
@@ -93,7 +93,7 @@ export class CommandInvoker implements AttemptPlace {
     return this.#begun.has(attemptKey(attempt));
   }
 
-  /** The same as when the attempt had ended, but for what only its process could tell. */
+  /** The same as when the attempt had ended, but for what only its process knew. */
   async readPastEnd(attempt: NodeAttempt, termination: RunTermination): Promise<AttemptEnd> {
     const run = this.#options;
     if (termination !== "Completed") {
@@ -111,7 +111,7 @@ export class CommandInvoker implements AttemptPlace {
   }
 
   async #runNode(request: RunRequest): Promise<RunTermination> {
-    const { recorder, view } = this.#options;
+    const { recorder, observer } = this.#options;
     const { nodeId, attempt } = nodeAttemptOf(request.eventId, request.attempt);
     const node = this.#nodes.get(nodeId)!;
     const files = this.#createFiles(nodeId, attempt);
@@ -124,7 +124,7 @@ export class CommandInvoker implements AttemptPlace {
     });
     const key = attemptKey({ nodeId, attempt });
     this.#begun.add(key);
-    view.nodeStarted(node);
+    observer.nodeStarted(node);
     const { end, recordingError } = await this.#attempt(node, { ...request, attempt }, files);
     // The end of one that was abandoned is recorded already.
     if (this.#begun.has(key)) this.#ends.set(key, { nodeId, attempt, end });
@@ -151,7 +151,7 @@ export class CommandInvoker implements AttemptPlace {
     request: RunRequest,
     files: [OutputFile, OutputFile],
   ): Promise<{ end: AttemptEnd; recordingError?: RecordingError }> {
-    const { view } = this.#options;
+    const { observer } = this.#options;
     let end: CommandEnd | undefined;
     let failure: unknown;
     try {
@@ -164,9 +164,9 @@ export class CommandInvoker implements AttemptPlace {
     if (end === undefined) return { end: hostMissing(failure) };
     const lost = end.outputError ?? unfinished;
     if (lost !== undefined) return lostOutput(node, end, lost);
-    if (end.leftProcesses) view.note(`${node.id} left processes behind, which were ended`);
+    if (end.leftProcesses) observer.note(`${node.id} left processes behind, which were ended`);
     if (end.leftOutputOpen) {
-      view.note(`${node.id} left a process behind that keeps its output open`);
+      observer.note(`${node.id} left a process behind that keeps its output open`);
     }
     try {
       return { end: await this.#endOf(end, request.signal, files) };

@@ -3,7 +3,7 @@ import { listProcesses } from "./processes.ts";
 
 /** How long processes may take to end by themselves. */
 export interface EndOptions {
-  /** The time between SIGTERM and SIGKILL. */
+  /** The time between SIGTERM and SIGKILL, in milliseconds. */
   graceMs: number;
   /** Cuts that time short. */
   kill: AbortSignal;
@@ -17,7 +17,7 @@ const KILL_WAIT_MS = 2000;
  * Ends processes: SIGTERM, and SIGKILL after the grace to what is left of them. It waits until they are
  * gone, or cannot be killed.
  *
- * @param signal Sends a signal to all that are left, and tells whether there were any; SIGCONT, which
+ * @param signal Sends a signal to all that are left, and returns whether there were any; SIGCONT, which
  * changes nothing for a process that runs, only asks.
  * @returns Whether there were any.
  */
@@ -87,7 +87,7 @@ export class ProcessGroup {
 
 /**
  * A process that has ended stays in its group until its parent takes notice, which in a container
- * may be never. Linux tells such zombies apart; elsewhere they end with the grace.
+ * may be never. Linux marks such zombies; elsewhere they end with the grace.
  */
 function hasLivingMember(group: number): boolean {
   const processes = listProcesses();

@@ -30,10 +30,10 @@ export class Interrupts implements Disposable {
   }
 
   /** {@linkcode Interrupts.listen}, and says at each signal what comes of it. */
-  listenFor(view: { note(text: string): void }, graceMs: number): void {
+  listenFor(observer: { note(text: string): void }, graceMs: number): void {
     const within = formatDuration(graceMs);
     this.listen((signal, isFirst) =>
-      view.note(
+      observer.note(
         isFirst
           ? `${signal}: ending what runs, within ${within}; once more to kill it`
           : `${signal}: killing what runs`,
@@ -76,7 +76,7 @@ export class Interrupts implements Disposable {
     return this.#kill.signal;
   }
 
-  /** The first signal, and the exit code that tells it. */
+  /** The first signal, and the exit code for it. */
   get received(): { name: Deno.Signal; exitCode: number } | undefined {
     const name = this.#first?.name;
     return name && { name, exitCode: exitCodeOfSignal(new Map(SIGNALS).get(name)!) };

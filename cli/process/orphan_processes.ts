@@ -12,7 +12,7 @@ export interface OrphanOptions extends EndOptions {
   attempts: CutAttempt[];
   /** Wait for what is left to end by itself, instead of ending it. */
   waits: boolean;
-  /** Take it that nothing is left where nobody can tell. */
+  /** Assume that nothing is left where that cannot be found out. */
   assumesEnded: boolean;
   /** Gives up. */
   stop: AbortSignal;
@@ -27,7 +27,7 @@ const KILL_WAIT_MS = 5000;
 /**
  * Sees to it that nothing of the attempts runs any more: what is left of them is ended, or waited for.
  *
- * @throws {ResumeError} When it does not end, or when nobody can tell.
+ * @throws {ResumeError} When it does not end, or when that cannot be found out.
  */
 export async function endOrphans(options: OrphanOptions): Promise<void> {
   const { runId, waits, graceMs, stop, note } = options;
@@ -80,7 +80,7 @@ class Orphans {
     return `what is left of ${nodes}: ${which} ${pids.join(", ")}`;
   }
 
-  /** Signals those that are there now, and tells whether there are any. */
+  /** Signals those that are there now, and returns whether there are any. */
   signal(name: Deno.Signal): boolean {
     const pids = this.find();
     for (const pid of pids) {
@@ -132,7 +132,7 @@ class Orphans {
     ];
   }
 
-  /** Where the system does not tell, a group that is gone is all that is certain. */
+  /** Where the system lists no processes, a group that is gone is all that is certain. */
   #findBlindly(): number[] {
     for (const attempt of this.#options.attempts) {
       const { process } = attempt;

@@ -3,7 +3,7 @@ import { printable } from "../text/printable.ts";
 
 /**
  * What a command prints, in a file of bounded size: the first half goes to the file as it comes,
- * the last half is kept in memory until the end, and between them stands a line that tells how much
+ * the last half is kept in memory until the end, and between them stands a line that says how much
  * was left out.
  */
 export class OutputFile {

@@ -20,14 +20,14 @@ export function patienceFor(
 
 /** Reads one of the two outputs of a command and hands it on. */
 export class OutputPump {
-  /** Resolves when the output has ended or was given up; rejects with what the taker threw. */
+  /** Resolves when the output has ended or was abandoned; rejects with what the taker threw. */
   readonly done: Promise<void>;
   readonly #reader: ReadableStreamDefaultReader<Uint8Array>;
   readonly #take: TakeOutput;
   readonly #ended = new AbortController();
   #waitedMs = 0;
   #waitingSince: number | undefined;
-  #isGivenUp = false;
+  #isAbandoned = false;
 
   constructor(stream: ReadableStream<Uint8Array>, take: TakeOutput) {
     this.#reader = stream.getReader();
@@ -36,8 +36,8 @@ export class OutputPump {
   }
 
   /** Whether it was still open when no more was waited for. */
-  get isGivenUp(): boolean {
-    return this.#isGivenUp;
+  get isAbandoned(): boolean {
+    return this.#isAbandoned;
   }
 
   /**
@@ -55,11 +55,11 @@ export class OutputPump {
       await wait(Math.max(leftMs, SHORTEST_LOOK_MS), ...signals);
     }
     if (this.#ended.signal.aborted) return;
-    this.#isGivenUp = true;
+    this.#isAbandoned = true;
     await this.close();
   }
 
-  /** Reads no more. The command is told as by any reader that goes away. */
+  /** Reads no more. The command notices it as with any reader that goes away: by SIGPIPE. */
   async close(): Promise<void> {
     try {
       await this.#reader.cancel();

@@ -1,4 +1,4 @@
-/** What Linux tells about processes in `/proc`; elsewhere nothing is known. */
+/** The processes of the system, as Linux lists them in `/proc`; elsewhere nothing is known. */
 import type { ProcessIdentity } from "../../run/types.ts";
 
 /** A process that is there. */
@@ -13,8 +13,8 @@ export interface ProcessStat {
   startTime: number;
 }
 
-/** Whether the system tells about processes. */
-function tellsProcesses(): boolean {
+/** Whether the system lists processes. */
+function listsProcesses(): boolean {
   return Deno.build.os === "linux";
 }
 
@@ -23,7 +23,7 @@ const START_TIME = 19;
 
 /** Identifies a process that was just started. */
 export function identifyProcess(pid: number): ProcessIdentity {
-  const stat = tellsProcesses() ? readStat(pid) : undefined;
+  const stat = listsProcesses() ? readStat(pid) : undefined;
   const boot = readBootId();
   return {
     pid,
@@ -36,7 +36,7 @@ let bootId: string | undefined;
 
 /** Which boot of the system this is: as long as this process lives it is the same. */
 export function readBootId(): string | undefined {
-  if (!tellsProcesses()) return undefined;
+  if (!listsProcesses()) return undefined;
   try {
     return bootId ??= Deno.readTextFileSync("/proc/sys/kernel/random/boot_id").trim();
   } catch {
@@ -46,7 +46,7 @@ export function readBootId(): string | undefined {
 
 /** All processes that can be seen; undefined when none can. */
 export function listProcesses(): ProcessStat[] | undefined {
-  if (!tellsProcesses()) return undefined;
+  if (!listsProcesses()) return undefined;
   try {
     const pids = Array.from(Deno.readDirSync("/proc"), ({ name }) => name)
       .filter((name) => /^\d+$/.test(name));

@@ -147,7 +147,7 @@ export interface RerunLimits {
   interrupts: Interrupts;
   /** How much of each output is kept, as when it was recorded. */
   maxOutputBytes: number;
-  /** The time between SIGTERM and SIGKILL. */
+  /** The time between SIGTERM and SIGKILL, in milliseconds. */
   graceMs: number;
 }
 
@@ -166,7 +166,7 @@ export class RerunInvoker extends CommandInvoker implements Disposable {
       root,
       runId: "replay",
       recorder: { nodeStarted: async () => {}, nodeSpawned: async () => {} },
-      view: { nodeStarted: () => {}, note: () => {} },
+      observer: { nodeStarted: () => {}, note: () => {} },
       kill: interrupts.kill,
       onFatal: (error) => this.#failure ??= { of: error },
     });

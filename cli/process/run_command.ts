@@ -24,9 +24,9 @@ export interface CommandOptions {
   takeErrors: TakeOutput;
   /** Told of its process as soon as there is one; when that rejects, the command is ended. */
   onSpawned: (pid: number) => Promise<void>;
-  /** How long it may take. */
+  /** How long it may take, in milliseconds. */
   timeoutMs?: number | undefined;
-  /** The time between SIGTERM and SIGKILL. */
+  /** The time between SIGTERM and SIGKILL, in milliseconds. */
   graceMs: number;
   /** Ends it. */
   stop: AbortSignal;
@@ -51,7 +51,7 @@ export interface CommandEnd {
   endedBy: EarlyEnd | undefined;
   /** What was thrown by whoever took its output. */
   outputError: unknown;
-  /** How long it took. */
+  /** How long it took, in milliseconds. */
   durationMs: number;
   /** Whether it left processes behind, which were ended. */
   leftProcesses: boolean;
@@ -100,7 +100,7 @@ export async function runCommand(command: Command, options: CommandOptions): Pro
 const TIDY_UP_MS = 10_000;
 
 /**
- * The time within which {@linkcode runCommand} is over once it was told to end the command: its group gets
+ * The time within which {@linkcode runCommand} is over once it was asked to end the command: its group gets
  * the grace, and after that, whoever still holds its output open gets it once more.
  */
 export function endWithinMs(graceMs: number): number {
@@ -188,13 +188,13 @@ export class CommandOutput {
   ): Promise<boolean> {
     for (const pump of this.#pumps) void pump.limit(graceMs, kill);
     // Whoever reads our own output may be slow; only a user who wants to stop need not wait for it.
-    const givenUp = aborted(stop).then(() => {
+    const abandoned = aborted(stop).then(() => {
       const { milliseconds, signals } = patienceFor(graceMs, kill);
       return wait(milliseconds, ...signals);
     });
-    await Promise.race([this.ended, givenUp]);
+    await Promise.race([this.ended, abandoned]);
     await Promise.all(this.#pumps.map((pump) => pump.close()));
-    return this.#pumps.some(({ isGivenUp }) => isGivenUp);
+    return this.#pumps.some(({ isAbandoned }) => isAbandoned);
   }
 
   async #end(): Promise<void> {

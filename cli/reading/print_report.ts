@@ -24,7 +24,7 @@ export function describeState(
   return { text: "aborted", colour: "red" };
 }
 
-/** Prints a run: what it is, what became of it, its nodes, and where its log is. */
+/** Prints a run: its state, its nodes, and where its log is. */
 export function printReport(screen: Screen, report: RunReport, root: string): void {
   const { text, colour } = describeState(report);
   screen.line(`${screen.paint(report.run_id, "bold")}  ${screen.paint(text, colour)}`);
@@ -68,7 +68,7 @@ export function orphanLines(run: { root: string; runId: string }): string[] {
   ];
 }
 
-/** The same reason many times in a row is told once. */
+/** The same reason many times in a row is printed once. */
 function deferralLines({ deferrals = [] }: NodeReport): string[] {
   const runs: { text: string; count: number }[] = [];
   for (const { text } of deferrals) {
@@ -143,14 +143,14 @@ export function printTails(screen: Screen, report: RunReport): void {
   }
 }
 
-/** A flood without newlines tells no more than its beginning. */
+/** Of a flood without newlines the beginning says enough. */
 function shown(line: string): string {
   return line.length > LINE_CHARACTERS
     ? `${line.slice(0, LINE_CHARACTERS).toWellFormed()} …`
     : line;
 }
 
-/** Prints the last lines of the outputs of an attempt; tells whether there were any. */
+/** Prints the last lines of the outputs of an attempt; returns whether there were any. */
 function printTail(
   screen: Screen,
   nodeId: string,

@@ -12,7 +12,7 @@ import { formatDuration } from "../text/units.ts";
 import { printReport, printTails } from "./print_report.ts";
 import type { RunReport } from "./run_report.ts";
 
-/** Shows a run while it runs, and at its end what became of it. */
+/** Shows a run while it runs, and how it ended. */
 export interface RunDisplay extends RunObserver, Disposable {
   /** Takes what the commands print, to pass it on; undefined when it only goes to files. */
   readonly passThrough: { output: TakeOutput; errors: TakeOutput } | undefined;
@@ -96,7 +96,7 @@ export class TextDisplay implements RunDisplay {
     this.#tick();
   }
 
-  /** Leaves no line behind that tells of something running. */
+  /** Removes the line that shows what is running. */
   [Symbol.dispose](): void {
     if (this.#ticker === undefined) return;
     clearInterval(this.#ticker);

@@ -3,7 +3,7 @@ import { readRunSync } from "../../eventlog/read_run.ts";
 import { isKnownRunEvent, type RunEvent } from "../../eventlog/run_event.ts";
 import { runPaths } from "../../_internal/root_layout.ts";
 
-/** All that the log of a run tells. */
+/** What was read from the log of a run. */
 export interface RunLog {
   /** Its events, put together. */
   fold: RunFold;
@@ -15,7 +15,7 @@ export interface RunLog {
   firstDamage: string | null;
 }
 
-/** Reads the whole log of a run. What cannot be used in it tells nothing, and is counted. */
+/** Reads the whole log of a run. Lines that cannot be used are skipped, and counted. */
 export function readRunLog(root: string, runId: string): RunLog {
   const log: RunLog = { fold: new RunFold(), lastSeq: 0, damagedLines: 0, firstDamage: null };
   const damage = (seq: number, problem: string) => {
@@ -41,7 +41,7 @@ export function logProblem(root: string, runId: string): string | undefined {
     if (Deno.statSync(path).isFile) return undefined;
     return `its log ${path} is no file: move it away`;
   } catch (error) {
-    // What else is wrong is told by whoever opens it.
+    // What else is wrong is reported by whoever opens it.
     if (!(error instanceof Deno.errors.NotFound)) return undefined;
     return `it has no log ${path}: if no program uses its folder, remove that`;
   }

@@ -40,7 +40,7 @@ export interface NodeReport extends NodeInfo {
   deferrals?: Deferral[];
 }
 
-/** All that the records of a run tell about it: what `show --json` prints. */
+/** All that is recorded of a run: the document that `show --json`, `run --json` and `exec --json` print. */
 export interface RunReport extends RunState {
   /** Whether somebody has the run open. */
   is_live: boolean;
@@ -69,7 +69,7 @@ export async function readRunReport(root: string, runId: string): Promise<RunRep
 
 /** What is known of a run, and what nobody has to read again. */
 export interface RunFacts extends Partial<Omit<RunLog, "fold">> {
-  /** What its log tells. */
+  /** Its log, folded. */
   fold: RunFold;
   /** Whether somebody has the run open. */
   live: boolean;

@@ -9,7 +9,7 @@ import { runtimeDirectory } from "../../store/layout.ts";
 import { sizeOfDirectory } from "./files.ts";
 import { eventProblem, logProblem } from "./run_log.ts";
 
-/** A run, as the ends of its log tell it. */
+/** A run, as the first and the last lines of its log describe it. */
 export interface RunSummary {
   run_id: string;
   pipe: string;
@@ -45,10 +45,10 @@ export const STATES = [
   "unreadable",
 ] as const;
 
-/** One of them. */
+/** One of these words. */
 export type StateWord = (typeof STATES)[number];
 
-/** The word for what became of a run. */
+/** The state of a run in one word. */
 export function stateWordOf(run: Listed): StateWord {
   if ("problem" in run) return "unreadable";
   if ("is_other_log" in run) return "other";
@@ -114,7 +114,7 @@ function compareText(a: string, b: string): number {
 }
 
 /**
- * When something was last recorded, in milliseconds: by the last event, or where that tells no time
+ * When something was last recorded, in milliseconds: by the last event, or where that has no time
  * by the file of the log; undefined where there is none.
  */
 export function lastTimeOf(root: string, run: Listed): number | undefined {

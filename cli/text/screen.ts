@@ -50,7 +50,7 @@ export class Screen {
     return this.#hasColours ? `\x1b[${CODES[colour]}m${text}\x1b[0m` : text;
   }
 
-  /** How wide it is; a terminal that has not been told its size says 0. */
+  /** How wide it is; a terminal that does not know its size says 0. */
   get columns(): number {
     try {
       return Deno.consoleSize().columns || DEFAULT_COLUMNS;

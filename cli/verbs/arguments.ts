@@ -118,13 +118,13 @@ ${COMMON_HELP}`;
 
 /** How commands are run. */
 export interface CommandSettings {
-  /** The time between SIGTERM and SIGKILL. */
+  /** The time between SIGTERM and SIGKILL, in milliseconds. */
   graceMs: number;
   /** How much of each output is kept. */
   maxOutputBytes: number;
 }
 
-/** Reads them. */
+/** Reads the options of the verbs that run commands. */
 export function commandSettings(options: Arguments["options"]): CommandSettings {
   return {
     graceMs: parseDurationOption("grace", textOption(options, "grace") ?? "5s"),
@@ -149,7 +149,7 @@ export interface RunSettings extends CommandSettings {
 
 const TRACE_MODES: readonly TraceMode[] = ["off", "on", "always"];
 
-/** Reads them. */
+/** Reads the options of the verbs that record a run. */
 export function runSettings(options: Arguments["options"]): RunSettings {
   const given = textOption(options, "trace");
   const traceMode = TRACE_MODES.find((mode) => mode === given);

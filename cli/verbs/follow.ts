@@ -105,7 +105,7 @@ function textOf(item: RunItem): string {
   return printableLine(columns.filter((text) => text !== "").join("  "));
 }
 
-/** What an event tells besides its node. */
+/** What an event says besides its node. */
 function detailOf(event: RunEvent): string {
   if (!isKnownRunEvent(event)) return "";
   switch (event.type) {
@@ -138,8 +138,8 @@ function lengthOf({ duration_ms: milliseconds }: { duration_ms?: number }): stri
   return typeof milliseconds === "number" ? formatDuration(milliseconds) : "";
 }
 
-/** Who is told what happens in which run. */
-export interface AllRunsView {
+/** Observes what happens in which run. */
+export interface AllRunsObserver {
   /** Whatever begins from now on is seen. */
   ready(): void;
   /** Something has come. */
@@ -154,19 +154,19 @@ export interface AllRunsView {
  * Follows all runs that are worked on now, and every run that begins later, until the process is
  * ended. A run that nobody works on is left alone until somebody does again.
  */
-export async function followAll(root: string, view: AllRunsView): Promise<never> {
+export async function followAll(root: string, observer: AllRunsObserver): Promise<never> {
   const runs = new Map<string, FollowedRun>();
   for (const runId of await listRuns(root)) {
     if (!await isLive(root, runId)) runs.set(runId, { state: "resting", lastSeq: 0 });
   }
-  view.ready();
+  observer.ready();
   for (;; await wait(LIVE_POLL_MS)) {
     for (const runId of await listRuns(root)) {
       const { state, lastSeq } = runs.get(runId) ?? { state: "new", lastSeq: 0 };
       if (state === "followed" || state === "ended" || !hasLog(root, runId)) continue;
       if (state === "resting" && !await isLive(root, runId)) continue;
       runs.set(runId, { state: "followed", lastSeq });
-      void followOne({ root, runId, after: lastSeq }, view).then((run) => runs.set(runId, run));
+      void followOne({ root, runId, after: lastSeq }, observer).then((run) => runs.set(runId, run));
     }
   }
 }
@@ -179,18 +179,18 @@ interface FollowedRun {
 
 async function followOne(
   run: { root: string; runId: string; after: number },
-  view: AllRunsView,
+  observer: AllRunsObserver,
 ): Promise<FollowedRun> {
   let lastSeq = run.after;
   try {
     const end = await followToEnd(run, (item) => {
       lastSeq = item.seq;
-      view.item(run.runId, item);
+      observer.item(run.runId, item);
     });
-    view.end(run.runId, end);
+    observer.end(run.runId, end);
     return { state: end === "not-live" ? "resting" : "ended", lastSeq };
   } catch (error) {
-    view.problem(run.runId, reasonOf(error));
+    observer.problem(run.runId, reasonOf(error));
     return { state: "ended", lastSeq };
   }
 }
@@ -210,7 +210,7 @@ export type RunItem = Stored<RunEvent> | Gap;
 /** How a run that was followed ended: by its last event, or because nobody works on it any more. */
 export type RunEnd = "completed" | "aborted" | "not-live";
 
-/** How often to ask whether anybody still works on a run: the system tells nobody. */
+/** How often to ask whether anybody still works on a run: the system notifies nobody. */
 export const LIVE_POLL_MS = 500;
 
 /** Passes on the events of a run behind a seq, those that are there and those that come, to its end. */

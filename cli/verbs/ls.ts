@@ -153,7 +153,7 @@ function printRows(screen: Screen, root: string, rows: Row[]): void {
   }
 }
 
-/** Terminals are narrow, and what the ids tell already is left out there. Pipes get all. */
+/** Terminals are narrow, and what the ids say already is left out there. Pipes get all. */
 function layOut(screen: Screen, rows: Row[]): Layout {
   const id = Math.max(3, ...rows.map(({ run_id: runId }) => runId.length));
   const flow = Math.max(4, ...rows.map((row) => flowOf(row).length));

@@ -232,7 +232,7 @@ function isInUse(error: Error): boolean {
   return error instanceof EventLogError && error.kind === "live";
 }
 
-/** Does nothing, and fails where it can be told that {@linkcode removeWhole} would. */
+/** Does nothing, and fails where {@linkcode removeWhole} is known to. */
 async function tryToRemove(root: string, runId: string): Promise<void> {
   if (!await isLive(root, runId)) return;
   throw new EventLogError("live", "Cannot remove a run that is open", { path: runId });

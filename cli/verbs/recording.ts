@@ -16,7 +16,7 @@ import type { RunDisplay } from "../reading/run_display.ts";
 import { readRunReport, reportOf, type RunReport } from "../reading/run_report.ts";
 import type { RunSettings } from "./arguments.ts";
 
-/** What became of a run, and the exit code that says so. */
+/** How a run ended, and the exit code for it. */
 export interface EndOfRun {
   /** What `show --json` prints of it. */
   report: RunReport;
@@ -28,8 +28,8 @@ export interface EndOfRun {
  * Runs a flow, and records it as a new run below the root.
  *
  * @param flow The flow.
- * @param options Where, how, and who is shown it; the display is told of the end, too.
- * @returns What became of it.
+ * @param options Where, how, and what shows it, from its begin to its end.
+ * @returns How it ended.
  * @throws {UsageError} If a program of the flow is missing; then nothing was recorded.
  * @throws {RecordingError} If something cannot be recorded.
  */
@@ -71,23 +71,23 @@ export interface RunOfFlow extends RunSettings {
 
 /** What a run is connected with: where its commands run, who sees it, and who may end it. */
 export function flowPorts(run: RunOfFlow, interrupts: Interrupts) {
-  const { display: view } = run;
+  const { display: observer } = run;
   const { stop, kill } = interrupts;
-  const { passThrough } = view;
+  const { passThrough } = observer;
   return {
     flow: run.flow,
     runId: run.runId,
-    view,
+    observer,
     stop,
     stoppedBy: () => interrupts.received?.name,
     openPlace: (ports: PlacePorts) => {
       const passed = passThrough === undefined ? {} : { passThrough };
-      return new CommandInvoker({ ...run, ...ports, view, kill, ...passed });
+      return new CommandInvoker({ ...run, ...ports, observer, kill, ...passed });
     },
   };
 }
 
-/** What became of a run; undefined as its end when it was broken off. */
+/** How a run ended. `end`: undefined when it was broken off; then its log is read. */
 export async function endOfRun(
   run: { root: string; runId: string },
   end: RunFlowEnd | undefined,

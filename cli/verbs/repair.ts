@@ -64,7 +64,7 @@ problems that stay, as taffrail verify prints them.`,
   },
 };
 
-/** Goes through the runs, and through what belongs to none; ends after the one at hand when told to. */
+/** Goes through the runs, and through what belongs to none; ends after the one at hand when `stop` aborts. */
 async function repairAll(
   outcome: Outcome,
   { root, runIds, others, dryRun, stop }: {

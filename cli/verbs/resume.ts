@@ -99,7 +99,7 @@ interface ResumeOptions extends RunSettings {
   flowPath: string | undefined;
   /** Wait for what is left of the run to end by itself, instead of ending it. */
   waits: boolean;
-  /** Take it that nothing is left where nobody can tell. */
+  /** Assume that nothing is left where that cannot be found out. */
   assumesEnded: boolean;
 }
 
@@ -147,7 +147,7 @@ async function resumeRun(options: ResumeOptions): Promise<number> {
       if (interrupts.received === undefined || error !== interrupts.stop.reason) throw error;
     }
   }
-  // What cannot be used in the log is told by whoever reads it again.
+  // Lines that cannot be used are counted by whoever reads the log again.
   const { report, exitCode } = await endOfRun(
     { root, runId },
     isSound ? end : undefined,
@@ -224,7 +224,7 @@ async function findFlow({ root, runId, flowPath }: ResumeOptions): Promise<Flow>
 async function refuseNewer(root: string, runId: string): Promise<void> {
   const { journal, bundle, trace } = runPaths(root, runId);
   const refuse = (cause: unknown) => {
-    // Whatever else is wrong is told by who uses the file.
+    // Whatever else is wrong is reported by who uses the file.
     if (isNewer(cause)) throw new ResumeError("newer", newerText(cause), { runId, cause });
   };
   await recoverCapture(journal).catch(refuse);

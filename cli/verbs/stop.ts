@@ -133,16 +133,16 @@ function linesOf(
   return [`run ${id} is not over:`, ...orphanLines({ root, runId: id })];
 }
 
-/** The process that works on a run, or why that cannot be told. */
+/** The process that works on a run, or why that cannot be found out. */
 export type Holder = { pid: number } | { problem: string };
 
-/** `ps` tells ages in whole seconds. */
+/** `ps` prints ages in whole seconds. */
 const AGE_SLACK_MS = 1500;
 
 /**
  * Finds the process that works on a live run. Its `live.lock` names the process that opened it
  * first, but a process id is given again to others: it is believed only if that process has this
- * very file open, or, where the system does not tell that, if it is older than the entry.
+ * very file open, or, where the system does not list that, if it is older than the entry.
  */
 export async function findHolder(root: string, runId: string): Promise<Holder> {
   const path = runPaths(root, runId).liveLock;
