@@ -7,7 +7,7 @@ import type { Supervisor } from "../../supervisor/driver/supervisor.ts";
 import type { DecisionLog } from "../../supervisor/port_types.ts";
 import type { Decision, DecisionLogEntry, RunTermination } from "../../supervisor/types.ts";
 import { type Flow, type FlowNode, nodesById } from "../flow/flow.ts";
-import { nodeAttemptOf, nodeOfEvent } from "../flow/node_attempt.ts";
+import { nodeAttemptOf, nodeOfEvent } from "../flow/node_event.ts";
 import { ReadyNodes } from "../flow/order.ts";
 import type { PastAttempts } from "./past_attempts.ts";
 import type { AttemptPlace, RunObserver } from "./types.ts";

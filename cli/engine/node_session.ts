@@ -15,7 +15,7 @@ import { Supervisor } from "../../supervisor/driver/supervisor.ts";
 import { systemTimers } from "../../supervisor/driver/timers.ts";
 import type { Timers } from "../../supervisor/port_types.ts";
 import type { Flow } from "../flow/flow.ts";
-import { flowProvenance, nodeEvent, pumpEventId } from "../flow/node_attempt.ts";
+import { flowProvenance, nodeEvent, pumpEventId } from "../flow/node_event.ts";
 import { RecordingError } from "./errors.ts";
 import { NodeProgress } from "./node_progress.ts";
 import type { PastAttempts } from "./past_attempts.ts";

@@ -1,10 +1,10 @@
 import type { RecoveredCapture } from "../../capture/session/recover_capture.ts";
 import type { CaptureBundle } from "../../capture/types.ts";
-import type { AttemptInfo } from "../../eventlog/derive_run_state.ts";
+import type { AttemptInfo } from "../../eventlog/attempt_change.ts";
 import type { RunRecorder } from "../../run/run_recorder.ts";
 import type { AttemptEnd, NodeAttempt, ProcessIdentity } from "../../run/types.ts";
 import type { RunTermination } from "../../supervisor/types.ts";
-import { nodeAttemptOf } from "../flow/node_attempt.ts";
+import { nodeAttemptOf } from "../flow/node_event.ts";
 import type { AttemptPlace } from "./types.ts";
 
 /** Says of an attempt that has no end of its own why that is. */

@@ -1,4 +1,4 @@
-import { delimiter, isAbsolute, resolve } from "../../_internal/absolute_path.ts";
+import { delimiter, isAbsolute, resolve } from "../paths.ts";
 import { dirname, isWindows } from "../../_internal/path.ts";
 import { UsageError } from "../exit_codes.ts";
 import { isDirectory, lookAt } from "../reading/files.ts";

@@ -1,16 +1,11 @@
 import { atomicReplace } from "../../_internal/atomic_replace.ts";
-import { resolve } from "../../_internal/absolute_path.ts";
+import { resolve } from "../paths.ts";
 import { denoFilePort } from "../../_internal/file_port.ts";
 import { runPaths } from "../../_internal/root_layout.ts";
 import { encodeUtf8 } from "../../_internal/text.ts";
 import type { Constraints } from "../../supervisor/types.ts";
 import type { Flow, FlowNode } from "./flow.ts";
-import {
-  type CommandRecord,
-  commandRecordOf,
-  flowProvenance,
-  recordedNode,
-} from "./node_attempt.ts";
+import { type CommandRecord, commandRecordOf, flowProvenance, recordedNode } from "./node_event.ts";
 
 /** A flow as the run that it belongs to keeps it, in `flow.json`. */
 export interface FlowRecord {

@@ -1,4 +1,4 @@
-import { resolve } from "../../_internal/absolute_path.ts";
+import { resolve } from "../paths.ts";
 import { dirname } from "../../_internal/path.ts";
 import { decodeUtf8, reasonOf } from "../../_internal/text.ts";
 import type { Constraints, Duration } from "../../supervisor/types.ts";

@@ -1,4 +1,4 @@
-import { resolve } from "../../_internal/absolute_path.ts";
+import { resolve } from "../paths.ts";
 import { outputPath, type OutputStream, runPaths } from "../../_internal/root_layout.ts";
 import { reasonOf } from "../../_internal/text.ts";
 import { attemptKey } from "../../run/attempt_key.ts";
@@ -9,7 +9,7 @@ import { RecordingError } from "../engine/errors.ts";
 import type { AttemptPlace, PlacePorts, RunObserver } from "../engine/types.ts";
 import { pathFor } from "../flow/find_programs.ts";
 import { type Flow, type FlowNode, nodesById } from "../flow/flow.ts";
-import { commandRecordOf, nodeAttemptOf } from "../flow/node_attempt.ts";
+import { commandRecordOf, nodeAttemptOf } from "../flow/node_event.ts";
 import type { OwnVariable } from "../flow/parse_flow.ts";
 import { commandLine } from "../text/printable.ts";
 import { hashOutput, OutputFile, readFailureMessage } from "./output_file.ts";

@@ -14,7 +14,7 @@ import {
   nodeAttemptOf,
   nodeOfEvent,
   recordedNode,
-} from "../flow/node_attempt.ts";
+} from "../flow/node_event.ts";
 import { CommandInvoker } from "./command_invoker.ts";
 import type { Interrupts } from "./interrupts.ts";
 

@@ -1,4 +1,4 @@
-import { pathUpFrom } from "../../_internal/absolute_path.ts";
+import { pathUpFrom } from "../paths.ts";
 import { dirname, join } from "../../_internal/path.ts";
 import { DEFAULT_ROOT, gitignorePath } from "../../_internal/root_layout.ts";
 import { reasonOf } from "../../_internal/text.ts";

@@ -1,4 +1,4 @@
-import { type AttemptChange, attemptChange } from "../../eventlog/derive_run_state.ts";
+import { type AttemptChange, attemptChange } from "../../eventlog/attempt_change.ts";
 import { followRun } from "../../eventlog/follow_run.ts";
 import { listRuns } from "../../eventlog/list_runs.ts";
 import { isLive } from "../../eventlog/live_lock.ts";

@@ -4,7 +4,7 @@ import { replayBundle, type ReplayReport } from "../../capture/replay/replay_bun
 import { ReplayError } from "../../capture/replay/replay_error.ts";
 import { Supervisor } from "../../supervisor/driver/supervisor.ts";
 import { systemTimers } from "../../supervisor/driver/timers.ts";
-import { flowProvenance, nodeOfEvent } from "../flow/node_attempt.ts";
+import { flowProvenance, nodeOfEvent } from "../flow/node_event.ts";
 import { readFlow } from "../flow/parse_flow.ts";
 import { Interrupts } from "../process/interrupts.ts";
 import { LiveReplay } from "../process/rerun_commands.ts";

@@ -1,12 +1,12 @@
 /**
- * The path functions that only the command needs. They stand apart from `path.ts`, so that programs that
+ * The path functions that only the command needs. They stand apart from `_internal/path.ts`, so that programs that
  * use the library do not load them.
  */
 import { isAbsolute as posixIsAbsolute } from "@std/path/posix/is-absolute";
 import { resolve as posixResolve } from "@std/path/posix/resolve";
 import { isAbsolute as windowsIsAbsolute } from "@std/path/windows/is-absolute";
 import { resolve as windowsResolve } from "@std/path/windows/resolve";
-import { basename, dirname, isWindows, join } from "./path.ts";
+import { basename, dirname, isWindows, join } from "../_internal/path.ts";
 
 /** Whether a path does not depend on a directory that it is seen from. */
 export const isAbsolute: typeof posixIsAbsolute = isWindows ? windowsIsAbsolute : posixIsAbsolute;
