@@ -49,12 +49,7 @@ export function unreadable(
 export function printProblems(screen: Screen, problems: readonly Problem[]): void {
   for (const { path, line, kind, message, repair } of problems) {
     const place = line === null ? path : `${path}:${line}`;
-    screen.line(`${screen.paint("✗", "red")} ${printableLine(`${place}: ${kind}: ${message}`)}`);
+    screen.line(`${screen.mark(false)} ${printableLine(`${place}: ${kind}: ${message}`)}`);
     if (repair !== null) screen.line(screen.paint(`  taffrail repair would ${repair}`, "dim"));
   }
-}
-
-/** `1 run`, `3 runs`. */
-export function counted(count: number, noun: string): string {
-  return count === 1 ? `1 ${noun}` : `${count} ${noun}s`;
 }

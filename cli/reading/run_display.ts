@@ -228,10 +228,10 @@ export class CommandDisplay extends JsonDisplay {
 function endLine(screen: Screen, id: string, end: AttemptEnd): string {
   const { termination, durationMs, exitCode, signal } = end;
   const length = durationMs === undefined ? "" : `  ${formatDuration(durationMs)}`;
-  if (termination === "Completed") return `${screen.paint("✓", "green")} ${id}${length}`;
+  if (termination === "Completed") return `${screen.mark(true)} ${id}${length}`;
   const kind = errorKindOf(termination);
   const why = printableLine(failureText({ kind, exit_code: exitCode, signal }));
-  return `${screen.paint("✗", "red")} ${id}${length}  ${why}`;
+  return `${screen.mark(false)} ${id}${length}  ${why}`;
 }
 
 /** How far a run is: what runs, what waits, and why, in one line. */

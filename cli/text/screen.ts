@@ -50,6 +50,11 @@ export class Screen {
     return this.#hasColours ? `\x1b[${CODES[colour]}m${text}\x1b[0m` : text;
   }
 
+  /** What a line about something begins with that went well, or did not. */
+  mark(isWell: boolean): string {
+    return isWell ? this.paint("✓", "green") : this.paint("✗", "red");
+  }
+
   /** How wide it is; a terminal that does not know its size says 0. */
   get columns(): number {
     try {

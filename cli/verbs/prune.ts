@@ -12,7 +12,7 @@ import {
   stateWordOf,
   summarizeRuns,
 } from "../reading/run_summary.ts";
-import { printableLine } from "../text/printable.ts";
+import { counted, printableLine } from "../text/printable.ts";
 import { Screen } from "../text/screen.ts";
 import {
   formatAge,
@@ -264,9 +264,8 @@ function printResult(screen: Screen, result: Result, maxBytes: number | undefine
     const text = printableLine(`${run.run_id}  ${reason}`);
     screen.line(screen.paint(`cannot remove ${text}`, "red"));
   }
-  const runs = removed.length === 1 ? "1 run" : `${removed.length} runs`;
   const sizes = `${formatSize(removedBytes)}; ${formatSize(leftBytes)} left in ${root}`;
-  screen.line(`${word} ${runs}, ${sizes}`);
+  screen.line(`${word} ${counted(removed.length, "run")}, ${sizes}`);
   if (maxBytes === undefined || leftBytes <= maxBytes) return;
   screen.line(`that is more than ${formatSize(maxBytes)}: what is left may not be removed`);
 }

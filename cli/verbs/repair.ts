@@ -3,10 +3,10 @@ import { reasonOf } from "../../_internal/text.ts";
 import { inspectOtherRuntimes } from "../inspect/inspect_files.ts";
 import { chosenRuns, inspectRun, progressText } from "../inspect/inspect_runs.ts";
 import { mendRun, mendStore, type Repair } from "../inspect/mend_run.ts";
-import { counted, printProblems, type Problem } from "../inspect/problem.ts";
+import { printProblems, type Problem } from "../inspect/problem.ts";
 import { Interrupts } from "../process/interrupts.ts";
 import { commandHint } from "../reading/find_run.ts";
-import { printableLine } from "../text/printable.ts";
+import { counted, printableLine } from "../text/printable.ts";
 import { Screen } from "../text/screen.ts";
 import { COMMON_HELP, readArguments, type Verb } from "./arguments.ts";
 
@@ -149,14 +149,14 @@ function print(
   { dryRun, isWhole }: { dryRun: boolean; isWhole: boolean },
 ): void {
   const { repairs, remaining, refused } = outcome;
-  const done = dryRun ? "would" : screen.paint("✓", "green");
+  const done = dryRun ? "would" : screen.mark(true);
   for (const { path, action, kept } of repairs) {
     screen.line(`${done} ${printableLine(`${path}: ${action}`)}`);
     if (kept !== null) screen.line(printableLine(`  what was there is kept in ${kept}`));
   }
   printProblems(screen, remaining.map((problem) => ({ ...problem, repair: null })));
   for (const { run_id: runId, message } of refused) {
-    screen.line(`${screen.paint("✗", "red")} ${printableLine(`${runId}: ${message}`)}`);
+    screen.line(`${screen.mark(false)} ${printableLine(`${runId}: ${message}`)}`);
   }
   if (repairs.length + remaining.length + refused.length === 0) {
     const what = isWhole ? "Nothing is wrong" : "Nothing was found wrong so far";

@@ -10,7 +10,7 @@ import { Interrupts } from "../process/interrupts.ts";
 import { LiveReplay } from "../process/rerun_commands.ts";
 import { endWithinMs } from "../process/run_command.ts";
 import { damageText, openCapture, type OpenedCapture } from "../reading/open_capture.ts";
-import { printableLine } from "../text/printable.ts";
+import { counted, printableLine } from "../text/printable.ts";
 import { Screen } from "../text/screen.ts";
 import {
   COMMAND_HELP,
@@ -79,8 +79,8 @@ interrupted: attempts without an end. damage: where the journal cannot be read.`
     });
     if (report === undefined) return interrupts.received!.exitCode;
     const divergences = [...report.divergences, ...live.outputDivergences()];
-    const attempts = live.attempts === 1 ? "1 attempt was" : `${live.attempts} attempts were`;
-    const notes = [`${attempts} made again`];
+    const were = live.attempts === 1 ? "was" : "were";
+    const notes = [`${counted(live.attempts, "attempt")} ${were} made again`];
     const ok = divergences.length === 0;
     return printResult(source, { ...report, ok, divergences, notes }, json);
   },
@@ -122,9 +122,9 @@ function printResult(
     );
     return ok ? 0 : 1;
   }
-  const mark = ok ? screen.paint("✓", "green") : screen.paint("✗", "red");
+  const mark = screen.mark(ok);
   const counts = `${inputs} inputs, ${bundle.decisions.length} decisions`;
-  const places = divergences.length === 1 ? "1 place" : `${divergences.length} places`;
+  const places = counted(divergences.length, "place");
   const result = !report.ok
     ? `the replay went otherwise at ${places}`
     : ok

@@ -11,7 +11,7 @@ import { StepReplay } from "../process/rerun_commands.ts";
 import { isNotFound } from "../reading/files.ts";
 import { findReadableRun } from "../reading/find_run.ts";
 import { isNewer, newerText } from "../reading/open_capture.ts";
-import { commandLine, printableLine } from "../text/printable.ts";
+import { commandLine, counted, printableLine } from "../text/printable.ts";
 import { Screen } from "../text/screen.ts";
 import { formatDuration } from "../text/units.ts";
 import {
@@ -146,10 +146,10 @@ async function replay(
 }
 
 function verdict(screen: Screen, { ok, replayed }: { ok: boolean; replayed: number }): string {
-  const count = replayed === 1 ? "1 step was" : `${replayed} steps were`;
-  if (replayed === 0) return `${screen.paint("✗", "red")} no step could be replayed`;
-  if (ok) return `${screen.paint("✓", "green")} ${count} replayed, and went as recorded`;
-  return `${screen.paint("✗", "red")} ${count} replayed, and not all went as recorded`;
+  if (replayed === 0) return `${screen.mark(false)} no step could be replayed`;
+  const count = `${counted(replayed, "step")} ${replayed === 1 ? "was" : "were"}`;
+  const how = ok ? "went as recorded" : "not all went as recorded";
+  return `${screen.mark(ok)} ${count} replayed, and ${how}`;
 }
 
 function stepOption(text: string | undefined): number | undefined {
