@@ -3,7 +3,7 @@ import { dirname, isWindows } from "../../_internal/path.ts";
 import { UsageError } from "../exit_codes.ts";
 import { isDirectory, lookAt } from "../reading/files.ts";
 import type { Flow } from "./flow.ts";
-import { findTask, readTaskFiles } from "./tasks.ts";
+import { findTask, readTaskFiles, type TaskFile } from "./tasks.ts";
 
 /**
  * Finds the program of every node, before anything is recorded: a flow that cannot run does not
@@ -14,8 +14,9 @@ import { findTask, readTaskFiles } from "./tasks.ts";
  */
 export function findPrograms(flow: Flow): Map<string, string> {
   const programs = new Map<string, string>();
-  // Many nodes run the same program.
+  // Many nodes run the same program, or tasks of the same file.
   const found = new Map<string, ReturnType<typeof findProgram>>();
+  const taskFiles = new Map<string, TaskFile[]>();
   const find = (name: string, place: ProgramPlace) => {
     const key = JSON.stringify([name, place]);
     const program = found.get(key) ?? findProgram(name, place);
@@ -26,7 +27,13 @@ export function findPrograms(flow: Flow): Map<string, string> {
     const name = task ?? run[0]!;
     const fail = refusalOf(flow, { id, what: task === undefined ? "" : "the task ", name });
     if (!isDirectory(cwd)) fail(`but in the cwd ${cwd}, which is no directory`);
-    if (task !== undefined) checkTask(task, cwd, fail);
+    if (task !== undefined) {
+      const files = taskFiles.get(cwd) ?? readTaskFiles(cwd);
+      taskFiles.set(cwd, files);
+      // A task is looked for as Deno will: a flow with one that is not there does not begin to run.
+      const known = findTask(task, files);
+      if ("problem" in known) fail(known.problem);
+    }
     // An executable that deno compile made cannot stand for deno.
     const isDeno = task !== undefined && !Deno.build.standalone;
     const program = isDeno ? Deno.execPath() : find(run[0]!, { cwd, path: pathFor(env.PATH) });
@@ -47,12 +54,6 @@ function refusalOf(
   return (problem) => {
     throw new UsageError(`${subject} ${what}${JSON.stringify(name)}, ${problem}`);
   };
-}
-
-/** A task is looked for as Deno will: a flow with one that is not there does not begin to run. */
-function checkTask(name: string, cwd: string, fail: (problem: string) => never): void {
-  const task = findTask(name, readTaskFiles(cwd));
-  if ("problem" in task) fail(task.problem);
 }
 
 /** Where a program is looked for. */

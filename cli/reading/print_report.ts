@@ -1,7 +1,7 @@
 import { runPaths } from "../../_internal/root_layout.ts";
 import { failureText } from "../../_internal/text.ts";
 import { readOutputTail } from "../process/output_file.ts";
-import { printableLine } from "../text/printable.ts";
+import { columnWidth, printableLine } from "../text/printable.ts";
 import type { Colour, Screen } from "../text/screen.ts";
 import { formatDuration } from "../text/units.ts";
 import { exists } from "./files.ts";
@@ -42,7 +42,7 @@ export function printReport(screen: Screen, report: RunReport, root: string): vo
     screen.line(screen.paint(`lines   ${what}`, "red"));
     screen.line("        what they told is lost, so what is shown here may be wrong");
   }
-  const width = Math.max(0, ...report.nodes.map(({ id }) => printableLine(id).length));
+  const width = columnWidth(report.nodes.map(({ id }) => printableLine(id)), 0);
   for (const node of report.nodes) {
     screen.line(`  ${nodeLine(screen, node, report, width)}`);
     if ((node.attempts?.length ?? 0) > 1) {

@@ -50,6 +50,11 @@ function quoteArgument(argument: string): string {
   return `'${argument.replaceAll("'", `'\\''`)}'`;
 }
 
+/** How wide a column of texts is, however many there are. */
+export function columnWidth(texts: readonly string[], least: number): number {
+  return texts.reduce((width, { length }) => Math.max(width, length), least);
+}
+
 /** `1 run`, `3 runs`. */
 export function counted(count: number, noun: string): string {
   return count === 1 ? `1 ${noun}` : `${count} ${noun}s`;

@@ -10,7 +10,7 @@ import {
   stateWordOf,
   summarizeRuns,
 } from "../reading/run_summary.ts";
-import { fitTo, printableLine } from "../text/printable.ts";
+import { columnWidth, fitTo, printableLine } from "../text/printable.ts";
 import { type Colour, Screen } from "../text/screen.ts";
 import { formatAge, formatSize, parseAgeOption, parseCountOption } from "../text/units.ts";
 import { type Arguments, COMMON_HELP, readArguments, textOption, type Verb } from "./arguments.ts";
@@ -155,8 +155,8 @@ function printRows(screen: Screen, root: string, rows: Row[]): void {
 
 /** Terminals are narrow, and what the ids say already is left out there. Pipes get all. */
 function layOut(screen: Screen, rows: Row[]): Layout {
-  const id = Math.max(3, ...rows.map(({ run_id: runId }) => runId.length));
-  const flow = Math.max(4, ...rows.map((row) => flowOf(row).length));
+  const id = columnWidth(rows.map(({ run_id: runId }) => runId), 3);
+  const flow = columnWidth(rows.map(flowOf), 4);
   if (!screen.isTerminal) return { id, flow };
   const rest = STATE_WIDTH + NODES_WIDTH + SIZE_WIDTH + AGE_WIDTH + 8;
   const room = screen.columns - rest;

@@ -11,7 +11,7 @@ import { StepReplay } from "../process/rerun_commands.ts";
 import { isNotFound } from "../reading/files.ts";
 import { findReadableRun } from "../reading/find_run.ts";
 import { isNewer, newerText } from "../reading/open_capture.ts";
-import { commandLine, counted, printableLine } from "../text/printable.ts";
+import { columnWidth, commandLine, counted, printableLine } from "../text/printable.ts";
 import { Screen } from "../text/screen.ts";
 import { formatDuration } from "../text/units.ts";
 import {
@@ -172,7 +172,7 @@ export function printTrace(screen: Screen, path: string, trace: TraceEnvelope): 
   }
   if (steps.length === 0) return screen.line("it has no steps");
   const names = steps.map(nameOf);
-  const width = Math.max(4, ...names.map((name) => name.length));
+  const width = columnWidth(names, 4);
   const states = `${"STATE".padEnd(9)}  ${"TIME".padStart(6)}  STARTED`;
   const header = `${"STEP".padStart(6)}  ${"NODE".padEnd(width)}  ${states}`;
   screen.line(screen.paint(header, "dim"));
