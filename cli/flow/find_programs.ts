@@ -1,7 +1,6 @@
-import { delimiter, isAbsolute, resolve } from "../paths.ts";
+import { delimiter, isAbsolute, isDirectory, lookAt, resolve } from "../files.ts";
 import { dirname, isWindows } from "../../_internal/path.ts";
 import { UsageError } from "../exit_codes.ts";
-import { isDirectory, lookAt } from "../reading/files.ts";
 import type { Flow } from "./flow.ts";
 import { findTask, readTaskFiles, type TaskFile } from "./tasks.ts";
 

@@ -1,5 +1,5 @@
 import { atomicReplace } from "../../_internal/atomic_replace.ts";
-import { resolve } from "../paths.ts";
+import { resolve } from "../files.ts";
 import { denoFilePort } from "../../_internal/file_port.ts";
 import { runPaths } from "../../_internal/root_layout.ts";
 import { encodeUtf8 } from "../../_internal/text.ts";

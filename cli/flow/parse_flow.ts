@@ -1,4 +1,4 @@
-import { resolve } from "../paths.ts";
+import { resolve } from "../files.ts";
 import { dirname } from "../../_internal/path.ts";
 import { decodeUtf8, reasonOf } from "../../_internal/text.ts";
 import type { Constraints, Duration } from "../../supervisor/types.ts";

@@ -1,4 +1,4 @@
-import { pathUpFrom } from "../paths.ts";
+import { pathUpFrom } from "../files.ts";
 import { dirname, join } from "../../_internal/path.ts";
 import { reasonOf } from "../../_internal/text.ts";
 import { UsageError } from "../exit_codes.ts";

@@ -14,7 +14,7 @@ import { RuntimeStoreError } from "../../store/runtime_store_error.ts";
 import { readTrace } from "../../trace/read_trace.ts";
 import { journalAttempts } from "../engine/past_attempts.ts";
 import { readFlowRecord } from "../flow/flow_record.ts";
-import { exists, isNotFound } from "../reading/files.ts";
+import { exists, isNotFound } from "../files.ts";
 import { logProblem, readRunLog } from "../reading/run_log.ts";
 import { fileProblem, type Problem, unreadable } from "./problem.ts";
 

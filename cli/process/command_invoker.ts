@@ -1,4 +1,4 @@
-import { resolve } from "../paths.ts";
+import { resolve } from "../files.ts";
 import { outputPath, type OutputStream, runPaths } from "../../_internal/root_layout.ts";
 import { reasonOf } from "../../_internal/text.ts";
 import { attemptKey } from "../../run/attempt_key.ts";

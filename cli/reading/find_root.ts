@@ -1,9 +1,8 @@
-import { pathUpFrom } from "../paths.ts";
+import { isDirectory, lookAt, pathUpFrom } from "../files.ts";
 import { dirname, join } from "../../_internal/path.ts";
 import { DEFAULT_ROOT, gitignorePath } from "../../_internal/root_layout.ts";
 import { reasonOf } from "../../_internal/text.ts";
 import { UsageError } from "../exit_codes.ts";
-import { isDirectory, lookAt } from "./files.ts";
 
 /**
  * The `.taffrail` that is meant in a directory: its own, or that of the nearest one above it, so

@@ -1,4 +1,4 @@
-import { resolve } from "../paths.ts";
+import { resolve } from "../files.ts";
 import { listRuns } from "../../eventlog/list_runs.ts";
 import { peekRun } from "../../eventlog/read_run.ts";
 import { isUlid } from "../../_internal/root_layout.ts";

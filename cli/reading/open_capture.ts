@@ -6,7 +6,7 @@ import type { CaptureBundle } from "../../capture/types.ts";
 import { runPaths } from "../../_internal/root_layout.ts";
 import { reasonOf } from "../../_internal/text.ts";
 import { TraceFileError } from "../../trace/trace_file_error.ts";
-import { exists } from "./files.ts";
+import { exists } from "../files.ts";
 import { findReadableRun } from "./find_run.ts";
 
 /** A recording, and what a killed session left beside it. */

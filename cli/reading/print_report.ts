@@ -4,7 +4,7 @@ import { readOutputTail } from "../process/output_file.ts";
 import { columnWidth, printableLine } from "../text/printable.ts";
 import type { Colour, Screen } from "../text/screen.ts";
 import { formatDuration } from "../text/units.ts";
-import { exists } from "./files.ts";
+import { exists } from "../files.ts";
 import { commandHint } from "./find_run.ts";
 import type { AttemptReport, NodeReport, RunReport } from "./run_report.ts";
 

@@ -7,7 +7,7 @@ import { isLive } from "../../eventlog/live_lock.ts";
 import { outputPath, runPaths } from "../../_internal/root_layout.ts";
 import { nameProblem } from "../flow/flow.ts";
 import { nodeOfEvent } from "../flow/node_event.ts";
-import { isNotFound } from "./files.ts";
+import { isNotFound } from "../files.ts";
 import { isNewer } from "./open_capture.ts";
 import { readRunLog, type RunLog } from "./run_log.ts";
 

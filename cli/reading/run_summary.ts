@@ -6,7 +6,7 @@ import { isKnownRunEvent, type RunEvent } from "../../eventlog/run_event.ts";
 import { runPaths } from "../../_internal/root_layout.ts";
 import { reasonOf } from "../../_internal/text.ts";
 import { runtimeDirectory } from "../../store/layout.ts";
-import { sizeOfDirectory } from "./files.ts";
+import { sizeOfDirectory } from "../files.ts";
 import { eventProblem, logProblem } from "./run_log.ts";
 
 /** A run, as the first and the last lines of its log describe it. */

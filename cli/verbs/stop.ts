@@ -2,7 +2,7 @@ import { isLive } from "../../eventlog/live_lock.ts";
 import { runPaths } from "../../_internal/root_layout.ts";
 import { reasonOf } from "../../_internal/text.ts";
 import { waitUntil } from "../process/end_processes.ts";
-import { lookAt } from "../reading/files.ts";
+import { lookAt } from "../files.ts";
 import { findRun } from "../reading/find_run.ts";
 import { orphanLines } from "../reading/print_report.ts";
 import { type Listed, stateWordOf, summarizeRun } from "../reading/run_summary.ts";

@@ -8,7 +8,7 @@ import { UsageError } from "../exit_codes.ts";
 import { readFlow } from "../flow/parse_flow.ts";
 import { Interrupts } from "../process/interrupts.ts";
 import { StepReplay } from "../process/rerun_commands.ts";
-import { isNotFound } from "../reading/files.ts";
+import { isNotFound } from "../files.ts";
 import { findReadableRun } from "../reading/find_run.ts";
 import { isNewer, newerText } from "../reading/open_capture.ts";
 import { columnWidth, commandLine, counted, printableLine } from "../text/printable.ts";
