@@ -75,7 +75,7 @@ function parseArguments(
     } else if (!arg.startsWith("-") || arg === "-") {
       operands.push(arg);
     } else {
-      const [, name = arg.slice(1, 2), value] = /^--([^=]+)(?:=([^]*))?$/.exec(arg) ?? [];
+      const [, name = arg.slice(1, 2), value] = /^--(.[^=]*)(?:=([^]*))?$/.exec(arg) ?? [];
       const kind = Object.hasOwn(kinds, name) && arg.startsWith("--") ? kinds[name] : undefined;
       if (kind === "boolean") {
         if (value !== undefined) fail(`Option '--${name}' does not take an argument`);
