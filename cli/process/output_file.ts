@@ -1,3 +1,4 @@
+import { writeWholeSync } from "../../_internal/file_port.ts";
 import { encodeUtf8, NEWLINE, toHex } from "../../_internal/text.ts";
 import { printable } from "../text/printable.ts";
 
@@ -52,13 +53,8 @@ export class OutputFile {
     for (const part of tail.parts) this.#writeAll(part);
   }
 
-  /** On a full disk a write may take a part of the bytes, or none, instead of failing. */
   #writeAll(bytes: Uint8Array): void {
-    for (let rest = bytes; rest.length > 0;) {
-      const written = this.#file.writeSync(rest);
-      if (written === 0) throw new Error("No space left for it");
-      rest = rest.subarray(written);
-    }
+    writeWholeSync(this.#file, bytes);
     if (bytes.length > 0) this.#endsLine = bytes.at(-1) === NEWLINE;
   }
 }
