@@ -1,8 +1,66 @@
 /**
- * Supervise local work, record what happened so that nothing acknowledged is lost, and replay it.
+ * A _taffrail log_ is the instrument towed from a ship's stern that records the run with nobody
+ * watching, to be read afterwards. This one is for local programs: it supervises work, records what
+ * happened so that **nothing it acknowledged is lost, whatever is killed and whenever**, and replays
+ * it to prove that it would happen again.
  *
- * Every module can be imported by itself, which loads nothing of the others:
- * `@taffrail/taffrail/eventlog`.
+ * It is a command, `taffrail`, for people who write no code at all, and a module set for Deno:
+ *
+ * | Module | What it does |
+ * | --- | --- |
+ * | `supervisor` | decides what runs when, within limits and deadlines, with retries: deterministically, with a reason for each decision |
+ * | `capture` | records what a supervisor was given and what it decided, and proves by replay that it would decide so again |
+ * | `eventlog` | one append-only file of JSON lines a run, which many processes write at the same time and anybody reads while it is written |
+ * | `trace` | keeps the last steps in memory, and writes them with what was in flight when something fails or the program dies |
+ * | `store` | the state of workers and what was said to them, in files that a person can read and no crash can make unopenable |
+ * | `run` | the five together, in a dozen lines |
+ *
+ * Each can be imported by itself, as `@taffrail/taffrail/eventlog`; of the five none loads another.
+ * This entry, `@taffrail/taffrail`, exports all of them.
+ *
+ * ```sh
+ * deno install --global --allow-all --name taffrail jsr:@taffrail/taffrail/cli
+ * taffrail exec -- deno test     # record one command
+ * taffrail show deno             # and look at what became of it
+ * ```
+ *
+ * @example All five in a dozen lines
+ * ```ts
+ * import { openRun } from "@taffrail/taffrail/run";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const run = await openRun({
+ *   root: await Deno.makeTempDir(), // ".taffrail" is where the command looks
+ *   name: "thumbnails",
+ *   constraints: { max_in_flight: 2, max_retries: 1 },
+ *   invoker: { run: ({ eventId }) => eventId === "b.png" ? "TimedOut" : "Completed" }, // your work
+ * });
+ * await run.submit("a.png", { width: 80 });
+ * await run.submit("b.png", { width: 80 });
+ * const { state, nodes } = await run.finish();
+ *
+ * assertEquals(state, { Aborted: { reason: "node b.png failed: timeout" } });
+ * assertEquals(nodes.map(({ id, attempt }) => [id, attempt]), [["a.png", 1], ["b.png", 2]]);
+ * ```
+ *
+ * @example The event log alone
+ * ```ts
+ * import { newRunId, openEventLog, readRun } from "@taffrail/taffrail/eventlog";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const root = await Deno.makeTempDir();
+ * const runId = await newRunId({ root, name: "import" });
+ * {
+ *   await using log = await openEventLog<{ file: string; rows: number }>({ root, runId });
+ *   await log.append({ file: "a.csv", rows: 17 }); // survives the death of this process
+ *   await log.append({ file: "b.csv", rows: 4 }, { durability: "disk" }); // and a power cut
+ * }
+ * let rows = 0;
+ * for await (const { events } of readRun<{ rows: number }>(root, runId)) {
+ *   for (const { event } of events) rows += event.rows;
+ * }
+ * assertEquals(rows, 21);
+ * ```
  *
  * @module
  */

@@ -1,6 +1,6 @@
 /**
  * A file of lines to which many processes append: the event log and the journal of capture. What a
- * write leaves and how a tail is mended is told in `line_file.ts`; what this file adds is always true
+ * write leaves and how a tail is mended stands in `line_file.ts`; what this file adds is always true
  * too:
  *
  * 1. **Who writes holds the lock**, that of a file of its own beside the lines, which is never
@@ -15,7 +15,7 @@
  * 5. Callers are answered in the order in which they came, but `appendSync` overtakes those who wait.
  *
  * It is safe to die anywhere: the system gives up the lock of a dead process, and the next writer
- * finds at most a tail to mend. Who waits for the lock waits in bounded pauses and can be told that it
+ * finds at most a tail to mend. Who waits for the lock waits in bounded pauses, and learns when that
  * took too long; nothing was written for that caller then.
  */
 import { type FileHandle, type FilePort, runSteps, runStepsSync, type Steps } from "./file_port.ts";
@@ -27,7 +27,7 @@ import {
   LineFile,
   recoverTailSync,
   type Recovery,
-  type Waiting,
+  type WaitingRequest,
 } from "./line_file.ts";
 import { type LockOptions, withLockSteps, withLockSync } from "./lock.ts";
 import { NEWLINE } from "./text.ts";
@@ -41,11 +41,11 @@ export interface AppendRequest {
   expectedLastSeq?: number | undefined;
 }
 
-/** The 1-based physical line numbers that a request got. */
+/** The physical, 1-based line numbers that an append got. */
 export interface Appended {
-  /** Number of the first line. */
+  /** Line number of the first event. */
   firstSeq: number;
-  /** Number of the last line. */
+  /** Line number of the last event; `firstSeq - 1` when nothing was given. */
   lastSeq: number;
 }
 
@@ -68,7 +68,7 @@ export interface AppendFileOptions {
   toError: (failure: AppendFailure) => Error;
 }
 
-type WaitingAppend = Waiting<AppendRequest, Appended>;
+type WaitingAppend = WaitingRequest<AppendRequest, Appended>;
 
 /** A request whose lines are written but not yet on disk. */
 interface Unsynced {
@@ -110,7 +110,7 @@ export class AppendFile {
   }
 
   /** Opens or creates the file and mends an unterminated tail. */
-  static *openSteps(options: AppendFileOptions): Steps<AppendFile> {
+  static *open(options: AppendFileOptions): Steps<AppendFile> {
     const opened = new AppendFile(options);
     try {
       yield* withLockSteps(opened.#lock, opened.#lockOptions, () => opened.#lines.mendTail());
@@ -119,16 +119,6 @@ export class AppendFile {
       throw error;
     }
     return opened;
-  }
-
-  /** {@linkcode AppendFile.openSteps}, leaving the event loop free while it waits. */
-  static open(options: AppendFileOptions): Promise<AppendFile> {
-    return runSteps(AppendFile.openSteps(options));
-  }
-
-  /** {@linkcode AppendFile.openSteps}, blocking. */
-  static openSync(options: AppendFileOptions): AppendFile {
-    return runStepsSync(AppendFile.openSteps(options));
   }
 
   /** The last mending of the file's end by this handle. */

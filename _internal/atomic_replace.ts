@@ -4,6 +4,8 @@ import {
   type FileHandle,
   type FilePort,
   inEitherForm,
+  isAlreadyExists,
+  isNotFound,
   runSteps,
   runStepsSync,
   type Steps,
@@ -33,8 +35,11 @@ export interface ReplaceFailure {
 /** What to replace, and with what. */
 export interface Replacement {
   path: string;
-  bytes: Uint8Array;
+  /** The new content; in blocks where it may be more than memory holds. */
+  bytes: Uint8Array | Generator<Uint8Array>;
   toError: (failure: ReplaceFailure) => Error;
+  /** Does the rename, with what must happen in the same turn; what it throws fails the rename. */
+  inPlace?: (rename: () => void) => void;
 }
 
 const TEMP_ATTEMPTS = 64;
@@ -100,7 +105,7 @@ class TempFile {
         return new TempFile(port, replacement, tempPath);
       } catch (error) {
         cause = error;
-        if (!(error instanceof Deno.errors.AlreadyExists)) stage = "create-temp";
+        if (!isAlreadyExists(error)) stage = "create-temp";
       }
     }
     throw toError({ stage, path, tempPath, cause });
@@ -127,7 +132,8 @@ class TempFile {
       // The mode of a link says nothing: it is 0777 everywhere.
       const mode = old?.isFile ? old.mode ?? 0o600 : 0o600;
       if ((mode & 0o777) !== 0o600) this.#port.chmodSync(this.#path, mode & 0o777);
-      writeWholeSync(this.#file, bytes);
+      const blocks = bytes instanceof Uint8Array ? [bytes] : bytes;
+      for (const block of blocks) writeWholeSync(this.#file, block);
     });
   }
 
@@ -141,9 +147,10 @@ class TempFile {
 
   /** On Windows a scanner or reader may hold the file for a moment, so it is tried again. */
   *rename(): Steps<void> {
+    const { path, inPlace = (rename: () => void) => rename() } = this.#replacement;
     for (let attempt = 1;; attempt++) {
       try {
-        return this.#port.renameSync(this.#path, this.#replacement.path);
+        return inPlace(() => this.#port.renameSync(this.#path, path));
       } catch (cause) {
         const passing = Deno.build.os === "windows" && attempt < RENAME_ATTEMPTS &&
           (cause instanceof Deno.errors.PermissionDenied || cause instanceof Deno.errors.Busy);
@@ -189,7 +196,7 @@ function sweepTemp(port: FilePort, path: string): boolean {
     return removeUnlocked(port, path);
   } catch (error) {
     // Another sweeper was faster.
-    if (error instanceof Deno.errors.NotFound) return false;
+    if (isNotFound(error)) return false;
     throw error;
   }
 }

@@ -1,4 +1,10 @@
-import { type FileInfo, type FilePort, withFileSync } from "./file_port.ts";
+import {
+  type FileInfo,
+  type FilePort,
+  isAlreadyExists,
+  isNotFound,
+  withFileSync,
+} from "./file_port.ts";
 import { dirname, join } from "./path.ts";
 
 /**
@@ -15,7 +21,7 @@ export function lookAtSync(port: FilePort, path: string): FileInfo | undefined {
   try {
     return port.lstatSync(path);
   } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return undefined;
+    if (isNotFound(error)) return undefined;
     throw error;
   }
 }
@@ -26,7 +32,7 @@ export function makeDirectorySync(port: FilePort, path: string): boolean {
     port.mkdirSync(path, { mode: 0o700, recursive: false });
     return true;
   } catch (error) {
-    if (error instanceof Deno.errors.AlreadyExists) return false;
+    if (isAlreadyExists(error)) return false;
     throw error;
   }
 }
@@ -77,7 +83,7 @@ function entriesOf(port: FilePort, directory: string): ReturnType<FilePort["read
   try {
     return Array.from(port.readDirSync(directory));
   } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return [];
+    if (isNotFound(error)) return [];
     throw error;
   }
 }
@@ -86,6 +92,33 @@ function removeOneSync(port: FilePort, path: string): void {
   try {
     port.removeSync(path);
   } catch (error) {
-    if (!(error instanceof Deno.errors.NotFound)) throw error;
+    if (!isNotFound(error)) throw error;
   }
+}
+
+/** Begins the name of a directory that is being removed: no run and no runtime is called so. */
+const REMOVED_PREFIX = ".removed-";
+
+/**
+ * Takes a directory out of its place before it is removed, so that a kill leaves a whole one or none.
+ * That is on disk when this returns where it is now.
+ */
+export function moveAsideSync(port: FilePort, directory: string): string {
+  const parent = dirname(directory);
+  const moved = join(parent, `${REMOVED_PREFIX}${crypto.randomUUID()}`);
+  port.renameSync(directory, moved);
+  syncDirectorySync(port, parent);
+  return moved;
+}
+
+/** Whether a directory is what a removal that was cut short has left. */
+export function isMovedAside(entry: { name: string; isDirectory: boolean }): boolean {
+  return entry.isDirectory && entry.name.startsWith(REMOVED_PREFIX);
+}
+
+/** Removes what removals that were cut short have left; returns how many directories these were. */
+export function removeMovedAsideSync(port: FilePort, parent: string): number {
+  const left = Array.from(port.readDirSync(parent)).filter(isMovedAside);
+  for (const { name } of left) removeTreeSync(port, join(parent, name));
+  return left.length;
 }

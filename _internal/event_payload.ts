@@ -1,4 +1,4 @@
-import { decodeUtf8 } from "./text.ts";
+import { decodeUtf8, reasonOf } from "./text.ts";
 
 /**
  * Event payloads: the bytes of one JSON object, or none. The supervisor derives the context of a run
@@ -13,11 +13,19 @@ export type Value =
   | { readonly String: string };
 
 /** Why a payload was refused. */
-export type ExternalEventPayloadErrorKind = "InvalidJson" | "PayloadMustBeJsonObject";
+export type ExternalEventPayloadErrorKind = "invalid-json" | "not-an-object";
+
+/** What a payload was refused for. */
+export interface ExternalEventPayloadErrorDetails {
+  /** What is wrong with the JSON, for `invalid-json`. */
+  readonly problem?: string;
+  /** The JSON type that stands in the place of the object, for `not-an-object`. */
+  readonly actual?: string;
+}
 
 /**
  * Thrown for a payload that is not the bytes of one JSON object (EVT-3). `kind` tells the two cases
- * apart; `detail` is what is wrong with the JSON, or the JSON type that was found.
+ * apart.
  *
  * @example Usage
  * ```ts
@@ -29,25 +37,33 @@ export type ExternalEventPayloadErrorKind = "InvalidJson" | "PayloadMustBeJsonOb
  *   ExternalEventPayloadError,
  *   "payload must be a JSON object, got array",
  * );
- * assertEquals(error.kind, "PayloadMustBeJsonObject");
+ * assertEquals([error.kind, error.details.actual], ["not-an-object", "array"]);
  * ```
  */
 export class ExternalEventPayloadError extends Error {
   /** The name of the class. */
-  override name = "ExternalEventPayloadError";
+  override readonly name = "ExternalEventPayloadError";
   /** Which rule the payload breaks. */
   readonly kind: ExternalEventPayloadErrorKind;
-  /** What is wrong with the JSON, or the JSON type that stands in the place of the object. */
-  readonly detail: string;
+  /** What is wrong, for programs. */
+  readonly details: ExternalEventPayloadErrorDetails;
+  /** What to do about it, where that is known. */
+  readonly remedy: string | undefined;
 
-  /** An error with the seed's message for its kind. */
-  constructor(kind: ExternalEventPayloadErrorKind, detail: string, options?: ErrorOptions) {
-    const message = kind === "InvalidJson"
-      ? `payload bytes are not valid JSON: ${detail}`
-      : `payload must be a JSON object, got ${detail}`;
-    super(message, options);
+  /** Makes an error; `createEvent` does it for you. */
+  constructor(
+    kind: ExternalEventPayloadErrorKind,
+    message: string,
+    { details = {}, remedy, cause }: {
+      details?: ExternalEventPayloadErrorDetails;
+      remedy?: string;
+      cause?: unknown;
+    } = {},
+  ) {
+    super(message, cause === undefined ? undefined : { cause });
     this.kind = kind;
-    this.detail = detail;
+    this.details = details;
+    this.remedy = remedy;
   }
 }
 
@@ -61,37 +77,51 @@ const DEPTH_LIMIT = 128;
  */
 export function contextOfPayload(payload: Uint8Array): Map<string, Value> {
   const context = new Map<string, Value>();
-  if (payload.length === 0) return context;
-  for (const [key, member] of Object.entries(parseObject(payload))) {
+  for (const [key, member] of Object.entries(payloadObject(payload))) {
     const value = asValue(member);
     if (value !== undefined) context.set(key, value);
   }
   return context;
 }
 
-function parseObject(payload: Uint8Array): object {
+/** The text of a recorded payload: v3 says it as bytes, this project's format as the text. */
+export function payloadText(recorded: string | readonly number[]): string {
+  return typeof recorded === "string" ? recorded : decodeUtf8(Uint8Array.from(recorded));
+}
+
+/** The object that a payload is, whole. No bytes make an empty one. */
+export function payloadObject(payload: Uint8Array): Record<string, unknown> {
+  if (payload.length === 0) return {};
   let parsed: unknown;
   try {
     parsed = JSON.parse(decodeUtf8(payload));
-  } catch (error) {
-    throw new ExternalEventPayloadError("InvalidJson", (error as Error).message, { cause: error });
+  } catch (cause) {
+    refuseJson(reasonOf(cause), cause);
   }
   checkTree(parsed, 0);
-  const type = jsonType(parsed);
-  if (type !== "object") throw new ExternalEventPayloadError("PayloadMustBeJsonObject", type);
-  return parsed as object;
+  if (isObject(parsed)) return parsed;
+  const actual = parsed === null ? "null" : Array.isArray(parsed) ? "array" : typeof parsed;
+  const message = `payload must be a JSON object, got ${actual}`;
+  throw new ExternalEventPayloadError("not-an-object", message, { details: { actual } });
+}
+
+function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+function refuseJson(problem: string, cause?: unknown): never {
+  const message = `payload bytes are not valid JSON: ${problem}`;
+  throw new ExternalEventPayloadError("invalid-json", message, { details: { problem }, cause });
 }
 
 /** Refuses what `JSON.parse` takes and a strict reader does not. */
 function checkTree(value: unknown, depth: number): void {
   if (typeof value === "string") return checkText(value);
   if (typeof value === "number" && !Number.isFinite(value)) {
-    throw new ExternalEventPayloadError("InvalidJson", "a number is out of range");
+    refuseJson("a number is out of range");
   }
   if (typeof value !== "object" || value === null) return;
-  if (depth === DEPTH_LIMIT) {
-    throw new ExternalEventPayloadError("InvalidJson", `nested deeper than ${DEPTH_LIMIT}`);
-  }
+  if (depth === DEPTH_LIMIT) refuseJson(`nested deeper than ${DEPTH_LIMIT}`);
   if (Array.isArray(value)) {
     for (const item of value) checkTree(item, depth + 1);
     return;
@@ -103,13 +133,7 @@ function checkTree(value: unknown, depth: number): void {
 }
 
 function checkText(text: string): void {
-  if (text.isWellFormed()) return;
-  throw new ExternalEventPayloadError("InvalidJson", "a string holds a lone surrogate");
-}
-
-function jsonType(value: unknown): string {
-  if (value === null) return "null";
-  return Array.isArray(value) ? "array" : typeof value;
+  if (!text.isWellFormed()) refuseJson("a string holds a lone surrogate");
 }
 
 function asValue(member: unknown): Value | undefined {

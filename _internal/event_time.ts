@@ -17,7 +17,8 @@ export interface EventTime {
   readonly nanos: number;
 }
 
-const NANOS_PER_SECOND = 1_000_000_000;
+/** The nanoseconds of a second. */
+export const NANOS_PER_SECOND = 1_000_000_000;
 const NANOS_PER_MILLISECOND = 1_000_000;
 
 /** The origin of event time. */

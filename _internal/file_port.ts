@@ -45,14 +45,38 @@ export interface FilePort {
 
 /** The real file system. */
 export const denoFilePort: FilePort = {
-  openSync: (path, options) => Deno.openSync(path, options),
-  mkdirSync: (path, options) => Deno.mkdirSync(path, options),
-  chmodSync: (path, mode) => Deno.chmodSync(path, mode),
-  renameSync: (from, to) => Deno.renameSync(from, to),
-  removeSync: (path) => Deno.removeSync(path),
-  lstatSync: (path) => Deno.lstatSync(path),
-  readDirSync: (path) => Deno.readDirSync(path),
+  openSync: (path, options) => requireDeno().openSync(path, options),
+  mkdirSync: (path, options) => requireDeno().mkdirSync(path, options),
+  chmodSync: (path, mode) => requireDeno().chmodSync(path, mode),
+  renameSync: (from, to) => requireDeno().renameSync(from, to),
+  removeSync: (path) => requireDeno().removeSync(path),
+  lstatSync: (path) => requireDeno().lstatSync(path),
+  readDirSync: (path) => requireDeno().readDirSync(path),
 };
+
+/**
+ * Deno, for what cannot do without it. What is pure, such as parsing and replaying, runs in Node and Bun
+ * too, and there whoever calls the rest is told why it cannot work.
+ */
+export function requireDeno(): typeof Deno {
+  if (typeof Deno !== "undefined") return Deno;
+  throw new Error("Cannot reach the file system or the process: this function needs Deno");
+}
+
+/** Whether a file call failed because nothing is there. */
+export function isNotFound(error: unknown): boolean {
+  return hasName(error, "NotFound");
+}
+
+/** Whether a file call failed because something is there already. */
+export function isAlreadyExists(error: unknown): boolean {
+  return hasName(error, "AlreadyExists");
+}
+
+/** Deno's errors are known by their names, since `Deno.errors` is not there without Deno. */
+function hasName(error: unknown, name: string): boolean {
+  return error instanceof Error && error.name === name;
+}
 
 /** Opens a file, uses it, and closes it whatever happens. */
 export function withFileSync<T>(
@@ -157,34 +181,19 @@ export class Step {
 export type Steps<T> = Generator<Step, T, void>;
 
 /** Does one operation as a step: `const count = yield* inEitherForm({ … })`. */
-export function* inEitherForm<T>(
-  forms: { sync: () => T; async: () => Promise<T> },
-): Steps<T> {
-  let outcome = (): T => {
-    throw new Error("The step was not done");
-  };
-  const fail = (error: unknown) => {
-    outcome = () => {
-      throw error;
-    };
-  };
-  const succeed = (value: T) => {
-    outcome = () => value;
-  };
+export function* inEitherForm<T>(forms: { sync: () => T; async: () => Promise<T> }): Steps<T> {
+  let outcome: PromiseSettledResult<T> | undefined;
+  const succeed = (value: T) => outcome = { status: "fulfilled", value };
+  const fail = (reason: unknown) => outcome = { status: "rejected", reason };
   yield new Step(() => {
     try {
       succeed(forms.sync());
     } catch (error) {
       fail(error);
     }
-  }, async () => {
-    try {
-      succeed(await forms.async());
-    } catch (error) {
-      fail(error);
-    }
-  });
-  return outcome();
+  }, () => forms.async().then(succeed, fail).then(() => {}));
+  if (outcome?.status === "fulfilled") return outcome.value;
+  throw outcome?.reason;
 }
 
 /** Does the steps, blocking. */
@@ -206,27 +215,19 @@ export async function runSteps<T>(steps: Steps<T>): Promise<T> {
 }
 
 /** {@linkcode runStepsSync} for steps that give items on the way. */
-export function* itemsOfStepsSync<I, T>(
-  steps: Generator<Step | I, T, void>,
-): Generator<I, T, void> {
-  using running = steps;
-  for (;;) {
-    const next = running.next();
-    if (next.done) return next.value;
-    if (next.value instanceof Step) next.value.sync();
-    else yield next.value;
+export function* itemsOfStepsSync<I>(steps: Generator<Step | I, void, void>): Generator<I, void> {
+  for (const item of steps) {
+    if (item instanceof Step) item.sync();
+    else yield item;
   }
 }
 
 /** {@linkcode runSteps} for steps that give items on the way. */
-export async function* itemsOfSteps<I, T>(
-  steps: Generator<Step | I, T, void>,
-): AsyncGenerator<I, T, void> {
-  using running = steps;
-  for (;;) {
-    const next = running.next();
-    if (next.done) return next.value;
-    if (next.value instanceof Step) await next.value.async();
-    else yield next.value;
+export async function* itemsOfSteps<I>(
+  steps: Generator<Step | I, void, void>,
+): AsyncGenerator<I, void> {
+  for (const item of steps) {
+    if (item instanceof Step) await item.async();
+    else yield item;
   }
 }

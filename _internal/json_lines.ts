@@ -1,3 +1,21 @@
+/**
+ * How JSON Lines are read while others may be writing, for the event log, the capture journal and the
+ * store. What is always true:
+ *
+ * 1. **A line is what ends in a newline.** What stands behind the last newline is never delivered: it
+ *    is a line in flight, or torn, and only who knows the lock can tell which.
+ * 2. **Whole lines never change**, so a block that begins at the start of a line and ends with a newline
+ *    is right for ever, with one exception: before its newline was there, it may have been a torn tail
+ *    that a writer moved aside between two reads, with another line in its place. So every read begins
+ *    at the start of a line, and what needed several reads is read again until it stays the same.
+ * 3. **Memory is bounded.** A line over 16 MiB is passed over and reported; leading NULs, which a power
+ *    cut leaves by the megabyte, are counted and not held.
+ * 4. **Offsets and numbers are physical.** A damaged line counts, so the number of a line never depends
+ *    on who reads it.
+ *
+ * Reading takes no lock and changes nothing. The blocking and the asynchronous form are one generator
+ * of steps ({@linkcode linePieceSteps}).
+ */
 import {
   type FileHandle,
   inEitherForm,
@@ -135,12 +153,18 @@ function* read(file: LineSource, offset: number, buffer: Uint8Array): Steps<Fill
 }
 
 /**
- * Fills the buffer as far as the file goes. Between two reads a torn tail may be moved aside and a
- * line appended in its place: what came in several reads is read again until it stays the same.
+ * Fills the buffer as far as the file goes. Meanwhile a torn tail may be moved aside and a line
+ * appended in its place, between two reads, or between two pages of one read, as no system takes a
+ * snapshot of a file for it. So what came in several reads, and what stood where the file ended when
+ * that was about to change, is read again until it stays the same.
  */
 function* fill(file: LineSource, offset: number, buffer: Uint8Array): Steps<number> {
+  const size = file.seekSync(0, Deno.SeekMode.End);
   let filled = yield* read(file, offset, buffer);
-  while (filled.reads > 1) {
+  // A tail is no longer than a line: what stands further from the end was whole before.
+  const isNearEnd = size - offset - filled.count <= MAX_LINE_BYTES;
+  const mayBeMixed = isNearEnd && file.seekSync(0, Deno.SeekMode.End) !== size;
+  while (filled.reads > 1 || mayBeMixed) {
     const before = buffer.slice(0, filled.count);
     filled = yield* read(file, offset, buffer);
     if (startsWith(buffer.subarray(0, filled.count), before)) break;
@@ -149,7 +173,11 @@ function* fill(file: LineSource, offset: number, buffer: Uint8Array): Steps<numb
 }
 
 function startsWith(bytes: Uint8Array, start: Uint8Array): boolean {
-  return bytes.length >= start.length && start.every((byte, index) => byte === bytes[index]);
+  if (bytes.length < start.length) return false;
+  for (let index = 0; index < start.length; index++) {
+    if (bytes[index] !== start[index]) return false;
+  }
+  return true;
 }
 
 /** Whether the NULs that were passed over were a torn tail that has been moved aside since. */
@@ -201,19 +229,20 @@ export function* linePieceSteps(
  * The pieces of a file from a line's start on. After an `end` piece the caller may go on asking,
  * for what has been appended since.
  */
-export function linePiecesSync(
+export function* linePiecesSync(
   file: LineSource,
   options: LineReading,
 ): Generator<LinePiece, never> {
-  return itemsOfStepsSync(linePieceSteps(file, options));
+  // The pieces never end; the loop only says so to the compiler.
+  for (;;) yield* itemsOfStepsSync(linePieceSteps(file, options));
 }
 
 /** {@linkcode linePiecesSync} that leaves the event loop free while it reads. */
-export function linePieces(
+export async function* linePieces(
   file: LineSource,
   options: LineReading,
 ): AsyncGenerator<LinePiece, never> {
-  return itemsOfSteps(linePieceSteps(file, options));
+  for (;;) yield* itemsOfSteps(linePieceSteps(file, options));
 }
 
 /** One line, without its newline. */

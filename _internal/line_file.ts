@@ -16,7 +16,7 @@
  *
  * It is safe to die at any line of this file. Killed inside a write: the file has a prefix of the
  * group's bytes, of which the whole lines stay and the rest is a tail for the next writer. Killed
- * between write and sync: the lines are there, and nobody was told so. Killed while a tail is mended:
+ * between write and sync: the lines are there, and nobody was answered. Killed while a tail is mended:
  * its copy is on disk before it is cut, so it is there once or twice, and mending it again does no
  * harm. A power cut may turn unsynced pages into NULs, which readers take for damage of these lines.
  */
@@ -28,6 +28,7 @@ import {
   type FileHandle,
   type FilePort,
   inEitherForm,
+  isAlreadyExists,
   readRangeSync,
   type Steps,
   withFileSync,
@@ -141,14 +142,14 @@ export class LineFile {
 }
 
 /** A caller who waits for an answer. */
-export interface Waiting<R, A> {
+export interface WaitingRequest<R, A> {
   readonly request: R;
   resolve(answer: A): void;
   reject(reason: unknown): void;
 }
 
-/** A {@linkcode Waiting} with its place among all who ever came. */
-interface Queued<R, A> extends Waiting<R, A> {
+/** A {@linkcode WaitingRequest} with its place among all who ever came. */
+interface Queued<R, A> extends WaitingRequest<R, A> {
   readonly ticket: number;
 }
 
@@ -193,7 +194,7 @@ export class CommitQueue<R, A> {
   }
 
   /** Takes the first one who waits, who is to be answered by the caller from now on. */
-  take(): Waiting<R, A> | undefined {
+  take(): WaitingRequest<R, A> | undefined {
     return this.#queue.shift();
   }
 
@@ -325,7 +326,7 @@ function createTornFileSync(port: FilePort, { path, file, tailStart, size }: Tai
       createFileSync(port, tornFile, blocksOf(file, { start: tailStart, end: size }));
       return tornFile;
     } catch (error) {
-      if (!(error instanceof Deno.errors.AlreadyExists)) throw error;
+      if (!isAlreadyExists(error)) throw error;
     }
   }
 }

@@ -13,6 +13,8 @@
  *         workers/id-<hexadecimal id>/worker.json  transcript.jsonl
  */
 import { join } from "./path.ts";
+import { checkString, checkTypes } from "./check.ts";
+import { decodeUtf8, encodeUtf8, toHex } from "./text.ts";
 
 /** The name of a root, where it is not chosen. */
 export const DEFAULT_ROOT = ".taffrail";
@@ -62,6 +64,7 @@ export function runIdProblem(runId: string): string | undefined {
 
 /** Throws a `TypeError` for a run id that could be no folder, or escape its root (OLG-8). */
 export function checkRunId(runId: string): void {
+  checkTypes({ runId }, { runId: "string" });
   const problem = runIdProblem(runId);
   if (problem !== undefined) {
     throw new TypeError(`Cannot use run id ${JSON.stringify(runId)}: ${problem}`);
@@ -70,6 +73,7 @@ export function checkRunId(runId: string): void {
 
 /** The folder below a root that holds the runs. */
 export function runsDirectory(root: string): string {
+  checkTypes({ root }, { root: "string" });
   return join(root, "runs");
 }
 
@@ -81,7 +85,7 @@ export function runsDirectory(root: string): string {
  * @param root The directory that holds the runs.
  * @param runId The run.
  * @returns The paths, whether or not the files are there.
- * @throws {TypeError} The id could be no folder (OLG-8).
+ * @throws {TypeError} The id could be no folder (OLG-8), or is no text.
  *
  * @example Usage
  * ```ts
@@ -125,6 +129,157 @@ export function gitignorePath(root: string): string {
   return join(root, ".gitignore");
 }
 
+const ID_PREFIX = "id-";
+
+/** The name of an id's directory: `id-` and the hexadecimal digits of its UTF-8 bytes. */
+export function directoryOfId(id: string): string {
+  return ID_PREFIX + toHex(encodeUtf8(id));
+}
+
+/** The id whose directory has this name; undefined when it is that of no id. */
+export function idOfDirectory(name: string): string | undefined {
+  if (!/^id-(?:[0-9a-f]{2})+$/.test(name)) return undefined;
+  const digits = name.slice(ID_PREFIX.length).match(/../g)!;
+  try {
+    return decodeUtf8(Uint8Array.from(digits, (digit) => Number.parseInt(digit, 16)));
+  } catch {
+    return undefined;
+  }
+}
+
+/** The directory below a root that holds the runtimes. */
+export function runtimesDirectory(root: string): string {
+  return join(root, "runtimes");
+}
+
+/** How the directory of a runtime is called while it is removed; none of a runtime begins so. */
+export const REMOVED_PREFIX = ".removed-";
+
+/** Where the files of a runtime are. */
+export class RuntimePaths {
+  /** The directory of the store. */
+  readonly root: string;
+  /** The folders from the root down to the runtime's own. */
+  readonly folders: readonly string[];
+  /** The runtime's directory. */
+  readonly directory: string;
+  /** Its `runtime.json`. */
+  readonly snapshot: string;
+  /** The directory of the workers. */
+  readonly workers: string;
+  /** What an owner of the runtime locks. */
+  readonly ownerLock: string;
+  /** The name of the events' log, as it stands in a journal. */
+  readonly events = "events.jsonl";
+
+  constructor(root: string, runtimeId: string) {
+    this.root = root;
+    this.folders = ["runtimes", directoryOfId(runtimeId)];
+    this.directory = join(root, ...this.folders);
+    this.snapshot = join(this.directory, "runtime.json");
+    this.workers = join(this.directory, "workers");
+    this.ownerLock = join(this.directory, "owner.lock");
+  }
+
+  /** The journal of a number. */
+  journal(number: number): string {
+    return join(this.directory, `journal-${number}.jsonl`);
+  }
+
+  /** The number of the journal of a name; undefined when it is none. */
+  static journalNumberOf(name: string): number | undefined {
+    const number = /^journal-([1-9]\d{0,14})\.jsonl$/.exec(name)?.[1];
+    return number === undefined ? undefined : Number(number);
+  }
+
+  /** The directory of a worker. */
+  workerDirectory(workerId: string): string {
+    return join(this.workers, directoryOfId(workerId));
+  }
+
+  /** The `worker.json` in a directory of a worker, which may have another name than it should. */
+  snapshotIn(workerDirectory: string): string {
+    return join(workerDirectory, "worker.json");
+  }
+
+  /** The transcript in a directory of a worker. */
+  transcriptIn(workerDirectory: string): string {
+    return join(workerDirectory, "transcript.jsonl");
+  }
+
+  /** The name of a worker's transcript, as it stands in a journal. */
+  transcript(workerId: string): string {
+    return `workers/${directoryOfId(workerId)}/transcript.jsonl`;
+  }
+
+  /** Where the log of a name is. */
+  log(name: string): string {
+    return join(this.directory, ...name.split("/"));
+  }
+
+  /** Where a repair keeps what it takes out of the way; every repair has a number of its own. */
+  quarantine(number: number): string {
+    return join(this.directory, `quarantine-${number}`);
+  }
+}
+
+/** What may stand in a directory of the store. */
+export interface DirectoryLayout {
+  /** Names of files. */
+  files: readonly string[];
+  /** Names of directories. */
+  directories: readonly string[];
+  /** Names of which there may be any number. */
+  kept: readonly RegExp[];
+}
+
+const TORN = /^(?:events|transcript|journal-\d+)\.jsonl\.torn-\d+$/;
+
+/** What may stand in the directory of a runtime. */
+export const RUNTIME_LAYOUT: DirectoryLayout = {
+  files: ["runtime.json", "events.jsonl", "owner.lock"],
+  directories: ["workers"],
+  kept: [TORN, /^journal-\d+\.jsonl$/, /^quarantine-\d+$/],
+};
+
+/** What may stand in the directory of a worker. */
+export const WORKER_LAYOUT: DirectoryLayout = {
+  files: ["worker.json", "transcript.jsonl"],
+  directories: [],
+  kept: [TORN],
+};
+
+/** Whether a file of the store is made under this name, ours or the original program's. */
+export function isStoreTemp(name: string): boolean {
+  return /^\.(?:runtime|worker)\.json\.tmp-\d+-\d+$/.test(name) ||
+    /^(?:(?:runtime|worker)\.json|(?:events|transcript|journal-\d+)\.jsonl)\.\d+\.\d+\.tmp$/
+      .test(name);
+}
+
+/**
+ * Where a runtime has its files. `docs/format/store.md` says what they are.
+ *
+ * Permissions: none.
+ *
+ * @param root The directory of the store.
+ * @param runtimeId The runtime.
+ * @returns The directory.
+ * @throws {TypeError} If one of them is not a string.
+ *
+ * @example Usage
+ * ```ts
+ * import { runtimeDirectory } from "@taffrail/taffrail/store";
+ * import { assertEquals } from "@std/assert";
+ *
+ * assertEquals(runtimeDirectory("store", "rt-1"), "store/runtimes/id-72742d31");
+ * ```
+ */
+export function runtimeDirectory(root: string, runtimeId: string): string {
+  checkString(root, "root");
+  checkString(runtimeId, "runtimeId");
+  return new RuntimePaths(root, runtimeId).directory;
+}
+
 const DIGITS = "0123456789abcdefghjkmnpqrstvwxyz";
 const TIME_LENGTH = 10;
 const RANDOM_LENGTH = 16;
@@ -133,6 +288,13 @@ const MAX_TIME_MS = 2 ** 48 - 1;
 /** Whether the text is a ULID in lower case. */
 export function isUlid(text: string): boolean {
   return /^[0-7][0-9a-hjkmnp-tv-z]{25}$/.test(text);
+}
+
+/** The parts of a run id that was made of a name, `<name>-<ulid>`; undefined for any other one. */
+export function partsOfRunId(runId: string): { name: string; ulid: string } | undefined {
+  const dash = runId.lastIndexOf("-");
+  const ulid = runId.slice(dash + 1);
+  return dash !== -1 && isUlid(ulid) ? { name: runId.slice(0, dash), ulid } : undefined;
 }
 
 /** A new ULID of the time in milliseconds since 1970, in lower case so that it sorts and types well. */

@@ -1,13 +1,20 @@
+/**
+ * What stands between a value and its JSON text: a walk that knows the path of each member, redaction,
+ * and what JSON would change without a word.
+ */
+import { memberPath } from "./text.ts";
+
 /** `JSON.rawJSON` is in the engine, but not yet in the types. */
 interface RawJson {
   readonly rawJSON: string;
 }
 
-const { isRawJSON } = JSON as unknown as { isRawJSON(value: unknown): value is RawJson };
+const { isRawJSON } = JSON as unknown as { isRawJSON?(value: unknown): value is RawJson };
 
 /** The text of a `JSON.rawJSON` member; undefined for every other value. */
 export function rawJsonText(value: unknown): string | undefined {
-  return isRawJSON(value) ? value.rawJSON : undefined;
+  // Engines without `JSON.rawJSON` have no such values.
+  return isRawJSON?.(value) ? value.rawJSON : undefined;
 }
 
 /**
@@ -24,7 +31,9 @@ export function stringifyVisiting(
   return JSON.stringify(value, function (this: unknown, key: string, member: unknown): unknown {
     while (holders.length > 0 && holders.at(-1) !== this) holders.pop();
     const parent = paths.get(this);
-    const path = parent === undefined ? "$" : childPath(parent, this, key);
+    const path = parent === undefined
+      ? "$"
+      : memberPath(parent, Array.isArray(this) ? Number(key) : key);
     const visited = visitor(member, path);
     if (typeof visited === "object" && visited !== null) {
       if (holders.includes(visited)) {
@@ -37,11 +46,33 @@ export function stringifyVisiting(
   });
 }
 
-function childPath(parent: string, holder: unknown, key: string): string {
-  if (Array.isArray(holder)) return `${parent}[${key}]`;
-  return /^[\p{ID_Start}_$][\p{ID_Continue}$]*$/u.test(key)
-    ? `${parent}.${key}`
-    : `${parent}[${JSON.stringify(key)}]`;
+/**
+ * Why a value, looked at without its members, is none that JSON can hold: as the rest of a sentence that
+ * begins with its path. What JSON leaves out (undefined, functions, symbols) is for the caller to judge.
+ */
+export function jsonProblemOf(value: unknown): string | undefined {
+  switch (typeof value) {
+    case "bigint":
+      return `is the BigInt ${value}, which JSON cannot hold: write it as a string`;
+    case "number":
+      return Number.isFinite(value) ? undefined : `is ${value}, which JSON cannot hold`;
+    case "string":
+      return value.isWellFormed() ? undefined : "has a lone surrogate, which UTF-8 cannot hold";
+    case "object":
+      return value === null ? undefined : problemOfObject(value);
+    default:
+      return undefined;
+  }
+}
+
+function problemOfObject(value: object): string | undefined {
+  if (value instanceof Number || value instanceof String || value instanceof BigInt) {
+    return jsonProblemOf(value.valueOf());
+  }
+  const raw = rawJsonText(value);
+  if (raw !== undefined) return jsonProblemOf(JSON.parse(raw));
+  const isBad = Object.keys(value).some((key) => !key.isWellFormed());
+  return isBad ? "has a key with a lone surrogate, which UTF-8 cannot hold" : undefined;
 }
 
 /** What is kept of a value whose redactor failed: nothing of it may leak. */
@@ -109,4 +140,15 @@ function numberAt(text: string, start: number): string {
   const pattern = /[-+.eE0-9]+/y;
   pattern.lastIndex = start;
   return pattern.exec(text)?.[0] ?? "";
+}
+
+/**
+ * {@linkcode jsonProblemOf}, and integers that a reader would round: all that JSON would change in a value
+ * without a word.
+ */
+export function lossInJson(value: unknown): string | undefined {
+  const number = value instanceof Number ? value.valueOf() : value;
+  const text = typeof number === "number" ? String(number) : rawJsonText(number);
+  if (text === undefined || unsafeIntegerAt(text) === -1) return jsonProblemOf(value);
+  return `is ${text}, an integer beyond 2^53 - 1: write it as a string`;
 }

@@ -34,6 +34,12 @@ export const COMPOSITION = "run";
 /** The folders that make up the library. */
 export const LIBRARY = [...MODULES, COMPOSITION, "_internal"];
 
+/** The folder of the command. */
+export const COMMAND = "cli";
+
+/** What is published. */
+export const PUBLISHED = [...LIBRARY, COMMAND];
+
 const DOCUMENT = /(\.(md|yml|json)|(^|\/)[^.]+|(^|\/)\.[^/.]+)$/;
 
 /** Reads and parses the project in `directory`. */
@@ -75,12 +81,20 @@ export function resolveImport(project: Project, path: string, specifier: string)
   return entry?.startsWith("./") ? entry.slice(2) : null;
 }
 
-/** The files that loading `path` loads, itself included: types are erased, so they do not count. */
-export function filesLoadedBy(project: Project, path: string): Set<string> {
+/**
+ * The files that loading `path` loads, itself included. Types are erased, so they do not count.
+ *
+ * @param options.atStart Leaves out what is loaded only when the program gets there.
+ */
+export function filesLoadedBy(
+  project: Project,
+  path: string,
+  { atStart = false } = {},
+): Set<string> {
   const loaded = new Set([path]);
   for (const at of loaded) {
-    for (const { specifier } of valueImportsOf(project, at)) {
-      const target = resolveImport(project, at, specifier);
+    for (const { specifier, isLazy } of valueImportsOf(project, at)) {
+      const target = atStart && isLazy ? null : resolveImport(project, at, specifier);
       if (target !== null) loaded.add(target);
     }
   }

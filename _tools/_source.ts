@@ -16,8 +16,12 @@ export interface Source {
 export interface Import {
   /** What stands between the quotes; empty where it is computed at run time. */
   specifier: string;
+  /** What it takes, by the names that the other file exports; null where it takes all or none. */
+  names: string[] | null;
   /** Whether it is erased before the program runs. */
   isTypeOnly: boolean;
+  /** Whether it is loaded only when the program gets there, as `import(…)` is. */
+  isLazy: boolean;
   /** 1-based line. */
   line: number;
 }
@@ -46,6 +50,15 @@ export function* nodesOf(node: ts.Node): Generator<ts.Node> {
   for (const child of children) yield* nodesOf(child);
 }
 
+/** Whether a word names a member, as in `event.Deno` and `{ Deno: 1 }`, and no global. */
+export function isMemberName(node: ts.Identifier): boolean {
+  const parent = node.parent;
+  const canNameMember = ts.isPropertyAccessExpression(parent) || ts.isPropertyAssignment(parent) ||
+    ts.isPropertySignature(parent) || ts.isPropertyDeclaration(parent) ||
+    ts.isMethodSignature(parent) || ts.isMethodDeclaration(parent);
+  return canNameMember && parent.name === node;
+}
+
 function importsIn(tree: ts.SourceFile): Import[] {
   const found: Import[] = [];
   for (const node of nodesOf(tree)) {
@@ -57,19 +70,53 @@ function importsIn(tree: ts.SourceFile): Import[] {
 
 function readImport(node: ts.Node): Omit<Import, "line"> | null {
   if (ts.isImportDeclaration(node)) {
-    const isTypeOnly = node.importClause?.phaseModifier === ts.SyntaxKind.TypeKeyword;
-    return { specifier: textOf(node.moduleSpecifier), isTypeOnly };
+    return {
+      specifier: textOf(node.moduleSpecifier),
+      names: namesInImport(node.importClause),
+      isTypeOnly: node.importClause?.phaseModifier === ts.SyntaxKind.TypeKeyword,
+      isLazy: false,
+    };
   }
   if (ts.isExportDeclaration(node) && node.moduleSpecifier !== undefined) {
-    return { specifier: textOf(node.moduleSpecifier), isTypeOnly: node.isTypeOnly };
+    return {
+      specifier: textOf(node.moduleSpecifier),
+      names: namesInBindings(node.exportClause),
+      isTypeOnly: node.isTypeOnly,
+      isLazy: false,
+    };
   }
   if (ts.isCallExpression(node) && node.expression.kind === ts.SyntaxKind.ImportKeyword) {
-    return { specifier: textOf(node.arguments[0]), isTypeOnly: false };
+    const specifier = textOf(node.arguments[0]);
+    return { specifier, names: namesTakenFrom(node), isTypeOnly: false, isLazy: true };
   }
   if (ts.isImportTypeNode(node) && ts.isLiteralTypeNode(node.argument)) {
-    return { specifier: textOf(node.argument.literal), isTypeOnly: true };
+    const { argument, qualifier } = node;
+    const names = qualifier === undefined ? null : [qualifier.getText().split(".")[0]!];
+    return { specifier: textOf(argument.literal), names, isTypeOnly: true, isLazy: false };
   }
   return null;
+}
+
+function namesInImport(clause: ts.ImportClause | undefined): string[] | null {
+  if (clause?.name === undefined) return namesInBindings(clause?.namedBindings);
+  return ["default", ...namesInBindings(clause.namedBindings) ?? []];
+}
+
+function namesInBindings(
+  bindings: ts.NamedImportBindings | ts.NamedExportBindings | undefined,
+): string[] | null {
+  if (bindings === undefined) return null;
+  if (!ts.isNamedImports(bindings) && !ts.isNamedExports(bindings)) return null;
+  return bindings.elements.map(({ name, propertyName }) => (propertyName ?? name).text);
+}
+
+/** `(await import("…")).name` takes one name, `const { name } = await import("…")` several. */
+function namesTakenFrom(call: ts.CallExpression): string[] | null {
+  let node: ts.Node = call.parent;
+  while (ts.isAwaitExpression(node) || ts.isParenthesizedExpression(node)) node = node.parent;
+  if (ts.isPropertyAccessExpression(node)) return [node.name.text];
+  if (!ts.isVariableDeclaration(node) || !ts.isObjectBindingPattern(node.name)) return null;
+  return node.name.elements.map(({ name, propertyName }) => (propertyName ?? name).getText());
 }
 
 function textOf(node: ts.Node | undefined): string {

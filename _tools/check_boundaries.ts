@@ -6,11 +6,13 @@
  */
 import { openProject } from "./_project.ts";
 import { formatProblem, type Problem, sortProblems } from "./_problem.ts";
+import { checkCircles } from "./boundaries/circles.ts";
 import { checkCompositions } from "./boundaries/compositions.ts";
 import { checkCore } from "./boundaries/core.ts";
 import { checkDocumentation } from "./boundaries/documentation.ts";
 import { checkInternal } from "./boundaries/internal.ts";
 import { checkLibraries } from "./boundaries/libraries.ts";
+import { checkLoading } from "./boundaries/loading.ts";
 import { checkModules } from "./boundaries/modules.ts";
 
 /** Finds every import that breaks a rule in the project at `directory`. */
@@ -18,11 +20,13 @@ export async function checkBoundaries(directory: string): Promise<Problem[]> {
   const project = await openProject(directory);
   return sortProblems([
     ...checkModules(project),
+    ...checkCircles(project),
     ...checkInternal(project),
     ...checkCompositions(project),
     ...checkDocumentation(project),
     ...checkCore(project),
     ...checkLibraries(project),
+    ...checkLoading(project),
   ]);
 }
 

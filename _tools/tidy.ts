@@ -7,6 +7,7 @@
 import { openProject } from "./_project.ts";
 import { formatProblem, type Problem, sortProblems } from "./_problem.ts";
 import { checkDeadFiles } from "./tidy/dead_files.ts";
+import { checkDiskNames } from "./tidy/disk_names.ts";
 import { checkExamples } from "./tidy/examples.ts";
 import { checkLeftovers } from "./tidy/leftovers.ts";
 import { checkNames } from "./tidy/names.ts";
@@ -19,6 +20,7 @@ export async function tidy(directory: string): Promise<Problem[]> {
   return sortProblems([
     ...checkSizes(project),
     ...checkNames(project),
+    ...checkDiskNames(project),
     ...checkLeftovers(project),
     ...checkDeadFiles(project),
     ...checkExamples(project),

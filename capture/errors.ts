@@ -1,18 +1,31 @@
-import type { ExternalEventPayloadError } from "../_internal/event_payload.ts";
-import type { CaptureStyle } from "./types.ts";
 import { reasonOf } from "../_internal/text.ts";
+import type { CaptureStyle } from "./types.ts";
+
+/** What an error of this module is made of besides its kind and message. */
+export interface CaptureErrorOptions<Details> {
+  /** Where it happened, and with what. */
+  details?: Details;
+  /** What to do about it, where that is known. */
+  remedy?: string;
+  /** What caused it. */
+  cause?: unknown;
+}
 
 /** Which check an event record failed: its hash first, then its payload (EVT-6). */
-export type CaptureErrorKind = "PayloadHashMismatch" | "InvalidPayload";
+export type CaptureErrorKind = "payload-hash-mismatch" | "invalid-payload";
 
-/** What a {@linkcode CaptureError} is made of. */
-export type CaptureErrorDetails =
-  | { kind: "PayloadHashMismatch"; expected: string; actual: string }
-  | { kind: "InvalidPayload"; cause: ExternalEventPayloadError };
+/** What is known of a {@linkcode CaptureError}. */
+export interface CaptureErrorDetails {
+  /** The recorded hash, when it is the hash that is wrong. */
+  readonly expected?: string;
+  /** The hash of the payload, when it is the hash that is wrong. */
+  readonly actual?: string;
+}
 
 /**
  * Thrown for an event record that is not what was recorded: its payload does not have the recorded
- * hash (`PayloadHashMismatch`), or is not one JSON object (`InvalidPayload`, with the reason as `cause`).
+ * hash (`payload-hash-mismatch`), or is not one JSON object (`invalid-payload`, with the reason as
+ * `cause`).
  *
  * @example Usage
  * ```ts
@@ -23,7 +36,6 @@ export type CaptureErrorDetails =
  *   event_id: "e1",
  *   event_time: { secs: 0, nanos: 0 },
  *   kind: "Command",
- *   payload: [],
  *   payload_hash: "none",
  * } as const;
  * const error = assertThrows(
@@ -31,32 +43,29 @@ export type CaptureErrorDetails =
  *   CaptureError,
  *   "payload hash mismatch (expected 'none', actual 'e3b0c442",
  * );
- * assertEquals(error.kind, "PayloadHashMismatch");
+ * assertEquals([error.kind, error.details.expected], ["payload-hash-mismatch", "none"]);
  * ```
  */
 export class CaptureError extends Error {
   /** The name of the class. */
-  override name = "CaptureError";
+  override readonly name = "CaptureError";
   /** Which check failed. */
   readonly kind: CaptureErrorKind;
-  /** The recorded hash, when it is the hash that is wrong. */
-  readonly expected: string | undefined;
-  /** The hash of the payload, when it is the hash that is wrong. */
-  readonly actual: string | undefined;
+  /** The two hashes, when it is the hash that is wrong. */
+  readonly details: CaptureErrorDetails;
+  /** What to do about it, where that is known. */
+  readonly remedy: string | undefined;
 
   /** Makes an error; the module's functions do it for you. */
-  constructor(details: CaptureErrorDetails) {
-    super(captureMessage(details), "cause" in details ? { cause: details.cause } : undefined);
-    this.kind = details.kind;
-    this.expected = "expected" in details ? details.expected : undefined;
-    this.actual = "actual" in details ? details.actual : undefined;
+  constructor(
+    kind: CaptureErrorKind,
+    message: string,
+    options: CaptureErrorOptions<CaptureErrorDetails> = {},
+  ) {
+    super(message, causeOf(options));
+    ({ details: this.details = {}, remedy: this.remedy } = options);
+    this.kind = kind;
   }
-}
-
-function captureMessage(details: CaptureErrorDetails): string {
-  return details.kind === "InvalidPayload"
-    ? details.cause.message
-    : `payload hash mismatch (expected '${details.expected}', actual '${details.actual}')`;
 }
 
 /**
@@ -88,6 +97,16 @@ export type CaptureJournalErrorKind =
   | "other-session"
   | "diverged";
 
+/** What is known of a {@linkcode CaptureJournalError}. */
+export interface CaptureJournalErrorDetails {
+  /** The journal. */
+  readonly path?: string;
+  /** The line, from 1, when one is damaged. */
+  readonly line?: number;
+  /** Where that line begins in the file. */
+  readonly byteOffset?: number;
+}
+
 /**
  * Thrown when a journal cannot be written or has nothing to recover.
  *
@@ -99,47 +118,35 @@ export type CaptureJournalErrorKind =
  * const path = `${await Deno.makeTempDir()}/capture.jsonl`;
  * await Deno.writeTextFile(path, "");
  * const error = await assertRejects(() => recoverCapture(path), CaptureJournalError);
- * assertEquals(error.kind, "no-session");
+ * assertEquals([error.kind, error.details.path], ["no-session", path]);
  * ```
  */
 export class CaptureJournalError extends Error {
   /** The name of the class. */
-  override name = "CaptureJournalError";
+  override readonly name = "CaptureJournalError";
   /** What went wrong, for programs. */
   readonly kind: CaptureJournalErrorKind;
-  /** The journal. */
-  readonly path: string;
+  /** Which journal, and where in it. */
+  readonly details: CaptureJournalErrorDetails;
+  /** What to do about it, where that is known. */
+  readonly remedy: string | undefined;
 
   /** Makes an error; the module's functions do it for you. */
   constructor(
     kind: CaptureJournalErrorKind,
     message: string,
-    details: { path: string; cause?: unknown },
+    options: CaptureErrorOptions<CaptureJournalErrorDetails> = {},
   ) {
-    super(message, details.cause === undefined ? undefined : { cause: details.cause });
+    super(message, causeOf(options));
+    ({ details: this.details = {}, remedy: this.remedy } = options);
     this.kind = kind;
-    this.path = details.path;
   }
 }
 
-/** What a {@linkcode CaptureWriteError} is made of, by stage. */
-export type CaptureWriteErrorDetails =
-  | { stage: "CreateOutputDirectory"; path: string; cause: unknown }
-  | { stage: "Serialize"; path: string; style: CaptureStyle; cause: unknown }
-  | { stage: "InvalidDestination"; path: string }
-  | {
-    stage: "CreateTempFile" | "WriteTempFile" | "SyncTempFile" | "RenameTempFile";
-    path: string;
-    tempPath: string;
-    cause: unknown;
-  }
-  | { stage: "ExhaustedTempFileAttempts"; path: string }
-  | { stage: "SyncDirectory"; path: string; cause: unknown };
-
 /**
- * The step at which writing a bundle failed, in the order of the steps. Up to and including
- * `RenameTempFile` the old file is untouched; at `SyncDirectory` the new one stands in its place, but
- * a power cut may bring the old one back.
+ * The step at which writing a bundle failed, by the name that the original program gives it, in the order
+ * of the steps. Up to and including `RenameTempFile` the old file is untouched; at `SyncDirectory` the
+ * new one stands in its place, but a power cut may bring the old one back.
  *
  * | Stage | Step |
  * | --- | --- |
@@ -151,7 +158,29 @@ export type CaptureWriteErrorDetails =
  * | `RenameTempFile` | putting it into place |
  * | `SyncDirectory` | syncing the directory |
  */
-export type CaptureWriteStage = CaptureWriteErrorDetails["stage"];
+export type CaptureWriteStage =
+  | "InvalidDestination"
+  | "Serialize"
+  | "CreateOutputDirectory"
+  | "CreateTempFile"
+  | "ExhaustedTempFileAttempts"
+  | "WriteTempFile"
+  | "SyncTempFile"
+  | "RenameTempFile"
+  | "SyncDirectory";
+
+/** Why a bundle was not written: the path names no file, the bundle is none, the file system refused. */
+export type CaptureWriteErrorKind = "invalid-destination" | "serialize" | "io";
+
+/** What is known of a {@linkcode CaptureWriteError}. */
+export interface CaptureWriteErrorDetails {
+  /** The destination; at `CreateOutputDirectory` the directory. */
+  readonly path: string;
+  /** The file beside it, from `CreateTempFile` to `RenameTempFile`. */
+  readonly tempPath?: string;
+  /** The layout, at `Serialize`. */
+  readonly style?: CaptureStyle;
+}
 
 /**
  * Thrown when a bundle could not be written. `stage` says how far it came and so what is on disk now;
@@ -159,65 +188,72 @@ export type CaptureWriteStage = CaptureWriteErrorDetails["stage"];
  *
  * @example Usage
  * ```ts
- * import { CaptureWriteError } from "@taffrail/taffrail/capture";
- * import { assertEquals } from "@std/assert";
+ * import { CaptureWriteError, writeCaptureBundle } from "@taffrail/taffrail/capture";
+ * import { assertEquals, assertRejects } from "@std/assert";
  *
- * const cause = new Error("No space left on device (os error 28)");
- * const paths = { path: "a/run.json", tempPath: "a/run.json.7.0.tmp" };
- * const error = new CaptureWriteError({ stage: "WriteTempFile", ...paths, cause });
+ * const write = () => writeCaptureBundle("..", { capture_version: "v3" } as never);
+ * const error = await assertRejects(write, CaptureWriteError);
+ * assertEquals([error.kind, error.stage], ["invalid-destination", "InvalidDestination"]);
  * assertEquals(
  *   error.message,
- *   "write capture bundle 'a/run.json': write temp file 'a/run.json.7.0.tmp': " +
- *     "No space left on device (os error 28)",
+ *   "write capture bundle '..': destination must include a file name",
  * );
  * ```
  */
 export class CaptureWriteError extends Error {
   /** The name of the class. */
-  override name = "CaptureWriteError";
+  override readonly name = "CaptureWriteError";
+  /** Why, for programs. */
+  readonly kind: CaptureWriteErrorKind;
   /** The step that failed. */
   readonly stage: CaptureWriteStage;
-  /** The destination; for `CreateOutputDirectory` the directory. */
-  readonly path: string;
-  /** The file beside it, from `CreateTempFile` to `RenameTempFile`. */
-  readonly tempPath: string | undefined;
-  /** The layout, for `Serialize`. */
-  readonly style: CaptureStyle | undefined;
+  /** Which files. */
+  readonly details: CaptureWriteErrorDetails;
+  /** What to do about it, where that is known. */
+  readonly remedy: string | undefined;
 
   /** Makes an error; the module's functions do it for you. */
-  constructor(details: CaptureWriteErrorDetails) {
-    super(messageOf(details), "cause" in details ? { cause: details.cause } : undefined);
-    this.stage = details.stage;
-    this.path = details.path;
-    this.tempPath = "tempPath" in details ? details.tempPath : undefined;
-    this.style = "style" in details ? details.style : undefined;
+  constructor(
+    stage: CaptureWriteStage,
+    message: string,
+    options: CaptureErrorOptions<CaptureWriteErrorDetails> & { details: CaptureWriteErrorDetails },
+  ) {
+    super(message, causeOf(options));
+    ({ details: this.details, remedy: this.remedy } = options);
+    this.stage = stage;
+    this.kind = stage === "InvalidDestination"
+      ? "invalid-destination"
+      : stage === "Serialize"
+      ? "serialize"
+      : "io";
   }
 }
 
-const TEMP_VERBS = {
-  CreateTempFile: "create",
-  WriteTempFile: "write",
-  SyncTempFile: "sync",
-  RenameTempFile: "rename",
-};
+/** The error of a stage, with the words of the original program. */
+export function writeError(
+  stage: CaptureWriteStage,
+  details: CaptureWriteErrorDetails,
+  cause?: unknown,
+): CaptureWriteError {
+  const { path, tempPath, style } = details;
+  const writing = `write capture bundle '${path}':`;
+  const reason = reasonOf(cause);
+  const temp = (verb: string) => `${writing} ${verb} temp file '${tempPath}': ${reason}`;
+  const messages: Record<CaptureWriteStage, string> = {
+    InvalidDestination: `${writing} destination must include a file name`,
+    Serialize: `serialize capture bundle '${path}' (${style}): ${reason}`,
+    CreateOutputDirectory: `create capture output directory: ${reason}`,
+    CreateTempFile: temp("create"),
+    ExhaustedTempFileAttempts: `${writing} exhausted temp file creation attempts`,
+    WriteTempFile: temp("write"),
+    SyncTempFile: temp("sync"),
+    RenameTempFile: temp("rename"),
+    SyncDirectory: `${writing} sync directory: ${reason}`,
+  };
+  return new CaptureWriteError(stage, messages[stage], { details, cause });
+}
 
-function messageOf(details: CaptureWriteErrorDetails): string {
-  const writing = `write capture bundle '${details.path}':`;
-  switch (details.stage) {
-    case "CreateOutputDirectory":
-      return `create capture output directory: ${reasonOf(details.cause)}`;
-    case "Serialize":
-      return `serialize capture bundle '${details.path}' (${details.style}): ` +
-        reasonOf(details.cause);
-    case "InvalidDestination":
-      return `${writing} destination must include a file name`;
-    case "ExhaustedTempFileAttempts":
-      return `${writing} exhausted temp file creation attempts`;
-    case "SyncDirectory":
-      return `${writing} sync directory: ${reasonOf(details.cause)}`;
-    default: {
-      const { stage, tempPath, cause } = details;
-      return `${writing} ${TEMP_VERBS[stage]} temp file '${tempPath}': ${reasonOf(cause)}`;
-    }
-  }
+/** What `Error` takes of the options. */
+export function causeOf({ cause }: { cause?: unknown }): ErrorOptions | undefined {
+  return cause === undefined ? undefined : { cause };
 }

@@ -9,18 +9,22 @@
  *
  * @module
  */
-export { ExternalEventPayloadError } from "../_internal/event_payload.ts";
-export type { ExternalEventPayloadErrorKind } from "../_internal/event_payload.ts";
 export {
-  CAPTURE_VERSION,
-  NO_ADAPTER_PROVENANCE,
-  TAFFRAIL_CAPTURE_VERSION,
-} from "./bundle/bundle_text.ts";
-export { CaptureError, type CaptureErrorDetails, type CaptureErrorKind } from "./errors.ts";
-export { CaptureJournalError, type CaptureJournalErrorKind } from "./errors.ts";
+  ExternalEventPayloadError,
+  type ExternalEventPayloadErrorDetails,
+  type ExternalEventPayloadErrorKind,
+} from "../_internal/event_payload.ts";
 export {
+  CaptureError,
+  type CaptureErrorDetails,
+  type CaptureErrorKind,
+  type CaptureErrorOptions,
+  CaptureJournalError,
+  type CaptureJournalErrorDetails,
+  type CaptureJournalErrorKind,
   CaptureWriteError,
   type CaptureWriteErrorDetails,
+  type CaptureWriteErrorKind,
   type CaptureWriteStage,
 } from "./errors.ts";
 export {
@@ -28,23 +32,24 @@ export {
   type ReplayErrorDetails,
   type ReplayErrorKind,
 } from "./replay/replay_error.ts";
-export { computePayloadHash, hasValidHash, recordEvent, rehydrateEvent } from "./bundle/records.ts";
+export {
+  CAPTURE_VERSION,
+  computePayloadHash,
+  hasValidHash,
+  NO_ADAPTER_PROVENANCE,
+  recordEvent,
+  rehydrateEvent,
+  TAFFRAIL_CAPTURE_VERSION,
+} from "./bundle/records.ts";
 export { computeEffectHash, computeIntentId, type IntentIdentity } from "./bundle/effects.ts";
 export {
   type CapturableSupervisor,
   CapturingSession,
   type CapturingSessionOptions,
 } from "./session/capturing_session.ts";
-export type { InterruptedAttempt, Recording, SessionHeader } from "./session/capture_recorder.ts";
+export type { InterruptedAttempt, Recording } from "./session/capture_recorder.ts";
 export type { Recovery } from "../eventlog/types.ts";
 export type { RedactCapture } from "./session/redact.ts";
-export type {
-  DecisionLine,
-  EffectsLine,
-  JournalLine,
-  ResumedLine,
-  SessionLine,
-} from "./session/journal.ts";
 export {
   type CaptureJournal,
   type FileCaptureJournal,
@@ -63,20 +68,35 @@ export {
   type ResumeCaptureOptions,
   type ResumedCapture,
 } from "./session/resume_capture.ts";
-export { parseCaptureBundle } from "./bundle/bundle_text.ts";
-export { stringifyCaptureBundle } from "./bundle/bundle_text.ts";
+export {
+  parseCaptureBundle,
+  readCaptureBundle,
+  stringifyCaptureBundle,
+} from "./bundle/bundle_text.ts";
 export {
   writeCaptureBundle,
   type WriteCaptureBundleOptions,
   writeCaptureBundleSync,
 } from "./bundle/write_capture_bundle.ts";
-export { readCaptureBundle } from "./bundle/bundle_text.ts";
-export { checkProvenance, type ExpectedProvenance } from "./bundle/validate_bundle.ts";
-export { validateBundle, type ValidateBundleOptions } from "./bundle/validate_bundle.ts";
-export type { Divergence, DivergenceKind } from "./replay/divergence.ts";
-export { replayBundle, type ReplayOptions, type ReplayReport } from "./replay/replay_bundle.ts";
-export { assertReplays, formatDivergence, ReplayDivergedError } from "./replay/assert_replays.ts";
-export { compareDecisions } from "./replay/divergence.ts";
+export {
+  checkProvenance,
+  type ExpectedProvenance,
+  validateBundle,
+  type ValidateBundleOptions,
+} from "./bundle/validate_bundle.ts";
+export {
+  compareDecisions,
+  type Divergence,
+  type DivergenceKind,
+  formatDivergence,
+} from "./replay/divergence.ts";
+export {
+  assertReplays,
+  replayBundle,
+  ReplayDivergedError,
+  type ReplayOptions,
+  type ReplayReport,
+} from "./replay/replay_bundle.ts";
 export type { Difference } from "./bundle/diff_json.ts";
 export {
   type BundleDifference,

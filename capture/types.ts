@@ -12,39 +12,6 @@ import type {
   Value,
 } from "../supervisor/types.ts";
 
-export type {
-  Backoff,
-  Completion,
-  CompletionInput,
-  Constraints,
-  ConstraintsInit,
-  Decision,
-  DecisionLog,
-  DecisionLogEntry,
-  DecisionNumbers,
-  DecisionReason,
-  Duration,
-  ErrKind,
-  EventInput,
-  EventTime,
-  ExecutionContext,
-  ExternalEvent,
-  ExternalEventKind,
-  InputLog,
-  InvokerFailure,
-  LateAnswer,
-  RunRequest,
-  RunTermination,
-  RuntimeInvoker,
-  SupervisorInput,
-  SupervisorMode,
-  SupervisorOptions,
-  SupervisorPorts,
-  SupervisorRules,
-  Timers,
-  Value,
-} from "../supervisor/types.ts";
-
 /** An event as it is recorded (EVT-5). The context is not in it: replay derives it again (REP-2). */
 export interface ExternalEventRecord {
   /** The event's id. */
@@ -117,7 +84,7 @@ export interface CapturedIntentAck {
   egress_ref?: string;
 }
 
-/** One decision as the seed's format says it. */
+/** One decision as the v3 format says it. */
 export interface EpisodeInvocationRecord {
   /** The event that was decided on; for a run that a Pump started, the Pump (SCH-14). */
   event_id: string;
@@ -145,18 +112,20 @@ export interface EpisodeInvocationRecord {
 export interface DecisionRecord extends EpisodeInvocationRecord {
   /** How the attempt ended whose end was decided on; `null` when the decision is about an event. */
   attempt_termination: RunTermination | null;
-  /** Why. */
+  /** Why it was decided so. */
   reason: DecisionReason;
-  /** The numbers behind it. */
+  /** The numbers behind that. */
   numbers: DecisionNumbers;
   /** The event that the episode was made for; `null` for a Pump that found nothing due. */
   origin_event_id: string | null;
 }
 
 /** An event among the inputs of a `"taffrail-v1"` bundle. */
-export interface EventInputRecord extends ExternalEventRecord {
+export interface EventInputRecord extends Omit<ExternalEventRecord, "payload"> {
   /** Tells it from a completion. */
   type: "event";
+  /** The text of its payload: one JSON object, or nothing. */
+  payload: string;
 }
 
 /** The end of one attempt among the inputs of a `"taffrail-v1"` bundle. */
@@ -186,8 +155,8 @@ export interface BundleProvenance {
   egress_provenance?: string;
 }
 
-/** A recorded session in the seed's format. */
-export interface SeedCaptureBundle extends BundleProvenance {
+/** A recorded session in the v3 format, which the original program reads too. */
+export interface V3CaptureBundle extends BundleProvenance {
   /** The format: `"v3"`. Others can be parsed when they look like it, but not replayed (RPL-1). */
   capture_version: string;
   /** The graph. */
@@ -200,7 +169,7 @@ export interface SeedCaptureBundle extends BundleProvenance {
   decisions: EpisodeInvocationRecord[];
 }
 
-/** A recorded session in the format of this project, for everything that the seed's cannot say. */
+/** A recorded session in the format of this project, for everything that v3 cannot say. */
 export interface TaffrailCaptureBundle extends BundleProvenance {
   /** The format. */
   capture_version: "taffrail-v1";
@@ -223,7 +192,7 @@ export interface TaffrailCaptureBundle extends BundleProvenance {
 }
 
 /** A recorded session, equal to its JSON. `"inputs" in bundle` tells the two formats apart. */
-export type CaptureBundle = SeedCaptureBundle | TaffrailCaptureBundle;
+export type CaptureBundle = V3CaptureBundle | TaffrailCaptureBundle;
 
 /** How a bundle is laid out: on one line, or with two spaces for each level. */
 export type CaptureStyle = "compact" | "pretty";

@@ -31,20 +31,28 @@ export type EventLogErrorKind =
   | "format"
   | "corrupt";
 
-/** What an {@linkcode EventLogError} tells besides its message. */
+/** Where an {@linkcode EventLogError} happened, and with what. */
 export interface EventLogErrorDetails {
   /** The file or directory concerned. */
-  path: string;
-  /** What caused it. */
-  cause?: unknown;
+  path?: string;
   /** The 1-based line concerned. */
   line?: number;
   /** Where that line begins in the file. */
   byteOffset?: number;
-  /** What was required. */
+  /** What was required: a seq for `conflict`, a file size for `rewound`. */
   expected?: number;
-  /** What was found instead. */
+  /** What was found instead; the process that has the run open for `live`, where that is known. */
   actual?: number;
+}
+
+/** What an {@linkcode EventLogError} is made of besides its kind and message. */
+export interface EventLogErrorOptions {
+  /** Where it happened, and with what. */
+  details?: EventLogErrorDetails;
+  /** What to do about it, where that is known. */
+  remedy?: string;
+  /** What caused it. */
+  cause?: unknown;
 }
 
 /**
@@ -66,35 +74,43 @@ export interface EventLogErrorDetails {
  */
 export class EventLogError extends Error {
   /** The name of the class. */
-  override name = "EventLogError";
+  override readonly name = "EventLogError";
   /** What went wrong, for programs. */
   readonly kind: EventLogErrorKind;
-  /** The file or directory concerned. */
-  readonly path: string;
-  /** The 1-based line concerned. */
-  readonly line: number | undefined;
-  /** Where that line begins in the file. */
-  readonly byteOffset: number | undefined;
-  /** What was required: a seq for `conflict`, a file size for `rewound`. */
-  readonly expected: number | undefined;
-  /** What was found instead. */
-  readonly actual: number | undefined;
+  /** Where it happened, and with what. */
+  readonly details: EventLogErrorDetails;
+  /** What to do about it, where that is known; the message says it too. */
+  readonly remedy: string | undefined;
 
-  /** Makes an error; the module's functions do it for you. */
-  constructor(kind: EventLogErrorKind, message: string, details: EventLogErrorDetails) {
-    super(message, details.cause === undefined ? undefined : { cause: details.cause });
+  /**
+   * Makes an error; the module's functions do it for you.
+   *
+   * @param kind What went wrong.
+   * @param message The same for people.
+   * @param options What else is known.
+   */
+  constructor(kind: EventLogErrorKind, message: string, options: EventLogErrorOptions = {}) {
+    super(message, options.cause === undefined ? undefined : { cause: options.cause });
     this.kind = kind;
-    this.path = details.path;
-    this.line = details.line;
-    this.byteOffset = details.byteOffset;
-    this.expected = details.expected;
-    this.actual = details.actual;
+    this.details = options.details ?? {};
+    this.remedy = options.remedy;
   }
 }
 
-/** A refusal of the file system (OLG-5), with the seed's message. */
+/** An error whose message ends with its remedy, where there is one. */
+export function eventLogError(
+  kind: EventLogErrorKind,
+  problem: string,
+  options: EventLogErrorOptions,
+): EventLogError {
+  const { remedy } = options;
+  return new EventLogError(kind, remedy === undefined ? problem : `${problem}; ${remedy}`, options);
+}
+
+/** A refusal of the file system (OLG-5), with the message of the original program. */
 export function ioError(path: string, cause: unknown): EventLogError {
-  return new EventLogError("io", `I/O error on ${path}: ${reasonOf(cause)}`, { path, cause });
+  const message = `I/O error on ${path}: ${reasonOf(cause)}`;
+  return new EventLogError("io", message, { details: { path }, cause });
 }
 
 /** What was thrown, as an error of this module: a refusal of the file system becomes `io`. */
@@ -118,43 +134,50 @@ export function wrapIo<T>(path: string, operation: () => T): T {
   }
 }
 
-/** A lock that others held for too long (OLG-4), with the seed's message. */
+/** A lock that others held for too long (OLG-4), with the message of the original program. */
 export function lockTimeoutError(path: string): EventLogError {
   const message = `event log lock ${path} was not released within the acquire budget`;
-  return new EventLogError("lock-timeout", message, { path });
+  return new EventLogError("lock-timeout", message, { details: { path } });
 }
 
-/** Says what the append core failed at in the words of this module. */
+/** Says in the words of this module why lines could not be appended. */
 export function appendError(
-  failure: AppendFailure,
+  { kind, cause, ...numbers }: AppendFailure,
   paths: { events: string; eventsLock: string },
 ): EventLogError {
-  const path = paths.events;
-  const { kind, cause, expected, actual } = failure;
+  const { events: path, eventsLock } = paths;
+  const { expected, actual } = numbers;
+  const details = { path, ...numbers };
+  const appending = `Cannot append to ${path}:`;
   switch (kind) {
     case "io":
       return ioError(path, cause);
     case "lock-timeout":
-      return lockTimeoutError(paths.eventsLock);
-    case "conflict": {
-      const message = `Cannot append to ${path}: the log ends with seq ${actual}, not ${expected}`;
-      return new EventLogError(kind, message, { path, expected: expected!, actual: actual! });
-    }
+      return lockTimeoutError(eventsLock);
+    case "conflict":
+      return eventLogError(kind, `${appending} the log ends with seq ${actual}, not ${expected}`, {
+        details,
+      });
     case "rewound": {
-      const message = `Cannot append to ${path}: it shrank from ${expected} to ${actual} bytes ` +
-        "under this log, so another program has cut it; open the log again";
-      return new EventLogError(kind, message, { path, expected: expected!, actual: actual! });
+      const problem = `it shrank from ${expected} to ${actual} bytes under this log, ` +
+        "so another program has cut it";
+      return eventLogError(kind, `${appending} ${problem}`, {
+        details,
+        remedy: "open the log again",
+      });
     }
-    case "busy": {
-      const message = `Cannot append to ${path}: ${actual} appends wait already; await some first`;
-      return new EventLogError(kind, message, { path, actual: actual! });
-    }
+    case "busy":
+      return eventLogError(kind, `${appending} ${actual} appends wait already`, {
+        details,
+        remedy: "await some first",
+      });
     case "sync": {
-      const message = `Cannot vouch for what was appended to ${path}: syncing it failed ` +
-        `(${reasonOf(cause)}); free some space, open the log again and verify it`;
-      return new EventLogError(kind, message, { path, cause });
+      const problem = `Cannot vouch for what was appended to ${path}: syncing it failed ` +
+        `(${reasonOf(cause)})`;
+      const remedy = "free some space, open the log again and verify it";
+      return eventLogError(kind, problem, { details, remedy, cause });
     }
     case "closed":
-      return new EventLogError(kind, `Cannot append to ${path}: the log is closed`, { path });
+      return eventLogError(kind, `${appending} the log is closed`, { details });
   }
 }

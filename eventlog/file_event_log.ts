@@ -2,12 +2,12 @@ import type { AppendFile, AppendRequest } from "../_internal/append_file.ts";
 import { denoFilePort, type FileHandle, type FilePort } from "../_internal/file_port.ts";
 import { countLinesSync } from "../_internal/json_lines.ts";
 import { closeLock } from "../_internal/lock.ts";
-import { validate } from "./decode_lines.ts";
-import { encodeEvent, type Redact } from "./encode_event.ts";
+import type { RunPaths } from "../_internal/root_layout.ts";
+import { checkTypes } from "../_internal/check.ts";
+import { encodeEvent, type Redact, validate } from "./event_codec.ts";
 import { wrapIo } from "./event_log_error.ts";
 import { followOnPort } from "./follow_run.ts";
 import { readPageSync } from "./read_run.ts";
-import type { RunPaths } from "../_internal/root_layout.ts";
 import { openForReading } from "./run_reader.ts";
 import type {
   Appended,
@@ -46,6 +46,7 @@ export interface FileEventLogParts<E> {
 }
 
 const MAX_BATCH_CHARACTERS = 256 * 1024 * 1024;
+const NO_OPTIONS: AppendOptions = {};
 
 /**
  * The log of one run in a file of JSON lines, open for writing. Get one from
@@ -110,7 +111,7 @@ export class FileEventLog<E> implements EventLog<E>, Disposable {
    * @throws {RangeError} If its line is over 16 MiB.
    * @throws {EventLogError} `conflict`, `io`, `lock-timeout`, `sync`, `busy`, `closed`, `rewound`.
    */
-  append(event: E, options: AppendOptions = {}): Promise<Appended> {
+  append(event: E, options: AppendOptions = NO_OPTIONS): Promise<Appended> {
     try {
       const request = this.#request([this.#encode(event)], options);
       return this.#file.append(request, options.signal);
@@ -132,7 +133,7 @@ export class FileEventLog<E> implements EventLog<E>, Disposable {
    * @throws {RangeError} If a line is over 16 MiB, or all together are over 256 MiB.
    * @throws {EventLogError} As {@linkcode FileEventLog.append}.
    */
-  async appendAll(events: readonly E[], options: AppendOptions = {}): Promise<Appended> {
+  async appendAll(events: readonly E[], options: AppendOptions = NO_OPTIONS): Promise<Appended> {
     const request = this.#request(this.#encodeAll(events), options);
     return await this.#file.append(request, options.signal);
   }
@@ -149,7 +150,7 @@ export class FileEventLog<E> implements EventLog<E>, Disposable {
    * @throws {RangeError} If its line is over 16 MiB.
    * @throws {EventLogError} As {@linkcode FileEventLog.append}.
    */
-  appendSync(event: E, options: Omit<AppendOptions, "signal"> = {}): Appended {
+  appendSync(event: E, options: Omit<AppendOptions, "signal"> = NO_OPTIONS): Appended {
     return this.#file.appendSync(this.#request([this.#encode(event)], options));
   }
 
@@ -165,7 +166,10 @@ export class FileEventLog<E> implements EventLog<E>, Disposable {
    * @throws {RangeError} If a line is over 16 MiB, or all together are over 256 MiB.
    * @throws {EventLogError} As {@linkcode FileEventLog.append}.
    */
-  appendAllSync(events: readonly E[], options: Omit<AppendOptions, "signal"> = {}): Appended {
+  appendAllSync(
+    events: readonly E[],
+    options: Omit<AppendOptions, "signal"> = NO_OPTIONS,
+  ): Appended {
     return this.#file.appendSync(this.#request(this.#encodeAll(events), options));
   }
 
@@ -202,6 +206,7 @@ export class FileEventLog<E> implements EventLog<E>, Disposable {
    */
   // deno-lint-ignore require-await -- a page is read faster than a promise resolves; the port allows slower logs
   async read(options: ReadOptions = {}): Promise<EventPage<E>> {
+    checkTypes(options, { signal: "object?" });
     options.signal?.throwIfAborted();
     const { root, runId, schema } = this.#parts;
     return readPageSync(this.#port, { root, runId, schema }, options);
@@ -217,6 +222,7 @@ export class FileEventLog<E> implements EventLog<E>, Disposable {
    * @returns The events, and the gaps between them.
    */
   follow(options: FollowOptions = {}): AsyncIterableIterator<Stored<E> | Gap> {
+    checkTypes(options, { signal: "object?" });
     const { root, runId, schema } = this.#parts;
     const closing = this.#closing.signal;
     const signal = options.signal ? AbortSignal.any([closing, options.signal]) : closing;
@@ -244,7 +250,7 @@ export class FileEventLog<E> implements EventLog<E>, Disposable {
   async close(): Promise<void> {
     this.#closing.abort();
     await this.#file.close();
-    this.#giveFree();
+    this.#releaseLive();
   }
 
   /** {@linkcode FileEventLog.close}. */
@@ -256,7 +262,7 @@ export class FileEventLog<E> implements EventLog<E>, Disposable {
   [Symbol.dispose](): void {
     this.#closing.abort();
     this.#file.closeSync();
-    this.#giveFree();
+    this.#releaseLive();
   }
 
   #countNew(file: FileHandle): number {
@@ -270,12 +276,16 @@ export class FileEventLog<E> implements EventLog<E>, Disposable {
     return this.#counted.lines;
   }
 
-  #giveFree(): void {
+  #releaseLive(): void {
     if (this.#live !== undefined) closeLock(this.#live);
     this.#live = undefined;
   }
 
   #request(lines: readonly string[], options: AppendOptions): AppendRequest {
+    // Looking at a member costs a tenth of an append, so that is done where something is given.
+    if (options !== NO_OPTIONS) {
+      checkTypes(options, { expectedLastSeq: "number?", signal: "object?" });
+    }
     const { expectedLastSeq, durability = this.#parts.durability } = options;
     if (durability !== "os" && durability !== "disk") {
       throw new TypeError(`Cannot append with durability "${durability}": say "os" or "disk"`);
@@ -289,6 +299,7 @@ export class FileEventLog<E> implements EventLog<E>, Disposable {
   }
 
   #encodeAll(events: readonly E[]): string[] {
+    if (!Array.isArray(events)) throw new TypeError("Cannot use events: expected an array");
     const lines = events.map((event) => this.#encode(event));
     if (lines.reduce((sum, line) => sum + line.length, 0) > MAX_BATCH_CHARACTERS) {
       throw new RangeError("Cannot append over 256 MiB at once: append it in parts");

@@ -1,11 +1,17 @@
-import { ChangeWatcher } from "../_internal/change_watcher.ts";
 import { denoFilePort, type FilePort } from "../_internal/file_port.ts";
 import { linePiecesSync } from "../_internal/json_lines.ts";
-import type { DecodedLines } from "./decode_lines.ts";
+import { checkTypes } from "../_internal/check.ts";
+import type { DecodedLines } from "./event_codec.ts";
 import { wrapIo } from "./event_log_error.ts";
-import { locateSync } from "./position.ts";
-import { openForReading, type OpenRun, readingOf, refuseGap, RunReader } from "./run_reader.ts";
 import type { RunEvent } from "./run_event.ts";
+import {
+  locateSync,
+  openForReading,
+  type OpenRun,
+  readingOf,
+  refuseGap,
+  RunReader,
+} from "./run_reader.ts";
 import type { FollowOptions, Gap, StandardSchema, Stored } from "./types.ts";
 
 /** Options of {@linkcode followRun}. */
@@ -67,6 +73,7 @@ export function followOnPort<E>(
   run: { root: string; runId: string },
   options: FollowRunOptions<E>,
 ): AsyncIterableIterator<Stored<E> | Gap> {
+  checkTypes(options, { strict: "boolean?", signal: "object?" });
   const left = new AbortController();
   const signal = options.signal === undefined
     ? left.signal
@@ -125,4 +132,61 @@ function* inOrder<E>({ events, gaps }: DecodedLines<E>): Generator<Stored<E> | G
     yield stored;
   }
   yield* gaps.slice(nextGap);
+}
+
+/** How often to look all the same: a watcher sees nothing of other machines on a network drive. */
+const WATCHED_POLL_MS = 1000;
+/** How often to look where watching is not possible, for one because all watches are in use. */
+const UNWATCHED_POLL_MS = 100;
+
+/**
+ * Tells when a file may have changed. A change between two waits is remembered, so none is missed
+ * by whoever looks at the file after creating the watcher and after every wait.
+ */
+export class ChangeWatcher implements Disposable {
+  readonly #watcher: Deno.FsWatcher | undefined;
+  #changed = false;
+  #wake = () => {};
+
+  constructor(path: string) {
+    try {
+      this.#watcher = Deno.watchFs(path);
+    } catch {
+      return;
+    }
+    void this.#listen(this.#watcher);
+  }
+
+  /** Resolves at a change, at an abort, or after a while. */
+  async wait(signal: AbortSignal): Promise<void> {
+    if (!this.#changed && !signal.aborted) await this.#sleep(signal);
+    this.#changed = false;
+  }
+
+  [Symbol.dispose](): void {
+    this.#watcher?.close();
+  }
+
+  async #listen(watcher: Deno.FsWatcher): Promise<void> {
+    try {
+      for await (const { kind } of watcher) {
+        // Reading the file, as the follower itself does, is an "access" too.
+        if (kind === "access") continue;
+        this.#changed = true;
+        this.#wake();
+      }
+    } catch { /* Too many changes at once, for one: the poll sees them. */ }
+  }
+
+  async #sleep(signal: AbortSignal): Promise<void> {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const pollMs = this.#watcher === undefined ? UNWATCHED_POLL_MS : WATCHED_POLL_MS;
+    const timer = setTimeout(resolve, pollMs);
+    const wake = () => resolve();
+    signal.addEventListener("abort", wake);
+    this.#wake = wake;
+    await promise;
+    signal.removeEventListener("abort", wake);
+    clearTimeout(timer);
+  }
 }

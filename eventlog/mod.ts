@@ -31,20 +31,22 @@ export {
   EventLogError,
   type EventLogErrorDetails,
   type EventLogErrorKind,
+  type EventLogErrorOptions,
 } from "./event_log_error.ts";
 export { openEventLog, type OpenEventLogOptions, openEventLogSync } from "./open_event_log.ts";
 export { FileEventLog } from "./file_event_log.ts";
-export type { Redact } from "./encode_event.ts";
-export { readRun, type ReadRunOptions, readRunSync } from "./read_run.ts";
+export type { Redact } from "./event_codec.ts";
+export { peekRun, readRun, type ReadRunOptions, readRunSync, type RunPeek } from "./read_run.ts";
 export { followRun, type FollowRunOptions } from "./follow_run.ts";
-export { peekRun, type RunPeek } from "./read_run.ts";
-export { listRuns, runExists } from "./list_runs.ts";
-export { isLive } from "./live_lock.ts";
-export { newEventId, newRunId } from "./new_run_id.ts";
-export { removeRun, sweepRemovedRuns } from "./remove_run.ts";
-export { repairRun } from "./repair_run.ts";
-export { type RunProblem, type RunProblemKind, type RunVerdict, verifyRun } from "./verify_run.ts";
-export { type LockProbe, probeLock } from "./live_lock.ts";
+export { listRuns, newRunId, removeRun, runExists, sweepRemovedRuns } from "./runs_directory.ts";
+export { isLive, type LockProbe, probeLock } from "./run_folder.ts";
+export {
+  repairRun,
+  type RunProblem,
+  type RunProblemKind,
+  type RunVerdict,
+  verifyRun,
+} from "./verify_run.ts";
 export {
   type AttemptChange,
   attemptChange,

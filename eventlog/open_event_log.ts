@@ -1,4 +1,4 @@
-import { AppendFile, type AppendFileOptions } from "../_internal/append_file.ts";
+import { AppendFile } from "../_internal/append_file.ts";
 import { sweepTempsSync } from "../_internal/atomic_replace.ts";
 import {
   lookAtSync,
@@ -8,6 +8,7 @@ import {
 } from "../_internal/directories.ts";
 import {
   denoFilePort,
+  discardSync,
   type FileHandle,
   type FilePort,
   runSteps,
@@ -16,13 +17,18 @@ import {
 } from "../_internal/file_port.ts";
 import { closeLock } from "../_internal/lock.ts";
 import { join } from "../_internal/path.ts";
-import type { Redact } from "./encode_event.ts";
+import { partsOfRunId, type RunPaths, runPaths, runsDirectory } from "../_internal/root_layout.ts";
+import { checkTypes } from "../_internal/check.ts";
+import { checkSchema, type Redact } from "./event_codec.ts";
 import { appendError, asModuleError } from "./event_log_error.ts";
 import { FileEventLog } from "./file_event_log.ts";
-import { holdLiveSteps, type LiveOptions } from "./live_lock.ts";
 import type { RunEvent } from "./run_event.ts";
-import { type RunPaths, runPaths, runsDirectory } from "../_internal/root_layout.ts";
-import { checkRunFormatSync, refuseLinksSync, writeRunFileSync } from "./run_files.ts";
+import {
+  checkRunFormatSync,
+  holdLiveSteps,
+  refuseLinksSync,
+  writeRunFileSync,
+} from "./run_folder.ts";
 import type { Durability, StandardSchema } from "./types.ts";
 
 const DEFAULT_LOCK_TIMEOUT_MS = 5000;
@@ -74,7 +80,7 @@ export interface OpenEventLogOptions<E> {
  * @param options What to open, and how.
  * @returns The open log.
  * @throws {TypeError} If the run id is not allowed, differs from an existing one only in case, or
- * its folder or one of its files is a symbolic link.
+ * its folder or one of its files is a symbolic link; if an option is missing or of a wrong type.
  * @throws {EventLogError} `io`, `lock-timeout`, `live`, or `format` when a newer version wrote it.
  *
  * @example Usage
@@ -138,13 +144,20 @@ export function openOnPortSync<E>(
 }
 
 function* openSteps<E>(port: FilePort, options: OpenEventLogOptions<E>): Steps<FileEventLog<E>> {
-  const paths = runPaths(options.root, options.runId);
   checkOptions(options);
+  const paths = runPaths(options.root, options.runId);
+  const { exclusive = false, lockTimeoutMs: timeoutMs = DEFAULT_LOCK_TIMEOUT_MS } = options;
   let live: FileHandle | undefined;
   try {
     prepare(port, paths, options);
-    live = yield* holdLiveSteps(port, liveOptions(paths, options));
-    const file = yield* AppendFile.openSteps(fileOptions(port, paths, options));
+    live = yield* holdLiveSteps(port, { path: paths.liveLock, exclusive, timeoutMs });
+    const file = yield* AppendFile.open({
+      port,
+      path: paths.events,
+      lockPath: paths.eventsLock,
+      lockTimeoutMs: timeoutMs,
+      toError: (failure) => appendError(failure, paths),
+    });
     return finish(port, options, { paths, live, file });
   } catch (error) {
     if (live !== undefined) closeLock(live);
@@ -152,7 +165,15 @@ function* openSteps<E>(port: FilePort, options: OpenEventLogOptions<E>): Steps<F
   }
 }
 
-function checkOptions(options: { durability?: Durability; lockTimeoutMs?: number }): void {
+function checkOptions<E>(options: OpenEventLogOptions<E>): void {
+  checkTypes(options, {
+    root: "string",
+    runId: "string",
+    lockTimeoutMs: "number?",
+    exclusive: "boolean?",
+    redact: "function?",
+  });
+  checkSchema(options.schema);
   const { durability = "os", lockTimeoutMs } = options;
   if (durability !== "os" && durability !== "disk") {
     throw new TypeError(`Cannot open a log with durability "${durability}": say "os" or "disk"`);
@@ -169,7 +190,8 @@ function prepare(port: FilePort, paths: RunPaths, options: { root: string; runId
   refuseLinksSync(port, [runs]);
   if (lookAtSync(port, paths.directory) === undefined) {
     makeDirectoriesSync(port, root, ["runs"]);
-    refuseOtherCase(port, runs, runId);
+    // The ULID of an id that newRunId() made is in no other id, so that not all runs are looked at.
+    if (partsOfRunId(runId) === undefined) refuseOtherCase(port, runs, runId);
     if (makeDirectorySync(port, paths.directory)) beginRun(port, paths, runId);
   } else if (isThereInOtherCase(port, runs, runId)) {
     refuseOtherCase(port, runs, runId);
@@ -184,9 +206,8 @@ function beginRun(port: FilePort, paths: RunPaths, runId: string): void {
   try {
     writeRunFileSync(port, paths, runId);
   } catch (error) {
-    try {
-      port.removeSync(paths.directory);
-    } catch { /* Somebody has put something into it: it stays. */ }
+    // Where somebody has put something into it, it stays.
+    discardSync(port, paths.directory);
     throw error;
   }
 }
@@ -206,28 +227,6 @@ function refuseOtherCase(port: FilePort, runs: string, runId: string): void {
       throw new TypeError(`Cannot use run id "${runId}": it differs from "${name}" only in case`);
     }
   }
-}
-
-function liveOptions(
-  paths: RunPaths,
-  options: { exclusive?: boolean; lockTimeoutMs?: number },
-): LiveOptions {
-  const { exclusive = false, lockTimeoutMs = DEFAULT_LOCK_TIMEOUT_MS } = options;
-  return { path: paths.liveLock, exclusive, timeoutMs: lockTimeoutMs };
-}
-
-function fileOptions(
-  port: FilePort,
-  paths: RunPaths,
-  options: { lockTimeoutMs?: number },
-): AppendFileOptions {
-  return {
-    port,
-    path: paths.events,
-    lockPath: paths.eventsLock,
-    lockTimeoutMs: options.lockTimeoutMs ?? DEFAULT_LOCK_TIMEOUT_MS,
-    toError: (failure) => appendError(failure, paths),
-  };
 }
 
 function finish<E>(

@@ -8,8 +8,9 @@ import {
 } from "../_internal/file_port.ts";
 import { firstLines, linePiecesSync, linePieceSteps } from "../_internal/json_lines.ts";
 import { lastLineEndSync } from "../_internal/line_file.ts";
+import { checkTypes } from "../_internal/check.ts";
 import { NEWLINE } from "../_internal/text.ts";
-import { decodeLines } from "./decode_lines.ts";
+import { decodeLines } from "./event_codec.ts";
 import { wrapIo } from "./event_log_error.ts";
 import type { RunEvent } from "./run_event.ts";
 import { openForReading, type OpenRun, readingOf, RunReader } from "./run_reader.ts";
@@ -113,6 +114,7 @@ function* pageSteps<E>(
   { root, runId }: { root: string; runId: string },
   options: ReadRunOptions<E>,
 ): Generator<Step | EventPage<E>, void, void> {
+  checkTypes(options, { strict: "boolean?", signal: "object?" });
   const opened = openForReading(denoFilePort, root, runId);
   try {
     options.signal?.throwIfAborted();
@@ -143,6 +145,7 @@ export function readPageSync<E>(
   run: { root: string; runId: string; schema?: StandardSchema<E> | undefined },
   options: ReadOptions,
 ): EventPage<E> {
+  checkTypes(options, { limit: "number?" });
   const limit = options.limit ?? DEFAULT_LIMIT;
   if (!Number.isSafeInteger(limit) || limit < 1 || limit > MAX_LIMIT) {
     throw new RangeError(`Cannot read ${limit} lines: limit must be from 1 to ${MAX_LIMIT}`);

@@ -1,3 +1,6 @@
+import { isUlid, ulidAfter } from "../_internal/root_layout.ts";
+import { checkTypes } from "../_internal/check.ts";
+
 /** Members that every event of a run has. */
 export interface RunEventBase {
   /** A lower-case ULID, unique and increasing within the run (OEV-1). */
@@ -216,4 +219,35 @@ const KNOWN_TYPES: ReadonlySet<string> = new Set<KnownRunEvent["type"]>([
  */
 export function isKnownRunEvent(event: RunEvent): event is KnownRunEvent {
   return KNOWN_TYPES.has(event.type);
+}
+
+let lastEventId: string | undefined;
+
+/**
+ * Makes the id of a new event: a lower-case ULID, greater than all that this function gave out
+ * before in this process (OEV-1).
+ *
+ * @param options `after`: an id that the new one must be greater than, such as the last one of a
+ * log that another process began.
+ * @returns The id.
+ * @throws {RangeError} If no greater ULID exists.
+ *
+ * @example Usage
+ * ```ts
+ * import { newEventId } from "@taffrail/taffrail/eventlog";
+ * import { assert } from "@std/assert";
+ *
+ * const first = newEventId();
+ * assert(newEventId() > first);
+ * ```
+ */
+export function newEventId(options: { after?: string } = {}): string {
+  checkTypes(options, { after: "string?" });
+  const { after } = options;
+  if (after !== undefined && !isUlid(after)) {
+    throw new TypeError(`Cannot make an event id after "${after}": it is no lower-case ULID`);
+  }
+  const floor = after !== undefined && after > (lastEventId ?? "") ? after : lastEventId;
+  lastEventId = ulidAfter(floor, Date.now());
+  return lastEventId;
 }

@@ -4,30 +4,36 @@ import {
   readRangeSync,
   runStepsSync,
 } from "../_internal/file_port.ts";
-import { lastLineEndSync } from "../_internal/line_file.ts";
-import { type RunPaths, runPaths } from "../_internal/root_layout.ts";
-import { NEWLINE } from "../_internal/text.ts";
 import {
+  countLinesSync,
   endOfPiece,
   type LineBlock,
   type LinePiece,
+  linePiecesSync,
   type LineReading,
+  linesOf,
 } from "../_internal/json_lines.ts";
+import { lastLineEndSync } from "../_internal/line_file.ts";
 import { closeLock, tryUntilDeadline } from "../_internal/lock.ts";
-import { BLANK, type DecodedLines, decodeLines, longLineGap } from "./decode_lines.ts";
-import { asModuleError, EventLogError, wrapIo } from "./event_log_error.ts";
-import { locateSync, type Position, toCursor } from "./position.ts";
-import { checkRunFormatSync, refuseLinksSync } from "./run_files.ts";
-import type { EventPage, Gap, ReadAfter, StandardSchema } from "./types.ts";
+import { type RunPaths, runPaths } from "../_internal/root_layout.ts";
+import { checkTypes } from "../_internal/check.ts";
+import { crc32, NEWLINE } from "../_internal/text.ts";
+import { BLANK, checkSchema, type DecodedLines, decodeLines, longLineGap } from "./event_codec.ts";
+import { asModuleError, EventLogError, eventLogError, wrapIo } from "./event_log_error.ts";
+import { checkRunFormatSync, refuseLinksSync } from "./run_folder.ts";
+import type { Cursor, EventPage, Gap, ReadAfter, StandardSchema } from "./types.ts";
 
-/** What a reader reads, and from where. */
-export interface RunReaderOptions<E> {
-  after?: ReadAfter | undefined;
-  strict?: boolean | undefined;
-  schema?: StandardSchema<E> | undefined;
+/**
+ * What all readers of a log share: opening it, finding a place in it, and turning lines into events and
+ * gaps. Nothing here changes a file or waits for a writer longer than a moment.
+ */
+
+/** A run whose log is open for reading. */
+export interface OpenRun {
+  port: FilePort;
+  paths: RunPaths;
+  file: FileHandle;
 }
-
-const IN_FLIGHT_MS = 10;
 
 /** Opens a run's log for reading, which changes nothing and waits for nobody. */
 export function openForReading(port: FilePort, root: string, runId: string): OpenRun {
@@ -39,11 +45,107 @@ export function openForReading(port: FilePort, root: string, runId: string): Ope
   });
 }
 
-/** A run whose log is open for reading. */
-export interface OpenRun {
-  port: FilePort;
-  paths: RunPaths;
-  file: FileHandle;
+/** How to read the lines of an open log; what the file system refuses is an error of this module. */
+export function readingOf({ paths }: OpenRun, start: number, blockBytes: number): LineReading {
+  return { start, blockBytes, failed: (cause) => asModuleError(paths.events, cause) };
+}
+
+/** A place in a log file: behind the line `seq`, where the next line begins. */
+export interface Position {
+  seq: number;
+  byteOffset: number;
+}
+
+const CHECKED_BYTES = 4096;
+const SCAN_BYTES = 256 * 1024;
+
+/**
+ * A cursor carries the position and a checksum of the line before it, so that a log which was
+ * rewound, or another log, is noticed instead of read from the middle of a line.
+ */
+export function toCursor(file: FileHandle, position: Position): Cursor {
+  const { seq, byteOffset } = position;
+  const checksum = checksumBefore(file, byteOffset) >>> 0;
+  return `${seq}-${byteOffset}-${checksum.toString(16)}`;
+}
+
+/** The CRC-32 of the line before, or of its last 4 KiB; -1, which is none, where no line ends. */
+function checksumBefore(file: FileHandle, byteOffset: number): number {
+  const bytes = readRangeSync(file, Math.max(0, byteOffset - CHECKED_BYTES), byteOffset);
+  if (byteOffset > 0 && bytes.at(-1) !== NEWLINE) return -1;
+  const lineStart = bytes.subarray(0, -1).lastIndexOf(NEWLINE) + 1;
+  return crc32(bytes.subarray(lineStart));
+}
+
+/** Finds where to begin to read. */
+export function locateSync(
+  file: FileHandle,
+  options: { path: string; after: ReadAfter | undefined },
+): Position {
+  const after = options.after ?? 0;
+  if (after === "end") {
+    const { lines, lineEnd } = countLinesSync(file, 0);
+    return { seq: lines, byteOffset: lineEnd };
+  }
+  if (typeof after === "string") return fromCursor(file, { path: options.path, cursor: after });
+  checkTypes({ after }, { after: "number" });
+  if (!Number.isSafeInteger(after) || after < 0) {
+    throw new RangeError(`Cannot read after seq ${after}: it must be a whole number from 0 on`);
+  }
+  return behindLine(file, { path: options.path, seq: after });
+}
+
+function fromCursor(file: FileHandle, options: { path: string; cursor: Cursor }): Position {
+  const { path, cursor } = options;
+  const match = /^(\d{1,16})-(\d{1,16})-([0-9a-f]{1,8})$/.exec(cursor);
+  const position = { seq: Number(match?.[1]), byteOffset: Number(match?.[2]) };
+  if (match === null || !isPossible(position)) {
+    throw new TypeError(`Cannot read from ${JSON.stringify(cursor)}: no cursor`);
+  }
+  const size = file.seekSync(0, Deno.SeekMode.End);
+  if (size < position.byteOffset) throw rewoundError(path, position, size);
+  if (checksumBefore(file, position.byteOffset) !== parseInt(match[3]!, 16)) {
+    throw rewoundError(path, position, size);
+  }
+  return position;
+}
+
+/** Each line has at least its newline. */
+function isPossible({ seq, byteOffset }: Position): boolean {
+  return seq === 0 ? byteOffset === 0 : byteOffset >= seq;
+}
+
+function rewoundError(path: string, position: Position, size: number): EventLogError {
+  const { seq: line, byteOffset } = position;
+  const problem = `Cannot go on reading ${path} behind seq ${line}: ` +
+    "the cursor is of another log, or the log was rewound";
+  return eventLogError("cursor", problem, {
+    details: { path, line, byteOffset, actual: size },
+    remedy: "read it from the beginning",
+  });
+}
+
+function behindLine(file: FileHandle, { path, seq }: { path: string; seq: number }): Position {
+  if (seq === 0) return { seq, byteOffset: 0 };
+  let lines = 0;
+  for (const piece of linePiecesSync(file, { start: 0, blockBytes: SCAN_BYTES })) {
+    if (piece.kind === "end") break;
+    for (const line of piece.kind === "too-long" ? [piece] : linesOf(piece)) {
+      const byteOffset = line.byteOffset + line.byteLength + 1;
+      if (++lines === seq) return { seq, byteOffset };
+    }
+  }
+  const message = `Cannot read ${path} after seq ${seq}: the log has ${lines} lines`;
+  throw new EventLogError("cursor", message, { details: { path, expected: seq, actual: lines } });
+}
+
+const IN_FLIGHT_MS = 10;
+
+/** What a reader reads, and from where. */
+export interface RunReaderOptions<E> {
+  after?: ReadAfter | undefined;
+  strict?: boolean | undefined;
+  schema?: StandardSchema<E> | undefined;
 }
 
 /** Turns the pieces of an open log into pages; the one place where all readers meet. */
@@ -55,6 +157,7 @@ export class RunReader<E> {
   constructor(run: OpenRun, options: RunReaderOptions<E>) {
     this.#run = run;
     this.#options = options;
+    checkSchema(options.schema);
     const { file, paths } = run;
     this.#position = wrapIo(
       paths.events,
@@ -158,7 +261,7 @@ export function refuseGap(path: string, gap: Gap): void {
   if (gap.message === BLANK) return;
   const message = `malformed event at ${path}:${gap.seq}: ${gap.message}`;
   const { seq: line, byteOffset } = gap;
-  throw new EventLogError("malformed", message, { path, line, byteOffset });
+  throw new EventLogError("malformed", message, { details: { path, line, byteOffset } });
 }
 
 /** Another program's run has no such lock. */
@@ -177,9 +280,4 @@ function tryLock(lock: FileHandle): boolean {
   } catch {
     return true;
   }
-}
-
-/** How to read the lines of an open log; what the file system refuses is an error of this module. */
-export function readingOf({ paths }: OpenRun, start: number, blockBytes: number): LineReading {
-  return { start, blockBytes, failed: (cause) => asModuleError(paths.events, cause) };
 }

@@ -1,16 +1,13 @@
+import type { Appended } from "../_internal/append_file.ts";
+
+export type { Appended };
+export type { Recovery } from "../_internal/line_file.ts";
+
 /**
  * How far an append has got when it is acknowledged: `"os"` = handed to the kernel, survives the
  * death of the process; `"disk"` = also synced (fdatasync), survives a power cut.
  */
 export type Durability = "os" | "disk";
-
-/** The physical, 1-based line numbers that an append got. */
-export interface Appended {
-  /** Line number of the first event. */
-  firstSeq: number;
-  /** Line number of the last event; `firstSeq - 1` when nothing was given. */
-  lastSeq: number;
-}
 
 /** Options of {@linkcode EventLog.append} and {@linkcode EventLog.appendAll}. */
 export interface AppendOptions {
@@ -149,14 +146,6 @@ export interface EventLog<E> extends AsyncDisposable {
   follow(options?: FollowOptions): AsyncIterable<Stored<E> | Gap>;
   /** The seq of the last whole line; 0 when the log is empty. */
   lastSeq(): Promise<number>;
-}
-
-/** What had to be mended at the end of a log before it could be appended to. */
-export interface Recovery {
-  /** The last line was a whole JSON object that only lacked its newline; it got it. */
-  completed: boolean;
-  /** The file to which an unterminated, unreadable tail was moved, byte for byte. */
-  tornFile?: string;
 }
 
 /**

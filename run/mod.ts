@@ -30,6 +30,7 @@ export {
   type OpenRecordsOptions,
   openRun,
   type OpenRunOptions,
+  type RecordsOptions,
 } from "./open_run.ts";
 export { Run } from "./run.ts";
 export { type RecordedBegin, RunRecorder, type RunRecords } from "./run_recorder.ts";

@@ -1,10 +1,12 @@
+import { runPaths } from "../_internal/root_layout.ts";
+import { checkTypes } from "../_internal/check.ts";
 import { CapturingSession } from "../capture/session/capturing_session.ts";
 import { openCaptureJournal } from "../capture/session/journal.ts";
-import { newRunId } from "../eventlog/new_run_id.ts";
+import { newRunId } from "../eventlog/runs_directory.ts";
 import { openEventLog } from "../eventlog/open_event_log.ts";
 import type { RunEvent } from "../eventlog/run_event.ts";
 import type { EventLog } from "../eventlog/types.ts";
-import { MemoryDecisionLog } from "../supervisor/driver/memory_decision_log.ts";
+import { MemoryDecisionLog } from "../supervisor/driver/memory_ports.ts";
 import { Supervisor } from "../supervisor/driver/supervisor.ts";
 import { systemTimers } from "../supervisor/driver/timers.ts";
 import type { RuntimeInvoker } from "../supervisor/port_types.ts";
@@ -16,13 +18,30 @@ import { TraceRecorder } from "../trace/trace_recorder.ts";
 import type { TraceConfig } from "../trace/types.ts";
 import { messageOf, RecordingInvoker } from "./recording_invoker.ts";
 import { Run } from "./run.ts";
-import { runPaths } from "../_internal/root_layout.ts";
 import { RunRecorder, type RunRecords } from "./run_recorder.ts";
 import { RunTrace } from "./run_trace.ts";
 import { RunWorkers } from "./run_workers.ts";
 
+/** How the records of a run that follow its event log are kept. */
+export interface RecordsOptions {
+  /** How to trace; the file is `trace.json` in the run's directory. */
+  trace?: Partial<TraceConfig>;
+  /** Replaces secrets before the trace keeps anything. */
+  redactTrace?: RedactTrace;
+  /** Gets the error of every trace that could not be written; the run goes on. */
+  onTraceError?: (error: TraceFileError) => void;
+  /**
+   * What happens at SIGINT, SIGTERM and SIGHUP once the trace is written: the program ends, as it would
+   * without a run; or, with `"flush-only"`, nothing more, for programs that handle signals themselves,
+   * such as by `signal`.
+   *
+   * @default {"exit"}
+   */
+  onSignal?: "exit" | "flush-only";
+}
+
 /** Options of {@linkcode openRun}. */
-export interface OpenRunOptions {
+export interface OpenRunOptions extends RecordsOptions {
   /** The directory that holds the runs; `.taffrail` is what the command looks for. */
   root: string;
   /** What is run, as a part of the run's id: letters, digits, `.`, `_` and `-`. */
@@ -39,22 +58,8 @@ export interface OpenRunOptions {
   durability?: "os" | "disk";
   /** What stands for the program in the recording, such as a digest of its sources (PRV-2). */
   runtimeProvenance?: string;
-  /** How to trace; the file is `trace.json` in the run's directory. */
-  trace?: Partial<TraceConfig>;
-  /** Replaces secrets before the trace keeps anything. */
-  redactTrace?: RedactTrace;
-  /** Is told of a trace that could not be written; the run goes on. */
-  onTraceError?: (error: TraceFileError) => void;
   /**
-   * What happens at SIGINT, SIGTERM and SIGHUP once the trace is written: the program ends, as it would
-   * without a run; or, with `"flush-only"`, nothing more, for programs that handle signals themselves,
-   * such as by `signal`.
-   *
-   * @default {"exit"}
-   */
-  onSignal?: "exit" | "flush-only";
-  /**
-   * Ends the run: nothing more is started, and what runs is told to stop. What has not stopped after
+   * Ends the run: nothing more is started, and what runs is asked to stop. What has not stopped after
    * five seconds is given up.
    */
   signal?: AbortSignal;
@@ -72,7 +77,7 @@ export interface OpenRunOptions {
  *
  * @param options What to run, and where to record it.
  * @returns The run.
- * @throws {TypeError} When the name, the constraints or the invoker are not allowed.
+ * @throws {TypeError} When an option is missing, of the wrong type or not allowed; the message names it.
  * @throws {RangeError} When a number of the constraints is out of range.
  * @throws {EventLogError} When the log cannot be opened.
  * @throws {RuntimeStoreError} When the store cannot be opened.
@@ -97,8 +102,8 @@ export interface OpenRunOptions {
  * ```
  */
 export async function openRun(options: OpenRunOptions): Promise<Run> {
-  const { root, name, constraints, durability = "os", runtimeProvenance, signal } = options;
   checkOptions(options);
+  const { root, name, constraints, durability = "os", runtimeProvenance, signal } = options;
   const runId = await newRunId({ root, name });
   const halt = new AbortController();
   const stop = signal === undefined ? halt.signal : AbortSignal.any([signal, halt.signal]);
@@ -116,6 +121,7 @@ export async function openRun(options: OpenRunOptions): Promise<Run> {
       constraints,
       decisionLog: invoker,
       invoker,
+      beforeRun: (attempt) => invoker.beforeRun(attempt),
       createSupervisor: (ports) => new Supervisor(ports),
       runtimeProvenance: runtimeProvenance ?? "none",
       journal: openCaptureJournal(runPaths(root, runId).journal, { durability }),
@@ -140,34 +146,41 @@ export async function openRun(options: OpenRunOptions): Promise<Run> {
   });
 }
 
-/** Refuses what the supervisor would refuse, before anything is on disk. */
-function checkOptions({ name, constraints, invoker }: OpenRunOptions): void {
+const RECORDS_TYPES = {
+  root: "string",
+  name: "string",
+  trace: "object?",
+  redactTrace: "function?",
+  onTraceError: "function?",
+  onSignal: "string?",
+} as const;
+
+/** Refuses what any part of the run would refuse, before anything is on disk. */
+function checkOptions(options: OpenRunOptions): void {
+  checkTypes(options, {
+    ...RECORDS_TYPES,
+    constraints: "object",
+    invoker: "object",
+    durability: "string?",
+    runtimeProvenance: "string?",
+  });
+  const { name, constraints, invoker, signal } = options;
+  if (signal !== undefined && !(signal instanceof AbortSignal)) {
+    throw new TypeError("Cannot use signal: it is no AbortSignal");
+  }
   const decisionLog = new MemoryDecisionLog();
   const rules = { graphId: name, mode: "concurrent", constraints } as const;
   new Supervisor({ ...rules, decisionLog, invoker, timers: systemTimers });
 }
 
 /** Options of {@linkcode openRecords}. */
-export interface OpenRecordsOptions {
+export interface OpenRecordsOptions extends RecordsOptions {
   /** The directory that holds the runs. */
   root: string;
   /** The run's name: its flow. */
   name: string;
   /** The open log of the run. */
   log: EventLog<RunEvent>;
-  /** How to trace; the file is `trace.json` in the run's directory. */
-  trace?: Partial<TraceConfig>;
-  /** Replaces secrets before the trace keeps anything. */
-  redactTrace?: RedactTrace;
-  /** Is told of a trace that could not be written; the run goes on. */
-  onTraceError?: (error: TraceFileError) => void;
-  /**
-   * What happens at SIGINT, SIGTERM and SIGHUP once the trace is written: the program ends, as it would
-   * without a run; or, with `"flush-only"`, nothing more, for programs that handle signals themselves.
-   *
-   * @default {"exit"}
-   */
-  onSignal?: "exit" | "flush-only";
 }
 
 /** The records of a run that follow its event log, open. */
@@ -186,6 +199,7 @@ export interface OpenRecords extends RunRecords, AsyncDisposable {
  *
  * @param options The run.
  * @returns The records; disposing of them closes the store, not the log.
+ * @throws {TypeError} When an option is missing or of the wrong type; the message names it.
  * @throws {RuntimeStoreError} When the store cannot be opened.
  *
  * @example Usage
@@ -206,6 +220,7 @@ export interface OpenRecords extends RunRecords, AsyncDisposable {
  * ```
  */
 export async function openRecords(options: OpenRecordsOptions): Promise<OpenRecords> {
+  checkTypes(options, { ...RECORDS_TYPES, log: "object" });
   const { root, name, log, trace, redactTrace, onTraceError, onSignal = "exit" } = options;
   const { runId } = log;
   await using opened = new AsyncDisposableStack();

@@ -1,4 +1,9 @@
-import type { DecisionLog, RunRequest, RuntimeInvoker } from "../supervisor/port_types.ts";
+import type {
+  AttemptRef,
+  DecisionLog,
+  RunRequest,
+  RuntimeInvoker,
+} from "../supervisor/port_types.ts";
 import type { DecisionLogEntry, RunTermination } from "../supervisor/types.ts";
 import { attemptKey, errorKindOf } from "./attempt_key.ts";
 import type { RunRecorder } from "./run_recorder.ts";
@@ -25,8 +30,8 @@ const MOST_ID_LENGTH = 1000;
 const MOST_MESSAGE_LENGTH = 8000;
 
 /**
- * Records the begin of each attempt before the work begins, and its end when the supervisor has decided
- * on it: then the capture journal has it.
+ * Records the begin of each attempt before the supervisor calls the invoker, and its end when the
+ * supervisor has decided on it: then the capture journal has it.
  */
 export class RecordingInvoker implements RuntimeInvoker, DecisionLog {
   readonly #options: RecordingInvokerOptions;
@@ -35,8 +40,6 @@ export class RecordingInvoker implements RuntimeInvoker, DecisionLog {
   readonly #payloads = new Map<string, unknown>();
   readonly #open = new Map<string, OpenAttempt>();
   #failure: string | undefined;
-  /** Why a begin could not be recorded: nothing may go on. */
-  #broken: { error: unknown } | undefined;
 
   constructor(options: RecordingInvokerOptions) {
     this.#options = options;
@@ -65,29 +68,23 @@ export class RecordingInvoker implements RuntimeInvoker, DecisionLog {
     this.#payloads.set(id, payload);
   }
 
+  /**
+   * Records the begin of an attempt. The supervisor calls it before the invoker, and no deadline passes
+   * meanwhile. What it throws stops the supervisor, so that nothing goes on unrecorded.
+   */
+  async beforeRun({ eventId: nodeId, attempt }: AttemptRef): Promise<void> {
+    const input = this.#payloads.get(nodeId);
+    await this.#options.recorder.nodeStarted({ nodeId, attempt, kind: "task", input });
+    const open: OpenAttempt = { nodeId, attempt, beginMs: performance.now() };
+    this.#open.set(attemptKey(open), open);
+  }
+
   /** Does the work. */
   async run(request: RunRequest): Promise<RunTermination> {
     const { eventId: nodeId, attempt } = request;
-    const { invoker, recorder } = this.#options;
-    if (this.#broken !== undefined) throw this.#broken.error;
+    const open = this.#open.get(attemptKey({ nodeId, attempt }))!;
     try {
-      await recorder.nodeStarted({
-        nodeId,
-        attempt,
-        kind: "task",
-        input: this.#payloads.get(nodeId),
-      });
-    } catch (error) {
-      this.#broken ??= { error };
-      throw error;
-    }
-    const open: OpenAttempt = { nodeId, attempt, beginMs: performance.now() };
-    this.#open.set(attemptKey(open), open);
-    // Meanwhile it may have been told to stop: then the work does not begin.
-    const { aborted, reason } = request.signal;
-    if (aborted) return reason?.name === "TimeoutError" ? "TimedOut" : "Aborted";
-    try {
-      const termination = await invoker.run(request);
+      const termination = await this.#options.invoker.run(request);
       const problem = answerProblem(termination);
       open.known = { durationMs: durationOf(open), ...(problem && { message: problem }) };
       return termination;
@@ -97,9 +94,8 @@ export class RecordingInvoker implements RuntimeInvoker, DecisionLog {
     }
   }
 
-  /** Takes a decision. Of work whose begin could not be recorded none is taken: the run breaks off. */
+  /** Takes a decision. */
   async log(entry: DecisionLogEntry): Promise<void> {
-    if (this.#broken !== undefined) throw this.#broken.error;
     const { originEventId: nodeId, attemptTermination: termination, decision, reason } = entry;
     if (nodeId === null) return;
     const isLast = decision === "Finish";
@@ -126,7 +122,7 @@ export class RecordingInvoker implements RuntimeInvoker, DecisionLog {
     }
   }
 
-  /** One that was refused has no begin in the log, and so no end. */
+  /** One whose begin was not recorded gets no end either. */
   async #end(open: OpenAttempt | undefined, termination: RunTermination): Promise<void> {
     if (open === undefined) return;
     this.#open.delete(attemptKey(open));

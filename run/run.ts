@@ -30,7 +30,7 @@ export interface RunParts {
   opened: AsyncDisposableStack;
 }
 
-/** Each byte of a payload is up to four in the journal, whose lines have 16 MiB at most. */
+/** A byte of a payload is up to two in the journal, whose lines have 16 MiB at most. */
 const MOST_PAYLOAD_BYTES = 2 * 1024 * 1024;
 
 /**
@@ -102,7 +102,7 @@ export class Run implements AsyncDisposable {
    *
    * @param id The work's name: a node of the run. Each may be used once; it is not blank, does not begin
    * with `:` and has at most 1,000 characters.
-   * @param payload What the invoker gets as `context`, and the recording keeps: a JSON object.
+   * @param payload What the invoker gets as `payload`, and the recording keeps: a JSON object.
    * @returns A promise that resolves when it is decided on, not when it is done.
    * @throws {TypeError} When the id is none or was used before, the payload is no JSON object, or the run
    * has been finished.
@@ -128,7 +128,7 @@ export class Run implements AsyncDisposable {
    * Waits until all work is done, seals the recording, and closes everything, whatever happens. Work may
    * be submitted meanwhile. Called again, it gives the same promise.
    *
-   * When something could not be recorded the run breaks off there: what still runs is told to stop and not
+   * When something could not be recorded the run breaks off there: what still runs is asked to stop and not
    * waited for, and the log gets its end if that is possible. `taffrail verify` looks at such a run as at
    * any other.
    *
@@ -145,7 +145,7 @@ export class Run implements AsyncDisposable {
   }
 
   /**
-   * Ends a run that was not finished, which is recorded as aborted: what runs is told to stop. After
+   * Ends a run that was not finished, which is recorded as aborted: what runs is asked to stop. After
    * {@linkcode Run.finish}, whose caller knows how that went, it only waits for its end.
    */
   async [Symbol.asyncDispose](): Promise<void> {
@@ -174,7 +174,7 @@ export class Run implements AsyncDisposable {
     const { root, session, recorder, invoker, halt, stop } = this.#parts;
     if (broken !== undefined) halt.abort(new DOMException(`Cannot go on: ${broken}`, "AbortError"));
     await this.#pump.drained().catch((error) => {
-      // A Pump was refused; closing tells of anything else.
+      // A Pump was refused; closing reports anything else.
       if (!stop.aborted) throw error;
     });
     this.#isOver = true;
@@ -186,7 +186,7 @@ export class Run implements AsyncDisposable {
     else await recorder.pipeAborted(reason);
   }
 
-  /** Records that the run broke off, and lets go of everything. The error says why; no other is told. */
+  /** Records that the run broke off, and lets go of everything. The error says why; what fails here is not reported. */
   async #breakOff(error: unknown): Promise<void> {
     const { session, recorder, invoker, halt, opened } = this.#parts;
     const why = messageOf(error);

@@ -1,6 +1,6 @@
 import { VERSION } from "../_internal/version.ts";
 import { RunFold } from "../eventlog/derive_run_state.ts";
-import { newEventId } from "../eventlog/new_run_id.ts";
+import { newEventId } from "../eventlog/run_event.ts";
 import type { NodeError, RunEvent } from "../eventlog/run_event.ts";
 import type { EventLog } from "../eventlog/types.ts";
 import type { RunTermination } from "../supervisor/types.ts";
@@ -34,9 +34,9 @@ export interface RunRecords {
 type EventBody = { type: string } & Record<string, unknown>;
 
 /**
- * Writes the lifecycle of one run: to the event log, then to the store, then to the trace. What it
- * tells of goes on when it is recorded. The capture journal comes before all of them: hand an end over
- * when the supervisor has decided on it.
+ * Writes the lifecycle of one run: to the event log, then to the store, then to the trace. The work itself
+ * goes on when its step is recorded. The capture journal comes before all of them: hand an end over when
+ * the supervisor has decided on it.
  *
  * A method whose event the log or the store does not take rejects with their error, or what `toError`
  * makes of it. What the log took and the store did not, {@linkcode RunWorkers.take} can catch up with.
@@ -76,7 +76,7 @@ export class RunRecorder {
   #isAlone = true;
 
   /**
-   * Nothing is written before there is something to tell.
+   * Nothing is written before the first event.
    *
    * @param records The open records.
    */
@@ -100,19 +100,33 @@ export class RunRecorder {
     return this.#isAlone;
   }
 
-  /** The run begins. */
+  /**
+   * Records that the run begins.
+   *
+   * @param about The name of what is run, and the nodes that are known beforehand.
+   * @throws {Error} When the log or the store does not take it, as every method here: see the class.
+   */
   async pipeStarted({ name, nodes }: { name: string; nodes: readonly string[] }): Promise<void> {
     const body = { pipe: name, inputs: [], distro_version: VERSION, nodes };
     await this.#append({ type: "pipe.started", ...body });
   }
 
-  /** All of the run has completed. */
+  /**
+   * Records that all of the run has completed.
+   *
+   * @throws {Error} When the log or the store does not take it.
+   */
   async pipeCompleted(): Promise<void> {
     await this.#append({ type: "pipe.completed", duration_ms: this.#durationMs() });
     await this.#records.trace.finish();
   }
 
-  /** The run ends otherwise; nothing more is recorded of one that has its end in the log. */
+  /**
+   * Records that the run ends otherwise. Of one that has its end in the log nothing more is recorded.
+   *
+   * @param reason Why, for people.
+   * @throws {Error} When the log or the store does not take it; the trace is written all the same.
+   */
   async pipeAborted(reason: string): Promise<void> {
     if (this.#fold.state().state !== "Running") return;
     try {
@@ -123,7 +137,12 @@ export class RunRecorder {
     }
   }
 
-  /** An attempt begins: to be recorded before anything is started. */
+  /**
+   * Records that an attempt begins; to be awaited before anything is started.
+   *
+   * @param begin The attempt, what it does and what it is given.
+   * @throws {Error} When the log or the store does not take it: then nothing may be started.
+   */
   async nodeStarted(begin: AttemptBegin): Promise<void> {
     const { nodeId, attempt, kind, name } = begin;
     const body = { node_id: nodeId, kind, ...(name !== undefined && { name }), attempt };
@@ -131,7 +150,13 @@ export class RunRecorder {
     this.#records.trace.begin(begin);
   }
 
-  /** The process of an attempt runs. */
+  /**
+   * Records that the process of an attempt runs, so that it can be found and ended when this one dies.
+   *
+   * @param attempt The attempt.
+   * @param process What tells its process from all others, before and after a restart of the machine.
+   * @throws {Error} When the log or the store does not take it.
+   */
   async nodeSpawned(
     { nodeId, attempt }: NodeAttempt,
     { pid, startTime, bootId }: ProcessIdentity,
@@ -146,7 +171,13 @@ export class RunRecorder {
     });
   }
 
-  /** An attempt has ended. */
+  /**
+   * Records that an attempt has ended; to be called when the supervisor has decided on it.
+   *
+   * @param attempt The attempt.
+   * @param end How it ended.
+   * @throws {Error} When the log or the store does not take it; the trace has it all the same.
+   */
   async nodeEnded({ nodeId, attempt }: NodeAttempt, end: AttemptEnd): Promise<void> {
     const { termination, durationMs, outputHash } = end;
     const rest = { ...(durationMs !== undefined && { duration_ms: durationMs }), attempt };

@@ -44,14 +44,24 @@ export class RunTrace {
     this.#flowId = flowId;
   }
 
-  /** An attempt begins. */
+  /**
+   * Records that an attempt begins.
+   *
+   * @param begin The attempt, and what it is given.
+   */
   begin({ input = null, kind, ...attempt }: AttemptBegin): void {
     const event = this.#eventOf(attempt, { kind, input });
     this.#inFlight.set(event.execution_id!, event);
     this.#recorder.onNodeStart(event);
   }
 
-  /** An attempt has ended; one that another process began is recorded by its end alone. */
+  /**
+   * Records that an attempt has ended; one that another process began is recorded by its end alone. An end
+   * other than `Completed` writes the trace at once.
+   *
+   * @param attempt The attempt.
+   * @param end How it ended.
+   */
   end(attempt: NodeAttempt, end: AttemptEnd): void {
     const key = attemptKey(attempt);
     const event = this.#inFlight.get(key) ??
@@ -67,7 +77,11 @@ export class RunTrace {
     this.#recorder.onNodeEnd(event, { exit_code: exitCode ?? null, output: outputHash ?? null });
   }
 
-  /** The run ends; undefined when all went well. */
+  /**
+   * Writes what the end of the run asks for. It never throws: the recorder reports what could not be written.
+   *
+   * @param reason Why the run did not complete; undefined when it did.
+   */
   async finish(reason?: string): Promise<void> {
     if (reason === undefined) {
       // What was written when an attempt failed is to tell how it went on.

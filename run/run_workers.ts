@@ -1,3 +1,4 @@
+import { checkTypes } from "../_internal/check.ts";
 import { failureText } from "../_internal/text.ts";
 import { attemptChange } from "../eventlog/attempt_change.ts";
 import { readRun } from "../eventlog/read_run.ts";
@@ -62,16 +63,18 @@ export class RunWorkers implements AsyncDisposable {
    *
    * @param options The directory that holds the runs, the run, and the name of what is run.
    * @returns The workers.
+   * @throws {TypeError} When an option is missing or of the wrong type; the message names it.
    * @throws {RuntimeStoreError} `owned` if somebody has it open; otherwise as `WorkerRuntime.open`.
    */
   static async open(
-    { root, runId, name }: { root: string; runId: string; name: string },
+    options: { root: string; runId: string; name: string },
   ): Promise<RunWorkers> {
-    const options = { root, runtimeId: runId, displayName: name };
-    return new RunWorkers(root, await WorkerRuntime.open(options));
+    checkTypes(options, { root: "string", runId: "string", name: "string" });
+    const { root, runId: runtimeId, name: displayName } = options;
+    return new RunWorkers(root, await WorkerRuntime.open({ root, runtimeId, displayName }));
   }
 
-  /** The runtime. */
+  /** The runtime that the workers are in, for reading. */
   get runtime(): WorkerRuntime {
     return this.#runtime;
   }

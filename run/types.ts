@@ -15,7 +15,7 @@ export interface AttemptBegin extends NodeAttempt {
   kind: NodeKind;
   /** What it does, in words: a command line, or the name of a step. By default the node's id. */
   name?: string;
-  /** What it is given: anything that JSON can say. Only the trace gets it, and writes it if told to. */
+  /** What it is given: anything that JSON can say. Only the trace gets it, and writes it if it captures inputs. */
   input?: unknown;
 }
 

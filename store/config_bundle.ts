@@ -17,6 +17,7 @@ import type {
   CreateWorkerRequest,
   ProfileSelector,
 } from "./types.ts";
+import { checkString } from "../_internal/check.ts";
 import { encodeUtf8, reasonOf, toHex } from "../_internal/text.ts";
 
 const MAX_BOUNDARY_BYTES = 2048;
@@ -89,7 +90,7 @@ function profileName(profile: ProfileSelector): string {
 }
 
 /**
- * Checks a bundle that is to be stored, in the seed's order (WRT-16), and returns a copy of it that
+ * Checks a bundle that is to be stored, in the original program's order (WRT-16), and returns a copy of it that
  * its giver cannot change any more, with empty lists left out.
  */
 export function checkConfigBundle(given: ConfigBundle): ConfigBundle {
@@ -154,9 +155,13 @@ export function checkRequestConfig(
 
 /** The stored bundle that a reference names; refused unless it has that very content. */
 export function resolveConfigBundle(
-  { id, digest }: ConfigBundleRef,
+  reference: ConfigBundleRef,
   findBundle: (id: string) => ConfigBundle | undefined,
 ): ConfigBundle {
+  // JavaScript may give no reference at all.
+  const { id, digest } = reference ?? {};
+  checkString(id, "id");
+  checkString(digest, "digest");
   refuseBlank(id, "config bundle id");
   refuseBlank(digest, "config bundle digest");
   const bundle = findBundle(id);

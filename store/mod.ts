@@ -14,9 +14,8 @@ export {
 export { computeConfigBundleDigest } from "./config_bundle.ts";
 export { FsRuntimeStore, type OpenStoreOptions } from "./runtime/fs_runtime_store.ts";
 export type { OpenRuntimeOptions } from "./runtime/open_runtime.ts";
-export type { ListWorkersOptions } from "./runtime/runtime_reader.ts";
-export type { Transaction } from "./runtime/transaction.ts";
-export { WorkerRuntime } from "./runtime/worker_runtime.ts";
+export type { ListWorkersOptions, RuntimeReader } from "./runtime/runtime_reader.ts";
+export { type Transaction, WorkerRuntime } from "./runtime/worker_runtime.ts";
 export type { RepairActionKind, StoreProblem, StoreProblemKind } from "./check/store_problem.ts";
 export {
   type RuntimeVerdict,
@@ -31,4 +30,4 @@ export {
   type StoreRepair,
 } from "./check/repair_store.ts";
 export { removeRuntime } from "./check/remove_runtime.ts";
-export { runtimeDirectory } from "./layout.ts";
+export { runtimeDirectory } from "../_internal/root_layout.ts";

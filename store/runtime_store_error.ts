@@ -14,8 +14,6 @@
  * - `store-io`: the file system refused; the `cause` says why
  * - `store-missing`: a file that must be there is not
  * - `store-corrupt`: a file does not hold what it must
- * - `state-poisoned`: of the seed, where a panic leaves a lock poisoned; never thrown here, as a
- *   mutation that fails leaves nothing behind
  * - `owned`: another process, or another opening in this one, owns the runtime
  * - `read-only`: a sync failed since the runtime was opened
  * - `closed`: the runtime was closed
@@ -36,18 +34,13 @@ export type RuntimeStoreErrorKind =
   | "store-io"
   | "store-missing"
   | "store-corrupt"
-  | "state-poisoned"
   | "owned"
   | "read-only"
   | "closed"
   | "content-too-large"
   | "symlink";
 
-/**
- * What the store was doing when a file failed it, in the seed's words. Those of the seed that name no
- * file operation of this store, `restore runtime state`, `persist event` and `persist transcript`, are
- * never used here.
- */
+/** What the store was doing when a file failed it, in the words of the v1 format. */
 export type StoreOperation =
   | "create store root"
   | "open runtime store"
@@ -64,9 +57,6 @@ export type StoreOperation =
   | "create transcript log"
   | "append event"
   | "append transcript"
-  | "restore runtime state"
-  | "persist event"
-  | "persist transcript"
   | "read journal"
   | "write journal"
   | "close runtime store"
@@ -76,8 +66,6 @@ export type StoreOperation =
 
 /** What a {@linkcode RuntimeStoreError} tells besides its message; what does not apply is absent. */
 export interface RuntimeStoreErrorDetails {
-  /** What caused it. */
-  cause?: unknown;
   /** What the store was doing. */
   operation?: StoreOperation;
   /** The file or directory concerned. */
@@ -92,14 +80,12 @@ export interface RuntimeStoreErrorDetails {
   workerId?: string;
   /** The config bundle concerned. */
   bundleId?: string;
-  /** What was required: a runtime id, a digest or a size. */
+  /** What was required: a runtime id, a digest, or the most that is allowed. */
   expected?: string | number;
-  /** What was found instead. */
+  /** What was found instead, or asked for. */
   actual?: string | number;
-  /** The process that owns the runtime, as far as it told. */
+  /** The process that owns the runtime, as far as its lock file says. */
   holderPid?: number;
-  /** What to do about it. */
-  remedy?: string;
 }
 
 /**
@@ -112,36 +98,18 @@ export interface RuntimeStoreErrorDetails {
  * import { assertEquals } from "@std/assert";
  *
  * const error = new RuntimeStoreError("runtime-stopped", "runtime rt-1 is stopped", {
- *   runtimeId: "rt-1",
+ *   details: { runtimeId: "rt-1" },
  * });
- * assertEquals([error.kind, error.runtimeId], ["runtime-stopped", "rt-1"]);
+ * assertEquals([error.kind, error.details.runtimeId], ["runtime-stopped", "rt-1"]);
  * ```
  */
 export class RuntimeStoreError extends Error {
   /** The name of the class. */
-  override name = "RuntimeStoreError";
+  override readonly name = "RuntimeStoreError";
   /** What went wrong, for programs. */
   readonly kind: RuntimeStoreErrorKind;
-  /** What the store was doing. */
-  readonly operation: StoreOperation | undefined;
-  /** The file or directory concerned. */
-  readonly path: string | undefined;
-  /** The 1-based line concerned. */
-  readonly line: number | undefined;
-  /** Where that line, or what is wrong, begins in the file. */
-  readonly byteOffset: number | undefined;
-  /** The runtime concerned. */
-  readonly runtimeId: string | undefined;
-  /** The worker concerned. */
-  readonly workerId: string | undefined;
-  /** The config bundle concerned. */
-  readonly bundleId: string | undefined;
-  /** What was required: a runtime id, a digest, or the most that is allowed. */
-  readonly expected: string | number | undefined;
-  /** What was found instead, or asked for. */
-  readonly actual: string | number | undefined;
-  /** The process that owns the runtime, as far as it told. */
-  readonly holderPid: number | undefined;
+  /** Where it went wrong, and what was found there. */
+  readonly details: RuntimeStoreErrorDetails;
   /** What to do about it, for people, where that is known and not in the message already. */
   readonly remedy: string | undefined;
 
@@ -149,20 +117,15 @@ export class RuntimeStoreError extends Error {
   constructor(
     kind: RuntimeStoreErrorKind,
     message: string,
-    details: RuntimeStoreErrorDetails = {},
+    { details = {}, remedy, cause }: {
+      details?: RuntimeStoreErrorDetails;
+      remedy?: string | undefined;
+      cause?: unknown;
+    } = {},
   ) {
-    super(message, details.cause === undefined ? undefined : { cause: details.cause });
+    super(message, cause === undefined ? undefined : { cause });
     this.kind = kind;
-    this.operation = details.operation;
-    this.path = details.path;
-    this.line = details.line;
-    this.byteOffset = details.byteOffset;
-    this.runtimeId = details.runtimeId;
-    this.workerId = details.workerId;
-    this.bundleId = details.bundleId;
-    this.expected = details.expected;
-    this.actual = details.actual;
-    this.holderPid = details.holderPid;
-    this.remedy = details.remedy;
+    this.details = details;
+    this.remedy = remedy;
   }
 }

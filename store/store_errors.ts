@@ -1,10 +1,16 @@
-/** The errors of this module, each made in one place, with the seed's messages where it has them. */
+/**
+ * The errors of this module, each made in one place, with the original program's messages where it has
+ * them.
+ */
+import { isNotFound } from "../_internal/file_port.ts";
 import { RuntimeStoreError, type StoreOperation } from "./runtime_store_error.ts";
 import { reasonOf } from "../_internal/text.ts";
 
 /** A mutation of a stopped runtime (WRT-8). */
 export function runtimeStoppedError(runtimeId: string): RuntimeStoreError {
-  return new RuntimeStoreError("runtime-stopped", `runtime ${runtimeId} is stopped`, { runtimeId });
+  return new RuntimeStoreError("runtime-stopped", `runtime ${runtimeId} is stopped`, {
+    details: { runtimeId },
+  });
 }
 
 /** A worker that belongs to the runtime `actual`. */
@@ -13,7 +19,9 @@ export function wrongRuntimeError(
   { expected, actual }: { expected: string; actual: string },
 ): RuntimeStoreError {
   const message = `worker ${workerId} belongs to runtime ${actual}, not runtime ${expected}`;
-  return new RuntimeStoreError("wrong-runtime", message, { workerId, expected, actual });
+  return new RuntimeStoreError("wrong-runtime", message, {
+    details: { workerId, expected, actual },
+  });
 }
 
 /** A cursor that belongs to the runtime `actual`. */
@@ -21,19 +29,21 @@ export function wrongRuntimeCursorError(
   { expected, actual }: { expected: string; actual: string },
 ): RuntimeStoreError {
   const message = `cursor belongs to runtime ${actual}, not runtime ${expected}`;
-  return new RuntimeStoreError("wrong-runtime-cursor", message, { expected, actual });
+  return new RuntimeStoreError("wrong-runtime-cursor", message, { details: { expected, actual } });
 }
 
 /** A worker that is not there. */
 export function workerNotFoundError(runtimeId: string, workerId: string): RuntimeStoreError {
   const message = `worker ${workerId} was not found in runtime ${runtimeId}`;
-  return new RuntimeStoreError("worker-not-found", message, { runtimeId, workerId });
+  return new RuntimeStoreError("worker-not-found", message, { details: { runtimeId, workerId } });
 }
 
 /** More asked for at once than allowed (WRT-14). */
 export function limitTooLargeError(requested: number, max: number): RuntimeStoreError {
   const message = `limit ${requested} exceeds maximum ${max}`;
-  return new RuntimeStoreError("limit-too-large", message, { actual: requested, expected: max });
+  return new RuntimeStoreError("limit-too-large", message, {
+    details: { actual: requested, expected: max },
+  });
 }
 
 /** A request that makes no sense. */
@@ -44,7 +54,7 @@ export function invalidRequestError(problem: string, cause?: unknown): RuntimeSt
 /** A config bundle that is not there. */
 export function configBundleMissingError(bundleId: string): RuntimeStoreError {
   const message = `config bundle \`${bundleId}\` was not found`;
-  return new RuntimeStoreError("config-bundle-missing", message, { bundleId });
+  return new RuntimeStoreError("config-bundle-missing", message, { details: { bundleId } });
 }
 
 /** A digest that is not the content's (`expected` is declared) or not the stored one's. */
@@ -55,7 +65,7 @@ export function digestMismatchError(
   const message =
     `config bundle \`${bundleId}\` digest mismatch: expected ${expected}, got ${actual}`;
   const details = { bundleId, expected, actual };
-  return new RuntimeStoreError("config-bundle-digest-mismatch", message, details);
+  return new RuntimeStoreError("config-bundle-digest-mismatch", message, { details });
 }
 
 /** A profile that cannot be used. */
@@ -66,7 +76,7 @@ export function invalidProfileError(
   const bundle = bundleId === undefined ? "None" : `Some(${JSON.stringify(bundleId)})`;
   const message = `invalid profile selector \`${profile}\` for config bundle ${bundle}: ${problem}`;
   const details = { actual: profile, ...(bundleId === undefined ? {} : { bundleId }) };
-  return new RuntimeStoreError("invalid-profile-selector", message, details);
+  return new RuntimeStoreError("invalid-profile-selector", message, { details });
 }
 
 /** A declaration that no runtime supports. */
@@ -77,8 +87,7 @@ export function unsupportedDeclarationError(
   const message =
     `config bundle \`${bundleId}\` contains unsupported declaration \`${kind}\` named \`${name}\``;
   return new RuntimeStoreError("unsupported-config-declaration", message, {
-    bundleId,
-    actual: kind,
+    details: { bundleId, actual: kind },
   });
 }
 
@@ -91,7 +100,7 @@ export interface StorePlace {
 /** A refusal of the file system. */
 export function storeIoError({ operation, path }: StorePlace, cause: unknown): RuntimeStoreError {
   const message = `runtime store ${operation} failed at ${path}: ${reasonOf(cause)}`;
-  return new RuntimeStoreError("store-io", message, { operation, path, cause });
+  return new RuntimeStoreError("store-io", message, { details: { operation, path }, cause });
 }
 
 /** What to do about damage, unless an error knows better. */
@@ -105,13 +114,12 @@ export function storeMissingError(
   { remedy }: { remedy?: string } = {},
 ): RuntimeStoreError {
   const message = `runtime store ${operation} missing data at ${path}`;
-  const details = { operation, path, ...(remedy !== undefined && { remedy }) };
-  return new RuntimeStoreError("store-missing", message, details);
+  return new RuntimeStoreError("store-missing", message, { details: { operation, path }, remedy });
 }
 
 /** What is wrong with a file, and where in it. */
 export interface Corruption {
-  /** In the seed's words where it has words for it. */
+  /** In the original program's words where it has words for it. */
   problem: string;
   line?: number;
   byteOffset?: number;
@@ -123,10 +131,14 @@ export interface Corruption {
 /** A file that does not hold what it must. */
 export function storeCorruptError(
   { operation, path }: StorePlace,
-  { problem, remedy = REPAIR, ...where }: Corruption,
+  { problem, remedy = REPAIR, cause, ...where }: Corruption,
 ): RuntimeStoreError {
   const message = `runtime store ${operation} found corrupt data at ${path}: ${problem}`;
-  return new RuntimeStoreError("store-corrupt", message, { operation, path, remedy, ...where });
+  return new RuntimeStoreError("store-corrupt", message, {
+    details: { operation, path, ...where },
+    remedy,
+    cause,
+  });
 }
 
 /** What an error says to somebody who is verifying and repairing already. */
@@ -145,7 +157,7 @@ export function unsupportedSchemaError(
   });
 }
 
-/** A runtime that somebody else has open for writing; `pid` is undefined where it told none. */
+/** A runtime that somebody else has open for writing; `pid` is undefined where the lock file names none. */
 export function ownedError(
   path: string,
   { runtimeId, pid }: { runtimeId: string; pid: number | undefined },
@@ -155,7 +167,7 @@ export function ownedError(
     `Cannot open runtime ${runtimeId}: ${holder} owns it (${path}); wait until that ` +
     "has closed it, or open it with readOnly";
   const details = { runtimeId, path, ...(pid === undefined ? {} : { holderPid: pid }) };
-  return new RuntimeStoreError("owned", message, details);
+  return new RuntimeStoreError("owned", message, { details });
 }
 
 /** A mutation after a sync failed: nobody can tell any more what is on disk. */
@@ -165,13 +177,13 @@ export function readOnlyAfterSyncError(
 ): RuntimeStoreError {
   const message = `Cannot vouch for changes of runtime ${runtimeId}: syncing ${path} failed ` +
     `(${reasonOf(cause)}), so it is read-only now; free some space and open it again`;
-  return new RuntimeStoreError("read-only", message, { runtimeId, path, cause });
+  return new RuntimeStoreError("read-only", message, { details: { runtimeId, path }, cause });
 }
 
 /** A runtime that was closed. */
 export function closedError(runtimeId: string): RuntimeStoreError {
   const message = `Cannot use runtime ${runtimeId}: it is closed; open it again`;
-  return new RuntimeStoreError("closed", message, { runtimeId });
+  return new RuntimeStoreError("closed", message, { details: { runtimeId } });
 }
 
 /** Something too long to be recorded; sizes are bytes of UTF-8. */
@@ -181,13 +193,13 @@ export function contentTooLargeError(
 ): RuntimeStoreError {
   const message = `Cannot record ${what} of ${actual} bytes: at most ${expected} are allowed; ` +
     "put it into a file and record its name";
-  return new RuntimeStoreError("content-too-large", message, { actual, expected });
+  return new RuntimeStoreError("content-too-large", message, { details: { actual, expected } });
 }
 
 /** A link where a file or directory is expected: it could lead out of the store. */
 export function symlinkError({ operation, path }: StorePlace): RuntimeStoreError {
   const message = `Cannot use ${path}: it is a symbolic link; put what it leads to in its place`;
-  return new RuntimeStoreError("symlink", message, { operation, path });
+  return new RuntimeStoreError("symlink", message, { details: { operation, path } });
 }
 
 /** Runs file operations; what the file system refuses becomes an error that names the path. */
@@ -205,7 +217,5 @@ export function asStoreError(place: StorePlace, error: unknown): unknown {
   const isKnown = error instanceof RuntimeStoreError || error instanceof RangeError ||
     (error instanceof TypeError && !isRefusal);
   if (isKnown) return error;
-  return error instanceof Deno.errors.NotFound
-    ? storeMissingError(place)
-    : storeIoError(place, error);
+  return isNotFound(error) ? storeMissingError(place) : storeIoError(place, error);
 }

@@ -83,8 +83,8 @@ export interface CreateWorkerRequest {
   mount_refs?: MountRef[];
 }
 
-/** A worker in a list. */
-export interface WorkerSummary {
+/** What a list and a detail say of a worker alike. */
+export interface WorkerHead {
   /** Which worker. */
   worker_ref: WorkerRef;
   /** Its runtime. */
@@ -97,30 +97,26 @@ export interface WorkerSummary {
   intent: WorkerIntent;
   /** Its profile. */
   profile: ProfileSelector;
-  /** How many capabilities it asked for. */
-  requested_capability_count: number;
-  /** Whether it names a config bundle. */
-  has_config_bundle: boolean;
   /** How many entries its transcript has. */
   transcript_len: number;
   /** The last event about it. */
   last_event_id: number;
 }
 
+/** A worker in a list. */
+export interface WorkerSummary extends WorkerHead {
+  /** How many capabilities it asked for. */
+  requested_capability_count: number;
+  /** Whether it names a config bundle. */
+  has_config_bundle: boolean;
+}
+
 /** Everything about a worker but its transcript. */
-export interface WorkerDetail extends CreateWorkerRequest {
-  /** Which worker. */
-  worker_ref: WorkerRef;
-  /** Its runtime. */
-  runtime_id: string;
-  /** Its id. */
-  worker_id: string;
-  /** How it is. */
-  status: WorkerStatus;
-  /** How many entries its transcript has. */
-  transcript_len: number;
-  /** The last event about it. */
-  last_event_id: number;
+export interface WorkerDetail extends WorkerHead, CreateWorkerRequest {
+  /** What it is for. */
+  intent: WorkerIntent;
+  /** Its profile. */
+  profile: ProfileSelector;
 }
 
 /** The answer to stopping or cancelling a worker. */
@@ -202,7 +198,7 @@ export interface EventCursor {
   next_event_id: number;
 }
 
-/** A placeholder of the seed: events can only be polled for. */
+/** A placeholder of the original program: events can only be polled for. */
 export interface EventSubscription {
   /** The runtime. */
   runtime_id: string;
@@ -286,4 +282,82 @@ export interface RuntimeSummary {
   limits: RuntimeLimits;
 }
 
-export type * from "./config_types.ts";
+/** Where a config bundle came from. */
+export interface ConfigProvenance {
+  /** Who made it. */
+  source: string;
+  /** How. */
+  detail?: string;
+}
+
+/** What a config bundle says about itself. */
+export interface ConfigBundleMetadata {
+  /** Its id. */
+  id: string;
+  /** See {@linkcode computeConfigBundleDigest}. */
+  digest: string;
+  /** Which revision of it this is. */
+  revision: string;
+  /** The workspace that it is for. */
+  workspace_id: string;
+  /** When it was made, as its maker writes it. */
+  created_at: string;
+  /** Where it came from. */
+  provenance: ConfigProvenance;
+}
+
+/** A profile that workers with this bundle may have. */
+export interface ConfigProfile {
+  /** The profile. */
+  selector: ProfileSelector;
+  /** Its name for people. */
+  label?: string;
+}
+
+/** What a declaration is about; `unsupported` ones are refused. */
+export type ConfigDeclarationKind =
+  | "secret_ref"
+  | "mount_grant"
+  | "network_policy"
+  | "shell_policy"
+  | "git_policy"
+  | "capability_grant"
+  | "unsupported";
+
+/** Something that a bundle declares: a reference or a grant, never a secret itself. */
+export interface ConfigDeclaration {
+  /** What it is about. */
+  kind: ConfigDeclarationKind;
+  /** Its name. */
+  name: string;
+  /** What it refers to. */
+  reference: string;
+}
+
+/** The configuration of workers. An empty list is left out when it is written. */
+export interface ConfigBundle {
+  /** What it says about itself. */
+  metadata: ConfigBundleMetadata;
+  /** The profiles that it declares. */
+  profiles?: ConfigProfile[];
+  /** What else it declares. */
+  declarations?: ConfigDeclaration[];
+}
+
+/** A stored bundle at a glance: what it says about itself, and how much there is in it. */
+export interface ConfigBundleSummary extends ConfigBundleMetadata {
+  /** How the digest is made. */
+  digest_algorithm: "sha256";
+  /** How many profiles it declares. */
+  profile_count: number;
+  /** How many other declarations it has. */
+  declaration_count: number;
+}
+
+/** That a bundle is stored. */
+export interface ConfigBundleAvailability {
+  /** What to name in a request. */
+  reference: ConfigBundleRef;
+  /** What it is. */
+  summary: ConfigBundleSummary;
+}

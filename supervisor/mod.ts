@@ -12,13 +12,14 @@
  * @module
  */
 export { ExternalEventPayloadError } from "../_internal/event_payload.ts";
-export type { ExternalEventPayloadErrorKind } from "../_internal/event_payload.ts";
+export type {
+  ExternalEventPayloadErrorDetails,
+  ExternalEventPayloadErrorKind,
+} from "../_internal/event_payload.ts";
 export { createEvent } from "./core/create_event.ts";
-export { FaultInvoker } from "./driver/fault_invoker.ts";
-export { ManualTimers } from "./driver/timers.ts";
-export { MemoryDecisionLog } from "./driver/memory_decision_log.ts";
+export { FaultInvoker, MemoryDecisionLog } from "./driver/memory_ports.ts";
 export { PumpDriver } from "./driver/pump_driver.ts";
 export type { PumpDriverOptions } from "./driver/pump_driver.ts";
 export { Supervisor } from "./driver/supervisor.ts";
-export { systemTimers } from "./driver/timers.ts";
+export { ManualTimers, systemTimers } from "./driver/timers.ts";
 export type * from "./types.ts";

@@ -39,11 +39,16 @@ export interface RunRequest {
   readonly episodeId: number;
   /** Which attempt: the first is 1. */
   readonly attempt: number;
-  /** The values of the event's payload. */
+  /** The numbers, texts, booleans and series at the top of the payload (EVT-4). */
   readonly context: ExecutionContext;
+  /**
+   * The payload of the event, whole, as `JSON.parse` reads it; without one an empty object. Each attempt
+   * has its own copy.
+   */
+  readonly payload: Readonly<Record<string, unknown>>;
   /** The configured deadline; exactly 0 asks for the answer `Aborted` (INV-3, INV-4). */
   readonly deadline?: Duration;
-  /** Aborts when the deadline has passed or the supervisor is told to stop. */
+  /** Aborts when the deadline has passed, and when the supervisor's signal aborts. */
   readonly signal: AbortSignal;
 }
 
@@ -72,28 +77,26 @@ export interface RuntimeInvoker {
   run(request: RunRequest): RunTermination | Promise<RunTermination>;
 }
 
-/** An answer that came when its attempt had been given up; it changes nothing. */
-export interface LateAnswer {
+/** An attempt in flight. */
+export interface AttemptRef {
   /** The event that the episode was made for. */
   readonly eventId: string;
   /** The episode. */
   readonly episodeId: number;
-  /** The attempt that was given up. */
+  /** Which attempt: the first is 1. */
   readonly attempt: number;
-  /** How it ended. */
+}
+
+/** An answer to an attempt that had ended already, by its deadline for instance; it changes nothing. */
+export interface LateAnswer extends AttemptRef {
+  /** What the answer was. */
   readonly termination: RunTermination;
   /** What the invoker threw, if it did. */
   readonly error?: unknown;
 }
 
 /** What an invoker threw instead of answering. */
-export interface InvokerFailure {
-  /** The event that the episode was made for. */
-  readonly eventId: string;
-  /** The episode. */
-  readonly episodeId: number;
-  /** The attempt that failed. */
-  readonly attempt: number;
+export interface InvokerFailure extends AttemptRef {
   /** What was thrown. */
   readonly error: unknown;
 }
@@ -128,9 +131,15 @@ export interface SupervisorPorts {
    * @default {5000}
    */
   deadlineGraceMs?: number;
-  /** Told of answers to attempts that had been given up. */
+  /**
+   * Called before the invoker is, for each attempt: what must be recorded before the work may begin. The
+   * deadline of the attempt begins when this has resolved. Whatever ends the attempt meanwhile, its
+   * invoker is not called. When this throws or rejects, the supervisor stops with that error.
+   */
+  beforeRun?: (attempt: AttemptRef) => void | Promise<void>;
+  /** Called with answers to attempts that had ended already. */
   onLate?: (late: LateAnswer) => void;
-  /** Told of what an invoker threw. */
+  /** Called with what an invoker threw. */
   onInvokerError?: (failure: InvokerFailure) => void;
   /** Stops the supervisor: see {@linkcode Supervisor}. */
   signal?: AbortSignal;
@@ -161,18 +170,8 @@ export interface SupervisorOptions extends SupervisorRules, SupervisorPorts {}
 export interface Leftovers {
   /** Episodes in the deferred queue. */
   deferred: number;
-  /** Attempts whose end only {@linkcode Supervisor.complete} can tell. */
+  /** Attempts that only {@linkcode Supervisor.complete} can end. */
   inFlight: number;
-}
-
-/** An attempt in flight. */
-export interface AttemptRef {
-  /** The event that the episode was made for. */
-  readonly eventId: string;
-  /** The episode. */
-  readonly episodeId: number;
-  /** Which attempt: the first is 1. */
-  readonly attempt: number;
 }
 
 /** The end of an attempt, for {@linkcode Supervisor.complete}. */

@@ -1,6 +1,8 @@
-import type { Duration, EventTime } from "../_internal/event_time.ts";
+import type { Constraints } from "../_internal/constraints.ts";
 import type { Value } from "../_internal/event_payload.ts";
+import type { Duration, EventTime } from "../_internal/event_time.ts";
 
+export type { Constraints } from "../_internal/constraints.ts";
 export type { Duration, EventTime } from "../_internal/event_time.ts";
 export type { Value } from "../_internal/event_payload.ts";
 export type * from "./port_types.ts";
@@ -56,23 +58,9 @@ export type RunTermination = "Completed" | "TimedOut" | "Aborted" | { readonly F
 
 /**
  * What was decided. `Finish` is only made in `"concurrent"` mode, where an episode's end is a decision
- * of its own; in `"serial"` mode the `Invoke` entry carries the end, as in the seed.
+ * of its own; in `"serial"` mode the `Invoke` entry carries the end, as in the original program.
  */
 export type Decision = "Invoke" | "Skip" | "Defer" | "Finish";
-
-/** The limits a supervisor keeps, as on the wire. `null` = no such limit. */
-export interface Constraints {
-  /** How many episodes may be in flight. Only 0 has an effect in `"serial"` mode (SCH-6). */
-  readonly max_in_flight: number | null;
-  /** How many episodes may start within `rate_window`; both are needed (SCH-15). */
-  readonly max_per_window: number | null;
-  /** The length of the sliding window. */
-  readonly rate_window: Duration | null;
-  /** How long an attempt may take. Exactly 0 makes a well-behaved invoker answer `Aborted`. */
-  readonly deadline: Duration | null;
-  /** How many further attempts a mechanical failure gets (INV-1, INV-2). */
-  readonly max_retries: number;
-}
 
 /** Constraints as a program states them: what is left out is no limit. */
 export type ConstraintsInit = Partial<Constraints> & Pick<Constraints, "max_retries">;
@@ -91,7 +79,7 @@ export interface Backoff {
 }
 
 /**
- * `"serial"`: one run at a time, the seed rule for rule. `"concurrent"`: runs overlap, and each
+ * `"serial"`: one run at a time, rule for rule as the original program. `"concurrent"`: runs overlap, and each
  * completion is an input of its own.
  */
 export type SupervisorMode = "serial" | "concurrent";
@@ -170,7 +158,7 @@ export interface DecisionNumbers {
   readonly defer_count: number;
 }
 
-/** One decision: the seed's fields by their wire names, and what the seed keeps to itself. */
+/** One decision: the fields of the v3 format by their wire names, and behind them why. */
 export interface DecisionLogEntry {
   /** The graph that the supervisor is bound to (SUP-1). */
   readonly graph_id: string;
@@ -192,7 +180,7 @@ export interface DecisionLogEntry {
   readonly retry_count: number;
   /** How the attempt ended whose end was decided on; `null` when the decision is about an event. */
   readonly attemptTermination: RunTermination | null;
-  /** Why. */
+  /** Why it was decided so. */
   readonly reason: DecisionReason;
   /** The numbers behind it. */
   readonly numbers: DecisionNumbers;

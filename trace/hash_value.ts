@@ -1,10 +1,10 @@
 import { crypto } from "@std/crypto/crypto";
+import { encodeUtf8, reasonOf, toHex } from "../_internal/text.ts";
+import { jsonProblemOf, stringifyVisiting } from "../_internal/visit_json.ts";
 import { parseJson } from "../_internal/wire_json/parse_json.ts";
 import { printJson } from "../_internal/wire_json/print_json.ts";
-import { exactJsonText } from "./payload.ts";
-
+import { unseenTypeOf } from "./payload.ts";
 import type { TraceHash } from "./types.ts";
-import { encodeUtf8, reasonOf, toHex } from "../_internal/text.ts";
 
 /**
  * The hash of a value: {@linkcode hashJsonText} of what `JSON.stringify` makes of it. So `toJSON` is
@@ -68,4 +68,32 @@ export function hashJsonText(text: string): TraceHash {
 function digest(canonical: string): TraceHash {
   const bytes = new Uint8Array(crypto.subtle.digestSync("BLAKE3", encodeUtf8(canonical)));
   return { algorithm: "blake3", value: toHex(bytes) };
+}
+
+/**
+ * The text that `JSON.stringify` makes of a value, if nothing is lost by it. What JSON would leave out,
+ * turn into null or print as `{}`, and what no JSON text can hold, is a `TypeError` that names its path.
+ */
+function exactJsonText(value: unknown): string {
+  const text = stringifyVisiting(value, (member, path) => {
+    const problem = problemOf(member);
+    if (problem !== undefined) throw new TypeError(`${path} ${problem}`);
+    return member;
+  });
+  // Only a value that was refused has no text.
+  return text!;
+}
+
+function problemOf(value: unknown): string | undefined {
+  switch (typeof value) {
+    case "undefined":
+      return "is undefined, which JSON cannot hold: leave it out or write null";
+    case "function":
+    case "symbol":
+      return `is a ${typeof value}, which JSON cannot hold: leave it out`;
+  }
+  const problem = jsonProblemOf(value);
+  if (problem !== undefined || typeof value !== "object" || value === null) return problem;
+  const type = unseenTypeOf(value);
+  return type && `is of type ${type}, whose content JSON does not see: give it a toJSON method`;
 }

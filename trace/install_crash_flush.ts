@@ -1,11 +1,13 @@
 import { isIgnoredSignal } from "../_internal/ignored_signals.ts";
+import { requireDeno } from "../_internal/file_port.ts";
+import { isWindows } from "../_internal/path.ts";
 import type { ProgramEnd } from "./trace_config.ts";
 import type { TraceRecorder } from "./trace_recorder.ts";
 
 type EndingSignal = "SIGHUP" | "SIGINT" | "SIGTERM" | "SIGBREAK";
 
 /** The number of each signal; the exit code of a program that it ended is 128 more. */
-const SIGNALS: readonly (readonly [EndingSignal, number])[] = Deno.build.os === "windows"
+const SIGNALS: readonly (readonly [EndingSignal, number])[] = isWindows
   ? [["SIGINT", 2], ["SIGBREAK", 21]]
   : [["SIGHUP", 1], ["SIGINT", 2], ["SIGTERM", 15]];
 
@@ -57,6 +59,7 @@ export function installCrashFlush(
   recorder: TraceRecorder,
   options: CrashFlushOptions = {},
 ): Disposable {
+  const { exit } = requireDeno();
   const { onSignal = "exit" } = options;
   const installed = new DisposableStack();
   const flush = (end: ProgramEnd) => void recorder.flushAtEndSync(end);
@@ -77,7 +80,7 @@ export function installCrashFlush(
       if (onSignal === "flush-only") return;
       installed.dispose();
       // First the other listeners of this signal, among them those of other recorders.
-      queueMicrotask(() => Deno.exit(128 + number));
+      queueMicrotask(() => exit(128 + number));
     });
   }
   return installed;

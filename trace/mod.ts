@@ -9,16 +9,20 @@ export type { RedactTrace } from "./payload.ts";
 export type { TraceClock, TraceFlush, TraceRecorderOptions } from "./trace_config.ts";
 export { TraceRecorder } from "./trace_recorder.ts";
 export { type CrashFlushOptions, installCrashFlush } from "./install_crash_flush.ts";
-export { validateInvocation } from "./replay_trace.ts";
 export {
   TraceFileError,
   type TraceFileErrorDetails,
   type TraceFileErrorKind,
+  type TraceFileErrorOptions,
 } from "./trace_file_error.ts";
 export { hashJsonText, hashValue } from "./hash_value.ts";
-export { readTrace } from "./read_trace.ts";
-export { resolvePackPath, type ResolvePackPathOptions } from "./resolve_trace_call.ts";
-export { resolveTraceCall, type TraceCall } from "./resolve_trace_call.ts";
+export {
+  parseTrace,
+  readTrace,
+  resolvePackPath,
+  type ResolvePackPathOptions,
+} from "./read_trace.ts";
+export { resolveTraceCall, type TraceCall, validateInvocation } from "./invocation.ts";
 export {
   type ExecuteTraceCall,
   replayTrace,

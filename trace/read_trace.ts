@@ -1,3 +1,5 @@
+import { isNotFound, requireDeno } from "../_internal/file_port.ts";
+import { reasonOf } from "../_internal/text.ts";
 import {
   array,
   bool,
@@ -20,32 +22,29 @@ import {
 } from "../_internal/wire_json/json_value.ts";
 import { parseJson } from "../_internal/wire_json/parse_json.ts";
 import { struct } from "../_internal/wire_json/struct.ts";
-import { TraceFileError } from "./trace_file_error.ts";
+import {
+  TraceFileError,
+  type TraceFileErrorKind,
+  type TraceFileErrorOptions,
+} from "./trace_file_error.ts";
 import type { TraceEnvelope, TraceHash, TraceReason, TraceStep } from "./types.ts";
-import { reasonOf } from "../_internal/text.ts";
 
 const MAX_TRACE_BYTES = 256 * 1024 * 1024;
 
 /**
- * Reads a trace, the seed's or one with extras, and checks what the seed does not: the version, and that
- * every digest is of an algorithm that is known here (W-TRC-11). Fields that are not known are passed
- * over.
- *
- * A number in `invocation_json` that JavaScript would print as another text, such as `1.0`, is read as a
- * `JSON.rawJSON` value, so that the digests of the file can be checked.
+ * Reads a trace of a file: {@linkcode parseTrace} of its text.
  *
  * **Permissions**: `--allow-read` for the file.
  *
  * @param path The file, of at most 256 MiB.
  * @returns The trace.
- * @throws {TraceFileError} `read` when there is no such file, it cannot be read or is too large; `parse`
- * when it is no JSON in UTF-8, or JSON with duplicate keys; `shape`, `version` and `algorithm` when it is
- * no trace that this version understands. The message names the place.
+ * @throws {TraceFileError} `read` when there is no such file, it cannot be read or is too large; else as
+ * `parseTrace`. The message names file and place.
  *
  * @example Usage
  * ```ts
- * import { readTrace, TraceFileError } from "@taffrail/taffrail/trace";
- * import { assertEquals, assertRejects } from "@std/assert";
+ * import { readTrace } from "@taffrail/taffrail/trace";
+ * import { assertEquals } from "@std/assert";
  *
  * const path = `${await Deno.makeTempDir()}/trace.json`;
  * const trace = {
@@ -56,62 +55,147 @@ const MAX_TRACE_BYTES = 256 * 1024 * 1024;
  * };
  * await Deno.writeTextFile(path, JSON.stringify(trace));
  * assertEquals(await readTrace(path), trace);
- *
- * await Deno.writeTextFile(path, JSON.stringify({ ...trace, trace_version: 2 }));
- * await assertRejects(() => readTrace(path), TraceFileError, "its trace_version is 2");
  * ```
  */
 export async function readTrace(path: string): Promise<TraceEnvelope> {
-  return parseTrace(await readBytes(path), path);
+  return parse(await readBytes(path), path);
 }
 
 async function readBytes(path: string): Promise<Uint8Array> {
   try {
-    const { size } = await Deno.stat(path);
+    const { size } = await requireDeno().stat(path);
     if (size > MAX_TRACE_BYTES) throw new RangeError(`it is over ${MAX_TRACE_BYTES} bytes`);
     return await Deno.readFile(path);
   } catch (cause) {
     const message = `failed to read trace ${path}: ${reasonOf(cause)}`;
-    throw new TraceFileError("read", message, { path, cause });
+    throw new TraceFileError("read", message, { details: { path }, cause });
   }
 }
 
-function parseTrace(bytes: Uint8Array, path: string): TraceEnvelope {
-  const tree = attempt("parse", path, () => parseJson(bytes));
-  const version = attempt("shape", path, () => versionOf(tree));
+/**
+ * Reads the text of a trace, one of the v1 format or one with extras, and checks what the original
+ * program does not: the version, and that every digest is of an algorithm that is known here (W-TRC-11).
+ * Fields that are not known are passed over.
+ *
+ * A number in `invocation_json` that JavaScript would print as another text, such as `1.0`, is read as a
+ * `JSON.rawJSON` value, so that the digests can be checked.
+ *
+ * Permissions: none.
+ *
+ * @param text The text, or its bytes in UTF-8.
+ * @returns The trace.
+ * @throws {TraceFileError} `parse` when it is no JSON in UTF-8, or JSON with duplicate keys; `shape`,
+ * `version` and `algorithm` when it is no trace that this version understands. The message names the place.
+ *
+ * @example Usage
+ * ```ts
+ * import { parseTrace, TraceFileError } from "@taffrail/taffrail/trace";
+ * import { assertEquals, assertThrows } from "@std/assert";
+ *
+ * const trace = {
+ *   trace_version: 1,
+ *   pack: { pack_ref: "demo" },
+ *   flow: { id: "demo.flow", version: "0.0.0" },
+ *   steps: [],
+ * };
+ * assertEquals(parseTrace(JSON.stringify(trace)), trace);
+ *
+ * const later = JSON.stringify({ ...trace, trace_version: 2 });
+ * assertThrows(() => parseTrace(later), TraceFileError, "its trace_version is 2");
+ * ```
+ */
+export function parseTrace(text: string | Uint8Array): TraceEnvelope {
+  return parse(text, undefined);
+}
+
+function parse(text: string | Uint8Array, path: string | undefined): TraceEnvelope {
+  const where = path === undefined ? {} : { path };
+  const refuse = (kind: TraceFileErrorKind, problem: string, options: TraceFileErrorOptions) => {
+    const place = path === undefined ? "" : ` (in ${path})`;
+    return new TraceFileError(kind, `failed to parse trace.json: ${problem}${place}`, {
+      ...options,
+      details: { ...where, ...options.details },
+    });
+  };
+  const attempt = <T>(kind: "parse" | "shape", read: () => T): T => {
+    try {
+      return read();
+    } catch (cause) {
+      throw refuse(kind, reasonOf(cause), { cause });
+    }
+  };
+  const tree = attempt("parse", () => parseJson(text));
+  // Before the rest of the shape: of another version, another shape is to be expected.
+  const version = attempt("shape", () => checkObject(tree, new JsonPlace("read"))["trace_version"]);
   if (typeof version === "number" && version !== TRACE_VERSION) {
     const problem = `its trace_version is ${version}, and this version reads ${TRACE_VERSION}`;
-    throw new TraceFileError("version", messageOf(problem, path), {
-      path,
-      expected: `${TRACE_VERSION}`,
-      actual: `${version}`,
+    throw refuse("version", problem, {
+      details: { expected: `${TRACE_VERSION}`, actual: `${version}` },
     });
   }
-  const trace = attempt("shape", path, () => traceEnvelope.read(tree, new JsonPlace("read")));
-  const problem = checkHashes(trace);
+  const trace = attempt("shape", () => traceEnvelope.read(tree, new JsonPlace("read")));
+  const problem = findHashProblem(trace);
   if (problem === undefined) return trace;
   const { kind, message, ...details } = problem;
-  throw new TraceFileError(kind, messageOf(message, path), { path, ...details });
+  throw refuse(kind, message, { details });
 }
 
-/** Comes before the shape: of another version, another shape is to be expected. */
-function versionOf(tree: JsonValue): unknown {
-  return checkObject<JsonValue>(tree, new JsonPlace("read"))["trace_version"];
+/** Options of {@linkcode resolvePackPath}. */
+export interface ResolvePackPathOptions {
+  /** The path of the pack, where the caller knows better than the trace. */
+  pack?: string;
 }
 
-function attempt<T>(kind: "parse" | "shape", path: string, read: () => T): T {
+/**
+ * The pack to replay a trace with (TRP-1): the one that the caller names, else what the trace's `pack_ref`
+ * names, if there is such a file or directory.
+ *
+ * **Permissions**: `--allow-read` for `pack_ref`, unless the caller names the pack.
+ *
+ * @param trace The trace.
+ * @param options The path that the caller names.
+ * @returns The path.
+ * @throws {TraceFileError} `read`, when there is no such file, or nobody may look.
+ *
+ * @example Usage
+ * ```ts
+ * import { resolvePackPath } from "@taffrail/taffrail/trace";
+ * import { assertEquals, assertRejects } from "@std/assert";
+ *
+ * const trace = {
+ *   trace_version: 1,
+ *   pack: { pack_ref: "no-such-pack" },
+ *   flow: { id: "demo.flow", version: "0.0.0" },
+ *   steps: [],
+ * };
+ * assertEquals(await resolvePackPath(trace, { pack: "demo.gtpack" }), "demo.gtpack");
+ * await assertRejects(
+ *   () => resolvePackPath(trace),
+ *   Error,
+ *   "pack path not found; provide --pack (trace pack_ref was no-such-pack)",
+ * );
+ * ```
+ */
+export async function resolvePackPath(
+  trace: TraceEnvelope,
+  { pack }: ResolvePackPathOptions = {},
+): Promise<string> {
+  if (pack !== undefined) return pack;
+  const path = trace.pack.pack_ref;
   try {
-    return read();
+    await requireDeno().stat(path);
+    return path;
   } catch (cause) {
-    throw new TraceFileError(kind, messageOf(reasonOf(cause), path), { path, cause });
+    const message = `pack path not found; provide --pack (trace pack_ref was ${path})`;
+    const isMissing = isNotFound(cause);
+    throw new TraceFileError("read", isMissing ? message : `${message}: ${reasonOf(cause)}`, {
+      details: { path },
+      cause,
+    });
   }
 }
 
-function messageOf(problem: string, path: string): string {
-  return `failed to parse trace.json: ${problem} (in ${path})`;
-}
-
-// Fields that are not known are passed over, as the seed's reader does: that is how it reads extras.
+// Fields that are not known are passed over, as the original program does: that is how it reads extras.
 
 /** Any JSON, so read that `JSON.stringify` prints every number as the one that was read. */
 const exactJson: Codec<JsonValue> = { write: freeJson.write, read: exact };
@@ -150,7 +234,7 @@ const validationIssues: typeof issues = { ...issues, isOmitted: (list) => !list?
 
 const traceError = struct({ code: string, message: string, details: exactJson });
 
-/** One step: the seed's fields in its order, then the extras. */
+/** One step: the fields of the v1 format in its order, then the extras. */
 export const traceStep = struct({
   node_id: string,
   component_id: string,
@@ -173,7 +257,7 @@ export const traceStep = struct({
   input_dropped: optional(bool),
 }) as Codec<TraceStep>;
 
-/** A trace: the seed's fields in its order, with the extras of the whole before the steps. */
+/** A trace: the fields of the v1 format in its order, with the extras of the whole before the steps. */
 export const traceEnvelope = struct({
   trace_version: u32,
   runner_version: optional(string),
@@ -211,7 +295,7 @@ export interface HashProblem {
 }
 
 /** The first digest of a trace that is not one of this module's; undefined when all are. */
-export function checkHashes({ steps }: TraceEnvelope): HashProblem | undefined {
+export function findHashProblem({ steps }: TraceEnvelope): HashProblem | undefined {
   for (const [index, step] of steps.entries()) {
     const { input_hash, output_hash, state_delta_hash } = step;
     for (const [name, hash] of Object.entries({ input_hash, output_hash, state_delta_hash })) {

@@ -1,9 +1,9 @@
+import { reasonOf } from "../_internal/text.ts";
 import { isRawJson, type JsonValue } from "../_internal/wire_json/json_value.ts";
 import { parseJson } from "../_internal/wire_json/parse_json.ts";
 import { hashJsonText } from "./hash_value.ts";
 import { locateInText, notJson, type ValueName } from "./payload.ts";
 import type { TraceClock } from "./trace_config.ts";
-
 import type {
   NodeEvent,
   TraceCause,
@@ -13,11 +13,8 @@ import type {
   TraceStep,
   ValidationIssue,
 } from "./types.ts";
-import { reasonOf } from "../_internal/text.ts";
 
 const UNKNOWN = "unknown";
-/** The digest of `null`, which stands in for a value that has none. */
-const HASH_OF_NULL: TraceHash = hashJsonText("null");
 /** How deep a payload may be so that it can be printed inside a trace. */
 const MAX_PAYLOAD_DEPTH = 120;
 
@@ -36,9 +33,9 @@ export class RecordedValue {
     return problem;
   }
 
-  /** There is no text, and so the digest of null. */
+  /** There is no text, and so the digest of `null`. */
   setUnhashable(): void {
-    this.#hash = HASH_OF_NULL;
+    this.#hash = hashJsonText("null");
   }
 
   /** The digest, which is computed now if it was not before; with an issue if that cannot be. */
@@ -52,7 +49,7 @@ export class RecordedValue {
     try {
       this.#hash = hashJsonText(this.text!);
     } catch (error) {
-      this.#hash = HASH_OF_NULL;
+      this.setUnhashable();
       const { what, text } = this;
       return locateInText(text!, what) ?? notJson(what, "", reasonOf(error));
     }
@@ -77,10 +74,6 @@ export class RecordedStep {
   readonly startMs: number;
   /** The event that it started with, while it is in flight and has no id. */
   event: NodeEvent | undefined;
-  /** The step that started before it, is in flight too, and goes by the same name. */
-  older: RecordedStep | undefined;
-  /** The one that started after it, likewise. */
-  newer: RecordedStep | undefined;
   status: TraceStatus = "in_flight";
   durationMs = 0;
   readonly input = new RecordedValue("input");
@@ -127,7 +120,7 @@ export function operationWithoutMapping(node: TraceNode): string {
 
 /** How a step is put into a file. */
 export interface StepStyle {
-  /** Whether the members are written that the seed does not have. */
+  /** Whether the members beyond the v1 format are written. */
   readonly extras: boolean;
   /** Whether the input is written. */
   readonly captureInputs: boolean;
@@ -234,82 +227,4 @@ function extrasOf(step: RecordedStep, { captureInputs }: StepStyle): Partial<Tra
     status: step.status,
     ...(captureInputs && step.inputDropped && { input_dropped: true }),
   };
-}
-
-/** The steps that have started and not ended, by what their events say about them (W-TRC-7). */
-export class InFlight {
-  /** Steps with an execution id: the newest of each, with the older ones behind it. */
-  readonly #byExecution = new Map<string, RecordedStep>();
-  /** Steps without one, by node. */
-  readonly #byNode = new Map<string, RecordedStep>();
-  #size = 0;
-
-  /** How many there are. */
-  get size(): number {
-    return this.#size;
-  }
-
-  /** Takes a step that has started with an event. */
-  add(step: RecordedStep, event: NodeEvent): void {
-    const { map, key } = step.executionId === undefined
-      ? { map: this.#byNode, key: step.nodeId }
-      : { map: this.#byExecution, key: step.executionId };
-    const older = map.get(key);
-    step.older = older;
-    if (older !== undefined) older.newer = step;
-    if (step.executionId === undefined) step.event = event;
-    map.set(key, step);
-    this.#size++;
-  }
-
-  /** The step that an event is about. */
-  find(event: NodeEvent): RecordedStep | undefined {
-    if (event.execution_id !== undefined) return this.#byExecution.get(event.execution_id);
-    const newest = this.#byNode.get(event.node_id);
-    if (newest === undefined) return undefined;
-    return findOlder(newest, (step) => step.event === event) ??
-      findOlder(newest, (step) => step.attempt === event.context.attempt);
-  }
-
-  /** Takes out the step that an event is about. */
-  take(event: NodeEvent): RecordedStep | undefined {
-    const step = this.find(event);
-    if (step !== undefined) this.remove(step);
-    return step;
-  }
-
-  /** Takes out a step. */
-  remove(step: RecordedStep): void {
-    const { map, key } = step.executionId === undefined
-      ? { map: this.#byNode, key: step.nodeId }
-      : { map: this.#byExecution, key: step.executionId };
-    if (step.older === undefined && step.newer === undefined) map.delete(key);
-    else if (step.newer === undefined) map.set(key, step.older!);
-    else step.newer.older = step.older;
-    if (step.older !== undefined) step.older.newer = step.newer;
-    step.older = undefined;
-    step.newer = undefined;
-    step.event = undefined;
-    this.#size--;
-  }
-
-  /** All of them, as they started. */
-  all(): RecordedStep[] {
-    const steps: RecordedStep[] = [];
-    for (const map of [this.#byExecution, this.#byNode]) {
-      for (const newest of map.values()) {
-        for (let step: RecordedStep | undefined = newest; step; step = step.older) steps.push(step);
-      }
-    }
-    return steps.sort((a, b) => a.number - b.number);
-  }
-}
-
-function findOlder(
-  newest: RecordedStep,
-  isWanted: (step: RecordedStep) => boolean,
-): RecordedStep | undefined {
-  for (let step: RecordedStep | undefined = newest; step; step = step.older) {
-    if (isWanted(step)) return step;
-  }
 }

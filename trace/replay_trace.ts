@@ -1,8 +1,8 @@
 import { hashJsonText } from "./hash_value.ts";
 import { type RedactTrace, takeText } from "./payload.ts";
-import { checkHashes } from "./read_trace.ts";
-import { recordedPayload, resolveTraceCall, type TraceCall } from "./resolve_trace_call.ts";
-import type { TraceEnvelope, TraceStep, ValidationIssue } from "./types.ts";
+import { findHashProblem } from "./read_trace.ts";
+import { recordedPayload, resolveTraceCall, type TraceCall } from "./invocation.ts";
+import type { TraceEnvelope, TraceStep } from "./types.ts";
 
 /** What comes with a call besides what {@linkcode resolveTraceCall} tells. */
 export interface TraceCallContext {
@@ -81,7 +81,7 @@ export interface TraceStepReplay {
   input?: { expected: string; actual: string };
   /** What the step failed with in the replay. */
   error?: unknown;
-  /** What the seed prints for this step, line by line, and a line more for `input`. */
+  /** What the original program prints for this step, line by line, and a line more for `input`. */
   lines: string[];
 }
 
@@ -101,9 +101,10 @@ export interface TraceReplay {
  * Does the steps of a trace again, one after the other, and compares their outputs with what was recorded
  * (TRP-1 to TRP-7). A trace has inputs only if it was recorded with `captureInputs`.
  *
- * The replay ends at a step that fails, at one that is recorded as failing (with `untilFailure` off only
- * if it is not, so that it fails anew), or at the end of the trace. Beyond the seed, the digest of the recorded input is checked too, a
- * failure that comes again is told from a new one, and a divergence is in the result (W-TRC-11).
+ * The replay ends at a step that fails, at one that is recorded as failing (with `untilFailure` off only if
+ * it is not, so that it fails anew), or at the end of the trace. Beyond the original program, the digest of
+ * the recorded input is checked too, a failure that comes again is distinguished from a new one, and a
+ * divergence is in the result (W-TRC-11).
  *
  * **Permissions**: none but those of `execute`.
  *
@@ -152,7 +153,7 @@ export async function replayTrace(
   options: ReplayTraceOptions = {},
 ): Promise<TraceReplay> {
   const { untilFailure = true, signal } = options;
-  const problem = checkHashes(trace);
+  const problem = findHashProblem(trace);
   if (problem !== undefined) throw new TypeError(problem.message);
   const { first, end } = rangeOf(trace, options.step);
   const steps: TraceStepReplay[] = [];
@@ -262,76 +263,4 @@ function hashOf(value: unknown, what: "input" | "output", redact?: RedactTrace):
   if (typeof text === "string") return hashJsonText(text).value;
   const place = text.path === "" ? "" : ` at ${text.path}`;
   throw new TypeError(`Cannot compare${place}: ${text.message}`);
-}
-
-/** The text members that each kind of envelope needs. */
-const REQUIRED = {
-  component: ["component_id", "operation"],
-  tool: ["tool_id", "operation"],
-} as const;
-
-/** The members of the metadata that are text where they are. */
-const METADATA = [["tenant_id"], ["trace_id"], ["session", "id"]] as const;
-
-/**
- * Looks whether the envelope of an invocation is one (TRC-23): a component's needs `component_id` and
- * `operation`, a tool's `tool_id` and `operation`, texts that are not blank; in its `metadata`
- * `tenant_id`, `trace_id` and `session.id` are texts where they are. The issues are what
- * {@linkcode ExecutionObserver.onValidation} takes; whether they fail the flow, with
- * `invocation_validation_failed`, is the engine's choice.
- *
- * Permissions: none.
- *
- * @param kind What is invoked.
- * @param envelope The envelope.
- * @returns The issues; none if all is well.
- *
- * @example Usage
- * ```ts
- * import { validateInvocation } from "@taffrail/taffrail/trace";
- * import { assertEquals } from "@std/assert";
- *
- * assertEquals(validateInvocation("component", { component_id: "qa", metadata: { trace_id: 7 } }), [
- *   {
- *     code: "missing_required_field",
- *     path: "/operation",
- *     message: "missing required field `operation`",
- *   },
- *   { code: "invalid_type", path: "/metadata/trace_id", message: "`trace_id` must be a string" },
- * ]);
- * ```
- */
-export function validateInvocation(
-  kind: "component" | "tool",
-  envelope: unknown,
-): ValidationIssue[] {
-  return [
-    ...REQUIRED[kind].flatMap((name) => checkRequired(envelope, name)),
-    ...METADATA.flatMap((names) => checkText(memberOf(envelope, "metadata"), names)),
-  ];
-}
-
-function checkRequired(envelope: unknown, name: string): ValidationIssue[] {
-  const value = memberOf(envelope, name);
-  const path = `/${name}`;
-  if (value === undefined || value === null || (typeof value === "string" && !value.trim())) {
-    const message = `missing required field \`${name}\``;
-    return [{ code: "missing_required_field", path, message }];
-  }
-  return typeof value === "string" ? [] : [wrongType(path, name)];
-}
-
-function checkText(metadata: unknown, names: readonly string[]): ValidationIssue[] {
-  const value = names.reduce(memberOf, metadata);
-  if (value === undefined || value === null || typeof value === "string") return [];
-  return [wrongType(`/metadata/${names.join("/")}`, names.join("."))];
-}
-
-function wrongType(path: string, name: string): ValidationIssue {
-  return { code: "invalid_type", path, message: `\`${name}\` must be a string` };
-}
-
-function memberOf(holder: unknown, name: string): unknown {
-  if (typeof holder !== "object" || holder === null || !Object.hasOwn(holder, name)) return;
-  return (holder as Record<string, unknown>)[name];
 }

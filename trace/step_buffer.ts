@@ -1,4 +1,5 @@
 import type { RecordedStep, RecordedValue } from "./recorded_step.ts";
+import type { NodeEvent } from "./types.ts";
 
 /** A character of a JavaScript string takes two bytes, or one; two is what it may cost. */
 const BYTES_PER_CHARACTER = 2;
@@ -119,5 +120,62 @@ export class StepBuffer {
 
   #release(value: RecordedValue): void {
     if (value.text !== undefined) this.#heldBytes -= value.text.length * BYTES_PER_CHARACTER;
+  }
+}
+
+/** The steps that have started and not ended, by what their events say about them (W-TRC-7). */
+export class StepsInFlight {
+  /** Steps with an execution id, by that; those of one id as they started, and so in all lists here. */
+  readonly #byExecution = new Map<string, RecordedStep[]>();
+  /** Steps without one, by node. */
+  readonly #byNode = new Map<string, RecordedStep[]>();
+  #size = 0;
+
+  /** How many there are. */
+  get size(): number {
+    return this.#size;
+  }
+
+  /** Takes a step that has started with an event. */
+  add(step: RecordedStep, event: NodeEvent): void {
+    const { map, key } = this.#placeOf(step);
+    const steps = map.get(key);
+    if (steps === undefined) map.set(key, [step]);
+    else steps.push(step);
+    if (step.executionId === undefined) step.event = event;
+    this.#size++;
+  }
+
+  /** The step that an event is about; of several that it may be about the one that started last. */
+  find(event: NodeEvent): RecordedStep | undefined {
+    if (event.execution_id !== undefined) return this.#byExecution.get(event.execution_id)?.at(-1);
+    const steps = this.#byNode.get(event.node_id) ?? [];
+    return steps.findLast((step) => step.event === event) ??
+      steps.findLast((step) => step.attempt === event.context.attempt);
+  }
+
+  /** Takes out a step that is here. */
+  remove(step: RecordedStep): void {
+    const { map, key } = this.#placeOf(step);
+    const steps = map.get(key)!;
+    if (steps.length === 1) map.delete(key);
+    else steps.splice(steps.lastIndexOf(step), 1);
+    step.event = undefined;
+    this.#size--;
+  }
+
+  /** All of them, as they started. */
+  all(): RecordedStep[] {
+    return [...this.#byExecution.values(), ...this.#byNode.values()].flat()
+      .sort((a, b) => a.number - b.number);
+  }
+
+  #placeOf({ executionId, nodeId }: RecordedStep): {
+    map: Map<string, RecordedStep[]>;
+    key: string;
+  } {
+    return executionId === undefined
+      ? { map: this.#byNode, key: nodeId }
+      : { map: this.#byExecution, key: executionId };
   }
 }

@@ -1,13 +1,12 @@
 import { redactMessage, type RedactTrace, takeText } from "./payload.ts";
 import {
   elapsedMs,
-  InFlight,
   operationOf,
   operationWithoutMapping,
   RecordedStep,
   RecordedValue,
 } from "./recorded_step.ts";
-import { StepBuffer } from "./step_buffer.ts";
+import { StepBuffer, StepsInFlight } from "./step_buffer.ts";
 import type { TraceClock } from "./trace_config.ts";
 import type { NodeEvent, TraceCause, TraceConfig, ValidationIssue } from "./types.ts";
 
@@ -23,7 +22,7 @@ export class StepRecorder {
   /** The steps that have ended. */
   readonly buffer: StepBuffer;
   /** The others. */
-  readonly inFlight = new InFlight();
+  readonly inFlight = new StepsInFlight();
   /** How many errors were recorded. */
   failures = 0;
   /** How many times anything has changed. */
@@ -31,7 +30,7 @@ export class StepRecorder {
   readonly #extras: boolean;
   readonly #redact: RedactTrace | undefined;
   readonly #clock: TraceClock;
-  readonly #told = new ToldErrors();
+  readonly #reported = new ReportedErrors();
   #steps = 0;
   /** How many steps had started when a node failed that the flow has not yet answered for. */
   #stepsAtFailure = 0;
@@ -76,8 +75,8 @@ export class StepRecorder {
 
   /** The flow has failed (TRC-12), unless that is on record already (TRC-14). */
   failFlow(error: unknown): void {
-    if (!this.#told.has(error)) this.#failCulprit(error);
-    this.#told.forgetMessage();
+    if (!this.#reported.has(error)) this.#failCulprit(error);
+    this.#reported.forgetMessage();
     this.#stepsAtFailure = 0;
   }
 
@@ -110,7 +109,7 @@ export class StepRecorder {
     step.status = "error";
     step.error = { code, causes };
     this.buffer.push(step);
-    this.#told.add(error);
+    this.#reported.add(error);
     this.failures++;
     this.changes++;
   }
@@ -118,14 +117,15 @@ export class StepRecorder {
   #newStep(event?: NodeEvent, operation?: string): RecordedStep {
     this.changes++;
     // A flow that goes on has handled the failure before.
-    this.#told.forgetMessage();
+    this.#reported.forgetMessage();
     return new RecordedStep(++this.#steps, this.#clock, event, operation);
   }
 
   /** The step that has ended with an event, made of the event if it never started. */
   #takeEnded(event: NodeEvent): RecordedStep {
-    const started = this.inFlight.take(event);
+    const started = this.inFlight.find(event);
     if (started !== undefined) {
+      this.inFlight.remove(started);
       this.changes++;
       started.durationMs = elapsedMs(started, this.#clock.monotonicMs());
       return started;
@@ -153,7 +153,7 @@ function innermostOf(steps: readonly RecordedStep[]): RecordedStep[] {
  * The errors that are on record already, so that an error of a node which then ends the flow, as it is or
  * as the cause of another, is not recorded twice (TRC-14).
  */
-export class ToldErrors {
+export class ReportedErrors {
   readonly #objects = new WeakSet<object>();
   /**
    * What the newest failed node said, for engines that pass on nothing but the text. It is not redacted:
@@ -190,10 +190,10 @@ export class ToldErrors {
 
   /** The same text, or one with a name in front of it; a text that has it anywhere may be about anything. */
   #hasMessage(error: unknown): boolean {
-    const told = this.#message;
-    if (told === undefined) return false;
+    const reported = this.#message;
+    if (reported === undefined) return false;
     return describeError(error, undefined).some(({ message }) =>
-      message === told || message.endsWith(`: ${told}`)
+      message === reported || message.endsWith(`: ${reported}`)
     );
   }
 }

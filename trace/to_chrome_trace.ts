@@ -84,7 +84,7 @@ const COUNTER = "steps in flight";
  * drawn inside it, errors are marked, and a counter shows how many steps were in flight.
  *
  * A step that had not ended reaches up to when the trace was written, and says `in_flight`. If not all
- * steps say when they started, as in a file of the seed, they are drawn one after the other. Times are
+ * steps say when they started, as in a file of the v1 format without extras, they are drawn one after the other. Times are
  * exact to the millisecond; where that makes a step end a millisecond behind the one that it is part of,
  * it is drawn so that both end together. Payloads are not copied.
  *

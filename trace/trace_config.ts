@@ -1,3 +1,4 @@
+import { requireDeno } from "../_internal/file_port.ts";
 import { VERSION } from "../_internal/version.ts";
 import type { RedactTrace } from "./payload.ts";
 import type { TraceFileError } from "./trace_file_error.ts";
@@ -19,7 +20,7 @@ const DEFAULTS: TraceConfig = {
 /** Options of {@linkcode traceConfigFromEnv}. */
 export interface TraceConfigFromEnvOptions {
   /**
-   * What the names of the variables begin with. `"GREENTIC_"` takes the seed's.
+   * What the names of the variables begin with. `"GREENTIC_"` takes those of the original program.
    *
    * @default {"TAFFRAIL_"}
    */
@@ -43,7 +44,7 @@ export interface TraceConfigFromEnvOptions {
  * | `TAFFRAIL_TRACE_BUFFER_BYTES` | `bufferBytes` |
  * | `GIT_SHA`, else `GITHUB_SHA` | `gitSha`, trimmed; an empty `GIT_SHA` hides `GITHUB_SHA` |
  *
- * In the seed `TRACE_OUT` wins over a command line's path, and a command line's choice to capture inputs
+ * In the original program `TRACE_OUT` wins over a command line's path, and a command line's choice to capture inputs
  * wins over the environment (TRC-2); a program that has such options says so by the order in which it
  * spreads the two.
  *
@@ -124,7 +125,7 @@ function isCount(value: number): boolean {
 
 /** A trace is not worth a question to the user. */
 function readIfGranted(name: string): string | undefined {
-  const { state } = Deno.permissions.querySync({ name: "env", variable: name });
+  const { state } = requireDeno().permissions.querySync({ name: "env", variable: name });
   return state === "granted" ? Deno.env.get(name) : undefined;
 }
 
@@ -148,7 +149,7 @@ export interface TraceRecorderOptions {
   redact?: RedactTrace;
   /** The clocks. By default the system's. */
   clock?: TraceClock;
-  /** Is told of every trace that could not be written. What it throws is ignored. */
+  /** Gets the error of every trace that could not be written. What it throws is ignored. */
   onWriteError?: (error: TraceFileError) => void;
 }
 

@@ -1,20 +1,20 @@
 import {
-  atomicReplace,
-  atomicReplaceSync,
   type ReplaceFailure,
   type Replacement,
+  replaceSteps,
   sweepTempsSync,
 } from "../_internal/atomic_replace.ts";
+import { lookAtSync, missingDirectoriesSync, syncDirectorySync } from "../_internal/directories.ts";
 import {
-  type FileHandle,
-  type FileInfo,
   type FilePort,
   readRangeSync,
+  runStepsSync,
+  type Steps,
+  withFileSync,
 } from "../_internal/file_port.ts";
-import { crc32, reasonOf } from "../_internal/text.ts";
-import { lookAtSync, missingDirectoriesSync, syncDirectorySync } from "../_internal/directories.ts";
 import { basename, dirname, join } from "../_internal/path.ts";
-import { TraceFileError } from "./trace_file_error.ts";
+import { crc32, reasonOf } from "../_internal/text.ts";
+import { TraceFileError, type TraceFileErrorKind } from "./trace_file_error.ts";
 
 /** One state of a recorder, ready to be written. */
 export interface TraceState {
@@ -36,15 +36,25 @@ interface Written {
   isKept: boolean;
 }
 
+/** Thrown at the rename when a newer state stands there already: then nothing is left to do. */
+class OvertakenError extends Error {}
+
 /**
  * The file of a recorder. It always holds the newest state; the first failures are kept as numbered files
  * beside it when a later state takes their place (W-TRC-4).
+ *
+ * Several writings may be under way at a time. Whether one of them is still the newest, what it replaces
+ * and the rename itself are one turn (`inPlace`), so that no state can slip in between: the number of the
+ * state in place only grows.
  */
 export class TraceFile {
-  /** Where the newest state is. */
-  readonly path: string;
   readonly #port: FilePort;
+  readonly #path: string;
   readonly #maxSnapshots: number;
+  /**
+   * The directories that this file's writings have created and that a power cut may still undo, the
+   * outermost first. A failed writing leaves them here for the next one.
+   */
   readonly #unsynced = new Set<string>();
   #last: Written | undefined;
   #snapshots = 0;
@@ -53,7 +63,7 @@ export class TraceFile {
 
   constructor(port: FilePort, { path, maxSnapshots }: { path: string; maxSnapshots: number }) {
     this.#port = port;
-    this.path = path;
+    this.#path = path;
     this.#maxSnapshots = maxSnapshots;
   }
 
@@ -62,41 +72,42 @@ export class TraceFile {
     return this.#snapshots;
   }
 
-  /** Writes a state, unless a newer one stands there when it is ready. */
-  async write(state: TraceState): Promise<void> {
+  /**
+   * Writes a state, whole or not at all (W-TRC-1, W-TRC-2), unless a newer one stands there when it is
+   * ready. What fails is a {@linkcode TraceFileError} with the original program's message (TRC-15, TRC-16).
+   */
+  *write(state: TraceState): Steps<void> {
     try {
-      await writeTraceFile(this.#portFor(state), this.#fileOf(state.bytes));
+      yield* this.#replace({
+        path: this.#path,
+        bytes: state.bytes,
+        inPlace: (rename) => this.#putInPlace(state, rename),
+      });
     } catch (error) {
-      if (!isOvertaken(error)) throw error;
+      const isOvertaken = error instanceof TraceFileError && error.cause instanceof OvertakenError;
+      if (!isOvertaken) throw error;
     }
   }
 
-  /** {@linkcode TraceFile.write}, blocking. */
-  writeSync(state: TraceState): void {
-    writeTraceFileSync(this.#portFor(state), this.#fileOf(state.bytes));
+  *#replace(replacement: Omit<Replacement, "toError">): Steps<void> {
+    this.#createParents(dirname(replacement.path));
+    yield* replaceSteps(this.#port, { ...replacement, toError });
+    this.#syncCreated(replacement.path);
   }
 
-  #fileOf(bytes: Uint8Array, path: string = this.path): FileToWrite {
-    return { path, bytes, unsynced: this.#unsynced };
-  }
-
-  /** The file system, with all that belongs to one replacement around its rename. */
-  #portFor(state: TraceState): FilePort {
-    return new RenamePort(this.#port, (rename) => {
-      if (this.#last !== undefined && this.#last.order > state.order) throw new OvertakenError();
-      this.#keepLast(state);
-      rename();
-      this.#last = {
-        order: state.order,
-        failures: state.failures,
-        length: state.bytes.length,
-        checksum: crc32(state.bytes),
-        snapshot: ++this.#snapshots,
-        isKept: false,
-      };
-      if (!this.#isSwept) sweepBeside(this.#port, this.path);
-      this.#isSwept = true;
-    });
+  #putInPlace(state: TraceState, rename: () => void): void {
+    if (this.#last !== undefined && this.#last.order > state.order) throw new OvertakenError();
+    this.#keepLast(state);
+    rename();
+    this.#last = {
+      order: state.order,
+      failures: state.failures,
+      length: state.bytes.length,
+      checksum: crc32(state.bytes),
+      snapshot: ++this.#snapshots,
+      isKept: false,
+    };
+    this.#sweepOnce();
   }
 
   /** Keeps the state that stands there if it is the one after an earlier failure. */
@@ -107,7 +118,7 @@ export class TraceFile {
     if (isSameFailure || this.#kept >= this.#maxSnapshots) return;
     const bytes = this.#readBack(last);
     if (bytes !== undefined) {
-      writeTraceFileSync(this.#port, this.#fileOf(bytes, numbered(this.path, last.snapshot)));
+      runStepsSync(this.#replace({ path: numbered(this.#path, last.snapshot), bytes }));
       this.#kept++;
     }
     last.isKept = true;
@@ -115,19 +126,42 @@ export class TraceFile {
 
   /** What was written last; undefined if another recorder or person has written over it (W-TRC-3). */
   #readBack(last: Written): Uint8Array | undefined {
-    let file: FileHandle | undefined;
+    const path = this.#path;
+    return attempt("read", path, `read ${path} back to keep it`, () => {
+      if (lookAtSync(this.#port, path)?.isFile !== true) return undefined;
+      return withFileSync(this.#port, { path, read: true }, (file) => {
+        const bytes = readRangeSync(file, 0, last.length + 1);
+        const isOurs = bytes.length === last.length && crc32(bytes) === last.checksum;
+        return isOurs ? bytes : undefined;
+      });
+    });
+  }
+
+  /** Removes what killed processes left beside the file. That is no part of writing and never fails. */
+  #sweepOnce(): void {
+    if (this.#isSwept) return;
+    this.#isSwept = true;
     try {
-      if (lookAtSync(this.#port, this.path)?.isFile !== true) return undefined;
-      file = this.#port.openSync(this.path, { read: true });
-      const bytes = readRangeSync(file, 0, last.length + 1);
-      const isOurs = bytes.length === last.length && crc32(bytes) === last.checksum;
-      return isOurs ? bytes : undefined;
-    } catch (cause) {
-      const message = `read ${this.path} back to keep it: ${reasonOf(cause)}`;
-      throw new TraceFileError("read", message, { path: this.path, cause });
-    } finally {
-      file?.close();
-    }
+      sweepTempsSync(this.#port, dirname(this.#path));
+    } catch { /* What is left is swept another time. */ }
+  }
+
+  #createParents(directory: string): void {
+    attempt("create-directory", directory, `failed to create ${directory}`, () => {
+      const missing = missingDirectoriesSync(this.#port, directory);
+      for (const above of missing) this.#unsynced.add(above);
+      if (missing.length > 0) this.#port.mkdirSync(directory, { mode: 0o700, recursive: true });
+    });
+  }
+
+  /** A directory survives a power cut when the one that it is in was synced. */
+  #syncCreated(path: string): void {
+    attempt("sync-directory", path, `sync the directory of ${path}`, () => {
+      for (const directory of [...this.#unsynced].toReversed()) {
+        syncDirectorySync(this.#port, dirname(directory));
+        this.#unsynced.delete(directory);
+      }
+    });
   }
 }
 
@@ -139,136 +173,35 @@ function numbered(path: string, number: number): string {
   return join(dirname(path), `${stem}.${number}${name.slice(stem.length)}`);
 }
 
-class OvertakenError extends Error {}
-
-function isOvertaken(error: unknown): boolean {
-  return error instanceof TraceFileError && error.cause instanceof OvertakenError;
-}
-
-/** A file system whose renames are in other hands. */
-class RenamePort implements FilePort {
-  readonly #port: FilePort;
-  readonly #around: (rename: () => void) => void;
-
-  constructor(port: FilePort, around: (rename: () => void) => void) {
-    this.#port = port;
-    this.#around = around;
-  }
-
-  openSync(path: string, options: Deno.OpenOptions): FileHandle {
-    return this.#port.openSync(path, options);
-  }
-
-  mkdirSync(path: string, options: { mode: number; recursive: boolean }): void {
-    this.#port.mkdirSync(path, options);
-  }
-
-  chmodSync(path: string, mode: number): void {
-    this.#port.chmodSync(path, mode);
-  }
-
-  renameSync(from: string, to: string): void {
-    this.#around(() => this.#port.renameSync(from, to));
-  }
-
-  removeSync(path: string): void {
-    this.#port.removeSync(path);
-  }
-
-  lstatSync(path: string): FileInfo {
-    return this.#port.lstatSync(path);
-  }
-
-  readDirSync(path: string): ReturnType<FilePort["readDirSync"]> {
-    return this.#port.readDirSync(path);
-  }
-}
-
-/** What is written, and where to. */
-export interface FileToWrite {
-  readonly path: string;
-  readonly bytes: Uint8Array;
-  /**
-   * The directories that writers of this file have created and that a power cut may still undo, the
-   * outermost first. A failed writing leaves them here for the next one.
-   */
-  readonly unsynced: Set<string>;
-}
-
-/**
- * Writes a file, whole or not at all (W-TRC-1, W-TRC-2); what fails is a {@linkcode TraceFileError} with
- * the seed's message (TRC-15, TRC-16).
- */
-export async function writeTraceFile(port: FilePort, file: FileToWrite): Promise<void> {
-  createParents(port, file);
-  await atomicReplace(port, replacementOf(file));
-  syncCreated(port, file);
-}
-
-/** {@linkcode writeTraceFile}, blocking. */
-export function writeTraceFileSync(port: FilePort, file: FileToWrite): void {
-  createParents(port, file);
-  atomicReplaceSync(port, replacementOf(file));
-  syncCreated(port, file);
-}
-
-/** Removes what killed processes left beside a file. That is no part of writing and never fails. */
-export function sweepBeside(port: FilePort, path: string): void {
-  try {
-    sweepTempsSync(port, dirname(path));
-  } catch { /* What is left is swept another time. */ }
-}
-
-function replacementOf({ path, bytes }: FileToWrite): Replacement {
-  return { path, bytes, toError };
-}
-
-/** Creates what is missing above the file. */
-function createParents(port: FilePort, { path, unsynced }: FileToWrite): void {
-  const directory = dirname(path);
-  try {
-    const missing = missingDirectoriesSync(port, directory);
-    for (const above of missing) unsynced.add(above);
-    if (missing.length > 0) port.mkdirSync(directory, { mode: 0o700, recursive: true });
-  } catch (cause) {
-    const message = `failed to create ${directory}: ${reasonOf(cause)}`;
-    throw new TraceFileError("create-directory", message, { path: directory, cause });
-  }
-}
-
-/** A directory survives a power cut when the one that it is in was synced. */
-function syncCreated(port: FilePort, { path, unsynced }: FileToWrite): void {
-  try {
-    for (const directory of [...unsynced].toReversed()) {
-      syncDirectorySync(port, dirname(directory));
-      unsynced.delete(directory);
-    }
-  } catch (cause) {
-    throw syncError(path, cause);
-  }
-}
-
 function toError({ stage, path, tempPath, cause }: ReplaceFailure): TraceFileError {
-  // What is put between here and the rename tells by itself what failed.
+  // What is done between here and the rename says by itself what failed.
   if (cause instanceof TraceFileError) return cause;
-  const reason = reasonOf(cause);
   switch (stage) {
     case "create-temp":
     case "exhausted-temp-names":
     case "write":
     case "sync":
-      return new TraceFileError("write", `write ${tempPath}: ${reason}`, { path, cause });
+      return failure("write", path, `write ${tempPath}`, cause);
     case "rename":
-      return new TraceFileError("rename", `rename ${tempPath} -> ${path}: ${reason}`, {
-        path,
-        cause,
-      });
+      return failure("rename", path, `rename ${tempPath} -> ${path}`, cause);
     case "sync-directory":
-      return syncError(path, cause);
+      return failure("sync-directory", path, `sync the directory of ${path}`, cause);
   }
 }
 
-function syncError(path: string, cause: unknown): TraceFileError {
-  const message = `sync the directory of ${path}: ${reasonOf(cause)}`;
-  return new TraceFileError("sync-directory", message, { path, cause });
+function attempt<T>(kind: TraceFileErrorKind, path: string, what: string, operate: () => T): T {
+  try {
+    return operate();
+  } catch (cause) {
+    throw failure(kind, path, what, cause);
+  }
+}
+
+function failure(
+  kind: TraceFileErrorKind,
+  path: string,
+  what: string,
+  cause: unknown,
+): TraceFileError {
+  return new TraceFileError(kind, `${what}: ${reasonOf(cause)}`, { details: { path }, cause });
 }

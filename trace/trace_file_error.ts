@@ -25,12 +25,10 @@ export type TraceFileErrorKind =
   | "rename"
   | "sync-directory";
 
-/** What a {@linkcode TraceFileError} tells besides its message. */
+/** What a {@linkcode TraceFileError} says besides its message, for programs. */
 export interface TraceFileErrorDetails {
-  /** The file concerned; for `create-directory` the directory. */
-  path: string;
-  /** What caused it. */
-  cause?: unknown;
+  /** The file concerned; for `create-directory` the directory; absent for a text of no file. */
+  path?: string;
   /** The number of the step concerned, from 1. */
   step?: number;
   /** What was required. */
@@ -39,45 +37,50 @@ export interface TraceFileErrorDetails {
   actual?: string;
 }
 
+/** What a {@linkcode TraceFileError} is made of besides its kind and message. */
+export interface TraceFileErrorOptions {
+  /** Where it happened, and with what. */
+  details?: TraceFileErrorDetails;
+  /** What to do about it, where that is known. */
+  remedy?: string;
+  /** What caused it. */
+  cause?: unknown;
+}
+
 /**
  * The error of this module: a trace that could not be read or written. Bad arguments are `TypeError` and
  * `RangeError` instead.
  *
  * @example Usage
  * ```ts
- * import { TraceFileError } from "@taffrail/taffrail/trace";
- * import { assertEquals } from "@std/assert";
+ * import { parseTrace, TraceFileError } from "@taffrail/taffrail/trace";
+ * import { assertEquals, assertThrows } from "@std/assert";
  *
- * const cause = new Error("No space left on device (os error 28)");
- * const error = new TraceFileError("write", "write trace.json.7.0.tmp: no space", {
- *   path: "trace.json",
- *   cause,
- * });
- * assertEquals(error.kind, "write");
- * assertEquals(error.cause, cause);
+ * const error = assertThrows(() => parseTrace('{"trace_version":2}'), TraceFileError);
+ * assertEquals([error.kind, error.details], ["version", { expected: "1", actual: "2" }]);
  * ```
  */
 export class TraceFileError extends Error {
   /** The name of the class. */
-  override name = "TraceFileError";
+  override readonly name = "TraceFileError";
   /** What went wrong, for programs. */
   readonly kind: TraceFileErrorKind;
-  /** The file concerned; for `create-directory` the directory. */
-  readonly path: string;
-  /** The number of the step concerned, from 1. */
-  readonly step: number | undefined;
-  /** What was required. */
-  readonly expected: string | undefined;
-  /** What was found instead. */
-  readonly actual: string | undefined;
+  /** Where it happened, and with what. */
+  readonly details: TraceFileErrorDetails;
+  /** What to do about it, where that is known. */
+  readonly remedy: string | undefined;
 
-  /** Makes an error; the module's functions do it for you. */
-  constructor(kind: TraceFileErrorKind, message: string, details: TraceFileErrorDetails) {
-    super(message, details.cause === undefined ? undefined : { cause: details.cause });
+  /**
+   * Makes an error; the module's functions do it for you.
+   *
+   * @param kind What went wrong.
+   * @param message The same for people.
+   * @param options What else is known.
+   */
+  constructor(kind: TraceFileErrorKind, message: string, options: TraceFileErrorOptions = {}) {
+    super(message, options.cause === undefined ? undefined : { cause: options.cause });
     this.kind = kind;
-    this.path = details.path;
-    this.step = details.step;
-    this.expected = details.expected;
-    this.actual = details.actual;
+    this.details = options.details ?? {};
+    this.remedy = options.remedy;
   }
 }

@@ -1,3 +1,22 @@
+/**
+ * The flight recorder, and what is always true of it.
+ *
+ * - **A step is in one place.** `StepRecorder` makes it at a start and keeps it in flight
+ *   (`StepsInFlight`) until its end moves it to the buffer, which holds the newest `bufferSize` of them
+ *   (`StepBuffer`, both in `step_buffer.ts`). Nothing else holds steps.
+ * - **What is recorded is taken at once.** Of a payload the JSON text is kept, never the object, so what
+ *   the program does to it later changes nothing. Redaction happens before that. Digests are computed
+ *   when a state is written, or when `bufferBytes` forces a text to be given up.
+ * - **A state is that of the call.** A flush renders the file before it returns to its caller, and only
+ *   then waits for the disk (`TraceWriter`). Each state has a number, and one that is ready late never
+ *   replaces a newer one (`TraceFile`).
+ * - **It is safe to die at every line.** The file is replaced as a whole, so that a reader finds the old
+ *   state or the new one. No lock is held between calls; a temporary file that a killed process left is
+ *   swept by the next recorder of that directory.
+ * - **The program comes first.** Nothing here throws into it once a recorder is made, but for bad
+ *   arguments: a failed write is returned, kept in `lastWriteError`, given to `onWriteError`, and made up
+ *   for by the next flush, since `TraceWriter` counts the changes that are in the file, not the flushes.
+ */
 import { denoFilePort, type FilePort } from "../_internal/file_port.ts";
 import { createUlid } from "../_internal/root_layout.ts";
 import { basename, join } from "../_internal/path.ts";
@@ -10,7 +29,7 @@ import {
   type TraceRecorderOptions,
 } from "./trace_config.ts";
 import type { TraceFileError } from "./trace_file_error.ts";
-import { TraceWriter, type TraceWriterParts, type Wish } from "./trace_writer.ts";
+import { type FlushRequest, TraceWriter } from "./trace_writer.ts";
 import type { ExecutionObserver, NodeEvent, TraceConfig, ValidationIssue } from "./types.ts";
 
 const SYSTEM_CLOCK: TraceClock = {
@@ -18,17 +37,25 @@ const SYSTEM_CLOCK: TraceClock = {
   monotonicMs: () => performance.now(),
 };
 
-const NOT_IN_THIS_MODE: Wish = { outcome: "skipped", why: "mode" };
-const UNCHANGED: Wish = { outcome: "skipped", why: "unchanged" };
+const NOT_IN_THIS_MODE: FlushRequest = { outcome: "skipped", why: "mode" };
+const UNCHANGED: FlushRequest = { outcome: "skipped", why: "unchanged" };
 
-/** A recorder that writes to a given file system. */
-export let recorderOnPort: (port: FilePort, options: TraceRecorderOptions) => TraceRecorder;
+/** The file system of a recorder that is not to write to the real one. Nobody outside has this key. */
+const PORT = Symbol("port");
+
+/** Makes a recorder that writes to a given file system. */
+export function recorderOnPort(port: FilePort, options: TraceRecorderOptions): TraceRecorder {
+  const withPort: OptionsWithPort = { ...options, [PORT]: port };
+  return new TraceRecorder(withPort);
+}
+
+type OptionsWithPort = TraceRecorderOptions & { [PORT]?: FilePort };
 
 /**
  * Keeps the newest steps of a flow in memory, with those in flight, and writes them to one file: when a
  * node or the flow fails, when the program asks, when it dies (`installCrashFlush`), and in mode
  * `"always"` on success (TRC-5 to TRC-12). Recording never changes what the program does: a trace that
- * cannot be written is told by the result of the flush, {@linkcode TraceRecorder.lastWriteError} and
+ * cannot be written is reported by the result of the flush, {@linkcode TraceRecorder.lastWriteError} and
  * `onWriteError`, and nothing is thrown (TRC-18).
  *
  * The text of a payload is taken when a step starts or ends, so later changes of the object do not reach
@@ -80,16 +107,7 @@ export class TraceRecorder implements ExecutionObserver {
   readonly config: Readonly<TraceConfig>;
   readonly #isOff: boolean;
   readonly #steps: StepRecorder;
-  readonly #parts: TraceWriterParts;
-  #writer: TraceWriter;
-
-  static {
-    recorderOnPort = (port, options) => {
-      const recorder = new TraceRecorder(options);
-      recorder.#writer = new TraceWriter({ ...recorder.#parts, port });
-      return recorder;
-    };
-  }
+  readonly #writer: TraceWriter;
 
   /**
    * Makes a recorder. Nothing is written before there is something to tell.
@@ -107,8 +125,9 @@ export class TraceRecorder implements ExecutionObserver {
     this.path = pathOf(config.outPath, { run_id: this.runId, flow_id: context.flow_id });
     this.#isOff = config.mode === "off";
     this.#steps = new StepRecorder({ config, redact, clock });
-    this.#parts = {
-      port: denoFilePort,
+    const { [PORT]: port = denoFilePort }: OptionsWithPort = options;
+    this.#writer = new TraceWriter({
+      port,
       path: this.path,
       config,
       context,
@@ -117,8 +136,7 @@ export class TraceRecorder implements ExecutionObserver {
       startedAtMs: clock.wallMs(),
       steps: this.#steps,
       onWriteError,
-    };
-    this.#writer = new TraceWriter(this.#parts);
+    });
   }
 
   /** How many steps are in flight. */
@@ -185,17 +203,17 @@ export class TraceRecorder implements ExecutionObserver {
    * @returns What became of it.
    */
   flushSuccess(): Promise<TraceFlush> {
-    return this.#writer.flush(this.#wishAtSuccess());
+    return this.#writer.flush(this.#requestAtSuccess());
   }
 
   /** {@linkcode TraceRecorder.flushSuccess}, blocking. */
   flushSuccessSync(): TraceFlush {
-    return this.#writer.flushSync(this.#wishAtSuccess());
+    return this.#writer.flushSync(this.#requestAtSuccess());
   }
 
   /**
-   * The flow has failed. An error that a failed node has told already, or that has one of those as its
-   * cause, adds nothing (TRC-14). As told counts the same object; and until another step starts the text
+   * The flow has failed. An error that a failed node has reported already, or that has one of those as its
+   * cause, adds nothing (TRC-14). As reported counts the same object; and until another step starts the text
    * of the newest failure, alone or at the end behind a colon and a space. Any other is put on the step
    * in flight, or, where there is none, or it might be any of several, or a node has failed beside it, on
    * a step `unknown` of its own (TRC-12, TRC-21). With extras off it is put on the step in flight that
@@ -211,12 +229,12 @@ export class TraceRecorder implements ExecutionObserver {
    * @returns What became of it. Nothing is thrown.
    */
   flushError(error: unknown): Promise<TraceFlush> {
-    return this.#writer.flush(this.#wishAtError(error, "error"));
+    return this.#writer.flush(this.#requestAtError(error, "error"));
   }
 
   /** {@linkcode TraceRecorder.flushError}, blocking. */
   flushErrorSync(error: unknown): TraceFlush {
-    return this.#writer.flushSync(this.#wishAtError(error, "error"));
+    return this.#writer.flushSync(this.#requestAtError(error, "error"));
   }
 
   /**
@@ -237,22 +255,22 @@ export class TraceRecorder implements ExecutionObserver {
 
   /** @internal */
   flushAtEndSync(end: ProgramEnd): TraceFlush {
-    return this.#writer.flushSync(this.#wishAtEnd(end));
+    return this.#writer.flushSync(this.#requestAtEnd(end));
   }
 
-  #wishAtSuccess(): Wish {
+  #requestAtSuccess(): FlushRequest {
     if (this.config.mode === "always") return "success";
     return this.#writer.lastError === undefined ? NOT_IN_THIS_MODE : "error";
   }
 
-  #wishAtError(error: unknown, reason: "error" | "crash"): Wish {
+  #requestAtError(error: unknown, reason: "error" | "crash"): FlushRequest {
     if (this.#isOff) return NOT_IN_THIS_MODE;
     this.#steps.failFlow(error);
     return this.#writer.isBehind ? reason : UNCHANGED;
   }
 
-  #wishAtEnd(end: ProgramEnd): Wish {
-    if (end.reason === "crash") return this.#wishAtError(end.error, "crash");
+  #requestAtEnd(end: ProgramEnd): FlushRequest {
+    if (end.reason === "crash") return this.#requestAtError(end.error, "crash");
     if (this.#isOff) return NOT_IN_THIS_MODE;
     // A program that is sent a signal may hang: what it does now is worth knowing in any case.
     if (end.reason !== "exit") return end.reason;

@@ -1,17 +1,23 @@
-import type { FilePort } from "../_internal/file_port.ts";
+import { type FilePort, runSteps, runStepsSync, type Steps } from "../_internal/file_port.ts";
+import { encodeUtf8, reasonOf } from "../_internal/text.ts";
 import { encodeJson } from "../_internal/wire_json/codec.ts";
-import { traceEnvelope } from "./read_trace.ts";
-import { type InFlight, printable, type RecordedStep, toTraceStep } from "./recorded_step.ts";
-import type { StepBuffer } from "./step_buffer.ts";
+import { TRACE_VERSION, traceEnvelope } from "./read_trace.ts";
+import { printable, type RecordedStep, toTraceStep } from "./recorded_step.ts";
 import type { StepRecorder } from "./step_recorder.ts";
 import type { TraceClock, TraceFlush, TraceRecorderOptions } from "./trace_config.ts";
 import { TraceFile, type TraceState } from "./trace_file.ts";
 import { TraceFileError } from "./trace_file_error.ts";
-import type { TraceConfig, TraceContext, TraceEnvelope, TraceReason, TraceStep } from "./types.ts";
-import { encodeUtf8, reasonOf } from "../_internal/text.ts";
+import type {
+  TraceConfig,
+  TraceContext,
+  TraceEnvelope,
+  TraceEnvelopeExtras,
+  TraceReason,
+  TraceStep,
+} from "./types.ts";
 
-/** What is to be written, or why nothing is. */
-export type Wish = TraceReason | (TraceFlush & { outcome: "skipped" });
+/** Why the trace is to be written; or the outcome where nothing is. */
+export type FlushRequest = TraceReason | (TraceFlush & { outcome: "skipped" });
 
 /** What a {@linkcode TraceWriter} writes, and where to. */
 export interface TraceWriterParts {
@@ -46,93 +52,75 @@ export class TraceWriter {
     return this.lastError !== undefined || this.#writtenChanges < this.#parts.steps.changes;
   }
 
-  /** Writes what is wished. */
-  async flush(wish: Wish): Promise<TraceFlush> {
-    if (typeof wish !== "string") return wish;
-    try {
-      const state = this.#render(wish);
-      await this.#file.write(state);
-      return this.#succeed(state.changes);
-    } catch (error) {
-      return this.#fail(error);
-    }
+  /** Writes what is asked for. The state is that of now, not that of when the disk is ready. */
+  flush(request: FlushRequest): Promise<TraceFlush> {
+    return runSteps(this.#flush(request));
   }
 
   /** {@linkcode TraceWriter.flush}, blocking. */
-  flushSync(wish: Wish): TraceFlush {
-    if (typeof wish !== "string") return wish;
+  flushSync(request: FlushRequest): TraceFlush {
+    return runStepsSync(this.#flush(request));
+  }
+
+  *#flush(request: FlushRequest): Steps<TraceFlush> {
+    if (typeof request !== "string") return request;
+    const { path } = this.#parts;
     try {
-      const state = this.#render(wish);
-      this.#file.writeSync(state);
-      return this.#succeed(state.changes);
-    } catch (error) {
-      return this.#fail(error);
+      const state = this.#render(request);
+      yield* this.#file.write(state);
+      this.lastError = undefined;
+      this.#writtenChanges = Math.max(this.#writtenChanges, state.changes);
+      return { outcome: "written", path };
+    } catch (cause) {
+      return this.#fail(
+        cause instanceof TraceFileError
+          ? cause
+          : new TraceFileError("write", `write ${path}: ${reasonOf(cause)}`, {
+            details: { path },
+            cause,
+          }),
+      );
     }
   }
 
   #render(reason: TraceReason): TraceState & { changes: number } {
-    const { steps, path, ...parts } = this.#parts;
-    const { buffer, inFlight, changes, failures } = steps;
-    const snapshot = this.#file.snapshots + 1;
+    const { steps: { changes, failures }, path } = this.#parts;
     const isFailure = reason !== "success" && reason !== "demand";
     try {
-      const contents = { ...parts, reason, snapshot, buffer, inFlight };
-      const text = encodeJson(traceEnvelope, toTraceEnvelope(contents), { style: "pretty" });
+      const envelope = toTraceEnvelope(this.#parts, {
+        reason,
+        snapshot: this.#file.snapshots + 1,
+      });
       return {
-        bytes: encodeUtf8(text),
+        bytes: encodeUtf8(encodeJson(traceEnvelope, envelope, { style: "pretty" })),
         order: ++this.#states,
         failures: isFailure ? failures : undefined,
         changes,
       };
     } catch (cause) {
       const message = `serialize trace: ${reasonOf(cause)}`;
-      throw new TraceFileError("serialize", message, { path, cause });
+      throw new TraceFileError("serialize", message, { details: { path }, cause });
     }
   }
 
-  #succeed(changes: number): TraceFlush {
-    this.lastError = undefined;
-    this.#writtenChanges = Math.max(this.#writtenChanges, changes);
-    return { outcome: "written", path: this.#parts.path };
-  }
-
-  #fail(thrown: unknown): TraceFlush {
-    const error = this.lastError = this.#asModuleError(thrown);
+  #fail(error: TraceFileError): TraceFlush {
+    this.lastError = error;
     try {
       this.#parts.onWriteError?.(error);
     } catch { /* A trace must not end the program that it traces. */ }
     return { outcome: "failed", error };
   }
-
-  #asModuleError(thrown: unknown): TraceFileError {
-    if (thrown instanceof TraceFileError) return thrown;
-    const { path } = this.#parts;
-    return new TraceFileError("write", `write ${path}: ${reasonOf(thrown)}`, {
-      path,
-      cause: thrown,
-    });
-  }
 }
 
-/** Everything that a file says. */
-export interface TraceContents {
-  readonly config: TraceConfig;
-  readonly context: TraceContext;
-  readonly runId: string;
-  readonly clock: TraceClock;
-  readonly startedAtMs: number;
-  readonly reason: TraceReason;
-  readonly snapshot: number;
-  readonly buffer: StepBuffer;
-  readonly inFlight: InFlight;
-}
+/** What a state says of itself. */
+type StateName = Pick<TraceEnvelopeExtras, "reason" | "snapshot">;
 
-/** The file as it is now: the seed's, and behind each part of it the extras. */
-export function toTraceEnvelope(contents: TraceContents): TraceEnvelope {
-  const { config, context } = contents;
+/** The file as it is now: the v1 format, and behind each part of it the extras. */
+function toTraceEnvelope(parts: TraceWriterParts, state: StateName): TraceEnvelope {
+  const { config, context } = parts;
   const { runnerVersion, gitSha } = config;
   return {
-    trace_version: 1,
+    trace_version: TRACE_VERSION,
     ...(runnerVersion !== undefined && { runner_version: printable(runnerVersion) }),
     ...(gitSha !== undefined && { git_sha: printable(gitSha) }),
     pack: {
@@ -144,40 +132,40 @@ export function toTraceEnvelope(contents: TraceContents): TraceEnvelope {
       id: printable(context.flow_id),
       version: printable(context.flow_version ?? "unknown"),
     },
-    ...(config.extras && extrasOf(contents)),
-    steps: stepsOf(contents),
+    ...(config.extras && extrasOf(parts, state)),
+    steps: stepsOf(parts, state),
   };
 }
 
-function extrasOf(contents: TraceContents): Partial<TraceEnvelope> {
-  const { buffer } = contents;
+function extrasOf(
+  { runId, startedAtMs, clock, steps: { buffer } }: TraceWriterParts,
+  state: StateName,
+): TraceEnvelopeExtras {
   return {
-    run_id: printable(contents.runId),
-    started_at: new Date(contents.startedAtMs).toISOString(),
-    written_at: new Date(contents.clock.wallMs()).toISOString(),
-    reason: contents.reason,
-    snapshot: contents.snapshot,
+    run_id: printable(runId),
+    started_at: new Date(startedAtMs).toISOString(),
+    written_at: new Date(clock.wallMs()).toISOString(),
+    ...state,
     dropped_steps: buffer.droppedSteps,
     dropped_bytes: buffer.droppedBytes,
   };
 }
 
-function stepsOf(contents: TraceContents): TraceStep[] {
-  const { config, buffer, clock } = contents;
-  const inFlight = contents.inFlight.all();
-  const ended = buffer.all();
-  buffer.settle(ended);
-  buffer.settle(inFlight);
+function stepsOf({ config, clock, steps }: TraceWriterParts, { reason }: StateName): TraceStep[] {
+  const inFlight = steps.inFlight.all();
+  const ended = steps.buffer.all();
+  steps.buffer.settle(ended);
+  steps.buffer.settle(inFlight);
   const style = { ...config, nowMs: clock.monotonicMs() };
   const toStep = (step: RecordedStep) => toTraceStep(step, style);
   if (config.extras) return [...ended, ...inFlight].map(toStep);
   const newest = inFlight.at(-1);
-  if (newest === undefined || !isEnding(contents.reason)) return ended.map(toStep);
-  // What the seed would write if it were told of the end as of an error (TRC-12).
-  const message = `the program ended before this step did (${contents.reason})`;
+  if (newest === undefined || !isEnding(reason)) return ended.map(toStep);
+  // What the original program would write of the end as of an error (TRC-12).
+  const message = `the program ended before this step did (${reason})`;
   const error = { code: "node_error", message, details: null };
-  const steps = [...ended.map(toStep), { ...toStep(newest), error }];
-  return steps.slice(Math.max(0, steps.length - config.bufferSize));
+  const written = [...ended.map(toStep), { ...toStep(newest), error }];
+  return written.slice(Math.max(0, written.length - config.bufferSize));
 }
 
 /** Whether the program ends, and with it all that is in flight. */

@@ -57,8 +57,8 @@ export interface TraceError {
   /** The error's own message. */
   message: string;
   /**
-   * With extras the {@linkcode TraceCause}s of the error, itself first; otherwise `null`, as the seed
-   * prints. Any JSON when read.
+   * With extras the {@linkcode TraceCause}s of the error, itself first; otherwise `null`, as in the
+   * v1 format. Any JSON when read.
    */
   details: unknown;
 }
@@ -79,7 +79,7 @@ export interface TraceFlow {
   version: string;
 }
 
-/** The members of a step that the seed does not have, and that its reader passes over. */
+/** The members of a step beyond the v1 format, which readers of that pass over. */
 export interface TraceStepExtras {
   /** The step's number in its run, in the order of starting, from 1; dropped steps count (W-TRC-10). */
   step: number;
@@ -99,7 +99,7 @@ export interface TraceStepExtras {
   input_dropped?: boolean;
 }
 
-/** One step of a flow, as on disk. The extras are absent from a file of the seed. */
+/** One step of a flow, as on disk. The extras are absent from a file of the original program. */
 export interface TraceStep extends Partial<TraceStepExtras> {
   /** The node. */
   node_id: string;
@@ -125,7 +125,7 @@ export interface TraceStep extends Partial<TraceStepExtras> {
   error?: TraceError;
 }
 
-/** The members of a trace that the seed does not have, and that its reader passes over. */
+/** The members of a trace beyond the v1 format, which readers of that pass over. */
 export interface TraceEnvelopeExtras {
   /** The run: tells a stale file from the present one (W-TRC-3, W-TRC-13). */
   run_id: string;
@@ -143,7 +143,7 @@ export interface TraceEnvelopeExtras {
   dropped_bytes: number;
 }
 
-/** A trace, equal to its JSON. The extras are absent from a file of the seed. */
+/** A trace, equal to its JSON. The extras are absent from a file of the original program. */
 export interface TraceEnvelope extends Partial<TraceEnvelopeExtras> {
   /** The format: 1. */
   trace_version: number;
@@ -196,7 +196,7 @@ export interface TraceConfig {
   bufferBytes: number;
   /** Whether payloads are written to the file, not only their digests. By default not. */
   captureInputs: boolean;
-  /** Whether the members that the seed does not have are written. By default they are. */
+  /** Whether the members beyond the v1 format are written. By default they are. */
   extras: boolean;
   /**
    * How many earlier failures of the run are kept beside the newest state, as `trace.1.json`, where the

@@ -1,25 +1,13 @@
-import { type Codec, u32, u64 } from "./codec.ts";
+import { type Duration, LATEST, NANOS_PER_SECOND } from "../event_time.ts";
+import { type Codec, isPlainCount, isPlainObject, u32, u64 } from "./codec.ts";
 import type { JsonPlace } from "./errors.ts";
 import { isIntegerLiteral, type JsonValue, numberOf } from "./json_value.ts";
 import type { JsonWriter } from "./print_json.ts";
 import { struct } from "./struct.ts";
 
-/** Rust's `Duration`: whole seconds, and nanoseconds below 10^9. */
-export interface Duration {
-  secs: number;
-  nanos: number;
-}
-
-const NANOS_PER_SECOND = 1_000_000_000;
-
-/** The latest event time; what Rust can say beyond it is read as this (J-8). */
-export const MAX_EVENT_TIME: Readonly<Duration> = Object.freeze({
-  secs: Number.MAX_SAFE_INTEGER,
-  nanos: NANOS_PER_SECOND - 1,
-});
-
 /** A span of time; beyond 2^53−1 seconds it is a `RangeError` (J-8, J-9). */
 export const duration: Codec<Duration> = {
+  isPlain,
   write: writeDuration,
   read: (tree, place) => {
     const { secs, nanos } = readDuration(tree, place);
@@ -30,18 +18,19 @@ export const duration: Codec<Duration> = {
   },
 };
 
-/** A point on the logical clock; beyond 2^53−1 seconds it is read as {@linkcode MAX_EVENT_TIME}. */
+/** A point on the logical clock; beyond 2^53−1 seconds it is read as {@linkcode LATEST}. */
 export const eventTime: Codec<Duration> = {
+  isPlain,
   write: writeDuration,
   read: (tree, place) => {
     const { secs, nanos } = readDuration(tree, place);
-    return Number.isSafeInteger(secs) ? { secs, nanos } : { ...MAX_EVENT_TIME };
+    return Number.isSafeInteger(secs) ? { secs, nanos } : { ...LATEST };
   },
 };
 
 /** Any number of seconds that Rust can say; what a double cannot is read as infinite. */
 const seconds: Codec<number> = {
-  write: u64.write,
+  ...u64,
   read: (tree, place) => {
     const isBeyond = isIntegerLiteral(tree) && (numberOf(tree) ?? 0) > Number.MAX_SAFE_INTEGER;
     return isBeyond ? Infinity : u64.read(tree, place);
@@ -49,6 +38,13 @@ const seconds: Codec<number> = {
 };
 
 const fields = struct({ secs: seconds, nanos: u32 }, { denyUnknownFields: true });
+
+function isPlain(value: unknown): boolean {
+  if (!isPlainObject(value)) return false;
+  const names = Object.keys(value);
+  return names.length === 2 && names[0] === "secs" && names[1] === "nanos" &&
+    isPlainCount(value.secs) && isPlainCount(value.nanos) && value.nanos < NANOS_PER_SECOND;
+}
 
 function writeDuration(value: Duration, writer: JsonWriter): void {
   fields.write(value, writer);

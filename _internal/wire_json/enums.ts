@@ -1,4 +1,4 @@
-import { checkObject, type Codec, refuseType } from "./codec.ts";
+import { checkObject, type Codec, isPlainObject, refuseType } from "./codec.ts";
 import { expectedNames, type JsonPlace } from "./errors.ts";
 import type { JsonValue } from "./json_value.ts";
 import { type Fields, type Struct, struct, type StructMaker } from "./struct.ts";
@@ -19,7 +19,9 @@ export function unitEnum<const Name extends string>(
     return names.find((name) => name === value) ?? refuseVariant(value, names, place);
   }
 
+  const known = new Set<unknown>(names);
   return {
+    isPlain: (value) => known.has(value),
     write: (value, writer) => writer.writeString(check(value, writer)),
     read: (tree, place) => {
       const isAlias = typeof tree === "string" && Object.hasOwn(aliases, tree);
@@ -60,6 +62,13 @@ export function externallyTagged<T>(variants: Fields<T>): Codec<ExternallyTagged
   }
 
   return {
+    isPlain: (value) => {
+      if (typeof value === "string") return codecs.get(value) === unit;
+      if (!isPlainObject(value)) return false;
+      const [name, ...others] = Object.keys(value);
+      return name !== undefined && others.length === 0 &&
+        codecs.get(name)?.isPlain?.(value[name]) === true;
+    },
     write: (value, writer) => {
       if (typeof value === "string") {
         if (variant(value, writer) !== unit) writer.refuse(`variant \`${value}\` needs a value`);

@@ -1,18 +1,7 @@
-import { encodeUtf8 } from "../text.ts";
+import { encodeUtf8, memberPath } from "../text.ts";
 
-/** What {@linkcode JsonSyntaxError} is made of. */
+/** What is wrong with a text, and where. */
 export interface SyntaxProblem {
-  problem: string;
-  path: JsonPath;
-  /** The text up to the problem, or more. */
-  text: string;
-  /** Where the problem is in the text, in UTF-16 code units from 0. */
-  position: number;
-}
-
-/** The text is not JSON, or JSON that two readers could understand differently. */
-export class JsonSyntaxError extends SyntaxError {
-  override readonly name = "JsonSyntaxError";
   /** What is wrong, in the words of serde_json where it has words for it. */
   readonly problem: string;
   /** The value in which the problem was found, such as `$.events[0]`. */
@@ -23,73 +12,67 @@ export class JsonSyntaxError extends SyntaxError {
   readonly column: number;
   /** How many bytes of UTF-8 come before the problem. */
   readonly byteOffset: number;
+}
 
-  constructor({ problem, path, text, position }: SyntaxProblem) {
-    const before = text.slice(0, position);
-    const line = before.split("\n").length;
-    const column = position - before.lastIndexOf("\n");
-    const byteOffset = encodeUtf8(before).length;
-    const place = `line ${line}, column ${column} (byte ${byteOffset}, ${formatPath(path)})`;
+/** The text is not JSON, or JSON that two readers could understand differently. */
+export class JsonSyntaxError extends SyntaxError {
+  override readonly name = "JsonSyntaxError";
+  readonly details: SyntaxProblem;
+
+  /** `before` is the text up to the problem. */
+  constructor({ problem, path, before }: { problem: string; path: JsonPath; before: string }) {
+    const details = {
+      problem,
+      path: formatPath(path),
+      line: before.split("\n").length,
+      column: before.length - before.lastIndexOf("\n"),
+      byteOffset: encodeUtf8(before).length,
+    };
+    const { line, column, byteOffset } = details;
+    const place = `line ${line}, column ${column} (byte ${byteOffset}, ${details.path})`;
     super(`Cannot parse JSON at ${place}: ${problem}`);
-    this.problem = problem;
-    this.path = formatPath(path);
-    this.line = line;
-    this.column = column;
-    this.byteOffset = byteOffset;
+    this.details = details;
   }
 }
 
-/** What {@linkcode JsonShapeError} and {@linkcode JsonRangeError} are made of. */
+/** What is wrong with a value, and where. */
 export interface ValueProblem {
-  verb: "print" | "read";
-  problem: string;
-  path: JsonPath;
+  /** What was to be done with it. */
+  readonly verb: "print" | "read";
+  /** What is wrong, in the words of serde where it has words for it. */
+  readonly problem: string;
+  /** The value that is wrong, such as `$.events[0]`. */
+  readonly path: string;
 }
 
 /** A value has another type than its place in the document demands, or cannot be said in JSON. */
 export class JsonShapeError extends TypeError {
   override readonly name = "JsonShapeError";
-  /** What is wrong, in the words of serde where it has words for it. */
-  readonly problem: string;
-  /** The value that is wrong, such as `$.events[0]`. */
-  readonly path: string;
 
-  constructor({ verb, problem, path }: ValueProblem) {
-    super(`Cannot ${verb} ${formatPath(path)}: ${problem}`);
-    this.problem = problem;
-    this.path = formatPath(path);
+  constructor(readonly details: ValueProblem) {
+    super(messageOf(details));
   }
 }
 
 /** A number has the right type, but lies outside what its place in the document can hold. */
 export class JsonRangeError extends RangeError {
   override readonly name = "JsonRangeError";
-  /** What is wrong, in the words of serde where it has words for it. */
-  readonly problem: string;
-  /** The value that is wrong, such as `$.events[0]`. */
-  readonly path: string;
 
-  constructor({ verb, problem, path }: ValueProblem) {
-    super(`Cannot ${verb} ${formatPath(path)}: ${problem}`);
-    this.problem = problem;
-    this.path = formatPath(path);
+  constructor(readonly details: ValueProblem) {
+    super(messageOf(details));
   }
+}
+
+function messageOf({ verb, path, problem }: ValueProblem): string {
+  return `Cannot ${verb} ${path}: ${problem}`;
 }
 
 /** The way from the top of a document to one value: member names and array positions. */
 export type JsonPath = readonly (string | number)[];
 
-const PLAIN_NAME = /^[\p{ID_Start}_$][\p{ID_Continue}$]*$/u;
-
-/** Writes a path for people: `$.events[0].kind`, `$["odd name"]`; `$` is the whole document. */
+/** Prints a path for people, as {@linkcode memberPath} does. */
 export function formatPath(path: JsonPath): string {
-  let text = "$";
-  for (const step of path) {
-    if (typeof step === "number") text += `[${step}]`;
-    else if (PLAIN_NAME.test(step)) text += `.${step}`;
-    else text += `[${JSON.stringify(step)}]`;
-  }
-  return text;
+  return path.reduce<string>(memberPath, "$");
 }
 
 /** How deep objects and arrays may nest. serde_json itself refuses the 128th level already. */
@@ -107,12 +90,12 @@ export class JsonPlace {
 
   /** Throws the {@linkcode JsonShapeError} of this place. */
   refuse(problem: string): never {
-    throw new JsonShapeError({ verb: this.#verb, problem, path: this.path });
+    throw new JsonShapeError({ verb: this.#verb, problem, path: formatPath(this.path) });
   }
 
   /** Throws the {@linkcode JsonRangeError} of this place. */
   refuseRange(problem: string): never {
-    throw new JsonRangeError({ verb: this.#verb, problem, path: this.path });
+    throw new JsonRangeError({ verb: this.#verb, problem, path: formatPath(this.path) });
   }
 }
 

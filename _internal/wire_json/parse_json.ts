@@ -8,10 +8,9 @@ import { type JsonValue, printFloat, rawJson, setMember } from "./json_value.ts"
  * deeper than 128 levels. Printing the result with `printJson` gives what serde_json would print.
  */
 export function parseJson(text: string | Uint8Array): JsonValue {
-  const { text: decoded, isWhole } = typeof text === "string"
-    ? { text, isWhole: true }
-    : decodeUtf8(text);
-  return new JsonParser(decoded, isWhole).parse();
+  return typeof text === "string"
+    ? new StrictParser(text, { isWhole: true }).parse()
+    : parseBytes(text);
 }
 
 const TAB = 0x09;
@@ -36,13 +35,14 @@ const LETTER_T = 0x74;
 const OPEN_BRACE = 0x7b;
 const CLOSE_BRACE = 0x7d;
 
-class JsonParser {
+class StrictParser {
   readonly #text: string;
   readonly #isWhole: boolean;
   readonly #path: (string | number)[] = [];
   #position = 0;
 
-  constructor(text: string, isWhole: boolean) {
+  /** `isWhole`: whether the text is all there is, and not what comes before the first bad byte. */
+  constructor(text: string, { isWhole }: { isWhole: boolean }) {
     this.#text = text;
     this.#isWhole = isWhole;
   }
@@ -267,20 +267,18 @@ class JsonParser {
   }
 
   #refuseAt(position: number, problem: string): never {
-    throw new JsonSyntaxError({ problem, path: this.#path, text: this.#text, position });
+    const before = this.#text.slice(0, position);
+    throw new JsonSyntaxError({ problem, path: this.#path, before });
   }
 }
 
-/** The text of some bytes, up to the first byte that is not UTF-8. */
-export interface DecodedText {
-  text: string;
-  isWhole: boolean;
-}
-
-/** Decodes UTF-8 strictly; a byte order mark stays in the text, where the parser refuses it. */
-export function decodeUtf8(bytes: Uint8Array): DecodedText {
+/**
+ * Parses UTF-8. What is none is a problem of the place where it begins, and only if nothing before it is
+ * wrong. A byte order mark stays in the text, where the parser refuses it.
+ */
+function parseBytes(bytes: Uint8Array): JsonValue {
   const whole = decode(bytes, { isPrefix: false });
-  if (whole !== undefined) return { text: whole, isWhole: true };
+  if (whole !== undefined) return new StrictParser(whole, { isWhole: true }).parse();
   // Finds the longest prefix that could go on as UTF-8: `good` bytes can, `bad` bytes cannot.
   let good = 0;
   let bad = bytes.length + 1;
@@ -289,7 +287,8 @@ export function decodeUtf8(bytes: Uint8Array): DecodedText {
     if (decode(bytes.subarray(0, middle), { isPrefix: true }) === undefined) bad = middle;
     else good = middle;
   }
-  return { text: decode(bytes.subarray(0, good), { isPrefix: true }) ?? "", isWhole: false };
+  const prefix = decode(bytes.subarray(0, good), { isPrefix: true }) ?? "";
+  return new StrictParser(prefix, { isWhole: false }).parse();
 }
 
 function decode(bytes: Uint8Array, { isPrefix }: { isPrefix: boolean }): string | undefined {

@@ -1,6 +1,7 @@
-import { checkObject, type Codec, freeJson } from "./codec.ts";
+import { checkObject, type Codec, isPlainObject } from "./codec.ts";
 import { expectedNames, type JsonPlace } from "./errors.ts";
 import { type JsonValue, setMember } from "./json_value.ts";
+import { writeJson } from "./print_json.ts";
 
 /** The fields of a struct in the order in which they are printed. */
 export type Fields<T> = { readonly [Name in keyof T]: Codec<T[Name]> };
@@ -36,42 +37,86 @@ export function struct<T>(
   fields: Fields<T>,
   { denyUnknownFields = false }: StructOptions = {},
 ): Codec<Struct<T>> {
-  const names = Object.keys(fields);
+  return structThat(denyUnknownFields ? "refuses" : "ignores", fields);
+}
+
+/**
+ * A struct that keeps the fields it does not know: they are read, and printed behind the others in the
+ * order in which they stood. The original program ignores them, and thereby loses a misspelt field.
+ */
+export function openStruct<T>(fields: Fields<T>): Codec<Struct<T>> {
+  return structThat("keeps", fields);
+}
+
+/** A struct by what it does with fields that it does not have. */
+function structThat<T>(
+  handling: "ignores" | "refuses" | "keeps",
+  fields: Fields<T>,
+): Codec<Struct<T>> {
   const codecs: [name: string, codec: Codec<unknown>][] = Object.entries(fields);
 
-  function members<V>(value: unknown, place: JsonPlace): Record<string, V> {
+  /** The members of an object, and the names of those that the struct does not have but keeps. */
+  function look<V>(
+    value: unknown,
+    place: JsonPlace,
+  ): { members: Record<string, V>; kept: string[] } {
     const members = checkObject<V>(value, place);
-    if (denyUnknownFields) {
-      const unknown = Object.keys(members).find((name) => !Object.hasOwn(fields, name));
-      if (unknown !== undefined) {
-        place.refuse(`unknown field \`${unknown}\`, ${expectedNames(names, "fields")}`);
-      }
+    if (handling === "ignores") return { members, kept: [] };
+    const unknown = unknownNames(members, fields);
+    if (handling === "refuses" && unknown.length > 0) {
+      const names = expectedNames(Object.keys(fields), "fields");
+      place.refuse(`unknown field \`${unknown[0]}\`, ${names}`);
     }
-    return members;
+    return { members, kept: unknown };
   }
 
   return {
+    isPlain: (value) => hasPlainFields(value, codecs),
     write: (value, writer) => {
-      const values = members<unknown>(value, writer);
-      writer.open("{", values);
+      const { members, kept } = look<unknown>(value, writer);
+      writer.open("{", members);
       for (const [name, codec] of codecs) {
-        const member = values[name];
+        const member = members[name];
         if (codec.isOmitted?.(member)) continue;
         writer.member(name);
         codec.write(member, writer);
       }
+      for (const name of kept) {
+        writer.member(name);
+        writeJson(members[name], writer);
+      }
       writer.close("}");
     },
     read: (tree, place) => {
-      const trees = members<JsonValue>(tree, place);
+      const { members, kept } = look<JsonValue>(tree, place);
       const result: Record<string, unknown> = {};
       for (const [name, codec] of codecs) {
-        const value = readField(trees, { name, codec, place });
+        const value = readField(members, { name, codec, place });
         if (value !== undefined) result[name] = value;
       }
+      for (const name of kept) setMember(result, name, members[name]);
       return result as Struct<T>;
     },
   };
+}
+
+/** Whether an object has plain fields in the order of the struct, and nothing else. */
+function hasPlainFields(
+  value: unknown,
+  codecs: readonly [name: string, codec: Codec<unknown>][],
+): boolean {
+  if (!isPlainObject(value)) return false;
+  const names = Object.keys(value);
+  let count = 0;
+  // By index: this is looked at for every record of a document.
+  for (let index = 0; index < codecs.length; index++) {
+    const [name, codec] = codecs[index]!;
+    if (names[count] === name) {
+      if (codec.isPlain === undefined || !codec.isPlain(value[name])) return false;
+      count++;
+    } else if (codec.isOmitted === undefined) return false;
+  }
+  return count === names.length;
 }
 
 function readField(
@@ -88,38 +133,6 @@ function readField(
   const value = codec.read(tree, place);
   place.path.pop();
   return value;
-}
-
-/**
- * A struct that keeps the fields it does not know: they are read, and printed behind the others in the
- * order in which they stood. The seed's reader ignores them, and thereby loses a misspelt field.
- */
-export function openStruct<T>(fields: Fields<T>): Codec<Struct<T>> {
-  const known = struct(fields);
-  const codecs: [name: string, codec: Codec<unknown>][] = Object.entries(fields);
-  return {
-    write: (value, writer) => {
-      const members = value as Record<string, unknown>;
-      writer.open("{", members);
-      for (const [name, codec] of codecs) {
-        const member = members[name];
-        if (codec.isOmitted?.(member)) continue;
-        writer.member(name);
-        codec.write(member, writer);
-      }
-      for (const name of unknownNames(members, fields)) {
-        writer.member(name);
-        freeJson.write(members[name] as never, writer);
-      }
-      writer.close("}");
-    },
-    read: (tree, place) => {
-      const value = known.read(tree, place);
-      const members = tree as Record<string, unknown>;
-      for (const name of unknownNames(members, fields)) setMember(value, name, members[name]);
-      return value;
-    },
-  };
 }
 
 /** The names of members that a struct does not have. */

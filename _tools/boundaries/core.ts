@@ -1,7 +1,7 @@
 import ts from "typescript";
 import { filesLoadedBy, type Project, resolveImport, valueImportsOf } from "../_project.ts";
 import type { Problem } from "../_problem.ts";
-import { lineOf, nodesOf, type Source } from "../_source.ts";
+import { isMemberName, lineOf, nodesOf, type Source } from "../_source.ts";
 
 const CORE = "supervisor/core/";
 
@@ -80,13 +80,4 @@ function impureName(node: ts.Node): string | null {
   if (!ts.isPropertyAccessExpression(node)) return null;
   const member = node.getText();
   return IMPURE_MEMBERS.has(member) ? member : null;
-}
-
-/** In `event.performance` and `{ performance: 1 }` the word names a member, not the global. */
-function isMemberName(node: ts.Identifier): boolean {
-  const parent = node.parent;
-  const canNameMember = ts.isPropertyAccessExpression(parent) || ts.isPropertyAssignment(parent) ||
-    ts.isPropertySignature(parent) || ts.isPropertyDeclaration(parent) ||
-    ts.isMethodSignature(parent) || ts.isMethodDeclaration(parent);
-  return canNameMember && parent.name === node;
 }

@@ -1,16 +1,19 @@
-import { type FileEventLog, openEventLogSync } from "../../eventlog/mod.ts";
-import { Baseline } from "../harness/baseline.ts";
+import type { FileEventLog } from "../../eventlog/mod.ts";
+import {
+  baselineCase,
+  eventAt,
+  eventLogCase,
+  events,
+  lmdbCase,
+  sqliteCase,
+} from "../harness/log_cases.ts";
 import { type Case, measureRounds, timeEach, timeEachAwaited } from "../harness/rounds.ts";
-import { type SampleEvent, sampleEvents } from "../harness/sample_events.ts";
-import { withDirectory } from "../harness/temp_directory.ts";
+import type { SampleEvent } from "../harness/sample_events.ts";
 import { ratioOf, type Topic } from "../harness/topic.ts";
-import { LmdbLog } from "../peers/lmdb.ts";
-import { SqliteLog } from "../peers/sqlite.ts";
 
 const ROUNDS = 41;
 const BATCH = 100;
 const BATCHES = 100;
-const events = sampleEvents(1000);
 const batch100 = events.slice(0, BATCH);
 
 const STRINGIFY = "JSON.stringify alone";
@@ -23,20 +26,19 @@ const SQLITE = "node:sqlite, WAL, NORMAL, 100 a transaction";
 const LMDB = "lmdb, noSync, 100 times put, all awaited";
 
 /** A case that hands batches to a new log; its figure is for one event. */
-function logCase(
+function batchCase(
   name: string,
   batch: { size: number; append: (log: FileEventLog<SampleEvent>) => Promise<unknown> },
 ): Case {
   const { size, append } = batch;
-  const run = () =>
-    withDirectory(async (root) => {
-      using log = openEventLogSync<SampleEvent>({ root, runId: "bench" });
-      return await timeEachAwaited(BATCHES * BATCH / size, () => append(log)) / size;
-    });
-  return { name, run };
+  return eventLogCase(
+    name,
+    "os",
+    async (log) => await timeEachAwaited(BATCHES * BATCH / size, () => append(log)) / size,
+  );
 }
 
-function appendTogether(log: FileEventLog<SampleEvent>): Promise<unknown>[] {
+function appendTogether(log: { append(event: SampleEvent): Promise<unknown> }): Promise<unknown>[] {
   return batch100.map((event) => log.append(event));
 }
 
@@ -47,40 +49,29 @@ const cases: Case[] = [
     name: STRINGIFY,
     run: () =>
       timeEach(BATCHES * BATCH, (index) => {
-        characters += JSON.stringify(events[index % events.length]).length;
+        characters += JSON.stringify(eventAt(index)).length;
       }),
   },
-  {
-    name: UNCHECKED,
-    run: () =>
-      withDirectory((directory) => {
-        using baseline = new Baseline(directory);
-        const append = () =>
-          baseline.appendText(batch100.map((event) => JSON.stringify(event)).join("\n"));
-        return timeEach(BATCHES, append) / BATCH;
-      }),
-  },
-  logCase(ALL, { size: BATCH, append: (log) => log.appendAll(batch100) }),
-  logCase(ALL_LARGE, { size: 1000, append: (log) => log.appendAll(events) }),
-  logCase(COALESCED, { size: BATCH, append: (log) => Promise.all(appendTogether(log)) }),
-  logCase(COALESCED_LAST, { size: BATCH, append: (log) => appendTogether(log).at(-1)! }),
-  {
-    name: SQLITE,
-    run: () =>
-      withDirectory((directory) => {
-        using log = new SqliteLog(`${directory}/events.db`, "NORMAL");
-        return timeEach(BATCHES / 4, () => log.appendAll(batch100)) / BATCH;
-      }),
-  },
-  {
-    name: LMDB,
-    run: () =>
-      withDirectory(async (directory) => {
-        await using log = await LmdbLog.open(`${directory}/lmdb`, { durable: false });
-        const append = () => Promise.all(batch100.map((event) => log.append(event)));
-        return await timeEachAwaited(BATCHES / 4, append) / BATCH;
-      }),
-  },
+  baselineCase(UNCHECKED, (baseline) => {
+    const append = () =>
+      baseline.appendText(batch100.map((event) => JSON.stringify(event)).join("\n"));
+    return timeEach(BATCHES, append) / BATCH;
+  }),
+  batchCase(ALL, { size: BATCH, append: (log) => log.appendAll(batch100) }),
+  batchCase(ALL_LARGE, { size: 1000, append: (log) => log.appendAll([...events]) }),
+  batchCase(COALESCED, { size: BATCH, append: (log) => Promise.all(appendTogether(log)) }),
+  batchCase(COALESCED_LAST, { size: BATCH, append: (log) => appendTogether(log).at(-1)! }),
+  sqliteCase(
+    SQLITE,
+    "NORMAL",
+    (log) => timeEach(BATCHES / 4, () => log.appendAll(batch100)) / BATCH,
+  ),
+  lmdbCase(
+    LMDB,
+    false,
+    async (log) =>
+      await timeEachAwaited(BATCHES / 4, () => Promise.all(appendTogether(log))) / BATCH,
+  ),
 ];
 
 /** Many events at a time. */

@@ -1,6 +1,6 @@
 import {
   CapturingSession,
-  type SeedCaptureBundle,
+  type V3CaptureBundle,
   writeCaptureBundleSync,
 } from "../../capture/mod.ts";
 import { createEvent, FaultInvoker, MemoryDecisionLog, Supervisor } from "../../supervisor/mod.ts";
@@ -24,7 +24,7 @@ const LARGE_BY_HAND = "1 MiB: JSON.stringify, then by hand";
 const LARGE = "writeCaptureBundleSync, 1 MiB";
 
 /** A bundle whose text has about as many bytes. */
-async function bundleOf(bytes: number): Promise<SeedCaptureBundle> {
+async function bundleOf(bytes: number): Promise<V3CaptureBundle> {
   const session = new CapturingSession({
     graphId: "bench",
     constraints: { max_retries: 0 },
@@ -64,7 +64,7 @@ async function cases(): Promise<Case[]> {
   const large = await bundleOf(LARGE_BYTES);
   const encoder = new TextEncoder();
   const smallBytes = encoder.encode(JSON.stringify(small) + "\n");
-  const write = (directory: string, bundle: SeedCaptureBundle) =>
+  const write = (directory: string, bundle: V3CaptureBundle) =>
     writeCaptureBundleSync(`${directory}/bundle.json`, bundle);
   return [
     caseOf(SMALL_BY_HAND, SMALL_COUNT, (directory) => writeByHand(directory, smallBytes)),

@@ -1,4 +1,6 @@
-import { type Case, measureRounds, spreadOf } from "../harness/rounds.ts";
+import { bundleCommand } from "../../_tools/bundle.ts";
+import { programCase, timeProgram } from "../harness/programs.ts";
+import { measureRounds, spreadOf } from "../harness/rounds.ts";
 import { withDirectory } from "../harness/temp_directory.ts";
 import { type Ratio, ratioOf, type Topic } from "../harness/topic.ts";
 
@@ -6,29 +8,12 @@ const ROUNDS = 20;
 const FLOW_ROUNDS = 3;
 const NODES = 1000;
 const SPAWN = "a program that only spawns true";
-const EXEC = "taffrail exec -- true, with all records on disk";
+const SOURCE = "taffrail exec -- true from source, with all records on disk";
+const PUBLISHED = "the same as it is published";
 
-function pathOf(program: string): string {
-  return new URL(program, import.meta.url).pathname;
-}
-
-/** The microseconds of a whole process. */
-async function timeProcess(cwd: string, [program, ...args]: string[]): Promise<number> {
-  const command = new Deno.Command(Deno.execPath(), {
-    args: ["run", "--allow-all", pathOf(program!), ...args],
-    cwd,
-    stdout: "null",
-    stderr: "null",
-  });
-  const start = performance.now();
-  const { success } = await command.spawn().status;
-  if (!success) throw new Error(`${program} failed`);
-  return (performance.now() - start) * 1000;
-}
-
-function processCase(name: string, args: string[]): Case {
-  return { name, run: () => withDirectory((cwd) => timeProcess(cwd, args)) };
-}
+const spawnTrue = new URL("../programs/spawn_true.ts", import.meta.url);
+const source = new URL("../../cli/main.ts", import.meta.url);
+const project = new URL("../..", import.meta.url);
 
 /** What a node costs in milliseconds, without the spawn of its command. */
 async function nodeCost(): Promise<Ratio> {
@@ -40,8 +25,8 @@ async function nodeCost(): Promise<Ratio> {
     costs.push(
       await withDirectory(async (cwd) => {
         await Deno.writeTextFile(`${cwd}/flow.json`, JSON.stringify({ name: "bench", nodes }));
-        const spawns = await timeProcess(cwd, ["../programs/spawn_true.ts", String(NODES)]);
-        const flow = await timeProcess(cwd, ["../../cli/main.ts", "run", "flow.json"]);
+        const spawns = await timeProgram(cwd, spawnTrue, [String(NODES)]);
+        const flow = await timeProgram(cwd, source, ["run", "flow.json"]);
         return (flow - spawns) / 1000 / NODES;
       }),
     );
@@ -55,11 +40,20 @@ export const command: Topic = {
   name: "command",
   title: "the command beside the bare spawn",
   async measure() {
-    const rounds = await measureRounds([
-      processCase(SPAWN, ["../programs/spawn_true.ts"]),
-      processCase(EXEC, ["../../cli/main.ts", "exec", "--", "true"]),
-    ], ROUNDS);
-    const ratios = [ratioOf(rounds, { of: EXEC, to: SPAWN }, { atMost: 2.5 }), await nodeCost()];
+    const exec = ["exec", "--", "true"];
+    const rounds = await withDirectory(async (bundle) => {
+      await bundleCommand(project.pathname, bundle);
+      return await measureRounds([
+        programCase(SPAWN, spawnTrue),
+        programCase(SOURCE, source, exec),
+        programCase(PUBLISHED, new URL(`file://${bundle}/taffrail.js`), exec),
+      ], ROUNDS);
+    });
+    const ratios = [
+      ratioOf(rounds, { of: SOURCE, to: SPAWN }),
+      ratioOf(rounds, { of: PUBLISHED, to: SPAWN }, { atMost: 4.4 }),
+      await nodeCost(),
+    ];
     return { operation: "a process", rounds, ratios };
   },
 };

@@ -1,19 +1,19 @@
-import { type FileEventLog, openEventLogSync } from "../../eventlog/mod.ts";
-import { Baseline } from "../harness/baseline.ts";
+import {
+  baselineCase,
+  eventAt,
+  eventLogCase,
+  events,
+  lmdbCase,
+  sqliteCase,
+} from "../harness/log_cases.ts";
 import { type Case, measureRounds, timeEach, timeEachAwaited } from "../harness/rounds.ts";
-import { type SampleEvent, sampleEvents } from "../harness/sample_events.ts";
-import { withDirectory } from "../harness/temp_directory.ts";
 import { ratioOf, type Topic } from "../harness/topic.ts";
-import { LmdbLog } from "../peers/lmdb.ts";
-import { SqliteLog } from "../peers/sqlite.ts";
+import type { SqliteLog } from "../peers/sqlite.ts";
 
 const ROUNDS = 25;
 const COUNT = 250;
 const CALLERS = 64;
 const GROUPS = 100;
-const events = sampleEvents(1000);
-const eventAt = (index: number) => events[index % events.length]!;
-const callers = events.slice(0, CALLERS);
 
 const BASELINE = "write + fdatasync of a constant";
 const SYNC = 'appendSync, "disk"';
@@ -23,54 +23,36 @@ const FRESH = "node:sqlite, WAL, FULL, new database";
 const RECYCLED = "node:sqlite, WAL, FULL, recycled log";
 const LMDB = "64 callers of lmdb put, overlappingSync: false";
 
-function logCase(
-  name: string,
-  time: (log: FileEventLog<SampleEvent>) => number | Promise<number>,
-): Case {
-  const run = () =>
-    withDirectory(async (root) => {
-      using log = openEventLogSync<SampleEvent>({ root, runId: "bench", durability: "disk" });
-      return await time(log);
-    });
-  return { name, run };
+/** What one of many callers waits for, who all append at the same time. */
+async function timeTogether(log: { append(event: unknown): Promise<unknown> }): Promise<number> {
+  const callers = events.slice(0, CALLERS);
+  const append = () => Promise.all(callers.map((event) => log.append(event)));
+  return await timeEachAwaited(GROUPS, append) / CALLERS;
 }
 
-function sqliteCase(name: string, prepare: (log: SqliteLog) => void): Case {
-  const run = () =>
-    withDirectory((directory) => {
-      using log = new SqliteLog(`${directory}/events.db`, "FULL");
-      prepare(log);
-      return timeEach(COUNT, (index) => log.append(eventAt(index)));
-    });
-  return { name, run };
+function timeSqlite(log: SqliteLog): number {
+  return timeEach(COUNT, (index) => log.append(eventAt(index)));
 }
 
 const cases: Case[] = [
-  {
-    name: BASELINE,
-    run: () =>
-      withDirectory((directory) => {
-        using baseline = new Baseline(directory);
-        return timeEach(COUNT, () => baseline.appendDurably());
-      }),
-  },
-  logCase(SYNC, (log) => timeEach(COUNT, (index) => void log.appendSync(eventAt(index)))),
-  logCase(AWAITED, (log) => timeEachAwaited(COUNT, (index) => log.append(eventAt(index)))),
-  logCase(TOGETHER, async (log) => {
-    const append = () => Promise.all(callers.map((event) => log.append(event)));
-    return await timeEachAwaited(GROUPS, append) / CALLERS;
+  baselineCase(BASELINE, (baseline) => timeEach(COUNT, () => baseline.appendDurably())),
+  eventLogCase(
+    SYNC,
+    "disk",
+    (log) => timeEach(COUNT, (index) => void log.appendSync(eventAt(index))),
+  ),
+  eventLogCase(
+    AWAITED,
+    "disk",
+    (log) => timeEachAwaited(COUNT, (index) => log.append(eventAt(index))),
+  ),
+  eventLogCase(TOGETHER, "disk", (log) => timeTogether(log)),
+  lmdbCase(LMDB, true, timeTogether),
+  sqliteCase(FRESH, "FULL", timeSqlite),
+  sqliteCase(RECYCLED, "FULL", (log) => {
+    log.recycleLog(eventAt(0));
+    return timeSqlite(log);
   }),
-  {
-    name: LMDB,
-    run: () =>
-      withDirectory(async (directory) => {
-        await using log = await LmdbLog.open(`${directory}/lmdb`, { durable: true });
-        const append = () => Promise.all(callers.map((event) => log.append(event)));
-        return await timeEachAwaited(GROUPS, append) / CALLERS;
-      }),
-  },
-  sqliteCase(FRESH, () => {}),
-  sqliteCase(RECYCLED, (log) => log.recycleLog(eventAt(0))),
 ];
 
 /** Events that are on disk before they are acknowledged. */

@@ -1,5 +1,5 @@
 import { type WorkerRef, WorkerRuntime } from "../../store/mod.ts";
-import { Baseline } from "../harness/baseline.ts";
+import { baselineCase } from "../harness/log_cases.ts";
 import { type Case, measureRounds, timeEach, timeEachAwaited } from "../harness/rounds.ts";
 import { SeedStore } from "../harness/seed_store.ts";
 import { withDirectory } from "../harness/temp_directory.ts";
@@ -63,14 +63,7 @@ function timeSqliteInputs(store: SqliteStore, workers: readonly string[]): numbe
 }
 
 const cases: Case[] = [
-  {
-    name: BASELINE,
-    run: () =>
-      withDirectory((directory) => {
-        using baseline = new Baseline(directory);
-        return timeEach(COUNT, () => baseline.appendDurably());
-      }),
-  },
+  baselineCase(BASELINE, (baseline) => timeEach(COUNT, () => baseline.appendDurably())),
   storeCase(
     SEND,
     (runtime, refs) =>

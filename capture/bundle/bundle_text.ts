@@ -1,3 +1,5 @@
+import { checkObject as checkArgument, checkString } from "../../_internal/check.ts";
+import { requireDeno } from "../../_internal/file_port.ts";
 import {
   array,
   bool,
@@ -13,12 +15,13 @@ import { unitEnum } from "../../_internal/wire_json/enums.ts";
 import { JsonPlace } from "../../_internal/wire_json/errors.ts";
 import { parseJson } from "../../_internal/wire_json/parse_json.ts";
 import { struct } from "../../_internal/wire_json/struct.ts";
-import { ReplayError } from "../replay/replay_error.ts";
+import { MODES } from "../../_internal/wire_names.ts";
+import { replayError } from "../replay/replay_error.ts";
 import type {
   CaptureBundle,
   CaptureStyle,
-  SeedCaptureBundle,
   TaffrailCaptureBundle,
+  V3CaptureBundle,
 } from "../types.ts";
 import { sha256Hex } from "./effects.ts";
 import {
@@ -27,40 +30,33 @@ import {
   decisionRecord,
   eventRecord,
   inputRecord,
-  seedDecision,
+  v3Decision,
 } from "./record_codecs.ts";
-
-/** The format of bundles that the seed reads: `"v3"`. */
-export const CAPTURE_VERSION = "v3";
-
-/** The format of bundles that `"v3"` cannot say: `"taffrail-v1"`. */
-export const TAFFRAIL_CAPTURE_VERSION = "taffrail-v1";
-
-/** The adapter provenance of a session without adapter: `"none"` (CAP-1). */
-export const NO_ADAPTER_PROVENANCE = "none";
+import { TAFFRAIL_CAPTURE_VERSION } from "./records.ts";
 
 const closed = { denyUnknownFields: true };
 
-const provenance = {
+/** Where a session comes from, as journals and bundles say it. */
+export const provenance = {
   adapter_provenance: string,
   runtime_provenance: string,
   egress_provenance: optional(string),
 };
 
-/** A bundle in the seed's format. */
-export const seedBundle = struct({
+/** A bundle in the v3 format. */
+export const v3Bundle = struct({
   capture_version: string,
   graph_id: string,
   config: constraints,
   events: array(eventRecord),
-  decisions: array(seedDecision),
+  decisions: array(v3Decision),
   ...provenance,
-}, closed) as Codec<SeedCaptureBundle>;
+}, closed) as Codec<V3CaptureBundle>;
 
 /** What both the header of a journal and a bundle in this project's format say first. */
 export const sessionFields = {
   graph_id: string,
-  mode: unitEnum(["serial", "concurrent"]),
+  mode: unitEnum(MODES),
   config: constraints,
   max_deferred: nullable(usize),
   backoff: nullable(backoff),
@@ -102,8 +98,8 @@ const TAFFRAIL_VERSION_PREFIX = "taffrail-";
  * beyond the range of an f64; the message names line, column and path.
  * @throws {TypeError} When something has another shape; the message names its path.
  * @throws {RangeError} When an integer is beyond 2^53 − 1.
- * @throws {ReplayError} `BundleHashMismatch` when a `"taffrail-v1"` bundle was changed since it was
- * written, `UnsupportedVersion` when a newer version of this module wrote it.
+ * @throws {ReplayError} `bundle-hash-mismatch` when a `"taffrail-v1"` bundle was changed since it was
+ * written, `unsupported-version` when a newer version of this module wrote it.
  *
  * @example Usage
  * ```ts
@@ -118,28 +114,26 @@ const TAFFRAIL_VERSION_PREFIX = "taffrail-";
  * ```
  */
 export function parseCaptureBundle(text: string | Uint8Array): CaptureBundle {
+  if (typeof text !== "string" && !(text instanceof Uint8Array)) {
+    throw new TypeError("Cannot use text: expected a text or a Uint8Array");
+  }
   const tree = parseJson(text);
   const place = new JsonPlace("read");
   const { capture_version: version } = checkObject<unknown>(tree, place);
   if (typeof version !== "string" || !version.startsWith(TAFFRAIL_VERSION_PREFIX)) {
-    return seedBundle.read(tree, place);
+    return v3Bundle.read(tree, place);
   }
   if (version !== TAFFRAIL_CAPTURE_VERSION) {
-    throw new ReplayError({ kind: "UnsupportedVersion", captureVersion: version });
+    throw replayError("unsupported-version", { captureVersion: version });
   }
   const { bundle_hash: recorded, ...bundle } = hashedBundle.read(tree, place);
-  checkBundleHash(recorded, bundle);
-  return bundle;
-}
-
-function checkBundleHash(recorded: string, bundle: TaffrailCaptureBundle): void {
   const current = computeBundleHash(bundle);
-  if (current === recorded) return;
-  throw new ReplayError({ kind: "BundleHashMismatch", recorded, current });
+  if (current === recorded) return bundle;
+  throw replayError("bundle-hash-mismatch", { recorded, current });
 }
 
 /**
- * The text of a bundle, with its final newline: for format `"v3"` byte for byte what the seed writes.
+ * The text of a bundle, with its final newline: for format `"v3"` byte for byte what the original program writes.
  * A bundle of format `"taffrail-v1"` gets a `bundle_hash` at its end, which
  * {@linkcode parseCaptureBundle} checks and takes off again.
  *
@@ -180,7 +174,8 @@ export function stringifyCaptureBundle(
   bundle: CaptureBundle,
   style: CaptureStyle = "compact",
 ): string {
-  if (!("inputs" in bundle)) return encodeJson(seedBundle, bundle, { style }) + "\n";
+  checkArgument(bundle, "bundle");
+  if (!("inputs" in bundle)) return encodeJson(v3Bundle, bundle, { style }) + "\n";
   const compact = encodeJson(taffrailBundle, bundle);
   const bundleHash = sha256Hex(compact);
   if (style === "compact") return `${compact.slice(0, -1)},"bundle_hash":"${bundleHash}"}\n`;
@@ -216,5 +211,5 @@ export function computeBundleHash(bundle: TaffrailCaptureBundle): string {
  * ```
  */
 export async function readCaptureBundle(path: string): Promise<CaptureBundle> {
-  return parseCaptureBundle(await Deno.readFile(path));
+  return parseCaptureBundle(await requireDeno().readFile(checkString(path, "path")));
 }

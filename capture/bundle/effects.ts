@@ -1,4 +1,5 @@
 import { crypto } from "@std/crypto/crypto";
+import { encodeUtf8, toHex } from "../../_internal/text.ts";
 import {
   array,
   bool,
@@ -10,15 +11,14 @@ import {
 } from "../../_internal/wire_json/codec.ts";
 import { externallyTagged } from "../../_internal/wire_json/enums.ts";
 import { struct } from "../../_internal/wire_json/struct.ts";
+import type { Value } from "../../supervisor/types.ts";
 import type {
   ActionEffect,
   CapturedActionEffect,
   EffectWrite,
   IntentField,
   IntentRecord,
-  Value,
 } from "../types.ts";
-import { encodeUtf8, toHex } from "../../_internal/text.ts";
 
 /**
  * The hash of an effect (EFX-1): SHA-256 of its compact JSON, with the fields kind, writes and, when
@@ -65,7 +65,7 @@ export interface IntentIdentity {
  * The id of an intent (EFX-3): `eid1:sha256:` and the SHA-256, in hexadecimal, of the segments `eid1`,
  * graph id, event id, node runtime id, intent kind and ordinal, each behind its length in bytes as 32
  * bits, the most significant first. The same run of the same event makes the same ids, so whoever
- * carries intents out can tell that it has done one already.
+ * carries intents out can see that it has done one already.
  *
  * Permissions: none.
  *

@@ -1,3 +1,4 @@
+import { mapConstraints } from "../../_internal/constraints.ts";
 import {
   array,
   checkObject,
@@ -5,6 +6,7 @@ import {
   leftOutWhenEmpty,
   nullable,
   optional,
+  printedByEngine,
   string,
   u64,
   u8,
@@ -13,44 +15,37 @@ import {
 import { duration, eventTime } from "../../_internal/wire_json/duration.ts";
 import { externallyTagged, unit, unitEnum } from "../../_internal/wire_json/enums.ts";
 import { openStruct, struct } from "../../_internal/wire_json/struct.ts";
+import {
+  DECISION_REASONS,
+  DECISIONS,
+  ERROR_KINDS,
+  EVENT_KINDS,
+  V3_DECISIONS,
+} from "../../_internal/wire_names.ts";
 import type {
   Backoff,
-  CapturedIntentAck,
-  CompletionInputRecord,
   Constraints,
   DecisionNumbers,
+  RunTermination,
+} from "../../supervisor/types.ts";
+import type {
+  CapturedIntentAck,
+  CompletionInputRecord,
   DecisionRecord,
   EpisodeInvocationRecord,
   EventInputRecord,
   ExternalEventRecord,
   InputRecord,
-  RunTermination,
 } from "../types.ts";
 import { capturedEffect } from "./effects.ts";
-
-/** The kinds of events. */
-export const EVENT_KINDS = ["Pump", "DataAvailable", "Command"] as const;
-
-/** What the seed's format can say was decided. */
-export const SEED_DECISIONS = ["Invoke", "Skip", "Defer"] as const;
-
-/** Why runs fail. */
-export const ERROR_KINDS = [
-  "NetworkTimeout",
-  "AdapterUnavailable",
-  "ValidationFailed",
-  "RuntimeError",
-  "SemanticError",
-  "DeadlineExceeded",
-  "Cancelled",
-] as const;
 
 const closed = { denyUnknownFields: true };
 
 const byteList = array(u8);
 
-/** A payload. */
-const payload: Codec<number[]> = {
+/** The payload of the v3 format: its bytes, each a number. */
+const payloadBytes: Codec<number[]> = {
+  isPlain: isByteList,
   write: (bytes, writer) => {
     if (writer.isCompact && isByteList(bytes)) writer.write(JSON.stringify(bytes));
     else byteList.write(bytes, writer);
@@ -58,22 +53,14 @@ const payload: Codec<number[]> = {
   read: byteList.read,
 };
 
-/** A codec that lets the engine print the values which it prints just so. */
-function withPlainText<T extends object>(
-  codec: Codec<T>,
-  plainText: (value: Readonly<Record<string, unknown>>) => string | undefined,
-): Codec<T> {
-  return {
-    ...codec,
-    write: (value, writer) => {
-      const isRecord = typeof value === "object" && value !== null;
-      const text = isRecord && writer.isCompact
-        ? plainText(value as Readonly<Record<string, unknown>>)
-        : undefined;
-      if (text === undefined) codec.write(value, writer);
-      else writer.write(text);
-    },
-  };
+/** Whether a value is a list of the integers 0 to 255. A payload may be long, so this is one loop. */
+function isByteList(value: unknown): boolean {
+  if (!Array.isArray(value)) return false;
+  for (let index = 0; index < value.length; index++) {
+    const byte = value[index];
+    if ((byte & 0xff) !== byte || Object.is(byte, -0)) return false;
+  }
+  return true;
 }
 
 /** How an attempt ended. */
@@ -85,13 +72,13 @@ export const termination = externallyTagged({
 }) as Codec<RunTermination>;
 
 /** The limits of a supervisor. What is not known is refused, as it would not be obeyed. */
-export const constraints: Codec<Constraints> = struct({
-  max_in_flight: nullable(usize),
-  max_per_window: nullable(usize),
-  rate_window: nullable(duration),
-  deadline: nullable(duration),
-  max_retries: usize,
-}, closed) as Codec<Constraints>;
+export const constraints: Codec<Constraints> = struct(
+  mapConstraints(({ kind, isRequired }): Codec<unknown> => {
+    const codec = (kind === "count" ? usize : duration) as Codec<unknown>;
+    return isRequired ? codec : nullable(codec);
+  }),
+  closed,
+) as unknown as Codec<Constraints>;
 
 /** How long retries wait. */
 export const backoff: Codec<Backoff> = struct(
@@ -99,21 +86,18 @@ export const backoff: Codec<Backoff> = struct(
   closed,
 ) as Codec<Backoff>;
 
-/** The fields of an event record. */
+/** The fields of an event in the v3 format. */
 export const eventFields = {
   event_id: string,
   event_time: eventTime,
-  // `Tick` is what an early version of the seed called a Pump.
+  // `Tick` is what an early version of the v3 format called a Pump.
   kind: unitEnum(EVENT_KINDS, { aliases: { Tick: "Pump" } }),
-  payload,
+  payload: payloadBytes,
   payload_hash: string,
 };
 
-/** An event record. */
-export const eventRecord: Codec<ExternalEventRecord> = withPlainText(
-  openStruct(eventFields),
-  plainEventText,
-);
+/** An event in the v3 format. */
+export const eventRecord: Codec<ExternalEventRecord> = printedByEngine(openStruct(eventFields));
 
 const intentAck: Codec<CapturedIntentAck> = openStruct({
   intent_id: string,
@@ -123,10 +107,10 @@ const intentAck: Codec<CapturedIntentAck> = openStruct({
   egress_ref: optional(string),
 });
 
-/** The fields of a decision in the seed's format. */
-export const seedDecisionFields = {
+/** The fields of a decision in the v3 format. */
+export const v3DecisionFields = {
   event_id: string,
-  decision: unitEnum(SEED_DECISIONS),
+  decision: unitEnum(V3_DECISIONS),
   schedule_at: nullable(eventTime),
   episode_id: u64,
   deadline: nullable(duration),
@@ -137,10 +121,9 @@ export const seedDecisionFields = {
   interruption: optional(string),
 };
 
-/** A decision in the seed's format. */
-export const seedDecision: Codec<EpisodeInvocationRecord> = withPlainText(
-  openStruct(seedDecisionFields) as Codec<EpisodeInvocationRecord>,
-  plainDecisionText,
+/** A decision in the v3 format. */
+export const v3Decision: Codec<EpisodeInvocationRecord> = printedByEngine(
+  openStruct(v3DecisionFields) as Codec<EpisodeInvocationRecord>,
 );
 
 const numbers: Codec<DecisionNumbers> = struct({
@@ -152,48 +135,35 @@ const numbers: Codec<DecisionNumbers> = struct({
   defer_count: usize,
 }, closed) as Codec<DecisionNumbers>;
 
-/** The fields of a decision in this project's format: the seed's, and behind them what it lacks. */
+/** The fields of a decision in this project's format: those of v3, and behind them what it lacks. */
 export const decisionRecordFields = {
-  ...seedDecisionFields,
-  decision: unitEnum([...SEED_DECISIONS, "Finish"]),
+  ...v3DecisionFields,
+  decision: unitEnum(DECISIONS),
   attempt_termination: nullable(termination),
-  reason: unitEnum([
-    "admitted",
-    "due",
-    "retry",
-    "saturated",
-    "rate_limited",
-    "backoff",
-    "nothing_due",
-    "queue_full",
-    "completed",
-    "not_retryable",
-    "retries_exhausted",
-  ]),
+  reason: unitEnum(DECISION_REASONS),
   numbers,
   origin_event_id: nullable(string),
 };
 
 /** A decision in this project's format. */
-export const decisionRecord = openStruct(decisionRecordFields) as Codec<DecisionRecord>;
+export const decisionRecord = printedByEngine(
+  openStruct(decisionRecordFields) as Codec<DecisionRecord>,
+);
 
 const inputTag = unitEnum(["event", "completion"]);
 
-/** The fields of an event among the inputs. */
-export const eventInputFields = { type: unitEnum(["event"]), ...eventFields };
+/** The fields of an event among the inputs: those of v3, but the payload is its text. */
+export const eventInputFields = { type: unitEnum(["event"]), ...eventFields, payload: string };
 
-const eventInput: Codec<EventInputRecord> = withPlainText(
-  openStruct(eventInputFields),
-  plainEventInputText,
-);
+const eventInput: Codec<EventInputRecord> = printedByEngine(openStruct(eventInputFields));
 
-const completionInput: Codec<CompletionInputRecord> = struct({
+const completionInput: Codec<CompletionInputRecord> = printedByEngine(struct({
   type: unitEnum(["completion"]),
   episode_id: u64,
   attempt: u64,
   termination,
   at: eventTime,
-}, closed);
+}, closed));
 
 /** An input. */
 export const inputRecord: Codec<InputRecord> = {
@@ -209,102 +179,3 @@ export const inputRecord: Codec<InputRecord> = {
       : completionInput.read(tree, place);
   },
 };
-
-/**
- * Records that the engine prints as serde_json would, so that it may: it is ten times as fast as a writer
- * that is told field by field, and a bundle is little else than such records. Whatever is not plain, and
- * whatever is wrong, is left to the codecs, which know how to say so.
- */
-
-const KINDS = new Set<unknown>(EVENT_KINDS);
-const DECISIONS = new Set<unknown>(SEED_DECISIONS);
-const ENDS = new Set<unknown>(["Completed", "TimedOut", "Aborted"]);
-const FAILURES = new Set<unknown>(ERROR_KINDS);
-const NANOS_PER_SECOND = 1_000_000_000;
-
-type Members = Readonly<Record<string, unknown>>;
-
-/** The compact text of an event record; undefined when it is not plain. */
-export function plainEventText(record: Members): string | undefined {
-  const plain = countOf(record) === 5 ? plainEvent(record) : undefined;
-  return plain && JSON.stringify(plain);
-}
-
-/** The compact text of an event among inputs; undefined when it is not plain. */
-export function plainEventInputText(record: Members): string | undefined {
-  const { type } = record;
-  const plain = countOf(record) === 6 && type === "event" ? plainEvent(record) : undefined;
-  return plain && JSON.stringify({ type, ...plain });
-}
-
-function plainEvent(record: Members): Members | undefined {
-  const { event_id, event_time, kind, payload, payload_hash } = record;
-  if (!isText(event_id) || !isText(payload_hash) || !KINDS.has(kind)) return undefined;
-  const time = plainTime(event_time);
-  if (!time || !isByteList(payload)) return undefined;
-  return { event_id, event_time: time, kind, payload, payload_hash };
-}
-
-/** The compact text of a decision in the seed's format that has no effects; undefined when it is not plain. */
-export function plainDecisionText(record: Members): string | undefined {
-  const { event_id, decision, schedule_at, episode_id, deadline, termination } = record;
-  const { retry_count, effects } = record;
-  if (countOf(record) !== 8 || !isText(event_id) || !DECISIONS.has(decision)) return undefined;
-  if (!isCount(episode_id) || !isCount(retry_count)) return undefined;
-  if (!Array.isArray(effects) || effects.length > 0) return undefined;
-  const scheduled = plainTime(schedule_at);
-  const limit = plainTime(deadline);
-  const end = plainTermination(termination);
-  if (scheduled === undefined || limit === undefined || end === undefined) return undefined;
-  return JSON.stringify({
-    event_id,
-    decision,
-    schedule_at: scheduled,
-    episode_id,
-    deadline: limit,
-    termination: end,
-    retry_count,
-    effects,
-  });
-}
-
-/** Whether a value is a list of the integers 0 to 255. */
-export function isByteList(value: unknown): boolean {
-  if (!Array.isArray(value)) return false;
-  for (let index = 0; index < value.length; index++) {
-    const byte = value[index];
-    if ((byte & 0xff) !== byte || Object.is(byte, -0)) return false;
-  }
-  return true;
-}
-
-function countOf(record: Members): number {
-  return Object.keys(record).length;
-}
-
-function isText(value: unknown): boolean {
-  return typeof value === "string" && value.isWellFormed();
-}
-
-function isCount(value: unknown): boolean {
-  return Number.isSafeInteger(value) && (value as number) >= 0 && !Object.is(value, -0);
-}
-
-function isTime(value: unknown): value is Members {
-  if (typeof value !== "object" || value === null) return false;
-  const { secs, nanos } = value as Members;
-  return isCount(secs) && isCount(nanos) && (nanos as number) < NANOS_PER_SECOND &&
-    countOf(value as Members) === 2;
-}
-
-function plainTime(value: unknown): Members | null | undefined {
-  if (value === null) return null;
-  return isTime(value) ? { secs: value.secs, nanos: value.nanos } : undefined;
-}
-
-function plainTermination(value: unknown): unknown {
-  if (value === null || ENDS.has(value)) return value;
-  if (typeof value !== "object") return undefined;
-  const { Failed } = value as Members;
-  return FAILURES.has(Failed) && countOf(value as Members) === 1 ? { Failed } : undefined;
-}

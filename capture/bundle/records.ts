@@ -1,17 +1,31 @@
+import { checkObject } from "../../_internal/check.ts";
 import { contextOfPayload, ExternalEventPayloadError } from "../../_internal/event_payload.ts";
+import { decodeUtf8, encodeUtf8 } from "../../_internal/text.ts";
+import type {
+  DecisionLogEntry,
+  Duration,
+  ExternalEvent,
+  RunTermination,
+} from "../../supervisor/types.ts";
 import { CaptureError } from "../errors.ts";
 import type {
-  Constraints,
-  ConstraintsInit,
-  DecisionLogEntry,
   DecisionRecord,
-  Duration,
   EpisodeInvocationRecord,
-  ExternalEvent,
+  EventInputRecord,
   ExternalEventRecord,
-  RunTermination,
+  TaffrailCaptureBundle,
+  V3CaptureBundle,
 } from "../types.ts";
 import { sha256Hex } from "./effects.ts";
+
+/** The format of bundles that the original program reads: `"v3"`. */
+export const CAPTURE_VERSION = "v3";
+
+/** The format of bundles that `"v3"` cannot say: `"taffrail-v1"`. */
+export const TAFFRAIL_CAPTURE_VERSION = "taffrail-v1";
+
+/** The adapter provenance of a session without adapter: `"none"` (CAP-1). */
+export const NO_ADAPTER_PROVENANCE = "none";
 
 /**
  * The hash of an event's payload (EVT-1): SHA-256 of the bytes as they are, so that two texts of the
@@ -28,7 +42,7 @@ import { sha256Hex } from "./effects.ts";
  * import { assertEquals } from "@std/assert";
  *
  * assertEquals(
- *   computePayloadHash(encodeUtf8('{"x":1}')),
+ *   computePayloadHash(new TextEncoder().encode('{"x":1}')),
  *   "5041bf1f713df204784353e82f6a4a535931cb64f1f4b4a5aeaffcb720918b22",
  * );
  * ```
@@ -58,6 +72,7 @@ export function computePayloadHash(payload: Uint8Array): string {
  * ```
  */
 export function recordEvent(event: ExternalEvent): ExternalEventRecord {
+  checkObject(event, "event");
   return {
     event_id: event.id,
     event_time: { secs: event.at.secs, nanos: event.at.nanos },
@@ -86,8 +101,8 @@ export function recordEvent(event: ExternalEvent): ExternalEventRecord {
  * assert(hasValidHash(recordEvent(event)));
  * ```
  */
-export function hasValidHash(record: ExternalEventRecord): boolean {
-  return computePayloadHash(Uint8Array.from(record.payload)) === record.payload_hash;
+export function hasValidHash(record: ExternalEventRecord | EventInputRecord): boolean {
+  return computePayloadHash(payloadOf(record)) === record.payload_hash;
 }
 
 /**
@@ -112,11 +127,14 @@ export function hasValidHash(record: ExternalEventRecord): boolean {
  * assertEquals(rehydrateEvent(recordEvent(event)), event);
  * ```
  */
-export function rehydrateEvent(record: ExternalEventRecord): ExternalEvent {
-  const payload = Uint8Array.from(record.payload);
+export function rehydrateEvent(record: ExternalEventRecord | EventInputRecord): ExternalEvent {
+  checkObject(record, "record");
+  const payload = payloadOf(record);
   const actual = computePayloadHash(payload);
-  if (actual !== record.payload_hash) {
-    throw new CaptureError({ kind: "PayloadHashMismatch", expected: record.payload_hash, actual });
+  const { payload_hash: expected } = record;
+  if (actual !== expected) {
+    const message = `payload hash mismatch (expected '${expected}', actual '${actual}')`;
+    throw new CaptureError("payload-hash-mismatch", message, { details: { expected, actual } });
   }
   return Object.freeze({
     id: record.event_id,
@@ -127,13 +145,66 @@ export function rehydrateEvent(record: ExternalEventRecord): ExternalEvent {
   });
 }
 
+/** The bytes of a payload, which v3 says as numbers and this project's format as their text. */
+function payloadOf({ payload }: ExternalEventRecord | EventInputRecord): Uint8Array {
+  return typeof payload === "string" ? encodeUtf8(payload) : Uint8Array.from(payload);
+}
+
 function contextOf(payload: Uint8Array): ExternalEvent["context"] {
   try {
     return contextOfPayload(payload);
-  } catch (error) {
-    if (!(error instanceof ExternalEventPayloadError)) throw error;
-    throw new CaptureError({ kind: "InvalidPayload", cause: error });
+  } catch (cause) {
+    if (!(cause instanceof ExternalEventPayloadError)) throw cause;
+    throw new CaptureError("invalid-payload", cause.message, { cause });
   }
+}
+
+/** The record of an event among the inputs, where its payload is a text. */
+export function recordEventInput(event: ExternalEvent): EventInputRecord {
+  const { id: event_id, at: { secs, nanos }, kind, payload } = event;
+  const payload_hash = computePayloadHash(payload);
+  const text = textOf(event);
+  return {
+    type: "event",
+    event_id,
+    event_time: { secs, nanos },
+    kind,
+    payload: text,
+    payload_hash,
+  };
+}
+
+function textOf({ id, payload }: ExternalEvent): string {
+  try {
+    return decodeUtf8(payload);
+  } catch (cause) {
+    const message = `Cannot record event ${JSON.stringify(id)}: its payload is not UTF-8; ` +
+      "make events by createEvent";
+    throw new TypeError(message, { cause });
+  }
+}
+
+/** What v3 can say of a bundle, in its order. */
+export function asV3Bundle(bundle: TaffrailCaptureBundle): V3CaptureBundle {
+  const { graph_id, config, inputs, adapter_provenance, runtime_provenance } = bundle;
+  const { egress_provenance } = bundle;
+  return {
+    capture_version: CAPTURE_VERSION,
+    graph_id,
+    config,
+    events: inputs.filter((input) => input.type === "event").map(asV3Event),
+    decisions: bundle.decisions.map(asV3Decision),
+    adapter_provenance,
+    runtime_provenance,
+    ...(egress_provenance !== undefined && { egress_provenance }),
+  };
+}
+
+/** An event among the inputs as v3 has it. */
+export function asV3Event({ type: _, ...record }: EventInputRecord): ExternalEventRecord {
+  const { payload } = record;
+  // Whoever compares bundles may have put the parsed JSON in its place: that stays as it is.
+  return { ...record, payload: typeof payload === "string" ? [...encodeUtf8(payload)] : payload };
 }
 
 /** The record of a decision, which shares nothing with the entry, and has no effects yet (CAP-3). */
@@ -162,10 +233,10 @@ export function recordDecision(entry: DecisionLogEntry): DecisionRecord {
   };
 }
 
-/** The decision without what the seed's format cannot say. */
-export function asSeedDecision(record: DecisionRecord): EpisodeInvocationRecord {
+/** The decision without what v3 cannot say. */
+export function asV3Decision(record: DecisionRecord): EpisodeInvocationRecord {
   const {
-    attempt_termination: _answer,
+    attempt_termination: _termination,
     reason: _reason,
     numbers: _numbers,
     origin_event_id: _origin,
@@ -174,18 +245,12 @@ export function asSeedDecision(record: DecisionRecord): EpisodeInvocationRecord 
   return rest;
 }
 
-/** Constraints with everything said: what is left out is no limit. */
-export function completeConstraints(constraints: ConstraintsInit): Constraints {
-  return {
-    max_in_flight: constraints.max_in_flight ?? null,
-    max_per_window: constraints.max_per_window ?? null,
-    rate_window: copyOf(constraints.rate_window ?? null),
-    deadline: copyOf(constraints.deadline ?? null),
-    max_retries: constraints.max_retries,
-  };
+/** The name of an attempt in its session. */
+export function attemptId(episodeId: number, attempt: number): string {
+  return `${episodeId} ${attempt}`;
 }
 
-/** A copy of an answer. */
+/** A copy of a termination. */
 export function copyOfTermination<T extends RunTermination | null>(termination: T): T {
   return typeof termination === "object" && termination !== null
     ? { Failed: termination.Failed } as T

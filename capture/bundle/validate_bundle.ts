@@ -1,8 +1,18 @@
-import { ReplayError } from "../replay/replay_error.ts";
-import type { BundleProvenance, CaptureBundle, ExternalEventRecord } from "../types.ts";
-import { CAPTURE_VERSION, NO_ADAPTER_PROVENANCE, TAFFRAIL_CAPTURE_VERSION } from "./bundle_text.ts";
+import { checkArray, checkObject } from "../../_internal/check.ts";
+import { type ReplayError, replayError } from "../replay/replay_error.ts";
+import type {
+  BundleProvenance,
+  CaptureBundle,
+  EventInputRecord,
+  ExternalEventRecord,
+} from "../types.ts";
 import { computeEffectHash } from "./effects.ts";
-import { hasValidHash } from "./records.ts";
+import {
+  CAPTURE_VERSION,
+  hasValidHash,
+  NO_ADAPTER_PROVENANCE,
+  TAFFRAIL_CAPTURE_VERSION,
+} from "./records.ts";
 
 /** Options of {@linkcode validateBundle}. */
 export interface ValidateBundleOptions {
@@ -57,18 +67,21 @@ export function validateBundle(bundle: CaptureBundle, options: ValidateBundleOpt
   if (problem !== null) throw problem;
 }
 
-/** The checks of {@linkcode validateBundle} that are the seed's. */
+/** The checks of {@linkcode validateBundle} that the original program makes too. */
 export function validateRecords(bundle: CaptureBundle, options: ValidateBundleOptions): void {
+  checkObject(bundle, "bundle");
   const { strict = true, expected } = options;
   const version = "inputs" in bundle ? TAFFRAIL_CAPTURE_VERSION : CAPTURE_VERSION;
   if (bundle.capture_version !== version) {
-    const { capture_version: captureVersion } = bundle;
-    throw new ReplayError({ kind: "UnsupportedVersion", captureVersion });
+    throw replayError("unsupported-version", { captureVersion: bundle.capture_version });
   }
+  const list = "inputs" in bundle ? "inputs" : "events";
+  checkArray(bundle[list as never], `bundle.${list}`);
+  checkArray(bundle.decisions, "bundle.decisions");
   const events = eventsOf(bundle);
   for (const record of events) {
     if (hasValidHash(record)) continue;
-    throw new ReplayError({ kind: "HashMismatch", eventId: record.event_id });
+    throw replayError("hash-mismatch", { eventId: record.event_id });
   }
   if (!strict) return;
   refuseDuplicates(events);
@@ -83,9 +96,9 @@ export function findEffectProblem(bundle: CaptureBundle): ReplayError | null {
       try {
         const current = computeEffectHash(effect);
         if (current === recorded) continue;
-        return new ReplayError({ kind: "EffectHashMismatch", ...place, recorded, current });
+        return replayError("effect-hash-mismatch", { ...place, recorded, current });
       } catch (cause) {
-        return new ReplayError({ kind: "InvalidEffect", ...place, cause: cause as Error });
+        return replayError("invalid-effect", place, cause);
       }
     }
   }
@@ -93,16 +106,16 @@ export function findEffectProblem(bundle: CaptureBundle): ReplayError | null {
 }
 
 /** The events of a bundle of either format, in order. */
-export function eventsOf(bundle: CaptureBundle): ExternalEventRecord[] {
+export function eventsOf(bundle: CaptureBundle): (ExternalEventRecord | EventInputRecord)[] {
   return "inputs" in bundle
     ? bundle.inputs.filter((input) => input.type === "event")
     : bundle.events;
 }
 
-function refuseDuplicates(events: readonly ExternalEventRecord[]): void {
+function refuseDuplicates(events: readonly { event_id: string }[]): void {
   const ids = new Set<string>();
   for (const { event_id: eventId } of events) {
-    if (ids.has(eventId)) throw new ReplayError({ kind: "DuplicateEventId", eventId });
+    if (ids.has(eventId)) throw replayError("duplicate-event-id", { eventId });
     ids.add(eventId);
   }
 }
@@ -123,8 +136,8 @@ export interface ExpectedProvenance {
  *
  * @param bundle The bundle.
  * @param expected What is there now.
- * @throws {ReplayError} `UnexpectedAdapterProvidedForNoAdapterCapture`,
- * `AdapterRequiredForProvenancedCapture`, `AdapterProvenanceMismatch` or `RuntimeProvenanceMismatch`.
+ * @throws {ReplayError} `unexpected-adapter`, `adapter-required`, `adapter-provenance-mismatch` or
+ * `runtime-provenance-mismatch`.
  *
  * @example Usage
  * ```ts
@@ -141,17 +154,13 @@ export function checkProvenance(
   const adapter = { recorded: bundle.adapter_provenance, current: expected.adapterProvenance };
   const wasNone = adapter.recorded === NO_ADAPTER_PROVENANCE;
   const isNone = adapter.current === NO_ADAPTER_PROVENANCE;
-  if (wasNone && !isNone) {
-    throw new ReplayError({ kind: "UnexpectedAdapterProvidedForNoAdapterCapture", ...adapter });
-  }
-  if (isNone && !wasNone) {
-    throw new ReplayError({ kind: "AdapterRequiredForProvenancedCapture", ...adapter });
-  }
+  if (wasNone && !isNone) throw replayError("unexpected-adapter", adapter);
+  if (isNone && !wasNone) throw replayError("adapter-required", adapter);
   if (adapter.recorded !== adapter.current) {
-    throw new ReplayError({ kind: "AdapterProvenanceMismatch", ...adapter });
+    throw replayError("adapter-provenance-mismatch", adapter);
   }
   const runtime = { recorded: bundle.runtime_provenance, current: expected.runtimeProvenance };
   if (runtime.recorded !== runtime.current) {
-    throw new ReplayError({ kind: "RuntimeProvenanceMismatch", ...runtime });
+    throw replayError("runtime-provenance-mismatch", runtime);
   }
 }

@@ -1,9 +1,9 @@
 import {
   type ReplaceFailure,
-  type Replacement,
   replaceSteps,
   sweepTempsSync,
 } from "../../_internal/atomic_replace.ts";
+import { checkString } from "../../_internal/check.ts";
 import { missingDirectoriesSync, syncDirectorySync } from "../../_internal/directories.ts";
 import {
   denoFilePort,
@@ -13,10 +13,10 @@ import {
   type Steps,
 } from "../../_internal/file_port.ts";
 import { basename, dirname, join } from "../../_internal/path.ts";
-import { CaptureWriteError } from "../errors.ts";
+import { encodeUtf8 } from "../../_internal/text.ts";
+import { type CaptureWriteError, type CaptureWriteStage, writeError } from "../errors.ts";
 import type { CaptureBundle, CaptureStyle } from "../types.ts";
 import { stringifyCaptureBundle } from "./bundle_text.ts";
-import { encodeUtf8 } from "../../_internal/text.ts";
 
 /** Options of {@linkcode writeCaptureBundle}. */
 export interface WriteCaptureBundleOptions {
@@ -35,7 +35,7 @@ export interface WriteCaptureBundleOptions {
  * 0600, one that is replaced keeps its mode. Temp files that killed processes left in the directory more
  * than a minute ago are removed.
  *
- * The path and the bundle are checked before anything is created, unlike in the seed (CWR-1, W-ERGO-5).
+ * The path and the bundle are checked before anything is created, unlike in the original program (CWR-1, W-ERGO-5).
  *
  * **Durability**: `"disk"`. Once this returns, the file and its name survive a power cut, the directories
  * that it created too.
@@ -141,51 +141,44 @@ export function writeOnPortSync(port: FilePort, path: string, toWrite: BundleToW
   runStepsSync(writeSteps(port, path, toWrite));
 }
 
-function* writeSteps(port: FilePort, path: string, toWrite: BundleToWrite): Steps<void> {
-  const replacement = prepare(path, toWrite);
-  const created = createDirectories(port, replacement.path);
-  yield* replaceSteps(port, replacement);
-  syncCreated(port, replacement.path, created);
-}
-
-function prepare(path: string, { bundle, style = "compact" }: BundleToWrite): Replacement {
+function* writeSteps(
+  port: FilePort,
+  path: string,
+  { bundle, style = "compact" }: BundleToWrite,
+): Steps<void> {
   const destination = destinationOf(path);
   let text: string;
   try {
     text = stringifyCaptureBundle(bundle, style);
   } catch (cause) {
-    throw new CaptureWriteError({ stage: "Serialize", path: destination, style, cause });
+    throw writeError("Serialize", { path: destination, style }, cause);
   }
-  return { path: destination, bytes: encodeUtf8(text), toError };
+  const created = createDirectories(port, dirname(destination));
+  yield* replaceSteps(port, { path: destination, bytes: encodeUtf8(text), toError });
+  syncCreated(port, destination, created);
 }
 
 /** The path without what stands behind the file name, such as a slash. */
 function destinationOf(path: string): string {
-  const name = basename(path);
+  const name = basename(checkString(path, "path"));
   const isName = name !== "" && name !== "." && name !== ".." && !/^[/\\]$/.test(name);
-  if (!isName) throw new CaptureWriteError({ stage: "InvalidDestination", path });
+  if (!isName) throw writeError("InvalidDestination", { path });
   return path.endsWith(name) ? path : join(dirname(path), name);
 }
 
-/** Creates what is missing above the file; returns the new directories, the outermost first. */
+/** Creates what is missing of a directory; returns the new directories, the outermost first. */
 function createDirectories(port: FilePort, path: string): string[] {
-  const directory = dirname(path);
   let missing: string[];
   try {
-    missing = missingDirectoriesSync(port, directory);
-    if (missing.length > 0) port.mkdirSync(directory, { mode: 0o700, recursive: true });
+    missing = missingDirectoriesSync(port, path);
+    if (missing.length > 0) port.mkdirSync(path, { mode: 0o700, recursive: true });
   } catch (cause) {
-    throw new CaptureWriteError({ stage: "CreateOutputDirectory", path: directory, cause });
+    throw writeError("CreateOutputDirectory", { path }, cause);
   }
-  sweep(port, directory);
-  return missing;
-}
-
-/** Removing what others left is no part of the task: it does not fail because of it. */
-function sweep(port: FilePort, directory: string): void {
   try {
-    sweepTempsSync(port, directory);
-  } catch { /* What is left is swept another time. */ }
+    sweepTempsSync(port, path);
+  } catch { /* No part of the task: what others left is removed another time. */ }
+  return missing;
 }
 
 /** A directory survives a power cut when the one that it is in was synced. */
@@ -193,23 +186,20 @@ function syncCreated(port: FilePort, path: string, created: readonly string[]): 
   try {
     for (const directory of created.toReversed()) syncDirectorySync(port, dirname(directory));
   } catch (cause) {
-    throw new CaptureWriteError({ stage: "SyncDirectory", path, cause });
+    throw writeError("SyncDirectory", { path }, cause);
   }
 }
 
+const STAGES: Readonly<Record<ReplaceFailure["stage"], CaptureWriteStage>> = {
+  "create-temp": "CreateTempFile",
+  "exhausted-temp-names": "ExhaustedTempFileAttempts",
+  write: "WriteTempFile",
+  sync: "SyncTempFile",
+  rename: "RenameTempFile",
+  "sync-directory": "SyncDirectory",
+};
+
 function toError({ stage, path, tempPath, cause }: ReplaceFailure): CaptureWriteError {
-  switch (stage) {
-    case "create-temp":
-      return new CaptureWriteError({ stage: "CreateTempFile", path, tempPath, cause });
-    case "exhausted-temp-names":
-      return new CaptureWriteError({ stage: "ExhaustedTempFileAttempts", path });
-    case "write":
-      return new CaptureWriteError({ stage: "WriteTempFile", path, tempPath, cause });
-    case "sync":
-      return new CaptureWriteError({ stage: "SyncTempFile", path, tempPath, cause });
-    case "rename":
-      return new CaptureWriteError({ stage: "RenameTempFile", path, tempPath, cause });
-    case "sync-directory":
-      return new CaptureWriteError({ stage: "SyncDirectory", path, cause });
-  }
+  const hasTemp = stage !== "exhausted-temp-names" && stage !== "sync-directory";
+  return writeError(STAGES[stage], hasTemp ? { path, tempPath } : { path }, cause);
 }

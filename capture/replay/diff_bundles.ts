@@ -1,6 +1,6 @@
+import { checkObject } from "../../_internal/check.ts";
 import { type Difference, differencesOf, isSameJson } from "../bundle/diff_json.ts";
-import { asSeedDecision } from "../bundle/records.ts";
-import { asEventRecord } from "../session/capture_recorder.ts";
+import { asV3Bundle } from "../bundle/records.ts";
 import type { CaptureBundle } from "../types.ts";
 
 /** In what way two bundles differ at one place. */
@@ -14,7 +14,7 @@ export interface BundleDifference extends Difference {
 
 /**
  * Everything in which two bundles differ, effects, acknowledgements and provenance included. Records that
- * only one of them has are told apart from such that were changed. Paths are those of the first bundle,
+ * only one of them has are kept apart from such that were changed. Paths are those of the first bundle,
  * for `extra` records those of the second. Bundles of two formats are compared in what both can say.
  *
  * Permissions: none.
@@ -50,115 +50,100 @@ export interface BundleDifference extends Difference {
  * ```
  */
 export function diffBundles(a: CaptureBundle, b: CaptureBundle): BundleDifference[] {
+  checkObject(a, "a");
+  checkObject(b, "b");
   const isOneFormat = "inputs" in a === "inputs" in b;
-  const left: Record<string, unknown> = { ...(isOneFormat ? a : asSeeds(a)) };
-  const right: Record<string, unknown> = { ...(isOneFormat ? b : asSeeds(b)) };
+  const left = membersOf(a, isOneFormat);
+  const right = membersOf(b, isOneFormat);
   const found: BundleDifference[] = [];
   for (const name of new Set([...Object.keys(left), ...Object.keys(right)])) {
     const [before, after] = [left[name], right[name]];
     if (Array.isArray(before) && Array.isArray(after)) {
-      diffLists(name, { before, after }, found);
+      for (const { index: _, ...place } of listDifferences(name, before, after)) found.push(place);
     } else {
-      found.push(...asChanges(differencesOf(before, after, [name])));
+      for (const place of differencesOf(before, after, [name])) {
+        found.push({ kind: "changed", ...place });
+      }
     }
   }
   return found;
 }
 
-/** What the seed's format can say of a bundle. */
-function asSeeds(bundle: CaptureBundle): object {
-  if (!("inputs" in bundle)) return bundle;
-  const {
-    inputs,
-    mode: _mode,
-    max_deferred: _bound,
-    backoff: _backoff,
-    redacted: _redacted,
-    ...rest
-  } = bundle;
-  return {
-    ...rest,
-    events: inputs.filter((input) => input.type === "event").map(asEventRecord),
-    decisions: bundle.decisions.map(asSeedDecision),
-  };
+/** What a bundle says, or what v3 can say of it. */
+function membersOf(bundle: CaptureBundle, isWhole: boolean): Readonly<Record<string, unknown>> {
+  if (isWhole || !("inputs" in bundle)) return { ...bundle };
+  return { ...asV3Bundle(bundle), capture_version: bundle.capture_version };
 }
 
-function diffLists(
+/** One place where two lists differ, with the index of the item there: in the first list, or of an extra one. */
+interface ListDifference extends BundleDifference {
+  index: number;
+}
+
+/** Where two lists differ. An item that only one of them has makes no difference of those behind it. */
+export function* listDifferences(
   name: string,
-  { before, after }: { before: unknown[]; after: unknown[] },
-  found: BundleDifference[],
-): void {
-  for (const pair of align(before, after, isSameJson)) {
-    if (pair.kind === "changed") {
-      const path = [name, pair.before];
-      found.push(...asChanges(differencesOf(before[pair.before], after[pair.after], path)));
-    } else if (pair.kind === "missing") {
-      const path = `$.${name}[${pair.before}]`;
-      found.push({ kind: "missing", path, before: before[pair.before], after: undefined });
-    } else if (pair.kind === "extra") {
-      const path = `$.${name}[${pair.after}]`;
-      found.push({ kind: "extra", path, before: undefined, after: after[pair.after] });
+  before: readonly unknown[],
+  after: readonly unknown[],
+): Generator<ListDifference> {
+  for (const { kind, left, right } of align(before, after)) {
+    const index = kind === "extra" ? right : left;
+    if (kind === "changed") {
+      for (const place of differencesOf(before[left], after[right], [name, left])) {
+        yield { kind, index, ...place };
+      }
+    } else {
+      const items = kind === "missing"
+        ? { before: before[left], after: undefined }
+        : { before: undefined, after: after[right] };
+      yield { kind, index, path: `$.${name}[${index}]`, ...items };
     }
   }
-}
-
-function asChanges(differences: readonly Difference[]): BundleDifference[] {
-  return differences.map((difference) => ({ kind: "changed", ...difference }));
 }
 
 /** How far to look for the place where two lists agree again. */
 const WINDOW = 64;
 
-/** What became of an item. One of the two indices is missing where the other list has no such item. */
-export type Pair =
-  | { kind: "same" | "changed"; before: number; after: number }
-  | { kind: "missing"; before: number }
-  | { kind: "extra"; after: number };
-
-/**
- * Goes through two lists and says which items belong together, so that one that is missing does not
- * make a difference of everything behind it.
- */
-export function* align<T>(
-  before: readonly T[],
-  after: readonly T[],
-  isSame: (before: T, after: T) => boolean,
-): Generator<Pair> {
+/** Goes through two lists and says which items belong together and are not the same. */
+function* align(
+  before: readonly unknown[],
+  after: readonly unknown[],
+): Generator<{ kind: BundleDifferenceKind; left: number; right: number }> {
   let left = 0;
   let right = 0;
   while (left < before.length && right < after.length) {
-    if (isSame(before[left]!, after[right]!)) {
-      yield { kind: "same", before: left++, after: right++ };
+    if (isSameJson(before[left], after[right])) {
+      left++;
+      right++;
       continue;
     }
-    const gap = findGap(before, after, { left, right, isSame });
-    if (gap === null) yield { kind: "changed", before: left++, after: right++ };
-    for (const end = left + (gap?.missing ?? 0); left < end;) {
-      yield { kind: "missing", before: left++ };
+    const gap = findGap(before, after, { left, right });
+    if (gap === null) yield { kind: "changed", left: left++, right: right++ };
+    for (let count = gap?.missing ?? 0; count > 0; count--) {
+      yield { kind: "missing", left: left++, right };
     }
-    for (const end = right + (gap?.extra ?? 0); right < end;) {
-      yield { kind: "extra", after: right++ };
+    for (let count = gap?.extra ?? 0; count > 0; count--) {
+      yield { kind: "extra", left, right: right++ };
     }
   }
-  while (left < before.length) yield { kind: "missing", before: left++ };
-  while (right < after.length) yield { kind: "extra", after: right++ };
+  while (left < before.length) yield { kind: "missing", left: left++, right };
+  while (right < after.length) yield { kind: "extra", left, right: right++ };
 }
 
 /** How many items one of the lists has that the other has not; null when that explains nothing. */
-function findGap<T>(
-  before: readonly T[],
-  after: readonly T[],
-  at: { left: number; right: number; isSame: (before: T, after: T) => boolean },
+function findGap(
+  before: readonly unknown[],
+  after: readonly unknown[],
+  { left, right }: { left: number; right: number },
 ): { missing: number; extra: number } | null {
-  const { left, right, isSame } = at;
   for (let skipped = 1; skipped <= WINDOW; skipped++) {
     const laterLeft = before[left + skipped];
     const laterRight = after[right + skipped];
     if (laterLeft === undefined && laterRight === undefined) return null;
-    if (laterLeft !== undefined && isSame(laterLeft, after[right]!)) {
+    if (laterLeft !== undefined && isSameJson(laterLeft, after[right])) {
       return { missing: skipped, extra: 0 };
     }
-    if (laterRight !== undefined && isSame(before[left]!, laterRight)) {
+    if (laterRight !== undefined && isSameJson(before[left], laterRight)) {
       return { missing: 0, extra: skipped };
     }
   }

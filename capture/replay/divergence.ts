@@ -1,33 +1,29 @@
+import { checkArray } from "../../_internal/check.ts";
 import { unknownNames } from "../../_internal/wire_json/struct.ts";
-import { differencesOf, isSameJson } from "../bundle/diff_json.ts";
+import { isSameJson } from "../bundle/diff_json.ts";
 import {
   decisionRecordFields,
   eventFields,
   eventInputFields,
-  seedDecisionFields,
+  v3DecisionFields,
 } from "../bundle/record_codecs.ts";
-import { asSeedDecision } from "../bundle/records.ts";
-import { attemptKey } from "../session/recorded_past.ts";
+import { asV3Decision, attemptId } from "../bundle/records.ts";
 import type { CaptureBundle, CapturedActionEffect, EpisodeInvocationRecord } from "../types.ts";
-import { align } from "./diff_bundles.ts";
-import { ReplayError } from "./replay_error.ts";
+import { listDifferences } from "./diff_bundles.ts";
+import { replayError } from "./replay_error.ts";
 import type { ReplayOutcome } from "./replay_run.ts";
 
-/** The fields of a decision that the seed compares (RPL-7). */
-export const SEED_FIELDS = [
-  "event_id",
-  "decision",
-  "schedule_at",
-  "episode_id",
-  "deadline",
-  "termination",
-  "retry_count",
-] as const;
+/** What a program fills in afterwards, and no supervisor decides (RPL-8, EFX-5). */
+const NOT_DECIDED = ["effects", "intent_acks", "interruption"];
+
+/** The fields of a decision that v3 lets compare (RPL-7), and those of this project's format. */
+const V3_FIELDS = Object.keys(v3DecisionFields).filter((name) => !NOT_DECIDED.includes(name));
+const ALL_FIELDS = Object.keys(decisionRecordFields).filter((name) => !NOT_DECIDED.includes(name));
 
 /**
- * The seed's comparison of two lists of decisions (RPL-7), effects included, which a program that runs
+ * The original program's comparison of two lists of decisions (RPL-7), effects included, which whoever runs
  * graphs fills in on both sides. Not compared are `intent_acks` and `interruption` (RPL-8). Numbers
- * inside effects are equal as numbers are, so that 0 is −0, but the hashes tell them apart (RPL-9).
+ * inside effects are equal as numbers are, so that 0 is −0, but the hashes differ (RPL-9).
  *
  * To learn what is different, use the divergences of {@linkcode replayBundle} or
  * {@linkcode diffBundles}.
@@ -37,7 +33,7 @@ export const SEED_FIELDS = [
  * @param captured The recorded decisions.
  * @param replayed The decisions of the replay.
  * @returns Whether they are the same; `false` when there are more or fewer or a field differs.
- * @throws {ReplayError} `EffectMismatch` when the first difference is in the effects of a decision.
+ * @throws {ReplayError} `effect-mismatch` when the first difference is in the effects of a decision.
  *
  * @example Usage
  * ```ts
@@ -62,10 +58,12 @@ export function compareDecisions(
   captured: readonly EpisodeInvocationRecord[],
   replayed: readonly EpisodeInvocationRecord[],
 ): boolean {
+  checkArray(captured, "captured");
+  checkArray(replayed, "replayed");
   if (captured.length !== replayed.length) return false;
   return captured.every((decision, index) => {
     const other = replayed[index]!;
-    if (!SEED_FIELDS.every((field) => isSameJson(decision[field], other[field]))) return false;
+    if (!isSameJson(fieldsOf(decision, V3_FIELDS), fieldsOf(other, V3_FIELDS))) return false;
     compareEffects(decision, other);
     return true;
   });
@@ -75,15 +73,10 @@ function compareEffects(
   { event_id: eventId, effects: expected }: EpisodeInvocationRecord,
   { effects: actual }: EpisodeInvocationRecord,
 ): void {
-  const mismatch = (effectIndex: number, detail: string) =>
-    new ReplayError({
-      kind: "EffectMismatch",
-      eventId,
-      effectIndex,
-      expected: expected[effectIndex],
-      actual: actual[effectIndex],
-      detail,
-    });
+  const mismatch = (effectIndex: number, problem: string) => {
+    const pair = { expected: expected[effectIndex], actual: actual[effectIndex] };
+    return replayError("effect-mismatch", { eventId, effectIndex, ...pair, problem });
+  };
   if (expected.length !== actual.length) {
     const effectIndex = Math.min(expected.length, actual.length);
     throw mismatch(effectIndex, `expected ${expected.length} effects, got ${actual.length}`);
@@ -142,21 +135,12 @@ export interface Divergence {
 
 const CONTEXT = 3;
 
-/** The fields of a decision that a bundle in this project's format lets compare. */
-const ALL_FIELDS = [
-  ...SEED_FIELDS,
-  "attempt_termination",
-  "reason",
-  "numbers",
-  "origin_event_id",
-];
-
 /** The decisions of a replay in the format of the bundle. */
 export function decisionsOf(
   bundle: CaptureBundle,
   outcome: ReplayOutcome,
 ): EpisodeInvocationRecord[] {
-  return "inputs" in bundle ? outcome.decisions : outcome.decisions.map(asSeedDecision);
+  return "inputs" in bundle ? outcome.decisions : outcome.decisions.map(asV3Decision);
 }
 
 /** Where the decisions of a replay are not the recorded ones (RPL-7, but for effects). */
@@ -165,36 +149,20 @@ export function* decisionDivergences(
   replayed: readonly EpisodeInvocationRecord[],
 ): Generator<Divergence> {
   const recorded: readonly EpisodeInvocationRecord[] = bundle.decisions;
-  const fields = "inputs" in bundle ? ALL_FIELDS : [...SEED_FIELDS];
-  const isSame = (a: EpisodeInvocationRecord, b: EpisodeInvocationRecord) =>
-    fields.every((field) => isSameJson(fieldOf(a, field), fieldOf(b, field)));
-  for (const pair of align(recorded, replayed, isSame)) {
-    if (pair.kind === "same") continue;
-    if (pair.kind === "changed") {
-      const before = recorded[pair.before]!;
-      const after = replayed[pair.after]!;
-      const place = { index: pair.before, event: before.event_id };
-      const context = contextAt(recorded, pair.before);
-      for (const field of fields) {
-        const path = ["decisions", pair.before, field];
-        for (const found of differencesOf(fieldOf(before, field), fieldOf(after, field), path)) {
-          const { path: where, before: was, after: is } = found;
-          yield { kind: "changed", ...place, path: where, recorded: was, replayed: is, context };
-        }
-      }
-      continue;
-    }
-    const isMissing = pair.kind === "missing";
-    const index = isMissing ? pair.before : pair.after;
-    const record = (isMissing ? recorded : replayed)[index]!;
+  const fields = "inputs" in bundle ? ALL_FIELDS : V3_FIELDS;
+  const before = recorded.map((decision) => fieldsOf(decision, fields));
+  const after = replayed.map((decision) => fieldsOf(decision, fields));
+  for (const found of listDifferences("decisions", before, after)) {
+    const { kind, index, path } = found;
+    const record = (kind === "extra" ? replayed : recorded)[index]!;
     yield {
-      kind: pair.kind,
+      kind,
       index,
       event: record.event_id,
-      path: `$.decisions[${index}]`,
-      recorded: isMissing ? record : undefined,
-      replayed: isMissing ? undefined : record,
-      context: contextAt(recorded, index),
+      path,
+      recorded: kind === "missing" ? record : found.before,
+      replayed: kind === "extra" ? record : found.after,
+      context: recorded.slice(Math.max(0, index - CONTEXT), index),
     };
   }
 }
@@ -208,7 +176,7 @@ export function* attemptDivergences(
   const seen = new Set<string>();
   for (const [index, input] of bundle.inputs.entries()) {
     if (input.type === "event") continue;
-    const key = attemptKey(input.episode_id, input.attempt);
+    const key = attemptId(input.episode_id, input.attempt);
     const replayed = terminations.get(key);
     const isAgain = seen.has(key);
     seen.add(key);
@@ -227,10 +195,10 @@ export function* attemptDivergences(
 
 /** The fields that are in the bundle by mistake, misspelt ones for instance (W-ERGO-10). */
 export function* unknownFields(bundle: CaptureBundle): Generator<Divergence> {
-  const isSeeds = !("inputs" in bundle);
-  const decisionFields = isSeeds ? seedDecisionFields : decisionRecordFields;
+  const isV3 = !("inputs" in bundle);
+  const decisionFields = isV3 ? v3DecisionFields : decisionRecordFields;
   const lists = [
-    isSeeds
+    isV3
       ? { name: "events", records: bundle.events, fields: eventFields }
       : { name: "inputs", records: bundle.inputs, fields: eventInputFields },
     { name: "decisions", records: bundle.decisions, fields: decisionFields },
@@ -258,9 +226,36 @@ function fieldOf(record: object, field: string): unknown {
   return (record as Record<string, unknown>)[field];
 }
 
-function contextAt(
-  recorded: readonly EpisodeInvocationRecord[],
-  index: number,
-): EpisodeInvocationRecord[] {
-  return recorded.slice(Math.max(0, index - CONTEXT), index);
+function fieldsOf(record: object, fields: readonly string[]): Record<string, unknown> {
+  return Object.fromEntries(fields.map((field) => [field, fieldOf(record, field)]));
+}
+
+/**
+ * One line that says what a divergence is.
+ *
+ * Permissions: none.
+ *
+ * @param divergence The divergence.
+ * @returns The line.
+ *
+ * @example Usage
+ * ```ts
+ * import { formatDivergence } from "@taffrail/taffrail/capture";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const place = { index: 4, event: "e2", path: "$.decisions[4].decision", context: [] };
+ * assertEquals(
+ *   formatDivergence({ kind: "changed", ...place, recorded: "Defer", replayed: "Invoke" }),
+ *   `changed $.decisions[4].decision (event 'e2'): recorded "Defer", replayed "Invoke"`,
+ * );
+ * ```
+ */
+export function formatDivergence(divergence: Divergence): string {
+  const { kind, path, event, recorded, replayed } = divergence;
+  const values = `recorded ${format(recorded)}, replayed ${format(replayed)}`;
+  return `${kind} ${path} (event '${event}'): ${values}`;
+}
+
+function format(value: unknown): string {
+  return JSON.stringify(value) ?? "nothing";
 }

@@ -1,4 +1,13 @@
+import { checkFunction, checkMethods, checkObject } from "../../_internal/check.ts";
 import { addDuration, durationOfMs } from "../../_internal/event_time.ts";
+import type {
+  Duration,
+  RunRequest,
+  RunTermination,
+  RuntimeInvoker,
+  SupervisorOptions,
+  Timers,
+} from "../../supervisor/types.ts";
 import {
   eventsOf,
   type ExpectedProvenance,
@@ -6,21 +15,13 @@ import {
   validateRecords,
 } from "../bundle/validate_bundle.ts";
 import type { CapturableSupervisor } from "../session/capturing_session.ts";
-import type {
-  CaptureBundle,
-  Duration,
-  EpisodeInvocationRecord,
-  RunRequest,
-  RunTermination,
-  RuntimeInvoker,
-  SupervisorOptions,
-  Timers,
-} from "../types.ts";
+import type { CaptureBundle, EpisodeInvocationRecord } from "../types.ts";
 import {
   attemptDivergences,
   decisionDivergences,
   decisionsOf,
   type Divergence,
+  formatDivergence,
   unknownFields,
 } from "./divergence.ts";
 import { rehydrate, runReplay } from "./replay_run.ts";
@@ -44,7 +45,7 @@ export interface ReplayOptions {
    * @default {true}
    */
   strict?: boolean;
-  /** What the bundle must have been recorded with; without it nobody says, and it is not checked. */
+  /** What the bundle must have been recorded with; without it, that is not checked. */
   expected?: ExpectedProvenance;
   /** Time for the deadlines of attempts that are made again; without it they are only passed on. */
   timers?: Timers;
@@ -126,7 +127,11 @@ export async function replayBundle(
   bundle: CaptureBundle,
   options: ReplayOptions,
 ): Promise<ReplayReport> {
-  const { createSupervisor, invoker, strict = true, expected, signal } = options;
+  checkObject(options, "options");
+  const { createSupervisor, invoker, strict = true, expected, timers, signal } = options;
+  checkFunction(createSupervisor, "createSupervisor");
+  if (invoker !== undefined) checkMethods(invoker, "invoker", ["run"]);
+  if (timers !== undefined) checkMethods(timers, "timers", ["now", "setTimer"]);
   validateRecords(bundle, expected === undefined ? { strict } : { strict, expected });
   const problem = findEffectProblem(bundle);
   if (problem !== null) {
@@ -144,6 +149,94 @@ export async function replayBundle(
   ];
   const redacted = "inputs" in bundle && bundle.redacted;
   return { ok: divergences.length === 0, divergences, decisions, redacted };
+}
+
+/** How many divergences a message lists. */
+const SHOWN = 10;
+
+/**
+ * Thrown by {@linkcode assertReplays} for a bundle that does not replay to what it records. Its message
+ * lists the first divergences.
+ *
+ * @example Usage
+ * ```ts
+ * import { ReplayDivergedError } from "@taffrail/taffrail/capture";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const error = new ReplayDivergedError([{
+ *   kind: "changed",
+ *   index: 0,
+ *   event: "e1",
+ *   path: "$.decisions[0].episode_id",
+ *   recorded: 0,
+ *   replayed: 1,
+ *   context: [],
+ * }]);
+ * assertEquals(
+ *   error.message,
+ *   "The replay went otherwise than the recording at 1 place:\n" +
+ *     "  changed $.decisions[0].episode_id (event 'e1'): recorded 0, replayed 1",
+ * );
+ * ```
+ */
+export class ReplayDivergedError extends Error {
+  /** The name of the class. */
+  override readonly name = "ReplayDivergedError";
+  /** What went wrong, for programs. */
+  readonly kind = "diverged";
+  /** Where the replay went otherwise, in the order of the bundle. */
+  readonly details: { readonly divergences: readonly Divergence[] };
+  /** What to do about it, where that is known. */
+  readonly remedy: string | undefined = undefined;
+
+  /** An error that lists these divergences. */
+  constructor(divergences: readonly Divergence[]) {
+    const places = divergences.length === 1 ? "1 place" : `${divergences.length} places`;
+    const lines = divergences.slice(0, SHOWN).map(formatDivergence);
+    if (divergences.length > SHOWN) lines.push(`and ${divergences.length - SHOWN} more`);
+    const list = lines.map((line) => `\n  ${line}`).join("");
+    super(`The replay went otherwise than the recording at ${places}:${list}`);
+    this.details = { divergences };
+  }
+}
+
+/**
+ * Replays a bundle and throws unless everything goes as it is recorded: {@linkcode replayBundle} for
+ * tests.
+ *
+ * **Permissions**: none but the invoker's.
+ *
+ * @param bundle The bundle.
+ * @param options How to replay it.
+ * @throws {ReplayError} When the bundle is refused.
+ * @throws {ReplayDivergedError} When something goes otherwise.
+ *
+ * @example Usage
+ * ```ts
+ * import { assertReplays } from "@taffrail/taffrail/capture";
+ * import { Supervisor } from "@taffrail/taffrail/supervisor";
+ *
+ * const bundle = {
+ *   capture_version: "v3",
+ *   graph_id: "g",
+ *   config: {
+ *     max_in_flight: null,
+ *     max_per_window: null,
+ *     rate_window: null,
+ *     deadline: null,
+ *     max_retries: 0,
+ *   },
+ *   events: [],
+ *   decisions: [],
+ *   adapter_provenance: "none",
+ *   runtime_provenance: "rpv1:sha256:test",
+ * };
+ * await assertReplays(bundle, { createSupervisor: (options) => new Supervisor(options) });
+ * ```
+ */
+export async function assertReplays(bundle: CaptureBundle, options: ReplayOptions): Promise<void> {
+  const { divergences } = await replayBundle(bundle, options);
+  if (divergences.length > 0) throw new ReplayDivergedError(divergences);
 }
 
 function liveInvoker(

@@ -1,60 +1,61 @@
-import type { CaptureError } from "../errors.ts";
+import { reasonOf } from "../../_internal/text.ts";
+import { type CaptureErrorOptions, causeOf } from "../errors.ts";
 import type { CapturedActionEffect } from "../types.ts";
 
-/** What a {@linkcode ReplayError} is made of, by kind. */
-export type ReplayErrorDetails =
-  | { kind: "UnsupportedVersion"; captureVersion: string }
-  | { kind: "HashMismatch"; eventId: string; cause?: CaptureError }
-  | { kind: "InvalidPayload"; eventId: string; cause: CaptureError }
-  | { kind: "AdapterProvenanceMismatch"; recorded: string; current: string }
-  | { kind: "RuntimeProvenanceMismatch"; recorded: string; current: string }
-  | { kind: "UnexpectedAdapterProvidedForNoAdapterCapture"; recorded: string; current: string }
-  | { kind: "AdapterRequiredForProvenancedCapture"; recorded: string; current: string }
-  | { kind: "DuplicateEventId"; eventId: string }
-  | {
-    kind: "EffectMismatch";
-    eventId: string;
-    effectIndex: number;
-    expected: CapturedActionEffect | undefined;
-    actual: CapturedActionEffect | undefined;
-    detail: string;
-  }
-  | {
-    kind: "EffectHashMismatch";
-    eventId: string;
-    decisionIndex: number;
-    effectIndex: number;
-    recorded: string;
-    current: string;
-  }
-  | {
-    kind: "InvalidEffect";
-    eventId: string;
-    decisionIndex: number;
-    effectIndex: number;
-    cause: Error;
-  }
-  | { kind: "BundleHashMismatch"; recorded: string; current: string };
-
 /**
- * Why a bundle was refused. The first nine are the seed's; the last three are checks that it lacks.
+ * Why a bundle was refused. The first nine are those of the original program; the last three are checks
+ * that it lacks.
  *
  * | Kind | Raised for |
  * | --- | --- |
- * | `UnsupportedVersion` | a format that this module does not replay (RPL-1) |
- * | `HashMismatch` | a payload that does not have its hash (RPL-1, RPL-4) |
- * | `InvalidPayload` | a payload with the right hash that is not one JSON object (RPL-4) |
- * | `DuplicateEventId` | in strict replay, two events of one id (RPL-2) |
- * | `AdapterProvenanceMismatch` | another adapter than the recorded one (PRV-4) |
- * | `UnexpectedAdapterProvidedForNoAdapterCapture` | an adapter, and none was recorded (PRV-4) |
- * | `AdapterRequiredForProvenancedCapture` | no adapter, and one was recorded (PRV-4) |
- * | `RuntimeProvenanceMismatch` | another runtime than the recorded one (PRV-5) |
- * | `EffectMismatch` | effects that are not the recorded ones (RPL-7) |
- * | `EffectHashMismatch` | an effect that does not have its hash |
- * | `InvalidEffect` | an effect that has no hash, such as one with a NaN |
- * | `BundleHashMismatch` | a `"taffrail-v1"` bundle that was changed since it was written |
+ * | `unsupported-version` | a format that this module does not replay (RPL-1) |
+ * | `hash-mismatch` | a payload that does not have its hash (RPL-1, RPL-4) |
+ * | `invalid-payload` | a payload with the right hash that is not one JSON object (RPL-4) |
+ * | `duplicate-event-id` | in strict replay, two events of one id (RPL-2) |
+ * | `adapter-provenance-mismatch` | another adapter than the recorded one (PRV-4) |
+ * | `unexpected-adapter` | an adapter, and none was recorded (PRV-4) |
+ * | `adapter-required` | no adapter, and one was recorded (PRV-4) |
+ * | `runtime-provenance-mismatch` | another runtime than the recorded one (PRV-5) |
+ * | `effect-mismatch` | effects that are not the recorded ones (RPL-7) |
+ * | `effect-hash-mismatch` | an effect that does not have its hash |
+ * | `invalid-effect` | an effect that has no hash, such as one with a NaN |
+ * | `bundle-hash-mismatch` | a `"taffrail-v1"` bundle that was changed since it was written |
  */
-export type ReplayErrorKind = ReplayErrorDetails["kind"];
+export type ReplayErrorKind =
+  | "unsupported-version"
+  | "hash-mismatch"
+  | "invalid-payload"
+  | "duplicate-event-id"
+  | "adapter-provenance-mismatch"
+  | "unexpected-adapter"
+  | "adapter-required"
+  | "runtime-provenance-mismatch"
+  | "effect-mismatch"
+  | "effect-hash-mismatch"
+  | "invalid-effect"
+  | "bundle-hash-mismatch";
+
+/** What is known of a {@linkcode ReplayError}, each where its kind has it. */
+export interface ReplayErrorDetails {
+  /** The format of the bundle. */
+  readonly captureVersion?: string;
+  /** The event concerned. */
+  readonly eventId?: string;
+  /** The index of the decision whose effect it is. */
+  readonly decisionIndex?: number;
+  /** The index of the effect concerned. */
+  readonly effectIndex?: number;
+  /** What the bundle says: the adapter, the runtime or the hash. */
+  readonly recorded?: string;
+  /** What the caller says, or what was computed now. */
+  readonly current?: string;
+  /** The recorded effect, for `effect-mismatch`. */
+  readonly expected?: CapturedActionEffect | undefined;
+  /** The effect of the replay, for `effect-mismatch`. */
+  readonly actual?: CapturedActionEffect | undefined;
+  /** In what the two effects differ, for `effect-mismatch`. */
+  readonly problem?: string;
+}
 
 /**
  * Thrown for a bundle that is not to be replayed, or effects that are not those of the recording.
@@ -72,89 +73,63 @@ export type ReplayErrorKind = ReplayErrorDetails["kind"];
  *   ReplayError,
  *   "runtime provenance mismatch: expected 'rpv1:sha256:b', got 'rpv1:sha256:a'",
  * );
- * assertEquals([error.recorded, error.current], ["rpv1:sha256:a", "rpv1:sha256:b"]);
+ * const { recorded, current } = error.details;
+ * assertEquals([recorded, current], ["rpv1:sha256:a", "rpv1:sha256:b"]);
  * ```
  */
 export class ReplayError extends Error {
   /** The name of the class. */
-  override name = "ReplayError";
+  override readonly name = "ReplayError";
   /** Why the bundle was refused. */
   readonly kind: ReplayErrorKind;
-  /** The format, for `UnsupportedVersion`. */
-  readonly captureVersion: string | undefined;
-  /** The event concerned. */
-  readonly eventId: string | undefined;
-  /** The index of the decision whose effect it is. */
-  readonly decisionIndex: number | undefined;
-  /** The index of the effect concerned. */
-  readonly effectIndex: number | undefined;
-  /** What the bundle says. */
-  readonly recorded: string | undefined;
-  /** What the caller says, or what was computed now. */
-  readonly current: string | undefined;
-  /** The recorded effect, for `EffectMismatch`. */
-  readonly expected: CapturedActionEffect | undefined;
-  /** The effect of the replay, for `EffectMismatch`. */
-  readonly actual: CapturedActionEffect | undefined;
-  /** What is different, for `EffectMismatch`. */
-  readonly detail: string | undefined;
+  /** Where, and what stands against what. */
+  readonly details: ReplayErrorDetails;
+  /** What to do about it, where that is known. */
+  readonly remedy: string | undefined;
 
   /** Makes an error; the module's functions do it for you. */
-  constructor(details: ReplayErrorDetails) {
-    super(messageOf(details), "cause" in details ? { cause: details.cause } : undefined);
-    const fields: Partial<ReplayError> = details;
-    this.kind = details.kind;
-    this.captureVersion = fields.captureVersion;
-    this.eventId = fields.eventId;
-    this.decisionIndex = fields.decisionIndex;
-    this.effectIndex = fields.effectIndex;
-    this.recorded = fields.recorded;
-    this.current = fields.current;
-    this.expected = fields.expected;
-    this.actual = fields.actual;
-    this.detail = fields.detail;
+  constructor(
+    kind: ReplayErrorKind,
+    message: string,
+    options: CaptureErrorOptions<ReplayErrorDetails> = {},
+  ) {
+    super(message, causeOf(options));
+    ({ details: this.details = {}, remedy: this.remedy } = options);
+    this.kind = kind;
   }
 }
 
-function messageOf(details: ReplayErrorDetails): string {
-  switch (details.kind) {
-    case "UnsupportedVersion":
-      return `unsupported capture version '${details.captureVersion}'`;
-    case "HashMismatch":
-      return `payload hash mismatch for event '${details.eventId}'`;
-    case "InvalidPayload":
-      return `invalid payload for event '${details.eventId}': ${details.cause.message}`;
-    // The seed calls the bundle's adapter expected, but the caller's runtime (W-ERGO-12).
-    case "AdapterProvenanceMismatch":
-      return `adapter provenance mismatch: expected '${details.recorded}', got '${details.current}'`;
-    case "RuntimeProvenanceMismatch":
-      return `runtime provenance mismatch: expected '${details.current}', got '${details.recorded}'`;
-    case "UnexpectedAdapterProvidedForNoAdapterCapture":
-      return "bundle provenance is 'none'; adapter must not be provided";
-    case "AdapterRequiredForProvenancedCapture":
-      return "bundle is adapter-provenanced; adapter is required";
-    case "DuplicateEventId":
-      return `duplicate event_id '${details.eventId}' in strict replay capture input`;
-    case "EffectMismatch":
-      return `effect mismatch at index ${details.effectIndex} for event '${details.eventId}': ` +
-        details.detail;
-    case "EffectHashMismatch":
-      return `Cannot replay: ${effectOf(details)} has the hash '${details.current}', ` +
-        `recorded is '${details.recorded}'; the bundle was changed`;
-    case "InvalidEffect":
-      return `Cannot replay: ${effectOf(details)} has no hash: ${details.cause.message}`;
-    case "BundleHashMismatch":
-      return `Cannot use the bundle: its hash is '${details.current}', recorded is ` +
-        `'${details.recorded}'; it was changed since it was written`;
-  }
+/** The error of a kind, with the words of the original program where it has the kind. */
+export function replayError(
+  kind: ReplayErrorKind,
+  details: ReplayErrorDetails,
+  cause?: unknown,
+): ReplayError {
+  return new ReplayError(kind, messageOf(kind, details, reasonOf(cause)), { details, cause });
 }
 
-function effectOf(
-  { eventId, decisionIndex, effectIndex }: {
-    eventId: string;
-    decisionIndex: number;
-    effectIndex: number;
-  },
-): string {
-  return `effect ${effectIndex} of decision ${decisionIndex} (event '${eventId}')`;
+function messageOf(kind: ReplayErrorKind, details: ReplayErrorDetails, reason: string): string {
+  const { eventId, decisionIndex, effectIndex, recorded, current } = details;
+  const effect = `effect ${effectIndex} of decision ${decisionIndex} (event '${eventId}')`;
+  const messages: Record<ReplayErrorKind, string> = {
+    "unsupported-version": `unsupported capture version '${details.captureVersion}'`,
+    "hash-mismatch": `payload hash mismatch for event '${eventId}'`,
+    "invalid-payload": `invalid payload for event '${eventId}': ${reason}`,
+    "duplicate-event-id": `duplicate event_id '${eventId}' in strict replay capture input`,
+    // The original program calls the bundle's adapter expected, but the caller's runtime (W-ERGO-12).
+    "adapter-provenance-mismatch":
+      `adapter provenance mismatch: expected '${recorded}', got '${current}'`,
+    "runtime-provenance-mismatch":
+      `runtime provenance mismatch: expected '${current}', got '${recorded}'`,
+    "unexpected-adapter": "bundle provenance is 'none'; adapter must not be provided",
+    "adapter-required": "bundle is adapter-provenanced; adapter is required",
+    "effect-mismatch": `effect mismatch at index ${effectIndex} for event '${eventId}': ` +
+      details.problem,
+    "effect-hash-mismatch": `Cannot replay: ${effect} has the hash '${current}', ` +
+      `recorded is '${recorded}'; the bundle was changed`,
+    "invalid-effect": `Cannot replay: ${effect} has no hash: ${reason}`,
+    "bundle-hash-mismatch": `Cannot use the bundle: its hash is '${current}', recorded is ` +
+      `'${recorded}'; it was changed since it was written`,
+  };
+  return messages[kind];
 }

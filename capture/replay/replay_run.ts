@@ -1,26 +1,29 @@
+import { completeConstraints } from "../../_internal/constraints.ts";
+import { ZERO } from "../../_internal/event_time.ts";
 import { encodeJson } from "../../_internal/wire_json/codec.ts";
-import { termination } from "../bundle/record_codecs.ts";
-import { recordDecision, rehydrateEvent } from "../bundle/records.ts";
-import { eventsOf } from "../bundle/validate_bundle.ts";
-import { CaptureError } from "../errors.ts";
-import type { CapturableSupervisor } from "../session/capturing_session.ts";
-import { attemptKey, type RecordedAnswers, recordedAnswers } from "../session/recorded_past.ts";
 import type {
-  CaptureBundle,
-  CompletionInputRecord,
-  Constraints,
-  DecisionRecord,
-  EventTime,
   ExternalEvent,
-  ExternalEventRecord,
   RunRequest,
   RunTermination,
   RuntimeInvoker,
-  SupervisorInput,
   SupervisorOptions,
+} from "../../supervisor/types.ts";
+import { termination } from "../bundle/record_codecs.ts";
+import { attemptId, recordDecision, rehydrateEvent } from "../bundle/records.ts";
+import { eventsOf } from "../bundle/validate_bundle.ts";
+import { CaptureError } from "../errors.ts";
+import type { CapturableSupervisor } from "../session/capturing_session.ts";
+import type {
+  CaptureBundle,
+  CompletionInputRecord,
+  DecisionRecord,
+  EpisodeInvocationRecord,
+  EventInputRecord,
+  ExternalEventRecord,
   TaffrailCaptureBundle,
+  V3CaptureBundle,
 } from "../types.ts";
-import { ReplayError } from "./replay_error.ts";
+import { replayError } from "./replay_error.ts";
 
 /** What a replay is made with. */
 export interface ReplayPorts {
@@ -33,14 +36,13 @@ export interface ReplayPorts {
 /** What a replay led to. */
 export interface ReplayOutcome {
   decisions: DecisionRecord[];
-  /** How the attempts ended that were made again, by {@linkcode attemptKey}. */
+  /** How the attempts ended that were made again, by {@linkcode attemptId}. */
   terminations: Map<string, RunTermination>;
-  /** The events that the attempts were made for, by {@linkcode attemptKey}. */
+  /** The events that the attempts were made for, by {@linkcode attemptId}. */
   origins: Map<string, string>;
 }
 
 const RUNTIME_ERROR: RunTermination = Object.freeze({ Failed: "RuntimeError" });
-const START: EventTime = Object.freeze({ secs: 0, nanos: 0 });
 
 /** Feeds the inputs of a bundle to a fresh supervisor (RPL-4). */
 export async function runReplay(bundle: CaptureBundle, ports: ReplayPorts): Promise<ReplayOutcome> {
@@ -51,61 +53,53 @@ export async function runReplay(bundle: CaptureBundle, ports: ReplayPorts): Prom
     ? controller.signal
     : AbortSignal.any([ports.signal, controller.signal]);
   try {
-    const run = isConcurrent
-      ? new ConcurrentReplay(bundle, { ...ports, signal })
-      : new SerialReplay(bundle, { ...ports, signal });
-    const outcome = await run.run();
+    const outcome = isConcurrent
+      ? await new ConcurrentReplay(bundle, { ...ports, signal }).run()
+      : await replaySerially(bundle, { ...ports, signal });
     signal.throwIfAborted();
     return outcome;
   } finally {
-    // Attempts that were made again and whose turn never came are told to stop.
+    // The signals of attempts that were made again and whose turn never came abort.
     controller.abort();
   }
 }
 
 /** Serial replay: the attempts of an event are over before the next event is handed over. */
-class SerialReplay {
-  readonly #bundle: CaptureBundle;
-  readonly #answers: RecordedAnswers;
-  readonly #supervisor: CapturableSupervisor;
-  readonly #outcome: ReplayOutcome = newOutcome();
-
-  constructor(bundle: CaptureBundle, ports: ReplayPorts & { signal: AbortSignal }) {
-    this.#bundle = bundle;
-    this.#answers = recordedAnswers(bundle);
-    const { invoker = { run: (request: RunRequest) => this.#answers.answer(request) } } = ports;
-    this.#supervisor = createFresh(bundle, ports, {
-      decisionLog: { log: (entry) => void this.#outcome.decisions.push(recordDecision(entry)) },
-      inputLog: { record: (input) => this.#record(input) },
-      invoker: {
-        run: (request) => {
-          const { episodeId, attempt, eventId } = request;
-          this.#outcome.origins.set(attemptKey(episodeId, attempt), eventId);
-          return invoker.run(request);
-        },
+async function replaySerially(
+  bundle: CaptureBundle,
+  ports: ReplayPorts & { signal: AbortSignal },
+): Promise<ReplayOutcome> {
+  const outcome = newOutcome();
+  const answers = recordedAnswers(bundle);
+  const { invoker = { run: (request: RunRequest) => answers.answer(request) } } = ports;
+  const supervisor = createFresh(bundle, ports, {
+    decisionLog: { log: (entry) => void outcome.decisions.push(recordDecision(entry)) },
+    inputLog: {
+      record: (input) => {
+        if (input.type === "event") return;
+        const { episode_id: episodeId, attempt, termination } = input;
+        outcome.terminations.set(attemptId(episodeId, attempt), termination);
       },
-      signal: ports.signal,
-    });
+    },
+    invoker: {
+      run: (request) => {
+        const { episodeId, attempt, eventId } = request;
+        outcome.origins.set(attemptId(episodeId, attempt), eventId);
+        return invoker.run(request);
+      },
+    },
+    signal: ports.signal,
+  });
+  for (const record of eventsOf(bundle)) {
+    const event = rehydrate(record);
+    answers.begin(event.id);
+    await supervisor.onEvent(event);
   }
-
-  async run(): Promise<ReplayOutcome> {
-    for (const record of eventsOf(this.#bundle)) {
-      const event = rehydrate(record);
-      this.#answers.begin(event.id);
-      await this.#supervisor.onEvent(event);
-    }
-    return this.#outcome;
-  }
-
-  #record(input: SupervisorInput): void {
-    if (input.type === "event") return;
-    const { episode_id: episodeId, attempt, termination } = input;
-    this.#outcome.terminations.set(attemptKey(episodeId, attempt), termination);
-  }
+  return outcome;
 }
 
 /**
- * Concurrent replay: the supervisor starts what its core starts, and the end of each attempt is told it
+ * Concurrent replay: the supervisor starts what its core starts, and the end of each attempt is fed to it
  * when the recording says so. Attempts that are made again and end sooner wait for their turn.
  */
 class ConcurrentReplay {
@@ -116,7 +110,7 @@ class ConcurrentReplay {
   /** What attempts in flight will answer. */
   readonly #answers = new Map<string, Promise<RunTermination>>();
   readonly #aborted: Promise<never>;
-  #now = START;
+  #now = ZERO;
 
   constructor(bundle: TaffrailCaptureBundle, ports: ReplayPorts & { signal: AbortSignal }) {
     this.#bundle = bundle;
@@ -146,7 +140,7 @@ class ConcurrentReplay {
   #start(request: RunRequest): Promise<never> {
     const { invoker } = this.#ports;
     const { episodeId, attempt, eventId } = request;
-    const key = attemptKey(episodeId, attempt);
+    const key = attemptId(episodeId, attempt);
     this.#outcome.origins.set(key, eventId);
     if (invoker !== undefined) this.#answers.set(key, answerOf(invoker, request));
     return new Promise(() => {});
@@ -154,7 +148,7 @@ class ConcurrentReplay {
 
   async #complete(input: CompletionInputRecord): Promise<void> {
     const { episode_id: episodeId, attempt, at } = input;
-    const key = attemptKey(episodeId, attempt);
+    const key = attemptId(episodeId, attempt);
     const wasStarted = this.#outcome.origins.has(key) && !this.#outcome.terminations.has(key);
     // It was not started again, or the recording ends it twice: the report says so.
     if (!wasStarted) return;
@@ -178,31 +172,28 @@ function createFresh(
   { createSupervisor }: ReplayPorts,
   ports: Pick<SupervisorOptions, "decisionLog" | "inputLog" | "invoker" | "timers" | "signal">,
 ): CapturableSupervisor {
-  const options = { graphId: bundle.graph_id, constraints: knownOf(bundle.config), ...ports };
+  const options = {
+    graphId: bundle.graph_id,
+    constraints: completeConstraints(bundle.config),
+    ...ports,
+  };
   if (!("inputs" in bundle)) return createSupervisor(options);
   const { mode, max_deferred: maxDeferred, backoff } = bundle;
   return createSupervisor({ ...options, mode, maxDeferred, backoff });
 }
 
-/** The limits alone, whatever else a program has put into the object. */
-function knownOf(config: Constraints): Constraints {
-  const { max_in_flight, max_per_window, rate_window, deadline, max_retries } = config;
-  return { max_in_flight, max_per_window, rate_window, deadline, max_retries };
-}
-
 /** The event of a record, checked just before it is fed (RPL-4). */
-export function rehydrate(record: ExternalEventRecord): ExternalEvent {
+export function rehydrate(record: ExternalEventRecord | EventInputRecord): ExternalEvent {
   try {
     return rehydrateEvent(record);
   } catch (cause) {
     if (!(cause instanceof CaptureError)) throw cause;
-    const eventId = record.event_id;
-    const isHash = cause.kind === "PayloadHashMismatch";
-    throw new ReplayError({ kind: isHash ? "HashMismatch" : "InvalidPayload", eventId, cause });
+    const kind = cause.kind === "payload-hash-mismatch" ? "hash-mismatch" : "invalid-payload";
+    throw replayError(kind, { eventId: record.event_id }, cause);
   }
 }
 
-/** Calls the invoker now. What it throws, and what is no answer, is what it is to a supervisor. */
+/** Calls the invoker now. What it throws, and what is no termination, ends the attempt as in a supervisor. */
 async function answerOf(invoker: RuntimeInvoker, request: RunRequest): Promise<RunTermination> {
   try {
     const answer = await invoker.run(request);
@@ -218,4 +209,57 @@ function rejectOnAbort(signal: AbortSignal): Promise<never> {
   signal.addEventListener("abort", () => reject(signal.reason), { once: true });
   promise.catch(() => {});
   return promise;
+}
+
+/** How an attempt ended that the recording does not have: it is not tried again. */
+const UNKNOWN: RunTermination = "Aborted";
+/** How an attempt ended that was tried again: v3 only says how often that was. */
+const TRIED_AGAIN: RunTermination = Object.freeze({ Failed: "RuntimeError" });
+
+/** Answers for the attempts of a serial replay, taken from the recording. */
+interface RecordedAnswers {
+  /** The next event is about to be handed over. */
+  begin(eventId: string): void;
+  /** How the attempt ended. */
+  answer(request: RunRequest): RunTermination;
+}
+
+/** The answers that a bundle holds. */
+function recordedAnswers(bundle: CaptureBundle): RecordedAnswers {
+  if (!("inputs" in bundle)) return new V3Answers(bundle);
+  const answers = new Map<string, RunTermination>();
+  for (const input of bundle.inputs) {
+    if (input.type === "completion") {
+      answers.set(attemptId(input.episode_id, input.attempt), input.termination);
+    }
+  }
+  return {
+    begin: () => {},
+    answer: ({ episodeId, attempt }) => answers.get(attemptId(episodeId, attempt)) ?? UNKNOWN,
+  };
+}
+
+/** v3 has one decision an event; a missing one must not shift all behind it. */
+class V3Answers implements RecordedAnswers {
+  readonly #decisions = new Map<string, EpisodeInvocationRecord[]>();
+  #current: EpisodeInvocationRecord | undefined;
+
+  constructor(bundle: V3CaptureBundle) {
+    // From the last one, so that the first one can be popped.
+    for (const decision of bundle.decisions.toReversed()) {
+      const same = this.#decisions.get(decision.event_id);
+      if (same === undefined) this.#decisions.set(decision.event_id, [decision]);
+      else same.push(decision);
+    }
+  }
+
+  begin(eventId: string): void {
+    this.#current = this.#decisions.get(eventId)?.pop();
+  }
+
+  answer({ attempt }: RunRequest): RunTermination {
+    const { termination = null, retry_count: retries = 0 } = this.#current ?? {};
+    if (attempt <= retries) return TRIED_AGAIN;
+    return attempt === retries + 1 && termination !== null ? termination : UNKNOWN;
+  }
 }

@@ -1,14 +1,12 @@
-import { CAPTURE_VERSION, TAFFRAIL_CAPTURE_VERSION } from "../bundle/bundle_text.ts";
-import { asSeedDecision } from "../bundle/records.ts";
+import type { RunTermination } from "../../supervisor/types.ts";
+import { asV3Bundle, asV3Event, attemptId, TAFFRAIL_CAPTURE_VERSION } from "../bundle/records.ts";
 import type {
   BundleProvenance,
   CaptureBundle,
   CapturedActionEffect,
   DecisionRecord,
-  EventInputRecord,
   ExternalEventRecord,
   InputRecord,
-  RunTermination,
   TaffrailCaptureBundle,
 } from "../types.ts";
 
@@ -77,11 +75,6 @@ export class CaptureRecorder {
     return this.#decidedInputs;
   }
 
-  /** How many decisions are recorded. */
-  get decisionCount(): number {
-    return this.#decisions.length;
-  }
-
   /** Whether an input was recorded since the last decision. */
   get hasUndecided(): boolean {
     return this.#inputs.length > this.#decidedInputs;
@@ -112,34 +105,23 @@ export class CaptureRecorder {
   recording(): Recording {
     const inputs = this.#inputs.slice(0, this.#decidedInputs);
     const rest = this.#inputs.slice(this.#decidedInputs);
+    const bundle = this.#bundleOf(inputs);
     return {
-      bundle: this.#isSeeds() ? this.#seedBundle(inputs) : this.#taffrailBundle(inputs),
-      undecided: rest.filter((input) => input.type === "event").map(asEventRecord),
+      bundle: this.#fitsV3() ? asV3Bundle(bundle) : bundle,
+      undecided: rest.filter((input) => input.type === "event").map(asV3Event),
       interrupted: this.#interrupted(inputs, rest),
     };
   }
 
-  /** Whether the seed's format can say all of it. */
-  #isSeeds(): boolean {
+  /** Whether the v3 format can say all of it. */
+  #fitsV3(): boolean {
     const { mode, max_deferred: maxDeferred, backoff, redacted } = this.#header;
     return mode === "serial" && maxDeferred === null && backoff === null && !redacted &&
       this.#decisions.every(({ decision }) => decision !== "Skip");
   }
 
-  #seedBundle(inputs: readonly InputRecord[]): CaptureBundle {
-    const { graph_id, config, ...header } = this.#header;
-    return {
-      capture_version: CAPTURE_VERSION,
-      graph_id,
-      config,
-      events: inputs.filter((input) => input.type === "event").map(asEventRecord),
-      decisions: this.#decisions.map(asSeedDecision),
-      ...provenanceOf(header),
-    };
-  }
-
-  #taffrailBundle(inputs: InputRecord[]): CaptureBundle {
-    const { graph_id, mode, config, max_deferred, backoff, redacted, ...header } = this.#header;
+  #bundleOf(inputs: InputRecord[]): TaffrailCaptureBundle {
+    const { graph_id, mode, config, max_deferred, backoff, redacted, ...provenance } = this.#header;
     return {
       capture_version: TAFFRAIL_CAPTURE_VERSION,
       graph_id,
@@ -150,7 +132,7 @@ export class CaptureRecorder {
       redacted,
       inputs,
       decisions: [...this.#decisions],
-      ...provenanceOf(header),
+      ...provenance,
     };
   }
 
@@ -164,28 +146,16 @@ export class CaptureRecorder {
       if (decision !== "Invoke" || origin_event_id === null) continue;
       const attempt = retry_count + 1;
       const begun = { event_id: origin_event_id, episode_id, attempt, termination: null };
-      attempts.set(`${episode_id} ${attempt}`, begun);
+      attempts.set(attemptId(episode_id, attempt), begun);
     }
     for (const input of inputs) {
-      if (input.type === "completion") attempts.delete(`${input.episode_id} ${input.attempt}`);
+      if (input.type === "completion") attempts.delete(attemptId(input.episode_id, input.attempt));
     }
     for (const input of rest) {
       if (input.type !== "completion") continue;
-      const attempt = attempts.get(`${input.episode_id} ${input.attempt}`);
+      const attempt = attempts.get(attemptId(input.episode_id, input.attempt));
       if (attempt !== undefined) attempt.termination = input.termination;
     }
     return [...attempts.values()];
   }
-}
-
-function provenanceOf(header: BundleProvenance): BundleProvenance {
-  const { adapter_provenance, runtime_provenance, egress_provenance } = header;
-  const provenance = { adapter_provenance, runtime_provenance };
-  return egress_provenance === undefined ? provenance : { ...provenance, egress_provenance };
-}
-
-/** An event among inputs as it stands in the seed's format. */
-export function asEventRecord(input: EventInputRecord): ExternalEventRecord {
-  const { type: _, ...record } = input;
-  return record;
 }

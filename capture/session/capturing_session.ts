@@ -1,27 +1,43 @@
-import { NO_ADAPTER_PROVENANCE } from "../bundle/bundle_text.ts";
-import { computeEffectHash } from "../bundle/effects.ts";
-import {
-  completeConstraints,
-  copyOfTermination,
-  recordDecision,
-  recordEvent,
-} from "../bundle/records.ts";
+import { checkFunction, checkMethods, checkObject, checkString } from "../../_internal/check.ts";
+import { completeConstraints } from "../../_internal/constraints.ts";
 import type {
-  ActionEffect,
-  CaptureBundle,
   Completion,
   DecisionLog,
   DecisionLogEntry,
   ExternalEvent,
-  ExternalEventRecord,
-  InputRecord,
   SupervisorInput,
   SupervisorOptions,
-} from "../types.ts";
+} from "../../supervisor/types.ts";
+import { computeEffectHash } from "../bundle/effects.ts";
+import {
+  copyOfTermination,
+  NO_ADAPTER_PROVENANCE,
+  recordDecision,
+  recordEventInput,
+} from "../bundle/records.ts";
+import type { ActionEffect, CaptureBundle, ExternalEventRecord, InputRecord } from "../types.ts";
 import { CaptureRecorder, type InterruptedAttempt } from "./capture_recorder.ts";
-import type { CaptureJournal, JournalLine } from "./journal.ts";
+import type { CaptureJournal } from "./journal.ts";
+import type { JournalLine } from "./journal_lines.ts";
 import type { RecordedPast } from "./recorded_past.ts";
 import { type RedactCapture, redactEffect, redactPayload } from "./redact.ts";
+
+/**
+ * What always holds in a session, in the order in which an event goes through it:
+ *
+ * - One input is handled at a time: the supervisor waits for each port that is called here.
+ * - An input is in the journal before it is in memory, and in memory before the supervisor decides on it.
+ *   A process that dies in between has recorded an input that was not acted on: it is decided on when the
+ *   session is resumed.
+ * - A decision goes to the caller's log first, then into the journal, then into memory. A process that
+ *   dies before the journal has it decides the same again; the caller's log may get it twice.
+ * - Inputs and decisions are never removed, changed or reordered. A bundle ends with the last input that
+ *   a decision is recorded for, so that it replays however the process ended.
+ * - What fails here stops the supervisor, which then takes nothing more. So a hole in the recording is
+ *   always at its end.
+ * - A resumed session is led through its past first: inputs and decisions are compared with the recorded
+ *   ones and not written again, and no journal is open until all of them have been the same.
+ */
 
 /** What capture needs of a supervisor. The supervisor of `@taffrail/taffrail/supervisor` has it. */
 export interface CapturableSupervisor {
@@ -60,21 +76,31 @@ export interface CapturingSessionOptions<S extends CapturableSupervisor>
   redact?: RedactCapture;
 }
 
+/** The option by which {@linkcode resumedSession} hands a session its past. */
+const PAST = Symbol("past");
+
+interface HasPast {
+  [PAST]?: RecordedPast;
+}
+
 /**
- * Has a session that has seen nothing go on from a recording. It records nothing that the recording
- * has; what it returns gives it the journal that takes the rest.
+ * A session that goes on from a recording: it records nothing that the recording has, and the rest into
+ * the journal of the recording, once that has one. Internal: `resumeCapture` makes such sessions.
  */
-export let takeUpRecording: <S extends CapturableSupervisor>(
-  session: CapturingSession<S>,
+export function resumedSession<S extends CapturableSupervisor>(
+  options: CapturingSessionOptions<S>,
   past: RecordedPast,
-) => (journal: CaptureJournal) => void;
+): CapturingSession<S> {
+  const withPast: CapturingSessionOptions<S> & HasPast = { ...options, [PAST]: past };
+  return new CapturingSession(withPast);
+}
 
 /**
  * A supervisor whose inputs and decisions are recorded, so that {@linkcode replayBundle} can prove that
  * it would decide so again.
  *
  * Each input is recorded before the supervisor handles it (CAP-2), each decision when the decision log
- * has taken it (CAP-3). The bundle of a session is of format `"v3"`, which the seed reads, when the
+ * has taken it (CAP-3). The bundle of a session is of format `"v3"`, which the original program reads, when the
  * session is serial, neither bounds its queue nor lets retries wait nor redacts, and has no `Skip`; of
  * format `"taffrail-v1"` otherwise.
  *
@@ -123,25 +149,16 @@ export let takeUpRecording: <S extends CapturableSupervisor>(
 export class CapturingSession<S extends CapturableSupervisor> implements AsyncDisposable {
   /** The supervisor. What it is given directly is recorded too. */
   readonly supervisor: S;
-  #recorder: CaptureRecorder;
-  #journal: CaptureJournal | undefined;
+  readonly #recorder: CaptureRecorder;
+  readonly #journal: CaptureJournal | undefined;
   readonly #redact: RedactCapture | undefined;
   readonly #decisionLog: DecisionLog;
   /** The journal's first line, as long as it is under way. */
   #beginning: Promise<void> | undefined;
   #isTaken = false;
   #isJournalClosed = false;
-  /** What was recorded by another process, if this one takes its session up again. */
-  #past: RecordedPast | undefined;
-
-  static {
-    takeUpRecording = (session, past) => {
-      past.checkHeader(session.#recorder.header);
-      session.#past = past;
-      session.#recorder = past.recorder;
-      return (journal) => session.#journal = journal;
-    };
-  }
+  /** What another process recorded, if this one goes on with its session. */
+  readonly #past: RecordedPast | undefined;
 
   /**
    * A session whose supervisor has seen nothing yet. It takes over the journal.
@@ -152,7 +169,9 @@ export class CapturingSession<S extends CapturableSupervisor> implements AsyncDi
    * @throws {CaptureJournalError} When the journal cannot take its first line.
    */
   constructor(options: CapturingSessionOptions<S>) {
-    const { createSupervisor, runtimeProvenance, journal, redact, ...others } = options;
+    checkOptions(options);
+    const { [PAST]: past, ...given } = options as CapturingSessionOptions<S> & HasPast;
+    const { createSupervisor, runtimeProvenance, journal, redact, ...others } = given;
     const { adapterProvenance = NO_ADAPTER_PROVENANCE, egressProvenance, ...rest } = others;
     const header = {
       graph_id: rest.graphId,
@@ -168,13 +187,15 @@ export class CapturingSession<S extends CapturableSupervisor> implements AsyncDi
     this.#decisionLog = rest.decisionLog;
     this.#redact = redact;
     this.#journal = journal;
-    this.#recorder = new CaptureRecorder(header);
+    this.#past = past;
+    this.#recorder = past?.recorder ?? new CaptureRecorder(header);
     try {
       this.supervisor = createSupervisor({
         ...rest,
         decisionLog: { log: (entry) => this.#log(entry) },
         inputLog: { record: (input) => this.#record(input) },
       });
+      past?.checkHeader(header);
       this.#begin({ type: "session", journal_version: "taffrail-v1", ...header });
     } catch (error) {
       this.#closeJournal();
@@ -184,7 +205,7 @@ export class CapturingSession<S extends CapturableSupervisor> implements AsyncDi
 
   /** How many decisions are recorded; the last one's index is one less. */
   get decisionCount(): number {
-    return this.#recorder.decisionCount;
+    return this.#recorder.decisions.length;
   }
 
   /** The events that are recorded and not decided on. */
@@ -268,7 +289,7 @@ export class CapturingSession<S extends CapturableSupervisor> implements AsyncDi
     const begun = this.#journal?.append(line);
     if (begun === undefined) return;
     this.#beginning = begun;
-    // Whoever appends next waits for it, and is told of its failure.
+    // Whoever appends next waits for it, and gets its failure.
     begun.then(() => this.#beginning = undefined, () => {});
   }
 
@@ -277,9 +298,7 @@ export class CapturingSession<S extends CapturableSupervisor> implements AsyncDi
     this.#checkOpen("record an input");
     if (this.#past?.takesInput(input)) return;
     const record = this.#recordOf(input);
-    const appended = this.#append(record);
-    if (appended === undefined) return this.#recorder.addInput(record);
-    return appended.then(() => this.#recorder.addInput(record));
+    return after(this.#append(record), () => this.#recorder.addInput(record));
   }
 
   #recordOf(input: SupervisorInput): InputRecord {
@@ -289,9 +308,9 @@ export class CapturingSession<S extends CapturableSupervisor> implements AsyncDi
       return { type, episode_id, attempt, termination: copyOfTermination(termination), at };
     }
     const { event } = input;
-    if (this.#redact === undefined) return { type: "event", ...recordEvent(event) };
+    if (this.#redact === undefined) return recordEventInput(event);
     const payload = redactPayload(event.payload, this.#redact);
-    return { type: "event", ...recordEvent({ ...event, payload }) };
+    return recordEventInput({ ...event, payload });
   }
 
   /** Records a decision that the decision log has taken (CAP-3). */
@@ -303,34 +322,51 @@ export class CapturingSession<S extends CapturableSupervisor> implements AsyncDi
           "createSupervisor must pass on every option that it gets",
       );
     }
-    const logged = this.#decisionLog.log(entry);
-    if (logged === undefined) return this.#logged(entry);
-    return logged.then(() => this.#logged(entry));
+    return after(this.#decisionLog.log(entry), () => this.#logged(entry));
   }
 
   #logged(entry: DecisionLogEntry): void | Promise<void> {
     this.#checkOpen("record a decision");
     const decision = recordDecision(entry);
     const appended = this.#append({ type: "decision", ...decision });
-    if (appended === undefined) return this.#recorder.addDecision(decision);
-    return appended.then(() => this.#recorder.addDecision(decision));
+    return after(appended, () => this.#recorder.addDecision(decision));
   }
 
   #append(line: JournalLine): void | Promise<void> {
-    const journal = this.#journal;
+    const journal = this.#journal ?? this.#past?.journal;
     if (journal === undefined || this.#isJournalClosed && line.type === "effects") return;
-    if (this.#beginning === undefined) return journal.append(line);
-    return this.#beginning.then(() => journal.append(line));
+    return after(this.#beginning, () => journal.append(line));
   }
 
   #closeJournal(): void {
     if (this.#isJournalClosed) return;
     this.#isJournalClosed = true;
-    this.#journal?.close();
+    (this.#journal ?? this.#past?.journal)?.close();
   }
 
   #checkOpen(what: string): void {
     if (!this.#isTaken) return;
     throw new TypeError(`Cannot ${what}: the bundle of this session was taken`);
   }
+}
+
+/** What comes after a step: at once, unless that step is one that has to be waited for. */
+function after<T>(step: void | Promise<void>, next: () => T | Promise<T>): T | Promise<T> {
+  return step === undefined ? next() : step.then(next);
+}
+
+/** Refuses what would fail later; the supervisor checks the options that are its own. */
+function checkOptions(options: CapturingSessionOptions<CapturableSupervisor>): void {
+  checkObject(options, "options");
+  const { createSupervisor, decisionLog, invoker, journal, redact } = options;
+  checkFunction(createSupervisor, "createSupervisor");
+  checkObject(options.constraints, "constraints");
+  checkMethods(decisionLog, "decisionLog", ["log"]);
+  checkMethods(invoker, "invoker", ["run"]);
+  checkString(options.runtimeProvenance, "runtimeProvenance");
+  for (const name of ["adapterProvenance", "egressProvenance"] as const) {
+    if (options[name] !== undefined) checkString(options[name], name);
+  }
+  if (journal !== undefined) checkMethods(journal, "journal", ["append", "close"]);
+  if (redact !== undefined) checkFunction(redact, "redact");
 }

@@ -1,42 +1,24 @@
 import { type AppendFailure, AppendFile } from "../../_internal/append_file.ts";
+import { checkNumber, checkObject, checkOneOf, checkString } from "../../_internal/check.ts";
 import { lookAtSync, syncDirectorySync } from "../../_internal/directories.ts";
-import { denoFilePort, type FilePort } from "../../_internal/file_port.ts";
+import { denoFilePort, type FilePort, runStepsSync } from "../../_internal/file_port.ts";
 import { MAX_LINE_BYTES } from "../../_internal/json_lines.ts";
 import { dirname } from "../../_internal/path.ts";
-import {
-  array,
-  checkObject,
-  type Codec,
-  encodeJson,
-  optional,
-  string,
-  u64,
-  usize,
-} from "../../_internal/wire_json/codec.ts";
-import { unitEnum } from "../../_internal/wire_json/enums.ts";
-import { JsonPlace } from "../../_internal/wire_json/errors.ts";
-import type { JsonValue } from "../../_internal/wire_json/json_value.ts";
-import { parseJson } from "../../_internal/wire_json/parse_json.ts";
-import { openStruct, struct } from "../../_internal/wire_json/struct.ts";
-import type { Recovery } from "../../eventlog/types.ts";
-import { sessionFields } from "../bundle/bundle_text.ts";
-import { capturedEffect } from "../bundle/effects.ts";
-import { decisionRecordFields, inputRecord } from "../bundle/record_codecs.ts";
-import { CaptureJournalError } from "../errors.ts";
-import type { CapturedActionEffect, DecisionRecord, InputRecord } from "../types.ts";
-import type { SessionHeader } from "./capture_recorder.ts";
 import { encodeUtf8, reasonOf } from "../../_internal/text.ts";
+import type { Recovery } from "../../eventlog/types.ts";
+import { CaptureJournalError } from "../errors.ts";
+import { encodeJournalLine, type JournalLine } from "./journal_lines.ts";
 
 const DEFAULT_LOCK_TIMEOUT_MS = 5000;
 
 /** Where a session records as it goes, so that a crash loses nothing that was decided. */
 export interface CaptureJournal {
   /**
-   * Takes the next line. The session waits for it before it goes on; when it throws or rejects, the
-   * supervisor stops with that error.
+   * Takes the next line, an object that is JSON. The session waits for it before it goes on; when it
+   * throws or rejects, the supervisor stops with that error.
    */
-  append(line: JournalLine): void | Promise<void>;
-  /** Lets go of what it holds. The session calls it once. */
+  append(line: object): void | Promise<void>;
+  /** Closes what it has open. The session calls it once. */
   close(): void;
 }
 
@@ -105,6 +87,10 @@ export function openCaptureJournal(
   path: string,
   options: OpenCaptureJournalOptions = {},
 ): FileCaptureJournal {
+  checkString(path, "path");
+  const { durability, lockTimeoutMs } = checkObject(options, "options");
+  if (durability !== undefined) checkOneOf(durability, "durability", ["os", "disk"]);
+  if (lockTimeoutMs !== undefined) checkNumber(lockTimeoutMs, "lockTimeoutMs");
   return openJournalOnPort(denoFilePort, path, options);
 }
 
@@ -119,7 +105,9 @@ export function openJournalOnPort(
   let file: AppendFile | undefined;
   try {
     const isNew = lookAtSync(port, path) === undefined;
-    file = AppendFile.openSync({ port, path, lockPath: `${path}.lock`, lockTimeoutMs, toError });
+    file = runStepsSync(
+      AppendFile.open({ port, path, lockPath: `${path}.lock`, lockTimeoutMs, toError }),
+    );
     if (isNew) syncDirectorySync(port, dirname(path));
     // Appending nothing counts the lines.
     const { lastSeq } = file.appendSync({ lines: [], onDisk: false });
@@ -172,7 +160,7 @@ function checkLength(text: string): void {
 
 function ioError(path: string, cause: unknown): CaptureJournalError {
   const message = `Cannot write the capture journal ${path}: ${reasonOf(cause)}`;
-  return new CaptureJournalError("io", message, { path, cause });
+  return new CaptureJournalError("io", message, { details: { path }, cause });
 }
 
 function journalError(path: string, failure: AppendFailure): CaptureJournalError {
@@ -187,117 +175,8 @@ function journalError(path: string, failure: AppendFailure): CaptureJournalError
     busy: `${actual} lines wait already`,
     closed: "it is closed",
   };
-  return new CaptureJournalError(kind, `${writing} ${reasons[kind]}`, { path, cause });
-}
-
-/** The first line of a session. */
-export interface SessionLine extends SessionHeader {
-  /** Tells it from other lines. */
-  type: "session";
-  /** The format of the journal. */
-  journal_version: "taffrail-v1";
-}
-
-/** A decision. */
-export interface DecisionLine extends DecisionRecord {
-  /** Tells it from other lines. */
-  type: "decision";
-}
-
-/** The effects of a decision; the last such line counts. */
-export interface EffectsLine {
-  /** Tells it from other lines. */
-  type: "effects";
-  /** Which decision of the session: the first is 0. */
-  decision_index: number;
-  /** Its effects. */
-  effects: CapturedActionEffect[];
-}
-
-/** The session goes on: another process has taken it up again. */
-export interface ResumedLine {
-  /** Tells it from other lines. */
-  type: "resumed";
-  /** How many lines before it count. What may stand between them and this one is damaged. */
-  lines: number;
-}
-
-/** One line of a journal, without its number. */
-export type JournalLine = SessionLine | InputRecord | DecisionLine | EffectsLine | ResumedLine;
-
-/** What {@linkcode SessionLine.journal_version} says. */
-const JOURNAL_VERSION = "taffrail-v1";
-
-const closed = { denyUnknownFields: true };
-
-const sessionLine = struct({
-  type: unitEnum(["session"]),
-  journal_version: unitEnum([JOURNAL_VERSION]),
-  ...sessionFields,
-  adapter_provenance: string,
-  runtime_provenance: string,
-  egress_provenance: optional(string),
-}, closed) as Codec<SessionLine>;
-
-const decisionLine = openStruct({
-  type: unitEnum(["decision"]),
-  ...decisionRecordFields,
-}) as Codec<DecisionLine>;
-
-const effectsLine: Codec<EffectsLine> = struct({
-  type: unitEnum(["effects"]),
-  decision_index: usize,
-  effects: array(capturedEffect),
-}, closed);
-
-const resumedLine: Codec<ResumedLine> = struct({
-  type: unitEnum(["resumed"]),
-  lines: usize,
-}, closed);
-
-const codecs = {
-  session: sessionLine,
-  event: inputRecord,
-  completion: inputRecord,
-  decision: decisionLine,
-  effects: effectsLine,
-  resumed: resumedLine,
-} as unknown as Record<JournalLine["type"], Codec<JournalLine>>;
-
-const types = unitEnum(["session", "event", "completion", "decision", "effects", "resumed"]);
-
-/** The text of a line: its number first, so that a line that is missing can be noticed. */
-export function encodeJournalLine(number: number, line: JournalLine): string {
-  return `{"line":${number},${encodeJson(codecs[line.type], line).slice(1)}`;
-}
-
-/** A line and its number. */
-export interface NumberedLine {
-  number: number;
-  line: JournalLine;
-}
-
-/** Reads a line. Throws a `SyntaxError`, `TypeError` or `RangeError` that says what is wrong. */
-export function decodeJournalLine(bytes: Uint8Array): NumberedLine {
-  const place = new JsonPlace("read");
-  const { line: number, ...tree } = checkObject<JsonValue>(parseJson(bytes), place);
-  if (number === undefined) return place.refuse("missing field `line`");
-  const { type } = tree;
-  if (type === undefined) return place.refuse("missing field `type`");
-  return {
-    number: u64.read(number, place),
-    line: codecs[types.read(type, place)].read(tree, place),
-  };
-}
-
-/** The version that a line begins a session of, where that is one that is not known here. */
-export function unknownVersionOf(bytes: Uint8Array): string | undefined {
-  try {
-    const { type, journal_version: version } = JSON.parse(new TextDecoder().decode(bytes));
-    const isOther = type === "session" && typeof version === "string" &&
-      version !== JOURNAL_VERSION;
-    return isOther ? version : undefined;
-  } catch {
-    return undefined;
-  }
+  return new CaptureJournalError(kind, `${writing} ${reasons[kind]}`, {
+    details: { path },
+    cause,
+  });
 }

@@ -1,8 +1,10 @@
+import { checkString } from "../../_internal/check.ts";
+import { requireDeno } from "../../_internal/file_port.ts";
 import { type LineBlock, type LinePiece, linePieces, linesOf } from "../../_internal/json_lines.ts";
-import { CaptureJournalError } from "../errors.ts";
-import { CaptureRecorder, type Recording } from "./capture_recorder.ts";
-import { decodeJournalLine, type JournalLine, unknownVersionOf } from "./journal.ts";
 import { reasonOf } from "../../_internal/text.ts";
+import { CaptureJournalError, type CaptureJournalErrorKind } from "../errors.ts";
+import { CaptureRecorder, type Recording } from "./capture_recorder.ts";
+import { decodeJournalLine, type JournalLine, unknownVersionOf } from "./journal_lines.ts";
 
 /**
  * Where a journal stops making sense:
@@ -92,6 +94,7 @@ export async function recoverCapture(
   journalPath: string,
   options: RecoverCaptureOptions = {},
 ): Promise<RecoveredCapture> {
+  checkString(journalPath, "journalPath");
   const { recorder, damage, session } = await readCaptureJournal(journalPath, options.session);
   return { ...recorder.recording(), damage, session };
 }
@@ -111,8 +114,12 @@ export async function readCaptureJournal(
   wanted?: number,
 ): Promise<ReadCapture> {
   const reader = new JournalReader(wanted ?? Infinity);
+  const failure = (kind: CaptureJournalErrorKind, what: string, cause?: unknown) => {
+    const message = `Cannot recover ${journalPath}: ${what}`;
+    return new CaptureJournalError(kind, message, { details: { path: journalPath }, cause });
+  };
   try {
-    const file = await Deno.open(journalPath, { read: true });
+    const file = await requireDeno().open(journalPath, { read: true });
     try {
       for await (const piece of linePieces(file, { start: 0, blockBytes: BLOCK_BYTES })) {
         reader.take(piece);
@@ -122,19 +129,17 @@ export async function readCaptureJournal(
       file.close();
     }
   } catch (cause) {
-    const message = `Cannot recover ${journalPath}: ${reasonOf(cause)}`;
-    throw new CaptureJournalError("io", message, { path: journalPath, cause });
+    throw failure("io", reasonOf(cause), cause);
   }
   if (reader.unknownVersion !== undefined) {
-    const message = `Cannot recover ${journalPath}: its journal_version is ` +
-      `'${reader.unknownVersion}', which this version does not know`;
-    throw new CaptureJournalError("version", message, { path: journalPath });
+    const what =
+      `its journal_version is '${reader.unknownVersion}', which this version does not know`;
+    throw failure("version", what);
   }
   const read = reader.finish(wanted);
   if (read !== null) return read;
   const which = wanted === undefined ? "no session" : `no session ${wanted}`;
-  const message = `Cannot recover ${journalPath}: ${which} begins in it`;
-  throw new CaptureJournalError("no-session", message, { path: journalPath });
+  throw failure("no-session", `${which} begins in it`);
 }
 
 /** Goes through the lines of a journal and keeps the last session, or the one that is wanted. */
@@ -202,7 +207,7 @@ class JournalReader {
     }
   }
 
-  /** A session that was taken up again behind damage is whole again, too. */
+  /** A session that was resumed after damage is whole again, too. */
   #resume(lines: number, refuse: (kind: JournalDamageKind, message: string) => void): void {
     const used = (this.#damage?.line ?? this.#lines) - 1;
     if (lines === used && this.#recorder !== null) this.#damage = null;
@@ -229,7 +234,7 @@ class JournalReader {
       const { type: _, ...decision } = line;
       recorder.addDecision(decision);
     } else if (line.type === "effects") {
-      if (line.decision_index >= recorder.decisionCount) return "there is no such decision";
+      if (line.decision_index >= recorder.decisions.length) return "there is no such decision";
       recorder.setEffects(line.decision_index, line.effects);
     } else {
       recorder.addInput(line);

@@ -2,7 +2,8 @@ import { contextOfPayload } from "../../_internal/event_payload.ts";
 import { encodeUtf8 } from "../../_internal/text.ts";
 import { MASK, redactOrMask, stringifyVisiting } from "../../_internal/visit_json.ts";
 import { formatPath } from "../../_internal/wire_json/errors.ts";
-import type { ActionEffect, Value } from "../types.ts";
+import type { Value } from "../../supervisor/types.ts";
+import type { ActionEffect } from "../types.ts";
 
 /**
  * Replaces a value before it is recorded and hashed. Gets every member of a payload, objects before

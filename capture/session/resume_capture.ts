@@ -1,30 +1,28 @@
+import { checkFunction, checkMethods, checkObject, checkString } from "../../_internal/check.ts";
 import { lookAtSync } from "../../_internal/directories.ts";
-import { addDuration, durationBetween } from "../../_internal/event_time.ts";
+import { addDuration, durationBetween, laterOf, ZERO } from "../../_internal/event_time.ts";
 import { denoFilePort } from "../../_internal/file_port.ts";
-import { rehydrateEvent } from "../bundle/records.ts";
-import { CaptureError, CaptureJournalError } from "../errors.ts";
+import { reasonOf } from "../../_internal/text.ts";
 import type {
+  AttemptRef,
   Duration,
   EventTime,
-  InputRecord,
   RunRequest,
   RunTermination,
   Timers,
-} from "../types.ts";
+} from "../../supervisor/types.ts";
+import { attemptId, rehydrateEvent } from "../bundle/records.ts";
+import { CaptureError, CaptureJournalError } from "../errors.ts";
+import type { InputRecord } from "../types.ts";
 import {
   type CapturableSupervisor,
-  CapturingSession,
+  type CapturingSession,
   type CapturingSessionOptions,
-  takeUpRecording,
+  resumedSession,
 } from "./capturing_session.ts";
-import {
-  type CaptureJournal,
-  openCaptureJournal,
-  type OpenCaptureJournalOptions,
-} from "./journal.ts";
-import { attemptKey, RecordedPast } from "./recorded_past.ts";
+import { openCaptureJournal, type OpenCaptureJournalOptions } from "./journal.ts";
+import { RecordedPast } from "./recorded_past.ts";
 import { type ReadCapture, readCaptureJournal, type RecoveredCapture } from "./recover_capture.ts";
-import { reasonOf } from "../../_internal/text.ts";
 
 /** Options of {@linkcode resumeCapture}: those of the session that is resumed, and its journal. */
 export interface ResumeCaptureOptions<S extends CapturableSupervisor>
@@ -52,16 +50,16 @@ export interface ResumedCapture<S extends CapturableSupervisor> {
   timers: Timers | undefined;
 }
 
-const NO_TIMERS: Timers = { now: () => ({ secs: 0, nanos: 0 }), setTimer: () => () => {} };
+const NO_TIMERS: Timers = { now: () => ZERO, setTimer: () => () => {} };
 
 /**
- * Takes up a session whose process died, and records on into its journal: what comes of it replays
+ * Goes on with a session whose process died, and records on into its journal: the whole replays
  * strictly, as one session.
  *
  * A fresh supervisor is led through all that is recorded. The invoker is not called for it, nor is the
  * decision log, which had taken it before. An attempt whose end is recorded is never made again. Then:
  *
- * | What the journal has | What becomes of it |
+ * | What the journal has | What happens to it |
  * | --- | --- |
  * | an input that was not decided on | it is decided on now |
  * | an attempt without an end | it ends as `Aborted`, which is never tried again |
@@ -122,49 +120,56 @@ const NO_TIMERS: Timers = { now: () => ({ secs: 0, nanos: 0 }), setTimer: () => 
 export async function resumeCapture<S extends CapturableSupervisor>(
   options: ResumeCaptureOptions<S>,
 ): Promise<ResumedCapture<S>> {
-  const { journalPath, durability = "os", lockTimeoutMs } = options;
+  checkObject(options, "options");
+  const { journalPath, durability = "os", lockTimeoutMs, onRecovered } = options;
+  checkString(journalPath, "journalPath");
+  checkMethods(options.decisionLog, "decisionLog", ["log"]);
+  checkMethods(options.invoker, "invoker", ["run"]);
+  if (onRecovered !== undefined) checkFunction(onRecovered, "onRecovered");
   if (lookAtSync(denoFilePort, journalPath) === undefined) await readCaptureJournal(journalPath);
   // Opening it mends its end: a line that only lacks its newline counts from then on.
   const journal = openCaptureJournal(journalPath, {
     durability,
     ...(lockTimeoutMs !== undefined && { lockTimeoutMs }),
   });
-  let resumption: Resumption<S>;
+  let resumption: SessionResumption<S>;
   try {
     const read = await readCaptureJournal(journalPath);
     checkDamage(journalPath, read);
-    resumption = new Resumption(options, read);
+    resumption = new SessionResumption(options, read);
     await resumption.goThroughPast();
-    await options.onRecovered?.(resumption.recovered);
+    await onRecovered?.(resumption.recovered);
     options.signal?.throwIfAborted();
     await journal.append({ type: "resumed", lines: (read.damage?.line ?? read.lines + 1) - 1 });
   } catch (error) {
     journal.close();
     throw error;
   }
-  return await resumption.goOn(journal);
+  resumption.past.journal = journal;
+  return await resumption.goOn();
 }
 
-/** A line that is no longer what was written may only be the last one, which nobody relied on. */
+/** A line that is no longer what was written may only be the last one, which was never acknowledged. */
 function checkDamage(path: string, { damage, lines }: ReadCapture): void {
   if (damage === null || damage.kind === "unreadable" && damage.line === lines) return;
   const message = `Cannot resume the session of ${path}: line ${damage.line} is damaged ` +
     `(${damage.kind}: ${damage.message}), and what stands behind it cannot be used without it`;
-  throw new CaptureJournalError("damaged", message, { path });
+  const details = { path, line: damage.line, byteOffset: damage.byteOffset };
+  throw new CaptureJournalError("damaged", message, { details });
 }
 
 /** Leads a supervisor through a recording, and on. */
-class Resumption<S extends CapturableSupervisor> {
+class SessionResumption<S extends CapturableSupervisor> {
   /** What the recording is. */
   readonly recovered: RecoveredCapture;
+  /** The recording, as the session takes it. */
+  readonly past: RecordedPast;
   readonly #options: ResumeCaptureOptions<S>;
-  readonly #past: RecordedPast;
   readonly #timers: ResumedTimers;
   readonly #session: CapturingSession<S>;
   readonly #isSerial: boolean;
   /** How the attempts ended whose ends are recorded: in serial mode the supervisor asks for them. */
-  readonly #answers = new Map<string, RunTermination>();
-  readonly #record: (journal: CaptureJournal) => void;
+  readonly #terminations = new Map<string, RunTermination>();
   /** What stops the session must not end attempts that are only gone through. */
   readonly #stop = new AbortController();
   #isLive = false;
@@ -173,31 +178,31 @@ class Resumption<S extends CapturableSupervisor> {
     const { journalPath, durability: _, lockTimeoutMs: __, onRecovered: ___, ...rest } = options;
     this.#options = options;
     this.recovered = { ...structuredClone(recorder.recording()), damage, session };
-    this.#past = new RecordedPast(recorder, journalPath);
+    this.past = new RecordedPast(recorder, journalPath);
     this.#isSerial = recorder.header.mode === "serial";
     for (const input of recorder.inputs) {
       if (input.type === "event") continue;
-      this.#answers.set(attemptKey(input.episode_id, input.attempt), input.termination);
+      this.#terminations.set(attemptId(input.episode_id, input.attempt), input.termination);
     }
     this.#timers = new ResumedTimers(options.timers ?? NO_TIMERS);
-    this.#session = new CapturingSession({
+    this.#session = resumedSession({
       ...rest,
       ...(options.timers !== undefined && { timers: this.#timers }),
+      ...(options.beforeRun !== undefined && { beforeRun: (attempt) => this.#beforeRun(attempt) }),
       invoker: { run: (request) => this.#run(request) },
       signal: this.#stop.signal,
-    });
-    this.#record = takeUpRecording(this.#session, this.#past);
+    }, this.past);
   }
 
   /** Has all decided again that was decided. */
   async goThroughPast(): Promise<void> {
     try {
-      for (const input of this.#past.decided) {
+      for (const input of this.past.decided) {
         this.#options.signal?.throwIfAborted();
         this.#timers.moveTo(timeOf(input));
         await this.#feed(input);
       }
-      for (const input of this.#past.undecided) {
+      for (const input of this.past.undecided) {
         this.#timers.moveTo(timeOf(input));
         if (input.type === "event") rehydrateEvent(input);
       }
@@ -208,20 +213,19 @@ class Resumption<S extends CapturableSupervisor> {
   }
 
   /** Decides on what was left undecided, and ends what was left without an end. */
-  async goOn(journal: CaptureJournal): Promise<ResumedCapture<S>> {
+  async goOn(): Promise<ResumedCapture<S>> {
     const session = this.#session;
-    this.#record(journal);
     this.#timers.goOn();
     // A serial run that was not over may have begun: it is not gone on with, but ends.
     this.#isLive = !this.#isSerial;
     try {
-      const left = this.#past.undecided.map((input) => this.#feed(input));
-      // At once: no deadline of an attempt that nobody makes may pass before.
+      const left = this.past.undecided.map((input) => this.#feed(input));
+      // At once: no deadline of an attempt that is not being made may pass before.
       const ends = this.recovered.interrupted.filter(({ termination }) => termination === null)
         .map(({ episode_id: episodeId, attempt }) =>
           session.supervisor.complete({ episodeId, attempt, termination: "Aborted" })
         );
-      this.#timers.startWaiting();
+      this.#timers.setWaiting();
       this.#followSignal();
       await Promise.all([...left, ...ends]);
     } catch (error) {
@@ -249,12 +253,17 @@ class Resumption<S extends CapturableSupervisor> {
     return this.#session.supervisor.complete({ episodeId, attempt, termination, at });
   }
 
+  /** Nothing is recorded anew of an attempt that is only gone through. */
+  #beforeRun(attempt: AttemptRef): void | Promise<void> {
+    if (this.#isLive) return this.#options.beforeRun?.(attempt);
+  }
+
   #run(request: RunRequest): RunTermination | Promise<RunTermination> {
     if (this.#isLive) return this.#options.invoker.run(request);
     const { episodeId, attempt } = request;
-    // Of concurrent attempts the supervisor is told the end.
+    // The ends of concurrent attempts are fed, as they are inputs.
     if (!this.#isSerial) return new Promise(() => {});
-    return this.#answers.get(attemptKey(episodeId, attempt)) ?? "Aborted";
+    return this.#terminations.get(attemptId(episodeId, attempt)) ?? "Aborted";
   }
 
   #explain(error: unknown): unknown {
@@ -262,34 +271,31 @@ class Resumption<S extends CapturableSupervisor> {
     const { journalPath: path } = this.#options;
     if (error instanceof CaptureError) {
       const message = `Cannot resume the session of ${path}: ${error.message}`;
-      return new CaptureJournalError("damaged", message, { path, cause: error });
+      return new CaptureJournalError("damaged", message, { details: { path }, cause: error });
     }
-    const reason = reasonOf(error);
-    return this.#past.diverged(reason, error);
+    return this.past.diverged(reasonOf(error), error);
   }
 }
 
-function timeOf(input: InputRecord) {
+function timeOf(input: InputRecord): EventTime {
   return input.type === "event" ? input.event_time : input.at;
 }
 
 /** A timer that was set while the recording was gone through. */
-interface Waiting {
+interface WaitingTimer {
   readonly at: EventTime;
   readonly callback: () => void;
   cancel: () => void;
 }
 
-const ZERO: EventTime = Object.freeze({ secs: 0, nanos: 0 });
-
 /**
- * The time of a session that is taken up again. First it is what the recording says and no timer
- * rings; from {@linkcode ResumedTimers.goOn} on it passes evenly, from the end of the recording at the
- * earliest: a clock that has been set back meanwhile makes nothing wait.
+ * The time of a session that is resumed. First it is what the recording says and no timer rings; from
+ * {@linkcode ResumedTimers.goOn} on it passes evenly, from the end of the recording at the earliest: a
+ * clock that has been set back meanwhile makes nothing wait.
  */
 export class ResumedTimers implements Timers {
   readonly #timers: Timers;
-  readonly #waiting = new Set<Waiting>();
+  readonly #waiting = new Set<WaitingTimer>();
   #recorded = ZERO;
   /** What the recording was ahead of the clock; null until the session goes on. */
   #ahead: Duration | null = null;
@@ -300,7 +306,7 @@ export class ResumedTimers implements Timers {
 
   /** The recording is at this time. */
   moveTo(time: EventTime): void {
-    if (isAfter(time, this.#recorded)) this.#recorded = time;
+    this.#recorded = laterOf(this.#recorded, time);
   }
 
   /** From now on time passes. */
@@ -309,7 +315,7 @@ export class ResumedTimers implements Timers {
   }
 
   /** Sets the timers that were waiting for that. */
-  startWaiting(): void {
+  setWaiting(): void {
     for (const waiting of this.#waiting) {
       waiting.cancel = this.setTimer(waiting.at, waiting.callback);
     }
@@ -327,12 +333,8 @@ export class ResumedTimers implements Timers {
     if (this.#ahead !== null) {
       return this.#timers.setTimer(durationBetween(this.#ahead, at), callback);
     }
-    const waiting: Waiting = { at, callback, cancel: () => this.#waiting.delete(waiting) };
+    const waiting: WaitingTimer = { at, callback, cancel: () => this.#waiting.delete(waiting) };
     this.#waiting.add(waiting);
     return () => waiting.cancel();
   }
-}
-
-function isAfter(a: EventTime, b: EventTime): boolean {
-  return a.secs > b.secs || a.secs === b.secs && a.nanos > b.nanos;
 }

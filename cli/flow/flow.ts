@@ -1,4 +1,5 @@
 import { isWindowsDevice } from "../../_internal/root_layout.ts";
+import { mapConstraints } from "../../_internal/constraints.ts";
 import type { Constraints } from "../../supervisor/types.ts";
 
 /** A flow: commands, and which of them need which. */
@@ -32,13 +33,9 @@ export interface FlowNode {
 }
 
 /** One node at a time, none a second time: what a flow says nothing about. */
-export const DEFAULT_CONSTRAINTS: Constraints = {
-  max_in_flight: 1,
-  max_per_window: null,
-  rate_window: null,
-  deadline: null,
-  max_retries: 0,
-};
+export const DEFAULT_CONSTRAINTS: Constraints = mapConstraints(
+  ({ flowDefault = null }) => flowDefault,
+) as Constraints;
 
 const LONGEST_NODE_ID = 64;
 

@@ -1,6 +1,13 @@
 import { resolve } from "../files.ts";
 import { dirname } from "../../_internal/path.ts";
 import { decodeUtf8, reasonOf } from "../../_internal/text.ts";
+import {
+  CONSTRAINT_NAMES,
+  type ConstraintName,
+  CONSTRAINTS,
+  incompletePair,
+  mapConstraints,
+} from "../../_internal/constraints.ts";
 import type { Constraints, Duration } from "../../supervisor/types.ts";
 import { parseDuration } from "../text/units.ts";
 import { UsageError } from "../exit_codes.ts";
@@ -183,10 +190,6 @@ class NodeParser {
   }
 }
 
-/** The counts, and the least that each may be. */
-const COUNTS = new Map([["max_in_flight", 1], ["max_per_window", 1], ["max_retries", 0]]);
-const DURATIONS = ["rate_window", "deadline"];
-
 /**
  * Reads the constraints of a flow: names as on the wire, durations as text. What is left out is as
  * in {@linkcode DEFAULT_CONSTRAINTS}.
@@ -197,20 +200,28 @@ export function parseConstraints(
 ): Constraints {
   if (value === undefined) return DEFAULT_CONSTRAINTS;
   if (!(value instanceof Map)) return fail('"constraints" must be an object');
-  const constraints: Record<string, number | Duration | null> = { ...DEFAULT_CONSTRAINTS };
-  for (const [name, stated] of value) {
-    const least = COUNTS.get(name);
-    if (least !== undefined) constraints[name] = count(name, stated, { least, fail });
-    else if (DURATIONS.includes(name)) constraints[name] = duration(name, stated, fail);
-    else {
-      const known = [...COUNTS.keys(), ...DURATIONS].join(", ");
-      fail(`"constraints" has the unknown key ${JSON.stringify(name)}: known are ${known}`);
-    }
+  // Counts first, as the help says them.
+  const known = CONSTRAINT_NAMES.toSorted((a, b) => rank(a) - rank(b));
+  const unknown = [...value.keys()].find((name) => !known.some((other) => other === name));
+  if (unknown !== undefined) {
+    fail(
+      `"constraints" has the unknown key ${JSON.stringify(unknown)}: known are ${known.join(", ")}`,
+    );
   }
-  if ((constraints.max_per_window === null) !== (constraints.rate_window === null)) {
-    fail('"constraints" has only one of max_per_window and rate_window: give both, or none');
+  const constraints = mapConstraints(({ kind, flowLeast: least = 0 }, name) => {
+    const stated = value.get(name);
+    if (stated === undefined) return DEFAULT_CONSTRAINTS[name];
+    return kind === "count" ? count(name, stated, { least, fail }) : duration(name, stated, fail);
+  });
+  const pair = incompletePair(constraints);
+  if (pair !== undefined) {
+    fail(`"constraints" has only one of ${pair.join(" and ")}: give both, or none`);
   }
-  return constraints as unknown as Constraints;
+  return constraints as Constraints;
+}
+
+function rank(name: ConstraintName): number {
+  return CONSTRAINTS[name].kind === "count" ? 0 : 1;
 }
 
 function count(

@@ -1,17 +1,18 @@
-import { listRuns } from "../../eventlog/list_runs.ts";
-import { isLive } from "../../eventlog/live_lock.ts";
+import { listRuns } from "../../eventlog/runs_directory.ts";
+import { isLive } from "../../eventlog/run_folder.ts";
 import { runPaths } from "../../_internal/root_layout.ts";
 import { reasonOf } from "../../_internal/text.ts";
 import { findRun } from "../reading/find_run.ts";
 import {
+  fileProblem,
   inspectAgreement,
   inspectCapture,
   inspectLog,
   inspectOtherRuntimes,
   inspectStore,
   inspectTrace,
+  type Problem,
 } from "./inspect_files.ts";
-import { fileProblem, type Problem } from "./problem.ts";
 
 /** The runs that are meant: those that are named, or all. */
 export async function chosenRuns(root: string, operands: readonly string[]): Promise<string[]> {

@@ -1,3 +1,4 @@
+import { payloadText } from "../../_internal/event_payload.ts";
 import type { Divergence } from "../../capture/replay/divergence.ts";
 import type { CaptureBundle, DecisionRecord } from "../../capture/types.ts";
 import type { AttemptEnd } from "../../run/types.ts";
@@ -94,9 +95,9 @@ function flowOfBundle(bundle: CaptureBundle, given: Flow | undefined): Flow {
   return flowOfCommands(bundle.graph_id, commands, given);
 }
 
-function recordOfPayload(id: string, bytes: number[]): CommandRecord {
+function recordOfPayload(id: string, recorded: string | number[]): CommandRecord {
   try {
-    const payload = JSON.parse(new TextDecoder().decode(Uint8Array.from(bytes)));
+    const payload = JSON.parse(payloadText(recorded));
     if (isCommandRecord(payload)) return payload;
   } catch {
     // A program of the user's may give any payload.
@@ -213,6 +214,7 @@ export class StepReplay implements Disposable {
       episodeId: step,
       attempt,
       context: new Map(),
+      payload: {},
       signal: this.#signal,
     });
     this.#invoker.throwFailure();

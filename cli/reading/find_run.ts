@@ -1,5 +1,5 @@
 import { resolve } from "../files.ts";
-import { listRuns } from "../../eventlog/list_runs.ts";
+import { listRuns } from "../../eventlog/runs_directory.ts";
 import { peekRun } from "../../eventlog/read_run.ts";
 import { isUlid } from "../../_internal/root_layout.ts";
 import { UsageError } from "../exit_codes.ts";

@@ -71,7 +71,7 @@ export function damageText({ line, kind, message }: JournalDamage): string {
 /** Whether a newer version wrote what could not be read: then it is neither used nor written to. */
 export function isNewer(error: unknown): boolean {
   if (error instanceof CaptureJournalError) return error.kind === "version";
-  if (error instanceof ReplayError) return error.captureVersion !== undefined;
+  if (error instanceof ReplayError) return error.kind === "unsupported-version";
   return error instanceof TraceFileError &&
     (error.kind === "version" || error.kind === "algorithm");
 }

@@ -3,8 +3,9 @@ import { recoverCapture } from "../../capture/session/recover_capture.ts";
 import type { CaptureBundle, DecisionRecord } from "../../capture/types.ts";
 import type { AttemptInfo } from "../../eventlog/attempt_change.ts";
 import type { NodeInfo, RunFold, RunState } from "../../eventlog/derive_run_state.ts";
-import { isLive } from "../../eventlog/live_lock.ts";
+import { isLive } from "../../eventlog/run_folder.ts";
 import { outputPath, runPaths } from "../../_internal/root_layout.ts";
+import { CONSTRAINT_NAMES, CONSTRAINTS, type Constraints } from "../../_internal/constraints.ts";
 import { nameProblem } from "../flow/flow.ts";
 import { nodeOfEvent } from "../flow/node_event.ts";
 import { isNotFound } from "../files.ts";
@@ -163,16 +164,12 @@ async function readJournal(path: string): Promise<CaptureBundle | undefined> {
   }
 }
 
-function textOf(
-  { reason, numbers }: DecisionRecord,
-  limits: { max_in_flight: number | null; max_per_window: number | null },
-): string {
-  switch (reason) {
-    case "saturated":
-      return `saturated: ${numbers.in_flight} of ${limits.max_in_flight} in flight`;
-    case "rate_limited":
-      return `rate limited: ${numbers.in_window} of ${limits.max_per_window} in the window`;
-    default:
-      return reason.replaceAll("_", " ");
+function textOf({ reason, numbers }: DecisionRecord, limits: Constraints): string {
+  const words = reason.replaceAll("_", " ");
+  for (const name of CONSTRAINT_NAMES) {
+    const { obstacle } = CONSTRAINTS[name];
+    if (obstacle?.reason !== reason) continue;
+    return `${words}: ${numbers[obstacle.counts]} of ${limits[name]} ${obstacle.words}`;
   }
+  return words;
 }

@@ -1,11 +1,10 @@
 import { deriveRunState, type PipeState } from "../../eventlog/derive_run_state.ts";
-import { listRuns } from "../../eventlog/list_runs.ts";
-import { isLive } from "../../eventlog/live_lock.ts";
+import { listRuns } from "../../eventlog/runs_directory.ts";
+import { isLive } from "../../eventlog/run_folder.ts";
 import { peekRun } from "../../eventlog/read_run.ts";
 import { isKnownRunEvent, type RunEvent } from "../../eventlog/run_event.ts";
-import { runPaths } from "../../_internal/root_layout.ts";
+import { runPaths, runtimeDirectory } from "../../_internal/root_layout.ts";
 import { reasonOf } from "../../_internal/text.ts";
-import { runtimeDirectory } from "../../store/layout.ts";
 import { sizeOfDirectory } from "../files.ts";
 import { eventProblem, logProblem } from "./run_log.ts";
 

@@ -1,3 +1,4 @@
+import { payloadText } from "../../_internal/event_payload.ts";
 import { type BundleDifference, diffBundles } from "../../capture/replay/diff_bundles.ts";
 import type { CaptureBundle } from "../../capture/types.ts";
 import { UsageError } from "../exit_codes.ts";
@@ -72,6 +73,6 @@ function readable(bundle: CaptureBundle, withTimes: boolean): CaptureBundle {
   return JSON.parse(JSON.stringify(bundle), function (key, value) {
     if (!withTimes && TIMES.includes(key)) return undefined;
     if (key !== "payload" || value.length === 0) return value;
-    return JSON.parse(new TextDecoder().decode(Uint8Array.from(value)));
+    return JSON.parse(payloadText(value));
   });
 }

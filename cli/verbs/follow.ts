@@ -1,7 +1,7 @@
 import { type AttemptChange, attemptChange } from "../../eventlog/attempt_change.ts";
 import { followRun } from "../../eventlog/follow_run.ts";
-import { listRuns } from "../../eventlog/list_runs.ts";
-import { isLive } from "../../eventlog/live_lock.ts";
+import { listRuns } from "../../eventlog/runs_directory.ts";
+import { isLive } from "../../eventlog/run_folder.ts";
 import { readRun } from "../../eventlog/read_run.ts";
 import { isKnownRunEvent, type RunEvent } from "../../eventlog/run_event.ts";
 import type { Gap, Stored } from "../../eventlog/types.ts";

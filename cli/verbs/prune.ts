@@ -1,6 +1,6 @@
 import { EventLogError } from "../../eventlog/event_log_error.ts";
-import { isLive } from "../../eventlog/live_lock.ts";
-import { removeRun, sweepRemovedRuns } from "../../eventlog/remove_run.ts";
+import { isLive } from "../../eventlog/run_folder.ts";
+import { removeRun, sweepRemovedRuns } from "../../eventlog/runs_directory.ts";
 import { removeRuntime } from "../../store/check/remove_runtime.ts";
 import { RuntimeStoreError } from "../../store/runtime_store_error.ts";
 import { UsageError } from "../exit_codes.ts";
@@ -235,7 +235,7 @@ function isInUse(error: Error): boolean {
 /** Does nothing, and fails where {@linkcode removeWhole} is known to. */
 async function tryToRemove(root: string, runId: string): Promise<void> {
   if (!await isLive(root, runId)) return;
-  throw new EventLogError("live", "Cannot remove a run that is open", { path: runId });
+  throw new EventLogError("live", "Cannot remove a run that is open", { details: { path: runId } });
 }
 
 function jsonOf({ root, dryRun, removed, kept, failed, removedBytes, leftBytes }: Result): string {

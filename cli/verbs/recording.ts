@@ -1,7 +1,7 @@
-import { newRunId } from "../../eventlog/new_run_id.ts";
+import { newRunId } from "../../eventlog/runs_directory.ts";
 import { openEventLog } from "../../eventlog/open_event_log.ts";
 import type { FileEventLog } from "../../eventlog/file_event_log.ts";
-import { isLive } from "../../eventlog/live_lock.ts";
+import { isLive } from "../../eventlog/run_folder.ts";
 import type { RunEvent } from "../../eventlog/run_event.ts";
 import { RecordingError } from "../engine/errors.ts";
 import { runFlow, type RunFlowEnd } from "../engine/run_flow.ts";

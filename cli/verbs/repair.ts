@@ -1,9 +1,8 @@
-import { isLive } from "../../eventlog/live_lock.ts";
+import { isLive } from "../../eventlog/run_folder.ts";
 import { reasonOf } from "../../_internal/text.ts";
-import { inspectOtherRuntimes } from "../inspect/inspect_files.ts";
+import { inspectOtherRuntimes, printProblems, type Problem } from "../inspect/inspect_files.ts";
 import { chosenRuns, inspectRun, progressText } from "../inspect/inspect_runs.ts";
 import { mendRun, mendStore, type Repair } from "../inspect/mend_run.ts";
-import { printProblems, type Problem } from "../inspect/problem.ts";
 import { Interrupts } from "../process/interrupts.ts";
 import { commandHint } from "../reading/find_run.ts";
 import { counted, printableLine } from "../text/printable.ts";

@@ -1,5 +1,4 @@
-import { formatDivergence } from "../../capture/replay/assert_replays.ts";
-import type { Divergence } from "../../capture/replay/divergence.ts";
+import { type Divergence, formatDivergence } from "../../capture/replay/divergence.ts";
 import { replayBundle, type ReplayReport } from "../../capture/replay/replay_bundle.ts";
 import { ReplayError } from "../../capture/replay/replay_error.ts";
 import { Supervisor } from "../../supervisor/driver/supervisor.ts";
@@ -88,7 +87,7 @@ interrupted: attempts without an end. damage: where the journal cannot be read.`
 
 /** Says in words what the provenance of a flow means. */
 function refuseOtherFlow(error: unknown, path: string | undefined): never {
-  if (error instanceof ReplayError && error.kind === "RuntimeProvenanceMismatch") {
+  if (error instanceof ReplayError && error.kind === "runtime-provenance-mismatch") {
     const message = `${path} is not the flow that was run: its nodes or their commands differ`;
     throw new Error(`Cannot replay: ${message} (${error.message})`, { cause: error });
   }

@@ -185,7 +185,9 @@ async function openAlone(root: string, runId: string): Promise<FileEventLog<RunE
     });
   } catch (cause) {
     if (!(cause instanceof EventLogError) || cause.kind !== "live") throw cause;
-    const who = cause.actual === undefined ? "another process" : `process ${cause.actual}`;
+    const who = cause.details.actual === undefined
+      ? "another process"
+      : `process ${cause.details.actual}`;
     const problem = `it is still being worked on by ${who}; ` +
       `${commandHint("follow", { root, runId })} shows it`;
     throw new ResumeError("live", problem, { runId, cause });

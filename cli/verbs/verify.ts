@@ -1,5 +1,5 @@
 import { chosenRuns, inspectRuns } from "../inspect/inspect_runs.ts";
-import { printProblems } from "../inspect/problem.ts";
+import { printProblems } from "../inspect/inspect_files.ts";
 import { counted } from "../text/printable.ts";
 import { Screen } from "../text/screen.ts";
 import { COMMON_HELP, readArguments, type Verb } from "./arguments.ts";

@@ -1,14 +1,11 @@
 import { removeTreeSync, syncDirectorySync } from "../../_internal/directories.ts";
 import { denoFilePort, type FilePort } from "../../_internal/file_port.ts";
 import { join } from "../../_internal/path.ts";
+import { REMOVED_PREFIX, runtimesDirectory } from "../../_internal/root_layout.ts";
 import { OwnerLock } from "../files/owner_lock.ts";
-import { checkJournalFormatsSync } from "../journal/journal_lines.ts";
-import { checkId, isDirectorySync, StorePaths } from "../layout.ts";
-import { readRuntimeSnapshotSync } from "../runtime/load_store.ts";
+import type { RuntimeFolder } from "../files/runtime_folder.ts";
+import { checkWritable, folderOf } from "../runtime/open_runtime.ts";
 import { asStoreError, storeMissingError } from "../store_errors.ts";
-
-/** The directories of runtimes that are being removed; none of a runtime begins with a dot. */
-const REMOVED_PREFIX = ".removed-";
 
 /**
  * Removes a runtime with all that is in its directory. It is done by its only owner, so one that
@@ -27,6 +24,7 @@ const REMOVED_PREFIX = ".removed-";
  * @throws {RuntimeStoreError} `owned` when somebody has it open, `store-missing` when there is none,
  * `store-corrupt` when it cannot be read or a newer version wrote it, `symlink` when a link stands in
  * its place, `store-io` when the file system refuses, `invalid-request` for an id that cannot be one.
+ * @throws {TypeError} If `root` or `runtimeId` is not a string.
  *
  * @example Usage
  * ```ts
@@ -48,17 +46,16 @@ export async function removeRuntime(root: string, runtimeId: string): Promise<vo
 
 /** {@linkcode removeRuntime} on a given file system. */
 export function removeRuntimeOnPort(port: FilePort, root: string, runtimeId: string): void {
-  checkId(runtimeId, "runtime id");
-  const paths = new StorePaths(root, runtimeId);
+  const folder = folderOf(port, { root, runtimeId });
   const operation = "remove runtime store";
-  const { directory: path } = paths;
-  const runtimes = join(root, paths.folders[0]!);
+  const { directory: path } = folder;
+  const runtimes = runtimesDirectory(root);
   try {
-    if (!isDirectorySync(port, runtimes, { operation, what: "runtimes" })) {
+    if (!folder.isDirectory(runtimes, { operation, what: "runtimes" })) {
       throw storeMissingError({ operation, path });
     }
-    const isThere = isDirectorySync(port, path, { operation, what: "runtime" });
-    if (isThere) moveAway(port, paths, { runtimeId, runtimes });
+    const isThere = folder.isDirectory(path, { operation, what: "runtime" });
+    if (isThere) moveAway(folder, runtimes);
     for (const entry of Array.from(port.readDirSync(runtimes))) {
       if (isRemoved(entry)) removeTreeSync(port, join(runtimes, entry.name));
     }
@@ -69,20 +66,15 @@ export function removeRuntimeOnPort(port: FilePort, root: string, runtimeId: str
 }
 
 /** Takes the runtime out of the store, as its only owner. */
-function moveAway(
-  port: FilePort,
-  paths: StorePaths,
-  { runtimeId, runtimes }: { runtimeId: string; runtimes: string },
-): void {
-  // What a newer version wrote is not written to, not even a lock.
-  readRuntimeSnapshotSync(port, paths, runtimeId);
-  checkJournalFormatsSync(port, paths);
-  const lock = OwnerLock.takeSync(port, paths.ownerLock, runtimeId);
+function moveAway(folder: RuntimeFolder, runtimes: string): void {
+  checkWritable(folder);
+  const lock = OwnerLock.take(folder);
   try {
     // Windows renames no folder with an open file in it, and so guards the runtime by itself.
     if (Deno.build.os === "windows") lock.release();
-    port.renameSync(paths.directory, join(runtimes, `${REMOVED_PREFIX}${crypto.randomUUID()}`));
-    syncDirectorySync(port, runtimes);
+    const target = join(runtimes, `${REMOVED_PREFIX}${crypto.randomUUID()}`);
+    folder.port.renameSync(folder.directory, target);
+    syncDirectorySync(folder.port, runtimes);
   } finally {
     if (Deno.build.os !== "windows") lock.release();
   }

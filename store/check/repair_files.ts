@@ -1,82 +1,90 @@
-import { atomicReplaceSync, type ReplaceFailure } from "../../_internal/atomic_replace.ts";
+import {
+  atomicReplaceSync,
+  type ReplaceFailure,
+  type Replacement,
+} from "../../_internal/atomic_replace.ts";
 import { lookAtSync, makeDirectorySync, syncDirectorySync } from "../../_internal/directories.ts";
 import {
-  type FileHandle,
+  blocksOf,
+  createFileSync,
   type FilePort,
   readRangeSync,
+  withFileSync,
   writeWholeSync,
 } from "../../_internal/file_port.ts";
-import { cutFileSync, lastLineEndSync, quarantineSync } from "../../_internal/line_file.ts";
-import { encodeUtf8 } from "../../_internal/text.ts";
+import { quarantineSync } from "../../_internal/line_file.ts";
 import { basename, dirname, join } from "../../_internal/path.ts";
-import { joinBytes, type LogBytes, openLogBytes } from "../files/log_bytes.ts";
+import { joinBytes, NEWLINE } from "../../_internal/text.ts";
 import type { LogCodec } from "../files/log_codecs.ts";
-import { type LogLine, logLines, parseLine, recordBytes } from "../files/log_lines.ts";
+import {
+  LogBytes,
+  type LogLine,
+  logLines,
+  parseLine,
+  readLogEnd,
+  recordBytes,
+  seekNumber,
+} from "../files/log_lines.ts";
+import { type RuntimeFolder, sizeOf } from "../files/runtime_folder.ts";
 import { storeIoError } from "../store_errors.ts";
 
 /** What repairing does to files, so that nothing is ever gone: it is in its place or kept as evidence. */
 
 const BLOCK_BYTES = 256 * 1024;
-const NEWLINE = new Uint8Array([10]);
+const NEWLINE_BYTES = new Uint8Array([NEWLINE]);
 
 /** The folder of a runtime where one repair keeps what it takes out of the way. */
 export class Quarantine {
-  readonly #port: FilePort;
-  /** The runtime's directory. */
-  readonly #runtime: string;
+  readonly #folder: RuntimeFolder;
   #path: string | undefined;
 
-  constructor(port: FilePort, runtime: string) {
-    this.#port = port;
-    this.#runtime = runtime;
+  constructor(folder: RuntimeFolder) {
+    this.#folder = folder;
   }
 
   /** Moves a file or directory there; returns where it is now. */
   moveSync(path: string): string {
+    const { port } = this.#folder;
     const target = this.#targetOf(path);
-    this.#port.renameSync(path, target);
-    syncDirectorySync(this.#port, dirname(target));
-    syncDirectorySync(this.#port, dirname(path));
+    port.renameSync(path, target);
+    syncDirectorySync(port, dirname(target));
+    syncDirectorySync(port, dirname(path));
     return target;
   }
 
   /** Copies a file there; the copy is on disk when this returns its path. */
   copySync(path: string): string {
+    const { port } = this.#folder;
     const target = this.#targetOf(path);
-    const source = this.#port.openSync(path, { read: true });
-    try {
-      const size = source.seekSync(0, Deno.SeekMode.End);
-      writeFileSync(this.#port, target, blocksOf(source, size));
-    } finally {
-      source.close();
-    }
-    syncDirectorySync(this.#port, dirname(target));
+    this.#folder.use(path, (source) => {
+      createFileSync(port, target, blocksOf(source, { start: 0, end: sizeOf(source) }));
+    });
+    syncDirectorySync(port, dirname(target));
     return target;
   }
 
   /** A free name for what stands at a path of the runtime. */
   #targetOf(path: string): string {
-    this.#path ??= this.#create();
-    const folders = foldersBetween(this.#runtime, dirname(path));
-    let directory = this.#path;
-    for (const folder of folders) {
-      if (makeDirectorySync(this.#port, join(directory, folder))) {
-        syncDirectorySync(this.#port, directory);
-      }
-      directory = join(directory, folder);
+    const { port, directory: top } = this.#folder;
+    let directory = this.#path ??= this.#create();
+    for (const folder of foldersBetween(top, dirname(path))) {
+      const inner = join(directory, folder);
+      if (makeDirectorySync(port, inner)) syncDirectorySync(port, directory);
+      directory = inner;
     }
     const target = join(directory, basename(path));
     for (let number = 1;; number++) {
       const free = number === 1 ? target : `${target}.${number}`;
-      if (lookAtSync(this.#port, free) === undefined) return free;
+      if (lookAtSync(port, free) === undefined) return free;
     }
   }
 
   #create(): string {
+    const { port, directory } = this.#folder;
     for (let number = 1;; number++) {
-      const path = join(this.#runtime, `quarantine-${number}`);
-      if (!makeDirectorySync(this.#port, path)) continue;
-      syncDirectorySync(this.#port, this.#runtime);
+      const path = this.#folder.quarantine(number);
+      if (!makeDirectorySync(port, path)) continue;
+      syncDirectorySync(port, directory);
       return path;
     }
   }
@@ -89,52 +97,15 @@ function foldersBetween(top: string, directory: string): string[] {
   return folders;
 }
 
-function* blocksOf(file: FileHandle, size: number): Generator<Uint8Array> {
-  for (let start = 0; start < size; start += BLOCK_BYTES) {
-    yield readRangeSync(file, start, Math.min(size, start + BLOCK_BYTES));
-  }
-}
-
-/** Creates a file with these bytes, on disk but for its name; leaves none when that fails. */
-function writeFileSync(port: FilePort, path: string, blocks: Iterable<Uint8Array>): void {
-  const file = port.openSync(path, { write: true, createNew: true, mode: 0o600 });
-  try {
-    for (const block of blocks) writeWholeSync(file, block);
-    file.syncSync();
-  } catch (error) {
-    discard(port, path);
-    throw error;
-  } finally {
-    file.close();
-  }
-}
-
-function discard(port: FilePort, path: string): void {
-  try {
-    port.removeSync(path);
-  } catch { /* The first failure is the one to report. */ }
-}
-
-/** Creates or replaces a file with a text, whole or not at all. */
-export function replaceTextSync(port: FilePort, path: string, text: string): void {
-  replaceSync(port, path, encodeUtf8(text));
-}
-
 /** Creates or replaces a file, whole or not at all. */
-export function replaceSync(port: FilePort, path: string, bytes: Uint8Array): void {
+export function replaceSync(
+  port: FilePort,
+  path: string,
+  bytes: Replacement["bytes"],
+): void {
   const toError = ({ cause }: ReplaceFailure) =>
     storeIoError({ operation: "repair runtime store", path }, cause);
   atomicReplaceSync(port, { path, bytes, toError });
-}
-
-/** All bytes of a file. */
-export function readWholeSync(port: FilePort, path: string): Uint8Array {
-  const file = port.openSync(path, { read: true });
-  try {
-    return readRangeSync(file, 0, file.seekSync(0, Deno.SeekMode.End));
-  } finally {
-    file.close();
-  }
 }
 
 /** Gives a directory another name, for good. */
@@ -145,13 +116,10 @@ export function renameSync(port: FilePort, path: string, to: string): void {
 
 /** Cuts a file, for good. */
 export function cutSync(port: FilePort, path: string, length: number): void {
-  cutFileSync(port, path, length);
-  const file = port.openSync(path, { read: true, write: true });
-  try {
+  withFileSync(port, { path, read: true, write: true }, (file) => {
+    file.truncateSync(length);
     file.syncSync();
-  } finally {
-    file.close();
-  }
+  });
 }
 
 /** The end of a log, from the start of a line on. */
@@ -161,60 +129,48 @@ export interface Surplus {
   bytes: Uint8Array;
 }
 
-/** As many bytes in front of where it should begin are looked at: lines there may be missing. */
-const SHIFTED_BYTES = 1024 * 1024;
-
 /**
- * What a log has behind its record of a number, near a byte; undefined without anything there.
- * Records are told by their numbers, as a line that is missing moves all behind it.
+ * What a log has behind its record of a number; undefined without anything there. Records are known by
+ * their numbers, as a line that is missing moves all behind it.
  */
 export function readSurplusSync(
-  port: FilePort,
+  { port }: RuntimeFolder,
   path: string,
-  { near, last }: { near: number; last: number },
+  { codec, last }: { codec: LogCodec<unknown>; last: number },
 ): Surplus | undefined {
-  if (lookAtSync(port, path) === undefined) return undefined;
-  const file = port.openSync(path, { read: true });
-  try {
-    const end = file.seekSync(0, Deno.SeekMode.End);
-    const bytes = readRangeSync(file, Math.min(end, Math.max(0, near - SHIFTED_BYTES)), end);
-    for (let start = 0; start < bytes.length;) {
-      const newline = bytes.indexOf(NEWLINE[0]!, start);
-      const next = newline === -1 ? bytes.length : newline + 1;
-      const number = numberOf(bytes.subarray(start, next));
-      if (number > last) return { first: number, bytes: bytes.subarray(start) };
-      start = next;
+  return useLog(port, path, (log) => {
+    const start = seekNumber(log, { codec, wanted: last + 1 });
+    for (const line of logLines(log, codec, { start })) {
+      const verdict = parseLine(line, codec);
+      const number = "record" in verdict ? codec.numberOf(verdict.record) : 0;
+      if (number <= last) continue;
+      return { first: number, bytes: readRangeSync(log, line.start, log.size) };
     }
     return undefined;
-  } finally {
-    file.close();
-  }
+  });
 }
 
 /** Puts the end of a log back, if it is missing there. */
-export function appendSurplusSync(port: FilePort, path: string, surplus: Surplus): void {
-  const file = port.openSync(path, { read: true, write: true });
-  try {
-    const size = file.seekSync(0, Deno.SeekMode.End);
-    const lastLine = size === 0 ? 0 : lastLineEndSync(file, size - 1);
-    if (numberOf(readRangeSync(file, lastLine, size)) >= surplus.first) return;
-    file.seekSync(size, Deno.SeekMode.Start);
+export function appendSurplusSync(
+  { port }: RuntimeFolder,
+  path: string,
+  { codec, surplus }: { codec: LogCodec<unknown>; surplus: Surplus },
+): void {
+  const { lastNumber = 0 } = useLog(port, path, (log) => readLogEnd(log, codec));
+  if (lastNumber >= surplus.first) return;
+  withFileSync(port, { path, read: true, append: true }, (file) => {
     writeWholeSync(file, surplus.bytes);
     file.syncSync();
-  } finally {
-    file.close();
-  }
+  });
 }
 
-/** The number of a log's record, or of the last of several; 0 where it cannot be read. */
-export function numberOf(lines: Uint8Array): number {
-  const end = lines.at(-1) === NEWLINE[0] ? lines.length - 1 : lines.length;
-  const start = lines.subarray(0, end).lastIndexOf(NEWLINE[0]!) + 1;
+function useLog<T>(port: FilePort, path: string, body: (log: LogBytes) => T): T {
+  const fileEnd = lookAtSync(port, path)?.size ?? 0;
+  const log = LogBytes.open({ port, path, fileEnd });
   try {
-    const { id, sequence } = JSON.parse(new TextDecoder().decode(lines.subarray(start, end)));
-    return Number.isSafeInteger(id) ? id : Number.isSafeInteger(sequence) ? sequence : 0;
-  } catch {
-    return 0;
+    return body(log);
+  } finally {
+    log.close();
   }
 }
 
@@ -229,87 +185,55 @@ export interface MendedLog {
  * gets it, any other one is moved to `<file>.torn-<n>`. If there are other lines without a record, the
  * file is kept as evidence, and one without them takes its place; a record behind NULs is kept.
  */
-export function mendLogSync<T>(
+export function mendLogSync(
   port: FilePort,
   path: string,
-  { codec, quarantine }: { codec: LogCodec<T>; quarantine: Quarantine },
+  { codec, quarantine }: { codec: LogCodec<unknown>; quarantine: Quarantine },
 ): MendedLog {
-  const file = port.openSync(path, { read: true, append: true });
-  try {
-    const size = file.seekSync(0, Deno.SeekMode.End);
-    const log = openLogBytes({ port, path, fileEnd: size });
-    try {
-      const { hasBad, tail } = survey(log, codec);
-      if (hasBad) return rewrite(port, path, { log, codec, quarantine });
-      if (tail === undefined) return { did: "nothing" };
+  return useLog(port, path, (log) => {
+    const { hasBad, tail } = survey(log, codec);
+    if (hasBad) {
+      const evidence = quarantine.copySync(path);
+      replaceSync(port, path, goodLines(log, codec));
+      return { did: "rewritten", evidence };
+    }
+    if (tail === undefined) return { did: "nothing" };
+    return withFileSync(port, { path, read: true, append: true }, (file) => {
       if (recordBytes(tail, codec) === undefined) {
-        const evidence = quarantineSync(port, { path, file, tailStart: tail.start, size });
+        const source = { path, file, tailStart: tail.start, size: log.size };
+        const evidence = quarantineSync(port, source);
         cutSync(port, path, tail.start);
         return { did: "cut", evidence };
       }
-      writeWholeSync(file, NEWLINE);
+      writeWholeSync(file, NEWLINE_BYTES);
       file.syncSync();
       return { did: "completed" };
-    } finally {
-      log.close();
-    }
-  } finally {
-    file.close();
-  }
-}
-
-function linesIn<T>(log: LogBytes, { operation }: LogCodec<T>): Iterable<LogLine> {
-  return logLines(log, { start: 0, blockBytes: BLOCK_BYTES, operation });
+    });
+  });
 }
 
 /** Whether a whole line holds no record, and the unterminated tail. */
-function survey<T>(
+function survey(
   log: LogBytes,
-  codec: LogCodec<T>,
+  codec: LogCodec<unknown>,
 ): { hasBad: boolean; tail: LogLine | undefined } {
   let hasBad = false;
-  for (const line of linesIn(log, codec)) {
+  for (const line of logLines(log, codec)) {
     if (!line.isWhole) return { hasBad, tail: line };
     hasBad ||= !("record" in parseLine(line, codec));
   }
   return { hasBad, tail: undefined };
 }
 
-function rewrite<T>(
-  port: FilePort,
-  path: string,
-  { log, codec, quarantine }: { log: LogBytes; codec: LogCodec<T>; quarantine: Quarantine },
-): MendedLog {
-  const evidence = quarantine.copySync(path);
-  const tempPath = freeTempOf(port, path);
-  writeFileSync(port, tempPath, goodLines(log, codec));
-  try {
-    const mode = (lookAtSync(port, path)?.mode ?? 0o600) & 0o777;
-    if (mode !== 0o600) port.chmodSync(tempPath, mode);
-    port.renameSync(tempPath, path);
-  } catch (error) {
-    discard(port, tempPath);
-    throw error;
-  }
-  syncDirectorySync(port, dirname(path));
-  return { did: "rewritten", evidence };
-}
-
-function freeTempOf(port: FilePort, path: string): string {
-  for (let number = 0;; number++) {
-    const tempPath = `${path}.${Deno.pid}.${number}.tmp`;
-    if (lookAtSync(port, tempPath) === undefined) return tempPath;
-  }
-}
-
 /** The lines that hold records, many at once. */
-function* goodLines<T>(log: LogBytes, codec: LogCodec<T>): Generator<Uint8Array> {
+function* goodLines(log: LogBytes, codec: LogCodec<unknown>): Generator<Uint8Array> {
   let chunks: Uint8Array[] = [];
   let size = 0;
-  for (const line of linesIn(log, codec)) {
+  for (const line of logLines(log, codec)) {
     const record = recordBytes(line, codec);
     if (record === undefined) continue;
-    chunks.push(record, NEWLINE);
+    // A copy: the bytes of a line are good until the next one is asked for.
+    chunks.push(record.slice(), NEWLINE_BYTES);
     size += record.length + 1;
     if (size < BLOCK_BYTES) continue;
     yield joinBytes(chunks);

@@ -1,8 +1,11 @@
-import type { FilePort } from "../../_internal/file_port.ts";
-import { basename, dirname } from "../../_internal/path.ts";
-import { eventLog, transcriptLog } from "../files/log_codecs.ts";
+import { lookAtSync } from "../../_internal/directories.ts";
+import { readFileSync } from "../../_internal/file_port.ts";
+import { basename } from "../../_internal/path.ts";
+import { encodeUtf8 } from "../../_internal/text.ts";
+import { eventLog, type LogCodec, transcriptLog } from "../files/log_codecs.ts";
+import { LogBytes, readLogEnd } from "../files/log_lines.ts";
 import { OwnerLock } from "../files/owner_lock.ts";
-import { readSmallFileSync } from "../files/snapshot_reader.ts";
+import type { RuntimeFolder } from "../files/runtime_folder.ts";
 import {
   parseRuntimeSnapshot,
   parseWorkerSnapshot,
@@ -11,34 +14,29 @@ import {
   type RuntimeSnapshot,
   SCHEMA_VERSION,
 } from "../files/snapshots.ts";
-import { withNewHead } from "../journal/journal_lines.ts";
-import { readOverlaySync } from "../journal/unapplied_mutations.ts";
-import { type StorePaths, workerNumberOf } from "../layout.ts";
-import { openOwner } from "../runtime/open_runtime.ts";
-import { KEPT_DIAGNOSTICS } from "../state/store_state.ts";
+import { withNewHead } from "../journal/mutation_record.ts";
+import { readUnapplied } from "../journal/unapplied_mutations.ts";
+import { DEFAULT_LIMITS, openOwner } from "../runtime/open_runtime.ts";
+import { KEPT_DIAGNOSTICS, workerNumberOf } from "../state/store_state.ts";
 import type { RuntimeDiagnostic } from "../types.ts";
 import {
   appendSurplusSync,
   cutSync,
   type MendedLog,
   mendLogSync,
-  numberOf,
   Quarantine,
   readSurplusSync,
-  readWholeSync,
   renameSync,
   replaceSync,
-  replaceTextSync,
   type Surplus,
 } from "./repair_files.ts";
-import { listSync } from "./runtime_view.ts";
 import type { Fix, RepairActionKind, StoreProblemKind } from "./store_problem.ts";
 import type { Inspection } from "./verify_store.ts";
 
 /** Brings one runtime into order, a round at a time, until nothing more can be done. */
 
 /** What was done, or is to be done. */
-export interface Step {
+export interface RepairStep {
   action: RepairActionKind;
   path: string;
   message: string;
@@ -47,7 +45,7 @@ export interface Step {
 }
 
 /** What one runtime needs. */
-export interface Plan {
+export interface RepairPlan {
   /** What comes now. */
   fixes: Fix[];
   /** Whether the journal is redone now, and nothing else. */
@@ -62,8 +60,8 @@ const HARMLESS: readonly StoreProblemKind[] = ["bundle"];
  * wrong place, then what stands in the way of redoing the journal, then it is redone, and then the
  * rest, which is about plain files.
  */
-export function planRepair({ report, view }: Inspection): Plan {
-  const snapshot = view?.paths.snapshot;
+export function planRepair({ report, files }: Inspection): RepairPlan {
+  const snapshot = files?.folder.snapshot;
   // A runtime that another program understands better is left to that one.
   const isForeign = report.findings.some(({ kind, path, fix }) =>
     path === snapshot && fix === undefined && !HARMLESS.includes(kind)
@@ -72,8 +70,8 @@ export function planRepair({ report, view }: Inspection): Plan {
   const fixes = distinct(report.findings.flatMap(({ fix }) => fix ?? []));
   const cuts = fixes.filter(({ action }) => action === "mend-journal" || action === "cut-journal");
   if (cuts.length > 0) return { fixes: cuts, redo: false };
-  const overlay = view?.journal.found;
-  const isPlain = overlay === undefined || overlay.isEmpty;
+  const unapplied = files?.unapplied.found;
+  const isPlain = unapplied === undefined || unapplied.isEmpty;
   // Paths change by these; what is innermost is moved first. A counter is right only before.
   const moves = fixes.filter(({ action }) => action === "quarantine" || action === "rename");
   if (moves.length > 0) {
@@ -83,7 +81,7 @@ export function planRepair({ report, view }: Inspection): Plan {
   }
   if (isPlain || fixes.length === 0) return { fixes, redo: false };
   const first = fixes.filter((fix) =>
-    fix.action === "rebuild-runtime" || (fix.action === "mend-log" && !overlay.logs.has(fix.name))
+    fix.action === "rebuild-runtime" || (fix.action === "mend-log" && !unapplied.logs.has(fix.name))
   );
   return { fixes: first, redo: first.length === 0 };
 }
@@ -120,9 +118,7 @@ export function describeFix(fix: Fix): string {
 
 /** Does what plans say to one runtime, which it owns meanwhile. */
 export class RuntimeRepair {
-  readonly #port: FilePort;
-  readonly #paths: StorePaths;
-  readonly #runtimeId: string;
+  readonly #folder: RuntimeFolder;
   readonly #quarantine: Quarantine;
   #lock: OwnerLock;
   /** The greatest number of a worker that was taken away; it is not given out again. */
@@ -132,12 +128,10 @@ export class RuntimeRepair {
   /** What is worth telling in the runtime itself. */
   readonly #diagnostics: Omit<RuntimeDiagnostic, "id">[] = [];
 
-  constructor(port: FilePort, { paths, runtimeId }: { paths: StorePaths; runtimeId: string }) {
-    this.#port = port;
-    this.#paths = paths;
-    this.#runtimeId = runtimeId;
-    this.#quarantine = new Quarantine(port, paths.directory);
-    this.#lock = OwnerLock.takeSync(port, paths.ownerLock, runtimeId);
+  constructor(folder: RuntimeFolder) {
+    this.#folder = folder;
+    this.#quarantine = new Quarantine(folder);
+    this.#lock = OwnerLock.take(folder);
   }
 
   release(): void {
@@ -145,30 +139,32 @@ export class RuntimeRepair {
   }
 
   /** Opens and closes the runtime, which brings what its journal holds to its place. */
-  async redo(): Promise<Step> {
+  async redo(): Promise<RepairStep> {
     this.#lock.release();
-    const { root, directory, ownerLock } = this.#paths;
-    const runtimeId = this.#runtimeId;
     try {
-      const owner = await openOwner(this.#port, { root, runtimeId, checkpoints: {} });
+      const owner = await openOwner(this.#folder);
       await owner.close();
     } finally {
-      this.#lock = OwnerLock.takeSync(this.#port, ownerLock, runtimeId);
+      this.#lock = OwnerLock.take(this.#folder);
     }
-    for (const [path, surplus] of this.#surplus) appendSurplusSync(this.#port, path, surplus);
+    const { directory: path } = this.#folder;
+    for (const [name, surplus] of this.#surplus) {
+      const codec = this.#codecOf(name);
+      appendSurplusSync(this.#folder, this.#folder.log(name), { codec, surplus });
+    }
     this.#surplus.clear();
     const message = "brought what only the journal held to its place";
-    return { action: "redo-journal", path: directory, message };
+    return { action: "redo-journal", path, message };
   }
 
   /** Does one thing; undefined when there was nothing to do any more. */
-  apply(fix: Fix, inspection: Inspection): Step | undefined {
-    const port = this.#port;
+  apply(fix: Fix, inspection: Inspection): RepairStep | undefined {
+    const { port } = this.#folder;
     const { action, path } = fix;
     switch (action) {
       case "quarantine": {
         const evidence = this.#quarantine.moveSync(path);
-        this.#tellOfWorker(inspection, { path, evidence });
+        this.#addWorkerDiagnostic(inspection, { path, evidence });
         return { action, path, message: `moved to ${evidence}`, evidence };
       }
       case "rename":
@@ -176,7 +172,7 @@ export class RuntimeRepair {
         return { action, path, message: `renamed to ${fix.to}`, evidence: fix.to };
       case "mend-journal": {
         const evidence = this.#quarantine.copySync(path);
-        replaceSync(port, path, withNewHead(readWholeSync(port, path), fix.number));
+        replaceSync(port, path, withNewHead(readFileSync(port, path), fix.number));
         const message = `its first line was written anew; what it was is kept in ${evidence}`;
         return { action, path, message, evidence };
       }
@@ -188,15 +184,11 @@ export class RuntimeRepair {
         return { action, path, message, evidence };
       }
       case "mend-log": {
-        const codec = path.endsWith("events.jsonl") ? eventLog : transcriptLog;
-        const options = { quarantine: this.#quarantine };
-        const mended = codec === eventLog
-          ? mendLogSync(port, path, { ...options, codec: eventLog })
-          : mendLogSync(port, path, { ...options, codec: transcriptLog });
-        return mendStep(path, mended);
+        const options = { quarantine: this.#quarantine, codec: this.#codecOf(fix.name) };
+        return mendStep(path, mendLogSync(port, path, options));
       }
       case "create-log":
-        replaceTextSync(port, path, fix.text);
+        this.#replace(path, fix.text);
         return { action, path, message: `created with ${fix.text.length} bytes` };
       case "rebuild-runtime":
         return this.#rebuild(path, inspection.report);
@@ -204,9 +196,8 @@ export class RuntimeRepair {
         this.#changeRuntime(fix.changes);
         return { action, path, message: `done: ${describeFix(fix)}` };
       case "change-worker": {
-        const bytes = readSmallFileSync(port, { operation: "repair runtime store", path });
-        const snapshot = { ...parseWorkerSnapshot(bytes, path), ...fix.changes };
-        replaceTextSync(port, path, printWorkerSnapshot(snapshot));
+        const snapshot = { ...parseWorkerSnapshot(this.#read(path), path), ...fix.changes };
+        this.#replace(path, printWorkerSnapshot(snapshot));
         return { action, path, message: `done: ${describeFix(fix)}` };
       }
     }
@@ -217,8 +208,8 @@ export class RuntimeRepair {
     return this.#diagnostics.length > 0 || this.#surplus.size > 0;
   }
 
-  /** Writes into the runtime what is worth telling there, if anything is. */
-  tell(): boolean {
+  /** Records in the runtime what is worth telling there; false without anything. */
+  recordDiagnostics(): boolean {
     if (this.#diagnostics.length === 0) return false;
     this.#changeRuntime({});
     return true;
@@ -226,21 +217,27 @@ export class RuntimeRepair {
 
   /** The logs have lines that the damaged part of the journal had: they are worth keeping. */
   #keepSurplus(): void {
-    for (const [name, { start, bytes }] of readOverlaySync(this.#port, this.#paths).logs) {
-      const path = this.#paths.log(name);
-      const surplus = readSurplusSync(this.#port, path, { near: start, last: numberOf(bytes) });
+    for (const [name, { bytes }] of readUnapplied(this.#folder).logs) {
+      const path = this.#folder.log(name);
+      const codec = this.#codecOf(name);
+      const { lastNumber: last = 0 } = readLogEnd(LogBytes.of(path, bytes), codec);
+      const surplus = readSurplusSync(this.#folder, path, { codec, last });
       if (surplus === undefined) continue;
       this.#quarantine.copySync(path);
-      this.#surplus.set(path, surplus);
+      this.#surplus.set(name, surplus);
     }
   }
 
+  #codecOf(name: string): LogCodec<unknown> {
+    return name === this.#folder.events ? eventLog : transcriptLog;
+  }
+
   /** What was lost must not look as if it had never been. */
-  #tellOfWorker(
-    { report, view }: Inspection,
+  #addWorkerDiagnostic(
+    { report, files }: Inspection,
     { path, evidence }: { path: string; evidence: string },
   ): void {
-    const worker = view?.workers.find(({ directory }) => directory === path);
+    const worker = files?.workers.find(({ directory }) => directory === path);
     if (worker === undefined) return;
     const { directoryId, snapshot } = worker;
     const isBroken = report.state.broken.has(directoryId);
@@ -250,30 +247,30 @@ export class RuntimeRepair {
       severity: "warning",
       code: "worker.quarantined",
       message: `a directory of the worker could not be used and is kept in ${evidence}`,
-      worker_ref: { runtime_id: this.#runtimeId, worker_id: workerId },
+      worker_ref: { runtime_id: this.#folder.runtimeId, worker_id: workerId },
     });
   }
 
-  #rebuild(path: string, { state, told }: Inspection["report"]): Step {
-    const isThere = listSync(this.#port, dirname(path)).some((entry) => entry.path === path);
+  #rebuild(path: string, { state, totals }: Inspection["report"]): RepairStep {
+    const isThere = lookAtSync(this.#folder.port, path) !== undefined;
     const evidence = isThere ? this.#quarantine.copySync(path) : undefined;
     const workers = [...state.workers.values()].map(({ snapshot }) => snapshot);
     const numbers = workers.map(({ worker_id }) => workerNumberOf(worker_id));
-    const lastEvent = Math.max(told.lastEventId, ...workers.map((worker) => worker.last_event_id));
+    const lastEvent = Math.max(totals.lastEventId, ...workers.map((each) => each.last_event_id));
     const snapshot: RuntimeSnapshot = {
       schema_version: SCHEMA_VERSION,
-      runtime_id: this.#runtimeId,
+      runtime_id: this.#folder.runtimeId,
       display_name: null,
       backend: "fs_store",
-      status: told.isStopped ? "stopped" : "running",
-      limits: { max_transcript_projection_items: 256, max_event_batch_items: 256 },
-      next_worker_sequence: Math.max(told.lastWorker, this.#lastWorker, ...numbers) + 1,
+      status: totals.isStopped ? "stopped" : "running",
+      limits: DEFAULT_LIMITS,
+      next_worker_sequence: Math.max(totals.lastWorker, this.#lastWorker, ...numbers) + 1,
       next_event_id: lastEvent + 1,
       next_diagnostic_id: 1,
       config_bundles: {},
       diagnostics: [],
     };
-    replaceTextSync(this.#port, path, printRuntimeSnapshot(snapshot));
+    this.#replace(path, printRuntimeSnapshot(snapshot));
     const kept = evidence === undefined ? "" : `; what was there is kept in ${evidence}`;
     this.#diagnostics.push({
       severity: "warning",
@@ -287,20 +284,27 @@ export class RuntimeRepair {
   }
 
   #changeRuntime(changes: Partial<RuntimeSnapshot>): void {
-    const path = this.#paths.snapshot;
-    const bytes = readSmallFileSync(this.#port, { operation: "repair runtime store", path });
-    const snapshot = { ...parseRuntimeSnapshot(bytes, path), ...changes };
+    const path = this.#folder.snapshot;
+    const snapshot = { ...parseRuntimeSnapshot(this.#read(path), path), ...changes };
     const added = this.#diagnostics.splice(0).map((diagnostic, index) => {
       return { id: snapshot.next_diagnostic_id + index, ...diagnostic };
     });
     snapshot.next_diagnostic_id += added.length;
     snapshot.next_worker_sequence = Math.max(snapshot.next_worker_sequence, this.#lastWorker + 1);
     snapshot.diagnostics = [...snapshot.diagnostics, ...added].slice(-KEPT_DIAGNOSTICS);
-    replaceTextSync(this.#port, path, printRuntimeSnapshot(snapshot));
+    this.#replace(path, printRuntimeSnapshot(snapshot));
+  }
+
+  #read(path: string): Uint8Array {
+    return this.#folder.readWhole({ operation: "repair runtime store", path });
+  }
+
+  #replace(path: string, text: string): void {
+    replaceSync(this.#folder.port, path, encodeUtf8(text));
   }
 }
 
-function mendStep(path: string, { did, evidence }: MendedLog): Step | undefined {
+function mendStep(path: string, { did, evidence }: MendedLog): RepairStep | undefined {
   if (did === "nothing") return undefined;
   const message = did === "completed"
     ? "the last line got its newline"

@@ -1,15 +1,15 @@
 import { denoFilePort, type FilePort } from "../../_internal/file_port.ts";
-import { StorePaths } from "../layout.ts";
+import { RuntimeFolder } from "../files/runtime_folder.ts";
 import { RuntimeStoreError } from "../runtime_store_error.ts";
 import { asStoreError } from "../store_errors.ts";
-import { describeFix, planRepair, RuntimeRepair, type Step } from "./repair_runtime.ts";
+import { describeFix, planRepair, type RepairStep, RuntimeRepair } from "./repair_runtime.ts";
 import type { RepairActionKind, StoreProblem } from "./store_problem.ts";
-import { type Inspection, inspectRuntime, listRuntimesSync, problemOf } from "./verify_store.ts";
+import { type Inspection, inspectRuntime, listRuntimes, problemsOf } from "./verify_store.ts";
 
 /** Options of {@linkcode repairStore}. */
 export interface RepairStoreOptions {
   /**
-   * Only tell what would be done.
+   * Only say what would be done.
    *
    * @default {false}
    */
@@ -67,6 +67,7 @@ const MAX_ROUNDS = 12;
  * @param options What to repair.
  * @returns What was done, and what is left.
  * @throws {RuntimeStoreError} `store-io` when the runtimes cannot be listed.
+ * @throws {TypeError} If `root` or `runtimeId` is not a string.
  *
  * @example Usage
  * ```ts
@@ -99,105 +100,85 @@ export async function repairStoreOnPort(
   { dryRun = false, runtimeId, signal }: RepairStoreOptions = {},
 ): Promise<StoreRepair> {
   const which = runtimeId === undefined ? {} : { runtimeId };
-  const { ids, problems } = listRuntimesSync(port, root, which);
+  const { ids, problems } = listRuntimes(port, root, which);
   const repair: StoreRepair = { ok: true, actions: [], problems };
   for (const id of ids) {
     signal?.throwIfAborted();
-    const paths = new StorePaths(root, id);
-    const inspection = await inspectRuntime(port, paths, id);
-    const plan = planRepair(inspection);
-    if (plan.fixes.length === 0 && !plan.redo) {
+    const folder = new RuntimeFolder(port, { root, runtimeId: id });
+    const inspection = await inspectRuntime(folder);
+    const { fixes, redo } = planRepair(inspection);
+    if (fixes.length === 0 && !redo) {
       repair.problems.push(...problemsOf(inspection, id));
     } else if (dryRun) {
       repair.actions.push(...intendedSteps(inspection).map((step) => ({ runtime: id, ...step })));
       repair.problems.push(...problemsOf(inspection, id).filter(({ repairable }) => !repairable));
     } else {
-      await repairRuntime(port, { paths, id, repair });
+      await repairRuntime(folder, repair);
     }
   }
   repair.ok = repair.problems.length === 0;
   return repair;
 }
 
-function problemsOf({ report }: Inspection, id: string): StoreProblem[] {
-  return report.findings.map((finding) => problemOf(finding, id));
-}
-
-function intendedSteps(inspection: Inspection): Step[] {
-  const { report, view } = inspection;
-  const steps = new Map<string, Step>();
-  for (const { fix } of report.findings) {
+function intendedSteps(inspection: Inspection): RepairStep[] {
+  const steps = new Map<string, RepairStep>();
+  for (const { fix } of inspection.report.findings) {
     if (fix === undefined) continue;
     const { action, path } = fix;
-    const step: Step = { action, path, message: describeFix(fix) };
+    const step: RepairStep = { action, path, message: describeFix(fix) };
     steps.set(JSON.stringify(step), step);
   }
-  const redo: Step[] = isJournaled(inspection)
-    ? [{
-      action: "redo-journal",
-      path: view!.paths.directory,
-      message: "bring what only the journal holds to its place",
-    }]
-    : [];
-  return [...steps.values(), ...redo];
+  if (!isJournaled(inspection)) return [...steps.values()];
+  const path = inspection.files!.folder.directory;
+  const message = "bring what only the journal holds to its place";
+  return [...steps.values(), { action: "redo-journal", path, message }];
 }
 
-async function repairRuntime(
-  port: FilePort,
-  { paths, id, repair }: { paths: StorePaths; id: string; repair: StoreRepair },
-): Promise<void> {
+async function repairRuntime(folder: RuntimeFolder, repair: StoreRepair): Promise<void> {
+  const { runtimeId, directory } = folder;
   let work: RuntimeRepair | undefined;
   try {
-    work = new RuntimeRepair(port, { paths, runtimeId: id });
-    const last = await workOn(port, { work, paths, id, actions: repair.actions });
-    repair.problems.push(...problemsOf(last, id));
+    work = new RuntimeRepair(folder);
+    const last = await workOn(folder, work, repair.actions);
+    repair.problems.push(...problemsOf(last, runtimeId));
   } catch (cause) {
-    const place = { operation: "repair runtime store" as const, path: paths.directory };
-    const error = asStoreError(place, cause);
+    const error = asStoreError({ operation: "repair runtime store", path: directory }, cause);
     if (!(error instanceof RuntimeStoreError)) throw error;
-    const { kind, path = paths.directory, message } = error;
-    const what = kind === "owned" ? "owned" : kind === "symlink" ? "symlink" : "io";
-    repair.problems.push({ runtime: id, kind: what, path, message, repairable: false });
-    repair.problems.push(...problemsOf(await inspectRuntime(port, paths, id), id));
+    const { kind, message, details: { path = directory } } = error;
+    const what = kind === "owned" || kind === "symlink" ? kind : "io";
+    repair.problems.push({ runtime: runtimeId, kind: what, path, message, repairable: false });
+    repair.problems.push(...problemsOf(await inspectRuntime(folder), runtimeId));
   } finally {
     work?.release();
   }
 }
 
-/** One repair of one runtime. */
-interface WorkParts {
-  work: RuntimeRepair;
-  paths: StorePaths;
-  id: string;
-  /** Gets what was done. */
-  actions: RepairAction[];
-}
-
 /**
  * Looks and mends in turns, as what was in the way of one repair may hide another one; returns what is
- * seen last.
+ * seen last. `actions` gets what was done.
  */
 async function workOn(
-  port: FilePort,
-  { work, paths, id, actions }: WorkParts,
+  folder: RuntimeFolder,
+  work: RuntimeRepair,
+  actions: RepairAction[],
 ): Promise<Inspection> {
   for (let round = 0; round < MAX_ROUNDS; round++) {
-    const inspection = await inspectRuntime(port, paths, id);
+    const inspection = await inspectRuntime(folder);
     const { fixes, redo } = planRepair(inspection);
     // What is still to be written behind the journal's lines needs these in their places.
     const isLast = fixes.length === 0 && work.waitsForRedo && isJournaled(inspection);
-    const steps: (Step | undefined)[] = [];
+    const steps: (RepairStep | undefined)[] = [];
     if (redo || isLast) steps.push(await work.redo());
     for (const fix of fixes) steps.push(work.apply(fix, inspection));
     const done = steps.filter((step) => step !== undefined);
-    actions.push(...done.map((step) => ({ runtime: id, ...step })));
+    actions.push(...done.map((step) => ({ runtime: folder.runtimeId, ...step })));
     if (done.length > 0) continue;
-    const isTold = inspection.view?.runtime.found !== undefined && work.tell();
-    if (!isTold) return inspection;
+    const isRecorded = inspection.files?.runtime.found !== undefined && work.recordDiagnostics();
+    if (!isRecorded) return inspection;
   }
-  return await inspectRuntime(port, paths, id);
+  return await inspectRuntime(folder);
 }
 
-function isJournaled({ view }: Inspection): boolean {
-  return view?.journal.found?.isEmpty === false;
+function isJournaled({ files }: Inspection): boolean {
+  return files?.unapplied.found?.isEmpty === false;
 }

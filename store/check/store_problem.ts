@@ -1,4 +1,6 @@
 import type { RuntimeSnapshot, WorkerSnapshot } from "../files/snapshots.ts";
+import type { RuntimeStoreError } from "../runtime_store_error.ts";
+import { findingTextOf } from "../store_errors.ts";
 
 /**
  * What is wrong:
@@ -114,18 +116,33 @@ export type Fix =
   /** Complete or move aside an unterminated tail; move lines aside that hold no record. */
   | { action: "mend-log"; path: string; name: string }
   | { action: "create-log"; path: string; text: string }
-  /** Make a runtime.json from what the logs and workers tell. */
+  /** Make a runtime.json from the logs and workers. */
   | { action: "rebuild-runtime"; path: string }
   /** Change counters or states in a snapshot. */
   | { action: "change-runtime"; path: string; changes: Partial<RuntimeSnapshot> }
   | { action: "change-worker"; path: string; workerId: string; changes: Partial<WorkerSnapshot> };
 
-/** A problem, and what can be done about it. */
-export interface Finding {
-  kind: StoreProblemKind;
-  path: string;
+/** Where a record, or what is wrong, stands in a file. */
+export interface LinePlace {
   line?: number;
   byteOffset?: number;
+}
+
+/** A problem, and what can be done about it. */
+export interface Finding extends LinePlace {
+  kind: StoreProblemKind;
+  path: string;
   message: string;
   fix?: Fix;
+}
+
+/** A finding of an error that reading a file gave. */
+export function findingOf(error: RuntimeStoreError, path: string): Omit<Finding, "kind"> {
+  const { line, byteOffset } = error.details;
+  return {
+    path,
+    message: findingTextOf(error),
+    ...(line !== undefined && { line }),
+    ...(byteOffset !== undefined && { byteOffset }),
+  };
 }

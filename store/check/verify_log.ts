@@ -1,22 +1,23 @@
 import { pause } from "../../_internal/lock.ts";
 import { isJsonObject } from "../../_internal/line_file.ts";
+import { decodeUtf8 } from "../../_internal/text.ts";
 import type { LineVerdict, LogCodec } from "../files/log_codecs.ts";
-import { type LogLine, logLines, parseLine, recordBytes } from "../files/log_lines.ts";
-import type { LogView } from "./runtime_view.ts";
-import type { Finding, Fix, StoreProblemKind } from "./store_problem.ts";
+import {
+  type LogBytes,
+  type LogLine,
+  logLines,
+  parseLine,
+  recordBytes,
+} from "../files/log_lines.ts";
+import type { LogView } from "../runtime/recover_logs.ts";
+import type { Finding, Fix, LinePlace } from "./store_problem.ts";
 
 /** What stands in one log, line by line. */
 
-const BLOCK_BYTES = 256 * 1024;
 /** After so many lines the event loop has a turn. */
 const LINES_A_TURN = 20_000;
-const strictUtf8 = new TextDecoder("utf-8", { fatal: true });
 
-/** Where a record stands. */
-export interface RecordPlace {
-  line: number;
-  byteOffset: number;
-}
+type LineProblem = Pick<Finding, "kind" | "message">;
 
 /** What a log has. */
 export interface ScannedLog {
@@ -30,16 +31,16 @@ export interface ScannedLog {
  * `findings` the lines that hold none and the numbers that do not follow.
  */
 export async function scanLog<T>(
-  { log, fileEnd, missing }: LogView,
-  { codec, name, findings, onRecord, path }: {
+  { bytes, fileEnd, missing }: LogView & { bytes: LogBytes },
+  { codec, name, findings, onRecord }: {
     codec: LogCodec<T>;
     /** How the log is called in the journal. */
     name: string;
-    path: string;
     findings: Finding[];
-    onRecord: (record: T, place: RecordPlace) => void;
+    onRecord: (record: T, place: LinePlace) => void;
   },
 ): Promise<ScannedLog> {
+  const { path } = bytes;
   const fix: Fix = { action: "mend-log", path, name };
   const scanned: ScannedLog = { records: 0, last: 0 };
   let line = 0;
@@ -47,23 +48,12 @@ export async function scanLog<T>(
     const message = `${missing} bytes before the lines of the journal are missing`;
     findings.push({ kind: "lost", path, byteOffset: fileEnd, message });
   }
-  const options = { start: 0, blockBytes: BLOCK_BYTES, operation: codec.operation };
-  for (const read of logLines(log, options)) {
+  for (const read of logLines(bytes, codec)) {
     if (++line % LINES_A_TURN === 0) await pause(0);
-    const place: RecordPlace = { line, byteOffset: read.start };
+    const place = { line, byteOffset: read.start };
     const verdict = parseLine(read, codec);
-    if (!read.isWhole) {
-      const isTorn = !("record" in verdict);
-      const kind = isTorn ? "torn" : "no-newline";
-      const message = isTorn
-        ? "the last line is a stub: its writer was killed, or the disk was full"
-        : "the last line lacks only its newline";
-      findings.push({ kind, path, ...place, message, fix });
-    } else if ("problem" in verdict) {
-      findings.push({ kind: kindOf(read), path, ...place, message: verdict.problem, fix });
-    } else if ("blank" in verdict) {
-      findings.push({ kind: "blank", path, ...place, message: "the line is blank", fix });
-    }
+    const problem = lineProblem(read, verdict);
+    if (problem !== undefined) findings.push({ ...problem, path, ...place, fix });
     const record = recordOf(read, { codec, verdict });
     if (record === undefined) continue;
     if ("record" in verdict) {
@@ -71,13 +61,28 @@ export async function scanLog<T>(
       if (loose !== undefined) findings.push({ kind: "record", path, ...place, message: loose });
     }
     const number = codec.numberOf(record);
-    const problem = numberProblem(number, scanned.last);
-    if (problem !== undefined) findings.push({ ...problem, path, ...place });
+    const misplaced = numberProblem(number, scanned.last);
+    if (misplaced !== undefined) findings.push({ ...misplaced, path, ...place });
     scanned.records++;
     scanned.last = Math.max(scanned.last, number);
     onRecord(record, place);
   }
   return scanned;
+}
+
+/** What is wrong with a line itself. */
+function lineProblem(line: LogLine, verdict: LineVerdict<unknown>): LineProblem | undefined {
+  if (!line.isWhole) {
+    return "record" in verdict
+      ? { kind: "no-newline", message: "the last line lacks only its newline" }
+      : {
+        kind: "torn",
+        message: "the last line is a stub: its writer was killed, or the disk was full",
+      };
+  }
+  if ("problem" in verdict) return { kind: kindOf(line), message: verdict.problem };
+  if ("blank" in verdict) return { kind: "blank", message: "the line is blank" };
+  return undefined;
 }
 
 /** The record of a line, also one behind NULs, which repairing keeps. */
@@ -92,7 +97,7 @@ function recordOf<T>(
 }
 
 /**
- * What the seed would refuse and a reader here does not notice: members that stand twice, numbers as
+ * What the original program would refuse and a reader here does not notice: members that stand twice, numbers as
  * floats. Only a line that is not as it is printed here can have such things.
  */
 function looseProblem<T>(
@@ -104,10 +109,7 @@ function looseProblem<T>(
   return "problem" in verdict ? verdict.problem : undefined;
 }
 
-function numberProblem(
-  number: number,
-  last: number,
-): { kind: StoreProblemKind; message: string } | undefined {
+function numberProblem(number: number, last: number): LineProblem | undefined {
   if (number === last + 1) return undefined;
   if (number === last) {
     return { kind: "duplicate", message: `the number ${number} is that of the line before` };
@@ -122,11 +124,11 @@ function numberProblem(
 }
 
 /** Why a line holds no record, in one word. */
-function kindOf({ bytes }: LogLine): StoreProblemKind {
+function kindOf({ bytes, hasSkippedNuls }: LogLine): Finding["kind"] {
   if (bytes === undefined) return "too-long";
-  if (bytes.includes(0)) return "nul-run";
+  if (hasSkippedNuls || bytes.includes(0)) return "nul-run";
   try {
-    strictUtf8.decode(bytes);
+    decodeUtf8(bytes);
   } catch {
     return "not-utf8";
   }

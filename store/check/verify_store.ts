@@ -1,14 +1,16 @@
-import { lookAtSync } from "../../_internal/directories.ts";
 import { denoFilePort, type FilePort } from "../../_internal/file_port.ts";
-import { basename, join } from "../../_internal/path.ts";
-import { idOfDirectory, StorePaths } from "../layout.ts";
+import { lookAtSync } from "../../_internal/directories.ts";
+import { basename } from "../../_internal/path.ts";
+import { idOfDirectory, runtimeDirectory, runtimesDirectory } from "../../_internal/root_layout.ts";
+import { checkString } from "../../_internal/check.ts";
+import { RuntimeFolder } from "../files/runtime_folder.ts";
+import { isFresh, loadRuntimeBeside, type RuntimeFiles } from "../runtime/load_runtime.ts";
 import { RuntimeStoreError } from "../runtime_store_error.ts";
 import { asStoreError } from "../store_errors.ts";
 import { isRemoved } from "./remove_runtime.ts";
-import { type Entry, listSync, readRuntimeView, type RuntimeView } from "./runtime_view.ts";
 import type { Finding, StoreProblem } from "./store_problem.ts";
-import { type RuntimeReport, verifyRuntime } from "./verify_runtime.ts";
-import { isUnborn } from "./verify_snapshots.ts";
+import { type Entry, entryAt, listDirectory } from "./verify_layout.ts";
+import { emptyReport, type RuntimeReport, verifyRuntime } from "./verify_runtime.ts";
 
 /** An id with a longer directory cannot be that of a runtime; file systems refuse to look for it. */
 const MAX_NAME_LENGTH = 255;
@@ -67,6 +69,7 @@ export interface StoreVerdict {
  * @param options What to look at.
  * @returns What was found. A root without runtimes is fine.
  * @throws {RuntimeStoreError} `store-io` when the runtimes cannot be listed.
+ * @throws {TypeError} If `root` or `runtimeId` is not a string.
  *
  * @example Usage
  * ```ts
@@ -95,38 +98,37 @@ export async function verifyStoreOnPort(
   root: string,
   { signal, ...which }: VerifyStoreOptions = {},
 ): Promise<StoreVerdict> {
-  const { ids, problems } = listRuntimesSync(port, root, which);
+  const { ids, problems } = listRuntimes(port, root, which);
   const verdict: StoreVerdict = { ok: true, runtimes: [], problems };
   for (const id of ids) {
     signal?.throwIfAborted();
-    const paths = new StorePaths(root, id);
-    const { report, state } = await inspectRuntime(port, paths, id);
-    verdict.runtimes.push({
-      runtime: id,
-      path: paths.directory,
-      state,
-      events: report.events,
-      workers: report.state.workers.size,
-    });
-    verdict.problems.push(...report.findings.map((finding) => problemOf(finding, id)));
+    const folder = new RuntimeFolder(port, { root, runtimeId: id });
+    const inspection = await inspectRuntime(folder);
+    const { report, state } = inspection;
+    const path = folder.directory;
+    const [events, workers] = [report.events, report.state.workers.size];
+    verdict.runtimes.push({ runtime: id, path, state, events, workers });
+    verdict.problems.push(...problemsOf(inspection, id));
   }
   verdict.ok = verdict.problems.length === 0;
   return verdict;
 }
 
 /** The runtimes below a root that are meant, and what else stands beside them or in their place. */
-export function listRuntimesSync(
+export function listRuntimes(
   port: FilePort,
   root: string,
-  { runtimeId, except }: Pick<VerifyStoreOptions, "runtimeId" | "except"> = {},
+  { runtimeId, except }: Omit<VerifyStoreOptions, "signal">,
 ): { ids: string[]; problems: StoreProblem[] } {
-  const path = join(root, "runtimes");
+  checkString(root, "root");
+  if (runtimeId !== undefined) checkString(runtimeId, "runtimeId");
+  const path = runtimesDirectory(root);
   const ids: string[] = [];
   const problems: StoreProblem[] = [];
   try {
     const entries = runtimeId === undefined
-      ? listAllSync(port, path)
-      : listOneSync(port, new StorePaths(root, runtimeId).directory);
+      ? lookAtSync(port, path) === undefined ? [] : listDirectory(port, path)
+      : entryOf(port, runtimeDirectory(root, runtimeId));
     for (const entry of entries) {
       const id = idOfDirectory(entry.name);
       if (id !== undefined && except?.has(id)) continue;
@@ -140,26 +142,17 @@ export function listRuntimesSync(
   return { ids, problems };
 }
 
-function listAllSync(port: FilePort, path: string): Entry[] {
-  return lookAtSync(port, path) === undefined ? [] : listSync(port, path);
-}
-
-function listOneSync(port: FilePort, path: string): Entry[] {
+function entryOf(port: FilePort, path: string): Entry[] {
   const name = basename(path);
-  if (name.length > MAX_NAME_LENGTH) return [];
-  const info = lookAtSync(port, path);
-  return info === undefined ? [] : [{ ...info, path, name }];
+  const entry = name.length > MAX_NAME_LENGTH ? undefined : entryAt(port, { name, path });
+  return entry === undefined ? [] : [entry];
 }
 
-function strayFinding(
-  { path, name, isSymlink, isDirectory }: Entry,
-): Finding {
+function strayFinding({ path, name, isSymlink, isDirectory }: Entry): Finding {
   if (isSymlink) return { kind: "symlink", path, message: "it is a symbolic link" };
-  if (idOfDirectory(name) !== undefined) {
-    const message = "runtime path exists but is not a directory; move it away";
-    return { kind: "foreign-file", path, message };
-  }
-  const message = isDirectory
+  const message = idOfDirectory(name) !== undefined
+    ? "runtime path exists but is not a directory; move it away"
+    : isDirectory
     ? "the directory's name is not that of a runtime; move it away"
     : "the file does not belong to the store; move it away";
   return { kind: "foreign-file", path, message };
@@ -170,44 +163,47 @@ export interface Inspection {
   report: RuntimeReport;
   state: RuntimeVerdict["state"];
   /** Undefined when it could not be looked at. */
-  view: RuntimeView | undefined;
+  files: RuntimeFiles | undefined;
 }
 
 /** Looks at one runtime; what the file system refuses is a finding too. */
-export async function inspectRuntime(
-  port: FilePort,
-  paths: StorePaths,
-  runtimeId: string,
-): Promise<Inspection> {
-  const path = paths.directory;
+export async function inspectRuntime(folder: RuntimeFolder): Promise<Inspection> {
+  const operation = "verify runtime store";
+  const path = folder.directory;
   try {
-    const view = await readRuntimeView(port, paths, runtimeId);
-    if (view === undefined) {
+    const files = await loadRuntimeBeside(folder, operation);
+    if (files === undefined) {
       const message = "its owner writes so fast that no consistent state could be seen; try again";
-      return { report: emptyReport({ kind: "busy", path, message }), state: "unknown", view };
+      return unknown({ kind: "busy", path, message });
     }
-    const report = await verifyRuntime(port, view);
-    if (isUnborn(view)) return { report, state: "empty", view };
-    const isClean = view.journal.error === undefined && view.journal.found?.isEmpty;
-    return { report, state: isClean ? "clean" : "journaled", view };
+    const report = await verifyRuntime(files);
+    if (isFresh(files)) return { report, state: "empty", files };
+    return { report, state: files.unapplied.found?.isEmpty ? "clean" : "journaled", files };
   } catch (cause) {
-    const error = asStoreError({ operation: "verify runtime store", path }, cause);
+    const error = asStoreError({ operation, path }, cause);
     if (!(error instanceof RuntimeStoreError)) throw error;
-    const finding: Finding = { kind: "io", path: error.path ?? path, message: error.message };
-    return { report: emptyReport(finding), state: "unknown", view: undefined };
+    return unknown({ kind: "io", path: error.details.path ?? path, message: error.message });
   }
 }
 
-function emptyReport(finding: Finding): RuntimeReport {
-  return {
-    findings: [finding],
-    state: { runtime: undefined, workers: new Map(), broken: new Set() },
-    events: 0,
-    told: { lastEventId: 0, isStopped: false, lastWorker: 0 },
-  };
+function unknown(finding: Finding): Inspection {
+  return { report: emptyReport(finding), state: "unknown", files: undefined };
 }
 
-/** A finding as it is told. */
-export function problemOf({ fix, ...finding }: Finding, runtime: string): StoreProblem {
-  return { runtime, ...finding, repairable: fix !== undefined };
+/** The findings as they are reported. */
+export function problemsOf({ report }: Inspection, runtime: string): StoreProblem[] {
+  return report.findings.map((finding) => problemOf(finding, runtime));
+}
+
+function problemOf(finding: Finding, runtime: string): StoreProblem {
+  const { kind, path, line, byteOffset, message, fix } = finding;
+  return {
+    runtime,
+    kind,
+    path,
+    ...(line !== undefined && { line }),
+    ...(byteOffset !== undefined && { byteOffset }),
+    message,
+    repairable: fix !== undefined,
+  };
 }

@@ -19,23 +19,16 @@ import type {
   WorkerInput,
   WorkerRef,
 } from "../types.ts";
-import { decodeUtf8, encodeUtf8 } from "../../_internal/text.ts";
+import { decodeUtf8, encodeUtf8, reasonOf } from "../../_internal/text.ts";
 
-/** What unknown fields are: kept in what files hold, refused in what callers ask for. */
-interface StructMakers {
-  structOf: StructMaker;
-}
-
-const open: StructMakers = { structOf: openStruct };
-const closed: StructMakers = {
-  structOf: (fields) => struct(fields, { denyUnknownFields: true }),
-};
+/** Unknown fields are kept in what files hold, and refused in what callers ask for. */
+const closedStruct: StructMaker = (fields) => struct(fields, { denyUnknownFields: true });
 
 /** Who may say something. */
-export const INPUT_KINDS = ["user", "system"] as const;
+const INPUT_KINDS = ["user", "system"] as const;
 
-/** What an event may tell. */
-export const EVENT_KINDS = [
+/** What an event may be about. */
+const EVENT_KINDS = [
   "runtime_started",
   "runtime_stopped",
   "worker_created",
@@ -59,7 +52,7 @@ const profileVariants = {
   named: { value: string },
 };
 
-function requestOf({ structOf }: StructMakers): Codec<CreateWorkerRequest> {
+function requestOf(structOf: StructMaker): Codec<CreateWorkerRequest> {
   const reference = structOf({ name: string, reference: string });
   return structOf({
     intent: internallyTagged("kind", intentVariants, structOf),
@@ -71,7 +64,7 @@ function requestOf({ structOf }: StructMakers): Codec<CreateWorkerRequest> {
   }) as Codec<CreateWorkerRequest>;
 }
 
-function bundleOf({ structOf }: StructMakers): Codec<ConfigBundle> {
+function bundleOf(structOf: StructMaker): Codec<ConfigBundle> {
   const metadata = structOf({
     id: string,
     digest: string,
@@ -105,22 +98,22 @@ function bundleOf({ structOf }: StructMakers): Codec<ConfigBundle> {
 }
 
 /** The request that a `worker.json` holds. */
-export const storedRequest: Codec<CreateWorkerRequest> = requestOf(open);
+export const storedRequest: Codec<CreateWorkerRequest> = requestOf(openStruct);
 
 /** The request that a caller makes. */
-export const givenRequest: Codec<CreateWorkerRequest> = requestOf(closed);
+export const givenRequest: Codec<CreateWorkerRequest> = requestOf(closedStruct);
 
 /** A config bundle that a `runtime.json` holds. */
-export const storedBundle: Codec<ConfigBundle> = bundleOf(open);
+export const storedBundle: Codec<ConfigBundle> = bundleOf(openStruct);
 
 /** A config bundle that a caller gives. */
-export const givenBundle: Codec<ConfigBundle> = bundleOf(closed);
+export const givenBundle: Codec<ConfigBundle> = bundleOf(closedStruct);
 
 /** An input that a caller gives. */
-export const givenInput: Codec<WorkerInput> = struct(
-  { kind: unitEnum(INPUT_KINDS), content: string },
-  { denyUnknownFields: true },
-);
+export const givenInput: Codec<WorkerInput> = closedStruct({
+  kind: unitEnum(INPUT_KINDS),
+  content: string,
+});
 
 const eventVariants = Object.fromEntries(EVENT_KINDS.map((kind) => [kind, {}])) as {
   [Kind in typeof EVENT_KINDS[number]]: Record<never, never>;
@@ -149,7 +142,6 @@ const KINDS: ReadonlySet<unknown> = new Set(EVENT_KINDS);
 const ROLES: ReadonlySet<unknown> = new Set(INPUT_KINDS);
 /** How a lone surrogate stands in JSON text; the codecs look closer. */
 const SURROGATE = /\\u[dD]/;
-/** `ignoreBOM` keeps a byte order mark, so that it is seen and refused. */
 
 /** What a line of a log holds, or why it holds none. */
 export type LineVerdict<T> = { record: T } | { problem: string } | { blank: true };
@@ -157,85 +149,94 @@ export type LineVerdict<T> = { record: T } | { problem: string } | { blank: true
 /** One kind of log: how its lines are printed and read, and what numbers them. */
 export interface LogCodec<T> {
   /** The line of a record, without its newline. A `TypeError` or `RangeError` for what is none. */
-  readonly print: (record: T) => string;
+  print(record: T): string;
   /** What a line, without its newline, holds. */
-  readonly parse: (line: Uint8Array | string) => LineVerdict<T>;
+  parse(line: Uint8Array | string): LineVerdict<T>;
   /** The same, but with an eye on what costs time: members that stand twice, numbers as floats. */
-  readonly parseStrictly: (line: Uint8Array) => LineVerdict<T>;
+  parseStrictly(line: Uint8Array): LineVerdict<T>;
   /** Its number: they grow from line to line. */
-  readonly numberOf: (record: T) => number;
+  numberOf(record: T): number;
   /** What stands before the number in a line as {@linkcode LogCodec.print} makes it. */
   readonly numberPrefix: Uint8Array;
   /** What is being done when a line is read, for errors. */
   readonly operation: StoreOperation;
 }
 
+/**
+ * Makes a codec that handles plain records by itself, which is all that this project and the original
+ * program write; all else is left to `codec`, which keeps unknown fields and knows how to say what is
+ * wrong.
+ */
+function logCodec<T>({ codec, isPlain, inOrder, ...rest }:
+  & {
+    codec: Codec<T>;
+    /** Whether a record has all its members, of the right types, and no others. */
+    isPlain: (record: T) => boolean;
+    /** The record with its members in the order in which they are printed. */
+    inOrder: (record: T) => T;
+  }
+  & Pick<LogCodec<T>, "numberOf" | "numberPrefix" | "operation">): LogCodec<T> {
+  const parseStrictly = (line: Uint8Array | string): LineVerdict<T> => {
+    const text = typeof line === "string" ? line : decode(line);
+    if (text === undefined) return { problem: "stream did not contain valid UTF-8" };
+    if (/^[ \t\r]*$/.test(text)) return { blank: true };
+    try {
+      return { record: decodeJson(codec, text) };
+    } catch (error) {
+      if (!(error instanceof JsonSyntaxError)) return { problem: reasonOf(error) };
+      const { problem, column } = error.details;
+      return { problem: `${problem} at column ${column}` };
+    }
+  };
+  return {
+    ...rest,
+    parseStrictly,
+    parse: (line) => {
+      const text = typeof line === "string" ? line : decode(line);
+      try {
+        const record = JSON.parse(text ?? "");
+        if (isPlain(record) && !SURROGATE.test(text!)) return { record };
+      } catch { /* The codec says what is wrong. */ }
+      return parseStrictly(text ?? line);
+    },
+    print: (record) => {
+      if (!isPlain(record)) return encodeJson(codec, record);
+      const text = JSON.stringify(inOrder(record));
+      return SURROGATE.test(text) ? encodeJson(codec, record) : text;
+    },
+  };
+}
+
 /** The lines of an `events.jsonl`. */
-export const eventLog: LogCodec<RuntimeEvent> = {
-  print: (event) => {
-    if (!isPlainEvent(event)) return encodeJson(runtimeEvent, event);
-    const { id, worker_ref, kind: { kind }, message } = event;
-    const ref = worker_ref === undefined ? {} : { worker_ref: inOrder(worker_ref) };
-    const text = JSON.stringify({ id, ...ref, kind: { kind }, message });
-    return SURROGATE.test(text) ? encodeJson(runtimeEvent, event) : text;
+export const eventLog: LogCodec<RuntimeEvent> = logCodec({
+  codec: runtimeEvent,
+  isPlain: isPlainEvent,
+  inOrder: ({ id, worker_ref, kind: { kind }, message }) => {
+    const ref = worker_ref === undefined ? {} : { worker_ref: refInOrder(worker_ref) };
+    return { id, ...ref, kind: { kind }, message };
   },
-  parse: (line) => parseLine(line, { codec: runtimeEvent, isPlain: isPlainEvent }),
-  parseStrictly: (line) => parseLine(line, { codec: runtimeEvent, isPlain: () => false }),
   numberOf: ({ id }) => id,
   numberPrefix: encodeUtf8('{"id":'),
   operation: "read events",
-};
+});
 
 /** The lines of a `transcript.jsonl`. */
-export const transcriptLog: LogCodec<TranscriptEntry> = {
-  print: (entry) => {
-    if (!isPlainEntry(entry)) return encodeJson(transcriptEntry, entry);
-    const { sequence, worker_ref, role, content, event_id } = entry;
-    const ref = inOrder(worker_ref);
-    const text = JSON.stringify({ sequence, worker_ref: ref, role, content, event_id });
-    return SURROGATE.test(text) ? encodeJson(transcriptEntry, entry) : text;
+export const transcriptLog: LogCodec<TranscriptEntry> = logCodec({
+  codec: transcriptEntry,
+  isPlain: isPlainEntry,
+  inOrder: ({ sequence, worker_ref, role, content, event_id }) => {
+    return { sequence, worker_ref: refInOrder(worker_ref), role, content, event_id };
   },
-  parse: (line) => parseLine(line, { codec: transcriptEntry, isPlain: isPlainEntry }),
-  parseStrictly: (line) => parseLine(line, { codec: transcriptEntry, isPlain: () => false }),
   numberOf: ({ sequence }) => sequence,
   numberPrefix: encodeUtf8('{"sequence":'),
   operation: "read transcript",
-};
-
-/**
- * Parses a line. Plain records, which is all that this project and the seed write, are checked here;
- * all else is left to the codec, which keeps unknown fields and knows how to say what is wrong.
- */
-function parseLine<T>(
-  line: Uint8Array | string,
-  { codec, isPlain }: { codec: Codec<T>; isPlain: (record: T) => boolean },
-): LineVerdict<T> {
-  const text = typeof line === "string" ? line : decode(line);
-  if (text === undefined) return { problem: "stream did not contain valid UTF-8" };
-  try {
-    const record = JSON.parse(text);
-    if (isPlain(record) && !SURROGATE.test(text)) return { record };
-  } catch { /* The codec says what is wrong. */ }
-  if (/^[ \t\r]*$/.test(text)) return { blank: true };
-  return parseAny(text, codec);
-}
+});
 
 function decode(line: Uint8Array): string | undefined {
   try {
     return decodeUtf8(line);
   } catch {
     return undefined;
-  }
-}
-
-function parseAny<T>(text: string, codec: Codec<T>): LineVerdict<T> {
-  try {
-    return { record: decodeJson(codec, text) };
-  } catch (error) {
-    if (error instanceof JsonSyntaxError) {
-      return { problem: `${error.problem} at column ${error.column}` };
-    }
-    return { problem: (error as Error).message };
   }
 }
 
@@ -262,7 +263,7 @@ function isPlainRef(ref: WorkerRef): boolean {
   return isObject(ref) && isText(ref.runtime_id) && isText(ref.worker_id) && countOf(ref) === 2;
 }
 
-function inOrder({ runtime_id, worker_id }: WorkerRef): WorkerRef {
+function refInOrder({ runtime_id, worker_id }: WorkerRef): WorkerRef {
   return { runtime_id, worker_id };
 }
 

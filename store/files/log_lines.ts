@@ -1,154 +1,175 @@
-import { MAX_LINE_BYTES } from "../../_internal/json_lines.ts";
+import { type FileHandle, type FilePort, readRangeSync } from "../../_internal/file_port.ts";
+import {
+  countLinesSync,
+  type LinePiece,
+  linePiecesSync,
+  linesOf,
+  type LineSource,
+  MAX_LINE_BYTES,
+} from "../../_internal/json_lines.ts";
 import { isJsonObject } from "../../_internal/line_file.ts";
-import { NEWLINE } from "../../_internal/text.ts";
+import { decodeManyLines, NEWLINE } from "../../_internal/text.ts";
 import type { RuntimeStoreError, StoreOperation } from "../runtime_store_error.ts";
-import { storeCorruptError, wrapIo } from "../store_errors.ts";
-import type { LogBytes } from "./log_bytes.ts";
+import { asStoreError, storeCorruptError } from "../store_errors.ts";
 import type { LineVerdict, LogCodec } from "./log_codecs.ts";
 
-/** One line of a log, inside the block that it was read with. */
-export class LogLine {
-  /** Where it begins. */
-  readonly start: number;
-  /** Where the next one begins. */
-  readonly end: number;
-  /** Whether it ends with a newline: only the last one may not. */
-  readonly isWhole: boolean;
-  /** The line decoded, where that is certain to be right. */
-  readonly text: string | undefined;
-  /** Undefined when the line is too long to be held. */
-  readonly #block: Uint8Array | undefined;
-  readonly #blockStart: number;
+/** What a log is made of. */
+export interface LogParts {
+  port: FilePort;
+  path: string;
+  /** How many bytes of the file count; the rest of the log is `tail`. */
+  fileEnd: number;
+  /** Lines that follow those of the file, wherever the file has them too. */
+  tail?: Uint8Array;
+}
 
-  constructor(
-    block: Uint8Array | undefined,
-    { blockStart, start, end, isWhole, text }: {
-      blockStart: number;
-      start: number;
-      end: number;
-      isWhole: boolean;
-      text?: string | undefined;
-    },
+/**
+ * The bytes of one log, as a reader is to see them. They are not always those of the file: lines
+ * that the journal holds may not have reached the file yet, and the file may have more than what
+ * belongs to the state that is read. `size` bytes count, and nothing behind them.
+ */
+export class LogBytes implements LineSource {
+  /** The file, for errors. */
+  readonly path: string;
+  readonly #file: FileHandle | undefined;
+  readonly #fileEnd: number;
+  readonly #tail: Uint8Array;
+  #position = 0;
+
+  private constructor(
+    path: string,
+    { file, fileEnd, tail }: { file?: FileHandle; fileEnd: number; tail: Uint8Array },
   ) {
-    this.#block = block;
-    this.#blockStart = blockStart;
-    this.start = start;
-    this.end = end;
-    this.isWhole = isWhole;
-    this.text = text;
+    this.path = path;
+    this.#file = file;
+    this.#fileEnd = fileEnd;
+    this.#tail = tail;
   }
 
-  /** Its bytes without its newline; undefined when it is too long to be held. */
-  get bytes(): Uint8Array | undefined {
-    const behind = this.end - this.#blockStart - (this.isWhole ? 1 : 0);
-    return this.#block?.subarray(this.start - this.#blockStart, behind);
+  /** Opens a log for reading. A log of which no byte counts may have no file. */
+  static open({ port, path, fileEnd, tail = new Uint8Array() }: LogParts): LogBytes {
+    if (fileEnd === 0) return LogBytes.of(path, tail);
+    return new LogBytes(path, { file: port.openSync(path, { read: true }), fileEnd, tail });
   }
 
-  /** The number in its head, where it stands as it is printed here. */
-  numberBehind(prefix: Uint8Array): number | undefined {
-    return this.#block && numberAt(this.#block, this.start - this.#blockStart, prefix);
+  /** A log that is in memory. */
+  static of(path: string, tail: Uint8Array): LogBytes {
+    return new LogBytes(path, { fileEnd: 0, tail });
   }
+
+  /** How many bytes the log has. */
+  get size(): number {
+    return this.#fileEnd + this.#tail.length;
+  }
+
+  seekSync(offset: number, whence: Deno.SeekMode): number {
+    return this.#position = whence === Deno.SeekMode.End ? this.size + offset : offset;
+  }
+
+  /** Fills the buffer, as far as there are bytes that count, in one call. */
+  readSync(buffer: Uint8Array): number | null {
+    const start = this.#position;
+    const end = Math.min(this.size, start + buffer.length);
+    if (end <= start) return null;
+    if (this.#file !== undefined && start < this.#fileEnd) {
+      const wanted = Math.min(end, this.#fileEnd);
+      const bytes = readRangeSync(this.#file, start, wanted);
+      buffer.set(bytes);
+      this.#position += bytes.length;
+      if (start + bytes.length < wanted) return bytes.length === 0 ? null : bytes.length;
+    }
+    const [from, to] = [this.#position - this.#fileEnd, end - this.#fileEnd];
+    if (to > from) buffer.set(this.#tail.subarray(from, to), this.#position - start);
+    this.#position = end;
+    return end - start;
+  }
+
+  /** Gives up the file. */
+  close(): void {
+    this.#file?.close();
+  }
+}
+
+/** One line of a log. */
+export interface LogLine {
+  /** Where it begins. */
+  start: number;
+  /** Where the next one begins. */
+  end: number;
+  /** Whether it ends with a newline: only the last one may not. */
+  isWhole: boolean;
+  /** Its bytes without its newline, until the next line is asked for; undefined when too long. */
+  bytes: Uint8Array | undefined;
+  /** The line decoded, where that is certain to be right. */
+  text?: string | undefined;
+  /** NULs in front that are too many to hold. */
+  hasSkippedNuls?: boolean;
 }
 
 const DIGIT_ZERO = 48;
 const COMMA = 44;
+const BLOCK_BYTES = 256 * 1024;
 const PROBE_BYTES = 1024;
 const SCAN_BYTES = 8 * 1024;
 const NEAR_BYTES = 4 * 1024;
 const NEAR_LINES = 32;
-const PASS_OVER_BYTES = 256 * 1024;
-/** What it cannot decode becomes U+FFFD; `ignoreBOM` keeps a byte order mark. */
-const lossyUtf8 = new TextDecoder("utf-8", { ignoreBOM: true });
 
-/** The bytes from `start` to `end`; a log that has become shorter meanwhile is refused. */
-function readSync(
-  log: LogBytes,
-  { start, end, operation }: { start: number; end: number; operation: StoreOperation },
-): Uint8Array {
-  const place = { operation, path: log.path };
-  const bytes = wrapIo(place, () => log.read(start, end));
-  if (bytes.length === end - start) return bytes;
-  throw storeCorruptError(place, {
-    problem: `the log ends at byte ${start + bytes.length}, expected ${log.size}`,
-    byteOffset: start + bytes.length,
-  });
+/** What is read, and from where on. */
+export interface LinesOptions {
+  /** Where a line begins. */
+  start?: number;
+  /** How much to read at once. */
+  blockBytes?: number;
 }
 
-/** The lines from a line's start on, read in blocks. */
+/** The lines of a log; one that has become shorter meanwhile is refused. */
 export function* logLines(
   log: LogBytes,
-  { start, blockBytes, operation }: {
-    start: number;
-    blockBytes: number;
-    operation: StoreOperation;
-  },
+  { operation }: { operation: StoreOperation },
+  { start = 0, blockBytes = BLOCK_BYTES }: LinesOptions = {},
 ): Generator<LogLine, void> {
-  let wanted = blockBytes;
-  for (let at = start; at < log.size;) {
-    const end = Math.min(at + wanted, log.size);
-    const block = readSync(log, { start: at, end, operation });
-    const last = block.lastIndexOf(NEWLINE);
-    if (last !== -1) {
-      const texts = decodeLines(block.subarray(0, last + 1));
-      let index = 0;
-      for (let from = 0; from <= last;) {
-        const behind = block.indexOf(NEWLINE, from) + 1;
-        const place = { blockStart: at, start: at + from, end: at + behind, isWhole: true };
-        yield new LogLine(block, { ...place, text: texts?.[index++] });
-        from = behind;
-      }
-      at += last + 1;
-      wanted = blockBytes;
-    } else if (block.length > MAX_LINE_BYTES) {
-      const newline = newlineBehind(log, { start: end, end: log.size, operation });
-      const next = newline === undefined ? log.size : newline + 1;
-      const isWhole = newline !== undefined;
-      yield new LogLine(undefined, { blockStart: at, start: at, end: next, isWhole });
-      at = next;
-      wanted = blockBytes;
-    } else if (end === log.size) {
-      return yield new LogLine(block, { blockStart: at, start: at, end, isWhole: false });
-    } else {
-      wanted = Math.min(wanted * 2, MAX_LINE_BYTES + 1);
+  const place = { operation, path: log.path };
+  const failed = (cause: unknown) => asStoreError(place, cause);
+  for (const piece of linePiecesSync(log, { start, blockBytes, failed })) {
+    if (piece.kind !== "end") {
+      yield* linesOfPiece(piece);
+      continue;
     }
+    const { byteOffset, byteLength } = piece;
+    const end = byteOffset + byteLength;
+    if (end < log.size) {
+      const problem = `the log ends at byte ${end}, expected ${log.size}`;
+      throw storeCorruptError(place, { problem, byteOffset: end });
+    }
+    if (byteLength === 0) return;
+    const bytes = byteLength > MAX_LINE_BYTES ? undefined : readRangeSync(log, byteOffset, end);
+    return yield { start: byteOffset, end, isWhole: false, bytes };
   }
 }
 
-/** Decodes whole lines at once, which costs a tenth of decoding each; undefined for bad UTF-8. */
-function decodeLines(block: Uint8Array): string[] | undefined {
-  const text = lossyUtf8.decode(block);
-  return text.includes("\uFFFD") ? undefined : text.split("\n");
-}
-
-/** The offset of the first newline between two offsets. */
-function newlineBehind(
-  log: LogBytes,
-  { start, end, operation, blockBytes = PASS_OVER_BYTES }: {
-    start: number;
-    end: number;
-    operation: StoreOperation;
-    blockBytes?: number;
-  },
-): number | undefined {
-  let wanted = blockBytes;
-  for (let at = start; at < end;) {
-    const block = readSync(log, { start: at, end: Math.min(at + wanted, end), operation });
-    const newline = block.indexOf(NEWLINE);
-    if (newline !== -1) return at + newline;
-    at += block.length;
-    wanted = Math.min(wanted * 2, PASS_OVER_BYTES);
+function* linesOfPiece(piece: Exclude<LinePiece, { kind: "end" }>): Generator<LogLine, void> {
+  if (piece.kind === "too-long") {
+    const { byteOffset: start, byteLength } = piece;
+    return yield { start, end: start + byteLength + 1, isWhole: true, bytes: undefined };
   }
-  return undefined;
+  const texts = decodeManyLines(piece.bytes)?.split("\n");
+  let index = 0;
+  for (const { bytes, byteOffset: start, byteLength } of linesOf(piece)) {
+    const hasSkippedNuls = byteLength > bytes.length;
+    const text = texts?.[index++];
+    yield { start, end: start + byteLength + 1, isWhole: true, bytes, text, hasSkippedNuls };
+  }
 }
 
-/** Whether a line certainly holds a record whose number is below `number`, told by its head. */
+/** Whether a line certainly holds a record whose number is below `number`, judged by its head. */
 export function isBelow<T>(line: LogLine, codec: LogCodec<T>, number: number): boolean {
-  const found = line.numberBehind(codec.numberPrefix);
+  const found = numberIn(line, codec);
   return found !== undefined && found < number;
 }
 
 /** What a line holds. */
 export function parseLine<T>(line: LogLine, codec: LogCodec<T>): LineVerdict<T> {
+  if (line.hasSkippedNuls) return codec.parse("\0");
   const content = line.text ?? line.bytes;
   return content === undefined || line.end - line.start > MAX_LINE_BYTES + 1
     ? { problem: "the line is over 16 MiB" }
@@ -162,7 +183,8 @@ export function recordBytes<T>(line: LogLine, codec: LogCodec<T>): Uint8Array | 
   if ("record" in parseLine(line, codec)) return bytes;
   const nul = bytes.lastIndexOf(0);
   const behind = bytes.subarray(nul + 1);
-  return nul !== -1 && "record" in codec.parse(behind) ? behind : undefined;
+  const hasNuls = nul !== -1 || line.hasSkippedNuls;
+  return hasNuls && "record" in codec.parse(behind) ? behind : undefined;
 }
 
 /**
@@ -208,20 +230,12 @@ function firstNumber<T>(
   log: LogBytes,
   { codec, start, end }: { codec: LogCodec<T>; start: number; end: number },
 ): { number: number; start: number } | undefined {
-  const { operation } = codec;
-  const probe = readSync(log, { start, end: Math.min(start + PROBE_BYTES, log.size), operation });
-  const first = probe.indexOf(NEWLINE);
-  const number = first === -1 ? undefined : numberAt(probe, first + 1, codec.numberPrefix);
-  if (number !== undefined) {
-    return start + first + 1 < end ? { number, start: start + first + 1 } : undefined;
-  }
-  const newline = first === -1
-    ? newlineBehind(log, { start, end, operation, blockBytes: 2 * PROBE_BYTES })
-    : start + first;
-  if (newline === undefined) return undefined;
-  const options = { start: newline + 1, blockBytes: 2 * PROBE_BYTES, operation };
-  for (const line of logLines(log, options)) {
+  for (const line of logLines(log, codec, { start, blockBytes: PROBE_BYTES })) {
+    // What is read first is the rest of a line, or one that begins at `start`.
+    if (line.start === start) continue;
     if (line.start >= end) return undefined;
+    const number = numberIn(line, codec);
+    if (number !== undefined) return { number, start: line.start };
     const verdict = parseLine(line, codec);
     if ("record" in verdict) return { number: codec.numberOf(verdict.record), start: line.start };
   }
@@ -229,21 +243,28 @@ function firstNumber<T>(
 }
 
 /** The number in the head of a line that stands as it is printed here; else undefined. */
-function numberAt(bytes: Uint8Array, start: number, prefix: Uint8Array): number | undefined {
+function numberIn<T>(
+  { bytes, hasSkippedNuls }: LogLine,
+  { numberPrefix: prefix }: LogCodec<T>,
+): number | undefined {
+  if (bytes === undefined || hasSkippedNuls) return undefined;
   for (let index = 0; index < prefix.length; index++) {
-    if (bytes[start + index] !== prefix[index]) return undefined;
+    if (bytes[index] !== prefix[index]) return undefined;
   }
   let number = 0;
-  for (let at = start + prefix.length; at < start + prefix.length + 15; at++) {
+  for (let at = prefix.length; at < prefix.length + 15; at++) {
     const byte = bytes[at];
-    if (byte === COMMA) return at === start + prefix.length ? undefined : number;
+    if (byte === COMMA) return at === prefix.length ? undefined : number;
     if (byte === undefined || byte < DIGIT_ZERO || byte > DIGIT_ZERO + 9) return undefined;
     number = number * 10 + byte - DIGIT_ZERO;
   }
   return undefined;
 }
 
-/** A line that holds no record, with the seed's message (FRS-7). Counting the line costs a scan. */
+/**
+ * A line that holds no record, with the original program's message (FRS-7). Counting the line costs a
+ * scan.
+ */
 export function badLineError(
   log: LogBytes,
   { byteOffset, problem, operation }: {
@@ -252,24 +273,9 @@ export function badLineError(
     operation: StoreOperation;
   },
 ): RuntimeStoreError {
-  const line = countLines(log, { end: byteOffset, operation }) + 1;
+  const line = countLinesSync(log, 0, byteOffset).lines + 1;
   const place = { operation, path: log.path };
   return storeCorruptError(place, { problem: `line ${line}: ${problem}`, line, byteOffset });
-}
-
-/** How many newlines stand before an offset. */
-function countLines(
-  log: LogBytes,
-  { end, operation }: { end: number; operation: StoreOperation },
-): number {
-  let lines = 0;
-  for (let at = 0; at < end; at += PASS_OVER_BYTES) {
-    const block = readSync(log, { start: at, end: Math.min(at + PASS_OVER_BYTES, end), operation });
-    for (let found = block.indexOf(NEWLINE); found !== -1; lines++) {
-      found = block.indexOf(NEWLINE, found + 1);
-    }
-  }
-  return lines;
 }
 
 const FIRST_LOOK_BYTES = 4096;
@@ -288,36 +294,15 @@ export interface LogEnd {
 
 /** Looks at the end of a log in two reads at most, however long it is. */
 export function readLogEnd<T>(log: LogBytes, codec: LogCodec<T>): LogEnd {
-  for (const wanted of [FIRST_LOOK_BYTES, MAX_LINE_BYTES * 2]) {
-    const start = Math.max(0, log.size - wanted);
-    const bytes = log.read(start, log.size);
-    // The first line is whole only if it begins the log.
-    const from = start === 0 ? 0 : bytes.indexOf(NEWLINE) + 1;
-    const end = bytes.lastIndexOf(NEWLINE) + 1;
-    const isTooShort = start > 0 && (from === 0 || from === end);
-    if (isTooShort && wanted === FIRST_LOOK_BYTES) continue;
-    return endOf(log, { codec, bytes: bytes.subarray(from), start: start + from });
-  }
-  throw new Error("unreachable");
-}
-
-/** The end of a log whose last bytes, from a line's start on, are these. */
-function endOf<T>(
-  log: LogBytes,
-  { codec, bytes, start }: { codec: LogCodec<T>; bytes: Uint8Array; start: number },
-): LogEnd {
+  const near = readEnd(log, FIRST_LOOK_BYTES);
+  const { bytes, start } = near.isEnough ? near : readEnd(log, MAX_LINE_BYTES * 2);
   const lineEnd = bytes.lastIndexOf(NEWLINE) + 1;
   const tailBytes = bytes.subarray(lineEnd);
   const tail = tailBytes.length === 0 ? "none" : isJsonObject(tailBytes) ? "whole" : "torn";
   const end: LogEnd = { end: start + lineEnd, tail, lastNumber: start === 0 ? 0 : undefined };
-  const counted: LogBytes = {
-    path: log.path,
-    size: tail === "whole" ? bytes.length : lineEnd,
-    read: (from, to) => bytes.subarray(from, to),
-    close: () => {},
-  };
+  const counted = LogBytes.of(log.path, tail === "whole" ? bytes : bytes.subarray(0, lineEnd));
   const { operation } = codec;
-  const lines = [...logLines(counted, { start: 0, blockBytes: bytes.length + 1, operation })];
+  const lines = [...logLines(counted, codec, { blockBytes: bytes.length + 1 })];
   for (const line of lines.reverse()) {
     const verdict = parseLine(line, codec);
     if ("blank" in verdict) continue;
@@ -327,4 +312,17 @@ function endOf<T>(
     return { ...end, lastNumber: undefined, problem: error };
   }
   return end;
+}
+
+/** The last bytes of a log from a line's start on, and whether that are whole lines at all. */
+function readEnd(
+  log: LogBytes,
+  length: number,
+): { bytes: Uint8Array; start: number; isEnough: boolean } {
+  const readFrom = Math.max(0, log.size - length);
+  const bytes = readRangeSync(log, readFrom, log.size);
+  // The first line is whole only if it begins the log.
+  const from = readFrom === 0 ? 0 : bytes.indexOf(NEWLINE) + 1;
+  const isEnough = readFrom === 0 || (from !== 0 && from !== bytes.lastIndexOf(NEWLINE) + 1);
+  return { bytes: bytes.subarray(from), start: readFrom + from, isEnough };
 }

@@ -1,3 +1,4 @@
+import { checkString } from "../../_internal/check.ts";
 import {
   limitTooLargeError,
   storeCorruptError,
@@ -13,11 +14,11 @@ import type {
   TranscriptQuery,
   WorkerRef,
 } from "../types.ts";
-import type { LogBytes } from "./log_bytes.ts";
 import { eventLog, transcriptLog } from "./log_codecs.ts";
 import {
   badLineError,
   isBelow,
+  type LogBytes,
   type LogLine,
   logLines,
   parseLine,
@@ -25,36 +26,43 @@ import {
 } from "./log_lines.ts";
 
 const PAGE_BLOCK_BYTES = 16 * 1024;
-const SCAN_BLOCK_BYTES = 256 * 1024;
 
 /** Refuses another runtime's cursor, then a limit above the runtime's (FRS-8, WRT-14). */
 export function checkEventQuery(
-  { runtime_id, next_event_id }: EventCursor,
+  cursor: EventCursor | undefined,
   { runtimeId, limit, max }: { runtimeId: string; limit: number; max: number },
 ): void {
-  if (runtime_id !== runtimeId) {
-    throw wrongRuntimeCursorError({ expected: runtimeId, actual: runtime_id });
-  }
-  checkCount(limit, "limit");
-  if (limit > max) throw limitTooLargeError(limit, max);
+  const { runtime_id, next_event_id } = cursor ?? {};
+  const actual = checkString(runtime_id, "runtime_id of the cursor");
+  if (actual !== runtimeId) throw wrongRuntimeCursorError({ expected: runtimeId, actual });
+  checkLimit(limit, max);
   checkCount(next_event_id, "next_event_id");
 }
 
 /** Refuses another runtime's worker, then a limit above the runtime's (FRS-10, WRT-14). */
 export function checkTranscriptQuery(
-  { runtime_id, worker_id }: WorkerRef,
-  { runtimeId, query, max }: { runtimeId: string; query: TranscriptQuery; max: number },
+  ref: WorkerRef | undefined,
+  { runtimeId, query, max }: {
+    runtimeId: string;
+    query: TranscriptQuery | undefined;
+    max: number;
+  },
 ): void {
-  if (runtime_id !== runtimeId) {
-    throw wrongRuntimeError(worker_id, { expected: runtimeId, actual: runtime_id });
-  }
-  checkCount(query.limit, "limit");
-  if (query.limit > max) throw limitTooLargeError(query.limit, max);
-  checkCount(query.start, "start");
+  const { runtime_id, worker_id } = ref ?? {};
+  const actual = checkString(runtime_id, "runtime_id");
+  const workerId = checkString(worker_id, "worker_id");
+  if (actual !== runtimeId) throw wrongRuntimeError(workerId, { expected: runtimeId, actual });
+  checkLimit(query?.limit, max);
+  checkCount(query?.start, "start");
 }
 
-function checkCount(count: number, name: string): void {
-  if (!Number.isSafeInteger(count) || count < 0) {
+function checkLimit(limit: number | undefined, max: number): void {
+  checkCount(limit, "limit");
+  if (limit > max) throw limitTooLargeError(limit, max);
+}
+
+function checkCount(count: number | undefined, name: string): asserts count is number {
+  if (count === undefined || !Number.isSafeInteger(count) || count < 0) {
     throw new RangeError(`Cannot read with ${name} ${count}: it must be a whole number from 0 on`);
   }
 }
@@ -81,7 +89,7 @@ export function readEventPage(
   const start = seekNumber(log, { codec: eventLog, wanted });
   let next = wanted;
   let damage: { line: LogLine; problem: string } | undefined;
-  for (const line of logLines(log, { start, blockBytes: PAGE_BLOCK_BYTES, operation })) {
+  for (const line of logLines(log, eventLog, { start, blockBytes: PAGE_BLOCK_BYTES })) {
     const least = events.length === limit ? next : wanted;
     if (isBelow(line, eventLog, least)) {
       damage = undefined;
@@ -146,9 +154,8 @@ function readBySequence(
 ): FoundEntries | undefined {
   const items: TranscriptEntry[] = [];
   if (start >= end) return { items };
-  const { operation } = transcriptLog;
   const from = seekNumber(log, { codec: transcriptLog, wanted: start + 1 });
-  for (const line of logLines(log, { start: from, blockBytes: PAGE_BLOCK_BYTES, operation })) {
+  for (const line of logLines(log, transcriptLog, { start: from, blockBytes: PAGE_BLOCK_BYTES })) {
     if (items.length === 0 && isBelow(line, transcriptLog, start + 1)) continue;
     const verdict = parseLine(line, transcriptLog);
     if ("blank" in verdict) continue;
@@ -173,7 +180,7 @@ function readByPosition(
   const items: TranscriptEntry[] = [];
   const { operation } = transcriptLog;
   let counted = 0;
-  for (const line of logLines(log, { start: 0, blockBytes: SCAN_BLOCK_BYTES, operation })) {
+  for (const line of logLines(log, transcriptLog)) {
     const verdict = parseLine(line, transcriptLog);
     if ("blank" in verdict) continue;
     if ("problem" in verdict) {

@@ -1,10 +1,11 @@
 import { makeDirectorySync } from "../../_internal/directories.ts";
-import { type FileHandle, type FilePort, writeWholeSync } from "../../_internal/file_port.ts";
+import { type FileHandle, writeWholeSync } from "../../_internal/file_port.ts";
 import { dirname } from "../../_internal/path.ts";
-import { fileSizeSync, isDirectorySync, type StorePaths } from "../layout.ts";
+import { joinBytes } from "../../_internal/text.ts";
 import type { StoreOperation } from "../runtime_store_error.ts";
 import { asStoreError, storeCorruptError } from "../store_errors.ts";
-import { joinBytes, type LogBytes, openLogBytes } from "./log_bytes.ts";
+import { LogBytes } from "./log_lines.ts";
+import { type RuntimeFolder, sizeOf } from "./runtime_folder.ts";
 
 const OPEN_FILES = 64;
 
@@ -29,8 +30,7 @@ interface DirtyLog {
  * at its place, so that writing it again does no harm.
  */
 export class LogWriter {
-  readonly #port: FilePort;
-  readonly #paths: StorePaths;
+  readonly #folder: RuntimeFolder;
   /** Those that must be synced before the journal may go. */
   readonly #dirty = new Map<string, DirtyLog>();
   /** Those whose file is open, the one used longest ago first. */
@@ -38,9 +38,8 @@ export class LogWriter {
   /** Those that have to be written to, or created. */
   readonly #behind = new Set<DirtyLog>();
 
-  constructor(port: FilePort, paths: StorePaths) {
-    this.#port = port;
-    this.#paths = paths;
+  constructor(folder: RuntimeFolder) {
+    this.#folder = folder;
   }
 
   /** Takes lines for a log, which begin at `offset`; {@linkcode LogWriter.flush} writes them. */
@@ -84,13 +83,14 @@ export class LogWriter {
 
   /** Opens a log for reading, `end` bytes long. */
   read(name: string, end: number): LogBytes {
-    const path = this.#paths.log(name);
+    const { port } = this.#folder;
+    const path = this.#folder.log(name);
     const dirty = this.#dirty.get(name);
     if (dirty === undefined || dirty.written >= end) {
-      return openLogBytes({ port: this.#port, path, fileEnd: end });
+      return LogBytes.open({ port, path, fileEnd: end });
     }
     const tail = joinBytes(dirty.pending).subarray(0, end - dirty.written);
-    return openLogBytes({ port: this.#port, path, fileEnd: dirty.written, tail });
+    return LogBytes.open({ port, path, fileEnd: dirty.written, tail });
   }
 
   close(): void {
@@ -104,8 +104,8 @@ export class LogWriter {
   #dirtyLog(name: string, offset: number): DirtyLog {
     let log = this.#dirty.get(name);
     if (log === undefined) {
-      const path = this.#paths.log(name);
-      const operation = name === this.#paths.events ? "append event" : "append transcript";
+      const path = this.#folder.log(name);
+      const operation = name === this.#folder.events ? "append event" : "append transcript";
       log = {
         path,
         operation,
@@ -149,13 +149,14 @@ export class LogWriter {
   #openFile(log: DirtyLog): FileHandle {
     const { path, operation, written } = log;
     const directory = dirname(path);
-    if (!isDirectorySync(this.#port, directory, { operation, what: "worker" })) {
-      makeDirectorySync(this.#port, directory);
+    const { port } = this.#folder;
+    if (!this.#folder.isDirectory(directory, { operation, what: "worker" })) {
+      makeDirectorySync(port, directory);
     }
-    fileSizeSync(this.#port, path, operation);
-    const file = this.#port.openSync(path, { read: true, write: true, create: true, mode: 0o600 });
+    this.#folder.fileSize(path, operation);
+    const file = port.openSync(path, { read: true, write: true, create: true, mode: 0o600 });
     try {
-      const size = file.seekSync(0, Deno.SeekMode.End);
+      const size = sizeOf(file);
       log.isKnown ||= size === written;
       if (log.isKnown) return file;
       throw storeCorruptError({ operation, path }, {

@@ -1,15 +1,13 @@
+import type { FileHandle } from "../../_internal/file_port.ts";
 import {
-  type FileHandle,
-  type FilePort,
-  readRangeSync,
-  writeWholeSync,
-} from "../../_internal/file_port.ts";
-import { encodeUtf8 } from "../../_internal/text.ts";
-import { closeLock } from "../../_internal/lock.ts";
-import { fileSizeSync } from "../layout.ts";
+  closeLock,
+  isOwnerFileInPlaceSync,
+  openOwnerFileSync,
+  readOwnerSync,
+  writeOwnerSync,
+} from "../../_internal/lock.ts";
 import { ownedError } from "../store_errors.ts";
-
-const MAX_OWNER_BYTES = 1024;
+import type { RuntimeFolder } from "./runtime_folder.ts";
 
 /** What the lock file says of who has the runtime, or had it last. */
 interface Owner {
@@ -28,9 +26,10 @@ export class OwnerLock {
   }
 
   /** Takes the lock, or says who has it. The file stays for ever: a lock on it could be waited for. */
-  static takeSync(port: FilePort, path: string, runtimeId: string): OwnerLock {
-    fileSizeSync(port, path, "open runtime store");
-    const file = port.openSync(path, { read: true, write: true, create: true, mode: 0o600 });
+  static take(folder: RuntimeFolder): OwnerLock {
+    const { port, ownerLock: path, runtimeId } = folder;
+    folder.fileSize(path, "open runtime store");
+    const file = openOwnerFileSync(port, path);
     try {
       if (!file.tryLockSync(true)) throw ownedError(path, { runtimeId, pid: readPid(file) });
       const owner: Owner = {
@@ -38,13 +37,9 @@ export class OwnerLock {
         opened_at: new Date().toISOString(),
         opening: crypto.randomUUID(),
       };
-      file.truncateSync(0);
-      file.seekSync(0, Deno.SeekMode.Start);
       const text = `${JSON.stringify(owner)}\n`;
-      writeWholeSync(file, encodeUtf8(text));
-      // A lock that was opened before its runtime was removed is granted afterwards, for nothing.
-      // Windows removes no runtime whose lock anybody has open.
-      if (Deno.build.os !== "windows" && readOwnerSync(port, path) !== text) {
+      writeOwnerSync(file, text);
+      if (!isOwnerFileInPlaceSync(port, path, text)) {
         throw new Deno.errors.NotFound("the runtime was removed meanwhile");
       }
       return new OwnerLock(file);
@@ -59,37 +54,11 @@ export class OwnerLock {
   }
 }
 
-/** What the lock file says now; a reader sees by it that somebody has opened the runtime since. */
-export function readOwnerSync(port: FilePort, path: string): string {
-  let file: FileHandle;
-  try {
-    file = port.openSync(path, { read: true });
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return "";
-    throw error;
-  }
-  try {
-    return readText(file);
-  } finally {
-    file.close();
-  }
-}
-
 function readPid(file: FileHandle): number | undefined {
   try {
-    const { pid } = JSON.parse(readText(file)) as Owner;
+    const { pid } = JSON.parse(readOwnerSync(file)) as Owner;
     return Number.isSafeInteger(pid) && pid > 0 ? pid : undefined;
   } catch {
     return undefined;
-  }
-}
-
-/** Windows lets nobody read what is locked; the journals tell it there. */
-function readText(file: FileHandle): string {
-  try {
-    return new TextDecoder().decode(readRangeSync(file, 0, MAX_OWNER_BYTES));
-  } catch (error) {
-    if (Deno.build.os === "windows") return "";
-    throw error;
   }
 }

@@ -1,3 +1,4 @@
+import { reasonOf } from "../../_internal/text.ts";
 import {
   array,
   checkObject,
@@ -13,7 +14,12 @@ import {
   withDefault,
 } from "../../_internal/wire_json/codec.ts";
 import { unitEnum } from "../../_internal/wire_json/enums.ts";
-import { JsonPlace, JsonSyntaxError } from "../../_internal/wire_json/errors.ts";
+import {
+  JsonPlace,
+  JsonRangeError,
+  JsonShapeError,
+  JsonSyntaxError,
+} from "../../_internal/wire_json/errors.ts";
 import { type JsonValue, numberOf } from "../../_internal/wire_json/json_value.ts";
 import { parseJson } from "../../_internal/wire_json/parse_json.ts";
 import { type Fields, openStruct, struct, unknownNames } from "../../_internal/wire_json/struct.ts";
@@ -29,7 +35,61 @@ import type {
   WorkerStatus,
 } from "../types.ts";
 import { storedBundle, storedRequest, workerRef } from "./log_codecs.ts";
-import { reasonOf } from "../../_internal/text.ts";
+
+/** The schema of snapshots that this store reads and writes. */
+export const SCHEMA_VERSION = 1;
+
+/** What of a runtime nearly every mutation changes. */
+export interface RuntimeCounters {
+  /** How it is. */
+  status: RuntimeStatus;
+  /** The number of the next worker, from 1. */
+  next_worker_sequence: number;
+  /** The id of the next event, from 1. */
+  next_event_id: number;
+  /** The id of the next diagnostic, from 1. */
+  next_diagnostic_id: number;
+}
+
+/** What `runtime.json` holds. */
+export interface RuntimeSnapshot extends RuntimeCounters {
+  /** {@linkcode SCHEMA_VERSION}. */
+  schema_version: number;
+  /** The runtime. */
+  runtime_id: string;
+  /** Its name for people. */
+  display_name: string | null;
+  /** `fs_store` in every file of this store. */
+  backend: RuntimeBackendKind;
+  /** The largest limits that readers may ask for. */
+  limits: RuntimeLimits;
+  /** The bundles by their ids. */
+  config_bundles: Record<string, ConfigBundle>;
+  /** The newest diagnostics. */
+  diagnostics: RuntimeDiagnostic[];
+}
+
+/** What of a worker can change at all. */
+export interface WorkerChange {
+  /** Its id. */
+  worker_id: string;
+  /** How it is. */
+  status: WorkerStatus;
+  /** The number of the next entry of its transcript, from 1. */
+  next_transcript_sequence: number;
+  /** The last event about it. */
+  last_event_id: number;
+}
+
+/** What a `worker.json` holds. */
+export interface WorkerSnapshot extends WorkerChange {
+  /** {@linkcode SCHEMA_VERSION}. */
+  schema_version: number;
+  /** Which worker. */
+  worker_ref: WorkerRef;
+  /** What it was made from. */
+  request: CreateWorkerRequest;
+}
 
 const runtimeFields = {
   schema_version: u32,
@@ -69,12 +129,12 @@ export const runtimeSnapshot: Codec<RuntimeSnapshot> = struct(runtimeFields);
 /** What a `worker.json` holds. */
 export const workerSnapshot: Codec<WorkerSnapshot> = struct(workerFields);
 
-/** The text of a `runtime.json`, byte for byte as the seed writes it. */
+/** The text of a `runtime.json`, byte for byte as the original program writes it. */
 export function printRuntimeSnapshot(snapshot: RuntimeSnapshot): string {
   return `${encodeJson(runtimeSnapshot, snapshot, { style: "pretty" })}\n`;
 }
 
-/** The text of a `worker.json`, byte for byte as the seed writes it. */
+/** The text of a `worker.json`, byte for byte as the original program writes it. */
 export function printWorkerSnapshot(snapshot: WorkerSnapshot): string {
   return `${encodeJson(workerSnapshot, snapshot, { style: "pretty" })}\n`;
 }
@@ -110,7 +170,7 @@ function parseSnapshot<T>(
     if (unknown !== undefined) refuseUnknown(unknown, place);
     return codec.read(tree, new JsonPlace("read"));
   } catch (cause) {
-    if (!("problem" in (cause as object))) throw cause;
+    if (!(cause instanceof JsonShapeError || cause instanceof JsonRangeError)) throw cause;
     throw storeCorruptError(place, { problem: reasonOf(cause), cause });
   }
 }
@@ -120,7 +180,7 @@ function parseTree(bytes: Uint8Array | string, place: StorePlace): JsonValue {
     return parseJson(bytes);
   } catch (cause) {
     if (!(cause instanceof JsonSyntaxError)) throw cause;
-    const { problem, line, column, byteOffset } = cause;
+    const { problem, line, column, byteOffset } = cause.details;
     const where = `${problem} at line ${line} column ${column}`;
     throw storeCorruptError(place, { problem: where, line, byteOffset, cause });
   }
@@ -134,49 +194,33 @@ function refuseUnknown(name: string, place: StorePlace): never {
   });
 }
 
-/** The schema of snapshots that this store reads and writes. */
-export const SCHEMA_VERSION = 1;
-
-/** What `runtime.json` holds. */
-export interface RuntimeSnapshot {
-  /** {@linkcode SCHEMA_VERSION}. */
-  schema_version: number;
-  /** The runtime. */
-  runtime_id: string;
-  /** Its name for people. */
-  display_name: string | null;
-  /** `fs_store` in every file of this store. */
-  backend: RuntimeBackendKind;
-  /** How it is. */
-  status: RuntimeStatus;
-  /** The largest limits that readers may ask for. */
-  limits: RuntimeLimits;
-  /** The number of the next worker, from 1. */
-  next_worker_sequence: number;
-  /** The id of the next event, from 1. */
-  next_event_id: number;
-  /** The id of the next diagnostic, from 1. */
-  next_diagnostic_id: number;
-  /** The bundles by their ids. */
-  config_bundles: Record<string, ConfigBundle>;
-  /** The newest diagnostics. */
-  diagnostics: RuntimeDiagnostic[];
+/** What keeps a `runtime.json` from being opened as the runtime of this id (FRS-3). */
+export function runtimeIdentityProblems(
+  { runtime_id, backend }: RuntimeSnapshot,
+  runtimeId: string,
+): { kind: "foreign-record" | "backend"; problem: string; remedy?: string }[] {
+  return [
+    ...(runtime_id === runtimeId ? [] : [{
+      kind: "foreign-record" as const,
+      problem: `runtime snapshot id ${runtime_id} does not match requested runtime ${runtimeId}`,
+    }]),
+    ...(backend === "fs_store" ? [] : [{
+      kind: "backend" as const,
+      problem: "runtime snapshot backend is Memory",
+      remedy: "it is not a runtime of this store",
+    }]),
+  ];
 }
 
-/** What a `worker.json` holds. */
-export interface WorkerSnapshot {
-  /** {@linkcode SCHEMA_VERSION}. */
-  schema_version: number;
-  /** Which worker. */
-  worker_ref: WorkerRef;
-  /** Its id. */
-  worker_id: string;
-  /** How it is. */
-  status: WorkerStatus;
-  /** What it was made from. */
-  request: CreateWorkerRequest;
-  /** The number of the next entry of its transcript, from 1. */
-  next_transcript_sequence: number;
-  /** The last event about it. */
-  last_event_id: number;
+/** Why a `worker.json` is not of this runtime, or not of one worker (FRS-4). */
+export function workerIdentityProblem(
+  { worker_ref, worker_id }: WorkerSnapshot,
+  runtimeId: string,
+): string | undefined {
+  if (worker_ref.runtime_id !== runtimeId) {
+    return `worker belongs to runtime ${worker_ref.runtime_id}, expected ${runtimeId}`;
+  }
+  return worker_ref.worker_id === worker_id
+    ? undefined
+    : `worker_ref id ${worker_ref.worker_id} does not match worker_id ${worker_id}`;
 }

@@ -1,24 +1,28 @@
-import type { FilePort } from "../../_internal/file_port.ts";
-import { joinBytes, openLogBytes } from "../files/log_bytes.ts";
-import { eventLog } from "../files/log_codecs.ts";
-import { readLogEnd } from "../files/log_lines.ts";
-import type { RuntimeSnapshot, WorkerSnapshot } from "../files/snapshots.ts";
-import { journalNumbersSync, type StorePaths } from "../layout.ts";
+import { type FileHandle, isNotFound } from "../../_internal/file_port.ts";
+import { readOwnerAtSync } from "../../_internal/lock.ts";
+import { encodeUtf8, joinBytes } from "../../_internal/text.ts";
+import type { RuntimeFolder } from "../files/runtime_folder.ts";
+import type {
+  RuntimeCounters,
+  RuntimeSnapshot,
+  WorkerChange,
+  WorkerSnapshot,
+} from "../files/snapshots.ts";
+import { RuntimeStoreError } from "../runtime_store_error.ts";
 import { storeCorruptError } from "../store_errors.ts";
 import type { ConfigBundle, RuntimeDiagnostic } from "../types.ts";
-import { damagedMutationError, readJournalSync, type TornLine } from "./journal_file.ts";
-import type { Mutation, RuntimeCounters, WorkerChange } from "./journal_lines.ts";
-import { encodeUtf8 } from "../../_internal/text.ts";
+import { readJournal, readMutations, type TornLine } from "./journal_file.ts";
+import type { MutationRecord } from "./mutation_record.ts";
 
 /** The lines of one log that a journal holds. */
-export interface JournaledLog {
+export interface UnappliedLog {
   /** Where the first of them begins. */
   start: number;
   bytes: Uint8Array;
 }
 
-/** What a journal says of the state, whatever the snapshots say. */
-export interface JournalOverlay {
+/** What the journal says of the state, whatever snapshots and logs say: they may not have it yet. */
+export interface UnappliedMutations {
   /** Whether it holds any mutation. */
   isEmpty: boolean;
   createdRuntime: RuntimeSnapshot | undefined;
@@ -27,7 +31,7 @@ export interface JournalOverlay {
   bundles: ConfigBundle[];
   createdWorkers: Map<string, WorkerSnapshot>;
   changedWorkers: Map<string, WorkerChange>;
-  logs: Map<string, JournaledLog>;
+  logs: Map<string, UnappliedLog>;
   /** What stands behind the newest mutation, in its journal or in a newer one. */
   torn: TornLine | undefined;
 }
@@ -37,23 +41,23 @@ export interface JournalOverlay {
  * snapshots before the newer one got its first mutation; a newer one without any was begun by a
  * checkpoint that may not have come to its end.
  */
-export function readOverlaySync(port: FilePort, paths: StorePaths): JournalOverlay {
+export function readUnapplied(folder: RuntimeFolder): UnappliedMutations {
   let newestTorn: TornLine | undefined;
-  for (const number of journalNumbersSync(port, paths.directory)) {
-    const path = paths.journal(number);
-    const { mutations, torn } = readJournalSync(port, path);
+  for (const number of folder.journalNumbers()) {
+    const { mutations, torn } = readJournal(folder, number);
     newestTorn ??= torn;
-    if (mutations.length > 0) return overlayOf(mutations, { path, torn: newestTorn });
+    if (mutations.length > 0) return unite(mutations, folder.journal(number), newestTorn);
   }
-  return overlayOf([], { path: paths.directory, torn: newestTorn });
+  return unite([], folder.directory, newestTorn);
 }
 
 /** What mutations say together; `path` is named where they do not fit. */
-export function overlayOf(
-  mutations: readonly Mutation[],
-  { path, torn }: { path: string; torn: TornLine | undefined },
-): JournalOverlay {
-  const overlay: JournalOverlay = {
+function unite(
+  mutations: readonly MutationRecord[],
+  path: string,
+  torn: TornLine | undefined,
+): UnappliedMutations {
+  const unapplied: UnappliedMutations = {
     isEmpty: mutations.length === 0,
     createdRuntime: mutations[0]?.created_runtime,
     counters: mutations.at(-1)?.runtime,
@@ -65,13 +69,16 @@ export function overlayOf(
     torn,
   };
   for (const { created_workers = [], workers = [] } of mutations) {
-    for (const worker of created_workers) overlay.createdWorkers.set(worker.worker_id, worker);
-    for (const change of workers) overlay.changedWorkers.set(change.worker_id, change);
+    for (const worker of created_workers) unapplied.createdWorkers.set(worker.worker_id, worker);
+    for (const change of workers) unapplied.changedWorkers.set(change.worker_id, change);
   }
-  return overlay;
+  return unapplied;
 }
 
-function collectLogs(mutations: readonly Mutation[], path: string): Map<string, JournaledLog> {
+function collectLogs(
+  mutations: readonly MutationRecord[],
+  path: string,
+): Map<string, UnappliedLog> {
   const chunks = new Map<string, { start: number; end: number; chunks: Uint8Array[] }>();
   for (const [index, { logs = [] }] of mutations.entries()) {
     for (const { file, offset, lines } of logs) {
@@ -94,28 +101,94 @@ function collectLogs(mutations: readonly Mutation[], path: string): Map<string, 
   );
 }
 
+/** So often the same has to be seen before it is believed. */
+const LOOKS = 3;
+
 /**
- * Refuses a journal whose torn end was acknowledged. The events of a mutation are written only when the
- * journal's line is on disk: a newer event than the journal tells of was in the line that is torn.
- * `eventsSize` is how many bytes of events there were before the journal was read.
+ * What looked wrong while journals were read beside somebody who may be writing. One read may get a
+ * page as it was and the next page as it is since, which looks like damage, once: what is seen again
+ * and again is so.
  */
-export function checkTornEndSync(
-  port: FilePort,
-  paths: StorePaths,
-  { overlay, runtime, eventsSize }: {
-    overlay: JournalOverlay;
-    runtime: RuntimeSnapshot | undefined;
-    eventsSize: number | undefined;
-  },
-): void {
-  if (overlay.torn === undefined || !eventsSize) return;
-  const path = paths.log(paths.events);
-  const log = openLogBytes({ port, path, fileEnd: eventsSize });
-  try {
-    const { lastNumber = 0 } = readLogEnd(log, eventLog);
-    const next = (overlay.counters ?? runtime)?.next_event_id ?? 1;
-    if (lastNumber >= next) throw damagedMutationError(overlay.torn);
-  } finally {
-    log.close();
+export class Suspicions {
+  readonly #looks = new Map<string, number>();
+
+  /** Whether this was seen often enough to be believed, now included. */
+  isConfirmed(suspicion: string): boolean {
+    const looks = (this.#looks.get(suspicion) ?? 0) + 1;
+    this.#looks.set(suspicion, looks);
+    return looks >= LOOKS;
+  }
+
+  /** Whether an error is more than a suspicion. */
+  isError(error: unknown): boolean {
+    if (!(error instanceof RuntimeStoreError) || error.kind !== "store-corrupt") return true;
+    return this.isConfirmed(`${error.message} ${error.details.byteOffset}`);
+  }
+}
+
+/**
+ * Keeps the journals of a runtime that somebody else may be changing, while its snapshots are read:
+ * a journal that is open can be read to its end after its owner has removed it. However many
+ * checkpoints there were meanwhile, what the journals say together is newer than every snapshot.
+ */
+export class JournalFollower {
+  readonly #folder: RuntimeFolder;
+  readonly #owner: string | undefined;
+  readonly #journals = new Map<number, FileHandle>();
+
+  constructor(folder: RuntimeFolder) {
+    this.#folder = folder;
+    this.#owner = this.#readOwner();
+  }
+
+  /**
+   * Opens the journals that were begun since the last time. Called before the first snapshot is
+   * read, and often enough from then on, it misses none.
+   */
+  catchUp(): void {
+    for (const number of this.#folder.journalNumbers()) {
+      if (this.#journals.has(number)) continue;
+      const path = this.#folder.journal(number);
+      try {
+        this.#folder.fileSize(path, "read journal");
+        this.#journals.set(number, this.#folder.port.openSync(path, { read: true }));
+      } catch (error) {
+        // It has been removed since it was listed: then there is a newer one.
+        if (!isNotFound(error)) throw error;
+      }
+    }
+  }
+
+  /**
+   * What the journals say, after the last snapshot was read; undefined when one was missed, or when
+   * another owner has begun to number them anew. If the same ones are missing every time, nobody
+   * removes them: then the newest one with a mutation counts, as for an owner.
+   */
+  finish(suspicions: Suspicions): UnappliedMutations | undefined {
+    this.catchUp();
+    if (this.#readOwner() !== this.#owner) return undefined;
+    const numbers = [...this.#journals.keys()].sort((a, b) => a - b);
+    const span = numbers.length === 0 ? 0 : numbers.at(-1)! - numbers[0]! + 1;
+    const hasGap = span !== numbers.length;
+    if (hasGap && !suspicions.isConfirmed(`journals ${numbers}`)) return undefined;
+    const contents = numbers.map((number) =>
+      readMutations(this.#journals.get(number)!, this.#folder.journal(number))
+    );
+    const last = contents.findLastIndex(({ mutations }) => mutations.length > 0);
+    const newest = contents.slice(Math.max(0, last));
+    const counting = hasGap ? newest : contents;
+    const torn = newest.findLast(({ torn }) => torn !== undefined)?.torn;
+    const mutations = counting.flatMap(({ mutations }) => mutations);
+    return unite(mutations, this.#folder.directory, torn);
+  }
+
+  close(): void {
+    for (const journal of this.#journals.values()) journal.close();
+    this.#journals.clear();
+  }
+
+  /** Who has opened the runtime since shows by it. */
+  #readOwner(): string | undefined {
+    return readOwnerAtSync(this.#folder.port, this.#folder.ownerLock);
   }
 }

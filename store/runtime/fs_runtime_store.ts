@@ -1,28 +1,21 @@
 import { denoFilePort, type FilePort } from "../../_internal/file_port.ts";
-import { pause } from "../../_internal/lock.ts";
-import { readWorkerSnapshotSync } from "../files/snapshot_reader.ts";
-import { Oddities } from "../journal/journal_follower.ts";
-import { JournaledLogs } from "../journal/log_source.ts";
-import { checkId, isDirectorySync, StorePaths } from "../layout.ts";
+import type { LogBytes } from "../files/log_lines.ts";
+import type { RuntimeFolder } from "../files/runtime_folder.ts";
+import type { UnappliedMutations } from "../journal/unapplied_mutations.ts";
 import { RuntimeStoreError } from "../runtime_store_error.ts";
-import { asStoreError, closedError, storeIoError, storeMissingError } from "../store_errors.ts";
+import type { StoreState } from "../state/store_state.ts";
+import { asStoreError, storeIoError, storeMissingError } from "../store_errors.ts";
 import type {
-  ConfigBundleAvailability,
-  ConfigBundleRef,
-  ConfigBundleSummary,
-  EventCursor,
-  RuntimeDiagnostic,
-  RuntimeEventBatch,
-  RuntimeSummary,
+  CreateWorkerRequest,
   TranscriptProjection,
   TranscriptQuery,
-  WorkerDetail,
   WorkerRef,
-  WorkerSummary,
 } from "../types.ts";
-import { buildState, readFollowedFiles, type StoredFiles } from "./load_store.ts";
-import { openOwner } from "./open_runtime.ts";
-import { type ListWorkersOptions, RuntimeReader } from "./runtime_reader.ts";
+import { buildState, checkUsable } from "./build_state.ts";
+import { loadRuntimeBeside, readWorkerSnapshot, type RuntimeFiles } from "./load_runtime.ts";
+import { folderOf, openOwner } from "./open_runtime.ts";
+import { RecoveredLogs } from "./recover_logs.ts";
+import { RuntimeReader, type RuntimeSource } from "./runtime_reader.ts";
 
 /** Options of {@linkcode FsRuntimeStore.open}. */
 export interface OpenStoreOptions {
@@ -37,16 +30,6 @@ export interface OpenStoreOptions {
    * @default {false}
    */
   readOnly?: boolean;
-}
-
-const READ_ATTEMPTS = 100;
-const PAUSE_MS = 1;
-
-interface Parts {
-  paths: StorePaths;
-  reader: RuntimeReader;
-  problems: readonly RuntimeStoreError[];
-  close: () => Promise<void>;
 }
 
 /**
@@ -67,22 +50,16 @@ interface Parts {
  * assertEquals(events.map(({ message }) => message), ["runtime started"]);
  * ```
  */
-export class FsRuntimeStore implements AsyncDisposable {
+export class FsRuntimeStore extends RuntimeReader {
   /** The directory that holds the runtimes. */
   readonly root: string;
-  /** The runtime's id. */
-  readonly runtimeId: string;
-  /** The runtime's directory. */
-  readonly path: string;
-  readonly #parts: Parts;
-  #isClosed = false;
+  readonly #folder: RuntimeFolder;
 
   /** @internal */
-  constructor(parts: Parts, { root, runtimeId }: { root: string; runtimeId: string }) {
-    this.root = root;
-    this.runtimeId = runtimeId;
-    this.path = parts.paths.directory;
-    this.#parts = parts;
+  constructor(source: RuntimeSource) {
+    super(source);
+    this.root = source.folder.root;
+    this.#folder = source.folder;
   }
 
   /**
@@ -92,86 +69,33 @@ export class FsRuntimeStore implements AsyncDisposable {
    * @returns The store.
    * @throws {RuntimeStoreError} `store-missing` if there is no such runtime; else as
    * {@linkcode WorkerRuntime.open}, `owned` only if not read-only.
+   * @throws {TypeError} If `root` or `runtimeId` is not a string.
    */
   static open(options: OpenStoreOptions): Promise<FsRuntimeStore> {
     return openStoreOnPort(denoFilePort, options);
   }
 
-  /** What was found to be wrong when the runtime was opened. */
-  get problems(): readonly RuntimeStoreError[] {
-    return this.#parts.problems;
-  }
-
-  /** The runtime at a glance. */
-  summary(): RuntimeSummary {
-    return this.#open().summary();
-  }
-
-  /** As {@linkcode WorkerRuntime.listWorkers}. */
-  listWorkers(options: ListWorkersOptions = {}): WorkerSummary[] {
-    return this.#open().listWorkers(options);
-  }
-
-  /** The newest 1,000 diagnostics. */
-  diagnostics(): RuntimeDiagnostic[] {
-    return this.#open().diagnostics();
-  }
-
-  /** As {@linkcode WorkerRuntime.listConfigBundles}. */
-  listConfigBundles(): ConfigBundleSummary[] {
-    return this.#open().listConfigBundles();
-  }
-
-  /** As {@linkcode WorkerRuntime.configBundleAvailability}. */
-  configBundleAvailability(reference: ConfigBundleRef): ConfigBundleAvailability {
-    return this.#open().configBundleAvailability(reference);
-  }
-
-  /** As {@linkcode WorkerRuntime.workerDetail}. */
-  // deno-lint-ignore require-await -- What reads files can become asynchronous.
-  async workerDetail(ref: WorkerRef): Promise<WorkerDetail> {
-    return this.#open().workerDetail(ref);
-  }
-
-  /** As {@linkcode WorkerRuntime.readEvents}. */
-  // deno-lint-ignore require-await -- What reads files can become asynchronous.
-  async readEvents(cursor: EventCursor, limit: number): Promise<RuntimeEventBatch> {
-    return this.#open().readEvents(cursor, limit);
-  }
-
   /**
-   * As {@linkcode WorkerRuntime.readTranscript}, but of a worker that is not there the file is missing
+   * As {@linkcode RuntimeReader.readTranscript}, but of a worker that is not there the file is missing
    * (FRS-10).
    *
-   * @throws {RuntimeStoreError} `store-missing` if there is no such worker.
+   * @param ref The worker.
+   * @param query The first position, from 0, and the most entries.
+   * @returns The entries and where to go on.
+   * @throws {RuntimeStoreError} `store-missing` if there is no such worker; else as there.
    */
-  // deno-lint-ignore require-await -- What reads files can become asynchronous.
-  async readTranscript(ref: WorkerRef, query: TranscriptQuery): Promise<TranscriptProjection> {
+  override async readTranscript(
+    ref: WorkerRef,
+    query: TranscriptQuery,
+  ): Promise<TranscriptProjection> {
     try {
-      return this.#open().readTranscript(ref, query);
+      return await super.readTranscript(ref, query);
     } catch (error) {
       const isUnknown = error instanceof RuntimeStoreError && error.kind === "worker-not-found";
       if (!isUnknown) throw error;
-      const { paths } = this.#parts;
-      const path = paths.log(paths.transcript(ref.worker_id));
+      const path = this.#folder.log(this.#folder.transcript(ref.worker_id));
       throw storeMissingError({ operation: "read transcript", path });
     }
-  }
-
-  /** Gives the runtime up. */
-  async close(): Promise<void> {
-    this.#isClosed = true;
-    await this.#parts.close();
-  }
-
-  /** Same as {@linkcode FsRuntimeStore.close}. */
-  [Symbol.asyncDispose](): Promise<void> {
-    return this.close();
-  }
-
-  #open(): RuntimeReader {
-    if (this.#isClosed) throw closedError(this.runtimeId);
-    return this.#parts.reader;
   }
 }
 
@@ -180,54 +104,56 @@ export async function openStoreOnPort(
   port: FilePort,
   options: OpenStoreOptions,
 ): Promise<FsRuntimeStore> {
-  const { root, runtimeId, readOnly = false } = options;
-  checkId(runtimeId, "runtime id");
-  const paths = new StorePaths(root, runtimeId);
-  if (readOnly) return new FsRuntimeStore(await readParts(port, paths, runtimeId), options);
-  const owner = await openOwner(port, { root, runtimeId, checkpoints: {} });
-  const { state, problems } = owner;
-  const requestOf = (workerId: string) => owner.requestOf(workerId);
-  const reader = new RuntimeReader({ state, paths, logs: owner, requestOf });
-  return new FsRuntimeStore({ paths, reader, problems, close: () => owner.close() }, options);
+  const folder = folderOf(port, options);
+  const { readOnly = false } = options;
+  const source = readOnly ? await openView(folder) : await openOwner(folder);
+  return new FsRuntimeStore(source);
 }
 
-async function readParts(port: FilePort, paths: StorePaths, runtimeId: string): Promise<Parts> {
-  const problems: RuntimeStoreError[] = [];
-  const files = await readConsistently(port, paths, runtimeId);
-  const { overlay } = files;
-  const logs = new JournaledLogs({ port, paths, overlay, problems });
-  const state = buildState(files, { paths, logs, problems });
-  const requestOf = (workerId: string) => {
-    const created = overlay.createdWorkers.get(workerId);
+/** A runtime as it was when it was opened, beside whoever owns it. */
+class RuntimeView implements RuntimeSource {
+  readonly folder: RuntimeFolder;
+  readonly state: StoreState;
+  readonly problems: RuntimeStoreError[] = [];
+  isClosed = false;
+  readonly #unapplied: UnappliedMutations;
+  readonly #logs: RecoveredLogs;
+
+  constructor(files: RuntimeFiles) {
+    const { folder } = files;
+    const unapplied = checkUsable(files);
+    const { problems } = this;
+    this.folder = folder;
+    this.#unapplied = unapplied;
+    this.#logs = new RecoveredLogs({ folder, unapplied, problems });
+    this.state = buildState(files, unapplied, { logs: this.#logs, problems });
+  }
+
+  read(name: string, end: number): LogBytes {
+    return this.#logs.read(name, end);
+  }
+
+  requestOf(workerId: string): CreateWorkerRequest {
+    const created = this.#unapplied.createdWorkers.get(workerId);
     if (created !== undefined) return structuredClone(created.request);
-    return readWorkerSnapshotSync(port, paths, { runtimeId, workerId }).request;
-  };
-  const reader = new RuntimeReader({ state, paths, logs, requestOf });
-  return { paths, reader, problems, close: () => Promise.resolve() };
+    return readWorkerSnapshot(this.folder, workerId).request;
+  }
+
+  close(): Promise<void> {
+    this.isClosed = true;
+    return Promise.resolve();
+  }
 }
 
-/** Reads until nobody has changed too much meanwhile, which happens only to large runtimes. */
-async function readConsistently(
-  port: FilePort,
-  paths: StorePaths,
-  runtimeId: string,
-): Promise<StoredFiles> {
+async function openView(folder: RuntimeFolder): Promise<RuntimeView> {
   const operation = "open runtime store";
-  const place = { operation, path: paths.directory } as const;
+  const place = { operation, path: folder.directory } as const;
   try {
-    if (!isDirectorySync(port, paths.directory, { operation, what: "runtime" })) {
+    if (!folder.isDirectory(folder.directory, { operation, what: "runtime" })) {
       throw storeMissingError(place);
     }
-    const oddities = new Oddities();
-    for (let attempt = 0; attempt < READ_ATTEMPTS; attempt++) {
-      try {
-        const files = readFollowedFiles(port, paths, { runtimeId, oddities });
-        if (files !== undefined) return files;
-      } catch (error) {
-        if (oddities.isError(error)) throw error;
-      }
-      await pause(PAUSE_MS);
-    }
+    const files = await loadRuntimeBeside(folder, operation);
+    if (files !== undefined) return new RuntimeView(files);
   } catch (error) {
     throw asStoreError(place, error);
   }

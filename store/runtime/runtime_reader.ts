@@ -4,25 +4,24 @@ import {
   resolveConfigBundle,
   summarizeConfigBundle,
 } from "../config_bundle.ts";
-import type { LogBytes } from "../files/log_bytes.ts";
+import type { LogBytes } from "../files/log_lines.ts";
+import { eventLog, transcriptLog } from "../files/log_codecs.ts";
 import {
   checkEventQuery,
   checkTranscriptQuery,
   readEventPage,
   readTranscriptPage,
 } from "../files/log_pages.ts";
-import type { LogReader } from "../journal/log_source.ts";
-import type { StorePaths } from "../layout.ts";
-import type { StoreOperation } from "../runtime_store_error.ts";
-import type { StateView, StoreState, WorkerEntry } from "../state/store_state.ts";
-import { workerNotFoundError, wrapIo, wrongRuntimeError } from "../store_errors.ts";
+import type { RuntimeFolder } from "../files/runtime_folder.ts";
+import type { RuntimeStoreError, StoreOperation } from "../runtime_store_error.ts";
+import { findWorker, type StoreState, type WorkerEntry } from "../state/store_state.ts";
+import { closedError, wrapIo } from "../store_errors.ts";
 import type {
   ConfigBundleAvailability,
   ConfigBundleRef,
   ConfigBundleSummary,
   CreateWorkerRequest,
   EventCursor,
-  EventSubscription,
   RuntimeDiagnostic,
   RuntimeEventBatch,
   RuntimeSummary,
@@ -48,38 +47,65 @@ export interface ListWorkersOptions {
 
 const DEFAULT_LIST_LIMIT = 256;
 
-/** What a reader reads from. */
-export interface RuntimeReaderParts {
-  state: StoreState;
-  paths: StorePaths;
-  logs: LogReader;
+/** What an open runtime is read from: by its owner, or beside one. */
+export interface RuntimeSource {
+  readonly folder: RuntimeFolder;
+  readonly state: StoreState;
+  readonly problems: readonly RuntimeStoreError[];
+  readonly isClosed: boolean;
+  /** Opens the log of a name, `end` bytes long. */
+  read(name: string, end: number): LogBytes;
   /** What a worker was made from; the caller may keep it. */
-  requestOf: (workerId: string) => CreateWorkerRequest;
+  requestOf(workerId: string): CreateWorkerRequest;
+  close(): Promise<void>;
 }
 
-/** The worker of a reference; refused when it is another runtime's, unknown, or cannot be read. */
-export function findWorker(view: StateView, { runtime_id, worker_id }: WorkerRef): WorkerEntry {
-  const { runtimeId } = view;
-  if (runtime_id !== runtimeId) {
-    throw wrongRuntimeError(worker_id, { expected: runtimeId, actual: runtime_id });
+/**
+ * What can be read of an open runtime, whether it was opened with {@linkcode WorkerRuntime.open} or
+ * with {@linkcode FsRuntimeStore.open}; these open it.
+ *
+ * **Permissions**: `--allow-read` for the root.
+ *
+ * @example Usage
+ * ```ts
+ * import { FsRuntimeStore, type RuntimeReader, WorkerRuntime } from "@taffrail/taffrail/store";
+ * import { assertEquals } from "@std/assert";
+ *
+ * function countWorkers(reader: RuntimeReader): number {
+ *   return reader.summary().worker_count;
+ * }
+ *
+ * const root = await Deno.makeTempDir();
+ * await using runtime = await WorkerRuntime.open({ root, runtimeId: "rt-1" });
+ * await using store = await FsRuntimeStore.open({ root, runtimeId: "rt-1", readOnly: true });
+ * assertEquals([countWorkers(runtime), countWorkers(store)], [0, 0]);
+ * ```
+ */
+export abstract class RuntimeReader implements AsyncDisposable {
+  /** The runtime's id. */
+  readonly runtimeId: string;
+  /** The runtime's directory. */
+  readonly path: string;
+  readonly #source: RuntimeSource;
+
+  /** @internal */
+  protected constructor(source: RuntimeSource) {
+    this.runtimeId = source.folder.runtimeId;
+    this.path = source.folder.directory;
+    this.#source = source;
   }
-  const entry = view.worker(worker_id);
-  if (entry !== undefined) return entry;
-  throw view.brokenWorker(worker_id) ?? workerNotFoundError(runtimeId, worker_id);
-}
 
-/** What can be read of a runtime, by whoever has it open. */
-export class RuntimeReader {
-  readonly #parts: RuntimeReaderParts;
-
-  constructor(parts: RuntimeReaderParts) {
-    this.#parts = parts;
+  /** What was found to be wrong when the runtime was opened; nothing in it was repaired silently. */
+  get problems(): readonly RuntimeStoreError[] {
+    return this.#source.problems;
   }
 
+  /** The runtime at a glance. */
   summary(): RuntimeSummary {
-    const { identity, counters, diagnostics } = this.#parts.state;
+    const state = this.#state();
+    const { identity, counters, diagnostics } = state;
     const counts: Record<WorkerStatus, number> = { running: 0, stopped: 0, cancelled: 0 };
-    for (const { status } of this.#parts.state.workers()) counts[status]++;
+    for (const { status } of state.workers()) counts[status]++;
     return {
       runtime_id: identity.runtimeId,
       display_name: identity.displayName,
@@ -94,13 +120,20 @@ export class RuntimeReader {
     };
   }
 
+  /**
+   * The workers in the order of their ids, a page at a time: those behind `after`.
+   *
+   * @param options Where to begin, and how many.
+   * @returns The workers; fewer than `limit` when there are no more.
+   * @throws {RangeError} If `limit` is not a whole number.
+   */
   listWorkers({ after, limit = DEFAULT_LIST_LIMIT }: ListWorkersOptions = {}): WorkerSummary[] {
+    const state = this.#state();
     if (!Number.isSafeInteger(limit) || limit < 0) {
       throw new RangeError(`Cannot list ${limit} workers: limit must be a whole number from 0 on`);
     }
-    const { state } = this.#parts;
     return state.workersAfter(after, limit).map((entry) => ({
-      ...this.#headOf(entry),
+      ...headOf(entry),
       requested_capability_count: entry.requested_capability_count,
       has_config_bundle: entry.has_config_bundle,
       transcript_len: entry.transcript_len,
@@ -108,12 +141,44 @@ export class RuntimeReader {
     }));
   }
 
-  workerDetail(ref: WorkerRef): WorkerDetail {
-    const entry = findWorker(this.#parts.state, ref);
-    const { config_bundle, requested_capabilities, workspace_refs, mount_refs } = this.#parts
+  /** The newest 1,000 diagnostics. */
+  diagnostics(): RuntimeDiagnostic[] {
+    return this.#state().diagnostics.map((diagnostic) => ({ ...diagnostic }));
+  }
+
+  /** The config bundles at a glance, in the order of their ids. */
+  listConfigBundles(): ConfigBundleSummary[] {
+    const bundles = [...this.#state().bundles].sort(([a], [b]) => compareUtf8(a, b));
+    return bundles.map(([, bundle]) => summarizeConfigBundle(bundle));
+  }
+
+  /**
+   * Tells about a stored config bundle.
+   *
+   * @param reference The bundle, and which content of it.
+   * @returns What it is.
+   * @throws {RuntimeStoreError} `config-bundle-missing` or `config-bundle-digest-mismatch`.
+   * @throws {TypeError} If the reference has no id or no digest.
+   */
+  configBundleAvailability(reference: ConfigBundleRef): ConfigBundleAvailability {
+    const state = this.#state();
+    return configBundleAvailability(resolveConfigBundle(reference, (id) => state.bundle(id)));
+  }
+
+  /**
+   * Everything about a worker but its transcript.
+   *
+   * @param ref The worker.
+   * @returns Its request and how it is.
+   * @throws {RuntimeStoreError} `wrong-runtime`, `worker-not-found`, or what is wrong with its files.
+   */
+  // deno-lint-ignore require-await -- What reads files can become asynchronous.
+  async workerDetail(ref: WorkerRef): Promise<WorkerDetail> {
+    const entry = findWorker(this.#state(), ref);
+    const { config_bundle, requested_capabilities, workspace_refs, mount_refs } = this.#source
       .requestOf(entry.worker_id);
     return {
-      ...this.#headOf(entry),
+      ...headOf(entry),
       ...(config_bundle !== undefined && { config_bundle }),
       ...(requested_capabilities !== undefined && { requested_capabilities }),
       ...(workspace_refs !== undefined && { workspace_refs }),
@@ -123,55 +188,72 @@ export class RuntimeReader {
     };
   }
 
-  readEvents(cursor: EventCursor, limit: number): RuntimeEventBatch {
-    const { state, paths } = this.#parts;
-    const max = state.identity.limits.max_event_batch_items;
-    checkEventQuery(cursor, { runtimeId: state.runtimeId, limit, max });
+  /**
+   * Events from a cursor on, at the cost of the page (FRS-8). A limit of 0 gives an empty page that
+   * says that there is no more.
+   *
+   * @param cursor Where to begin; `{ runtime_id, next_event_id: 1 }` for all.
+   * @param limit The most events.
+   * @returns The events and where to go on.
+   * @throws {RuntimeStoreError} `wrong-runtime-cursor`, `limit-too-large`, or what is wrong with the
+   * log.
+   */
+  // deno-lint-ignore require-await -- What reads files can become asynchronous.
+  async readEvents(cursor: EventCursor, limit: number): Promise<RuntimeEventBatch> {
+    const { runtimeId, identity: { limits }, eventsEnd } = this.#state();
+    checkEventQuery(cursor, { runtimeId, limit, max: limits.max_event_batch_items });
+    const { events } = this.#source.folder;
+    const { operation } = eventLog;
     return this.#withLog(
-      paths.events,
-      { end: state.eventsEnd, operation: "read events" },
+      events,
+      { end: eventsEnd, operation },
       (log) => readEventPage(log, { cursor, limit }),
     );
   }
 
-  subscribeEvents(
-    { runtime_id, next_event_id }: EventCursor = {
-      runtime_id: this.#parts.state.runtimeId,
-      next_event_id: 1,
-    },
-  ): EventSubscription {
-    const { runtimeId } = this.#parts.state;
-    checkEventQuery({ runtime_id, next_event_id }, { runtimeId, limit: 0, max: 0 });
-    return { runtime_id, cursor: { runtime_id, next_event_id }, mode: "poll_only" };
-  }
-
-  readTranscript(ref: WorkerRef, query: TranscriptQuery): TranscriptProjection {
-    const { state, paths } = this.#parts;
+  /**
+   * Entries of a worker's transcript by their position (FRS-10).
+   *
+   * @param ref The worker.
+   * @param query The first position, from 0, and the most entries.
+   * @returns The entries and where to go on.
+   * @throws {RuntimeStoreError} `wrong-runtime`, `limit-too-large`, `worker-not-found`, or what is
+   * wrong with its files.
+   */
+  // deno-lint-ignore require-await -- What reads files can become asynchronous.
+  async readTranscript(ref: WorkerRef, query: TranscriptQuery): Promise<TranscriptProjection> {
+    const state = this.#state();
     const max = state.identity.limits.max_transcript_projection_items;
     checkTranscriptQuery(ref, { runtimeId: state.runtimeId, query, max });
-    const { worker_id, transcriptEnd, transcript_len } = findWorker(state, ref);
-    const name = paths.transcript(worker_id);
-    const options = { end: transcriptEnd, operation: "read transcript" } as const;
+    const { worker_id, transcriptEnd: end, transcript_len: total } = findWorker(state, ref);
+    const name = this.#source.folder.transcript(worker_id);
+    const { operation } = transcriptLog;
     return this.#withLog(
       name,
-      options,
-      (log) => readTranscriptPage(log, { ref, query, total: transcript_len }),
+      { end, operation },
+      (log) => readTranscriptPage(log, { ref, query, total }),
     );
   }
 
-  diagnostics(): RuntimeDiagnostic[] {
-    return this.#parts.state.diagnostics.map((diagnostic) => ({ ...diagnostic }));
+  /**
+   * Gives the runtime up. {@linkcode WorkerRuntime} first waits for the mutations under way and brings
+   * everything into the files that other programs read. Done again, it does nothing.
+   *
+   * @throws {RuntimeStoreError} `store-io` if that failed: nothing that was acknowledged is lost, and
+   * the next opening does it.
+   */
+  close(): Promise<void> {
+    return this.#source.close();
   }
 
-  listConfigBundles(): ConfigBundleSummary[] {
-    const bundles = [...this.#parts.state.bundles].sort(([a], [b]) => compareUtf8(a, b));
-    return bundles.map(([, bundle]) => copySummary(summarizeConfigBundle(bundle)));
+  /** Same as {@linkcode RuntimeReader.close}. */
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
   }
 
-  configBundleAvailability(reference: ConfigBundleRef): ConfigBundleAvailability {
-    const bundle = resolveConfigBundle(reference, (id) => this.#parts.state.bundle(id));
-    const { reference: stored, summary } = configBundleAvailability(bundle);
-    return { reference: stored, summary: copySummary(summary) };
+  #state(): StoreState {
+    if (this.#source.isClosed) throw closedError(this.runtimeId);
+    return this.#source.state;
   }
 
   #withLog<T>(
@@ -179,28 +261,23 @@ export class RuntimeReader {
     { end, operation }: { end: number; operation: StoreOperation },
     use: (log: LogBytes) => T,
   ): T {
-    const { paths, logs } = this.#parts;
-    const log = wrapIo({ operation, path: paths.log(name) }, () => logs.read(name, end));
+    const path = this.#source.folder.log(name);
+    const log = wrapIo({ operation, path }, () => this.#source.read(name, end));
     try {
       return use(log);
     } finally {
       log.close();
     }
   }
-
-  #headOf({ worker_id, status, intent, profile }: WorkerEntry) {
-    const { runtimeId } = this.#parts.state;
-    return {
-      worker_ref: { runtime_id: runtimeId, worker_id },
-      runtime_id: runtimeId,
-      worker_id,
-      status,
-      intent: { ...intent },
-      profile: { ...profile },
-    };
-  }
 }
 
-function copySummary(summary: ConfigBundleSummary): ConfigBundleSummary {
-  return { ...summary, provenance: { ...summary.provenance } };
+function headOf({ worker_ref, runtime_id, worker_id, status, intent, profile }: WorkerEntry) {
+  return {
+    worker_ref: { ...worker_ref },
+    runtime_id,
+    worker_id,
+    status,
+    intent: { ...intent },
+    profile: { ...profile },
+  };
 }

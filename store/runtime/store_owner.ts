@@ -1,47 +1,69 @@
-import { syncDirectoriesSync, syncDirectorySync } from "../../_internal/directories.ts";
-import type { FilePort } from "../../_internal/file_port.ts";
-import type { LogBytes } from "../files/log_bytes.ts";
+/**
+ * How a runtime is changed, and why it is safe to die at any line of it.
+ *
+ * **Who holds what.** One owner holds the lock of `owner.lock` from before it reads the journal until
+ * it is closed; nobody else writes to the runtime's files meanwhile, and readers take no lock. Inside
+ * the process mutations are made one after the other in the order of the calls ({@linkcode
+ * StoreOwner.submit} queues, one drain at a time works); only a disk is ever waited for.
+ *
+ * **What is always true.**
+ * 1. Memory (`state`) is what the acknowledged mutations left, no more and no less. A mutation is
+ *    made on a {@linkcode Mutation} that stands on the state, which it joins only when its line of the
+ *    journal is on disk. So a rule that throws, or a write that fails, has changed nothing.
+ * 2. Snapshots and logs on disk, with the journal's mutations on top, are the state. The journal has
+ *    values and offsets, not differences: applying it once more, or to files that have some of it
+ *    already, gives the same.
+ * 3. A line reaches a log only after its mutation is on disk in the journal, and always at its own
+ *    offset. A log that has a newer line than the journal is proof that a journal's line was lost.
+ * 4. A snapshot is written only after the logs were synced: it never knows of a line that may be lost.
+ * 5. A journal is removed only after everything that it says is on disk elsewhere, and an older one
+ *    only before a newer one, so that no power cut brings back an old one alone.
+ *
+ * **Where one may die.**
+ * - Before or inside the write of the journal: the line is torn or missing. No caller has an answer,
+ *   and opening passes over it.
+ * - After the write, before the sync returned: the mutation is there whole or not at all. Its callers
+ *   have no answer.
+ * - After the sync, before memory or the logs have it: opening applies the journal (2).
+ * - Inside a write to a log: its file is cut to the journal's first offset and written again (3).
+ * - In a checkpoint, between any two steps: the old journal is there until the last one, so opening
+ *   applies it to whatever mixture of old and new it finds (2, 4, 5).
+ *
+ * **What fails while the process lives.** A write that failed is cut back, and its callers get
+ * `store-io`. If it cannot be cut back, or a sync fails, nobody can tell what is on disk, and a second
+ * sync would "succeed" for what the first one lost: the runtime is read-only until it is opened again.
+ * A log that cannot be written to loses nothing, as the journal has its lines; they stay in memory and
+ * are tried again before the next mutation. A checkpoint that fails is tried again with the next
+ * mutation, until the journal has four times its length.
+ */
+import { syncDirectoriesSync } from "../../_internal/directories.ts";
+import {
+  CommitQueue,
+  type GroupCommitter,
+  UnknownOutcomeError,
+  type WaitingRequest,
+} from "../../_internal/line_file.ts";
+import type { LogBytes } from "../files/log_lines.ts";
 import type { LogWriter } from "../files/log_writer.ts";
 import type { OwnerLock } from "../files/owner_lock.ts";
-import { readWorkerSnapshotSync } from "../files/snapshot_reader.ts";
-import { JournalFile, UnknownOutcome } from "../journal/journal_file.ts";
-import type { LogReader } from "../journal/log_source.ts";
-import type { JournalOverlay } from "../journal/unapplied_mutations.ts";
-import { journalNumbersSync, type StorePaths } from "../layout.ts";
+import type { RuntimeFolder } from "../files/runtime_folder.ts";
+import type { UnappliedMutations } from "../journal/unapplied_mutations.ts";
 import type { RuntimeStoreError } from "../runtime_store_error.ts";
-import { Draft } from "../state/mutation.ts";
+import { Mutation, type Rule } from "../state/mutation.ts";
 import type { StoreState } from "../state/store_state.ts";
 import {
-  asStoreError,
   closedError,
   contentTooLargeError,
   readOnlyAfterSyncError,
   storeIoError,
-  type StorePlace,
 } from "../store_errors.ts";
 import type { CreateWorkerRequest } from "../types.ts";
-import { DirtySnapshots } from "./snapshot_writer.ts";
-
-/** When a checkpoint is made. */
-export interface CheckpointOptions {
-  /**
-   * After so many mutations.
-   *
-   * @default {1000}
-   */
-  checkpointMutations?: number;
-  /**
-   * After so many bytes of journal.
-   *
-   * @default {4194304}
-   */
-  checkpointBytes?: number;
-}
+import { Checkpointer, type CheckpointOptions, SnapshotWriter } from "./checkpoint.ts";
+import type { RuntimeSource } from "./runtime_reader.ts";
 
 /** What an owner is made of. */
 export interface StoreOwnerParts {
-  port: FilePort;
-  paths: StorePaths;
+  folder: RuntimeFolder;
   lock: OwnerLock;
   state: StoreState;
   logs: LogWriter;
@@ -49,41 +71,35 @@ export interface StoreOwnerParts {
   checkpoints: CheckpointOptions;
 }
 
-/** How much longer than it should be a journal may get while checkpoints fail. */
-const PATIENCE = 4;
 const GROUP_MUTATIONS = 1000;
 const GROUP_BYTES = 4 * 1024 * 1024;
 const MAX_LINE_BYTES = 64 * 1024 * 1024;
-
-/** Makes a mutation of a draft, or throws why not; then nothing of the draft counts. */
-export type Rule<T> = (draft: Draft) => T;
-
-interface Waiting {
-  rule: Rule<unknown>;
-  resolve: (answer: unknown) => void;
-  reject: (reason: unknown) => void;
-}
 
 /**
  * Whoever may change a runtime: journal first, then memory and logs. Those who wait at the same time
  * share one write and one sync.
  */
-export class StoreOwner implements LogReader {
+export class StoreOwner implements RuntimeSource, GroupCommitter {
+  readonly folder: RuntimeFolder;
   readonly state: StoreState;
   readonly problems: readonly RuntimeStoreError[];
   readonly #parts: StoreOwnerParts;
-  readonly #dirty = new DirtySnapshots();
-  readonly #queue: Waiting[] = [];
-  #journal: JournalFile | undefined;
-  #draining: Promise<void> | undefined;
+  readonly #snapshots: SnapshotWriter;
+  readonly #checkpointer: Checkpointer;
+  readonly #queue = new CommitQueue<Rule<unknown>, unknown>(this);
   #closing: Promise<void> | undefined;
   /** Why nothing can be changed any more until the runtime is opened again. */
   #failure: RuntimeStoreError | undefined;
 
   private constructor(parts: StoreOwnerParts) {
+    const { folder, state, problems, logs, checkpoints: options } = parts;
+    this.folder = folder;
+    this.state = state;
+    this.problems = problems;
     this.#parts = parts;
-    this.state = parts.state;
-    this.problems = parts.problems;
+    const snapshots = this.#snapshots = new SnapshotWriter(folder, state);
+    const syncFailed = (cause: unknown) => this.#fail(folder.directory, cause);
+    this.#checkpointer = new Checkpointer({ folder, logs, snapshots, options, syncFailed });
   }
 
   /**
@@ -92,16 +108,16 @@ export class StoreOwner implements LogReader {
    */
   static async begin(
     parts: StoreOwnerParts,
-    { overlay, incomplete }: { overlay: JournalOverlay; incomplete: readonly string[] },
+    { unapplied, incomplete }: { unapplied: UnappliedMutations; incomplete: readonly string[] },
   ): Promise<StoreOwner> {
     const owner = new StoreOwner(parts);
-    owner.#dirty.addOverlay(overlay);
-    for (const workerId of incomplete) owner.#dirty.addIncomplete(workerId);
+    const { port, root, folders } = parts.folder;
+    owner.#snapshots.addUnapplied(unapplied);
+    for (const workerId of incomplete) owner.#snapshots.addIncomplete(workerId);
     try {
-      const { port, paths } = parts;
-      owner.#dirty.removeTemps(port, paths);
-      await owner.#checkpoint("go on");
-      syncDirectoriesSync(port, paths.root, paths.folders.slice(0, -1));
+      owner.#snapshots.removeTemps();
+      await owner.#checkpointer.make("go on");
+      syncDirectoriesSync(port, root, folders.slice(0, -1));
       return owner;
     } catch (error) {
       owner.#letGo();
@@ -109,31 +125,23 @@ export class StoreOwner implements LogReader {
     }
   }
 
+  get isClosed(): boolean {
+    return this.#closing !== undefined;
+  }
+
   /** Has a mutation made; resolves to the rule's answer when the mutation is on disk. */
   submit<T>(rule: Rule<T>): Promise<T> {
-    if (this.#closing !== undefined) return Promise.reject(closedError(this.state.runtimeId));
-    return new Promise<T>((resolve, reject) => {
-      this.#queue.push({ rule, resolve: resolve as Waiting["resolve"], reject });
-      // Not at once, so that callers of the same turn share the write.
-      this.#draining ??= Promise.resolve().then(() => this.#drain());
-    });
+    if (this.isClosed) return Promise.reject(closedError(this.state.runtimeId));
+    return this.#queue.submit(rule) as Promise<T>;
   }
 
   read(name: string, end: number): LogBytes {
     return this.#parts.logs.read(name, end);
   }
 
-  /** What a worker was made from. */
+  /** What a worker was made from; the caller may keep it. */
   requestOf(workerId: string): CreateWorkerRequest {
-    const { port, paths } = this.#parts;
-    const { runtimeId } = this.state;
-    const created = this.#dirty.requestOf(workerId);
-    if (created !== undefined) return structuredClone(created);
-    return readWorkerSnapshotSync(port, paths, { runtimeId, workerId }).request;
-  }
-
-  get isClosed(): boolean {
-    return this.#closing !== undefined;
+    return this.#snapshots.requestOf(workerId);
   }
 
   /** Waits for the mutations under way, makes a checkpoint and gives the runtime up. */
@@ -142,122 +150,93 @@ export class StoreOwner implements LogReader {
   }
 
   async #close(): Promise<void> {
-    await this.#draining;
+    await this.#queue.drained();
     try {
-      if (this.#failure === undefined) await this.#checkpoint("end");
+      if (this.#failure === undefined) await this.#checkpointer.make("end");
     } finally {
       this.#letGo();
     }
   }
 
   #letGo(): void {
-    this.#closeJournal();
+    this.#checkpointer.closeJournal();
     this.#parts.logs.close();
     this.#parts.lock.release();
   }
 
-  #closeJournal(): void {
-    this.#journal?.close();
-    this.#journal = undefined;
-  }
-
-  async #drain(): Promise<void> {
-    while (this.#queue.length > 0) {
-      try {
-        await this.#makeRoom();
-        await this.#commitGroup();
-      } catch (error) {
-        // Nothing was changed for them, and nobody who comes now is among them.
-        for (const waiting of this.#queue.splice(0)) waiting.reject(error);
-      }
-    }
-    this.#draining = undefined;
-  }
-
-  /**
-   * What was acknowledged earlier has to be in the logs, and the journal may not get too long. One that
-   * could not be written to may have filled the disk, or be as long as a file may be.
-   */
+  /** What was acknowledged earlier has to be in the logs, and the journal may not get too long. */
   async #makeRoom(): Promise<void> {
     if (this.#failure !== undefined) throw this.#failure;
     this.#parts.logs.flush();
-    if (!this.#isJournalFull(1) && !this.#journal!.hasRefused) return;
+    if (!this.#checkpointer.isDue) return;
     try {
-      await this.#checkpoint("go on");
+      await this.#checkpointer.make("go on");
     } catch (error) {
-      if (this.#failure !== undefined) throw this.#failure;
-      if (this.#isJournalFull(PATIENCE)) throw error;
+      if (this.#failure !== undefined || this.#checkpointer.isOverdue) throw error;
     }
   }
 
-  #isJournalFull(times: number): boolean {
-    const { checkpointMutations = 1000, checkpointBytes = 4 * 1024 * 1024 } =
-      this.#parts.checkpoints;
-    const { written, size } = this.#journal!;
-    return written >= checkpointMutations * times || size >= checkpointBytes * times;
-  }
-
-  async #commitGroup(): Promise<void> {
-    const group = new Draft(this.state, this.#parts.paths);
-    const answers: (() => void)[] = [];
-    const refusals: ((error: unknown) => void)[] = [];
+  /** Makes and records as many of the mutations that wait as fit a group, and answers their callers. */
+  async commitGroup(): Promise<void> {
+    await this.#makeRoom();
+    const group = new Mutation(this.state, this.folder);
+    const answers: { waiting: WaitingRequest<Rule<unknown>, unknown>; answer: () => void }[] = [];
     const lines: Uint8Array[] = [];
     for (let bytes = 0; bytes < GROUP_BYTES && lines.length < GROUP_MUTATIONS;) {
-      const waiting = this.#queue.shift();
+      const waiting = this.#queue.take();
       if (waiting === undefined) break;
-      refusals.push(waiting.reject);
       try {
-        const { answer, line } = this.#make(waiting.rule, { group, before: lines.length });
-        answers.push(() => waiting.resolve(answer));
+        const { answer, line } = this.#make(waiting.request, { group, before: lines.length });
+        answers.push({ waiting, answer: () => waiting.resolve(answer) });
         if (line === undefined) continue;
         lines.push(line);
         bytes += line.length;
       } catch (error) {
-        answers.push(() => waiting.reject(error));
+        answers.push({ waiting, answer: () => waiting.reject(error) });
       }
     }
     try {
       if (lines.length > 0) await this.#commit(group, lines);
     } catch (error) {
-      for (const refuse of refusals) refuse(error);
+      for (const { waiting } of answers) waiting.reject(error);
       return;
     }
-    for (const answer of answers) answer();
+    for (const { answer } of answers) answer();
   }
 
   /** Makes one mutation on top of those of its group. */
   #make(
     rule: Rule<unknown>,
-    { group, before }: { group: Draft; before: number },
+    { group, before }: { group: Mutation; before: number },
   ): { answer: unknown; line?: Uint8Array } {
-    const draft = new Draft(group, this.#parts.paths);
-    const answer = rule(draft);
-    if (draft.isEmpty) return { answer };
-    const { written, synced } = this.#journal!;
-    const line = draft.encode({ sequence: written + before + 1, synced });
+    const mutation = new Mutation(group, this.folder);
+    const answer = rule(mutation);
+    if (mutation.isEmpty) return { answer };
+    const { written, synced } = this.#checkpointer.journal;
+    const line = mutation.encode({ sequence: written + before + 1, synced });
     if (line.length > MAX_LINE_BYTES) {
       throw contentTooLargeError("a mutation", { actual: line.length, expected: MAX_LINE_BYTES });
     }
-    group.absorb(draft);
+    group.merge(mutation);
     return { answer, line };
   }
 
-  async #commit(group: Draft, lines: readonly Uint8Array[]): Promise<void> {
-    const journal = this.#journal!;
-    const place: StorePlace = { operation: "write journal", path: journal.path };
+  /** The four steps of a group: the journal's lines, the sync, memory, the lines of the logs. */
+  async #commit(group: Mutation, lines: readonly Uint8Array[]): Promise<void> {
+    const { journal } = this.#checkpointer;
     try {
       journal.append(lines);
     } catch (cause) {
-      if (cause instanceof UnknownOutcome) throw this.#fail(journal.path, cause);
-      throw storeIoError(place, cause);
+      if (cause instanceof UnknownOutcomeError) throw this.#fail(journal.path, cause);
+      throw storeIoError({ operation: "write journal", path: journal.path }, cause);
     }
     try {
       await journal.sync();
     } catch (cause) {
       throw this.#fail(journal.path, cause);
     }
-    this.state.absorb(group);
-    this.#dirty.addDraft(group);
+    this.state.apply(group);
+    this.#snapshots.add(group);
     const { logs } = this.#parts;
     for (const { file, offset, bytes } of group.logs.values()) logs.add(file, offset, bytes);
     try {
@@ -269,59 +248,5 @@ export class StoreOwner implements LogReader {
 
   #fail(path: string, cause: unknown): RuntimeStoreError {
     return this.#failure = readOnlyAfterSyncError(this.state.runtimeId, { path, cause });
-  }
-
-  /**
-   * Brings logs and snapshots to disk, so that the journal is not needed any more: "go on" begins a
-   * new one before the old one is removed, "end" leaves none.
-   */
-  async #checkpoint(then: "go on" | "end"): Promise<void> {
-    const { port, paths, state, logs } = this.#parts;
-    try {
-      this.#dirty.createFiles({ state, paths }, logs);
-      logs.flush();
-      await logs.sync().catch((cause) => {
-        throw this.#fail(paths.directory, cause);
-      });
-      await this.#dirty.write(port, { state, paths });
-      this.#changeJournal(then);
-      logs.forget();
-      this.#dirty.forget();
-    } catch (error) {
-      throw asStoreError({ operation: "write journal", path: paths.directory }, error);
-    }
-  }
-
-  #changeJournal(then: "go on" | "end"): void {
-    const { port, paths } = this.#parts;
-    const old = journalNumbersSync(port, paths.directory);
-    if (then === "go on") {
-      const number = (old[0] ?? 0) + 1;
-      const journal = JournalFile.createSync(port, { path: paths.journal(number), number });
-      try {
-        syncDirectorySync(port, paths.directory);
-      } catch (error) {
-        journal.close();
-        throw error;
-      }
-      this.#closeJournal();
-      this.#journal = journal;
-    } else {
-      this.#closeJournal();
-    }
-    this.#removeJournals(old, then);
-  }
-
-  /**
-   * Removes journals so that, whatever a power cut brings back, the newest one is among it: an older
-   * one alone would set the runtime back.
-   */
-  #removeJournals(numbers: readonly number[], then: "go on" | "end"): void {
-    const { port, paths } = this.#parts;
-    for (const [index, number] of numbers.toReversed().entries()) {
-      if (index > 0) syncDirectorySync(port, paths.directory);
-      port.removeSync(paths.journal(number));
-    }
-    if (then === "end") syncDirectorySync(port, paths.directory);
   }
 }

@@ -1,42 +1,31 @@
-import { denoFilePort } from "../../_internal/file_port.ts";
-import type { StorePaths } from "../layout.ts";
-import type { RuntimeStoreError } from "../runtime_store_error.ts";
+import { checkFunction } from "../../_internal/check.ts";
+import { denoFilePort, type FilePort } from "../../_internal/file_port.ts";
+import { checkEventQuery } from "../files/log_pages.ts";
+import type { Mutation, Rule } from "../state/mutation.ts";
+import {
+  createWorker,
+  endWorker,
+  sendInput,
+  stopRuntime,
+  storeConfigBundle,
+} from "../state/rules.ts";
 import { closedError } from "../store_errors.ts";
 import type {
   ConfigBundle,
   ConfigBundleAvailability,
-  ConfigBundleRef,
-  ConfigBundleSummary,
   CreateWorkerRequest,
   EventCursor,
   EventSubscription,
-  RuntimeDiagnostic,
-  RuntimeEventBatch,
-  RuntimeSummary,
-  TranscriptProjection,
-  TranscriptQuery,
   WorkerDetail,
   WorkerInput,
   WorkerInteractionAck,
   WorkerLifecycleAck,
   WorkerRef,
-  WorkerSummary,
 } from "../types.ts";
-import { openRuntimeOnPort, type OpenRuntimeOptions } from "./open_runtime.ts";
-import { RuleMaker } from "./rule_maker.ts";
-import { type ListWorkersOptions, RuntimeReader } from "./runtime_reader.ts";
+import type { CheckpointOptions } from "./checkpoint.ts";
+import { checkOpenOptions, openOwner, type OpenRuntimeOptions } from "./open_runtime.ts";
+import { RuntimeReader } from "./runtime_reader.ts";
 import type { StoreOwner } from "./store_owner.ts";
-import { Transaction } from "./transaction.ts";
-
-/** What a {@linkcode WorkerRuntime} is made of; {@linkcode WorkerRuntime.open} puts it together. */
-export interface WorkerRuntimeParts {
-  /** Who changes the files. */
-  owner: StoreOwner;
-  /** Where they are. */
-  paths: StorePaths;
-  /** The most bytes of one text. */
-  maxContentBytes: number;
-}
 
 /**
  * A runtime that is open for changing, by this one owner. Mutations happen in the order of the
@@ -44,7 +33,7 @@ export interface WorkerRuntimeParts {
  *
  * **Durability**: a mutation that was acknowledged survives a power cut, whole; one that was not is
  * there whole or not at all. When a sync fails nobody can tell which, and the runtime is read-only
- * until it is opened again. What another process finds while the runtime is open is told in
+ * until it is opened again. What another process finds while the runtime is open stands in
  * `docs/format/store.md`.
  *
  * **Permissions**: `--allow-read` and `--allow-write` for the root.
@@ -65,31 +54,20 @@ export interface WorkerRuntimeParts {
  * assertEquals(items.map(({ content }) => content), ["hello"]);
  * ```
  */
-export class WorkerRuntime implements AsyncDisposable {
-  /** The runtime's id. */
-  readonly runtimeId: string;
-  /** Its directory. */
-  readonly path: string;
+export class WorkerRuntime extends RuntimeReader {
   readonly #owner: StoreOwner;
-  readonly #paths: StorePaths;
-  readonly #reader: RuntimeReader;
-  readonly #rules: RuleMaker;
+  readonly #maxBytes: number;
 
   /** @internal */
-  constructor({ owner, paths, maxContentBytes }: WorkerRuntimeParts) {
-    const { state } = owner;
-    this.runtimeId = state.runtimeId;
-    this.path = paths.directory;
+  constructor(owner: StoreOwner, { maxContentBytes }: { maxContentBytes: number }) {
+    super(owner);
     this.#owner = owner;
-    this.#paths = paths;
-    this.#rules = new RuleMaker(maxContentBytes);
-    const requestOf = (workerId: string) => owner.requestOf(workerId);
-    this.#reader = new RuntimeReader({ state, paths, logs: owner, requestOf });
+    this.#maxBytes = maxContentBytes;
   }
 
   /**
    * Opens a runtime, and makes it if there is none (WRT-2). After a crash it is brought into order
-   * first: what was acknowledged is there. What is wrong with single workers or logs is told in
+   * first: what was acknowledged is there. What is wrong with single workers or logs stands in
    * {@linkcode WorkerRuntime.problems} and does not stand in the way of the rest.
    *
    * **Durability**: a runtime that was made survives a power cut once this returns.
@@ -101,104 +79,11 @@ export class WorkerRuntime implements AsyncDisposable {
    * @throws {RuntimeStoreError} `owned` if somebody has it open, `store-io`, `store-missing`,
    * `store-corrupt` or `symlink` if its files cannot be used, `invalid-request` for an id that
    * cannot be one.
+   * @throws {TypeError} If `root` or `runtimeId` is not a string.
    * @throws {RangeError} If a limit is not a whole number.
    */
   static open(options: OpenRuntimeOptions): Promise<WorkerRuntime> {
     return openRuntimeOnPort(denoFilePort, options);
-  }
-
-  /** What was found to be wrong when the runtime was opened; nothing in it was repaired silently. */
-  get problems(): readonly RuntimeStoreError[] {
-    return this.#owner.problems;
-  }
-
-  /** The runtime at a glance. */
-  summary(): RuntimeSummary {
-    return this.#open().summary();
-  }
-
-  /**
-   * The workers in the order of their ids, a page at a time: those behind `after`.
-   *
-   * @param options Where to begin, and how many.
-   * @returns The workers; fewer than `limit` when there are no more.
-   * @throws {RangeError} If `limit` is not a whole number.
-   */
-  listWorkers(options: ListWorkersOptions = {}): WorkerSummary[] {
-    return this.#open().listWorkers(options);
-  }
-
-  /** The newest 1,000 diagnostics. */
-  diagnostics(): RuntimeDiagnostic[] {
-    return this.#open().diagnostics();
-  }
-
-  /** The config bundles at a glance, in the order of their ids. */
-  listConfigBundles(): ConfigBundleSummary[] {
-    return this.#open().listConfigBundles();
-  }
-
-  /**
-   * Tells about a stored config bundle.
-   *
-   * @param reference The bundle, and which content of it.
-   * @returns What it is.
-   * @throws {RuntimeStoreError} `config-bundle-missing` or `config-bundle-digest-mismatch`.
-   */
-  configBundleAvailability(reference: ConfigBundleRef): ConfigBundleAvailability {
-    return this.#open().configBundleAvailability(reference);
-  }
-
-  /**
-   * Everything about a worker but its transcript.
-   *
-   * @param ref The worker.
-   * @returns Its request and how it is.
-   * @throws {RuntimeStoreError} `wrong-runtime`, `worker-not-found`, or what is wrong with its files.
-   */
-  // deno-lint-ignore require-await -- What reads files can become asynchronous.
-  async workerDetail(ref: WorkerRef): Promise<WorkerDetail> {
-    return this.#open().workerDetail(ref);
-  }
-
-  /**
-   * Events from a cursor on, at the cost of the page (FRS-8). A limit of 0 gives an empty page that
-   * says that there is no more.
-   *
-   * @param cursor Where to begin; `{ runtime_id, next_event_id: 1 }` for all.
-   * @param limit The most events.
-   * @returns The events and where to go on.
-   * @throws {RuntimeStoreError} `wrong-runtime-cursor`, `limit-too-large`, or what is wrong with the
-   * log.
-   */
-  // deno-lint-ignore require-await -- What reads files can become asynchronous.
-  async readEvents(cursor: EventCursor, limit: number): Promise<RuntimeEventBatch> {
-    return this.#open().readEvents(cursor, limit);
-  }
-
-  /**
-   * Where to poll for events: there is no other way to follow a runtime.
-   *
-   * @param cursor Where to begin; with the first event by default.
-   * @returns The cursor to give to {@linkcode WorkerRuntime.readEvents}.
-   * @throws {RuntimeStoreError} `wrong-runtime-cursor`.
-   */
-  subscribeEvents(cursor?: EventCursor): EventSubscription {
-    return this.#open().subscribeEvents(cursor);
-  }
-
-  /**
-   * Entries of a worker's transcript by their position (FRS-10).
-   *
-   * @param ref The worker.
-   * @param query The first position, from 0, and the most entries.
-   * @returns The entries and where to go on.
-   * @throws {RuntimeStoreError} `wrong-runtime`, `limit-too-large`, `worker-not-found`, or what is
-   * wrong with its files.
-   */
-  // deno-lint-ignore require-await -- What reads files can become asynchronous.
-  async readTranscript(ref: WorkerRef, query: TranscriptQuery): Promise<TranscriptProjection> {
-    return this.#open().readTranscript(ref, query);
   }
 
   /**
@@ -210,7 +95,7 @@ export class WorkerRuntime implements AsyncDisposable {
    * `invalid-profile-selector`, `content-too-large`; `store-io` if it could not be recorded.
    */
   createWorker(request: CreateWorkerRequest): Promise<WorkerDetail> {
-    return this.#owner.submit(this.#rules.createWorker(request));
+    return this.#owner.submit(createWorker(request, this.#maxBytes));
   }
 
   /**
@@ -223,7 +108,7 @@ export class WorkerRuntime implements AsyncDisposable {
    * `worker-not-found`, `content-too-large`; `store-io` if it could not be recorded.
    */
   sendInput(ref: WorkerRef, input: WorkerInput): Promise<WorkerInteractionAck> {
-    return this.#owner.submit(this.#rules.sendInput(ref, input));
+    return this.#owner.submit(sendInput(ref, input, { maxBytes: this.#maxBytes }));
   }
 
   /**
@@ -236,12 +121,14 @@ export class WorkerRuntime implements AsyncDisposable {
    * `content-too-large`; `store-io` if it could not be recorded.
    */
   stopWorker(ref: WorkerRef, reason?: string): Promise<WorkerLifecycleAck> {
-    return this.#owner.submit(this.#rules.endWorker(ref, { status: "stopped", reason }));
+    const options = { status: "stopped", reason, maxBytes: this.#maxBytes } as const;
+    return this.#owner.submit(endWorker(ref, options));
   }
 
   /** Cancels a worker; otherwise as {@linkcode WorkerRuntime.stopWorker}. */
   cancelWorker(ref: WorkerRef, reason?: string): Promise<WorkerLifecycleAck> {
-    return this.#owner.submit(this.#rules.endWorker(ref, { status: "cancelled", reason }));
+    const options = { status: "cancelled", reason, maxBytes: this.#maxBytes } as const;
+    return this.#owner.submit(endWorker(ref, options));
   }
 
   /**
@@ -252,7 +139,7 @@ export class WorkerRuntime implements AsyncDisposable {
    * @throws {RuntimeStoreError} `store-io` if it could not be recorded.
    */
   stopRuntime(): Promise<number> {
-    return this.#owner.submit(this.#rules.stopRuntime());
+    return this.#owner.submit(stopRuntime);
   }
 
   /**
@@ -266,7 +153,7 @@ export class WorkerRuntime implements AsyncDisposable {
    * `content-too-large`; `store-io` if it could not be recorded.
    */
   storeConfigBundle(bundle: ConfigBundle): Promise<ConfigBundleAvailability> {
-    return this.#owner.submit(this.#rules.storeConfigBundle(bundle));
+    return this.#owner.submit(storeConfigBundle(bundle, this.#maxBytes));
   }
 
   /**
@@ -279,28 +166,130 @@ export class WorkerRuntime implements AsyncDisposable {
    * @throws {RuntimeStoreError} `store-io` if they could not be recorded.
    */
   transaction<T>(body: (transaction: Transaction) => T): Promise<T> {
-    const parts = { body, names: this.#paths, rules: this.#rules };
-    return this.#owner.submit((draft) => Transaction.run(draft, parts));
+    const maxBytes = this.#maxBytes;
+    return this.#owner.submit((mutation) => Transaction.run(mutation, { body, maxBytes }));
   }
 
   /**
-   * Waits for the mutations under way, brings everything into the files that other programs read,
-   * and gives the runtime up. Done again, it does nothing.
+   * Where to poll for events: there is no other way to follow a runtime.
    *
-   * @throws {RuntimeStoreError} `store-io` if that failed: nothing that was acknowledged is lost, and
-   * the next opening does it.
+   * @param cursor Where to begin; with the first event by default.
+   * @returns The cursor to give to {@linkcode WorkerRuntime.readEvents}.
+   * @throws {RuntimeStoreError} `wrong-runtime-cursor`.
    */
-  close(): Promise<void> {
-    return this.#owner.close();
-  }
-
-  /** Same as {@linkcode WorkerRuntime.close}. */
-  [Symbol.asyncDispose](): Promise<void> {
-    return this.close();
-  }
-
-  #open(): RuntimeReader {
+  subscribeEvents(cursor?: EventCursor): EventSubscription {
     if (this.#owner.isClosed) throw closedError(this.runtimeId);
-    return this.#reader;
+    const { runtimeId } = this;
+    const { runtime_id, next_event_id } = cursor ?? { runtime_id: runtimeId, next_event_id: 1 };
+    checkEventQuery({ runtime_id, next_event_id }, { runtimeId, limit: 0, max: 0 });
+    return { runtime_id, cursor: { runtime_id, next_event_id }, mode: "poll_only" };
   }
+}
+
+/**
+ * The mutations of one transaction. They answer at once, see what those before them did, and are
+ * recorded together when the function that was given this has returned.
+ *
+ * @example Usage
+ * ```ts
+ * import { type Transaction, WorkerRuntime } from "@taffrail/taffrail/store";
+ * import { assertEquals } from "@std/assert";
+ *
+ * function createPair(transaction: Transaction): string[] {
+ *   const request = {
+ *     intent: { kind: "assistant" as const },
+ *     profile: { kind: "runtime_default" as const },
+ *   };
+ *   return [1, 2].map(() => transaction.createWorker(request).worker_id);
+ * }
+ *
+ * const root = await Deno.makeTempDir();
+ * await using runtime = await WorkerRuntime.open({ root, runtimeId: "rt-1" });
+ * assertEquals(await runtime.transaction(createPair), ["worker-00000001", "worker-00000002"]);
+ * ```
+ */
+export class Transaction {
+  readonly #mutation: Mutation;
+  readonly #maxBytes: number;
+  #isOver = false;
+
+  private constructor(mutation: Mutation, maxBytes: number) {
+    this.#mutation = mutation;
+    this.#maxBytes = maxBytes;
+  }
+
+  /** @internal */
+  static run<T>(
+    mutation: Mutation,
+    { body, maxBytes }: { body: (transaction: Transaction) => T; maxBytes: number },
+  ): T {
+    checkFunction(body, "body");
+    const transaction = new Transaction(mutation, maxBytes);
+    try {
+      const answer = body(transaction);
+      if (!isThenable(answer)) return answer;
+      // Its error is the caller's own; this one says what is wrong.
+      Promise.resolve(answer).catch(() => {});
+      throw new TypeError(
+        "Cannot wait inside a transaction: give it a function that returns no promise",
+      );
+    } finally {
+      transaction.#isOver = true;
+    }
+  }
+
+  /** {@linkcode WorkerRuntime.createWorker} as part of the transaction. */
+  createWorker(request: CreateWorkerRequest): WorkerDetail {
+    return this.#perform(createWorker(request, this.#maxBytes));
+  }
+
+  /** {@linkcode WorkerRuntime.sendInput} as part of the transaction. */
+  sendInput(ref: WorkerRef, input: WorkerInput): WorkerInteractionAck {
+    return this.#perform(sendInput(ref, input, { maxBytes: this.#maxBytes }));
+  }
+
+  /** {@linkcode WorkerRuntime.stopWorker} as part of the transaction. */
+  stopWorker(ref: WorkerRef, reason?: string): WorkerLifecycleAck {
+    const options = { status: "stopped", reason, maxBytes: this.#maxBytes } as const;
+    return this.#perform(endWorker(ref, options));
+  }
+
+  /** {@linkcode WorkerRuntime.cancelWorker} as part of the transaction. */
+  cancelWorker(ref: WorkerRef, reason?: string): WorkerLifecycleAck {
+    const options = { status: "cancelled", reason, maxBytes: this.#maxBytes } as const;
+    return this.#perform(endWorker(ref, options));
+  }
+
+  /** {@linkcode WorkerRuntime.stopRuntime} as part of the transaction. */
+  stopRuntime(): number {
+    return this.#perform(stopRuntime);
+  }
+
+  /** {@linkcode WorkerRuntime.storeConfigBundle} as part of the transaction. */
+  storeConfigBundle(bundle: ConfigBundle): ConfigBundleAvailability {
+    return this.#perform(storeConfigBundle(bundle, this.#maxBytes));
+  }
+
+  #perform<T>(rule: Rule<T>): T {
+    if (this.#isOver) {
+      throw new TypeError("Cannot go on with a transaction whose function has returned");
+    }
+    return this.#mutation.perform(rule);
+  }
+}
+
+function isThenable(value: unknown): boolean {
+  return typeof value === "object" && value !== null && "then" in value &&
+    typeof value.then === "function";
+}
+
+/** {@linkcode WorkerRuntime.open} on a given file system. */
+export async function openRuntimeOnPort(
+  port: FilePort,
+  options: OpenRuntimeOptions,
+  checkpoints: CheckpointOptions = {},
+): Promise<WorkerRuntime> {
+  const { folder, create, maxContentBytes } = checkOpenOptions(port, options);
+  const owner = await openOwner(folder, { create, checkpoints });
+  return new WorkerRuntime(owner, { maxContentBytes });
 }

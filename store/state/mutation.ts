@@ -1,10 +1,8 @@
+import type { RuntimePaths } from "../../_internal/root_layout.ts";
+import { encodeUtf8 } from "../../_internal/text.ts";
 import { eventLog, transcriptLog } from "../files/log_codecs.ts";
-import type { RuntimeSnapshot, WorkerSnapshot } from "../files/snapshots.ts";
-import {
-  encodeMutation,
-  type PrintedLines,
-  type RuntimeCounters,
-} from "../journal/journal_lines.ts";
+import type { RuntimeCounters, RuntimeSnapshot } from "../files/snapshots.ts";
+import { encodeMutation, type PrintedLines } from "../journal/mutation_record.ts";
 import type { RuntimeStoreError } from "../runtime_store_error.ts";
 import type {
   ConfigBundle,
@@ -14,28 +12,30 @@ import type {
   WorkerInput,
   WorkerRef,
 } from "../types.ts";
-import { entryOf, type StateView, type WorkerEntry } from "./store_state.ts";
-import { encodeUtf8 } from "../../_internal/text.ts";
+import {
+  entryOf,
+  type StateChanges,
+  type StateView,
+  type WorkerEntry,
+  workerSnapshotOf,
+} from "./store_state.ts";
 
 /** Lines for one log, printed and as bytes. */
-export interface DraftLines extends PrintedLines {
+export interface AddedLines extends PrintedLines {
   lines: string[];
   bytes: Uint8Array[];
 }
 
-/** How a log is called in the journal. */
-export interface LogNames {
-  readonly events: string;
-  transcript(workerId: string): string;
-}
+/** Makes a mutation, or throws why not; then nothing of it counts. */
+export type Rule<T> = (mutation: Mutation) => T;
 
 /**
  * What a mutation changes, not yet made part of the state that it stands on. It can stand on another
- * draft: the mutations of a group are each made on what those before them left.
+ * mutation: those of a group are each made on what those before them left.
  */
-export class Draft implements StateView {
+export class Mutation implements StateView, StateChanges {
   readonly #base: StateView;
-  readonly #names: LogNames;
+  readonly #paths: RuntimePaths;
   counters: RuntimeCounters;
   eventsEnd: number;
   /** The runtime, in the mutation that begins it. */
@@ -45,11 +45,11 @@ export class Draft implements StateView {
   readonly createdWorkers: Map<string, CreateWorkerRequest> = new Map();
   readonly bundles: Map<string, ConfigBundle> = new Map();
   readonly diagnostics: RuntimeDiagnostic[] = [];
-  readonly logs: Map<string, DraftLines> = new Map();
+  readonly logs: Map<string, AddedLines> = new Map();
 
-  constructor(base: StateView, names: LogNames) {
+  constructor(base: StateView, paths: RuntimePaths) {
     this.#base = base;
-    this.#names = names;
+    this.#paths = paths;
     this.counters = base.counters;
     this.eventsEnd = base.eventsEnd;
   }
@@ -92,7 +92,7 @@ export class Draft implements StateView {
     const id = this.counters.next_event_id;
     const ref = workerId === undefined ? {} : { worker_ref: this.refOf(workerId) };
     const text = eventLog.print({ id, ...ref, kind: { kind }, message });
-    this.eventsEnd += this.#addLine(this.#names.events, this.eventsEnd, text);
+    this.eventsEnd += this.#addLine(this.#paths.events, this.eventsEnd, text);
     this.counters = { ...this.counters, next_event_id: nextOf(id, "event") };
     return id;
   }
@@ -109,6 +109,8 @@ export class Draft implements StateView {
     this.counters = { ...this.counters, next_worker_sequence: sequence };
     this.createdWorkers.set(workerId, request);
     const worker = {
+      schema_version: 1,
+      worker_ref: this.refOf(workerId),
       worker_id: workerId,
       status: "running" as const,
       request,
@@ -132,7 +134,7 @@ export class Draft implements StateView {
       content: input.content,
       event_id: eventId,
     });
-    const added = this.#addLine(this.#names.transcript(worker_id), transcriptEnd, text);
+    const added = this.#addLine(this.#paths.transcript(worker_id), transcriptEnd, text);
     this.changeWorker(entry, {
       next_transcript_sequence: nextOf(sequence, "transcript entry"),
       last_event_id: eventId,
@@ -142,17 +144,28 @@ export class Draft implements StateView {
     return sequence;
   }
 
-  /** Takes over what a draft that stands on this one changed. */
-  absorb(draft: Draft): void {
-    this.counters = draft.counters;
-    this.eventsEnd = draft.eventsEnd;
-    this.createdRuntime ??= draft.createdRuntime;
-    for (const [id, entry] of draft.changedWorkers) this.changedWorkers.set(id, entry);
-    for (const [id, request] of draft.createdWorkers) this.createdWorkers.set(id, request);
-    for (const [id, bundle] of draft.bundles) this.bundles.set(id, bundle);
+  /**
+   * Does what a rule says on top of this mutation, as a part of it. A rule that throws leaves nothing,
+   * even if the mutation goes on.
+   */
+  perform<T>(rule: Rule<T>): T {
+    const part = new Mutation(this, this.#paths);
+    const answer = rule(part);
+    this.merge(part);
+    return answer;
+  }
+
+  /** Takes over what a mutation that stands on this one changed. */
+  merge(part: Mutation): void {
+    this.counters = part.counters;
+    this.eventsEnd = part.eventsEnd;
+    this.createdRuntime ??= part.createdRuntime;
+    for (const [id, entry] of part.changedWorkers) this.changedWorkers.set(id, entry);
+    for (const [id, request] of part.createdWorkers) this.createdWorkers.set(id, request);
+    for (const [id, bundle] of part.bundles) this.bundles.set(id, bundle);
     // One by one: a call takes only so many arguments, and a transaction may have more lines.
-    for (const diagnostic of draft.diagnostics) this.diagnostics.push(diagnostic);
-    for (const [file, { offset, lines, bytes }] of draft.logs) {
+    for (const diagnostic of part.diagnostics) this.diagnostics.push(diagnostic);
+    for (const [file, { offset, lines, bytes }] of part.logs) {
       const log = this.#log(file, offset);
       for (const line of lines) log.lines.push(line);
       for (const chunk of bytes) log.bytes.push(chunk);
@@ -161,7 +174,9 @@ export class Draft implements StateView {
 
   /** The line of the journal. */
   encode(place: { sequence: number; synced: number }): Uint8Array {
-    const created = [...this.createdWorkers].map(([id, request]) => this.#snapshotOf(id, request));
+    const created = Array.from(this.createdWorkers, ([id, request]) => {
+      return workerSnapshotOf(this.changedWorkers.get(id)!, request);
+    });
     const changed = [...this.changedWorkers.values()]
       .filter(({ worker_id }) => !this.createdWorkers.has(worker_id))
       .map(({ worker_id, status, next_transcript_sequence, last_event_id }) => {
@@ -178,19 +193,6 @@ export class Draft implements StateView {
     }, [...this.logs.values()]);
   }
 
-  #snapshotOf(workerId: string, request: CreateWorkerRequest): WorkerSnapshot {
-    const { status, next_transcript_sequence, last_event_id } = this.changedWorkers.get(workerId)!;
-    return {
-      schema_version: 1,
-      worker_ref: this.refOf(workerId),
-      worker_id: workerId,
-      status,
-      request,
-      next_transcript_sequence,
-      last_event_id,
-    };
-  }
-
   #addLine(file: string, offset: number, text: string): number {
     const bytes = encodeUtf8(`${text}\n`);
     const log = this.#log(file, offset);
@@ -199,7 +201,7 @@ export class Draft implements StateView {
     return bytes.length;
   }
 
-  #log(file: string, offset: number): DraftLines {
+  #log(file: string, offset: number): AddedLines {
     let log = this.logs.get(file);
     if (log === undefined) this.logs.set(file, log = { file, offset, lines: [], bytes: [] });
     return log;

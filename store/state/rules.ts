@@ -1,8 +1,12 @@
+import { encodeUtf8, reasonOf } from "../../_internal/text.ts";
 import { decodeJson, encodeJson } from "../../_internal/wire_json/codec.ts";
-import { checkRequestConfig, configBundleAvailability, refuseBlank } from "../config_bundle.ts";
-import { givenRequest } from "../files/log_codecs.ts";
-import { workerIdOf } from "../layout.ts";
-import { findWorker } from "../runtime/runtime_reader.ts";
+import {
+  checkConfigBundle,
+  checkRequestConfig,
+  configBundleAvailability,
+  refuseBlank,
+} from "../config_bundle.ts";
+import { givenInput, givenRequest } from "../files/log_codecs.ts";
 import { contentTooLargeError, invalidRequestError, runtimeStoppedError } from "../store_errors.ts";
 import type {
   ConfigBundle,
@@ -15,17 +19,17 @@ import type {
   WorkerLifecycleAck,
   WorkerRef,
 } from "../types.ts";
-import type { Draft } from "./mutation.ts";
-import type { WorkerEntry } from "./store_state.ts";
-import { encodeUtf8, reasonOf } from "../../_internal/text.ts";
+import type { Mutation, Rule } from "./mutation.ts";
+import { findWorker, workerIdOf } from "./store_state.ts";
 
-/** What the mutations of a runtime do, in the seed's order of checks (WRT-4 to WRT-11). */
+/**
+ * What the mutations of a runtime do, in the original program's order of checks (WRT-4 to WRT-11).
+ * Each function takes its arguments as they are at the call, so that what their giver does to them
+ * afterwards changes nothing, and returns the rule that is then applied in its turn.
+ */
 
-/** An argument that was taken at the call: a check that it failed speaks when its turn comes. */
-export type Taken<T> = () => T;
-
-/** Takes an argument now, so that its giver may change it. */
-export function take<T>(copy: () => T): Taken<T> {
+/** Takes an argument now; a check that it failed speaks when its turn comes. */
+function take<T>(copy: () => T): () => T {
   try {
     const value = copy();
     return () => value;
@@ -37,106 +41,133 @@ export function take<T>(copy: () => T): Taken<T> {
 }
 
 /** Refuses texts beyond what may be recorded at once. */
-export function checkSize(text: string, what: string, max: number): void {
+export function checkSize(text: string, what: string, maxBytes: number): void {
   // A unit is three bytes at most, so that most texts need not be encoded.
-  if (text.length * 3 <= max) return;
+  if (text.length * 3 <= maxBytes) return;
   const { length } = encodeUtf8(text);
-  if (length > max) throw contentTooLargeError(what, { actual: length, expected: max });
+  if (length > maxBytes) throw contentTooLargeError(what, { actual: length, expected: maxBytes });
 }
 
-function checkRunning(draft: Draft): void {
-  if (draft.counters.status !== "running") throw runtimeStoppedError(draft.runtimeId);
+function checkRunning({ counters, runtimeId }: Mutation): void {
+  if (counters.status !== "running") throw runtimeStoppedError(runtimeId);
 }
 
-/** WRT-4. */
-export function createWorker(draft: Draft, taken: Taken<CreateWorkerRequest>): WorkerDetail {
-  checkRunning(draft);
-  const request = taken();
-  checkRequestConfig(request, (id) => draft.bundle(id));
-  const workerId = workerIdOf(draft.counters.next_worker_sequence);
-  const ref = draft.refOf(workerId);
-  const eventId = draft.addEvent("worker_created", `worker ${workerId} created`, workerId);
-  for (const { code, message } of createDiagnostics(request, ref)) {
-    draft.addDiagnostic(code, message, workerId);
-  }
-  draft.createWorker(workerId, request, eventId);
-  return {
-    worker_ref: ref,
-    runtime_id: draft.runtimeId,
-    worker_id: workerId,
-    status: "running",
-    ...structuredClone(request),
-    transcript_len: 0,
-    last_event_id: eventId,
+/** A new worker (WRT-4). */
+export function createWorker(given: CreateWorkerRequest, maxBytes: number): Rule<WorkerDetail> {
+  const taken = take(() => {
+    const copy = checkCreateRequest(given);
+    checkSize(JSON.stringify(copy), "a create worker request", maxBytes);
+    return copy;
+  });
+  return (mutation) => {
+    checkRunning(mutation);
+    const request = taken();
+    checkRequestConfig(request, (id) => mutation.bundle(id));
+    const workerId = workerIdOf(mutation.counters.next_worker_sequence);
+    const ref = mutation.refOf(workerId);
+    const eventId = mutation.addEvent("worker_created", `worker ${workerId} created`, workerId);
+    for (const { code, message } of createDiagnostics(request, ref)) {
+      mutation.addDiagnostic(code, message, workerId);
+    }
+    mutation.createWorker(workerId, request, eventId);
+    return {
+      worker_ref: ref,
+      runtime_id: mutation.runtimeId,
+      worker_id: workerId,
+      status: "running",
+      ...structuredClone(request),
+      transcript_len: 0,
+      last_event_id: eventId,
+    };
   };
 }
 
-/** WRT-5. */
+/** An input to a running worker (WRT-5). */
 export function sendInput(
-  draft: Draft,
   ref: WorkerRef,
-  taken: Taken<WorkerInput>,
-): WorkerInteractionAck {
-  checkRunning(draft);
-  const input = taken();
-  if (input.content.trim() === "") {
-    throw invalidRequestError("worker input content must not be empty");
-  }
-  const entry = findWorker(draft, ref);
-  if (entry.status !== "running") {
-    throw invalidRequestError(`worker ${entry.worker_id} is not running`);
-  }
-  const eventId = draft.addEvent("worker_input_accepted", "worker input accepted", ref.worker_id);
-  return {
-    worker_ref: draft.refOf(entry.worker_id),
-    status: entry.status,
-    transcript_sequence: draft.addEntry(entry, input, eventId),
-    event_id: eventId,
+  given: WorkerInput,
+  { maxBytes }: { maxBytes: number },
+): Rule<WorkerInteractionAck> {
+  const takenRef = take(() => copyRef(ref));
+  const takenInput = take(() => {
+    const copy = copyInput(given);
+    checkSize(copy.content, "a worker input", maxBytes);
+    return copy;
+  });
+  return (mutation) => {
+    const ref = takenRef();
+    checkRunning(mutation);
+    const input = takenInput();
+    if (input.content.trim() === "") {
+      throw invalidRequestError("worker input content must not be empty");
+    }
+    const entry = findWorker(mutation, ref);
+    const { worker_id, status } = entry;
+    if (status !== "running") throw invalidRequestError(`worker ${worker_id} is not running`);
+    const eventId = mutation.addEvent("worker_input_accepted", "worker input accepted", worker_id);
+    return {
+      worker_ref: mutation.refOf(worker_id),
+      status,
+      transcript_sequence: mutation.addEntry(entry, input, eventId),
+      event_id: eventId,
+    };
   };
 }
 
-/** WRT-6. */
+/** The end of a worker (WRT-6); one that has ended already stays as it is. */
 export function endWorker(
-  draft: Draft,
   ref: WorkerRef,
-  { status, taken }: { status: "stopped" | "cancelled"; taken: Taken<string | undefined> },
-): WorkerLifecycleAck {
-  checkRunning(draft);
-  const entry = findWorker(draft, ref);
-  const reason = taken();
-  if (entry.status !== "running") return lifecycleAck(draft, entry);
-  const message = reason ?? `worker ${status}`;
-  const eventId = draft.addEvent(`worker_${status}`, message, entry.worker_id);
-  const ended = { ...entry, status, last_event_id: eventId };
-  draft.changeWorker(entry, ended);
-  return lifecycleAck(draft, ended);
+  { status, reason, maxBytes }: {
+    status: "stopped" | "cancelled";
+    reason: string | undefined;
+    maxBytes: number;
+  },
+): Rule<WorkerLifecycleAck> {
+  const takenRef = take(() => copyRef(ref));
+  const takenReason = take(() => checkReason(reason, maxBytes));
+  return (mutation) => {
+    const ref = takenRef();
+    checkRunning(mutation);
+    const entry = findWorker(mutation, ref);
+    const message = takenReason() ?? `worker ${status}`;
+    const { worker_id } = entry;
+    const workerRef = mutation.refOf(worker_id);
+    if (entry.status !== "running") {
+      return { worker_ref: workerRef, status: entry.status, event_id: entry.last_event_id };
+    }
+    const eventId = mutation.addEvent(`worker_${status}`, message, worker_id);
+    mutation.changeWorker(entry, { status, last_event_id: eventId });
+    return { worker_ref: workerRef, status, event_id: eventId };
+  };
 }
 
-function lifecycleAck(draft: Draft, entry: WorkerEntry): WorkerLifecycleAck {
-  const { worker_id, status, last_event_id } = entry;
-  return { worker_ref: draft.refOf(worker_id), status, event_id: last_event_id };
-}
-
-/** WRT-7: the id of the event that tells of the runtime's end, or of the last one there was. */
-export function stopRuntime(draft: Draft): number {
-  const { status, next_event_id } = draft.counters;
+/** The end of the runtime (WRT-7): the id of the event of it, or of the last one there was. */
+export function stopRuntime(mutation: Mutation): number {
+  const { status, next_event_id } = mutation.counters;
   if (status === "stopped") return next_event_id - 1;
-  for (const entry of [...draft.workers()]) {
-    if (entry.status === "running") draft.changeWorker(entry, { status: "stopped" });
+  for (const entry of [...mutation.workers()]) {
+    if (entry.status === "running") mutation.changeWorker(entry, { status: "stopped" });
   }
-  draft.counters = { ...draft.counters, status: "stopped" };
-  return draft.addEvent("runtime_stopped", `runtime ${draft.runtimeId} stopped`);
+  mutation.counters = { ...mutation.counters, status: "stopped" };
+  return mutation.addEvent("runtime_stopped", `runtime ${mutation.runtimeId} stopped`);
 }
 
-/** WRT-9. */
+/** A config bundle, in place of the one of its id (WRT-9). */
 export function storeConfigBundle(
-  draft: Draft,
-  taken: Taken<ConfigBundle>,
-): ConfigBundleAvailability {
-  checkRunning(draft);
-  const bundle = taken();
-  draft.bundles.set(bundle.metadata.id, bundle);
-  return structuredClone(configBundleAvailability(bundle));
+  given: ConfigBundle,
+  maxBytes: number,
+): Rule<ConfigBundleAvailability> {
+  const taken = take(() => {
+    const copy = checkConfigBundle(given);
+    checkSize(JSON.stringify(copy), "a config bundle", maxBytes);
+    return copy;
+  });
+  return (mutation) => {
+    checkRunning(mutation);
+    const bundle = taken();
+    mutation.bundles.set(bundle.metadata.id, bundle);
+    return structuredClone(configBundleAvailability(bundle));
+  };
 }
 
 /**
@@ -160,27 +191,52 @@ function copyRequest(given: CreateWorkerRequest): CreateWorkerRequest {
   }
 }
 
+function copyRef(ref: WorkerRef | undefined): WorkerRef {
+  const { runtime_id, worker_id } = ref ?? {};
+  if (typeof runtime_id === "string" && typeof worker_id === "string") {
+    return { runtime_id, worker_id };
+  }
+  throw invalidRequestError("worker ref must have a runtime_id and a worker_id");
+}
+
+/** The common case is looked at by hand: this is where most of a runtime's time goes. */
+function copyInput(given: WorkerInput | undefined): WorkerInput {
+  const { kind, content } = given ?? {};
+  const isPlain = (kind === "user" || kind === "system") && typeof content === "string" &&
+    content.isWellFormed() && Object.keys(given!).length === 2;
+  if (isPlain) return { kind, content };
+  try {
+    return decodeJson(givenInput, encodeJson(givenInput, given as WorkerInput));
+  } catch (cause) {
+    throw invalidRequestError(`worker input: ${reasonOf(cause)}`, cause);
+  }
+}
+
+function checkReason(reason: unknown, maxBytes: number): string | undefined {
+  if (reason === undefined) return undefined;
+  if (typeof reason !== "string" || !reason.isWellFormed()) {
+    throw invalidRequestError("reason must be a string of whole characters");
+  }
+  checkSize(reason, "a reason", maxBytes);
+  return reason;
+}
+
 /** What is worth telling about a new worker, without ids (WRT-12). */
 export function createDiagnostics(
   request: CreateWorkerRequest,
   ref: WorkerRef,
 ): Omit<RuntimeDiagnostic, "id">[] {
   const diagnostics: Omit<RuntimeDiagnostic, "id">[] = [];
+  const add = (code: string, message: string) =>
+    diagnostics.push({ severity: "info", code, message, worker_ref: ref });
   if (request.config_bundle === undefined) {
-    diagnostics.push({
-      severity: "info",
-      code: "runtime.local_default_resources",
-      message: "worker created without ConfigBundleRef; runtime-local defaults are assumed",
-      worker_ref: ref,
-    });
+    add(
+      "runtime.local_default_resources",
+      "worker created without ConfigBundleRef; runtime-local defaults are assumed",
+    );
   }
   if ((request.requested_capabilities ?? []).length === 0) {
-    diagnostics.push({
-      severity: "info",
-      code: "worker.tools_less",
-      message: "worker created without requested tool capabilities",
-      worker_ref: ref,
-    });
+    add("worker.tools_less", "worker created without requested tool capabilities");
   }
   return diagnostics;
 }

@@ -1,33 +1,24 @@
+import { checkString } from "../../_internal/check.ts";
 import { compareUtf8 } from "../../_internal/wire_json/print_json.ts";
-import type { RuntimeSnapshot } from "../files/snapshots.ts";
-import type { RuntimeCounters } from "../journal/journal_lines.ts";
+import type { RuntimeCounters, RuntimeSnapshot, WorkerSnapshot } from "../files/snapshots.ts";
+import type { UnappliedMutations } from "../journal/unapplied_mutations.ts";
 import type { RuntimeStoreError } from "../runtime_store_error.ts";
+import { workerNotFoundError, wrongRuntimeError } from "../store_errors.ts";
 import type {
   ConfigBundle,
   CreateWorkerRequest,
-  ProfileSelector,
   RuntimeDiagnostic,
   RuntimeLimits,
-  WorkerIntent,
-  WorkerStatus,
+  WorkerRef,
+  WorkerSummary,
 } from "../types.ts";
-import type { Draft } from "./mutation.ts";
 
 /** How many diagnostics a runtime keeps: the newest ones. */
 export const KEPT_DIAGNOSTICS = 1000;
 
 /** What is kept in memory of a worker; a change makes a new one. */
-export interface WorkerEntry {
-  readonly worker_id: string;
-  readonly status: WorkerStatus;
-  readonly intent: WorkerIntent;
-  readonly profile: ProfileSelector;
-  readonly requested_capability_count: number;
-  readonly has_config_bundle: boolean;
+export interface WorkerEntry extends Readonly<WorkerSummary> {
   readonly next_transcript_sequence: number;
-  readonly last_event_id: number;
-  /** How many entries its transcript has. */
-  readonly transcript_len: number;
   /** Where the next line of its transcript begins. */
   readonly transcriptEnd: number;
 }
@@ -43,6 +34,15 @@ export interface StateView {
   workers(): Iterable<WorkerEntry>;
   /** Why a worker cannot be used, if it cannot. */
   brokenWorker(workerId: string): RuntimeStoreError | undefined;
+}
+
+/** What mutations leave that are to become part of the state. */
+export interface StateChanges {
+  readonly counters: RuntimeCounters;
+  readonly eventsEnd: number;
+  readonly changedWorkers: ReadonlyMap<string, WorkerEntry>;
+  readonly bundles: ReadonlyMap<string, ConfigBundle>;
+  readonly diagnostics: readonly RuntimeDiagnostic[];
 }
 
 /** What does not change while a runtime is open. */
@@ -65,9 +65,30 @@ export class StoreState implements StateView {
   /** The ids in their order. */
   #ids: string[] = [];
 
-  constructor(identity: RuntimeIdentity, counters: RuntimeCounters) {
+  /** The state of a runtime of which nothing has been recorded. */
+  constructor(identity: RuntimeIdentity) {
     this.identity = identity;
-    this.counters = counters;
+    this.counters = {
+      status: "running",
+      next_worker_sequence: 1,
+      next_event_id: 1,
+      next_diagnostic_id: 1,
+    };
+  }
+
+  /** The state of a runtime without its workers, as its snapshot and its journal have it. */
+  static of(snapshot: RuntimeSnapshot, unapplied: UnappliedMutations): StoreState {
+    const { runtime_id, display_name, limits, config_bundles, diagnostics } = snapshot;
+    const { status, next_worker_sequence, next_event_id, next_diagnostic_id } = snapshot;
+    const state = new StoreState({ runtimeId: runtime_id, displayName: display_name, limits });
+    state.counters = unapplied.counters ??
+      { status, next_worker_sequence, next_event_id, next_diagnostic_id };
+    for (const [id, bundle] of Object.entries(config_bundles)) state.bundles.set(id, bundle);
+    for (const bundle of unapplied.bundles) state.bundles.set(bundle.metadata.id, bundle);
+    state.diagnostics = diagnostics.slice(-KEPT_DIAGNOSTICS);
+    // A checkpoint that was interrupted may have put them into the snapshot already.
+    state.#addDiagnostics(unapplied.diagnostics.filter(({ id }) => id >= next_diagnostic_id));
+    return state;
   }
 
   get runtimeId(): string {
@@ -106,18 +127,13 @@ export class StoreState implements StateView {
     this.#workers.set(id, entry);
   }
 
-  addDiagnostics(added: readonly RuntimeDiagnostic[]): void {
-    if (added.length === 0) return;
-    this.diagnostics = [...this.diagnostics, ...added].slice(-KEPT_DIAGNOSTICS);
-  }
-
-  /** Takes over what a draft changed. */
-  absorb(draft: Draft): void {
-    this.counters = draft.counters;
-    this.eventsEnd = draft.eventsEnd;
-    for (const entry of draft.changedWorkers.values()) this.setWorker(entry);
-    for (const [id, bundle] of draft.bundles) this.bundles.set(id, bundle);
-    this.addDiagnostics(draft.diagnostics);
+  /** Makes recorded mutations part of the state. */
+  apply(changes: StateChanges): void {
+    this.counters = changes.counters;
+    this.eventsEnd = changes.eventsEnd;
+    for (const entry of changes.changedWorkers.values()) this.setWorker(entry);
+    for (const [id, bundle] of changes.bundles) this.bundles.set(id, bundle);
+    this.#addDiagnostics(changes.diagnostics);
   }
 
   /** What `runtime.json` is to hold. */
@@ -137,32 +153,11 @@ export class StoreState implements StateView {
       diagnostics: this.diagnostics,
     };
   }
-}
 
-/** What is kept in memory of a worker that has just been made. */
-export function entryOf(
-  worker: {
-    worker_id: string;
-    status: WorkerStatus;
-    request: CreateWorkerRequest;
-    next_transcript_sequence: number;
-    last_event_id: number;
-  },
-  transcript: { length: number; end: number },
-): WorkerEntry {
-  const { intent, profile, config_bundle, requested_capabilities } = worker.request;
-  return {
-    worker_id: worker.worker_id,
-    status: worker.status,
-    intent,
-    profile,
-    requested_capability_count: requested_capabilities?.length ?? 0,
-    has_config_bundle: config_bundle !== undefined,
-    next_transcript_sequence: worker.next_transcript_sequence,
-    last_event_id: worker.last_event_id,
-    transcript_len: transcript.length,
-    transcriptEnd: transcript.end,
-  };
+  #addDiagnostics(added: readonly RuntimeDiagnostic[]): void {
+    if (added.length === 0) return;
+    this.diagnostics = [...this.diagnostics, ...added].slice(-KEPT_DIAGNOSTICS);
+  }
 }
 
 /** The index of the first id that stands behind `id`. */
@@ -175,4 +170,68 @@ function firstBehind(ids: readonly string[], id: string): number {
     else high = middle;
   }
   return low;
+}
+
+/** The worker of a reference; refused when it is another runtime's, unknown, or cannot be read. */
+export function findWorker(view: StateView, ref: WorkerRef): WorkerEntry {
+  // JavaScript may give no reference at all.
+  const { runtime_id, worker_id } = ref ?? {};
+  checkString(runtime_id, "runtime_id");
+  checkString(worker_id, "worker_id");
+  const { runtimeId } = view;
+  if (runtime_id !== runtimeId) {
+    throw wrongRuntimeError(worker_id, { expected: runtimeId, actual: runtime_id });
+  }
+  const entry = view.worker(worker_id);
+  if (entry !== undefined) return entry;
+  throw view.brokenWorker(worker_id) ?? workerNotFoundError(runtimeId, worker_id);
+}
+
+/** What is kept in memory of a worker. */
+export function entryOf(
+  worker: WorkerSnapshot,
+  transcript: { length: number; end: number },
+): WorkerEntry {
+  const { worker_ref, worker_id, status, request, last_event_id } = worker;
+  return {
+    worker_ref,
+    runtime_id: worker_ref.runtime_id,
+    worker_id,
+    status,
+    intent: request.intent,
+    profile: request.profile,
+    requested_capability_count: request.requested_capabilities?.length ?? 0,
+    has_config_bundle: request.config_bundle !== undefined,
+    transcript_len: transcript.length,
+    last_event_id,
+    next_transcript_sequence: worker.next_transcript_sequence,
+    transcriptEnd: transcript.end,
+  };
+}
+
+/** What `worker.json` is to hold: an entry, with what the worker was made from. */
+export function workerSnapshotOf(
+  { runtime_id, worker_id, status, next_transcript_sequence, last_event_id }: WorkerEntry,
+  request: CreateWorkerRequest,
+): WorkerSnapshot {
+  return {
+    schema_version: 1,
+    worker_ref: { runtime_id, worker_id },
+    worker_id,
+    status,
+    request,
+    next_transcript_sequence,
+    last_event_id,
+  };
+}
+
+/** The id of the n-th worker. */
+export function workerIdOf(number: number): string {
+  return `worker-${number.toString(16).padStart(8, "0")}`;
+}
+
+/** The number in an id that a runtime gave out; 0 for others. */
+export function workerNumberOf(workerId: string): number {
+  const digits = /^worker-([0-9a-f]{8,13})$/.exec(workerId)?.[1];
+  return digits === undefined ? 0 : Number.parseInt(digits, 16);
 }

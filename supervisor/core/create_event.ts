@@ -1,8 +1,14 @@
+import {
+  checkDuration,
+  checkInteger,
+  checkObject,
+  checkOneOf,
+  checkString,
+} from "../../_internal/check.ts";
 import { contextOfPayload } from "../../_internal/event_payload.ts";
+import { encodeUtf8 } from "../../_internal/text.ts";
+import { EVENT_KINDS } from "../../_internal/wire_names.ts";
 import type { EventInit, ExternalEvent } from "../types.ts";
-import { checkDuration, checkEvent } from "./check.ts";
-
-const utf8 = new TextEncoder();
 
 /**
  * Makes an event. Its payload is the bytes or the text of one JSON object, or nothing (EVT-3); the
@@ -35,15 +41,37 @@ const utf8 = new TextEncoder();
  * ```
  */
 export function createEvent(init: EventInit): ExternalEvent {
+  checkObject(init, "event");
   const { payload = "" } = init;
-  const bytes = typeof payload === "string" ? utf8.encode(payload) : Uint8Array.from(payload);
+  const bytes = typeof payload === "string" ? encodeUtf8(payload) : payload;
+  if (!(bytes instanceof Uint8Array)) {
+    throw new TypeError("Cannot use event.payload: expected a text or a Uint8Array");
+  }
   const event = Object.freeze({
     id: init.id,
     kind: init.kind,
     at: checkDuration(init.at, "event.at"),
-    payload: bytes,
+    payload: typeof payload === "string" ? bytes : Uint8Array.from(bytes),
     context: contextOfPayload(bytes),
   });
   checkEvent(event);
   return event;
+}
+
+/** Refuses what {@linkcode createEvent} would not have made, as far as a glance shows. */
+export function checkEvent(event: ExternalEvent): void {
+  const { id, kind, at, payload, context } = checkObject(event, "event");
+  checkString(id, "event.id");
+  checkOneOf(kind, "event.kind", EVENT_KINDS);
+  const { secs, nanos } = checkObject(at, "event.at");
+  checkInteger(secs, "event.at.secs");
+  checkInteger(nanos, "event.at.nanos", 999_999_999);
+  if (!(payload instanceof Uint8Array)) {
+    throw new TypeError(
+      "Cannot use event.payload: it is no Uint8Array; make events by createEvent",
+    );
+  }
+  if (!(context instanceof Map)) {
+    throw new TypeError("Cannot use event.context: it is no Map; make events by createEvent");
+  }
 }

@@ -1,10 +1,23 @@
 import {
+  checkDuration,
+  checkInteger,
+  checkKeys,
+  checkObject,
+  checkOneOf,
+  checkString,
+  describe,
+  isOneOf,
+  orNull,
+} from "../../_internal/check.ts";
+import { CONSTRAINT_NAMES, incompletePair, mapConstraints } from "../../_internal/constraints.ts";
+import {
   compareTimes,
   durationBetween,
   earlierOf,
   hasElapsed,
   multiplyDuration,
 } from "../../_internal/event_time.ts";
+import { ERROR_KINDS, MODES, PLAIN_TERMINATIONS } from "../../_internal/wire_names.ts";
 import type {
   Backoff,
   Constraints,
@@ -14,15 +27,6 @@ import type {
   SupervisorMode,
   SupervisorRules,
 } from "../types.ts";
-import {
-  checkDuration,
-  checkInteger,
-  checkKeys,
-  checkObject,
-  checkOneOf,
-  checkString,
-  orNull,
-} from "./check.ts";
 import { Fifo } from "./deferred_queue.ts";
 
 /** Rules with everything said: null = no such limit. */
@@ -34,8 +38,6 @@ export interface Rules {
   readonly backoff: Backoff | null;
 }
 
-const MODES: readonly SupervisorMode[] = ["serial", "concurrent"];
-const CONSTRAINTS = ["max_in_flight", "max_per_window", "rate_window", "deadline", "max_retries"];
 const BACKOFF = ["initial", "factor", "max"];
 
 /** Checks rules and says what they leave out. Errors name the field. */
@@ -52,16 +54,21 @@ export function readRules(rules: { [field in keyof SupervisorRules]: unknown }):
 
 function readConstraints(value: unknown): Constraints {
   const constraints = checkObject(value, "constraints");
-  checkKeys(constraints, "constraints", CONSTRAINTS);
-  const integer = (key: string) => orNull(constraints[key], `constraints.${key}`, checkInteger);
-  const duration = (key: string) => orNull(constraints[key], `constraints.${key}`, checkDuration);
-  return Object.freeze({
-    max_in_flight: integer("max_in_flight"),
-    max_per_window: integer("max_per_window"),
-    rate_window: duration("rate_window"),
-    deadline: duration("deadline"),
-    max_retries: checkInteger(constraints.max_retries, "constraints.max_retries"),
+  checkKeys(constraints, "constraints", CONSTRAINT_NAMES);
+  const checked = mapConstraints<unknown>(({ kind, isRequired }, name) => {
+    const check: (value: unknown, name: string) => unknown = kind === "count"
+      ? checkInteger
+      : checkDuration;
+    const path = `constraints.${name}`;
+    return isRequired ? check(constraints[name], path) : orNull(constraints[name], path, check);
   });
+  const pair = incompletePair(checked);
+  if (pair !== undefined) {
+    throw new TypeError(
+      `Cannot use constraints: they have only one of ${pair.join(" and ")}: give both, or none`,
+    );
+  }
+  return Object.freeze(checked as unknown as Constraints);
 }
 
 function readBackoff(value: unknown, name: string): Backoff {
@@ -73,6 +80,17 @@ function readBackoff(value: unknown, name: string): Backoff {
   }
   const duration = (key: string): Duration => checkDuration(backoff[key], `${name}.${key}`);
   return Object.freeze({ initial: duration("initial"), factor, max: duration("max") });
+}
+
+/** How an attempt ended. */
+export function checkTermination(value: unknown, name: string): RunTermination {
+  if (isOneOf(PLAIN_TERMINATIONS, value)) return value;
+  if (typeof value === "object" && value !== null && "Failed" in value) {
+    if (Object.keys(value).length === 1 && isOneOf(ERROR_KINDS, value.Failed)) {
+      return value as RunTermination;
+    }
+  }
+  throw new TypeError(`Cannot use ${name}: expected a RunTermination, got ${describe(value)}`);
 }
 
 /** Whether a termination is a mechanical failure, which alone is tried again (INV-1, SUP-4). */

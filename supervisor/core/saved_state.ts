@@ -1,12 +1,3 @@
-import { compareTimes } from "../../_internal/event_time.ts";
-import type {
-  DecisionNumbers,
-  DecisionReason,
-  EventState,
-  EventTime,
-  ExternalEvent,
-  SupervisorState,
-} from "../types.ts";
 import {
   checkArray,
   checkDuration,
@@ -16,7 +7,16 @@ import {
   checkOneOf,
   checkString,
   orNull,
-} from "./check.ts";
+} from "../../_internal/check.ts";
+import { compareTimes } from "../../_internal/event_time.ts";
+import { START_REASONS } from "../../_internal/wire_names.ts";
+import type {
+  DecisionNumbers,
+  EventState,
+  EventTime,
+  ExternalEvent,
+  SupervisorState,
+} from "../types.ts";
 import { createEvent } from "./create_event.ts";
 import type { DeferredEpisode } from "./deferred_queue.ts";
 import { readRules, type Rules } from "./rules.ts";
@@ -36,8 +36,6 @@ const FIELDS = [
   "deferred",
   "in_flight",
 ];
-/** The reasons for which an attempt is started. */
-const START_REASONS: readonly DecisionReason[] = ["admitted", "due"];
 
 /** Rules and state from their JSON. Everything is checked; errors name the field. */
 export function readState(value: unknown): { rules: Rules; state: CoreState } {

@@ -10,7 +10,6 @@ import type {
   RunTermination,
   SupervisorInput,
 } from "../types.ts";
-import { following } from "./check.ts";
 import { type DeferredEpisode, DeferredQueue } from "./deferred_queue.ts";
 import { makeEntry, NO_END, type Verdict } from "./entry.ts";
 import { backoffDelay, isRetryable, RateWindow, type Rules } from "./rules.ts";
@@ -30,7 +29,7 @@ export interface Attempt {
 }
 
 /** What one input leads to: at most one entry, at most one attempt to make. */
-export interface Step {
+export interface StepResult {
   /** Empty as long as a serial run is not over (SCH-3). */
   readonly decisions: readonly DecisionLogEntry[];
   readonly invocations: readonly Attempt[];
@@ -47,7 +46,7 @@ export interface CoreState {
 }
 
 /** What an event would lead to. */
-interface Plan extends Verdict {
+interface Admission extends Verdict {
   readonly episodeId: number;
   /** Undefined for a Pump that finds nothing due: it burns an id for nothing (SCH-11). */
   readonly episode: DeferredEpisode | undefined;
@@ -61,10 +60,27 @@ interface Obstacle {
 
 const NONE: readonly never[] = Object.freeze([]);
 const NOTHING_DUE: Obstacle = { reason: "nothing_due", until: null };
+
 /**
  * The supervisor's decisions as a state machine: no clock, no timers, no chance, nothing asynchronous.
  * {@linkcode SupervisorCore.step} changes the state; {@linkcode SupervisorCore.explain} applies the
  * same rules without changing it.
+ *
+ * What always holds, and why a replay is exact:
+ *
+ * - **State is a function of the rules and the list of inputs.** Nothing else is looked at, so the same
+ *   list fed to a fresh core gives the same entries and the same attempts, however they were timed.
+ * - **An input leads to at most one entry and at most one attempt.** In serial mode the entry is written
+ *   when the run is over, so an event that starts one has none yet, and no event is taken meanwhile.
+ * - **The clock does not go back.** It is the latest time that an event, or a concurrent completion, had.
+ *   Starts in the rate window are therefore in order, and what has left the window never returns.
+ * - **An episode is in one place**: in flight with one attempt, or in the deferred queue, or over. Its id
+ *   is given once, in the order of admission; a Pump that finds nothing due uses one up (SCH-11).
+ * - **Saturation is looked at before the rate, and both only when an episode starts.** A retry without
+ *   back-off keeps the place of the attempt that failed, and counts for no window (INV-2).
+ * - **The numbers of an entry are those before it took effect**, so that an entry explains itself.
+ * - **What throws ends this core.** A counter at 2^53 − 1, or a completion of an attempt that is not in
+ *   flight, leaves a state that no input list leads to; the driver stops.
  */
 export class SupervisorCore {
   readonly rules: Rules;
@@ -130,14 +146,14 @@ export class SupervisorCore {
   }
 
   /** Takes one input. What throws (a counter at its end, an impossible input) ends this core. */
-  step(input: SupervisorInput): Step {
+  step(input: SupervisorInput): StepResult {
     this.#inputs = following(this.#inputs, "inputs");
     return input.type === "event" ? this.#takeEvent(input.event) : this.#takeCompletion(input);
   }
 
   /** The entry that an event would get now, but for the end of its run. */
   explain(event: ExternalEvent): DecisionLogEntry {
-    return this.#entryOfPlan(this.#decide(event, laterOf(this.#clock, event.at)), event);
+    return this.#entryOfAdmission(this.#decide(event, laterOf(this.#clock, event.at)), event);
   }
 
   /**
@@ -154,24 +170,22 @@ export class SupervisorCore {
     return compareTimes(free, from) <= 0 ? now : free;
   }
 
-  #takeEvent(event: ExternalEvent): Step {
+  #takeEvent(event: ExternalEvent): StepResult {
     if (this.isOccupied) throw new TypeError("Cannot take an event: a serial run is not over");
     this.#moveClock(event.at);
-    const plan = this.#decide(event, this.#clock);
-    const { episode } = plan;
+    const admission = this.#decide(event, this.#clock);
+    const { episode, decision, scheduleAt: at, numbers: { defer_count: deferCount } } = admission;
     if (event.kind === "Pump" && episode !== undefined) this.#deferred.removeFirst();
     else this.#nextEpisodeId = following(this.#nextEpisodeId, "episodes");
-    if (episode !== undefined && plan.decision === "Invoke") {
-      return this.#invoke(plan, episode, event);
+    if (episode !== undefined && decision === "Invoke") {
+      return this.#invoke(admission, episode, event);
     }
-    if (episode !== undefined && plan.scheduleAt !== null) {
-      this.#deferred.add({ ...episode, at: plan.scheduleAt, deferCount: plan.numbers.defer_count });
-    }
-    return { decisions: [this.#entryOfPlan(plan, event)], invocations: NONE };
+    if (episode !== undefined && at !== null) this.#deferred.add({ ...episode, at, deferCount });
+    return { decisions: [this.#entryOfAdmission(admission, event)], invocations: NONE };
   }
 
   /** The rules of admission (SCH-5 to SCH-9) and of the Pump (SCH-10 to SCH-14), without effects. */
-  #decide(event: ExternalEvent, now: EventTime): Plan {
+  #decide(event: ExternalEvent, now: EventTime): Admission {
     const isPump = event.kind === "Pump";
     const episode = isPump ? this.#dueAt(now) : this.#newEpisode(event, now);
     const episodeId = episode?.episodeId ?? this.#nextEpisodeId;
@@ -225,22 +239,22 @@ export class SupervisorCore {
     return this.#isSerial ? 0 : this.#inFlight.size;
   }
 
-  #invoke(plan: Plan, episode: DeferredEpisode, trigger: ExternalEvent): Step {
+  #invoke(admission: Admission, episode: DeferredEpisode, trigger: ExternalEvent): StepResult {
     const attempt: Attempt = {
       episodeId: episode.episodeId,
       attempt: following(episode.attempts, "attempts"),
       origin: episode.origin,
       trigger,
-      reason: plan.reason,
-      numbers: plan.numbers,
+      reason: admission.reason,
+      numbers: admission.numbers,
     };
     this.#window.addStart(this.#clock);
     this.#inFlight.set(attempt.episodeId, attempt);
-    const decisions = this.#isSerial ? NONE : [this.#entryOfPlan(plan, trigger)];
+    const decisions = this.#isSerial ? NONE : [this.#entryOfAdmission(admission, trigger)];
     return { decisions, invocations: [attempt] };
   }
 
-  #takeCompletion(completion: CompletionInput): Step {
+  #takeCompletion(completion: CompletionInput): StepResult {
     const { episode_id: episodeId, attempt, termination } = completion;
     const ended = this.#inFlight.get(episodeId);
     if (ended?.attempt !== attempt) {
@@ -258,7 +272,7 @@ export class SupervisorCore {
   }
 
   /** The episode is over. A serial entry says why it was started: that is what was decided. */
-  #finish(ended: Attempt, reason: DecisionReason, answer: RunTermination): Step {
+  #finish(ended: Attempt, reason: DecisionReason, answer: RunTermination): StepResult {
     const { defer_count: deferCount } = ended.numbers;
     const verdict: Verdict = this.#isSerial
       ? { decision: "Invoke", reason: ended.reason, scheduleAt: null, numbers: ended.numbers }
@@ -269,7 +283,7 @@ export class SupervisorCore {
   }
 
   /** The retry takes the place of the attempt that failed (INV-2). */
-  #retry(failed: Attempt, answer: RunTermination): Step {
+  #retry(failed: Attempt, answer: RunTermination): StepResult {
     const attempt = { ...failed, attempt: following(failed.attempt, "attempts") };
     const numbers = this.#numbersNow(failed.numbers.defer_count);
     this.#inFlight.set(attempt.episodeId, attempt);
@@ -280,7 +294,7 @@ export class SupervisorCore {
   }
 
   /** The retry waits in the queue, where it is an episode like the others. */
-  #postponeRetry(failed: Attempt, delay: Duration, answer: RunTermination): Step {
+  #postponeRetry(failed: Attempt, delay: Duration, answer: RunTermination): StepResult {
     const { episodeId, origin, attempt: attempts, numbers: { defer_count: deferCount } } = failed;
     const isOver = this.#isQueueFull();
     const numbers = this.#numbersNow(isOver ? deferCount : following(deferCount, "deferrals"));
@@ -316,10 +330,21 @@ export class SupervisorCore {
     };
   }
 
-  #entryOfPlan(plan: Plan, trigger: ExternalEvent): DecisionLogEntry {
-    const { episodeId, episode } = plan;
-    const attempt = (episode?.attempts ?? 0) + (plan.decision === "Invoke" ? 1 : 0);
+  #entryOfAdmission(admission: Admission, trigger: ExternalEvent): DecisionLogEntry {
+    const { episodeId, episode } = admission;
+    const attempt = (episode?.attempts ?? 0) + (admission.decision === "Invoke" ? 1 : 0);
     const subject = { trigger, episodeId, origin: episode?.origin, attempt };
-    return makeEntry(this.rules, plan, subject, NO_END);
+    return makeEntry(this.rules, admission, subject, NO_END);
   }
+}
+
+/**
+ * The number after `value`; a `RangeError` at 2^53 − 1, beyond which numbers would be rounded. The name
+ * is the counter's, for the error.
+ */
+function following(value: number, name: string): number {
+  if (value >= Number.MAX_SAFE_INTEGER) {
+    throw new RangeError(`Cannot count ${name} further: it has reached ${value}`);
+  }
+  return value + 1;
 }

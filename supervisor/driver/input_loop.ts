@@ -1,8 +1,8 @@
 import { Fifo } from "../core/deferred_queue.ts";
-import type { Attempt, Step, SupervisorCore } from "../core/supervisor_core.ts";
+import type { Attempt, StepResult, SupervisorCore } from "../core/supervisor_core.ts";
 import type { CompletionInput, EventInput, SupervisorInput, SupervisorPorts } from "../types.ts";
 
-/** Whom to tell what became of an input. */
+/** The caller that waits for an input to be handled. */
 export interface Caller {
   readonly resolve: () => void;
   readonly reject: (error: unknown) => void;
@@ -27,7 +27,7 @@ const HANDLED = Promise.resolve();
 /** An event that waits. As most are handled at once, its promise is only made when it is asked for. */
 class PendingEvent implements Pending {
   readonly input: EventInput;
-  /** What the promise is or will be; null as long as the event waits and nobody asked. */
+  /** What the promise is or will be; null as long as the event waits and it was not asked for. */
   #promise: Promise<void> | null = null;
   #resolvers: Caller = NOBODY;
 
@@ -97,7 +97,7 @@ export class InputLoop {
     return pending.promise();
   }
 
-  /** Adds a completion. Its caller is told when what follows from it is decided. */
+  /** Adds a completion. Its caller resolves when what follows from it is decided. */
   addCompletion(input: CompletionInput, { resolve, reject }: Caller = NOBODY): void {
     this.#completions.push({ input, resolve, reject });
     this.#wake();
@@ -153,14 +153,14 @@ export class InputLoop {
   }
 
   #decide(pending: Pending): Promise<void> | undefined {
-    const step = this.#core.step(pending.input);
-    const entry = step.decisions[0];
+    const result = this.#core.step(pending.input);
+    const entry = result.decisions[0];
     const logged = entry === undefined ? undefined : this.#ports.decisionLog.log(entry);
-    if (logged === undefined) return this.#act(pending, step);
-    return Promise.resolve(logged).then(() => this.#act(pending, step));
+    if (logged === undefined) return this.#act(pending, result);
+    return Promise.resolve(logged).then(() => this.#act(pending, result));
   }
 
-  #act(pending: Pending, { decisions, invocations }: Step): undefined {
+  #act(pending: Pending, { decisions, invocations }: StepResult): undefined {
     for (const attempt of invocations) this.#hooks.start(attempt);
     this.#settle(pending, decisions.length > 0);
   }

@@ -2,7 +2,7 @@ import type { RunRequest, RunTermination, RuntimeInvoker } from "../types.ts";
 
 type Answer = RunTermination | PromiseLike<RunTermination>;
 
-/** What the engine tells about one function of a stack. */
+/** What the engine says of one function on the stack. */
 interface CallSite {
   getFunctionName(): string | null;
   /** Whether it is not on the stack but waits for what is. */
@@ -16,7 +16,7 @@ interface EngineError {
   captureStackTrace(holder: object, upTo: () => unknown): void;
 }
 
-/** What becomes of an answer that is waited for. */
+/** What to call with the answer that is waited for. */
 interface AnswerHandlers {
   onAnswer: (answer: RunTermination) => void;
   onThrown: (error: unknown) => void;
@@ -59,7 +59,7 @@ export function checkOutside(what: string): void {
 /**
  * Whether the caller runs inside an invoker's `run`.
  *
- * The engine's stack tells, as it also holds the functions that wait for the one that runs. It loses
+ * The engine's stack says it, as it also holds the functions that wait for the one that runs. It loses
  * its way only where `run` waits for a bare callback, such as that of a timer.
  */
 function isInsideRun(): boolean {

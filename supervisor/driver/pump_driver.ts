@@ -1,3 +1,4 @@
+import { checkFunction, checkMethods, checkObject } from "../../_internal/check.ts";
 import { compareTimes } from "../../_internal/event_time.ts";
 import { createEvent } from "../core/create_event.ts";
 import type { EventTime, ExternalEvent, Leftovers, Timers } from "../types.ts";
@@ -79,6 +80,11 @@ export class PumpDriver implements Disposable {
    * @param options The supervisor and the timers.
    */
   constructor(options: PumpDriverOptions) {
+    const { supervisor, timers, onEvent, eventId } = checkObject(options, "options");
+    checkMethods(supervisor, "supervisor", ["subscribe", "nextPumpAt", "onEvent", "idle"]);
+    checkMethods(timers, "timers", ["now", "setTimer"]);
+    if (onEvent !== undefined) checkFunction(onEvent, "onEvent");
+    if (eventId !== undefined) checkFunction(eventId, "eventId");
     this.#options = options;
     this.#unsubscribe = options.supervisor.subscribe(() => this.#look());
     this.#look();

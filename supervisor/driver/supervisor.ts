@@ -1,4 +1,6 @@
-import { checkDuration, checkEvent, checkInteger, checkTermination } from "../core/check.ts";
+import { checkDuration, checkFunction, checkInteger, checkObject } from "../../_internal/check.ts";
+import { checkEvent } from "../core/create_event.ts";
+import { checkTermination } from "../core/rules.ts";
 import { readRules } from "../core/rules.ts";
 import { readState, writeState } from "../core/saved_state.ts";
 import { type Attempt, SupervisorCore } from "../core/supervisor_core.ts";
@@ -19,12 +21,6 @@ import { AttemptRunner, refOf } from "./attempt_runner.ts";
 import { InputLoop } from "./input_loop.ts";
 import { checkOutside } from "./inside_run.ts";
 
-/** Somebody who waits until nothing more happens by itself. */
-interface IdleWaiter {
-  readonly resolve: (leftovers: Leftovers) => void;
-  readonly reject: (error: unknown) => void;
-}
-
 /**
  * Decides what runs when, has it run, and logs every decision with its reason.
  *
@@ -38,20 +34,20 @@ interface IdleWaiter {
  *   input of its own, and each input has its entry. SCH-1 to SCH-18 hold with in-flight counts that
  *   mean something, and the clock moves with completions too.
  *
- * | What goes wrong | What becomes of it |
+ * | What goes wrong | What follows |
  * | --- | --- |
  * | the invoker throws, or answers what is no `RunTermination` | the attempt ends as `{ Failed: "RuntimeError" }`; `onInvokerError` gets what was thrown |
  * | it does not answer by its deadline | its signal aborts; after `deadlineGraceMs` more the attempt ends as `TimedOut` |
- * | it answers after that, or once more | `onLate` is told, and nothing else changes |
+ * | it answers after that, or once more | `onLate` is called, and nothing else changes |
  * | it never answers and has no deadline | its run lasts until `signal` aborts |
  * | it calls `idle` or `close`, or in `"serial"` mode `onEvent` | they reject with a `TypeError`, as waiting would never end |
- * | `decisionLog`, `inputLog` or a callback throws | the supervisor stops: everything pending and every later call rejects with that error, and the signals of running attempts abort |
+ * | `decisionLog`, `inputLog`, `beforeRun` or a callback throws | the supervisor stops: everything pending and every later call rejects with that error, and the signals of running attempts abort |
  * | `signal` aborts | events that wait and events to come are rejected with its reason; the signals of running attempts abort; those that do not answer within `deadlineGraceMs`, without timers at once, end as `Aborted`; no invoker is called any more |
  *
- * Whether a call comes from inside `run` is told by the engine's stack of waiting functions. It reaches
+ * Whether a call comes from inside `run` is known from the engine's stack of waiting functions. It reaches
  * through `await`, `then` and `Promise.all`, but not through the callback of a timer or of an event,
  * nor through a promise that several wait for: a serial run that waits for the supervisor behind one of
- * those still waits for ever. While a serial run lasts the look at the stack costs `onEvent` some
+ * those still waits for ever; so does every such call in an engine other than V8. While a serial run lasts the look at the stack costs `onEvent` some
  * microseconds.
  *
  * Permissions: none.
@@ -98,7 +94,8 @@ export class Supervisor {
   /** Attempts that were in flight when the state was written: attempt by episode. */
   readonly #restored = new Map<number, number>();
   #isClosed = false;
-  #idleWaiters: IdleWaiter[] = [];
+  /** Callers that wait until nothing more happens by itself. */
+  #idleWaiters: PromiseWithResolvers<Leftovers>[] = [];
   readonly #listeners = new Set<() => void>();
   readonly #onAbort = () => this.#abort();
 
@@ -111,6 +108,7 @@ export class Supervisor {
    * @throws {RangeError} When a number is out of range. The message names the field.
    */
   constructor(options: SupervisorOptions) {
+    checkObject(options, "options");
     this.#ports = { ...options };
     this.#core = new SupervisorCore(readRules(options));
     this.#loop = new InputLoop(this.#core, this.#ports, {
@@ -205,7 +203,9 @@ export class Supervisor {
     if (!this.#isIdle()) checkOutside("wait for the supervisor");
     if (this.#loop.failure !== null) throw this.#loop.failure.error;
     if (this.#isIdle()) return this.#leftovers();
-    return await new Promise((resolve, reject) => this.#idleWaiters.push({ resolve, reject }));
+    const waiter = Promise.withResolvers<Leftovers>();
+    this.#idleWaiters.push(waiter);
+    return await waiter.promise;
   }
 
   /**
@@ -254,6 +254,7 @@ export class Supervisor {
    * @returns A function that ends this.
    */
   subscribe(listener: () => void): () => void {
+    checkFunction(listener, "listener");
     this.#listeners.add(listener);
     return () => this.#listeners.delete(listener);
   }
@@ -278,8 +279,10 @@ export class Supervisor {
     }
   }
 
-  /** The input that a completion makes, once nobody else can end the same attempt. */
-  #takeOut({ episodeId, attempt, termination, at }: Completion): CompletionInput {
+  /** The input that a completion makes, once nothing else can end the same attempt. */
+  #takeOut(completion: Completion): CompletionInput {
+    checkObject(completion, "completion");
+    const { episodeId, attempt, termination, at } = completion;
     const input = {
       type: "completion",
       episode_id: checkInteger(episodeId, "completion.episodeId"),
@@ -333,7 +336,7 @@ export class Supervisor {
     return { deferred: this.#core.deferredCount, inFlight: this.#core.inFlightCount };
   }
 
-  #takeWaiters(): IdleWaiter[] {
+  #takeWaiters(): PromiseWithResolvers<Leftovers>[] {
     return this.#idleWaiters.splice(0);
   }
 

@@ -1,3 +1,4 @@
+import { checkDuration } from "../../_internal/check.ts";
 import {
   addDuration,
   compareTimes,
@@ -5,7 +6,6 @@ import {
   laterOf,
   ZERO,
 } from "../../_internal/event_time.ts";
-import { checkDuration } from "../core/check.ts";
 import type { Duration, EventTime, Timers } from "../types.ts";
 
 const NANOS_PER_MILLISECOND = 1_000_000;
@@ -43,13 +43,14 @@ export const systemTimers: Timers = Object.freeze({
   },
 });
 
-interface Alarm {
+/** A timer that is set. */
+interface PendingTimer {
   readonly at: EventTime;
   readonly callback: () => void;
 }
 
 /**
- * Time that stands still until it is told to go on: for tests without waiting.
+ * Time that stands still until `advance` is called: for tests without waiting.
  *
  * @example A deadline passes
  * ```ts
@@ -76,7 +77,7 @@ interface Alarm {
  */
 export class ManualTimers implements Timers {
   #now: EventTime;
-  readonly #alarms = new Set<Alarm>();
+  readonly #pending = new Set<PendingTimer>();
 
   /**
    * Timers that show a time.
@@ -89,7 +90,7 @@ export class ManualTimers implements Timers {
 
   /** How many timers are set. */
   get pendingCount(): number {
-    return this.#alarms.size;
+    return this.#pending.size;
   }
 
   /**
@@ -109,9 +110,9 @@ export class ManualTimers implements Timers {
    * @returns A function that takes the timer back.
    */
   setTimer(at: EventTime, callback: () => void): () => void {
-    const alarm = { at, callback };
-    this.#alarms.add(alarm);
-    return () => this.#alarms.delete(alarm);
+    const timer = { at, callback };
+    this.#pending.add(timer);
+    return () => this.#pending.delete(timer);
   }
 
   /**
@@ -122,19 +123,19 @@ export class ManualTimers implements Timers {
    */
   advance(duration: Duration = ZERO): void {
     const end = addDuration(this.#now, checkDuration(duration, "duration"));
-    for (let alarm = this.#dueBy(end); alarm !== undefined; alarm = this.#dueBy(end)) {
-      this.#alarms.delete(alarm);
-      this.#now = laterOf(this.#now, alarm.at);
-      alarm.callback();
+    for (let timer = this.#dueBy(end); timer !== undefined; timer = this.#dueBy(end)) {
+      this.#pending.delete(timer);
+      this.#now = laterOf(this.#now, timer.at);
+      timer.callback();
     }
     this.#now = end;
   }
 
-  #dueBy(end: EventTime): Alarm | undefined {
-    let first: Alarm | undefined;
-    for (const alarm of this.#alarms) {
-      if (compareTimes(alarm.at, end) > 0) continue;
-      if (first === undefined || compareTimes(alarm.at, first.at) < 0) first = alarm;
+  #dueBy(end: EventTime): PendingTimer | undefined {
+    let first: PendingTimer | undefined;
+    for (const timer of this.#pending) {
+      if (compareTimes(timer.at, end) > 0) continue;
+      if (first === undefined || compareTimes(timer.at, first.at) < 0) first = timer;
     }
     return first;
   }

@@ -6,8 +6,13 @@ import {
   assertRejects,
   assertThrows,
 } from "@std/assert";
-import { type AppendFailure, AppendFile, type AppendRequest } from "../../_internal/append_file.ts";
-import { denoFilePort, type FilePort } from "../../_internal/file_port.ts";
+import {
+  type AppendFailure,
+  AppendFile,
+  type AppendFileOptions,
+  type AppendRequest,
+} from "../../_internal/append_file.ts";
+import { denoFilePort, type FilePort, runSteps, runStepsSync } from "../../_internal/file_port.ts";
 import { FaultPort } from "../_util/fault_port.ts";
 import { appendTo, readText, truncate, write } from "../_util/files.ts";
 import { withTempDir } from "../_util/temp.ts";
@@ -26,6 +31,14 @@ function optionsFor(directory: string, port: FilePort = denoFilePort, lockTimeou
     lockTimeoutMs,
     toError: (failure: AppendFailure) => new AppendError(failure),
   };
+}
+
+function open(options: AppendFileOptions): Promise<AppendFile> {
+  return runSteps(AppendFile.open(options));
+}
+
+function openSync(options: AppendFileOptions): AppendFile {
+  return runStepsSync(AppendFile.open(options));
 }
 
 function line(text: string, options: Partial<AppendRequest> = {}): AppendRequest {
@@ -47,7 +60,7 @@ function outcome(appending: Promise<{ firstSeq: number }>): Promise<number | str
 Deno.test("AppendFile shares one write among all that wait, in call order", () =>
   withTempDir(async (directory) => {
     const port = new FaultPort();
-    const file = await AppendFile.open(optionsFor(directory, port));
+    const file = await open(optionsFor(directory, port));
     port.reset();
     const seqs = await Promise.all(
       Array.from({ length: 64 }, (_, n) => file.append(line(`${n}`))),
@@ -63,7 +76,7 @@ Deno.test("AppendFile shares one write among all that wait, in call order", () =
 Deno.test("AppendFile syncs a group once, and only for those who want it on disk", () =>
   withTempDir(async (directory) => {
     const port = new FaultPort();
-    const file = await AppendFile.open(optionsFor(directory, port));
+    const file = await open(optionsFor(directory, port));
     port.reset();
     const order: string[] = [];
     await Promise.all([
@@ -80,7 +93,7 @@ Deno.test("AppendFile syncs a group once, and only for those who want it on disk
 Deno.test("AppendFile parts what is too much for one write, and loses nothing of it", () =>
   withTempDir(async (directory) => {
     const port = new FaultPort();
-    const file = await AppendFile.open(optionsFor(directory, port));
+    const file = await open(optionsFor(directory, port));
     port.reset();
     const text = "x".repeat(1_500_000);
     const seqs = await Promise.all(Array.from({ length: 7 }, () => file.append(line(text))));
@@ -92,7 +105,7 @@ Deno.test("AppendFile parts what is too much for one write, and loses nothing of
 
 Deno.test("AppendFile refuses the 10,001st that waits, and takes more once some have their answer", () =>
   withTempDir(async (directory) => {
-    const file = await AppendFile.open(optionsFor(directory));
+    const file = await open(optionsFor(directory));
     const appending = Array.from({ length: 10_000 }, (_, n) => file.append(line(`${n}`)));
     const error = await assertRejects(() => file.append(line("busy")), AppendError, "busy");
     assertEquals(error.failure.actual, 10_000);
@@ -105,7 +118,7 @@ Deno.test("AppendFile refuses the 10,001st that waits, and takes more once some 
 
 Deno.test("AppendFile gives up waiting for the lock after its time, and each has its whole time", () =>
   withTempDir(async (directory) => {
-    const file = await AppendFile.open(optionsFor(directory, denoFilePort, 60));
+    const file = await open(optionsFor(directory, denoFilePort, 60));
     const release = holdLock(directory);
     const start = performance.now();
     const first = file.append(line("a"));
@@ -125,7 +138,7 @@ Deno.test("AppendFile gives up waiting for the lock after its time, and each has
 Deno.test("AppendFile lets nobody wait twice because another gave up meanwhile", () =>
   withTempDir(async (directory) => {
     const port = new FaultPort();
-    const file = await AppendFile.open(optionsFor(directory, port, 60));
+    const file = await open(optionsFor(directory, port, 60));
     const release = holdLock(directory);
     const controller = new AbortController();
     const waiting = outcome(file.append(line("a")));
@@ -144,7 +157,7 @@ Deno.test("AppendFile lets nobody wait twice because another gave up meanwhile",
 Deno.test("AppendFile makes an error of its module of a lock that cannot be asked for", () =>
   withTempDir(async (directory) => {
     const port = new FaultPort();
-    const file = await AppendFile.open(optionsFor(directory, port));
+    const file = await open(optionsFor(directory, port));
     const noLocks = new Error("No locks available (os error 37)");
     port.failAt(1, { only: ["tryLockSync"], error: noLocks });
     const error = await assertRejects(() => file.append(line("a")), AppendError, "io");
@@ -157,7 +170,7 @@ Deno.test("AppendFile makes an error of its module of a lock that cannot be aske
 
 Deno.test("AppendFile acts on a signal before the write only", () =>
   withTempDir(async (directory) => {
-    const file = await AppendFile.open(optionsFor(directory));
+    const file = await open(optionsFor(directory));
     const aborted = AbortSignal.abort(new Error("before"));
     assertEquals(await outcome(file.append(line("a"), aborted)), "before");
 
@@ -180,7 +193,7 @@ Deno.test("AppendFile acts on a signal before the write only", () =>
 
 Deno.test("AppendFile keeps no listener on a signal when it has answered", () =>
   withTempDir(async (directory) => {
-    const file = await AppendFile.open(optionsFor(directory));
+    const file = await open(optionsFor(directory));
     const { signal } = new AbortController();
     let listeners = 0;
     const { addEventListener, removeEventListener } = signal;
@@ -200,7 +213,7 @@ Deno.test("AppendFile keeps no listener on a signal when it has answered", () =>
 
 Deno.test("appendSync() of an AppendFile overtakes those who wait, and leaves their order", () =>
   withTempDir(async (directory) => {
-    const file = await AppendFile.open(optionsFor(directory));
+    const file = await open(optionsFor(directory));
     const waiting = ["a", "b"].map((text) => file.append(line(text)));
     assertEquals(file.appendSync(line("sync")), { firstSeq: 1, lastSeq: 1 });
     assertEquals((await Promise.all(waiting)).map(({ firstSeq }) => firstSeq), [2, 3]);
@@ -210,7 +223,7 @@ Deno.test("appendSync() of an AppendFile overtakes those who wait, and leaves th
 
 Deno.test("AppendFile refuses to write when the file became shorter under it", () =>
   withTempDir(async (directory) => {
-    const file = await AppendFile.open(optionsFor(directory));
+    const file = await open(optionsFor(directory));
     await file.append(line("one"));
     await file.append(line("two"));
     truncate(`${directory}/log`, 4);
@@ -226,7 +239,7 @@ Deno.test("AppendFile counts the lines of others once, then reads what they adde
     const path = `${directory}/log`;
     write(path, "other\n".repeat(50_000));
     const port = new FaultPort();
-    const file = AppendFile.openSync(optionsFor(directory, port));
+    const file = openSync(optionsFor(directory, port));
     port.reset();
     assertEquals(file.appendSync(line("a")).firstSeq, 50_001);
     assertLess(port.bytesRead, 300_100);
@@ -245,7 +258,7 @@ Deno.test("AppendFile trusts no sync that succeeded while another one failed", (
     await Deno.mkdir(root);
     write(`${root}/log`, "");
     const port = new FaultPort({ root });
-    const file = AppendFile.openSync(optionsFor(root, port));
+    const file = openSync(optionsFor(root, port));
     port.failAt(2, { only: ["syncData"] });
     const appending = outcome(file.append(line("lost", { onDisk: true })));
     // The line is written and its sync has begun; a second one begins, and is told of the failure.

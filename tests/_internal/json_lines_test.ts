@@ -161,6 +161,29 @@ Deno.test("linePieces() and linePiecesSync() make no line of a moved tail and a 
   assertEquals((await split(make(), options)).lines, wanted);
 });
 
+/** As {@linkcode fileMendedWhileRead}, in the middle of its first read, which gives both in one. */
+function fileMendedInsideRead(tail: Uint8Array, after: string): MemoryFile {
+  const file = fileMendedWhileRead(tail, after);
+  const readSync = file.readSync.bind(file);
+  file.readSync = (buffer) => {
+    file.readSync = readSync;
+    const before = file.bytes;
+    file.afterRead();
+    const count = readSync(buffer);
+    buffer.set(before.subarray(0, count ?? 0));
+    return count;
+  };
+  return file;
+}
+
+Deno.test("linePieces() and linePiecesSync() make no line of what one read mixed", async () => {
+  const make = () => fileMendedInsideRead(encoder.encode('{"a":"xx'), '{"a":"yyyy"}\n');
+  const wanted = naiveSplit(encoder.encode('{"n":1}\n{"a":"yyyy"}\n'), 0).lines;
+  const options = { start: 0, blockBytes: 4096 };
+  assertEquals(splitSync(make(), options).lines, wanted);
+  assertEquals((await split(make(), options)).lines, wanted);
+});
+
 Deno.test("linePieces() and linePiecesSync() do not pass over lines that replaced a tail of NULs", async () => {
   const after = '{"n":2}\n'.repeat(40);
   const make = () => fileMendedWhileRead(new Uint8Array(64), after);

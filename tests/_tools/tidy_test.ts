@@ -1,5 +1,6 @@
 import { assertEquals } from "@std/assert";
 import { formatProblem } from "../../_tools/_problem.ts";
+import { SHORT_FILES } from "../../_tools/tidy/short_files.ts";
 import { tidy } from "../../_tools/tidy.ts";
 import { problemsOf, runTool, type Tree, withTree } from "./_tree.ts";
 
@@ -18,12 +19,16 @@ const CLEAN: Tree = {
   "store/add.ts":
     "/**\n * Adds.\n *\n * @example Usage\n * ```ts\n * add();\n * ```\n */\nexport function add() {}\n" +
     "export interface Sum { run_id: string }\nexport const MOST_LINES = 1;\nconst { run_id } = a;\n" +
-    "export function hidden() {}\n",
+    "export function hidden() {}\njoin(root, 'files');\n" + lines(60),
+  "store/types.ts": "export type A = 1;\n",
+  "_internal/root_layout.ts": 'import type { A } from "../store/types.ts";\n' +
+    "export const runs = (root) => join(root, 'runs');\nconst log = 'events.jsonl';\n" + lines(60),
   "cli/main.ts":
     "export function main() {}\nconst text = 'TODO';\n// deno-lint-ignore no-console -- prints\n",
   "bench/main.ts": "// @ts-expect-error: not in the types yet\n",
   "examples/01_log.ts": "main();\n",
-  "tests/a_test.ts": 'import "./_util/b.ts";\nDeno.test({ ignore: isWindows, name: "a" });\n',
+  "tests/a_test.ts":
+    'import "./_util/b.ts";\nimport "../_internal/root_layout.ts";\nDeno.test({ ignore: isWindows, name: "a" });\n',
   "tests/_util/b.ts": 'new Worker(new URL("./worker.ts", import.meta.url));\n',
   "tests/_util/worker.ts": "done();\n",
   "tests/golden/damaged.md": "blanks and no newline  ",
@@ -37,17 +42,70 @@ const CASES: { name: string; tree: Tree; problems: string[] }[] = [
   {
     name: "finds long files, and allows tests to be longer",
     tree: {
-      "bench/main.ts": lines(351),
-      "tests/a_test.ts": lines(601),
+      "bench/main.ts": lines(501),
+      "tests/a_test.ts": 'import "../_internal/root_layout.ts";\n' + lines(600),
       "tests/b_test.ts": lines(600),
     },
     problems: [
-      "bench/main.ts:351: File has 351 lines, at most 350: split it",
+      "bench/main.ts:501: File has 501 lines, at most 500: split it",
       "tests/_util/b.ts:1: File is used by nothing: import it, name it in deno.json, or remove it",
       "tests/_util/worker.ts:1: File is used by nothing: " +
       "import it, name it in deno.json, or remove it",
       "tests/a_test.ts:601: File has 601 lines, at most 600: split it",
     ],
+  },
+  {
+    name:
+      "finds short files of the library and the command, but for those that are short by nature",
+    tree: {
+      "cli/main.ts": 'import "./a.ts";\nimport "./verbs/b.ts";\nimport "./c.ts";\n',
+      "cli/a.ts": lines(59),
+      "cli/c.ts": lines(60),
+      "cli/verbs/b.ts": lines(1),
+    },
+    problems: [
+      "cli/a.ts:1: File has 59 lines, at least 60: merge it with what it belongs to, " +
+      "or give the reason in _tools/tidy/short_files.ts",
+    ],
+  },
+  {
+    name: "finds excuses for files that are not short, or not there",
+    tree: {
+      "_tools/tidy/short_files.ts": "",
+      "tests/b_test.ts": 'import "../_tools/tidy/short_files.ts";\n',
+    },
+    problems: Object.keys(SHORT_FILES).toSorted().map((path) =>
+      `_tools/tidy/short_files.ts:1: Excuses ${path}, which is not short: remove the row`
+    ),
+  },
+  {
+    name: "finds folders with too many files",
+    tree: Object.fromEntries(
+      ["cli/verbs", "tests/cli"].flatMap((folder) =>
+        Array.from({ length: 26 }, (_, index) => [`${folder}/v${index}_test.ts`, ""])
+      ).concat([[
+        "tests/b_test.ts",
+        Array.from(
+          { length: 26 },
+          (_, index) => `import "../cli/verbs/v${index}_test.ts";\n`,
+        ).join(""),
+      ]]),
+    ),
+    problems: ["cli/verbs:1: Folder has 26 files, at most 25: make sub-folders"],
+  },
+  {
+    name: "finds paths below a root that are made by hand",
+    tree: {
+      "bench/main.ts": 'join(root, "runs");\n',
+      "cli/main.ts": 'join(root, "runs", id);\nresolve(root, `runs/${id}`);\n' +
+        'const path = `${root}/runs/${id}/events.jsonl`;\njoin(a, "x/events.jsonl");\n' +
+        'const text = "runs";\nconst more = `the runs`;\nfoo("runs");\n',
+    },
+    problems: ["1 runs", "2 runs", "3 runs", "4 events.jsonl"].map((pair) => {
+      const [line, name] = pair.split(" ");
+      return `cli/main.ts:${line}: Makes a path with "${name}" (rule 5): ` +
+        "take it from _internal/root_layout.ts";
+    }),
   },
   {
     name: "finds long functions",
@@ -133,11 +191,11 @@ const CASES: { name: string; tree: Tree; problems: string[] }[] = [
   {
     name: "finds files that nothing uses, also where they use each other",
     tree: {
-      "store/a.ts": 'import "./b.ts";\n',
-      "store/b.ts": 'import "./a.ts";\n',
+      "bench/a.ts": 'import "./b.ts";\n',
+      "bench/b.ts": 'import "./a.ts";\n',
       "tests/_util/c.ts": "",
     },
-    problems: ["store/a.ts", "store/b.ts", "tests/_util/c.ts"].map((path) =>
+    problems: ["bench/a.ts", "bench/b.ts", "tests/_util/c.ts"].map((path) =>
       `${path}:1: File is used by nothing: import it, name it in deno.json, or remove it`
     ),
   },
@@ -146,8 +204,9 @@ const CASES: { name: string; tree: Tree; problems: string[] }[] = [
     tree: {
       "mod.ts": 'export * from "./store/mod.ts";\n',
       "store/mod.ts": 'export { add as plus } from "./add.ts";\nexport { Log } from "./log.ts";\n',
-      "store/add.ts": "/** Adds. */\nexport function add() {}\nexport function hidden() {}\n",
-      "store/log.ts": "\nexport class Log {}\n",
+      "store/add.ts": "/** Adds. */\nexport function add() {}\nexport function hidden() {}\n" +
+        lines(60),
+      "store/log.ts": `\nexport class Log {}\n${lines(60)}`,
     },
     problems: ["add.ts:2: Exported add", "log.ts:2: Exported Log"].map((start) =>
       `store/${start} has no @example: add one that runs`

@@ -2,7 +2,7 @@ import { assert, assertEquals, assertThrows } from "@std/assert";
 import { PAGE_BYTES } from "./crash_image.ts";
 import { FaultPort } from "./fault_port.ts";
 import { Random } from "./random.ts";
-import { longCount, seed as runSeed, withTempDir } from "./temp.ts";
+import { longCount, seed as runSeed, withMemoryDir } from "./temp.ts";
 
 const APPEND = { read: true, append: true, create: true, mode: 0o600 };
 const REWRITE = { write: true, create: true, truncate: true, mode: 0o600 };
@@ -37,7 +37,7 @@ async function withDisk(
   files: Record<string, string>,
   use: (disk: Disk) => void | Promise<void>,
 ): Promise<void> {
-  await withTempDir(async (directory) => {
+  await withMemoryDir(async (directory) => {
     const root = `${directory}/root`;
     await Deno.mkdir(root);
     for (const [name, text] of Object.entries(files)) {
@@ -296,7 +296,7 @@ Deno.test("crashImage() makes durable what a synced name builds on", async () =>
 Deno.test("crashImage() keeps modes, a new one only after a full sync", {
   ignore: Deno.build.os === "windows",
 }, async () => {
-  await withTempDir((directory) => {
+  await withMemoryDir((directory) => {
     const root = `${directory}/root`;
     Deno.mkdirSync(root, { mode: 0o700 });
     const port = new FaultPort({ root });

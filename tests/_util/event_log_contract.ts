@@ -142,12 +142,9 @@ async function expectsTheLastSeq(open: OpenLog): Promise<void> {
   await log.appendAll(events(2, 2), { expectedLastSeq: 1 });
   for (const expectedLastSeq of [0, 2, 4]) {
     const error = await assertRejects(() => log.append({ n: 9 }, { expectedLastSeq }), Error);
-    assertEquals({ ...error } as unknown, {
-      ...error,
-      kind: "conflict",
-      expected: expectedLastSeq,
-      actual: 3,
-    });
+    const { kind, details } = error as Error & { kind?: string; details?: object };
+    const wanted = { ...details, expected: expectedLastSeq, actual: 3 };
+    assertEquals({ kind, details }, { kind: "conflict", details: wanted });
     assertEquals(await kindOf(() => log.appendAll([], { expectedLastSeq })), "conflict");
   }
   for (const expectedLastSeq of [-1, 1.5, NaN]) {

@@ -4,7 +4,7 @@ import { FaultPort } from "./fault_port.ts";
 import { comesFrom, makeRoot, RUNS_MAX, withContext } from "./fault_run.ts";
 import { type Call, type CallName, describeCall, PowerCut } from "./fault_script.ts";
 import { mixSeeds } from "./random.ts";
-import { longCount, seed as runSeed, withTempDir } from "./temp.ts";
+import { longCount, seed as runSeed, withMemoryDir } from "./temp.ts";
 
 /** What a check is told about the image before it. */
 export interface CutInfo<Acknowledged> {
@@ -75,7 +75,7 @@ export async function everyCut<Acknowledged = string>(
   const seeds = seedList(options.seeds ?? longCount(8, 32));
   const first = options.onlyCut ?? 1;
   for (let n = first; n <= RUNS_MAX; n++) {
-    const wasCut = await withTempDir(async (directory) => {
+    const wasCut = await withMemoryDir(async (directory) => {
       const run = await runUntilCut(workload, directory, n, options);
       if (run.call !== undefined) await checkImages({ ...run, call: run.call }, check, seeds);
       return run.call !== undefined;

@@ -2,7 +2,7 @@ import type { FilePort } from "../../_internal/file_port.ts";
 import { FaultPort } from "./fault_port.ts";
 import { comesFrom, makeRoot, RUNS_MAX, withContext } from "./fault_run.ts";
 import { type Call, type CallName, describeCall, diskFullError } from "./fault_script.ts";
-import { withTempDir } from "./temp.ts";
+import { withMemoryDir } from "./temp.ts";
 
 /** What a check is told about the run before it. */
 export interface FailureInfo<Acknowledged> {
@@ -95,7 +95,7 @@ export async function everyFailure<Acknowledged = string>(
 ): Promise<number> {
   const first = options.onlyRun ?? 1;
   for (let n = first; n <= RUNS_MAX; n++) {
-    const failed = await withTempDir((directory) =>
+    const failed = await withMemoryDir((directory) =>
       failOnce(workload, check, { ...options, directory, n })
     );
     if (!failed && n > first) return n - first;

@@ -5,8 +5,35 @@
 
 /** Runs `use` with a fresh directory (its real path) and removes the directory afterwards. */
 export async function withTempDir<T>(use: (directory: string) => T | Promise<T>): Promise<T> {
+  return await withDirectory(await Deno.makeTempDir({ prefix: PREFIX }), use);
+}
+
+/**
+ * As {@linkcode withTempDir}, in memory where the system has a place for that. It is for tests whose
+ * disk is simulated, and those that kill processes and no machine: to wait for a real disk would prove
+ * nothing more, and takes most of their time. The files must be small, and no child with fewer
+ * permissions than all can use the directory.
+ */
+export async function withMemoryDir<T>(use: (directory: string) => T | Promise<T>): Promise<T> {
+  return await withDirectory(await makeMemoryDir(), use);
+}
+
+const PREFIX = "taffrail-test-";
+
+async function makeMemoryDir(): Promise<string> {
+  try {
+    return await Deno.makeTempDir({ dir: "/dev/shm", prefix: PREFIX });
+  } catch {
+    return await Deno.makeTempDir({ prefix: PREFIX });
+  }
+}
+
+async function withDirectory<T>(
+  made: string,
+  use: (directory: string) => T | Promise<T>,
+): Promise<T> {
   // The real path, because macOS's temp directory is a symlink and tests compare paths.
-  const directory = await Deno.realPath(await Deno.makeTempDir({ prefix: "taffrail-test-" }));
+  const directory = await Deno.realPath(made);
   try {
     return await use(directory);
   } finally {

@@ -1,5 +1,5 @@
 import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
-import { isLongRun, longCount, parseSeed, seed, withTempDir } from "./temp.ts";
+import { isLongRun, longCount, parseSeed, seed, withMemoryDir, withTempDir } from "./temp.ts";
 
 async function exists(path: string): Promise<boolean> {
   try {
@@ -10,28 +10,30 @@ async function exists(path: string): Promise<boolean> {
   }
 }
 
-Deno.test("withTempDir() gives an empty real directory and removes it with its content", async () => {
-  const { path, value } = await withTempDir(async (directory) => {
-    assertEquals(await Array.fromAsync(Deno.readDir(directory)), []);
-    assertEquals(await Deno.realPath(directory), directory);
-    await Deno.mkdir(`${directory}/a/b`, { recursive: true });
-    await Deno.writeTextFile(`${directory}/a/b/c`, "text");
-    return { path: directory, value: 5 };
+for (const make of [withTempDir, withMemoryDir]) {
+  Deno.test(`${make.name}() gives an empty real directory and removes it with its content`, async () => {
+    const { path, value } = await make(async (directory) => {
+      assertEquals(await Array.fromAsync(Deno.readDir(directory)), []);
+      assertEquals(await Deno.realPath(directory), directory);
+      await Deno.mkdir(`${directory}/a/b`, { recursive: true });
+      await Deno.writeTextFile(`${directory}/a/b/c`, "text");
+      return { path: directory, value: 5 };
+    });
+    assertEquals(value, 5);
+    assertEquals(await exists(path), false);
   });
-  assertEquals(value, 5);
-  assertEquals(await exists(path), false);
-});
 
-Deno.test("withTempDir() removes the directory when the test fails", async () => {
-  let path = "";
-  const failing = withTempDir((directory) => {
-    path = directory;
-    throw new Error("the test");
+  Deno.test(`${make.name}() removes the directory when the test fails`, async () => {
+    let path = "";
+    const failing = make((directory) => {
+      path = directory;
+      throw new Error("the test");
+    });
+    await assertRejects(() => failing, Error, "the test");
+    assert(path !== "");
+    assertEquals(await exists(path), false);
   });
-  await assertRejects(() => failing, Error, "the test");
-  assert(path !== "");
-  assertEquals(await exists(path), false);
-});
+}
 
 Deno.test("longCount() follows TAFFRAIL_LONG", () => {
   assertEquals(isLongRun(), Deno.env.get("TAFFRAIL_LONG") === "1");

@@ -29,10 +29,11 @@ function randomTermination(random: Random): RunTermination {
 }
 
 function randomConstraints(random: Random): ConstraintsInit {
+  const isRateLimited = random.chance(0.5);
   return {
     max_in_flight: random.chance(0.4) ? random.below(4) : null,
-    max_per_window: random.chance(0.6) ? random.below(4) : null,
-    rate_window: random.chance(0.7) ? at(random.below(12)) : null,
+    max_per_window: isRateLimited ? random.below(4) : null,
+    rate_window: isRateLimited ? at(random.below(12)) : null,
     deadline: random.chance(0.3) ? at(random.below(5)) : null,
     max_retries: random.below(4),
   };

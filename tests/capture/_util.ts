@@ -1,5 +1,5 @@
 import { CapturingSession, type CapturingSessionOptions } from "../../capture/mod.ts";
-import type { CaptureBundle, SeedCaptureBundle } from "../../capture/mod.ts";
+import type { CaptureBundle, V3CaptureBundle } from "../../capture/mod.ts";
 import {
   createEvent,
   type ExternalEvent,
@@ -54,7 +54,7 @@ export function newSession(
 }
 
 /** A bundle of a serial session with a retry, deferrals, Pumps, payloads and effects. */
-export async function sampleBundle(): Promise<SeedCaptureBundle> {
+export async function sampleBundle(): Promise<V3CaptureBundle> {
   const session = newSession({
     constraints: { max_retries: 2, max_per_window: 1, rate_window: at(10) },
     invoker: sampleInvoker(),
@@ -73,7 +73,7 @@ export async function sampleBundle(): Promise<SeedCaptureBundle> {
   await session.onEvent(event("p1", 5, { kind: "Pump" }));
   await session.onEvent(event("p2", 10, { kind: "Pump" }));
   await session.onEvent(event("p3", 20, { kind: "Pump" }));
-  return asSeeds(session.intoBundle());
+  return asV3(session.intoBundle());
 }
 
 /** How the attempts of {@linkcode sampleBundle} end. */
@@ -84,7 +84,7 @@ export function sampleInvoker(): FaultInvoker {
   return invoker;
 }
 
-export function asSeeds(bundle: CaptureBundle): SeedCaptureBundle {
+export function asV3(bundle: CaptureBundle): V3CaptureBundle {
   if ("inputs" in bundle) throw new Error("The bundle is not of the seed's format");
   return bundle;
 }

@@ -1,7 +1,7 @@
 import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
 import type { CapturingSession, TaffrailCaptureBundle } from "../../capture/mod.ts";
 import { createEvent, FaultInvoker, MemoryDecisionLog } from "../../supervisor/mod.ts";
-import { asSeeds, at, createSupervisor, event, newSession, NO_LIMITS, RUNTIME } from "./_util.ts";
+import { asV3, at, createSupervisor, event, newSession, NO_LIMITS, RUNTIME } from "./_util.ts";
 
 function asTaffrails(bundle: object): TaffrailCaptureBundle {
   assert("inputs" in bundle);
@@ -72,7 +72,7 @@ Deno.test("an inner log that fails leaves no event without decision (W-ERGO-7)",
   await assertRejects(() => session.onEvent(event("e2")), Error, "full");
   await assertRejects(() => session.onEvent(event("e3")), Error, "full");
   assertEquals(session.undecided.map(({ event_id }) => event_id), ["e2"]);
-  const bundle = asSeeds(session.intoBundle());
+  const bundle = asV3(session.intoBundle());
   assertEquals(bundle.events.map(({ event_id }) => event_id), ["e1"]);
   assertEquals(bundle.decisions.map(({ event_id }) => event_id), ["e1"]);
 });
@@ -195,9 +195,7 @@ Deno.test("redact replaces values before they are recorded and hashed", async ()
     writes: [{ key: "token", value: { String: "secret" } }, { key: "n", value: { Number: 1 } }],
   }]);
   const { inputs, decisions } = asTaffrails(session.intoBundle());
-  const payloads = inputs.flatMap((input) =>
-    input.type === "event" ? [new TextDecoder().decode(Uint8Array.from(input.payload))] : []
-  );
+  const payloads = inputs.flatMap((input) => input.type === "event" ? [input.payload] : []);
   assertEquals(payloads, [
     '{"token":"***","bad":"[redaction failed]","deep":{"token":"***","n":1}}',
     '{ "n": 1.0 }',

@@ -22,8 +22,11 @@ Deno.test("the hash is compared as text (EVT-2)", () => {
   const upperCase = { ...record, payload_hash: record.payload_hash.toUpperCase() };
   assert(!hasValidHash(upperCase));
   const error = assertThrows(() => rehydrateEvent(upperCase), CaptureError);
-  assertEquals(error.kind, "PayloadHashMismatch");
-  assertEquals([error.expected, error.actual], [upperCase.payload_hash, record.payload_hash]);
+  assertEquals(error.kind, "payload-hash-mismatch");
+  assertEquals([error.details.expected, error.details.actual], [
+    upperCase.payload_hash,
+    record.payload_hash,
+  ]);
   assertEquals(
     error.message,
     `payload hash mismatch (expected '${upperCase.payload_hash}', actual '${record.payload_hash}')`,
@@ -44,7 +47,7 @@ Deno.test("a payload is nothing or one JSON object (EVT-3, EVT-7)", () => {
     const record = recordOf(payload);
     assert(hasValidHash(record));
     const error = assertThrows(() => rehydrateEvent(record), CaptureError);
-    assertEquals(error.kind, "InvalidPayload");
+    assertEquals(error.kind, "invalid-payload");
     assertEquals(error.message, `payload must be a JSON object, got ${got}`);
     assert(error.cause instanceof ExternalEventPayloadError);
   }

@@ -1,7 +1,7 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import { decodeJson, encodeJson } from "../../_internal/wire_json/codec.ts";
 import { actionEffect } from "../../capture/bundle/effects.ts";
-import { constraints, eventRecord, seedDecision } from "../../capture/bundle/record_codecs.ts";
+import { constraints, eventRecord, v3Decision } from "../../capture/bundle/record_codecs.ts";
 import {
   type ActionEffect,
   computeEffectHash,
@@ -13,7 +13,7 @@ import {
   stringifyCaptureBundle,
 } from "../../capture/mod.ts";
 import { createEvent } from "../../supervisor/mod.ts";
-import { asSeeds, at, NO_LIMITS } from "./_util.ts";
+import { asV3, at, NO_LIMITS } from "./_util.ts";
 
 /** The golden texts of spec 1.1 and 1.2, byte for byte. */
 
@@ -77,12 +77,12 @@ Deno.test("a bundle is the golden one, compact and pretty, with one newline at i
   assertEquals(stringifyCaptureBundle(bundle, "pretty"), pretty);
   assert(pretty.includes('"payload": [],') && pretty.includes('"decisions": [],'));
   assertEquals(parseCaptureBundle(pretty), bundle);
-  const { egress_provenance: _, ...without } = asSeeds(bundle);
+  const { egress_provenance: _, ...without } = asV3(bundle);
   assert(!stringifyCaptureBundle(without).includes("egress"));
 });
 
 Deno.test("a pretty payload has a line for each byte (J-1, J-13)", () => {
-  const bundle = asSeeds(parseCaptureBundle(BUNDLE));
+  const bundle = asV3(parseCaptureBundle(BUNDLE));
   bundle.events[0]!.payload = [123, 125];
   const pretty = stringifyCaptureBundle(bundle, "pretty");
   assertEquals(pretty, JSON.stringify(bundle, null, 2) + "\n");
@@ -94,19 +94,19 @@ Deno.test("decision records are the golden ones (CAP-3)", () => {
     `{"event_id":"e1","decision":"Invoke","schedule_at":null,"episode_id":0,"deadline":null,"termination":{"Failed":"RuntimeError"},"retry_count":2,"effects":[]}`,
   ];
   for (const text of texts) {
-    const decision: EpisodeInvocationRecord = decodeJson(seedDecision, text);
+    const decision: EpisodeInvocationRecord = decodeJson(v3Decision, text);
     assertEquals(decision, JSON.parse(text));
-    assertEquals(encodeJson(seedDecision, decision), text);
+    assertEquals(encodeJson(v3Decision, decision), text);
   }
   const withoutEffects = texts[0]!.replace(',"effects":[]', "");
   assertThrows(
-    () => decodeJson(seedDecision, withoutEffects),
+    () => decodeJson(v3Decision, withoutEffects),
     TypeError,
     "missing field `effects`",
   );
   const withoutOptions =
     `{"event_id":"e","decision":"Invoke","episode_id":0,"retry_count":0,"effects":[]}`;
-  assertEquals(decodeJson(seedDecision, withoutOptions).termination, null);
+  assertEquals(decodeJson(v3Decision, withoutOptions).termination, null);
 });
 
 const EFFECTS: [text: string, hash: string][] = [

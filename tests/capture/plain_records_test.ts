@@ -1,13 +1,16 @@
-import { assert, assertEquals } from "@std/assert";
+import { assert, assertEquals, assertThrows } from "@std/assert";
 import { encodeJson } from "../../_internal/wire_json/codec.ts";
+import type { Codec } from "../../_internal/wire_json/codec.ts";
 import { openStruct } from "../../_internal/wire_json/struct.ts";
 import {
+  decisionRecord,
+  decisionRecordFields,
   eventFields,
   eventInputFields,
-  plainDecisionText,
-  plainEventInputText,
-  plainEventText,
-  seedDecisionFields,
+  eventRecord,
+  inputRecord,
+  v3Decision,
+  v3DecisionFields,
 } from "../../capture/bundle/record_codecs.ts";
 import { sampleBundle } from "./_util.ts";
 
@@ -58,21 +61,69 @@ function* variantsOf(record: Members): Generator<Members> {
   }
 }
 
-Deno.test("plain text is the codec's text, and what the codec refuses is not plain", async () => {
+Deno.test("what is plain is printed as the codec prints it, and what it refuses is not plain", async () => {
   const { events, decisions } = await sampleBundle();
   const event = { ...events[0]! };
-  const cases = [
-    { fields: eventFields, plain: plainEventText, record: event },
-    { fields: eventInputFields, plain: plainEventInputText, record: { type: "event", ...event } },
-    { fields: seedDecisionFields, plain: plainDecisionText, record: { ...decisions[1]! } },
-    { fields: seedDecisionFields, plain: plainDecisionText, record: { ...decisions[4]! } },
+  const input = { type: "event", ...event, payload: '{"x":"é"}' };
+  const effects = decisions[4]!.effects;
+  const time = { secs: 1, nanos: 2 };
+  const counts = { in_flight: 0, in_window: 1, deferred: 2, defer_count: 3 };
+  const decision = {
+    ...decisions[1]!,
+    attempt_termination: null,
+    reason: "admitted",
+    numbers: { now: time, in_flight: 0, in_window: 1, deferred: 2, next_due: null, defer_count: 3 },
+    origin_event_id: "e1",
+  };
+  const shuffled = { ...decision, numbers: { ...counts, now: time, next_due: null } };
+  const cases: { fields: object; codec: unknown; record: Members; isPlain?: boolean }[] = [
+    { fields: eventFields, codec: eventRecord, record: event },
+    { fields: eventInputFields, codec: inputRecord, record: input },
+    { fields: v3DecisionFields, codec: v3Decision, record: { ...decisions[1]! } },
+    {
+      fields: v3DecisionFields,
+      codec: v3Decision,
+      record: { ...decisions[4]! },
+      isPlain: effects.length === 0,
+    },
+    { fields: decisionRecordFields, codec: decisionRecord, record: decision },
+    { fields: decisionRecordFields, codec: decisionRecord, record: shuffled, isPlain: false },
   ];
-  for (const { fields, plain, record } of cases) {
-    const codec = openStruct(fields as object);
-    assert(plain(record) !== undefined);
+  for (const { fields, codec, record, isPlain = true } of cases) {
+    const byFields = openStruct(fields as object) as Codec<Members>;
+    const byEngine = codec as Codec<Members>;
+    assertEquals(byFields.isPlain?.(record), isPlain);
     for (const variant of variantsOf(record)) {
-      const text = plain(variant);
-      if (text !== undefined) assertEquals(text, encodeJson(codec, variant));
+      if (variant.type !== record.type) continue;
+      let expected: string;
+      try {
+        expected = encodeJson(byFields, variant);
+      } catch (error) {
+        assert(!byFields.isPlain?.(variant));
+        assertThrows(() => encodeJson(byEngine, variant), (error as Error).constructor as never);
+        continue;
+      }
+      assertEquals(encodeJson(byEngine, variant), expected);
     }
   }
+});
+
+Deno.test("nothing that JSON.stringify prints by a toJSON method is plain", () => {
+  class Time {
+    secs = 1;
+    nanos = 2;
+    toJSON() {
+      return "now";
+    }
+  }
+  const record = {
+    event_id: "e1",
+    event_time: new Time(),
+    kind: "Pump",
+    payload: [],
+    payload_hash: "",
+  };
+  assertEquals(openStruct(eventFields).isPlain?.(record), false);
+  const printed = encodeJson(eventRecord, record as never);
+  assert(printed.includes('"event_time":{"secs":1,"nanos":2}'), printed);
 });

@@ -12,8 +12,8 @@ import {
   ReplayError,
   type ReplayErrorKind,
   type ReplayOptions,
-  type SeedCaptureBundle,
   stringifyCaptureBundle,
+  type V3CaptureBundle,
   validateBundle,
 } from "../../capture/mod.ts";
 import { FaultInvoker } from "../../supervisor/mod.ts";
@@ -33,13 +33,13 @@ async function refused(
   return error;
 }
 
-async function changed(change: (bundle: SeedCaptureBundle) => void): Promise<SeedCaptureBundle> {
+async function changed(change: (bundle: V3CaptureBundle) => void): Promise<V3CaptureBundle> {
   const bundle = structuredClone(await sampleBundle());
   change(bundle);
   return bundle;
 }
 
-const withPayload = (payload: string, hash: string) => (bundle: SeedCaptureBundle) => {
+const withPayload = (payload: string, hash: string) => (bundle: V3CaptureBundle) => {
   const bytes = [...new TextEncoder().encode(payload)];
   bundle.events[1] = { ...bundle.events[1]!, payload: bytes, payload_hash: hash };
 };
@@ -49,9 +49,9 @@ const LIST_HASH = "4f53cda18c2baa0c0354bb5f9a3ecbe5ed12ab4d8e11ba873c2f11161202b
 
 Deno.test("UnsupportedVersion (RPL-1)", async () => {
   const bundle = await changed((bundle) => bundle.capture_version = "v9");
-  const error = await refused(bundle, "UnsupportedVersion");
+  const error = await refused(bundle, "unsupported-version");
   assertEquals(error.message, "unsupported capture version 'v9'");
-  assertEquals(error.captureVersion, "v9");
+  assertEquals(error.details.captureVersion, "v9");
   // It can be parsed all the same, as by the seed.
   assertEquals(parseCaptureBundle(stringifyCaptureBundle(bundle)), bundle);
   const newer = '{"capture_version":"taffrail-v2"}';
@@ -60,12 +60,12 @@ Deno.test("UnsupportedVersion (RPL-1)", async () => {
 
 Deno.test("HashMismatch (RPL-1, EVT-2)", async () => {
   const bundle = await changed((bundle) => bundle.events[2]!.payload.push(32));
-  const error = await refused(bundle, "HashMismatch", { strict: false });
+  const error = await refused(bundle, "hash-mismatch", { strict: false });
   assertEquals(error.message, "payload hash mismatch for event 'e3'");
   const upperCase = await changed(({ events }) => {
     events[0]!.payload_hash = events[0]!.payload_hash.toUpperCase();
   });
-  assertEquals((await refused(upperCase, "HashMismatch")).eventId, "e1");
+  assertEquals((await refused(upperCase, "hash-mismatch")).details.eventId, "e1");
 });
 
 Deno.test("InvalidPayload comes up when the event's turn has come (RPL-4, EVT-7)", async () => {
@@ -78,7 +78,7 @@ Deno.test("InvalidPayload comes up when the event's turn has come (RPL-4, EVT-7)
       return "Completed" as const;
     },
   };
-  const error = await refused(bundle, "InvalidPayload", { invoker });
+  const error = await refused(bundle, "invalid-payload", { invoker });
   assertEquals(
     error.message,
     "invalid payload for event 'e2': payload must be a JSON object, got array",
@@ -91,7 +91,7 @@ Deno.test("DuplicateEventId in strict replay only (RPL-2, RPL-6, REP-8)", async 
   await session.onEvent(event("x"));
   await session.onEvent(event("x"));
   const bundle = session.intoBundle();
-  const error = await refused(bundle, "DuplicateEventId");
+  const error = await refused(bundle, "duplicate-event-id");
   assertEquals(error.message, "duplicate event_id 'x' in strict replay capture input");
   assert((await replayBundle(bundle, { createSupervisor, strict: false })).ok);
 });
@@ -102,36 +102,39 @@ Deno.test("AdapterProvenanceMismatch: expected is the bundle's (PRV-4, W-ERGO-12
     () => checkProvenance(bundle, { adapterProvenance: "adapter:b", runtimeProvenance: "other" }),
     ReplayError,
   );
-  assertEquals(error.kind, "AdapterProvenanceMismatch");
+  assertEquals(error.kind, "adapter-provenance-mismatch");
   assertEquals(
     error.message,
     "adapter provenance mismatch: expected 'adapter:a', got 'adapter:b'",
   );
-  assertEquals([error.recorded, error.current], ["adapter:a", "adapter:b"]);
+  assertEquals([error.details.recorded, error.details.current], ["adapter:a", "adapter:b"]);
 });
 
 Deno.test("RuntimeProvenanceMismatch: expected is the caller's (PRV-5, W-ERGO-12)", async () => {
   const expected = { ...EXPECTED, runtimeProvenance: "rpv1:sha256:new" };
   const bundle = await sampleBundle();
-  const error = await refused(bundle, "RuntimeProvenanceMismatch", { expected });
+  const error = await refused(bundle, "runtime-provenance-mismatch", { expected });
   assertEquals(
     error.message,
     "runtime provenance mismatch: expected 'rpv1:sha256:new', got 'rpv1:sha256:test'",
   );
-  assertEquals([error.recorded, error.current], ["rpv1:sha256:test", "rpv1:sha256:new"]);
+  assertEquals([error.details.recorded, error.details.current], [
+    "rpv1:sha256:test",
+    "rpv1:sha256:new",
+  ]);
   assert((await replayBundle(bundle, { createSupervisor, expected, strict: false })).ok);
 });
 
 Deno.test("UnexpectedAdapterProvidedForNoAdapterCapture (PRV-4)", async () => {
   const expected = { ...EXPECTED, adapterProvenance: "adapter:a" };
-  const kind = "UnexpectedAdapterProvidedForNoAdapterCapture";
+  const kind = "unexpected-adapter";
   const error = await refused(await sampleBundle(), kind, { expected });
   assertEquals(error.message, "bundle provenance is 'none'; adapter must not be provided");
 });
 
 Deno.test("AdapterRequiredForProvenancedCapture (PRV-4)", async () => {
   const bundle = await changed((bundle) => bundle.adapter_provenance = "adapter:a");
-  const kind = "AdapterRequiredForProvenancedCapture";
+  const kind = "adapter-required";
   const error = await refused(bundle, kind, { expected: EXPECTED });
   assertEquals(error.message, "bundle is adapter-provenanced; adapter is required");
   const expected = { ...EXPECTED, adapterProvenance: "adapter:a" };
@@ -142,25 +145,29 @@ Deno.test("EffectHashMismatch and InvalidEffect (W-ERGO-9, W-ERGO-11)", async ()
   const tampered = await changed(({ decisions }) => {
     decisions[0]!.effects[1]!.effect.kind = "other";
   });
-  const error = await refused(tampered, "EffectHashMismatch", { strict: false });
-  assertEquals([error.decisionIndex, error.effectIndex, error.eventId], [0, 1, "e1"]);
+  const error = await refused(tampered, "effect-hash-mismatch", { strict: false });
+  assertEquals([error.details.decisionIndex, error.details.effectIndex, error.details.eventId], [
+    0,
+    1,
+    "e1",
+  ]);
   assert(error.message.startsWith("Cannot replay: effect 1 of decision 0 (event 'e1')"));
   const notFinite = await changed(({ decisions }) => {
     decisions[0]!.effects[0]!.effect.writes[0]!.value = { Number: NaN };
   });
-  const invalid = await refused(notFinite, "InvalidEffect");
+  const invalid = await refused(notFinite, "invalid-effect");
   assert(invalid.message.includes("$.writes[0].value.Number"), invalid.message);
 });
 
 Deno.test("the checks come in the seed's order, ours behind them (RPL-2)", async () => {
-  const faults: [kind: ReplayErrorKind, change: (bundle: SeedCaptureBundle) => void][] = [
-    ["UnsupportedVersion", (bundle) => bundle.capture_version = "v2"],
-    ["HashMismatch", ({ events }) => events[3]!.payload_hash = "none"],
-    ["DuplicateEventId", ({ events }) => events[2]!.event_id = "e1"],
-    ["AdapterRequiredForProvenancedCapture", (bundle) => bundle.adapter_provenance = "adapter:a"],
-    ["RuntimeProvenanceMismatch", (bundle) => bundle.runtime_provenance = "other"],
-    ["InvalidPayload", withPayload("[]", LIST_HASH)],
-    ["EffectHashMismatch", ({ decisions }) => decisions[0]!.effects[0]!.effect_hash = "none"],
+  const faults: [kind: ReplayErrorKind, change: (bundle: V3CaptureBundle) => void][] = [
+    ["unsupported-version", (bundle) => bundle.capture_version = "v2"],
+    ["hash-mismatch", ({ events }) => events[3]!.payload_hash = "none"],
+    ["duplicate-event-id", ({ events }) => events[2]!.event_id = "e1"],
+    ["adapter-required", (bundle) => bundle.adapter_provenance = "adapter:a"],
+    ["runtime-provenance-mismatch", (bundle) => bundle.runtime_provenance = "other"],
+    ["invalid-payload", withPayload("[]", LIST_HASH)],
+    ["effect-hash-mismatch", ({ decisions }) => decisions[0]!.effects[0]!.effect_hash = "none"],
   ];
   for (const [first, [kind]] of faults.entries()) {
     for (let second = first; second < faults.length; second++) {
@@ -178,7 +185,7 @@ Deno.test("EffectMismatch: compareDecisions() finds the first difference (RPL-7)
   const copy = () => structuredClone(decisions);
   const mismatch = (replayed: EpisodeInvocationRecord[]) => {
     const error = assertThrows(() => compareDecisions(decisions, replayed), ReplayError);
-    assertEquals(error.kind, "EffectMismatch");
+    assertEquals(error.kind, "effect-mismatch");
     return error;
   };
   assert(compareDecisions([], []));
@@ -192,7 +199,7 @@ Deno.test("EffectMismatch: compareDecisions() finds the first difference (RPL-7)
     error.message,
     "effect mismatch at index 1 for event 'e1': expected 2 effects, got 1",
   );
-  assertEquals([error.expected, error.actual], [dropped, undefined]);
+  assertEquals([error.details.expected, error.details.actual], [dropped, undefined]);
 
   const otherValue = copy();
   otherValue[0]!.effects[0]!.effect.writes[0]!.value = { Number: 906.7979265841684 };
@@ -274,7 +281,7 @@ Deno.test("what is written and read again replays, exact floats included (W-ERGO
 });
 
 Deno.test("a decision that is missing, extra or another is reported alone (W-ERGO-15)", async () => {
-  const report = async (change: (bundle: SeedCaptureBundle) => void) => {
+  const report = async (change: (bundle: V3CaptureBundle) => void) => {
     const { ok, divergences } = await replayBundle(await changed(change), { createSupervisor });
     assert(!ok);
     return divergences.map(({ kind, index, event, path }) => [kind, index, event, path]);
@@ -302,7 +309,7 @@ Deno.test("a divergence says what was before it", async () => {
     ReplayDivergedError,
     "changed $.decisions[4].episode_id (event 'p2'): recorded 7, replayed 1",
   );
-  assertEquals(error.divergences, divergences);
+  assertEquals(error.details.divergences, divergences);
 });
 
 Deno.test("a field that nobody knows survives and is reported (W-ERGO-10)", async () => {

@@ -1,3 +1,4 @@
+import { writeError } from "../../capture/errors.ts";
 import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { sweepTempsSync } from "../../_internal/atomic_replace.ts";
 import { denoFilePort } from "../../_internal/file_port.ts";
@@ -7,8 +8,8 @@ import {
   type CaptureWriteStage,
   parseCaptureBundle,
   readCaptureBundle,
-  type SeedCaptureBundle,
   stringifyCaptureBundle,
+  type V3CaptureBundle,
   writeCaptureBundle,
   writeCaptureBundleSync,
 } from "../../capture/mod.ts";
@@ -19,7 +20,7 @@ import type { CallName } from "../_util/fault_script.ts";
 import { withTempDir } from "../_util/temp.ts";
 import { NO_LIMITS, RUNTIME, sampleBundle } from "./_util.ts";
 
-function bundleOf(graphId: string): SeedCaptureBundle {
+function bundleOf(graphId: string): V3CaptureBundle {
   return {
     capture_version: "v3",
     graph_id: graphId,
@@ -78,7 +79,11 @@ Deno.test("Serialize: a bundle that has no text leaves nothing behind (W-ERGO-5,
       () => writeCaptureBundleSync(path, bundle, { style: "pretty" }),
       CaptureWriteError,
     );
-    assertEquals([error.stage, error.style, error.path], ["Serialize", "pretty", path]);
+    assertEquals([error.stage, error.details.style, error.details.path], [
+      "Serialize",
+      "pretty",
+      path,
+    ]);
     assert(error.cause instanceof TypeError);
     const prefix = `serialize capture bundle '${path}' (pretty): Cannot print $.decisions[0]`;
     assert(error.message.startsWith(prefix), error.message);
@@ -101,14 +106,14 @@ Deno.test("CreateOutputDirectory: a file stands in the way", async () => {
 
 Deno.test("every message names the paths and the cause (CWR)", () => {
   const cause = new Error("why");
-  const temp = { path: "d", tempPath: "t", cause };
+  const temp = { path: "d", tempPath: "t" };
   const messages = [
-    new CaptureWriteError({ stage: "CreateTempFile", ...temp }),
-    new CaptureWriteError({ stage: "WriteTempFile", ...temp }),
-    new CaptureWriteError({ stage: "SyncTempFile", ...temp }),
-    new CaptureWriteError({ stage: "RenameTempFile", ...temp }),
-    new CaptureWriteError({ stage: "ExhaustedTempFileAttempts", path: "d" }),
-    new CaptureWriteError({ stage: "SyncDirectory", path: "d", cause }),
+    writeError("CreateTempFile", temp, cause),
+    writeError("WriteTempFile", temp, cause),
+    writeError("SyncTempFile", temp, cause),
+    writeError("RenameTempFile", temp, cause),
+    writeError("ExhaustedTempFileAttempts", { path: "d" }),
+    writeError("SyncDirectory", { path: "d" }, cause),
   ];
   assertEquals(messages.map(({ message }) => message), [
     "write capture bundle 'd': create temp file 't': why",

@@ -1,4 +1,5 @@
 import { listRuns, readRunSync, type RunEvent } from "../../eventlog/mod.ts";
+import { isThere } from "../_util/files.ts";
 
 /** What a test looks at in an event, whatever its type. */
 export type AnyEvent = RunEvent & {
@@ -66,19 +67,21 @@ export function outputOf(
   return Deno.readTextFile(`${run.root}/runs/${run.runId}/nodes/${file}`);
 }
 
-/** What lies in a directory, sorted. */
-export function namesIn(directory: string): string[] {
-  return Array.from(Deno.readDirSync(directory), ({ name }) => name).toSorted();
+/** Resolves as soon as a condition holds that a change below a directory brings about. */
+export async function untilChanged(
+  directory: string,
+  isReached: () => boolean | Promise<boolean>,
+): Promise<void> {
+  const watcher = Deno.watchFs(directory);
+  if (await isReached()) return watcher.close();
+  for await (const _ of watcher) {
+    if (await isReached()) break;
+  }
 }
 
 /** Resolves when a file is there. */
-export async function untilExists(directory: string, name: string): Promise<void> {
-  const watcher = Deno.watchFs(directory);
-  const isThere = () => namesIn(directory).includes(name);
-  if (isThere()) return watcher.close();
-  for await (const _ of watcher) {
-    if (isThere()) break;
-  }
+export function untilExists(directory: string, name: string): Promise<void> {
+  return untilChanged(directory, () => isThere(`${directory}/${name}`));
 }
 
 /** Whether a process runs; one that has ended and waits for its parent does not. */
@@ -94,4 +97,9 @@ export function isRunning(pid: number): boolean {
   } catch {
     return false;
   }
+}
+
+/** Resolves when a condition holds of which nothing tells, as the end of a process that is no child. */
+export async function poll(isReached: () => boolean): Promise<void> {
+  while (!isReached()) await new Promise((resolve) => setTimeout(resolve, 5));
 }

@@ -3,7 +3,7 @@
 import { assertEquals } from "@std/assert";
 import { openEventLog } from "../../eventlog/mod.ts";
 import { withTempDir } from "../_util/temp.ts";
-import { HAS_SIGNALS, startTaffrail, taffrail } from "./_command.ts";
+import { HAS_SIGNALS, recordAndKill, startTaffrail, taffrail } from "./_command.ts";
 
 const PAGE = `${import.meta.dirname}/../../docs/format/command_json.md`;
 
@@ -72,17 +72,6 @@ async function writeFlow(cwd: string, name: string, nodes: Record<string, string
   const entries = Object.entries(nodes).map(([id, run]) => [id, { run: ["sh", "-c", run] }]);
   const flow = { name, nodes: Object.fromEntries(entries), constraints: { max_retries: 1 } };
   await Deno.writeTextFile(`${cwd}/${name}.json`, JSON.stringify(flow));
-}
-
-/** Leaves a run without an end. */
-async function recordAndKill(cwd: string): Promise<string> {
-  await using running = startTaffrail(["exec", "--", "cat"], { cwd });
-  const runId = (await running.stderr.find(/^run_id=/)).slice("run_id=".length);
-  await running.write("begun\n");
-  await running.stdout.find(/^begun$/);
-  running.kill("SIGKILL");
-  await running.end();
-  return runId;
 }
 
 Deno.test({

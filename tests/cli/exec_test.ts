@@ -24,7 +24,10 @@ Deno.test("taffrail exec exits with 1 when the command fails, and tells its own 
     const args = ["exec", "--name", "job", "--", "sh", "-c", "echo out; exit 42"];
     const { code, stderr } = await taffrail(args, { cwd });
     assertEquals(code, 1);
-    assertMatch(stderr, /^run_id=job-\w{26}\n✗ job {2}\d+ms {2}crash, exit code 42 {2}log: /);
+    assertMatch(
+      stderr,
+      /^run_id=job-\w{26}\n✗ job {2}(?:\d+ms|\d+\.\ds) {2}crash, exit code 42 {2}log: /,
+    );
 
     const json = await taffrail(["exec", "--json", ...args.slice(1)], { cwd });
     assertEquals({ code: json.code, stdout: json.stdout }, { code: 1, stdout: "out\n" });

@@ -8,8 +8,8 @@ import {
   writeFlowRecord,
 } from "../../cli/flow/flow_record.ts";
 import { nodeAttemptOf, nodeEventId, nodeOfEvent } from "../../cli/flow/node_event.ts";
+import { namesIn } from "../_util/files.ts";
 import { withTempDir } from "../_util/temp.ts";
-import { namesIn } from "./_runs.ts";
 
 const NODE = { id: "a", run: ["true"], needs: [], env: { B: "2", A: "1" }, cwd: "/work" };
 const FLOW: Flow = {

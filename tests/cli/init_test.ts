@@ -1,8 +1,8 @@
 import { assertEquals, assertStringIncludes } from "@std/assert";
 import { findRoot } from "../../cli/reading/find_root.ts";
+import { namesIn } from "../_util/files.ts";
 import { withTempDir } from "../_util/temp.ts";
 import { taffrail } from "./_command.ts";
-import { namesIn } from "./_runs.ts";
 
 const FLOW = "taffrail.flow.json";
 

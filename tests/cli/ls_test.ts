@@ -1,8 +1,8 @@
 import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { openEventLog, type RunEvent } from "../../eventlog/mod.ts";
+import { namesIn } from "../_util/files.ts";
 import { withTempDir } from "../_util/temp.ts";
 import { taffrail } from "./_command.ts";
-import { namesIn } from "./_runs.ts";
 
 let lastId = 0;
 

@@ -2,7 +2,7 @@
 import { assertEquals, assertMatch } from "@std/assert";
 import { runtimeDirectory } from "../../store/mod.ts";
 import { withTempDir } from "../_util/temp.ts";
-import { HAS_SIGNALS, startTaffrail, taffrail } from "./_command.ts";
+import { HAS_SIGNALS, recordAndKill, taffrail } from "./_command.ts";
 
 interface Newer {
   what: string;
@@ -64,17 +64,6 @@ const RECORDS: Newer[] = [
     users: ["resume"],
   },
 ];
-
-/** Leaves a run without an end. */
-async function recordAndKill(cwd: string): Promise<string> {
-  await using running = startTaffrail(["exec", "--", "cat"], { cwd });
-  const runId = (await running.stderr.find(/^run_id=/)).slice("run_id=".length);
-  await running.write("begun\n");
-  await running.stdout.find(/^begun$/);
-  running.kill("SIGKILL");
-  await running.end();
-  return runId;
-}
 
 /** All files but the locks, with their contents. */
 async function contentOf(directory: string): Promise<Record<string, string>> {

@@ -123,7 +123,7 @@ Deno.test({
   ignore: Deno.build.os === "windows",
   fn: () =>
     withTempDir(async (cwd) => {
-      // Of a long command the capture journal has most: it keeps the payload as numbers.
+      // The capture journal has most: the command, and each decision with its numbers.
       const command = `true ${"x".repeat(600)}`;
       const nodes = Array.from({ length: 12 }, (_, index) => [`node-${index}`, command]);
       const flow = await writeFlow(cwd, Object.fromEntries(nodes));

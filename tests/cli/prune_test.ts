@@ -1,9 +1,9 @@
 import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { listRuns, openEventLog } from "../../eventlog/mod.ts";
 import { Random } from "../_util/random.ts";
+import { namesIn } from "../_util/files.ts";
 import { longCount, seed, withTempDir } from "../_util/temp.ts";
 import { HAS_SIGNALS, startTaffrail, taffrail } from "./_command.ts";
-import { namesIn } from "./_runs.ts";
 
 const DAY_MS = 86_400_000;
 

@@ -6,7 +6,7 @@ import { runtimeDirectory } from "../../store/mod.ts";
 import { checkWorkers, logOf, type Place, workersAskedBy, workersOf } from "../run/_records.ts";
 import { withTempDir } from "../_util/temp.ts";
 import { HAS_SIGNALS, startTaffrail, taffrail } from "./_command.ts";
-import { allEventsOf, onlyRun, untilExists, writeFlow } from "./_runs.ts";
+import { allEventsOf, onlyRun, untilChanged, untilExists, writeFlow } from "./_runs.ts";
 
 const HANGS_ONCE = "test $TAFFRAIL_ATTEMPT -gt 1 || { : > begun; exec sleep 1000; }";
 
@@ -26,7 +26,7 @@ async function killedRun(cwd: string): Promise<Place> {
   const runId = await onlyRun(root);
   const isSpawned = () =>
     allEventsOf(root, runId).some(({ type, node_id: id }) => type === "node.spawned" && id === "c");
-  while (!isSpawned()) await new Promise((resolve) => setTimeout(resolve));
+  await untilChanged(`${root}/runs/${runId}`, isSpawned);
   command.kill("SIGKILL");
   assertEquals((await command.end()).signal, "SIGKILL");
   return { root, runId };

@@ -1,6 +1,8 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { identifyProcess, readBootId } from "../../cli/process/processes.ts";
 import { newEventId, verifyRun } from "../../eventlog/mod.ts";
+import { dirname } from "../../_internal/path.ts";
+import { isThere } from "../_util/files.ts";
 import { withTempDir } from "../_util/temp.ts";
 import { HAS_SIGNALS, start, startTaffrail, taffrail } from "./_command.ts";
 import {
@@ -10,6 +12,8 @@ import {
   isRunning,
   onlyRun,
   outlineOf,
+  poll,
+  untilChanged,
   untilExists,
   writeFlow,
 } from "./_runs.ts";
@@ -43,7 +47,7 @@ async function runAndKill(cwd: string, args: string[], file = "pid") {
   await using command = startTaffrail(args, { cwd });
   await untilExists(cwd, file);
   const run = await runIn(cwd);
-  while (!isLastSpawned(run)) await new Promise((resolve) => setTimeout(resolve));
+  await untilChanged(`${run.root}/runs/${run.runId}`, () => isLastSpawned(run));
   command.kill("SIGKILL");
   assertEquals((await command.end()).signal, "SIGKILL");
   return run;
@@ -63,10 +67,6 @@ async function runIn(cwd: string) {
   const runId = await onlyRun(root);
   const path = (name: string) => `${root}/runs/${runId}/${name}`;
   return { root, runId, log: path("events.jsonl"), journal: path("capture.jsonl"), path };
-}
-
-async function exists(path: string): Promise<boolean> {
-  return await Deno.lstat(path).then(() => true, () => false);
 }
 
 async function read(path: string): Promise<string> {
@@ -101,11 +101,8 @@ async function spawnedAs(log: string, identity: object): Promise<void> {
 
 /** Resolves when a file has a text in it. */
 async function untilIn(path: string, text: string): Promise<void> {
-  while (!(await Deno.readTextFile(path).catch(() => "")).includes(text)) await pause();
-}
-
-function pause(): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, 5));
+  const has = async () => (await Deno.readTextFile(path)).includes(text);
+  await untilChanged(dirname(path), has);
 }
 
 /** What must hold of every run that was resumed to its end. */
@@ -185,7 +182,7 @@ linuxTest("taffrail resume ends what outlives the process that a node began with
   await runAndKill(cwd, ["run", "flow.json"], "pids");
   const [leader, member] = (await read(`${cwd}/pids`)).split(" ").map(Number);
   await Deno.writeTextFile(`${cwd}/go`, "");
-  while (isRunning(leader!)) await pause();
+  await poll(() => !isRunning(leader!));
   assert(isRunning(member!));
   assertEquals((await taffrail(["resume", "flow"], { cwd })).code, 0);
   assertEquals(isRunning(member!), false);
@@ -198,7 +195,7 @@ linuxTest("taffrail resume does not guess whose a group without a leader is", as
   const [group, member] = (await read(`${cwd}/group`)).split(" ").map(Number);
   try {
     // Its parent takes notice of its end, so that no zombie tells when it began.
-    while (await exists(`/proc/${group}`)) await pause();
+    await poll(() => !isThere(`/proc/${group}`));
     await writeFlow(cwd, { a: HANGS_ONCE });
     const { log } = await runAndKill(cwd, ["run", "flow.json"]);
     Deno.kill((await told(`${cwd}/pid`)).pid, "SIGKILL");

@@ -1,8 +1,9 @@
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { isLive, listRuns, verifyRun, VERSION } from "../../eventlog/mod.ts";
+import { namesIn } from "../_util/files.ts";
 import { withTempDir } from "../_util/temp.ts";
 import { taffrail } from "./_command.ts";
-import { eventsOf, namesIn, onlyRun, outlineOf, outputOf, writeFlow } from "./_runs.ts";
+import { eventsOf, onlyRun, outlineOf, outputOf, writeFlow } from "./_runs.ts";
 
 const ROOT = ".taffrail";
 

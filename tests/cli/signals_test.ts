@@ -2,7 +2,7 @@ import { assertEquals, assertStringIncludes } from "@std/assert";
 import { Interrupts } from "../../cli/process/interrupts.ts";
 import { isLive } from "../../eventlog/mod.ts";
 import { withTempDir } from "../_util/temp.ts";
-import { HAS_SIGNALS, type RunningCommand, start, startTaffrail, taffrail } from "./_command.ts";
+import { HAS_SIGNALS, type RunningProcess, start, startTaffrail, taffrail } from "./_command.ts";
 import { eventsOf, isRunning, onlyRun, outlineOf, untilExists, writeFlow } from "./_runs.ts";
 
 /** Prints its pid, and ends when it gets SIGTERM. */
@@ -18,7 +18,7 @@ function test(name: string, body: (cwd: string) => Promise<void>): void {
 async function startExec(
   script: string,
   { cwd, grace }: { cwd: string; grace: string },
-): Promise<{ command: RunningCommand; pid: number }> {
+): Promise<{ command: RunningProcess; pid: number }> {
   const args = ["exec", "--grace", grace, "--name", "job", "--", "sh", "-c", script];
   const command = startTaffrail(args, { cwd });
   const line = await command.stdout.find(/^pid=/);
@@ -122,7 +122,7 @@ test("taffrail run starts no further node after a signal", async (cwd) => {
 
 test("taffrail run ends a node at its timeout, and all that it has started", async (cwd) => {
   const flow = await writeFlow(cwd, {
-    slow: { run: "sleep 1000 & echo $!; wait", timeout: "100ms" },
+    slow: { run: "sleep 1000 & echo $!; wait", timeout: "500ms" },
     next: "true",
   });
   const { code, stdout } = await taffrail(["run", flow], { cwd });
@@ -139,7 +139,7 @@ test("taffrail run ends a node at its timeout, and all that it has started", asy
 
 test("taffrail exec fails with timeout, even if the command then exits with 0", async (cwd) => {
   const script = "trap 'exit 0' TERM; sleep 1000 & wait";
-  const args = ["exec", "--timeout", "100ms", "--json", "--", "sh", "-c", script];
+  const args = ["exec", "--timeout", "500ms", "--json", "--", "sh", "-c", script];
   const { code, stderr } = await taffrail(args, { cwd });
   assertEquals(code, 1);
   const report = JSON.parse(stderr.trimEnd().split("\n").at(-1)!);

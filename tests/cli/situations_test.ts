@@ -2,7 +2,7 @@
 
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { withTempDir } from "../_util/temp.ts";
-import { taffrail } from "./_command.ts";
+import { ask } from "./_command.ts";
 
 /** The verbs that look at one run, as they are called. */
 const OF_ONE: Record<string, string[]> = {
@@ -194,7 +194,7 @@ for (const { name, make, args = [], answers } of SITUATIONS) {
         const [first, ...rest] = ALL[verb as keyof typeof ALL]!.map((arg) =>
           arg === "RUN" ? "x" : arg
         );
-        const { code, stdout, stderr } = await taffrail([first!, ...args, ...rest], { cwd });
+        const { code, stdout, stderr } = await ask([first!, ...args, ...rest], cwd);
         const isListing = verb === "ls" && name.startsWith("a directory");
         assertEquals(code, isListing ? 0 : expected, `${verb}: ${stdout}${stderr}`);
         assertMatch(stdout + stderr, says, verb);

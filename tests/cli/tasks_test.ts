@@ -2,9 +2,10 @@ import { assertEquals, assertStringIncludes, assertThrows } from "@std/assert";
 import { parseJsonc } from "../../cli/flow/parse_jsonc.ts";
 import { makeTaskFlow, readTaskFiles } from "../../cli/flow/tasks.ts";
 import { UsageError } from "../../cli/exit_codes.ts";
+import { namesIn } from "../_util/files.ts";
 import { withTempDir } from "../_util/temp.ts";
 import { taffrail } from "./_command.ts";
-import { eventsOf, namesIn, onlyRun, outlineOf, outputOf } from "./_runs.ts";
+import { eventsOf, onlyRun, outlineOf, outputOf } from "./_runs.ts";
 
 const ROOT = ".taffrail";
 

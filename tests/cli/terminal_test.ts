@@ -1,7 +1,7 @@
 import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { withTempDir } from "../_util/temp.ts";
 import { listRuns } from "../../eventlog/mod.ts";
-import { type RunningCommand, start, taffrail, taffrailCommand } from "./_command.ts";
+import { type RunningProcess, start, taffrail, taffrailCommand } from "./_command.ts";
 import { eventsOf, onlyRun, writeFlow } from "./_runs.ts";
 
 /** `script` of util-linux gives a command a terminal; those of other systems are called otherwise. */
@@ -18,7 +18,7 @@ function test(name: string, body: (cwd: string) => Promise<void>): void {
 function startInTerminal(
   args: string[],
   { cwd, env, columns = 40 }: { cwd: string; env: Record<string, string>; columns?: number },
-): RunningCommand {
+): RunningProcess {
   const words = taffrailCommand(args).map((word) => `'${word}'`).join(" ");
   const command = `stty cols ${columns}; export TTY=$(tty); exec ${words}`;
   return start("script", ["-qec", command, "/dev/null"], { cwd, env: { TERM: "xterm", ...env } });
@@ -57,7 +57,7 @@ test("taffrail run is cancelled by Ctrl-C on a terminal", async (cwd) => {
   await using command = startInTerminal(["run", flow], { cwd, env: COLOURED });
   await command.stdout.find(/^run_id=/);
   // The line that tells what runs has no end until then.
-  while (!command.stdout.text.includes("running slow")) await command.stdout.next();
+  await command.stdout.until(() => command.stdout.text.includes("running slow"));
   await command.write("\x03");
   const { code, stdout } = await command.end();
   assertEquals(code, 130);
@@ -105,7 +105,7 @@ test("taffrail run shows what runs, what waits and why, and leaves nothing of it
   await using command = startInTerminal(["run", "flow.json"], { cwd, env: {}, columns: 120 });
   const waiting =
     /0\/4 done · running first \ds · waiting second, third \(rate limit until \d\d:\d\d:\d\d\) · 1 needs others/;
-  while (!waiting.test(command.stdout.text)) await command.stdout.next();
+  await command.stdout.until(() => waiting.test(command.stdout.text));
   await command.write("\x03");
   const { code, stdout } = await command.end();
   assertEquals(code, 130);
@@ -121,11 +121,11 @@ test("taffrail run draws its line anew when the window changes", async (cwd) => 
   });
   await start("mkfifo", ["go"], { cwd }).end();
   await using command = startInTerminal(["run", flow], { cwd, env: {}, columns: 60 });
-  while (!command.stdout.text.includes("1 needs others")) await command.stdout.next();
+  await command.stdout.until(() => command.stdout.text.includes("1 needs others"));
   await Deno.writeTextFile(`${cwd}/go`, "\n");
   // 41 columns have become three lines of 20: the cursor goes up two, and all below is cleared.
   const redrawn = "\r\x1b[2A\x1b[J0/2 done · running…";
-  while (!command.stdout.text.includes(redrawn)) await command.stdout.next();
+  await command.stdout.until(() => command.stdout.text.includes(redrawn));
   await Deno.writeTextFile(`${cwd}/go`, "\n");
   const { code, stdout } = await command.end();
   assertEquals(code, 0);
@@ -137,7 +137,7 @@ test("taffrail run --tasks passes output through whole beside its line", async (
   await Deno.writeTextFile(`${cwd}/deno.json`, JSON.stringify({ tasks }));
   await start("mkfifo", ["go"], { cwd }).end();
   await using command = startInTerminal(["run", "--tasks", "half"], { cwd, env: {} });
-  while (!command.stdout.text.includes("\x1b[2Khalf")) await command.stdout.next();
+  await command.stdout.until(() => command.stdout.text.includes("\x1b[2Khalf"));
   await Deno.writeTextFile(`${cwd}/go`, "and");
   const { code, stdout } = await command.end();
   assertEquals(code, 0);

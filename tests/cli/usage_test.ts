@@ -1,8 +1,8 @@
 import { assertEquals, assertStringIncludes } from "@std/assert";
 import { VERSION } from "../../eventlog/mod.ts";
+import { namesIn } from "../_util/files.ts";
 import { withTempDir } from "../_util/temp.ts";
-import { taffrail } from "./_command.ts";
-import { namesIn } from "./_runs.ts";
+import { ask, taffrail } from "./_command.ts";
 
 const VERBS = [
   "run",
@@ -164,7 +164,7 @@ for (const { args, flow, says } of MISTAKES) {
       await Deno.mkdir(`${cwd}/sub`);
       const nodes = flow ?? { a: { run: ["true"] } };
       await Deno.writeTextFile(`${cwd}/flow.json`, JSON.stringify({ name: "flow", nodes }));
-      const { code, stdout, stderr } = await taffrail(args, { cwd });
+      const { code, stdout, stderr } = await ask(args, cwd);
       assertEquals(
         { code, stdout, stderr: stderr.replaceAll(cwd, "CWD") },
         { code: 2, stdout: "", stderr: `${says}\n` },
@@ -173,6 +173,10 @@ for (const { args, flow, says } of MISTAKES) {
     });
   });
 }
+
+Deno.test("taffrail ends as a process with the exit code of a mistake", async () => {
+  assertEquals((await taffrail(["shwo"], { cwd: Deno.cwd() })).code, 2);
+});
 
 Deno.test("taffrail --version prints the version of the package", async () => {
   const { code, stdout } = await taffrail(["--version"], { cwd: Deno.cwd() });
@@ -189,7 +193,7 @@ Deno.test("taffrail --help names every verb and only those, in 80 columns", asyn
 
 for (const verb of VERBS) {
   Deno.test(`taffrail ${verb} --help tells its options and what --json prints, in 80 columns`, async () => {
-    const { code, stdout } = await taffrail([verb, "--help"], { cwd: Deno.cwd() });
+    const { code, stdout } = await ask([verb, "--help"], Deno.cwd());
     assertEquals(code, 0);
     assertStringIncludes(stdout, `Usage: taffrail ${verb} [options]`);
     for (const option of ["--root DIR", "--json", "--help"]) assertStringIncludes(stdout, option);

@@ -1,7 +1,7 @@
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { FsRuntimeStore, removeRuntime, runtimeDirectory, WorkerRuntime } from "../../store/mod.ts";
 import { withTempDir } from "../_util/temp.ts";
-import { HAS_SIGNALS, startTaffrail, taffrail } from "./_command.ts";
+import { HAS_SIGNALS, recordAndKill, startAtWork, taffrail } from "./_command.ts";
 
 /** A problem, as `--json` prints it. */
 interface Problem {
@@ -200,11 +200,9 @@ Deno.test("verify looks at the named runs only, and prints places for editors", 
 
 Deno.test("verify passes over the unfinished line of a run at work, and repair leaves the run alone", async () => {
   await withTempDir(async (cwd) => {
-    await using running = startTaffrail(["exec", "--", "cat"], { cwd });
-    const runId = (await running.stderr.find(/^run_id=/)).slice("run_id=".length);
+    const { running, runId } = await startAtWork(cwd);
+    await using _ = running;
     const run = `${cwd}/.taffrail/runs/${runId}`;
-    await running.write("begun\n");
-    await running.stdout.find(/^begun$/);
     assertEquals((await verify(cwd)).ok, true);
     await append(`${run}/capture.jsonl`, '{"n":');
     assertEquals((await verify(cwd)).ok, true);
@@ -225,12 +223,7 @@ Deno.test({
   ignore: !HAS_SIGNALS,
   fn: () =>
     withTempDir(async (cwd) => {
-      await using running = startTaffrail(["exec", "--", "cat"], { cwd });
-      const runId = (await running.stderr.find(/^run_id=/)).slice("run_id=".length);
-      await running.write("begun\n");
-      await running.stdout.find(/^begun$/);
-      running.kill("SIGKILL");
-      await running.end();
+      const runId = await recordAndKill(cwd);
       const run = `${cwd}/.taffrail/runs/${runId}`;
       await Deno.writeTextFile(`${run}/trace.json.17.1.tmp`, "{");
       await Deno.utime(`${run}/trace.json.17.1.tmp`, 1, 1);

@@ -1,8 +1,4 @@
-/**
- * Real child processes for the crash tests. A test and its child talk by lines over pipes, so that
- * nobody has to sleep to be right. No child outlives its test: leaving the block kills it, and a
- * child whose test is gone ends by the end of its input or by its broken output.
- */
+import { type Ended, RunningProcess } from "../_util/process.ts";
 
 /** What to start, and how. */
 export interface ChildOptions {
@@ -14,20 +10,15 @@ export interface ChildOptions {
   cwd?: string;
   /** Makes another command of the command, for one with a shell around it that `exec`s it. */
   wrap?: (command: string[]) => string[];
-  /** Gets every line of output at once; otherwise {@linkcode Child.next} hands them out. */
+  /** Gets every line of output at once, besides {@linkcode Child.next}. */
   onLine?: (line: string) => void;
 }
 
-/** A running program of `_programs/`. */
+/** A running program of `_programs/`, with which a test speaks line by line. */
 export class Child implements AsyncDisposable {
-  readonly #process: Deno.ChildProcess;
-  readonly #input: WritableStreamDefaultWriter<Uint8Array>;
-  readonly #errors: Promise<string>;
-  readonly #reading: Promise<void>;
-  readonly #onLine: (line: string) => void;
-  readonly #lines: string[] = [];
-  #changed = Promise.withResolvers<void>();
-  #ended = false;
+  readonly #process: RunningProcess;
+  /** How many lines of its output somebody has taken. */
+  #taken = 0;
 
   /** @param program Its path relative to this file. */
   constructor(program: string, options: ChildOptions = {}) {
@@ -35,17 +26,7 @@ export class Child implements AsyncDisposable {
     const flags = ["run", "--quiet", "--no-prompt", ...permissions];
     const url = new URL(program, import.meta.url).href;
     const command = wrap([Deno.execPath(), ...flags, url, ...args.map(String)]);
-    this.#process = new Deno.Command(command[0]!, {
-      args: command.slice(1),
-      ...(options.cwd !== undefined && { cwd: options.cwd }),
-      stdin: "piped",
-      stdout: "piped",
-      stderr: "piped",
-    }).spawn();
-    this.#input = this.#process.stdin.getWriter();
-    this.#errors = new Response(this.#process.stderr).text();
-    this.#onLine = options.onLine ?? ((line) => this.#lines.push(line));
-    this.#reading = this.#read();
+    this.#process = new RunningProcess(command, options);
   }
 
   /** Its process id. */
@@ -55,91 +36,66 @@ export class Child implements AsyncDisposable {
 
   /** Whether its output has ended. */
   get ended(): boolean {
-    return this.#ended;
+    return this.#process.stdout.isOver;
   }
 
   /** Resolves when more output has come, or it has ended. */
   get changed(): Promise<void> {
-    return this.#changed.promise;
+    return this.#process.stdout.changed;
   }
 
   /** The next line that it says. */
   async next(): Promise<string> {
-    while (this.#lines.length === 0) {
-      if (this.#ended) throw new Error(`The child ended: ${await this.#errors}`);
-      await this.changed;
+    const { stdout } = this.#process;
+    while (this.#taken === stdout.lines.length) {
+      if (stdout.isOver) throw new Error(`The child ended: ${(await this.#process.end()).stderr}`);
+      await stdout.changed;
     }
-    return this.#lines.shift()!;
+    return stdout.lines[this.#taken++]!;
   }
 
   /** All whole lines of its output that nobody has taken yet. */
   takeLines(): string[] {
-    return this.#lines.splice(0);
+    const lines = this.#process.stdout.lines.slice(this.#taken);
+    this.#taken += lines.length;
+    return lines;
   }
 
-  /** Gives it a line. */
+  /** Gives it a line, and throws what it has said where it has ended instead of listening. */
   async send(line: string): Promise<void> {
-    await this.#input.write(new TextEncoder().encode(line + "\n"));
+    try {
+      await this.#process.write(line + "\n");
+    } catch (cause) {
+      throw new Error(`The child does not listen: ${(await this.outcome()).stderr}`, { cause });
+    }
   }
 
   /** Ends its input, waits for its end, and throws when that is not a good one. */
   async end(): Promise<void> {
-    await this.#input.close();
+    await this.#process.closeInput();
     await this.ending();
   }
 
   /** Waits for its end, and throws when that is not a good one. */
   async ending(): Promise<void> {
-    await this.#reading;
-    const { success, code, signal } = await this.#process.status;
-    if (success) return;
-    throw new Error(`The child ended with ${signal ?? code}: ${await this.#errors}`);
+    const { code, signal, stderr } = await this.outcome();
+    if (code !== 0) throw new Error(`The child ended with ${signal ?? code}: ${stderr}`);
   }
 
-  /** Its exit code and what it said to standard error, when it has ended. */
-  async outcome(): Promise<{ code: number; signal: string | null; errors: string }> {
-    await this.#reading;
-    const { code, signal } = await this.#process.status;
-    return { code, signal, errors: await this.#errors };
+  /** How it has ended. */
+  async outcome(): Promise<Ended> {
+    return await this.#process.end();
   }
 
   /** Kills it without a warning. What it said before is there when this resolves. */
   async kill(): Promise<void> {
-    try {
-      this.#process.kill("SIGKILL");
-    } catch { /* It has ended by itself. */ }
-    await this.#reading;
-    const { success, signal } = await this.#process.status;
-    if (success || signal === "SIGKILL" || Deno.build.os === "windows") return;
-    throw new Error(`The child had failed before it was killed: ${await this.#errors}`);
+    this.#process.kill("SIGKILL");
+    const { code, signal, stderr } = await this.outcome();
+    if (code === 0 || signal === "SIGKILL" || Deno.build.os === "windows") return;
+    throw new Error(`The child had failed before it was killed: ${stderr}`);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    try {
-      this.#process.kill("SIGKILL");
-    } catch { /* It has ended. */ }
-    await this.#reading;
-    await this.#errors;
-    await this.#process.status;
-    await this.#input.abort().catch(() => {});
-  }
-
-  /** Reads to the end. A last line without its newline was cut by the child's death: it is no line. */
-  async #read(): Promise<void> {
-    let rest = "";
-    const decoder = new TextDecoder();
-    for await (const chunk of this.#process.stdout) {
-      const lines = (rest + decoder.decode(chunk, { stream: true })).split("\n");
-      rest = lines.pop()!;
-      lines.forEach(this.#onLine);
-      this.#tell();
-    }
-    this.#ended = true;
-    this.#tell();
-  }
-
-  #tell(): void {
-    this.#changed.resolve();
-    this.#changed = Promise.withResolvers<void>();
+    await this.#process[Symbol.asyncDispose]();
   }
 }

@@ -2,7 +2,7 @@
 import { assert, assertEquals } from "@std/assert";
 import { openEventLog, readRun } from "../../eventlog/mod.ts";
 import { Random } from "../_util/random.ts";
-import { longCount, seed, withTempDir } from "../_util/temp.ts";
+import { longCount, seed, withMemoryDir } from "../_util/temp.ts";
 import { Child } from "./_child.ts";
 import { report } from "./_report.ts";
 
@@ -32,7 +32,7 @@ async function readClaims(root: string): Promise<{ name: string; seq: number }[]
 }
 
 Deno.test("of equal expectedLastSeq in 8 processes exactly one wins, round after round", async () => {
-  await withTempDir(async (root) => {
+  await withMemoryDir(async (root) => {
     await using stack = new AsyncDisposableStack();
     const children = await startContenders(root, stack);
     const winners: string[] = [];
@@ -53,7 +53,7 @@ Deno.test("of equal expectedLastSeq in 8 processes exactly one wins, round after
 });
 
 Deno.test("8 processes that count with expectedLastSeq lose no count", async () => {
-  await withTempDir(async (root) => {
+  await withMemoryDir(async (root) => {
     await using stack = new AsyncDisposableStack();
     const children = await startContenders(root, stack);
     for (const child of children) await child.send(`count ${COUNTS}`);

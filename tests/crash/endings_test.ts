@@ -37,9 +37,9 @@ const ABRUPT_WAYS: Record<string, number> = { "exit": 0, "exit-7": 7, "throw": 1
 for (const [way, expected] of Object.entries(ABRUPT_WAYS)) {
   Deno.test(`an acknowledged event is there after an end by ${way}`, async () => {
     for (const form of FORMS) {
-      const { code, errors } = await endBy(way, form);
-      assertEquals(code, expected, errors);
-      if (code === 1) assertStringIncludes(errors, "on purpose");
+      const { code, stderr } = await endBy(way, form);
+      assertEquals(code, expected, stderr);
+      if (code === 1) assertStringIncludes(stderr, "on purpose");
     }
   });
 }
@@ -54,16 +54,16 @@ Deno.test("an acknowledged event is there after the program killed itself", asyn
 for (const way of ["end", "close", "read"]) {
   Deno.test(`a log that was opened keeps no program from ending: ${way}`, async () => {
     for (const form of FORMS) {
-      const { code, errors } = await endBy(way, form);
-      assertEquals(code, 0, errors);
+      const { code, stderr } = await endBy(way, form);
+      assertEquals(code, 0, stderr);
     }
   });
 }
 
 for (const way of ["left-follow", "aborted-follow", "closed-follow", "unstarted-follow"]) {
   Deno.test(`a follow that is not in progress keeps no program from ending: ${way}`, async () => {
-    const { code, errors } = await endBy(way, "async");
-    assertEquals(code, 0, errors);
+    const { code, stderr } = await endBy(way, "async");
+    assertEquals(code, 0, stderr);
   });
 }
 

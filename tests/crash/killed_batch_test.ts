@@ -6,7 +6,7 @@
 import { assert, assertEquals } from "@std/assert";
 import { type FileEventLog, openEventLog, type Recovery } from "../../eventlog/mod.ts";
 import { mixSeeds, Random } from "../_util/random.ts";
-import { longCount, seed, withTempDir } from "../_util/temp.ts";
+import { longCount, seed, withMemoryDir } from "../_util/temp.ts";
 import { Child } from "./_child.ts";
 import { BATCH_SIZE, type BatchEvent, createBatchEvent } from "./_programs/_batches.ts";
 import { report } from "./_report.ts";
@@ -152,7 +152,7 @@ Deno.test("appendAll() that is killed leaves a prefix of whole lines, and what i
   const tails: Tail[] = [];
   for (let kills = 0; kills < KILLS; kills += KILLS_A_RUN) {
     const random = new Random(mixSeeds(seed(), kills));
-    await withTempDir(async (root) => {
+    await withMemoryDir(async (root) => {
       tails.push(...await killSome(root, Math.min(KILLS_A_RUN, KILLS - kills), random));
     });
   }

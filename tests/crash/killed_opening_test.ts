@@ -2,7 +2,7 @@
 import { assert, assertEquals } from "@std/assert";
 import { isLive, listRuns, openEventLog, verifyRun } from "../../eventlog/mod.ts";
 import { Random } from "../_util/random.ts";
-import { longCount, seed, withTempDir } from "../_util/temp.ts";
+import { longCount, seed, withMemoryDir } from "../_util/temp.ts";
 import { Child } from "./_child.ts";
 import { report } from "./_report.ts";
 
@@ -38,7 +38,7 @@ Deno.test("a run whose making was killed can be opened, and those before it are 
   const random = new Random(seed());
   let unfinished = 0;
   for (let kill = 0; kill < KILLS; kill++) {
-    await withTempDir(async (root) => {
+    await withMemoryDir(async (root) => {
       const acknowledged = new Set(await createAndKill(root, `life-${kill}`, random));
       const runIds = new Set(await listRuns(root));
       for (const runId of acknowledged) assert(runIds.has(runId), `${runId} is listed`);

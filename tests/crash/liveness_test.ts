@@ -11,6 +11,7 @@ import {
   type RunEvent,
 } from "../../eventlog/mod.ts";
 import { openOnPort, openOnPortSync } from "../../eventlog/open_event_log.ts";
+import { withFastClock } from "../_util/fast_clock.ts";
 import { FaultPort } from "../_util/fault_port.ts";
 import { longCount, withTempDir } from "../_util/temp.ts";
 import { Child } from "./_child.ts";
@@ -113,7 +114,7 @@ for (const hold of ["exclusive", "shared"] as const) {
         assertEquals(error.kind, "live");
         if (hold === "exclusive" && !PID_IS_READABLE) continue;
         assertStringIncludes(error.message, `process ${holder.pid} has it open`);
-        assertEquals(error.actual, holder.pid);
+        assertEquals(error.details.actual, holder.pid);
       }
       // What is held is not harmed by those who tried.
       await holder.send("{}");
@@ -129,7 +130,9 @@ for (const hold of ["exclusive", "shared"] as const) {
 Deno.test("repairRun() refuses a run that another process has open", () =>
   withTempDir(async (root) => {
     await using holder = await startHolder(root, "shared");
-    const error = await assertRejects(() => repairRun(root, RUN_ID), EventLogError);
+    const error = await withFastClock(() =>
+      assertRejects(() => repairRun(root, RUN_ID), EventLogError)
+    );
     assertEquals(error.kind, "live");
     await holder.kill();
     assertEquals(await repairRun(root, RUN_ID), { completed: false });

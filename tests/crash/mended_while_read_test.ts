@@ -2,10 +2,10 @@ import { assert, assertEquals } from "@std/assert";
 import { countLinesSync } from "../../_internal/json_lines.ts";
 import { followOnPort } from "../../eventlog/follow_run.ts";
 import { EventLogError, type FileEventLog, openEventLogSync } from "../../eventlog/mod.ts";
-import { locateSync } from "../../eventlog/position.ts";
+import { locateSync } from "../../eventlog/run_reader.ts";
 import { readPageSync } from "../../eventlog/read_run.ts";
 import { FaultPort } from "../_util/fault_port.ts";
-import { withTempDir } from "../_util/temp.ts";
+import { withMemoryDir } from "../_util/temp.ts";
 
 /**
  * A reader takes no lock, so the torn tail of a killed writer may be moved aside, and other lines
@@ -38,7 +38,7 @@ async function withMendAt(
   use: (scene: { root: string; port: FaultPort; log: FileEventLog<Filler> }) => unknown,
 ): Promise<boolean> {
   let mended = false;
-  await withTempDir(async (root) => {
+  await withMemoryDir(async (root) => {
     // Where the reader itself holds the lock for a moment, nobody can mend: that is waited for shortly.
     using log = openEventLogSync<Filler>({ root, runId: RUN_ID, lockTimeoutMs: 5 });
     log.appendAllSync([{ filler: "a".repeat(fillers.first) }, { filler: "b" }]);

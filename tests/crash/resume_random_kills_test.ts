@@ -4,9 +4,10 @@ import { nodeAttemptOf } from "../../cli/flow/node_event.ts";
 import { listProcesses, readEnvironment } from "../../cli/process/processes.ts";
 import { peekRun, verifyRun } from "../../eventlog/mod.ts";
 import { RunWorkers } from "../../run/mod.ts";
+import { isThere } from "../_util/files.ts";
 import { mixSeeds, Random } from "../_util/random.ts";
-import { longCount, seed, withTempDir } from "../_util/temp.ts";
-import { type Ended, type RunningCommand, startTaffrail, taffrail } from "../cli/_command.ts";
+import { longCount, seed, withMemoryDir } from "../_util/temp.ts";
+import { type Ended, type RunningProcess, startTaffrail, taffrail } from "../cli/_command.ts";
 import { type AnyEvent, eventsOf, onlyRun } from "../cli/_runs.ts";
 import { checkWorkers } from "../run/_records.ts";
 
@@ -77,14 +78,14 @@ async function runToEnd({ cwd, root, random }: Run, mostKills: number): Promise<
       await catchUp({ root, runId });
       return kills + 1;
     }
-    if (await exists(`${root}/runs/${runId}/flow.json`)) args = ["resume", "flow"];
+    if (isThere(`${root}/runs/${runId}/flow.json`)) args = ["resume", "flow"];
     // Killed before there was anything to resume, it is begun anew.
-    else if (await exists(root)) await Deno.remove(root, { recursive: true });
+    else if (isThere(root)) await Deno.remove(root, { recursive: true });
   }
 }
 
 async function hasEnded({ root, runId }: { root: string; runId: string }): Promise<boolean> {
-  if (!await exists(`${root}/runs/${runId}/events.jsonl`)) return false;
+  if (!isThere(`${root}/runs/${runId}/events.jsonl`)) return false;
   return JSON.stringify(await peekRun(root, runId)).includes('"pipe.completed"');
 }
 
@@ -94,23 +95,15 @@ async function catchUp({ root, runId }: { root: string; runId: string }): Promis
   for (const event of eventsOf(root, runId)) await workers.take(event);
 }
 
-async function exists(path: string): Promise<boolean> {
-  return await Deno.lstat(path).then(() => true, () => false);
-}
-
 /** Kills a command after some lines, and half the times what it has started, too. */
 async function killAtRandom(
-  command: RunningCommand,
+  command: RunningProcess,
   cwd: string,
   random: Random,
 ): Promise<Ended> {
   const lines = random.below(40);
-  const isOver = command.stdout.done;
-  while (command.stdout.text.split("\n").length <= lines) {
-    if (await Promise.race([isOver.then(() => true), command.stdout.next().catch(() => true)])) {
-      break;
-    }
-  }
+  const { stdout } = command;
+  await stdout.until(() => stdout.isOver || stdout.lines.length >= lines);
   await new Promise((resolve) => setTimeout(resolve, random.below(lines === 0 ? 500 : 30)));
   command.kill("SIGKILL");
   const end = await command.end();
@@ -248,7 +241,7 @@ Deno.test({
     for (let index = 0; kills < wanted; index++) {
       const random = new Random(mixSeeds(seed(), index));
       const most = Math.min(wanted - kills, 1 + random.below(6));
-      await withTempDir(async (cwd) => {
+      await withMemoryDir(async (cwd) => {
         const run = { cwd, root: `${cwd}/.taffrail`, random };
         try {
           await writeFlow(cwd, random);

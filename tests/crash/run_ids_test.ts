@@ -2,7 +2,7 @@
 import { assert, assertEquals } from "@std/assert";
 import { newRunId } from "../../eventlog/mod.ts";
 import { Random } from "../_util/random.ts";
-import { longCount, seed, withTempDir } from "../_util/temp.ts";
+import { longCount, seed, withMemoryDir } from "../_util/temp.ts";
 import { Child } from "./_child.ts";
 import { report } from "./_report.ts";
 
@@ -39,7 +39,7 @@ async function takeIds(child: Child, count: number): Promise<string[]> {
 }
 
 Deno.test("newRunId() gives 8 processes at once distinct ids, to each increasing ones", () =>
-  withTempDir(async (root) => {
+  withMemoryDir(async (root) => {
     await using stack = new AsyncDisposableStack();
     const children = await startAllocators(root, stack);
     const lists = await Promise.all(children.map((child) => takeIds(child, IDS_EACH)));
@@ -52,7 +52,7 @@ Deno.test("newRunId() gives 8 processes at once distinct ids, to each increasing
   }));
 
 Deno.test("newRunId() is strictly monotonic in the order of allocation, by whatever process", () =>
-  withTempDir(async (root) => {
+  withMemoryDir(async (root) => {
     await using stack = new AsyncDisposableStack();
     const random = new Random(seed());
     const children = await startAllocators(root, stack);
@@ -69,7 +69,7 @@ Deno.test("newRunId() is strictly monotonic in the order of allocation, by whate
   }));
 
 Deno.test("newRunId() gives no id again after processes were killed while they made some", () =>
-  withTempDir(async (root) => {
+  withMemoryDir(async (root) => {
     const random = new Random(seed());
     const ids: string[] = [];
     for (let kills = 0; kills < KILLS; kills++) {

@@ -10,7 +10,7 @@ import { Child, type ChildOptions } from "./_child.ts";
 interface Ending {
   code: number;
   signal: string | null;
-  errors: string;
+  stderr: string;
   said: string[];
   files: Record<string, string[]>;
 }
@@ -70,11 +70,11 @@ for (const [way, [expected, on, always = on]] of Object.entries({ ...WAYS, ...SI
     const wanted: Record<TraceMode, string[] | undefined> = { off: undefined, on, always };
     await Promise.all(
       Object.entries(wanted).map(async ([mode, file]) => {
-        const { code, errors, files } = await endBy(way, { mode: mode as TraceMode });
-        assertEquals(code, expected, `${mode}: ${errors}`);
+        const { code, stderr, files } = await endBy(way, { mode: mode as TraceMode });
+        assertEquals(code, expected, `${mode}: ${stderr}`);
         assertEquals(files, expectedFiles(file), mode);
-        if (code === 1) assertStringIncludes(errors, "boom");
-        else assertEquals(errors, "");
+        if (code === 1) assertStringIncludes(stderr, "boom");
+        else assertEquals(stderr, "");
       }),
     );
   });
@@ -190,8 +190,8 @@ Deno.test({
 Deno.test("without the permission to write the program ends normally, says why, and is asked nothing (TRC-18)", async () => {
   for (const permissions of [[], ["--allow-read"]]) {
     for (const way of ["node-error", "flow-error"]) {
-      const { code, errors, said, files } = await endBy(way, {}, { permissions });
-      assertEquals([code, errors, files], [0, "", {}]);
+      const { code, stderr, said, files } = await endBy(way, {}, { permissions });
+      assertEquals([code, stderr, files], [0, "", {}]);
       assertMatch(said[0]!, /^report: (create-directory|write)$/);
     }
   }

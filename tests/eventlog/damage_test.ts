@@ -11,7 +11,7 @@ import { openOnPort, openOnPortSync } from "../../eventlog/open_event_log.ts";
 import { appendTo, isThere, readBytes, sameBytes } from "../_util/files.ts";
 import { hastyFilePort } from "../_util/hasty_port.ts";
 import { mixSeeds, Random } from "../_util/random.ts";
-import { longCount, seed, withTempDir } from "../_util/temp.ts";
+import { longCount, seed, withMemoryDir } from "../_util/temp.ts";
 import { damaged, TWENTY } from "./_damage.ts";
 import { type AnyEvent, bytesOf, numberedLines, readAll, RUN_ID, writeRun } from "./_runs.ts";
 
@@ -117,7 +117,7 @@ function checkDelivered(root: string, content: Uint8Array): void {
 for (const [name, procedure] of Object.entries(procedures)) {
   Deno.test(`a log cut at every byte of its last three lines ${name} and appended to (W-OMN-2)`, async () => {
     for (let cut = lineStart(TWENTY, 18); cut <= TWENTY.length; cut++) {
-      await withTempDir(async (root) => {
+      await withMemoryDir(async (root) => {
         const content = TWENTY.subarray(0, cut);
         await checkMended(root, content, procedure);
         const { events, gaps } = readAll(root);
@@ -133,7 +133,7 @@ for (const [name, procedure] of Object.entries(procedures)) {
     const start = lineStart(TWENTY, 18);
     for (let from = start; from < TWENTY.length; from += longCount(3, 1)) {
       for (const to of [TWENTY.length, Math.min(TWENTY.length, from + 30)]) {
-        await withTempDir(async (root) => {
+        await withMemoryDir(async (root) => {
           const content = TWENTY.slice();
           content.fill(0, from, to);
           await checkMended(root, content, procedure);
@@ -147,7 +147,7 @@ for (const [name, procedure] of Object.entries(procedures)) {
       const random = new Random(mixSeeds(seed(), 5, round));
       const content = damaged(random);
       try {
-        await withTempDir((root) => checkMended(root, content, procedure));
+        await withMemoryDir((root) => checkMended(root, content, procedure));
       } catch (cause) {
         throw new Error(`round ${round}`, { cause });
       }
@@ -156,7 +156,7 @@ for (const [name, procedure] of Object.entries(procedures)) {
 }
 
 Deno.test("an acknowledged record behind NULs is delivered, and the log goes on behind it", () =>
-  withTempDir(async (root) => {
+  withMemoryDir(async (root) => {
     for (const nuls of [1, 4096, 32 * 1024, 256 * 1024, 5_000_000]) {
       const content = bytesOf(numberedLines(2), new Uint8Array(nuls), '{"n":3}\n');
       writeRun(root, content);
@@ -174,13 +174,13 @@ Deno.test("an acknowledged record behind NULs is delivered, and the log goes on 
   }));
 
 Deno.test("NULs at the end, more than any buffer holds, are kept aside byte for byte", () =>
-  withTempDir(async (root) => {
+  withMemoryDir(async (root) => {
     const content = bytesOf(numberedLines(2), new Uint8Array(20 * 1024 * 1024));
     await checkMended(root, content, procedures["is opened"]!);
   }));
 
 Deno.test("an unterminated object of 16 MiB is completed, one of a byte more is kept aside", () =>
-  withTempDir(async (root) => {
+  withMemoryDir(async (root) => {
     const object = (bytes: number) => `{"a":"${"x".repeat(bytes - 8)}"}`;
     const path = writeRun(root, numberedLines(1) + object(MAX_LINE_BYTES));
     const log = await openOnPort<AnyEvent>(hastyFilePort, options(root));
@@ -197,15 +197,17 @@ Deno.test("an unterminated object of 16 MiB is completed, one of a byte more is 
   }));
 
 Deno.test("CRLF, blank lines and a byte order mark stay as they are, and seqs count them", () =>
-  withTempDir(async (root) => {
+  withMemoryDir(async (root) => {
     for (const content of ["\ufeff{}\r\n\r\n", "\n\n\n", '{"n":1}\r\n{"n":2}\r', "  \n\t"]) {
-      await withTempDir((inner) => checkMended(inner, bytesOf(content), procedures["is opened"]!));
+      await withMemoryDir((inner) =>
+        checkMended(inner, bytesOf(content), procedures["is opened"]!)
+      );
     }
     assert(!isThere(`${root}/runs`));
   }));
 
 Deno.test("an empty log and a missing one are opened alike", () =>
-  withTempDir(async (root) => {
+  withMemoryDir(async (root) => {
     await checkMended(root, bytesOf(), procedures["is opened"]!);
     await Deno.remove(`${root}/runs/${RUN_ID}/events.jsonl`);
     const log = await openOnPort<AnyEvent>(hastyFilePort, options(root));

@@ -7,21 +7,16 @@ import { openLog, pathOf, readAll, writeRun } from "./_runs.ts";
 Deno.test("EventLogError says what, where and why, and is an Error of its own name", () => {
   const cause = new Error("why");
   const error = new EventLogError("malformed", "what", {
-    path: "/p",
+    details: { path: "/p", line: 2, byteOffset: 8, expected: 1, actual: 0 },
+    remedy: "do this",
     cause,
-    line: 2,
-    byteOffset: 8,
-    expected: 1,
-    actual: 0,
   });
   assertInstanceOf(error, Error);
-  assertEquals(
-    [error.name, error.kind, error.message, error.path, error.line, error.byteOffset],
-    ["EventLogError", "malformed", "what", "/p", 2, 8],
-  );
-  assertEquals([error.expected, error.actual, error.cause], [1, 0, cause]);
+  assertEquals([error.name, error.kind, error.message], ["EventLogError", "malformed", "what"]);
+  assertEquals(error.details, { path: "/p", line: 2, byteOffset: 8, expected: 1, actual: 0 });
+  assertEquals([error.remedy, error.cause], ["do this", cause]);
   assert(error.stack?.startsWith("EventLogError: what"));
-  assert(!("cause" in new EventLogError("io", "", { path: "" })));
+  assert(!("cause" in new EventLogError("io", "")));
 });
 
 Deno.test("the seed's four errors keep their messages (spec 5.2)", () =>

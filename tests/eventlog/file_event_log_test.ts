@@ -198,7 +198,7 @@ Deno.test("appendSync() checks expectedLastSeq, also against what others appende
     appendTo(log.path, '{"n":2}\n\n');
     const late = () => log.appendSync({ n: 9 }, { expectedLastSeq: 1 });
     const error = assertThrows(late, EventLogError, "the log ends with seq 3, not 1");
-    assertEquals([error.kind, error.expected, error.actual], ["conflict", 1, 3]);
+    assertEquals([error.kind, error.details.expected, error.details.actual], ["conflict", 1, 3]);
     assertEquals(log.appendSync({ n: 4 }, { expectedLastSeq: 3 }), { firstSeq: 4, lastSeq: 4 });
     assertEquals(await Promise.resolve(eventsOf(root).length), 3);
   }));

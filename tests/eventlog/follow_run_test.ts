@@ -197,7 +197,7 @@ Deno.test("follow(), strict, delivers what stands before the first bad line and 
       EventLogError,
       `malformed event at ${path}:4: `,
     );
-    assertEquals([error.kind, error.line, error.byteOffset], ["malformed", 4, 17]);
+    assertEquals([error.kind, error.details.line, error.details.byteOffset], ["malformed", 4, 17]);
     assertEquals(seqs, [1, 3]);
   }));
 

@@ -37,7 +37,7 @@ Deno.test("listRuns() says why it cannot", () =>
   withTempDir(async (root) => {
     write(`${root}/runs`, "");
     const error = await assertRejects(() => listRuns(root), EventLogError, "I/O error on");
-    assertEquals([error.kind, error.path], ["io", `${root}/runs`]);
+    assertEquals([error.kind, error.details.path], ["io", `${root}/runs`]);
   }));
 
 Deno.test("runExists() tells whether the run's folder exists (OLG-7)", () =>

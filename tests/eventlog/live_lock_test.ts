@@ -9,7 +9,7 @@ const SHORT = { lockTimeoutMs: 20 };
 
 async function assertHeld(opening: () => Promise<unknown>, message: string): Promise<void> {
   const error = await assertRejects(opening, EventLogError, message);
-  assertEquals([error.kind, error.actual], ["live", Deno.pid]);
+  assertEquals([error.kind, error.details.actual], ["live", Deno.pid]);
 }
 
 Deno.test("isLive() is true from opening to closing, whoever asks and however often", () =>
@@ -92,7 +92,7 @@ Deno.test("a failed opening leaves the run free", () =>
     });
     assert(lock.tryLockSync(true));
     const error = await assertRejects(() => openLog(root, SHORT), EventLogError, "event log lock ");
-    assertEquals([error.kind, error.path], ["lock-timeout", pathOf(root, "events.lock")]);
+    assertEquals([error.kind, error.details.path], ["lock-timeout", pathOf(root, "events.lock")]);
     assertFalse(await isLive(root, RUN_ID));
     lock.close();
   }));

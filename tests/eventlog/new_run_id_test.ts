@@ -71,7 +71,7 @@ Deno.test("newRunId() refuses a state that it cannot understand, and leaves it (
     ) {
       write(`${root}/.ulid-last`, text);
       const error = await assertRejects(() => newRunId({ root, name: "a" }), EventLogError);
-      assertEquals([error.kind, error.path], ["corrupt", `${root}/.ulid-last`]);
+      assertEquals([error.kind, error.details.path], ["corrupt", `${root}/.ulid-last`]);
       assertMatch(error.message, /remove the file$/);
       assertEquals(readText(`${root}/.ulid-last`), text);
     }
@@ -97,7 +97,7 @@ Deno.test("newRunId() reports what the file system refuses", () =>
   withTempDir(async (root) => {
     await Deno.mkdir(`${root}/.ulid-last`);
     const error = await assertRejects(() => newRunId({ root, name: "a" }), EventLogError);
-    assertEquals([error.kind, error.path], ["io", `${root}/.ulid-last`]);
+    assertEquals([error.kind, error.details.path], ["io", `${root}/.ulid-last`]);
   }));
 
 Deno.test("newEventId() gives lower-case ULIDs, each greater than all before (OEV-1)", () => {

@@ -74,7 +74,7 @@ Deno.test("a run of a higher format is refused by all, politely, and never writt
     write(pathOf(root, "run.json"), '{"format":2,"later":true}');
     const opening = () => openLog(root);
     const error = await assertRejects(opening, EventLogError, "it has format 2");
-    assertEquals([error.kind, error.expected, error.actual], ["format", 1, 2]);
+    assertEquals([error.kind, error.details.expected, error.details.actual], ["format", 1, 2]);
     assertThrows(() => openEventLogSync({ root, runId: RUN_ID }), EventLogError, "newer version");
     assertThrows(() => readAll(root), EventLogError, "newer version");
     assertEquals(namesIn(`${root}/runs/${RUN_ID}`), ["events.jsonl", "run.json"]);
@@ -99,7 +99,7 @@ Deno.test("a damaged run.json is refused with the remedy, which works", () =>
       writeRun(root, '{"n":1}\n');
       write(pathOf(root, "run.json"), text);
       const error = await assertRejects(() => openLog(root), EventLogError, "move it away", text);
-      assertEquals([error.kind, error.path], ["format", pathOf(root, "run.json")]);
+      assertEquals([error.kind, error.details.path], ["format", pathOf(root, "run.json")]);
       assertEquals(readText(pathOf(root)), '{"n":1}\n');
       await Deno.remove(pathOf(root, "run.json"));
       await (await openLog(root)).close();
@@ -115,6 +115,24 @@ Deno.test("openEventLog() refuses an id that differs from an existing one only i
     }
     assertEquals(namesIn(`${root}/runs`), ["Nightly"]);
     await (await openEventLog({ root, runId: "Nightly" })).close();
+  }));
+
+Deno.test("opening a new run of newRunId() looks at no other run", () =>
+  withTempDir(async (root) => {
+    const looked: string[] = [];
+    const port: FilePort = {
+      ...denoFilePort,
+      readDirSync: (path) => {
+        looked.push(path);
+        return denoFilePort.readDirSync(path);
+      },
+    };
+    const runId = await newRunId({ root, name: "Night" });
+    await (await openOnPort(port, { root, runId })).close();
+    assertEquals(looked, [`${root}/runs/${runId}`]);
+    // Any other id could differ from an existing one only in case.
+    await (await openOnPort(port, { root, runId: "plain" })).close();
+    assertEquals(looked.filter((path) => path === `${root}/runs`).length, 1);
   }));
 
 /** A file system that ignores case, as on macOS and Windows. */

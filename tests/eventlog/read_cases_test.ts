@@ -1,5 +1,5 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
-import type { GapReason } from "../../eventlog/mod.ts";
+import { EventLogError, type GapReason } from "../../eventlog/mod.ts";
 import { namesIn, readBytes, sameBytes } from "../_util/files.ts";
 import { mixSeeds, Random } from "../_util/random.ts";
 import { longCount, seed, withTempDir } from "../_util/temp.ts";
@@ -221,14 +221,11 @@ Deno.test("strict reading fails at the first bad line, with its 1-based number (
       if (line === undefined || given.strictLine === "none") {
         assertEquals(readAll(root, { strict: true }).events, readAll(root).events, given.name);
       } else {
-        const error = assertThrows(() => readAll(root, { strict: true }));
-        assertEquals(
-          { ...(error as object) },
-          { ...(error as object), kind: "malformed", path, line, byteOffset },
-          given.name,
-        );
+        const error = assertThrows(() => readAll(root, { strict: true }), EventLogError);
+        assertEquals(error.kind, "malformed", given.name);
+        assertEquals(error.details, { path, line, byteOffset: byteOffset! }, given.name);
         const start = `malformed event at ${path}:${line}: `;
-        assertEquals((error as Error).message.slice(0, start.length), start);
+        assertEquals(error.message.slice(0, start.length), start);
       }
     }
   }));

@@ -61,7 +61,7 @@ Deno.test("read() begins behind a seq, or at the end", () =>
     await log.append({ n: 6 });
     assertEquals((await log.read({ after: end.next })).events.map(({ seq }) => seq), [6]);
     const error = await assertRejects(() => log.read({ after: 7 }), EventLogError);
-    assertEquals([error.kind, error.expected, error.actual], ["cursor", 7, 6]);
+    assertEquals([error.kind, error.details.expected, error.details.actual], ["cursor", 7, 6]);
     for (const after of [-1, 1.5, NaN, Infinity, 2 ** 53]) {
       await assertRejects(() => log.read({ after }), RangeError, "Cannot read after seq");
     }
@@ -105,7 +105,7 @@ Deno.test("read() refuses what is no cursor", () =>
 async function cursorError(root: string, after: string): Promise<EventLogError> {
   await using log = await openLog(root);
   const error = await assertRejects(() => log.read({ after }), EventLogError);
-  assertEquals([error.kind, error.path], ["cursor", log.path]);
+  assertEquals([error.kind, error.details.path], ["cursor", log.path]);
   return error;
 }
 
@@ -118,7 +118,7 @@ Deno.test("read() notices that the log was rewound, or is another one", () =>
 
     truncate(path, 24);
     const error = await cursorError(root, next);
-    assertEquals([error.line, error.byteOffset, error.actual], [5, 40, 24]);
+    assertEquals([error.details.line, error.details.byteOffset, error.details.actual], [5, 40, 24]);
     write(path, numberedLines(3) + '{"m":4}\n'.repeat(6));
     await cursorError(root, next);
     write(path, numberedLines(4) + '{"nnnnn":5,"m":66}\n' + numberedLines(3));

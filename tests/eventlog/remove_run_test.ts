@@ -8,7 +8,7 @@ import {
   runExists,
   sweepRemovedRuns,
 } from "../../eventlog/mod.ts";
-import { removeOnPort, sweepOnPort } from "../../eventlog/remove_run.ts";
+import { removeOnPort, sweepOnPort } from "../../eventlog/runs_directory.ts";
 import { everyCut } from "../_util/every_cut.ts";
 import { everyFailure } from "../_util/every_failure.ts";
 import { isThere, namesIn, readText, write } from "../_util/files.ts";

@@ -1,6 +1,7 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { EventLogError, repairRun, verifyRun } from "../../eventlog/mod.ts";
 import { isThere, modeOf, namesIn, readText, write } from "../_util/files.ts";
+import { withFastClock } from "../_util/fast_clock.ts";
 import { withTempDir } from "../_util/temp.ts";
 import { eventsOf, numbered, numberedLines, openLog, pathOf, RUN_ID, writeRun } from "./_runs.ts";
 
@@ -47,10 +48,8 @@ Deno.test("repairRun() refuses a run that is open, and changes nothing", () =>
   withTempDir(async (root) => {
     await using log = await openLog(root);
     write(log.path, "torn");
-    const error = await assertRejects(
-      () => repairRun(root, RUN_ID),
-      EventLogError,
-      "needs it alone",
+    const error = await withFastClock(() =>
+      assertRejects(() => repairRun(root, RUN_ID), EventLogError, "needs it alone")
     );
     assertEquals(error.kind, "live");
     assertEquals(readText(log.path), "torn");

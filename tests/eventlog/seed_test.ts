@@ -58,7 +58,7 @@ Deno.test("seed: read_run_on_malformed_line_reports_line_number", () =>
   withTempDir((root) => {
     const path = writeRun(root, JSON.stringify(nodeStarted("n1")) + "\nnot json\n");
     const error = assertThrows(() => readAll(root, { strict: true }), EventLogError);
-    assertEquals([error.kind, error.line, error.path], ["malformed", 2, path]);
+    assertEquals([error.kind, error.details.line, error.details.path], ["malformed", 2, path]);
     assert(error.message.startsWith(`malformed event at ${path}:2: `));
   }));
 

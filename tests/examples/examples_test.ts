@@ -1,6 +1,6 @@
 import { assertEquals, assertMatch } from "@std/assert";
+import { HAS_SIGNALS } from "../_util/process.ts";
 import { withTempDir } from "../_util/temp.ts";
-import { HAS_SIGNALS } from "../cli/_command.ts";
 
 const DIRECTORY = `${import.meta.dirname}/../../examples`;
 

@@ -136,6 +136,20 @@ Deno.test("what the work throws is recorded with its causes, in words that every
     );
   }));
 
+Deno.test("the invoker gets the payload whole, as it was submitted", () =>
+  withTempDir(async (root) => {
+    const payload = { nested: { list: [1, "two", null, { three: 3 }] }, none: null, mixed: [true] };
+    const payloads: unknown[] = [];
+    const run = await begin(root, (request) => {
+      payloads.push(request.payload);
+      return "Completed";
+    });
+    await run.submit("a", payload);
+    await run.submit("b");
+    assertEquals((await run.finish()).state, "Completed");
+    assertEquals(payloads, [payload, {}]);
+  }));
+
 Deno.test("an attempt whose deadline passes is told to stop, and its late answer changes nothing", () =>
   withTempDir(async (root) => {
     const late = Promise.withResolvers<void>();

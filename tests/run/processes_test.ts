@@ -101,9 +101,9 @@ Deno.test("the permissions to read and write the root are enough for a run", () 
 Deno.test("without permissions a run cannot begin, and nothing is asked", () =>
   withTempDir(async (root) => {
     await using child = new Child(PROGRAM, { args: [root, "well"], permissions: [] });
-    const { code, errors } = await child.outcome();
+    const { code, stderr } = await child.outcome();
     assertEquals(code, 1);
-    assertMatch(errors, /NotCapable/);
+    assertMatch(stderr, /NotCapable/);
   }));
 
 Deno.test("the command shows, follows, verifies, replays and traces a run of openRun()", () =>

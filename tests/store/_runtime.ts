@@ -8,7 +8,7 @@ import {
   type WorkerRuntime,
 } from "../../store/mod.ts";
 import { openStoreOnPort } from "../../store/runtime/fs_runtime_store.ts";
-import { openRuntimeOnPort } from "../../store/runtime/open_runtime.ts";
+import { openRuntimeOnPort } from "../../store/runtime/worker_runtime.ts";
 import type { WorkerRef } from "../../store/types.ts";
 import { FaultPort } from "../_util/fault_port.ts";
 import { namesIn } from "../_util/files.ts";

@@ -97,7 +97,7 @@ Deno.test("checkConfigBundle() refuses another content than the digest's (WRT-16
     error.message,
     `config bundle \`bundle-1\` digest mismatch: expected abc, got ${GOLDEN_DIGEST}`,
   );
-  assertEquals([error.expected, error.actual], ["abc", GOLDEN_DIGEST]);
+  assertEquals([error.details.expected, error.details.actual], ["abc", GOLDEN_DIGEST]);
 });
 
 Deno.test("checkConfigBundle() refuses profiles and declarations that nobody could use (WRT-16)", () => {
@@ -141,7 +141,7 @@ Deno.test("checkRequestConfig() checks the bundle, then the profile (WRT-11)", (
   const missing = refusal(check("bundle-2", GOLDEN_DIGEST), "config-bundle-missing");
   assertEquals(missing.message, "config bundle `bundle-2` was not found");
   const other = refusal(check("bundle-1", "abc"), "config-bundle-digest-mismatch");
-  assertEquals([other.expected, other.actual], ["abc", GOLDEN_DIGEST]);
+  assertEquals([other.details.expected, other.details.actual], ["abc", GOLDEN_DIGEST]);
   const profile = refusal(
     check("bundle-1", GOLDEN_DIGEST, { kind: "named", value: "x" }),
     "invalid-profile-selector",

@@ -235,17 +235,17 @@ async function outlineEvents(runtime: WorkerRuntime): Promise<string> {
     return (await readEvents(runtime, RUNTIME_ID)).map(({ id }) => id).join();
   } catch (error) {
     assertInstanceOf(error, RuntimeStoreError);
-    assertNames(error, { file: "events.jsonl", line: error.line! });
-    return `up to line ${error.line}`;
+    assertNames(error, { file: "events.jsonl", line: error.details.line! });
+    return `up to line ${error.details.line}`;
   }
 }
 
 /** The error tells which file, which line, and what to do. */
 function assertNames(error: RuntimeStoreError, where: { file: string; line?: number }): void {
   assertEquals(error.kind, "store-corrupt");
-  assertStringIncludes(error.path ?? "", where.file);
-  assertStringIncludes(error.message, error.path!);
-  assertEquals(error.line, where.line);
+  assertStringIncludes(error.details.path ?? "", where.file);
+  assertStringIncludes(error.message, error.details.path!);
+  assertEquals(error.details.line, where.line);
   assertMatch(
     error.remedy ?? error.message,
     /`taffrail repair`|move it away|newer taffrail|remove the field|is not a/,
@@ -286,7 +286,9 @@ async function assertGoesOn(root: string, expected: string): Promise<void> {
 /** What is wrong was told when the runtime was opened, each with its file. */
 async function assertTold(root: string): Promise<void> {
   const runtime = await openRuntime(root);
-  for (const { path, message } of runtime.problems) assertStringIncludes(message, path!);
+  for (const { details: { path }, message } of runtime.problems) {
+    assertStringIncludes(message, path!);
+  }
   await runtime.close();
 }
 

@@ -5,7 +5,7 @@ import { repairStore, RuntimeStoreError, verifyStore } from "../../store/mod.ts"
 import { FaultPort } from "../_util/fault_port.ts";
 import { namesIn, readBytes, write } from "../_util/files.ts";
 import { hastyFilePort } from "../_util/hasty_port.ts";
-import { longCount, withTempDir } from "../_util/temp.ts";
+import { longCount, withMemoryDir } from "../_util/temp.ts";
 import type { RuntimeModel } from "./_model.ts";
 import {
   assertClean,
@@ -64,14 +64,18 @@ async function assertDamaged(root: string, path: string, line: number): Promise<
   assertStringIncludes(problems[0]!.message, "an acknowledged mutation is damaged");
   for (const open of [() => openRuntime(root), () => openStore(root)]) {
     const error = await assertRejects(open, RuntimeStoreError);
-    assertEquals([error.kind, error.path, error.line], ["store-corrupt", path, line]);
+    assertEquals([error.kind, error.details.path, error.details.line], [
+      "store-corrupt",
+      path,
+      line,
+    ]);
     assertStringIncludes(error.message, `line ${line}: an acknowledged mutation is damaged`);
   }
 }
 
 for (const group of [1, 6]) {
   Deno.test(`damage to an acknowledged line among the last ${group} is told, and repairing loses no entry`, () =>
-    withTempDir(async (root) => {
+    withMemoryDir(async (root) => {
       const model = await kill(root, { group });
       const path = journalOf(root);
       const whole = readBytes(path);
@@ -79,7 +83,7 @@ for (const group of [1, 6]) {
       const end = starts.at(-1)!;
       const [from] = starts.slice(-1 - group);
       for (let offset = from!; offset < end; offset += longCount(97, 1)) {
-        await withTempDir(async (copy) => {
+        await withMemoryDir(async (copy) => {
           copyTree(root, copy);
           const damaged = journalOf(copy);
           flip(damaged, offset);
@@ -101,7 +105,7 @@ for (const group of [1, 6]) {
 }
 
 Deno.test("damage to the only mutation of a journal is told", () =>
-  withTempDir(async (root) => {
+  withMemoryDir(async (root) => {
     const closed = await openRuntime(root);
     await performBoth(closed, newModel(), createPlain);
     await closed.close();
@@ -114,7 +118,7 @@ Deno.test("damage to the only mutation of a journal is told", () =>
   }));
 
 Deno.test("damage to the mutation that began a runtime is told", () =>
-  withTempDir(async (root) => {
+  withMemoryDir(async (root) => {
     const open = await KillableRuntime.open(root, 1000);
     open.kill();
     const path = journalOf(root);
@@ -123,7 +127,7 @@ Deno.test("damage to the mutation that began a runtime is told", () =>
   }));
 
 Deno.test("a line that was never acknowledged may be torn anywhere, and nobody says a word", () =>
-  withTempDir(async (root) => {
+  withMemoryDir(async (root) => {
     const model = await kill(root);
     const whole = readBytes(journalOf(root));
     const starts = lineStarts(whole);
@@ -131,7 +135,7 @@ Deno.test("a line that was never acknowledged may be torn anywhere, and nobody s
     // What is not acknowledged looks like the last line, and has left nothing in the logs.
     const next = whole.slice(start, end);
     for (let length = 1; length <= next.length; length += longCount(41, 1)) {
-      await withTempDir(async (copy) => {
+      await withMemoryDir(async (copy) => {
         copyTree(root, copy);
         const bytes = whole.slice();
         bytes.set(next.subarray(0, length), end);
@@ -147,7 +151,7 @@ Deno.test("a line that was never acknowledged may be torn anywhere, and nobody s
   }));
 
 Deno.test("what an owner goes on from is on disk before it is in the logs", () =>
-  withTempDir(async (root) => {
+  withMemoryDir(async (root) => {
     await kill(root);
     const path = journalOf(root);
     const port = new FaultPort();
@@ -184,7 +188,7 @@ function showing(pattern: RegExp, contents: Uint8Array[]): FilePort {
 }
 
 Deno.test("a reader who is stopped between two pages while others are written reads once more", () =>
-  withTempDir(async (root) => {
+  withMemoryDir(async (root) => {
     const runtime = await openRuntime(root);
     const model = newModel();
     const path = journalOf(root);
@@ -207,7 +211,7 @@ Deno.test("a reader who is stopped between two pages while others are written re
   }));
 
 Deno.test("journals whose numbers have a gap are read as an owner reads them", () =>
-  withTempDir(async (root) => {
+  withMemoryDir(async (root) => {
     const model = await kill(root);
     const stray = pathOf(root, "journal-7.jsonl");
     write(stray, '{"format":1,"journal":7}\n');
@@ -223,7 +227,7 @@ Deno.test("journals whose numbers have a gap are read as an owner reads them", (
   }));
 
 Deno.test("damage to a journal's head is told, and repairing loses nothing", () =>
-  withTempDir(async (root) => {
+  withMemoryDir(async (root) => {
     const model = await kill(root);
     const path = journalOf(root);
     const whole = readBytes(path);
@@ -236,12 +240,16 @@ Deno.test("damage to a journal's head is told, and repairing loses nothing", () 
     damages.push(["a newline", whole.with(5, 10)]);
     damages.push(["cut", whole.slice(7)]);
     for (const [what, bytes] of damages) {
-      await withTempDir(async (copy) => {
+      await withMemoryDir(async (copy) => {
         copyTree(root, copy);
         const damaged = journalOf(copy);
         write(damaged, bytes);
         const error = await assertRejects(() => openRuntime(copy), RuntimeStoreError, "head");
-        assertEquals([error.kind, error.path, error.line], ["store-corrupt", damaged, 1], what);
+        assertEquals([error.kind, error.details.path, error.details.line], [
+          "store-corrupt",
+          damaged,
+          1,
+        ], what);
         const { ok, actions } = await repairStore(copy);
         assertEquals([ok, actions.map(({ action }) => action)], [true, ["mend-journal"]], what);
         assertEquals([readBytes(damaged), readBytes(actions[0]!.evidence!)], [whole, bytes]);

@@ -5,7 +5,7 @@ import type { FilePort } from "../../_internal/file_port.ts";
 import { FaultPort } from "../_util/fault_port.ts";
 import type { CallName } from "../_util/fault_script.ts";
 import { hastyFilePort } from "../_util/hasty_port.ts";
-import { longCount, seed, withTempDir } from "../_util/temp.ts";
+import { longCount, seed, withMemoryDir } from "../_util/temp.ts";
 import type { RuntimeModel } from "./_model.ts";
 import { assertSeedFiles, look, newModel, openRuntime, performBoth, seenIn } from "./_runtime.ts";
 import { createFull, createPlain, input, stopFirst, storeBundle } from "./_scenes.ts";
@@ -81,7 +81,7 @@ async function checkImages(
 Deno.test("a checkpoint that fails, and a power cut afterwards, lose nothing (W-FRS-3, W-FRS-6)", async () => {
   let faults = 0;
   for (;; faults++) {
-    const failed = await withTempDir(async (directory) => {
+    const failed = await withMemoryDir(async (directory) => {
       await Deno.mkdir(`${directory}/root`);
       try {
         return await failOnce(`${directory}/root`, faults + 1);
@@ -116,7 +116,7 @@ function limited(pattern: RegExp, limit: number): FilePort {
 }
 
 Deno.test("a journal that can grow no more refuses one mutation, and is then begun anew (W-FRS-6)", () =>
-  withTempDir(async (root) => {
+  withMemoryDir(async (root) => {
     const runtime = await openRuntime(root, { port: limited(/journal-/, 100_000) });
     const model = newModel();
     await performBoth(runtime, model, createPlain);

@@ -314,7 +314,7 @@ Deno.test("reading, any call failing, says where and leaves no handle open", asy
     if (error === undefined) return;
     assertInstanceOf(error, RuntimeStoreError, String(error));
     assertEquals(error.kind, "store-io");
-    assert(error.path !== undefined && error.message.includes(error.path));
+    assert(error.details.path !== undefined && error.message.includes(error.details.path));
   }, { before: (root) => writeSeedFiles(root, model) });
   assertGreater(faults, 10);
 });

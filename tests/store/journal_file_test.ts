@@ -1,6 +1,9 @@
 import { assertEquals, assertThrows } from "@std/assert";
-import { JournalFile, readJournalSync, UnknownOutcome } from "../../store/journal/journal_file.ts";
-import { decodeMutation, encodeMutation } from "../../store/journal/journal_lines.ts";
+import type { FilePort } from "../../_internal/file_port.ts";
+import { UnknownOutcomeError } from "../../_internal/line_file.ts";
+import { RuntimeFolder } from "../../store/files/runtime_folder.ts";
+import { JournalFile, readJournal } from "../../store/journal/journal_file.ts";
+import { decodeMutation, encodeMutation } from "../../store/journal/mutation_record.ts";
 import { RuntimeStoreError } from "../../store/runtime_store_error.ts";
 import { FaultPort } from "../_util/fault_port.ts";
 import { appendTo, readBytes, readText, truncate, write } from "../_util/files.ts";
@@ -23,28 +26,40 @@ function line(sequence: number, synced: number): Uint8Array {
   }]);
 }
 
+/** A runtime's directory, with no journal yet. */
+function newFolder(
+  root: string,
+  port: FilePort = hastyFilePort,
+): { folder: RuntimeFolder; path: string } {
+  const folder = new RuntimeFolder(port, { root, runtimeId: "rt-1" });
+  Deno.mkdirSync(folder.directory, { recursive: true });
+  return { folder, path: folder.journal(1) };
+}
+
 /** A journal of three mutations, each synced before the next one was written. */
-function withJournal(use: (path: string) => void | Promise<void>): Promise<void> {
+function withJournal(
+  use: (path: string, folder: RuntimeFolder) => void | Promise<void>,
+): Promise<void> {
   return withTempDir(async (root) => {
-    const path = `${root}/journal-1.jsonl`;
-    const journal = JournalFile.createSync(hastyFilePort, { path, number: 1 });
+    const { folder, path } = newFolder(root);
+    const journal = JournalFile.create(folder, 1);
     for (let sequence = 1; sequence <= 3; sequence++) {
       journal.append([line(sequence, sequence - 1)]);
       await journal.sync();
     }
     assertEquals([journal.written, journal.synced], [3, 3]);
     journal.close();
-    await use(path);
+    await use(path, folder);
   });
 }
 
-function sequencesIn(path: string): number[] {
-  return readJournalSync(hastyFilePort, path).mutations.map(({ sequence }) => sequence);
+function sequencesIn(folder: RuntimeFolder): number[] {
+  return readJournal(folder, 1).mutations.map(({ sequence }) => sequence);
 }
 
-function refusal(path: string): RuntimeStoreError {
-  const error = assertThrows(() => readJournalSync(hastyFilePort, path), RuntimeStoreError);
-  assertEquals([error.kind, error.path], ["store-corrupt", path]);
+function refusal(folder: RuntimeFolder): RuntimeStoreError {
+  const error = assertThrows(() => readJournal(folder, 1), RuntimeStoreError);
+  assertEquals([error.kind, error.details.path], ["store-corrupt", folder.journal(1)]);
   return error;
 }
 
@@ -68,7 +83,7 @@ Deno.test("a line with any other byte is no mutation", () => {
 });
 
 Deno.test("a journal cut anywhere has the mutations before the cut", () =>
-  withJournal((path) => {
+  withJournal((path, folder) => {
     const bytes = readBytes(path);
     let whole = 3;
     const end = bytes.lastIndexOf(10) + 1;
@@ -77,56 +92,56 @@ Deno.test("a journal cut anywhere has the mutations before the cut", () =>
     for (let length = bytes.length - 1; length > 0; length -= step(length)) {
       truncate(path, length);
       if (bytes[length] === 10) whole--;
-      assertEquals(sequencesIn(path).length, Math.max(0, whole), `cut at ${length}`);
+      assertEquals(sequencesIn(folder).length, Math.max(0, whole), `cut at ${length}`);
     }
   }));
 
 Deno.test("a page of NULs that was never acknowledged ends the journal, whatever stands behind it", () =>
   withTempDir((root) => {
-    const path = `${root}/journal-1.jsonl`;
-    const journal = JournalFile.createSync(hastyFilePort, { path, number: 1 });
+    const { folder, path } = newFolder(root);
+    const journal = JournalFile.create(folder, 1);
     // One group: none of them knows that another one is on disk.
     journal.append([line(1, 0), line(2, 0), line(3, 0)]);
     journal.close();
     const bytes = readBytes(path);
     const start = bytes.indexOf(10) + 1 + line(1, 0).length;
     write(path, bytes.fill(0, start, start + 20));
-    assertEquals(sequencesIn(path), [1]);
+    assertEquals(sequencesIn(folder), [1]);
   }));
 
 Deno.test("damage to what was acknowledged is told, with its line", () =>
-  withJournal((path) => {
+  withJournal((path, folder) => {
     const text = readText(path);
     const second = new TextEncoder().encode(text.split("\n").slice(0, 2).join("\n")).length + 1;
     write(path, text.replace('"sequence":2', '"sequence":9'));
-    const error = refusal(path);
-    assertEquals([error.line, error.byteOffset], [3, second]);
+    const error = refusal(folder);
+    assertEquals([error.details.line, error.details.byteOffset], [3, second]);
     write(path, text.replace('{"format"', '{"farmat"'));
-    assertEquals(refusal(path).line, 1);
+    assertEquals(refusal(folder).details.line, 1);
     write(path, text.replace('"format":1', '"format":2'));
-    assertEquals(refusal(path).message.includes("unsupported journal format 2"), true);
+    assertEquals(refusal(folder).message.includes("unsupported journal format 2"), true);
   }));
 
 Deno.test("a whole line of another place in the journal is not taken", () =>
-  withJournal((path) => {
+  withJournal((path, folder) => {
     appendTo(path, line(3, 0));
-    assertEquals(sequencesIn(path), [1, 2, 3]);
+    assertEquals(sequencesIn(folder), [1, 2, 3]);
   }));
 
 Deno.test("a write that fails is cut back, and the next one succeeds", () =>
   withTempDir((root) => {
     const port = new FaultPort({ base: hastyFilePort });
-    const path = `${root}/journal-1.jsonl`;
-    const journal = JournalFile.createSync(port, { path, number: 1 });
+    const { folder, path } = newFolder(root, port);
+    const journal = JournalFile.create(folder, 1);
     port.reset();
     port.shortWriteAt(1, 30);
     assertThrows(() => journal.append([line(1, 0)]), Error, "is the disk full?");
     assertEquals(readText(path).split("\n").length, 2);
     journal.append([line(1, 0)]);
-    assertEquals(sequencesIn(path), [1]);
+    assertEquals(sequencesIn(folder), [1]);
     port.reset();
     port.shortWriteAt(1, 30);
     port.failAt(1, { only: ["truncateSync"] });
-    assertThrows(() => journal.append([line(2, 0)]), UnknownOutcome, "could not be cut back");
+    assertThrows(() => journal.append([line(2, 0)]), UnknownOutcomeError, "could not be cut back");
     journal.close();
   }));

@@ -1,6 +1,6 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import { denoFilePort, type FilePort } from "../../_internal/file_port.ts";
-import { openLogBytes } from "../../store/files/log_bytes.ts";
+import { LogBytes } from "../../store/files/log_lines.ts";
 import { eventLog, transcriptLog } from "../../store/files/log_codecs.ts";
 import {
   checkEventQuery,
@@ -60,14 +60,14 @@ function countingPort(counted: Counted): FilePort {
 /** Reads a page of a log of this content. */
 async function withLog<T>(
   content: string | Uint8Array,
-  use: (log: ReturnType<typeof openLogBytes>, counted: Counted) => T,
+  use: (log: LogBytes, counted: Counted) => T,
 ): Promise<T> {
   return await withTempDir((directory) => {
     const path = `${directory}/events.jsonl`;
     write(path, content);
     const counted = { bytes: 0 };
     const fileEnd = Deno.statSync(path).size;
-    const log = openLogBytes({ port: countingPort(counted), path, fileEnd });
+    const log = LogBytes.open({ port: countingPort(counted), path, fileEnd });
     try {
       return use(log, counted);
     } finally {
@@ -164,7 +164,7 @@ Deno.test("readEventPage() reads only the bytes that count, then the lines behin
     const known = range(1, 9).map((id) => eventLine(id)).join("");
     const tail = new TextEncoder().encode(eventLine(10) + eventLine(11));
     write(path, `${known}{"id":10,"torn`);
-    const log = openLogBytes({ port: denoFilePort, path, fileEnd: known.length, tail });
+    const log = LogBytes.open({ port: denoFilePort, path, fileEnd: known.length, tail });
     const cursor = cursorAt(8);
     assertEquals(summary(readEventPage(log, { cursor, limit: 3 })), [[8, 9, 10], 11, true]);
     assertEquals(summary(readEventPage(log, { cursor, limit: 9 })), [[8, 9, 10, 11], 12, false]);
@@ -188,7 +188,13 @@ Deno.test("readEventPage() ends before a bad line and throws it with its place (
       ": line 201: EOF while parsing a string at column 16",
     );
     assertEquals(
-      [error.kind, error.operation, error.line, error.byteOffset, error.path],
+      [
+        error.kind,
+        error.details.operation,
+        error.details.line,
+        error.details.byteOffset,
+        error.details.path,
+      ],
       ["store-corrupt", "read events", 201, byteOffset, log.path],
     );
   });
@@ -213,7 +219,7 @@ Deno.test("readEventPage() says when a line is too long, or the log shorter than
   await withTempDir((directory) => {
     const path = `${directory}/events.jsonl`;
     write(path, eventLine(1));
-    const log = openLogBytes({ port: denoFilePort, path, fileEnd: 999 });
+    const log = LogBytes.open({ port: denoFilePort, path, fileEnd: 999 });
     const cursor = cursorAt(1);
     assertThrows(
       () => readEventPage(log, { cursor, limit: 5 }),
@@ -320,7 +326,7 @@ Deno.test("readTranscriptPage() throws a bad line where it is in the way (FRS-7)
   assertEquals((await entryPage(content, 0, 4)).items.length, 4);
   const error = await assertRejectsWith(entryPage(content, 3, 3));
   assert(error.message.includes(": line 5: expected "), error.message);
-  assertEquals([error.kind, error.line], ["store-corrupt", 5]);
+  assertEquals([error.kind, error.details.line], ["store-corrupt", 5]);
 });
 
 Deno.test("readTranscriptPage() refuses entries that belong elsewhere (FRS-5)", async () => {

@@ -69,7 +69,7 @@ for (
       write(path, readText(path).replace(from, to));
       const before = treeOf(root);
       const error = await openingError(root);
-      assertEquals([error.kind, error.path], ["store-corrupt", path]);
+      assertEquals([error.kind, error.details.path], ["store-corrupt", path]);
       assertStringIncludes(error.message, message);
       assertEquals(treeOf(root), before);
     }));
@@ -106,7 +106,10 @@ Deno.test("a worker that cannot be read blocks no other one, and its refs say wh
       damage(path);
       const before = treeOf(workerPathOf(root, WORKER));
       const runtime = await openRuntime(root);
-      assertEquals(runtime.problems.map((problem) => [problem.kind, problem.path]), [[kind, path]]);
+      assertEquals(runtime.problems.map((problem) => [problem.kind, problem.details.path]), [[
+        kind,
+        path,
+      ]]);
       for (
         const use of [
           () => runtime.sendInput(workerRef(1), INPUT),
@@ -116,7 +119,7 @@ Deno.test("a worker that cannot be read blocks no other one, and its refs say wh
         ]
       ) {
         const error = await assertRejects(use, RuntimeStoreError);
-        assertEquals([error.kind, error.path], [kind, path]);
+        assertEquals([error.kind, error.details.path], [kind, path]);
       }
       await runtime.sendInput(workerRef(2), INPUT);
       assertEquals(
@@ -335,7 +338,7 @@ Deno.test("of a worker that is not there, the store says that its transcript is 
       const read = () => store.readTranscript(workerRef(7), { start: 0, limit: 1 });
       const path = workerPathOf(root, worker_id, "transcript.jsonl");
       const error = await assertRejects(read, RuntimeStoreError);
-      assertEquals([error.kind, error.path], ["store-missing", path]);
+      assertEquals([error.kind, error.details.path], ["store-missing", path]);
       assertEquals(error.message, `runtime store read transcript missing data at ${path}`);
       const limit = () => store.readTranscript(workerRef(7), { start: 0, limit: 1000 });
       assertEquals((await assertRejects(limit, RuntimeStoreError)).kind, "limit-too-large");

@@ -10,7 +10,7 @@ import { comesFrom } from "../_util/fault_run.ts";
 import { PowerCut } from "../_util/fault_script.ts";
 import { hastyFilePort } from "../_util/hasty_port.ts";
 import { mixSeeds, Random } from "../_util/random.ts";
-import { longCount, seed, withTempDir } from "../_util/temp.ts";
+import { longCount, seed, withMemoryDir } from "../_util/temp.ts";
 import { Refusal, type RuntimeModel } from "./_model.ts";
 import { nextOperation } from "./_operations.ts";
 import {
@@ -104,7 +104,7 @@ Deno.test("random mutations and power cuts, one after the other, leave what was 
   for (let round = 0; round < ROUNDS; round++) {
     const random = new Random(mixSeeds(seed(), round));
     try {
-      await withTempDir((directory) => failAgainAndAgain(directory, random));
+      await withMemoryDir((directory) => failAgainAndAgain(directory, random));
     } catch (error) {
       throw new Error(`Round ${round} of TAFFRAIL_SEED=${seed()} failed`, { cause: error });
     }

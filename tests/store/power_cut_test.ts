@@ -10,7 +10,7 @@ import { FaultPort } from "../_util/fault_port.ts";
 import type { CallName } from "../_util/fault_script.ts";
 import { isThere, readBytes, write } from "../_util/files.ts";
 import { hastyFilePort } from "../_util/hasty_port.ts";
-import { isLongRun, longCount, withTempDir } from "../_util/temp.ts";
+import { isLongRun, longCount, withMemoryDir } from "../_util/temp.ts";
 import type { Operation, RuntimeModel } from "./_model.ts";
 import {
   assertClean,
@@ -248,7 +248,7 @@ Deno.test("a power cut never leaves an older journal alone (W-FRS-3)", async () 
 });
 
 Deno.test("after a close no power cut brings a journal back, or takes anything away", () =>
-  withTempDir(async (directory) => {
+  withMemoryDir(async (directory) => {
     const root = `${directory}/root`;
     await Deno.mkdir(root);
     const port = new FaultPort({ root, base: hastyFilePort });

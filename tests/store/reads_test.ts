@@ -1,7 +1,7 @@
 import { assert, assertEquals } from "@std/assert";
 import { RUNTIME_ID, writeSampleStore } from "../../bench/harness/sample_store.ts";
 import type { WorkerRuntime } from "../../store/mod.ts";
-import { openRuntimeOnPort } from "../../store/runtime/open_runtime.ts";
+import { openRuntimeOnPort } from "../../store/runtime/worker_runtime.ts";
 import { FaultPort } from "../_util/fault_port.ts";
 import { hastyFilePort } from "../_util/hasty_port.ts";
 import { Random } from "../_util/random.ts";

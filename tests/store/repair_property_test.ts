@@ -1,11 +1,11 @@
 import { assert, assertEquals } from "@std/assert";
 import { repairStoreOnPort } from "../../store/check/repair_store.ts";
 import { RuntimeStoreError, type StoreVerdict, verifyStore } from "../../store/mod.ts";
-import { openRuntimeOnPort } from "../../store/runtime/open_runtime.ts";
+import { openRuntimeOnPort } from "../../store/runtime/worker_runtime.ts";
 import { namesIn } from "../_util/files.ts";
 import { hastyFilePort } from "../_util/hasty_port.ts";
 import { mixSeeds, Random } from "../_util/random.ts";
-import { longCount, seed, withTempDir } from "../_util/temp.ts";
+import { longCount, seed, withMemoryDir } from "../_util/temp.ts";
 import { goldenPath } from "./_damages.ts";
 import { copyTree, treeOf } from "./_tree.ts";
 
@@ -15,7 +15,7 @@ const REQUEST = { intent: { kind: "assistant" }, profile: { kind: "runtime_defau
 
 /** A runtime with a history; half of the time its owner was killed, so that it has a journal. */
 async function makeRuntime(root: string, random: Random): Promise<void> {
-  await withTempDir(async (elsewhere) => {
+  await withMemoryDir(async (elsewhere) => {
     const checkpointMutations = 1 + random.below(12);
     const options = { root: elsewhere, runtimeId: "rt-1" };
     const runtime = await openRuntimeOnPort(hastyFilePort, options, { checkpointMutations });
@@ -131,7 +131,7 @@ Deno.test("repairStore() mends random damage, or leaves it as it says (W-FRS-2, 
   for (let round = 0; round < longCount(60, 1500); round++) {
     const random = new Random(mixSeeds(seed(), round));
     try {
-      await withTempDir((root) => tryRound(root, random));
+      await withMemoryDir((root) => tryRound(root, random));
     } catch (error) {
       throw new Error(`Round ${round}: ${(error as Error).message}`, { cause: error });
     }

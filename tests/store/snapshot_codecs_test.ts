@@ -20,7 +20,7 @@ const encoder = new TextEncoder();
 function corruption(read: () => unknown): RuntimeStoreError {
   const error = assertThrows(read, RuntimeStoreError);
   assertEquals(error.kind, "store-corrupt");
-  assertEquals(error.path, "p/x.json");
+  assertEquals(error.details.path, "p/x.json");
   return error;
 }
 
@@ -116,8 +116,8 @@ Deno.test("parseRuntimeSnapshot() names an unknown field at the top and keeps on
 Deno.test("parseRuntimeSnapshot() says where a text stops to be JSON, and what to do", () => {
   const cut = GOLDEN_RUNTIME.slice(0, GOLDEN_RUNTIME.indexOf("status") + 3);
   const error = corruption(() => parseRuntimeSnapshot(cut, "p/x.json"));
-  assertEquals(error.line, 6);
-  assertEquals(error.byteOffset, cut.length);
+  assertEquals(error.details.line, 6);
+  assertEquals(error.details.byteOffset, cut.length);
   assert(error.message.includes(": EOF while parsing a string at line 6 column"), error.message);
   assert(error.remedy?.includes("`taffrail repair`"), error.remedy);
   assert(error.cause instanceof SyntaxError);

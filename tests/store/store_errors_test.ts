@@ -93,23 +93,27 @@ Deno.test("errors have the seed's messages (spec 4.2)", () => {
 
 Deno.test("errors carry what a program needs, and what to do", () => {
   const corrupt = storeCorruptError(place, { problem: "why", line: 3, byteOffset: 70 });
-  const { operation, path, line, byteOffset } = corrupt;
+  const { operation, path, line, byteOffset } = corrupt.details;
   assertEquals([operation, path, line, byteOffset], ["read events", place.path, 3, 70]);
   assertStringIncludes(corrupt.remedy!, "`taffrail repair` (`repairStore`)");
   const newer = unsupportedSchemaError(place, { expected: 1, actual: 2 });
   assertStringIncludes(newer.remedy!, "a newer taffrail");
   assertEquals(storeMissingError(place).remedy, undefined);
   const owned = ownedError("/r/owner.lock", { runtimeId: "rt-1", pid: 77 });
-  assertEquals([owned.kind, owned.runtimeId, owned.holderPid], ["owned", "rt-1", 77]);
+  assertEquals([owned.kind, owned.details.runtimeId, owned.details.holderPid], [
+    "owned",
+    "rt-1",
+    77,
+  ]);
   assertEquals(owned.message.includes("process 77 owns it (/r/owner.lock)"), true);
   const limit = limitTooLargeError(300, 256);
-  assertEquals([limit.actual, limit.expected], [300, 256]);
+  assertEquals([limit.details.actual, limit.details.expected], [300, 256]);
 });
 
 Deno.test("asStoreError() names the file of what the file system refuses, and leaves the rest", () => {
   const refused = new Deno.errors.PermissionDenied("Permission denied (os error 13)");
   const error = asStoreError(place, refused) as RuntimeStoreError;
-  assertEquals([error.kind, error.path, error.cause], ["store-io", place.path, refused]);
+  assertEquals([error.kind, error.details.path, error.cause], ["store-io", place.path, refused]);
   const gone = asStoreError(place, new Deno.errors.NotFound("gone")) as RuntimeStoreError;
   assertEquals(gone.kind, "store-missing");
   const seek = asStoreError(place, new TypeError("Invalid argument (os error 22)"));

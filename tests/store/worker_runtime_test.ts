@@ -317,7 +317,11 @@ Deno.test("what is too long or no text is refused, and leaves nothing", () =>
       () => runtime.sendInput(ref, { kind: "user", content: "é".repeat(51) }),
       RuntimeStoreError,
     );
-    assertEquals([error.kind, error.actual, error.expected], ["content-too-large", 102, 100]);
+    assertEquals([error.kind, error.details.actual, error.details.expected], [
+      "content-too-large",
+      102,
+      100,
+    ]);
     await runtime.sendInput(ref, { kind: "user", content: "é".repeat(50) });
     await assertKind(runtime.stopWorker(ref, "x".repeat(101)), "content-too-large");
     const intent = { kind: "task", objective: "x".repeat(100) } as const;

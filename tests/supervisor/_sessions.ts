@@ -34,13 +34,14 @@ export function randomDuration(random: Random, steps = 20): EventTime {
 /** Rules of any kind, the extreme ones included. */
 export function randomRules(random: Random, mode: SupervisorMode): ModelRules {
   const maybe = <T>(make: () => T): T | null => random.chance(0.5) ? make() : null;
+  const isRateLimited = random.chance(0.5);
   return {
     graphId: "g",
     mode,
     constraints: {
       max_in_flight: maybe(() => random.below(4)),
-      max_per_window: maybe(() => random.below(4)),
-      rate_window: random.chance(0.7) ? randomDuration(random) : null,
+      max_per_window: isRateLimited ? random.below(4) : null,
+      rate_window: isRateLimited ? randomDuration(random) : null,
       deadline: null,
       max_retries: random.below(4),
     },

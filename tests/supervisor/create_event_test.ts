@@ -36,7 +36,7 @@ Deno.test("EVT-3 anything but one JSON object is refused with what it is", () =>
     ] as const
   ) {
     const error = refusal(payload);
-    assertEquals([error.kind, error.detail], ["PayloadMustBeJsonObject", got]);
+    assertEquals([error.kind, error.details.actual], ["not-an-object", got]);
     assertEquals(error.message, `payload must be a JSON object, got ${got}`);
   }
 });
@@ -59,15 +59,15 @@ Deno.test("EVT-3 what is not strict JSON is refused, and the message says so", (
   ];
   for (const payload of bad) {
     const error = refusal(payload);
-    assertEquals(error.kind, "InvalidJson");
-    assertEquals(error.message, `payload bytes are not valid JSON: ${error.detail}`);
+    assertEquals(error.kind, "invalid-json");
+    assertEquals(error.message, `payload bytes are not valid JSON: ${error.details.problem}`);
   }
 });
 
 Deno.test("EVT-3 nesting is refused beyond 128, and only there", () => {
   const nested = (depth: number) => `{"a":${"[".repeat(depth - 1)}${"]".repeat(depth - 1)}}`;
   assertEquals(context(nested(128)), []);
-  assertEquals(refusal(nested(129)).detail, "nested deeper than 128");
+  assertEquals(refusal(nested(129)).details.problem, "nested deeper than 128");
 });
 
 Deno.test("EVT-4 numbers, strings, booleans and arrays of numbers make the context", () => {

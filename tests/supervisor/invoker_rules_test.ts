@@ -1,7 +1,12 @@
 /** The rules INV-1 to INV-6: what is retried, how often, and how the test invoker answers. */
-import { assertEquals, assertStrictEquals, assertThrows } from "@std/assert";
-import { type ErrKind, FaultInvoker, type RunTermination } from "../../supervisor/mod.ts";
-import { at, entriesOf, event, pump, schedule, SpyInvoker } from "./_util.ts";
+import { assert, assertEquals, assertStrictEquals, assertThrows } from "@std/assert";
+import {
+  type ErrKind,
+  FaultInvoker,
+  type RunTermination,
+  Supervisor,
+} from "../../supervisor/mod.ts";
+import { at, entriesOf, event, options, pump, schedule, SpyInvoker } from "./_util.ts";
 
 const MECHANICAL: RunTermination[] = [
   "TimedOut",
@@ -152,4 +157,19 @@ Deno.test("backoff: a wait of nothing is still a place in the queue", async () =
   const entries = await entriesOf({ max_retries: 1 }, events, { invoker, backoff });
   assertEquals(schedule(entries), ["e1 Defer@5 ep0", "p1 Invoke ep0"]);
   assertEquals(entries[1]!.retry_count, 1);
+});
+
+Deno.test("a request has the payload whole, and each attempt its own copy", async () => {
+  const payload = { a: { b: [1, null, { c: "é" }] }, n: null, "__proto__x": 1.5 };
+  for (const mode of ["serial", "concurrent"] as const) {
+    const invoker = new SpyInvoker(new FaultInvoker("TimedOut"));
+    const given = options({ max_retries: 1 }, { invoker, mode });
+    const supervisor = new Supervisor(given);
+    await supervisor.onEvent(event("e1", 0, { payload: JSON.stringify(payload) }));
+    await supervisor.onEvent(event("e2"));
+    await supervisor.close();
+    const [first, again, none] = invoker.requests.map((request) => request.payload);
+    assertEquals([first, again, none], [payload, payload, {}]);
+    assert(first !== again);
+  }
 });

@@ -1,8 +1,11 @@
 /** What a supervisor refuses to be made of, and whether the message names the field. */
-import { assertEquals, assertThrows } from "@std/assert";
+import { assertEquals, assertRejects, assertThrows } from "@std/assert";
 import {
   type ConstraintsInit,
+  createEvent,
+  FaultInvoker,
   ManualTimers,
+  PumpDriver,
   Supervisor,
   type SupervisorOptions,
 } from "../../supervisor/mod.ts";
@@ -29,6 +32,10 @@ Deno.test("new Supervisor() names the constraint of the wrong type", () => {
     [{ maxInFlight: 1 }, 'constraints: unknown field "maxInFlight", known are max_in_flight'],
   ];
   for (const [wrong, message] of cases) assertThrows(constraints(wrong), TypeError, message);
+  for (const alone of [{ max_per_window: 1 }, { rate_window: at(10) }]) {
+    const message = "constraints: they have only one of max_per_window and rate_window: give both";
+    assertThrows(constraints(alone), TypeError, message);
+  }
   assertThrows(make({ constraints: undefined }), TypeError, "constraints: expected an object");
 });
 
@@ -106,4 +113,38 @@ Deno.test("later changes of the given constraints change nothing", async () => {
   given.max_in_flight = 5;
   await supervisor.onEvent(event("e1"));
   assertEquals(decisionLog.entries[0]!.decision, "Defer");
+});
+
+Deno.test("calls from JavaScript that lack something, or have another type, name it", async () => {
+  const supervisor = new Supervisor(options({}));
+  const valid = { id: "e1", kind: "Command", at: at(0) };
+  const cases: [() => unknown, string][] = [
+    [() => new Supervisor(undefined as never), "options: expected an object, got undefined"],
+    [() => new PumpDriver(null as never), "options: expected an object, got null"],
+    [() => new PumpDriver({ supervisor } as never), "timers: it has no method now"],
+    [() => new PumpDriver({ timers: new ManualTimers() } as never), "supervisor: it has no method"],
+    [() => new Supervisor({ ...options({}), signal: 1 as never }), "signal: it has no method"],
+    [() => new Supervisor({ ...options({}), onLate: 1 as never }), "onLate: expected a function"],
+    [() => Supervisor.from(undefined as never, options({})), "state: expected an object"],
+    [() => createEvent(undefined as never), "event: expected an object, got undefined"],
+    [() => createEvent({ ...valid, at: undefined } as never), "event.at: expected an object"],
+    [() => createEvent({ ...valid, id: undefined } as never), "event.id: expected a string"],
+    [() => createEvent({ ...valid, kind: "pump" } as never), "event.kind: expected Pump or"],
+    [() => createEvent({ ...valid, payload: {} } as never), "event.payload: expected a text or a"],
+    [() => supervisor.explain(undefined as never), "event: expected an object"],
+    [() => supervisor.subscribe(undefined as never), "listener: expected a function"],
+    [() => supervisor.nextPumpAt(undefined as never), "now: expected an object"],
+    [() => new FaultInvoker("Done" as never), "defaultOutcome: expected a RunTermination"],
+    [() => new ManualTimers(5 as never), "now: expected an object, got 5"],
+  ];
+  for (const [call, message] of cases) assertThrows(call, TypeError, `Cannot use ${message}`);
+  const pending: [Promise<unknown>, string][] = [
+    [supervisor.onEvent(undefined as never), "event: expected an object"],
+    [supervisor.onEvent({ id: "x", kind: "Pump" } as never), "event.at: expected an object"],
+    [supervisor.complete(undefined as never), "completion: expected an object"],
+    [supervisor.complete({} as never), "completion.episodeId: expected a number"],
+  ];
+  for (const [call, message] of pending) {
+    await assertRejects(() => call, TypeError, `Cannot use ${message}`);
+  }
 });

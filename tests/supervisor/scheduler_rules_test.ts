@@ -93,15 +93,6 @@ Deno.test("SCH-7 a rate-limited event waits until the window has room", async ()
   assertEquals(entry!.numbers.in_window, 1);
 });
 
-Deno.test("SCH-8 an invocation counts for the window only if both limits are set", async () => {
-  const events = [event("e1"), event("e2"), event("e3")];
-  for (const limits of [{ max_per_window: 1 }, { rate_window: at(10) }]) {
-    const entries = await entriesOf(limits, events);
-    assertEquals(reasons(entries), ["admitted", "admitted", "admitted"]);
-    assertEquals(entries.map(({ numbers }) => numbers.in_window), [0, 0, 0]);
-  }
-});
-
 Deno.test("SCH-8 retries do not count for the window", async () => {
   const invoker = new FaultInvoker("TimedOut");
   const limits = { max_per_window: 2, rate_window: at(10), max_retries: 4 };

@@ -52,7 +52,7 @@ async function assertRefused(
   const error = await assertRejects(() => readText(content), TraceFileError, message);
   assertEquals(error.kind, kind);
   assertStringIncludes(error.message, "failed to parse trace.json: ");
-  assertStringIncludes(error.message, `(in ${error.path})`);
+  assertStringIncludes(error.message, `(in ${error.details.path})`);
   return error;
 }
 
@@ -137,7 +137,7 @@ Deno.test("TRP-1: a file that cannot be read is named, with the cause", async ()
         TraceFileError,
         `failed to read trace ${path}`,
       );
-      assertEquals([error.kind, error.path], ["read", path]);
+      assertEquals([error.kind, error.details.path], ["read", path]);
       assertInstanceOf(error.cause, Error);
     }
   });
@@ -209,7 +209,7 @@ Deno.test("TRP-1: another shape is refused with its JSON path", async () => {
 
 Deno.test("W-TRC-11: another version is refused, whatever its shape", async () => {
   const error = await assertRefused('{"trace_version":2}', "version", "its trace_version is 2");
-  assertEquals([error.expected, error.actual], ["1", "2"]);
+  assertEquals([error.details.expected, error.details.actual], ["1", "2"]);
 });
 
 Deno.test("W-TRC-11: a digest of another algorithm, or that is none, is refused", async () => {
@@ -221,11 +221,15 @@ Deno.test("W-TRC-11: a digest of another algorithm, or that is none, is refused"
       "algorithm",
       `Cannot compare $.steps[1].${name}: its algorithm is "sha256", not "blake3"`,
     );
-    assertEquals([other.step, other.expected, other.actual], [2, "blake3", "sha256"]);
+    assertEquals([other.details.step, other.details.expected, other.details.actual], [
+      2,
+      "blake3",
+      "sha256",
+    ]);
     for (const value of ["", HASH.value.toUpperCase(), HASH.value.slice(1)]) {
       const hash = { algorithm: "blake3", value };
       const error = await assertRefused(withHash(hash), "shape", `$.steps[1].${name}`);
-      assert(error.expected?.startsWith("64 "));
+      assert(error.details.expected?.startsWith("64 "));
     }
   }
 });

@@ -143,7 +143,7 @@ Deno.test("a directory that cannot be created, with the seed's message (TRC-16, 
     recorder.onNodeStart(eventOf("a"));
     recorder.onNodeError(eventOf("a"), new Error("boom"));
     const error = recorder.lastWriteError!;
-    assertEquals([error.kind, error.path], ["create-directory", `${directory}/file/sub`]);
+    assertEquals([error.kind, error.details.path], ["create-directory", `${directory}/file/sub`]);
     assertMatch(error.message, /^failed to create .*\/file\/sub: .*\(os error \d+\)/);
     assert(error.cause instanceof Error);
     for (const flush of [await recorder.flushError("x"), recorder.flushSuccessSync()]) {

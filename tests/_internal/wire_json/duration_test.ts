@@ -1,6 +1,7 @@
 import { assertEquals, assertThrows } from "@std/assert";
 import { array, decodeJson, encodeJson } from "../../../_internal/wire_json/codec.ts";
-import { duration, eventTime, MAX_EVENT_TIME } from "../../../_internal/wire_json/duration.ts";
+import { LATEST } from "../../../_internal/event_time.ts";
+import { duration, eventTime } from "../../../_internal/wire_json/duration.ts";
 import { JsonRangeError, JsonShapeError } from "../../../_internal/wire_json/errors.ts";
 
 Deno.test("duration prints secs and nanos (J-9)", () => {
@@ -57,10 +58,10 @@ Deno.test("duration refuses more than 2^53-1 seconds, eventTime saturates there 
       JsonRangeError,
       "Cannot read $[0]:",
     );
-    assertEquals(decodeJson(eventTime, text), MAX_EVENT_TIME);
+    assertEquals(decodeJson(eventTime, text), LATEST);
   }
   assertEquals(
-    encodeJson(eventTime, MAX_EVENT_TIME),
+    encodeJson(eventTime, LATEST),
     '{"secs":9007199254740991,"nanos":999999999}',
   );
 });

@@ -14,7 +14,8 @@ import {
   u64,
   usize,
 } from "../../../_internal/wire_json/codec.ts";
-import { type Duration, duration, eventTime } from "../../../_internal/wire_json/duration.ts";
+import type { Duration } from "../../../_internal/event_time.ts";
+import { duration, eventTime } from "../../../_internal/wire_json/duration.ts";
 import {
   externallyTagged,
   internallyTagged,

@@ -72,20 +72,23 @@ Deno.test("parseJson() refuses duplicate names wherever they are (J-10)", () => 
     error.message,
     "Cannot parse JSON at line 1, column 28 (byte 27, $.a[0].event_id): duplicate field `event_id`",
   );
-  assertEquals(refusal('{"a":1,"\\u0061":2}').problem, "duplicate field `a`");
-  assertEquals(refusal('{"__proto__":1,"__proto__":2}').problem, "duplicate field `__proto__`");
+  assertEquals(refusal('{"a":1,"\\u0061":2}').details.problem, "duplicate field `a`");
+  assertEquals(
+    refusal('{"__proto__":1,"__proto__":2}').details.problem,
+    "duplicate field `__proto__`",
+  );
 });
 
 Deno.test("parseJson() refuses lone surrogates, escaped or not (J-3)", () => {
   for (const text of ['"\\ud800"', '"\\udc00\\ud800"', '"a\ud800"', '{"\\udfff":1}']) {
-    assertEquals(refusal(text).problem, "lone surrogate in a string", text);
+    assertEquals(refusal(text).details.problem, "lone surrogate in a string", text);
   }
   assertEquals(parseJson('"\\ud83d\\ude00"'), "😀");
 });
 
 Deno.test("parseJson() refuses numbers that overflow to infinity", () => {
   for (const text of ["1e400", "-1e400", "1".repeat(310), "1.8e308"]) {
-    assertEquals(refusal(text).problem, "number out of range", text);
+    assertEquals(refusal(text).details.problem, "number out of range", text);
   }
 });
 
@@ -94,7 +97,7 @@ Deno.test("parseJson() refuses nesting deeper than 128 levels", () => {
     const inner = open === "[" ? "" : "1";
     parseJson(open.repeat(128) + inner + close.repeat(128));
     assertEquals(
-      refusal(open.repeat(129) + inner + close.repeat(129)).problem,
+      refusal(open.repeat(129) + inner + close.repeat(129)).details.problem,
       "nesting deeper than 128 levels",
     );
     refusal(open.repeat(100_000));
@@ -108,7 +111,7 @@ Deno.test("parseJson() names line, column, byte and path of a mistake", () => {
     "Cannot parse JSON at line 2, column 21 (byte 25, $.é[2]): expected ident",
   );
   assert(error instanceof SyntaxError);
-  const { line, column, byteOffset, path, problem } = error;
+  const { line, column, byteOffset, path, problem } = error.details;
   assertEquals(
     { line, column, byteOffset, path, problem },
     { line: 2, column: 21, byteOffset: 25, path: "$.é[2]", problem: "expected ident" },
@@ -128,22 +131,22 @@ Deno.test("parseJson() refuses invalid UTF-8 where it begins", () => {
   ];
   for (const [bytes, byteOffset] of bad) {
     const error = refusal(Uint8Array.from(bytes));
-    assertEquals(error.problem, "invalid unicode code point", String(bytes));
-    assertEquals(error.byteOffset, byteOffset, String(bytes));
+    assertEquals(error.details.problem, "invalid unicode code point", String(bytes));
+    assertEquals(error.details.byteOffset, byteOffset, String(bytes));
   }
   const inside = encoder.encode('{"a":\n["x\0"]}').map((byte) => byte === 0 ? 0xff : byte);
-  const { line, column, path } = refusal(inside);
+  const { line, column, path } = refusal(inside).details;
   assertEquals({ line, column, path }, { line: 2, column: 4, path: "$.a[0]" });
 });
 
 Deno.test("parseJson() reports an earlier mistake before invalid UTF-8", () => {
-  const { problem, byteOffset } = refusal(Uint8Array.from([0x5b, 0x2c, 0xff]));
+  const { problem, byteOffset } = refusal(Uint8Array.from([0x5b, 0x2c, 0xff])).details;
   assertEquals({ problem, byteOffset }, { problem: "expected value", byteOffset: 1 });
 });
 
 Deno.test("parseJson() refuses a byte order mark", () => {
   for (const text of ["\ufeff1", encoder.encode("\ufeff{}")]) {
-    const { problem, byteOffset } = refusal(text);
+    const { problem, byteOffset } = refusal(text).details;
     assertEquals({ problem, byteOffset }, { problem: "byte order mark", byteOffset: 0 });
   }
 });
@@ -153,7 +156,7 @@ Deno.test("parseJson() refuses a text cut anywhere", () => {
     '{"a":[1,-2.5e-3,{"b":null,"é😀":"x\\n\\u00e9\\ud83d\\ude00"}],"c":true,"d":[[],{}]}';
   parseJson(text);
   for (let length = 0; length < text.length; length++) {
-    const problem = refusal(text.slice(0, length)).problem;
+    const problem = refusal(text.slice(0, length)).details.problem;
     assert(/^EOF while parsing/.test(problem), `${length}: ${problem}`);
   }
   const bytes = encoder.encode(text);

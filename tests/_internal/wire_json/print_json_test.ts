@@ -49,7 +49,7 @@ Deno.test("printJson() refuses NaN and infinities, with their path (J-5)", () =>
   for (const value of [NaN, Infinity, -Infinity]) {
     const error = assertThrows(() => printJson({ a: { b: [1, value] } }), JsonShapeError);
     assertEquals(error.message, `Cannot print $.a.b[1]: ${value} is not JSON`);
-    assertEquals(error.path, "$.a.b[1]");
+    assertEquals(error.details.path, "$.a.b[1]");
   }
 });
 

@@ -1,5 +1,10 @@
 import { assertEquals } from "@std/assert";
 import { decodeJson, encodeJson } from "../../../_internal/wire_json/codec.ts";
+import {
+  JsonRangeError,
+  JsonShapeError,
+  JsonSyntaxError,
+} from "../../../_internal/wire_json/errors.ts";
 import { SERDE_ANSWERS } from "./_serde_answers.ts";
 import { type WireType, wireType } from "./_wire_types.ts";
 
@@ -8,7 +13,10 @@ function answer(type: WireType, text: string): string {
   try {
     return encodeJson(wireType(type), decodeJson(wireType(type), text));
   } catch (error) {
-    if (error instanceof Error && "problem" in error) return `! ${error.problem}`;
+    if (
+      error instanceof JsonSyntaxError || error instanceof JsonShapeError ||
+      error instanceof JsonRangeError
+    ) return `! ${error.details.problem}`;
     throw error;
   }
 }

@@ -65,8 +65,8 @@ Deno.test("struct() reads what may be missing, and null where there is an Option
 Deno.test("struct() refuses a missing field by name, with the path of its object (J-11)", () => {
   const error = assertThrows(() => decodeJson(array(sample), '[{"z":""},{"a":1}]'), JsonShapeError);
   assertEquals(error.message, "Cannot read $[1]: missing field `z`");
-  assertEquals(error.path, "$[1]");
-  assertEquals(error.problem, "missing field `z`");
+  assertEquals(error.details.path, "$[1]");
+  assertEquals(error.details.problem, "missing field `z`");
 });
 
 Deno.test("struct() ignores unknown fields, unless it denies them (J-10)", () => {
@@ -89,8 +89,8 @@ Deno.test("struct() ignores unknown fields, unless it denies them (J-10)", () =>
 
 Deno.test("struct() refuses a field that stands twice, known or not (J-10)", () => {
   const error = assertThrows(() => decodeJson(sample, '{"z":"","z":""}'), JsonSyntaxError);
-  assertEquals(error.problem, "duplicate field `z`");
-  assertEquals(error.path, "$.z");
+  assertEquals(error.details.problem, "duplicate field `z`");
+  assertEquals(error.details.path, "$.z");
   assertThrows(() => decodeJson(sample, '{"z":"","y":1,"y":1}'), JsonSyntaxError, "field `y`");
 });
 

@@ -28,8 +28,8 @@ async function claim(expectedLastSeq: number): Promise<number> {
     return lastSeq;
   } catch (error) {
     if (!(error instanceof EventLogError) || error.kind !== "conflict") throw error;
-    if (error.expected !== expectedLastSeq) throw error;
-    return -error.actual!;
+    if (error.details.expected !== expectedLastSeq) throw error;
+    return -error.details.actual!;
   }
 }
 

@@ -1,11 +1,10 @@
 /**
- * Uses every function that `eventlog/mod.ts` exports, with whatever permissions it was given, and
- * says what became of each: `<function> ok`, or `<function> <error class> <kind> <class of cause>`.
+ * Uses every function that `eventlog/mod.ts` exports, with whatever permissions it was given.
  *
  * Usage: permissions.ts ROOT RUN_ID
  */
 import * as eventlog from "../../../eventlog/mod.ts";
-import { say } from "./_pipe.ts";
+import { tryAll, type Uses } from "./_permissions.ts";
 
 const [root = "", runId = ""] = Deno.args;
 
@@ -32,7 +31,7 @@ async function useLog(log: eventlog.FileEventLog<Event>): Promise<void> {
 }
 
 /** What must go well with the permission to read alone. */
-const readers: Record<string, () => unknown> = {
+const readers: Uses = {
   async readRun() {
     let next: string | undefined;
     for await (const page of eventlog.readRun<Event>(root, runId)) next = page.next;
@@ -63,12 +62,12 @@ const readers: Record<string, () => unknown> = {
   attemptChange: () => eventlog.attemptChange({ type: "x", id: "", ts: "", run_id: "" }),
   isKnownRunEvent: () => eventlog.isKnownRunEvent({ type: "x", id: "", ts: "", run_id: "" }),
   newEventId: () => eventlog.newEventId(),
-  EventLogError: () => new eventlog.EventLogError("io", "made", { path: root }),
+  EventLogError: () => new eventlog.EventLogError("io", "made", { details: { path: root } }),
   FileEventLog: () => eventlog.FileEventLog.name,
 };
 
 /** What needs to write. */
-const writers: Record<string, () => unknown> = {
+const writers: Uses = {
   openEventLog: async () => await useLog(await eventlog.openEventLog<Event>({ root, runId })),
   openEventLogSync: async () => await useLog(eventlog.openEventLogSync<Event>({ root, runId })),
   newRunId: () => eventlog.newRunId({ root, name: "made" }),
@@ -86,22 +85,4 @@ const writers: Record<string, () => unknown> = {
   probeLock: () => eventlog.probeLock(root),
 };
 
-function describe(error: unknown): string {
-  const { name, kind = "-", cause } = error as eventlog.EventLogError;
-  const causeName = cause instanceof Error ? cause.name : "-";
-  return `${name} ${kind} ${causeName} ${cause instanceof Error ? cause.message : error}`;
-}
-
-const steps = { ...writers, ...readers };
-for (const [name, value] of Object.entries(eventlog)) {
-  if (typeof value === "function" && !(name in steps)) say(`${name} is not tried here`);
-}
-for (const [name, use] of Object.entries(steps)) {
-  const kind = name in writers ? "writer" : "reader";
-  try {
-    await use();
-    say(`${kind} ${name} ok`);
-  } catch (error) {
-    say(`${kind} ${name} ${describe(error)}`);
-  }
-}
+await tryAll(eventlog, { readers, writers });

@@ -43,7 +43,7 @@ async function answer(command: OwnerCommand): Promise<OwnerAnswer> {
     return { done: await obey(command) ?? null };
   } catch (error) {
     if (!(error instanceof RuntimeStoreError)) throw error;
-    const { kind, message, holderPid } = error;
+    const { kind, message, details: { holderPid } } = error;
     return { failure: { kind, message, ...(holderPid !== undefined && { holderPid }) } };
   }
 }

@@ -1,11 +1,10 @@
 /**
- * Uses every function that `store/mod.ts` exports, with whatever permissions it was given, and says
- * what became of each: `<function> ok`, or `<function> <error class> <kind> <cause>`.
+ * Uses every function that `store/mod.ts` exports, with whatever permissions it was given.
  *
  * Usage: store_permissions.ts ROOT RUNTIME_ID
  */
 import * as store from "../../../store/mod.ts";
-import { say } from "./_pipe.ts";
+import { tryAll, type Uses } from "./_permissions.ts";
 
 const [root = "", runtimeId = ""] = Deno.args;
 const runtime = { root, runtimeId };
@@ -40,7 +39,7 @@ async function mutate(opened: store.WorkerRuntime): Promise<void> {
 }
 
 /** What must go well with the permission to read alone. */
-const readers: Record<string, () => unknown> = {
+const readers: Uses = {
   async FsRuntimeStore() {
     await using opened = await store.FsRuntimeStore.open({ ...runtime, readOnly: true });
     opened.summary();
@@ -59,7 +58,7 @@ const readers: Record<string, () => unknown> = {
 };
 
 /** What needs to write. */
-const writers: Record<string, () => unknown> = {
+const writers: Uses = {
   async WorkerRuntime() {
     const opened = await store.WorkerRuntime.open(runtime);
     await mutate(opened);
@@ -81,22 +80,4 @@ const writers: Record<string, () => unknown> = {
   },
 };
 
-function describe(error: unknown): string {
-  const { name, kind = "-", cause } = error as store.RuntimeStoreError;
-  const causeName = cause instanceof Error ? cause.name : "-";
-  return `${name} ${kind} ${causeName} ${error instanceof Error ? error.message : error}`;
-}
-
-const steps = { ...writers, ...readers };
-for (const [name, value] of Object.entries(store)) {
-  if (typeof value === "function" && !(name in steps)) say(`${name} is not tried here`);
-}
-for (const [name, use] of Object.entries(steps)) {
-  const kind = name in writers ? "writer" : "reader";
-  try {
-    await use();
-    say(`${kind} ${name} ok`);
-  } catch (error) {
-    say(`${kind} ${name} ${describe(error)}`);
-  }
-}
+await tryAll(store, { readers, writers });

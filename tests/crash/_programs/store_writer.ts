@@ -1,5 +1,5 @@
 import { denoFilePort } from "../../../_internal/file_port.ts";
-import { openRuntimeOnPort } from "../../../store/runtime/open_runtime.ts";
+import { openRuntimeOnPort } from "../../../store/runtime/worker_runtime.ts";
 import { Random } from "../../_util/random.ts";
 import { say } from "./_pipe.ts";
 import {

@@ -1,0 +1,142 @@
+import type { Duration } from "./event_time.ts";
+
+/**
+ * Checks of what a program hands in, for calls from JavaScript too. Each takes the name of what it looks
+ * at, for its error: a `TypeError` for the wrong shape, a `RangeError` for a number out of range.
+ */
+
+/** An object that is no array. */
+export function checkObject(value: unknown, name: string): Record<string, unknown> {
+  if (typeof value !== "object" || value === null || Array.isArray(value)) {
+    throw new TypeError(`Cannot use ${name}: expected an object, got ${describe(value)}`);
+  }
+  return value as Record<string, unknown>;
+}
+
+/** No other keys than these. */
+export function checkKeys(value: object, name: string, known: readonly string[]): void {
+  const unknown = Object.keys(value).find((key) => !known.includes(key));
+  if (unknown === undefined) return;
+  throw new TypeError(
+    `Cannot use ${name}: unknown field "${unknown}", known are ${known.join(", ")}`,
+  );
+}
+
+type TypeName = "string" | "number" | "boolean" | "function" | "object";
+
+/**
+ * The types of several members at once, each known by its own name. A `?` behind a type allows
+ * `undefined` too; members that are not listed are not looked at.
+ */
+export function checkTypes(
+  values: object,
+  types: Readonly<Record<string, TypeName | `${TypeName}?`>>,
+): void {
+  const members = checkObject(values, "options");
+  for (const [name, type] of Object.entries(types)) {
+    const value = members[name];
+    if (value === undefined && type.endsWith("?")) continue;
+    const expected = type.replace("?", "");
+    if (typeof value === expected && value !== null) continue;
+    const article = expected === "object" ? "an" : "a";
+    throw new TypeError(
+      `Cannot use ${name}: expected ${article} ${expected}, got ${describe(value)}`,
+    );
+  }
+}
+
+/** An array, each of whose items passes a check. */
+export function checkArray<T>(
+  value: unknown,
+  name: string,
+  check: (item: unknown, name: string) => T = (item) => item as T,
+): T[] {
+  if (!Array.isArray(value)) {
+    throw new TypeError(`Cannot use ${name}: expected an array, got ${describe(value)}`);
+  }
+  return value.map((item, index) => check(item, `${name}[${index}]`));
+}
+
+/** A string. */
+export function checkString(value: unknown, name: string): string {
+  if (typeof value === "string") return value;
+  throw new TypeError(`Cannot use ${name}: expected a string, got ${describe(value)}`);
+}
+
+/** One of some strings. */
+export function checkOneOf<T extends string>(
+  value: unknown,
+  name: string,
+  known: readonly T[],
+): T {
+  if (isOneOf(known, value)) return value;
+  throw new TypeError(
+    `Cannot use ${name}: expected ${known.join(" or ")}, got ${describe(value)}`,
+  );
+}
+
+/** A number, whichever. */
+export function checkNumber(value: unknown, name: string): number {
+  if (typeof value === "number") return value;
+  throw new TypeError(`Cannot use ${name}: expected a number, got ${describe(value)}`);
+}
+
+/** An integer from 0 to a maximum, which is 2^53 − 1 unless given (J-8). */
+export function checkInteger(
+  value: unknown,
+  name: string,
+  maximum = Number.MAX_SAFE_INTEGER,
+): number {
+  const number = checkNumber(value, name);
+  if (Number.isInteger(number) && number >= 0 && number <= maximum) return number;
+  throw new RangeError(
+    `Cannot use ${name}: expected an integer from 0 to ${maximum}, got ${value}`,
+  );
+}
+
+/** A duration or a time: whole seconds and less than a second of nanoseconds (J-9). */
+export function checkDuration(value: unknown, name: string): Duration {
+  const { secs, nanos, ...others } = checkObject(value, name);
+  checkKeys(others, name, ["secs", "nanos"]);
+  return Object.freeze({
+    secs: checkInteger(secs, `${name}.secs`),
+    nanos: checkInteger(nanos, `${name}.nanos`, 999_999_999),
+  });
+}
+
+/** A function. */
+export function checkFunction(value: unknown, name: string): void {
+  if (typeof value === "function") return;
+  throw new TypeError(`Cannot use ${name}: expected a function, got ${describe(value)}`);
+}
+
+/** An object with these methods. */
+export function checkMethods(port: unknown, name: string, methods: readonly string[]): void {
+  for (const method of methods) {
+    const found: unknown = (port as Record<string, unknown> | null | undefined)?.[method];
+    if (typeof found !== "function") {
+      throw new TypeError(`Cannot use ${name}: it has no method ${method}`);
+    }
+  }
+}
+
+/** What a check makes of a value; null for what is missing or null (J-11). */
+export function orNull<T>(
+  value: unknown,
+  name: string,
+  check: (value: unknown, name: string) => T,
+): T | null {
+  return value === undefined || value === null ? null : check(value, name);
+}
+
+/** Whether a value is one of some. */
+export function isOneOf<T>(known: readonly T[], value: unknown): value is T {
+  return (known as readonly unknown[]).includes(value);
+}
+
+/** A value in few words, for an error. */
+export function describe(value: unknown): string {
+  if (typeof value === "string") return JSON.stringify(value);
+  if (value === null || typeof value !== "object") return String(value);
+  return Array.isArray(value) ? "an array" : "an object";
+}

@@ -1,0 +1,13 @@
+/**
+ * The files of less than 60 lines that are no rooms of others all the same, each with its reason.
+ * Nothing else of the library and the command is so short (rule 5).
+ */
+export const SHORT_FILES: Readonly<Record<string, string>> = {
+  "_internal/ignored_signals.ts":
+    "Only what listens to signals loads it, and that is two rooms: the trace and the command.",
+  "cli/exit_codes.ts": "One page that says what the command exits with, whatever the verb.",
+  "cli/reading/find_root.ts":
+    "Every verb loads it; what finds a run would load the event log, too.",
+  "run/attempt_key.ts":
+    "All that verbs which only read need of run/, so that they load nothing else.",
+};

@@ -1,0 +1,283 @@
+import { atomicReplaceSync } from "../_internal/atomic_replace.ts";
+import { lookAtSync } from "../_internal/directories.ts";
+import {
+  denoFilePort,
+  type FileHandle,
+  type FilePort,
+  isNotFound,
+  readFileSync,
+  runSteps,
+  type Steps,
+} from "../_internal/file_port.ts";
+import {
+  closeLock,
+  isOwnerFileInPlaceSync,
+  openOwnerFileSync,
+  readOwnerSync,
+  tryUntilDeadline,
+  writeOwnerSync,
+} from "../_internal/lock.ts";
+import { join } from "../_internal/path.ts";
+import { partsOfRunId, type RunPaths, runPaths } from "../_internal/root_layout.ts";
+import { checkTypes } from "../_internal/check.ts";
+import { decodeUtf8, encodeUtf8, reasonOf } from "../_internal/text.ts";
+import { VERSION } from "../_internal/version.ts";
+import {
+  asModuleError,
+  EventLogError,
+  eventLogError,
+  ioError,
+  lockTimeoutError,
+  wrapIo,
+} from "./event_log_error.ts";
+
+/**
+ * The folder of one run, but for its log: `run.json`, which says what the folder is, and `live.lock`,
+ * which is held as long as anybody has the run open.
+ */
+
+/** The format of a run's folder that this version reads and writes. */
+const RUN_FORMAT = 1;
+
+/** `run.json`, written once when a run's folder is made. */
+interface RunFile {
+  format: number;
+  /** The run id without its ULID. */
+  name: string;
+  /** RFC 3339, UTC. */
+  created_at: string;
+  taffrail_version: string;
+  cwd: string;
+}
+
+/** Writes `run.json`, so that a later version knows what it has before it. */
+export function writeRunFileSync(port: FilePort, paths: RunPaths, runId: string): void {
+  const file: RunFile = {
+    format: RUN_FORMAT,
+    name: partsOfRunId(runId)?.name ?? runId,
+    created_at: new Date().toISOString(),
+    taffrail_version: VERSION,
+    cwd: Deno.cwd(),
+  };
+  atomicReplaceSync(port, {
+    path: paths.run,
+    bytes: encodeUtf8(JSON.stringify(file, null, 2) + "\n"),
+    toError: ({ path, cause }) => ioError(path, cause),
+  });
+}
+
+/** Refuses a run of a later format. A run without `run.json` is another program's, of format 1. */
+export function checkRunFormatSync(port: FilePort, paths: RunPaths): void {
+  const path = paths.run;
+  if (lookAtSync(port, path) === undefined) return;
+  const format = readFormat(port, path);
+  if (format > RUN_FORMAT) {
+    const problem = `Cannot use ${paths.directory}: it has format ${format}, and this version ` +
+      `knows formats up to ${RUN_FORMAT}`;
+    throw eventLogError("format", problem, {
+      details: { path, expected: RUN_FORMAT, actual: format },
+      remedy: "use a newer version of taffrail",
+    });
+  }
+}
+
+function readFormat(port: FilePort, path: string): number {
+  const bytes = wrapIo(path, () => readFileSync(port, path));
+  try {
+    const { format } = JSON.parse(decodeUtf8(bytes)) as Partial<RunFile>;
+    if (!Number.isSafeInteger(format) || format! < 1) throw new TypeError("it names no format");
+    return format!;
+  } catch (cause) {
+    const remedy = "if it is damaged, move it away: the run is then opened as format 1";
+    const problem = `Cannot read ${path}: ${reasonOf(cause)}`;
+    throw eventLogError("format", problem, { details: { path }, remedy, cause });
+  }
+}
+
+/** Throws a `TypeError` for a link: it could lead out of the root. */
+export function refuseLinksSync(port: FilePort, paths: readonly string[]): void {
+  for (const path of paths) {
+    if (lookAtSync(port, path)?.isSymlink) {
+      throw new TypeError(`Cannot use ${path}: it is a symbolic link`);
+    }
+  }
+}
+
+/** How to hold a run open. */
+export interface LiveOptions {
+  path: string;
+  exclusive: boolean;
+  timeoutMs: number;
+}
+
+const PROBE_MS = 50;
+const ENOUGH_SIGHTINGS = 4;
+const REMOVAL = "removal ";
+
+/** Holds the live lock until the handle is closed. */
+export function* holdLiveSteps(port: FilePort, options: LiveOptions): Steps<FileHandle> {
+  const file = openOwnerFileSync(port, options.path);
+  try {
+    const attempt = () => tryHold(port, file, options);
+    if (yield* tryUntilDeadline(attempt, options.timeoutMs)) return file;
+    throw heldError(file, options);
+  } catch (error) {
+    file.close();
+    throw error;
+  }
+}
+
+/**
+ * Whoever is alone leaves its process id; those who join later leave that one, as it is the process
+ * that runs the work. That others are there is believed when it is seen several times: a probe that
+ * ends between the two tries looks like them.
+ */
+function tryHold(port: FilePort, file: FileHandle, { path, exclusive }: LiveOptions): boolean {
+  for (let sightings = 1;; sightings++) {
+    if (file.tryLockSync(true)) break;
+    if (exclusive || !file.tryLockSync(false)) return false;
+    if (sightings === ENOUGH_SIGHTINGS) return true;
+    file.unlockSync();
+  }
+  if (readOwnerSync(file).startsWith(REMOVAL) && !isInPlaceSync(port, path, file)) {
+    throw ioError(path, new Deno.errors.NotFound("the run was removed while it was waited for"));
+  }
+  writeOwnerSync(file, `${Deno.pid}\n`);
+  if (exclusive) return true;
+  file.unlockSync();
+  return file.tryLockSync(false);
+}
+
+/**
+ * Leaves a mark in a live lock that is held exclusively, by which it can be told from one that
+ * another run has in the same place: whoever opened the file before the run was removed is granted
+ * its lock afterwards.
+ */
+export function markRemovalSync(file: FileHandle): void {
+  writeOwnerSync(file, `${REMOVAL}${crypto.randomUUID()}\n`);
+}
+
+/** Whether a live lock with a mark is the one of the run that is in its place. */
+export function isInPlaceSync(port: FilePort, path: string, file: FileHandle): boolean {
+  return isOwnerFileInPlaceSync(port, path, readOwnerSync(file));
+}
+
+function heldError(file: FileHandle, options: LiveOptions): EventLogError {
+  const { path, exclusive, timeoutMs } = options;
+  if (timeoutMs <= 0) return lockTimeoutError(path);
+  const holder = readPid(file);
+  const who = holder === undefined ? "another process" : `process ${holder}`;
+  const message = `Cannot open the run of ${path}: ${who} has it open` +
+    (exclusive ? ", and this needs it alone" : " for itself alone");
+  return new EventLogError("live", message, {
+    details: { path, ...(holder !== undefined && { actual: holder }) },
+  });
+}
+
+/** The holder that named itself last, where that can be read. */
+function readPid(file: FileHandle): number | undefined {
+  const pid = Number(readOwnerSync(file));
+  return Number.isSafeInteger(pid) && pid > 0 ? pid : undefined;
+}
+
+/**
+ * Tells whether somebody has a run open for writing. The answer is the operating system's (a file
+ * lock dies with its process), so there is nothing stale about it. Another probe may hold the lock
+ * for a moment; "live" is said when it stays taken for 50 ms.
+ *
+ * **Permissions**: `--allow-read` for the root.
+ *
+ * @param root The directory that holds the runs.
+ * @param runId The run.
+ * @returns Whether the run is open; false when there is no such run.
+ * @throws {TypeError} If the run id is not allowed.
+ *
+ * @example Usage
+ * ```ts
+ * import { isLive, openEventLog } from "@taffrail/taffrail/eventlog";
+ * import { assert } from "@std/assert";
+ *
+ * const root = await Deno.makeTempDir();
+ * const log = await openEventLog({ root, runId: "demo" });
+ * assert(await isLive(root, "demo"));
+ * await log.close();
+ * assert(!await isLive(root, "demo"));
+ * ```
+ */
+export async function isLive(root: string, runId: string): Promise<boolean> {
+  const path = runPaths(root, runId).liveLock;
+  let file: FileHandle;
+  try {
+    file = denoFilePort.openSync(path, { read: true });
+  } catch (error) {
+    if (isNotFound(error)) return false;
+    throw asModuleError(path, error);
+  }
+  try {
+    return !await runSteps(tryUntilDeadline(() => file.tryLockSync(true), PROBE_MS));
+  } finally {
+    closeLock(file);
+  }
+}
+
+/** What {@linkcode probeLock} found. */
+export interface LockProbe {
+  /** Whether a lock held by one handle keeps another out. */
+  excludes: boolean;
+  /** What that means, for people. */
+  message: string;
+}
+
+/**
+ * Tries whether file locks exclude in a directory. On some network and user-space file systems
+ * they are granted to everybody, or to nobody; then several processes must not write one run. The
+ * probe is of one machine: it cannot tell whether *another* machine is kept out.
+ *
+ * **Permissions**: `--allow-read` and `--allow-write` for the directory.
+ *
+ * @param directory An existing directory.
+ * @returns Whether locks work there.
+ * @throws {EventLogError} `io` if no file can be made there.
+ *
+ * @example Usage
+ * ```ts
+ * import { probeLock } from "@taffrail/taffrail/eventlog";
+ * import { assert } from "@std/assert";
+ *
+ * assert((await probeLock(await Deno.makeTempDir())).excludes);
+ * ```
+ */
+// deno-lint-ignore require-await -- nothing waits here; the signature stays free
+export async function probeLock(directory: string): Promise<LockProbe> {
+  checkTypes({ directory }, { directory: "string" });
+  const path = join(directory, `.lock-probe-${crypto.randomUUID()}`);
+  return wrapIo(path, () => {
+    const options = { read: true, write: true, createNew: true, mode: 0o600 };
+    const first = denoFilePort.openSync(path, options);
+    try {
+      return tryBoth(first, path);
+    } finally {
+      first.close();
+      denoFilePort.removeSync(path);
+    }
+  });
+}
+
+function tryBoth(first: FileHandle, path: string): LockProbe {
+  const second = denoFilePort.openSync(path, { read: true, write: true });
+  try {
+    if (!first.tryLockSync(true)) {
+      return { excludes: false, message: "a lock that nobody holds is not granted" };
+    }
+    if (second.tryLockSync(true)) {
+      return { excludes: false, message: "a second handle gets the lock too: writers would mix" };
+    }
+    first.unlockSync();
+    if (!second.tryLockSync(true)) {
+      return { excludes: false, message: "a lock that was given up is not granted again" };
+    }
+    return { excludes: true, message: "locks exclude" };
+  } finally {
+    second.close();
+  }
+}

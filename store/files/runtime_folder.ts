@@ -1,0 +1,116 @@
+import { lookAtSync } from "../../_internal/directories.ts";
+import {
+  type FileHandle,
+  type FilePort,
+  readFileSync,
+  withFileSync,
+} from "../../_internal/file_port.ts";
+import { RuntimePaths } from "../../_internal/root_layout.ts";
+import { encodeUtf8 } from "../../_internal/text.ts";
+import type { StoreOperation } from "../runtime_store_error.ts";
+import {
+  invalidRequestError,
+  REPAIR,
+  storeCorruptError,
+  storeMissingError,
+  type StorePlace,
+  symlinkError,
+  wrapIo,
+} from "../store_errors.ts";
+
+/** An id has two characters a byte in a directory's name, which has at most 255. */
+export const MAX_ID_BYTES = 126;
+
+/**
+ * Refuses what can be no id: blank, a lone surrogate in it, or too long for a directory's name
+ * (W-FRS-14). Everything else is one: no character can lead out of the directory.
+ */
+export function checkId(id: string, what: "runtime id" | "worker id"): void {
+  if (id.trim() === "") throw invalidRequestError(`${what} must not be empty`);
+  if (!id.isWellFormed()) throw invalidRequestError(`${what} has a lone surrogate`);
+  const { length } = encodeUtf8(id);
+  if (length > MAX_ID_BYTES) {
+    const problem = `${what} has ${length} bytes, and at most ${MAX_ID_BYTES} fit into the name ` +
+      "of its directory";
+    throw invalidRequestError(problem);
+  }
+}
+
+/**
+ * The directory of one runtime on one file system: where its files are, and the one way to look at
+ * them. Nothing is used before it is known to be a file or directory and no link.
+ */
+export class RuntimeFolder extends RuntimePaths {
+  readonly port: FilePort;
+  readonly runtimeId: string;
+
+  constructor(port: FilePort, { root, runtimeId }: { root: string; runtimeId: string }) {
+    super(root, runtimeId);
+    this.port = port;
+    this.runtimeId = runtimeId;
+  }
+
+  /** Refuses what is not a directory where one must be; tells whether there is one. */
+  isDirectory(
+    path: string,
+    { operation, what }: { operation: StoreOperation; what: string },
+  ): boolean {
+    const info = lookAtSync(this.port, path);
+    if (info === undefined) return false;
+    if (info.isSymlink) throw symlinkError({ operation, path });
+    if (info.isDirectory) return true;
+    throw storeCorruptError({ operation, path }, {
+      problem: `${what} path exists but is not a directory`,
+      remedy: "move it away",
+    });
+  }
+
+  /** Refuses a link, or a directory, where a file must be; tells how big it is, if it is there. */
+  fileSize(path: string, operation: StoreOperation): number | undefined {
+    const info = lookAtSync(this.port, path);
+    if (info === undefined) return undefined;
+    if (info.isSymlink) throw symlinkError({ operation, path });
+    if (info.isFile) return info.size;
+    throw storeCorruptError({ operation, path }, {
+      problem: "it is not a file",
+      remedy: "move it away",
+    });
+  }
+
+  /** Opens a file for as long as the body runs. */
+  use<T>(
+    path: string,
+    body: (file: FileHandle) => T,
+    options: Deno.OpenOptions = { read: true },
+  ): T {
+    return withFileSync(this.port, { path, ...options }, body);
+  }
+
+  /** All bytes of a file, in one read; undefined when it is not there. */
+  readIfThere({ operation, path }: StorePlace): Uint8Array | undefined {
+    if (this.fileSize(path, operation) === undefined) return undefined;
+    return readFileSync(this.port, path);
+  }
+
+  /** All bytes of a file that must be there, in one read. */
+  readWhole(place: StorePlace): Uint8Array {
+    const bytes = wrapIo(place, () => this.readIfThere(place));
+    if (bytes === undefined) throw storeMissingError(place, { remedy: REPAIR });
+    return bytes;
+  }
+
+  /** The numbers of the journals, the newest first. */
+  journalNumbers(): number[] {
+    const numbers: number[] = [];
+    for (const { name } of this.port.readDirSync(this.directory)) {
+      const number = RuntimePaths.journalNumberOf(name);
+      if (number !== undefined) numbers.push(number);
+    }
+    return numbers.sort((a, b) => b - a);
+  }
+}
+
+/** How long an open file is now. */
+export function sizeOf(file: FileHandle): number {
+  return file.seekSync(0, Deno.SeekMode.End);
+}

@@ -1,0 +1,264 @@
+import {
+  atomicReplace,
+  removeTempsSync,
+  type ReplaceFailure,
+} from "../../_internal/atomic_replace.ts";
+import { lookAtSync, syncDirectorySync } from "../../_internal/directories.ts";
+import { encodeUtf8 } from "../../_internal/text.ts";
+import type { LogWriter } from "../files/log_writer.ts";
+import type { RuntimeFolder } from "../files/runtime_folder.ts";
+import {
+  printRuntimeSnapshot,
+  printWorkerSnapshot,
+  type WorkerSnapshot,
+} from "../files/snapshots.ts";
+import { JournalFile } from "../journal/journal_file.ts";
+import type { UnappliedMutations } from "../journal/unapplied_mutations.ts";
+import type { Mutation } from "../state/mutation.ts";
+import { type StoreState, type WorkerEntry, workerSnapshotOf } from "../state/store_state.ts";
+import { asStoreError, storeIoError, type StorePlace, wrapIo } from "../store_errors.ts";
+import type { CreateWorkerRequest } from "../types.ts";
+import { readWorkerSnapshot } from "./load_runtime.ts";
+
+/** When a checkpoint is due. */
+export interface CheckpointOptions {
+  /**
+   * After so many mutations.
+   *
+   * @default {1000}
+   */
+  checkpointMutations?: number;
+  /**
+   * After so many bytes of journal.
+   *
+   * @default {4194304}
+   */
+  checkpointBytes?: number;
+}
+
+/** What a checkpoint is made with. */
+export interface CheckpointParts {
+  folder: RuntimeFolder;
+  logs: LogWriter;
+  snapshots: SnapshotWriter;
+  options: CheckpointOptions;
+  /** Makes the error for a log that could not be synced: nobody can tell what of it is on disk. */
+  syncFailed: (cause: unknown) => Error;
+}
+
+/** How much longer than it should be a journal may get while checkpoints fail. */
+const PATIENCE = 4;
+
+/**
+ * Holds the journal, tells when it has become long enough for a checkpoint, and makes it: everything
+ * that the journal says is brought to disk elsewhere, so that it is not needed any more.
+ */
+export class Checkpointer {
+  readonly #parts: CheckpointParts;
+  #journal: JournalFile | undefined;
+
+  constructor(parts: CheckpointParts) {
+    this.#parts = parts;
+  }
+
+  /** The journal that mutations are written to; there is one from the first checkpoint on. */
+  get journal(): JournalFile {
+    return this.#journal!;
+  }
+
+  /**
+   * Whether the journal is long enough. One that could not be written to may have filled the disk, or
+   * be as long as a file may be.
+   */
+  get isDue(): boolean {
+    return this.#isFull(1) || this.journal.hasRefused;
+  }
+
+  /** Whether checkpoints have failed for so long that the journal may not become longer. */
+  get isOverdue(): boolean {
+    return this.#isFull(PATIENCE);
+  }
+
+  #isFull(times: number): boolean {
+    const { checkpointMutations = 1000, checkpointBytes = 4 * 1024 * 1024 } = this.#parts.options;
+    const { written, size } = this.journal;
+    return written >= checkpointMutations * times || size >= checkpointBytes * times;
+  }
+
+  /**
+   * Makes a checkpoint: "go on" begins a new journal before the old one is removed, "end" leaves none.
+   * What fails can be tried again, but for a sync.
+   */
+  async make(then: "go on" | "end"): Promise<void> {
+    const { folder, logs, snapshots } = this.#parts;
+    try {
+      snapshots.createFiles(logs);
+      logs.flush();
+      await logs.sync().catch((cause) => {
+        throw this.#parts.syncFailed(cause);
+      });
+      await snapshots.write();
+      this.#changeJournal(then);
+      logs.forget();
+      snapshots.forget();
+    } catch (error) {
+      throw asStoreError({ operation: "write journal", path: folder.directory }, error);
+    }
+  }
+
+  #changeJournal(then: "go on" | "end"): void {
+    const { folder } = this.#parts;
+    const old = folder.journalNumbers();
+    if (then === "go on") {
+      const journal = JournalFile.create(folder, (old[0] ?? 0) + 1);
+      try {
+        syncDirectorySync(folder.port, folder.directory);
+      } catch (error) {
+        journal.close();
+        throw error;
+      }
+      this.closeJournal();
+      this.#journal = journal;
+    } else {
+      this.closeJournal();
+    }
+    this.#removeJournals(old, then);
+  }
+
+  /**
+   * Removes journals so that, whatever a power cut brings back, the newest one is among it: an older
+   * one alone would set the runtime back.
+   */
+  #removeJournals(numbers: readonly number[], then: "go on" | "end"): void {
+    const { folder } = this.#parts;
+    for (const [index, number] of numbers.toReversed().entries()) {
+      if (index > 0) syncDirectorySync(folder.port, folder.directory);
+      folder.port.removeSync(folder.journal(number));
+    }
+    if (then === "end") syncDirectorySync(folder.port, folder.directory);
+  }
+
+  closeJournal(): void {
+    this.#journal?.close();
+    this.#journal = undefined;
+  }
+}
+
+/** Knows which snapshots on disk are older than the state, and replaces them in a checkpoint. */
+export class SnapshotWriter {
+  readonly #folder: RuntimeFolder;
+  readonly #state: StoreState;
+  #isRuntimeDirty = false;
+  readonly #dirtyWorkers = new Set<string>();
+  /** What workers were made from that have no `worker.json` yet. */
+  readonly #created = new Map<string, CreateWorkerRequest>();
+  /** Workers that have no transcript yet, and perhaps no folder. */
+  readonly #incomplete = new Set<string>();
+
+  constructor(folder: RuntimeFolder, state: StoreState) {
+    this.#folder = folder;
+    this.#state = state;
+  }
+
+  /** What a worker was made from; the caller may keep it. */
+  requestOf(workerId: string): CreateWorkerRequest {
+    const created = this.#created.get(workerId);
+    if (created !== undefined) return structuredClone(created);
+    return readWorkerSnapshot(this.#folder, workerId).request;
+  }
+
+  /** A mutation that became part of the state. */
+  add({ changedWorkers, createdWorkers }: Mutation): void {
+    this.#add(changedWorkers.keys(), createdWorkers);
+  }
+
+  /** What a journal that was left behind holds; its checkpoint may have left temps. */
+  addUnapplied({ isEmpty, changedWorkers, createdWorkers }: UnappliedMutations): void {
+    if (isEmpty) return;
+    const requests = Array.from(createdWorkers, ([id, { request }]) => [id, request] as const);
+    this.#add(changedWorkers.keys(), requests);
+  }
+
+  /** A worker whose transcript is to be made. */
+  addIncomplete(workerId: string): void {
+    this.#dirtyWorkers.add(workerId);
+    this.#incomplete.add(workerId);
+  }
+
+  #add(
+    changed: Iterable<string>,
+    created: Iterable<readonly [id: string, request: CreateWorkerRequest]>,
+  ): void {
+    this.#isRuntimeDirty = true;
+    for (const id of changed) this.#dirtyWorkers.add(id);
+    for (const [id, request] of created) {
+      this.addIncomplete(id);
+      this.#created.set(id, request);
+    }
+  }
+
+  /** Makes the folders of new workers, and their empty transcripts where they have no lines. */
+  createFiles(logs: LogWriter): void {
+    for (const id of this.#incomplete) {
+      const entry = this.#state.worker(id);
+      if (entry !== undefined) logs.touch(this.#folder.transcript(id), entry.transcriptEnd);
+    }
+  }
+
+  /**
+   * Replaces the snapshots that have changed. The logs are synced already: a snapshot never knows of
+   * a line that may be lost.
+   */
+  async write(): Promise<void> {
+    const { port, workers, snapshot } = this.#folder;
+    for (const id of this.#dirtyWorkers) {
+      const entry = this.#state.worker(id);
+      // A worker that is broken keeps what it has.
+      if (entry === undefined) continue;
+      const path = this.#folder.snapshotIn(this.#folder.workerDirectory(id));
+      const text = printWorkerSnapshot(this.#snapshotOf(entry));
+      await this.#replace({ operation: "write worker snapshot", path }, text);
+    }
+    if (this.#created.size > 0) {
+      const place: StorePlace = { operation: "create worker store", path: workers };
+      wrapIo(place, () => syncDirectorySync(port, workers));
+    }
+    if (!this.#isRuntimeDirty) return;
+    const text = printRuntimeSnapshot(this.#state.snapshot());
+    await this.#replace({ operation: "write runtime snapshot", path: snapshot }, text);
+  }
+
+  #snapshotOf(entry: WorkerEntry): WorkerSnapshot {
+    const { worker_id, status, next_transcript_sequence, last_event_id } = entry;
+    const request = this.#created.get(worker_id);
+    if (request !== undefined) {
+      return workerSnapshotOf(entry, request);
+    }
+    // What a file has that this program does not know is kept.
+    const stored = readWorkerSnapshot(this.#folder, worker_id);
+    return { ...stored, status, next_transcript_sequence, last_event_id };
+  }
+
+  async #replace(place: StorePlace, text: string): Promise<void> {
+    const toError = ({ cause }: ReplaceFailure) => storeIoError(place, cause);
+    await atomicReplace(this.#folder.port, { path: place.path, bytes: encodeUtf8(text), toError });
+  }
+
+  /** Removes what a checkpoint of these snapshots left when it was killed. */
+  removeTemps(): void {
+    if (!this.#isRuntimeDirty) return;
+    const { port, directory } = this.#folder;
+    const workers = [...this.#dirtyWorkers].map((id) => this.#folder.workerDirectory(id));
+    for (const at of [directory, ...workers]) {
+      if (lookAtSync(port, at) !== undefined) removeTempsSync(port, at);
+    }
+  }
+
+  /** All is written. */
+  forget(): void {
+    this.#isRuntimeDirty = false;
+    this.#dirtyWorkers.clear();
+    this.#created.clear();
+    this.#incomplete.clear();
+  }
+}

@@ -1,0 +1,272 @@
+import { pause } from "../../_internal/lock.ts";
+import { basename, join } from "../../_internal/path.ts";
+import { directoryOfId, idOfDirectory } from "../../_internal/root_layout.ts";
+import { eventLog } from "../files/log_codecs.ts";
+import { LogBytes, readLogEnd } from "../files/log_lines.ts";
+import type { RuntimeFolder } from "../files/runtime_folder.ts";
+import {
+  parseRuntimeSnapshot,
+  parseWorkerSnapshot,
+  runtimeIdentityProblems,
+  type RuntimeSnapshot,
+  workerIdentityProblem,
+  type WorkerSnapshot,
+} from "../files/snapshots.ts";
+import { damagedMutationError } from "../journal/journal_file.ts";
+import {
+  JournalFollower,
+  readUnapplied,
+  Suspicions,
+  type UnappliedMutations,
+} from "../journal/unapplied_mutations.ts";
+import { RuntimeStoreError, type StoreOperation } from "../runtime_store_error.ts";
+import {
+  asStoreError,
+  REPAIR,
+  storeCorruptError,
+  storeMissingError,
+  type StorePlace,
+} from "../store_errors.ts";
+
+/**
+ * Reads what is on disk of one runtime, for whoever wants it: opening it for changing, opening it for
+ * reading beside its owner, verifying and repairing. All of them get the same, and what is wrong is a
+ * value beside what is right: opening throws it or lists it in `problems`, verifying makes findings
+ * of it and goes on.
+ */
+
+/** What was read, or why nothing was; neither when there is nothing to read. */
+export interface Read<T> {
+  found?: T;
+  error?: RuntimeStoreError;
+}
+
+/** One directory of `workers/` that can be a worker's. */
+export interface WorkerFiles {
+  directory: string;
+  /** What the directory's name says. */
+  directoryId: string;
+  snapshot: Read<WorkerSnapshot>;
+  /** How big its transcript is. */
+  transcript: Read<number>;
+}
+
+/** What stands in `workers/` and can be no worker. */
+export interface StrayEntry {
+  name: string;
+  path: string;
+  isDirectory: boolean;
+  isSymlink: boolean;
+}
+
+/** The files of one runtime. */
+export interface RuntimeFiles {
+  folder: RuntimeFolder;
+  runtime: Read<RuntimeSnapshot>;
+  /** How big `events.jsonl` is. */
+  events: Read<number>;
+  workers: WorkerFiles[];
+  strays: StrayEntry[];
+  /** Why `workers/` cannot be looked at. */
+  workersError?: RuntimeStoreError | undefined;
+  /** What the journal has on top of all that. */
+  unapplied: Read<UnappliedMutations>;
+}
+
+const ATTEMPTS = 200;
+const PAUSE_MS = 2;
+/** How many workers are read before the journals are looked after. */
+const PROGRESS_WORKERS = 16;
+
+/** Reads a runtime that nobody else can change, for its owner. */
+export function loadRuntime(folder: RuntimeFolder): RuntimeFiles {
+  const files = readFiles(folder);
+  const place: StorePlace = { operation: "open runtime store", path: folder.directory };
+  return { ...files, unapplied: attempt(place, () => checkTornEnd(files, readUnapplied(folder))) };
+}
+
+/**
+ * Reads a runtime beside somebody who may be changing it: the files and then the journals, which in
+ * this order have everything that checkpoints may meanwhile have put into some of the files. Undefined
+ * when it changed too much meanwhile at every attempt.
+ */
+export async function loadRuntimeBeside(
+  folder: RuntimeFolder,
+  operation: StoreOperation,
+): Promise<RuntimeFiles | undefined> {
+  const suspicions = new Suspicions();
+  for (let count = 0; count < ATTEMPTS; count++) {
+    const follower = new JournalFollower(folder);
+    try {
+      follower.catchUp();
+      const files = readFiles(folder, () => follower.catchUp());
+      const unapplied = attempt({ operation, path: folder.directory }, () => {
+        const mutations = follower.finish(suspicions);
+        return mutations && checkTornEnd(files, mutations);
+      });
+      const { found, error } = unapplied;
+      if (error === undefined ? found !== undefined : suspicions.isError(error)) {
+        return { ...files, unapplied };
+      }
+    } finally {
+      follower.close();
+    }
+    await pause(PAUSE_MS);
+  }
+  return undefined;
+}
+
+function readFiles(
+  folder: RuntimeFolder,
+  onProgress = () => {},
+): Omit<RuntimeFiles, "unapplied"> {
+  const runtime = readRuntimeSnapshot(folder);
+  const events = sizeIn(folder, folder.log(folder.events), "read events");
+  const place: StorePlace = { operation: "read workers", path: folder.workers };
+  const { found: entries = [], error: workersError } = look(place, () => {
+    const isThere = folder.isDirectory(folder.workers, { ...place, what: "workers" });
+    return isThere ? [...folder.port.readDirSync(folder.workers)] : undefined;
+  });
+  const workers: WorkerFiles[] = [];
+  const strays: StrayEntry[] = [];
+  entries.sort((a, b) => a.name < b.name ? -1 : 1);
+  for (const { name, isDirectory, isSymlink } of entries) {
+    if (!isDirectory || isSymlink || idOfDirectory(name) === undefined) {
+      strays.push({ name, path: join(folder.workers, name), isDirectory, isSymlink });
+      continue;
+    }
+    if (workers.length % PROGRESS_WORKERS === 0) onProgress();
+    workers.push(readWorker(folder, name));
+  }
+  return { folder, runtime, events, workers, strays, workersError };
+}
+
+/** Reads `runtime.json`, whosever it is. */
+export function readRuntimeSnapshot(folder: RuntimeFolder): Read<RuntimeSnapshot> {
+  const place: StorePlace = { operation: "read runtime snapshot", path: folder.snapshot };
+  return readSnapshot(folder, { place, parse: parseRuntimeSnapshot });
+}
+
+function readWorker(folder: RuntimeFolder, name: string): WorkerFiles {
+  const directory = join(folder.workers, name);
+  const place: StorePlace = {
+    operation: "read worker snapshot",
+    path: folder.snapshotIn(directory),
+  };
+  return {
+    directory,
+    directoryId: idOfDirectory(name)!,
+    // Before the journal is looked at, and so before lines that are not known of yet.
+    transcript: sizeIn(folder, folder.transcriptIn(directory), "read transcript"),
+    snapshot: readSnapshot(folder, { place, parse: parseWorkerSnapshot }),
+  };
+}
+
+function readSnapshot<T>(
+  folder: RuntimeFolder,
+  { place, parse }: { place: StorePlace; parse: (bytes: Uint8Array, path: string) => T },
+): Read<T> {
+  return attempt(place, () => {
+    const bytes = folder.readIfThere(place);
+    return bytes && parse(bytes, place.path);
+  });
+}
+
+function sizeIn(folder: RuntimeFolder, path: string, operation: StoreOperation): Read<number> {
+  return look({ operation, path }, () => folder.fileSize(path, operation));
+}
+
+/** What stands at a path, or what stands there in its place; what the file system refuses is thrown. */
+function look<T>(place: StorePlace, read: () => T | undefined): Read<T> {
+  const result = attempt(place, read);
+  const kind = result.error?.kind;
+  if (kind !== undefined && kind !== "symlink" && kind !== "store-corrupt") throw result.error;
+  return result;
+}
+
+function attempt<T>(place: StorePlace, read: () => T | undefined): Read<T> {
+  try {
+    const found = read();
+    return found === undefined ? {} : { found };
+  } catch (cause) {
+    const error = asStoreError(place, cause);
+    if (error instanceof RuntimeStoreError) return { error };
+    throw error;
+  }
+}
+
+/**
+ * Refuses a journal whose torn end was acknowledged. The events of a mutation are written only when the
+ * journal's line is on disk: a newer event than the journal tells of was in the line that is torn.
+ * Without a runtime.json that can be read, nobody knows how many events it counted.
+ */
+function checkTornEnd(
+  { folder, runtime, events }: Omit<RuntimeFiles, "unapplied">,
+  unapplied: UnappliedMutations,
+): UnappliedMutations {
+  const { torn, counters } = unapplied;
+  const fileEnd = events.found ?? 0;
+  if (torn === undefined || fileEnd === 0) return unapplied;
+  if (counters === undefined && runtime.error !== undefined) return unapplied;
+  const path = folder.log(folder.events);
+  const log = LogBytes.open({ port: folder.port, path, fileEnd });
+  try {
+    const { lastNumber = 0 } = readLogEnd(log, eventLog);
+    const next = (counters ?? runtime.found)?.next_event_id ?? 1;
+    if (lastNumber >= next) throw damagedMutationError(torn);
+    return unapplied;
+  } finally {
+    log.close();
+  }
+}
+
+/** Whether nothing has been recorded yet: a runtime whose making was interrupted is made anew. */
+export function isFresh({ runtime, events, workers, strays, unapplied }: RuntimeFiles): boolean {
+  return isAbsent(runtime) && events.error === undefined && (events.found ?? 0) === 0 &&
+    workers.length === 0 && strays.length === 0 &&
+    unapplied.error === undefined && (unapplied.found?.isEmpty ?? true);
+}
+
+function isAbsent({ found, error }: Read<unknown>): boolean {
+  return found === undefined && error === undefined;
+}
+
+/** The `runtime.json` of a runtime that can be opened (FRS-3); undefined without one. */
+export function usableRuntimeSnapshot(
+  { found, error }: Read<RuntimeSnapshot>,
+  { snapshot: path, runtimeId }: RuntimeFolder,
+): RuntimeSnapshot | undefined {
+  if (error !== undefined) throw error;
+  const [wrong] = found === undefined ? [] : runtimeIdentityProblems(found, runtimeId);
+  if (wrong === undefined) return found;
+  const { problem, remedy } = wrong;
+  const place: StorePlace = { operation: "read runtime snapshot", path };
+  throw storeCorruptError(place, { problem, ...(remedy !== undefined && { remedy }) });
+}
+
+/** Why the worker that a directory is named after cannot be used (FRS-4, W-FRS-12). */
+export function workerProblem(
+  { directory, directoryId, snapshot: { found, error } }: WorkerFiles,
+  folder: RuntimeFolder,
+): RuntimeStoreError | undefined {
+  if (error !== undefined) return error;
+  const path = folder.snapshotIn(directory);
+  const place: StorePlace = { operation: "read worker snapshot", path };
+  if (found === undefined) return storeMissingError(place, { remedy: REPAIR });
+  const problem = workerIdentityProblem(found, folder.runtimeId);
+  if (problem !== undefined) return storeCorruptError(place, { problem });
+  const { worker_id } = found;
+  if (worker_id === directoryId) return undefined;
+  return storeCorruptError(place, {
+    problem: `worker ${worker_id} does not belong into the directory of worker ${directoryId}`,
+    remedy: `rename the directory to ${directoryOfId(worker_id)} if there is none of that name`,
+  });
+}
+
+/** Reads the `worker.json` of a worker that must be there and usable. */
+export function readWorkerSnapshot(folder: RuntimeFolder, workerId: string): WorkerSnapshot {
+  const files = readWorker(folder, basename(folder.workerDirectory(workerId)));
+  const problem = workerProblem(files, folder);
+  if (problem !== undefined) throw problem;
+  return files.snapshot.found!;
+}

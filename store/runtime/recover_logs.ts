@@ -1,0 +1,167 @@
+import type { FileHandle } from "../../_internal/file_port.ts";
+import {
+  cutFileSync,
+  lastLineEndSync,
+  quarantineSync,
+  recoverTailSync,
+  type Recovery,
+} from "../../_internal/line_file.ts";
+import { NEWLINE } from "../../_internal/text.ts";
+import { LogBytes, type LogEnd } from "../files/log_lines.ts";
+import type { LogWriter } from "../files/log_writer.ts";
+import { type RuntimeFolder, sizeOf } from "../files/runtime_folder.ts";
+import type { UnappliedLog, UnappliedMutations } from "../journal/unapplied_mutations.ts";
+import type { RuntimeStoreError } from "../runtime_store_error.ts";
+import { storeCorruptError } from "../store_errors.ts";
+
+/** A log as opening its runtime would leave it: bytes of its file, and lines that follow them. */
+export interface LogView {
+  /** How many bytes come from the file; a line begins behind them if others follow. */
+  fileEnd: number;
+  tail: Uint8Array;
+  /** How many bytes the file lacks before the lines of the journal. */
+  missing: number;
+}
+
+/** A log whose file is `size` bytes long, with what the journal holds for it. */
+export function viewLog(
+  folder: RuntimeFolder,
+  path: string,
+  { size, unapplied }: { size: number; unapplied: UnappliedLog | undefined },
+): LogView {
+  const { start = size, bytes: tail = new Uint8Array() } = unapplied ?? {};
+  const fileEnd = size >= start
+    ? start
+    : size === 0
+    ? 0
+    : folder.use(path, (file) => lastLineEndSync(file, size));
+  return { fileEnd, tail, missing: start - fileEnd };
+}
+
+/** What logs are recovered with. */
+export interface RecoveredLogsParts {
+  folder: RuntimeFolder;
+  unapplied: UnappliedMutations;
+  /** Gets what is found to be wrong. */
+  problems: RuntimeStoreError[];
+  /** Writes to the files; a reader, who changes nothing, has none. */
+  writer?: LogWriter;
+}
+
+/**
+ * The logs of a runtime that is being opened: what the journal holds for a log goes where the journal
+ * says, and a last line that is torn goes aside. An owner does that to the files, a reader only sees
+ * it so.
+ */
+export class RecoveredLogs {
+  readonly #parts: RecoveredLogsParts;
+  /** Those of a reader of which not all bytes come from the file. */
+  readonly #views = new Map<string, Pick<LogView, "fileEnd" | "tail">>();
+
+  constructor(parts: RecoveredLogsParts) {
+    this.#parts = parts;
+  }
+
+  /** How many bytes a log has, of which the file has, or had, `fileSize`. */
+  sizeOf(name: string, fileSize: number): number {
+    const { folder, unapplied: { logs }, problems, writer } = this.#parts;
+    const unapplied = logs.get(name);
+    if (unapplied === undefined) return fileSize;
+    const path = folder.log(name);
+    if (fileSize < unapplied.start) {
+      problems.push(storeCorruptError({ operation: "open runtime store", path }, {
+        problem: `it has ${fileSize} bytes, and had ${unapplied.start} when the journal was begun`,
+        byteOffset: fileSize,
+        remedy: "restore what is missing from a backup",
+      }));
+    }
+    const tail = unapplied.bytes;
+    let { fileEnd } = viewLog(folder, path, { size: fileSize, unapplied });
+    if (writer === undefined) {
+      this.#views.set(name, { fileEnd, tail });
+    } else {
+      if (fileSize < unapplied.start && fileSize > 0) fileEnd = this.#mendShortened(path, fileSize);
+      else if (fileSize > fileEnd) {
+        this.#cut(path, { fileSize, fileEnd, end: fileEnd + tail.length });
+      }
+      writer.add(name, fileEnd, [tail]);
+    }
+    return fileEnd + tail.length;
+  }
+
+  /** Where the next line begins in a log whose last line lacks its newline. */
+  mendTail(name: string, size: number, { tail, end }: LogEnd): number {
+    const { folder, problems, writer } = this.#parts;
+    const path = folder.log(name);
+    const { completed, tornFile } = writer === undefined
+      ? { completed: tail === "whole", tornFile: undefined }
+      : this.#mend(path, size);
+    if (!completed) {
+      problems.push(tornError(path, end, tornFile));
+      return end;
+    }
+    if (writer === undefined) {
+      this.#views.set(name, { fileEnd: size, tail: new Uint8Array([NEWLINE]) });
+    }
+    return size + 1;
+  }
+
+  /** Opens the log of a name, `end` bytes long. */
+  read(name: string, end: number): LogBytes {
+    const { folder, writer } = this.#parts;
+    if (writer !== undefined) return writer.read(name, end);
+    const view = this.#views.get(name) ?? { fileEnd: end };
+    return LogBytes.open({ port: folder.port, path: folder.log(name), ...view });
+  }
+
+  /** A log that was cut behind our back may end anywhere; the journal's lines go behind its end. */
+  #mendShortened(path: string, size: number): number {
+    const { tornFile } = this.#mend(path, size);
+    const end = this.#withLog(path, sizeOf);
+    if (tornFile !== undefined) this.#parts.problems.push(tornError(path, end, tornFile));
+    return end;
+  }
+
+  /**
+   * Makes room for the lines of the journal. Nobody of us writes to a log before the journal holds it:
+   * what stands behind them is another program's, and is kept.
+   */
+  #cut(
+    path: string,
+    { fileSize, fileEnd, end }: { fileSize: number; fileEnd: number; end: number },
+  ): void {
+    const { folder: { port }, problems, unapplied: { torn } } = this.#parts;
+    if (fileSize > end) {
+      const source = { path, tailStart: end, size: fileSize };
+      const tornFile = this.#withLog(path, (file) => quarantineSync(port, { ...source, file }));
+      const whose = torn === undefined ? " were written by another program" : "";
+      problems.push(storeCorruptError({ operation: "open runtime store", path }, {
+        problem: `${fileSize - end} bytes behind what the journal holds${whose}; ` +
+          `they are kept in ${tornFile}`,
+        byteOffset: end,
+        ...(torn === undefined && { remedy: "open a runtime with one program at a time" }),
+      }));
+    }
+    cutFileSync(port, path, fileEnd);
+  }
+
+  #mend(path: string, size: number): Recovery {
+    return this.#withLog(path, (file) => {
+      const tailStart = lastLineEndSync(file, size);
+      return recoverTailSync(this.#parts.folder.port, { path, file, tailStart, size });
+    });
+  }
+
+  #withLog<T>(path: string, body: (file: FileHandle) => T): T {
+    return this.#parts.folder.use(path, body, { read: true, append: true });
+  }
+}
+
+function tornError(path: string, byteOffset: number, tornFile: string | undefined) {
+  return storeCorruptError({ operation: "open runtime store", path }, {
+    problem: "the last line is torn" +
+      (tornFile === undefined ? "" : `; it is kept in ${tornFile}`),
+    byteOffset,
+    ...(tornFile !== undefined && { remedy: "nothing needs to be done" }),
+  });
+}

@@ -1,0 +1,83 @@
+import { assert, assertEquals, assertMatch } from "@std/assert";
+import { bundleCommand } from "../../_tools/bundle.ts";
+import { type Ended, start, taffrail } from "../cli/_command.ts";
+import { withTempDir } from "../_util/temp.ts";
+
+const ROOT = await Deno.realPath(`${import.meta.dirname}/../..`);
+
+/** Bundles the command into a directory of its own; `run` starts what was built, in another one. */
+async function withBundle(
+  use: (bundle: { files: string[]; directory: string; run: Run }) => Promise<void>,
+): Promise<void> {
+  await withTempDir(async (scratch) => {
+    const directory = `${scratch}/dist`;
+    const files = await bundleCommand(ROOT, directory);
+    const cwd = `${scratch}/work`;
+    await Deno.mkdir(cwd);
+    await use({ files, directory, run: (...args) => run(`${directory}/taffrail.js`, args, cwd) });
+  });
+}
+
+type Run = (...args: string[]) => Promise<Ended>;
+
+async function run(program: string, args: string[], cwd: string): Promise<Ended> {
+  // Without the configuration of this repository, as where the command is installed.
+  const options = ["run", "--allow-all", "--no-config", "--no-lock"];
+  await using process = start(Deno.execPath(), [...options, program, ...args], { cwd });
+  await process.closeInput();
+  return await process.end();
+}
+
+/** What a directory holds, byte for byte. */
+async function contentOf(directory: string): Promise<Map<string, string>> {
+  const content = new Map<string, string>();
+  for await (const { name } of Deno.readDir(directory)) {
+    content.set(name, await Deno.readTextFile(`${directory}/${name}`));
+  }
+  return new Map([...content].toSorted());
+}
+
+Deno.test("bundleCommand() writes an entry with types, and one file for each verb", async () => {
+  await withBundle(async ({ files, directory, run }) => {
+    const [first, second] = (await Deno.readTextFile(`${directory}/taffrail.js`)).split("\n");
+    assertEquals(first, '/* @ts-self-types="./taffrail.d.ts" */');
+    assertMatch(second!, /^import/);
+
+    const overview = await run("--help");
+    assertEquals([overview.code, overview.stderr], [0, ""]);
+    const source = await withTempDir((cwd) => taffrail(["--help"], { cwd }));
+    assertEquals(overview.stdout, source.stdout);
+    const verbs = [...overview.stdout.matchAll(/^ {2}([a-z]+) /gm)].map(([, verb]) => verb!);
+    assert(verbs.includes("exec"), overview.stdout);
+    for (const verb of verbs.filter((verb) => verb !== "taffrail")) {
+      assert(files.includes(`${verb}.js`), verb);
+      const { code, stdout, stderr } = await run(verb, "--help");
+      assertEquals([code, stderr], [0, ""], verb);
+      assertMatch(stdout, new RegExp(`Usage: taffrail ${verb}`), verb);
+    }
+  });
+});
+
+Deno.test("the bundled command records what it runs, and exits as that did", async () => {
+  await withBundle(async ({ run }) => {
+    const well = await run("exec", "--", Deno.execPath(), "eval", "0");
+    assertEquals(well.code, 0, well.stderr);
+    const badly = await run("exec", "--", Deno.execPath(), "eval", "Deno.exit(1)");
+    assertEquals(badly.code, 1, badly.stderr);
+    assertMatch(badly.stderr, /✗ .*exit code 1/);
+    const runId = /run_id=(\S+)/.exec(badly.stderr)![1]!;
+    for (const args of [["show", runId], ["replay", runId], ["trace", runId], ["verify"], ["ls"]]) {
+      const { code, stderr } = await run(...args);
+      assertEquals([code, stderr], [0, ""], args.join(" "));
+    }
+  });
+});
+
+Deno.test("bundleCommand() builds the same bytes twice", async () => {
+  await withBundle(async ({ directory }) => {
+    await withTempDir(async (other) => {
+      await bundleCommand(ROOT, other);
+      assertEquals(await contentOf(other), await contentOf(directory));
+    });
+  });
+});

@@ -1,0 +1,205 @@
+import { isRawJson, numberOf, setMember } from "../_internal/wire_json/json_value.ts";
+import type { TraceStep, ValidationIssue } from "./types.ts";
+
+/** What a recorded step asks for, so that it can be done again. */
+export type TraceCall =
+  | {
+    /** A component is to be called. */
+    kind: "component";
+    /** The component. */
+    component: string;
+    /** Its operation. */
+    operation: string;
+    /** The input. */
+    input: unknown;
+    /** The configuration; null where there is none. */
+    config: unknown;
+  }
+  | {
+    /** A provider is to be called. */
+    kind: "provider";
+    /** The provider's id, where the step names it. */
+    providerId: string | undefined;
+    /** The provider's type, where the step names it. */
+    providerType: string | undefined;
+    /** Its operation. */
+    operation: string;
+    /** The input. */
+    input: unknown;
+  }
+  | {
+    /** Nothing is to be called: the output is null. */
+    kind: "none";
+  };
+
+/**
+ * What a recorded step asks for (TRP-3). The original program's built-in components have rules of their own:
+ *
+ * | `component_id` | Call |
+ * | --- | --- |
+ * | `provider.invoke` | the provider that the payload names by `provider_id` or `provider_type` |
+ * | `component.exec` | the component that the payload names as `component` or `component_ref` |
+ * | `emit.*`, `flow.call`, `session.wait` | none |
+ * | anything else | the component of that id, with the payload as input |
+ *
+ * The first two take operation, `input` and (components) `config` from the payload. Without a recorded
+ * `invocation_json` the payload is null. Integers beyond 2^53 − 1, which a number would round, are
+ * `JSON.rawJSON` values in the result; all others are numbers.
+ *
+ * Permissions: none.
+ *
+ * @param step The step.
+ * @returns The call.
+ * @throws {TypeError} For a `component.exec` that does not name its component.
+ *
+ * @example Usage
+ * ```ts
+ * import { resolveTraceCall } from "@taffrail/taffrail/trace";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const call = resolveTraceCall({
+ *   node_id: "ask",
+ *   component_id: "component.exec",
+ *   operation: "process",
+ *   input_hash: { algorithm: "blake3", value: "" },
+ *   invocation_json: { payload: { component: "qa", input: { text: "hello" } } },
+ *   duration_ms: 3,
+ * });
+ * assertEquals(call, {
+ *   kind: "component",
+ *   component: "qa",
+ *   operation: "process",
+ *   input: { text: "hello" },
+ *   config: null,
+ * });
+ * ```
+ */
+export function resolveTraceCall(step: TraceStep): TraceCall {
+  const { component_id: id, operation } = step;
+  const payload = recordedPayload(step) ?? null;
+  if (id === "provider.invoke") {
+    return {
+      kind: "provider",
+      providerId: stringOf(member(payload, "provider_id")),
+      providerType: stringOf(member(payload, "provider_type")),
+      operation: stringOf(member(payload, "op") ?? member(payload, "operation")) ?? operation,
+      input: plain(member(payload, "input") ?? null),
+    };
+  }
+  if (id.startsWith("emit.") || id === "flow.call" || id === "session.wait") {
+    return { kind: "none" };
+  }
+  if (id !== "component.exec") {
+    return { kind: "component", component: id, operation, input: plain(payload), config: null };
+  }
+  const component = stringOf(member(payload, "component") ?? member(payload, "component_ref"));
+  if (component === undefined) throw new TypeError("component.exec missing component ref");
+  return {
+    kind: "component",
+    component,
+    operation: stringOf(member(payload, "operation")) ?? operation,
+    input: plain(member(payload, "input") ?? null),
+    config: plain(member(payload, "config") ?? null),
+  };
+}
+
+/** The payload that a step was called with; undefined where it was not recorded. */
+export function recordedPayload({ invocation_json }: TraceStep): unknown {
+  return member(invocation_json, "payload");
+}
+
+function member(value: unknown, name: string): unknown {
+  if (typeof value !== "object" || value === null || Array.isArray(value)) return undefined;
+  return (value as Record<string, unknown>)[name];
+}
+
+function stringOf(value: unknown): string | undefined {
+  return typeof value === "string" ? value : undefined;
+}
+
+/** The value with numbers where a number says it exactly: `1.0` is for programs what `1` is. */
+function plain(value: unknown): unknown {
+  if (typeof value !== "object" || value === null) return value;
+  if (isRawJson(value)) {
+    const number = numberOf(value);
+    const isRounded = Number.isInteger(number) && !Number.isSafeInteger(number) &&
+      /^-?[0-9]+$/.test(value.rawJSON);
+    return number === undefined || isRounded ? value : number;
+  }
+  if (Array.isArray(value)) return value.map(plain);
+  const object: Record<string, unknown> = {};
+  for (const [name, item] of Object.entries(value)) setMember(object, name, plain(item));
+  return object;
+}
+
+/** The text members that each kind of envelope needs. */
+const REQUIRED = {
+  component: ["component_id", "operation"],
+  tool: ["tool_id", "operation"],
+} as const;
+
+/** The members of the metadata that are text where they are. */
+const METADATA = [["tenant_id"], ["trace_id"], ["session", "id"]] as const;
+
+/**
+ * Looks whether the envelope of an invocation is one (TRC-23): a component's needs `component_id` and
+ * `operation`, a tool's `tool_id` and `operation`, texts that are not blank; in its `metadata`
+ * `tenant_id`, `trace_id` and `session.id` are texts where they are. The issues are what
+ * {@linkcode ExecutionObserver.onValidation} takes; whether they fail the flow, with
+ * `invocation_validation_failed`, is the engine's choice.
+ *
+ * Permissions: none.
+ *
+ * @param kind What is invoked.
+ * @param envelope The envelope.
+ * @returns The issues; none if all is well.
+ *
+ * @example Usage
+ * ```ts
+ * import { validateInvocation } from "@taffrail/taffrail/trace";
+ * import { assertEquals } from "@std/assert";
+ *
+ * assertEquals(validateInvocation("component", { component_id: "qa", metadata: { trace_id: 7 } }), [
+ *   {
+ *     code: "missing_required_field",
+ *     path: "/operation",
+ *     message: "missing required field `operation`",
+ *   },
+ *   { code: "invalid_type", path: "/metadata/trace_id", message: "`trace_id` must be a string" },
+ * ]);
+ * ```
+ */
+export function validateInvocation(
+  kind: "component" | "tool",
+  envelope: unknown,
+): ValidationIssue[] {
+  return [
+    ...REQUIRED[kind].flatMap((name) => checkRequired(envelope, name)),
+    ...METADATA.flatMap((names) => checkText(memberOf(envelope, "metadata"), names)),
+  ];
+}
+
+function checkRequired(envelope: unknown, name: string): ValidationIssue[] {
+  const value = memberOf(envelope, name);
+  const path = `/${name}`;
+  if (value === undefined || value === null || (typeof value === "string" && !value.trim())) {
+    const message = `missing required field \`${name}\``;
+    return [{ code: "missing_required_field", path, message }];
+  }
+  return typeof value === "string" ? [] : [wrongType(path, name)];
+}
+
+function checkText(metadata: unknown, names: readonly string[]): ValidationIssue[] {
+  const value = names.reduce(memberOf, metadata);
+  if (value === undefined || value === null || typeof value === "string") return [];
+  return [wrongType(`/metadata/${names.join("/")}`, names.join("."))];
+}
+
+function wrongType(path: string, name: string): ValidationIssue {
+  return { code: "invalid_type", path, message: `\`${name}\` must be a string` };
+}
+
+function memberOf(holder: unknown, name: string): unknown {
+  if (typeof holder !== "object" || holder === null || !Object.hasOwn(holder, name)) return;
+  return (holder as Record<string, unknown>)[name];
+}
