@@ -55,10 +55,17 @@ export {
   verifyRun,
 } from "./verify_run.ts";
 export {
+  type AttemptChange,
+  attemptChange,
+  type AttemptInfo,
+  type NodeStatus,
+  type ProcessInfo,
+} from "./attempt_change.ts";
+export {
   deriveRunState,
   type NodeInfo,
-  type NodeStatus,
   type PipeState,
+  RunFold,
   type RunState,
 } from "./derive_run_state.ts";
 export * from "./run_event.ts";

@@ -7,6 +7,11 @@ export const SHORT_FILES: Readonly<Record<string, string>> = {
     "The names that the supervisor and capture both know, a list of each: all there is to say.",
   "capture/session/redact.ts":
     "All of what a recording replaces: who asks what may leak looks for it by this name.",
+  "_internal/ignored_signals.ts":
+    "Only what listens to signals loads it, and that is two rooms: the trace and the command.",
+  "cli/exit_codes.ts": "One page that says what the command exits with, whatever the verb.",
+  "cli/reading/find_root.ts":
+    "Every verb loads it; what finds a run would load the event log, too.",
   "run/attempt_key.ts":
     "All that verbs which only read need of run/, so that they load nothing else.",
 };
