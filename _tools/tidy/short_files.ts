@@ -12,6 +12,8 @@ export const SHORT_FILES: Readonly<Record<string, string>> = {
   "cli/exit_codes.ts": "One page that says what the command exits with, whatever the verb.",
   "cli/reading/find_root.ts":
     "Every verb loads it; what finds a run would load the event log, too.",
+  "_internal/path.ts": "The only file that may import @std/path, for all that make paths (rule 4).",
+  "_internal/version.ts": "So that the version can be said without loading anything.",
   "run/attempt_key.ts":
     "All that verbs which only read need of run/, so that they load nothing else.",
 };
