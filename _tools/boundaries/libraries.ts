@@ -10,7 +10,7 @@ import {
 import type { Problem } from "../_problem.ts";
 
 /** What picks the path functions of the system, so that no other file has to know it. */
-const PATHS = ["_internal/path.ts", "_internal/absolute_path.ts"];
+const PATHS = "_internal/path.ts";
 const CRYPTO = "@std/crypto/crypto";
 const WITHOUT_CRYPTO = ["supervisor", "eventlog"];
 
@@ -56,7 +56,7 @@ function adviseOnLibrary(path: string, specifier: string): string | null {
 
 function adviseOnPath(path: string, specifier: string): string | null {
   const isNarrow = /^@std\/path\/(posix|windows)\/./.test(specifier);
-  if (isNarrow && PATHS.includes(path)) return null;
+  if (isNarrow && path === PATHS) return null;
   return `Imports "${specifier}" (rule 4): ` +
     "import from _internal/path.ts, which picks the narrow entry for the system";
 }

@@ -15,7 +15,6 @@ const CLEAN: Tree = {
   "mod.ts": '/** All. @module */\nexport * from "./eventlog/mod.ts";\n',
   "_internal/path.ts": 'import { join } from "@std/path/posix/join";\nexport { join };\n' +
     'export const isWindows = Deno.build.os === "windows";\n',
-  "_internal/absolute_path.ts": 'import "@std/path/windows/resolve";\n',
   "_internal/hash.ts": 'import { crypto } from "@std/crypto/crypto";\nexport { crypto };\n',
   "capture/mod.ts": 'export { hash } from "../_internal/hash.ts";\n' +
     'export type { Passed } from "./types.ts";\n',
