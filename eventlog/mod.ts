@@ -58,13 +58,11 @@ export {
   type AttemptChange,
   attemptChange,
   type AttemptInfo,
-  type NodeStatus,
-  type ProcessInfo,
-} from "./attempt_change.ts";
-export {
   deriveRunState,
   type NodeInfo,
+  type NodeStatus,
   type PipeState,
+  type ProcessInfo,
   RunFold,
   type RunState,
 } from "./derive_run_state.ts";

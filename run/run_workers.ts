@@ -1,6 +1,6 @@
 import { checkTypes } from "../_internal/check.ts";
 import { failureText } from "../_internal/text.ts";
-import { attemptChange } from "../eventlog/attempt_change.ts";
+import { attemptChange } from "../eventlog/derive_run_state.ts";
 import { readRun } from "../eventlog/read_run.ts";
 import type { RunEvent } from "../eventlog/run_event.ts";
 import { WorkerRuntime } from "../store/runtime/worker_runtime.ts";

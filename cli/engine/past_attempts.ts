@@ -1,6 +1,6 @@
 import type { RecoveredCapture } from "../../capture/session/recover_capture.ts";
 import type { CaptureBundle } from "../../capture/types.ts";
-import type { AttemptInfo } from "../../eventlog/attempt_change.ts";
+import type { AttemptInfo } from "../../eventlog/derive_run_state.ts";
 import type { RunRecorder } from "../../run/run_recorder.ts";
 import type { AttemptEnd, NodeAttempt, ProcessIdentity } from "../../run/types.ts";
 import type { RunTermination } from "../../supervisor/types.ts";

@@ -1,14 +1,13 @@
+import { CONSTRAINT_NAMES, CONSTRAINTS, type Constraints } from "../../_internal/constraints.ts";
+import { outputPath, runPaths } from "../../_internal/root_layout.ts";
 import { CaptureJournalError } from "../../capture/errors.ts";
 import { recoverCapture } from "../../capture/session/recover_capture.ts";
 import type { CaptureBundle, DecisionRecord } from "../../capture/types.ts";
-import type { AttemptInfo } from "../../eventlog/attempt_change.ts";
-import type { NodeInfo, RunFold, RunState } from "../../eventlog/derive_run_state.ts";
+import type { AttemptInfo, NodeInfo, RunFold, RunState } from "../../eventlog/derive_run_state.ts";
 import { isLive } from "../../eventlog/run_folder.ts";
-import { outputPath, runPaths } from "../../_internal/root_layout.ts";
-import { CONSTRAINT_NAMES, CONSTRAINTS, type Constraints } from "../../_internal/constraints.ts";
+import { isNotFound } from "../files.ts";
 import { nameProblem } from "../flow/flow.ts";
 import { nodeOfEvent } from "../flow/node_event.ts";
-import { isNotFound } from "../files.ts";
 import { isNewer } from "./open_capture.ts";
 import { readRunLog, type RunLog } from "./run_log.ts";
 

@@ -1,11 +1,11 @@
-import { type AttemptChange, attemptChange } from "../../eventlog/attempt_change.ts";
-import { followRun, readRun } from "../../eventlog/read_run.ts";
-import { listRuns } from "../../eventlog/runs_directory.ts";
-import { isLive } from "../../eventlog/run_folder.ts";
-import { isKnownRunEvent, type RunEvent } from "../../eventlog/run_event.ts";
-import type { Gap, Stored } from "../../eventlog/types.ts";
 import { runPaths } from "../../_internal/root_layout.ts";
 import { failureText, reasonOf } from "../../_internal/text.ts";
+import { type AttemptChange, attemptChange } from "../../eventlog/derive_run_state.ts";
+import { followRun, readRun } from "../../eventlog/read_run.ts";
+import { isKnownRunEvent, type RunEvent } from "../../eventlog/run_event.ts";
+import { isLive } from "../../eventlog/run_folder.ts";
+import { listRuns } from "../../eventlog/runs_directory.ts";
+import type { Gap, Stored } from "../../eventlog/types.ts";
 import { UsageError } from "../exit_codes.ts";
 import { wait } from "../process/end_processes.ts";
 import { findReadableRun } from "../reading/find_run.ts";
