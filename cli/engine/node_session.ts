@@ -124,8 +124,9 @@ async function openSession(
     mode: "concurrent",
     constraints: flow.constraints,
     decisionLog: progress,
-    // After the first failure nothing more is started, retries included.
-    invoker: { run: (request) => progress.failed ? "Aborted" : place.run(request) },
+    // After the first failure nothing more begins, retries included; what has no begin is not run.
+    beforeRun: (attempt) => progress.failed ? undefined : place.beforeRun(attempt),
+    invoker: place,
     createSupervisor: (supervisorOptions) => new Supervisor(supervisorOptions),
     runtimeProvenance: await flowProvenance(flow),
     timers: systemTimers,

@@ -1,6 +1,11 @@
 import type { RunRecorder } from "../../run/run_recorder.ts";
 import type { AttemptEnd, NodeAttempt } from "../../run/types.ts";
-import type { DecisionReason, RunTermination, RuntimeInvoker } from "../../supervisor/types.ts";
+import type {
+  AttemptRef,
+  DecisionReason,
+  RunTermination,
+  RuntimeInvoker,
+} from "../../supervisor/types.ts";
 import type { FlowNode } from "../flow/flow.ts";
 
 /** Observes a run, as it happens. */
@@ -30,6 +35,8 @@ export interface PlacePorts {
  * ends for whoever records that the supervisor has taken them.
  */
 export interface AttemptPlace extends RuntimeInvoker {
+  /** Records the begin of an attempt, before its deadline starts and `run` is called. */
+  beforeRun(attempt: AttemptRef): Promise<void>;
   /** The time within which an attempt is over once it is asked to end. */
   readonly endWithinMs: number;
   /** Whether the begin of an attempt was recorded, and nobody has taken its end. */

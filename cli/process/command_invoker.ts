@@ -3,7 +3,7 @@ import { outputPath, type OutputStream, runPaths } from "../../_internal/root_la
 import { reasonOf } from "../../_internal/text.ts";
 import { attemptKey } from "../../run/attempt_key.ts";
 import type { AttemptEnd, NodeAttempt } from "../../run/types.ts";
-import type { RunRequest, RunTermination } from "../../supervisor/types.ts";
+import type { AttemptRef, RunRequest, RunTermination } from "../../supervisor/types.ts";
 import { RecordingError } from "../engine/errors.ts";
 import type { AttemptPlace, PlacePorts, RunObserver } from "../engine/types.ts";
 import { pathFor } from "../flow/find_programs.ts";
@@ -39,15 +39,18 @@ export interface CommandInvokerOptions extends PlacePorts {
 }
 
 /**
- * Makes an attempt at a node by running its command. Its begin is recorded here, before the spawn;
- * its end is kept for whoever records that the supervisor has taken it.
+ * Makes an attempt at a node by running its command. Its begin is recorded here, before the supervisor
+ * starts the deadline; its end is kept for whoever records that the supervisor has taken it.
  */
 export class CommandInvoker implements AttemptPlace {
   /** The time within which a command is over once it is asked to end. */
   readonly endWithinMs: number;
   readonly #options: CommandInvokerOptions;
   readonly #nodes: ReadonlyMap<string, FlowNode>;
+  /** The attempts whose begin was recorded and whose end nobody has taken. */
   readonly #begun = new Set<string>();
+  /** What those of them print into that have not been started yet. */
+  readonly #prepared = new Map<string, [OutputFile, OutputFile]>();
   readonly #ends = new Map<string, NodeAttempt & { end: AttemptEnd }>();
   readonly #running = new Set<Promise<unknown>>();
 
@@ -57,18 +60,19 @@ export class CommandInvoker implements AttemptPlace {
     this.endWithinMs = endWithinMs(options.graceMs);
   }
 
+  /** Records the begin of an attempt. Where that fails, `run` starts nothing. */
+  async beforeRun({ eventId, attempt }: AttemptRef): Promise<void> {
+    await this.#orFatal(this.#begin(nodeAttemptOf(eventId, attempt)), undefined);
+  }
+
   /** Runs the command of a node, and resolves when nothing of it runs any more. */
   async run(request: RunRequest): Promise<RunTermination> {
-    const attempt = this.#runNode(request);
-    this.#running.add(attempt);
-    try {
-      return await attempt;
-    } catch (error) {
-      this.#options.onFatal(error);
-      return "Aborted";
-    } finally {
-      this.#running.delete(attempt);
-    }
+    const attempt = nodeAttemptOf(request.eventId, request.attempt);
+    const key = attemptKey(attempt);
+    const files = this.#prepared.get(key);
+    if (files === undefined) return "Aborted";
+    this.#prepared.delete(key);
+    return await this.#orFatal(this.#runNode(attempt, request.signal, files), "Aborted");
   }
 
   /** How an attempt at a node ended; undefined when it was abandoned before it did. */
@@ -77,6 +81,8 @@ export class CommandInvoker implements AttemptPlace {
     const known = this.#ends.get(key);
     this.#ends.delete(key);
     this.#begun.delete(key);
+    finishFiles(this.#prepared.get(key) ?? []);
+    this.#prepared.delete(key);
     return known?.end;
   }
 
@@ -109,22 +115,48 @@ export class CommandInvoker implements AttemptPlace {
     while (this.#running.size > 0) await Promise.allSettled(this.#running);
   }
 
-  async #runNode(request: RunRequest): Promise<RunTermination> {
+  /** What comes of a part of an attempt; where that cannot be recorded the whole run ends. */
+  async #orFatal<T>(part: Promise<T>, otherwise: T): Promise<T> {
+    this.#running.add(part);
+    try {
+      return await part;
+    } catch (error) {
+      this.#options.onFatal(error);
+      return otherwise;
+    } finally {
+      this.#running.delete(part);
+    }
+  }
+
+  async #begin({ nodeId, attempt }: NodeAttempt): Promise<void> {
     const { recorder, observer } = this.#options;
-    const { nodeId, attempt } = nodeAttemptOf(request.eventId, request.attempt);
     const node = this.#nodes.get(nodeId)!;
     const files = this.#createFiles(nodeId, attempt);
-    await recorder.nodeStarted({
+    const begin = {
       nodeId,
       attempt,
       kind: node.task === undefined ? "command" : "task",
       name: commandLine(node.run),
       input: inputOf(node),
+    } as const;
+    await recorder.nodeStarted(begin).catch((error) => {
+      finishFiles(files);
+      throw error;
     });
-    const key = attemptKey({ nodeId, attempt });
+    const key = attemptKey(begin);
     this.#begun.add(key);
+    this.#prepared.set(key, files);
     observer.nodeStarted(node);
-    const { end, recordingError } = await this.#attempt(node, { ...request, attempt }, files);
+  }
+
+  async #runNode(
+    { nodeId, attempt }: NodeAttempt,
+    signal: AbortSignal,
+    files: [OutputFile, OutputFile],
+  ): Promise<RunTermination> {
+    const node = this.#nodes.get(nodeId)!;
+    const { end, recordingError } = await this.#attempt(node, { attempt, signal }, files);
+    const key = attemptKey({ nodeId, attempt });
     // The end of one that was abandoned is recorded already.
     if (this.#begun.has(key)) this.#ends.set(key, { nodeId, attempt, end });
     if (recordingError !== undefined) throw recordingError;
@@ -147,7 +179,7 @@ export class CommandInvoker implements AttemptPlace {
 
   async #attempt(
     node: FlowNode,
-    request: RunRequest,
+    request: Pick<RunRequest, "attempt" | "signal">,
     files: [OutputFile, OutputFile],
   ): Promise<{ end: AttemptEnd; recordingError?: RecordingError }> {
     const { observer } = this.#options;
@@ -198,7 +230,7 @@ export class CommandInvoker implements AttemptPlace {
 
   async #runCommand(
     node: FlowNode,
-    request: RunRequest,
+    request: Pick<RunRequest, "attempt" | "signal">,
     [outputFile, errorFile]: [OutputFile, OutputFile],
   ): Promise<CommandEnd> {
     const { graceMs, kill, passThrough, recorder } = this.#options;
