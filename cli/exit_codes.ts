@@ -28,9 +28,16 @@ export function exitCodeOfSignal(number: number): number {
   return 128 + number;
 }
 
-/** The exit code of a run that has ended, or has been left without an end. */
-export function exitCodeOfRun({ state }: Pick<RunState, "state">): number {
-  return state === "Completed" ? 0 : 1;
+/**
+ * The exit code of a run that has ended, or has been left without an end. A signal that ended the
+ * command stands above everything; output that could not be passed on makes a success a failure.
+ */
+export function exitCodeOfRun(
+  { state }: Pick<RunState, "state">,
+  { received, hasLost }: { received: { exitCode: number } | undefined; hasLost: boolean },
+): number {
+  if (received !== undefined) return received.exitCode;
+  return state === "Completed" && !hasLost ? 0 : 1;
 }
 
 /** The exit code of tasks that have failed: what the first of them exited with, as `deno task` would. */

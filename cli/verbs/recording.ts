@@ -55,9 +55,10 @@ export async function recordRun(
       past: undefined,
     });
   }
-  const ended = await endOfRun({ root, runId }, end, interrupts);
-  display.runEnded(ended.report);
-  return { ...ended, exitCode: ended.exitCode === 0 && display.hasLost ? 1 : ended.exitCode };
+  const report = await reportOfEnd({ root, runId }, end);
+  display.runEnded(report);
+  const { received } = interrupts;
+  return { report, exitCode: exitCodeOfRun(report, { received, hasLost: display.hasLost }) };
 }
 
 /** A flow that is to be run, and by what it is shown. */
@@ -87,17 +88,14 @@ export function flowPorts(run: RunOfFlow, interrupts: Interrupts) {
   };
 }
 
-/** How a run ended. `end`: undefined when it was broken off; then its log is read. */
-export async function endOfRun(
+/** What `show` tells of a run that has ended. `end`: undefined when it was broken off; then its log is read. */
+export async function reportOfEnd(
   run: { root: string; runId: string },
   end: RunFlowEnd | undefined,
-  interrupts: Interrupts,
-): Promise<EndOfRun> {
+): Promise<RunReport> {
   const { root, runId } = run;
-  const report = end?.isAlone
-    ? reportOf(run, { ...end, live: await isLive(root, runId) })
-    : await readRunReport(root, runId);
-  return { report, exitCode: interrupts.received?.exitCode ?? exitCodeOfRun(report) };
+  if (!end?.isAlone) return await readRunReport(root, runId);
+  return reportOf(run, { ...end, live: await isLive(root, runId) });
 }
 
 /** The log of a new run. */

@@ -10,7 +10,7 @@ import { readTrace } from "../../trace/read_trace.ts";
 import { ResumeError } from "../engine/errors.ts";
 import type { CutAttempt } from "../engine/past_attempts.ts";
 import { runFlow, type RunFlowEnd } from "../engine/run_flow.ts";
-import { UsageError } from "../exit_codes.ts";
+import { exitCodeOfRun, UsageError } from "../exit_codes.ts";
 import { findPrograms } from "../flow/find_programs.ts";
 import type { Flow } from "../flow/flow.ts";
 import { flowDifference, flowOfRecord, readFlowRecord } from "../flow/flow_record.ts";
@@ -31,7 +31,7 @@ import {
   textOption,
   type Verb,
 } from "./arguments.ts";
-import { endOfRun, flowPorts } from "./recording.ts";
+import { flowPorts, reportOfEnd } from "./recording.ts";
 
 /** `taffrail resume`: goes on with a run whose process died. */
 export const resumeVerb: Verb = {
@@ -148,16 +148,12 @@ async function resumeRun(options: ResumeOptions): Promise<number> {
     }
   }
   // Lines that cannot be used are counted by whoever reads the log again.
-  const { report, exitCode } = await endOfRun(
-    { root, runId },
-    isSound ? end : undefined,
-    interrupts,
-  );
+  const report = await reportOfEnd({ root, runId }, isSound ? end : undefined);
   if (report.state === "Running") {
     display.note(`go on with it: ${commandHint("resume", { root, runId })}`);
   }
   display.runEnded(report);
-  return exitCode;
+  return exitCodeOfRun(report, { received: interrupts.received, hasLost: display.hasLost });
 }
 
 function refuseEnded(runId: string, state: PipeState): void {
