@@ -12,7 +12,7 @@ import type {
 } from "../../supervisor/types.ts";
 import { type Flow, type FlowNode, nodesById } from "../flow/flow.ts";
 import { nodeAttemptOf, nodeOfEvent } from "../flow/node_event.ts";
-import { ReadyNodes } from "../flow/order.ts";
+import { ReadyNodes } from "../flow/ready_nodes.ts";
 import type { PastAttempts } from "./past_attempts.ts";
 import type { AttemptPlace, RunObserver } from "./types.ts";
 

@@ -1,6 +1,3 @@
-import { resolve } from "../files.ts";
-import { dirname } from "../../_internal/path.ts";
-import { decodeUtf8, reasonOf } from "../../_internal/text.ts";
 import {
   CONSTRAINT_NAMES,
   type ConstraintName,
@@ -8,12 +5,15 @@ import {
   incompletePair,
   mapConstraints,
 } from "../../_internal/constraints.ts";
+import { dirname } from "../../_internal/path.ts";
+import { decodeUtf8, reasonOf } from "../../_internal/text.ts";
 import type { Constraints, Duration } from "../../supervisor/types.ts";
-import { parseDuration } from "../text/units.ts";
 import { UsageError } from "../exit_codes.ts";
+import { resolve } from "../files.ts";
+import { parseDuration } from "../text/units.ts";
 import { DEFAULT_CONSTRAINTS, type Flow, type FlowNode, nameProblem } from "./flow.ts";
-import { checkNeeds } from "./order.ts";
 import { type Json, parseJsonc } from "./parse_jsonc.ts";
+import { checkNeeds } from "./ready_nodes.ts";
 import { taskCommand } from "./tasks.ts";
 
 const FLOW_KEYS = ["name", "nodes", "constraints"];

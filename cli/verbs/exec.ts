@@ -2,6 +2,7 @@ import { basename } from "../../_internal/path.ts";
 import { UsageError } from "../exit_codes.ts";
 import { DEFAULT_CONSTRAINTS, type Flow, nameFrom, nameProblem } from "../flow/flow.ts";
 import { CommandDisplay } from "../reading/run_display.ts";
+import { recordRun } from "../record_run.ts";
 import { commandLine } from "../text/printable.ts";
 import { parseDurationOption } from "../text/units.ts";
 import {
@@ -13,7 +14,6 @@ import {
   textOption,
   type Verb,
 } from "./arguments.ts";
-import { recordRun } from "./recording.ts";
 
 /** `taffrail exec`: runs one command. */
 export const execVerb: Verb = {

@@ -1,3 +1,4 @@
+import { runPaths } from "../../_internal/root_layout.ts";
 import { readCaptureBundle } from "../../capture/bundle/bundle_text.ts";
 import { recoverCapture } from "../../capture/session/recover_capture.ts";
 import type { PipeState } from "../../eventlog/derive_run_state.ts";
@@ -5,7 +6,6 @@ import { EventLogError } from "../../eventlog/event_log_error.ts";
 import type { FileEventLog } from "../../eventlog/file_event_log.ts";
 import { openEventLog } from "../../eventlog/open_event_log.ts";
 import type { RunEvent } from "../../eventlog/run_event.ts";
-import { runPaths } from "../../_internal/root_layout.ts";
 import { readTrace } from "../../trace/read_trace.ts";
 import { ResumeError } from "../engine/errors.ts";
 import type { CutAttempt } from "../engine/past_attempts.ts";
@@ -21,6 +21,7 @@ import { commandHint, findReadableRun } from "../reading/find_run.ts";
 import { isNewer, newerText } from "../reading/open_capture.ts";
 import { JsonDisplay, type RunDisplay, TextDisplay } from "../reading/run_display.ts";
 import { readRunLog } from "../reading/run_log.ts";
+import { flowPorts, reportOfEnd } from "../record_run.ts";
 import {
   onlyOperand,
   readArguments,
@@ -31,7 +32,6 @@ import {
   textOption,
   type Verb,
 } from "./arguments.ts";
-import { flowPorts, reportOfEnd } from "./recording.ts";
 
 /** `taffrail resume`: goes on with a run whose process died. */
 export const resumeVerb: Verb = {

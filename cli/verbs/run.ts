@@ -3,6 +3,7 @@ import type { Flow } from "../flow/flow.ts";
 import { readFlow } from "../flow/parse_flow.ts";
 import { makeTaskFlow } from "../flow/tasks.ts";
 import { JsonDisplay, TextDisplay } from "../reading/run_display.ts";
+import { recordRun } from "../record_run.ts";
 import { parseCountOption } from "../text/units.ts";
 import {
   type Arguments,
@@ -14,7 +15,6 @@ import {
   textOption,
   type Verb,
 } from "./arguments.ts";
-import { recordRun } from "./recording.ts";
 
 /** `taffrail run`: runs a flow. */
 export const runVerb: Verb = {

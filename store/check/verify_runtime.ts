@@ -11,7 +11,7 @@ import {
   eventCounterFindings,
   transcriptCounterFindings,
   workerCounterFindings,
-} from "./counters.ts";
+} from "./counters_against_logs.ts";
 import { type Finding, findingOf, type LinePlace } from "./store_problem.ts";
 import { verifyLayout } from "./verify_layout.ts";
 import { scanLog, type ScannedLog } from "./verify_log.ts";

@@ -5,7 +5,7 @@ import {
   eventCounterFindings,
   transcriptCounterFindings,
   workerCounterFindings,
-} from "../check/counters.ts";
+} from "../check/counters_against_logs.ts";
 import { eventLog, type LogCodec, transcriptLog } from "../files/log_codecs.ts";
 import { logLines, parseLine, readLogEnd } from "../files/log_lines.ts";
 import type { DirectoryEntry, RuntimeFolder } from "../files/runtime_folder.ts";

@@ -1,20 +1,20 @@
-import { newRunId } from "../../eventlog/runs_directory.ts";
-import { openEventLog } from "../../eventlog/open_event_log.ts";
-import type { FileEventLog } from "../../eventlog/file_event_log.ts";
-import { isLive } from "../../eventlog/run_folder.ts";
-import type { RunEvent } from "../../eventlog/run_event.ts";
-import { RecordingError } from "../engine/errors.ts";
-import { runFlow, type RunFlowEnd } from "../engine/run_flow.ts";
-import type { PlacePorts } from "../engine/types.ts";
-import { exitCodeOfRun } from "../exit_codes.ts";
-import { findPrograms } from "../flow/find_programs.ts";
-import type { Flow } from "../flow/flow.ts";
-import { CommandInvoker } from "../process/command_invoker.ts";
-import { Interrupts } from "../process/interrupts.ts";
-import { prepareRootDirectory } from "../reading/find_root.ts";
-import type { RunDisplay } from "../reading/run_display.ts";
-import { readRunReport, reportOf, type RunReport } from "../reading/run_report.ts";
-import type { RunSettings } from "./arguments.ts";
+import type { FileEventLog } from "../eventlog/file_event_log.ts";
+import { openEventLog } from "../eventlog/open_event_log.ts";
+import type { RunEvent } from "../eventlog/run_event.ts";
+import { isLive } from "../eventlog/run_folder.ts";
+import { newRunId } from "../eventlog/runs_directory.ts";
+import { RecordingError } from "./engine/errors.ts";
+import { runFlow, type RunFlowEnd } from "./engine/run_flow.ts";
+import type { PlacePorts } from "./engine/types.ts";
+import { exitCodeOfRun } from "./exit_codes.ts";
+import { findPrograms } from "./flow/find_programs.ts";
+import type { Flow } from "./flow/flow.ts";
+import { CommandInvoker } from "./process/command_invoker.ts";
+import { Interrupts } from "./process/interrupts.ts";
+import { prepareRootDirectory } from "./reading/find_root.ts";
+import type { RunDisplay } from "./reading/run_display.ts";
+import { readRunReport, reportOf, type RunReport } from "./reading/run_report.ts";
+import type { RunSettings } from "./verbs/arguments.ts";
 
 /** How a run ended, and the exit code for it. */
 export interface EndOfRun {

@@ -1,8 +1,8 @@
 import { assertEquals, assertThrows } from "@std/assert";
 import { UsageError } from "../../cli/exit_codes.ts";
 import type { FlowNode } from "../../cli/flow/flow.ts";
-import { checkNeeds, ReadyNodes } from "../../cli/flow/order.ts";
 import { parseFlow } from "../../cli/flow/parse_flow.ts";
+import { checkNeeds, ReadyNodes } from "../../cli/flow/ready_nodes.ts";
 import { makeTaskFlow } from "../../cli/flow/tasks.ts";
 import { Random } from "../_util/random.ts";
 import { withTempDir } from "../_util/temp.ts";
