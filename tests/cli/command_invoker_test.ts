@@ -59,7 +59,7 @@ Deno.test({
       assertEquals([begun, place.hasBegun({ nodeId: "a", attempt: 1 })], [[1], true]);
       assertEquals(await place.run(request), "Completed");
       assertEquals(place.takeEnd({ nodeId: "a", attempt: 1 })?.exitCode, 0);
-      const printed = Deno.readTextFileSync(`${root}/runs/r-1/nodes/a.1.out`);
+      const printed = await Deno.readTextFile(`${root}/runs/r-1/nodes/a.1.out`);
       assertEquals(printed, "done\n");
     }),
 });
