@@ -173,6 +173,12 @@ export class RerunInvoker extends CommandInvoker implements Disposable {
     this.#root = root;
   }
 
+  /** Begins an attempt and makes it: a replay records no begins. */
+  override async run(request: RunRequest): Promise<RunTermination> {
+    await this.beforeRun(request);
+    return await super.run(request);
+  }
+
   /** Throws what kept the output of a command from being kept. */
   throwFailure(): void {
     if (this.#failure !== undefined) throw this.#failure.of;
