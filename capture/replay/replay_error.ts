@@ -13,8 +13,8 @@ import type { CapturedActionEffect } from "../types.ts";
  * | `invalid-payload` | a payload with the right hash that is not one JSON object (RPL-4) |
  * | `duplicate-event-id` | in strict replay, two events of one id (RPL-2) |
  * | `adapter-provenance-mismatch` | another adapter than the recorded one (PRV-4) |
- * | `unexpected-adapter` | an adapter, and none was recorded (PRV-4) |
- * | `adapter-required` | no adapter, and one was recorded (PRV-4) |
+ * | `unexpected-adapter-provided-for-no-adapter-capture` | an adapter, and none was recorded (PRV-4) |
+ * | `adapter-required-for-provenanced-capture` | no adapter, and one was recorded (PRV-4) |
  * | `runtime-provenance-mismatch` | another runtime than the recorded one (PRV-5) |
  * | `effect-mismatch` | effects that are not the recorded ones (RPL-7) |
  * | `effect-hash-mismatch` | an effect that does not have its hash |
@@ -27,8 +27,8 @@ export type ReplayErrorKind =
   | "invalid-payload"
   | "duplicate-event-id"
   | "adapter-provenance-mismatch"
-  | "unexpected-adapter"
-  | "adapter-required"
+  | "unexpected-adapter-provided-for-no-adapter-capture"
+  | "adapter-required-for-provenanced-capture"
   | "runtime-provenance-mismatch"
   | "effect-mismatch"
   | "effect-hash-mismatch"
@@ -121,8 +121,10 @@ function messageOf(kind: ReplayErrorKind, details: ReplayErrorDetails, reason: s
       `adapter provenance mismatch: expected '${recorded}', got '${current}'`,
     "runtime-provenance-mismatch":
       `runtime provenance mismatch: expected '${current}', got '${recorded}'`,
-    "unexpected-adapter": "bundle provenance is 'none'; adapter must not be provided",
-    "adapter-required": "bundle is adapter-provenanced; adapter is required",
+    "unexpected-adapter-provided-for-no-adapter-capture":
+      "bundle provenance is 'none'; adapter must not be provided",
+    "adapter-required-for-provenanced-capture":
+      "bundle is adapter-provenanced; adapter is required",
     "effect-mismatch": `effect mismatch at index ${effectIndex} for event '${eventId}': ` +
       details.problem,
     "effect-hash-mismatch": `Cannot replay: ${effect} has the hash '${current}', ` +
