@@ -278,9 +278,9 @@ function runUntil(
   const controller = new AbortController();
   const signal = AbortSignal.any([request.signal, controller.signal]);
   const { promise, resolve, reject } = Promise.withResolvers<RunTermination>();
-  const giveUp = () => resolve("TimedOut");
+  const timeOut = () => resolve("TimedOut");
   let cancel = timers.setTimer(addDuration(timers.now(), deadline), () => {
-    cancel = timers.setTimer(addDuration(timers.now(), durationOfMs(deadlineGraceMs)), giveUp);
+    cancel = timers.setTimer(addDuration(timers.now(), durationOfMs(deadlineGraceMs)), timeOut);
     controller.abort(new DOMException("The deadline of the attempt has passed", "TimeoutError"));
   });
   const answer = async () => await invoker.run({ ...request, signal });
