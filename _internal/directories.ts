@@ -55,8 +55,37 @@ export function syncDirectoriesSync(port: FilePort, root: string, below: readonl
   }
 }
 
+/**
+ * Creates the directories above a file, and makes them survive a power cut. What could not be synced
+ * when the file was written is kept, and synced with the next one.
+ */
+export class ParentDirectories {
+  readonly #port: FilePort;
+  /** Those that a power cut may still undo, the outermost first. */
+  readonly #unsynced = new Set<string>();
+
+  constructor(port: FilePort) {
+    this.#port = port;
+  }
+
+  /** Creates what is missing down to a directory, mode 0700. */
+  createSync(directory: string): void {
+    const missing = missingDirectoriesSync(this.#port, directory);
+    for (const above of missing) this.#unsynced.add(above);
+    if (missing.length > 0) this.#port.mkdirSync(directory, { mode: 0o700, recursive: true });
+  }
+
+  /** A directory survives a power cut when the one that it is in was synced. */
+  syncSync(): void {
+    for (const directory of [...this.#unsynced].toReversed()) {
+      syncDirectorySync(this.#port, dirname(directory));
+      this.#unsynced.delete(directory);
+    }
+  }
+}
+
 /** The directories that are missing down to this one, the outermost first. */
-export function missingDirectoriesSync(port: FilePort, directory: string): string[] {
+function missingDirectoriesSync(port: FilePort, directory: string): string[] {
   const missing: string[] = [];
   for (
     let above = directory;

@@ -78,7 +78,7 @@ const DEPTH_LIMIT = 128;
 export function contextOfPayload(payload: Uint8Array): Map<string, Value> {
   const context = new Map<string, Value>();
   for (const [key, member] of Object.entries(payloadObject(payload))) {
-    const value = asValue(member);
+    const value = taggedValue(member);
     if (value !== undefined) context.set(key, value);
   }
   return context;
@@ -136,7 +136,8 @@ function checkText(text: string): void {
   if (!text.isWellFormed()) refuseJson("a string holds a lone surrogate");
 }
 
-function asValue(member: unknown): Value | undefined {
+/** A value of an execution context as it is tagged; undefined for what is none. */
+export function taggedValue(member: unknown): Value | undefined {
   switch (typeof member) {
     case "number":
       return { Number: member };

@@ -6,8 +6,9 @@
  *    is a line in flight, or torn, and only who knows the lock can tell which.
  * 2. **Whole lines never change**, so a block that begins at the start of a line and ends with a newline
  *    is right for ever, with one exception: before its newline was there, it may have been a torn tail
- *    that a writer moved aside between two reads, with another line in its place. So every read begins
- *    at the start of a line, and what needed several reads is read again until it stays the same.
+ *    that a writer moved aside meanwhile, with another line in its place. So every read begins at the
+ *    start of a line, and what came in several reads, or ended where the file was just growing, is
+ *    read again until it stays the same.
  * 3. **Memory is bounded.** A line over 16 MiB is passed over and reported; leading NULs, which a power
  *    cut leaves by the megabyte, are counted and not held.
  * 4. **Offsets and numbers are physical.** A damaged line counts, so the number of a line never depends

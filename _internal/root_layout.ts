@@ -112,6 +112,23 @@ export function runPaths(root: string, runId: string): RunPaths {
   };
 }
 
+/** Which of the two outputs of a command. */
+export type OutputStream = "out" | "err";
+
+/** Where what an attempt prints is kept. */
+export function outputPath(
+  run: { root: string; runId: string },
+  attempt: { nodeId: string; attempt: number; stream: OutputStream },
+): string {
+  const { nodeId, attempt: number, stream } = attempt;
+  return join(runPaths(run.root, run.runId).nodes, `${nodeId}.${number}.${stream}`);
+}
+
+/** What keeps a root out of the repository that it lies in. */
+export function gitignorePath(root: string): string {
+  return join(root, ".gitignore");
+}
+
 const ID_PREFIX = "id-";
 
 /** The name of an id's directory: `id-` and the hexadecimal digits of its UTF-8 bytes. */

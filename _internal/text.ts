@@ -60,6 +60,18 @@ export function reasonOf(thrown: unknown): string {
   return thrown instanceof Error ? thrown.message : String(thrown);
 }
 
+/** Why an attempt failed: the kind, and the exit code or the signal where there is one. */
+export function failureText(
+  { kind, exit_code: exitCode, signal }: {
+    kind: string;
+    exit_code?: number | undefined;
+    signal?: string | undefined;
+  },
+): string {
+  if (signal !== undefined) return `${kind}, ended by ${signal}`;
+  return exitCode === undefined ? kind : `${kind}, exit code ${exitCode}`;
+}
+
 const CRC_TABLE = Uint32Array.from({ length: 256 }, (_, byte) => {
   let remainder = byte;
   for (let bit = 0; bit < 8; bit++) {

@@ -97,10 +97,10 @@ export {
   type ReplayOptions,
   type ReplayReport,
 } from "./replay/replay_bundle.ts";
-export type { Difference } from "./bundle/diff_json.ts";
 export {
   type BundleDifference,
   type BundleDifferenceKind,
   diffBundles,
-} from "./replay/diff_bundles.ts";
+  type Difference,
+} from "./bundle/diff_bundles.ts";
 export type * from "./types.ts";

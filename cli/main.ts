@@ -5,8 +5,9 @@
  * @module
  */
 import { VERSION } from "../_internal/version.ts";
-import { printableLine, Screen } from "./text/screen.ts";
-import { UsageError } from "./text/usage_error.ts";
+import { exitCodeOfError, UsageError } from "./exit_codes.ts";
+import { printableLine } from "./text/printable.ts";
+import { Screen } from "./text/screen.ts";
 import type { Verb } from "./verbs/arguments.ts";
 
 /** Each verb is loaded when it is asked for, so that none pays for the others. */
@@ -43,7 +44,7 @@ export async function main(args: string[]): Promise<number> {
     for (const message of messagesOf(error)) {
       errors.line(errors.paint(message.split("\n").map(printableLine).join("\n"), "red"));
     }
-    return error instanceof UsageError ? 2 : 1;
+    return exitCodeOfError(error);
   }
 }
 
@@ -54,7 +55,8 @@ function messagesOf(error: unknown): Set<string> {
   }
   if (!(error instanceof Error)) return new Set([String(error)]);
   const remedy = remedyOf(error);
-  return new Set([remedy === undefined ? error.message : `${error.message}\n${remedy}`]);
+  const isSaid = remedy === undefined || error.message.includes(remedy);
+  return new Set([isSaid ? error.message : `${error.message}\n${remedy}`]);
 }
 
 /** What to do about an error, if it or one of its causes knows that besides its message. */

@@ -1,14 +1,16 @@
-import { type ErrorKind, isKnownRunEvent, type NodeKind, type RunEvent } from "./run_event.ts";
+import { isUlid } from "../_internal/root_layout.ts";
+import {
+  type ErrorKind,
+  isKnownRunEvent,
+  type KnownRunEvent,
+  type NodeKind,
+  type PipeAborted,
+  type PipeCompleted,
+  type RunEvent,
+} from "./run_event.ts";
 
 /** What became of a run. */
 export type PipeState = "Running" | "Completed" | { Aborted: { reason: string } };
-
-/** What became of a node. */
-export type NodeStatus =
-  | "Pending"
-  | "Running"
-  | "Completed"
-  | { Failed: { kind: ErrorKind; message?: string } };
 
 /** A node of a run, as its last event left it. */
 export interface NodeInfo {
@@ -72,79 +74,297 @@ export function deriveRunState(
   events: Iterable<RunEvent>,
   options: { live?: boolean } = {},
 ): RunState {
-  const nodes = new Map<string, NodeInfo>();
-  const run: RunState = {
+  const fold = new RunFold();
+  for (const event of events) fold.take(event);
+  return fold.state(options);
+}
+
+/**
+ * All that the events of a run tell of it, taken one after the other: {@linkcode deriveRunState} is its
+ * state, and besides that it knows every attempt. It is what everything that shows or goes on with a
+ * run is built on, so that all of them understand a log in the same way.
+ *
+ * What follows the terminal event changes nothing but the time and the id of the last event.
+ *
+ * @example How long each attempt at a node took
+ * ```ts
+ * import { RunFold } from "@taffrail/taffrail/eventlog";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const base = { id: "01kpfntqeej7vhn935kc0tm9vp", ts: "2026-04-15T12:00:00Z", run_id: "ci-1" };
+ * const lint = { ...base, node_id: "lint", attempt: 1 };
+ * const fold = new RunFold();
+ * fold.take({ ...lint, type: "node.started", kind: "command" });
+ * fold.take({ ...lint, type: "node.failed", error: { kind: "timeout" }, duration_ms: 50 });
+ * fold.take({ ...lint, type: "node.started", kind: "command", attempt: 2 });
+ * assertEquals(fold.attemptsOf("lint").map(({ duration_ms }) => duration_ms), [50, undefined]);
+ * assertEquals(fold.state().nodes[0]?.status, "Running");
+ * ```
+ */
+export class RunFold {
+  readonly #run: Omit<RunState, "nodes" | "is_orphan"> = {
     run_id: "",
     pipe: "",
     state: "Running",
-    nodes: [],
-    is_orphan: false,
     last_ts: null,
   };
-  for (const event of events) {
+  readonly #nodes = new Map<string, NodeInfo>();
+  readonly #names = new Map<string, string>();
+  readonly #attempts = new Map<string, AttemptInfo[]>();
+  #startedTs: string | undefined;
+  #hasBegun = false;
+  #durationMs: number | undefined;
+  #lastEventId: string | undefined;
+
+  /** The time of the first event of a known type; undefined when there is none. */
+  get startedTs(): string | undefined {
+    return this.#startedTs;
+  }
+
+  /** Whether the begin of the run is among the events. */
+  get hasBegun(): boolean {
+    return this.#hasBegun;
+  }
+
+  /** How long the run took, in milliseconds; undefined when it has no end, or that cannot be told. */
+  get durationMs(): number | undefined {
+    return this.#durationMs;
+  }
+
+  /** The id of the last event that has a ULID. */
+  get lastEventId(): string | undefined {
+    return this.#lastEventId;
+  }
+
+  /**
+   * Takes the next event. No schema has seen it: what it lacks, in spite of its type, must not hide the
+   * others.
+   *
+   * @param event The event; of an unknown type it counts for the time only.
+   */
+  take(event: RunEvent): void {
+    const run = this.#run;
     if (run.run_id === "") run.run_id = event.run_id ?? "";
     run.last_ts = event.ts ?? run.last_ts;
-    if (run.state === "Running") applyEvent(run, nodes, event);
+    if (typeof event.id === "string" && isUlid(event.id)) this.#lastEventId = event.id;
+    if (run.state !== "Running" || !isKnownRunEvent(event)) return;
+    this.#startedTs ??= event.ts;
+    switch (event.type) {
+      case "pipe.started":
+        this.#hasBegun = true;
+        run.pipe = event.pipe ?? "";
+        if (!Array.isArray(event.nodes)) break;
+        for (const id of event.nodes) this.#nodes.set(id, { id, status: "Pending" });
+        break;
+      case "pipe.completed":
+        this.#end("Completed", event);
+        break;
+      case "pipe.aborted":
+        this.#end({ Aborted: { reason: event.reason ?? "" } }, event);
+        break;
+      default: {
+        const change = attemptChange(event);
+        if (change === undefined) break;
+        this.#updateNode(change, event.ts);
+        this.#updateAttempt(change, { isNew: event.type === "node.started" });
+      }
+    }
   }
-  run.nodes = [...nodes.values()];
-  run.is_orphan = run.state === "Running" && options.live === false;
-  return run;
+
+  /**
+   * The state of the run, as {@linkcode deriveRunState} gives it.
+   *
+   * @param options `live`: whether somebody has the run open.
+   * @returns The state; it does not change any more.
+   */
+  state(options: { live?: boolean } = {}): RunState {
+    const { run_id, pipe, state, last_ts } = this.#run;
+    const isOrphan = state === "Running" && options.live === false;
+    const nodes = [...this.#nodes.values()];
+    return { run_id, pipe, state, nodes, is_orphan: isOrphan, last_ts };
+  }
+
+  /**
+   * All attempts at a node.
+   *
+   * @param nodeId The node.
+   * @returns Its attempts, in the order of the events; none when it has not been started.
+   */
+  attemptsOf(nodeId: string): readonly AttemptInfo[] {
+    return this.#attempts.get(nodeId) ?? [];
+  }
+
+  /**
+   * What a node does, for people.
+   *
+   * @param nodeId The node.
+   * @returns The name that its last attempt began with; undefined when none had one.
+   */
+  nameOf(nodeId: string): string | undefined {
+    return this.#names.get(nodeId);
+  }
+
+  #end(state: PipeState, { ts, duration_ms: durationMs }: PipeCompleted | PipeAborted): void {
+    this.#run.state = state;
+    const milliseconds = Date.parse(ts) - Date.parse(this.#startedTs ?? "");
+    this.#durationMs = durationMs ?? (Number.isNaN(milliseconds) ? undefined : milliseconds);
+  }
+
+  #updateNode(change: AttemptChange, ts: string): void {
+    const { node_id: id, kind, status, attempt, duration_ms: durationMs, process } = change;
+    // A process belongs to one attempt: another one, or its end, leaves it behind.
+    const { pid, duration_ms: lastMs, ...others } = this.#nodes.get(id) ??
+      { id, status: "Running" };
+    const isChanged = status !== undefined;
+    const isEnd = isChanged && status !== "Running";
+    this.#nodes.set(id, {
+      ...others,
+      ...(!isChanged && pid !== undefined && { pid }),
+      ...(!isEnd && lastMs !== undefined && { duration_ms: lastMs }),
+      last_ts: ts,
+      ...(attempt !== undefined && { attempt }),
+      ...(durationMs !== undefined && { duration_ms: durationMs }),
+      ...(kind !== undefined && { kind }),
+      ...(isChanged && { status }),
+      ...(process !== undefined && { pid: process.pid }),
+    });
+  }
+
+  /** The begin of the attempt may be missing, and its number. */
+  #updateAttempt(change: AttemptChange, { isNew }: { isNew: boolean }): void {
+    const { node_id: id, kind: _kind, name, ...members } = change;
+    if (name !== undefined) this.#names.set(id, name);
+    const attempts = this.#attempts.get(id) ?? [];
+    const number = change.attempt ??
+      (isNew ? attempts.length + 1 : attempts.at(-1)?.attempt ?? 1);
+    let info = isNew ? undefined : attempts.findLast(({ attempt }) => attempt === number);
+    if (info === undefined) attempts.push(info = { attempt: number, status: "Running" });
+    Object.assign(info, members);
+    this.#attempts.set(id, attempts);
+  }
 }
 
-/** No schema has seen the events: what one lacks, in spite of its type, must not hide the others. */
-function applyEvent(run: RunState, nodes: Map<string, NodeInfo>, event: RunEvent): void {
-  if (!isKnownRunEvent(event)) return;
+/** What became of a node. */
+export type NodeStatus =
+  | "Pending"
+  | "Running"
+  | "Completed"
+  | { Failed: { kind: ErrorKind; message?: string } };
+
+/** The process of an attempt, as `node.spawned` has it. */
+export interface ProcessInfo {
+  /** Its id. */
+  pid: number;
+  /** When it began, as the system counts it. */
+  start_time?: number;
+  /** Which boot of the system that was. */
+  boot_id?: string;
+}
+
+/** An attempt at a node, as its events tell it. */
+export interface AttemptInfo {
+  /** Which, from 1. */
+  attempt: number;
+  /** What became of it. */
+  status: Exclude<NodeStatus, "Pending">;
+  /** When it began. */
+  started_ts?: string;
+  /** How long it took, in milliseconds. */
+  duration_ms?: number;
+  /** The exit code, where its command ended by itself. */
+  exit_code?: number;
+  /** The signal that ended it. */
+  signal?: string;
+  /** A digest of what it gave. */
+  output_hash?: string;
+  /** Its process. */
+  process?: ProcessInfo;
+}
+
+/** What one event tells of an attempt: its node, and the members that the event has. */
+export interface AttemptChange extends Partial<AttemptInfo> {
+  /** The node. */
+  node_id: string;
+  /** What the node is. */
+  kind?: NodeKind;
+  /** What the attempt does, for people. */
+  name?: string;
+}
+
+/**
+ * What an event tells of an attempt. {@linkcode RunFold} puts these together; alone it is for those who
+ * look at one event, as when a log is followed.
+ *
+ * @param event The event.
+ * @returns The members that the event has; undefined when it is about no node.
+ *
+ * @example Usage
+ * ```ts
+ * import { attemptChange } from "@taffrail/taffrail/eventlog";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const base = { id: "01kpfntqeej7vhn935kc0tm9vp", ts: "2026-04-15T12:00:00Z", run_id: "ci-1" };
+ * const failed = attemptChange({
+ *   ...base,
+ *   type: "node.failed",
+ *   node_id: "lint",
+ *   error: { kind: "crash", exit_code: 1 },
+ *   attempt: 2,
+ * });
+ * assertEquals(failed, {
+ *   node_id: "lint",
+ *   attempt: 2,
+ *   status: { Failed: { kind: "crash" } },
+ *   exit_code: 1,
+ * });
+ * ```
+ */
+export function attemptChange(event: RunEvent): AttemptChange | undefined {
+  if (!isKnownRunEvent(event) || !("node_id" in event)) return undefined;
+  if (typeof event.node_id !== "string") return undefined;
+  return { ...numbersOf(event), ...detailsOf(event) };
+}
+
+type NodeRunEvent = Extract<KnownRunEvent, { node_id: string }>;
+
+function numbersOf(event: NodeRunEvent & { attempt?: number; duration_ms?: number }) {
+  const { node_id, attempt, duration_ms } = event;
+  return {
+    node_id,
+    ...(attempt !== undefined && { attempt }),
+    ...(typeof duration_ms === "number" && { duration_ms }),
+  };
+}
+
+function detailsOf(event: NodeRunEvent): Omit<AttemptChange, "node_id"> {
   switch (event.type) {
-    case "pipe.started":
-      run.pipe = event.pipe ?? "";
-      if (!Array.isArray(event.nodes)) break;
-      for (const id of event.nodes) nodes.set(id, { id, status: "Pending" });
-      break;
-    case "pipe.completed":
-      run.state = "Completed";
-      break;
-    case "pipe.aborted":
-      run.state = { Aborted: { reason: event.reason ?? "" } };
-      break;
-    case "node.started":
-      updateNode(nodes, event, { kind: event.kind, status: "Running" });
-      break;
-    case "node.spawned":
-      updateNode(nodes, event, typeof event.pid === "number" ? { pid: event.pid } : {});
-      break;
-    case "node.completed":
-      updateNode(nodes, event, { status: "Completed" });
-      break;
+    case "node.started": {
+      const { kind, name, ts } = event;
+      const named = typeof name === "string" ? { name } : {};
+      return { status: "Running", started_ts: ts, ...(kind !== undefined && { kind }), ...named };
+    }
+    case "node.spawned": {
+      const { pid, start_time, boot_id } = event;
+      if (typeof pid !== "number") return {};
+      const began = start_time === undefined ? {} : { start_time };
+      return { process: { pid, ...began, ...(boot_id !== undefined && { boot_id }) } };
+    }
+    case "node.completed": {
+      const { output_hash } = event;
+      const hash = output_hash === undefined ? {} : { output_hash };
+      return { status: "Completed", exit_code: 0, ...hash };
+    }
     case "node.failed": {
-      const kind = event.error?.kind ?? "crash";
-      const message = event.message;
-      updateNode(nodes, event, { status: { Failed: message ? { kind, message } : { kind } } });
-      break;
+      const { kind = "crash", exit_code, signal } = event.error ?? {};
+      const failed = event.message ? { kind, message: event.message } : { kind };
+      return {
+        status: { Failed: failed },
+        ...(exit_code !== undefined && { exit_code }),
+        ...(signal !== undefined && { signal }),
+      };
     }
     case "gate.passed":
     case "iteration.started":
-      updateNode(nodes, event, {});
+      return {};
   }
-}
-
-function updateNode(
-  nodes: Map<string, NodeInfo>,
-  event: { node_id: string; ts: string; attempt?: number; duration_ms?: number },
-  change: Partial<NodeInfo>,
-): void {
-  if (typeof event.node_id !== "string") return;
-  const known = nodes.get(event.node_id) ?? { id: event.node_id, status: "Running" };
-  // A process belongs to one attempt: another one, or its end, leaves it behind.
-  const { pid, duration_ms: lastMs, ...others } = known;
-  const isChanged = change.status !== undefined;
-  const isEnd = isChanged && change.status !== "Running";
-  nodes.set(event.node_id, {
-    ...others,
-    ...(!isChanged && pid !== undefined && { pid }),
-    ...(!isEnd && lastMs !== undefined && { duration_ms: lastMs }),
-    last_ts: event.ts,
-    ...(event.attempt !== undefined && { attempt: event.attempt }),
-    ...(event.duration_ms !== undefined && { duration_ms: event.duration_ms }),
-    ...change,
-  });
 }

@@ -6,8 +6,7 @@ import type { RunPaths } from "../_internal/root_layout.ts";
 import { checkTypes } from "../_internal/check.ts";
 import { encodeEvent, type Redact, validate } from "./event_codec.ts";
 import { wrapIo } from "./event_log_error.ts";
-import { followOnPort } from "./follow_run.ts";
-import { readPageSync } from "./read_run.ts";
+import { followOnPort, readPageSync } from "./read_run.ts";
 import { openForReading } from "./run_reader.ts";
 import type {
   Appended,

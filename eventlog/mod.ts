@@ -36,8 +36,15 @@ export {
 export { openEventLog, type OpenEventLogOptions, openEventLogSync } from "./open_event_log.ts";
 export { FileEventLog } from "./file_event_log.ts";
 export type { Redact } from "./event_codec.ts";
-export { peekRun, readRun, type ReadRunOptions, readRunSync, type RunPeek } from "./read_run.ts";
-export { followRun, type FollowRunOptions } from "./follow_run.ts";
+export {
+  followRun,
+  type FollowRunOptions,
+  peekRun,
+  readRun,
+  type ReadRunOptions,
+  readRunSync,
+  type RunPeek,
+} from "./read_run.ts";
 export { listRuns, newRunId, removeRun, runExists, sweepRemovedRuns } from "./runs_directory.ts";
 export { isLive, type LockProbe, probeLock } from "./run_folder.ts";
 export {
@@ -48,10 +55,15 @@ export {
   verifyRun,
 } from "./verify_run.ts";
 export {
+  type AttemptChange,
+  attemptChange,
+  type AttemptInfo,
   deriveRunState,
   type NodeInfo,
   type NodeStatus,
   type PipeState,
+  type ProcessInfo,
+  RunFold,
   type RunState,
 } from "./derive_run_state.ts";
 export * from "./run_event.ts";

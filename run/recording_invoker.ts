@@ -1,10 +1,11 @@
 import type {
   AttemptRef,
   DecisionLog,
+  DecisionLogEntry,
   RunRequest,
+  RunTermination,
   RuntimeInvoker,
-} from "../supervisor/port_types.ts";
-import type { DecisionLogEntry, RunTermination } from "../supervisor/types.ts";
+} from "../supervisor/types.ts";
 import { attemptKey, errorKindOf } from "./attempt_key.ts";
 import type { RunRecorder } from "./run_recorder.ts";
 import type { AttemptEnd, NodeAttempt } from "./types.ts";

@@ -1,6 +1,6 @@
 import { VERSION } from "../_internal/version.ts";
-import { newEventId } from "../eventlog/run_event.ts";
-import type { NodeError, RunEvent } from "../eventlog/run_event.ts";
+import { RunFold } from "../eventlog/derive_run_state.ts";
+import { newEventId, type NodeError, type RunEvent } from "../eventlog/run_event.ts";
 import type { EventLog } from "../eventlog/types.ts";
 import type { RunTermination } from "../supervisor/types.ts";
 import { errorKindOf } from "./attempt_key.ts";
@@ -8,12 +8,12 @@ import type { RunTrace } from "./run_trace.ts";
 import type { RunWorkers } from "./run_workers.ts";
 import type { AttemptBegin, AttemptEnd, NodeAttempt, ProcessIdentity } from "./types.ts";
 
-/** What was recorded of a run before this process goes on with it. */
+/** What the log of a run has before this process goes on with it. */
 export interface RecordedBegin {
-  /** When it began. */
-  startedTs: string | undefined;
-  /** The id of its last event. */
-  lastEventId: string | undefined;
+  /** What its events tell; the recorder takes its own into it. */
+  fold: RunFold;
+  /** The line number of the last of them. */
+  lastSeq: number;
 }
 
 /** The records that a {@linkcode RunRecorder} keeps. */
@@ -68,8 +68,11 @@ export class RunRecorder {
   readonly #startedAt = performance.now();
   /** How long it had taken when this process took it up. */
   readonly #earlierMs: number;
-  /** Whether the log has the end of the run: then there is no other (OEV-6). */
-  #isEnded = false;
+  readonly #fold: RunFold;
+  /** The id that those of new events come after. */
+  readonly #afterId: string | undefined;
+  #lastSeq: number;
+  #isAlone = true;
 
   /**
    * Nothing is written before the first event.
@@ -78,9 +81,22 @@ export class RunRecorder {
    */
   constructor(records: RunRecords) {
     this.#records = records;
-    const startedTs = records.begun?.startedTs;
-    const earlierMs = startedTs === undefined ? 0 : Date.now() - Date.parse(startedTs);
+    const { fold = new RunFold(), lastSeq = 0 } = records.begun ?? {};
+    this.#fold = fold;
+    this.#afterId = fold.lastEventId;
+    this.#lastSeq = lastSeq;
+    const earlierMs = fold.hasBegun ? Date.now() - Date.parse(fold.startedTs ?? "") : 0;
     this.#earlierMs = earlierMs > 0 ? earlierMs : 0;
+  }
+
+  /** What the log tells of the run, as far as it was written by this recorder or had been before it. */
+  get fold(): RunFold {
+    return this.#fold;
+  }
+
+  /** Whether nobody else has written to the log: then {@linkcode RunRecorder.fold} is all that it tells. */
+  get isAlone(): boolean {
+    return this.#isAlone;
   }
 
   /**
@@ -111,7 +127,7 @@ export class RunRecorder {
    * @throws {Error} When the log or the store does not take it; the trace is written all the same.
    */
   async pipeAborted(reason: string): Promise<void> {
-    if (this.#isEnded) return;
+    if (this.#fold.state().state !== "Running") return;
     try {
       await this.#append({ type: "pipe.aborted", reason, duration_ms: this.#durationMs() });
     } finally {
@@ -182,15 +198,16 @@ export class RunRecorder {
   }
 
   async #append({ type, ...members }: EventBody): Promise<void> {
-    const { log, workers, begun, toError = (_, cause) => cause } = this.#records;
+    const { log, workers, toError = (_, cause) => cause } = this.#records;
     const ts = new Date().toISOString().replace(/\.\d+Z$/, "Z");
-    const after = begun?.lastEventId;
+    const after = this.#afterId;
     const id = newEventId(after === undefined ? {} : { after });
     const event: RunEvent = { type, id, ts, run_id: log.runId, ...members };
     let what: "log" | "store" = "log";
     try {
-      await log.append(event);
-      if (type === "pipe.completed" || type === "pipe.aborted") this.#isEnded = true;
+      const { lastSeq } = await log.append(event);
+      if (lastSeq !== ++this.#lastSeq) this.#isAlone = false;
+      this.#fold.take(event);
       what = "store";
       await workers.take(event);
     } catch (cause) {

@@ -1,12 +1,11 @@
 import { checkTypes } from "../_internal/check.ts";
+import { failureText } from "../_internal/text.ts";
+import { attemptChange } from "../eventlog/derive_run_state.ts";
 import { readRun } from "../eventlog/read_run.ts";
-import { isKnownRunEvent, type NodeError, type RunEvent } from "../eventlog/run_event.ts";
+import type { RunEvent } from "../eventlog/run_event.ts";
 import { WorkerRuntime } from "../store/runtime/worker_runtime.ts";
 import type { WorkerRef, WorkerSummary } from "../store/types.ts";
 import { attemptKey } from "./attempt_key.ts";
-
-/** What is recorded of an attempt besides its node. */
-type NodeEvent = RunEvent & { node_id: string; attempt?: number };
 
 const PAGE = 100;
 
@@ -87,22 +86,27 @@ export class RunWorkers implements AsyncDisposable {
    * @throws {RuntimeStoreError} When the store cannot be written.
    */
   async take(event: RunEvent): Promise<void> {
-    if (!isKnownRunEvent(event)) return;
-    switch (event.type) {
-      case "node.started":
-        return await this.#begin(event, event.name?.trim() ? event.name : event.node_id);
-      case "node.completed":
-        return await this.#end(event, { status: "completed", text: "completed" });
-      case "node.failed": {
-        const { error, message } = event;
-        const reason = describe(error);
-        const text = message === undefined ? reason : `${reason}\n${message}`;
-        const status = error.kind === "cancelled" ? "cancelled" : "failed";
-        return await this.#end(event, { status, text, reason });
-      }
-      case "pipe.completed":
-      case "pipe.aborted":
-        if (this.#runtime.summary().status === "running") await this.#runtime.stopRuntime();
+    if (event.type === "pipe.completed" || event.type === "pipe.aborted") {
+      if (this.#runtime.summary().status === "running") await this.#runtime.stopRuntime();
+      return;
+    }
+    const change = attemptChange(event);
+    if (change?.status === undefined) return;
+    const { node_id: nodeId, attempt = 1, status, name } = change;
+    const objective = attemptKey({ nodeId, attempt });
+    if (status === "Running") {
+      await this.#begin(objective, name?.trim() ? name : nodeId);
+    } else if (status === "Completed") {
+      await this.#end(objective, { status: "completed", text: "completed" });
+    } else {
+      const { kind, message } = status.Failed;
+      const reason = failureText({ ...change, kind });
+      const text = message === undefined ? reason : `${reason}\n${message}`;
+      await this.#end(objective, {
+        status: kind === "cancelled" ? "cancelled" : "failed",
+        text,
+        reason,
+      });
     }
   }
 
@@ -128,8 +132,7 @@ export class RunWorkers implements AsyncDisposable {
     await this.close();
   }
 
-  async #begin(event: NodeEvent, content: string): Promise<void> {
-    const objective = objectiveOf(event);
+  async #begin(objective: string, content: string): Promise<void> {
     if (this.#workers.has(objective)) return;
     const ref = await this.#runtime.transaction((transaction) => {
       const { worker_ref: created } = transaction.createWorker({
@@ -143,10 +146,10 @@ export class RunWorkers implements AsyncDisposable {
   }
 
   async #end(
-    event: NodeEvent,
+    objective: string,
     end: { status: "completed" | "failed" | "cancelled"; text: string; reason?: string },
   ): Promise<void> {
-    const worker = this.#workers.get(objectiveOf(event));
+    const worker = this.#workers.get(objective);
     if (worker === undefined || !worker.isActive) return;
     const { ref } = worker;
     const { status, text, reason = status } = end;
@@ -157,15 +160,6 @@ export class RunWorkers implements AsyncDisposable {
     });
     worker.isActive = false;
   }
-}
-
-function objectiveOf({ node_id: nodeId, attempt = 1 }: NodeEvent): string {
-  return attemptKey({ nodeId, attempt });
-}
-
-function describe({ kind, exit_code: exitCode, signal }: NodeError): string {
-  if (exitCode !== undefined) return `${kind}, exit code ${exitCode}`;
-  return signal === undefined ? kind : `${kind}, ended by ${signal}`;
 }
 
 /** Command lines and messages may be long; the log has all of them. */

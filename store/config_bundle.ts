@@ -1,5 +1,5 @@
 import { crypto } from "@std/crypto/crypto";
-import { decodeJson, encodeJson } from "../_internal/wire_json/codec.ts";
+import { type Codec, decodeJson, encodeJson } from "../_internal/wire_json/codec.ts";
 import { compareUtf8 } from "../_internal/wire_json/print_json.ts";
 import { givenBundle } from "./files/log_codecs.ts";
 import {
@@ -94,7 +94,7 @@ function profileName(profile: ProfileSelector): string {
  * its giver cannot change any more, with empty lists left out.
  */
 export function checkConfigBundle(given: ConfigBundle): ConfigBundle {
-  const bundle = copyBundle(given);
+  const bundle = copyGiven(given, givenBundle, "config bundle");
   const { metadata, profiles = [], declarations = [] } = bundle;
   const { id, digest, revision, workspace_id, created_at, provenance } = metadata;
   refuseBlank(id, "config bundle id");
@@ -126,11 +126,12 @@ export function checkConfigBundle(given: ConfigBundle): ConfigBundle {
   return bundle;
 }
 
-function copyBundle(given: ConfigBundle): ConfigBundle {
+/** A copy of what a caller gives, which its giver cannot change any more; refused if it is none. */
+export function copyGiven<T>(given: T, codec: Codec<T>, what: string): T {
   try {
-    return decodeJson(givenBundle, encodeJson(givenBundle, given));
+    return decodeJson(codec, encodeJson(codec, given));
   } catch (cause) {
-    throw invalidRequestError(`config bundle: ${reasonOf(cause)}`, cause);
+    throw invalidRequestError(`${what}: ${reasonOf(cause)}`, cause);
   }
 }
 

@@ -1,3 +1,4 @@
+import { isIgnoredSignal } from "../_internal/ignored_signals.ts";
 import { requireDeno } from "../_internal/file_port.ts";
 import { isWindows } from "../_internal/path.ts";
 import type { ProgramEnd } from "./trace_config.ts";
@@ -71,7 +72,10 @@ export function installCrashFlush(
   );
   listen(installed, "unload", () => flush({ reason: "exit" }));
   for (const [signal, number] of SIGNALS) {
+    // With one listener the runtime takes all these signals over, so an ignored one needs one too.
+    const isIgnored = isIgnoredSignal(number);
     listenToSignal(installed, signal, () => {
+      if (isIgnored) return;
       flush({ reason: signal });
       if (onSignal === "flush-only") return;
       installed.dispose();
@@ -100,26 +104,6 @@ function listenToSignal(
   signal: EndingSignal,
   listener: () => void,
 ): void {
-  // With one listener the runtime takes all these signals over, so an ignored one needs one too.
-  const effective = isIgnored(signal) ? () => {} : listener;
-  Deno.addSignalListener(signal, effective);
-  installed.defer(() => Deno.removeSignalListener(signal, effective));
-}
-
-function isIgnored(signal: EndingSignal): boolean {
-  const number = new Map(SIGNALS).get(signal)!;
-  return (ignoredSignals() & (1n << BigInt(number - 1))) !== 0n;
-}
-
-/** The signals that were ignored when the program began, as far as it may be known without asking. */
-function ignoredSignals(): bigint {
-  const path = "/proc/self/status";
-  if (Deno.build.os !== "linux") return 0n;
-  if (Deno.permissions.querySync({ name: "read", path }).state !== "granted") return 0n;
-  try {
-    const mask = /^SigIgn:\s*([0-9a-f]+)/m.exec(Deno.readTextFileSync(path));
-    return BigInt(`0x${mask?.[1] ?? "0"}`);
-  } catch {
-    return 0n;
-  }
+  Deno.addSignalListener(signal, listener);
+  installed.defer(() => Deno.removeSignalListener(signal, listener));
 }

@@ -4,7 +4,7 @@ import {
   replaceSteps,
   sweepTempsSync,
 } from "../_internal/atomic_replace.ts";
-import { lookAtSync, missingDirectoriesSync, syncDirectorySync } from "../_internal/directories.ts";
+import { lookAtSync, ParentDirectories } from "../_internal/directories.ts";
 import {
   type FilePort,
   readRangeSync,
@@ -51,11 +51,7 @@ export class TraceFile {
   readonly #port: FilePort;
   readonly #path: string;
   readonly #maxSnapshots: number;
-  /**
-   * The directories that this file's writings have created and that a power cut may still undo, the
-   * outermost first. A failed writing leaves them here for the next one.
-   */
-  readonly #unsynced = new Set<string>();
+  readonly #parents: ParentDirectories;
   #last: Written | undefined;
   #snapshots = 0;
   #kept = 0;
@@ -63,6 +59,7 @@ export class TraceFile {
 
   constructor(port: FilePort, { path, maxSnapshots }: { path: string; maxSnapshots: number }) {
     this.#port = port;
+    this.#parents = new ParentDirectories(port);
     this.#path = path;
     this.#maxSnapshots = maxSnapshots;
   }
@@ -90,9 +87,15 @@ export class TraceFile {
   }
 
   *#replace(replacement: Omit<Replacement, "toError">): Steps<void> {
-    this.#createParents(dirname(replacement.path));
+    const { path } = replacement;
+    const directory = dirname(path);
+    attempt("create-directory", directory, `failed to create ${directory}`, () => {
+      this.#parents.createSync(directory);
+    });
     yield* replaceSteps(this.#port, { ...replacement, toError });
-    this.#syncCreated(replacement.path);
+    attempt("sync-directory", path, `sync the directory of ${path}`, () => {
+      this.#parents.syncSync();
+    });
   }
 
   #putInPlace(state: TraceState, rename: () => void): void {
@@ -144,24 +147,6 @@ export class TraceFile {
     try {
       sweepTempsSync(this.#port, dirname(this.#path));
     } catch { /* What is left is swept another time. */ }
-  }
-
-  #createParents(directory: string): void {
-    attempt("create-directory", directory, `failed to create ${directory}`, () => {
-      const missing = missingDirectoriesSync(this.#port, directory);
-      for (const above of missing) this.#unsynced.add(above);
-      if (missing.length > 0) this.#port.mkdirSync(directory, { mode: 0o700, recursive: true });
-    });
-  }
-
-  /** A directory survives a power cut when the one that it is in was synced. */
-  #syncCreated(path: string): void {
-    attempt("sync-directory", path, `sync the directory of ${path}`, () => {
-      for (const directory of [...this.#unsynced].toReversed()) {
-        syncDirectorySync(this.#port, dirname(directory));
-        this.#unsynced.delete(directory);
-      }
-    });
   }
 }
 

@@ -3,9 +3,17 @@
  * Nothing else of the library and the command is so short (rule 5).
  */
 export const SHORT_FILES: Readonly<Record<string, string>> = {
-  "_internal/path.ts": "The one file that looks at the system while it loads.",
-  "_internal/version.ts": "What a release changes; the command prints it and loads nothing more.",
-  "_internal/wire_names.ts": "Names on the wire that two modules share, which may not meet.",
+  "_internal/wire_names.ts":
+    "The names that the supervisor and capture both know, a list of each: all there is to say.",
+  "capture/session/redact.ts":
+    "All of what a recording replaces: who asks what may leak looks for it by this name.",
+  "_internal/ignored_signals.ts":
+    "Only what listens to signals loads it, and that is two rooms: the trace and the command.",
+  "cli/exit_codes.ts": "One page that says what the command exits with, whatever the verb.",
+  "cli/reading/find_root.ts":
+    "Every verb loads it; what finds a run would load the event log, too.",
+  "_internal/path.ts": "The only file that may import @std/path, for all that make paths (rule 4).",
+  "_internal/version.ts": "So that the version can be said without loading anything.",
   "run/attempt_key.ts":
     "All that verbs which only read need of run/, so that they load nothing else.",
 };

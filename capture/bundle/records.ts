@@ -114,7 +114,7 @@ export function hasValidHash(record: ExternalEventRecord | EventInputRecord): bo
  *
  * @param record The record.
  * @returns The event.
- * @throws {CaptureError} `PayloadHashMismatch` or `InvalidPayload`.
+ * @throws {CaptureError} `payload-hash-mismatch` or `invalid-payload`.
  *
  * @example Usage
  * ```ts
@@ -161,16 +161,14 @@ function contextOf(payload: Uint8Array): ExternalEvent["context"] {
 
 /** The record of an event among the inputs, where its payload is a text. */
 export function recordEventInput(event: ExternalEvent): EventInputRecord {
-  const { id: event_id, at: { secs, nanos }, kind, payload } = event;
-  const payload_hash = computePayloadHash(payload);
-  const text = textOf(event);
+  const { id, at: { secs, nanos }, kind, payload } = event;
   return {
     type: "event",
-    event_id,
+    event_id: id,
     event_time: { secs, nanos },
     kind,
-    payload: text,
-    payload_hash,
+    payload: textOf(event),
+    payload_hash: computePayloadHash(payload),
   };
 }
 

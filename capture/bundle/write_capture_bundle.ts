@@ -4,7 +4,7 @@ import {
   sweepTempsSync,
 } from "../../_internal/atomic_replace.ts";
 import { checkString } from "../../_internal/check.ts";
-import { missingDirectoriesSync, syncDirectorySync } from "../../_internal/directories.ts";
+import { ParentDirectories } from "../../_internal/directories.ts";
 import {
   denoFilePort,
   type FilePort,
@@ -153,9 +153,14 @@ function* writeSteps(
   } catch (cause) {
     throw writeError("Serialize", { path: destination, style }, cause);
   }
-  const created = createDirectories(port, dirname(destination));
+  const parents = new ParentDirectories(port);
+  prepareDirectory(port, dirname(destination), parents);
   yield* replaceSteps(port, { path: destination, bytes: encodeUtf8(text), toError });
-  syncCreated(port, destination, created);
+  try {
+    parents.syncSync();
+  } catch (cause) {
+    throw writeError("SyncDirectory", { path: destination }, cause);
+  }
 }
 
 /** The path without what stands behind the file name, such as a slash. */
@@ -166,28 +171,15 @@ function destinationOf(path: string): string {
   return path.endsWith(name) ? path : join(dirname(path), name);
 }
 
-/** Creates what is missing of a directory; returns the new directories, the outermost first. */
-function createDirectories(port: FilePort, path: string): string[] {
-  let missing: string[];
+function prepareDirectory(port: FilePort, path: string, parents: ParentDirectories): void {
   try {
-    missing = missingDirectoriesSync(port, path);
-    if (missing.length > 0) port.mkdirSync(path, { mode: 0o700, recursive: true });
+    parents.createSync(path);
   } catch (cause) {
     throw writeError("CreateOutputDirectory", { path }, cause);
   }
   try {
     sweepTempsSync(port, path);
   } catch { /* No part of the task: what others left is removed another time. */ }
-  return missing;
-}
-
-/** A directory survives a power cut when the one that it is in was synced. */
-function syncCreated(port: FilePort, path: string, created: readonly string[]): void {
-  try {
-    for (const directory of created.toReversed()) syncDirectorySync(port, dirname(directory));
-  } catch (cause) {
-    throw writeError("SyncDirectory", { path }, cause);
-  }
 }
 
 const STAGES: Readonly<Record<ReplaceFailure["stage"], CaptureWriteStage>> = {

@@ -1,6 +1,6 @@
 import { checkArray } from "../../_internal/check.ts";
 import { unknownNames } from "../../_internal/wire_json/struct.ts";
-import { isSameJson } from "../bundle/diff_json.ts";
+import { isSameJson, listDifferences } from "../bundle/diff_bundles.ts";
 import {
   decisionRecordFields,
   eventFields,
@@ -9,7 +9,6 @@ import {
 } from "../bundle/record_codecs.ts";
 import { asV3Decision, attemptId } from "../bundle/records.ts";
 import type { CaptureBundle, CapturedActionEffect, EpisodeInvocationRecord } from "../types.ts";
-import { listDifferences } from "./diff_bundles.ts";
 import { replayError } from "./replay_error.ts";
 import type { ReplayOutcome } from "./replay_run.ts";
 

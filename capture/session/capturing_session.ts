@@ -100,9 +100,9 @@ export function resumedSession<S extends CapturableSupervisor>(
  * it would decide so again.
  *
  * Each input is recorded before the supervisor handles it (CAP-2), each decision when the decision log
- * has taken it (CAP-3). The bundle of a session is of format `"v3"`, which the original program reads, when the
- * session is serial, neither bounds its queue nor lets retries wait nor redacts, and has no `Skip`; of
- * format `"taffrail-v1"` otherwise.
+ * has taken it (CAP-3). The bundle of a session is of format `"v3"`, which the original program reads,
+ * when the session is serial, neither bounds its queue nor lets retries wait nor redacts, and has no
+ * `Skip`; of format `"taffrail-v1"` otherwise.
  *
  * **Durability**: the journal's. A crash loses at most what was not decided on: see
  * {@linkcode recoverCapture}. Without a journal everything is in memory.

@@ -177,6 +177,7 @@ function journalError(path: string, failure: AppendFailure): CaptureJournalError
   };
   return new CaptureJournalError(kind, `${writing} ${reasons[kind]}`, {
     details: { path },
+    ...(kind === "sync" && { remedy: "free some space and recover what is in it" }),
     cause,
   });
 }

@@ -1,5 +1,5 @@
 import type { DecisionLogEntry, SupervisorInput } from "../../supervisor/types.ts";
-import { type Difference, differencesOf } from "../bundle/diff_json.ts";
+import { type Difference, differencesOf } from "../bundle/diff_bundles.ts";
 import { recordDecision } from "../bundle/records.ts";
 import { CaptureJournalError } from "../errors.ts";
 import type { DecisionRecord, InputRecord } from "../types.ts";
@@ -70,10 +70,10 @@ export class RecordedPast {
 
   /** The error of a supervisor that goes another way. */
   diverged(what: string, cause?: unknown): CaptureJournalError {
+    const remedy = "resume it with the version that began it";
     const message = `Cannot resume the session of ${this.#path}: ` +
-      `this supervisor decides otherwise than the one that recorded it (${what}); ` +
-      "resume it with the version that began it";
-    return new CaptureJournalError("diverged", message, this.#options(cause));
+      `this supervisor decides otherwise than the one that recorded it (${what}); ${remedy}`;
+    return new CaptureJournalError("diverged", message, { ...this.#options(cause), remedy });
   }
 
   #options(cause?: unknown) {

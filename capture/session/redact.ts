@@ -1,4 +1,4 @@
-import { contextOfPayload } from "../../_internal/event_payload.ts";
+import { contextOfPayload, payloadObject, taggedValue } from "../../_internal/event_payload.ts";
 import { encodeUtf8 } from "../../_internal/text.ts";
 import { MASK, redactOrMask, stringifyVisiting } from "../../_internal/visit_json.ts";
 import { formatPath } from "../../_internal/wire_json/errors.ts";
@@ -12,13 +12,11 @@ import type { ActionEffect } from "../types.ts";
  */
 export type RedactCapture = (value: unknown, path: string) => unknown;
 
-const decoder = new TextDecoder();
-
 /** The payload as it is to be recorded: the bytes as they are if nothing was replaced. */
 export function redactPayload(payload: Uint8Array, redact: RedactCapture): Uint8Array {
   if (payload.length === 0) return payload;
   let isChanged = false;
-  const text = stringifyVisiting(JSON.parse(decoder.decode(payload)), (value, path) => {
+  const text = stringifyVisiting(payloadObject(payload), (value, path) => {
     if (path === "$") return value;
     const replaced = redactOrMask(value, path, redact);
     isChanged ||= !Object.is(replaced, value);
@@ -52,18 +50,5 @@ export function redactEffect(effect: ActionEffect, redact: RedactCapture): Actio
 function redactValue(value: Value, name: string, redact: RedactCapture): Value {
   const [plain] = Object.values(value);
   const replaced = redactOrMask(plain, formatPath([name]), redact);
-  return Object.is(replaced, plain) ? value : asValue(replaced);
-}
-
-function asValue(replaced: unknown): Value {
-  switch (typeof replaced) {
-    case "number":
-      return { Number: replaced };
-    case "boolean":
-      return { Bool: replaced };
-    case "string":
-      return { String: replaced };
-  }
-  const isSeries = Array.isArray(replaced) && replaced.every((item) => typeof item === "number");
-  return isSeries ? { Series: replaced } : { String: MASK };
+  return Object.is(replaced, plain) ? value : taggedValue(replaced) ?? { String: MASK };
 }

@@ -1,90 +1,101 @@
 import type { RecoveredCapture } from "../../capture/session/recover_capture.ts";
 import type { CaptureBundle } from "../../capture/types.ts";
-import { attemptKey } from "../../run/attempt_key.ts";
+import type { AttemptInfo } from "../../eventlog/derive_run_state.ts";
 import type { RunRecorder } from "../../run/run_recorder.ts";
-import type { AttemptEnd, NodeAttempt } from "../../run/types.ts";
+import type { AttemptEnd, NodeAttempt, ProcessIdentity } from "../../run/types.ts";
 import type { RunTermination } from "../../supervisor/types.ts";
-import { nodeAttemptOf } from "../flow/node_attempt.ts";
-import type { CutAttempt } from "../process/orphan_processes.ts";
-import { hashOutput, outputPath, readOutputTail } from "../process/output.ts";
-import type { LoggedAttempt, RunHistory } from "./run_history.ts";
+import { nodeAttemptOf } from "../flow/node_event.ts";
+import type { AttemptPlace } from "./types.ts";
 
 /** Says of an attempt that has no end of its own why that is. */
 const CUT_OFF = "cut off: the process that supervised it died";
 
-const MESSAGE_LINES = 20;
-const MESSAGE_CHARACTERS = 2000;
-
 /** An attempt that the capture journal knows. */
-interface JournalAttempt extends NodeAttempt {
+export interface JournalAttempt extends NodeAttempt {
   /** How it ended; null when nobody has seen that. */
   termination: RunTermination | null;
 }
 
-/** The attempts of a run that another process began: what the journal and the log tell of them. */
-export class PastAttempts {
-  readonly #run: { root: string; runId: string };
-  readonly #logged: RunHistory["attempts"];
+/** An attempt whose end nobody has seen. */
+export interface CutAttempt extends NodeAttempt {
+  /** Its process, where that was recorded. */
+  process: ProcessIdentity | undefined;
+}
 
-  constructor(run: { root: string; runId: string; history: RunHistory }) {
-    this.#run = run;
-    this.#logged = run.history.attempts;
+/**
+ * The attempts of a run that another process began: what the journal and the log have of them.
+ *
+ * The journal is written first and is the truth; the log, and the store behind it, may lack the end of
+ * what it has. So each attempt is in one of four states, and each leads to one thing that is done once:
+ *
+ * | Journal   | Log                   | What is done                                           |
+ * | --------- | --------------------- | ------------------------------------------------------ |
+ * | its end   | its end               | nothing                                                |
+ * | its end   | its begin             | the end is logged, as far as it is still in the files  |
+ * | its end   | nothing               | both are logged, unless it was refused before it began |
+ * | its begin | its begin, or nothing | what is left of it is ended, and it is made again      |
+ *
+ * In the last case the session decides that the attempt was cut off; what it decides is logged then.
+ * What the log has is asked of the recorder's own fold, so that whatever it has logged meanwhile counts.
+ */
+export class PastAttempts {
+  readonly #recorder: RunRecorder;
+  readonly #place: AttemptPlace;
+
+  /** `recorder`: knows what the log has; `place`: what is left of the attempts. */
+  constructor(recorder: RunRecorder, place: AttemptPlace) {
+    this.#recorder = recorder;
+    this.#place = place;
   }
 
-  /** Has all records of attempts brought up to the journal: it is written first, and is the truth. */
-  async recordEnds(recovered: RecoveredCapture, recorder: RunRecorder): Promise<void> {
-    for (const { nodeId, attempt, termination } of journalAttempts(recovered)) {
-      const logged = this.#logged.get(attemptKey({ nodeId, attempt }));
+  /** Has all records of attempts brought up to the journal. */
+  async recordEnds(recovered: RecoveredCapture): Promise<void> {
+    for (const { termination, ...attempt } of journalAttempts(recovered)) {
+      const logged = this.#find(attempt);
       // What the log has, the store was brought up to before.
-      if (termination === null || logged?.isEnded) continue;
+      if (termination === null || (logged !== undefined && logged.status !== "Running")) continue;
       if (logged === undefined) {
         // One that was refused has not begun; of any other the log has lost the begin.
         if (termination === "Aborted") continue;
-        await recorder.nodeStarted({ nodeId, attempt, kind: "command" });
+        await this.#recorder.nodeStarted({ ...attempt, kind: "command" });
       }
-      const known = logged ?? { nodeId, attempt, process: undefined, isEnded: false };
-      this.#logged.set(attemptKey(known), known);
-      await recorder.nodeEnded(known, await this.#readEnd(known, termination));
-      known.isEnded = true;
+      const end: AttemptEnd = termination === "Aborted"
+        ? { termination, message: CUT_OFF }
+        : await this.#place.readPastEnd(attempt, termination);
+      await this.#recorder.nodeEnded(attempt, end);
     }
   }
 
   /** The attempts whose ends nobody has seen, and their processes. */
   cutOff(recovered: RecoveredCapture): CutAttempt[] {
     return journalAttempts(recovered).filter(({ termination }) => termination === null)
-      .map((attempt) => {
-        return { ...attempt, process: this.#logged.get(attemptKey(attempt))?.process };
-      });
+      .map((attempt) => ({ ...attempt, process: identityOf(this.#find(attempt)) }));
   }
 
-  /** How an attempt ended whose end is to be logged now; undefined when the log lacks none. */
-  takeOpenEnd(attempt: NodeAttempt, termination: RunTermination): AttemptEnd | undefined {
-    const logged = this.#logged.get(attemptKey(attempt));
-    if (logged === undefined || logged.isEnded) return undefined;
-    logged.isEnded = true;
+  /** How an attempt that was cut off ended, as is to be logged now; undefined when the log lacks none. */
+  openEnd(attempt: NodeAttempt, termination: RunTermination): AttemptEnd | undefined {
+    if (this.#find(attempt)?.status !== "Running") return undefined;
     return termination === "Completed" ? { termination } : { termination, message: CUT_OFF };
   }
 
   /** The digest of what a completed attempt printed. */
   outputHash(attempt: NodeAttempt): string | undefined {
-    return this.#logged.get(attemptKey(attempt))?.outputHash;
+    return this.#find(attempt)?.output_hash;
   }
 
-  /** The same as when it had ended, but for what only its process could tell. */
-  async #readEnd(logged: LoggedAttempt, termination: RunTermination): Promise<AttemptEnd> {
-    const { nodeId, attempt } = logged;
-    if (termination === "Completed") {
-      const path = outputPath(this.#run, { nodeId, attempt, stream: "out" });
-      const outputHash = await hashOutput(path).catch(() => undefined);
-      if (outputHash === undefined) return { termination };
-      logged.outputHash = outputHash;
-      return { termination, outputHash };
-    }
-    if (termination === "Aborted") return { termination, message: CUT_OFF };
-    const path = outputPath(this.#run, { nodeId, attempt, stream: "err" });
-    const message = readOutputTail(path, MESSAGE_LINES).join("\n").slice(-MESSAGE_CHARACTERS);
-    return { termination, message };
+  #find({ nodeId, attempt: number }: NodeAttempt): AttemptInfo | undefined {
+    return this.#recorder.fold.attemptsOf(nodeId).findLast(({ attempt }) => attempt === number);
   }
+}
+
+function identityOf(info: AttemptInfo | undefined): ProcessIdentity | undefined {
+  if (info?.process === undefined) return undefined;
+  const { pid, start_time: startTime, boot_id: bootId } = info.process;
+  return {
+    pid,
+    ...(startTime !== undefined && { startTime }),
+    ...(bootId !== undefined && { bootId }),
+  };
 }
 
 /** Every attempt that was to begin, in order. */

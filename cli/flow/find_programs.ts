@@ -1,7 +1,8 @@
-import { delimiter, dirname, isAbsolute, resolve } from "node:path";
-import { UsageError } from "../text/usage_error.ts";
+import { delimiter, isAbsolute, isDirectory, lookAt, resolve } from "../files.ts";
+import { dirname, isWindows } from "../../_internal/path.ts";
+import { UsageError } from "../exit_codes.ts";
 import type { Flow } from "./flow.ts";
-import { findTask, readTaskFiles } from "./tasks.ts";
+import { findTask, readTaskFiles, type TaskFile } from "./tasks.ts";
 
 /**
  * Finds the program of every node, before anything is recorded: a flow that cannot run does not
@@ -12,8 +13,9 @@ import { findTask, readTaskFiles } from "./tasks.ts";
  */
 export function findPrograms(flow: Flow): Map<string, string> {
   const programs = new Map<string, string>();
-  // Many nodes run the same program.
+  // Many nodes run the same program, or tasks of the same file.
   const found = new Map<string, ReturnType<typeof findProgram>>();
+  const taskFiles = new Map<string, TaskFile[]>();
   const find = (name: string, place: ProgramPlace) => {
     const key = JSON.stringify([name, place]);
     const program = found.get(key) ?? findProgram(name, place);
@@ -22,9 +24,15 @@ export function findPrograms(flow: Flow): Map<string, string> {
   };
   for (const { id, run, task, env, cwd } of flow.nodes) {
     const name = task ?? run[0]!;
-    const fail = failerOf(flow, { id, what: task === undefined ? "" : "the task ", name });
+    const fail = refusalOf(flow, { id, what: task === undefined ? "" : "the task ", name });
     if (!isDirectory(cwd)) fail(`but in the cwd ${cwd}, which is no directory`);
-    if (task !== undefined) checkTask(task, cwd, fail);
+    if (task !== undefined) {
+      const files = taskFiles.get(cwd) ?? readTaskFiles(cwd);
+      taskFiles.set(cwd, files);
+      // A task is looked for as Deno will: a flow with one that is not there does not begin to run.
+      const known = findTask(task, files);
+      if ("problem" in known) fail(known.problem);
+    }
     // An executable that deno compile made cannot stand for deno.
     const isDeno = task !== undefined && !Deno.build.standalone;
     const program = isDeno ? Deno.execPath() : find(run[0]!, { cwd, path: pathFor(env.PATH) });
@@ -34,7 +42,8 @@ export function findPrograms(flow: Flow): Map<string, string> {
   return programs;
 }
 
-function failerOf(
+/** What refuses the flow because of one of its nodes. */
+function refusalOf(
   flow: Flow,
   { id, what, name }: { id: string; what: string; name: string },
 ): (problem: string) => never {
@@ -46,12 +55,6 @@ function failerOf(
   };
 }
 
-/** A task is looked for as Deno will: a flow with one that is not there does not begin to run. */
-function checkTask(name: string, cwd: string, fail: (problem: string) => never): void {
-  const task = findTask(name, readTaskFiles(cwd));
-  if ("problem" in task) fail(task.problem);
-}
-
 /** Where a program is looked for. */
 export interface ProgramPlace {
   /** The directory that the program will run in. */
@@ -59,8 +62,6 @@ export interface ProgramPlace {
   /** The directories to search, as the variable PATH has them. */
   path: string;
 }
-
-const IS_WINDOWS = Deno.build.os === "windows";
 
 /**
  * The PATH that a command gets: its own or that of this process, and last the directory of the
@@ -73,9 +74,9 @@ export function pathFor(own: string | undefined): string {
   return path === undefined || path === "" ? directory : `${path}${delimiter}${directory}`;
 }
 
-/** Finds a program as the system would; tells in words why it cannot be run. */
+/** Finds a program as the system would; returns in words why it cannot be run. */
 export function findProgram(name: string, place: ProgramPlace): string | { problem: string } {
-  const isPath = name.includes("/") || (IS_WINDOWS && name.includes("\\")) || isAbsolute(name);
+  const isPath = name.includes("/") || (isWindows && name.includes("\\")) || isAbsolute(name);
   if (isPath) {
     const path = resolve(place.cwd, name);
     return firstProgram([path]) ?? { problem: problemOf(path) };
@@ -87,7 +88,7 @@ export function findProgram(name: string, place: ProgramPlace): string | { probl
 }
 
 function firstProgram(paths: string[]): string | undefined {
-  const suffixes = IS_WINDOWS ? ["", ...(Deno.env.get("PATHEXT") ?? ".EXE").split(";")] : [""];
+  const suffixes = isWindows ? ["", ...(Deno.env.get("PATHEXT") ?? ".EXE").split(";")] : [""];
   return paths.flatMap((path) => suffixes.map((suffix) => path + suffix)).find(isProgram);
 }
 
@@ -100,19 +101,4 @@ function problemOf(path: string): string {
   const info = lookAt(path);
   if (info === undefined) return `does not exist: there is no ${path}`;
   return info.isFile ? `may not be run: make ${path} executable` : `is no file: ${path}`;
-}
-
-function lookAt(path: string): Deno.FileInfo | undefined {
-  try {
-    return Deno.statSync(path);
-  } catch (error) {
-    // That is no missing program: the message says which permission to give.
-    if (error instanceof Deno.errors.NotCapable) throw error;
-    return undefined;
-  }
-}
-
-/** Whether a directory is there. */
-export function isDirectory(path: string): boolean {
-  return lookAt(path)?.isDirectory === true;
 }

@@ -1,9 +1,11 @@
-import { dirname, join, resolve } from "node:path";
-import type { Constraints } from "../../supervisor/types.ts";
-import { RecordingError } from "./errors.ts";
-import type { Flow, FlowNode } from "./flow.ts";
-import { flowProvenance } from "./node_attempt.ts";
+import { atomicReplace } from "../../_internal/atomic_replace.ts";
+import { resolve } from "../files.ts";
+import { denoFilePort } from "../../_internal/file_port.ts";
+import { runPaths } from "../../_internal/root_layout.ts";
 import { encodeUtf8 } from "../../_internal/text.ts";
+import type { Constraints } from "../../supervisor/types.ts";
+import type { Flow, FlowNode } from "./flow.ts";
+import { type CommandRecord, commandRecordOf, flowProvenance, recordedNode } from "./node_event.ts";
 
 /** A flow as the run that it belongs to keeps it, in `flow.json`. */
 export interface FlowRecord {
@@ -22,65 +24,29 @@ export interface FlowRecord {
 }
 
 /** A node in a {@linkcode FlowRecord}. */
-export interface NodeRecord {
+export interface NodeRecord extends CommandRecord {
   /** Its name. */
   id: string;
-  /** Its command. */
-  run: string[];
   /** The nodes that it needs. */
   needs: string[];
-  /** The names of the variables that it gets; their values are never recorded. */
-  env: string[];
-  /** Where it runs. */
-  cwd: string;
-  /** How long an attempt may take. */
-  timeout_ms?: number;
-}
-
-/** Where the flow of a run is. */
-export function flowRecordPath(root: string, runId: string): string {
-  return join(root, "runs", runId, "flow.json");
 }
 
 /**
  * Keeps a flow with its run, mode 0600, on disk before this returns. Killed in between, there is
  * none.
  *
- * @throws {RecordingError} If it cannot be written.
+ * @throws If it cannot be written, as the system says it.
  */
 export async function writeFlowRecord(
   run: { root: string; runId: string },
   flow: Flow,
 ): Promise<void> {
-  const path = flowRecordPath(run.root, run.runId);
-  // Whoever opens the log of the run sweeps away what is called so and left behind.
-  const tempPath = `${path}.${Deno.pid}.0.tmp`;
-  try {
-    const text = `${JSON.stringify(await recordOf(flow), null, 2)}\n`;
-    await writeSynced(tempPath, encodeUtf8(text));
-    await Deno.rename(tempPath, path);
-    await syncDirectory(dirname(path));
-  } catch (cause) {
-    await Deno.remove(tempPath).catch(() => {});
-    throw new RecordingError("capture", { of: `the flow of run ${run.runId}`, cause });
-  }
-}
-
-async function writeSynced(path: string, bytes: Uint8Array): Promise<void> {
-  using file = await Deno.open(path, { write: true, createNew: true, mode: 0o600 });
-  for (let rest = bytes; rest.length > 0;) {
-    const written = await file.write(rest);
-    if (written === 0) throw new Error("No space left for it");
-    rest = rest.subarray(written);
-  }
-  await file.sync();
-}
-
-/** Windows cannot sync a directory, and keeps a journal of its entries. */
-async function syncDirectory(path: string): Promise<void> {
-  if (Deno.build.os === "windows") return;
-  using directory = await Deno.open(path, { read: true });
-  await directory.sync();
+  const text = `${JSON.stringify(await recordOf(flow), null, 2)}\n`;
+  await atomicReplace(denoFilePort, {
+    path: runPaths(run.root, run.runId).flow,
+    bytes: encodeUtf8(text),
+    toError: ({ cause }) => cause instanceof Error ? cause : new Error(String(cause)),
+  });
 }
 
 /** Reads the flow of a run; undefined when it has none. */
@@ -88,7 +54,7 @@ export async function readFlowRecord(
   root: string,
   runId: string,
 ): Promise<FlowRecord | undefined> {
-  const path = flowRecordPath(root, runId);
+  const path = runPaths(root, runId).flow;
   let text: string;
   try {
     text = await Deno.readTextFile(path);
@@ -128,10 +94,9 @@ async function recordOf(flow: Flow): Promise<FlowRecord> {
   };
 }
 
-function nodeRecordOf({ id, run, needs, env, cwd, timeoutMs }: FlowNode): NodeRecord {
-  const names = Object.keys(env).toSorted();
-  const timeout = timeoutMs === undefined ? {} : { timeout_ms: timeoutMs };
-  return { id, run, needs, env: names, cwd, ...timeout };
+function nodeRecordOf(node: FlowNode): NodeRecord {
+  const { run, env, cwd, ...timeout } = commandRecordOf(node);
+  return { id: node.id, run, needs: node.needs, env: env.toSorted(), cwd, ...timeout };
 }
 
 /** The flow of a command: nothing of it is in a file. */
@@ -139,9 +104,7 @@ export function flowOfRecord({ name, constraints, nodes }: FlowRecord): Flow {
   return {
     name,
     constraints,
-    nodes: nodes.map(({ id, run, needs, cwd, timeout_ms: timeoutMs }) => {
-      return { id, run, needs, env: {}, cwd, ...(timeoutMs !== undefined && { timeoutMs }) };
-    }),
+    nodes: nodes.map((record) => recordedNode(record.id, record, { needs: record.needs })),
   };
 }
 
@@ -168,13 +131,18 @@ export function flowDifference(record: FlowRecord, flow: Flow): string | undefin
   return constraint === undefined ? undefined : `its constraint ${constraint[0]} is another one`;
 }
 
-/** The name that a flow file has for what differs. */
+/** What a flow file calls the members of a node. */
+const MEMBER_NAMES = [
+  ["run", '"run"'],
+  ["needs", '"needs"'],
+  ["env", 'list of names in "env"'],
+  ["cwd", '"cwd"'],
+  ["timeout_ms", '"timeout"'],
+] as const;
+
+/** The first member that differs. */
 function nodeDifference(recorded: NodeRecord, node: NodeRecord): string | undefined {
-  if (!isSame(recorded.run, node.run)) return '"run"';
-  if (!isSame(recorded.needs, node.needs)) return '"needs"';
-  if (!isSame(recorded.env, node.env)) return 'list of names in "env"';
-  if (!isSame(recorded.cwd, node.cwd)) return '"cwd"';
-  return isSame(recorded.timeout_ms, node.timeout_ms) ? undefined : '"timeout"';
+  return MEMBER_NAMES.find(([member]) => !isSame(recorded[member], node[member]))?.[1];
 }
 
 function isSame(a: unknown, b: unknown): boolean {

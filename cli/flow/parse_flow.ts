@@ -1,4 +1,3 @@
-import { dirname, resolve } from "node:path";
 import {
   CONSTRAINT_NAMES,
   type ConstraintName,
@@ -6,12 +5,15 @@ import {
   incompletePair,
   mapConstraints,
 } from "../../_internal/constraints.ts";
+import { dirname } from "../../_internal/path.ts";
+import { decodeUtf8, reasonOf } from "../../_internal/text.ts";
 import type { Constraints, Duration } from "../../supervisor/types.ts";
-import { reasonOf } from "../../_internal/text.ts";
+import { UsageError } from "../exit_codes.ts";
+import { resolve } from "../files.ts";
 import { parseDuration } from "../text/units.ts";
-import { UsageError } from "../text/usage_error.ts";
-import { checkNeeds, DEFAULT_CONSTRAINTS, type Flow, type FlowNode, nameProblem } from "./flow.ts";
-import { type Json, parseJson } from "./parse_json.ts";
+import { DEFAULT_CONSTRAINTS, type Flow, type FlowNode, nameProblem } from "./flow.ts";
+import { type Json, parseJsonc } from "./parse_jsonc.ts";
+import { checkNeeds } from "./ready_nodes.ts";
 import { taskCommand } from "./tasks.ts";
 
 const FLOW_KEYS = ["name", "nodes", "constraints"];
@@ -26,7 +28,7 @@ const OWN_VARIABLES = [
   "TAFFRAIL_ROOT",
 ] as const;
 
-/** One of them. */
+/** The name of one of them. */
 export type OwnVariable = (typeof OWN_VARIABLES)[number];
 
 /**
@@ -62,7 +64,7 @@ export function parseFlow(text: string, path: string): Flow {
 
 function parseText(text: string, fail: (problem: string) => never): Json {
   try {
-    return parseJson(text);
+    return parseJsonc(text);
   } catch (error) {
     if (!(error instanceof SyntaxError)) throw error;
     return fail(error.message);
@@ -141,7 +143,8 @@ class NodeParser {
 
   #needs(value: Json): string[] {
     const needs = this.#texts(value, "needs");
-    const double = needs.find((id, index) => needs.indexOf(id) !== index);
+    const seen = new Set<string>();
+    const double = needs.find((id) => seen.size === seen.add(id).size);
     if (double !== undefined) this.#fail(`needs ${JSON.stringify(double)} twice`);
     return needs;
   }
@@ -251,13 +254,13 @@ export async function readFlow(path: string): Promise<Flow> {
 
 async function readText(path: string): Promise<string> {
   try {
-    return new TextDecoder("utf-8", { fatal: true }).decode(await Deno.readFile(path));
+    return decodeUtf8(await Deno.readFile(path)).replace(/^\ufeff/, "");
   } catch (error) {
-    throw new UsageError(`Cannot read the flow ${path}: ${readProblem(error)}`, { cause: error });
+    throw new UsageError(`Cannot read the flow ${path}: ${problemOf(error)}`, { cause: error });
   }
 }
 
-function readProblem(error: unknown): string {
+function problemOf(error: unknown): string {
   if (error instanceof Deno.errors.NotFound) return "there is no such file";
   if (error instanceof Deno.errors.IsADirectory) return "it is a directory";
   if (error instanceof TypeError) return "it is not UTF-8";

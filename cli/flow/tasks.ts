@@ -1,8 +1,9 @@
-import { dirname, join, relative } from "node:path";
-import { UsageError } from "../text/usage_error.ts";
-import { DEFAULT_CONSTRAINTS, type Flow, type FlowNode, nameFrom } from "./flow.ts";
-import { type Json, parseJson } from "./parse_json.ts";
+import { pathUpFrom } from "../files.ts";
+import { dirname, join } from "../../_internal/path.ts";
 import { reasonOf } from "../../_internal/text.ts";
+import { UsageError } from "../exit_codes.ts";
+import { DEFAULT_CONSTRAINTS, type Flow, type FlowNode, nameFrom } from "./flow.ts";
+import { type Json, parseJsonc } from "./parse_jsonc.ts";
 
 /**
  * Makes a flow of tasks and of all that they depend on. Each task is one node, whoever depends on
@@ -12,7 +13,7 @@ import { reasonOf } from "../../_internal/text.ts";
  */
 export function makeTaskFlow(names: string[], options: { cwd: string; jobs: number }): Flow {
   const walk = new TaskWalk(readTaskFiles(options.cwd), options.cwd);
-  for (const name of names) walk.visit(name, []);
+  for (const name of names) walk.visit(name);
   if (walk.nodes.length === 0) {
     throw new UsageError(`Cannot run --tasks ${names.join(",")}: they run nothing`);
   }
@@ -23,36 +24,58 @@ export function makeTaskFlow(names: string[], options: { cwd: string; jobs: numb
   };
 }
 
-/** Walks from tasks to what they depend on, which comes first. */
+/**
+ * Walks from tasks to what they depend on, which comes first. The way from the task that was asked for
+ * is a list of its own: tasks may depend on each other more deeply than calls can nest.
+ */
 class TaskWalk {
   readonly nodes: FlowNode[] = [];
   readonly #files: TaskFile[];
   readonly #cwd: string;
+  readonly #path: { task: Task; visited: number }[] = [];
+  readonly #onPath = new Set<string>();
   /** The nodes that whoever depends on a task needs. */
   readonly #needs = new Map<string, string[]>();
+  /** The ids of the nodes, in lower case: some file systems do not tell the cases apart. */
+  readonly #ids = new Set<string>();
 
   constructor(files: TaskFile[], cwd: string) {
     this.#files = files;
     this.#cwd = cwd;
   }
 
-  visit(name: string, path: string[]): string[] {
-    const known = this.#needs.get(name);
-    if (known !== undefined) return known;
-    if (path.includes(name)) {
-      const cycle = [...path.slice(path.indexOf(name)), name].join(" -> ");
+  visit(name: string): void {
+    this.#enter(name);
+    for (let at = this.#path.at(-1); at !== undefined; at = this.#path.at(-1)) {
+      const dependency = at.task.dependencies[at.visited++];
+      if (dependency !== undefined) this.#enter(dependency);
+      else this.#leave(at.task);
+    }
+  }
+
+  #enter(name: string): void {
+    if (this.#needs.has(name)) return;
+    if (this.#onPath.has(name)) {
+      const names = this.#path.map(({ task }) => task.name);
+      const cycle = [...names.slice(names.indexOf(name)), name].join(" -> ");
       throw new UsageError(`Cannot run the task ${cycle}: it depends on itself`);
     }
     const task = findTask(name, this.#files);
     if ("problem" in task) {
-      const by = path.length === 0 ? "" : `, on which ${JSON.stringify(path.at(-1))} depends`;
+      const asker = this.#path.at(-1)?.task.name;
+      const by = asker === undefined ? "" : `, on which ${JSON.stringify(asker)} depends`;
       throw new UsageError(`Cannot run the task ${JSON.stringify(name)}${by}, ${task.problem}`);
     }
-    const below = task.dependencies.flatMap((other) => this.visit(other, [...path, name]));
-    const needs = [...new Set(below)];
+    this.#path.push({ task, visited: 0 });
+    this.#onPath.add(name);
+  }
+
+  #leave(task: Task): void {
+    const needs = [...new Set(task.dependencies.flatMap((name) => this.#needs.get(name)!))];
     const own = task.command === undefined ? needs : [this.#add(task, task.command, needs)];
-    this.#needs.set(name, own);
-    return own;
+    this.#needs.set(task.name, own);
+    this.#onPath.delete(task.name);
+    this.#path.pop();
   }
 
   #add(task: Task, command: string, needs: string[]): string {
@@ -66,11 +89,11 @@ class TaskWalk {
 
   /** The names of tasks have characters that no id has, so two may become one. */
   #freeId(wanted: string): string {
-    const taken = new Set(this.nodes.map(({ id }) => id.toLowerCase()));
     let id = wanted;
-    for (let number = 2; taken.has(id.toLowerCase()); number++) {
+    for (let number = 2; this.#ids.has(id.toLowerCase()); number++) {
       id = `${wanted.slice(0, 60)}-${number}`;
     }
+    this.#ids.add(id.toLowerCase());
     return id;
   }
 }
@@ -120,7 +143,7 @@ export function readTaskFiles(cwd: string): TaskFile[] {
   }
 }
 
-/** Finds a task; tells in words which there are when there is no such. */
+/** Finds a task; or lists those there are, in words, when there is no such one. */
 export function findTask(name: string, files: TaskFile[]): Task | { problem: string } {
   for (const { tasks } of files) {
     const task = tasks.get(name);
@@ -146,7 +169,7 @@ function readFirst(paths: string[]): JsonFile | undefined {
     const text = readText(path);
     if (text === undefined) continue;
     try {
-      const json = parseJson(text, { comments: !path.endsWith("package.json") });
+      const json = parseJsonc(text, { comments: !path.endsWith("package.json") });
       if (json instanceof Map) return { path, json };
       throw new SyntaxError("it is no JSON object");
     } catch (cause) {
@@ -206,13 +229,13 @@ export function taskCommand(name: string): string[] {
 
 /**
  * The command that runs what a task itself does. Deno has no option to leave out what it depends
- * on, but runs any text as a task. Paths are told from where it runs, as the same tasks are the
+ * on, but runs any text as a task. Paths are relative to where it runs, as the same tasks are the
  * same flow wherever the project lies.
  */
 export function commandOfTask(
   command: string,
   place: { path: string; cwd: string },
 ): string[] {
-  const path = relative(place.cwd, place.path);
+  const path = pathUpFrom(place.cwd, place.path);
   return ["deno", "task", "--quiet", "--config", path, "--cwd", dirname(path), "--eval", command];
 }

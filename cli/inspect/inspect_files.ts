@@ -1,25 +1,74 @@
-import { join } from "node:path";
 import { readCaptureBundle, stringifyCaptureBundle } from "../../capture/bundle/bundle_text.ts";
 import { validateBundle } from "../../capture/bundle/validate_bundle.ts";
 import { CaptureJournalError } from "../../capture/errors.ts";
 import { recoverCapture, type RecoveredCapture } from "../../capture/session/recover_capture.ts";
 import type { CaptureBundle } from "../../capture/types.ts";
 import { verifyRun } from "../../eventlog/verify_run.ts";
-import { attemptKey } from "../../run/attempt_key.ts";
 import { runPaths, runtimeDirectory } from "../../_internal/root_layout.ts";
+import { reasonOf } from "../../_internal/text.ts";
 import type { StoreProblem } from "../../store/check/store_problem.ts";
 import { verifyStore } from "../../store/check/verify_store.ts";
 import { FsRuntimeStore } from "../../store/runtime/fs_runtime_store.ts";
 import { RuntimeStoreError } from "../../store/runtime_store_error.ts";
 import { readTrace } from "../../trace/read_trace.ts";
-import { TraceFileError } from "../../trace/trace_file_error.ts";
 import { journalAttempts } from "../engine/past_attempts.ts";
-import { readRunHistory } from "../engine/run_history.ts";
 import { readFlowRecord } from "../flow/flow_record.ts";
-import { exists } from "../reading/find_root.ts";
-import { logProblem } from "../reading/find_run.ts";
-import { fileProblem, type Problem, unreadable } from "./problem.ts";
-import { reasonOf } from "../../_internal/text.ts";
+import { exists, isNotFound } from "../files.ts";
+import { logProblem, readRunLog } from "../reading/run_log.ts";
+import { isNewer, newerText } from "../reading/open_capture.ts";
+import { printableLine } from "../text/printable.ts";
+import type { Screen } from "../text/screen.ts";
+
+/** The records that a run consists of. */
+export type Part = "log" | "capture" | "bundle" | "trace" | "store";
+
+/** One thing that is wrong in the records. */
+export interface Problem {
+  /** The run; null for what belongs to none. */
+  run_id: string | null;
+  /** In which of the records. */
+  part: Part;
+  /** What is wrong, in a word. */
+  kind: string;
+  /** The file. */
+  path: string;
+  /** The 1-based line, where there is one. */
+  line: number | null;
+  /** Where it begins in the file, where that is known. */
+  byte_offset: number | null;
+  /** What is wrong, for people. */
+  message: string;
+  /** What `taffrail repair` does about it; null when nothing safe can be done. */
+  repair: string | null;
+}
+
+/** A problem of a file as a whole. */
+export function fileProblem(
+  place: Pick<Problem, "run_id" | "part" | "path">,
+  what: Pick<Problem, "kind" | "message"> & { repair?: string },
+): Problem {
+  const { kind, message, repair = null } = what;
+  return { ...place, kind, line: null, byte_offset: null, message, repair };
+}
+
+/** A file that cannot be read, with what mends it; what a newer version wrote is left alone. */
+export function unreadable(
+  place: Pick<Problem, "run_id" | "part" | "path">,
+  error: unknown,
+  repair: { repair?: string } = {},
+): Problem {
+  if (isNewer(error)) return fileProblem(place, { kind: "newer", message: newerText(error) });
+  return fileProblem(place, { kind: "unreadable", message: reasonOf(error), ...repair });
+}
+
+/** Prints each problem with its place, in the form that editors make a link of. */
+export function printProblems(screen: Screen, problems: readonly Problem[]): void {
+  for (const { path, line, kind, message, repair } of problems) {
+    const place = line === null ? path : `${path}:${line}`;
+    screen.line(`${screen.mark(false)} ${printableLine(`${place}: ${kind}: ${message}`)}`);
+    if (repair !== null) screen.line(screen.paint(`  taffrail repair would ${repair}`, "dim"));
+  }
+}
 
 /**
  * What the log of an ended run lacks of what the capture journal has. A line that is missing from a log
@@ -31,14 +80,19 @@ export async function inspectAgreement(
   const { journal, bundle } = runPaths(root, runId);
   // A program of the user's names its work as it likes.
   if (live || !exists(bundle) || await readFlowRecord(root, runId) === undefined) return [];
-  const { attempts, state } = readRunHistory(root, runId);
+  const { fold } = readRunLog(root, runId);
   const missing = journalAttempts(await recoverCapture(journal))
     // One that was aborted may never have begun.
     .filter(({ termination }) => termination !== null && termination !== "Aborted")
-    .filter((attempt) => attempts.get(attemptKey(attempt))?.isEnded !== true);
-  if (missing.length === 0) return state === "Running" ? [] : await inspectEnd(root, runId);
+    .filter(({ nodeId, attempt: number }) => {
+      const logged = fold.attemptsOf(nodeId).findLast(({ attempt }) => attempt === number);
+      return logged === undefined || logged.status === "Running";
+    });
+  if (missing.length === 0) {
+    return fold.state().state === "Running" ? [] : await inspectEnd(root, runId);
+  }
   const names = missing.map(({ nodeId, attempt }) => `${nodeId} (attempt ${attempt})`);
-  const place = { run_id: runId, part: "log", path: `${root}/runs/${runId}/events.jsonl` } as const;
+  const place = { run_id: runId, part: "log", path: runPaths(root, runId).events } as const;
   const message = `it lacks ends that the capture journal has: ${names.slice(0, 5).join(", ")}` +
     (names.length > 5 ? ` and ${names.length - 5} more` : "");
   return [fileProblem(place, { kind: "lost-events", message })];
@@ -55,7 +109,7 @@ async function inspectEnd(root: string, runId: string): Promise<Problem[]> {
   ];
 }
 
-/** What cannot be opened is told when the store is looked at. */
+/** What cannot be opened is reported when the store is inspected. */
 async function isStopped(root: string, runId: string): Promise<boolean> {
   try {
     await using store = await FsRuntimeStore.open({ root, runtimeId: runId, readOnly: true });
@@ -94,7 +148,7 @@ async function inspectJournal(
     return { problems: [problem], recovered };
   } catch (error) {
     // A program of the user's may log without a supervisor.
-    if (isMissing(error)) return { problems: [] };
+    if (isNotFound(error)) return { problems: [] };
     if (live && error instanceof CaptureJournalError && error.kind === "no-session") {
       return { problems: [] };
     }
@@ -112,7 +166,7 @@ async function inspectBundle(
     bundle = await readCaptureBundle(path);
     validateBundle(bundle, { strict: false });
   } catch (error) {
-    if (isMissing(error)) return [];
+    if (isNotFound(error)) return [];
     return [unreadable(place, error, repair)];
   }
   if (!isComplete(source)) return [];
@@ -126,18 +180,13 @@ function isComplete(source: RecoveredCapture | undefined): source is RecoveredCa
   return source !== undefined && source.damage === null;
 }
 
-function isMissing(error: unknown): boolean {
-  if (error instanceof Deno.errors.NotFound) return true;
-  return error instanceof CaptureJournalError && error.cause instanceof Deno.errors.NotFound;
-}
-
 const MEND_LOG = "complete the line, or move it to a file beside the log";
 
 /** Everything that is wrong in the event log of a run. */
 export async function inspectLog(
   { root, runId, live }: { root: string; runId: string; live: boolean },
 ): Promise<Problem[]> {
-  const path = join(root, "runs", runId, "events.jsonl");
+  const path = runPaths(root, runId).events;
   const place = { run_id: runId, part: "log", path } as const;
   try {
     const { problems } = await verifyRun(root, runId);
@@ -174,13 +223,9 @@ export async function inspectTrace(
     return [fileProblem(place, { kind: "foreign-run", message, repair: SET_ASIDE })];
   } catch (error) {
     // Only a run in which something failed has one.
-    if (isTraceMissing(error)) return [];
+    if (isNotFound(error)) return [];
     return [unreadable(place, error, { repair: SET_ASIDE })];
   }
-}
-
-function isTraceMissing(error: unknown): boolean {
-  return error instanceof TraceFileError && error.cause instanceof Deno.errors.NotFound;
 }
 
 /** What is wrong in the runtime of a run; without a run, beside and in those that belong to none. */

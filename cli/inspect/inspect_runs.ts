@@ -1,16 +1,18 @@
 import { listRuns } from "../../eventlog/runs_directory.ts";
 import { isLive } from "../../eventlog/run_folder.ts";
+import { runPaths } from "../../_internal/root_layout.ts";
+import { reasonOf } from "../../_internal/text.ts";
 import { findRun } from "../reading/find_run.ts";
 import {
+  fileProblem,
   inspectAgreement,
   inspectCapture,
   inspectLog,
   inspectOtherRuntimes,
   inspectStore,
   inspectTrace,
+  type Problem,
 } from "./inspect_files.ts";
-import { fileProblem, type Problem } from "./problem.ts";
-import { reasonOf } from "../../_internal/text.ts";
 
 /** The runs that are meant: those that are named, or all. */
 export async function chosenRuns(root: string, operands: readonly string[]): Promise<string[]> {
@@ -20,7 +22,7 @@ export async function chosenRuns(root: string, operands: readonly string[]): Pro
 }
 
 /**
- * Looks at runs, one after the other, and tells of each that is begun with; then, with `others`, at
+ * Looks at runs, one after the other, and reports each that is begun with; then, with `others`, at
  * what belongs to none.
  */
 export async function inspectRuns(
@@ -56,7 +58,7 @@ export async function inspectRun(root: string, runId: string): Promise<Problem[]
       ...await inspectStore(run),
     ];
   } catch (error) {
-    const place = { run_id: runId, part: "log", path: `${root}/runs/${runId}` } as const;
+    const place = { run_id: runId, part: "log", path: runPaths(root, runId).directory } as const;
     return [fileProblem(place, { kind: "unreadable", message: reasonOf(error) })];
   }
 }

@@ -1,37 +1,23 @@
-import { join, resolve } from "node:path";
+import { resolve } from "../files.ts";
+import { outputPath, type OutputStream, runPaths } from "../../_internal/root_layout.ts";
+import { reasonOf } from "../../_internal/text.ts";
 import { attemptKey } from "../../run/attempt_key.ts";
-import type { RunRecorder } from "../../run/run_recorder.ts";
-import type { AttemptEnd } from "../../run/types.ts";
-import type { RunRequest, RuntimeInvoker } from "../../supervisor/port_types.ts";
-import type { DecisionReason, RunTermination } from "../../supervisor/types.ts";
-import { RecordingError } from "../flow/errors.ts";
+import type { AttemptEnd, NodeAttempt } from "../../run/types.ts";
+import type { AttemptRef, RunRequest, RunTermination } from "../../supervisor/types.ts";
+import { RecordingError } from "../engine/errors.ts";
+import type { AttemptPlace, PlacePorts, RunObserver } from "../engine/types.ts";
 import { pathFor } from "../flow/find_programs.ts";
-import type { Flow, FlowNode } from "../flow/flow.ts";
-import { nodeAttemptOf } from "../flow/node_attempt.ts";
+import { type Flow, type FlowNode, nodesById } from "../flow/flow.ts";
+import { commandRecordOf, nodeAttemptOf } from "../flow/node_event.ts";
 import type { OwnVariable } from "../flow/parse_flow.ts";
-import { commandLine } from "../text/screen.ts";
-import { hashOutput, OutputFile, outputPath, readOutputTail } from "./output.ts";
+import { commandLine } from "../text/printable.ts";
+import { hashOutput, OutputFile, readFailureMessage } from "./output_file.ts";
 import type { TakeOutput } from "./output_pump.ts";
 import { identifyProcess } from "./processes.ts";
-import { type Command, type CommandEnd, runCommand } from "./run_command.ts";
-import { reasonOf } from "../../_internal/text.ts";
-
-/** What a run tells whoever watches it. */
-export interface RunView {
-  /** The run has its id. */
-  runStarted(runId: string): void;
-  /** An attempt begins. */
-  nodeStarted(node: FlowNode): void;
-  /** A node has to wait, at least until then. */
-  nodeDeferred?(nodeId: string, why: { reason: DecisionReason; until: Date }): void;
-  /** An attempt has ended. */
-  nodeEnded(node: FlowNode, end: AttemptEnd): void;
-  /** Something that people should know. */
-  note(text: string): void;
-}
+import { type Command, type CommandEnd, endWithinMs, runCommand } from "./run_command.ts";
 
 /** What a {@linkcode CommandInvoker} works with. */
-export interface CommandInvokerOptions {
+export interface CommandInvokerOptions extends PlacePorts {
   /** The flow. */
   flow: Flow;
   /** The paths of the programs, by the ids of the nodes. */
@@ -40,72 +26,88 @@ export interface CommandInvokerOptions {
   root: string;
   /** The run. */
   runId: string;
-  /** Records the begin of the attempts. */
-  recorder: Pick<RunRecorder, "nodeStarted" | "nodeSpawned">;
-  /** Shows them. */
-  view: Pick<RunView, "nodeStarted" | "note">;
+  /** Observes them. */
+  observer: Pick<RunObserver, "nodeStarted" | "note">;
   /** How much of each output of a node is kept. */
   maxOutputBytes: number;
-  /** The time between SIGTERM and SIGKILL. */
+  /** The time between SIGTERM and SIGKILL, in milliseconds. */
   graceMs: number;
   /** Cuts the grace short. */
-  hurry: AbortSignal;
-  /** Told that something cannot be recorded, so that nothing more may be started. */
-  onFatal: (error: unknown) => void;
+  kill: AbortSignal;
   /** Gets what a command prints as it comes; its standard input is then that of this process. */
   passThrough?: { output: TakeOutput; errors: TakeOutput };
 }
 
-const MESSAGE_LINES = 20;
-const MESSAGE_CHARACTERS = 2000;
-
 /**
- * Makes an attempt at a node by running its command. Its begin is recorded here, before the spawn;
- * its end is kept for whoever records that the supervisor has taken it.
+ * Makes an attempt at a node by running its command. Its begin is recorded here, before the supervisor
+ * starts the deadline; its end is kept for whoever records that the supervisor has taken it.
  */
-export class CommandInvoker implements RuntimeInvoker {
+export class CommandInvoker implements AttemptPlace {
+  /** The time within which a command is over once it is asked to end. */
+  readonly endWithinMs: number;
   readonly #options: CommandInvokerOptions;
+  readonly #nodes: ReadonlyMap<string, FlowNode>;
+  /** The attempts whose begin was recorded and whose end nobody has taken. */
   readonly #begun = new Set<string>();
-  readonly #ends = new Map<string, { nodeId: string; attempt: number; end: AttemptEnd }>();
+  /** What those of them print into that have not been started yet. */
+  readonly #prepared = new Map<string, [OutputFile, OutputFile]>();
+  readonly #ends = new Map<string, NodeAttempt & { end: AttemptEnd }>();
   readonly #running = new Set<Promise<unknown>>();
 
   constructor(options: CommandInvokerOptions) {
     this.#options = options;
+    this.#nodes = nodesById(options.flow.nodes);
+    this.endWithinMs = endWithinMs(options.graceMs);
+  }
+
+  /** Records the begin of an attempt. Where that fails, `run` starts nothing. */
+  async beforeRun({ eventId, attempt }: AttemptRef): Promise<void> {
+    await this.#orFatal(this.#begin(nodeAttemptOf(eventId, attempt)), undefined);
   }
 
   /** Runs the command of a node, and resolves when nothing of it runs any more. */
   async run(request: RunRequest): Promise<RunTermination> {
-    const attempt = this.#runNode(request);
-    this.#running.add(attempt);
-    try {
-      return await attempt;
-    } catch (error) {
-      this.#options.onFatal(error);
-      return "Aborted";
-    } finally {
-      this.#running.delete(attempt);
-    }
+    const attempt = nodeAttemptOf(request.eventId, request.attempt);
+    const key = attemptKey(attempt);
+    const files = this.#prepared.get(key);
+    if (files === undefined) return "Aborted";
+    this.#prepared.delete(key);
+    return await this.#orFatal(this.#runNode(attempt, request.signal, files), "Aborted");
   }
 
-  /** How an attempt at a node ended; undefined when it was given up before it did. */
-  takeEnd(nodeId: string, attempt: number): AttemptEnd | undefined {
-    const key = attemptKey({ nodeId, attempt });
+  /** How an attempt at a node ended; undefined when it was abandoned before it did. */
+  takeEnd(attempt: NodeAttempt): AttemptEnd | undefined {
+    const key = attemptKey(attempt);
     const known = this.#ends.get(key);
     this.#ends.delete(key);
     this.#begun.delete(key);
+    finishFiles(this.#prepared.get(key) ?? []);
+    this.#prepared.delete(key);
     return known?.end;
   }
 
   /** The ends that nobody has taken. */
-  takeEnds(): { nodeId: string; attempt: number; end: AttemptEnd }[] {
+  takeEnds(): (NodeAttempt & { end: AttemptEnd })[] {
     const ends = [...this.#ends.values()];
     this.#ends.clear();
     return ends;
   }
 
   /** Whether the begin of an attempt was recorded, and nobody has taken its end. */
-  hasBegun(nodeId: string, attempt: number): boolean {
-    return this.#begun.has(attemptKey({ nodeId, attempt }));
+  hasBegun(attempt: NodeAttempt): boolean {
+    return this.#begun.has(attemptKey(attempt));
+  }
+
+  /** The same as when the attempt had ended, but for what only its process knew. */
+  async readPastEnd(attempt: NodeAttempt, termination: RunTermination): Promise<AttemptEnd> {
+    const run = this.#options;
+    if (termination !== "Completed") {
+      const path = outputPath(run, { ...attempt, stream: "err" });
+      return { termination, message: readFailureMessage(path) };
+    }
+    const path = outputPath(run, { ...attempt, stream: "out" });
+    const outputHash = await hashOutput(path).catch(() => undefined);
+    return { termination, ...(outputHash !== undefined && { outputHash }) };
   }
 
   /** Resolves when no command runs any more. */
@@ -113,23 +115,49 @@ export class CommandInvoker implements RuntimeInvoker {
     while (this.#running.size > 0) await Promise.allSettled(this.#running);
   }
 
-  async #runNode(request: RunRequest): Promise<RunTermination> {
-    const { flow, recorder, view } = this.#options;
-    const { nodeId, attempt } = nodeAttemptOf(request.eventId, request.attempt);
-    const node = flow.nodes.find(({ id }) => id === nodeId)!;
+  /** What comes of a part of an attempt; where that cannot be recorded the whole run ends. */
+  async #orFatal<T>(part: Promise<T>, otherwise: T): Promise<T> {
+    this.#running.add(part);
+    try {
+      return await part;
+    } catch (error) {
+      this.#options.onFatal(error);
+      return otherwise;
+    } finally {
+      this.#running.delete(part);
+    }
+  }
+
+  async #begin({ nodeId, attempt }: NodeAttempt): Promise<void> {
+    const { recorder, observer } = this.#options;
+    const node = this.#nodes.get(nodeId)!;
     const files = this.#createFiles(nodeId, attempt);
-    await recorder.nodeStarted({
+    const begin = {
       nodeId,
       attempt,
       kind: node.task === undefined ? "command" : "task",
       name: commandLine(node.run),
-      input: { run: node.run, cwd: node.cwd, env: Object.keys(node.env) },
+      input: inputOf(node),
+    } as const;
+    await recorder.nodeStarted(begin).catch((error) => {
+      finishFiles(files);
+      throw error;
     });
-    const key = attemptKey({ nodeId, attempt });
+    const key = attemptKey(begin);
     this.#begun.add(key);
-    view.nodeStarted(node);
-    const { end, recordingError } = await this.#attempt(node, { ...request, attempt }, files);
-    // The end of one that was given up is recorded already.
+    this.#prepared.set(key, files);
+    observer.nodeStarted(node);
+  }
+
+  async #runNode(
+    { nodeId, attempt }: NodeAttempt,
+    signal: AbortSignal,
+    files: [OutputFile, OutputFile],
+  ): Promise<RunTermination> {
+    const node = this.#nodes.get(nodeId)!;
+    const { end, recordingError } = await this.#attempt(node, { attempt, signal }, files);
+    const key = attemptKey({ nodeId, attempt });
+    // The end of one that was abandoned is recorded already.
     if (this.#begun.has(key)) this.#ends.set(key, { nodeId, attempt, end });
     if (recordingError !== undefined) throw recordingError;
     return end.termination;
@@ -137,12 +165,12 @@ export class CommandInvoker implements RuntimeInvoker {
 
   #createFiles(nodeId: string, attempt: number): [OutputFile, OutputFile] {
     const { root, runId, maxOutputBytes } = this.#options;
-    const create = (stream: "out" | "err") => {
+    const create = (stream: OutputStream) => {
       const path = outputPath({ root, runId }, { nodeId, attempt, stream });
       return new OutputFile(path, maxOutputBytes);
     };
     try {
-      Deno.mkdirSync(join(root, "runs", runId, "nodes"), { recursive: true, mode: 0o700 });
+      Deno.mkdirSync(runPaths(root, runId).nodes, { recursive: true, mode: 0o700 });
       return [create("out"), create("err")];
     } catch (cause) {
       throw outputError(nodeId, cause);
@@ -151,10 +179,10 @@ export class CommandInvoker implements RuntimeInvoker {
 
   async #attempt(
     node: FlowNode,
-    request: RunRequest,
+    request: Pick<RunRequest, "attempt" | "signal">,
     files: [OutputFile, OutputFile],
   ): Promise<{ end: AttemptEnd; recordingError?: RecordingError }> {
-    const { view } = this.#options;
+    const { observer } = this.#options;
     let end: CommandEnd | undefined;
     let failure: unknown;
     try {
@@ -167,9 +195,9 @@ export class CommandInvoker implements RuntimeInvoker {
     if (end === undefined) return { end: hostMissing(failure) };
     const lost = end.outputError ?? unfinished;
     if (lost !== undefined) return lostOutput(node, end, lost);
-    if (end.leftProcesses) view.note(`${node.id} left processes behind, which were ended`);
+    if (end.leftProcesses) observer.note(`${node.id} left processes behind, which were ended`);
     if (end.leftOutputOpen) {
-      view.note(`${node.id} left a process behind that keeps its output open`);
+      observer.note(`${node.id} left a process behind that keeps its output open`);
     }
     try {
       return { end: await this.#endOf(end, request.signal, files) };
@@ -188,8 +216,7 @@ export class CommandInvoker implements RuntimeInvoker {
     if (termination === "Completed") {
       return { termination, durationMs, exitCode: code, outputHash: await hashOutput(out.path) };
     }
-    const message = readOutputTail(err.path, MESSAGE_LINES).join("\n").slice(-MESSAGE_CHARACTERS);
-    const base = { termination, durationMs, message };
+    const base = { termination, durationMs, message: readFailureMessage(err.path) };
     if (signal !== null) return { ...base, signal };
     return end.endedBy === undefined ? { ...base, exitCode: code } : base;
   }
@@ -203,10 +230,10 @@ export class CommandInvoker implements RuntimeInvoker {
 
   async #runCommand(
     node: FlowNode,
-    request: RunRequest,
+    request: Pick<RunRequest, "attempt" | "signal">,
     [outputFile, errorFile]: [OutputFile, OutputFile],
   ): Promise<CommandEnd> {
-    const { graceMs, hurry, passThrough, recorder } = this.#options;
+    const { graceMs, kill, passThrough, recorder } = this.#options;
     const attempt = { nodeId: node.id, attempt: request.attempt };
     return await runCommand(this.#command(node, request.attempt), {
       onSpawned: (pid) => recorder.nodeSpawned(attempt, identifyProcess(pid)),
@@ -215,7 +242,7 @@ export class CommandInvoker implements RuntimeInvoker {
       timeoutMs: node.timeoutMs,
       graceMs,
       stop: request.signal,
-      hurry,
+      kill,
     });
   }
 
@@ -225,8 +252,7 @@ export class CommandInvoker implements RuntimeInvoker {
       TAFFRAIL_RUN_ID: runId,
       TAFFRAIL_NODE_ID: id,
       TAFFRAIL_ATTEMPT: String(attempt),
-      // Without a directory in front it would load all of Node's process, for 4 ms.
-      TAFFRAIL_ROOT: resolve(Deno.cwd(), root),
+      TAFFRAIL_ROOT: resolve(root),
     };
     return {
       program: programs.get(id)!,
@@ -236,6 +262,12 @@ export class CommandInvoker implements RuntimeInvoker {
       inheritsInput: passThrough !== undefined && !Deno.stdin.isTerminal(),
     };
   }
+}
+
+/** What the trace has of a command; its timeout is a matter of the flow. */
+function inputOf(node: FlowNode): unknown {
+  const { run, cwd, env } = commandRecordOf(node);
+  return { run, cwd, env };
 }
 
 function recordInto(file: OutputFile, passOn?: TakeOutput): TakeOutput {

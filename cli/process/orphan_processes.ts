@@ -1,34 +1,19 @@
-import type { NodeAttempt, ProcessIdentity } from "../../run/types.ts";
-import { ResumeError } from "../flow/errors.ts";
+import { ResumeError } from "../engine/errors.ts";
+import type { CutAttempt } from "../engine/past_attempts.ts";
 import { formatDuration } from "../text/units.ts";
-import {
-  listProcesses,
-  type ProcessStat,
-  readBootId,
-  readEnvironment,
-  waitUntil,
-} from "./processes.ts";
-
-/** An attempt whose end nobody has seen. */
-export interface CutAttempt extends NodeAttempt {
-  /** Its process, where that was recorded. */
-  process: ProcessIdentity | undefined;
-}
+import { type EndOptions, endProcesses, waitUntil } from "./end_processes.ts";
+import { listProcesses, type ProcessStat, readBootId, readEnvironment } from "./processes.ts";
 
 /** What to do about the processes that are left of a run whose supervisor died. */
-export interface LeftProcessesOptions {
+export interface OrphanOptions extends EndOptions {
   /** The run. */
   runId: string;
   /** Its attempts without an end. */
   attempts: CutAttempt[];
   /** Wait for what is left to end by itself, instead of ending it. */
   waits: boolean;
-  /** Take it that nothing is left where nobody can tell. */
+  /** Assume that nothing is left where that cannot be found out. */
   assumesEnded: boolean;
-  /** The time between SIGTERM and SIGKILL. */
-  graceMs: number;
-  /** Cuts the grace short. */
-  hurry: AbortSignal;
   /** Gives up. */
   stop: AbortSignal;
   /** Says what is done. */
@@ -42,37 +27,37 @@ const KILL_WAIT_MS = 5000;
 /**
  * Sees to it that nothing of the attempts runs any more: what is left of them is ended, or waited for.
  *
- * @throws {ResumeError} When it does not end, or when nobody can tell.
+ * @throws {ResumeError} When it does not end, or when that cannot be found out.
  */
-export async function endLeftProcesses(options: LeftProcessesOptions): Promise<void> {
-  const { runId, waits, graceMs, hurry, stop, note } = options;
-  const processes = new LeftProcesses(options);
-  const left = processes.find();
-  if (left.length === 0) return;
-  const which = processes.describe(left);
+export async function endOrphans(options: OrphanOptions): Promise<void> {
+  const { runId, waits, graceMs, stop, note } = options;
+  const orphans = new Orphans(options);
+  const found = orphans.find();
+  if (found.length === 0) return;
+  const which = orphans.describe(found);
   if (waits) {
     note(`waiting for ${which}`);
-    await processes.areGoneWithin(Infinity, stop);
+    const areGone = () => orphans.find().length === 0;
+    await waitUntil(areGone, { timeoutMs: Infinity, longestPauseMs: LONGEST_PAUSE_MS }, stop);
   } else {
     note(`ending ${which}, within ${formatDuration(graceMs)}`);
-    processes.signal(left, "SIGTERM");
-    // A stopped process takes no signal until it goes on.
-    processes.signal(left, "SIGCONT");
-    if (!await processes.areGoneWithin(graceMs, stop, hurry) && !stop.aborted) {
-      await processes.killWithin(KILL_WAIT_MS);
-    }
+    await endProcesses((name) => orphans.signal(name), {
+      ...options,
+      longestPauseMs: LONGEST_PAUSE_MS,
+      killWaitMs: KILL_WAIT_MS,
+    });
   }
-  const rest = processes.find();
+  const rest = orphans.find();
   if (stop.aborted || rest.length === 0) return;
-  throw new ResumeError(runId, `${processes.describe(rest)} cannot be ended`);
+  throw new ResumeError("processes", `${orphans.describe(rest)} cannot be ended`, { runId });
 }
 
-/** The processes of attempts. */
-class LeftProcesses {
-  readonly #options: LeftProcessesOptions;
+/** The processes of attempts whose supervisor has died. */
+class Orphans {
+  readonly #options: OrphanOptions;
   readonly #bootId = readBootId();
 
-  constructor(options: LeftProcessesOptions) {
+  constructor(options: OrphanOptions) {
     this.#options = options;
   }
 
@@ -95,28 +80,17 @@ class LeftProcesses {
     return `what is left of ${nodes}: ${which} ${pids.join(", ")}`;
   }
 
-  signal(pids: number[], signal: Deno.Signal): void {
+  /** Signals those that are there now, and returns whether there are any. */
+  signal(name: Deno.Signal): boolean {
+    const pids = this.find();
     for (const pid of pids) {
       try {
-        Deno.kill(pid, signal);
+        Deno.kill(pid, name);
       } catch {
         // It has ended, or is another user's: the next look tells.
       }
     }
-  }
-
-  /** Kills them, and what they may have started meanwhile. */
-  async killWithin(milliseconds: number): Promise<void> {
-    const deadline = performance.now() + milliseconds;
-    do this.signal(this.find(), "SIGKILL"); while (
-      !await this.areGoneWithin(LONGEST_PAUSE_MS) && performance.now() < deadline
-    );
-  }
-
-  /** What begins meanwhile is found, too. */
-  areGoneWithin(timeoutMs: number, ...signals: AbortSignal[]): Promise<boolean> {
-    const areGone = () => this.find().length === 0;
-    return waitUntil(areGone, { timeoutMs, longestPauseMs: LONGEST_PAUSE_MS }, ...signals);
+    return pids.length > 0;
   }
 
   /**
@@ -158,7 +132,7 @@ class LeftProcesses {
     ];
   }
 
-  /** Where the system does not tell, a group that is gone is all that is certain. */
+  /** Where the system lists no processes, a group that is gone is all that is certain. */
   #findBlindly(): number[] {
     for (const attempt of this.#options.attempts) {
       const { process } = attempt;
@@ -176,10 +150,8 @@ class LeftProcesses {
     const problem = pids.length === 0
       ? `this system does not tell whether ${what} still runs`
       : `nobody can tell whether process ${pids.join(", ")} is left of ${what}`;
-    throw new ResumeError(
-      runId,
-      `${problem}: see that it has ended, and resume it with --assume-ended`,
-    );
+    const remedy = "see that it has ended, and resume it with --assume-ended";
+    throw new ResumeError("processes", `${problem}: ${remedy}`, { runId });
   }
 }
 

@@ -1,5 +1,5 @@
-import { wait } from "./processes.ts";
 import { NEWLINE, reasonOf } from "../../_internal/text.ts";
+import { wait } from "./end_processes.ts";
 
 /** Takes a part of what a command printed; `"close"` = no more is wanted. */
 export type TakeOutput = (chunk: Uint8Array) => void | Promise<void | "close">;
@@ -12,22 +12,22 @@ const SHORTEST_LOOK_MS = 20;
 /** How long to wait for the last of an output, and what ends that wait. */
 export function patienceFor(
   graceMs: number,
-  hurry: AbortSignal,
+  kill: AbortSignal,
 ): { milliseconds: number; signals: AbortSignal[] } {
-  if (hurry.aborted) return { milliseconds: LAST_READ_MS, signals: [] };
-  return { milliseconds: Math.max(graceMs, LAST_READ_MS), signals: [hurry] };
+  if (kill.aborted) return { milliseconds: LAST_READ_MS, signals: [] };
+  return { milliseconds: Math.max(graceMs, LAST_READ_MS), signals: [kill] };
 }
 
 /** Reads one of the two outputs of a command and hands it on. */
 export class OutputPump {
-  /** Resolves when the output has ended or was given up; rejects with what the taker threw. */
+  /** Resolves when the output has ended or was abandoned; rejects with what the taker threw. */
   readonly done: Promise<void>;
   readonly #reader: ReadableStreamDefaultReader<Uint8Array>;
   readonly #take: TakeOutput;
   readonly #ended = new AbortController();
   #waitedMs = 0;
   #waitingSince: number | undefined;
-  #isGivenUp = false;
+  #isAbandoned = false;
 
   constructor(stream: ReadableStream<Uint8Array>, take: TakeOutput) {
     this.#reader = stream.getReader();
@@ -36,16 +36,16 @@ export class OutputPump {
   }
 
   /** Whether it was still open when no more was waited for. */
-  get isGivenUp(): boolean {
-    return this.#isGivenUp;
+  get isAbandoned(): boolean {
+    return this.#isAbandoned;
   }
 
   /**
    * From now on, waits this long in all for more to be printed: a process that left its group may
    * keep the output open for ever. The time that the taker needs does not count.
    */
-  async limit(graceMs: number, hurry: AbortSignal): Promise<void> {
-    const patience = patienceFor(graceMs, hurry);
+  async limit(graceMs: number, kill: AbortSignal): Promise<void> {
+    const patience = patienceFor(graceMs, kill);
     const signals = [this.#ended.signal, ...patience.signals];
     this.#waitedMs = 0;
     if (this.#waitingSince !== undefined) this.#waitingSince = performance.now();
@@ -55,11 +55,11 @@ export class OutputPump {
       await wait(Math.max(leftMs, SHORTEST_LOOK_MS), ...signals);
     }
     if (this.#ended.signal.aborted) return;
-    this.#isGivenUp = true;
+    this.#isAbandoned = true;
     await this.close();
   }
 
-  /** Reads no more. The command is told as by any reader that goes away. */
+  /** Reads no more. The command notices it as with any reader that goes away: by SIGPIPE. */
   async close(): Promise<void> {
     try {
       await this.#reader.cancel();

@@ -1,5 +1,6 @@
+import { isWindows } from "../../_internal/path.ts";
+import { aborted, ProcessGroup, wait } from "./end_processes.ts";
 import { OutputPump, patienceFor, type TakeOutput } from "./output_pump.ts";
-import { aborted, ProcessGroup, wait } from "./processes.ts";
 
 /** One command to run. */
 export interface Command {
@@ -23,17 +24,21 @@ export interface CommandOptions {
   takeErrors: TakeOutput;
   /** Told of its process as soon as there is one; when that rejects, the command is ended. */
   onSpawned: (pid: number) => Promise<void>;
-  /** How long it may take. */
+  /** How long it may take, in milliseconds. */
   timeoutMs?: number | undefined;
-  /** The time between SIGTERM and SIGKILL. */
+  /** The time between SIGTERM and SIGKILL, in milliseconds. */
   graceMs: number;
   /** Ends it. */
   stop: AbortSignal;
   /** Cuts the grace short. */
-  hurry: AbortSignal;
+  kill: AbortSignal;
 }
 
-/** Why a command was ended before it ended by itself. */
+/**
+ * Why a command was ended before it ended by itself: its own time ran out, somebody else ends it (the
+ * user, or the supervisor when the deadline of its attempt passes), what it prints cannot be taken, or
+ * that it was started cannot be recorded.
+ */
 export type EarlyEnd = "timeout" | "stop" | "output" | "record";
 
 /** How a command ended. */
@@ -46,7 +51,7 @@ export interface CommandEnd {
   endedBy: EarlyEnd | undefined;
   /** What was thrown by whoever took its output. */
   outputError: unknown;
-  /** How long it took. */
+  /** How long it took, in milliseconds. */
   durationMs: number;
   /** Whether it left processes behind, which were ended. */
   leftProcesses: boolean;
@@ -61,7 +66,7 @@ export interface CommandEnd {
  * @throws If it cannot be started, or that it was cannot be recorded.
  */
 export async function runCommand(command: Command, options: CommandOptions): Promise<CommandEnd> {
-  const { graceMs, stop, hurry } = options;
+  const { graceMs, stop, kill } = options;
   const startedAt = performance.now();
   const child = spawn(command);
   const group = new ProcessGroup(child);
@@ -74,9 +79,11 @@ export async function runCommand(command: Command, options: CommandOptions): Pro
 
   await Promise.race([exit, early.wanted]);
   const endedBy = early.reason;
-  const hadToEnd = await group.end({ graceMs, hurry });
+  const hadToEnd = await group.end({ graceMs, kill });
   const { code, signal, at } = await exit;
-  const leftOutputOpen = await output.end({ graceMs, stop, hurry });
+  // Meanwhile a short command's output arrives, and no timer is made to wait for it.
+  await recorded.catch(() => {});
+  const leftOutputOpen = await output.end({ graceMs, stop, kill });
   await recorded;
   return {
     code,
@@ -89,6 +96,17 @@ export async function runCommand(command: Command, options: CommandOptions): Pro
   };
 }
 
+/** What it takes to kill a command and to tidy up after it, besides the grace. */
+const TIDY_UP_MS = 10_000;
+
+/**
+ * The time within which {@linkcode runCommand} is over once it was asked to end the command: its group gets
+ * the grace, and after that, whoever still holds its output open gets it once more.
+ */
+export function endWithinMs(graceMs: number): number {
+  return 2 * graceMs + TIDY_UP_MS;
+}
+
 function spawn({ program, args, cwd, env, inheritsInput }: Command): Deno.ChildProcess {
   return new Deno.Command(program, {
     args,
@@ -97,7 +115,7 @@ function spawn({ program, args, cwd, env, inheritsInput }: Command): Deno.ChildP
     stdin: inheritsInput ? "inherit" : "null",
     stdout: "piped",
     stderr: "piped",
-    detached: Deno.build.os !== "windows",
+    detached: !isWindows,
   }).spawn();
 }
 
@@ -128,7 +146,7 @@ class EarlyEnding implements Disposable {
   }
 
   [Symbol.dispose](): void {
-    // Even clearing no timer loads the runtime's timers, a twentieth of a start.
+    // The first use of a timer loads a part of the runtime, even to clear none.
     if (this.#timer !== undefined) clearTimeout(this.#timer);
     this.#stop.removeEventListener("abort", this.#onStop);
   }
@@ -166,17 +184,17 @@ export class CommandOutput {
    * @returns Whether something else keeps the output open.
    */
   async end(
-    { graceMs, stop, hurry }: { graceMs: number; stop: AbortSignal; hurry: AbortSignal },
+    { graceMs, stop, kill }: { graceMs: number; stop: AbortSignal; kill: AbortSignal },
   ): Promise<boolean> {
-    for (const pump of this.#pumps) void pump.limit(graceMs, hurry);
+    for (const pump of this.#pumps) void pump.limit(graceMs, kill);
     // Whoever reads our own output may be slow; only a user who wants to stop need not wait for it.
-    const givenUp = aborted(stop).then(() => {
-      const { milliseconds, signals } = patienceFor(graceMs, hurry);
+    const abandoned = aborted(stop).then(() => {
+      const { milliseconds, signals } = patienceFor(graceMs, kill);
       return wait(milliseconds, ...signals);
     });
-    await Promise.race([this.ended, givenUp]);
+    await Promise.race([this.ended, abandoned]);
     await Promise.all(this.#pumps.map((pump) => pump.close()));
-    return this.#pumps.some(({ isGivenUp }) => isGivenUp);
+    return this.#pumps.some(({ isAbandoned }) => isAbandoned);
   }
 
   async #end(): Promise<void> {

@@ -1,9 +1,8 @@
-import { dirname, join, relative } from "node:path";
-import { UsageError } from "../text/usage_error.ts";
+import { isDirectory, lookAt, pathUpFrom } from "../files.ts";
+import { dirname, join } from "../../_internal/path.ts";
+import { DEFAULT_ROOT, gitignorePath } from "../../_internal/root_layout.ts";
 import { reasonOf } from "../../_internal/text.ts";
-
-/** The directory that holds the runs of a project. */
-export const DEFAULT_ROOT = ".taffrail";
+import { UsageError } from "../exit_codes.ts";
 
 /**
  * The `.taffrail` that is meant in a directory: its own, or that of the nearest one above it, so
@@ -15,7 +14,7 @@ export const DEFAULT_ROOT = ".taffrail";
 export function findRoot(cwd: string): string {
   for (let at = cwd;; at = dirname(at)) {
     const root = join(at, DEFAULT_ROOT);
-    if (isDirectory(root)) return relative(cwd, root);
+    if (isDirectory(root)) return pathUpFrom(cwd, root);
     if (dirname(at) === at || lookAt(join(at, ".git")) !== undefined) return DEFAULT_ROOT;
   }
 }
@@ -25,19 +24,6 @@ export function checkRoot(root: string): void {
   if (root === "") throw new UsageError("Cannot use --root: it is empty; name a directory");
   if (lookAt(root) !== undefined && !isDirectory(root)) {
     throw new UsageError(`Cannot use --root ${root}: it is a file; name a directory`);
-  }
-}
-
-function isDirectory(path: string): boolean {
-  return lookAt(path)?.isDirectory === true;
-}
-
-/** What cannot be looked at is left to those who use it: they say why not. */
-function lookAt(path: string): Deno.FileInfo | undefined {
-  try {
-    return Deno.statSync(path);
-  } catch {
-    return undefined;
   }
 }
 
@@ -57,21 +43,9 @@ export function prepareRootDirectory(root: string): void {
 function createRootDirectory(root: string): void {
   Deno.mkdirSync(root, { recursive: true, mode: 0o700 });
   try {
-    Deno.writeTextFileSync(`${root}/.gitignore`, "*\n", { createNew: true, mode: 0o600 });
+    Deno.writeTextFileSync(gitignorePath(root), "*\n", { createNew: true, mode: 0o600 });
   } catch (error) {
     // Another run created the directory at the same time.
     if (!(error instanceof Deno.errors.AlreadyExists)) throw error;
-  }
-}
-
-/** Whether something stands at a path; a link counts, wherever it leads. */
-export function exists(path: string): boolean {
-  try {
-    Deno.lstatSync(path);
-    return true;
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return false;
-    if (error instanceof Deno.errors.NotADirectory) return false;
-    throw error;
   }
 }

@@ -1,25 +1,18 @@
-import { join, resolve } from "node:path";
+import { resolve } from "../files.ts";
 import { listRuns } from "../../eventlog/runs_directory.ts";
 import { peekRun } from "../../eventlog/read_run.ts";
-import { commandLine } from "../text/screen.ts";
-import { UsageError } from "../text/usage_error.ts";
+import { isUlid } from "../../_internal/root_layout.ts";
+import { UsageError } from "../exit_codes.ts";
+import { commandLine } from "../text/printable.ts";
 import { findRoot } from "./find_root.ts";
+import { logProblem } from "./run_log.ts";
 
 const MOST_SHOWN = 5;
-/** What newRunId puts behind a name. */
-const ULID_SUFFIX = /^-[0-7][0-9a-hjkmnp-tv-z]{25}$/;
-
-/** No run has the id that was asked for (OST-2). */
-export class RunNotFound extends Error {
-  /** The name of the class. */
-  override name = "RunNotFound";
-}
-
 /**
  * Finds the run that is meant by an id, by its beginning, or by the name of its flow: that is the newest,
  * where `isMeant` is given the newest of those that it is true of.
  *
- * @throws {RunNotFound} If there is none; its message names those with a similar id.
+ * @throws {Error} If there is none; its message names those with a similar id.
  * @throws {UsageError} If several begin so.
  */
 export async function findRun(
@@ -32,7 +25,7 @@ export async function findRun(
   const matching = runs.filter((id) => id.startsWith(wanted));
   if (matching.length === 1) return matching[0]!;
   // Ids of one flow sort by time.
-  const named = matching.filter((id) => ULID_SUFFIX.test(id.slice(wanted.length))).toSorted();
+  const named = matching.filter((id) => isNewIdOf(wanted, id)).toSorted();
   for (const id of named.toReversed()) {
     if (isMeant === undefined || await isMeant(id)) return id;
   }
@@ -43,14 +36,14 @@ export async function findRun(
       `Cannot tell which run ${shown} is: ${shorten(matching)} begin so; write more of its id`,
     );
   }
-  if (runs.length === 0) throw new RunNotFound(`Cannot find run ${shown}: ${root} has no runs`);
+  if (runs.length === 0) throw new Error(`Cannot find run ${shown}: ${root} has no runs`);
   const similar = similarRuns(runs, wanted);
   const remedy = similar.length === 0
     ? `${commandHint("ls", { root })} lists its ${
       runs.length === 1 ? "only run" : `${runs.length} runs`
     }`
     : `did you mean ${shorten(similar)}?`;
-  throw new RunNotFound(`Cannot find run ${shown} in ${root}: ${remedy}`);
+  throw new Error(`Cannot find run ${shown} in ${root}: ${remedy}`);
 }
 
 /**
@@ -68,6 +61,11 @@ export async function findReadableRun(
   if (problem !== undefined) throw new Error(`Cannot read run ${runId}: ${problem}`);
   await peekRun(root, runId);
   return runId;
+}
+
+/** Whether an id is what newRunId makes of a name. */
+function isNewIdOf(name: string, id: string): boolean {
+  return id.startsWith(`${name}-`) && isUlid(id.slice(name.length + 1));
 }
 
 /** The newest first: those that have the text in their id, or begin as it does. */
@@ -94,17 +92,4 @@ export function commandHint(
   const options = isFound ? [] : ["--root", root];
   const operands = runId === undefined ? [] : [runId];
   return commandLine(["taffrail", verb, ...options, ...operands]);
-}
-
-/** What is wrong with the log of a run before it is opened, and what to do; undefined when nothing is. */
-export function logProblem(root: string, runId: string): string | undefined {
-  const path = join(root, "runs", runId, "events.jsonl");
-  try {
-    if (Deno.statSync(path).isFile) return undefined;
-    return `its log ${path} is no file: move it away`;
-  } catch (error) {
-    // What else is wrong is told by whoever opens it.
-    if (!(error instanceof Deno.errors.NotFound)) return undefined;
-    return `it has no log ${path}: if no program uses its folder, remove that`;
-  }
 }

@@ -4,10 +4,10 @@ import { ReplayError } from "../../capture/replay/replay_error.ts";
 import { type JournalDamage, recoverCapture } from "../../capture/session/recover_capture.ts";
 import type { CaptureBundle } from "../../capture/types.ts";
 import { runPaths } from "../../_internal/root_layout.ts";
-import { TraceFileError } from "../../trace/trace_file_error.ts";
-import { exists } from "./find_root.ts";
-import { findReadableRun } from "./find_run.ts";
 import { reasonOf } from "../../_internal/text.ts";
+import { TraceFileError } from "../../trace/trace_file_error.ts";
+import { exists } from "../files.ts";
+import { findReadableRun } from "./find_run.ts";
 
 /** A recording, and what a killed session left beside it. */
 export interface OpenedCapture {

@@ -1,40 +1,26 @@
 import { CONSTRAINT_NAMES, CONSTRAINTS, type Constraints } from "../../_internal/constraints.ts";
-import { join } from "node:path";
+import { outputPath, runPaths } from "../../_internal/root_layout.ts";
 import { CaptureJournalError } from "../../capture/errors.ts";
 import { recoverCapture } from "../../capture/session/recover_capture.ts";
 import type { CaptureBundle, DecisionRecord } from "../../capture/types.ts";
-import {
-  deriveRunState,
-  type NodeInfo,
-  type NodeStatus,
-  type RunState,
-} from "../../eventlog/derive_run_state.ts";
+import type { AttemptInfo, NodeInfo, RunFold, RunState } from "../../eventlog/derive_run_state.ts";
 import { isLive } from "../../eventlog/run_folder.ts";
-import { readRunSync } from "../../eventlog/read_run.ts";
-import { isKnownRunEvent, type RunEvent } from "../../eventlog/run_event.ts";
-import { runPaths } from "../../_internal/root_layout.ts";
+import { isNotFound } from "../files.ts";
 import { nameProblem } from "../flow/flow.ts";
-import { nodeOfEvent } from "../flow/node_attempt.ts";
-import { outputPath } from "../process/output.ts";
-import { runEventProblem } from "./check_event.ts";
+import { nodeOfEvent } from "../flow/node_event.ts";
 import { isNewer } from "./open_capture.ts";
+import { readRunLog, type RunLog } from "./run_log.ts";
+
+/** Where what an attempt printed is kept. */
+interface OutputPaths {
+  out: string;
+  err: string;
+}
 
 /** An attempt at a node. */
-export interface AttemptReport {
-  /** Which, from 1. */
-  attempt: number;
-  /** What became of it. */
-  status: Exclude<NodeStatus, "Pending">;
-  /** When it began. */
-  started_ts?: string;
-  /** How long it took. */
-  duration_ms?: number;
-  /** The exit code, where its command ended by itself. */
-  exit_code?: number;
-  /** The signal that ended it. */
-  signal?: string;
+export interface AttemptReport extends Omit<AttemptInfo, "output_hash" | "process"> {
   /** Where what it printed is kept. */
-  output?: { out: string; err: string };
+  output?: OutputPaths;
 }
 
 /** A node in a {@linkcode RunReport}. */
@@ -48,14 +34,14 @@ export interface NodeReport extends NodeInfo {
   /** The signal that ended its last attempt. */
   signal?: string;
   /** Where what its last attempt printed is kept. */
-  output?: { out: string; err: string };
+  output?: OutputPaths;
   /** All attempts, in order. */
   attempts?: AttemptReport[];
   /** Why it had to wait, in order. */
   deferrals?: Deferral[];
 }
 
-/** All that a log tells about its run: what `--json` prints. */
+/** All that is recorded of a run: the document that `show --json`, `run --json` and `exec --json` print. */
 export interface RunReport extends RunState {
   /** Whether somebody has the run open. */
   is_live: boolean;
@@ -73,140 +59,72 @@ export interface RunReport extends RunState {
   log: string;
 }
 
-/** Reads all of a run's log. */
+/** Reads the log of a run, and why its nodes had to wait. */
 export async function readRunReport(root: string, runId: string): Promise<RunReport> {
   // Asked first: a run that ends in between is then seen to have ended.
   const live = await isLive(root, runId);
-  const report = readSync({ root, runId }, live);
-  const deferrals = await readDeferrals(root, runId);
-  for (const node of report.nodes) {
-    const waited = deferrals.get(node.id);
-    if (waited !== undefined) node.deferrals = waited;
-  }
-  return report;
+  const log = readRunLog(root, runId);
+  const bundle = await readJournal(runPaths(root, runId).journal);
+  return reportOf({ root, runId }, { ...log, live, bundle });
 }
 
-function readSync(run: { root: string; runId: string }, live: boolean): RunReport {
-  const reader = new ReportReader(run);
-  const state = deriveRunState(reader.events(), { live });
+/** What is known of a run, and what nobody has to read again. */
+export interface RunFacts extends Partial<Omit<RunLog, "fold">> {
+  /** Its log, folded. */
+  fold: RunFold;
+  /** Whether somebody has the run open. */
+  live: boolean;
+  /** The recording so far; undefined without one. */
+  bundle: CaptureBundle | undefined;
+}
+
+/** Puts together what is known of a run. */
+export function reportOf(run: { root: string; runId: string }, facts: RunFacts): RunReport {
+  const { fold, live, bundle, damagedLines = 0, firstDamage = null } = facts;
+  const state = fold.state({ live });
+  const deferrals = deferralsOf(bundle);
   return {
     ...state,
     run_id: run.runId,
     is_live: live,
-    started_ts: reader.startedAt ?? null,
-    duration_ms: reader.durationMs ?? null,
-    nodes: state.nodes.map((node) => ({ ...node, ...reader.detailsOf(node) })),
-    damaged_lines: reader.damagedLines,
-    first_damage: reader.firstDamage ?? null,
-    log: join(run.root, "runs", run.runId, "events.jsonl"),
+    started_ts: fold.startedTs ?? null,
+    duration_ms: fold.durationMs ?? null,
+    nodes: state.nodes.map((node) => {
+      const waited = deferrals.get(node.id);
+      const attempts = fold.attemptsOf(node.id).map((info) => attemptReport(run, node.id, info));
+      return {
+        ...node,
+        ...lastAttempt(attempts, fold.nameOf(node.id)),
+        ...(waited !== undefined && { deferrals: waited }),
+      };
+    }),
+    damaged_lines: damagedLines,
+    first_damage: firstDamage,
+    log: runPaths(run.root, run.runId).events,
   };
 }
 
-/** Passes the events on and keeps what the derived state leaves out. */
-class ReportReader {
-  startedAt: string | undefined;
-  durationMs: number | undefined;
-  damagedLines = 0;
-  firstDamage: string | undefined;
-  readonly #run: { root: string; runId: string };
-  readonly #names = new Map<string, string>();
-  readonly #attempts = new Map<string, AttemptReport[]>();
-
-  constructor(run: { root: string; runId: string }) {
-    this.#run = run;
-  }
-
-  *events(): Generator<RunEvent> {
-    for (const { events, gaps } of readRunSync(this.#run.root, this.#run.runId)) {
-      for (const { seq, reason, message } of gaps) this.#damage(seq, `${reason}: ${message}`);
-      for (const { seq, event } of events) {
-        const problem = runEventProblem(event);
-        if (problem !== undefined) {
-          this.#damage(seq, problem);
-          continue;
-        }
-        this.#look(event);
-        yield event;
-      }
-    }
-  }
-
-  /** What the last attempt adds to what is known of a node, and all attempts. */
-  detailsOf({ id }: NodeInfo): Partial<NodeReport> {
-    const attempts = this.#attempts.get(id)?.map((attempt) => this.#withOutput(id, attempt));
-    const last = attempts?.at(-1);
-    if (attempts === undefined || last === undefined) return {};
-    const { started_ts, exit_code, signal, output } = last;
-    const members = { name: this.#names.get(id), started_ts, exit_code, signal, output, attempts };
-    const known = Object.entries(members).filter(([, value]) => value !== undefined);
-    return Object.fromEntries(known) as Partial<NodeReport>;
-  }
-
-  #withOutput(nodeId: string, attempt: AttemptReport): AttemptReport {
-    // Any program may write to a log: what could name a file elsewhere names none.
-    if (nameProblem(nodeId) !== undefined || !Number.isSafeInteger(attempt.attempt)) return attempt;
-    const of = { nodeId, attempt: attempt.attempt };
-    const out = outputPath(this.#run, { ...of, stream: "out" });
-    const err = outputPath(this.#run, { ...of, stream: "err" });
-    return { ...attempt, output: { out, err } };
-  }
-
-  #damage(seq: number, message: string): void {
-    this.damagedLines++;
-    this.firstDamage ??= `line ${seq}: ${message}`;
-  }
-
-  #look(event: RunEvent): void {
-    if (!isKnownRunEvent(event)) return;
-    this.startedAt ??= event.ts;
-    switch (event.type) {
-      case "pipe.completed":
-      case "pipe.aborted":
-        this.durationMs ??= event.duration_ms ?? millisecondsBetween(this.startedAt, event.ts);
-        break;
-      case "node.started": {
-        const { node_id: id, name, ts } = event;
-        if (typeof name === "string") this.#names.set(id, name);
-        this.#attemptOf(event, { isNew: true }).started_ts = ts;
-        break;
-      }
-      case "node.completed":
-        Object.assign(this.#attemptOf(event), { status: "Completed", exit_code: 0 });
-        break;
-      case "node.failed": {
-        const { kind, exit_code, signal } = event.error;
-        const failed = event.message ? { kind, message: event.message } : { kind };
-        Object.assign(this.#attemptOf(event), {
-          status: { Failed: failed },
-          ...(exit_code !== undefined && { exit_code }),
-          ...(signal !== undefined && { signal }),
-        });
-        break;
-      }
-    }
-  }
-
-  /** The attempt that an event is about; its begin may be missing, and its number. */
-  #attemptOf(
-    event: { node_id: string; attempt?: number; duration_ms?: number },
-    { isNew = false } = {},
-  ): AttemptReport {
-    const attempts = this.#attempts.get(event.node_id) ?? [];
-    this.#attempts.set(event.node_id, attempts);
-    const number = event.attempt ?? (isNew ? attempts.length + 1 : attempts.at(-1)?.attempt ?? 1);
-    let attempt = attempts.findLast((known) => known.attempt === number);
-    if (attempt === undefined || isNew) {
-      attempt = { attempt: number, status: "Running" };
-      attempts.push(attempt);
-    }
-    if (typeof event.duration_ms === "number") attempt.duration_ms = event.duration_ms;
-    return attempt;
-  }
+function attemptReport(
+  run: { root: string; runId: string },
+  nodeId: string,
+  { output_hash: _hash, process: _process, ...info }: AttemptInfo,
+): AttemptReport {
+  const { attempt } = info;
+  // Any program may write to a log: what could name a file elsewhere names none.
+  if (nameProblem(nodeId) !== undefined || !Number.isSafeInteger(attempt)) return info;
+  const out = outputPath(run, { nodeId, attempt, stream: "out" });
+  const err = outputPath(run, { nodeId, attempt, stream: "err" });
+  return { ...info, output: { out, err } };
 }
 
-function millisecondsBetween(from: string, to: string): number | undefined {
-  const milliseconds = Date.parse(to) - Date.parse(from);
-  return Number.isNaN(milliseconds) ? undefined : milliseconds;
+/** What the last attempt adds to what is known of a node, and all attempts. */
+function lastAttempt(attempts: AttemptReport[], name: string | undefined): Partial<NodeReport> {
+  const last = attempts.at(-1);
+  if (last === undefined) return {};
+  const { started_ts, exit_code, signal, output } = last;
+  const members = { name, started_ts, exit_code, signal, output, attempts };
+  const known = Object.entries(members).filter(([, value]) => value !== undefined);
+  return Object.fromEntries(known) as Partial<NodeReport>;
 }
 
 /** Why a node had to wait. */
@@ -217,20 +135,18 @@ export interface Deferral {
   text: string;
 }
 
-/** Why each node of a run was deferred, by node, as its capture journal tells; none without one. */
-export async function readDeferrals(
-  root: string,
-  runId: string,
-): Promise<Map<string, Deferral[]>> {
+/** Why each node of a run was deferred, by node. */
+function deferralsOf(bundle: CaptureBundle | undefined): Map<string, Deferral[]> {
   const deferrals = new Map<string, Deferral[]>();
-  const bundle = await readJournal(runPaths(root, runId).journal);
   if (bundle === undefined || !("inputs" in bundle)) return deferrals;
   for (const decision of bundle.decisions) {
     const { decision: what, origin_event_id: event } = decision;
     if ((what !== "Defer" && what !== "Skip") || event === null) continue;
     const node = nodeOfEvent(event);
     const deferral = { reason: decision.reason, text: textOf(decision, bundle.config) };
-    deferrals.set(node, [...deferrals.get(node) ?? [], deferral]);
+    const waited = deferrals.get(node);
+    if (waited === undefined) deferrals.set(node, [deferral]);
+    else waited.push(deferral);
   }
   return deferrals;
 }
@@ -238,10 +154,9 @@ export async function readDeferrals(
 /** The recording so far; undefined where none was begun, or a newer version began it. */
 async function readJournal(path: string): Promise<CaptureBundle | undefined> {
   try {
-    await Deno.lstat(path);
     return (await recoverCapture(path)).bundle;
   } catch (error) {
-    const isNone = error instanceof Deno.errors.NotFound ||
+    const isNone = isNotFound(error) ||
       (error instanceof CaptureJournalError && error.kind === "no-session") || isNewer(error);
     if (isNone) return undefined;
     throw error;

@@ -1,15 +1,14 @@
-import { join } from "node:path";
 import { deriveRunState, type PipeState } from "../../eventlog/derive_run_state.ts";
 import { listRuns } from "../../eventlog/runs_directory.ts";
 import { isLive } from "../../eventlog/run_folder.ts";
 import { peekRun } from "../../eventlog/read_run.ts";
 import { isKnownRunEvent, type RunEvent } from "../../eventlog/run_event.ts";
-import { runtimeDirectory } from "../../_internal/root_layout.ts";
-import { runEventProblem } from "./check_event.ts";
-import { logProblem } from "./find_run.ts";
+import { runPaths, runtimeDirectory } from "../../_internal/root_layout.ts";
 import { reasonOf } from "../../_internal/text.ts";
+import { sizeOfDirectory } from "../files.ts";
+import { eventProblem, logProblem } from "./run_log.ts";
 
-/** A run, as the ends of its log tell it. */
+/** A run, as the first and the last lines of its log describe it. */
 export interface RunSummary {
   run_id: string;
   pipe: string;
@@ -45,10 +44,10 @@ export const STATES = [
   "unreadable",
 ] as const;
 
-/** One of them. */
+/** One of these words. */
 export type StateWord = (typeof STATES)[number];
 
-/** The word for what became of a run. */
+/** The state of a run in one word. */
 export function stateWordOf(run: Listed): StateWord {
   if ("problem" in run) return "unreadable";
   if ("is_other_log" in run) return "other";
@@ -82,7 +81,7 @@ function derive(
   runId: string,
   peek: { events: RunEvent[]; whole: boolean; isEmpty: boolean; live: boolean },
 ): Listed {
-  const events = peek.events.filter((event) => runEventProblem(event) === undefined);
+  const events = peek.events.filter((event) => eventProblem(event) === undefined);
   if (!events.some(isKnownRunEvent) && !peek.isEmpty) {
     const isOther = peek.events.length > 0 && !peek.events.some(isKnownRunEvent);
     if (isOther) return { run_id: runId, is_other_log: true };
@@ -114,15 +113,14 @@ function compareText(a: string, b: string): number {
 }
 
 /**
- * When something was last recorded, in milliseconds: by the last event, or where that tells no time
+ * When something was last recorded, in milliseconds: by the last event, or where that has no time
  * by the file of the log; undefined where there is none.
  */
 export function lastTimeOf(root: string, run: Listed): number | undefined {
   const time = "state" in run ? Date.parse(run.last_ts ?? "") : NaN;
   if (!Number.isNaN(time)) return time;
   try {
-    const log = join(root, "runs", run.run_id, "events.jsonl");
-    return Deno.lstatSync(log).mtime?.getTime();
+    return Deno.lstatSync(runPaths(root, run.run_id).events).mtime?.getTime();
   } catch {
     return undefined;
   }
@@ -131,18 +129,5 @@ export function lastTimeOf(root: string, run: Listed): number | undefined {
 /** Bytes of all files of a run, those of its runtime too; what goes away meanwhile has none. */
 export function sizeOfRun(root: string, runId: string): number {
   const runtime = sizeOfDirectory(runtimeDirectory(root, runId));
-  return sizeOfDirectory(join(root, "runs", runId)) + runtime;
-}
-
-function sizeOfDirectory(path: string): number {
-  let bytes = 0;
-  try {
-    for (const { name, isDirectory } of Deno.readDirSync(path)) {
-      const below = join(path, name);
-      bytes += isDirectory ? sizeOfDirectory(below) : Deno.lstatSync(below).size;
-    }
-  } catch (error) {
-    if (!(error instanceof Deno.errors.NotFound)) throw error;
-  }
-  return bytes;
+  return sizeOfDirectory(runPaths(root, runId).directory) + runtime;
 }

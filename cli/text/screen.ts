@@ -1,5 +1,5 @@
-import { stripVTControlCharacters } from "node:util";
 import { encodeUtf8 } from "../../_internal/text.ts";
+import { fitTo } from "./printable.ts";
 
 /** The colours that are used. */
 export type Colour = "red" | "green" | "yellow" | "dim" | "bold";
@@ -50,7 +50,12 @@ export class Screen {
     return this.#hasColours ? `\x1b[${CODES[colour]}m${text}\x1b[0m` : text;
   }
 
-  /** How wide it is; a terminal that has not been told its size says 0. */
+  /** What a line about something begins with that went well, or did not. */
+  mark(isWell: boolean): string {
+    return isWell ? this.paint("✓", "green") : this.paint("✗", "red");
+  }
+
+  /** How wide it is; a terminal that does not know its size says 0. */
   get columns(): number {
     try {
       return Deno.consoleSize().columns || DEFAULT_COLUMNS;
@@ -69,38 +74,4 @@ export class Screen {
       if (!(error instanceof Deno.errors.BrokenPipe)) Screen.failure ??= error as Error;
     }
   }
-}
-
-const CONTROL_CHARACTER = /[^\P{Cc}\n\t]/gu;
-
-/**
- * Text that came from a log or a program, without what would steer the terminal. Of a line that
- * was written over, as progress bars do, the last state stays.
- */
-export function printable(text: string): string {
-  return stripVTControlCharacters(text)
-    .replaceAll(/\r+\n/g, "\n")
-    .replaceAll(/^.*\r(?=.)/gm, "")
-    .replaceAll(CONTROL_CHARACTER, "");
-}
-
-/** {@linkcode printable} on one line. */
-export function printableLine(text: string): string {
-  return printable(text.replaceAll(/[\r\n\t]+/g, " "));
-}
-
-/** The text, cut where it is wider than there is room for. */
-export function fitTo(text: string, room: number | undefined): string {
-  if (room === undefined || text.length <= room) return text;
-  return `${text.slice(0, Math.max(0, room - 1))}…`;
-}
-
-/** An argument list as one would type it in a shell. */
-export function commandLine(argv: readonly string[]): string {
-  return argv.map(quoteArgument).join(" ");
-}
-
-function quoteArgument(argument: string): string {
-  if (/^[\w@%+=:,./-]+$/.test(argument)) return argument;
-  return `'${argument.replaceAll("'", `'\\''`)}'`;
 }

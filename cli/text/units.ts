@@ -1,4 +1,4 @@
-import { UsageError } from "./usage_error.ts";
+import { UsageError } from "../exit_codes.ts";
 
 const MILLISECONDS: Record<string, number> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000 };
 const AGES: Record<string, number> = {
@@ -14,7 +14,7 @@ const BYTES: Record<string, number> = { "": 1, KiB: 1024, MiB: 1024 ** 2, GiB: 1
 const MOST_HOURS = 596;
 const MOST_GIBIBYTES = 1;
 
-/** Reads `<number>ms|s|m|h` as milliseconds; tells in words what is wrong with anything else. */
+/** Reads `<number>ms|s|m|h` as milliseconds; returns in words what is wrong with anything else. */
 export function parseDuration(text: string): number | { problem: string } {
   const match = /^(\d+(?:\.\d+)?)(ms|s|m|h)$/.exec(text);
   if (match === null) {

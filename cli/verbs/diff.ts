@@ -1,9 +1,10 @@
 import { payloadText } from "../../_internal/event_payload.ts";
-import { type BundleDifference, diffBundles } from "../../capture/replay/diff_bundles.ts";
+import { type BundleDifference, diffBundles } from "../../capture/bundle/diff_bundles.ts";
 import type { CaptureBundle } from "../../capture/types.ts";
+import { UsageError } from "../exit_codes.ts";
 import { damageText, openCapture, type OpenedCapture } from "../reading/open_capture.ts";
-import { printableLine, Screen } from "../text/screen.ts";
-import { UsageError } from "../text/usage_error.ts";
+import { printableLine } from "../text/printable.ts";
+import { Screen } from "../text/screen.ts";
 import { COMMON_HELP, readArguments, type Verb } from "./arguments.ts";
 
 /** `taffrail diff`: compares two recordings. */
@@ -35,7 +36,7 @@ only A has.`,
     const withTimes = options.times === true;
     const differences = diffBundles(readable(a.bundle, withTimes), readable(b.bundle, withTimes));
     const screen = new Screen(Deno.stdout);
-    const isDamaged = [a, b].map((capture) => tellDamage(capture)).includes(true);
+    const isDamaged = [a, b].map((capture) => showDamage(capture)).includes(true);
     if (json) {
       screen.line(JSON.stringify(differences));
     } else if (differences.length === 0) {
@@ -47,7 +48,7 @@ only A has.`,
   },
 };
 
-function tellDamage({ name, damage }: OpenedCapture): boolean {
+function showDamage({ name, damage }: OpenedCapture): boolean {
   if (damage === null) return false;
   const text = `the journal of ${name} ends at ${damageText(damage)}`;
   new Screen(Deno.stderr).line(printableLine(text));

@@ -1,19 +1,20 @@
-import { join } from "node:path";
-import { followRun } from "../../eventlog/follow_run.ts";
-import { listRuns } from "../../eventlog/runs_directory.ts";
-import { isLive } from "../../eventlog/run_folder.ts";
-import { readRun } from "../../eventlog/read_run.ts";
+import { runPaths } from "../../_internal/root_layout.ts";
+import { failureText, reasonOf } from "../../_internal/text.ts";
+import { type AttemptChange, attemptChange } from "../../eventlog/derive_run_state.ts";
+import { followRun, readRun } from "../../eventlog/read_run.ts";
 import { isKnownRunEvent, type RunEvent } from "../../eventlog/run_event.ts";
+import { isLive } from "../../eventlog/run_folder.ts";
+import { listRuns } from "../../eventlog/runs_directory.ts";
 import type { Gap, Stored } from "../../eventlog/types.ts";
-import { wait } from "../process/processes.ts";
-import { runEventProblem } from "../reading/check_event.ts";
+import { UsageError } from "../exit_codes.ts";
+import { wait } from "../process/end_processes.ts";
 import { findReadableRun } from "../reading/find_run.ts";
-import { describeFailure, ORPHAN } from "../reading/format_report.ts";
-import { fitTo, printableLine, Screen } from "../text/screen.ts";
+import { ORPHAN } from "../reading/print_report.ts";
+import { eventProblem } from "../reading/run_log.ts";
+import { fitTo, printableLine } from "../text/printable.ts";
+import { Screen } from "../text/screen.ts";
 import { formatDuration } from "../text/units.ts";
-import { UsageError } from "../text/usage_error.ts";
 import { COMMON_HELP, onlyOperand, readArguments, type Verb } from "./arguments.ts";
-import { reasonOf } from "../../_internal/text.ts";
 
 /** `taffrail follow`: prints the events of a run as they come. */
 export const followVerb: Verb = {
@@ -96,42 +97,48 @@ function prefixOf(runId: string | undefined): string {
 function textOf(item: RunItem): string {
   if (!("event" in item)) return printableLine(`line ${item.seq}: ${item.reason}: ${item.message}`);
   const { seq, event } = item;
-  const problem = runEventProblem(event);
+  const problem = eventProblem(event);
   if (problem !== undefined) return printableLine(`line ${seq}: ${problem}`);
   const node = "node_id" in event ? String(event.node_id) : "";
   const columns = [event.ts, event.type.padEnd(14), node, detailOf(event)];
   return printableLine(columns.filter((text) => text !== "").join("  "));
 }
 
+/** What an event says besides its node. */
 function detailOf(event: RunEvent): string {
   if (!isKnownRunEvent(event)) return "";
   switch (event.type) {
     case "pipe.started":
       return event.pipe;
+    case "pipe.completed":
+      return lengthOf(event);
     case "pipe.aborted":
       return event.reason;
-    case "node.started":
-      return event.name ?? "";
-    case "node.failed":
-      return `${describeFailure(event.error.kind, event.error)}${lengthOf(event)}`;
-    case "pipe.completed":
-    case "node.completed":
-      return lengthOf(event).slice(2);
-    case "node.spawned":
-      return `process ${event.pid}`;
     case "gate.passed":
       return event.gate;
     case "iteration.started":
       return String(event.iteration);
+    default:
+      return attemptText(attemptChange(event) ?? {});
   }
 }
 
-function lengthOf({ duration_ms: milliseconds }: { duration_ms?: number }): string {
-  return typeof milliseconds === "number" ? `, ${formatDuration(milliseconds)}` : "";
+function attemptText(change: Partial<AttemptChange>): string {
+  const { status, name = "", process } = change;
+  if (process !== undefined) return `process ${process.pid}`;
+  if (status === undefined || status === "Running") return name;
+  const length = lengthOf(change);
+  if (status === "Completed") return length;
+  const why = failureText({ ...change, kind: status.Failed.kind });
+  return length === "" ? why : `${why}, ${length}`;
 }
 
-/** Who is told what happens in which run. */
-export interface AllRunsView {
+function lengthOf({ duration_ms: milliseconds }: { duration_ms?: number }): string {
+  return typeof milliseconds === "number" ? formatDuration(milliseconds) : "";
+}
+
+/** Observes what happens in which run. */
+export interface AllRunsObserver {
   /** Whatever begins from now on is seen. */
   ready(): void;
   /** Something has come. */
@@ -146,19 +153,19 @@ export interface AllRunsView {
  * Follows all runs that are worked on now, and every run that begins later, until the process is
  * ended. A run that nobody works on is left alone until somebody does again.
  */
-export async function followAll(root: string, view: AllRunsView): Promise<never> {
+export async function followAll(root: string, observer: AllRunsObserver): Promise<never> {
   const runs = new Map<string, FollowedRun>();
   for (const runId of await listRuns(root)) {
     if (!await isLive(root, runId)) runs.set(runId, { state: "resting", lastSeq: 0 });
   }
-  view.ready();
+  observer.ready();
   for (;; await wait(LIVE_POLL_MS)) {
     for (const runId of await listRuns(root)) {
       const { state, lastSeq } = runs.get(runId) ?? { state: "new", lastSeq: 0 };
       if (state === "followed" || state === "ended" || !hasLog(root, runId)) continue;
       if (state === "resting" && !await isLive(root, runId)) continue;
       runs.set(runId, { state: "followed", lastSeq });
-      void followOne({ root, runId, after: lastSeq }, view).then((run) => runs.set(runId, run));
+      void followOne({ root, runId, after: lastSeq }, observer).then((run) => runs.set(runId, run));
     }
   }
 }
@@ -171,18 +178,18 @@ interface FollowedRun {
 
 async function followOne(
   run: { root: string; runId: string; after: number },
-  view: AllRunsView,
+  observer: AllRunsObserver,
 ): Promise<FollowedRun> {
   let lastSeq = run.after;
   try {
     const end = await followToEnd(run, (item) => {
       lastSeq = item.seq;
-      view.item(run.runId, item);
+      observer.item(run.runId, item);
     });
-    view.end(run.runId, end);
+    observer.end(run.runId, end);
     return { state: end === "not-live" ? "resting" : "ended", lastSeq };
   } catch (error) {
-    view.problem(run.runId, reasonOf(error));
+    observer.problem(run.runId, reasonOf(error));
     return { state: "ended", lastSeq };
   }
 }
@@ -190,7 +197,7 @@ async function followOne(
 /** The log is made a moment after the folder. */
 function hasLog(root: string, runId: string): boolean {
   try {
-    return Deno.lstatSync(join(root, "runs", runId, "events.jsonl")).isFile;
+    return Deno.lstatSync(runPaths(root, runId).events).isFile;
   } catch {
     return false;
   }
@@ -202,7 +209,7 @@ export type RunItem = Stored<RunEvent> | Gap;
 /** How a run that was followed ended: by its last event, or because nobody works on it any more. */
 export type RunEnd = "completed" | "aborted" | "not-live";
 
-/** How often to ask whether anybody still works on a run: the system tells nobody. */
+/** How often to ask whether anybody still works on a run: the system notifies nobody. */
 export const LIVE_POLL_MS = 500;
 
 /** Passes on the events of a run behind a seq, those that are there and those that come, to its end. */

@@ -1,10 +1,11 @@
-import { basename, join } from "node:path";
-import { nameFrom } from "../flow/flow.ts";
-import { DEFAULT_ROOT, prepareRootDirectory } from "../reading/find_root.ts";
-import { Screen } from "../text/screen.ts";
-import { UsageError } from "../text/usage_error.ts";
-import { COMMON_HELP, readArguments, type Verb } from "./arguments.ts";
+import { basename } from "../../_internal/path.ts";
+import { DEFAULT_ROOT, gitignorePath } from "../../_internal/root_layout.ts";
 import { reasonOf } from "../../_internal/text.ts";
+import { UsageError } from "../exit_codes.ts";
+import { nameFrom } from "../flow/flow.ts";
+import { prepareRootDirectory } from "../reading/find_root.ts";
+import { Screen } from "../text/screen.ts";
+import { COMMON_HELP, readArguments, textOption, type Verb } from "./arguments.ts";
 
 const FLOW_FILE = "taffrail.flow.json";
 
@@ -25,7 +26,7 @@ already, or called wrongly. --json prints { "root", "flow" }: their paths.`,
   run(args) {
     const { json, options, operands } = readArguments("init", args);
     if (operands.length > 0) throw new UsageError("taffrail init takes no argument");
-    const root = options.root as string | undefined ?? DEFAULT_ROOT;
+    const root = textOption(options, "root") ?? DEFAULT_ROOT;
     writeExample(FLOW_FILE);
     prepareRootDirectory(root);
     const screen = new Screen(Deno.stdout);
@@ -74,7 +75,7 @@ function writeExample(path: string): void {
 
 function nextSteps(root: string): string[] {
   return [
-    `made ${join(root, ".gitignore")} and ${FLOW_FILE}`,
+    `made ${gitignorePath(root)} and ${FLOW_FILE}`,
     "",
     "Next:",
     `  taffrail run ${FLOW_FILE}    runs the example, and records it`,

@@ -1,5 +1,6 @@
+import { UsageError } from "../exit_codes.ts";
 import { commandHint, findRun } from "../reading/find_run.ts";
-import { describeState } from "../reading/format_report.ts";
+import { describeState } from "../reading/print_report.ts";
 import {
   lastTimeOf,
   type Listed,
@@ -9,10 +10,10 @@ import {
   stateWordOf,
   summarizeRuns,
 } from "../reading/run_summary.ts";
-import { type Colour, fitTo, printableLine, Screen } from "../text/screen.ts";
+import { columnWidth, fitTo, printableLine } from "../text/printable.ts";
+import { type Colour, Screen } from "../text/screen.ts";
 import { formatAge, formatSize, parseAgeOption, parseCountOption } from "../text/units.ts";
-import { UsageError } from "../text/usage_error.ts";
-import { COMMON_HELP, readArguments, type Verb } from "./arguments.ts";
+import { type Arguments, COMMON_HELP, readArguments, textOption, type Verb } from "./arguments.ts";
 
 type Row = Listed & { size_bytes: number };
 
@@ -61,10 +62,10 @@ for the page before, or null.`,
         `taffrail ls takes no argument; for one run, taffrail show ${operands[0]}`,
       );
     }
-    const limit = parseCountOption("limit", String(options.limit ?? DEFAULT_LIMIT));
+    const limit = parseCountOption("limit", textOption(options, "limit") ?? `${DEFAULT_LIMIT}`);
     const filter = filterOf(root, options);
     const all = await summarizeRuns(root);
-    const wanted = (await upTo(root, all, options.before)).filter(filter);
+    const wanted = (await upTo(root, all, textOption(options, "before"))).filter(filter);
     const shown: Row[] = wanted.slice(Math.max(0, wanted.length - limit))
       .map((run) => ({ ...run, size_bytes: sizeOfRun(root, run.run_id) }));
     const before = shown.length < wanted.length ? shown[0]?.run_id ?? null : null;
@@ -78,23 +79,22 @@ for the page before, or null.`,
     } else if (wanted.length === 0) {
       screen.line(`None of the ${all.length} runs in ${root} is such a one`);
     } else {
-      tellWhatIsLeftOut(screen, wanted.slice(0, wanted.length - shown.length), before);
+      showWhatIsLeftOut(screen, wanted.slice(0, wanted.length - shown.length), before);
       printRows(screen, root, shown);
     }
     return 0;
   },
 };
 
-type Options = ReturnType<typeof readArguments>["options"];
-
-function filterOf(root: string, options: Options): (run: Listed) => boolean {
-  const { state, since, "older-than": olderThan } = options;
-  const states = state === undefined ? undefined : parseStates(String(state));
+function filterOf(root: string, options: Arguments["options"]): (run: Listed) => boolean {
+  const state = textOption(options, "state");
+  const states = state === undefined ? undefined : parseStates(state);
   const now = Date.now();
-  const from = since === undefined ? undefined : now - parseAgeOption("since", String(since));
-  const to = olderThan === undefined
-    ? undefined
-    : now - parseAgeOption("older-than", String(olderThan));
+  const timeOf = (option: string) => {
+    const age = textOption(options, option);
+    return age === undefined ? undefined : now - parseAgeOption(option, age);
+  };
+  const [from, to] = [timeOf("since"), timeOf("older-than")];
   return (run) => {
     if (states !== undefined && !states.includes(stateWordOf(run))) return false;
     if (from === undefined && to === undefined) return true;
@@ -114,13 +114,13 @@ function parseStates(text: string): StateWord[] {
   });
 }
 
-async function upTo(root: string, runs: Listed[], before: unknown): Promise<Listed[]> {
+async function upTo(root: string, runs: Listed[], before: string | undefined): Promise<Listed[]> {
   if (before === undefined) return runs;
-  const runId = await findRun(root, String(before));
+  const runId = await findRun(root, before);
   return runs.slice(0, runs.findIndex((run) => run.run_id === runId));
 }
 
-function tellWhatIsLeftOut(screen: Screen, runs: Listed[], before: string | null): void {
+function showWhatIsLeftOut(screen: Screen, runs: Listed[], before: string | null): void {
   if (before === null) return;
   const unreadable = runs.filter((run) => stateWordOf(run) === "unreadable").length;
   const which = unreadable === 0 ? "" : `, ${unreadable} of them unreadable`;
@@ -153,10 +153,10 @@ function printRows(screen: Screen, root: string, rows: Row[]): void {
   }
 }
 
-/** Terminals are narrow, and what the ids tell already is left out there. Pipes get all. */
+/** Terminals are narrow, and what the ids say already is left out there. Pipes get all. */
 function layOut(screen: Screen, rows: Row[]): Layout {
-  const id = Math.max(3, ...rows.map(({ run_id: runId }) => runId.length));
-  const flow = Math.max(4, ...rows.map((row) => flowOf(row).length));
+  const id = columnWidth(rows.map(({ run_id: runId }) => runId), 3);
+  const flow = columnWidth(rows.map(flowOf), 4);
   if (!screen.isTerminal) return { id, flow };
   const rest = STATE_WIDTH + NODES_WIDTH + SIZE_WIDTH + AGE_WIDTH + 8;
   const room = screen.columns - rest;

@@ -3,6 +3,7 @@ import { isLive } from "../../eventlog/run_folder.ts";
 import { removeRun, sweepRemovedRuns } from "../../eventlog/runs_directory.ts";
 import { removeRuntime } from "../../store/check/remove_runtime.ts";
 import { RuntimeStoreError } from "../../store/runtime_store_error.ts";
+import { UsageError } from "../exit_codes.ts";
 import {
   lastTimeOf,
   type Listed,
@@ -11,7 +12,8 @@ import {
   stateWordOf,
   summarizeRuns,
 } from "../reading/run_summary.ts";
-import { printableLine, Screen } from "../text/screen.ts";
+import { counted, printableLine } from "../text/printable.ts";
+import { Screen } from "../text/screen.ts";
 import {
   formatAge,
   formatSize,
@@ -19,8 +21,7 @@ import {
   parseCountOption,
   parseSizeOption,
 } from "../text/units.ts";
-import { UsageError } from "../text/usage_error.ts";
-import { COMMON_HELP, readArguments, type Verb } from "./arguments.ts";
+import { type Arguments, COMMON_HELP, readArguments, textOption, type Verb } from "./arguments.ts";
 
 const MOST_GIBIBYTES = 1024 ** 2;
 
@@ -63,18 +64,27 @@ meant, and that stay all the same.`,
       throw new UsageError("taffrail prune takes rules, such as --older-than 30d, and no runs");
     }
     const rules = readRules(options);
-    const isDryRun = options["dry-run"] === true;
+    const dryRun = options["dry-run"] === true;
     const candidates = (await summarizeRuns(root)).map((run) => toCandidate(root, run));
-    const plan = makePlan(candidates, rules);
-    if (!isDryRun) await sweepRemovedRuns(root);
-    const done = await carryOut(plan, isDryRun ? tryToRemove : removeWhole, root);
-    const total = candidates.reduce((sum, { size }) => sum + size, 0);
-    const removedBytes = done.removed.reduce((sum, { size }) => sum + size, 0);
-    const result = { ...done, removedBytes, leftBytes: total - removedBytes };
+    const chosen = choose(candidates, rules);
+    if (!dryRun) await sweepRemovedRuns(root);
+    for (const run of chosen) await carryOut(run, dryRun ? tryToRemove : removeWhole, root);
+    const of = (fate: Fate) => chosen.filter((run) => run.fate === fate);
+    const removed = of("removed");
+    const removedBytes = sizeOf(removed);
+    const result: Result = {
+      root,
+      dryRun,
+      removed,
+      kept: of("kept"),
+      failed: of("failed"),
+      removedBytes,
+      leftBytes: sizeOf(candidates) - removedBytes,
+    };
     const screen = new Screen(Deno.stdout);
-    if (json) screen.line(jsonOf({ root, isDryRun }, result));
-    else printResult(screen, { root, isDryRun, maxBytes: rules.maxBytes }, result);
-    return done.failed.length === 0 ? 0 : 1;
+    if (json) screen.line(jsonOf(result));
+    else printResult(screen, result, rules.maxBytes);
+    return result.failed.length === 0 ? 0 : 1;
   },
 };
 
@@ -94,27 +104,33 @@ interface Candidate {
   size: number;
 }
 
-/** A run that is to go, or that stays though a rule meant it. */
-interface Judged extends Candidate {
+/** What becomes of a run that a rule means. */
+type Fate = "removed" | "kept" | "failed";
+
+/** A run that a rule means. */
+interface Chosen extends Candidate {
+  fate: Fate;
+  /** Why it goes, or stays. */
   reason: string;
 }
 
-interface Plan {
-  chosen: Judged[];
-  kept: Judged[];
-}
-
 interface Result {
-  removed: Judged[];
-  failed: { candidate: Judged; problem: string }[];
-  kept: Judged[];
+  root: string;
+  dryRun: boolean;
+  removed: Chosen[];
+  kept: Chosen[];
+  failed: Chosen[];
   removedBytes: number;
   leftBytes: number;
 }
 
-function readRules(options: Record<string, unknown>): Rules {
-  const given = (name: string) => options[name] === undefined ? undefined : String(options[name]);
-  const [olderThan, keep, maxSize] = ["older-than", "keep", "max-size"].map(given);
+function sizeOf(runs: readonly Candidate[]): number {
+  return runs.reduce((sum, { size }) => sum + size, 0);
+}
+
+function readRules(options: Arguments["options"]): Rules {
+  const [olderThan, keep, maxSize] = ["older-than", "keep", "max-size"]
+    .map((name) => textOption(options, name));
   const isBounded = [olderThan, keep, maxSize].some((rule) => rule !== undefined);
   if (!isBounded && options.orphans !== true) {
     throw new UsageError(
@@ -138,35 +154,38 @@ function toCandidate(root: string, run: Listed): Candidate {
   return { run, state: stateWordOf(run), time: lastTimeOf(root, run), size };
 }
 
-/** Decides on all runs, the oldest first. */
-function makePlan(candidates: Candidate[], rules: Rules): Plan {
-  const plan: Plan = { chosen: [], kept: [] };
-  const now = Date.now();
+/** Decides on all runs, the oldest first, and gives those that a rule means. */
+function choose(candidates: Candidate[], rules: Rules): Chosen[] {
+  const chosen: Chosen[] = [];
   const readable = candidates.filter(({ state }) => state !== "unreadable" && state !== "other");
   const newest = new Set(readable.slice(Math.max(0, readable.length - (rules.keep ?? Infinity))));
-  let left = candidates.reduce((sum, { size }) => sum + size, 0);
+  let left = sizeOf(candidates);
   for (const candidate of candidates) {
-    const { time, size } = candidate;
-    const age = time === undefined ? undefined : now - time;
-    const reason = rules.olderThanMs !== undefined && age !== undefined && age > rules.olderThanMs
-      ? `its last event was ${formatAge(age)}`
-      : rules.keep !== undefined && !newest.has(candidate)
-      ? `it is not one of the newest ${rules.keep}`
-      : rules.maxBytes !== undefined && left > rules.maxBytes
-      ? `all runs together have more than ${formatSize(rules.maxBytes)}`
-      : rules.orphans && !rules.isBounded && candidate.state === "orphan"
-      ? "it has no end, and nobody works on it"
-      : undefined;
+    const isOld = rules.keep !== undefined && !newest.has(candidate);
+    const reason = reasonToGo(candidate, rules, { isOld, left });
     if (reason === undefined) continue;
     const stays = reasonToStay(candidate.state, rules);
-    if (stays !== undefined) {
-      plan.kept.push({ ...candidate, reason: stays });
-      continue;
-    }
-    left -= size;
-    plan.chosen.push({ ...candidate, reason });
+    if (stays === undefined) left -= candidate.size;
+    chosen.push({ ...candidate, fate: stays ? "kept" : "removed", reason: stays ?? reason });
   }
-  return plan;
+  return chosen;
+}
+
+function reasonToGo(
+  { state, time }: Candidate,
+  { olderThanMs, keep, maxBytes, orphans, isBounded }: Rules,
+  { isOld, left }: { isOld: boolean; left: number },
+): string | undefined {
+  const age = time === undefined ? undefined : Date.now() - time;
+  if (olderThanMs !== undefined && age !== undefined && age > olderThanMs) {
+    return `its last event was ${formatAge(age)}`;
+  }
+  if (isOld) return `it is not one of the newest ${keep}`;
+  if (maxBytes !== undefined && left > maxBytes) {
+    return `all runs together have more than ${formatSize(maxBytes)}`;
+  }
+  const isOrphan = orphans && !isBounded && state === "orphan";
+  return isOrphan ? "it has no end, and nobody works on it" : undefined;
 }
 
 function reasonToStay(state: StateWord, rules: Rules): string | undefined {
@@ -185,30 +204,15 @@ function reasonToStay(state: StateWord, rules: Rules): string | undefined {
 }
 
 /** What somebody has opened since it was looked at stays, and so does what cannot be removed. */
-async function carryOut(
-  plan: Plan,
-  remove: typeof removeWhole,
-  root: string,
-): Promise<Pick<Result, "removed" | "kept" | "failed">> {
-  const done: Pick<Result, "removed" | "kept" | "failed"> = {
-    removed: [],
-    kept: plan.kept,
-    failed: [],
-  };
-  for (const candidate of plan.chosen) {
-    try {
-      await remove(root, candidate.run.run_id);
-      done.removed.push(candidate);
-    } catch (error) {
-      if (!(error instanceof Error)) throw error;
-      if (isInUse(error)) {
-        done.kept.push({ ...candidate, reason: "it is worked on" });
-      } else {
-        done.failed.push({ candidate, problem: error.message });
-      }
-    }
+async function carryOut(run: Chosen, remove: typeof removeWhole, root: string): Promise<void> {
+  if (run.fate !== "removed") return;
+  try {
+    await remove(root, run.run.run_id);
+  } catch (error) {
+    if (!(error instanceof Error)) throw error;
+    run.fate = isInUse(error) ? "kept" : "failed";
+    run.reason = isInUse(error) ? "it is worked on" : error.message;
   }
-  return done;
 }
 
 /** A program of the user's may log alone, and its run have an id that is too long for a runtime. */
@@ -228,52 +232,40 @@ function isInUse(error: Error): boolean {
   return error instanceof EventLogError && error.kind === "live";
 }
 
-/** Does nothing, and fails where it can be told that {@linkcode removeWhole} would. */
+/** Does nothing, and fails where {@linkcode removeWhole} is known to. */
 async function tryToRemove(root: string, runId: string): Promise<void> {
   if (!await isLive(root, runId)) return;
   throw new EventLogError("live", "Cannot remove a run that is open", { details: { path: runId } });
 }
 
-function jsonOf(context: { root: string; isDryRun: boolean }, result: Result): string {
+function jsonOf({ root, dryRun, removed, kept, failed, removedBytes, leftBytes }: Result): string {
   return JSON.stringify({
-    root: context.root,
-    dry_run: context.isDryRun,
-    removed: result.removed.map(({ run, reason, state, size }) => {
+    root,
+    dry_run: dryRun,
+    removed: removed.map(({ run, reason, state, size }) => {
       const last = "state" in run ? run.last_ts : null;
       return { run_id: run.run_id, reason, state, last_ts: last, size_bytes: size };
     }),
-    kept: result.kept.map(({ run, reason }) => ({ run_id: run.run_id, reason })),
-    removed_bytes: result.removedBytes,
-    left_bytes: result.leftBytes,
-    failed: result.failed.map(({ candidate, problem }) => {
-      return { run_id: candidate.run.run_id, problem };
-    }),
+    kept: kept.map(({ run, reason }) => ({ run_id: run.run_id, reason })),
+    removed_bytes: removedBytes,
+    left_bytes: leftBytes,
+    failed: failed.map(({ run, reason }) => ({ run_id: run.run_id, problem: reason })),
   });
 }
 
-function printResult(
-  screen: Screen,
-  context: { root: string; isDryRun: boolean; maxBytes: number | undefined },
-  { removed, kept, failed, removedBytes, leftBytes }: Result,
-): void {
-  const word = context.isDryRun ? "would remove" : "removed";
+function printResult(screen: Screen, result: Result, maxBytes: number | undefined): void {
+  const { root, removed, kept, failed, removedBytes, leftBytes } = result;
+  const word = result.dryRun ? "would remove" : "removed";
   for (const { run, reason, size } of removed) {
     screen.line(`${word} ${run.run_id}  ${formatSize(size)}, ${reason}`);
   }
   for (const { run, reason } of kept) screen.line(`kept ${run.run_id}  ${reason}`);
-  for (const { candidate, problem } of failed) {
-    const text = printableLine(`${candidate.run.run_id}  ${problem}`);
+  for (const { run, reason } of failed) {
+    const text = printableLine(`${run.run_id}  ${reason}`);
     screen.line(screen.paint(`cannot remove ${text}`, "red"));
   }
-  const runs = removed.length === 1 ? "1 run" : `${removed.length} runs`;
-  screen.line(
-    `${word} ${runs}, ${formatSize(removedBytes)}; ${
-      formatSize(leftBytes)
-    } left in ${context.root}`,
-  );
-  if (context.maxBytes !== undefined && leftBytes > context.maxBytes) {
-    screen.line(
-      `that is more than ${formatSize(context.maxBytes)}: what is left may not be removed`,
-    );
-  }
+  const sizes = `${formatSize(removedBytes)}; ${formatSize(leftBytes)} left in ${root}`;
+  screen.line(`${word} ${counted(removed.length, "run")}, ${sizes}`);
+  if (maxBytes === undefined || leftBytes <= maxBytes) return;
+  screen.line(`that is more than ${formatSize(maxBytes)}: what is left may not be removed`);
 }

@@ -1,13 +1,13 @@
 import { isLive } from "../../eventlog/run_folder.ts";
-import { Interrupts } from "../engine/interrupts.ts";
-import { inspectOtherRuntimes } from "../inspect/inspect_files.ts";
+import { reasonOf } from "../../_internal/text.ts";
+import { inspectOtherRuntimes, printProblems, type Problem } from "../inspect/inspect_files.ts";
 import { chosenRuns, inspectRun, progressText } from "../inspect/inspect_runs.ts";
 import { mendRun, mendStore, type Repair } from "../inspect/mend_run.ts";
-import { counted, printProblems, type Problem } from "../inspect/problem.ts";
+import { Interrupts } from "../process/interrupts.ts";
 import { commandHint } from "../reading/find_run.ts";
-import { printableLine, Screen } from "../text/screen.ts";
+import { counted, printableLine } from "../text/printable.ts";
+import { Screen } from "../text/screen.ts";
 import { COMMON_HELP, readArguments, type Verb } from "./arguments.ts";
-import { reasonOf } from "../../_internal/text.ts";
 
 /** What was done, or what would be, and what is still wrong. */
 interface Outcome {
@@ -48,12 +48,11 @@ problems that stay, as taffrail verify prints them.`,
     const runIds = await chosenRuns(root, operands);
     const others = operands.length === 0;
     using interrupts = new Interrupts();
-    interrupts.onInterrupt = (signal, isFirst) => {
+    interrupts.listen((signal, isFirst) => {
       // Every file is replaced as a whole, so what is being mended can be mended again.
       if (!isFirst) Deno.exit(interrupts.received!.exitCode);
       new Screen(Deno.stderr).line(`${signal}: finishing the run at hand; once more to leave it`);
-    };
-    interrupts.listen();
+    });
     await repairAll(outcome, { root, runIds, others, dryRun, stop: interrupts.stop });
     const { received } = interrupts;
     const ok = received === undefined && outcome.remaining.length === 0 &&
@@ -64,7 +63,7 @@ problems that stay, as taffrail verify prints them.`,
   },
 };
 
-/** Goes through the runs, and through what belongs to none; ends after the one at hand when told to. */
+/** Goes through the runs, and through what belongs to none; ends after the one at hand when `stop` aborts. */
 async function repairAll(
   outcome: Outcome,
   { root, runIds, others, dryRun, stop }: {
@@ -149,14 +148,14 @@ function print(
   { dryRun, isWhole }: { dryRun: boolean; isWhole: boolean },
 ): void {
   const { repairs, remaining, refused } = outcome;
-  const done = dryRun ? "would" : screen.paint("✓", "green");
+  const done = dryRun ? "would" : screen.mark(true);
   for (const { path, action, kept } of repairs) {
     screen.line(`${done} ${printableLine(`${path}: ${action}`)}`);
     if (kept !== null) screen.line(printableLine(`  what was there is kept in ${kept}`));
   }
   printProblems(screen, remaining.map((problem) => ({ ...problem, repair: null })));
   for (const { run_id: runId, message } of refused) {
-    screen.line(`${screen.paint("✗", "red")} ${printableLine(`${runId}: ${message}`)}`);
+    screen.line(`${screen.mark(false)} ${printableLine(`${runId}: ${message}`)}`);
   }
   if (repairs.length + remaining.length + refused.length === 0) {
     const what = isWhole ? "Nothing is wrong" : "Nothing was found wrong so far";

@@ -3,19 +3,21 @@ import { replayBundle, type ReplayReport } from "../../capture/replay/replay_bun
 import { ReplayError } from "../../capture/replay/replay_error.ts";
 import { Supervisor } from "../../supervisor/driver/supervisor.ts";
 import { systemTimers } from "../../supervisor/driver/timers.ts";
-import { LiveReplay } from "../engine/flow_replay.ts";
-import { giveUpMs, Interrupts } from "../engine/interrupts.ts";
-import { flowProvenance, nodeOfEvent } from "../flow/node_attempt.ts";
+import { flowProvenance, nodeOfEvent } from "../flow/node_event.ts";
 import { readFlow } from "../flow/parse_flow.ts";
+import { Interrupts } from "../process/interrupts.ts";
+import { LiveReplay } from "../process/rerun_commands.ts";
+import { endWithinMs } from "../process/run_command.ts";
 import { damageText, openCapture, type OpenedCapture } from "../reading/open_capture.ts";
-import { printableLine, Screen } from "../text/screen.ts";
+import { counted, printableLine } from "../text/printable.ts";
+import { Screen } from "../text/screen.ts";
 import {
-  COMMON_HELP,
+  COMMAND_HELP,
+  COMMAND_OPTIONS,
+  commandSettings,
   onlyOperand,
   readArguments,
-  RECORDING_HELP,
-  RECORDING_OPTIONS,
-  recordingOptions,
+  textOption,
   type Verb,
 } from "./arguments.ts";
 
@@ -35,8 +37,7 @@ Usage: taffrail replay [options] RUN|BUNDLE
                       it reads nothing, and needs the --max-output of the run
   --flow FLOW         the flow that was run: checks that it is the same one, and
                       gives the values of "env" to --live
-${RECORDING_HELP}
-${COMMON_HELP}
+${COMMAND_HELP}
 
 Exit codes: 0 all went as recorded, 1 it did not, or there is nothing that can
 be replayed. --json prints { "ok", "inputs", "decisions", "divergences": [{
@@ -45,10 +46,11 @@ be replayed. --json prints { "ok", "inputs", "decisions", "divergences": [{
 interrupted: attempts without an end. damage: where the journal cannot be read.`,
 
   async run(args) {
-    const kinds = { ...RECORDING_OPTIONS, live: "boolean", flow: "string" } as const;
+    const kinds = { ...COMMAND_OPTIONS, live: "boolean", flow: "string" } as const;
     const { root, json, options, operands } = readArguments("replay", args, kinds);
     const source = await openCapture(root, onlyOperand("replay", operands, "run or capture file"));
-    const flow = options.flow === undefined ? undefined : await readFlow(String(options.flow));
+    const flowPath = textOption(options, "flow");
+    const flow = flowPath === undefined ? undefined : await readFlow(flowPath);
     const expected = flow === undefined ? {} : {
       expected: { adapterProvenance: "none", runtimeProvenance: await flowProvenance(flow) },
     };
@@ -60,17 +62,15 @@ interrupted: attempts without an end. damage: where the journal cannot be read.`
       return printResult(source, { ...report, notes: [] }, json);
     }
     using interrupts = new Interrupts();
-    interrupts.onInterrupt = (signal) =>
-      new Screen(Deno.stderr).line(`${signal}: ending what runs`);
-    interrupts.listen();
-    const recording = recordingOptions(options);
-    using live = new LiveReplay(source.bundle, flow, { interrupts, ...recording });
+    interrupts.listen((signal) => new Screen(Deno.stderr).line(`${signal}: ending what runs`));
+    const settings = commandSettings(options);
+    using live = new LiveReplay(source.bundle, flow, { interrupts, ...settings });
     const report = await replayBundle(source.bundle, {
       createSupervisor,
       ...expected,
       invoker: live,
       timers: systemTimers,
-      deadlineGraceMs: giveUpMs(recording.graceMs),
+      deadlineGraceMs: endWithinMs(settings.graceMs),
       signal: interrupts.stop,
     }).finally(() => live.settled()).catch((error) => {
       if (interrupts.received === undefined) refuseOtherFlow(error, flow?.path);
@@ -78,8 +78,8 @@ interrupted: attempts without an end. damage: where the journal cannot be read.`
     });
     if (report === undefined) return interrupts.received!.exitCode;
     const divergences = [...report.divergences, ...live.outputDivergences()];
-    const attempts = live.attempts === 1 ? "1 attempt was" : `${live.attempts} attempts were`;
-    const notes = [`${attempts} made again`];
+    const were = live.attempts === 1 ? "was" : "were";
+    const notes = [`${counted(live.attempts, "attempt")} ${were} made again`];
     const ok = divergences.length === 0;
     return printResult(source, { ...report, ok, divergences, notes }, json);
   },
@@ -121,9 +121,9 @@ function printResult(
     );
     return ok ? 0 : 1;
   }
-  const mark = ok ? screen.paint("✓", "green") : screen.paint("✗", "red");
+  const mark = screen.mark(ok);
   const counts = `${inputs} inputs, ${bundle.decisions.length} decisions`;
-  const places = divergences.length === 1 ? "1 place" : `${divergences.length} places`;
+  const places = counted(divergences.length, "place");
   const result = !report.ok
     ? `the replay went otherwise at ${places}`
     : ok

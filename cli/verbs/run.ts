@@ -1,32 +1,20 @@
-import { recordRun } from "../engine/record_run.ts";
-import { findPrograms } from "../flow/find_programs.ts";
+import { exitCodeOfTasks, UsageError } from "../exit_codes.ts";
 import type { Flow } from "../flow/flow.ts";
 import { readFlow } from "../flow/parse_flow.ts";
 import { makeTaskFlow } from "../flow/tasks.ts";
-import type { RunReport } from "../reading/run_report.ts";
-import { JsonRunView, TextRunView } from "../reading/run_view.ts";
+import { JsonDisplay, TextDisplay } from "../reading/run_display.ts";
+import { recordRun } from "../record_run.ts";
 import { parseCountOption } from "../text/units.ts";
-import { UsageError } from "../text/usage_error.ts";
 import {
-  COMMON_HELP,
+  type Arguments,
   onlyOperand,
-  type OptionKinds,
   readArguments,
-  RECORDING_HELP,
-  RECORDING_OPTIONS,
-  recordingOptions,
-  TRACE_HELP,
-  TRACE_OPTIONS,
-  traceOption,
+  RUN_HELP,
+  RUN_OPTIONS,
+  runSettings,
+  textOption,
   type Verb,
 } from "./arguments.ts";
-
-const OPTIONS: OptionKinds = {
-  ...RECORDING_OPTIONS,
-  ...TRACE_OPTIONS,
-  tasks: "string",
-  jobs: "string",
-};
 
 /** `taffrail run`: runs a flow. */
 export const runVerb: Verb = {
@@ -41,9 +29,7 @@ Usage: taffrail run [options] FLOW
   --tasks NAMES       run tasks of the nearest deno.json, here or above, and all
                       that they depend on, each as a node of its own
   --jobs N            with --tasks: how many run at a time (default 1)
-${TRACE_HELP}
-${RECORDING_HELP}
-${COMMON_HELP}
+${RUN_HELP}
 
 A flow file:
   {
@@ -78,30 +64,21 @@ The first line printed is run_id=<id>. With --json that line goes to stderr, and
 stdout gets what taffrail show --json prints, when the run has ended.`,
 
   async run(args) {
-    const { root, json, options, operands } = readArguments("run", args, OPTIONS);
+    const kinds = { ...RUN_OPTIONS, tasks: "string", jobs: "string" } as const;
+    const { root, json, options, operands } = readArguments("run", args, kinds);
     const flow = await chooseFlow(options, operands);
-    const programs = findPrograms(flow);
     const passesOutput = options.tasks !== undefined;
-    using view = json ? new JsonRunView() : new TextRunView(flow, { root, passesOutput });
-    const { report, exitCode } = await recordRun({
-      flow,
-      programs,
-      root,
-      view,
-      traceMode: traceOption(options),
-      ...(view.passThrough !== undefined && { passThrough: view.passThrough }),
-      ...recordingOptions(options),
-    });
-    view.runEnded(report);
-    if (exitCode === 0 && view.hasLost) return 1;
-    return passesOutput && exitCode === 1 ? exitCodeOfFailed(report) : exitCode;
+    using display = json ? new JsonDisplay() : new TextDisplay(flow, { root, passesOutput });
+    const settings = { root, display, ...runSettings(options) };
+    const { report, exitCode } = await recordRun(flow, settings);
+    const hasFailed = typeof report.state === "object" && exitCode === 1;
+    return passesOutput && hasFailed ? exitCodeOfTasks(report.nodes) : exitCode;
   },
 };
 
-async function chooseFlow(
-  { tasks, jobs }: { tasks?: unknown; jobs?: unknown },
-  operands: string[],
-): Promise<Flow> {
+async function chooseFlow(options: Arguments["options"], operands: string[]): Promise<Flow> {
+  const tasks = textOption(options, "tasks");
+  const jobs = textOption(options, "jobs");
   if (tasks === undefined) {
     if (jobs !== undefined) {
       throw new UsageError('--jobs is for --tasks; a flow file says "max_in_flight"');
@@ -109,17 +86,11 @@ async function chooseFlow(
     return await readFlow(onlyOperand("run", operands, "flow file"));
   }
   if (operands.length > 0) throw new UsageError("Give taffrail run a flow file, or --tasks");
-  const names = String(tasks).split(",").map((name) => name.trim());
+  const names = tasks.split(",").map((name) => name.trim());
   if (names.some((name) => name === "" || name.startsWith("-"))) {
     throw new UsageError(`Cannot use --tasks ${JSON.stringify(tasks)}: write names, as build,test`);
   }
-  const count = parseCountOption("jobs", String(jobs ?? 1));
+  const count = parseCountOption("jobs", jobs ?? "1");
   if (count === 0) throw new UsageError("Cannot use --jobs 0: nothing could run");
   return makeTaskFlow(names, { cwd: Deno.cwd(), jobs: count });
-}
-
-/** What the first task that failed exited with, as `deno task` would. */
-function exitCodeOfFailed({ nodes }: RunReport): number {
-  const failed = nodes.find(({ status }) => typeof status === "object");
-  return failed?.exit_code || 1;
 }

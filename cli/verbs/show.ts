@@ -1,6 +1,6 @@
-import { join } from "node:path";
+import { runPaths } from "../../_internal/root_layout.ts";
 import { findReadableRun } from "../reading/find_run.ts";
-import { printReport, printTails } from "../reading/format_report.ts";
+import { printReport, printTails } from "../reading/print_report.ts";
 import { readRunReport } from "../reading/run_report.ts";
 import { stateWordOf, summarizeRun } from "../reading/run_summary.ts";
 import { Screen } from "../text/screen.ts";
@@ -41,7 +41,7 @@ docs/format/command_json.md tells more.`,
       screen.line(
         "Another program wrote it, with events of its own: taffrail shows runs. Its lines:",
       );
-      screen.line(join(root, "runs", runId, "events.jsonl"));
+      screen.line(runPaths(root, runId).events);
       return 0;
     }
     const report = await readRunReport(root, runId);

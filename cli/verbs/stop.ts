@@ -1,13 +1,15 @@
-import { join } from "node:path";
 import { isLive } from "../../eventlog/run_folder.ts";
-import { wait } from "../process/processes.ts";
-import { findRun } from "../reading/find_run.ts";
-import { orphanLines } from "../reading/format_report.ts";
-import { type Listed, stateWordOf, summarizeRun } from "../reading/run_summary.ts";
-import { printableLine, Screen } from "../text/screen.ts";
-import { parseDurationOption } from "../text/units.ts";
-import { COMMON_HELP, onlyOperand, readArguments, type Verb } from "./arguments.ts";
+import { runPaths } from "../../_internal/root_layout.ts";
 import { reasonOf } from "../../_internal/text.ts";
+import { waitUntil } from "../process/end_processes.ts";
+import { lookAt } from "../files.ts";
+import { findRun } from "../reading/find_run.ts";
+import { orphanLines } from "../reading/print_report.ts";
+import { type Listed, stateWordOf, summarizeRun } from "../reading/run_summary.ts";
+import { printableLine } from "../text/printable.ts";
+import { Screen } from "../text/screen.ts";
+import { parseDurationOption } from "../text/units.ts";
+import { COMMON_HELP, onlyOperand, readArguments, textOption, type Verb } from "./arguments.ts";
 
 const POLL_MS = 50;
 /** A process that SIGKILL does not end hangs in the kernel. */
@@ -40,16 +42,16 @@ completed, aborted, orphan, other, unreadable.`,
       timeout: "string",
       kill: "boolean",
     });
-    const timeoutMs = parseDurationOption("timeout", String(options.timeout ?? "30s"));
+    const timeoutMs = parseDurationOption("timeout", textOption(options, "timeout") ?? "30s");
     const runId = await findRun(
       root,
       onlyOperand("stop", operands, "run"),
       (id) => isLive(root, id),
     );
     const screen = new Screen(Deno.stdout);
-    const tell = (text: string) => json ? undefined : screen.line(text);
+    const report = (text: string) => json ? undefined : screen.line(text);
     const run = { root, runId };
-    const sent = await stopRun(run, { timeoutMs, kill: options.kill === true, tell });
+    const sent = await stopRun(run, { timeoutMs, kill: options.kill === true, report });
     const live = await isLive(root, runId);
     const summary = await summarizeRun(root, runId);
     const state = stateWordOf(summary);
@@ -70,7 +72,7 @@ interface Sent {
 
 async function stopRun(
   run: { root: string; runId: string },
-  options: { timeoutMs: number; kill: boolean; tell: (text: string) => void },
+  options: { timeoutMs: number; kill: boolean; report: (text: string) => void },
 ): Promise<Sent> {
   const sent: Sent = { pid: null, signals: [] };
   const send = async (signal: Deno.Signal, waitMs: number): Promise<boolean> => {
@@ -79,8 +81,9 @@ async function stopRun(
     if (pid === undefined) return true;
     sent.pid = pid;
     sent.signals.push(signal);
-    options.tell(`sent ${signal} to process ${pid}`);
-    return await isOverWithin(run, waitMs);
+    options.report(`sent ${signal} to process ${pid}`);
+    const isOver = async () => !await isLive(run.root, run.runId);
+    return await waitUntil(isOver, { timeoutMs: waitMs, longestPauseMs: POLL_MS });
   };
   const isOver = await send("SIGTERM", options.timeoutMs);
   if (!isOver && options.kill) await send("SIGKILL", KILL_WAIT_MS);
@@ -108,18 +111,6 @@ async function signalHolder(
   }
 }
 
-async function isOverWithin(
-  { root, runId }: { root: string; runId: string },
-  milliseconds: number,
-): Promise<boolean> {
-  const deadline = performance.now() + milliseconds;
-  while (await isLive(root, runId)) {
-    if (performance.now() >= deadline) return false;
-    await wait(POLL_MS);
-  }
-  return true;
-}
-
 function linesOf(
   run: Listed,
   { root, live, sent }: { root: string; live: boolean; sent: Sent },
@@ -142,19 +133,19 @@ function linesOf(
   return [`run ${id} is not over:`, ...orphanLines({ root, runId: id })];
 }
 
-/** The process that works on a run, or why that cannot be told. */
+/** The process that works on a run, or why that cannot be found out. */
 export type Holder = { pid: number } | { problem: string };
 
-/** `ps` tells ages in whole seconds. */
+/** `ps` prints ages in whole seconds. */
 const AGE_SLACK_MS = 1500;
 
 /**
  * Finds the process that works on a live run. Its `live.lock` names the process that opened it
  * first, but a process id is given again to others: it is believed only if that process has this
- * very file open, or, where the system does not tell that, if it is older than the entry.
+ * very file open, or, where the system does not list that, if it is older than the entry.
  */
 export async function findHolder(root: string, runId: string): Promise<Holder> {
-  const path = join(root, "runs", runId, "live.lock");
+  const path = runPaths(root, runId).liveLock;
   const pid = readPid(path);
   const who = `fuser ${path} may tell which process it is`;
   if (pid === undefined) return { problem: `its live.lock names no process; ${who}` };
@@ -188,21 +179,12 @@ function hasOpen(pid: number, path: string): boolean {
   const directory = `/proc/${pid}/fd`;
   try {
     return Array.from(Deno.readDirSync(directory)).some(({ name }) => {
-      const info = statOrNone(`${directory}/${name}`);
+      const info = lookAt(`${directory}/${name}`);
       return info?.dev === dev && info.ino === ino;
     });
   } catch (error) {
     if (error instanceof Deno.errors.NotFound) return false;
     throw error;
-  }
-}
-
-/** It may be closed meanwhile, or be no file. */
-function statOrNone(path: string): Deno.FileInfo | undefined {
-  try {
-    return Deno.statSync(path);
-  } catch {
-    return undefined;
   }
 }
 

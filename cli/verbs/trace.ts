@@ -1,27 +1,29 @@
 import { runPaths } from "../../_internal/root_layout.ts";
+import { reasonOf } from "../../_internal/text.ts";
 import { readTrace } from "../../trace/read_trace.ts";
 import { replayTrace } from "../../trace/replay_trace.ts";
 import { toChromeTrace } from "../../trace/to_chrome_trace.ts";
-import { TraceFileError } from "../../trace/trace_file_error.ts";
 import type { TraceEnvelope, TraceStep } from "../../trace/types.ts";
-import { StepReplay } from "../engine/flow_replay.ts";
-import { Interrupts } from "../engine/interrupts.ts";
+import { UsageError } from "../exit_codes.ts";
 import { readFlow } from "../flow/parse_flow.ts";
+import { Interrupts } from "../process/interrupts.ts";
+import { StepReplay } from "../process/rerun_commands.ts";
+import { isNotFound } from "../files.ts";
 import { findReadableRun } from "../reading/find_run.ts";
 import { isNewer, newerText } from "../reading/open_capture.ts";
-import { commandLine, printableLine, Screen } from "../text/screen.ts";
+import { columnWidth, commandLine, counted, printableLine } from "../text/printable.ts";
+import { Screen } from "../text/screen.ts";
 import { formatDuration } from "../text/units.ts";
-import { UsageError } from "../text/usage_error.ts";
 import {
-  COMMON_HELP,
+  type Arguments,
+  COMMAND_HELP,
+  COMMAND_OPTIONS,
+  commandSettings,
   onlyOperand,
   readArguments,
-  RECORDING_HELP,
-  RECORDING_OPTIONS,
-  recordingOptions,
+  textOption,
   type Verb,
 } from "./arguments.ts";
-import { reasonOf } from "../../_internal/text.ts";
 
 /** `taffrail trace`: shows the last steps of a run. */
 export const traceVerb: Verb = {
@@ -41,8 +43,7 @@ Usage: taffrail trace [options] RUN|FILE
   --past-failure      with --replay: go on behind the step that failed
   --flow FLOW         with --replay: the flow that was run, for the values of
                       "env", which are recorded nowhere
-${RECORDING_HELP}
-${COMMON_HELP}
+${COMMAND_HELP}
 
 Exit codes: 0 it is printed, or the replay went as recorded, 1 there is none, it
 cannot be read, or the replay went otherwise. --json prints the trace as it is
@@ -51,7 +52,7 @@ in the file, and with --replay { "ok", "replayed", "reached_end", "steps": [{
 
   async run(args) {
     const { root, json, options, operands } = readArguments("trace", args, {
-      ...RECORDING_OPTIONS,
+      ...COMMAND_OPTIONS,
       chrome: "string",
       replay: "boolean",
       step: "string",
@@ -62,7 +63,8 @@ in the file, and with --replay { "ok", "replayed", "reached_end", "steps": [{
     const trace = await readTrace(path).catch((cause) => {
       throw new Error(explain(path, cause), { cause });
     });
-    if (options.chrome !== undefined) return await writeChrome(trace, String(options.chrome));
+    const chrome = textOption(options, "chrome");
+    if (chrome !== undefined) return await writeChrome(trace, chrome);
     if (options.replay === true) return await replay(trace, options, json);
     const screen = new Screen(Deno.stdout);
     if (json) screen.line(JSON.stringify(trace));
@@ -77,10 +79,8 @@ async function findTrace(root: string, operand: string): Promise<string> {
 }
 
 function explain(path: string, cause: unknown): string {
-  const isMissing = cause instanceof TraceFileError &&
-    cause.cause instanceof Deno.errors.NotFound;
   if (isNewer(cause)) return newerText(cause);
-  if (!isMissing) return reasonOf(cause);
+  if (!isNotFound(cause)) return reasonOf(cause);
   return `Cannot show a trace: there is no ${path}; a run leaves one when something in it fails, ` +
     "or with --trace always, but not when its process was killed: taffrail show tells what it did";
 }
@@ -105,16 +105,16 @@ async function writeChrome(trace: TraceEnvelope, target: string): Promise<number
 
 async function replay(
   trace: TraceEnvelope,
-  options: Record<string, string | boolean | undefined>,
+  options: Arguments["options"],
   json: boolean,
 ): Promise<number> {
   const screen = new Screen(Deno.stdout);
-  const flow = options.flow === undefined ? undefined : await readFlow(String(options.flow));
+  const flowPath = textOption(options, "flow");
+  const flow = flowPath === undefined ? undefined : await readFlow(flowPath);
   using interrupts = new Interrupts();
-  interrupts.onInterrupt = (signal) => new Screen(Deno.stderr).line(`${signal}: ending what runs`);
-  interrupts.listen();
-  using commands = new StepReplay(trace, flow, { interrupts, ...recordingOptions(options) });
-  const step = stepOption(options.step);
+  interrupts.listen((signal) => new Screen(Deno.stderr).line(`${signal}: ending what runs`));
+  using commands = new StepReplay(trace, flow, { interrupts, ...commandSettings(options) });
+  const step = stepOption(textOption(options, "step"));
   const found = await replayTrace(trace, commands.execute, {
     untilFailure: options["past-failure"] !== true,
     signal: interrupts.stop,
@@ -146,15 +146,15 @@ async function replay(
 }
 
 function verdict(screen: Screen, { ok, replayed }: { ok: boolean; replayed: number }): string {
-  const count = replayed === 1 ? "1 step was" : `${replayed} steps were`;
-  if (replayed === 0) return `${screen.paint("✗", "red")} no step could be replayed`;
-  if (ok) return `${screen.paint("✓", "green")} ${count} replayed, and went as recorded`;
-  return `${screen.paint("✗", "red")} ${count} replayed, and not all went as recorded`;
+  if (replayed === 0) return `${screen.mark(false)} no step could be replayed`;
+  const count = `${counted(replayed, "step")} ${replayed === 1 ? "was" : "were"}`;
+  const how = ok ? "went as recorded" : "not all went as recorded";
+  return `${screen.mark(ok)} ${count} replayed, and ${how}`;
 }
 
-function stepOption(text: string | boolean | undefined): number | undefined {
+function stepOption(text: string | undefined): number | undefined {
   if (text === undefined) return undefined;
-  if (/^\d{1,9}$/.test(String(text))) return Number(text);
+  if (/^\d{1,9}$/.test(text)) return Number(text);
   throw new UsageError(`Cannot use --step ${JSON.stringify(text)}: write the number of a step`);
 }
 
@@ -172,7 +172,7 @@ export function printTrace(screen: Screen, path: string, trace: TraceEnvelope): 
   }
   if (steps.length === 0) return screen.line("it has no steps");
   const names = steps.map(nameOf);
-  const width = Math.max(4, ...names.map((name) => name.length));
+  const width = columnWidth(names, 4);
   const states = `${"STATE".padEnd(9)}  ${"TIME".padStart(6)}  STARTED`;
   const header = `${"STEP".padStart(6)}  ${"NODE".padEnd(width)}  ${states}`;
   screen.line(screen.paint(header, "dim"));

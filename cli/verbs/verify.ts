@@ -1,5 +1,6 @@
 import { chosenRuns, inspectRuns } from "../inspect/inspect_runs.ts";
-import { counted, printProblems } from "../inspect/problem.ts";
+import { printProblems } from "../inspect/inspect_files.ts";
+import { counted } from "../text/printable.ts";
 import { Screen } from "../text/screen.ts";
 import { COMMON_HELP, readArguments, type Verb } from "./arguments.ts";
 
@@ -40,8 +41,7 @@ for what belongs to no run.`,
     printProblems(screen, problems);
     const runs = counted(runIds.length, "run");
     const found = ok ? "nothing is wrong" : `${counted(problems.length, "problem")} found`;
-    const mark = ok ? screen.paint("✓", "green") : screen.paint("✗", "red");
-    screen.line(`${mark} ${runs} in ${root}: ${found}`);
+    screen.line(`${screen.mark(ok)} ${runs} in ${root}: ${found}`);
     return ok ? 0 : 1;
   },
 };

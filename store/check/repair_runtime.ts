@@ -161,44 +161,51 @@ export class RuntimeRepair {
   apply(fix: Fix, inspection: Inspection): RepairStep | undefined {
     const { port } = this.#folder;
     const { action, path } = fix;
+    const step = (message: string, evidence?: string): RepairStep => {
+      return { action, path, message, ...(evidence !== undefined && { evidence }) };
+    };
     switch (action) {
       case "quarantine": {
         const evidence = this.#quarantine.moveSync(path);
         this.#addWorkerDiagnostic(inspection, { path, evidence });
-        return { action, path, message: `moved to ${evidence}`, evidence };
+        return step(`moved to ${evidence}`, evidence);
       }
       case "rename":
         renameSync(port, path, fix.to);
-        return { action, path, message: `renamed to ${fix.to}`, evidence: fix.to };
+        return step(`renamed to ${fix.to}`, fix.to);
       case "mend-journal": {
         const evidence = this.#quarantine.copySync(path);
         replaceSync(port, path, withNewHead(readFileSync(port, path), fix.number));
-        const message = `its first line was written anew; what it was is kept in ${evidence}`;
-        return { action, path, message, evidence };
+        return step(
+          `its first line was written anew; what it was is kept in ${evidence}`,
+          evidence,
+        );
       }
       case "cut-journal": {
         const evidence = this.#quarantine.copySync(path);
         cutSync(port, path, fix.byteOffset);
         this.#keepSurplus();
-        const message = `cut at byte ${fix.byteOffset}; all of it is kept in ${evidence}`;
-        return { action, path, message, evidence };
+        return step(`cut at byte ${fix.byteOffset}; all of it is kept in ${evidence}`, evidence);
       }
       case "mend-log": {
         const options = { quarantine: this.#quarantine, codec: this.#codecOf(fix.name) };
-        return mendStep(path, mendLogSync(port, path, options));
+        const { did, evidence } = mendLogSync(port, path, options);
+        return did === "nothing" ? undefined : step(describeMending(did, evidence), evidence);
       }
       case "create-log":
         this.#replace(path, fix.text);
-        return { action, path, message: `created with ${fix.text.length} bytes` };
-      case "rebuild-runtime":
-        return this.#rebuild(path, inspection.report);
+        return step(`created with ${fix.text.length} bytes`);
+      case "rebuild-runtime": {
+        const evidence = this.#rebuild(path, inspection.report);
+        return step(`made anew from the logs and workers${whereKept(evidence)}`, evidence);
+      }
       case "change-runtime":
         this.#changeRuntime(fix.changes);
-        return { action, path, message: `done: ${describeFix(fix)}` };
+        return step(`done: ${describeFix(fix)}`);
       case "change-worker": {
         const snapshot = { ...parseWorkerSnapshot(this.#read(path), path), ...fix.changes };
         this.#replace(path, printWorkerSnapshot(snapshot));
-        return { action, path, message: `done: ${describeFix(fix)}` };
+        return step(`done: ${describeFix(fix)}`);
       }
     }
   }
@@ -251,7 +258,8 @@ export class RuntimeRepair {
     });
   }
 
-  #rebuild(path: string, { state, totals }: Inspection["report"]): RepairStep {
+  /** Makes a runtime.json anew; returns where what was there is kept. */
+  #rebuild(path: string, { state, totals }: Inspection["report"]): string | undefined {
     const isThere = lookAtSync(this.#folder.port, path) !== undefined;
     const evidence = isThere ? this.#quarantine.copySync(path) : undefined;
     const workers = [...state.workers.values()].map(({ snapshot }) => snapshot);
@@ -271,16 +279,14 @@ export class RuntimeRepair {
       diagnostics: [],
     };
     this.#replace(path, printRuntimeSnapshot(snapshot));
-    const kept = evidence === undefined ? "" : `; what was there is kept in ${evidence}`;
     this.#diagnostics.push({
       severity: "warning",
       code: "runtime.snapshot_rebuilt",
       message:
         "runtime.json was made anew from logs and workers: name, limits, config bundles and " +
-        `earlier diagnostics are not in it${kept}`,
+        `earlier diagnostics are not in it${whereKept(evidence)}`,
     });
-    const message = `made anew from the logs and workers${kept}`;
-    return { action: "rebuild-runtime", path, message, ...(evidence && { evidence }) };
+    return evidence;
   }
 
   #changeRuntime(changes: Partial<RuntimeSnapshot>): void {
@@ -304,12 +310,13 @@ export class RuntimeRepair {
   }
 }
 
-function mendStep(path: string, { did, evidence }: MendedLog): RepairStep | undefined {
-  if (did === "nothing") return undefined;
-  const message = did === "completed"
-    ? "the last line got its newline"
-    : did === "cut"
+function whereKept(evidence: string | undefined): string {
+  return evidence === undefined ? "" : `; what was there is kept in ${evidence}`;
+}
+
+function describeMending(did: MendedLog["did"], evidence: string | undefined): string {
+  if (did === "completed") return "the last line got its newline";
+  return did === "cut"
     ? `the stub at its end is kept in ${evidence}`
     : `lines without a record are gone from it; all of it is kept in ${evidence}`;
-  return { action: "mend-log", path, message, ...(evidence && { evidence }) };
 }

@@ -1,12 +1,12 @@
 import { lookAtSync } from "../../_internal/directories.ts";
-import type { FileInfo, FilePort } from "../../_internal/file_port.ts";
-import { join } from "../../_internal/path.ts";
+import type { FilePort } from "../../_internal/file_port.ts";
 import {
   type DirectoryLayout,
   isStoreTemp,
   RUNTIME_LAYOUT,
   WORKER_LAYOUT,
 } from "../../_internal/root_layout.ts";
+import { type DirectoryEntry, listDirectory } from "../files/runtime_folder.ts";
 import type { RuntimeFiles } from "../runtime/load_runtime.ts";
 import type { Finding } from "./store_problem.ts";
 
@@ -15,41 +15,23 @@ import type { Finding } from "./store_problem.ts";
 const STALE_TEMP_MS = 60_000;
 const NOTHING: DirectoryLayout = { files: [], directories: [], kept: [] };
 
-/** What a directory has. */
-export interface Entry extends FileInfo {
-  name: string;
-  path: string;
-}
-
-/** What stands at a path; undefined when it has vanished. */
-export function entryAt(port: FilePort, place: { name: string; path: string }): Entry | undefined {
-  const info = lookAtSync(port, place.path);
-  if (info === undefined) return undefined;
-  const { isFile, isDirectory, isSymlink, size, mode, mtime } = info;
-  return { name: place.name, path: place.path, isFile, isDirectory, isSymlink, size, mode, mtime };
-}
-
-/** What is in a directory, in the order of the names. What vanishes meanwhile is left out. */
-export function listDirectory(port: FilePort, directory: string): Entry[] {
-  const names = Array.from(port.readDirSync(directory), ({ name }) => name).sort();
-  return names.flatMap((name) => entryAt(port, { name, path: join(directory, name) }) ?? []);
-}
-
 /** Finds what is out of place in a runtime (FRS-6, W-FRS-14). */
 export function verifyLayout({ folder, workers, strays }: RuntimeFiles): Finding[] {
   const { port, directory } = folder;
-  const now = Date.now();
-  return [
-    ...listDirectory(port, directory).flatMap((entry) => verifyEntry(entry, RUNTIME_LAYOUT, now)),
-    ...strays.flatMap((stray) => entryAt(port, stray) ?? [])
-      .flatMap((entry) => verifyEntry(entry, NOTHING, now)),
-    ...workers.flatMap((worker) => listDirectory(port, worker.directory))
-      .flatMap((entry) => verifyEntry(entry, WORKER_LAYOUT, now)),
+  const layouts: [layout: DirectoryLayout, entries: DirectoryEntry[]][] = [
+    [RUNTIME_LAYOUT, listDirectory(port, directory)],
+    [NOTHING, strays],
+    ...workers.map((worker): [DirectoryLayout, DirectoryEntry[]] => {
+      return [WORKER_LAYOUT, listDirectory(port, worker.directory)];
+    }),
   ];
+  return layouts.flatMap(([layout, entries]) =>
+    entries.flatMap((entry) => verifyEntry(port, entry, layout))
+  );
 }
 
-function verifyEntry(entry: Entry, layout: DirectoryLayout, now: number): Finding[] {
-  const { name, path, isDirectory, isSymlink, mtime } = entry;
+function verifyEntry(port: FilePort, entry: DirectoryEntry, layout: DirectoryLayout): Finding[] {
+  const { name, path, isDirectory, isSymlink } = entry;
   const isKnown = layout.files.includes(name) || layout.directories.includes(name);
   if (isSymlink && isKnown) {
     const message = "it is a symbolic link; put what it leads to in its place";
@@ -57,8 +39,9 @@ function verifyEntry(entry: Entry, layout: DirectoryLayout, now: number): Findin
   }
   const fix = { action: "quarantine", path } as const;
   if (isStoreTemp(name)) {
-    const ageMs = mtime === null ? Infinity : now - mtime.getTime();
-    if (ageMs < STALE_TEMP_MS) return [];
+    const info = lookAtSync(port, path);
+    const ageMs = info?.mtime ? Date.now() - info.mtime.getTime() : Infinity;
+    if (info === undefined || ageMs < STALE_TEMP_MS) return [];
     const message = "a killed process left it, and nothing refers to it";
     return [{ kind: "stale-temp", path, message, fix }];
   }

@@ -2,14 +2,9 @@ import { pause } from "../../_internal/lock.ts";
 import { isJsonObject } from "../../_internal/line_file.ts";
 import { decodeUtf8 } from "../../_internal/text.ts";
 import type { LineVerdict, LogCodec } from "../files/log_codecs.ts";
-import {
-  type LogBytes,
-  type LogLine,
-  logLines,
-  parseLine,
-  recordBytes,
-} from "../files/log_lines.ts";
-import type { LogView } from "../runtime/recover_logs.ts";
+import { LogBytes, type LogLine, logLines, parseLine, recordBytes } from "../files/log_lines.ts";
+import type { RuntimeFiles } from "../runtime/load_runtime.ts";
+import { viewLog } from "../runtime/recover_logs.ts";
 import type { Finding, Fix, LinePlace } from "./store_problem.ts";
 
 /** What stands in one log, line by line. */
@@ -21,53 +16,70 @@ type LineProblem = Pick<Finding, "kind" | "message">;
 
 /** What a log has. */
 export interface ScannedLog {
+  /** How many bytes. */
+  size: number;
   records: number;
   /** The greatest number; 0 without records. */
   last: number;
 }
 
+/** Which log is scanned, and what for. */
+export interface ScanOptions<T> {
+  codec: LogCodec<T>;
+  /** How the log is called in the journal. */
+  name: string;
+  /** Its file, which may be in a directory that has another name than it should. */
+  path: string;
+  /** How big the file is; undefined when there is none. */
+  size: number | undefined;
+  findings: Finding[];
+  onRecord: (record: T, place: LinePlace) => void;
+}
+
 /**
- * Goes through a log, from its first to its last line; tells each record to `onRecord`, and adds to
- * `findings` the lines that hold none and the numbers that do not follow.
+ * Goes through a log as opening the runtime would leave it, from its first to its last line; gives each
+ * record to `onRecord`, and adds to `findings` the lines that hold none and the numbers that do not
+ * follow. Undefined when there is neither file nor lines.
  */
 export async function scanLog<T>(
-  { bytes, fileEnd, missing }: LogView & { bytes: LogBytes },
-  { codec, name, findings, onRecord }: {
-    codec: LogCodec<T>;
-    /** How the log is called in the journal. */
-    name: string;
-    findings: Finding[];
-    onRecord: (record: T, place: LinePlace) => void;
-  },
-): Promise<ScannedLog> {
-  const { path } = bytes;
+  { folder, unapplied: { found } }: RuntimeFiles,
+  { codec, name, path, size, findings, onRecord }: ScanOptions<T>,
+): Promise<ScannedLog | undefined> {
+  const unapplied = found?.logs.get(name);
+  if (unapplied === undefined && size === undefined) return undefined;
+  const view = viewLog(folder, path, { size: size ?? 0, unapplied });
+  if (view.missing > 0) {
+    const message = `${view.missing} bytes before the lines of the journal are missing`;
+    findings.push({ kind: "lost", path, byteOffset: view.fileEnd, message });
+  }
   const fix: Fix = { action: "mend-log", path, name };
-  const scanned: ScannedLog = { records: 0, last: 0 };
+  const log = LogBytes.open({ port: folder.port, path, ...view });
+  const scanned: ScannedLog = { size: log.size, records: 0, last: 0 };
   let line = 0;
-  if (missing > 0) {
-    const message = `${missing} bytes before the lines of the journal are missing`;
-    findings.push({ kind: "lost", path, byteOffset: fileEnd, message });
-  }
-  for (const read of logLines(bytes, codec)) {
-    if (++line % LINES_A_TURN === 0) await pause(0);
-    const place = { line, byteOffset: read.start };
-    const verdict = parseLine(read, codec);
-    const problem = lineProblem(read, verdict);
-    if (problem !== undefined) findings.push({ ...problem, path, ...place, fix });
-    const record = recordOf(read, { codec, verdict });
-    if (record === undefined) continue;
-    if ("record" in verdict) {
-      const loose = looseProblem(read, { codec, record });
-      if (loose !== undefined) findings.push({ kind: "record", path, ...place, message: loose });
+  try {
+    for (const read of logLines(log, codec)) {
+      if (++line % LINES_A_TURN === 0) await pause(0);
+      const place = { line, byteOffset: read.start };
+      const verdict = parseLine(read, codec);
+      const problem = lineProblem(read, verdict);
+      if (problem !== undefined) findings.push({ ...problem, path, ...place, fix });
+      const record = recordOf(read, { codec, verdict });
+      if (record === undefined) continue;
+      if ("record" in verdict) {
+        const loose = looseProblem(read, { codec, record });
+        if (loose !== undefined) findings.push({ kind: "record", path, ...place, message: loose });
+      }
+      const number = codec.numberOf(record);
+      const misplaced = numberProblem(number, scanned.last);
+      if (misplaced !== undefined) findings.push({ ...misplaced, path, ...place });
+      scanned.records++;
+      scanned.last = Math.max(scanned.last, number);
+      onRecord(record, place);
     }
-    const number = codec.numberOf(record);
-    const misplaced = numberProblem(number, scanned.last);
-    if (misplaced !== undefined) findings.push({ ...misplaced, path, ...place });
-    scanned.records++;
-    scanned.last = Math.max(scanned.last, number);
-    onRecord(record, place);
+    return scanned;
+  } finally {
+    log.close();
   }
-  return scanned;
 }
 
 /** What is wrong with a line itself. */

@@ -1,10 +1,9 @@
 import { basename } from "../../_internal/path.ts";
 import { RuntimePaths } from "../../_internal/root_layout.ts";
 import { eventLog, transcriptLog } from "../files/log_codecs.ts";
-import { LogBytes } from "../files/log_lines.ts";
+import type { RuntimeFolder } from "../files/runtime_folder.ts";
 import type { RuntimeSnapshot } from "../files/snapshots.ts";
 import { isFresh, type RuntimeFiles } from "../runtime/load_runtime.ts";
-import { type LogView, viewLog } from "../runtime/recover_logs.ts";
 import type { RuntimeStoreError } from "../runtime_store_error.ts";
 import { workerNumberOf } from "../state/store_state.ts";
 import type { RuntimeEvent } from "../types.ts";
@@ -12,11 +11,10 @@ import {
   eventCounterFindings,
   transcriptCounterFindings,
   workerCounterFindings,
-} from "./counters.ts";
-import { EventReferences } from "./event_references.ts";
-import { type Finding, findingOf } from "./store_problem.ts";
+} from "./counters_against_logs.ts";
+import { type Finding, findingOf, type LinePlace } from "./store_problem.ts";
 import { verifyLayout } from "./verify_layout.ts";
-import { scanLog } from "./verify_log.ts";
+import { scanLog, type ScannedLog } from "./verify_log.ts";
 import { type CurrentState, type CurrentWorker, verifySnapshots } from "./verify_snapshots.ts";
 
 /** Everything that is wrong with one runtime, what its files say of each other included. */
@@ -77,7 +75,7 @@ interface Scan {
 
 function reportOf(
   { findings, state, references: { isStopped, lastWorker } }: Scan,
-  { records, last }: { records: number; last: number },
+  { records, last }: Pick<ScannedLog, "records" | "last">,
 ): RuntimeReport {
   const totals = { lastEventId: last, isStopped, lastWorker };
   return { findings, state, events: records, totals };
@@ -98,28 +96,24 @@ function journalFinding(error: RuntimeStoreError): Finding {
 }
 
 /** Goes through the events; undefined when there are none to compare with. */
-async function scanEvents({ files, state, references, findings }: Scan) {
+async function scanEvents(
+  { files, state, references, findings }: Scan,
+): Promise<ScannedLog | undefined> {
   const { folder, events } = files;
-  const name = folder.events;
-  const path = folder.log(name);
+  const path = folder.log(folder.events);
   // Something else than a file stands there, which is reported already.
   if (events.error !== undefined) return undefined;
-  const log = openLog(files, { name, path, size: events.found });
-  if (log === undefined || log.bytes.size === 0) {
-    findings.push(missingEvents(path, { runtime: state.runtime, isThere: log !== undefined }));
-    log?.bytes.close();
-    return undefined;
-  }
-  try {
-    return await scanLog(log, {
-      codec: eventLog,
-      name,
-      findings,
-      onRecord: (event, place) => references.add(event, place),
-    });
-  } finally {
-    log.bytes.close();
-  }
+  const scanned = await scanLog(files, {
+    codec: eventLog,
+    name: folder.events,
+    path,
+    size: events.found,
+    findings,
+    onRecord: (event, place) => references.add(event, place),
+  });
+  if (scanned !== undefined && scanned.size > 0) return scanned;
+  findings.push(missingEvents(path, { runtime: state.runtime, isThere: scanned !== undefined }));
+  return undefined;
 }
 
 /** Of a log that never got its second line nothing is lost: its first one is always the same. */
@@ -144,47 +138,26 @@ async function scanTranscript(
   const directory = workerFiles?.directory ?? folder.workerDirectory(workerId);
   const path = folder.transcriptIn(directory);
   const name = folder.transcript(workerFiles?.directoryId ?? workerId);
-  const log = openLog(files, { name, path, size: workerFiles?.transcript.found });
   const eventIds: number[] = [];
-  let last = 0;
-  if (log !== undefined) {
-    try {
-      const scanned = await scanLog(log, {
-        codec: transcriptLog,
-        name,
-        findings,
-        onRecord: ({ worker_ref: { runtime_id, worker_id }, event_id }, place) => {
-          eventIds.push(event_id);
-          if (runtime_id === folder.runtimeId && worker_id === workerId) return;
-          const message = runtime_id === folder.runtimeId
-            ? `transcript entry belongs to worker ${worker_id}, expected ${workerId}`
-            : `worker ${worker_id} belongs to runtime ${runtime_id}, not runtime ` +
-              folder.runtimeId;
-          findings.push({ kind: "foreign-record", path, ...place, message });
-        },
-      });
-      last = scanned.last;
-    } finally {
-      log.bytes.close();
-    }
-  }
+  const scanned = await scanLog(files, {
+    codec: transcriptLog,
+    name,
+    path,
+    size: workerFiles?.transcript.found,
+    findings,
+    onRecord: ({ worker_ref: { runtime_id, worker_id }, event_id }, place) => {
+      eventIds.push(event_id);
+      if (runtime_id === folder.runtimeId && worker_id === workerId) return;
+      const message = runtime_id === folder.runtimeId
+        ? `transcript entry belongs to worker ${worker_id}, expected ${workerId}`
+        : `worker ${worker_id} belongs to runtime ${runtime_id}, not runtime ${folder.runtimeId}`;
+      findings.push({ kind: "foreign-record", path, ...place, message });
+    },
+  });
+  const last = scanned?.last ?? 0;
   findings.push(...references.compareEntries(workerId, eventIds, path));
   if (files.unapplied.error !== undefined) return;
   findings.push(...transcriptCounterFindings(folder, { last, next, workerId, directory }));
-}
-
-/**
- * Opens a log as opening the runtime would leave it. `name` is that of the journal; the file may be in a
- * directory that has another name than it should. Undefined when there is neither file nor lines.
- */
-function openLog(
-  { folder, unapplied: read }: RuntimeFiles,
-  { name, path, size }: { name: string; path: string; size: number | undefined },
-): LogView & { bytes: LogBytes } | undefined {
-  const unapplied = read.found?.logs.get(name);
-  if (unapplied === undefined && size === undefined) return undefined;
-  const view = viewLog(folder, path, { size: size ?? 0, unapplied });
-  return { ...view, bytes: LogBytes.open({ port: folder.port, path, ...view }) };
 }
 
 /** Compares counters and states with what they count. */
@@ -217,4 +190,89 @@ function verifyCounters(
     findings.push({ kind: "status", path, message, fix });
   }
   return findings;
+}
+
+/**
+ * What events, workers and transcripts say of each other: a worker names its last event, an entry of a
+ * transcript the event of its input.
+ */
+class EventReferences {
+  readonly #folder: RuntimeFolder;
+  readonly #state: CurrentState;
+  /** The workers whose last event each of these is, as long as it was not seen. */
+  readonly #lastEvents = new Map<number, Set<string>>();
+  /** The events of inputs, by worker. */
+  readonly #inputs = new Map<string, Set<number>>();
+  readonly #findings: Finding[] = [];
+  /** The greatest number of a worker that an event names. */
+  lastWorker = 0;
+  /** Whether an event tells that the runtime was stopped. */
+  isStopped = false;
+  #isOver = false;
+
+  constructor(folder: RuntimeFolder, state: CurrentState) {
+    this.#folder = folder;
+    this.#state = state;
+    for (const [id, { snapshot }] of state.workers) {
+      addTo(this.#lastEvents, snapshot.last_event_id, id);
+    }
+  }
+
+  add({ id, worker_ref, kind: { kind } }: RuntimeEvent, place: LinePlace): void {
+    if (kind === "runtime_stopped") this.isStopped = true;
+    if (worker_ref === undefined) return;
+    const { runtime_id, worker_id } = worker_ref;
+    if (runtime_id !== this.#folder.runtimeId) {
+      const path = this.#folder.log(this.#folder.events);
+      const message = `event ${id} belongs to runtime ${runtime_id}`;
+      this.#findings.push({ kind: "foreign-record", path, ...place, message });
+      return;
+    }
+    this.lastWorker = Math.max(this.lastWorker, workerNumberOf(worker_id));
+    this.#lastEvents.get(id)?.delete(worker_id);
+    if (kind === "worker_input_accepted") addTo(this.#inputs, worker_id, id);
+  }
+
+  /** All events were added. */
+  finish(): Finding[] {
+    this.#isOver = true;
+    for (const [eventId, workers] of this.#lastEvents) {
+      for (const id of workers) {
+        const { files } = this.#state.workers.get(id)!;
+        const directory = files?.directory ?? this.#folder.workerDirectory(id);
+        this.#findings.push({
+          kind: "dangling",
+          path: this.#folder.snapshotIn(directory),
+          message: `last_event_id is ${eventId}, and there is no such event about the worker`,
+        });
+      }
+    }
+    return this.#findings;
+  }
+
+  /** Compares the events of a worker's inputs with those that its transcript names. */
+  compareEntries(workerId: string, eventIds: readonly number[], path: string): Finding[] {
+    if (!this.#isOver) return [];
+    const missing = new Set(this.#inputs.get(workerId));
+    const dangling = eventIds.filter((id) => !missing.delete(id));
+    const findings: Finding[] = [];
+    if (missing.size > 0) {
+      const message = `${missing.size} of the inputs that events tell of are missing, the first ` +
+        `one that of event ${Math.min(...[...missing].slice(0, 1000))}`;
+      findings.push({ kind: "lost", path, message });
+    }
+    if (dangling.length > 0) {
+      const message =
+        `${dangling.length} of the entries name no event of an input, the first one ` +
+        `event ${dangling[0]}`;
+      findings.push({ kind: "dangling", path, message });
+    }
+    return findings;
+  }
+}
+
+function addTo<K, V>(sets: Map<K, Set<V>>, key: K, value: V): void {
+  const set = sets.get(key);
+  if (set === undefined) sets.set(key, new Set([value]));
+  else set.add(value);
 }

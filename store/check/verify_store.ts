@@ -3,13 +3,12 @@ import { lookAtSync } from "../../_internal/directories.ts";
 import { basename } from "../../_internal/path.ts";
 import { idOfDirectory, runtimeDirectory, runtimesDirectory } from "../../_internal/root_layout.ts";
 import { checkString } from "../../_internal/check.ts";
-import { RuntimeFolder } from "../files/runtime_folder.ts";
+import { type DirectoryEntry, listDirectory, RuntimeFolder } from "../files/runtime_folder.ts";
 import { isFresh, loadRuntimeBeside, type RuntimeFiles } from "../runtime/load_runtime.ts";
 import { RuntimeStoreError } from "../runtime_store_error.ts";
 import { asStoreError } from "../store_errors.ts";
 import { isRemoved } from "./remove_runtime.ts";
 import type { Finding, StoreProblem } from "./store_problem.ts";
-import { type Entry, entryAt, listDirectory } from "./verify_layout.ts";
 import { emptyReport, type RuntimeReport, verifyRuntime } from "./verify_runtime.ts";
 
 /** An id with a longer directory cannot be that of a runtime; file systems refuse to look for it. */
@@ -142,13 +141,13 @@ export function listRuntimes(
   return { ids, problems };
 }
 
-function entryOf(port: FilePort, path: string): Entry[] {
+function entryOf(port: FilePort, path: string): DirectoryEntry[] {
   const name = basename(path);
-  const entry = name.length > MAX_NAME_LENGTH ? undefined : entryAt(port, { name, path });
-  return entry === undefined ? [] : [entry];
+  const info = name.length > MAX_NAME_LENGTH ? undefined : lookAtSync(port, path);
+  return info === undefined ? [] : [{ ...info, name, path }];
 }
 
-function strayFinding({ path, name, isSymlink, isDirectory }: Entry): Finding {
+function strayFinding({ path, name, isSymlink, isDirectory }: DirectoryEntry): Finding {
   if (isSymlink) return { kind: "symlink", path, message: "it is a symbolic link" };
   const message = idOfDirectory(name) !== undefined
     ? "runtime path exists but is not a directory; move it away"

@@ -1,7 +1,6 @@
 import { type FileHandle, type FilePort, readRangeSync } from "../../_internal/file_port.ts";
 import {
   countLinesSync,
-  type LinePiece,
   linePiecesSync,
   linesOf,
   type LineSource,
@@ -131,12 +130,24 @@ export function* logLines(
   const place = { operation, path: log.path };
   const failed = (cause: unknown) => asStoreError(place, cause);
   for (const piece of linePiecesSync(log, { start, blockBytes, failed })) {
-    if (piece.kind !== "end") {
-      yield* linesOfPiece(piece);
+    if (piece.kind === "lines") {
+      // Few of the lines that a search looks at are parsed at all.
+      const isSearch = blockBytes <= PROBE_BYTES;
+      const texts = isSearch ? undefined : decodeManyLines(piece.bytes)?.split("\n");
+      let index = 0;
+      for (const { bytes, byteOffset: start, byteLength } of linesOf(piece)) {
+        const end = start + byteLength + 1;
+        const hasSkippedNuls = byteLength > bytes.length;
+        yield { start, end, isWhole: true, bytes, text: texts?.[index++], hasSkippedNuls };
+      }
       continue;
     }
     const { byteOffset, byteLength } = piece;
     const end = byteOffset + byteLength;
+    if (piece.kind === "too-long") {
+      yield { start: byteOffset, end: end + 1, isWhole: true, bytes: undefined };
+      continue;
+    }
     if (end < log.size) {
       const problem = `the log ends at byte ${end}, expected ${log.size}`;
       throw storeCorruptError(place, { problem, byteOffset: end });
@@ -144,20 +155,6 @@ export function* logLines(
     if (byteLength === 0) return;
     const bytes = byteLength > MAX_LINE_BYTES ? undefined : readRangeSync(log, byteOffset, end);
     return yield { start: byteOffset, end, isWhole: false, bytes };
-  }
-}
-
-function* linesOfPiece(piece: Exclude<LinePiece, { kind: "end" }>): Generator<LogLine, void> {
-  if (piece.kind === "too-long") {
-    const { byteOffset: start, byteLength } = piece;
-    return yield { start, end: start + byteLength + 1, isWhole: true, bytes: undefined };
-  }
-  const texts = decodeManyLines(piece.bytes)?.split("\n");
-  let index = 0;
-  for (const { bytes, byteOffset: start, byteLength } of linesOf(piece)) {
-    const hasSkippedNuls = byteLength > bytes.length;
-    const text = texts?.[index++];
-    yield { start, end: start + byteLength + 1, isWhole: true, bytes, text, hasSkippedNuls };
   }
 }
 
@@ -300,15 +297,19 @@ export function readLogEnd<T>(log: LogBytes, codec: LogCodec<T>): LogEnd {
   const tailBytes = bytes.subarray(lineEnd);
   const tail = tailBytes.length === 0 ? "none" : isJsonObject(tailBytes) ? "whole" : "torn";
   const end: LogEnd = { end: start + lineEnd, tail, lastNumber: start === 0 ? 0 : undefined };
-  const counted = LogBytes.of(log.path, tail === "whole" ? bytes : bytes.subarray(0, lineEnd));
-  const { operation } = codec;
-  const lines = [...logLines(counted, codec, { blockBytes: bytes.length + 1 })];
-  for (const line of lines.reverse()) {
+  const counted = tail === "whole" ? bytes.length : lineEnd;
+  for (let lineAfter = counted; lineAfter > 0;) {
+    const isWhole = bytes[lineAfter - 1] === NEWLINE;
+    const content = bytes.subarray(0, isWhole ? lineAfter - 1 : lineAfter);
+    const from = content.lastIndexOf(NEWLINE) + 1;
+    const line = { start: from, end: lineAfter, isWhole, bytes: content.subarray(from) };
     const verdict = parseLine(line, codec);
+    lineAfter = from;
     if ("blank" in verdict) continue;
     if ("record" in verdict) return { ...end, lastNumber: codec.numberOf(verdict.record) };
+    const { operation } = codec;
     const { problem } = verdict;
-    const error = badLineError(log, { byteOffset: start + line.start, problem, operation });
+    const error = badLineError(log, { byteOffset: start + from, problem, operation });
     return { ...end, lastNumber: undefined, problem: error };
   }
   return end;

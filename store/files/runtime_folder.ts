@@ -1,10 +1,12 @@
 import { lookAtSync } from "../../_internal/directories.ts";
 import {
   type FileHandle,
+  type FileInfo,
   type FilePort,
   readFileSync,
   withFileSync,
 } from "../../_internal/file_port.ts";
+import { join } from "../../_internal/path.ts";
 import { RuntimePaths } from "../../_internal/root_layout.ts";
 import { encodeUtf8 } from "../../_internal/text.ts";
 import type { StoreOperation } from "../runtime_store_error.ts";
@@ -55,26 +57,24 @@ export class RuntimeFolder extends RuntimePaths {
     path: string,
     { operation, what }: { operation: StoreOperation; what: string },
   ): boolean {
-    const info = lookAtSync(this.port, path);
-    if (info === undefined) return false;
-    if (info.isSymlink) throw symlinkError({ operation, path });
-    if (info.isDirectory) return true;
-    throw storeCorruptError({ operation, path }, {
-      problem: `${what} path exists but is not a directory`,
-      remedy: "move it away",
-    });
+    const info = this.#lookAt({ operation, path });
+    if (info === undefined || info.isDirectory) return info !== undefined;
+    const problem = `${what} path exists but is not a directory`;
+    throw storeCorruptError({ operation, path }, { problem, remedy: "move it away" });
   }
 
   /** Refuses a link, or a directory, where a file must be; tells how big it is, if it is there. */
   fileSize(path: string, operation: StoreOperation): number | undefined {
-    const info = lookAtSync(this.port, path);
-    if (info === undefined) return undefined;
-    if (info.isSymlink) throw symlinkError({ operation, path });
-    if (info.isFile) return info.size;
-    throw storeCorruptError({ operation, path }, {
-      problem: "it is not a file",
-      remedy: "move it away",
-    });
+    const info = this.#lookAt({ operation, path });
+    if (info === undefined || info.isFile) return info?.size;
+    const problem = "it is not a file";
+    throw storeCorruptError({ operation, path }, { problem, remedy: "move it away" });
+  }
+
+  #lookAt(place: StorePlace): FileInfo | undefined {
+    const info = lookAtSync(this.port, place.path);
+    if (info?.isSymlink) throw symlinkError(place);
+    return info;
   }
 
   /** Opens a file for as long as the body runs. */
@@ -108,6 +108,21 @@ export class RuntimeFolder extends RuntimePaths {
     }
     return numbers.sort((a, b) => b - a);
   }
+}
+
+/** What stands in a directory. */
+export interface DirectoryEntry {
+  name: string;
+  path: string;
+  isDirectory: boolean;
+  isSymlink: boolean;
+}
+
+/** What stands in a directory, in the order of the names. */
+export function listDirectory(port: FilePort, directory: string): DirectoryEntry[] {
+  return Array.from(port.readDirSync(directory), ({ name, isDirectory, isSymlink }) => {
+    return { name, path: join(directory, name), isDirectory, isSymlink };
+  }).sort((a, b) => a.name < b.name ? -1 : 1);
 }
 
 /** How long an open file is now. */

@@ -93,12 +93,9 @@ function collectLogs(
       chunks.set(file, log);
     }
   }
-  return new Map(
-    Array.from(chunks, ([file, log]) => [
-      file,
-      { start: log.start, bytes: joinBytes(log.chunks) },
-    ]),
-  );
+  return new Map(Array.from(chunks, ([file, { start, chunks }]) => {
+    return [file, { start, bytes: joinBytes(chunks) }];
+  }));
 }
 
 /** So often the same has to be seen before it is believed. */

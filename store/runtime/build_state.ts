@@ -5,10 +5,10 @@ import {
   eventCounterFindings,
   transcriptCounterFindings,
   workerCounterFindings,
-} from "../check/counters.ts";
+} from "../check/counters_against_logs.ts";
 import { eventLog, type LogCodec, transcriptLog } from "../files/log_codecs.ts";
 import { logLines, parseLine, readLogEnd } from "../files/log_lines.ts";
-import type { RuntimeFolder } from "../files/runtime_folder.ts";
+import type { DirectoryEntry, RuntimeFolder } from "../files/runtime_folder.ts";
 import type { WorkerSnapshot } from "../files/snapshots.ts";
 import type { UnappliedMutations } from "../journal/unapplied_mutations.ts";
 import type { RuntimeStoreError } from "../runtime_store_error.ts";
@@ -20,12 +20,7 @@ import {
   symlinkError,
   wrapIo,
 } from "../store_errors.ts";
-import {
-  type RuntimeFiles,
-  type StrayEntry,
-  usableRuntimeSnapshot,
-  workerProblem,
-} from "./load_runtime.ts";
+import { type RuntimeFiles, usableRuntimeSnapshot, workerProblem } from "./load_runtime.ts";
 import type { RecoveredLogs } from "./recover_logs.ts";
 
 /**
@@ -99,7 +94,7 @@ export function buildState(
   return state;
 }
 
-function strayError({ path, isDirectory, isSymlink }: StrayEntry): RuntimeStoreError {
+function strayError({ path, isDirectory, isSymlink }: DirectoryEntry): RuntimeStoreError {
   if (isSymlink) return symlinkError({ operation: "read worker", path });
   return storeCorruptError({ operation: "read workers", path }, {
     problem: isDirectory
@@ -138,8 +133,8 @@ class LogEnds {
     const { worker_id: workerId, next_transcript_sequence: next } = worker;
     const name = this.#folder.transcript(workerId);
     const { end, lastNumber: last = next - 1 } = this.#read(name, fileSize, transcriptLog);
-    const directory = this.#folder.workerDirectory(workerId);
     if (last === next - 1) return state.setWorker(entryOf(worker, { length: next - 1, end }));
+    const directory = this.#folder.workerDirectory(workerId);
     this.#add(transcriptCounterFindings(this.#folder, { last, next, workerId, directory }));
     const length = this.#countEntries(name, end);
     const sequence = Math.max(next, last + 1);

@@ -1,16 +1,8 @@
 import { denoFilePort, type FilePort } from "../../_internal/file_port.ts";
-import type { LogBytes } from "../files/log_lines.ts";
 import type { RuntimeFolder } from "../files/runtime_folder.ts";
-import type { UnappliedMutations } from "../journal/unapplied_mutations.ts";
 import { RuntimeStoreError } from "../runtime_store_error.ts";
-import type { StoreState } from "../state/store_state.ts";
 import { asStoreError, storeIoError, storeMissingError } from "../store_errors.ts";
-import type {
-  CreateWorkerRequest,
-  TranscriptProjection,
-  TranscriptQuery,
-  WorkerRef,
-} from "../types.ts";
+import type { TranscriptProjection, TranscriptQuery, WorkerRef } from "../types.ts";
 import { buildState, checkUsable } from "./build_state.ts";
 import { loadRuntimeBeside, readWorkerSnapshot, type RuntimeFiles } from "./load_runtime.ts";
 import { folderOf, openOwner } from "./open_runtime.ts";
@@ -111,41 +103,34 @@ export async function openStoreOnPort(
 }
 
 /** A runtime as it was when it was opened, beside whoever owns it. */
-class RuntimeView implements RuntimeSource {
-  readonly folder: RuntimeFolder;
-  readonly state: StoreState;
-  readonly problems: RuntimeStoreError[] = [];
-  isClosed = false;
-  readonly #unapplied: UnappliedMutations;
-  readonly #logs: RecoveredLogs;
-
-  constructor(files: RuntimeFiles) {
-    const { folder } = files;
-    const unapplied = checkUsable(files);
-    const { problems } = this;
-    this.folder = folder;
-    this.#unapplied = unapplied;
-    this.#logs = new RecoveredLogs({ folder, unapplied, problems });
-    this.state = buildState(files, unapplied, { logs: this.#logs, problems });
-  }
-
-  read(name: string, end: number): LogBytes {
-    return this.#logs.read(name, end);
-  }
-
-  requestOf(workerId: string): CreateWorkerRequest {
-    const created = this.#unapplied.createdWorkers.get(workerId);
-    if (created !== undefined) return structuredClone(created.request);
-    return readWorkerSnapshot(this.folder, workerId).request;
-  }
-
-  close(): Promise<void> {
-    this.isClosed = true;
-    return Promise.resolve();
-  }
+function viewOf(files: RuntimeFiles): RuntimeSource {
+  const { folder } = files;
+  const unapplied = checkUsable(files);
+  const problems: RuntimeStoreError[] = [];
+  const logs = new RecoveredLogs({ folder, unapplied, problems });
+  const state = buildState(files, unapplied, { logs, problems });
+  let isClosed = false;
+  return {
+    folder,
+    state,
+    problems,
+    get isClosed() {
+      return isClosed;
+    },
+    read: (name, end) => logs.read(name, end),
+    requestOf: (workerId) => {
+      const created = unapplied.createdWorkers.get(workerId);
+      if (created !== undefined) return structuredClone(created.request);
+      return readWorkerSnapshot(folder, workerId).request;
+    },
+    close: () => {
+      isClosed = true;
+      return Promise.resolve();
+    },
+  };
 }
 
-async function openView(folder: RuntimeFolder): Promise<RuntimeView> {
+async function openView(folder: RuntimeFolder): Promise<RuntimeSource> {
   const operation = "open runtime store";
   const place = { operation, path: folder.directory } as const;
   try {
@@ -153,7 +138,7 @@ async function openView(folder: RuntimeFolder): Promise<RuntimeView> {
       throw storeMissingError(place);
     }
     const files = await loadRuntimeBeside(folder, operation);
-    if (files !== undefined) return new RuntimeView(files);
+    if (files !== undefined) return viewOf(files);
   } catch (error) {
     throw asStoreError(place, error);
   }

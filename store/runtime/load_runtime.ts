@@ -1,9 +1,8 @@
 import { pause } from "../../_internal/lock.ts";
-import { basename, join } from "../../_internal/path.ts";
 import { directoryOfId, idOfDirectory } from "../../_internal/root_layout.ts";
 import { eventLog } from "../files/log_codecs.ts";
 import { LogBytes, readLogEnd } from "../files/log_lines.ts";
-import type { RuntimeFolder } from "../files/runtime_folder.ts";
+import { type DirectoryEntry, listDirectory, type RuntimeFolder } from "../files/runtime_folder.ts";
 import {
   parseRuntimeSnapshot,
   parseWorkerSnapshot,
@@ -51,14 +50,6 @@ export interface WorkerFiles {
   transcript: Read<number>;
 }
 
-/** What stands in `workers/` and can be no worker. */
-export interface StrayEntry {
-  name: string;
-  path: string;
-  isDirectory: boolean;
-  isSymlink: boolean;
-}
-
 /** The files of one runtime. */
 export interface RuntimeFiles {
   folder: RuntimeFolder;
@@ -66,7 +57,8 @@ export interface RuntimeFiles {
   /** How big `events.jsonl` is. */
   events: Read<number>;
   workers: WorkerFiles[];
-  strays: StrayEntry[];
+  /** What stands in `workers/` and can be no worker. */
+  strays: DirectoryEntry[];
   /** Why `workers/` cannot be looked at. */
   workersError?: RuntimeStoreError | undefined;
   /** What the journal has on top of all that. */
@@ -125,18 +117,18 @@ function readFiles(
   const place: StorePlace = { operation: "read workers", path: folder.workers };
   const { found: entries = [], error: workersError } = look(place, () => {
     const isThere = folder.isDirectory(folder.workers, { ...place, what: "workers" });
-    return isThere ? [...folder.port.readDirSync(folder.workers)] : undefined;
+    return isThere ? listDirectory(folder.port, folder.workers) : undefined;
   });
   const workers: WorkerFiles[] = [];
-  const strays: StrayEntry[] = [];
-  entries.sort((a, b) => a.name < b.name ? -1 : 1);
-  for (const { name, isDirectory, isSymlink } of entries) {
-    if (!isDirectory || isSymlink || idOfDirectory(name) === undefined) {
-      strays.push({ name, path: join(folder.workers, name), isDirectory, isSymlink });
+  const strays: DirectoryEntry[] = [];
+  for (const entry of entries) {
+    const directoryId = idOfDirectory(entry.name);
+    if (!entry.isDirectory || entry.isSymlink || directoryId === undefined) {
+      strays.push(entry);
       continue;
     }
     if (workers.length % PROGRESS_WORKERS === 0) onProgress();
-    workers.push(readWorker(folder, name));
+    workers.push(readWorker(folder, directoryId, entry.path));
   }
   return { folder, runtime, events, workers, strays, workersError };
 }
@@ -147,15 +139,12 @@ export function readRuntimeSnapshot(folder: RuntimeFolder): Read<RuntimeSnapshot
   return readSnapshot(folder, { place, parse: parseRuntimeSnapshot });
 }
 
-function readWorker(folder: RuntimeFolder, name: string): WorkerFiles {
-  const directory = join(folder.workers, name);
-  const place: StorePlace = {
-    operation: "read worker snapshot",
-    path: folder.snapshotIn(directory),
-  };
+function readWorker(folder: RuntimeFolder, directoryId: string, directory: string): WorkerFiles {
+  const path = folder.snapshotIn(directory);
+  const place: StorePlace = { operation: "read worker snapshot", path };
   return {
     directory,
-    directoryId: idOfDirectory(name)!,
+    directoryId,
     // Before the journal is looked at, and so before lines that are not known of yet.
     transcript: sizeIn(folder, folder.transcriptIn(directory), "read transcript"),
     snapshot: readSnapshot(folder, { place, parse: parseWorkerSnapshot }),
@@ -250,13 +239,13 @@ export function workerProblem(
   folder: RuntimeFolder,
 ): RuntimeStoreError | undefined {
   if (error !== undefined) return error;
+  const problem = found && workerIdentityProblem(found, folder.runtimeId);
+  if (found?.worker_id === directoryId && problem === undefined) return undefined;
   const path = folder.snapshotIn(directory);
   const place: StorePlace = { operation: "read worker snapshot", path };
   if (found === undefined) return storeMissingError(place, { remedy: REPAIR });
-  const problem = workerIdentityProblem(found, folder.runtimeId);
   if (problem !== undefined) return storeCorruptError(place, { problem });
   const { worker_id } = found;
-  if (worker_id === directoryId) return undefined;
   return storeCorruptError(place, {
     problem: `worker ${worker_id} does not belong into the directory of worker ${directoryId}`,
     remedy: `rename the directory to ${directoryOfId(worker_id)} if there is none of that name`,
@@ -265,7 +254,7 @@ export function workerProblem(
 
 /** Reads the `worker.json` of a worker that must be there and usable. */
 export function readWorkerSnapshot(folder: RuntimeFolder, workerId: string): WorkerSnapshot {
-  const files = readWorker(folder, basename(folder.workerDirectory(workerId)));
+  const files = readWorker(folder, workerId, folder.workerDirectory(workerId));
   const problem = workerProblem(files, folder);
   if (problem !== undefined) throw problem;
   return files.snapshot.found!;

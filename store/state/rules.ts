@@ -1,9 +1,9 @@
-import { encodeUtf8, reasonOf } from "../../_internal/text.ts";
-import { decodeJson, encodeJson } from "../../_internal/wire_json/codec.ts";
+import { encodeUtf8 } from "../../_internal/text.ts";
 import {
   checkConfigBundle,
   checkRequestConfig,
   configBundleAvailability,
+  copyGiven,
   refuseBlank,
 } from "../config_bundle.ts";
 import { givenInput, givenRequest } from "../files/log_codecs.ts";
@@ -176,19 +176,11 @@ export function storeConfigBundle(
  * would not be obeyed.
  */
 export function checkCreateRequest(given: CreateWorkerRequest): CreateWorkerRequest {
-  const request = copyRequest(given);
+  const request = copyGiven(given, givenRequest, "create worker request");
   const { intent, requested_capabilities = [] } = request;
   if (intent.kind === "task") refuseBlank(intent.objective, "task objective");
   for (const { name } of requested_capabilities) refuseBlank(name, "requested capability name");
   return request;
-}
-
-function copyRequest(given: CreateWorkerRequest): CreateWorkerRequest {
-  try {
-    return decodeJson(givenRequest, encodeJson(givenRequest, given));
-  } catch (cause) {
-    throw invalidRequestError(`create worker request: ${reasonOf(cause)}`, cause);
-  }
 }
 
 function copyRef(ref: WorkerRef | undefined): WorkerRef {
@@ -204,12 +196,7 @@ function copyInput(given: WorkerInput | undefined): WorkerInput {
   const { kind, content } = given ?? {};
   const isPlain = (kind === "user" || kind === "system") && typeof content === "string" &&
     content.isWellFormed() && Object.keys(given!).length === 2;
-  if (isPlain) return { kind, content };
-  try {
-    return decodeJson(givenInput, encodeJson(givenInput, given as WorkerInput));
-  } catch (cause) {
-    throw invalidRequestError(`worker input: ${reasonOf(cause)}`, cause);
-  }
+  return isPlain ? { kind, content } : copyGiven(given!, givenInput, "worker input");
 }
 
 function checkReason(reason: unknown, maxBytes: number): string | undefined {

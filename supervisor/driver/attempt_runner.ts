@@ -1,8 +1,7 @@
 import { checkFunction, checkInteger, checkMethods } from "../../_internal/check.ts";
 import { payloadObject } from "../../_internal/event_payload.ts";
 import { compareTimes, durationOfMs, ZERO } from "../../_internal/event_time.ts";
-import { checkTermination } from "../core/rules.ts";
-import type { Rules } from "../core/rules.ts";
+import { checkTermination, type Rules } from "../core/rules.ts";
 import type { Attempt } from "../core/supervisor_core.ts";
 import type {
   AttemptRef,

@@ -38,6 +38,9 @@ interface Expiry {
  *
  * An abort of the whole supervisor begins at step 2, and its attempts end as `Aborted`.
  *
+ * This is the deadline of the constraints, the same for all attempts. The `timeout` of one node of a flow is
+ * kept by who runs its command (`cli/process/run_command.ts`), and its attempt answers `TimedOut`.
+ *
  * One timer serves them all. Deadlines are equally long, and so are graces, so each of the two maps by
  * episode is in the order of time. (A clock that is set back breaks that order, and a deadline behind
  * it may wait for the ones before.)

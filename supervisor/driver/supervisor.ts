@@ -1,7 +1,6 @@
 import { checkDuration, checkFunction, checkInteger, checkObject } from "../../_internal/check.ts";
 import { checkEvent } from "../core/create_event.ts";
-import { checkTermination } from "../core/rules.ts";
-import { readRules } from "../core/rules.ts";
+import { checkTermination, readRules } from "../core/rules.ts";
 import { readState, writeState } from "../core/saved_state.ts";
 import { type Attempt, SupervisorCore } from "../core/supervisor_core.ts";
 import type {

@@ -1,5 +1,9 @@
-import { CapturingSession, type CapturingSessionOptions } from "../../capture/mod.ts";
-import type { CaptureBundle, V3CaptureBundle } from "../../capture/mod.ts";
+import {
+  type CaptureBundle,
+  CapturingSession,
+  type CapturingSessionOptions,
+  type V3CaptureBundle,
+} from "../../capture/mod.ts";
 import {
   createEvent,
   type ExternalEvent,

@@ -1,6 +1,5 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
-import { encodeJson } from "../../_internal/wire_json/codec.ts";
-import type { Codec } from "../../_internal/wire_json/codec.ts";
+import { type Codec, encodeJson } from "../../_internal/wire_json/codec.ts";
 import { openStruct } from "../../_internal/wire_json/struct.ts";
 import {
   decisionRecord,

@@ -17,8 +17,15 @@ import {
   validateBundle,
 } from "../../capture/mod.ts";
 import { FaultInvoker } from "../../supervisor/mod.ts";
-import { createSupervisor, EXPECTED, newSession, sampleBundle, sampleInvoker } from "./_util.ts";
-import { at, event } from "./_util.ts";
+import {
+  at,
+  createSupervisor,
+  event,
+  EXPECTED,
+  newSession,
+  sampleBundle,
+  sampleInvoker,
+} from "./_util.ts";
 
 async function refused(
   bundle: CaptureBundle,

@@ -7,7 +7,7 @@ import {
   readFlowRecord,
   writeFlowRecord,
 } from "../../cli/flow/flow_record.ts";
-import { nodeAttemptOf, nodeEventId, nodeOfEvent } from "../../cli/flow/node_attempt.ts";
+import { nodeAttemptOf, nodeEventId, nodeOfEvent } from "../../cli/flow/node_event.ts";
 import { namesIn } from "../_util/files.ts";
 import { withTempDir } from "../_util/temp.ts";
 

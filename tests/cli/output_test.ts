@@ -1,5 +1,5 @@
 import { assertEquals, assertStringIncludes } from "@std/assert";
-import { ByteRing, OutputFile } from "../../cli/process/output.ts";
+import { ByteRing, OutputFile } from "../../cli/process/output_file.ts";
 import { Random } from "../_util/random.ts";
 import { longCount, seed, withTempDir } from "../_util/temp.ts";
 import { taffrail } from "./_command.ts";

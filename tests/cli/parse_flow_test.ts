@@ -1,8 +1,7 @@
 import { assertEquals, assertThrows } from "@std/assert";
 import { resolve } from "node:path";
-import { nextReadyNode } from "../../cli/flow/flow.ts";
 import { parseFlow } from "../../cli/flow/parse_flow.ts";
-import { UsageError } from "../../cli/text/usage_error.ts";
+import { UsageError } from "../../cli/exit_codes.ts";
 
 Deno.test("parseFlow() reads names, commands, needs, timeouts, variables and directories", () => {
   const text = `{
@@ -312,24 +311,6 @@ for (const { name, flow, says } of MISTAKES) {
     assertEquals(error.message, `Cannot run ci.json: ${says}`);
   });
 }
-
-Deno.test("nextReadyNode() names the first node of the file that has all it needs", () => {
-  const nodes = parseFlow(
-    '{"name":"x","nodes":{"c":{"run":["x"],"needs":["a","b"]},"b":{"run":["x"]},"a":{"run":["x"]}}}',
-    "x.json",
-  ).nodes;
-  const order: string[] = [];
-  const done = new Set<string>();
-  for (;;) {
-    const node = nextReadyNode(nodes, { started: done, completed: done });
-    if (node === undefined) break;
-    order.push(node.id);
-    done.add(node.id);
-  }
-  assertEquals(order, ["b", "a", "c"]);
-  const started = new Set(["a", "b"]);
-  assertEquals(nextReadyNode(nodes, { started, completed: new Set(["a"]) }), undefined);
-});
 
 Deno.test("parseFlow() reads the flow that the demo runs", async () => {
   const path = `${import.meta.dirname}/../../examples/ci.flow.json`;

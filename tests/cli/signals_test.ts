@@ -1,5 +1,5 @@
 import { assertEquals, assertStringIncludes } from "@std/assert";
-import { Interrupts } from "../../cli/engine/interrupts.ts";
+import { Interrupts } from "../../cli/process/interrupts.ts";
 import { isLive } from "../../eventlog/mod.ts";
 import { withTempDir } from "../_util/temp.ts";
 import { HAS_SIGNALS, type RunningProcess, start, startTaffrail, taffrail } from "./_command.ts";
@@ -87,10 +87,10 @@ Deno.test("Interrupts takes a signal that a launcher passes on at once for the s
   interrupts.receive("SIGINT");
   now = 99;
   interrupts.receive("SIGINT");
-  assertEquals([interrupts.stop.aborted, interrupts.hurry.aborted], [true, false]);
+  assertEquals([interrupts.stop.aborted, interrupts.kill.aborted], [true, false]);
   now = 100;
   interrupts.receive("SIGINT");
-  assertEquals([interrupts.stop.aborted, interrupts.hurry.aborted], [true, true]);
+  assertEquals([interrupts.stop.aborted, interrupts.kill.aborted], [true, true]);
   assertEquals(interrupts.received, { name: "SIGINT", exitCode: 130 });
   assertEquals(heard, [["SIGINT", true], ["SIGINT", false]]);
 });

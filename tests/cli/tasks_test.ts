@@ -1,7 +1,7 @@
 import { assertEquals, assertStringIncludes, assertThrows } from "@std/assert";
-import { parseJson } from "../../cli/flow/parse_json.ts";
+import { parseJsonc } from "../../cli/flow/parse_jsonc.ts";
 import { makeTaskFlow, readTaskFiles } from "../../cli/flow/tasks.ts";
-import { UsageError } from "../../cli/text/usage_error.ts";
+import { UsageError } from "../../cli/exit_codes.ts";
 import { namesIn } from "../_util/files.ts";
 import { withTempDir } from "../_util/temp.ts";
 import { taffrail } from "./_command.ts";
@@ -203,13 +203,13 @@ Deno.test("two tasks whose names make the same id are two nodes", async () => {
   });
 });
 
-Deno.test("parseJson() reads comments and last commas only where they are asked for", () => {
+Deno.test("parseJsonc() reads comments and last commas only where they are asked for", () => {
   const text = '// a\n{ "a": [1, 2,], /* b\n */ "c": "//", }\n';
-  const value = parseJson(text, { comments: true });
+  const value = parseJsonc(text, { comments: true });
   assertEquals(value, new Map<string, unknown>([["a", [1, 2]], ["c", "//"]]) as typeof value);
-  assertThrows(() => parseJson(text), SyntaxError, "line 1, column 1: a value is missing");
-  assertThrows(() => parseJson("[1,]"), SyntaxError);
+  assertThrows(() => parseJsonc(text), SyntaxError, "line 1, column 1: a value is missing");
+  assertThrows(() => parseJsonc("[1,]"), SyntaxError);
   for (const wrong of ["[,]", "{,}", "[1,,]", "/* [1]", "[1] x", '{"a":1,,}']) {
-    assertThrows(() => parseJson(wrong, { comments: true }), SyntaxError);
+    assertThrows(() => parseJsonc(wrong, { comments: true }), SyntaxError);
   }
 });

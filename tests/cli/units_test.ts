@@ -8,7 +8,7 @@ import {
   parseDuration,
   parseSizeOption,
 } from "../../cli/text/units.ts";
-import { UsageError } from "../../cli/text/usage_error.ts";
+import { UsageError } from "../../cli/exit_codes.ts";
 
 const DURATIONS: [string, number][] = [
   ["0s", 0],

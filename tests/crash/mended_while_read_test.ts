@@ -1,9 +1,8 @@
 import { assert, assertEquals } from "@std/assert";
 import { countLinesSync } from "../../_internal/json_lines.ts";
-import { followOnPort } from "../../eventlog/follow_run.ts";
+import { followOnPort, readPageSync } from "../../eventlog/read_run.ts";
 import { EventLogError, type FileEventLog, openEventLogSync } from "../../eventlog/mod.ts";
 import { locateSync } from "../../eventlog/run_reader.ts";
-import { readPageSync } from "../../eventlog/read_run.ts";
 import { FaultPort } from "../_util/fault_port.ts";
 import { withMemoryDir } from "../_util/temp.ts";
 

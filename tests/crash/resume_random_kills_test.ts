@@ -1,6 +1,6 @@
 import { assert, assertEquals } from "@std/assert";
 import { type CaptureBundle, recoverCapture } from "../../capture/mod.ts";
-import { nodeAttemptOf } from "../../cli/flow/node_attempt.ts";
+import { nodeAttemptOf } from "../../cli/flow/node_event.ts";
 import { listProcesses, readEnvironment } from "../../cli/process/processes.ts";
 import { peekRun, verifyRun } from "../../eventlog/mod.ts";
 import { RunWorkers } from "../../run/mod.ts";

@@ -3,7 +3,7 @@
  * before. It must not go on from the middle of the line that then stands there.
  */
 import { assert, assertEquals, assertRejects } from "@std/assert";
-import { followOnPort } from "../../eventlog/follow_run.ts";
+import { followOnPort } from "../../eventlog/read_run.ts";
 import { EventLogError, type Gap, type Stored } from "../../eventlog/mod.ts";
 import { openOnPort } from "../../eventlog/open_event_log.ts";
 import { denoFilePort } from "../../_internal/file_port.ts";

@@ -1,5 +1,4 @@
 import { denoFilePort } from "../../_internal/file_port.ts";
-import { followOnPort } from "../../eventlog/follow_run.ts";
 import {
   type EventPage,
   type FileEventLog,
@@ -10,7 +9,7 @@ import {
   readRunSync,
   type Stored,
 } from "../../eventlog/mod.ts";
-import { readPageSync } from "../../eventlog/read_run.ts";
+import { followOnPort, readPageSync } from "../../eventlog/read_run.ts";
 
 /** What the tests of the event log share: runs made of given bytes, and what each reader says of them. */
 

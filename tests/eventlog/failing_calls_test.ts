@@ -1,8 +1,7 @@
 import { assert, assertEquals, assertInstanceOf, assertRejects } from "@std/assert";
-import { followOnPort } from "../../eventlog/follow_run.ts";
+import { followOnPort, readPageSync } from "../../eventlog/read_run.ts";
 import { EventLogError, type FileEventLog } from "../../eventlog/mod.ts";
 import { openOnPort, openOnPortSync } from "../../eventlog/open_event_log.ts";
-import { readPageSync } from "../../eventlog/read_run.ts";
 import {
   everyFailure,
   type EveryFailureOptions,

@@ -7,7 +7,7 @@ import {
   isLive,
   type Stored,
 } from "../../eventlog/mod.ts";
-import { followOnPort } from "../../eventlog/follow_run.ts";
+import { followOnPort } from "../../eventlog/read_run.ts";
 import { FaultPort } from "../_util/fault_port.ts";
 import { appendTo, truncate, write } from "../_util/files.ts";
 import { mixSeeds, Random } from "../_util/random.ts";

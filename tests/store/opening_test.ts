@@ -1,7 +1,6 @@
 import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
 import type { FilePort } from "../../_internal/file_port.ts";
 import { FsRuntimeStore, RuntimeStoreError, type WorkerRuntime } from "../../store/mod.ts";
-import { openStoreOnPort } from "../../store/runtime/fs_runtime_store.ts";
 import { FaultPort } from "../_util/fault_port.ts";
 import { appendTo, isThere, namesIn, readText, truncate, write } from "../_util/files.ts";
 import { hastyFilePort } from "../_util/hasty_port.ts";
@@ -13,6 +12,7 @@ import {
   look,
   newModel,
   openRuntime,
+  openStore,
   pathOf,
   performBoth,
   RUNTIME_ID,
@@ -21,7 +21,7 @@ import {
   workerRef,
   writeSeedFiles,
 } from "./_runtime.ts";
-import { createFull, createPlain, input, storeBundle } from "./_scenes.ts";
+import { createFull, createPlain, input, plainRequest, storeBundle } from "./_scenes.ts";
 
 /** What opening a runtime does with what it finds, and what it leaves alone. */
 
@@ -123,10 +123,7 @@ Deno.test("a worker that cannot be read blocks no other one, and its refs say wh
       }
       await runtime.sendInput(workerRef(2), INPUT);
       assertEquals(
-        (await runtime.createWorker({
-          intent: { kind: "assistant" },
-          profile: { kind: "runtime_default" },
-        })).worker_id,
+        (await runtime.createWorker(plainRequest)).worker_id,
         "worker-00000003",
       );
       await runtime.stopRuntime();
@@ -148,11 +145,7 @@ Deno.test("lines of a log that cannot be written are kept, read, and written lat
       port.shortWriteAt(nth, 10, { thenFail: true });
       await performBoth(runtime, model, input(1, `acknowledged ${nth}`));
       assertEquals(await look(runtime), seenIn(model));
-      const store = await openStoreOnPort(hastyFilePort, {
-        root,
-        runtimeId: RUNTIME_ID,
-        readOnly: true,
-      });
+      const store = await openStore(root);
       assertEquals((await look(store)).transcripts, seenIn(model).transcripts);
       const refused = () => runtime.sendInput(workerRef(1), INPUT);
       assertEquals((await assertRejects(refused, RuntimeStoreError)).kind, "store-io");
@@ -317,8 +310,7 @@ Deno.test("a reader of many workers follows an owner through many checkpoints to
           return hastyFilePort.openSync(path, options);
         },
       };
-      const options = { root, runtimeId: RUNTIME_ID, readOnly: true };
-      await using store = await openStoreOnPort(port, options);
+      await using store = await openStore(root, { port });
       const expected = states[at];
       // It begins again only when journals came and went between two of its looks for them.
       assertEquals(looks === 40, every === 7);

@@ -19,6 +19,7 @@ import {
   writeGoldenStore,
 } from "./_damages.ts";
 import { GOLDEN_EVENTS, GOLDEN_TRANSCRIPT } from "./_golden.ts";
+import { plainRequest } from "./_scenes.ts";
 import { copyTree, remove, treeOf } from "./_tree.ts";
 
 function sorted(told: readonly Told[]): string[] {
@@ -152,11 +153,7 @@ Deno.test("repairStore() leaves alone a runtime that somebody has open, and mend
 Deno.test("repairStore() brings a journal's lines to their places before it mends the rest", () =>
   withTempDir(async (root) => {
     const runtime = await WorkerRuntime.open({ root, runtimeId: "rt-1" });
-    const request = {
-      intent: { kind: "assistant" },
-      profile: { kind: "runtime_default" },
-    } as const;
-    const { worker_ref } = await runtime.createWorker(request);
+    const { worker_ref } = await runtime.createWorker(plainRequest);
     await runtime.sendInput(worker_ref, { kind: "user", content: "one" });
     await withTempDir(async (copy) => {
       copyTree(root, copy);

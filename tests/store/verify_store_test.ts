@@ -5,6 +5,7 @@ import { type StoreProblem, verifyStore, WorkerRuntime } from "../../store/mod.t
 import { namesIn, readBytes, write } from "../_util/files.ts";
 import { withTempDir } from "../_util/temp.ts";
 import { damagesOfGolden, goldenPath, type Told, toldOf, writeGoldenStore } from "./_damages.ts";
+import { plainRequest } from "./_scenes.ts";
 import { copyTree, makeDirectory, treeOf } from "./_tree.ts";
 
 function sorted(told: readonly Told[]): string[] {
@@ -82,11 +83,7 @@ Deno.test("verifyStore() stops by its signal", () =>
 Deno.test("verifyStore() finds nothing wrong in a runtime that was not closed", () =>
   withTempDir(async (root) => {
     const runtime = await WorkerRuntime.open({ root, runtimeId: "rt-1" });
-    const request = {
-      intent: { kind: "assistant" },
-      profile: { kind: "runtime_default" },
-    } as const;
-    const { worker_ref } = await runtime.createWorker(request);
+    const { worker_ref } = await runtime.createWorker(plainRequest);
     await runtime.sendInput(worker_ref, { kind: "user", content: "one" });
     const before = treeOf(root);
     const open = await verifyStore(root);
@@ -103,14 +100,10 @@ Deno.test("verifyStore() finds nothing wrong in a runtime that was not closed", 
 Deno.test("verifyStore() raises no alarm beside an owner who works and makes checkpoints", () =>
   withTempDir(async (root) => {
     const runtime = await WorkerRuntime.open({ root, runtimeId: "rt-1" });
-    const request = {
-      intent: { kind: "assistant" },
-      profile: { kind: "runtime_default" },
-    } as const;
     let isOver = false;
     const work = async () => {
       for (let round = 0; !isOver; round++) {
-        const { worker_ref } = await runtime.createWorker(request);
+        const { worker_ref } = await runtime.createWorker(plainRequest);
         const content = "x".repeat(200_000);
         for (let n = 0; n < 5; n++) await runtime.sendInput(worker_ref, { kind: "user", content });
         await runtime.stopWorker(worker_ref);
@@ -144,11 +137,7 @@ Deno.test("verifyStore() finds damage in an acknowledged part of a journal", () 
 async function writeJournaledStore(root: string): Promise<string> {
   await withTempDir(async (elsewhere) => {
     const runtime = await WorkerRuntime.open({ root: elsewhere, runtimeId: "rt-1" });
-    const request = {
-      intent: { kind: "assistant" },
-      profile: { kind: "runtime_default" },
-    } as const;
-    const { worker_ref } = await runtime.createWorker(request);
+    const { worker_ref } = await runtime.createWorker(plainRequest);
     await runtime.sendInput(worker_ref, { kind: "user", content: "one" });
     await runtime.sendInput(worker_ref, { kind: "user", content: "two" });
     copyTree(elsewhere, root);

@@ -22,11 +22,8 @@ import {
   goldenRuntime,
 } from "./_golden.ts";
 import { openRuntime, pathOf, RUNTIME_ID, workerPathOf, workerRef } from "./_runtime.ts";
+import { plainRequest } from "./_scenes.ts";
 
-const PLAIN: CreateWorkerRequest = {
-  intent: { kind: "assistant" },
-  profile: { kind: "runtime_default" },
-};
 const HELLO = { kind: "user", content: "hello" } as const;
 
 function goldenBundle(): ConfigBundle {
@@ -58,7 +55,7 @@ Deno.test("the files of a closed runtime and its answers are the seed's, byte fo
       JSON.stringify(await runtime.sendInput(first, input)),
       '{"worker_ref":{"runtime_id":"rt-1","worker_id":"worker-00000001"},"status":"running","transcript_sequence":1,"event_id":3}',
     );
-    await runtime.createWorker(PLAIN);
+    await runtime.createWorker(plainRequest);
     assertEquals(
       JSON.stringify(await runtime.stopWorker(first, "done")),
       '{"worker_ref":{"runtime_id":"rt-1","worker_id":"worker-00000001"},"status":"stopped","event_id":5}',
@@ -110,7 +107,7 @@ const ONE_MUTATION = {
 
 Deno.test("an input costs one write and one sync, and two writes that nobody waits for (W-FRS-4, W-FRS-9)", () =>
   withRuntime(async (runtime, _root, port) => {
-    const { worker_ref } = await runtime.createWorker(PLAIN);
+    const { worker_ref } = await runtime.createWorker(plainRequest);
     for (let round = 0; round < 3; round++) {
       port.reset();
       await runtime.sendInput(worker_ref, HELLO);
@@ -120,7 +117,7 @@ Deno.test("an input costs one write and one sync, and two writes that nobody wai
 
 Deno.test("64 callers at the same time share one write and one sync, in call order", () =>
   withRuntime(async (runtime, _root, port) => {
-    const { worker_ref } = await runtime.createWorker(PLAIN);
+    const { worker_ref } = await runtime.createWorker(plainRequest);
     port.reset();
     const acks = await Promise.all(
       Array.from(
@@ -142,7 +139,7 @@ Deno.test("a transaction is one line, one write and one sync, and all or nothing
   withRuntime(async (runtime, root, port) => {
     port.reset();
     const refs = await runtime.transaction((transaction) => {
-      const made = [1, 2, 3].map(() => transaction.createWorker(PLAIN).worker_ref);
+      const made = [1, 2, 3].map(() => transaction.createWorker(plainRequest).worker_ref);
       for (const ref of made) transaction.sendInput(ref, HELLO);
       transaction.stopWorker(made[0]!);
       return made;
@@ -154,7 +151,7 @@ Deno.test("a transaction is one line, one write and one sync, and all or nothing
     port.reset();
     const before = JSON.stringify(runtime.summary());
     const failing = runtime.transaction((transaction) => {
-      transaction.createWorker(PLAIN);
+      transaction.createWorker(plainRequest);
       transaction.sendInput(refs[0]!, HELLO);
     });
     assertEquals(
@@ -168,10 +165,10 @@ Deno.test("a mutation that fails inside a transaction leaves nothing, even when 
   withRuntime(async (runtime) => {
     const worker = await runtime.transaction((transaction) => {
       assertThrows(() =>
-        transaction.createWorker({ ...PLAIN, profile: { kind: "named", value: "mine" } })
+        transaction.createWorker({ ...plainRequest, profile: { kind: "named", value: "mine" } })
       );
       assertThrows(() => transaction.sendInput(workerRef(1), HELLO), RuntimeStoreError);
-      return transaction.createWorker(PLAIN);
+      return transaction.createWorker(plainRequest);
     });
     assertEquals([worker.worker_id, worker.last_event_id], ["worker-00000001", 2]);
   }));
@@ -183,13 +180,17 @@ Deno.test("a transaction cannot wait, and cannot be used afterwards", () =>
       () =>
         runtime.transaction((transaction) => {
           kept = transaction;
-          transaction.createWorker(PLAIN);
+          transaction.createWorker(plainRequest);
           return Promise.reject(new Error("not looked at"));
         }),
       TypeError,
       "Cannot wait inside a transaction",
     );
-    assertThrows(() => kept!.createWorker(PLAIN), TypeError, "Cannot go on with a transaction");
+    assertThrows(
+      () => kept!.createWorker(plainRequest),
+      TypeError,
+      "Cannot go on with a transaction",
+    );
     assertEquals(runtime.summary().worker_count, 0);
   }));
 
@@ -197,14 +198,14 @@ Deno.test("what is recorded wins over the options of a later opening, which writ
   withTempDir(async (root) => {
     const limits = { max_transcript_projection_items: 2, max_event_batch_items: 3 };
     const first = await WorkerRuntime.open({ root, runtimeId: "r", displayName: "one", limits });
-    await first.createWorker(PLAIN);
+    await first.createWorker(plainRequest);
     await first.close();
     await using again = await WorkerRuntime.open({ root, runtimeId: "r", displayName: "two" });
     const { display_name, limits: kept } = again.summary();
     assertEquals([display_name, kept], ["one", limits]);
     const { events } = await again.readEvents({ runtime_id: "r", next_event_id: 1 }, 3);
     assertEquals(events.length, 2);
-    assertEquals((await again.createWorker(PLAIN)).worker_id, "worker-00000002");
+    assertEquals((await again.createWorker(plainRequest)).worker_id, "worker-00000002");
     await assertKind(again.readEvents({ runtime_id: "r", next_event_id: 1 }, 4), "limit-too-large");
     const unknown = { runtime_id: "r", worker_id: "unknown" };
     await assertKind(again.readTranscript(unknown, { start: 0, limit: 3 }), "limit-too-large");
@@ -214,8 +215,8 @@ Deno.test("what is recorded wins over the options of a later opening, which writ
 Deno.test("a stopped runtime refuses every mutation, also after it was opened again (WRT-7, WRT-8)", () =>
   withTempDir(async (root) => {
     const runtime = await openRuntime(root);
-    const { worker_ref: ref } = await runtime.createWorker(PLAIN);
-    const { worker_ref: other } = await runtime.createWorker(PLAIN);
+    const { worker_ref: ref } = await runtime.createWorker(plainRequest);
+    const { worker_ref: other } = await runtime.createWorker(plainRequest);
     await runtime.cancelWorker(other);
     assertEquals(await runtime.stopRuntime(), 5);
     assertEquals(await runtime.stopRuntime(), 5);
@@ -227,7 +228,7 @@ Deno.test("a stopped runtime refuses every mutation, also after it was opened ag
     await using again = await openRuntime(root);
     // The runtime comes first, whatever else is wrong.
     await assertKind(
-      again.createWorker({ ...PLAIN, intent: { kind: "task", objective: "" } }),
+      again.createWorker({ ...plainRequest, intent: { kind: "task", objective: "" } }),
       "runtime-stopped",
     );
     await assertKind(again.sendInput(ref, { kind: "user", content: "" }), "runtime-stopped");
@@ -242,7 +243,7 @@ Deno.test("a stopped runtime refuses every mutation, also after it was opened ag
 
 Deno.test("the first end of a worker stays, and saying so writes nothing (WRT-6)", () =>
   withRuntime(async (runtime, _root, port) => {
-    const { worker_ref: ref } = await runtime.createWorker(PLAIN);
+    const { worker_ref: ref } = await runtime.createWorker(plainRequest);
     const stopped = await runtime.stopWorker(ref);
     port.reset();
     assertEquals(await runtime.cancelWorker(ref, "late"), stopped);
@@ -271,7 +272,9 @@ Deno.test("inputs are checked in the seed's order (WRT-5)", () =>
 
 Deno.test("arguments count as they are at the call", () =>
   withRuntime(async (runtime) => {
-    const request = structuredClone(PLAIN) as { intent: { kind: string; objective?: string } };
+    const request = structuredClone(plainRequest) as {
+      intent: { kind: string; objective?: string };
+    };
     const ref = { ...workerRef(1) };
     const input = { ...HELLO, content: "before" };
     const made = runtime.createWorker(request as CreateWorkerRequest);
@@ -292,7 +295,7 @@ Deno.test("the newest 1,000 diagnostics are kept (W-FRS-9)", () =>
   withTempDir(async (root) => {
     const runtime = await openRuntime(root);
     await runtime.transaction((transaction) => {
-      for (let count = 0; count < 501; count++) transaction.createWorker(PLAIN);
+      for (let count = 0; count < 501; count++) transaction.createWorker(plainRequest);
     });
     await runtime.close();
     await using again = await openRuntime(root);
@@ -312,7 +315,7 @@ Deno.test("the newest 1,000 diagnostics are kept (W-FRS-9)", () =>
 Deno.test("what is too long or no text is refused, and leaves nothing", () =>
   withTempDir(async (root) => {
     await using runtime = await WorkerRuntime.open({ root, runtimeId: "r", maxContentBytes: 100 });
-    const { worker_ref: ref } = await runtime.createWorker(PLAIN);
+    const { worker_ref: ref } = await runtime.createWorker(plainRequest);
     const error = await assertRejects(
       () => runtime.sendInput(ref, { kind: "user", content: "é".repeat(51) }),
       RuntimeStoreError,
@@ -325,7 +328,7 @@ Deno.test("what is too long or no text is refused, and leaves nothing", () =>
     await runtime.sendInput(ref, { kind: "user", content: "é".repeat(50) });
     await assertKind(runtime.stopWorker(ref, "x".repeat(101)), "content-too-large");
     const intent = { kind: "task", objective: "x".repeat(100) } as const;
-    await assertKind(runtime.createWorker({ ...PLAIN, intent }), "content-too-large");
+    await assertKind(runtime.createWorker({ ...plainRequest, intent }), "content-too-large");
     await assertKind(
       runtime.sendInput(ref, { kind: "user", content: "\ud800" }),
       "invalid-request",
@@ -362,10 +365,10 @@ Deno.test("a config bundle is replaced, told about, and not an event (WRT-9)", (
 Deno.test("a closed runtime says so, and closing it again does nothing", () =>
   withTempDir(async (root) => {
     const runtime = await openRuntime(root);
-    const last = runtime.createWorker(PLAIN);
+    const last = runtime.createWorker(plainRequest);
     await Promise.all([runtime.close(), runtime.close()]);
     assertEquals((await last).worker_id, "worker-00000001");
-    await assertKind(runtime.createWorker(PLAIN), "closed");
+    await assertKind(runtime.createWorker(plainRequest), "closed");
     await assertKind(runtime.readEvents({ runtime_id: RUNTIME_ID, next_event_id: 1 }, 1), "closed");
     const error = assertThrows(() => runtime.summary());
     assertInstanceOf(error, RuntimeStoreError);

@@ -1,6 +1,11 @@
 /** Random rules, events and answers for the properties. */
-import { createEvent, type EventTime, type ExternalEvent } from "../../supervisor/mod.ts";
-import type { RunTermination, SupervisorMode } from "../../supervisor/mod.ts";
+import {
+  createEvent,
+  type EventTime,
+  type ExternalEvent,
+  type RunTermination,
+  type SupervisorMode,
+} from "../../supervisor/mod.ts";
 import type { Random } from "../_util/random.ts";
 import type { ModelRules } from "./_model.ts";
 

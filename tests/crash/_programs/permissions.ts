@@ -58,6 +58,8 @@ const readers: Uses = {
     await eventlog.sweepRemovedRuns(root);
   },
   deriveRunState: () => eventlog.deriveRunState([], { live: false }),
+  RunFold: () => new eventlog.RunFold().take({ type: "x", id: "", ts: "", run_id: "" }),
+  attemptChange: () => eventlog.attemptChange({ type: "x", id: "", ts: "", run_id: "" }),
   isKnownRunEvent: () => eventlog.isKnownRunEvent({ type: "x", id: "", ts: "", run_id: "" }),
   newEventId: () => eventlog.newEventId(),
   EventLogError: () => new eventlog.EventLogError("io", "made", { details: { path: root } }),

@@ -7,44 +7,42 @@ import {
 import { openCaptureJournal } from "../../capture/session/journal.ts";
 import type { RecoveredCapture } from "../../capture/session/recover_capture.ts";
 import { resumeCapture } from "../../capture/session/resume_capture.ts";
+import type { CaptureBundle } from "../../capture/types.ts";
 import { runPaths } from "../../_internal/root_layout.ts";
 import type { RunRecorder } from "../../run/run_recorder.ts";
 import { PumpDriver } from "../../supervisor/driver/pump_driver.ts";
 import { Supervisor } from "../../supervisor/driver/supervisor.ts";
 import { systemTimers } from "../../supervisor/driver/timers.ts";
-import type { Timers } from "../../supervisor/port_types.ts";
-import { RecordingError } from "../flow/errors.ts";
+import type { Timers } from "../../supervisor/types.ts";
 import type { Flow } from "../flow/flow.ts";
-import { flowProvenance, nodeEvent, pumpEventId } from "../flow/node_attempt.ts";
-import type { CommandInvoker, RunView } from "../process/command_invoker.ts";
-import { giveUpMs } from "./interrupts.ts";
+import { flowProvenance, nodeEvent, pumpEventId } from "../flow/node_event.ts";
+import { RecordingError } from "./errors.ts";
+import { NodeProgress } from "./node_progress.ts";
 import type { PastAttempts } from "./past_attempts.ts";
-import { Progress } from "./progress.ts";
+import type { AttemptPlace, RunObserver } from "./types.ts";
 
 /** What {@linkcode superviseNodes} works with. */
-export interface SuperviseOptions {
+export interface NodeSessionOptions {
   /** The flow. */
   flow: Flow;
   /** The directory that holds the runs. */
   root: string;
   /** The run. */
   runId: string;
-  /** Runs the commands. */
-  invoker: CommandInvoker;
+  /** Where the attempts are made. */
+  place: AttemptPlace;
   /** Records how attempts ended. */
   recorder: RunRecorder;
-  /** Shows it. */
-  view: RunView;
-  /** The wish of the user to end it, or that something cannot be recorded. */
+  /** Observes what happens. */
+  observer: RunObserver;
+  /** Ends it: nothing more is started, and what runs is ended. */
   stop: AbortSignal;
-  /** The time between SIGTERM and SIGKILL. */
-  graceMs: number;
   /** What another process left, when the run is resumed. */
-  past?: PastRun;
+  past: PastSession | undefined;
 }
 
 /** What a process left that began a run and died. */
-export interface PastRun {
+export interface PastSession {
   /** The attempts that it began. */
   attempts: PastAttempts;
   /**
@@ -54,6 +52,14 @@ export interface PastRun {
   onRecovered: (recovered: RecoveredCapture) => Promise<void>;
 }
 
+/** What came of the nodes. */
+export interface NodesEnd {
+  /** Why not all has completed; undefined when it has. */
+  reason: string | undefined;
+  /** What the session was given and has decided. */
+  bundle: CaptureBundle;
+}
+
 type Session = CapturingSession<Supervisor>;
 
 /**
@@ -61,11 +67,21 @@ type Session = CapturingSession<Supervisor>;
  * constraints allow it, in a session that is captured in the run's journal. The first node that
  * does not complete ends it: nothing more is started, and what runs is waited for.
  *
- * @returns Why not all has completed; undefined when it has.
+ * What is always true:
+ * - The session is the only one that decides. Nodes are handed over one at a time, in the order of the
+ *   flow, and each only after everything that was decided before has been looked at: what is handed over
+ *   next depends on nothing but the flow and the decisions.
+ * - The digest of an output is recorded after the decision that took it, and before the next node is
+ *   handed over or the session ends. Killed in between, it is recorded again from the log on resume.
+ * - Once a node has failed, or `stop` has aborted, nothing that waits is started: the pump is stopped
+ *   before it could look.
+ * - Whatever goes wrong, this throws only when no attempt runs any more.
+ *
+ * @returns Why not all has completed, and the recording.
  */
-export async function superviseNodes(options: SuperviseOptions): Promise<string | undefined> {
-  const { runId, invoker, past } = options;
-  const progress = new Progress({ ...options, past: past?.attempts });
+export async function superviseNodes(options: NodeSessionOptions): Promise<NodesEnd> {
+  const { runId, place, past } = options;
+  const progress = new NodeProgress({ ...options, past: past?.attempts });
   let refusal: unknown;
   const onRecovered = async (recovered: RecoveredCapture) => {
     await past?.onRecovered(recovered).catch((error) => {
@@ -77,15 +93,16 @@ export async function superviseNodes(options: SuperviseOptions): Promise<string 
   try {
     const { session, timers } = await openSession(options, progress, onRecovered);
     await feed(session, progress, { stop: options.stop, timers }).finally(() => session.close());
-    await writeCaptureBundle(runPaths(options.root, runId).bundle, session.intoBundle());
+    const bundle = session.intoBundle();
+    await writeCaptureBundle(runPaths(options.root, runId).bundle, bundle);
+    return { reason: progress.reason, bundle };
   } catch (cause) {
-    await invoker.settled();
+    await place.settled();
     const isRefused = past !== undefined && (cause === refusal || cause === options.stop.reason);
     if (cause instanceof RecordingError || isRefused || cannotBeResumed(cause)) throw cause;
     await progress.recordUndecidedEnds();
     throw new RecordingError("capture", { of: `the decisions of run ${runId}`, cause });
   }
-  return progress.reason;
 }
 
 /** Whether it is the journal that cannot be gone on with: nothing was begun. */
@@ -96,23 +113,24 @@ function cannotBeResumed(cause: unknown): boolean {
 
 /** A new session, or the one that the run's journal has, which goes on. */
 async function openSession(
-  options: SuperviseOptions,
-  progress: Progress,
+  options: NodeSessionOptions,
+  progress: NodeProgress,
   onRecovered: (recovered: RecoveredCapture) => Promise<void>,
 ): Promise<{ session: Session; timers: Timers }> {
-  const { flow, invoker } = options;
+  const { flow, place } = options;
   const journalPath = runPaths(options.root, options.runId).journal;
   const common: CapturingSessionOptions<Supervisor> = {
     graphId: flow.name,
     mode: "concurrent",
     constraints: flow.constraints,
     decisionLog: progress,
-    // After the first failure nothing more is started, retries included.
-    invoker: { run: (request) => progress.failed ? "Aborted" : invoker.run(request) },
+    // After the first failure nothing more begins, retries included; what has no begin is not run.
+    beforeRun: (attempt) => progress.failed ? undefined : place.beforeRun(attempt),
+    invoker: place,
     createSupervisor: (supervisorOptions) => new Supervisor(supervisorOptions),
     runtimeProvenance: await flowProvenance(flow),
     timers: systemTimers,
-    deadlineGraceMs: giveUpMs(options.graceMs),
+    deadlineGraceMs: place.endWithinMs,
     signal: options.stop,
   };
   if (options.past === undefined) {
@@ -126,7 +144,7 @@ async function openSession(
 /** Hands over each node that becomes ready, until nothing more can become so. */
 async function feed(
   session: Session,
-  progress: Progress,
+  progress: NodeProgress,
   { stop, timers }: { stop: AbortSignal; timers: Timers },
 ): Promise<void> {
   const { supervisor } = session;
@@ -136,7 +154,7 @@ async function feed(
     stop.addEventListener("abort", () => resolve(true), { once: true });
   });
   let rest = Promise.withResolvers<void>();
-  // Told before the pump is, which must not start what waits once a node has failed.
+  // Called before the pump is, which must not start what waits once a node has failed.
   supervisor.subscribe(() => {
     if (progress.failed !== undefined) pump.stop();
     rest.resolve();
@@ -150,7 +168,9 @@ async function feed(
     const ready = progress.takeReady();
     if (ready !== undefined) {
       const event = nodeEvent(ready.node, { attempt: ready.attempt, at: timers.now() });
-      await session.onEvent(event).catch(unlessAborted(stop));
+      await session.onEvent(event).catch((error) => {
+        if (!stop.aborted) throw error;
+      });
     } else if (progress.isDone || await Promise.race([stopped, quiet.comes(rested)])) break;
   }
   pump.stop();
@@ -158,7 +178,7 @@ async function feed(
   await progress.recordOutputs(session);
 }
 
-/** Tells when nothing more happens by itself. */
+/** Notices when nothing more happens by itself. */
 class Quiet {
   readonly #pump: PumpDriver;
   /** Waited for by many looks: to begin waiting costs a walk over the stack. */
@@ -181,10 +201,4 @@ class Quiet {
     await this.#pump.drained();
     return true;
   }
-}
-
-function unlessAborted(stop: AbortSignal): (error: unknown) => void {
-  return (error) => {
-    if (!stop.aborted) throw error;
-  };
 }

@@ -1,31 +1,51 @@
+import { isWindows } from "../../_internal/path.ts";
+import { failureText } from "../../_internal/text.ts";
 import { errorKindOf } from "../../run/attempt_key.ts";
 import type { AttemptEnd } from "../../run/types.ts";
 import type { DecisionReason } from "../../supervisor/types.ts";
+import type { RunObserver } from "../engine/types.ts";
 import type { Flow, FlowNode } from "../flow/flow.ts";
-import type { RunView } from "../process/command_invoker.ts";
 import { PassThrough, type TakeOutput } from "../process/output_pump.ts";
-import { commandLine, printableLine, Screen } from "../text/screen.ts";
+import { commandLine, printableLine } from "../text/printable.ts";
+import { Screen } from "../text/screen.ts";
 import { formatDuration } from "../text/units.ts";
-import { describeFailure, printReport, printTails } from "./format_report.ts";
+import { printReport, printTails } from "./print_report.ts";
 import type { RunReport } from "./run_report.ts";
 
-/** Shows a run, and at its end what became of it. */
-export interface WholeRunView extends RunView, Disposable {
+/** Shows a run while it runs, and how it ended. */
+export interface RunDisplay extends RunObserver, Disposable {
+  /** Takes what the commands print, to pass it on; undefined when it only goes to files. */
+  readonly passThrough: { output: TakeOutput; errors: TakeOutput } | undefined;
+  /** Whether some of what the commands printed could not be passed on. */
+  readonly hasLost: boolean;
   /** The run has ended. */
   runEnded(report: RunReport): void;
 }
 
+/** What commands print, passed on to the streams of this process. */
+class PassedOutput {
+  readonly output: PassThrough;
+  readonly errors: PassThrough;
+
+  constructor(note: (text: string) => void) {
+    this.output = new PassThrough(Deno.stdout, note);
+    this.errors = new PassThrough(Deno.stderr, note);
+  }
+
+  get hasLost(): boolean {
+    return this.output.hasLost || this.errors.hasLost;
+  }
+}
+
 const TICK_MS = 1000;
-const HAS_WINDOW_SIGNAL = Deno.build.os !== "windows";
 
 /** A run for people: a line when a node begins and when it ends, and a table at the end. */
-export class TextRunView implements WholeRunView {
+export class TextDisplay implements RunDisplay {
   /** Passes on what the commands print; undefined when it only goes to files. */
   readonly passThrough: { output: TakeOutput; errors: TakeOutput } | undefined;
   readonly #screen = new Screen(Deno.stdout);
   readonly #errors = new Screen(Deno.stderr);
-  readonly #output = new PassThrough(Deno.stdout, (message) => this.note(message));
-  readonly #errorOutput = new PassThrough(Deno.stderr, (message) => this.note(message));
+  readonly #passed = new PassedOutput((text) => this.note(text));
   readonly #root: string;
   readonly #progress: RunProgress;
   readonly #redraw = () => this.#tick();
@@ -39,15 +59,15 @@ export class TextRunView implements WholeRunView {
     this.#progress = new RunProgress(flow.nodes.length);
     if (passesOutput) {
       this.passThrough = {
-        output: (chunk) => this.#pass(this.#output, chunk),
-        errors: (chunk) => this.#pass(this.#errorOutput, chunk),
+        output: (chunk) => this.#pass(this.#passed.output, chunk),
+        errors: (chunk) => this.#pass(this.#passed.errors, chunk),
       };
     }
   }
 
   /** Whether some of what the commands printed could not be passed on. */
   get hasLost(): boolean {
-    return this.#output.hasLost || this.#errorOutput.hasLost;
+    return this.#passed.hasLost;
   }
 
   /** Prints the id, as the first line (ORN-1). */
@@ -76,12 +96,12 @@ export class TextRunView implements WholeRunView {
     this.#tick();
   }
 
-  /** Leaves no line behind that tells of something running. */
+  /** Removes the line that shows what is running. */
   [Symbol.dispose](): void {
     if (this.#ticker === undefined) return;
     clearInterval(this.#ticker);
     this.#ticker = undefined;
-    if (HAS_WINDOW_SIGNAL) Deno.removeSignalListener("SIGWINCH", this.#redraw);
+    if (!isWindows) Deno.removeSignalListener("SIGWINCH", this.#redraw);
     this.#screen.status();
   }
 
@@ -90,7 +110,7 @@ export class TextRunView implements WholeRunView {
     if (!this.#screen.isTerminal) return;
     if (this.#ticker === undefined) {
       this.#ticker = setInterval(this.#redraw, TICK_MS);
-      if (HAS_WINDOW_SIGNAL) Deno.addSignalListener("SIGWINCH", this.#redraw);
+      if (!isWindows) Deno.addSignalListener("SIGWINCH", this.#redraw);
     }
     // What a command has not finished is not written over.
     if (this.#isInLine) return;
@@ -98,13 +118,13 @@ export class TextRunView implements WholeRunView {
   }
 
   get #isInLine(): boolean {
-    return this.#output.isInLine || this.#errorOutput.isInLine;
+    return this.#passed.output.isInLine || this.#passed.errors.isInLine;
   }
 
   #line(text: string): void {
     if (this.#isInLine) this.#screen.line();
-    this.#output.isInLine = false;
-    this.#errorOutput.isInLine = false;
+    this.#passed.output.isInLine = false;
+    this.#passed.errors.isInLine = false;
     this.#screen.line(text);
   }
 
@@ -129,12 +149,15 @@ export class TextRunView implements WholeRunView {
 }
 
 /** A run for programs: one JSON document at its end. */
-export class JsonRunView implements WholeRunView {
+export class JsonDisplay implements RunDisplay {
   /** What commands print only goes to files: the document is alone. */
-  readonly passThrough: undefined;
-  /** Nothing was to be passed on. */
-  readonly hasLost = false;
+  readonly passThrough: RunDisplay["passThrough"];
   readonly #errors = new Screen(Deno.stderr);
+
+  /** Nothing was to be passed on. */
+  get hasLost(): boolean {
+    return false;
+  }
 
   /** Prints the id, to stderr. */
   runStarted(runId: string): void {
@@ -145,7 +168,7 @@ export class JsonRunView implements WholeRunView {
   nodeStarted(): void {}
 
   /** Prints nothing. */
-  nodeEnded(): void {}
+  nodeEnded(_node: FlowNode, _end: AttemptEnd): void {}
 
   /** Prints a note, to stderr. */
   note(text: string): void {
@@ -161,16 +184,54 @@ export class JsonRunView implements WholeRunView {
   }
 }
 
+/** A command whose output is passed through: all that is said about it goes to stderr. */
+export class CommandDisplay extends JsonDisplay {
+  /** Passes on what the command prints. */
+  override readonly passThrough: { output: TakeOutput; errors: TakeOutput };
+  readonly #screen = new Screen(Deno.stderr);
+  readonly #passed = new PassedOutput((text) => this.note(text));
+  readonly #json: boolean;
+  #endLine: string | undefined;
+
+  /** `json`: at the end the document is printed, as one line. */
+  constructor({ json }: { json: boolean }) {
+    super();
+    this.#json = json;
+    this.passThrough = { output: this.#passed.output.take, errors: this.#passed.errors.take };
+  }
+
+  /** Whether some of what the command printed could not be passed on. */
+  override get hasLost(): boolean {
+    return this.#passed.hasLost;
+  }
+
+  /** Keeps what is to be said at the end. */
+  override nodeEnded({ id }: FlowNode, end: AttemptEnd): void {
+    this.#endLine = endLine(this.#screen, id, end);
+  }
+
+  /** Prints a note, on a line of its own. */
+  override note(text: string): void {
+    if (this.#passed.errors.isInLine) this.#screen.line();
+    this.#passed.errors.isInLine = false;
+    super.note(text);
+  }
+
+  /** Prints how the command ended, and where the log is. */
+  override runEnded(report: RunReport): void {
+    const { run_id: runId, log } = report;
+    this.note(this.#json ? JSON.stringify(report) : `${this.#endLine ?? runId}  log: ${log}`);
+  }
+}
+
 /** How a node ended, in one line. */
-export function endLine(screen: Screen, id: string, end: AttemptEnd): string {
+function endLine(screen: Screen, id: string, end: AttemptEnd): string {
   const { termination, durationMs, exitCode, signal } = end;
   const length = durationMs === undefined ? "" : `  ${formatDuration(durationMs)}`;
-  if (termination === "Completed") return `${screen.paint("✓", "green")} ${id}${length}`;
-  const why = describeFailure(errorKindOf(termination), {
-    ...(exitCode !== undefined && { exit_code: exitCode }),
-    ...(signal !== undefined && { signal }),
-  });
-  return `${screen.paint("✗", "red")} ${id}${length}  ${why}`;
+  if (termination === "Completed") return `${screen.mark(true)} ${id}${length}`;
+  const kind = errorKindOf(termination);
+  const why = printableLine(failureText({ kind, exit_code: exitCode, signal }));
+  return `${screen.mark(false)} ${id}${length}  ${why}`;
 }
 
 /** How far a run is: what runs, what waits, and why, in one line. */

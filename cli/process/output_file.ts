@@ -1,10 +1,10 @@
-import { join } from "node:path";
-import { printable } from "../text/screen.ts";
+import { writeWholeSync } from "../../_internal/file_port.ts";
 import { encodeUtf8, NEWLINE, toHex } from "../../_internal/text.ts";
+import { printable } from "../text/printable.ts";
 
 /**
  * What a command prints, in a file of bounded size: the first half goes to the file as it comes,
- * the last half is kept in memory until the end, and between them stands a line that tells how much
+ * the last half is kept in memory until the end, and between them stands a line that says how much
  * was left out.
  */
 export class OutputFile {
@@ -53,13 +53,8 @@ export class OutputFile {
     for (const part of tail.parts) this.#writeAll(part);
   }
 
-  /** On a full disk a write may take a part of the bytes, or none, instead of failing. */
   #writeAll(bytes: Uint8Array): void {
-    for (let rest = bytes; rest.length > 0;) {
-      const written = this.#file.writeSync(rest);
-      if (written === 0) throw new Error("No space left for it");
-      rest = rest.subarray(written);
-    }
+    writeWholeSync(this.#file, bytes);
     if (bytes.length > 0) this.#endsLine = bytes.at(-1) === NEWLINE;
   }
 }
@@ -106,21 +101,20 @@ export async function hashOutput(path: string): Promise<string> {
   return `sha256:${toHex(new Uint8Array(digest))}`;
 }
 
-/** Where what an attempt prints is kept. */
-export function outputPath(
-  run: { root: string; runId: string },
-  attempt: { nodeId: string; attempt: number; stream: "out" | "err" },
-): string {
-  const name = `${attempt.nodeId}.${attempt.attempt}.${attempt.stream}`;
-  return join(run.root, "runs", run.runId, "nodes", name);
-}
-
 const TAIL_BYTES = 8 * 1024;
 
 /** The last lines of a file that a command printed to, fit for a terminal; none if it is gone. */
 export function readOutputTail(path: string, lines: number): string[] {
   return printable(readEnd(path)).trimEnd().split("\n").slice(-lines)
     .filter((line, index) => line !== "" || index > 0);
+}
+
+const MESSAGE_LINES = 20;
+const MESSAGE_CHARACTERS = 2000;
+
+/** What is recorded of a failure: the end of what the command printed to its error output. */
+export function readFailureMessage(path: string): string {
+  return readOutputTail(path, MESSAGE_LINES).join("\n").slice(-MESSAGE_CHARACTERS);
 }
 
 function readEnd(path: string): string {

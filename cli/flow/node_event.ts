@@ -29,33 +29,51 @@ function firstAttemptOf(eventId: string): NodeAttempt {
   return { nodeId, attempt: Number(number) };
 }
 
-/** What is recorded of a node that is to run: enough to run it again, but for secrets. */
-export interface NodePayload {
-  /** The node. */
-  node: string;
-  /** Its command. */
+/** What is recorded of a command: enough to run it again, but for secrets. */
+export interface CommandRecord {
+  /** The program and its arguments. */
   run: string[];
   /** Where it runs. */
   cwd: string;
   /** The names of the variables that the flow gives it; their values are never recorded. */
   env: string[];
-  /** How long an attempt may take. */
+  /** How long an attempt may take, in milliseconds. */
   timeout_ms?: number;
+}
+
+/** What is recorded of the command of a node. */
+export function commandRecordOf({ run, cwd, env, timeoutMs }: FlowNode): CommandRecord {
+  const timeout = timeoutMs === undefined ? {} : { timeout_ms: timeoutMs };
+  return { run, cwd, env: Object.keys(env), ...timeout };
+}
+
+/** Whether anything that was recorded is a command. */
+export function isCommandRecord(value: unknown): value is CommandRecord {
+  if (typeof value !== "object" || value === null) return false;
+  const { run, cwd, env } = value as Partial<CommandRecord>;
+  return isTexts(run) && run.length > 0 && typeof cwd === "string" && isTexts(env);
+}
+
+function isTexts(value: unknown): value is string[] {
+  return Array.isArray(value) && value.every((item) => typeof item === "string");
+}
+
+/** The node that a recorded command is of; what only a flow knows of it may be given. */
+export function recordedNode(
+  id: string,
+  { run, cwd, timeout_ms: timeoutMs }: CommandRecord,
+  { needs = [], env = {} }: Partial<Pick<FlowNode, "needs" | "env">> = {},
+): FlowNode {
+  return { id, run, needs, env, cwd, ...(timeoutMs !== undefined && { timeoutMs }) };
 }
 
 /** A node that has all it needs is an event from outside, which leads to this attempt and retries of it. */
 export function nodeEvent(
-  { id, run, cwd, env, timeoutMs }: FlowNode,
+  node: FlowNode,
   { attempt, at }: { attempt: number; at: EventTime },
 ): ExternalEvent {
-  const payload: NodePayload = {
-    node: id,
-    run,
-    cwd,
-    env: Object.keys(env),
-    ...(timeoutMs !== undefined && { timeout_ms: timeoutMs }),
-  };
-  const eventId = nodeEventId({ nodeId: id, attempt });
+  const payload = { node: node.id, ...commandRecordOf(node) };
+  const eventId = nodeEventId({ nodeId: node.id, attempt });
   return createEvent({ id: eventId, kind: "Command", at, payload: JSON.stringify(payload) });
 }
 

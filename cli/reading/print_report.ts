@@ -1,8 +1,10 @@
-import { flowRecordPath } from "../flow/flow_record.ts";
-import { readOutputTail } from "../process/output.ts";
-import { type Colour, printableLine, type Screen } from "../text/screen.ts";
+import { runPaths } from "../../_internal/root_layout.ts";
+import { failureText } from "../../_internal/text.ts";
+import { readOutputTail } from "../process/output_file.ts";
+import { columnWidth, printableLine } from "../text/printable.ts";
+import type { Colour, Screen } from "../text/screen.ts";
 import { formatDuration } from "../text/units.ts";
-import { exists } from "./find_root.ts";
+import { exists } from "../files.ts";
 import { commandHint } from "./find_run.ts";
 import type { AttemptReport, NodeReport, RunReport } from "./run_report.ts";
 
@@ -22,7 +24,7 @@ export function describeState(
   return { text: "aborted", colour: "red" };
 }
 
-/** Prints a run: what it is, what became of it, its nodes, and where its log is. */
+/** Prints a run: its state, its nodes, and where its log is. */
 export function printReport(screen: Screen, report: RunReport, root: string): void {
   const { text, colour } = describeState(report);
   screen.line(`${screen.paint(report.run_id, "bold")}  ${screen.paint(text, colour)}`);
@@ -40,7 +42,7 @@ export function printReport(screen: Screen, report: RunReport, root: string): vo
     screen.line(screen.paint(`lines   ${what}`, "red"));
     screen.line("        what they told is lost, so what is shown here may be wrong");
   }
-  const width = Math.max(0, ...report.nodes.map(({ id }) => printableLine(id).length));
+  const width = columnWidth(report.nodes.map(({ id }) => printableLine(id)), 0);
   for (const node of report.nodes) {
     screen.line(`  ${nodeLine(screen, node, report, width)}`);
     if ((node.attempts?.length ?? 0) > 1) {
@@ -56,7 +58,7 @@ export function printReport(screen: Screen, report: RunReport, root: string): vo
 export function orphanLines(run: { root: string; runId: string }): string[] {
   const what = "it has no end, and nobody works on it any more.";
   // What the command runs has its flow beside the log.
-  if (!exists(flowRecordPath(run.root, run.runId))) {
+  if (!exists(runPaths(run.root, run.runId).flow)) {
     return [what, "A program of yours recorded it: start that program again."];
   }
   return [
@@ -66,7 +68,7 @@ export function orphanLines(run: { root: string; runId: string }): string[] {
   ];
 }
 
-/** The same reason many times in a row is told once. */
+/** The same reason many times in a row is printed once. */
 function deferralLines({ deferrals = [] }: NodeReport): string[] {
   const runs: { text: string; count: number }[] = [];
   for (const { text } of deferrals) {
@@ -121,20 +123,11 @@ function markOf({ status }: NodeReport): { mark: string; colour: Colour } {
 function detailOf(node: NodeReport, report: RunReport): string {
   if (node.status === "Pending") return report.is_live ? "" : "not started";
   if (node.status === "Completed") return "";
-  if (node.status !== "Running") return describeFailure(node.status.Failed.kind, node);
+  if (node.status !== "Running") {
+    return printableLine(failureText({ ...node, kind: node.status.Failed.kind }));
+  }
   if (report.is_live) return runningSince(node.started_ts);
   return report.is_orphan ? "was running, and may still run" : "was running";
-}
-
-/** Why an attempt failed: the kind, and the exit code or signal where there is one. */
-export function describeFailure(
-  kind: string,
-  { exit_code: exitCode, signal }: { exit_code?: number; signal?: string },
-): string {
-  const how = signal === undefined
-    ? exitCode === undefined ? "" : `, exit code ${exitCode}`
-    : `, ended by ${signal}`;
-  return printableLine(`${kind}${how}`);
 }
 
 /** Prints the end of what each failed node of a run printed. */
@@ -150,15 +143,15 @@ export function printTails(screen: Screen, report: RunReport): void {
   }
 }
 
-/** A flood without newlines tells no more than its beginning. */
+/** Of a flood without newlines the beginning says enough. */
 function shown(line: string): string {
   return line.length > LINE_CHARACTERS
     ? `${line.slice(0, LINE_CHARACTERS).toWellFormed()} …`
     : line;
 }
 
-/** Prints the last lines of the outputs of an attempt; tells whether there were any. */
-export function printTail(
+/** Prints the last lines of the outputs of an attempt; returns whether there were any. */
+function printTail(
   screen: Screen,
   nodeId: string,
   output: { out: string; err: string },

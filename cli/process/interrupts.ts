@@ -1,3 +1,5 @@
+import { isIgnoredSignal } from "../../_internal/ignored_signals.ts";
+import { exitCodeOfSignal } from "../exit_codes.ts";
 import { formatDuration } from "../text/units.ts";
 
 /** The number of each signal that ends a run; the exit code is 128 more. */
@@ -9,13 +11,16 @@ const SIGNALS: [Deno.Signal, number][] = [["SIGHUP", 1], ["SIGINT", 2], ["SIGTER
  */
 const ECHO_MS = 100;
 
-/** The wish of the user to end a run: the first signal asks, the second one insists. */
+/** What to do at each signal; `isFirst`: it asks, and does not insist yet. */
+export type OnInterrupt = (signal: Deno.Signal, isFirst: boolean) => void;
+
+/** The signals by which the user ends what runs: the first one asks, the second one insists. */
 export class Interrupts implements Disposable {
-  /** What to do at each wish. */
-  onInterrupt: (signal: Deno.Signal, isFirst: boolean) => void = () => {};
+  /** What to do at each signal. */
+  onInterrupt: OnInterrupt = () => {};
   readonly #now: () => number;
   readonly #stop = new AbortController();
-  readonly #hurry = new AbortController();
+  readonly #kill = new AbortController();
   readonly #listeners: [Deno.Signal, () => void][] = [];
   #first: { name: Deno.Signal; at: number } | undefined;
 
@@ -24,24 +29,24 @@ export class Interrupts implements Disposable {
     this.#now = now;
   }
 
-  /** Tells the user at each wish what comes of it. */
-  announce(view: { note(text: string): void }, graceMs: number): void {
+  /** {@linkcode Interrupts.listen}, and says at each signal what comes of it. */
+  listenFor(observer: { note(text: string): void }, graceMs: number): void {
     const within = formatDuration(graceMs);
-    this.onInterrupt = (signal, isFirst) =>
-      view.note(
+    this.listen((signal, isFirst) =>
+      observer.note(
         isFirst
           ? `${signal}: ending what runs, within ${within}; once more to kill it`
           : `${signal}: killing what runs`,
-      );
+      )
+    );
   }
 
   /** Begins to listen; until then a signal ends the process at once. */
-  listen(): void {
-    const ignored = ignoredSignals();
+  listen(onInterrupt: OnInterrupt): void {
+    this.onInterrupt = onInterrupt;
     for (const [name, number] of SIGNALS) {
-      const isIgnored = (ignored & (1n << BigInt(number - 1))) !== 0n;
       // With one listener the runtime takes all these signals over, so an ignored one needs one too.
-      const listener = isIgnored ? () => {} : () => this.receive(name);
+      const listener = isIgnoredSignal(number) ? () => {} : () => this.receive(name);
       try {
         Deno.addSignalListener(name, listener);
         this.#listeners.push([name, listener]);
@@ -58,7 +63,7 @@ export class Interrupts implements Disposable {
     if (first?.name === name && at - first.at < ECHO_MS) return;
     this.#first ??= { name, at };
     this.onInterrupt(name, first === undefined);
-    (first === undefined ? this.#stop : this.#hurry).abort();
+    (first === undefined ? this.#stop : this.#kill).abort();
   }
 
   /** Aborts at the first signal. */
@@ -67,40 +72,18 @@ export class Interrupts implements Disposable {
   }
 
   /** Aborts at the second signal. */
-  get hurry(): AbortSignal {
-    return this.#hurry.signal;
+  get kill(): AbortSignal {
+    return this.#kill.signal;
   }
 
-  /** The first signal, and the exit code that tells it. */
+  /** The first signal, and the exit code for it. */
   get received(): { name: Deno.Signal; exitCode: number } | undefined {
     const name = this.#first?.name;
-    return name && { name, exitCode: 128 + new Map(SIGNALS).get(name)! };
+    return name && { name, exitCode: exitCodeOfSignal(new Map(SIGNALS).get(name)!) };
   }
 
   /** Stops listening. */
   [Symbol.dispose](): void {
     for (const [name, listener] of this.#listeners) Deno.removeSignalListener(name, listener);
   }
-}
-
-/** The signals that were ignored when the process began, as with nohup: they stay ignored. */
-function ignoredSignals(): bigint {
-  if (Deno.build.os !== "linux") return 0n;
-  try {
-    const mask = /^SigIgn:\s*([0-9a-f]+)/m.exec(Deno.readTextFileSync("/proc/self/status"));
-    return BigInt(`0x${mask?.[1] ?? "0"}`);
-  } catch {
-    return 0n;
-  }
-}
-
-/** What it takes to kill a command and to tidy up after it, besides the grace. */
-const TIDY_UP_MS = 10_000;
-
-/**
- * When the supervisor may give an attempt up that was told to end: its group gets the grace, and
- * after that, whoever still holds its output open gets it once more.
- */
-export function giveUpMs(graceMs: number): number {
-  return 2 * graceMs + TIDY_UP_MS;
 }

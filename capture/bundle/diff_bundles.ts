@@ -1,7 +1,17 @@
 import { checkObject } from "../../_internal/check.ts";
-import { type Difference, differencesOf, isSameJson } from "../bundle/diff_json.ts";
-import { asV3Bundle } from "../bundle/records.ts";
+import { formatPath, type JsonPath } from "../../_internal/wire_json/errors.ts";
 import type { CaptureBundle } from "../types.ts";
+import { asV3Bundle } from "./records.ts";
+
+/** Two values that stand at the same place and differ. */
+export interface Difference {
+  /** The place, such as `$.decisions[3].schedule_at.secs`. */
+  path: string;
+  /** What stands there in the first document; `undefined` when nothing does. */
+  before: unknown;
+  /** What stands there in the second document; `undefined` when nothing does. */
+  after: unknown;
+}
 
 /** In what way two bundles differ at one place. */
 export type BundleDifferenceKind = "changed" | "missing" | "extra";
@@ -75,7 +85,7 @@ function membersOf(bundle: CaptureBundle, isWhole: boolean): Readonly<Record<str
   return { ...asV3Bundle(bundle), capture_version: bundle.capture_version };
 }
 
-/** One place where two lists differ, with the index of the item there: in the first list, or of an extra one. */
+/** One place where two lists differ; `index` is that of the item, of an extra one in the second list. */
 interface ListDifference extends BundleDifference {
   index: number;
 }
@@ -148,4 +158,45 @@ function findGap(
     }
   }
   return null;
+}
+
+/** The innermost places where two JSON values differ. Numbers are compared as such: 0 is −0. */
+export function differencesOf(before: unknown, after: unknown, path: JsonPath = []): Difference[] {
+  const found: Difference[] = [];
+  collect(before, after, [...path], found);
+  return found;
+}
+
+/** Whether two JSON values are the same. */
+export function isSameJson(before: unknown, after: unknown): boolean {
+  if (before === after) return true;
+  if (!isContainer(before) || !isContainer(after)) return false;
+  if (Array.isArray(before) !== Array.isArray(after)) return false;
+  const names = Object.keys(before);
+  return names.length === Object.keys(after).length &&
+    names.every((name) => Object.hasOwn(after, name) && isSameJson(before[name], after[name]));
+}
+
+function collect(
+  before: unknown,
+  after: unknown,
+  path: (string | number)[],
+  found: Difference[],
+): void {
+  if (isSameJson(before, after)) return;
+  const goesDeeper = isContainer(before) && isContainer(after) &&
+    Array.isArray(before) === Array.isArray(after);
+  if (!goesDeeper) {
+    found.push({ path: formatPath(path), before, after });
+    return;
+  }
+  for (const name of new Set([...Object.keys(before), ...Object.keys(after)])) {
+    path.push(Array.isArray(before) ? Number(name) : name);
+    collect(before[name], after[name], path, found);
+    path.pop();
+  }
+}
+
+function isContainer(value: unknown): value is Record<string, unknown> {
+  return typeof value === "object" && value !== null;
 }

@@ -7,28 +7,29 @@ const MOST_DEPTH = 64;
 export type Json = string | number | boolean | null | Json[] | Map<string, Json>;
 
 /** What else than JSON is read. */
-export interface ParseJsonOptions {
+export interface ParseJsoncOptions {
   /** Comments, and commas behind the last member or item, as in `deno.jsonc`. */
   comments?: boolean;
 }
 
 /**
- * Parses JSON and says at which line and column it is wrong. A key that stands twice in one object
- * is wrong too: `JSON.parse` would drop the first without a word.
+ * Parses JSON that people write, and says at which line and column it is wrong. A key that stands twice in one object
+ * is wrong too: `JSON.parse` would drop the first without a word. What programs have recorded is
+ * parsed by `_internal/wire_json`, whose words are those of the v1 format.
  *
  * @throws {SyntaxError} Its message says what is wrong, and where.
  */
-export function parseJson(text: string, options: ParseJsonOptions = {}): Json {
-  return new JsonParser(text, options).document();
+export function parseJsonc(text: string, options: ParseJsoncOptions = {}): Json {
+  return new JsoncParser(text, options).document();
 }
 
-class JsonParser {
+class JsoncParser {
   readonly #text: string;
   readonly #comments: boolean;
   readonly #path: string[] = [];
   #at = 0;
 
-  constructor(text: string, { comments = false }: ParseJsonOptions) {
+  constructor(text: string, { comments = false }: ParseJsoncOptions) {
     this.#text = text;
     this.#comments = comments;
   }

@@ -2,40 +2,44 @@ import { payloadText } from "../../_internal/event_payload.ts";
 import type { Divergence } from "../../capture/replay/divergence.ts";
 import type { CaptureBundle, DecisionRecord } from "../../capture/types.ts";
 import type { AttemptEnd } from "../../run/types.ts";
-import type { RunRequest, RuntimeInvoker } from "../../supervisor/port_types.ts";
-import type { RunTermination } from "../../supervisor/types.ts";
+import type { RunRequest, RunTermination, RuntimeInvoker } from "../../supervisor/types.ts";
 import type { ExecuteTraceCall } from "../../trace/replay_trace.ts";
 import type { TraceEnvelope, TraceStep } from "../../trace/types.ts";
+import { UsageError } from "../exit_codes.ts";
 import { findPrograms } from "../flow/find_programs.ts";
-import { DEFAULT_CONSTRAINTS, type Flow, type FlowNode } from "../flow/flow.ts";
-import { nodeAttemptOf, nodeOfEvent, type NodePayload } from "../flow/node_attempt.ts";
-import { CommandInvoker } from "../process/command_invoker.ts";
-import { UsageError } from "../text/usage_error.ts";
+import { DEFAULT_CONSTRAINTS, type Flow, type FlowNode, nodesById } from "../flow/flow.ts";
+import {
+  type CommandRecord,
+  isCommandRecord,
+  nodeAttemptOf,
+  nodeOfEvent,
+  recordedNode,
+} from "../flow/node_event.ts";
+import { CommandInvoker } from "./command_invoker.ts";
 import type { Interrupts } from "./interrupts.ts";
 
 /** Runs the recorded commands again, in a folder of its own, and compares what they print. */
 export class LiveReplay implements RuntimeInvoker, Disposable {
   readonly #bundle: CaptureBundle;
-  readonly #invoker: ReplayInvoker;
+  readonly #invoker: RerunInvoker;
   readonly #hashes = new Map<string, string>();
   /** How many attempts were made again. */
   attempts = 0;
 
   /** `given`: the flow, for the values of variables. */
-  constructor(bundle: CaptureBundle, given: Flow | undefined, limits: ReplayLimits) {
+  constructor(bundle: CaptureBundle, given: Flow | undefined, limits: RerunLimits) {
     this.#bundle = bundle;
-    this.#invoker = new ReplayInvoker(recordedFlow(bundle, given), limits);
+    this.#invoker = new RerunInvoker(flowOfBundle(bundle, given), limits);
   }
 
   /** Runs the command of an attempt. */
   async run(request: RunRequest): Promise<RunTermination> {
     const { eventId, episodeId, attempt } = request;
-    // Nobody can repeat the wish of a user to end it.
+    // Nobody can repeat that a user ended it.
     if (this.#wasAborted(episodeId, attempt)) return "Aborted";
     this.attempts++;
     const termination = await this.#invoker.run(request);
-    const { nodeId, attempt: number } = nodeAttemptOf(eventId, attempt);
-    const hash = this.#invoker.takeEnd(nodeId, number)?.outputHash;
+    const hash = this.#invoker.takeEnd(nodeAttemptOf(eventId, attempt))?.outputHash;
     if (hash !== undefined) this.#hashes.set(eventId, hash);
     return termination;
   }
@@ -78,56 +82,81 @@ export class LiveReplay implements RuntimeInvoker, Disposable {
   }
 }
 
-/** The nodes that the recorded events are of. */
-function recordedFlow(bundle: CaptureBundle, given: Flow | undefined): Flow {
+/** The commands that the recorded events ask for. */
+function flowOfBundle(bundle: CaptureBundle, given: Flow | undefined): Flow {
   const events = "inputs" in bundle
     ? bundle.inputs.filter((input) => input.type === "event")
     : bundle.events;
-  const nodes = events
-    .filter(({ kind }) => kind !== "Pump")
-    .map(({ event_id: id, payload }) => recordedNode(nodeOfEvent(id), payload, given));
-  // A node that a resumed run has run again is there more than once.
-  const byId = new Map(nodes.map((node) => [node.id, node]));
-  return { name: bundle.graph_id, nodes: [...byId.values()], constraints: DEFAULT_CONSTRAINTS };
+  const commands = events.filter(({ kind }) => kind !== "Pump").map(({ event_id, payload }) => {
+    const id = nodeOfEvent(event_id);
+    return { id, record: recordOfPayload(id, payload) };
+  });
+  return flowOfCommands(bundle.graph_id, commands, given);
 }
 
-function recordedNode(id: string, recorded: string | number[], given: Flow | undefined): FlowNode {
-  const payload = parsePayload(recorded);
-  if (payload === undefined) {
-    throw new UsageError(`Cannot run ${JSON.stringify(id)} again: its event names no command`);
-  }
-  const { run, cwd, env: names, timeout_ms: timeoutMs } = payload;
-  const env = recordedEnv(id, names, given);
-  return { id, run, needs: [], env, cwd, ...(timeoutMs !== undefined && { timeoutMs }) };
-}
-
-function parsePayload(recorded: string | number[]): NodePayload | undefined {
+function recordOfPayload(id: string, recorded: string | number[]): CommandRecord {
   try {
-    const payload: NodePayload = JSON.parse(payloadText(recorded));
-    const isWhole = Array.isArray(payload.run) && typeof payload.run[0] === "string" &&
-      typeof payload.cwd === "string" && Array.isArray(payload.env);
-    return isWhole ? payload : undefined;
+    const payload = JSON.parse(payloadText(recorded));
+    if (isCommandRecord(payload)) return payload;
   } catch {
-    return undefined;
+    // A program of the user's may give any payload.
   }
+  throw new UsageError(`Cannot run ${JSON.stringify(id)} again: its event names no command`);
+}
+
+/** The commands of the steps of a trace. */
+function flowOfTrace(trace: TraceEnvelope, given: Flow | undefined): Flow {
+  const commands = trace.steps.filter(isCommand).flatMap((step) => {
+    const { payload } = (step.invocation_json ?? {}) as { payload?: unknown };
+    return isCommandRecord(payload) ? { id: step.node_id, record: payload } : [];
+  });
+  return flowOfCommands(trace.flow.id, commands, given);
+}
+
+/** A flow of recorded commands; one that was run again is recorded more than once, and there once. */
+function flowOfCommands(
+  name: string,
+  commands: { id: string; record: CommandRecord }[],
+  given: Flow | undefined,
+): Flow {
+  const values = nodesById(given?.nodes ?? []);
+  const nodes = commands.map(({ id, record }) => {
+    return recordedNode(id, record, { env: recordedEnv(id, record.env, values.get(id)) });
+  });
+  return { name, nodes: [...nodesById(nodes).values()], constraints: DEFAULT_CONSTRAINTS };
+}
+
+/** The values of the variables that a node was given: they are in its flow only. */
+function recordedEnv(
+  id: string,
+  names: readonly string[],
+  given: FlowNode | undefined,
+): Record<string, string> {
+  const env = given?.env ?? {};
+  const missing = names.find((name) => env[name] === undefined);
+  if (missing === undefined) return env;
+  throw new UsageError(
+    `Cannot run ${JSON.stringify(id)} again: values of variables are not recorded, ` +
+      `and it was given ${missing}; name its flow with --flow`,
+  );
 }
 
 /** How commands are run again. */
-export interface ReplayLimits {
-  /** The wish of the user to end it. */
+export interface RerunLimits {
+  /** By which the user ends it. */
   interrupts: Interrupts;
   /** How much of each output is kept, as when it was recorded. */
   maxOutputBytes: number;
-  /** The time between SIGTERM and SIGKILL. */
+  /** The time between SIGTERM and SIGKILL, in milliseconds. */
   graceMs: number;
 }
 
 /** Runs commands of a recording again, below a directory of its own, and records nothing. */
-export class ReplayInvoker extends CommandInvoker implements Disposable {
+export class RerunInvoker extends CommandInvoker implements Disposable {
   readonly #root: string;
   #failure: { of: unknown } | undefined;
 
-  constructor(flow: Flow, { interrupts, ...limits }: ReplayLimits) {
+  constructor(flow: Flow, { interrupts, ...limits }: RerunLimits) {
     const programs = findPrograms(flow);
     const root = Deno.makeTempDirSync({ prefix: "taffrail-replay-" });
     super({
@@ -137,11 +166,17 @@ export class ReplayInvoker extends CommandInvoker implements Disposable {
       root,
       runId: "replay",
       recorder: { nodeStarted: async () => {}, nodeSpawned: async () => {} },
-      view: { nodeStarted: () => {}, note: () => {} },
-      hurry: interrupts.hurry,
+      observer: { nodeStarted: () => {}, note: () => {} },
+      kill: interrupts.kill,
       onFatal: (error) => this.#failure ??= { of: error },
     });
     this.#root = root;
+  }
+
+  /** Begins an attempt and makes it: a replay records no begins. */
+  override async run(request: RunRequest): Promise<RunTermination> {
+    await this.beforeRun(request);
+    return await super.run(request);
   }
 
   /** Throws what kept the output of a command from being kept. */
@@ -159,38 +194,15 @@ export class ReplayInvoker extends CommandInvoker implements Disposable {
   }
 }
 
-/** The values of the variables that a node was given: they are in its flow only. */
-export function recordedEnv(
-  id: string,
-  names: readonly string[],
-  flow: Flow | undefined,
-): Record<string, string> {
-  const env = flow?.nodes.find((node) => node.id === id)?.env ?? {};
-  const missing = names.find((name) => env[name] === undefined);
-  if (missing === undefined) return env;
-  throw new UsageError(
-    `Cannot run ${JSON.stringify(id)} again: values of variables are not recorded, ` +
-      `and it was given ${missing}; name its flow with --flow`,
-  );
-}
-
 /** Runs the commands of a trace's steps again, and answers what the run recorded of them. */
 export class StepReplay implements Disposable {
-  readonly #invoker: ReplayInvoker;
+  readonly #invoker: RerunInvoker;
   readonly #signal: AbortSignal;
 
   /** `given`: the flow, for the values of variables. */
-  constructor(trace: TraceEnvelope, given: Flow | undefined, limits: ReplayLimits) {
+  constructor(trace: TraceEnvelope, given: Flow | undefined, limits: RerunLimits) {
     this.#signal = limits.interrupts.stop;
-    const nodes = trace.steps.flatMap((step) => nodeOf(step, given) ?? []);
-    // A node that was tried again is in more than one step.
-    const byId = new Map(nodes.map((node) => [node.id, node]));
-    const flow = {
-      name: trace.flow.id,
-      nodes: [...byId.values()],
-      constraints: DEFAULT_CONSTRAINTS,
-    };
-    this.#invoker = new ReplayInvoker(flow, limits);
+    this.#invoker = new RerunInvoker(flowOfTrace(trace, given), limits);
   }
 
   /** Does what a step did. */
@@ -211,7 +223,7 @@ export class StepReplay implements Disposable {
       signal: this.#signal,
     });
     this.#invoker.throwFailure();
-    const end = this.#invoker.takeEnd(nodeId, attempt);
+    const end = this.#invoker.takeEnd({ nodeId, attempt });
     if (termination === "Completed") {
       return { exit_code: end?.exitCode ?? null, output: end?.outputHash ?? null };
     }
@@ -233,24 +245,4 @@ function describeEnd(termination: RunTermination, end: AttemptEnd | undefined): 
   const { exitCode, signal, message } = end ?? {};
   const how = exitCode !== undefined ? `exit code ${exitCode}` : signal ?? String(termination);
   return message ? `${how}: ${message}` : how;
-}
-
-/** The node that a step was; undefined where it is no command, or nothing of it was recorded. */
-function nodeOf(step: TraceStep, given: Flow | undefined): FlowNode | undefined {
-  const payload = payloadOf(step);
-  if (!isCommand(step) || payload === undefined) return undefined;
-  const { run, cwd, env: names } = payload;
-  const env = recordedEnv(step.node_id, names, given);
-  return { id: step.node_id, run, needs: [], env, cwd };
-}
-
-function payloadOf(step: TraceStep): { run: string[]; cwd: string; env: string[] } | undefined {
-  const { payload } = (step.invocation_json ?? {}) as { payload?: Record<string, unknown> };
-  const { run, cwd, env } = payload ?? {};
-  const isTexts = (value: unknown): value is string[] =>
-    Array.isArray(value) && value.every((item) => typeof item === "string");
-  if (!isTexts(run) || run.length === 0 || typeof cwd !== "string" || !isTexts(env)) {
-    return undefined;
-  }
-  return { run, cwd, env };
 }

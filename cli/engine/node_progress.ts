@@ -4,23 +4,28 @@ import { errorKindOf } from "../../run/attempt_key.ts";
 import type { RunRecorder } from "../../run/run_recorder.ts";
 import type { AttemptEnd, NodeAttempt } from "../../run/types.ts";
 import type { Supervisor } from "../../supervisor/driver/supervisor.ts";
-import type { DecisionLog } from "../../supervisor/port_types.ts";
-import type { Decision, DecisionLogEntry, RunTermination } from "../../supervisor/types.ts";
-import { type Flow, type FlowNode, nextReadyNode } from "../flow/flow.ts";
-import { nodeAttemptOf, nodeOfEvent } from "../flow/node_attempt.ts";
-import type { CommandInvoker, RunView } from "../process/command_invoker.ts";
+import type {
+  Decision,
+  DecisionLog,
+  DecisionLogEntry,
+  RunTermination,
+} from "../../supervisor/types.ts";
+import { type Flow, type FlowNode, nodesById } from "../flow/flow.ts";
+import { nodeAttemptOf, nodeOfEvent } from "../flow/node_event.ts";
+import { ReadyNodes } from "../flow/ready_nodes.ts";
 import type { PastAttempts } from "./past_attempts.ts";
+import type { AttemptPlace, RunObserver } from "./types.ts";
 
-/** What a {@linkcode Progress} works with. */
-export interface ProgressOptions {
+/** What a {@linkcode NodeProgress} works with. */
+export interface NodeProgressOptions {
   /** The flow. */
   flow: Flow;
   /** Knows how attempts ended. */
-  invoker: CommandInvoker;
+  place: AttemptPlace;
   /** Records how they ended. */
   recorder: RunRecorder;
-  /** Shows it. */
-  view: RunView;
+  /** Observes it. */
+  observer: RunObserver;
   /** The attempts that another process began, when the run is resumed. */
   past: PastAttempts | undefined;
 }
@@ -34,25 +39,35 @@ interface NodeDecision {
   retryCount: number;
 }
 
-/** What has become of the nodes, as the supervisor decides it. */
-export class Progress implements DecisionLog {
+/**
+ * The state of the nodes, as the supervisor decides it: it is the decision log of the session.
+ *
+ * What is always true: a decision is here only after the capture journal has it, and an end is in the
+ * event log only after its decision is here. So whatever the process is killed at, the journal knows at
+ * least as much as the log, and {@linkcode PastAttempts} can bring the log up to it. A node counts as
+ * completed when that was decided, not when its command ended, and what needs it starts only then.
+ */
+export class NodeProgress implements DecisionLog {
   /** The first node that did not complete, and will not. */
   failed: { id: string; termination: Exclude<RunTermination, "Completed"> } | undefined;
-  readonly #options: ProgressOptions;
-  readonly #started = new Set<string>();
-  readonly #completed = new Set<string>();
+  readonly #options: NodeProgressOptions;
+  readonly #nodes: ReadonlyMap<string, FlowNode>;
+  readonly #ready: ReadyNodes;
   /** How often each node was tried. */
   readonly #attempts = new Map<string, number>();
   /** Outputs of completed nodes that the capture has not yet, by the index of their decision. */
   readonly #outputs = new Map<number, string>();
   #decisions = 0;
 
-  constructor(options: ProgressOptions) {
+  constructor(options: NodeProgressOptions) {
     this.#options = options;
+    this.#nodes = nodesById(options.flow.nodes);
+    this.#ready = new ReadyNodes(options.flow.nodes);
   }
 
+  /** Whether all nodes have completed. */
   get isDone(): boolean {
-    return this.#completed.size === this.#options.flow.nodes.length;
+    return this.#ready.completedCount === this.#options.flow.nodes.length;
   }
 
   /** Why not all nodes have completed; undefined when they have. */
@@ -65,11 +80,8 @@ export class Progress implements DecisionLog {
 
   /** The next node to hand over, and the number of its next attempt. */
   takeReady(): { node: FlowNode; attempt: number } | undefined {
-    const done = { started: this.#started, completed: this.#completed };
-    const node = nextReadyNode(this.#options.flow.nodes, done);
-    if (node === undefined) return undefined;
-    this.#started.add(node.id);
-    return { node, attempt: (this.#attempts.get(node.id) ?? 0) + 1 };
+    const node = this.#ready.take();
+    return node && { node, attempt: (this.#attempts.get(node.id) ?? 0) + 1 };
   }
 
   /** Takes over what was decided before this process went on with the run. */
@@ -79,7 +91,7 @@ export class Progress implements DecisionLog {
       const { decision, origin_event_id: eventId, retry_count: retryCount } = record;
       this.#decisions = index + 1;
       if (eventId === null) continue;
-      this.#take({ decision, eventId, termination: record.attempt_termination, retryCount });
+      this.#apply({ decision, eventId, termination: record.attempt_termination, retryCount });
       if (record.termination !== "Completed" || record.effects.length > 0) continue;
       const hash = this.#options.past?.outputHash(nodeAttemptOf(eventId, retryCount + 1));
       if (hash !== undefined) this.#outputs.set(index, hash);
@@ -95,19 +107,19 @@ export class Progress implements DecisionLog {
     const { decision, originEventId: eventId, retry_count: retryCount } = entry;
     const { attemptTermination: termination } = entry;
     if (eventId === null) return;
-    this.#tellDeferral(nodeOfEvent(eventId), entry);
+    this.#showDeferral(nodeOfEvent(eventId), entry);
     if (termination !== null) {
       // A retry counts itself already.
       const attempt = retryCount + (decision === "Finish" ? 1 : 0);
       await this.#attemptEnded(index, nodeAttemptOf(eventId, attempt), termination);
     }
-    this.#take({ decision, eventId, termination, retryCount });
+    this.#apply({ decision, eventId, termination, retryCount });
   }
 
-  #tellDeferral(id: string, { decision, reason, schedule_at: at }: DecisionLogEntry): void {
+  #showDeferral(id: string, { decision, reason, schedule_at: at }: DecisionLogEntry): void {
     if (decision !== "Defer" || at === null) return;
     const until = new Date(at.secs * 1000 + Math.ceil(at.nanos / 1e6));
-    this.#options.view.nodeDeferred?.(id, { reason, until });
+    this.#options.observer.nodeDeferred?.(id, { reason, until });
   }
 
   /** Gives the capture the digests of outputs whose decisions it has taken. */
@@ -122,23 +134,23 @@ export class Progress implements DecisionLog {
 
   /** Attempts whose ends nobody decides on any more, as the capture cannot be written. */
   async recordUndecidedEnds(): Promise<void> {
-    const { invoker, recorder, view } = this.#options;
-    for (const { nodeId, attempt, end } of invoker.takeEnds()) {
+    const { place, recorder, observer } = this.#options;
+    for (const { nodeId, attempt, end } of place.takeEnds()) {
       await recorder.nodeEnded({ nodeId, attempt }, end);
-      view.nodeEnded(this.#nodeOf(nodeId), end);
+      observer.nodeEnded(this.#nodeOf(nodeId), end);
     }
   }
 
-  #take({ decision, eventId, termination, retryCount }: NodeDecision): void {
+  #apply({ decision, eventId, termination, retryCount }: NodeDecision): void {
     const id = nodeOfEvent(eventId);
-    this.#started.add(id);
+    this.#ready.start(id);
     if (decision === "Invoke") {
       this.#attempts.set(id, nodeAttemptOf(eventId, retryCount + 1).attempt);
     }
     if (decision !== "Finish" || termination === null) return;
-    if (termination === "Completed") this.#completed.add(id);
+    if (termination === "Completed") this.#ready.complete(id);
     // Its end is not its own: whoever goes on with the run has to run it again.
-    else if (termination === "Aborted") this.#started.delete(id);
+    else if (termination === "Aborted") this.#ready.putBack(id);
     else this.failed ??= { id, termination };
   }
 
@@ -147,27 +159,27 @@ export class Progress implements DecisionLog {
     attempt: NodeAttempt,
     termination: RunTermination,
   ): Promise<void> {
-    const { recorder, view, past } = this.#options;
+    const { recorder, observer, past } = this.#options;
     const hash = past?.outputHash(attempt);
     if (hash !== undefined) this.#outputs.set(index, hash);
-    const end = past?.takeOpenEnd(attempt, termination) ?? this.#takeEnd(attempt, termination);
+    const end = this.#takeEnd(attempt, termination) ?? past?.openEnd(attempt, termination);
     if (end === undefined) return;
     if (end.outputHash !== undefined) this.#outputs.set(index, end.outputHash);
     await recorder.nodeEnded(attempt, end);
-    view.nodeEnded(this.#nodeOf(attempt.nodeId), end);
+    observer.nodeEnded(this.#nodeOf(attempt.nodeId), end);
   }
 
   /** One that was refused has no begin in the log, and so no end. */
   #takeEnd(
-    { nodeId, attempt }: NodeAttempt,
+    attempt: NodeAttempt,
     termination: RunTermination,
   ): AttemptEnd | undefined {
-    const { invoker } = this.#options;
-    if (!invoker.hasBegun(nodeId, attempt)) return undefined;
-    return { durationMs: 0, ...invoker.takeEnd(nodeId, attempt), termination };
+    const { place } = this.#options;
+    if (!place.hasBegun(attempt)) return undefined;
+    return { durationMs: 0, ...place.takeEnd(attempt), termination };
   }
 
   #nodeOf(nodeId: string): FlowNode {
-    return this.#options.flow.nodes.find(({ id }) => id === nodeId)!;
+    return this.#nodes.get(nodeId)!;
   }
 }

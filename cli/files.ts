@@ -1,0 +1,74 @@
+/**
+ * Paths, and what stands at them, as far as only the command needs to know. The library has its own part
+ * of this in `_internal/path.ts`, so that programs that use it load no more than that.
+ */
+import { isAbsolute as posixIsAbsolute } from "@std/path/posix/is-absolute";
+import { resolve as posixResolve } from "@std/path/posix/resolve";
+import { isAbsolute as windowsIsAbsolute } from "@std/path/windows/is-absolute";
+import { resolve as windowsResolve } from "@std/path/windows/resolve";
+import { basename, dirname, isWindows, join } from "../_internal/path.ts";
+
+/** Whether a path does not depend on a directory that it is seen from. */
+export const isAbsolute: typeof posixIsAbsolute = isWindows ? windowsIsAbsolute : posixIsAbsolute;
+
+/** The absolute path that a path means, seen from the one before it, and at last from here. */
+export const resolve: typeof posixResolve = isWindows ? windowsResolve : posixResolve;
+
+/** What stands between the directories of the variable `PATH`. */
+export const delimiter: string = isWindows ? ";" : ":";
+
+/** A path in a directory or above it, as it is seen from there: `../deno.json`. */
+export function pathUpFrom(directory: string, path: string): string {
+  const target = dirname(path);
+  const up: string[] = [];
+  for (let at = directory; at !== target && at !== dirname(at); at = dirname(at)) up.push("..");
+  return join(...up, basename(path));
+}
+
+/** What stands at a path, a link followed; undefined when nothing does, or it cannot be looked at. */
+export function lookAt(path: string): Deno.FileInfo | undefined {
+  try {
+    return Deno.statSync(path);
+  } catch (error) {
+    // That is no missing file: the message says which permission to give.
+    if (error instanceof Deno.errors.NotCapable) throw error;
+    return undefined;
+  }
+}
+
+/** Whether a directory is there. */
+export function isDirectory(path: string): boolean {
+  return lookAt(path)?.isDirectory === true;
+}
+
+/** Whether something stands at a path; a link counts, wherever it leads. */
+export function exists(path: string): boolean {
+  try {
+    Deno.lstatSync(path);
+    return true;
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return false;
+    if (error instanceof Deno.errors.NotADirectory) return false;
+    throw error;
+  }
+}
+
+/** Whether it is a missing file that something could not be read because of. */
+export function isNotFound(error: unknown): boolean {
+  if (error instanceof Deno.errors.NotFound) return true;
+  return error instanceof Error && error.cause instanceof Deno.errors.NotFound;
+}
+
+/** Bytes of all files in a directory and below; what goes away meanwhile has none. */
+export function sizeOfDirectory(path: string): number {
+  let bytes = 0;
+  try {
+    for (const { name, isDirectory } of Deno.readDirSync(path)) {
+      const below = join(path, name);
+      bytes += isDirectory ? sizeOfDirectory(below) : Deno.lstatSync(below).size;
+    }
+  } catch (error) {
+    if (!isNotFound(error)) throw error;
+  }
+  return bytes;
+}

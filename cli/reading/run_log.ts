@@ -1,0 +1,82 @@
+import { RunFold } from "../../eventlog/derive_run_state.ts";
+import { readRunSync } from "../../eventlog/read_run.ts";
+import { isKnownRunEvent, type RunEvent } from "../../eventlog/run_event.ts";
+import { runPaths } from "../../_internal/root_layout.ts";
+
+/** What was read from the log of a run. */
+export interface RunLog {
+  /** Its events, put together. */
+  fold: RunFold;
+  /** The line number of the last line that was read; 0 when there is none. */
+  lastSeq: number;
+  /** How many lines cannot be used. */
+  damagedLines: number;
+  /** What is wrong with the first of them. */
+  firstDamage: string | null;
+}
+
+/** Reads the whole log of a run. Lines that cannot be used are skipped, and counted. */
+export function readRunLog(root: string, runId: string): RunLog {
+  const log: RunLog = { fold: new RunFold(), lastSeq: 0, damagedLines: 0, firstDamage: null };
+  const damage = (seq: number, problem: string) => {
+    log.damagedLines++;
+    log.firstDamage ??= `line ${seq}: ${problem}`;
+  };
+  for (const { events, gaps } of readRunSync<RunEvent>(root, runId)) {
+    for (const { seq, reason, message } of gaps) damage(seq, `${reason}: ${message}`);
+    for (const { seq, event } of events) {
+      const problem = eventProblem(event);
+      if (problem === undefined) log.fold.take(event);
+      else damage(seq, problem);
+    }
+    log.lastSeq = Math.max(log.lastSeq, gaps.at(-1)?.seq ?? 0, events.at(-1)?.seq ?? 0);
+  }
+  return log;
+}
+
+/** What is wrong with the log of a run before it is opened, and what to do; undefined when nothing is. */
+export function logProblem(root: string, runId: string): string | undefined {
+  const path = runPaths(root, runId).events;
+  try {
+    if (Deno.statSync(path).isFile) return undefined;
+    return `its log ${path} is no file: move it away`;
+  } catch (error) {
+    // What else is wrong is reported by whoever opens it.
+    if (!(error instanceof Deno.errors.NotFound)) return undefined;
+    return `it has no log ${path}: if no program uses its folder, remove that`;
+  }
+}
+
+/**
+ * What keeps a JSON object from being an event that can be shown: members that are missing or of
+ * another kind. Any program may write to a log.
+ */
+export function eventProblem(event: RunEvent): string | undefined {
+  const missing = ["type", "id", "ts", "run_id"].find((name) => !isText(event, name));
+  if (missing !== undefined) return `the event has no text as "${missing}"`;
+  if (!isKnownRunEvent(event)) return undefined;
+  switch (event.type) {
+    case "pipe.started":
+      if (!isText(event, "pipe")) return 'the event has no text as "pipe"';
+      return event.nodes === undefined || isTexts(event.nodes)
+        ? undefined
+        : 'the event has something else than texts as "nodes"';
+    case "pipe.completed":
+      return undefined;
+    case "pipe.aborted":
+      return isText(event, "reason") ? undefined : 'the event has no text as "reason"';
+    case "node.failed":
+      if (!isText(event.error, "kind")) return 'the event has no kind of "error"';
+      break;
+  }
+  return isText(event, "node_id") ? undefined : 'the event has no text as "node_id"';
+}
+
+function isText(value: unknown, name: string): boolean {
+  return typeof value === "object" && value !== null &&
+    typeof (value as Record<string, unknown>)[name] === "string";
+}
+
+function isTexts(value: unknown): boolean {
+  return Array.isArray(value) && value.every((item) => typeof item === "string");
+}

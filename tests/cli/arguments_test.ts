@@ -1,0 +1,64 @@
+import { assertEquals } from "@std/assert";
+import { parseArgs } from "node:util";
+import { readArguments } from "../../cli/verbs/arguments.ts";
+import { Random } from "../_util/random.ts";
+import { longCount, seed } from "../_util/temp.ts";
+
+const KINDS = { name: "string", all: "boolean" } as const;
+const WORDS = [
+  "--name",
+  "--name=x",
+  "--name=",
+  "--name=a=b",
+  "--all",
+  "--all=1",
+  "--json",
+  "--jsno",
+  "--=x",
+  "--",
+  "-",
+  "-x",
+  "-xy",
+  "-x=1",
+  "",
+  "run",
+  "a b",
+  "--constructor",
+  "--no-all",
+  "---name",
+];
+
+interface Outcome {
+  options?: Record<string, unknown>;
+  operands?: string[];
+  problem?: string;
+}
+
+function ours(args: string[]): Outcome {
+  try {
+    const { options, operands } = readArguments("ls", args, KINDS);
+    return { options, operands };
+  } catch (error) {
+    return { problem: (error as Error).message };
+  }
+}
+
+function nodes(args: string[]): Outcome {
+  const all = { root: "string", json: "boolean", ...KINDS } as const;
+  const options = Object.fromEntries(Object.entries(all).map(([name, type]) => [name, { type }]));
+  try {
+    const { values, positionals } = parseArgs({ args, options, allowPositionals: true });
+    return { options: { ...values }, operands: positionals };
+  } catch (error) {
+    const [reason] = (error as Error).message.split(/[.\n]/);
+    return { problem: `${reason}; see taffrail ls --help` };
+  }
+}
+
+Deno.test("readArguments() takes arguments apart as Node's parseArgs does, with the same words", () => {
+  const random = new Random(seed());
+  for (let count = 0; count < longCount(2000, 200_000); count++) {
+    const args = Array.from({ length: random.below(6) }, () => random.pick(WORDS));
+    assertEquals(ours(args), nodes(args), JSON.stringify(args));
+  }
+});

@@ -1,0 +1,57 @@
+import { assert, assertEquals } from "@std/assert";
+import {
+  filesLoadedBy,
+  openProject,
+  resolveImport,
+  valueImportsOf,
+} from "../../_tools/_project.ts";
+
+/** How many files of the project each verb may load: each costs 80 µs at every start. */
+const MOST_FILES: Record<string, number> = {
+  init: 20,
+  ls: 45,
+  follow: 45,
+  stop: 45,
+  prune: 65,
+  diff: 60,
+  show: 70,
+  trace: 90,
+  replay: 100,
+  verify: 110,
+  repair: 125,
+  exec: 160,
+  run: 160,
+  resume: 160,
+};
+
+const project = await openProject(`${import.meta.dirname}/../..`);
+
+/** What the command loads before it knows the verb. */
+const shared = new Set([
+  "cli/main.ts",
+  ...valueImportsOf(project, "cli/main.ts")
+    .filter(({ specifier }) => !specifier.startsWith("./verbs/"))
+    .flatMap(({ specifier }) => {
+      return [...filesLoadedBy(project, resolveImport(project, "cli/main.ts", specifier)!)];
+    }),
+]);
+
+function filesOf(verb: string): string[] {
+  return [...shared.union(filesLoadedBy(project, `cli/verbs/${verb}.ts`))];
+}
+
+for (const [verb, most] of Object.entries(MOST_FILES)) {
+  Deno.test(`taffrail ${verb} loads at most ${most} files, and no module of Node or npm`, () => {
+    const files = filesOf(verb);
+    assert(files.length <= most, `it loads ${files.length}:\n${files.toSorted().join("\n")}`);
+    const foreign = files.flatMap((path) => valueImportsOf(project, path))
+      .map(({ specifier }) => specifier).filter((specifier) => /^(node|npm):/.test(specifier));
+    assertEquals(foreign, []);
+  });
+}
+
+Deno.test("every verb has a limit of files", () => {
+  const verbs = valueImportsOf(project, "cli/main.ts")
+    .flatMap(({ specifier }) => /^\.\/verbs\/(\w+)\.ts$/.exec(specifier)?.[1] ?? []);
+  assertEquals(verbs.toSorted(), Object.keys(MOST_FILES).toSorted());
+});
