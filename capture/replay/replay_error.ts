@@ -1,5 +1,5 @@
+import { TaffrailError } from "../../_internal/check.ts";
 import { reasonOf } from "../../_internal/text.ts";
-import { type CaptureErrorOptions, causeOf } from "../errors.ts";
 import type { CapturedActionEffect } from "../types.ts";
 
 /**
@@ -77,26 +77,9 @@ export interface ReplayErrorDetails {
  * assertEquals([recorded, current], ["rpv1:sha256:a", "rpv1:sha256:b"]);
  * ```
  */
-export class ReplayError extends Error {
+export class ReplayError extends TaffrailError<ReplayErrorKind, ReplayErrorDetails> {
   /** The name of the class. */
   override readonly name = "ReplayError";
-  /** Why the bundle was refused. */
-  readonly kind: ReplayErrorKind;
-  /** Where, and what stands against what. */
-  readonly details: ReplayErrorDetails;
-  /** What to do about it, where that is known. */
-  readonly remedy: string | undefined;
-
-  /** Makes an error; the module's functions do it for you. */
-  constructor(
-    kind: ReplayErrorKind,
-    message: string,
-    options: CaptureErrorOptions<ReplayErrorDetails> = {},
-  ) {
-    super(message, causeOf(options));
-    ({ details: this.details = {}, remedy: this.remedy } = options);
-    this.kind = kind;
-  }
 }
 
 /** The error of a kind, with the words of the original program where it has the kind. */
