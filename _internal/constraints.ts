@@ -29,7 +29,7 @@ export interface Constraints {
 export type ConstraintName = keyof Constraints;
 
 /** What is known of a constraint. */
-export interface ConstraintRow {
+interface ConstraintRow {
   readonly kind: "count" | "duration";
   /** Whether it has to be given; otherwise null, or nothing, is no limit. */
   readonly isRequired?: true;

@@ -49,7 +49,7 @@ export interface LongLine {
 }
 
 /** Where the last newline stood when the file was read to its end. */
-export interface LinesEnd {
+interface LinesEnd {
   kind: "end";
   byteOffset: number;
   /** Bytes behind the last newline: a line in flight, or torn. */
@@ -292,7 +292,7 @@ export function firstLines(block: LineBlock, limit: number): LineBlock {
 }
 
 /** What {@linkcode countLinesSync} found. */
-export interface LineCount {
+interface LineCount {
   lines: number;
   /** Behind the last newline. */
   lineEnd: number;

@@ -49,7 +49,7 @@ export class UnknownOutcomeError extends AggregateError {
 }
 
 /** How a {@linkcode LineFile} grows. */
-export interface LineFileOptions {
+interface LineFileOptions {
   /** Where the next line begins. */
   end: number;
   /**
@@ -280,7 +280,7 @@ export function cutFileSync(port: FilePort, path: string, length: number): void 
 }
 
 /** Where an unterminated tail stands. */
-export interface TailSource {
+interface TailSource {
   path: string;
   /** Open for reading and appending. */
   file: FileHandle;

@@ -48,7 +48,7 @@ export function pause(ms: number): Promise<void> {
 }
 
 /** Waits, blocking this thread: it sleeps on a word that nobody changes. */
-export function pauseSync(ms: number): void {
+function pauseSync(ms: number): void {
   Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, ms);
 }
 

@@ -17,7 +17,7 @@ import { readRunReport, reportOf, type RunReport } from "./reading/run_report.ts
 import type { RunSettings } from "./verbs/arguments.ts";
 
 /** How a run ended, and the exit code for it. */
-export interface EndOfRun {
+interface EndOfRun {
   /** What `show --json` prints of it. */
   report: RunReport;
   /** The exit code. */
@@ -62,7 +62,7 @@ export async function recordRun(
 }
 
 /** A flow that is to be run, and by what it is shown. */
-export interface RunOfFlow extends RunSettings {
+interface RunOfFlow extends RunSettings {
   flow: Flow;
   programs: ReadonlyMap<string, string>;
   root: string;

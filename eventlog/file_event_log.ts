@@ -23,7 +23,7 @@ import type {
 } from "./types.ts";
 
 /** What a {@linkcode FileEventLog} is made of; {@linkcode openEventLog} puts it together. */
-export interface FileEventLogParts<E> {
+interface FileEventLogParts<E> {
   /** The file system; the real one by default. */
   port?: FilePort;
   /** The directory that holds the runs. */

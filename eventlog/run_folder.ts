@@ -104,7 +104,7 @@ export function refuseLinksSync(port: FilePort, paths: readonly string[]): void 
 }
 
 /** How to hold a run open. */
-export interface LiveOptions {
+interface LiveOptions {
   path: string;
   exclusive: boolean;
   timeoutMs: number;

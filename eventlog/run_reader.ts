@@ -51,7 +51,7 @@ export function readingOf({ paths }: OpenRun, start: number, blockBytes: number)
 }
 
 /** A place in a log file: behind the line `seq`, where the next line begins. */
-export interface Position {
+interface Position {
   seq: number;
   byteOffset: number;
 }
@@ -63,7 +63,7 @@ const SCAN_BYTES = 256 * 1024;
  * A cursor carries the position and a checksum of the line before it, so that a log which was
  * rewound, or another log, is noticed instead of read from the middle of a line.
  */
-export function toCursor(file: FileHandle, position: Position): Cursor {
+function toCursor(file: FileHandle, position: Position): Cursor {
   const { seq, byteOffset } = position;
   const checksum = checksumBefore(file, byteOffset) >>> 0;
   return `${seq}-${byteOffset}-${checksum.toString(16)}`;
@@ -142,7 +142,7 @@ function behindLine(file: FileHandle, { path, seq }: { path: string; seq: number
 const IN_FLIGHT_MS = 10;
 
 /** What a reader reads, and from where. */
-export interface RunReaderOptions<E> {
+interface RunReaderOptions<E> {
   after?: ReadAfter | undefined;
   strict?: boolean | undefined;
   schema?: StandardSchema<E> | undefined;

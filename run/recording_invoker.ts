@@ -18,7 +18,7 @@ interface OpenAttempt extends NodeAttempt {
 }
 
 /** What {@linkcode RecordingInvoker} works with. */
-export interface RecordingInvokerOptions {
+interface RecordingInvokerOptions {
   /** Does the work. */
   invoker: RuntimeInvoker;
   /** Records it. */

@@ -15,7 +15,7 @@ import { runPaths } from "../_internal/root_layout.ts";
 import type { RunRecorder } from "./run_recorder.ts";
 
 /** What a {@linkcode Run} is made of. */
-export interface RunParts {
+interface RunParts {
   root: string;
   log: FileEventLog<RunEvent>;
   runtime: WorkerRuntime;

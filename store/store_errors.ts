@@ -118,7 +118,7 @@ export function storeMissingError(
 }
 
 /** What is wrong with a file, and where in it. */
-export interface Corruption {
+interface Corruption {
   /** In the original program's words where it has words for it. */
   problem: string;
   line?: number;

@@ -240,7 +240,7 @@ const validationIssues: typeof issues = { ...issues, isOmitted: (list) => !list?
 const traceError = struct({ code: string, message: string, details: exactJson });
 
 /** One step: the fields of the v1 format in its order, then the extras. */
-export const traceStep = struct({
+const traceStep = struct({
   node_id: string,
   component_id: string,
   operation: string,
@@ -286,7 +286,7 @@ const ALGORITHM = "blake3";
 const DIGEST = /^[0-9a-f]{64}$/;
 
 /** A digest that cannot be compared with any. */
-export interface HashProblem {
+interface HashProblem {
   /** Whether it is of another algorithm, or no digest at all. */
   kind: "algorithm" | "shape";
   /** What is wrong and where. */

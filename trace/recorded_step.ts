@@ -119,7 +119,7 @@ export function operationWithoutMapping(node: TraceNode): string {
 }
 
 /** How a step is put into a file. */
-export interface StepStyle {
+interface StepStyle {
   /** Whether the members beyond the v1 format are written. */
   readonly extras: boolean;
   /** Whether the input is written. */

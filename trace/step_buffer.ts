@@ -5,7 +5,7 @@ import type { NodeEvent } from "./types.ts";
 const BYTES_PER_CHARACTER = 2;
 
 /** The bounds of a {@linkcode StepBuffer}. */
-export interface StepBounds {
+interface StepBounds {
   /** How many ended steps are kept. */
   readonly bufferSize: number;
   /** How many bytes of text all steps hold at most. */

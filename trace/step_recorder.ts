@@ -11,7 +11,7 @@ import type { TraceClock } from "./trace_config.ts";
 import type { NodeEvent, TraceCause, TraceConfig, ValidationIssue } from "./types.ts";
 
 /** What a {@linkcode StepRecorder} goes by. */
-export interface StepRecorderParts {
+interface StepRecorderParts {
   readonly config: TraceConfig;
   readonly redact: RedactTrace | undefined;
   readonly clock: TraceClock;
@@ -153,7 +153,7 @@ function innermostOf(steps: readonly RecordedStep[]): RecordedStep[] {
  * The errors that are on record already, so that an error of a node which then ends the flow, as it is or
  * as the cause of another, is not recorded twice (TRC-14).
  */
-export class ReportedErrors {
+class ReportedErrors {
   readonly #objects = new WeakSet<object>();
   /**
    * What the newest failed node said, for engines that pass on nothing but the text. It is not redacted:
@@ -219,7 +219,7 @@ export function describeError(
 }
 
 /** The error and its causes as they are, in the order of {@linkcode describeError}. */
-export function chainOf(error: unknown): [unknown, ...unknown[]] {
+function chainOf(error: unknown): [unknown, ...unknown[]] {
   const chain: [unknown, ...unknown[]] = [error];
   const seen = new Set<unknown>([error]);
   const waiting = causesOf(error);

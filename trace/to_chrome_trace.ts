@@ -219,7 +219,7 @@ function otherDataOf(
 const MICROSECONDS = 1000;
 
 /** A step as it is drawn: from when to when, in microseconds, and in which lane, from 0. */
-export interface DrawnStep {
+interface DrawnStep {
   step: TraceStep;
   start: number;
   end: number;
@@ -239,7 +239,7 @@ type Span = Pick<DrawnStep, "step" | "start" | "end">;
  * part: viewers demand that. A step is drawn inside the one that runs it, if that has room; all others
  * take the first lane that is free when they start.
  */
-export function drawSteps(steps: readonly TraceStep[], origin: number | undefined): DrawnStep[] {
+function drawSteps(steps: readonly TraceStep[], origin: number | undefined): DrawnStep[] {
   const slots = new Map<string, Slot>();
   /** Where the last step of each lane ends. */
   const lanes: number[] = [];
@@ -254,7 +254,7 @@ export function drawSteps(steps: readonly TraceStep[], origin: number | undefine
 }
 
 /** When the first step started, in milliseconds since 1970; undefined if not all steps say. */
-export function originOf(steps: readonly TraceStep[]): number | undefined {
+function originOf(steps: readonly TraceStep[]): number | undefined {
   if (steps.length === 0 || steps.some(({ started_at }) => started_at === undefined)) {
     return undefined;
   }

@@ -20,7 +20,7 @@ import type {
 export type FlushRequest = TraceReason | (TraceFlush & { outcome: "skipped" });
 
 /** What a {@linkcode TraceWriter} writes, and where to. */
-export interface TraceWriterParts {
+interface TraceWriterParts {
   readonly port: FilePort;
   readonly path: string;
   readonly config: TraceConfig;

@@ -31,9 +31,6 @@ export interface Codec<T> {
   readonly isPlain?: (value: unknown) => boolean;
 }
 
-/** The type that a codec is for. */
-export type TypeOf<C> = C extends Codec<infer T> ? T : never;
-
 /**
  * Prints a value as serde_json prints the Rust type that the codec describes, no final newline.
  * Throws a `TypeError` or `RangeError` that names the path of what the type cannot hold.

@@ -4,7 +4,7 @@ import type { JsonValue } from "./json_value.ts";
 import { type Fields, type Struct, struct, type StructMaker } from "./struct.ts";
 
 /** Options of {@linkcode unitEnum}. */
-export interface UnitEnumOptions<Name extends string> {
+interface UnitEnumOptions<Name extends string> {
   /** Names that are read, never written, each with the variant it stands for. */
   aliases?: Readonly<Record<string, Name>>;
 }
@@ -37,7 +37,7 @@ export const unit: Codec<null> = {
 };
 
 /** The values of {@linkcode externallyTagged}: `"Completed" | { Failed: ErrKind }`. */
-export type ExternallyTagged<T> = {
+type ExternallyTagged<T> = {
   [Name in keyof T]: T[Name] extends null ? Name : { [Tag in Name]: T[Name] };
 }[keyof T];
 
@@ -98,7 +98,7 @@ export function externallyTagged<T>(variants: Fields<T>): Codec<ExternallyTagged
 }
 
 /** The values of {@linkcode internallyTagged}: `{ kind: "task"; objective: string } | …`. */
-export type InternallyTagged<Tag extends string, T> = {
+type InternallyTagged<Tag extends string, T> = {
   [Name in keyof T]: { [Key in Tag]: Name } & Struct<T[Name]>;
 }[keyof T];
 

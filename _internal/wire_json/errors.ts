@@ -1,7 +1,7 @@
 import { encodeUtf8, memberPath } from "../text.ts";
 
 /** What is wrong with a text, and where. */
-export interface SyntaxProblem {
+interface SyntaxProblem {
   /** What is wrong, in the words of serde_json where it has words for it. */
   readonly problem: string;
   /** The value in which the problem was found, such as `$.events[0]`. */
@@ -36,7 +36,7 @@ export class JsonSyntaxError extends SyntaxError {
 }
 
 /** What is wrong with a value, and where. */
-export interface ValueProblem {
+interface ValueProblem {
   /** What was to be done with it. */
   readonly verb: "print" | "read";
   /** What is wrong, in the words of serde where it has words for it. */

@@ -19,7 +19,7 @@ export type Struct<T> =
 export type StructMaker = <T>(fields: Fields<T>) => Codec<Struct<T>>;
 
 /** Options of {@linkcode struct}. */
-export interface StructOptions {
+interface StructOptions {
   /**
    * Refuse fields that the struct does not have. Without it they are ignored (J-10).
    *

@@ -44,7 +44,7 @@ export const provenance = {
 };
 
 /** A bundle in the v3 format. */
-export const v3Bundle = struct({
+const v3Bundle = struct({
   capture_version: string,
   graph_id: string,
   config: constraints,
@@ -72,10 +72,10 @@ const taffrailFields = {
 };
 
 /** A bundle in this project's format, without its hash. */
-export const taffrailBundle = struct(taffrailFields, closed) as Codec<TaffrailCaptureBundle>;
+const taffrailBundle = struct(taffrailFields, closed) as Codec<TaffrailCaptureBundle>;
 
 /** A bundle in this project's format as it is in a file: the hash is over all that comes before. */
-export const hashedBundle = struct({ ...taffrailFields, bundle_hash: string }, closed) as Codec<
+const hashedBundle = struct({ ...taffrailFields, bundle_hash: string }, closed) as Codec<
   TaffrailCaptureBundle & { bundle_hash: string }
 >;
 
@@ -183,7 +183,7 @@ export function stringifyCaptureBundle(
 }
 
 /** The hash over all of a bundle: SHA-256 of its compact text without the hash. */
-export function computeBundleHash(bundle: TaffrailCaptureBundle): string {
+function computeBundleHash(bundle: TaffrailCaptureBundle): string {
   return sha256Hex(encodeJson(taffrailBundle, bundle));
 }
 

@@ -127,7 +127,7 @@ export function writeCaptureBundleSync(
 }
 
 /** What is to be written. */
-export interface BundleToWrite extends WriteCaptureBundleOptions {
+interface BundleToWrite extends WriteCaptureBundleOptions {
   bundle: CaptureBundle;
 }
 

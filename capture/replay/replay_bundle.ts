@@ -243,7 +243,7 @@ function liveInvoker(
 }
 
 /** Time for a re-execution. */
-export interface LiveTime {
+interface LiveTime {
   /** The clock. */
   timers: Timers;
   /** How long an invoker may take to answer after its deadline, in milliseconds. */
@@ -251,7 +251,7 @@ export interface LiveTime {
 }
 
 /** An invoker whose attempts end by their deadline, as a supervisor with timers ends them. */
-export function withDeadlines(invoker: RuntimeInvoker, time: LiveTime): RuntimeInvoker {
+function withDeadlines(invoker: RuntimeInvoker, time: LiveTime): RuntimeInvoker {
   return {
     run: (request) => {
       const { deadline } = request;

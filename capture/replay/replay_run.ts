@@ -26,7 +26,7 @@ import type {
 import { replayError } from "./replay_error.ts";
 
 /** What a replay is made with. */
-export interface ReplayPorts {
+interface ReplayPorts {
   createSupervisor: (options: SupervisorOptions) => CapturableSupervisor;
   /** Makes the attempts again; without it they end as they are recorded to have ended. */
   invoker: RuntimeInvoker | undefined;

@@ -19,7 +19,7 @@ import type { CapturedActionEffect, DecisionRecord, InputRecord } from "../types
 import type { SessionHeader } from "./capture_recorder.ts";
 
 /** The first line of a session. */
-export interface SessionLine extends SessionHeader {
+interface SessionLine extends SessionHeader {
   /** Tells it from other lines. */
   type: "session";
   /** The format of the journal. */
@@ -27,13 +27,13 @@ export interface SessionLine extends SessionHeader {
 }
 
 /** A decision. */
-export interface DecisionLine extends DecisionRecord {
+interface DecisionLine extends DecisionRecord {
   /** Tells it from other lines. */
   type: "decision";
 }
 
 /** The effects of a decision; the last such line counts. */
-export interface EffectsLine {
+interface EffectsLine {
   /** Tells it from other lines. */
   type: "effects";
   /** Which decision of the session: the first is 0. */
@@ -43,7 +43,7 @@ export interface EffectsLine {
 }
 
 /** The session goes on: another process has taken it up again. */
-export interface ResumedLine {
+interface ResumedLine {
   /** Tells it from other lines. */
   type: "resumed";
   /** How many lines before it count. What may stand between them and this one is damaged. */
@@ -97,7 +97,7 @@ export function encodeJournalLine(number: number, line: JournalLine): string {
 }
 
 /** A line and its number. */
-export interface NumberedLine {
+interface NumberedLine {
   number: number;
   line: JournalLine;
 }

@@ -293,7 +293,7 @@ interface WaitingTimer {
  * {@linkcode ResumedTimers.goOn} on it passes evenly, from the end of the recording at the earliest: a
  * clock that has been set back meanwhile makes nothing wait.
  */
-export class ResumedTimers implements Timers {
+class ResumedTimers implements Timers {
   readonly #timers: Timers;
   readonly #waiting = new Set<WaitingTimer>();
   #recorded = ZERO;

@@ -1,7 +1,7 @@
 import { reasonOf } from "../../_internal/text.ts";
 
 /** What cannot be written: the log, the store, the capture journal, or what a command prints. */
-export type RecordingErrorKind = "log" | "store" | "capture" | "output";
+type RecordingErrorKind = "log" | "store" | "capture" | "output";
 
 /** What happens cannot be recorded, so it may not go on. */
 export class RecordingError extends Error {
@@ -27,7 +27,7 @@ export class RecordingError extends Error {
 }
 
 /** Why a run cannot be gone on with. */
-export type ResumeErrorKind =
+type ResumeErrorKind =
   | "ended"
   | "live"
   | "own-command"

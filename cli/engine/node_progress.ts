@@ -17,7 +17,7 @@ import type { PastAttempts } from "./past_attempts.ts";
 import type { AttemptPlace, RunObserver } from "./types.ts";
 
 /** What a {@linkcode NodeProgress} works with. */
-export interface NodeProgressOptions {
+interface NodeProgressOptions {
   /** The flow. */
   flow: Flow;
   /** Knows how attempts ended. */

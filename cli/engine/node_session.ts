@@ -22,7 +22,7 @@ import type { PastAttempts } from "./past_attempts.ts";
 import type { AttemptPlace, RunObserver } from "./types.ts";
 
 /** What {@linkcode superviseNodes} works with. */
-export interface NodeSessionOptions {
+interface NodeSessionOptions {
   /** The flow. */
   flow: Flow;
   /** The directory that holds the runs. */
@@ -53,7 +53,7 @@ export interface PastSession {
 }
 
 /** What came of the nodes. */
-export interface NodesEnd {
+interface NodesEnd {
   /** Why not all has completed; undefined when it has. */
   reason: string | undefined;
   /** What the session was given and has decided. */

@@ -11,7 +11,7 @@ import type { AttemptPlace } from "./types.ts";
 const CUT_OFF = "cut off: the process that supervised it died";
 
 /** An attempt that the capture journal knows. */
-export interface JournalAttempt extends NodeAttempt {
+interface JournalAttempt extends NodeAttempt {
   /** How it ended; null when nobody has seen that. */
   termination: RunTermination | null;
 }

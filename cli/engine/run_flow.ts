@@ -20,7 +20,7 @@ import { type CutAttempt, PastAttempts } from "./past_attempts.ts";
 import type { AttemptPlace, PlacePorts, RunObserver } from "./types.ts";
 
 /** How to run a flow in the open log of its run. */
-export interface RunFlowOptions {
+interface RunFlowOptions {
   /** The flow. */
   flow: Flow;
   /** The directory that holds the runs. */
@@ -44,7 +44,7 @@ export interface RunFlowOptions {
 }
 
 /** A run that another process began. */
-export interface PastRun extends RecordedBegin {
+interface PastRun extends RecordedBegin {
   /** Ends what is left of its attempts, so that they can be made again; what it throws ends all. */
   endOrphans: (attempts: CutAttempt[]) => Promise<void>;
 }

@@ -56,7 +56,7 @@ function refusalOf(
 }
 
 /** Where a program is looked for. */
-export interface ProgramPlace {
+interface ProgramPlace {
   /** The directory that the program will run in. */
   cwd: string;
   /** The directories to search, as the variable PATH has them. */
@@ -75,7 +75,7 @@ export function pathFor(own: string | undefined): string {
 }
 
 /** Finds a program as the system would; returns in words why it cannot be run. */
-export function findProgram(name: string, place: ProgramPlace): string | { problem: string } {
+function findProgram(name: string, place: ProgramPlace): string | { problem: string } {
   const isPath = name.includes("/") || (isWindows && name.includes("\\")) || isAbsolute(name);
   if (isPath) {
     const path = resolve(place.cwd, name);

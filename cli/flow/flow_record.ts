@@ -24,7 +24,7 @@ export interface FlowRecord {
 }
 
 /** A node in a {@linkcode FlowRecord}. */
-export interface NodeRecord extends CommandRecord {
+interface NodeRecord extends CommandRecord {
   /** Its name. */
   id: string;
   /** The nodes that it needs. */

@@ -194,7 +194,7 @@ class NodeParser {
  * Reads the constraints of a flow: names as on the wire, durations as text. What is left out is as
  * in {@linkcode DEFAULT_CONSTRAINTS}.
  */
-export function parseConstraints(
+function parseConstraints(
   value: Json | undefined,
   fail: (problem: string) => never,
 ): Constraints {

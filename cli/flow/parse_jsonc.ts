@@ -7,7 +7,7 @@ const MOST_DEPTH = 64;
 export type Json = string | number | boolean | null | Json[] | Map<string, Json>;
 
 /** What else than JSON is read. */
-export interface ParseJsoncOptions {
+interface ParseJsoncOptions {
   /** Comments, and commas behind the last member or item, as in `deno.jsonc`. */
   comments?: boolean;
 }

@@ -99,7 +99,7 @@ class TaskWalk {
 }
 
 /** A task as its file has it. */
-export interface Task {
+interface Task {
   /** Its name. */
   name: string;
   /** The file. */
@@ -232,7 +232,7 @@ export function taskCommand(name: string): string[] {
  * on, but runs any text as a task. Paths are relative to where it runs, as the same tasks are the
  * same flow wherever the project lies.
  */
-export function commandOfTask(
+function commandOfTask(
   command: string,
   place: { path: string; cwd: string },
 ): string[] {

@@ -17,7 +17,7 @@ import { identifyProcess } from "./processes.ts";
 import { type Command, type CommandEnd, endWithinMs, runCommand } from "./run_command.ts";
 
 /** What a {@linkcode CommandInvoker} works with. */
-export interface CommandInvokerOptions extends PlacePorts {
+interface CommandInvokerOptions extends PlacePorts {
   /** The flow. */
   flow: Flow;
   /** The paths of the programs, by the ids of the nodes. */

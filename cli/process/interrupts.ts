@@ -12,7 +12,7 @@ const SIGNALS: [Deno.Signal, number][] = [["SIGHUP", 1], ["SIGINT", 2], ["SIGTER
 const ECHO_MS = 100;
 
 /** What to do at each signal; `isFirst`: it asks, and does not insist yet. */
-export type OnInterrupt = (signal: Deno.Signal, isFirst: boolean) => void;
+type OnInterrupt = (signal: Deno.Signal, isFirst: boolean) => void;
 
 /** The signals by which the user ends what runs: the first one asks, the second one insists. */
 export class Interrupts implements Disposable {

@@ -5,7 +5,7 @@ import { type EndOptions, endProcesses, waitUntil } from "./end_processes.ts";
 import { listProcesses, type ProcessStat, readBootId, readEnvironment } from "./processes.ts";
 
 /** What to do about the processes that are left of a run whose supervisor died. */
-export interface OrphanOptions extends EndOptions {
+interface OrphanOptions extends EndOptions {
   /** The run. */
   runId: string;
   /** Its attempts without an end. */

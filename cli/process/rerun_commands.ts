@@ -142,7 +142,7 @@ function recordedEnv(
 }
 
 /** How commands are run again. */
-export interface RerunLimits {
+interface RerunLimits {
   /** By which the user ends it. */
   interrupts: Interrupts;
   /** How much of each output is kept, as when it was recorded. */
@@ -152,7 +152,7 @@ export interface RerunLimits {
 }
 
 /** Runs commands of a recording again, below a directory of its own, and records nothing. */
-export class RerunInvoker extends CommandInvoker implements Disposable {
+class RerunInvoker extends CommandInvoker implements Disposable {
   readonly #root: string;
   #failure: { of: unknown } | undefined;
 

@@ -39,7 +39,7 @@ export interface CommandOptions {
  * user, or the supervisor when the deadline of its attempt passes), what it prints cannot be taken, or
  * that it was started cannot be recorded.
  */
-export type EarlyEnd = "timeout" | "stop" | "output" | "record";
+type EarlyEnd = "timeout" | "stop" | "output" | "record";
 
 /** How a command ended. */
 export interface CommandEnd {
@@ -155,7 +155,7 @@ class EarlyEnding implements Disposable {
 }
 
 /** Both outputs of a command. */
-export class CommandOutput {
+class CommandOutput {
   /** Resolves when both have ended, or one could not be taken. */
   readonly ended: Promise<void>;
   readonly #pumps: OutputPump[];

@@ -69,7 +69,7 @@ export async function readRunReport(root: string, runId: string): Promise<RunRep
 }
 
 /** What is known of a run, and what nobody has to read again. */
-export interface RunFacts extends Partial<Omit<RunLog, "fold">> {
+interface RunFacts extends Partial<Omit<RunLog, "fold">> {
   /** Its log, folded. */
   fold: RunFold;
   /** Whether somebody has the run open. */
@@ -128,7 +128,7 @@ function lastAttempt(attempts: AttemptReport[], name: string | undefined): Parti
 }
 
 /** Why a node had to wait. */
-export interface Deferral {
+interface Deferral {
   /** What stood in its way, in the supervisor's word. */
   reason: string;
   /** The same, for people, with the numbers behind it. */

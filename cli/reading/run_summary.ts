@@ -9,7 +9,7 @@ import { sizeOfDirectory } from "../files.ts";
 import { eventProblem, logProblem } from "./run_log.ts";
 
 /** A run, as the first and the last lines of its log describe it. */
-export interface RunSummary {
+interface RunSummary {
   run_id: string;
   pipe: string;
   state: PipeState;
@@ -20,13 +20,13 @@ export interface RunSummary {
 }
 
 /** A log that another program wrote, with events of its own. */
-export interface OtherLog {
+interface OtherLog {
   run_id: string;
   is_other_log: true;
 }
 
 /** A run that cannot be read. */
-export interface UnreadableRun {
+interface UnreadableRun {
   run_id: string;
   problem: string;
 }

@@ -15,7 +15,7 @@ export interface Verb {
 }
 
 /** The options of a verb, by name. */
-export type OptionKinds = Record<string, "string" | "boolean">;
+type OptionKinds = Record<string, "string" | "boolean">;
 
 /** What was given on the command line. */
 export interface Arguments {
@@ -117,7 +117,7 @@ export const COMMAND_HELP = `  --grace DURATION    time between SIGTERM and SIGK
 ${COMMON_HELP}`;
 
 /** How commands are run. */
-export interface CommandSettings {
+interface CommandSettings {
   /** The time between SIGTERM and SIGKILL, in milliseconds. */
   graceMs: number;
   /** How much of each output is kept. */

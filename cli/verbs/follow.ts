@@ -138,7 +138,7 @@ function lengthOf({ duration_ms: milliseconds }: { duration_ms?: number }): stri
 }
 
 /** Observes what happens in which run. */
-export interface AllRunsObserver {
+interface AllRunsObserver {
   /** Whatever begins from now on is seen. */
   ready(): void;
   /** Something has come. */
@@ -204,16 +204,16 @@ function hasLog(root: string, runId: string): boolean {
 }
 
 /** What comes out of a log. */
-export type RunItem = Stored<RunEvent> | Gap;
+type RunItem = Stored<RunEvent> | Gap;
 
 /** How a run that was followed ended: by its last event, or because nobody works on it any more. */
-export type RunEnd = "completed" | "aborted" | "not-live";
+type RunEnd = "completed" | "aborted" | "not-live";
 
 /** How often to ask whether anybody still works on a run: the system notifies nobody. */
-export const LIVE_POLL_MS = 500;
+const LIVE_POLL_MS = 500;
 
 /** Passes on the events of a run behind a seq, those that are there and those that come, to its end. */
-export async function followToEnd(
+async function followToEnd(
   { root, runId, after = 0 }: { root: string; runId: string; after?: number },
   print: (item: RunItem) => void,
 ): Promise<RunEnd> {

@@ -159,7 +159,7 @@ function stepOption(text: string | undefined): number | undefined {
 }
 
 /** Prints a trace: what it is of, a line a step, and all that is known of the steps that failed. */
-export function printTrace(screen: Screen, path: string, trace: TraceEnvelope): void {
+function printTrace(screen: Screen, path: string, trace: TraceEnvelope): void {
   const { run_id: runId, flow, written_at: writtenAt, reason, steps } = trace;
   screen.line(screen.paint(printableLine(runId ?? path), "bold"));
   screen.line(`flow     ${printableLine(flow.id)}`);

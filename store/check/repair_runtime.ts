@@ -45,7 +45,7 @@ export interface RepairStep {
 }
 
 /** What one runtime needs. */
-export interface RepairPlan {
+interface RepairPlan {
   /** What comes now. */
   fixes: Fix[];
   /** Whether the journal is redone now, and nothing else. */

@@ -24,7 +24,7 @@ export interface ScannedLog {
 }
 
 /** Which log is scanned, and what for. */
-export interface ScanOptions<T> {
+interface ScanOptions<T> {
   codec: LogCodec<T>;
   /** How the log is called in the journal. */
   name: string;

@@ -13,7 +13,7 @@ import { asStoreError, storeCorruptError } from "../store_errors.ts";
 import type { LineVerdict, LogCodec } from "./log_codecs.ts";
 
 /** What a log is made of. */
-export interface LogParts {
+interface LogParts {
   port: FilePort;
   path: string;
   /** How many bytes of the file count; the rest of the log is `tail`. */
@@ -114,7 +114,7 @@ const NEAR_BYTES = 4 * 1024;
 const NEAR_LINES = 32;
 
 /** What is read, and from where on. */
-export interface LinesOptions {
+interface LinesOptions {
   /** Where a line begins. */
   start?: number;
   /** How much to read at once. */

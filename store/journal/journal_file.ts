@@ -101,7 +101,7 @@ export class JournalFile {
 }
 
 /** What a journal holds. */
-export interface JournalContent {
+interface JournalContent {
   /** In their order. */
   mutations: MutationRecord[];
   /** What stands behind them; undefined when that is nothing but NULs. */

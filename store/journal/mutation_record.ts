@@ -17,7 +17,7 @@ import type { ConfigBundle, RuntimeDiagnostic, RuntimeEvent, TranscriptEntry } f
  */
 
 /** Lines that belong at one place of one log. */
-export interface LogLines {
+interface LogLines {
   /** `events.jsonl` or `workers/<directory>/transcript.jsonl`. */
   file: string;
   /** Where the first line begins. */
@@ -51,7 +51,7 @@ export interface PrintedLines {
 }
 
 /** How the line of a mutation begins. */
-export const MUTATION_PREFIX = '{"crc32":"';
+const MUTATION_PREFIX = '{"crc32":"';
 const MIDDLE = '","mutation":';
 const MUTATION_START = MUTATION_PREFIX.length + 8 + MIDDLE.length;
 const SUFFIX = "}";
@@ -98,7 +98,7 @@ const MAX_HEAD_BYTES = 1024;
 const latin1 = new TextDecoder("latin1");
 
 /** What the first line holds. */
-export interface JournalHead {
+interface JournalHead {
   format: number;
   journal: number;
 }

@@ -29,7 +29,7 @@ import type { RecoveredLogs } from "./recover_logs.ts";
  */
 
 /** What a runtime's files are together with, when it is opened. */
-export interface BuildParts {
+interface BuildParts {
   logs: RecoveredLogs;
   /** Gets what is wrong and does not stand in the way. */
   problems: RuntimeStoreError[];

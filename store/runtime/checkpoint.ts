@@ -37,7 +37,7 @@ export interface CheckpointOptions {
 }
 
 /** What a checkpoint is made with. */
-export interface CheckpointParts {
+interface CheckpointParts {
   folder: RuntimeFolder;
   logs: LogWriter;
   snapshots: SnapshotWriter;

@@ -80,7 +80,7 @@ export function folderOf(
 }
 
 /** What options say, checked. */
-export interface CheckedOptions {
+interface CheckedOptions {
   folder: RuntimeFolder;
   /** What to make when there is no such runtime. */
   create: RuntimeIdentity;

@@ -15,7 +15,7 @@ import type { RuntimeStoreError } from "../runtime_store_error.ts";
 import { storeCorruptError } from "../store_errors.ts";
 
 /** A log as opening its runtime would leave it: bytes of its file, and lines that follow them. */
-export interface LogView {
+interface LogView {
   /** How many bytes come from the file; a line begins behind them if others follow. */
   fileEnd: number;
   tail: Uint8Array;
@@ -39,7 +39,7 @@ export function viewLog(
 }
 
 /** What logs are recovered with. */
-export interface RecoveredLogsParts {
+interface RecoveredLogsParts {
   folder: RuntimeFolder;
   unapplied: UnappliedMutations;
   /** Gets what is found to be wrong. */

@@ -21,7 +21,7 @@ import {
 } from "./store_state.ts";
 
 /** Lines for one log, printed and as bytes. */
-export interface AddedLines extends PrintedLines {
+interface AddedLines extends PrintedLines {
   lines: string[];
   bytes: Uint8Array[];
 }

@@ -18,7 +18,7 @@ export interface Verdict {
 }
 
 /** What it was decided about. */
-export interface Subject {
+interface Subject {
   /** The event that the entry stands under. */
   readonly trigger: ExternalEvent;
   readonly episodeId: number;

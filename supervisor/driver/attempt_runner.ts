@@ -14,7 +14,7 @@ import { type RunningAttempt, RunningAttempts } from "./attempt_timeouts.ts";
 import { awaitAnswer, callInvoker } from "./inside_run.ts";
 
 /** What an {@linkcode AttemptRunner} reports. */
-export interface AttemptListener {
+interface AttemptListener {
   /** An attempt ended: by its answer, by running out of time, or by not being made. */
   onEnd: (attempt: Attempt, termination: RunTermination) => void;
   /** A port failed that may not fail. */

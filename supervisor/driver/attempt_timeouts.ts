@@ -10,7 +10,7 @@ export interface RunningAttempt {
 }
 
 /** What {@linkcode RunningAttempts} works with. */
-export interface RunningAttemptsOptions {
+interface RunningAttemptsOptions {
   timers: Timers | undefined;
   /** How long an attempt may take; null = as long as it likes. */
   deadline: Duration | null;

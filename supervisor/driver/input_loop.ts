@@ -3,7 +3,7 @@ import type { Attempt, StepResult, SupervisorCore } from "../core/supervisor_cor
 import type { CompletionInput, EventInput, SupervisorInput, SupervisorPorts } from "../types.ts";
 
 /** The caller that waits for an input to be handled. */
-export interface Caller {
+interface Caller {
   readonly resolve: () => void;
   readonly reject: (error: unknown) => void;
 }
@@ -13,7 +13,7 @@ interface Pending extends Caller {
 }
 
 /** What an {@linkcode InputLoop} leads to. */
-export interface InputLoopHooks {
+interface InputLoopHooks {
   /** Makes an attempt. */
   start: (attempt: Attempt) => void;
   /** Told when nothing is left to be handled, for now or, with an error, for good. */
