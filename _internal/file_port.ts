@@ -101,14 +101,23 @@ export function readRangeSync(
   end: number,
 ): Uint8Array {
   const bytes = new Uint8Array(end - start);
+  return bytes.subarray(0, fillSync(file, start, bytes));
+}
+
+/** Fills the bytes from `start` on, as far as the file goes; returns how many there were. */
+export function fillSync(
+  file: Pick<FileHandle, "seekSync" | "readSync">,
+  start: number,
+  bytes: Uint8Array,
+): number {
   file.seekSync(start, Deno.SeekMode.Start);
   let filled = 0;
   while (filled < bytes.length) {
-    const count = file.readSync(bytes.subarray(filled));
+    const count = file.readSync(filled === 0 ? bytes : bytes.subarray(filled));
     if (count === null) break;
     filled += count;
   }
-  return bytes.subarray(0, filled);
+  return filled;
 }
 
 const FIRST_READ_BYTES = 8 * 1024;
