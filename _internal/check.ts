@@ -1,5 +1,58 @@
 import type { Duration } from "./event_time.ts";
 
+/** What a {@linkcode TaffrailError} is made of besides its kind and message. */
+export interface TaffrailErrorOptions<Details> {
+  /** Where it happened, and with what. */
+  details?: Details | undefined;
+  /** What to do about it, for people, where that is known. */
+  remedy?: string | undefined;
+  /** What caused it. */
+  cause?: unknown;
+}
+
+/**
+ * What the errors of all modules have in common: each module has classes of its own for what can go
+ * wrong in it, so that a program tells them apart by class and kind.
+ *
+ * @example Usage
+ * ```ts
+ * import { openEventLog, TaffrailError } from "@taffrail/taffrail/eventlog";
+ * import { assert, assertEquals, assertRejects } from "@std/assert";
+ *
+ * const root = await Deno.makeTempDir();
+ * await using log = await openEventLog<{ type: string }>({ root, runId: "demo" });
+ * const error = await assertRejects(() => log.append({ type: "late" }, { expectedLastSeq: 7 }));
+ * assert(error instanceof TaffrailError);
+ * assertEquals([error.name, error.kind], ["EventLogError", "conflict"]);
+ * ```
+ */
+export abstract class TaffrailError<Kind extends string, Details extends object> extends Error {
+  /** What went wrong, for programs. */
+  readonly kind: Kind;
+  /** Where it happened, and with what. */
+  readonly details: Details;
+  /** What to do about it, for people, where that is known. */
+  readonly remedy: string | undefined;
+
+  /**
+   * Makes an error; the functions of its module do it for you.
+   *
+   * @param kind What went wrong.
+   * @param message The same for people.
+   * @param options What else is known.
+   */
+  constructor(
+    kind: Kind,
+    message: string,
+    { details, remedy, cause }: TaffrailErrorOptions<Details> = {},
+  ) {
+    super(message, cause === undefined ? undefined : { cause });
+    this.kind = kind;
+    this.details = details ?? {} as Details;
+    this.remedy = remedy;
+  }
+}
+
 /**
  * Checks of what a program hands in, for calls from JavaScript too. Each takes the name of what it looks
  * at, for its error: a `TypeError` for the wrong shape, a `RangeError` for a number out of range.

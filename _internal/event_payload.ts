@@ -1,3 +1,4 @@
+import { TaffrailError } from "./check.ts";
 import { decodeUtf8, reasonOf } from "./text.ts";
 
 /**
@@ -40,31 +41,10 @@ export interface ExternalEventPayloadErrorDetails {
  * assertEquals([error.kind, error.details.actual], ["not-an-object", "array"]);
  * ```
  */
-export class ExternalEventPayloadError extends Error {
+export class ExternalEventPayloadError
+  extends TaffrailError<ExternalEventPayloadErrorKind, ExternalEventPayloadErrorDetails> {
   /** The name of the class. */
   override readonly name = "ExternalEventPayloadError";
-  /** Which rule the payload breaks. */
-  readonly kind: ExternalEventPayloadErrorKind;
-  /** What is wrong, for programs. */
-  readonly details: ExternalEventPayloadErrorDetails;
-  /** What to do about it, where that is known. */
-  readonly remedy: string | undefined;
-
-  /** Makes an error; `createEvent` does it for you. */
-  constructor(
-    kind: ExternalEventPayloadErrorKind,
-    message: string,
-    { details = {}, remedy, cause }: {
-      details?: ExternalEventPayloadErrorDetails;
-      remedy?: string;
-      cause?: unknown;
-    } = {},
-  ) {
-    super(message, cause === undefined ? undefined : { cause });
-    this.kind = kind;
-    this.details = details;
-    this.remedy = remedy;
-  }
 }
 
 /** Payloads nested deeper are refused, as a parser with a bounded stack must. */

@@ -1,15 +1,6 @@
+import { TaffrailError, type TaffrailErrorOptions } from "../_internal/check.ts";
 import { reasonOf } from "../_internal/text.ts";
 import type { CaptureStyle } from "./types.ts";
-
-/** What an error of this module is made of besides its kind and message. */
-export interface CaptureErrorOptions<Details> {
-  /** Where it happened, and with what. */
-  details?: Details;
-  /** What to do about it, where that is known. */
-  remedy?: string;
-  /** What caused it. */
-  cause?: unknown;
-}
 
 /** Which check an event record failed: its hash first, then its payload (EVT-6). */
 export type CaptureErrorKind = "payload-hash-mismatch" | "invalid-payload";
@@ -46,26 +37,9 @@ export interface CaptureErrorDetails {
  * assertEquals([error.kind, error.details.expected], ["payload-hash-mismatch", "none"]);
  * ```
  */
-export class CaptureError extends Error {
+export class CaptureError extends TaffrailError<CaptureErrorKind, CaptureErrorDetails> {
   /** The name of the class. */
   override readonly name = "CaptureError";
-  /** Which check failed. */
-  readonly kind: CaptureErrorKind;
-  /** The two hashes, when it is the hash that is wrong. */
-  readonly details: CaptureErrorDetails;
-  /** What to do about it, where that is known. */
-  readonly remedy: string | undefined;
-
-  /** Makes an error; the module's functions do it for you. */
-  constructor(
-    kind: CaptureErrorKind,
-    message: string,
-    options: CaptureErrorOptions<CaptureErrorDetails> = {},
-  ) {
-    super(message, causeOf(options));
-    ({ details: this.details = {}, remedy: this.remedy } = options);
-    this.kind = kind;
-  }
 }
 
 /**
@@ -121,26 +95,10 @@ export interface CaptureJournalErrorDetails {
  * assertEquals([error.kind, error.details.path], ["no-session", path]);
  * ```
  */
-export class CaptureJournalError extends Error {
+export class CaptureJournalError
+  extends TaffrailError<CaptureJournalErrorKind, CaptureJournalErrorDetails> {
   /** The name of the class. */
   override readonly name = "CaptureJournalError";
-  /** What went wrong, for programs. */
-  readonly kind: CaptureJournalErrorKind;
-  /** Which journal, and where in it. */
-  readonly details: CaptureJournalErrorDetails;
-  /** What to do about it, where that is known. */
-  readonly remedy: string | undefined;
-
-  /** Makes an error; the module's functions do it for you. */
-  constructor(
-    kind: CaptureJournalErrorKind,
-    message: string,
-    options: CaptureErrorOptions<CaptureJournalErrorDetails> = {},
-  ) {
-    super(message, causeOf(options));
-    ({ details: this.details = {}, remedy: this.remedy } = options);
-    this.kind = kind;
-  }
 }
 
 /**
@@ -200,34 +158,34 @@ export interface CaptureWriteErrorDetails {
  * );
  * ```
  */
-export class CaptureWriteError extends Error {
+export class CaptureWriteError
+  extends TaffrailError<CaptureWriteErrorKind, CaptureWriteErrorDetails> {
   /** The name of the class. */
   override readonly name = "CaptureWriteError";
-  /** Why, for programs. */
-  readonly kind: CaptureWriteErrorKind;
   /** The step that failed. */
   readonly stage: CaptureWriteStage;
-  /** Which files. */
-  readonly details: CaptureWriteErrorDetails;
-  /** What to do about it, where that is known. */
-  readonly remedy: string | undefined;
 
-  /** Makes an error; the module's functions do it for you. */
+  /**
+   * Makes an error; the module's functions do it for you.
+   *
+   * @param stage The step that failed; the kind follows from it.
+   * @param message What went wrong, for people.
+   * @param options What else is known.
+   */
   constructor(
     stage: CaptureWriteStage,
     message: string,
-    options: CaptureErrorOptions<CaptureWriteErrorDetails> & { details: CaptureWriteErrorDetails },
+    options: TaffrailErrorOptions<CaptureWriteErrorDetails> & { details: CaptureWriteErrorDetails },
   ) {
-    super(message, causeOf(options));
-    ({ details: this.details, remedy: this.remedy } = options);
+    super(KIND_OF_STAGE[stage] ?? "io", message, options);
     this.stage = stage;
-    this.kind = stage === "InvalidDestination"
-      ? "invalid-destination"
-      : stage === "Serialize"
-      ? "serialize"
-      : "io";
   }
 }
+
+const KIND_OF_STAGE: Partial<Record<CaptureWriteStage, CaptureWriteErrorKind>> = {
+  InvalidDestination: "invalid-destination",
+  Serialize: "serialize",
+};
 
 /** The error of a stage, with the words of the original program. */
 export function writeError(
@@ -251,9 +209,4 @@ export function writeError(
     SyncDirectory: `${writing} sync directory: ${reason}`,
   };
   return new CaptureWriteError(stage, messages[stage], { details, cause });
-}
-
-/** What `Error` takes of the options. */
-export function causeOf({ cause }: { cause?: unknown }): ErrorOptions | undefined {
-  return cause === undefined ? undefined : { cause };
 }

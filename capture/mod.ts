@@ -18,7 +18,6 @@ export {
   CaptureError,
   type CaptureErrorDetails,
   type CaptureErrorKind,
-  type CaptureErrorOptions,
   CaptureJournalError,
   type CaptureJournalErrorDetails,
   type CaptureJournalErrorKind,
@@ -104,3 +103,4 @@ export {
   type Difference,
 } from "./bundle/diff_bundles.ts";
 export type * from "./types.ts";
+export { TaffrailError, type TaffrailErrorOptions } from "../_internal/check.ts";

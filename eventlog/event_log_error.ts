@@ -1,3 +1,4 @@
+import { TaffrailError, type TaffrailErrorOptions } from "../_internal/check.ts";
 import type { AppendFailure } from "../_internal/append_file.ts";
 import { reasonOf } from "../_internal/text.ts";
 
@@ -45,16 +46,6 @@ export interface EventLogErrorDetails {
   actual?: number;
 }
 
-/** What an {@linkcode EventLogError} is made of besides its kind and message. */
-export interface EventLogErrorOptions {
-  /** Where it happened, and with what. */
-  details?: EventLogErrorDetails;
-  /** What to do about it, where that is known. */
-  remedy?: string;
-  /** What caused it. */
-  cause?: unknown;
-}
-
 /**
  * The error of this module. Bad arguments are `TypeError` and `RangeError` instead.
  *
@@ -72,36 +63,16 @@ export interface EventLogErrorOptions {
  * }
  * ```
  */
-export class EventLogError extends Error {
+export class EventLogError extends TaffrailError<EventLogErrorKind, EventLogErrorDetails> {
   /** The name of the class. */
   override readonly name = "EventLogError";
-  /** What went wrong, for programs. */
-  readonly kind: EventLogErrorKind;
-  /** Where it happened, and with what. */
-  readonly details: EventLogErrorDetails;
-  /** What to do about it, where that is known; the message says it too. */
-  readonly remedy: string | undefined;
-
-  /**
-   * Makes an error; the module's functions do it for you.
-   *
-   * @param kind What went wrong.
-   * @param message The same for people.
-   * @param options What else is known.
-   */
-  constructor(kind: EventLogErrorKind, message: string, options: EventLogErrorOptions = {}) {
-    super(message, options.cause === undefined ? undefined : { cause: options.cause });
-    this.kind = kind;
-    this.details = options.details ?? {};
-    this.remedy = options.remedy;
-  }
 }
 
 /** An error whose message ends with its remedy, where there is one. */
 export function eventLogError(
   kind: EventLogErrorKind,
   problem: string,
-  options: EventLogErrorOptions,
+  options: TaffrailErrorOptions<EventLogErrorDetails>,
 ): EventLogError {
   const { remedy } = options;
   return new EventLogError(kind, remedy === undefined ? problem : `${problem}; ${remedy}`, options);

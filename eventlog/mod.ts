@@ -31,7 +31,6 @@ export {
   EventLogError,
   type EventLogErrorDetails,
   type EventLogErrorKind,
-  type EventLogErrorOptions,
 } from "./event_log_error.ts";
 export { openEventLog, type OpenEventLogOptions, openEventLogSync } from "./open_event_log.ts";
 export { FileEventLog } from "./file_event_log.ts";
@@ -68,3 +67,4 @@ export {
 } from "./derive_run_state.ts";
 export * from "./run_event.ts";
 export { VERSION } from "../_internal/version.ts";
+export { TaffrailError, type TaffrailErrorOptions } from "../_internal/check.ts";

@@ -31,3 +31,4 @@ export {
 } from "./check/repair_store.ts";
 export { removeRuntime } from "./check/remove_runtime.ts";
 export { runtimeDirectory } from "../_internal/root_layout.ts";
+export { TaffrailError, type TaffrailErrorOptions } from "../_internal/check.ts";

@@ -1,3 +1,5 @@
+import { TaffrailError } from "../_internal/check.ts";
+
 /**
  * What went wrong:
  * - `runtime-stopped`: the runtime is stopped and takes no more mutations
@@ -103,29 +105,8 @@ export interface RuntimeStoreErrorDetails {
  * assertEquals([error.kind, error.details.runtimeId], ["runtime-stopped", "rt-1"]);
  * ```
  */
-export class RuntimeStoreError extends Error {
+export class RuntimeStoreError
+  extends TaffrailError<RuntimeStoreErrorKind, RuntimeStoreErrorDetails> {
   /** The name of the class. */
   override readonly name = "RuntimeStoreError";
-  /** What went wrong, for programs. */
-  readonly kind: RuntimeStoreErrorKind;
-  /** Where it went wrong, and what was found there. */
-  readonly details: RuntimeStoreErrorDetails;
-  /** What to do about it, for people, where that is known and not in the message already. */
-  readonly remedy: string | undefined;
-
-  /** Makes an error; the module's functions do it for you. */
-  constructor(
-    kind: RuntimeStoreErrorKind,
-    message: string,
-    { details = {}, remedy, cause }: {
-      details?: RuntimeStoreErrorDetails;
-      remedy?: string | undefined;
-      cause?: unknown;
-    } = {},
-  ) {
-    super(message, cause === undefined ? undefined : { cause });
-    this.kind = kind;
-    this.details = details;
-    this.remedy = remedy;
-  }
 }

@@ -13,7 +13,6 @@ export {
   TraceFileError,
   type TraceFileErrorDetails,
   type TraceFileErrorKind,
-  type TraceFileErrorOptions,
 } from "./trace_file_error.ts";
 export { hashJsonText, hashValue } from "./hash_value.ts";
 export {
@@ -34,3 +33,4 @@ export {
 } from "./replay_trace.ts";
 export { type ChromeTrace, type ChromeTraceEvent, toChromeTrace } from "./to_chrome_trace.ts";
 export type * from "./types.ts";
+export { TaffrailError, type TaffrailErrorOptions } from "../_internal/check.ts";

@@ -1,3 +1,4 @@
+import type { TaffrailErrorOptions } from "../_internal/check.ts";
 import { isNotFound, requireDeno } from "../_internal/file_port.ts";
 import { reasonOf } from "../_internal/text.ts";
 import {
@@ -24,8 +25,8 @@ import { parseJson } from "../_internal/wire_json/parse_json.ts";
 import { struct } from "../_internal/wire_json/struct.ts";
 import {
   TraceFileError,
+  type TraceFileErrorDetails,
   type TraceFileErrorKind,
-  type TraceFileErrorOptions,
 } from "./trace_file_error.ts";
 import type { TraceEnvelope, TraceHash, TraceReason, TraceStep } from "./types.ts";
 
@@ -110,7 +111,11 @@ export function parseTrace(text: string | Uint8Array): TraceEnvelope {
 
 function parse(text: string | Uint8Array, path: string | undefined): TraceEnvelope {
   const where = path === undefined ? {} : { path };
-  const refuse = (kind: TraceFileErrorKind, problem: string, options: TraceFileErrorOptions) => {
+  const refuse = (
+    kind: TraceFileErrorKind,
+    problem: string,
+    options: TaffrailErrorOptions<TraceFileErrorDetails>,
+  ) => {
     const place = path === undefined ? "" : ` (in ${path})`;
     return new TraceFileError(kind, `failed to parse trace.json: ${problem}${place}`, {
       ...options,

@@ -20,14 +20,14 @@ const MAX_PAYLOAD_DEPTH = 120;
 
 /** A value that a step was given or gave: its text until it is needed no more, or its digest. */
 export class RecordedValue {
-  /** Its text; undefined when it was given up, or there never was one. */
+  /** Its text; undefined when it was discarded, or there never was one. */
   text: string | undefined;
   #hash: TraceHash | undefined;
 
   constructor(readonly what: ValueName) {}
 
-  /** Gives the text up; the digest stays, and what is the matter with it. */
-  giveUp(): ValidationIssue | undefined {
+  /** Discards the text, not the digest; returns what is wrong with the text. */
+  discard(): ValidationIssue | undefined {
     const problem = this.#compute();
     this.text = undefined;
     return problem;

@@ -78,8 +78,8 @@ export class StepBuffer {
   /** Computes all digests, and gives up the texts that were needed for them only. */
   settle(steps: readonly RecordedStep[]): void {
     for (const step of steps) {
-      if (!this.#bounds.captureInputs) this.#giveUp(step, step.input);
-      if (step.output !== undefined) this.#giveUp(step, step.output);
+      if (!this.#bounds.captureInputs) this.#discard(step, step.input);
+      if (step.output !== undefined) this.#discard(step, step.output);
     }
   }
 
@@ -90,25 +90,25 @@ export class StepBuffer {
     while (this.#heldBytes > bufferBytes && this.#firstWithText < this.#pushed) {
       this.#strip(this.#slots[this.#firstWithText++ % bufferSize]!);
     }
-    if (this.#heldBytes > bufferBytes) this.#giveUpCounted(step, value);
+    if (this.#heldBytes > bufferBytes) this.#discardCounted(step, value);
   }
 
   #strip(step: RecordedStep): void {
-    if (step.output !== undefined) this.#giveUp(step, step.output);
-    this.#giveUpCounted(step, step.input);
+    if (step.output !== undefined) this.#discard(step, step.output);
+    this.#discardCounted(step, step.input);
   }
 
-  #giveUpCounted(step: RecordedStep, value: RecordedValue): void {
+  #discardCounted(step: RecordedStep, value: RecordedValue): void {
     if (this.#bounds.captureInputs && value === step.input && value.text !== undefined) {
       this.droppedBytes += value.text.length * BYTES_PER_CHARACTER;
       step.inputDropped = true;
     }
-    this.#giveUp(step, value);
+    this.#discard(step, value);
   }
 
-  #giveUp(step: RecordedStep, value: RecordedValue): void {
+  #discard(step: RecordedStep, value: RecordedValue): void {
     this.#release(value);
-    const problem = value.giveUp();
+    const problem = value.discard();
     if (problem !== undefined) step.addIssues([problem]);
   }
 

@@ -1,3 +1,5 @@
+import { TaffrailError } from "../_internal/check.ts";
+
 /**
  * What went wrong. When reading:
  * - `read`: the file system refused
@@ -37,16 +39,6 @@ export interface TraceFileErrorDetails {
   actual?: string;
 }
 
-/** What a {@linkcode TraceFileError} is made of besides its kind and message. */
-export interface TraceFileErrorOptions {
-  /** Where it happened, and with what. */
-  details?: TraceFileErrorDetails;
-  /** What to do about it, where that is known. */
-  remedy?: string;
-  /** What caused it. */
-  cause?: unknown;
-}
-
 /**
  * The error of this module: a trace that could not be read or written. Bad arguments are `TypeError` and
  * `RangeError` instead.
@@ -60,27 +52,7 @@ export interface TraceFileErrorOptions {
  * assertEquals([error.kind, error.details], ["version", { expected: "1", actual: "2" }]);
  * ```
  */
-export class TraceFileError extends Error {
+export class TraceFileError extends TaffrailError<TraceFileErrorKind, TraceFileErrorDetails> {
   /** The name of the class. */
   override readonly name = "TraceFileError";
-  /** What went wrong, for programs. */
-  readonly kind: TraceFileErrorKind;
-  /** Where it happened, and with what. */
-  readonly details: TraceFileErrorDetails;
-  /** What to do about it, where that is known. */
-  readonly remedy: string | undefined;
-
-  /**
-   * Makes an error; the module's functions do it for you.
-   *
-   * @param kind What went wrong.
-   * @param message The same for people.
-   * @param options What else is known.
-   */
-  constructor(kind: TraceFileErrorKind, message: string, options: TraceFileErrorOptions = {}) {
-    super(message, options.cause === undefined ? undefined : { cause: options.cause });
-    this.kind = kind;
-    this.details = options.details ?? {};
-    this.remedy = options.remedy;
-  }
 }

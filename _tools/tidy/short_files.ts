@@ -14,6 +14,7 @@ export const SHORT_FILES: Readonly<Record<string, string>> = {
     "Every verb loads it; what finds a run would load the event log, too.",
   "_internal/path.ts": "The only file that may import @std/path, for all that make paths (rule 4).",
   "_internal/version.ts": "So that the version can be said without loading anything.",
+  "trace/trace_file_error.ts": "Reading and writing traces throw it, and neither loads the other.",
   "run/attempt_key.ts":
     "All that verbs which only read need of run/, so that they load nothing else.",
 };

@@ -136,7 +136,7 @@ export interface ExpectedProvenance {
  *
  * @param bundle The bundle.
  * @param expected What is there now.
- * @throws {ReplayError} `unexpected-adapter`, `adapter-required`, `adapter-provenance-mismatch` or
+ * @throws {ReplayError} `unexpected-adapter-provided-for-no-adapter-capture`, `adapter-required-for-provenanced-capture`, `adapter-provenance-mismatch` or
  * `runtime-provenance-mismatch`.
  *
  * @example Usage
@@ -154,8 +154,10 @@ export function checkProvenance(
   const adapter = { recorded: bundle.adapter_provenance, current: expected.adapterProvenance };
   const wasNone = adapter.recorded === NO_ADAPTER_PROVENANCE;
   const isNone = adapter.current === NO_ADAPTER_PROVENANCE;
-  if (wasNone && !isNone) throw replayError("unexpected-adapter", adapter);
-  if (isNone && !wasNone) throw replayError("adapter-required", adapter);
+  if (wasNone && !isNone) {
+    throw replayError("unexpected-adapter-provided-for-no-adapter-capture", adapter);
+  }
+  if (isNone && !wasNone) throw replayError("adapter-required-for-provenanced-capture", adapter);
   if (adapter.recorded !== adapter.current) {
     throw replayError("adapter-provenance-mismatch", adapter);
   }

@@ -1,4 +1,4 @@
-import { checkFunction, checkMethods, checkObject } from "../../_internal/check.ts";
+import { checkFunction, checkMethods, checkObject, TaffrailError } from "../../_internal/check.ts";
 import { addDuration, durationOfMs } from "../../_internal/event_time.ts";
 import type {
   Duration,
@@ -179,15 +179,10 @@ const SHOWN = 10;
  * );
  * ```
  */
-export class ReplayDivergedError extends Error {
+export class ReplayDivergedError
+  extends TaffrailError<"diverged", { readonly divergences: readonly Divergence[] }> {
   /** The name of the class. */
   override readonly name = "ReplayDivergedError";
-  /** What went wrong, for programs. */
-  readonly kind = "diverged";
-  /** Where the replay went otherwise, in the order of the bundle. */
-  readonly details: { readonly divergences: readonly Divergence[] };
-  /** What to do about it, where that is known. */
-  readonly remedy: string | undefined = undefined;
 
   /** An error that lists these divergences. */
   constructor(divergences: readonly Divergence[]) {
@@ -195,8 +190,8 @@ export class ReplayDivergedError extends Error {
     const lines = divergences.slice(0, SHOWN).map(formatDivergence);
     if (divergences.length > SHOWN) lines.push(`and ${divergences.length - SHOWN} more`);
     const list = lines.map((line) => `\n  ${line}`).join("");
-    super(`The replay went otherwise than the recording at ${places}:${list}`);
-    this.details = { divergences };
+    const message = `The replay went otherwise than the recording at ${places}:${list}`;
+    super("diverged", message, { details: { divergences } });
   }
 }
 
@@ -278,9 +273,9 @@ function runUntil(
   const controller = new AbortController();
   const signal = AbortSignal.any([request.signal, controller.signal]);
   const { promise, resolve, reject } = Promise.withResolvers<RunTermination>();
-  const giveUp = () => resolve("TimedOut");
+  const timeOut = () => resolve("TimedOut");
   let cancel = timers.setTimer(addDuration(timers.now(), deadline), () => {
-    cancel = timers.setTimer(addDuration(timers.now(), durationOfMs(deadlineGraceMs)), giveUp);
+    cancel = timers.setTimer(addDuration(timers.now(), durationOfMs(deadlineGraceMs)), timeOut);
     controller.abort(new DOMException("The deadline of the attempt has passed", "TimeoutError"));
   });
   const answer = async () => await invoker.run({ ...request, signal });

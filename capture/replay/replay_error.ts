@@ -1,5 +1,5 @@
+import { TaffrailError } from "../../_internal/check.ts";
 import { reasonOf } from "../../_internal/text.ts";
-import { type CaptureErrorOptions, causeOf } from "../errors.ts";
 import type { CapturedActionEffect } from "../types.ts";
 
 /**
@@ -13,8 +13,8 @@ import type { CapturedActionEffect } from "../types.ts";
  * | `invalid-payload` | a payload with the right hash that is not one JSON object (RPL-4) |
  * | `duplicate-event-id` | in strict replay, two events of one id (RPL-2) |
  * | `adapter-provenance-mismatch` | another adapter than the recorded one (PRV-4) |
- * | `unexpected-adapter` | an adapter, and none was recorded (PRV-4) |
- * | `adapter-required` | no adapter, and one was recorded (PRV-4) |
+ * | `unexpected-adapter-provided-for-no-adapter-capture` | an adapter, and none was recorded (PRV-4) |
+ * | `adapter-required-for-provenanced-capture` | no adapter, and one was recorded (PRV-4) |
  * | `runtime-provenance-mismatch` | another runtime than the recorded one (PRV-5) |
  * | `effect-mismatch` | effects that are not the recorded ones (RPL-7) |
  * | `effect-hash-mismatch` | an effect that does not have its hash |
@@ -27,8 +27,8 @@ export type ReplayErrorKind =
   | "invalid-payload"
   | "duplicate-event-id"
   | "adapter-provenance-mismatch"
-  | "unexpected-adapter"
-  | "adapter-required"
+  | "unexpected-adapter-provided-for-no-adapter-capture"
+  | "adapter-required-for-provenanced-capture"
   | "runtime-provenance-mismatch"
   | "effect-mismatch"
   | "effect-hash-mismatch"
@@ -77,26 +77,9 @@ export interface ReplayErrorDetails {
  * assertEquals([recorded, current], ["rpv1:sha256:a", "rpv1:sha256:b"]);
  * ```
  */
-export class ReplayError extends Error {
+export class ReplayError extends TaffrailError<ReplayErrorKind, ReplayErrorDetails> {
   /** The name of the class. */
   override readonly name = "ReplayError";
-  /** Why the bundle was refused. */
-  readonly kind: ReplayErrorKind;
-  /** Where, and what stands against what. */
-  readonly details: ReplayErrorDetails;
-  /** What to do about it, where that is known. */
-  readonly remedy: string | undefined;
-
-  /** Makes an error; the module's functions do it for you. */
-  constructor(
-    kind: ReplayErrorKind,
-    message: string,
-    options: CaptureErrorOptions<ReplayErrorDetails> = {},
-  ) {
-    super(message, causeOf(options));
-    ({ details: this.details = {}, remedy: this.remedy } = options);
-    this.kind = kind;
-  }
 }
 
 /** The error of a kind, with the words of the original program where it has the kind. */
@@ -121,8 +104,10 @@ function messageOf(kind: ReplayErrorKind, details: ReplayErrorDetails, reason: s
       `adapter provenance mismatch: expected '${recorded}', got '${current}'`,
     "runtime-provenance-mismatch":
       `runtime provenance mismatch: expected '${current}', got '${recorded}'`,
-    "unexpected-adapter": "bundle provenance is 'none'; adapter must not be provided",
-    "adapter-required": "bundle is adapter-provenanced; adapter is required",
+    "unexpected-adapter-provided-for-no-adapter-capture":
+      "bundle provenance is 'none'; adapter must not be provided",
+    "adapter-required-for-provenanced-capture":
+      "bundle is adapter-provenanced; adapter is required",
     "effect-mismatch": `effect mismatch at index ${effectIndex} for event '${eventId}': ` +
       details.problem,
     "effect-hash-mismatch": `Cannot replay: ${effect} has the hash '${current}', ` +

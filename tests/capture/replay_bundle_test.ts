@@ -134,14 +134,14 @@ Deno.test("RuntimeProvenanceMismatch: expected is the caller's (PRV-5, W-ERGO-12
 
 Deno.test("UnexpectedAdapterProvidedForNoAdapterCapture (PRV-4)", async () => {
   const expected = { ...EXPECTED, adapterProvenance: "adapter:a" };
-  const kind = "unexpected-adapter";
+  const kind = "unexpected-adapter-provided-for-no-adapter-capture";
   const error = await refused(await sampleBundle(), kind, { expected });
   assertEquals(error.message, "bundle provenance is 'none'; adapter must not be provided");
 });
 
 Deno.test("AdapterRequiredForProvenancedCapture (PRV-4)", async () => {
   const bundle = await changed((bundle) => bundle.adapter_provenance = "adapter:a");
-  const kind = "adapter-required";
+  const kind = "adapter-required-for-provenanced-capture";
   const error = await refused(bundle, kind, { expected: EXPECTED });
   assertEquals(error.message, "bundle is adapter-provenanced; adapter is required");
   const expected = { ...EXPECTED, adapterProvenance: "adapter:a" };
@@ -171,7 +171,10 @@ Deno.test("the checks come in the seed's order, ours behind them (RPL-2)", async
     ["unsupported-version", (bundle) => bundle.capture_version = "v2"],
     ["hash-mismatch", ({ events }) => events[3]!.payload_hash = "none"],
     ["duplicate-event-id", ({ events }) => events[2]!.event_id = "e1"],
-    ["adapter-required", (bundle) => bundle.adapter_provenance = "adapter:a"],
+    [
+      "adapter-required-for-provenanced-capture",
+      (bundle) => bundle.adapter_provenance = "adapter:a",
+    ],
     ["runtime-provenance-mismatch", (bundle) => bundle.runtime_provenance = "other"],
     ["invalid-payload", withPayload("[]", LIST_HASH)],
     ["effect-hash-mismatch", ({ decisions }) => decisions[0]!.effects[0]!.effect_hash = "none"],

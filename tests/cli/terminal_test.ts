@@ -116,17 +116,18 @@ test("taffrail run shows what runs, what waits and why, and leaves nothing of it
 
 test("taffrail run draws its line anew when the window changes", async (cwd) => {
   const flow = await writeFlow(cwd, {
-    one: "read _ <go; stty -F $TTY cols 20; read _ <go",
+    // Each pipe is for one word: a second reader could find the first writer still there, and its end.
+    one: "read _ <go; stty -F $TTY cols 20; read _ <end",
     "another-node-with-a-long-name": { run: "true", needs: ["one"] },
   });
-  await start("mkfifo", ["go"], { cwd }).end();
+  await start("mkfifo", ["go", "end"], { cwd }).end();
   await using command = startInTerminal(["run", flow], { cwd, env: {}, columns: 60 });
   await command.stdout.until(() => command.stdout.text.includes("1 needs others"));
   await Deno.writeTextFile(`${cwd}/go`, "\n");
   // 41 columns have become three lines of 20: the cursor goes up two, and all below is cleared.
   const redrawn = "\r\x1b[2A\x1b[J0/2 done · running…";
   await command.stdout.until(() => command.stdout.text.includes(redrawn));
-  await Deno.writeTextFile(`${cwd}/go`, "\n");
+  await Deno.writeTextFile(`${cwd}/end`, "\n");
   const { code, stdout } = await command.end();
   assertEquals(code, 0);
   assertEquals(screenOf(stdout).filter((line) => line.includes(" done")), []);

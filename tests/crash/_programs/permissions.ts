@@ -63,6 +63,7 @@ const readers: Uses = {
   isKnownRunEvent: () => eventlog.isKnownRunEvent({ type: "x", id: "", ts: "", run_id: "" }),
   newEventId: () => eventlog.newEventId(),
   EventLogError: () => new eventlog.EventLogError("io", "made", { details: { path: root } }),
+  TaffrailError: () => eventlog.TaffrailError.name,
   FileEventLog: () => eventlog.FileEventLog.name,
 };
 

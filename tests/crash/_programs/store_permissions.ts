@@ -54,6 +54,7 @@ const readers: Uses = {
   },
   computeConfigBundleDigest: () => bundleOf("b"),
   runtimeDirectory: () => store.runtimeDirectory(root, runtimeId),
+  TaffrailError: () => store.TaffrailError.name,
   RuntimeStoreError: () => new store.RuntimeStoreError("closed", "made"),
 };
 
