@@ -133,10 +133,9 @@ export class AttemptRunner {
   #requestOf({ origin, episodeId, attempt }: Attempt, signal: AbortSignal): RunRequest {
     const { graphId, constraints: { deadline } } = this.#rules;
     const { id: eventId, context } = origin;
-    // Anew for each attempt, which may change what it gets.
-    const payload = payloadObject(origin.payload);
-    const request = { graphId, eventId, episodeId, attempt, context, payload, signal };
-    return deadline === null ? request : { ...request, deadline };
+    const bare = { graphId, eventId, episodeId, attempt, context, payload: {}, signal };
+    const request = deadline === null ? bare : { ...bare, deadline };
+    return origin.payload.length === 0 ? request : withPayload(request, origin.payload);
   }
 
   #onAnswer(running: RunningAttempt, answer: unknown): void {
@@ -179,6 +178,16 @@ export class AttemptRunner {
 /** An attempt as the outside knows it. */
 export function refOf({ episodeId, attempt, origin }: Attempt): AttemptRef {
   return { eventId: origin.id, episodeId, attempt };
+}
+
+/**
+ * A request whose payload is read when it is asked for: most never ask, and one that is no JSON keeps
+ * nothing from being run. It is read anew for each attempt, which may change what it gets.
+ */
+function withPayload(request: RunRequest, bytes: Uint8Array): RunRequest {
+  let payload: RunRequest["payload"] | undefined;
+  const get = () => payload ??= payloadObject(bytes);
+  return Object.defineProperty(request, "payload", { get, enumerable: true });
 }
 
 function isPromiseLike<T>(value: T | PromiseLike<T>): value is PromiseLike<T> {
