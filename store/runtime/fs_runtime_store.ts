@@ -4,7 +4,7 @@ import { RuntimeStoreError } from "../runtime_store_error.ts";
 import { asStoreError, storeIoError, storeMissingError } from "../store_errors.ts";
 import type { TranscriptProjection, TranscriptQuery, WorkerRef } from "../types.ts";
 import { buildState, checkUsable } from "./build_state.ts";
-import { loadRuntimeBeside, readWorkerSnapshot, type RuntimeFiles } from "./load_runtime.ts";
+import { loadRuntimeBeside, type RuntimeFiles } from "./load_runtime.ts";
 import { folderOf, openOwner } from "./open_runtime.ts";
 import { RecoveredLogs } from "./recover_logs.ts";
 import { RuntimeReader, type RuntimeSource } from "./runtime_reader.ts";
@@ -118,11 +118,7 @@ function viewOf(files: RuntimeFiles): RuntimeSource {
       return isClosed;
     },
     read: (name, end) => logs.read(name, end),
-    requestOf: (workerId) => {
-      const created = unapplied.createdWorkers.get(workerId);
-      if (created !== undefined) return structuredClone(created.request);
-      return readWorkerSnapshot(folder, workerId).request;
-    },
+    createdWorkers: unapplied.createdWorkers,
     close: () => {
       isClosed = true;
       return Promise.resolve();

@@ -13,6 +13,7 @@ import {
   readTranscriptPage,
 } from "../files/log_pages.ts";
 import type { RuntimeFolder } from "../files/runtime_folder.ts";
+import type { WorkerSnapshot } from "../files/snapshots.ts";
 import type { RuntimeStoreError, StoreOperation } from "../runtime_store_error.ts";
 import { findWorker, type StoreState, type WorkerEntry } from "../state/store_state.ts";
 import { closedError, wrapIo } from "../store_errors.ts";
@@ -20,7 +21,6 @@ import type {
   ConfigBundleAvailability,
   ConfigBundleRef,
   ConfigBundleSummary,
-  CreateWorkerRequest,
   EventCursor,
   RuntimeDiagnostic,
   RuntimeEventBatch,
@@ -32,6 +32,7 @@ import type {
   WorkerStatus,
   WorkerSummary,
 } from "../types.ts";
+import { readWorkerSnapshot } from "./load_runtime.ts";
 
 /** Which workers to list. */
 export interface ListWorkersOptions {
@@ -55,8 +56,8 @@ export interface RuntimeSource {
   readonly isClosed: boolean;
   /** Opens the log of a name, `end` bytes long. */
   read(name: string, end: number): LogBytes;
-  /** What a worker was made from; the caller may keep it. */
-  requestOf(workerId: string): CreateWorkerRequest;
+  /** The workers that have no `worker.json` yet. */
+  readonly createdWorkers: ReadonlyMap<string, WorkerSnapshot>;
   close(): Promise<void>;
 }
 
@@ -175,8 +176,12 @@ export abstract class RuntimeReader implements AsyncDisposable {
   // deno-lint-ignore require-await -- What reads files can become asynchronous.
   async workerDetail(ref: WorkerRef): Promise<WorkerDetail> {
     const entry = findWorker(this.#state(), ref);
-    const { config_bundle, requested_capabilities, workspace_refs, mount_refs } = this.#source
-      .requestOf(entry.worker_id);
+    const { createdWorkers, folder } = this.#source;
+    const { request } = createdWorkers.get(entry.worker_id) ??
+      readWorkerSnapshot(folder, entry.worker_id);
+    const { config_bundle, requested_capabilities, workspace_refs, mount_refs } = structuredClone(
+      request,
+    );
     return {
       ...headOf(entry),
       ...(config_bundle !== undefined && { config_bundle }),

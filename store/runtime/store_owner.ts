@@ -47,6 +47,7 @@ import type { LogBytes } from "../files/log_lines.ts";
 import type { LogWriter } from "../files/log_writer.ts";
 import type { OwnerLock } from "../files/owner_lock.ts";
 import type { RuntimeFolder } from "../files/runtime_folder.ts";
+import type { WorkerSnapshot } from "../files/snapshots.ts";
 import type { UnappliedMutations } from "../journal/unapplied_mutations.ts";
 import type { RuntimeStoreError } from "../runtime_store_error.ts";
 import { Mutation, type Rule } from "../state/mutation.ts";
@@ -57,7 +58,6 @@ import {
   readOnlyAfterSyncError,
   storeIoError,
 } from "../store_errors.ts";
-import type { CreateWorkerRequest } from "../types.ts";
 import { Checkpointer, type CheckpointOptions, SnapshotWriter } from "./checkpoint.ts";
 import type { RuntimeSource } from "./runtime_reader.ts";
 
@@ -112,7 +112,7 @@ export class StoreOwner implements RuntimeSource, GroupCommitter {
   ): Promise<StoreOwner> {
     const owner = new StoreOwner(parts);
     const { port, root, folders } = parts.folder;
-    owner.#snapshots.addUnapplied(unapplied);
+    if (!unapplied.isEmpty) owner.#snapshots.add(unapplied);
     for (const workerId of incomplete) owner.#snapshots.addIncomplete(workerId);
     try {
       owner.#snapshots.removeTemps();
@@ -129,6 +129,10 @@ export class StoreOwner implements RuntimeSource, GroupCommitter {
     return this.#closing !== undefined;
   }
 
+  get createdWorkers(): ReadonlyMap<string, WorkerSnapshot> {
+    return this.#snapshots.created;
+  }
+
   /** Has a mutation made; resolves to the rule's answer when the mutation is on disk. */
   submit<T>(rule: Rule<T>): Promise<T> {
     if (this.isClosed) return Promise.reject(closedError(this.state.runtimeId));
@@ -137,11 +141,6 @@ export class StoreOwner implements RuntimeSource, GroupCommitter {
 
   read(name: string, end: number): LogBytes {
     return this.#parts.logs.read(name, end);
-  }
-
-  /** What a worker was made from; the caller may keep it. */
-  requestOf(workerId: string): CreateWorkerRequest {
-    return this.#snapshots.requestOf(workerId);
   }
 
   /** Waits for the mutations under way, makes a checkpoint and gives the runtime up. */

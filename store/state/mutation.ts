@@ -1,7 +1,7 @@
 import type { RuntimePaths } from "../../_internal/root_layout.ts";
 import { encodeUtf8 } from "../../_internal/text.ts";
 import { eventLog, transcriptLog } from "../files/log_codecs.ts";
-import type { RuntimeCounters, RuntimeSnapshot } from "../files/snapshots.ts";
+import type { RuntimeCounters, RuntimeSnapshot, WorkerSnapshot } from "../files/snapshots.ts";
 import { encodeMutation, type PrintedLines } from "../journal/mutation_record.ts";
 import type { RuntimeStoreError } from "../runtime_store_error.ts";
 import type {
@@ -13,11 +13,11 @@ import type {
   WorkerRef,
 } from "../types.ts";
 import {
+  changeOf,
   entryOf,
   type StateChanges,
   type StateView,
   type WorkerEntry,
-  workerSnapshotOf,
 } from "./store_state.ts";
 
 /** Lines for one log, printed and as bytes. */
@@ -41,8 +41,8 @@ export class Mutation implements StateView, StateChanges {
   /** The runtime, in the mutation that begins it. */
   createdRuntime: RuntimeSnapshot | undefined;
   readonly changedWorkers: Map<string, WorkerEntry> = new Map();
-  /** What new workers were made from. */
-  readonly createdWorkers: Map<string, CreateWorkerRequest> = new Map();
+  /** New workers as they began; what they are now is among the changed ones. */
+  readonly createdWorkers: Map<string, WorkerSnapshot> = new Map();
   readonly bundles: Map<string, ConfigBundle> = new Map();
   readonly diagnostics: RuntimeDiagnostic[] = [];
   readonly logs: Map<string, AddedLines> = new Map();
@@ -107,16 +107,16 @@ export class Mutation implements StateView, StateChanges {
   createWorker(workerId: string, request: CreateWorkerRequest, eventId: number): void {
     const sequence = nextOf(this.counters.next_worker_sequence, "worker");
     this.counters = { ...this.counters, next_worker_sequence: sequence };
-    this.createdWorkers.set(workerId, request);
-    const worker = {
+    const worker: WorkerSnapshot = {
       schema_version: 1,
       worker_ref: this.refOf(workerId),
       worker_id: workerId,
-      status: "running" as const,
+      status: "running",
       request,
       next_transcript_sequence: 1,
       last_event_id: eventId,
     };
+    this.createdWorkers.set(workerId, worker);
     this.changedWorkers.set(workerId, entryOf(worker, { length: 0, end: 0 }));
   }
 
@@ -161,7 +161,7 @@ export class Mutation implements StateView, StateChanges {
     this.eventsEnd = part.eventsEnd;
     this.createdRuntime ??= part.createdRuntime;
     for (const [id, entry] of part.changedWorkers) this.changedWorkers.set(id, entry);
-    for (const [id, request] of part.createdWorkers) this.createdWorkers.set(id, request);
+    for (const [id, worker] of part.createdWorkers) this.createdWorkers.set(id, worker);
     for (const [id, bundle] of part.bundles) this.bundles.set(id, bundle);
     // One by one: a call takes only so many arguments, and a transaction may have more lines.
     for (const diagnostic of part.diagnostics) this.diagnostics.push(diagnostic);
@@ -174,14 +174,12 @@ export class Mutation implements StateView, StateChanges {
 
   /** The line of the journal. */
   encode(place: { sequence: number; synced: number }): Uint8Array {
-    const created = Array.from(this.createdWorkers, ([id, request]) => {
-      return workerSnapshotOf(this.changedWorkers.get(id)!, request);
+    const created = Array.from(this.createdWorkers, ([id, worker]) => {
+      return { ...worker, ...changeOf(this.changedWorkers.get(id)!) };
     });
     const changed = [...this.changedWorkers.values()]
       .filter(({ worker_id }) => !this.createdWorkers.has(worker_id))
-      .map(({ worker_id, status, next_transcript_sequence, last_event_id }) => {
-        return { worker_id, status, next_transcript_sequence, last_event_id };
-      });
+      .map(changeOf);
     return encodeMutation({
       ...place,
       ...(this.createdRuntime && { created_runtime: this.createdRuntime }),

@@ -1,12 +1,16 @@
 import { checkString } from "../../_internal/check.ts";
 import { compareUtf8 } from "../../_internal/wire_json/print_json.ts";
-import type { RuntimeCounters, RuntimeSnapshot, WorkerSnapshot } from "../files/snapshots.ts";
+import type {
+  RuntimeCounters,
+  RuntimeSnapshot,
+  WorkerChange,
+  WorkerSnapshot,
+} from "../files/snapshots.ts";
 import type { UnappliedMutations } from "../journal/unapplied_mutations.ts";
 import type { RuntimeStoreError } from "../runtime_store_error.ts";
 import { workerNotFoundError, wrongRuntimeError } from "../store_errors.ts";
 import type {
   ConfigBundle,
-  CreateWorkerRequest,
   RuntimeDiagnostic,
   RuntimeLimits,
   WorkerRef,
@@ -209,20 +213,11 @@ export function entryOf(
   };
 }
 
-/** What `worker.json` is to hold: an entry, with what the worker was made from. */
-export function workerSnapshotOf(
-  { runtime_id, worker_id, status, next_transcript_sequence, last_event_id }: WorkerEntry,
-  request: CreateWorkerRequest,
-): WorkerSnapshot {
-  return {
-    schema_version: 1,
-    worker_ref: { runtime_id, worker_id },
-    worker_id,
-    status,
-    request,
-    next_transcript_sequence,
-    last_event_id,
-  };
+/** What of a `worker.json` an entry has newer. */
+export function changeOf(
+  { worker_id, status, next_transcript_sequence, last_event_id }: WorkerEntry,
+): WorkerChange {
+  return { worker_id, status, next_transcript_sequence, last_event_id };
 }
 
 /** The id of the n-th worker. */
