@@ -30,19 +30,10 @@ import {
   replaceSync,
   type Surplus,
 } from "./repair_files.ts";
-import type { Fix, RepairActionKind, StoreProblemKind } from "./store_problem.ts";
+import type { Fix, RepairStep, StoreProblemKind } from "./store_problem.ts";
 import type { Inspection } from "./verify_store.ts";
 
 /** Brings one runtime into order, a round at a time, until nothing more can be done. */
-
-/** What was done, or is to be done. */
-export interface RepairStep {
-  action: RepairActionKind;
-  path: string;
-  message: string;
-  /** Where what was taken out of the way is kept. */
-  evidence?: string;
-}
 
 /** What one runtime needs. */
 interface RepairPlan {

@@ -103,6 +103,23 @@ export type RepairActionKind =
   | "change-runtime"
   | "change-worker";
 
+/** One thing that {@linkcode repairStore} did, or would do. */
+export interface RepairAction {
+  /** The runtime. */
+  runtime: string;
+  /** What kind of thing. */
+  action: RepairActionKind;
+  /** The file or directory. */
+  path: string;
+  /** What was done, or would be, for people. */
+  message: string;
+  /** Where what was taken out of the way is kept. */
+  evidence?: string;
+}
+
+/** The same while the runtime is known. */
+export type RepairStep = Omit<RepairAction, "runtime">;
+
 /** What can be done about a problem. */
 export type Fix =
   /** Move it to the quarantine of its runtime. */
