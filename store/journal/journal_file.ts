@@ -153,12 +153,7 @@ function readHeadless(bytes: Uint8Array, path: string): JournalContent {
   const byteOffset = headEndIn(bytes);
   const lines = linesOf({ bytes: bytes.subarray(byteOffset), byteOffset, skippedNuls: 0 });
   if (lines.some((line) => decodeMutation(line.bytes) !== undefined)) {
-    const problem = "line 1: the journal's head is damaged";
-    throw storeCorruptError({ operation: "read journal", path }, {
-      problem,
-      line: torn.line,
-      byteOffset: torn.byteOffset,
-    });
+    throw damagedLineError(torn, "the journal's head is damaged");
   }
   return { mutations: [], ...(hasBytes(bytes, 0) && { torn }) };
 }
@@ -170,9 +165,13 @@ function hasBytes(bytes: Uint8Array, from: number): boolean {
 }
 
 /** A line that was acknowledged, and that is there no more. */
-export function damagedMutationError({ path, line, byteOffset }: TornLine): RuntimeStoreError {
-  const problem = `line ${line}: an acknowledged mutation is damaged`;
-  return storeCorruptError({ operation: "read journal", path }, { problem, line, byteOffset });
+export function damagedMutationError(torn: TornLine): RuntimeStoreError {
+  return damagedLineError(torn, "an acknowledged mutation is damaged");
+}
+
+function damagedLineError({ path, ...where }: TornLine, what: string): RuntimeStoreError {
+  const problem = `line ${where.line}: ${what}`;
+  return storeCorruptError({ operation: "read journal", path }, { problem, ...where });
 }
 
 /**
