@@ -110,8 +110,8 @@ export function checkOpenOptions(port: FilePort, options: OpenRuntimeOptions): C
     }
     checkCount(limit, { name, max: Number.MAX_SAFE_INTEGER });
   }
-  const { runtimeId } = folder;
-  return { folder, create: { runtimeId, displayName, limits }, maxContentBytes };
+  const create = { runtime_id: folder.runtimeId, display_name: displayName, limits };
+  return { folder, create, maxContentBytes };
 }
 
 function checkCount(count: number, { name, max }: { name: string; max: number }): void {

@@ -108,8 +108,8 @@ export abstract class RuntimeReader implements AsyncDisposable {
     const counts: Record<WorkerStatus, number> = { running: 0, stopped: 0, cancelled: 0 };
     for (const { status } of state.workers()) counts[status]++;
     return {
-      runtime_id: identity.runtimeId,
-      display_name: identity.displayName,
+      runtime_id: identity.runtime_id,
+      display_name: identity.display_name,
       backend: "fs_store",
       status: counters.status,
       worker_count: counts.running + counts.stopped + counts.cancelled,

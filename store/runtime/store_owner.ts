@@ -234,7 +234,7 @@ export class StoreOwner implements RuntimeSource, GroupCommitter {
     } catch (cause) {
       throw this.#fail(journal.path, cause);
     }
-    this.state.apply(group);
+    group.applyTo(this.state);
     this.#snapshots.add(group);
     const { logs } = this.#parts;
     for (const { file, offset, bytes } of group.logs.values()) logs.add(file, offset, bytes);

@@ -15,8 +15,8 @@ import type {
 import {
   changeOf,
   entryOf,
-  type StateChanges,
   type StateView,
+  type StoreState,
   type WorkerEntry,
 } from "./store_state.ts";
 
@@ -33,7 +33,7 @@ export type Rule<T> = (mutation: Mutation) => T;
  * What a mutation changes, not yet made part of the state that it stands on. It can stand on another
  * mutation: those of a group are each made on what those before them left.
  */
-export class Mutation implements StateView, StateChanges {
+export class Mutation implements StateView {
   readonly #base: StateView;
   readonly #paths: RuntimePaths;
   counters: RuntimeCounters;
@@ -97,10 +97,9 @@ export class Mutation implements StateView, StateChanges {
     return id;
   }
 
-  addDiagnostic(code: string, message: string, workerId: string): void {
+  addDiagnostic(diagnostic: Omit<RuntimeDiagnostic, "id">): void {
     const id = this.counters.next_diagnostic_id;
-    const ref = this.refOf(workerId);
-    this.diagnostics.push({ id, severity: "info", code, message, worker_ref: ref });
+    this.diagnostics.push({ id, ...diagnostic });
     this.counters = { ...this.counters, next_diagnostic_id: nextOf(id, "diagnostic") };
   }
 
@@ -170,6 +169,15 @@ export class Mutation implements StateView, StateChanges {
       for (const line of lines) log.lines.push(line);
       for (const chunk of bytes) log.bytes.push(chunk);
     }
+  }
+
+  /** Makes it part of the state that it stands on: its line of the journal is on disk. */
+  applyTo(state: StoreState): void {
+    state.counters = this.counters;
+    state.eventsEnd = this.eventsEnd;
+    for (const entry of this.changedWorkers.values()) state.setWorker(entry);
+    for (const [id, bundle] of this.bundles) state.bundles.set(id, bundle);
+    state.addDiagnostics(this.diagnostics);
   }
 
   /** The line of the journal. */

@@ -66,9 +66,7 @@ export function createWorker(given: CreateWorkerRequest, maxBytes: number): Rule
     const workerId = workerIdOf(mutation.counters.next_worker_sequence);
     const ref = mutation.refOf(workerId);
     const eventId = mutation.addEvent("worker_created", `worker ${workerId} created`, workerId);
-    for (const { code, message } of createDiagnostics(request, ref)) {
-      mutation.addDiagnostic(code, message, workerId);
-    }
+    for (const diagnostic of createDiagnostics(request, ref)) mutation.addDiagnostic(diagnostic);
     mutation.createWorker(workerId, request, eventId);
     return {
       worker_ref: ref,

@@ -9,13 +9,7 @@ import type {
 import type { UnappliedMutations } from "../journal/unapplied_mutations.ts";
 import type { RuntimeStoreError } from "../runtime_store_error.ts";
 import { workerNotFoundError, wrongRuntimeError } from "../store_errors.ts";
-import type {
-  ConfigBundle,
-  RuntimeDiagnostic,
-  RuntimeLimits,
-  WorkerRef,
-  WorkerSummary,
-} from "../types.ts";
+import type { ConfigBundle, RuntimeDiagnostic, WorkerRef, WorkerSummary } from "../types.ts";
 
 /** How many diagnostics a runtime keeps: the newest ones. */
 export const KEPT_DIAGNOSTICS = 1000;
@@ -40,21 +34,8 @@ export interface StateView {
   brokenWorker(workerId: string): RuntimeStoreError | undefined;
 }
 
-/** What mutations leave that are to become part of the state. */
-export interface StateChanges {
-  readonly counters: RuntimeCounters;
-  readonly eventsEnd: number;
-  readonly changedWorkers: ReadonlyMap<string, WorkerEntry>;
-  readonly bundles: ReadonlyMap<string, ConfigBundle>;
-  readonly diagnostics: readonly RuntimeDiagnostic[];
-}
-
 /** What does not change while a runtime is open. */
-export interface RuntimeIdentity {
-  runtimeId: string;
-  displayName: string | null;
-  limits: RuntimeLimits;
-}
+export type RuntimeIdentity = Pick<RuntimeSnapshot, "runtime_id" | "display_name" | "limits">;
 
 /** The state of a runtime: what its journal and snapshots say together. */
 export class StoreState implements StateView {
@@ -70,8 +51,8 @@ export class StoreState implements StateView {
   #ids: string[] = [];
 
   /** The state of a runtime of which nothing has been recorded. */
-  constructor(identity: RuntimeIdentity) {
-    this.identity = identity;
+  constructor({ runtime_id, display_name, limits }: RuntimeIdentity) {
+    this.identity = { runtime_id, display_name, limits };
     this.counters = {
       status: "running",
       next_worker_sequence: 1,
@@ -82,21 +63,21 @@ export class StoreState implements StateView {
 
   /** The state of a runtime without its workers, as its snapshot and its journal have it. */
   static of(snapshot: RuntimeSnapshot, unapplied: UnappliedMutations): StoreState {
-    const { runtime_id, display_name, limits, config_bundles, diagnostics } = snapshot;
+    const { config_bundles, diagnostics } = snapshot;
     const { status, next_worker_sequence, next_event_id, next_diagnostic_id } = snapshot;
-    const state = new StoreState({ runtimeId: runtime_id, displayName: display_name, limits });
+    const state = new StoreState(snapshot);
     state.counters = unapplied.counters ??
       { status, next_worker_sequence, next_event_id, next_diagnostic_id };
     for (const [id, bundle] of Object.entries(config_bundles)) state.bundles.set(id, bundle);
     for (const bundle of unapplied.bundles) state.bundles.set(bundle.metadata.id, bundle);
     state.diagnostics = diagnostics.slice(-KEPT_DIAGNOSTICS);
     // A checkpoint that was interrupted may have put them into the snapshot already.
-    state.#addDiagnostics(unapplied.diagnostics.filter(({ id }) => id >= next_diagnostic_id));
+    state.addDiagnostics(unapplied.diagnostics.filter(({ id }) => id >= next_diagnostic_id));
     return state;
   }
 
   get runtimeId(): string {
-    return this.identity.runtimeId;
+    return this.identity.runtime_id;
   }
 
   worker(workerId: string): WorkerEntry | undefined {
@@ -131,34 +112,19 @@ export class StoreState implements StateView {
     this.#workers.set(id, entry);
   }
 
-  /** Makes recorded mutations part of the state. */
-  apply(changes: StateChanges): void {
-    this.counters = changes.counters;
-    this.eventsEnd = changes.eventsEnd;
-    for (const entry of changes.changedWorkers.values()) this.setWorker(entry);
-    for (const [id, bundle] of changes.bundles) this.bundles.set(id, bundle);
-    this.#addDiagnostics(changes.diagnostics);
-  }
-
   /** What `runtime.json` is to hold. */
   snapshot(): RuntimeSnapshot {
-    const { runtimeId, displayName, limits } = this.identity;
     return {
       schema_version: 1,
-      runtime_id: runtimeId,
-      display_name: displayName,
+      ...this.identity,
       backend: "fs_store",
-      status: this.counters.status,
-      limits,
-      next_worker_sequence: this.counters.next_worker_sequence,
-      next_event_id: this.counters.next_event_id,
-      next_diagnostic_id: this.counters.next_diagnostic_id,
+      ...this.counters,
       config_bundles: Object.fromEntries(this.bundles),
       diagnostics: this.diagnostics,
     };
   }
 
-  #addDiagnostics(added: readonly RuntimeDiagnostic[]): void {
+  addDiagnostics(added: readonly RuntimeDiagnostic[]): void {
     if (added.length === 0) return;
     this.diagnostics = [...this.diagnostics, ...added].slice(-KEPT_DIAGNOSTICS);
   }
