@@ -35,14 +35,12 @@ export interface CheckpointOptions {
   checkpointBytes?: number;
 }
 
-/** What a checkpoint is made with. */
-interface CheckpointParts {
+/** What a checkpoint is made of. */
+export interface CheckpointParts {
   folder: RuntimeFolder;
+  state: StoreState;
   logs: LogWriter;
-  snapshots: SnapshotWriter;
-  options: CheckpointOptions;
-  /** Makes the error for a log that could not be synced: nobody can tell what of it is on disk. */
-  syncFailed: (cause: unknown) => Error;
+  checkpoints: CheckpointOptions;
 }
 
 /** How much longer than it should be a journal may get while checkpoints fail. */
@@ -53,11 +51,19 @@ const PATIENCE = 4;
  * that the journal says is brought to disk elsewhere, so that it is not needed any more.
  */
 export class Checkpointer {
+  readonly snapshots: SnapshotWriter;
   readonly #parts: CheckpointParts;
+  readonly #syncFailed: (cause: unknown) => Error;
   #journal: JournalFile | undefined;
 
-  constructor(parts: CheckpointParts) {
+  /**
+   * `syncFailed` makes the error for a log that could not be synced: nobody can tell what of it is on
+   * disk.
+   */
+  constructor(parts: CheckpointParts, syncFailed: (cause: unknown) => Error) {
+    this.snapshots = new SnapshotWriter(parts.folder, parts.state);
     this.#parts = parts;
+    this.#syncFailed = syncFailed;
   }
 
   /** The journal that mutations are written to; there is one from the first checkpoint on. */
@@ -79,7 +85,8 @@ export class Checkpointer {
   }
 
   #isFull(times: number): boolean {
-    const { checkpointMutations = 1000, checkpointBytes = 4 * 1024 * 1024 } = this.#parts.options;
+    const { checkpointMutations = 1000, checkpointBytes = 4 * 1024 * 1024 } =
+      this.#parts.checkpoints;
     const { written, size } = this.journal;
     return written >= checkpointMutations * times || size >= checkpointBytes * times;
   }
@@ -89,12 +96,13 @@ export class Checkpointer {
    * What fails can be tried again, but for a sync.
    */
   async make(then: "go on" | "end"): Promise<void> {
-    const { folder, logs, snapshots } = this.#parts;
+    const { snapshots } = this;
+    const { folder, logs } = this.#parts;
     try {
       snapshots.createFiles(logs);
       logs.flush();
       await logs.sync().catch((cause) => {
-        throw this.#parts.syncFailed(cause);
+        throw this.#syncFailed(cause);
       });
       await snapshots.write();
       this.#changeJournal(then);

@@ -141,7 +141,7 @@ export async function openOwner(
       lock.release();
       throw error;
     }
-    const owner = await StoreOwner.begin({ ...recovered.parts, lock, checkpoints }, recovered);
+    const owner = await StoreOwner.begin({ ...recovered, lock, checkpoints });
     if (recovered.isNew) await beginRuntime(owner);
     return owner;
   } catch (error) {
@@ -164,11 +164,8 @@ export function checkWritable(folder: RuntimeFolder): void {
   checkJournalFormats(folder);
 }
 
-interface Recovered {
-  parts: Omit<StoreOwnerParts, "lock" | "checkpoints">;
-  unapplied: UnappliedMutations;
-  /** Workers whose transcript was never made. */
-  incomplete: string[];
+interface Recovered extends Omit<StoreOwnerParts, "lock" | "checkpoints"> {
+  /** Whether its first event is still to be recorded. */
   isNew: boolean;
 }
 
@@ -197,8 +194,7 @@ function recover(folder: RuntimeFolder, create: RuntimeIdentity | undefined): Re
   const incomplete = files.workers
     .filter(({ snapshot, transcript }) => snapshot.found && transcript.found === undefined)
     .map(({ directoryId }) => directoryId);
-  const parts = { folder, state, logs, problems };
-  return { parts, unapplied, incomplete, isNew: isMade || isBegunAgain };
+  return { folder, state, logs, problems, unapplied, incomplete, isNew: isMade || isBegunAgain };
 }
 
 /** The first event, and in its mutation the runtime itself (WRT-2). */

@@ -44,7 +44,6 @@ import {
   type WaitingRequest,
 } from "../../_internal/line_file.ts";
 import type { LogBytes } from "../files/log_lines.ts";
-import type { LogWriter } from "../files/log_writer.ts";
 import type { OwnerLock } from "../files/owner_lock.ts";
 import type { RuntimeFolder } from "../files/runtime_folder.ts";
 import type { WorkerSnapshot } from "../files/snapshots.ts";
@@ -58,17 +57,17 @@ import {
   readOnlyAfterSyncError,
   storeIoError,
 } from "../store_errors.ts";
-import { Checkpointer, type CheckpointOptions, SnapshotWriter } from "./checkpoint.ts";
+import { Checkpointer, type CheckpointParts } from "./checkpoint.ts";
 import type { RuntimeSource } from "./runtime_reader.ts";
 
 /** What an owner is made of. */
-export interface StoreOwnerParts {
-  folder: RuntimeFolder;
+export interface StoreOwnerParts extends CheckpointParts {
   lock: OwnerLock;
-  state: StoreState;
-  logs: LogWriter;
   problems: RuntimeStoreError[];
-  checkpoints: CheckpointOptions;
+  /** What the journal holds that snapshots and logs may not have yet. */
+  unapplied: UnappliedMutations;
+  /** Workers whose transcript was never made. */
+  incomplete: readonly string[];
 }
 
 const GROUP_MUTATIONS = 1000;
@@ -84,7 +83,6 @@ export class StoreOwner implements RuntimeSource, GroupCommitter {
   readonly state: StoreState;
   readonly problems: readonly RuntimeStoreError[];
   readonly #parts: StoreOwnerParts;
-  readonly #snapshots: SnapshotWriter;
   readonly #checkpointer: Checkpointer;
   readonly #queue = new CommitQueue<Rule<unknown>, unknown>(this);
   #closing: Promise<void> | undefined;
@@ -92,30 +90,23 @@ export class StoreOwner implements RuntimeSource, GroupCommitter {
   #failure: RuntimeStoreError | undefined;
 
   private constructor(parts: StoreOwnerParts) {
-    const { folder, state, problems, logs, checkpoints: options } = parts;
+    const { folder, state, problems } = parts;
     this.folder = folder;
     this.state = state;
     this.problems = problems;
     this.#parts = parts;
-    const snapshots = this.#snapshots = new SnapshotWriter(folder, state);
-    const syncFailed = (cause: unknown) => this.#fail(folder.directory, cause);
-    this.#checkpointer = new Checkpointer({ folder, logs, snapshots, options, syncFailed });
+    this.#checkpointer = new Checkpointer(parts, (cause) => this.#fail(folder.directory, cause));
   }
 
-  /**
-   * Makes what the journal holds part of the snapshots and logs, and begins a new journal.
-   * `incomplete` are workers whose transcript was never made.
-   */
-  static async begin(
-    parts: StoreOwnerParts,
-    { unapplied, incomplete }: { unapplied: UnappliedMutations; incomplete: readonly string[] },
-  ): Promise<StoreOwner> {
+  /** Makes what the journal holds part of the snapshots and logs, and begins a new journal. */
+  static async begin(parts: StoreOwnerParts): Promise<StoreOwner> {
     const owner = new StoreOwner(parts);
-    const { port, root, folders } = parts.folder;
-    if (!unapplied.isEmpty) owner.#snapshots.add(unapplied);
-    for (const workerId of incomplete) owner.#snapshots.addIncomplete(workerId);
+    const { folder: { port, root, folders }, unapplied, incomplete } = parts;
+    const { snapshots } = owner.#checkpointer;
+    if (!unapplied.isEmpty) snapshots.add(unapplied);
+    for (const workerId of incomplete) snapshots.addIncomplete(workerId);
     try {
-      owner.#snapshots.removeTemps();
+      snapshots.removeTemps();
       await owner.#checkpointer.make("go on");
       syncDirectoriesSync(port, root, folders.slice(0, -1));
       return owner;
@@ -130,7 +121,7 @@ export class StoreOwner implements RuntimeSource, GroupCommitter {
   }
 
   get createdWorkers(): ReadonlyMap<string, WorkerSnapshot> {
-    return this.#snapshots.created;
+    return this.#checkpointer.snapshots.created;
   }
 
   /** Has a mutation made; resolves to the rule's answer when the mutation is on disk. */
@@ -235,7 +226,7 @@ export class StoreOwner implements RuntimeSource, GroupCommitter {
       throw this.#fail(journal.path, cause);
     }
     group.applyTo(this.state);
-    this.#snapshots.add(group);
+    this.#checkpointer.snapshots.add(group);
     const { logs } = this.#parts;
     for (const { file, offset, bytes } of group.logs.values()) logs.add(file, offset, bytes);
     try {
