@@ -166,12 +166,7 @@ class LogEnds {
     if (size === 0) return { end: 0, lastNumber: 0 };
     const place = { operation: codec.operation, path: this.#folder.log(name) };
     const found = wrapIo(place, () => {
-      const log = this.#logs.read(name, size);
-      try {
-        return readLogEnd(log, codec);
-      } finally {
-        log.close();
-      }
+      return this.#logs.read(name, size).use((log) => readLogEnd(log, codec));
     });
     if (found.problem !== undefined) this.#problems.push(found.problem);
     const end = found.tail === "none" ? size : this.#logs.mendTail(name, size, found);
@@ -180,15 +175,12 @@ class LogEnds {
 
   /** Counts the entries of a transcript whose numbers cannot be relied on. */
   #countEntries(name: string, end: number): number {
-    const log = this.#logs.read(name, end);
-    try {
+    return this.#logs.read(name, end).use((log) => {
       let count = 0;
       for (const line of logLines(log, transcriptLog)) {
         if ("record" in parseLine(line, transcriptLog)) count++;
       }
       return count;
-    } finally {
-      log.close();
-    }
+    });
   }
 }

@@ -207,13 +207,8 @@ export abstract class RuntimeReader implements AsyncDisposable {
   async readEvents(cursor: EventCursor, limit: number): Promise<RuntimeEventBatch> {
     const { runtimeId, identity: { limits }, eventsEnd } = this.#state();
     checkEventQuery(cursor, { runtimeId, limit, max: limits.max_event_batch_items });
-    const { events } = this.#source.folder;
-    const { operation } = eventLog;
-    return this.#withLog(
-      events,
-      { end: eventsEnd, operation },
-      (log) => readEventPage(log, { cursor, limit }),
-    );
+    const log = this.#openLog(eventLog, { name: this.#source.folder.events, end: eventsEnd });
+    return log.use(() => readEventPage(log, { cursor, limit }));
   }
 
   /**
@@ -232,12 +227,8 @@ export abstract class RuntimeReader implements AsyncDisposable {
     checkTranscriptQuery(ref, { runtimeId: state.runtimeId, query, max });
     const { worker_id, transcriptEnd: end, transcript_len: total } = findWorker(state, ref);
     const name = this.#source.folder.transcript(worker_id);
-    const { operation } = transcriptLog;
-    return this.#withLog(
-      name,
-      { end, operation },
-      (log) => readTranscriptPage(log, { ref, query, total }),
-    );
+    const log = this.#openLog(transcriptLog, { name, end });
+    return log.use(() => readTranscriptPage(log, { ref, query, total }));
   }
 
   /**
@@ -261,18 +252,12 @@ export abstract class RuntimeReader implements AsyncDisposable {
     return this.#source.state;
   }
 
-  #withLog<T>(
-    name: string,
-    { end, operation }: { end: number; operation: StoreOperation },
-    use: (log: LogBytes) => T,
-  ): T {
+  #openLog(
+    { operation }: { operation: StoreOperation },
+    { name, end }: { name: string; end: number },
+  ): LogBytes {
     const path = this.#source.folder.log(name);
-    const log = wrapIo({ operation, path }, () => this.#source.read(name, end));
-    try {
-      return use(log);
-    } finally {
-      log.close();
-    }
+    return wrapIo({ operation, path }, () => this.#source.read(name, end));
   }
 }
 
