@@ -108,7 +108,7 @@ function viewOf(files: RuntimeFiles): RuntimeSource {
   const unapplied = checkUsable(files);
   const problems: RuntimeStoreError[] = [];
   const logs = new RecoveredLogs({ folder, unapplied, problems });
-  const state = buildState(files, unapplied, { logs, problems });
+  const state = buildState(files, logs);
   let isClosed = false;
   return {
     folder,

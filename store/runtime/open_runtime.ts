@@ -7,7 +7,6 @@ import { LogWriter } from "../files/log_writer.ts";
 import { OwnerLock } from "../files/owner_lock.ts";
 import { checkId, RuntimeFolder, sizeOf } from "../files/runtime_folder.ts";
 import { checkJournalFormats } from "../journal/mutation_record.ts";
-import type { UnappliedMutations } from "../journal/unapplied_mutations.ts";
 import type { RuntimeStoreError } from "../runtime_store_error.ts";
 import { checkSize } from "../state/rules.ts";
 import { type RuntimeIdentity, StoreState } from "../state/store_state.ts";
@@ -24,7 +23,6 @@ import {
   isFresh,
   loadRuntime,
   readRuntimeSnapshot,
-  type RuntimeFiles,
   usableRuntimeSnapshot,
 } from "./load_runtime.ts";
 import { RecoveredLogs } from "./recover_logs.ts";
@@ -183,18 +181,19 @@ function recover(folder: RuntimeFolder, create: RuntimeIdentity | undefined): Re
   } else if (isBegunAgain) {
     state = StoreState.of({ ...files.runtime.found!, next_event_id: 1 }, unapplied);
   } else {
-    const recovered = new RecoveredLogs({ folder, unapplied, problems, writer: logs });
-    state = buildState(files, unapplied, { logs: recovered, problems });
+    state = buildState(files, new RecoveredLogs({ folder, unapplied, problems, writer: logs }));
   }
   if (!isMade && files.events.found === undefined) logs.touch(folder.events, state.eventsEnd);
   if (lookAtSync(folder.port, folder.workers) === undefined) {
     makeDirectorySync(folder.port, folder.workers);
   }
-  keepUnplaced(files, { unapplied, state, problems });
   const incomplete = files.workers
     .filter(({ snapshot, transcript }) => snapshot.found && transcript.found === undefined)
     .map(({ directoryId }) => directoryId);
-  return { folder, state, logs, problems, unapplied, incomplete, isNew: isMade || isBegunAgain };
+  const isNew = isMade || isBegunAgain;
+  const recovered = { folder, state, logs, problems, unapplied, incomplete, isNew };
+  keepUnplaced(recovered);
+  return recovered;
 }
 
 /** The first event, and in its mutation the runtime itself (WRT-2). */
@@ -211,14 +210,7 @@ async function beginRuntime(owner: StoreOwner): Promise<void> {
 }
 
 /** The journal is all that is left of changes to a worker that cannot be read: it is kept. */
-function keepUnplaced(
-  { folder }: RuntimeFiles,
-  { unapplied, state, problems }: {
-    unapplied: UnappliedMutations;
-    state: StoreState;
-    problems: RuntimeStoreError[];
-  },
-): void {
+function keepUnplaced({ folder, unapplied, state, problems }: Recovered): void {
   const lost = [...unapplied.changedWorkers.keys()].find((id) => state.worker(id) === undefined);
   if (lost === undefined) return;
   for (const number of folder.journalNumbers()) {
