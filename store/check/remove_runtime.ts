@@ -1,7 +1,7 @@
 import { moveAsideSync, removeMovedAsideSync } from "../../_internal/directories.ts";
 import { denoFilePort, type FilePort } from "../../_internal/file_port.ts";
 import { runtimesDirectory } from "../../_internal/root_layout.ts";
-import { OwnerLock } from "../files/owner_lock.ts";
+import { takeOwnerLock } from "../files/owner_lock.ts";
 import type { RuntimeFolder } from "../files/runtime_folder.ts";
 import { checkWritable, folderOf } from "../runtime/open_runtime.ts";
 import { asStoreError, storeMissingError } from "../store_errors.ts";
@@ -65,7 +65,7 @@ export function removeRuntimeOnPort(port: FilePort, root: string, runtimeId: str
 /** Takes the runtime out of the store, as its only owner. */
 function moveAway(folder: RuntimeFolder): void {
   checkWritable(folder);
-  const lock = OwnerLock.take(folder);
+  const lock = takeOwnerLock(folder);
   try {
     // Windows renames no folder with an open file in it, and so guards the runtime by itself.
     if (Deno.build.os === "windows") lock.release();

@@ -4,7 +4,7 @@ import { basename } from "../../_internal/path.ts";
 import { encodeUtf8 } from "../../_internal/text.ts";
 import { eventLog, type LogCodec, transcriptLog } from "../files/log_codecs.ts";
 import { LogBytes, readLogEnd } from "../files/log_lines.ts";
-import { OwnerLock } from "../files/owner_lock.ts";
+import { type OwnerLock, takeOwnerLock } from "../files/owner_lock.ts";
 import type { RuntimeFolder } from "../files/runtime_folder.ts";
 import {
   parseRuntimeSnapshot,
@@ -122,7 +122,7 @@ export class RuntimeRepair {
   constructor(folder: RuntimeFolder) {
     this.#folder = folder;
     this.#quarantine = new Quarantine(folder);
-    this.#lock = OwnerLock.take(folder);
+    this.#lock = takeOwnerLock(folder);
   }
 
   release(): void {
@@ -136,7 +136,7 @@ export class RuntimeRepair {
       const owner = await openOwner(this.#folder);
       await owner.close();
     } finally {
-      this.#lock = OwnerLock.take(this.#folder);
+      this.#lock = takeOwnerLock(this.#folder);
     }
     const { directory: path } = this.#folder;
     for (const [name, surplus] of this.#surplus) {

@@ -83,9 +83,8 @@ export function repairStore(
 export async function repairStoreOnPort(
   port: FilePort,
   root: string,
-  { dryRun = false, runtimeId, signal }: RepairStoreOptions = {},
+  { dryRun = false, signal, ...which }: RepairStoreOptions = {},
 ): Promise<StoreRepair> {
-  const which = runtimeId === undefined ? {} : { runtimeId };
   const { ids, problems } = listRuntimes(port, root, which);
   const repair: StoreRepair = { ok: true, actions: [], problems };
   for (const id of ids) {

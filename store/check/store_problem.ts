@@ -141,8 +141,8 @@ export type Fix =
 
 /** Where a record, or what is wrong, stands in a file. */
 export interface LinePlace {
-  line?: number;
-  byteOffset?: number;
+  line?: number | undefined;
+  byteOffset?: number | undefined;
 }
 
 /** A problem, and what can be done about it. */
@@ -156,10 +156,5 @@ export interface Finding extends LinePlace {
 /** A finding of an error that reading a file gave. */
 export function findingOf(error: RuntimeStoreError, path: string): Omit<Finding, "kind"> {
   const { line, byteOffset } = error.details;
-  return {
-    path,
-    message: findingTextOf(error),
-    ...(line !== undefined && { line }),
-    ...(byteOffset !== undefined && { byteOffset }),
-  };
+  return { path, message: findingTextOf(error), line, byteOffset };
 }

@@ -27,9 +27,12 @@ export class JournalFile {
   readonly path: string;
   readonly #file: FileHandle;
   readonly #lines: LineFile;
-  #written = 0;
-  #synced = 0;
-  #hasRefused = false;
+  /** How many mutations it holds. */
+  written = 0;
+  /** How many of them are known to be on disk. */
+  synced = 0;
+  /** Whether a write has failed: there may be room for no more, but for another file. */
+  hasRefused = false;
 
   private constructor(path: string, { file, end }: { file: FileHandle; end: number }) {
     this.path = path;
@@ -57,21 +60,6 @@ export class JournalFile {
     return new JournalFile(path, { file, end: bytes.length });
   }
 
-  /** How many mutations it holds. */
-  get written(): number {
-    return this.#written;
-  }
-
-  /** How many of them are known to be on disk. */
-  get synced(): number {
-    return this.#synced;
-  }
-
-  /** Whether a write has failed: there may be room for no more, but for another file. */
-  get hasRefused(): boolean {
-    return this.#hasRefused;
-  }
-
   /** Its bytes. */
   get size(): number {
     return this.#lines.end;
@@ -82,17 +70,17 @@ export class JournalFile {
     try {
       this.#lines.append(lines.length === 1 ? lines[0]! : joinBytes(lines));
     } catch (error) {
-      this.#hasRefused = true;
+      this.hasRefused = true;
       throw error;
     }
-    this.#written += lines.length;
+    this.written += lines.length;
   }
 
   /** Makes what was appended survive a power cut. */
   async sync(): Promise<void> {
-    const written = this.#written;
+    const written = this.written;
     await runSteps(this.#lines.sync());
-    this.#synced = written;
+    this.synced = written;
   }
 
   close(): void {

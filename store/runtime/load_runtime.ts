@@ -227,7 +227,7 @@ export function usableRuntimeSnapshot(
   if (wrong === undefined) return found;
   const { problem, remedy } = wrong;
   const place: StorePlace = { operation: "read runtime snapshot", path };
-  throw storeCorruptError(place, { problem, ...(remedy !== undefined && { remedy }) });
+  throw storeCorruptError(place, { problem, remedy });
 }
 
 /** Why the worker that a directory is named after cannot be used (FRS-4, W-FRS-12). */

@@ -4,7 +4,7 @@ import { quarantineSync } from "../../_internal/line_file.ts";
 import { runtimesDirectory } from "../../_internal/root_layout.ts";
 import { checkString } from "../../_internal/check.ts";
 import { LogWriter } from "../files/log_writer.ts";
-import { OwnerLock } from "../files/owner_lock.ts";
+import { takeOwnerLock } from "../files/owner_lock.ts";
 import { checkId, RuntimeFolder, sizeOf } from "../files/runtime_folder.ts";
 import { checkJournalFormats } from "../journal/mutation_record.ts";
 import type { RuntimeStoreError } from "../runtime_store_error.ts";
@@ -131,7 +131,7 @@ export async function openOwner(
   try {
     prepareDirectories(folder, create !== undefined);
     checkWritable(folder);
-    const lock = OwnerLock.take(folder);
+    const lock = takeOwnerLock(folder);
     let recovered: Recovered;
     try {
       recovered = recover(folder, create);

@@ -1,5 +1,5 @@
-import { checkString } from "../../_internal/check.ts";
 import { compareUtf8 } from "../../_internal/wire_json/print_json.ts";
+import { checkWorkerRef } from "../files/log_pages.ts";
 import type {
   RuntimeCounters,
   RuntimeSnapshot,
@@ -8,7 +8,7 @@ import type {
 } from "../files/snapshots.ts";
 import type { UnappliedMutations } from "../journal/unapplied_mutations.ts";
 import type { RuntimeStoreError } from "../runtime_store_error.ts";
-import { workerNotFoundError, wrongRuntimeError } from "../store_errors.ts";
+import { workerNotFoundError } from "../store_errors.ts";
 import type { ConfigBundle, RuntimeDiagnostic, WorkerRef, WorkerSummary } from "../types.ts";
 
 /** How many diagnostics a runtime keeps: the newest ones. */
@@ -144,14 +144,9 @@ function firstBehind(ids: readonly string[], id: string): number {
 
 /** The worker of a reference; refused when it is another runtime's, unknown, or cannot be read. */
 export function findWorker(view: StateView, ref: WorkerRef): WorkerEntry {
-  // JavaScript may give no reference at all.
-  const { runtime_id, worker_id } = ref ?? {};
-  checkString(runtime_id, "runtime_id");
-  checkString(worker_id, "worker_id");
   const { runtimeId } = view;
-  if (runtime_id !== runtimeId) {
-    throw wrongRuntimeError(worker_id, { expected: runtimeId, actual: runtime_id });
-  }
+  checkWorkerRef(ref, runtimeId);
+  const { worker_id } = ref;
   const entry = view.worker(worker_id);
   if (entry !== undefined) return entry;
   throw view.brokenWorker(worker_id) ?? workerNotFoundError(runtimeId, worker_id);
