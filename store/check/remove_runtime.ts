@@ -1,8 +1,7 @@
 import { moveAsideSync, removeMovedAsideSync } from "../../_internal/directories.ts";
 import { denoFilePort, type FilePort } from "../../_internal/file_port.ts";
 import { runtimesDirectory } from "../../_internal/root_layout.ts";
-import { takeOwnerLock } from "../files/owner_lock.ts";
-import type { RuntimeFolder } from "../files/runtime_folder.ts";
+import { type RuntimeFolder, takeOwnerLock } from "../files/runtime_folder.ts";
 import { checkWritable, folderOf } from "../runtime/open_runtime.ts";
 import { asStoreError, storeMissingError } from "../store_errors.ts";
 

@@ -4,8 +4,7 @@ import { basename } from "../../_internal/path.ts";
 import { encodeUtf8 } from "../../_internal/text.ts";
 import { eventLog, type LogCodec, transcriptLog } from "../files/log_codecs.ts";
 import { LogBytes, readLogEnd } from "../files/log_lines.ts";
-import { type OwnerLock, takeOwnerLock } from "../files/owner_lock.ts";
-import type { RuntimeFolder } from "../files/runtime_folder.ts";
+import { type OwnerLock, type RuntimeFolder, takeOwnerLock } from "../files/runtime_folder.ts";
 import {
   parseRuntimeSnapshot,
   parseWorkerSnapshot,

@@ -44,8 +44,7 @@ import {
   type WaitingRequest,
 } from "../../_internal/line_file.ts";
 import type { LogBytes } from "../files/log_lines.ts";
-import type { OwnerLock } from "../files/owner_lock.ts";
-import type { RuntimeFolder } from "../files/runtime_folder.ts";
+import type { OwnerLock, RuntimeFolder } from "../files/runtime_folder.ts";
 import type { WorkerSnapshot } from "../files/snapshots.ts";
 import type { UnappliedMutations } from "../journal/unapplied_mutations.ts";
 import type { RuntimeStoreError } from "../runtime_store_error.ts";
