@@ -2,7 +2,7 @@ import type { RuntimePaths } from "../../_internal/root_layout.ts";
 import { encodeUtf8 } from "../../_internal/text.ts";
 import { eventLog, transcriptLog } from "../files/log_codecs.ts";
 import type { RuntimeCounters, RuntimeSnapshot, WorkerSnapshot } from "../files/snapshots.ts";
-import { encodeMutation, type PrintedLines } from "../journal/mutation_record.ts";
+import { encodeMutation, type LogLines } from "../journal/mutation_record.ts";
 import type { RuntimeStoreError } from "../runtime_store_error.ts";
 import type {
   ConfigBundle,
@@ -21,7 +21,7 @@ import {
 } from "./store_state.ts";
 
 /** Lines for one log, printed and as bytes. */
-interface AddedLines extends PrintedLines {
+interface AddedLines extends LogLines<string> {
   lines: string[];
   bytes: Uint8Array[];
 }
