@@ -144,7 +144,7 @@ export abstract class RuntimeReader implements AsyncDisposable {
 
   /** The newest 1,000 diagnostics. */
   diagnostics(): RuntimeDiagnostic[] {
-    return this.#state().diagnostics.map((diagnostic) => ({ ...diagnostic }));
+    return structuredClone(this.#state().diagnostics);
   }
 
   /** The config bundles at a glance, in the order of their ids. */
