@@ -87,18 +87,16 @@ export abstract class RuntimeReader implements AsyncDisposable {
   readonly runtimeId: string;
   /** The runtime's directory. */
   readonly path: string;
+  /** What was found to be wrong when the runtime was opened; nothing in it was repaired silently. */
+  readonly problems: readonly RuntimeStoreError[];
   readonly #source: RuntimeSource;
 
   /** @internal */
   protected constructor(source: RuntimeSource) {
     this.runtimeId = source.folder.runtimeId;
     this.path = source.folder.directory;
+    this.problems = source.problems;
     this.#source = source;
-  }
-
-  /** What was found to be wrong when the runtime was opened; nothing in it was repaired silently. */
-  get problems(): readonly RuntimeStoreError[] {
-    return this.#source.problems;
   }
 
   /** The runtime at a glance. */

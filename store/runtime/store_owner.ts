@@ -69,6 +69,9 @@ export interface StoreOwnerParts extends CheckpointParts {
   incomplete: readonly string[];
 }
 
+/** What of it an owner keeps: what the journal held may be large, and is soon elsewhere. */
+type KeptParts = Omit<StoreOwnerParts, "unapplied" | "incomplete">;
+
 const GROUP_MUTATIONS = 1000;
 const GROUP_BYTES = 4 * 1024 * 1024;
 const MAX_LINE_BYTES = 64 * 1024 * 1024;
@@ -81,26 +84,28 @@ export class StoreOwner implements RuntimeSource, GroupCommitter {
   readonly folder: RuntimeFolder;
   readonly state: StoreState;
   readonly problems: readonly RuntimeStoreError[];
-  readonly #parts: StoreOwnerParts;
+  readonly createdWorkers: ReadonlyMap<string, WorkerSnapshot>;
+  readonly #parts: KeptParts;
   readonly #checkpointer: Checkpointer;
   readonly #queue = new CommitQueue<Rule<unknown>, unknown>(this);
   #closing: Promise<void> | undefined;
   /** Why nothing can be changed any more until the runtime is opened again. */
   #failure: RuntimeStoreError | undefined;
 
-  private constructor(parts: StoreOwnerParts) {
+  private constructor(parts: KeptParts) {
     const { folder, state, problems } = parts;
     this.folder = folder;
     this.state = state;
     this.problems = problems;
     this.#parts = parts;
     this.#checkpointer = new Checkpointer(parts, (cause) => this.#fail(folder.directory, cause));
+    this.createdWorkers = this.#checkpointer.snapshots.created;
   }
 
   /** Makes what the journal holds part of the snapshots and logs, and begins a new journal. */
-  static async begin(parts: StoreOwnerParts): Promise<StoreOwner> {
+  static async begin({ unapplied, incomplete, ...parts }: StoreOwnerParts): Promise<StoreOwner> {
     const owner = new StoreOwner(parts);
-    const { folder: { port, root, folders }, unapplied, incomplete } = parts;
+    const { port, root, folders } = parts.folder;
     const { snapshots } = owner.#checkpointer;
     if (!unapplied.isEmpty) snapshots.add(unapplied);
     for (const workerId of incomplete) snapshots.addIncomplete(workerId);
@@ -117,10 +122,6 @@ export class StoreOwner implements RuntimeSource, GroupCommitter {
 
   get isClosed(): boolean {
     return this.#closing !== undefined;
-  }
-
-  get createdWorkers(): ReadonlyMap<string, WorkerSnapshot> {
-    return this.#checkpointer.snapshots.created;
   }
 
   /** Has a mutation made; resolves to the rule's answer when the mutation is on disk. */

@@ -36,6 +36,7 @@ export type Rule<T> = (mutation: Mutation) => T;
 export class Mutation implements StateView {
   readonly #base: StateView;
   readonly #paths: RuntimePaths;
+  readonly runtimeId: string;
   counters: RuntimeCounters;
   eventsEnd: number;
   /** The runtime, in the mutation that begins it. */
@@ -50,12 +51,9 @@ export class Mutation implements StateView {
   constructor(base: StateView, paths: RuntimePaths) {
     this.#base = base;
     this.#paths = paths;
+    this.runtimeId = base.runtimeId;
     this.counters = base.counters;
     this.eventsEnd = base.eventsEnd;
-  }
-
-  get runtimeId(): string {
-    return this.#base.runtimeId;
   }
 
   /** Whether there is nothing to write. */

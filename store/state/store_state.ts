@@ -40,6 +40,7 @@ export type RuntimeIdentity = Pick<RuntimeSnapshot, "runtime_id" | "display_name
 /** The state of a runtime: what its journal and snapshots say together. */
 export class StoreState implements StateView {
   readonly identity: RuntimeIdentity;
+  readonly runtimeId: string;
   counters: RuntimeCounters;
   eventsEnd = 0;
   diagnostics: RuntimeDiagnostic[] = [];
@@ -53,6 +54,7 @@ export class StoreState implements StateView {
   /** The state of a runtime of which nothing has been recorded. */
   constructor({ runtime_id, display_name, limits }: RuntimeIdentity) {
     this.identity = { runtime_id, display_name, limits };
+    this.runtimeId = runtime_id;
     this.counters = {
       status: "running",
       next_worker_sequence: 1,
@@ -74,10 +76,6 @@ export class StoreState implements StateView {
     // A checkpoint that was interrupted may have put them into the snapshot already.
     state.addDiagnostics(unapplied.diagnostics.filter(({ id }) => id >= next_diagnostic_id));
     return state;
-  }
-
-  get runtimeId(): string {
-    return this.identity.runtime_id;
   }
 
   worker(workerId: string): WorkerEntry | undefined {
