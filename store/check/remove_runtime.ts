@@ -3,7 +3,7 @@ import { denoFilePort, type FilePort } from "../../_internal/file_port.ts";
 import { runtimesDirectory } from "../../_internal/root_layout.ts";
 import { type RuntimeFolder, takeOwnerLock } from "../files/runtime_folder.ts";
 import { checkWritable, folderOf } from "../runtime/open_runtime.ts";
-import { asStoreError, storeMissingError } from "../store_errors.ts";
+import { storeMissingError, wrapIo } from "../store_errors.ts";
 
 /**
  * Removes a runtime with all that is in its directory. It is done by its only owner, so one that
@@ -48,7 +48,7 @@ export function removeRuntimeOnPort(port: FilePort, root: string, runtimeId: str
   const operation = "remove runtime store";
   const { directory: path } = folder;
   const runtimes = runtimesDirectory(root);
-  try {
+  wrapIo({ operation, path }, () => {
     if (!folder.isDirectory(runtimes, { operation, what: "runtimes" })) {
       throw storeMissingError({ operation, path });
     }
@@ -56,9 +56,7 @@ export function removeRuntimeOnPort(port: FilePort, root: string, runtimeId: str
     if (isThere) moveAway(folder);
     removeMovedAsideSync(port, runtimes);
     if (!isThere) throw storeMissingError({ operation, path });
-  } catch (error) {
-    throw asStoreError({ operation, path }, error);
-  }
+  });
 }
 
 /** Takes the runtime out of the store, as its only owner. */
