@@ -109,20 +109,13 @@ function viewOf(files: RuntimeFiles): RuntimeSource {
   const problems: RuntimeStoreError[] = [];
   const logs = new RecoveredLogs({ folder, unapplied, problems });
   const state = buildState(files, logs);
-  let isClosed = false;
   return {
     folder,
     state,
     problems,
-    get isClosed() {
-      return isClosed;
-    },
     read: (name, end) => logs.read(name, end),
     createdWorkers: unapplied.createdWorkers,
-    close: () => {
-      isClosed = true;
-      return Promise.resolve();
-    },
+    close: () => Promise.resolve(),
   };
 }
 

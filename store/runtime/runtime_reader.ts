@@ -53,7 +53,6 @@ export interface RuntimeSource {
   readonly folder: RuntimeFolder;
   readonly state: StoreState;
   readonly problems: readonly RuntimeStoreError[];
-  readonly isClosed: boolean;
   /** Opens the log of a name, `end` bytes long. */
   read(name: string, end: number): LogBytes;
   /** The workers that have no `worker.json` yet. */
@@ -90,6 +89,7 @@ export abstract class RuntimeReader implements AsyncDisposable {
   /** What was found to be wrong when the runtime was opened; nothing in it was repaired silently. */
   readonly problems: readonly RuntimeStoreError[];
   readonly #source: RuntimeSource;
+  #isClosed = false;
 
   /** @internal */
   protected constructor(source: RuntimeSource) {
@@ -237,6 +237,7 @@ export abstract class RuntimeReader implements AsyncDisposable {
    * the next opening does it.
    */
   close(): Promise<void> {
+    this.#isClosed = true;
     return this.#source.close();
   }
 
@@ -246,7 +247,7 @@ export abstract class RuntimeReader implements AsyncDisposable {
   }
 
   #state(): StoreState {
-    if (this.#source.isClosed) throw closedError(this.runtimeId);
+    if (this.#isClosed) throw closedError(this.runtimeId);
     return this.#source.state;
   }
 
