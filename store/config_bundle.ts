@@ -69,7 +69,9 @@ export function computeConfigBundleDigest(bundle: ConfigBundle): string {
     `created_at\0${metadata.created_at}`,
     `provenance.source\0${provenance.source}`,
     `provenance.detail\0${provenance.detail ?? ""}`,
-    ...profiles.map(({ selector, label }) => `profile\0${profileKey(selector)}\0${label ?? ""}`),
+    ...profiles.map(({ selector, label }) =>
+      `profile\0${profileName(selector, "\0")}\0${label ?? ""}`
+    ),
     ...declarations.map(({ kind, name, reference }) =>
       `declaration\0${kind}\0${name}\0${reference}`
     ),
@@ -79,14 +81,10 @@ export function computeConfigBundleDigest(bundle: ConfigBundle): string {
   return toHex(new Uint8Array(digest));
 }
 
-/** What tells one profile from another. */
-function profileKey(profile: ProfileSelector): string {
-  return profile.kind === "runtime_default" ? profile.kind : `${profile.kind}\0${profile.value}`;
-}
-
-/** How a profile is named in an error. */
-function profileName(profile: ProfileSelector): string {
-  return profile.kind === "runtime_default" ? profile.kind : `${profile.kind}:${profile.value}`;
+/** How a profile is named in an error; with a NUL as the separator, what tells it from any other. */
+function profileName(profile: ProfileSelector, separator: ":" | "\0" = ":"): string {
+  const { kind } = profile;
+  return kind === "runtime_default" ? kind : kind + separator + profile.value;
 }
 
 /**
@@ -146,7 +144,7 @@ export function checkRequestConfig(
   if (reference === undefined) return checkDefaultProfile(profile);
   const bundle = resolveConfigBundle(reference, findBundle);
   const isDeclared = bundle.profiles?.some(({ selector }) =>
-    profileKey(selector) === profileKey(profile)
+    profileName(selector, "\0") === profileName(profile, "\0")
   );
   if (!isDeclared) {
     const problem = "profile selector is not declared by synced config bundle";

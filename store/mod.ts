@@ -16,19 +16,19 @@ export { FsRuntimeStore, type OpenStoreOptions } from "./runtime/fs_runtime_stor
 export type { OpenRuntimeOptions } from "./runtime/open_runtime.ts";
 export type { ListWorkersOptions, RuntimeReader } from "./runtime/runtime_reader.ts";
 export { type Transaction, WorkerRuntime } from "./runtime/worker_runtime.ts";
-export type { RepairActionKind, StoreProblem, StoreProblemKind } from "./check/store_problem.ts";
+export type {
+  RepairAction,
+  RepairActionKind,
+  StoreProblem,
+  StoreProblemKind,
+} from "./check/store_problem.ts";
 export {
   type RuntimeVerdict,
   type StoreVerdict,
   verifyStore,
   type VerifyStoreOptions,
 } from "./check/verify_store.ts";
-export {
-  type RepairAction,
-  repairStore,
-  type RepairStoreOptions,
-  type StoreRepair,
-} from "./check/repair_store.ts";
+export { repairStore, type RepairStoreOptions, type StoreRepair } from "./check/repair_store.ts";
 export { removeRuntime } from "./check/remove_runtime.ts";
 export { runtimeDirectory } from "../_internal/root_layout.ts";
 export { TaffrailError, type TaffrailErrorOptions } from "../_internal/check.ts";

@@ -124,7 +124,7 @@ interface Corruption {
   line?: number;
   byteOffset?: number;
   /** What to do, where repairing would not help. */
-  remedy?: string;
+  remedy?: string | undefined;
   cause?: unknown;
 }
 

@@ -112,12 +112,7 @@ export interface WorkerSummary extends WorkerHead {
 }
 
 /** Everything about a worker but its transcript. */
-export interface WorkerDetail extends WorkerHead, CreateWorkerRequest {
-  /** What it is for. */
-  intent: WorkerIntent;
-  /** Its profile. */
-  profile: ProfileSelector;
-}
+export type WorkerDetail = WorkerHead & CreateWorkerRequest;
 
 /** The answer to stopping or cancelling a worker. */
 export interface WorkerLifecycleAck {

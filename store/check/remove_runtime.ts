@@ -1,10 +1,9 @@
 import { moveAsideSync, removeMovedAsideSync } from "../../_internal/directories.ts";
 import { denoFilePort, type FilePort } from "../../_internal/file_port.ts";
 import { runtimesDirectory } from "../../_internal/root_layout.ts";
-import { OwnerLock } from "../files/owner_lock.ts";
-import type { RuntimeFolder } from "../files/runtime_folder.ts";
+import { type RuntimeFolder, takeOwnerLock } from "../files/runtime_folder.ts";
 import { checkWritable, folderOf } from "../runtime/open_runtime.ts";
-import { asStoreError, storeMissingError } from "../store_errors.ts";
+import { storeMissingError, wrapIo } from "../store_errors.ts";
 
 /**
  * Removes a runtime with all that is in its directory. It is done by its only owner, so one that
@@ -49,7 +48,7 @@ export function removeRuntimeOnPort(port: FilePort, root: string, runtimeId: str
   const operation = "remove runtime store";
   const { directory: path } = folder;
   const runtimes = runtimesDirectory(root);
-  try {
+  wrapIo({ operation, path }, () => {
     if (!folder.isDirectory(runtimes, { operation, what: "runtimes" })) {
       throw storeMissingError({ operation, path });
     }
@@ -57,15 +56,13 @@ export function removeRuntimeOnPort(port: FilePort, root: string, runtimeId: str
     if (isThere) moveAway(folder);
     removeMovedAsideSync(port, runtimes);
     if (!isThere) throw storeMissingError({ operation, path });
-  } catch (error) {
-    throw asStoreError({ operation, path }, error);
-  }
+  });
 }
 
 /** Takes the runtime out of the store, as its only owner. */
 function moveAway(folder: RuntimeFolder): void {
   checkWritable(folder);
-  const lock = OwnerLock.take(folder);
+  const lock = takeOwnerLock(folder);
   try {
     // Windows renames no folder with an open file in it, and so guards the runtime by itself.
     if (Deno.build.os === "windows") lock.release();

@@ -166,12 +166,7 @@ export function appendSurplusSync(
 
 function useLog<T>(port: FilePort, path: string, body: (log: LogBytes) => T): T {
   const fileEnd = lookAtSync(port, path)?.size ?? 0;
-  const log = LogBytes.open({ port, path, fileEnd });
-  try {
-    return body(log);
-  } finally {
-    log.close();
-  }
+  return LogBytes.open({ port, path, fileEnd }).use(body);
 }
 
 /** What was done to a log, and where its former bytes are, if any were taken out. */

@@ -4,8 +4,7 @@ import { basename } from "../../_internal/path.ts";
 import { encodeUtf8 } from "../../_internal/text.ts";
 import { eventLog, type LogCodec, transcriptLog } from "../files/log_codecs.ts";
 import { LogBytes, readLogEnd } from "../files/log_lines.ts";
-import { OwnerLock } from "../files/owner_lock.ts";
-import type { RuntimeFolder } from "../files/runtime_folder.ts";
+import { type OwnerLock, type RuntimeFolder, takeOwnerLock } from "../files/runtime_folder.ts";
 import {
   parseRuntimeSnapshot,
   parseWorkerSnapshot,
@@ -30,19 +29,10 @@ import {
   replaceSync,
   type Surplus,
 } from "./repair_files.ts";
-import type { Fix, RepairActionKind, StoreProblemKind } from "./store_problem.ts";
+import type { Fix, RepairStep, StoreProblemKind } from "./store_problem.ts";
 import type { Inspection } from "./verify_store.ts";
 
 /** Brings one runtime into order, a round at a time, until nothing more can be done. */
-
-/** What was done, or is to be done. */
-export interface RepairStep {
-  action: RepairActionKind;
-  path: string;
-  message: string;
-  /** Where what was taken out of the way is kept. */
-  evidence?: string;
-}
 
 /** What one runtime needs. */
 interface RepairPlan {
@@ -131,7 +121,7 @@ export class RuntimeRepair {
   constructor(folder: RuntimeFolder) {
     this.#folder = folder;
     this.#quarantine = new Quarantine(folder);
-    this.#lock = OwnerLock.take(folder);
+    this.#lock = takeOwnerLock(folder);
   }
 
   release(): void {
@@ -145,7 +135,7 @@ export class RuntimeRepair {
       const owner = await openOwner(this.#folder);
       await owner.close();
     } finally {
-      this.#lock = OwnerLock.take(this.#folder);
+      this.#lock = takeOwnerLock(this.#folder);
     }
     const { directory: path } = this.#folder;
     for (const [name, surplus] of this.#surplus) {

@@ -2,8 +2,8 @@ import { denoFilePort, type FilePort } from "../../_internal/file_port.ts";
 import { RuntimeFolder } from "../files/runtime_folder.ts";
 import { RuntimeStoreError } from "../runtime_store_error.ts";
 import { asStoreError } from "../store_errors.ts";
-import { describeFix, planRepair, type RepairStep, RuntimeRepair } from "./repair_runtime.ts";
-import type { RepairActionKind, StoreProblem } from "./store_problem.ts";
+import { describeFix, planRepair, RuntimeRepair } from "./repair_runtime.ts";
+import type { RepairAction, RepairStep, StoreProblem } from "./store_problem.ts";
 import { type Inspection, inspectRuntime, listRuntimes, problemsOf } from "./verify_store.ts";
 
 /** Options of {@linkcode repairStore}. */
@@ -18,20 +18,6 @@ export interface RepairStoreOptions {
   runtimeId?: string;
   /** Stops the repairing, between two runtimes, with its reason as the error. */
   signal?: AbortSignal;
-}
-
-/** One thing that {@linkcode repairStore} did, or would do. */
-export interface RepairAction {
-  /** The runtime. */
-  runtime: string;
-  /** What kind of thing. */
-  action: RepairActionKind;
-  /** The file or directory. */
-  path: string;
-  /** What was done, or would be, for people. */
-  message: string;
-  /** Where what was taken out of the way is kept. */
-  evidence?: string;
 }
 
 /** What {@linkcode repairStore} did. */
@@ -97,9 +83,8 @@ export function repairStore(
 export async function repairStoreOnPort(
   port: FilePort,
   root: string,
-  { dryRun = false, runtimeId, signal }: RepairStoreOptions = {},
+  { dryRun = false, signal, ...which }: RepairStoreOptions = {},
 ): Promise<StoreRepair> {
-  const which = runtimeId === undefined ? {} : { runtimeId };
   const { ids, problems } = listRuntimes(port, root, which);
   const repair: StoreRepair = { ok: true, actions: [], problems };
   for (const id of ids) {

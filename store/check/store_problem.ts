@@ -103,6 +103,23 @@ export type RepairActionKind =
   | "change-runtime"
   | "change-worker";
 
+/** One thing that {@linkcode repairStore} did, or would do. */
+export interface RepairAction {
+  /** The runtime. */
+  runtime: string;
+  /** What kind of thing. */
+  action: RepairActionKind;
+  /** The file or directory. */
+  path: string;
+  /** What was done, or would be, for people. */
+  message: string;
+  /** Where what was taken out of the way is kept. */
+  evidence?: string;
+}
+
+/** The same while the runtime is known. */
+export type RepairStep = Omit<RepairAction, "runtime">;
+
 /** What can be done about a problem. */
 export type Fix =
   /** Move it to the quarantine of its runtime. */
@@ -124,8 +141,8 @@ export type Fix =
 
 /** Where a record, or what is wrong, stands in a file. */
 export interface LinePlace {
-  line?: number;
-  byteOffset?: number;
+  line?: number | undefined;
+  byteOffset?: number | undefined;
 }
 
 /** A problem, and what can be done about it. */
@@ -139,10 +156,5 @@ export interface Finding extends LinePlace {
 /** A finding of an error that reading a file gave. */
 export function findingOf(error: RuntimeStoreError, path: string): Omit<Finding, "kind"> {
   const { line, byteOffset } = error.details;
-  return {
-    path,
-    message: findingTextOf(error),
-    ...(line !== undefined && { line }),
-    ...(byteOffset !== undefined && { byteOffset }),
-  };
+  return { path, message: findingTextOf(error), line, byteOffset };
 }

@@ -53,13 +53,13 @@ export async function verifyRuntime(files: RuntimeFiles): Promise<RuntimeReport>
   const findings = [...layout, ...inSnapshots];
   const references = new EventReferences(files.folder, state);
   const scan = { files, findings, state, references };
-  if (isFresh(files)) return reportOf(scan, { records: 0, last: 0 });
+  if (isFresh(files)) return reportOf(scan, undefined);
   const { error } = files.unapplied;
   if (error !== undefined) findings.push(journalFinding(error));
   const scanned = await scanEvents(scan);
   if (scanned !== undefined) findings.push(...references.finish());
   for (const worker of state.workers.values()) await scanTranscript(worker, scan);
-  const report = reportOf(scan, scanned ?? { records: 0, last: 0 });
+  const report = reportOf(scan, scanned);
   // What a damaged journal would have said of the counters nobody knows.
   if (error === undefined) findings.push(...verifyCounters(report, files));
   return report;
@@ -75,10 +75,10 @@ interface Scan {
 
 function reportOf(
   { findings, state, references: { isStopped, lastWorker } }: Scan,
-  { records, last }: Pick<ScannedLog, "records" | "last">,
+  events: ScannedLog | undefined,
 ): RuntimeReport {
-  const totals = { lastEventId: last, isStopped, lastWorker };
-  return { findings, state, events: records, totals };
+  const totals = { lastEventId: events?.last ?? 0, isStopped, lastWorker };
+  return { findings, state, events: events?.records ?? 0, totals };
 }
 
 function journalFinding(error: RuntimeStoreError): Finding {

@@ -6,7 +6,7 @@ import { checkString } from "../../_internal/check.ts";
 import { type DirectoryEntry, listDirectory, RuntimeFolder } from "../files/runtime_folder.ts";
 import { isFresh, loadRuntimeBeside, type RuntimeFiles } from "../runtime/load_runtime.ts";
 import { RuntimeStoreError } from "../runtime_store_error.ts";
-import { asStoreError } from "../store_errors.ts";
+import { asStoreError, wrapIo } from "../store_errors.ts";
 import type { Finding, StoreProblem } from "./store_problem.ts";
 import { emptyReport, type RuntimeReport, verifyRuntime } from "./verify_runtime.ts";
 
@@ -121,9 +121,9 @@ export function listRuntimes(
   checkString(root, "root");
   if (runtimeId !== undefined) checkString(runtimeId, "runtimeId");
   const path = runtimesDirectory(root);
-  const ids: string[] = [];
-  const problems: StoreProblem[] = [];
-  try {
+  return wrapIo({ operation: "verify runtime store", path }, () => {
+    const ids: string[] = [];
+    const problems: StoreProblem[] = [];
     const entries = runtimeId === undefined
       ? lookAtSync(port, path) === undefined ? [] : listDirectory(port, path)
       : entryOf(port, runtimeDirectory(root, runtimeId));
@@ -134,10 +134,8 @@ export function listRuntimes(
       else if (isMovedAside(entry)) continue;
       else problems.push(problemOf(strayFinding(entry), runtimeId ?? ""));
     }
-  } catch (error) {
-    throw asStoreError({ operation: "verify runtime store", path }, error);
-  }
-  return { ids, problems };
+    return { ids, problems };
+  });
 }
 
 function entryOf(port: FilePort, path: string): DirectoryEntry[] {

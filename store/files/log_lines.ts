@@ -87,6 +87,15 @@ export class LogBytes implements LineSource {
     return end - start;
   }
 
+  /** Gives it to the body, and then gives up the file. */
+  use<T>(body: (log: LogBytes) => T): T {
+    try {
+      return body(this);
+    } finally {
+      this.close();
+    }
+  }
+
   /** Gives up the file. */
   close(): void {
     this.#file?.close();

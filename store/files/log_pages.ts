@@ -48,12 +48,17 @@ export function checkTranscriptQuery(
     max: number;
   },
 ): void {
+  checkWorkerRef(ref, runtimeId);
+  checkLimit(query?.limit, max);
+  checkCount(query?.start, "start");
+}
+
+/** Refuses what names no worker of this runtime; JavaScript may give no reference at all. */
+export function checkWorkerRef(ref: WorkerRef | undefined, runtimeId: string): void {
   const { runtime_id, worker_id } = ref ?? {};
   const actual = checkString(runtime_id, "runtime_id");
   const workerId = checkString(worker_id, "worker_id");
   if (actual !== runtimeId) throw wrongRuntimeError(workerId, { expected: runtimeId, actual });
-  checkLimit(query?.limit, max);
-  checkCount(query?.start, "start");
 }
 
 function checkLimit(limit: number | undefined, max: number): void {
@@ -200,10 +205,8 @@ function checkEntry(
   entry: TranscriptEntry,
   { log, ref }: { log: LogBytes; ref: WorkerRef },
 ): TranscriptEntry {
-  const { runtime_id, worker_id } = entry.worker_ref;
-  if (runtime_id !== ref.runtime_id) {
-    throw wrongRuntimeError(worker_id, { expected: ref.runtime_id, actual: runtime_id });
-  }
+  const { worker_id } = entry.worker_ref;
+  checkWorkerRef(entry.worker_ref, ref.runtime_id);
   if (worker_id !== ref.worker_id) {
     const place = { operation: transcriptLog.operation, path: log.path };
     throw storeCorruptError(place, {

@@ -3,7 +3,7 @@ import { type FileHandle, writeWholeSync } from "../../_internal/file_port.ts";
 import { dirname } from "../../_internal/path.ts";
 import { joinBytes } from "../../_internal/text.ts";
 import type { StoreOperation } from "../runtime_store_error.ts";
-import { asStoreError, storeCorruptError } from "../store_errors.ts";
+import { asStoreError, storeCorruptError, wrapIo } from "../store_errors.ts";
 import { LogBytes } from "./log_lines.ts";
 import { type RuntimeFolder, sizeOf } from "./runtime_folder.ts";
 
@@ -101,7 +101,7 @@ export class LogWriter {
     this.#open.clear();
   }
 
-  #dirtyLog(name: string, offset: number): DirtyLog {
+  #dirtyLog(name: string, start: number): DirtyLog {
     let log = this.#dirty.get(name);
     if (log === undefined) {
       const path = this.#folder.log(name);
@@ -109,8 +109,8 @@ export class LogWriter {
       log = {
         path,
         operation,
-        start: offset,
-        written: offset,
+        start,
+        written: start,
         pending: [],
         file: undefined,
         isKnown: false,
@@ -121,16 +121,16 @@ export class LogWriter {
   }
 
   #flushLog(log: DirtyLog): void {
-    try {
+    wrapIo(log, () => {
       const file = this.#fileOf(log);
       if (log.pending.length === 0) return;
       const bytes = log.pending.length === 1 ? log.pending[0]! : joinBytes(log.pending);
-      writeAt(file, log.written, bytes);
+      // At the file's end; a part that a failed try left is written over.
+      file.seekSync(log.written, Deno.SeekMode.Start);
+      writeWholeSync(file, bytes);
       log.written += bytes.length;
       log.pending = [];
-    } catch (cause) {
-      throw asStoreError(log, cause);
-    }
+    });
   }
 
   #fileOf(log: DirtyLog): FileHandle {
@@ -169,10 +169,4 @@ export class LogWriter {
       throw error;
     }
   }
-}
-
-/** Writes at the file's end, which `offset` is; a part that a failed try left is written over. */
-function writeAt(file: FileHandle, offset: number, bytes: Uint8Array): void {
-  file.seekSync(offset, Deno.SeekMode.Start);
-  writeWholeSync(file, bytes);
 }

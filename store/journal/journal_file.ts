@@ -27,9 +27,12 @@ export class JournalFile {
   readonly path: string;
   readonly #file: FileHandle;
   readonly #lines: LineFile;
-  #written = 0;
-  #synced = 0;
-  #hasRefused = false;
+  /** How many mutations it holds. */
+  written = 0;
+  /** How many of them are known to be on disk. */
+  synced = 0;
+  /** Whether a write has failed: there may be room for no more, but for another file. */
+  hasRefused = false;
 
   private constructor(path: string, { file, end }: { file: FileHandle; end: number }) {
     this.path = path;
@@ -57,21 +60,6 @@ export class JournalFile {
     return new JournalFile(path, { file, end: bytes.length });
   }
 
-  /** How many mutations it holds. */
-  get written(): number {
-    return this.#written;
-  }
-
-  /** How many of them are known to be on disk. */
-  get synced(): number {
-    return this.#synced;
-  }
-
-  /** Whether a write has failed: there may be room for no more, but for another file. */
-  get hasRefused(): boolean {
-    return this.#hasRefused;
-  }
-
   /** Its bytes. */
   get size(): number {
     return this.#lines.end;
@@ -82,17 +70,17 @@ export class JournalFile {
     try {
       this.#lines.append(lines.length === 1 ? lines[0]! : joinBytes(lines));
     } catch (error) {
-      this.#hasRefused = true;
+      this.hasRefused = true;
       throw error;
     }
-    this.#written += lines.length;
+    this.written += lines.length;
   }
 
   /** Makes what was appended survive a power cut. */
   async sync(): Promise<void> {
-    const written = this.#written;
+    const written = this.written;
     await runSteps(this.#lines.sync());
-    this.#synced = written;
+    this.synced = written;
   }
 
   close(): void {
@@ -153,12 +141,7 @@ function readHeadless(bytes: Uint8Array, path: string): JournalContent {
   const byteOffset = headEndIn(bytes);
   const lines = linesOf({ bytes: bytes.subarray(byteOffset), byteOffset, skippedNuls: 0 });
   if (lines.some((line) => decodeMutation(line.bytes) !== undefined)) {
-    const problem = "line 1: the journal's head is damaged";
-    throw storeCorruptError({ operation: "read journal", path }, {
-      problem,
-      line: torn.line,
-      byteOffset: torn.byteOffset,
-    });
+    throw damagedLineError(torn, "the journal's head is damaged");
   }
   return { mutations: [], ...(hasBytes(bytes, 0) && { torn }) };
 }
@@ -170,9 +153,13 @@ function hasBytes(bytes: Uint8Array, from: number): boolean {
 }
 
 /** A line that was acknowledged, and that is there no more. */
-export function damagedMutationError({ path, line, byteOffset }: TornLine): RuntimeStoreError {
-  const problem = `line ${line}: an acknowledged mutation is damaged`;
-  return storeCorruptError({ operation: "read journal", path }, { problem, line, byteOffset });
+export function damagedMutationError(torn: TornLine): RuntimeStoreError {
+  return damagedLineError(torn, "an acknowledged mutation is damaged");
+}
+
+function damagedLineError({ path, ...where }: TornLine, what: string): RuntimeStoreError {
+  const problem = `line ${where.line}: ${what}`;
+  return storeCorruptError({ operation: "read journal", path }, { problem, ...where });
 }
 
 /**

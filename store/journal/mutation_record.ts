@@ -17,12 +17,12 @@ import type { ConfigBundle, RuntimeDiagnostic, RuntimeEvent, TranscriptEntry } f
  */
 
 /** Lines that belong at one place of one log. */
-interface LogLines {
+export interface LogLines<Line> {
   /** `events.jsonl` or `workers/<directory>/transcript.jsonl`. */
   file: string;
   /** Where the first line begins. */
   offset: number;
-  lines: (RuntimeEvent | TranscriptEntry)[];
+  lines: readonly Line[];
 }
 
 /** What a line of a journal holds. */
@@ -40,14 +40,7 @@ export interface MutationRecord {
   config_bundles?: ConfigBundle[];
   created_workers?: WorkerSnapshot[];
   workers?: WorkerChange[];
-  logs?: LogLines[];
-}
-
-/** A {@linkcode LogLines} whose lines are printed already. */
-export interface PrintedLines {
-  file: string;
-  offset: number;
-  lines: readonly string[];
+  logs?: LogLines<RuntimeEvent | TranscriptEntry>[];
 }
 
 /** How the line of a mutation begins. */
@@ -60,7 +53,7 @@ const encoder = new TextEncoder();
 /** Prints a mutation as one line with its newline. The lines of the logs are taken as they are. */
 export function encodeMutation(
   mutation: Omit<MutationRecord, "logs">,
-  logs: readonly PrintedLines[],
+  logs: readonly LogLines<string>[],
 ): Uint8Array {
   let text = JSON.stringify(mutation);
   if (logs.length > 0) text = `${text.slice(0, -1)},"logs":[${logs.map(printLogs).join(",")}]}`;
@@ -84,7 +77,7 @@ export function decodeMutation(line: Uint8Array): MutationRecord | undefined {
   }
 }
 
-function printLogs({ file, offset, lines }: PrintedLines): string {
+function printLogs({ file, offset, lines }: LogLines<string>): string {
   return `{"file":${JSON.stringify(file)},"offset":${offset},"lines":[${lines.join(",")}]}`;
 }
 

@@ -28,13 +28,6 @@ import type { RecoveredLogs } from "./recover_logs.ts";
  * stands in the way of a single worker or log only becomes one of the `problems`, and the rest works.
  */
 
-/** What a runtime's files are together with, when it is opened. */
-interface BuildParts {
-  logs: RecoveredLogs;
-  /** Gets what is wrong and does not stand in the way. */
-  problems: RuntimeStoreError[];
-}
-
 /** What the journal has on top of the files; throws what keeps a runtime from being opened. */
 export function checkUsable(files: RuntimeFiles): UnappliedMutations {
   const { folder, events, workers, workersError, unapplied } = files;
@@ -55,13 +48,10 @@ export function isUnstarted({ runtime, events, workers, unapplied }: RuntimeFile
     (unapplied.found?.isEmpty ?? false) && (events.found ?? 0) === 0 && workers.length === 0;
 }
 
-/** The state that the files hold; what is wrong with them is added to `problems`. */
-export function buildState(
-  files: RuntimeFiles,
-  unapplied: UnappliedMutations,
-  { logs, problems }: BuildParts,
-): StoreState {
+/** The state that the files hold; what is wrong with them is added to the problems. */
+export function buildState(files: RuntimeFiles, logs: RecoveredLogs): StoreState {
   const { folder, runtime, strays } = files;
+  const { unapplied, problems } = logs.parts;
   const base = runtime.found ?? unapplied.createdRuntime;
   if (base === undefined) {
     const place = { operation: "read runtime snapshot", path: folder.snapshot } as const;
@@ -83,7 +73,7 @@ export function buildState(
     else if (!workers.has(id)) state.broken.set(id, problem);
   }
   problems.push(...state.broken.values());
-  const ends = new LogEnds(folder, { logs, problems });
+  const ends = new LogEnds(logs);
   ends.addEvents(state, files.events.found);
   const ids = [...workers.keys()].sort(compareUtf8);
   for (const id of ids) {
@@ -113,10 +103,10 @@ class LogEnds {
   readonly #logs: RecoveredLogs;
   readonly #problems: RuntimeStoreError[];
 
-  constructor(folder: RuntimeFolder, { logs, problems }: BuildParts) {
-    this.#folder = folder;
+  constructor(logs: RecoveredLogs) {
+    this.#folder = logs.parts.folder;
+    this.#problems = logs.parts.problems;
     this.#logs = logs;
-    this.#problems = problems;
   }
 
   addEvents(state: StoreState, fileSize: number | undefined): void {
@@ -166,12 +156,7 @@ class LogEnds {
     if (size === 0) return { end: 0, lastNumber: 0 };
     const place = { operation: codec.operation, path: this.#folder.log(name) };
     const found = wrapIo(place, () => {
-      const log = this.#logs.read(name, size);
-      try {
-        return readLogEnd(log, codec);
-      } finally {
-        log.close();
-      }
+      return this.#logs.read(name, size).use((log) => readLogEnd(log, codec));
     });
     if (found.problem !== undefined) this.#problems.push(found.problem);
     const end = found.tail === "none" ? size : this.#logs.mendTail(name, size, found);
@@ -180,15 +165,12 @@ class LogEnds {
 
   /** Counts the entries of a transcript whose numbers cannot be relied on. */
   #countEntries(name: string, end: number): number {
-    const log = this.#logs.read(name, end);
-    try {
+    return this.#logs.read(name, end).use((log) => {
       let count = 0;
       for (const line of logLines(log, transcriptLog)) {
         if ("record" in parseLine(line, transcriptLog)) count++;
       }
       return count;
-    } finally {
-      log.close();
-    }
+    });
   }
 }

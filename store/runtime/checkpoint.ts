@@ -15,9 +15,8 @@ import {
 import { JournalFile } from "../journal/journal_file.ts";
 import type { UnappliedMutations } from "../journal/unapplied_mutations.ts";
 import type { Mutation } from "../state/mutation.ts";
-import { type StoreState, type WorkerEntry, workerSnapshotOf } from "../state/store_state.ts";
+import { changeOf, type StoreState, type WorkerEntry } from "../state/store_state.ts";
 import { asStoreError, storeIoError, type StorePlace, wrapIo } from "../store_errors.ts";
-import type { CreateWorkerRequest } from "../types.ts";
 import { readWorkerSnapshot } from "./load_runtime.ts";
 
 /** When a checkpoint is due. */
@@ -36,14 +35,12 @@ export interface CheckpointOptions {
   checkpointBytes?: number;
 }
 
-/** What a checkpoint is made with. */
-interface CheckpointParts {
+/** What a checkpoint is made of. */
+export interface CheckpointParts {
   folder: RuntimeFolder;
+  state: StoreState;
   logs: LogWriter;
-  snapshots: SnapshotWriter;
-  options: CheckpointOptions;
-  /** Makes the error for a log that could not be synced: nobody can tell what of it is on disk. */
-  syncFailed: (cause: unknown) => Error;
+  checkpoints: CheckpointOptions;
 }
 
 /** How much longer than it should be a journal may get while checkpoints fail. */
@@ -54,11 +51,19 @@ const PATIENCE = 4;
  * that the journal says is brought to disk elsewhere, so that it is not needed any more.
  */
 export class Checkpointer {
+  readonly snapshots: SnapshotWriter;
   readonly #parts: CheckpointParts;
+  readonly #syncFailed: (cause: unknown) => Error;
   #journal: JournalFile | undefined;
 
-  constructor(parts: CheckpointParts) {
+  /**
+   * `syncFailed` makes the error for a log that could not be synced: nobody can tell what of it is on
+   * disk.
+   */
+  constructor(parts: CheckpointParts, syncFailed: (cause: unknown) => Error) {
+    this.snapshots = new SnapshotWriter(parts.folder, parts.state);
     this.#parts = parts;
+    this.#syncFailed = syncFailed;
   }
 
   /** The journal that mutations are written to; there is one from the first checkpoint on. */
@@ -80,7 +85,8 @@ export class Checkpointer {
   }
 
   #isFull(times: number): boolean {
-    const { checkpointMutations = 1000, checkpointBytes = 4 * 1024 * 1024 } = this.#parts.options;
+    const { checkpointMutations = 1000, checkpointBytes = 4 * 1024 * 1024 } =
+      this.#parts.checkpoints;
     const { written, size } = this.journal;
     return written >= checkpointMutations * times || size >= checkpointBytes * times;
   }
@@ -90,12 +96,13 @@ export class Checkpointer {
    * What fails can be tried again, but for a sync.
    */
   async make(then: "go on" | "end"): Promise<void> {
-    const { folder, logs, snapshots } = this.#parts;
+    const { snapshots } = this;
+    const { folder, logs } = this.#parts;
     try {
       snapshots.createFiles(logs);
       logs.flush();
       await logs.sync().catch((cause) => {
-        throw this.#parts.syncFailed(cause);
+        throw this.#syncFailed(cause);
       });
       await snapshots.write();
       this.#changeJournal(then);
@@ -150,8 +157,8 @@ export class SnapshotWriter {
   readonly #state: StoreState;
   #isRuntimeDirty = false;
   readonly #dirtyWorkers = new Set<string>();
-  /** What workers were made from that have no `worker.json` yet. */
-  readonly #created = new Map<string, CreateWorkerRequest>();
+  /** The workers that have no `worker.json` yet, as they began. */
+  readonly created: Map<string, WorkerSnapshot> = new Map();
   /** Workers that have no transcript yet, and perhaps no folder. */
   readonly #incomplete = new Set<string>();
 
@@ -160,41 +167,20 @@ export class SnapshotWriter {
     this.#state = state;
   }
 
-  /** What a worker was made from; the caller may keep it. */
-  requestOf(workerId: string): CreateWorkerRequest {
-    const created = this.#created.get(workerId);
-    if (created !== undefined) return structuredClone(created);
-    return readWorkerSnapshot(this.#folder, workerId).request;
-  }
-
-  /** A mutation that became part of the state. */
-  add({ changedWorkers, createdWorkers }: Mutation): void {
-    this.#add(changedWorkers.keys(), createdWorkers);
-  }
-
-  /** What a journal that was left behind holds; its checkpoint may have left temps. */
-  addUnapplied({ isEmpty, changedWorkers, createdWorkers }: UnappliedMutations): void {
-    if (isEmpty) return;
-    const requests = Array.from(createdWorkers, ([id, { request }]) => [id, request] as const);
-    this.#add(changedWorkers.keys(), requests);
+  /** A mutation that became part of the state, or those that a journal was left with. */
+  add({ changedWorkers, createdWorkers }: Mutation | UnappliedMutations): void {
+    this.#isRuntimeDirty = true;
+    for (const id of changedWorkers.keys()) this.#dirtyWorkers.add(id);
+    for (const [id, worker] of createdWorkers) {
+      this.addIncomplete(id);
+      this.created.set(id, worker);
+    }
   }
 
   /** A worker whose transcript is to be made. */
   addIncomplete(workerId: string): void {
     this.#dirtyWorkers.add(workerId);
     this.#incomplete.add(workerId);
-  }
-
-  #add(
-    changed: Iterable<string>,
-    created: Iterable<readonly [id: string, request: CreateWorkerRequest]>,
-  ): void {
-    this.#isRuntimeDirty = true;
-    for (const id of changed) this.#dirtyWorkers.add(id);
-    for (const [id, request] of created) {
-      this.addIncomplete(id);
-      this.#created.set(id, request);
-    }
   }
 
   /** Makes the folders of new workers, and their empty transcripts where they have no lines. */
@@ -219,7 +205,7 @@ export class SnapshotWriter {
       const text = printWorkerSnapshot(this.#snapshotOf(entry));
       await this.#replace({ operation: "write worker snapshot", path }, text);
     }
-    if (this.#created.size > 0) {
+    if (this.created.size > 0) {
       const place: StorePlace = { operation: "create worker store", path: workers };
       wrapIo(place, () => syncDirectorySync(port, workers));
     }
@@ -229,14 +215,10 @@ export class SnapshotWriter {
   }
 
   #snapshotOf(entry: WorkerEntry): WorkerSnapshot {
-    const { worker_id, status, next_transcript_sequence, last_event_id } = entry;
-    const request = this.#created.get(worker_id);
-    if (request !== undefined) {
-      return workerSnapshotOf(entry, request);
-    }
+    const { worker_id } = entry;
     // What a file has that this program does not know is kept.
-    const stored = readWorkerSnapshot(this.#folder, worker_id);
-    return { ...stored, status, next_transcript_sequence, last_event_id };
+    const before = this.created.get(worker_id) ?? readWorkerSnapshot(this.#folder, worker_id);
+    return { ...before, ...changeOf(entry) };
   }
 
   async #replace(place: StorePlace, text: string): Promise<void> {
@@ -258,7 +240,7 @@ export class SnapshotWriter {
   forget(): void {
     this.#isRuntimeDirty = false;
     this.#dirtyWorkers.clear();
-    this.#created.clear();
+    this.created.clear();
     this.#incomplete.clear();
   }
 }

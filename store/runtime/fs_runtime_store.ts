@@ -4,7 +4,7 @@ import { RuntimeStoreError } from "../runtime_store_error.ts";
 import { asStoreError, storeIoError, storeMissingError } from "../store_errors.ts";
 import type { TranscriptProjection, TranscriptQuery, WorkerRef } from "../types.ts";
 import { buildState, checkUsable } from "./build_state.ts";
-import { loadRuntimeBeside, readWorkerSnapshot, type RuntimeFiles } from "./load_runtime.ts";
+import { loadRuntimeBeside, type RuntimeFiles } from "./load_runtime.ts";
 import { folderOf, openOwner } from "./open_runtime.ts";
 import { RecoveredLogs } from "./recover_logs.ts";
 import { RuntimeReader, type RuntimeSource } from "./runtime_reader.ts";
@@ -108,25 +108,14 @@ function viewOf(files: RuntimeFiles): RuntimeSource {
   const unapplied = checkUsable(files);
   const problems: RuntimeStoreError[] = [];
   const logs = new RecoveredLogs({ folder, unapplied, problems });
-  const state = buildState(files, unapplied, { logs, problems });
-  let isClosed = false;
+  const state = buildState(files, logs);
   return {
     folder,
     state,
     problems,
-    get isClosed() {
-      return isClosed;
-    },
     read: (name, end) => logs.read(name, end),
-    requestOf: (workerId) => {
-      const created = unapplied.createdWorkers.get(workerId);
-      if (created !== undefined) return structuredClone(created.request);
-      return readWorkerSnapshot(folder, workerId).request;
-    },
-    close: () => {
-      isClosed = true;
-      return Promise.resolve();
-    },
+    createdWorkers: unapplied.createdWorkers,
+    close: () => Promise.resolve(),
   };
 }
 

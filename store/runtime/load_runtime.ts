@@ -200,14 +200,10 @@ function checkTornEnd(
   if (counters === undefined && runtime.error !== undefined) return unapplied;
   const path = folder.log(folder.events);
   const log = LogBytes.open({ port: folder.port, path, fileEnd });
-  try {
-    const { lastNumber = 0 } = readLogEnd(log, eventLog);
-    const next = (counters ?? runtime.found)?.next_event_id ?? 1;
-    if (lastNumber >= next) throw damagedMutationError(torn);
-    return unapplied;
-  } finally {
-    log.close();
-  }
+  const { lastNumber = 0 } = log.use(() => readLogEnd(log, eventLog));
+  const next = (counters ?? runtime.found)?.next_event_id ?? 1;
+  if (lastNumber >= next) throw damagedMutationError(torn);
+  return unapplied;
 }
 
 /** Whether nothing has been recorded yet: a runtime whose making was interrupted is made anew. */
@@ -231,7 +227,7 @@ export function usableRuntimeSnapshot(
   if (wrong === undefined) return found;
   const { problem, remedy } = wrong;
   const place: StorePlace = { operation: "read runtime snapshot", path };
-  throw storeCorruptError(place, { problem, ...(remedy !== undefined && { remedy }) });
+  throw storeCorruptError(place, { problem, remedy });
 }
 
 /** Why the worker that a directory is named after cannot be used (FRS-4, W-FRS-12). */

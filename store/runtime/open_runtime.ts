@@ -4,10 +4,8 @@ import { quarantineSync } from "../../_internal/line_file.ts";
 import { runtimesDirectory } from "../../_internal/root_layout.ts";
 import { checkString } from "../../_internal/check.ts";
 import { LogWriter } from "../files/log_writer.ts";
-import { OwnerLock } from "../files/owner_lock.ts";
-import { checkId, RuntimeFolder, sizeOf } from "../files/runtime_folder.ts";
+import { checkId, RuntimeFolder, sizeOf, takeOwnerLock } from "../files/runtime_folder.ts";
 import { checkJournalFormats } from "../journal/mutation_record.ts";
-import type { UnappliedMutations } from "../journal/unapplied_mutations.ts";
 import type { RuntimeStoreError } from "../runtime_store_error.ts";
 import { checkSize } from "../state/rules.ts";
 import { type RuntimeIdentity, StoreState } from "../state/store_state.ts";
@@ -24,7 +22,6 @@ import {
   isFresh,
   loadRuntime,
   readRuntimeSnapshot,
-  type RuntimeFiles,
   usableRuntimeSnapshot,
 } from "./load_runtime.ts";
 import { RecoveredLogs } from "./recover_logs.ts";
@@ -110,8 +107,8 @@ export function checkOpenOptions(port: FilePort, options: OpenRuntimeOptions): C
     }
     checkCount(limit, { name, max: Number.MAX_SAFE_INTEGER });
   }
-  const { runtimeId } = folder;
-  return { folder, create: { runtimeId, displayName, limits }, maxContentBytes };
+  const create = { runtime_id: folder.runtimeId, display_name: displayName, limits };
+  return { folder, create, maxContentBytes };
 }
 
 function checkCount(count: number, { name, max }: { name: string; max: number }): void {
@@ -133,7 +130,7 @@ export async function openOwner(
   try {
     prepareDirectories(folder, create !== undefined);
     checkWritable(folder);
-    const lock = OwnerLock.take(folder);
+    const lock = takeOwnerLock(folder);
     let recovered: Recovered;
     try {
       recovered = recover(folder, create);
@@ -141,7 +138,7 @@ export async function openOwner(
       lock.release();
       throw error;
     }
-    const owner = await StoreOwner.begin({ ...recovered.parts, lock, checkpoints }, recovered);
+    const owner = await StoreOwner.begin({ ...recovered, lock, checkpoints });
     if (recovered.isNew) await beginRuntime(owner);
     return owner;
   } catch (error) {
@@ -164,11 +161,8 @@ export function checkWritable(folder: RuntimeFolder): void {
   checkJournalFormats(folder);
 }
 
-interface Recovered {
-  parts: Omit<StoreOwnerParts, "lock" | "checkpoints">;
-  unapplied: UnappliedMutations;
-  /** Workers whose transcript was never made. */
-  incomplete: string[];
+interface Recovered extends Omit<StoreOwnerParts, "lock" | "checkpoints"> {
+  /** Whether its first event is still to be recorded. */
   isNew: boolean;
 }
 
@@ -186,19 +180,19 @@ function recover(folder: RuntimeFolder, create: RuntimeIdentity | undefined): Re
   } else if (isBegunAgain) {
     state = StoreState.of({ ...files.runtime.found!, next_event_id: 1 }, unapplied);
   } else {
-    const recovered = new RecoveredLogs({ folder, unapplied, problems, writer: logs });
-    state = buildState(files, unapplied, { logs: recovered, problems });
+    state = buildState(files, new RecoveredLogs({ folder, unapplied, problems, writer: logs }));
   }
   if (!isMade && files.events.found === undefined) logs.touch(folder.events, state.eventsEnd);
   if (lookAtSync(folder.port, folder.workers) === undefined) {
     makeDirectorySync(folder.port, folder.workers);
   }
-  keepUnplaced(files, { unapplied, state, problems });
   const incomplete = files.workers
     .filter(({ snapshot, transcript }) => snapshot.found && transcript.found === undefined)
     .map(({ directoryId }) => directoryId);
-  const parts = { folder, state, logs, problems };
-  return { parts, unapplied, incomplete, isNew: isMade || isBegunAgain };
+  const isNew = isMade || isBegunAgain;
+  const recovered = { folder, state, logs, problems, unapplied, incomplete, isNew };
+  keepUnplaced(recovered);
+  return recovered;
 }
 
 /** The first event, and in its mutation the runtime itself (WRT-2). */
@@ -215,14 +209,7 @@ async function beginRuntime(owner: StoreOwner): Promise<void> {
 }
 
 /** The journal is all that is left of changes to a worker that cannot be read: it is kept. */
-function keepUnplaced(
-  { folder }: RuntimeFiles,
-  { unapplied, state, problems }: {
-    unapplied: UnappliedMutations;
-    state: StoreState;
-    problems: RuntimeStoreError[];
-  },
-): void {
+function keepUnplaced({ folder, unapplied, state, problems }: Recovered): void {
   const lost = [...unapplied.changedWorkers.keys()].find((id) => state.worker(id) === undefined);
   if (lost === undefined) return;
   for (const number of folder.journalNumbers()) {

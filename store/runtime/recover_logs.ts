@@ -63,17 +63,17 @@ interface RecoveredLogsParts {
  * it so.
  */
 export class RecoveredLogs {
-  readonly #parts: RecoveredLogsParts;
+  readonly parts: RecoveredLogsParts;
   /** Those of a reader of which not all bytes come from the file. */
   readonly #views = new Map<string, Pick<LogView, "fileEnd" | "tail">>();
 
   constructor(parts: RecoveredLogsParts) {
-    this.#parts = parts;
+    this.parts = parts;
   }
 
   /** How many bytes a log has, of which the file has, or had, `fileSize`. */
   sizeOf(name: string, fileSize: number): number {
-    const { folder, unapplied: { logs }, problems, writer } = this.#parts;
+    const { folder, unapplied: { logs }, problems, writer } = this.parts;
     const unapplied = logs.get(name);
     if (unapplied === undefined) return fileSize;
     const path = folder.log(name);
@@ -100,7 +100,7 @@ export class RecoveredLogs {
 
   /** Where the next line begins in a log whose last line lacks its newline. */
   mendTail(name: string, size: number, { tail, end }: LogEnd): number {
-    const { folder, problems, writer } = this.#parts;
+    const { folder, problems, writer } = this.parts;
     const path = folder.log(name);
     const { completed, tornFile } = writer === undefined
       ? { completed: tail === "whole", tornFile: undefined }
@@ -117,7 +117,7 @@ export class RecoveredLogs {
 
   /** Opens the log of a name, `end` bytes long. */
   read(name: string, end: number): LogBytes {
-    const { folder, writer } = this.#parts;
+    const { folder, writer } = this.parts;
     if (writer !== undefined) return writer.read(name, end);
     const view = this.#views.get(name) ?? { fileEnd: end };
     return LogBytes.open({ port: folder.port, path: folder.log(name), ...view });
@@ -127,7 +127,7 @@ export class RecoveredLogs {
   #mendShortened(path: string, size: number): number {
     const { tornFile } = this.#mend(path, size);
     const end = this.#withLog(path, sizeOf);
-    if (tornFile !== undefined) this.#parts.problems.push(tornError(path, end, tornFile));
+    if (tornFile !== undefined) this.parts.problems.push(tornError(path, end, tornFile));
     return end;
   }
 
@@ -139,7 +139,7 @@ export class RecoveredLogs {
     path: string,
     { fileSize, fileEnd, end }: { fileSize: number; fileEnd: number; end: number },
   ): void {
-    const { folder: { port }, problems, unapplied: { torn } } = this.#parts;
+    const { folder: { port }, problems, unapplied: { torn } } = this.parts;
     if (fileSize > end) {
       const source = { path, tailStart: end, size: fileSize };
       const tornFile = this.#withLog(path, (file) => quarantineSync(port, { ...source, file }));
@@ -157,12 +157,12 @@ export class RecoveredLogs {
   #mend(path: string, size: number): Recovery {
     return this.#withLog(path, (file) => {
       const tailStart = lastLineEndSync(file, size);
-      return recoverTailSync(this.#parts.folder.port, { path, file, tailStart, size });
+      return recoverTailSync(this.parts.folder.port, { path, file, tailStart, size });
     });
   }
 
   #withLog<T>(path: string, body: (file: FileHandle) => T): T {
-    return this.#parts.folder.use(path, body, { read: true, append: true });
+    return this.parts.folder.use(path, body, { read: true, append: true });
   }
 }
 

@@ -13,6 +13,7 @@ import {
   readTranscriptPage,
 } from "../files/log_pages.ts";
 import type { RuntimeFolder } from "../files/runtime_folder.ts";
+import type { WorkerSnapshot } from "../files/snapshots.ts";
 import type { RuntimeStoreError, StoreOperation } from "../runtime_store_error.ts";
 import { findWorker, type StoreState, type WorkerEntry } from "../state/store_state.ts";
 import { closedError, wrapIo } from "../store_errors.ts";
@@ -20,7 +21,6 @@ import type {
   ConfigBundleAvailability,
   ConfigBundleRef,
   ConfigBundleSummary,
-  CreateWorkerRequest,
   EventCursor,
   RuntimeDiagnostic,
   RuntimeEventBatch,
@@ -32,6 +32,7 @@ import type {
   WorkerStatus,
   WorkerSummary,
 } from "../types.ts";
+import { readWorkerSnapshot } from "./load_runtime.ts";
 
 /** Which workers to list. */
 export interface ListWorkersOptions {
@@ -52,11 +53,10 @@ export interface RuntimeSource {
   readonly folder: RuntimeFolder;
   readonly state: StoreState;
   readonly problems: readonly RuntimeStoreError[];
-  readonly isClosed: boolean;
   /** Opens the log of a name, `end` bytes long. */
   read(name: string, end: number): LogBytes;
-  /** What a worker was made from; the caller may keep it. */
-  requestOf(workerId: string): CreateWorkerRequest;
+  /** The workers that have no `worker.json` yet. */
+  readonly createdWorkers: ReadonlyMap<string, WorkerSnapshot>;
   close(): Promise<void>;
 }
 
@@ -86,18 +86,17 @@ export abstract class RuntimeReader implements AsyncDisposable {
   readonly runtimeId: string;
   /** The runtime's directory. */
   readonly path: string;
+  /** What was found to be wrong when the runtime was opened; nothing in it was repaired silently. */
+  readonly problems: readonly RuntimeStoreError[];
   readonly #source: RuntimeSource;
+  #isClosed = false;
 
   /** @internal */
   protected constructor(source: RuntimeSource) {
     this.runtimeId = source.folder.runtimeId;
     this.path = source.folder.directory;
+    this.problems = source.problems;
     this.#source = source;
-  }
-
-  /** What was found to be wrong when the runtime was opened; nothing in it was repaired silently. */
-  get problems(): readonly RuntimeStoreError[] {
-    return this.#source.problems;
   }
 
   /** The runtime at a glance. */
@@ -107,8 +106,8 @@ export abstract class RuntimeReader implements AsyncDisposable {
     const counts: Record<WorkerStatus, number> = { running: 0, stopped: 0, cancelled: 0 };
     for (const { status } of state.workers()) counts[status]++;
     return {
-      runtime_id: identity.runtimeId,
-      display_name: identity.displayName,
+      runtime_id: identity.runtime_id,
+      display_name: identity.display_name,
       backend: "fs_store",
       status: counters.status,
       worker_count: counts.running + counts.stopped + counts.cancelled,
@@ -143,7 +142,7 @@ export abstract class RuntimeReader implements AsyncDisposable {
 
   /** The newest 1,000 diagnostics. */
   diagnostics(): RuntimeDiagnostic[] {
-    return this.#state().diagnostics.map((diagnostic) => ({ ...diagnostic }));
+    return structuredClone(this.#state().diagnostics);
   }
 
   /** The config bundles at a glance, in the order of their ids. */
@@ -175,8 +174,12 @@ export abstract class RuntimeReader implements AsyncDisposable {
   // deno-lint-ignore require-await -- What reads files can become asynchronous.
   async workerDetail(ref: WorkerRef): Promise<WorkerDetail> {
     const entry = findWorker(this.#state(), ref);
-    const { config_bundle, requested_capabilities, workspace_refs, mount_refs } = this.#source
-      .requestOf(entry.worker_id);
+    const { createdWorkers, folder } = this.#source;
+    const { request } = createdWorkers.get(entry.worker_id) ??
+      readWorkerSnapshot(folder, entry.worker_id);
+    const { config_bundle, requested_capabilities, workspace_refs, mount_refs } = structuredClone(
+      request,
+    );
     return {
       ...headOf(entry),
       ...(config_bundle !== undefined && { config_bundle }),
@@ -202,13 +205,8 @@ export abstract class RuntimeReader implements AsyncDisposable {
   async readEvents(cursor: EventCursor, limit: number): Promise<RuntimeEventBatch> {
     const { runtimeId, identity: { limits }, eventsEnd } = this.#state();
     checkEventQuery(cursor, { runtimeId, limit, max: limits.max_event_batch_items });
-    const { events } = this.#source.folder;
-    const { operation } = eventLog;
-    return this.#withLog(
-      events,
-      { end: eventsEnd, operation },
-      (log) => readEventPage(log, { cursor, limit }),
-    );
+    const log = this.#openLog(eventLog, { name: this.#source.folder.events, end: eventsEnd });
+    return log.use(() => readEventPage(log, { cursor, limit }));
   }
 
   /**
@@ -227,12 +225,8 @@ export abstract class RuntimeReader implements AsyncDisposable {
     checkTranscriptQuery(ref, { runtimeId: state.runtimeId, query, max });
     const { worker_id, transcriptEnd: end, transcript_len: total } = findWorker(state, ref);
     const name = this.#source.folder.transcript(worker_id);
-    const { operation } = transcriptLog;
-    return this.#withLog(
-      name,
-      { end, operation },
-      (log) => readTranscriptPage(log, { ref, query, total }),
-    );
+    const log = this.#openLog(transcriptLog, { name, end });
+    return log.use(() => readTranscriptPage(log, { ref, query, total }));
   }
 
   /**
@@ -243,6 +237,7 @@ export abstract class RuntimeReader implements AsyncDisposable {
    * the next opening does it.
    */
   close(): Promise<void> {
+    this.#isClosed = true;
     return this.#source.close();
   }
 
@@ -252,22 +247,16 @@ export abstract class RuntimeReader implements AsyncDisposable {
   }
 
   #state(): StoreState {
-    if (this.#source.isClosed) throw closedError(this.runtimeId);
+    if (this.#isClosed) throw closedError(this.runtimeId);
     return this.#source.state;
   }
 
-  #withLog<T>(
-    name: string,
-    { end, operation }: { end: number; operation: StoreOperation },
-    use: (log: LogBytes) => T,
-  ): T {
+  #openLog(
+    { operation }: { operation: StoreOperation },
+    { name, end }: { name: string; end: number },
+  ): LogBytes {
     const path = this.#source.folder.log(name);
-    const log = wrapIo({ operation, path }, () => this.#source.read(name, end));
-    try {
-      return use(log);
-    } finally {
-      log.close();
-    }
+    return wrapIo({ operation, path }, () => this.#source.read(name, end));
   }
 }
 

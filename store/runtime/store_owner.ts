@@ -44,9 +44,8 @@ import {
   type WaitingRequest,
 } from "../../_internal/line_file.ts";
 import type { LogBytes } from "../files/log_lines.ts";
-import type { LogWriter } from "../files/log_writer.ts";
-import type { OwnerLock } from "../files/owner_lock.ts";
-import type { RuntimeFolder } from "../files/runtime_folder.ts";
+import type { OwnerLock, RuntimeFolder } from "../files/runtime_folder.ts";
+import type { WorkerSnapshot } from "../files/snapshots.ts";
 import type { UnappliedMutations } from "../journal/unapplied_mutations.ts";
 import type { RuntimeStoreError } from "../runtime_store_error.ts";
 import { Mutation, type Rule } from "../state/mutation.ts";
@@ -57,19 +56,21 @@ import {
   readOnlyAfterSyncError,
   storeIoError,
 } from "../store_errors.ts";
-import type { CreateWorkerRequest } from "../types.ts";
-import { Checkpointer, type CheckpointOptions, SnapshotWriter } from "./checkpoint.ts";
+import { Checkpointer, type CheckpointParts } from "./checkpoint.ts";
 import type { RuntimeSource } from "./runtime_reader.ts";
 
 /** What an owner is made of. */
-export interface StoreOwnerParts {
-  folder: RuntimeFolder;
+export interface StoreOwnerParts extends CheckpointParts {
   lock: OwnerLock;
-  state: StoreState;
-  logs: LogWriter;
   problems: RuntimeStoreError[];
-  checkpoints: CheckpointOptions;
+  /** What the journal holds that snapshots and logs may not have yet. */
+  unapplied: UnappliedMutations;
+  /** Workers whose transcript was never made. */
+  incomplete: readonly string[];
 }
+
+/** What of it an owner keeps: what the journal held may be large, and is soon elsewhere. */
+type KeptParts = Omit<StoreOwnerParts, "unapplied" | "incomplete">;
 
 const GROUP_MUTATIONS = 1000;
 const GROUP_BYTES = 4 * 1024 * 1024;
@@ -83,39 +84,33 @@ export class StoreOwner implements RuntimeSource, GroupCommitter {
   readonly folder: RuntimeFolder;
   readonly state: StoreState;
   readonly problems: readonly RuntimeStoreError[];
-  readonly #parts: StoreOwnerParts;
-  readonly #snapshots: SnapshotWriter;
+  readonly createdWorkers: ReadonlyMap<string, WorkerSnapshot>;
+  readonly #parts: KeptParts;
   readonly #checkpointer: Checkpointer;
   readonly #queue = new CommitQueue<Rule<unknown>, unknown>(this);
   #closing: Promise<void> | undefined;
   /** Why nothing can be changed any more until the runtime is opened again. */
   #failure: RuntimeStoreError | undefined;
 
-  private constructor(parts: StoreOwnerParts) {
-    const { folder, state, problems, logs, checkpoints: options } = parts;
+  private constructor(parts: KeptParts) {
+    const { folder, state, problems } = parts;
     this.folder = folder;
     this.state = state;
     this.problems = problems;
     this.#parts = parts;
-    const snapshots = this.#snapshots = new SnapshotWriter(folder, state);
-    const syncFailed = (cause: unknown) => this.#fail(folder.directory, cause);
-    this.#checkpointer = new Checkpointer({ folder, logs, snapshots, options, syncFailed });
+    this.#checkpointer = new Checkpointer(parts, (cause) => this.#fail(folder.directory, cause));
+    this.createdWorkers = this.#checkpointer.snapshots.created;
   }
 
-  /**
-   * Makes what the journal holds part of the snapshots and logs, and begins a new journal.
-   * `incomplete` are workers whose transcript was never made.
-   */
-  static async begin(
-    parts: StoreOwnerParts,
-    { unapplied, incomplete }: { unapplied: UnappliedMutations; incomplete: readonly string[] },
-  ): Promise<StoreOwner> {
+  /** Makes what the journal holds part of the snapshots and logs, and begins a new journal. */
+  static async begin({ unapplied, incomplete, ...parts }: StoreOwnerParts): Promise<StoreOwner> {
     const owner = new StoreOwner(parts);
     const { port, root, folders } = parts.folder;
-    owner.#snapshots.addUnapplied(unapplied);
-    for (const workerId of incomplete) owner.#snapshots.addIncomplete(workerId);
+    const { snapshots } = owner.#checkpointer;
+    if (!unapplied.isEmpty) snapshots.add(unapplied);
+    for (const workerId of incomplete) snapshots.addIncomplete(workerId);
     try {
-      owner.#snapshots.removeTemps();
+      snapshots.removeTemps();
       await owner.#checkpointer.make("go on");
       syncDirectoriesSync(port, root, folders.slice(0, -1));
       return owner;
@@ -137,11 +132,6 @@ export class StoreOwner implements RuntimeSource, GroupCommitter {
 
   read(name: string, end: number): LogBytes {
     return this.#parts.logs.read(name, end);
-  }
-
-  /** What a worker was made from; the caller may keep it. */
-  requestOf(workerId: string): CreateWorkerRequest {
-    return this.#snapshots.requestOf(workerId);
   }
 
   /** Waits for the mutations under way, makes a checkpoint and gives the runtime up. */
@@ -235,8 +225,8 @@ export class StoreOwner implements RuntimeSource, GroupCommitter {
     } catch (cause) {
       throw this.#fail(journal.path, cause);
     }
-    this.state.apply(group);
-    this.#snapshots.add(group);
+    group.applyTo(this.state);
+    this.#checkpointer.snapshots.add(group);
     const { logs } = this.#parts;
     for (const { file, offset, bytes } of group.logs.values()) logs.add(file, offset, bytes);
     try {

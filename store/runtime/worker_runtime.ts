@@ -121,14 +121,16 @@ export class WorkerRuntime extends RuntimeReader {
    * `content-too-large`; `store-io` if it could not be recorded.
    */
   stopWorker(ref: WorkerRef, reason?: string): Promise<WorkerLifecycleAck> {
-    const options = { status: "stopped", reason, maxBytes: this.#maxBytes } as const;
-    return this.#owner.submit(endWorker(ref, options));
+    return this.#owner.submit(
+      endWorker(ref, { status: "stopped", reason, maxBytes: this.#maxBytes }),
+    );
   }
 
   /** Cancels a worker; otherwise as {@linkcode WorkerRuntime.stopWorker}. */
   cancelWorker(ref: WorkerRef, reason?: string): Promise<WorkerLifecycleAck> {
-    const options = { status: "cancelled", reason, maxBytes: this.#maxBytes } as const;
-    return this.#owner.submit(endWorker(ref, options));
+    return this.#owner.submit(
+      endWorker(ref, { status: "cancelled", reason, maxBytes: this.#maxBytes }),
+    );
   }
 
   /**
@@ -250,14 +252,12 @@ export class Transaction {
 
   /** {@linkcode WorkerRuntime.stopWorker} as part of the transaction. */
   stopWorker(ref: WorkerRef, reason?: string): WorkerLifecycleAck {
-    const options = { status: "stopped", reason, maxBytes: this.#maxBytes } as const;
-    return this.#perform(endWorker(ref, options));
+    return this.#perform(endWorker(ref, { status: "stopped", reason, maxBytes: this.#maxBytes }));
   }
 
   /** {@linkcode WorkerRuntime.cancelWorker} as part of the transaction. */
   cancelWorker(ref: WorkerRef, reason?: string): WorkerLifecycleAck {
-    const options = { status: "cancelled", reason, maxBytes: this.#maxBytes } as const;
-    return this.#perform(endWorker(ref, options));
+    return this.#perform(endWorker(ref, { status: "cancelled", reason, maxBytes: this.#maxBytes }));
   }
 
   /** {@linkcode WorkerRuntime.stopRuntime} as part of the transaction. */

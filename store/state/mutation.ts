@@ -1,8 +1,8 @@
 import type { RuntimePaths } from "../../_internal/root_layout.ts";
 import { encodeUtf8 } from "../../_internal/text.ts";
 import { eventLog, transcriptLog } from "../files/log_codecs.ts";
-import type { RuntimeCounters, RuntimeSnapshot } from "../files/snapshots.ts";
-import { encodeMutation, type PrintedLines } from "../journal/mutation_record.ts";
+import type { RuntimeCounters, RuntimeSnapshot, WorkerSnapshot } from "../files/snapshots.ts";
+import { encodeMutation, type LogLines } from "../journal/mutation_record.ts";
 import type { RuntimeStoreError } from "../runtime_store_error.ts";
 import type {
   ConfigBundle,
@@ -13,15 +13,15 @@ import type {
   WorkerRef,
 } from "../types.ts";
 import {
+  changeOf,
   entryOf,
-  type StateChanges,
   type StateView,
+  type StoreState,
   type WorkerEntry,
-  workerSnapshotOf,
 } from "./store_state.ts";
 
 /** Lines for one log, printed and as bytes. */
-interface AddedLines extends PrintedLines {
+interface AddedLines extends LogLines<string> {
   lines: string[];
   bytes: Uint8Array[];
 }
@@ -33,16 +33,17 @@ export type Rule<T> = (mutation: Mutation) => T;
  * What a mutation changes, not yet made part of the state that it stands on. It can stand on another
  * mutation: those of a group are each made on what those before them left.
  */
-export class Mutation implements StateView, StateChanges {
+export class Mutation implements StateView {
   readonly #base: StateView;
   readonly #paths: RuntimePaths;
+  readonly runtimeId: string;
   counters: RuntimeCounters;
   eventsEnd: number;
   /** The runtime, in the mutation that begins it. */
   createdRuntime: RuntimeSnapshot | undefined;
   readonly changedWorkers: Map<string, WorkerEntry> = new Map();
-  /** What new workers were made from. */
-  readonly createdWorkers: Map<string, CreateWorkerRequest> = new Map();
+  /** New workers as they began; what they are now is among the changed ones. */
+  readonly createdWorkers: Map<string, WorkerSnapshot> = new Map();
   readonly bundles: Map<string, ConfigBundle> = new Map();
   readonly diagnostics: RuntimeDiagnostic[] = [];
   readonly logs: Map<string, AddedLines> = new Map();
@@ -50,12 +51,9 @@ export class Mutation implements StateView, StateChanges {
   constructor(base: StateView, paths: RuntimePaths) {
     this.#base = base;
     this.#paths = paths;
+    this.runtimeId = base.runtimeId;
     this.counters = base.counters;
     this.eventsEnd = base.eventsEnd;
-  }
-
-  get runtimeId(): string {
-    return this.#base.runtimeId;
   }
 
   /** Whether there is nothing to write. */
@@ -97,26 +95,25 @@ export class Mutation implements StateView, StateChanges {
     return id;
   }
 
-  addDiagnostic(code: string, message: string, workerId: string): void {
+  addDiagnostic(diagnostic: Omit<RuntimeDiagnostic, "id">): void {
     const id = this.counters.next_diagnostic_id;
-    const ref = this.refOf(workerId);
-    this.diagnostics.push({ id, severity: "info", code, message, worker_ref: ref });
+    this.diagnostics.push({ id, ...diagnostic });
     this.counters = { ...this.counters, next_diagnostic_id: nextOf(id, "diagnostic") };
   }
 
   createWorker(workerId: string, request: CreateWorkerRequest, eventId: number): void {
     const sequence = nextOf(this.counters.next_worker_sequence, "worker");
     this.counters = { ...this.counters, next_worker_sequence: sequence };
-    this.createdWorkers.set(workerId, request);
-    const worker = {
+    const worker: WorkerSnapshot = {
       schema_version: 1,
       worker_ref: this.refOf(workerId),
       worker_id: workerId,
-      status: "running" as const,
+      status: "running",
       request,
       next_transcript_sequence: 1,
       last_event_id: eventId,
     };
+    this.createdWorkers.set(workerId, worker);
     this.changedWorkers.set(workerId, entryOf(worker, { length: 0, end: 0 }));
   }
 
@@ -161,7 +158,7 @@ export class Mutation implements StateView, StateChanges {
     this.eventsEnd = part.eventsEnd;
     this.createdRuntime ??= part.createdRuntime;
     for (const [id, entry] of part.changedWorkers) this.changedWorkers.set(id, entry);
-    for (const [id, request] of part.createdWorkers) this.createdWorkers.set(id, request);
+    for (const [id, worker] of part.createdWorkers) this.createdWorkers.set(id, worker);
     for (const [id, bundle] of part.bundles) this.bundles.set(id, bundle);
     // One by one: a call takes only so many arguments, and a transaction may have more lines.
     for (const diagnostic of part.diagnostics) this.diagnostics.push(diagnostic);
@@ -172,16 +169,23 @@ export class Mutation implements StateView, StateChanges {
     }
   }
 
+  /** Makes it part of the state that it stands on: its line of the journal is on disk. */
+  applyTo(state: StoreState): void {
+    state.counters = this.counters;
+    state.eventsEnd = this.eventsEnd;
+    for (const entry of this.changedWorkers.values()) state.setWorker(entry);
+    for (const [id, bundle] of this.bundles) state.bundles.set(id, bundle);
+    state.addDiagnostics(this.diagnostics);
+  }
+
   /** The line of the journal. */
   encode(place: { sequence: number; synced: number }): Uint8Array {
-    const created = Array.from(this.createdWorkers, ([id, request]) => {
-      return workerSnapshotOf(this.changedWorkers.get(id)!, request);
+    const created = Array.from(this.createdWorkers, ([id, worker]) => {
+      return { ...worker, ...changeOf(this.changedWorkers.get(id)!) };
     });
     const changed = [...this.changedWorkers.values()]
       .filter(({ worker_id }) => !this.createdWorkers.has(worker_id))
-      .map(({ worker_id, status, next_transcript_sequence, last_event_id }) => {
-        return { worker_id, status, next_transcript_sequence, last_event_id };
-      });
+      .map(changeOf);
     return encodeMutation({
       ...place,
       ...(this.createdRuntime && { created_runtime: this.createdRuntime }),

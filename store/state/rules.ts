@@ -64,14 +64,12 @@ export function createWorker(given: CreateWorkerRequest, maxBytes: number): Rule
     const request = taken();
     checkRequestConfig(request, (id) => mutation.bundle(id));
     const workerId = workerIdOf(mutation.counters.next_worker_sequence);
-    const ref = mutation.refOf(workerId);
     const eventId = mutation.addEvent("worker_created", `worker ${workerId} created`, workerId);
-    for (const { code, message } of createDiagnostics(request, ref)) {
-      mutation.addDiagnostic(code, message, workerId);
-    }
+    const diagnostics = createDiagnostics(request, mutation.refOf(workerId));
+    for (const diagnostic of diagnostics) mutation.addDiagnostic(diagnostic);
     mutation.createWorker(workerId, request, eventId);
     return {
-      worker_ref: ref,
+      worker_ref: mutation.refOf(workerId),
       runtime_id: mutation.runtimeId,
       worker_id: workerId,
       status: "running",

@@ -1,17 +1,15 @@
-import { checkString } from "../../_internal/check.ts";
 import { compareUtf8 } from "../../_internal/wire_json/print_json.ts";
-import type { RuntimeCounters, RuntimeSnapshot, WorkerSnapshot } from "../files/snapshots.ts";
+import { checkWorkerRef } from "../files/log_pages.ts";
+import type {
+  RuntimeCounters,
+  RuntimeSnapshot,
+  WorkerChange,
+  WorkerSnapshot,
+} from "../files/snapshots.ts";
 import type { UnappliedMutations } from "../journal/unapplied_mutations.ts";
 import type { RuntimeStoreError } from "../runtime_store_error.ts";
-import { workerNotFoundError, wrongRuntimeError } from "../store_errors.ts";
-import type {
-  ConfigBundle,
-  CreateWorkerRequest,
-  RuntimeDiagnostic,
-  RuntimeLimits,
-  WorkerRef,
-  WorkerSummary,
-} from "../types.ts";
+import { workerNotFoundError } from "../store_errors.ts";
+import type { ConfigBundle, RuntimeDiagnostic, WorkerRef, WorkerSummary } from "../types.ts";
 
 /** How many diagnostics a runtime keeps: the newest ones. */
 export const KEPT_DIAGNOSTICS = 1000;
@@ -36,25 +34,13 @@ export interface StateView {
   brokenWorker(workerId: string): RuntimeStoreError | undefined;
 }
 
-/** What mutations leave that are to become part of the state. */
-export interface StateChanges {
-  readonly counters: RuntimeCounters;
-  readonly eventsEnd: number;
-  readonly changedWorkers: ReadonlyMap<string, WorkerEntry>;
-  readonly bundles: ReadonlyMap<string, ConfigBundle>;
-  readonly diagnostics: readonly RuntimeDiagnostic[];
-}
-
 /** What does not change while a runtime is open. */
-export interface RuntimeIdentity {
-  runtimeId: string;
-  displayName: string | null;
-  limits: RuntimeLimits;
-}
+export type RuntimeIdentity = Pick<RuntimeSnapshot, "runtime_id" | "display_name" | "limits">;
 
 /** The state of a runtime: what its journal and snapshots say together. */
 export class StoreState implements StateView {
   readonly identity: RuntimeIdentity;
+  readonly runtimeId: string;
   counters: RuntimeCounters;
   eventsEnd = 0;
   diagnostics: RuntimeDiagnostic[] = [];
@@ -66,8 +52,9 @@ export class StoreState implements StateView {
   #ids: string[] = [];
 
   /** The state of a runtime of which nothing has been recorded. */
-  constructor(identity: RuntimeIdentity) {
-    this.identity = identity;
+  constructor({ runtime_id, display_name, limits }: RuntimeIdentity) {
+    this.identity = { runtime_id, display_name, limits };
+    this.runtimeId = runtime_id;
     this.counters = {
       status: "running",
       next_worker_sequence: 1,
@@ -78,21 +65,17 @@ export class StoreState implements StateView {
 
   /** The state of a runtime without its workers, as its snapshot and its journal have it. */
   static of(snapshot: RuntimeSnapshot, unapplied: UnappliedMutations): StoreState {
-    const { runtime_id, display_name, limits, config_bundles, diagnostics } = snapshot;
+    const { config_bundles, diagnostics } = snapshot;
     const { status, next_worker_sequence, next_event_id, next_diagnostic_id } = snapshot;
-    const state = new StoreState({ runtimeId: runtime_id, displayName: display_name, limits });
+    const state = new StoreState(snapshot);
     state.counters = unapplied.counters ??
       { status, next_worker_sequence, next_event_id, next_diagnostic_id };
     for (const [id, bundle] of Object.entries(config_bundles)) state.bundles.set(id, bundle);
     for (const bundle of unapplied.bundles) state.bundles.set(bundle.metadata.id, bundle);
     state.diagnostics = diagnostics.slice(-KEPT_DIAGNOSTICS);
     // A checkpoint that was interrupted may have put them into the snapshot already.
-    state.#addDiagnostics(unapplied.diagnostics.filter(({ id }) => id >= next_diagnostic_id));
+    state.addDiagnostics(unapplied.diagnostics.filter(({ id }) => id >= next_diagnostic_id));
     return state;
-  }
-
-  get runtimeId(): string {
-    return this.identity.runtimeId;
   }
 
   worker(workerId: string): WorkerEntry | undefined {
@@ -127,34 +110,24 @@ export class StoreState implements StateView {
     this.#workers.set(id, entry);
   }
 
-  /** Makes recorded mutations part of the state. */
-  apply(changes: StateChanges): void {
-    this.counters = changes.counters;
-    this.eventsEnd = changes.eventsEnd;
-    for (const entry of changes.changedWorkers.values()) this.setWorker(entry);
-    for (const [id, bundle] of changes.bundles) this.bundles.set(id, bundle);
-    this.#addDiagnostics(changes.diagnostics);
-  }
-
   /** What `runtime.json` is to hold. */
   snapshot(): RuntimeSnapshot {
-    const { runtimeId, displayName, limits } = this.identity;
+    const { limits, ...names } = this.identity;
+    const { status, ...next } = this.counters;
+    // In the order of the file, as what is in order is printed fastest.
     return {
       schema_version: 1,
-      runtime_id: runtimeId,
-      display_name: displayName,
+      ...names,
       backend: "fs_store",
-      status: this.counters.status,
+      status,
       limits,
-      next_worker_sequence: this.counters.next_worker_sequence,
-      next_event_id: this.counters.next_event_id,
-      next_diagnostic_id: this.counters.next_diagnostic_id,
+      ...next,
       config_bundles: Object.fromEntries(this.bundles),
       diagnostics: this.diagnostics,
     };
   }
 
-  #addDiagnostics(added: readonly RuntimeDiagnostic[]): void {
+  addDiagnostics(added: readonly RuntimeDiagnostic[]): void {
     if (added.length === 0) return;
     this.diagnostics = [...this.diagnostics, ...added].slice(-KEPT_DIAGNOSTICS);
   }
@@ -174,14 +147,9 @@ function firstBehind(ids: readonly string[], id: string): number {
 
 /** The worker of a reference; refused when it is another runtime's, unknown, or cannot be read. */
 export function findWorker(view: StateView, ref: WorkerRef): WorkerEntry {
-  // JavaScript may give no reference at all.
-  const { runtime_id, worker_id } = ref ?? {};
-  checkString(runtime_id, "runtime_id");
-  checkString(worker_id, "worker_id");
   const { runtimeId } = view;
-  if (runtime_id !== runtimeId) {
-    throw wrongRuntimeError(worker_id, { expected: runtimeId, actual: runtime_id });
-  }
+  checkWorkerRef(ref, runtimeId);
+  const { worker_id } = ref;
   const entry = view.worker(worker_id);
   if (entry !== undefined) return entry;
   throw view.brokenWorker(worker_id) ?? workerNotFoundError(runtimeId, worker_id);
@@ -209,20 +177,11 @@ export function entryOf(
   };
 }
 
-/** What `worker.json` is to hold: an entry, with what the worker was made from. */
-export function workerSnapshotOf(
-  { runtime_id, worker_id, status, next_transcript_sequence, last_event_id }: WorkerEntry,
-  request: CreateWorkerRequest,
-): WorkerSnapshot {
-  return {
-    schema_version: 1,
-    worker_ref: { runtime_id, worker_id },
-    worker_id,
-    status,
-    request,
-    next_transcript_sequence,
-    last_event_id,
-  };
+/** What of a `worker.json` an entry has newer. */
+export function changeOf(
+  { worker_id, status, next_transcript_sequence, last_event_id }: WorkerEntry,
+): WorkerChange {
+  return { worker_id, status, next_transcript_sequence, last_event_id };
 }
 
 /** The id of the n-th worker. */
