@@ -42,7 +42,7 @@ cannot be read, 2 called wrongly, 128 + n ended by signal n, as --all always is.
     const { root, json, options, operands } = readArguments("follow", args, { all: "boolean" });
     const screen = new Screen(Deno.stdout);
     const print = json ? printJson : printText;
-    if (options.all === true) {
+    if (options.all) {
       if (operands.length > 0) throw new UsageError("Give a run to taffrail follow, or --all");
       const errors = new Screen(Deno.stderr);
       await followAll(root, {

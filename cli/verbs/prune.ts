@@ -21,9 +21,17 @@ import {
   parseCountOption,
   parseSizeOption,
 } from "../text/units.ts";
-import { type Arguments, COMMON_HELP, readArguments, textOption, type Verb } from "./arguments.ts";
+import { COMMON_HELP, numberOption, type Options, readArguments, type Verb } from "./arguments.ts";
 
 const MOST_GIBIBYTES = 1024 ** 2;
+
+const OPTIONS = {
+  "older-than": "string",
+  keep: "string",
+  "max-size": "string",
+  orphans: "boolean",
+  "dry-run": "boolean",
+} as const;
 
 /** `taffrail prune`: removes old runs. */
 export const pruneVerb: Verb = {
@@ -53,18 +61,12 @@ there was nothing to remove, 1 something cannot be removed, 2 called wrongly.
 meant, and that stay all the same.`,
 
   async run(args) {
-    const { root, json, options, operands } = readArguments("prune", args, {
-      "older-than": "string",
-      keep: "string",
-      "max-size": "string",
-      orphans: "boolean",
-      "dry-run": "boolean",
-    });
+    const { root, json, options, operands } = readArguments("prune", args, OPTIONS);
     if (operands.length > 0) {
       throw new UsageError("taffrail prune takes rules, such as --older-than 30d, and no runs");
     }
     const rules = readRules(options);
-    const dryRun = options["dry-run"] === true;
+    const dryRun = options["dry-run"] ?? false;
     const candidates = (await summarizeRuns(root)).map((run) => toCandidate(root, run));
     const chosen = choose(candidates, rules);
     if (!dryRun) await sweepRemovedRuns(root);
@@ -128,25 +130,27 @@ function sizeOf(runs: readonly Candidate[]): number {
   return runs.reduce((sum, { size }) => sum + size, 0);
 }
 
-function readRules(options: Arguments["options"]): Rules {
-  const [olderThan, keep, maxSize] = ["older-than", "keep", "max-size"]
-    .map((name) => textOption(options, name));
+function readRules(options: Options<typeof OPTIONS>): Rules {
+  const { "older-than": olderThan, keep, "max-size": maxSize, orphans = false } = options;
   const isBounded = [olderThan, keep, maxSize].some((rule) => rule !== undefined);
-  if (!isBounded && options.orphans !== true) {
+  if (!isBounded && !orphans) {
     throw new UsageError(
       "Say which runs to remove: taffrail prune --older-than AGE, --keep N, --max-size SIZE " +
         "or --orphans",
     );
   }
   return {
-    olderThanMs: olderThan === undefined ? undefined : parseAgeOption("older-than", olderThan),
-    keep: keep === undefined ? undefined : parseCountOption("keep", keep),
-    maxBytes: maxSize === undefined
-      ? undefined
-      : parseSizeOption("max-size", maxSize, { mostGibibytes: MOST_GIBIBYTES }),
-    orphans: options.orphans === true,
+    olderThanMs: numberOption(options, "older-than", parseAgeOption),
+    keep: numberOption(options, "keep", parseCountOption),
+    maxBytes: numberOption(options, "max-size", parseRunsSize),
+    orphans,
     isBounded,
   };
+}
+
+/** All runs together may have more than one output of a command. */
+function parseRunsSize(option: string, text: string): number {
+  return parseSizeOption(option, text, { mostGibibytes: MOST_GIBIBYTES });
 }
 
 function toCandidate(root: string, run: Listed): Candidate {

@@ -42,7 +42,7 @@ problems that stay, as taffrail verify prints them.`,
   async run(args) {
     const kinds = { "dry-run": "boolean" } as const;
     const { root, json, options, operands } = readArguments("repair", args, kinds);
-    const dryRun = options["dry-run"] === true;
+    const dryRun = options["dry-run"] ?? false;
     const screen = new Screen(Deno.stdout);
     const outcome: Outcome = { repairs: [], remaining: [], refused: [] };
     const runIds = await chosenRuns(root, operands);

@@ -29,7 +29,6 @@ import {
   RUN_OPTIONS,
   type RunSettings,
   runSettings,
-  textOption,
   type Verb,
 } from "./arguments.ts";
 
@@ -70,9 +69,9 @@ ends it for good. Output and exit codes are those of taffrail run.`,
       root,
       runId,
       json,
-      flowPath: textOption(options, "flow"),
-      waits: options.wait === true,
-      assumesEnded: options["assume-ended"] === true,
+      flowPath: options.flow,
+      waits: options.wait ?? false,
+      assumesEnded: options["assume-ended"] ?? false,
       ...runSettings(options),
     });
   },
