@@ -71,20 +71,9 @@ meant, and that stay all the same.`,
     const chosen = choose(candidates, rules);
     if (!dryRun) await sweepRemovedRuns(root);
     for (const run of chosen) await carryOut(run, dryRun ? tryToRemove : removeWhole, root);
-    const of = (fate: Fate) => chosen.filter((run) => run.fate === fate);
-    const removed = of("removed");
-    const removedBytes = sizeOf(removed);
-    const result: Result = {
-      root,
-      dryRun,
-      removed,
-      kept: of("kept"),
-      failed: of("failed"),
-      removedBytes,
-      leftBytes: sizeOf(candidates) - removedBytes,
-    };
+    const result = resultOf(chosen, { root, dryRun, bytes: sizeOf(candidates) });
     const screen = new Screen(Deno.stdout);
-    if (json) screen.line(jsonOf(result));
+    if (json) screen.line(JSON.stringify(result));
     else printResult(screen, result, rules.maxBytes);
     return result.failed.length === 0 ? 0 : 1;
   },
@@ -114,16 +103,6 @@ interface Chosen extends Candidate {
   fate: Fate;
   /** Why it goes, or stays. */
   reason: string;
-}
-
-interface Result {
-  root: string;
-  dryRun: boolean;
-  removed: Chosen[];
-  kept: Chosen[];
-  failed: Chosen[];
-  removedBytes: number;
-  leftBytes: number;
 }
 
 function sizeOf(runs: readonly Candidate[]): number {
@@ -168,7 +147,8 @@ function choose(candidates: Candidate[], rules: Rules): Chosen[] {
     const isOld = rules.keep !== undefined && !newest.has(candidate);
     const reason = reasonToGo(candidate, rules, { isOld, left });
     if (reason === undefined) continue;
-    const stays = reasonToStay(candidate.state, rules);
+    const mayGo = rules.orphans && candidate.state === "orphan";
+    const stays = mayGo ? undefined : REASONS_TO_STAY[candidate.state];
     if (stays === undefined) left -= candidate.size;
     chosen.push({ ...candidate, fate: stays ? "kept" : "removed", reason: stays ?? reason });
   }
@@ -192,20 +172,13 @@ function reasonToGo(
   return isOrphan ? "it has no end, and nobody works on it" : undefined;
 }
 
-function reasonToStay(state: StateWord, rules: Rules): string | undefined {
-  switch (state) {
-    case "running":
-      return "it is worked on";
-    case "orphan":
-      return rules.orphans ? undefined : "it has no end, and may be resumed; --orphans removes it";
-    case "other":
-      return "it is a log of another program";
-    case "unreadable":
-      return "it cannot be read";
-    default:
-      return undefined;
-  }
-}
+/** Why a run in a state stays, whatever a rule says. */
+const REASONS_TO_STAY: Partial<Record<StateWord, string>> = {
+  running: "it is worked on",
+  orphan: "it has no end, and may be resumed; --orphans removes it",
+  other: "it is a log of another program",
+  unreadable: "it cannot be read",
+};
 
 /** What somebody has opened since it was looked at stays, and so does what cannot be removed. */
 async function carryOut(run: Chosen, remove: typeof removeWhole, root: string): Promise<void> {
@@ -242,34 +215,45 @@ async function tryToRemove(root: string, runId: string): Promise<void> {
   throw new EventLogError("live", "Cannot remove a run that is open", { details: { path: runId } });
 }
 
-function jsonOf({ root, dryRun, removed, kept, failed, removedBytes, leftBytes }: Result): string {
-  return JSON.stringify({
+/** What became of the runs, as `--json` prints it; `bytes`: of all runs together. */
+function resultOf(
+  chosen: readonly Chosen[],
+  { root, dryRun, bytes }: { root: string; dryRun: boolean; bytes: number },
+) {
+  const of = (fate: Fate) => chosen.filter((run) => run.fate === fate);
+  const removed = of("removed");
+  const removedBytes = sizeOf(removed);
+  return {
     root,
     dry_run: dryRun,
     removed: removed.map(({ run, reason, state, size }) => {
       const last = "state" in run ? run.last_ts : null;
       return { run_id: run.run_id, reason, state, last_ts: last, size_bytes: size };
     }),
-    kept: kept.map(({ run, reason }) => ({ run_id: run.run_id, reason })),
+    kept: of("kept").map(({ run, reason }) => ({ run_id: run.run_id, reason })),
     removed_bytes: removedBytes,
-    left_bytes: leftBytes,
-    failed: failed.map(({ run, reason }) => ({ run_id: run.run_id, problem: reason })),
-  });
+    left_bytes: bytes - removedBytes,
+    failed: of("failed").map(({ run, reason }) => ({ run_id: run.run_id, problem: reason })),
+  };
 }
 
-function printResult(screen: Screen, result: Result, maxBytes: number | undefined): void {
-  const { root, removed, kept, failed, removedBytes, leftBytes } = result;
-  const word = result.dryRun ? "would remove" : "removed";
-  for (const { run, reason, size } of removed) {
-    screen.line(`${word} ${run.run_id}  ${formatSize(size)}, ${reason}`);
+function printResult(
+  screen: Screen,
+  result: ReturnType<typeof resultOf>,
+  maxBytes: number | undefined,
+): void {
+  const { root, removed, kept, failed, removed_bytes, left_bytes } = result;
+  const word = result.dry_run ? "would remove" : "removed";
+  for (const { run_id, reason, size_bytes } of removed) {
+    screen.line(`${word} ${run_id}  ${formatSize(size_bytes)}, ${reason}`);
   }
-  for (const { run, reason } of kept) screen.line(`kept ${run.run_id}  ${reason}`);
-  for (const { run, reason } of failed) {
-    const text = printableLine(`${run.run_id}  ${reason}`);
+  for (const { run_id, reason } of kept) screen.line(`kept ${run_id}  ${reason}`);
+  for (const { run_id, problem } of failed) {
+    const text = printableLine(`${run_id}  ${problem}`);
     screen.line(screen.paint(`cannot remove ${text}`, "red"));
   }
-  const sizes = `${formatSize(removedBytes)}; ${formatSize(leftBytes)} left in ${root}`;
+  const sizes = `${formatSize(removed_bytes)}; ${formatSize(left_bytes)} left in ${root}`;
   screen.line(`${word} ${counted(removed.length, "run")}, ${sizes}`);
-  if (maxBytes === undefined || leftBytes <= maxBytes) return;
+  if (maxBytes === undefined || left_bytes <= maxBytes) return;
   screen.line(`that is more than ${formatSize(maxBytes)}: what is left may not be removed`);
 }

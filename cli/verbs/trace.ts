@@ -163,7 +163,7 @@ function printTrace(screen: Screen, path: string, trace: TraceEnvelope): void {
   screen.line(screen.paint(printableLine(runId ?? path), "bold"));
   screen.line(`flow     ${printableLine(flow.id)}`);
   if (writtenAt !== undefined) {
-    screen.line(`written  ${printableLine(writtenAt)}, ${whyOf(reason)}`);
+    screen.line(`written  ${printableLine(writtenAt)}, ${REASONS.get(reason) ?? `at ${reason}`}`);
   }
   screen.line(`file     ${printableLine(path)}`);
   if ((trace.dropped_steps ?? 0) > 0) {
@@ -189,25 +189,15 @@ function printTrace(screen: Screen, path: string, trace: TraceEnvelope): void {
   }
 }
 
-/** What a trace was written for, in words. */
-function whyOf(reason: TraceEnvelope["reason"]): string {
-  switch (reason) {
-    case "error":
-      return "when something failed";
-    case "success":
-      return "when all had gone well";
-    case "demand":
-      return "at its end, after failures";
-    case "crash":
-      return "when taffrail crashed";
-    case "exit":
-      return "when its process ended";
-    case undefined:
-      return "nobody says why";
-    default:
-      return `at ${reason}`;
-  }
-}
+/** What a trace was written for, in words; any other reason is the name of a signal. */
+const REASONS = new Map<TraceEnvelope["reason"], string>([
+  ["error", "when something failed"],
+  ["success", "when all had gone well"],
+  ["demand", "at its end, after failures"],
+  ["crash", "when taffrail crashed"],
+  ["exit", "when its process ended"],
+  [undefined, "nobody says why"],
+]);
 
 function nameOf({ node_id: id, attempt }: TraceStep): string {
   return printableLine(attempt === undefined || attempt === 1 ? id : `${id} (${attempt})`);
