@@ -42,13 +42,15 @@ export interface Problem {
   repair: string | null;
 }
 
-/** A problem of a file as a whole. */
+/** A problem of a file: of one of its lines, or where none is given of the file as a whole. */
 export function fileProblem(
   place: Pick<Problem, "run_id" | "part" | "path">,
-  what: Pick<Problem, "kind" | "message"> & { repair?: string },
+  what: Pick<Problem, "kind" | "message"> & Partial<Pick<Problem, "line" | "repair">> & {
+    byteOffset?: number;
+  },
 ): Problem {
-  const { kind, message, repair = null } = what;
-  return { ...place, kind, line: null, byte_offset: null, message, repair };
+  const { kind, line = null, byteOffset = null, message, repair = null } = what;
+  return { ...place, kind, line, byte_offset: byteOffset, message, repair };
 }
 
 /** A file that cannot be read, with what mends it; what a newer version wrote is left alone. */
@@ -142,10 +144,8 @@ async function inspectJournal(
     const recovered = await recoverCapture(path);
     const { damage } = recovered;
     if (damage === null || (live && damage.kind === "torn")) return { problems: [], recovered };
-    const { kind, line, byteOffset, message } = damage;
-    const repair = kind === "torn" ? MEND : null;
-    const problem = { ...place, kind, line, byte_offset: byteOffset, message, repair };
-    return { problems: [problem], recovered };
+    const repair = damage.kind === "torn" ? MEND : null;
+    return { problems: [fileProblem(place, { ...damage, repair })], recovered };
   } catch (error) {
     // A program of the user's may log without a supervisor.
     if (isNotFound(error)) return { problems: [] };
@@ -193,15 +193,13 @@ export async function inspectLog(
     return problems
       // A writer is just writing that line.
       .filter(({ kind }) => !(live && kind === "torn"))
-      .map(({ kind, line, byteOffset, message }): Problem => ({
-        ...place,
-        kind,
-        line,
-        byte_offset: byteOffset,
-        message,
-        // A whole line is never changed: others may have its number.
-        repair: kind === "torn" ? MEND_LOG : null,
-      }));
+      // A whole line is never changed: others may have its number.
+      .map((problem) => {
+        return fileProblem(place, {
+          ...problem,
+          repair: problem.kind === "torn" ? MEND_LOG : null,
+        });
+      });
   } catch (error) {
     const message = logProblem(root, runId) ?? reasonOf(error);
     return [fileProblem(place, { kind: "unreadable", message })];
@@ -228,20 +226,12 @@ export async function inspectTrace(
   }
 }
 
-/** What is wrong in the runtime of a run; without a run, beside and in those that belong to none. */
+/** What is wrong in one runtime; or in all but those of some runs, and beside all of them. */
 export async function inspectStore(
-  { root, runId }: { root: string; runId: string },
-): Promise<Problem[]> {
-  const { problems } = await verifyStore(root, { runtimeId: runId });
-  return problems.map(asProblem);
-}
-
-/** What is wrong in the runtimes that belong to no run, and beside all of them. */
-export async function inspectOtherRuntimes(
   root: string,
-  runIds: readonly string[],
+  which: { runtimeId: string } | { except: ReadonlySet<string> },
 ): Promise<Problem[]> {
-  const { problems } = await verifyStore(root, { except: new Set(runIds) });
+  const { problems } = await verifyStore(root, which);
   return problems.map(asProblem);
 }
 

@@ -3,12 +3,12 @@ import { isLive } from "../../eventlog/run_folder.ts";
 import { runPaths } from "../../_internal/root_layout.ts";
 import { reasonOf } from "../../_internal/text.ts";
 import { findRun } from "../reading/find_run.ts";
+import { Screen } from "../text/screen.ts";
 import {
   fileProblem,
   inspectAgreement,
   inspectCapture,
   inspectLog,
-  inspectOtherRuntimes,
   inspectStore,
   inspectTrace,
   type Problem,
@@ -21,26 +21,17 @@ export async function chosenRuns(root: string, operands: readonly string[]): Pro
   return [...new Set(found)];
 }
 
-/**
- * Looks at runs, one after the other, and reports each that is begun with; then, with `others`, at
- * what belongs to none.
- */
-export async function inspectRuns(
-  { root, runIds, others }: { root: string; runIds: readonly string[]; others: boolean },
-  onRun: (text: string) => void,
-): Promise<Problem[]> {
-  const problems: Problem[] = [];
-  for (const [index, runId] of runIds.entries()) {
-    onRun(progressText(runIds, index));
-    problems.push(...await inspectRun(root, runId));
+/** Goes through runs, one after the other; on a terminal it shows how far it is. */
+export function* withProgress(doing: string, runIds: readonly string[]): Generator<string> {
+  const progress = new Screen(Deno.stderr);
+  try {
+    for (const [index, runId] of runIds.entries()) {
+      progress.status(`${doing} ${index + 1}/${runIds.length} ${runId}`);
+      yield runId;
+    }
+  } finally {
+    progress.status();
   }
-  if (others) problems.push(...await inspectOtherRuntimes(root, runIds));
-  return problems;
-}
-
-/** How far one is, in words. */
-export function progressText(runIds: readonly string[], index: number): string {
-  return `${index + 1}/${runIds.length} ${runIds[index]}`;
 }
 
 /** Everything that is wrong in the records of a run. Nothing is changed, and it may be at work. */
@@ -55,7 +46,7 @@ export async function inspectRun(root: string, runId: string): Promise<Problem[]
       ...capture,
       ...isSound ? await inspectAgreement(run) : [],
       ...await inspectTrace(run),
-      ...await inspectStore(run),
+      ...await inspectStore(root, { runtimeId: runId }),
     ];
   } catch (error) {
     const place = { run_id: runId, part: "log", path: runPaths(root, runId).directory } as const;
