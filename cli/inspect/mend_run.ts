@@ -7,7 +7,7 @@ import { runPaths } from "../../_internal/root_layout.ts";
 import { RunWorkers } from "../../run/run_workers.ts";
 import { repairStore } from "../../store/check/repair_store.ts";
 import { readFlowRecord } from "../flow/flow_record.ts";
-import type { Part, Problem } from "./inspect_files.ts";
+import type { Part, Problem } from "./inspect_run.ts";
 
 /** Something that was mended. */
 export interface Repair {

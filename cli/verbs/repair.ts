@@ -1,7 +1,13 @@
 import { isLive } from "../../eventlog/run_folder.ts";
 import { reasonOf } from "../../_internal/text.ts";
-import { inspectStore, printProblems, type Problem } from "../inspect/inspect_files.ts";
-import { chosenRuns, inspectRun, withProgress } from "../inspect/inspect_runs.ts";
+import {
+  chosenRuns,
+  inspectRun,
+  inspectStore,
+  printProblems,
+  type Problem,
+  withProgress,
+} from "../inspect/inspect_run.ts";
 import { mendRun, mendStore, type Repair } from "../inspect/mend_run.ts";
 import { Interrupts } from "../process/interrupts.ts";
 import { commandHint } from "../reading/find_run.ts";

@@ -1,5 +1,11 @@
-import { inspectStore, printProblems, type Problem } from "../inspect/inspect_files.ts";
-import { chosenRuns, inspectRun, withProgress } from "../inspect/inspect_runs.ts";
+import {
+  chosenRuns,
+  inspectRun,
+  inspectStore,
+  printProblems,
+  type Problem,
+  withProgress,
+} from "../inspect/inspect_run.ts";
 import { counted } from "../text/printable.ts";
 import { Screen } from "../text/screen.ts";
 import { COMMON_HELP, readArguments, type Verb } from "./arguments.ts";
