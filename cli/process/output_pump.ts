@@ -22,22 +22,18 @@ export function patienceFor(
 export class OutputPump {
   /** Resolves when the output has ended or was abandoned; rejects with what the taker threw. */
   readonly done: Promise<void>;
+  /** Whether it was still open when no more was waited for. */
+  isAbandoned = false;
   readonly #reader: ReadableStreamDefaultReader<Uint8Array>;
   readonly #take: TakeOutput;
   readonly #ended = new AbortController();
   #waitedMs = 0;
   #waitingSince: number | undefined;
-  #isAbandoned = false;
 
   constructor(stream: ReadableStream<Uint8Array>, take: TakeOutput) {
     this.#reader = stream.getReader();
     this.#take = take;
     this.done = this.#pump();
-  }
-
-  /** Whether it was still open when no more was waited for. */
-  get isAbandoned(): boolean {
-    return this.#isAbandoned;
   }
 
   /**
@@ -55,7 +51,7 @@ export class OutputPump {
       await wait(Math.max(leftMs, SHORTEST_LOOK_MS), ...signals);
     }
     if (this.#ended.signal.aborted) return;
-    this.#isAbandoned = true;
+    this.isAbandoned = true;
     await this.close();
   }
 

@@ -1,7 +1,7 @@
 import { optionError } from "../exit_codes.ts";
 
-const MILLISECONDS: Record<string, number> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000 };
-const AGES: Record<string, number> = {
+const MILLISECONDS: Record<string, number> = {
+  ms: 1,
   s: 1000,
   m: 60_000,
   h: 3_600_000,
@@ -37,7 +37,7 @@ export function parseDurationOption(option: string, text: string): number {
 /** Reads `<number>s|m|h|d|w`, an age of any length, as milliseconds. */
 export function parseAgeOption(option: string, text: string): number {
   const match = /^(\d+(?:\.\d+)?)([smhdw])$/.exec(text);
-  if (match !== null) return Number(match[1]) * AGES[match[2]!]!;
+  if (match !== null) return Number(match[1]) * MILLISECONDS[match[2]!]!;
   throw optionError(option, text, "write a number with s, m, h, d or w, such as 7d");
 }
 
