@@ -152,7 +152,8 @@ async function resumeRun(options: ResumeOptions): Promise<number> {
     display.note(`go on with it: ${commandHint("resume", { root, runId })}`);
   }
   display.runEnded(report);
-  return exitCodeOfRun(report, { received: interrupts.received, hasLost: display.hasLost });
+  // What commands print goes to files only, so none of it can be lost.
+  return exitCodeOfRun(report, { received: interrupts.received, hasLost: false });
 }
 
 function refuseEnded(runId: string, state: PipeState): void {
