@@ -55,7 +55,8 @@ export function stateWordOf(run: Listed): StateWord {
 export async function summarizeRuns(root: string): Promise<Listed[]> {
   const runIds = await listRuns(root);
   const runs = await Promise.all(runIds.map((runId) => summarizeRun(root, runId)));
-  return runs.toSorted((a, b) => compareText(sortKey(a), sortKey(b)));
+  // No two keys are equal.
+  return runs.toSorted((a, b) => sortKey(a) < sortKey(b) ? -1 : 1);
 }
 
 /** Reads the ends of the log of a run. */
@@ -95,11 +96,6 @@ function derive(
 /** By time; those without one first, so that those of today stay at the end. */
 function sortKey(run: Listed): string {
   return "state" in run ? `${run.last_ts ?? ""} ${run.run_id}` : ` ${run.run_id}`;
-}
-
-function compareText(a: string, b: string): number {
-  if (a === b) return 0;
-  return a < b ? -1 : 1;
 }
 
 /**

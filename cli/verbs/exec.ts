@@ -59,10 +59,9 @@ function makeFlow(command: string[], options: { name?: string; timeout?: string 
   const name = options.name ?? nameFrom(basename(program));
   const problem = nameProblem(name);
   if (problem !== undefined) throw optionError("name", name, `it ${problem}`);
-  const node = { id: name, run: command, needs: [], env: {}, cwd: Deno.cwd() };
-  const constraints = DEFAULT_CONSTRAINTS;
   const timeoutMs = numberOption(options, "timeout", parseDurationOption);
-  if (timeoutMs === undefined) return { name, nodes: [node], constraints };
   if (timeoutMs === 0) throw new UsageError("Cannot use --timeout 0: it leaves no time");
-  return { name, nodes: [{ ...node, timeoutMs }], constraints };
+  const timeout = timeoutMs === undefined ? {} : { timeoutMs };
+  const node = { id: name, run: command, needs: [], env: {}, cwd: Deno.cwd(), ...timeout };
+  return { name, nodes: [node], constraints: DEFAULT_CONSTRAINTS };
 }
