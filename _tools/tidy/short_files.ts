@@ -10,6 +10,8 @@ export const SHORT_FILES: Readonly<Record<string, string>> = {
   "_internal/ignored_signals.ts":
     "Only what listens to signals loads it, and that is two rooms: the trace and the command.",
   "cli/exit_codes.ts": "One page that says what the command exits with, whatever the verb.",
+  "cli/engine/errors.ts":
+    "What runs a flow and what runs its commands throw them, and neither loads the other.",
   "cli/reading/find_root.ts":
     "Every verb loads it; what finds a run would load the event log, too.",
   "_internal/path.ts": "The only file that may import @std/path, for all that make paths (rule 4).",
