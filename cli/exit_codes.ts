@@ -18,6 +18,11 @@ export class UsageError extends Error {
   override readonly name = "UsageError";
 }
 
+/** Says what is wrong with the value of an option. */
+export function optionError(option: string, value: string, problem: string): UsageError {
+  return new UsageError(`Cannot use --${option} ${JSON.stringify(value)}: ${problem}`);
+}
+
 /** The exit code of an error that ended the command. */
 export function exitCodeOfError(error: unknown): number {
   return error instanceof UsageError ? 2 : 1;

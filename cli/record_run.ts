@@ -58,7 +58,8 @@ export async function recordRun(
   const report = await reportOfEnd({ root, runId }, end);
   display.runEnded(report);
   const { received } = interrupts;
-  return { report, exitCode: exitCodeOfRun(report, { received, hasLost: display.hasLost }) };
+  const hasLost = display.passed?.hasLost ?? false;
+  return { report, exitCode: exitCodeOfRun(report, { received, hasLost }) };
 }
 
 /** A flow that is to be run, and by what it is shown. */
@@ -74,7 +75,7 @@ interface RunOfFlow extends RunSettings {
 export function flowPorts(run: RunOfFlow, interrupts: Interrupts) {
   const { display: observer } = run;
   const { stop, kill } = interrupts;
-  const { passThrough } = observer;
+  const { passed } = observer;
   return {
     flow: run.flow,
     runId: run.runId,
@@ -82,8 +83,9 @@ export function flowPorts(run: RunOfFlow, interrupts: Interrupts) {
     stop,
     stoppedBy: () => interrupts.received?.name,
     openPlace: (ports: PlacePorts) => {
-      const passed = passThrough === undefined ? {} : { passThrough };
-      return new CommandInvoker({ ...run, ...ports, observer, kill, ...passed });
+      const passThrough = passed && { output: passed.output.take, errors: passed.errors.take };
+      const options = { ...run, ...ports, observer, kill, ...(passThrough && { passThrough }) };
+      return new CommandInvoker(options);
     },
   };
 }

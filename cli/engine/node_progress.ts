@@ -2,7 +2,7 @@ import type { CapturingSession } from "../../capture/session/capturing_session.t
 import type { RecoveredCapture } from "../../capture/session/recover_capture.ts";
 import { errorKindOf } from "../../run/attempt_key.ts";
 import type { RunRecorder } from "../../run/run_recorder.ts";
-import type { AttemptEnd, NodeAttempt } from "../../run/types.ts";
+import type { NodeAttempt } from "../../run/types.ts";
 import type { Supervisor } from "../../supervisor/driver/supervisor.ts";
 import type {
   Decision,
@@ -159,24 +159,17 @@ export class NodeProgress implements DecisionLog {
     attempt: NodeAttempt,
     termination: RunTermination,
   ): Promise<void> {
-    const { recorder, observer, past } = this.#options;
+    const { place, recorder, observer, past } = this.#options;
     const hash = past?.outputHash(attempt);
     if (hash !== undefined) this.#outputs.set(index, hash);
-    const end = this.#takeEnd(attempt, termination) ?? past?.openEnd(attempt, termination);
+    // One that was refused has no begin in the log, and so no end.
+    const end = place.hasBegun(attempt)
+      ? { durationMs: 0, ...place.takeEnd(attempt), termination }
+      : past?.openEnd(attempt, termination);
     if (end === undefined) return;
     if (end.outputHash !== undefined) this.#outputs.set(index, end.outputHash);
     await recorder.nodeEnded(attempt, end);
     observer.nodeEnded(this.#nodeOf(attempt.nodeId), end);
-  }
-
-  /** One that was refused has no begin in the log, and so no end. */
-  #takeEnd(
-    attempt: NodeAttempt,
-    termination: RunTermination,
-  ): AttemptEnd | undefined {
-    const { place } = this.#options;
-    if (!place.hasBegun(attempt)) return undefined;
-    return { durationMs: 0, ...place.takeEnd(attempt), termination };
   }
 
   #nodeOf(nodeId: string): FlowNode {

@@ -7,9 +7,8 @@ import type { RunEvent } from "../../eventlog/run_event.ts";
 import type { EventLog } from "../../eventlog/types.ts";
 import { runPaths } from "../../_internal/root_layout.ts";
 import { reasonOf } from "../../_internal/text.ts";
-import { openRecords } from "../../run/open_run.ts";
+import { type OpenRecords, openRecords } from "../../run/open_run.ts";
 import { type RecordedBegin, RunRecorder } from "../../run/run_recorder.ts";
-import type { RunWorkers } from "../../run/run_workers.ts";
 import { traceConfigFromEnv } from "../../trace/trace_config.ts";
 import type { TraceMode } from "../../trace/types.ts";
 import type { Flow } from "../flow/flow.ts";
@@ -87,10 +86,16 @@ export async function runFlow(options: RunFlowOptions): Promise<RunFlowEnd> {
     halt.abort();
   };
   const stop = AbortSignal.any([options.stop, halt.signal]);
-  await using records = await openRecorder(options);
-  const { recorder, workers } = records;
+  const toError = (kind: "log" | "store", cause: unknown) => {
+    return new RecordingError(kind, { of: `run ${options.runId}`, cause });
+  };
+  await using records = await openRunRecords(options).catch((cause) => {
+    throw toError("store", cause);
+  });
+  const begun = past === undefined ? {} : { begun: past };
+  const recorder = new RunRecorder({ ...records, toError, ...begun });
   // What the store lacks of the log comes first, so that it has its order.
-  if (past !== undefined) await workers.catchUp();
+  if (past !== undefined) await records.workers.catchUp();
   const place = options.openPlace({ recorder, onFatal });
   const session = past && await hasSession(options)
     ? pastSession(past, new PastAttempts(recorder, place))
@@ -163,15 +168,12 @@ async function hasSession({ root, runId, past }: RunFlowOptions): Promise<boolea
 /** How many steps the trace of a run keeps, the newest. */
 const TRACED_STEPS = 200;
 
-/** Opens the records of a run beside its log, and gives what writes them all. */
-async function openRecorder(
-  { root, flow, log, observer, past, traceMode }: RunFlowOptions,
-): Promise<AsyncDisposable & { recorder: RunRecorder; workers: RunWorkers }> {
-  const toError = (kind: "log" | "store", cause: unknown) => {
-    return new RecordingError(kind, { of: `run ${log.runId}`, cause });
-  };
+/** Opens the records of a run beside its log. */
+async function openRunRecords(
+  { root, flow, log, observer, traceMode }: RunFlowOptions,
+): Promise<OpenRecords> {
   const { mode, gitSha } = traceConfigFromEnv();
-  const records = await openRecords({
+  return await openRecords({
     root,
     name: flow.name,
     log,
@@ -186,12 +188,5 @@ async function openRecorder(
       observer.note(`Cannot write the trace: ${message}; the run goes on without it`);
     },
     onSignal: "flush-only",
-  }).catch((cause) => {
-    throw toError("store", cause);
   });
-  return {
-    recorder: new RunRecorder({ ...records, toError, ...(past !== undefined && { begun: past }) }),
-    workers: records.workers,
-    [Symbol.asyncDispose]: () => records[Symbol.asyncDispose](),
-  };
 }

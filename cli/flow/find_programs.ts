@@ -24,7 +24,13 @@ export function findPrograms(flow: Flow): Map<string, string> {
   };
   for (const { id, run, task, env, cwd } of flow.nodes) {
     const name = task ?? run[0]!;
-    const fail = refusalOf(flow, { id, what: task === undefined ? "" : "the task ", name });
+    const what = task === undefined ? "" : "the task ";
+    const fail = (problem: string): never => {
+      const subject = flow.path === undefined
+        ? ""
+        : ` ${flow.path}: node ${JSON.stringify(id)} runs`;
+      throw new UsageError(`Cannot run${subject} ${what}${JSON.stringify(name)}, ${problem}`);
+    };
     if (!isDirectory(cwd)) fail(`but in the cwd ${cwd}, which is no directory`);
     if (task !== undefined) {
       const files = taskFiles.get(cwd) ?? readTaskFiles(cwd);
@@ -40,19 +46,6 @@ export function findPrograms(flow: Flow): Map<string, string> {
     else fail(`${task === undefined ? "which" : "but deno"} ${program.problem}`);
   }
   return programs;
-}
-
-/** What refuses the flow because of one of its nodes. */
-function refusalOf(
-  flow: Flow,
-  { id, what, name }: { id: string; what: string; name: string },
-): (problem: string) => never {
-  const subject = flow.path === undefined
-    ? "Cannot run"
-    : `Cannot run ${flow.path}: node ${JSON.stringify(id)} runs`;
-  return (problem) => {
-    throw new UsageError(`${subject} ${what}${JSON.stringify(name)}, ${problem}`);
-  };
 }
 
 /** Where a program is looked for. */

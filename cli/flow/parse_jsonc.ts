@@ -54,10 +54,7 @@ class JsoncParser {
 
   #object(): Map<string, Json> {
     const members = new Map<string, Json>();
-    this.#at++;
-    if (this.#take("}")) return members;
-    do {
-      if (this.#comments && members.size > 0 && this.#peek() === "}") break;
+    this.#items("}", () => {
       if (this.#peek() !== '"') this.#fail('a name in double quotes or "}" is missing');
       const start = this.#at;
       const key = this.#simple("") as string;
@@ -69,23 +66,26 @@ class JsoncParser {
       this.#path.push(key);
       members.set(key, this.#value());
       this.#path.pop();
-    } while (this.#take(","));
-    if (!this.#take("}")) this.#fail('"," or "}" is missing');
+    });
     return members;
   }
 
   #array(): Json[] {
     const items: Json[] = [];
-    this.#at++;
-    if (this.#take("]")) return items;
-    do {
-      if (this.#comments && items.length > 0 && this.#peek() === "]") break;
+    this.#items("]", () => {
       this.#path.push(String(items.length));
       items.push(this.#value());
       this.#path.pop();
-    } while (this.#take(","));
-    if (!this.#take("]")) this.#fail('"," or "]" is missing');
+    });
     return items;
+  }
+
+  /** What stands between two brackets, with commas between. */
+  #items(end: "}" | "]", item: () => void): void {
+    this.#at++;
+    if (this.#take(end)) return;
+    do item(); while (this.#take(",") && !(this.#comments && this.#peek() === end));
+    if (!this.#take(end)) this.#fail(`"," or "${end}" is missing`);
   }
 
   #simple(missing: string): string | number | boolean | null {

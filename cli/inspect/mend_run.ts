@@ -7,7 +7,7 @@ import { runPaths } from "../../_internal/root_layout.ts";
 import { RunWorkers } from "../../run/run_workers.ts";
 import { repairStore } from "../../store/check/repair_store.ts";
 import { readFlowRecord } from "../flow/flow_record.ts";
-import type { Part, Problem } from "./inspect_files.ts";
+import type { Part, Problem } from "./inspect_run.ts";
 
 /** Something that was mended. */
 export interface Repair {
@@ -22,6 +22,9 @@ export interface Repair {
   /** Where what was there before is kept; null where nothing was taken away. */
   kept: string | null;
 }
+
+/** What was done to a file. */
+type Done = Pick<Repair, "action" | "kept">;
 
 const LOCK_TIMEOUT_MS = 500;
 
@@ -39,41 +42,36 @@ export async function mendRun(
   const options = { root, runId, exclusive: true, lockTimeoutMs: LOCK_TIMEOUT_MS };
   await using log = await openEventLog(options);
   const repairs: Repair[] = [];
-  const tail = (part: Part, path: string, recovery: Recovery) => {
-    const done = tailRepair(recovery);
+  const add = (part: Part, path: string, done: Done | undefined) => {
     if (done !== undefined) repairs.push({ run_id: runId, part, path, ...done });
   };
-  tail("log", log.path, log.recovery);
+  add("log", log.path, tailRepair(log.recovery));
   const { journal, bundle, trace } = runPaths(root, runId);
   if (parts.has("capture")) {
     const opened = openCaptureJournal(journal);
     opened.close();
-    tail("capture", journal, opened.recovery);
+    add("capture", journal, tailRepair(opened.recovery));
   }
   if (parts.has("bundle")) {
     const kept = setAside(bundle);
-    const action = "made again from the journal";
     await writeCaptureBundle(bundle, (await recoverCapture(journal)).bundle);
-    repairs.push({ run_id: runId, part: "bundle", path: bundle, action, kept });
+    add("bundle", bundle, { action: "made again from the journal", kept });
   }
-  if (parts.has("trace")) {
-    const kept = setAside(trace);
-    repairs.push({ run_id: runId, part: "trace", path: trace, action: "moved aside", kept });
-  }
+  if (parts.has("trace")) add("trace", trace, { action: "moved aside", kept: setAside(trace) });
   if (parts.has("store")) repairs.push(...await mendStore(root, runId));
   if (problems.some(({ kind }) => kind === "behind-log")) {
-    repairs.push(await catchUpStore(root, runId));
+    const path = await catchUpStore(root, runId);
+    add("store", path, { action: "brought up to the log", kept: null });
   }
   return repairs;
 }
 
-/** The log is written first, so the store can be made of it. */
-async function catchUpStore(root: string, runId: string): Promise<Repair> {
+/** The log is written first, so the store can be made of it; returns its path. */
+async function catchUpStore(root: string, runId: string): Promise<string> {
   const name = (await readFlowRecord(root, runId))?.name ?? runId;
   await using workers = await RunWorkers.open({ root, runId, name });
   await workers.catchUp();
-  const path = workers.runtime.path;
-  return { run_id: runId, part: "store", path, action: "brought up to the log", kept: null };
+  return workers.runtime.path;
 }
 
 /** Mends a runtime, whether a run belongs to it or not. */
@@ -84,9 +82,7 @@ export async function mendStore(root: string, runtimeId: string): Promise<Repair
   });
 }
 
-function tailRepair(
-  { completed, tornFile }: Recovery,
-): Pick<Repair, "action" | "kept"> | undefined {
+function tailRepair({ completed, tornFile }: Recovery): Done | undefined {
   if (completed) return { action: "its last line got its newline", kept: null };
   if (tornFile === undefined) return undefined;
   return { action: "its unterminated last line was moved aside", kept: tornFile };

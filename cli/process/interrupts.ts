@@ -21,6 +21,10 @@ export class Interrupts implements Disposable {
   readonly #now: () => number;
   readonly #stop = new AbortController();
   readonly #kill = new AbortController();
+  /** Aborts at the first signal. */
+  readonly stop: AbortSignal = this.#stop.signal;
+  /** Aborts at the second signal. */
+  readonly kill: AbortSignal = this.#kill.signal;
   readonly #listeners: [Deno.Signal, () => void][] = [];
   #first: { name: Deno.Signal; at: number } | undefined;
 
@@ -64,16 +68,6 @@ export class Interrupts implements Disposable {
     this.#first ??= { name, at };
     this.onInterrupt(name, first === undefined);
     (first === undefined ? this.#stop : this.#kill).abort();
-  }
-
-  /** Aborts at the first signal. */
-  get stop(): AbortSignal {
-    return this.#stop.signal;
-  }
-
-  /** Aborts at the second signal. */
-  get kill(): AbortSignal {
-    return this.#kill.signal;
   }
 
   /** The first signal, and the exit code for it. */

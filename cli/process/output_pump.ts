@@ -22,22 +22,18 @@ export function patienceFor(
 export class OutputPump {
   /** Resolves when the output has ended or was abandoned; rejects with what the taker threw. */
   readonly done: Promise<void>;
+  /** Whether it was still open when no more was waited for. */
+  isAbandoned = false;
   readonly #reader: ReadableStreamDefaultReader<Uint8Array>;
   readonly #take: TakeOutput;
   readonly #ended = new AbortController();
   #waitedMs = 0;
   #waitingSince: number | undefined;
-  #isAbandoned = false;
 
   constructor(stream: ReadableStream<Uint8Array>, take: TakeOutput) {
     this.#reader = stream.getReader();
     this.#take = take;
     this.done = this.#pump();
-  }
-
-  /** Whether it was still open when no more was waited for. */
-  get isAbandoned(): boolean {
-    return this.#isAbandoned;
   }
 
   /**
@@ -55,7 +51,7 @@ export class OutputPump {
       await wait(Math.max(leftMs, SHORTEST_LOOK_MS), ...signals);
     }
     if (this.#ended.signal.aborted) return;
-    this.#isAbandoned = true;
+    this.isAbandoned = true;
     await this.close();
   }
 
@@ -97,18 +93,20 @@ export class PassThrough {
   /** Whether some of it could not be passed on. */
   hasLost = false;
   readonly #stream: typeof Deno.stdout | typeof Deno.stderr;
-  readonly #onLost: (message: string) => void;
+  readonly #observer: { prepare?: () => void; note: (text: string) => void };
 
+  /** `prepare`: called before anything is passed on; `note`: told when something cannot be. */
   constructor(
     stream: typeof Deno.stdout | typeof Deno.stderr,
-    onLost: (message: string) => void,
+    observer: { prepare?: () => void; note: (text: string) => void },
   ) {
     this.#stream = stream;
-    this.#onLost = onLost;
+    this.#observer = observer;
   }
 
   /** Where the reader has gone away, the command is to notice: `taffrail exec -- yes | head` ends. */
   readonly take: TakeOutput = async (chunk) => {
+    this.#observer.prepare?.();
     this.isInLine = chunk.at(-1) !== NEWLINE;
     try {
       for (let rest = chunk; rest.length > 0;) {
@@ -117,8 +115,7 @@ export class PassThrough {
     } catch (error) {
       if (!(error instanceof Deno.errors.BrokenPipe)) {
         this.hasLost = true;
-        const reason = reasonOf(error);
-        this.#onLost(`Cannot pass on what the command prints: ${reason}`);
+        this.#observer.note(`Cannot pass on what the command prints: ${reasonOf(error)}`);
       }
       return "close";
     }

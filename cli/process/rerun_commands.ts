@@ -2,7 +2,7 @@ import { payloadText } from "../../_internal/event_payload.ts";
 import type { Divergence } from "../../capture/replay/divergence.ts";
 import type { CaptureBundle, DecisionRecord } from "../../capture/types.ts";
 import type { AttemptEnd } from "../../run/types.ts";
-import type { RunRequest, RunTermination, RuntimeInvoker } from "../../supervisor/types.ts";
+import type { RunRequest, RunTermination } from "../../supervisor/types.ts";
 import type { ExecuteTraceCall } from "../../trace/replay_trace.ts";
 import type { TraceEnvelope, TraceStep } from "../../trace/types.ts";
 import { UsageError } from "../exit_codes.ts";
@@ -18,36 +18,88 @@ import {
 import { CommandInvoker } from "./command_invoker.ts";
 import type { Interrupts } from "./interrupts.ts";
 
+/** How commands are run again. */
+interface RerunLimits {
+  /** By which the user ends it. */
+  interrupts: Interrupts;
+  /** How much of each output is kept, as when it was recorded. */
+  maxOutputBytes: number;
+  /** The time between SIGTERM and SIGKILL, in milliseconds. */
+  graceMs: number;
+}
+
+/** Runs commands of a recording again, below a directory of its own, and records nothing. */
+class RerunInvoker extends CommandInvoker implements Disposable {
+  readonly #root: string;
+  #failure: { of: unknown } | undefined;
+
+  constructor(flow: Flow, { interrupts, ...limits }: RerunLimits) {
+    const programs = findPrograms(flow);
+    const root = Deno.makeTempDirSync({ prefix: "taffrail-replay-" });
+    super({
+      ...limits,
+      flow,
+      programs,
+      root,
+      runId: "replay",
+      recorder: { nodeStarted: async () => {}, nodeSpawned: async () => {} },
+      observer: { nodeStarted: () => {}, note: () => {} },
+      kill: interrupts.kill,
+      onFatal: (error) => this.#failure ??= { of: error },
+    });
+    this.#root = root;
+  }
+
+  /** Begins an attempt and makes it: a replay records no begins. */
+  override async run(request: RunRequest): Promise<RunTermination> {
+    await this.beforeRun(request);
+    return await super.run(request);
+  }
+
+  /** Throws what kept the output of a command from being kept. */
+  throwFailure(): void {
+    if (this.#failure !== undefined) throw this.#failure.of;
+  }
+
+  /** Removes what the commands printed, unless one of them has. */
+  [Symbol.dispose](): void {
+    try {
+      Deno.removeSync(this.#root, { recursive: true });
+    } catch (error) {
+      if (!(error instanceof Deno.errors.NotFound)) throw error;
+    }
+  }
+}
+
 /** Runs the recorded commands again, in a folder of its own, and compares what they print. */
-export class LiveReplay implements RuntimeInvoker, Disposable {
+export class LiveReplay extends RerunInvoker {
   readonly #bundle: CaptureBundle;
-  readonly #invoker: RerunInvoker;
   readonly #hashes = new Map<string, string>();
   /** How many attempts were made again. */
   attempts = 0;
 
   /** `given`: the flow, for the values of variables. */
   constructor(bundle: CaptureBundle, given: Flow | undefined, limits: RerunLimits) {
+    super(flowOfBundle(bundle, given), limits);
     this.#bundle = bundle;
-    this.#invoker = new RerunInvoker(flowOfBundle(bundle, given), limits);
   }
 
   /** Runs the command of an attempt. */
-  async run(request: RunRequest): Promise<RunTermination> {
+  override async run(request: RunRequest): Promise<RunTermination> {
     const { eventId, episodeId, attempt } = request;
     // Nobody can repeat that a user ended it.
     if (this.#wasAborted(episodeId, attempt)) return "Aborted";
     this.attempts++;
-    const termination = await this.#invoker.run(request);
-    const hash = this.#invoker.takeEnd(nodeAttemptOf(eventId, attempt))?.outputHash;
+    const termination = await super.run(request);
+    const hash = this.takeEnd(nodeAttemptOf(eventId, attempt))?.outputHash;
     if (hash !== undefined) this.#hashes.set(eventId, hash);
     return termination;
   }
 
   /** Resolves when no command runs any more; rejects when what one printed could not be kept. */
-  async settled(): Promise<void> {
-    await this.#invoker.settled();
-    this.#invoker.throwFailure();
+  override async settled(): Promise<void> {
+    await super.settled();
+    this.throwFailure();
   }
 
   /** Where a command that completed again printed something else. */
@@ -65,11 +117,6 @@ export class LiveReplay implements RuntimeInvoker, Disposable {
       found.push({ kind: "changed", index, event, path, recorded, replayed, context: [] });
     }
     return found;
-  }
-
-  /** Removes what the commands printed. */
-  [Symbol.dispose](): void {
-    this.#invoker[Symbol.dispose]();
   }
 
   #wasAborted(episodeId: number, attempt: number): boolean {
@@ -141,68 +188,14 @@ function recordedEnv(
   );
 }
 
-/** How commands are run again. */
-interface RerunLimits {
-  /** By which the user ends it. */
-  interrupts: Interrupts;
-  /** How much of each output is kept, as when it was recorded. */
-  maxOutputBytes: number;
-  /** The time between SIGTERM and SIGKILL, in milliseconds. */
-  graceMs: number;
-}
-
-/** Runs commands of a recording again, below a directory of its own, and records nothing. */
-class RerunInvoker extends CommandInvoker implements Disposable {
-  readonly #root: string;
-  #failure: { of: unknown } | undefined;
-
-  constructor(flow: Flow, { interrupts, ...limits }: RerunLimits) {
-    const programs = findPrograms(flow);
-    const root = Deno.makeTempDirSync({ prefix: "taffrail-replay-" });
-    super({
-      ...limits,
-      flow,
-      programs,
-      root,
-      runId: "replay",
-      recorder: { nodeStarted: async () => {}, nodeSpawned: async () => {} },
-      observer: { nodeStarted: () => {}, note: () => {} },
-      kill: interrupts.kill,
-      onFatal: (error) => this.#failure ??= { of: error },
-    });
-    this.#root = root;
-  }
-
-  /** Begins an attempt and makes it: a replay records no begins. */
-  override async run(request: RunRequest): Promise<RunTermination> {
-    await this.beforeRun(request);
-    return await super.run(request);
-  }
-
-  /** Throws what kept the output of a command from being kept. */
-  throwFailure(): void {
-    if (this.#failure !== undefined) throw this.#failure.of;
-  }
-
-  /** Removes what the commands printed, unless one of them has. */
-  [Symbol.dispose](): void {
-    try {
-      Deno.removeSync(this.#root, { recursive: true });
-    } catch (error) {
-      if (!(error instanceof Deno.errors.NotFound)) throw error;
-    }
-  }
-}
-
 /** Runs the commands of a trace's steps again, and answers what the run recorded of them. */
-export class StepReplay implements Disposable {
-  readonly #invoker: RerunInvoker;
+export class StepReplay extends RerunInvoker {
   readonly #signal: AbortSignal;
 
   /** `given`: the flow, for the values of variables. */
   constructor(trace: TraceEnvelope, given: Flow | undefined, limits: RerunLimits) {
+    super(flowOfTrace(trace, given), limits);
     this.#signal = limits.interrupts.stop;
-    this.#invoker = new RerunInvoker(flowOfTrace(trace, given), limits);
   }
 
   /** Does what a step did. */
@@ -213,7 +206,7 @@ export class StepReplay implements Disposable {
       );
     }
     const { node_id: nodeId, attempt = 1 } = recorded;
-    const termination = await this.#invoker.run({
+    const termination = await this.run({
       graphId: "replay",
       eventId: nodeId,
       episodeId: step,
@@ -222,18 +215,13 @@ export class StepReplay implements Disposable {
       payload: {},
       signal: this.#signal,
     });
-    this.#invoker.throwFailure();
-    const end = this.#invoker.takeEnd({ nodeId, attempt });
+    this.throwFailure();
+    const end = this.takeEnd({ nodeId, attempt });
     if (termination === "Completed") {
       return { exit_code: end?.exitCode ?? null, output: end?.outputHash ?? null };
     }
     throw new Error(describeEnd(termination, end));
   };
-
-  /** Removes what the commands printed. */
-  [Symbol.dispose](): void {
-    this.#invoker[Symbol.dispose]();
-  }
 }
 
 /** A task is a command of Deno. */

@@ -121,28 +121,24 @@ function spawn({ program, args, cwd, env, inheritsInput }: Command): Deno.ChildP
 
 /** The first reason to end a command before it ends by itself. */
 class EarlyEnding implements Disposable {
-  /** Resolves when there is one. */
-  readonly wanted: Promise<void>;
+  /** The reason; undefined as long as there is none. */
+  reason: EarlyEnd | undefined;
   readonly #stop: AbortSignal;
   readonly #timer: ReturnType<typeof setTimeout> | undefined;
-  #reason: EarlyEnd | undefined;
-  #resolve!: () => void;
+  readonly #wanted = Promise.withResolvers<void>();
+  /** Resolves when there is one. */
+  readonly wanted: Promise<void> = this.#wanted.promise;
 
   constructor({ stop, timeoutMs }: Pick<CommandOptions, "stop" | "timeoutMs">) {
-    this.wanted = new Promise((resolve) => this.#resolve = resolve);
     this.#stop = stop;
     stop.addEventListener("abort", this.#onStop);
     if (stop.aborted) this.#onStop();
     if (timeoutMs !== undefined) this.#timer = setTimeout(() => this.want("timeout"), timeoutMs);
   }
 
-  get reason(): EarlyEnd | undefined {
-    return this.#reason;
-  }
-
   want(reason: EarlyEnd): void {
-    this.#reason ??= reason;
-    this.#resolve();
+    this.reason ??= reason;
+    this.#wanted.resolve();
   }
 
   [Symbol.dispose](): void {
@@ -158,8 +154,9 @@ class EarlyEnding implements Disposable {
 class CommandOutput {
   /** Resolves when both have ended, or one could not be taken. */
   readonly ended: Promise<void>;
+  /** What was thrown by whoever took it. */
+  error: unknown;
   readonly #pumps: OutputPump[];
-  #error: unknown;
 
   /** Begins to read. */
   constructor(
@@ -171,11 +168,6 @@ class CommandOutput {
       new OutputPump(child.stderr, takers.takeErrors),
     ];
     this.ended = this.#end();
-  }
-
-  /** What was thrown by whoever took it. */
-  get error(): unknown {
-    return this.#error;
   }
 
   /**
@@ -201,7 +193,7 @@ class CommandOutput {
     try {
       await Promise.all(this.#pumps.map(({ done }) => done));
     } catch (error) {
-      this.#error = error;
+      this.error = error;
     }
   }
 }

@@ -130,16 +130,23 @@ function detailOf(node: NodeReport, report: RunReport): string {
   return report.is_orphan ? "was running, and may still run" : "was running";
 }
 
-/** Prints the end of what each failed node of a run printed. */
+/** Prints the end of what each failed node of a run printed, or what is recorded of its failure. */
 export function printTails(screen: Screen, report: RunReport): void {
   for (const { id, status, output } of report.nodes) {
     if (typeof status !== "object") continue;
-    const printed = output === undefined ? false : printTail(screen, id, output);
+    const paths = output === undefined ? [] : [output.out, output.err];
+    const tails = paths.map((path) => {
+      return { title: `${id}, the end of ${path}:`, lines: readOutputTail(path, TAIL_LINES) };
+    }).filter(({ lines }) => lines.length > 0);
     const { message } = status.Failed;
-    if (printed || message === undefined) continue;
-    screen.line();
-    screen.line(`${id}:`);
-    for (const line of message.split("\n")) screen.line(`  | ${shown(printableLine(line))}`);
+    if (tails.length === 0 && message !== undefined) {
+      tails.push({ title: `${id}:`, lines: message.split("\n").map(printableLine) });
+    }
+    for (const { title, lines } of tails) {
+      screen.line();
+      screen.line(title);
+      for (const line of lines) screen.line(`  | ${shown(line)}`);
+    }
   }
 }
 
@@ -148,22 +155,4 @@ function shown(line: string): string {
   return line.length > LINE_CHARACTERS
     ? `${line.slice(0, LINE_CHARACTERS).toWellFormed()} …`
     : line;
-}
-
-/** Prints the last lines of the outputs of an attempt; returns whether there were any. */
-function printTail(
-  screen: Screen,
-  nodeId: string,
-  output: { out: string; err: string },
-): boolean {
-  let isAny = false;
-  for (const path of [output.out, output.err]) {
-    const lines = readOutputTail(path, TAIL_LINES);
-    if (lines.length === 0) continue;
-    screen.line();
-    screen.line(`${nodeId}, the end of ${path}:`);
-    for (const line of lines) screen.line(`  | ${shown(line)}`);
-    isAny = true;
-  }
-  return isAny;
 }

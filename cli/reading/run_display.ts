@@ -5,7 +5,7 @@ import type { AttemptEnd } from "../../run/types.ts";
 import type { DecisionReason } from "../../supervisor/types.ts";
 import type { RunObserver } from "../engine/types.ts";
 import type { Flow, FlowNode } from "../flow/flow.ts";
-import { PassThrough, type TakeOutput } from "../process/output_pump.ts";
+import { PassThrough } from "../process/output_pump.ts";
 import { commandLine, printableLine } from "../text/printable.ts";
 import { Screen } from "../text/screen.ts";
 import { formatDuration } from "../text/units.ts";
@@ -14,10 +14,8 @@ import type { RunReport } from "./run_report.ts";
 
 /** Shows a run while it runs, and how it ended. */
 export interface RunDisplay extends RunObserver, Disposable {
-  /** Takes what the commands print, to pass it on; undefined when it only goes to files. */
-  readonly passThrough: { output: TakeOutput; errors: TakeOutput } | undefined;
-  /** Whether some of what the commands printed could not be passed on. */
-  readonly hasLost: boolean;
+  /** What the commands print, where it is passed on; undefined when it only goes to files. */
+  readonly passed: PassedOutput | undefined;
   /** The run has ended. */
   runEnded(report: RunReport): void;
 }
@@ -27,11 +25,12 @@ class PassedOutput {
   readonly output: PassThrough;
   readonly errors: PassThrough;
 
-  constructor(note: (text: string) => void) {
-    this.output = new PassThrough(Deno.stdout, note);
-    this.errors = new PassThrough(Deno.stderr, note);
+  constructor(observer: ConstructorParameters<typeof PassThrough>[1]) {
+    this.output = new PassThrough(Deno.stdout, observer);
+    this.errors = new PassThrough(Deno.stderr, observer);
   }
 
+  /** Whether some of it could not be passed on. */
   get hasLost(): boolean {
     return this.output.hasLost || this.errors.hasLost;
   }
@@ -41,11 +40,10 @@ const TICK_MS = 1000;
 
 /** A run for people: a line when a node begins and when it ends, and a table at the end. */
 export class TextDisplay implements RunDisplay {
-  /** Passes on what the commands print; undefined when it only goes to files. */
-  readonly passThrough: { output: TakeOutput; errors: TakeOutput } | undefined;
+  /** What the commands print, where it is passed on; undefined when it only goes to files. */
+  readonly passed: PassedOutput | undefined;
   readonly #screen = new Screen(Deno.stdout);
   readonly #errors = new Screen(Deno.stderr);
-  readonly #passed = new PassedOutput((text) => this.note(text));
   readonly #root: string;
   readonly #progress: RunProgress;
   readonly #redraw = () => this.#tick();
@@ -58,16 +56,9 @@ export class TextDisplay implements RunDisplay {
     this.#root = root;
     this.#progress = new RunProgress(flow.nodes.length);
     if (passesOutput) {
-      this.passThrough = {
-        output: (chunk) => this.#pass(this.#passed.output, chunk),
-        errors: (chunk) => this.#pass(this.#passed.errors, chunk),
-      };
+      const prepare = () => this.#screen.status();
+      this.passed = new PassedOutput({ prepare, note: (text) => this.note(text) });
     }
-  }
-
-  /** Whether some of what the commands printed could not be passed on. */
-  get hasLost(): boolean {
-    return this.#passed.hasLost;
   }
 
   /** Prints the id, as the first line (ORN-1). */
@@ -118,19 +109,17 @@ export class TextDisplay implements RunDisplay {
   }
 
   get #isInLine(): boolean {
-    return this.#passed.output.isInLine || this.#passed.errors.isInLine;
+    const { output, errors } = this.passed ?? {};
+    return output?.isInLine || errors?.isInLine || false;
   }
 
   #line(text: string): void {
     if (this.#isInLine) this.#screen.line();
-    this.#passed.output.isInLine = false;
-    this.#passed.errors.isInLine = false;
+    if (this.passed !== undefined) {
+      this.passed.output.isInLine = false;
+      this.passed.errors.isInLine = false;
+    }
     this.#screen.line(text);
-  }
-
-  #pass(stream: PassThrough, chunk: Uint8Array): ReturnType<TakeOutput> {
-    this.#screen.status();
-    return stream.take(chunk);
   }
 
   /** Prints a note, to stderr. */
@@ -142,7 +131,7 @@ export class TextDisplay implements RunDisplay {
   /** Prints the end of what a failed node printed, unless it was passed on, and the table. */
   runEnded(report: RunReport): void {
     this[Symbol.dispose]();
-    if (this.passThrough === undefined) printTails(this.#screen, report);
+    if (this.passed === undefined) printTails(this.#screen, report);
     this.#line("");
     printReport(this.#screen, report, this.#root);
   }
@@ -151,13 +140,8 @@ export class TextDisplay implements RunDisplay {
 /** A run for programs: one JSON document at its end. */
 export class JsonDisplay implements RunDisplay {
   /** What commands print only goes to files: the document is alone. */
-  readonly passThrough: RunDisplay["passThrough"];
+  readonly passed: PassedOutput | undefined;
   readonly #errors = new Screen(Deno.stderr);
-
-  /** Nothing was to be passed on. */
-  get hasLost(): boolean {
-    return false;
-  }
 
   /** Prints the id, to stderr. */
   runStarted(runId: string): void {
@@ -186,10 +170,9 @@ export class JsonDisplay implements RunDisplay {
 
 /** A command whose output is passed through: all that is said about it goes to stderr. */
 export class CommandDisplay extends JsonDisplay {
-  /** Passes on what the command prints. */
-  override readonly passThrough: { output: TakeOutput; errors: TakeOutput };
+  /** What the command prints. */
+  override readonly passed: PassedOutput = new PassedOutput({ note: (text) => this.note(text) });
   readonly #screen = new Screen(Deno.stderr);
-  readonly #passed = new PassedOutput((text) => this.note(text));
   readonly #json: boolean;
   #endLine: string | undefined;
 
@@ -197,12 +180,6 @@ export class CommandDisplay extends JsonDisplay {
   constructor({ json }: { json: boolean }) {
     super();
     this.#json = json;
-    this.passThrough = { output: this.#passed.output.take, errors: this.#passed.errors.take };
-  }
-
-  /** Whether some of what the command printed could not be passed on. */
-  override get hasLost(): boolean {
-    return this.#passed.hasLost;
   }
 
   /** Keeps what is to be said at the end. */
@@ -212,8 +189,8 @@ export class CommandDisplay extends JsonDisplay {
 
   /** Prints a note, on a line of its own. */
   override note(text: string): void {
-    if (this.#passed.errors.isInLine) this.#screen.line();
-    this.#passed.errors.isInLine = false;
+    if (this.passed.errors.isInLine) this.#screen.line();
+    this.passed.errors.isInLine = false;
     super.note(text);
   }
 
@@ -275,18 +252,13 @@ export class RunProgress {
     if (running.length > 0) parts.push(`running ${running.join(", ")}`);
     // Once a node has failed, nothing more is started.
     if (this.#failed.size > 0) return parts.join(" · ");
-    for (const [why, ids] of this.#waitingByReason()) {
+    for (const [why, waits] of Map.groupBy(this.#waiting, ([, reason]) => reason)) {
+      const ids = waits.map(([id]) => id);
       parts.push(`waiting ${ids.join(", ")} (${why})`);
     }
     const others = this.#total - this.#completed - this.#running.size - this.#waiting.size;
     if (others > 0) parts.push(`${others} ${others === 1 ? "needs" : "need"} others`);
     return parts.join(" · ");
-  }
-
-  #waitingByReason(): Map<string, string[]> {
-    const reasons = new Map<string, string[]>();
-    for (const [id, why] of this.#waiting) reasons.set(why, [...reasons.get(why) ?? [], id]);
-    return reasons;
   }
 
   #reasonText(reason: DecisionReason, until: Date): string {

@@ -54,23 +54,23 @@ export function logProblem(root: string, runId: string): string | undefined {
 export function eventProblem(event: RunEvent): string | undefined {
   const missing = ["type", "id", "ts", "run_id"].find((name) => !isText(event, name));
   if (missing !== undefined) return `the event has no text as "${missing}"`;
-  if (!isKnownRunEvent(event)) return undefined;
-  switch (event.type) {
-    case "pipe.started":
-      if (!isText(event, "pipe")) return 'the event has no text as "pipe"';
-      return event.nodes === undefined || isTexts(event.nodes)
-        ? undefined
-        : 'the event has something else than texts as "nodes"';
-    case "pipe.completed":
-      return undefined;
-    case "pipe.aborted":
-      return isText(event, "reason") ? undefined : 'the event has no text as "reason"';
-    case "node.failed":
-      if (!isText(event.error, "kind")) return 'the event has no kind of "error"';
-      break;
+  if (!isKnownRunEvent(event) || event.type === "pipe.completed") return undefined;
+  if (event.type === "node.failed" && !isText(event.error, "kind")) {
+    return 'the event has no kind of "error"';
   }
-  return isText(event, "node_id") ? undefined : 'the event has no text as "node_id"';
+  const name = OWN_TEXTS[event.type] ?? "node_id";
+  if (!isText(event, name)) return `the event has no text as "${name}"`;
+  if (event.type !== "pipe.started" || event.nodes === undefined || isTexts(event.nodes)) {
+    return undefined;
+  }
+  return 'the event has something else than texts as "nodes"';
 }
+
+/** The text that events of a run as a whole must have; those of a node have its id. */
+const OWN_TEXTS: Partial<Record<string, string>> = {
+  "pipe.started": "pipe",
+  "pipe.aborted": "reason",
+};
 
 function isText(value: unknown, name: string): boolean {
   return typeof value === "object" && value !== null &&

@@ -1,4 +1,4 @@
-import { deriveRunState, type PipeState } from "../../eventlog/derive_run_state.ts";
+import { deriveRunState, type RunState } from "../../eventlog/derive_run_state.ts";
 import { listRuns } from "../../eventlog/runs_directory.ts";
 import { isLive } from "../../eventlog/run_folder.ts";
 import { peekRun } from "../../eventlog/read_run.ts";
@@ -9,12 +9,7 @@ import { sizeOfDirectory } from "../files.ts";
 import { eventProblem, logProblem } from "./run_log.ts";
 
 /** A run, as the first and the last lines of its log describe it. */
-interface RunSummary {
-  run_id: string;
-  pipe: string;
-  state: PipeState;
-  is_orphan: boolean;
-  last_ts: string | null;
+interface RunSummary extends Omit<RunState, "nodes"> {
   nodes_completed: number | null;
   nodes_total: number | null;
 }
@@ -60,7 +55,8 @@ export function stateWordOf(run: Listed): StateWord {
 export async function summarizeRuns(root: string): Promise<Listed[]> {
   const runIds = await listRuns(root);
   const runs = await Promise.all(runIds.map((runId) => summarizeRun(root, runId)));
-  return runs.toSorted((a, b) => compareText(sortKey(a), sortKey(b)));
+  // No two keys are equal.
+  return runs.toSorted((a, b) => sortKey(a) < sortKey(b) ? -1 : 1);
 }
 
 /** Reads the ends of the log of a run. */
@@ -87,16 +83,11 @@ function derive(
     if (isOther) return { run_id: runId, is_other_log: true };
     return { run_id: runId, problem: "its log has no event of a run that can be read" };
   }
-  const { pipe, state, is_orphan: isOrphan, last_ts: lastTs, nodes } = deriveRunState(events, {
-    live: peek.live,
-  });
+  const { nodes, ...run } = deriveRunState(events, { live: peek.live });
   const completed = nodes.filter(({ status }) => status === "Completed").length;
   return {
+    ...run,
     run_id: runId,
-    pipe,
-    state,
-    is_orphan: isOrphan,
-    last_ts: lastTs,
     nodes_completed: peek.whole ? completed : null,
     nodes_total: peek.whole ? nodes.length : null,
   };
@@ -105,11 +96,6 @@ function derive(
 /** By time; those without one first, so that those of today stay at the end. */
 function sortKey(run: Listed): string {
   return "state" in run ? `${run.last_ts ?? ""} ${run.run_id}` : ` ${run.run_id}`;
-}
-
-function compareText(a: string, b: string): number {
-  if (a === b) return 0;
-  return a < b ? -1 : 1;
 }
 
 /**

@@ -1,7 +1,7 @@
-import { UsageError } from "../exit_codes.ts";
+import { optionError } from "../exit_codes.ts";
 
-const MILLISECONDS: Record<string, number> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000 };
-const AGES: Record<string, number> = {
+const MILLISECONDS: Record<string, number> = {
+  ms: 1,
   s: 1000,
   m: 60_000,
   h: 3_600_000,
@@ -31,26 +31,20 @@ export function parseDuration(text: string): number | { problem: string } {
 export function parseDurationOption(option: string, text: string): number {
   const duration = parseDuration(text);
   if (typeof duration === "number") return duration;
-  throw new UsageError(`Cannot use --${option} ${JSON.stringify(text)}: it ${duration.problem}`);
+  throw optionError(option, text, `it ${duration.problem}`);
 }
 
 /** Reads `<number>s|m|h|d|w`, an age of any length, as milliseconds. */
 export function parseAgeOption(option: string, text: string): number {
   const match = /^(\d+(?:\.\d+)?)([smhdw])$/.exec(text);
-  if (match !== null) return Number(match[1]) * AGES[match[2]!]!;
-  throw new UsageError(
-    `Cannot use --${option} ${
-      JSON.stringify(text)
-    }: write a number with s, m, h, d or w, such as 7d`,
-  );
+  if (match !== null) return Number(match[1]) * MILLISECONDS[match[2]!]!;
+  throw optionError(option, text, "write a number with s, m, h, d or w, such as 7d");
 }
 
 /** Reads a number of things, 0 too. */
 export function parseCountOption(option: string, text: string): number {
   if (/^\d{1,9}$/.test(text)) return Number(text);
-  throw new UsageError(
-    `Cannot use --${option} ${JSON.stringify(text)}: write a whole number, such as 20`,
-  );
+  throw optionError(option, text, "write a whole number, such as 20");
 }
 
 /** Reads `<number>`, optionally with KiB, MiB or GiB, as bytes. */
@@ -62,11 +56,10 @@ export function parseSizeOption(
   const match = /^(\d+)(|KiB|MiB|GiB)$/.exec(text);
   const bytes = match === null ? 0 : Number(match[1]) * BYTES[match[2]!]!;
   if (bytes >= 1 && bytes <= mostGibibytes * BYTES.GiB!) return bytes;
-  const what = `Cannot use --${option} ${JSON.stringify(text)}`;
-  if (match === null) {
-    throw new UsageError(`${what}: write bytes, or a number with KiB, MiB or GiB, such as 16MiB`);
-  }
-  throw new UsageError(`${what}: write a size from 1 byte to ${mostGibibytes}GiB`);
+  const problem = match === null
+    ? "write bytes, or a number with KiB, MiB or GiB, such as 16MiB"
+    : `write a size from 1 byte to ${mostGibibytes}GiB`;
+  throw optionError(option, text, problem);
 }
 
 /** A length of time for people: `840ms`, `1.2s`, `3m 05s`, `2h 07m`. */

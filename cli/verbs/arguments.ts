@@ -1,6 +1,6 @@
 import { DEFAULT_ROOT } from "../../_internal/root_layout.ts";
 import type { TraceMode } from "../../trace/types.ts";
-import { UsageError } from "../exit_codes.ts";
+import { optionError, UsageError } from "../exit_codes.ts";
 import { checkRoot, findRoot } from "../reading/find_root.ts";
 import { parseDurationOption, parseSizeOption } from "../text/units.ts";
 
@@ -17,19 +17,27 @@ export interface Verb {
 /** The options of a verb, by name. */
 type OptionKinds = Record<string, "string" | "boolean">;
 
+/** What was given with options of such kinds; those that were not given are not there. */
+export type Options<Kinds extends OptionKinds> = {
+  readonly [Name in keyof Kinds]?: Kinds[Name] extends "boolean" ? boolean : string;
+};
+
 /** What was given on the command line. */
-export interface Arguments {
+interface Arguments<Kinds extends OptionKinds> {
   /** The directory that holds the runs. */
   root: string;
   /** Whether to print JSON. */
   json: boolean;
-  /** The verb's own options. */
-  options: Record<string, string | boolean | undefined>;
+  /** The verb's own options, with those of all verbs. */
+  options: Options<Kinds & typeof COMMON_OPTIONS>;
   /** What is no option. */
   operands: string[];
 }
 
-/** The part of the help that all verbs share. */
+/** The options that all verbs share. */
+const COMMON_OPTIONS = { root: "string", json: "boolean" } as const;
+
+/** Their part of the help. */
 export const COMMON_HELP =
   `  --root DIR          where the runs are kept (default: the nearest ${DEFAULT_ROOT}
                       here or above, up to a directory with .git)
@@ -37,20 +45,17 @@ export const COMMON_HELP =
   -h, --help          print this help`;
 
 /** Reads a verb's arguments, strictly: what is unknown is an error. */
-export function readArguments(verb: string, args: string[], kinds: OptionKinds = {}): Arguments {
-  const { options, operands } = parseArguments(verb, args, {
-    root: "string",
-    json: "boolean",
-    ...kinds,
-  });
-  const root = textOption(options, "root");
-  if (root !== undefined) checkRoot(root);
-  return {
-    root: root ?? findRoot(Deno.cwd()),
-    json: options.json === true,
-    options,
-    operands,
-  };
+export function readArguments<const Kinds extends OptionKinds = Record<never, never>>(
+  verb: string,
+  args: string[],
+  kinds?: Kinds,
+): Arguments<Kinds> {
+  const { given, operands } = parseArguments(verb, args, { ...COMMON_OPTIONS, ...kinds });
+  // Only options of the kinds are taken, each with a value of its kind.
+  const options = given as Arguments<Kinds>["options"];
+  const { root = findRoot(Deno.cwd()), json = false }: Options<typeof COMMON_OPTIONS> = options;
+  if (options.root !== undefined) checkRoot(root);
+  return { root, json, options, operands };
 }
 
 /**
@@ -62,11 +67,11 @@ function parseArguments(
   verb: string,
   args: readonly string[],
   kinds: OptionKinds,
-): Pick<Arguments, "options" | "operands"> {
+): { given: Record<string, string | true>; operands: string[] } {
   const fail = (problem: string): never => {
     throw new UsageError(`${problem}; see taffrail ${verb} --help`);
   };
-  const options: Arguments["options"] = {};
+  const given: Record<string, string | true> = {};
   const operands: string[] = [];
   const rest = args.values();
   for (const arg of rest) {
@@ -79,25 +84,29 @@ function parseArguments(
       const kind = Object.hasOwn(kinds, name) && arg.startsWith("--") ? kinds[name] : undefined;
       if (kind === "boolean") {
         if (value !== undefined) fail(`Option '--${name}' does not take an argument`);
-        options[name] = true;
+        given[name] = true;
       } else if (kind === "string") {
         const next = value ?? rest.next().value;
         if (next === undefined) return fail(`Option '--${name} <value>' argument missing`);
         // What looks like an option was hardly meant as a value.
         const isOption = value === undefined && /^-./.test(next);
-        options[name] = isOption ? fail(`Option '--${name}' argument is ambiguous`) : next;
+        given[name] = isOption ? fail(`Option '--${name}' argument is ambiguous`) : next;
       } else {
         fail(`Unknown option '${arg.startsWith("--") ? "--" : "-"}${name}'`);
       }
     }
   }
-  return { options, operands };
+  return { given, operands };
 }
 
-/** What was given with an option that takes a value; undefined when it was not given. */
-export function textOption(options: Arguments["options"], name: string): string | undefined {
-  const value = options[name];
-  return typeof value === "string" ? value : undefined;
+/** The number that an option gives in words, such as a duration; undefined when it was not given. */
+export function numberOption<Name extends string>(
+  options: { readonly [Given in Name]?: string },
+  name: Name,
+  parse: (option: string, text: string) => number,
+): number | undefined {
+  const text = options[name];
+  return text === undefined ? undefined : parse(name, text);
 }
 
 /** The one operand of a verb. */
@@ -108,7 +117,7 @@ export function onlyOperand(verb: string, operands: string[], what: string): str
 }
 
 /** The options of the verbs that run commands. */
-export const COMMAND_OPTIONS: OptionKinds = { grace: "string", "max-output": "string" };
+export const COMMAND_OPTIONS = { grace: "string", "max-output": "string" } as const;
 
 /** Their part of the help, with that of all verbs. */
 export const COMMAND_HELP = `  --grace DURATION    time between SIGTERM and SIGKILL (default 5s)
@@ -125,15 +134,16 @@ interface CommandSettings {
 }
 
 /** Reads the options of the verbs that run commands. */
-export function commandSettings(options: Arguments["options"]): CommandSettings {
+export function commandSettings(options: Options<typeof COMMAND_OPTIONS>): CommandSettings {
+  const { grace = "5s", "max-output": maxOutput = "16MiB" } = options;
   return {
-    graceMs: parseDurationOption("grace", textOption(options, "grace") ?? "5s"),
-    maxOutputBytes: parseSizeOption("max-output", textOption(options, "max-output") ?? "16MiB"),
+    graceMs: parseDurationOption("grace", grace),
+    maxOutputBytes: parseSizeOption("max-output", maxOutput),
   };
 }
 
 /** The options of the verbs that record a run. */
-export const RUN_OPTIONS: OptionKinds = { ...COMMAND_OPTIONS, trace: "string" };
+export const RUN_OPTIONS = { ...COMMAND_OPTIONS, trace: "string" } as const;
 
 /** Their part of the help, with that of all verbs. */
 export const RUN_HELP =
@@ -150,13 +160,11 @@ export interface RunSettings extends CommandSettings {
 const TRACE_MODES: readonly TraceMode[] = ["off", "on", "always"];
 
 /** Reads the options of the verbs that record a run. */
-export function runSettings(options: Arguments["options"]): RunSettings {
-  const given = textOption(options, "trace");
+export function runSettings(options: Options<typeof RUN_OPTIONS>): RunSettings {
+  const given = options.trace;
   const traceMode = TRACE_MODES.find((mode) => mode === given);
   if (given !== undefined && traceMode === undefined) {
-    throw new UsageError(
-      `Cannot use --trace ${JSON.stringify(given)}: say ${TRACE_MODES.join(", ")}`,
-    );
+    throw optionError("trace", given, `say ${TRACE_MODES.join(", ")}`);
   }
   return { traceMode, ...commandSettings(options) };
 }

@@ -33,7 +33,7 @@ only A has.`,
       );
     }
     const [a, b] = [await openCapture(root, first), await openCapture(root, second)];
-    const withTimes = options.times === true;
+    const withTimes = options.times ?? false;
     const differences = diffBundles(readable(a.bundle, withTimes), readable(b.bundle, withTimes));
     const screen = new Screen(Deno.stdout);
     const isDamaged = [a, b].map((capture) => showDamage(capture)).includes(true);

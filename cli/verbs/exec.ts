@@ -1,17 +1,16 @@
 import { basename } from "../../_internal/path.ts";
-import { UsageError } from "../exit_codes.ts";
+import { optionError, UsageError } from "../exit_codes.ts";
 import { DEFAULT_CONSTRAINTS, type Flow, nameFrom, nameProblem } from "../flow/flow.ts";
 import { CommandDisplay } from "../reading/run_display.ts";
 import { recordRun } from "../record_run.ts";
 import { commandLine } from "../text/printable.ts";
 import { parseDurationOption } from "../text/units.ts";
 import {
-  type Arguments,
+  numberOption,
   readArguments,
   RUN_HELP,
   RUN_OPTIONS,
   runSettings,
-  textOption,
   type Verb,
 } from "./arguments.ts";
 
@@ -52,21 +51,17 @@ nodes[0].exit_code in the JSON.`,
 };
 
 /** A command is a flow of one node. */
-function makeFlow(command: string[], options: Arguments["options"]): Flow {
+function makeFlow(command: string[], options: { name?: string; timeout?: string }): Flow {
   const [program = ""] = command;
   if (program === "") {
     throw new UsageError("taffrail exec needs a command: taffrail exec -- COMMAND [ARGUMENT…]");
   }
-  const name = textOption(options, "name") ?? nameFrom(basename(program));
+  const name = options.name ?? nameFrom(basename(program));
   const problem = nameProblem(name);
-  if (problem !== undefined) {
-    throw new UsageError(`Cannot use --name ${JSON.stringify(name)}: it ${problem}`);
-  }
-  const node = { id: name, run: command, needs: [], env: {}, cwd: Deno.cwd() };
-  const constraints = DEFAULT_CONSTRAINTS;
-  const timeout = textOption(options, "timeout");
-  if (timeout === undefined) return { name, nodes: [node], constraints };
-  const timeoutMs = parseDurationOption("timeout", timeout);
+  if (problem !== undefined) throw optionError("name", name, `it ${problem}`);
+  const timeoutMs = numberOption(options, "timeout", parseDurationOption);
   if (timeoutMs === 0) throw new UsageError("Cannot use --timeout 0: it leaves no time");
-  return { name, nodes: [{ ...node, timeoutMs }], constraints };
+  const timeout = timeoutMs === undefined ? {} : { timeoutMs };
+  const node = { id: name, run: command, needs: [], env: {}, cwd: Deno.cwd(), ...timeout };
+  return { name, nodes: [node], constraints: DEFAULT_CONSTRAINTS };
 }

@@ -40,23 +40,14 @@ cannot be read, 2 called wrongly, 128 + n ended by signal n, as --all always is.
 
   async run(args) {
     const { root, json, options, operands } = readArguments("follow", args, { all: "boolean" });
-    const screen = new Screen(Deno.stdout);
-    const print = json ? printJson : printText;
-    if (options.all === true) {
+    const printer = new Printer(json);
+    if (options.all) {
       if (operands.length > 0) throw new UsageError("Give a run to taffrail follow, or --all");
-      const errors = new Screen(Deno.stderr);
-      await followAll(root, {
-        ready: () => errors.line(`following all runs in ${root}; Ctrl-C ends that`),
-        item: (runId, item) => print(screen, item, runId),
-        end: (runId, end) => printEnd(screen, end, { json, runId }),
-        problem: (runId, message) => errors.line(`${runId}  ${message}`),
-      });
-      return 0;
+      return await followAll(root, printer);
     }
     const operand = operands.length === 0 ? missingRun() : onlyOperand("follow", operands, "run");
     const runId = await findReadableRun(root, operand);
-    const end = await followToEnd({ root, runId }, (item) => print(screen, item));
-    printEnd(screen, end, { json });
+    printer.end(await followToEnd({ root, runId }, (item) => printer.item(item)));
     return 0;
   },
 };
@@ -65,9 +56,32 @@ function missingRun(): never {
   throw new UsageError("taffrail follow needs a run, or --all; see taffrail follow --help");
 }
 
-function printEnd(screen: Screen, end: RunEnd, { json, runId }: { json: boolean; runId?: string }) {
-  if (json) screen.line(JSON.stringify({ ...(runId && { run_id: runId }), end }));
-  else screen.line(`${prefixOf(runId)}${endText(end)}`);
+/** Prints what comes; of all runs together each line begins with the run. */
+class Printer {
+  readonly #screen = new Screen(Deno.stdout);
+  readonly #json: boolean;
+
+  constructor(json: boolean) {
+    this.#json = json;
+  }
+
+  /** Something has come. */
+  item(item: RunItem, runId?: string): void {
+    if (this.#json) return this.#line(jsonOf(item), runId);
+    const room = this.#screen.isTerminal ? this.#screen.columns : undefined;
+    this.#screen.line(fitTo(`${prefixOf(runId)}${textOf(item)}`, room));
+  }
+
+  /** A run is over. */
+  end(end: RunEnd, runId?: string): void {
+    if (this.#json) this.#line({ end }, runId);
+    else this.#screen.line(`${prefixOf(runId)}${endText(end)}`);
+  }
+
+  #line(members: object, runId?: string): void {
+    const run = runId === undefined ? {} : { run_id: runId };
+    this.#screen.line(JSON.stringify({ ...run, ...members }));
+  }
 }
 
 function endText(end: RunEnd): string {
@@ -75,19 +89,10 @@ function endText(end: RunEnd): string {
   return `the run has ${end === "completed" ? "completed" : "been aborted"}`;
 }
 
-function printJson(screen: Screen, item: RunItem, runId?: string): void {
-  const run = runId === undefined ? {} : { run_id: runId };
-  if ("event" in item) {
-    screen.line(JSON.stringify({ ...run, seq: item.seq, event: item.event }));
-    return;
-  }
+function jsonOf(item: RunItem): object {
+  if ("event" in item) return { seq: item.seq, event: item.event };
   const { seq, reason, message } = item;
-  screen.line(JSON.stringify({ ...run, seq, gap: { reason, message } }));
-}
-
-function printText(screen: Screen, item: RunItem, runId?: string): void {
-  const text = `${prefixOf(runId)}${textOf(item)}`;
-  screen.line(fitTo(text, screen.isTerminal ? screen.columns : undefined));
+  return { seq, gap: { reason, message } };
 }
 
 function prefixOf(runId: string | undefined): string {
@@ -137,35 +142,24 @@ function lengthOf({ duration_ms: milliseconds }: { duration_ms?: number }): stri
   return typeof milliseconds === "number" ? formatDuration(milliseconds) : "";
 }
 
-/** Observes what happens in which run. */
-interface AllRunsObserver {
-  /** Whatever begins from now on is seen. */
-  ready(): void;
-  /** Something has come. */
-  item(runId: string, item: RunItem): void;
-  /** A run is over. */
-  end(runId: string, end: RunEnd): void;
-  /** A run cannot be followed. */
-  problem(runId: string, message: string): void;
-}
-
 /**
  * Follows all runs that are worked on now, and every run that begins later, until the process is
  * ended. A run that nobody works on is left alone until somebody does again.
  */
-export async function followAll(root: string, observer: AllRunsObserver): Promise<never> {
+async function followAll(root: string, printer: Printer): Promise<never> {
   const runs = new Map<string, FollowedRun>();
   for (const runId of await listRuns(root)) {
     if (!await isLive(root, runId)) runs.set(runId, { state: "resting", lastSeq: 0 });
   }
-  observer.ready();
+  // Whatever begins from now on is seen.
+  new Screen(Deno.stderr).line(`following all runs in ${root}; Ctrl-C ends that`);
   for (;; await wait(LIVE_POLL_MS)) {
     for (const runId of await listRuns(root)) {
       const { state, lastSeq } = runs.get(runId) ?? { state: "new", lastSeq: 0 };
       if (state === "followed" || state === "ended" || !hasLog(root, runId)) continue;
       if (state === "resting" && !await isLive(root, runId)) continue;
       runs.set(runId, { state: "followed", lastSeq });
-      void followOne({ root, runId, after: lastSeq }, observer).then((run) => runs.set(runId, run));
+      void followOne({ root, runId, after: lastSeq }, printer).then((run) => runs.set(runId, run));
     }
   }
 }
@@ -178,18 +172,18 @@ interface FollowedRun {
 
 async function followOne(
   run: { root: string; runId: string; after: number },
-  observer: AllRunsObserver,
+  printer: Printer,
 ): Promise<FollowedRun> {
   let lastSeq = run.after;
   try {
     const end = await followToEnd(run, (item) => {
       lastSeq = item.seq;
-      observer.item(run.runId, item);
+      printer.item(item, run.runId);
     });
-    observer.end(run.runId, end);
+    printer.end(end, run.runId);
     return { state: end === "not-live" ? "resting" : "ended", lastSeq };
   } catch (error) {
-    observer.problem(run.runId, reasonOf(error));
+    new Screen(Deno.stderr).line(`${run.runId}  ${reasonOf(error)}`);
     return { state: "ended", lastSeq };
   }
 }

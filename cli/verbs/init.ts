@@ -5,7 +5,7 @@ import { UsageError } from "../exit_codes.ts";
 import { nameFrom } from "../flow/flow.ts";
 import { prepareRootDirectory } from "../reading/find_root.ts";
 import { Screen } from "../text/screen.ts";
-import { COMMON_HELP, readArguments, textOption, type Verb } from "./arguments.ts";
+import { COMMON_HELP, readArguments, type Verb } from "./arguments.ts";
 
 const FLOW_FILE = "taffrail.flow.json";
 
@@ -26,7 +26,7 @@ already, or called wrongly. --json prints { "root", "flow" }: their paths.`,
   run(args) {
     const { json, options, operands } = readArguments("init", args);
     if (operands.length > 0) throw new UsageError("taffrail init takes no argument");
-    const root = textOption(options, "root") ?? DEFAULT_ROOT;
+    const { root = DEFAULT_ROOT } = options;
     writeExample(FLOW_FILE);
     prepareRootDirectory(root);
     const screen = new Screen(Deno.stdout);

@@ -1,4 +1,4 @@
-import { UsageError } from "../exit_codes.ts";
+import { optionError, UsageError } from "../exit_codes.ts";
 import { commandHint, findRun } from "../reading/find_run.ts";
 import { describeState } from "../reading/print_report.ts";
 import {
@@ -13,11 +13,19 @@ import {
 import { columnWidth, fitTo, printableLine } from "../text/printable.ts";
 import { type Colour, Screen } from "../text/screen.ts";
 import { formatAge, formatSize, parseAgeOption, parseCountOption } from "../text/units.ts";
-import { type Arguments, COMMON_HELP, readArguments, textOption, type Verb } from "./arguments.ts";
+import { COMMON_HELP, numberOption, type Options, readArguments, type Verb } from "./arguments.ts";
 
 type Row = Listed & { size_bytes: number };
 
 const DEFAULT_LIMIT = 50;
+
+const OPTIONS = {
+  state: "string",
+  since: "string",
+  "older-than": "string",
+  limit: "string",
+  before: "string",
+} as const;
 
 /** `taffrail ls`: lists the runs. */
 export const lsVerb: Verb = {
@@ -50,22 +58,16 @@ not counted they are null. A log of another program is { "run_id",
 for the page before, or null.`,
 
   async run(args) {
-    const { root, json, options, operands } = readArguments("ls", args, {
-      state: "string",
-      since: "string",
-      "older-than": "string",
-      limit: "string",
-      before: "string",
-    });
+    const { root, json, options, operands } = readArguments("ls", args, OPTIONS);
     if (operands.length > 0) {
       throw new UsageError(
         `taffrail ls takes no argument; for one run, taffrail show ${operands[0]}`,
       );
     }
-    const limit = parseCountOption("limit", textOption(options, "limit") ?? `${DEFAULT_LIMIT}`);
+    const limit = numberOption(options, "limit", parseCountOption) ?? DEFAULT_LIMIT;
     const filter = filterOf(root, options);
     const all = await summarizeRuns(root);
-    const wanted = (await upTo(root, all, textOption(options, "before"))).filter(filter);
+    const wanted = (await upTo(root, all, options.before)).filter(filter);
     const shown: Row[] = wanted.slice(Math.max(0, wanted.length - limit))
       .map((run) => ({ ...run, size_bytes: sizeOfRun(root, run.run_id) }));
     const before = shown.length < wanted.length ? shown[0]?.run_id ?? null : null;
@@ -86,21 +88,16 @@ for the page before, or null.`,
   },
 };
 
-function filterOf(root: string, options: Arguments["options"]): (run: Listed) => boolean {
-  const state = textOption(options, "state");
-  const states = state === undefined ? undefined : parseStates(state);
+function filterOf(root: string, options: Options<typeof OPTIONS>): (run: Listed) => boolean {
+  const states = options.state === undefined ? STATES : parseStates(options.state);
+  const oldest = numberOption(options, "since", parseAgeOption);
+  const youngest = numberOption(options, "older-than", parseAgeOption);
   const now = Date.now();
-  const timeOf = (option: string) => {
-    const age = textOption(options, option);
-    return age === undefined ? undefined : now - parseAgeOption(option, age);
-  };
-  const [from, to] = [timeOf("since"), timeOf("older-than")];
   return (run) => {
-    if (states !== undefined && !states.includes(stateWordOf(run))) return false;
-    if (from === undefined && to === undefined) return true;
-    const time = lastTimeOf(root, run);
-    if (time === undefined) return false;
-    return (from === undefined || time >= from) && (to === undefined || time < to);
+    if (!states.includes(stateWordOf(run))) return false;
+    if (oldest === undefined && youngest === undefined) return true;
+    const age = now - (lastTimeOf(root, run) ?? NaN);
+    return age <= (oldest ?? Infinity) && age > (youngest ?? -Infinity);
   };
 }
 
@@ -108,9 +105,7 @@ function parseStates(text: string): StateWord[] {
   return text.split(",").map((word) => {
     const state = STATES.find((known) => known === word);
     if (state !== undefined) return state;
-    throw new UsageError(
-      `Cannot use --state ${JSON.stringify(word)}: the states are ${STATES.join(", ")}`,
-    );
+    throw optionError("state", word, `the states are ${STATES.join(", ")}`);
   });
 }
 

@@ -21,9 +21,17 @@ import {
   parseCountOption,
   parseSizeOption,
 } from "../text/units.ts";
-import { type Arguments, COMMON_HELP, readArguments, textOption, type Verb } from "./arguments.ts";
+import { COMMON_HELP, numberOption, type Options, readArguments, type Verb } from "./arguments.ts";
 
 const MOST_GIBIBYTES = 1024 ** 2;
+
+const OPTIONS = {
+  "older-than": "string",
+  keep: "string",
+  "max-size": "string",
+  orphans: "boolean",
+  "dry-run": "boolean",
+} as const;
 
 /** `taffrail prune`: removes old runs. */
 export const pruneVerb: Verb = {
@@ -53,36 +61,19 @@ there was nothing to remove, 1 something cannot be removed, 2 called wrongly.
 meant, and that stay all the same.`,
 
   async run(args) {
-    const { root, json, options, operands } = readArguments("prune", args, {
-      "older-than": "string",
-      keep: "string",
-      "max-size": "string",
-      orphans: "boolean",
-      "dry-run": "boolean",
-    });
+    const { root, json, options, operands } = readArguments("prune", args, OPTIONS);
     if (operands.length > 0) {
       throw new UsageError("taffrail prune takes rules, such as --older-than 30d, and no runs");
     }
     const rules = readRules(options);
-    const dryRun = options["dry-run"] === true;
+    const dryRun = options["dry-run"] ?? false;
     const candidates = (await summarizeRuns(root)).map((run) => toCandidate(root, run));
     const chosen = choose(candidates, rules);
     if (!dryRun) await sweepRemovedRuns(root);
     for (const run of chosen) await carryOut(run, dryRun ? tryToRemove : removeWhole, root);
-    const of = (fate: Fate) => chosen.filter((run) => run.fate === fate);
-    const removed = of("removed");
-    const removedBytes = sizeOf(removed);
-    const result: Result = {
-      root,
-      dryRun,
-      removed,
-      kept: of("kept"),
-      failed: of("failed"),
-      removedBytes,
-      leftBytes: sizeOf(candidates) - removedBytes,
-    };
+    const result = resultOf(chosen, { root, dryRun, bytes: sizeOf(candidates) });
     const screen = new Screen(Deno.stdout);
-    if (json) screen.line(jsonOf(result));
+    if (json) screen.line(JSON.stringify(result));
     else printResult(screen, result, rules.maxBytes);
     return result.failed.length === 0 ? 0 : 1;
   },
@@ -114,39 +105,31 @@ interface Chosen extends Candidate {
   reason: string;
 }
 
-interface Result {
-  root: string;
-  dryRun: boolean;
-  removed: Chosen[];
-  kept: Chosen[];
-  failed: Chosen[];
-  removedBytes: number;
-  leftBytes: number;
-}
-
 function sizeOf(runs: readonly Candidate[]): number {
   return runs.reduce((sum, { size }) => sum + size, 0);
 }
 
-function readRules(options: Arguments["options"]): Rules {
-  const [olderThan, keep, maxSize] = ["older-than", "keep", "max-size"]
-    .map((name) => textOption(options, name));
+function readRules(options: Options<typeof OPTIONS>): Rules {
+  const { "older-than": olderThan, keep, "max-size": maxSize, orphans = false } = options;
   const isBounded = [olderThan, keep, maxSize].some((rule) => rule !== undefined);
-  if (!isBounded && options.orphans !== true) {
+  if (!isBounded && !orphans) {
     throw new UsageError(
       "Say which runs to remove: taffrail prune --older-than AGE, --keep N, --max-size SIZE " +
         "or --orphans",
     );
   }
   return {
-    olderThanMs: olderThan === undefined ? undefined : parseAgeOption("older-than", olderThan),
-    keep: keep === undefined ? undefined : parseCountOption("keep", keep),
-    maxBytes: maxSize === undefined
-      ? undefined
-      : parseSizeOption("max-size", maxSize, { mostGibibytes: MOST_GIBIBYTES }),
-    orphans: options.orphans === true,
+    olderThanMs: numberOption(options, "older-than", parseAgeOption),
+    keep: numberOption(options, "keep", parseCountOption),
+    maxBytes: numberOption(options, "max-size", parseRunsSize),
+    orphans,
     isBounded,
   };
+}
+
+/** All runs together may have more than one output of a command. */
+function parseRunsSize(option: string, text: string): number {
+  return parseSizeOption(option, text, { mostGibibytes: MOST_GIBIBYTES });
 }
 
 function toCandidate(root: string, run: Listed): Candidate {
@@ -164,7 +147,8 @@ function choose(candidates: Candidate[], rules: Rules): Chosen[] {
     const isOld = rules.keep !== undefined && !newest.has(candidate);
     const reason = reasonToGo(candidate, rules, { isOld, left });
     if (reason === undefined) continue;
-    const stays = reasonToStay(candidate.state, rules);
+    const mayGo = rules.orphans && candidate.state === "orphan";
+    const stays = mayGo ? undefined : REASONS_TO_STAY[candidate.state];
     if (stays === undefined) left -= candidate.size;
     chosen.push({ ...candidate, fate: stays ? "kept" : "removed", reason: stays ?? reason });
   }
@@ -188,20 +172,13 @@ function reasonToGo(
   return isOrphan ? "it has no end, and nobody works on it" : undefined;
 }
 
-function reasonToStay(state: StateWord, rules: Rules): string | undefined {
-  switch (state) {
-    case "running":
-      return "it is worked on";
-    case "orphan":
-      return rules.orphans ? undefined : "it has no end, and may be resumed; --orphans removes it";
-    case "other":
-      return "it is a log of another program";
-    case "unreadable":
-      return "it cannot be read";
-    default:
-      return undefined;
-  }
-}
+/** Why a run in a state stays, whatever a rule says. */
+const REASONS_TO_STAY: Partial<Record<StateWord, string>> = {
+  running: "it is worked on",
+  orphan: "it has no end, and may be resumed; --orphans removes it",
+  other: "it is a log of another program",
+  unreadable: "it cannot be read",
+};
 
 /** What somebody has opened since it was looked at stays, and so does what cannot be removed. */
 async function carryOut(run: Chosen, remove: typeof removeWhole, root: string): Promise<void> {
@@ -238,34 +215,45 @@ async function tryToRemove(root: string, runId: string): Promise<void> {
   throw new EventLogError("live", "Cannot remove a run that is open", { details: { path: runId } });
 }
 
-function jsonOf({ root, dryRun, removed, kept, failed, removedBytes, leftBytes }: Result): string {
-  return JSON.stringify({
+/** What became of the runs, as `--json` prints it; `bytes`: of all runs together. */
+function resultOf(
+  chosen: readonly Chosen[],
+  { root, dryRun, bytes }: { root: string; dryRun: boolean; bytes: number },
+) {
+  const of = (fate: Fate) => chosen.filter((run) => run.fate === fate);
+  const removed = of("removed");
+  const removedBytes = sizeOf(removed);
+  return {
     root,
     dry_run: dryRun,
     removed: removed.map(({ run, reason, state, size }) => {
       const last = "state" in run ? run.last_ts : null;
       return { run_id: run.run_id, reason, state, last_ts: last, size_bytes: size };
     }),
-    kept: kept.map(({ run, reason }) => ({ run_id: run.run_id, reason })),
+    kept: of("kept").map(({ run, reason }) => ({ run_id: run.run_id, reason })),
     removed_bytes: removedBytes,
-    left_bytes: leftBytes,
-    failed: failed.map(({ run, reason }) => ({ run_id: run.run_id, problem: reason })),
-  });
+    left_bytes: bytes - removedBytes,
+    failed: of("failed").map(({ run, reason }) => ({ run_id: run.run_id, problem: reason })),
+  };
 }
 
-function printResult(screen: Screen, result: Result, maxBytes: number | undefined): void {
-  const { root, removed, kept, failed, removedBytes, leftBytes } = result;
-  const word = result.dryRun ? "would remove" : "removed";
-  for (const { run, reason, size } of removed) {
-    screen.line(`${word} ${run.run_id}  ${formatSize(size)}, ${reason}`);
+function printResult(
+  screen: Screen,
+  result: ReturnType<typeof resultOf>,
+  maxBytes: number | undefined,
+): void {
+  const { root, removed, kept, failed, removed_bytes, left_bytes } = result;
+  const word = result.dry_run ? "would remove" : "removed";
+  for (const { run_id, reason, size_bytes } of removed) {
+    screen.line(`${word} ${run_id}  ${formatSize(size_bytes)}, ${reason}`);
   }
-  for (const { run, reason } of kept) screen.line(`kept ${run.run_id}  ${reason}`);
-  for (const { run, reason } of failed) {
-    const text = printableLine(`${run.run_id}  ${reason}`);
+  for (const { run_id, reason } of kept) screen.line(`kept ${run_id}  ${reason}`);
+  for (const { run_id, problem } of failed) {
+    const text = printableLine(`${run_id}  ${problem}`);
     screen.line(screen.paint(`cannot remove ${text}`, "red"));
   }
-  const sizes = `${formatSize(removedBytes)}; ${formatSize(leftBytes)} left in ${root}`;
+  const sizes = `${formatSize(removed_bytes)}; ${formatSize(left_bytes)} left in ${root}`;
   screen.line(`${word} ${counted(removed.length, "run")}, ${sizes}`);
-  if (maxBytes === undefined || leftBytes <= maxBytes) return;
+  if (maxBytes === undefined || left_bytes <= maxBytes) return;
   screen.line(`that is more than ${formatSize(maxBytes)}: what is left may not be removed`);
 }

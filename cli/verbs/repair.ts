@@ -1,7 +1,13 @@
 import { isLive } from "../../eventlog/run_folder.ts";
 import { reasonOf } from "../../_internal/text.ts";
-import { inspectOtherRuntimes, printProblems, type Problem } from "../inspect/inspect_files.ts";
-import { chosenRuns, inspectRun, progressText } from "../inspect/inspect_runs.ts";
+import {
+  chosenRuns,
+  inspectRun,
+  inspectStore,
+  printProblems,
+  type Problem,
+  withProgress,
+} from "../inspect/inspect_run.ts";
 import { mendRun, mendStore, type Repair } from "../inspect/mend_run.ts";
 import { Interrupts } from "../process/interrupts.ts";
 import { commandHint } from "../reading/find_run.ts";
@@ -42,7 +48,7 @@ problems that stay, as taffrail verify prints them.`,
   async run(args) {
     const kinds = { "dry-run": "boolean" } as const;
     const { root, json, options, operands } = readArguments("repair", args, kinds);
-    const dryRun = options["dry-run"] === true;
+    const dryRun = options["dry-run"] ?? false;
     const screen = new Screen(Deno.stdout);
     const outcome: Outcome = { repairs: [], remaining: [], refused: [] };
     const runIds = await chosenRuns(root, operands);
@@ -74,9 +80,7 @@ async function repairAll(
     stop: AbortSignal;
   },
 ): Promise<void> {
-  const progress = new Screen(Deno.stderr);
-  for (const [index, runId] of runIds.entries()) {
-    progress.status(`repairing ${progressText(runIds, index)}`);
+  for (const runId of withProgress("repairing", runIds)) {
     const problems = await inspectRun(root, runId);
     if (problems.length > 0 && dryRun) plan(outcome, problems);
     else if (problems.length > 0) await mend(outcome, { root, runId }, problems);
@@ -84,11 +88,7 @@ async function repairAll(
     await new Promise((resolve) => setTimeout(resolve));
     if (stop.aborted) break;
   }
-  progress.status();
-  if (!others || stop.aborted) return;
-  const problems = await inspectOtherRuntimes(root, runIds);
-  if (dryRun) plan(outcome, problems);
-  else await mendOthers(outcome, { root, runIds }, problems);
+  if (others && !stop.aborted) await repairOthers(outcome, { root, runIds, dryRun });
 }
 
 function plan(outcome: Outcome, problems: readonly Problem[]): void {
@@ -129,16 +129,18 @@ async function mend(
 }
 
 /** Runtimes that belong to no run of the command; what is beside them is left to people. */
-async function mendOthers(
+async function repairOthers(
   outcome: Outcome,
-  { root, runIds }: { root: string; runIds: readonly string[] },
-  problems: readonly Problem[],
+  { root, runIds, dryRun }: { root: string; runIds: readonly string[]; dryRun: boolean },
 ): Promise<void> {
+  const except = new Set(runIds);
+  const problems = await inspectStore(root, { except });
+  if (dryRun) return plan(outcome, problems);
   const runtimes = new Set(problems.filter(({ repair }) => repair !== null).map((p) => p.run_id));
   for (const runtime of runtimes) {
     if (runtime !== null) outcome.repairs.push(...await mendStore(root, runtime));
   }
-  const remaining = runtimes.size > 0 ? await inspectOtherRuntimes(root, runIds) : problems;
+  const remaining = runtimes.size > 0 ? await inspectStore(root, { except }) : problems;
   outcome.remaining.push(...remaining);
 }
 

@@ -17,7 +17,6 @@ import {
   commandSettings,
   onlyOperand,
   readArguments,
-  textOption,
   type Verb,
 } from "./arguments.ts";
 
@@ -49,14 +48,13 @@ interrupted: attempts without an end. damage: where the journal cannot be read.`
     const kinds = { ...COMMAND_OPTIONS, live: "boolean", flow: "string" } as const;
     const { root, json, options, operands } = readArguments("replay", args, kinds);
     const source = await openCapture(root, onlyOperand("replay", operands, "run or capture file"));
-    const flowPath = textOption(options, "flow");
-    const flow = flowPath === undefined ? undefined : await readFlow(flowPath);
+    const flow = options.flow === undefined ? undefined : await readFlow(options.flow);
     const expected = flow === undefined ? {} : {
       expected: { adapterProvenance: "none", runtimeProvenance: await flowProvenance(flow) },
     };
     const createSupervisor = (ports: ConstructorParameters<typeof Supervisor>[0]) =>
       new Supervisor(ports);
-    if (options.live !== true) {
+    if (!options.live) {
       const report = await replayBundle(source.bundle, { createSupervisor, ...expected })
         .catch((error) => refuseOtherFlow(error, flow?.path));
       return printResult(source, { ...report, notes: [] }, json);

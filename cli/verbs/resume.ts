@@ -29,7 +29,6 @@ import {
   RUN_OPTIONS,
   type RunSettings,
   runSettings,
-  textOption,
   type Verb,
 } from "./arguments.ts";
 
@@ -70,9 +69,9 @@ ends it for good. Output and exit codes are those of taffrail run.`,
       root,
       runId,
       json,
-      flowPath: textOption(options, "flow"),
-      waits: options.wait === true,
-      assumesEnded: options["assume-ended"] === true,
+      flowPath: options.flow,
+      waits: options.wait ?? false,
+      assumesEnded: options["assume-ended"] ?? false,
       ...runSettings(options),
     });
   },
@@ -153,7 +152,8 @@ async function resumeRun(options: ResumeOptions): Promise<number> {
     display.note(`go on with it: ${commandHint("resume", { root, runId })}`);
   }
   display.runEnded(report);
-  return exitCodeOfRun(report, { received: interrupts.received, hasLost: display.hasLost });
+  // What commands print goes to files only, so none of it can be lost.
+  return exitCodeOfRun(report, { received: interrupts.received, hasLost: false });
 }
 
 function refuseEnded(runId: string, state: PipeState): void {

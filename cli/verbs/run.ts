@@ -1,4 +1,4 @@
-import { exitCodeOfTasks, UsageError } from "../exit_codes.ts";
+import { exitCodeOfTasks, optionError, UsageError } from "../exit_codes.ts";
 import type { Flow } from "../flow/flow.ts";
 import { readFlow } from "../flow/parse_flow.ts";
 import { makeTaskFlow } from "../flow/tasks.ts";
@@ -6,13 +6,12 @@ import { JsonDisplay, TextDisplay } from "../reading/run_display.ts";
 import { recordRun } from "../record_run.ts";
 import { parseCountOption } from "../text/units.ts";
 import {
-  type Arguments,
+  numberOption,
   onlyOperand,
   readArguments,
   RUN_HELP,
   RUN_OPTIONS,
   runSettings,
-  textOption,
   type Verb,
 } from "./arguments.ts";
 
@@ -76,11 +75,13 @@ stdout gets what taffrail show --json prints, when the run has ended.`,
   },
 };
 
-async function chooseFlow(options: Arguments["options"], operands: string[]): Promise<Flow> {
-  const tasks = textOption(options, "tasks");
-  const jobs = textOption(options, "jobs");
+async function chooseFlow(
+  options: { tasks?: string; jobs?: string },
+  operands: string[],
+): Promise<Flow> {
+  const { tasks } = options;
   if (tasks === undefined) {
-    if (jobs !== undefined) {
+    if (options.jobs !== undefined) {
       throw new UsageError('--jobs is for --tasks; a flow file says "max_in_flight"');
     }
     return await readFlow(onlyOperand("run", operands, "flow file"));
@@ -88,9 +89,9 @@ async function chooseFlow(options: Arguments["options"], operands: string[]): Pr
   if (operands.length > 0) throw new UsageError("Give taffrail run a flow file, or --tasks");
   const names = tasks.split(",").map((name) => name.trim());
   if (names.some((name) => name === "" || name.startsWith("-"))) {
-    throw new UsageError(`Cannot use --tasks ${JSON.stringify(tasks)}: write names, as build,test`);
+    throw optionError("tasks", tasks, "write names, as build,test");
   }
-  const count = parseCountOption("jobs", jobs ?? "1");
-  if (count === 0) throw new UsageError("Cannot use --jobs 0: nothing could run");
-  return makeTaskFlow(names, { cwd: Deno.cwd(), jobs: count });
+  const jobs = numberOption(options, "jobs", parseCountOption) ?? 1;
+  if (jobs === 0) throw new UsageError("Cannot use --jobs 0: nothing could run");
+  return makeTaskFlow(names, { cwd: Deno.cwd(), jobs });
 }

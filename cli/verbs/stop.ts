@@ -9,8 +9,9 @@ import { type Listed, stateWordOf, summarizeRun } from "../reading/run_summary.t
 import { printableLine } from "../text/printable.ts";
 import { Screen } from "../text/screen.ts";
 import { parseDurationOption } from "../text/units.ts";
-import { COMMON_HELP, onlyOperand, readArguments, textOption, type Verb } from "./arguments.ts";
+import { COMMON_HELP, numberOption, onlyOperand, readArguments, type Verb } from "./arguments.ts";
 
+const DEFAULT_TIMEOUT_MS = 30_000;
 const POLL_MS = 50;
 /** A process that SIGKILL does not end hangs in the kernel. */
 const KILL_WAIT_MS = 5000;
@@ -38,20 +39,15 @@ those that were sent to process pid, or null; state is one of running,
 completed, aborted, orphan, other, unreadable.`,
 
   async run(args) {
-    const { root, json, options, operands } = readArguments("stop", args, {
-      timeout: "string",
-      kill: "boolean",
-    });
-    const timeoutMs = parseDurationOption("timeout", textOption(options, "timeout") ?? "30s");
-    const runId = await findRun(
-      root,
-      onlyOperand("stop", operands, "run"),
-      (id) => isLive(root, id),
-    );
+    const kinds = { timeout: "string", kill: "boolean" } as const;
+    const { root, json, options, operands } = readArguments("stop", args, kinds);
+    const timeoutMs = numberOption(options, "timeout", parseDurationOption) ?? DEFAULT_TIMEOUT_MS;
+    const wanted = onlyOperand("stop", operands, "run");
+    const runId = await findRun(root, wanted, (id) => isLive(root, id));
     const screen = new Screen(Deno.stdout);
     const report = (text: string) => json ? undefined : screen.line(text);
     const run = { root, runId };
-    const sent = await stopRun(run, { timeoutMs, kill: options.kill === true, report });
+    const sent = await stopRun(run, { timeoutMs, kill: options.kill ?? false, report });
     const live = await isLive(root, runId);
     const summary = await summarizeRun(root, runId);
     const state = stateWordOf(summary);

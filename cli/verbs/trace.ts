@@ -4,7 +4,7 @@ import { readTrace } from "../../trace/read_trace.ts";
 import { replayTrace } from "../../trace/replay_trace.ts";
 import { toChromeTrace } from "../../trace/to_chrome_trace.ts";
 import type { TraceEnvelope, TraceStep } from "../../trace/types.ts";
-import { UsageError } from "../exit_codes.ts";
+import { optionError, UsageError } from "../exit_codes.ts";
 import { readFlow } from "../flow/parse_flow.ts";
 import { Interrupts } from "../process/interrupts.ts";
 import { StepReplay } from "../process/rerun_commands.ts";
@@ -15,15 +15,24 @@ import { columnWidth, commandLine, counted, printableLine } from "../text/printa
 import { Screen } from "../text/screen.ts";
 import { formatDuration } from "../text/units.ts";
 import {
-  type Arguments,
   COMMAND_HELP,
   COMMAND_OPTIONS,
   commandSettings,
+  numberOption,
   onlyOperand,
+  type Options,
   readArguments,
-  textOption,
   type Verb,
 } from "./arguments.ts";
+
+const OPTIONS = {
+  ...COMMAND_OPTIONS,
+  chrome: "string",
+  replay: "boolean",
+  step: "string",
+  "past-failure": "boolean",
+  flow: "string",
+} as const;
 
 /** `taffrail trace`: shows the last steps of a run. */
 export const traceVerb: Verb = {
@@ -51,21 +60,13 @@ in the file, and with --replay { "ok", "replayed", "reached_end", "steps": [{
 "step", "node_id", "outcome", "expected", "actual" }] }.`,
 
   async run(args) {
-    const { root, json, options, operands } = readArguments("trace", args, {
-      ...COMMAND_OPTIONS,
-      chrome: "string",
-      replay: "boolean",
-      step: "string",
-      "past-failure": "boolean",
-      flow: "string",
-    });
+    const { root, json, options, operands } = readArguments("trace", args, OPTIONS);
     const path = await findTrace(root, onlyOperand("trace", operands, "run or trace file"));
     const trace = await readTrace(path).catch((cause) => {
       throw new Error(explain(path, cause), { cause });
     });
-    const chrome = textOption(options, "chrome");
-    if (chrome !== undefined) return await writeChrome(trace, chrome);
-    if (options.replay === true) return await replay(trace, options, json);
+    if (options.chrome !== undefined) return await writeChrome(trace, options.chrome);
+    if (options.replay) return await replay(trace, options, json);
     const screen = new Screen(Deno.stdout);
     if (json) screen.line(JSON.stringify(trace));
     else printTrace(screen, path, trace);
@@ -105,18 +106,17 @@ async function writeChrome(trace: TraceEnvelope, target: string): Promise<number
 
 async function replay(
   trace: TraceEnvelope,
-  options: Arguments["options"],
+  options: Options<typeof OPTIONS>,
   json: boolean,
 ): Promise<number> {
   const screen = new Screen(Deno.stdout);
-  const flowPath = textOption(options, "flow");
-  const flow = flowPath === undefined ? undefined : await readFlow(flowPath);
+  const flow = options.flow === undefined ? undefined : await readFlow(options.flow);
   using interrupts = new Interrupts();
   interrupts.listen((signal) => new Screen(Deno.stderr).line(`${signal}: ending what runs`));
   using commands = new StepReplay(trace, flow, { interrupts, ...commandSettings(options) });
-  const step = stepOption(textOption(options, "step"));
+  const step = numberOption(options, "step", parseStep);
   const found = await replayTrace(trace, commands.execute, {
-    untilFailure: options["past-failure"] !== true,
+    untilFailure: !options["past-failure"],
     signal: interrupts.stop,
     ...(step !== undefined && { step }),
   }).catch((error) => {
@@ -152,10 +152,9 @@ function verdict(screen: Screen, { ok, replayed }: { ok: boolean; replayed: numb
   return `${screen.mark(ok)} ${count} replayed, and ${how}`;
 }
 
-function stepOption(text: string | undefined): number | undefined {
-  if (text === undefined) return undefined;
+function parseStep(option: string, text: string): number {
   if (/^\d{1,9}$/.test(text)) return Number(text);
-  throw new UsageError(`Cannot use --step ${JSON.stringify(text)}: write the number of a step`);
+  throw optionError(option, text, "write the number of a step");
 }
 
 /** Prints a trace: what it is of, a line a step, and all that is known of the steps that failed. */
@@ -164,7 +163,7 @@ function printTrace(screen: Screen, path: string, trace: TraceEnvelope): void {
   screen.line(screen.paint(printableLine(runId ?? path), "bold"));
   screen.line(`flow     ${printableLine(flow.id)}`);
   if (writtenAt !== undefined) {
-    screen.line(`written  ${printableLine(writtenAt)}, ${whyOf(reason)}`);
+    screen.line(`written  ${printableLine(writtenAt)}, ${REASONS.get(reason) ?? `at ${reason}`}`);
   }
   screen.line(`file     ${printableLine(path)}`);
   if ((trace.dropped_steps ?? 0) > 0) {
@@ -190,25 +189,15 @@ function printTrace(screen: Screen, path: string, trace: TraceEnvelope): void {
   }
 }
 
-/** What a trace was written for, in words. */
-function whyOf(reason: TraceEnvelope["reason"]): string {
-  switch (reason) {
-    case "error":
-      return "when something failed";
-    case "success":
-      return "when all had gone well";
-    case "demand":
-      return "at its end, after failures";
-    case "crash":
-      return "when taffrail crashed";
-    case "exit":
-      return "when its process ended";
-    case undefined:
-      return "nobody says why";
-    default:
-      return `at ${reason}`;
-  }
-}
+/** What a trace was written for, in words; any other reason is the name of a signal. */
+const REASONS = new Map<TraceEnvelope["reason"], string>([
+  ["error", "when something failed"],
+  ["success", "when all had gone well"],
+  ["demand", "at its end, after failures"],
+  ["crash", "when taffrail crashed"],
+  ["exit", "when its process ended"],
+  [undefined, "nobody says why"],
+]);
 
 function nameOf({ node_id: id, attempt }: TraceStep): string {
   return printableLine(attempt === undefined || attempt === 1 ? id : `${id} (${attempt})`);

@@ -1,5 +1,11 @@
-import { chosenRuns, inspectRuns } from "../inspect/inspect_runs.ts";
-import { printProblems } from "../inspect/inspect_files.ts";
+import {
+  chosenRuns,
+  inspectRun,
+  inspectStore,
+  printProblems,
+  type Problem,
+  withProgress,
+} from "../inspect/inspect_run.ts";
 import { counted } from "../text/printable.ts";
 import { Screen } from "../text/screen.ts";
 import { COMMON_HELP, readArguments, type Verb } from "./arguments.ts";
@@ -27,12 +33,14 @@ for what belongs to no run.`,
   async run(args) {
     const { root, json, operands } = readArguments("verify", args);
     const screen = new Screen(Deno.stdout);
-    const progress = new Screen(Deno.stderr);
     const runIds = await chosenRuns(root, operands);
-    const problems = await inspectRuns({ root, runIds, others: operands.length === 0 }, (text) => {
-      progress.status(`verifying ${text}`);
-    });
-    progress.status();
+    const problems: Problem[] = [];
+    for (const runId of withProgress("verifying", runIds)) {
+      problems.push(...await inspectRun(root, runId));
+    }
+    if (operands.length === 0) {
+      problems.push(...await inspectStore(root, { except: new Set(runIds) }));
+    }
     const ok = problems.length === 0;
     if (json) {
       screen.line(JSON.stringify({ ok, runs: runIds.length, problems }));

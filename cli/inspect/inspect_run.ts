@@ -3,6 +3,8 @@ import { validateBundle } from "../../capture/bundle/validate_bundle.ts";
 import { CaptureJournalError } from "../../capture/errors.ts";
 import { recoverCapture, type RecoveredCapture } from "../../capture/session/recover_capture.ts";
 import type { CaptureBundle } from "../../capture/types.ts";
+import { isLive } from "../../eventlog/run_folder.ts";
+import { listRuns } from "../../eventlog/runs_directory.ts";
 import { verifyRun } from "../../eventlog/verify_run.ts";
 import { runPaths, runtimeDirectory } from "../../_internal/root_layout.ts";
 import { reasonOf } from "../../_internal/text.ts";
@@ -14,10 +16,11 @@ import { readTrace } from "../../trace/read_trace.ts";
 import { journalAttempts } from "../engine/past_attempts.ts";
 import { readFlowRecord } from "../flow/flow_record.ts";
 import { exists, isNotFound } from "../files.ts";
+import { findRun } from "../reading/find_run.ts";
 import { logProblem, readRunLog } from "../reading/run_log.ts";
 import { isNewer, newerText } from "../reading/open_capture.ts";
 import { printableLine } from "../text/printable.ts";
-import type { Screen } from "../text/screen.ts";
+import { Screen } from "../text/screen.ts";
 
 /** The records that a run consists of. */
 export type Part = "log" | "capture" | "bundle" | "trace" | "store";
@@ -42,17 +45,19 @@ export interface Problem {
   repair: string | null;
 }
 
-/** A problem of a file as a whole. */
-export function fileProblem(
+/** A problem of a file: of one of its lines, or where none is given of the file as a whole. */
+function fileProblem(
   place: Pick<Problem, "run_id" | "part" | "path">,
-  what: Pick<Problem, "kind" | "message"> & { repair?: string },
+  what: Pick<Problem, "kind" | "message"> & Partial<Pick<Problem, "line" | "repair">> & {
+    byteOffset?: number;
+  },
 ): Problem {
-  const { kind, message, repair = null } = what;
-  return { ...place, kind, line: null, byte_offset: null, message, repair };
+  const { kind, line = null, byteOffset = null, message, repair = null } = what;
+  return { ...place, kind, line, byte_offset: byteOffset, message, repair };
 }
 
 /** A file that cannot be read, with what mends it; what a newer version wrote is left alone. */
-export function unreadable(
+function unreadable(
   place: Pick<Problem, "run_id" | "part" | "path">,
   error: unknown,
   repair: { repair?: string } = {},
@@ -70,11 +75,51 @@ export function printProblems(screen: Screen, problems: readonly Problem[]): voi
   }
 }
 
+/** The runs that are meant: those that are named, or all. */
+export async function chosenRuns(root: string, operands: readonly string[]): Promise<string[]> {
+  if (operands.length === 0) return await listRuns(root);
+  const found = await Promise.all(operands.map((operand) => findRun(root, operand)));
+  return [...new Set(found)];
+}
+
+/** Goes through runs, one after the other; on a terminal it shows how far it is. */
+export function* withProgress(doing: string, runIds: readonly string[]): Generator<string> {
+  const progress = new Screen(Deno.stderr);
+  try {
+    for (const [index, runId] of runIds.entries()) {
+      progress.status(`${doing} ${index + 1}/${runIds.length} ${runId}`);
+      yield runId;
+    }
+  } finally {
+    progress.status();
+  }
+}
+
+/** Everything that is wrong in the records of a run. Nothing is changed, and it may be at work. */
+export async function inspectRun(root: string, runId: string): Promise<Problem[]> {
+  try {
+    const run = { root, runId, live: await isLive(root, runId) };
+    const [log, capture] = [await inspectLog(run), await inspectCapture(run)];
+    // Damage explains what is missing.
+    const isSound = log.length + capture.length === 0;
+    return [
+      ...log,
+      ...capture,
+      ...isSound ? await inspectAgreement(run) : [],
+      ...await inspectTrace(run),
+      ...await inspectStore(root, { runtimeId: runId }),
+    ];
+  } catch (error) {
+    const place = { run_id: runId, part: "log", path: runPaths(root, runId).directory } as const;
+    return [fileProblem(place, { kind: "unreadable", message: reasonOf(error) })];
+  }
+}
+
 /**
  * What the log of an ended run lacks of what the capture journal has. A line that is missing from a log
  * cannot be seen in the log alone; the bundle is sealed when the log has every end.
  */
-export async function inspectAgreement(
+async function inspectAgreement(
   { root, runId, live }: { root: string; runId: string; live: boolean },
 ): Promise<Problem[]> {
   const { journal, bundle } = runPaths(root, runId);
@@ -124,7 +169,7 @@ const MEND = "complete the line, or move it to a file beside the journal";
 const REWRITE = "keep it under another name, and make it again from the journal";
 
 /** Everything that is wrong in the capture of a run: its journal, and the bundle made of it. */
-export async function inspectCapture(
+async function inspectCapture(
   { root, runId, live }: { root: string; runId: string; live: boolean },
 ): Promise<Problem[]> {
   const { journal, bundle } = runPaths(root, runId);
@@ -142,10 +187,8 @@ async function inspectJournal(
     const recovered = await recoverCapture(path);
     const { damage } = recovered;
     if (damage === null || (live && damage.kind === "torn")) return { problems: [], recovered };
-    const { kind, line, byteOffset, message } = damage;
-    const repair = kind === "torn" ? MEND : null;
-    const problem = { ...place, kind, line, byte_offset: byteOffset, message, repair };
-    return { problems: [problem], recovered };
+    const repair = damage.kind === "torn" ? MEND : null;
+    return { problems: [fileProblem(place, { ...damage, repair })], recovered };
   } catch (error) {
     // A program of the user's may log without a supervisor.
     if (isNotFound(error)) return { problems: [] };
@@ -183,7 +226,7 @@ function isComplete(source: RecoveredCapture | undefined): source is RecoveredCa
 const MEND_LOG = "complete the line, or move it to a file beside the log";
 
 /** Everything that is wrong in the event log of a run. */
-export async function inspectLog(
+async function inspectLog(
   { root, runId, live }: { root: string; runId: string; live: boolean },
 ): Promise<Problem[]> {
   const path = runPaths(root, runId).events;
@@ -193,15 +236,13 @@ export async function inspectLog(
     return problems
       // A writer is just writing that line.
       .filter(({ kind }) => !(live && kind === "torn"))
-      .map(({ kind, line, byteOffset, message }): Problem => ({
-        ...place,
-        kind,
-        line,
-        byte_offset: byteOffset,
-        message,
-        // A whole line is never changed: others may have its number.
-        repair: kind === "torn" ? MEND_LOG : null,
-      }));
+      // A whole line is never changed: others may have its number.
+      .map((problem) => {
+        return fileProblem(place, {
+          ...problem,
+          repair: problem.kind === "torn" ? MEND_LOG : null,
+        });
+      });
   } catch (error) {
     const message = logProblem(root, runId) ?? reasonOf(error);
     return [fileProblem(place, { kind: "unreadable", message })];
@@ -211,7 +252,7 @@ export async function inspectLog(
 const SET_ASIDE = "keep it under another name";
 
 /** What is wrong with the trace of a run. It is replaced as a whole, so it may be read at any time. */
-export async function inspectTrace(
+async function inspectTrace(
   { root, runId }: { root: string; runId: string },
 ): Promise<Problem[]> {
   const { trace: path } = runPaths(root, runId);
@@ -228,20 +269,12 @@ export async function inspectTrace(
   }
 }
 
-/** What is wrong in the runtime of a run; without a run, beside and in those that belong to none. */
+/** What is wrong in one runtime; or in all but those of some runs, and beside all of them. */
 export async function inspectStore(
-  { root, runId }: { root: string; runId: string },
-): Promise<Problem[]> {
-  const { problems } = await verifyStore(root, { runtimeId: runId });
-  return problems.map(asProblem);
-}
-
-/** What is wrong in the runtimes that belong to no run, and beside all of them. */
-export async function inspectOtherRuntimes(
   root: string,
-  runIds: readonly string[],
+  which: { runtimeId: string } | { except: ReadonlySet<string> },
 ): Promise<Problem[]> {
-  const { problems } = await verifyStore(root, { except: new Set(runIds) });
+  const { problems } = await verifyStore(root, which);
   return problems.map(asProblem);
 }
 
