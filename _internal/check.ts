@@ -187,6 +187,11 @@ export function isOneOf<T>(known: readonly T[], value: unknown): value is T {
   return (known as readonly unknown[]).includes(value);
 }
 
+/** Whether a value is an array of nothing but strings. */
+export function isStringArray(value: unknown): value is string[] {
+  return Array.isArray(value) && value.every((item) => typeof item === "string");
+}
+
 /** A value in few words, for an error. */
 export function describe(value: unknown): string {
   if (typeof value === "string") return JSON.stringify(value);

@@ -54,7 +54,7 @@ export function exists(path: string): boolean {
 }
 
 /** Whether it is a missing file that something could not be read because of. */
-export function isNotFound(error: unknown): boolean {
+export function isFromMissingFile(error: unknown): boolean {
   if (error instanceof Deno.errors.NotFound) return true;
   return error instanceof Error && error.cause instanceof Deno.errors.NotFound;
 }
@@ -68,7 +68,7 @@ export function sizeOfDirectory(path: string): number {
       bytes += isDirectory ? sizeOfDirectory(below) : Deno.lstatSync(below).size;
     }
   } catch (error) {
-    if (!isNotFound(error)) throw error;
+    if (!isFromMissingFile(error)) throw error;
   }
   return bytes;
 }

@@ -1,3 +1,4 @@
+import { isStringArray } from "../../_internal/check.ts";
 import type { NodeAttempt } from "../../run/types.ts";
 import { createEvent } from "../../supervisor/core/create_event.ts";
 import type { EventTime, ExternalEvent } from "../../supervisor/types.ts";
@@ -51,11 +52,7 @@ export function commandRecordOf({ run, cwd, env, timeoutMs }: FlowNode): Command
 export function isCommandRecord(value: unknown): value is CommandRecord {
   if (typeof value !== "object" || value === null) return false;
   const { run, cwd, env } = value as Partial<CommandRecord>;
-  return isTexts(run) && run.length > 0 && typeof cwd === "string" && isTexts(env);
-}
-
-function isTexts(value: unknown): value is string[] {
-  return Array.isArray(value) && value.every((item) => typeof item === "string");
+  return isStringArray(run) && run.length > 0 && typeof cwd === "string" && isStringArray(env);
 }
 
 /** The node that a recorded command is of; what only a flow knows of it may be given. */

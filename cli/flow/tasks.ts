@@ -1,3 +1,4 @@
+import { isStringArray } from "../../_internal/check.ts";
 import { pathUpFrom } from "../files.ts";
 import { dirname, join } from "../../_internal/path.ts";
 import { reasonOf } from "../../_internal/text.ts";
@@ -210,16 +211,12 @@ function tasksOf(path: string, value: Json | undefined): Map<string, Task> {
     if (command !== undefined && typeof command !== "string") {
       return fail(`the command of ${JSON.stringify(name)} is no text`);
     }
-    if (!isTexts(dependencies)) {
+    if (!isStringArray(dependencies)) {
       return fail(`the dependencies of ${JSON.stringify(name)} are no list of texts`);
     }
     tasks.set(name, { name, path, dependencies, ...(command !== undefined && { command }) });
   }
   return tasks;
-}
-
-function isTexts(value: Json): value is string[] {
-  return Array.isArray(value) && value.every((item) => typeof item === "string");
 }
 
 /** The command that runs a task of `deno.json` or a script of `package.json`, with what it depends on. */

@@ -15,7 +15,7 @@ import { RuntimeStoreError } from "../../store/runtime_store_error.ts";
 import { readTrace } from "../../trace/read_trace.ts";
 import { journalAttempts } from "../engine/past_attempts.ts";
 import { readFlowRecord } from "../flow/flow_record.ts";
-import { exists, isNotFound } from "../files.ts";
+import { exists, isFromMissingFile } from "../files.ts";
 import { findRun } from "../reading/find_run.ts";
 import { logProblem, readRunLog } from "../reading/run_log.ts";
 import { isNewer, newerText } from "../reading/open_capture.ts";
@@ -191,7 +191,7 @@ async function inspectJournal(
     return { problems: [fileProblem(place, { ...damage, repair })], recovered };
   } catch (error) {
     // A program of the user's may log without a supervisor.
-    if (isNotFound(error)) return { problems: [] };
+    if (isFromMissingFile(error)) return { problems: [] };
     if (live && error instanceof CaptureJournalError && error.kind === "no-session") {
       return { problems: [] };
     }
@@ -209,7 +209,7 @@ async function inspectBundle(
     bundle = await readCaptureBundle(path);
     validateBundle(bundle, { strict: false });
   } catch (error) {
-    if (isNotFound(error)) return [];
+    if (isFromMissingFile(error)) return [];
     return [unreadable(place, error, repair)];
   }
   if (!isComplete(source)) return [];
@@ -264,7 +264,7 @@ async function inspectTrace(
     return [fileProblem(place, { kind: "foreign-run", message, repair: SET_ASIDE })];
   } catch (error) {
     // Only a run in which something failed has one.
-    if (isNotFound(error)) return [];
+    if (isFromMissingFile(error)) return [];
     return [unreadable(place, error, { repair: SET_ASIDE })];
   }
 }

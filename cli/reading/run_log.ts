@@ -1,3 +1,4 @@
+import { isStringArray } from "../../_internal/check.ts";
 import { RunFold } from "../../eventlog/derive_run_state.ts";
 import { readRunSync } from "../../eventlog/read_run.ts";
 import { isKnownRunEvent, type RunEvent } from "../../eventlog/run_event.ts";
@@ -60,7 +61,7 @@ export function eventProblem(event: RunEvent): string | undefined {
   }
   const name = OWN_TEXTS[event.type] ?? "node_id";
   if (!isText(event, name)) return `the event has no text as "${name}"`;
-  if (event.type !== "pipe.started" || event.nodes === undefined || isTexts(event.nodes)) {
+  if (event.type !== "pipe.started" || event.nodes === undefined || isStringArray(event.nodes)) {
     return undefined;
   }
   return 'the event has something else than texts as "nodes"';
@@ -75,8 +76,4 @@ const OWN_TEXTS: Partial<Record<string, string>> = {
 function isText(value: unknown, name: string): boolean {
   return typeof value === "object" && value !== null &&
     typeof (value as Record<string, unknown>)[name] === "string";
-}
-
-function isTexts(value: unknown): boolean {
-  return Array.isArray(value) && value.every((item) => typeof item === "string");
 }

@@ -5,7 +5,7 @@ import { recoverCapture } from "../../capture/session/recover_capture.ts";
 import type { CaptureBundle, DecisionRecord } from "../../capture/types.ts";
 import type { AttemptInfo, NodeInfo, RunFold, RunState } from "../../eventlog/derive_run_state.ts";
 import { isLive } from "../../eventlog/run_folder.ts";
-import { isNotFound } from "../files.ts";
+import { isFromMissingFile } from "../files.ts";
 import { nameProblem } from "../flow/flow.ts";
 import { nodeOfEvent } from "../flow/node_event.ts";
 import { isNewer } from "./open_capture.ts";
@@ -156,7 +156,7 @@ async function readJournal(path: string): Promise<CaptureBundle | undefined> {
   try {
     return (await recoverCapture(path)).bundle;
   } catch (error) {
-    const isNone = isNotFound(error) ||
+    const isNone = isFromMissingFile(error) ||
       (error instanceof CaptureJournalError && error.kind === "no-session") || isNewer(error);
     if (isNone) return undefined;
     throw error;

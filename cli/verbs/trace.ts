@@ -8,7 +8,7 @@ import { optionError, UsageError } from "../exit_codes.ts";
 import { readFlow } from "../flow/parse_flow.ts";
 import { Interrupts } from "../process/interrupts.ts";
 import { StepReplay } from "../process/rerun_commands.ts";
-import { isNotFound } from "../files.ts";
+import { isFromMissingFile } from "../files.ts";
 import { findReadableRun } from "../reading/find_run.ts";
 import { isNewer, newerText } from "../reading/open_capture.ts";
 import { columnWidth, commandLine, counted, printableLine } from "../text/printable.ts";
@@ -81,7 +81,7 @@ async function findTrace(root: string, operand: string): Promise<string> {
 
 function explain(path: string, cause: unknown): string {
   if (isNewer(cause)) return newerText(cause);
-  if (!isNotFound(cause)) return reasonOf(cause);
+  if (!isFromMissingFile(cause)) return reasonOf(cause);
   return `Cannot show a trace: there is no ${path}; a run leaves one when something in it fails, ` +
     "or with --trace always, but not when its process was killed: taffrail show tells what it did";
 }
