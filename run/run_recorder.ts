@@ -64,11 +64,12 @@ type EventBody = { type: string } & Record<string, unknown>;
  * ```
  */
 export class RunRecorder {
+  /** What the log tells of the run, as far as it was written by this recorder or had been before it. */
+  readonly fold: RunFold;
   readonly #records: RunRecords;
   readonly #startedAt = performance.now();
   /** How long it had taken when this process took it up. */
   readonly #earlierMs: number;
-  readonly #fold: RunFold;
   /** The id that those of new events come after. */
   readonly #afterId: string | undefined;
   #lastSeq: number;
@@ -82,16 +83,11 @@ export class RunRecorder {
   constructor(records: RunRecords) {
     this.#records = records;
     const { fold = new RunFold(), lastSeq = 0 } = records.begun ?? {};
-    this.#fold = fold;
+    this.fold = fold;
     this.#afterId = fold.lastEventId;
     this.#lastSeq = lastSeq;
     const earlierMs = fold.hasBegun ? Date.now() - Date.parse(fold.startedTs ?? "") : 0;
     this.#earlierMs = earlierMs > 0 ? earlierMs : 0;
-  }
-
-  /** What the log tells of the run, as far as it was written by this recorder or had been before it. */
-  get fold(): RunFold {
-    return this.#fold;
   }
 
   /** Whether nobody else has written to the log: then {@linkcode RunRecorder.fold} is all that it tells. */
@@ -127,7 +123,7 @@ export class RunRecorder {
    * @throws {Error} When the log or the store does not take it; the trace is written all the same.
    */
   async pipeAborted(reason: string): Promise<void> {
-    if (this.#fold.state().state !== "Running") return;
+    if (this.fold.state().state !== "Running") return;
     try {
       await this.#append({ type: "pipe.aborted", reason, duration_ms: this.#durationMs() });
     } finally {
@@ -207,7 +203,7 @@ export class RunRecorder {
     try {
       const { lastSeq } = await log.append(event);
       if (lastSeq !== ++this.#lastSeq) this.#isAlone = false;
-      this.#fold.take(event);
+      this.fold.take(event);
       what = "store";
       await workers.take(event);
     } catch (cause) {

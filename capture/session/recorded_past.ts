@@ -8,20 +8,15 @@ import type { CaptureJournal } from "./journal.ts";
 
 /** What a session recorded, as a supervisor is led through it once more. */
 export class RecordedPast {
-  /** Holds all of it, and takes what follows. */
-  readonly recorder: CaptureRecorder;
   /** Takes what follows too; undefined as long as nothing may be recorded. */
   journal: CaptureJournal | undefined;
-  readonly #path: string;
   readonly #inputs: readonly InputRecord[];
   readonly #decisions: readonly DecisionRecord[];
   #inputsTaken = 0;
   #decisionsTaken = 0;
 
-  /** `path`: the journal, for messages. */
-  constructor(recorder: CaptureRecorder, path: string) {
-    this.recorder = recorder;
-    this.#path = path;
+  /** `recorder`: holds all of it, and takes what follows; `path`: the journal, for messages. */
+  constructor(readonly recorder: CaptureRecorder, readonly path: string) {
     this.#inputs = [...recorder.inputs];
     this.#decisions = [...recorder.decisions];
   }
@@ -40,7 +35,7 @@ export class RecordedPast {
   checkHeader(header: SessionHeader): void {
     const [difference] = differencesOf(this.recorder.header, header);
     if (difference === undefined) return;
-    const message = `Cannot resume the session of ${this.#path}: ` +
+    const message = `Cannot resume the session of ${this.path}: ` +
       describe(difference, "is to go on with");
     throw new CaptureJournalError("other-session", message, this.#options());
   }
@@ -71,13 +66,13 @@ export class RecordedPast {
   /** The error of a supervisor that goes another way. */
   diverged(what: string, cause?: unknown): CaptureJournalError {
     const remedy = "resume it with the version that began it";
-    const message = `Cannot resume the session of ${this.#path}: ` +
+    const message = `Cannot resume the session of ${this.path}: ` +
       `this supervisor decides otherwise than the one that recorded it (${what}); ${remedy}`;
     return new CaptureJournalError("diverged", message, { ...this.#options(cause), remedy });
   }
 
   #options(cause?: unknown) {
-    return { details: { path: this.#path }, cause };
+    return { details: { path: this.path }, cause };
   }
 }
 
