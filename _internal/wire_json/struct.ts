@@ -18,26 +18,18 @@ export type Struct<T> =
 /** {@linkcode struct}, or another one that says what becomes of unknown fields. */
 export type StructMaker = <T>(fields: Fields<T>) => Codec<Struct<T>>;
 
-/** Options of {@linkcode struct}. */
-interface StructOptions {
-  /**
-   * Refuse fields that the struct does not have. Without it they are ignored (J-10).
-   *
-   * @default {false}
-   */
-  denyUnknownFields?: boolean;
-}
-
 /**
  * An object with named fields, printed in the order of their declaration (J-2). A field is required
  * unless it is made with `nullable`, `optional`, `omitEmpty` or `withDefault` (J-11). What is read
- * has its fields in the order of the declaration too.
+ * has its fields in the order of the declaration too. Fields that it does not have are ignored (J-10).
  */
-export function struct<T>(
-  fields: Fields<T>,
-  { denyUnknownFields = false }: StructOptions = {},
-): Codec<Struct<T>> {
-  return structThat(denyUnknownFields ? "refuses" : "ignores", fields);
+export function struct<T>(fields: Fields<T>): Codec<Struct<T>> {
+  return structThat("ignores", fields);
+}
+
+/** A struct that refuses fields that it does not have: serde's `deny_unknown_fields` (J-10). */
+export function closedStruct<T>(fields: Fields<T>): Codec<Struct<T>> {
+  return structThat("refuses", fields);
 }
 
 /**

@@ -10,7 +10,7 @@ import {
   string,
 } from "../../_internal/wire_json/codec.ts";
 import { externallyTagged } from "../../_internal/wire_json/enums.ts";
-import { struct } from "../../_internal/wire_json/struct.ts";
+import { closedStruct } from "../../_internal/wire_json/struct.ts";
 import type { Value } from "../../supervisor/types.ts";
 import type {
   ActionEffect,
@@ -118,8 +118,7 @@ function framed(segments: readonly string[]): Uint8Array {
   return bytes;
 }
 
-/** An effect holds nothing that its hash does not cover, so fields that are unknown are refused. */
-const closed = { denyUnknownFields: true };
+// An effect holds nothing that its hash does not cover, so fields that are unknown are refused.
 
 const value = externallyTagged({
   Number: f64,
@@ -128,25 +127,22 @@ const value = externallyTagged({
   String: string,
 }) as Codec<Value>;
 
-const write: Codec<EffectWrite> = struct({ key: string, value }, closed);
+const write: Codec<EffectWrite> = closedStruct({ key: string, value });
 
-const field: Codec<IntentField> = struct({ name: string, value }, closed);
+const field: Codec<IntentField> = closedStruct({ name: string, value });
 
-const intent: Codec<IntentRecord> = struct(
+const intent: Codec<IntentRecord> = closedStruct(
   { kind: string, intent_id: string, fields: array(field) },
-  closed,
 );
 
 /** An effect in the form that is hashed: kind, writes, intents if there are any (EFX-1). */
-export const actionEffect: Codec<ActionEffect> = struct(
+export const actionEffect: Codec<ActionEffect> = closedStruct(
   { kind: string, writes: array(write), intents: leftOutWhenEmpty(intent) },
-  closed,
 ) as Codec<ActionEffect>;
 
 /** An effect with its hash. */
-export const capturedEffect: Codec<CapturedActionEffect> = struct(
+export const capturedEffect: Codec<CapturedActionEffect> = closedStruct(
   { effect: actionEffect, effect_hash: string },
-  closed,
 );
 
 /** SHA-256 of bytes, or of a text in UTF-8, as 64 lower-case hexadecimal digits. */

@@ -21,7 +21,7 @@ import {
   unit,
   unitEnum,
 } from "../../../_internal/wire_json/enums.ts";
-import { struct } from "../../../_internal/wire_json/struct.ts";
+import { closedStruct, struct } from "../../../_internal/wire_json/struct.ts";
 
 /** The types for which Rust's answers were recorded, most of them from the seeds. */
 const TYPES = {
@@ -49,11 +49,10 @@ const TYPES = {
     deadline: nullable(duration),
     max_retries: usize,
   }),
-  strict: struct(
+  strict: closedStruct(
     { a: u64, b: optional(string), c: omitEmpty(array(u8)) },
-    { denyUnknownFields: true },
   ),
-  one: struct({ a: u64 }, { denyUnknownFields: true }),
+  one: closedStruct({ a: u64 }),
   intent: internallyTagged("kind", {
     assistant: { purpose: optional(string) },
     task: { objective: string },
