@@ -187,6 +187,24 @@ export function isOneOf<T>(known: readonly T[], value: unknown): value is T {
   return (known as readonly unknown[]).includes(value);
 }
 
+type UndefinedNames<T> = {
+  [Name in keyof T]: undefined extends T[Name] ? Name : never;
+}[keyof T];
+
+/** An object whose members are absent where they could be undefined. */
+export type Defined<T> =
+  & { [Name in Exclude<keyof T, UndefinedNames<T>>]: T[Name] }
+  & { [Name in UndefinedNames<T>]?: Exclude<T[Name], undefined> };
+
+/** The members that are not undefined: in documents, and in options, those are left out. */
+export function defined<const T extends object>(members: T): Defined<T> {
+  const kept: Record<string, unknown> = {};
+  for (const [name, value] of Object.entries(members)) {
+    if (value !== undefined) kept[name] = value;
+  }
+  return kept as Defined<T>;
+}
+
 /** A value in few words, for an error. */
 export function describe(value: unknown): string {
   if (typeof value === "string") return JSON.stringify(value);

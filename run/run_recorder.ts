@@ -1,3 +1,4 @@
+import { defined } from "../_internal/check.ts";
 import { VERSION } from "../_internal/version.ts";
 import { RunFold } from "../eventlog/derive_run_state.ts";
 import { newEventId, type NodeError, type RunEvent } from "../eventlog/run_event.ts";
@@ -140,8 +141,7 @@ export class RunRecorder {
    */
   async nodeStarted(begin: AttemptBegin): Promise<void> {
     const { nodeId, attempt, kind, name } = begin;
-    const body = { node_id: nodeId, kind, ...(name !== undefined && { name }), attempt };
-    await this.#append({ type: "node.started", ...body });
+    await this.#append({ type: "node.started", node_id: nodeId, kind, name, attempt });
     this.#records.trace.begin(begin);
   }
 
@@ -160,8 +160,8 @@ export class RunRecorder {
       type: "node.spawned",
       node_id: nodeId,
       pid,
-      ...(startTime !== undefined && { start_time: startTime }),
-      ...(bootId !== undefined && { boot_id: bootId }),
+      start_time: startTime,
+      boot_id: bootId,
       attempt,
     });
   }
@@ -175,12 +175,11 @@ export class RunRecorder {
    */
   async nodeEnded({ nodeId, attempt }: NodeAttempt, end: AttemptEnd): Promise<void> {
     const { termination, durationMs, outputHash } = end;
-    const rest = { ...(durationMs !== undefined && { duration_ms: durationMs }), attempt };
-    const hash = outputHash === undefined ? {} : { output_hash: outputHash };
+    const rest = { duration_ms: durationMs, attempt };
     try {
       await this.#append(
         termination === "Completed"
-          ? { type: "node.completed", node_id: nodeId, ...hash, ...rest }
+          ? { type: "node.completed", node_id: nodeId, output_hash: outputHash, ...rest }
           : { type: "node.failed", node_id: nodeId, ...failureOf(end, termination), ...rest },
       );
     } finally {
@@ -196,9 +195,8 @@ export class RunRecorder {
   async #append({ type, ...members }: EventBody): Promise<void> {
     const { log, workers, toError = (_, cause) => cause } = this.#records;
     const ts = new Date().toISOString().replace(/\.\d+Z$/, "Z");
-    const after = this.#afterId;
-    const id = newEventId(after === undefined ? {} : { after });
-    const event: RunEvent = { type, id, ts, run_id: log.runId, ...members };
+    const id = newEventId(defined({ after: this.#afterId }));
+    const event: RunEvent = { type, id, ts, run_id: log.runId, ...defined(members) };
     let what: "log" | "store" = "log";
     try {
       const { lastSeq } = await log.append(event);
@@ -216,9 +214,7 @@ function failureOf(
   { exitCode, signal, message }: AttemptEnd,
   termination: Exclude<RunTermination, "Completed">,
 ): { error: NodeError; message?: string } {
-  const error: NodeError = { kind: errorKindOf(termination) };
-  if (exitCode !== undefined) error.exit_code = exitCode;
-  if (signal !== undefined) error.signal = signal;
+  const error: NodeError = defined({ kind: errorKindOf(termination), exit_code: exitCode, signal });
   if (message === undefined || message === "") return { error };
   // A text that was cut may end within a character, which no record takes.
   return { error, message: message.toWellFormed() };

@@ -1,4 +1,4 @@
-import { checkTypes } from "../_internal/check.ts";
+import { checkTypes, defined } from "../_internal/check.ts";
 import { failureText } from "../_internal/text.ts";
 import { attemptChange } from "../eventlog/derive_run_state.ts";
 import { readRun } from "../eventlog/read_run.ts";
@@ -50,8 +50,7 @@ export class RunWorkers implements AsyncDisposable {
     this.runtime = runtime;
     let workers: WorkerSummary[] = [];
     do {
-      const after = workers.at(-1)?.worker_id;
-      workers = runtime.listWorkers({ limit: PAGE, ...(after !== undefined && { after }) });
+      workers = runtime.listWorkers(defined({ limit: PAGE, after: workers.at(-1)?.worker_id }));
       for (const { worker_ref: ref, intent, status } of workers) {
         if (intent.kind !== "task") continue;
         this.#workers.set(intent.objective, { ref, isActive: status === "running" });
