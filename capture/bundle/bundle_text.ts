@@ -125,7 +125,7 @@ export function parseCaptureBundle(text: string | Uint8Array): CaptureBundle {
     throw replayError("unsupported-version", { captureVersion: version });
   }
   const { bundle_hash: recorded, ...bundle } = hashedBundle.read(tree, place);
-  const current = computeBundleHash(bundle);
+  const current = sha256Hex(encodeJson(taffrailBundle, bundle));
   if (current === recorded) return bundle;
   throw replayError("bundle-hash-mismatch", { recorded, current });
 }
@@ -178,11 +178,6 @@ export function stringifyCaptureBundle(
   const bundleHash = sha256Hex(compact);
   if (style === "compact") return `${compact.slice(0, -1)},"bundle_hash":"${bundleHash}"}\n`;
   return encodeJson(hashedBundle, { ...bundle, bundle_hash: bundleHash }, { style }) + "\n";
-}
-
-/** The hash over all of a bundle: SHA-256 of its compact text without the hash. */
-function computeBundleHash(bundle: TaffrailCaptureBundle): string {
-  return sha256Hex(encodeJson(taffrailBundle, bundle));
 }
 
 /**
