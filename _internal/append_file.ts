@@ -223,11 +223,11 @@ export class AppendFile {
 
   #takeGroup(): WaitingAppend[] {
     const group: WaitingAppend[] = [];
-    for (let characters = 0; characters < GROUP_CHARACTERS;) {
-      const waiting = this.#queue.take();
-      if (waiting === undefined) break;
+    let characters = 0;
+    for (const waiting of this.#queue.take()) {
       group.push(waiting);
       for (const line of waiting.request.lines) characters += line.length;
+      if (characters >= GROUP_CHARACTERS) break;
     }
     return group;
   }

@@ -99,3 +99,12 @@ export function incompletePair(
   }
   return undefined;
 }
+
+/**
+ * Recorded constraints as limits. The original program took one of a pair alone, which limited nothing
+ * (SCH-8); here a caller must not give it, but what was recorded with it still holds.
+ */
+export function limitsOf(recorded: Constraints): Constraints {
+  const pair = incompletePair(recorded);
+  return pair === undefined ? recorded : { ...recorded, [pair[0]]: null, [pair[1]]: null };
+}

@@ -49,7 +49,6 @@ export class ExternalEventPayloadError
 
 /** Payloads nested deeper are refused, as a parser with a bounded stack must. */
 const DEPTH_LIMIT = 128;
-/** `ignoreBOM` keeps a byte order mark, so that the parser meets it and refuses it. */
 
 /**
  * The context of a payload (EVT-4): numbers, strings, booleans and arrays of numbers of the top level;

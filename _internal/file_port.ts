@@ -5,6 +5,8 @@
  * has both forms, and what is made of such calls is written once, as {@linkcode Steps}.
  */
 
+import { joinBytes } from "./text.ts";
+
 /** An open file. `Deno.FsFile` is one. */
 export interface FileHandle {
   readSync(buffer: Uint8Array): number | null;
@@ -99,23 +101,42 @@ export function readRangeSync(
   end: number,
 ): Uint8Array {
   const bytes = new Uint8Array(end - start);
+  return bytes.subarray(0, fillSync(file, start, bytes));
+}
+
+/** Fills the bytes from `start` on, as far as the file goes; returns how many there were. */
+export function fillSync(
+  file: Pick<FileHandle, "seekSync" | "readSync">,
+  start: number,
+  bytes: Uint8Array,
+): number {
   file.seekSync(start, Deno.SeekMode.Start);
   let filled = 0;
   while (filled < bytes.length) {
-    const count = file.readSync(bytes.subarray(filled));
+    const count = file.readSync(filled === 0 ? bytes : bytes.subarray(filled));
     if (count === null) break;
     filled += count;
   }
-  return bytes.subarray(0, filled);
+  return filled;
 }
 
-/** All bytes of a file. */
+const FIRST_READ_BYTES = 8 * 1024;
+
+/**
+ * All bytes of a file. It is read until it ends: the size that the system names is no measure, as that
+ * of a directory is 2 ** 63 - 1 on some file systems.
+ */
 export function readFileSync(port: FilePort, path: string): Uint8Array {
-  return withFileSync(
-    port,
-    { path, read: true },
-    (file) => readRangeSync(file, 0, file.seekSync(0, Deno.SeekMode.End)),
-  );
+  return withFileSync(port, { path, read: true }, (file) => {
+    let bytes: Uint8Array = new Uint8Array(FIRST_READ_BYTES);
+    let filled = 0;
+    for (;;) {
+      const count = file.readSync(bytes.subarray(filled));
+      if (count === null) return bytes.subarray(0, filled);
+      filled += count;
+      if (filled === bytes.length) bytes = joinBytes([bytes, new Uint8Array(filled)]);
+    }
+  });
 }
 
 /** Writes all bytes, in several writes where one does not take them all. */
@@ -191,7 +212,14 @@ export function* inEitherForm<T>(forms: { sync: () => T; async: () => Promise<T>
     } catch (error) {
       fail(error);
     }
-  }, () => forms.async().then(succeed, fail).then(() => {}));
+  }, async () => {
+    // Inside of `try`, as it may throw before it has made a promise.
+    try {
+      succeed(await forms.async());
+    } catch (error) {
+      fail(error);
+    }
+  });
   if (outcome?.status === "fulfilled") return outcome.value;
   throw outcome?.reason;
 }

@@ -168,7 +168,8 @@ export interface GroupCommitter {
  */
 export class CommitQueue<R, A> {
   readonly #committer: GroupCommitter;
-  #queue: Queued<R, A>[] = [];
+  /** A set, as it gives up the first one, and one in the middle, without moving the others. */
+  readonly #queue = new Set<Queued<R, A>>();
   #lastTicket = 0;
   #draining: Promise<void> | undefined;
 
@@ -178,7 +179,7 @@ export class CommitQueue<R, A> {
 
   /** How many wait. */
   get size(): number {
-    return this.#queue.length;
+    return this.#queue.size;
   }
 
   /** Has a request committed. The signal acts only as long as nobody has taken it. */
@@ -188,19 +189,22 @@ export class CommitQueue<R, A> {
       const ticket = ++this.#lastTicket;
       const waiting: Queued<R, A> = { ticket, request, resolve, reject };
       if (signal !== undefined) this.#leaveOnAbort(waiting, signal);
-      this.#queue.push(waiting);
+      this.#queue.add(waiting);
       this.#draining ??= Promise.resolve().then(() => this.#drain());
     });
   }
 
-  /** Takes the first one who waits, who is to be answered by the caller from now on. */
-  take(): WaitingRequest<R, A> | undefined {
-    return this.#queue.shift();
+  /** Takes one after the other of those who wait, who are to be answered by the caller from now on. */
+  *take(): Generator<WaitingRequest<R, A>, void> {
+    for (const waiting of this.#queue) {
+      this.#queue.delete(waiting);
+      yield waiting;
+    }
   }
 
   /** Rejects all who wait. */
   rejectAll(reason: unknown): void {
-    for (const waiting of this.#queue.splice(0)) waiting.reject(reason);
+    for (const waiting of this.take()) waiting.reject(reason);
   }
 
   /** Resolves when all who wait have their answer. */
@@ -209,15 +213,17 @@ export class CommitQueue<R, A> {
   }
 
   async #drain(): Promise<void> {
-    while (this.#queue.length > 0) {
+    while (this.#queue.size > 0) {
       const lastTicket = this.#lastTicket;
       try {
         await this.#committer.commitGroup();
       } catch (error) {
         // Those who came since then have not had their turn.
-        const later = this.#queue.findIndex(({ ticket }) => ticket > lastTicket);
-        const count = later === -1 ? this.#queue.length : later;
-        for (const waiting of this.#queue.splice(0, count)) waiting.reject(error);
+        for (const waiting of this.#queue) {
+          if (waiting.ticket > lastTicket) break;
+          this.#queue.delete(waiting);
+          waiting.reject(error);
+        }
       }
     }
     this.#draining = undefined;
@@ -226,10 +232,7 @@ export class CommitQueue<R, A> {
   #leaveOnAbort(waiting: Queued<R, A>, signal: AbortSignal): void {
     const { resolve, reject } = waiting;
     const leave = () => {
-      const index = this.#queue.indexOf(waiting);
-      if (index === -1) return;
-      this.#queue.splice(index, 1);
-      waiting.reject(signal.reason);
+      if (this.#queue.delete(waiting)) waiting.reject(signal.reason);
     };
     signal.addEventListener("abort", leave, { once: true });
     waiting.resolve = (answer) => {
@@ -274,6 +277,14 @@ export function isJsonObject(bytes: Uint8Array): boolean {
   }
 }
 
+/** Whether what stands behind the last newline is a whole object that lacks only that. */
+export function isWholeTailSync(
+  file: FileHandle,
+  { tailStart, size }: { tailStart: number; size: number },
+): boolean {
+  return size - tailStart <= MAX_LINE_BYTES && isJsonObject(readRangeSync(file, tailStart, size));
+}
+
 /** Shortens a file. An append-only handle cannot do that on Windows, so it takes one of its own. */
 export function cutFileSync(port: FilePort, path: string, length: number): void {
   withFileSync(port, { path, write: true }, (file) => file.truncateSync(length));
@@ -295,8 +306,7 @@ interface TailSource {
  */
 export function recoverTailSync(port: FilePort, source: TailSource): Recovery {
   if (source.tailStart === source.size) return { completed: false };
-  const short = source.size - source.tailStart <= MAX_LINE_BYTES;
-  if (short && isJsonObject(readRangeSync(source.file, source.tailStart, source.size))) {
+  if (isWholeTailSync(source.file, source)) {
     writeWholeSync(source.file, new Uint8Array([NEWLINE]));
     source.file.syncDataSync();
     return { completed: true };

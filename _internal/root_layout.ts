@@ -152,9 +152,6 @@ export function runtimesDirectory(root: string): string {
   return join(root, "runtimes");
 }
 
-/** How the directory of a runtime is called while it is removed; none of a runtime begins so. */
-export const REMOVED_PREFIX = ".removed-";
-
 /** Where the files of a runtime are. */
 export class RuntimePaths {
   /** The directory of the store. */

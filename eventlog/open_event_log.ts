@@ -17,7 +17,7 @@ import {
 } from "../_internal/file_port.ts";
 import { closeLock } from "../_internal/lock.ts";
 import { join } from "../_internal/path.ts";
-import { partsOfRunId, type RunPaths, runPaths, runsDirectory } from "../_internal/root_layout.ts";
+import { type RunPaths, runPaths, runsDirectory } from "../_internal/root_layout.ts";
 import { checkTypes } from "../_internal/check.ts";
 import { checkSchema, type Redact } from "./event_codec.ts";
 import { appendError, asModuleError } from "./event_log_error.ts";
@@ -27,6 +27,7 @@ import {
   checkRunFormatSync,
   holdLiveSteps,
   refuseLinksSync,
+  takeNewRun,
   writeRunFileSync,
 } from "./run_folder.ts";
 import type { Durability, StandardSchema } from "./types.ts";
@@ -187,11 +188,12 @@ function checkOptions<E>(options: OpenEventLogOptions<E>): void {
 function prepare(port: FilePort, paths: RunPaths, options: { root: string; runId: string }): void {
   const { root, runId } = options;
   const runs = runsDirectory(root);
+  const isNew = takeNewRun(paths);
   refuseLinksSync(port, [runs]);
   if (lookAtSync(port, paths.directory) === undefined) {
     makeDirectoriesSync(port, root, ["runs"]);
-    // The ULID of an id that newRunId() made is in no other id, so that not all runs are looked at.
-    if (partsOfRunId(runId) === undefined) refuseOtherCase(port, runs, runId);
+    // The ULID of an id that was just made is in no other id, so that not all runs are looked at.
+    if (!isNew) refuseOtherCase(port, runs, runId);
     if (makeDirectorySync(port, paths.directory)) beginRun(port, paths, runId);
   } else if (isThereInOtherCase(port, runs, runId)) {
     refuseOtherCase(port, runs, runId);

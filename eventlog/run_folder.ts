@@ -50,6 +50,28 @@ interface RunFile {
   cwd: string;
 }
 
+/**
+ * The folders for which this process made ids that nobody has opened since, by their lower case. That no
+ * other run is called so but for case is known of them without looking at all runs.
+ */
+const newFolders = new Map<string, string>();
+const MAX_NEW_FOLDERS = 1000;
+
+/** Remembers that the id of a run has just been made. */
+export function rememberNewRun({ directory }: RunPaths): void {
+  // To forget one costs no more than a look at all runs.
+  if (newFolders.size >= MAX_NEW_FOLDERS) newFolders.clear();
+  newFolders.set(directory.toLowerCase(), directory);
+}
+
+/** Whether the id of a run was made by this process and never opened here, in whatever case; once. */
+export function takeNewRun({ directory }: RunPaths): boolean {
+  const key = directory.toLowerCase();
+  const isNew = newFolders.get(key) === directory;
+  newFolders.delete(key);
+  return isNew;
+}
+
 /** Writes `run.json`, so that a later version knows what it has before it. */
 export function writeRunFileSync(port: FilePort, paths: RunPaths, runId: string): void {
   const file: RunFile = {
@@ -84,7 +106,9 @@ export function checkRunFormatSync(port: FilePort, paths: RunPaths): void {
 function readFormat(port: FilePort, path: string): number {
   const bytes = wrapIo(path, () => readFileSync(port, path));
   try {
-    const { format } = JSON.parse(decodeUtf8(bytes)) as Partial<RunFile>;
+    // Some editors put a byte order mark in front when they save.
+    const text = decodeUtf8(bytes).replace(/^\uFEFF/, "");
+    const { format } = JSON.parse(text) as Partial<RunFile>;
     if (!Number.isSafeInteger(format) || format! < 1) throw new TypeError("it names no format");
     return format!;
   } catch (cause) {
@@ -174,10 +198,14 @@ function heldError(file: FileHandle, options: LiveOptions): EventLogError {
   });
 }
 
-/** The holder that named itself last, where that can be read. */
+/** The holder that named itself last, where that can be read: that it is held is the news. */
 function readPid(file: FileHandle): number | undefined {
-  const pid = Number(readOwnerSync(file));
-  return Number.isSafeInteger(pid) && pid > 0 ? pid : undefined;
+  try {
+    const pid = Number(readOwnerSync(file));
+    return Number.isSafeInteger(pid) && pid > 0 ? pid : undefined;
+  } catch {
+    return undefined;
+  }
 }
 
 /**

@@ -11,7 +11,6 @@ import {
   type LinePiece,
   linePiecesSync,
   type LineReading,
-  linesOf,
 } from "../_internal/json_lines.ts";
 import { lastLineEndSync } from "../_internal/line_file.ts";
 import { closeLock, tryUntilDeadline } from "../_internal/lock.ts";
@@ -130,9 +129,13 @@ function behindLine(file: FileHandle, { path, seq }: { path: string; seq: number
   let lines = 0;
   for (const piece of linePiecesSync(file, { start: 0, blockBytes: SCAN_BYTES })) {
     if (piece.kind === "end") break;
-    for (const line of piece.kind === "too-long" ? [piece] : linesOf(piece)) {
-      const byteOffset = line.byteOffset + line.byteLength + 1;
-      if (++lines === seq) return { seq, byteOffset };
+    if (piece.kind === "too-long") {
+      if (++lines === seq) return { seq, byteOffset: endOfPiece(piece) };
+      continue;
+    }
+    const { bytes, byteOffset, skippedNuls } = piece;
+    for (let at = bytes.indexOf(NEWLINE); at !== -1; at = bytes.indexOf(NEWLINE, at + 1)) {
+      if (++lines === seq) return { seq, byteOffset: byteOffset + skippedNuls + at + 1 };
     }
   }
   const message = `Cannot read ${path} after seq ${seq}: the log has ${lines} lines`;

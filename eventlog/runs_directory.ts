@@ -33,6 +33,7 @@ import {
   isInPlaceSync,
   markRemovalSync,
   refuseLinksSync,
+  rememberNewRun,
 } from "./run_folder.ts";
 
 /** The runs of a root: the ids that are given to them, which ones there are, and their removal. */
@@ -85,7 +86,9 @@ export async function newRunId(options: { root: string; name: string }): Promise
       () => allocate(state, path),
     ));
     syncDirectorySync(denoFilePort, root);
-    return `${name}-${ulid}`;
+    const runId = `${name}-${ulid}`;
+    rememberNewRun(runPaths(root, runId));
+    return runId;
   } catch (error) {
     throw asModuleError(path, error);
   } finally {

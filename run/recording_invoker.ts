@@ -40,6 +40,8 @@ export class RecordingInvoker implements RuntimeInvoker, DecisionLog {
   /** The work whose end is not decided on. */
   readonly #payloads = new Map<string, unknown>();
   readonly #open = new Map<string, OpenAttempt>();
+  /** The begins that are being recorded. */
+  readonly #beginning = new Set<Promise<unknown>>();
   #failure: string | undefined;
 
   constructor(options: RecordingInvokerOptions) {
@@ -73,7 +75,17 @@ export class RecordingInvoker implements RuntimeInvoker, DecisionLog {
    * Records the begin of an attempt. The supervisor calls it before the invoker, and no deadline passes
    * meanwhile. What it throws stops the supervisor, so that nothing goes on unrecorded.
    */
-  async beforeRun({ eventId: nodeId, attempt }: AttemptRef): Promise<void> {
+  async beforeRun(attempt: AttemptRef): Promise<void> {
+    const begin = this.#begin(attempt);
+    this.#beginning.add(begin);
+    try {
+      await begin;
+    } finally {
+      this.#beginning.delete(begin);
+    }
+  }
+
+  async #begin({ eventId: nodeId, attempt }: AttemptRef): Promise<void> {
     const input = this.#payloads.get(nodeId);
     await this.#options.recorder.nodeStarted({ nodeId, attempt, kind: "task", input });
     const open: OpenAttempt = { nodeId, attempt, beginMs: performance.now() };
@@ -114,13 +126,25 @@ export class RecordingInvoker implements RuntimeInvoker, DecisionLog {
     this.#payloads.delete(nodeId);
   }
 
+  /** Ends what has begun only after its end was decided on, once nothing runs any more. */
+  async endUnrun(): Promise<void> {
+    await this.#begun();
+    for (const open of [...this.#open.values()]) await this.#end(open, "Aborted");
+  }
+
   /** Records of the attempts that are left, as far as that is possible, that nobody decides on them. */
   async abandon(why: string): Promise<void> {
+    await this.#begun();
     for (const open of [...this.#open.values()]) {
       open.known = { ...open.known, message: `its end was not recorded: ${why}` };
       // The log may take what the store does not.
       await this.#end(open, "Aborted").catch(() => {});
     }
+  }
+
+  /** A begin that is being recorded may outlast the supervisor, which then waits for it no longer. */
+  async #begun(): Promise<void> {
+    await Promise.allSettled(this.#beginning);
   }
 
   /** One whose begin was not recorded gets no end either. */

@@ -180,6 +180,7 @@ export class Run implements AsyncDisposable {
     this.#isOver = true;
     this.#pump.stop();
     await session.close();
+    await invoker.endUnrun();
     await writeCaptureBundle(runPaths(root, this.runId).bundle, session.intoBundle());
     const reason = broken ?? invoker.reason;
     if (reason === undefined) await recorder.pipeCompleted();

@@ -290,7 +290,7 @@ export interface RunRequest {
   readonly context: ExecutionContext;
   /**
    * The payload of the event, whole, as `JSON.parse` reads it; without one an empty object. Each attempt
-   * has its own copy.
+   * has its own copy, read when it is first asked for.
    */
   readonly payload: Readonly<Record<string, unknown>>;
   /** The configured deadline; exactly 0 asks for the answer `Aborted` (INV-3, INV-4). */

@@ -10,8 +10,6 @@ export const SHORT_FILES: Readonly<Record<string, string>> = {
   "_internal/ignored_signals.ts":
     "Only what listens to signals loads it, and that is two rooms: the trace and the command.",
   "cli/exit_codes.ts": "One page that says what the command exits with, whatever the verb.",
-  "cli/reading/find_root.ts":
-    "Every verb loads it; what finds a run would load the event log, too.",
   "_internal/path.ts": "The only file that may import @std/path, for all that make paths (rule 4).",
   "_internal/version.ts": "So that the version can be said without loading anything.",
   "trace/trace_file_error.ts": "Reading and writing traces throw it, and neither loads the other.",

@@ -148,8 +148,17 @@ export const decisionRecord = printedByEngine(
 
 const inputTag = unitEnum(["event", "completion"]);
 
+/** A payload as its text. The list that was written before is not damage, and whoever meets it is told so. */
+const payloadText: Codec<string> = {
+  ...string,
+  read: (tree, place) => {
+    if (!Array.isArray(tree)) return string.read(tree, place);
+    return place.refuse("it is a list of bytes, as builds before 0.1.0 wrote it; record it again");
+  },
+};
+
 /** The fields of an event among the inputs: those of v3, but the payload is its text. */
-export const eventInputFields = { type: unitEnum(["event"]), ...eventFields, payload: string };
+export const eventInputFields = { type: unitEnum(["event"]), ...eventFields, payload: payloadText };
 
 const eventInput: Codec<EventInputRecord> = printedByEngine(openStruct(eventInputFields));
 

@@ -1,4 +1,4 @@
-import { completeConstraints } from "../../_internal/constraints.ts";
+import { completeConstraints, limitsOf } from "../../_internal/constraints.ts";
 import { ZERO } from "../../_internal/event_time.ts";
 import { encodeJson } from "../../_internal/wire_json/codec.ts";
 import type {
@@ -163,7 +163,7 @@ function createFresh(
 ): CapturableSupervisor {
   const options: SupervisorOptions = {
     graphId: bundle.graph_id,
-    constraints: completeConstraints(bundle.config),
+    constraints: limitsOf(completeConstraints(bundle.config)),
     decisionLog: { log: (entry) => void outcome.decisions.push(recordDecision(entry)) },
     signal,
     ...ports,

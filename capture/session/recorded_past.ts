@@ -1,3 +1,4 @@
+import { limitsOf } from "../../_internal/constraints.ts";
 import type { DecisionLogEntry, SupervisorInput } from "../../supervisor/types.ts";
 import { type Difference, differencesOf } from "../bundle/diff_bundles.ts";
 import { recordDecision } from "../bundle/records.ts";
@@ -33,7 +34,9 @@ export class RecordedPast {
 
   /** Refuses to go on with other rules than those of the session. */
   checkHeader(header: SessionHeader): void {
-    const [difference] = differencesOf(this.recorder.header, header);
+    const recorded = this.recorder.header;
+    const limits = { ...recorded, config: limitsOf(recorded.config) };
+    const [difference] = differencesOf(limits, header);
     if (difference === undefined) return;
     const message = `Cannot resume the session of ${this.path}: ` +
       describe(difference, "is to go on with");

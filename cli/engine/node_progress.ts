@@ -132,10 +132,10 @@ export class NodeProgress implements DecisionLog {
     }
   }
 
-  /** Attempts whose ends nobody decides on any more, as the capture cannot be written. */
-  async recordUndecidedEnds(): Promise<void> {
+  /** Attempts whose ends nobody takes any more: what follows from them was decided, or cannot be. */
+  async recordUntakenEnds(): Promise<void> {
     const { place, recorder, observer } = this.#options;
-    for (const { nodeId, attempt, end } of place.takeEnds()) {
+    for (const { nodeId, attempt, end } of await place.takeEnds()) {
       await recorder.nodeEnded({ nodeId, attempt }, end);
       observer.nodeEnded(this.#nodeOf(nodeId), end);
     }

@@ -93,6 +93,8 @@ export async function superviseNodes(options: NodeSessionOptions): Promise<Nodes
   try {
     const { session, timers } = await openSession(options, progress, onRecovered);
     await feed(session, progress, { stop: options.stop, timers }).finally(() => session.close());
+    // What has begun only when its grace was over: the session has its end, and the log only its begin.
+    await progress.recordUntakenEnds();
     const bundle = session.intoBundle();
     await writeCaptureBundle(runPaths(options.root, runId).bundle, bundle);
     return { reason: progress.reason, bundle };
@@ -100,7 +102,7 @@ export async function superviseNodes(options: NodeSessionOptions): Promise<Nodes
     await place.settled();
     const isRefused = past !== undefined && (cause === refusal || cause === options.stop.reason);
     if (cause instanceof RecordingError || isRefused || cannotBeResumed(cause)) throw cause;
-    await progress.recordUndecidedEnds();
+    await progress.recordUntakenEnds();
     throw new RecordingError("capture", { of: `the decisions of run ${runId}`, cause });
   }
 }

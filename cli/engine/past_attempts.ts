@@ -1,6 +1,7 @@
 import type { RecoveredCapture } from "../../capture/session/recover_capture.ts";
 import type { CaptureBundle } from "../../capture/types.ts";
 import type { AttemptInfo } from "../../eventlog/derive_run_state.ts";
+import { attemptKey } from "../../run/attempt_key.ts";
 import type { RunRecorder } from "../../run/run_recorder.ts";
 import type { AttemptEnd, NodeAttempt, ProcessIdentity } from "../../run/types.ts";
 import type { RunTermination } from "../../supervisor/types.ts";
@@ -41,6 +42,8 @@ export interface CutAttempt extends NodeAttempt {
 export class PastAttempts {
   readonly #recorder: RunRecorder;
   readonly #place: AttemptPlace;
+  /** Those that were cut off: the log may have one as running that this process has begun. */
+  readonly #cutOff = new Set<string>();
 
   /** `recorder`: knows what the log has; `place`: what is left of the attempts. */
   constructor(recorder: RunRecorder, place: AttemptPlace) {
@@ -68,13 +71,15 @@ export class PastAttempts {
 
   /** The attempts whose ends nobody has seen, and their processes. */
   cutOff(recovered: RecoveredCapture): CutAttempt[] {
-    return journalAttempts(recovered).filter(({ termination }) => termination === null)
-      .map((attempt) => ({ ...attempt, process: identityOf(this.#find(attempt)) }));
+    const cutOff = journalAttempts(recovered).filter(({ termination }) => termination === null);
+    for (const attempt of cutOff) this.#cutOff.add(attemptKey(attempt));
+    return cutOff.map((attempt) => ({ ...attempt, process: identityOf(this.#find(attempt)) }));
   }
 
-  /** How an attempt that was cut off ended, as is to be logged now; undefined when the log lacks none. */
+  /** How an attempt ended that was cut off, as is to be logged now; undefined for any other. */
   openEnd(attempt: NodeAttempt, termination: RunTermination): AttemptEnd | undefined {
-    if (this.#find(attempt)?.status !== "Running") return undefined;
+    const isCutOff = this.#cutOff.has(attemptKey(attempt));
+    if (!isCutOff || this.#find(attempt)?.status !== "Running") return undefined;
     return termination === "Completed" ? { termination } : { termination, message: CUT_OFF };
   }
 

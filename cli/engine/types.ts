@@ -43,8 +43,8 @@ export interface AttemptPlace extends RuntimeInvoker {
   hasBegun(attempt: NodeAttempt): boolean;
   /** How an attempt ended; undefined when it was abandoned before it did. */
   takeEnd(attempt: NodeAttempt): AttemptEnd | undefined;
-  /** The ends that nobody has taken. */
-  takeEnds(): (NodeAttempt & { end: AttemptEnd })[];
+  /** The ends that nobody has taken; what has begun and was not run gets one. */
+  takeEnds(): Promise<(NodeAttempt & { end: AttemptEnd })[]>;
   /** How an attempt ended that another process made, as far as that can still be read. */
   readPastEnd(attempt: NodeAttempt, termination: RunTermination): Promise<AttemptEnd>;
   /** Resolves when no attempt runs any more. */

@@ -202,17 +202,18 @@ function parseConstraints(
   if (!(value instanceof Map)) return fail('"constraints" must be an object');
   // Counts first, as the help says them.
   const known = CONSTRAINT_NAMES.toSorted((a, b) => rank(a) - rank(b));
-  const unknown = [...value.keys()].find((name) => !known.some((other) => other === name));
-  if (unknown !== undefined) {
-    fail(
-      `"constraints" has the unknown key ${JSON.stringify(unknown)}: known are ${known.join(", ")}`,
-    );
+  const stated = new Map<ConstraintName, number | Duration>();
+  for (const [key, given] of value) {
+    const name = known.find((name) => name === key);
+    if (name === undefined) {
+      const names = known.join(", ");
+      return fail(`"constraints" has the unknown key ${JSON.stringify(key)}: known are ${names}`);
+    }
+    const { kind, flowLeast: least = 0 } = CONSTRAINTS[name];
+    const isCount = kind === "count";
+    stated.set(name, isCount ? count(name, given, { least, fail }) : duration(name, given, fail));
   }
-  const constraints = mapConstraints(({ kind, flowLeast: least = 0 }, name) => {
-    const stated = value.get(name);
-    if (stated === undefined) return DEFAULT_CONSTRAINTS[name];
-    return kind === "count" ? count(name, stated, { least, fail }) : duration(name, stated, fail);
-  });
+  const constraints = mapConstraints((_, name) => stated.get(name) ?? DEFAULT_CONSTRAINTS[name]);
   const pair = incompletePair(constraints);
   if (pair !== undefined) {
     fail(`"constraints" has only one of ${pair.join(" and ")}: give both, or none`);

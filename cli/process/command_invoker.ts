@@ -50,8 +50,11 @@ export class CommandInvoker implements AttemptPlace {
   /** The attempts whose begin was recorded and whose end nobody has taken. */
   readonly #begun = new Set<string>();
   /** What those of them print into that have not been started yet. */
-  readonly #prepared = new Map<string, [OutputFile, OutputFile]>();
+  readonly #prepared = new Map<string, NodeAttempt & { files: [OutputFile, OutputFile] }>();
   readonly #ends = new Map<string, NodeAttempt & { end: AttemptEnd }>();
+  /** The begins that are being recorded. */
+  readonly #beginning = new Set<Promise<unknown>>();
+  /** The commands that run. */
   readonly #running = new Set<Promise<unknown>>();
 
   constructor(options: CommandInvokerOptions) {
@@ -62,17 +65,19 @@ export class CommandInvoker implements AttemptPlace {
 
   /** Records the begin of an attempt. Where that fails, `run` starts nothing. */
   async beforeRun({ eventId, attempt }: AttemptRef): Promise<void> {
-    await this.#orFatal(this.#begin(nodeAttemptOf(eventId, attempt)), undefined);
+    const begin = this.#begin(nodeAttemptOf(eventId, attempt));
+    await this.#orFatal(begin, { among: this.#beginning, otherwise: undefined });
   }
 
   /** Runs the command of a node, and resolves when nothing of it runs any more. */
   async run(request: RunRequest): Promise<RunTermination> {
     const attempt = nodeAttemptOf(request.eventId, request.attempt);
     const key = attemptKey(attempt);
-    const files = this.#prepared.get(key);
-    if (files === undefined) return "Aborted";
+    const prepared = this.#prepared.get(key);
+    if (prepared === undefined) return "Aborted";
     this.#prepared.delete(key);
-    return await this.#orFatal(this.#runNode(attempt, request.signal, files), "Aborted");
+    const node = this.#runNode(attempt, request.signal, prepared.files);
+    return await this.#orFatal(node, { among: this.#running, otherwise: "Aborted" });
   }
 
   /** How an attempt at a node ended; undefined when it was abandoned before it did. */
@@ -81,15 +86,25 @@ export class CommandInvoker implements AttemptPlace {
     const known = this.#ends.get(key);
     this.#ends.delete(key);
     this.#begun.delete(key);
-    finishFiles(this.#prepared.get(key) ?? []);
+    finishFiles(this.#prepared.get(key)?.files ?? []);
     this.#prepared.delete(key);
     return known?.end;
   }
 
-  /** The ends that nobody has taken. */
-  takeEnds(): (NodeAttempt & { end: AttemptEnd })[] {
-    const ends = [...this.#ends.values()];
+  /**
+   * The ends that nobody has taken. An attempt that was begun and not run ends here; that includes one
+   * whose begin is still being recorded, though nobody else waits for it any more.
+   */
+  async takeEnds(): Promise<(NodeAttempt & { end: AttemptEnd })[]> {
+    await allSettled(this.#beginning);
+    const unrun = [...this.#prepared.values()].map(({ nodeId, attempt, files }) => {
+      finishFiles(files);
+      return { nodeId, attempt, end: { termination: "Aborted", durationMs: 0 } as const };
+    });
+    const ends = [...this.#ends.values(), ...unrun];
     this.#ends.clear();
+    this.#prepared.clear();
+    for (const attempt of ends) this.#begun.delete(attemptKey(attempt));
     return ends;
   }
 
@@ -110,21 +125,25 @@ export class CommandInvoker implements AttemptPlace {
     return { termination, ...(outputHash !== undefined && { outputHash }) };
   }
 
-  /** Resolves when no command runs any more. */
+  /** Resolves when nothing begins or runs any more. */
   async settled(): Promise<void> {
-    while (this.#running.size > 0) await Promise.allSettled(this.#running);
+    await allSettled(this.#beginning);
+    await allSettled(this.#running);
   }
 
   /** What comes of a part of an attempt; where that cannot be recorded the whole run ends. */
-  async #orFatal<T>(part: Promise<T>, otherwise: T): Promise<T> {
-    this.#running.add(part);
+  async #orFatal<T>(
+    part: Promise<T>,
+    { among, otherwise }: { among: Set<Promise<unknown>>; otherwise: T },
+  ): Promise<T> {
+    among.add(part);
     try {
       return await part;
     } catch (error) {
       this.#options.onFatal(error);
       return otherwise;
     } finally {
-      this.#running.delete(part);
+      among.delete(part);
     }
   }
 
@@ -145,7 +164,7 @@ export class CommandInvoker implements AttemptPlace {
     });
     const key = attemptKey(begin);
     this.#begun.add(key);
-    this.#prepared.set(key, files);
+    this.#prepared.set(key, { nodeId, attempt, files });
     observer.nodeStarted(node);
   }
 
@@ -262,6 +281,11 @@ export class CommandInvoker implements AttemptPlace {
       inheritsInput: passThrough !== undefined && !Deno.stdin.isTerminal(),
     };
   }
+}
+
+/** Resolves when the set is empty: what is in it takes itself out. */
+async function allSettled(parts: ReadonlySet<Promise<unknown>>): Promise<void> {
+  while (parts.size > 0) await Promise.allSettled(parts);
 }
 
 /** What the trace has of a command; its timeout is a matter of the flow. */

@@ -1,4 +1,4 @@
-import { isDirectory, lookAt, pathUpFrom } from "../files.ts";
+import { lookAt, pathUpFrom } from "../files.ts";
 import { dirname, join } from "../../_internal/path.ts";
 import { DEFAULT_ROOT, gitignorePath } from "../../_internal/root_layout.ts";
 import { reasonOf } from "../../_internal/text.ts";
@@ -14,16 +14,25 @@ import { UsageError } from "../exit_codes.ts";
 export function findRoot(cwd: string): string {
   for (let at = cwd;; at = dirname(at)) {
     const root = join(at, DEFAULT_ROOT);
-    if (isDirectory(root)) return pathUpFrom(cwd, root);
-    if (dirname(at) === at || lookAt(join(at, ".git")) !== undefined) return DEFAULT_ROOT;
+    if (lookIfAllowed(root)?.isDirectory) return pathUpFrom(cwd, root);
+    if (dirname(at) === at || lookIfAllowed(join(at, ".git")) !== undefined) return DEFAULT_ROOT;
   }
 }
 
 /** Refuses what cannot be a root, so that it is not taken for one without runs. */
 export function checkRoot(root: string): void {
   if (root === "") throw new UsageError("Cannot use --root: it is empty; name a directory");
-  if (lookAt(root) !== undefined && !isDirectory(root)) {
+  if (lookIfAllowed(root)?.isDirectory === false) {
     throw new UsageError(`Cannot use --root ${root}: it is a file; name a directory`);
+  }
+}
+
+/** What may not be looked at counts as missing: it is left to those who use it, and they say why not. */
+function lookIfAllowed(path: string): Deno.FileInfo | undefined {
+  try {
+    return lookAt(path);
+  } catch {
+    return undefined;
   }
 }
 

@@ -1,7 +1,6 @@
-import { removeTreeSync, syncDirectorySync } from "../../_internal/directories.ts";
+import { moveAsideSync, removeMovedAsideSync } from "../../_internal/directories.ts";
 import { denoFilePort, type FilePort } from "../../_internal/file_port.ts";
-import { join } from "../../_internal/path.ts";
-import { REMOVED_PREFIX, runtimesDirectory } from "../../_internal/root_layout.ts";
+import { runtimesDirectory } from "../../_internal/root_layout.ts";
 import { OwnerLock } from "../files/owner_lock.ts";
 import type { RuntimeFolder } from "../files/runtime_folder.ts";
 import { checkWritable, folderOf } from "../runtime/open_runtime.ts";
@@ -55,10 +54,8 @@ export function removeRuntimeOnPort(port: FilePort, root: string, runtimeId: str
       throw storeMissingError({ operation, path });
     }
     const isThere = folder.isDirectory(path, { operation, what: "runtime" });
-    if (isThere) moveAway(folder, runtimes);
-    for (const entry of Array.from(port.readDirSync(runtimes))) {
-      if (isRemoved(entry)) removeTreeSync(port, join(runtimes, entry.name));
-    }
+    if (isThere) moveAway(folder);
+    removeMovedAsideSync(port, runtimes);
     if (!isThere) throw storeMissingError({ operation, path });
   } catch (error) {
     throw asStoreError({ operation, path }, error);
@@ -66,21 +63,14 @@ export function removeRuntimeOnPort(port: FilePort, root: string, runtimeId: str
 }
 
 /** Takes the runtime out of the store, as its only owner. */
-function moveAway(folder: RuntimeFolder, runtimes: string): void {
+function moveAway(folder: RuntimeFolder): void {
   checkWritable(folder);
   const lock = OwnerLock.take(folder);
   try {
     // Windows renames no folder with an open file in it, and so guards the runtime by itself.
     if (Deno.build.os === "windows") lock.release();
-    const target = join(runtimes, `${REMOVED_PREFIX}${crypto.randomUUID()}`);
-    folder.port.renameSync(folder.directory, target);
-    syncDirectorySync(folder.port, runtimes);
+    moveAsideSync(folder.port, folder.directory);
   } finally {
     if (Deno.build.os !== "windows") lock.release();
   }
-}
-
-/** Whether a directory is what a removal that was cut short has left. */
-export function isRemoved(entry: { name: string; isDirectory: boolean }): boolean {
-  return entry.isDirectory && entry.name.startsWith(REMOVED_PREFIX);
 }

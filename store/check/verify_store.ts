@@ -1,5 +1,5 @@
 import { denoFilePort, type FilePort } from "../../_internal/file_port.ts";
-import { lookAtSync } from "../../_internal/directories.ts";
+import { isMovedAside, lookAtSync } from "../../_internal/directories.ts";
 import { basename } from "../../_internal/path.ts";
 import { idOfDirectory, runtimeDirectory, runtimesDirectory } from "../../_internal/root_layout.ts";
 import { checkString } from "../../_internal/check.ts";
@@ -7,7 +7,6 @@ import { type DirectoryEntry, listDirectory, RuntimeFolder } from "../files/runt
 import { isFresh, loadRuntimeBeside, type RuntimeFiles } from "../runtime/load_runtime.ts";
 import { RuntimeStoreError } from "../runtime_store_error.ts";
 import { asStoreError } from "../store_errors.ts";
-import { isRemoved } from "./remove_runtime.ts";
 import type { Finding, StoreProblem } from "./store_problem.ts";
 import { emptyReport, type RuntimeReport, verifyRuntime } from "./verify_runtime.ts";
 
@@ -132,7 +131,7 @@ export function listRuntimes(
       const id = idOfDirectory(entry.name);
       if (id !== undefined && except?.has(id)) continue;
       if (id !== undefined && entry.isDirectory) ids.push(id);
-      else if (isRemoved(entry)) continue;
+      else if (isMovedAside(entry)) continue;
       else problems.push(problemOf(strayFinding(entry), runtimeId ?? ""));
     }
   } catch (error) {

@@ -1,15 +1,20 @@
-import { type FileHandle, type FilePort, readRangeSync } from "../../_internal/file_port.ts";
+import {
+  type FileHandle,
+  type FilePort,
+  fillSync,
+  readRangeSync,
+} from "../../_internal/file_port.ts";
 import {
   countLinesSync,
+  type LineBlock,
   linePiecesSync,
-  linesOf,
   type LineSource,
   MAX_LINE_BYTES,
 } from "../../_internal/json_lines.ts";
 import { isJsonObject } from "../../_internal/line_file.ts";
 import { decodeManyLines, NEWLINE } from "../../_internal/text.ts";
 import type { RuntimeStoreError, StoreOperation } from "../runtime_store_error.ts";
-import { asStoreError, storeCorruptError } from "../store_errors.ts";
+import { asStoreError, storeCorruptError, wrapIo } from "../store_errors.ts";
 import type { LineVerdict, LogCodec } from "./log_codecs.ts";
 
 /** What a log is made of. */
@@ -71,11 +76,10 @@ export class LogBytes implements LineSource {
     const end = Math.min(this.size, start + buffer.length);
     if (end <= start) return null;
     if (this.#file !== undefined && start < this.#fileEnd) {
-      const wanted = Math.min(end, this.#fileEnd);
-      const bytes = readRangeSync(this.#file, start, wanted);
-      buffer.set(bytes);
-      this.#position += bytes.length;
-      if (start + bytes.length < wanted) return bytes.length === 0 ? null : bytes.length;
+      const wanted = Math.min(end, this.#fileEnd) - start;
+      const count = fillSync(this.#file, start, buffer.subarray(0, wanted));
+      this.#position += count;
+      if (count < wanted) return count === 0 ? null : count;
     }
     const [from, to] = [this.#position - this.#fileEnd, end - this.#fileEnd];
     if (to > from) buffer.set(this.#tail.subarray(from, to), this.#position - start);
@@ -89,20 +93,54 @@ export class LogBytes implements LineSource {
   }
 }
 
-/** One line of a log. */
-export interface LogLine {
+/** One line of a log, inside the block that it was read with. */
+export class LogLine {
   /** Where it begins. */
-  start: number;
+  readonly start: number;
   /** Where the next one begins. */
-  end: number;
+  readonly end: number;
   /** Whether it ends with a newline: only the last one may not. */
-  isWhole: boolean;
-  /** Its bytes without its newline, until the next line is asked for; undefined when too long. */
-  bytes: Uint8Array | undefined;
+  readonly isWhole: boolean;
   /** The line decoded, where that is certain to be right. */
-  text?: string | undefined;
+  readonly text: string | undefined;
   /** NULs in front that are too many to hold. */
-  hasSkippedNuls?: boolean;
+  readonly hasSkippedNuls: boolean;
+  /** Undefined when the line is too long to be held. */
+  readonly #block: Uint8Array | undefined;
+  readonly #blockStart: number;
+  readonly #blockEnd: number;
+
+  constructor({ start, end, isWhole }: Pick<LogLine, "start" | "end" | "isWhole">, content?: {
+    block: Uint8Array;
+    /** Where the block has the line, without its newline. */
+    from: number;
+    to: number;
+    text?: string | undefined;
+    hasSkippedNuls?: boolean;
+  }) {
+    this.start = start;
+    this.end = end;
+    this.isWhole = isWhole;
+    this.text = content?.text;
+    this.hasSkippedNuls = content?.hasSkippedNuls ?? false;
+    this.#block = content?.block;
+    this.#blockStart = content?.from ?? 0;
+    this.#blockEnd = content?.to ?? 0;
+  }
+
+  /**
+   * Its bytes without its newline, until the next line is asked for; undefined when too long. Made when
+   * they are asked for, as most lines of a page are read as text.
+   */
+  get bytes(): Uint8Array | undefined {
+    return this.#block?.subarray(this.#blockStart, this.#blockEnd);
+  }
+
+  /** The number in its head, where it stands as it is printed here. */
+  numberBehind(prefix: Uint8Array): number | undefined {
+    if (this.#block === undefined || this.hasSkippedNuls) return undefined;
+    return numberAt(this.#block, this.#blockStart, prefix);
+  }
 }
 
 const DIGIT_ZERO = 48;
@@ -131,21 +169,13 @@ export function* logLines(
   const failed = (cause: unknown) => asStoreError(place, cause);
   for (const piece of linePiecesSync(log, { start, blockBytes, failed })) {
     if (piece.kind === "lines") {
-      // Few of the lines that a search looks at are parsed at all.
-      const isSearch = blockBytes <= PROBE_BYTES;
-      const texts = isSearch ? undefined : decodeManyLines(piece.bytes)?.split("\n");
-      let index = 0;
-      for (const { bytes, byteOffset: start, byteLength } of linesOf(piece)) {
-        const end = start + byteLength + 1;
-        const hasSkippedNuls = byteLength > bytes.length;
-        yield { start, end, isWhole: true, bytes, text: texts?.[index++], hasSkippedNuls };
-      }
+      yield* linesIn(piece);
       continue;
     }
     const { byteOffset, byteLength } = piece;
     const end = byteOffset + byteLength;
     if (piece.kind === "too-long") {
-      yield { start: byteOffset, end: end + 1, isWhole: true, bytes: undefined };
+      yield new LogLine({ start: byteOffset, end: end + 1, isWhole: true });
       continue;
     }
     if (end < log.size) {
@@ -153,14 +183,29 @@ export function* logLines(
       throw storeCorruptError(place, { problem, byteOffset: end });
     }
     if (byteLength === 0) return;
-    const bytes = byteLength > MAX_LINE_BYTES ? undefined : readRangeSync(log, byteOffset, end);
-    return yield { start: byteOffset, end, isWhole: false, bytes };
+    const last = { start: byteOffset, end, isWhole: false };
+    if (byteLength > MAX_LINE_BYTES) return yield new LogLine(last);
+    const block = readRangeSync(log, byteOffset, end);
+    return yield new LogLine(last, { block, from: 0, to: block.length });
+  }
+}
+
+function* linesIn({ bytes: block, byteOffset, skippedNuls }: LineBlock): Generator<LogLine, void> {
+  const texts = decodeManyLines(block)?.split("\n");
+  const offset = byteOffset + skippedNuls;
+  let index = 0;
+  let from = 0;
+  for (let to; (to = block.indexOf(NEWLINE, from)) !== -1; from = to + 1) {
+    const start = from === 0 ? byteOffset : offset + from;
+    const place = { start, end: offset + to + 1, isWhole: true };
+    const hasSkippedNuls = from === 0 && skippedNuls > 0;
+    yield new LogLine(place, { block, from, to, text: texts?.[index++], hasSkippedNuls });
   }
 }
 
 /** Whether a line certainly holds a record whose number is below `number`, judged by its head. */
 export function isBelow<T>(line: LogLine, codec: LogCodec<T>, number: number): boolean {
-  const found = numberIn(line, codec);
+  const found = line.numberBehind(codec.numberPrefix);
   return found !== undefined && found < number;
 }
 
@@ -227,11 +272,21 @@ function firstNumber<T>(
   log: LogBytes,
   { codec, start, end }: { codec: LogCodec<T>; start: number; end: number },
 ): { number: number; start: number } | undefined {
+  const { operation, numberPrefix: prefix } = codec;
+  // One read shows it but where lines are long or damaged.
+  const probe = wrapIo({ operation, path: log.path }, () => {
+    return readRangeSync(log, start, Math.min(start + PROBE_BYTES, log.size));
+  });
+  const next = probe.indexOf(NEWLINE) + 1;
+  const number = next === 0 ? undefined : numberAt(probe, next, prefix);
+  if (number !== undefined) {
+    return start + next < end ? { number, start: start + next } : undefined;
+  }
   for (const line of logLines(log, codec, { start, blockBytes: PROBE_BYTES })) {
     // What is read first is the rest of a line, or one that begins at `start`.
     if (line.start === start) continue;
     if (line.start >= end) return undefined;
-    const number = numberIn(line, codec);
+    const number = line.numberBehind(prefix);
     if (number !== undefined) return { number, start: line.start };
     const verdict = parseLine(line, codec);
     if ("record" in verdict) return { number: codec.numberOf(verdict.record), start: line.start };
@@ -240,18 +295,15 @@ function firstNumber<T>(
 }
 
 /** The number in the head of a line that stands as it is printed here; else undefined. */
-function numberIn<T>(
-  { bytes, hasSkippedNuls }: LogLine,
-  { numberPrefix: prefix }: LogCodec<T>,
-): number | undefined {
-  if (bytes === undefined || hasSkippedNuls) return undefined;
+function numberAt(bytes: Uint8Array, start: number, prefix: Uint8Array): number | undefined {
   for (let index = 0; index < prefix.length; index++) {
-    if (bytes[index] !== prefix[index]) return undefined;
+    if (bytes[start + index] !== prefix[index]) return undefined;
   }
+  const first = start + prefix.length;
   let number = 0;
-  for (let at = prefix.length; at < prefix.length + 15; at++) {
+  for (let at = first; at < first + 15; at++) {
     const byte = bytes[at];
-    if (byte === COMMA) return at === prefix.length ? undefined : number;
+    if (byte === COMMA) return at === first ? undefined : number;
     if (byte === undefined || byte < DIGIT_ZERO || byte > DIGIT_ZERO + 9) return undefined;
     number = number * 10 + byte - DIGIT_ZERO;
   }
@@ -302,7 +354,8 @@ export function readLogEnd<T>(log: LogBytes, codec: LogCodec<T>): LogEnd {
     const isWhole = bytes[lineAfter - 1] === NEWLINE;
     const content = bytes.subarray(0, isWhole ? lineAfter - 1 : lineAfter);
     const from = content.lastIndexOf(NEWLINE) + 1;
-    const line = { start: from, end: lineAfter, isWhole, bytes: content.subarray(from) };
+    const place = { start: from, end: lineAfter, isWhole };
+    const line = new LogLine(place, { block: content, from, to: content.length });
     const verdict = parseLine(line, codec);
     lineAfter = from;
     if ("blank" in verdict) continue;

@@ -79,8 +79,9 @@ export function loadRuntime(folder: RuntimeFolder): RuntimeFiles {
 
 /**
  * Reads a runtime beside somebody who may be changing it: the files and then the journals, which in
- * this order have everything that checkpoints may meanwhile have put into some of the files. Undefined
- * when it changed too much meanwhile at every attempt.
+ * this order have everything that checkpoints may meanwhile have put into some of the files. Damage to
+ * runtime.json or a journal counts only when it is seen again and again. Undefined when it changed too
+ * much meanwhile at every attempt.
  */
 export async function loadRuntimeBeside(
   folder: RuntimeFolder,
@@ -96,10 +97,10 @@ export async function loadRuntimeBeside(
         const mutations = follower.finish(suspicions);
         return mutations && checkTornEnd(files, mutations);
       });
-      const { found, error } = unapplied;
-      if (error === undefined ? found !== undefined : suspicions.isError(error)) {
-        return { ...files, unapplied };
-      }
+      const errors = [files.runtime.error, unapplied.error].filter((error) => error !== undefined);
+      const doubtful = errors.filter((error) => !suspicions.isError(error));
+      const wasMissed = unapplied.found === undefined && unapplied.error === undefined;
+      if (doubtful.length === 0 && !wasMissed) return { ...files, unapplied };
     } finally {
       follower.close();
     }

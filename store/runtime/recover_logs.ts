@@ -1,12 +1,13 @@
 import type { FileHandle } from "../../_internal/file_port.ts";
 import {
   cutFileSync,
+  isWholeTailSync,
   lastLineEndSync,
   quarantineSync,
   recoverTailSync,
   type Recovery,
 } from "../../_internal/line_file.ts";
-import { NEWLINE } from "../../_internal/text.ts";
+import { joinBytes, NEWLINE } from "../../_internal/text.ts";
 import { LogBytes, type LogEnd } from "../files/log_lines.ts";
 import type { LogWriter } from "../files/log_writer.ts";
 import { type RuntimeFolder, sizeOf } from "../files/runtime_folder.ts";
@@ -16,12 +17,15 @@ import { storeCorruptError } from "../store_errors.ts";
 
 /** A log as opening its runtime would leave it: bytes of its file, and lines that follow them. */
 interface LogView {
-  /** How many bytes come from the file; a line begins behind them if others follow. */
+  /** How many bytes come from the file. */
   fileEnd: number;
+  /** The lines of the journal, and before them the newline that the file may lack. */
   tail: Uint8Array;
   /** How many bytes the file lacks before the lines of the journal. */
   missing: number;
 }
+
+const NEWLINE_BYTES = new Uint8Array([NEWLINE]);
 
 /** A log whose file is `size` bytes long, with what the journal holds for it. */
 export function viewLog(
@@ -30,12 +34,17 @@ export function viewLog(
   { size, unapplied }: { size: number; unapplied: UnappliedLog | undefined },
 ): LogView {
   const { start = size, bytes: tail = new Uint8Array() } = unapplied ?? {};
-  const fileEnd = size >= start
-    ? start
-    : size === 0
-    ? 0
-    : folder.use(path, (file) => lastLineEndSync(file, size));
-  return { fileEnd, tail, missing: start - fileEnd };
+  if (size >= start) return { fileEnd: start, tail, missing: 0 };
+  if (size === 0) return { fileEnd: 0, tail, missing: start };
+  return folder.use(path, (file) => {
+    const lineEnd = lastLineEndSync(file, size);
+    const missing = start - size;
+    if (lineEnd === size) return { fileEnd: size, tail, missing };
+    if (isWholeTailSync(file, { tailStart: lineEnd, size })) {
+      return { fileEnd: size, tail: joinBytes([NEWLINE_BYTES, tail]), missing };
+    }
+    return { fileEnd: lineEnd, tail, missing: start - lineEnd };
+  });
 }
 
 /** What logs are recovered with. */
@@ -75,18 +84,18 @@ export class RecoveredLogs {
         remedy: "restore what is missing from a backup",
       }));
     }
-    const tail = unapplied.bytes;
-    let { fileEnd } = viewLog(folder, path, { size: fileSize, unapplied });
     if (writer === undefined) {
-      this.#views.set(name, { fileEnd, tail });
-    } else {
-      if (fileSize < unapplied.start && fileSize > 0) fileEnd = this.#mendShortened(path, fileSize);
-      else if (fileSize > fileEnd) {
-        this.#cut(path, { fileSize, fileEnd, end: fileEnd + tail.length });
-      }
-      writer.add(name, fileEnd, [tail]);
+      const view = viewLog(folder, path, { size: fileSize, unapplied });
+      this.#views.set(name, view);
+      return view.fileEnd + view.tail.length;
     }
-    return fileEnd + tail.length;
+    const { start, bytes } = unapplied;
+    const isShort = fileSize < start && fileSize > 0;
+    const fileEnd = isShort ? this.#mendShortened(path, fileSize) : Math.min(fileSize, start);
+    const end = fileEnd + bytes.length;
+    if (fileSize > start) this.#cut(path, { fileSize, fileEnd, end });
+    writer.add(name, fileEnd, [bytes]);
+    return end;
   }
 
   /** Where the next line begins in a log whose last line lacks its newline. */
@@ -101,7 +110,7 @@ export class RecoveredLogs {
       return end;
     }
     if (writer === undefined) {
-      this.#views.set(name, { fileEnd: size, tail: new Uint8Array([NEWLINE]) });
+      this.#views.set(name, { fileEnd: size, tail: NEWLINE_BYTES });
     }
     return size + 1;
   }

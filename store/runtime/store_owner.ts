@@ -182,15 +182,15 @@ export class StoreOwner implements RuntimeSource, GroupCommitter {
     const group = new Mutation(this.state, this.folder);
     const answers: { waiting: WaitingRequest<Rule<unknown>, unknown>; answer: () => void }[] = [];
     const lines: Uint8Array[] = [];
-    for (let bytes = 0; bytes < GROUP_BYTES && lines.length < GROUP_MUTATIONS;) {
-      const waiting = this.#queue.take();
-      if (waiting === undefined) break;
+    let bytes = 0;
+    for (const waiting of this.#queue.take()) {
       try {
         const { answer, line } = this.#make(waiting.request, { group, before: lines.length });
         answers.push({ waiting, answer: () => waiting.resolve(answer) });
         if (line === undefined) continue;
         lines.push(line);
         bytes += line.length;
+        if (bytes >= GROUP_BYTES || lines.length >= GROUP_MUTATIONS) break;
       } catch (error) {
         answers.push({ waiting, answer: () => waiting.reject(error) });
       }

@@ -9,7 +9,12 @@ import {
   isOneOf,
   orNull,
 } from "../../_internal/check.ts";
-import { CONSTRAINT_NAMES, incompletePair, mapConstraints } from "../../_internal/constraints.ts";
+import {
+  CONSTRAINT_NAMES,
+  incompletePair,
+  limitsOf,
+  mapConstraints,
+} from "../../_internal/constraints.ts";
 import {
   compareTimes,
   durationBetween,
@@ -40,13 +45,21 @@ export interface Rules {
 
 const BACKOFF = ["initial", "factor", "max"];
 
-/** Checks rules and says what they leave out. Errors name the field. */
-export function readRules(rules: { [field in keyof SupervisorRules]: unknown }): Rules {
+/**
+ * Checks rules and says what they leave out. Errors name the field. `isRecorded`: they are not a caller's,
+ * but those that a saved state was made with.
+ */
+export function readRules(
+  rules: { [field in keyof SupervisorRules]: unknown },
+  { isRecorded = false }: { isRecorded?: boolean } = {},
+): Rules {
   const { graphId, constraints, mode = "serial", maxDeferred, backoff } = rules;
   return Object.freeze({
     graphId: checkString(graphId, "graphId"),
     mode: checkOneOf(mode, "mode", MODES),
-    constraints: readConstraints(constraints),
+    constraints: Object.freeze(
+      isRecorded ? limitsOf(readConstraints(constraints)) : checkPair(readConstraints(constraints)),
+    ),
     maxDeferred: orNull(maxDeferred, "maxDeferred", checkInteger),
     backoff: orNull(backoff, "backoff", readBackoff),
   });
@@ -62,13 +75,15 @@ function readConstraints(value: unknown): Constraints {
     const path = `constraints.${name}`;
     return isRequired ? check(constraints[name], path) : orNull(constraints[name], path, check);
   });
-  const pair = incompletePair(checked);
-  if (pair !== undefined) {
-    throw new TypeError(
-      `Cannot use constraints: they have only one of ${pair.join(" and ")}: give both, or none`,
-    );
-  }
-  return Object.freeze(checked as unknown as Constraints);
+  return checked as unknown as Constraints;
+}
+
+function checkPair(constraints: Constraints): Constraints {
+  const pair = incompletePair(constraints);
+  if (pair === undefined) return constraints;
+  throw new TypeError(
+    `Cannot use constraints: they have only one of ${pair.join(" and ")}: give both, or none`,
+  );
 }
 
 function readBackoff(value: unknown, name: string): Backoff {

@@ -50,7 +50,7 @@ export function readState(value: unknown): { rules: Rules; state: CoreState } {
     mode: fields.mode,
     maxDeferred: fields.max_deferred,
     backoff: fields.backoff,
-  });
+  }, { isRecorded: true });
   const state: CoreState = {
     inputs: checkInteger(fields.inputs, "state.inputs"),
     nextEpisodeId: checkInteger(fields.next_episode_id, "state.next_episode_id"),

@@ -58,15 +58,16 @@ export class AttemptRunner {
     if (signal?.aborted) return this.#listener.onEnd(attempt, "Aborted");
     const running = { attempt, controller: new AbortController() };
     if (beforeRun === undefined) return this.#call(running);
+    // What ends it from now on, be it `beforeRun` itself, keeps its invoker from being called.
+    this.#running.add(running);
     let ready: void | PromiseLike<void>;
     try {
       ready = beforeRun.call(this.#ports, refOf(attempt));
     } catch (error) {
       return this.#listener.onFailure(error);
     }
-    if (!isPromiseLike(ready)) return this.#call(running);
-    this.#running.add(running);
-    ready.then(() => this.#callIfWanted(running), (error) => this.#listener.onFailure(error));
+    if (isPromiseLike(ready)) void this.#callAfter(ready, running);
+    else this.#callIfWanted(running);
   }
 
   /** Ends an attempt from outside, and says whether it was being made. */
@@ -85,38 +86,56 @@ export class AttemptRunner {
     this.#running.abandon(reason);
   }
 
+  async #callAfter(ready: PromiseLike<void>, running: RunningAttempt): Promise<void> {
+    try {
+      await ready;
+      this.#callIfWanted(running);
+    } catch (error) {
+      this.#listener.onFailure(error);
+    }
+  }
+
   /** Calls the invoker, unless the attempt was ended or aborted while `beforeRun` was under way. */
   #callIfWanted(running: RunningAttempt): void {
-    if (!this.#running.end(running)) return;
-    if (running.controller.signal.aborted) this.#listener.onEnd(running.attempt, "Aborted");
+    if (!this.#running.has(running)) return;
+    if (running.controller.signal.aborted) this.#settle(running, "Aborted");
     else this.#call(running);
   }
 
+  /**
+   * Calls the invoker. An attempt that is running already stays so during the call, or the supervisor would
+   * seem idle to what is called; one that the call itself ended has nothing more to wait for.
+   */
   #call(running: RunningAttempt): void {
     const { attempt, controller } = running;
+    const isRunning = this.#running.has(running);
+    const end = (termination: RunTermination, thrown?: { error: unknown }) => {
+      if (isRunning) this.#settle(running, termination, thrown);
+      else this.#end(attempt, termination, thrown);
+    };
     let answer: RunTermination | PromiseLike<RunTermination>;
     try {
       answer = callInvoker(this.#ports.invoker, this.#requestOf(attempt, controller.signal));
       if (!isPromiseLike(answer)) checkTermination(answer, ANSWER);
     } catch (error) {
-      return this.#end(attempt, RUNTIME_ERROR, { error });
+      return end(RUNTIME_ERROR, { error });
     }
-    if (!isPromiseLike(answer)) return this.#end(attempt, answer);
+    if (!isPromiseLike(answer)) return end(answer);
     awaitAnswer(answer, {
       onAnswer: (termination) => this.#onAnswer(running, termination),
       onThrown: (error) => this.#onThrown(running, error),
     });
+    if (isRunning && !this.#running.has(running)) return;
     this.#running.startDeadline(running);
-    this.#running.add(running);
+    if (!isRunning) this.#running.add(running);
   }
 
   #requestOf({ origin, episodeId, attempt }: Attempt, signal: AbortSignal): RunRequest {
     const { graphId, constraints: { deadline } } = this.#rules;
     const { id: eventId, context } = origin;
-    // Anew for each attempt, which may change what it gets.
-    const payload = payloadObject(origin.payload);
-    const request = { graphId, eventId, episodeId, attempt, context, payload, signal };
-    return deadline === null ? request : { ...request, deadline };
+    const bare = { graphId, eventId, episodeId, attempt, context, payload: {}, signal };
+    const request = deadline === null ? bare : { ...bare, deadline };
+    return origin.payload.length === 0 ? request : withPayload(request, origin.payload);
   }
 
   #onAnswer(running: RunningAttempt, answer: unknown): void {
@@ -159,6 +178,16 @@ export class AttemptRunner {
 /** An attempt as the outside knows it. */
 export function refOf({ episodeId, attempt, origin }: Attempt): AttemptRef {
   return { eventId: origin.id, episodeId, attempt };
+}
+
+/**
+ * A request whose payload is read when it is asked for: most never ask, and one that is no JSON keeps
+ * nothing from being run. It is read anew for each attempt, which may change what it gets.
+ */
+function withPayload(request: RunRequest, bytes: Uint8Array): RunRequest {
+  let payload: RunRequest["payload"] | undefined;
+  const get = () => payload ??= payloadObject(bytes);
+  return Object.defineProperty(request, "payload", { get, enumerable: true });
 }
 
 function isPromiseLike<T>(value: T | PromiseLike<T>): value is PromiseLike<T> {

@@ -68,6 +68,11 @@ export class RunningAttempts {
     return running?.attempt.attempt === attempt ? running : undefined;
   }
 
+  /** Whether an attempt is in. */
+  has(running: RunningAttempt): boolean {
+    return this.#running.get(running.attempt.episodeId) === running;
+  }
+
   /** Adds an attempt, without a deadline. */
   add(running: RunningAttempt): void {
     this.#running.set(running.attempt.episodeId, running);
@@ -85,8 +90,8 @@ export class RunningAttempts {
 
   /** Takes an attempt out, and says whether it was still in. */
   end(running: RunningAttempt): boolean {
+    if (!this.has(running)) return false;
     const { episodeId } = running.attempt;
-    if (this.#running.get(episodeId) !== running) return false;
     this.#running.delete(episodeId);
     if (this.#deadlines.delete(episodeId) || this.#graces.delete(episodeId)) this.#arm();
     return true;

@@ -14,6 +14,7 @@ import {
   sweepTempsSync,
 } from "../../_internal/atomic_replace.ts";
 import { denoFilePort, type FilePort } from "../../_internal/file_port.ts";
+import { reasonOf } from "../../_internal/text.ts";
 import { everyCut } from "../_util/every_cut.ts";
 import { everyFailure } from "../_util/every_failure.ts";
 import { FaultPort } from "../_util/fault_port.ts";
@@ -235,4 +236,32 @@ Deno.test("sweepTempsSync() passes over a temp that another sweeper takes at the
       assertEquals(sweepTempsSync(port, directory), [], call);
       assertEquals(port.openCount, 0);
     }
+  }));
+
+Deno.test("atomicReplace() leaves neither temp nor handle where sync() throws before it makes a promise", () =>
+  withTempDir(async (directory) => {
+    const path = `${directory}/file`;
+    let open = 0;
+    const port: FilePort = {
+      ...denoFilePort,
+      openSync: (path, options) => {
+        const file = denoFilePort.openSync(path, options);
+        const closeFile = file.close.bind(file);
+        open++;
+        const sync = () => {
+          throw new Error("refused at once");
+        };
+        const close = () => {
+          open--;
+          closeFile();
+        };
+        return Object.assign(file, { sync, close });
+      },
+    };
+    const error = await assertRejects(
+      () => atomicReplace(port, { path, bytes: new Uint8Array(3), toError }),
+      ReplaceError,
+    );
+    assertEquals([error.failure.stage, reasonOf(error.failure.cause)], ["sync", "refused at once"]);
+    assertEquals([open, namesIn(directory)], [0, []]);
   }));

@@ -1,4 +1,4 @@
-import { assert, assertEquals, assertLess } from "@std/assert";
+import { assert, assertEquals, assertLess, assertRejects } from "@std/assert";
 import { denoFilePort, type FileHandle } from "../../_internal/file_port.ts";
 import {
   countLinesSync,
@@ -259,6 +259,17 @@ Deno.test("linePiecesSync() holds no NUL run in memory, however long, nor loses 
     assertEquals(pieces[1]?.byteOffset, 8);
     assertLess(nuls - pieces[1]!.skippedNuls, 32 * 1024);
   }));
+
+Deno.test("linePieces() makes the module's error of a read that throws before it makes a promise", async () => {
+  const file = new MemoryFile(encoder.encode("a\n"));
+  file.read = () => {
+    throw new Error("refused at once");
+  };
+  const failed = (cause: unknown) => new RangeError("of the module", { cause });
+  const pieces = linePieces(file, { start: 0, blockBytes: 16, failed });
+  const error = await assertRejects(() => pieces.next(), RangeError, "of the module");
+  assertEquals((error.cause as Error).message, "refused at once");
+});
 
 Deno.test("countLinesSync() counts what a naive split finds", () => {
   for (let round = 0; round < longCount(300, 5000); round++) {

@@ -302,7 +302,7 @@ Deno.test("a CommitQueue serves all who came meanwhile in one group, in their or
   const queue: CommitQueue<number, number> = new CommitQueue({
     async commitGroup() {
       const group: number[] = [];
-      for (let waiting; (waiting = queue.take()) !== undefined;) {
+      for (const waiting of queue.take()) {
         group.push(waiting.request);
         waiting.resolve(waiting.request * 2);
       }
@@ -328,12 +328,38 @@ Deno.test("a CommitQueue rejects only those who had come before what failed", as
         later = queue.submit("later");
         throw new Error("no room");
       }
-      const waiting = queue.take()!;
-      waiting.resolve(waiting.request);
+      for (const waiting of queue.take()) waiting.resolve(waiting.request);
     },
   });
   let later: Promise<string> | undefined;
   const outcomes = await Promise.allSettled([queue.submit("a"), queue.submit("b")]);
   assertEquals(outcomes.map(({ status }) => status), ["rejected", "rejected"]);
   assertEquals(await later, "later");
+});
+
+Deno.test("a CommitQueue leaves those waiting who had no room, but for one who gave up", async () => {
+  const groups: number[][] = [];
+  const gaveUp = new AbortController();
+  const queue: CommitQueue<number, number> = new CommitQueue({
+    // deno-lint-ignore require-await -- what is thrown is to be a rejection
+    async commitGroup() {
+      const group: number[] = [];
+      for (const waiting of queue.take()) {
+        group.push(waiting.request);
+        waiting.resolve(waiting.request);
+        // Of the four that wait, the first is taken and the third leaves.
+        if (waiting.request === 1) gaveUp.abort(new Error("enough"));
+        if (group.length === 2) break;
+      }
+      groups.push(group);
+    },
+  });
+  const answers = [1, 2, 3, 4].map((request) => {
+    return queue.submit(request, request === 1 || request === 3 ? gaveUp.signal : undefined);
+  });
+  const outcomes = await Promise.allSettled(answers);
+  assertEquals(groups, [[1, 2], [4]]);
+  const kinds = outcomes.map(({ status }) => status);
+  assertEquals(kinds, ["fulfilled", "fulfilled", "rejected", "fulfilled"]);
+  assertEquals(queue.size, 0);
 });

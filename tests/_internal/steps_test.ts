@@ -48,6 +48,24 @@ Deno.test("what a step throws is thrown where it was asked for, in either form",
   assertEquals(ended, ["sync", "finally", "async", "finally"]);
 });
 
+Deno.test("what a step throws before it makes a promise is thrown where it was asked for, too", async () => {
+  const ended: string[] = [];
+  function* failing(): Steps<void> {
+    try {
+      yield* inEitherForm({
+        sync: () => {},
+        async: (): Promise<void> => {
+          throw new RangeError("at once");
+        },
+      });
+    } finally {
+      ended.push("finally");
+    }
+  }
+  await assertRejects(() => runSteps(failing()), RangeError, "at once");
+  assertEquals(ended, ["finally"]);
+});
+
 Deno.test("items of steps come one by one, and leaving the loop ends the steps", async () => {
   let open = 0;
   function* items(): Generator<Step | string, void, void> {

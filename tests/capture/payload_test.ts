@@ -60,9 +60,14 @@ Deno.test("taffrail-v1 has the text of a payload, v3 its bytes; the hash is the 
 
 Deno.test("a payload of taffrail-v1 that is no text is refused where it stands", async () => {
   const text = stringifyCaptureBundle(await concurrentBundle());
-  const wrong = text.replace('"payload":""', '"payload":[123,125]');
-  const place = "$.inputs[2].payload: invalid type: sequence, expected a string";
-  assertThrows(() => parseCaptureBundle(wrong), TypeError, place);
+  const read = (payload: string) => () => {
+    parseCaptureBundle(text.replace('"payload":""', `"payload":${payload}`));
+  };
+  const place = "$.inputs[2].payload:";
+  assertThrows(read("1"), TypeError, `${place} invalid type: integer \`1\`, expected a string`);
+  const former = `${place} it is a list of bytes, as builds before 0.1.0 wrote it; record it again`;
+  assertThrows(read("[123,125]"), TypeError, former);
+  assertThrows(read("[]"), TypeError, former);
 });
 
 Deno.test("a changed payload does not have its hash", async () => {

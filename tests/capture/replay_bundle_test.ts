@@ -375,3 +375,19 @@ Deno.test("a signal breaks a replay off", async () => {
   await assertRejects(() => replayBundle(bundle, options), Error, "enough");
   await assertRejects(() => replayBundle(bundle, options), Error, "enough");
 });
+
+Deno.test("SCH-8 in a recording of the original program one limit of the rate alone limits nothing", async () => {
+  const session = newSession();
+  for (const id of ["e1", "e2", "e3"]) await session.onEvent(event(id));
+  const recorded = JSON.parse(stringifyCaptureBundle(session.intoBundle()));
+  assertEquals(recorded.capture_version, "v3");
+  for (const alone of [{ max_per_window: 1 }, { rate_window: at(10) }]) {
+    const text = JSON.stringify({ ...recorded, config: { ...recorded.config, ...alone } });
+    const report = await replayBundle(parseCaptureBundle(text), { createSupervisor });
+    assertEquals(report.divergences, []);
+    const decisions = report.decisions.map(({ event_id, decision }) => `${event_id} ${decision}`);
+    assertEquals(decisions, ["e1 Invoke", "e2 Invoke", "e3 Invoke"]);
+    const invoker = new FaultInvoker();
+    assert((await replayBundle(parseCaptureBundle(text), { createSupervisor, invoker })).ok);
+  }
+});

@@ -298,6 +298,23 @@ Deno.test("a last line that a power cut blanked stays, and does not count", asyn
   });
 });
 
+Deno.test("a session that was begun with one limit of the rate alone goes on without it", async () => {
+  await withTempDir(async (directory) => {
+    const path = `${directory}/capture.jsonl`;
+    const session = newSession({ journal: openCaptureJournal(path) });
+    for (const id of ["e1", "e2"]) await session.onEvent(event(id));
+    await session.close();
+    const rules = await rulesOf(path);
+    const text = await Deno.readTextFile(path);
+    await Deno.writeTextFile(path, text.replace('"max_per_window":null', '"max_per_window":1'));
+    const resumed = await resume(path, rules);
+    await resumed.session.onEvent(event("e3"));
+    await resumed.session.close();
+    assertEquals(resumed.log.entries.map(({ decision }) => decision), ["Invoke"]);
+    await checkWhole(path, resumed);
+  });
+});
+
 Deno.test("what cannot be gone on with is refused, and stays as it is", async () => {
   const cases: [
     CaptureJournalError["kind"],

@@ -2,7 +2,7 @@ import { assertEquals, assertStringIncludes } from "@std/assert";
 import { findRoot } from "../../cli/reading/find_root.ts";
 import { namesIn } from "../_util/files.ts";
 import { withTempDir } from "../_util/temp.ts";
-import { taffrail } from "./_command.ts";
+import { MAIN, start, taffrail } from "./_command.ts";
 
 const FLOW = "taffrail.flow.json";
 
@@ -46,6 +46,25 @@ Deno.test("the root is the nearest .taffrail here or above, and ends at a reposi
     assertEquals(findRoot(`${cwd}/a/b`), ".taffrail");
     await Deno.mkdir(`${cwd}/a/b/.taffrail`);
     assertEquals(findRoot(`${cwd}/a/b/c`).replaceAll("\\", "/"), "../.taffrail");
+  });
+});
+
+Deno.test("what may not be read above a project is no root, and who uses a root says which permission it lacks", async () => {
+  await withTempDir(async (cwd) => {
+    const list = async (...args: string[]) => {
+      const permissions = ["--no-prompt", "--allow-env", "--allow-sys", "--allow-read=."];
+      const command = ["run", "--no-lock", ...permissions, MAIN, "ls", "--json", ...args];
+      await using running = start(Deno.execPath(), command, { cwd });
+      await running.closeInput();
+      return await running.end();
+    };
+    const { code, stdout, stderr } = await list();
+    assertEquals({ code, stderr }, { code: 0, stderr: "" });
+    assertEquals(JSON.parse(stdout).root, ".taffrail");
+    const elsewhere = await list("--root", `${cwd}-elsewhere`);
+    assertEquals(elsewhere.code, 1);
+    assertStringIncludes(elsewhere.stderr, "Requires read access to");
+    assertStringIncludes(elsewhere.stderr, "-elsewhere");
   });
 });
 

@@ -1,5 +1,6 @@
-/** What a newer version wrote beside a log of today is neither used nor written to, and named clearly. */
+/** What another version wrote beside a log of today is neither used nor written to, and named clearly. */
 import { assertEquals, assertMatch } from "@std/assert";
+import { recoverCapture, stringifyCaptureBundle } from "../../capture/mod.ts";
 import { runtimeDirectory } from "../../store/mod.ts";
 import { withTempDir } from "../_util/temp.ts";
 import { HAS_SIGNALS, recordAndKill, taffrail } from "./_command.ts";
@@ -105,3 +106,30 @@ for (const { what, file, of, change, kind, says, users } of RECORDS) {
       }),
   });
 }
+
+Deno.test({
+  name: "a recording whose payloads are lists of bytes is named as one of a former build",
+  ignore: !HAS_SIGNALS,
+  fn: () =>
+    withTempDir(async (cwd) => {
+      const runId = await recordAndKill(cwd);
+      const journal = `${cwd}/.taffrail/runs/${runId}/capture.jsonl`;
+      const asList = (text: string) => {
+        return text.replaceAll(/"payload":("(?:[^"\\]|\\.)*")/g, (_, payload) => {
+          return `"payload":${JSON.stringify([...new TextEncoder().encode(JSON.parse(payload))])}`;
+        });
+      };
+      const { bundle } = await recoverCapture(journal);
+      const file = `${cwd}/capture.json`;
+      await Deno.writeTextFile(file, asList(stringifyCaptureBundle(bundle)));
+      await Deno.writeTextFile(journal, asList(await Deno.readTextFile(journal)));
+      const before = await Deno.readTextFile(journal);
+      const says = /payload: it is a list of bytes, as builds before 0\.1\.0 .*; record it again/;
+      for (const args of [["verify"], ["replay", runId], ["replay", file], ["resume", runId]]) {
+        const { code, stdout, stderr } = await taffrail(args, { cwd });
+        assertEquals(code, 1, `${args}: ${stdout}${stderr}`);
+        assertMatch(stdout + stderr, says, `${args}`);
+        assertEquals(await Deno.readTextFile(journal), before, `${args}`);
+      }
+    }),
+});

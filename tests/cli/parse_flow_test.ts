@@ -151,6 +151,11 @@ const MISTAKES: Mistake[] = [
     flow: { name: "ci", node: {} },
     says: 'it has the unknown key "node": known are name, nodes, constraints',
   },
+  inConstraints(
+    "two mistakes: the first is named",
+    { max_retries: -1, retries: 1 },
+    "the constraint max_retries must be a whole number from 0 on",
+  ),
   inConstraints("constraints that are no object", [], '"constraints" must be an object'),
   inConstraints(
     "an unknown constraint",

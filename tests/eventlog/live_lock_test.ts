@@ -1,6 +1,8 @@
 import { assert, assertEquals, assertFalse, assertRejects, assertThrows } from "@std/assert";
 import { EventLogError, isLive, openEventLogSync } from "../../eventlog/mod.ts";
 import { denoFilePort } from "../../_internal/file_port.ts";
+import { openOnPort } from "../../eventlog/open_event_log.ts";
+import { FaultPort } from "../_util/fault_port.ts";
 import { readText, write } from "../_util/files.ts";
 import { withTempDir } from "../_util/temp.ts";
 import { openLog, pathOf, RUN_ID, writeRun } from "./_runs.ts";
@@ -71,6 +73,18 @@ Deno.test("nobody else opens a run that is held exclusively, and all can when it
     await alone.append({ n: 1 });
     await alone.close();
     await (await openLog(root, SHORT)).close();
+  }));
+
+Deno.test("a holder whose name cannot be read is another process", () =>
+  withTempDir(async (root) => {
+    await using _log = await openLog(root, { exclusive: true });
+    const port = new FaultPort();
+    port.failWhen(({ name, path }) =>
+      name === "readSync" && path.endsWith("live.lock") ? new Error("I/O failed") : undefined
+    );
+    const opening = () => openOnPort(port, { root, runId: RUN_ID, ...SHORT });
+    const error = await assertRejects(opening, EventLogError, "another process has it open");
+    assertEquals([error.kind, error.details.actual], ["live", undefined]);
   }));
 
 Deno.test("opening waits for an exclusive holder to close", () =>

@@ -1,4 +1,10 @@
-import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
+import {
+  assert,
+  assertEquals,
+  assertRejects,
+  assertStringIncludes,
+  assertThrows,
+} from "@std/assert";
 import { denoFilePort, type FilePort } from "../../_internal/file_port.ts";
 import { VERSION } from "../../_internal/version.ts";
 import {
@@ -7,7 +13,13 @@ import {
   newRunId,
   openEventLog,
   openEventLogSync,
+  peekRun,
+  readRun,
+  readRunSync,
+  removeRun,
+  repairRun,
   runExists,
+  verifyRun,
 } from "../../eventlog/mod.ts";
 import { openOnPort } from "../../eventlog/open_event_log.ts";
 import { appendTo, isThere, modeOf, namesIn, readText, write } from "../_util/files.ts";
@@ -82,6 +94,45 @@ Deno.test("a run of a higher format is refused by all, politely, and never writt
     assert(await runExists(root, RUN_ID));
   }));
 
+Deno.test("a byte order mark in front of run.json does no harm", () =>
+  withTempDir(async (root) => {
+    writeRun(root, '{"n":1}\n');
+    write(pathOf(root, "run.json"), '\uFEFF{"format":1}');
+    await (await openLog(root)).close();
+    assertEquals(readAll(root).events.length, 1);
+    write(pathOf(root, "run.json"), '\uFEFF\uFEFF{"format":1}');
+    await assertRejects(() => openLog(root), EventLogError, "move it away");
+  }));
+
+Deno.test("a directory in place of a run's file is an error of kind io, in the system's words", () =>
+  withTempDir(async (root) => {
+    for (const name of ["run.json", "events.jsonl"]) {
+      const directory = writeRun(root, '{"n":1}\n').replace("/events.jsonl", "");
+      await Deno.remove(`${directory}/${name}`).catch(() => {});
+      await Deno.mkdir(`${directory}/${name}`);
+      const uses: Record<string, () => unknown> = {
+        openEventLog: () => openLog(root),
+        openEventLogSync: () => openEventLogSync({ root, runId: RUN_ID }),
+        readRun: () => Array.fromAsync(readRun(root, RUN_ID)),
+        readRunSync: () => Array.from(readRunSync(root, RUN_ID)),
+        afterEnd: () => Array.from(readRunSync(root, RUN_ID, { after: "end" })),
+        afterSeq: () => Array.from(readRunSync(root, RUN_ID, { after: 1 })),
+        afterCursor: () => Array.from(readRunSync(root, RUN_ID, { after: "1-8-0" })),
+        peekRun: () => peekRun(root, RUN_ID),
+        verifyRun: () => verifyRun(root, RUN_ID),
+        repairRun: () => repairRun(root, RUN_ID),
+      };
+      for (const [use, body] of Object.entries(uses)) {
+        const error = await assertRejects(async () => await body(), EventLogError);
+        assertEquals([use, error.kind], [use, "io"], error.message);
+        if (isWindows) continue;
+        const words = name === "run.json" ? "Is a directory" : "(os error ";
+        assertStringIncludes(error.message, words, use);
+      }
+      await Deno.remove(directory, { recursive: true });
+    }
+  }));
+
 Deno.test("a damaged run.json is refused with the remedy, which works", () =>
   withTempDir(async (root) => {
     const damaged = [
@@ -133,6 +184,29 @@ Deno.test("opening a new run of newRunId() looks at no other run", () =>
     // Any other id could differ from an existing one only in case.
     await (await openOnPort(port, { root, runId: "plain" })).close();
     assertEquals(looked.filter((path) => path === `${root}/runs`).length, 1);
+  }));
+
+Deno.test("an id that was made here may differ only in case from none either", () =>
+  withTempDir(async (root) => {
+    const runId = await newRunId({ root, name: "build" });
+    const other = runId.replace("build", "Build");
+    await (await openEventLog({ root, runId })).close();
+    const opening = async () => await openEventLog({ root, runId: other });
+    await assertRejects(opening, TypeError, `differs from "${runId}" only in case`);
+    assertEquals(namesIn(`${root}/runs`), [runId]);
+
+    // Whoever has opened the other one first has used up the ULID.
+    const second = await newRunId({ root, name: "build" });
+    const secondOther = second.replace("build", "Build");
+    await (await openEventLog({ root, runId: secondOther })).close();
+    const openingSecond = async () => await openEventLog({ root, runId: second });
+    await assertRejects(openingSecond, TypeError, `differs from "${secondOther}" only in case`);
+
+    // A run that was removed may have been made anew in other letters by now.
+    await removeRun(root, runId);
+    await Deno.mkdir(`${root}/runs/${other}`);
+    const openingAgain = async () => await openEventLog({ root, runId });
+    await assertRejects(openingAgain, TypeError, `differs from "${other}" only in case`);
   }));
 
 /** A file system that ignores case, as on macOS and Windows. */

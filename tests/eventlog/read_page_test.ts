@@ -67,6 +67,28 @@ Deno.test("read() begins behind a seq, or at the end", () =>
     }
   }));
 
+Deno.test("read() finds the place behind a seq among lines of any kind", () =>
+  withTempDir(async (root) => {
+    const long = `{"x":"${"x".repeat(MAX_LINE_BYTES)}"}\n`;
+    const nuls = "\0".repeat(600_000);
+    const lines = ['{"n":1}\n', long, "\n", `${nuls}{"n":4}\n`, '{"n":5}\n', '{"n":6}\n', "torn"];
+    writeRun(root, lines.join(""));
+    await using log = await openLog(root);
+    let byteOffset = 0;
+    for (let seq = 1; seq <= 6; seq++) {
+      byteOffset += lines[seq - 1]!.length;
+      const { next, events, gaps } = readPageSync(denoFilePort, { root, runId: RUN_ID }, {
+        after: seq,
+        limit: 1,
+      });
+      const [first] = [...events, ...gaps];
+      assertEquals(first?.seq, seq === 6 ? undefined : seq + 1);
+      if (seq === 6) assert(next.startsWith(`6-${byteOffset}-`), next);
+    }
+    const error = await assertRejects(() => log.read({ after: 7 }), EventLogError);
+    assertEquals(error.details.actual, 6);
+  }));
+
 Deno.test("read() counts damaged and blank lines as lines, torn ones not", () =>
   withTempDir(async (root) => {
     writeRun(root, '\ngarbage\n{"n":3}\n{"n":4}\n{"n"');

@@ -1,6 +1,11 @@
 import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
 import type { FilePort } from "../../_internal/file_port.ts";
-import { FsRuntimeStore, RuntimeStoreError, type WorkerRuntime } from "../../store/mod.ts";
+import {
+  FsRuntimeStore,
+  RuntimeStoreError,
+  verifyStore,
+  type WorkerRuntime,
+} from "../../store/mod.ts";
 import { FaultPort } from "../_util/fault_port.ts";
 import { appendTo, isThere, namesIn, readText, truncate, write } from "../_util/files.ts";
 import { hastyFilePort } from "../_util/hasty_port.ts";
@@ -234,6 +239,80 @@ Deno.test("logs that were lost or cut behind the journal's back are written from
     assertEquals([runtime.problems, await look(runtime)], [[], seenIn(model)]);
     await runtime.close();
     assertSeedFiles(root, model);
+  }));
+
+Deno.test("a log that was cut behind a whole record is seen as opening makes it, by all", () =>
+  withTempDir(async (root) => {
+    const first = await openRuntime(root);
+    const model = newModel();
+    await performBoth(first, model, createPlain);
+    await first.close();
+    const { runtime, kill } = await killable(root);
+    await performBoth(runtime, model, createPlain);
+    kill();
+    const path = pathOf(root, "events.jsonl");
+    const [started, created] = readText(path).split("\n");
+    write(path, `${started}\n${created}`);
+    const ids = async (readable: FsRuntimeStore | WorkerRuntime) => {
+      const cursor = { runtime_id: RUNTIME_ID, next_event_id: 1 };
+      return (await readable.readEvents(cursor, 100)).events.map(({ id }) => id);
+    };
+
+    const store = await openStore(root);
+    assertEquals(await ids(store), [1, 2, 3]);
+    assertEquals(await look(store), seenIn(model));
+    const problems = store.problems.map(({ message }) => message);
+    assertEquals(problems.length, 1);
+    const { length } = `${started}\n${created}`;
+    assertStringIncludes(problems[0]!, `it has ${length} bytes, and had ${length + 1}`);
+    await store.close();
+    const verified = await verifyStore(root);
+    assertEquals(verified.problems.map(({ kind, message }) => [kind, message]), [
+      ["lost", "1 bytes before the lines of the journal are missing"],
+    ]);
+    const [verdict] = verified.runtimes;
+    assertEquals(verdict?.events, 3);
+
+    const owner = await openRuntime(root);
+    assertEquals(await ids(owner), [1, 2, 3]);
+    assertEquals(owner.problems.map(({ message }) => message), problems);
+    await owner.close();
+    assertSeedFiles(root, model);
+  }));
+
+Deno.test("a runtime.json that looks damaged beside a writer is believed the third time", () =>
+  withTempDir(async (root) => {
+    await writeHistory(root);
+    let bad = 0;
+    const port: FilePort = {
+      ...hastyFilePort,
+      openSync: (path, options) => {
+        const file = hastyFilePort.openSync(path, options);
+        if (!path.endsWith("runtime.json") || bad === 0) return file;
+        bad--;
+        return new Proxy(file, {
+          get: (target, name) => {
+            const member: unknown = Reflect.get(target, name);
+            if (name !== "readSync") {
+              return typeof member === "function" ? member.bind(target) : member;
+            }
+            return (buffer: Uint8Array) => {
+              const count = target.readSync(buffer);
+              if (count !== null) buffer.fill(0, Math.floor(count / 2), count);
+              return count;
+            };
+          },
+        });
+      },
+    };
+    bad = 2;
+    const store = await openStore(root, { port });
+    assertEquals(store.summary().worker_count, 2);
+    await store.close();
+    bad = 3;
+    const opening = () => openStore(root, { port });
+    assertEquals((await assertRejects(opening, RuntimeStoreError)).kind, "store-corrupt");
+    assertEquals(bad, 0);
   }));
 
 Deno.test("reading beside nobody, and of what is not there, writes nothing", () =>

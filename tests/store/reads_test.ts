@@ -57,6 +57,25 @@ Deno.test("opening reads no more bytes of a long log than of a short one (W-FRS-
     assert(long!.bytes < 2 * short!.bytes + 64 * 1024, `${long!.bytes} bytes`);
   }));
 
+Deno.test("a page of one event is found with a few reads, however long the log (W-FRS-1)", () =>
+  withTempDir(async (root) => {
+    writeSampleStore(root, { workers: 10, events: EVENTS });
+    const port = new FaultPort({ base: hastyFilePort });
+    const runtime = await open(port, root);
+    const random = new Random(seed());
+    let reads = 0;
+    for (let page = 0; page < 100; page++) {
+      port.reset();
+      const first = 1 + random.below(EVENTS);
+      const cursor = { runtime_id: RUNTIME_ID, next_event_id: first };
+      const { events } = await runtime.readEvents(cursor, 1);
+      assertEquals(events.map(({ id }) => id), [first]);
+      reads += port.count("readSync", "read");
+    }
+    assert(reads <= 6 * 100, `${reads} reads`);
+    await runtime.close();
+  }));
+
 Deno.test("a page of events reads at most 64 KiB more than the page (W-FRS-1)", () =>
   withTempDir(async (root) => {
     writeSampleStore(root, { workers: 10, events: EVENTS });

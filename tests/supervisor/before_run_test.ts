@@ -1,7 +1,13 @@
 /** What is recorded before the work begins: `beforeRun`, and that a deadline bounds the work alone. */
 import { assertEquals, assertRejects, assertThrows } from "@std/assert";
-import { type AttemptRef, ManualTimers, Supervisor } from "../../supervisor/mod.ts";
-import { at, event, HeldInvoker, options, settle } from "./_util.ts";
+import {
+  type AttemptRef,
+  ManualTimers,
+  type RunTermination,
+  Supervisor,
+  type SupervisorMode,
+} from "../../supervisor/mod.ts";
+import { at, event, HeldInvoker, options, settle, SpyInvoker } from "./_util.ts";
 
 /** A session whose `beforeRun` the test lets resolve, with a deadline of 5 s and a grace of 1 s. */
 function open({ mode, signal }: { mode: "serial" | "concurrent"; signal?: AbortSignal }) {
@@ -79,6 +85,109 @@ for (const mode of ["serial", "concurrent"] as const) {
     await isRejected;
     await assertRejects(() => supervisor.close(), Error, "disk full");
     assertEquals(invoker.requests, []);
+  });
+}
+
+const BEGINS: Record<string, () => void | Promise<void>> = {
+  "at once": () => {},
+  "later": () => Promise.resolve(),
+};
+
+for (const [when, beforeRun] of Object.entries(BEGINS)) {
+  for (const mode of ["serial", "concurrent"] satisfies SupervisorMode[]) {
+    Deno.test(`${mode}: idle() and close() at the start of run are refused, begun ${when}`, async () => {
+      const refusals: string[] = [];
+      const supervisor: Supervisor = new Supervisor(options({}, {
+        mode,
+        beforeRun,
+        invoker: {
+          run: async (): Promise<RunTermination> => {
+            for (const wait of ["idle", "close"] as const) {
+              await supervisor[wait]().catch(({ name, message }) =>
+                refusals.push(`${name}: ${message}`)
+              );
+            }
+            return "Completed";
+          },
+        },
+      }));
+      await supervisor.onEvent(event("e1"));
+      assertEquals(await supervisor.close(), { deferred: 0, inFlight: 0 });
+      assertEquals(refusals, [
+        "TypeError: Cannot wait for the supervisor from inside run: it would wait for itself",
+        "TypeError: Cannot close the supervisor from inside run: it would wait for itself",
+      ]);
+    });
+  }
+
+  Deno.test(`an abort in beforeRun() keeps the invoker from being called, begun ${when}`, async () => {
+    for (const timers of [undefined, new ManualTimers()]) {
+      const controller = new AbortController();
+      const invoker = new SpyInvoker();
+      const given = options({}, {
+        mode: "concurrent",
+        signal: controller.signal,
+        invoker,
+        beforeRun: () => {
+          controller.abort(new Error("enough"));
+          return beforeRun();
+        },
+        ...(timers && { timers }),
+      });
+      const supervisor = new Supervisor(given);
+      await supervisor.onEvent(event("e1"));
+      assertEquals(await supervisor.close(), { deferred: 0, inFlight: 0 });
+      assertEquals([invoker.requests.length, timers?.pendingCount ?? 0], [0, 0]);
+      assertEquals(given.decisionLog.entries.at(-1)!.termination, "Aborted");
+    }
+  });
+
+  Deno.test(`an attempt that its own run completes has no deadline, begun ${when}`, async () => {
+    const timers = new ManualTimers();
+    const late: unknown[] = [];
+    const given = options({ deadline: at(5) }, {
+      mode: "concurrent",
+      timers,
+      beforeRun,
+      onLate: ({ termination }) => late.push(termination),
+      invoker: {
+        run: ({ eventId, episodeId, attempt }) => {
+          void supervisor.complete({ episodeId, attempt, termination: "Completed" });
+          return eventId === "e1" ? "Aborted" : Promise.resolve("Aborted");
+        },
+      },
+    });
+    const supervisor: Supervisor = new Supervisor(given);
+    for (const id of ["e1", "e2"]) await supervisor.onEvent(event(id));
+    await settle();
+    assertEquals(await supervisor.close(), { deferred: 0, inFlight: 0 });
+    assertEquals([late, timers.pendingCount], [["Aborted", "Aborted"], 0]);
+    const ends = given.decisionLog.entries.flatMap(({ termination }) => termination ?? []);
+    assertEquals(ends, ["Completed", "Completed"]);
+  });
+
+  Deno.test(`a timer that cannot be set stops the supervisor, begun ${when}`, async () => {
+    const signals: AbortSignal[] = [];
+    const supervisor = new Supervisor(options({ deadline: at(5) }, {
+      mode: "concurrent",
+      beforeRun,
+      invoker: {
+        run: ({ signal }) => {
+          signals.push(signal);
+          return new Promise(() => {});
+        },
+      },
+      timers: {
+        now: () => at(0),
+        setTimer: () => {
+          throw new Error("no timer");
+        },
+      },
+    }));
+    await supervisor.onEvent(event("e1")).catch(() => {});
+    await settle();
+    await assertRejects(() => supervisor.idle(), Error, "no timer");
+    assertEquals(signals.map(({ aborted }) => aborted), [true]);
   });
 }
 

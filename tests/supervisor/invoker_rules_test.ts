@@ -2,6 +2,7 @@
 import { assert, assertEquals, assertStrictEquals, assertThrows } from "@std/assert";
 import {
   type ErrKind,
+  ExternalEventPayloadError,
   FaultInvoker,
   type RunTermination,
   Supervisor,
@@ -172,4 +173,21 @@ Deno.test("a request has the payload whole, and each attempt its own copy", asyn
     assertEquals([first, again, none], [payload, payload, {}]);
     assert(first !== again);
   }
+});
+
+Deno.test("a payload is read for whoever asks: one that is no JSON keeps nothing from being run", async () => {
+  const invoker = new SpyInvoker();
+  const given = options({}, { invoker });
+  const supervisor = new Supervisor(given);
+  // Made by hand: `createEvent` refuses it.
+  const context = new Map([["n", { Number: 1 }]]);
+  await supervisor.onEvent({
+    ...event("e1"),
+    payload: new TextEncoder().encode("no JSON"),
+    context,
+  });
+  assertEquals(given.decisionLog.entries[0]!.termination, "Completed");
+  const [request] = invoker.requests;
+  assertEquals(request?.context, context);
+  assertThrows(() => request?.payload, ExternalEventPayloadError, "not valid JSON");
 });

@@ -213,6 +213,18 @@ Deno.test("from() refuses a state of the wrong shape and names the field", async
   }
 });
 
+Deno.test("SCH-8 from() takes one limit of the rate alone, which was saved with a state, as none", async () => {
+  const saved = copy(new Supervisor(options({})));
+  for (const alone of [{ max_per_window: 1 }, { rate_window: at(10) }]) {
+    const state = { ...saved, constraints: { ...saved.constraints, ...alone } };
+    const given = options({});
+    const restored = Supervisor.from(state, given);
+    for (const id of ["e1", "e2"]) await restored.onEvent(event(id));
+    assertEquals(given.decisionLog.entries.map(({ decision }) => decision), ["Invoke", "Invoke"]);
+    assertEquals(copy(restored).constraints, saved.constraints);
+  }
+});
+
 Deno.test("from() refuses a state that contradicts itself", async () => {
   const { supervisor, invoker } = await busy();
   const state = copy(supervisor);
