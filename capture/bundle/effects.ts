@@ -1,5 +1,5 @@
 import { crypto } from "@std/crypto/crypto";
-import { encodeUtf8, toHex } from "../../_internal/text.ts";
+import { encodeUtf8, joinBytes, toHex } from "../../_internal/text.ts";
 import {
   array,
   bool,
@@ -98,24 +98,19 @@ export function computeIntentId(identity: IntentIdentity): string {
   return `eid1:sha256:${sha256Hex(framed(segments))}`;
 }
 
+/** Every segment behind its length, so that no two lists of segments give the same bytes. */
 function framed(segments: readonly string[]): Uint8Array {
-  const parts = segments.map((segment) => {
+  return joinBytes(segments.flatMap((segment) => {
     if (!segment.isWellFormed()) {
       throw new TypeError(
         `Cannot make an intent id: ${JSON.stringify(segment)} has a lone surrogate`,
       );
     }
-    return encodeUtf8(segment);
-  });
-  const bytes = new Uint8Array(parts.reduce((length, part) => length + 4 + part.length, 0));
-  const view = new DataView(bytes.buffer);
-  let position = 0;
-  for (const part of parts) {
-    view.setUint32(position, part.length);
-    bytes.set(part, position + 4);
-    position += 4 + part.length;
-  }
-  return bytes;
+    const bytes = encodeUtf8(segment);
+    const length = new Uint8Array(4);
+    new DataView(length.buffer).setUint32(0, bytes.length);
+    return [length, bytes];
+  }));
 }
 
 // An effect holds nothing that its hash does not cover, so fields that are unknown are refused.

@@ -92,7 +92,10 @@ function isSameInput(recorded: InputRecord, input: SupervisorInput): boolean {
 }
 
 /** Effects and what was said about them later are no part of a decision as it is made. */
-function differenceOf(recorded: DecisionRecord, replayed: DecisionRecord): Difference[] {
+function differenceOf(
+  recorded: DecisionRecord,
+  replayed: DecisionRecord,
+): Generator<Difference> {
   const { effects: _, ...made } = replayed;
   const known = Object.keys(made).map((name) => [name, recorded[name as keyof DecisionRecord]]);
   return differencesOf(Object.fromEntries(known), made);
