@@ -60,10 +60,13 @@ export abstract class TaffrailError<Kind extends string, Details extends object>
 
 /** An object that is no array. */
 export function checkObject(value: unknown, name: string): Record<string, unknown> {
-  if (typeof value !== "object" || value === null || Array.isArray(value)) {
-    throw new TypeError(`Cannot use ${name}: expected an object, got ${describe(value)}`);
-  }
-  return value as Record<string, unknown>;
+  if (isObject(value)) return value;
+  throw new TypeError(`Cannot use ${name}: expected an object, got ${describe(value)}`);
+}
+
+/** Whether a value is an object as JSON has them: no list, and not null. */
+export function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
 /** No other keys than these. */

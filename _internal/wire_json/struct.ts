@@ -14,7 +14,7 @@ export type StructMaker = <T>(fields: Fields<T>) => Codec<Defined<T>>;
 
 /**
  * An object with named fields, printed in the order of their declaration (J-2). A field is required
- * unless it is made with `nullable`, `optional`, `omitEmpty` or `withDefault` (J-11). What is read
+ * unless it is made with `nullable`, `optional`, `leftOutWhenEmpty` or `withDefault` (J-11). What is read
  * has its fields in the order of the declaration too. Fields that it does not have are ignored (J-10).
  */
 export function struct<T>(fields: Fields<T>): Codec<Defined<T>> {

@@ -2,13 +2,11 @@ import { assertEquals, assertThrows } from "@std/assert";
 import {
   array,
   bool,
-  bytes,
   type Codec,
   decodeJson,
   encodeJson,
   f64,
   nullable,
-  omitEmpty,
   optional,
   string,
   u64,
@@ -25,6 +23,7 @@ import {
 import { parseJson } from "../../../_internal/wire_json/parse_json.ts";
 import { printJson } from "../../../_internal/wire_json/print_json.ts";
 import { closedStruct, struct } from "../../../_internal/wire_json/struct.ts";
+import { bytes, omitEmpty } from "./_wire_types.ts";
 
 /** The golden texts of the seeds (section 1.1, and 4.2 for tagged enums), both ways. */
 

@@ -1,14 +1,12 @@
 import { assertEquals, assertThrows } from "@std/assert";
 import {
   array,
-  bytes,
   type Codec,
   decodeJson,
   encodeJson,
   freeJson,
   map,
   nullable,
-  omitEmpty,
   optional,
   string,
   u64,
@@ -20,6 +18,7 @@ import {
   JsonSyntaxError,
 } from "../../../_internal/wire_json/errors.ts";
 import { closedStruct, struct } from "../../../_internal/wire_json/struct.ts";
+import { bytes, omitEmpty } from "./_wire_types.ts";
 
 interface Sample {
   z: string;
