@@ -58,7 +58,10 @@ export class RecordedPast {
   takesDecision(entry: DecisionLogEntry): boolean {
     const recorded = this.#decisions[this.#decisionsTaken];
     if (recorded === undefined) return false;
-    const [difference] = differenceOf(recorded, recordDecision(entry));
+    // Effects and what was said about them later are no part of a decision as it is made.
+    const { effects: _, ...made } = recordDecision(entry);
+    const known = Object.keys(made).map((name) => [name, recorded[name as keyof DecisionRecord]]);
+    const [difference] = differencesOf(Object.fromEntries(known), made);
     if (difference !== undefined) {
       throw this.diverged(`decision ${this.#decisionsTaken}: ${describe(difference, "is now")}`);
     }
@@ -89,14 +92,4 @@ function isSameInput(recorded: InputRecord, input: SupervisorInput): boolean {
   }
   return input.type === "completion" && input.episode_id === recorded.episode_id &&
     input.attempt === recorded.attempt;
-}
-
-/** Effects and what was said about them later are no part of a decision as it is made. */
-function differenceOf(
-  recorded: DecisionRecord,
-  replayed: DecisionRecord,
-): Generator<Difference> {
-  const { effects: _, ...made } = replayed;
-  const known = Object.keys(made).map((name) => [name, recorded[name as keyof DecisionRecord]]);
-  return differencesOf(Object.fromEntries(known), made);
 }
