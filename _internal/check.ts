@@ -60,10 +60,13 @@ export abstract class TaffrailError<Kind extends string, Details extends object>
 
 /** An object that is no array. */
 export function checkObject(value: unknown, name: string): Record<string, unknown> {
-  if (typeof value !== "object" || value === null || Array.isArray(value)) {
-    throw new TypeError(`Cannot use ${name}: expected an object, got ${describe(value)}`);
-  }
-  return value as Record<string, unknown>;
+  if (isObject(value)) return value;
+  throw new TypeError(`Cannot use ${name}: expected an object, got ${describe(value)}`);
+}
+
+/** Whether a value is an object as JSON has them: no list, and not null. */
+export function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
 /** No other keys than these. */
@@ -190,6 +193,24 @@ export function isOneOf<T>(known: readonly T[], value: unknown): value is T {
 /** Whether a value is an array of nothing but strings. */
 export function isStringArray(value: unknown): value is string[] {
   return Array.isArray(value) && value.every((item) => typeof item === "string");
+}
+
+type UndefinedNames<T> = {
+  [Name in keyof T]: undefined extends T[Name] ? Name : never;
+}[keyof T];
+
+/** An object whose members are absent where they could be undefined. */
+export type Defined<T> =
+  & { [Name in Exclude<keyof T, UndefinedNames<T>>]: T[Name] }
+  & { [Name in UndefinedNames<T>]?: Exclude<T[Name], undefined> };
+
+/** The members that are not undefined: in documents, and in options, those are left out. */
+export function defined<const T extends object>(members: T): Defined<T> {
+  const kept: Record<string, unknown> = {};
+  for (const [name, value] of Object.entries(members)) {
+    if (value !== undefined) kept[name] = value;
+  }
+  return kept as Defined<T>;
 }
 
 /** A value in few words, for an error. */

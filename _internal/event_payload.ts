@@ -1,4 +1,4 @@
-import { TaffrailError } from "./check.ts";
+import { isObject, TaffrailError } from "./check.ts";
 import { decodeUtf8, reasonOf } from "./text.ts";
 
 /**
@@ -82,10 +82,6 @@ export function payloadObject(payload: Uint8Array): Record<string, unknown> {
   const actual = parsed === null ? "null" : Array.isArray(parsed) ? "array" : typeof parsed;
   const message = `payload must be a JSON object, got ${actual}`;
   throw new ExternalEventPayloadError("not-an-object", message, { details: { actual } });
-}
-
-function isObject(value: unknown): value is Record<string, unknown> {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
 function refuseJson(problem: string, cause?: unknown): never {

@@ -1,3 +1,4 @@
+import { defined } from "../_internal/check.ts";
 import { isUlid } from "../_internal/root_layout.ts";
 import {
   type ErrorKind,
@@ -219,14 +220,9 @@ export class RunFold {
     const isEnd = isChanged && status !== "Running";
     this.#nodes.set(id, {
       ...others,
-      ...(!isChanged && pid !== undefined && { pid }),
-      ...(!isEnd && lastMs !== undefined && { duration_ms: lastMs }),
+      ...defined({ pid: isChanged ? undefined : pid, duration_ms: isEnd ? undefined : lastMs }),
       last_ts: ts,
-      ...(attempt !== undefined && { attempt }),
-      ...(durationMs !== undefined && { duration_ms: durationMs }),
-      ...(kind !== undefined && { kind }),
-      ...(isChanged && { status }),
-      ...(process !== undefined && { pid: process.pid }),
+      ...defined({ attempt, duration_ms: durationMs, kind, status, pid: process?.pid }),
     });
   }
 
@@ -329,11 +325,11 @@ type NodeRunEvent = Extract<KnownRunEvent, { node_id: string }>;
 
 function numbersOf(event: NodeRunEvent & { attempt?: number; duration_ms?: number }) {
   const { node_id, attempt, duration_ms } = event;
-  return {
+  return defined({
     node_id,
-    ...(attempt !== undefined && { attempt }),
-    ...(typeof duration_ms === "number" && { duration_ms }),
-  };
+    attempt,
+    duration_ms: typeof duration_ms === "number" ? duration_ms : undefined,
+  });
 }
 
 function detailsOf(event: NodeRunEvent): Omit<AttemptChange, "node_id"> {
@@ -341,27 +337,18 @@ function detailsOf(event: NodeRunEvent): Omit<AttemptChange, "node_id"> {
     case "node.started": {
       const { kind, name, ts } = event;
       const named = typeof name === "string" ? { name } : {};
-      return { status: "Running", started_ts: ts, ...(kind !== undefined && { kind }), ...named };
+      return { status: "Running", started_ts: ts, ...defined({ kind }), ...named };
     }
     case "node.spawned": {
       const { pid, start_time, boot_id } = event;
-      if (typeof pid !== "number") return {};
-      const began = start_time === undefined ? {} : { start_time };
-      return { process: { pid, ...began, ...(boot_id !== undefined && { boot_id }) } };
+      return typeof pid === "number" ? { process: defined({ pid, start_time, boot_id }) } : {};
     }
-    case "node.completed": {
-      const { output_hash } = event;
-      const hash = output_hash === undefined ? {} : { output_hash };
-      return { status: "Completed", exit_code: 0, ...hash };
-    }
+    case "node.completed":
+      return defined({ status: "Completed", exit_code: 0, output_hash: event.output_hash });
     case "node.failed": {
       const { kind = "crash", exit_code, signal } = event.error ?? {};
       const failed = event.message ? { kind, message: event.message } : { kind };
-      return {
-        status: { Failed: failed },
-        ...(exit_code !== undefined && { exit_code }),
-        ...(signal !== undefined && { signal }),
-      };
+      return { status: { Failed: failed }, ...defined({ exit_code, signal }) };
     }
     case "gate.passed":
     case "iteration.started":

@@ -1,3 +1,4 @@
+import { isObject } from "../_internal/check.ts";
 import {
   type Line,
   type LineBlock,
@@ -189,10 +190,6 @@ function judgeText<E>(line: Uint8Array, schema: StandardSchema<E> | undefined): 
   const result = validate(event, schema);
   if (result.issues === undefined) return { event: result.value };
   return { reason: "schema", message: result.issues.map((issue) => issue.message).join("; ") };
-}
-
-function isObject(value: unknown): boolean {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
 /** Refuses what is no Standard Schema. Some libraries make functions of theirs, others objects. */

@@ -73,7 +73,7 @@ export async function verifyRun(root: string, runId: string): Promise<RunVerdict
   const run = openForReading(denoFilePort, root, runId);
   const path = run.paths.events;
   const problems: RunProblem[] = [];
-  const checker = new EventChecker(runId);
+  const check = checkerOf(runId);
   try {
     const reader = new RunReader<RunEvent>(run, {});
     for await (const piece of linePieces(run.file, readingOf(run, 0, BLOCK_BYTES))) {
@@ -84,7 +84,7 @@ export async function verifyRun(root: string, runId: string): Promise<RunVerdict
       });
       const offsetOf = lineOffsets(piece);
       for (const stored of events) {
-        const problem = checker.check(stored);
+        const problem = check(stored);
         if (problem === undefined) continue;
         const byteOffset = offsetOf(stored.seq - firstSeq);
         found.push({ ...problem, line: stored.seq, byteOffset });
@@ -108,25 +108,21 @@ function lineOffsets(piece: LinePiece): (index: number) => number {
   };
 }
 
-/** The rules that hold between the events of one run. */
-class EventChecker {
-  readonly #runId: string;
-  #lastId = "";
-  #end: { type: string; seq: number } | undefined;
-
-  constructor(runId: string) {
-    this.#runId = runId;
-  }
-
-  check({ seq, event }: Stored<RunEvent>): Pick<RunProblem, "kind" | "message"> | undefined {
+/** Checks the rules that hold between the events of one run, which it is to be given in order. */
+function checkerOf(
+  runId: string,
+): (stored: Stored<RunEvent>) => Pick<RunProblem, "kind" | "message"> | undefined {
+  let greatestId = "";
+  let firstEnd: { type: string; seq: number } | undefined;
+  return ({ seq, event }) => {
     if (!isKnownRunEvent(event) || typeof event.id !== "string") return undefined;
-    const lastId = this.#lastId;
-    const end = this.#end;
-    if (event.id > lastId) this.#lastId = event.id;
+    const lastId = greatestId;
+    const end = firstEnd;
+    if (event.id > lastId) greatestId = event.id;
     if (event.type === "pipe.completed" || event.type === "pipe.aborted") {
-      this.#end ??= { type: event.type, seq };
+      firstEnd ??= { type: event.type, seq };
     }
-    if (event.run_id !== this.#runId) {
+    if (event.run_id !== runId) {
       return { kind: "foreign-run", message: `the event is of run "${event.run_id}"` };
     }
     if (end !== undefined) {
@@ -139,7 +135,7 @@ class EventChecker {
       return { kind: "id-order", message: `the id ${event.id} is not greater than ${lastId}` };
     }
     return undefined;
-  }
+  };
 }
 
 /**

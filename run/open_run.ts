@@ -1,5 +1,5 @@
 import { runPaths } from "../_internal/root_layout.ts";
-import { checkTypes } from "../_internal/check.ts";
+import { checkTypes, defined } from "../_internal/check.ts";
 import { CapturingSession } from "../capture/session/capturing_session.ts";
 import { openCaptureJournal } from "../capture/session/journal.ts";
 import { newRunId } from "../eventlog/runs_directory.ts";
@@ -228,8 +228,7 @@ export async function openRecords(options: OpenRecordsOptions): Promise<OpenReco
     config: { outPath: runPaths(root, runId).trace, ...trace },
     context: { pack_ref: name, flow_id: name, flow_version: "unknown" },
     runId,
-    ...(redactTrace !== undefined && { redact: redactTrace }),
-    ...(onTraceError !== undefined && { onWriteError: onTraceError }),
+    ...defined({ redact: redactTrace, onWriteError: onTraceError }),
   });
   opened.use(installCrashFlush(traceRecorder, { onSignal }));
   const kept = opened.move();

@@ -1,3 +1,4 @@
+import { defined } from "../_internal/check.ts";
 import { VERSION } from "../_internal/version.ts";
 import { RunFold } from "../eventlog/derive_run_state.ts";
 import { newEventId, type NodeError, type RunEvent } from "../eventlog/run_event.ts";
@@ -64,11 +65,12 @@ type EventBody = { type: string } & Record<string, unknown>;
  * ```
  */
 export class RunRecorder {
+  /** What the log tells of the run, as far as it was written by this recorder or had been before it. */
+  readonly fold: RunFold;
   readonly #records: RunRecords;
   readonly #startedAt = performance.now();
   /** How long it had taken when this process took it up. */
   readonly #earlierMs: number;
-  readonly #fold: RunFold;
   /** The id that those of new events come after. */
   readonly #afterId: string | undefined;
   #lastSeq: number;
@@ -82,16 +84,11 @@ export class RunRecorder {
   constructor(records: RunRecords) {
     this.#records = records;
     const { fold = new RunFold(), lastSeq = 0 } = records.begun ?? {};
-    this.#fold = fold;
+    this.fold = fold;
     this.#afterId = fold.lastEventId;
     this.#lastSeq = lastSeq;
     const earlierMs = fold.hasBegun ? Date.now() - Date.parse(fold.startedTs ?? "") : 0;
     this.#earlierMs = earlierMs > 0 ? earlierMs : 0;
-  }
-
-  /** What the log tells of the run, as far as it was written by this recorder or had been before it. */
-  get fold(): RunFold {
-    return this.#fold;
   }
 
   /** Whether nobody else has written to the log: then {@linkcode RunRecorder.fold} is all that it tells. */
@@ -127,7 +124,7 @@ export class RunRecorder {
    * @throws {Error} When the log or the store does not take it; the trace is written all the same.
    */
   async pipeAborted(reason: string): Promise<void> {
-    if (this.#fold.state().state !== "Running") return;
+    if (this.fold.state().state !== "Running") return;
     try {
       await this.#append({ type: "pipe.aborted", reason, duration_ms: this.#durationMs() });
     } finally {
@@ -144,8 +141,7 @@ export class RunRecorder {
    */
   async nodeStarted(begin: AttemptBegin): Promise<void> {
     const { nodeId, attempt, kind, name } = begin;
-    const body = { node_id: nodeId, kind, ...(name !== undefined && { name }), attempt };
-    await this.#append({ type: "node.started", ...body });
+    await this.#append({ type: "node.started", node_id: nodeId, kind, name, attempt });
     this.#records.trace.begin(begin);
   }
 
@@ -164,8 +160,8 @@ export class RunRecorder {
       type: "node.spawned",
       node_id: nodeId,
       pid,
-      ...(startTime !== undefined && { start_time: startTime }),
-      ...(bootId !== undefined && { boot_id: bootId }),
+      start_time: startTime,
+      boot_id: bootId,
       attempt,
     });
   }
@@ -179,12 +175,11 @@ export class RunRecorder {
    */
   async nodeEnded({ nodeId, attempt }: NodeAttempt, end: AttemptEnd): Promise<void> {
     const { termination, durationMs, outputHash } = end;
-    const rest = { ...(durationMs !== undefined && { duration_ms: durationMs }), attempt };
-    const hash = outputHash === undefined ? {} : { output_hash: outputHash };
+    const rest = { duration_ms: durationMs, attempt };
     try {
       await this.#append(
         termination === "Completed"
-          ? { type: "node.completed", node_id: nodeId, ...hash, ...rest }
+          ? { type: "node.completed", node_id: nodeId, output_hash: outputHash, ...rest }
           : { type: "node.failed", node_id: nodeId, ...failureOf(end, termination), ...rest },
       );
     } finally {
@@ -200,14 +195,13 @@ export class RunRecorder {
   async #append({ type, ...members }: EventBody): Promise<void> {
     const { log, workers, toError = (_, cause) => cause } = this.#records;
     const ts = new Date().toISOString().replace(/\.\d+Z$/, "Z");
-    const after = this.#afterId;
-    const id = newEventId(after === undefined ? {} : { after });
-    const event: RunEvent = { type, id, ts, run_id: log.runId, ...members };
+    const id = newEventId(defined({ after: this.#afterId }));
+    const event: RunEvent = { type, id, ts, run_id: log.runId, ...defined(members) };
     let what: "log" | "store" = "log";
     try {
       const { lastSeq } = await log.append(event);
       if (lastSeq !== ++this.#lastSeq) this.#isAlone = false;
-      this.#fold.take(event);
+      this.fold.take(event);
       what = "store";
       await workers.take(event);
     } catch (cause) {
@@ -220,9 +214,7 @@ function failureOf(
   { exitCode, signal, message }: AttemptEnd,
   termination: Exclude<RunTermination, "Completed">,
 ): { error: NodeError; message?: string } {
-  const error: NodeError = { kind: errorKindOf(termination) };
-  if (exitCode !== undefined) error.exit_code = exitCode;
-  if (signal !== undefined) error.signal = signal;
+  const error: NodeError = defined({ kind: errorKindOf(termination), exit_code: exitCode, signal });
   if (message === undefined || message === "") return { error };
   // A text that was cut may end within a character, which no record takes.
   return { error, message: message.toWellFormed() };

@@ -31,7 +31,7 @@ export class RunTrace {
   readonly #flowId: string;
   readonly #inFlight = new Map<string, NodeEvent>();
   /** The first error of an attempt; what ended the run came of it. */
-  #error: { of: unknown } | undefined;
+  #error: { cause: unknown } | undefined;
 
   /**
    * Nothing is recorded yet.
@@ -70,7 +70,7 @@ export class RunTrace {
     const { termination, exitCode, outputHash } = end;
     if (termination !== "Completed") {
       const error = errorOf(end);
-      this.#error ??= { of: error };
+      this.#error ??= { cause: error };
       this.#recorder.onNodeError(event, error);
       return;
     }
@@ -89,8 +89,7 @@ export class RunTrace {
       else await this.#recorder.flushSuccess();
       return;
     }
-    const cause = this.#error === undefined ? {} : { cause: this.#error.of };
-    await this.#recorder.flushError(new Error(reason, cause));
+    await this.#recorder.flushError(new Error(reason, this.#error));
   }
 
   #eventOf(attempt: NodeAttempt, { kind, input }: { kind: string; input: unknown }): NodeEvent {

@@ -1,4 +1,4 @@
-import { checkTypes } from "../_internal/check.ts";
+import { checkTypes, defined } from "../_internal/check.ts";
 import { failureText } from "../_internal/text.ts";
 import { attemptChange } from "../eventlog/derive_run_state.ts";
 import { readRun } from "../eventlog/read_run.ts";
@@ -39,18 +39,18 @@ const MOST_CHARACTERS = 300_000;
  * ```
  */
 export class RunWorkers implements AsyncDisposable {
+  /** The runtime that the workers are in, for reading. */
+  readonly runtime: WorkerRuntime;
   readonly #root: string;
-  readonly #runtime: WorkerRuntime;
   /** The attempts that have a worker, by the worker's objective. */
   readonly #workers = new Map<string, { ref: WorkerRef; isActive: boolean }>();
 
   private constructor(root: string, runtime: WorkerRuntime) {
     this.#root = root;
-    this.#runtime = runtime;
+    this.runtime = runtime;
     let workers: WorkerSummary[] = [];
     do {
-      const after = workers.at(-1)?.worker_id;
-      workers = runtime.listWorkers({ limit: PAGE, ...(after !== undefined && { after }) });
+      workers = runtime.listWorkers(defined({ limit: PAGE, after: workers.at(-1)?.worker_id }));
       for (const { worker_ref: ref, intent, status } of workers) {
         if (intent.kind !== "task") continue;
         this.#workers.set(intent.objective, { ref, isActive: status === "running" });
@@ -74,11 +74,6 @@ export class RunWorkers implements AsyncDisposable {
     return new RunWorkers(root, await WorkerRuntime.open({ root, runtimeId, displayName }));
   }
 
-  /** The runtime that the workers are in, for reading. */
-  get runtime(): WorkerRuntime {
-    return this.#runtime;
-  }
-
   /**
    * Takes an event that the log has. Events are to be taken in the order of the log.
    *
@@ -87,7 +82,7 @@ export class RunWorkers implements AsyncDisposable {
    */
   async take(event: RunEvent): Promise<void> {
     if (event.type === "pipe.completed" || event.type === "pipe.aborted") {
-      if (this.#runtime.summary().status === "running") await this.#runtime.stopRuntime();
+      if (this.runtime.summary().status === "running") await this.runtime.stopRuntime();
       return;
     }
     const change = attemptChange(event);
@@ -117,14 +112,14 @@ export class RunWorkers implements AsyncDisposable {
    * @throws {RuntimeStoreError} When the store cannot be written.
    */
   async catchUp(): Promise<void> {
-    for await (const { events } of readRun(this.#root, this.#runtime.runtimeId)) {
+    for await (const { events } of readRun(this.#root, this.runtime.runtimeId)) {
       for (const { event } of events) await this.take(event);
     }
   }
 
   /** Writes what the next opening would have to redo, and lets go of the runtime. */
   async close(): Promise<void> {
-    await this.#runtime.close();
+    await this.runtime.close();
   }
 
   /** Same as {@linkcode RunWorkers.close}. */
@@ -134,7 +129,7 @@ export class RunWorkers implements AsyncDisposable {
 
   async #begin(objective: string, content: string): Promise<void> {
     if (this.#workers.has(objective)) return;
-    const ref = await this.#runtime.transaction((transaction) => {
+    const ref = await this.runtime.transaction((transaction) => {
       const { worker_ref: created } = transaction.createWorker({
         intent: { kind: "task", objective },
         profile: { kind: "runtime_default" },
@@ -153,7 +148,7 @@ export class RunWorkers implements AsyncDisposable {
     if (worker === undefined || !worker.isActive) return;
     const { ref } = worker;
     const { status, text, reason = status } = end;
-    await this.#runtime.transaction((transaction) => {
+    await this.runtime.transaction((transaction) => {
       transaction.sendInput(ref, { kind: "system", content: shorten(text) });
       if (status === "cancelled") transaction.cancelWorker(ref, reason);
       else transaction.stopWorker(ref, reason);

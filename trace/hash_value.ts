@@ -62,12 +62,9 @@ export function hashValue(value: unknown): TraceHash {
  * ```
  */
 export function hashJsonText(text: string): TraceHash {
-  return digest(printJson(parseJson(text)));
-}
-
-function digest(canonical: string): TraceHash {
-  const bytes = new Uint8Array(crypto.subtle.digestSync("BLAKE3", encodeUtf8(canonical)));
-  return { algorithm: "blake3", value: toHex(bytes) };
+  const canonical = encodeUtf8(printJson(parseJson(text)));
+  const digest = new Uint8Array(crypto.subtle.digestSync("BLAKE3", canonical));
+  return { algorithm: "blake3", value: toHex(digest) };
 }
 
 /**

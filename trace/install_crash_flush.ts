@@ -74,14 +74,16 @@ export function installCrashFlush(
   for (const [signal, number] of SIGNALS) {
     // With one listener the runtime takes all these signals over, so an ignored one needs one too.
     const isIgnored = isIgnoredSignal(number);
-    listenToSignal(installed, signal, () => {
+    const listener = () => {
       if (isIgnored) return;
       flush({ reason: signal });
       if (onSignal === "flush-only") return;
       installed.dispose();
       // First the other listeners of this signal, among them those of other recorders.
       queueMicrotask(() => exit(128 + number));
-    });
+    };
+    Deno.addSignalListener(signal, listener);
+    installed.defer(() => Deno.removeSignalListener(signal, listener));
   }
   return installed;
 }
@@ -97,13 +99,4 @@ function listen(
   };
   globalThis.addEventListener(type, unlessPrevented);
   installed.defer(() => globalThis.removeEventListener(type, unlessPrevented));
-}
-
-function listenToSignal(
-  installed: DisposableStack,
-  signal: EndingSignal,
-  listener: () => void,
-): void {
-  Deno.addSignalListener(signal, listener);
-  installed.defer(() => Deno.removeSignalListener(signal, listener));
 }

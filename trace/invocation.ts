@@ -80,10 +80,10 @@ export function resolveTraceCall(step: TraceStep): TraceCall {
   if (id === "provider.invoke") {
     return {
       kind: "provider",
-      providerId: stringOf(member(payload, "provider_id")),
-      providerType: stringOf(member(payload, "provider_type")),
-      operation: stringOf(member(payload, "op") ?? member(payload, "operation")) ?? operation,
-      input: plain(member(payload, "input") ?? null),
+      providerId: stringOf(memberOf(payload, "provider_id")),
+      providerType: stringOf(memberOf(payload, "provider_type")),
+      operation: stringOf(memberOf(payload, "op") ?? memberOf(payload, "operation")) ?? operation,
+      input: plain(memberOf(payload, "input") ?? null),
     };
   }
   if (id.startsWith("emit.") || id === "flow.call" || id === "session.wait") {
@@ -92,25 +92,20 @@ export function resolveTraceCall(step: TraceStep): TraceCall {
   if (id !== "component.exec") {
     return { kind: "component", component: id, operation, input: plain(payload), config: null };
   }
-  const component = stringOf(member(payload, "component") ?? member(payload, "component_ref"));
+  const component = stringOf(memberOf(payload, "component") ?? memberOf(payload, "component_ref"));
   if (component === undefined) throw new TypeError("component.exec missing component ref");
   return {
     kind: "component",
     component,
-    operation: stringOf(member(payload, "operation")) ?? operation,
-    input: plain(member(payload, "input") ?? null),
-    config: plain(member(payload, "config") ?? null),
+    operation: stringOf(memberOf(payload, "operation")) ?? operation,
+    input: plain(memberOf(payload, "input") ?? null),
+    config: plain(memberOf(payload, "config") ?? null),
   };
 }
 
 /** The payload that a step was called with; undefined where it was not recorded. */
 export function recordedPayload({ invocation_json }: TraceStep): unknown {
-  return member(invocation_json, "payload");
-}
-
-function member(value: unknown, name: string): unknown {
-  if (typeof value !== "object" || value === null || Array.isArray(value)) return undefined;
-  return (value as Record<string, unknown>)[name];
+  return memberOf(invocation_json, "payload");
 }
 
 function stringOf(value: unknown): string | undefined {

@@ -218,6 +218,12 @@ function exact(tree: JsonValue): JsonValue {
   return object;
 }
 
+/** A text, printed as UTF-8 can hold it. Programs without types may give something else than a text. */
+const text: Codec<string> = {
+  write: (value, writer) => writer.writeString(`${value}`.toWellFormed()),
+  read: string.read,
+};
+
 const REASONS = [
   "error",
   "success",
@@ -230,34 +236,34 @@ const REASONS = [
   "SIGBREAK",
 ] as const satisfies TraceReason[];
 
-const traceHash: Codec<TraceHash> = struct({ algorithm: string, value: string });
+const traceHash: Codec<TraceHash> = struct({ algorithm: text, value: text });
 
-const issues = optional(array(struct({ code: string, path: string, message: string })));
+const issues = optional(array(struct({ code: text, path: text, message: text })));
 
 /** Left out when empty, and not there when left out. */
 const validationIssues: typeof issues = { ...issues, isOmitted: (list) => !list?.length };
 
-const traceError = struct({ code: string, message: string, details: exactJson });
+const traceError = struct({ code: text, message: text, details: exactJson });
 
 /** One step: the fields of the v1 format in its order, then the extras. */
 const traceStep = struct({
-  node_id: string,
-  component_id: string,
-  operation: string,
+  node_id: text,
+  component_id: text,
+  operation: text,
   input_hash: traceHash,
   invocation_json: optional(exactJson),
-  invocation_path: optional(string),
+  invocation_path: optional(text),
   output_hash: optional(traceHash),
   state_delta_hash: optional(traceHash),
   duration_ms: u64,
   validation_issues: validationIssues,
   error: optional(traceError),
   step: optional(u64),
-  execution_id: optional(string),
-  parent_execution_id: optional(string),
-  started_at: optional(string),
+  execution_id: optional(text),
+  parent_execution_id: optional(text),
+  started_at: optional(text),
   attempt: optional(u64),
-  session_id: optional(string),
+  session_id: optional(text),
   status: optional(unitEnum(["ok", "error", "in_flight"])),
   input_dropped: optional(bool),
 }) as Codec<TraceStep>;
@@ -265,13 +271,13 @@ const traceStep = struct({
 /** A trace: the fields of the v1 format in its order, with the extras of the whole before the steps. */
 export const traceEnvelope = struct({
   trace_version: u32,
-  runner_version: optional(string),
-  git_sha: optional(string),
-  pack: struct({ pack_ref: string, resolved_digest: optional(string) }),
-  flow: struct({ id: string, version: string }),
-  run_id: optional(string),
-  started_at: optional(string),
-  written_at: optional(string),
+  runner_version: optional(text),
+  git_sha: optional(text),
+  pack: struct({ pack_ref: text, resolved_digest: optional(text) }),
+  flow: struct({ id: text, version: text }),
+  run_id: optional(text),
+  started_at: optional(text),
+  written_at: optional(text),
   reason: optional(unitEnum(REASONS)),
   snapshot: optional(u64),
   dropped_steps: optional(u64),

@@ -1,9 +1,10 @@
+import { defined } from "../_internal/check.ts";
 import { reasonOf } from "../_internal/text.ts";
 import { isRawJson, type JsonValue } from "../_internal/wire_json/json_value.ts";
 import { parseJson } from "../_internal/wire_json/parse_json.ts";
 import { hashJsonText } from "./hash_value.ts";
 import { locateInText, notJson, type ValueName } from "./payload.ts";
-import type { TraceClock } from "./trace_config.ts";
+import { isCount, type TraceClock } from "./trace_config.ts";
 import type {
   NodeEvent,
   TraceCause,
@@ -134,18 +135,19 @@ export function toTraceStep(step: RecordedStep, style: StepStyle): TraceStep {
   const output = step.output?.hash();
   const problems = [input.problem, output?.problem].filter((issue) => issue !== undefined);
   if (problems.length > 0) step.addIssues(problems);
-  const invocation = style.captureInputs ? invocationOf(step) : undefined;
   const isInFlight = step.status === "in_flight";
   return {
-    node_id: printable(step.nodeId),
-    component_id: printable(step.componentId),
-    operation: printable(step.operation),
+    node_id: step.nodeId,
+    component_id: step.componentId,
+    operation: step.operation,
     input_hash: input.hash,
-    ...(invocation !== undefined && { invocation_json: invocation }),
-    ...(output !== undefined && { output_hash: output.hash }),
     duration_ms: isInFlight ? elapsedMs(step, style.nowMs) : step.durationMs,
-    validation_issues: (step.issues ?? []).map(toWellFormedIssue),
-    ...(step.error !== undefined && { error: toTraceError(step.error, style) }),
+    validation_issues: step.issues ?? [],
+    ...defined({
+      invocation_json: style.captureInputs ? invocationOf(step) : undefined,
+      output_hash: output?.hash,
+      error: step.error && toTraceError(step.error, style),
+    }),
     ...(style.extras && extrasOf(step, style)),
   };
 }
@@ -191,14 +193,6 @@ function isDeeperThan(depth: number, value: JsonValue): boolean {
   return depth === 0 || Object.values(value).some((member) => isDeeperThan(depth - 1, member));
 }
 
-function toWellFormedIssue({ code, path, message }: ValidationIssue): ValidationIssue {
-  return {
-    code: printable(code),
-    path: printable(path),
-    message: printable(message),
-  };
-}
-
 function toTraceError(
   { code, causes }: NonNullable<RecordedStep["error"]>,
   { extras }: StepStyle,
@@ -207,24 +201,19 @@ function toTraceError(
     name: printable(name),
     message: printable(message),
   }));
-  return { code, message: printable(causes[0].message), details: extras ? details : null };
-}
-
-function isCount(value: number | undefined): value is number {
-  return Number.isSafeInteger(value) && value! >= 0;
+  return { code, message: causes[0].message, details: extras ? details : null };
 }
 
 function extrasOf(step: RecordedStep, { captureInputs }: StepStyle): Partial<TraceStep> {
   const { executionId, parentExecutionId, sessionId, attempt } = step;
-  return {
+  return defined({
     step: step.number,
-    ...(executionId !== undefined && { execution_id: printable(executionId) }),
-    ...(parentExecutionId !== undefined &&
-      { parent_execution_id: printable(parentExecutionId) }),
+    execution_id: executionId,
+    parent_execution_id: parentExecutionId,
     started_at: new Date(step.startedAtMs).toISOString(),
-    ...(isCount(attempt) && { attempt }),
-    ...(sessionId !== undefined && { session_id: printable(sessionId) }),
+    attempt: isCount(attempt) ? attempt : undefined,
+    session_id: sessionId,
     status: step.status,
-    ...(captureInputs && step.inputDropped && { input_dropped: true }),
-  };
+    input_dropped: captureInputs && step.inputDropped ? true : undefined,
+  });
 }

@@ -24,21 +24,17 @@ export class StepBuffer {
   droppedSteps = 0;
   /** How many bytes of captured input were given up. */
   droppedBytes = 0;
+  /** How many bytes of text the steps hold. */
+  heldBytes = 0;
   readonly #bounds: StepBounds;
   /** The step that was pushed as number n is in slot n modulo the size. */
   readonly #slots: RecordedStep[] = [];
   #pushed = 0;
   /** All steps that were pushed before this one have no text. */
   #firstWithText = 0;
-  #heldBytes = 0;
 
   constructor(bounds: StepBounds) {
     this.#bounds = bounds;
-  }
-
-  /** How many bytes of text the steps hold. */
-  get heldBytes(): number {
-    return this.#heldBytes;
   }
 
   /** How many steps are here. */
@@ -53,8 +49,8 @@ export class StepBuffer {
   hold(step: RecordedStep, value: RecordedValue, text: string): void {
     const bytes = text.length * BYTES_PER_CHARACTER;
     value.text = text;
-    this.#heldBytes += bytes;
-    if (this.#heldBytes > this.#bounds.bufferBytes) this.#makeRoom(step, value);
+    this.heldBytes += bytes;
+    if (this.heldBytes > this.#bounds.bufferBytes) this.#makeRoom(step, value);
   }
 
   /** Takes a step that has ended. */
@@ -87,10 +83,10 @@ export class StepBuffer {
     const { bufferSize, bufferBytes } = this.#bounds;
     const oldest = this.#pushed - this.#slots.length;
     this.#firstWithText = Math.max(this.#firstWithText, oldest);
-    while (this.#heldBytes > bufferBytes && this.#firstWithText < this.#pushed) {
+    while (this.heldBytes > bufferBytes && this.#firstWithText < this.#pushed) {
       this.#strip(this.#slots[this.#firstWithText++ % bufferSize]!);
     }
-    if (this.#heldBytes > bufferBytes) this.#discardCounted(step, value);
+    if (this.heldBytes > bufferBytes) this.#discardCounted(step, value);
   }
 
   #strip(step: RecordedStep): void {
@@ -119,63 +115,52 @@ export class StepBuffer {
   }
 
   #release(value: RecordedValue): void {
-    if (value.text !== undefined) this.#heldBytes -= value.text.length * BYTES_PER_CHARACTER;
+    if (value.text !== undefined) this.heldBytes -= value.text.length * BYTES_PER_CHARACTER;
   }
 }
 
 /** The steps that have started and not ended, by what their events say about them (W-TRC-7). */
 export class StepsInFlight {
-  /** Steps with an execution id, by that; those of one id as they started, and so in all lists here. */
-  readonly #byExecution = new Map<string, RecordedStep[]>();
-  /** Steps without one, by node. */
-  readonly #byNode = new Map<string, RecordedStep[]>();
-  #size = 0;
-
+  /** By execution id, without one by node; those of one key as they started. */
+  readonly #steps = new Map<string, RecordedStep[]>();
   /** How many there are. */
-  get size(): number {
-    return this.#size;
-  }
+  size = 0;
 
   /** Takes a step that has started with an event. */
   add(step: RecordedStep, event: NodeEvent): void {
-    const { map, key } = this.#placeOf(step);
-    const steps = map.get(key);
-    if (steps === undefined) map.set(key, [step]);
+    const key = keyOf(step.executionId, step.nodeId);
+    const steps = this.#steps.get(key);
+    if (steps === undefined) this.#steps.set(key, [step]);
     else steps.push(step);
     if (step.executionId === undefined) step.event = event;
-    this.#size++;
+    this.size++;
   }
 
   /** The step that an event is about; of several that it may be about the one that started last. */
   find(event: NodeEvent): RecordedStep | undefined {
-    if (event.execution_id !== undefined) return this.#byExecution.get(event.execution_id)?.at(-1);
-    const steps = this.#byNode.get(event.node_id) ?? [];
+    const steps = this.#steps.get(keyOf(event.execution_id, event.node_id)) ?? [];
+    if (event.execution_id !== undefined) return steps.at(-1);
     return steps.findLast((step) => step.event === event) ??
       steps.findLast((step) => step.attempt === event.context.attempt);
   }
 
   /** Takes out a step that is here. */
   remove(step: RecordedStep): void {
-    const { map, key } = this.#placeOf(step);
-    const steps = map.get(key)!;
-    if (steps.length === 1) map.delete(key);
+    const key = keyOf(step.executionId, step.nodeId);
+    const steps = this.#steps.get(key)!;
+    if (steps.length === 1) this.#steps.delete(key);
     else steps.splice(steps.lastIndexOf(step), 1);
     step.event = undefined;
-    this.#size--;
+    this.size--;
   }
 
   /** All of them, as they started. */
   all(): RecordedStep[] {
-    return [...this.#byExecution.values(), ...this.#byNode.values()].flat()
-      .sort((a, b) => a.number - b.number);
+    return [...this.#steps.values()].flat().sort((a, b) => a.number - b.number);
   }
+}
 
-  #placeOf({ executionId, nodeId }: RecordedStep): {
-    map: Map<string, RecordedStep[]>;
-    key: string;
-  } {
-    return executionId === undefined
-      ? { map: this.#byNode, key: nodeId }
-      : { map: this.#byExecution, key: executionId };
-  }
+/** An execution and a node of the same name are two keys. */
+function keyOf(executionId: string | undefined, nodeId: string): string {
+  return executionId === undefined ? `node ${nodeId}` : `execution ${executionId}`;
 }

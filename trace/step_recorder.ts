@@ -27,19 +27,15 @@ export class StepRecorder {
   failures = 0;
   /** How many times anything has changed. */
   changes = 0;
-  readonly #extras: boolean;
-  readonly #redact: RedactTrace | undefined;
-  readonly #clock: TraceClock;
+  readonly #parts: StepRecorderParts;
   readonly #reported = new ReportedErrors();
   #steps = 0;
   /** How many steps had started when a node failed that the flow has not yet answered for. */
   #stepsAtFailure = 0;
 
-  constructor({ config, redact, clock }: StepRecorderParts) {
-    this.buffer = new StepBuffer(config);
-    this.#extras = config.extras;
-    this.#redact = redact;
-    this.#clock = clock;
+  constructor(parts: StepRecorderParts) {
+    this.buffer = new StepBuffer(parts.config);
+    this.#parts = parts;
   }
 
   /** A node starts (TRC-6). */
@@ -69,7 +65,7 @@ export class StepRecorder {
     this.changes++;
     this.inFlight.find(event)?.addIssues(issues.map((issue, index) => {
       const path = `$.validation_issues[${index}].message`;
-      return { ...issue, message: redactMessage(issue.message, path, this.#redact) };
+      return { ...issue, message: redactMessage(issue.message, path, this.#parts.redact) };
     }));
   }
 
@@ -84,7 +80,7 @@ export class StepRecorder {
     const culprit = this.#culprit();
     if (culprit !== undefined) {
       this.inFlight.remove(culprit);
-      culprit.durationMs = elapsedMs(culprit, this.#clock.monotonicMs());
+      culprit.durationMs = elapsedMs(culprit, this.#parts.clock.monotonicMs());
       return this.#fail(culprit, "node_error", error);
     }
     const step = this.#newStep();
@@ -98,14 +94,14 @@ export class StepRecorder {
    */
   #culprit(): RecordedStep | undefined {
     const steps = this.inFlight.all();
-    const candidates = this.#extras ? innermostOf(steps) : steps.slice(-1);
+    const candidates = this.#parts.config.extras ? innermostOf(steps) : steps.slice(-1);
     return candidates.length === 1 && candidates[0]!.number > this.#stepsAtFailure
       ? candidates[0]
       : undefined;
   }
 
   #fail(step: RecordedStep, code: string, error: unknown): void {
-    const causes = describeError(error, this.#redact);
+    const causes = describeError(error, this.#parts.redact);
     step.status = "error";
     step.error = { code, causes };
     this.buffer.push(step);
@@ -118,7 +114,7 @@ export class StepRecorder {
     this.changes++;
     // A flow that goes on has handled the failure before.
     this.#reported.forgetMessage();
-    return new RecordedStep(++this.#steps, this.#clock, event, operation);
+    return new RecordedStep(++this.#steps, this.#parts.clock, event, operation);
   }
 
   /** The step that has ended with an event, made of the event if it never started. */
@@ -127,7 +123,7 @@ export class StepRecorder {
     if (started !== undefined) {
       this.inFlight.remove(started);
       this.changes++;
-      started.durationMs = elapsedMs(started, this.#clock.monotonicMs());
+      started.durationMs = elapsedMs(started, this.#parts.clock.monotonicMs());
       return started;
     }
     const step = this.#newStep(event, operationWithoutMapping(event.node));
@@ -136,7 +132,7 @@ export class StepRecorder {
   }
 
   #take(step: RecordedStep, value: RecordedValue, given: unknown): void {
-    const taken = takeText(given, value.what, this.#redact);
+    const taken = takeText(given, value.what, this.#parts.redact);
     if (typeof taken === "string") return this.buffer.hold(step, value, taken);
     value.setUnhashable();
     step.addIssues([taken]);

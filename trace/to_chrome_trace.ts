@@ -1,3 +1,4 @@
+import { defined } from "../_internal/check.ts";
 import type { TraceEnvelope, TraceStep } from "./types.ts";
 
 /** One event of the Trace Event Format; times are microseconds since the first step started. */
@@ -176,7 +177,7 @@ function argsOf(
   return {
     ...rest,
     input_hash: input_hash.value,
-    ...(output_hash === undefined ? {} : { output_hash: output_hash.value }),
+    ...defined({ output_hash: output_hash?.value }),
   };
 }
 
@@ -248,8 +249,7 @@ function drawSteps(steps: readonly TraceStep[], origin: number | undefined): Dra
     const parent = parentId === undefined ? undefined : slots.get(parentId);
     const slot = (parent && insideOf(parent, span)) ?? inFreeLane(lanes, span);
     if (id !== undefined) slots.set(id, slot);
-    const { step, start, end, lane } = slot;
-    return { step, start, end, lane };
+    return slot;
   });
 }
 

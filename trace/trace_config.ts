@@ -1,3 +1,4 @@
+import { defined } from "../_internal/check.ts";
 import { requireDeno } from "../_internal/file_port.ts";
 import { VERSION } from "../_internal/version.ts";
 import type { RedactTrace } from "./payload.ts";
@@ -96,8 +97,7 @@ const NUMBERS = [
 
 /** What is not said is as by default; what is said is checked. */
 export function completeConfig(config: Partial<TraceConfig> = {}): TraceConfig {
-  const said = Object.entries(config).filter(([, value]) => value !== undefined);
-  const complete: TraceConfig = { ...DEFAULTS, ...Object.fromEntries(said) };
+  const complete: TraceConfig = { ...DEFAULTS, ...defined(config) };
   asMode("mode", complete.mode);
   for (const name of ["bufferSize", "bufferBytes", "maxSnapshots"] as const) {
     if (isCount(complete[name])) continue;
@@ -119,8 +119,9 @@ function asCount(name: string, text: string): number {
   throw new RangeError(`Cannot use ${name} "${text}": give a whole number from 0`);
 }
 
-function isCount(value: number): boolean {
-  return Number.isSafeInteger(value) && value >= 0;
+/** Whether a value is a whole number from 0. */
+export function isCount(value: number | undefined): value is number {
+  return Number.isSafeInteger(value) && value! >= 0;
 }
 
 /** A trace is not worth a question to the user. */

@@ -48,12 +48,13 @@ class OvertakenError extends Error {}
  * state in place only grows.
  */
 export class TraceFile {
+  /** How many states have been written. */
+  snapshots = 0;
   readonly #port: FilePort;
   readonly #path: string;
   readonly #maxSnapshots: number;
   readonly #parents: ParentDirectories;
   #last: Written | undefined;
-  #snapshots = 0;
   #kept = 0;
   #isSwept = false;
 
@@ -62,11 +63,6 @@ export class TraceFile {
     this.#parents = new ParentDirectories(port);
     this.#path = path;
     this.#maxSnapshots = maxSnapshots;
-  }
-
-  /** How many states have been written. */
-  get snapshots(): number {
-    return this.#snapshots;
   }
 
   /**
@@ -107,7 +103,7 @@ export class TraceFile {
       failures: state.failures,
       length: state.bytes.length,
       checksum: crc32(state.bytes),
-      snapshot: ++this.#snapshots,
+      snapshot: ++this.snapshots,
       isKept: false,
     };
     this.#sweepOnce();
@@ -161,17 +157,11 @@ function numbered(path: string, number: number): string {
 function toError({ stage, path, tempPath, cause }: ReplaceFailure): TraceFileError {
   // What is done between here and the rename says by itself what failed.
   if (cause instanceof TraceFileError) return cause;
-  switch (stage) {
-    case "create-temp":
-    case "exhausted-temp-names":
-    case "write":
-    case "sync":
-      return failure("write", path, `write ${tempPath}`, cause);
-    case "rename":
-      return failure("rename", path, `rename ${tempPath} -> ${path}`, cause);
-    case "sync-directory":
-      return failure("sync-directory", path, `sync the directory of ${path}`, cause);
+  if (stage === "rename") return failure(stage, path, `rename ${tempPath} -> ${path}`, cause);
+  if (stage === "sync-directory") {
+    return failure(stage, path, `sync the directory of ${path}`, cause);
   }
+  return failure("write", path, `write ${tempPath}`, cause);
 }
 
 function attempt<T>(kind: TraceFileErrorKind, path: string, what: string, operate: () => T): T {

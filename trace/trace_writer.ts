@@ -1,8 +1,9 @@
+import { defined } from "../_internal/check.ts";
 import { type FilePort, runSteps, runStepsSync, type Steps } from "../_internal/file_port.ts";
 import { encodeUtf8, reasonOf } from "../_internal/text.ts";
 import { encodeJson } from "../_internal/wire_json/codec.ts";
 import { TRACE_VERSION, traceEnvelope } from "./read_trace.ts";
-import { printable, type RecordedStep, toTraceStep } from "./recorded_step.ts";
+import { type RecordedStep, toTraceStep } from "./recorded_step.ts";
 import type { StepRecorder } from "./step_recorder.ts";
 import type { TraceClock, TraceFlush, TraceRecorderOptions } from "./trace_config.ts";
 import { TraceFile, type TraceState } from "./trace_file.ts";
@@ -121,17 +122,9 @@ function toTraceEnvelope(parts: TraceWriterParts, state: StateName): TraceEnvelo
   const { runnerVersion, gitSha } = config;
   return {
     trace_version: TRACE_VERSION,
-    ...(runnerVersion !== undefined && { runner_version: printable(runnerVersion) }),
-    ...(gitSha !== undefined && { git_sha: printable(gitSha) }),
-    pack: {
-      pack_ref: printable(context.pack_ref),
-      ...(context.resolved_digest !== undefined &&
-        { resolved_digest: printable(context.resolved_digest) }),
-    },
-    flow: {
-      id: printable(context.flow_id),
-      version: printable(context.flow_version ?? "unknown"),
-    },
+    ...defined({ runner_version: runnerVersion, git_sha: gitSha }),
+    pack: defined({ pack_ref: context.pack_ref, resolved_digest: context.resolved_digest }),
+    flow: { id: context.flow_id, version: context.flow_version ?? "unknown" },
     ...(config.extras && extrasOf(parts, state)),
     steps: stepsOf(parts, state),
   };
@@ -142,7 +135,7 @@ function extrasOf(
   state: StateName,
 ): TraceEnvelopeExtras {
   return {
-    run_id: printable(runId),
+    run_id: runId,
     started_at: new Date(startedAtMs).toISOString(),
     written_at: new Date(clock.wallMs()).toISOString(),
     ...state,

@@ -1,3 +1,4 @@
+import { isObject } from "../check.ts";
 import { JsonPlace } from "./errors.ts";
 import {
   describeValue,
@@ -177,17 +178,6 @@ export function array<T>(item: Codec<T>): Codec<T[]> {
   };
 }
 
-const byteList = array(u8);
-
-/** A byte vector, on the wire an array of the numbers 0–255 (J-13). */
-export const bytes: Codec<Uint8Array> = {
-  write: (value, writer) => {
-    if (!(value instanceof Uint8Array)) refuseType(value, "a Uint8Array", writer);
-    writeItems(value, u8, writer);
-  },
-  read: (tree, place) => new Uint8Array(byteList.read(tree, place)),
-};
-
 /** A map from strings to values of one type, printed in the order of its keys' bytes (J-2). */
 export function map<T>(value: Codec<T>): Codec<Record<string, T>> {
   return {
@@ -240,12 +230,6 @@ export function optional<T>(codec: Codec<T>): Codec<T | undefined> {
   };
 }
 
-/** A list that is left out when empty, and empty when left out (J-11). */
-export function omitEmpty<T>(list: Codec<T[]>): Codec<T[]> {
-  const { write, read } = list;
-  return { write, read, missing: () => [], isOmitted: (value) => value?.length === 0 };
-}
-
 /** A list that is left out when it is empty; what was left out stays so in memory. */
 export function leftOutWhenEmpty<T>(item: Codec<T>): Codec<T[] | undefined> {
   const list = array(item);
@@ -264,9 +248,7 @@ export function withDefault<T>(codec: Codec<T>, missing: () => T): Codec<T> {
 
 /** The members of an object; `V` is what the caller knows about them. */
 export function checkObject<V>(value: unknown, place: JsonPlace): Record<string, V> {
-  if (typeof value !== "object" || value === null || Array.isArray(value) || isRawJson(value)) {
-    refuseType(value, "an object", place);
-  }
+  if (!isObject(value) || isRawJson(value)) refuseType(value, "an object", place);
   return value as Record<string, V>;
 }
 

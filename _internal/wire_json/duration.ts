@@ -3,7 +3,7 @@ import { type Codec, isPlainCount, isPlainObject, u32, u64 } from "./codec.ts";
 import type { JsonPlace } from "./errors.ts";
 import { isIntegerLiteral, type JsonValue, numberOf } from "./json_value.ts";
 import type { JsonWriter } from "./print_json.ts";
-import { struct } from "./struct.ts";
+import { closedStruct } from "./struct.ts";
 
 /** A span of time; beyond 2^53−1 seconds it is a `RangeError` (J-8, J-9). */
 export const duration: Codec<Duration> = {
@@ -37,7 +37,7 @@ const seconds: Codec<number> = {
   },
 };
 
-const fields = struct({ secs: seconds, nanos: u32 }, { denyUnknownFields: true });
+const fields = closedStruct({ secs: seconds, nanos: u32 });
 
 function isPlain(value: unknown): boolean {
   if (!isPlainObject(value)) return false;

@@ -1,7 +1,8 @@
+import type { Defined } from "../check.ts";
 import { checkObject, type Codec, isPlainObject, refuseType } from "./codec.ts";
 import { expectedNames, type JsonPlace } from "./errors.ts";
 import type { JsonValue } from "./json_value.ts";
-import { type Fields, type Struct, struct, type StructMaker } from "./struct.ts";
+import { type Fields, struct, type StructMaker } from "./struct.ts";
 
 /** Options of {@linkcode unitEnum}. */
 interface UnitEnumOptions<Name extends string> {
@@ -99,7 +100,7 @@ export function externallyTagged<T>(variants: Fields<T>): Codec<ExternallyTagged
 
 /** The values of {@linkcode internallyTagged}: `{ kind: "task"; objective: string } | …`. */
 type InternallyTagged<Tag extends string, T> = {
-  [Name in keyof T]: { [Key in Tag]: Name } & Struct<T[Name]>;
+  [Name in keyof T]: { [Key in Tag]: Name } & Defined<T[Name]>;
 }[keyof T];
 
 /**

@@ -82,20 +82,17 @@ export const MAX_DEPTH = 128;
 export class JsonPlace {
   /** The open objects and arrays, from the top down; whoever opens one pushes and pops. */
   readonly path: (string | number)[] = [];
-  readonly #verb: "print" | "read";
 
-  constructor(verb: "print" | "read") {
-    this.#verb = verb;
-  }
+  constructor(readonly verb: "print" | "read") {}
 
   /** Throws the {@linkcode JsonShapeError} of this place. */
   refuse(problem: string): never {
-    throw new JsonShapeError({ verb: this.#verb, problem, path: formatPath(this.path) });
+    throw new JsonShapeError({ verb: this.verb, problem, path: formatPath(this.path) });
   }
 
   /** Throws the {@linkcode JsonRangeError} of this place. */
   refuseRange(problem: string): never {
-    throw new JsonRangeError({ verb: this.#verb, problem, path: formatPath(this.path) });
+    throw new JsonRangeError({ verb: this.verb, problem, path: formatPath(this.path) });
   }
 }
 

@@ -1,3 +1,4 @@
+import type { Defined } from "../check.ts";
 import { checkObject, type Codec, isPlainObject } from "./codec.ts";
 import { expectedNames, type JsonPlace } from "./errors.ts";
 import { type JsonValue, setMember } from "./json_value.ts";
@@ -6,45 +7,30 @@ import { writeJson } from "./print_json.ts";
 /** The fields of a struct in the order in which they are printed. */
 export type Fields<T> = { readonly [Name in keyof T]: Codec<T[Name]> };
 
-type OptionalNames<T> = {
-  [Name in keyof T]: undefined extends T[Name] ? Name : never;
-}[keyof T];
-
-/** The object that a struct describes: fields made with `optional` may be absent. */
-export type Struct<T> =
-  & { [Name in Exclude<keyof T, OptionalNames<T>>]: T[Name] }
-  & { [Name in OptionalNames<T>]?: Exclude<T[Name], undefined> };
-
-/** {@linkcode struct}, or another one that says what becomes of unknown fields. */
-export type StructMaker = <T>(fields: Fields<T>) => Codec<Struct<T>>;
-
-/** Options of {@linkcode struct}. */
-interface StructOptions {
-  /**
-   * Refuse fields that the struct does not have. Without it they are ignored (J-10).
-   *
-   * @default {false}
-   */
-  denyUnknownFields?: boolean;
-}
+/**
+ * Makes the codec of an object, in which fields made with `optional` may be absent: {@linkcode struct}, or another one that says what becomes of unknown fields.
+ */
+export type StructMaker = <T>(fields: Fields<T>) => Codec<Defined<T>>;
 
 /**
  * An object with named fields, printed in the order of their declaration (J-2). A field is required
- * unless it is made with `nullable`, `optional`, `omitEmpty` or `withDefault` (J-11). What is read
- * has its fields in the order of the declaration too.
+ * unless it is made with `nullable`, `optional`, `leftOutWhenEmpty` or `withDefault` (J-11). What is read
+ * has its fields in the order of the declaration too. Fields that it does not have are ignored (J-10).
  */
-export function struct<T>(
-  fields: Fields<T>,
-  { denyUnknownFields = false }: StructOptions = {},
-): Codec<Struct<T>> {
-  return structThat(denyUnknownFields ? "refuses" : "ignores", fields);
+export function struct<T>(fields: Fields<T>): Codec<Defined<T>> {
+  return structThat("ignores", fields);
+}
+
+/** A struct that refuses fields that it does not have: serde's `deny_unknown_fields` (J-10). */
+export function closedStruct<T>(fields: Fields<T>): Codec<Defined<T>> {
+  return structThat("refuses", fields);
 }
 
 /**
  * A struct that keeps the fields it does not know: they are read, and printed behind the others in the
  * order in which they stood. The original program ignores them, and thereby loses a misspelt field.
  */
-export function openStruct<T>(fields: Fields<T>): Codec<Struct<T>> {
+export function openStruct<T>(fields: Fields<T>): Codec<Defined<T>> {
   return structThat("keeps", fields);
 }
 
@@ -52,7 +38,7 @@ export function openStruct<T>(fields: Fields<T>): Codec<Struct<T>> {
 function structThat<T>(
   handling: "ignores" | "refuses" | "keeps",
   fields: Fields<T>,
-): Codec<Struct<T>> {
+): Codec<Defined<T>> {
   const codecs: [name: string, codec: Codec<unknown>][] = Object.entries(fields);
 
   /** The members of an object, and the names of those that the struct does not have but keeps. */
@@ -95,7 +81,7 @@ function structThat<T>(
         if (value !== undefined) result[name] = value;
       }
       for (const name of kept) setMember(result, name, members[name]);
-      return result as Struct<T>;
+      return result as Defined<T>;
     },
   };
 }

@@ -14,7 +14,7 @@ import {
 import { unitEnum } from "../../_internal/wire_json/enums.ts";
 import { JsonPlace } from "../../_internal/wire_json/errors.ts";
 import { parseJson } from "../../_internal/wire_json/parse_json.ts";
-import { struct } from "../../_internal/wire_json/struct.ts";
+import { closedStruct } from "../../_internal/wire_json/struct.ts";
 import { MODES } from "../../_internal/wire_names.ts";
 import { replayError } from "../replay/replay_error.ts";
 import type {
@@ -34,8 +34,6 @@ import {
 } from "./record_codecs.ts";
 import { TAFFRAIL_CAPTURE_VERSION } from "./records.ts";
 
-const closed = { denyUnknownFields: true };
-
 /** Where a session comes from, as journals and bundles say it. */
 export const provenance = {
   adapter_provenance: string,
@@ -44,14 +42,14 @@ export const provenance = {
 };
 
 /** A bundle in the v3 format. */
-const v3Bundle = struct({
+const v3Bundle = closedStruct({
   capture_version: string,
   graph_id: string,
   config: constraints,
   events: array(eventRecord),
   decisions: array(v3Decision),
   ...provenance,
-}, closed) as Codec<V3CaptureBundle>;
+}) as Codec<V3CaptureBundle>;
 
 /** What both the header of a journal and a bundle in this project's format say first. */
 export const sessionFields = {
@@ -72,10 +70,10 @@ const taffrailFields = {
 };
 
 /** A bundle in this project's format, without its hash. */
-const taffrailBundle = struct(taffrailFields, closed) as Codec<TaffrailCaptureBundle>;
+const taffrailBundle = closedStruct(taffrailFields) as Codec<TaffrailCaptureBundle>;
 
 /** A bundle in this project's format as it is in a file: the hash is over all that comes before. */
-const hashedBundle = struct({ ...taffrailFields, bundle_hash: string }, closed) as Codec<
+const hashedBundle = closedStruct({ ...taffrailFields, bundle_hash: string }) as Codec<
   TaffrailCaptureBundle & { bundle_hash: string }
 >;
 
@@ -127,7 +125,7 @@ export function parseCaptureBundle(text: string | Uint8Array): CaptureBundle {
     throw replayError("unsupported-version", { captureVersion: version });
   }
   const { bundle_hash: recorded, ...bundle } = hashedBundle.read(tree, place);
-  const current = computeBundleHash(bundle);
+  const current = sha256Hex(encodeJson(taffrailBundle, bundle));
   if (current === recorded) return bundle;
   throw replayError("bundle-hash-mismatch", { recorded, current });
 }
@@ -180,11 +178,6 @@ export function stringifyCaptureBundle(
   const bundleHash = sha256Hex(compact);
   if (style === "compact") return `${compact.slice(0, -1)},"bundle_hash":"${bundleHash}"}\n`;
   return encodeJson(hashedBundle, { ...bundle, bundle_hash: bundleHash }, { style }) + "\n";
-}
-
-/** The hash over all of a bundle: SHA-256 of its compact text without the hash. */
-function computeBundleHash(bundle: TaffrailCaptureBundle): string {
-  return sha256Hex(encodeJson(taffrailBundle, bundle));
 }
 
 /**

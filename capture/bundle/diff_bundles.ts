@@ -161,10 +161,19 @@ function findGap(
 }
 
 /** The innermost places where two JSON values differ. Numbers are compared as such: 0 is −0. */
-export function differencesOf(before: unknown, after: unknown, path: JsonPath = []): Difference[] {
-  const found: Difference[] = [];
-  collect(before, after, [...path], found);
-  return found;
+export function* differencesOf(
+  before: unknown,
+  after: unknown,
+  path: JsonPath = [],
+): Generator<Difference> {
+  if (isSameJson(before, after)) return;
+  const goesDeeper = isContainer(before) && isContainer(after) &&
+    Array.isArray(before) === Array.isArray(after);
+  if (!goesDeeper) return yield { path: formatPath(path), before, after };
+  for (const name of new Set([...Object.keys(before), ...Object.keys(after)])) {
+    const key = Array.isArray(before) ? Number(name) : name;
+    yield* differencesOf(before[name], after[name], [...path, key]);
+  }
 }
 
 /** Whether two JSON values are the same. */
@@ -175,26 +184,6 @@ export function isSameJson(before: unknown, after: unknown): boolean {
   const names = Object.keys(before);
   return names.length === Object.keys(after).length &&
     names.every((name) => Object.hasOwn(after, name) && isSameJson(before[name], after[name]));
-}
-
-function collect(
-  before: unknown,
-  after: unknown,
-  path: (string | number)[],
-  found: Difference[],
-): void {
-  if (isSameJson(before, after)) return;
-  const goesDeeper = isContainer(before) && isContainer(after) &&
-    Array.isArray(before) === Array.isArray(after);
-  if (!goesDeeper) {
-    found.push({ path: formatPath(path), before, after });
-    return;
-  }
-  for (const name of new Set([...Object.keys(before), ...Object.keys(after)])) {
-    path.push(Array.isArray(before) ? Number(name) : name);
-    collect(before[name], after[name], path, found);
-    path.pop();
-  }
 }
 
 function isContainer(value: unknown): value is Record<string, unknown> {

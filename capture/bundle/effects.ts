@@ -1,5 +1,5 @@
 import { crypto } from "@std/crypto/crypto";
-import { encodeUtf8, toHex } from "../../_internal/text.ts";
+import { encodeUtf8, joinBytes, toHex } from "../../_internal/text.ts";
 import {
   array,
   bool,
@@ -10,7 +10,7 @@ import {
   string,
 } from "../../_internal/wire_json/codec.ts";
 import { externallyTagged } from "../../_internal/wire_json/enums.ts";
-import { struct } from "../../_internal/wire_json/struct.ts";
+import { closedStruct } from "../../_internal/wire_json/struct.ts";
 import type { Value } from "../../supervisor/types.ts";
 import type {
   ActionEffect,
@@ -98,28 +98,22 @@ export function computeIntentId(identity: IntentIdentity): string {
   return `eid1:sha256:${sha256Hex(framed(segments))}`;
 }
 
+/** Every segment behind its length, so that no two lists of segments give the same bytes. */
 function framed(segments: readonly string[]): Uint8Array {
-  const parts = segments.map((segment) => {
+  return joinBytes(segments.flatMap((segment) => {
     if (!segment.isWellFormed()) {
       throw new TypeError(
         `Cannot make an intent id: ${JSON.stringify(segment)} has a lone surrogate`,
       );
     }
-    return encodeUtf8(segment);
-  });
-  const bytes = new Uint8Array(parts.reduce((length, part) => length + 4 + part.length, 0));
-  const view = new DataView(bytes.buffer);
-  let position = 0;
-  for (const part of parts) {
-    view.setUint32(position, part.length);
-    bytes.set(part, position + 4);
-    position += 4 + part.length;
-  }
-  return bytes;
+    const bytes = encodeUtf8(segment);
+    const length = new Uint8Array(4);
+    new DataView(length.buffer).setUint32(0, bytes.length);
+    return [length, bytes];
+  }));
 }
 
-/** An effect holds nothing that its hash does not cover, so fields that are unknown are refused. */
-const closed = { denyUnknownFields: true };
+// An effect holds nothing that its hash does not cover, so fields that are unknown are refused.
 
 const value = externallyTagged({
   Number: f64,
@@ -128,25 +122,22 @@ const value = externallyTagged({
   String: string,
 }) as Codec<Value>;
 
-const write: Codec<EffectWrite> = struct({ key: string, value }, closed);
+const write: Codec<EffectWrite> = closedStruct({ key: string, value });
 
-const field: Codec<IntentField> = struct({ name: string, value }, closed);
+const field: Codec<IntentField> = closedStruct({ name: string, value });
 
-const intent: Codec<IntentRecord> = struct(
+const intent: Codec<IntentRecord> = closedStruct(
   { kind: string, intent_id: string, fields: array(field) },
-  closed,
 );
 
 /** An effect in the form that is hashed: kind, writes, intents if there are any (EFX-1). */
-export const actionEffect: Codec<ActionEffect> = struct(
+export const actionEffect: Codec<ActionEffect> = closedStruct(
   { kind: string, writes: array(write), intents: leftOutWhenEmpty(intent) },
-  closed,
 ) as Codec<ActionEffect>;
 
 /** An effect with its hash. */
-export const capturedEffect: Codec<CapturedActionEffect> = struct(
+export const capturedEffect: Codec<CapturedActionEffect> = closedStruct(
   { effect: actionEffect, effect_hash: string },
-  closed,
 );
 
 /** SHA-256 of bytes, or of a text in UTF-8, as 64 lower-case hexadecimal digits. */

@@ -14,7 +14,7 @@ import {
 } from "../../_internal/wire_json/codec.ts";
 import { duration, eventTime } from "../../_internal/wire_json/duration.ts";
 import { externallyTagged, unit, unitEnum } from "../../_internal/wire_json/enums.ts";
-import { openStruct, struct } from "../../_internal/wire_json/struct.ts";
+import { closedStruct, openStruct } from "../../_internal/wire_json/struct.ts";
 import {
   DECISION_REASONS,
   DECISIONS,
@@ -38,8 +38,6 @@ import type {
   InputRecord,
 } from "../types.ts";
 import { capturedEffect } from "./effects.ts";
-
-const closed = { denyUnknownFields: true };
 
 const byteList = array(u8);
 
@@ -72,18 +70,16 @@ export const termination = externallyTagged({
 }) as Codec<RunTermination>;
 
 /** The limits of a supervisor. What is not known is refused, as it would not be obeyed. */
-export const constraints: Codec<Constraints> = struct(
+export const constraints: Codec<Constraints> = closedStruct(
   mapConstraints(({ kind, isRequired }): Codec<unknown> => {
     const codec = (kind === "count" ? usize : duration) as Codec<unknown>;
     return isRequired ? codec : nullable(codec);
   }),
-  closed,
 ) as unknown as Codec<Constraints>;
 
 /** How long retries wait. */
-export const backoff: Codec<Backoff> = struct(
+export const backoff: Codec<Backoff> = closedStruct(
   { initial: duration, factor: u64, max: duration },
-  closed,
 ) as Codec<Backoff>;
 
 /** The fields of an event in the v3 format. */
@@ -126,14 +122,14 @@ export const v3Decision: Codec<EpisodeInvocationRecord> = printedByEngine(
   openStruct(v3DecisionFields) as Codec<EpisodeInvocationRecord>,
 );
 
-const numbers: Codec<DecisionNumbers> = struct({
+const numbers: Codec<DecisionNumbers> = closedStruct({
   now: eventTime,
   in_flight: usize,
   in_window: usize,
   deferred: usize,
   next_due: nullable(eventTime),
   defer_count: usize,
-}, closed) as Codec<DecisionNumbers>;
+}) as Codec<DecisionNumbers>;
 
 /** The fields of a decision in this project's format: those of v3, and behind them what it lacks. */
 export const decisionRecordFields = {
@@ -166,13 +162,13 @@ export const eventInputFields = { type: unitEnum(["event"]), ...eventFields, pay
 
 const eventInput: Codec<EventInputRecord> = printedByEngine(openStruct(eventInputFields));
 
-const completionInput: Codec<CompletionInputRecord> = printedByEngine(struct({
+const completionInput: Codec<CompletionInputRecord> = printedByEngine(closedStruct({
   type: unitEnum(["completion"]),
   episode_id: u64,
   attempt: u64,
   termination,
   at: eventTime,
-}, closed));
+}));
 
 /** An input. */
 export const inputRecord: Codec<InputRecord> = {

@@ -1,4 +1,4 @@
-import { checkObject } from "../../_internal/check.ts";
+import { checkObject, defined } from "../../_internal/check.ts";
 import { contextOfPayload, ExternalEventPayloadError } from "../../_internal/event_payload.ts";
 import { decodeUtf8, encodeUtf8 } from "../../_internal/text.ts";
 import type {
@@ -194,7 +194,7 @@ export function asV3Bundle(bundle: TaffrailCaptureBundle): V3CaptureBundle {
     decisions: bundle.decisions.map(asV3Decision),
     adapter_provenance,
     runtime_provenance,
-    ...(egress_provenance !== undefined && { egress_provenance }),
+    ...defined({ egress_provenance }),
   };
 }
 

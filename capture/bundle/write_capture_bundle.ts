@@ -78,7 +78,7 @@ export function writeCaptureBundle(
   bundle: CaptureBundle,
   options: WriteCaptureBundleOptions = {},
 ): Promise<void> {
-  return writeOnPort(denoFilePort, path, { ...options, bundle });
+  return runSteps(bundleSteps(denoFilePort, path, { ...options, bundle }));
 }
 
 /**
@@ -123,7 +123,7 @@ export function writeCaptureBundleSync(
   bundle: CaptureBundle,
   options: WriteCaptureBundleOptions = {},
 ): void {
-  writeOnPortSync(denoFilePort, path, { ...options, bundle });
+  runStepsSync(bundleSteps(denoFilePort, path, { ...options, bundle }));
 }
 
 /** What is to be written. */
@@ -131,17 +131,8 @@ interface BundleToWrite extends WriteCaptureBundleOptions {
   bundle: CaptureBundle;
 }
 
-/** {@linkcode writeCaptureBundle} on a given file system. */
-export function writeOnPort(port: FilePort, path: string, toWrite: BundleToWrite): Promise<void> {
-  return runSteps(writeSteps(port, path, toWrite));
-}
-
-/** {@linkcode writeCaptureBundleSync} on a given file system. */
-export function writeOnPortSync(port: FilePort, path: string, toWrite: BundleToWrite): void {
-  runStepsSync(writeSteps(port, path, toWrite));
-}
-
-function* writeSteps(
+/** {@linkcode writeCaptureBundle} on a given file system, in steps. */
+export function* bundleSteps(
   port: FilePort,
   path: string,
   { bundle, style = "compact" }: BundleToWrite,

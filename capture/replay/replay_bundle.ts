@@ -128,18 +128,18 @@ export async function replayBundle(
   options: ReplayOptions,
 ): Promise<ReplayReport> {
   checkObject(options, "options");
-  const { createSupervisor, invoker, strict = true, expected, timers, signal } = options;
+  const { createSupervisor, invoker, strict = true, timers, signal } = options;
   checkFunction(createSupervisor, "createSupervisor");
   if (invoker !== undefined) checkMethods(invoker, "invoker", ["run"]);
   if (timers !== undefined) checkMethods(timers, "timers", ["now", "setTimer"]);
-  validateRecords(bundle, expected === undefined ? { strict } : { strict, expected });
+  validateRecords(bundle, options);
   const problem = findEffectProblem(bundle);
   if (problem !== null) {
     // Payloads come first, although otherwise each is looked at when its turn has come.
     eventsOf(bundle).forEach(rehydrate);
     throw problem;
   }
-  const ports = { createSupervisor, invoker: liveInvoker(invoker, options), signal };
+  const ports = { createSupervisor, invoker: liveInvoker(options), signal };
   const outcome = await runReplay(bundle, ports);
   const decisions = decisionsOf(bundle, outcome);
   const divergences = [
@@ -234,29 +234,14 @@ export async function assertReplays(bundle: CaptureBundle, options: ReplayOption
   if (divergences.length > 0) throw new ReplayDivergedError(divergences);
 }
 
-function liveInvoker(
-  invoker: RuntimeInvoker | undefined,
-  { timers, deadlineGraceMs = DEFAULT_GRACE_MS }: ReplayOptions,
-): RuntimeInvoker | undefined {
+/** The invoker; with timers its attempts end by their deadline, as a supervisor with timers ends them. */
+function liveInvoker({ invoker, timers, deadlineGraceMs = DEFAULT_GRACE_MS }: ReplayOptions) {
   if (invoker === undefined || timers === undefined) return invoker;
-  return withDeadlines(invoker, { timers, deadlineGraceMs });
-}
-
-/** Time for a re-execution. */
-interface LiveTime {
-  /** The clock. */
-  timers: Timers;
-  /** How long an invoker may take to answer after its deadline, in milliseconds. */
-  deadlineGraceMs: number;
-}
-
-/** An invoker whose attempts end by their deadline, as a supervisor with timers ends them. */
-function withDeadlines(invoker: RuntimeInvoker, time: LiveTime): RuntimeInvoker {
   return {
-    run: (request) => {
+    run: (request: RunRequest) => {
       const { deadline } = request;
       if (deadline === undefined || isZero(deadline)) return invoker.run(request);
-      return runUntil(deadline, { invoker, request, time });
+      return runUntil(deadline, { invoker, request, timers, deadlineGraceMs });
     },
   };
 }
@@ -267,9 +252,13 @@ function isZero({ secs, nanos }: Duration): boolean {
 
 function runUntil(
   deadline: Duration,
-  run: { invoker: RuntimeInvoker; request: RunRequest; time: LiveTime },
+  { invoker, request, timers, deadlineGraceMs }: {
+    invoker: RuntimeInvoker;
+    request: RunRequest;
+    timers: Timers;
+    deadlineGraceMs: number;
+  },
 ): Promise<RunTermination> {
-  const { invoker, request, time: { timers, deadlineGraceMs } } = run;
   const controller = new AbortController();
   const signal = AbortSignal.any([request.signal, controller.signal]);
   const { promise, resolve, reject } = Promise.withResolvers<RunTermination>();

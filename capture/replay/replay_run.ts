@@ -15,7 +15,6 @@ import { CaptureError } from "../errors.ts";
 import type { CapturableSupervisor } from "../session/capturing_session.ts";
 import type {
   CaptureBundle,
-  CompletionInputRecord,
   DecisionRecord,
   EpisodeInvocationRecord,
   EventInputRecord,
@@ -32,6 +31,8 @@ interface ReplayPorts {
   invoker: RuntimeInvoker | undefined;
   signal: AbortSignal | undefined;
 }
+
+type LivePorts = ReplayPorts & { signal: AbortSignal };
 
 /** What a replay led to. */
 export interface ReplayOutcome {
@@ -54,7 +55,7 @@ export async function runReplay(bundle: CaptureBundle, ports: ReplayPorts): Prom
     : AbortSignal.any([ports.signal, controller.signal]);
   try {
     const outcome = isConcurrent
-      ? await new ConcurrentReplay(bundle, { ...ports, signal }).run()
+      ? await replayConcurrently(bundle, { ...ports, signal })
       : await replaySerially(bundle, { ...ports, signal });
     signal.throwIfAborted();
     return outcome;
@@ -67,13 +68,13 @@ export async function runReplay(bundle: CaptureBundle, ports: ReplayPorts): Prom
 /** Serial replay: the attempts of an event are over before the next event is handed over. */
 async function replaySerially(
   bundle: CaptureBundle,
-  ports: ReplayPorts & { signal: AbortSignal },
+  ports: LivePorts,
 ): Promise<ReplayOutcome> {
   const outcome = newOutcome();
   const answers = recordedAnswers(bundle);
   const { invoker = { run: (request: RunRequest) => answers.answer(request) } } = ports;
   const supervisor = createFresh(bundle, ports, {
-    decisionLog: { log: (entry) => void outcome.decisions.push(recordDecision(entry)) },
+    outcome,
     inputLog: {
       record: (input) => {
         if (input.type === "event") return;
@@ -88,7 +89,6 @@ async function replaySerially(
         return invoker.run(request);
       },
     },
-    signal: ports.signal,
   });
   for (const record of eventsOf(bundle)) {
     const event = rehydrate(record);
@@ -102,79 +102,70 @@ async function replaySerially(
  * Concurrent replay: the supervisor starts what its core starts, and the end of each attempt is fed to it
  * when the recording says so. Attempts that are made again and end sooner wait for their turn.
  */
-class ConcurrentReplay {
-  readonly #bundle: TaffrailCaptureBundle;
-  readonly #ports: ReplayPorts & { signal: AbortSignal };
-  readonly #supervisor: CapturableSupervisor;
-  readonly #outcome: ReplayOutcome = newOutcome();
+async function replayConcurrently(
+  bundle: TaffrailCaptureBundle,
+  ports: LivePorts,
+): Promise<ReplayOutcome> {
+  const outcome = newOutcome();
   /** What attempts in flight will answer. */
-  readonly #answers = new Map<string, Promise<RunTermination>>();
-  readonly #aborted: Promise<never>;
-  #now = ZERO;
-
-  constructor(bundle: TaffrailCaptureBundle, ports: ReplayPorts & { signal: AbortSignal }) {
-    this.#bundle = bundle;
-    this.#ports = ports;
-    this.#aborted = rejectOnAbort(ports.signal);
-    this.#supervisor = createFresh(bundle, ports, {
-      decisionLog: { log: (entry) => void this.#outcome.decisions.push(recordDecision(entry)) },
-      invoker: { run: (request) => this.#start(request) },
-      // Deadlines do not pass by themselves: that they have passed is among the inputs.
-      timers: { now: () => this.#now, setTimer: () => () => {} },
-      signal: ports.signal,
-    });
-  }
-
-  async run(): Promise<ReplayOutcome> {
-    for (const input of this.#bundle.inputs) {
-      if (input.type === "completion") {
-        await this.#complete(input);
-      } else {
-        this.#now = input.event_time;
-        await this.#supervisor.onEvent(rehydrate(input));
-      }
+  const answers = new Map<string, Promise<RunTermination>>();
+  const aborted = rejectOnAbort(ports.signal);
+  const { invoker } = ports;
+  let now = ZERO;
+  const supervisor = createFresh(bundle, ports, {
+    outcome,
+    invoker: {
+      run: (request) => {
+        const { episodeId, attempt, eventId } = request;
+        const key = attemptId(episodeId, attempt);
+        outcome.origins.set(key, eventId);
+        if (invoker !== undefined) answers.set(key, answerOf(invoker, request));
+        return new Promise(() => {});
+      },
+    },
+    // Deadlines do not pass by themselves: that they have passed is among the inputs.
+    timers: { now: () => now, setTimer: () => () => {} },
+  });
+  for (const input of bundle.inputs) {
+    if (input.type === "event") {
+      now = input.event_time;
+      await supervisor.onEvent(rehydrate(input));
+      continue;
     }
-    return this.#outcome;
-  }
-
-  #start(request: RunRequest): Promise<never> {
-    const { invoker } = this.#ports;
-    const { episodeId, attempt, eventId } = request;
-    const key = attemptId(episodeId, attempt);
-    this.#outcome.origins.set(key, eventId);
-    if (invoker !== undefined) this.#answers.set(key, answerOf(invoker, request));
-    return new Promise(() => {});
-  }
-
-  async #complete(input: CompletionInputRecord): Promise<void> {
     const { episode_id: episodeId, attempt, at } = input;
     const key = attemptId(episodeId, attempt);
-    const wasStarted = this.#outcome.origins.has(key) && !this.#outcome.terminations.has(key);
+    const wasStarted = outcome.origins.has(key) && !outcome.terminations.has(key);
     // It was not started again, or the recording ends it twice: the report says so.
-    if (!wasStarted) return;
-    const answer = this.#answers.get(key);
-    this.#answers.delete(key);
-    const ended = answer === undefined
+    if (!wasStarted) continue;
+    const answer = answers.get(key);
+    answers.delete(key);
+    const termination = answer === undefined
       ? input.termination
-      : await Promise.race([answer, this.#aborted]);
-    this.#outcome.terminations.set(key, ended);
-    this.#now = at;
-    await this.#supervisor.complete({ episodeId, attempt, termination: ended, at });
+      : await Promise.race([answer, aborted]);
+    outcome.terminations.set(key, termination);
+    now = at;
+    await supervisor.complete({ episodeId, attempt, termination, at });
   }
+  return outcome;
 }
 
 function newOutcome(): ReplayOutcome {
   return { decisions: [], terminations: new Map(), origins: new Map() };
 }
 
+/** A supervisor with the rules of a bundle, whose decisions go into the outcome. */
 function createFresh(
   bundle: CaptureBundle,
-  { createSupervisor }: ReplayPorts,
-  ports: Pick<SupervisorOptions, "decisionLog" | "inputLog" | "invoker" | "timers" | "signal">,
+  { createSupervisor, signal }: LivePorts,
+  { outcome, ...ports }:
+    & Pick<SupervisorOptions, "inputLog" | "invoker" | "timers">
+    & { outcome: ReplayOutcome },
 ): CapturableSupervisor {
-  const options = {
+  const options: SupervisorOptions = {
     graphId: bundle.graph_id,
     constraints: limitsOf(completeConstraints(bundle.config)),
+    decisionLog: { log: (entry) => void outcome.decisions.push(recordDecision(entry)) },
+    signal,
     ...ports,
   };
   if (!("inputs" in bundle)) return createSupervisor(options);
@@ -241,16 +232,12 @@ function recordedAnswers(bundle: CaptureBundle): RecordedAnswers {
 
 /** v3 has one decision an event; a missing one must not shift all behind it. */
 class V3Answers implements RecordedAnswers {
-  readonly #decisions = new Map<string, EpisodeInvocationRecord[]>();
+  readonly #decisions: Map<string, EpisodeInvocationRecord[]>;
   #current: EpisodeInvocationRecord | undefined;
 
   constructor(bundle: V3CaptureBundle) {
     // From the last one, so that the first one can be popped.
-    for (const decision of bundle.decisions.toReversed()) {
-      const same = this.#decisions.get(decision.event_id);
-      if (same === undefined) this.#decisions.set(decision.event_id, [decision]);
-      else same.push(decision);
-    }
+    this.#decisions = Map.groupBy(bundle.decisions.toReversed(), ({ event_id }) => event_id);
   }
 
   begin(eventId: string): void {

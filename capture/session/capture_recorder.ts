@@ -45,57 +45,37 @@ export interface Recording {
 
 /** Puts a bundle together from inputs and decisions, in the order in which they are recorded. */
 export class CaptureRecorder {
-  readonly #header: SessionHeader;
-  readonly #inputs: InputRecord[] = [];
-  readonly #decisions: DecisionRecord[] = [];
-  /** How many inputs there were when the last decision was recorded. */
-  #decidedInputs = 0;
-
-  constructor(header: SessionHeader) {
-    this.#header = header;
-  }
-
-  /** What is known of the session before its first input. */
-  get header(): SessionHeader {
-    return this.#header;
-  }
-
   /** Every input, those that are not decided on too. */
-  get inputs(): readonly InputRecord[] {
-    return this.#inputs;
-  }
-
+  readonly inputs: InputRecord[] = [];
   /** Every decision. */
-  get decisions(): readonly DecisionRecord[] {
-    return this.#decisions;
-  }
+  readonly decisions: DecisionRecord[] = [];
+  /** How many inputs were decided on: all that there were when the last decision was recorded. */
+  decidedInputs = 0;
 
-  /** How many inputs were decided on. */
-  get decidedInputs(): number {
-    return this.#decidedInputs;
-  }
+  /** `header`: what is known of the session before its first input. */
+  constructor(readonly header: SessionHeader) {}
 
   /** Whether an input was recorded since the last decision. */
   get hasUndecided(): boolean {
-    return this.#inputs.length > this.#decidedInputs;
+    return this.inputs.length > this.decidedInputs;
   }
 
   addInput(input: InputRecord): void {
-    this.#inputs.push(input);
+    this.inputs.push(input);
   }
 
   addDecision(decision: DecisionRecord): void {
-    this.#decisions.push(decision);
-    this.#decidedInputs = this.#inputs.length;
+    this.decisions.push(decision);
+    this.decidedInputs = this.inputs.length;
   }
 
   /** Replaces the effects of a decision (EFX-5). */
   setEffects(decisionIndex: number, effects: CapturedActionEffect[]): void {
-    const decision = this.#decisions[decisionIndex];
+    const decision = this.decisions[decisionIndex];
     if (decision === undefined) {
       throw new RangeError(
         `Cannot set the effects of decision ${decisionIndex}: ` +
-          `there are ${this.#decisions.length} decisions`,
+          `there are ${this.decisions.length} decisions`,
       );
     }
     decision.effects = effects;
@@ -103,8 +83,8 @@ export class CaptureRecorder {
 
   /** What was recorded so far. */
   recording(): Recording {
-    const inputs = this.#inputs.slice(0, this.#decidedInputs);
-    const rest = this.#inputs.slice(this.#decidedInputs);
+    const inputs = this.inputs.slice(0, this.decidedInputs);
+    const rest = this.inputs.slice(this.decidedInputs);
     const bundle = this.#bundleOf(inputs);
     return {
       bundle: this.#fitsV3() ? asV3Bundle(bundle) : bundle,
@@ -115,13 +95,13 @@ export class CaptureRecorder {
 
   /** Whether the v3 format can say all of it. */
   #fitsV3(): boolean {
-    const { mode, max_deferred: maxDeferred, backoff, redacted } = this.#header;
+    const { mode, max_deferred: maxDeferred, backoff, redacted } = this.header;
     return mode === "serial" && maxDeferred === null && backoff === null && !redacted &&
-      this.#decisions.every(({ decision }) => decision !== "Skip");
+      this.decisions.every(({ decision }) => decision !== "Skip");
   }
 
   #bundleOf(inputs: InputRecord[]): TaffrailCaptureBundle {
-    const { graph_id, mode, config, max_deferred, backoff, redacted, ...provenance } = this.#header;
+    const { graph_id, mode, config, max_deferred, backoff, redacted, ...provenance } = this.header;
     return {
       capture_version: TAFFRAIL_CAPTURE_VERSION,
       graph_id,
@@ -131,7 +111,7 @@ export class CaptureRecorder {
       backoff,
       redacted,
       inputs,
-      decisions: [...this.#decisions],
+      decisions: [...this.decisions],
       ...provenance,
     };
   }
@@ -140,9 +120,9 @@ export class CaptureRecorder {
     inputs: readonly InputRecord[],
     rest: readonly InputRecord[],
   ): InterruptedAttempt[] {
-    if (this.#header.mode === "serial") return [];
+    if (this.header.mode === "serial") return [];
     const attempts = new Map<string, InterruptedAttempt>();
-    for (const { decision, origin_event_id, episode_id, retry_count } of this.#decisions) {
+    for (const { decision, origin_event_id, episode_id, retry_count } of this.decisions) {
       if (decision !== "Invoke" || origin_event_id === null) continue;
       const attempt = retry_count + 1;
       const begun = { event_id: origin_event_id, episode_id, attempt, termination: null };

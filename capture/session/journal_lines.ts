@@ -11,7 +11,7 @@ import { unitEnum } from "../../_internal/wire_json/enums.ts";
 import { JsonPlace } from "../../_internal/wire_json/errors.ts";
 import type { JsonValue } from "../../_internal/wire_json/json_value.ts";
 import { parseJson } from "../../_internal/wire_json/parse_json.ts";
-import { openStruct, struct } from "../../_internal/wire_json/struct.ts";
+import { closedStruct, openStruct } from "../../_internal/wire_json/struct.ts";
 import { provenance, sessionFields } from "../bundle/bundle_text.ts";
 import { capturedEffect } from "../bundle/effects.ts";
 import { decisionRecordFields, inputRecord } from "../bundle/record_codecs.ts";
@@ -56,29 +56,27 @@ export type JournalLine = SessionLine | InputRecord | DecisionLine | EffectsLine
 /** What {@linkcode SessionLine.journal_version} says. */
 const JOURNAL_VERSION = "taffrail-v1";
 
-const closed = { denyUnknownFields: true };
-
-const sessionLine = struct({
+const sessionLine = closedStruct({
   type: unitEnum(["session"]),
   journal_version: unitEnum([JOURNAL_VERSION]),
   ...sessionFields,
   ...provenance,
-}, closed) as Codec<SessionLine>;
+}) as Codec<SessionLine>;
 
 const decisionLine = printedByEngine(
   openStruct({ type: unitEnum(["decision"]), ...decisionRecordFields }) as Codec<DecisionLine>,
 );
 
-const effectsLine: Codec<EffectsLine> = struct({
+const effectsLine: Codec<EffectsLine> = closedStruct({
   type: unitEnum(["effects"]),
   decision_index: usize,
   effects: array(capturedEffect),
-}, closed);
+});
 
-const resumedLine: Codec<ResumedLine> = struct({
+const resumedLine: Codec<ResumedLine> = closedStruct({
   type: unitEnum(["resumed"]),
   lines: usize,
-}, closed);
+});
 
 const codecs = {
   session: sessionLine,

@@ -9,20 +9,15 @@ import type { CaptureJournal } from "./journal.ts";
 
 /** What a session recorded, as a supervisor is led through it once more. */
 export class RecordedPast {
-  /** Holds all of it, and takes what follows. */
-  readonly recorder: CaptureRecorder;
   /** Takes what follows too; undefined as long as nothing may be recorded. */
   journal: CaptureJournal | undefined;
-  readonly #path: string;
   readonly #inputs: readonly InputRecord[];
   readonly #decisions: readonly DecisionRecord[];
   #inputsTaken = 0;
   #decisionsTaken = 0;
 
-  /** `path`: the journal, for messages. */
-  constructor(recorder: CaptureRecorder, path: string) {
-    this.recorder = recorder;
-    this.#path = path;
+  /** `recorder`: holds all of it, and takes what follows; `path`: the journal, for messages. */
+  constructor(readonly recorder: CaptureRecorder, readonly path: string) {
     this.#inputs = [...recorder.inputs];
     this.#decisions = [...recorder.decisions];
   }
@@ -43,7 +38,7 @@ export class RecordedPast {
     const limits = { ...recorded, config: limitsOf(recorded.config) };
     const [difference] = differencesOf(limits, header);
     if (difference === undefined) return;
-    const message = `Cannot resume the session of ${this.#path}: ` +
+    const message = `Cannot resume the session of ${this.path}: ` +
       describe(difference, "is to go on with");
     throw new CaptureJournalError("other-session", message, this.#options());
   }
@@ -63,7 +58,10 @@ export class RecordedPast {
   takesDecision(entry: DecisionLogEntry): boolean {
     const recorded = this.#decisions[this.#decisionsTaken];
     if (recorded === undefined) return false;
-    const [difference] = differenceOf(recorded, recordDecision(entry));
+    // Effects and what was said about them later are no part of a decision as it is made.
+    const { effects: _, ...made } = recordDecision(entry);
+    const known = Object.keys(made).map((name) => [name, recorded[name as keyof DecisionRecord]]);
+    const [difference] = differencesOf(Object.fromEntries(known), made);
     if (difference !== undefined) {
       throw this.diverged(`decision ${this.#decisionsTaken}: ${describe(difference, "is now")}`);
     }
@@ -74,13 +72,13 @@ export class RecordedPast {
   /** The error of a supervisor that goes another way. */
   diverged(what: string, cause?: unknown): CaptureJournalError {
     const remedy = "resume it with the version that began it";
-    const message = `Cannot resume the session of ${this.#path}: ` +
+    const message = `Cannot resume the session of ${this.path}: ` +
       `this supervisor decides otherwise than the one that recorded it (${what}); ${remedy}`;
     return new CaptureJournalError("diverged", message, { ...this.#options(cause), remedy });
   }
 
   #options(cause?: unknown) {
-    return { details: { path: this.#path }, cause };
+    return { details: { path: this.path }, cause };
   }
 }
 
@@ -94,11 +92,4 @@ function isSameInput(recorded: InputRecord, input: SupervisorInput): boolean {
   }
   return input.type === "completion" && input.episode_id === recorded.episode_id &&
     input.attempt === recorded.attempt;
-}
-
-/** Effects and what was said about them later are no part of a decision as it is made. */
-function differenceOf(recorded: DecisionRecord, replayed: DecisionRecord): Difference[] {
-  const { effects: _, ...made } = replayed;
-  const known = Object.keys(made).map((name) => [name, recorded[name as keyof DecisionRecord]]);
-  return differencesOf(Object.fromEntries(known), made);
 }

@@ -113,7 +113,7 @@ export async function readCaptureJournal(
   journalPath: string,
   wanted?: number,
 ): Promise<ReadCapture> {
-  const reader = new JournalReader(wanted ?? Infinity);
+  const reader = new JournalReader(wanted);
   const failure = (kind: CaptureJournalErrorKind, what: string, cause?: unknown) => {
     const message = `Cannot recover ${journalPath}: ${what}`;
     return new CaptureJournalError(kind, message, { details: { path: journalPath }, cause });
@@ -136,7 +136,7 @@ export async function readCaptureJournal(
       `its journal_version is '${reader.unknownVersion}', which this version does not know`;
     throw failure("version", what);
   }
-  const read = reader.finish(wanted);
+  const read = reader.finish();
   if (read !== null) return read;
   const which = wanted === undefined ? "no session" : `no session ${wanted}`;
   throw failure("no-session", `${which} begins in it`);
@@ -146,16 +146,13 @@ export async function readCaptureJournal(
 class JournalReader {
   /** The version of a session that was begun by another version than this one. */
   unknownVersion: string | undefined;
-  readonly #wanted: number;
   #recorder: CaptureRecorder | null = null;
   #damage: JournalDamage | null = null;
   #session = 0;
   #lines = 0;
   #isDone = false;
 
-  constructor(wanted: number) {
-    this.#wanted = wanted;
-  }
+  constructor(readonly wanted: number | undefined) {}
 
   take(piece: LinePiece): void {
     if (this.#isDone) return;
@@ -169,15 +166,10 @@ class JournalReader {
       : { kind: "unreadable", ...place, message: `it is ${byteLength} bytes long` };
   }
 
-  finish(wanted: number | undefined): ReadCapture | null {
-    if (this.#recorder === null) return null;
-    if (wanted !== undefined && wanted !== this.#session) return null;
-    return {
-      recorder: this.#recorder,
-      damage: this.#damage,
-      session: this.#session,
-      lines: this.#lines,
-    };
+  finish(): ReadCapture | null {
+    const [recorder, session] = [this.#recorder, this.#session];
+    if (recorder === null || session !== (this.wanted ?? session)) return null;
+    return { recorder, damage: this.#damage, session, lines: this.#lines };
   }
 
   #takeLines(block: LineBlock): void {
@@ -215,7 +207,7 @@ class JournalReader {
   }
 
   #begin(line: JournalLine & { type: "session" }): void {
-    if (this.#session === this.#wanted) {
+    if (this.#session === this.wanted) {
       this.#isDone = true;
       return;
     }

@@ -1,3 +1,4 @@
+import { defined } from "../../_internal/check.ts";
 import { contextOfPayload, payloadObject, taggedValue } from "../../_internal/event_payload.ts";
 import { encodeUtf8 } from "../../_internal/text.ts";
 import { MASK, redactOrMask, stringifyVisiting } from "../../_internal/visit_json.ts";
@@ -31,24 +32,17 @@ export function redactPayload(payload: Uint8Array, redact: RedactCapture): Uint8
 
 /** The effect as it is to be recorded. */
 export function redactEffect(effect: ActionEffect, redact: RedactCapture): ActionEffect {
-  const { intents, ...rest } = effect;
-  const writes = effect.writes.map(({ key, value }) => ({
-    key,
-    value: redactValue(value, key, redact),
-  }));
-  if (intents === undefined) return { ...rest, writes };
-  const redactedIntents = intents.map((intent) => ({
-    ...intent,
-    fields: intent.fields.map(({ name, value }) => ({
-      name,
-      value: redactValue(value, name, redact),
+  const redacted = (value: Value, name: string): Value => {
+    const [plain] = Object.values(value);
+    const replaced = redactOrMask(plain, formatPath([name]), redact);
+    return Object.is(replaced, plain) ? value : taggedValue(replaced) ?? { String: MASK };
+  };
+  return defined({
+    ...effect,
+    writes: effect.writes.map(({ key, value }) => ({ key, value: redacted(value, key) })),
+    intents: effect.intents?.map((intent) => ({
+      ...intent,
+      fields: intent.fields.map(({ name, value }) => ({ name, value: redacted(value, name) })),
     })),
-  }));
-  return { ...rest, writes, intents: redactedIntents };
-}
-
-function redactValue(value: Value, name: string, redact: RedactCapture): Value {
-  const [plain] = Object.values(value);
-  const replaced = redactOrMask(plain, formatPath([name]), redact);
-  return Object.is(replaced, plain) ? value : taggedValue(replaced) ?? { String: MASK };
+  });
 }

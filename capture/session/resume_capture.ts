@@ -121,17 +121,14 @@ export async function resumeCapture<S extends CapturableSupervisor>(
   options: ResumeCaptureOptions<S>,
 ): Promise<ResumedCapture<S>> {
   checkObject(options, "options");
-  const { journalPath, durability = "os", lockTimeoutMs, onRecovered } = options;
+  const { journalPath, onRecovered } = options;
   checkString(journalPath, "journalPath");
   checkMethods(options.decisionLog, "decisionLog", ["log"]);
   checkMethods(options.invoker, "invoker", ["run"]);
   if (onRecovered !== undefined) checkFunction(onRecovered, "onRecovered");
   if (lookAtSync(denoFilePort, journalPath) === undefined) await readCaptureJournal(journalPath);
   // Opening it mends its end: a line that only lacks its newline counts from then on.
-  const journal = openCaptureJournal(journalPath, {
-    durability,
-    ...(lockTimeoutMs !== undefined && { lockTimeoutMs }),
-  });
+  const journal = openCaptureJournal(journalPath, options);
   let resumption: SessionResumption<S>;
   try {
     const read = await readCaptureJournal(journalPath);

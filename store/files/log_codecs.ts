@@ -9,7 +9,7 @@ import {
 } from "../../_internal/wire_json/codec.ts";
 import { internallyTagged, unitEnum } from "../../_internal/wire_json/enums.ts";
 import { JsonSyntaxError } from "../../_internal/wire_json/errors.ts";
-import { openStruct, struct, type StructMaker } from "../../_internal/wire_json/struct.ts";
+import { closedStruct, openStruct, type StructMaker } from "../../_internal/wire_json/struct.ts";
 import type { StoreOperation } from "../runtime_store_error.ts";
 import type {
   ConfigBundle,
@@ -21,8 +21,7 @@ import type {
 } from "../types.ts";
 import { decodeUtf8, encodeUtf8, reasonOf } from "../../_internal/text.ts";
 
-/** Unknown fields are kept in what files hold, and refused in what callers ask for. */
-const closedStruct: StructMaker = (fields) => struct(fields, { denyUnknownFields: true });
+// Unknown fields are kept in what files hold, and refused in what callers ask for.
 
 /** Who may say something. */
 const INPUT_KINDS = ["user", "system"] as const;

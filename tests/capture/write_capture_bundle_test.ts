@@ -1,8 +1,8 @@
 import { writeError } from "../../capture/errors.ts";
 import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { sweepTempsSync } from "../../_internal/atomic_replace.ts";
-import { denoFilePort } from "../../_internal/file_port.ts";
-import { writeOnPort, writeOnPortSync } from "../../capture/bundle/write_capture_bundle.ts";
+import { denoFilePort, runSteps, runStepsSync } from "../../_internal/file_port.ts";
+import { bundleSteps } from "../../capture/bundle/write_capture_bundle.ts";
 import {
   CaptureWriteError,
   type CaptureWriteStage,
@@ -145,7 +145,7 @@ Deno.test("ExhaustedTempFileAttempts: after 64 names that are taken (CWR-2)", as
       },
     };
     const error = assertThrows(
-      () => writeOnPortSync(port, `${directory}/run.json`, { bundle: bundleOf("g") }),
+      () => runStepsSync(bundleSteps(port, `${directory}/run.json`, { bundle: bundleOf("g") })),
       CaptureWriteError,
     );
     assertEquals([error.stage, attempts], ["ExhaustedTempFileAttempts", 64]);
@@ -173,8 +173,8 @@ for (const isSync of [false, true]) {
     const failures = await everyFailure(
       async (port, root) => {
         const toWrite = { bundle: bundleOf("after") };
-        if (isSync) writeOnPortSync(port, `${root}/run.json`, toWrite);
-        else await writeOnPort(port, `${root}/run.json`, toWrite);
+        if (isSync) runStepsSync(bundleSteps(port, `${root}/run.json`, toWrite));
+        else await runSteps(bundleSteps(port, `${root}/run.json`, toWrite));
       },
       (root, { call, error }) => {
         const text = Deno.readTextFileSync(`${root}/run.json`);
@@ -202,7 +202,7 @@ function age(path: string): void {
 
 Deno.test("the n-th call fails where directories are created", async () => {
   await everyFailure(
-    (port, root) => writeOnPort(port, `${root}/a/b/run.json`, { bundle: bundleOf("g") }),
+    (port, root) => runSteps(bundleSteps(port, `${root}/a/b/run.json`, { bundle: bundleOf("g") })),
     (root, { call, error }) => {
       if (error === undefined) {
         parseCaptureBundle(Deno.readTextFileSync(`${root}/a/b/run.json`));
@@ -219,9 +219,9 @@ Deno.test("the power goes: the old bundle or the new one, once acknowledged the 
   const after = stringifyCaptureBundle(bundleOf("after"));
   await everyCut(
     async (port: FaultPort, root, acknowledged: string[]) => {
-      await writeOnPort(port, `${root}/run.json`, { bundle: bundleOf("after") });
+      await runSteps(bundleSteps(port, `${root}/run.json`, { bundle: bundleOf("after") }));
       acknowledged.push("over");
-      await writeOnPort(port, `${root}/a/b/run.json`, { bundle: bundleOf("after") });
+      await runSteps(bundleSteps(port, `${root}/a/b/run.json`, { bundle: bundleOf("after") }));
       acknowledged.push("new");
     },
     (image, { acknowledged }) => {

@@ -2,13 +2,11 @@ import { assertEquals, assertThrows } from "@std/assert";
 import {
   array,
   bool,
-  bytes,
   type Codec,
   decodeJson,
   encodeJson,
   f64,
   nullable,
-  omitEmpty,
   optional,
   string,
   u64,
@@ -24,7 +22,8 @@ import {
 } from "../../../_internal/wire_json/enums.ts";
 import { parseJson } from "../../../_internal/wire_json/parse_json.ts";
 import { printJson } from "../../../_internal/wire_json/print_json.ts";
-import { struct } from "../../../_internal/wire_json/struct.ts";
+import { closedStruct, struct } from "../../../_internal/wire_json/struct.ts";
+import { bytes, omitEmpty } from "./_wire_types.ts";
 
 /** The golden texts of the seeds (section 1.1, and 4.2 for tagged enums), both ways. */
 
@@ -81,7 +80,7 @@ const decisionRecord = struct({
   interruption: optional(string),
 });
 
-const bundle = struct({
+const bundle = closedStruct({
   capture_version: string,
   graph_id: string,
   config: constraints,
@@ -90,7 +89,7 @@ const bundle = struct({
   adapter_provenance: string,
   runtime_provenance: string,
   egress_provenance: optional(string),
-}, { denyUnknownFields: true });
+});
 
 const EMPTY_HASH = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
 const EMPTY_CONSTRAINTS =
