@@ -13,7 +13,7 @@ import {
   writeWholeSync,
 } from "./file_port.ts";
 import { pauseSteps } from "./lock.ts";
-import { basename, dirname, join } from "./path.ts";
+import { basename, dirname, isWindows, join } from "./path.ts";
 
 /** The step at which a replacement failed. Before `sync-directory` the old file is untouched. */
 export type ReplaceStage =
@@ -152,7 +152,7 @@ class TempFile {
       try {
         return inPlace(() => this.#port.renameSync(this.#path, path));
       } catch (cause) {
-        const passing = Deno.build.os === "windows" && attempt < RENAME_ATTEMPTS &&
+        const passing = isWindows && attempt < RENAME_ATTEMPTS &&
           (cause instanceof Deno.errors.PermissionDenied || cause instanceof Deno.errors.Busy);
         if (!passing) this.#fail("rename", cause);
       }

@@ -5,14 +5,14 @@ import {
   isNotFound,
   withFileSync,
 } from "./file_port.ts";
-import { dirname, join } from "./path.ts";
+import { dirname, isWindows, join } from "./path.ts";
 
 /**
  * Makes what was created, renamed or removed in a directory survive a power cut. Windows cannot
  * sync a directory; NTFS journals its entries instead.
  */
 export function syncDirectorySync(port: FilePort, path: string): void {
-  if (Deno.build.os === "windows") return;
+  if (isWindows) return;
   withFileSync(port, { path, read: true }, (directory) => directory.syncSync());
 }
 

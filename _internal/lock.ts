@@ -1,3 +1,4 @@
+import { isWindows } from "./path.ts";
 import {
   type FileHandle,
   type FilePort,
@@ -156,7 +157,7 @@ export function readOwnerSync(file: FileHandle): string {
     return new TextDecoder().decode(readRangeSync(file, 0, MAX_OWNER_BYTES));
   } catch (error) {
     // Windows lets nobody read what is locked exclusively.
-    if (Deno.build.os === "windows") return "";
+    if (isWindows) return "";
     throw error;
   }
 }
@@ -178,5 +179,5 @@ export function readOwnerAtSync(port: FilePort, path: string): string | undefine
  * anybody has a file open.
  */
 export function isOwnerFileInPlaceSync(port: FilePort, path: string, owner: string): boolean {
-  return Deno.build.os === "windows" || readOwnerAtSync(port, path) === owner;
+  return isWindows || readOwnerAtSync(port, path) === owner;
 }

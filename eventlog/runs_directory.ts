@@ -15,7 +15,7 @@ import {
   writeWholeSync,
 } from "../_internal/file_port.ts";
 import { closeLock, withLockSteps } from "../_internal/lock.ts";
-import { join } from "../_internal/path.ts";
+import { isWindows, join } from "../_internal/path.ts";
 import {
   isUlid,
   runIdProblem,
@@ -243,10 +243,10 @@ function takeOutOfList(
         throw new Deno.errors.NotFound("somebody else has removed it");
       }
       // Windows renames no folder with an open file in it, and so guards the run by itself.
-      if (Deno.build.os === "windows") live.close();
+      if (isWindows) live.close();
       return moveAsideSync(port, directory);
     } finally {
-      if (Deno.build.os !== "windows") closeLock(live);
+      if (!isWindows) closeLock(live);
     }
   });
 }

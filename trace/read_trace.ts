@@ -4,9 +4,9 @@ import { reasonOf } from "../_internal/text.ts";
 import {
   array,
   bool,
-  checkObject,
   type Codec,
   freeJson,
+  membersOf,
   optional,
   string,
   u32,
@@ -131,7 +131,7 @@ function parse(text: string | Uint8Array, path: string | undefined): TraceEnvelo
   };
   const tree = attempt("parse", () => parseJson(text));
   // Before the rest of the shape: of another version, another shape is to be expected.
-  const version = attempt("shape", () => checkObject(tree, new JsonPlace("read"))["trace_version"]);
+  const version = attempt("shape", () => membersOf(tree, new JsonPlace("read"))["trace_version"]);
   if (typeof version === "number" && version !== TRACE_VERSION) {
     const problem = `its trace_version is ${version}, and this version reads ${TRACE_VERSION}`;
     throw refuse("version", problem, {

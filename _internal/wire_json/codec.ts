@@ -182,7 +182,7 @@ export function array<T>(item: Codec<T>): Codec<T[]> {
 export function map<T>(value: Codec<T>): Codec<Record<string, T>> {
   return {
     write: (record, writer) => {
-      const members = checkObject<T>(record, writer);
+      const members = membersOf<T>(record, writer);
       writer.open("{", members);
       for (const key of Object.keys(members).sort(compareUtf8)) {
         writer.member(key);
@@ -192,7 +192,7 @@ export function map<T>(value: Codec<T>): Codec<Record<string, T>> {
     },
     read: (tree, place) => {
       const record: Record<string, T> = {};
-      const members = checkObject<JsonValue>(tree, place);
+      const members = membersOf<JsonValue>(tree, place);
       const depth = place.path.push("") - 1;
       for (const [key, member] of Object.entries(members)) {
         place.path[depth] = key;
@@ -247,7 +247,7 @@ export function withDefault<T>(codec: Codec<T>, missing: () => T): Codec<T> {
 }
 
 /** The members of an object; `V` is what the caller knows about them. */
-export function checkObject<V>(value: unknown, place: JsonPlace): Record<string, V> {
+export function membersOf<V>(value: unknown, place: JsonPlace): Record<string, V> {
   if (!isObject(value) || isRawJson(value)) refuseType(value, "an object", place);
   return value as Record<string, V>;
 }

@@ -1,5 +1,5 @@
 import type { Defined } from "../check.ts";
-import { checkObject, type Codec, isPlainObject, refuseType } from "./codec.ts";
+import { type Codec, isPlainObject, membersOf, refuseType } from "./codec.ts";
 import { expectedNames, type JsonPlace } from "./errors.ts";
 import type { JsonValue } from "./json_value.ts";
 import { type Fields, struct, type StructMaker } from "./struct.ts";
@@ -55,7 +55,7 @@ export function externallyTagged<T>(variants: Fields<T>): Codec<ExternallyTagged
   }
 
   function onlyMember<V>(value: unknown, place: JsonPlace): [name: string, member: V] {
-    const [member, ...others] = Object.entries(checkObject<V>(value, place));
+    const [member, ...others] = Object.entries(membersOf<V>(value, place));
     if (member === undefined || others.length > 0) {
       place.refuse("expected an object with one member, the variant");
     }
@@ -121,7 +121,7 @@ export function internallyTagged<Tag extends string, T>(
   }));
 
   function variantOf(value: unknown, place: JsonPlace): Codec<unknown> {
-    const object = checkObject<unknown>(value, place);
+    const object = membersOf<unknown>(value, place);
     if (!Object.hasOwn(object, tag)) place.refuse(`missing field \`${tag}\``);
     const name = object[tag];
     if (typeof name !== "string") refuseType(name, "variant identifier", place);

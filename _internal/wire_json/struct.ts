@@ -1,5 +1,5 @@
 import type { Defined } from "../check.ts";
-import { checkObject, type Codec, isPlainObject } from "./codec.ts";
+import { type Codec, isPlainObject, membersOf } from "./codec.ts";
 import { expectedNames, type JsonPlace } from "./errors.ts";
 import { type JsonValue, setMember } from "./json_value.ts";
 import { writeJson } from "./print_json.ts";
@@ -46,7 +46,7 @@ function structThat<T>(
     value: unknown,
     place: JsonPlace,
   ): { members: Record<string, V>; kept: string[] } {
-    const members = checkObject<V>(value, place);
+    const members = membersOf<V>(value, place);
     if (handling === "ignores") return { members, kept: [] };
     const unknown = unknownNames(members, fields);
     if (handling === "refuses" && unknown.length > 0) {

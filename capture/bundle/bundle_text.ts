@@ -1,11 +1,11 @@
-import { checkObject as checkArgument, checkString } from "../../_internal/check.ts";
+import { checkObject, checkString } from "../../_internal/check.ts";
 import { requireDeno } from "../../_internal/file_port.ts";
 import {
   array,
   bool,
-  checkObject,
   type Codec,
   encodeJson,
+  membersOf,
   nullable,
   optional,
   string,
@@ -117,7 +117,7 @@ export function parseCaptureBundle(text: string | Uint8Array): CaptureBundle {
   }
   const tree = parseJson(text);
   const place = new JsonPlace("read");
-  const { capture_version: version } = checkObject<unknown>(tree, place);
+  const { capture_version: version } = membersOf<unknown>(tree, place);
   if (typeof version !== "string" || !version.startsWith(TAFFRAIL_VERSION_PREFIX)) {
     return v3Bundle.read(tree, place);
   }
@@ -172,7 +172,7 @@ export function stringifyCaptureBundle(
   bundle: CaptureBundle,
   style: CaptureStyle = "compact",
 ): string {
-  checkArgument(bundle, "bundle");
+  checkObject(bundle, "bundle");
   if (!("inputs" in bundle)) return encodeJson(v3Bundle, bundle, { style }) + "\n";
   const compact = encodeJson(taffrailBundle, bundle);
   const bundleHash = sha256Hex(compact);

@@ -1,9 +1,9 @@
 import { mapConstraints } from "../../_internal/constraints.ts";
 import {
   array,
-  checkObject,
   type Codec,
   leftOutWhenEmpty,
+  membersOf,
   nullable,
   optional,
   printedByEngine,
@@ -177,7 +177,7 @@ export const inputRecord: Codec<InputRecord> = {
     else completionInput.write(value, writer);
   },
   read: (tree, place) => {
-    const { type } = checkObject<typeof tree>(tree, place);
+    const { type } = membersOf<typeof tree>(tree, place);
     if (type === undefined) return place.refuse("missing field `type`");
     return inputTag.read(type, place) === "event"
       ? eventInput.read(tree, place)

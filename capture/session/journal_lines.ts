@@ -1,8 +1,8 @@
 import {
   array,
-  checkObject,
   type Codec,
   encodeJson,
+  membersOf,
   printedByEngine,
   u64,
   usize,
@@ -103,7 +103,7 @@ interface NumberedLine {
 /** Reads a line. Throws a `SyntaxError`, `TypeError` or `RangeError` that says what is wrong. */
 export function decodeJournalLine(bytes: Uint8Array): NumberedLine {
   const place = new JsonPlace("read");
-  const { line: number, ...tree } = checkObject<JsonValue>(parseJson(bytes), place);
+  const { line: number, ...tree } = membersOf<JsonValue>(parseJson(bytes), place);
   if (number === undefined) return place.refuse("missing field `line`");
   const { type } = tree;
   if (type === undefined) return place.refuse("missing field `type`");

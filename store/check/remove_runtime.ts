@@ -1,3 +1,4 @@
+import { isWindows } from "../../_internal/path.ts";
 import { moveAsideSync, removeMovedAsideSync } from "../../_internal/directories.ts";
 import { denoFilePort, type FilePort } from "../../_internal/file_port.ts";
 import { runtimesDirectory } from "../../_internal/root_layout.ts";
@@ -65,9 +66,9 @@ function moveAway(folder: RuntimeFolder): void {
   const lock = takeOwnerLock(folder);
   try {
     // Windows renames no folder with an open file in it, and so guards the runtime by itself.
-    if (Deno.build.os === "windows") lock.release();
+    if (isWindows) lock.release();
     moveAsideSync(folder.port, folder.directory);
   } finally {
-    if (Deno.build.os !== "windows") lock.release();
+    if (!isWindows) lock.release();
   }
 }

@@ -1,10 +1,10 @@
 import { reasonOf } from "../../_internal/text.ts";
 import {
   array,
-  checkObject,
   type Codec,
   encodeJson,
   map,
+  membersOf,
   nullable,
   optional,
   string,
@@ -161,7 +161,7 @@ function parseSnapshot<T>(
 ): T {
   const tree = parseTree(bytes, place);
   try {
-    const members = checkObject<JsonValue>(tree, new JsonPlace("read"));
+    const members = membersOf<JsonValue>(tree, new JsonPlace("read"));
     const schema = numberOf(members.schema_version);
     if (schema !== undefined && schema !== SCHEMA_VERSION) {
       throw unsupportedSchemaError(place, { expected: SCHEMA_VERSION, actual: schema });
