@@ -1,4 +1,4 @@
-import { isObject, TaffrailError } from "./check.ts";
+import { isObject, TaffrailError } from "./errors.ts";
 import { decodeUtf8, reasonOf } from "./text.ts";
 
 /**

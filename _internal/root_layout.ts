@@ -1,3 +1,7 @@
+import { checkString, checkTypes } from "./errors.ts";
+import { join } from "./path.ts";
+import { decodeUtf8, encodeUtf8, toHex } from "./text.ts";
+
 /**
  * Where everything below a root is. No other file joins such a path by hand, so that this page is
  * the whole map:
@@ -12,9 +16,6 @@
  *         runtime.json  events.jsonl  owner.lock  journal-<n>.jsonl  the store
  *         workers/id-<hexadecimal id>/worker.json  transcript.jsonl
  */
-import { join } from "./path.ts";
-import { checkString, checkTypes } from "./check.ts";
-import { decodeUtf8, encodeUtf8, toHex } from "./text.ts";
 
 /** The name of a root, where it is not chosen. */
 export const DEFAULT_ROOT = ".taffrail";

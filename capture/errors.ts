@@ -1,4 +1,4 @@
-import { TaffrailError, type TaffrailErrorOptions } from "../_internal/check.ts";
+import { TaffrailError, type TaffrailErrorOptions } from "../_internal/errors.ts";
 import { reasonOf } from "../_internal/text.ts";
 import type { CaptureStyle } from "./types.ts";
 

@@ -103,4 +103,4 @@ export {
   type Difference,
 } from "./bundle/diff_bundles.ts";
 export type * from "./types.ts";
-export { TaffrailError, type TaffrailErrorOptions } from "../_internal/check.ts";
+export { TaffrailError, type TaffrailErrorOptions } from "../_internal/errors.ts";

@@ -1,4 +1,4 @@
-import { defined } from "../_internal/check.ts";
+import { defined } from "../_internal/errors.ts";
 import { isUlid } from "../_internal/root_layout.ts";
 import {
   type ErrorKind,

@@ -1,4 +1,4 @@
-import { isObject } from "../_internal/check.ts";
+import { isObject } from "../_internal/errors.ts";
 import {
   type Line,
   type LineBlock,

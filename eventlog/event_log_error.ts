@@ -1,5 +1,5 @@
-import { TaffrailError, type TaffrailErrorOptions } from "../_internal/check.ts";
 import type { AppendFailure } from "../_internal/append_file.ts";
+import { TaffrailError, type TaffrailErrorOptions } from "../_internal/errors.ts";
 import { reasonOf } from "../_internal/text.ts";
 
 /**

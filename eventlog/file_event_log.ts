@@ -1,9 +1,9 @@
 import type { AppendFile, AppendRequest } from "../_internal/append_file.ts";
+import { checkTypes } from "../_internal/errors.ts";
 import { denoFilePort, type FileHandle, type FilePort } from "../_internal/file_port.ts";
 import { countLinesSync } from "../_internal/json_lines.ts";
 import { closeLock } from "../_internal/lock.ts";
 import type { RunPaths } from "../_internal/root_layout.ts";
-import { checkTypes } from "../_internal/check.ts";
 import { encodeEvent, type Redact, validate } from "./event_codec.ts";
 import { wrapIo } from "./event_log_error.ts";
 import { followOnPort, readPageSync } from "./read_run.ts";

@@ -67,4 +67,4 @@ export {
 } from "./derive_run_state.ts";
 export * from "./run_event.ts";
 export { VERSION } from "../_internal/version.ts";
-export { TaffrailError, type TaffrailErrorOptions } from "../_internal/check.ts";
+export { TaffrailError, type TaffrailErrorOptions } from "../_internal/errors.ts";

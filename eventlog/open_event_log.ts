@@ -6,6 +6,7 @@ import {
   makeDirectorySync,
   syncDirectoriesSync,
 } from "../_internal/directories.ts";
+import { checkTypes } from "../_internal/errors.ts";
 import {
   denoFilePort,
   discardSync,
@@ -18,7 +19,6 @@ import {
 import { closeLock } from "../_internal/lock.ts";
 import { join } from "../_internal/path.ts";
 import { type RunPaths, runPaths, runsDirectory } from "../_internal/root_layout.ts";
-import { checkTypes } from "../_internal/check.ts";
 import { checkSchema, type Redact } from "./event_codec.ts";
 import { appendError, asModuleError } from "./event_log_error.ts";
 import { FileEventLog } from "./file_event_log.ts";

@@ -1,4 +1,4 @@
-import { checkTypes } from "../_internal/check.ts";
+import { checkTypes } from "../_internal/errors.ts";
 import {
   denoFilePort,
   type FilePort,

@@ -1,5 +1,5 @@
+import { checkTypes } from "../_internal/errors.ts";
 import { isUlid, ulidAfter } from "../_internal/root_layout.ts";
-import { checkTypes } from "../_internal/check.ts";
 
 /** Members that every event of a run has. */
 export interface RunEventBase {

@@ -1,5 +1,6 @@
 import { atomicReplaceSync } from "../_internal/atomic_replace.ts";
 import { lookAtSync } from "../_internal/directories.ts";
+import { checkTypes } from "../_internal/errors.ts";
 import {
   denoFilePort,
   type FileHandle,
@@ -19,7 +20,6 @@ import {
 } from "../_internal/lock.ts";
 import { join } from "../_internal/path.ts";
 import { partsOfRunId, type RunPaths, runPaths } from "../_internal/root_layout.ts";
-import { checkTypes } from "../_internal/check.ts";
 import { decodeUtf8, encodeUtf8, reasonOf } from "../_internal/text.ts";
 import { VERSION } from "../_internal/version.ts";
 import {

@@ -1,3 +1,4 @@
+import { checkTypes } from "../_internal/errors.ts";
 import {
   type FileHandle,
   type FilePort,
@@ -15,7 +16,6 @@ import {
 import { lastLineEndSync } from "../_internal/line_file.ts";
 import { closeLock, tryUntilDeadline } from "../_internal/lock.ts";
 import { type RunPaths, runPaths } from "../_internal/root_layout.ts";
-import { checkTypes } from "../_internal/check.ts";
 import { crc32, NEWLINE } from "../_internal/text.ts";
 import { BLANK, checkSchema, type DecodedLines, decodeLines, longLineGap } from "./event_codec.ts";
 import { asModuleError, EventLogError, eventLogError, wrapIo } from "./event_log_error.ts";

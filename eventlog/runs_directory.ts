@@ -6,6 +6,7 @@ import {
   removeTreeSync,
   syncDirectorySync,
 } from "../_internal/directories.ts";
+import { checkTypes } from "../_internal/errors.ts";
 import {
   denoFilePort,
   type FileHandle,
@@ -24,7 +25,6 @@ import {
   runsDirectory,
   ulidAfter,
 } from "../_internal/root_layout.ts";
-import { checkTypes } from "../_internal/check.ts";
 import { encodeUtf8 } from "../_internal/text.ts";
 import { asModuleError, eventLogError, lockTimeoutError, wrapIo } from "./event_log_error.ts";
 import {

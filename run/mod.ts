@@ -36,4 +36,4 @@ export { Run } from "./run.ts";
 export { type RecordedBegin, RunRecorder, type RunRecords } from "./run_recorder.ts";
 export { RunTrace } from "./run_trace.ts";
 export { RunWorkers } from "./run_workers.ts";
-export { TaffrailError, type TaffrailErrorOptions } from "../_internal/check.ts";
+export { TaffrailError, type TaffrailErrorOptions } from "../_internal/errors.ts";

@@ -1,10 +1,10 @@
+import { checkTypes, defined } from "../_internal/errors.ts";
 import { runPaths } from "../_internal/root_layout.ts";
-import { checkTypes, defined } from "../_internal/check.ts";
 import { CapturingSession } from "../capture/session/capturing_session.ts";
 import { openCaptureJournal } from "../capture/session/journal.ts";
-import { newRunId } from "../eventlog/runs_directory.ts";
 import { openEventLog } from "../eventlog/open_event_log.ts";
 import type { RunEvent } from "../eventlog/run_event.ts";
+import { newRunId } from "../eventlog/runs_directory.ts";
 import type { EventLog } from "../eventlog/types.ts";
 import { MemoryDecisionLog } from "../supervisor/driver/memory_ports.ts";
 import { Supervisor } from "../supervisor/driver/supervisor.ts";

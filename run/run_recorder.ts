@@ -1,4 +1,4 @@
-import { defined } from "../_internal/check.ts";
+import { defined } from "../_internal/errors.ts";
 import { VERSION } from "../_internal/version.ts";
 import { RunFold } from "../eventlog/derive_run_state.ts";
 import { newEventId, type NodeError, type RunEvent } from "../eventlog/run_event.ts";

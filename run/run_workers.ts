@@ -1,4 +1,4 @@
-import { checkTypes, defined } from "../_internal/check.ts";
+import { checkTypes, defined } from "../_internal/errors.ts";
 import { failureText } from "../_internal/text.ts";
 import { attemptChange } from "../eventlog/derive_run_state.ts";
 import { readRun } from "../eventlog/read_run.ts";

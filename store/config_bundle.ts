@@ -1,4 +1,6 @@
 import { crypto } from "@std/crypto/crypto";
+import { checkString } from "../_internal/errors.ts";
+import { encodeUtf8, reasonOf, toHex } from "../_internal/text.ts";
 import { type Codec, decodeJson, encodeJson } from "../_internal/wire_json/codec.ts";
 import { compareUtf8 } from "../_internal/wire_json/print_json.ts";
 import { givenBundle } from "./files/log_codecs.ts";
@@ -17,8 +19,6 @@ import type {
   CreateWorkerRequest,
   ProfileSelector,
 } from "./types.ts";
-import { checkString } from "../_internal/check.ts";
-import { encodeUtf8, reasonOf, toHex } from "../_internal/text.ts";
 
 const MAX_BOUNDARY_BYTES = 2048;
 const HOST_PATH_PARTS = [

@@ -31,4 +31,4 @@ export {
 export { repairStore, type RepairStoreOptions, type StoreRepair } from "./check/repair_store.ts";
 export { removeRuntime } from "./check/remove_runtime.ts";
 export { runtimeDirectory } from "../_internal/root_layout.ts";
-export { TaffrailError, type TaffrailErrorOptions } from "../_internal/check.ts";
+export { TaffrailError, type TaffrailErrorOptions } from "../_internal/errors.ts";

@@ -1,4 +1,4 @@
-import { TaffrailError } from "../_internal/check.ts";
+import { TaffrailError } from "../_internal/errors.ts";
 
 /**
  * What went wrong:

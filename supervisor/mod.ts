@@ -23,4 +23,4 @@ export type { PumpDriverOptions } from "./driver/pump_driver.ts";
 export { Supervisor } from "./driver/supervisor.ts";
 export { ManualTimers, systemTimers } from "./driver/timers.ts";
 export type * from "./types.ts";
-export { TaffrailError, type TaffrailErrorOptions } from "../_internal/check.ts";
+export { TaffrailError, type TaffrailErrorOptions } from "../_internal/errors.ts";

@@ -33,4 +33,4 @@ export {
 } from "./replay_trace.ts";
 export { type ChromeTrace, type ChromeTraceEvent, toChromeTrace } from "./to_chrome_trace.ts";
 export type * from "./types.ts";
-export { TaffrailError, type TaffrailErrorOptions } from "../_internal/check.ts";
+export { TaffrailError, type TaffrailErrorOptions } from "../_internal/errors.ts";

@@ -1,4 +1,4 @@
-import type { TaffrailErrorOptions } from "../_internal/check.ts";
+import type { TaffrailErrorOptions } from "../_internal/errors.ts";
 import { isNotFound, requireDeno } from "../_internal/file_port.ts";
 import { reasonOf } from "../_internal/text.ts";
 import {

@@ -1,4 +1,4 @@
-import { defined } from "../_internal/check.ts";
+import { defined } from "../_internal/errors.ts";
 import { reasonOf } from "../_internal/text.ts";
 import { isRawJson, type JsonValue } from "../_internal/wire_json/json_value.ts";
 import { parseJson } from "../_internal/wire_json/parse_json.ts";

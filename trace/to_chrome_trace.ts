@@ -1,4 +1,4 @@
-import { defined } from "../_internal/check.ts";
+import { defined } from "../_internal/errors.ts";
 import type { TraceEnvelope, TraceStep } from "./types.ts";
 
 /** One event of the Trace Event Format; times are microseconds since the first step started. */

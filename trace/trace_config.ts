@@ -1,4 +1,4 @@
-import { defined } from "../_internal/check.ts";
+import { defined } from "../_internal/errors.ts";
 import { requireDeno } from "../_internal/file_port.ts";
 import { VERSION } from "../_internal/version.ts";
 import type { RedactTrace } from "./payload.ts";

@@ -1,4 +1,4 @@
-import { defined } from "../_internal/check.ts";
+import { defined } from "../_internal/errors.ts";
 import { type FilePort, runSteps, runStepsSync, type Steps } from "../_internal/file_port.ts";
 import { encodeUtf8, reasonOf } from "../_internal/text.ts";
 import { encodeJson } from "../_internal/wire_json/codec.ts";

@@ -1,4 +1,4 @@
-import { isObject } from "../check.ts";
+import { isObject } from "../errors.ts";
 import { JsonPlace } from "./errors.ts";
 import {
   describeValue,

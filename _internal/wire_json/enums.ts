@@ -1,4 +1,4 @@
-import type { Defined } from "../check.ts";
+import type { Defined } from "../errors.ts";
 import { type Codec, isPlainObject, membersOf, refuseType } from "./codec.ts";
 import { expectedNames, type JsonPlace } from "./errors.ts";
 import type { JsonValue } from "./json_value.ts";

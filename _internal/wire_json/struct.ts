@@ -1,4 +1,4 @@
-import type { Defined } from "../check.ts";
+import type { Defined } from "../errors.ts";
 import { type Codec, isPlainObject, membersOf } from "./codec.ts";
 import { expectedNames, type JsonPlace } from "./errors.ts";
 import { type JsonValue, setMember } from "./json_value.ts";

@@ -1,4 +1,4 @@
-import { checkObject, checkString } from "../../_internal/check.ts";
+import { checkObject, checkString } from "../../_internal/errors.ts";
 import { requireDeno } from "../../_internal/file_port.ts";
 import {
   array,

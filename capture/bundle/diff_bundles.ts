@@ -1,4 +1,4 @@
-import { checkObject } from "../../_internal/check.ts";
+import { checkObject } from "../../_internal/errors.ts";
 import { formatPath, type JsonPath } from "../../_internal/wire_json/errors.ts";
 import type { CaptureBundle } from "../types.ts";
 import { asV3Bundle } from "./records.ts";

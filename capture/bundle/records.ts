@@ -1,4 +1,4 @@
-import { checkObject, defined } from "../../_internal/check.ts";
+import { checkObject, defined } from "../../_internal/errors.ts";
 import { contextOfPayload, ExternalEventPayloadError } from "../../_internal/event_payload.ts";
 import { decodeUtf8, encodeUtf8 } from "../../_internal/text.ts";
 import type {

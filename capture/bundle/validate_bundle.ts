@@ -1,4 +1,4 @@
-import { checkArray, checkObject } from "../../_internal/check.ts";
+import { checkArray, checkObject } from "../../_internal/errors.ts";
 import { type ReplayError, replayError } from "../replay/replay_error.ts";
 import type {
   BundleProvenance,

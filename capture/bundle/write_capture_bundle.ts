@@ -3,8 +3,8 @@ import {
   replaceSteps,
   sweepTempsSync,
 } from "../../_internal/atomic_replace.ts";
-import { checkString } from "../../_internal/check.ts";
 import { ParentDirectories } from "../../_internal/directories.ts";
+import { checkString } from "../../_internal/errors.ts";
 import {
   denoFilePort,
   type FilePort,

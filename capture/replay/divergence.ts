@@ -1,4 +1,4 @@
-import { checkArray } from "../../_internal/check.ts";
+import { checkArray } from "../../_internal/errors.ts";
 import { unknownNames } from "../../_internal/wire_json/struct.ts";
 import { isSameJson, listDifferences } from "../bundle/diff_bundles.ts";
 import {

@@ -1,4 +1,4 @@
-import { checkFunction, checkMethods, checkObject, TaffrailError } from "../../_internal/check.ts";
+import { checkFunction, checkMethods, checkObject, TaffrailError } from "../../_internal/errors.ts";
 import { addDuration, durationOfMs } from "../../_internal/event_time.ts";
 import type {
   Duration,

@@ -1,4 +1,4 @@
-import { TaffrailError } from "../../_internal/check.ts";
+import { TaffrailError } from "../../_internal/errors.ts";
 import { reasonOf } from "../../_internal/text.ts";
 import type { CapturedActionEffect } from "../types.ts";
 

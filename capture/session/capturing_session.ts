@@ -1,5 +1,5 @@
-import { checkFunction, checkMethods, checkObject, checkString } from "../../_internal/check.ts";
 import { completeConstraints } from "../../_internal/constraints.ts";
+import { checkFunction, checkMethods, checkObject, checkString } from "../../_internal/errors.ts";
 import type {
   Completion,
   DecisionLog,

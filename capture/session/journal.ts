@@ -1,6 +1,6 @@
 import { type AppendFailure, AppendFile } from "../../_internal/append_file.ts";
-import { checkNumber, checkObject, checkOneOf, checkString } from "../../_internal/check.ts";
 import { lookAtSync, syncDirectorySync } from "../../_internal/directories.ts";
+import { checkNumber, checkObject, checkOneOf, checkString } from "../../_internal/errors.ts";
 import { denoFilePort, type FilePort, runStepsSync } from "../../_internal/file_port.ts";
 import { MAX_LINE_BYTES } from "../../_internal/json_lines.ts";
 import { dirname } from "../../_internal/path.ts";

@@ -1,4 +1,4 @@
-import { checkString } from "../../_internal/check.ts";
+import { checkString } from "../../_internal/errors.ts";
 import { requireDeno } from "../../_internal/file_port.ts";
 import { type LineBlock, type LinePiece, linePieces, linesOf } from "../../_internal/json_lines.ts";
 import { reasonOf } from "../../_internal/text.ts";

@@ -1,4 +1,4 @@
-import { defined } from "../../_internal/check.ts";
+import { defined } from "../../_internal/errors.ts";
 import { contextOfPayload, payloadObject, taggedValue } from "../../_internal/event_payload.ts";
 import { encodeUtf8 } from "../../_internal/text.ts";
 import { MASK, redactOrMask, stringifyVisiting } from "../../_internal/visit_json.ts";

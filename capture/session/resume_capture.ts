@@ -1,5 +1,5 @@
-import { checkFunction, checkMethods, checkObject, checkString } from "../../_internal/check.ts";
 import { lookAtSync } from "../../_internal/directories.ts";
+import { checkFunction, checkMethods, checkObject, checkString } from "../../_internal/errors.ts";
 import { addDuration, durationBetween, laterOf, ZERO } from "../../_internal/event_time.ts";
 import { denoFilePort } from "../../_internal/file_port.ts";
 import { reasonOf } from "../../_internal/text.ts";

@@ -1,9 +1,9 @@
-import { isStringArray } from "../../_internal/check.ts";
+import { isStringArray } from "../../_internal/errors.ts";
+import { encodeUtf8, toHex } from "../../_internal/text.ts";
 import type { NodeAttempt } from "../../run/types.ts";
 import { createEvent } from "../../supervisor/core/create_event.ts";
 import type { EventTime, ExternalEvent } from "../../supervisor/types.ts";
 import type { Flow, FlowNode } from "./flow.ts";
-import { encodeUtf8, toHex } from "../../_internal/text.ts";
 
 /**
  * The id of the event that asks for a node: the node's own, and when the run was resumed and the node

@@ -1,8 +1,8 @@
-import { isStringArray } from "../../_internal/check.ts";
-import { pathUpFrom } from "../files.ts";
+import { isStringArray } from "../../_internal/errors.ts";
 import { dirname, join } from "../../_internal/path.ts";
 import { reasonOf } from "../../_internal/text.ts";
 import { UsageError } from "../exit_codes.ts";
+import { pathUpFrom } from "../files.ts";
 import { DEFAULT_CONSTRAINTS, type Flow, type FlowNode, nameFrom } from "./flow.ts";
 import { type Json, parseJsonc } from "./parse_jsonc.ts";
 

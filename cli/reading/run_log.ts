@@ -1,8 +1,8 @@
-import { isStringArray } from "../../_internal/check.ts";
+import { isStringArray } from "../../_internal/errors.ts";
+import { runPaths } from "../../_internal/root_layout.ts";
 import { RunFold } from "../../eventlog/derive_run_state.ts";
 import { readRunSync } from "../../eventlog/read_run.ts";
 import { isKnownRunEvent, type RunEvent } from "../../eventlog/run_event.ts";
-import { runPaths } from "../../_internal/root_layout.ts";
 
 /** What was read from the log of a run. */
 export interface RunLog {

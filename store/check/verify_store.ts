@@ -1,8 +1,8 @@
-import { denoFilePort, type FilePort } from "../../_internal/file_port.ts";
 import { isMovedAside, lookAtSync } from "../../_internal/directories.ts";
+import { checkString } from "../../_internal/errors.ts";
+import { denoFilePort, type FilePort } from "../../_internal/file_port.ts";
 import { basename } from "../../_internal/path.ts";
 import { idOfDirectory, runtimeDirectory, runtimesDirectory } from "../../_internal/root_layout.ts";
-import { checkString } from "../../_internal/check.ts";
 import { type DirectoryEntry, listDirectory, RuntimeFolder } from "../files/runtime_folder.ts";
 import { isFresh, loadRuntimeBeside, type RuntimeFiles } from "../runtime/load_runtime.ts";
 import { RuntimeStoreError } from "../runtime_store_error.ts";

@@ -1,4 +1,4 @@
-import { checkString } from "../../_internal/check.ts";
+import { checkString } from "../../_internal/errors.ts";
 import {
   limitTooLargeError,
   storeCorruptError,

@@ -1,8 +1,8 @@
 import { lookAtSync, makeDirectoriesSync, makeDirectorySync } from "../../_internal/directories.ts";
+import { checkString } from "../../_internal/errors.ts";
 import type { FilePort } from "../../_internal/file_port.ts";
 import { quarantineSync } from "../../_internal/line_file.ts";
 import { runtimesDirectory } from "../../_internal/root_layout.ts";
-import { checkString } from "../../_internal/check.ts";
 import { LogWriter } from "../files/log_writer.ts";
 import { checkId, RuntimeFolder, sizeOf, takeOwnerLock } from "../files/runtime_folder.ts";
 import { checkJournalFormats } from "../journal/mutation_record.ts";

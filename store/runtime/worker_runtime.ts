@@ -1,4 +1,4 @@
-import { checkFunction } from "../../_internal/check.ts";
+import { checkFunction } from "../../_internal/errors.ts";
 import { denoFilePort, type FilePort } from "../../_internal/file_port.ts";
 import { checkEventQuery } from "../files/log_pages.ts";
 import type { Mutation, Rule } from "../state/mutation.ts";

@@ -4,7 +4,7 @@ import {
   checkObject,
   checkOneOf,
   checkString,
-} from "../../_internal/check.ts";
+} from "../../_internal/errors.ts";
 import { contextOfPayload } from "../../_internal/event_payload.ts";
 import { encodeUtf8 } from "../../_internal/text.ts";
 import { EVENT_KINDS } from "../../_internal/wire_names.ts";

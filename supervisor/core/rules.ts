@@ -1,4 +1,10 @@
 import {
+  CONSTRAINT_NAMES,
+  incompletePair,
+  limitsOf,
+  mapConstraints,
+} from "../../_internal/constraints.ts";
+import {
   checkDuration,
   checkInteger,
   checkKeys,
@@ -8,13 +14,7 @@ import {
   describe,
   isOneOf,
   orNull,
-} from "../../_internal/check.ts";
-import {
-  CONSTRAINT_NAMES,
-  incompletePair,
-  limitsOf,
-  mapConstraints,
-} from "../../_internal/constraints.ts";
+} from "../../_internal/errors.ts";
 import {
   compareTimes,
   durationBetween,

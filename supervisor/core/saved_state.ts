@@ -7,7 +7,7 @@ import {
   checkOneOf,
   checkString,
   orNull,
-} from "../../_internal/check.ts";
+} from "../../_internal/errors.ts";
 import { compareTimes } from "../../_internal/event_time.ts";
 import { START_REASONS } from "../../_internal/wire_names.ts";
 import type {

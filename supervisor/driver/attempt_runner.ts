@@ -1,4 +1,4 @@
-import { checkFunction, checkInteger, checkMethods } from "../../_internal/check.ts";
+import { checkFunction, checkInteger, checkMethods } from "../../_internal/errors.ts";
 import { payloadObject } from "../../_internal/event_payload.ts";
 import { compareTimes, durationOfMs, ZERO } from "../../_internal/event_time.ts";
 import { checkTermination, type Rules } from "../core/rules.ts";

@@ -1,4 +1,4 @@
-import { checkFunction, checkMethods, checkObject } from "../../_internal/check.ts";
+import { checkFunction, checkMethods, checkObject } from "../../_internal/errors.ts";
 import { compareTimes } from "../../_internal/event_time.ts";
 import { createEvent } from "../core/create_event.ts";
 import type { EventTime, ExternalEvent, Leftovers, Timers } from "../types.ts";

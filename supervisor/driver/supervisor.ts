@@ -1,4 +1,4 @@
-import { checkDuration, checkFunction, checkInteger, checkObject } from "../../_internal/check.ts";
+import { checkDuration, checkFunction, checkInteger, checkObject } from "../../_internal/errors.ts";
 import { checkEvent } from "../core/create_event.ts";
 import { checkTermination, readRules } from "../core/rules.ts";
 import { readState, writeState } from "../core/saved_state.ts";

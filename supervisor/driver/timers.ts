@@ -1,4 +1,4 @@
-import { checkDuration } from "../../_internal/check.ts";
+import { checkDuration } from "../../_internal/errors.ts";
 import {
   addDuration,
   compareTimes,

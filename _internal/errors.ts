@@ -1,3 +1,8 @@
+/**
+ * What every error of this package looks like, and the checks of what a program hands in, for calls from
+ * JavaScript too. Each check takes the name of what it looks at, for its error: a `TypeError` for the
+ * wrong shape, a `RangeError` for a number out of range.
+ */
 import type { Duration } from "./event_time.ts";
 
 /** What a {@linkcode TaffrailError} is made of besides its kind and message. */
@@ -52,11 +57,6 @@ export abstract class TaffrailError<Kind extends string, Details extends object>
     this.remedy = remedy;
   }
 }
-
-/**
- * Checks of what a program hands in, for calls from JavaScript too. Each takes the name of what it looks
- * at, for its error: a `TypeError` for the wrong shape, a `RangeError` for a number out of range.
- */
 
 /** An object that is no array. */
 export function checkObject(value: unknown, name: string): Record<string, unknown> {
