@@ -142,9 +142,15 @@ export class FaultPort extends FaultScript implements FilePort {
     writeCrashImage(this.#disk, target, seed);
   }
 
-  /** Closes what a program left open, as the end of its process would. Not recorded. */
+  /**
+   * Closes what a program left open, as the end of its process would. Not recorded. Locks are given up
+   * before: a child that another test is just starting has a copy of every handle for a moment.
+   */
   closeAll(): void {
-    for (const handle of [...this.#open.keys()]) this.#close(handle);
+    for (const [handle, base] of [...this.#open]) {
+      base.unlockSync();
+      this.#close(handle);
+    }
   }
 
   #close(handle: FaultHandle): void {
