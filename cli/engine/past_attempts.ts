@@ -1,3 +1,4 @@
+import { defined } from "../../_internal/errors.ts";
 import type { RecoveredCapture } from "../../capture/session/recover_capture.ts";
 import type { CaptureBundle } from "../../capture/types.ts";
 import type { AttemptInfo } from "../../eventlog/derive_run_state.ts";
@@ -98,8 +99,7 @@ function identityOf(info: AttemptInfo | undefined): ProcessIdentity | undefined 
   const { pid, start_time: startTime, boot_id: bootId } = info.process;
   return {
     pid,
-    ...(startTime !== undefined && { startTime }),
-    ...(bootId !== undefined && { bootId }),
+    ...defined({ startTime, bootId }),
   };
 }
 

@@ -1,4 +1,5 @@
 /** The processes of the system, as Linux lists them in `/proc`; elsewhere nothing is known. */
+import { defined } from "../../_internal/errors.ts";
 import type { ProcessIdentity } from "../../run/types.ts";
 
 /** A process that is there. */
@@ -27,8 +28,7 @@ export function identifyProcess(pid: number): ProcessIdentity {
   const boot = readBootId();
   return {
     pid,
-    ...(stat !== undefined && { startTime: stat.startTime }),
-    ...(boot !== undefined && { bootId: boot }),
+    ...defined({ startTime: stat?.startTime, bootId: boot }),
   };
 }
 

@@ -1,5 +1,5 @@
 import { isMovedAside, lookAtSync } from "../../_internal/directories.ts";
-import { checkString } from "../../_internal/errors.ts";
+import { checkString, defined } from "../../_internal/errors.ts";
 import { denoFilePort, type FilePort } from "../../_internal/file_port.ts";
 import { basename } from "../../_internal/path.ts";
 import { idOfDirectory, runtimeDirectory, runtimesDirectory } from "../../_internal/root_layout.ts";
@@ -197,8 +197,7 @@ function problemOf(finding: Finding, runtime: string): StoreProblem {
     runtime,
     kind,
     path,
-    ...(line !== undefined && { line }),
-    ...(byteOffset !== undefined && { byteOffset }),
+    ...defined({ line, byteOffset }),
     message,
     repairable: fix !== undefined,
   };

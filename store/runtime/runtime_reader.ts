@@ -1,3 +1,4 @@
+import { defined } from "../../_internal/errors.ts";
 import { compareUtf8 } from "../../_internal/wire_json/print_json.ts";
 import {
   configBundleAvailability,
@@ -182,10 +183,7 @@ export abstract class RuntimeReader implements AsyncDisposable {
     );
     return {
       ...headOf(entry),
-      ...(config_bundle !== undefined && { config_bundle }),
-      ...(requested_capabilities !== undefined && { requested_capabilities }),
-      ...(workspace_refs !== undefined && { workspace_refs }),
-      ...(mount_refs !== undefined && { mount_refs }),
+      ...defined({ config_bundle, requested_capabilities, workspace_refs, mount_refs }),
       transcript_len: entry.transcript_len,
       last_event_id: entry.last_event_id,
     };
