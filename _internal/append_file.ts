@@ -203,7 +203,7 @@ export class AppendFile {
 
   /** Returns those that want it on disk; the others have their answer. */
   #writeGroup(): Unsynced[] {
-    const group = this.#takeGroup();
+    const group = this.#queue.takeGroup(charactersOf, GROUP_CHARACTERS);
     let outcomes: (Appended | Error)[];
     try {
       outcomes = this.#lines.commitAll(group.map((waiting) => waiting.request));
@@ -219,17 +219,6 @@ export class AppendFile {
       else waiting.resolve(outcome);
     }
     return unsynced;
-  }
-
-  #takeGroup(): WaitingAppend[] {
-    const group: WaitingAppend[] = [];
-    let characters = 0;
-    for (const waiting of this.#queue.take()) {
-      group.push(waiting);
-      for (const line of waiting.request.lines) characters += line.length;
-      if (characters >= GROUP_CHARACTERS) break;
-    }
-    return group;
   }
 
   /**
@@ -257,6 +246,12 @@ export class AppendFile {
     this.#queue.rejectAll(error);
     return error;
   }
+}
+
+function charactersOf({ lines }: AppendRequest): number {
+  let characters = 0;
+  for (const line of lines) characters += line.length;
+  return characters;
 }
 
 /**

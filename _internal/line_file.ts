@@ -168,8 +168,7 @@ export interface GroupCommitter {
  */
 export class CommitQueue<R, A> {
   readonly #committer: GroupCommitter;
-  /** A set, as it gives up the first one, and one in the middle, without moving the others. */
-  readonly #queue = new Set<Queued<R, A>>();
+  readonly #queue: Queued<R, A>[] = [];
   #lastTicket = 0;
   #draining: Promise<void> | undefined;
 
@@ -179,7 +178,7 @@ export class CommitQueue<R, A> {
 
   /** How many wait. */
   get size(): number {
-    return this.#queue.size;
+    return this.#queue.length;
   }
 
   /** Has a request committed. The signal acts only as long as nobody has taken it. */
@@ -189,22 +188,28 @@ export class CommitQueue<R, A> {
       const ticket = ++this.#lastTicket;
       const waiting: Queued<R, A> = { ticket, request, resolve, reject };
       if (signal !== undefined) this.#leaveOnAbort(waiting, signal);
-      this.#queue.add(waiting);
+      this.#queue.push(waiting);
       this.#draining ??= Promise.resolve().then(() => this.#drain());
     });
   }
 
   /** Takes one after the other of those who wait, who are to be answered by the caller from now on. */
   *take(): Generator<WaitingRequest<R, A>, void> {
-    for (const waiting of this.#queue) {
-      this.#queue.delete(waiting);
-      yield waiting;
+    for (let next = this.#queue.shift(); next !== undefined; next = this.#queue.shift()) yield next;
+  }
+
+  /** Takes the first ones at once, until together they weigh `enough`. */
+  takeGroup(weigh: (request: R) => number, enough: number): WaitingRequest<R, A>[] {
+    let count = 0;
+    for (let weight = 0; count < this.#queue.length && weight < enough; count++) {
+      weight += weigh(this.#queue[count]!.request);
     }
+    return this.#queue.splice(0, count);
   }
 
   /** Rejects all who wait. */
   rejectAll(reason: unknown): void {
-    for (const waiting of this.take()) waiting.reject(reason);
+    for (const waiting of this.#queue.splice(0)) waiting.reject(reason);
   }
 
   /** Resolves when all who wait have their answer. */
@@ -213,17 +218,15 @@ export class CommitQueue<R, A> {
   }
 
   async #drain(): Promise<void> {
-    while (this.#queue.size > 0) {
+    while (this.#queue.length > 0) {
       const lastTicket = this.#lastTicket;
       try {
         await this.#committer.commitGroup();
       } catch (error) {
         // Those who came since then have not had their turn.
-        for (const waiting of this.#queue) {
-          if (waiting.ticket > lastTicket) break;
-          this.#queue.delete(waiting);
-          waiting.reject(error);
-        }
+        const later = this.#queue.findIndex(({ ticket }) => ticket > lastTicket);
+        const refused = this.#queue.splice(0, later === -1 ? this.#queue.length : later);
+        for (const waiting of refused) waiting.reject(error);
       }
     }
     this.#draining = undefined;
@@ -232,7 +235,10 @@ export class CommitQueue<R, A> {
   #leaveOnAbort(waiting: Queued<R, A>, signal: AbortSignal): void {
     const { resolve, reject } = waiting;
     const leave = () => {
-      if (this.#queue.delete(waiting)) waiting.reject(signal.reason);
+      const index = this.#queue.indexOf(waiting);
+      if (index === -1) return;
+      this.#queue.splice(index, 1);
+      waiting.reject(signal.reason);
     };
     signal.addEventListener("abort", leave, { once: true });
     waiting.resolve = (answer) => {
