@@ -16,7 +16,7 @@ const REQUEST = { intent: { kind: "assistant" }, profile: { kind: "runtime_defau
 
 const BASELINE = "write + fdatasync of a constant";
 const SEND = "sendInput";
-const SEED = "sendInput as the seed does it";
+const SEED = "sendInput as the original program does it";
 const FRESH = "the same in node:sqlite, WAL, FULL, new database";
 const RECYCLED = "the same in node:sqlite, WAL, FULL, recycled log";
 const CREATE = "createWorker";
