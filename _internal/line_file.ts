@@ -21,6 +21,7 @@
  * harm. A power cut may turn unsynced pages into NULs, which readers take for damage of these lines.
  */
 import { syncDirectorySync } from "./directories.ts";
+import { isObject } from "./errors.ts";
 import {
   blocksOf,
   createFileSync,
@@ -276,8 +277,7 @@ export function lastLineEndSync(file: FileHandle, size: number): number {
 /** Whether the bytes are the text of exactly one JSON object. */
 export function isJsonObject(bytes: Uint8Array): boolean {
   try {
-    const value: unknown = JSON.parse(decodeUtf8(bytes));
-    return typeof value === "object" && value !== null && !Array.isArray(value);
+    return isObject(JSON.parse(decodeUtf8(bytes)));
   } catch {
     return false;
   }
