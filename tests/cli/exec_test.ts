@@ -11,7 +11,7 @@ Deno.test("taffrail exec passes both outputs through, records them, and speaks o
     const runId = await onlyRun(root);
     assertEquals({ code, stdout }, { code: 0, stdout: "out\n" });
     assertEquals(
-      stderr.replace(/\d+ms|\d\.\ds/, "TIME"),
+      stderr.replace(/(?<=✓ sh {2})(?:\d+ms|\d+\.\ds)/, "TIME"),
       `run_id=${runId}\nerr\n✓ sh  TIME  log: .taffrail/runs/${runId}/events.jsonl\n`,
     );
     assertEquals(await outputOf({ root, runId }, "sh.1.out"), "out\n");
