@@ -1,4 +1,4 @@
-import { lookAtSync, syncDirectorySync } from "./directories.ts";
+import { syncDirectorySync } from "./directories.ts";
 import {
   discardSync,
   type FileHandle,
@@ -6,6 +6,7 @@ import {
   inEitherForm,
   isAlreadyExists,
   isNotFound,
+  lookAtSync,
   runSteps,
   runStepsSync,
   type Steps,

@@ -1,8 +1,8 @@
 import {
-  type FileInfo,
   type FilePort,
   isAlreadyExists,
   isNotFound,
+  lookAtSync,
   withFileSync,
 } from "./file_port.ts";
 import { dirname, isWindows, join } from "./path.ts";
@@ -14,16 +14,6 @@ import { dirname, isWindows, join } from "./path.ts";
 export function syncDirectorySync(port: FilePort, path: string): void {
   if (isWindows) return;
   withFileSync(port, { path, read: true }, (directory) => directory.syncSync());
-}
-
-/** What stands at a path, without following a link; undefined when nothing does. */
-export function lookAtSync(port: FilePort, path: string): FileInfo | undefined {
-  try {
-    return port.lstatSync(path);
-  } catch (error) {
-    if (isNotFound(error)) return undefined;
-    throw error;
-  }
 }
 
 /** Creates one directory, mode 0700, and tells whether it was missing. */

@@ -21,17 +21,28 @@ export interface FileHandle {
   /** Deno's default argument is a *shared* lock, so it is required here. */
   tryLockSync(exclusive: boolean): boolean;
   unlockSync(): void;
+  statSync(): FileInfo;
   close(): void;
 }
 
-/** What {@linkcode FilePort.lstatSync} returns. */
+/** What {@linkcode FilePort.lstatSync} and {@linkcode FileHandle.statSync} return. */
 export interface FileInfo {
   isFile: boolean;
   isDirectory: boolean;
   isSymlink: boolean;
+  /** Null, as the next ones are, where the system does not tell. */
+  isFifo: boolean | null;
+  isSocket: boolean | null;
+  isBlockDevice: boolean | null;
+  isCharDevice: boolean | null;
   size: number;
   mode: number | null;
   mtime: Date | null;
+  /** Together with `ino` what tells one file from another. */
+  dev: number;
+  ino: number | null;
+  /** How many names the file has. */
+  nlink: number | null;
 }
 
 /** A file system. */
@@ -78,6 +89,72 @@ export function isAlreadyExists(error: unknown): boolean {
 /** Deno's errors are known by their names, since `Deno.errors` is not there without Deno. */
 function hasName(error: unknown, name: string): boolean {
   return error instanceof Error && error.name === name;
+}
+
+/** Whether both are one file, whatever it is called. Where the system tells no inode they may be. */
+export function isSameFile(one: FileInfo, other: FileInfo): boolean {
+  if (one.ino === null || other.ino === null) return true;
+  return one.dev === other.dev && one.ino === other.ino;
+}
+
+/** What a path leads to, for people. */
+export function describeFileKind(info: FileInfo): string {
+  if (info.isSymlink) return "a symbolic link";
+  if (info.isDirectory) return "a directory";
+  if (info.isFifo) return "a named pipe";
+  if (info.isSocket) return "a socket";
+  if (info.isBlockDevice || info.isCharDevice) return "a device";
+  return info.isFile ? "a regular file" : "no regular file";
+}
+
+/** Throws a `TypeError` for whatever is no regular file of its own. */
+export function checkRegular(path: string, info: FileInfo): void {
+  if (info.isFile) return;
+  throw new TypeError(`Cannot use ${path}: it is ${describeFileKind(info)}, not a regular file`);
+}
+
+/**
+ * Opens a regular file, and nothing else: opening a named pipe would hang, reading a device would never
+ * end, and a link could lead anywhere. What is written must have no second name either, as a hard link
+ * may be somebody else's file. It is looked at before it is opened, so that nothing is waited for, and
+ * behind that through the handle. Who exchanges files inside of a private directory between the two is
+ * not kept out.
+ */
+export function openRegularSync(
+  port: FilePort,
+  path: string,
+  options: Deno.OpenOptions,
+): FileHandle {
+  const before = options.createNew ? undefined : lookAtSync(port, path);
+  if (before !== undefined) checkRegular(path, before);
+  const file = port.openSync(path, options);
+  try {
+    const opened = file.statSync();
+    checkRegular(path, opened);
+    if (before !== undefined && !isSameFile(before, opened)) {
+      throw new TypeError(`Cannot use ${path}: it was exchanged while it was opened`);
+    }
+    if ((options.write || options.append) && (opened.nlink ?? 1) > 1) {
+      throw new TypeError(
+        `Cannot write to ${path}: the file has another name too (a hard link); ` +
+          "replace it by a copy of its own",
+      );
+    }
+    return file;
+  } catch (error) {
+    file.close();
+    throw error;
+  }
+}
+
+/** What stands at a path, without following a link; undefined when nothing does. */
+export function lookAtSync(port: FilePort, path: string): FileInfo | undefined {
+  try {
+    return port.lstatSync(path);
+  } catch (error) {
+    if (isNotFound(error)) return undefined;
+    throw error;
+  }
 }
 
 /** Opens a file, uses it, and closes it whatever happens. */

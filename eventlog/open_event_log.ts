@@ -1,7 +1,6 @@
 import { AppendFile } from "../_internal/append_file.ts";
 import { sweepTempsSync } from "../_internal/atomic_replace.ts";
 import {
-  lookAtSync,
   makeDirectoriesSync,
   makeDirectorySync,
   syncDirectoriesSync,
@@ -12,6 +11,7 @@ import {
   discardSync,
   type FileHandle,
   type FilePort,
+  lookAtSync,
   runSteps,
   runStepsSync,
   type Steps,

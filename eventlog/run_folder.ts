@@ -1,11 +1,11 @@
 import { atomicReplaceSync } from "../_internal/atomic_replace.ts";
-import { lookAtSync } from "../_internal/directories.ts";
 import { checkTypes } from "../_internal/errors.ts";
 import {
   denoFilePort,
   type FileHandle,
   type FilePort,
   isNotFound,
+  lookAtSync,
   readFileSync,
   runSteps,
   type Steps,

@@ -1,5 +1,4 @@
 import {
-  lookAtSync,
   makeDirectoriesSync,
   moveAsideSync,
   removeMovedAsideSync,
@@ -11,6 +10,7 @@ import {
   denoFilePort,
   type FileHandle,
   type FilePort,
+  lookAtSync,
   readRangeSync,
   runSteps,
   writeWholeSync,

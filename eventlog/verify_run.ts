@@ -1,5 +1,4 @@
-import { lookAtSync } from "../_internal/directories.ts";
-import { denoFilePort } from "../_internal/file_port.ts";
+import { denoFilePort, lookAtSync } from "../_internal/file_port.ts";
 import { type LinePiece, linePieces, linesOf } from "../_internal/json_lines.ts";
 import { runPaths } from "../_internal/root_layout.ts";
 import { ioError, wrapIo } from "./event_log_error.ts";

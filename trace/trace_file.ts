@@ -4,9 +4,10 @@ import {
   replaceSteps,
   sweepTempsSync,
 } from "../_internal/atomic_replace.ts";
-import { lookAtSync, ParentDirectories } from "../_internal/directories.ts";
+import { ParentDirectories } from "../_internal/directories.ts";
 import {
   type FilePort,
+  lookAtSync,
   readRangeSync,
   runStepsSync,
   type Steps,

@@ -1,7 +1,12 @@
 import { type AppendFailure, AppendFile } from "../../_internal/append_file.ts";
-import { lookAtSync, syncDirectorySync } from "../../_internal/directories.ts";
+import { syncDirectorySync } from "../../_internal/directories.ts";
 import { checkNumber, checkObject, checkOneOf, checkString } from "../../_internal/errors.ts";
-import { denoFilePort, type FilePort, runStepsSync } from "../../_internal/file_port.ts";
+import {
+  denoFilePort,
+  type FilePort,
+  lookAtSync,
+  runStepsSync,
+} from "../../_internal/file_port.ts";
 import { MAX_LINE_BYTES } from "../../_internal/json_lines.ts";
 import { dirname } from "../../_internal/path.ts";
 import { encodeUtf8, reasonOf } from "../../_internal/text.ts";

@@ -1,7 +1,6 @@
-import { lookAtSync } from "../../_internal/directories.ts";
 import { checkFunction, checkMethods, checkObject, checkString } from "../../_internal/errors.ts";
 import { addDuration, durationBetween, laterOf, ZERO } from "../../_internal/event_time.ts";
-import { denoFilePort } from "../../_internal/file_port.ts";
+import { denoFilePort, lookAtSync } from "../../_internal/file_port.ts";
 import { reasonOf } from "../../_internal/text.ts";
 import type {
   AttemptRef,

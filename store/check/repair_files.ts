@@ -3,11 +3,12 @@ import {
   type ReplaceFailure,
   type Replacement,
 } from "../../_internal/atomic_replace.ts";
-import { lookAtSync, makeDirectorySync, syncDirectorySync } from "../../_internal/directories.ts";
+import { makeDirectorySync, syncDirectorySync } from "../../_internal/directories.ts";
 import {
   blocksOf,
   createFileSync,
   type FilePort,
+  lookAtSync,
   readRangeSync,
   withFileSync,
   writeWholeSync,

@@ -1,5 +1,4 @@
-import { lookAtSync } from "../../_internal/directories.ts";
-import { readFileSync } from "../../_internal/file_port.ts";
+import { lookAtSync, readFileSync } from "../../_internal/file_port.ts";
 import { basename } from "../../_internal/path.ts";
 import { encodeUtf8 } from "../../_internal/text.ts";
 import { eventLog, type LogCodec, transcriptLog } from "../files/log_codecs.ts";

@@ -1,4 +1,4 @@
-import { lookAtSync } from "../../_internal/directories.ts";
+import { lookAtSync } from "../../_internal/file_port.ts";
 import type { FilePort } from "../../_internal/file_port.ts";
 import {
   type DirectoryLayout,

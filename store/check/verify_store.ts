@@ -1,6 +1,6 @@
-import { isMovedAside, lookAtSync } from "../../_internal/directories.ts";
+import { isMovedAside } from "../../_internal/directories.ts";
 import { checkString, defined } from "../../_internal/errors.ts";
-import { denoFilePort, type FilePort } from "../../_internal/file_port.ts";
+import { denoFilePort, type FilePort, lookAtSync } from "../../_internal/file_port.ts";
 import { basename } from "../../_internal/path.ts";
 import { idOfDirectory, runtimeDirectory, runtimesDirectory } from "../../_internal/root_layout.ts";
 import { type DirectoryEntry, listDirectory, RuntimeFolder } from "../files/runtime_folder.ts";

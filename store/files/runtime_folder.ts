@@ -1,8 +1,8 @@
-import { lookAtSync } from "../../_internal/directories.ts";
 import {
   type FileHandle,
   type FileInfo,
   type FilePort,
+  lookAtSync,
   readFileSync,
   withFileSync,
 } from "../../_internal/file_port.ts";

@@ -3,7 +3,8 @@ import {
   removeTempsSync,
   type ReplaceFailure,
 } from "../../_internal/atomic_replace.ts";
-import { lookAtSync, syncDirectorySync } from "../../_internal/directories.ts";
+import { syncDirectorySync } from "../../_internal/directories.ts";
+import { lookAtSync } from "../../_internal/file_port.ts";
 import { encodeUtf8 } from "../../_internal/text.ts";
 import type { LogWriter } from "../files/log_writer.ts";
 import type { RuntimeFolder } from "../files/runtime_folder.ts";

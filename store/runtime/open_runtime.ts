@@ -1,4 +1,5 @@
-import { lookAtSync, makeDirectoriesSync, makeDirectorySync } from "../../_internal/directories.ts";
+import { makeDirectoriesSync, makeDirectorySync } from "../../_internal/directories.ts";
+import { lookAtSync } from "../../_internal/file_port.ts";
 import { checkString } from "../../_internal/errors.ts";
 import type { FilePort } from "../../_internal/file_port.ts";
 import { quarantineSync } from "../../_internal/line_file.ts";

@@ -1,4 +1,4 @@
-import type { FileHandle } from "../../_internal/file_port.ts";
+import type { FileHandle, FileInfo } from "../../_internal/file_port.ts";
 
 /** A file to read from memory, in pieces as small as a test wants, that changes when it wants. */
 export class MemoryFile implements FileHandle {
@@ -63,6 +63,10 @@ export class MemoryFile implements FileHandle {
 
   unlockSync(): void {
     refuse();
+  }
+
+  statSync(): FileInfo {
+    return refuse();
   }
 
   close(): void {}

@@ -1,12 +1,11 @@
 import { assert, assertEquals, assertFalse, assertThrows } from "@std/assert";
 import {
-  lookAtSync,
   makeDirectoriesSync,
   makeDirectorySync,
   syncDirectoriesSync,
   syncDirectorySync,
 } from "../../_internal/directories.ts";
-import { denoFilePort } from "../../_internal/file_port.ts";
+import { denoFilePort, lookAtSync } from "../../_internal/file_port.ts";
 import { FaultPort } from "../_util/fault_port.ts";
 import { withTempDir } from "../_util/temp.ts";
 

@@ -1,4 +1,4 @@
-import type { FileHandle } from "../../_internal/file_port.ts";
+import type { FileHandle, FileInfo } from "../../_internal/file_port.ts";
 import type { DiskModel, Node } from "./disk_model.ts";
 import { type CallName, type FaultScript, PowerCut } from "./fault_script.ts";
 
@@ -146,6 +146,10 @@ export class FaultHandle implements FileHandle {
 
   tryLockSync(exclusive: boolean): boolean {
     return this.#perform("tryLockSync", () => this.#base.tryLockSync(exclusive));
+  }
+
+  statSync(): FileInfo {
+    return this.#perform("statSync", () => this.#base.statSync());
   }
 
   /** Silent after a power cut: clean-up code runs while the error travels, and there is no lock. */
