@@ -1,9 +1,9 @@
-import { checkObject, checkString } from "../../_internal/errors.ts";
+import { checkArray, checkObject, checkString } from "../../_internal/errors.ts";
 import { denoFilePort, isNotFound, openRegularSync } from "../../_internal/file_port.ts";
 import { type LineBlock, type LinePiece, linePieces, linesOf } from "../../_internal/json_lines.ts";
 import { reasonOf } from "../../_internal/text.ts";
 import { CaptureJournalError, type CaptureJournalErrorKind } from "../errors.ts";
-import type { InputRecord, TaffrailCaptureBundle } from "../types.ts";
+import type { CaptureBundle, InputRecord, TaffrailCaptureBundle } from "../types.ts";
 import { CaptureRecorder, type Recording } from "./capture_recorder.ts";
 import {
   decodeJournalLine,
@@ -127,7 +127,7 @@ export async function recoverCapture(
  * ```ts
  * import { CapturingSession, recoverCapture, stringifyCaptureJournal } from "@taffrail/taffrail/capture";
  * import { createEvent, FaultInvoker, MemoryDecisionLog, Supervisor } from "@taffrail/taffrail/supervisor";
- * import { assert, assertEquals } from "@std/assert";
+ * import { assertEquals } from "@std/assert";
  *
  * const session = new CapturingSession({
  *   graphId: "g",
@@ -141,21 +141,22 @@ export async function recoverCapture(
  * await session.onEvent(createEvent({ id: "e1", kind: "Command", at: { secs: 0, nanos: 0 } }));
  * await session.supervisor.idle();
  * const bundle = session.intoBundle();
- * assert(bundle.capture_version === "taffrail-v1");
  *
  * const path = `${await Deno.makeTempDir()}/capture.jsonl`;
  * await Deno.writeTextFile(path, stringifyCaptureJournal(bundle));
  * assertEquals((await recoverCapture(path)).bundle, bundle);
  * ```
  */
-export function stringifyCaptureJournal(bundle: TaffrailCaptureBundle): string {
+export function stringifyCaptureJournal(bundle: CaptureBundle): string {
   checkObject(bundle, "bundle");
-  if (!Array.isArray(bundle.inputs) || !Array.isArray(bundle.decisions)) {
+  if (!("inputs" in bundle)) {
     throw new TypeError(
       "Cannot make a journal of the bundle: it is not of format taffrail-v1, which alone says all " +
         "that a journal does",
     );
   }
+  checkArray(bundle.inputs, "bundle.inputs");
+  checkArray(bundle.decisions, "bundle.decisions");
   const { capture_version: _, inputs, decisions, ...header } = bundle;
   const lines: JournalLine[] = [{ type: "session", journal_version: JOURNAL_VERSION, ...header }];
   let decided = 0;
