@@ -1,12 +1,8 @@
+import { copyOfTermination, copyOfTime, episodeRecordOf } from "../../_internal/episode_record.ts";
 import { checkObject, defined } from "../../_internal/errors.ts";
 import { contextOfPayload, ExternalEventPayloadError } from "../../_internal/event_payload.ts";
 import { decodeUtf8, encodeUtf8 } from "../../_internal/text.ts";
-import type {
-  DecisionLogEntry,
-  Duration,
-  ExternalEvent,
-  RunTermination,
-} from "../../supervisor/types.ts";
+import type { DecisionLogEntry, ExternalEvent } from "../../supervisor/types.ts";
 import { CaptureError } from "../errors.ts";
 import type {
   DecisionRecord,
@@ -209,14 +205,7 @@ export function asV3Event({ type: _, ...record }: EventInputRecord): ExternalEve
 export function recordDecision(entry: DecisionLogEntry): DecisionRecord {
   const { numbers } = entry;
   return {
-    event_id: entry.event_id,
-    decision: entry.decision,
-    schedule_at: copyOf(entry.schedule_at),
-    episode_id: entry.episode_id,
-    deadline: copyOf(entry.deadline),
-    termination: copyOfTermination(entry.termination),
-    retry_count: entry.retry_count,
-    effects: [],
+    ...episodeRecordOf(entry),
     attempt_termination: copyOfTermination(entry.attemptTermination),
     reason: entry.reason,
     numbers: {
@@ -224,7 +213,7 @@ export function recordDecision(entry: DecisionLogEntry): DecisionRecord {
       in_flight: numbers.in_flight,
       in_window: numbers.in_window,
       deferred: numbers.deferred,
-      next_due: copyOf(numbers.next_due),
+      next_due: copyOfTime(numbers.next_due),
       defer_count: numbers.defer_count,
     },
     origin_event_id: entry.originEventId,
@@ -246,15 +235,4 @@ export function asV3Decision(record: DecisionRecord): EpisodeInvocationRecord {
 /** The name of an attempt in its session. */
 export function attemptId(episodeId: number, attempt: number): string {
   return `${episodeId} ${attempt}`;
-}
-
-/** A copy of a termination. */
-export function copyOfTermination<T extends RunTermination | null>(termination: T): T {
-  return typeof termination === "object" && termination !== null
-    ? { Failed: termination.Failed } as T
-    : termination;
-}
-
-function copyOf(time: Duration | null): Duration | null {
-  return time === null ? null : { secs: time.secs, nanos: time.nanos };
 }

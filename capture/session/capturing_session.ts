@@ -1,4 +1,5 @@
 import { completeConstraints } from "../../_internal/constraints.ts";
+import { copyOfTermination } from "../../_internal/episode_record.ts";
 import { checkFunction, checkMethods, checkObject, checkString } from "../../_internal/errors.ts";
 import type {
   Completion,
@@ -9,12 +10,7 @@ import type {
   SupervisorOptions,
 } from "../../supervisor/types.ts";
 import { computeEffectHash } from "../bundle/effects.ts";
-import {
-  copyOfTermination,
-  NO_ADAPTER_PROVENANCE,
-  recordDecision,
-  recordEventInput,
-} from "../bundle/records.ts";
+import { NO_ADAPTER_PROVENANCE, recordDecision, recordEventInput } from "../bundle/records.ts";
 import type { ActionEffect, CaptureBundle, ExternalEventRecord, InputRecord } from "../types.ts";
 import { CaptureRecorder, type InterruptedAttempt } from "./capture_recorder.ts";
 import type { CaptureJournal } from "./journal.ts";
@@ -351,7 +347,7 @@ export class CapturingSession<S extends CapturableSupervisor> implements AsyncDi
 }
 
 /** What comes after a step: at once, unless that step is one that has to be waited for. */
-function after<T>(step: void | Promise<void>, next: () => T | Promise<T>): T | Promise<T> {
+export function after<T>(step: void | Promise<void>, next: () => T | Promise<T>): T | Promise<T> {
   return step === undefined ? next() : step.then(next);
 }
 
