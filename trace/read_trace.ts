@@ -1,4 +1,4 @@
-import { checkString, type TaffrailErrorOptions } from "../_internal/errors.ts";
+import { checkObject, checkString, type TaffrailErrorOptions } from "../_internal/errors.ts";
 import { isNotFound, readNamedFile, requireDeno } from "../_internal/file_port.ts";
 import { reasonOf } from "../_internal/text.ts";
 import {
@@ -23,6 +23,7 @@ import {
   setMember,
 } from "../_internal/wire_json/json_value.ts";
 import { parseJson } from "../_internal/wire_json/parse_json.ts";
+import { JsonWriter } from "../_internal/wire_json/print_json.ts";
 import { struct } from "../_internal/wire_json/struct.ts";
 import {
   TraceFileError,
@@ -186,7 +187,8 @@ export async function resolvePackPath(
   { pack }: ResolvePackPathOptions = {},
 ): Promise<string> {
   if (pack !== undefined) return pack;
-  const path = trace.pack.pack_ref;
+  const reference: unknown = checkObject(checkObject(trace, "trace").pack, "trace.pack").pack_ref;
+  const path = checkString(reference, "trace.pack.pack_ref");
   try {
     await requireDeno().stat(path);
     return path;
@@ -282,6 +284,11 @@ export const traceEnvelope = struct({
   dropped_bytes: optional(u64),
   steps: array(traceStep),
 }) as Codec<TraceEnvelope>;
+
+/** Throws a `TypeError` or `RangeError` that names the place where a trace is none. */
+export function checkTraceShape(trace: TraceEnvelope): void {
+  traceEnvelope.write(trace, new JsonWriter("compact", "use"));
+}
 
 /** The format that this module writes and reads. */
 export const TRACE_VERSION = 1;

@@ -1,4 +1,5 @@
-import { defined } from "../_internal/errors.ts";
+import { checkArray, checkObject, defined } from "../_internal/errors.ts";
+import { checkTraceShape } from "./read_trace.ts";
 import type { TraceEnvelope, TraceStep } from "./types.ts";
 
 /** One event of the Trace Event Format; times are microseconds since the first step started. */
@@ -93,7 +94,7 @@ const COUNTER = "steps in flight";
  *
  * @param trace The trace.
  * @returns The same in the other format, to be written as JSON.
- * @throws {TypeError} When a `started_at` is no time, or a `duration_ms` no duration.
+ * @throws {TypeError} When a `started_at` is no time, a `duration_ms` no duration, or the trace none.
  *
  * @example Usage
  * ```ts
@@ -127,8 +128,10 @@ const COUNTER = "steps in flight";
  * ```
  */
 export function toChromeTrace(trace: TraceEnvelope): ChromeTrace {
+  checkArray(checkObject(trace, "trace").steps, "trace.steps", checkObject);
   const origin = originOf(trace.steps);
   const drawn = drawSteps(trace.steps, origin);
+  checkTraceShape(trace);
   const events = [...drawn.map(stepEvent), ...drawn.flatMap(errorEvents), ...counterEvents(drawn)];
   // Sorting keeps the order of what is at the same time, so that a step comes before those inside it.
   events.sort((a, b) => a.ts - b.ts);

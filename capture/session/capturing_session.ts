@@ -1,6 +1,12 @@
 import { completeConstraints } from "../../_internal/constraints.ts";
 import { copyOfTermination } from "../../_internal/episode_record.ts";
-import { checkFunction, checkMethods, checkObject, checkString } from "../../_internal/errors.ts";
+import {
+  checkArray,
+  checkFunction,
+  checkMethods,
+  checkObject,
+  checkString,
+} from "../../_internal/errors.ts";
 import type {
   Completion,
   DecisionLog,
@@ -238,10 +244,13 @@ export class CapturingSession<S extends CapturableSupervisor> implements AsyncDi
   // deno-lint-ignore require-await -- what is thrown is to be a rejection
   async setEffects(decisionIndex: number, effects: readonly ActionEffect[]): Promise<void> {
     this.#checkOpen("set effects");
+    checkArray(effects, "effects");
     const captured = effects.map((original) => {
-      const effect = this.#redact === undefined
-        ? structuredClone(original)
-        : redactEffect(structuredClone(original), this.#redact);
+      // What has a hash is plain enough to be copied.
+      const effectHash = computeEffectHash(original);
+      const copy = structuredClone(original);
+      if (this.#redact === undefined) return { effect: copy, effect_hash: effectHash };
+      const effect = redactEffect(copy, this.#redact);
       return { effect, effect_hash: computeEffectHash(effect) };
     });
     this.#recorder.setEffects(decisionIndex, captured);

@@ -1,7 +1,8 @@
-import { checkArray, checkObject, checkString } from "../../_internal/errors.ts";
+import { checkObject, checkString } from "../../_internal/errors.ts";
 import { denoFilePort, isNotFound, openRegularSync } from "../../_internal/file_port.ts";
 import { type LineBlock, type LinePiece, linePieces, linesOf } from "../../_internal/json_lines.ts";
 import { reasonOf } from "../../_internal/text.ts";
+import { checkBundleShape } from "../bundle/bundle_text.ts";
 import { CaptureJournalError, type CaptureJournalErrorKind } from "../errors.ts";
 import type { CaptureBundle, InputRecord, TaffrailCaptureBundle } from "../types.ts";
 import { CaptureRecorder, type Recording } from "./capture_recorder.ts";
@@ -155,8 +156,7 @@ export function stringifyCaptureJournal(bundle: CaptureBundle): string {
         "that a journal does",
     );
   }
-  checkArray(bundle.inputs, "bundle.inputs");
-  checkArray(bundle.decisions, "bundle.decisions");
+  checkBundleShape(bundle);
   const { capture_version: _, inputs, decisions, ...header } = bundle;
   const lines: JournalLine[] = [{ type: "session", journal_version: JOURNAL_VERSION, ...header }];
   let decided = 0;
