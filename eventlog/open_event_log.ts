@@ -18,7 +18,7 @@ import {
 } from "../_internal/file_port.ts";
 import { closeLock } from "../_internal/lock.ts";
 import { join } from "../_internal/path.ts";
-import { type RunPaths, runPaths, runsDirectory } from "../_internal/root_layout.ts";
+import { checkRunId, type RunPaths, runPaths, runsDirectory } from "../_internal/root_layout.ts";
 import { checkSchema, type Redact } from "./event_codec.ts";
 import { appendError, asModuleError } from "./event_log_error.ts";
 import { FileEventLog } from "./file_event_log.ts";
@@ -146,6 +146,7 @@ export function openOnPortSync<E>(
 
 function* openSteps<E>(port: FilePort, options: OpenEventLogOptions<E>): Steps<FileEventLog<E>> {
   checkOptions(options);
+  checkRunId(options.runId);
   const paths = runPaths(options.root, options.runId);
   const { exclusive = false, lockTimeoutMs: timeoutMs = DEFAULT_LOCK_TIMEOUT_MS } = options;
   let live: FileHandle | undefined;
