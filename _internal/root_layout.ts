@@ -178,6 +178,11 @@ export function runPaths(root: string, runId: string): RunPaths {
   };
 }
 
+/** Whether a file of a run that is replaced as a whole has this name. */
+export function isReplacedRunFile(name: string): boolean {
+  return /^(?:(?:run|flow|capture)\.json|trace(?:\.\d+)?\.json)$/.test(name);
+}
+
 /** Which of the two outputs of a command. */
 export type OutputStream = "out" | "err";
 
@@ -314,11 +319,17 @@ export const WORKER_LAYOUT: DirectoryLayout = {
   kept: [TORN],
 };
 
+/** Whether a file of the store that is replaced as a whole has this name. */
+export function isReplacedStoreFile(name: string): boolean {
+  return /^(?:(?:runtime|worker)\.json|(?:events|transcript|journal-\d+)\.jsonl)$/.test(name);
+}
+
 /** Whether a file of the store is made under this name, ours or the original program's. */
 export function isStoreTemp(name: string): boolean {
-  return /^\.(?:runtime|worker)\.json\.tmp-\d+-\d+$/.test(name) ||
-    /^(?:(?:runtime|worker)\.json|(?:events|transcript|journal-\d+)\.jsonl)\.\d+\.\d+\.tmp$/
-      .test(name);
+  const target = /^(.+)\.\d+\.\d+\.tmp$/.exec(name)?.[1];
+  return target === undefined
+    ? /^\.(?:runtime|worker)\.json\.tmp-\d+-\d+$/.test(name)
+    : isReplacedStoreFile(target);
 }
 
 /**
