@@ -157,6 +157,39 @@ function refuseOtherNames(path: string, { nlink }: FileInfo): void {
   );
 }
 
+/**
+ * All bytes of a file that a person names, by way of a link too, and no more than that many. What is no
+ * regular file may never end, or hang for ever: only what the process was given open, `/dev/stdin` or the
+ * `/dev/fd/63` of a shell's `<(…)`, is read whatever it is.
+ */
+export async function readNamedFile(path: string, maxBytes: number): Promise<Uint8Array> {
+  const info = await statNamed(path);
+  if (!/^\/(dev\/(stdin$|fd\/)|proc\/(self|[0-9]+)\/fd\/)/.test(path)) checkRegular(path, info);
+  if (info.size > maxBytes) throw tooLarge(path, maxBytes);
+  using file = await requireDeno().open(path, { read: true });
+  const chunks: Uint8Array[] = [];
+  let size = 0;
+  for await (const chunk of file.readable) {
+    chunks.push(chunk);
+    size += chunk.length;
+    if (size > maxBytes) throw tooLarge(path, maxBytes);
+  }
+  return joinBytes(chunks);
+}
+
+async function statNamed(path: string): Promise<FileInfo> {
+  try {
+    return await requireDeno().stat(path);
+  } catch (cause) {
+    if (!isNotFound(cause)) throw cause;
+    throw new Deno.errors.NotFound(`Cannot read ${path}: it does not exist`, { cause });
+  }
+}
+
+function tooLarge(path: string, maxBytes: number): RangeError {
+  return new RangeError(`Cannot read ${path}: it is over ${maxBytes} bytes`);
+}
+
 /** What stands at a path, without following a link; undefined when nothing does. */
 export function lookAtSync(port: FilePort, path: string): FileInfo | undefined {
   try {
