@@ -3,6 +3,8 @@
  * Whatever comes from a log, a flow or a program goes through here.
  */
 
+import { describe } from "../../_internal/errors.ts";
+
 /**
  * What would steer a terminal or make text look like another one: the control characters C0 and C1 with
  * DEL, those that turn the direction of writing, and the separators of lines and paragraphs.
@@ -73,6 +75,21 @@ function lastState(line: string): string {
 export function fitTo(text: string, room: number | undefined): string {
   if (room === undefined || text.length <= room) return text;
   return `${text.slice(0, Math.max(0, room - 1))}…`;
+}
+
+const MOST_QUOTED = 80;
+const MOST_LISTED = 20;
+
+/** A value that somebody wrote, in few words, for an error. */
+export function quoted(value: unknown): string {
+  return fitTo(describe(value), MOST_QUOTED);
+}
+
+/** Names, by default with commas between; of very many the first. */
+export function listed(names: readonly string[], separator = ", "): string {
+  const shown = names.slice(0, MOST_LISTED)
+    .map((name) => fitTo(name, 2 * MOST_QUOTED)).join(separator);
+  return names.length > MOST_LISTED ? `${shown} and ${names.length - MOST_LISTED} more` : shown;
 }
 
 /** An argument list as one would type it in a shell. */
