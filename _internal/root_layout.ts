@@ -366,6 +366,12 @@ export function isUlid(text: string): boolean {
   return /^[0-7][0-9a-hjkmnp-tv-z]{25}$/.test(text);
 }
 
+/** The time of a ULID, in milliseconds since 1970. */
+export function timeOfUlid(ulid: string): number {
+  return Array.from(ulid.slice(0, TIME_LENGTH))
+    .reduce((time, digit) => time * 32 + DIGITS.indexOf(digit), 0);
+}
+
 /** The parts of a run id that was made of a name, `<name>-<ulid>`; undefined for any other one. */
 export function partsOfRunId(runId: string): { name: string; ulid: string } | undefined {
   const dash = runId.lastIndexOf("-");

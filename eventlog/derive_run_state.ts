@@ -273,6 +273,8 @@ export interface AttemptInfo {
   signal?: string;
   /** A digest of what it gave. */
   output_hash?: string;
+  /** A digest of what it printed as errors, where it was a command. */
+  error_hash?: string;
   /** Its process. */
   process?: ProcessInfo;
 }
@@ -345,16 +347,25 @@ function detailsOf(event: NodeRunEvent): Omit<AttemptChange, "node_id"> {
       return typeof pid === "number" ? { process: defined({ pid, start_time, boot_id }) } : {};
     }
     case "node.completed":
-      return defined({ status: "Completed", exit_code: 0, output_hash: event.output_hash });
+      return { status: "Completed", exit_code: 0, ...hashesOf(event) };
     case "node.failed": {
       const { kind: recorded = "crash", cancelled, exit_code, signal } = event.error ?? {};
       // Earlier versions had a word of their own for it.
       const kind: ErrorKind | "cancelled" = cancelled === true ? "cancelled" : recorded;
       const failed = event.message ? { kind, message: event.message } : { kind };
-      return { status: { Failed: failed }, ...defined({ exit_code, signal }) };
+      return { status: { Failed: failed }, ...defined({ exit_code, signal }), ...hashesOf(event) };
     }
     case "gate.passed":
     case "iteration.started":
       return {};
   }
+}
+
+function hashesOf({ output_hash, error_hash }: { output_hash?: string; error_hash?: string }) {
+  return defined({ output_hash: textOrNone(output_hash), error_hash: textOrNone(error_hash) });
+}
+
+/** Other programs write `null` for what is empty. */
+function textOrNone(value: unknown): string | undefined {
+  return typeof value === "string" ? value : undefined;
 }
