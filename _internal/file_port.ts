@@ -268,14 +268,38 @@ export function writeWholeSync(file: FileHandle, bytes: Uint8Array): void {
   }
 }
 
+/** Whether there is nothing but NULs in a block, looked at by four bytes at once where that works. */
+export function isNul(block: Uint8Array): boolean {
+  const isAligned = block.byteOffset % 4 === 0;
+  const words = isAligned ? new Int32Array(block.buffer, block.byteOffset, block.length >> 2) : [];
+  for (let index = 0; index < words.length; index++) if (words[index] !== 0) return false;
+  for (let index = words.length * 4; index < block.length; index++) {
+    if (block[index] !== 0) return false;
+  }
+  return true;
+}
+
 /**
  * Creates a file with these bytes. They are on disk when this returns, its name only when its
- * directory is synced. Where that fails, no file is left.
+ * directory is synced. Where that fails, no file is left. Blocks of NULs become holes, which need no
+ * room on the disk.
  */
 export function createFileSync(port: FilePort, path: string, blocks: Iterable<Uint8Array>): void {
   withFileSync(port, { path, write: true, createNew: true, mode: 0o600 }, (file) => {
     try {
-      for (const block of blocks) writeWholeSync(file, block);
+      let holeBytes = 0;
+      let size = 0;
+      for (const block of blocks) {
+        size += block.length;
+        if (isNul(block)) {
+          holeBytes += block.length;
+          continue;
+        }
+        if (holeBytes > 0) file.seekSync(size - block.length, Deno.SeekMode.Start);
+        writeWholeSync(file, block);
+        holeBytes = 0;
+      }
+      if (holeBytes > 0) file.truncateSync(size);
       file.syncSync();
     } catch (error) {
       discardSync(port, path);
