@@ -8,6 +8,7 @@ import {
 import { denoFilePort, type FilePort } from "../../_internal/file_port.ts";
 import { VERSION } from "../../_internal/version.ts";
 import {
+  DEFAULT_LOCK_TIMEOUT_MS,
   EventLogError,
   isLive,
   newRunId,
@@ -290,6 +291,7 @@ Deno.test("what stands in the way of a log is an error of kind io that names the
 
 Deno.test("openEventLog() with no time for locks always fails, also for a free run (OLG-4)", () =>
   withTempDir(async (root) => {
+    assertEquals(DEFAULT_LOCK_TIMEOUT_MS, 5000);
     for (const lockTimeoutMs of [0, -1]) {
       const error = await assertRejects(() => openLog(root, { lockTimeoutMs }), EventLogError);
       assertEquals(error.kind, "lock-timeout");
