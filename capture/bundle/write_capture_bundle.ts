@@ -145,7 +145,7 @@ export function* bundleSteps(
     throw writeError("Serialize", { path: destination, style }, cause);
   }
   const parents = new ParentDirectories(port);
-  prepareDirectory(port, dirname(destination), parents);
+  prepareDirectory(port, destination, parents);
   yield* replaceSteps(port, {
     path: destination,
     bytes: encodeUtf8(text),
@@ -173,7 +173,12 @@ function destinationOf(path: string): string {
   return path.endsWith(name) ? path : join(dirname(path), name);
 }
 
-function prepareDirectory(port: FilePort, path: string, parents: ParentDirectories): void {
+function prepareDirectory(
+  port: FilePort,
+  destination: string,
+  parents: ParentDirectories,
+): void {
+  const path = dirname(destination);
   try {
     parents.createSync(path);
     // A file in its place is not missing, and only a directory has this entry; links are followed.
@@ -182,7 +187,8 @@ function prepareDirectory(port: FilePort, path: string, parents: ParentDirectori
     throw writeError("CreateOutputDirectory", { path }, cause);
   }
   try {
-    sweepTempsSync(port, path);
+    const name = basename(destination);
+    sweepTempsSync(port, path, (other) => other === name);
   } catch { /* No part of the task: what others left is removed another time. */ }
 }
 
