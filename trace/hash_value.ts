@@ -33,7 +33,9 @@ export function hashValue(value: unknown): TraceHash {
   try {
     return hashJsonText(exactJsonText(value));
   } catch (cause) {
-    throw new TypeError(`Cannot hash the value: ${reasonOf(cause)}`, { cause });
+    // The engine's word for it is the overflow of its stack.
+    const reason = cause instanceof RangeError ? "nesting deeper than 127 levels" : reasonOf(cause);
+    throw new TypeError(`Cannot hash the value: ${reason}`, { cause });
   }
 }
 

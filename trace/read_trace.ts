@@ -25,6 +25,7 @@ import {
 import { parseJson } from "../_internal/wire_json/parse_json.ts";
 import { JsonWriter } from "../_internal/wire_json/print_json.ts";
 import { struct } from "../_internal/wire_json/struct.ts";
+import { printable } from "./payload.ts";
 import {
   TraceFileError,
   type TraceFileErrorDetails,
@@ -220,9 +221,12 @@ function exact(tree: JsonValue): JsonValue {
   return object;
 }
 
-/** A text, printed as UTF-8 can hold it. Programs without types may give something else than a text. */
+/** A text. What a recorder was given is printed as UTF-8 can hold it, be it a text or not. */
 const text: Codec<string> = {
-  write: (value, writer) => writer.writeString(`${value}`.toWellFormed()),
+  write: (value, writer) => {
+    if (writer.verb === "use") string.write(value, writer);
+    else writer.writeString(printable(value));
+  },
   read: string.read,
 };
 

@@ -1,4 +1,4 @@
-import { checkArray, checkObject, defined } from "../_internal/errors.ts";
+import { checkArray, checkObject, defined, describe } from "../_internal/errors.ts";
 import { checkTraceShape } from "./read_trace.ts";
 import type { TraceEnvelope, TraceStep } from "./types.ts";
 
@@ -265,10 +265,12 @@ function originOf(steps: readonly TraceStep[]): number | undefined {
 }
 
 function startOf({ started_at }: TraceStep, index: number): number {
-  const start = Date.parse(started_at!);
+  const start = typeof started_at === "string" ? Date.parse(started_at) : NaN;
   if (!Number.isNaN(start)) return start;
   throw new TypeError(
-    `Cannot convert the trace: $.steps[${index}].started_at is "${started_at}", which is no time`,
+    `Cannot convert the trace: $.steps[${index}].started_at is ${
+      describe(started_at)
+    }, which is no time`,
   );
 }
 
@@ -290,7 +292,9 @@ function lengthOf({ duration_ms }: TraceStep, index: number): number {
     return Math.max(1, duration_ms * MICROSECONDS);
   }
   throw new TypeError(
-    `Cannot convert the trace: $.steps[${index}].duration_ms is ${duration_ms}, which is no duration`,
+    `Cannot convert the trace: $.steps[${index}].duration_ms is ${
+      describe(duration_ms)
+    }, which is no duration`,
   );
 }
 

@@ -158,14 +158,41 @@ Deno.test("a directory in the place of the file, with the seed's message, and no
     assertEquals(namesIn(directory), ["trace.json"]);
   }));
 
-Deno.test("a context that cannot be printed, with the seed's message (TRC-16)", () =>
+Deno.test("a state that cannot be printed, with the seed's message (TRC-16)", () =>
   withTempDir((directory) => {
-    const options = optionsFor(directory);
-    const context = { ...options.context, pack_ref: Symbol("no text") as never };
-    const flush = new TraceRecorder({ ...options, context }).flushBufferSync();
+    const clock = { wallMs: () => NaN, monotonicMs: () => 0 };
+    const flush = new TraceRecorder({ ...optionsFor(directory), clock }).flushBufferSync();
     assert(flush.outcome === "failed");
     assertEquals(flush.error.kind, "serialize");
-    assertMatch(flush.error.message, /^serialize trace: Cannot convert a Symbol/);
+    assertMatch(flush.error.message, /^serialize trace: /);
+  }));
+
+Deno.test("what is to be a text and is none is written in few words, however deep it nests", () =>
+  withTempDir(async (directory) => {
+    const options = optionsFor(directory);
+    let deep: unknown = 1;
+    for (let level = 0; level < 100_000; level++) deep = [deep];
+    const names: [unknown, string][] = [
+      [Symbol("no text"), "Symbol(no text)"],
+      [deep, "an array"],
+      [{ a: deep }, "an object"],
+      [1n, "1"],
+      ["\ud800", "\ufffd"],
+    ];
+    for (const [name, expected] of names) {
+      const context = { ...options.context, pack_ref: name as never };
+      const recorder = new TraceRecorder({ ...options, context });
+      const event = { ...eventOf("a"), node_id: name as never, execution_id: name as never };
+      recorder.onNodeStart(event);
+      recorder.onNodeEnd(event, 1);
+      assertEquals(recorder.flushBufferSync().outcome, "written");
+      const { pack, steps } = await readTrace(recorder.path);
+      assertEquals([pack.pack_ref, steps[0]?.node_id, steps[0]?.status], [
+        expected,
+        expected,
+        "ok",
+      ]);
+    }
   }));
 
 Deno.test("a failed write is tried again by the next flush, by a success in mode on too (W-TRC-5)", () =>
