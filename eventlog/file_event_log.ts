@@ -4,7 +4,7 @@ import { denoFilePort, type FileHandle, type FilePort } from "../_internal/file_
 import { countLinesSync } from "../_internal/json_lines.ts";
 import { closeLock } from "../_internal/lock.ts";
 import type { RunPaths } from "../_internal/root_layout.ts";
-import { encodeEvent, type Redact, validate } from "./event_codec.ts";
+import { encodeEvent, messagesOf, type Redact, validate } from "./event_codec.ts";
 import { wrapIo } from "./event_log_error.ts";
 import { followOnPort, readPageSync } from "./read_run.ts";
 import { openForReading } from "./run_reader.ts";
@@ -332,7 +332,8 @@ export class FileEventLog<E> implements EventLog<E>, Disposable {
     if (schema === undefined) return line;
     const { issues } = validate(JSON.parse(line), schema);
     if (issues === undefined) return line;
-    const messages = issues.map((issue) => issue.message).join("; ");
-    throw new TypeError(`failed to serialize event: the schema refuses it: ${messages}`);
+    throw new TypeError(
+      `failed to serialize event: the schema refuses it: ${messagesOf(issues)}`,
+    );
   }
 }
