@@ -1,7 +1,6 @@
 import { describe } from "../_internal/errors.ts";
 import {
   answerOf,
-  isSurelyKept,
   jsonProblemOf,
   MASK,
   rawJsonText,
@@ -36,7 +35,7 @@ const NOT_JSON = "not_json";
  * | `undefined` and functions beside other members | left out, as everywhere in JSON |
  * | `-0` | `0`, likewise |
  * | an integer beyond 2^53 − 1 | the digits that JavaScript prints; give `JSON.rawJSON` where others are meant |
- * | an `Error` | its name, message, stack and causes, and what was added to it |
+ * | an `Error` | its name, message, stack and causes, and what was added to it; one that has members of its own and stands deeper than a member of the whole: these members |
  * | `NaN`, infinities, BigInts, invalid dates, `Map`, `Set`, `RegExp` and other types whose content JSON does not see, cycles | an issue |
  */
 export function takeText(
@@ -54,8 +53,7 @@ export function takeText(
     }
   }
   if (text === undefined && value === undefined) text = "null";
-  // A lone surrogate is found with the digest, unless the redactor would come across it before.
-  if (text === undefined || !isKept(value) || redact !== undefined && text.includes("\\ud")) {
+  if (text === undefined || isSuspect(text, redact) || hasErrorAtTop(value)) {
     const { problem, hasError } = locate(value, what);
     if (problem !== undefined) return problem;
     if (hasError) text = textWithErrors(value);
@@ -64,13 +62,28 @@ export function takeText(
   return redact === undefined ? text : redactText(text, redact);
 }
 
-/** Whether a quick look finds nothing that JSON would change. Looking at a proxy may throw. */
-function isKept(value: unknown): boolean {
+/**
+ * Where JSON makes nothing of a value without a word, it prints `null` or `{}`. Looking for these is cheap,
+ * the more so as texts have few letters `u`. A lone surrogate is found with the digest, unless the redactor
+ * would come across it before.
+ */
+function isSuspect(text: string, redact: RedactTrace | undefined): boolean {
+  return text.includes("ull") || text.includes("{}") ||
+    (redact !== undefined && text.includes("\\ud"));
+}
+
+/** Of an error with members, such as a code, JSON prints these; to look for it deeper costs too much. */
+function hasErrorAtTop(value: unknown): boolean {
+  if (typeof value !== "object" || value === null) return false;
+  if (value instanceof Error) return true;
   try {
-    return isSurelyKept(value);
+    for (const key in value) {
+      if ((value as Record<string, unknown>)[key] instanceof Error) return true;
+    }
   } catch {
-    return false;
+    /* What cannot be read has no text, or a getter has changed its mind: JSON has had it. */
   }
+  return false;
 }
 
 /** The text of a value that errors are part of, which JSON would print as `{}`. */

@@ -128,7 +128,8 @@ Deno.test("an error in a payload is recorded with what it says, its causes, and 
   const recorded = { ...written(error), cause: written(cause), code: "E" };
   const values: [unknown, unknown][] = [
     [error, recorded],
-    [{ list: [1, error], empty: {} }, { list: [1, recorded], empty: {} }],
+    [{ error, n: 1 }, { error: recorded, n: 1 }],
+    [{ list: [1, cause] }, { list: [1, written(cause)] }],
     [{ e: new AggregateError([cause]) }, undefined],
   ];
   for (const [value, expected] of values) {
