@@ -55,6 +55,8 @@ export interface RecoverCaptureOptions {
 
 const BLOCK_BYTES = 256 * 1024;
 
+const ONLY_NULS = "all its bytes are NUL, as a power cut leaves what was not on disk";
+
 /**
  * Makes a bundle of a journal, whether its session ended or was killed. The bundle ends with the last
  * input whose decision is recorded, and replays strictly; what was begun behind it is named. Nothing is
@@ -284,7 +286,8 @@ class JournalReader {
       if (problem !== null) refuse("disordered", problem);
     } catch (error) {
       this.unknownVersion ??= unknownVersionOf(bytes);
-      refuse("unreadable", reasonOf(error));
+      const isBlank = bytes.length > 0 && bytes.every((byte) => byte === 0);
+      refuse("unreadable", isBlank ? ONLY_NULS : reasonOf(error));
     }
   }
 
