@@ -146,6 +146,22 @@ Deno.test("a directory that cannot be created, with the seed's message (TRC-16, 
     }
   }));
 
+Deno.test("a file in the place of the directory, by way of a link too, with the seed's message (TRC-16)", () =>
+  withTempDir((directory) => {
+    write(`${directory}/file`, "as it was");
+    Deno.symlinkSync(`${directory}/file`, `${directory}/link`);
+    Deno.symlinkSync(`${directory}/nowhere`, `${directory}/dangling`);
+    for (const name of ["file", "link", "dangling"]) {
+      const folder = `${directory}/${name}`;
+      const flush = new TraceRecorder(optionsFor(folder)).flushBufferSync();
+      assert(flush.outcome === "failed");
+      assertEquals([flush.error.kind, flush.error.details.path], ["create-directory", folder]);
+      assertMatch(flush.error.message, new RegExp(`^failed to create ${folder}: `));
+    }
+    assertEquals(namesIn(directory), ["dangling", "file", "link"]);
+    assertEquals(readText(`${directory}/file`), "as it was");
+  }));
+
 Deno.test("a directory in the place of the file, with the seed's message, and nothing left behind (TRC-15, TRC-16, W-TRC-2)", () =>
   withTempDir((directory) => {
     Deno.mkdirSync(`${directory}/trace.json/full`, { recursive: true });
