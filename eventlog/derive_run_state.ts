@@ -284,6 +284,8 @@ export interface AttemptInfo {
   signal?: string;
   /** A digest of what it gave. */
   output_hash?: string;
+  /** A digest of what it printed as errors, where it was a command. */
+  error_hash?: string;
   /** Its process. */
   process?: ProcessInfo;
 }
@@ -352,11 +354,7 @@ function detailsOf(event: NodeRunEvent): Omit<AttemptChange, "node_id"> {
       return typeof pid === "number" ? { process: defined({ pid, start_time, boot_id }) } : {};
     }
     case "node.completed":
-      return defined({
-        status: "Completed",
-        exit_code: 0,
-        output_hash: textOf(event.output_hash),
-      });
+      return { status: "Completed", exit_code: 0, ...hashesOf(event) };
     case "node.failed": {
       const { kind: recorded, cancelled, exit_code, signal }: Partial<NodeError> = event.error ??
         {};
@@ -364,12 +362,16 @@ function detailsOf(event: NodeRunEvent): Omit<AttemptChange, "node_id"> {
       const kind = cancelled === true ? "cancelled" : textOf(recorded) ?? "crash";
       const failed = defined({ kind, message: textOf(event.message) || undefined });
       const end = { exit_code: numberOf(exit_code), signal: textOf(signal) };
-      return { status: { Failed: failed }, ...defined(end) };
+      return { status: { Failed: failed }, ...defined(end), ...hashesOf(event) };
     }
     case "gate.passed":
     case "iteration.started":
       return {};
   }
+}
+
+function hashesOf({ output_hash, error_hash }: { output_hash?: string; error_hash?: string }) {
+  return defined({ output_hash: textOf(output_hash), error_hash: textOf(error_hash) });
 }
 
 /** The text that a member should be; undefined for anything else, as any program may have written it. */

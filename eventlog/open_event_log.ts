@@ -168,7 +168,7 @@ function* openSteps<E>(port: FilePort, options: OpenEventLogOptions<E>): Steps<F
       path: paths.events,
       lockPath: paths.eventsLock,
       lockTimeoutMs: timeoutMs,
-      toError: (failure) => appendError(failure, paths),
+      toError: (failure) => appendError(failure, paths.events),
     });
     return finish(port, options, { paths, live, file });
   } catch (error) {

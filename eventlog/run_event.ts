@@ -124,6 +124,8 @@ export interface NodeCompleted extends RunEventBase {
   node_id: string;
   /** A digest of what it gave. */
   output_hash?: string;
+  /** A digest of what it printed as errors, where it was a command. */
+  error_hash?: string;
   /** How long it took, in milliseconds. */
   duration_ms?: number;
   /** The attempt, from 1. */
@@ -140,6 +142,10 @@ export interface NodeFailed extends RunEventBase {
   error: NodeError;
   /** The tail of its error output, for people. */
   message?: string | null;
+  /** A digest of what it printed. */
+  output_hash?: string;
+  /** A digest of what it printed as errors. */
+  error_hash?: string;
   /** How long it took, in milliseconds. */
   duration_ms?: number;
   /** The attempt, from 1. */

@@ -174,12 +174,13 @@ export class RunRecorder {
    * @throws {Error} When the log or the store does not take it; the trace has it all the same.
    */
   async nodeEnded({ nodeId, attempt }: NodeAttempt, end: AttemptEnd): Promise<void> {
-    const { termination, durationMs, outputHash } = end;
-    const rest = { duration_ms: durationMs, attempt };
+    const { termination, durationMs, outputHash, errorHash } = end;
+    const hashes = { output_hash: outputHash, error_hash: errorHash };
+    const rest = { ...hashes, duration_ms: durationMs, attempt };
     try {
       await this.#append(
         termination === "Completed"
-          ? { type: "node.completed", node_id: nodeId, output_hash: outputHash, ...rest }
+          ? { type: "node.completed", node_id: nodeId, ...rest }
           : { type: "node.failed", node_id: nodeId, ...failureOf(end, termination), ...rest },
       );
     } finally {

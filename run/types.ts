@@ -33,8 +33,10 @@ export interface AttemptEnd {
   signal?: Deno.Signal;
   /** Why it failed, for people. */
   message?: string;
-  /** A digest of what it gave. */
+  /** A digest of what it gave: of a command what it printed, as far as that is kept. */
   outputHash?: string;
+  /** The same of what a command printed as errors. */
+  errorHash?: string;
   /** What was thrown, where something was: the trace records it with its causes. */
   error?: unknown;
 }

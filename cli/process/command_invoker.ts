@@ -234,10 +234,10 @@ export class CommandInvoker implements AttemptPlace {
   ): Promise<AttemptEnd> {
     const { code, signal, durationMs } = end;
     const termination = this.#terminationOf(end, abort);
-    if (termination === "Completed") {
-      return { termination, durationMs, exitCode: code, outputHash: await hashOutput(out.path) };
-    }
-    const base = { termination, durationMs, message: readFailureMessage(err.path) };
+    const [outputHash, errorHash] = [await hashOutput(out.path), await hashOutput(err.path)];
+    const recorded = { termination, durationMs, outputHash, errorHash };
+    if (termination === "Completed") return { ...recorded, exitCode: code };
+    const base = { ...recorded, message: readFailureMessage(err.path) };
     if (signal !== null) return { ...base, signal };
     return end.endedBy === undefined ? { ...base, exitCode: code } : base;
   }
