@@ -138,8 +138,7 @@ export class AppendFile {
       }
       opened.#closeHandles();
     }
-    const problem = "other files take its place again and again";
-    throw options.toError({ kind: "replaced", problem });
+    throw options.toError({ kind: "replaced", problem: "others take its place again and again" });
   }
 
   /** Returns false when another file has taken the place of the one that was opened. */
@@ -400,7 +399,7 @@ class SharedLines {
     if (!this.#attempt(() => this.isInPlace())) throw this.#replaced();
   }
 
-  /** {@linkcode look}, and whether the lines are still there, for a file that was appended to. */
+  /** {@linkcode look}, and whether what was appended is still there. */
   lookBeforeClosing(): void {
     if (!this.#hasWritten) return;
     this.look();
@@ -432,12 +431,14 @@ class SharedLines {
 
   /** What was written behind `end` into a file that is not the path's any more is taken back. */
   #lookBehind(end: number): void {
+    let failure: Error | undefined;
     try {
-      this.look();
-    } catch (error) {
-      this.#attempt(() => this.#file.takeBack(end));
-      throw error;
+      if (this.isInPlace()) return;
+    } catch (cause) {
+      failure = this.#options.toError({ kind: "io", cause });
     }
+    this.#attempt(() => this.#file.takeBack(end));
+    throw failure ?? this.#replaced();
   }
 
   /** Takes in what others appended, and mends what a killed writer left. */
@@ -494,7 +495,6 @@ class SharedLines {
 
   #replaced(): Error {
     const { port, path } = this.#options;
-    const saved = saveLostLinesSync(port, { path, file: this.handle });
-    return this.#refuse({ kind: "replaced", ...saved });
+    return this.#refuse({ kind: "replaced", ...saveLostLinesSync(port, path, this.handle) });
   }
 }
