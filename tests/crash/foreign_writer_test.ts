@@ -25,7 +25,9 @@ function readNumbers(root: string): Map<string, number[]> {
   for (const { events, gaps } of readRunSync<NamedEvent>(root, RUN_ID)) {
     assertEquals(gaps, [], "no line is torn or fused");
     for (const { event: { writer, n } } of events) {
-      numbers.set(writer, [...numbers.get(writer) ?? [], n]);
+      const known = numbers.get(writer) ?? [];
+      known.push(n);
+      numbers.set(writer, known);
     }
   }
   return numbers;
