@@ -55,6 +55,23 @@ export function toHex(bytes: Uint8Array): string {
   return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
 }
 
+/**
+ * The text without white space at its ends. White space is what Unicode calls so, and with it the
+ * original programs: U+0085 is, U+FEFF is not, unlike for `String.trim`.
+ */
+export function trimWhiteSpace(text: string): string {
+  const start = text.search(/\P{White_Space}/u);
+  if (start === -1) return "";
+  let end = text.length;
+  while (/\p{White_Space}/u.test(text[end - 1]!)) end--;
+  return text.slice(start, end);
+}
+
+/** Whether there is nothing but white space in a text. */
+export function isBlank(text: string): boolean {
+  return !/\P{White_Space}/u.test(text);
+}
+
 /** The message of whatever was thrown. */
 export function reasonOf(thrown: unknown): string {
   return thrown instanceof Error ? thrown.message : String(thrown);

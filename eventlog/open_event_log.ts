@@ -18,7 +18,13 @@ import {
 } from "../_internal/file_port.ts";
 import { closeLock } from "../_internal/lock.ts";
 import { join } from "../_internal/path.ts";
-import { type RunPaths, runPaths, runsDirectory } from "../_internal/root_layout.ts";
+import {
+  checkRunId,
+  isReplacedRunFile,
+  type RunPaths,
+  runPaths,
+  runsDirectory,
+} from "../_internal/root_layout.ts";
 import { checkSchema, type Redact } from "./event_codec.ts";
 import { appendError, asModuleError } from "./event_log_error.ts";
 import { FileEventLog } from "./file_event_log.ts";
@@ -146,6 +152,7 @@ export function openOnPortSync<E>(
 
 function* openSteps<E>(port: FilePort, options: OpenEventLogOptions<E>): Steps<FileEventLog<E>> {
   checkOptions(options);
+  checkRunId(options.runId);
   const paths = runPaths(options.root, options.runId);
   const { exclusive = false, lockTimeoutMs: timeoutMs = DEFAULT_LOCK_TIMEOUT_MS } = options;
   let live: FileHandle | undefined;
@@ -200,7 +207,7 @@ function prepare(port: FilePort, paths: RunPaths, options: { root: string; runId
   }
   refuseLinksSync(port, Object.values(paths));
   checkRunFormatSync(port, paths);
-  sweepTempsSync(port, paths.directory);
+  sweepTempsSync(port, paths.directory, isReplacedRunFile);
 }
 
 /** A run that cannot be begun, on a full disk for one, leaves no folder behind. */
