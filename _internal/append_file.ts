@@ -42,7 +42,7 @@ import {
 import {
   blocksReadersSync,
   CommitQueue,
-  isInPlaceSync,
+  leadsToSync,
   type LockOptions,
   type WaitingRequest,
   withLockSteps,
@@ -86,6 +86,8 @@ export interface AppendFileOptions {
   /** What is locked in place of the file, where its lock would keep readers out. */
   lockPath: string;
   lockTimeoutMs: number;
+  /** Another lock that is held as long as the file is open, and whose file must stay in its place. */
+  held?: { isInPlace(): boolean };
   /** How failures become the errors of the module that owns the file. */
   toError: (failure: AppendFailure) => Error;
 }
@@ -289,7 +291,7 @@ export class AppendFile {
    */
   *#sync(): Steps<void> {
     try {
-      yield* this.#lines.sync();
+      yield* this.#lines.file.sync();
     } catch (cause) {
       // The lines are in the file but perhaps never on disk, and a later sync would succeed without
       // writing them. So nothing more is promised through this handle.
@@ -316,6 +318,7 @@ function charactersOf({ lines }: AppendRequest): number {
 }
 
 const LOOK_AFTER_MS = 1;
+const LOCK_IS_GONE = "another program has removed the lock by which others see that it is open";
 const REWRITTEN = "another program has cut or rewritten it: what was its last line is not there";
 
 /**
@@ -329,9 +332,9 @@ class SharedLines {
   readonly #opened: FileInfo;
   /** Accepts no more appends; returns the error that says so. */
   readonly #refuse: (failure: AppendFailure) => Error;
-  readonly #file: LineFile;
+  readonly file: LineFile;
   readonly #encoder = new LineEncoder();
-  /** Lines before the end of `#file`; both are 0 until the first commit counts them. */
+  /** Lines before the end of `file`; both are 0 until the first commit counts them. */
   #count = 0;
   /** The last mending of the file's end. */
   recovery: Recovery = { completed: false };
@@ -344,7 +347,7 @@ class SharedLines {
     this.#refuse = refuse;
     this.handle = openRegularSync(port, path, OPEN);
     this.#opened = this.handle.statSync();
-    this.#file = new LineFile(this.handle, {
+    this.file = new LineFile(this.handle, {
       end: 0,
       cut: (length) => cutSync(port, { path, file: this.handle }, length),
     });
@@ -383,15 +386,11 @@ class SharedLines {
     return outcomes;
   }
 
-  sync(): Steps<void> {
-    return this.#file.sync();
-  }
-
   /** Whether the path still leads to this file. */
   isInPlace(): boolean {
     const { port, path } = this.#options;
     this.#lookedAtMs = performance.now();
-    return isInPlaceSync(port, path, this.#opened);
+    return leadsToSync(port, path, this.#opened);
   }
 
   /** Throws when the path leads to another file: what is appended here nobody finds there. */
@@ -404,8 +403,7 @@ class SharedLines {
     if (!this.#hasWritten) return;
     this.look();
     const size = this.#attempt(() => this.handle.seekSync(0, Deno.SeekMode.End));
-    this.#checkSize(size, this.#file.end);
-    this.#checkLast(this.#attempt(() => this.#file.hasLastLine()));
+    this.#check(size, this.file.end, this.#attempt(() => this.file.hasLastLine()));
   }
 
   #isLookDue(): boolean {
@@ -418,9 +416,9 @@ class SharedLines {
   }
 
   #write(lines: readonly string[], mustLook: boolean): void {
-    const { end } = this.#file;
+    const { end } = this.file;
     try {
-      this.#file.append(this.#encoder.encode(lines));
+      this.file.append(this.#encoder.encode(lines));
     } catch (cause) {
       throw this.#options.toError({ kind: "io", cause });
     }
@@ -433,46 +431,45 @@ class SharedLines {
   #lookBehind(end: number): void {
     let failure: Error | undefined;
     try {
-      if (this.isInPlace()) return;
+      if (this.isInPlace()) {
+        if (this.#options.held?.isInPlace() ?? true) return;
+        failure = this.#refuse({ kind: "replaced", problem: LOCK_IS_GONE });
+      }
     } catch (cause) {
       failure = this.#options.toError({ kind: "io", cause });
     }
-    this.#attempt(() => this.#file.takeBack(end));
+    this.#attempt(() => this.file.takeBack(end));
     throw failure ?? this.#replaced();
   }
 
   /** Takes in what others appended, and mends what a killed writer left. */
   #catchUp(isLookDue: boolean): void {
-    const { end } = this.#file;
+    const { end } = this.file;
     let size: number;
     let isKnown = true;
     try {
       size = this.handle.seekSync(0, Deno.SeekMode.End);
       if (size > end) isKnown = this.#takeInOthers(size);
-      else if (isLookDue && size === end) isKnown = this.#file.hasLastLine();
+      else if (isLookDue && size === end) isKnown = this.file.hasLastLine();
     } catch (cause) {
       throw this.#options.toError({ kind: "io", cause });
     }
-    this.#checkSize(size, end);
-    this.#checkLast(isKnown);
+    this.#check(size, end, isKnown);
   }
 
-  #checkLast(isThere: boolean): void {
-    if (!isThere) throw this.#refuse({ kind: "replaced", problem: REWRITTEN });
-  }
-
-  #checkSize(actual: number, expected: number): void {
+  #check(actual: number, expected: number, isKnown: boolean): void {
     if (actual < expected) throw this.#refuse({ kind: "rewound", expected, actual });
+    if (!isKnown) throw this.#refuse({ kind: "replaced", problem: REWRITTEN });
   }
 
   /** Returns false when what stood before is not there any more. */
   #takeInOthers(size: number): boolean {
-    const lines = this.#file.takeIn(size);
+    const lines = this.file.takeIn(size);
     if (lines === undefined) return false;
     this.#count += lines;
-    if (this.#file.end < size && this.#recover(this.#file.end, size).completed) {
+    if (this.file.end < size && this.#recover(this.file.end, size).completed) {
       this.#count++;
-      this.#file.moveTo(size + 1);
+      this.file.moveTo(size + 1);
     }
     return true;
   }

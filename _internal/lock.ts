@@ -142,7 +142,7 @@ export function withLockSync<T>(file: FileHandle, options: LockOptions, body: ()
  * Whether a path still leads to the file that was opened there. An editor that saves, a rotation of logs
  * or a clean-up moves the file away, and a lock on it keeps nobody out any more.
  */
-export function isInPlaceSync(port: FilePort, path: string, opened: FileInfo): boolean {
+export function leadsToSync(port: FilePort, path: string, opened: FileInfo): boolean {
   try {
     const present = lookAtSync(port, path);
     return present !== undefined && isSameFile(present, opened);
