@@ -218,10 +218,10 @@ export class AppendFile {
    */
   async close(): Promise<void> {
     if (this.closed) return await this.#queue.drained();
-    const isTold = this.#refusal !== undefined;
+    const before = this.#refusal;
     this.#refusal = { kind: "closed" };
     await this.#queue.drained();
-    this.#finish(isTold);
+    this.#finish(before);
   }
 
   /** Writes what waits, then closes, before returning. */
@@ -234,14 +234,16 @@ export class AppendFile {
         this.#queue.rejectAll(error);
       }
     }
-    const isTold = this.#refusal !== undefined;
+    const before = this.#refusal;
     this.#refusal = { kind: "closed" };
-    this.#finish(isTold);
+    this.#finish(before);
   }
 
-  #finish(isTold: boolean): void {
+  #finish(refusal: AppendFailure | undefined): void {
+    // What could not be saved may be saved now, such as when there is room again.
+    const isUnsaved = refusal?.kind === "replaced" && refusal.cause !== undefined;
     try {
-      if (!isTold) this.#lines.lookBeforeClosing();
+      if (refusal === undefined || isUnsaved) this.#lines.lookBeforeClosing();
     } finally {
       this.#closeHandles();
     }
