@@ -20,27 +20,20 @@ export interface Input {
   value: string;
 }
 
-const NODE_KINDS = ["bash", "command", "prompt", "loop"] as const;
-
 /** What a node is. */
-export type NodeKind = typeof NODE_KINDS[number];
-
-const ERROR_KINDS = [
-  "crash",
-  "blocked",
-  "max_iterations_exceeded",
-  "host_missing",
-  "timeout",
-  "gate_failed",
-] as const;
+export type NodeKind = "bash" | "command" | "prompt" | "loop";
 
 /** Why a node failed. */
-export type ErrorKind = typeof ERROR_KINDS[number];
-
-const GATE_METHODS = ["hook", "human_cli", "mcp_tool"] as const;
+export type ErrorKind =
+  | "crash"
+  | "blocked"
+  | "max_iterations_exceeded"
+  | "host_missing"
+  | "timeout"
+  | "gate_failed";
 
 /** How a gate was passed. */
-export type GateMethod = typeof GATE_METHODS[number];
+export type GateMethod = "hook" | "human_cli" | "mcp_tool";
 
 /** The failure of a node. */
 export interface NodeError {
@@ -254,14 +247,32 @@ const MEMBERS = new Map<unknown, Record<string, Check>>(Object.entries({
   },
   "pipe.completed": {},
   "pipe.aborted": { reason: text },
-  "node.started": { ...node, kind: oneOf(NODE_KINDS), name: optionalText, model: optionalText },
+  "node.started": {
+    ...node,
+    kind: oneOf<NodeKind>("bash", "command", "prompt", "loop"),
+    name: optionalText,
+    model: optionalText,
+  },
   "node.completed": node,
   "node.failed": {
     ...node,
-    error: struct("NodeError", { kind: oneOf(ERROR_KINDS) }),
+    error: struct("NodeError", {
+      kind: oneOf<ErrorKind>(
+        "crash",
+        "blocked",
+        "max_iterations_exceeded",
+        "host_missing",
+        "timeout",
+        "gate_failed",
+      ),
+    }),
     message: optionalText,
   },
-  "gate.passed": { ...node, gate: text, method: oneOf(GATE_METHODS) },
+  "gate.passed": {
+    ...node,
+    gate: text,
+    method: oneOf<GateMethod>("hook", "human_cli", "mcp_tool"),
+  },
   "iteration.started": {
     ...node,
     iteration: count("u32", 2 ** 32 - 1),
@@ -356,10 +367,10 @@ function listOf(check: Check): Check {
   };
 }
 
-function oneOf(words: readonly string[]): Check {
+function oneOf<Word extends string>(...words: Word[]): Check {
   return (value) => {
     if (typeof value !== "string") return wrong(value, "string or map");
-    return words.includes(value) ? undefined : unknownVariant(value, words);
+    return words.some((word) => word === value) ? undefined : unknownVariant(value, words);
   };
 }
 

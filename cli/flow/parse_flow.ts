@@ -12,14 +12,19 @@ import { UsageError } from "../exit_codes.ts";
 import { resolve } from "../files.ts";
 import { quoted } from "../text/printable.ts";
 import { formatSize, parseDuration } from "../text/units.ts";
-import { DEFAULT_CONSTRAINTS, type Flow, type FlowNode, nameProblem } from "./flow.ts";
+import {
+  DEFAULT_CONSTRAINTS,
+  type Flow,
+  flowNameProblem,
+  type FlowNode,
+  nameProblem,
+} from "./flow.ts";
 import { type Json, parseJsonc } from "./parse_jsonc.ts";
 import { checkNeeds } from "./ready_nodes.ts";
 import { taskCommand } from "./tasks.ts";
 
 const FLOW_KEYS = ["name", "nodes", "constraints"];
 const NODE_KEYS = ["run", "task", "needs", "timeout", "env", "cwd"];
-const LONGEST_NAME = 100;
 const MOST_FLOW_BYTES = 64 * 1024 * 1024;
 /** What Linux takes as one argument or variable of a program. */
 const MOST_ARGUMENT_BYTES = 128 * 1024 - 1;
@@ -50,7 +55,7 @@ export function parseFlow(text: string, path: string): Flow {
   checkKeys(flow, FLOW_KEYS, (problem) => fail(`it ${problem}`));
   const name = flow.get("name");
   if (name === undefined) fail('it has no "name": add one, such as "ci"');
-  const problem = nameProblem(name, LONGEST_NAME);
+  const problem = flowNameProblem(name);
   if (problem !== undefined) fail(`name ${quoted(name)} ${problem}`);
   const entries = flow.get("nodes");
   if (entries === undefined) fail('it has no "nodes": add at least one');

@@ -9,6 +9,7 @@ import { denoFilePort, type FilePort } from "../../_internal/file_port.ts";
 import { VERSION } from "../../_internal/version.ts";
 import { CaptureJournalError, openCaptureJournal } from "../../capture/mod.ts";
 import {
+  DEFAULT_LOCK_TIMEOUT_MS,
   EventLogError,
   isLive,
   newRunId,
@@ -291,6 +292,7 @@ Deno.test("what stands in the way of a log is an error of kind io that names the
 
 Deno.test("openEventLog() with no time for locks always fails, also for a free run (OLG-4)", () =>
   withTempDir(async (root) => {
+    assertEquals(DEFAULT_LOCK_TIMEOUT_MS, 5000);
     for (const lockTimeoutMs of [0, -1]) {
       const error = await assertRejects(() => openLog(root, { lockTimeoutMs }), EventLogError);
       assertEquals(error.kind, "lock-timeout");
