@@ -90,7 +90,8 @@ export interface OpenEventLogOptions<E> {
  * @param options What to open, and how.
  * @returns The open log.
  * @throws {TypeError} If the run id is not allowed, differs from an existing one only in case, or
- * its folder or one of its files is a symbolic link; if an option is missing or of a wrong type.
+ * its folder is a symbolic link; if one of its files is a link, a pipe or anything else than a regular
+ * file without a second name; if an option is missing or of a wrong type.
  * @throws {EventLogError} `io`, `lock-timeout`, `live`, or `format` when a newer version wrote it.
  *
  * @example Usage
