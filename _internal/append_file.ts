@@ -48,6 +48,7 @@ import {
   withLockSteps,
   withLockSync,
 } from "./lock.ts";
+import { isWindows } from "./path.ts";
 import { LineEncoder } from "./text.ts";
 
 /** Lines to be appended together, each without its newline. */
@@ -146,8 +147,7 @@ export class AppendFile {
   /** Returns false when another file has taken the place of the one that was opened. */
   *#begin(): Steps<boolean> {
     const { port, path, lockPath } = this.#options;
-    const isBeside = yield* this.#underLock(() => blocksReadersSync(port, path));
-    if (isBeside) {
+    if (isWindows || (yield* this.#underLock(() => blocksReadersSync(port, path)))) {
       this.#lock = openRegularSync(port, lockPath, OPEN);
       this.#lockOptions = this.#lockOptionsFor(lockPath);
     }

@@ -158,10 +158,9 @@ const REFUSALS = ["PermissionDenied", "WouldBlock", "Busy"];
 
 /**
  * Whether the lock of a file, which the caller holds exclusively, keeps its readers out too, as locks do
- * on Windows and on some network drives. Then a file of its own beside it has to be locked.
+ * on some network drives, and on Windows always. Then a file of its own beside it has to be locked.
  */
 export function blocksReadersSync(port: FilePort, path: string): boolean {
-  if (isWindows) return true;
   // Where nothing stands any more there is nothing to be kept out of.
   if (lookAtSync(port, path) === undefined) return false;
   const reader = openRegularSync(port, path, { read: true });
