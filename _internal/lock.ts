@@ -1,9 +1,12 @@
 import { isWindows } from "./path.ts";
 import {
   type FileHandle,
+  type FileInfo,
   type FilePort,
   inEitherForm,
   isNotFound,
+  isSameFile,
+  lookAtSync,
   readRangeSync,
   runStepsSync,
   type Steps,
@@ -92,7 +95,7 @@ function takeIfFree(file: FileHandle, options: LockOptions): boolean {
 }
 
 /** Unlocking fails only for a file that was closed, and closing it gave up the lock. */
-function unlock(file: FileHandle): void {
+export function unlock(file: FileHandle): void {
   try {
     file.unlockSync();
   } catch { /* What the body did stands. */ }
@@ -131,6 +134,21 @@ export function withLockSync<T>(file: FileHandle, options: LockOptions, body: ()
     return body();
   } finally {
     unlock(file);
+  }
+}
+
+/**
+ * Whether a path still leads to the file that was opened there. An editor that saves, a rotation of logs
+ * or a clean-up moves the file away, and a lock on it keeps nobody out any more.
+ */
+export function isInPlaceSync(port: FilePort, path: string, opened: FileInfo): boolean {
+  try {
+    const present = lookAtSync(port, path);
+    return present !== undefined && isSameFile(present, opened);
+  } catch (error) {
+    // A part of the path is a file now.
+    if (error instanceof Error && error.name === "NotADirectory") return false;
+    throw error;
   }
 }
 

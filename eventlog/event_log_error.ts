@@ -14,6 +14,7 @@ import { reasonOf } from "../_internal/text.ts";
  * - `live`: somebody has the run open, and this needs it alone
  * - `cursor`: the cursor is of another log, or the log was rewound
  * - `rewound`: the log became shorter than this handle left it
+ * - `replaced`: The file at the path is no longer the one that is open
  * - `malformed`: a bad line, in strict reading
  * - `format`: the run was written by a newer version, or its `run.json` is unreadable
  * - `corrupt`: a state file of the root is unreadable
@@ -28,6 +29,7 @@ export type EventLogErrorKind =
   | "live"
   | "cursor"
   | "rewound"
+  | "replaced"
   | "malformed"
   | "format"
   | "corrupt";
