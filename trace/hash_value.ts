@@ -1,9 +1,8 @@
 import { crypto } from "@std/crypto/crypto";
 import { encodeUtf8, reasonOf, toHex } from "../_internal/text.ts";
-import { jsonProblemOf, stringifyVisiting } from "../_internal/visit_json.ts";
+import { jsonProblemOf, stringifyVisiting, unseenTypeOf } from "../_internal/visit_json.ts";
 import { parseJson } from "../_internal/wire_json/parse_json.ts";
 import { printJson } from "../_internal/wire_json/print_json.ts";
-import { unseenTypeOf } from "./payload.ts";
 import type { TraceHash } from "./types.ts";
 
 /**

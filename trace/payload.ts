@@ -1,4 +1,12 @@
-import { MASK, rawJsonText, redactOrMask, stringifyVisiting } from "../_internal/visit_json.ts";
+import {
+  answerOf,
+  MASK,
+  rawJsonText,
+  redactOrMask,
+  stringifyVisiting,
+  unboxed,
+  unseenTypeOf,
+} from "../_internal/visit_json.ts";
 import { parseJson } from "../_internal/wire_json/parse_json.ts";
 import type { ValidationIssue } from "./types.ts";
 
@@ -181,18 +189,6 @@ function walkMember(holder: object, key: string, place: Place): Finding {
   return walk(member, place);
 }
 
-/** What `JSON.stringify` asks an object, a function or a BigInt for before it looks inside. */
-function answerOf(value: unknown, key: string): unknown {
-  if (value === null || !["object", "function", "bigint"].includes(typeof value)) return value;
-  const { toJSON } = value as { toJSON?: unknown };
-  return typeof toJSON === "function" ? toJSON.call(value, key) : value;
-}
-
-/** What `JSON.stringify` prints for the object of a number or text. */
-function unboxed(value: unknown): unknown {
-  return value instanceof Number || value instanceof String ? value.valueOf() : value;
-}
-
 function problemAt({ what, keys }: Place, reason: string): ValidationIssue {
   return notJson(what, pointerOf(keys), reason);
 }
@@ -207,17 +203,4 @@ function pointerOf(keys: readonly string[]): string {
 /** The kind of an error; its message may hold a secret. */
 function nameOf(error: unknown): string {
   return error instanceof Error ? error.name : `a ${typeof error}`;
-}
-
-/** The type of an object, such as a Map, that has its content elsewhere than in members; else undefined. */
-export function unseenTypeOf(value: object): string | undefined {
-  const tag = Object.prototype.toString.call(value).slice("[object ".length, -1);
-  const isSeen = ["Array", "Boolean", "Number", "String", "Object"].includes(tag);
-  return isSeen || isPlain(value) ? undefined : tag;
-}
-
-/** An object may call itself by another name. */
-function isPlain(value: object): boolean {
-  const prototype = Object.getPrototypeOf(value);
-  return prototype === null || prototype === Object.prototype;
 }
