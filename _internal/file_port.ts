@@ -126,7 +126,7 @@ const OPEN_ATTEMPTS = 64;
 export function openRegularSync(
   port: FilePort,
   path: string,
-  options: Deno.OpenOptions,
+  { truncate = false, ...options }: Deno.OpenOptions,
 ): FileHandle {
   let before = options.createNew ? undefined : lookAtSync(port, path);
   for (let attempt = 0; attempt < OPEN_ATTEMPTS; attempt++) {
@@ -137,6 +137,8 @@ export function openRegularSync(
       checkRegular(path, opened);
       if (before === undefined || isSameFile(before, opened)) {
         if (options.write || options.append) refuseOtherNames(path, opened);
+        // Not before it is known whose it is.
+        if (truncate) file.truncateSync(0);
         return file;
       }
       before = lookAtSync(port, path);
