@@ -77,9 +77,10 @@ export function requireDeno(): typeof Deno {
   throw new Error("Cannot reach the file system or the process: this function needs Deno");
 }
 
-/** Whether a file call failed because nothing is there. */
+/** Whether a file call failed because nothing is there; nothing can be where a name is too long. */
 export function isNotFound(error: unknown): boolean {
-  return hasName(error, "NotFound");
+  return hasName(error, "NotFound") ||
+    (error instanceof Error && Reflect.get(error, "code") === "ENAMETOOLONG");
 }
 
 /** Whether a file call failed because something is there already. */
