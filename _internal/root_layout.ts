@@ -11,6 +11,7 @@ import { decodeUtf8, encodeUtf8, toHex } from "./text.ts";
  *       runs/<run id>/
  *         run.json  events.jsonl  events.lock  live.lock             the event log
  *         flow.json  capture.jsonl  capture.json  trace.json         the run engine
+ *         processes.jsonl                                            what it has started
  *         nodes/<node>.<attempt>.out|err                             what commands printed
  *       runtimes/id-<hexadecimal id>/
  *         runtime.json  events.jsonl  owner.lock  journal-<n>.jsonl  the store
@@ -40,6 +41,8 @@ export interface RunPaths {
   bundle: string;
   /** The last steps, when something failed. */
   trace: string;
+  /** The processes of the attempts. */
+  processes: string;
   /** What commands printed. */
   nodes: string;
 }
@@ -109,6 +112,7 @@ export function runPaths(root: string, runId: string): RunPaths {
     journal: join(directory, "capture.jsonl"),
     bundle: join(directory, "capture.json"),
     trace: join(directory, "trace.json"),
+    processes: join(directory, "processes.jsonl"),
     nodes: join(directory, "nodes"),
   };
 }

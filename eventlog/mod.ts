@@ -61,7 +61,6 @@ export {
   type NodeInfo,
   type NodeStatus,
   type PipeState,
-  type ProcessInfo,
   RunFold,
   type RunState,
 } from "./derive_run_state.ts";

@@ -5,9 +5,11 @@ import { recoverCapture } from "../../capture/session/recover_capture.ts";
 import type { CaptureBundle, DecisionRecord } from "../../capture/types.ts";
 import type { AttemptInfo, NodeInfo, RunFold, RunState } from "../../eventlog/derive_run_state.ts";
 import { isLive } from "../../eventlog/run_folder.ts";
+import { attemptKey } from "../../run/attempt_key.ts";
 import { isFromMissingFile } from "../files.ts";
 import { nameProblem } from "../flow/flow.ts";
 import { nodeOfEvent } from "../flow/node_event.ts";
+import { readProcesses } from "../process/process_log.ts";
 import { isNewer } from "./open_capture.ts";
 import { readRunLog, type RunLog } from "./run_log.ts";
 
@@ -18,7 +20,7 @@ interface OutputPaths {
 }
 
 /** An attempt at a node. */
-export interface AttemptReport extends Omit<AttemptInfo, "output_hash" | "process"> {
+export interface AttemptReport extends Omit<AttemptInfo, "output_hash"> {
   /** Where what it printed is kept. */
   output?: OutputPaths;
 }
@@ -27,6 +29,8 @@ export interface AttemptReport extends Omit<AttemptInfo, "output_hash" | "proces
 export interface NodeReport extends NodeInfo {
   /** Its command. */
   name?: string;
+  /** The process of its last attempt, as long as that has no end. */
+  pid?: number;
   /** When its last attempt began. */
   started_ts?: string;
   /** The exit code of its last attempt, where its command ended by itself. */
@@ -65,7 +69,19 @@ export async function readRunReport(root: string, runId: string): Promise<RunRep
   const live = await isLive(root, runId);
   const log = readRunLog(root, runId);
   const bundle = await readJournal(runPaths(root, runId).journal);
-  return reportOf({ root, runId }, { ...log, live, bundle });
+  return withProcesses({ root, runId }, reportOf({ root, runId }, { ...log, live, bundle }));
+}
+
+/** Names the processes of the attempts that have no end. */
+function withProcesses(run: { root: string; runId: string }, report: RunReport): RunReport {
+  if (!report.nodes.some(({ status }) => status === "Running")) return report;
+  const processes = readProcesses(run);
+  const nodes = report.nodes.map((node) => {
+    const { id: nodeId, status, attempt = 1 } = node;
+    const pid = processes.get(attemptKey({ nodeId, attempt }))?.pid;
+    return status === "Running" && pid !== undefined ? { ...node, pid } : node;
+  });
+  return { ...report, nodes };
 }
 
 /** What is known of a run, and what nobody has to read again. */
@@ -107,7 +123,7 @@ export function reportOf(run: { root: string; runId: string }, facts: RunFacts):
 function attemptReport(
   run: { root: string; runId: string },
   nodeId: string,
-  { output_hash: _hash, process: _process, ...info }: AttemptInfo,
+  { output_hash: _hash, ...info }: AttemptInfo,
 ): AttemptReport {
   const { attempt } = info;
   // Any program may write to a log: what could name a file elsewhere names none.
