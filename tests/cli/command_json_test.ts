@@ -112,7 +112,9 @@ Deno.test({
       await printed.of("diff", good, bad);
 
       await printed.of("trace", "--replay", bad);
-      await printed.of("resume", await recordAndKill(cwd));
+      const killed = await recordAndKill(cwd);
+      await printed.of("show", killed);
+      await printed.of("resume", killed);
       await Deno.writeTextFile(`${root}/runs/${good}/events.jsonl`, "{", { append: true });
       await Deno.writeTextFile(`${root}/runs/live/events.jsonl`, "oops\n", { append: true });
       await printed.of("verify");
