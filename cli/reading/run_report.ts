@@ -10,6 +10,7 @@ import { isFromMissingFile } from "../files.ts";
 import { nameProblem } from "../flow/flow.ts";
 import { nodeOfEvent } from "../flow/node_event.ts";
 import { readProcesses } from "../process/process_log.ts";
+import { isSuspended } from "../process/run_holder.ts";
 import { isNewer } from "./open_capture.ts";
 import { readRunLog, type RunLog } from "./run_log.ts";
 
@@ -49,6 +50,8 @@ export interface NodeReport extends NodeInfo {
 export interface RunReport extends RunState {
   /** Whether somebody has the run open. */
   is_live: boolean;
+  /** Whether the process that works on it was suspended, as by Ctrl-Z. */
+  is_suspended: boolean;
   /** When it began. */
   started_ts: string | null;
   /** How long it took; null when it has no end. */
@@ -67,9 +70,13 @@ export interface RunReport extends RunState {
 export async function readRunReport(root: string, runId: string): Promise<RunReport> {
   // Asked first: a run that ends in between is then seen to have ended.
   const live = await isLive(root, runId);
+  const suspended = live && await isSuspended(root, runId);
   const log = readRunLog(root, runId);
   const bundle = await readJournal(runPaths(root, runId).journal);
-  return withProcesses({ root, runId }, reportOf({ root, runId }, { ...log, live, bundle }));
+  return withProcesses(
+    { root, runId },
+    reportOf({ root, runId }, { ...log, live, suspended, bundle }),
+  );
 }
 
 /** Names the processes of the attempts that have no end. */
@@ -90,19 +97,22 @@ interface RunFacts extends Partial<Omit<RunLog, "fold">> {
   fold: RunFold;
   /** Whether somebody has the run open. */
   live: boolean;
+  /** Whether its process was suspended. */
+  suspended?: boolean;
   /** The recording so far; undefined without one. */
   bundle: CaptureBundle | undefined;
 }
 
 /** Puts together what is known of a run. */
 export function reportOf(run: { root: string; runId: string }, facts: RunFacts): RunReport {
-  const { fold, live, bundle, damagedLines = 0, firstDamage = null } = facts;
+  const { fold, live, suspended = false, bundle, damagedLines = 0, firstDamage = null } = facts;
   const state = fold.state({ live });
   const deferrals = deferralsOf(bundle);
   return {
     ...state,
     run_id: run.runId,
     is_live: live,
+    is_suspended: suspended,
     started_ts: fold.startedTs ?? null,
     duration_ms: fold.durationMs ?? null,
     nodes: state.nodes.map((node) => {
