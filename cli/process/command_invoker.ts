@@ -193,7 +193,7 @@ export class CommandInvoker implements AttemptPlace {
       return new OutputFile(path, maxOutputBytes);
     };
     try {
-      Deno.mkdirSync(runPaths(root, runId).nodes, { recursive: true, mode: 0o700 });
+      makeOwnDirectory(runPaths(root, runId).nodes);
       return [create("out"), create("err")];
     } catch (cause) {
       throw outputError(nodeId, cause);
@@ -312,6 +312,13 @@ function recordInto(file: OutputFile, passOn?: TakeOutput): TakeOutput {
     file.write(chunk);
     return passOn?.(chunk);
   };
+}
+
+/** Makes the folder of the outputs; a link in its place could lead out of the root. */
+function makeOwnDirectory(path: string): void {
+  Deno.mkdirSync(path, { recursive: true, mode: 0o700 });
+  if (Deno.lstatSync(path).isDirectory) return;
+  throw new TypeError(`Cannot use ${path}: it is a symbolic link`);
 }
 
 /** Tells what went wrong with the first file that could not be finished. */

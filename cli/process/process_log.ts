@@ -3,8 +3,8 @@ import {
   denoFilePort,
   type FileHandle,
   isNotFound,
-  openRegularSync,
   readRangeSync,
+  withFileSync,
   writeWholeSync,
 } from "../../_internal/file_port.ts";
 import { runPaths } from "../../_internal/root_layout.ts";
@@ -62,13 +62,10 @@ export class ProcessLog {
       ...root,
     };
     const options = { read: true, append: true, create: true, mode: 0o600 };
-    const file = openRegularSync(denoFilePort, this.#path, options);
-    try {
+    withFileSync(denoFilePort, { path: this.#path, ...options }, (file) => {
       const text = JSON.stringify(line) + "\n";
       writeWholeSync(file, encodeUtf8(endsTorn(file) ? `\n${text}` : text));
-    } finally {
-      file.close();
-    }
+    });
   }
 }
 
@@ -99,18 +96,14 @@ export function readProcesses(
 }
 
 function readEnd(path: string): string {
-  let file: FileHandle;
   try {
-    file = openRegularSync(denoFilePort, path, { read: true });
+    return withFileSync(denoFilePort, { path, read: true }, (file) => {
+      const size = file.seekSync(0, Deno.SeekMode.End);
+      return new TextDecoder().decode(readRangeSync(file, Math.max(0, size - MAX_BYTES), size));
+    });
   } catch (error) {
     if (isNotFound(error)) return "";
     throw error;
-  }
-  try {
-    const size = file.seekSync(0, Deno.SeekMode.End);
-    return new TextDecoder().decode(readRangeSync(file, Math.max(0, size - MAX_BYTES), size));
-  } finally {
-    file.close();
   }
 }
 

@@ -132,12 +132,14 @@ const MARK: readonly OwnVariable[] = [
   "TAFFRAIL_ATTEMPT",
 ];
 
+/** Number 0, of which the system only looks whether it could be sent; Deno passes it on. */
+export const PROBE = 0 as unknown as Deno.Signal;
+
 /** Whether anybody is in a process group, without doing anything to it; true where that cannot be told. */
 export function groupExists(group: number): boolean {
   if (Deno.build.os === "windows") return true;
   try {
-    // The system only looks whether a signal of number 0 could be sent; Deno passes it on.
-    Deno.kill(-group, 0 as unknown as Deno.Signal);
+    Deno.kill(-group, PROBE);
     return true;
   } catch (error) {
     return !(error instanceof Deno.errors.NotFound);

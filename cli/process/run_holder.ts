@@ -1,4 +1,4 @@
-import { denoFilePort, type FileInfo, openRegularSync } from "../../_internal/file_port.ts";
+import { denoFilePort, type FileInfo, withFileSync } from "../../_internal/file_port.ts";
 import { readOwnerSync } from "../../_internal/lock.ts";
 import { runPaths } from "../../_internal/root_layout.ts";
 import { reasonOf } from "../../_internal/text.ts";
@@ -58,12 +58,9 @@ export async function isSuspended(root: string, runId: string): Promise<boolean>
 }
 
 function readLock(path: string): { opener: RunOpener | undefined; info: FileInfo } {
-  const file = openRegularSync(denoFilePort, path, { read: true });
-  try {
+  return withFileSync(denoFilePort, { path, read: true }, (file) => {
     return { opener: parseOpener(readOwnerSync(file)), info: file.statSync() };
-  } finally {
-    file.close();
-  }
+  });
 }
 
 async function isHolder({ pid, start_time, boot_id }: RunOpener, lock: FileInfo) {
