@@ -24,13 +24,18 @@ export class OutputFile {
   #endsLine = true;
   #tail: ByteRing | undefined;
 
-  /** Creates the file, mode 0600. One of the same name is written over. */
+  /**
+   * Creates the file, mode 0600. One of the same name is written over, but not by way of a link, or when
+   * it has another name too: that could be any file of the user's.
+   */
   constructor(path: string, maxBytes: number) {
     this.path = path;
     this.#headLeft = Math.ceil(maxBytes / 2);
     this.#tailCapacity = maxBytes - this.#headLeft;
-    const options = { write: true, create: true, truncate: true, mode: 0o600 };
+    // It is emptied when it is known to be the run's own.
+    const options = { read: true, write: true, create: true, mode: 0o600 };
     this.#file = openRegularSync(denoFilePort, path, options);
+    this.#file.truncateSync(0);
   }
 
   /** Takes what was printed. */
@@ -128,12 +133,13 @@ export function readFailureMessage(path: string): string {
 
 function readEnd(path: string): string {
   try {
-    return withFileSync(denoFilePort, { path, read: true }, (file) => {
+    const { bytes, isCut } = withFileSync(denoFilePort, { path, read: true }, (file) => {
       const size = file.seekSync(0, Deno.SeekMode.End);
       const start = Math.max(0, size - TAIL_BYTES);
-      const text = new TextDecoder().decode(readRangeSync(file, start, size));
-      return start === 0 ? text : text.slice(text.indexOf("\n") + 1);
+      return { bytes: readRangeSync(file, start, size), isCut: start > 0 };
     });
+    const text = new TextDecoder().decode(bytes);
+    return isCut ? text.slice(text.indexOf("\n") + 1) : text;
   } catch {
     return "";
   }

@@ -129,8 +129,7 @@ function detailOf(event: RunEvent): string {
 }
 
 function attemptText(change: Partial<AttemptChange>): string {
-  const { status, name = "", process } = change;
-  if (process !== undefined) return `process ${process.pid}`;
+  const { status, name = "" } = change;
   if (status === undefined || status === "Running") return name;
   const length = lengthOf(change);
   if (status === "Completed") return length;

@@ -94,6 +94,7 @@ Deno.test("runPaths() stays inside the root (OLG-1)", () => {
       journal: `${directory}${separator}capture.jsonl`,
       bundle: `${directory}${separator}capture.json`,
       trace: `${directory}${separator}trace.json`,
+      processes: `${directory}${separator}processes.jsonl`,
       nodes: `${directory}${separator}nodes`,
     });
   }
