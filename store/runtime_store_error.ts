@@ -20,7 +20,8 @@ import { TaffrailError } from "../_internal/errors.ts";
  * - `read-only`: a sync failed since the runtime was opened
  * - `closed`: the runtime was closed
  * - `content-too-large`: what was to be recorded is longer than a line may be
- * - `symlink`: a symbolic link stands where a file or directory of the store is expected
+ * - `symlink`: a symbolic link stands where a file or directory of the store is expected, or a file that
+ *   is to be written has a second name (a hard link)
  */
 export type RuntimeStoreErrorKind =
   | "runtime-stopped"

@@ -168,7 +168,7 @@ export class RuntimeRepair {
       }
       case "mend-log": {
         const options = { quarantine: this.#quarantine, codec: this.#codecOf(fix.name) };
-        const { did, evidence } = mendLogSync(port, path, options);
+        const { did, evidence } = mendLogSync(this.#folder, path, options);
         return did === "nothing" ? undefined : step(describeMending(did, evidence), evidence);
       }
       case "create-log":
@@ -211,7 +211,7 @@ export class RuntimeRepair {
     { byteOffset, evidence }: { byteOffset: number; evidence: string },
   ): string {
     const { port } = this.#folder;
-    cutSync(port, path, byteOffset);
+    cutSync(this.#folder, path, byteOffset);
     const files = loadUnchecked(this.#folder);
     if (files.unapplied.error !== undefined) throw files.unapplied.error;
     const rebuilt = rebuildMutation(files, { evidence });

@@ -3,7 +3,7 @@ import { type FileHandle, writeWholeSync } from "../../_internal/file_port.ts";
 import { dirname } from "../../_internal/path.ts";
 import { joinBytes } from "../../_internal/text.ts";
 import type { StoreOperation } from "../runtime_store_error.ts";
-import { asStoreError, storeCorruptError, wrapIo } from "../store_errors.ts";
+import { asStoreError, changedFileError, wrapIo } from "../store_errors.ts";
 import { LogBytes } from "./log_lines.ts";
 import { type RuntimeFolder, sizeOf } from "./runtime_folder.ts";
 
@@ -83,14 +83,14 @@ export class LogWriter {
 
   /** Opens a log for reading, `end` bytes long. */
   read(name: string, end: number): LogBytes {
-    const { port } = this.#folder;
-    const path = this.#folder.log(name);
+    const folder = this.#folder;
+    const path = folder.log(name);
     const dirty = this.#dirty.get(name);
     if (dirty === undefined || dirty.written >= end) {
-      return LogBytes.open({ port, path, fileEnd: end });
+      return LogBytes.open({ folder, path, fileEnd: end });
     }
     const tail = joinBytes(dirty.pending).subarray(0, end - dirty.written);
-    return LogBytes.open({ port, path, fileEnd: dirty.written, tail });
+    return LogBytes.open({ folder, path, fileEnd: dirty.written, tail });
   }
 
   close(): void {
@@ -153,17 +153,13 @@ export class LogWriter {
     if (!this.#folder.isDirectory(directory, { operation, what: "worker" })) {
       makeDirectorySync(port, directory);
     }
-    this.#folder.fileSize(path, operation);
-    const file = port.openSync(path, { read: true, write: true, create: true, mode: 0o600 });
+    const options = { read: true, write: true, create: true, mode: 0o600 };
+    const file = this.#folder.open({ operation, path }, options);
     try {
       const size = sizeOf(file);
       log.isKnown ||= size === written;
       if (log.isKnown) return file;
-      throw storeCorruptError({ operation, path }, {
-        problem: `it has ${size} bytes instead of ${written}, so another program has changed it`,
-        byteOffset: Math.min(size, written),
-        remedy: "close the runtime and open it again: what was acknowledged is in its journal",
-      });
+      throw changedFileError({ operation, path }, { actual: size, expected: written });
     } catch (error) {
       file.close();
       throw error;

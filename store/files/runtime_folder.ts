@@ -1,24 +1,27 @@
 import {
+  describeFileKind,
   type FileHandle,
   type FileInfo,
   type FilePort,
+  isNotFound,
   lookAtSync,
+  openRegularSync,
   readFileSync,
-  withFileSync,
 } from "../../_internal/file_port.ts";
 import {
   closeLock,
   isOwnerFileInPlaceSync,
-  openOwnerFileSync,
   readOwnerSync,
   writeOwnerSync,
 } from "../../_internal/lock.ts";
 import { join } from "../../_internal/path.ts";
-import { RuntimePaths } from "../../_internal/root_layout.ts";
+import { RuntimePaths, runtimesDirectory } from "../../_internal/root_layout.ts";
 import { encodeUtf8, isBlank } from "../../_internal/text.ts";
 import type { StoreOperation } from "../runtime_store_error.ts";
 import {
   invalidRequestError,
+  notRegularError,
+  otherNameError,
   ownedError,
   REPAIR,
   storeCorruptError,
@@ -71,12 +74,17 @@ export class RuntimeFolder extends RuntimePaths {
     throw storeCorruptError({ operation, path }, { problem, remedy: "move it away" });
   }
 
-  /** Refuses a link, or a directory, where a file must be; tells how big it is, if it is there. */
+  /** Whether the runtime is there; neither its directory nor the one above may be a link. */
+  isThere(operation: StoreOperation): boolean {
+    return this.isDirectory(runtimesDirectory(this.root), { operation, what: "runtimes" }) &&
+      this.isDirectory(this.directory, { operation, what: "runtime" });
+  }
+
+  /** Refuses whatever else stands where a file must be; tells how big it is, if it is there. */
   fileSize(path: string, operation: StoreOperation): number | undefined {
     const info = this.#lookAt({ operation, path });
     if (info === undefined || info.isFile) return info?.size;
-    const problem = "it is not a file";
-    throw storeCorruptError({ operation, path }, { problem, remedy: "move it away" });
+    throw notRegularError({ operation, path }, describeFileKind(info));
   }
 
   #lookAt(place: StorePlace): FileInfo | undefined {
@@ -85,13 +93,44 @@ export class RuntimeFolder extends RuntimePaths {
     return info;
   }
 
+  /** Opens a file, and nothing else that stands in its place. */
+  open(
+    { operation, path }: StorePlace,
+    options: Deno.OpenOptions = { read: true },
+  ): FileHandle {
+    try {
+      return openRegularSync(this.port, path, options);
+    } catch (error) {
+      const isRefused = error instanceof TypeError && error.message.includes(path);
+      if (!isRefused) throw error;
+      this.fileSize(path, operation);
+      throw otherNameError({ operation, path });
+    }
+  }
+
   /** Opens a file for as long as the body runs. */
   use<T>(
-    path: string,
+    place: StorePlace,
     body: (file: FileHandle) => T,
-    options: Deno.OpenOptions = { read: true },
+    options?: Deno.OpenOptions,
   ): T {
-    return withFileSync(this.port, { path, ...options }, body);
+    const file = this.open(place, options);
+    try {
+      return body(file);
+    } finally {
+      file.close();
+    }
+  }
+
+  /** What the lock file says of who has the runtime, or had it; undefined without one. */
+  readOwner(): string | undefined {
+    const place: StorePlace = { operation: "open runtime store", path: this.ownerLock };
+    try {
+      return this.use(place, readOwnerSync);
+    } catch (error) {
+      if (isNotFound(error)) return undefined;
+      throw error;
+    }
   }
 
   /** All bytes of a file, in one read; undefined when it is not there. */
@@ -155,8 +194,12 @@ export interface OwnerLock {
 /** Takes the lock, or says who has it. The file stays for ever: a lock on it could be waited for. */
 export function takeOwnerLock(folder: RuntimeFolder): OwnerLock {
   const { port, ownerLock: path, runtimeId } = folder;
-  folder.fileSize(path, "open runtime store");
-  const file = openOwnerFileSync(port, path);
+  const file = folder.open({ operation: "open runtime store", path }, {
+    read: true,
+    write: true,
+    create: true,
+    mode: 0o600,
+  });
   try {
     if (!file.tryLockSync(true)) throw ownedError(path, { runtimeId, pid: readPid(file) });
     const owner: Owner = {

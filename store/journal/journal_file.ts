@@ -49,10 +49,10 @@ export class JournalFile {
   static create(folder: RuntimeFolder, number: number): JournalFile {
     const path = folder.journal(number);
     const bytes = printHead(number);
-    folder.fileSize(path, "write journal");
-    const options = { read: true, write: true, create: true, truncate: true, mode: 0o600 };
-    const file = folder.port.openSync(path, options);
+    const options = { read: true, write: true, create: true, mode: 0o600 };
+    const file = folder.open({ operation: "write journal", path }, options);
     try {
+      file.truncateSync(0);
       writeWholeSync(file, bytes);
       file.syncSync();
     } catch (error) {
@@ -182,8 +182,7 @@ function damagedLineError({ path, ...where }: JournalPlace, what: string): Runti
  */
 export function readJournal(folder: RuntimeFolder, number: number): JournalContent {
   const path = folder.journal(number);
-  folder.fileSize(path, "read journal");
-  return folder.use(path, (file) => {
+  return folder.use({ operation: "read journal", path }, (file) => {
     const content = readMutations(file, path);
     if (content.mutations.length > 0) file.syncDataSync();
     return content;

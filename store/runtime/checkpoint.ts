@@ -234,7 +234,7 @@ export class SnapshotWriter {
     const { port, directory } = this.#folder;
     const workers = [...this.#dirtyWorkers].map((id) => this.#folder.workerDirectory(id));
     for (const at of [directory, ...workers]) {
-      if (lookAtSync(port, at) !== undefined) sweepTempsSync(port, at, isReplacedStoreFile);
+      if (lookAtSync(port, at)?.isDirectory === true) sweepTempsSync(port, at, isReplacedStoreFile);
     }
   }
 

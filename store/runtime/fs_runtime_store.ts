@@ -125,9 +125,7 @@ async function openView(folder: RuntimeFolder): Promise<RuntimeSource> {
   const operation = "open runtime store";
   const place = { operation, path: folder.directory } as const;
   try {
-    if (!folder.isDirectory(folder.directory, { operation, what: "runtime" })) {
-      throw storeMissingError(place);
-    }
+    if (!folder.isThere(operation)) throw storeMissingError(place);
     const files = await loadRuntimeBeside(folder, operation);
     if (files !== undefined) return viewOf(files);
   } catch (error) {

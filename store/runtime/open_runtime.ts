@@ -3,7 +3,6 @@ import { lookAtSync } from "../../_internal/file_port.ts";
 import { checkString } from "../../_internal/errors.ts";
 import type { FilePort } from "../../_internal/file_port.ts";
 import { quarantineSync } from "../../_internal/line_file.ts";
-import { runtimesDirectory } from "../../_internal/root_layout.ts";
 import { LogWriter } from "../files/log_writer.ts";
 import { checkId, RuntimeFolder, sizeOf, takeOwnerLock } from "../files/runtime_folder.ts";
 import { checkJournalFormats } from "../journal/mutation_record.ts";
@@ -150,8 +149,7 @@ export async function openOwner(
 function prepareDirectories(folder: RuntimeFolder, create: boolean): void {
   const operation = "open runtime store";
   const { port, root, folders, directory: path } = folder;
-  folder.isDirectory(runtimesDirectory(root), { operation, what: "runtimes" });
-  if (folder.isDirectory(path, { operation, what: "runtime" })) return;
+  if (folder.isThere(operation)) return;
   if (!create) throw storeMissingError({ operation, path });
   makeDirectoriesSync(port, root, folders);
 }
@@ -215,7 +213,7 @@ function keepUnplaced({ folder, unapplied, state, problems }: Recovered): void {
   if (lost === undefined) return;
   for (const number of folder.journalNumbers()) {
     const path = folder.journal(number);
-    const tornFile = folder.use(path, (file) => {
+    const tornFile = folder.use({ operation: "open runtime store", path }, (file) => {
       return quarantineSync(folder.port, { path, file, tailStart: 0, size: sizeOf(file) });
     });
     problems.push(storeCorruptError({ operation: "open runtime store", path }, {
