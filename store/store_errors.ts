@@ -185,14 +185,29 @@ export function ownedError(
   return new RuntimeStoreError("owned", message, { details });
 }
 
-/** A mutation after a sync failed: nobody can tell any more what is on disk. */
+/** A mutation after a sync, or the look behind it, failed: nobody can tell any more what is on disk. */
 export function readOnlyAfterSyncError(
   runtimeId: string,
-  { path, cause }: { path: string; cause: unknown },
+  { path, cause, doing = "syncing" }: {
+    path: string;
+    cause: unknown;
+    doing?: "syncing" | "looking at";
+  },
 ): RuntimeStoreError {
-  const message = `Cannot vouch for changes of runtime ${runtimeId}: syncing ${path} failed ` +
+  const message = `Cannot vouch for changes of runtime ${runtimeId}: ${doing} ${path} failed ` +
     `(${reasonOf(cause)}), so it is read-only now; free some space and open it again`;
   return new RuntimeStoreError("read-only", message, { details: { runtimeId, path }, cause });
+}
+
+/** A file that was replaced, moved or removed under its owner: what is written to it reaches nobody. */
+export function replacedError(
+  runtimeId: string,
+  { path, how }: { path: string; how: string },
+): RuntimeStoreError {
+  const message =
+    `Cannot vouch for changes of runtime ${runtimeId}: ${path} ${how}, so the runtime ` +
+    "is read-only now; put back what was there, if it was moved, and open the runtime again";
+  return new RuntimeStoreError("replaced", message, { details: { runtimeId, path } });
 }
 
 /** A runtime that was closed. */

@@ -14,7 +14,7 @@ import {
   readOwnerSync,
   writeOwnerSync,
 } from "../../_internal/lock.ts";
-import { join } from "../../_internal/path.ts";
+import { isWindows, join } from "../../_internal/path.ts";
 import { RuntimePaths, runtimesDirectory } from "../../_internal/root_layout.ts";
 import { encodeUtf8, isBlank } from "../../_internal/text.ts";
 import type { StoreOperation } from "../runtime_store_error.ts";
@@ -30,6 +30,7 @@ import {
   symlinkError,
   wrapIo,
 } from "../store_errors.ts";
+import { HeldFile } from "./held_file.ts";
 
 /** An id has two characters a byte in a directory's name, which has at most 255. */
 export const MAX_ID_BYTES = 126;
@@ -187,6 +188,8 @@ interface Owner {
 
 /** Holds a runtime for one owner: from when it was opened until it is closed or its process ends. */
 export interface OwnerLock {
+  /** Refuses to go on when another file stands in the place of the locked one: it excludes nobody. */
+  check(): void;
   /** Gives the runtime up; the file stays, and says who had it last. */
   release(): void;
 }
@@ -202,6 +205,7 @@ export function takeOwnerLock(folder: RuntimeFolder): OwnerLock {
   });
   try {
     if (!file.tryLockSync(true)) throw ownedError(path, { runtimeId, pid: readPid(file) });
+    refuseLockedJournals(folder);
     const owner: Owner = {
       pid: Deno.pid,
       opened_at: new Date().toISOString(),
@@ -212,10 +216,25 @@ export function takeOwnerLock(folder: RuntimeFolder): OwnerLock {
     if (!isOwnerFileInPlaceSync(port, path, text)) {
       throw new Deno.errors.NotFound("the runtime was removed meanwhile");
     }
-    return { release: () => closeLock(file) };
+    const held = new HeldFile(folder, { path, file });
+    return { check: () => void held.sizeInPlace(), release: () => closeLock(file) };
   } catch (error) {
     closeLock(file);
     throw error;
+  }
+}
+
+/**
+ * An owner has its journal locked besides: who removes the lock file under it makes no second owner. On
+ * Windows, where a lock would keep readers out, nobody removes a file that is open.
+ */
+function refuseLockedJournals(folder: RuntimeFolder): void {
+  if (isWindows) return;
+  const { ownerLock, runtimeId } = folder;
+  for (const number of folder.journalNumbers()) {
+    const place: StorePlace = { operation: "open runtime store", path: folder.journal(number) };
+    const isFree = folder.use(place, (file) => file.tryLockSync(true));
+    if (!isFree) throw ownedError(ownerLock, { runtimeId, pid: undefined });
   }
 }
 

@@ -6,9 +6,11 @@ import {
 } from "../../_internal/file_port.ts";
 import { linesOf } from "../../_internal/json_lines.ts";
 import { LineFile } from "../../_internal/line_file.ts";
-import { basename } from "../../_internal/path.ts";
+import { closeLock } from "../../_internal/lock.ts";
+import { basename, isWindows } from "../../_internal/path.ts";
 import { RuntimePaths } from "../../_internal/root_layout.ts";
 import { joinBytes } from "../../_internal/text.ts";
+import { HeldFile } from "../files/held_file.ts";
 import { type RuntimeFolder, sizeOf } from "../files/runtime_folder.ts";
 import type { RuntimeStoreError } from "../runtime_store_error.ts";
 import { storeCorruptError } from "../store_errors.ts";
@@ -27,7 +29,7 @@ const GROWTH_BYTES = 64 * 1024;
 /** The journal that mutations are written to. */
 export class JournalFile {
   readonly path: string;
-  readonly #file: FileHandle;
+  readonly #held: HeldFile;
   readonly #lines: LineFile;
   /** How many mutations it holds. */
   written = 0;
@@ -36,10 +38,10 @@ export class JournalFile {
   /** Whether a write has failed: there may be room for no more, but for another file. */
   hasRefused = false;
 
-  private constructor(path: string, { file, end }: { file: FileHandle; end: number }) {
-    this.path = path;
-    this.#file = file;
-    this.#lines = new LineFile(file, { end, growthBytes: GROWTH_BYTES });
+  private constructor(held: HeldFile, end: number) {
+    this.path = held.path;
+    this.#held = held;
+    this.#lines = new LineFile(held.file, { end, growthBytes: GROWTH_BYTES });
   }
 
   /**
@@ -55,16 +57,29 @@ export class JournalFile {
       file.truncateSync(0);
       writeWholeSync(file, bytes);
       file.syncSync();
+      // Tells a second owner of the first one, should the lock file be removed.
+      if (!isWindows) file.tryLockSync(true);
+      return new JournalFile(new HeldFile(folder, { path, file }), bytes.length);
     } catch (error) {
       file.close();
       throw error;
     }
-    return new JournalFile(path, { file, end: bytes.length });
   }
 
   /** Its bytes. */
   get size(): number {
     return this.#lines.end;
+  }
+
+  /**
+   * Refuses to go on when another file stands in the journal's place, or somebody has made it shorter or
+   * longer. Asked before lines are written, and behind their sync.
+   */
+  check(): void {
+    const size = this.#held.sizeInPlace();
+    const { fileEnd } = this.#lines;
+    if (size === fileEnd) return;
+    throw this.#held.replacedError(`has ${size} bytes instead of ${fileEnd}`);
   }
 
   /** Appends the lines of mutations in one write: all of them or, when it fails, none. */
@@ -86,7 +101,7 @@ export class JournalFile {
   }
 
   close(): void {
-    this.#file.close();
+    closeLock(this.#held.file);
   }
 }
 
