@@ -157,6 +157,39 @@ function refuseOtherNames(path: string, { nlink }: FileInfo): void {
   );
 }
 
+/**
+ * All bytes of a file that a person names, by way of a link too, and no more than that many. What is no
+ * regular file may never end, or hang for ever: only what the process was given open, `/dev/stdin` or the
+ * `/dev/fd/63` of a shell's `<(…)`, is read whatever it is.
+ */
+export async function readNamedFile(path: string, maxBytes: number): Promise<Uint8Array> {
+  const info = await statNamed(path);
+  if (!/^\/(dev\/(stdin$|fd\/)|proc\/(self|[0-9]+)\/fd\/)/.test(path)) checkRegular(path, info);
+  if (info.size > maxBytes) throw tooLarge(path, maxBytes);
+  using file = await requireDeno().open(path, { read: true });
+  const chunks: Uint8Array[] = [];
+  let size = 0;
+  for await (const chunk of file.readable) {
+    chunks.push(chunk);
+    size += chunk.length;
+    if (size > maxBytes) throw tooLarge(path, maxBytes);
+  }
+  return joinBytes(chunks);
+}
+
+async function statNamed(path: string): Promise<FileInfo> {
+  try {
+    return await requireDeno().stat(path);
+  } catch (cause) {
+    if (!isNotFound(cause)) throw cause;
+    throw new Deno.errors.NotFound(`Cannot read ${path}: it does not exist`, { cause });
+  }
+}
+
+function tooLarge(path: string, maxBytes: number): RangeError {
+  return new RangeError(`Cannot read ${path}: it is over ${maxBytes} bytes`);
+}
+
 /** What stands at a path, without following a link; undefined when nothing does. */
 export function lookAtSync(port: FilePort, path: string): FileInfo | undefined {
   try {
@@ -235,14 +268,38 @@ export function writeWholeSync(file: FileHandle, bytes: Uint8Array): void {
   }
 }
 
+/** Whether there is nothing but NULs in a block, looked at by four bytes at once where that works. */
+export function isNul(block: Uint8Array): boolean {
+  const isAligned = block.byteOffset % 4 === 0;
+  const words = isAligned ? new Int32Array(block.buffer, block.byteOffset, block.length >> 2) : [];
+  for (let index = 0; index < words.length; index++) if (words[index] !== 0) return false;
+  for (let index = words.length * 4; index < block.length; index++) {
+    if (block[index] !== 0) return false;
+  }
+  return true;
+}
+
 /**
  * Creates a file with these bytes. They are on disk when this returns, its name only when its
- * directory is synced. Where that fails, no file is left.
+ * directory is synced. Where that fails, no file is left. Blocks of NULs become holes, which need no
+ * room on the disk.
  */
 export function createFileSync(port: FilePort, path: string, blocks: Iterable<Uint8Array>): void {
   withFileSync(port, { path, write: true, createNew: true, mode: 0o600 }, (file) => {
     try {
-      for (const block of blocks) writeWholeSync(file, block);
+      let holeBytes = 0;
+      let size = 0;
+      for (const block of blocks) {
+        size += block.length;
+        if (isNul(block)) {
+          holeBytes += block.length;
+          continue;
+        }
+        if (holeBytes > 0) file.seekSync(size - block.length, Deno.SeekMode.Start);
+        writeWholeSync(file, block);
+        holeBytes = 0;
+      }
+      if (holeBytes > 0) file.truncateSync(size);
       file.syncSync();
     } catch (error) {
       discardSync(port, path);

@@ -9,7 +9,9 @@ import { decodeUtf8, encodeUtf8, toHex } from "./text.ts";
  *     ROOT/
  *       .gitignore  .ulid-last
  *       runs/<run id>/
- *         run.json  events.jsonl  events.lock  live.lock             the event log
+ *         run.json  events.jsonl  live.lock                          the event log
+ *         events.jsonl.torn-<n>  events.jsonl.lost-<n>               what was kept of it
+ *         events.lock                                                where locks block readers
  *         flow.json  capture.jsonl  capture.json  trace.json         the run engine
  *         nodes/<node>.<attempt>.out|err                             what commands printed
  *       runtimes/id-<hexadecimal id>/
@@ -66,7 +68,7 @@ export interface RunPaths {
   run: string;
   /** The event log. */
   events: string;
-  /** What a writer of the event log locks. */
+  /** What a writer locks instead of the log, where a lock keeps readers out. */
   eventsLock: string;
   /** What tells whether the log is open for writing anywhere. */
   liveLock: string;
@@ -80,6 +82,16 @@ export interface RunPaths {
   trace: string;
   /** What commands printed. */
   nodes: string;
+}
+
+/** Where what a writer left unfinished at the end of a file of lines is kept. */
+export function tornPath(path: string, number: number): string {
+  return `${path}.torn-${number}`;
+}
+
+/** Where lines are kept that the file lacks which has taken the place of one that had them. */
+export function lostPath(path: string, number: number): string {
+  return `${path}.lost-${number}`;
 }
 
 /** So that every name which is made of a run id fits, the hexadecimal one of its runtime above all. */
@@ -364,6 +376,12 @@ const MAX_TIME_MS = 2 ** 48 - 1;
 /** Whether the text is a ULID in lower case. */
 export function isUlid(text: string): boolean {
   return /^[0-7][0-9a-hjkmnp-tv-z]{25}$/.test(text);
+}
+
+/** The time of a ULID, in milliseconds since 1970. */
+export function timeOfUlid(ulid: string): number {
+  return Array.from(ulid.slice(0, TIME_LENGTH))
+    .reduce((time, digit) => time * 32 + DIGITS.indexOf(digit), 0);
 }
 
 /** The parts of a run id that was made of a name, `<name>-<ulid>`; undefined for any other one. */

@@ -38,7 +38,11 @@ import {
 } from "./run_folder.ts";
 import type { Durability, StandardSchema } from "./types.ts";
 
-const DEFAULT_LOCK_TIMEOUT_MS = 5000;
+/**
+ * How long opening and appending wait for a lock, in milliseconds, where `lockTimeoutMs` does not say it: as
+ * long as the original program does.
+ */
+export const DEFAULT_LOCK_TIMEOUT_MS = 5000;
 
 /** Options of {@linkcode openEventLog}. */
 export interface OpenEventLogOptions<E> {
@@ -164,7 +168,7 @@ function* openSteps<E>(port: FilePort, options: OpenEventLogOptions<E>): Steps<F
       path: paths.events,
       lockPath: paths.eventsLock,
       lockTimeoutMs: timeoutMs,
-      toError: (failure) => appendError(failure, paths),
+      toError: (failure) => appendError(failure, paths.events),
     });
     return finish(port, options, { paths, live, file });
   } catch (error) {

@@ -1,5 +1,5 @@
 import { atomicReplaceSync } from "../_internal/atomic_replace.ts";
-import { checkTypes } from "../_internal/errors.ts";
+import { checkTypes, isObject } from "../_internal/errors.ts";
 import {
   denoFilePort,
   type FileHandle,
@@ -108,9 +108,10 @@ function readFormat(port: FilePort, path: string): number {
   try {
     // Some editors put a byte order mark in front when they save.
     const text = decodeUtf8(bytes).replace(/^\uFEFF/, "");
-    const { format } = JSON.parse(text) as Partial<RunFile>;
-    if (!Number.isSafeInteger(format) || format! < 1) throw new TypeError("it names no format");
-    return format!;
+    const content: unknown = JSON.parse(text);
+    const format = isObject(content) ? content.format : undefined;
+    if (typeof format === "number" && Number.isSafeInteger(format) && format > 0) return format;
+    throw new TypeError("it names no format");
   } catch (cause) {
     const remedy = "if it is damaged, move it away: the run is then opened as format 1";
     const problem = `Cannot read ${path}: ${reasonOf(cause)}`;

@@ -140,8 +140,8 @@ export class RunRecorder {
    * @throws {Error} When the log or the store does not take it: then nothing may be started.
    */
   async nodeStarted(begin: AttemptBegin): Promise<void> {
-    const { nodeId, attempt, kind, name } = begin;
-    await this.#append({ type: "node.started", node_id: nodeId, kind, name, attempt });
+    const { nodeId, attempt, kind, task, name } = begin;
+    await this.#append({ type: "node.started", node_id: nodeId, kind, task, name, attempt });
     this.#records.trace.begin(begin);
   }
 
@@ -174,12 +174,13 @@ export class RunRecorder {
    * @throws {Error} When the log or the store does not take it; the trace has it all the same.
    */
   async nodeEnded({ nodeId, attempt }: NodeAttempt, end: AttemptEnd): Promise<void> {
-    const { termination, durationMs, outputHash } = end;
-    const rest = { duration_ms: durationMs, attempt };
+    const { termination, durationMs, outputHash, errorHash } = end;
+    const hashes = { output_hash: outputHash, error_hash: errorHash };
+    const rest = { ...hashes, duration_ms: durationMs, attempt };
     try {
       await this.#append(
         termination === "Completed"
-          ? { type: "node.completed", node_id: nodeId, output_hash: outputHash, ...rest }
+          ? { type: "node.completed", node_id: nodeId, ...rest }
           : { type: "node.failed", node_id: nodeId, ...failureOf(end, termination), ...rest },
       );
     } finally {
@@ -214,7 +215,9 @@ function failureOf(
   { exitCode, signal, message }: AttemptEnd,
   termination: Exclude<RunTermination, "Completed">,
 ): { error: NodeError; message?: string } {
-  const error: NodeError = defined({ kind: errorKindOf(termination), exit_code: exitCode, signal });
+  const kind = errorKindOf(termination);
+  const words = kind === "cancelled" ? { kind: "crash", cancelled: true } as const : { kind };
+  const error: NodeError = { ...words, ...defined({ exit_code: exitCode, signal }) };
   if (message === undefined || message === "") return { error };
   // A text that was cut may end within a character, which no record takes.
   return { error, message: message.toWellFormed() };

@@ -146,7 +146,15 @@ export function* bundleSteps(
   }
   const parents = new ParentDirectories(port);
   prepareDirectory(port, destination, parents);
-  yield* replaceSteps(port, { path: destination, bytes: encodeUtf8(text), toError });
+  yield* replaceSteps(port, {
+    path: destination,
+    bytes: encodeUtf8(text),
+    toError,
+    inPlace: (rename) => {
+      if (path !== destination) throw new Error(`${path} names a directory, not a file`);
+      rename();
+    },
+  });
   try {
     parents.syncSync();
   } catch (cause) {
@@ -154,7 +162,10 @@ export function* bundleSteps(
   }
 }
 
-/** The path without what stands behind the file name, such as a slash. */
+/**
+ * The path without what stands behind the file name, such as a slash. With one it names a directory, and
+ * the rename fails as the system's would.
+ */
 function destinationOf(path: string): string {
   const name = basename(checkString(path, "path"));
   const isName = name !== "" && name !== "." && name !== ".." && !/^[/\\]$/.test(name);
@@ -170,6 +181,8 @@ function prepareDirectory(
   const path = dirname(destination);
   try {
     parents.createSync(path);
+    // A file in its place is not missing, and only a directory has this entry; links are followed.
+    port.lstatSync(`${path}/.`);
   } catch (cause) {
     throw writeError("CreateOutputDirectory", { path }, cause);
   }

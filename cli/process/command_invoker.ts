@@ -1,3 +1,4 @@
+import { defined } from "../../_internal/errors.ts";
 import { resolve } from "../files.ts";
 import { outputPath, type OutputStream, runPaths } from "../../_internal/root_layout.ts";
 import { reasonOf } from "../../_internal/text.ts";
@@ -154,7 +155,8 @@ export class CommandInvoker implements AttemptPlace {
     const begin = {
       nodeId,
       attempt,
-      kind: node.task === undefined ? "command" : "task",
+      kind: "command",
+      ...defined({ task: node.task }),
       name: commandLine(node.run),
       input: inputOf(node),
     } as const;
@@ -232,10 +234,10 @@ export class CommandInvoker implements AttemptPlace {
   ): Promise<AttemptEnd> {
     const { code, signal, durationMs } = end;
     const termination = this.#terminationOf(end, abort);
-    if (termination === "Completed") {
-      return { termination, durationMs, exitCode: code, outputHash: await hashOutput(out.path) };
-    }
-    const base = { termination, durationMs, message: readFailureMessage(err.path) };
+    const [outputHash, errorHash] = [await hashOutput(out.path), await hashOutput(err.path)];
+    const recorded = { termination, durationMs, outputHash, errorHash };
+    if (termination === "Completed") return { ...recorded, exitCode: code };
+    const base = { ...recorded, message: readFailureMessage(err.path) };
     if (signal !== null) return { ...base, signal };
     return end.endedBy === undefined ? { ...base, exitCode: code } : base;
   }

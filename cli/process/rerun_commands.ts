@@ -92,7 +92,7 @@ export class LiveReplay extends RerunInvoker {
     this.attempts++;
     const termination = await super.run(request);
     const hash = this.takeEnd(nodeAttemptOf(eventId, attempt))?.outputHash;
-    if (hash !== undefined) this.#hashes.set(eventId, hash);
+    if (termination === "Completed" && hash !== undefined) this.#hashes.set(eventId, hash);
     return termination;
   }
 

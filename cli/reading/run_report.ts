@@ -18,7 +18,7 @@ interface OutputPaths {
 }
 
 /** An attempt at a node. */
-export interface AttemptReport extends Omit<AttemptInfo, "output_hash" | "process"> {
+export interface AttemptReport extends Omit<AttemptInfo, "output_hash" | "error_hash" | "process"> {
   /** Where what it printed is kept. */
   output?: OutputPaths;
 }
@@ -107,7 +107,7 @@ export function reportOf(run: { root: string; runId: string }, facts: RunFacts):
 function attemptReport(
   run: { root: string; runId: string },
   nodeId: string,
-  { output_hash: _hash, process: _process, ...info }: AttemptInfo,
+  { output_hash: _output, error_hash: _errors, process: _process, ...info }: AttemptInfo,
 ): AttemptReport {
   const { attempt } = info;
   // Any program may write to a log: what could name a file elsewhere names none.

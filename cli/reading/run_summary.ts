@@ -4,9 +4,9 @@ import { isLive } from "../../eventlog/run_folder.ts";
 import { peekRun } from "../../eventlog/read_run.ts";
 import { isKnownRunEvent, type RunEvent } from "../../eventlog/run_event.ts";
 import { runPaths, runtimeDirectory } from "../../_internal/root_layout.ts";
-import { reasonOf } from "../../_internal/text.ts";
 import { sizeOfDirectory } from "../files.ts";
-import { eventProblem, logProblem } from "./run_log.ts";
+import { logProblem, readingProblem } from "./find_run.ts";
+import { eventProblem } from "./run_log.ts";
 
 /** A run, as the first and the last lines of its log describe it. */
 interface RunSummary extends Omit<RunState, "nodes"> {
@@ -69,7 +69,7 @@ export async function summarizeRun(root: string, runId: string): Promise<Listed>
     const { events, whole, size } = await peekRun(root, runId);
     return derive(runId, { events, whole, isEmpty: size === 0, live });
   } catch (error) {
-    return { run_id: runId, problem: reasonOf(error) };
+    return { run_id: runId, problem: readingProblem({ root, runId }, error) };
   }
 }
 

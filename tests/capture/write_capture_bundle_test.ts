@@ -91,16 +91,46 @@ Deno.test("Serialize: a bundle that has no text leaves nothing behind (W-ERGO-5,
   });
 });
 
-Deno.test("CreateOutputDirectory: a file stands in the way", async () => {
+Deno.test("CreateOutputDirectory: a file stands in the way, as the parent or above it", async () => {
   await withTempDir(async (directory) => {
-    await Deno.writeTextFile(`${directory}/file`, "");
-    const error = await assertRejects(
-      () => writeCaptureBundle(`${directory}/file/sub/run.json`, bundleOf("g")),
-      CaptureWriteError,
-    );
-    assertEquals(error.stage, "CreateOutputDirectory");
-    assert(error.message.startsWith("create capture output directory: "), error.message);
-    assert(error.cause instanceof Error);
+    await Deno.writeTextFile(`${directory}/file`, "as it was");
+    await Deno.symlink(`${directory}/file`, `${directory}/link`);
+    await Deno.symlink(`${directory}/nowhere`, `${directory}/dangling`);
+    const paths = ["file/sub/run.json", "file/run.json", "link/run.json", "dangling/run.json"];
+    for (const path of paths) {
+      const error = await assertRejects(
+        () => writeCaptureBundle(`${directory}/${path}`, bundleOf("g")),
+        CaptureWriteError,
+      );
+      assertEquals([error.stage, error.kind], ["CreateOutputDirectory", "io"], path);
+      assert(error.message.startsWith("create capture output directory: "), error.message);
+      assert(error.cause instanceof Error);
+    }
+    assertEquals(names(directory), ["dangling", "file", "link"]);
+    assertEquals(await Deno.readTextFile(`${directory}/file`), "as it was");
+  });
+});
+
+Deno.test("a directory that is reached by a link is written to", async () => {
+  await withTempDir(async (directory) => {
+    await Deno.mkdir(`${directory}/real`);
+    await Deno.symlink(`${directory}/real`, `${directory}/link`);
+    await writeCaptureBundle(`${directory}/link/run.json`, bundleOf("g"));
+    assertEquals(names(`${directory}/real`), ["run.json"]);
+  });
+});
+
+Deno.test("RenameTempFile: a path with a slash at its end names no file, and nothing is changed", async () => {
+  await withTempDir(async (directory) => {
+    await Deno.writeTextFile(`${directory}/file`, "as it was");
+    await Deno.mkdir(`${directory}/folder`);
+    for (const path of ["file/", "file//", "new/", "folder/", "folder"]) {
+      const write = () => writeCaptureBundle(`${directory}/${path}`, bundleOf("g"));
+      const error = await assertRejects(write, CaptureWriteError);
+      assertEquals([error.stage, error.kind], ["RenameTempFile", "io"], path);
+    }
+    assertEquals(names(directory), ["file", "folder"]);
+    assertEquals(await Deno.readTextFile(`${directory}/file`), "as it was");
   });
 });
 

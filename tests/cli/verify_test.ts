@@ -93,7 +93,7 @@ const DAMAGES: {
     part: "capture",
     kind: "unreadable",
     line: 7,
-    mended: false,
+    mended: true,
   },
   {
     what: "a bundle that cannot be read",

@@ -196,7 +196,7 @@ Deno.test("readEventPage() ends before a bad line and throws it with its place (
     const error = assertThrows(
       () => readEventPage(log, { cursor, limit: 5 }),
       RuntimeStoreError,
-      ": line 201: EOF while parsing a string at column 16",
+      ": line 201: EOF while parsing a string at column 15",
     );
     assertEquals(
       [
