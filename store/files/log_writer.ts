@@ -4,9 +4,8 @@ import { dirname } from "../../_internal/path.ts";
 import { joinBytes } from "../../_internal/text.ts";
 import type { StoreOperation } from "../runtime_store_error.ts";
 import { asStoreError, changedFileError, wrapIo } from "../store_errors.ts";
-import { HeldFile } from "./held_file.ts";
 import { LogBytes } from "./log_lines.ts";
-import { type RuntimeFolder, sizeOf } from "./runtime_folder.ts";
+import { HeldFile, type RuntimeFolder, sizeOf } from "./runtime_folder.ts";
 
 const OPEN_FILES = 64;
 

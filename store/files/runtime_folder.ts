@@ -4,6 +4,7 @@ import {
   type FileInfo,
   type FilePort,
   isNotFound,
+  isSameFile,
   lookAtSync,
   openRegularSync,
   readFileSync,
@@ -17,20 +18,20 @@ import {
 import { isWindows, join } from "../../_internal/path.ts";
 import { RuntimePaths, runtimesDirectory } from "../../_internal/root_layout.ts";
 import { encodeUtf8, isBlank } from "../../_internal/text.ts";
-import type { StoreOperation } from "../runtime_store_error.ts";
+import type { RuntimeStoreError, StoreOperation } from "../runtime_store_error.ts";
 import {
   invalidRequestError,
   notRegularError,
   otherNameError,
   ownedError,
   REPAIR,
+  replacedError,
   storeCorruptError,
   storeMissingError,
   type StorePlace,
   symlinkError,
   wrapIo,
 } from "../store_errors.ts";
-import { HeldFile } from "./held_file.ts";
 
 /** An id has two characters a byte in a directory's name, which has at most 255. */
 export const MAX_ID_BYTES = 126;
@@ -176,6 +177,42 @@ export function listDirectory(port: FilePort, directory: string): DirectoryEntry
 /** How long an open file is now. */
 export function sizeOf(file: FileHandle): number {
   return file.seekSync(0, Deno.SeekMode.End);
+}
+
+/**
+ * A file that is held open and written to in place, which others reach by its path alone. An editor, a
+ * restored copy or a cleaner may put another file there, or none: then what is written goes nowhere, and
+ * nothing tells but a look at the path.
+ */
+export class HeldFile {
+  readonly path: string;
+  readonly file: FileHandle;
+  readonly #folder: RuntimeFolder;
+  readonly #opened: FileInfo;
+
+  constructor(folder: RuntimeFolder, { path, file }: { path: string; file: FileHandle }) {
+    this.path = path;
+    this.file = file;
+    this.#folder = folder;
+    this.#opened = file.statSync();
+  }
+
+  /** How long the file is; refused unless it is still what its path leads to. */
+  sizeInPlace(): number {
+    const info = lookAtSync(this.#folder.port, this.path);
+    if (info !== undefined && isSameFile(info, this.#opened)) return info.size;
+    throw this.replacedError(info === undefined ? "is not there any more" : "is another file now");
+  }
+
+  /** What is told of a file with which somebody else did something. */
+  replacedError(how: string): RuntimeStoreError {
+    return replacedError(this.#folder.runtimeId, { path: this.path, how });
+  }
+
+  /** Whether both are one file. */
+  isSame(other: HeldFile): boolean {
+    return isSameFile(this.#opened, other.#opened);
+  }
 }
 
 /** What the lock file says of who has the runtime, or had it last. */

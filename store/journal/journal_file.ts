@@ -10,8 +10,7 @@ import { closeLock } from "../../_internal/lock.ts";
 import { basename, isWindows } from "../../_internal/path.ts";
 import { RuntimePaths } from "../../_internal/root_layout.ts";
 import { joinBytes } from "../../_internal/text.ts";
-import { HeldFile } from "../files/held_file.ts";
-import { type RuntimeFolder, sizeOf } from "../files/runtime_folder.ts";
+import { HeldFile, type RuntimeFolder, sizeOf } from "../files/runtime_folder.ts";
 import type { RuntimeStoreError } from "../runtime_store_error.ts";
 import { storeCorruptError } from "../store_errors.ts";
 import {
