@@ -27,6 +27,7 @@ import {
   REPAIR,
   replacedError,
   storeCorruptError,
+  storeIoError,
   storeMissingError,
   type StorePlace,
   symlinkError,
@@ -103,10 +104,14 @@ export class RuntimeFolder extends RuntimePaths {
     try {
       return openRegularSync(this.port, path, options);
     } catch (error) {
-      const isRefused = error instanceof TypeError && error.message.includes(path);
+      const isRefused = error instanceof TypeError && error.message.startsWith("Cannot ");
       if (!isRefused) throw error;
+      // Looks once more, for the words of the store.
       this.fileSize(path, operation);
-      throw otherNameError({ operation, path });
+      const { nlink = 1 } = lookAtSync(this.port, path) ?? {};
+      throw nlink === 1
+        ? storeIoError({ operation, path }, error)
+        : otherNameError({ operation, path });
     }
   }
 
