@@ -37,6 +37,9 @@ import {
 /** An id has two characters a byte in a directory's name, which has at most 255. */
 export const MAX_ID_BYTES = 126;
 
+/** Far more than any snapshot has; more would not fit into one text. */
+const MAX_SNAPSHOT_BYTES = 256 * 1024 * 1024;
+
 /**
  * Refuses what can be no id: blank, a lone surrogate in it, or too long for a directory's name
  * (W-FRS-14). Everything else is one: no character can lead out of the directory.
@@ -142,7 +145,12 @@ export class RuntimeFolder extends RuntimePaths {
 
   /** All bytes of a file, in one read; undefined when it is not there. */
   readIfThere({ operation, path }: StorePlace): Uint8Array | undefined {
-    if (this.fileSize(path, operation) === undefined) return undefined;
+    const size = this.fileSize(path, operation);
+    if (size === undefined) return undefined;
+    if (size > MAX_SNAPSHOT_BYTES) {
+      const problem = `it has ${size} bytes, and at most ${MAX_SNAPSHOT_BYTES} can be read`;
+      throw storeCorruptError({ operation, path }, { problem, remedy: "move it away" });
+    }
     return readFileSync(this.port, path);
   }
 

@@ -24,6 +24,8 @@ import {
 
 /** The file grows by so much at a time. */
 const GROWTH_BYTES = 64 * 1024;
+/** No journal gets as long as that: only a file that was stretched, which has NULs there, is. */
+const MAX_BYTES = 128 * 1024 * 1024;
 
 /** The journal that mutations are written to. */
 export class JournalFile {
@@ -128,7 +130,7 @@ export interface JournalPlace {
  * disk, that one is not torn but damaged. Whether the logs know more is for others to look at.
  */
 export function readMutations(file: FileHandle, path: string): JournalContent {
-  const bytes = readRangeSync(file, 0, sizeOf(file));
+  const bytes = readRangeSync(file, 0, Math.min(sizeOf(file), MAX_BYTES));
   const [first, ...lines] = linesOf({ bytes, byteOffset: 0, skippedNuls: 0 });
   const head = first && parseHead(first.bytes);
   if (head === undefined) return readHeadless(bytes, path);

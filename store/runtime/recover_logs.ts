@@ -162,6 +162,9 @@ export class RecoveredLogs {
 
   #mend(path: string, size: number): Recovery {
     return this.#withLog(path, (file) => {
+      const place = { operation: "open runtime store", path } as const;
+      const actual = sizeOf(file);
+      if (actual !== size) throw changedFileError(place, { actual, expected: size });
       const tailStart = lastLineEndSync(file, size);
       return recoverTailSync(this.parts.folder.port, { path, file, tailStart, size });
     });

@@ -239,3 +239,20 @@ Deno.test("a runtime of which there is nothing but the system's files is made", 
     assertEquals(runtime.problems, []);
     await runtime.close();
   }));
+
+Deno.test("files that were stretched to gigabytes take neither memory nor time", async () => {
+  const stretched = ["runtime.json", `${FIRST}/worker.json`, "journal-1.jsonl", "owner.lock"];
+  for (const place of stretched) {
+    await withTempDir(async (root) => {
+      await killedRuntime(root);
+      await Deno.truncate(pathOf(root, place), 6 * 2 ** 30);
+      const isSnapshot = place.endsWith(".json");
+      const { problems } = await verifyStore(root);
+      assertEquals(problems.some(({ path }) => path === pathOf(root, place)), isSnapshot);
+      const told = await outcome(() => WorkerRuntime.open({ root, runtimeId: RUNTIME_ID }));
+      if (isSnapshot) assertTells(told, pathOf(root, place));
+      else assertEquals(told, undefined);
+      if (isSnapshot) await repairStore(root);
+    });
+  }
+});
