@@ -28,8 +28,6 @@ export interface NodeInfo {
   attempt?: number;
   /** How long the last ended attempt took, in milliseconds, where that is known. */
   duration_ms?: number;
-  /** The process of the last attempt, as long as that has no end. */
-  pid?: number;
 }
 
 /** The state of a run, derived from its events. */
@@ -217,23 +215,13 @@ export class RunFold {
   }
 
   #updateNode(change: AttemptChange, ts: string | undefined): void {
-    const { node_id: id, kind, status, attempt, duration_ms: durationMs, process } = change;
-    // A process belongs to one attempt: another one, or its end, leaves it behind.
-    const { pid, duration_ms: lastMs, ...others } = this.#nodes.get(id) ??
-      { id, status: "Running" };
-    const isChanged = status !== undefined;
-    const isEnd = isChanged && status !== "Running";
+    const { node_id: id, kind, status, attempt, duration_ms: durationMs } = change;
+    const { duration_ms: lastMs, ...others } = this.#nodes.get(id) ?? { id, status: "Running" };
+    const isEnd = status !== undefined && status !== "Running";
     this.#nodes.set(id, {
       ...others,
-      ...defined({ pid: isChanged ? undefined : pid, duration_ms: isEnd ? undefined : lastMs }),
-      ...defined({
-        last_ts: ts,
-        attempt,
-        duration_ms: durationMs,
-        kind,
-        status,
-        pid: process?.pid,
-      }),
+      ...defined({ duration_ms: isEnd ? undefined : lastMs }),
+      ...defined({ last_ts: ts, attempt, duration_ms: durationMs, kind, status }),
     });
   }
 
@@ -258,16 +246,6 @@ export type NodeStatus =
   | "Completed"
   | { Failed: { kind: ErrorKind | "cancelled"; message?: string } };
 
-/** The process of an attempt, as `node.spawned` has it. */
-export interface ProcessInfo {
-  /** Its id. */
-  pid: number;
-  /** When it began, as the system counts it. */
-  start_time?: number;
-  /** Which boot of the system that was. */
-  boot_id?: string;
-}
-
 /** An attempt at a node, as its events tell it. */
 export interface AttemptInfo {
   /** Which, from 1. */
@@ -286,8 +264,6 @@ export interface AttemptInfo {
   output_hash?: string;
   /** A digest of what it printed as errors, where it was a command. */
   error_hash?: string;
-  /** Its process. */
-  process?: ProcessInfo;
 }
 
 /** What one event tells of an attempt: its node, and the members that the event has. */
@@ -348,10 +324,6 @@ function detailsOf(event: NodeRunEvent): Omit<AttemptChange, "node_id"> {
       const kind = textOf(event.task) === undefined ? textOf(event.kind) : "task";
       const { name, ts } = event;
       return defined({ status: "Running", started_ts: textOf(ts), kind, name: textOf(name) });
-    }
-    case "node.spawned": {
-      const { pid, start_time, boot_id } = event;
-      return typeof pid === "number" ? { process: defined({ pid, start_time, boot_id }) } : {};
     }
     case "node.completed":
       return { status: "Completed", exit_code: 0, ...hashesOf(event) };

@@ -5,11 +5,14 @@ import { peekRun } from "../../eventlog/read_run.ts";
 import { isKnownRunEvent, type RunEvent } from "../../eventlog/run_event.ts";
 import { runPaths, runtimeDirectory } from "../../_internal/root_layout.ts";
 import { sizeOfDirectory } from "../files.ts";
+import { isSuspended } from "../process/run_holder.ts";
 import { logProblem, readingProblem } from "./find_run.ts";
 import { eventProblem } from "./run_log.ts";
 
 /** A run, as the first and the last lines of its log describe it. */
 interface RunSummary extends Omit<RunState, "nodes"> {
+  /** Whether the process that works on it was suspended, as by Ctrl-Z. */
+  is_suspended: boolean;
   nodes_completed: number | null;
   nodes_total: number | null;
 }
@@ -67,7 +70,8 @@ export async function summarizeRun(root: string, runId: string): Promise<Listed>
     // Asked first: a run that ends in between is then seen to have ended.
     const live = await isLive(root, runId);
     const { events, whole, size } = await peekRun(root, runId);
-    return derive(runId, { events, whole, isEmpty: size === 0, live });
+    const suspended = live && await isSuspended(root, runId);
+    return derive(runId, { events, whole, isEmpty: size === 0, live, suspended });
   } catch (error) {
     return { run_id: runId, problem: readingProblem({ root, runId }, error) };
   }
@@ -75,7 +79,13 @@ export async function summarizeRun(root: string, runId: string): Promise<Listed>
 
 function derive(
   runId: string,
-  peek: { events: RunEvent[]; whole: boolean; isEmpty: boolean; live: boolean },
+  peek: {
+    events: RunEvent[];
+    whole: boolean;
+    isEmpty: boolean;
+    live: boolean;
+    suspended: boolean;
+  },
 ): Listed {
   const events = peek.events.filter((event) => eventProblem(event) === undefined);
   if (!events.some(isKnownRunEvent) && !peek.isEmpty) {
@@ -88,6 +98,7 @@ function derive(
   return {
     ...run,
     run_id: runId,
+    is_suspended: peek.suspended,
     nodes_completed: peek.whole ? completed : null,
     nodes_total: peek.whole ? nodes.length : null,
   };

@@ -50,7 +50,8 @@ ${COMMON_HELP}
 Ages are a number with s, m, h, d or w. Exit codes: 0 it is done, also where
 there is no run, 1 the root cannot be read, 2 called wrongly.
 --json prints { "root", "total", "before", "runs": [{ "run_id", "pipe", "state",
-"is_orphan", "last_ts", "nodes_completed", "nodes_total", "size_bytes" }] };
+"is_orphan", "is_suspended", "last_ts", "nodes_completed", "nodes_total",
+"size_bytes" }] };
 state is "Running", "Completed" or { "Aborted": { "reason" } }; where nodes are
 not counted they are null. A log of another program is { "run_id",
 "is_other_log", "size_bytes" }, a run that cannot be read { "run_id", "problem",

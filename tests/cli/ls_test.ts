@@ -93,6 +93,7 @@ e-live    ci    running      1/2  #  2026-04-15T12:00:09Z
       pipe: "ci",
       state: { Aborted: { reason: "node a failed: crash" } },
       is_orphan: false,
+      is_suspended: false,
       last_ts: "2026-04-15T12:00:03Z",
       nodes_completed: 0,
       nodes_total: 2,

@@ -8,7 +8,7 @@ import { type AnyEvent, eventsOf, shellFlow, writeFlow } from "./_runs.ts";
 /** The original program reads every run below a root; gives the errors of nodes in them. */
 async function errorsOfReadableRuns(root: string): Promise<AnyEvent["error"][]> {
   const runIds = await listRuns(root);
-  for (const runId of runIds) assertOriginalReads(root, runId, { otherTypes: ["node.spawned"] });
+  for (const runId of runIds) assertOriginalReads(root, runId);
   return runIds.flatMap((runId) => eventsOf(root, runId))
     .flatMap(({ error }) => error === undefined ? [] : [error]);
 }
@@ -82,9 +82,9 @@ Deno.test({
       const { stdout } = await taffrail(["show", runId, "--json"], { cwd });
       assertEquals(JSON.parse(stdout).nodes[0].status.Failed.kind, "cancelled");
       const killed = await recordAndKill(cwd);
-      assertOriginalReads(root, killed, { otherTypes: ["node.spawned"] });
+      assertOriginalReads(root, killed);
       assertEquals((await taffrail(["resume", killed], { cwd })).code, 0);
-      assertOriginalReads(root, killed, { otherTypes: ["node.spawned"] });
+      assertOriginalReads(root, killed);
     }),
 });
 
