@@ -2,8 +2,7 @@
 import { isLive } from "../../eventlog/run_folder.ts";
 import { listRuns } from "../../eventlog/runs_directory.ts";
 import { verifyRun } from "../../eventlog/verify_run.ts";
-import { runPaths, runsDirectory } from "../../_internal/root_layout.ts";
-import { join } from "../../_internal/path.ts";
+import { runPaths } from "../../_internal/root_layout.ts";
 import { reasonOf } from "../../_internal/text.ts";
 import { readTrace } from "../../trace/read_trace.ts";
 import { exists, isFromMissingFile } from "../files.ts";
@@ -44,7 +43,7 @@ export async function inspectRun(root: string, runId: string): Promise<Problem[]
     const own = await inspectRunFile(run);
     return own.length > 0 ? own : await inspectRecords(run);
   } catch (error) {
-    const path = join(runsDirectory(root), runId);
+    const { directory: path } = runPaths(root, runId);
     const place = { run_id: runId, part: "log", path } as const;
     return [fileProblem(place, { kind: "unreadable", message: reasonOf(error) })];
   }
