@@ -174,7 +174,8 @@ function* fill(file: LineSource, offset: number, buffer: Uint8Array): Steps<numb
   }
 }
 
-function startsWith(bytes: Uint8Array, start: Uint8Array): boolean {
+/** Whether bytes begin with others. */
+export function startsWith(bytes: Uint8Array, start: Uint8Array): boolean {
   if (bytes.length < start.length) return false;
   for (let index = 0; index < start.length; index++) {
     if (bytes[index] !== start[index]) return false;

@@ -61,6 +61,7 @@ export {
   recoverCapture,
   type RecoverCaptureOptions,
   type RecoveredCapture,
+  stringifyCaptureJournal,
 } from "./session/recover_capture.ts";
 export {
   resumeCapture,

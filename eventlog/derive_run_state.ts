@@ -18,7 +18,7 @@ export interface NodeInfo {
   /** The node. */
   id: string;
   /** What it is; known once it has started. */
-  kind?: NodeKind;
+  kind?: NodeKind | "task";
   /** What became of it. */
   status: NodeStatus;
   /** The time of its last event. */
@@ -245,7 +245,7 @@ export type NodeStatus =
   | "Pending"
   | "Running"
   | "Completed"
-  | { Failed: { kind: ErrorKind; message?: string } };
+  | { Failed: { kind: ErrorKind | "cancelled"; message?: string } };
 
 /** The process of an attempt, as `node.spawned` has it. */
 export interface ProcessInfo {
@@ -284,7 +284,7 @@ export interface AttemptChange extends Partial<AttemptInfo> {
   /** The node. */
   node_id: string;
   /** What the node is. */
-  kind?: NodeKind;
+  kind?: NodeKind | "task";
   /** What the attempt does, for people. */
   name?: string;
 }
@@ -337,7 +337,8 @@ function numbersOf(event: NodeRunEvent & { attempt?: number; duration_ms?: numbe
 function detailsOf(event: NodeRunEvent): Omit<AttemptChange, "node_id"> {
   switch (event.type) {
     case "node.started": {
-      const { kind, name, ts } = event;
+      const { task, name, ts } = event;
+      const kind = task === undefined ? event.kind : "task";
       const named = typeof name === "string" ? { name } : {};
       return { status: "Running", started_ts: ts, ...defined({ kind }), ...named };
     }
@@ -348,7 +349,9 @@ function detailsOf(event: NodeRunEvent): Omit<AttemptChange, "node_id"> {
     case "node.completed":
       return { status: "Completed", exit_code: 0, ...hashesOf(event) };
     case "node.failed": {
-      const { kind = "crash", exit_code, signal } = event.error ?? {};
+      const { kind: recorded = "crash", cancelled, exit_code, signal } = event.error ?? {};
+      // Earlier versions had a word of their own for it.
+      const kind: ErrorKind | "cancelled" = cancelled === true ? "cancelled" : recorded;
       const failed = event.message ? { kind, message: event.message } : { kind };
       return { status: { Failed: failed }, ...defined({ exit_code, signal }), ...hashesOf(event) };
     }

@@ -99,7 +99,8 @@ export class FileEventLog<E> implements EventLog<E>, Disposable {
    *
    * **Durability**: acknowledged with `"os"`, the event survives the death of this process; with
    * `"disk"` it survives a power cut. A rejected event is not in the log, except with kind `sync`,
-   * where that is unknown.
+   * where that is unknown. Whether the log's file is still the one that is open is looked at before
+   * `"disk"` is acknowledged, and for `"os"` once a millisecond: kind `replaced`.
    *
    * **Permissions**: `--allow-read` and `--allow-write` for the root.
    *
@@ -108,7 +109,8 @@ export class FileEventLog<E> implements EventLog<E>, Disposable {
    * @returns The seq it got.
    * @throws {TypeError} If JSON cannot hold the event; the message names the path.
    * @throws {RangeError} If its line is over 16 MiB.
-   * @throws {EventLogError} `conflict`, `io`, `lock-timeout`, `sync`, `busy`, `closed`, `rewound`.
+   * @throws {EventLogError} `conflict`, `io`, `lock-timeout`, `sync`, `busy`, `closed`, `rewound`,
+   * `replaced`.
    */
   append(event: E, options: AppendOptions = NO_OPTIONS): Promise<Appended> {
     try {
@@ -175,7 +177,8 @@ export class FileEventLog<E> implements EventLog<E>, Disposable {
   /**
    * Makes all that was appended through this handle survive a power cut.
    *
-   * @throws {EventLogError} `sync`: it is unknown what is on disk, and this handle accepts no more.
+   * @throws {EventLogError} `sync`: it is unknown what is on disk, and this handle accepts no more;
+   * `replaced`.
    */
   async sync(): Promise<void> {
     await this.#file.sync();
@@ -184,7 +187,8 @@ export class FileEventLog<E> implements EventLog<E>, Disposable {
   /**
    * {@linkcode FileEventLog.sync} before returning.
    *
-   * @throws {EventLogError} `sync`: it is unknown what is on disk, and this handle accepts no more.
+   * @throws {EventLogError} `sync`: it is unknown what is on disk, and this handle accepts no more;
+   * `replaced`.
    */
   syncSync(): void {
     this.#file.syncSync();
@@ -245,11 +249,19 @@ export class FileEventLog<E> implements EventLog<E>, Disposable {
     }
   }
 
-  /** Answers everybody who waits, ends those who follow, and gives the run free. */
+  /**
+   * Answers everybody who waits, ends those who follow, and gives the run free.
+   *
+   * @throws {EventLogError} `replaced` or `rewound`: what was appended is not in the log any more, and no
+   * append has told so. It is closed all the same.
+   */
   async close(): Promise<void> {
     this.#closing.abort();
-    await this.#file.close();
-    this.#releaseLive();
+    try {
+      await this.#file.close();
+    } finally {
+      this.#releaseLive();
+    }
   }
 
   /** {@linkcode FileEventLog.close}. */
@@ -257,11 +269,18 @@ export class FileEventLog<E> implements EventLog<E>, Disposable {
     await this.close();
   }
 
-  /** Writes what waits and closes, before returning. */
+  /**
+   * Writes what waits and closes, before returning.
+   *
+   * @throws {EventLogError} As {@linkcode FileEventLog.close}.
+   */
   [Symbol.dispose](): void {
     this.#closing.abort();
-    this.#file.closeSync();
-    this.#releaseLive();
+    try {
+      this.#file.closeSync();
+    } finally {
+      this.#releaseLive();
+    }
   }
 
   #countNew(file: FileHandle): number {

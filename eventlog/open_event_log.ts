@@ -18,7 +18,13 @@ import {
 } from "../_internal/file_port.ts";
 import { closeLock } from "../_internal/lock.ts";
 import { join } from "../_internal/path.ts";
-import { type RunPaths, runPaths, runsDirectory } from "../_internal/root_layout.ts";
+import {
+  checkRunId,
+  isReplacedRunFile,
+  type RunPaths,
+  runPaths,
+  runsDirectory,
+} from "../_internal/root_layout.ts";
 import { checkSchema, type Redact } from "./event_codec.ts";
 import { appendError, asModuleError } from "./event_log_error.ts";
 import { FileEventLog } from "./file_event_log.ts";
@@ -32,7 +38,11 @@ import {
 } from "./run_folder.ts";
 import type { Durability, StandardSchema } from "./types.ts";
 
-const DEFAULT_LOCK_TIMEOUT_MS = 5000;
+/**
+ * How long opening and appending wait for a lock, in milliseconds, where `lockTimeoutMs` does not say it: as
+ * long as the original program does.
+ */
+export const DEFAULT_LOCK_TIMEOUT_MS = 5000;
 
 /** Options of {@linkcode openEventLog}. */
 export interface OpenEventLogOptions<E> {
@@ -146,6 +156,7 @@ export function openOnPortSync<E>(
 
 function* openSteps<E>(port: FilePort, options: OpenEventLogOptions<E>): Steps<FileEventLog<E>> {
   checkOptions(options);
+  checkRunId(options.runId);
   const paths = runPaths(options.root, options.runId);
   const { exclusive = false, lockTimeoutMs: timeoutMs = DEFAULT_LOCK_TIMEOUT_MS } = options;
   let live: FileHandle | undefined;
@@ -157,7 +168,7 @@ function* openSteps<E>(port: FilePort, options: OpenEventLogOptions<E>): Steps<F
       path: paths.events,
       lockPath: paths.eventsLock,
       lockTimeoutMs: timeoutMs,
-      toError: (failure) => appendError(failure, paths),
+      toError: (failure) => appendError(failure, paths.events),
     });
     return finish(port, options, { paths, live, file });
   } catch (error) {
@@ -200,7 +211,7 @@ function prepare(port: FilePort, paths: RunPaths, options: { root: string; runId
   }
   refuseLinksSync(port, Object.values(paths));
   checkRunFormatSync(port, paths);
-  sweepTempsSync(port, paths.directory);
+  sweepTempsSync(port, paths.directory, isReplacedRunFile);
 }
 
 /** A run that cannot be begun, on a full disk for one, leaves no folder behind. */

@@ -2,6 +2,9 @@ import { checkTypes } from "../_internal/errors.ts";
 import {
   type FileHandle,
   type FilePort,
+  isNotFound,
+  lookAtSync,
+  openRegularSync,
   readRangeSync,
   runStepsSync,
 } from "../_internal/file_port.ts";
@@ -14,7 +17,8 @@ import {
   type LineReading,
 } from "../_internal/json_lines.ts";
 import { lastLineEndSync } from "../_internal/line_file.ts";
-import { closeLock, tryUntilDeadline } from "../_internal/lock.ts";
+import { closeLock, tryUntilDeadline, unlock } from "../_internal/lock.ts";
+import { isWindows } from "../_internal/path.ts";
 import { type RunPaths, runPaths } from "../_internal/root_layout.ts";
 import { crc32, NEWLINE } from "../_internal/text.ts";
 import { BLANK, checkSchema, type DecodedLines, decodeLines, longLineGap } from "./event_codec.ts";
@@ -245,16 +249,22 @@ export class RunReader<E> {
     return [{ seq, reason: "torn", message, byteOffset, byteLength }];
   }
 
+  /** The locks are shared, so that readers keep nobody out but a writer, and that for a moment. */
   #isTornAt(byteOffset: number): boolean {
-    const lock = openLock(this.#run);
-    if (lock === undefined) return true;
+    const { file } = this.#run;
+    const beside = wrapIo(this.#run.paths.eventsLock, () => openLockBeside(this.#run));
+    const locks = beside === undefined ? [] : [beside];
+    // Where a lock keeps others from writing, nobody writes as long as the one beside it is held.
+    if (!isWindows) locks.push(file);
     try {
-      const isFree = runStepsSync(tryUntilDeadline(() => tryLock(lock), IN_FLIGHT_MS));
-      if (!isFree) return false;
-      const size = this.#run.file.seekSync(0, Deno.SeekMode.End);
-      return size > byteOffset && lastLineEndSync(this.#run.file, size) <= byteOffset;
+      for (const lock of locks) {
+        if (!runStepsSync(tryUntilDeadline(() => tryLock(lock), IN_FLIGHT_MS))) return false;
+      }
+      const size = file.seekSync(0, Deno.SeekMode.End);
+      return size > byteOffset && lastLineEndSync(file, size, byteOffset) <= byteOffset;
     } finally {
-      closeLock(lock);
+      unlock(file);
+      if (beside !== undefined) closeLock(beside);
     }
   }
 }
@@ -267,19 +277,21 @@ export function refuseGap(path: string, gap: Gap): void {
   throw new EventLogError("malformed", message, { details: { path, line, byteOffset } });
 }
 
-/** Another program's run has no such lock. */
-function openLock({ port, paths }: OpenRun): FileHandle | undefined {
+/** What is locked in place of the log where its lock would keep readers out; undefined elsewhere. */
+function openLockBeside({ port, paths }: OpenRun): FileHandle | undefined {
+  if (lookAtSync(port, paths.eventsLock) === undefined) return undefined;
   try {
-    return port.openSync(paths.eventsLock, { read: true });
-  } catch {
-    return undefined;
+    return openRegularSync(port, paths.eventsLock, { read: true });
+  } catch (error) {
+    if (isNotFound(error)) return undefined;
+    throw error;
   }
 }
 
 /** Where there are no locks nobody can be waited for. */
 function tryLock(lock: FileHandle): boolean {
   try {
-    return lock.tryLockSync(true);
+    return lock.tryLockSync(false);
   } catch {
     return true;
   }

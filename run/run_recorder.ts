@@ -140,8 +140,8 @@ export class RunRecorder {
    * @throws {Error} When the log or the store does not take it: then nothing may be started.
    */
   async nodeStarted(begin: AttemptBegin): Promise<void> {
-    const { nodeId, attempt, kind, name } = begin;
-    await this.#append({ type: "node.started", node_id: nodeId, kind, name, attempt });
+    const { nodeId, attempt, kind, task, name } = begin;
+    await this.#append({ type: "node.started", node_id: nodeId, kind, task, name, attempt });
     this.#records.trace.begin(begin);
   }
 
@@ -215,7 +215,9 @@ function failureOf(
   { exitCode, signal, message }: AttemptEnd,
   termination: Exclude<RunTermination, "Completed">,
 ): { error: NodeError; message?: string } {
-  const error: NodeError = defined({ kind: errorKindOf(termination), exit_code: exitCode, signal });
+  const kind = errorKindOf(termination);
+  const words = kind === "cancelled" ? { kind: "crash", cancelled: true } as const : { kind };
+  const error: NodeError = { ...words, ...defined({ exit_code: exitCode, signal }) };
   if (message === undefined || message === "") return { error };
   // A text that was cut may end within a character, which no record takes.
   return { error, message: message.toWellFormed() };

@@ -13,6 +13,8 @@ export interface NodeAttempt {
 export interface AttemptBegin extends NodeAttempt {
   /** What the node is. */
   kind: NodeKind;
+  /** The task that it runs, one of `deno.json` or a step of a program; its kind is then `command`. */
+  task?: string;
   /** What it does, in words: a command line, or the name of a step. By default the node's id. */
   name?: string;
   /** What it is given: anything that JSON can say. Only the trace gets it, and writes it if it captures inputs. */

@@ -123,6 +123,9 @@ interface Corruption {
   problem: string;
   line?: number;
   byteOffset?: number;
+  /** What belongs there, and what is there instead. */
+  expected?: number;
+  actual?: number;
   /** What to do, where repairing would not help. */
   remedy?: string | undefined;
   cause?: unknown;

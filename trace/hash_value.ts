@@ -18,7 +18,7 @@ import type { TraceHash } from "./types.ts";
  * @param value The value.
  * @returns The hash.
  * @throws {TypeError} For what JSON cannot hold: cycles, BigInts, functions, undefined, NaN, lone
- * surrogates, objects such as a Map, and nesting deeper than 128 levels. The message names the path.
+ * surrogates, objects such as a Map, and nesting deeper than 127 levels. The message names the path.
  *
  * @example Usage
  * ```ts
@@ -47,7 +47,7 @@ export function hashValue(value: unknown): TraceHash {
  * @param text The text.
  * @returns The hash.
  * @throws {SyntaxError} When the text is not JSON, has duplicate keys, lone surrogates, a number that
- * overflows, or nesting deeper than 128 levels. The message names line, column and path.
+ * overflows, or nesting deeper than 127 levels. The message names line, column and path.
  *
  * @example Usage
  * ```ts

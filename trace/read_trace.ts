@@ -1,11 +1,12 @@
-import type { TaffrailErrorOptions } from "../_internal/errors.ts";
-import { isNotFound, requireDeno } from "../_internal/file_port.ts";
+import { checkString, type TaffrailErrorOptions } from "../_internal/errors.ts";
+import { isNotFound, readNamedFile, requireDeno } from "../_internal/file_port.ts";
 import { reasonOf } from "../_internal/text.ts";
 import {
   array,
   bool,
   type Codec,
   freeJson,
+  leftOutWhenEmpty,
   membersOf,
   optional,
   string,
@@ -37,10 +38,11 @@ const MAX_TRACE_BYTES = 256 * 1024 * 1024;
  *
  * **Permissions**: `--allow-read` for the file.
  *
- * @param path The file, of at most 256 MiB.
+ * @param path The file, of at most 256 MiB: a regular one, or a link to one; also `/dev/stdin` and the
+ * `/dev/fd/63` of a shell's `<(…)`.
  * @returns The trace.
  * @throws {TraceFileError} `read` when there is no such file, it cannot be read or is too large; else as
- * `parseTrace`. The message names file and place.
+ * {@linkcode parseTrace}. The message names file and place.
  *
  * @example Usage
  * ```ts
@@ -64,9 +66,7 @@ export async function readTrace(path: string): Promise<TraceEnvelope> {
 
 async function readBytes(path: string): Promise<Uint8Array> {
   try {
-    const { size } = await requireDeno().stat(path);
-    if (size > MAX_TRACE_BYTES) throw new RangeError(`it is over ${MAX_TRACE_BYTES} bytes`);
-    return await Deno.readFile(path);
+    return await readNamedFile(checkString(path, "path"), MAX_TRACE_BYTES);
   } catch (cause) {
     const message = `failed to read trace ${path}: ${reasonOf(cause)}`;
     throw new TraceFileError("read", message, { details: { path }, cause });
@@ -238,10 +238,8 @@ const REASONS = [
 
 const traceHash: Codec<TraceHash> = struct({ algorithm: text, value: text });
 
-const issues = optional(array(struct({ code: text, path: text, message: text })));
-
-/** Left out when empty, and not there when left out. */
-const validationIssues: typeof issues = { ...issues, isOmitted: (list) => !list?.length };
+/** Left out when empty, and not there when left out. Null is not read: nobody writes it. */
+const validationIssues = leftOutWhenEmpty(struct({ code: text, path: text, message: text }));
 
 const traceError = struct({ code: text, message: text, details: exactJson });
 

@@ -171,7 +171,8 @@ export async function replayTrace(
       break;
     }
     reachedEnd = index === trace.steps.length - 1;
-    if (reachedEnd) replay.lines.push("  reached end of trace");
+    // The original program skips this with the rest of a step.
+    if (reachedEnd && replay.outcome !== "skipped") replay.lines.push("  reached end of trace");
   }
   const replayed = steps.filter(({ outcome }) => outcome !== "skipped").length;
   return { ok: !steps.some(isOtherwise), steps, replayed, reachedEnd };

@@ -1,5 +1,5 @@
 import { checkObject, checkString } from "../../_internal/errors.ts";
-import { requireDeno } from "../../_internal/file_port.ts";
+import { readNamedFile } from "../../_internal/file_port.ts";
 import {
   array,
   bool,
@@ -76,6 +76,9 @@ const taffrailBundle = closedStruct(taffrailFields) as Codec<TaffrailCaptureBund
 const hashedBundle = closedStruct({ ...taffrailFields, bundle_hash: string }) as Codec<
   TaffrailCaptureBundle & { bundle_hash: string }
 >;
+
+/** The engine holds no longer texts. */
+const MAX_BUNDLE_BYTES = 500 * 1024 * 1024;
 
 const TAFFRAIL_VERSION_PREFIX = "taffrail-";
 
@@ -185,12 +188,13 @@ export function stringifyCaptureBundle(
  *
  * **Permissions**: `--allow-read` for the file.
  *
- * @param path The file.
+ * @param path The file: a regular one, or a link to one; also `/dev/stdin` and the `/dev/fd/63` of a
+ * shell's `<(…)`. At most 500 MiB, since it has to fit into one text.
  * @returns The bundle.
- * @throws {Deno.errors.NotFound} And the system's other errors, when the file cannot be read.
+ * @throws {Deno.errors.NotFound} When there is no such file; and the system's other errors, when it cannot be read.
  * @throws {SyntaxError} As {@linkcode parseCaptureBundle}.
- * @throws {TypeError} As {@linkcode parseCaptureBundle}.
- * @throws {RangeError} As {@linkcode parseCaptureBundle}.
+ * @throws {TypeError} As {@linkcode parseCaptureBundle}; and when the path leads to a folder, a pipe or a device.
+ * @throws {RangeError} As {@linkcode parseCaptureBundle}; and when the file is too large.
  * @throws {ReplayError} As {@linkcode parseCaptureBundle}.
  *
  * @example Usage
@@ -204,5 +208,5 @@ export function stringifyCaptureBundle(
  * ```
  */
 export async function readCaptureBundle(path: string): Promise<CaptureBundle> {
-  return parseCaptureBundle(await requireDeno().readFile(checkString(path, "path")));
+  return parseCaptureBundle(await readNamedFile(checkString(path, "path"), MAX_BUNDLE_BYTES));
 }

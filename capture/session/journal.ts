@@ -169,13 +169,14 @@ function ioError(path: string, cause: unknown): CaptureJournalError {
 }
 
 function journalError(path: string, failure: AppendFailure): CaptureJournalError {
-  const { kind, cause, expected, actual } = failure;
+  const { kind, cause, expected, actual, lockPath, problem } = failure;
   if (kind === "io") return ioError(path, cause);
   const writing = `Cannot write the capture journal ${path}:`;
   const reasons = {
-    "lock-timeout": `its lock ${path}.lock was not released in time`,
+    "lock-timeout": `the lock of ${lockPath} was not released in time`,
     conflict: `it has ${actual} lines instead of ${expected}, so another session writes to it`,
     rewound: `it shrank from ${expected} to ${actual} bytes, so another program has cut it`,
+    replaced: `${problem}; let other programs leave an open journal alone`,
     sync: `syncing it failed (${reasonOf(cause)}); free some space and recover what is in it`,
     busy: `${actual} lines wait already`,
     closed: "it is closed",

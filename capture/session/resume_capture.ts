@@ -125,7 +125,7 @@ export async function resumeCapture<S extends CapturableSupervisor>(
   checkMethods(options.decisionLog, "decisionLog", ["log"]);
   checkMethods(options.invoker, "invoker", ["run"]);
   if (onRecovered !== undefined) checkFunction(onRecovered, "onRecovered");
-  if (lookAtSync(denoFilePort, journalPath) === undefined) await readCaptureJournal(journalPath);
+  if (lookAtSync(denoFilePort, journalPath)?.isFile !== true) await readCaptureJournal(journalPath);
   // Opening it mends its end: a line that only lacks its newline counts from then on.
   const journal = openCaptureJournal(journalPath, options);
   let resumption: SessionResumption<S>;

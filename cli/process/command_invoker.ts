@@ -1,3 +1,4 @@
+import { defined } from "../../_internal/errors.ts";
 import { resolve } from "../files.ts";
 import { outputPath, type OutputStream, runPaths } from "../../_internal/root_layout.ts";
 import { reasonOf } from "../../_internal/text.ts";
@@ -154,7 +155,8 @@ export class CommandInvoker implements AttemptPlace {
     const begin = {
       nodeId,
       attempt,
-      kind: node.task === undefined ? "command" : "task",
+      kind: "command",
+      ...defined({ task: node.task }),
       name: commandLine(node.run),
       input: inputOf(node),
     } as const;

@@ -1,6 +1,6 @@
 import { writeWholeSync } from "../../_internal/file_port.ts";
 import { encodeUtf8, NEWLINE, toHex } from "../../_internal/text.ts";
-import { printable } from "../text/printable.ts";
+import { printableOutput } from "../text/printable.ts";
 
 /**
  * What a command prints, in a file of bounded size: the first half goes to the file as it comes,
@@ -105,7 +105,7 @@ const TAIL_BYTES = 8 * 1024;
 
 /** The last lines of a file that a command printed to, fit for a terminal; none if it is gone. */
 export function readOutputTail(path: string, lines: number): string[] {
-  return printable(readEnd(path)).trimEnd().split("\n").slice(-lines)
+  return printableOutput(readEnd(path)).trimEnd().split("\n").slice(-lines)
     .filter((line, index) => line !== "" || index > 0);
 }
 

@@ -9,7 +9,6 @@ import {
   createFileSync,
   type FilePort,
   lookAtSync,
-  readRangeSync,
   withFileSync,
   writeWholeSync,
 } from "../../_internal/file_port.ts";
@@ -17,15 +16,7 @@ import { quarantineSync } from "../../_internal/line_file.ts";
 import { basename, dirname, join } from "../../_internal/path.ts";
 import { joinBytes, NEWLINE } from "../../_internal/text.ts";
 import type { LogCodec } from "../files/log_codecs.ts";
-import {
-  LogBytes,
-  type LogLine,
-  logLines,
-  parseLine,
-  readLogEnd,
-  recordBytes,
-  seekNumber,
-} from "../files/log_lines.ts";
+import { LogBytes, type LogLine, logLines, parseLine, recordBytes } from "../files/log_lines.ts";
 import { type RuntimeFolder, sizeOf } from "../files/runtime_folder.ts";
 import { storeIoError } from "../store_errors.ts";
 
@@ -119,48 +110,6 @@ export function renameSync(port: FilePort, path: string, to: string): void {
 export function cutSync(port: FilePort, path: string, length: number): void {
   withFileSync(port, { path, read: true, write: true }, (file) => {
     file.truncateSync(length);
-    file.syncSync();
-  });
-}
-
-/** The end of a log, from the start of a line on. */
-export interface Surplus {
-  /** The number of its first record. */
-  first: number;
-  bytes: Uint8Array;
-}
-
-/**
- * What a log has behind its record of a number; undefined without anything there. Records are known by
- * their numbers, as a line that is missing moves all behind it.
- */
-export function readSurplusSync(
-  { port }: RuntimeFolder,
-  path: string,
-  { codec, last }: { codec: LogCodec<unknown>; last: number },
-): Surplus | undefined {
-  return useLog(port, path, (log) => {
-    const start = seekNumber(log, { codec, wanted: last + 1 });
-    for (const line of logLines(log, codec, { start })) {
-      const verdict = parseLine(line, codec);
-      const number = "record" in verdict ? codec.numberOf(verdict.record) : 0;
-      if (number <= last) continue;
-      return { first: number, bytes: readRangeSync(log, line.start, log.size) };
-    }
-    return undefined;
-  });
-}
-
-/** Puts the end of a log back, if it is missing there. */
-export function appendSurplusSync(
-  { port }: RuntimeFolder,
-  path: string,
-  { codec, surplus }: { codec: LogCodec<unknown>; surplus: Surplus },
-): void {
-  const { lastNumber = 0 } = useLog(port, path, (log) => readLogEnd(log, codec));
-  if (lastNumber >= surplus.first) return;
-  withFileSync(port, { path, read: true, append: true }, (file) => {
-    writeWholeSync(file, surplus.bytes);
     file.syncSync();
   });
 }

@@ -15,7 +15,7 @@ import {
 } from "../../_internal/lock.ts";
 import { join } from "../../_internal/path.ts";
 import { RuntimePaths } from "../../_internal/root_layout.ts";
-import { encodeUtf8 } from "../../_internal/text.ts";
+import { encodeUtf8, isBlank } from "../../_internal/text.ts";
 import type { StoreOperation } from "../runtime_store_error.ts";
 import {
   invalidRequestError,
@@ -36,7 +36,7 @@ export const MAX_ID_BYTES = 126;
  * (W-FRS-14). Everything else is one: no character can lead out of the directory.
  */
 export function checkId(id: string, what: "runtime id" | "worker id"): void {
-  if (id.trim() === "") throw invalidRequestError(`${what} must not be empty`);
+  if (isBlank(id)) throw invalidRequestError(`${what} must not be empty`);
   if (!id.isWellFormed()) throw invalidRequestError(`${what} has a lone surrogate`);
   const { length } = encodeUtf8(id);
   if (length > MAX_ID_BYTES) {

@@ -6,6 +6,8 @@ import {
 } from "../../_internal/file_port.ts";
 import { linesOf } from "../../_internal/json_lines.ts";
 import { LineFile } from "../../_internal/line_file.ts";
+import { basename } from "../../_internal/path.ts";
+import { RuntimePaths } from "../../_internal/root_layout.ts";
 import { joinBytes } from "../../_internal/text.ts";
 import { type RuntimeFolder, sizeOf } from "../files/runtime_folder.ts";
 import type { RuntimeStoreError } from "../runtime_store_error.ts";
@@ -89,15 +91,17 @@ export class JournalFile {
 }
 
 /** What a journal holds. */
-interface JournalContent {
+export interface JournalContent {
   /** In their order. */
   mutations: MutationRecord[];
-  /** What stands behind them; undefined when that is nothing but NULs. */
-  torn?: TornLine;
+  /** Where they end: the next one would stand there. */
+  end: JournalPlace;
+  /** Whether anything but NULs stands there. */
+  isTorn: boolean;
 }
 
-/** Something in a journal that is no mutation, and whose newline may be missing. */
-export interface TornLine {
+/** Where the line of a mutation begins, or would begin. */
+export interface JournalPlace {
   path: string;
   /** From 1. */
   line: number;
@@ -107,7 +111,7 @@ export interface TornLine {
 /**
  * Reads the mutations of a journal. Those behind a torn one never happened either, as they may stand
  * there after a power cut: they were never acknowledged. If one of them says that the torn one was on
- * disk, that one is not torn but damaged.
+ * disk, that one is not torn but damaged. Whether the logs know more is for others to look at.
  */
 export function readMutations(file: FileHandle, path: string): JournalContent {
   const bytes = readRangeSync(file, 0, sizeOf(file));
@@ -115,35 +119,45 @@ export function readMutations(file: FileHandle, path: string): JournalContent {
   const head = first && parseHead(first.bytes);
   if (head === undefined) return readHeadless(bytes, path);
   checkFormat(head, path);
+  checkNumber(head, path);
   const mutations: MutationRecord[] = [];
-  let end = first!.bytes.length + 1;
-  let torn: { line: number; byteOffset: number } | undefined;
-  for (const [index, { bytes, byteOffset }] of lines.entries()) {
+  let end = { path, line: 2, byteOffset: first!.bytes.length + 1 };
+  let isTorn = false;
+  for (const { bytes, byteOffset } of lines) {
     const mutation = decodeMutation(bytes);
-    if (torn === undefined) {
-      if (mutation?.sequence === mutations.length + 1) {
-        mutations.push(mutation);
-        end = byteOffset + bytes.length + 1;
-      } else {
-        torn = { line: index + 2, byteOffset };
-      }
+    if (!isTorn && mutation?.sequence === mutations.length + 1) {
+      mutations.push(mutation);
+      end = { path, line: end.line + 1, byteOffset: byteOffset + bytes.length + 1 };
     } else if (mutation !== undefined && mutation.synced > mutations.length) {
-      throw damagedMutationError({ path, ...torn });
+      throw damagedMutationError(end);
+    } else {
+      isTorn = true;
     }
   }
-  torn ??= { line: mutations.length + 2, byteOffset: end };
-  return { mutations, ...(hasBytes(bytes, torn.byteOffset) && { torn: { path, ...torn } }) };
+  return { mutations, end, isTorn: hasBytes(bytes, end.byteOffset) };
 }
 
 /** The head is on disk before the first mutation is written: with one behind it, it is damaged. */
 function readHeadless(bytes: Uint8Array, path: string): JournalContent {
-  const torn = { path, line: 1, byteOffset: 0 };
   const byteOffset = headEndIn(bytes);
   const lines = linesOf({ bytes: bytes.subarray(byteOffset), byteOffset, skippedNuls: 0 });
   if (lines.some((line) => decodeMutation(line.bytes) !== undefined)) {
-    throw damagedLineError(torn, "the journal's head is damaged");
+    throw damagedLineError({ path, line: 1, byteOffset: 0 }, "the journal's head is damaged");
   }
-  return { mutations: [], ...(hasBytes(bytes, 0) && { torn }) };
+  return { mutations: [], end: { path, line: 2, byteOffset }, isTorn: hasBytes(bytes, 0) };
+}
+
+/** A journal under the name of another number has been copied or renamed by hand. */
+function checkNumber({ journal: actual }: { journal: number }, path: string): void {
+  const expected = RuntimePaths.journalNumberOf(basename(path))!;
+  if (actual === expected) return;
+  throw storeCorruptError({ operation: "read journal", path }, {
+    problem: `line 1: it says that it is journal ${actual}`,
+    line: 1,
+    byteOffset: 0,
+    expected,
+    actual,
+  });
 }
 
 function hasBytes(bytes: Uint8Array, from: number): boolean {
@@ -153,11 +167,11 @@ function hasBytes(bytes: Uint8Array, from: number): boolean {
 }
 
 /** A line that was acknowledged, and that is there no more. */
-export function damagedMutationError(torn: TornLine): RuntimeStoreError {
-  return damagedLineError(torn, "an acknowledged mutation is damaged");
+export function damagedMutationError(place: JournalPlace): RuntimeStoreError {
+  return damagedLineError(place, "an acknowledged mutation is damaged");
 }
 
-function damagedLineError({ path, ...where }: TornLine, what: string): RuntimeStoreError {
+function damagedLineError({ path, ...where }: JournalPlace, what: string): RuntimeStoreError {
   const problem = `line ${where.line}: ${what}`;
   return storeCorruptError({ operation: "read journal", path }, { problem, ...where });
 }

@@ -1,10 +1,11 @@
 import {
   atomicReplace,
-  removeTempsSync,
   type ReplaceFailure,
+  sweepTempsSync,
 } from "../../_internal/atomic_replace.ts";
 import { syncDirectorySync } from "../../_internal/directories.ts";
 import { lookAtSync } from "../../_internal/file_port.ts";
+import { isReplacedStoreFile } from "../../_internal/root_layout.ts";
 import { encodeUtf8 } from "../../_internal/text.ts";
 import type { LogWriter } from "../files/log_writer.ts";
 import type { RuntimeFolder } from "../files/runtime_folder.ts";
@@ -233,7 +234,7 @@ export class SnapshotWriter {
     const { port, directory } = this.#folder;
     const workers = [...this.#dirtyWorkers].map((id) => this.#folder.workerDirectory(id));
     for (const at of [directory, ...workers]) {
-      if (lookAtSync(port, at) !== undefined) removeTempsSync(port, at);
+      if (lookAtSync(port, at) !== undefined) sweepTempsSync(port, at, isReplacedStoreFile);
     }
   }
 

@@ -1,4 +1,5 @@
 import { denoFilePort, type FilePort } from "../../_internal/file_port.ts";
+import { checkWorkerRef } from "../files/log_pages.ts";
 import type { RuntimeFolder } from "../files/runtime_folder.ts";
 import { RuntimeStoreError } from "../runtime_store_error.ts";
 import { asStoreError, storeIoError, storeMissingError } from "../store_errors.ts";
@@ -68,8 +69,8 @@ export class FsRuntimeStore extends RuntimeReader {
   }
 
   /**
-   * As {@linkcode RuntimeReader.readTranscript}, but of a worker that is not there the file is missing
-   * (FRS-10).
+   * As {@linkcode RuntimeReader.readTranscript}, but the runtime of the worker is looked at before the
+   * limit, and of a worker that is not there the file is missing (FRS-10).
    *
    * @param ref The worker.
    * @param query The first position, from 0, and the most entries.
@@ -80,6 +81,7 @@ export class FsRuntimeStore extends RuntimeReader {
     ref: WorkerRef,
     query: TranscriptQuery,
   ): Promise<TranscriptProjection> {
+    checkWorkerRef(ref, this.runtimeId);
     try {
       return await super.readTranscript(ref, query);
     } catch (error) {

@@ -1,6 +1,6 @@
 import type { FileHandle } from "../../_internal/file_port.ts";
 import {
-  cutFileSync,
+  cutSync,
   isWholeTailSync,
   lastLineEndSync,
   quarantineSync,
@@ -151,7 +151,7 @@ export class RecoveredLogs {
         ...(torn === undefined && { remedy: "open a runtime with one program at a time" }),
       }));
     }
-    cutFileSync(port, path, fileEnd);
+    this.#withLog(path, (file) => cutSync(port, { path, file }, fileEnd));
   }
 
   #mend(path: string, size: number): Recovery {

@@ -213,7 +213,7 @@ export abstract class RuntimeReader implements AsyncDisposable {
    * @param ref The worker.
    * @param query The first position, from 0, and the most entries.
    * @returns The entries and where to go on.
-   * @throws {RuntimeStoreError} `wrong-runtime`, `limit-too-large`, `worker-not-found`, or what is
+   * @throws {RuntimeStoreError} `limit-too-large`, `wrong-runtime`, `worker-not-found`, or what is
    * wrong with its files.
    */
   // deno-lint-ignore require-await -- What reads files can become asynchronous.

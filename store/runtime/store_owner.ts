@@ -37,12 +37,8 @@
  * mutation, until the journal has four times its length.
  */
 import { syncDirectoriesSync } from "../../_internal/directories.ts";
-import {
-  CommitQueue,
-  type GroupCommitter,
-  UnknownOutcomeError,
-  type WaitingRequest,
-} from "../../_internal/line_file.ts";
+import { UnknownOutcomeError } from "../../_internal/line_file.ts";
+import { CommitQueue, type GroupCommitter, type WaitingRequest } from "../../_internal/lock.ts";
 import type { LogBytes } from "../files/log_lines.ts";
 import type { OwnerLock, RuntimeFolder } from "../files/runtime_folder.ts";
 import type { WorkerSnapshot } from "../files/snapshots.ts";

@@ -13,6 +13,7 @@ import {
   type AppendRequest,
 } from "../../_internal/append_file.ts";
 import { denoFilePort, type FilePort, runSteps, runStepsSync } from "../../_internal/file_port.ts";
+import { isWindows } from "../../_internal/path.ts";
 import { FaultPort } from "../_util/fault_port.ts";
 import { appendTo, readText, truncate, write } from "../_util/files.ts";
 import { withTempDir } from "../_util/temp.ts";
@@ -47,7 +48,8 @@ function line(text: string, options: Partial<AppendRequest> = {}): AppendRequest
 
 /** Holds the lock as another process does, until the given function is called. */
 function holdLock(directory: string): () => void {
-  const file = denoFilePort.openSync(`${directory}/lock`, { read: true, append: true });
+  const path = `${directory}/${isWindows ? "lock" : "log"}`;
+  const file = denoFilePort.openSync(path, { read: true, append: true });
   assert(file.tryLockSync(true));
   return () => file.close();
 }
@@ -242,13 +244,14 @@ Deno.test("AppendFile counts the lines of others once, then reads what they adde
     const file = openSync(optionsFor(directory, port));
     port.reset();
     assertEquals(file.appendSync(line("a")).firstSeq, 50_001);
-    assertLess(port.bytesRead, 300_100);
+    assertLess(port.bytesRead, 305_000);
     port.reset();
     assertEquals(file.appendSync(line("b")).firstSeq, 50_002);
-    assertEquals(port.bytesRead, 0);
+    assertLess(port.bytesRead, 10, "nothing, or its own last line");
+    port.reset();
     appendTo(path, "other\nother\n");
     assertEquals(file.appendSync(line("c")).firstSeq, 50_005);
-    assertEquals(port.bytesRead, 12);
+    assertEquals(port.bytesRead, "b\n".length + 12, "its own last line, and theirs");
     await file.close();
   }));
 

@@ -6,8 +6,7 @@ import {
   runStepsSync,
 } from "../../_internal/file_port.ts";
 import {
-  CommitQueue,
-  cutFileSync,
+  cutSync,
   isJsonObject,
   lastLineEndSync,
   LineFile,
@@ -16,6 +15,7 @@ import {
   UnknownOutcomeError,
 } from "../../_internal/line_file.ts";
 import { MAX_LINE_BYTES } from "../../_internal/json_lines.ts";
+import { CommitQueue } from "../../_internal/lock.ts";
 import { everyCut } from "../_util/every_cut.ts";
 import { everyFailure } from "../_util/every_failure.ts";
 import { FaultPort } from "../_util/fault_port.ts";
@@ -115,14 +115,20 @@ Deno.test("readRangeSync() reads exactly the range, and less where the file ends
     file.close();
   }));
 
-Deno.test("cutFileSync() shortens a file and leaves its mode", () =>
+Deno.test("cutSync() shortens the file that is open, not one that has taken its place", () =>
   withTempDir((directory) => {
     const path = `${directory}/log`;
     write(path, GOOD);
     Deno.chmodSync(path, 0o640);
-    cutFileSync(denoFilePort, path, 3);
+    using file = Deno.openSync(path, { read: true, append: true });
+    cutSync(denoFilePort, { path, file }, 3);
     assertEquals(readText(path), GOOD.slice(0, 3));
-    if (Deno.build.os !== "windows") assertEquals(modeOf(path), 0o640);
+    if (Deno.build.os === "windows") return;
+    assertEquals(modeOf(path), 0o640);
+    Deno.renameSync(path, `${path}.old`);
+    write(path, GOOD);
+    cutSync(denoFilePort, { path, file }, 1);
+    assertEquals([readText(`${path}.old`), readText(path)], ["{", GOOD]);
   }));
 
 Deno.test("recoverTailSync() does nothing to a file that ends in a newline, or is empty", () =>

@@ -149,7 +149,7 @@ test("taffrail resume ends what is left of a node, and runs only what had not co
     "b 2",
     "c 1",
   ]);
-  assertEquals(events[4]?.error, { kind: "cancelled" });
+  assertEquals(events[4]?.error, { kind: "crash", cancelled: true });
   assertEquals(events[4]?.message, "cut off: the process that supervised it died");
   await checkClean(cwd);
   const again = await taffrail(["resume", "flow"], { cwd });

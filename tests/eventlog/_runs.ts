@@ -39,6 +39,11 @@ export function pathOf(root: string, name = "events.jsonl", runId = RUN_ID): str
   return `${root}/runs/${runId}/${name}`;
 }
 
+/** What a writer of a run locks: its log, and on Windows a file beside it. */
+export function lockedPathOf(root: string): string {
+  return pathOf(root, Deno.build.os === "windows" ? "events.lock" : "events.jsonl");
+}
+
 /** Makes a run as another program does: its folder and its log, and nothing else. */
 export function writeRun(root: string, content: string | Uint8Array, runId = RUN_ID): string {
   Deno.mkdirSync(`${root}/runs/${runId}`, { recursive: true });

@@ -5,7 +5,7 @@ import { openOnPort } from "../../eventlog/open_event_log.ts";
 import { FaultPort } from "../_util/fault_port.ts";
 import { readText, write } from "../_util/files.ts";
 import { withTempDir } from "../_util/temp.ts";
-import { openLog, pathOf, RUN_ID, writeRun } from "./_runs.ts";
+import { lockedPathOf, openLog, pathOf, RUN_ID, writeRun } from "./_runs.ts";
 
 const SHORT = { lockTimeoutMs: 20 };
 
@@ -99,14 +99,14 @@ Deno.test("opening waits for an exclusive holder to close", () =>
 Deno.test("a failed opening leaves the run free", () =>
   withTempDir(async (root) => {
     writeRun(root, "");
-    const lock = denoFilePort.openSync(pathOf(root, "events.lock"), {
+    const lock = denoFilePort.openSync(lockedPathOf(root), {
       read: true,
       append: true,
       create: true,
     });
     assert(lock.tryLockSync(true));
     const error = await assertRejects(() => openLog(root, SHORT), EventLogError, "event log lock ");
-    assertEquals([error.kind, error.details.path], ["lock-timeout", pathOf(root, "events.lock")]);
+    assertEquals([error.kind, error.details.path], ["lock-timeout", lockedPathOf(root)]);
     assertFalse(await isLive(root, RUN_ID));
     lock.close();
   }));

@@ -38,7 +38,10 @@ async function writeLog(root: string, random: Random): Promise<void> {
       await append({ type: "node.completed", ...of });
     } else {
       const kind = random.pick(["crash", "timeout", "cancelled", "host_missing"]);
-      const error = random.pick([{ kind }, { kind, exit_code: 3 }, { kind, signal: "SIGKILL" }]);
+      const error = random.pick([{ kind: "crash", cancelled: true }, { kind }, {
+        kind,
+        exit_code: 3,
+      }, { kind, signal: "SIGKILL" }]);
       const message = random.chance(0.5) ? { message: "two\nlines" } : {};
       await append({ type: "node.failed", ...of, error, ...message });
     }
