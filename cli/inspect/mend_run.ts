@@ -93,7 +93,7 @@ async function mendFile(
     const source = await readCaptureBundle(bundle);
     if (!canBeJournal(source)) return;
     const kept = setAsideIfThere(path);
-    await restoreJournal(path, source);
+    restoreJournal(path, source);
     add(part, path, { action: "made again from the bundle", kept });
   } else if (part === "bundle") {
     const source = (await recoverCapture(journal)).bundle;
