@@ -131,9 +131,12 @@ function endBody(
     duration_ms: began === undefined ? undefined : Math.max(0, at - began),
     attempt,
   };
-  return termination === "Completed"
-    ? { type: "node.completed", ...body, output_hash: outputHashOf(decision) }
-    : { type: "node.failed", ...body, error: { kind: errorKindOf(termination) } };
+  if (termination === "Completed") {
+    return { type: "node.completed", ...body, output_hash: outputHashOf(decision) };
+  }
+  const kind = errorKindOf(termination);
+  const error = kind === "cancelled" ? { kind: "crash", cancelled: true } : { kind };
+  return { type: "node.failed", ...body, error };
 }
 
 /** What the recording has of an output. */
