@@ -3,11 +3,13 @@ import { runPaths } from "../../_internal/root_layout.ts";
 import { reasonOf } from "../../_internal/text.ts";
 import type { RecoveredCapture } from "../../capture/session/recover_capture.ts";
 import type { CaptureBundle } from "../../capture/types.ts";
-import type { RunFold } from "../../eventlog/derive_run_state.ts";
+import type { AttemptInfo, RunFold } from "../../eventlog/derive_run_state.ts";
+import { attemptKey, errorKindOf } from "../../run/attempt_key.ts";
+import type { RunTermination } from "../../supervisor/types.ts";
 import { journalAttempts } from "../engine/past_attempts.ts";
 import { exists } from "../files.ts";
 import { flowOfRecord, type FlowRecord, readFlowRecord } from "../flow/flow_record.ts";
-import { flowProvenance, isCommandRecord } from "../flow/node_event.ts";
+import { flowProvenance, isCommandRecord, nodeAttemptOf } from "../flow/node_event.ts";
 import type { RunLog } from "../reading/run_log.ts";
 import {
   canBeJournal,
@@ -19,6 +21,7 @@ import { inspectOutputs } from "./inspect_outputs.ts";
 import { intactText } from "./inspect_run_file.ts";
 import { inspectFollowing } from "./inspect_store.ts";
 import { fileProblem, type InspectedRun, type Part, type Problem } from "./problem.ts";
+import { outputHashOf } from "./restore_log.ts";
 
 /** What was read of a run. */
 interface ReadRecords {
@@ -74,7 +77,10 @@ export async function inspectAgreement(
   found.push(...await inspectFlow(run, { hasBegun, capture }));
   // Damage explains what is missing.
   const lost = isSound && recovered !== undefined
-    ? lostEvents(run, { fold: log.fold, recovered, hasBundle: has.bundle })
+    ? [
+      ...lostEvents(run, { fold: log.fold, recovered, hasBundle: has.bundle }),
+      ...otherEnds(run, { fold: log.fold, recovered }),
+    ]
     : [];
   // A damaged name is told once.
   const known = lost.length === 0 ? undefined : nodesOf(recovered!);
@@ -218,4 +224,51 @@ function lostEvents(
   }
   // Behind its end nothing more counts.
   return [problem("log", "lost-events", message, hasEnd ? null : COMPLETE_LOG)];
+}
+
+/** Where the log says of an attempt something else than the journal, which was written first. */
+function otherEnds(
+  run: InspectedRun,
+  { fold, recovered }: { fold: RunFold; recovered: RecoveredCapture },
+): Problem[] {
+  const problem = problemMaker(run);
+  const hashes = recordedHashes(recovered);
+  return journalAttempts(recovered).flatMap(({ nodeId, attempt: number, termination }) => {
+    const logged = fold.attemptsOf(nodeId).findLast(({ attempt }) => attempt === number);
+    if (termination === null || logged === undefined || logged.status === "Running") return [];
+    const [end, recordedEnd] = [endText(logged.status), journalEndText(termination)];
+    const what = `node ${nodeId} (attempt ${number})`;
+    if (end !== recordedEnd) {
+      const message = `it says of ${what}: ${end}, and the capture journal says: ${recordedEnd}`;
+      return [problem("log", "differs", message)];
+    }
+    const recorded = hashes.get(attemptKey({ nodeId, attempt: number }));
+    const { output_hash: hash } = logged;
+    if (recorded === undefined || hash === undefined || hash === recorded) return [];
+    const message = `its digest of what ${what} printed is ${hash}, and the capture journal ` +
+      `has ${recorded}`;
+    return [problem("log", "differs", message)];
+  });
+}
+
+function endText(status: AttemptInfo["status"]): string {
+  if (typeof status === "string") return status === "Completed" ? "completed" : "running";
+  return status.Failed.kind;
+}
+
+function journalEndText(termination: RunTermination): string {
+  return termination === "Completed" ? "completed" : errorKindOf(termination);
+}
+
+/** The digests that the journal has of what completed attempts printed, by attempt. */
+function recordedHashes({ bundle }: RecoveredCapture): Map<string, string> {
+  const hashes = new Map<string, string>();
+  if (!("inputs" in bundle)) return hashes;
+  for (const decision of bundle.decisions) {
+    const { origin_event_id: eventId, retry_count: retries } = decision;
+    const hash = outputHashOf(decision);
+    if (eventId === null || hash === undefined) continue;
+    hashes.set(attemptKey(nodeAttemptOf(eventId, retries + 1)), hash);
+  }
+  return hashes;
 }

@@ -139,8 +139,8 @@ function endBody(
   return { type: "node.failed", ...body, error };
 }
 
-/** What the recording has of an output. */
-function outputHashOf({ effects }: DecisionRecord): string | undefined {
+/** The digest that the recording has of what an attempt printed. */
+export function outputHashOf({ effects }: DecisionRecord): string | undefined {
   const write = effects.flatMap(({ effect }) => effect.writes).find(({ key }) => key === "stdout");
   const value = write?.value;
   return typeof value === "object" && value !== null && "String" in value

@@ -201,6 +201,31 @@ const DAMAGES: Damage[] = [
     isMended: false,
   },
   {
+    what: "an output and its digest in the log that were changed together",
+    damage: async (run) => {
+      const [right, forged] = await Promise.all(
+        ["original\n", "forged\n"].map(async (text) => {
+          const bytes = new TextEncoder().encode(text);
+          return new Uint8Array(await crypto.subtle.digest("SHA-256", bytes)).toHex();
+        }),
+      );
+      await Deno.writeTextFile(`${run}/nodes/a.1.out`, "forged\n");
+      await edit(`${run}/events.jsonl`, (text) => text.replace(right!, forged!));
+    },
+    found: [["log", "differs"]],
+    isMended: false,
+  },
+  {
+    what: "another end of a node in the log",
+    damage: (run) =>
+      edit(`${run}/events.jsonl`, (text) => {
+        const failed = '"type":"node.failed","error":{"kind":"crash"}';
+        return text.replace('"type":"node.completed"', failed);
+      }),
+    found: [["log", "differs"]],
+    isMended: false,
+  },
+  {
     what: "a damaged node in a line of the log",
     damage: (run) =>
       edit(`${run}/events.jsonl`, (text) => {
