@@ -16,7 +16,12 @@ import { readRunLog } from "../reading/run_log.ts";
 import { counted } from "../text/printable.ts";
 import { canBeJournal } from "./inspect_capture.ts";
 import type { Part, Problem } from "./problem.ts";
-import { LOCK_TIMEOUT_MS, restoreJournal, restoreRunFile } from "./restore_files.ts";
+import {
+  LOCK_TIMEOUT_MS,
+  restoreJournal,
+  restoreRunFile,
+  setAsideIfThere,
+} from "./restore_files.ts";
 import { missingEvents } from "./restore_log.ts";
 
 /** Something that was mended. */
@@ -147,20 +152,4 @@ function tailRepair({ completed, tornFile }: Recovery): Done | undefined {
   if (completed) return { action: "its last line got its newline", kept: null };
   if (tornFile === undefined) return undefined;
   return { action: "its unterminated last line was moved aside", kept: tornFile };
-}
-
-/** Gives a file a name of its own beside its present one; null where there is none. */
-function setAsideIfThere(path: string): string | null {
-  if (!exists(path)) return null;
-  for (let number = 1;; number++) {
-    const kept = `${path}.damaged-${number}`;
-    try {
-      // A link fails where a rename would replace what is there.
-      Deno.linkSync(path, kept);
-      Deno.removeSync(path);
-      return kept;
-    } catch (error) {
-      if (!(error instanceof Deno.errors.AlreadyExists)) throw error;
-    }
-  }
 }

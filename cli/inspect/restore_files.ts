@@ -9,6 +9,7 @@ import { VERSION } from "../../_internal/version.ts";
 import { stringifyCaptureJournal } from "../../capture/session/recover_capture.ts";
 import type { TaffrailCaptureBundle } from "../../capture/types.ts";
 import type { RunFold } from "../../eventlog/derive_run_state.ts";
+import { exists } from "../files.ts";
 import type { FlowRecord } from "../flow/flow_record.ts";
 
 /** How long to wait for a lock that somebody else holds. */
@@ -47,4 +48,20 @@ export function restoreRunFile(
     ...defined({ cwd }),
   };
   replace(path, `${JSON.stringify(file, null, 2)}\n`);
+}
+
+/** Gives a file a name of its own beside its present one; null where there is none. */
+export function setAsideIfThere(path: string): string | null {
+  if (!exists(path)) return null;
+  for (let number = 1;; number++) {
+    const kept = `${path}.damaged-${number}`;
+    try {
+      // A link fails where a rename would replace what is there.
+      Deno.linkSync(path, kept);
+      Deno.removeSync(path);
+      return kept;
+    } catch (error) {
+      if (!(error instanceof Deno.errors.AlreadyExists)) throw error;
+    }
+  }
 }
