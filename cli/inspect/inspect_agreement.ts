@@ -18,9 +18,10 @@ import {
   MAKE_JOURNAL,
 } from "./inspect_capture.ts";
 import { inspectOutputs } from "./inspect_outputs.ts";
-import { intactText } from "./inspect_run_file.ts";
+import { intactText, isOfNewerFormat } from "./inspect_run_file.ts";
 import { inspectFollowing } from "./inspect_store.ts";
 import { fileProblem, type InspectedRun, type Part, type Problem } from "./problem.ts";
+import { flowOfCapture } from "./restore_files.ts";
 import { outputHashOf } from "./restore_log.ts";
 
 /** What was read of a run. */
@@ -34,6 +35,7 @@ interface ReadRecords {
 
 const MAKE_LOG = "make it again from the journal";
 const MAKE_RUN_FILE = "make it again from what else the run has";
+const MAKE_FLOW = "make it again from the journal, and keep what was there under another name";
 const COMPLETE_LOG = "write what is missing behind its last line, from the journal";
 
 /**
@@ -165,23 +167,27 @@ async function inspectFlow(
   { hasBegun, capture }: { hasBegun: boolean; capture: InspectedCapture },
 ): Promise<Problem[]> {
   const problem = problemMaker(run);
+  const source = capture.recovered?.bundle ?? capture.bundle;
+  const canMake = source !== undefined && await flowOfCapture(source) !== undefined;
+  const repair = canMake && !run.live ? MAKE_FLOW : null;
   let record: FlowRecord | undefined;
   try {
     record = await readFlowRecord(run.root, run.runId);
   } catch (error) {
-    return [problem("flow", "unreadable", reasonOf(error))];
+    const isMade = !isOfNewerFormat(runPaths(run.root, run.runId).flow);
+    return [problem("flow", "unreadable", reasonOf(error), isMade ? repair : null)];
   }
   if (record === undefined) {
     const message = "it is gone: without it the run cannot be resumed; run its flow again";
-    return hasBegun ? [problem("flow", "missing", message)] : [];
+    return hasBegun ? [problem("flow", "missing", message, repair)] : [];
   }
-  const recorded = (capture.recovered?.bundle ?? capture.bundle)?.runtime_provenance;
+  const recorded = source?.runtime_provenance;
   const digest = await provenanceOf(record);
   if (digest === record.provenance && (recorded === undefined || recorded === digest)) return [];
   const message = digest === record.provenance
     ? "it is another flow than that of the journal"
     : "it was changed: its digest is not that of its nodes";
-  return [problem("flow", "differs", message)];
+  return [problem("flow", "differs", message, repair)];
 }
 
 /** The names of variables count, which a flow of a record does not have. */

@@ -18,20 +18,29 @@ export async function inspectRunFile({ root, runId }: InspectedRun): Promise<Pro
   const info = lookAtSync(denoFilePort, path);
   if (info === undefined) return [];
   const place = { run_id: runId, part: "run", path } as const;
-  let text = "";
   try {
     checkRegular(path, info);
-    text = decodeUtf8(readFileSync(denoFilePort, path)).replace(/^\uFEFF/, "");
+    const text = decodeUtf8(readFileSync(denoFilePort, path)).replace(/^\uFEFF/, "");
     if (namesFormat(JSON.parse(text))) return [];
     throw new TypeError("it names no format");
   } catch (error) {
     const message = `${reasonOf(error)}; ${await intactText(root, runId)}`;
     // What a newer version wrote is not made again by this one.
-    const isMendable = info.isFile && hasSource(root, runId) &&
-      !/"format"\s*:\s*(?:[2-9]|\d\d)/.test(text);
+    const isMendable = info.isFile && hasSource(root, runId) && !isOfNewerFormat(path);
     return [
       fileProblem(place, { kind: "unreadable", message, repair: isMendable ? REWRITE : null }),
     ];
+  }
+}
+
+/** Whether a newer version may have written a file: then it is not made again by this one. */
+export function isOfNewerFormat(path: string): boolean {
+  try {
+    checkRegular(path, denoFilePort.lstatSync(path));
+    const text = new TextDecoder().decode(readFileSync(denoFilePort, path));
+    return /"format"\s*:\s*(?:[2-9]|\d\d)/.test(text);
+  } catch {
+    return false;
   }
 }
 

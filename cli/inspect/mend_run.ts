@@ -11,12 +11,13 @@ import { runPaths } from "../../_internal/root_layout.ts";
 import { RunWorkers } from "../../run/run_workers.ts";
 import { repairStore } from "../../store/check/repair_store.ts";
 import { exists } from "../files.ts";
-import { readFlowRecord } from "../flow/flow_record.ts";
+import { readFlowRecord, writeFlowRecord } from "../flow/flow_record.ts";
 import { readRunLog } from "../reading/run_log.ts";
 import { counted } from "../text/printable.ts";
 import { canBeJournal } from "./inspect_capture.ts";
 import type { Part, Problem } from "./problem.ts";
 import {
+  flowOfCapture,
   LOCK_TIMEOUT_MS,
   restoreJournal,
   restoreRunFile,
@@ -107,6 +108,12 @@ async function mendFile(
     add(part, path, { action: "made again from the journal", kept });
   } else if (part === "log" && kind !== "torn") {
     add(part, path, await restoreLog({ root, runId }, log));
+  } else if (part === "flow") {
+    const flow = await flowOfCapture((await recoverCapture(journal)).bundle);
+    if (flow === undefined) return;
+    const kept = setAsideIfThere(path);
+    await writeFlowRecord({ root, runId }, flow);
+    add(part, path, { action: "made again from the journal", kept });
   } else if (part === "trace") {
     add(part, path, { action: "moved aside", kept: setAsideIfThere(path) });
   } else if (part === "store" && kind === "behind-log") {
