@@ -10,19 +10,20 @@ import { journalAttempts } from "../engine/past_attempts.ts";
 import { exists } from "../files.ts";
 import { flowOfRecord, type FlowRecord, readFlowRecord } from "../flow/flow_record.ts";
 import { flowProvenance, isCommandRecord, nodeAttemptOf } from "../flow/node_event.ts";
+import { logProblem } from "../reading/find_run.ts";
 import type { RunLog } from "../reading/run_log.ts";
 import {
   canBeJournal,
+  flowOfCapture,
   type InspectedCapture,
   MAKE_BUNDLE,
   MAKE_JOURNAL,
+  outputHashOf,
 } from "./inspect_capture.ts";
 import { inspectOutputs } from "./inspect_outputs.ts";
 import { intactText, isOfNewerFormat } from "./inspect_run_file.ts";
 import { inspectFollowing } from "./inspect_store.ts";
 import { fileProblem, type InspectedRun, type Part, type Problem } from "./problem.ts";
-import { flowOfCapture } from "./restore_files.ts";
-import { outputHashOf } from "./restore_log.ts";
 
 /** What was read of a run. */
 interface ReadRecords {
@@ -153,7 +154,10 @@ async function missingLog(run: InspectedRun, capture: InspectedCapture): Promise
   const problem = problemMaker(run);
   const isMade = capture.recovered?.damage === null && !run.live &&
     await recordOf(run) !== undefined;
-  const message = `it has no log; ${await intactText(run.root, run.runId)}`;
+  const intact = await intactText(run.root, run.runId);
+  const message = intact === undefined
+    ? logProblem(run.root, run.runId)!
+    : `it has no log; ${intact}`;
   return problem("log", "missing", message, isMade ? MAKE_LOG : null);
 }
 

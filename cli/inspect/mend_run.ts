@@ -14,10 +14,9 @@ import { exists } from "../files.ts";
 import { readFlowRecord, writeFlowRecord } from "../flow/flow_record.ts";
 import { readRunLog } from "../reading/run_log.ts";
 import { counted } from "../text/printable.ts";
-import { canBeJournal } from "./inspect_capture.ts";
+import { canBeJournal, flowOfCapture } from "./inspect_capture.ts";
 import type { Part, Problem } from "./problem.ts";
 import {
-  flowOfCapture,
   LOCK_TIMEOUT_MS,
   restoreJournal,
   restoreRunFile,

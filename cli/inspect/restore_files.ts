@@ -7,17 +7,10 @@ import { partsOfRunId, runPaths, timeOfUlid } from "../../_internal/root_layout.
 import { encodeUtf8 } from "../../_internal/text.ts";
 import { VERSION } from "../../_internal/version.ts";
 import { stringifyCaptureJournal } from "../../capture/session/recover_capture.ts";
-import type { CaptureBundle, TaffrailCaptureBundle } from "../../capture/types.ts";
+import type { TaffrailCaptureBundle } from "../../capture/types.ts";
 import type { RunFold } from "../../eventlog/derive_run_state.ts";
 import { exists } from "../files.ts";
-import type { Flow, FlowNode } from "../flow/flow.ts";
 import type { FlowRecord } from "../flow/flow_record.ts";
-import {
-  flowProvenance,
-  isCommandRecord,
-  nodeAttemptOf,
-  recordedNode,
-} from "../flow/node_event.ts";
 
 /** How long to wait for a lock that somebody else holds. */
 export const LOCK_TIMEOUT_MS = 500;
@@ -55,25 +48,6 @@ export function restoreRunFile(
     ...defined({ cwd }),
   };
   replace(path, `${JSON.stringify(file, null, 2)}\n`);
-}
-
-/**
- * The flow that a recording is of, where that says all of it: commands that need no others, and have no
- * variables whose values are only in a file. Its digest tells.
- */
-export async function flowOfCapture(bundle: CaptureBundle): Promise<Flow | undefined> {
-  if (!("inputs" in bundle)) return undefined;
-  const nodes = new Map<string, FlowNode>();
-  for (const input of bundle.inputs) {
-    if (input.type !== "event" || input.kind !== "Command") continue;
-    const command: unknown = JSON.parse(input.payload);
-    if (!isCommandRecord(command) || command.env.length > 0) return undefined;
-    const { nodeId } = nodeAttemptOf(input.event_id, 1);
-    nodes.set(nodeId, recordedNode(nodeId, command));
-  }
-  const { graph_id: name, config: constraints, runtime_provenance: digest } = bundle;
-  const flow = { name, constraints, nodes: [...nodes.values()] };
-  return await flowProvenance(flow) === digest ? flow : undefined;
 }
 
 /** Gives a file a name of its own beside its present one; null where there is none. */

@@ -12,6 +12,7 @@ import type { EventTime } from "../../supervisor/types.ts";
 import type { FlowRecord } from "../flow/flow_record.ts";
 import { nodeAttemptOf } from "../flow/node_event.ts";
 import { commandLine } from "../text/printable.ts";
+import { outputHashOf } from "./inspect_capture.ts";
 
 /** What a log is written again from. */
 interface LogSources {
@@ -137,15 +138,6 @@ function endBody(
   const kind = errorKindOf(termination);
   const error = kind === "cancelled" ? { kind: "crash", cancelled: true } : { kind };
   return { type: "node.failed", ...body, error };
-}
-
-/** The digest that the recording has of what an attempt printed. */
-export function outputHashOf({ effects }: DecisionRecord): string | undefined {
-  const write = effects.flatMap(({ effect }) => effect.writes).find(({ key }) => key === "stdout");
-  const value = write?.value;
-  return typeof value === "object" && value !== null && "String" in value
-    ? value.String
-    : undefined;
 }
 
 /** How a run ended whose session did; one that was broken off can be gone on with. */

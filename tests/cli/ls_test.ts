@@ -130,7 +130,7 @@ const DAMAGES: { name: string; damage: (run: string) => Promise<void>; says: Reg
   {
     name: "a directory in place of the log",
     damage: (run) => Deno.mkdir(`${run}/events.jsonl`, { recursive: true }),
-    says: /unreadable: its log .*events.jsonl is a directory, not a file: move it away$/,
+    says: /unreadable: its log .*events.jsonl is no file: move it away$/,
   },
   {
     name: "a log of NULs",
