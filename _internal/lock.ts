@@ -183,7 +183,7 @@ const MAX_OWNER_BYTES = 1024;
  * removes it but with the whole directory: a lock on it could be waited for.
  */
 export function openOwnerFileSync(port: FilePort, path: string): FileHandle {
-  return port.openSync(path, { read: true, write: true, create: true, mode: 0o600 });
+  return openRegularSync(port, path, { read: true, write: true, create: true, mode: 0o600 });
 }
 
 /** Says who holds the lock of the file: the caller. */

@@ -6,6 +6,7 @@ import { isAbsolute as posixIsAbsolute } from "@std/path/posix/is-absolute";
 import { resolve as posixResolve } from "@std/path/posix/resolve";
 import { isAbsolute as windowsIsAbsolute } from "@std/path/windows/is-absolute";
 import { resolve as windowsResolve } from "@std/path/windows/resolve";
+import { isNotFound } from "../_internal/file_port.ts";
 import { basename, dirname, isWindows, join } from "../_internal/path.ts";
 
 /** Whether a path does not depend on a directory that it is seen from. */
@@ -46,16 +47,14 @@ export function exists(path: string): boolean {
     Deno.lstatSync(path);
     return true;
   } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return false;
-    if (error instanceof Deno.errors.NotADirectory) return false;
+    if (isNotFound(error) || error instanceof Deno.errors.NotADirectory) return false;
     throw error;
   }
 }
 
 /** Whether it is a missing file that something could not be read because of. */
 export function isFromMissingFile(error: unknown): boolean {
-  if (error instanceof Deno.errors.NotFound) return true;
-  return error instanceof Error && error.cause instanceof Deno.errors.NotFound;
+  return isNotFound(error) || (error instanceof Error && isNotFound(error.cause));
 }
 
 /**

@@ -6,6 +6,7 @@ import {
   type FilePort,
   isNotFound,
   lookAtSync,
+  openRegularSync,
   readFileSync,
   runSteps,
   type Steps,
@@ -219,7 +220,7 @@ function readPid(file: FileHandle): number | undefined {
  * @param root The directory that holds the runs.
  * @param runId The run.
  * @returns Whether the run is open; false when there is no such run.
- * @throws {TypeError} If the run id is not allowed.
+ * @throws {TypeError} If the run id is not allowed, or `live.lock` is no regular file.
  *
  * @example Usage
  * ```ts
@@ -237,7 +238,7 @@ export async function isLive(root: string, runId: string): Promise<boolean> {
   const path = runPaths(root, runId).liveLock;
   let file: FileHandle;
   try {
-    file = denoFilePort.openSync(path, { read: true });
+    file = openRegularSync(denoFilePort, path, { read: true });
   } catch (error) {
     if (isNotFound(error)) return false;
     throw asModuleError(path, error);
@@ -282,7 +283,7 @@ export async function probeLock(directory: string): Promise<LockProbe> {
   const path = join(directory, `.lock-probe-${crypto.randomUUID()}`);
   return wrapIo(path, () => {
     const options = { read: true, write: true, createNew: true, mode: 0o600 };
-    const first = denoFilePort.openSync(path, options);
+    const first = openRegularSync(denoFilePort, path, options);
     try {
       return tryBoth(first, path);
     } finally {
@@ -293,7 +294,7 @@ export async function probeLock(directory: string): Promise<LockProbe> {
 }
 
 function tryBoth(first: FileHandle, path: string): LockProbe {
-  const second = denoFilePort.openSync(path, { read: true, write: true });
+  const second = openRegularSync(denoFilePort, path, { read: true, write: true });
   try {
     if (!first.tryLockSync(true)) {
       return { excludes: false, message: "a lock that nobody holds is not granted" };

@@ -4,6 +4,7 @@ import { validateBundle } from "../../capture/bundle/validate_bundle.ts";
 import { CaptureJournalError } from "../../capture/errors.ts";
 import { recoverCapture, type RecoveredCapture } from "../../capture/session/recover_capture.ts";
 import type { CaptureBundle, DecisionRecord, TaffrailCaptureBundle } from "../../capture/types.ts";
+import { denoFilePort, readFileSync } from "../../_internal/file_port.ts";
 import { type RunPaths, runPaths } from "../../_internal/root_layout.ts";
 import { isFromMissingFile } from "../files.ts";
 import type { Flow, FlowNode } from "../flow/flow.ts";
@@ -126,7 +127,7 @@ async function lookAtJournal(
 /** Whether nothing was recorded yet: an empty file, or the beginning of its first line. */
 function isEmptyJournal(error: unknown, path: string): boolean {
   if (!(error instanceof CaptureJournalError) || error.kind !== "no-session") return false;
-  return !Deno.readFileSync(path).includes(10);
+  return !readFileSync(denoFilePort, path).includes(10);
 }
 
 async function lookAtBundle(

@@ -53,12 +53,17 @@ export function restoreRunFile(
 /** Gives a file a name of its own beside its present one; null where there is none. */
 export function setAsideIfThere(path: string): string | null {
   if (!exists(path)) return null;
+  const { isDirectory } = Deno.lstatSync(path);
   for (let number = 1;; number++) {
     const kept = `${path}.damaged-${number}`;
+    if (exists(kept)) continue;
     try {
-      // A link fails where a rename would replace what is there.
-      Deno.linkSync(path, kept);
-      Deno.removeSync(path);
+      // A link fails where a rename would replace what has come in between; a folder has none.
+      if (isDirectory) Deno.renameSync(path, kept);
+      else {
+        Deno.linkSync(path, kept);
+        Deno.removeSync(path);
+      }
       return kept;
     } catch (error) {
       if (!(error instanceof Deno.errors.AlreadyExists)) throw error;

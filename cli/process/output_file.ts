@@ -1,4 +1,12 @@
-import { writeWholeSync } from "../../_internal/file_port.ts";
+import {
+  denoFilePort,
+  type FileHandle,
+  openRegularSync,
+  readFileSync,
+  readRangeSync,
+  withFileSync,
+  writeWholeSync,
+} from "../../_internal/file_port.ts";
 import { encodeUtf8, NEWLINE, toHex } from "../../_internal/text.ts";
 import { printableOutput } from "../text/printable.ts";
 
@@ -10,7 +18,7 @@ import { printableOutput } from "../text/printable.ts";
 export class OutputFile {
   /** Where it is. */
   readonly path: string;
-  readonly #file: Deno.FsFile;
+  readonly #file: FileHandle;
   readonly #tailCapacity: number;
   #headLeft: number;
   #endsLine = true;
@@ -22,7 +30,7 @@ export class OutputFile {
     this.#headLeft = Math.ceil(maxBytes / 2);
     this.#tailCapacity = maxBytes - this.#headLeft;
     const options = { write: true, create: true, truncate: true, mode: 0o600 };
-    this.#file = Deno.openSync(path, options);
+    this.#file = openRegularSync(denoFilePort, path, options);
   }
 
   /** Takes what was printed. */
@@ -97,7 +105,8 @@ export class ByteRing {
  * was too long to be kept whole it covers the kept halves and how much lies between them.
  */
 export async function hashOutput(path: string): Promise<string> {
-  const digest = await crypto.subtle.digest("SHA-256", await Deno.readFile(path));
+  const bytes = readFileSync(denoFilePort, path) as Uint8Array<ArrayBuffer>;
+  const digest = await crypto.subtle.digest("SHA-256", bytes);
   return `sha256:${toHex(new Uint8Array(digest))}`;
 }
 
@@ -119,12 +128,12 @@ export function readFailureMessage(path: string): string {
 
 function readEnd(path: string): string {
   try {
-    using file = Deno.openSync(path);
-    const size = file.seekSync(0, Deno.SeekMode.End);
-    const start = file.seekSync(Math.max(0, size - TAIL_BYTES), Deno.SeekMode.Start);
-    const bytes = new Uint8Array(TAIL_BYTES);
-    const text = new TextDecoder().decode(bytes.subarray(0, file.readSync(bytes) ?? 0));
-    return start === 0 ? text : text.slice(text.indexOf("\n") + 1);
+    return withFileSync(denoFilePort, { path, read: true }, (file) => {
+      const size = file.seekSync(0, Deno.SeekMode.End);
+      const start = Math.max(0, size - TAIL_BYTES);
+      const text = new TextDecoder().decode(readRangeSync(file, start, size));
+      return start === 0 ? text : text.slice(text.indexOf("\n") + 1);
+    });
   } catch {
     return "";
   }

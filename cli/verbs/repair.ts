@@ -110,14 +110,14 @@ async function mend(
   problems: readonly Problem[],
 ): Promise<void> {
   const { root, runId } = run;
-  if (await isLive(root, runId)) {
-    const message = `it is at work: repair it when it has ended; ${
-      commandHint("stop", { root, runId })
-    } ends it`;
-    outcome.refused.push({ run_id: runId, message });
-    return;
-  }
   try {
+    if (await isLive(root, runId)) {
+      const message = `it is at work: repair it when it has ended; ${
+        commandHint("stop", { root, runId })
+      } ends it`;
+      outcome.refused.push({ run_id: runId, message });
+      return;
+    }
     let remaining = problems;
     // A mended journal may show what is wrong with the bundle, and so on.
     for (let round = 0; round < MOST_ROUNDS; round++) {
