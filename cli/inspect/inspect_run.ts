@@ -75,6 +75,11 @@ async function inspectLog(
   const place = { run_id: runId, part: "log", path } as const;
   // What it should be made of again is found by comparing it.
   if (!exists(path)) return { problems: [] };
+  const unusable = (message: string) => {
+    return { problems: [fileProblem(place, { kind: "unreadable", message })] };
+  };
+  const problem = logProblem(root, runId);
+  if (problem !== undefined) return unusable(problem);
   try {
     const { problems } = await verifyRun(root, runId);
     const found = problems
@@ -89,8 +94,7 @@ async function inspectLog(
       });
     return { problems: found, read: readRunLog(root, runId) };
   } catch (error) {
-    const message = logProblem(root, runId) ?? reasonOf(error);
-    return { problems: [fileProblem(place, { kind: "unreadable", message })] };
+    return unusable(reasonOf(error));
   }
 }
 
