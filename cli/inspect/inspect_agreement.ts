@@ -37,6 +37,7 @@ interface ReadRecords {
 const MAKE_LOG = "make it again from the journal";
 const MAKE_RUN_FILE = "make it again from what else the run has";
 const MAKE_FLOW = "make it again from the journal, and keep what was there under another name";
+const UNDECIDED = "without it the run can be neither replayed nor resumed; run its flow again";
 const COMPLETE_LOG = "write what is missing behind its last line, from the journal";
 
 /**
@@ -67,11 +68,11 @@ export async function inspectAgreement(
     found.push(problem("run", "missing", "it is gone", MAKE_RUN_FILE));
   }
   if (hasBegun && !has.journal && !has.bundle) {
-    const message = "it is gone, and so is the bundle; what was decided is known from nothing else";
+    const message = `it is gone, and so is the bundle: ${UNDECIDED}`;
     found.push(problem("capture", "missing", message));
   } else if (hasBegun && has.journal && recovered === undefined && isSound) {
     const repair = bundle !== undefined && canBeJournal(bundle) ? MAKE_JOURNAL : null;
-    found.push(problem("capture", "missing", "it is empty", repair));
+    found.push(problem("capture", "missing", `it is empty: ${UNDECIDED}`, repair));
   }
   if (has.journal && !has.bundle && endsWithBundle(log.fold) && isSound) {
     const repair = recovered === undefined ? null : MAKE_BUNDLE;
