@@ -13,6 +13,8 @@ export const SHORT_FILES: Readonly<Record<string, string>> = {
     "All of what a recording replaces: who asks what may leak looks for it by this name.",
   "_internal/ignored_signals.ts":
     "Only what listens to signals loads it, and that is two rooms: the trace and the command.",
+  "store/state/event_effects.ts":
+    "Verifying and repairing ask it what events say, and no other room knows a rule of theirs.",
   "cli/exit_codes.ts": "One page that says what the command exits with, whatever the verb.",
   "cli/engine/errors.ts":
     "What runs a flow and what runs its commands throw them, and neither loads the other.",
