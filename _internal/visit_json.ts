@@ -289,6 +289,16 @@ export function lossInJson(value: unknown): string | undefined {
   return type && `is of type ${type}, whose content JSON does not see: give it a toJSON method`;
 }
 
+/**
+ * Visits a member, and refuses it where JSON would change it without a word. An invalid date is null by the
+ * time that it is visited.
+ */
+export function refuseLoss(value: unknown, path: string, member: unknown): unknown {
+  const problem = lossInJson(member instanceof Date ? member : value);
+  if (problem === undefined) return value;
+  throw new TypeError(`${path} ${problem}`);
+}
+
 /** What is kept of a value whose redactor failed: nothing of it may leak. */
 export const MASK = "[redaction failed]";
 

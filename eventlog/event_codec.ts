@@ -10,9 +10,9 @@ import { decodeManyLines, decodeUtf8, encodeUtf8, reasonOf } from "../_internal/
 import {
   isSurelyKept,
   type JsonVisitor,
-  lossInJson,
   lossyNumberIn,
   redactOrMask,
+  refuseLoss,
   stringifyVisiting,
 } from "../_internal/visit_json.ts";
 import type { Gap, GapReason, StandardResult, StandardSchema, Stored } from "./types.ts";
@@ -83,15 +83,6 @@ function stringifyRedacted(event: unknown, redact: Redact): string | undefined {
     const kept = redactOrMask(value, path, redact);
     return kept === value ? refuseLoss(value, path, member) : refuseLoss(kept, path, kept);
   });
-}
-
-/** An invalid date is null by the time that it is visited. */
-function refuseLoss(value: unknown, path: string, member: unknown): unknown {
-  const problem = member instanceof Date ? lossInJson(member) : lossInJson(value);
-  if (problem !== undefined) {
-    throw new TypeError(`${path} ${problem}`);
-  }
-  return value;
 }
 
 /** The events and gaps of some lines. */

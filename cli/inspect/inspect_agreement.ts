@@ -12,6 +12,7 @@ import { flowOfRecord, type FlowRecord, readFlowRecord } from "../flow/flow_reco
 import { flowProvenance, isCommandRecord, nodeAttemptOf } from "../flow/node_event.ts";
 import { logProblem } from "../reading/find_run.ts";
 import type { RunLog } from "../reading/run_log.ts";
+import { listed } from "../text/printable.ts";
 import {
   canBeJournal,
   flowOfCapture,
@@ -88,6 +89,9 @@ export async function inspectAgreement(
     : [];
   // A damaged name is told once.
   const known = lost.length === 0 ? undefined : nodesOf(recovered!);
+  if (isSound && lost.length === 0) {
+    found.push(...lostBegins(run, { fold: log.fold, hasBundle: has.bundle }));
+  }
   found.push(...lost, ...await inspectOutputs(run, log.fold, known));
   if (lost.length === 0 && state.run_id !== "") {
     found.push(...await inspectFollowing(run, log.fold));
@@ -235,6 +239,27 @@ function lostEvents(
   }
   // Behind its end nothing more counts.
   return [problem("log", "lost-events", message, hasEnd ? null : COMPLETE_LOG)];
+}
+
+/** What the log itself shows that it lacks: begins of what has an end, and the end of what is sealed. */
+function lostBegins(
+  run: InspectedRun,
+  { fold, hasBundle }: { fold: RunFold; hasBundle: boolean },
+): Problem[] {
+  const problem = problemMaker(run);
+  const { nodes, state, run_id: logged } = fold.state();
+  if (logged === "" || run.live) return [];
+  const missing = nodes.flatMap(({ id }) => {
+    return fold.attemptsOf(id).filter(({ started_ts: ts }) => ts === undefined)
+      .map(({ attempt }) => `that of ${id} (attempt ${attempt})`);
+  });
+  if (!fold.hasBegun) missing.unshift("that of the run");
+  const found = missing.length === 0
+    ? []
+    : [problem("log", "lost-events", `it lacks begins: ${listed(missing)}`)];
+  if (state !== "Running" || !hasBundle) return found;
+  const message = "it lacks the end of the run, whose recording is sealed; resuming writes it";
+  return [...found, problem("log", "unfinished", message)];
 }
 
 /** Where the log says of an attempt something else than the journal, which was written first. */

@@ -463,3 +463,20 @@ Deno.test("a flow of a later format is not made again", async () => {
     assertEquals([problem!.part, problem!.repair], ["flow", null]);
   });
 });
+
+Deno.test("verify tells of each line that was taken out of the log of a run", () =>
+  withMemoryDir(async (cwd) => {
+    const run = await recordFlow(cwd);
+    const text = await Deno.readTextFile(`${run}/events.jsonl`);
+    const lines = text.trimEnd().split("\n");
+    for (const [index, line] of lines.entries()) {
+      const rest = lines.toSpliced(index, 1).map((line) => `${line}\n`).join("");
+      await Deno.writeTextFile(`${run}/events.jsonl`, rest);
+      const { problems, notes } = await verify(cwd);
+      const found = [...problems, ...notes].filter(({ part }) => part === "log");
+      const isEnd = line.includes('"pipe.completed"');
+      assertEquals(found.map(({ kind }) => kind), [isEnd ? "unfinished" : "lost-events"], line);
+    }
+    await Deno.writeTextFile(`${run}/events.jsonl`, text);
+    assertEquals(await verify(cwd), { problems: [], notes: [] });
+  }));
