@@ -77,9 +77,10 @@ export function requireDeno(): typeof Deno {
   throw new Error("Cannot reach the file system or the process: this function needs Deno");
 }
 
-/** Whether a file call failed because nothing is there. */
+/** Whether a file call failed because nothing is there; nothing can be where a name is too long. */
 export function isNotFound(error: unknown): boolean {
-  return hasName(error, "NotFound");
+  return hasName(error, "NotFound") ||
+    (error instanceof Error && Reflect.get(error, "code") === "ENAMETOOLONG");
 }
 
 /** Whether a file call failed because something is there already. */
@@ -126,7 +127,7 @@ const OPEN_ATTEMPTS = 64;
 export function openRegularSync(
   port: FilePort,
   path: string,
-  options: Deno.OpenOptions,
+  { truncate = false, ...options }: Deno.OpenOptions,
 ): FileHandle {
   let before = options.createNew ? undefined : lookAtSync(port, path);
   for (let attempt = 0; attempt < OPEN_ATTEMPTS; attempt++) {
@@ -137,6 +138,8 @@ export function openRegularSync(
       checkRegular(path, opened);
       if (before === undefined || isSameFile(before, opened)) {
         if (options.write || options.append) refuseOtherNames(path, opened);
+        // Not before it is known whose it is.
+        if (truncate) file.truncateSync(0);
         return file;
       }
       before = lookAtSync(port, path);

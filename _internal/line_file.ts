@@ -107,6 +107,11 @@ export class LineFile {
     return this.#end;
   }
 
+  /** Where the file ends: behind the lines, as far as it has grown for later ones. */
+  get fileEnd(): number {
+    return this.#fileEnd;
+  }
+
   /** Goes on behind what others have appended. */
   moveTo(end: number): void {
     this.#end = end;

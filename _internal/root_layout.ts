@@ -13,6 +13,7 @@ import { decodeUtf8, encodeUtf8, toHex } from "./text.ts";
  *         events.jsonl.torn-<n>  events.jsonl.lost-<n>               what was kept of it
  *         events.lock                                                where locks block readers
  *         flow.json  capture.jsonl  capture.json  trace.json         the run engine
+ *         processes.jsonl                                            what it has started
  *         nodes/<node>.<attempt>.out|err                             what commands printed
  *       runtimes/id-<hexadecimal id>/
  *         runtime.json  events.jsonl  owner.lock  journal-<n>.jsonl  the store
@@ -80,6 +81,8 @@ export interface RunPaths {
   bundle: string;
   /** The last steps, when something failed. */
   trace: string;
+  /** The processes of the attempts. */
+  processes: string;
   /** What commands printed. */
   nodes: string;
 }
@@ -134,8 +137,9 @@ export function foreignRunIdProblem(runId: string): string | undefined {
   }
   // A name that is no Unicode is shown with U+FFFD, by which it cannot be found.
   if (!runId.isWellFormed() || runId.includes("\ufffd")) return "it is no Unicode";
+  if (/\p{Cc}/u.test(runId)) return "it has a control character";
   const isFolder = runId !== "." && runId !== ".." &&
-    !(isWindows ? /[\0/\\:*?"<>|]|[. ]$/ : /[\0/]/).test(runId);
+    !(isWindows ? /[/\\:*?"<>|]|[. ]$/ : /\//).test(runId);
   if (!isFolder) return "it cannot be the name of a folder";
   return isWindows && isWindowsDevice(runId) ? "it is the name of a Windows device" : undefined;
 }
@@ -186,6 +190,7 @@ export function runPaths(root: string, runId: string): RunPaths {
     journal: join(directory, "capture.jsonl"),
     bundle: join(directory, "capture.json"),
     trace: join(directory, "trace.json"),
+    processes: join(directory, "processes.jsonl"),
     nodes: join(directory, "nodes"),
   };
 }

@@ -3,7 +3,7 @@ import { checkTypes } from "../_internal/errors.ts";
 import { denoFilePort, type FileHandle, type FilePort } from "../_internal/file_port.ts";
 import { countLinesSync } from "../_internal/json_lines.ts";
 import type { RunPaths } from "../_internal/root_layout.ts";
-import { encodeEvent, type Redact, validate } from "./event_codec.ts";
+import { encodeEvent, messagesOf, type Redact, validate } from "./event_codec.ts";
 import { wrapIo } from "./event_log_error.ts";
 import { followOnPort, readPageSync } from "./read_run.ts";
 import type { HeldRun } from "./run_folder.ts";
@@ -332,7 +332,8 @@ export class FileEventLog<E> implements EventLog<E>, Disposable {
     if (schema === undefined) return line;
     const { issues } = validate(JSON.parse(line), schema);
     if (issues === undefined) return line;
-    const messages = issues.map((issue) => issue.message).join("; ");
-    throw new TypeError(`failed to serialize event: the schema refuses it: ${messages}`);
+    throw new TypeError(
+      `failed to serialize event: the schema refuses it: ${messagesOf(issues)}`,
+    );
   }
 }

@@ -66,7 +66,6 @@ export {
   type NodeInfo,
   type NodeStatus,
   type PipeState,
-  type ProcessInfo,
   RunFold,
   type RunState,
 } from "./derive_run_state.ts";

@@ -97,25 +97,6 @@ export interface NodeStarted extends RunEventBase {
   attempt?: number;
 }
 
-/** The process of an attempt has been started. */
-export interface NodeSpawned extends RunEventBase {
-  /** The tag. */
-  type: "node.spawned";
-  /** The node. */
-  node_id: string;
-  /** The id of the process; where there are process groups it leads one of its own. */
-  pid: number;
-  /**
-   * When the process began, as the system counts it: with `boot_id` it tells the process from another
-   * one that got the same id later. On Linux field 22 of `/proc/<pid>/stat`.
-   */
-  start_time?: number;
-  /** Which boot of the system that was, so that a reboot is noticed. */
-  boot_id?: string;
-  /** The attempt, from 1. */
-  attempt?: number;
-}
-
 /** An attempt at a node ended well. */
 export interface NodeCompleted extends RunEventBase {
   /** The tag. */
@@ -182,7 +163,6 @@ export type KnownRunEvent =
   | PipeCompleted
   | PipeAborted
   | NodeStarted
-  | NodeSpawned
   | NodeCompleted
   | NodeFailed
   | GatePassed
@@ -204,7 +184,6 @@ const KNOWN_TYPES: ReadonlySet<string> = new Set<KnownRunEvent["type"]>([
   "pipe.completed",
   "pipe.aborted",
   "node.started",
-  "node.spawned",
   "node.completed",
   "node.failed",
   "gate.passed",
@@ -287,7 +266,8 @@ const MOST_LEVELS = 127;
  * What the original program takes for an event of a run, as a [Standard Schema](https://standardschema.dev):
  * its eight types with the members that they need, each of the right type, and its words where it knows a
  * list of them. Members that it does not know may be there. Reading strictly with this schema refuses what
- * that program refuses, and in its words; reading without one is for logs that other versions write too.
+ * that program refuses, and in its words; reading without one is for logs that other versions write too. Not
+ * seen is what parsing hides: a key that stands twice, and `1.0` in the place of an integer.
  *
  * @example Read a run as the original program would
  * ```ts

@@ -7,6 +7,7 @@ import {
   type FilePort,
   isNotFound,
   lookAtSync,
+  openRegularSync,
   readFileSync,
   runSteps,
   type Steps,
@@ -236,7 +237,7 @@ function tryHold(port: FilePort, file: FileHandle, { path, exclusive }: LiveOpti
   if (readOwnerSync(file).startsWith(REMOVAL) && !isInPlaceSync(port, path, file)) {
     throw ioError(path, new Deno.errors.NotFound("the run was removed while it was waited for"));
   }
-  writeOwnerSync(file, `${Deno.pid}\n`);
+  writeOwnerSync(file, JSON.stringify(openerOf(file)) + "\n");
   if (exclusive) return true;
   file.unlockSync();
   return file.tryLockSync(false);
@@ -271,24 +272,83 @@ function heldError(file: FileHandle, options: LiveOptions): EventLogError {
 /** The holder that named itself last, where that can be read: that it is held is the news. */
 function readPid(file: FileHandle): number | undefined {
   try {
-    const pid = Number(readOwnerSync(file));
-    return Number.isSafeInteger(pid) && pid > 0 ? pid : undefined;
+    return parseOpener(readOwnerSync(file))?.pid;
   } catch {
     return undefined;
   }
 }
 
 /**
+ * What a live lock says of whoever opened the run first. A process id is given again to others, and a file
+ * may be copied, or be another program's that was put in its place: so it says too when that process began,
+ * where the system tells, and which file this is.
+ */
+export interface RunOpener {
+  /** The process. */
+  pid: number;
+  /** When it began, in the clock ticks of the system. */
+  start_time?: number;
+  /** The boot that this counts from. */
+  boot_id?: string;
+  /** The file system of the lock file. */
+  dev?: number;
+  /** The number of the lock file in it. */
+  ino?: number;
+}
+
+function openerOf(file: FileHandle): RunOpener {
+  const { dev, ino } = file.statSync();
+  const isKnown = ino !== null && ino !== 0;
+  return { pid: Deno.pid, ...ownBegin(), ...(isKnown && { dev, ino }) };
+}
+
+/** What a live lock says; undefined for anything that this program has not written. */
+export function parseOpener(text: string): RunOpener | undefined {
+  try {
+    const opener: unknown = JSON.parse(text);
+    if (!isObject(opener)) return undefined;
+    const { pid } = opener as { pid: unknown };
+    const isPid = typeof pid === "number" && Number.isSafeInteger(pid) && pid > 0;
+    return isPid ? opener as unknown as RunOpener : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+let begin: Pick<RunOpener, "start_time" | "boot_id"> | undefined;
+
+/** When this process began, as far as that may be known without asking for a permission. */
+function ownBegin(): Pick<RunOpener, "start_time" | "boot_id"> {
+  return begin ??= readOwnBegin();
+}
+
+function readOwnBegin(): Pick<RunOpener, "start_time" | "boot_id"> {
+  const paths = ["/proc/self/stat", "/proc/sys/kernel/random/boot_id"] as const;
+  const mayRead = (path: string) =>
+    Deno.permissions.querySync({ name: "read", path }).state === "granted";
+  if (Deno.build.os !== "linux" || !paths.every(mayRead)) return {};
+  try {
+    const [stat, boot] = paths.map((path) => Deno.readTextFileSync(path));
+    // The name of the program is in brackets and may hold anything; this is field 22.
+    const start = Number(stat!.slice(stat!.lastIndexOf(")") + 2).split(" ")[19]);
+    return { start_time: start, boot_id: boot!.trim() };
+  } catch {
+    return {};
+  }
+}
+
+/**
  * Tells whether somebody has a run open for writing. The answer is the operating system's (a file
  * lock dies with its process), so there is nothing stale about it. Another probe may hold the lock
- * for a moment; "live" is said when it stays taken for 50 ms.
+ * for a moment; "live" is said when it stays taken for 50 ms. What is no file of the run alone, a link, a
+ * pipe, a folder, or a file with a second name whose lock is held, tells nothing and is refused.
  *
  * **Permissions**: `--allow-read` for the root.
  *
  * @param root The directory that holds the runs.
  * @param runId The run.
  * @returns Whether the run is open; false when there is no such run.
- * @throws {TypeError} If the run id is not allowed.
+ * @throws {TypeError} If the run id is not allowed, or `live.lock` is no file of the run alone.
  *
  * @example Usage
  * ```ts
@@ -304,10 +364,13 @@ function readPid(file: FileHandle): number | undefined {
  */
 export async function isLive(root: string, runId: string): Promise<boolean> {
   const path = runPaths(root, runId).liveLock;
-  const file = openToProbe(path, () => denoFilePort.openSync(path, { read: true }));
+  const file = openToProbe(path, () => openRegularSync(denoFilePort, path, { read: true }));
   if (file !== undefined) {
     try {
-      if (!await runSteps(tryUntilDeadline(() => file.tryLockSync(true), PROBE_MS))) return true;
+      if (!await runSteps(tryUntilDeadline(() => file.tryLockSync(true), PROBE_MS))) {
+        checkOnlyName(path, file);
+        return true;
+      }
     } finally {
       closeLock(file);
     }
@@ -320,6 +383,15 @@ export async function isLive(root: string, runId: string): Promise<boolean> {
   } finally {
     closeLock(folder);
   }
+}
+
+/** A lock that is held through another name may be anybody's. */
+function checkOnlyName(path: string, file: FileHandle): void {
+  if ((file.statSync().nlink ?? 1) <= 1) return;
+  throw new TypeError(
+    `Cannot tell whether the run of ${path} is open: the file has another name too (a hard ` +
+      "link), and its lock may be held there; replace it by a copy of its own",
+  );
 }
 
 function openToProbe(path: string, open: () => FileHandle | undefined): FileHandle | undefined {
@@ -364,7 +436,7 @@ export async function probeLock(directory: string): Promise<LockProbe> {
   const path = join(directory, `.lock-probe-${crypto.randomUUID()}`);
   return wrapIo(path, () => {
     const options = { read: true, write: true, createNew: true, mode: 0o600 };
-    const first = denoFilePort.openSync(path, options);
+    const first = openRegularSync(denoFilePort, path, options);
     try {
       return tryBoth(first, path);
     } finally {
@@ -375,7 +447,7 @@ export async function probeLock(directory: string): Promise<LockProbe> {
 }
 
 function tryBoth(first: FileHandle, path: string): LockProbe {
-  const second = denoFilePort.openSync(path, { read: true, write: true });
+  const second = openRegularSync(denoFilePort, path, { read: true, write: true });
   try {
     if (!first.tryLockSync(true)) {
       return { excludes: false, message: "a lock that nobody holds is not granted" };

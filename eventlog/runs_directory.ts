@@ -11,6 +11,7 @@ import {
   type FileHandle,
   type FilePort,
   lookAtSync,
+  openRegularSync,
   readRangeSync,
   runSteps,
   writeWholeSync,
@@ -57,7 +58,8 @@ const LAST_ULID_BYTES = 64;
  *
  * @param options The directory that holds the runs, and the name of what is run.
  * @returns The run id.
- * @throws {TypeError} If the name makes no allowed run id, or the root is a URL.
+ * @throws {TypeError} If the name makes no allowed run id, the root is a URL, or `.ulid-last` is no
+ * regular file of its own.
  * @throws {RangeError} If no greater ULID exists (OUL-3).
  * @throws {EventLogError} `io`, `lock-timeout`, or `corrupt` if `.ulid-last` is unreadable.
  *
@@ -84,7 +86,8 @@ export async function newRunId(options: { root: string; name: string }): Promise
   let file: FileHandle | undefined;
   try {
     makeDirectoriesSync(denoFilePort, root, []);
-    file = denoFilePort.openSync(path, { read: true, write: true, create: true, mode: 0o600 });
+    const options = { read: true, write: true, create: true, mode: 0o600 };
+    file = openRegularSync(denoFilePort, path, options);
     const state = file;
     const ulid = await runSteps(withLockSteps(
       state,

@@ -7,7 +7,7 @@ import type { RunTermination } from "../supervisor/types.ts";
 import { errorKindOf } from "./attempt_key.ts";
 import type { RunTrace } from "./run_trace.ts";
 import type { RunWorkers } from "./run_workers.ts";
-import type { AttemptBegin, AttemptEnd, NodeAttempt, ProcessIdentity } from "./types.ts";
+import type { AttemptBegin, AttemptEnd, NodeAttempt } from "./types.ts";
 
 /** What the log of a run has before this process goes on with it. */
 export interface RecordedBegin {
@@ -143,27 +143,6 @@ export class RunRecorder {
     const { nodeId, attempt, kind, task, name } = begin;
     await this.#append({ type: "node.started", node_id: nodeId, kind, task, name, attempt });
     this.#records.trace.begin(begin);
-  }
-
-  /**
-   * Records that the process of an attempt runs, so that it can be found and ended when this one dies.
-   *
-   * @param attempt The attempt.
-   * @param process What tells its process from all others, before and after a restart of the machine.
-   * @throws {Error} When the log or the store does not take it.
-   */
-  async nodeSpawned(
-    { nodeId, attempt }: NodeAttempt,
-    { pid, startTime, bootId }: ProcessIdentity,
-  ): Promise<void> {
-    await this.#append({
-      type: "node.spawned",
-      node_id: nodeId,
-      pid,
-      start_time: startTime,
-      boot_id: bootId,
-      attempt,
-    });
   }
 
   /**

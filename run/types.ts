@@ -40,13 +40,3 @@ export interface AttemptEnd {
   /** What was thrown, where something was: the trace records it with its causes. */
   error?: unknown;
 }
-
-/** The process of an attempt. */
-export interface ProcessIdentity {
-  /** Its id. */
-  pid: number;
-  /** When it began, in the clock ticks of the system. */
-  startTime?: number;
-  /** The boot that this counts from. */
-  bootId?: string;
-}

@@ -42,7 +42,7 @@ class RerunInvoker extends CommandInvoker implements Disposable {
       programs,
       root,
       runId: "replay",
-      recorder: { nodeStarted: async () => {}, nodeSpawned: async () => {} },
+      recorder: { nodeStarted: async () => {} },
       observer: { nodeStarted: () => {}, note: () => {} },
       kill: interrupts.kill,
       onFatal: (error) => this.#failure ??= { of: error },

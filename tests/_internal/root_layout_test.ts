@@ -94,6 +94,7 @@ Deno.test("runPaths() stays inside the root (OLG-1)", () => {
       journal: `${directory}${separator}capture.jsonl`,
       bundle: `${directory}${separator}capture.json`,
       trace: `${directory}${separator}trace.json`,
+      processes: `${directory}${separator}processes.jsonl`,
       nodes: `${directory}${separator}nodes`,
     });
   }
@@ -151,6 +152,9 @@ Deno.test("foreignRunIdProblem() takes every name that a folder can have, and no
       "../x",
       "/",
       "a\0",
+      "a\n",
+      "\x1b[31m",
+      "\x85",
       "x".repeat(256),
       "é".repeat(128),
       "\ud800",

@@ -8,7 +8,7 @@ import { type AnyEvent, eventsOf, shellFlow, writeFlow } from "./_runs.ts";
 /** The original program reads every run below a root; gives the errors of nodes in them. */
 async function errorsOfReadableRuns(root: string): Promise<AnyEvent["error"][]> {
   const runIds = await listRuns(root);
-  for (const runId of runIds) assertOriginalReads(root, runId, { otherTypes: ["node.spawned"] });
+  for (const runId of runIds) assertOriginalReads(root, runId);
   return runIds.flatMap((runId) => eventsOf(root, runId))
     .flatMap(({ error }) => error === undefined ? [] : [error]);
 }
@@ -77,14 +77,14 @@ Deno.test({
       running.kill("SIGTERM");
       await running.end();
       assertEquals(await errorsOfReadableRuns(root), [
-        { kind: "crash", cancelled: true, signal: "SIGTERM" } as AnyEvent["error"],
+        { kind: "crash", cancelled: true, signal: "SIGTERM" },
       ]);
       const { stdout } = await taffrail(["show", runId, "--json"], { cwd });
       assertEquals(JSON.parse(stdout).nodes[0].status.Failed.kind, "cancelled");
       const killed = await recordAndKill(cwd);
-      assertOriginalReads(root, killed, { otherTypes: ["node.spawned"] });
+      assertOriginalReads(root, killed);
       assertEquals((await taffrail(["resume", killed], { cwd })).code, 0);
-      assertOriginalReads(root, killed, { otherTypes: ["node.spawned"] });
+      assertOriginalReads(root, killed);
     }),
 });
 

@@ -51,8 +51,45 @@ Deno.test("live.lock names the process that opened the run", () =>
   withTempDir(async (root) => {
     write(writeRun(root, "").replace("events.jsonl", "live.lock"), "99999999999999999999\n");
     await using _log = await openLog(root);
-    assertEquals(readText(pathOf(root, "live.lock")), `${Deno.pid}\n`);
+    const path = pathOf(root, "live.lock");
+    const { pid, dev, ino } = JSON.parse(readText(path));
+    const info = await Deno.stat(path);
+    assertEquals([pid, dev, ino], [Deno.pid, info.dev, info.ino]);
   }));
+
+/** What stands in place of a live lock whose lock may be held, for somebody else's reasons. */
+const FOREIGN_LOCKS: [name: string, put: (path: string, other: string) => Promise<unknown>][] = [
+  ["a symbolic link", (path, other) => Deno.symlink(other, path)],
+  ["a dangling link", (path) => Deno.symlink("nowhere", path)],
+  ["a hard link", (path, other) => Deno.link(other, path)],
+  ["a directory", (path) => Deno.mkdir(path)],
+  ["a named pipe", (path) => new Deno.Command("mkfifo", { args: [path] }).output()],
+];
+
+for (const [name, put] of FOREIGN_LOCKS) {
+  Deno.test({
+    name: `a live.lock that is ${name} is neither held nor believed`,
+    ignore: Deno.build.os === "windows",
+    fn: () =>
+      withTempDir(async (root) => {
+        await (await openLog(root)).close();
+        const path = pathOf(root, "live.lock");
+        await Deno.remove(path);
+        const other = `${root}/daemon.pid`;
+        using held = await Deno.open(other, { write: true, create: true });
+        await held.tryLock(true);
+        await put(path, other);
+        await assertRejects(() => isLive(root, RUN_ID), TypeError, "live.lock");
+        await assertRejects(() => openLog(root), TypeError, "live.lock");
+        await assertRejects(() => openLog(root, { exclusive: true }), TypeError, "live.lock");
+        assertEquals(readText(other), "");
+        if (name !== "a hard link") return;
+        // Nobody has it then, whatever it is called.
+        await held.unlock();
+        assertFalse(await isLive(root, RUN_ID));
+      }),
+  });
+}
 
 Deno.test("exclusive opening fails with the holder's process id while anybody has the run open", () =>
   withTempDir(async (root) => {

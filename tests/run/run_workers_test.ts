@@ -147,7 +147,6 @@ Deno.test("RunRecorder writes the log, the store and the trace of a run of one's
       await recorder.pipeStarted({ name: "demo", nodes: ["a"] });
       const a = { nodeId: "a", attempt: 1 };
       await recorder.nodeStarted({ ...a, kind: "command", name: "make a" });
-      await recorder.nodeSpawned(a, { pid: 7 });
       const termination = { Failed: "RuntimeError" } as const;
       await recorder.nodeEnded(a, { termination, exitCode: 2, durationMs: 3, message: "no" });
       await recorder.pipeAborted("a failed");
@@ -165,7 +164,6 @@ Deno.test("RunRecorder writes the log, the store and the trace of a run of one's
     assertEquals(events.map(({ type }) => type), [
       "pipe.started",
       "node.started",
-      "node.spawned",
       "node.failed",
       "pipe.aborted",
     ]);
