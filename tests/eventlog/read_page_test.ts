@@ -1,4 +1,4 @@
-import { assert, assertEquals, assertLessOrEqual, assertRejects } from "@std/assert";
+import { assert, assertEquals, assertLessOrEqual, assertRejects, assertThrows } from "@std/assert";
 import { denoFilePort, type FilePort } from "../../_internal/file_port.ts";
 import { MAX_LINE_BYTES } from "../../_internal/json_lines.ts";
 import { EventLogError } from "../../eventlog/mod.ts";
@@ -268,6 +268,27 @@ Deno.test("read() does not fail where a reader cannot ask for the lock", () =>
     const { events, gaps } = readPageSync(port, { root, runId: RUN_ID }, {});
     assertEquals([events.length, gaps[0]?.reason], [1, "torn"]);
     assertEquals(port.openCount, 0);
+  }));
+
+Deno.test("read() calls no tail torn where the lock beside the log may not be opened", () =>
+  withTempDir((root) => {
+    writeRun(root, numberedLines(1) + '{"n":');
+    write(pathOf(root, "events.lock"), "");
+    const errors = [
+      new Deno.errors.PermissionDenied("Permission denied (os error 13)"),
+      new Error("Too many open files (os error 24)"),
+      new Deno.errors.NotCapable("Requires read access"),
+    ];
+    for (const error of errors) {
+      const port = new FaultPort();
+      port.failWhen(({ name, path }) =>
+        name === "openSync" && path.endsWith("events.lock") ? error : undefined
+      );
+      const reading = () => readPageSync(port, { root, runId: RUN_ID }, {});
+      const thrown = assertThrows(reading, EventLogError, error.message);
+      assertEquals([thrown.kind, thrown.details.path], ["io", pathOf(root, "events.lock")]);
+      assertEquals(port.openCount, 0);
+    }
   }));
 
 Deno.test("read() gives up before reading when its signal is aborted", () =>
