@@ -3,34 +3,53 @@
  * write leaves and how a tail is mended stands in `line_file.ts`; what this file adds is always true
  * too:
  *
- * 1. **Who writes holds the lock**, that of a file of its own beside the lines, which is never
- *    removed: so no reader is ever blocked, on Windows either, and nobody waits for a lock on
- *    nothing. The lock is taken for a group of requests, for as long as their one write takes.
+ * 1. **Who writes holds the lock**, that of the file itself, which programs share that know nothing of
+ *    this one. Where a lock keeps readers out, as on Windows, it is that of a file of its own beside the
+ *    lines, which is never removed. The lock is taken for a group of requests, for as long as their one
+ *    write takes.
  * 2. **Nothing is written behind something unknown.** Under the lock, before each write, the file's
  *    size is compared with where this handle left it. What others appended is counted, a tail that a
  *    dead writer left is mended; a file that has become shorter is not written to any more.
  * 3. **The lock is given up before the sync**, so that nobody waits for the disk while others want to
  *    write. A sync makes everything before it durable, whoever wrote it, so order is kept.
  * 4. **A handle whose sync has failed promises nothing any more.** It refuses every further append.
- * 5. Callers are answered in the order in which they came, but `appendSync` overtakes those who wait.
+ * 5. **Nobody is answered for lines that nobody can find.** Whether the path still leads to this file,
+ *    and whether the last line is still what it was, is looked at again and again (`#look`). When it is
+ *    not so, what the path's file lacks is saved beside it, and this handle refuses every further append.
+ * 6. Callers are answered in the order in which they came, but `appendSync` overtakes those who wait.
  *
  * It is safe to die anywhere: the system gives up the lock of a dead process, and the next writer
  * finds at most a tail to mend. Who waits for the lock waits in bounded pauses, and learns when that
  * took too long; nothing was written for that caller then.
  */
-import { type FileHandle, type FilePort, runSteps, runStepsSync, type Steps } from "./file_port.ts";
-import { countLinesSync } from "./json_lines.ts";
 import {
-  CommitQueue,
-  cutFileSync,
+  type FileHandle,
+  type FileInfo,
+  type FilePort,
+  openRegularSync,
+  runSteps,
+  runStepsSync,
+  type Steps,
+} from "./file_port.ts";
+import {
+  cutSync,
   lastLineEndSync,
   LineFile,
   recoverTailSync,
   type Recovery,
-  type WaitingRequest,
+  saveLostLinesSync,
 } from "./line_file.ts";
-import { type LockOptions, withLockSteps, withLockSync } from "./lock.ts";
-import { NEWLINE } from "./text.ts";
+import {
+  blocksReadersSync,
+  CommitQueue,
+  leadsToSync,
+  type LockOptions,
+  type WaitingRequest,
+  withLockSteps,
+  withLockSync,
+} from "./lock.ts";
+import { isWindows } from "./path.ts";
+import { LineEncoder } from "./text.ts";
 
 /** Lines to be appended together, each without its newline. */
 export interface AppendRequest {
@@ -51,8 +70,12 @@ export interface Appended {
 
 /** Why an append did not succeed; the module that owns the file makes its error from it. */
 export interface AppendFailure {
-  kind: "busy" | "closed" | "conflict" | "io" | "lock-timeout" | "rewound" | "sync";
+  kind: "busy" | "closed" | "conflict" | "io" | "lock-timeout" | "replaced" | "rewound" | "sync";
   cause?: unknown;
+  /** The file whose lock was not granted in time. */
+  lockPath?: string;
+  /** What has become of the file that was `replaced`, and of its lines. */
+  problem?: string;
   expected?: number;
   actual?: number;
 }
@@ -61,9 +84,11 @@ export interface AppendFailure {
 export interface AppendFileOptions {
   port: FilePort;
   path: string;
-  /** A sidecar that is never removed: locking it blocks no reader, on Windows either. */
+  /** What is locked in place of the file, where its lock would keep readers out. */
   lockPath: string;
   lockTimeoutMs: number;
+  /** Another lock that is held as long as the file is open, and whose file must stay in its place. */
+  held?: { isInPlace(): boolean };
   /** How failures become the errors of the module that owns the file. */
   toError: (failure: AppendFailure) => Error;
 }
@@ -78,47 +103,73 @@ interface Unsynced {
 
 const MAX_WAITING = 10_000;
 const GROUP_CHARACTERS = 4 * 1024 * 1024;
+const MOST_OPENINGS = 100;
+const OPEN = { read: true, append: true, create: true, mode: 0o600 };
 
 /** A file of lines, open for appending. */
 export class AppendFile {
   readonly #options: AppendFileOptions;
-  readonly #lockOptions: LockOptions;
   readonly #lines: SharedLines;
-  readonly #lock: FileHandle;
   readonly #queue: CommitQueue<AppendRequest, Appended>;
-  /** Why no more is accepted: closed, or a sync that failed. */
+  #lockOptions: LockOptions;
+  /** What is locked: the handle of the lines, or that of a file beside them. */
+  #lock: FileHandle;
+  /** Why no more is accepted: closed, a sync that failed, or a file that is not the path's any more. */
   #refusal: AppendFailure | undefined;
   #syncFailure: AppendFailure | undefined;
 
   private constructor(options: AppendFileOptions) {
     this.#options = options;
-    this.#lockOptions = {
-      exclusive: true,
-      timeoutMs: options.lockTimeoutMs,
-      timedOut: () => options.toError({ kind: "lock-timeout" }),
-      failed: (cause) => options.toError({ kind: "io", cause }),
-    };
     this.#queue = new CommitQueue({ commitGroup: () => runSteps(this.#commitGroup()) });
-    this.#lines = new SharedLines(options);
-    try {
-      const openOptions = { read: true, append: true, create: true, mode: 0o600 };
-      this.#lock = options.port.openSync(options.lockPath, openOptions);
-    } catch (error) {
-      this.#lines.close();
-      throw error;
-    }
+    this.#lines = new SharedLines(options, (failure) => this.#refuse(failure));
+    this.#lock = this.#lines.handle;
+    this.#lockOptions = this.#lockOptionsFor(options.path);
   }
 
-  /** Opens or creates the file and mends an unterminated tail. */
+  /**
+   * Opens or creates the file and mends an unterminated tail. Who waited for the lock of a file that was
+   * replaced meanwhile opens the one that has taken its place.
+   */
   static *open(options: AppendFileOptions): Steps<AppendFile> {
-    const opened = new AppendFile(options);
-    try {
-      yield* withLockSteps(opened.#lock, opened.#lockOptions, () => opened.#lines.mendTail());
-    } catch (error) {
+    for (let openings = 0; openings < MOST_OPENINGS; openings++) {
+      const opened = new AppendFile(options);
+      try {
+        if (yield* opened.#begin()) return opened;
+      } catch (error) {
+        opened.#closeHandles();
+        throw error;
+      }
       opened.#closeHandles();
-      throw error;
     }
-    return opened;
+    throw options.toError({ kind: "replaced", problem: "others take its place again and again" });
+  }
+
+  /** Returns false when another file has taken the place of the one that was opened. */
+  *#begin(): Steps<boolean> {
+    const { port, path, lockPath } = this.#options;
+    if (isWindows || (yield* this.#underLock(() => blocksReadersSync(port, path)))) {
+      this.#lock = openRegularSync(port, lockPath, OPEN);
+      this.#lockOptions = this.#lockOptionsFor(lockPath);
+    }
+    return yield* this.#underLock(() => {
+      if (!this.#lines.isInPlace()) return false;
+      this.#lines.mendTail();
+      return true;
+    });
+  }
+
+  #underLock<T>(body: () => T): Steps<T> {
+    return withLockSteps(this.#lock, this.#lockOptions, body);
+  }
+
+  #lockOptionsFor(lockPath: string): LockOptions {
+    const { lockTimeoutMs, toError } = this.#options;
+    return {
+      exclusive: true,
+      timeoutMs: lockTimeoutMs,
+      timedOut: () => toError({ kind: "lock-timeout", lockPath }),
+      failed: (cause) => toError({ kind: "io", cause }),
+    };
   }
 
   /** The last mending of the file's end by this handle. */
@@ -161,12 +212,16 @@ export class AppendFile {
     runStepsSync(this.#sync());
   }
 
-  /** Closes when those who wait have their answer. Appends from now on are refused. */
+  /**
+   * Closes when those who wait have their answer. Appends from now on are refused. Throws, but is
+   * closed, when what was appended is not in the path's file any more and nobody was told yet.
+   */
   async close(): Promise<void> {
     if (this.closed) return await this.#queue.drained();
+    const before = this.#refusal;
     this.#refusal = { kind: "closed" };
     await this.#queue.drained();
-    this.#closeHandles();
+    this.#finish(before);
   }
 
   /** Writes what waits, then closes, before returning. */
@@ -179,18 +234,29 @@ export class AppendFile {
         this.#queue.rejectAll(error);
       }
     }
+    const before = this.#refusal;
     this.#refusal = { kind: "closed" };
-    this.#closeHandles();
+    this.#finish(before);
+  }
+
+  #finish(refusal: AppendFailure | undefined): void {
+    // What could not be saved may be saved now, such as when there is room again.
+    const isUnsaved = refusal?.kind === "replaced" && refusal.cause !== undefined;
+    try {
+      if (refusal === undefined || isUnsaved) this.#lines.lookBeforeClosing();
+    } finally {
+      this.#closeHandles();
+    }
   }
 
   #closeHandles(): void {
-    this.#lines.close();
-    this.#lock.close();
+    this.#lines.handle.close();
+    if (this.#lock !== this.#lines.handle) this.#lock.close();
   }
 
   /** Writes as many waiting requests as fit a group, and syncs those that want it. */
   *#commitGroup(): Steps<void> {
-    const unsynced = yield* withLockSteps(this.#lock, this.#lockOptions, () => this.#writeGroup());
+    const unsynced = yield* this.#underLock(() => this.#writeGroup());
     if (unsynced.length === 0) return;
     try {
       yield* this.#sync();
@@ -227,20 +293,19 @@ export class AppendFile {
    */
   *#sync(): Steps<void> {
     try {
-      yield* this.#lines.sync();
+      yield* this.#lines.file.sync();
     } catch (cause) {
-      throw this.#refuseAfterSync(cause);
+      // The lines are in the file but perhaps never on disk, and a later sync would succeed without
+      // writing them. So nothing more is promised through this handle.
+      this.#syncFailure = { kind: "sync", cause };
+      throw this.#refuse(this.#syncFailure);
     }
     if (this.#syncFailure !== undefined) throw this.#options.toError(this.#syncFailure);
+    this.#lines.look();
   }
 
-  /**
-   * After a failed sync the lines are in the file but perhaps never on disk, and a later sync
-   * would succeed without writing them. So nothing more is promised through this handle.
-   */
-  #refuseAfterSync(cause: unknown): Error {
-    const failure: AppendFailure = { kind: "sync", cause };
-    this.#syncFailure = failure;
+  /** Accepts nothing any more, and rejects those who wait. */
+  #refuse(failure: AppendFailure): Error {
     if (!this.closed) this.#refusal = failure;
     const error = this.#options.toError(failure);
     this.#queue.rejectAll(error);
@@ -254,52 +319,63 @@ function charactersOf({ lines }: AppendRequest): number {
   return characters;
 }
 
+const LOOK_AFTER_MS = 1;
+const LOCK_IS_GONE = "another program has removed the lock by which others see that it is open";
+const REWRITTEN = "another program has cut or rewritten it: what was its last line is not there";
+
 /**
  * The lines themselves, which others append to as well. Whoever calls `mendTail`, `commit` or
  * `commitAll` holds the lock.
  */
 class SharedLines {
+  readonly handle: FileHandle;
   readonly #options: AppendFileOptions;
-  readonly #handle: FileHandle;
-  readonly #file: LineFile;
+  /** What was opened, to be compared with what is at the path. */
+  readonly #opened: FileInfo;
+  /** Accepts no more appends; returns the error that says so. */
+  readonly #refuse: (failure: AppendFailure) => Error;
+  readonly file: LineFile;
   readonly #encoder = new LineEncoder();
-  /** Lines before the end of `#file`; both are 0 until the first commit counts them. */
+  /** Lines before the end of `file`; both are 0 until the first commit counts them. */
   #count = 0;
-  #recovery: Recovery = { completed: false };
+  /** The last mending of the file's end. */
+  recovery: Recovery = { completed: false };
+  #lookedAtMs = performance.now();
+  #hasWritten = false;
 
-  constructor(options: AppendFileOptions) {
+  constructor(options: AppendFileOptions, refuse: (failure: AppendFailure) => Error) {
     const { port, path } = options;
     this.#options = options;
-    this.#handle = port.openSync(path, { read: true, append: true, create: true, mode: 0o600 });
-    this.#file = new LineFile(this.#handle, {
+    this.#refuse = refuse;
+    this.handle = openRegularSync(port, path, OPEN);
+    this.#opened = this.handle.statSync();
+    this.file = new LineFile(this.handle, {
       end: 0,
-      cut: (length) => cutFileSync(port, path, length),
+      cut: (length) => cutSync(port, { path, file: this.handle }, length),
     });
-  }
-
-  get recovery(): Recovery {
-    return this.#recovery;
   }
 
   /** Completes or moves aside what a killed writer left behind the last newline. */
   mendTail(): void {
-    const size = this.#handle.seekSync(0, Deno.SeekMode.End);
-    this.#recover(lastLineEndSync(this.#handle, size), size);
+    const size = this.handle.seekSync(0, Deno.SeekMode.End);
+    this.#recover(lastLineEndSync(this.handle, size), size);
   }
 
   /** Writes one request. */
   commit(request: AppendRequest): Appended {
-    this.#catchUp();
+    const isLookDue = this.#isLookDue();
+    this.#catchUp(isLookDue);
     const firstSeq = this.#count + 1;
     const conflict = this.#conflict(request, this.#count);
     if (conflict !== undefined) throw conflict;
-    if (request.lines.length > 0) this.#write(request.lines);
+    if (request.lines.length > 0) this.#write(request.lines, isLookDue);
     return { firstSeq, lastSeq: this.#count };
   }
 
   /** One write for all requests of a group whose expectation holds, in order. */
   commitAll(requests: readonly AppendRequest[]): (Appended | Error)[] {
-    this.#catchUp();
+    const isLookDue = this.#isLookDue();
+    this.#catchUp(isLookDue);
     const lines: string[] = [];
     const outcomes = requests.map((request) => {
       const lastSeq = this.#count + lines.length;
@@ -308,16 +384,32 @@ class SharedLines {
       for (const line of request.lines) lines.push(line);
       return { firstSeq: lastSeq + 1, lastSeq: lastSeq + request.lines.length };
     });
-    if (lines.length > 0) this.#write(lines);
+    if (lines.length > 0) this.#write(lines, isLookDue);
     return outcomes;
   }
 
-  sync(): Steps<void> {
-    return this.#file.sync();
+  /** Whether the path still leads to this file. */
+  isInPlace(): boolean {
+    const { port, path } = this.#options;
+    this.#lookedAtMs = performance.now();
+    return leadsToSync(port, path, this.#opened);
   }
 
-  close(): void {
-    this.#handle.close();
+  /** Throws when the path leads to another file: what is appended here nobody finds there. */
+  look(): void {
+    if (!this.#attempt(() => this.isInPlace())) throw this.#replaced();
+  }
+
+  /** {@linkcode look}, and whether what was appended is still there. */
+  lookBeforeClosing(): void {
+    if (!this.#hasWritten) return;
+    this.look();
+    const size = this.#attempt(() => this.handle.seekSync(0, Deno.SeekMode.End));
+    this.#check(size, this.file.end, this.#attempt(() => this.file.hasLastLine()));
+  }
+
+  #isLookDue(): boolean {
+    return performance.now() - this.#lookedAtMs >= LOOK_AFTER_MS;
   }
 
   #conflict({ expectedLastSeq: expected }: AppendRequest, actual: number): Error | undefined {
@@ -325,73 +417,83 @@ class SharedLines {
     return this.#options.toError({ kind: "conflict", expected, actual });
   }
 
-  #write(lines: readonly string[]): void {
+  #write(lines: readonly string[], mustLook: boolean): void {
+    const { end } = this.file;
     try {
-      this.#file.append(this.#encoder.encode(lines));
+      this.file.append(this.#encoder.encode(lines));
     } catch (cause) {
       throw this.#options.toError({ kind: "io", cause });
     }
+    if (mustLook) this.#lookBehind(end);
     this.#count += lines.length;
+    this.#hasWritten = true;
+  }
+
+  /** What was written behind `end` into a file that is not the path's any more is taken back. */
+  #lookBehind(end: number): void {
+    let failure: Error | undefined;
+    try {
+      if (this.isInPlace()) {
+        if (this.#options.held?.isInPlace() ?? true) return;
+        failure = this.#refuse({ kind: "replaced", problem: LOCK_IS_GONE });
+      }
+    } catch (cause) {
+      failure = this.#options.toError({ kind: "io", cause });
+    }
+    this.#attempt(() => this.file.takeBack(end));
+    throw failure ?? this.#replaced();
   }
 
   /** Takes in what others appended, and mends what a killed writer left. */
-  #catchUp(): void {
-    const { end } = this.#file;
+  #catchUp(isLookDue: boolean): void {
+    const { end } = this.file;
     let size: number;
+    let isKnown = true;
     try {
-      size = this.#handle.seekSync(0, Deno.SeekMode.End);
-      if (size > end) return this.#takeInOthers();
+      size = this.handle.seekSync(0, Deno.SeekMode.End);
+      if (size > end) isKnown = this.#takeInOthers(size);
+      else if (isLookDue && size === end) isKnown = this.file.hasLastLine();
     } catch (cause) {
       throw this.#options.toError({ kind: "io", cause });
     }
-    if (size < end) {
-      throw this.#options.toError({ kind: "rewound", expected: end, actual: size });
-    }
+    this.#check(size, end, isKnown);
   }
 
-  #takeInOthers(): void {
-    const count = countLinesSync(this.#handle, this.#file.end);
-    const recovery = this.#recover(count.lineEnd, count.size);
-    this.#count += count.lines + (recovery.completed ? 1 : 0);
-    this.#file.moveTo(recovery.completed ? count.size + 1 : count.lineEnd);
+  #check(actual: number, expected: number, isKnown: boolean): void {
+    if (actual < expected) throw this.#refuse({ kind: "rewound", expected, actual });
+    if (!isKnown) throw this.#refuse({ kind: "replaced", problem: REWRITTEN });
+  }
+
+  /** Returns false when what stood before is not there any more. */
+  #takeInOthers(size: number): boolean {
+    const lines = this.file.takeIn(size);
+    if (lines === undefined) return false;
+    this.#count += lines;
+    if (this.file.end < size && this.#recover(this.file.end, size).completed) {
+      this.#count++;
+      this.file.moveTo(size + 1);
+    }
+    return true;
   }
 
   #recover(tailStart: number, size: number): Recovery {
     const { port, path } = this.#options;
-    const recovery = recoverTailSync(port, { path, file: this.#handle, tailStart, size });
-    if (recovery.completed || recovery.tornFile !== undefined) this.#recovery = recovery;
+    const recovery = recoverTailSync(port, { path, file: this.handle, tailStart, size });
+    if (recovery.completed || recovery.tornFile !== undefined) this.recovery = recovery;
     return recovery;
   }
-}
 
-const KEPT_BUFFER_BYTES = 1024 * 1024;
-const KEPT_VIEWS = 4096;
-const encoder = new TextEncoder();
-
-/** Turns lines into the bytes of one write, in a buffer that is used again. */
-export class LineEncoder {
-  #buffer = new Uint8Array(4096);
-  /** Views of the buffer by length: making one costs as much as encoding a short line. */
-  #views: Uint8Array[] = [];
-
-  /** The lines, each with a newline; valid until the next call. */
-  encode(lines: readonly string[]): Uint8Array {
-    const text = lines.length === 1 ? lines[0]! : lines.join("\n");
-    const most = text.length * 3 + 1;
-    if (most > KEPT_BUFFER_BYTES) return encoder.encode(text + "\n");
-    if (most > this.#buffer.length) this.#grow(most);
-    const { written } = encoder.encodeInto(text, this.#buffer);
-    this.#buffer[written] = NEWLINE;
-    return this.#view(written + 1);
+  /** What the file system refuses is an error of the module. */
+  #attempt<T>(operation: () => T): T {
+    try {
+      return operation();
+    } catch (cause) {
+      throw this.#options.toError({ kind: "io", cause });
+    }
   }
 
-  #grow(most: number): void {
-    this.#buffer = new Uint8Array(2 ** Math.ceil(Math.log2(most)));
-    this.#views = [];
-  }
-
-  #view(length: number): Uint8Array {
-    if (length >= KEPT_VIEWS) return this.#buffer.subarray(0, length);
-    return this.#views[length] ??= this.#buffer.subarray(0, length);
+  #replaced(): Error {
+    const { port, path } = this.#options;
+    return this.#refuse({ kind: "replaced", ...saveLostLinesSync(port, path, this.handle) });
   }
 }

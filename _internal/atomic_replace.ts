@@ -1,11 +1,13 @@
 import { syncDirectorySync } from "./directories.ts";
 import {
+  checkRegular,
   discardSync,
   type FileHandle,
   type FilePort,
   inEitherForm,
   isAlreadyExists,
   isNotFound,
+  isSameFile,
   lookAtSync,
   runSteps,
   runStepsSync,
@@ -46,8 +48,8 @@ export interface Replacement {
 const TEMP_ATTEMPTS = 64;
 const RENAME_ATTEMPTS = 64;
 const RENAME_PAUSE_MS = 10;
-const TEMP_NAME = /\.\d+\.\d+\.tmp$/;
-const STALE_TEMP_MS = 60_000;
+/** The name of a temp: of what it is to be, and two numbers. */
+const TEMP_NAME = /^(.+)\.\d+\.\d+\.tmp$/s;
 
 let tempCounter = 0;
 
@@ -88,28 +90,35 @@ class TempFile {
   readonly #path: string;
   readonly #file: FileHandle;
 
-  private constructor(port: FilePort, replacement: Replacement, path: string) {
+  private constructor(
+    { port, replacement, path, file }: {
+      port: FilePort;
+      replacement: Replacement;
+      path: string;
+      file: FileHandle;
+    },
+  ) {
     this.#port = port;
     this.#replacement = replacement;
     this.#path = path;
-    this.#file = port.openSync(path, { write: true, createNew: true, mode: 0o600 });
+    this.#file = file;
   }
 
   static create(port: FilePort, replacement: Replacement): TempFile {
     const { path, toError } = replacement;
     let tempPath = path;
-    let stage: ReplaceStage = "exhausted-temp-names";
     let cause: unknown;
-    for (let attempt = 0; attempt < TEMP_ATTEMPTS && stage !== "create-temp"; attempt++) {
+    for (let attempt = 0; attempt < TEMP_ATTEMPTS; attempt++) {
       tempPath = join(dirname(path), `${basename(path)}.${Deno.pid}.${tempCounter++}.tmp`);
       try {
-        return new TempFile(port, replacement, tempPath);
+        const file = createLocked(port, tempPath);
+        if (file !== undefined) return new TempFile({ port, replacement, path: tempPath, file });
       } catch (error) {
         cause = error;
-        if (!isAlreadyExists(error)) stage = "create-temp";
+        if (!isAlreadyExists(error)) throw toError({ stage: "create-temp", path, tempPath, cause });
       }
     }
-    throw toError({ stage, path, tempPath, cause });
+    throw toError({ stage: "exhausted-temp-names", path, tempPath, cause });
   }
 
   #fail(stage: ReplaceStage, cause: unknown): never {
@@ -128,8 +137,9 @@ class TempFile {
   write(): void {
     const { path, bytes } = this.#replacement;
     this.at("write", () => {
-      this.#file.tryLockSync(true);
       const old = lookAtSync(this.#port, path);
+      // Over a directory the rename fails, and a link is replaced; a device or a pipe would be lost.
+      if (old !== undefined && !old.isDirectory && !old.isSymlink) checkRegular(path, old);
       // The mode of a link says nothing: it is 0777 everywhere.
       const mode = old?.isFile ? old.mode ?? 0o600 : 0o600;
       if ((mode & 0o777) !== 0o600) this.#port.chmodSync(this.#path, mode & 0o777);
@@ -170,42 +180,55 @@ class TempFile {
   }
 }
 
+/** Creates a temp and locks it; undefined when a sweeper came in between. */
+function createLocked(port: FilePort, path: string): FileHandle | undefined {
+  const file = port.openSync(path, { write: true, createNew: true, mode: 0o600 });
+  try {
+    if (file.tryLockSync(true) && isInPlace(port, path, file)) return file;
+    file.close();
+    return undefined;
+  } catch (error) {
+    file.close();
+    discardSync(port, path);
+    throw error;
+  }
+}
+
+function isInPlace(port: FilePort, path: string, file: FileHandle): boolean {
+  const there = lookAtSync(port, path);
+  return there !== undefined && isSameFile(there, file.statSync());
+}
+
 /**
- * Removes the temps that killed processes left in a directory: those older than a minute whose
- * lock is free. Returns their names.
+ * Removes the temps in a directory that killed processes left of files whose names `isOurs`, and nothing
+ * else: those whose lock is free, as their makers hold it until they are renamed. Returns their names.
  */
-export function sweepTempsSync(port: FilePort, directory: string): string[] {
+export function sweepTempsSync(
+  port: FilePort,
+  directory: string,
+  isOurs: (name: string) => boolean,
+): string[] {
   const swept: string[] = [];
-  for (const { name } of port.readDirSync(directory)) {
-    if (TEMP_NAME.test(name) && sweepTemp(port, join(directory, name))) swept.push(name);
+  for (const { name } of Array.from(port.readDirSync(directory))) {
+    const target = TEMP_NAME.exec(name)?.[1];
+    if (target === undefined || !isOurs(target)) continue;
+    if (sweepTemp(port, join(directory, name))) swept.push(name);
   }
   return swept;
 }
 
-/** Removes the temps in a directory in which nobody but the caller replaces anything. */
-export function removeTempsSync(port: FilePort, directory: string): void {
-  for (const { name } of [...port.readDirSync(directory)]) {
-    if (TEMP_NAME.test(name)) port.removeSync(join(directory, name));
-  }
-}
-
 function sweepTemp(port: FilePort, path: string): boolean {
-  const info = lookAtSync(port, path);
-  if (info === undefined || !info.isFile || info.mtime === null) return false;
-  if (Date.now() - info.mtime.getTime() < STALE_TEMP_MS) return false;
+  if (lookAtSync(port, path)?.isFile !== true) return false;
   try {
-    return removeUnlocked(port, path);
+    return withFileSync(port, { path, read: true }, (file) => {
+      // Since it was opened another sweeper may have removed it, and another maker have taken the name.
+      if (!file.tryLockSync(true) || !isInPlace(port, path, file)) return false;
+      port.removeSync(path);
+      return true;
+    });
   } catch (error) {
     // Another sweeper was faster.
     if (isNotFound(error)) return false;
     throw error;
   }
-}
-
-function removeUnlocked(port: FilePort, path: string): boolean {
-  return withFileSync(port, { path, read: true }, (file) => {
-    if (!file.tryLockSync(true)) return false;
-    port.removeSync(path);
-    return true;
-  });
 }

@@ -1,10 +1,4 @@
-import {
-  type FilePort,
-  isAlreadyExists,
-  isNotFound,
-  lookAtSync,
-  withFileSync,
-} from "./file_port.ts";
+import { type FilePort, isAlreadyExists, isNotFound, lookAtSync } from "./file_port.ts";
 import { dirname, isWindows, join } from "./path.ts";
 
 /**
@@ -13,7 +7,12 @@ import { dirname, isWindows, join } from "./path.ts";
  */
 export function syncDirectorySync(port: FilePort, path: string): void {
   if (isWindows) return;
-  withFileSync(port, { path, read: true }, (directory) => directory.syncSync());
+  const directory = port.openSync(path, { read: true });
+  try {
+    directory.syncSync();
+  } finally {
+    directory.close();
+  }
 }
 
 /** Creates one directory, mode 0700, and tells whether it was missing. */
@@ -58,11 +57,13 @@ export class ParentDirectories {
     this.#port = port;
   }
 
-  /** Creates what is missing down to a directory, mode 0700. */
+  /** Creates what is missing down to a directory, mode 0700. What stands in its place is refused. */
   createSync(directory: string): void {
     const missing = missingDirectoriesSync(this.#port, directory);
     for (const above of missing) this.#unsynced.add(above);
     if (missing.length > 0) this.#port.mkdirSync(directory, { mode: 0o700, recursive: true });
+    // Only a directory has this entry; links are followed.
+    else this.#port.lstatSync(`${directory}/.`);
   }
 
   /** A directory survives a power cut when the one that it is in was synced. */
@@ -86,30 +87,13 @@ function missingDirectoriesSync(port: FilePort, directory: string): string[] {
 }
 
 /**
- * Removes a folder and all in it; a link is removed, and not what it leads to. Two may remove the same
- * one at the same time: what the other has removed is removed.
+ * Removes a folder and all in it; a link is removed, and not what it leads to. That is left to the
+ * system: who looks and then removes by path is led astray by a link that is put there in between. Two
+ * may remove the same one at the same time.
  */
 export function removeTreeSync(port: FilePort, directory: string): void {
-  for (const { name, isDirectory } of entriesOf(port, directory)) {
-    const path = join(directory, name);
-    if (isDirectory) removeTreeSync(port, path);
-    else removeOneSync(port, path);
-  }
-  removeOneSync(port, directory);
-}
-
-function entriesOf(port: FilePort, directory: string): ReturnType<FilePort["readDirSync"]> {
   try {
-    return Array.from(port.readDirSync(directory));
-  } catch (error) {
-    if (isNotFound(error)) return [];
-    throw error;
-  }
-}
-
-function removeOneSync(port: FilePort, path: string): void {
-  try {
-    port.removeSync(path);
+    port.removeSync(directory, { recursive: true });
   } catch (error) {
     if (!isNotFound(error)) throw error;
   }

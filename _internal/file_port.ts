@@ -51,7 +51,8 @@ export interface FilePort {
   mkdirSync(path: string, options: { mode: number; recursive: boolean }): void;
   chmodSync(path: string, mode: number): void;
   renameSync(from: string, to: string): void;
-  removeSync(path: string): void;
+  /** Removes a file, a link, or a directory: an empty one, or `recursive` with all that is in it. */
+  removeSync(path: string, options?: { recursive: boolean }): void;
   lstatSync(path: string): FileInfo;
   readDirSync(path: string): Iterable<{ name: string; isDirectory: boolean; isSymlink: boolean }>;
 }
@@ -62,7 +63,7 @@ export const denoFilePort: FilePort = {
   mkdirSync: (path, options) => requireDeno().mkdirSync(path, options),
   chmodSync: (path, mode) => requireDeno().chmodSync(path, mode),
   renameSync: (from, to) => requireDeno().renameSync(from, to),
-  removeSync: (path) => requireDeno().removeSync(path),
+  removeSync: (path, options) => requireDeno().removeSync(path, options),
   lstatSync: (path) => requireDeno().lstatSync(path),
   readDirSync: (path) => requireDeno().readDirSync(path),
 };
@@ -76,9 +77,10 @@ export function requireDeno(): typeof Deno {
   throw new Error("Cannot reach the file system or the process: this function needs Deno");
 }
 
-/** Whether a file call failed because nothing is there. */
+/** Whether a file call failed because nothing is there; nothing can be where a name is too long. */
 export function isNotFound(error: unknown): boolean {
-  return hasName(error, "NotFound");
+  return hasName(error, "NotFound") ||
+    (error instanceof Error && Reflect.get(error, "code") === "ENAMETOOLONG");
 }
 
 /** Whether a file call failed because something is there already. */
@@ -113,38 +115,82 @@ export function checkRegular(path: string, info: FileInfo): void {
   throw new TypeError(`Cannot use ${path}: it is ${describeFileKind(info)}, not a regular file`);
 }
 
+const OPEN_ATTEMPTS = 64;
+
 /**
  * Opens a regular file, and nothing else: opening a named pipe would hang, reading a device would never
  * end, and a link could lead anywhere. What is written must have no second name either, as a hard link
  * may be somebody else's file. It is looked at before it is opened, so that nothing is waited for, and
  * behind that through the handle. Who exchanges files inside of a private directory between the two is
- * not kept out.
+ * not kept out, but for those who put a new file in the place of the old one.
  */
 export function openRegularSync(
   port: FilePort,
   path: string,
-  options: Deno.OpenOptions,
+  { truncate = false, ...options }: Deno.OpenOptions,
 ): FileHandle {
-  const before = options.createNew ? undefined : lookAtSync(port, path);
-  if (before !== undefined) checkRegular(path, before);
-  const file = port.openSync(path, options);
-  try {
-    const opened = file.statSync();
-    checkRegular(path, opened);
-    if (before !== undefined && !isSameFile(before, opened)) {
-      throw new TypeError(`Cannot use ${path}: it was exchanged while it was opened`);
+  let before = options.createNew ? undefined : lookAtSync(port, path);
+  for (let attempt = 0; attempt < OPEN_ATTEMPTS; attempt++) {
+    if (before !== undefined) checkRegular(path, before);
+    const file = port.openSync(path, options);
+    try {
+      const opened = file.statSync();
+      checkRegular(path, opened);
+      if (before === undefined || isSameFile(before, opened)) {
+        if (options.write || options.append) refuseOtherNames(path, opened);
+        // Not before it is known whose it is.
+        if (truncate) file.truncateSync(0);
+        return file;
+      }
+      before = lookAtSync(port, path);
+    } catch (error) {
+      file.close();
+      throw error;
     }
-    if ((options.write || options.append) && (opened.nlink ?? 1) > 1) {
-      throw new TypeError(
-        `Cannot write to ${path}: the file has another name too (a hard link); ` +
-          "replace it by a copy of its own",
-      );
-    }
-    return file;
-  } catch (error) {
     file.close();
-    throw error;
   }
+  throw new TypeError(`Cannot use ${path}: it was exchanged whenever it was opened`);
+}
+
+function refuseOtherNames(path: string, { nlink }: FileInfo): void {
+  if ((nlink ?? 1) <= 1) return;
+  throw new TypeError(
+    `Cannot write to ${path}: the file has another name too (a hard link); ` +
+      "replace it by a copy of its own",
+  );
+}
+
+/**
+ * All bytes of a file that a person names, by way of a link too, and no more than that many. What is no
+ * regular file may never end, or hang for ever: only what the process was given open, `/dev/stdin` or the
+ * `/dev/fd/63` of a shell's `<(…)`, is read whatever it is.
+ */
+export async function readNamedFile(path: string, maxBytes: number): Promise<Uint8Array> {
+  const info = await statNamed(path);
+  if (!/^\/(dev\/(stdin$|fd\/)|proc\/(self|[0-9]+)\/fd\/)/.test(path)) checkRegular(path, info);
+  if (info.size > maxBytes) throw tooLarge(path, maxBytes);
+  using file = await requireDeno().open(path, { read: true });
+  const chunks: Uint8Array[] = [];
+  let size = 0;
+  for await (const chunk of file.readable) {
+    chunks.push(chunk);
+    size += chunk.length;
+    if (size > maxBytes) throw tooLarge(path, maxBytes);
+  }
+  return joinBytes(chunks);
+}
+
+async function statNamed(path: string): Promise<FileInfo> {
+  try {
+    return await requireDeno().stat(path);
+  } catch (cause) {
+    if (!isNotFound(cause)) throw cause;
+    throw new Deno.errors.NotFound(`Cannot read ${path}: it does not exist`, { cause });
+  }
+}
+
+function tooLarge(path: string, maxBytes: number): RangeError {
+  return new RangeError(`Cannot read ${path}: it is over ${maxBytes} bytes`);
 }
 
 /** What stands at a path, without following a link; undefined when nothing does. */
@@ -157,13 +203,13 @@ export function lookAtSync(port: FilePort, path: string): FileInfo | undefined {
   }
 }
 
-/** Opens a file, uses it, and closes it whatever happens. */
+/** Opens a regular file, uses it, and closes it whatever happens. */
 export function withFileSync<T>(
   port: FilePort,
   { path, ...options }: Deno.OpenOptions & { path: string },
   use: (file: FileHandle) => T,
 ): T {
-  const file = port.openSync(path, options);
+  const file = openRegularSync(port, path, options);
   try {
     return use(file);
   } finally {
@@ -225,14 +271,38 @@ export function writeWholeSync(file: FileHandle, bytes: Uint8Array): void {
   }
 }
 
+/** Whether there is nothing but NULs in a block, looked at by four bytes at once where that works. */
+export function isNul(block: Uint8Array): boolean {
+  const isAligned = block.byteOffset % 4 === 0;
+  const words = isAligned ? new Int32Array(block.buffer, block.byteOffset, block.length >> 2) : [];
+  for (let index = 0; index < words.length; index++) if (words[index] !== 0) return false;
+  for (let index = words.length * 4; index < block.length; index++) {
+    if (block[index] !== 0) return false;
+  }
+  return true;
+}
+
 /**
  * Creates a file with these bytes. They are on disk when this returns, its name only when its
- * directory is synced. Where that fails, no file is left.
+ * directory is synced. Where that fails, no file is left. Blocks of NULs become holes, which need no
+ * room on the disk.
  */
 export function createFileSync(port: FilePort, path: string, blocks: Iterable<Uint8Array>): void {
   withFileSync(port, { path, write: true, createNew: true, mode: 0o600 }, (file) => {
     try {
-      for (const block of blocks) writeWholeSync(file, block);
+      let holeBytes = 0;
+      let size = 0;
+      for (const block of blocks) {
+        size += block.length;
+        if (isNul(block)) {
+          holeBytes += block.length;
+          continue;
+        }
+        if (holeBytes > 0) file.seekSync(size - block.length, Deno.SeekMode.Start);
+        writeWholeSync(file, block);
+        holeBytes = 0;
+      }
+      if (holeBytes > 0) file.truncateSync(size);
       file.syncSync();
     } catch (error) {
       discardSync(port, path);
@@ -248,13 +318,18 @@ export function discardSync(port: FilePort, path: string): void {
   } catch { /* What is left is swept, or written over, another time. */ }
 }
 
-/** The bytes of an open file from `start` to `end`, in blocks that fit into memory. */
+/**
+ * The bytes of an open file from `start` to `end`, in blocks that fit into memory. Each is valid until
+ * the next is asked for.
+ */
 export function* blocksOf(
   file: FileHandle,
   { start, end }: { start: number; end: number },
 ): Generator<Uint8Array> {
+  const buffer = new Uint8Array(Math.max(0, Math.min(BLOCK_BYTES, end - start)));
   for (let at = start; at < end; at += BLOCK_BYTES) {
-    yield readRangeSync(file, at, Math.min(end, at + BLOCK_BYTES));
+    const block = buffer.subarray(0, end - at);
+    yield block.subarray(0, fillSync(file, at, block));
   }
 }
 

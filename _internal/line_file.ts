@@ -28,16 +28,29 @@ import {
   discardSync,
   type FileHandle,
   type FilePort,
+  fillSync,
   inEitherForm,
   isAlreadyExists,
+  isNul,
+  isSameFile,
+  lookAtSync,
+  openRegularSync,
   readRangeSync,
   type Steps,
   withFileSync,
   writeWholeSync,
 } from "./file_port.ts";
-import { MAX_LINE_BYTES } from "./json_lines.ts";
-import { dirname } from "./path.ts";
-import { decodeUtf8, joinBytes, NEWLINE } from "./text.ts";
+import {
+  countLinesSync,
+  endOfPiece,
+  linePiecesSync,
+  linesOf,
+  MAX_LINE_BYTES,
+  startsWith,
+} from "./json_lines.ts";
+import { dirname, isWindows } from "./path.ts";
+import { lostPath, tornPath } from "./root_layout.ts";
+import { decodeUtf8, joinBytes, NEWLINE, reasonOf } from "./text.ts";
 
 /** A write that failed and could not be cut back, so that nobody can vouch for the end of the file. */
 export class UnknownOutcomeError extends AggregateError {
@@ -65,6 +78,11 @@ interface LineFileOptions {
   cut?: (length: number) => void;
 }
 
+const NOTHING = new Uint8Array();
+const CHECKED_BYTES = 4096;
+/** So much of what was appended last is kept; of more, only the end. */
+const KEPT_BYTES = 64 * 1024;
+
 /** The end of an open file of lines. Whoever calls it is the only writer at that moment. */
 export class LineFile {
   readonly #file: FileHandle;
@@ -73,6 +91,8 @@ export class LineFile {
   #end: number;
   /** Where the file ends; behind `#end` there are only NULs. */
   #fileEnd: number;
+  /** What stands before `#end`, as far as it is known: what was appended last. */
+  #last: Uint8Array = NOTHING;
 
   constructor(file: FileHandle, { end, growthBytes = 0, cut }: LineFileOptions) {
     this.#file = file;
@@ -87,18 +107,68 @@ export class LineFile {
     return this.#end;
   }
 
+  /** Where the file ends: behind the lines, as far as it has grown for later ones. */
+  get fileEnd(): number {
+    return this.#fileEnd;
+  }
+
   /** Goes on behind what others have appended. */
   moveTo(end: number): void {
     this.#end = end;
     this.#fileEnd = end;
+    this.#last = readRangeSync(this.#file, Math.max(0, end - CHECKED_BYTES), end);
+  }
+
+  /** Whether the last line, or its last 4 KiB, is still in its place. */
+  hasLastLine(): boolean {
+    const last = this.#lastLine();
+    return startsWith(readRangeSync(this.#file, this.#end - last.length, this.#end), last);
+  }
+
+  /**
+   * Goes on behind the whole lines that others have appended to a file of `size` bytes, and tells how
+   * many these were; undefined when the last line is not in its place any more.
+   */
+  takeIn(size: number): number | undefined {
+    const last = this.#lastLine();
+    const start = this.#end - last.length;
+    if (size - start > KEPT_BYTES) return this.#takeInMuch(size);
+    const bytes = readRangeSync(this.#file, start, size);
+    if (!startsWith(bytes, last)) return undefined;
+    let lines = 0;
+    let lineEnd = last.length;
+    for (let at; (at = bytes.indexOf(NEWLINE, lineEnd)) !== -1; lineEnd = at + 1) lines++;
+    this.#end = this.#fileEnd = start + lineEnd;
+    this.#last = bytes.subarray(0, lineEnd);
+    return lines;
+  }
+
+  #takeInMuch(size: number): number | undefined {
+    if (!this.hasLastLine()) return undefined;
+    // More than a line may be NULs by the gigabyte, which are faster to look at from behind.
+    const isHuge = size - this.#end > MAX_LINE_BYTES;
+    const end = isHuge ? lastLineEndSync(this.#file, size, this.#end) : size;
+    const { lines, lineEnd } = countLinesSync(this.#file, this.#end, end);
+    this.moveTo(lineEnd);
+    return lines;
+  }
+
+  /** The last line that is known, or as much of it as is compared. */
+  #lastLine(): Uint8Array {
+    const { length } = this.#last;
+    const lineStart = this.#last.lastIndexOf(NEWLINE, -2) + 1;
+    return this.#last.subarray(Math.max(lineStart, length - CHECKED_BYTES));
   }
 
   /**
    * Appends the bytes of whole lines in one write: all of them or, when it throws, none. Throws an
-   * {@linkcode UnknownOutcomeError} when it can say neither.
+   * {@linkcode UnknownOutcomeError} when it can say neither. The bytes must stay as they are until the
+   * next call.
    */
   append(lines: Uint8Array): void {
     const { length } = lines;
+    // The bytes of the last call may be in the same buffer.
+    this.#last = NOTHING;
     try {
       const count = this.#file.writeSync(this.#withRoom(lines));
       if (count < length) {
@@ -111,6 +181,13 @@ export class LineFile {
       throw error;
     }
     this.#end += length;
+    this.#last = length > KEPT_BYTES ? lines.slice(-CHECKED_BYTES) : lines;
+  }
+
+  /** Takes back what was appended behind `end`, before anybody else can write. */
+  takeBack(end: number): void {
+    this.#cut(end);
+    this.moveTo(end);
   }
 
   /** Makes what was appended survive a power cut. */
@@ -142,118 +219,8 @@ export class LineFile {
   }
 }
 
-/** A caller who waits for an answer. */
-export interface WaitingRequest<R, A> {
-  readonly request: R;
-  resolve(answer: A): void;
-  reject(reason: unknown): void;
-}
-
-/** A {@linkcode WaitingRequest} with its place among all who ever came. */
-interface Queued<R, A> extends WaitingRequest<R, A> {
-  readonly ticket: number;
-}
-
-/** What commits groups of those who wait. */
-export interface GroupCommitter {
-  /**
-   * Takes some of those who wait, does what they ask and answers them. When it rejects, those who
-   * still wait and had come before it was called are rejected with the same.
-   */
-  commitGroup(): Promise<void>;
-}
-
-/**
- * Group commit: who asks while others are being served waits, and all who wait share the next write
- * and sync. The first group begins in the next turn, so that callers of one turn share it.
- */
-export class CommitQueue<R, A> {
-  readonly #committer: GroupCommitter;
-  readonly #queue: Queued<R, A>[] = [];
-  #lastTicket = 0;
-  #draining: Promise<void> | undefined;
-
-  constructor(committer: GroupCommitter) {
-    this.#committer = committer;
-  }
-
-  /** How many wait. */
-  get size(): number {
-    return this.#queue.length;
-  }
-
-  /** Has a request committed. The signal acts only as long as nobody has taken it. */
-  submit(request: R, signal?: AbortSignal): Promise<A> {
-    return new Promise((resolve, reject) => {
-      if (signal?.aborted) return reject(signal.reason);
-      const ticket = ++this.#lastTicket;
-      const waiting: Queued<R, A> = { ticket, request, resolve, reject };
-      if (signal !== undefined) this.#leaveOnAbort(waiting, signal);
-      this.#queue.push(waiting);
-      this.#draining ??= Promise.resolve().then(() => this.#drain());
-    });
-  }
-
-  /** Takes one after the other of those who wait, who are to be answered by the caller from now on. */
-  *take(): Generator<WaitingRequest<R, A>, void> {
-    for (let next = this.#queue.shift(); next !== undefined; next = this.#queue.shift()) yield next;
-  }
-
-  /** Takes the first ones at once, until together they weigh `enough`. */
-  takeGroup(weigh: (request: R) => number, enough: number): WaitingRequest<R, A>[] {
-    let count = 0;
-    for (let weight = 0; count < this.#queue.length && weight < enough; count++) {
-      weight += weigh(this.#queue[count]!.request);
-    }
-    return this.#queue.splice(0, count);
-  }
-
-  /** Rejects all who wait. */
-  rejectAll(reason: unknown): void {
-    for (const waiting of this.#queue.splice(0)) waiting.reject(reason);
-  }
-
-  /** Resolves when all who wait have their answer. */
-  async drained(): Promise<void> {
-    await this.#draining;
-  }
-
-  async #drain(): Promise<void> {
-    while (this.#queue.length > 0) {
-      const lastTicket = this.#lastTicket;
-      try {
-        await this.#committer.commitGroup();
-      } catch (error) {
-        // Those who came since then have not had their turn.
-        const later = this.#queue.findIndex(({ ticket }) => ticket > lastTicket);
-        const refused = this.#queue.splice(0, later === -1 ? this.#queue.length : later);
-        for (const waiting of refused) waiting.reject(error);
-      }
-    }
-    this.#draining = undefined;
-  }
-
-  #leaveOnAbort(waiting: Queued<R, A>, signal: AbortSignal): void {
-    const { resolve, reject } = waiting;
-    const leave = () => {
-      const index = this.#queue.indexOf(waiting);
-      if (index === -1) return;
-      this.#queue.splice(index, 1);
-      waiting.reject(signal.reason);
-    };
-    signal.addEventListener("abort", leave, { once: true });
-    waiting.resolve = (answer) => {
-      signal.removeEventListener("abort", leave);
-      resolve(answer);
-    };
-    waiting.reject = (reason) => {
-      signal.removeEventListener("abort", leave);
-      reject(reason);
-    };
-  }
-}
-
-const BLOCK_BYTES = 64 * 1024;
+const FIRST_BLOCK_BYTES = 64 * 1024;
+const BLOCK_BYTES = 1024 * 1024;
 
 /** What had to be mended at the end of a JSON Lines file before it could be appended to. */
 export interface Recovery {
@@ -263,15 +230,23 @@ export interface Recovery {
   tornFile?: string;
 }
 
-/** The offset behind the last newline before `size`, found by reading backwards; 0 without one. */
-export function lastLineEndSync(file: FileHandle, size: number): number {
-  for (let end = size; end > 0;) {
-    const start = Math.max(0, end - BLOCK_BYTES);
-    const newline = readRangeSync(file, start, end).lastIndexOf(NEWLINE);
-    if (newline !== -1) return start + newline + 1;
-    end = start;
+/**
+ * The offset behind the last newline between `start` and `size`, found by reading backwards; `start`
+ * without one. What a crash leaves may be gigabytes of NULs: looking for a newline in them costs more
+ * than reading them.
+ */
+export function lastLineEndSync(file: FileHandle, size: number, start = 0): number {
+  let buffer = new Uint8Array(Math.max(0, Math.min(FIRST_BLOCK_BYTES, size - start)));
+  for (let end = size; end > start;) {
+    const blockStart = Math.max(start, end - buffer.length);
+    const block = buffer.subarray(0, end - blockStart);
+    const bytes = block.subarray(0, fillSync(file, blockStart, block));
+    const newline = isNul(bytes) ? -1 : bytes.lastIndexOf(NEWLINE);
+    if (newline !== -1) return blockStart + newline + 1;
+    end = blockStart;
+    if (buffer.length < BLOCK_BYTES) buffer = new Uint8Array(BLOCK_BYTES);
   }
-  return 0;
+  return start;
 }
 
 /** Whether the bytes are the text of exactly one JSON object. */
@@ -291,16 +266,29 @@ export function isWholeTailSync(
   return size - tailStart <= MAX_LINE_BYTES && isJsonObject(readRangeSync(file, tailStart, size));
 }
 
-/** Shortens a file. An append-only handle cannot do that on Windows, so it takes one of its own. */
-export function cutFileSync(port: FilePort, path: string, length: number): void {
-  withFileSync(port, { path, write: true }, (file) => file.truncateSync(length));
+/** An open file of lines, and where it was opened. */
+interface OpenLines {
+  path: string;
+  /** Open for reading and writing. */
+  file: FileHandle;
+}
+
+/**
+ * Shortens an open file. Never through its path alone, where another file may stand meanwhile: where an
+ * append-only handle cannot do it, as on Windows, the one that can is compared first.
+ */
+export function cutSync(port: FilePort, { path, file }: OpenLines, length: number): void {
+  if (!isWindows) return file.truncateSync(length);
+  withFileSync(port, { path, write: true }, (other) => {
+    if (!isSameFile(file.statSync(), other.statSync())) {
+      throw new Error(`Cannot shorten ${path}: another file has taken its place`);
+    }
+    other.truncateSync(length);
+  });
 }
 
 /** Where an unterminated tail stands. */
-interface TailSource {
-  path: string;
-  /** Open for reading and appending. */
-  file: FileHandle;
+interface TailSource extends OpenLines {
   tailStart: number;
   size: number;
 }
@@ -318,12 +306,12 @@ export function recoverTailSync(port: FilePort, source: TailSource): Recovery {
     return { completed: true };
   }
   const tornFile = quarantineSync(port, source);
-  cutFileSync(port, source.path, source.tailStart);
+  cutSync(port, source, source.tailStart);
   source.file.syncDataSync();
   return { completed: false, tornFile };
 }
 
-/** Copies the tail to `<path>.torn-<n>`, which is on disk before anything is cut. */
+/** Copies the tail to `<path>.torn-<n>`, holes kept, which is on disk before anything is cut. */
 export function quarantineSync(port: FilePort, source: TailSource): string {
   const tornFile = createTornFileSync(port, source);
   try {
@@ -335,14 +323,127 @@ export function quarantineSync(port: FilePort, source: TailSource): string {
   return tornFile;
 }
 
-function createTornFileSync(port: FilePort, { path, file, tailStart, size }: TailSource): string {
+function createTornFileSync(port: FilePort, source: TailSource): string {
+  const { path, file, tailStart: start, size: end } = source;
+  return createNumberedSync(port, (number) => tornPath(path, number), () => {
+    return blocksOf(file, { start, end });
+  });
+}
+
+/** Creates the first file that is not there yet of those that a number names. */
+export function createNumberedSync(
+  port: FilePort,
+  pathOf: (number: number) => string,
+  content: () => Iterable<Uint8Array>,
+): string {
   for (let number = 1;; number++) {
-    const tornFile = `${path}.torn-${number}`;
     try {
-      createFileSync(port, tornFile, blocksOf(file, { start: tailStart, end: size }));
-      return tornFile;
+      createFileSync(port, pathOf(number), content());
+      return pathOf(number);
     } catch (error) {
       if (!isAlreadyExists(error)) throw error;
     }
   }
 }
+
+const MOST_COMPARED_BYTES = 64 * 1024 * 1024;
+
+/** What was saved of a file that is not its path's any more. */
+interface SavedLines {
+  /** What has happened, and where the lines are, for people. */
+  problem: string;
+  /** Why they could not be saved. */
+  cause?: unknown;
+}
+
+/**
+ * Saves, as `<path>.lost-<n>`, the lines of an open file that are not in the one that stands at its path
+ * now. Whole lines of a file never change, so no lock is needed.
+ */
+export function saveLostLinesSync(port: FilePort, path: string, file: FileHandle): SavedLines {
+  const moved = "the file that was open has been moved, replaced or removed";
+  try {
+    return { problem: `${moved}; ${saveMissingSync(port, path, file)}` };
+  } catch (cause) {
+    const problem = `${moved}, and its lines could not be saved: ${reasonOf(cause)}`;
+    return { problem, cause };
+  }
+}
+
+/** Says where the lines are. */
+function saveMissingSync(port: FilePort, path: string, file: FileHandle): string {
+  const folder = dirname(path);
+  if (lookAtSync(port, folder)?.isDirectory !== true) {
+    const { nlink } = file.statSync();
+    return `its folder ${folder} is gone too` +
+      (nlink === 0 ? ", and its lines with it" : "; its lines are in it, wherever it is now");
+  }
+  const isFile = lookAtSync(port, path)?.isFile === true;
+  const present = isFile ? openRegularSync(port, path, { read: true }) : undefined;
+  try {
+    const hasLost = linesMissingIn(present, file).next().done === false;
+    if (!hasLost) return "none of its lines is missing in the file that is there now";
+    const lostFile = createNumberedSync(port, (number) => lostPath(path, number), () => {
+      return linesMissingIn(present, file);
+    });
+    syncDirectorySync(port, folder);
+    return `the lines that are missing there are kept in ${lostFile}`;
+  } finally {
+    present?.close();
+  }
+}
+
+/** The lines of `old` that `present` lacks, in blocks. Too much to be compared counts as lacking. */
+function* linesMissingIn(present: FileHandle | undefined, old: FileHandle): Generator<Uint8Array> {
+  const start = present === undefined ? 0 : commonEndSync(present, old);
+  const lines = present === undefined ? new Map() : countTextsSync(present, start);
+  for (const piece of linePiecesSync(old, { start, blockBytes: BLOCK_BYTES })) {
+    if (piece.kind === "end") return;
+    if (piece.kind === "too-long" || piece.skippedNuls > 0) {
+      yield* blocksOf(old, { start: piece.byteOffset, end: endOfPiece(piece) });
+      continue;
+    }
+    for (const { bytes, byteOffset, byteLength } of linesOf(piece)) {
+      const text = toText(bytes);
+      const count = lines.get(text) ?? 0;
+      if (count > 0) lines.set(text, count - 1);
+      else yield readRangeSync(old, byteOffset, byteOffset + byteLength + 1);
+    }
+  }
+}
+
+/** Where the lines end that two files begin with alike. */
+function commonEndSync(one: FileHandle, other: FileHandle): number {
+  let lineEnd = 0;
+  for (let at = 0;; at += BLOCK_BYTES) {
+    const block = readRangeSync(one, at, at + BLOCK_BYTES);
+    const otherBlock = readRangeSync(other, at, at + BLOCK_BYTES);
+    const difference = block.findIndex((byte, index) => byte !== otherBlock[index]);
+    const common = difference === -1 ? block.length : difference;
+    const newline = block.subarray(0, common).lastIndexOf(NEWLINE);
+    if (newline !== -1) lineEnd = at + newline + 1;
+    if (common < BLOCK_BYTES) return lineEnd;
+  }
+}
+
+/** How often each line stands in a file behind `start`. */
+function countTextsSync(file: FileHandle, start: number): Map<string, number> {
+  const counts = new Map<string, number>();
+  if (file.seekSync(0, Deno.SeekMode.End) - start > MOST_COMPARED_BYTES) return counts;
+  for (const piece of linePiecesSync(file, { start, blockBytes: BLOCK_BYTES })) {
+    if (piece.kind === "end") return counts;
+    if (piece.kind === "too-long" || piece.skippedNuls > 0) continue;
+    for (const { bytes } of linesOf(piece)) {
+      const text = toText(bytes);
+      counts.set(text, (counts.get(text) ?? 0) + 1);
+    }
+  }
+  return counts;
+}
+
+/** A text that is different for different bytes. */
+function toText(bytes: Uint8Array): string {
+  return latin1.decode(bytes);
+}
+
+const latin1 = new TextDecoder("latin1");

@@ -7,6 +7,7 @@ import {
   isNotFound,
   isSameFile,
   lookAtSync,
+  openRegularSync,
   readRangeSync,
   runStepsSync,
   type Steps,
@@ -141,7 +142,7 @@ export function withLockSync<T>(file: FileHandle, options: LockOptions, body: ()
  * Whether a path still leads to the file that was opened there. An editor that saves, a rotation of logs
  * or a clean-up moves the file away, and a lock on it keeps nobody out any more.
  */
-export function isInPlaceSync(port: FilePort, path: string, opened: FileInfo): boolean {
+export function leadsToSync(port: FilePort, path: string, opened: FileInfo): boolean {
   try {
     const present = lookAtSync(port, path);
     return present !== undefined && isSameFile(present, opened);
@@ -152,6 +153,28 @@ export function isInPlaceSync(port: FilePort, path: string, opened: FileInfo): b
   }
 }
 
+/** How a file that is locked refuses its readers, where locks are not for those alone who ask for them. */
+const REFUSALS = ["PermissionDenied", "WouldBlock", "Busy"];
+
+/**
+ * Whether the lock of a file, which the caller holds exclusively, keeps its readers out too, as locks do
+ * on some network drives, and on Windows always. Then a file of its own beside it has to be locked.
+ */
+export function blocksReadersSync(port: FilePort, path: string): boolean {
+  // Where nothing stands any more there is nothing to be kept out of.
+  if (lookAtSync(port, path) === undefined) return false;
+  const reader = openRegularSync(port, path, { read: true });
+  try {
+    reader.readSync(new Uint8Array(1));
+    return false;
+  } catch (error) {
+    if (error instanceof Error && REFUSALS.includes(error.name)) return true;
+    throw error;
+  } finally {
+    reader.close();
+  }
+}
+
 const MAX_OWNER_BYTES = 1024;
 
 /**
@@ -159,7 +182,7 @@ const MAX_OWNER_BYTES = 1024;
  * removes it but with the whole directory: a lock on it could be waited for.
  */
 export function openOwnerFileSync(port: FilePort, path: string): FileHandle {
-  return port.openSync(path, { read: true, write: true, create: true, mode: 0o600 });
+  return openRegularSync(port, path, { read: true, write: true, create: true, mode: 0o600 });
 }
 
 /** Says who holds the lock of the file: the caller. */
@@ -198,4 +221,115 @@ export function readOwnerAtSync(port: FilePort, path: string): string | undefine
  */
 export function isOwnerFileInPlaceSync(port: FilePort, path: string, owner: string): boolean {
   return isWindows || readOwnerAtSync(port, path) === owner;
+}
+
+/** A caller who waits for an answer. */
+export interface WaitingRequest<R, A> {
+  readonly request: R;
+  resolve(answer: A): void;
+  reject(reason: unknown): void;
+}
+
+/** A {@linkcode WaitingRequest} with its place among all who ever came. */
+interface Queued<R, A> extends WaitingRequest<R, A> {
+  readonly ticket: number;
+}
+
+/** What commits groups of those who wait. */
+export interface GroupCommitter {
+  /**
+   * Takes some of those who wait, does what they ask and answers them. When it rejects, those who
+   * still wait and had come before it was called are rejected with the same.
+   */
+  commitGroup(): Promise<void>;
+}
+
+/**
+ * Group commit: who asks while others are being served waits, and all who wait share the next write
+ * and sync. The first group begins in the next turn, so that callers of one turn share it.
+ */
+export class CommitQueue<R, A> {
+  readonly #committer: GroupCommitter;
+  readonly #queue: Queued<R, A>[] = [];
+  #lastTicket = 0;
+  #draining: Promise<void> | undefined;
+
+  constructor(committer: GroupCommitter) {
+    this.#committer = committer;
+  }
+
+  /** How many wait. */
+  get size(): number {
+    return this.#queue.length;
+  }
+
+  /** Has a request committed. The signal acts only as long as nobody has taken it. */
+  submit(request: R, signal?: AbortSignal): Promise<A> {
+    return new Promise((resolve, reject) => {
+      if (signal?.aborted) return reject(signal.reason);
+      const ticket = ++this.#lastTicket;
+      const waiting: Queued<R, A> = { ticket, request, resolve, reject };
+      if (signal !== undefined) this.#leaveOnAbort(waiting, signal);
+      this.#queue.push(waiting);
+      this.#draining ??= Promise.resolve().then(() => this.#drain());
+    });
+  }
+
+  /** Takes one after the other of those who wait, who are to be answered by the caller from now on. */
+  *take(): Generator<WaitingRequest<R, A>, void> {
+    for (let next = this.#queue.shift(); next !== undefined; next = this.#queue.shift()) yield next;
+  }
+
+  /** Takes the first ones at once, until together they weigh `enough`. */
+  takeGroup(weigh: (request: R) => number, enough: number): WaitingRequest<R, A>[] {
+    let count = 0;
+    for (let weight = 0; count < this.#queue.length && weight < enough; count++) {
+      weight += weigh(this.#queue[count]!.request);
+    }
+    return this.#queue.splice(0, count);
+  }
+
+  /** Rejects all who wait. */
+  rejectAll(reason: unknown): void {
+    for (const waiting of this.#queue.splice(0)) waiting.reject(reason);
+  }
+
+  /** Resolves when all who wait have their answer. */
+  async drained(): Promise<void> {
+    await this.#draining;
+  }
+
+  async #drain(): Promise<void> {
+    while (this.#queue.length > 0) {
+      const lastTicket = this.#lastTicket;
+      try {
+        await this.#committer.commitGroup();
+      } catch (error) {
+        // Those who came since then have not had their turn.
+        const later = this.#queue.findIndex(({ ticket }) => ticket > lastTicket);
+        const refused = this.#queue.splice(0, later === -1 ? this.#queue.length : later);
+        for (const waiting of refused) waiting.reject(error);
+      }
+    }
+    this.#draining = undefined;
+  }
+
+  #leaveOnAbort(waiting: Queued<R, A>, signal: AbortSignal): void {
+    const { resolve, reject } = waiting;
+    const leave = () => {
+      const index = this.#queue.indexOf(waiting);
+      if (index === -1) return;
+      this.#queue.splice(index, 1);
+      waiting.reject(signal.reason);
+    };
+    signal.addEventListener("abort", leave, { once: true });
+    waiting.resolve = (answer) => {
+      signal.removeEventListener("abort", leave);
+      resolve(answer);
+    };
+    waiting.reject = (reason) => {
+      signal.removeEventListener("abort", leave);
+      reject(reason);
+    };
+  }
 }

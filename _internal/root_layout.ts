@@ -1,5 +1,5 @@
 import { checkString, checkTypes } from "./errors.ts";
-import { join } from "./path.ts";
+import { isWindows, join } from "./path.ts";
 import { decodeUtf8, encodeUtf8, toHex } from "./text.ts";
 
 /**
@@ -9,8 +9,11 @@ import { decodeUtf8, encodeUtf8, toHex } from "./text.ts";
  *     ROOT/
  *       .gitignore  .ulid-last
  *       runs/<run id>/
- *         run.json  events.jsonl  events.lock  live.lock             the event log
+ *         run.json  events.jsonl  live.lock                          the event log
+ *         events.jsonl.torn-<n>  events.jsonl.lost-<n>               what was kept of it
+ *         events.lock                                                where locks block readers
  *         flow.json  capture.jsonl  capture.json  trace.json         the run engine
+ *         processes.jsonl                                            what it has started
  *         nodes/<node>.<attempt>.out|err                             what commands printed
  *       runtimes/id-<hexadecimal id>/
  *         runtime.json  events.jsonl  owner.lock  journal-<n>.jsonl  the store
@@ -20,6 +23,44 @@ import { decodeUtf8, encodeUtf8, toHex } from "./text.ts";
 /** The name of a root, where it is not chosen. */
 export const DEFAULT_ROOT = ".taffrail";
 
+/**
+ * Throws a `TypeError` for a root that is a URL: it would become a folder that is named with the
+ * password in it. The URL itself is not shown, as this goes to terminals and logs.
+ */
+export function checkRoot(root: string): void {
+  checkTypes({ root }, { root: "string" });
+  // One letter is a drive of Windows.
+  const scheme = /^\s*([A-Za-z][A-Za-z0-9+.-]+):\/\//.exec(root)?.[1];
+  if (scheme === undefined) return;
+  throw new TypeError(`Cannot use a ${scheme}:// URL as root: give the path of a directory`);
+}
+
+const SYSTEM_FILES = new Set([
+  ".DS_Store",
+  ".localized",
+  ".Spotlight-V100",
+  ".TemporaryItems",
+  ".Trashes",
+  ".fseventsd",
+  ".directory",
+  "@eaDir",
+  "$RECYCLE.BIN",
+  "System Volume Information",
+  "Thumbs.db",
+  "Thumbs.db:encryptable",
+  "desktop.ini",
+  "lost+found",
+].map((name) => name.toLowerCase()));
+
+/**
+ * Whether operating systems and file systems leave a file or folder of this name wherever they like:
+ * it says nothing about what else is there.
+ */
+export function isSystemFile(name: string): boolean {
+  return SYSTEM_FILES.has(name.toLowerCase()) || name === "Icon\r" ||
+    /^(?:\._|\.nfs[0-9a-f]|\.fuse_hidden|\.Trash-\d|\.smbdelete)/.test(name);
+}
+
 /** Where the files of a run are. */
 export interface RunPaths {
   /** The folder that holds all of them. */
@@ -28,7 +69,7 @@ export interface RunPaths {
   run: string;
   /** The event log. */
   events: string;
-  /** What a writer of the event log locks. */
+  /** What a writer locks instead of the log, where a lock keeps readers out. */
   eventsLock: string;
   /** What tells whether the log is open for writing anywhere. */
   liveLock: string;
@@ -40,11 +81,28 @@ export interface RunPaths {
   bundle: string;
   /** The last steps, when something failed. */
   trace: string;
+  /** The processes of the attempts. */
+  processes: string;
   /** What commands printed. */
   nodes: string;
 }
 
-const MAX_RUN_ID_LENGTH = 128;
+/** Where what a writer left unfinished at the end of a file of lines is kept. */
+export function tornPath(path: string, number: number): string {
+  return `${path}.torn-${number}`;
+}
+
+/** Where lines are kept that the file lacks which has taken the place of one that had them. */
+export function lostPath(path: string, number: number): string {
+  return `${path}.lost-${number}`;
+}
+
+/** So that every name which is made of a run id fits, the hexadecimal one of its runtime above all. */
+const MAX_RUN_ID_LENGTH = 120;
+/** What a ULID and the dash before it leave of that for the name of a run. */
+export const MAX_RUN_NAME_LENGTH = MAX_RUN_ID_LENGTH - 27;
+/** What file systems take. */
+const MAX_NAME_BYTES = 255;
 const WINDOWS_DEVICE = /^(con|prn|aux|nul|com[0-9]|lpt[0-9])(\.|$)/i;
 
 /** Whether Windows takes a file name for a device, whatever follows its first dot. */
@@ -52,7 +110,7 @@ export function isWindowsDevice(name: string): boolean {
   return WINDOWS_DEVICE.test(name);
 }
 
-/** What is wrong with a run id; undefined when it is right. */
+/** What is wrong with the id of a run that is made or written here; undefined when it is right. */
 export function runIdProblem(runId: string): string | undefined {
   if (runId.length < 1 || runId.length > MAX_RUN_ID_LENGTH) {
     return `it must have 1 to ${MAX_RUN_ID_LENGTH} characters`;
@@ -63,10 +121,32 @@ export function runIdProblem(runId: string): string | undefined {
   return undefined;
 }
 
-/** Throws a `TypeError` for a run id that could be no folder, or escape its root (OLG-8). */
+/** Throws a `TypeError` for an id that a run is not made or written with here. */
 export function checkRunId(runId: string): void {
+  refuseRunId(runId, runIdProblem);
+}
+
+/**
+ * What is wrong with the id of a run that is only read: nothing, if it can be the name of a folder.
+ * Other programs call their runs as they like.
+ */
+export function foreignRunIdProblem(runId: string): string | undefined {
+  if (runId === "") return "it is empty";
+  if (encodeUtf8(runId).length > MAX_NAME_BYTES) {
+    return `it is longer than the name of a folder can be, ${MAX_NAME_BYTES} bytes`;
+  }
+  // A name that is no Unicode is shown with U+FFFD, by which it cannot be found.
+  if (!runId.isWellFormed() || runId.includes("\ufffd")) return "it is no Unicode";
+  if (/\p{Cc}/u.test(runId)) return "it has a control character";
+  const isFolder = runId !== "." && runId !== ".." &&
+    !(isWindows ? /[/\\:*?"<>|]|[. ]$/ : /\//).test(runId);
+  if (!isFolder) return "it cannot be the name of a folder";
+  return isWindows && isWindowsDevice(runId) ? "it is the name of a Windows device" : undefined;
+}
+
+function refuseRunId(runId: string, problemOf: (runId: string) => string | undefined): void {
   checkTypes({ runId }, { runId: "string" });
-  const problem = runIdProblem(runId);
+  const problem = problemOf(runId);
   if (problem !== undefined) {
     throw new TypeError(`Cannot use run id ${JSON.stringify(runId)}: ${problem}`);
   }
@@ -74,12 +154,13 @@ export function checkRunId(runId: string): void {
 
 /** The folder below a root that holds the runs. */
 export function runsDirectory(root: string): string {
-  checkTypes({ root }, { root: "string" });
+  checkRoot(root);
   return join(root, "runs");
 }
 
 /**
- * Where the files of a run are. The id is checked first: no path can escape the root.
+ * Where the files of a run are. The id is checked first: no path can escape the root. Other programs may
+ * have called their runs as no run is called that is made here.
  *
  * Permissions: none.
  *
@@ -97,7 +178,7 @@ export function runsDirectory(root: string): string {
  * ```
  */
 export function runPaths(root: string, runId: string): RunPaths {
-  checkRunId(runId);
+  refuseRunId(runId, foreignRunIdProblem);
   const directory = join(runsDirectory(root), runId);
   return {
     directory,
@@ -109,8 +190,14 @@ export function runPaths(root: string, runId: string): RunPaths {
     journal: join(directory, "capture.jsonl"),
     bundle: join(directory, "capture.json"),
     trace: join(directory, "trace.json"),
+    processes: join(directory, "processes.jsonl"),
     nodes: join(directory, "nodes"),
   };
+}
+
+/** Whether a file of a run that is replaced as a whole has this name. */
+export function isReplacedRunFile(name: string): boolean {
+  return /^(?:(?:run|flow|capture)\.json|trace(?:\.\d+)?\.json)$/.test(name);
 }
 
 /** Which of the two outputs of a command. */
@@ -150,6 +237,7 @@ export function idOfDirectory(name: string): string | undefined {
 
 /** The directory below a root that holds the runtimes. */
 export function runtimesDirectory(root: string): string {
+  checkRoot(root);
   return join(root, "runtimes");
 }
 
@@ -171,6 +259,7 @@ export class RuntimePaths {
   readonly events = "events.jsonl";
 
   constructor(root: string, runtimeId: string) {
+    checkRoot(root);
     this.root = root;
     this.folders = ["runtimes", directoryOfId(runtimeId)];
     this.directory = join(root, ...this.folders);
@@ -247,11 +336,17 @@ export const WORKER_LAYOUT: DirectoryLayout = {
   kept: [TORN],
 };
 
+/** Whether a file of the store that is replaced as a whole has this name. */
+export function isReplacedStoreFile(name: string): boolean {
+  return /^(?:(?:runtime|worker)\.json|(?:events|transcript|journal-\d+)\.jsonl)$/.test(name);
+}
+
 /** Whether a file of the store is made under this name, ours or the original program's. */
 export function isStoreTemp(name: string): boolean {
-  return /^\.(?:runtime|worker)\.json\.tmp-\d+-\d+$/.test(name) ||
-    /^(?:(?:runtime|worker)\.json|(?:events|transcript|journal-\d+)\.jsonl)\.\d+\.\d+\.tmp$/
-      .test(name);
+  const target = /^(.+)\.\d+\.\d+\.tmp$/.exec(name)?.[1];
+  return target === undefined
+    ? /^\.(?:runtime|worker)\.json\.tmp-\d+-\d+$/.test(name)
+    : isReplacedStoreFile(target);
 }
 
 /**
@@ -286,6 +381,12 @@ const MAX_TIME_MS = 2 ** 48 - 1;
 /** Whether the text is a ULID in lower case. */
 export function isUlid(text: string): boolean {
   return /^[0-7][0-9a-hjkmnp-tv-z]{25}$/.test(text);
+}
+
+/** The time of a ULID, in milliseconds since 1970. */
+export function timeOfUlid(ulid: string): number {
+  return Array.from(ulid.slice(0, TIME_LENGTH))
+    .reduce((time, digit) => time * 32 + DIGITS.indexOf(digit), 0);
 }
 
 /** The parts of a run id that was made of a name, `<name>-<ulid>`; undefined for any other one. */

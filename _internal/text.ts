@@ -55,6 +55,23 @@ export function toHex(bytes: Uint8Array): string {
   return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
 }
 
+/**
+ * The text without white space at its ends. White space is what Unicode calls so, and with it the
+ * original programs: U+0085 is, U+FEFF is not, unlike for `String.trim`.
+ */
+export function trimWhiteSpace(text: string): string {
+  const start = text.search(/\P{White_Space}/u);
+  if (start === -1) return "";
+  let end = text.length;
+  while (/\p{White_Space}/u.test(text[end - 1]!)) end--;
+  return text.slice(start, end);
+}
+
+/** Whether there is nothing but white space in a text. */
+export function isBlank(text: string): boolean {
+  return !/\P{White_Space}/u.test(text);
+}
+
 /** The message of whatever was thrown. */
 export function reasonOf(thrown: unknown): string {
   return thrown instanceof Error ? thrown.message : String(thrown);
@@ -93,4 +110,35 @@ const PLAIN_NAME = /^[\p{ID_Start}_$][\p{ID_Continue}$]*$/u;
 export function memberPath(holderPath: string, key: string | number): string {
   if (typeof key === "number") return `${holderPath}[${key}]`;
   return PLAIN_NAME.test(key) ? `${holderPath}.${key}` : `${holderPath}[${JSON.stringify(key)}]`;
+}
+
+const KEPT_BUFFER_BYTES = 1024 * 1024;
+const KEPT_VIEWS = 4096;
+
+/** Turns lines into the bytes of one write, in a buffer that is used again. */
+export class LineEncoder {
+  #buffer = new Uint8Array(4096);
+  /** Views of the buffer by length: making one costs as much as encoding a short line. */
+  #views: Uint8Array[] = [];
+
+  /** The lines, each with a newline; valid until the next call. */
+  encode(lines: readonly string[]): Uint8Array {
+    const text = lines.length === 1 ? lines[0]! : lines.join("\n");
+    const most = text.length * 3 + 1;
+    if (most > KEPT_BUFFER_BYTES) return encoder.encode(text + "\n");
+    if (most > this.#buffer.length) this.#grow(most);
+    const { written } = encoder.encodeInto(text, this.#buffer);
+    this.#buffer[written] = NEWLINE;
+    return this.#view(written + 1);
+  }
+
+  #grow(most: number): void {
+    this.#buffer = new Uint8Array(2 ** Math.ceil(Math.log2(most)));
+    this.#views = [];
+  }
+
+  #view(length: number): Uint8Array {
+    if (length >= KEPT_VIEWS) return this.#buffer.subarray(0, length);
+    return this.#views[length] ??= this.#buffer.subarray(0, length);
+  }
 }

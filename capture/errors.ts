@@ -48,6 +48,8 @@ export class CaptureError extends TaffrailError<CaptureErrorKind, CaptureErrorDe
  * - `lock-timeout`: others held the lock for the whole time allowed
  * - `conflict`: somebody else has appended to the journal
  * - `rewound`: the journal became shorter than it was left
+ * - `replaced`: the journal was moved, replaced, removed or rewritten while it was open; what the file
+ *   that is there now lacks is kept beside it, in `<path>.lost-<n>`
  * - `sync`: fdatasync failed; the line is in the file but perhaps not on disk
  * - `busy`: too many lines wait already
  * - `closed`: the journal was closed
@@ -62,6 +64,7 @@ export type CaptureJournalErrorKind =
   | "lock-timeout"
   | "conflict"
   | "rewound"
+  | "replaced"
   | "sync"
   | "busy"
   | "closed"

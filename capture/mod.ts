@@ -41,6 +41,7 @@ export {
   TAFFRAIL_CAPTURE_VERSION,
 } from "./bundle/records.ts";
 export { computeEffectHash, computeIntentId, type IntentIdentity } from "./bundle/effects.ts";
+export { CapturingDecisionLog } from "./session/capturing_decision_log.ts";
 export {
   type CapturableSupervisor,
   CapturingSession,
@@ -61,6 +62,7 @@ export {
   recoverCapture,
   type RecoverCaptureOptions,
   type RecoveredCapture,
+  stringifyCaptureJournal,
 } from "./session/recover_capture.ts";
 export {
   resumeCapture,

@@ -13,8 +13,10 @@ import { reasonOf } from "../_internal/text.ts";
  * - `closed`: the log was closed
  * - `live`: somebody has the run open, and this needs it alone
  * - `cursor`: the cursor is of another log, or the log was rewound
- * - `rewound`: the log became shorter than this handle left it
- * - `replaced`: The file at the path is no longer the one that is open
+ * - `rewound`: the log became shorter than this handle left it, and this handle accepts no more
+ * - `replaced`: the log was moved, replaced, removed or rewritten under this handle, which accepts no
+ *   more. What the file that is there now lacks is kept beside it, in `events.jsonl.lost-<n>`; the
+ *   message tells
  * - `malformed`: a bad line, in strict reading
  * - `format`: the run was written by a newer version, or its `run.json` is unreadable
  * - `corrupt`: a state file of the root is unreadable
@@ -115,10 +117,9 @@ export function lockTimeoutError(path: string): EventLogError {
 
 /** Says in the words of this module why lines could not be appended. */
 export function appendError(
-  { kind, cause, ...numbers }: AppendFailure,
-  paths: { events: string; eventsLock: string },
+  { kind, cause, lockPath, problem: whatHappened, ...numbers }: AppendFailure,
+  path: string,
 ): EventLogError {
-  const { events: path, eventsLock } = paths;
   const { expected, actual } = numbers;
   const details = { path, ...numbers };
   const appending = `Cannot append to ${path}:`;
@@ -126,7 +127,7 @@ export function appendError(
     case "io":
       return ioError(path, cause);
     case "lock-timeout":
-      return lockTimeoutError(eventsLock);
+      return lockTimeoutError(lockPath ?? path);
     case "conflict":
       return eventLogError(kind, `${appending} the log ends with seq ${actual}, not ${expected}`, {
         details,
@@ -139,6 +140,12 @@ export function appendError(
         remedy: "open the log again",
       });
     }
+    case "replaced":
+      return eventLogError(kind, `${appending} ${whatHappened}`, {
+        details,
+        remedy: "let other programs leave an open log alone, and open it again",
+        cause,
+      });
     case "busy":
       return eventLogError(kind, `${appending} ${actual} appends wait already`, {
         details,

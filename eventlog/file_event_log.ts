@@ -2,11 +2,11 @@ import type { AppendFile, AppendRequest } from "../_internal/append_file.ts";
 import { checkTypes } from "../_internal/errors.ts";
 import { denoFilePort, type FileHandle, type FilePort } from "../_internal/file_port.ts";
 import { countLinesSync } from "../_internal/json_lines.ts";
-import { closeLock } from "../_internal/lock.ts";
 import type { RunPaths } from "../_internal/root_layout.ts";
 import { encodeEvent, messagesOf, type Redact, validate } from "./event_codec.ts";
 import { wrapIo } from "./event_log_error.ts";
 import { followOnPort, readPageSync } from "./read_run.ts";
+import type { HeldRun } from "./run_folder.ts";
 import { openForReading } from "./run_reader.ts";
 import type {
   Appended,
@@ -34,8 +34,8 @@ interface FileEventLogParts<E> {
   paths: RunPaths;
   /** The file to append to. */
   file: AppendFile;
-  /** The handle that holds the live lock. */
-  live: FileHandle;
+  /** What holds the run open. */
+  live: HeldRun;
   /** When to acknowledge by default. */
   durability: Durability;
   /** Checks each event. */
@@ -74,7 +74,7 @@ export class FileEventLog<E> implements EventLog<E>, Disposable {
   readonly #port: FilePort;
   readonly #file: AppendFile;
   readonly #closing = new AbortController();
-  #live: FileHandle | undefined;
+  #live: HeldRun | undefined;
   /** The lines counted so far, so that `lastSeq()` looks only at what is new. */
   #counted = { lines: 0, lineEnd: 0 };
 
@@ -100,7 +100,8 @@ export class FileEventLog<E> implements EventLog<E>, Disposable {
    *
    * **Durability**: acknowledged with `"os"`, the event survives the death of this process; with
    * `"disk"` it survives a power cut. A rejected event is not in the log, except with kind `sync`,
-   * where that is unknown.
+   * where that is unknown. Whether the log's file is still the one that is open is looked at before
+   * `"disk"` is acknowledged, and for `"os"` once a millisecond: kind `replaced`.
    *
    * **Permissions**: `--allow-read` and `--allow-write` for the root.
    *
@@ -110,7 +111,8 @@ export class FileEventLog<E> implements EventLog<E>, Disposable {
    * @throws {TypeError} If JSON cannot hold the event, or would change it without a word; the message
    * names the path.
    * @throws {RangeError} If its line is over 16 MiB.
-   * @throws {EventLogError} `conflict`, `io`, `lock-timeout`, `sync`, `busy`, `closed`, `rewound`.
+   * @throws {EventLogError} `conflict`, `io`, `lock-timeout`, `sync`, `busy`, `closed`, `rewound`,
+   * `replaced`.
    */
   append(event: E, options: AppendOptions = NO_OPTIONS): Promise<Appended> {
     try {
@@ -178,7 +180,8 @@ export class FileEventLog<E> implements EventLog<E>, Disposable {
   /**
    * Makes all that was appended through this handle survive a power cut.
    *
-   * @throws {EventLogError} `sync`: it is unknown what is on disk, and this handle accepts no more.
+   * @throws {EventLogError} `sync`: it is unknown what is on disk, and this handle accepts no more;
+   * `replaced`.
    */
   async sync(): Promise<void> {
     await this.#file.sync();
@@ -187,7 +190,8 @@ export class FileEventLog<E> implements EventLog<E>, Disposable {
   /**
    * {@linkcode FileEventLog.sync} before returning.
    *
-   * @throws {EventLogError} `sync`: it is unknown what is on disk, and this handle accepts no more.
+   * @throws {EventLogError} `sync`: it is unknown what is on disk, and this handle accepts no more;
+   * `replaced`.
    */
   syncSync(): void {
     this.#file.syncSync();
@@ -248,11 +252,19 @@ export class FileEventLog<E> implements EventLog<E>, Disposable {
     }
   }
 
-  /** Answers everybody who waits, ends those who follow, and gives the run free. */
+  /**
+   * Answers everybody who waits, ends those who follow, and gives the run free.
+   *
+   * @throws {EventLogError} `replaced` or `rewound`: what was appended is not in the log any more, and no
+   * append has told so. It is closed all the same.
+   */
   async close(): Promise<void> {
     this.#closing.abort();
-    await this.#file.close();
-    this.#releaseLive();
+    try {
+      await this.#file.close();
+    } finally {
+      this.#releaseLive();
+    }
   }
 
   /** {@linkcode FileEventLog.close}. */
@@ -260,11 +272,18 @@ export class FileEventLog<E> implements EventLog<E>, Disposable {
     await this.close();
   }
 
-  /** Writes what waits and closes, before returning. */
+  /**
+   * Writes what waits and closes, before returning.
+   *
+   * @throws {EventLogError} As {@linkcode FileEventLog.close}.
+   */
   [Symbol.dispose](): void {
     this.#closing.abort();
-    this.#file.closeSync();
-    this.#releaseLive();
+    try {
+      this.#file.closeSync();
+    } finally {
+      this.#releaseLive();
+    }
   }
 
   #countNew(file: FileHandle): number {
@@ -279,7 +298,7 @@ export class FileEventLog<E> implements EventLog<E>, Disposable {
   }
 
   #releaseLive(): void {
-    if (this.#live !== undefined) closeLock(this.#live);
+    this.#live?.release();
     this.#live = undefined;
   }
 

@@ -32,7 +32,12 @@ export {
   type EventLogErrorDetails,
   type EventLogErrorKind,
 } from "./event_log_error.ts";
-export { openEventLog, type OpenEventLogOptions, openEventLogSync } from "./open_event_log.ts";
+export {
+  DEFAULT_LOCK_TIMEOUT_MS,
+  openEventLog,
+  type OpenEventLogOptions,
+  openEventLogSync,
+} from "./open_event_log.ts";
 export { FileEventLog } from "./file_event_log.ts";
 export type { Redact } from "./event_codec.ts";
 export {
@@ -61,7 +66,6 @@ export {
   type NodeInfo,
   type NodeStatus,
   type PipeState,
-  type ProcessInfo,
   RunFold,
   type RunState,
 } from "./derive_run_state.ts";

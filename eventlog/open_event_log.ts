@@ -9,22 +9,27 @@ import { checkTypes } from "../_internal/errors.ts";
 import {
   denoFilePort,
   discardSync,
-  type FileHandle,
   type FilePort,
   lookAtSync,
   runSteps,
   runStepsSync,
   type Steps,
 } from "../_internal/file_port.ts";
-import { closeLock } from "../_internal/lock.ts";
 import { join } from "../_internal/path.ts";
-import { type RunPaths, runPaths, runsDirectory } from "../_internal/root_layout.ts";
+import {
+  checkRunId,
+  isReplacedRunFile,
+  type RunPaths,
+  runPaths,
+  runsDirectory,
+} from "../_internal/root_layout.ts";
 import { checkSchema, type Redact } from "./event_codec.ts";
 import { appendError, asModuleError } from "./event_log_error.ts";
 import { FileEventLog } from "./file_event_log.ts";
 import type { RunEvent } from "./run_event.ts";
 import {
   checkRunFormatSync,
+  type HeldRun,
   holdLiveSteps,
   refuseLinksSync,
   takeNewRun,
@@ -32,7 +37,11 @@ import {
 } from "./run_folder.ts";
 import type { Durability, StandardSchema } from "./types.ts";
 
-const DEFAULT_LOCK_TIMEOUT_MS = 5000;
+/**
+ * How long opening and appending wait for a lock, in milliseconds, where `lockTimeoutMs` does not say it: as
+ * long as the original program does.
+ */
+export const DEFAULT_LOCK_TIMEOUT_MS = 5000;
 
 /** Options of {@linkcode openEventLog}. */
 export interface OpenEventLogOptions<E> {
@@ -81,7 +90,8 @@ export interface OpenEventLogOptions<E> {
  * @param options What to open, and how.
  * @returns The open log.
  * @throws {TypeError} If the run id is not allowed, differs from an existing one only in case, or
- * its folder or one of its files is a symbolic link; if an option is missing or of a wrong type.
+ * its folder is a symbolic link; if one of its files is a link, a pipe or anything else than a regular
+ * file without a second name; if an option is missing or of a wrong type.
  * @throws {EventLogError} `io`, `lock-timeout`, `live`, or `format` when a newer version wrote it.
  *
  * @example Usage
@@ -146,9 +156,10 @@ export function openOnPortSync<E>(
 
 function* openSteps<E>(port: FilePort, options: OpenEventLogOptions<E>): Steps<FileEventLog<E>> {
   checkOptions(options);
+  checkRunId(options.runId);
   const paths = runPaths(options.root, options.runId);
   const { exclusive = false, lockTimeoutMs: timeoutMs = DEFAULT_LOCK_TIMEOUT_MS } = options;
-  let live: FileHandle | undefined;
+  let live: HeldRun | undefined;
   try {
     prepare(port, paths, options);
     live = yield* holdLiveSteps(port, { path: paths.liveLock, exclusive, timeoutMs });
@@ -157,11 +168,12 @@ function* openSteps<E>(port: FilePort, options: OpenEventLogOptions<E>): Steps<F
       path: paths.events,
       lockPath: paths.eventsLock,
       lockTimeoutMs: timeoutMs,
-      toError: (failure) => appendError(failure, paths),
+      held: live,
+      toError: (failure) => appendError(failure, paths.events),
     });
     return finish(port, options, { paths, live, file });
   } catch (error) {
-    if (live !== undefined) closeLock(live);
+    live?.release();
     throw asModuleError(paths.directory, error);
   }
 }
@@ -200,7 +212,7 @@ function prepare(port: FilePort, paths: RunPaths, options: { root: string; runId
   }
   refuseLinksSync(port, Object.values(paths));
   checkRunFormatSync(port, paths);
-  sweepTempsSync(port, paths.directory);
+  sweepTempsSync(port, paths.directory, isReplacedRunFile);
 }
 
 /** A run that cannot be begun, on a full disk for one, leaves no folder behind. */
@@ -234,7 +246,7 @@ function refuseOtherCase(port: FilePort, runs: string, runId: string): void {
 function finish<E>(
   port: FilePort,
   options: OpenEventLogOptions<E>,
-  opened: { paths: RunPaths; live: FileHandle; file: AppendFile },
+  opened: { paths: RunPaths; live: HeldRun; file: AppendFile },
 ): FileEventLog<E> {
   const { root, runId, durability = "os", schema, redact } = options;
   try {

@@ -9,7 +9,7 @@ import {
 } from "../_internal/file_port.ts";
 import { firstLines, linePiecesSync, linePieceSteps } from "../_internal/json_lines.ts";
 import { lastLineEndSync } from "../_internal/line_file.ts";
-import { isInPlaceSync } from "../_internal/lock.ts";
+import { leadsToSync } from "../_internal/lock.ts";
 import { NEWLINE } from "../_internal/text.ts";
 import { type DecodedLines, decodeLines } from "./event_codec.ts";
 import { wrapIo } from "./event_log_error.ts";
@@ -20,6 +20,7 @@ import {
   openInPlaceOf,
   type OpenRun,
   readingOf,
+  readingToEndOf,
   refuseGap,
   RunReader,
 } from "./run_reader.ts";
@@ -141,7 +142,7 @@ function* pageSteps<E>(
   try {
     options.signal?.throwIfAborted();
     const reader = new RunReader<E>(opened, options);
-    const reading = readingOf(opened, reader.position.byteOffset, BLOCK_BYTES);
+    const reading = readingToEndOf(opened, reader.position.byteOffset, BLOCK_BYTES);
     for (const piece of linePieceSteps(opened.file, reading)) {
       if (piece instanceof Step) {
         yield piece;
@@ -380,7 +381,7 @@ async function* followFile<E>(
   using watcher = new ChangeWatcher(path);
   const reader = new RunReader<E>(run, { ...options, strict: false });
   let cursor = reader.cursor();
-  const isInPlace = () => wrapIo(path, () => isInPlaceSync(run.port, path, opened));
+  const isInPlace = () => wrapIo(path, () => leadsToSync(run.port, path, opened));
   while (!signal.aborted) {
     const reading = readingOf(run, reader.position.byteOffset, BLOCK_BYTES);
     for (const piece of linePiecesSync(run.file, reading)) {

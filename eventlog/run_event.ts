@@ -1,5 +1,6 @@
-import { checkTypes } from "../_internal/errors.ts";
+import { checkTypes, isObject } from "../_internal/errors.ts";
 import { isUlid, ulidAfter } from "../_internal/root_layout.ts";
+import type { StandardSchema } from "./types.ts";
 
 /** Members that every event of a run has. */
 export interface RunEventBase {
@@ -20,7 +21,7 @@ export interface Input {
 }
 
 /** What a node is. */
-export type NodeKind = "bash" | "command" | "prompt" | "loop" | "task";
+export type NodeKind = "bash" | "command" | "prompt" | "loop";
 
 /** Why a node failed. */
 export type ErrorKind =
@@ -29,8 +30,7 @@ export type ErrorKind =
   | "max_iterations_exceeded"
   | "host_missing"
   | "timeout"
-  | "gate_failed"
-  | "cancelled";
+  | "gate_failed";
 
 /** How a gate was passed. */
 export type GateMethod = "hook" | "human_cli" | "mcp_tool";
@@ -39,6 +39,8 @@ export type GateMethod = "hook" | "human_cli" | "mcp_tool";
 export interface NodeError {
   /** Why it failed. */
   kind: ErrorKind;
+  /** Whether it was ended by whoever ended the run, and did not fail by itself; its kind is then `crash`. */
+  cancelled?: boolean;
   /** The exit code of its process, where it ended by itself. */
   exit_code?: number;
   /** The signal that ended its process. */
@@ -85,29 +87,12 @@ export interface NodeStarted extends RunEventBase {
   node_id: string;
   /** What it is. */
   kind: NodeKind;
+  /** The task that it runs, one of `deno.json` or a step of a program, where it does; its kind is `command`. */
+  task?: string;
   /** Its name for people. */
   name?: string | null;
   /** The model it uses. */
   model?: string | null;
-  /** The attempt, from 1. */
-  attempt?: number;
-}
-
-/** The process of an attempt has been started. */
-export interface NodeSpawned extends RunEventBase {
-  /** The tag. */
-  type: "node.spawned";
-  /** The node. */
-  node_id: string;
-  /** The id of the process; where there are process groups it leads one of its own. */
-  pid: number;
-  /**
-   * When the process began, as the system counts it: with `boot_id` it tells the process from another
-   * one that got the same id later. On Linux field 22 of `/proc/<pid>/stat`.
-   */
-  start_time?: number;
-  /** Which boot of the system that was, so that a reboot is noticed. */
-  boot_id?: string;
   /** The attempt, from 1. */
   attempt?: number;
 }
@@ -120,6 +105,8 @@ export interface NodeCompleted extends RunEventBase {
   node_id: string;
   /** A digest of what it gave. */
   output_hash?: string;
+  /** A digest of what it printed as errors, where it was a command. */
+  error_hash?: string;
   /** How long it took, in milliseconds. */
   duration_ms?: number;
   /** The attempt, from 1. */
@@ -136,6 +123,10 @@ export interface NodeFailed extends RunEventBase {
   error: NodeError;
   /** The tail of its error output, for people. */
   message?: string | null;
+  /** A digest of what it printed. */
+  output_hash?: string;
+  /** A digest of what it printed as errors. */
+  error_hash?: string;
   /** How long it took, in milliseconds. */
   duration_ms?: number;
   /** The attempt, from 1. */
@@ -172,7 +163,6 @@ export type KnownRunEvent =
   | PipeCompleted
   | PipeAborted
   | NodeStarted
-  | NodeSpawned
   | NodeCompleted
   | NodeFailed
   | GatePassed
@@ -194,7 +184,6 @@ const KNOWN_TYPES: ReadonlySet<string> = new Set<KnownRunEvent["type"]>([
   "pipe.completed",
   "pipe.aborted",
   "node.started",
-  "node.spawned",
   "node.completed",
   "node.failed",
   "gate.passed",
@@ -219,6 +208,177 @@ const KNOWN_TYPES: ReadonlySet<string> = new Set<KnownRunEvent["type"]>([
  */
 export function isKnownRunEvent(event: RunEvent): event is KnownRunEvent {
   return KNOWN_TYPES.has(event.type);
+}
+
+/** What is wrong with a value; undefined when nothing is. */
+type Check = (value: unknown) => string | undefined;
+
+const text: Check = (value) => typeof value === "string" ? undefined : wrong(value, "a string");
+const optionalText: Check = (value) => value == null ? undefined : text(value);
+const node = { node_id: text };
+
+/** The members of each type that the original program needs, besides those that all have. */
+const MEMBERS = new Map<unknown, Record<string, Check>>(Object.entries({
+  "pipe.started": {
+    pipe: text,
+    inputs: listOf(struct("Input", { key: text, value: text })),
+    distro_version: text,
+  },
+  "pipe.completed": {},
+  "pipe.aborted": { reason: text },
+  "node.started": {
+    ...node,
+    kind: oneOf<NodeKind>("bash", "command", "prompt", "loop"),
+    name: optionalText,
+    model: optionalText,
+  },
+  "node.completed": node,
+  "node.failed": {
+    ...node,
+    error: struct("NodeError", {
+      kind: oneOf<ErrorKind>(
+        "crash",
+        "blocked",
+        "max_iterations_exceeded",
+        "host_missing",
+        "timeout",
+        "gate_failed",
+      ),
+    }),
+    message: optionalText,
+  },
+  "gate.passed": {
+    ...node,
+    gate: text,
+    method: oneOf<GateMethod>("hook", "human_cli", "mcp_tool"),
+  },
+  "iteration.started": {
+    ...node,
+    iteration: count("u32", 2 ** 32 - 1),
+    byte_offset: count("u64", Number.MAX_SAFE_INTEGER),
+  },
+}));
+
+/** Deeper nesting the JSON reader of the original program refuses. */
+const MOST_LEVELS = 127;
+
+/**
+ * What the original program takes for an event of a run, as a [Standard Schema](https://standardschema.dev):
+ * its eight types with the members that they need, each of the right type, and its words where it knows a
+ * list of them. Members that it does not know may be there. Reading strictly with this schema refuses what
+ * that program refuses, and in its words; reading without one is for logs that other versions write too. Not
+ * seen is what parsing hides: a key that stands twice, and `1.0` in the place of an integer.
+ *
+ * @example Read a run as the original program would
+ * ```ts
+ * import { EventLogError, readRunSync, runEventSchema } from "@taffrail/taffrail/eventlog";
+ * import { assertThrows } from "@std/assert";
+ *
+ * const root = await Deno.makeTempDir();
+ * await Deno.mkdir(`${root}/runs/demo`, { recursive: true });
+ * const event = { type: "node.slept", id: "01kpfntqeej7vhn935kc0tm9vp", ts: "", run_id: "demo" };
+ * await Deno.writeTextFile(`${root}/runs/demo/events.jsonl`, `${JSON.stringify(event)}\n`);
+ *
+ * const strict = readRunSync(root, "demo", { strict: true, schema: runEventSchema });
+ * assertThrows(() => [...strict], EventLogError, "unknown variant `node.slept`");
+ * ```
+ */
+export const runEventSchema: StandardSchema<RunEvent> = {
+  "~standard": {
+    version: 1,
+    vendor: "taffrail",
+    validate: (value) => {
+      const message = eventProblem(value);
+      return message === undefined ? { value: value as RunEvent } : { issues: [{ message }] };
+    },
+  },
+};
+
+function eventProblem(value: unknown): string | undefined {
+  if (!isObject(value)) return wrong(value, "internally tagged enum Event");
+  const { type } = value;
+  if (type === undefined) return "missing field `type`";
+  const members = MEMBERS.get(type);
+  if (members !== undefined) {
+    return membersProblem(value, { id: text, ts: text, run_id: text, ...members }) ??
+      contentProblem(value);
+  }
+  return typeof type === "string"
+    ? unknownVariant(type, [...MEMBERS.keys()])
+    : wrong(type, "variant identifier");
+}
+
+function membersProblem(
+  object: Record<string, unknown>,
+  checks: Record<string, Check>,
+): string | undefined {
+  for (const [name, check] of Object.entries(checks)) {
+    const value = object[name];
+    const isMissing = value === undefined && check !== optionalText;
+    const problem = isMissing ? `missing field \`${name}\`` : check(value);
+    if (problem !== undefined) return problem;
+  }
+  return undefined;
+}
+
+/** What no text of the original program can hold, wherever it stands. */
+function contentProblem(event: object): string | undefined {
+  const open: { value: object; level: number }[] = [{ value: event, level: 1 }];
+  for (let at = open.pop(); at !== undefined; at = open.pop()) {
+    if (at.level > MOST_LEVELS) return "recursion limit exceeded";
+    for (const [key, value] of Object.entries(at.value)) {
+      const isText = key.isWellFormed() && (typeof value !== "string" || value.isWellFormed());
+      if (!isText) return "unexpected end of hex escape";
+      if (typeof value === "object" && value !== null) open.push({ value, level: at.level + 1 });
+    }
+  }
+  return undefined;
+}
+
+function struct(name: string, checks: Record<string, Check>): Check {
+  return (value) =>
+    isObject(value) ? membersProblem(value, checks) : wrong(value, `struct ${name}`);
+}
+
+function listOf(check: Check): Check {
+  return (value) => {
+    if (!Array.isArray(value)) return wrong(value, "a sequence");
+    return value.map(check).find((problem) => problem !== undefined);
+  };
+}
+
+function oneOf<Word extends string>(...words: Word[]): Check {
+  return (value) => {
+    if (typeof value !== "string") return wrong(value, "string or map");
+    return words.some((word) => word === value) ? undefined : unknownVariant(value, words);
+  };
+}
+
+function count(name: string, most: number): Check {
+  return (value) => {
+    if (!Number.isInteger(value)) return wrong(value, name);
+    const isCount = (value as number) >= 0 && (value as number) <= most;
+    return isCount ? undefined : `invalid value: integer \`${value}\`, expected ${name}`;
+  };
+}
+
+function unknownVariant(found: string, known: readonly unknown[]): string {
+  const names = known.map((name) => `\`${name}\``).join(", ");
+  return `unknown variant \`${found}\`, expected one of ${names}`;
+}
+
+function wrong(value: unknown, expected: string): string {
+  return `invalid type: ${describe(value)}, expected ${expected}`;
+}
+
+function describe(value: unknown): string {
+  if (typeof value === "string") return `string ${JSON.stringify(value)}`;
+  if (typeof value === "boolean") return `boolean \`${value}\``;
+  if (typeof value === "number") {
+    return `${Number.isInteger(value) ? "integer" : "floating point"} \`${value}\``;
+  }
+  if (Array.isArray(value)) return "sequence";
+  return isObject(value) ? "map" : "null";
 }
 
 let lastEventId: string | undefined;

@@ -1,11 +1,13 @@
 import { atomicReplaceSync } from "../_internal/atomic_replace.ts";
-import { checkTypes } from "../_internal/errors.ts";
+import { checkTypes, isObject } from "../_internal/errors.ts";
 import {
   denoFilePort,
   type FileHandle,
+  type FileInfo,
   type FilePort,
   isNotFound,
   lookAtSync,
+  openRegularSync,
   readFileSync,
   runSteps,
   type Steps,
@@ -13,12 +15,14 @@ import {
 import {
   closeLock,
   isOwnerFileInPlaceSync,
+  leadsToSync,
   openOwnerFileSync,
   readOwnerSync,
   tryUntilDeadline,
+  unlock,
   writeOwnerSync,
 } from "../_internal/lock.ts";
-import { join } from "../_internal/path.ts";
+import { dirname, isWindows, join } from "../_internal/path.ts";
 import { partsOfRunId, type RunPaths, runPaths } from "../_internal/root_layout.ts";
 import { decodeUtf8, encodeUtf8, reasonOf } from "../_internal/text.ts";
 import { VERSION } from "../_internal/version.ts";
@@ -108,9 +112,10 @@ function readFormat(port: FilePort, path: string): number {
   try {
     // Some editors put a byte order mark in front when they save.
     const text = decodeUtf8(bytes).replace(/^\uFEFF/, "");
-    const { format } = JSON.parse(text) as Partial<RunFile>;
-    if (!Number.isSafeInteger(format) || format! < 1) throw new TypeError("it names no format");
-    return format!;
+    const content: unknown = JSON.parse(text);
+    const format = isObject(content) ? content.format : undefined;
+    if (typeof format === "number" && Number.isSafeInteger(format) && format > 0) return format;
+    throw new TypeError("it names no format");
   } catch (cause) {
     const remedy = "if it is damaged, move it away: the run is then opened as format 1";
     const problem = `Cannot read ${path}: ${reasonOf(cause)}`;
@@ -138,16 +143,82 @@ const PROBE_MS = 50;
 const ENOUGH_SIGHTINGS = 4;
 const REMOVAL = "removal ";
 
-/** Holds the live lock until the handle is closed. */
-export function* holdLiveSteps(port: FilePort, options: LiveOptions): Steps<FileHandle> {
-  const file = openOwnerFileSync(port, options.path);
+/**
+ * A run that is held open: by the lock of `live.lock`, which tells by whom, and by that of its folder,
+ * which stays when somebody removes the file. Windows removes no file that is open, and lets nobody open
+ * a folder.
+ */
+export class HeldRun {
+  /** The open `live.lock`. */
+  readonly file: FileHandle;
+  readonly #port: FilePort;
+  readonly #path: string;
+  readonly #opened: FileInfo;
+  readonly #folder: FileHandle | undefined;
+
+  constructor(port: FilePort, path: string) {
+    this.#port = port;
+    this.#path = path;
+    this.file = openOwnerFileSync(port, path);
+    try {
+      this.#opened = this.file.statSync();
+      this.#folder = openFolder(port, path);
+    } catch (error) {
+      this.file.close();
+      throw error;
+    }
+  }
+
+  /** Tries to hold both. Where there are no locks on folders the one of the file has to be enough. */
+  tryHold(options: LiveOptions): boolean {
+    const folder = this.#folder;
+    if (folder !== undefined && !tryLockFolder(folder, options.exclusive)) return false;
+    const isHeld = tryHold(this.#port, this.file, options);
+    if (!isHeld && folder !== undefined) unlock(folder);
+    return isHeld;
+  }
+
+  /** Whether `live.lock` is still the file that is held. */
+  isInPlace(): boolean {
+    return leadsToSync(this.#port, this.#path, this.#opened);
+  }
+
+  /** Gives the run free. */
+  release(): void {
+    if (this.#folder !== undefined) closeLock(this.#folder);
+    closeLock(this.file);
+  }
+}
+
+function openFolder(port: FilePort, liveLock: string): FileHandle | undefined {
+  return isWindows ? undefined : port.openSync(dirname(liveLock), { read: true });
+}
+
+/** Some network drives lock only what is open for writing, and nobody opens a folder so. */
+function tryLockFolder(folder: FileHandle, exclusive: boolean): boolean {
   try {
-    const attempt = () => tryHold(port, file, options);
-    if (yield* tryUntilDeadline(attempt, options.timeoutMs)) return file;
-    throw heldError(file, options);
-  } catch (error) {
-    file.close();
-    throw error;
+    return folder.tryLockSync(exclusive);
+  } catch {
+    return true;
+  }
+}
+
+const MOST_TRIES = 100;
+
+/** Holds a run open. Who waited for a `live.lock` that was replaced meanwhile waits for that one. */
+export function* holdLiveSteps(port: FilePort, options: LiveOptions): Steps<HeldRun> {
+  for (let tries = 1;; tries++) {
+    const held = new HeldRun(port, options.path);
+    try {
+      if (!(yield* tryUntilDeadline(() => held.tryHold(options), options.timeoutMs))) {
+        throw heldError(held.file, options);
+      }
+      if (held.isInPlace() || tries === MOST_TRIES) return held;
+    } catch (error) {
+      held.release();
+      throw error;
+    }
+    held.release();
   }
 }
 
@@ -166,7 +237,7 @@ function tryHold(port: FilePort, file: FileHandle, { path, exclusive }: LiveOpti
   if (readOwnerSync(file).startsWith(REMOVAL) && !isInPlaceSync(port, path, file)) {
     throw ioError(path, new Deno.errors.NotFound("the run was removed while it was waited for"));
   }
-  writeOwnerSync(file, `${Deno.pid}\n`);
+  writeOwnerSync(file, JSON.stringify(openerOf(file)) + "\n");
   if (exclusive) return true;
   file.unlockSync();
   return file.tryLockSync(false);
@@ -201,24 +272,83 @@ function heldError(file: FileHandle, options: LiveOptions): EventLogError {
 /** The holder that named itself last, where that can be read: that it is held is the news. */
 function readPid(file: FileHandle): number | undefined {
   try {
-    const pid = Number(readOwnerSync(file));
-    return Number.isSafeInteger(pid) && pid > 0 ? pid : undefined;
+    return parseOpener(readOwnerSync(file))?.pid;
   } catch {
     return undefined;
   }
 }
 
 /**
+ * What a live lock says of whoever opened the run first. A process id is given again to others, and a file
+ * may be copied, or be another program's that was put in its place: so it says too when that process began,
+ * where the system tells, and which file this is.
+ */
+export interface RunOpener {
+  /** The process. */
+  pid: number;
+  /** When it began, in the clock ticks of the system. */
+  start_time?: number;
+  /** The boot that this counts from. */
+  boot_id?: string;
+  /** The file system of the lock file. */
+  dev?: number;
+  /** The number of the lock file in it. */
+  ino?: number;
+}
+
+function openerOf(file: FileHandle): RunOpener {
+  const { dev, ino } = file.statSync();
+  const isKnown = ino !== null && ino !== 0;
+  return { pid: Deno.pid, ...ownBegin(), ...(isKnown && { dev, ino }) };
+}
+
+/** What a live lock says; undefined for anything that this program has not written. */
+export function parseOpener(text: string): RunOpener | undefined {
+  try {
+    const opener: unknown = JSON.parse(text);
+    if (!isObject(opener)) return undefined;
+    const { pid } = opener as { pid: unknown };
+    const isPid = typeof pid === "number" && Number.isSafeInteger(pid) && pid > 0;
+    return isPid ? opener as unknown as RunOpener : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+let begin: Pick<RunOpener, "start_time" | "boot_id"> | undefined;
+
+/** When this process began, as far as that may be known without asking for a permission. */
+function ownBegin(): Pick<RunOpener, "start_time" | "boot_id"> {
+  return begin ??= readOwnBegin();
+}
+
+function readOwnBegin(): Pick<RunOpener, "start_time" | "boot_id"> {
+  const paths = ["/proc/self/stat", "/proc/sys/kernel/random/boot_id"] as const;
+  const mayRead = (path: string) =>
+    Deno.permissions.querySync({ name: "read", path }).state === "granted";
+  if (Deno.build.os !== "linux" || !paths.every(mayRead)) return {};
+  try {
+    const [stat, boot] = paths.map((path) => Deno.readTextFileSync(path));
+    // The name of the program is in brackets and may hold anything; this is field 22.
+    const start = Number(stat!.slice(stat!.lastIndexOf(")") + 2).split(" ")[19]);
+    return { start_time: start, boot_id: boot!.trim() };
+  } catch {
+    return {};
+  }
+}
+
+/**
  * Tells whether somebody has a run open for writing. The answer is the operating system's (a file
  * lock dies with its process), so there is nothing stale about it. Another probe may hold the lock
- * for a moment; "live" is said when it stays taken for 50 ms.
+ * for a moment; "live" is said when it stays taken for 50 ms. What is no file of the run alone, a link, a
+ * pipe, a folder, or a file with a second name whose lock is held, tells nothing and is refused.
  *
  * **Permissions**: `--allow-read` for the root.
  *
  * @param root The directory that holds the runs.
  * @param runId The run.
  * @returns Whether the run is open; false when there is no such run.
- * @throws {TypeError} If the run id is not allowed.
+ * @throws {TypeError} If the run id is not allowed, or `live.lock` is no file of the run alone.
  *
  * @example Usage
  * ```ts
@@ -234,17 +364,42 @@ function readPid(file: FileHandle): number | undefined {
  */
 export async function isLive(root: string, runId: string): Promise<boolean> {
   const path = runPaths(root, runId).liveLock;
-  let file: FileHandle;
-  try {
-    file = denoFilePort.openSync(path, { read: true });
-  } catch (error) {
-    if (isNotFound(error)) return false;
-    throw asModuleError(path, error);
+  const file = openToProbe(path, () => openRegularSync(denoFilePort, path, { read: true }));
+  if (file !== undefined) {
+    try {
+      if (!await runSteps(tryUntilDeadline(() => file.tryLockSync(true), PROBE_MS))) {
+        checkOnlyName(path, file);
+        return true;
+      }
+    } finally {
+      closeLock(file);
+    }
   }
+  // Somebody may have removed the file of a run that is open.
+  const folder = openToProbe(path, () => openFolder(denoFilePort, path));
+  if (folder === undefined) return false;
   try {
-    return !await runSteps(tryUntilDeadline(() => file.tryLockSync(true), PROBE_MS));
+    return !await runSteps(tryUntilDeadline(() => tryLockFolder(folder, true), PROBE_MS));
   } finally {
-    closeLock(file);
+    closeLock(folder);
+  }
+}
+
+/** A lock that is held through another name may be anybody's. */
+function checkOnlyName(path: string, file: FileHandle): void {
+  if ((file.statSync().nlink ?? 1) <= 1) return;
+  throw new TypeError(
+    `Cannot tell whether the run of ${path} is open: the file has another name too (a hard ` +
+      "link), and its lock may be held there; replace it by a copy of its own",
+  );
+}
+
+function openToProbe(path: string, open: () => FileHandle | undefined): FileHandle | undefined {
+  try {
+    return open();
+  } catch (error) {
+    if (isNotFound(error)) return undefined;
+    throw asModuleError(path, error);
   }
 }
 
@@ -281,7 +436,7 @@ export async function probeLock(directory: string): Promise<LockProbe> {
   const path = join(directory, `.lock-probe-${crypto.randomUUID()}`);
   return wrapIo(path, () => {
     const options = { read: true, write: true, createNew: true, mode: 0o600 };
-    const first = denoFilePort.openSync(path, options);
+    const first = openRegularSync(denoFilePort, path, options);
     try {
       return tryBoth(first, path);
     } finally {
@@ -292,7 +447,7 @@ export async function probeLock(directory: string): Promise<LockProbe> {
 }
 
 function tryBoth(first: FileHandle, path: string): LockProbe {
-  const second = denoFilePort.openSync(path, { read: true, write: true });
+  const second = openRegularSync(denoFilePort, path, { read: true, write: true });
   try {
     if (!first.tryLockSync(true)) {
       return { excludes: false, message: "a lock that nobody holds is not granted" };

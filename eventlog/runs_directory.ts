@@ -11,14 +11,19 @@ import {
   type FileHandle,
   type FilePort,
   lookAtSync,
+  openRegularSync,
   readRangeSync,
   runSteps,
   writeWholeSync,
 } from "../_internal/file_port.ts";
-import { closeLock, withLockSteps } from "../_internal/lock.ts";
+import { withLockSteps } from "../_internal/lock.ts";
 import { isWindows, join } from "../_internal/path.ts";
 import {
+  checkRoot,
+  foreignRunIdProblem,
+  isSystemFile,
   isUlid,
+  MAX_RUN_NAME_LENGTH,
   runIdProblem,
   type RunPaths,
   runPaths,
@@ -29,6 +34,7 @@ import { encodeUtf8 } from "../_internal/text.ts";
 import { asModuleError, eventLogError, lockTimeoutError, wrapIo } from "./event_log_error.ts";
 import {
   checkRunFormatSync,
+  type HeldRun,
   holdLiveSteps,
   isInPlaceSync,
   markRemovalSync,
@@ -52,7 +58,8 @@ const LAST_ULID_BYTES = 64;
  *
  * @param options The directory that holds the runs, and the name of what is run.
  * @returns The run id.
- * @throws {TypeError} If the name makes no allowed run id.
+ * @throws {TypeError} If the name makes no allowed run id, the root is a URL, or `.ulid-last` is no
+ * regular file of its own.
  * @throws {RangeError} If no greater ULID exists (OUL-3).
  * @throws {EventLogError} `io`, `lock-timeout`, or `corrupt` if `.ulid-last` is unreadable.
  *
@@ -70,7 +77,8 @@ const LAST_ULID_BYTES = 64;
 export async function newRunId(options: { root: string; name: string }): Promise<string> {
   checkTypes(options, { root: "string", name: "string" });
   const { root, name } = options;
-  const problem = runIdProblem(`${name}-00000000000000000000000000`);
+  checkRoot(root);
+  const problem = nameProblem(name);
   if (problem !== undefined) {
     throw new TypeError(`Cannot make a run id of the name ${JSON.stringify(name)}: ${problem}`);
   }
@@ -78,7 +86,8 @@ export async function newRunId(options: { root: string; name: string }): Promise
   let file: FileHandle | undefined;
   try {
     makeDirectoriesSync(denoFilePort, root, []);
-    file = denoFilePort.openSync(path, { read: true, write: true, create: true, mode: 0o600 });
+    const options = { read: true, write: true, create: true, mode: 0o600 };
+    file = openRegularSync(denoFilePort, path, options);
     const state = file;
     const ulid = await runSteps(withLockSteps(
       state,
@@ -94,6 +103,17 @@ export async function newRunId(options: { root: string; name: string }): Promise
   } finally {
     file?.close();
   }
+}
+
+const ULID_PLACE = "-00000000000000000000000000";
+
+/** What is wrong with the name of a run; undefined when it is right. */
+function nameProblem(name: string): string | undefined {
+  if (name.length > MAX_RUN_NAME_LENGTH) {
+    return `it has ${name.length} characters, and at most ${MAX_RUN_NAME_LENGTH} leave room for the ` +
+      "rest of the run id; choose a shorter name";
+  }
+  return runIdProblem(name + ULID_PLACE);
 }
 
 /** One line that is written over in place: it lies in one sector, so it is the old or the new. */
@@ -115,8 +135,9 @@ function readLast(file: FileHandle, path: string): string | undefined {
 }
 
 /**
- * Lists the runs of a root (OLG-6): the folders below `runs/`, sorted by bytes. A run needs no log
- * to be listed. Files, and folders whose name could be no run id, are passed over.
+ * Lists the runs of a root (OLG-6): the folders below `runs/`, sorted by bytes, whatever another
+ * program has called them. A run needs no log to be listed. Files, links, hidden folders, those of the
+ * operating system and names that are no Unicode are passed over.
  *
  * **Permissions**: `--allow-read` for the root.
  *
@@ -141,21 +162,33 @@ export async function listRuns(root: string): Promise<string[]> {
   return wrapIo(runs, () => {
     if (lookAtSync(denoFilePort, runs) === undefined) return [];
     return Array.from(denoFilePort.readDirSync(runs))
-      .filter(({ name, isDirectory }) => isDirectory && runIdProblem(name) === undefined)
+      .filter(isRunFolder)
       .map(({ name }) => name)
-      .sort();
+      .sort(compareBytes);
   });
 }
 
+function isRunFolder(entry: { name: string; isDirectory: boolean }): boolean {
+  return entry.isDirectory && !entry.name.startsWith(".") && !isSystemFile(entry.name) &&
+    foreignRunIdProblem(entry.name) === undefined;
+}
+
+/** The order of the UTF-8 bytes, from which that of JavaScript differs beyond U+FFFF. */
+function compareBytes(one: string, other: string): number {
+  const [ones, others] = [encodeUtf8(one), encodeUtf8(other)];
+  const at = ones.findIndex((byte, index) => byte !== others[index]);
+  return at === -1 ? ones.length - others.length : ones[at]! - (others[at] ?? -1);
+}
+
 /**
- * Tells whether a run's folder exists (OLG-7).
+ * Tells whether a run's folder exists (OLG-7). None does of a name that can be no folder's.
  *
  * **Permissions**: `--allow-read` for the root.
  *
  * @param root The directory that holds the runs.
  * @param runId The run.
  * @returns Whether it exists.
- * @throws {TypeError} If the run id is not allowed.
+ * @throws {TypeError} If the root is a URL, or one of them is not a string.
  * @throws {EventLogError} `io` if that cannot be found out.
  *
  * @example Usage
@@ -168,6 +201,9 @@ export async function listRuns(root: string): Promise<string[]> {
  */
 // deno-lint-ignore require-await -- see listRuns()
 export async function runExists(root: string, runId: string): Promise<boolean> {
+  checkRoot(root);
+  checkTypes({ runId }, { runId: "string" });
+  if (foreignRunIdProblem(runId) !== undefined) return false;
   const { directory } = runPaths(root, runId);
   return wrapIo(directory, () => lookAtSync(denoFilePort, directory)?.isDirectory === true);
 }
@@ -233,20 +269,20 @@ export async function removeOnPort(port: FilePort, root: string, runId: string):
 function takeOutOfList(
   port: FilePort,
   { directory, liveLock }: RunPaths,
-  live: FileHandle,
+  live: HeldRun,
 ): string {
   return wrapIo(directory, () => {
     try {
-      markRemovalSync(live);
+      markRemovalSync(live.file);
       // Another remover may have been faster, and another run have begun in that place.
-      if (!isInPlaceSync(port, liveLock, live)) {
+      if (!isInPlaceSync(port, liveLock, live.file)) {
         throw new Deno.errors.NotFound("somebody else has removed it");
       }
       // Windows renames no folder with an open file in it, and so guards the run by itself.
-      if (isWindows) live.close();
+      if (isWindows) live.release();
       return moveAsideSync(port, directory);
     } finally {
-      if (!isWindows) closeLock(live);
+      if (!isWindows) live.release();
     }
   });
 }

@@ -1,17 +1,17 @@
 import { denoFilePort, lookAtSync } from "../_internal/file_port.ts";
 import { type LinePiece, linePieces, linesOf } from "../_internal/json_lines.ts";
-import { runPaths } from "../_internal/root_layout.ts";
+import { isUlid, runPaths } from "../_internal/root_layout.ts";
 import { ioError, wrapIo } from "./event_log_error.ts";
 import { openEventLog } from "./open_event_log.ts";
 import { isKnownRunEvent, type RunEvent } from "./run_event.ts";
-import { openForReading, readingOf, RunReader } from "./run_reader.ts";
+import { openForReading, readingToEndOf, RunReader } from "./run_reader.ts";
 import type { GapReason, Recovery, Stored } from "./types.ts";
 
 /**
  * What is wrong with a line: it gives no event ({@linkcode GapReason}), or, where it is a known
- * {@linkcode RunEvent}: `id-order` = its id is not greater than the one before (OEV-1); `id-double`
- * = it has the same id as the one before; `foreign-run` = it names another run; `after-end` = it
- * follows the terminal event (OEV-6).
+ * {@linkcode RunEvent}: `id-order` = its id does not fit between those before and behind it (OEV-1);
+ * `id-double` = it has the same id as the one before; `foreign-run` = it names another run;
+ * `after-end` = it follows the terminal event (OEV-6).
  */
 export type RunProblemKind = GapReason | "id-order" | "id-double" | "foreign-run" | "after-end";
 
@@ -75,7 +75,7 @@ export async function verifyRun(root: string, runId: string): Promise<RunVerdict
   const check = checkerOf(runId);
   try {
     const reader = new RunReader<RunEvent>(run, {});
-    for await (const piece of linePieces(run.file, readingOf(run, 0, BLOCK_BYTES))) {
+    for await (const piece of linePieces(run.file, readingToEndOf(run, 0, BLOCK_BYTES))) {
       const firstSeq = reader.position.seq + 1;
       const { events, gaps } = wrapIo(path, () => reader.lines(piece));
       const found = gaps.map(({ reason, seq, byteOffset, message }): RunProblem => {
@@ -83,14 +83,13 @@ export async function verifyRun(root: string, runId: string): Promise<RunVerdict
       });
       const offsetOf = lineOffsets(piece);
       for (const stored of events) {
-        const problem = check(stored);
-        if (problem === undefined) continue;
-        const byteOffset = offsetOf(stored.seq - firstSeq);
-        found.push({ ...problem, line: stored.seq, byteOffset });
+        const problem = check(stored, () => offsetOf(stored.seq - firstSeq));
+        if (problem !== undefined) found.push(problem);
       }
-      problems.push(...found.sort((a, b) => a.line - b.line));
+      problems.push(...found);
       if (piece.kind === "end") break;
     }
+    problems.sort((a, b) => a.line - b.line);
     return { ok: problems.length === 0, lines: reader.position.seq, problems };
   } finally {
     run.file.close();
@@ -107,33 +106,53 @@ function lineOffsets(piece: LinePiece): (index: number) => number {
   };
 }
 
+/** An id, and where it stands. */
+interface PlacedId {
+  id: string;
+  line: number;
+  byteOffset: () => number;
+}
+
 /** Checks the rules that hold between the events of one run, which it is to be given in order. */
 function checkerOf(
   runId: string,
-): (stored: Stored<RunEvent>) => Pick<RunProblem, "kind" | "message"> | undefined {
-  let greatestId = "";
+): (stored: Stored<RunEvent>, byteOffset: () => number) => RunProblem | undefined {
+  /** The last two ids in order; the later one is in doubt until the next one follows it. */
+  let last: PlacedId | undefined;
+  let before = "";
   let firstEnd: { type: string; seq: number } | undefined;
-  return ({ seq, event }) => {
+  return ({ seq, event }, byteOffset) => {
     if (!isKnownRunEvent(event) || typeof event.id !== "string") return undefined;
-    const lastId = greatestId;
+    const { id } = event;
+    const placed = { id, line: seq, byteOffset };
     const end = firstEnd;
-    if (event.id > lastId) greatestId = event.id;
     if (event.type === "pipe.completed" || event.type === "pipe.aborted") {
       firstEnd ??= { type: event.type, seq };
     }
+    const lastId = last?.id ?? "";
+    const isInOrder = id > lastId;
+    // It is the one before that is too great, not all that follow it.
+    const isAfterOutlier = !isInOrder && id !== lastId && id > before &&
+      (isUlid(id) || !isUlid(lastId));
+    const outlier = isAfterOutlier ? last : undefined;
+    if (isInOrder) before = lastId;
+    if (isInOrder || isAfterOutlier) last = placed;
+    const problem = (kind: RunProblemKind, message: string, at: PlacedId = placed) => {
+      return { kind, line: at.line, byteOffset: at.byteOffset(), message };
+    };
     if (event.run_id !== runId) {
-      return { kind: "foreign-run", message: `the event is of run "${event.run_id}"` };
+      return problem("foreign-run", `the event is of run "${event.run_id}"`);
     }
     if (end !== undefined) {
-      return { kind: "after-end", message: `the run ended with ${end.type} in line ${end.seq}` };
+      return problem("after-end", `the run ended with ${end.type} in line ${end.seq}`);
     }
-    if (event.id === lastId) {
-      return { kind: "id-double", message: `the id ${event.id} is that of an event before` };
+    if (id === lastId) return problem("id-double", `the id ${id} is that of an event before`);
+    if (outlier !== undefined) {
+      return problem("id-order", `the id ${outlier.id} is greater than the next, ${id}`, outlier);
     }
-    if (event.id < lastId) {
-      return { kind: "id-order", message: `the id ${event.id} is not greater than ${lastId}` };
-    }
-    return undefined;
+    return isInOrder
+      ? undefined
+      : problem("id-order", `the id ${id} is not greater than ${lastId}`);
   };
 }
 

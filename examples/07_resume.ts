@@ -45,7 +45,7 @@ for await (const item of followRun(root, runId)) {
   if (!("event" in item) || !isKnownRunEvent(item.event)) continue;
   const { event } = item;
   console.log("node_id" in event ? `${event.type} ${event.node_id}` : event.type);
-  if (event.type === "node.spawned" && event.node_id === "import") break;
+  if (event.type === "node.started" && event.node_id === "import") break;
 }
 child.kill("SIGKILL"); // No handler sees this: it could as well be a power cut.
 console.log(`killed: ${(await child.status).signal}`);

@@ -22,10 +22,10 @@ export function attemptKey({ nodeId, attempt }: NodeAttempt): string {
 }
 
 /**
- * What `node.failed` calls the end of an attempt.
+ * What the state of a run calls the end of an attempt.
  *
  * @param termination The end.
- * @returns Its kind.
+ * @returns Its kind; `cancelled` stands in the log as `crash`, with `cancelled: true` beside it.
  *
  * @example Usage
  * ```ts
@@ -36,7 +36,9 @@ export function attemptKey({ nodeId, attempt }: NodeAttempt): string {
  * assertEquals(errorKindOf({ Failed: "RuntimeError" }), "crash");
  * ```
  */
-export function errorKindOf(termination: Exclude<RunTermination, "Completed">): ErrorKind {
+export function errorKindOf(
+  termination: Exclude<RunTermination, "Completed">,
+): ErrorKind | "cancelled" {
   if (termination === "TimedOut") return "timeout";
   if (termination === "Aborted") return "cancelled";
   return termination.Failed === "AdapterUnavailable" ? "host_missing" : "crash";

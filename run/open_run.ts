@@ -212,7 +212,7 @@ export interface OpenRecords extends RunRecords, AsyncDisposable {
  * await using records = await openRecords({ root, name: "demo", log });
  * const recorder = new RunRecorder(records);
  * await recorder.pipeStarted({ name: "demo", nodes: ["a"] });
- * await recorder.nodeStarted({ nodeId: "a", attempt: 1, kind: "task" });
+ * await recorder.nodeStarted({ nodeId: "a", attempt: 1, kind: "command" });
  * await recorder.nodeEnded({ nodeId: "a", attempt: 1 }, { termination: "Completed" });
  * await recorder.pipeCompleted();
  * assertEquals(await log.lastSeq(), 4);

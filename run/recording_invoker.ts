@@ -87,7 +87,8 @@ export class RecordingInvoker implements RuntimeInvoker, DecisionLog {
 
   async #begin({ eventId: nodeId, attempt }: AttemptRef): Promise<void> {
     const input = this.#payloads.get(nodeId);
-    await this.#options.recorder.nodeStarted({ nodeId, attempt, kind: "task", input });
+    const begin = { nodeId, attempt, kind: "command", task: nodeId, input } as const;
+    await this.#options.recorder.nodeStarted(begin);
     const open: OpenAttempt = { nodeId, attempt, beginMs: performance.now() };
     this.#open.set(attemptKey(open), open);
   }

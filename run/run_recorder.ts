@@ -7,7 +7,7 @@ import type { RunTermination } from "../supervisor/types.ts";
 import { errorKindOf } from "./attempt_key.ts";
 import type { RunTrace } from "./run_trace.ts";
 import type { RunWorkers } from "./run_workers.ts";
-import type { AttemptBegin, AttemptEnd, NodeAttempt, ProcessIdentity } from "./types.ts";
+import type { AttemptBegin, AttemptEnd, NodeAttempt } from "./types.ts";
 
 /** What the log of a run has before this process goes on with it. */
 export interface RecordedBegin {
@@ -140,30 +140,9 @@ export class RunRecorder {
    * @throws {Error} When the log or the store does not take it: then nothing may be started.
    */
   async nodeStarted(begin: AttemptBegin): Promise<void> {
-    const { nodeId, attempt, kind, name } = begin;
-    await this.#append({ type: "node.started", node_id: nodeId, kind, name, attempt });
+    const { nodeId, attempt, kind, task, name } = begin;
+    await this.#append({ type: "node.started", node_id: nodeId, kind, task, name, attempt });
     this.#records.trace.begin(begin);
-  }
-
-  /**
-   * Records that the process of an attempt runs, so that it can be found and ended when this one dies.
-   *
-   * @param attempt The attempt.
-   * @param process What tells its process from all others, before and after a restart of the machine.
-   * @throws {Error} When the log or the store does not take it.
-   */
-  async nodeSpawned(
-    { nodeId, attempt }: NodeAttempt,
-    { pid, startTime, bootId }: ProcessIdentity,
-  ): Promise<void> {
-    await this.#append({
-      type: "node.spawned",
-      node_id: nodeId,
-      pid,
-      start_time: startTime,
-      boot_id: bootId,
-      attempt,
-    });
   }
 
   /**
@@ -174,12 +153,13 @@ export class RunRecorder {
    * @throws {Error} When the log or the store does not take it; the trace has it all the same.
    */
   async nodeEnded({ nodeId, attempt }: NodeAttempt, end: AttemptEnd): Promise<void> {
-    const { termination, durationMs, outputHash } = end;
-    const rest = { duration_ms: durationMs, attempt };
+    const { termination, durationMs, outputHash, errorHash } = end;
+    const hashes = { output_hash: outputHash, error_hash: errorHash };
+    const rest = { ...hashes, duration_ms: durationMs, attempt };
     try {
       await this.#append(
         termination === "Completed"
-          ? { type: "node.completed", node_id: nodeId, output_hash: outputHash, ...rest }
+          ? { type: "node.completed", node_id: nodeId, ...rest }
           : { type: "node.failed", node_id: nodeId, ...failureOf(end, termination), ...rest },
       );
     } finally {
@@ -214,7 +194,9 @@ function failureOf(
   { exitCode, signal, message }: AttemptEnd,
   termination: Exclude<RunTermination, "Completed">,
 ): { error: NodeError; message?: string } {
-  const error: NodeError = defined({ kind: errorKindOf(termination), exit_code: exitCode, signal });
+  const kind = errorKindOf(termination);
+  const words = kind === "cancelled" ? { kind: "crash", cancelled: true } as const : { kind };
+  const error: NodeError = { ...words, ...defined({ exit_code: exitCode, signal }) };
   if (message === undefined || message === "") return { error };
   // A text that was cut may end within a character, which no record takes.
   return { error, message: message.toWellFormed() };

@@ -19,7 +19,7 @@ import type { AttemptBegin, AttemptEnd, NodeAttempt } from "./types.ts";
  *   context: { pack_ref: "demo", flow_id: "demo" },
  * });
  * const trace = new RunTrace(recorder, "demo");
- * trace.begin({ nodeId: "a", attempt: 1, kind: "task" });
+ * trace.begin({ nodeId: "a", attempt: 1, kind: "command" });
  * trace.end({ nodeId: "a", attempt: 1 }, { termination: "Completed" });
  * await trace.finish();
  * const { steps } = await readTrace(recorder.path);
@@ -49,8 +49,8 @@ export class RunTrace {
    *
    * @param begin The attempt, and what it is given.
    */
-  begin({ input = null, kind, ...attempt }: AttemptBegin): void {
-    const event = this.#eventOf(attempt, { kind, input });
+  begin({ input = null, kind, task, ...attempt }: AttemptBegin): void {
+    const event = this.#eventOf(attempt, { kind: task === undefined ? kind : "task", input });
     this.#inFlight.set(event.execution_id!, event);
     this.#recorder.onNodeStart(event);
   }

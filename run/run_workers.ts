@@ -31,7 +31,7 @@ const MOST_CHARACTERS = 300_000;
  * const runId = "demo-1";
  * await using log = await openEventLog({ root, runId });
  * const event = { id: newEventId(), ts: "2026-01-01T00:00:00Z", run_id: runId, node_id: "a" };
- * await log.append({ ...event, type: "node.started", kind: "task", attempt: 1 });
+ * await log.append({ ...event, type: "node.started", kind: "command", attempt: 1 });
  *
  * await using workers = await RunWorkers.open({ root, runId, name: "demo" });
  * await workers.catchUp();

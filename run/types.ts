@@ -13,6 +13,8 @@ export interface NodeAttempt {
 export interface AttemptBegin extends NodeAttempt {
   /** What the node is. */
   kind: NodeKind;
+  /** The task that it runs, one of `deno.json` or a step of a program; its kind is then `command`. */
+  task?: string;
   /** What it does, in words: a command line, or the name of a step. By default the node's id. */
   name?: string;
   /** What it is given: anything that JSON can say. Only the trace gets it, and writes it if it captures inputs. */
@@ -31,18 +33,10 @@ export interface AttemptEnd {
   signal?: Deno.Signal;
   /** Why it failed, for people. */
   message?: string;
-  /** A digest of what it gave. */
+  /** A digest of what it gave: of a command what it printed, as far as that is kept. */
   outputHash?: string;
+  /** The same of what a command printed as errors. */
+  errorHash?: string;
   /** What was thrown, where something was: the trace records it with its causes. */
   error?: unknown;
-}
-
-/** The process of an attempt. */
-export interface ProcessIdentity {
-  /** Its id. */
-  pid: number;
-  /** When it began, in the clock ticks of the system. */
-  startTime?: number;
-  /** The boot that this counts from. */
-  bootId?: string;
 }

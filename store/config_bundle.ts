@@ -1,6 +1,6 @@
 import { crypto } from "@std/crypto/crypto";
 import { checkString } from "../_internal/errors.ts";
-import { encodeUtf8, reasonOf, toHex } from "../_internal/text.ts";
+import { encodeUtf8, isBlank, reasonOf, toHex, trimWhiteSpace } from "../_internal/text.ts";
 import { type Codec, decodeJson, encodeJson } from "../_internal/wire_json/codec.ts";
 import { compareUtf8 } from "../_internal/wire_json/print_json.ts";
 import { givenBundle } from "./files/log_codecs.ts";
@@ -69,9 +69,7 @@ export function computeConfigBundleDigest(bundle: ConfigBundle): string {
     `created_at\0${metadata.created_at}`,
     `provenance.source\0${provenance.source}`,
     `provenance.detail\0${provenance.detail ?? ""}`,
-    ...profiles.map(({ selector, label }) =>
-      `profile\0${profileName(selector, "\0")}\0${label ?? ""}`
-    ),
+    ...profiles.map(({ selector, label }) => `profile\0${profileKey(selector)}\0${label ?? ""}`),
     ...declarations.map(({ kind, name, reference }) =>
       `declaration\0${kind}\0${name}\0${reference}`
     ),
@@ -81,10 +79,15 @@ export function computeConfigBundleDigest(bundle: ConfigBundle): string {
   return toHex(new Uint8Array(digest));
 }
 
-/** How a profile is named in an error; with a NUL as the separator, what tells it from any other. */
-function profileName(profile: ProfileSelector, separator: ":" | "\0" = ":"): string {
+/** What tells a profile from any other. */
+function profileKey(profile: ProfileSelector): string {
   const { kind } = profile;
-  return kind === "runtime_default" ? kind : kind + separator + profile.value;
+  return kind === "runtime_default" ? kind : `${kind}\0${profile.value}`;
+}
+
+/** How a profile is named in an error. */
+function profileName(profile: ProfileSelector): string {
+  return profile.kind === "runtime_default" ? profile.kind : profile.value;
 }
 
 /**
@@ -112,14 +115,14 @@ export function checkConfigBundle(given: ConfigBundle): ConfigBundle {
   if (actual !== digest) throw digestMismatchError(id, { expected: digest, actual });
   for (const { selector, label } of profiles) {
     checkSelector(selector, id);
-    if (label !== undefined) refuseHostPath(label, "config profile label");
+    if (label !== undefined) refuseHostPath(label, "profile label");
   }
   for (const { kind, name, reference } of declarations) {
-    if (kind === "unsupported") throw unsupportedDeclarationError(id, { kind, name });
     refuseBlank(name, "config declaration name");
     refuseBlank(reference, "config declaration reference");
     refuseHostPath(name, "config declaration name");
     refuseHostPath(reference, "config declaration reference");
+    if (kind === "unsupported") throw unsupportedDeclarationError(id, { kind, name });
   }
   return bundle;
 }
@@ -144,7 +147,7 @@ export function checkRequestConfig(
   if (reference === undefined) return checkDefaultProfile(profile);
   const bundle = resolveConfigBundle(reference, findBundle);
   const isDeclared = bundle.profiles?.some(({ selector }) =>
-    profileName(selector, "\0") === profileName(profile, "\0")
+    profileKey(selector) === profileKey(profile)
   );
   if (!isDeclared) {
     const problem = "profile selector is not declared by synced config bundle";
@@ -161,8 +164,9 @@ export function resolveConfigBundle(
   const { id, digest } = reference ?? {};
   checkString(id, "id");
   checkString(digest, "digest");
-  refuseBlank(id, "config bundle id");
-  refuseBlank(digest, "config bundle digest");
+  if (isBlank(id) || isBlank(digest)) {
+    throw invalidRequestError("config bundle reference id and digest must not be empty");
+  }
   const bundle = findBundle(id);
   if (bundle === undefined) throw configBundleMissingError(id);
   const actual = bundle.metadata.digest;
@@ -180,7 +184,7 @@ function checkDefaultProfile(profile: ProfileSelector): void {
 
 function checkSelector(profile: ProfileSelector, bundleId: string | undefined): void {
   if (profile.kind === "runtime_default") return;
-  const problem = profile.value.trim() === ""
+  const problem = isBlank(profile.value)
     ? "profile selector must not be empty"
     : boundaryProblem(profile.value, "profile selector");
   if (problem !== undefined) {
@@ -190,7 +194,7 @@ function checkSelector(profile: ProfileSelector, bundleId: string | undefined): 
 
 /** Refuses a blank text. */
 export function refuseBlank(text: string, label: string): void {
-  if (text.trim() === "") throw invalidRequestError(`${label} must not be empty`);
+  if (isBlank(text)) throw invalidRequestError(`${label} must not be empty`);
 }
 
 function refuseHostPath(text: string, label: string): void {
@@ -200,12 +204,13 @@ function refuseHostPath(text: string, label: string): void {
 
 /**
  * What is wrong with a text that crosses from one machine to another: it must be a name, not a place
- * on one of them.
+ * on one of them. The original program runs on Linux, where `C:\\x` is a name like others.
  */
 function boundaryProblem(text: string, label: string): string | undefined {
-  const trimmed = text.trim();
+  const trimmed = trimWhiteSpace(text);
   if (encodeUtf8(trimmed).length > MAX_BOUNDARY_BYTES) return `${label} is too large`;
-  const isHostPath = /\p{Cc}/u.test(trimmed) || /^(?:[/\\~]|[A-Za-z]:[/\\])/.test(trimmed) ||
+  if (/\p{Cc}/u.test(trimmed)) return `${label} must not contain control characters`;
+  const isHostPath = /^[/~]/.test(trimmed) ||
     HOST_PATH_PARTS.some((part) => trimmed.includes(part));
   return isHostPath
     ? `${label} must be a stable ref/grant/policy declaration, not a host-local path`

@@ -16,8 +16,8 @@ import type { TraceHash } from "./types.ts";
  *
  * @param value The value.
  * @returns The hash.
- * @throws {TypeError} For what JSON cannot hold: cycles, BigInts, functions, undefined, NaN, lone
- * surrogates, objects such as a Map, and nesting deeper than 128 levels. The message names the path.
+ * @throws {TypeError} For what JSON cannot hold: cycles, BigInts, functions, undefined, NaN, invalid dates, lone
+ * surrogates, objects such as a Map, and nesting deeper than 127 levels. The message names the path.
  *
  * @example Usage
  * ```ts
@@ -32,7 +32,9 @@ export function hashValue(value: unknown): TraceHash {
   try {
     return hashJsonText(exactJsonText(value));
   } catch (cause) {
-    throw new TypeError(`Cannot hash the value: ${reasonOf(cause)}`, { cause });
+    // The engine's word for it is the overflow of its stack.
+    const reason = cause instanceof RangeError ? "nesting deeper than 127 levels" : reasonOf(cause);
+    throw new TypeError(`Cannot hash the value: ${reason}`, { cause });
   }
 }
 
@@ -46,7 +48,7 @@ export function hashValue(value: unknown): TraceHash {
  * @param text The text.
  * @returns The hash.
  * @throws {SyntaxError} When the text is not JSON, has duplicate keys, lone surrogates, a number that
- * overflows, or nesting deeper than 128 levels. The message names line, column and path.
+ * overflows, or nesting deeper than 127 levels. The message names line, column and path.
  *
  * @example Usage
  * ```ts
@@ -71,8 +73,9 @@ export function hashJsonText(text: string): TraceHash {
  * turn into null or print as `{}`, and what no JSON text can hold, is a `TypeError` that names its path.
  */
 function exactJsonText(value: unknown): string {
-  const text = stringifyVisiting(value, (member, path) => {
-    const problem = problemOf(member);
+  const text = stringifyVisiting(value, (member, path, original) => {
+    const isInvalid = original instanceof Date && Number.isNaN(original.getTime());
+    const problem = isInvalid ? "is an invalid date" : problemOf(member);
     if (problem !== undefined) throw new TypeError(`${path} ${problem}`);
     return member;
   });

@@ -1,4 +1,13 @@
-import { isRawJson, numberOf, setMember } from "../_internal/wire_json/json_value.ts";
+import { MAX_DEPTH } from "../_internal/wire_json/errors.ts";
+import { checkObject, checkString, isObject } from "../_internal/errors.ts";
+import { isBlank } from "../_internal/text.ts";
+import {
+  describeValue,
+  isRawJson,
+  numberOf,
+  setMember,
+} from "../_internal/wire_json/json_value.ts";
+import { printJson } from "../_internal/wire_json/print_json.ts";
 import type { TraceStep, ValidationIssue } from "./types.ts";
 
 /** What a recorded step asks for, so that it can be done again. */
@@ -50,7 +59,7 @@ export type TraceCall =
  *
  * @param step The step.
  * @returns The call.
- * @throws {TypeError} For a `component.exec` that does not name its component.
+ * @throws {TypeError} For a `component.exec` that does not name its component, and for what is no step.
  *
  * @example Usage
  * ```ts
@@ -75,7 +84,9 @@ export type TraceCall =
  * ```
  */
 export function resolveTraceCall(step: TraceStep): TraceCall {
-  const { component_id: id, operation } = step;
+  checkObject(step, "step");
+  const id = checkString(step.component_id, "step.component_id");
+  const operation = checkString(step.operation, "step.operation");
   const payload = recordedPayload(step) ?? null;
   if (id === "provider.invoke") {
     return {
@@ -113,17 +124,22 @@ function stringOf(value: unknown): string | undefined {
 }
 
 /** The value with numbers where a number says it exactly: `1.0` is for programs what `1` is. */
-function plain(value: unknown): unknown {
+function plain(value: unknown, depth = 0): unknown {
   if (typeof value !== "object" || value === null) return value;
+  if (depth > MAX_DEPTH) {
+    throw new TypeError(`Cannot use step: its payload nests deeper than ${MAX_DEPTH} levels`);
+  }
   if (isRawJson(value)) {
     const number = numberOf(value);
     const isRounded = Number.isInteger(number) && !Number.isSafeInteger(number) &&
       /^-?[0-9]+$/.test(value.rawJSON);
     return number === undefined || isRounded ? value : number;
   }
-  if (Array.isArray(value)) return value.map(plain);
+  if (Array.isArray(value)) return value.map((item) => plain(item, depth + 1));
   const object: Record<string, unknown> = {};
-  for (const [name, item] of Object.entries(value)) setMember(object, name, plain(item));
+  for (const [name, item] of Object.entries(value)) {
+    setMember(object, name, plain(item, depth + 1));
+  }
   return object;
 }
 
@@ -133,15 +149,26 @@ const REQUIRED = {
   tool: ["tool_id", "operation"],
 } as const;
 
-/** The members of the metadata that are text where they are. */
-const METADATA = [["tenant_id"], ["trace_id"], ["session", "id"]] as const;
+/** What the original program's schema says of members that are there, in the order in which it looks. */
+const SCHEMA = [
+  ["component_id", "string"],
+  ["metadata", "object"],
+  ["operation", "string"],
+  ["tool_id", "string"],
+] as const;
 
 /**
- * Looks whether the envelope of an invocation is one (TRC-23): a component's needs `component_id` and
- * `operation`, a tool's `tool_id` and `operation`, texts that are not blank; in its `metadata`
- * `tenant_id`, `trace_id` and `session.id` are texts where they are. The issues are what
- * {@linkcode ExecutionObserver.onValidation} takes; whether they fail the flow, with
- * `invocation_validation_failed`, is the engine's choice.
+ * Looks whether the envelope of an invocation is one (TRC-23), and finds what the original program finds,
+ * in its order and its words:
+ *
+ * | Code | Found for |
+ * | --- | --- |
+ * | `missing_required_field` | a component's `component_id` or `operation`, a tool's `tool_id` or `operation`, that is not there |
+ * | `invalid_type` | one of these that is no text, or a blank one; `metadata` and its `session` that are no objects; `tenant_id`, `trace_id` and `session.id` in it that are no texts |
+ * | `schema_validation` | an envelope or its `metadata` that is no object; `component_id`, `tool_id` or `operation` that is no text |
+ *
+ * So one mistake may be two issues. The issues are what {@linkcode ExecutionObserver.onValidation} takes;
+ * whether they fail the flow, with `invocation_validation_failed`, is the engine's choice.
  *
  * Permissions: none.
  *
@@ -160,7 +187,7 @@ const METADATA = [["tenant_id"], ["trace_id"], ["session", "id"]] as const;
  *     path: "/operation",
  *     message: "missing required field `operation`",
  *   },
- *   { code: "invalid_type", path: "/metadata/trace_id", message: "`trace_id` must be a string" },
+ *   { code: "invalid_type", path: "/metadata/trace_id", message: "trace_id must be a string" },
  * ]);
  * ```
  */
@@ -170,28 +197,65 @@ export function validateInvocation(
 ): ValidationIssue[] {
   return [
     ...REQUIRED[kind].flatMap((name) => checkRequired(envelope, name)),
-    ...METADATA.flatMap((names) => checkText(memberOf(envelope, "metadata"), names)),
+    ...checkSchema(envelope),
+    ...checkMetadata(memberOf(envelope, "metadata")),
   ];
 }
 
 function checkRequired(envelope: unknown, name: string): ValidationIssue[] {
   const value = memberOf(envelope, name);
   const path = `/${name}`;
-  if (value === undefined || value === null || (typeof value === "string" && !value.trim())) {
+  if (value === undefined) {
     const message = `missing required field \`${name}\``;
     return [{ code: "missing_required_field", path, message }];
   }
-  return typeof value === "string" ? [] : [wrongType(path, name)];
+  if (typeof value === "string" && !isBlank(value)) return [];
+  return [invalidType(path, `\`${name}\` must be a non-empty string`)];
 }
 
-function checkText(metadata: unknown, names: readonly string[]): ValidationIssue[] {
-  const value = names.reduce(memberOf, metadata);
-  if (value === undefined || value === null || typeof value === "string") return [];
-  return [wrongType(`/metadata/${names.join("/")}`, names.join("."))];
+function checkSchema(envelope: unknown): ValidationIssue[] {
+  if (!isObject(envelope)) return [schemaIssue("", envelope, "object")];
+  return SCHEMA.flatMap(([name, type]) => {
+    const value = memberOf(envelope, name);
+    const fits = value === undefined ||
+      (type === "object" ? isObject(value) : typeof value === "string");
+    return fits ? [] : [schemaIssue(`/${name}`, value, type)];
+  });
 }
 
-function wrongType(path: string, name: string): ValidationIssue {
-  return { code: "invalid_type", path, message: `\`${name}\` must be a string` };
+function schemaIssue(path: string, value: unknown, type: string): ValidationIssue {
+  return { code: "schema_validation", path, message: `${textOf(value)} is not of type "${type}"` };
+}
+
+/** The JSON text of a value, as far as it has one. */
+function textOf(value: unknown): string {
+  try {
+    return printJson(value);
+  } catch {
+    return describeValue(value);
+  }
+}
+
+function checkMetadata(metadata: unknown): ValidationIssue[] {
+  if (metadata === undefined) return [];
+  if (!isObject(metadata)) return [invalidType("/metadata", "metadata must be an object")];
+  const session = memberOf(metadata, "session");
+  const isSession = session === undefined || isObject(session);
+  return [
+    ...checkText("tenant_id", memberOf(metadata, "tenant_id")),
+    ...checkText("trace_id", memberOf(metadata, "trace_id")),
+    ...(isSession ? [] : [invalidType("/metadata/session", "session must be an object")]),
+    ...checkText("session.id", memberOf(session, "id")),
+  ];
+}
+
+function checkText(name: string, value: unknown): ValidationIssue[] {
+  if (value === undefined || typeof value === "string") return [];
+  return [invalidType(`/metadata/${name.replace(".", "/")}`, `${name} must be a string`)];
+}
+
+function invalidType(path: string, message: string): ValidationIssue {
+  return { code: "invalid_type", path, message };
 }
 
 function memberOf(holder: unknown, name: string): unknown {

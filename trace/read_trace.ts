@@ -1,11 +1,12 @@
-import type { TaffrailErrorOptions } from "../_internal/errors.ts";
-import { isNotFound, requireDeno } from "../_internal/file_port.ts";
+import { checkObject, checkString, type TaffrailErrorOptions } from "../_internal/errors.ts";
+import { isNotFound, readNamedFile, requireDeno } from "../_internal/file_port.ts";
 import { reasonOf } from "../_internal/text.ts";
 import {
   array,
   bool,
   type Codec,
   freeJson,
+  leftOutWhenEmpty,
   membersOf,
   optional,
   string,
@@ -22,7 +23,9 @@ import {
   setMember,
 } from "../_internal/wire_json/json_value.ts";
 import { parseJson } from "../_internal/wire_json/parse_json.ts";
+import { JsonWriter } from "../_internal/wire_json/print_json.ts";
 import { struct } from "../_internal/wire_json/struct.ts";
+import { printable } from "./payload.ts";
 import {
   TraceFileError,
   type TraceFileErrorDetails,
@@ -37,10 +40,11 @@ const MAX_TRACE_BYTES = 256 * 1024 * 1024;
  *
  * **Permissions**: `--allow-read` for the file.
  *
- * @param path The file, of at most 256 MiB.
+ * @param path The file, of at most 256 MiB: a regular one, or a link to one; also `/dev/stdin` and the
+ * `/dev/fd/63` of a shell's `<(…)`.
  * @returns The trace.
  * @throws {TraceFileError} `read` when there is no such file, it cannot be read or is too large; else as
- * `parseTrace`. The message names file and place.
+ * {@linkcode parseTrace}. The message names file and place.
  *
  * @example Usage
  * ```ts
@@ -64,9 +68,7 @@ export async function readTrace(path: string): Promise<TraceEnvelope> {
 
 async function readBytes(path: string): Promise<Uint8Array> {
   try {
-    const { size } = await requireDeno().stat(path);
-    if (size > MAX_TRACE_BYTES) throw new RangeError(`it is over ${MAX_TRACE_BYTES} bytes`);
-    return await Deno.readFile(path);
+    return await readNamedFile(checkString(path, "path"), MAX_TRACE_BYTES);
   } catch (cause) {
     const message = `failed to read trace ${path}: ${reasonOf(cause)}`;
     throw new TraceFileError("read", message, { details: { path }, cause });
@@ -186,7 +188,8 @@ export async function resolvePackPath(
   { pack }: ResolvePackPathOptions = {},
 ): Promise<string> {
   if (pack !== undefined) return pack;
-  const path = trace.pack.pack_ref;
+  const reference: unknown = checkObject(checkObject(trace, "trace").pack, "trace.pack").pack_ref;
+  const path = checkString(reference, "trace.pack.pack_ref");
   try {
     await requireDeno().stat(path);
     return path;
@@ -218,9 +221,12 @@ function exact(tree: JsonValue): JsonValue {
   return object;
 }
 
-/** A text, printed as UTF-8 can hold it. Programs without types may give something else than a text. */
+/** A text. What a recorder was given is printed as UTF-8 can hold it, be it a text or not. */
 const text: Codec<string> = {
-  write: (value, writer) => writer.writeString(`${value}`.toWellFormed()),
+  write: (value, writer) => {
+    if (writer.verb === "use") string.write(value, writer);
+    else writer.writeString(printable(value));
+  },
   read: string.read,
 };
 
@@ -238,10 +244,8 @@ const REASONS = [
 
 const traceHash: Codec<TraceHash> = struct({ algorithm: text, value: text });
 
-const issues = optional(array(struct({ code: text, path: text, message: text })));
-
-/** Left out when empty, and not there when left out. */
-const validationIssues: typeof issues = { ...issues, isOmitted: (list) => !list?.length };
+/** Left out when empty, and not there when left out. Null is not read: nobody writes it. */
+const validationIssues = leftOutWhenEmpty(struct({ code: text, path: text, message: text }));
 
 const traceError = struct({ code: text, message: text, details: exactJson });
 
@@ -284,6 +288,11 @@ export const traceEnvelope = struct({
   dropped_bytes: optional(u64),
   steps: array(traceStep),
 }) as Codec<TraceEnvelope>;
+
+/** Throws a `TypeError` or `RangeError` that names the place where a trace is none. */
+export function checkTraceShape(trace: TraceEnvelope): void {
+  traceEnvelope.write(trace, new JsonWriter("compact", "use"));
+}
 
 /** The format that this module writes and reads. */
 export const TRACE_VERSION = 1;

@@ -1,5 +1,6 @@
 import { defined } from "../_internal/errors.ts";
 import { requireDeno } from "../_internal/file_port.ts";
+import { trimWhiteSpace } from "../_internal/text.ts";
 import { VERSION } from "../_internal/version.ts";
 import type { RedactTrace } from "./payload.ts";
 import type { TraceFileError } from "./trace_file_error.ts";
@@ -21,7 +22,8 @@ const DEFAULTS: TraceConfig = {
 /** Options of {@linkcode traceConfigFromEnv}. */
 export interface TraceConfigFromEnvOptions {
   /**
-   * What the names of the variables begin with. `"GREENTIC_"` takes those of the original program.
+   * What the names of the variables begin with. `"GREENTIC_"` takes those of the original program, and no
+   * others: it has none for the mode, which is `"on"` unless it is overridden, and none for the bounds.
    *
    * @default {"TAFFRAIL_"}
    */
@@ -31,7 +33,15 @@ export interface TraceConfigFromEnvOptions {
    * may read it without being asked.
    */
   env?: (name: string) => string | undefined;
+  /**
+   * What the program knows better than the environment, as from its command line. Members that are
+   * `undefined` override nothing.
+   */
+  overrides?: { [name in keyof TraceConfig]?: TraceConfig[name] | undefined };
 }
+
+/** What the variables of the original program begin with. */
+const ORIGINAL_PREFIX = "GREENTIC_";
 
 /**
  * The configuration that the environment asks for (TRC-1, TRC-3). With the prefix `TAFFRAIL_`:
@@ -43,16 +53,16 @@ export interface TraceConfigFromEnvOptions {
  * | `TAFFRAIL_TRACE_CAPTURE_INPUTS` | `captureInputs`, only if it is exactly `1` |
  * | `TAFFRAIL_TRACE_BUFFER_SIZE` | `bufferSize` |
  * | `TAFFRAIL_TRACE_BUFFER_BYTES` | `bufferBytes` |
- * | `GIT_SHA`, else `GITHUB_SHA` | `gitSha`, trimmed; an empty `GIT_SHA` hides `GITHUB_SHA` |
+ * | `GIT_SHA`, else `GITHUB_SHA` | `gitSha`, without the white space around it; an empty `GIT_SHA` hides `GITHUB_SHA` |
  *
- * In the original program `TRACE_OUT` wins over a command line's path, and a command line's choice to capture inputs
- * wins over the environment (TRC-2); a program that has such options says so by the order in which it
- * spreads the two.
+ * What `overrides` has wins over all of them. In the original program `TRACE_OUT` wins over a command line's
+ * path, and a command line's choices of mode and captured inputs win over the environment (TRC-2): such a
+ * program leaves `outPath` out of the overrides where the variable is set.
  *
- * **Permissions**: `--allow-env` for these variables. One that may not be read counts as not set, and
- * nobody is asked.
+ * **Permissions**: `--allow-env` for these variables. One that may not be read counts as not set, as one
+ * does that is not Unicode, and nobody is asked.
  *
- * @param options The prefix.
+ * @param options The prefix, and what overrides the environment.
  * @returns The configuration, whole.
  * @throws {TypeError} If the mode is none.
  * @throws {RangeError} If a number is none.
@@ -72,22 +82,41 @@ export interface TraceConfigFromEnvOptions {
  * assertEquals(config.captureInputs, false); // not exactly "1"
  * assertEquals(config.gitSha, "1c0ffee");
  * ```
+ *
+ * @example A command line that overrides the environment
+ * ```ts
+ * import { traceConfigFromEnv } from "@taffrail/taffrail/trace";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const flags: { trace?: "off" | "on" | "always"; out?: string } = { trace: "always" };
+ * const config = traceConfigFromEnv({ overrides: { mode: flags.trace, outPath: flags.out } });
+ * assertEquals(config.mode, "always");
+ * ```
  */
 export function traceConfigFromEnv(options: TraceConfigFromEnvOptions = {}): TraceConfig {
-  const { prefix = "TAFFRAIL_", env = readIfGranted } = options;
+  const { prefix = "TAFFRAIL_", env = readIfGranted, overrides } = options;
   const config: TraceConfig = { ...DEFAULTS };
-  const mode = env(`${prefix}TRACE`);
-  if (mode !== undefined) config.mode = asMode(`${prefix}TRACE`, mode);
   const outPath = env(`${prefix}TRACE_OUT`);
   if (outPath !== undefined) config.outPath = outPath;
   config.captureInputs = env(`${prefix}TRACE_CAPTURE_INPUTS`) === "1";
+  if (prefix !== ORIGINAL_PREFIX) readOwn(config, prefix, env);
+  const gitSha = trimWhiteSpace(env("GIT_SHA") ?? env("GITHUB_SHA") ?? "");
+  if (gitSha !== "") config.gitSha = gitSha;
+  return completeConfig({ ...config, ...defined(overrides ?? {}) });
+}
+
+/** The variables that the original program does not have. */
+function readOwn(
+  config: TraceConfig,
+  prefix: string,
+  env: NonNullable<TraceConfigFromEnvOptions["env"]>,
+): void {
+  const mode = env(`${prefix}TRACE`);
+  if (mode !== undefined) config.mode = asMode(`${prefix}TRACE`, mode);
   for (const [name, member] of NUMBERS) {
     const text = env(prefix + name);
     if (text !== undefined) config[member] = asCount(prefix + name, text);
   }
-  const gitSha = (env("GIT_SHA") ?? env("GITHUB_SHA") ?? "").trim();
-  if (gitSha !== "") config.gitSha = gitSha;
-  return config;
 }
 
 const NUMBERS = [
@@ -127,7 +156,14 @@ export function isCount(value: number | undefined): value is number {
 /** A trace is not worth a question to the user. */
 function readIfGranted(name: string): string | undefined {
   const { state } = requireDeno().permissions.querySync({ name: "env", variable: name });
-  return state === "granted" ? Deno.env.get(name) : undefined;
+  if (state !== "granted") return undefined;
+  try {
+    return Deno.env.get(name);
+  } catch (error) {
+    // It is not Unicode.
+    if (error instanceof Deno.errors.InvalidData) return undefined;
+    throw error;
+  }
 }
 
 /** The clocks of a recorder. */

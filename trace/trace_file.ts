@@ -142,7 +142,8 @@ export class TraceFile {
     if (this.#isSwept) return;
     this.#isSwept = true;
     try {
-      sweepTempsSync(this.#port, dirname(this.#path));
+      const name = basename(this.#path);
+      sweepTempsSync(this.#port, dirname(this.#path), (other) => other === name);
     } catch { /* What is left is swept another time. */ }
   }
 }

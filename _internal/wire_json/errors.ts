@@ -8,10 +8,24 @@ interface SyntaxProblem {
   readonly path: string;
   /** Line of the problem, from 1. */
   readonly line: number;
-  /** Column of the problem in UTF-16 code units, as editors count, from 1. */
+  /**
+   * How many bytes of the line had been read when the problem was found, as serde_json counts: from 1 for
+   * a byte that is wrong; 0 where a line ended too early, or a newline is what is wrong.
+   */
   readonly column: number;
   /** How many bytes of UTF-8 come before the problem. */
   readonly byteOffset: number;
+}
+
+/** Where in a text a problem is. */
+interface SyntaxPlace {
+  readonly problem: string;
+  readonly path: JsonPath;
+  readonly text: string;
+  /** The index of the character that is wrong. */
+  readonly position: number;
+  /** Whether the text ends there too early, instead of going on with what is wrong. */
+  readonly isEnd: boolean;
 }
 
 /** The text is not JSON, or JSON that two readers could understand differently. */
@@ -19,26 +33,32 @@ export class JsonSyntaxError extends SyntaxError {
   override readonly name = "JsonSyntaxError";
   readonly details: SyntaxProblem;
 
-  /** `before` is the text up to the problem. */
-  constructor({ problem, path, before }: { problem: string; path: JsonPath; before: string }) {
+  constructor({ problem, path, text, position, isEnd }: SyntaxPlace) {
+    const before = text.slice(0, position);
+    const read = isEnd ? before : text.slice(0, position + 1);
+    const line = read.split("\n").length;
+    const lineStart = before.lastIndexOf("\n") + 1;
+    const isBreak = !isEnd && text[position] === "\n";
     const details = {
       problem,
       path: formatPath(path),
-      line: before.split("\n").length,
-      column: before.length - before.lastIndexOf("\n"),
+      line,
+      column: isBreak ? 0 : encodeUtf8(before.slice(lineStart)).length + (isEnd ? 0 : 1),
       byteOffset: encodeUtf8(before).length,
     };
-    const { line, column, byteOffset } = details;
+    const { column, byteOffset } = details;
     const place = `line ${line}, column ${column} (byte ${byteOffset}, ${details.path})`;
     super(`Cannot parse JSON at ${place}: ${problem}`);
     this.details = details;
   }
 }
 
+type Verb = "print" | "read" | "use";
+
 /** What is wrong with a value, and where. */
 interface ValueProblem {
   /** What was to be done with it. */
-  readonly verb: "print" | "read";
+  readonly verb: Verb;
   /** What is wrong, in the words of serde where it has words for it. */
   readonly problem: string;
   /** The value that is wrong, such as `$.events[0]`. */
@@ -75,15 +95,15 @@ export function formatPath(path: JsonPath): string {
   return path.reduce<string>(memberPath, "$");
 }
 
-/** How deep objects and arrays may nest. serde_json itself refuses the 128th level already. */
-export const MAX_DEPTH = 128;
+/** How deep objects and arrays may nest, as in serde_json. */
+export const MAX_DEPTH = 127;
 
 /** Where printing or reading stands in the document, so that a refusal can name the place. */
 export class JsonPlace {
   /** The open objects and arrays, from the top down; whoever opens one pushes and pops. */
   readonly path: (string | number)[] = [];
 
-  constructor(readonly verb: "print" | "read") {}
+  constructor(readonly verb: Verb) {}
 
   /** Throws the {@linkcode JsonShapeError} of this place. */
   refuse(problem: string): never {

@@ -1,16 +1,28 @@
 import { JsonSyntaxError, MAX_DEPTH } from "./errors.ts";
 import { type JsonValue, printFloat, rawJson, setMember } from "./json_value.ts";
 
+/** How {@linkcode parseJson} parses. */
+interface ParseJsonOptions {
+  /** What becomes of a name that stands twice in an object: it is refused, unless the last one counts. */
+  readonly duplicates?: "refuse" | "last";
+}
+
 /**
  * Parses JSON as strictly as serde_json does, and refuses duplicate names too, wherever they are.
  * Refused with a {@linkcode JsonSyntaxError}: everything that is not JSON, text after the value, a
  * byte order mark, invalid UTF-8, lone surrogates, numbers that overflow to infinity, and nesting
- * deeper than 128 levels. Printing the result with `printJson` gives what serde_json would print.
+ * deeper than 127 levels. Printing the result with `printJson` gives what serde_json would print.
+ *
+ * Errors have the words and the columns of serde_json, but for these: a byte order mark, UTF-16, UTF-32,
+ * duplicate names and lone surrogates are called so, and invalid UTF-8 is found where it begins.
  */
-export function parseJson(text: string | Uint8Array): JsonValue {
+export function parseJson(
+  text: string | Uint8Array,
+  { duplicates = "refuse" }: ParseJsonOptions = {},
+): JsonValue {
   return typeof text === "string"
-    ? new StrictParser(text, { isWhole: true }).parse()
-    : parseBytes(text);
+    ? new StrictParser(text, { isWhole: true, duplicates }).parse()
+    : parseBytes(text, duplicates);
 }
 
 const TAB = 0x09;
@@ -35,16 +47,20 @@ const LETTER_T = 0x74;
 const OPEN_BRACE = 0x7b;
 const CLOSE_BRACE = 0x7d;
 
+type Duplicates = NonNullable<ParseJsonOptions["duplicates"]>;
+
 class StrictParser {
   readonly #text: string;
   readonly #isWhole: boolean;
+  readonly #refusesDuplicates: boolean;
   readonly #path: (string | number)[] = [];
   #position = 0;
 
   /** `isWhole`: whether the text is all there is, and not what comes before the first bad byte. */
-  constructor(text: string, { isWhole }: { isWhole: boolean }) {
+  constructor(text: string, { isWhole, duplicates }: { isWhole: boolean; duplicates: Duplicates }) {
     this.#text = text;
     this.#isWhole = isWhole;
+    this.#refusesDuplicates = duplicates === "refuse";
   }
 
   parse(): JsonValue {
@@ -83,13 +99,13 @@ class StrictParser {
     this.#enter();
     this.#skipSpace();
     if (this.#unit() === CLOSE_BRACE) return this.#leave(object);
-    for (;;) {
+    for (let isFirst = true;; isFirst = false) {
       this.#skipSpace();
-      if (this.#unit() !== QUOTE) this.#refuseName();
+      if (this.#unit() !== QUOTE) this.#refuseName(isFirst ? "an object" : "a value");
       const start = this.#position;
       const name = this.#string();
       this.#path[this.#path.length - 1] = name;
-      if (Object.hasOwn(object, name)) {
+      if (this.#refusesDuplicates && Object.hasOwn(object, name)) {
         this.#refuseAt(start, `duplicate field \`${name}\``);
       }
       this.#skipSpace();
@@ -108,6 +124,7 @@ class StrictParser {
     this.#enter();
     this.#skipSpace();
     if (this.#unit() === CLOSE_BRACKET) return this.#leave(array);
+    if (this.#isAtEnd) this.#refuseEnd("a list");
     for (;;) {
       this.#path[this.#path.length - 1] = array.length;
       array.push(this.#value());
@@ -159,15 +176,36 @@ class StrictParser {
     return value.isWellFormed() ? value : this.#refuseAt(start, "lone surrogate in a string");
   }
 
-  /** The last character of the escape that begins at a backslash. */
+  /** The last character of the escape that begins at a backslash; two escapes make a surrogate pair. */
   #escapeEnd(backslash: number): number {
-    const letter = this.#text.charAt(backslash + 1);
-    const end = backslash + (letter === "u" ? 5 : 1);
-    if (end >= this.#text.length) this.#refuseEnd("a string");
-    const isValid = letter === "u"
-      ? /^[0-9a-fA-F]{4}$/.test(this.#text.slice(backslash + 2, end + 1))
-      : '"\\/bfnrt'.includes(letter);
-    return isValid ? end : this.#refuseAt(backslash, "invalid escape");
+    const letter = this.#text[backslash + 1];
+    if (letter === undefined) this.#refuseEnd("a string");
+    if (letter !== "u") {
+      if ('"\\/bfnrt'.includes(letter)) return backslash + 1;
+      this.#refuseAt(backslash + 1, "invalid escape");
+    }
+    const end = backslash + 5;
+    const unit = this.#hexDigits(backslash + 2);
+    if (unit >= 0xdc00 && unit <= 0xdfff) this.#refuseSurrogate(end);
+    if (unit < 0xd800 || unit > 0xdfff) return end;
+    for (const [index, expected] of [[end + 1, "\\"], [end + 2, "u"]] as const) {
+      if (this.#text[index] === undefined) this.#refuseEnd("a string");
+      if (this.#text[index] !== expected) this.#refuseSurrogate(index);
+    }
+    const low = this.#hexDigits(end + 3);
+    return low >= 0xdc00 && low <= 0xdfff ? end + 6 : this.#refuseSurrogate(end + 6);
+  }
+
+  /** The value of four hexadecimal digits. */
+  #hexDigits(start: number): number {
+    const digits = this.#text.slice(start, start + 4);
+    if (digits.length < 4) this.#refuseEnd("a string");
+    const wrong = digits.search(/[^0-9a-fA-F]/);
+    return wrong === -1 ? parseInt(digits, 16) : this.#refuseAt(start + wrong, "invalid escape");
+  }
+
+  #refuseSurrogate(position: number): never {
+    this.#refuseAt(position, "lone surrogate in a string");
   }
 
   #number(): JsonValue {
@@ -177,7 +215,8 @@ class StrictParser {
     const isZero = this.#unit() === ZERO;
     const magnitude = this.#digits();
     const length = this.#position - start;
-    if (isZero && length > (isNegative ? 2 : 1)) this.#refuseAt(start, "invalid number");
+    const firstDigits = isNegative ? 2 : 1;
+    if (isZero && length > firstDigits) this.#refuseAt(start + firstDigits, "invalid number");
     const unit = this.#unit();
     if (unit === POINT || (unit | 0x20) === LETTER_E) return this.#float(start);
     if (length > 15) return this.#longInteger(start);
@@ -228,7 +267,9 @@ class StrictParser {
 
   #finite(start: number): number {
     const value = Number(this.#text.slice(start, this.#position));
-    return Number.isFinite(value) ? value : this.#refuseAt(start, "number out of range");
+    return Number.isFinite(value)
+      ? value
+      : this.#refuseAt(this.#position - 1, "number out of range");
   }
 
   #word<T>(word: string, value: T): T {
@@ -251,34 +292,51 @@ class StrictParser {
     }
   }
 
-  #refuseName(): never {
+  get #isAtEnd(): boolean {
+    return this.#position >= this.#text.length;
+  }
+
+  #refuseName(inside: string): never {
     const isAfterComma = this.#unit() === CLOSE_BRACE;
-    this.#refuse(isAfterComma ? "trailing comma" : "key must be a string", "an object");
+    this.#refuse(isAfterComma ? "trailing comma" : "key must be a string", inside);
   }
 
   #refuse(problem: string, inside = "a value"): never {
-    if (this.#position >= this.#text.length) this.#refuseEnd(inside);
+    if (this.#isAtEnd) this.#refuseEnd(inside);
     this.#refuseAt(this.#position, problem);
   }
 
+  /** The text ends too early, or it is what comes before the first byte that is no UTF-8. */
   #refuseEnd(inside: string): never {
     const problem = this.#isWhole ? `EOF while parsing ${inside}` : "invalid unicode code point";
-    this.#refuseAt(this.#text.length, problem);
+    this.#refuseAt(this.#text.length, problem, { isEnd: this.#isWhole });
   }
 
-  #refuseAt(position: number, problem: string): never {
-    const before = this.#text.slice(0, position);
-    throw new JsonSyntaxError({ problem, path: this.#path, before });
+  #refuseAt(position: number, problem: string, { isEnd = false } = {}): never {
+    throw new JsonSyntaxError({ problem, path: this.#path, text: this.#text, position, isEnd });
   }
 }
+
+/** What a text of two or four bytes a character begins with, as PowerShell's `>` writes it. */
+const WIDE_MARKS: readonly (readonly [mark: readonly number[], encoding: string])[] = [
+  [[0xff, 0xfe, 0, 0], "UTF-32"],
+  [[0, 0, 0xfe, 0xff], "UTF-32"],
+  [[0xff, 0xfe], "UTF-16"],
+  [[0xfe, 0xff], "UTF-16"],
+];
 
 /**
  * Parses UTF-8. What is none is a problem of the place where it begins, and only if nothing before it is
  * wrong. A byte order mark stays in the text, where the parser refuses it.
  */
-function parseBytes(bytes: Uint8Array): JsonValue {
+function parseBytes(bytes: Uint8Array, duplicates: Duplicates): JsonValue {
   const whole = decode(bytes, { isPrefix: false });
-  if (whole !== undefined) return new StrictParser(whole, { isWhole: true }).parse();
+  if (whole !== undefined) return new StrictParser(whole, { isWhole: true, duplicates }).parse();
+  const encoding = WIDE_MARKS.find(([mark]) => mark.every((byte, at) => bytes[at] === byte))?.[1];
+  if (encoding !== undefined) {
+    const problem = `the text is ${encoding}, not UTF-8`;
+    throw new JsonSyntaxError({ problem, path: [], text: "", position: 0, isEnd: false });
+  }
   // Finds the longest prefix that could go on as UTF-8: `good` bytes can, `bad` bytes cannot.
   let good = 0;
   let bad = bytes.length + 1;
@@ -288,7 +346,7 @@ function parseBytes(bytes: Uint8Array): JsonValue {
     else good = middle;
   }
   const prefix = decode(bytes.subarray(0, good), { isPrefix: true }) ?? "";
-  return new StrictParser(prefix, { isWhole: false }).parse();
+  return new StrictParser(prefix, { isWhole: false, duplicates }).parse();
 }
 
 function decode(bytes: Uint8Array, { isPrefix }: { isPrefix: boolean }): string | undefined {

@@ -1,5 +1,5 @@
-import { checkObject, checkString } from "../../_internal/errors.ts";
-import { requireDeno } from "../../_internal/file_port.ts";
+import { checkArray, checkObject, checkString } from "../../_internal/errors.ts";
+import { readNamedFile } from "../../_internal/file_port.ts";
 import {
   array,
   bool,
@@ -14,6 +14,7 @@ import {
 import { unitEnum } from "../../_internal/wire_json/enums.ts";
 import { JsonPlace } from "../../_internal/wire_json/errors.ts";
 import { parseJson } from "../../_internal/wire_json/parse_json.ts";
+import { JsonWriter } from "../../_internal/wire_json/print_json.ts";
 import { closedStruct } from "../../_internal/wire_json/struct.ts";
 import { MODES } from "../../_internal/wire_names.ts";
 import { replayError } from "../replay/replay_error.ts";
@@ -76,6 +77,9 @@ const taffrailBundle = closedStruct(taffrailFields) as Codec<TaffrailCaptureBund
 const hashedBundle = closedStruct({ ...taffrailFields, bundle_hash: string }) as Codec<
   TaffrailCaptureBundle & { bundle_hash: string }
 >;
+
+/** The engine holds no longer texts. */
+const MAX_BUNDLE_BYTES = 500 * 1024 * 1024;
 
 const TAFFRAIL_VERSION_PREFIX = "taffrail-";
 
@@ -181,16 +185,35 @@ export function stringifyCaptureBundle(
 }
 
 /**
+ * Throws a `TypeError` or `RangeError` that names the place where a bundle has another shape than its type
+ * says. The effects are left to whoever looks at their hashes.
+ */
+export function checkBundleShape(bundle: CaptureBundle): void {
+  checkString(bundle.capture_version, "bundle.capture_version");
+  const list = "inputs" in bundle ? "inputs" : "events";
+  checkArray(bundle[list as never], `bundle.${list}`);
+  const decisions = checkArray(bundle.decisions, "bundle.decisions", (decision, name) => {
+    const { effects, ...rest } = checkObject(decision, name);
+    return { ...rest, effects: checkArray(effects, `${name}.effects`).slice(0, 0) };
+  });
+  const writer = new JsonWriter("compact", "use");
+  const bare: unknown = { ...bundle, decisions };
+  if ("inputs" in bundle) taffrailBundle.write(bare as TaffrailCaptureBundle, writer);
+  else v3Bundle.write(bare as V3CaptureBundle, writer);
+}
+
+/**
  * Reads a bundle of either format from a file: {@linkcode parseCaptureBundle} of its bytes.
  *
  * **Permissions**: `--allow-read` for the file.
  *
- * @param path The file.
+ * @param path The file: a regular one, or a link to one; also `/dev/stdin` and the `/dev/fd/63` of a
+ * shell's `<(…)`. At most 500 MiB, since it has to fit into one text.
  * @returns The bundle.
- * @throws {Deno.errors.NotFound} And the system's other errors, when the file cannot be read.
+ * @throws {Deno.errors.NotFound} When there is no such file; and the system's other errors, when it cannot be read.
  * @throws {SyntaxError} As {@linkcode parseCaptureBundle}.
- * @throws {TypeError} As {@linkcode parseCaptureBundle}.
- * @throws {RangeError} As {@linkcode parseCaptureBundle}.
+ * @throws {TypeError} As {@linkcode parseCaptureBundle}; and when the path leads to a folder, a pipe or a device.
+ * @throws {RangeError} As {@linkcode parseCaptureBundle}; and when the file is too large.
  * @throws {ReplayError} As {@linkcode parseCaptureBundle}.
  *
  * @example Usage
@@ -204,5 +227,5 @@ export function stringifyCaptureBundle(
  * ```
  */
 export async function readCaptureBundle(path: string): Promise<CaptureBundle> {
-  return parseCaptureBundle(await requireDeno().readFile(checkString(path, "path")));
+  return parseCaptureBundle(await readNamedFile(checkString(path, "path"), MAX_BUNDLE_BYTES));
 }

@@ -12,7 +12,7 @@ import {
   u8,
   usize,
 } from "../../_internal/wire_json/codec.ts";
-import { duration, eventTime } from "../../_internal/wire_json/duration.ts";
+import { duration } from "../../_internal/wire_json/duration.ts";
 import { externallyTagged, unit, unitEnum } from "../../_internal/wire_json/enums.ts";
 import { closedStruct, openStruct } from "../../_internal/wire_json/struct.ts";
 import {
@@ -52,11 +52,11 @@ const payloadBytes: Codec<number[]> = {
 };
 
 /** Whether a value is a list of the integers 0 to 255. A payload may be long, so this is one loop. */
-function isByteList(value: unknown): boolean {
+export function isByteList(value: unknown): value is number[] {
   if (!Array.isArray(value)) return false;
   for (let index = 0; index < value.length; index++) {
     const byte = value[index];
-    if ((byte & 0xff) !== byte || Object.is(byte, -0)) return false;
+    if (typeof byte !== "number" || (byte & 0xff) !== byte || Object.is(byte, -0)) return false;
   }
   return true;
 }
@@ -85,7 +85,7 @@ export const backoff: Codec<Backoff> = closedStruct(
 /** The fields of an event in the v3 format. */
 export const eventFields = {
   event_id: string,
-  event_time: eventTime,
+  event_time: duration,
   // `Tick` is what an early version of the v3 format called a Pump.
   kind: unitEnum(EVENT_KINDS, { aliases: { Tick: "Pump" } }),
   payload: payloadBytes,
@@ -107,7 +107,7 @@ const intentAck: Codec<CapturedIntentAck> = openStruct({
 export const v3DecisionFields = {
   event_id: string,
   decision: unitEnum(V3_DECISIONS),
-  schedule_at: nullable(eventTime),
+  schedule_at: nullable(duration),
   episode_id: u64,
   deadline: nullable(duration),
   termination: nullable(termination),
@@ -123,11 +123,11 @@ export const v3Decision: Codec<EpisodeInvocationRecord> = printedByEngine(
 );
 
 const numbers: Codec<DecisionNumbers> = closedStruct({
-  now: eventTime,
+  now: duration,
   in_flight: usize,
   in_window: usize,
   deferred: usize,
-  next_due: nullable(eventTime),
+  next_due: nullable(duration),
   defer_count: usize,
 }) as Codec<DecisionNumbers>;
 
@@ -167,12 +167,13 @@ const completionInput: Codec<CompletionInputRecord> = printedByEngine(closedStru
   episode_id: u64,
   attempt: u64,
   termination,
-  at: eventTime,
+  at: duration,
 }));
 
 /** An input. */
 export const inputRecord: Codec<InputRecord> = {
   write: (value, writer) => {
+    membersOf(value, writer);
     if (value.type === "event") eventInput.write(value, writer);
     else completionInput.write(value, writer);
   },

@@ -145,8 +145,16 @@ export function* bundleSteps(
     throw writeError("Serialize", { path: destination, style }, cause);
   }
   const parents = new ParentDirectories(port);
-  prepareDirectory(port, dirname(destination), parents);
-  yield* replaceSteps(port, { path: destination, bytes: encodeUtf8(text), toError });
+  prepareDirectory(port, destination, parents);
+  yield* replaceSteps(port, {
+    path: destination,
+    bytes: encodeUtf8(text),
+    toError,
+    inPlace: (rename) => {
+      if (path !== destination) throw new Error(`${path} names a directory, not a file`);
+      rename();
+    },
+  });
   try {
     parents.syncSync();
   } catch (cause) {
@@ -154,7 +162,10 @@ export function* bundleSteps(
   }
 }
 
-/** The path without what stands behind the file name, such as a slash. */
+/**
+ * The path without what stands behind the file name, such as a slash. With one it names a directory, and
+ * the rename fails as the system's would.
+ */
 function destinationOf(path: string): string {
   const name = basename(checkString(path, "path"));
   const isName = name !== "" && name !== "." && name !== ".." && !/^[/\\]$/.test(name);
@@ -162,14 +173,20 @@ function destinationOf(path: string): string {
   return path.endsWith(name) ? path : join(dirname(path), name);
 }
 
-function prepareDirectory(port: FilePort, path: string, parents: ParentDirectories): void {
+function prepareDirectory(
+  port: FilePort,
+  destination: string,
+  parents: ParentDirectories,
+): void {
+  const path = dirname(destination);
   try {
     parents.createSync(path);
   } catch (cause) {
     throw writeError("CreateOutputDirectory", { path }, cause);
   }
   try {
-    sweepTempsSync(port, path);
+    const name = basename(destination);
+    sweepTempsSync(port, path, (other) => other === name);
   } catch { /* No part of the task: what others left is removed another time. */ }
 }
 

@@ -61,7 +61,8 @@ export interface OpenCaptureJournalOptions {
  *
  * **Permissions**: `--allow-read` and `--allow-write` for the directory.
  *
- * @param path The file; a file `<path>.lock` is created beside it.
+ * @param path The file; where a lock on it would keep readers out, a file `<path>.lock` is created
+ * beside it.
  * @param options How to write it.
  * @returns The journal.
  * @throws {CaptureJournalError} `io` or `lock-timeout`.
@@ -169,13 +170,14 @@ function ioError(path: string, cause: unknown): CaptureJournalError {
 }
 
 function journalError(path: string, failure: AppendFailure): CaptureJournalError {
-  const { kind, cause, expected, actual } = failure;
+  const { kind, cause, expected, actual, lockPath, problem } = failure;
   if (kind === "io") return ioError(path, cause);
   const writing = `Cannot write the capture journal ${path}:`;
   const reasons = {
-    "lock-timeout": `its lock ${path}.lock was not released in time`,
+    "lock-timeout": `the lock of ${lockPath} was not released in time`,
     conflict: `it has ${actual} lines instead of ${expected}, so another session writes to it`,
     rewound: `it shrank from ${expected} to ${actual} bytes, so another program has cut it`,
+    replaced: `${problem}; let other programs leave an open journal alone`,
     sync: `syncing it failed (${reasonOf(cause)}); free some space and recover what is in it`,
     busy: `${actual} lines wait already`,
     closed: "it is closed",

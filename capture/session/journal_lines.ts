@@ -54,7 +54,7 @@ interface ResumedLine {
 export type JournalLine = SessionLine | InputRecord | DecisionLine | EffectsLine | ResumedLine;
 
 /** What {@linkcode SessionLine.journal_version} says. */
-const JOURNAL_VERSION = "taffrail-v1";
+export const JOURNAL_VERSION = "taffrail-v1";
 
 const sessionLine = closedStruct({
   type: unitEnum(["session"]),

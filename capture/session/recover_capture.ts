@@ -1,10 +1,18 @@
-import { checkString } from "../../_internal/errors.ts";
-import { requireDeno } from "../../_internal/file_port.ts";
+import { checkObject, checkString } from "../../_internal/errors.ts";
+import { denoFilePort, isNotFound, openRegularSync } from "../../_internal/file_port.ts";
 import { type LineBlock, type LinePiece, linePieces, linesOf } from "../../_internal/json_lines.ts";
 import { reasonOf } from "../../_internal/text.ts";
+import { checkBundleShape } from "../bundle/bundle_text.ts";
 import { CaptureJournalError, type CaptureJournalErrorKind } from "../errors.ts";
+import type { CaptureBundle, InputRecord, TaffrailCaptureBundle } from "../types.ts";
 import { CaptureRecorder, type Recording } from "./capture_recorder.ts";
-import { decodeJournalLine, type JournalLine, unknownVersionOf } from "./journal_lines.ts";
+import {
+  decodeJournalLine,
+  encodeJournalLine,
+  JOURNAL_VERSION,
+  type JournalLine,
+  unknownVersionOf,
+} from "./journal_lines.ts";
 
 /**
  * Where a journal stops making sense:
@@ -46,6 +54,8 @@ export interface RecoverCaptureOptions {
 }
 
 const BLOCK_BYTES = 256 * 1024;
+
+const ONLY_NULS = "all its bytes are NUL, as a power cut leaves what was not on disk";
 
 /**
  * Makes a bundle of a journal, whether its session ended or was killed. The bundle ends with the last
@@ -99,6 +109,79 @@ export async function recoverCapture(
   return { ...recorder.recording(), damage, session };
 }
 
+/**
+ * The text of a journal that holds what a bundle holds: {@linkcode recoverCapture} makes the same bundle of
+ * it, and {@linkcode resumeCapture} goes on from it. For whoever has lost the journal of a session and
+ * still has its bundle. Effects stand in their decisions, and what the journal had beyond the bundle,
+ * inputs that nothing was decided on, is not in it.
+ *
+ * A bundle of format `"v3"` lacks the reasons of its decisions and how each attempt ended, so no journal
+ * can be made of it.
+ *
+ * Permissions: none.
+ *
+ * @param bundle The bundle.
+ * @returns The lines, each with its newline.
+ * @throws {TypeError} When the bundle is of format `"v3"`, has another shape than its type says, or has
+ * not the decisions that belong to its inputs.
+ * @throws {RangeError} When an integer is out of range.
+ *
+ * @example Usage
+ * ```ts
+ * import { CapturingSession, recoverCapture, stringifyCaptureJournal } from "@taffrail/taffrail/capture";
+ * import { createEvent, FaultInvoker, MemoryDecisionLog, Supervisor } from "@taffrail/taffrail/supervisor";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const session = new CapturingSession({
+ *   graphId: "g",
+ *   mode: "concurrent",
+ *   constraints: { max_retries: 0 },
+ *   decisionLog: new MemoryDecisionLog(),
+ *   invoker: new FaultInvoker(),
+ *   createSupervisor: (options) => new Supervisor(options),
+ *   runtimeProvenance: "rpv1:sha256:test",
+ * });
+ * await session.onEvent(createEvent({ id: "e1", kind: "Command", at: { secs: 0, nanos: 0 } }));
+ * await session.supervisor.idle();
+ * const bundle = session.intoBundle();
+ *
+ * const path = `${await Deno.makeTempDir()}/capture.jsonl`;
+ * await Deno.writeTextFile(path, stringifyCaptureJournal(bundle));
+ * assertEquals((await recoverCapture(path)).bundle, bundle);
+ * ```
+ */
+export function stringifyCaptureJournal(bundle: CaptureBundle): string {
+  checkObject(bundle, "bundle");
+  if (!("inputs" in bundle)) {
+    throw new TypeError(
+      "Cannot make a journal of the bundle: it is not of format taffrail-v1, which alone says all " +
+        "that a journal does",
+    );
+  }
+  checkBundleShape(bundle);
+  const { capture_version: _, inputs, decisions, ...header } = bundle;
+  const lines: JournalLine[] = [{ type: "session", journal_version: JOURNAL_VERSION, ...header }];
+  let decided = 0;
+  for (const [index, input] of inputs.entries()) {
+    lines.push(input);
+    if (!isDecided(bundle, inputs[index + 1])) continue;
+    const decision = decisions[decided++];
+    if (decision !== undefined) lines.push({ type: "decision", ...decision });
+  }
+  if (decided !== decisions.length) {
+    throw new TypeError(
+      `Cannot make a journal of the bundle: its ${decisions.length} decisions are not those of its ` +
+        `${inputs.length} inputs`,
+    );
+  }
+  return lines.map((line, index) => encodeJournalLine(index + 1, line) + "\n").join("");
+}
+
+/** Whether an input has a decision before the next one: in serial mode the attempts of an event go first. */
+function isDecided({ mode }: TaffrailCaptureBundle, next: InputRecord | undefined): boolean {
+  return mode === "concurrent" || next?.type !== "completion";
+}
+
 /** A session as its journal has it. */
 export interface ReadCapture {
   recorder: CaptureRecorder;
@@ -119,7 +202,7 @@ export async function readCaptureJournal(
     return new CaptureJournalError(kind, message, { details: { path: journalPath }, cause });
   };
   try {
-    const file = await requireDeno().open(journalPath, { read: true });
+    const file = openRegularSync(denoFilePort, journalPath, { read: true });
     try {
       for await (const piece of linePieces(file, { start: 0, blockBytes: BLOCK_BYTES })) {
         reader.take(piece);
@@ -129,7 +212,7 @@ export async function readCaptureJournal(
       file.close();
     }
   } catch (cause) {
-    throw failure("io", reasonOf(cause), cause);
+    throw failure("io", isNotFound(cause) ? "it does not exist" : reasonOf(cause), cause);
   }
   if (reader.unknownVersion !== undefined) {
     const what =
@@ -139,7 +222,7 @@ export async function readCaptureJournal(
   const read = reader.finish();
   if (read !== null) return read;
   const which = wanted === undefined ? "no session" : `no session ${wanted}`;
-  throw failure("no-session", `${which} begins in it`);
+  throw failure("no-session", `${which} begins in it${reader.reasonForNone}`);
 }
 
 /** Goes through the lines of a journal and keeps the last session, or the one that is wanted. */
@@ -164,6 +247,14 @@ class JournalReader {
     this.#damage ??= piece.kind === "end"
       ? { kind: "torn", ...place, message: `its ${byteLength} bytes have no newline` }
       : { kind: "unreadable", ...place, message: `it is ${byteLength} bytes long` };
+  }
+
+  /** Why no session was found, as the end of a sentence. */
+  get reasonForNone(): string {
+    if (this.#lines === 0) return ": it is empty";
+    if (this.#damage === null) return "";
+    const { kind, line, message } = this.#damage;
+    return `: line ${line} is ${kind} (${message})`;
   }
 
   finish(): ReadCapture | null {
@@ -195,7 +286,8 @@ class JournalReader {
       if (problem !== null) refuse("disordered", problem);
     } catch (error) {
       this.unknownVersion ??= unknownVersionOf(bytes);
-      refuse("unreadable", reasonOf(error));
+      const isBlank = bytes.length > 0 && bytes.every((byte) => byte === 0);
+      refuse("unreadable", isBlank ? ONLY_NULS : reasonOf(error));
     }
   }
 

@@ -160,14 +160,16 @@ export class NodeProgress implements DecisionLog {
     termination: RunTermination,
   ): Promise<void> {
     const { place, recorder, observer, past } = this.#options;
-    const hash = past?.outputHash(attempt);
-    if (hash !== undefined) this.#outputs.set(index, hash);
+    const takeOutput = (hash: string | undefined) => {
+      if (termination === "Completed" && hash !== undefined) this.#outputs.set(index, hash);
+    };
+    takeOutput(past?.outputHash(attempt));
     // One that was refused has no begin in the log, and so no end.
     const end = place.hasBegun(attempt)
       ? { durationMs: 0, ...place.takeEnd(attempt), termination }
       : past?.openEnd(attempt, termination);
     if (end === undefined) return;
-    if (end.outputHash !== undefined) this.#outputs.set(index, end.outputHash);
+    takeOutput(end.outputHash);
     await recorder.nodeEnded(attempt, end);
     observer.nodeEnded(this.#nodeOf(attempt.nodeId), end);
   }

@@ -1,10 +1,9 @@
-import { defined } from "../../_internal/errors.ts";
 import type { RecoveredCapture } from "../../capture/session/recover_capture.ts";
 import type { CaptureBundle } from "../../capture/types.ts";
 import type { AttemptInfo } from "../../eventlog/derive_run_state.ts";
 import { attemptKey } from "../../run/attempt_key.ts";
 import type { RunRecorder } from "../../run/run_recorder.ts";
-import type { AttemptEnd, NodeAttempt, ProcessIdentity } from "../../run/types.ts";
+import type { AttemptEnd, NodeAttempt } from "../../run/types.ts";
 import type { RunTermination } from "../../supervisor/types.ts";
 import { nodeAttemptOf } from "../flow/node_event.ts";
 import type { AttemptPlace } from "./types.ts";
@@ -16,12 +15,6 @@ const CUT_OFF = "cut off: the process that supervised it died";
 interface JournalAttempt extends NodeAttempt {
   /** How it ended; null when nobody has seen that. */
   termination: RunTermination | null;
-}
-
-/** An attempt whose end nobody has seen. */
-export interface CutAttempt extends NodeAttempt {
-  /** Its process, where that was recorded. */
-  process: ProcessIdentity | undefined;
 }
 
 /**
@@ -70,11 +63,11 @@ export class PastAttempts {
     }
   }
 
-  /** The attempts whose ends nobody has seen, and their processes. */
-  cutOff(recovered: RecoveredCapture): CutAttempt[] {
+  /** The attempts whose ends nobody has seen. */
+  cutOff(recovered: RecoveredCapture): NodeAttempt[] {
     const cutOff = journalAttempts(recovered).filter(({ termination }) => termination === null);
     for (const attempt of cutOff) this.#cutOff.add(attemptKey(attempt));
-    return cutOff.map((attempt) => ({ ...attempt, process: identityOf(this.#find(attempt)) }));
+    return cutOff.map(({ nodeId, attempt }) => ({ nodeId, attempt }));
   }
 
   /** How an attempt ended that was cut off, as is to be logged now; undefined for any other. */
@@ -92,15 +85,6 @@ export class PastAttempts {
   #find({ nodeId, attempt: number }: NodeAttempt): AttemptInfo | undefined {
     return this.#recorder.fold.attemptsOf(nodeId).findLast(({ attempt }) => attempt === number);
   }
-}
-
-function identityOf(info: AttemptInfo | undefined): ProcessIdentity | undefined {
-  if (info?.process === undefined) return undefined;
-  const { pid, start_time: startTime, boot_id: bootId } = info.process;
-  return {
-    pid,
-    ...defined({ startTime, bootId }),
-  };
 }
 
 /** Every attempt that was to begin, in order. */

@@ -9,13 +9,14 @@ import { runPaths } from "../../_internal/root_layout.ts";
 import { reasonOf } from "../../_internal/text.ts";
 import { type OpenRecords, openRecords } from "../../run/open_run.ts";
 import { type RecordedBegin, RunRecorder } from "../../run/run_recorder.ts";
+import type { NodeAttempt } from "../../run/types.ts";
 import { traceConfigFromEnv } from "../../trace/trace_config.ts";
 import type { TraceMode } from "../../trace/types.ts";
 import type { Flow } from "../flow/flow.ts";
 import { writeFlowRecord } from "../flow/flow_record.ts";
 import { RecordingError, ResumeError } from "./errors.ts";
 import { type PastSession, superviseNodes } from "./node_session.ts";
-import { type CutAttempt, PastAttempts } from "./past_attempts.ts";
+import { PastAttempts } from "./past_attempts.ts";
 import type { AttemptPlace, PlacePorts, RunObserver } from "./types.ts";
 
 /** How to run a flow in the open log of its run. */
@@ -45,7 +46,7 @@ interface RunFlowOptions {
 /** A run that another process began. */
 interface PastRun extends RecordedBegin {
   /** Ends what is left of its attempts, so that they can be made again; what it throws ends all. */
-  endOrphans: (attempts: CutAttempt[]) => Promise<void>;
+  endOrphans: (attempts: NodeAttempt[]) => Promise<void>;
 }
 
 /** What came of a run that was not broken off. */

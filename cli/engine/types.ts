@@ -25,7 +25,7 @@ export interface RunObserver {
 /** What a place needs of the run whose attempts it makes. */
 export interface PlacePorts {
   /** Records the begin of the attempts. */
-  recorder: Pick<RunRecorder, "nodeStarted" | "nodeSpawned">;
+  recorder: Pick<RunRecorder, "nodeStarted">;
   /** Called when something cannot be recorded, so that nothing more may be started. */
   onFatal: (error: unknown) => void;
 }

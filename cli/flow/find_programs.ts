@@ -1,8 +1,12 @@
 import { delimiter, isAbsolute, isDirectory, lookAt, resolve } from "../files.ts";
 import { dirname, isWindows } from "../../_internal/path.ts";
 import { UsageError } from "../exit_codes.ts";
+import { fitTo, quoted } from "../text/printable.ts";
 import type { Flow } from "./flow.ts";
 import { findTask, readTaskFiles, type TaskFile } from "./tasks.ts";
+
+/** A path may be longer than any system takes. */
+const LONGEST_MESSAGE = 8192;
 
 /**
  * Finds the program of every node, before anything is recorded: a flow that cannot run does not
@@ -26,10 +30,9 @@ export function findPrograms(flow: Flow): Map<string, string> {
     const name = task ?? run[0]!;
     const what = task === undefined ? "" : "the task ";
     const fail = (problem: string): never => {
-      const subject = flow.path === undefined
-        ? ""
-        : ` ${flow.path}: node ${JSON.stringify(id)} runs`;
-      throw new UsageError(`Cannot run${subject} ${what}${JSON.stringify(name)}, ${problem}`);
+      const subject = flow.path === undefined ? "" : ` ${flow.path}: node ${quoted(id)} runs`;
+      const message = `Cannot run${subject} ${what}${quoted(name)}, ${problem}`;
+      throw new UsageError(fitTo(message, LONGEST_MESSAGE));
     };
     if (!isDirectory(cwd)) fail(`but in the cwd ${cwd}, which is no directory`);
     if (task !== undefined) {

@@ -1,4 +1,4 @@
-import { isWindowsDevice } from "../../_internal/root_layout.ts";
+import { isWindowsDevice, MAX_RUN_NAME_LENGTH } from "../../_internal/root_layout.ts";
 import { mapConstraints } from "../../_internal/constraints.ts";
 import type { Constraints } from "../../supervisor/types.ts";
 
@@ -39,10 +39,18 @@ export const DEFAULT_CONSTRAINTS: Constraints = mapConstraints(
 
 const LONGEST_NODE_ID = 64;
 
-/** What is wrong with the name of a flow or a node, which become names of files. */
+/** What is wrong with the name of a flow, with which the ids of its runs begin. */
+export function flowNameProblem(name: unknown): string | undefined {
+  return nameProblem(name, MAX_RUN_NAME_LENGTH);
+}
+
+/** What is wrong with the id of a node, with which the names of its files begin. */
 export function nameProblem(name: unknown, longest = LONGEST_NODE_ID): string | undefined {
   if (typeof name !== "string") return "is no text";
-  if (name.length < 1 || name.length > longest) return `must have 1 to ${longest} characters`;
+  if (name === "") return "is empty: give it 1 character or more";
+  if (name.length > longest) {
+    return `has ${name.length} characters, and ${longest} is the most: choose a shorter one`;
+  }
   if (!/^[A-Za-z0-9._-]+$/.test(name)) return "may only have letters, digits, '.', '_' and '-'";
   if (/^[.-]|[.-]$/.test(name)) return "may not begin or end with '.' or '-'";
   if (isWindowsDevice(name)) return "is the name of a Windows device";

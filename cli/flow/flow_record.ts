@@ -1,11 +1,15 @@
 import { atomicReplace } from "../../_internal/atomic_replace.ts";
 import { resolve } from "../files.ts";
-import { denoFilePort } from "../../_internal/file_port.ts";
+import { mapConstraints } from "../../_internal/constraints.ts";
+import { isStringArray, TaffrailError } from "../../_internal/errors.ts";
+import { denoFilePort, isNotFound, readFileSync } from "../../_internal/file_port.ts";
 import { runPaths } from "../../_internal/root_layout.ts";
-import { encodeUtf8 } from "../../_internal/text.ts";
+import { decodeUtf8, encodeUtf8 } from "../../_internal/text.ts";
 import type { Constraints } from "../../supervisor/types.ts";
-import type { Flow, FlowNode } from "./flow.ts";
+import { type Flow, type FlowNode, nameProblem } from "./flow.ts";
 import { type CommandRecord, commandRecordOf, flowProvenance, recordedNode } from "./node_event.ts";
+import { type Json, parseJsonc } from "./parse_jsonc.ts";
+import { checkNeeds } from "./ready_nodes.ts";
 
 /** A flow as the run that it belongs to keeps it, in `flow.json`. */
 export interface FlowRecord {
@@ -49,37 +53,126 @@ export async function writeFlowRecord(
   });
 }
 
-/** Reads the flow of a run; undefined when it has none. */
-export async function readFlowRecord(
-  root: string,
-  runId: string,
-): Promise<FlowRecord | undefined> {
-  const path = runPaths(root, runId).flow;
-  let text: string;
-  try {
-    text = await Deno.readTextFile(path);
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return undefined;
-    throw error;
-  }
-  const record = parse(text);
-  if (record === undefined) throw new Error(`Cannot use ${path}: it is no flow of a run`);
-  const { format } = record;
-  if (format === 1) return record;
-  throw new Error(
-    `Cannot use ${path}: its format is ${format}, and 1 is known; use a newer taffrail`,
-  );
+/** The `flow.json` of a run cannot be used. */
+export class FlowRecordError extends TaffrailError<"damaged" | "newer", { path: string }> {
+  /** The name of the class. */
+  override readonly name = "FlowRecordError";
 }
 
-function parse(text: string): FlowRecord | undefined {
+/**
+ * Reads the flow of a run; undefined when it has none.
+ *
+ * @throws {FlowRecordError} If it is none, or of a later version; the message says where it is wrong.
+ */
+export function readFlowRecord(root: string, runId: string): Promise<FlowRecord | undefined> {
+  return Promise.try(() => {
+    const path = runPaths(root, runId).flow;
+    const bytes = readIfThere(path);
+    return bytes === undefined ? undefined : parseFlowRecord(bytes, path);
+  });
+}
+
+function readIfThere(path: string): Uint8Array | undefined {
   try {
-    const record: FlowRecord = JSON.parse(text);
-    const isWhole = Number.isSafeInteger(record.format) && Array.isArray(record.nodes) &&
-      typeof record.name === "string" && typeof record.constraints === "object";
-    return isWhole ? record : undefined;
-  } catch {
-    return undefined;
+    return readFileSync(denoFilePort, path);
+  } catch (error) {
+    if (isNotFound(error)) return undefined;
+    throw error;
   }
+}
+
+function parseFlowRecord(bytes: Uint8Array, path: string): FlowRecord {
+  const details = { path };
+  const fail = (problem: string, cause?: unknown): never => {
+    const remedy = "restore it from a copy, or run the flow anew";
+    const message = `Cannot use ${path}: it is no flow of a run: ${problem}; ${remedy}`;
+    throw new FlowRecordError("damaged", message, { details, remedy, cause });
+  };
+  let json: Json;
+  try {
+    json = parseJsonc(decodeUtf8(bytes));
+  } catch (error) {
+    return fail(error instanceof SyntaxError ? error.message : "it is not UTF-8", error);
+  }
+  const record = objectIn(json, "it", fail);
+  const format = record.get("format");
+  if (!isCount(format)) return fail('"format" is no whole number');
+  if (format === 1) return recordFrom(record, fail);
+  const remedy = "use a newer taffrail";
+  const message = `Cannot use ${path}: its format is ${format}, and 1 is known; ${remedy}`;
+  throw new FlowRecordError("newer", message, { details, remedy });
+}
+
+type Fail = (problem: string) => never;
+
+/** What a flow record has to be, as `docs/format` says; members that later versions add are passed over. */
+function recordFrom(record: Map<string, Json>, fail: Fail): FlowRecord {
+  const path = record.get("path");
+  const nodes = record.get("nodes");
+  if (!Array.isArray(nodes)) return fail('"nodes" is no list');
+  const read = {
+    format: 1,
+    path: path === null ? null : textIn(path, '"path"', fail),
+    name: textIn(record.get("name"), '"name"', fail),
+    provenance: textIn(record.get("provenance"), '"provenance"', fail),
+    constraints: constraintsFrom(record.get("constraints"), fail),
+    nodes: nodes.map((node, index) =>
+      nodeFrom(node, (problem) => fail(`nodes[${index}]${problem}`))
+    ),
+  } as const;
+  const ids = new Set(read.nodes.map(({ id }) => id.toLowerCase()));
+  if (ids.size !== read.nodes.length) fail("two of its nodes have the same id");
+  checkNeeds(flowOfRecord(read).nodes, fail);
+  return read;
+}
+
+function nodeFrom(json: Json, fail: Fail): NodeRecord {
+  const node = objectIn(json, "", fail);
+  const id = node.get("id");
+  const problem = nameProblem(id);
+  if (problem !== undefined) fail(`.id ${problem}`);
+  const timeoutMs = node.get("timeout_ms");
+  if (timeoutMs !== undefined && !isCount(timeoutMs)) fail(".timeout_ms is no whole number");
+  const run = textsIn(node.get("run"), ".run", fail);
+  if (run.length === 0) fail(".run is empty");
+  return {
+    id: id as string,
+    run,
+    needs: textsIn(node.get("needs"), ".needs", fail),
+    env: textsIn(node.get("env"), ".env", fail),
+    cwd: textIn(node.get("cwd"), ".cwd", fail),
+    ...(timeoutMs !== undefined && { timeout_ms: timeoutMs as number }),
+  };
+}
+
+function constraintsFrom(json: Json | undefined, fail: Fail): Constraints {
+  const stated = objectIn(json, '"constraints"', fail);
+  return mapConstraints(({ kind, isRequired }, name) => {
+    const value = stated.get(name) ?? null;
+    if (value === null && !isRequired) return null;
+    const place = `"constraints" has a ${name}`;
+    if (kind === "count") return isCount(value) ? value : fail(`${place} that is no whole number`);
+    const duration = value instanceof Map ? value : new Map<string, Json>();
+    const [secs, nanos] = [duration.get("secs"), duration.get("nanos")];
+    if (isCount(secs) && isCount(nanos)) return { secs, nanos };
+    return fail(`${place} that is no duration`);
+  }) as unknown as Constraints;
+}
+
+function isCount(value: Json | undefined): value is number {
+  return Number.isSafeInteger(value) && (value as number) >= 0;
+}
+
+function objectIn(value: Json | undefined, place: string, fail: Fail): Map<string, Json> {
+  return value instanceof Map ? value : fail(`${place} is no object`);
+}
+
+function textIn(value: Json | undefined, place: string, fail: Fail): string {
+  return typeof value === "string" ? value : fail(`${place} is no text`);
+}
+
+function textsIn(value: Json | undefined, place: string, fail: Fail): string[] {
+  return isStringArray(value) ? value : fail(`${place} is no list of texts`);
 }
 
 async function recordOf(flow: Flow): Promise<FlowRecord> {
@@ -100,7 +193,9 @@ function nodeRecordOf(node: FlowNode): NodeRecord {
 }
 
 /** The flow of a command: nothing of it is in a file. */
-export function flowOfRecord({ name, constraints, nodes }: FlowRecord): Flow {
+export function flowOfRecord(
+  { name, constraints, nodes }: Pick<FlowRecord, "name" | "constraints" | "nodes">,
+): Flow {
   return {
     name,
     constraints,

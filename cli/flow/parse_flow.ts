@@ -6,19 +6,29 @@ import {
   mapConstraints,
 } from "../../_internal/constraints.ts";
 import { dirname } from "../../_internal/path.ts";
-import { decodeUtf8, reasonOf } from "../../_internal/text.ts";
+import { decodeUtf8, encodeUtf8, joinBytes, reasonOf } from "../../_internal/text.ts";
 import type { Constraints, Duration } from "../../supervisor/types.ts";
 import { UsageError } from "../exit_codes.ts";
 import { resolve } from "../files.ts";
-import { parseDuration } from "../text/units.ts";
-import { DEFAULT_CONSTRAINTS, type Flow, type FlowNode, nameProblem } from "./flow.ts";
+import { quoted } from "../text/printable.ts";
+import { formatSize, parseDuration } from "../text/units.ts";
+import {
+  DEFAULT_CONSTRAINTS,
+  type Flow,
+  flowNameProblem,
+  type FlowNode,
+  nameProblem,
+} from "./flow.ts";
 import { type Json, parseJsonc } from "./parse_jsonc.ts";
 import { checkNeeds } from "./ready_nodes.ts";
 import { taskCommand } from "./tasks.ts";
 
 const FLOW_KEYS = ["name", "nodes", "constraints"];
 const NODE_KEYS = ["run", "task", "needs", "timeout", "env", "cwd"];
-const LONGEST_NAME = 100;
+const MOST_FLOW_BYTES = 64 * 1024 * 1024;
+/** What Linux takes as one argument or variable of a program. */
+const MOST_ARGUMENT_BYTES = 128 * 1024 - 1;
+const MOST_ARGUMENTS_BYTES = 2 * 1024 * 1024;
 
 /** Variables that every node gets, and no flow may set. */
 const OWN_VARIABLES = [
@@ -45,15 +55,15 @@ export function parseFlow(text: string, path: string): Flow {
   checkKeys(flow, FLOW_KEYS, (problem) => fail(`it ${problem}`));
   const name = flow.get("name");
   if (name === undefined) fail('it has no "name": add one, such as "ci"');
-  const problem = nameProblem(name, LONGEST_NAME);
-  if (problem !== undefined) fail(`name ${JSON.stringify(name)} ${problem}`);
+  const problem = flowNameProblem(name);
+  if (problem !== undefined) fail(`name ${quoted(name)} ${problem}`);
   const entries = flow.get("nodes");
   if (entries === undefined) fail('it has no "nodes": add at least one');
   if (!(entries instanceof Map)) return fail('"nodes" must be an object of nodes by their id');
   if (entries.size === 0) fail('"nodes" is empty: add at least one node');
   const directory = dirname(resolve(path));
   const nodes = [...entries].map(([id, value]) => {
-    return new NodeParser(id, (problem) => fail(`node ${JSON.stringify(id)} ${problem}`))
+    return new NodeParser(id, (problem) => fail(`node ${quoted(id)} ${problem}`))
       .parse(value, directory);
   });
   checkDistinct(nodes, fail);
@@ -78,7 +88,7 @@ function checkKeys(
 ): void {
   for (const key of object.keys()) {
     if (known.includes(key)) continue;
-    fail(`has the unknown key ${JSON.stringify(key)}: known are ${known.join(", ")}`);
+    fail(`has the unknown key ${quoted(key)}: known are ${known.join(", ")}`);
   }
 }
 
@@ -88,7 +98,7 @@ function checkDistinct(nodes: FlowNode[], fail: (problem: string) => never): voi
   for (const { id } of nodes) {
     const other = seen.get(id.toLowerCase());
     if (other !== undefined) {
-      fail(`nodes ${JSON.stringify(other)} and ${JSON.stringify(id)} differ only in case`);
+      fail(`nodes ${quoted(other)} and ${quoted(id)} differ only in case`);
     }
     seen.set(id.toLowerCase(), id);
   }
@@ -110,19 +120,40 @@ class NodeParser {
     checkKeys(node, NODE_KEYS, this.#fail);
     const timeoutMs = this.#timeout(node.get("timeout"));
     if (node.has("task") && node.has("run")) this.#fail('has a "run" and a "task": remove one');
-    return {
+    const member = (name: string, otherwise: Json) => {
+      const value = node.get(name);
+      return value === undefined ? otherwise : value;
+    };
+    const parsed = {
       id: this.#id,
       ...(node.has("task") ? this.#task(node.get("task")!) : { run: this.#run(node.get("run")) }),
-      needs: this.#needs(node.get("needs") ?? []),
-      env: this.#env(node.get("env") ?? new Map()),
-      cwd: this.#cwd(node.get("cwd") ?? ".", directory),
+      needs: this.#needs(member("needs", [])),
+      env: this.#env(member("env", new Map())),
+      cwd: this.#cwd(member("cwd", "."), directory),
       ...(timeoutMs !== undefined && { timeoutMs }),
     };
+    const variables = Object.entries(parsed.env).map(([name, value]) => `${name}=${value}`);
+    this.#checkLength([...parsed.run, ...variables]);
+    return parsed;
+  }
+
+  /** The system would refuse to start such a command, and the records to tell of it. */
+  #checkLength(texts: string[]): void {
+    let all = 0;
+    for (const text of texts) {
+      const bytes = encodeUtf8(text).length;
+      const remedy = "write it to a file, and name that";
+      if (bytes > MOST_ARGUMENT_BYTES) {
+        this.#fail(`has an argument or a variable of ${formatSize(bytes)}, over 128KiB: ${remedy}`);
+      }
+      all += bytes + 1;
+      if (all > MOST_ARGUMENTS_BYTES) this.#fail(`has arguments of over 2MiB in all: ${remedy}`);
+    }
   }
 
   #task(value: Json): { run: string[]; task: string } {
     if (typeof value !== "string" || value === "" || /^-|\0/.test(value)) {
-      return this.#fail(`has the task ${JSON.stringify(value)}, which is no name of a task`);
+      return this.#fail(`has the task ${quoted(value)}, which is no name of a task`);
     }
     return { run: taskCommand(value), task: value };
   }
@@ -145,13 +176,13 @@ class NodeParser {
     const needs = this.#texts(value, "needs");
     const seen = new Set<string>();
     const double = needs.find((id) => seen.size === seen.add(id).size);
-    if (double !== undefined) this.#fail(`needs ${JSON.stringify(double)} twice`);
+    if (double !== undefined) this.#fail(`needs ${quoted(double)} twice`);
     return needs;
   }
 
   #timeout(value: Json | undefined): number | undefined {
     if (value === undefined) return undefined;
-    const shown = `has the timeout ${JSON.stringify(value)}, which`;
+    const shown = `has the timeout ${quoted(value)}, which`;
     const duration = typeof value === "string"
       ? parseDuration(value)
       : { problem: 'is no text: write one, such as "30s"' };
@@ -163,7 +194,7 @@ class NodeParser {
   #env(value: Json): Record<string, string> {
     if (!(value instanceof Map)) return this.#fail('has an "env" that is no object of texts');
     for (const [name, text] of value) {
-      const shown = `sets the variable ${JSON.stringify(name)}`;
+      const shown = `sets the variable ${quoted(name)}`;
       if (name === "" || /[=\0]/.test(name)) this.#fail(`${shown}, which is no name of a variable`);
       if (OWN_VARIABLES.some((own) => own === name)) {
         this.#fail(`${shown}, which is set for every node`);
@@ -177,7 +208,7 @@ class NodeParser {
 
   #cwd(value: Json, directory: string): string {
     if (typeof value !== "string" || value === "" || value.includes("\0")) {
-      return this.#fail(`has the cwd ${JSON.stringify(value)}, which is no path`);
+      return this.#fail(`has the cwd ${quoted(value)}, which is no path`);
     }
     return resolve(directory, value);
   }
@@ -207,7 +238,7 @@ function parseConstraints(
     const name = known.find((name) => name === key);
     if (name === undefined) {
       const names = known.join(", ");
-      return fail(`"constraints" has the unknown key ${JSON.stringify(key)}: known are ${names}`);
+      return fail(`"constraints" has the unknown key ${quoted(key)}: known are ${names}`);
     }
     const { kind, flowLeast: least = 0 } = CONSTRAINTS[name];
     const isCount = kind === "count";
@@ -235,7 +266,7 @@ function count(
 }
 
 function duration(name: string, value: Json, fail: (problem: string) => never): Duration {
-  const shown = `the constraint ${name} is ${JSON.stringify(value)}, which`;
+  const shown = `the constraint ${name} is ${quoted(value)}, which`;
   const milliseconds = typeof value === "string"
     ? parseDuration(value)
     : { problem: 'is no text: write one, such as "30s"' };
@@ -255,9 +286,23 @@ export async function readFlow(path: string): Promise<Flow> {
 
 async function readText(path: string): Promise<string> {
   try {
-    return decodeUtf8(await Deno.readFile(path)).replace(/^\ufeff/, "");
+    return decodeUtf8(await readBounded(path)).replace(/^\ufeff/, "");
   } catch (error) {
     throw new UsageError(`Cannot read the flow ${path}: ${problemOf(error)}`, { cause: error });
+  }
+}
+
+/** It may be a pipe, and then no size tells how much will come. */
+async function readBounded(path: string): Promise<Uint8Array> {
+  using file = await Deno.open(path);
+  let bytes: Uint8Array = new Uint8Array(64 * 1024);
+  let filled = 0;
+  for (;;) {
+    const count = await file.read(bytes.subarray(filled));
+    if (count === null) return bytes.subarray(0, filled);
+    filled += count;
+    if (filled > MOST_FLOW_BYTES) throw new RangeError("it has over 64MiB");
+    if (filled === bytes.length) bytes = joinBytes([bytes, new Uint8Array(filled)]);
   }
 }
 

@@ -1,7 +1,9 @@
-const TOKEN = /"(?:[^"\\]|\\.)*"|-?\d[\d.eE+-]*|true|false|null/y;
+import { fitTo, quoted } from "../text/printable.ts";
+
+const TOKEN = /-?\d[\d.eE+-]*|true|false|null/y;
 const SPACE = /[ \t\r\n]*/y;
-const SPACE_OR_COMMENT = /(?:[ \t\r\n]|\/\/[^\n]*|\/\*[^]*?\*\/)*/y;
 const MOST_DEPTH = 64;
+const MOST_SHOWN = 200;
 
 /** An array of JSON, an object as a map in the order of the text, or a simple value. */
 export type Json = string | number | boolean | null | Json[] | Map<string, Json>;
@@ -59,8 +61,10 @@ class JsoncParser {
       const start = this.#at;
       const key = this.#simple("") as string;
       if (members.has(key)) {
-        const where = this.#path.length === 0 ? "" : ` in ${this.#path.join(".")}`;
-        this.#fail(`${JSON.stringify(key)} stands here for the second time${where}`, start);
+        const where = this.#path.length === 0
+          ? ""
+          : ` in ${fitTo(this.#path.join("."), MOST_SHOWN)}`;
+        this.#fail(`${quoted(key)} stands here for the second time${where}`, start);
       }
       if (!this.#take(":")) this.#fail('":" is missing');
       this.#path.push(key);
@@ -89,26 +93,54 @@ class JsoncParser {
   }
 
   #simple(missing: string): string | number | boolean | null {
-    TOKEN.lastIndex = this.#at;
-    const token = TOKEN.exec(this.#text)?.[0];
-    if (token === undefined) {
-      this.#fail(this.#peek() === '"' ? "this text has no closing quote" : missing);
-    }
+    const token = this.#peek() === '"' ? this.#textToken() : this.#wordToken(missing);
     try {
       const value = JSON.parse(token);
       this.#at += token.length;
       return value;
     } catch {
-      this.#fail(`${token} is no JSON`);
+      this.#fail(`${fitTo(token, MOST_SHOWN)} is no JSON`);
+    }
+  }
+
+  #wordToken(missing: string): string {
+    TOKEN.lastIndex = this.#at;
+    return TOKEN.exec(this.#text)?.[0] ?? this.#fail(missing);
+  }
+
+  /** A text may be longer than what a regular expression can step through. */
+  #textToken(): string {
+    const text = this.#text;
+    for (let end = this.#at;;) {
+      end = text.indexOf('"', end + 1);
+      if (end === -1) this.#fail("this text has no closing quote");
+      let backslashes = 0;
+      while (text[end - 1 - backslashes] === "\\") backslashes++;
+      if (backslashes % 2 === 0) return text.slice(this.#at, end + 1);
     }
   }
 
   /** The next character that is not blank; empty at the end. */
   #peek(): string {
-    const space = this.#comments ? SPACE_OR_COMMENT : SPACE;
-    space.lastIndex = this.#at;
-    this.#at += space.exec(this.#text)![0].length;
-    return this.#text.charAt(this.#at);
+    for (;;) {
+      SPACE.lastIndex = this.#at;
+      this.#at += SPACE.exec(this.#text)![0].length;
+      const end = this.#comments ? this.#endOfComment() : undefined;
+      if (end === undefined) return this.#text.charAt(this.#at);
+      this.#at = end;
+    }
+  }
+
+  /** Where a comment that begins here ends; undefined when none does. */
+  #endOfComment(): number | undefined {
+    const text = this.#text;
+    if (text.startsWith("//", this.#at)) {
+      const end = text.indexOf("\n", this.#at);
+      return end === -1 ? text.length : end;
+    }
+    if (!text.startsWith("/*", this.#at)) return undefined;
+    const end = text.indexOf("*/", this.#at + 2);
+    return end === -1 ? this.#fail("this comment has no end") : end + 2;
   }
 
   #take(character: string): boolean {
@@ -118,8 +150,9 @@ class JsoncParser {
   }
 
   #fail(problem: string, at = this.#at): never {
-    const before = this.#text.slice(0, at).split("\n");
-    const place = `line ${before.length}, column ${before.at(-1)!.length + 1}`;
+    const before = this.#text.slice(0, at);
+    const lines = before.split("\n").length;
+    const place = `line ${lines}, column ${at - before.lastIndexOf("\n")}`;
     throw new SyntaxError(`${place}: ${problem}`);
   }
 }

@@ -1,3 +1,4 @@
+import { listed, quoted } from "../text/printable.ts";
 import { type FlowNode, nodesById } from "./flow.ts";
 
 /**
@@ -123,18 +124,18 @@ export function checkNeeds(
   for (const { id, needs } of nodes) {
     const unknown = needs.find((need) => !byId.has(need));
     if (unknown === undefined) continue;
-    const known = [...byId.keys()].filter((other) => other !== id).join(", ");
+    const known = listed([...byId.keys()].filter((other) => other !== id));
     const remedy = known === "" ? "there is no other node" : `the other nodes are ${known}`;
     fail(
-      `node ${JSON.stringify(id)} needs ${JSON.stringify(unknown)}, which is no node: ${remedy}`,
+      `node ${quoted(id)} needs ${quoted(unknown)}, which is no node: ${remedy}`,
     );
   }
   const cycle = findCycle(nodes);
   if (cycle === undefined) return;
   const steps = cycle.map((id, index) => {
-    return `${JSON.stringify(id)} needs ${JSON.stringify(cycle[(index + 1) % cycle.length])}`;
+    return `${quoted(id)} needs ${quoted(cycle[(index + 1) % cycle.length])}`;
   });
-  fail(`its nodes need each other in a cycle: ${steps.join(", ")}; remove one of these needs`);
+  fail(`its nodes need each other in a cycle: ${listed(steps)}; remove one of these needs`);
 }
 
 /**

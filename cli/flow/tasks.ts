@@ -2,6 +2,7 @@ import { isStringArray } from "../../_internal/errors.ts";
 import { dirname, join } from "../../_internal/path.ts";
 import { reasonOf } from "../../_internal/text.ts";
 import { UsageError } from "../exit_codes.ts";
+import { listed, quoted } from "../text/printable.ts";
 import { pathUpFrom } from "../files.ts";
 import { DEFAULT_CONSTRAINTS, type Flow, type FlowNode, nameFrom } from "./flow.ts";
 import { type Json, parseJsonc } from "./parse_jsonc.ts";
@@ -16,7 +17,7 @@ export function makeTaskFlow(names: string[], options: { cwd: string; jobs: numb
   const walk = new TaskWalk(readTaskFiles(options.cwd), options.cwd);
   for (const name of names) walk.visit(name);
   if (walk.nodes.length === 0) {
-    throw new UsageError(`Cannot run --tasks ${names.join(",")}: they run nothing`);
+    throw new UsageError(`Cannot run --tasks ${listed(names)}: they run nothing`);
   }
   return {
     name: nameFrom(names.join("-")),
@@ -35,10 +36,14 @@ class TaskWalk {
   readonly #cwd: string;
   readonly #path: { task: Task; visited: number }[] = [];
   readonly #onPath = new Set<string>();
-  /** The nodes that whoever depends on a task needs. */
-  readonly #needs = new Map<string, string[]>();
+  /** The node of each task that runs something. */
+  readonly #nodeIds = new Map<string, string>();
+  /** What the tasks depend on that run nothing themselves. */
+  readonly #handedOn = new Map<string, string[]>();
   /** The ids of the nodes, in lower case: some file systems do not tell the cases apart. */
   readonly #ids = new Set<string>();
+  /** The number that the next node of a name gets that is not free. */
+  readonly #numbers = new Map<string, number>();
 
   constructor(files: TaskFile[], cwd: string) {
     this.#files = files;
@@ -55,28 +60,42 @@ class TaskWalk {
   }
 
   #enter(name: string): void {
-    if (this.#needs.has(name)) return;
+    if (this.#nodeIds.has(name) || this.#handedOn.has(name)) return;
     if (this.#onPath.has(name)) {
       const names = this.#path.map(({ task }) => task.name);
-      const cycle = [...names.slice(names.indexOf(name)), name].join(" -> ");
+      const cycle = listed([...names.slice(names.indexOf(name)), name], " -> ");
       throw new UsageError(`Cannot run the task ${cycle}: it depends on itself`);
     }
     const task = findTask(name, this.#files);
     if ("problem" in task) {
       const asker = this.#path.at(-1)?.task.name;
-      const by = asker === undefined ? "" : `, on which ${JSON.stringify(asker)} depends`;
-      throw new UsageError(`Cannot run the task ${JSON.stringify(name)}${by}, ${task.problem}`);
+      const by = asker === undefined ? "" : `, on which ${quoted(asker)} depends`;
+      throw new UsageError(`Cannot run the task ${quoted(name)}${by}, ${task.problem}`);
     }
     this.#path.push({ task, visited: 0 });
     this.#onPath.add(name);
   }
 
   #leave(task: Task): void {
-    const needs = [...new Set(task.dependencies.flatMap((name) => this.#needs.get(name)!))];
-    const own = task.command === undefined ? needs : [this.#add(task, task.command, needs)];
-    this.#needs.set(task.name, own);
+    if (task.command === undefined) this.#handedOn.set(task.name, task.dependencies);
+    else this.#nodeIds.set(task.name, this.#add(task, task.command, this.#needsOf(task)));
     this.#onPath.delete(task.name);
     this.#path.pop();
+  }
+
+  /** The nodes that a task depends on, in the order in which it names them. */
+  #needsOf(task: Task): string[] {
+    const needs = new Set<string>();
+    const seen = new Set<string>();
+    const left = task.dependencies.toReversed();
+    for (let name = left.pop(); name !== undefined; name = left.pop()) {
+      if (seen.has(name)) continue;
+      seen.add(name);
+      const id = this.#nodeIds.get(name);
+      if (id !== undefined) needs.add(id);
+      for (const handed of this.#handedOn.get(name)?.toReversed() ?? []) left.push(handed);
+    }
+    return [...needs];
   }
 
   #add(task: Task, command: string, needs: string[]): string {
@@ -91,9 +110,9 @@ class TaskWalk {
   /** The names of tasks have characters that no id has, so two may become one. */
   #freeId(wanted: string): string {
     let id = wanted;
-    for (let number = 2; this.#ids.has(id.toLowerCase()); number++) {
-      id = `${wanted.slice(0, 60)}-${number}`;
-    }
+    let number = this.#numbers.get(wanted) ?? 2;
+    for (; this.#ids.has(id.toLowerCase()); number++) id = `${wanted.slice(0, 58)}-${number}`;
+    this.#numbers.set(wanted, number);
     this.#ids.add(id.toLowerCase());
     return id;
   }
@@ -155,7 +174,7 @@ export function findTask(name: string, files: TaskFile[]): Task | { problem: str
     return { problem: "but there is no deno.json, deno.jsonc or package.json here or above" };
   }
   const known = files.flatMap(({ tasks }) => [...tasks.keys()]);
-  const remedy = known.length === 0 ? "it has no tasks" : `there are ${known.join(", ")}`;
+  const remedy = known.length === 0 ? "it has no tasks" : `there are ${listed(known)}`;
   const paths = files.map(({ path }) => path).join(" or ");
   return { problem: `which is no task of ${paths}: ${remedy}` };
 }
@@ -205,14 +224,14 @@ function tasksOf(path: string, value: Json | undefined): Map<string, Task> {
       tasks.set(name, { name, path, command: task, dependencies: [] });
       continue;
     }
-    if (!(task instanceof Map)) return fail(`${JSON.stringify(name)} is no text and no object`);
+    if (!(task instanceof Map)) return fail(`${quoted(name)} is no text and no object`);
     const command = task.get("command");
     const dependencies = task.get("dependencies") ?? [];
     if (command !== undefined && typeof command !== "string") {
-      return fail(`the command of ${JSON.stringify(name)} is no text`);
+      return fail(`the command of ${quoted(name)} is no text`);
     }
     if (!isStringArray(dependencies)) {
-      return fail(`the dependencies of ${JSON.stringify(name)} are no list of texts`);
+      return fail(`the dependencies of ${quoted(name)} are no list of texts`);
     }
     tasks.set(name, { name, path, dependencies, ...(command !== undefined && { command }) });
   }

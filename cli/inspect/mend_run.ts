@@ -1,13 +1,28 @@
+/** Mends the records of runs: each file from what another one has. */
+import { readCaptureBundle } from "../../capture/bundle/bundle_text.ts";
 import { writeCaptureBundle } from "../../capture/bundle/write_capture_bundle.ts";
 import { openCaptureJournal } from "../../capture/session/journal.ts";
 import { recoverCapture } from "../../capture/session/recover_capture.ts";
+import type { FileEventLog } from "../../eventlog/file_event_log.ts";
 import { openEventLog } from "../../eventlog/open_event_log.ts";
+import type { RunEvent } from "../../eventlog/run_event.ts";
 import type { Recovery } from "../../eventlog/types.ts";
 import { runPaths } from "../../_internal/root_layout.ts";
 import { RunWorkers } from "../../run/run_workers.ts";
 import { repairStore } from "../../store/check/repair_store.ts";
-import { readFlowRecord } from "../flow/flow_record.ts";
-import type { Part, Problem } from "./inspect_run.ts";
+import { exists } from "../files.ts";
+import { readFlowRecord, writeFlowRecord } from "../flow/flow_record.ts";
+import { readRunLog } from "../reading/run_log.ts";
+import { counted } from "../text/printable.ts";
+import { canBeJournal, flowOfCapture } from "./inspect_capture.ts";
+import type { Part, Problem } from "./problem.ts";
+import {
+  LOCK_TIMEOUT_MS,
+  restoreJournal,
+  restoreRunFile,
+  setAsideIfThere,
+} from "./restore_files.ts";
+import { missingEvents } from "./restore_log.ts";
 
 /** Something that was mended. */
 export interface Repair {
@@ -26,44 +41,101 @@ export interface Repair {
 /** What was done to a file. */
 type Done = Pick<Repair, "action" | "kept">;
 
-const LOCK_TIMEOUT_MS = 500;
-
 /**
  * Mends what can be mended safely in the records of a run that nobody works on. Whatever it takes
- * away it keeps under another name.
+ * away it keeps under another name; what is intact it does not touch.
  */
 export async function mendRun(
-  { root, runId }: { root: string; runId: string },
+  run: { root: string; runId: string },
   problems: readonly Problem[],
 ): Promise<Repair[]> {
-  const parts = new Set(problems.filter(({ repair }) => repair !== null).map(({ part }) => part));
-  if (parts.size === 0) return [];
-  // Held to the end: nobody begins to work on the run meanwhile.
-  const options = { root, runId, exclusive: true, lockTimeoutMs: LOCK_TIMEOUT_MS };
-  await using log = await openEventLog(options);
+  const { root, runId } = run;
+  const mendable = problems.filter(({ repair }) => repair !== null);
+  const isLogLost = problems.some(({ part, kind, repair }) => {
+    return part === "log" && kind === "missing" && repair === null;
+  });
+  // Opening the run would make an empty log, which says that nothing was recorded.
+  if (mendable.length === 0 || isLogLost) return [];
   const repairs: Repair[] = [];
   const add = (part: Part, path: string, done: Done | undefined) => {
     if (done !== undefined) repairs.push({ run_id: runId, part, path, ...done });
   };
+  const own = mendable.find(({ part }) => part === "run");
+  // A run is not opened beside one that cannot be read, and is one of format 1 without.
+  const kept = own === undefined ? null : setAsideIfThere(own.path);
+  // Held to the end: nobody begins to work on the run meanwhile.
+  const options = { root, runId, exclusive: true, lockTimeoutMs: LOCK_TIMEOUT_MS };
+  await using log = await openEventLog(options).catch((error) => {
+    if (own !== undefined && kept !== null) Deno.renameSync(kept, own.path);
+    throw error;
+  });
+  if (own !== undefined) {
+    const record = await readFlowRecord(root, runId).catch(() => undefined);
+    restoreRunFile(run, { fold: readRunLog(root, runId).fold, record });
+    add("run", own.path, { action: "made again from what else the run has", kept });
+  }
   add("log", log.path, tailRepair(log.recovery));
-  const { journal, bundle, trace } = runPaths(root, runId);
-  if (parts.has("capture")) {
-    const opened = openCaptureJournal(journal);
-    opened.close();
-    add("capture", journal, tailRepair(opened.recovery));
-  }
-  if (parts.has("bundle")) {
-    const kept = setAside(bundle);
-    await writeCaptureBundle(bundle, (await recoverCapture(journal)).bundle);
-    add("bundle", bundle, { action: "made again from the journal", kept });
-  }
-  if (parts.has("trace")) add("trace", trace, { action: "moved aside", kept: setAside(trace) });
-  if (parts.has("store")) repairs.push(...await mendStore(root, runId));
-  if (problems.some(({ kind }) => kind === "behind-log")) {
-    const path = await catchUpStore(root, runId);
-    add("store", path, { action: "brought up to the log", kept: null });
-  }
+  for (const problem of mendable) await mendFile(run, { problem, log, add });
   return repairs;
+}
+
+/** Mends one file of a run that is held. */
+async function mendFile(
+  { root, runId }: { root: string; runId: string },
+  { problem, log, add }: {
+    problem: Problem;
+    log: FileEventLog<RunEvent>;
+    add: (part: Part, path: string, done: Done | undefined) => void;
+  },
+): Promise<void> {
+  const { part, kind, path } = problem;
+  const { journal, bundle } = runPaths(root, runId);
+  if (part === "capture" && kind === "torn") {
+    const opened = openCaptureJournal(journal, { lockTimeoutMs: LOCK_TIMEOUT_MS });
+    opened.close();
+    add(part, path, tailRepair(opened.recovery));
+  } else if (part === "capture") {
+    const source = await readCaptureBundle(bundle);
+    if (!canBeJournal(source)) return;
+    const kept = setAsideIfThere(path);
+    restoreJournal(path, source);
+    add(part, path, { action: "made again from the bundle", kept });
+  } else if (part === "bundle") {
+    const source = (await recoverCapture(journal)).bundle;
+    const kept = setAsideIfThere(path);
+    await writeCaptureBundle(path, source);
+    add(part, path, { action: "made again from the journal", kept });
+  } else if (part === "log" && kind !== "torn") {
+    add(part, path, await restoreLog({ root, runId }, log));
+  } else if (part === "flow") {
+    const flow = await flowOfCapture((await recoverCapture(journal)).bundle);
+    if (flow === undefined) return;
+    const kept = setAsideIfThere(path);
+    await writeFlowRecord({ root, runId }, flow);
+    add(part, path, { action: "made again from the journal", kept });
+  } else if (part === "trace") {
+    add(part, path, { action: "moved aside", kept: setAsideIfThere(path) });
+  } else if (part === "store" && kind === "behind-log") {
+    add(part, await catchUpStore(root, runId), { action: "brought up to the log", kept: null });
+  } else if (part === "store") {
+    for (const done of await mendStore(root, runId)) add(part, done.path, done);
+  }
+}
+
+/** Appends what the log lacks of what the journal has. */
+async function restoreLog(
+  { root, runId }: { root: string; runId: string },
+  log: FileEventLog<RunEvent>,
+): Promise<Done | undefined> {
+  const { journal, bundle } = runPaths(root, runId);
+  const record = await readFlowRecord(root, runId);
+  const recovered = await recoverCapture(journal);
+  if (record === undefined || recovered.damage !== null) return undefined;
+  const { fold } = readRunLog(root, runId);
+  const events = missingEvents({ runId, fold, record, recovered, isClosed: exists(bundle) });
+  if (events.length === 0) return undefined;
+  await log.appendAll(events, { durability: "disk" });
+  return { action: `${counted(events.length, "event")} written from the journal`, kept: null };
 }
 
 /** The log is written first, so the store can be made of it; returns its path. */
@@ -86,19 +158,4 @@ function tailRepair({ completed, tornFile }: Recovery): Done | undefined {
   if (completed) return { action: "its last line got its newline", kept: null };
   if (tornFile === undefined) return undefined;
   return { action: "its unterminated last line was moved aside", kept: tornFile };
-}
-
-/** Gives a file a name of its own beside its present one. */
-function setAside(path: string): string {
-  for (let number = 1;; number++) {
-    const kept = `${path}.damaged-${number}`;
-    try {
-      // A link fails where a rename would replace what is there.
-      Deno.linkSync(path, kept);
-      Deno.removeSync(path);
-      return kept;
-    } catch (error) {
-      if (!(error instanceof Deno.errors.AlreadyExists)) throw error;
-    }
-  }
 }

@@ -1,3 +1,4 @@
+import { defined } from "../../_internal/errors.ts";
 import { resolve } from "../files.ts";
 import { outputPath, type OutputStream, runPaths } from "../../_internal/root_layout.ts";
 import { reasonOf } from "../../_internal/text.ts";
@@ -13,7 +14,7 @@ import type { OwnVariable } from "../flow/parse_flow.ts";
 import { commandLine } from "../text/printable.ts";
 import { hashOutput, OutputFile, readFailureMessage } from "./output_file.ts";
 import type { TakeOutput } from "./output_pump.ts";
-import { identifyProcess } from "./processes.ts";
+import { ProcessLog } from "./process_log.ts";
 import { type Command, type CommandEnd, endWithinMs, runCommand } from "./run_command.ts";
 
 /** What a {@linkcode CommandInvoker} works with. */
@@ -47,6 +48,7 @@ export class CommandInvoker implements AttemptPlace {
   readonly endWithinMs: number;
   readonly #options: CommandInvokerOptions;
   readonly #nodes: ReadonlyMap<string, FlowNode>;
+  readonly #processes: ProcessLog;
   /** The attempts whose begin was recorded and whose end nobody has taken. */
   readonly #begun = new Set<string>();
   /** What those of them print into that have not been started yet. */
@@ -60,6 +62,7 @@ export class CommandInvoker implements AttemptPlace {
   constructor(options: CommandInvokerOptions) {
     this.#options = options;
     this.#nodes = nodesById(options.flow.nodes);
+    this.#processes = new ProcessLog(options);
     this.endWithinMs = endWithinMs(options.graceMs);
   }
 
@@ -154,7 +157,8 @@ export class CommandInvoker implements AttemptPlace {
     const begin = {
       nodeId,
       attempt,
-      kind: node.task === undefined ? "command" : "task",
+      kind: "command",
+      ...defined({ task: node.task }),
       name: commandLine(node.run),
       input: inputOf(node),
     } as const;
@@ -189,7 +193,7 @@ export class CommandInvoker implements AttemptPlace {
       return new OutputFile(path, maxOutputBytes);
     };
     try {
-      Deno.mkdirSync(runPaths(root, runId).nodes, { recursive: true, mode: 0o700 });
+      makeOwnDirectory(runPaths(root, runId).nodes);
       return [create("out"), create("err")];
     } catch (cause) {
       throw outputError(nodeId, cause);
@@ -232,10 +236,10 @@ export class CommandInvoker implements AttemptPlace {
   ): Promise<AttemptEnd> {
     const { code, signal, durationMs } = end;
     const termination = this.#terminationOf(end, abort);
-    if (termination === "Completed") {
-      return { termination, durationMs, exitCode: code, outputHash: await hashOutput(out.path) };
-    }
-    const base = { termination, durationMs, message: readFailureMessage(err.path) };
+    const [outputHash, errorHash] = [await hashOutput(out.path), await hashOutput(err.path)];
+    const recorded = { termination, durationMs, outputHash, errorHash };
+    if (termination === "Completed") return { ...recorded, exitCode: code };
+    const base = { ...recorded, message: readFailureMessage(err.path) };
     if (signal !== null) return { ...base, signal };
     return end.endedBy === undefined ? { ...base, exitCode: code } : base;
   }
@@ -252,10 +256,10 @@ export class CommandInvoker implements AttemptPlace {
     request: Pick<RunRequest, "attempt" | "signal">,
     [outputFile, errorFile]: [OutputFile, OutputFile],
   ): Promise<CommandEnd> {
-    const { graceMs, kill, passThrough, recorder } = this.#options;
+    const { graceMs, kill, passThrough } = this.#options;
     const attempt = { nodeId: node.id, attempt: request.attempt };
     return await runCommand(this.#command(node, request.attempt), {
-      onSpawned: (pid) => recorder.nodeSpawned(attempt, identifyProcess(pid)),
+      onSpawned: (pid) => this.#recordProcess(attempt, pid),
       takeOutput: recordInto(outputFile, passThrough?.output),
       takeErrors: recordInto(errorFile, passThrough?.errors),
       timeoutMs: node.timeoutMs,
@@ -263,6 +267,15 @@ export class CommandInvoker implements AttemptPlace {
       stop: request.signal,
       kill,
     });
+  }
+
+  /** What could not be found and ended after a kill of this process may not go on. */
+  #recordProcess(attempt: NodeAttempt, pid: number): void {
+    try {
+      this.#processes.append(attempt, pid);
+    } catch (cause) {
+      throw new RecordingError("output", { of: `the process of node ${attempt.nodeId}`, cause });
+    }
   }
 
   #command({ id, run, env, cwd }: FlowNode, attempt: number): Command {
@@ -299,6 +312,13 @@ function recordInto(file: OutputFile, passOn?: TakeOutput): TakeOutput {
     file.write(chunk);
     return passOn?.(chunk);
   };
+}
+
+/** Makes the folder of the outputs; a link in its place could lead out of the root. */
+function makeOwnDirectory(path: string): void {
+  Deno.mkdirSync(path, { recursive: true, mode: 0o700 });
+  if (Deno.lstatSync(path).isDirectory) return;
+  throw new TypeError(`Cannot use ${path}: it is a symbolic link`);
 }
 
 /** Tells what went wrong with the first file that could not be finished. */

@@ -1,5 +1,5 @@
 import { isWindows } from "../../_internal/path.ts";
-import { listProcesses } from "./processes.ts";
+import { listProcesses, PROBE } from "./processes.ts";
 
 /** How long processes may take to end by themselves. */
 export interface EndOptions {
@@ -65,13 +65,26 @@ export class ProcessGroup {
   /** Tells whether there was anybody to take it. */
   #signal(name: Deno.Signal): boolean {
     if (!this.#isAlive()) return false;
-    if (name !== "SIGCONT") this.#send(name);
+    this.#send(name);
     return true;
   }
 
   #isAlive(): boolean {
     if (isWindows) return this.#hasLeader;
-    return this.#send("SIGCONT") && hasLivingMember(this.#child.pid);
+    return this.#send(PROBE) && this.#hasLivingMember();
+  }
+
+  /**
+   * A process that has ended stays in its group until its parent takes notice, which in a container may be
+   * never. Linux marks such zombies; elsewhere they end with the grace. A number that belongs to a process
+   * again, once this one has taken notice of the end of its own, is another group's.
+   */
+  #hasLivingMember(): boolean {
+    const processes = listProcesses();
+    if (processes === undefined) return true;
+    const { pid: group } = this.#child;
+    if (!this.#hasLeader && processes.some(({ pid }) => pid === group)) return false;
+    return processes.some((process) => process.group === group && !process.isZombie);
   }
 
   #send(name: Deno.Signal): boolean {
@@ -83,16 +96,6 @@ export class ProcessGroup {
       return false;
     }
   }
-}
-
-/**
- * A process that has ended stays in its group until its parent takes notice, which in a container
- * may be never. Linux marks such zombies; elsewhere they end with the grace.
- */
-function hasLivingMember(group: number): boolean {
-  const processes = listProcesses();
-  return processes === undefined ||
-    processes.some((process) => process.group === group && !process.isZombie);
 }
 
 const FIRST_PAUSE_MS = 5;

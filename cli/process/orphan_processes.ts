@@ -1,15 +1,27 @@
 import { ResumeError } from "../engine/errors.ts";
-import type { CutAttempt } from "../engine/past_attempts.ts";
+import { attemptKey } from "../../run/attempt_key.ts";
+import type { NodeAttempt } from "../../run/types.ts";
 import { formatDuration } from "../text/units.ts";
 import { type EndOptions, endProcesses, waitUntil } from "./end_processes.ts";
-import { listProcesses, type ProcessStat, readBootId, readEnvironment } from "./processes.ts";
+import { readProcesses, type RecordedProcess } from "./process_log.ts";
+import {
+  groupExists,
+  listProcesses,
+  type ProcessStat,
+  readBootId,
+  readMark,
+  readStat,
+} from "./processes.ts";
+import { RootComparison } from "./root_identity.ts";
 
 /** What to do about the processes that are left of a run whose supervisor died. */
 interface OrphanOptions extends EndOptions {
+  /** The directory that holds the runs. */
+  root: string;
   /** The run. */
   runId: string;
   /** Its attempts without an end. */
-  attempts: CutAttempt[];
+  attempts: NodeAttempt[];
   /** Wait for what is left to end by itself, instead of ending it. */
   waits: boolean;
   /** Assume that nothing is left where that cannot be found out. */
@@ -30,7 +42,8 @@ const KILL_WAIT_MS = 5000;
  * @throws {ResumeError} When it does not end, or when that cannot be found out.
  */
 export async function endOrphans(options: OrphanOptions): Promise<void> {
-  const { runId, waits, graceMs, stop, note } = options;
+  const { runId, attempts, waits, graceMs, stop, note } = options;
+  if (attempts.length === 0) return;
   const orphans = new Orphans(options);
   const found = orphans.find();
   if (found.length === 0) return;
@@ -52,25 +65,42 @@ export async function endOrphans(options: OrphanOptions): Promise<void> {
   throw new ResumeError("processes", `${orphans.describe(rest)} cannot be ended`, { runId });
 }
 
-/** The processes of attempts whose supervisor has died. */
+/** The processes that are there. */
+interface Sight {
+  /** All, those too that have ended and that nobody has taken notice of. */
+  all: readonly ProcessStat[];
+  /** All that have not ended. */
+  living: readonly ProcessStat[];
+  /** Those that this process would end itself with: itself, and whatever it was started by. */
+  own: ReadonlySet<number>;
+}
+
+/**
+ * The processes of attempts whose supervisor has died. One of them is known by the mark that every command
+ * gets in its environment, root, run, node and attempt, or as the recorded process, by pid, start time,
+ * boot and root; and whoever leads a group brings its group along. Whatever is not sure to be of this very
+ * root is left alone: a copy of it has the same records, and its original may be alive.
+ */
 class Orphans {
   readonly #options: OrphanOptions;
   readonly #bootId = readBootId();
+  readonly #root: RootComparison;
+  readonly #recorded: ReadonlyMap<string, RecordedProcess>;
 
   constructor(options: OrphanOptions) {
     this.#options = options;
+    this.#root = new RootComparison(options.root);
+    this.#recorded = readProcesses(options);
   }
 
   /** Those that are there now. */
   find(): number[] {
     const { attempts } = this.#options;
-    if (attempts.length === 0) return [];
     const all = listProcesses();
     if (all === undefined) return this.#findBlindly();
-    const living = all.filter(({ pid, isZombie }) => !isZombie && pid !== Deno.pid);
-    const environments = new Map<number, string[]>();
-    for (const { pid } of living) environments.set(pid, readEnvironment(pid));
-    return [...new Set(attempts.flatMap((attempt) => this.#findOf(attempt, all, environments)))];
+    const living = all.filter(({ isZombie }) => !isZombie);
+    const sight = { all, living, own: ancestry(all) };
+    return [...new Set(attempts.flatMap((attempt) => this.#findOf(attempt, sight)))];
   }
 
   /** Tells them and what they belong to. */
@@ -94,56 +124,73 @@ class Orphans {
   }
 
   /**
-   * What has the variables of the attempt, and all of the groups that this leads. A group whose leader
-   * is gone keeps its number from being given out again, but only as long as somebody is in it.
+   * What bears the mark of the attempt, and all of the groups that this leads. A group whose leader is gone
+   * keeps its number from being given out again, but only as long as somebody is in it.
    */
-  #findOf(
-    attempt: CutAttempt,
-    all: readonly ProcessStat[],
-    environments: ReadonlyMap<number, string[]>,
-  ): number[] {
-    const own = this.#variablesOf(attempt);
-    const marked = all.filter(({ pid }) => {
-      const variables = environments.get(pid) ?? [];
-      return own.every((variable) => variables.includes(variable));
-    });
-    const { process } = attempt;
-    const isOwn = process !== undefined && this.#bootId === process.bootId;
-    const leader = isOwn ? all.find(({ pid }) => pid === process.pid) : undefined;
-    const groups = new Set(marked.filter(({ pid, group }) => pid === group).map(({ pid }) => pid));
-    if (isOwn && leader !== undefined && leader.startTime === process.startTime) {
-      groups.add(process.pid);
+  #findOf(attempt: NodeAttempt, { all, living, own }: Sight): number[] {
+    const marked = this.#findMarked(attempt, living);
+    if (marked.some(({ pid }) => own.has(pid))) {
+      const problem = "this was started by one of its own commands; resume it from outside";
+      throw new ResumeError("own-command", problem, { runId: this.#options.runId });
     }
-    if (isOwn && leader === undefined) {
-      const members = all.filter(({ group, isZombie }) => group === process.pid && !isZombie);
-      if (members.some((member) => marked.includes(member))) groups.add(process.pid);
+    const groups = new Set(marked.filter(({ pid, group }) => pid === group).map(({ pid }) => pid));
+    const recorded = this.#findRecorded(attempt);
+    if (recorded !== undefined) {
+      const members = living.filter(({ group }) => group === recorded.pid);
+      const leader = all.find(({ pid }) => pid === recorded.pid);
+      if (leader !== undefined) {
+        if (leader.startTime === recorded.startTime) groups.add(recorded.pid);
+      } else if (members.some((member) => marked.includes(member))) groups.add(recorded.pid);
       else if (members.length > 0) this.#cannotTell(attempt, members.map(({ pid }) => pid));
     }
-    return all.filter((found) =>
-      environments.has(found.pid) && (marked.includes(found) || groups.has(found.group))
-    ).map(({ pid }) => pid);
+    for (const { pid, group } of all) if (own.has(pid)) groups.delete(group);
+    return living.filter((found) => marked.includes(found) || groups.has(found.group))
+      .map(({ pid }) => pid);
   }
 
-  #variablesOf({ nodeId, attempt }: CutAttempt): string[] {
-    return [
-      `TAFFRAIL_RUN_ID=${this.#options.runId}`,
-      `TAFFRAIL_NODE_ID=${nodeId}`,
-      `TAFFRAIL_ATTEMPT=${attempt}`,
-    ];
+  /** The processes with the mark of an attempt, which are those of this root alone. */
+  #findMarked(attempt: NodeAttempt, living: readonly ProcessStat[]): ProcessStat[] {
+    const doubtful: number[] = [];
+    const marked = living.filter(({ pid }) => {
+      const mark = readMark(pid);
+      if (mark?.runId !== this.#options.runId) return false;
+      if (mark.nodeId !== attempt.nodeId || mark.attempt !== String(attempt.attempt)) return false;
+      const verdict = this.#root.compareSeenBy(pid, mark.root);
+      if (verdict === "unknown") doubtful.push(pid);
+      return verdict === "own";
+    });
+    if (doubtful.length > 0) this.#cannotTell(attempt, doubtful);
+    return marked;
+  }
+
+  /** The recorded process of an attempt, where it may still be there and is this root's. */
+  #findRecorded(attempt: NodeAttempt): RecordedProcess | undefined {
+    const recorded = this.#recorded.get(attemptKey(attempt));
+    if (recorded === undefined || recorded.pid <= 1 || recorded.bootId !== this.#bootId) {
+      return undefined;
+    }
+    const verdict = this.#root.compare(recorded.root);
+    if (verdict === "own") return recorded;
+    const stat = verdict === "unknown" ? readStat(recorded.pid) : undefined;
+    if (stat !== undefined && !stat.isZombie && stat.startTime === recorded.startTime) {
+      this.#cannotTell(attempt, [recorded.pid]);
+    }
+    return undefined;
   }
 
   /** Where the system lists no processes, a group that is gone is all that is certain. */
   #findBlindly(): number[] {
     for (const attempt of this.#options.attempts) {
-      const { process } = attempt;
-      if (process === undefined || hasGroup(process.pid)) {
-        this.#cannotTell(attempt, process === undefined ? [] : [process.pid]);
+      const recorded = this.#recorded.get(attemptKey(attempt));
+      if (recorded === undefined) this.#cannotTell(attempt, []);
+      else if (this.#root.compare(recorded.root) !== "other" && groupExists(recorded.pid)) {
+        this.#cannotTell(attempt, [recorded.pid]);
       }
     }
     return [];
   }
 
-  #cannotTell({ nodeId, attempt }: CutAttempt, pids: number[]): void {
+  #cannotTell({ nodeId, attempt }: NodeAttempt, pids: number[]): void {
     const { runId, assumesEnded } = this.#options;
     if (assumesEnded) return;
     const what = `attempt ${attempt} of node ${nodeId}`;
@@ -155,13 +202,13 @@ class Orphans {
   }
 }
 
-function hasGroup(group: number): boolean {
-  if (Deno.build.os === "windows") return true;
-  try {
-    // It changes nothing for a process that runs.
-    Deno.kill(-group, "SIGCONT");
-    return true;
-  } catch (error) {
-    return error instanceof Deno.errors.PermissionDenied;
+/** This process, and those that it descends from. */
+function ancestry(all: readonly ProcessStat[]): Set<number> {
+  const parents = new Map(all.map(({ pid, parent }) => [pid, parent]));
+  const own = new Set<number>([1]);
+  for (let pid: number | undefined = Deno.pid; pid !== undefined && pid > 0 && !own.has(pid);) {
+    own.add(pid);
+    pid = parents.get(pid);
   }
+  return own;
 }

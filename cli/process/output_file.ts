@@ -1,6 +1,14 @@
-import { writeWholeSync } from "../../_internal/file_port.ts";
+import {
+  denoFilePort,
+  type FileHandle,
+  openRegularSync,
+  readFileSync,
+  readRangeSync,
+  withFileSync,
+  writeWholeSync,
+} from "../../_internal/file_port.ts";
 import { encodeUtf8, NEWLINE, toHex } from "../../_internal/text.ts";
-import { printable } from "../text/printable.ts";
+import { printableOutput } from "../text/printable.ts";
 
 /**
  * What a command prints, in a file of bounded size: the first half goes to the file as it comes,
@@ -10,19 +18,24 @@ import { printable } from "../text/printable.ts";
 export class OutputFile {
   /** Where it is. */
   readonly path: string;
-  readonly #file: Deno.FsFile;
+  readonly #file: FileHandle;
   readonly #tailCapacity: number;
   #headLeft: number;
   #endsLine = true;
   #tail: ByteRing | undefined;
 
-  /** Creates the file, mode 0600. One of the same name is written over. */
+  /**
+   * Creates the file, mode 0600. One of the same name is written over, but not by way of a link, or when
+   * it has another name too: that could be any file of the user's.
+   */
   constructor(path: string, maxBytes: number) {
     this.path = path;
     this.#headLeft = Math.ceil(maxBytes / 2);
     this.#tailCapacity = maxBytes - this.#headLeft;
-    const options = { write: true, create: true, truncate: true, mode: 0o600 };
-    this.#file = Deno.openSync(path, options);
+    // It is emptied when it is known to be the run's own.
+    const options = { read: true, write: true, create: true, mode: 0o600 };
+    this.#file = openRegularSync(denoFilePort, path, options);
+    this.#file.truncateSync(0);
   }
 
   /** Takes what was printed. */
@@ -97,7 +110,8 @@ export class ByteRing {
  * was too long to be kept whole it covers the kept halves and how much lies between them.
  */
 export async function hashOutput(path: string): Promise<string> {
-  const digest = await crypto.subtle.digest("SHA-256", await Deno.readFile(path));
+  const bytes = readFileSync(denoFilePort, path) as Uint8Array<ArrayBuffer>;
+  const digest = await crypto.subtle.digest("SHA-256", bytes);
   return `sha256:${toHex(new Uint8Array(digest))}`;
 }
 
@@ -105,7 +119,7 @@ const TAIL_BYTES = 8 * 1024;
 
 /** The last lines of a file that a command printed to, fit for a terminal; none if it is gone. */
 export function readOutputTail(path: string, lines: number): string[] {
-  return printable(readEnd(path)).trimEnd().split("\n").slice(-lines)
+  return printableOutput(readEnd(path)).trimEnd().split("\n").slice(-lines)
     .filter((line, index) => line !== "" || index > 0);
 }
 
@@ -119,12 +133,13 @@ export function readFailureMessage(path: string): string {
 
 function readEnd(path: string): string {
   try {
-    using file = Deno.openSync(path);
-    const size = file.seekSync(0, Deno.SeekMode.End);
-    const start = file.seekSync(Math.max(0, size - TAIL_BYTES), Deno.SeekMode.Start);
-    const bytes = new Uint8Array(TAIL_BYTES);
-    const text = new TextDecoder().decode(bytes.subarray(0, file.readSync(bytes) ?? 0));
-    return start === 0 ? text : text.slice(text.indexOf("\n") + 1);
+    const { bytes, isCut } = withFileSync(denoFilePort, { path, read: true }, (file) => {
+      const size = file.seekSync(0, Deno.SeekMode.End);
+      const start = Math.max(0, size - TAIL_BYTES);
+      return { bytes: readRangeSync(file, start, size), isCut: start > 0 };
+    });
+    const text = new TextDecoder().decode(bytes);
+    return isCut ? text.slice(text.indexOf("\n") + 1) : text;
   } catch {
     return "";
   }

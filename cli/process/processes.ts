@@ -1,6 +1,16 @@
 /** The processes of the system, as Linux lists them in `/proc`; elsewhere nothing is known. */
 import { defined } from "../../_internal/errors.ts";
-import type { ProcessIdentity } from "../../run/types.ts";
+import type { OwnVariable } from "../flow/parse_flow.ts";
+
+/** What tells a process from all others, before and after a restart of the machine. */
+export interface ProcessIdentity {
+  /** Its id. */
+  pid: number;
+  /** When it began, in the clock ticks of the system. */
+  startTime?: number;
+  /** The boot that this counts from. */
+  bootId?: string;
+}
 
 /** A process that is there. */
 export interface ProcessStat {
@@ -8,6 +18,10 @@ export interface ProcessStat {
   pid: number;
   /** Whether it has ended and only waits for its parent to take notice. */
   isZombie: boolean;
+  /** Whether it was suspended, by Ctrl-Z or SIGSTOP. */
+  isStopped: boolean;
+  /** The process that started it, or took it over. */
+  parent: number;
   /** Its process group. */
   group: number;
   /** When it began. */
@@ -56,17 +70,49 @@ export function listProcesses(): ProcessStat[] | undefined {
   }
 }
 
-/** `/proc/<pid>/stat` is `pid (name) state ppid pgrp …`; the name may hold anything. */
-function readStat(pid: number): ProcessStat | undefined {
+/** What Linux tells of a process; undefined where it is gone. `/proc/<pid>/stat` is `pid (name) state ppid pgrp …`; the name may hold anything. */
+export function readStat(pid: number): ProcessStat | undefined {
   try {
     const stat = Deno.readTextFileSync(`/proc/${pid}/stat`);
     const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
-    const [state, , group] = fields;
-    const isZombie = state === "Z" || state === "X";
-    return { pid, isZombie, group: Number(group), startTime: Number(fields[START_TIME]) };
+    const [state, parent, group] = fields;
+    return {
+      pid,
+      isZombie: state === "Z" || state === "X",
+      isStopped: state === "T",
+      parent: Number(parent),
+      group: Number(group),
+      startTime: Number(fields[START_TIME]),
+    };
   } catch {
     return undefined;
   }
+}
+
+/** What every command finds in its environment, and what it starts finds in its own. */
+export interface Mark {
+  /** The path of the root. */
+  root: string;
+  /** The run. */
+  runId: string;
+  /** The node. */
+  nodeId: string;
+  /** The attempt. */
+  attempt: string;
+}
+
+/** The mark that a process was started with; undefined when it has none, or it may not be read. */
+export function readMark(pid: number): Mark | undefined {
+  const variables = new Map(
+    readEnvironment(pid).map((variable) => {
+      const end = variable.indexOf("=");
+      return [variable.slice(0, end), variable.slice(end + 1)];
+    }),
+  );
+  const [root, runId, nodeId, attempt] = MARK.map((name) => variables.get(name));
+  if (root === undefined || runId === undefined) return undefined;
+  if (nodeId === undefined || attempt === undefined) return undefined;
+  return { root, runId, nodeId, attempt };
 }
 
 /** The variables that a process was started with, as `NAME=value`; none when they may not be read. */
@@ -75,5 +121,27 @@ export function readEnvironment(pid: number): string[] {
     return Deno.readTextFileSync(`/proc/${pid}/environ`).split("\0");
   } catch {
     return [];
+  }
+}
+
+/** The variables of a {@linkcode Mark}, in its order. */
+const MARK: readonly OwnVariable[] = [
+  "TAFFRAIL_ROOT",
+  "TAFFRAIL_RUN_ID",
+  "TAFFRAIL_NODE_ID",
+  "TAFFRAIL_ATTEMPT",
+];
+
+/** Number 0, of which the system only looks whether it could be sent; Deno passes it on. */
+export const PROBE = 0 as unknown as Deno.Signal;
+
+/** Whether anybody is in a process group, without doing anything to it; true where that cannot be told. */
+export function groupExists(group: number): boolean {
+  if (Deno.build.os === "windows") return true;
+  try {
+    Deno.kill(-group, PROBE);
+    return true;
+  } catch (error) {
+    return !(error instanceof Deno.errors.NotFound);
   }
 }

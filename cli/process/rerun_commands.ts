@@ -42,7 +42,7 @@ class RerunInvoker extends CommandInvoker implements Disposable {
       programs,
       root,
       runId: "replay",
-      recorder: { nodeStarted: async () => {}, nodeSpawned: async () => {} },
+      recorder: { nodeStarted: async () => {} },
       observer: { nodeStarted: () => {}, note: () => {} },
       kill: interrupts.kill,
       onFatal: (error) => this.#failure ??= { of: error },
@@ -92,7 +92,7 @@ export class LiveReplay extends RerunInvoker {
     this.attempts++;
     const termination = await super.run(request);
     const hash = this.takeEnd(nodeAttemptOf(eventId, attempt))?.outputHash;
-    if (hash !== undefined) this.#hashes.set(eventId, hash);
+    if (termination === "Completed" && hash !== undefined) this.#hashes.set(eventId, hash);
     return termination;
   }
 

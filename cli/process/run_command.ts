@@ -22,8 +22,8 @@ export interface CommandOptions {
   takeOutput: TakeOutput;
   /** Takes its error output. */
   takeErrors: TakeOutput;
-  /** Told of its process as soon as there is one; when that rejects, the command is ended. */
-  onSpawned: (pid: number) => Promise<void>;
+  /** Told of its process as soon as there is one; when that throws, the command is ended. */
+  onSpawned: (pid: number) => void;
   /** How long it may take, in milliseconds. */
   timeoutMs?: number | undefined;
   /** The time between SIGTERM and SIGKILL, in milliseconds. */
@@ -74,17 +74,20 @@ export async function runCommand(command: Command, options: CommandOptions): Pro
   const output = new CommandOutput(child, options);
   using early = new EarlyEnding(options);
   void output.ended.then(() => output.error === undefined || early.want("output"));
-  const recorded = options.onSpawned(child.pid);
-  recorded.catch(() => early.want("record"));
+  let failure: { of: unknown } | undefined;
+  try {
+    options.onSpawned(child.pid);
+  } catch (error) {
+    failure = { of: error };
+    early.want("record");
+  }
 
   await Promise.race([exit, early.wanted]);
   const endedBy = early.reason;
   const hadToEnd = await group.end({ graceMs, kill });
   const { code, signal, at } = await exit;
-  // Meanwhile a short command's output arrives, and no timer is made to wait for it.
-  await recorded.catch(() => {});
   const leftOutputOpen = await output.end({ graceMs, stop, kill });
-  await recorded;
+  if (failure !== undefined) throw failure.of;
   return {
     code,
     signal,
@@ -150,6 +153,8 @@ class EarlyEnding implements Disposable {
   readonly #onStop = () => this.want("stop");
 }
 
+const ARRIVAL_TURNS = 8;
+
 /** Both outputs of a command. */
 class CommandOutput {
   /** Resolves when both have ended, or one could not be taken. */
@@ -178,6 +183,7 @@ class CommandOutput {
   async end(
     { graceMs, stop, kill }: { graceMs: number; stop: AbortSignal; kill: AbortSignal },
   ): Promise<boolean> {
+    await this.#arrive();
     for (const pump of this.#pumps) void pump.limit(graceMs, kill);
     // Whoever reads our own output may be slow; only a user who wants to stop need not wait for it.
     const abandoned = aborted(stop).then(() => {
@@ -187,6 +193,15 @@ class CommandOutput {
     await Promise.race([this.ended, abandoned]);
     await Promise.all(this.#pumps.map((pump) => pump.close()));
     return this.#pumps.some(({ isAbandoned }) => isAbandoned);
+  }
+
+  /** What has been printed is there within the next turns of the event loop, and turns cost no timer. */
+  async #arrive(): Promise<void> {
+    const hasEnded = this.ended.then(() => true);
+    for (let turns = 0; turns < ARRIVAL_TURNS; turns++) {
+      const turn = crypto.subtle.digest("SHA-256", new Uint8Array());
+      if (await Promise.race([hasEnded, turn.then(() => false)])) return;
+    }
   }
 
   async #end(): Promise<void> {

@@ -1,6 +1,10 @@
 import { lookAt, pathUpFrom } from "../files.ts";
 import { dirname, join } from "../../_internal/path.ts";
-import { DEFAULT_ROOT, gitignorePath } from "../../_internal/root_layout.ts";
+import {
+  checkRoot as refuseUrl,
+  DEFAULT_ROOT,
+  gitignorePath,
+} from "../../_internal/root_layout.ts";
 import { reasonOf } from "../../_internal/text.ts";
 import { UsageError } from "../exit_codes.ts";
 
@@ -22,6 +26,11 @@ export function findRoot(cwd: string): string {
 /** Refuses what cannot be a root, so that it is not taken for one without runs. */
 export function checkRoot(root: string): void {
   if (root === "") throw new UsageError("Cannot use --root: it is empty; name a directory");
+  try {
+    refuseUrl(root);
+  } catch (cause) {
+    throw new UsageError(`${reasonOf(cause)}, with --root`, { cause });
+  }
   if (lookIfAllowed(root)?.isDirectory === false) {
     throw new UsageError(`Cannot use --root ${root}: it is a file; name a directory`);
   }

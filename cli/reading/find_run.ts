@@ -1,11 +1,13 @@
-import { resolve } from "../files.ts";
+import { exists, resolve } from "../files.ts";
+import { EventLogError } from "../../eventlog/event_log_error.ts";
 import { listRuns } from "../../eventlog/runs_directory.ts";
 import { peekRun } from "../../eventlog/read_run.ts";
-import { isUlid } from "../../_internal/root_layout.ts";
+import { denoFilePort, lookAtSync } from "../../_internal/file_port.ts";
+import { isUlid, runPaths } from "../../_internal/root_layout.ts";
+import { reasonOf } from "../../_internal/text.ts";
 import { UsageError } from "../exit_codes.ts";
 import { commandLine } from "../text/printable.ts";
 import { findRoot } from "./find_root.ts";
-import { logProblem } from "./run_log.ts";
 
 const MOST_SHOWN = 5;
 /**
@@ -59,8 +61,33 @@ export async function findReadableRun(
   const runId = await findRun(root, wanted, isMeant);
   const problem = logProblem(root, runId);
   if (problem !== undefined) throw new Error(`Cannot read run ${runId}: ${problem}`);
-  await peekRun(root, runId);
+  try {
+    await peekRun(root, runId);
+  } catch (cause) {
+    throw new Error(readingProblem({ root, runId }, cause), { cause });
+  }
   return runId;
+}
+
+/** What is wrong with the log of a run before it is opened, and what to do; undefined when nothing is. */
+export function logProblem(root: string, runId: string): string | undefined {
+  const { events, journal } = runPaths(root, runId);
+  const info = lookAtSync(denoFilePort, events);
+  if (info?.isFile) return undefined;
+  if (info !== undefined) return `its log ${events} is no file: move it away`;
+  const what = `it has no log ${events}`;
+  return exists(journal)
+    ? `${what}, but its journal ${journal} is there: ${commandHint("repair", { root, runId })} ` +
+      "makes the log again of it"
+    : `${what}: if no program uses its folder, remove that`;
+}
+
+/** Why a run cannot be read, and what to do: what is damaged beside its log can be made again. */
+export function readingProblem(run: { root: string; runId: string }, error: unknown): string {
+  const reason = reasonOf(error);
+  const isDamaged = error instanceof EventLogError && error.kind === "format" &&
+    error.details.expected === undefined;
+  return isDamaged ? `${reason}; or ${commandHint("repair", run)} makes it again` : reason;
 }
 
 /** Whether an id is what newRunId makes of a name. */

@@ -16,8 +16,12 @@ export const ORPHAN = "[ORPHAN?]";
 
 /** The state of a run in a few words and their colour. */
 export function describeState(
-  { state, is_orphan: isOrphan }: Pick<RunReport, "state" | "is_orphan">,
+  { state, is_orphan: isOrphan, is_suspended: isSuspended }: Pick<
+    RunReport,
+    "state" | "is_orphan" | "is_suspended"
+  >,
 ): { text: string; colour: Colour } {
+  if (isSuspended) return { text: "suspended", colour: "yellow" };
   if (isOrphan) return { text: ORPHAN, colour: "yellow" };
   if (state === "Running") return { text: "running", colour: "yellow" };
   if (state === "Completed") return { text: "completed", colour: "green" };

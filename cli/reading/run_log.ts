@@ -1,5 +1,4 @@
 import { isStringArray } from "../../_internal/errors.ts";
-import { runPaths } from "../../_internal/root_layout.ts";
 import { RunFold } from "../../eventlog/derive_run_state.ts";
 import { readRunSync } from "../../eventlog/read_run.ts";
 import { isKnownRunEvent, type RunEvent } from "../../eventlog/run_event.ts";
@@ -33,19 +32,6 @@ export function readRunLog(root: string, runId: string): RunLog {
     log.lastSeq = Math.max(log.lastSeq, gaps.at(-1)?.seq ?? 0, events.at(-1)?.seq ?? 0);
   }
   return log;
-}
-
-/** What is wrong with the log of a run before it is opened, and what to do; undefined when nothing is. */
-export function logProblem(root: string, runId: string): string | undefined {
-  const path = runPaths(root, runId).events;
-  try {
-    if (Deno.statSync(path).isFile) return undefined;
-    return `its log ${path} is no file: move it away`;
-  } catch (error) {
-    // What else is wrong is reported by whoever opens it.
-    if (!(error instanceof Deno.errors.NotFound)) return undefined;
-    return `it has no log ${path}: if no program uses its folder, remove that`;
-  }
 }
 
 /**

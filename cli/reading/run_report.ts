@@ -5,9 +5,12 @@ import { recoverCapture } from "../../capture/session/recover_capture.ts";
 import type { CaptureBundle, DecisionRecord } from "../../capture/types.ts";
 import type { AttemptInfo, NodeInfo, RunFold, RunState } from "../../eventlog/derive_run_state.ts";
 import { isLive } from "../../eventlog/run_folder.ts";
+import { attemptKey } from "../../run/attempt_key.ts";
 import { isFromMissingFile } from "../files.ts";
 import { nameProblem } from "../flow/flow.ts";
 import { nodeOfEvent } from "../flow/node_event.ts";
+import { readProcesses } from "../process/process_log.ts";
+import { isSuspended } from "../process/run_holder.ts";
 import { isNewer } from "./open_capture.ts";
 import { readRunLog, type RunLog } from "./run_log.ts";
 
@@ -18,7 +21,7 @@ interface OutputPaths {
 }
 
 /** An attempt at a node. */
-export interface AttemptReport extends Omit<AttemptInfo, "output_hash" | "process"> {
+export interface AttemptReport extends Omit<AttemptInfo, "output_hash" | "error_hash"> {
   /** Where what it printed is kept. */
   output?: OutputPaths;
 }
@@ -27,6 +30,8 @@ export interface AttemptReport extends Omit<AttemptInfo, "output_hash" | "proces
 export interface NodeReport extends NodeInfo {
   /** Its command. */
   name?: string;
+  /** The process of its last attempt, as long as that has no end. */
+  pid?: number;
   /** When its last attempt began. */
   started_ts?: string;
   /** The exit code of its last attempt, where its command ended by itself. */
@@ -45,6 +50,8 @@ export interface NodeReport extends NodeInfo {
 export interface RunReport extends RunState {
   /** Whether somebody has the run open. */
   is_live: boolean;
+  /** Whether the process that works on it was suspended, as by Ctrl-Z. */
+  is_suspended: boolean;
   /** When it began. */
   started_ts: string | null;
   /** How long it took; null when it has no end. */
@@ -63,9 +70,25 @@ export interface RunReport extends RunState {
 export async function readRunReport(root: string, runId: string): Promise<RunReport> {
   // Asked first: a run that ends in between is then seen to have ended.
   const live = await isLive(root, runId);
+  const suspended = live && await isSuspended(root, runId);
   const log = readRunLog(root, runId);
   const bundle = await readJournal(runPaths(root, runId).journal);
-  return reportOf({ root, runId }, { ...log, live, bundle });
+  return withProcesses(
+    { root, runId },
+    reportOf({ root, runId }, { ...log, live, suspended, bundle }),
+  );
+}
+
+/** Names the processes of the attempts that have no end. */
+function withProcesses(run: { root: string; runId: string }, report: RunReport): RunReport {
+  if (!report.nodes.some(({ status }) => status === "Running")) return report;
+  const processes = readProcesses(run);
+  const nodes = report.nodes.map((node) => {
+    const { id: nodeId, status, attempt = 1 } = node;
+    const pid = processes.get(attemptKey({ nodeId, attempt }))?.pid;
+    return status === "Running" && pid !== undefined ? { ...node, pid } : node;
+  });
+  return { ...report, nodes };
 }
 
 /** What is known of a run, and what nobody has to read again. */
@@ -74,19 +97,22 @@ interface RunFacts extends Partial<Omit<RunLog, "fold">> {
   fold: RunFold;
   /** Whether somebody has the run open. */
   live: boolean;
+  /** Whether its process was suspended. */
+  suspended?: boolean;
   /** The recording so far; undefined without one. */
   bundle: CaptureBundle | undefined;
 }
 
 /** Puts together what is known of a run. */
 export function reportOf(run: { root: string; runId: string }, facts: RunFacts): RunReport {
-  const { fold, live, bundle, damagedLines = 0, firstDamage = null } = facts;
+  const { fold, live, suspended = false, bundle, damagedLines = 0, firstDamage = null } = facts;
   const state = fold.state({ live });
   const deferrals = deferralsOf(bundle);
   return {
     ...state,
     run_id: run.runId,
     is_live: live,
+    is_suspended: suspended,
     started_ts: fold.startedTs ?? null,
     duration_ms: fold.durationMs ?? null,
     nodes: state.nodes.map((node) => {
@@ -107,7 +133,7 @@ export function reportOf(run: { root: string; runId: string }, facts: RunFacts):
 function attemptReport(
   run: { root: string; runId: string },
   nodeId: string,
-  { output_hash: _hash, process: _process, ...info }: AttemptInfo,
+  { output_hash: _output, error_hash: _errors, ...info }: AttemptInfo,
 ): AttemptReport {
   const { attempt } = info;
   // Any program may write to a log: what could name a file elsewhere names none.

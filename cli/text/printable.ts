@@ -3,30 +3,53 @@
  * Whatever comes from a log, a flow or a program goes through here.
  */
 
-/**
- * The escape sequences of terminals: OSC up to its end, CSI, and the short ones. The same pattern as that
- * of Node's `stripVTControlCharacters`, which would load a hundred modules of Node at every start.
- */
-const ESCAPE_SEQUENCE = new RegExp(
-  "[\\u001B\\u009B][[\\]()#;?]*" +
-    "(?:(?:(?:(?:;[-a-zA-Z\\d\\/\\#&.:=?%@~_]+)*" +
-    "|[a-zA-Z\\d]+(?:;[-a-zA-Z\\d\\/\\#&.:=?%@~_]*)*)?" +
-    "(?:\\u0007|\\u001B\\u005C|\\u009C))" +
-    "|(?:(?:\\d{1,4}(?:;\\d{0,4})*)?" +
-    "[\\dA-PR-TZcf-ntqry=><~]))",
-  "g",
-);
-const CONTROL_CHARACTER = /[^\P{Cc}\n\t]/gu;
+import { describe } from "../../_internal/errors.ts";
 
 /**
- * Text that came from a log or a program, without what would steer the terminal. Of a line that
- * was written over, as progress bars do, the last state stays.
+ * What would steer a terminal or make text look like another one: the control characters C0 and C1 with
+ * DEL, those that turn the direction of writing, and the separators of lines and paragraphs.
+ */
+const STEERING =
+  "\\0-\\x08\\x0b-\\x1f\\x7f-\\x9f\\u061c\\u200e\\u200f\\u2028-\\u202e\\u2066-\\u2069";
+
+const STEERING_CHARACTER = new RegExp(`[${STEERING}]`, "g");
+
+/** The codes that a `Screen` colours with, and every other character that steers. */
+const COLOUR_OR_STEERING = new RegExp(`\\x1b\\[(?:[012]|3[123])m|[${STEERING}]`, "g");
+
+/**
+ * The escape sequences of programs: CSI, strings up to their end, and the short ones. No two of their parts
+ * can match the same character, so that looking for them takes time in proportion to the text.
+ */
+const ESCAPE_SEQUENCE = new RegExp(
+  "(?:\\x1b\\[|\\x9b)[0-?]*[ -/]*[@-~]" +
+    "|(?:\\x1b[\\]PX^_]|[\\x90\\x98\\x9d-\\x9f])[^\\0-\\x1f\\x7f-\\x9f]*(?:\\x07|\\x1b\\\\|\\x9c)" +
+    "|\\x1b[ -/]*[0-OQ-WYZ\\\\`-~]",
+  "g",
+);
+
+const COLOUR_END = "\x1b[0m";
+
+/**
+ * Text with what would steer the terminal written out, as JSON writes it: `\u001b`. Newlines and tabs stay.
+ * So JSON that goes through here stays the same JSON.
  */
 export function printable(text: string): string {
-  return text.replaceAll(ESCAPE_SEQUENCE, "")
-    .replaceAll(/\r+\n/g, "\n")
-    .replaceAll(/^.*\r(?=.)/gm, "")
-    .replaceAll(CONTROL_CHARACTER, "");
+  return text.replaceAll("\r\n", "\n").replaceAll(STEERING_CHARACTER, writtenOut);
+}
+
+/** {@linkcode printable}, but for the colours of a `Screen`, which end with the text at the latest. */
+export function printableWithColours(text: string): string {
+  let colour = COLOUR_END;
+  const shown = text.replaceAll("\r\n", "\n").replaceAll(COLOUR_OR_STEERING, (found) => {
+    if (found.length === 1) return writtenOut(found);
+    return colour = found;
+  });
+  return colour === COLOUR_END ? shown : shown + COLOUR_END;
+}
+
+function writtenOut(character: string): string {
+  return `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`;
 }
 
 /** {@linkcode printable} on one line. */
@@ -34,10 +57,39 @@ export function printableLine(text: string): string {
   return printable(text.replaceAll(/[\r\n\t]+/g, " "));
 }
 
+/**
+ * What a command printed, without its colours and other escape sequences. Of a line that was written over,
+ * as progress bars do, the last state stays.
+ */
+export function printableOutput(text: string): string {
+  return printable(text.replaceAll(ESCAPE_SEQUENCE, "").split("\n").map(lastState).join("\n"));
+}
+
+function lastState(line: string): string {
+  let end = line.length;
+  while (line[end - 1] === "\r") end--;
+  return line.slice(line.lastIndexOf("\r", end - 1) + 1, end);
+}
+
 /** The text, cut where it is wider than there is room for. */
 export function fitTo(text: string, room: number | undefined): string {
   if (room === undefined || text.length <= room) return text;
   return `${text.slice(0, Math.max(0, room - 1))}…`;
+}
+
+const MOST_QUOTED = 80;
+const MOST_LISTED = 20;
+
+/** A value that somebody wrote, in few words, for an error. */
+export function quoted(value: unknown): string {
+  return fitTo(describe(value), MOST_QUOTED);
+}
+
+/** Names, by default with commas between; of very many the first. */
+export function listed(names: readonly string[], separator = ", "): string {
+  const shown = names.slice(0, MOST_LISTED)
+    .map((name) => fitTo(name, 2 * MOST_QUOTED)).join(separator);
+  return names.length > MOST_LISTED ? `${shown} and ${names.length - MOST_LISTED} more` : shown;
 }
 
 /** An argument list as one would type it in a shell. */

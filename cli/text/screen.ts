@@ -1,5 +1,5 @@
 import { encodeUtf8 } from "../../_internal/text.ts";
-import { fitTo } from "./printable.ts";
+import { fitTo, printable, printableWithColours } from "./printable.ts";
 
 /** The colours that are used. */
 export type Colour = "red" | "green" | "yellow" | "dim" | "bold";
@@ -9,7 +9,10 @@ const DEFAULT_COLUMNS = 80;
 const CLEAR_LINE = "\r\x1b[2K";
 const CLEAR_BELOW = "\x1b[J";
 
-/** One of the two streams for people: lines, colours, and a line that is written over. */
+/**
+ * One of the two streams for people: lines, colours, and a line that is written over. All that is printed
+ * goes through here, JSON too, and comes out printable whoever wrote it: no caller can forget that.
+ */
 export class Screen {
   /** Why something could not be written, other than that nobody reads it any more. */
   static failure: Error | undefined;
@@ -28,14 +31,15 @@ export class Screen {
   /** Writes a line; a status line stays below it. */
   line(text = ""): void {
     const status = this.#status;
-    this.#write(status === "" ? `${text}\n` : `${this.#clear()}${text}\n${status}`);
+    const line = `${this.#printable(text)}\n`;
+    this.#write(status === "" ? line : `${this.#clear()}${line}${status}`);
   }
 
   /** Shows a line that the next one replaces; without text there is none. Only on a terminal. */
   status(text = ""): void {
     if (!this.isTerminal || (text === "" && this.#status === "")) return;
     const clear = this.#clear();
-    this.#status = fitTo(text, this.columns - 1);
+    this.#status = fitTo(printable(text), this.columns - 1);
     this.#write(`${clear}${this.#status}`);
   }
 
@@ -53,6 +57,11 @@ export class Screen {
   /** What a line about something begins with that went well, or did not. */
   mark(isWell: boolean): string {
     return isWell ? this.paint("✓", "green") : this.paint("✗", "red");
+  }
+
+  /** At worst somebody else's text has a colour. */
+  #printable(text: string): string {
+    return this.#hasColours ? printableWithColours(text) : printable(text);
   }
 
   /** How wide it is; a terminal that does not know its size says 0. */

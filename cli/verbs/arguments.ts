@@ -76,7 +76,7 @@ function parseArguments(
   const rest = args.values();
   for (const arg of rest) {
     if (arg === "--") {
-      operands.push(...rest);
+      for (const operand of rest) operands.push(operand);
     } else if (!arg.startsWith("-") || arg === "-") {
       operands.push(arg);
     } else {

@@ -1,14 +1,9 @@
 import { isLive } from "../../eventlog/run_folder.ts";
 import { reasonOf } from "../../_internal/text.ts";
-import {
-  chosenRuns,
-  inspectRun,
-  inspectStore,
-  printProblems,
-  type Problem,
-  withProgress,
-} from "../inspect/inspect_run.ts";
+import { chosenRuns, inspectRun, withProgress } from "../inspect/inspect_run.ts";
+import { inspectBeside } from "../inspect/inspect_store.ts";
 import { mendRun, mendStore, type Repair } from "../inspect/mend_run.ts";
+import { isNote, printProblems, type Problem } from "../inspect/problem.ts";
 import { Interrupts } from "../process/interrupts.ts";
 import { commandHint } from "../reading/find_run.ts";
 import { counted, printableLine } from "../text/printable.ts";
@@ -29,7 +24,8 @@ export const repairVerb: Verb = {
   summary: "mend what can be mended safely in the records of runs",
   help: `Mends in the records of the named runs, or of all, what can be mended without
 losing anything: an unterminated last line is completed or moved to a file
-beside its log, a bundle that cannot be read is made again from the journal, and
+beside its log; a bundle is made again from the journal, a journal from the
+bundle, what the log lacks from the journal, and run.json from what is there;
 the store is brought in order. What is taken away is kept under another name. A
 run at work is left alone.
 
@@ -81,7 +77,7 @@ async function repairAll(
   },
 ): Promise<void> {
   for (const runId of withProgress("repairing", runIds)) {
-    const problems = await inspectRun(root, runId);
+    const problems = await problemsOf(root, runId);
     if (problems.length > 0 && dryRun) plan(outcome, problems);
     else if (problems.length > 0) await mend(outcome, { root, runId }, problems);
     // A signal is only seen between two turns.
@@ -89,6 +85,11 @@ async function repairAll(
     if (stop.aborted) break;
   }
   if (others && !stop.aborted) await repairOthers(outcome, { root, runIds, dryRun });
+}
+
+/** What is only to be known needs no repair. */
+async function problemsOf(root: string, runId: string): Promise<Problem[]> {
+  return (await inspectRun(root, runId)).filter((problem) => !isNote(problem));
 }
 
 function plan(outcome: Outcome, problems: readonly Problem[]): void {
@@ -99,6 +100,9 @@ function plan(outcome: Outcome, problems: readonly Problem[]): void {
   }
 }
 
+/** More than there are records that can be made of each other. */
+const MOST_ROUNDS = 10;
+
 /** One run that cannot be mended does not keep the others from it. */
 async function mend(
   outcome: Outcome,
@@ -106,21 +110,21 @@ async function mend(
   problems: readonly Problem[],
 ): Promise<void> {
   const { root, runId } = run;
-  if (await isLive(root, runId)) {
-    const message = `it is at work: repair it when it has ended; ${
-      commandHint("stop", { root, runId })
-    } ends it`;
-    outcome.refused.push({ run_id: runId, message });
-    return;
-  }
   try {
+    if (await isLive(root, runId)) {
+      const message = `it is at work: repair it when it has ended; ${
+        commandHint("stop", { root, runId })
+      } ends it`;
+      outcome.refused.push({ run_id: runId, message });
+      return;
+    }
     let remaining = problems;
-    // A mended journal may show what is wrong with the bundle.
-    for (let mended = true; mended;) {
+    // A mended journal may show what is wrong with the bundle, and so on.
+    for (let round = 0; round < MOST_ROUNDS; round++) {
       const repairs = await mendRun(run, remaining);
       outcome.repairs.push(...repairs);
-      mended = repairs.length > 0;
-      if (mended) remaining = await inspectRun(root, runId);
+      if (repairs.length === 0) break;
+      remaining = await problemsOf(root, runId);
     }
     outcome.remaining.push(...remaining);
   } catch (error) {
@@ -133,14 +137,13 @@ async function repairOthers(
   outcome: Outcome,
   { root, runIds, dryRun }: { root: string; runIds: readonly string[]; dryRun: boolean },
 ): Promise<void> {
-  const except = new Set(runIds);
-  const problems = await inspectStore(root, { except });
+  const problems = await inspectBeside(root, runIds);
   if (dryRun) return plan(outcome, problems);
   const runtimes = new Set(problems.filter(({ repair }) => repair !== null).map((p) => p.run_id));
   for (const runtime of runtimes) {
     if (runtime !== null) outcome.repairs.push(...await mendStore(root, runtime));
   }
-  const remaining = runtimes.size > 0 ? await inspectStore(root, { except }) : problems;
+  const remaining = runtimes.size > 0 ? await inspectBeside(root, runIds) : problems;
   outcome.remaining.push(...remaining);
 }
 

@@ -6,9 +6,9 @@ import { EventLogError } from "../../eventlog/event_log_error.ts";
 import type { FileEventLog } from "../../eventlog/file_event_log.ts";
 import { openEventLog } from "../../eventlog/open_event_log.ts";
 import type { RunEvent } from "../../eventlog/run_event.ts";
+import type { NodeAttempt } from "../../run/types.ts";
 import { readTrace } from "../../trace/read_trace.ts";
 import { ResumeError } from "../engine/errors.ts";
-import type { CutAttempt } from "../engine/past_attempts.ts";
 import { runFlow, type RunFlowEnd } from "../engine/run_flow.ts";
 import { exitCodeOfRun, UsageError } from "../exit_codes.ts";
 import { findPrograms } from "../flow/find_programs.ts";
@@ -137,7 +137,7 @@ async function resumeRun(options: ResumeOptions): Promise<number> {
     const note = (text: string) => display.note(text);
     const past = {
       ...logged,
-      endOrphans: (attempts: CutAttempt[]) =>
+      endOrphans: (attempts: NodeAttempt[]) =>
         endOrphans({ ...options, attempts, stop, kill, note }),
     };
     try {

@@ -21,12 +21,12 @@ ${COMMON_HELP}
 
 Exit codes: 0 it is shown, whatever became of the run, 1 there is no such run,
 or it cannot be read, 2 called wrongly.
---json prints { "run_id", "pipe", "state", "is_orphan", "is_live", "started_ts",
-"last_ts", "duration_ms", "log", "damaged_lines", "first_damage", "nodes": [{
-"id", "kind", "name", "status", "attempt", "started_ts", "last_ts",
-"duration_ms", "exit_code", "signal", "output": { "out", "err" }, "attempts": [{
-"attempt", "status", "started_ts", "duration_ms", "exit_code", "signal",
-"output" }], "deferrals": [{ "reason", "text" }] }] }. state is "Running",
+--json prints { "run_id", "pipe", "state", "is_orphan", "is_live",
+"is_suspended", "started_ts", "last_ts", "duration_ms", "log", "damaged_lines",
+"first_damage", "nodes": [{ "id", "kind", "name", "status", "attempt", "pid",
+"started_ts", "last_ts", "duration_ms", "exit_code", "signal", "output": {
+"out", "err" }, "attempts": [{ "attempt", "status", "started_ts", "duration_ms",
+"exit_code", "signal", "output" }], "deferrals": [{ "reason", "text" }] }] }. state is "Running",
 "Completed" or { "Aborted": { "reason" } }; status is "Pending", "Running",
 "Completed" or { "Failed": { "kind", "message" } }. Members of a node that are
 not known are left out. is_orphan: no end, and nobody works on it.

@@ -1,8 +1,7 @@
 import { isLive } from "../../eventlog/run_folder.ts";
-import { runPaths } from "../../_internal/root_layout.ts";
 import { reasonOf } from "../../_internal/text.ts";
 import { waitUntil } from "../process/end_processes.ts";
-import { lookAt } from "../files.ts";
+import { findHolder } from "../process/run_holder.ts";
 import { findRun } from "../reading/find_run.ts";
 import { orphanLines } from "../reading/print_report.ts";
 import { type Listed, stateWordOf, summarizeRun } from "../reading/run_summary.ts";
@@ -23,7 +22,8 @@ export const stopVerb: Verb = {
 commands and records that. Waits until nobody works on the run any more, and
 says how it ended. RUN is the id of a run, its beginning where no other begins
 so, or the name of a flow for its newest run at work. No process is signalled
-unless it is sure that it works on the run.
+unless it is sure that it works on the run. One that was suspended, as by
+Ctrl-Z, is continued, so that it can end.
 
 Usage: taffrail stop [options] RUN
 
@@ -73,11 +73,13 @@ async function stopRun(
   const sent: Sent = { pid: null, signals: [] };
   const send = async (signal: Deno.Signal, waitMs: number): Promise<boolean> => {
     if (!await isLive(run.root, run.runId)) return true;
-    const pid = await signalHolder(run, signal);
-    if (pid === undefined) return true;
+    const signalled = await signalHolder(run, signal);
+    if (signalled === undefined) return true;
+    const { pid, signals } = signalled;
     sent.pid = pid;
-    sent.signals.push(signal);
-    options.report(`sent ${signal} to process ${pid}`);
+    sent.signals.push(...signals);
+    const why = signals.length > 1 ? "it was suspended: " : "";
+    options.report(`${why}sent ${signals.join(" and ")} to process ${pid}`);
     const isOver = async () => !await isLive(run.root, run.runId);
     return await waitUntil(isOver, { timeoutMs: waitMs, longestPauseMs: POLL_MS });
   };
@@ -86,20 +88,25 @@ async function stopRun(
   return sent;
 }
 
-/** Gives the process that was signalled; undefined when the run is over just now. */
+/**
+ * Gives the process that was signalled, and how; undefined when the run is over just now. A process that
+ * was suspended takes no signal but SIGKILL until it goes on.
+ */
 async function signalHolder(
   { root, runId }: { root: string; runId: string },
   signal: Deno.Signal,
-): Promise<number | undefined> {
+): Promise<{ pid: number; signals: Deno.Signal[] } | undefined> {
   const holder = await findHolder(root, runId);
   if ("problem" in holder) {
     // Its process may have ended between the two looks.
     if (!await isLive(root, runId)) return undefined;
     throw new Error(`Cannot stop run ${runId}: ${holder.problem}`);
   }
+  const mustGoOn = holder.isSuspended && signal !== "SIGKILL";
+  const signals: Deno.Signal[] = mustGoOn ? [signal, "SIGCONT"] : [signal];
   try {
-    Deno.kill(holder.pid, signal);
-    return holder.pid;
+    for (const name of signals) Deno.kill(holder.pid, name);
+    return { pid: holder.pid, signals };
   } catch (cause) {
     if (cause instanceof Deno.errors.NotFound) return undefined;
     const reason = reasonOf(cause);
@@ -127,80 +134,4 @@ function linesOf(
     return [`run ${id} has been aborted${already}: ${reason}`];
   }
   return [`run ${id} is not over:`, ...orphanLines({ root, runId: id })];
-}
-
-/** The process that works on a run, or why that cannot be found out. */
-export type Holder = { pid: number } | { problem: string };
-
-/** `ps` prints ages in whole seconds. */
-const AGE_SLACK_MS = 1500;
-
-/**
- * Finds the process that works on a live run. Its `live.lock` names the process that opened it
- * first, but a process id is given again to others: it is believed only if that process has this
- * very file open, or, where the system does not list that, if it is older than the entry.
- */
-export async function findHolder(root: string, runId: string): Promise<Holder> {
-  const path = runPaths(root, runId).liveLock;
-  const pid = readPid(path);
-  const who = `fuser ${path} may tell which process it is`;
-  if (pid === undefined) return { problem: `its live.lock names no process; ${who}` };
-  if (Deno.build.os === "windows") {
-    return { problem: `Windows has no signal that asks process ${pid} to end: press Ctrl-C there` };
-  }
-  try {
-    const isHolder = Deno.build.os === "linux"
-      ? hasOpen(pid, path)
-      : isOlder(await ageOf(pid), (await Deno.stat(path)).mtime);
-    if (isHolder) return { pid };
-  } catch (error) {
-    const reason = reasonOf(error);
-    return { problem: `process ${pid} cannot be looked at: ${reason}; try as its user` };
-  }
-  return { problem: `process ${pid}, which opened it, is not the one that has it open; ${who}` };
-}
-
-function readPid(path: string): number | undefined {
-  try {
-    const text = Deno.readTextFileSync(path);
-    return /^[1-9]\d{0,9}\n$/.test(text) ? Number(text) : undefined;
-  } catch {
-    return undefined;
-  }
-}
-
-/** Linux lists the open files of a process, of one's own processes at least. */
-function hasOpen(pid: number, path: string): boolean {
-  const { dev, ino } = Deno.statSync(path);
-  const directory = `/proc/${pid}/fd`;
-  try {
-    return Array.from(Deno.readDirSync(directory)).some(({ name }) => {
-      const info = lookAt(`${directory}/${name}`);
-      return info?.dev === dev && info.ino === ino;
-    });
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return false;
-    throw error;
-  }
-}
-
-/** How long a process runs, in milliseconds; undefined when there is none. */
-async function ageOf(pid: number): Promise<number | undefined> {
-  const ps = new Deno.Command("ps", { args: ["-o", "etime=", "-p", String(pid)], stderr: "null" });
-  const { success, stdout } = await ps.output();
-  return success ? parseElapsed(new TextDecoder().decode(stdout)) : undefined;
-}
-
-/** Reads what `ps -o etime=` prints, `[[days-]hours:]minutes:seconds`, as milliseconds. */
-export function parseElapsed(text: string): number | undefined {
-  const match = /^\s*(?:(?:(\d+)-)?(\d+):)?(\d+):(\d+)\s*$/.exec(text);
-  if (match === null) return undefined;
-  const [days, hours, minutes, seconds] = match.slice(1).map((part) => Number(part ?? 0));
-  return (((days! * 24 + hours!) * 60 + minutes!) * 60 + seconds!) * 1000;
-}
-
-/** Whether a process began before a file was written. */
-export function isOlder(ageMs: number | undefined, writtenAt: Date | null): boolean {
-  if (ageMs === undefined || writtenAt === null) return false;
-  return Date.now() - ageMs <= writtenAt.getTime() + AGE_SLACK_MS;
 }

@@ -50,10 +50,7 @@ export function eventCounterFindings(
       path: paths.snapshot,
       changes: { next_event_id: last + 1 },
     },
-    error: storeCorruptError(place, {
-      problem: behind,
-      remedy: "new events go on behind the last one",
-    }),
+    error: storeCorruptError(place, { problem: `${behind}: its journal was lost` }),
   }];
 }
 

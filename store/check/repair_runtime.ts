@@ -1,8 +1,8 @@
 import { lookAtSync, readFileSync } from "../../_internal/file_port.ts";
 import { basename } from "../../_internal/path.ts";
-import { encodeUtf8 } from "../../_internal/text.ts";
+import { RuntimePaths } from "../../_internal/root_layout.ts";
+import { encodeUtf8, joinBytes, NEWLINE } from "../../_internal/text.ts";
 import { eventLog, type LogCodec, transcriptLog } from "../files/log_codecs.ts";
-import { LogBytes, readLogEnd } from "../files/log_lines.ts";
 import { type OwnerLock, type RuntimeFolder, takeOwnerLock } from "../files/runtime_folder.ts";
 import {
   parseRuntimeSnapshot,
@@ -12,22 +12,20 @@ import {
   type RuntimeSnapshot,
   SCHEMA_VERSION,
 } from "../files/snapshots.ts";
-import { withNewHead } from "../journal/mutation_record.ts";
-import { readUnapplied } from "../journal/unapplied_mutations.ts";
-import { DEFAULT_LIMITS, openOwner } from "../runtime/open_runtime.ts";
+import { parseHead, printHead, withNewHead } from "../journal/mutation_record.ts";
+import { loadUnchecked } from "../runtime/load_runtime.ts";
+import { DEFAULT_RUNTIME_LIMITS, openOwner } from "../runtime/open_runtime.ts";
 import { KEPT_DIAGNOSTICS, workerNumberOf } from "../state/store_state.ts";
 import type { RuntimeDiagnostic } from "../types.ts";
 import {
-  appendSurplusSync,
   cutSync,
   type MendedLog,
   mendLogSync,
   Quarantine,
-  readSurplusSync,
   renameSync,
   replaceSync,
-  type Surplus,
 } from "./repair_files.ts";
+import { rebuildMutation } from "./rebuild_mutation.ts";
 import type { Fix, RepairStep, StoreProblemKind } from "./store_problem.ts";
 import type { Inspection } from "./verify_store.ts";
 
@@ -112,8 +110,6 @@ export class RuntimeRepair {
   #lock: OwnerLock;
   /** The greatest number of a worker that was taken away; it is not given out again. */
   #lastWorker = 0;
-  /** Lines of logs behind those of a journal that was cut: redoing it takes them away. */
-  readonly #surplus = new Map<string, Surplus>();
   /** What is worth telling in the runtime itself. */
   readonly #diagnostics: Omit<RuntimeDiagnostic, "id">[] = [];
 
@@ -137,11 +133,6 @@ export class RuntimeRepair {
       this.#lock = takeOwnerLock(this.#folder);
     }
     const { directory: path } = this.#folder;
-    for (const [name, surplus] of this.#surplus) {
-      const codec = this.#codecOf(name);
-      appendSurplusSync(this.#folder, this.#folder.log(name), { codec, surplus });
-    }
-    this.#surplus.clear();
     const message = "brought what only the journal held to its place";
     return { action: "redo-journal", path, message };
   }
@@ -172,13 +163,12 @@ export class RuntimeRepair {
       }
       case "cut-journal": {
         const evidence = this.#quarantine.copySync(path);
-        cutSync(port, path, fix.byteOffset);
-        this.#keepSurplus();
-        return step(`cut at byte ${fix.byteOffset}; all of it is kept in ${evidence}`, evidence);
+        const did = this.#cutJournal(path, { byteOffset: fix.byteOffset, evidence });
+        return step(`${did}; all of it is kept in ${evidence}`, evidence);
       }
       case "mend-log": {
         const options = { quarantine: this.#quarantine, codec: this.#codecOf(fix.name) };
-        const { did, evidence } = mendLogSync(port, path, options);
+        const { did, evidence } = mendLogSync(this.#folder, path, options);
         return did === "nothing" ? undefined : step(describeMending(did, evidence), evidence);
       }
       case "create-log":
@@ -201,7 +191,7 @@ export class RuntimeRepair {
 
   /** Whether something is to be written that redoing the journal would take away. */
   get waitsForRedo(): boolean {
-    return this.#diagnostics.length > 0 || this.#surplus.size > 0;
+    return this.#diagnostics.length > 0;
   }
 
   /** Records in the runtime what is worth telling there; false without anything. */
@@ -211,17 +201,33 @@ export class RuntimeRepair {
     return true;
   }
 
-  /** The logs have lines that the damaged part of the journal had: they are worth keeping. */
-  #keepSurplus(): void {
-    for (const [name, { bytes }] of readUnapplied(this.#folder).logs) {
-      const path = this.#folder.log(name);
-      const codec = this.#codecOf(name);
-      const { lastNumber: last = 0 } = readLogEnd(LogBytes.of(path, bytes), codec);
-      const surplus = readSurplusSync(this.#folder, path, { codec, last });
-      if (surplus === undefined) continue;
-      this.#quarantine.copySync(path);
-      this.#surplus.set(name, surplus);
+  /**
+   * Cuts a journal where it is damaged, and gives it what the logs have of that; of a runtime that was
+   * never recorded elsewhere it is taken away. Killed in between, it is a journal that lacks what the
+   * logs have, for which this is done again.
+   */
+  #cutJournal(
+    path: string,
+    { byteOffset, evidence }: { byteOffset: number; evidence: string },
+  ): string {
+    const { port } = this.#folder;
+    cutSync(this.#folder, path, byteOffset);
+    const files = loadUnchecked(this.#folder);
+    if (files.unapplied.error !== undefined) throw files.unapplied.error;
+    const rebuilt = rebuildMutation(files, { evidence });
+    if (rebuilt === undefined) {
+      port.removeSync(path);
+      return "taken away, as nothing says what it belongs to";
     }
+    const { line, logs } = rebuilt;
+    if (line === undefined) return `cut at byte ${byteOffset}`;
+    for (const name of logs) this.#quarantine.copySync(this.#folder.log(name));
+    const { path: counting, byteOffset: end } = files.unapplied.found!.end!;
+    const number = RuntimePaths.journalNumberOf(basename(counting))!;
+    const whole = readFileSync(port, counting).subarray(0, end);
+    const isHeaded = parseHead(whole.subarray(0, whole.indexOf(NEWLINE))) !== undefined;
+    replaceSync(port, counting, joinBytes([isHeaded ? whole : printHead(number), line]));
+    return `cut at byte ${byteOffset}, and given what the logs have of that`;
   }
 
   #codecOf(name: string): LogCodec<unknown> {
@@ -260,7 +266,7 @@ export class RuntimeRepair {
       display_name: null,
       backend: "fs_store",
       status: totals.isStopped ? "stopped" : "running",
-      limits: DEFAULT_LIMITS,
+      limits: DEFAULT_RUNTIME_LIMITS,
       next_worker_sequence: Math.max(totals.lastWorker, this.#lastWorker, ...numbers) + 1,
       next_event_id: lastEvent + 1,
       next_diagnostic_id: 1,

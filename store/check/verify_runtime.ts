@@ -1,10 +1,13 @@
+import { lookAtSync } from "../../_internal/file_port.ts";
 import { basename } from "../../_internal/path.ts";
 import { RuntimePaths } from "../../_internal/root_layout.ts";
 import { eventLog, transcriptLog } from "../files/log_codecs.ts";
 import type { RuntimeFolder } from "../files/runtime_folder.ts";
-import type { RuntimeSnapshot } from "../files/snapshots.ts";
+import type { RuntimeSnapshot, WorkerSnapshot } from "../files/snapshots.ts";
 import { isFresh, type RuntimeFiles } from "../runtime/load_runtime.ts";
 import type { RuntimeStoreError } from "../runtime_store_error.ts";
+import { isNoFile } from "../store_errors.ts";
+import { EventEffects } from "../state/event_effects.ts";
 import { workerNumberOf } from "../state/store_state.ts";
 import type { RuntimeEvent } from "../types.ts";
 import {
@@ -12,7 +15,7 @@ import {
   transcriptCounterFindings,
   workerCounterFindings,
 } from "./counters_against_logs.ts";
-import { type Finding, findingOf, type LinePlace } from "./store_problem.ts";
+import { type Finding, findingOf, type Fix, type LinePlace } from "./store_problem.ts";
 import { verifyLayout } from "./verify_layout.ts";
 import { scanLog, type ScannedLog } from "./verify_log.ts";
 import { type CurrentState, type CurrentWorker, verifySnapshots } from "./verify_snapshots.ts";
@@ -55,13 +58,15 @@ export async function verifyRuntime(files: RuntimeFiles): Promise<RuntimeReport>
   const scan = { files, findings, state, references };
   if (isFresh(files)) return reportOf(scan, undefined);
   const { error } = files.unapplied;
-  if (error !== undefined) findings.push(journalFinding(error));
+  if (error !== undefined) findings.push(...journalFindings(error, files.folder));
   const scanned = await scanEvents(scan);
   if (scanned !== undefined) findings.push(...references.finish());
   for (const worker of state.workers.values()) await scanTranscript(worker, scan);
   const report = reportOf(scan, scanned);
   // What a damaged journal would have said of the counters nobody knows.
-  if (error === undefined) findings.push(...verifyCounters(report, files));
+  if (error === undefined) {
+    findings.push(...verifyCounters(report, { files, effects: references.effects }));
+  }
   return report;
 }
 
@@ -74,25 +79,29 @@ interface Scan {
 }
 
 function reportOf(
-  { findings, state, references: { isStopped, lastWorker } }: Scan,
+  { findings, state, references: { effects: { isStopped, lastWorker } } }: Scan,
   events: ScannedLog | undefined,
 ): RuntimeReport {
   const totals = { lastEventId: events?.last ?? 0, isStopped, lastWorker };
   return { findings, state, events: events?.records ?? 0, totals };
 }
 
-function journalFinding(error: RuntimeStoreError): Finding {
-  const { path = "", line, byteOffset } = error.details;
-  const finding = findingOf(error, path);
-  if (error.kind !== "store-corrupt") {
-    return { kind: error.kind === "symlink" ? "symlink" : "io", ...finding };
-  }
-  if (byteOffset === undefined) return { kind: "journal", ...finding };
+/** What is no file is reported where the directory is looked at. */
+function journalFindings(error: RuntimeStoreError, folder: RuntimeFolder): Finding[] {
+  if (isNoFile(error)) return [];
+  const { path = "", line, byteOffset, actual } = error.details;
+  const finding: Finding = { kind: "journal", ...findingOf(error, path) };
+  if (error.kind !== "store-corrupt") return [{ ...finding, kind: "io" }];
   const number = RuntimePaths.journalNumberOf(basename(path));
-  if (line === 1 && number !== undefined) {
-    return { kind: "journal", ...finding, fix: { action: "mend-journal", path, number } };
-  }
-  return { kind: "journal", ...finding, fix: { action: "cut-journal", path, byteOffset } };
+  // A copy of another one, or one of an older state, has nothing that is not elsewhere.
+  const isForeign = actual !== undefined &&
+    (line === undefined || lookAtSync(folder.port, folder.journal(Number(actual))) !== undefined);
+  if (isForeign) return [{ ...finding, fix: { action: "quarantine", path } }];
+  if (byteOffset === undefined || number === undefined) return [finding];
+  const fix: Fix = line === 1
+    ? { action: "mend-journal", path, number }
+    : { action: "cut-journal", path, byteOffset };
+  return [{ ...finding, fix }];
 }
 
 /** Goes through the events; undefined when there are none to compare with. */
@@ -163,7 +172,7 @@ async function scanTranscript(
 /** Compares counters and states with what they count. */
 function verifyCounters(
   { state: { runtime, workers, broken }, totals }: RuntimeReport,
-  { folder, runtime: read }: RuntimeFiles,
+  { files: { folder, runtime: read }, effects }: { files: RuntimeFiles; effects: EventEffects },
 ): Finding[] {
   if (runtime === undefined) {
     if (read.error !== undefined) return [];
@@ -180,14 +189,43 @@ function verifyCounters(
   const last = Math.max(totals.lastWorker, ...numbers);
   const next = runtime.next_worker_sequence;
   findings.push(...workerCounterFindings(folder, { last, next, numbers }));
-  for (const { snapshot, files } of workers.values()) {
-    if (runtime.status !== "stopped" || snapshot.status !== "running") continue;
-    const { worker_id: workerId } = snapshot;
-    const path = folder.snapshotIn(files?.directory ?? folder.workerDirectory(workerId));
-    const message = "the worker is running, and its runtime is stopped";
-    const changes = { status: "stopped" } as const;
-    const fix = { action: "change-worker", path, workerId, changes } as const;
+  const isStopped = runtime.status === "stopped";
+  if (effects.isStopped && !isStopped) {
+    const path = folder.snapshot;
+    const message = "the runtime is running, and an event tells that it was stopped";
+    const fix = { action: "change-runtime", path, changes: { status: "stopped" } } as const;
     findings.push({ kind: "status", path, message, fix });
+  }
+  for (const { snapshot, files } of workers.values()) {
+    const path = folder.snapshotIn(files?.directory ?? folder.workerDirectory(snapshot.worker_id));
+    findings.push(...verifyWorkerState(snapshot, { path, effects, isStopped }));
+  }
+  return findings;
+}
+
+/** Compares a worker's state with what the events say of it, and with its runtime's. */
+function verifyWorkerState(
+  snapshot: WorkerSnapshot,
+  { path, effects, isStopped }: { path: string; effects: EventEffects; isStopped: boolean },
+): Finding[] {
+  const { worker_id: workerId, status, last_event_id } = snapshot;
+  const fix = (changes: Partial<WorkerSnapshot>): Fix => {
+    return { action: "change-worker", path, workerId, changes };
+  };
+  const changes = effects.changesOf(snapshot);
+  if (changes?.status !== undefined) {
+    const message = `the worker is running, and an event tells that it was ${changes.status}`;
+    return [{ kind: "status", path, message, fix: fix(changes) }];
+  }
+  const findings: Finding[] = [];
+  if (changes !== undefined) {
+    const message = `last_event_id is ${last_event_id}, and event ${changes.last_event_id} is ` +
+      "about the worker";
+    findings.push({ kind: "counter", path, message, fix: fix(changes) });
+  }
+  if (isStopped && status === "running") {
+    const message = "the worker is running, and its runtime is stopped";
+    findings.push({ kind: "status", path, message, fix: fix({ status: "stopped" }) });
   }
   return findings;
 }
@@ -204,10 +242,7 @@ class EventReferences {
   /** The events of inputs, by worker. */
   readonly #inputs = new Map<string, Set<number>>();
   readonly #findings: Finding[] = [];
-  /** The greatest number of a worker that an event names. */
-  lastWorker = 0;
-  /** Whether an event tells that the runtime was stopped. */
-  isStopped = false;
+  readonly effects = new EventEffects();
   #isOver = false;
 
   constructor(folder: RuntimeFolder, state: CurrentState) {
@@ -218,9 +253,9 @@ class EventReferences {
     }
   }
 
-  add({ id, worker_ref, kind: { kind } }: RuntimeEvent, place: LinePlace): void {
-    if (kind === "runtime_stopped") this.isStopped = true;
-    if (worker_ref === undefined) return;
+  add(event: RuntimeEvent, place: LinePlace): void {
+    const { id, worker_ref, kind: { kind } } = event;
+    if (worker_ref === undefined) return this.effects.add(event);
     const { runtime_id, worker_id } = worker_ref;
     if (runtime_id !== this.#folder.runtimeId) {
       const path = this.#folder.log(this.#folder.events);
@@ -228,7 +263,7 @@ class EventReferences {
       this.#findings.push({ kind: "foreign-record", path, ...place, message });
       return;
     }
-    this.lastWorker = Math.max(this.lastWorker, workerNumberOf(worker_id));
+    this.effects.add(event);
     this.#lastEvents.get(id)?.delete(worker_id);
     if (kind === "worker_input_accepted") addTo(this.#inputs, worker_id, id);
   }

@@ -39,7 +39,7 @@ export function checkEventQuery(
   checkCount(next_event_id, "next_event_id");
 }
 
-/** Refuses another runtime's worker, then a limit above the runtime's (FRS-10, WRT-14). */
+/** Refuses a limit above the runtime's, then another runtime's worker (WRT-14). */
 export function checkTranscriptQuery(
   ref: WorkerRef | undefined,
   { runtimeId, query, max }: {
@@ -48,8 +48,8 @@ export function checkTranscriptQuery(
     max: number;
   },
 ): void {
-  checkWorkerRef(ref, runtimeId);
   checkLimit(query?.limit, max);
+  checkWorkerRef(ref, runtimeId);
   checkCount(query?.start, "start");
 }
 

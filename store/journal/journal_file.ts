@@ -6,8 +6,11 @@ import {
 } from "../../_internal/file_port.ts";
 import { linesOf } from "../../_internal/json_lines.ts";
 import { LineFile } from "../../_internal/line_file.ts";
+import { closeLock } from "../../_internal/lock.ts";
+import { basename, isWindows } from "../../_internal/path.ts";
+import { RuntimePaths } from "../../_internal/root_layout.ts";
 import { joinBytes } from "../../_internal/text.ts";
-import { type RuntimeFolder, sizeOf } from "../files/runtime_folder.ts";
+import { HeldFile, type RuntimeFolder, sizeOf } from "../files/runtime_folder.ts";
 import type { RuntimeStoreError } from "../runtime_store_error.ts";
 import { storeCorruptError } from "../store_errors.ts";
 import {
@@ -21,11 +24,13 @@ import {
 
 /** The file grows by so much at a time. */
 const GROWTH_BYTES = 64 * 1024;
+/** No journal gets as long as that: only a file that was stretched, which has NULs there, is. */
+const MAX_BYTES = 128 * 1024 * 1024;
 
 /** The journal that mutations are written to. */
 export class JournalFile {
   readonly path: string;
-  readonly #file: FileHandle;
+  readonly #held: HeldFile;
   readonly #lines: LineFile;
   /** How many mutations it holds. */
   written = 0;
@@ -34,10 +39,10 @@ export class JournalFile {
   /** Whether a write has failed: there may be room for no more, but for another file. */
   hasRefused = false;
 
-  private constructor(path: string, { file, end }: { file: FileHandle; end: number }) {
-    this.path = path;
-    this.#file = file;
-    this.#lines = new LineFile(file, { end, growthBytes: GROWTH_BYTES });
+  private constructor(held: HeldFile, end: number) {
+    this.path = held.path;
+    this.#held = held;
+    this.#lines = new LineFile(held.file, { end, growthBytes: GROWTH_BYTES });
   }
 
   /**
@@ -47,22 +52,35 @@ export class JournalFile {
   static create(folder: RuntimeFolder, number: number): JournalFile {
     const path = folder.journal(number);
     const bytes = printHead(number);
-    folder.fileSize(path, "write journal");
-    const options = { read: true, write: true, create: true, truncate: true, mode: 0o600 };
-    const file = folder.port.openSync(path, options);
+    const options = { read: true, write: true, create: true, mode: 0o600 };
+    const file = folder.open({ operation: "write journal", path }, options);
     try {
+      file.truncateSync(0);
       writeWholeSync(file, bytes);
       file.syncSync();
+      // Tells a second owner of the first one, should the lock file be removed.
+      if (!isWindows) file.tryLockSync(true);
+      return new JournalFile(new HeldFile(folder, { path, file }), bytes.length);
     } catch (error) {
       file.close();
       throw error;
     }
-    return new JournalFile(path, { file, end: bytes.length });
   }
 
   /** Its bytes. */
   get size(): number {
     return this.#lines.end;
+  }
+
+  /**
+   * Refuses to go on when another file stands in the journal's place, or somebody has made it shorter or
+   * longer. Asked before lines are written, and behind their sync.
+   */
+  check(): void {
+    const size = this.#held.sizeInPlace();
+    const { fileEnd } = this.#lines;
+    if (size === fileEnd) return;
+    throw this.#held.replacedError(`has ${size} bytes instead of ${fileEnd}`);
   }
 
   /** Appends the lines of mutations in one write: all of them or, when it fails, none. */
@@ -84,20 +102,22 @@ export class JournalFile {
   }
 
   close(): void {
-    this.#file.close();
+    closeLock(this.#held.file);
   }
 }
 
 /** What a journal holds. */
-interface JournalContent {
+export interface JournalContent {
   /** In their order. */
   mutations: MutationRecord[];
-  /** What stands behind them; undefined when that is nothing but NULs. */
-  torn?: TornLine;
+  /** Where they end: the next one would stand there. */
+  end: JournalPlace;
+  /** Whether anything but NULs stands there. */
+  isTorn: boolean;
 }
 
-/** Something in a journal that is no mutation, and whose newline may be missing. */
-export interface TornLine {
+/** Where the line of a mutation begins, or would begin. */
+export interface JournalPlace {
   path: string;
   /** From 1. */
   line: number;
@@ -107,43 +127,53 @@ export interface TornLine {
 /**
  * Reads the mutations of a journal. Those behind a torn one never happened either, as they may stand
  * there after a power cut: they were never acknowledged. If one of them says that the torn one was on
- * disk, that one is not torn but damaged.
+ * disk, that one is not torn but damaged. Whether the logs know more is for others to look at.
  */
 export function readMutations(file: FileHandle, path: string): JournalContent {
-  const bytes = readRangeSync(file, 0, sizeOf(file));
+  const bytes = readRangeSync(file, 0, Math.min(sizeOf(file), MAX_BYTES));
   const [first, ...lines] = linesOf({ bytes, byteOffset: 0, skippedNuls: 0 });
   const head = first && parseHead(first.bytes);
   if (head === undefined) return readHeadless(bytes, path);
   checkFormat(head, path);
+  checkNumber(head, path);
   const mutations: MutationRecord[] = [];
-  let end = first!.bytes.length + 1;
-  let torn: { line: number; byteOffset: number } | undefined;
-  for (const [index, { bytes, byteOffset }] of lines.entries()) {
+  let end = { path, line: 2, byteOffset: first!.bytes.length + 1 };
+  let isTorn = false;
+  for (const { bytes, byteOffset } of lines) {
     const mutation = decodeMutation(bytes);
-    if (torn === undefined) {
-      if (mutation?.sequence === mutations.length + 1) {
-        mutations.push(mutation);
-        end = byteOffset + bytes.length + 1;
-      } else {
-        torn = { line: index + 2, byteOffset };
-      }
+    if (!isTorn && mutation?.sequence === mutations.length + 1) {
+      mutations.push(mutation);
+      end = { path, line: end.line + 1, byteOffset: byteOffset + bytes.length + 1 };
     } else if (mutation !== undefined && mutation.synced > mutations.length) {
-      throw damagedMutationError({ path, ...torn });
+      throw damagedMutationError(end);
+    } else {
+      isTorn = true;
     }
   }
-  torn ??= { line: mutations.length + 2, byteOffset: end };
-  return { mutations, ...(hasBytes(bytes, torn.byteOffset) && { torn: { path, ...torn } }) };
+  return { mutations, end, isTorn: hasBytes(bytes, end.byteOffset) };
 }
 
 /** The head is on disk before the first mutation is written: with one behind it, it is damaged. */
 function readHeadless(bytes: Uint8Array, path: string): JournalContent {
-  const torn = { path, line: 1, byteOffset: 0 };
   const byteOffset = headEndIn(bytes);
   const lines = linesOf({ bytes: bytes.subarray(byteOffset), byteOffset, skippedNuls: 0 });
   if (lines.some((line) => decodeMutation(line.bytes) !== undefined)) {
-    throw damagedLineError(torn, "the journal's head is damaged");
+    throw damagedLineError({ path, line: 1, byteOffset: 0 }, "the journal's head is damaged");
   }
-  return { mutations: [], ...(hasBytes(bytes, 0) && { torn }) };
+  return { mutations: [], end: { path, line: 2, byteOffset }, isTorn: hasBytes(bytes, 0) };
+}
+
+/** A journal under the name of another number has been copied or renamed by hand. */
+function checkNumber({ journal: actual }: { journal: number }, path: string): void {
+  const expected = RuntimePaths.journalNumberOf(basename(path))!;
+  if (actual === expected) return;
+  throw storeCorruptError({ operation: "read journal", path }, {
+    problem: `line 1: it says that it is journal ${actual}`,
+    line: 1,
+    byteOffset: 0,
+    expected,
+    actual,
+  });
 }
 
 function hasBytes(bytes: Uint8Array, from: number): boolean {
@@ -153,11 +183,11 @@ function hasBytes(bytes: Uint8Array, from: number): boolean {
 }
 
 /** A line that was acknowledged, and that is there no more. */
-export function damagedMutationError(torn: TornLine): RuntimeStoreError {
-  return damagedLineError(torn, "an acknowledged mutation is damaged");
+export function damagedMutationError(place: JournalPlace): RuntimeStoreError {
+  return damagedLineError(place, "an acknowledged mutation is damaged");
 }
 
-function damagedLineError({ path, ...where }: TornLine, what: string): RuntimeStoreError {
+function damagedLineError({ path, ...where }: JournalPlace, what: string): RuntimeStoreError {
   const problem = `line ${where.line}: ${what}`;
   return storeCorruptError({ operation: "read journal", path }, { problem, ...where });
 }
@@ -168,8 +198,7 @@ function damagedLineError({ path, ...where }: TornLine, what: string): RuntimeSt
  */
 export function readJournal(folder: RuntimeFolder, number: number): JournalContent {
   const path = folder.journal(number);
-  folder.fileSize(path, "read journal");
-  return folder.use(path, (file) => {
+  return folder.use({ operation: "read journal", path }, (file) => {
     const content = readMutations(file, path);
     if (content.mutations.length > 0) file.syncDataSync();
     return content;

@@ -1,5 +1,4 @@
 import { type FileHandle, isNotFound } from "../../_internal/file_port.ts";
-import { readOwnerAtSync } from "../../_internal/lock.ts";
 import { encodeUtf8, joinBytes } from "../../_internal/text.ts";
 import type { RuntimeFolder } from "../files/runtime_folder.ts";
 import type {
@@ -11,7 +10,12 @@ import type {
 import { RuntimeStoreError } from "../runtime_store_error.ts";
 import { storeCorruptError } from "../store_errors.ts";
 import type { ConfigBundle, RuntimeDiagnostic } from "../types.ts";
-import { readJournal, readMutations, type TornLine } from "./journal_file.ts";
+import {
+  type JournalContent,
+  type JournalPlace,
+  readJournal,
+  readMutations,
+} from "./journal_file.ts";
 import type { MutationRecord } from "./mutation_record.ts";
 
 /** The lines of one log that a journal holds. */
@@ -25,6 +29,8 @@ export interface UnappliedLog {
 export interface UnappliedMutations {
   /** Whether it holds any mutation. */
   isEmpty: boolean;
+  /** How many there are in the journal that counts. */
+  count: number;
   createdRuntime: RuntimeSnapshot | undefined;
   counters: RuntimeCounters | undefined;
   diagnostics: RuntimeDiagnostic[];
@@ -32,8 +38,10 @@ export interface UnappliedMutations {
   createdWorkers: Map<string, WorkerSnapshot>;
   changedWorkers: Map<string, WorkerChange>;
   logs: Map<string, UnappliedLog>;
-  /** What stands behind the newest mutation, in its journal or in a newer one. */
-  torn: TornLine | undefined;
+  /** Where the next mutation of the journal that counts would stand; undefined without a journal. */
+  end: JournalPlace | undefined;
+  /** Where something else stands behind the newest mutation, in its journal or in a newer one. */
+  torn: JournalPlace | undefined;
 }
 
 /**
@@ -42,23 +50,27 @@ export interface UnappliedMutations {
  * checkpoint that may not have come to its end.
  */
 export function readUnapplied(folder: RuntimeFolder): UnappliedMutations {
-  let newestTorn: TornLine | undefined;
+  const newest: JournalContent[] = [];
   for (const number of folder.journalNumbers()) {
-    const { mutations, torn } = readJournal(folder, number);
-    newestTorn ??= torn;
-    if (mutations.length > 0) return unite(mutations, folder.journal(number), newestTorn);
+    newest.unshift(readJournal(folder, number));
+    if (newest[0]!.mutations.length > 0) break;
   }
-  return unite([], folder.directory, newestTorn);
+  return unite(newest[0]?.mutations ?? [], folder.directory, newest);
 }
 
-/** What mutations say together; `path` is named where they do not fit. */
+/**
+ * What mutations say together; `path` is named where they do not fit. `newest` are the journal that
+ * counts and those behind it, which have no mutation; if there is none at all, the last one counts.
+ */
 function unite(
   mutations: readonly MutationRecord[],
   path: string,
-  torn: TornLine | undefined,
+  newest: readonly JournalContent[],
 ): UnappliedMutations {
+  const counting = newest[0]?.mutations.length ? newest[0] : newest.at(-1);
   const unapplied: UnappliedMutations = {
     isEmpty: mutations.length === 0,
+    count: counting?.mutations.length ?? 0,
     createdRuntime: mutations[0]?.created_runtime,
     counters: mutations.at(-1)?.runtime,
     diagnostics: mutations.flatMap(({ diagnostics = [] }) => diagnostics),
@@ -66,7 +78,8 @@ function unite(
     createdWorkers: new Map(),
     changedWorkers: new Map(),
     logs: collectLogs(mutations, path),
-    torn,
+    end: counting?.end,
+    torn: newest.findLast(({ isTorn }) => isTorn)?.end,
   };
   for (const { created_workers = [], workers = [] } of mutations) {
     for (const worker of created_workers) unapplied.createdWorkers.set(worker.worker_id, worker);
@@ -135,7 +148,7 @@ export class JournalFollower {
 
   constructor(folder: RuntimeFolder) {
     this.#folder = folder;
-    this.#owner = this.#readOwner();
+    this.#owner = folder.readOwner();
   }
 
   /**
@@ -147,8 +160,7 @@ export class JournalFollower {
       if (this.#journals.has(number)) continue;
       const path = this.#folder.journal(number);
       try {
-        this.#folder.fileSize(path, "read journal");
-        this.#journals.set(number, this.#folder.port.openSync(path, { read: true }));
+        this.#journals.set(number, this.#folder.open({ operation: "read journal", path }));
       } catch (error) {
         // It has been removed since it was listed: then there is a newer one.
         if (!isNotFound(error)) throw error;
@@ -163,7 +175,8 @@ export class JournalFollower {
    */
   finish(suspicions: Suspicions): UnappliedMutations | undefined {
     this.catchUp();
-    if (this.#readOwner() !== this.#owner) return undefined;
+    // Who has opened the runtime since shows by it.
+    if (this.#folder.readOwner() !== this.#owner) return undefined;
     const numbers = [...this.#journals.keys()].sort((a, b) => a - b);
     const span = numbers.length === 0 ? 0 : numbers.at(-1)! - numbers[0]! + 1;
     const hasGap = span !== numbers.length;
@@ -174,18 +187,12 @@ export class JournalFollower {
     const last = contents.findLastIndex(({ mutations }) => mutations.length > 0);
     const newest = contents.slice(Math.max(0, last));
     const counting = hasGap ? newest : contents;
-    const torn = newest.findLast(({ torn }) => torn !== undefined)?.torn;
     const mutations = counting.flatMap(({ mutations }) => mutations);
-    return unite(mutations, this.#folder.directory, torn);
+    return unite(mutations, this.#folder.directory, newest);
   }
 
   close(): void {
     for (const journal of this.#journals.values()) journal.close();
     this.#journals.clear();
-  }
-
-  /** Who has opened the runtime since shows by it. */
-  #readOwner(): string | undefined {
-    return readOwnerAtSync(this.#folder.port, this.#folder.ownerLock);
   }
 }

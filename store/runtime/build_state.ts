@@ -62,7 +62,7 @@ export function buildState(files: RuntimeFiles, logs: RecoveredLogs): StoreState
   const sizes = new Map<string, number>();
   for (const stray of strays) {
     const id = idOfDirectory(stray.name);
-    if (!stray.isSymlink || id === undefined) problems.push(strayError(stray));
+    if (id === undefined || stray.isDirectory) problems.push(strayError(stray));
     else if (!workers.has(id)) state.broken.set(id, strayError(stray));
   }
   for (const worker of files.workers) {
@@ -95,8 +95,10 @@ function strayError({ path, isDirectory, isSymlink }: DirectoryEntry): RuntimeSt
 }
 
 /**
- * Compares the counters with the last line of each log. Where a log is ahead, the counter follows it,
- * so that no number is given out twice; where it is behind, lines are missing, which is a problem to report.
+ * Compares the counters with the last line of each log. Where the events are ahead, a journal was lost
+ * with all that it knew of workers: that is refused. Where a transcript is ahead, the counter follows it,
+ * so that no number is given out twice; where a log is behind, lines are missing, which is a problem to
+ * report.
  */
 class LogEnds {
   readonly #folder: RuntimeFolder;
@@ -115,8 +117,9 @@ class LogEnds {
     const { end, lastNumber: last = next - 1 } = this.#read(events, fileSize ?? 0, eventLog);
     state.eventsEnd = end;
     const isThere = fileSize !== undefined;
-    this.#add(eventCounterFindings(this.#folder, { last, next, isThere }));
-    if (last >= next) state.counters = { ...state.counters, next_event_id: last + 1 };
+    const findings = eventCounterFindings(this.#folder, { last, next, isThere });
+    if (last >= next) throw findings[0]!.error;
+    this.#add(findings);
   }
 
   addWorker(state: StoreState, worker: WorkerSnapshot, fileSize: number): void {

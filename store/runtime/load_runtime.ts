@@ -1,7 +1,5 @@
 import { pause } from "../../_internal/lock.ts";
-import { directoryOfId, idOfDirectory } from "../../_internal/root_layout.ts";
-import { eventLog } from "../files/log_codecs.ts";
-import { LogBytes, readLogEnd } from "../files/log_lines.ts";
+import { directoryOfId, idOfDirectory, isSystemFile } from "../../_internal/root_layout.ts";
 import { type DirectoryEntry, listDirectory, type RuntimeFolder } from "../files/runtime_folder.ts";
 import {
   parseRuntimeSnapshot,
@@ -11,7 +9,7 @@ import {
   workerIdentityProblem,
   type WorkerSnapshot,
 } from "../files/snapshots.ts";
-import { damagedMutationError } from "../journal/journal_file.ts";
+import { checkJournal } from "../journal/check_journal.ts";
 import {
   JournalFollower,
   readUnapplied,
@@ -72,9 +70,20 @@ const PROGRESS_WORKERS = 16;
 
 /** Reads a runtime that nobody else can change, for its owner. */
 export function loadRuntime(folder: RuntimeFolder): RuntimeFiles {
+  const files = loadUnchecked(folder);
+  const { found } = files.unapplied;
+  if (found === undefined) return files;
+  return { ...files, unapplied: attempt(placeOf(folder), () => checked(files, found)) };
+}
+
+/** The same of a runtime whose journal may lack what the logs have. */
+export function loadUnchecked(folder: RuntimeFolder): RuntimeFiles {
   const files = readFiles(folder);
-  const place: StorePlace = { operation: "open runtime store", path: folder.directory };
-  return { ...files, unapplied: attempt(place, () => checkTornEnd(files, readUnapplied(folder))) };
+  return { ...files, unapplied: attempt(placeOf(folder), () => readUnapplied(folder)) };
+}
+
+function placeOf({ directory }: RuntimeFolder): StorePlace {
+  return { operation: "open runtime store", path: directory };
 }
 
 /**
@@ -95,7 +104,7 @@ export async function loadRuntimeBeside(
       const files = readFiles(folder, () => follower.catchUp());
       const unapplied = attempt({ operation, path: folder.directory }, () => {
         const mutations = follower.finish(suspicions);
-        return mutations && checkTornEnd(files, mutations);
+        return mutations && checked(files, mutations);
       });
       const errors = [files.runtime.error, unapplied.error].filter((error) => error !== undefined);
       const doubtful = errors.filter((error) => !suspicions.isError(error));
@@ -123,6 +132,7 @@ function readFiles(
   const workers: WorkerFiles[] = [];
   const strays: DirectoryEntry[] = [];
   for (const entry of entries) {
+    if (isSystemFile(entry.name)) continue;
     const directoryId = idOfDirectory(entry.name);
     if (!entry.isDirectory || entry.isSymlink || directoryId === undefined) {
       strays.push(entry);
@@ -185,24 +195,20 @@ function attempt<T>(place: StorePlace, read: () => T | undefined): Read<T> {
   }
 }
 
-/**
- * Refuses a journal whose torn end was acknowledged. The events of a mutation are written only when the
- * journal's line is on disk: a newer event than the journal tells of was in the line that is torn.
- * Without a runtime.json that can be read, nobody knows how many events it counted.
- */
-function checkTornEnd(
-  { folder, runtime, events }: Omit<RuntimeFiles, "unapplied">,
+/** Refuses a journal that has lost what logs or snapshots tell of. */
+function checked(
+  { folder, runtime, events, workers }: Omit<RuntimeFiles, "unapplied">,
   unapplied: UnappliedMutations,
 ): UnappliedMutations {
-  const { torn, counters } = unapplied;
-  const fileEnd = events.found ?? 0;
-  if (torn === undefined || fileEnd === 0) return unapplied;
-  if (counters === undefined && runtime.error !== undefined) return unapplied;
-  const path = folder.log(folder.events);
-  const log = LogBytes.open({ port: folder.port, path, fileEnd });
-  const { lastNumber = 0 } = log.use(() => readLogEnd(log, eventLog));
-  const next = (counters ?? runtime.found)?.next_event_id ?? 1;
-  if (lastNumber >= next) throw damagedMutationError(torn);
+  // Without a runtime.json that can be read, nobody knows how many events it counted.
+  if (unapplied.isEmpty && runtime.error !== undefined) return unapplied;
+  const sizes = new Map(workers.map(({ directoryId, transcript }) => {
+    return [folder.transcript(directoryId), transcript.found];
+  }));
+  checkJournal(folder, unapplied, {
+    recorded: runtime.found,
+    sizeOf: (name) => name === folder.events ? events.found : sizes.get(name),
+  });
   return unapplied;
 }
 

@@ -96,9 +96,7 @@ export function sendInput(
     const ref = takenRef();
     checkRunning(mutation);
     const input = takenInput();
-    if (input.content.trim() === "") {
-      throw invalidRequestError("worker input content must not be empty");
-    }
+    refuseBlank(input.content, "worker input content");
     const entry = findWorker(mutation, ref);
     const { worker_id, status } = entry;
     if (status !== "running") throw invalidRequestError(`worker ${worker_id} is not running`);
@@ -161,8 +159,8 @@ export function storeConfigBundle(
     return copy;
   });
   return (mutation) => {
-    checkRunning(mutation);
     const bundle = taken();
+    checkRunning(mutation);
     mutation.bundles.set(bundle.metadata.id, bundle);
     return structuredClone(configBundleAvailability(bundle));
   };
@@ -177,7 +175,7 @@ export function checkCreateRequest(given: CreateWorkerRequest): CreateWorkerRequ
   const request = copyGiven(given, givenRequest, "create worker request");
   const { intent, requested_capabilities = [] } = request;
   if (intent.kind === "task") refuseBlank(intent.objective, "task objective");
-  for (const { name } of requested_capabilities) refuseBlank(name, "requested capability name");
+  for (const { name } of requested_capabilities) refuseBlank(name, "capability name");
   return request;
 }
 

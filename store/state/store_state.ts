@@ -177,9 +177,9 @@ export function entryOf(
   };
 }
 
-/** What of a `worker.json` an entry has newer. */
+/** What of a worker can change. */
 export function changeOf(
-  { worker_id, status, next_transcript_sequence, last_event_id }: WorkerEntry,
+  { worker_id, status, next_transcript_sequence, last_event_id }: WorkerChange,
 ): WorkerChange {
   return { worker_id, status, next_transcript_sequence, last_event_id };
 }

@@ -16,7 +16,8 @@ import type { EventInit, ExternalEvent } from "../types.ts";
  * numbers of its top level. The event keeps a copy of the bytes and cannot be changed.
  *
  * Refused are invalid UTF-8, a byte order mark, lone surrogates, numbers beyond the range of an f64 and
- * nesting deeper than 128. Of a key that stands twice the last one counts.
+ * nesting deeper than 127 levels. Of a key that stands twice the last one counts, and the others are
+ * checked all the same.
  *
  * Permissions: none.
  *

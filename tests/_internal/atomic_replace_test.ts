@@ -54,7 +54,8 @@ const forms: [name: string, replace: Replace][] = [
 function stageOf(name: CallName, path: string): ReplaceStage {
   const isDirectory = !path.endsWith(".tmp") && !path.endsWith("/file");
   if (isDirectory) return "sync-directory";
-  if (name === "openSync") return "create-temp";
+  const isMade = ["openSync", "tryLockSync", "statSync", "lstatSync"].includes(name);
+  if (isMade && path.endsWith(".tmp")) return "create-temp";
   if (name === "renameSync") return "rename";
   return name === "syncSync" || name === "sync" ? "sync" : "write";
 }
@@ -199,44 +200,89 @@ Deno.test(
     }),
 );
 
-const HOUR_MS = 3_600_000;
+const isOurs = (name: string) => name === "run.json";
 
-function makeTemp(directory: string, name: string, ageMs: number): string {
-  const path = `${directory}/${name}`;
-  write(path, "left over");
-  const time = new Date(Date.now() - ageMs);
-  Deno.utimeSync(path, time, time);
-  return path;
-}
-
-Deno.test("sweepTempsSync() takes stale temps whose maker is gone, and nothing else", () =>
+Deno.test("sweepTempsSync() takes the temps of the file whose maker is gone, and nothing else", () =>
   withTempDir((directory) => {
-    makeTemp(directory, "run.json.17.3.tmp", HOUR_MS);
-    makeTemp(directory, "run.json.17.4.tmp", 1000);
-    makeTemp(directory, "run.json", HOUR_MS);
-    makeTemp(directory, "notes.tmp", HOUR_MS);
-    makeTemp(directory, "run.json.17.tmp", HOUR_MS);
-    makeTemp(directory, "run.json.17.5.tmp.bak", HOUR_MS);
-    Deno.mkdirSync(`${directory}/x.1.1.tmp`);
-    const held = Deno.openSync(makeTemp(directory, "run.json.17.6.tmp", HOUR_MS));
+    const others = [
+      "run.json",
+      "notes.tmp",
+      "run.json.17.tmp",
+      "run.json.17.5.tmp.bak",
+      "run.json.x.5.tmp",
+      "report.2025.12.tmp",
+      "xrun.json.17.3.tmp",
+      ".17.3.tmp",
+    ];
+    for (const name of others) write(`${directory}/${name}`, "precious");
+    Deno.mkdirSync(`${directory}/run.json.1.1.tmp`);
+    if (!isWindows) Deno.symlinkSync(`${directory}/notes.tmp`, `${directory}/run.json.1.2.tmp`);
+    const kept = namesIn(directory);
+    write(`${directory}/run.json.17.3.tmp`, "left over");
+    write(`${directory}/run.json.17.6.tmp`, "left over");
+    const held = Deno.openSync(`${directory}/run.json.17.6.tmp`);
     held.lockSync(true);
 
-    assertEquals(sweepTempsSync(denoFilePort, directory), ["run.json.17.3.tmp"]);
-    assertEquals(namesIn(directory).length, 7);
+    assertEquals(sweepTempsSync(denoFilePort, directory, isOurs), ["run.json.17.3.tmp"]);
     held.close();
-    assertEquals(sweepTempsSync(denoFilePort, directory), ["run.json.17.6.tmp"]);
+    assertEquals(sweepTempsSync(denoFilePort, directory, isOurs), ["run.json.17.6.tmp"]);
+    assertEquals(sweepTempsSync(denoFilePort, directory, isOurs), []);
+    assertEquals(namesIn(directory), kept);
   }));
 
 Deno.test("sweepTempsSync() passes over a temp that another sweeper takes at the same time", () =>
   withTempDir((directory) => {
     for (const call of ["lstatSync", "openSync", "removeSync"] as const) {
-      makeTemp(directory, "a.1.1.tmp", HOUR_MS);
+      write(`${directory}/run.json.1.1.tmp`, "left over");
       const port = new FaultPort();
       port.failAt(1, { only: [call], error: new Deno.errors.NotFound() });
-      assertEquals(sweepTempsSync(port, directory), [], call);
+      assertEquals(sweepTempsSync(port, directory, isOurs), [], call);
       assertEquals(port.openCount, 0);
     }
   }));
+
+/** Sweeps before the n-th call of a name that a port is asked to make. */
+function sweepingPort(directory: string, name: "lstatSync" | "statSync" | "tryLockSync"): FilePort {
+  const sweep = () => sweepTempsSync(denoFilePort, directory, isOurs);
+  return {
+    ...denoFilePort,
+    lstatSync: (path) => {
+      if (name === "lstatSync") sweep();
+      return denoFilePort.lstatSync(path);
+    },
+    openSync: (path, options) => {
+      const file = denoFilePort.openSync(path, options);
+      if (name === "lstatSync" || file.statSync().isDirectory) return file;
+      const original = file[name].bind(file) as (exclusive: boolean) => never;
+      return Object.assign(file, {
+        [name]: (exclusive: boolean) => {
+          sweep();
+          return original(exclusive);
+        },
+      });
+    },
+  };
+}
+
+for (const name of ["lstatSync", "statSync", "tryLockSync"] as const) {
+  Deno.test(`atomicReplaceSync() is not harmed by a sweeper that comes before ${name}`, {
+    ignore: isWindows,
+  }, () =>
+    withTempDir((directory) => {
+      const path = `${directory}/run.json`;
+      let rounds = 0;
+      const real = sweepingPort(directory, name);
+      // Whoever sweeps every time lets nobody get ready: only the first temps are taken.
+      const port = {
+        ...real,
+        openSync: (path: string, options: Deno.OpenOptions) =>
+          (rounds++ < 3 ? real : denoFilePort).openSync(path, options),
+      };
+      atomicReplaceSync(port, { path, bytes: new TextEncoder().encode("new"), toError });
+      assertEquals(readText(path), "new");
+      assertEquals(namesIn(directory), ["run.json"]);
+    }));
+}
 
 Deno.test("atomicReplace() leaves neither temp nor handle where sync() throws before it makes a promise", () =>
   withTempDir(async (directory) => {

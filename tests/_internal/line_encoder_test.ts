@@ -1,5 +1,5 @@
 import { assertEquals } from "@std/assert";
-import { LineEncoder } from "../../_internal/append_file.ts";
+import { LineEncoder } from "../../_internal/text.ts";
 import { Random } from "../_util/random.ts";
 import { longCount, seed } from "../_util/temp.ts";
 

@@ -1,4 +1,4 @@
-import { assert, assertEquals, assertFalse, assertThrows } from "@std/assert";
+import { assert, assertEquals, assertFalse, assertLess, assertThrows } from "@std/assert";
 import {
   denoFilePort,
   type FilePort,
@@ -6,8 +6,7 @@ import {
   runStepsSync,
 } from "../../_internal/file_port.ts";
 import {
-  CommitQueue,
-  cutFileSync,
+  cutSync,
   isJsonObject,
   lastLineEndSync,
   LineFile,
@@ -16,6 +15,7 @@ import {
   UnknownOutcomeError,
 } from "../../_internal/line_file.ts";
 import { MAX_LINE_BYTES } from "../../_internal/json_lines.ts";
+import { CommitQueue } from "../../_internal/lock.ts";
 import { everyCut } from "../_util/every_cut.ts";
 import { everyFailure } from "../_util/every_failure.ts";
 import { FaultPort } from "../_util/fault_port.ts";
@@ -26,9 +26,10 @@ import {
   readBytes,
   readText,
   sameBytes,
+  truncate,
   write,
 } from "../_util/files.ts";
-import { withTempDir } from "../_util/temp.ts";
+import { longCount, withTempDir } from "../_util/temp.ts";
 
 const encoder = new TextEncoder();
 const GOOD = '{"n":1}\n{"n":2}\n';
@@ -115,14 +116,20 @@ Deno.test("readRangeSync() reads exactly the range, and less where the file ends
     file.close();
   }));
 
-Deno.test("cutFileSync() shortens a file and leaves its mode", () =>
+Deno.test("cutSync() shortens the file that is open, not one that has taken its place", () =>
   withTempDir((directory) => {
     const path = `${directory}/log`;
     write(path, GOOD);
     Deno.chmodSync(path, 0o640);
-    cutFileSync(denoFilePort, path, 3);
+    using file = Deno.openSync(path, { read: true, append: true });
+    cutSync(denoFilePort, { path, file }, 3);
     assertEquals(readText(path), GOOD.slice(0, 3));
-    if (Deno.build.os !== "windows") assertEquals(modeOf(path), 0o640);
+    if (Deno.build.os === "windows") return;
+    assertEquals(modeOf(path), 0o640);
+    Deno.renameSync(path, `${path}.old`);
+    write(path, GOOD);
+    cutSync(denoFilePort, { path, file }, 1);
+    assertEquals([readText(`${path}.old`), readText(path)], ["{", GOOD]);
   }));
 
 Deno.test("recoverTailSync() does nothing to a file that ends in a newline, or is empty", () =>
@@ -170,6 +177,44 @@ Deno.test("recoverTailSync() moves anything else aside byte for byte, into a new
       }
     }
   }));
+
+/** Where the hole of a tail is: in front, in the middle, or behind. */
+const HOLES: Record<string, [before: string, behind: string]> = {
+  "that begins with NULs": ["", "end"],
+  "with NULs inside": ["begin", "end"],
+  "that ends with NULs": ["begin", ""],
+  "of nothing but NULs": ["", ""],
+};
+
+for (const [what, [before, behind]] of Object.entries(HOLES)) {
+  Deno.test(`recoverTailSync() moves a tail ${what} aside without filling its hole`, {
+    // No other system tells how much room a file takes.
+    ignore: Deno.build.os !== "linux",
+  }, () =>
+    withTempDir((directory) => {
+      const path = `${directory}/log`;
+      const holeBytes = longCount(256, 3 * 1024) * 1024 * 1024;
+      write(path, GOOD + before);
+      truncate(path, GOOD.length + before.length + holeBytes);
+      appendTo(path, behind);
+      const port = new FaultPort();
+      const tornFile = mend(port, path).tornFile!;
+      assertEquals([tornFile, readText(path)], [`${path}.torn-1`, GOOD]);
+      const { size, blocks } = Deno.statSync(tornFile);
+      assertEquals(size, before.length + holeBytes + behind.length);
+      assertLess(blocks! * 512, 2 * 1024 * 1024, "the hole was filled");
+      assertLess(
+        port.bytesRead,
+        2.1 * size,
+        "it is read twice: to find its beginning, and to copy it",
+      );
+      using file = Deno.openSync(tornFile);
+      const text = (start: number, end: number) =>
+        new TextDecoder().decode(readRangeSync(file, start, end));
+      assertEquals(text(0, before.length + 1), before + "\0");
+      assertEquals(text(size - behind.length - 1, size), "\0" + behind);
+    }));
+}
 
 Deno.test("recoverTailSync() has the quarantine on disk before it cuts", () =>
   withTempDir((root) => {

@@ -9,10 +9,15 @@ import {
   readRun,
   readRunSync,
   repairRun,
-  runExists,
   verifyRun,
 } from "../../eventlog/mod.ts";
-import { checkRunId, runPaths } from "../../_internal/root_layout.ts";
+import {
+  checkRoot,
+  checkRunId,
+  foreignRunIdProblem,
+  isSystemFile,
+  runPaths,
+} from "../../_internal/root_layout.ts";
 import { namesIn } from "../_util/files.ts";
 import { withTempDir } from "../_util/temp.ts";
 
@@ -28,7 +33,7 @@ const good = [
   "console",
   "com",
   "com10",
-  "x".repeat(128),
+  "x".repeat(120),
 ];
 
 const bad = [
@@ -64,10 +69,10 @@ const bad = [
   "AUX",
   "com1",
   "LPT9.log",
-  "x".repeat(129),
+  "x".repeat(121),
 ];
 
-Deno.test("checkRunId() allows 1 to 128 of A-Z a-z 0-9 . _ - and nothing else (OLG-8, W-OMN-8)", () => {
+Deno.test("checkRunId() allows 1 to 120 of A-Z a-z 0-9 . _ - and nothing else (OLG-8, W-OMN-8)", () => {
   for (const runId of good) checkRunId(runId);
   for (const runId of bad) {
     assertThrows(() => checkRunId(runId), TypeError, "Cannot use run id", JSON.stringify(runId));
@@ -89,6 +94,7 @@ Deno.test("runPaths() stays inside the root (OLG-1)", () => {
       journal: `${directory}${separator}capture.jsonl`,
       bundle: `${directory}${separator}capture.json`,
       trace: `${directory}${separator}trace.json`,
+      processes: `${directory}${separator}processes.jsonl`,
       nodes: `${directory}${separator}nodes`,
     });
   }
@@ -104,16 +110,91 @@ Deno.test("every function refuses a run id that escapes, before it touches anyth
       await refused(() => verifyRun(root, runId));
       await refused(() => repairRun(root, runId));
       await refused(() => peekRun(root, runId));
-      await refused(() => runExists(root, runId));
       await refused(() => isLive(root, runId));
       await refused(() => Array.fromAsync(readRun(root, runId)));
       await refused(() => Array.fromAsync(followRun(root, runId)));
       assertThrows(() => openEventLogSync({ root, runId }), TypeError, "Cannot use run id");
       assertThrows(() => [...readRunSync(root, runId)], TypeError, "Cannot use run id");
     }
-    for (const name of ["../outside", "a/b", ".a", "x".repeat(102)]) {
+    for (const name of ["../outside", "a/b", ".a", "x".repeat(94)]) {
       const says = `Cannot make a run id of the name ${JSON.stringify(name)}: `;
       await assertRejects(() => newRunId({ root, name }), TypeError, says);
     }
     assertEquals(namesIn(directory), []);
   }));
+
+Deno.test("a name that Windows and all file systems take is the longest that newRunId() makes", () =>
+  withTempDir(async (root) => {
+    const runId = await newRunId({ root, name: "x".repeat(93) });
+    assertEquals(runId.length, 120);
+    await (await openEventLog({ root, runId })).close();
+    assertEquals((await peekRun(root, runId)).size, 0);
+    await assertRejects(
+      () => newRunId({ root, name: "x".repeat(94) }),
+      TypeError,
+      "it has 94 characters, and at most 93 leave room for the rest of the run id; choose a shorter name",
+    );
+  }));
+
+Deno.test("foreignRunIdProblem() takes every name that a folder can have, and no way out", () => {
+  for (
+    const runId of ["sp ace", "é", ".hidden", "a:b", "x".repeat(250), "é".repeat(127), "\u{1f600}"]
+  ) {
+    if (Deno.build.os === "windows" && runId.includes(":")) continue;
+    assertEquals(foreignRunIdProblem(runId), undefined, runId);
+  }
+  for (
+    const runId of [
+      "",
+      ".",
+      "..",
+      "a/b",
+      "../x",
+      "/",
+      "a\0",
+      "a\n",
+      "\x1b[31m",
+      "\x85",
+      "x".repeat(256),
+      "é".repeat(128),
+      "\ud800",
+    ]
+  ) {
+    assertEquals(typeof foreignRunIdProblem(runId), "string", JSON.stringify(runId));
+  }
+});
+
+Deno.test("checkRoot() refuses every URL, and shows nothing of it but its kind", () => {
+  for (
+    const root of [
+      "postgres://me:secret@db/x",
+      "HTTP://secret@h",
+      "file:///secret",
+      "x1+y://secret",
+      " s3://secret",
+    ]
+  ) {
+    const error = assertThrows(() => checkRoot(root), TypeError, ":// URL as root");
+    assertEquals(error.message.includes("secret"), false, error.message);
+  }
+  for (const root of ["", ".", "a//b", "/x", "./postgres://x", "C://x", "a:b", "a:/b"]) {
+    checkRoot(root);
+  }
+});
+
+Deno.test("isSystemFile() knows what operating systems leave, and nothing else", () => {
+  const theirs = [
+    ".DS_Store",
+    "._events.jsonl",
+    ".nfs000000000001",
+    ".fuse_hidden0000",
+    "Thumbs.db",
+    "desktop.ini",
+  ];
+  for (const name of [...theirs, "lost+found", ".Trash-1000"]) {
+    assertEquals(isSystemFile(name), true, name);
+  }
+  for (const name of ["run.json", "run.json~", ".run.json.swp", "notes", ".git", ".nfs", "_"]) {
+    assertEquals(isSystemFile(name), false, name);
+  }
+});

@@ -1,5 +1,5 @@
 import { assertEquals, assertNotEquals } from "@std/assert";
-import { crc32 } from "../../_internal/text.ts";
+import { crc32, isBlank, trimWhiteSpace } from "../../_internal/text.ts";
 
 const encoder = new TextEncoder();
 
@@ -23,4 +23,26 @@ Deno.test("crc32() notices every flipped bit", () => {
     damaged[bit >> 3]! ^= 1 << (bit & 7);
     assertNotEquals(crc32(damaged), before);
   }
+});
+
+Deno.test("white space is what Unicode calls so, for blanks and ends alike", () => {
+  for (let code = 0; code <= 0xffff; code++) {
+    const text = String.fromCharCode(code);
+    // JavaScript has the byte order mark besides, and lacks NEL.
+    const isWhite = code === 0x85 || (code !== 0xfeff && text.trim() === "");
+    assertEquals([isBlank(text), trimWhiteSpace(text + "a" + text)], [
+      isWhite,
+      isWhite ? "a" : text + "a" + text,
+    ], code.toString(16));
+  }
+  assertEquals([isBlank(""), isBlank("\u{1f600}"), trimWhiteSpace(" \u{1f600} ")], [
+    true,
+    false,
+    "\u{1f600}",
+  ]);
+});
+
+Deno.test("trimWhiteSpace() takes a time that grows with the text, not with its square", () => {
+  const spaces = " ".repeat(1_000_000);
+  assertEquals(trimWhiteSpace(`a${spaces}b${spaces}`), `a${spaces}b`);
 });

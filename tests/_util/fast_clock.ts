@@ -12,3 +12,16 @@ export async function withFastClock<T>(use: () => Promise<T>): Promise<T> {
     Reflect.deleteProperty(performance, "now");
   }
 }
+
+/** Runs `use` with a `performance.now()` that stands still until it is told to go on. */
+export async function withStoppedClock<T>(
+  use: (clock: { advanceMs(ms: number): void }) => Promise<T>,
+): Promise<T> {
+  let nowMs = performance.now();
+  performance.now = () => nowMs;
+  try {
+    return await use({ advanceMs: (ms) => void (nowMs += ms) });
+  } finally {
+    Reflect.deleteProperty(performance, "now");
+  }
+}

@@ -23,6 +23,7 @@ import { DiskModel } from "./disk_model.ts";
 import { FaultHandle } from "./fault_handle.ts";
 import { FaultScript } from "./fault_script.ts";
 import { FileNode } from "./file_node.ts";
+import { removeByOne } from "./hasty_port.ts";
 
 /** Options of {@linkcode FaultPort}. */
 export interface FaultPortOptions {
@@ -112,7 +113,8 @@ export class FaultPort extends FaultScript implements FilePort {
     });
   }
 
-  removeSync(path: string): void {
+  removeSync(path: string, options?: { recursive: boolean }): void {
+    if (options?.recursive) return removeByOne(this, path, this.#base);
     this.perform({ name: "removeSync", path }, () => {
       const slot = this.#disk?.slot(path);
       this.#base.removeSync(path);

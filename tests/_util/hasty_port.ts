@@ -13,6 +13,17 @@ export const hastyFilePort: FilePort = {
   openSync: (path, options) => withoutSyncs(denoFilePort.openSync(path, options)),
 };
 
+/**
+ * Removes a folder and all in it with a call for each, so that each can fail or be the last one. The
+ * system does it so too; unlike it this follows a link that is put there meanwhile.
+ */
+export function removeByOne(port: FilePort, path: string, base: FilePort = port): void {
+  if (base.lstatSync(path).isDirectory) {
+    for (const { name } of [...base.readDirSync(path)]) removeByOne(port, `${path}/${name}`, base);
+  }
+  port.removeSync(path);
+}
+
 function withoutSyncs(handle: FileHandle): FileHandle {
   return new Proxy(handle, {
     get(target, name) {

@@ -91,16 +91,61 @@ Deno.test("Serialize: a bundle that has no text leaves nothing behind (W-ERGO-5,
   });
 });
 
-Deno.test("CreateOutputDirectory: a file stands in the way", async () => {
+Deno.test("CreateOutputDirectory: a file stands in the way, as the parent or above it", async () => {
   await withTempDir(async (directory) => {
-    await Deno.writeTextFile(`${directory}/file`, "");
-    const error = await assertRejects(
-      () => writeCaptureBundle(`${directory}/file/sub/run.json`, bundleOf("g")),
-      CaptureWriteError,
-    );
-    assertEquals(error.stage, "CreateOutputDirectory");
-    assert(error.message.startsWith("create capture output directory: "), error.message);
-    assert(error.cause instanceof Error);
+    await Deno.writeTextFile(`${directory}/file`, "as it was");
+    await Deno.symlink(`${directory}/file`, `${directory}/link`);
+    await Deno.symlink(`${directory}/nowhere`, `${directory}/dangling`);
+    const paths = ["file/sub/run.json", "file/run.json", "link/run.json", "dangling/run.json"];
+    for (const path of paths) {
+      const error = await assertRejects(
+        () => writeCaptureBundle(`${directory}/${path}`, bundleOf("g")),
+        CaptureWriteError,
+      );
+      assertEquals([error.stage, error.kind], ["CreateOutputDirectory", "io"], path);
+      assert(error.message.startsWith("create capture output directory: "), error.message);
+      assert(error.cause instanceof Error);
+    }
+    assertEquals(names(directory), ["dangling", "file", "link"]);
+    assertEquals(await Deno.readTextFile(`${directory}/file`), "as it was");
+  });
+});
+
+Deno.test("a directory that is reached by a link is written to", async () => {
+  await withTempDir(async (directory) => {
+    await Deno.mkdir(`${directory}/real`);
+    await Deno.symlink(`${directory}/real`, `${directory}/link`);
+    await writeCaptureBundle(`${directory}/link/run.json`, bundleOf("g"));
+    assertEquals(names(`${directory}/real`), ["run.json"]);
+  });
+});
+
+Deno.test("RenameTempFile: a path with a slash at its end names no file, and nothing is changed", async () => {
+  await withTempDir(async (directory) => {
+    await Deno.writeTextFile(`${directory}/file`, "as it was");
+    await Deno.mkdir(`${directory}/folder`);
+    for (const path of ["file/", "file//", "new/", "folder/", "folder"]) {
+      const write = () => writeCaptureBundle(`${directory}/${path}`, bundleOf("g"));
+      const error = await assertRejects(write, CaptureWriteError);
+      assertEquals([error.stage, error.kind], ["RenameTempFile", "io"], path);
+    }
+    assertEquals(names(directory), ["file", "folder"]);
+    assertEquals(await Deno.readTextFile(`${directory}/file`), "as it was");
+  });
+});
+
+Deno.test("WriteTempFile: a pipe or a device is not replaced", {
+  ignore: Deno.build.os === "windows",
+}, async () => {
+  await withTempDir(async (directory) => {
+    new Deno.Command("mkfifo", { args: [`${directory}/pipe`] }).outputSync();
+    using _listener = Deno.listen({ transport: "unix", path: `${directory}/socket` });
+    for (const [name, kind] of [["pipe", "a named pipe"], ["socket", "a socket"]] as const) {
+      const write = () => writeCaptureBundle(`${directory}/${name}`, bundleOf("g"));
+      const error = await assertRejects(write, CaptureWriteError, `it is ${kind}`);
+      assertEquals([error.stage, error.kind], ["WriteTempFile", "io"]);
+    }
+    assertEquals(names(directory), ["pipe", "socket"]);
   });
 });
 
@@ -155,10 +200,11 @@ Deno.test("ExhaustedTempFileAttempts: after 64 names that are taken (CWR-2)", as
 /** The stages that a failing call may lead to; a call that only sweeps leads to none. */
 const STAGES: Partial<Record<CallName, (CaptureWriteStage | undefined)[]>> = {
   mkdirSync: ["CreateOutputDirectory"],
-  lstatSync: ["CreateOutputDirectory", "WriteTempFile"],
+  lstatSync: ["CreateOutputDirectory", "CreateTempFile", "WriteTempFile"],
+  statSync: ["CreateTempFile"],
   openSync: ["CreateTempFile", "SyncDirectory"],
   readDirSync: [undefined],
-  tryLockSync: ["WriteTempFile"],
+  tryLockSync: ["CreateTempFile"],
   chmodSync: ["WriteTempFile"],
   writeSync: ["WriteTempFile"],
   sync: ["SyncTempFile"],
@@ -184,20 +230,13 @@ for (const isSync of [false, true]) {
         assert(error instanceof CaptureWriteError);
         assert(STAGES[call!.name]!.includes(error.stage), `${call!.name}: ${error.stage}`);
         assertEquals(text, error.stage === "SyncDirectory" ? after : before);
-        for (const name of names(root)) age(`${root}/${name}`);
-        sweepTempsSync(denoFilePort, root);
+        sweepTempsSync(denoFilePort, root, (name) => name === "run.json");
         assertEquals(names(root), ["run.json"]);
       },
       { before: (root) => Deno.writeTextFileSync(`${root}/run.json`, before) },
     );
     assert(failures >= 8, `${failures}`);
   });
-}
-
-/** Makes a file look older than a sweeper wants it. */
-function age(path: string): void {
-  const past = new Date(Date.now() - 120_000);
-  Deno.utimeSync(path, past, past);
 }
 
 Deno.test("the n-th call fails where directories are created", async () => {
@@ -236,11 +275,13 @@ Deno.test("the power goes: the old bundle or the new one, once acknowledged the 
 
 Deno.test("temp files that killed processes left are swept (W-ERGO-4)", async () => {
   await withTempDir((directory) => {
-    const old = `${directory}/run.json.12345.0.tmp`;
-    const young = `${directory}/run.json.12345.1.tmp`;
-    for (const path of [old, young]) Deno.writeTextFileSync(path, "half");
-    age(old);
+    const left = `${directory}/run.json.12345.0.tmp`;
+    const held = `${directory}/run.json.12345.1.tmp`;
+    const others = `${directory}/report.2025.12.tmp`;
+    for (const path of [left, held, others]) Deno.writeTextFileSync(path, "half");
+    using maker = Deno.openSync(held);
+    maker.lockSync(true);
     writeCaptureBundleSync(`${directory}/run.json`, bundleOf("g"));
-    assertEquals(names(directory), ["run.json", "run.json.12345.1.tmp"]);
+    assertEquals(names(directory), ["report.2025.12.tmp", "run.json", "run.json.12345.1.tmp"]);
   });
 });

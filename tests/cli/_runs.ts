@@ -4,7 +4,7 @@ import { isThere } from "../_util/files.ts";
 /** What a test looks at in an event, whatever its type. */
 export type AnyEvent = RunEvent & {
   node_id?: string;
-  error?: { kind: string; exit_code?: number; signal?: string };
+  error?: { kind: string; cancelled?: boolean; exit_code?: number; signal?: string };
   reason?: string;
   message?: string;
   duration_ms?: number;
@@ -41,13 +41,8 @@ export async function onlyRun(root: string): Promise<string> {
   return runs[0]!;
 }
 
-/** The events of a run, but for those that tell of processes. */
+/** The events of a run. */
 export function eventsOf(root: string, runId: string): AnyEvent[] {
-  return allEventsOf(root, runId).filter(({ type }) => type !== "node.spawned");
-}
-
-/** All events of a run. */
-export function allEventsOf(root: string, runId: string): AnyEvent[] {
   return [...readRunSync<AnyEvent>(root, runId)].flatMap(({ events, gaps }) => {
     if (gaps.length > 0) throw new Error(`The log has gaps: ${JSON.stringify(gaps)}`);
     return events.map(({ event }) => event);

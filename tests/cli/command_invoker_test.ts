@@ -31,7 +31,6 @@ function openPlace(
         begun.push(attempt);
         if (fails) throw RECORDING_FAILED;
       },
-      nodeSpawned: () => Promise.resolve(),
     },
     observer: { nodeStarted: () => {}, note: () => {} },
     maxOutputBytes: 1024,

@@ -2,6 +2,7 @@
 
 import { assertEquals } from "@std/assert";
 import { openEventLog } from "../../eventlog/mod.ts";
+import { runtimeDirectory } from "../../store/mod.ts";
 import { withTempDir } from "../_util/temp.ts";
 import { HAS_SIGNALS, recordAndKill, startTaffrail, taffrail } from "./_command.ts";
 
@@ -112,14 +113,16 @@ Deno.test({
       await printed.of("diff", good, bad);
 
       await printed.of("trace", "--replay", bad);
-      await printed.of("resume", await recordAndKill(cwd));
+      const killed = await recordAndKill(cwd);
+      await printed.of("show", killed);
+      await printed.of("resume", killed);
       await Deno.writeTextFile(`${root}/runs/${good}/events.jsonl`, "{", { append: true });
       await Deno.writeTextFile(`${root}/runs/live/events.jsonl`, "oops\n", { append: true });
       await printed.of("verify");
       await printed.of("repair");
 
-      await Deno.remove(`${root}/runs/${bad}/live.lock`);
-      await Deno.symlink(`${cwd}/lock`, `${root}/runs/${bad}/live.lock`);
+      await Deno.remove(`${runtimeDirectory(root, bad)}/owner.lock`);
+      await Deno.mkdir(`${runtimeDirectory(root, bad)}/owner.lock`);
       await printed.of("prune", "--keep", "0");
 
       const pages = Array.from(await documented());

@@ -73,7 +73,6 @@ Deno.test({
       assertEquals(outlineOf(logOf({ root, runId: innerId })), [
         "pipe.started",
         "node.started n0",
-        "node.spawned n0",
         "node.completed n0",
         "pipe.completed",
       ]);

@@ -28,7 +28,7 @@ Deno.test("taffrail follow prints the events that are there, then those that com
       `2026-04-15T12:00:00Z  pipe.started    ci
 2026-04-15T12:00:00Z  node.started    a  deno lint
 2026-04-15T12:00:00Z  node.failed     a  crash, exit code 3, 1.2s
-2026-04-15T12:00:00Z  news       b
+2026-04-15T12:00:00Z  \\u001b[31mnews       b
 2026-04-15T12:00:00Z  pipe.aborted    node a failed: crash
 the run has been aborted
 `,

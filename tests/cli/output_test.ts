@@ -155,7 +155,7 @@ Deno.test({
       assertStringIncludes(stderr, "Cannot record what node flood prints: ");
       const root = `${cwd}/.taffrail`;
       const [failed, aborted] = eventsOf(root, await onlyRun(root)).slice(-2);
-      assertEquals(failed?.error, { kind: "cancelled" });
+      assertEquals(failed?.error, { kind: "crash", cancelled: true });
       assertStringIncludes(failed?.message ?? "", "Cannot record what node flood prints: ");
       assertStringIncludes(aborted?.reason ?? "", "Cannot record what node flood prints: ");
     }),

@@ -280,7 +280,7 @@ const MISTAKES: Mistake[] = [
   inIds(
     "an id that is too long",
     ["x".repeat(65)],
-    `node "${"x".repeat(65)}" must have 1 to 64 characters`,
+    `node "${"x".repeat(65)}" has 65 characters, and 64 is the most: choose a shorter one`,
   ),
   inIds(
     "ids that differ only in case",

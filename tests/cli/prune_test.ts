@@ -1,5 +1,6 @@
 import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { listRuns, openEventLog } from "../../eventlog/mod.ts";
+import { runtimeDirectory } from "../../store/mod.ts";
 import { Random } from "../_util/random.ts";
 import { namesIn } from "../_util/files.ts";
 import { longCount, seed, withTempDir } from "../_util/temp.ts";
@@ -15,12 +16,16 @@ interface Made {
 
 /** A run whose events are some days old. */
 async function makeRun(root: string, runId: string, { days, types, bytes = 0 }: Made) {
-  const ts = new Date(Date.now() - days * DAY_MS).toISOString();
+  const time = new Date(Date.now() - days * DAY_MS);
+  const ts = time.toISOString();
   const base = { id: "1", ts, run_id: runId, pipe: "ci", reason: "enough" };
-  await using log = await openEventLog<Record<string, unknown>>({ root, runId });
-  for (const type of types ?? ["pipe.started", "pipe.completed"]) {
-    await log.append({ ...base, type });
+  {
+    await using log = await openEventLog<Record<string, unknown>>({ root, runId });
+    for (const type of types ?? ["pipe.started", "pipe.completed"]) {
+      await log.append({ ...base, type });
+    }
   }
+  await Deno.utime(`${root}/runs/${runId}/events.jsonl`, time, time);
   await Deno.writeTextFile(`${root}/runs/${runId}/capture.jsonl`, "x".repeat(bytes));
 }
 
@@ -112,13 +117,14 @@ Deno.test("taffrail prune says what it cannot remove, removes the others, and ex
 }, async () => {
   await withTempDir(async (cwd) => {
     const root = `${cwd}/.taffrail`;
-    for (const runId of ["a", "b", "c"]) await makeRun(root, runId, { days: 1 });
+    for (const runId of ["a", "b", "c", "d"]) await makeRun(root, runId, { days: 1 });
     await Deno.rename(`${root}/runs/b/live.lock`, `${cwd}/lock`);
     await Deno.symlink(`${cwd}/lock`, `${root}/runs/b/live.lock`);
+    await Deno.mkdir(`${runtimeDirectory(root, "c")}/owner.lock`, { recursive: true });
     const { code, stdout } = await taffrail(["prune", "--keep", "0"], { cwd });
-    assertEquals([code, await listRuns(root)], [1, ["b"]]);
-    assertStringIncludes(stdout, "cannot remove b  Cannot use ");
-    assertMatch(stdout, /live\.lock: it is a symbolic link\nremoved 2 runs, /);
+    assertEquals([code, await listRuns(root)], [1, ["b", "c"]]);
+    assertStringIncludes(stdout, "kept b  it cannot be read\n");
+    assertMatch(stdout, /cannot remove c {2}.*owner\.lock.*\nremoved 2 runs, /);
   });
 });
 

@@ -1,12 +1,13 @@
 /** What the store lacks of the log is caught up with when the run is resumed. */
 import { assert, assertEquals } from "@std/assert";
+import { readProcesses } from "../../cli/process/process_log.ts";
 import { verifyRun } from "../../eventlog/mod.ts";
 import { RunWorkers } from "../../run/mod.ts";
 import { runtimeDirectory } from "../../store/mod.ts";
 import { checkWorkers, logOf, type Place, workersAskedBy, workersOf } from "../run/_records.ts";
 import { withTempDir } from "../_util/temp.ts";
 import { HAS_SIGNALS, startTaffrail, taffrail } from "./_command.ts";
-import { allEventsOf, onlyRun, untilChanged, untilExists, writeFlow } from "./_runs.ts";
+import { onlyRun, untilChanged, untilExists, writeFlow } from "./_runs.ts";
 
 const HANGS_ONCE = "test $TAFFRAIL_ATTEMPT -gt 1 || { : > begun; exec sleep 1000; }";
 
@@ -24,9 +25,7 @@ async function killedRun(cwd: string): Promise<Place> {
   await untilExists(cwd, "begun");
   const root = `${cwd}/.taffrail`;
   const runId = await onlyRun(root);
-  const isSpawned = () =>
-    allEventsOf(root, runId).some(({ type, node_id: id }) => type === "node.spawned" && id === "c");
-  await untilChanged(`${root}/runs/${runId}`, isSpawned);
+  await untilChanged(`${root}/runs/${runId}`, () => readProcesses({ root, runId }).has("c#1"));
   command.kill("SIGKILL");
   assertEquals((await command.end()).signal, "SIGKILL");
   return { root, runId };

@@ -55,6 +55,8 @@ Deno.test("taffrail run writes events in the vocabulary of runs (OEV-1, OEV-2, O
       },
     );
     const node = { node_id: "b", attempt: 1 };
+    const nothing = "sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
+    const hashes = { output_hash: nothing, error_hash: nothing };
     assertEquals(
       bodies,
       [
@@ -77,12 +79,18 @@ Deno.test("taffrail run writes events in the vocabulary of runs (OEV-1, OEV-2, O
         {
           type: "node.completed",
           node_id: "a",
-          output_hash: "sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855",
+          ...hashes,
           attempt: 1,
           timed: true,
         },
         { type: "node.started", ...node, kind: "command", name: "sh -c 'exit 3'", timed: false },
-        { type: "node.failed", ...node, error: { kind: "crash", exit_code: 3 }, timed: true },
+        {
+          type: "node.failed",
+          ...node,
+          error: { kind: "crash", exit_code: 3 },
+          ...hashes,
+          timed: true,
+        },
         { type: "pipe.aborted", reason: "node b failed: crash", timed: true },
       ] as unknown as typeof bodies,
     );

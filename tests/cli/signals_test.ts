@@ -49,7 +49,7 @@ for (const [signal, exitCode] of SIGNALS) {
       "node.failed job",
       "pipe.aborted",
     ]);
-    assertEquals(events[2]?.error, { kind: "cancelled", signal: "SIGTERM" });
+    assertEquals(events[2]?.error, { kind: "crash", cancelled: true, signal: "SIGTERM" });
     assertEquals(events[3]?.reason, `cancelled by ${signal}`);
     assertEquals(await isLive(root, runId), false);
   });
@@ -63,7 +63,7 @@ test("taffrail exec kills a command that ignores SIGTERM, after the grace", asyn
   assertEquals(isRunning(pid), false);
   const root = `${cwd}/.taffrail`;
   const events = eventsOf(root, await onlyRun(root));
-  assertEquals(events.at(-2)?.error, { kind: "cancelled", signal: "SIGKILL" });
+  assertEquals(events.at(-2)?.error, { kind: "crash", cancelled: true, signal: "SIGKILL" });
 });
 
 test("taffrail exec kills at once on a second signal, and exits for the first", async (cwd) => {

@@ -1,11 +1,13 @@
 import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
-import { findHolder, isOlder, parseElapsed } from "../../cli/verbs/stop.ts";
-import { openEventLog } from "../../eventlog/mod.ts";
+import { findHolder, isOlder, parseElapsed } from "../../cli/process/run_holder.ts";
+import { readStat } from "../../cli/process/processes.ts";
+import { listRuns, openEventLog } from "../../eventlog/mod.ts";
 import { withTempDir } from "../_util/temp.ts";
 import { HAS_SIGNALS, start, startTaffrail, taffrail } from "./_command.ts";
-import { eventsOf, isRunning, onlyRun, writeFlow } from "./_runs.ts";
+import { eventsOf, isRunning, onlyRun, poll, writeFlow } from "./_runs.ts";
 
 const ROOT = ".taffrail";
+const IS_LINUX = Deno.build.os === "linux";
 
 function test(name: string, body: (cwd: string) => Promise<void>): void {
   Deno.test({ name, ignore: !HAS_SIGNALS, fn: () => withTempDir(body) });
@@ -39,12 +41,17 @@ test("taffrail stop ends a run of another process as Ctrl-C does, and says how i
   assertEquals(told.stdout, `run ${runId} has been aborted already: cancelled by SIGTERM\n`);
 });
 
-test("taffrail stop says so when the run goes on, and kills its process when it is asked to", async (cwd) => {
+/** A run whose command does not end when it is asked to, and that command. */
+async function startStubbornRun(cwd: string) {
   const script = "trap '' TERM; echo $$ >pid; echo go >ready; while :; do sleep 0.1; done";
-  const { command, runId } = await startLongRun(cwd, script);
-  await using _ = command;
+  const run = await startLongRun(cwd, script);
   await Deno.readTextFile(`${cwd}/ready`);
-  const child = Number(await Deno.readTextFile(`${cwd}/pid`));
+  return { ...run, child: Number(await Deno.readTextFile(`${cwd}/pid`)) };
+}
+
+test("taffrail stop says so when the run goes on", async (cwd) => {
+  const { command, runId, child } = await startStubbornRun(cwd);
+  await using _ = command;
   try {
     const asked = await taffrail(["stop", "--timeout", "0s", runId], { cwd });
     assertEquals(asked.code, 1);
@@ -54,8 +61,15 @@ test("taffrail stop says so when the run goes on, and kills its process when it 
     );
     const { code, stdout } = await taffrail(["show", "--json", runId], { cwd });
     assertEquals([code, JSON.parse(stdout).is_live], [0, true]);
-    // A second SIGTERM skips the grace; a process that is stopped does not take it.
-    command.kill("SIGSTOP");
+  } finally {
+    Deno.kill(child, "SIGKILL");
+  }
+});
+
+test("taffrail stop kills the run's process when it is asked to", async (cwd) => {
+  const { command, runId, child } = await startStubbornRun(cwd);
+  await using _ = command;
+  try {
     const killed = await taffrail(["stop", "--kill", "--timeout", "0s", runId], { cwd });
     assertEquals(killed.code, 1);
     assertStringIncludes(killed.stdout, `sent SIGKILL to process ${command.pid}\n`);
@@ -79,8 +93,12 @@ test("taffrail stop signals no process that does not have the run open", async (
   await using bystander = start("sleep", ["1000"], { cwd });
   await using _log = await openEventLog({ root, runId: "mine" });
   const lock = `${root}/runs/mine/live.lock`;
-  assertEquals(await findHolder(root, "mine"), { pid: Deno.pid });
-  for (const text of [`${bystander.pid}\n`, "4194304\n", "garbage", "-1\n", "0\n", ""]) {
+  assertEquals(await findHolder(root, "mine"), { pid: Deno.pid, isSuspended: false });
+  const opener = JSON.parse(await Deno.readTextFile(lock));
+  const forged = [bystander.pid, Deno.ppid, 1, 4194304, -1, 0, "x"].map((pid) => {
+    return JSON.stringify({ ...opener, pid, ...beginOf(pid) });
+  });
+  for (const text of [...forged, `${bystander.pid}\n`, "garbage", "null", "[]", ""]) {
     await Deno.writeTextFile(lock, text);
     const { code, stderr } = await taffrail(["stop", "mine"], { cwd });
     assertEquals(code, 1, text);
@@ -88,7 +106,91 @@ test("taffrail stop signals no process that does not have the run open", async (
     assertMatch(stderr, /is not the one that has it open|names no process/);
     assertStringIncludes(stderr, "fuser .taffrail/runs/mine/live.lock may tell");
   }
+  // The right process, in another life of its id, boot or file.
+  for (const other of [{ start_time: 1 }, { boot_id: "other" }, { ino: 1 }, { dev: 1 }]) {
+    await Deno.writeTextFile(lock, JSON.stringify({ ...opener, ...other }));
+    assertEquals("problem" in await findHolder(root, "mine"), true, JSON.stringify(other));
+  }
   assertEquals(isRunning(bystander.pid), true);
+});
+
+/** What a live lock would say of a process. */
+function beginOf(pid: number | string): object {
+  const stat = typeof pid === "number" ? readStat(pid) : undefined;
+  return stat === undefined ? {} : { start_time: stat.startTime };
+}
+
+/** A daemon that holds the lock of its pid file, as many do, and says when it does. */
+function startDaemon(cwd: string) {
+  const script = "exec 9<>daemon.pid; flock 9; echo $$ >&9; echo locked; exec sleep 1000";
+  return start("sh", ["-c", script], { cwd });
+}
+
+test("taffrail stop signals no process by way of a live.lock that is a link, or not the run's", async (cwd) => {
+  await using daemon = startDaemon(cwd);
+  await daemon.stdout.find(/^locked/);
+  const pidFile = `${cwd}/daemon.pid`;
+  const ways: [name: string, put: (lock: string) => Promise<void>][] = [
+    ["a symbolic link", (lock) => Deno.symlink(pidFile, lock)],
+    ["a hard link", (lock) => Deno.link(pidFile, lock)],
+    ["the file itself", (lock) => Deno.rename(pidFile, lock)],
+  ];
+  for (const [name, put] of ways) {
+    await taffrail(["exec", "--name", "x", "--", "true"], { cwd });
+    const runId = (await listRuns(`${cwd}/${ROOT}`)).at(-1)!;
+    const lock = `${cwd}/${ROOT}/runs/${runId}/live.lock`;
+    await Deno.remove(lock);
+    await put(lock);
+    const stop = await taffrail(["stop", "--timeout", "0s", runId], { cwd });
+    assertEquals(stop.code, 1, name);
+    assertEquals(isRunning(daemon.pid), true, name);
+    assertStringIncludes(stop.stdout + stop.stderr, "live.lock", name);
+    const { code, stdout } = await taffrail(["ls", "--json"], { cwd });
+    const listed = JSON.parse(stdout).runs.find(({ run_id: id }: { run_id: string }) =>
+      id === runId
+    );
+    assertEquals([code, "problem" in listed], [0, name !== "the file itself"], name);
+    if (name === "a hard link") await Deno.remove(lock);
+  }
+});
+
+test("a suspended run is shown so, and taffrail stop continues it, so that it can end", async (cwd) => {
+  const { command, runId } = await startLongRun(cwd);
+  await using _ = command;
+  const shown = async () => {
+    const { stdout } = await taffrail(["show", "--json", runId], { cwd });
+    const ls = JSON.parse((await taffrail(["ls", "--json"], { cwd })).stdout).runs[0];
+    return [JSON.parse(stdout).is_suspended, ls.is_suspended];
+  };
+  assertEquals(await shown(), [false, false]);
+  command.kill("SIGSTOP");
+  await poll(() => readStat(command.pid)?.isStopped ?? true);
+  assertEquals(await shown(), IS_LINUX ? [true, true] : [false, false]);
+  if (IS_LINUX) {
+    assertMatch((await taffrail(["ls"], { cwd })).stdout, /suspended/);
+    assertMatch((await taffrail(["show", runId], { cwd })).stdout, /^\S+ {2}suspended$/m);
+  } else command.kill("SIGCONT");
+  const { code, stdout } = await taffrail(["stop", runId], { cwd });
+  assertEquals(code, 0);
+  const sent = IS_LINUX ? "it was suspended: sent SIGTERM and SIGCONT" : "sent SIGTERM";
+  assertEquals(
+    stdout,
+    `${sent} to process ${command.pid}\nrun ${runId} has been aborted: cancelled by SIGTERM\n`,
+  );
+  assertEquals((await command.end()).code, 143);
+});
+
+test("what a suspended command is ended with reaches it", async (cwd) => {
+  const script = "trap 'echo got >ended; exit 0' TERM; echo $$ >pid; echo go >ready; " +
+    "while :; do sleep 0.01; done";
+  const { command, runId } = await startLongRun(cwd, script);
+  await using _ = command;
+  await Deno.readTextFile(`${cwd}/ready`);
+  const child = Number(await Deno.readTextFile(`${cwd}/pid`));
+  Deno.kill(-child, "SIGSTOP");
+  assertEquals((await taffrail(["stop", runId], { cwd })).code, 0);
+  assertEquals((await command.end()).code, 143);
+  assertEquals(await Deno.readTextFile(`${cwd}/ended`), "got\n");
 });
 
 test("taffrail stop of a run that has completed leaves it as it is", async (cwd) => {

@@ -65,7 +65,7 @@ const DAMAGES: {
     damage: (path) => append(path, '{"type":"node'),
     part: "log",
     kind: "torn",
-    line: 6,
+    line: 5,
     mended: true,
   },
   {
@@ -74,7 +74,7 @@ const DAMAGES: {
     damage: (path) => append(path, "oops\n"),
     part: "log",
     kind: "not-json",
-    line: 6,
+    line: 5,
     mended: false,
   },
   {
@@ -93,7 +93,7 @@ const DAMAGES: {
     part: "capture",
     kind: "unreadable",
     line: 7,
-    mended: false,
+    mended: true,
   },
   {
     what: "a bundle that cannot be read",
@@ -193,7 +193,7 @@ Deno.test("verify looks at the named runs only, and prints places for editors", 
     assertStringIncludes(stdout, "✓ 1 run in .taffrail: nothing is wrong");
     const all = await taffrail(["verify"], { cwd });
     assertEquals(all.code, 1);
-    assertMatch(all.stdout, /✗ \.taffrail\/runs\/\S+\/events\.jsonl:6: not-json: /);
+    assertMatch(all.stdout, /✗ \.taffrail\/runs\/\S+\/events\.jsonl:5: not-json: /);
     assertStringIncludes(all.stdout, "✗ 2 runs in .taffrail: 1 problem found");
   });
 });

@@ -85,7 +85,7 @@ test("that is stopped ends a child that ignores SIGTERM", async (cwd) => {
   await assertSound(cwd, runId);
   const failed = eventsOf(`${cwd}/.taffrail`, runId)
     .find(({ type, node_id: id }) => type === "node.failed" && id === "n05");
-  assertEquals(failed?.error, { kind: "cancelled", signal: "SIGKILL" });
+  assertEquals(failed?.error, { kind: "crash", cancelled: true, signal: "SIGKILL" });
 });
 
 /** The most memory that a process has had, in bytes. */

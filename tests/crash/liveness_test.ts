@@ -48,7 +48,7 @@ async function startHolder(
 }
 
 async function pidInLock(root: string): Promise<number> {
-  return Number(await Deno.readTextFile(`${root}/runs/${RUN_ID}/live.lock`));
+  return JSON.parse(await Deno.readTextFile(`${root}/runs/${RUN_ID}/live.lock`)).pid;
 }
 
 async function isOrphan(root: string): Promise<boolean> {
@@ -194,7 +194,7 @@ Deno.test({
       const path = `${root}/runs/${RUN_ID}/live.lock`;
       for (let round = 0; round < longCount(300, 5_000); round++) {
         using _ = openEventLogSync({ root, runId: RUN_ID });
-        assertEquals(await Deno.readTextFile(path), `${Deno.pid}\n`);
+        assertEquals(JSON.parse(await Deno.readTextFile(path)).pid, Deno.pid);
         await Deno.writeTextFile(path, "1\n");
       }
       await prober.send("stop");

@@ -81,9 +81,11 @@ class Writer implements AsyncDisposable {
  */
 function leaveTornSync(directory: string, event: CrashEvent, random: Random): void {
   const bytes = new TextEncoder().encode(JSON.stringify(event));
-  using lock = Deno.openSync(`${directory}/events.lock`, { read: true, append: true });
-  lock.lockSync(true);
   using log = Deno.openSync(`${directory}/events.jsonl`, { read: true, append: true });
+  using beside = Deno.build.os === "windows"
+    ? Deno.openSync(`${directory}/events.lock`, { read: true, append: true })
+    : undefined;
+  (beside ?? log).lockSync(true);
   const last = new Uint8Array([NEWLINE]);
   if (log.seekSync(0, Deno.SeekMode.End) > 0) log.seekSync(-1, Deno.SeekMode.End);
   log.readSync(last);

@@ -39,6 +39,11 @@ export function pathOf(root: string, name = "events.jsonl", runId = RUN_ID): str
   return `${root}/runs/${runId}/${name}`;
 }
 
+/** What a writer of a run locks: its log, and on Windows a file beside it. */
+export function lockedPathOf(root: string): string {
+  return pathOf(root, Deno.build.os === "windows" ? "events.lock" : "events.jsonl");
+}
+
 /** Makes a run as another program does: its folder and its log, and nothing else. */
 export function writeRun(root: string, content: string | Uint8Array, runId = RUN_ID): string {
   Deno.mkdirSync(`${root}/runs/${runId}`, { recursive: true });
@@ -88,7 +93,7 @@ function readByPages(root: string, options: ReadRunOptions<AnyEvent>, limit: num
 /** Takes as many items from a follower as a reader found, and looks that nothing else comes. */
 async function followAll(root: string, options: ReadRunOptions<AnyEvent>): Promise<Read> {
   const expected = readByPages(root, options, 10_000);
-  const { size } = Deno.statSync(pathOf(root));
+  const { size } = await Deno.stat(pathOf(root));
   const wholeGaps = expected.gaps.filter((gap) => gap.byteOffset + gap.byteLength < size);
   let left = expected.events.length + wholeGaps.length;
   const read: Read = { events: [], gaps: [] };

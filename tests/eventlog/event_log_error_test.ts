@@ -2,7 +2,7 @@ import { assert, assertEquals, assertInstanceOf, assertRejects, assertThrows } f
 import { denoFilePort } from "../../_internal/file_port.ts";
 import { EventLogError } from "../../eventlog/mod.ts";
 import { withTempDir } from "../_util/temp.ts";
-import { openLog, pathOf, readAll, writeRun } from "./_runs.ts";
+import { lockedPathOf, openLog, pathOf, readAll, writeRun } from "./_runs.ts";
 
 Deno.test("EventLogError says what, where and why, and is an Error of its own name", () => {
   const cause = new Error("why");
@@ -32,7 +32,7 @@ Deno.test("the seed's four errors keep their messages (spec 5.2)", () =>
       "failed to serialize event: $.n is NaN, which JSON cannot hold",
     );
 
-    const lockPath = pathOf(root, "events.lock");
+    const lockPath = lockedPathOf(root);
     const holder = denoFilePort.openSync(lockPath, { read: true, append: true });
     assert(holder.tryLockSync(true));
     const timeout = await assertRejects(() => log.append({ n: 1 }), EventLogError);

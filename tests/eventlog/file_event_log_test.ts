@@ -9,6 +9,7 @@ import {
 import { MAX_LINE_BYTES } from "../../_internal/json_lines.ts";
 import { EventLogError, openEventLogSync, readRun } from "../../eventlog/mod.ts";
 import { openOnPort } from "../../eventlog/open_event_log.ts";
+import { withStoppedClock } from "../_util/fast_clock.ts";
 import { FaultPort } from "../_util/fault_port.ts";
 import { appendTo, readText } from "../_util/files.ts";
 import { withTempDir } from "../_util/temp.ts";
@@ -34,37 +35,66 @@ Deno.test("append() adds nothing to the event, and reads give its physical line 
   }));
 
 Deno.test("append() makes exactly one write under the lock, no sync and no read (OLG-3, W-OMN-2)", () =>
-  withTempDir(async (root) => {
-    const port = new FaultPort();
-    const log = await openOnPort<AnyEvent>(port, { root, runId: RUN_ID });
-    await log.append({ n: 1 });
-    for (let n = 2; n <= 10; n++) {
-      port.reset();
-      await (n % 2 === 0 ? log.append({ n }) : Promise.resolve(log.appendSync({ n })));
-      const names = port.calls.map(({ name }) => name);
-      assertEquals(names, ["tryLockSync", "seekSync", "writeSync", "unlockSync"]);
-    }
-    await log.close();
-    assertEquals(port.openCount, 0);
-  }));
+  withStoppedClock(() =>
+    withTempDir(async (root) => {
+      const port = new FaultPort();
+      const log = await openOnPort<AnyEvent>(port, { root, runId: RUN_ID });
+      await log.append({ n: 1 });
+      for (let n = 2; n <= 10; n++) {
+        port.reset();
+        await (n % 2 === 0 ? log.append({ n }) : Promise.resolve(log.appendSync({ n })));
+        const names = port.calls.map(({ name }) => name);
+        assertEquals(names, ["tryLockSync", "seekSync", "writeSync", "unlockSync"]);
+      }
+      await log.close();
+      assertEquals(port.openCount, 0);
+    })
+  ));
+
+Deno.test("append() looks once a millisecond whether the path leads to the file that it writes", () =>
+  withStoppedClock((clock) =>
+    withTempDir(async (root) => {
+      const port = new FaultPort();
+      await using log = await openOnPort<AnyEvent>(port, { root, runId: RUN_ID });
+      await log.append({ n: 1 });
+      const looksOf = async (append: () => unknown) => {
+        port.reset();
+        await append();
+        return [port.count("lstatSync"), port.count("readSync"), port.count("writeSync")];
+      };
+      for (const append of [() => log.append({}), () => log.appendSync({})]) {
+        assertEquals(await looksOf(append), [0, 0, 1]);
+        clock.advanceMs(1);
+        // At the log, and at the lock by which others see that it is open.
+        assertEquals(await looksOf(append), [2, 1, 1]);
+        assertEquals(await looksOf(append), [0, 0, 1]);
+      }
+      clock.advanceMs(1);
+      const group = () => Promise.all(numbered(64).map((event) => log.append(event)));
+      assertEquals(await looksOf(group), [2, 1, 1]);
+    })
+  ));
 
 Deno.test("append() on disk makes one write and one fdatasync, outside the lock (W-OMN-1)", () =>
-  withTempDir(async (root) => {
-    const port = new FaultPort();
-    await using log = await openOnPort<AnyEvent>(port, { root, runId: RUN_ID, durability: "disk" });
-    await log.append({ n: 1 });
-    const names = () => port.calls.map(({ name }) => name);
-    const wanted = ["tryLockSync", "seekSync", "writeSync", "unlockSync"];
-    port.reset();
-    await log.append({ n: 2 });
-    assertEquals(names(), [...wanted, "syncData"]);
-    port.reset();
-    log.appendSync({ n: 3 });
-    assertEquals(names(), [...wanted, "syncDataSync"]);
-    port.reset();
-    await log.append({ n: 4 }, { durability: "os" });
-    assertEquals(names(), wanted);
-  }));
+  withStoppedClock(() =>
+    withTempDir(async (root) => {
+      const port = new FaultPort();
+      const options = { root, runId: RUN_ID, durability: "disk" } as const;
+      await using log = await openOnPort<AnyEvent>(port, options);
+      await log.append({ n: 1 });
+      const names = () => port.calls.map(({ name }) => name);
+      const wanted = ["tryLockSync", "seekSync", "writeSync", "unlockSync"];
+      port.reset();
+      await log.append({ n: 2 });
+      assertEquals(names(), [...wanted, "syncData", "lstatSync"]);
+      port.reset();
+      log.appendSync({ n: 3 });
+      assertEquals(names(), [...wanted, "syncDataSync", "lstatSync"]);
+      port.reset();
+      await log.append({ n: 4 }, { durability: "os" });
+      assertEquals(names(), wanted);
+    })
+  ));
 
 Deno.test("a group of 64 is one write and one fdatasync", () =>
   withTempDir(async (root) => {
@@ -106,7 +136,12 @@ Deno.test("sync() and syncSync() make one fdatasync for all that was appended", 
     port.reset();
     await log.sync();
     log.syncSync();
-    assertEquals(port.calls.map(({ name }) => name), ["syncData", "syncDataSync"]);
+    assertEquals(port.calls.map(({ name }) => name), [
+      "syncData",
+      "lstatSync",
+      "syncDataSync",
+      "lstatSync",
+    ]);
   }));
 
 Deno.test("append() refuses an unknown durability, and what can be no seq", () =>

@@ -10,6 +10,7 @@ import { longCount, seed, withTempDir } from "../_util/temp.ts";
 import {
   type AnyEvent,
   bytesOf,
+  lockedPathOf,
   numbered,
   numberedLines,
   openLog,
@@ -220,7 +221,7 @@ Deno.test("read() calls a tail in flight while somebody holds the lock, and torn
     await using log = await openLog(root);
     await log.append({ n: 1 });
     appendTo(log.path, '{"n":');
-    const lock = denoFilePort.openSync(pathOf(root, "events.lock"), { read: true, append: true });
+    const lock = denoFilePort.openSync(lockedPathOf(root), { read: true, append: true });
     assert(lock.tryLockSync(true));
     assertEquals((await log.read()).gaps, []);
     lock.close();

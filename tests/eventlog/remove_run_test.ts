@@ -120,7 +120,7 @@ Deno.test("a run whose removal was cut short before it began is opened as ever",
     writeWholeRun(root);
     write(pathOf(root, "live.lock"), "removal 1\n");
     await using _log = await openLog(root);
-    assertEquals(readText(pathOf(root, "live.lock")), `${Deno.pid}\n`);
+    assertEquals(JSON.parse(readText(pathOf(root, "live.lock"))).pid, Deno.pid);
   }));
 
 Deno.test("of many who remove one run at once, one does, and the others are told", () =>
@@ -179,7 +179,9 @@ Deno.test("any call of removeRun() that fails is told, and leaves all of the run
       if (port.openCount > 0) throw new Error("it left handles open");
     });
   }, async (root, { call, error }) => {
-    if (call !== undefined) assert(error instanceof EventLogError);
+    // Some file systems have no locks on folders: that of live.lock has to be enough then.
+    const isFolderLock = call?.name === "tryLockSync" && call.path.endsWith(RUN_ID);
+    if (call !== undefined && !isFolderLock) assert(error instanceof EventLogError);
     await checkWholeOrNone(root);
   }, { before: writeWholeRun });
 });

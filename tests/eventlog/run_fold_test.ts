@@ -18,7 +18,6 @@ function foldOf(...events: RunEvent[]): RunFold {
 Deno.test("RunFold knows every attempt at a node, with how it ended", () => {
   const begin = event("node.started", { node_id: "a", kind: "command", name: "make", attempt: 1 });
   const again = event("node.started", { node_id: "a", kind: "command", name: "make", attempt: 2 });
-  const process = { pid: 7, start_time: 12, boot_id: "b" };
   const fold = foldOf(
     begin,
     event("node.failed", {
@@ -29,7 +28,8 @@ Deno.test("RunFold knows every attempt at a node, with how it ended", () => {
       attempt: 1,
     }),
     again,
-    event("node.spawned", { node_id: "a", ...process, attempt: 2 }),
+    // Logs of earlier builds have these.
+    event("node.spawned", { node_id: "a", pid: 7, attempt: 2 }),
     event("node.completed", { node_id: "a", output_hash: "sha256:0", duration_ms: 6, attempt: 2 }),
   );
   assertEquals(fold.attemptsOf("a"), [
@@ -47,7 +47,6 @@ Deno.test("RunFold knows every attempt at a node, with how it ended", () => {
       duration_ms: 6,
       exit_code: 0,
       output_hash: "sha256:0",
-      process,
     },
   ]);
   assertEquals([fold.nameOf("a"), fold.nameOf("b"), fold.attemptsOf("b")], ["make", undefined, []]);

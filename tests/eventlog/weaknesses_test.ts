@@ -9,13 +9,21 @@ import { EventLogError, openEventLogSync } from "../../eventlog/mod.ts";
 import { appendTo, isThere, readText } from "../_util/files.ts";
 import { mixSeeds, Random } from "../_util/random.ts";
 import { longCount, seed, withTempDir } from "../_util/temp.ts";
-import { type AnyEvent, eventsOf, numbered, openLog, pathOf, readAll, RUN_ID } from "./_runs.ts";
+import {
+  type AnyEvent,
+  eventsOf,
+  lockedPathOf,
+  numbered,
+  openLog,
+  readAll,
+  RUN_ID,
+} from "./_runs.ts";
 
 Deno.test("a reader beside a writer never fails, wherever the writer is in its line (W-OMN-3)", () =>
   withTempDir(async (root) => {
     await using log = await openLog(root);
     await log.append({ n: 1 });
-    const lock = denoFilePort.openSync(pathOf(root, "events.lock"), { read: true, append: true });
+    const lock = denoFilePort.openSync(lockedPathOf(root), { read: true, append: true });
     assert(lock.tryLockSync(true));
     const line = new TextEncoder().encode('{"n":"é😀"}\n');
     for (const [written, byte] of line.entries()) {
@@ -53,7 +61,7 @@ Deno.test("lines far beyond PIPE_BUF from many writers never mix (W-OMN-4)", () 
 Deno.test("who waits for the lock gets it when it is free, and loses nothing when it is not (W-OMN-5)", () =>
   withTempDir(async (root) => {
     await using log = await openLog(root, { lockTimeoutMs: 60 });
-    const lock = denoFilePort.openSync(pathOf(root, "events.lock"), { read: true, append: true });
+    const lock = denoFilePort.openSync(lockedPathOf(root), { read: true, append: true });
     assert(lock.tryLockSync(true));
     const refused = await assertRejects(() => log.append({ n: 0 }), EventLogError);
     assertEquals([refused.kind, readText(log.path)], ["lock-timeout", ""]);

@@ -58,10 +58,8 @@ const LESSONS: Record<string, RegExp[]> = {
   "07_resume.ts": [
     /^pipe\.started$/,
     /^node\.started fetch$/,
-    /^node\.spawned fetch$/,
     /^node\.completed fetch$/,
     /^node\.started import$/,
-    /^node\.spawned import$/,
     /^killed: SIGKILL$/,
     /^resumed: exit code 0$/,
     /^fetch: attempt 1$/,

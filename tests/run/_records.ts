@@ -10,6 +10,7 @@ import { readRunSync, type RunEvent, verifyRun } from "../../eventlog/mod.ts";
 import { runPaths } from "../../run/mod.ts";
 import { FsRuntimeStore, verifyStore, type WorkerSummary } from "../../store/mod.ts";
 import { Supervisor } from "../../supervisor/mod.ts";
+import { assertOriginalReads } from "../_util/original_events.ts";
 import { readTrace } from "../../trace/mod.ts";
 
 /** What a test looks at in an event. */
@@ -19,7 +20,7 @@ export type LogEvent = RunEvent & {
   attempt?: number;
   message?: string;
   reason?: string;
-  error?: { kind: string; exit_code?: number; signal?: string };
+  error?: { kind: string; cancelled?: boolean; exit_code?: number; signal?: string };
 };
 
 /** Where a run is. */
@@ -47,13 +48,18 @@ function keyOf({ node_id: id, attempt }: LogEvent): string {
   return `${id}#${attempt}`;
 }
 
+function kindOf({ kind, cancelled }: { kind: string; cancelled?: boolean }): string {
+  return cancelled ? "cancelled" : kind;
+}
+
 function isEnd({ type }: LogEvent): boolean {
   return type === "node.completed" || type === "node.failed";
 }
 
 function closingLine({ type, error, message }: LogEvent): string {
   if (type === "node.completed") return "completed";
-  const { kind, exit_code: code, signal } = error!;
+  const { exit_code: code, signal } = error!;
+  const kind = kindOf(error!);
   const how = code !== undefined ? `, exit code ${code}` : signal ? `, ended by ${signal}` : "";
   return message === undefined ? kind + how : `${kind}${how}\n${message}`;
 }
@@ -69,7 +75,8 @@ export function workersAskedBy(events: LogEvent[]): RecordedAttempt[] {
       return { objective, status: isOver ? "stopped" : "running", transcript };
     }
     transcript.push(`system ${closingLine(end)}`);
-    const status = end.error?.kind === "cancelled" ? "cancelled" : "stopped";
+    const isCancelled = end.error !== undefined && kindOf(end.error) === "cancelled";
+    const status = isCancelled ? "cancelled" : "stopped";
     return { objective, status, transcript };
   });
 }
@@ -128,7 +135,9 @@ export function endsInCapture(bundle: CaptureBundle): Map<string, string> {
 /** How each attempt ended as the log has it. */
 export function endsInLog(events: LogEvent[]): Map<string, string> {
   return new Map(
-    events.filter(isEnd).map((event) => [keyOf(event), event.error?.kind ?? "completed"]),
+    events.filter(isEnd).map((event) => {
+      return [keyOf(event), event.error === undefined ? "completed" : kindOf(event.error)];
+    }),
   );
 }
 
@@ -152,8 +161,12 @@ export async function checkCapture(place: Place): Promise<CaptureBundle> {
 }
 
 /** Of a run that came to its end all five records tell the same. */
-export async function checkRecords(place: Place): Promise<LogEvent[]> {
+export async function checkRecords(
+  place: Place,
+  { otherTypes = [] }: { otherTypes?: string[] } = {},
+): Promise<LogEvent[]> {
   const events = logOf(place);
+  assertOriginalReads(place.root, place.runId, { otherTypes });
   assertEquals((await verifyRun(place.root, place.runId)).problems, []);
   const ends = endsInLog(events);
   assertEquals(new Set(ends), new Set(endsInCapture(await checkCapture(place))));

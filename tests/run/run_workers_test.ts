@@ -38,7 +38,10 @@ async function writeLog(root: string, random: Random): Promise<void> {
       await append({ type: "node.completed", ...of });
     } else {
       const kind = random.pick(["crash", "timeout", "cancelled", "host_missing"]);
-      const error = random.pick([{ kind }, { kind, exit_code: 3 }, { kind, signal: "SIGKILL" }]);
+      const error = random.pick([{ kind: "crash", cancelled: true }, { kind }, {
+        kind,
+        exit_code: 3,
+      }, { kind, signal: "SIGKILL" }]);
       const message = random.chance(0.5) ? { message: "two\nlines" } : {};
       await append({ type: "node.failed", ...of, error, ...message });
     }
@@ -144,7 +147,6 @@ Deno.test("RunRecorder writes the log, the store and the trace of a run of one's
       await recorder.pipeStarted({ name: "demo", nodes: ["a"] });
       const a = { nodeId: "a", attempt: 1 };
       await recorder.nodeStarted({ ...a, kind: "command", name: "make a" });
-      await recorder.nodeSpawned(a, { pid: 7 });
       const termination = { Failed: "RuntimeError" } as const;
       await recorder.nodeEnded(a, { termination, exitCode: 2, durationMs: 3, message: "no" });
       await recorder.pipeAborted("a failed");
@@ -162,7 +164,6 @@ Deno.test("RunRecorder writes the log, the store and the trace of a run of one's
     assertEquals(events.map(({ type }) => type), [
       "pipe.started",
       "node.started",
-      "node.spawned",
       "node.failed",
       "pipe.aborted",
     ]);

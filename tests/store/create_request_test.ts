@@ -19,7 +19,7 @@ Deno.test("checkCreateRequest() refuses blank objectives and capability names (W
   refuse({ intent: { kind: "task", objective: " " } }, "task objective must not be empty");
   refuse(
     { requested_capabilities: [{ name: "read" }, { name: "" }] },
-    "requested capability name must not be empty",
+    "invalid request: capability name must not be empty",
   );
 });
 

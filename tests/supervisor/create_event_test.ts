@@ -1,5 +1,5 @@
 /** The rules EVT-3 and EVT-4: what a payload may be, and the context derived from it. */
-import { assertEquals, assertNotEquals, assertThrows } from "@std/assert";
+import { assertEquals, assertNotEquals, assertStringIncludes, assertThrows } from "@std/assert";
 import {
   createEvent,
   type ExternalEventKind,
@@ -55,7 +55,9 @@ Deno.test("EVT-3 what is not strict JSON is refused, and the message says so", (
     '{"\\udc00":1}',
     Uint8Array.of(0xef, 0xbb, 0xbf, 0x7b, 0x7d),
     Uint8Array.of(0x7b, 0x22, 0xff, 0x22, 0x3a, 0x31, 0x7d),
-    `{"a":${"[".repeat(128)}${"]".repeat(128)}}`,
+    `{"a":${"[".repeat(127)}${"]".repeat(127)}}`,
+    `{"a":${"[".repeat(2_000_000)}${"]".repeat(2_000_000)}}`,
+    "[".repeat(2_000_000),
   ];
   for (const payload of bad) {
     const error = refusal(payload);
@@ -64,10 +66,44 @@ Deno.test("EVT-3 what is not strict JSON is refused, and the message says so", (
   }
 });
 
-Deno.test("EVT-3 nesting is refused beyond 128, and only there", () => {
+Deno.test("EVT-3 the message is the original program's: word, line and column", () => {
+  const problems: [string | Uint8Array, string][] = [
+    ["{", "EOF while parsing an object at line 1 column 1"],
+    ["{\n'a':1}", "key must be a string at line 2 column 1"],
+    ['{"a":}', "expected value at line 1 column 6"],
+    ['{"a":1} x', "trailing characters at line 1 column 9"],
+    ['{"é":1e400}', "number out of range at line 1 column 11"],
+    [
+      Uint8Array.of(0x7b, 0x22, 0xff, 0x22, 0x3a, 0x31, 0x7d),
+      "invalid unicode code point at line 1",
+    ],
+    [Uint8Array.of(0xff, 0xfe, 0x7b, 0), "the text is UTF-16, not UTF-8 at line 1 column 1"],
+  ];
+  for (const [payload, problem] of problems) {
+    assertStringIncludes(refusal(payload).details.problem ?? "", problem);
+  }
+});
+
+Deno.test("EVT-3 nesting is refused beyond 127, and only there", () => {
   const nested = (depth: number) => `{"a":${"[".repeat(depth - 1)}${"]".repeat(depth - 1)}}`;
-  assertEquals(context(nested(128)), []);
-  assertEquals(refusal(nested(129)).details.problem, "nested deeper than 128");
+  assertEquals(context(nested(127)), []);
+  const problem = "nesting deeper than 127 levels at line 1 column 132";
+  assertEquals(refusal(nested(128)).details.problem, problem);
+  // Brackets in a string, and beside each other, are no depth.
+  assertEquals(context(`{"a":"${"[".repeat(500)}","b":[${"[],".repeat(500)}[]]}`).length, 1);
+});
+
+Deno.test("EVT-3 what a later member of the same name hides is checked too", () => {
+  const deep = "[".repeat(127) + "]".repeat(127);
+  for (
+    const hidden of ["1e400", "-1E+999", "9".repeat(400), '"\\uD800"', '{"b":"\\udc00"}', deep]
+  ) {
+    assertEquals(refusal(`{"a":${hidden},"a":1}`).kind, "invalid-json", hidden);
+    assertEquals(refusal(`{"x":[{"a":${hidden},"a":1}]}`).kind, "invalid-json", hidden);
+  }
+  for (const taken of ["1e308", "1e-400", '"\\ud83d\\ude00"', "[".repeat(126) + "]".repeat(126)]) {
+    assertEquals(context(`{"a":${taken},"a":1}`), [["a", { Number: 1 }]]);
+  }
 });
 
 Deno.test("EVT-4 numbers, strings, booleans and arrays of numbers make the context", () => {

@@ -143,6 +143,35 @@ Deno.test("TRP-1: a file that cannot be read is named, with the cause", async ()
   });
 });
 
+Deno.test(
+  "TRP-1: what is no file is refused at once",
+  { ignore: Deno.build.os === "windows" },
+  async () => {
+    await withTempDir(async (directory) => {
+      new Deno.Command("mkfifo", { args: [`${directory}/pipe`] }).outputSync();
+      const cases: [string, string][] = [
+        [`${directory}/pipe`, "it is a named pipe, not a regular file"],
+        [directory, "it is a directory, not a regular file"],
+        ["/dev/zero", "it is a device, not a regular file"],
+        [`${directory}/none`, "it does not exist"],
+      ];
+      for (const [path, message] of cases) {
+        const error = await assertRejects(() => readTrace(path), TraceFileError, message);
+        assertEquals([error.kind, error.details.path], ["read", path]);
+      }
+    });
+  },
+);
+
+Deno.test("a trace that nests without end is refused, and so is null for the issues", async () => {
+  const issues = { ...TRACE, steps: [{ ...STEP, validation_issues: null }] };
+  const problem = "$.steps[0].validation_issues: invalid type: null, expected a sequence";
+  await assertRefused(JSON.stringify(issues), "shape", problem);
+  for (const deep of ["[", '{"steps":', '{"a":[']) {
+    await assertRefused(deep.repeat(2_000_000), "parse", "nesting deeper than 127 levels");
+  }
+});
+
 Deno.test("TRP-1: a file over 256 MiB is refused without being read", async () => {
   await withTempDir(async (directory) => {
     const path = `${directory}/trace.json`;

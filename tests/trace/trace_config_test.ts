@@ -45,12 +45,50 @@ Deno.test("mode and bounds come from variables, and nonsense is refused (TRC-2)"
   }
 });
 
+Deno.test("the original program has no variable for the mode and the bounds (TRC-1)", () => {
+  const variables = {
+    GREENTIC_TRACE: "off",
+    GREENTIC_TRACE_BUFFER_SIZE: "nonsense",
+    GREENTIC_TRACE_BUFFER_BYTES: "1",
+  };
+  assertEquals(fromEnv(variables, "GREENTIC_"), fromEnv({}));
+  assertEquals(fromEnv({ MINE_TRACE: "off" }, "MINE_").mode, "off");
+});
+
+Deno.test("overrides win over the environment, and say nothing where they are undefined (TRC-2)", () => {
+  const variables: Record<string, string> = {
+    TAFFRAIL_TRACE: "off",
+    TAFFRAIL_TRACE_OUT: "/tmp/t.json",
+    TAFFRAIL_TRACE_CAPTURE_INPUTS: "1",
+    GIT_SHA: "abc",
+  };
+  const env = (name: string) => variables[name];
+  const overrides = {
+    mode: "always",
+    captureInputs: false,
+    gitSha: "def",
+    maxSnapshots: 0,
+  } as const;
+  assertEquals(traceConfigFromEnv({ env, overrides: { ...overrides, outPath: undefined } }), {
+    ...fromEnv(variables),
+    ...overrides,
+  });
+  assertEquals(traceConfigFromEnv({ env, overrides: {} }), fromEnv(variables));
+  const wrong = (wrong: object) => () => traceConfigFromEnv({ env, overrides: wrong });
+  assertThrows(wrong({ mode: "ON" }), TypeError, 'Cannot use mode "ON"');
+  assertThrows(wrong({ bufferSize: -1 }), RangeError, "bufferSize -1");
+});
+
 Deno.test("the commit is that of GIT_SHA, which hides GITHUB_SHA even when it is empty (TRC-3)", () => {
   const cases: [Record<string, string>, string | undefined][] = [
     [{ GIT_SHA: " abc\n", GITHUB_SHA: "def" }, "abc"],
     [{ GITHUB_SHA: " def " }, "def"],
     [{ GIT_SHA: "", GITHUB_SHA: "def" }, undefined],
     [{ GIT_SHA: "  " }, undefined],
+    // Rust calls U+0085 white space, and U+FEFF not; JavaScript's trim() does the reverse.
+    [{ GIT_SHA: "\u0085 abc\u3000\u0085" }, "abc"],
+    [{ GIT_SHA: "\ufeffabc" }, "\ufeffabc"],
+    [{ GIT_SHA: "\u0085", GITHUB_SHA: "def" }, undefined],
     [{}, undefined],
   ];
   for (const [variables, expected] of cases) {

@@ -61,7 +61,7 @@ export const SERDE_ANSWERS: readonly (readonly [
   ["value", '"\\u12"', "! EOF while parsing a string"],
   ["value", '"\\u12g4"', "! invalid escape"],
   ["value", '"abc', "! EOF while parsing a string"],
-  ["value", "[", "! EOF while parsing a list", "! EOF while parsing a value"],
+  ["value", "[", "! EOF while parsing a list"],
   ["value", "{", "! EOF while parsing an object"],
   ["value", "[1", "! EOF while parsing a list"],
   ["value", '{"a":1', "! EOF while parsing an object"],

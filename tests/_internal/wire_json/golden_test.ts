@@ -13,7 +13,7 @@ import {
   usize,
 } from "../../../_internal/wire_json/codec.ts";
 import type { Duration } from "../../../_internal/event_time.ts";
-import { duration, eventTime } from "../../../_internal/wire_json/duration.ts";
+import { duration } from "../../../_internal/wire_json/duration.ts";
 import {
   externallyTagged,
   internallyTagged,
@@ -45,7 +45,7 @@ const constraints: Codec<Constraints> = struct({
 
 const eventRecord = struct({
   event_id: string,
-  event_time: eventTime,
+  event_time: duration,
   kind: unitEnum(["Pump", "DataAvailable", "Command"], { aliases: { Tick: "Pump" } }),
   payload: bytes,
   payload_hash: string,
@@ -66,7 +66,7 @@ const effect = struct({
 const decisionRecord = struct({
   event_id: string,
   decision: unitEnum(["Invoke", "Skip", "Defer"]),
-  schedule_at: nullable(eventTime),
+  schedule_at: nullable(duration),
   episode_id: u64,
   deadline: nullable(duration),
   termination: nullable(externallyTagged({

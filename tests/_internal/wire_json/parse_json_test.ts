@@ -92,15 +92,15 @@ Deno.test("parseJson() refuses numbers that overflow to infinity", () => {
   }
 });
 
-Deno.test("parseJson() refuses nesting deeper than 128 levels", () => {
+Deno.test("parseJson() refuses nesting deeper than 127 levels", () => {
   for (const [open, close] of [["[", "]"], ['{"a":', "}"]] as const) {
     const inner = open === "[" ? "" : "1";
-    parseJson(open.repeat(128) + inner + close.repeat(128));
-    assertEquals(
-      refusal(open.repeat(129) + inner + close.repeat(129)).details.problem,
-      "nesting deeper than 128 levels",
-    );
-    refusal(open.repeat(100_000));
+    parseJson(open.repeat(127) + inner + close.repeat(127));
+    for (const depth of [128, 2_000_000]) {
+      const { problem, column } = refusal(open.repeat(depth) + inner + close.repeat(depth)).details;
+      assertEquals(problem, "nesting deeper than 127 levels");
+      assertEquals(column, 127 * open.length + 1);
+    }
   }
 });
 
@@ -108,13 +108,13 @@ Deno.test("parseJson() names line, column, byte and path of a mistake", () => {
   const error = refusal('{\n  "é": [1, "😀", tru]\n}');
   assertEquals(
     error.message,
-    "Cannot parse JSON at line 2, column 21 (byte 25, $.é[2]): expected ident",
+    "Cannot parse JSON at line 2, column 24 (byte 25, $.é[2]): expected ident",
   );
   assert(error instanceof SyntaxError);
   const { line, column, byteOffset, path, problem } = error.details;
   assertEquals(
     { line, column, byteOffset, path, problem },
-    { line: 2, column: 21, byteOffset: 25, path: "$.é[2]", problem: "expected ident" },
+    { line: 2, column: 24, byteOffset: 25, path: "$.é[2]", problem: "expected ident" },
   );
 });
 

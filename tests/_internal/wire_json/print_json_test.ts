@@ -128,9 +128,9 @@ Deno.test("printJson() refuses cycles where they close, but not the same object 
   );
 });
 
-Deno.test("printJson() refuses nesting deeper than 128 levels", () => {
-  assertEquals(printJson(nested(128)), "[".repeat(128) + "]".repeat(128));
-  assertThrows(() => printJson(nested(129)), JsonShapeError, "nesting deeper than 128 levels");
+Deno.test("printJson() refuses nesting deeper than 127 levels", () => {
+  assertEquals(printJson(nested(127)), "[".repeat(127) + "]".repeat(127));
+  assertThrows(() => printJson(nested(128)), JsonShapeError, "nesting deeper than 127 levels");
 });
 
 Deno.test("printJson() sorts free JSON inside a struct, and only there (J-2)", () => {

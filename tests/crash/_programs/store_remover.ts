@@ -1,7 +1,7 @@
 import type { FilePort } from "../../../_internal/file_port.ts";
 import { removeRuntimeOnPort } from "../../../store/check/remove_runtime.ts";
 import { RuntimeStoreError } from "../../../store/mod.ts";
-import { hastyFilePort } from "../../_util/hasty_port.ts";
+import { hastyFilePort, removeByOne } from "../../_util/hasty_port.ts";
 import { commands, say } from "./_pipe.ts";
 
 /**
@@ -24,7 +24,8 @@ const port: FilePort = {
     count();
     hastyFilePort.renameSync(from, to);
   },
-  removeSync(path) {
+  removeSync(path, options) {
+    if (options?.recursive) return removeByOne(port, path);
     count();
     hastyFilePort.removeSync(path);
   },

@@ -1,0 +1,285 @@
+/** What the records of one run say of each other: what must be there, and where they do not agree. */
+import { runPaths } from "../../_internal/root_layout.ts";
+import { reasonOf } from "../../_internal/text.ts";
+import type { RecoveredCapture } from "../../capture/session/recover_capture.ts";
+import type { CaptureBundle } from "../../capture/types.ts";
+import type { AttemptInfo, RunFold } from "../../eventlog/derive_run_state.ts";
+import { attemptKey, errorKindOf } from "../../run/attempt_key.ts";
+import type { RunTermination } from "../../supervisor/types.ts";
+import { journalAttempts } from "../engine/past_attempts.ts";
+import { exists } from "../files.ts";
+import { flowOfRecord, type FlowRecord, readFlowRecord } from "../flow/flow_record.ts";
+import { flowProvenance, isCommandRecord, nodeAttemptOf } from "../flow/node_event.ts";
+import { logProblem } from "../reading/find_run.ts";
+import type { RunLog } from "../reading/run_log.ts";
+import {
+  canBeJournal,
+  flowOfCapture,
+  type InspectedCapture,
+  MAKE_BUNDLE,
+  MAKE_JOURNAL,
+  outputHashOf,
+} from "./inspect_capture.ts";
+import { inspectOutputs } from "./inspect_outputs.ts";
+import { intactText, isOfNewerFormat } from "./inspect_run_file.ts";
+import { inspectFollowing } from "./inspect_store.ts";
+import { fileProblem, type InspectedRun, type Part, type Problem } from "./problem.ts";
+
+/** What was read of a run. */
+interface ReadRecords {
+  /** Its log; undefined when there is none that can be read. */
+  log: RunLog | undefined;
+  capture: InspectedCapture;
+  /** Whether nothing is wrong in either of them. */
+  isSound: boolean;
+}
+
+const MAKE_LOG = "make it again from the journal";
+const MAKE_RUN_FILE = "make it again from what else the run has";
+const MAKE_FLOW = "make it again from the journal, and keep what was there under another name";
+const UNDECIDED = "without it the run can be neither replayed nor resumed; run its flow again";
+const COMPLETE_LOG = "write what is missing behind its last line, from the journal";
+
+/**
+ * What a run lacks that its kind implies, and where its records do not agree. A run of the command has
+ * all of them; what a program of the user's records beside its log is its own matter, but for what one of
+ * two files says of the other. As long as a run has no end only what must be there already is missed.
+ */
+export async function inspectAgreement(
+  run: InspectedRun,
+  { log, capture, isSound }: ReadRecords,
+): Promise<Problem[]> {
+  const problem = problemMaker(run);
+  const { has, recovered, bundle } = capture;
+  const isOfCommand = isOfTheCommand(run, { log, capture });
+  if (log === undefined) {
+    return exists(runPaths(run.root, run.runId).events) ? [] : [await missingLog(run, capture)];
+  }
+  const state = log.fold.state();
+  const hasBegun = state.nodes.some(({ status }) => status !== "Pending");
+  const found: Problem[] = [];
+  if (has.bundle && !has.journal && (isOfCommand || bundle !== undefined)) {
+    const repair = bundle !== undefined && canBeJournal(bundle) ? MAKE_JOURNAL : null;
+    const message = "it is gone, and the bundle was made of it";
+    found.push(problem("capture", "missing", message, repair));
+  }
+  if (!isOfCommand) return found;
+  if (!exists(runPaths(run.root, run.runId).run)) {
+    found.push(problem("run", "missing", "it is gone", MAKE_RUN_FILE));
+  }
+  if (hasBegun && !has.journal && !has.bundle) {
+    const message = `it is gone, and so is the bundle: ${UNDECIDED}`;
+    found.push(problem("capture", "missing", message));
+  } else if (hasBegun && has.journal && recovered === undefined && isSound) {
+    const repair = bundle !== undefined && canBeJournal(bundle) ? MAKE_JOURNAL : null;
+    found.push(problem("capture", "missing", `it is empty: ${UNDECIDED}`, repair));
+  }
+  if (has.journal && !has.bundle && endsWithBundle(log.fold) && isSound) {
+    const repair = recovered === undefined ? null : MAKE_BUNDLE;
+    found.push(problem("bundle", "missing", "it is gone", repair));
+  }
+  found.push(...await inspectFlow(run, { hasBegun, capture }));
+  // Damage explains what is missing.
+  const lost = isSound && recovered !== undefined
+    ? [
+      ...lostEvents(run, { fold: log.fold, recovered, hasBundle: has.bundle }),
+      ...otherEnds(run, { fold: log.fold, recovered }),
+    ]
+    : [];
+  // A damaged name is told once.
+  const known = lost.length === 0 ? undefined : nodesOf(recovered!);
+  found.push(...lost, ...await inspectOutputs(run, log.fold, known));
+  if (lost.length === 0 && state.run_id !== "") {
+    found.push(...await inspectFollowing(run, log.fold));
+  }
+  return found;
+}
+
+type MakeProblem = (part: Part, kind: string, message: string, repair?: string | null) => Problem;
+
+function problemMaker({ root, runId }: InspectedRun): MakeProblem {
+  const paths = runPaths(root, runId);
+  const files: Partial<Record<Part, string>> = {
+    run: paths.run,
+    log: paths.events,
+    flow: paths.flow,
+    capture: paths.journal,
+    bundle: paths.bundle,
+  };
+  return (part, kind, message, repair = null) => {
+    const place = { run_id: runId, part, path: files[part] ?? paths.directory };
+    return fileProblem(place, { kind, message, repair });
+  };
+}
+
+/** Whether the command made a run: any of what it alone records tells it, since all else may be gone. */
+function isOfTheCommand(
+  { root, runId }: InspectedRun,
+  { log, capture }: Pick<ReadRecords, "log" | "capture">,
+): boolean {
+  const { flow, nodes } = runPaths(root, runId);
+  if (exists(flow) || exists(nodes)) return true;
+  const hasCommand = [capture.recovered?.bundle, capture.bundle].some(isOfCommands);
+  return hasCommand || (log !== undefined && hasErrorHash(log.fold));
+}
+
+function isOfCommands(bundle: CaptureBundle | undefined): boolean {
+  if (bundle === undefined || !("inputs" in bundle)) return false;
+  const event = bundle.inputs.find((input) => input.type === "event" && input.kind === "Command");
+  if (event?.type !== "event") return false;
+  try {
+    return isCommandRecord(JSON.parse(event.payload));
+  } catch {
+    return false;
+  }
+}
+
+function hasErrorHash(fold: RunFold): boolean {
+  return fold.state().nodes.some(({ id }) => {
+    return fold.attemptsOf(id).some(({ error_hash: hash }) => hash !== undefined);
+  });
+}
+
+function nodesOf(recovered: RecoveredCapture): Set<string> {
+  return new Set(journalAttempts(recovered).map(({ nodeId }) => nodeId));
+}
+
+/** Whether the end of a run stands behind its bundle: not where the records themselves failed. */
+function endsWithBundle(fold: RunFold): boolean {
+  const { state } = fold.state();
+  if (typeof state === "string") return state === "Completed";
+  return /^(?:node .* failed: |cancelled)/.test(state.Aborted.reason);
+}
+
+async function missingLog(run: InspectedRun, capture: InspectedCapture): Promise<Problem> {
+  const problem = problemMaker(run);
+  const isMade = capture.recovered?.damage === null && !run.live &&
+    await recordOf(run) !== undefined;
+  const intact = await intactText(run.root, run.runId);
+  const message = intact === undefined
+    ? logProblem(run.root, run.runId)!
+    : `it has no log; ${intact}`;
+  return problem("log", "missing", message, isMade ? MAKE_LOG : null);
+}
+
+/** The flow of a run; undefined when there is none that can be used. */
+async function recordOf({ root, runId }: InspectedRun): Promise<FlowRecord | undefined> {
+  return await readFlowRecord(root, runId).catch(() => undefined);
+}
+
+async function inspectFlow(
+  run: InspectedRun,
+  { hasBegun, capture }: { hasBegun: boolean; capture: InspectedCapture },
+): Promise<Problem[]> {
+  const problem = problemMaker(run);
+  const source = capture.recovered?.bundle ?? capture.bundle;
+  const canMake = source !== undefined && await flowOfCapture(source) !== undefined;
+  const repair = canMake && !run.live ? MAKE_FLOW : null;
+  let record: FlowRecord | undefined;
+  try {
+    record = await readFlowRecord(run.root, run.runId);
+  } catch (error) {
+    const isMade = !isOfNewerFormat(runPaths(run.root, run.runId).flow);
+    return [problem("flow", "unreadable", reasonOf(error), isMade ? repair : null)];
+  }
+  if (record === undefined) {
+    const message = "it is gone: without it the run cannot be resumed; run its flow again";
+    return hasBegun ? [problem("flow", "missing", message, repair)] : [];
+  }
+  const recorded = source?.runtime_provenance;
+  const digest = await provenanceOf(record);
+  if (digest === record.provenance && (recorded === undefined || recorded === digest)) return [];
+  const message = digest === record.provenance
+    ? "it is another flow than that of the journal"
+    : "it was changed: its digest is not that of its nodes";
+  return [problem("flow", "differs", message, repair)];
+}
+
+/** The names of variables count, which a flow of a record does not have. */
+async function provenanceOf(record: FlowRecord): Promise<string> {
+  const flow = flowOfRecord(record);
+  const nodes = flow.nodes.map((node, index) => {
+    const names = record.nodes[index]!.env;
+    return { ...node, env: Object.fromEntries(names.map((name) => [name, ""])) };
+  });
+  return await flowProvenance({ ...flow, nodes });
+}
+
+/**
+ * What the log lacks of what the capture journal has. A line that is missing from a log cannot be seen in
+ * the log alone. The journal is written first, so a run that was killed may lack its last end.
+ */
+function lostEvents(
+  run: InspectedRun,
+  { fold, recovered, hasBundle }: {
+    fold: RunFold;
+    recovered: RecoveredCapture;
+    hasBundle: boolean;
+  },
+): Problem[] {
+  const problem = problemMaker(run);
+  const missing = journalAttempts(recovered)
+    // One that was aborted may never have begun.
+    .filter(({ termination }) => termination !== null && termination !== "Aborted")
+    .filter(({ nodeId, attempt: number }) => {
+      const logged = fold.attemptsOf(nodeId).findLast(({ attempt }) => attempt === number);
+      return logged === undefined || logged.status === "Running";
+    });
+  if (missing.length === 0 || run.live) return [];
+  const names = missing.map(({ nodeId, attempt }) => `${nodeId} (attempt ${attempt})`);
+  const message = `it lacks ends that the capture journal has: ${names.slice(0, 5).join(", ")}` +
+    (names.length > 5 ? ` and ${names.length - 5} more` : "");
+  const hasEnd = fold.state().state !== "Running";
+  if (!hasEnd && !hasBundle) {
+    return [problem("log", "unfinished", `${message}; resuming writes them`)];
+  }
+  // Behind its end nothing more counts.
+  return [problem("log", "lost-events", message, hasEnd ? null : COMPLETE_LOG)];
+}
+
+/** Where the log says of an attempt something else than the journal, which was written first. */
+function otherEnds(
+  run: InspectedRun,
+  { fold, recovered }: { fold: RunFold; recovered: RecoveredCapture },
+): Problem[] {
+  const problem = problemMaker(run);
+  const hashes = recordedHashes(recovered);
+  return journalAttempts(recovered).flatMap(({ nodeId, attempt: number, termination }) => {
+    const logged = fold.attemptsOf(nodeId).findLast(({ attempt }) => attempt === number);
+    if (termination === null || logged === undefined || logged.status === "Running") return [];
+    const [end, recordedEnd] = [endText(logged.status), journalEndText(termination)];
+    const what = `node ${nodeId} (attempt ${number})`;
+    if (end !== recordedEnd) {
+      const message = `it says of ${what}: ${end}, and the capture journal says: ${recordedEnd}`;
+      return [problem("log", "differs", message)];
+    }
+    const recorded = hashes.get(attemptKey({ nodeId, attempt: number }));
+    const { output_hash: hash } = logged;
+    if (recorded === undefined || hash === undefined || hash === recorded) return [];
+    const message = `its digest of what ${what} printed is ${hash}, and the capture journal ` +
+      `has ${recorded}`;
+    return [problem("log", "differs", message)];
+  });
+}
+
+function endText(status: AttemptInfo["status"]): string {
+  if (typeof status === "string") return status === "Completed" ? "completed" : "running";
+  return status.Failed.kind;
+}
+
+function journalEndText(termination: RunTermination): string {
+  return termination === "Completed" ? "completed" : errorKindOf(termination);
+}
+
+/** The digests that the journal has of what completed attempts printed, by attempt. */
+function recordedHashes({ bundle }: RecoveredCapture): Map<string, string> {
+  const hashes = new Map<string, string>();
+  if (!("inputs" in bundle)) return hashes;
+  for (const decision of bundle.decisions) {
+    const { origin_event_id: eventId, retry_count: retries } = decision;
+    const hash = outputHashOf(decision);
+    if (eventId === null || hash === undefined) continue;
+    hashes.set(attemptKey(nodeAttemptOf(eventId, retries + 1)), hash);
+  }
+  return hashes;
+}

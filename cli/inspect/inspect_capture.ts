@@ -1,0 +1,195 @@
+/** The capture of a run: its journal, and the bundle that is made of it when the session ends. */
+import { readCaptureBundle, stringifyCaptureBundle } from "../../capture/bundle/bundle_text.ts";
+import { validateBundle } from "../../capture/bundle/validate_bundle.ts";
+import { CaptureJournalError } from "../../capture/errors.ts";
+import { recoverCapture, type RecoveredCapture } from "../../capture/session/recover_capture.ts";
+import type { CaptureBundle, DecisionRecord, TaffrailCaptureBundle } from "../../capture/types.ts";
+import { denoFilePort, readFileSync } from "../../_internal/file_port.ts";
+import { type RunPaths, runPaths } from "../../_internal/root_layout.ts";
+import { isFromMissingFile } from "../files.ts";
+import type { Flow, FlowNode } from "../flow/flow.ts";
+import {
+  flowProvenance,
+  isCommandRecord,
+  nodeAttemptOf,
+  recordedNode,
+} from "../flow/node_event.ts";
+import { fileProblem, type InspectedRun, type Problem, unreadable } from "./problem.ts";
+
+/** What the two files of a capture say. */
+export interface InspectedCapture {
+  /** Everything that is wrong in them. */
+  problems: Problem[];
+  /** What the journal has, up to where it can be read; undefined when there is none or it has nothing. */
+  recovered: RecoveredCapture | undefined;
+  /** The bundle; undefined when there is none that can be used. */
+  bundle: CaptureBundle | undefined;
+  /** Whether the files are there at all, in whatever state. */
+  has: { journal: boolean; bundle: boolean };
+}
+
+/** A file that was looked at. */
+interface Looked<T> {
+  isThere: boolean;
+  content?: T;
+  problem?: Problem;
+}
+
+const MEND = "complete the line, or move it to a file beside the journal";
+const REWRITE = "keep it under another name, and make it again from the journal";
+const REWRITE_JOURNAL = "keep it under another name, and make it again from the bundle";
+
+/** What `repair` does about a bundle that is gone, and about a journal. */
+export const MAKE_BUNDLE = "make it again from the journal";
+export const MAKE_JOURNAL = "make it again from the bundle";
+
+/**
+ * Everything that is wrong in the capture of a run as far as its files are there; `hasEnd`: the log has
+ * the end of the run.
+ */
+export async function inspectCapture(
+  { root, runId, live }: InspectedRun,
+  { hasEnd }: { hasEnd: boolean },
+): Promise<InspectedCapture> {
+  const paths = runPaths(root, runId);
+  const journal = await lookAtJournal({ runId, path: paths.journal, live });
+  const bundle = await lookAtBundle({ runId, path: paths.bundle });
+  const recovered = journal.content;
+  // The bundle of a run at work is of a later moment than its journal was when it was read.
+  const both = live ? [] : compareBoth({ runId, hasEnd, paths }, journal, bundle);
+  const problems = [...problemsOf(journal), ...problemsOf(bundle), ...both];
+  return {
+    problems,
+    recovered,
+    bundle: bundle.content,
+    has: { journal: journal.isThere, bundle: bundle.isThere },
+  };
+}
+
+/** What one of the files says of the other: what it can be made of, and where they do not agree. */
+function compareBoth(
+  { runId, hasEnd, paths }: { runId: string; hasEnd: boolean; paths: RunPaths },
+  journal: Looked<RecoveredCapture>,
+  bundle: Looked<CaptureBundle>,
+): Problem[] {
+  const recorded = journal.content?.bundle;
+  if (bundle.content === undefined) {
+    if (bundle.problem?.kind === "unreadable" && isSound(journal)) bundle.problem.repair = REWRITE;
+    return [];
+  }
+  if (!isSound(journal) || recorded === undefined) {
+    const { problem } = journal;
+    const isMended = problem === undefined || problem.repair !== null || problem.kind === "newer";
+    if (!isMended && canBeJournal(bundle.content, recorded)) problem.repair = REWRITE_JOURNAL;
+    return [];
+  }
+  if (stringifyCaptureBundle(recorded) === stringifyCaptureBundle(bundle.content)) return [];
+  if (canBeJournal(bundle.content, recorded)) {
+    const message = "it lacks what the bundle has, which was made of it";
+    const place = { run_id: runId, part: "capture", path: paths.journal } as const;
+    return [fileProblem(place, { kind: "lost-lines", message, repair: REWRITE_JOURNAL })];
+  }
+  // One that was broken off in order and then gone on with has got longer since.
+  if (!hasEnd && canBeJournal(recorded, bundle.content)) return [];
+  const message = "it says something else than the journal, of which it was made";
+  const place = { run_id: runId, part: "bundle", path: paths.bundle } as const;
+  return [fileProblem(place, { kind: "differs", message, repair: REWRITE })];
+}
+
+function problemsOf({ problem }: Looked<unknown>): Problem[] {
+  return problem === undefined ? [] : [problem];
+}
+
+/** Whether a journal says all that the bundle of an ended session does. */
+function isSound({ content }: Looked<RecoveredCapture>): boolean {
+  return content !== undefined && content.damage === null;
+}
+
+async function lookAtJournal(
+  { runId, path, live }: { runId: string; path: string; live: boolean },
+): Promise<Looked<RecoveredCapture>> {
+  const place = { run_id: runId, part: "capture", path } as const;
+  try {
+    const content = await recoverCapture(path);
+    const { damage } = content;
+    if (damage === null || (live && damage.kind === "torn")) return { isThere: true, content };
+    const repair = damage.kind === "torn" ? MEND : null;
+    return { isThere: true, content, problem: fileProblem(place, { ...damage, repair }) };
+  } catch (error) {
+    // A program of the user's may log without a supervisor.
+    if (isFromMissingFile(error)) return { isThere: false };
+    // A session that was killed at once has not begun.
+    if (isEmptyJournal(error, path)) return { isThere: true };
+    return { isThere: true, problem: unreadable(place, error) };
+  }
+}
+
+/** Whether nothing was recorded yet: an empty file, or the beginning of its first line. */
+function isEmptyJournal(error: unknown, path: string): boolean {
+  if (!(error instanceof CaptureJournalError) || error.kind !== "no-session") return false;
+  return !readFileSync(denoFilePort, path).includes(10);
+}
+
+async function lookAtBundle(
+  { runId, path }: { runId: string; path: string },
+): Promise<Looked<CaptureBundle>> {
+  const place = { run_id: runId, part: "bundle", path } as const;
+  try {
+    const content = await readCaptureBundle(path);
+    validateBundle(content, { strict: false });
+    return { isThere: true, content };
+  } catch (error) {
+    if (isFromMissingFile(error)) return { isThere: false };
+    return { isThere: true, problem: unreadable(place, error) };
+  }
+}
+
+/**
+ * Whether the journal of a bundle can be made of it: it is of a concurrent session, which has one decision
+ * for each input, and it has all that is left of the journal.
+ */
+export function canBeJournal(
+  bundle: CaptureBundle,
+  rest?: CaptureBundle,
+): bundle is TaffrailCaptureBundle {
+  if (!("inputs" in bundle) || bundle.mode !== "concurrent") return false;
+  if (bundle.inputs.length !== bundle.decisions.length) return false;
+  if (rest === undefined) return true;
+  if (!("inputs" in rest)) return false;
+  const { length } = rest.inputs;
+  if (length > bundle.inputs.length) return false;
+  const decisions = bundle.decisions.slice(0, length).map((decision, index) => {
+    // Effects are recorded behind their decision.
+    return rest.decisions[index]?.effects.length === 0 ? { ...decision, effects: [] } : decision;
+  });
+  const begin = { ...bundle, inputs: bundle.inputs.slice(0, length), decisions };
+  return stringifyCaptureBundle(begin) === stringifyCaptureBundle(rest);
+}
+
+/**
+ * The flow that a recording is of, where that says all of it: commands that need no others, and have no
+ * variables whose values are only in a file. Its digest tells.
+ */
+export async function flowOfCapture(bundle: CaptureBundle): Promise<Flow | undefined> {
+  if (!("inputs" in bundle)) return undefined;
+  const nodes = new Map<string, FlowNode>();
+  for (const input of bundle.inputs) {
+    if (input.type !== "event" || input.kind !== "Command") continue;
+    const command: unknown = JSON.parse(input.payload);
+    if (!isCommandRecord(command) || command.env.length > 0) return undefined;
+    const { nodeId } = nodeAttemptOf(input.event_id, 1);
+    nodes.set(nodeId, recordedNode(nodeId, command));
+  }
+  const { graph_id: name, config: constraints, runtime_provenance: digest } = bundle;
+  const flow = { name, constraints, nodes: [...nodes.values()] };
+  return await flowProvenance(flow) === digest ? flow : undefined;
+}
+
+/** The digest that the recording has of what an attempt printed. */
+export function outputHashOf({ effects }: DecisionRecord): string | undefined {
+  const write = effects.flatMap(({ effect }) => effect.writes).find(({ key }) => key === "stdout");
+  const value = write?.value;
+  return typeof value === "object" && value !== null && "String" in value
+    ? value.String
+    : undefined;
+}

@@ -1,0 +1,89 @@
+/** What stands at the head of a run's folder, and what else of the run can still be used. */
+import { readCaptureBundle } from "../../capture/bundle/bundle_text.ts";
+import { recoverCapture } from "../../capture/session/recover_capture.ts";
+import { isObject } from "../../_internal/errors.ts";
+import { checkRegular, denoFilePort, lookAtSync, readFileSync } from "../../_internal/file_port.ts";
+import { basename } from "../../_internal/path.ts";
+import { runPaths } from "../../_internal/root_layout.ts";
+import { decodeUtf8, reasonOf } from "../../_internal/text.ts";
+import { exists } from "../files.ts";
+import { readFlowRecord } from "../flow/flow_record.ts";
+import { fileProblem, type InspectedRun, type Problem } from "./problem.ts";
+
+const REWRITE = "keep it under another name, and make it again from what else the run has";
+
+/** What is wrong with a `run.json` that is there. One of a newer format is whole. */
+export async function inspectRunFile({ root, runId }: InspectedRun): Promise<Problem[]> {
+  const { run: path } = runPaths(root, runId);
+  const info = lookAtSync(denoFilePort, path);
+  if (info === undefined) return [];
+  const place = { run_id: runId, part: "run", path } as const;
+  try {
+    checkRegular(path, info);
+    const text = decodeUtf8(readFileSync(denoFilePort, path)).replace(/^\uFEFF/, "");
+    if (namesFormat(JSON.parse(text))) return [];
+    throw new TypeError("it names no format");
+  } catch (error) {
+    const intact = await intactText(root, runId) ?? "nothing else of the run is intact";
+    const message = `${reasonOf(error)}; ${intact}`;
+    // What a newer version wrote is not made again by this one.
+    const isMendable = info.isFile && hasSource(root, runId) && !isOfNewerFormat(path);
+    return [
+      fileProblem(place, { kind: "unreadable", message, repair: isMendable ? REWRITE : null }),
+    ];
+  }
+}
+
+/** Whether a newer version may have written a file: then it is not made again by this one. */
+export function isOfNewerFormat(path: string): boolean {
+  try {
+    checkRegular(path, denoFilePort.lstatSync(path));
+    const text = new TextDecoder().decode(readFileSync(denoFilePort, path));
+    return /"format"\s*:\s*(?:[2-9]|\d\d)/.test(text);
+  } catch {
+    return false;
+  }
+}
+
+/** Whether the run has what its log is or can be made of. */
+function hasSource(root: string, runId: string): boolean {
+  const { events, journal } = runPaths(root, runId);
+  return exists(events) || exists(journal);
+}
+
+function namesFormat(content: unknown): boolean {
+  return isObject(content) && Number.isSafeInteger(content.format) &&
+    (content.format as number) > 0;
+}
+
+/** Names the files of a run that are whole; undefined when there are none. */
+export async function intactText(root: string, runId: string): Promise<string | undefined> {
+  const paths = runPaths(root, runId);
+  const parts = await Promise.all([
+    ifWhole(paths.events, () => checkLines(paths.events)),
+    ifWhole(paths.journal, async () => {
+      if ((await recoverCapture(paths.journal)).damage !== null) throw new Error("damaged");
+    }),
+    ifWhole(paths.bundle, () => readCaptureBundle(paths.bundle)),
+    ifWhole(paths.flow, () => readFlowRecord(root, runId)),
+  ]);
+  const names = parts.filter((name) => name !== undefined);
+  return names.length === 0 ? undefined : `intact in ${paths.directory}: ${names.join(", ")}`;
+}
+
+async function ifWhole(path: string, read: () => unknown): Promise<string | undefined> {
+  try {
+    checkRegular(path, denoFilePort.lstatSync(path));
+    await read();
+    return basename(path);
+  } catch {
+    return undefined;
+  }
+}
+
+/** Every line of a log is whole JSON. */
+function checkLines(path: string): void {
+  const text = decodeUtf8(readFileSync(denoFilePort, path));
+  if (text === "" || !text.endsWith("\n")) throw new Error("it ends within a line");
+  for (const line of text.slice(0, -1).split("\n")) JSON.parse(line);
+}

@@ -1,0 +1,126 @@
+/** The store of a run, and what of the store belongs to no run. */
+import { runtimeDirectory, runtimesDirectory } from "../../_internal/root_layout.ts";
+import { reasonOf } from "../../_internal/text.ts";
+import type { RunFold } from "../../eventlog/derive_run_state.ts";
+import { attemptKey } from "../../run/attempt_key.ts";
+import type { StoreProblem } from "../../store/check/store_problem.ts";
+import { verifyStore } from "../../store/check/verify_store.ts";
+import { FsRuntimeStore } from "../../store/runtime/fs_runtime_store.ts";
+import { RuntimeStoreError } from "../../store/runtime_store_error.ts";
+import { exists } from "../files.ts";
+import { leftRuntimes } from "../reading/left_runtimes.ts";
+import { fileProblem, type InspectedRun, type Problem } from "./problem.ts";
+
+/** What is wrong in one runtime; or in all but those of some runs, and beside all of them. */
+export async function inspectStore(
+  root: string,
+  which: { runtimeId: string } | { except: ReadonlySet<string> },
+): Promise<Problem[]> {
+  const { problems } = await verifyStore(root, which);
+  return problems.map(asProblem);
+}
+
+function asProblem(problem: StoreProblem): Problem {
+  const { runtime, kind, path, line, byteOffset, message, repairable } = problem;
+  return {
+    run_id: runtime === "" ? null : runtime,
+    part: "store",
+    kind,
+    path,
+    line: line ?? null,
+    byte_offset: byteOffset ?? null,
+    message,
+    repair: repairable ? "mend it, and keep what it takes away" : null,
+  };
+}
+
+/** What is wrong in the store beside the runtimes of these runs. */
+export async function inspectBeside(root: string, runIds: readonly string[]): Promise<Problem[]> {
+  try {
+    const others = await inspectStore(root, { except: new Set(runIds) });
+    return [...others, ...inspectLeftRuntimes(root)];
+  } catch (error) {
+    const place = { run_id: null, part: "store", path: runtimesDirectory(root) } as const;
+    return [fileProblem(place, { kind: "unreadable", message: reasonOf(error) })];
+  }
+}
+
+/** Runtimes of runs that are gone: nothing shows or removes them but `taffrail prune`. */
+function inspectLeftRuntimes(root: string): Problem[] {
+  return leftRuntimes(root).map(({ runtimeId, path }) => {
+    const message =
+      "its run is gone, which was removed by hand; taffrail prune removes it by the " +
+      "rules for runs";
+    const place = { run_id: runtimeId, part: "store", path } as const;
+    return fileProblem(place, { kind: "run-missing", message });
+  });
+}
+
+const CATCH_UP = "bring it up to the log";
+const PAGE = 100;
+
+/** Whether the store of a run has what its log has: it follows it. What is wrong in it alone is told elsewhere. */
+export async function inspectFollowing(
+  { root, runId, live }: InspectedRun,
+  fold: RunFold,
+): Promise<Problem[]> {
+  const path = runtimeDirectory(root, runId);
+  const place = { run_id: runId, part: "store", path } as const;
+  if (!exists(path)) {
+    const message = "it is gone; what it had is in the log";
+    return [fileProblem(place, { kind: "behind-log", message, repair: CATCH_UP })];
+  }
+  if (live) return [];
+  const missing = await missingIn(root, runId, fold);
+  if (missing === undefined) return [];
+  const hasEnd = fold.state().state !== "Running";
+  // Killed between the log and the store: that is caught up with when the run is gone on with.
+  if (!hasEnd) {
+    const message =
+      `it does not have ${missing} yet, which the log has; resuming brings it up to it`;
+    return [fileProblem(place, { kind: "unfinished", message })];
+  }
+  const message = `it does not have ${missing}, which the log has`;
+  return [fileProblem(place, { kind: "behind-log", message, repair: CATCH_UP })];
+}
+
+/** The first thing that the store lacks of what the log has; undefined when it lacks nothing. */
+async function missingIn(
+  root: string,
+  runId: string,
+  fold: RunFold,
+): Promise<string | undefined> {
+  try {
+    await using store = await FsRuntimeStore.open({ root, runtimeId: runId, readOnly: true });
+    const { state, nodes } = fold.state();
+    const isActive = activityIn(store);
+    for (const { id } of nodes) {
+      for (const { attempt, status } of fold.attemptsOf(id)) {
+        const active = isActive.get(attemptKey({ nodeId: id, attempt }));
+        const name = `${id} (attempt ${attempt})`;
+        if (active === undefined) return name;
+        if (active && status !== "Running") return `the end of ${name}`;
+      }
+    }
+    return state !== "Running" && store.summary().status !== "stopped"
+      ? "the end of the run"
+      : undefined;
+  } catch (error) {
+    if (error instanceof RuntimeStoreError) return undefined;
+    throw error;
+  }
+}
+
+/** Whether each attempt is at work, by its name. */
+function activityIn(store: FsRuntimeStore): Map<string, boolean> {
+  const found = new Map<string, boolean>();
+  let after: string | undefined;
+  for (;;) {
+    const page = store.listWorkers({ limit: PAGE, ...(after !== undefined && { after }) });
+    for (const { intent, status } of page) {
+      if (intent.kind === "task") found.set(intent.objective, status === "running");
+    }
+    if (page.length < PAGE) return found;
+    after = page.at(-1)!.worker_id;
+  }
+}

@@ -1,0 +1,137 @@
+import { defined, isObject } from "../../_internal/errors.ts";
+import {
+  denoFilePort,
+  type FileHandle,
+  isNotFound,
+  readRangeSync,
+  withFileSync,
+  writeWholeSync,
+} from "../../_internal/file_port.ts";
+import { runPaths } from "../../_internal/root_layout.ts";
+import { encodeUtf8, NEWLINE } from "../../_internal/text.ts";
+import { attemptKey } from "../../run/attempt_key.ts";
+import type { NodeAttempt } from "../../run/types.ts";
+import { identifyProcess, type ProcessIdentity } from "./processes.ts";
+import { type RootIdentity, rootIdentityOf } from "./root_identity.ts";
+
+/** Which process an attempt was, and of which root. */
+export interface RecordedProcess extends ProcessIdentity {
+  /** The root whose run it belongs to; undefined when that was not recorded. */
+  root: RootIdentity | undefined;
+}
+
+/** One line of a run's `processes.jsonl`. */
+interface ProcessLine {
+  node_id: string;
+  attempt: number;
+  /** The machine, for people. */
+  host: string;
+  pid: number;
+  start_time?: number;
+  boot_id?: string;
+  /** The root: its path without links, and what the file system knows it by. */
+  root: string;
+  root_dev?: number;
+  root_ino?: number;
+}
+
+/**
+ * The processes of a run's attempts, a line each, so that what is left of them is found when this process
+ * dies. Nobody syncs it: a power cut leaves no process either.
+ */
+export class ProcessLog {
+  readonly #path: string;
+  readonly #root: string;
+  #place: Pick<ProcessLine, "host" | "root" | "root_dev" | "root_ino"> | undefined;
+
+  constructor({ root, runId }: { root: string; runId: string }) {
+    this.#path = runPaths(root, runId).processes;
+    this.#root = root;
+  }
+
+  /** Records the process of an attempt. */
+  append({ nodeId, attempt }: NodeAttempt, pid: number): void {
+    const { startTime, bootId } = identifyProcess(pid);
+    const { host, ...root } = this.#place ??= placeOf(this.#root);
+    const line: ProcessLine = {
+      node_id: nodeId,
+      attempt,
+      host,
+      pid,
+      ...defined({ start_time: startTime, boot_id: bootId }),
+      ...root,
+    };
+    const options = { read: true, append: true, create: true, mode: 0o600 };
+    withFileSync(denoFilePort, { path: this.#path, ...options }, (file) => {
+      const text = JSON.stringify(line) + "\n";
+      writeWholeSync(file, encodeUtf8(endsTorn(file) ? `\n${text}` : text));
+    });
+  }
+}
+
+function placeOf(root: string) {
+  const { path, dev, ino } = rootIdentityOf(root);
+  return { host: Deno.hostname(), root: path, ...defined({ root_dev: dev, root_ino: ino }) };
+}
+
+/** Whether the last line has no end: whoever wrote it was killed meanwhile. */
+function endsTorn(file: FileHandle): boolean {
+  const size = file.seekSync(0, Deno.SeekMode.End);
+  return size > 0 && readRangeSync(file, size - 1, size)[0] !== NEWLINE;
+}
+
+/** What is read at most, from the end on: the attempts that may still run are the last ones. */
+const MAX_BYTES = 16 * 1024 * 1024;
+
+/** The recorded processes of a run, by the key of their attempt. A line that is damaged tells of none. */
+export function readProcesses(
+  { root, runId }: { root: string; runId: string },
+): Map<string, RecordedProcess> {
+  const processes = new Map<string, RecordedProcess>();
+  for (const line of readEnd(runPaths(root, runId).processes).split("\n")) {
+    const found = parseLine(line);
+    if (found !== undefined) processes.set(found.key, found.process);
+  }
+  return processes;
+}
+
+function readEnd(path: string): string {
+  try {
+    return withFileSync(denoFilePort, { path, read: true }, (file) => {
+      const size = file.seekSync(0, Deno.SeekMode.End);
+      return new TextDecoder().decode(readRangeSync(file, Math.max(0, size - MAX_BYTES), size));
+    });
+  } catch (error) {
+    if (isNotFound(error)) return "";
+    throw error;
+  }
+}
+
+function parseLine(text: string): { key: string; process: RecordedProcess } | undefined {
+  let line: unknown;
+  try {
+    line = JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+  if (!isObject(line)) return undefined;
+  const { node_id: nodeId, attempt, pid, start_time, boot_id, root, root_dev, root_ino } = line;
+  if (typeof nodeId !== "string" || !isWhole(attempt) || !isWhole(pid)) return undefined;
+  const process = {
+    pid,
+    ...defined({ startTime: isWhole(start_time) ? start_time : undefined }),
+    ...defined({ bootId: typeof boot_id === "string" ? boot_id : undefined }),
+    root: typeof root === "string"
+      ? {
+        path: root,
+        dev: isWhole(root_dev) ? root_dev : undefined,
+        ino: isWhole(root_ino) ? root_ino : undefined,
+      }
+      : undefined,
+  };
+  return { key: attemptKey({ nodeId, attempt }), process };
+}
+
+function isWhole(value: unknown): value is number {
+  return Number.isSafeInteger(value) && (value as number) >= 0;
+}
