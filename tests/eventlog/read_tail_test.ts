@@ -196,7 +196,7 @@ Deno.test({
         assert(error instanceof TypeError, name);
         assertStringIncludes(error.message, "events.lock: it is a named pipe", name);
       }
-      Deno.removeSync(path);
+      await Deno.remove(path);
       pipe(path);
       for (const [name, use] of Object.entries(uses)) {
         const error = await Promise.try(use).catch((error) => error);
@@ -226,7 +226,7 @@ Deno.test("readRun() ends where the log ended when it began, however fast it gro
   withTempDir(async (root) => {
     const line = JSON.stringify({ text: "x".repeat(1000) }) + "\n";
     const path = writeRun(root, line.repeat(1000));
-    const before = Deno.statSync(path).size;
+    const before = (await Deno.stat(path)).size;
     let lines = 0;
     let next = "";
     for await (const page of readRun(root, RUN_ID)) {
@@ -238,7 +238,7 @@ Deno.test("readRun() ends where the log ended when it began, however fast it gro
     assertEquals(lines, 1000);
     assertEquals(
       [...readRunSync(root, RUN_ID, { after: next })].flatMap(({ events }) => events).length,
-      Deno.statSync(path).size / line.length - before / line.length,
+      (await Deno.stat(path)).size / line.length - before / line.length,
     );
 
     // A line that was in flight then is for the next time, though it is whole by now.
