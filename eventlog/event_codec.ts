@@ -8,6 +8,7 @@ import {
 } from "../_internal/json_lines.ts";
 import { decodeManyLines, decodeUtf8, encodeUtf8, reasonOf } from "../_internal/text.ts";
 import {
+  hasSurelyKeptMembers,
   isSurelyKept,
   type JsonVisitor,
   lossyNumberIn,
@@ -123,7 +124,7 @@ function decodeGoodLines<E>(
       const end = text.indexOf("\n", start);
       const line = text.slice(start, end);
       const event = JSON.parse(line);
-      if (!isObject(event) || !isSurelyKept(event)) return undefined;
+      if (!isObject(event) || !hasSurelyKeptMembers(event)) return undefined;
       events.push({ seq, event: event as E });
       start = end + 1;
     }
@@ -197,7 +198,7 @@ function judgeText<E>(line: Uint8Array, schema: StandardSchema<E> | undefined): 
     return { reason: "not-json", message: isSyntax ? error.message : "it is nested too deeply" };
   }
   if (!isObject(event)) return { reason: "not-json", message: "the line is no JSON object" };
-  const lossy = isSurelyKept(event) ? undefined : lossyNumberIn(text);
+  const lossy = hasSurelyKeptMembers(event) ? undefined : lossyNumberIn(text);
   if (lossy !== undefined) return { reason: "number", message: lossyMessage(lossy) };
   if (schema === undefined) return { event: event as E };
   const result = validate(event, schema);

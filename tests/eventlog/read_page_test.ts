@@ -154,6 +154,22 @@ Deno.test("read() notices that the log was rewound, or is another one", () =>
     assertEquals((await same.read({ after: next })).events[0], { seq: 6, event: { n: 6 } });
   }));
 
+Deno.test("read() notices a cursor that was edited", () =>
+  withTempDir(async (root) => {
+    writeRun(root, '{"t":"tick"}\n'.repeat(9));
+    const log = await openLog(root);
+    const { next } = await log.read({ limit: 5 });
+    await log.close();
+    const [seq, offset, checksum] = next.split("-");
+    assertEquals(seq, "5");
+    // Lines of the same content, and places where lines begin, are no excuse.
+    await cursorError(root, `4-${offset}-${checksum}`);
+    await cursorError(root, `6-${offset}-${checksum}`);
+    await cursorError(root, `5-${Number(offset) - 13}-${checksum}`);
+    await cursorError(root, `6-${Number(offset) + 13}-${checksum}`);
+    await cursorError(root, `5-${offset}-0`);
+  }));
+
 Deno.test("a cursor checks no more than 4 KiB of the line before it", () =>
   withTempDir((root) => {
     const long = `{"text":"${"x".repeat(100_000)}"}\n`;
