@@ -44,7 +44,7 @@ export function openForReading(port: FilePort, root: string, runId: string): Ope
   return wrapIo(paths.events, () => {
     refuseLinksSync(port, [paths.directory]);
     checkRunFormatSync(port, paths);
-    return { port, paths, file: port.openSync(paths.events, { read: true }) };
+    return { port, paths, file: openRegularSync(port, paths.events, { read: true }) };
   });
 }
 
