@@ -318,13 +318,18 @@ export function discardSync(port: FilePort, path: string): void {
   } catch { /* What is left is swept, or written over, another time. */ }
 }
 
-/** The bytes of an open file from `start` to `end`, in blocks that fit into memory. */
+/**
+ * The bytes of an open file from `start` to `end`, in blocks that fit into memory. Each is valid until
+ * the next is asked for.
+ */
 export function* blocksOf(
   file: FileHandle,
   { start, end }: { start: number; end: number },
 ): Generator<Uint8Array> {
+  const buffer = new Uint8Array(Math.max(0, Math.min(BLOCK_BYTES, end - start)));
   for (let at = start; at < end; at += BLOCK_BYTES) {
-    yield readRangeSync(file, at, Math.min(end, at + BLOCK_BYTES));
+    const block = buffer.subarray(0, end - at);
+    yield block.subarray(0, fillSync(file, at, block));
   }
 }
 

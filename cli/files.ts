@@ -31,8 +31,7 @@ export function lookAt(path: string): Deno.FileInfo | undefined {
   try {
     return Deno.statSync(path);
   } catch (error) {
-    // That is no missing file: the message says which permission to give.
-    if (error instanceof Deno.errors.NotCapable) throw error;
+    throwIfNotCapable(error);
     return undefined;
   }
 }
@@ -58,16 +57,33 @@ export function isFromMissingFile(error: unknown): boolean {
   return isNotFound(error) || (error instanceof Error && isNotFound(error.cause));
 }
 
-/** Bytes of all files in a directory and below; what goes away meanwhile has none. */
+/**
+ * Bytes of all files in a directory and below. What goes away meanwhile, or cannot be looked at, has none:
+ * it is no reason not to tell of the rest.
+ */
 export function sizeOfDirectory(path: string): number {
   let bytes = 0;
   try {
     for (const { name, isDirectory } of Deno.readDirSync(path)) {
       const below = join(path, name);
-      bytes += isDirectory ? sizeOfDirectory(below) : Deno.lstatSync(below).size;
+      bytes += isDirectory ? sizeOfDirectory(below) : sizeOfFile(below);
     }
   } catch (error) {
-    if (!isFromMissingFile(error)) throw error;
+    throwIfNotCapable(error);
   }
   return bytes;
+}
+
+function sizeOfFile(path: string): number {
+  try {
+    return Deno.lstatSync(path).size;
+  } catch (error) {
+    throwIfNotCapable(error);
+    return 0;
+  }
+}
+
+/** That is no missing file: the message says which permission to give. */
+function throwIfNotCapable(error: unknown): void {
+  if (error instanceof Deno.errors.NotCapable) throw error;
 }

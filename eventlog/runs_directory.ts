@@ -16,7 +16,7 @@ import {
   runSteps,
   writeWholeSync,
 } from "../_internal/file_port.ts";
-import { closeLock, withLockSteps } from "../_internal/lock.ts";
+import { withLockSteps } from "../_internal/lock.ts";
 import { isWindows, join } from "../_internal/path.ts";
 import {
   checkRoot,
@@ -34,6 +34,7 @@ import { encodeUtf8 } from "../_internal/text.ts";
 import { asModuleError, eventLogError, lockTimeoutError, wrapIo } from "./event_log_error.ts";
 import {
   checkRunFormatSync,
+  type HeldRun,
   holdLiveSteps,
   isInPlaceSync,
   markRemovalSync,
@@ -268,20 +269,20 @@ export async function removeOnPort(port: FilePort, root: string, runId: string):
 function takeOutOfList(
   port: FilePort,
   { directory, liveLock }: RunPaths,
-  live: FileHandle,
+  live: HeldRun,
 ): string {
   return wrapIo(directory, () => {
     try {
-      markRemovalSync(live);
+      markRemovalSync(live.file);
       // Another remover may have been faster, and another run have begun in that place.
-      if (!isInPlaceSync(port, liveLock, live)) {
+      if (!isInPlaceSync(port, liveLock, live.file)) {
         throw new Deno.errors.NotFound("somebody else has removed it");
       }
       // Windows renames no folder with an open file in it, and so guards the run by itself.
-      if (isWindows) live.close();
+      if (isWindows) live.release();
       return moveAsideSync(port, directory);
     } finally {
-      if (!isWindows) closeLock(live);
+      if (!isWindows) live.release();
     }
   });
 }

@@ -5,6 +5,10 @@
 export const SHORT_FILES: Readonly<Record<string, string>> = {
   "_internal/wire_names.ts":
     "The names that the supervisor and capture both know, a list of each: all there is to say.",
+  "_internal/episode_record.ts":
+    "What a memory log of the supervisor and capture both make of a decision, and neither loads the other.",
+  "_internal/wire_json/duration.ts":
+    "The one type of the wire that has two forms: who asks how a span or a time is read looks for it here.",
   "capture/session/redact.ts":
     "All of what a recording replaces: who asks what may leak looks for it by this name.",
   "_internal/ignored_signals.ts":

@@ -104,7 +104,7 @@ function textOf(item: RunItem): string {
   const { seq, event } = item;
   const problem = eventProblem(event);
   if (problem !== undefined) return printableLine(`line ${seq}: ${problem}`);
-  const node = "node_id" in event ? String(event.node_id) : "";
+  const node = "node_id" in event ? shown(event.node_id) : "";
   const columns = [event.ts, event.type.padEnd(14), node, detailOf(event)];
   return printableLine(columns.filter((text) => text !== "").join("  "));
 }
@@ -120,12 +120,17 @@ function detailOf(event: RunEvent): string {
     case "pipe.aborted":
       return event.reason;
     case "gate.passed":
-      return event.gate;
+      return shown(event.gate);
     case "iteration.started":
-      return String(event.iteration);
+      return shown(event.iteration);
     default:
       return attemptText(attemptChange(event) ?? {});
   }
+}
+
+/** No schema has seen it: what is neither text nor number has no words. */
+function shown(value: unknown): string {
+  return typeof value === "string" || typeof value === "number" ? String(value) : "";
 }
 
 function attemptText(change: Partial<AttemptChange>): string {

@@ -22,7 +22,7 @@ const STRAYS = [
   "b",
 ];
 
-const EVENT = { id: "a", ts: "2026-11-29T00:00:00.000Z" };
+const EVENT = { id: "a", ts: new Date().toISOString() };
 
 /** A run of another program that ended well. */
 function eventsOf(runId: string): string {
