@@ -245,18 +245,27 @@ export function fillSync(
 
 const FIRST_READ_BYTES = 8 * 1024;
 
+/** The most that is read into memory at once, where no less is said. */
+const MAX_FILE_BYTES = 1024 ** 3;
+
 /**
- * All bytes of a file. It is read until it ends: the size that the system names is no measure, as that
- * of a directory is 2 ** 63 - 1 on some file systems.
+ * All bytes of a file that is no longer than that. It is read until it ends, as it may have grown since
+ * the system named its size.
  */
-export function readFileSync(port: FilePort, path: string): Uint8Array {
+export function readFileSync(
+  port: FilePort,
+  path: string,
+  maxBytes = MAX_FILE_BYTES,
+): Uint8Array {
   return withFileSync(port, { path, read: true }, (file) => {
+    if (file.statSync().size > maxBytes) throw tooLarge(path, maxBytes);
     let bytes: Uint8Array = new Uint8Array(FIRST_READ_BYTES);
     let filled = 0;
     for (;;) {
       const count = file.readSync(bytes.subarray(filled));
       if (count === null) return bytes.subarray(0, filled);
       filled += count;
+      if (filled > maxBytes) throw tooLarge(path, maxBytes);
       if (filled === bytes.length) bytes = joinBytes([bytes, new Uint8Array(filled)]);
     }
   });

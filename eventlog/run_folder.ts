@@ -44,6 +44,9 @@ import {
 /** The format of a run's folder that this version reads and writes. */
 const RUN_FORMAT = 1;
 
+/** Far more than a `run.json` has, which is read by everything that looks at a run. */
+const MAX_RUN_FILE_BYTES = 1024 ** 2;
+
 /** `run.json`, written once when a run's folder is made. */
 interface RunFile {
   format: number;
@@ -109,7 +112,7 @@ export function checkRunFormatSync(port: FilePort, paths: RunPaths): void {
 }
 
 function readFormat(port: FilePort, path: string): number {
-  const bytes = wrapIo(path, () => readFileSync(port, path));
+  const bytes = wrapIo(path, () => readFileSync(port, path, MAX_RUN_FILE_BYTES));
   try {
     // Some editors put a byte order mark in front when they save.
     const text = decodeUtf8(bytes).replace(/^\uFEFF/, "");

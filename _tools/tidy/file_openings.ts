@@ -10,7 +10,9 @@ const OPENER = "_internal/file_port.ts";
 const EXCEPTIONS: Record<string, string> = {
   "_internal/directories.ts": "a directory, to sync it",
   "_internal/ignored_signals.ts": "what Linux tells about the process",
+  "eventlog/run_folder.ts": "what Linux tells about the process",
   "cli/process/processes.ts": "what Linux tells about processes",
+  "cli/process/run_holder.ts": "what Linux tells about open files",
   "cli/flow/parse_flow.ts": "what the user names, which may be a pipe",
   "cli/flow/tasks.ts": "the user's deno.json",
   "cli/verbs/trace.ts": "what the user names, which may be a pipe",

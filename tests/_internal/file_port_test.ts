@@ -72,6 +72,16 @@ Deno.test("openRegularSync() creates a file, and says when there is none", () =>
     );
   }));
 
+Deno.test("readFileSync() reads no more than it is to, and not what has no end on a disk", () =>
+  withTempDir((directory) => {
+    const path = `${directory}/file`;
+    write(path, "12345678");
+    assertEquals(readFileSync(denoFilePort, path, 8).length, 8);
+    assertThrows(() => readFileSync(denoFilePort, path, 7), RangeError, "it is over 7 bytes");
+    Deno.truncateSync(path, 1024 ** 4);
+    assertThrows(() => readFileSync(denoFilePort, path), RangeError, "it is over 1073741824 bytes");
+  }));
+
 /** Does something between the look at a file and its opening, so many times. */
 function betweenPort(times: number, act: () => void): FilePort {
   return {

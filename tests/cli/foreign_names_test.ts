@@ -1,4 +1,6 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
+import { walk } from "@std/fs/walk";
+import { isSystemFile } from "../../_internal/root_layout.ts";
 import { namesIn, write } from "../_util/files.ts";
 import { withTempDir } from "../_util/temp.ts";
 import { ask, taffrail } from "./_command.ts";
@@ -81,3 +83,30 @@ Deno.test(
       assert(namesIn(`${cwd}/.taffrail/runs/lost+found`).length === 1);
     }),
 );
+
+Deno.test("what a system leaves is no damage at any level of a root, and what is unknown in a store is", () =>
+  withTempDir(async (cwd) => {
+    await taffrail(["exec", "--name", "ours", "--", "true"], { cwd });
+    const root = `${cwd}/.taffrail`;
+    const folders: string[] = [];
+    for await (const { path } of walk(root, { includeFiles: false })) folders.push(path);
+    assert(folders.length >= 7, folders.join());
+    for (const folder of folders) {
+      for (const name of STRAYS) if (isSystemFile(name)) write(`${folder}/${name}`, "stray");
+    }
+    const ids = JSON.parse((await ask(["ls", "--json"], cwd)).stdout).runs;
+    assertEquals(ids.length, 1);
+    for (const args of [["verify"], ["repair"], ["show", "ours"], ["prune", "--keep", "1"]]) {
+      const { code, stderr, stdout } = await ask(args, cwd);
+      assertEquals([code, stderr], [0, ""], `${args}: ${stdout}`);
+    }
+    const unknown = STRAYS.filter((name) => !isSystemFile(name));
+    for (const folder of folders) for (const name of unknown) write(`${folder}/${name}`, "stray");
+    const { problems } = JSON.parse((await ask(["verify", "--json"], cwd)).stdout);
+    const inStore = folders.filter((folder) => folder.startsWith(`${root}/runtimes`));
+    assertEquals(
+      problems.map(({ kind, path }: { kind: string; path: string }) => `${kind} ${path}`).sort(),
+      inStore.flatMap((folder) => unknown.map((name) => `foreign-file ${folder}/${name}`)).sort()
+        .map((text) => text.replace(`${cwd}/`, "")),
+    );
+  }));

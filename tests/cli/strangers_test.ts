@@ -26,7 +26,7 @@ const FILES: [name: string, needed: Verb[]][] = [
   ["STORE/runtime.json", ["verify"]],
   ["STORE/owner.lock", ["verify"]],
   ["STORE/events.jsonl", ["verify"]],
-  ["STORE/journal-1.jsonl", []],
+  ["STORE/journal-1.jsonl", ["verify"]],
   ["STORE/WORKER/worker.json", ["verify"]],
   ["STORE/WORKER/transcript.jsonl", ["verify"]],
   [".ulid-last", []],
