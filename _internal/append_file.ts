@@ -42,12 +42,13 @@ import {
 import {
   blocksReadersSync,
   CommitQueue,
-  isInPlaceSync,
+  leadsToSync,
   type LockOptions,
   type WaitingRequest,
   withLockSteps,
   withLockSync,
 } from "./lock.ts";
+import { isWindows } from "./path.ts";
 import { LineEncoder } from "./text.ts";
 
 /** Lines to be appended together, each without its newline. */
@@ -86,6 +87,8 @@ export interface AppendFileOptions {
   /** What is locked in place of the file, where its lock would keep readers out. */
   lockPath: string;
   lockTimeoutMs: number;
+  /** Another lock that is held as long as the file is open, and whose file must stay in its place. */
+  held?: { isInPlace(): boolean };
   /** How failures become the errors of the module that owns the file. */
   toError: (failure: AppendFailure) => Error;
 }
@@ -138,15 +141,13 @@ export class AppendFile {
       }
       opened.#closeHandles();
     }
-    const problem = "other files take its place again and again";
-    throw options.toError({ kind: "replaced", problem });
+    throw options.toError({ kind: "replaced", problem: "others take its place again and again" });
   }
 
   /** Returns false when another file has taken the place of the one that was opened. */
   *#begin(): Steps<boolean> {
     const { port, path, lockPath } = this.#options;
-    const isBeside = yield* this.#underLock(() => blocksReadersSync(port, path));
-    if (isBeside) {
+    if (isWindows || (yield* this.#underLock(() => blocksReadersSync(port, path)))) {
       this.#lock = openRegularSync(port, lockPath, OPEN);
       this.#lockOptions = this.#lockOptionsFor(lockPath);
     }
@@ -217,10 +218,10 @@ export class AppendFile {
    */
   async close(): Promise<void> {
     if (this.closed) return await this.#queue.drained();
-    const isTold = this.#refusal !== undefined;
+    const before = this.#refusal;
     this.#refusal = { kind: "closed" };
     await this.#queue.drained();
-    this.#finish(isTold);
+    this.#finish(before);
   }
 
   /** Writes what waits, then closes, before returning. */
@@ -233,14 +234,16 @@ export class AppendFile {
         this.#queue.rejectAll(error);
       }
     }
-    const isTold = this.#refusal !== undefined;
+    const before = this.#refusal;
     this.#refusal = { kind: "closed" };
-    this.#finish(isTold);
+    this.#finish(before);
   }
 
-  #finish(isTold: boolean): void {
+  #finish(refusal: AppendFailure | undefined): void {
+    // What could not be saved may be saved now, such as when there is room again.
+    const isUnsaved = refusal?.kind === "replaced" && refusal.cause !== undefined;
     try {
-      if (!isTold) this.#lines.lookBeforeClosing();
+      if (refusal === undefined || isUnsaved) this.#lines.lookBeforeClosing();
     } finally {
       this.#closeHandles();
     }
@@ -290,7 +293,7 @@ export class AppendFile {
    */
   *#sync(): Steps<void> {
     try {
-      yield* this.#lines.sync();
+      yield* this.#lines.file.sync();
     } catch (cause) {
       // The lines are in the file but perhaps never on disk, and a later sync would succeed without
       // writing them. So nothing more is promised through this handle.
@@ -317,6 +320,7 @@ function charactersOf({ lines }: AppendRequest): number {
 }
 
 const LOOK_AFTER_MS = 1;
+const LOCK_IS_GONE = "another program has removed the lock by which others see that it is open";
 const REWRITTEN = "another program has cut or rewritten it: what was its last line is not there";
 
 /**
@@ -330,9 +334,9 @@ class SharedLines {
   readonly #opened: FileInfo;
   /** Accepts no more appends; returns the error that says so. */
   readonly #refuse: (failure: AppendFailure) => Error;
-  readonly #file: LineFile;
+  readonly file: LineFile;
   readonly #encoder = new LineEncoder();
-  /** Lines before the end of `#file`; both are 0 until the first commit counts them. */
+  /** Lines before the end of `file`; both are 0 until the first commit counts them. */
   #count = 0;
   /** The last mending of the file's end. */
   recovery: Recovery = { completed: false };
@@ -345,7 +349,7 @@ class SharedLines {
     this.#refuse = refuse;
     this.handle = openRegularSync(port, path, OPEN);
     this.#opened = this.handle.statSync();
-    this.#file = new LineFile(this.handle, {
+    this.file = new LineFile(this.handle, {
       end: 0,
       cut: (length) => cutSync(port, { path, file: this.handle }, length),
     });
@@ -384,15 +388,11 @@ class SharedLines {
     return outcomes;
   }
 
-  sync(): Steps<void> {
-    return this.#file.sync();
-  }
-
   /** Whether the path still leads to this file. */
   isInPlace(): boolean {
     const { port, path } = this.#options;
     this.#lookedAtMs = performance.now();
-    return isInPlaceSync(port, path, this.#opened);
+    return leadsToSync(port, path, this.#opened);
   }
 
   /** Throws when the path leads to another file: what is appended here nobody finds there. */
@@ -400,13 +400,12 @@ class SharedLines {
     if (!this.#attempt(() => this.isInPlace())) throw this.#replaced();
   }
 
-  /** {@linkcode look}, and whether the lines are still there, for a file that was appended to. */
+  /** {@linkcode look}, and whether what was appended is still there. */
   lookBeforeClosing(): void {
     if (!this.#hasWritten) return;
     this.look();
     const size = this.#attempt(() => this.handle.seekSync(0, Deno.SeekMode.End));
-    this.#checkSize(size, this.#file.end);
-    this.#checkLast(this.#attempt(() => this.#file.hasLastLine()));
+    this.#check(size, this.file.end, this.#attempt(() => this.file.hasLastLine()));
   }
 
   #isLookDue(): boolean {
@@ -419,9 +418,9 @@ class SharedLines {
   }
 
   #write(lines: readonly string[], mustLook: boolean): void {
-    const { end } = this.#file;
+    const { end } = this.file;
     try {
-      this.#file.append(this.#encoder.encode(lines));
+      this.file.append(this.#encoder.encode(lines));
     } catch (cause) {
       throw this.#options.toError({ kind: "io", cause });
     }
@@ -432,46 +431,47 @@ class SharedLines {
 
   /** What was written behind `end` into a file that is not the path's any more is taken back. */
   #lookBehind(end: number): void {
+    let failure: Error | undefined;
     try {
-      this.look();
-    } catch (error) {
-      this.#attempt(() => this.#file.takeBack(end));
-      throw error;
+      if (this.isInPlace()) {
+        if (this.#options.held?.isInPlace() ?? true) return;
+        failure = this.#refuse({ kind: "replaced", problem: LOCK_IS_GONE });
+      }
+    } catch (cause) {
+      failure = this.#options.toError({ kind: "io", cause });
     }
+    this.#attempt(() => this.file.takeBack(end));
+    throw failure ?? this.#replaced();
   }
 
   /** Takes in what others appended, and mends what a killed writer left. */
   #catchUp(isLookDue: boolean): void {
-    const { end } = this.#file;
+    const { end } = this.file;
     let size: number;
     let isKnown = true;
     try {
       size = this.handle.seekSync(0, Deno.SeekMode.End);
       if (size > end) isKnown = this.#takeInOthers(size);
-      else if (isLookDue && size === end) isKnown = this.#file.hasLastLine();
+      else if (isLookDue && size === end) isKnown = this.file.hasLastLine();
     } catch (cause) {
       throw this.#options.toError({ kind: "io", cause });
     }
-    this.#checkSize(size, end);
-    this.#checkLast(isKnown);
+    this.#check(size, end, isKnown);
   }
 
-  #checkLast(isThere: boolean): void {
-    if (!isThere) throw this.#refuse({ kind: "replaced", problem: REWRITTEN });
-  }
-
-  #checkSize(actual: number, expected: number): void {
+  #check(actual: number, expected: number, isKnown: boolean): void {
     if (actual < expected) throw this.#refuse({ kind: "rewound", expected, actual });
+    if (!isKnown) throw this.#refuse({ kind: "replaced", problem: REWRITTEN });
   }
 
   /** Returns false when what stood before is not there any more. */
   #takeInOthers(size: number): boolean {
-    const lines = this.#file.takeIn(size);
+    const lines = this.file.takeIn(size);
     if (lines === undefined) return false;
     this.#count += lines;
-    if (this.#file.end < size && this.#recover(this.#file.end, size).completed) {
+    if (this.file.end < size && this.#recover(this.file.end, size).completed) {
       this.#count++;
-      this.#file.moveTo(size + 1);
+      this.file.moveTo(size + 1);
     }
     return true;
   }
@@ -494,7 +494,6 @@ class SharedLines {
 
   #replaced(): Error {
     const { port, path } = this.#options;
-    const saved = saveLostLinesSync(port, { path, file: this.handle });
-    return this.#refuse({ kind: "replaced", ...saved });
+    return this.#refuse({ kind: "replaced", ...saveLostLinesSync(port, path, this.handle) });
   }
 }

@@ -1,5 +1,6 @@
 import { syncDirectorySync } from "./directories.ts";
 import {
+  checkRegular,
   discardSync,
   type FileHandle,
   type FilePort,
@@ -137,6 +138,8 @@ class TempFile {
     const { path, bytes } = this.#replacement;
     this.at("write", () => {
       const old = lookAtSync(this.#port, path);
+      // Over a directory the rename fails, and a link is replaced; a device or a pipe would be lost.
+      if (old !== undefined && !old.isDirectory && !old.isSymlink) checkRegular(path, old);
       // The mode of a link says nothing: it is 0777 everywhere.
       const mode = old?.isFile ? old.mode ?? 0o600 : 0o600;
       if ((mode & 0o777) !== 0o600) this.#port.chmodSync(this.#path, mode & 0o777);

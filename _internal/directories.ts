@@ -57,11 +57,13 @@ export class ParentDirectories {
     this.#port = port;
   }
 
-  /** Creates what is missing down to a directory, mode 0700. */
+  /** Creates what is missing down to a directory, mode 0700. What stands in its place is refused. */
   createSync(directory: string): void {
     const missing = missingDirectoriesSync(this.#port, directory);
     for (const above of missing) this.#unsynced.add(above);
     if (missing.length > 0) this.#port.mkdirSync(directory, { mode: 0o700, recursive: true });
+    // Only a directory has this entry; links are followed.
+    else this.#port.lstatSync(`${directory}/.`);
   }
 
   /** A directory survives a power cut when the one that it is in was synced. */

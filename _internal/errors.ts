@@ -213,9 +213,14 @@ export function defined<const T extends object>(members: T): Defined<T> {
   return kept as Defined<T>;
 }
 
+/** How much of a text an error shows. */
+const MOST_SHOWN = 200;
+
 /** A value in few words, for an error. */
 export function describe(value: unknown): string {
-  if (typeof value === "string") return JSON.stringify(value);
+  if (typeof value === "string") {
+    return JSON.stringify(value.length > MOST_SHOWN ? `${value.slice(0, MOST_SHOWN)}…` : value);
+  }
   if (value === null || typeof value !== "object") return String(value);
   return Array.isArray(value) ? "an array" : "an object";
 }

@@ -77,9 +77,10 @@ export function requireDeno(): typeof Deno {
   throw new Error("Cannot reach the file system or the process: this function needs Deno");
 }
 
-/** Whether a file call failed because nothing is there. */
+/** Whether a file call failed because nothing is there; nothing can be where a name is too long. */
 export function isNotFound(error: unknown): boolean {
-  return hasName(error, "NotFound");
+  return hasName(error, "NotFound") ||
+    (error instanceof Error && Reflect.get(error, "code") === "ENAMETOOLONG");
 }
 
 /** Whether a file call failed because something is there already. */
@@ -126,7 +127,7 @@ const OPEN_ATTEMPTS = 64;
 export function openRegularSync(
   port: FilePort,
   path: string,
-  options: Deno.OpenOptions,
+  { truncate = false, ...options }: Deno.OpenOptions,
 ): FileHandle {
   let before = options.createNew ? undefined : lookAtSync(port, path);
   for (let attempt = 0; attempt < OPEN_ATTEMPTS; attempt++) {
@@ -137,6 +138,8 @@ export function openRegularSync(
       checkRegular(path, opened);
       if (before === undefined || isSameFile(before, opened)) {
         if (options.write || options.append) refuseOtherNames(path, opened);
+        // Not before it is known whose it is.
+        if (truncate) file.truncateSync(0);
         return file;
       }
       before = lookAtSync(port, path);
@@ -315,13 +318,18 @@ export function discardSync(port: FilePort, path: string): void {
   } catch { /* What is left is swept, or written over, another time. */ }
 }
 
-/** The bytes of an open file from `start` to `end`, in blocks that fit into memory. */
+/**
+ * The bytes of an open file from `start` to `end`, in blocks that fit into memory. Each is valid until
+ * the next is asked for.
+ */
 export function* blocksOf(
   file: FileHandle,
   { start, end }: { start: number; end: number },
 ): Generator<Uint8Array> {
+  const buffer = new Uint8Array(Math.max(0, Math.min(BLOCK_BYTES, end - start)));
   for (let at = start; at < end; at += BLOCK_BYTES) {
-    yield readRangeSync(file, at, Math.min(end, at + BLOCK_BYTES));
+    const block = buffer.subarray(0, end - at);
+    yield block.subarray(0, fillSync(file, at, block));
   }
 }
 

@@ -160,7 +160,13 @@ function* read(file: LineSource, offset: number, buffer: Uint8Array): Steps<Fill
  * that was about to change, is read again until it stays the same. Only what came twice counts: what
  * has been appended since is for the next read, since it may be mixed in its turn.
  */
-function* fill(file: LineSource, offset: number, buffer: Uint8Array): Steps<number> {
+function* fill(
+  file: LineSource,
+  offset: number,
+  whole: Uint8Array,
+  end: number,
+): Steps<number> {
+  const buffer = whole.subarray(0, Math.max(0, end - offset));
   const size = file.seekSync(0, Deno.SeekMode.End);
   let filled = yield* read(file, offset, buffer);
   // A tail is no longer than a line: what stands further from the end was whole before.
@@ -202,6 +208,8 @@ export interface LineReading {
   start: number;
   /** How much to read at once; a longer line is read whole all the same. */
   blockBytes: number;
+  /** Where to end; by default where the file ends at each read, however far others make it grow. */
+  end?: number;
   /** Makes the error for what the file system threw; that itself by default. */
   failed?: (cause: unknown) => unknown;
 }
@@ -209,13 +217,13 @@ export interface LineReading {
 /** {@linkcode linePieces} and {@linkcode linePiecesSync}, as steps that give pieces on the way. */
 export function* linePieceSteps(
   file: LineSource,
-  { start, blockBytes, failed = (cause) => cause }: LineReading,
+  { start, blockBytes, end = Infinity, failed = (cause) => cause }: LineReading,
 ): Generator<Step | LinePiece, never, void> {
   let splitter = new LineSplitter(start, blockBytes);
   for (;;) {
     let piece: LinePiece | undefined;
     try {
-      piece = splitter.take(yield* fill(file, splitter.readOffset, splitter.buffer));
+      piece = splitter.take(yield* fill(file, splitter.readOffset, splitter.buffer, end));
       if (piece === undefined) continue;
       if (hasMovedSync(file, piece)) {
         splitter = new LineSplitter(piece.byteOffset, blockBytes);

@@ -107,6 +107,11 @@ export class LineFile {
     return this.#end;
   }
 
+  /** Where the file ends: behind the lines, as far as it has grown for later ones. */
+  get fileEnd(): number {
+    return this.#fileEnd;
+  }
+
   /** Goes on behind what others have appended. */
   moveTo(end: number): void {
     this.#end = end;
@@ -355,10 +360,10 @@ interface SavedLines {
  * Saves, as `<path>.lost-<n>`, the lines of an open file that are not in the one that stands at its path
  * now. Whole lines of a file never change, so no lock is needed.
  */
-export function saveLostLinesSync(port: FilePort, opened: OpenLines): SavedLines {
+export function saveLostLinesSync(port: FilePort, path: string, file: FileHandle): SavedLines {
   const moved = "the file that was open has been moved, replaced or removed";
   try {
-    return { problem: `${moved}; ${saveMissingSync(port, opened)}` };
+    return { problem: `${moved}; ${saveMissingSync(port, path, file)}` };
   } catch (cause) {
     const problem = `${moved}, and its lines could not be saved: ${reasonOf(cause)}`;
     return { problem, cause };
@@ -366,7 +371,7 @@ export function saveLostLinesSync(port: FilePort, opened: OpenLines): SavedLines
 }
 
 /** Says where the lines are. */
-function saveMissingSync(port: FilePort, { path, file }: OpenLines): string {
+function saveMissingSync(port: FilePort, path: string, file: FileHandle): string {
   const folder = dirname(path);
   if (lookAtSync(port, folder)?.isDirectory !== true) {
     const { nlink } = file.statSync();

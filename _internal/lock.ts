@@ -142,7 +142,7 @@ export function withLockSync<T>(file: FileHandle, options: LockOptions, body: ()
  * Whether a path still leads to the file that was opened there. An editor that saves, a rotation of logs
  * or a clean-up moves the file away, and a lock on it keeps nobody out any more.
  */
-export function isInPlaceSync(port: FilePort, path: string, opened: FileInfo): boolean {
+export function leadsToSync(port: FilePort, path: string, opened: FileInfo): boolean {
   try {
     const present = lookAtSync(port, path);
     return present !== undefined && isSameFile(present, opened);
@@ -158,10 +158,9 @@ const REFUSALS = ["PermissionDenied", "WouldBlock", "Busy"];
 
 /**
  * Whether the lock of a file, which the caller holds exclusively, keeps its readers out too, as locks do
- * on Windows and on some network drives. Then a file of its own beside it has to be locked.
+ * on some network drives, and on Windows always. Then a file of its own beside it has to be locked.
  */
 export function blocksReadersSync(port: FilePort, path: string): boolean {
-  if (isWindows) return true;
   // Where nothing stands any more there is nothing to be kept out of.
   if (lookAtSync(port, path) === undefined) return false;
   const reader = openRegularSync(port, path, { read: true });

@@ -137,8 +137,9 @@ export function foreignRunIdProblem(runId: string): string | undefined {
   }
   // A name that is no Unicode is shown with U+FFFD, by which it cannot be found.
   if (!runId.isWellFormed() || runId.includes("\ufffd")) return "it is no Unicode";
+  if (/\p{Cc}/u.test(runId)) return "it has a control character";
   const isFolder = runId !== "." && runId !== ".." &&
-    !(isWindows ? /[\0/\\:*?"<>|]|[. ]$/ : /[\0/]/).test(runId);
+    !(isWindows ? /[/\\:*?"<>|]|[. ]$/ : /\//).test(runId);
   if (!isFolder) return "it cannot be the name of a folder";
   return isWindows && isWindowsDevice(runId) ? "it is the name of a Windows device" : undefined;
 }

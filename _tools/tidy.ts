@@ -9,6 +9,7 @@ import { formatProblem, type Problem, sortProblems } from "./_problem.ts";
 import { checkDeadFiles } from "./tidy/dead_files.ts";
 import { checkDiskNames } from "./tidy/disk_names.ts";
 import { checkExamples } from "./tidy/examples.ts";
+import { checkFileOpenings } from "./tidy/file_openings.ts";
 import { checkLeftovers } from "./tidy/leftovers.ts";
 import { checkNames } from "./tidy/names.ts";
 import { checkProse } from "./tidy/prose.ts";
@@ -21,6 +22,7 @@ export async function tidy(directory: string): Promise<Problem[]> {
     ...checkSizes(project),
     ...checkNames(project),
     ...checkDiskNames(project),
+    ...checkFileOpenings(project),
     ...checkLeftovers(project),
     ...checkDeadFiles(project),
     ...checkExamples(project),

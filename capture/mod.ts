@@ -41,6 +41,7 @@ export {
   TAFFRAIL_CAPTURE_VERSION,
 } from "./bundle/records.ts";
 export { computeEffectHash, computeIntentId, type IntentIdentity } from "./bundle/effects.ts";
+export { CapturingDecisionLog } from "./session/capturing_decision_log.ts";
 export {
   type CapturableSupervisor,
   CapturingSession,

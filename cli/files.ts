@@ -6,6 +6,7 @@ import { isAbsolute as posixIsAbsolute } from "@std/path/posix/is-absolute";
 import { resolve as posixResolve } from "@std/path/posix/resolve";
 import { isAbsolute as windowsIsAbsolute } from "@std/path/windows/is-absolute";
 import { resolve as windowsResolve } from "@std/path/windows/resolve";
+import { isNotFound } from "../_internal/file_port.ts";
 import { basename, dirname, isWindows, join } from "../_internal/path.ts";
 
 /** Whether a path does not depend on a directory that it is seen from. */
@@ -30,8 +31,7 @@ export function lookAt(path: string): Deno.FileInfo | undefined {
   try {
     return Deno.statSync(path);
   } catch (error) {
-    // That is no missing file: the message says which permission to give.
-    if (error instanceof Deno.errors.NotCapable) throw error;
+    throwIfNotCapable(error);
     return undefined;
   }
 }
@@ -47,28 +47,43 @@ export function exists(path: string): boolean {
     Deno.lstatSync(path);
     return true;
   } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return false;
-    if (error instanceof Deno.errors.NotADirectory) return false;
+    if (isNotFound(error) || error instanceof Deno.errors.NotADirectory) return false;
     throw error;
   }
 }
 
 /** Whether it is a missing file that something could not be read because of. */
 export function isFromMissingFile(error: unknown): boolean {
-  if (error instanceof Deno.errors.NotFound) return true;
-  return error instanceof Error && error.cause instanceof Deno.errors.NotFound;
+  return isNotFound(error) || (error instanceof Error && isNotFound(error.cause));
 }
 
-/** Bytes of all files in a directory and below; what goes away meanwhile has none. */
+/**
+ * Bytes of all files in a directory and below. What goes away meanwhile, or cannot be looked at, has none:
+ * it is no reason not to tell of the rest.
+ */
 export function sizeOfDirectory(path: string): number {
   let bytes = 0;
   try {
     for (const { name, isDirectory } of Deno.readDirSync(path)) {
       const below = join(path, name);
-      bytes += isDirectory ? sizeOfDirectory(below) : Deno.lstatSync(below).size;
+      bytes += isDirectory ? sizeOfDirectory(below) : sizeOfFile(below);
     }
   } catch (error) {
-    if (!isFromMissingFile(error)) throw error;
+    throwIfNotCapable(error);
   }
   return bytes;
+}
+
+function sizeOfFile(path: string): number {
+  try {
+    return Deno.lstatSync(path).size;
+  } catch (error) {
+    throwIfNotCapable(error);
+    return 0;
+  }
+}
+
+/** That is no missing file: the message says which permission to give. */
+function throwIfNotCapable(error: unknown): void {
+  if (error instanceof Deno.errors.NotCapable) throw error;
 }

@@ -54,9 +54,17 @@ function messagesOf(error: unknown): Set<string> {
     return new Set([...messagesOf(error.suppressed), ...messagesOf(error.error)]);
   }
   if (!(error instanceof Error)) return new Set([String(error)]);
+  if (isStackOverflow(error)) {
+    return new Set(["Cannot go on: something that was read is nested too deeply"]);
+  }
   const remedy = remedyOf(error);
   const isSaid = remedy === undefined || error.message.includes(remedy);
   return new Set([isSaid ? error.message : `${error.message}\n${remedy}`]);
+}
+
+/** Nobody has bounded the depth; that is at least said in words for people. */
+function isStackOverflow(error: Error): boolean {
+  return error instanceof RangeError && error.message === "Maximum call stack size exceeded";
 }
 
 /** What to do about an error, if it or one of its causes knows that besides its message. */

@@ -4,6 +4,7 @@ import {
   type ErrorKind,
   isKnownRunEvent,
   type KnownRunEvent,
+  type NodeError,
   type NodeKind,
   type PipeAborted,
   type PipeCompleted,
@@ -137,34 +138,37 @@ export class RunFold {
 
   /**
    * Takes the next event. No schema has seen it: what it lacks, in spite of its type, must not hide the
-   * others.
+   * others, and a member that is of another type than it should be counts as missing.
    *
    * @param event The event; of an unknown type it counts for the time only.
    */
   take(event: RunEvent): void {
     const run = this.#run;
-    if (run.run_id === "") run.run_id = event.run_id ?? "";
-    run.last_ts = event.ts ?? run.last_ts;
+    const ts = textOf(event.ts);
+    if (run.run_id === "") run.run_id = textOf(event.run_id) ?? "";
+    run.last_ts = ts ?? run.last_ts;
     if (typeof event.id === "string" && isUlid(event.id)) this.#lastEventId = event.id;
     if (run.state !== "Running" || !isKnownRunEvent(event)) return;
-    this.#startedTs ??= event.ts;
+    this.#startedTs ??= ts;
     switch (event.type) {
       case "pipe.started":
         this.#hasBegun = true;
-        run.pipe = event.pipe ?? "";
+        run.pipe = textOf(event.pipe) ?? "";
         if (!Array.isArray(event.nodes)) break;
-        for (const id of event.nodes) this.#nodes.set(id, { id, status: "Pending" });
+        for (const id of event.nodes.filter((id) => typeof id === "string")) {
+          this.#nodes.set(id, { id, status: "Pending" });
+        }
         break;
       case "pipe.completed":
         this.#end("Completed", event);
         break;
       case "pipe.aborted":
-        this.#end({ Aborted: { reason: event.reason ?? "" } }, event);
+        this.#end({ Aborted: { reason: textOf(event.reason) ?? "" } }, event);
         break;
       default: {
         const change = attemptChange(event);
         if (change === undefined) break;
-        this.#updateNode(change, event.ts);
+        this.#updateNode(change, ts);
         this.#updateAttempt(change, { isNew: event.type === "node.started" });
       }
     }
@@ -205,19 +209,19 @@ export class RunFold {
 
   #end(state: PipeState, { ts, duration_ms: durationMs }: PipeCompleted | PipeAborted): void {
     this.#run.state = state;
-    const milliseconds = Date.parse(ts) - Date.parse(this.#startedTs ?? "");
-    this.#durationMs = durationMs ?? (Number.isNaN(milliseconds) ? undefined : milliseconds);
+    const milliseconds = Date.parse(textOf(ts) ?? "") - Date.parse(this.#startedTs ?? "");
+    this.#durationMs = numberOf(durationMs) ??
+      (Number.isNaN(milliseconds) ? undefined : milliseconds);
   }
 
-  #updateNode(change: AttemptChange, ts: string): void {
+  #updateNode(change: AttemptChange, ts: string | undefined): void {
     const { node_id: id, kind, status, attempt, duration_ms: durationMs } = change;
     const { duration_ms: lastMs, ...others } = this.#nodes.get(id) ?? { id, status: "Running" };
     const isEnd = status !== undefined && status !== "Running";
     this.#nodes.set(id, {
       ...others,
       ...defined({ duration_ms: isEnd ? undefined : lastMs }),
-      last_ts: ts,
-      ...defined({ attempt, duration_ms: durationMs, kind, status }),
+      ...defined({ last_ts: ts, attempt, duration_ms: durationMs, kind, status }),
     });
   }
 
@@ -277,7 +281,8 @@ export interface AttemptChange extends Partial<AttemptInfo> {
  * look at one event, as when a log is followed.
  *
  * @param event The event.
- * @returns The members that the event has; undefined when it is about no node.
+ * @returns The members that the event has, of the types that they should be; undefined when it is about no
+ * node.
  *
  * @example Usage
  * ```ts
@@ -310,29 +315,26 @@ type NodeRunEvent = Extract<KnownRunEvent, { node_id: string }>;
 
 function numbersOf(event: NodeRunEvent & { attempt?: number; duration_ms?: number }) {
   const { node_id, attempt, duration_ms } = event;
-  return defined({
-    node_id,
-    attempt,
-    duration_ms: typeof duration_ms === "number" ? duration_ms : undefined,
-  });
+  return defined({ node_id, attempt: numberOf(attempt), duration_ms: numberOf(duration_ms) });
 }
 
 function detailsOf(event: NodeRunEvent): Omit<AttemptChange, "node_id"> {
   switch (event.type) {
     case "node.started": {
-      const { task, name, ts } = event;
-      const kind = task === undefined ? event.kind : "task";
-      const named = typeof name === "string" ? { name } : {};
-      return { status: "Running", started_ts: ts, ...defined({ kind }), ...named };
+      const kind = textOf(event.task) === undefined ? textOf(event.kind) : "task";
+      const { name, ts } = event;
+      return defined({ status: "Running", started_ts: textOf(ts), kind, name: textOf(name) });
     }
     case "node.completed":
       return { status: "Completed", exit_code: 0, ...hashesOf(event) };
     case "node.failed": {
-      const { kind: recorded = "crash", cancelled, exit_code, signal } = event.error ?? {};
+      const { kind: recorded, cancelled, exit_code, signal }: Partial<NodeError> = event.error ??
+        {};
       // Earlier versions had a word of their own for it.
-      const kind: ErrorKind | "cancelled" = cancelled === true ? "cancelled" : recorded;
-      const failed = event.message ? { kind, message: event.message } : { kind };
-      return { status: { Failed: failed }, ...defined({ exit_code, signal }), ...hashesOf(event) };
+      const kind = cancelled === true ? "cancelled" : textOf(recorded) ?? "crash";
+      const failed = defined({ kind, message: textOf(event.message) || undefined });
+      const end = { exit_code: numberOf(exit_code), signal: textOf(signal) };
+      return { status: { Failed: failed }, ...defined(end), ...hashesOf(event) };
     }
     case "gate.passed":
     case "iteration.started":
@@ -341,10 +343,15 @@ function detailsOf(event: NodeRunEvent): Omit<AttemptChange, "node_id"> {
 }
 
 function hashesOf({ output_hash, error_hash }: { output_hash?: string; error_hash?: string }) {
-  return defined({ output_hash: textOrNone(output_hash), error_hash: textOrNone(error_hash) });
+  return defined({ output_hash: textOf(output_hash), error_hash: textOf(error_hash) });
 }
 
-/** Other programs write `null` for what is empty. */
-function textOrNone(value: unknown): string | undefined {
+/** The text that a member should be; undefined for anything else, as any program may have written it. */
+function textOf<Text extends string>(value: Text | null | undefined): Text | undefined {
   return typeof value === "string" ? value : undefined;
+}
+
+/** The number that a member should be. */
+function numberOf(value: number | undefined): number | undefined {
+  return typeof value === "number" ? value : undefined;
 }

@@ -8,13 +8,14 @@ import {
 } from "../_internal/json_lines.ts";
 import { decodeManyLines, decodeUtf8, encodeUtf8, reasonOf } from "../_internal/text.ts";
 import {
+  isSurelyKept,
+  type JsonVisitor,
   lossInJson,
+  lossyNumberIn,
   redactOrMask,
-  SIXTEEN_DIGITS,
   stringifyVisiting,
-  unsafeIntegerAt,
 } from "../_internal/visit_json.ts";
-import type { Gap, GapReason, StandardSchema, Stored } from "./types.ts";
+import type { Gap, GapReason, StandardResult, StandardSchema, Stored } from "./types.ts";
 
 /**
  * Replaces a value before it is kept: gets every member, objects before their members, with a path
@@ -23,8 +24,9 @@ import type { Gap, GapReason, StandardSchema, Stored } from "./types.ts";
 export type Redact = (value: unknown, path: string) => unknown;
 
 /**
- * The one line of an event, without its newline. What JSON would change without a word (NaN,
- * lone surrogates, integers that a reader would round) is refused with its path.
+ * The one line of an event, without its newline. What JSON would change without a word (NaN, lone
+ * surrogates, integers that a reader would round, a Map) is refused with its path; an error is written
+ * with what it says.
  */
 export function encodeEvent(event: unknown, redact?: Redact): string {
   const text = redact === undefined ? stringify(event) : stringifyRedacted(event, redact);
@@ -38,37 +40,54 @@ export function encodeEvent(event: unknown, redact?: Redact): string {
 }
 
 function stringify(event: unknown): string | undefined {
-  let text: string | undefined;
-  try {
-    text = JSON.stringify(event);
-  } catch {
-    return stringifyEach(event, refuseLoss);
-  }
-  if (text !== undefined && MAY_HIDE_LOSS.test(text)) stringifyEach(event, refuseLoss);
-  return text;
+  const text = stringifyQuickly(event);
+  return text === undefined ? stringifyEach(event, refuseLoss) : text;
 }
 
-/** Ten times as slow, but it can say where something is wrong. */
-function stringifyEach(
-  event: unknown,
-  visitor: (value: unknown, path: string) => unknown,
-): string | undefined {
+/**
+ * A tenth of the price of looking at each member with its path, which only what is odd is worth: undefined
+ * for that, and for what throws.
+ */
+function stringifyQuickly(event: unknown): string | undefined {
+  try {
+    if (!isSurelyKept(event)) return undefined;
+    const text: string | undefined = JSON.stringify(event);
+    return text?.includes(SURROGATE_ESCAPE) ? undefined : text;
+  } catch {
+    return undefined;
+  }
+}
+
+/** `JSON.stringify` prints a lone surrogate so, and no other one. */
+const SURROGATE_ESCAPE = "\\ud";
+
+function stringifyEach(event: unknown, visitor: JsonVisitor): string | undefined {
   try {
     return stringifyVisiting(event, visitor);
   } catch (cause) {
-    throw new TypeError(`failed to serialize event: ${reasonOf(cause)}`, { cause });
+    throw new TypeError(`failed to serialize event: ${failureOf(cause)}`, { cause });
   }
 }
 
-function stringifyRedacted(event: unknown, redact: Redact): string | undefined {
-  return stringifyEach(event, (value, path) => refuseLoss(redactOrMask(value, path, redact), path));
+function failureOf(cause: unknown): string {
+  return isStackOverflow(cause) ? "a member's own code calls itself too deeply" : reasonOf(cause);
 }
 
-/** What JSON changes without a word leaves one of these in the text; looking is cheap. */
-const MAY_HIDE_LOSS = new RegExp(`null|\\\\u[dD]|${SIXTEEN_DIGITS.source}`);
+/** What the engine says of its stack is of no use to whoever gave an event. */
+function isStackOverflow(error: unknown): boolean {
+  return error instanceof RangeError && error.message.includes("call stack");
+}
 
-function refuseLoss(value: unknown, path: string): unknown {
-  const problem = lossInJson(value);
+function stringifyRedacted(event: unknown, redact: Redact): string | undefined {
+  return stringifyEach(event, (value, path, member) => {
+    const kept = redactOrMask(value, path, redact);
+    return kept === value ? refuseLoss(value, path, member) : refuseLoss(kept, path, kept);
+  });
+}
+
+/** An invalid date is null by the time that it is visited. */
+function refuseLoss(value: unknown, path: string, member: unknown): unknown {
+  const problem = member instanceof Date ? lossInJson(member) : lossInJson(value);
   if (problem !== undefined) {
     throw new TypeError(`${path} ${problem}`);
   }
@@ -84,7 +103,7 @@ export interface DecodedLines<E> {
 }
 
 /** What a line is, but for its place. */
-type Verdict<E> = { event: E } | { reason: GapReason; message: string; event?: E };
+export type Verdict<E> = { event: E } | { reason: GapReason; message: string; event?: E };
 
 /** The message of the gap of a blank line, which strict reading passes over (OLG-5). */
 export const BLANK = "the line is blank";
@@ -108,13 +127,12 @@ function decodeGoodLines<E>(
   try {
     const text = decodeManyLines(bytes);
     if (text === undefined) return undefined;
-    const longDigits = SIXTEEN_DIGITS.test(text);
     let seq = options.firstSeq;
     for (let start = 0; start < text.length; seq++) {
       const end = text.indexOf("\n", start);
       const line = text.slice(start, end);
       const event = JSON.parse(line);
-      if (!isObject(event) || (longDigits && unsafeIntegerAt(line) !== -1)) return undefined;
+      if (!isObject(event) || !isSurelyKept(event)) return undefined;
       events.push({ seq, event: event as E });
       start = end + 1;
     }
@@ -152,10 +170,13 @@ function decodeAnyLines<E>(
   return decoded;
 }
 
-function judgeLine<E>(
-  { bytes, byteLength }: Line,
+/** What a line is. */
+export function judgeLine<E>(
+  { bytes, byteLength }: Pick<Line, "bytes" | "byteLength">,
   schema: StandardSchema<E> | undefined,
 ): Verdict<E> {
+  const encoding = byteLength === bytes.length ? wideEncodingOf(bytes) : undefined;
+  if (encoding !== undefined) return encodingGap(encoding);
   const nul = bytes.lastIndexOf(0);
   if (byteLength === bytes.length && nul === -1) return judgeText(bytes, schema);
   const message = "bytes of the line are NUL, as a power cut leaves what was not on disk";
@@ -172,24 +193,88 @@ function judgeText<E>(line: Uint8Array, schema: StandardSchema<E> | undefined): 
     return { reason: "not-utf8", message: "the line is not valid UTF-8" };
   }
   if (/^[ \t\r]*$/.test(text)) return { reason: "not-json", message: BLANK };
+  if (text.startsWith("\uFEFF")) {
+    const message = "the line begins with a byte order mark (U+FEFF), which is no JSON: " +
+      "write UTF-8 without one";
+    return { reason: "not-json", message };
+  }
   let event: unknown;
   try {
     event = JSON.parse(text);
   } catch (error) {
-    return { reason: "not-json", message: (error as SyntaxError).message };
+    const isSyntax = error instanceof SyntaxError;
+    return { reason: "not-json", message: isSyntax ? error.message : "it is nested too deeply" };
   }
   if (!isObject(event)) return { reason: "not-json", message: "the line is no JSON object" };
-  const unsafe = unsafeIntegerAt(text);
-  if (unsafe !== -1) {
-    const message = `the integer at character ${
-      unsafe + 1
-    } is beyond 2^53 - 1 and would be rounded`;
-    return { reason: "number", message };
-  }
+  const lossy = isSurelyKept(event) ? undefined : lossyNumberIn(text);
+  if (lossy !== undefined) return { reason: "number", message: lossyMessage(lossy) };
   if (schema === undefined) return { event: event as E };
   const result = validate(event, schema);
   if (result.issues === undefined) return { event: result.value };
-  return { reason: "schema", message: result.issues.map((issue) => issue.message).join("; ") };
+  return { reason: "schema", message: messagesOf(result.issues) };
+}
+
+function lossyMessage({ index, literal }: { index: number; literal: string }): string {
+  const number = literal.length > MAX_SHOWN_DIGITS
+    ? `${literal.slice(0, MAX_SHOWN_DIGITS)}…`
+    : literal;
+  const problem = Number.isFinite(Number(literal))
+    ? "is beyond 2^53 - 1 and would be rounded"
+    : "is beyond what a double can hold";
+  return `the number ${number} at character ${index + 1} ${problem}`;
+}
+
+const MAX_SHOWN_DIGITS = 40;
+
+/** The marks that tell how a text of two or four bytes a character is encoded. */
+const WIDE_MARKS: [mark: number[], encoding: string][] = [
+  [[0xff, 0xfe, 0, 0], "UTF-32"],
+  [[0, 0, 0xfe, 0xff], "UTF-32"],
+  [[0xff, 0xfe], "UTF-16"],
+  [[0xfe, 0xff], "UTF-16"],
+];
+
+/**
+ * Whether a line has two or four bytes a character, by its mark or by the NULs between its first
+ * characters. It begins where the last byte of a newline was cut off, so that more NULs can stand there.
+ */
+function wideEncodingOf(line: Uint8Array): string | undefined {
+  const marked = WIDE_MARKS.find(([mark]) => mark.every((byte, index) => line[index] === byte));
+  if (marked !== undefined) return marked[1];
+  const first = line.subarray(0, 4).findIndex((byte) => byte !== 0);
+  if (first === -1) return undefined;
+  for (const [width, encoding] of [[2, "UTF-16"], [4, "UTF-32"]] as const) {
+    const isWide = (at: number) => {
+      return isAscii(line[at]) && line.subarray(at + 1, at + width).every((byte) => byte === 0);
+    };
+    const second = first + width;
+    // What ends behind one character is blank.
+    const isAlone = second > line.length - width && line.length > first + 1 && line[first]! <= 32;
+    if (isWide(first) && (isAlone || isWide(second))) return encoding;
+  }
+  return undefined;
+}
+
+/**
+ * The encoding of whose newline the last NULs stand behind the newline that bytes end with, as the first
+ * byte of the two or four is the lower one.
+ */
+export function wideNewlineAt(before: Uint8Array, behind: Uint8Array): string | undefined {
+  const nuls = behind.length;
+  if ((nuls !== 1 && nuls !== 3) || behind.some((byte) => byte !== 0)) return undefined;
+  const last = before.subarray(-(nuls + 2), -1);
+  const isWide = isAscii(last[0]) && last.subarray(1).every((byte) => byte === 0);
+  return isWide && last.length === nuls + 1 ? nuls === 1 ? "UTF-16" : "UTF-32" : undefined;
+}
+
+function isAscii(byte: number | undefined): boolean {
+  return byte !== undefined && byte > 0 && byte < 128;
+}
+
+/** The gap of a line that is text, but not in the one encoding that JSON has. */
+function encodingGap(encoding: string): { reason: GapReason; message: string } {
+  const message = `the line is in ${encoding}, as PowerShell's >> writes it: write it in UTF-8`;
+  return { reason: "encoding", message };
 }
 
 /** Refuses what is no Standard Schema. Some libraries make functions of theirs, others objects. */
@@ -198,9 +283,14 @@ export function checkSchema(schema: StandardSchema<unknown> | undefined): void {
   throw new TypeError("Cannot use schema: expected a Standard Schema, such as those of zod");
 }
 
+/** What a schema has against an event, in one line. */
+export function messagesOf(issues: readonly { message: string }[]): string {
+  return issues.map((issue) => issue.message).join("; ");
+}
+
 /** Asks a schema; one that answers later cannot be used here. */
-export function validate<E>(value: unknown, schema: StandardSchema<E>) {
-  const result = schema["~standard"].validate(value);
+export function validate<E>(value: unknown, schema: StandardSchema<E>): StandardResult<E> {
+  const result = ask(value, schema);
   if (result instanceof Promise) {
     // Nobody else would hear of its rejection.
     result.catch(() => {});
@@ -209,6 +299,16 @@ export function validate<E>(value: unknown, schema: StandardSchema<E>) {
     );
   }
   return result;
+}
+
+/** A schema that calls itself for each level can take the engine's whole stack, which only it can help. */
+function ask<E>(value: unknown, schema: StandardSchema<E>) {
+  try {
+    return schema["~standard"].validate(value);
+  } catch (error) {
+    if (!isStackOverflow(error)) throw error;
+    return { issues: [{ message: "the event is nested too deeply for the schema" }] };
+  }
 }
 
 /** The gap of a line that is too long to be looked at. */

@@ -2,11 +2,11 @@ import type { AppendFile, AppendRequest } from "../_internal/append_file.ts";
 import { checkTypes } from "../_internal/errors.ts";
 import { denoFilePort, type FileHandle, type FilePort } from "../_internal/file_port.ts";
 import { countLinesSync } from "../_internal/json_lines.ts";
-import { closeLock } from "../_internal/lock.ts";
 import type { RunPaths } from "../_internal/root_layout.ts";
-import { encodeEvent, type Redact, validate } from "./event_codec.ts";
+import { encodeEvent, messagesOf, type Redact, validate } from "./event_codec.ts";
 import { wrapIo } from "./event_log_error.ts";
 import { followOnPort, readPageSync } from "./read_run.ts";
+import type { HeldRun } from "./run_folder.ts";
 import { openForReading } from "./run_reader.ts";
 import type {
   Appended,
@@ -34,8 +34,8 @@ interface FileEventLogParts<E> {
   paths: RunPaths;
   /** The file to append to. */
   file: AppendFile;
-  /** The handle that holds the live lock. */
-  live: FileHandle;
+  /** What holds the run open. */
+  live: HeldRun;
   /** When to acknowledge by default. */
   durability: Durability;
   /** Checks each event. */
@@ -74,7 +74,7 @@ export class FileEventLog<E> implements EventLog<E>, Disposable {
   readonly #port: FilePort;
   readonly #file: AppendFile;
   readonly #closing = new AbortController();
-  #live: FileHandle | undefined;
+  #live: HeldRun | undefined;
   /** The lines counted so far, so that `lastSeq()` looks only at what is new. */
   #counted = { lines: 0, lineEnd: 0 };
 
@@ -295,7 +295,7 @@ export class FileEventLog<E> implements EventLog<E>, Disposable {
   }
 
   #releaseLive(): void {
-    if (this.#live !== undefined) closeLock(this.#live);
+    this.#live?.release();
     this.#live = undefined;
   }
 
@@ -332,7 +332,8 @@ export class FileEventLog<E> implements EventLog<E>, Disposable {
     if (schema === undefined) return line;
     const { issues } = validate(JSON.parse(line), schema);
     if (issues === undefined) return line;
-    const messages = issues.map((issue) => issue.message).join("; ");
-    throw new TypeError(`failed to serialize event: the schema refuses it: ${messages}`);
+    throw new TypeError(
+      `failed to serialize event: the schema refuses it: ${messagesOf(issues)}`,
+    );
   }
 }

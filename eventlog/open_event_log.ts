@@ -9,14 +9,12 @@ import { checkTypes } from "../_internal/errors.ts";
 import {
   denoFilePort,
   discardSync,
-  type FileHandle,
   type FilePort,
   lookAtSync,
   runSteps,
   runStepsSync,
   type Steps,
 } from "../_internal/file_port.ts";
-import { closeLock } from "../_internal/lock.ts";
 import { join } from "../_internal/path.ts";
 import {
   checkRunId,
@@ -31,6 +29,7 @@ import { FileEventLog } from "./file_event_log.ts";
 import type { RunEvent } from "./run_event.ts";
 import {
   checkRunFormatSync,
+  type HeldRun,
   holdLiveSteps,
   refuseLinksSync,
   takeNewRun,
@@ -91,7 +90,8 @@ export interface OpenEventLogOptions<E> {
  * @param options What to open, and how.
  * @returns The open log.
  * @throws {TypeError} If the run id is not allowed, differs from an existing one only in case, or
- * its folder or one of its files is a symbolic link; if an option is missing or of a wrong type.
+ * its folder is a symbolic link; if one of its files is a link, a pipe or anything else than a regular
+ * file without a second name; if an option is missing or of a wrong type.
  * @throws {EventLogError} `io`, `lock-timeout`, `live`, or `format` when a newer version wrote it.
  *
  * @example Usage
@@ -159,7 +159,7 @@ function* openSteps<E>(port: FilePort, options: OpenEventLogOptions<E>): Steps<F
   checkRunId(options.runId);
   const paths = runPaths(options.root, options.runId);
   const { exclusive = false, lockTimeoutMs: timeoutMs = DEFAULT_LOCK_TIMEOUT_MS } = options;
-  let live: FileHandle | undefined;
+  let live: HeldRun | undefined;
   try {
     prepare(port, paths, options);
     live = yield* holdLiveSteps(port, { path: paths.liveLock, exclusive, timeoutMs });
@@ -168,11 +168,12 @@ function* openSteps<E>(port: FilePort, options: OpenEventLogOptions<E>): Steps<F
       path: paths.events,
       lockPath: paths.eventsLock,
       lockTimeoutMs: timeoutMs,
+      held: live,
       toError: (failure) => appendError(failure, paths.events),
     });
     return finish(port, options, { paths, live, file });
   } catch (error) {
-    if (live !== undefined) closeLock(live);
+    live?.release();
     throw asModuleError(paths.directory, error);
   }
 }
@@ -245,7 +246,7 @@ function refuseOtherCase(port: FilePort, runs: string, runId: string): void {
 function finish<E>(
   port: FilePort,
   options: OpenEventLogOptions<E>,
-  opened: { paths: RunPaths; live: FileHandle; file: AppendFile },
+  opened: { paths: RunPaths; live: HeldRun; file: AppendFile },
 ): FileEventLog<E> {
   const { root, runId, durability = "os", schema, redact } = options;
   try {

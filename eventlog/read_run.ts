@@ -9,6 +9,7 @@ import {
 } from "../_internal/file_port.ts";
 import { firstLines, linePiecesSync, linePieceSteps } from "../_internal/json_lines.ts";
 import { lastLineEndSync } from "../_internal/line_file.ts";
+import { leadsToSync } from "../_internal/lock.ts";
 import { NEWLINE } from "../_internal/text.ts";
 import { type DecodedLines, decodeLines } from "./event_codec.ts";
 import { wrapIo } from "./event_log_error.ts";
@@ -16,12 +17,14 @@ import type { RunEvent } from "./run_event.ts";
 import {
   locateSync,
   openForReading,
+  openInPlaceOf,
   type OpenRun,
   readingOf,
   refuseGap,
   RunReader,
 } from "./run_reader.ts";
 import type {
+  Cursor,
   EventPage,
   FollowOptions,
   Gap,
@@ -42,7 +45,8 @@ export interface ReadRunOptions<E> {
    */
   after?: ReadAfter;
   /**
-   * Throw at the first bad line instead of returning gaps; blank lines are passed over.
+   * Throw at the first bad line instead of returning gaps; blank lines are passed over, and a last line
+   * that is whole but for its newline is delivered, though `next` stands before it.
    *
    * @default {false}
    */
@@ -58,7 +62,8 @@ const BLOCK_BYTES = 256 * 1024;
 /**
  * Reads a whole run in pages of about 256 KiB. It streams: memory does not grow with the log. It
  * takes no lock, changes nothing, and never fails because of a writer beside it; a damaged line is
- * a gap of its page and costs nobody else (OLG-5 is what `strict` does).
+ * a gap of its page and costs nobody else (OLG-5 is what `strict` does). It ends where the log ended when
+ * it began: what others append meanwhile is behind `next` of the last page.
  *
  * **Permissions**: `--allow-read` for the root.
  *
@@ -277,7 +282,11 @@ export interface FollowRunOptions<E> extends FollowOptions {
  * every second in case the file system tells nothing.
  *
  * Where an append fails halfway, on a full disk, lines of it may have been delivered before they
- * were taken back; what follows is then an error of kind `cursor`.
+ * were taken back; what follows is then an error of kind `cursor`. What is delivered is what anybody
+ * who begins to read finds: when another program moves, removes or replaces the file (`sed -i`, a
+ * rotation of logs), it fails with kind `replaced`, unless the file that is there then says the same
+ * as far as was delivered, with which it goes on; when the file is cut or written over where it is, with
+ * kind `cursor`.
  *
  * It ends, without an error, when the signal aborts or the loop is left. Whether the run is over
  * is for {@linkcode deriveRunState} and {@linkcode isLive} to say.
@@ -291,7 +300,7 @@ export interface FollowRunOptions<E> extends FollowOptions {
  * @returns The events, and the gaps between them.
  * @throws {TypeError} If the run id or the cursor is none.
  * @throws {EventLogError} `io` when there is no such log, `cursor` when the log is not the cursor's
- * or is rewound meanwhile, `malformed` in strict reading.
+ * or is rewound meanwhile, `replaced` when another file takes its place, `malformed` in strict reading.
  *
  * @example Usage
  * ```ts
@@ -344,32 +353,52 @@ async function* follow<E>(
   open: () => OpenRun,
   options: FollowRunOptions<E> & { signal: AbortSignal },
 ): AsyncGenerator<Stored<E> | Gap, void> {
-  const { signal } = options;
-  const run = open();
-  const path = run.paths.events;
-  using watcher = new ChangeWatcher(path);
+  let run = open();
+  let after = options.after ?? 0;
   try {
-    const reader = new RunReader<E>(run, { ...options, strict: false });
-    let before = reader.cursor();
-    while (!signal.aborted) {
-      const reading = readingOf(run, reader.position.byteOffset, BLOCK_BYTES);
-      for (const piece of linePiecesSync(run.file, reading)) {
-        // A failed append may have been cut back: is the line before still there after this read?
-        wrapIo(path, () => locateSync(run.file, { path, after: before }));
-        if (piece.kind === "end") break;
-        const decoded = wrapIo(path, () => reader.lines(piece));
-        before = reader.cursor();
-        for (const item of inOrder(decoded)) {
-          if (options.strict && "reason" in item) refuseGap(path, item);
-          yield item;
-          if (signal.aborted) return;
-        }
-      }
-      await watcher.wait(signal);
+    for (;;) {
+      const come = yield* followFile(run, { ...options, after });
+      if (options.signal.aborted) return;
+      const next = openInPlaceOf(run, open, come.byteOffset);
+      run.file.close();
+      run = next;
+      after = come.cursor;
     }
   } finally {
     run.file.close();
   }
+}
+
+/** Follows a file until the signal aborts or another file has its place; returns how far it came. */
+async function* followFile<E>(
+  run: OpenRun,
+  options: FollowRunOptions<E> & { signal: AbortSignal },
+): AsyncGenerator<Stored<E> | Gap, { cursor: Cursor; byteOffset: number }> {
+  const { signal } = options;
+  const path = run.paths.events;
+  const opened = wrapIo(path, () => run.file.statSync());
+  using watcher = new ChangeWatcher(path);
+  const reader = new RunReader<E>(run, { ...options, strict: false });
+  let cursor = reader.cursor();
+  const isInPlace = () => wrapIo(path, () => leadsToSync(run.port, path, opened));
+  while (!signal.aborted) {
+    const reading = readingOf(run, reader.position.byteOffset, BLOCK_BYTES);
+    for (const piece of linePiecesSync(run.file, reading)) {
+      // Both behind the read: then it was read from the log, and before a failed append was cut back.
+      if (!isInPlace()) return { cursor, byteOffset: reader.position.byteOffset };
+      wrapIo(path, () => locateSync(run.file, { path, after: cursor }));
+      if (piece.kind === "end") break;
+      const decoded = wrapIo(path, () => reader.lines(piece));
+      cursor = reader.cursor();
+      for (const item of inOrder(decoded)) {
+        if (options.strict && "reason" in item) refuseGap(path, item);
+        yield item;
+        if (signal.aborted) return { cursor, byteOffset: reader.position.byteOffset };
+      }
+    }
+    await watcher.wait(signal);
+  }
+  return { cursor, byteOffset: reader.position.byteOffset };
 }
 
 /** Events and gaps by seq; the gap first where bytes before an event were lost. */

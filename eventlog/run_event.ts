@@ -266,7 +266,8 @@ const MOST_LEVELS = 127;
  * What the original program takes for an event of a run, as a [Standard Schema](https://standardschema.dev):
  * its eight types with the members that they need, each of the right type, and its words where it knows a
  * list of them. Members that it does not know may be there. Reading strictly with this schema refuses what
- * that program refuses, and in its words; reading without one is for logs that other versions write too.
+ * that program refuses, and in its words; reading without one is for logs that other versions write too. Not
+ * seen is what parsing hides: a key that stands twice, and `1.0` in the place of an integer.
  *
  * @example Read a run as the original program would
  * ```ts

@@ -3,6 +3,7 @@ import { checkTypes, isObject } from "../_internal/errors.ts";
 import {
   denoFilePort,
   type FileHandle,
+  type FileInfo,
   type FilePort,
   isNotFound,
   lookAtSync,
@@ -14,12 +15,14 @@ import {
 import {
   closeLock,
   isOwnerFileInPlaceSync,
+  leadsToSync,
   openOwnerFileSync,
   readOwnerSync,
   tryUntilDeadline,
+  unlock,
   writeOwnerSync,
 } from "../_internal/lock.ts";
-import { join } from "../_internal/path.ts";
+import { dirname, isWindows, join } from "../_internal/path.ts";
 import { partsOfRunId, type RunPaths, runPaths } from "../_internal/root_layout.ts";
 import { decodeUtf8, encodeUtf8, reasonOf } from "../_internal/text.ts";
 import { VERSION } from "../_internal/version.ts";
@@ -140,16 +143,82 @@ const PROBE_MS = 50;
 const ENOUGH_SIGHTINGS = 4;
 const REMOVAL = "removal ";
 
-/** Holds the live lock until the handle is closed. */
-export function* holdLiveSteps(port: FilePort, options: LiveOptions): Steps<FileHandle> {
-  const file = openOwnerFileSync(port, options.path);
+/**
+ * A run that is held open: by the lock of `live.lock`, which tells by whom, and by that of its folder,
+ * which stays when somebody removes the file. Windows removes no file that is open, and lets nobody open
+ * a folder.
+ */
+export class HeldRun {
+  /** The open `live.lock`. */
+  readonly file: FileHandle;
+  readonly #port: FilePort;
+  readonly #path: string;
+  readonly #opened: FileInfo;
+  readonly #folder: FileHandle | undefined;
+
+  constructor(port: FilePort, path: string) {
+    this.#port = port;
+    this.#path = path;
+    this.file = openOwnerFileSync(port, path);
+    try {
+      this.#opened = this.file.statSync();
+      this.#folder = openFolder(port, path);
+    } catch (error) {
+      this.file.close();
+      throw error;
+    }
+  }
+
+  /** Tries to hold both. Where there are no locks on folders the one of the file has to be enough. */
+  tryHold(options: LiveOptions): boolean {
+    const folder = this.#folder;
+    if (folder !== undefined && !tryLockFolder(folder, options.exclusive)) return false;
+    const isHeld = tryHold(this.#port, this.file, options);
+    if (!isHeld && folder !== undefined) unlock(folder);
+    return isHeld;
+  }
+
+  /** Whether `live.lock` is still the file that is held. */
+  isInPlace(): boolean {
+    return leadsToSync(this.#port, this.#path, this.#opened);
+  }
+
+  /** Gives the run free. */
+  release(): void {
+    if (this.#folder !== undefined) closeLock(this.#folder);
+    closeLock(this.file);
+  }
+}
+
+function openFolder(port: FilePort, liveLock: string): FileHandle | undefined {
+  return isWindows ? undefined : port.openSync(dirname(liveLock), { read: true });
+}
+
+/** Some network drives lock only what is open for writing, and nobody opens a folder so. */
+function tryLockFolder(folder: FileHandle, exclusive: boolean): boolean {
   try {
-    const attempt = () => tryHold(port, file, options);
-    if (yield* tryUntilDeadline(attempt, options.timeoutMs)) return file;
-    throw heldError(file, options);
-  } catch (error) {
-    file.close();
-    throw error;
+    return folder.tryLockSync(exclusive);
+  } catch {
+    return true;
+  }
+}
+
+const MOST_TRIES = 100;
+
+/** Holds a run open. Who waited for a `live.lock` that was replaced meanwhile waits for that one. */
+export function* holdLiveSteps(port: FilePort, options: LiveOptions): Steps<HeldRun> {
+  for (let tries = 1;; tries++) {
+    const held = new HeldRun(port, options.path);
+    try {
+      if (!(yield* tryUntilDeadline(() => held.tryHold(options), options.timeoutMs))) {
+        throw heldError(held.file, options);
+      }
+      if (held.isInPlace() || tries === MOST_TRIES) return held;
+    } catch (error) {
+      held.release();
+      throw error;
+    }
+    held.release();
   }
 }
 
@@ -295,22 +364,42 @@ function readOwnBegin(): Pick<RunOpener, "start_time" | "boot_id"> {
  */
 export async function isLive(root: string, runId: string): Promise<boolean> {
   const path = runPaths(root, runId).liveLock;
-  let file: FileHandle;
-  try {
-    file = openRegularSync(denoFilePort, path, { read: true });
-  } catch (error) {
-    if (isNotFound(error)) return false;
-    throw asModuleError(path, error);
+  const file = openToProbe(path, () => openRegularSync(denoFilePort, path, { read: true }));
+  if (file !== undefined) {
+    try {
+      if (!await runSteps(tryUntilDeadline(() => file.tryLockSync(true), PROBE_MS))) {
+        checkOnlyName(path, file);
+        return true;
+      }
+    } finally {
+      closeLock(file);
+    }
   }
+  // Somebody may have removed the file of a run that is open.
+  const folder = openToProbe(path, () => openFolder(denoFilePort, path));
+  if (folder === undefined) return false;
   try {
-    if (await runSteps(tryUntilDeadline(() => file.tryLockSync(true), PROBE_MS))) return false;
-    if ((file.statSync().nlink ?? 1) <= 1) return true;
-    throw new TypeError(
-      `Cannot tell whether the run of ${path} is open: the file has another name too (a hard ` +
-        "link), and its lock may be held there; replace it by a copy of its own",
-    );
+    return !await runSteps(tryUntilDeadline(() => tryLockFolder(folder, true), PROBE_MS));
   } finally {
-    closeLock(file);
+    closeLock(folder);
+  }
+}
+
+/** A lock that is held through another name may be anybody's. */
+function checkOnlyName(path: string, file: FileHandle): void {
+  if ((file.statSync().nlink ?? 1) <= 1) return;
+  throw new TypeError(
+    `Cannot tell whether the run of ${path} is open: the file has another name too (a hard ` +
+      "link), and its lock may be held there; replace it by a copy of its own",
+  );
+}
+
+function openToProbe(path: string, open: () => FileHandle | undefined): FileHandle | undefined {
+  try {
+    return open();
+  } catch (error) {
+    if (isNotFound(error)) return undefined;
+    throw asModuleError(path, error);
   }
 }
 
@@ -347,7 +436,7 @@ export async function probeLock(directory: string): Promise<LockProbe> {
   const path = join(directory, `.lock-probe-${crypto.randomUUID()}`);
   return wrapIo(path, () => {
     const options = { read: true, write: true, createNew: true, mode: 0o600 };
-    const first = denoFilePort.openSync(path, options);
+    const first = openRegularSync(denoFilePort, path, options);
     try {
       return tryBoth(first, path);
     } finally {
@@ -358,7 +447,7 @@ export async function probeLock(directory: string): Promise<LockProbe> {
 }
 
 function tryBoth(first: FileHandle, path: string): LockProbe {
-  const second = denoFilePort.openSync(path, { read: true, write: true });
+  const second = openRegularSync(denoFilePort, path, { read: true, write: true });
   try {
     if (!first.tryLockSync(true)) {
       return { excludes: false, message: "a lock that nobody holds is not granted" };

@@ -15,13 +15,24 @@ import {
   type LinePiece,
   linePiecesSync,
   type LineReading,
+  MAX_LINE_BYTES,
+  startsWith,
 } from "../_internal/json_lines.ts";
 import { lastLineEndSync } from "../_internal/line_file.ts";
 import { closeLock, tryUntilDeadline, unlock } from "../_internal/lock.ts";
 import { isWindows } from "../_internal/path.ts";
 import { type RunPaths, runPaths } from "../_internal/root_layout.ts";
-import { crc32, NEWLINE } from "../_internal/text.ts";
-import { BLANK, checkSchema, type DecodedLines, decodeLines, longLineGap } from "./event_codec.ts";
+import { crc32, encodeUtf8, joinBytes, NEWLINE } from "../_internal/text.ts";
+import {
+  BLANK,
+  checkSchema,
+  type DecodedLines,
+  decodeLines,
+  judgeLine,
+  longLineGap,
+  type Verdict,
+  wideNewlineAt,
+} from "./event_codec.ts";
 import { asModuleError, EventLogError, eventLogError, wrapIo } from "./event_log_error.ts";
 import { checkRunFormatSync, refuseLinksSync } from "./run_folder.ts";
 import type { Cursor, EventPage, Gap, ReadAfter, StandardSchema } from "./types.ts";
@@ -44,13 +55,64 @@ export function openForReading(port: FilePort, root: string, runId: string): Ope
   return wrapIo(paths.events, () => {
     refuseLinksSync(port, [paths.directory]);
     checkRunFormatSync(port, paths);
-    return { port, paths, file: port.openSync(paths.events, { read: true }) };
+    return { port, paths, file: openRegularSync(port, paths.events, { read: true }) };
   });
 }
 
-/** How to read the lines of an open log; what the file system refuses is an error of this module. */
-export function readingOf({ paths }: OpenRun, start: number, blockBytes: number): LineReading {
-  return { start, blockBytes, failed: (cause) => asModuleError(paths.events, cause) };
+/**
+ * Opens the file that has taken the place of an open one. It must say the same as far as was read, as a
+ * copy does that a layered file system makes of a file when it is first written to.
+ */
+export function openInPlaceOf(old: OpenRun, open: () => OpenRun, byteOffset: number): OpenRun {
+  const path = old.paths.events;
+  const run = openAgain(path, open);
+  try {
+    if (wrapIo(path, () => beginAlikeSync(old.file, run.file, byteOffset))) return run;
+    throw replacedError(path, "another file has taken its place");
+  } catch (error) {
+    run.file.close();
+    throw error;
+  }
+}
+
+function openAgain(path: string, open: () => OpenRun): OpenRun {
+  try {
+    return open();
+  } catch (error) {
+    const isGone = error instanceof EventLogError && isNotFound(error.cause);
+    throw isGone ? replacedError(path, "it was moved or removed") : error;
+  }
+}
+
+function replacedError(path: string, what: string): EventLogError {
+  const problem = `Cannot go on reading ${path}: ${what}`;
+  const remedy = "read what is there from the beginning";
+  return eventLogError("replaced", problem, { details: { path }, remedy });
+}
+
+/** Whether both files have the same first bytes, so many of them. */
+function beginAlikeSync(one: FileHandle, other: FileHandle, length: number): boolean {
+  for (let at = 0; at < length; at += SCAN_BYTES) {
+    const end = Math.min(length, at + SCAN_BYTES);
+    const bytes = readRangeSync(one, at, end);
+    if (bytes.length < end - at) return false;
+    if (!startsWith(readRangeSync(other, at, end), bytes)) return false;
+  }
+  return true;
+}
+
+/**
+ * How to read the lines of an open log: up to where it ends now, as others may append faster than they are
+ * read. What the file system refuses is an error of this module.
+ */
+export function readingOf(
+  { paths, file }: OpenRun,
+  start: number,
+  blockBytes: number,
+): LineReading {
+  const path = paths.events;
+  const end = wrapIo(path, () => file.seekSync(0, Deno.SeekMode.End));
+  return { start, blockBytes, end, failed: (cause) => asModuleError(path, cause) };
 }
 
 /** A place in a log file: behind the line `seq`, where the next line begins. */
@@ -63,21 +125,21 @@ const CHECKED_BYTES = 4096;
 const SCAN_BYTES = 256 * 1024;
 
 /**
- * A cursor carries the position and a checksum of the line before it, so that a log which was
- * rewound, or another log, is noticed instead of read from the middle of a line.
+ * A cursor carries the position and a checksum of it and of the line before, so that a log which was
+ * rewound, another log, or a cursor that was edited, is noticed instead of read from a wrong place.
  */
 function toCursor(file: FileHandle, position: Position): Cursor {
   const { seq, byteOffset } = position;
-  const checksum = checksumBefore(file, byteOffset) >>> 0;
+  const checksum = checksumAt(file, position) >>> 0;
   return `${seq}-${byteOffset}-${checksum.toString(16)}`;
 }
 
-/** The CRC-32 of the line before, or of its last 4 KiB; -1, which is none, where no line ends. */
-function checksumBefore(file: FileHandle, byteOffset: number): number {
+/** The CRC-32 of a place and of the line before, or of its last 4 KiB; -1, which is none, where no line ends. */
+function checksumAt(file: FileHandle, { seq, byteOffset }: Position): number {
   const bytes = readRangeSync(file, Math.max(0, byteOffset - CHECKED_BYTES), byteOffset);
   if (byteOffset > 0 && bytes.at(-1) !== NEWLINE) return -1;
   const lineStart = bytes.subarray(0, -1).lastIndexOf(NEWLINE) + 1;
-  return crc32(bytes.subarray(lineStart));
+  return crc32(joinBytes([encodeUtf8(`${seq}-${byteOffset}-`), bytes.subarray(lineStart)]));
 }
 
 /** Finds where to begin to read. */
@@ -107,7 +169,7 @@ function fromCursor(file: FileHandle, options: { path: string; cursor: Cursor })
   }
   const size = file.seekSync(0, Deno.SeekMode.End);
   if (size < position.byteOffset) throw rewoundError(path, position, size);
-  if (checksumBefore(file, position.byteOffset) !== parseInt(match[3]!, 16)) {
+  if (checksumAt(file, position) !== parseInt(match[3]!, 16)) {
     throw rewoundError(path, position, size);
   }
   return position;
@@ -121,7 +183,7 @@ function isPossible({ seq, byteOffset }: Position): boolean {
 function rewoundError(path: string, position: Position, size: number): EventLogError {
   const { seq: line, byteOffset } = position;
   const problem = `Cannot go on reading ${path} behind seq ${line}: ` +
-    "the cursor is of another log, or the log was rewound";
+    "the cursor is of another log or was edited, or the log was rewound";
   return eventLogError("cursor", problem, {
     details: { path, line, byteOffset, actual: size },
     remedy: "read it from the beginning",
@@ -179,8 +241,8 @@ export class RunReader<E> {
 
   /** The page of a piece; undefined when it has neither event nor gap. */
   page(piece: LinePiece): EventPage<E> | undefined {
-    const { events, gaps, lines } = this.lines(piece);
-    if (lines === 0 && gaps.length === 0) return undefined;
+    const { events, gaps } = this.lines(piece);
+    if (events.length === 0 && gaps.length === 0) return undefined;
     const hasMore = piece.kind !== "end" && this.hasMore();
     return { events, gaps, next: this.cursor(), hasMore };
   }
@@ -211,7 +273,7 @@ export class RunReader<E> {
     const size = file.seekSync(0, Deno.SeekMode.End);
     if (size <= byteOffset) return false;
     if (readRangeSync(file, size - 1, size)[0] === NEWLINE) return true;
-    return lastLineEndSync(file, size) > byteOffset;
+    return lastLineEndSync(file, size, byteOffset) > byteOffset;
   }
 
   /** The gap of what stands behind the last line that was delivered, where no whole line follows. */
@@ -226,9 +288,7 @@ export class RunReader<E> {
     if (piece.kind === "too-long") {
       return { events: [], gaps: [longLineGap(piece, firstSeq)], lines: 1 };
     }
-    if (piece.kind === "end") {
-      return { events: [], gaps: this.#tornTail(piece.byteLength, firstSeq), lines: 0 };
-    }
+    if (piece.kind === "end") return piece.byteLength === 0 ? NOTHING : this.#tail(firstSeq);
     const options = { firstSeq, schema: this.#options.schema };
     const decoded = decodeLines<E>(piece, options);
     return decoded.gaps.length === 0 ? decoded : decodeLines<E>(this.#readAgain(piece), options);
@@ -241,33 +301,65 @@ export class RunReader<E> {
     return bytes.at(-1) === NEWLINE ? { ...block, bytes } : block;
   }
 
-  /** A tail is torn, not in flight, when nobody holds the lock and it still lacks its newline. */
-  #tornTail(byteLength: number, seq: number): Gap[] {
-    const { byteOffset } = this.#position;
-    if (byteLength === 0 || !this.#isTornAt(byteOffset)) return [];
-    const message = "the last line has no newline: its writer was killed, or the disk was full";
-    return [{ seq, reason: "torn", message, byteOffset, byteLength }];
-  }
-
-  /** The locks are shared, so that readers keep nobody out but a writer, and that for a moment. */
-  #isTornAt(byteOffset: number): boolean {
-    const { file } = this.#run;
-    const beside = wrapIo(this.#run.paths.eventsLock, () => openLockBeside(this.#run));
+  /**
+   * What stands behind the last newline is torn, not in flight, when nobody holds the lock and it still
+   * lacks its own. The locks are shared, so that readers keep nobody out but a writer, and that for a
+   * moment.
+   */
+  #tail(seq: number): DecodedLines<E> {
+    const { file, paths } = this.#run;
+    const beside = wrapIo(paths.eventsLock, () => openLockBeside(this.#run));
     const locks = beside === undefined ? [] : [beside];
     // Where a lock keeps others from writing, nobody writes as long as the one beside it is held.
     if (!isWindows) locks.push(file);
     try {
       for (const lock of locks) {
-        if (!runStepsSync(tryUntilDeadline(() => tryLock(lock), IN_FLIGHT_MS))) return false;
+        if (!runStepsSync(tryUntilDeadline(() => tryLock(lock), IN_FLIGHT_MS))) return NOTHING;
       }
-      const size = file.seekSync(0, Deno.SeekMode.End);
-      return size > byteOffset && lastLineEndSync(file, size, byteOffset) <= byteOffset;
+      return this.#tornTail(seq);
     } finally {
       unlock(file);
       if (beside !== undefined) closeLock(beside);
     }
   }
+
+  #tornTail(seq: number): DecodedLines<E> {
+    const { file } = this.#run;
+    const { byteOffset } = this.#position;
+    const size = file.seekSync(0, Deno.SeekMode.End);
+    if (size <= byteOffset || lastLineEndSync(file, size, byteOffset) > byteOffset) return NOTHING;
+    const place = { seq, byteOffset, byteLength: size - byteOffset };
+    const verdict = this.#judgeTail(place);
+    if ("reason" in verdict) return { ...NOTHING, gaps: [{ ...place, ...verdict }] };
+    // The original program reads it so (OLG-5). The place stays before it: its newline is to come.
+    return { ...NOTHING, events: [{ seq, event: verdict.event }] };
+  }
+
+  #judgeTail({ byteOffset, byteLength }: Omit<Gap, "reason" | "message">): Verdict<E> {
+    const torn = {
+      reason: "torn",
+      message: "the last line has no newline: its writer was killed, or the disk was full",
+    } as const;
+    if (byteLength > MAX_LINE_BYTES) return torn;
+    const { file } = this.#run;
+    const { strict, schema } = this.#options;
+    const bytes = readRangeSync(file, byteOffset, byteOffset + byteLength);
+    const verdict = judgeLine<E>({ bytes, byteLength }, strict ? schema : undefined);
+    if (!("reason" in verdict)) {
+      if (strict) return verdict;
+      return { ...torn, message: "the last line is whole, and only its newline is missing" };
+    }
+    const { reason, message } = verdict;
+    if (message === BLANK) return { ...torn, message };
+    if (reason === "encoding" || reason === "schema") return { reason, message };
+    const before = readRangeSync(file, Math.max(0, byteOffset - 5), byteOffset);
+    const encoding = wideNewlineAt(before, bytes);
+    if (encoding === undefined) return torn;
+    return { reason: "encoding", message: `it is the rest of a newline in ${encoding}` };
+  }
 }
+
+const NOTHING = { events: [], gaps: [], lines: 0 };
 
 /** Throws for a line that gives no event, unless it is blank, as strict reading does (OLG-5). */
 export function refuseGap(path: string, gap: Gap): void {

@@ -11,11 +11,12 @@ import {
   type FileHandle,
   type FilePort,
   lookAtSync,
+  openRegularSync,
   readRangeSync,
   runSteps,
   writeWholeSync,
 } from "../_internal/file_port.ts";
-import { closeLock, withLockSteps } from "../_internal/lock.ts";
+import { withLockSteps } from "../_internal/lock.ts";
 import { isWindows, join } from "../_internal/path.ts";
 import {
   checkRoot,
@@ -33,6 +34,7 @@ import { encodeUtf8 } from "../_internal/text.ts";
 import { asModuleError, eventLogError, lockTimeoutError, wrapIo } from "./event_log_error.ts";
 import {
   checkRunFormatSync,
+  type HeldRun,
   holdLiveSteps,
   isInPlaceSync,
   markRemovalSync,
@@ -56,7 +58,8 @@ const LAST_ULID_BYTES = 64;
  *
  * @param options The directory that holds the runs, and the name of what is run.
  * @returns The run id.
- * @throws {TypeError} If the name makes no allowed run id, or the root is a URL.
+ * @throws {TypeError} If the name makes no allowed run id, the root is a URL, or `.ulid-last` is no
+ * regular file of its own.
  * @throws {RangeError} If no greater ULID exists (OUL-3).
  * @throws {EventLogError} `io`, `lock-timeout`, or `corrupt` if `.ulid-last` is unreadable.
  *
@@ -83,7 +86,8 @@ export async function newRunId(options: { root: string; name: string }): Promise
   let file: FileHandle | undefined;
   try {
     makeDirectoriesSync(denoFilePort, root, []);
-    file = denoFilePort.openSync(path, { read: true, write: true, create: true, mode: 0o600 });
+    const options = { read: true, write: true, create: true, mode: 0o600 };
+    file = openRegularSync(denoFilePort, path, options);
     const state = file;
     const ulid = await runSteps(withLockSteps(
       state,
@@ -265,20 +269,20 @@ export async function removeOnPort(port: FilePort, root: string, runId: string):
 function takeOutOfList(
   port: FilePort,
   { directory, liveLock }: RunPaths,
-  live: FileHandle,
+  live: HeldRun,
 ): string {
   return wrapIo(directory, () => {
     try {
-      markRemovalSync(live);
+      markRemovalSync(live.file);
       // Another remover may have been faster, and another run have begun in that place.
-      if (!isInPlaceSync(port, liveLock, live)) {
+      if (!isInPlaceSync(port, liveLock, live.file)) {
         throw new Deno.errors.NotFound("somebody else has removed it");
       }
       // Windows renames no folder with an open file in it, and so guards the run by itself.
-      if (isWindows) live.close();
+      if (isWindows) live.release();
       return moveAsideSync(port, directory);
     } finally {
-      if (!isWindows) closeLock(live);
+      if (!isWindows) live.release();
     }
   });
 }

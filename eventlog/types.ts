@@ -33,13 +33,16 @@ export interface Stored<E> {
 
 /**
  * Why a line gives no event: `torn` = unterminated, at the end; `not-json` = not one JSON object
- * (blank lines too); `not-utf8`; `nul-run` = bytes lost in a power cut; `too-long` = over 16 MiB;
- * `schema` = refused by the schema; `number` = an integer beyond 2^53 - 1, which would be rounded.
+ * (blank lines too); `not-utf8`; `encoding` = in UTF-16 or UTF-32; `nul-run` = bytes lost in a power
+ * cut; `too-long` = over 16 MiB; `schema` = refused by the schema; `number` = a number that nobody
+ * could read as it stands there: an integer beyond 2^53 - 1 and below 1e21, however it is spelt, which
+ * would be rounded, or one beyond all doubles.
  */
 export type GapReason =
   | "torn"
   | "not-json"
   | "not-utf8"
+  | "encoding"
   | "nul-run"
   | "too-long"
   | "schema"

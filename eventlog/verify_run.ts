@@ -9,9 +9,9 @@ import type { GapReason, Recovery, Stored } from "./types.ts";
 
 /**
  * What is wrong with a line: it gives no event ({@linkcode GapReason}), or, where it is a known
- * {@linkcode RunEvent}: `id-order` = its id is not greater than the one before (OEV-1); `id-double`
- * = it has the same id as the one before; `foreign-run` = it names another run; `after-end` = it
- * follows the terminal event (OEV-6).
+ * {@linkcode RunEvent}: `id-order` = its id does not fit between those before and behind it (OEV-1);
+ * `id-double` = it has the same id as the one before; `foreign-run` = it names another run;
+ * `after-end` = it follows the terminal event (OEV-6).
  */
 export type RunProblemKind = GapReason | "id-order" | "id-double" | "foreign-run" | "after-end";
 

@@ -12,6 +12,8 @@ import { systemTimers } from "../supervisor/driver/timers.ts";
 import type { TraceRecorder } from "../trace/trace_recorder.ts";
 import { messageOf, type RecordingInvoker } from "./recording_invoker.ts";
 import { runPaths } from "../_internal/root_layout.ts";
+import { reasonOf } from "../_internal/text.ts";
+import { lossInJson, stringifyVisiting } from "../_internal/visit_json.ts";
 import type { RunRecorder } from "./run_recorder.ts";
 
 /** What a {@linkcode Run} is made of. */
@@ -102,7 +104,8 @@ export class Run implements AsyncDisposable {
    *
    * @param id The work's name: a node of the run. Each may be used once; it is not blank, does not begin
    * with `:` and has at most 1,000 characters.
-   * @param payload What the invoker gets as `payload`, and the recording keeps: a JSON object.
+   * @param payload What the invoker gets as `payload`, and the recording keeps: a JSON object. What JSON
+   * would change without a word, such as NaN or a `Map`, is refused.
    * @returns A promise that resolves when it is decided on, not when it is done.
    * @throws {TypeError} When the id is none or was used before, the payload is no JSON object, or the run
    * has been finished.
@@ -203,9 +206,21 @@ export class Run implements AsyncDisposable {
 
 /** The text of a payload, which is to be the same for the invoker and the recording. */
 function payloadText(payload: Record<string, unknown>): string {
-  const text: string | undefined = JSON.stringify(payload);
+  let text: string | undefined;
+  try {
+    text = stringifyVisiting(payload, refuseLoss);
+  } catch (cause) {
+    throw new TypeError(`Cannot submit this payload: ${reasonOf(cause)}`, { cause });
+  }
   if (text?.startsWith("{")) return text;
   throw new TypeError("Cannot submit this payload: it is not a JSON object");
+}
+
+/** An invalid date is null by the time that it is visited. */
+function refuseLoss(value: unknown, path: string, member: unknown = value): unknown {
+  const problem = lossInJson(member instanceof Date ? member : value);
+  if (problem === undefined) return value;
+  throw new TypeError(`${path} ${problem}`);
 }
 
 /** The names of Pumps cannot be those of work. */

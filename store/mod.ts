@@ -13,7 +13,7 @@ export {
 } from "./runtime_store_error.ts";
 export { computeConfigBundleDigest } from "./config_bundle.ts";
 export { FsRuntimeStore, type OpenStoreOptions } from "./runtime/fs_runtime_store.ts";
-export type { OpenRuntimeOptions } from "./runtime/open_runtime.ts";
+export { DEFAULT_RUNTIME_LIMITS, type OpenRuntimeOptions } from "./runtime/open_runtime.ts";
 export type { ListWorkersOptions, RuntimeReader } from "./runtime/runtime_reader.ts";
 export { type Transaction, WorkerRuntime } from "./runtime/worker_runtime.ts";
 export type {

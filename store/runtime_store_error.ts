@@ -18,9 +18,12 @@ import { TaffrailError } from "../_internal/errors.ts";
  * - `store-corrupt`: a file does not hold what it must
  * - `owned`: another process, or another opening in this one, owns the runtime
  * - `read-only`: a sync failed since the runtime was opened
+ * - `replaced`: a file of the runtime was replaced, moved or removed while it was open; what was
+ *   acknowledged before is in its journal, and nothing more is until it is opened again
  * - `closed`: the runtime was closed
  * - `content-too-large`: what was to be recorded is longer than a line may be
- * - `symlink`: a symbolic link stands where a file or directory of the store is expected
+ * - `symlink`: a symbolic link stands where a file or directory of the store is expected, or a file that
+ *   is to be written has a second name (a hard link)
  */
 export type RuntimeStoreErrorKind =
   | "runtime-stopped"
@@ -38,6 +41,7 @@ export type RuntimeStoreErrorKind =
   | "store-corrupt"
   | "owned"
   | "read-only"
+  | "replaced"
   | "closed"
   | "content-too-large"
   | "symlink";

@@ -124,8 +124,8 @@ interface Corruption {
   line?: number;
   byteOffset?: number;
   /** What belongs there, and what is there instead. */
-  expected?: number;
-  actual?: number;
+  expected?: number | string;
+  actual?: number | string;
   /** What to do, where repairing would not help. */
   remedy?: string | undefined;
   cause?: unknown;
@@ -141,6 +141,18 @@ export function storeCorruptError(
     details: { operation, path, ...where },
     remedy,
     cause,
+  });
+}
+
+/** A log that is as long as nobody of us made it. */
+export function changedFileError(
+  place: StorePlace,
+  { actual, expected }: { actual: number; expected: number },
+): RuntimeStoreError {
+  return storeCorruptError(place, {
+    problem: `it has ${actual} bytes instead of ${expected}, so another program has changed it`,
+    byteOffset: Math.min(actual, expected),
+    remedy: "close the runtime and open it again: what was acknowledged is in its journal",
   });
 }
 
@@ -173,14 +185,29 @@ export function ownedError(
   return new RuntimeStoreError("owned", message, { details });
 }
 
-/** A mutation after a sync failed: nobody can tell any more what is on disk. */
+/** A mutation after a sync, or the look behind it, failed: nobody can tell any more what is on disk. */
 export function readOnlyAfterSyncError(
   runtimeId: string,
-  { path, cause }: { path: string; cause: unknown },
+  { path, cause, doing = "syncing" }: {
+    path: string;
+    cause: unknown;
+    doing?: "syncing" | "looking at";
+  },
 ): RuntimeStoreError {
-  const message = `Cannot vouch for changes of runtime ${runtimeId}: syncing ${path} failed ` +
+  const message = `Cannot vouch for changes of runtime ${runtimeId}: ${doing} ${path} failed ` +
     `(${reasonOf(cause)}), so it is read-only now; free some space and open it again`;
   return new RuntimeStoreError("read-only", message, { details: { runtimeId, path }, cause });
+}
+
+/** A file that was replaced, moved or removed under its owner: what is written to it reaches nobody. */
+export function replacedError(
+  runtimeId: string,
+  { path, how }: { path: string; how: string },
+): RuntimeStoreError {
+  const message =
+    `Cannot vouch for changes of runtime ${runtimeId}: ${path} ${how}, so the runtime ` +
+    "is read-only now; put back what was there, if it was moved, and open the runtime again";
+  return new RuntimeStoreError("replaced", message, { details: { runtimeId, path } });
 }
 
 /** A runtime that was closed. */
@@ -197,6 +224,33 @@ export function contentTooLargeError(
   const message = `Cannot record ${what} of ${actual} bytes: at most ${expected} are allowed; ` +
     "put it into a file and record its name";
   return new RuntimeStoreError("content-too-large", message, { details: { actual, expected } });
+}
+
+const REGULAR_FILE = "a regular file";
+
+/** Something else in the place of a file. */
+export function notRegularError(
+  { operation, path }: StorePlace,
+  actual: string,
+): RuntimeStoreError {
+  return storeCorruptError({ operation, path }, {
+    problem: `it is ${actual}, not ${REGULAR_FILE}`,
+    expected: REGULAR_FILE,
+    actual,
+    remedy: "move it away",
+  });
+}
+
+/** Whether an error is about something else in the place of a file: a link, a pipe, a directory. */
+export function isNoFile({ kind, details }: RuntimeStoreError): boolean {
+  return kind === "symlink" || details.expected === REGULAR_FILE;
+}
+
+/** A file that is to be written has a second name, under which it may be somebody else's. */
+export function otherNameError({ operation, path }: StorePlace): RuntimeStoreError {
+  const message = `Cannot write to ${path}: the file has another name too (a hard link); ` +
+    "replace it by a copy of its own";
+  return new RuntimeStoreError("symlink", message, { details: { operation, path } });
 }
 
 /** A link where a file or directory is expected: it could lead out of the store. */

@@ -1,9 +1,8 @@
 import { crypto } from "@std/crypto/crypto";
 import { encodeUtf8, reasonOf, toHex } from "../_internal/text.ts";
-import { jsonProblemOf, stringifyVisiting } from "../_internal/visit_json.ts";
+import { jsonProblemOf, stringifyVisiting, unseenTypeOf } from "../_internal/visit_json.ts";
 import { parseJson } from "../_internal/wire_json/parse_json.ts";
 import { printJson } from "../_internal/wire_json/print_json.ts";
-import { unseenTypeOf } from "./payload.ts";
 import type { TraceHash } from "./types.ts";
 
 /**
@@ -17,7 +16,7 @@ import type { TraceHash } from "./types.ts";
  *
  * @param value The value.
  * @returns The hash.
- * @throws {TypeError} For what JSON cannot hold: cycles, BigInts, functions, undefined, NaN, lone
+ * @throws {TypeError} For what JSON cannot hold: cycles, BigInts, functions, undefined, NaN, invalid dates, lone
  * surrogates, objects such as a Map, and nesting deeper than 127 levels. The message names the path.
  *
  * @example Usage
@@ -33,7 +32,9 @@ export function hashValue(value: unknown): TraceHash {
   try {
     return hashJsonText(exactJsonText(value));
   } catch (cause) {
-    throw new TypeError(`Cannot hash the value: ${reasonOf(cause)}`, { cause });
+    // The engine's word for it is the overflow of its stack.
+    const reason = cause instanceof RangeError ? "nesting deeper than 127 levels" : reasonOf(cause);
+    throw new TypeError(`Cannot hash the value: ${reason}`, { cause });
   }
 }
 
@@ -72,8 +73,9 @@ export function hashJsonText(text: string): TraceHash {
  * turn into null or print as `{}`, and what no JSON text can hold, is a `TypeError` that names its path.
  */
 function exactJsonText(value: unknown): string {
-  const text = stringifyVisiting(value, (member, path) => {
-    const problem = problemOf(member);
+  const text = stringifyVisiting(value, (member, path, original) => {
+    const isInvalid = original instanceof Date && Number.isNaN(original.getTime());
+    const problem = isInvalid ? "is an invalid date" : problemOf(member);
     if (problem !== undefined) throw new TypeError(`${path} ${problem}`);
     return member;
   });

@@ -1,4 +1,5 @@
-import { isObject } from "../_internal/errors.ts";
+import { MAX_DEPTH } from "../_internal/wire_json/errors.ts";
+import { checkObject, checkString, isObject } from "../_internal/errors.ts";
 import { isBlank } from "../_internal/text.ts";
 import {
   describeValue,
@@ -58,7 +59,7 @@ export type TraceCall =
  *
  * @param step The step.
  * @returns The call.
- * @throws {TypeError} For a `component.exec` that does not name its component.
+ * @throws {TypeError} For a `component.exec` that does not name its component, and for what is no step.
  *
  * @example Usage
  * ```ts
@@ -83,7 +84,9 @@ export type TraceCall =
  * ```
  */
 export function resolveTraceCall(step: TraceStep): TraceCall {
-  const { component_id: id, operation } = step;
+  checkObject(step, "step");
+  const id = checkString(step.component_id, "step.component_id");
+  const operation = checkString(step.operation, "step.operation");
   const payload = recordedPayload(step) ?? null;
   if (id === "provider.invoke") {
     return {
@@ -121,17 +124,22 @@ function stringOf(value: unknown): string | undefined {
 }
 
 /** The value with numbers where a number says it exactly: `1.0` is for programs what `1` is. */
-function plain(value: unknown): unknown {
+function plain(value: unknown, depth = 0): unknown {
   if (typeof value !== "object" || value === null) return value;
+  if (depth > MAX_DEPTH) {
+    throw new TypeError(`Cannot use step: its payload nests deeper than ${MAX_DEPTH} levels`);
+  }
   if (isRawJson(value)) {
     const number = numberOf(value);
     const isRounded = Number.isInteger(number) && !Number.isSafeInteger(number) &&
       /^-?[0-9]+$/.test(value.rawJSON);
     return number === undefined || isRounded ? value : number;
   }
-  if (Array.isArray(value)) return value.map(plain);
+  if (Array.isArray(value)) return value.map((item) => plain(item, depth + 1));
   const object: Record<string, unknown> = {};
-  for (const [name, item] of Object.entries(value)) setMember(object, name, plain(item));
+  for (const [name, item] of Object.entries(value)) {
+    setMember(object, name, plain(item, depth + 1));
+  }
   return object;
 }
 

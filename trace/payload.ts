@@ -1,4 +1,14 @@
-import { MASK, rawJsonText, redactOrMask, stringifyVisiting } from "../_internal/visit_json.ts";
+import { describe } from "../_internal/errors.ts";
+import {
+  answerOf,
+  jsonProblemOf,
+  MASK,
+  rawJsonText,
+  redactOrMask,
+  stringifyVisiting,
+  unboxed,
+  unseenTypeOf,
+} from "../_internal/visit_json.ts";
 import { parseJson } from "../_internal/wire_json/parse_json.ts";
 import type { ValidationIssue } from "./types.ts";
 
@@ -18,7 +28,15 @@ const NOT_JSON = "not_json";
 
 /**
  * The JSON text of a value as it is now, redacted; or an issue that names the place where it is no JSON
- * (W-TRC-12). No value at all is `null`.
+ * (W-TRC-12). No value at all is `null`. Nothing is thrown, whatever the value is:
+ *
+ * | Value | Recorded as |
+ * | --- | --- |
+ * | `undefined` and functions beside other members | left out, as everywhere in JSON |
+ * | `-0` | `0`, likewise |
+ * | an integer beyond 2^53 − 1 | the digits that JavaScript prints; give `JSON.rawJSON` where others are meant |
+ * | an `Error` | its name, message, stack and causes, and what was added to it; one that has members of its own and stands deeper than a member of the whole: these members |
+ * | `NaN`, infinities, BigInts, invalid dates, `Map`, `Set`, `RegExp` and other types whose content JSON does not see, cycles | an issue |
  */
 export function takeText(
   value: unknown,
@@ -29,33 +47,70 @@ export function takeText(
   try {
     text = JSON.stringify(value);
   } catch (error) {
-    return locate(value, what) ?? notJson(what, "", `it has no JSON text (${nameOf(error)})`);
+    const { problem, hasError } = locate(value, what);
+    if (problem !== undefined || !hasError) {
+      return problem ?? notJson(what, "", `it has no JSON text (${nameOf(error)})`);
+    }
   }
-  if (text === undefined) {
-    return value === undefined
-      ? "null"
-      : locate(value, what) ?? notJson(what, "", "it has no JSON text");
-  }
-  // Where JSON makes nothing of a value without a word, it prints `null` or `{}`. Looking for these is
-  // cheap, the more so as texts have few letters `u`. A lone surrogate is found with the digest, unless
-  // the redactor would come across it before.
-  const isSuspect = text.includes("ull") || text.includes("{}") ||
-    (redact !== undefined && text.includes("\\ud"));
-  if (isSuspect) {
-    const problem = locate(value, what);
+  if (text === undefined && value === undefined) text = "null";
+  if (text === undefined || isSuspect(text, redact) || hasErrorAtTop(value)) {
+    const { problem, hasError } = locate(value, what);
     if (problem !== undefined) return problem;
+    if (hasError) text = textWithErrors(value);
+    if (text === undefined) return notJson(what, "", "it has no JSON text");
   }
   return redact === undefined ? text : redactText(text, redact);
 }
 
+/**
+ * Where JSON makes nothing of a value without a word, it prints `null` or `{}`. Looking for these is cheap,
+ * the more so as texts have few letters `u`. A lone surrogate is found with the digest, unless the redactor
+ * would come across it before.
+ */
+function isSuspect(text: string, redact: RedactTrace | undefined): boolean {
+  return text.includes("ull") || text.includes("{}") ||
+    (redact !== undefined && text.includes("\\ud"));
+}
+
+/** Of an error with members, such as a code, JSON prints these; to look for it deeper costs too much. */
+function hasErrorAtTop(value: unknown): boolean {
+  if (typeof value !== "object" || value === null) return false;
+  if (value instanceof Error) return true;
+  try {
+    for (const key in value) {
+      if ((value as Record<string, unknown>)[key] instanceof Error) return true;
+    }
+  } catch {
+    /* What cannot be read has no text, or a getter has changed its mind: JSON has had it. */
+  }
+  return false;
+}
+
+/** The text of a value that errors are part of, which JSON would print as `{}`. */
+function textWithErrors(value: unknown): string | undefined {
+  try {
+    return stringifyVisiting(value, (member) => {
+      if (jsonProblemOf(member) !== undefined) throw new TypeError("an error says what is no JSON");
+      return member;
+    });
+  } catch {
+    return undefined;
+  }
+}
+
 /** An issue that names the place where a text of `JSON.stringify` is no JSON for others. */
 export function locateInText(text: string, what: ValueName): ValidationIssue | undefined {
-  return locate(JSON.parse(text), what);
+  return locate(JSON.parse(text), what).problem;
 }
 
 /** An issue with a value that has no JSON text. It never quotes the value, which may be a secret. */
 export function notJson(what: ValueName, path: string, reason: string): ValidationIssue {
   return { code: NOT_JSON, path, message: `the ${what} cannot be recorded: ${reason}` };
+}
+
+/** A text as UTF-8 can hold it. Programs without types may give something else than a text. */
+export function printable(text: unknown): string {
+  return (typeof text === "string" ? text : describe(text)).toWellFormed();
 }
 
 /** A message as it is to be kept. */
@@ -87,6 +142,8 @@ interface Place {
   readonly keys: string[];
   /** The objects on the way here. */
   readonly holders: object[];
+  /** Whether an error was met. */
+  hasError: boolean;
 }
 
 /**
@@ -95,17 +152,24 @@ interface Place {
  */
 type Finding = ValidationIssue | "printed" | "undefined" | "function" | "symbol";
 
-function locate(value: unknown, what: ValueName): ValidationIssue | undefined {
-  const place: Place = { what, keys: [], holders: [] };
+function locate(
+  value: unknown,
+  what: ValueName,
+): { problem: ValidationIssue | undefined; hasError: boolean } {
+  const place: Place = { what, keys: [], holders: [], hasError: false };
   try {
-    return issueOf(walk(value, place), place);
+    return { problem: issueOf(walk(value, place), place), hasError: place.hasError };
   } catch (error) {
     // Nested too deep even for this walk, or a proxy that answers nothing.
-    return notJson(what, "", `it cannot be looked through (${nameOf(error)})`);
+    const problem = notJson(what, "", `it cannot be looked through (${nameOf(error)})`);
+    return { problem, hasError: place.hasError };
   }
 }
 
 function walk(member: unknown, place: Place): Finding {
+  if (member instanceof Date && Number.isNaN(member.getTime())) {
+    return problemAt(place, "an invalid date is not JSON");
+  }
   let value = member;
   try {
     value = unboxed(answerOf(member, place.keys.at(-1) ?? ""));
@@ -138,6 +202,7 @@ function walkMembers(value: object, place: Place): Finding {
     return problemAt(place, `it leads back to ${target === "" ? "the whole" : target}`);
   }
   holders.push(value);
+  if (value instanceof Error) place.hasError = true;
   const isList = Array.isArray(value);
   let isEmpty = !isList;
   let lost: ValidationIssue | undefined;
@@ -159,7 +224,7 @@ function walkMembers(value: object, place: Place): Finding {
 
 /** The issue with an object that is printed as `{}`, though its type has content. */
 function unseenAt(value: object, place: Place): ValidationIssue | undefined {
-  const type = unseenTypeOf(value);
+  const type = value instanceof Error ? undefined : unseenTypeOf(value);
   if (type === undefined) return undefined;
   return problemAt(place, `JSON does not see the content of type ${type}; give it a toJSON method`);
 }
@@ -181,18 +246,6 @@ function walkMember(holder: object, key: string, place: Place): Finding {
   return walk(member, place);
 }
 
-/** What `JSON.stringify` asks an object, a function or a BigInt for before it looks inside. */
-function answerOf(value: unknown, key: string): unknown {
-  if (value === null || !["object", "function", "bigint"].includes(typeof value)) return value;
-  const { toJSON } = value as { toJSON?: unknown };
-  return typeof toJSON === "function" ? toJSON.call(value, key) : value;
-}
-
-/** What `JSON.stringify` prints for the object of a number or text. */
-function unboxed(value: unknown): unknown {
-  return value instanceof Number || value instanceof String ? value.valueOf() : value;
-}
-
 function problemAt({ what, keys }: Place, reason: string): ValidationIssue {
   return notJson(what, pointerOf(keys), reason);
 }
@@ -207,17 +260,4 @@ function pointerOf(keys: readonly string[]): string {
 /** The kind of an error; its message may hold a secret. */
 function nameOf(error: unknown): string {
   return error instanceof Error ? error.name : `a ${typeof error}`;
-}
-
-/** The type of an object, such as a Map, that has its content elsewhere than in members; else undefined. */
-export function unseenTypeOf(value: object): string | undefined {
-  const tag = Object.prototype.toString.call(value).slice("[object ".length, -1);
-  const isSeen = ["Array", "Boolean", "Number", "String", "Object"].includes(tag);
-  return isSeen || isPlain(value) ? undefined : tag;
-}
-
-/** An object may call itself by another name. */
-function isPlain(value: object): boolean {
-  const prototype = Object.getPrototypeOf(value);
-  return prototype === null || prototype === Object.prototype;
 }

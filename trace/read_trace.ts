@@ -1,4 +1,4 @@
-import { checkString, type TaffrailErrorOptions } from "../_internal/errors.ts";
+import { checkObject, checkString, type TaffrailErrorOptions } from "../_internal/errors.ts";
 import { isNotFound, readNamedFile, requireDeno } from "../_internal/file_port.ts";
 import { reasonOf } from "../_internal/text.ts";
 import {
@@ -23,7 +23,9 @@ import {
   setMember,
 } from "../_internal/wire_json/json_value.ts";
 import { parseJson } from "../_internal/wire_json/parse_json.ts";
+import { JsonWriter } from "../_internal/wire_json/print_json.ts";
 import { struct } from "../_internal/wire_json/struct.ts";
+import { printable } from "./payload.ts";
 import {
   TraceFileError,
   type TraceFileErrorDetails,
@@ -186,7 +188,8 @@ export async function resolvePackPath(
   { pack }: ResolvePackPathOptions = {},
 ): Promise<string> {
   if (pack !== undefined) return pack;
-  const path = trace.pack.pack_ref;
+  const reference: unknown = checkObject(checkObject(trace, "trace").pack, "trace.pack").pack_ref;
+  const path = checkString(reference, "trace.pack.pack_ref");
   try {
     await requireDeno().stat(path);
     return path;
@@ -218,9 +221,12 @@ function exact(tree: JsonValue): JsonValue {
   return object;
 }
 
-/** A text, printed as UTF-8 can hold it. Programs without types may give something else than a text. */
+/** A text. What a recorder was given is printed as UTF-8 can hold it, be it a text or not. */
 const text: Codec<string> = {
-  write: (value, writer) => writer.writeString(`${value}`.toWellFormed()),
+  write: (value, writer) => {
+    if (writer.verb === "use") string.write(value, writer);
+    else writer.writeString(printable(value));
+  },
   read: string.read,
 };
 
@@ -282,6 +288,11 @@ export const traceEnvelope = struct({
   dropped_bytes: optional(u64),
   steps: array(traceStep),
 }) as Codec<TraceEnvelope>;
+
+/** Throws a `TypeError` or `RangeError` that names the place where a trace is none. */
+export function checkTraceShape(trace: TraceEnvelope): void {
+  traceEnvelope.write(trace, new JsonWriter("compact", "use"));
+}
 
 /** The format that this module writes and reads. */
 export const TRACE_VERSION = 1;

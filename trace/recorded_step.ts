@@ -3,7 +3,7 @@ import { reasonOf } from "../_internal/text.ts";
 import { isRawJson, type JsonValue } from "../_internal/wire_json/json_value.ts";
 import { parseJson } from "../_internal/wire_json/parse_json.ts";
 import { hashJsonText } from "./hash_value.ts";
-import { locateInText, notJson, type ValueName } from "./payload.ts";
+import { locateInText, notJson, printable, type ValueName } from "./payload.ts";
 import { isCount, type TraceClock } from "./trace_config.ts";
 import type {
   NodeEvent,
@@ -150,11 +150,6 @@ export function toTraceStep(step: RecordedStep, style: StepStyle): TraceStep {
     }),
     ...(style.extras && extrasOf(step, style)),
   };
-}
-
-/** A text as UTF-8 can hold it. Programs without types may give something else than a text. */
-export function printable(text: string): string {
-  return `${text}`.toWellFormed();
 }
 
 /** Whole milliseconds since the start (TRC-7). */

@@ -1,6 +1,7 @@
+import { checkFunction } from "../_internal/errors.ts";
 import { hashJsonText } from "./hash_value.ts";
 import { type RedactTrace, takeText } from "./payload.ts";
-import { findHashProblem } from "./read_trace.ts";
+import { checkTraceShape, findHashProblem } from "./read_trace.ts";
 import { recordedPayload, resolveTraceCall, type TraceCall } from "./invocation.ts";
 import type { TraceEnvelope, TraceStep } from "./types.ts";
 
@@ -112,7 +113,8 @@ export interface TraceReplay {
  * @param execute Does what a step did. It is not called for steps whose call is `none`.
  * @param options How to replay.
  * @returns What was found.
- * @throws {TypeError} When a digest of the trace is not of a known algorithm; `readTrace` has checked.
+ * @throws {TypeError} When the trace is none, or a digest of it is not of a known algorithm; `readTrace`
+ * has checked.
  * @throws {RangeError} When `step` is no integer from 0, or beyond the trace.
  *
  * @example Usage
@@ -153,6 +155,8 @@ export async function replayTrace(
   options: ReplayTraceOptions = {},
 ): Promise<TraceReplay> {
   const { untilFailure = true, signal } = options;
+  checkTraceShape(trace);
+  checkFunction(execute, "execute");
   const problem = findHashProblem(trace);
   if (problem !== undefined) throw new TypeError(problem.message);
   const { first, end } = rangeOf(trace, options.step);

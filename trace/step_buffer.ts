@@ -1,3 +1,4 @@
+import { printable } from "./payload.ts";
 import type { RecordedStep, RecordedValue } from "./recorded_step.ts";
 import type { NodeEvent } from "./types.ts";
 
@@ -162,5 +163,7 @@ export class StepsInFlight {
 
 /** An execution and a node of the same name are two keys. */
 function keyOf(executionId: string | undefined, nodeId: string): string {
-  return executionId === undefined ? `node ${nodeId}` : `execution ${executionId}`;
+  return executionId === undefined
+    ? `node ${printable(nodeId)}`
+    : `execution ${printable(executionId)}`;
 }

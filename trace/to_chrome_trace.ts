@@ -1,4 +1,5 @@
-import { defined } from "../_internal/errors.ts";
+import { checkArray, checkObject, defined, describe } from "../_internal/errors.ts";
+import { checkTraceShape } from "./read_trace.ts";
 import type { TraceEnvelope, TraceStep } from "./types.ts";
 
 /** One event of the Trace Event Format; times are microseconds since the first step started. */
@@ -93,7 +94,7 @@ const COUNTER = "steps in flight";
  *
  * @param trace The trace.
  * @returns The same in the other format, to be written as JSON.
- * @throws {TypeError} When a `started_at` is no time, or a `duration_ms` no duration.
+ * @throws {TypeError} When a `started_at` is no time, a `duration_ms` no duration, or the trace none.
  *
  * @example Usage
  * ```ts
@@ -127,8 +128,10 @@ const COUNTER = "steps in flight";
  * ```
  */
 export function toChromeTrace(trace: TraceEnvelope): ChromeTrace {
+  checkArray(checkObject(trace, "trace").steps, "trace.steps", checkObject);
   const origin = originOf(trace.steps);
   const drawn = drawSteps(trace.steps, origin);
+  checkTraceShape(trace);
   const events = [...drawn.map(stepEvent), ...drawn.flatMap(errorEvents), ...counterEvents(drawn)];
   // Sorting keeps the order of what is at the same time, so that a step comes before those inside it.
   events.sort((a, b) => a.ts - b.ts);
@@ -262,10 +265,12 @@ function originOf(steps: readonly TraceStep[]): number | undefined {
 }
 
 function startOf({ started_at }: TraceStep, index: number): number {
-  const start = Date.parse(started_at!);
+  const start = typeof started_at === "string" ? Date.parse(started_at) : NaN;
   if (!Number.isNaN(start)) return start;
   throw new TypeError(
-    `Cannot convert the trace: $.steps[${index}].started_at is "${started_at}", which is no time`,
+    `Cannot convert the trace: $.steps[${index}].started_at is ${
+      describe(started_at)
+    }, which is no time`,
   );
 }
 
@@ -287,7 +292,9 @@ function lengthOf({ duration_ms }: TraceStep, index: number): number {
     return Math.max(1, duration_ms * MICROSECONDS);
   }
   throw new TypeError(
-    `Cannot convert the trace: $.steps[${index}].duration_ms is ${duration_ms}, which is no duration`,
+    `Cannot convert the trace: $.steps[${index}].duration_ms is ${
+      describe(duration_ms)
+    }, which is no duration`,
   );
 }
 

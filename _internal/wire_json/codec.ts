@@ -234,10 +234,10 @@ export function optional<T>(codec: Codec<T>): Codec<T | undefined> {
 export function leftOutWhenEmpty<T>(item: Codec<T>): Codec<T[] | undefined> {
   const list = array(item);
   return {
-    write: (values, writer) => list.write(values ?? [], writer),
+    write: (values, writer) => list.write(values === undefined ? [] : values, writer),
     read: list.read,
     missing: () => undefined,
-    isOmitted: (values) => values === undefined || values.length === 0,
+    isOmitted: (values) => values === undefined || Array.isArray(values) && values.length === 0,
   };
 }
 

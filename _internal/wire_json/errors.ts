@@ -53,10 +53,12 @@ export class JsonSyntaxError extends SyntaxError {
   }
 }
 
+type Verb = "print" | "read" | "use";
+
 /** What is wrong with a value, and where. */
 interface ValueProblem {
   /** What was to be done with it. */
-  readonly verb: "print" | "read";
+  readonly verb: Verb;
   /** What is wrong, in the words of serde where it has words for it. */
   readonly problem: string;
   /** The value that is wrong, such as `$.events[0]`. */
@@ -101,7 +103,7 @@ export class JsonPlace {
   /** The open objects and arrays, from the top down; whoever opens one pushes and pops. */
   readonly path: (string | number)[] = [];
 
-  constructor(readonly verb: "print" | "read") {}
+  constructor(readonly verb: Verb) {}
 
   /** Throws the {@linkcode JsonShapeError} of this place. */
   refuse(problem: string): never {

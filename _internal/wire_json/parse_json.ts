@@ -13,8 +13,8 @@ interface ParseJsonOptions {
  * byte order mark, invalid UTF-8, lone surrogates, numbers that overflow to infinity, and nesting
  * deeper than 127 levels. Printing the result with `printJson` gives what serde_json would print.
  *
- * Errors have the words and the columns of serde_json, but for three: a byte order mark, duplicate names
- * and lone surrogates are called so, and invalid UTF-8 is found where it begins.
+ * Errors have the words and the columns of serde_json, but for these: a byte order mark, UTF-16, UTF-32,
+ * duplicate names and lone surrogates are called so, and invalid UTF-8 is found where it begins.
  */
 export function parseJson(
   text: string | Uint8Array,
@@ -317,6 +317,14 @@ class StrictParser {
   }
 }
 
+/** What a text of two or four bytes a character begins with, as PowerShell's `>` writes it. */
+const WIDE_MARKS: readonly (readonly [mark: readonly number[], encoding: string])[] = [
+  [[0xff, 0xfe, 0, 0], "UTF-32"],
+  [[0, 0, 0xfe, 0xff], "UTF-32"],
+  [[0xff, 0xfe], "UTF-16"],
+  [[0xfe, 0xff], "UTF-16"],
+];
+
 /**
  * Parses UTF-8. What is none is a problem of the place where it begins, and only if nothing before it is
  * wrong. A byte order mark stays in the text, where the parser refuses it.
@@ -324,6 +332,11 @@ class StrictParser {
 function parseBytes(bytes: Uint8Array, duplicates: Duplicates): JsonValue {
   const whole = decode(bytes, { isPrefix: false });
   if (whole !== undefined) return new StrictParser(whole, { isWhole: true, duplicates }).parse();
+  const encoding = WIDE_MARKS.find(([mark]) => mark.every((byte, at) => bytes[at] === byte))?.[1];
+  if (encoding !== undefined) {
+    const problem = `the text is ${encoding}, not UTF-8`;
+    throw new JsonSyntaxError({ problem, path: [], text: "", position: 0, isEnd: false });
+  }
   // Finds the longest prefix that could go on as UTF-8: `good` bytes can, `bad` bytes cannot.
   let good = 0;
   let bad = bytes.length + 1;

@@ -105,8 +105,9 @@ export class JsonWriter extends JsonPlace {
   /** Names come again and again, and looking one up costs a third of quoting it. */
   readonly #quotedNames = new Map<string, string>();
 
-  constructor(style: JsonStyle) {
-    super("print");
+  /** `verb`: what is said to have been the matter, where the text is not what somebody wants. */
+  constructor(style: JsonStyle, verb: "print" | "use" = "print") {
+    super(verb);
     this.isCompact = style === "compact";
     this.#lineBreak = style === "pretty" ? "\n" : "";
     this.#indentation = style === "pretty" ? "  " : "";

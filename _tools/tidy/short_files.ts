@@ -5,10 +5,16 @@
 export const SHORT_FILES: Readonly<Record<string, string>> = {
   "_internal/wire_names.ts":
     "The names that the supervisor and capture both know, a list of each: all there is to say.",
+  "_internal/episode_record.ts":
+    "What a memory log of the supervisor and capture both make of a decision, and neither loads the other.",
+  "_internal/wire_json/duration.ts":
+    "The one type of the wire that has two forms: who asks how a span or a time is read looks for it here.",
   "capture/session/redact.ts":
     "All of what a recording replaces: who asks what may leak looks for it by this name.",
   "_internal/ignored_signals.ts":
     "Only what listens to signals loads it, and that is two rooms: the trace and the command.",
+  "store/state/event_effects.ts":
+    "Verifying and repairing ask it what events say, and no other room knows a rule of theirs.",
   "cli/exit_codes.ts": "One page that says what the command exits with, whatever the verb.",
   "cli/engine/errors.ts":
     "What runs a flow and what runs its commands throw them, and neither loads the other.",

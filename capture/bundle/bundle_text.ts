@@ -1,4 +1,4 @@
-import { checkObject, checkString } from "../../_internal/errors.ts";
+import { checkArray, checkObject, checkString } from "../../_internal/errors.ts";
 import { readNamedFile } from "../../_internal/file_port.ts";
 import {
   array,
@@ -14,6 +14,7 @@ import {
 import { unitEnum } from "../../_internal/wire_json/enums.ts";
 import { JsonPlace } from "../../_internal/wire_json/errors.ts";
 import { parseJson } from "../../_internal/wire_json/parse_json.ts";
+import { JsonWriter } from "../../_internal/wire_json/print_json.ts";
 import { closedStruct } from "../../_internal/wire_json/struct.ts";
 import { MODES } from "../../_internal/wire_names.ts";
 import { replayError } from "../replay/replay_error.ts";
@@ -181,6 +182,24 @@ export function stringifyCaptureBundle(
   const bundleHash = sha256Hex(compact);
   if (style === "compact") return `${compact.slice(0, -1)},"bundle_hash":"${bundleHash}"}\n`;
   return encodeJson(hashedBundle, { ...bundle, bundle_hash: bundleHash }, { style }) + "\n";
+}
+
+/**
+ * Throws a `TypeError` or `RangeError` that names the place where a bundle has another shape than its type
+ * says. The effects are left to whoever looks at their hashes.
+ */
+export function checkBundleShape(bundle: CaptureBundle): void {
+  checkString(bundle.capture_version, "bundle.capture_version");
+  const list = "inputs" in bundle ? "inputs" : "events";
+  checkArray(bundle[list as never], `bundle.${list}`);
+  const decisions = checkArray(bundle.decisions, "bundle.decisions", (decision, name) => {
+    const { effects, ...rest } = checkObject(decision, name);
+    return { ...rest, effects: checkArray(effects, `${name}.effects`).slice(0, 0) };
+  });
+  const writer = new JsonWriter("compact", "use");
+  const bare: unknown = { ...bundle, decisions };
+  if ("inputs" in bundle) taffrailBundle.write(bare as TaffrailCaptureBundle, writer);
+  else v3Bundle.write(bare as V3CaptureBundle, writer);
 }
 
 /**

@@ -1,5 +1,5 @@
 import { checkObject } from "../../_internal/errors.ts";
-import { formatPath, type JsonPath } from "../../_internal/wire_json/errors.ts";
+import { formatPath, type JsonPath, MAX_DEPTH } from "../../_internal/wire_json/errors.ts";
 import type { CaptureBundle } from "../types.ts";
 import { asV3Bundle } from "./records.ts";
 
@@ -176,14 +176,22 @@ export function* differencesOf(
   }
 }
 
+/** How deep values are looked into: twice as deep as a text may nest, as texts of payloads are parsed too. */
+const MOST_DEPTH = 2 * MAX_DEPTH;
+
 /** Whether two JSON values are the same. */
-export function isSameJson(before: unknown, after: unknown): boolean {
+export function isSameJson(before: unknown, after: unknown, depth = 0): boolean {
   if (before === after) return true;
   if (!isContainer(before) || !isContainer(after)) return false;
+  if (depth > MOST_DEPTH) {
+    throw new TypeError(`Cannot compare values that nest deeper than ${MOST_DEPTH} levels`);
+  }
   if (Array.isArray(before) !== Array.isArray(after)) return false;
   const names = Object.keys(before);
   return names.length === Object.keys(after).length &&
-    names.every((name) => Object.hasOwn(after, name) && isSameJson(before[name], after[name]));
+    names.every((name) =>
+      Object.hasOwn(after, name) && isSameJson(before[name], after[name], depth + 1)
+    );
 }
 
 function isContainer(value: unknown): value is Record<string, unknown> {

@@ -52,11 +52,11 @@ const payloadBytes: Codec<number[]> = {
 };
 
 /** Whether a value is a list of the integers 0 to 255. A payload may be long, so this is one loop. */
-function isByteList(value: unknown): boolean {
+export function isByteList(value: unknown): value is number[] {
   if (!Array.isArray(value)) return false;
   for (let index = 0; index < value.length; index++) {
     const byte = value[index];
-    if ((byte & 0xff) !== byte || Object.is(byte, -0)) return false;
+    if (typeof byte !== "number" || (byte & 0xff) !== byte || Object.is(byte, -0)) return false;
   }
   return true;
 }
@@ -173,6 +173,7 @@ const completionInput: Codec<CompletionInputRecord> = printedByEngine(closedStru
 /** An input. */
 export const inputRecord: Codec<InputRecord> = {
   write: (value, writer) => {
+    membersOf(value, writer);
     if (value.type === "event") eventInput.write(value, writer);
     else completionInput.write(value, writer);
   },

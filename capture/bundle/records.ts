@@ -1,12 +1,14 @@
-import { checkObject, defined } from "../../_internal/errors.ts";
+import { copyOfTermination, copyOfTime, episodeRecordOf } from "../../_internal/episode_record.ts";
+import {
+  checkDuration,
+  checkObject,
+  checkString,
+  defined,
+  describe,
+} from "../../_internal/errors.ts";
 import { contextOfPayload, ExternalEventPayloadError } from "../../_internal/event_payload.ts";
 import { decodeUtf8, encodeUtf8 } from "../../_internal/text.ts";
-import type {
-  DecisionLogEntry,
-  Duration,
-  ExternalEvent,
-  RunTermination,
-} from "../../supervisor/types.ts";
+import type { DecisionLogEntry, ExternalEvent } from "../../supervisor/types.ts";
 import { CaptureError } from "../errors.ts";
 import type {
   DecisionRecord,
@@ -17,6 +19,7 @@ import type {
   V3CaptureBundle,
 } from "../types.ts";
 import { sha256Hex } from "./effects.ts";
+import { isByteList } from "./record_codecs.ts";
 
 /** The format of bundles that the original program reads: `"v3"`. */
 export const CAPTURE_VERSION = "v3";
@@ -48,7 +51,12 @@ export const NO_ADAPTER_PROVENANCE = "none";
  * ```
  */
 export function computePayloadHash(payload: Uint8Array): string {
-  return sha256Hex(payload);
+  return sha256Hex(checkBytes(payload, "payload"));
+}
+
+function checkBytes(value: unknown, name: string): Uint8Array {
+  if (value instanceof Uint8Array) return value;
+  throw new TypeError(`Cannot use ${name}: expected a Uint8Array, got ${describe(value)}`);
 }
 
 /**
@@ -73,12 +81,14 @@ export function computePayloadHash(payload: Uint8Array): string {
  */
 export function recordEvent(event: ExternalEvent): ExternalEventRecord {
   checkObject(event, "event");
+  const { id, at, kind, payload } = event;
+  const { secs, nanos } = checkDuration(at, "event.at");
   return {
-    event_id: event.id,
-    event_time: { secs: event.at.secs, nanos: event.at.nanos },
-    kind: event.kind,
-    payload: Array.from(event.payload),
-    payload_hash: computePayloadHash(event.payload),
+    event_id: id,
+    event_time: { secs, nanos },
+    kind,
+    payload: Array.from(checkBytes(payload, "event.payload")),
+    payload_hash: computePayloadHash(payload),
   };
 }
 
@@ -102,6 +112,7 @@ export function recordEvent(event: ExternalEvent): ExternalEventRecord {
  * ```
  */
 export function hasValidHash(record: ExternalEventRecord | EventInputRecord): boolean {
+  checkObject(record, "record");
   return computePayloadHash(payloadOf(record)) === record.payload_hash;
 }
 
@@ -131,7 +142,7 @@ export function rehydrateEvent(record: ExternalEventRecord | EventInputRecord): 
   checkObject(record, "record");
   const payload = payloadOf(record);
   const actual = computePayloadHash(payload);
-  const { payload_hash: expected } = record;
+  const expected = checkString(record.payload_hash, "record.payload_hash");
   if (actual !== expected) {
     const message = `payload hash mismatch (expected '${expected}', actual '${actual}')`;
     throw new CaptureError("payload-hash-mismatch", message, { details: { expected, actual } });
@@ -139,7 +150,7 @@ export function rehydrateEvent(record: ExternalEventRecord | EventInputRecord): 
   return Object.freeze({
     id: record.event_id,
     kind: record.kind,
-    at: Object.freeze({ secs: record.event_time.secs, nanos: record.event_time.nanos }),
+    at: checkDuration(record.event_time, "record.event_time"),
     payload,
     context: contextOf(payload),
   });
@@ -147,7 +158,11 @@ export function rehydrateEvent(record: ExternalEventRecord | EventInputRecord): 
 
 /** The bytes of a payload, which v3 says as numbers and this project's format as their text. */
 function payloadOf({ payload }: ExternalEventRecord | EventInputRecord): Uint8Array {
-  return typeof payload === "string" ? encodeUtf8(payload) : Uint8Array.from(payload);
+  if (typeof payload === "string") return encodeUtf8(payload);
+  if (isByteList(payload)) return Uint8Array.from(payload);
+  throw new TypeError(
+    "Cannot use record.payload: expected a text, or a list of bytes, each an integer from 0 to 255",
+  );
 }
 
 function contextOf(payload: Uint8Array): ExternalEvent["context"] {
@@ -209,14 +224,7 @@ export function asV3Event({ type: _, ...record }: EventInputRecord): ExternalEve
 export function recordDecision(entry: DecisionLogEntry): DecisionRecord {
   const { numbers } = entry;
   return {
-    event_id: entry.event_id,
-    decision: entry.decision,
-    schedule_at: copyOf(entry.schedule_at),
-    episode_id: entry.episode_id,
-    deadline: copyOf(entry.deadline),
-    termination: copyOfTermination(entry.termination),
-    retry_count: entry.retry_count,
-    effects: [],
+    ...episodeRecordOf(entry),
     attempt_termination: copyOfTermination(entry.attemptTermination),
     reason: entry.reason,
     numbers: {
@@ -224,7 +232,7 @@ export function recordDecision(entry: DecisionLogEntry): DecisionRecord {
       in_flight: numbers.in_flight,
       in_window: numbers.in_window,
       deferred: numbers.deferred,
-      next_due: copyOf(numbers.next_due),
+      next_due: copyOfTime(numbers.next_due),
       defer_count: numbers.defer_count,
     },
     origin_event_id: entry.originEventId,
@@ -246,15 +254,4 @@ export function asV3Decision(record: DecisionRecord): EpisodeInvocationRecord {
 /** The name of an attempt in its session. */
 export function attemptId(episodeId: number, attempt: number): string {
   return `${episodeId} ${attempt}`;
-}
-
-/** A copy of a termination. */
-export function copyOfTermination<T extends RunTermination | null>(termination: T): T {
-  return typeof termination === "object" && termination !== null
-    ? { Failed: termination.Failed } as T
-    : termination;
-}
-
-function copyOf(time: Duration | null): Duration | null {
-  return time === null ? null : { secs: time.secs, nanos: time.nanos };
 }

@@ -1,11 +1,13 @@
-import { checkArray, checkObject } from "../../_internal/errors.ts";
+import { checkObject, checkString } from "../../_internal/errors.ts";
 import { type ReplayError, replayError } from "../replay/replay_error.ts";
 import type {
   BundleProvenance,
   CaptureBundle,
+  CapturedActionEffect,
   EventInputRecord,
   ExternalEventRecord,
 } from "../types.ts";
+import { checkBundleShape } from "./bundle_text.ts";
 import { computeEffectHash } from "./effects.ts";
 import {
   CAPTURE_VERSION,
@@ -37,6 +39,8 @@ export interface ValidateBundleOptions {
  * @param bundle The bundle.
  * @param options What to look at.
  * @throws {ReplayError} Says what is wrong.
+ * @throws {TypeError} When something but the effects has another shape than its type says; the message
+ * names its path. Also a `RangeError`.
  *
  * @example Usage
  * ```ts
@@ -72,12 +76,9 @@ export function validateRecords(bundle: CaptureBundle, options: ValidateBundleOp
   checkObject(bundle, "bundle");
   const { strict = true, expected } = options;
   const version = "inputs" in bundle ? TAFFRAIL_CAPTURE_VERSION : CAPTURE_VERSION;
-  if (bundle.capture_version !== version) {
-    throw replayError("unsupported-version", { captureVersion: bundle.capture_version });
-  }
-  const list = "inputs" in bundle ? "inputs" : "events";
-  checkArray(bundle[list as never], `bundle.${list}`);
-  checkArray(bundle.decisions, "bundle.decisions");
+  const captureVersion = checkString(bundle.capture_version, "bundle.capture_version");
+  if (captureVersion !== version) throw replayError("unsupported-version", { captureVersion });
+  checkBundleShape(bundle);
   const events = eventsOf(bundle);
   for (const record of events) {
     if (hasValidHash(record)) continue;
@@ -91,9 +92,14 @@ export function validateRecords(bundle: CaptureBundle, options: ValidateBundleOp
 /** The first effect that does not have its hash. */
 export function findEffectProblem(bundle: CaptureBundle): ReplayError | null {
   for (const [decisionIndex, { event_id: eventId, effects }] of bundle.decisions.entries()) {
-    for (const [effectIndex, { effect, effect_hash: recorded }] of effects.entries()) {
+    for (const [effectIndex, captured] of effects.entries()) {
       const place = { eventId, decisionIndex, effectIndex };
       try {
+        const { effect, effect_hash: recorded } = checkObject(
+          captured,
+          "effect",
+        ) as never as CapturedActionEffect;
+        checkString(recorded, "effect_hash");
         const current = computeEffectHash(effect);
         if (current === recorded) continue;
         return replayError("effect-hash-mismatch", { ...place, recorded, current });

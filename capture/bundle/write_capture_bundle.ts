@@ -181,8 +181,6 @@ function prepareDirectory(
   const path = dirname(destination);
   try {
     parents.createSync(path);
-    // A file in its place is not missing, and only a directory has this entry; links are followed.
-    port.lstatSync(`${path}/.`);
   } catch (cause) {
     throw writeError("CreateOutputDirectory", { path }, cause);
   }

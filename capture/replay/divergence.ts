@@ -1,4 +1,4 @@
-import { checkArray } from "../../_internal/errors.ts";
+import { checkArray, checkObject, checkString } from "../../_internal/errors.ts";
 import { unknownNames } from "../../_internal/wire_json/struct.ts";
 import { isSameJson, listDifferences } from "../bundle/diff_bundles.ts";
 import {
@@ -57,14 +57,26 @@ export function compareDecisions(
   captured: readonly EpisodeInvocationRecord[],
   replayed: readonly EpisodeInvocationRecord[],
 ): boolean {
-  checkArray(captured, "captured");
-  checkArray(replayed, "replayed");
+  checkDecisions(captured, "captured");
+  checkDecisions(replayed, "replayed");
   if (captured.length !== replayed.length) return false;
   return captured.every((decision, index) => {
     const other = replayed[index]!;
     if (!isSameJson(fieldsOf(decision, V3_FIELDS), fieldsOf(other, V3_FIELDS))) return false;
     compareEffects(decision, other);
     return true;
+  });
+}
+
+/** Refuses what cannot be compared; the fields may be whatever they are. */
+function checkDecisions(decisions: unknown, name: string): void {
+  checkArray(decisions, name, (decision, place) => {
+    const { effects } = checkObject(decision, place);
+    checkArray(effects, `${place}.effects`, (captured, where) => {
+      const { effect, effect_hash: hash } = checkObject(captured, where);
+      checkObject(effect, `${where}.effect`);
+      checkString(hash, `${where}.effect_hash`);
+    });
   });
 }
 

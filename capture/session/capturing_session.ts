@@ -1,5 +1,12 @@
 import { completeConstraints } from "../../_internal/constraints.ts";
-import { checkFunction, checkMethods, checkObject, checkString } from "../../_internal/errors.ts";
+import { copyOfTermination } from "../../_internal/episode_record.ts";
+import {
+  checkArray,
+  checkFunction,
+  checkMethods,
+  checkObject,
+  checkString,
+} from "../../_internal/errors.ts";
 import type {
   Completion,
   DecisionLog,
@@ -9,12 +16,7 @@ import type {
   SupervisorOptions,
 } from "../../supervisor/types.ts";
 import { computeEffectHash } from "../bundle/effects.ts";
-import {
-  copyOfTermination,
-  NO_ADAPTER_PROVENANCE,
-  recordDecision,
-  recordEventInput,
-} from "../bundle/records.ts";
+import { NO_ADAPTER_PROVENANCE, recordDecision, recordEventInput } from "../bundle/records.ts";
 import type { ActionEffect, CaptureBundle, ExternalEventRecord, InputRecord } from "../types.ts";
 import { CaptureRecorder, type InterruptedAttempt } from "./capture_recorder.ts";
 import type { CaptureJournal } from "./journal.ts";
@@ -242,10 +244,13 @@ export class CapturingSession<S extends CapturableSupervisor> implements AsyncDi
   // deno-lint-ignore require-await -- what is thrown is to be a rejection
   async setEffects(decisionIndex: number, effects: readonly ActionEffect[]): Promise<void> {
     this.#checkOpen("set effects");
+    checkArray(effects, "effects");
     const captured = effects.map((original) => {
-      const effect = this.#redact === undefined
-        ? structuredClone(original)
-        : redactEffect(structuredClone(original), this.#redact);
+      // What has a hash is plain enough to be copied.
+      const effectHash = computeEffectHash(original);
+      const copy = structuredClone(original);
+      if (this.#redact === undefined) return { effect: copy, effect_hash: effectHash };
+      const effect = redactEffect(copy, this.#redact);
       return { effect, effect_hash: computeEffectHash(effect) };
     });
     this.#recorder.setEffects(decisionIndex, captured);
@@ -351,7 +356,7 @@ export class CapturingSession<S extends CapturableSupervisor> implements AsyncDi
 }
 
 /** What comes after a step: at once, unless that step is one that has to be waited for. */
-function after<T>(step: void | Promise<void>, next: () => T | Promise<T>): T | Promise<T> {
+export function after<T>(step: void | Promise<void>, next: () => T | Promise<T>): T | Promise<T> {
   return step === undefined ? next() : step.then(next);
 }
 

@@ -61,7 +61,8 @@ export interface OpenCaptureJournalOptions {
  *
  * **Permissions**: `--allow-read` and `--allow-write` for the directory.
  *
- * @param path The file; a file `<path>.lock` is created beside it.
+ * @param path The file; where a lock on it would keep readers out, a file `<path>.lock` is created
+ * beside it.
  * @param options How to write it.
  * @returns The journal.
  * @throws {CaptureJournalError} `io` or `lock-timeout`.

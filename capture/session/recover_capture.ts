@@ -1,7 +1,8 @@
-import { checkArray, checkObject, checkString } from "../../_internal/errors.ts";
+import { checkObject, checkString } from "../../_internal/errors.ts";
 import { denoFilePort, isNotFound, openRegularSync } from "../../_internal/file_port.ts";
 import { type LineBlock, type LinePiece, linePieces, linesOf } from "../../_internal/json_lines.ts";
 import { reasonOf } from "../../_internal/text.ts";
+import { checkBundleShape } from "../bundle/bundle_text.ts";
 import { CaptureJournalError, type CaptureJournalErrorKind } from "../errors.ts";
 import type { CaptureBundle, InputRecord, TaffrailCaptureBundle } from "../types.ts";
 import { CaptureRecorder, type Recording } from "./capture_recorder.ts";
@@ -53,6 +54,8 @@ export interface RecoverCaptureOptions {
 }
 
 const BLOCK_BYTES = 256 * 1024;
+
+const ONLY_NULS = "all its bytes are NUL, as a power cut leaves what was not on disk";
 
 /**
  * Makes a bundle of a journal, whether its session ended or was killed. The bundle ends with the last
@@ -155,8 +158,7 @@ export function stringifyCaptureJournal(bundle: CaptureBundle): string {
         "that a journal does",
     );
   }
-  checkArray(bundle.inputs, "bundle.inputs");
-  checkArray(bundle.decisions, "bundle.decisions");
+  checkBundleShape(bundle);
   const { capture_version: _, inputs, decisions, ...header } = bundle;
   const lines: JournalLine[] = [{ type: "session", journal_version: JOURNAL_VERSION, ...header }];
   let decided = 0;
@@ -284,7 +286,8 @@ class JournalReader {
       if (problem !== null) refuse("disordered", problem);
     } catch (error) {
       this.unknownVersion ??= unknownVersionOf(bytes);
-      refuse("unreadable", reasonOf(error));
+      const isBlank = bytes.length > 0 && bytes.every((byte) => byte === 0);
+      refuse("unreadable", isBlank ? ONLY_NULS : reasonOf(error));
     }
   }
 

@@ -1,7 +1,7 @@
 import { checkFunction, checkMethods, checkObject, checkString } from "../../_internal/errors.ts";
 import { addDuration, durationBetween, laterOf, ZERO } from "../../_internal/event_time.ts";
-import { denoFilePort, lookAtSync } from "../../_internal/file_port.ts";
-import { reasonOf } from "../../_internal/text.ts";
+import { denoFilePort, readRangeSync, withFileSync } from "../../_internal/file_port.ts";
+import { encodeUtf8, reasonOf } from "../../_internal/text.ts";
 import type {
   AttemptRef,
   Duration,
@@ -125,7 +125,8 @@ export async function resumeCapture<S extends CapturableSupervisor>(
   checkMethods(options.decisionLog, "decisionLog", ["log"]);
   checkMethods(options.invoker, "invoker", ["run"]);
   if (onRecovered !== undefined) checkFunction(onRecovered, "onRecovered");
-  if (lookAtSync(denoFilePort, journalPath)?.isFile !== true) await readCaptureJournal(journalPath);
+  // What is no journal is refused, and stays as it is.
+  if (!beginsSession(journalPath)) await readCaptureJournal(journalPath);
   // Opening it mends its end: a line that only lacks its newline counts from then on.
   const journal = openCaptureJournal(journalPath, options);
   let resumption: SessionResumption<S>;
@@ -143,6 +144,21 @@ export async function resumeCapture<S extends CapturableSupervisor>(
   }
   resumption.past.journal = journal;
   return await resumption.goOn();
+}
+
+/** What a journal begins with. */
+const BEGINNING = '{"line":1,"type":"session",';
+
+function beginsSession(journalPath: string): boolean {
+  try {
+    return withFileSync(denoFilePort, { path: journalPath, read: true }, (file) => {
+      const start = readRangeSync(file, 0, BEGINNING.length);
+      return encodeUtf8(BEGINNING).every((byte, index) => byte === start[index]);
+    });
+  } catch {
+    // Whoever reads it next says why it cannot be read.
+    return false;
+  }
 }
 
 /** A line that is no longer what was written may only be the last one, which was never acknowledged. */

@@ -3,20 +3,25 @@ import { runPaths } from "../../_internal/root_layout.ts";
 import { reasonOf } from "../../_internal/text.ts";
 import type { RecoveredCapture } from "../../capture/session/recover_capture.ts";
 import type { CaptureBundle } from "../../capture/types.ts";
-import type { RunFold } from "../../eventlog/derive_run_state.ts";
+import type { AttemptInfo, RunFold } from "../../eventlog/derive_run_state.ts";
+import { attemptKey, errorKindOf } from "../../run/attempt_key.ts";
+import type { RunTermination } from "../../supervisor/types.ts";
 import { journalAttempts } from "../engine/past_attempts.ts";
 import { exists } from "../files.ts";
 import { flowOfRecord, type FlowRecord, readFlowRecord } from "../flow/flow_record.ts";
-import { flowProvenance, isCommandRecord } from "../flow/node_event.ts";
+import { flowProvenance, isCommandRecord, nodeAttemptOf } from "../flow/node_event.ts";
+import { logProblem } from "../reading/find_run.ts";
 import type { RunLog } from "../reading/run_log.ts";
 import {
   canBeJournal,
+  flowOfCapture,
   type InspectedCapture,
   MAKE_BUNDLE,
   MAKE_JOURNAL,
+  outputHashOf,
 } from "./inspect_capture.ts";
 import { inspectOutputs } from "./inspect_outputs.ts";
-import { intactText } from "./inspect_run_file.ts";
+import { intactText, isOfNewerFormat } from "./inspect_run_file.ts";
 import { inspectFollowing } from "./inspect_store.ts";
 import { fileProblem, type InspectedRun, type Part, type Problem } from "./problem.ts";
 
@@ -31,6 +36,8 @@ interface ReadRecords {
 
 const MAKE_LOG = "make it again from the journal";
 const MAKE_RUN_FILE = "make it again from what else the run has";
+const MAKE_FLOW = "make it again from the journal, and keep what was there under another name";
+const UNDECIDED = "without it the run can be neither replayed nor resumed; run its flow again";
 const COMPLETE_LOG = "write what is missing behind its last line, from the journal";
 
 /**
@@ -61,11 +68,11 @@ export async function inspectAgreement(
     found.push(problem("run", "missing", "it is gone", MAKE_RUN_FILE));
   }
   if (hasBegun && !has.journal && !has.bundle) {
-    const message = "it is gone, and so is the bundle; what was decided is known from nothing else";
+    const message = `it is gone, and so is the bundle: ${UNDECIDED}`;
     found.push(problem("capture", "missing", message));
   } else if (hasBegun && has.journal && recovered === undefined && isSound) {
     const repair = bundle !== undefined && canBeJournal(bundle) ? MAKE_JOURNAL : null;
-    found.push(problem("capture", "missing", "it is empty", repair));
+    found.push(problem("capture", "missing", `it is empty: ${UNDECIDED}`, repair));
   }
   if (has.journal && !has.bundle && endsWithBundle(log.fold) && isSound) {
     const repair = recovered === undefined ? null : MAKE_BUNDLE;
@@ -74,7 +81,10 @@ export async function inspectAgreement(
   found.push(...await inspectFlow(run, { hasBegun, capture }));
   // Damage explains what is missing.
   const lost = isSound && recovered !== undefined
-    ? lostEvents(run, { fold: log.fold, recovered, hasBundle: has.bundle })
+    ? [
+      ...lostEvents(run, { fold: log.fold, recovered, hasBundle: has.bundle }),
+      ...otherEnds(run, { fold: log.fold, recovered }),
+    ]
     : [];
   // A damaged name is told once.
   const known = lost.length === 0 ? undefined : nodesOf(recovered!);
@@ -145,7 +155,10 @@ async function missingLog(run: InspectedRun, capture: InspectedCapture): Promise
   const problem = problemMaker(run);
   const isMade = capture.recovered?.damage === null && !run.live &&
     await recordOf(run) !== undefined;
-  const message = `it has no log; ${await intactText(run.root, run.runId)}`;
+  const intact = await intactText(run.root, run.runId);
+  const message = intact === undefined
+    ? logProblem(run.root, run.runId)!
+    : `it has no log; ${intact}`;
   return problem("log", "missing", message, isMade ? MAKE_LOG : null);
 }
 
@@ -159,23 +172,27 @@ async function inspectFlow(
   { hasBegun, capture }: { hasBegun: boolean; capture: InspectedCapture },
 ): Promise<Problem[]> {
   const problem = problemMaker(run);
+  const source = capture.recovered?.bundle ?? capture.bundle;
+  const canMake = source !== undefined && await flowOfCapture(source) !== undefined;
+  const repair = canMake && !run.live ? MAKE_FLOW : null;
   let record: FlowRecord | undefined;
   try {
     record = await readFlowRecord(run.root, run.runId);
   } catch (error) {
-    return [problem("flow", "unreadable", reasonOf(error))];
+    const isMade = !isOfNewerFormat(runPaths(run.root, run.runId).flow);
+    return [problem("flow", "unreadable", reasonOf(error), isMade ? repair : null)];
   }
   if (record === undefined) {
     const message = "it is gone: without it the run cannot be resumed; run its flow again";
-    return hasBegun ? [problem("flow", "missing", message)] : [];
+    return hasBegun ? [problem("flow", "missing", message, repair)] : [];
   }
-  const recorded = (capture.recovered?.bundle ?? capture.bundle)?.runtime_provenance;
+  const recorded = source?.runtime_provenance;
   const digest = await provenanceOf(record);
   if (digest === record.provenance && (recorded === undefined || recorded === digest)) return [];
   const message = digest === record.provenance
     ? "it is another flow than that of the journal"
     : "it was changed: its digest is not that of its nodes";
-  return [problem("flow", "differs", message)];
+  return [problem("flow", "differs", message, repair)];
 }
 
 /** The names of variables count, which a flow of a record does not have. */
@@ -218,4 +235,51 @@ function lostEvents(
   }
   // Behind its end nothing more counts.
   return [problem("log", "lost-events", message, hasEnd ? null : COMPLETE_LOG)];
+}
+
+/** Where the log says of an attempt something else than the journal, which was written first. */
+function otherEnds(
+  run: InspectedRun,
+  { fold, recovered }: { fold: RunFold; recovered: RecoveredCapture },
+): Problem[] {
+  const problem = problemMaker(run);
+  const hashes = recordedHashes(recovered);
+  return journalAttempts(recovered).flatMap(({ nodeId, attempt: number, termination }) => {
+    const logged = fold.attemptsOf(nodeId).findLast(({ attempt }) => attempt === number);
+    if (termination === null || logged === undefined || logged.status === "Running") return [];
+    const [end, recordedEnd] = [endText(logged.status), journalEndText(termination)];
+    const what = `node ${nodeId} (attempt ${number})`;
+    if (end !== recordedEnd) {
+      const message = `it says of ${what}: ${end}, and the capture journal says: ${recordedEnd}`;
+      return [problem("log", "differs", message)];
+    }
+    const recorded = hashes.get(attemptKey({ nodeId, attempt: number }));
+    const { output_hash: hash } = logged;
+    if (recorded === undefined || hash === undefined || hash === recorded) return [];
+    const message = `its digest of what ${what} printed is ${hash}, and the capture journal ` +
+      `has ${recorded}`;
+    return [problem("log", "differs", message)];
+  });
+}
+
+function endText(status: AttemptInfo["status"]): string {
+  if (typeof status === "string") return status === "Completed" ? "completed" : "running";
+  return status.Failed.kind;
+}
+
+function journalEndText(termination: RunTermination): string {
+  return termination === "Completed" ? "completed" : errorKindOf(termination);
+}
+
+/** The digests that the journal has of what completed attempts printed, by attempt. */
+function recordedHashes({ bundle }: RecoveredCapture): Map<string, string> {
+  const hashes = new Map<string, string>();
+  if (!("inputs" in bundle)) return hashes;
+  for (const decision of bundle.decisions) {
+    const { origin_event_id: eventId, retry_count: retries } = decision;
+    const hash = outputHashOf(decision);
+    if (eventId === null || hash === undefined) continue;
+    hashes.set(attemptKey(nodeAttemptOf(eventId, retries + 1)), hash);
+  }
+  return hashes;
 }

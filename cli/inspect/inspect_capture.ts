@@ -3,9 +3,17 @@ import { readCaptureBundle, stringifyCaptureBundle } from "../../capture/bundle/
 import { validateBundle } from "../../capture/bundle/validate_bundle.ts";
 import { CaptureJournalError } from "../../capture/errors.ts";
 import { recoverCapture, type RecoveredCapture } from "../../capture/session/recover_capture.ts";
-import type { CaptureBundle, TaffrailCaptureBundle } from "../../capture/types.ts";
+import type { CaptureBundle, DecisionRecord, TaffrailCaptureBundle } from "../../capture/types.ts";
+import { denoFilePort, readFileSync } from "../../_internal/file_port.ts";
 import { type RunPaths, runPaths } from "../../_internal/root_layout.ts";
 import { isFromMissingFile } from "../files.ts";
+import type { Flow, FlowNode } from "../flow/flow.ts";
+import {
+  flowProvenance,
+  isCommandRecord,
+  nodeAttemptOf,
+  recordedNode,
+} from "../flow/node_event.ts";
 import { fileProblem, type InspectedRun, type Problem, unreadable } from "./problem.ts";
 
 /** What the two files of a capture say. */
@@ -119,7 +127,7 @@ async function lookAtJournal(
 /** Whether nothing was recorded yet: an empty file, or the beginning of its first line. */
 function isEmptyJournal(error: unknown, path: string): boolean {
   if (!(error instanceof CaptureJournalError) || error.kind !== "no-session") return false;
-  return !Deno.readFileSync(path).includes(10);
+  return !readFileSync(denoFilePort, path).includes(10);
 }
 
 async function lookAtBundle(
@@ -156,4 +164,32 @@ export function canBeJournal(
   });
   const begin = { ...bundle, inputs: bundle.inputs.slice(0, length), decisions };
   return stringifyCaptureBundle(begin) === stringifyCaptureBundle(rest);
+}
+
+/**
+ * The flow that a recording is of, where that says all of it: commands that need no others, and have no
+ * variables whose values are only in a file. Its digest tells.
+ */
+export async function flowOfCapture(bundle: CaptureBundle): Promise<Flow | undefined> {
+  if (!("inputs" in bundle)) return undefined;
+  const nodes = new Map<string, FlowNode>();
+  for (const input of bundle.inputs) {
+    if (input.type !== "event" || input.kind !== "Command") continue;
+    const command: unknown = JSON.parse(input.payload);
+    if (!isCommandRecord(command) || command.env.length > 0) return undefined;
+    const { nodeId } = nodeAttemptOf(input.event_id, 1);
+    nodes.set(nodeId, recordedNode(nodeId, command));
+  }
+  const { graph_id: name, config: constraints, runtime_provenance: digest } = bundle;
+  const flow = { name, constraints, nodes: [...nodes.values()] };
+  return await flowProvenance(flow) === digest ? flow : undefined;
+}
+
+/** The digest that the recording has of what an attempt printed. */
+export function outputHashOf({ effects }: DecisionRecord): string | undefined {
+  const write = effects.flatMap(({ effect }) => effect.writes).find(({ key }) => key === "stdout");
+  const value = write?.value;
+  return typeof value === "object" && value !== null && "String" in value
+    ? value.String
+    : undefined;
 }

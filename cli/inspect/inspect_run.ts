@@ -2,8 +2,7 @@
 import { isLive } from "../../eventlog/run_folder.ts";
 import { listRuns } from "../../eventlog/runs_directory.ts";
 import { verifyRun } from "../../eventlog/verify_run.ts";
-import { runPaths, runsDirectory } from "../../_internal/root_layout.ts";
-import { join } from "../../_internal/path.ts";
+import { runPaths } from "../../_internal/root_layout.ts";
 import { reasonOf } from "../../_internal/text.ts";
 import { readTrace } from "../../trace/read_trace.ts";
 import { exists, isFromMissingFile } from "../files.ts";
@@ -44,7 +43,7 @@ export async function inspectRun(root: string, runId: string): Promise<Problem[]
     const own = await inspectRunFile(run);
     return own.length > 0 ? own : await inspectRecords(run);
   } catch (error) {
-    const path = join(runsDirectory(root), runId);
+    const { directory: path } = runPaths(root, runId);
     const place = { run_id: runId, part: "log", path } as const;
     return [fileProblem(place, { kind: "unreadable", message: reasonOf(error) })];
   }
@@ -76,6 +75,11 @@ async function inspectLog(
   const place = { run_id: runId, part: "log", path } as const;
   // What it should be made of again is found by comparing it.
   if (!exists(path)) return { problems: [] };
+  const unusable = (message: string) => {
+    return { problems: [fileProblem(place, { kind: "unreadable", message })] };
+  };
+  const problem = logProblem(root, runId);
+  if (problem !== undefined) return unusable(problem);
   try {
     const { problems } = await verifyRun(root, runId);
     const found = problems
@@ -90,8 +94,7 @@ async function inspectLog(
       });
     return { problems: found, read: readRunLog(root, runId) };
   } catch (error) {
-    const message = logProblem(root, runId) ?? reasonOf(error);
-    return { problems: [fileProblem(place, { kind: "unreadable", message })] };
+    return unusable(reasonOf(error));
   }
 }
 

@@ -18,20 +18,30 @@ export async function inspectRunFile({ root, runId }: InspectedRun): Promise<Pro
   const info = lookAtSync(denoFilePort, path);
   if (info === undefined) return [];
   const place = { run_id: runId, part: "run", path } as const;
-  let text = "";
   try {
     checkRegular(path, info);
-    text = decodeUtf8(readFileSync(denoFilePort, path)).replace(/^\uFEFF/, "");
+    const text = decodeUtf8(readFileSync(denoFilePort, path)).replace(/^\uFEFF/, "");
     if (namesFormat(JSON.parse(text))) return [];
     throw new TypeError("it names no format");
   } catch (error) {
-    const message = `${reasonOf(error)}; ${await intactText(root, runId)}`;
+    const intact = await intactText(root, runId) ?? "nothing else of the run is intact";
+    const message = `${reasonOf(error)}; ${intact}`;
     // What a newer version wrote is not made again by this one.
-    const isMendable = info.isFile && hasSource(root, runId) &&
-      !/"format"\s*:\s*(?:[2-9]|\d\d)/.test(text);
+    const isMendable = info.isFile && hasSource(root, runId) && !isOfNewerFormat(path);
     return [
       fileProblem(place, { kind: "unreadable", message, repair: isMendable ? REWRITE : null }),
     ];
+  }
+}
+
+/** Whether a newer version may have written a file: then it is not made again by this one. */
+export function isOfNewerFormat(path: string): boolean {
+  try {
+    checkRegular(path, denoFilePort.lstatSync(path));
+    const text = new TextDecoder().decode(readFileSync(denoFilePort, path));
+    return /"format"\s*:\s*(?:[2-9]|\d\d)/.test(text);
+  } catch {
+    return false;
   }
 }
 
@@ -46,8 +56,8 @@ function namesFormat(content: unknown): boolean {
     (content.format as number) > 0;
 }
 
-/** Names the files of a run that are whole. */
-export async function intactText(root: string, runId: string): Promise<string> {
+/** Names the files of a run that are whole; undefined when there are none. */
+export async function intactText(root: string, runId: string): Promise<string | undefined> {
   const paths = runPaths(root, runId);
   const parts = await Promise.all([
     ifWhole(paths.events, () => checkLines(paths.events)),
@@ -58,9 +68,7 @@ export async function intactText(root: string, runId: string): Promise<string> {
     ifWhole(paths.flow, () => readFlowRecord(root, runId)),
   ]);
   const names = parts.filter((name) => name !== undefined);
-  return names.length === 0
-    ? "nothing else of the run is intact"
-    : `intact in ${paths.directory}: ${names.join(", ")}`;
+  return names.length === 0 ? undefined : `intact in ${paths.directory}: ${names.join(", ")}`;
 }
 
 async function ifWhole(path: string, read: () => unknown): Promise<string | undefined> {

@@ -1,5 +1,6 @@
 /** The store of a run, and what of the store belongs to no run. */
-import { runtimeDirectory } from "../../_internal/root_layout.ts";
+import { runtimeDirectory, runtimesDirectory } from "../../_internal/root_layout.ts";
+import { reasonOf } from "../../_internal/text.ts";
 import type { RunFold } from "../../eventlog/derive_run_state.ts";
 import { attemptKey } from "../../run/attempt_key.ts";
 import type { StoreProblem } from "../../store/check/store_problem.ts";
@@ -33,8 +34,19 @@ function asProblem(problem: StoreProblem): Problem {
   };
 }
 
+/** What is wrong in the store beside the runtimes of these runs. */
+export async function inspectBeside(root: string, runIds: readonly string[]): Promise<Problem[]> {
+  try {
+    const others = await inspectStore(root, { except: new Set(runIds) });
+    return [...others, ...inspectLeftRuntimes(root)];
+  } catch (error) {
+    const place = { run_id: null, part: "store", path: runtimesDirectory(root) } as const;
+    return [fileProblem(place, { kind: "unreadable", message: reasonOf(error) })];
+  }
+}
+
 /** Runtimes of runs that are gone: nothing shows or removes them but `taffrail prune`. */
-export function inspectLeftRuntimes(root: string): Problem[] {
+function inspectLeftRuntimes(root: string): Problem[] {
   return leftRuntimes(root).map(({ runtimeId, path }) => {
     const message =
       "its run is gone, which was removed by hand; taffrail prune removes it by the " +

@@ -11,12 +11,17 @@ import { runPaths } from "../../_internal/root_layout.ts";
 import { RunWorkers } from "../../run/run_workers.ts";
 import { repairStore } from "../../store/check/repair_store.ts";
 import { exists } from "../files.ts";
-import { readFlowRecord } from "../flow/flow_record.ts";
+import { readFlowRecord, writeFlowRecord } from "../flow/flow_record.ts";
 import { readRunLog } from "../reading/run_log.ts";
 import { counted } from "../text/printable.ts";
-import { canBeJournal } from "./inspect_capture.ts";
+import { canBeJournal, flowOfCapture } from "./inspect_capture.ts";
 import type { Part, Problem } from "./problem.ts";
-import { LOCK_TIMEOUT_MS, restoreJournal, restoreRunFile } from "./restore_files.ts";
+import {
+  LOCK_TIMEOUT_MS,
+  restoreJournal,
+  restoreRunFile,
+  setAsideIfThere,
+} from "./restore_files.ts";
 import { missingEvents } from "./restore_log.ts";
 
 /** Something that was mended. */
@@ -93,7 +98,7 @@ async function mendFile(
     const source = await readCaptureBundle(bundle);
     if (!canBeJournal(source)) return;
     const kept = setAsideIfThere(path);
-    await restoreJournal(path, source);
+    restoreJournal(path, source);
     add(part, path, { action: "made again from the bundle", kept });
   } else if (part === "bundle") {
     const source = (await recoverCapture(journal)).bundle;
@@ -102,6 +107,12 @@ async function mendFile(
     add(part, path, { action: "made again from the journal", kept });
   } else if (part === "log" && kind !== "torn") {
     add(part, path, await restoreLog({ root, runId }, log));
+  } else if (part === "flow") {
+    const flow = await flowOfCapture((await recoverCapture(journal)).bundle);
+    if (flow === undefined) return;
+    const kept = setAsideIfThere(path);
+    await writeFlowRecord({ root, runId }, flow);
+    add(part, path, { action: "made again from the journal", kept });
   } else if (part === "trace") {
     add(part, path, { action: "moved aside", kept: setAsideIfThere(path) });
   } else if (part === "store" && kind === "behind-log") {
@@ -147,20 +158,4 @@ function tailRepair({ completed, tornFile }: Recovery): Done | undefined {
   if (completed) return { action: "its last line got its newline", kept: null };
   if (tornFile === undefined) return undefined;
   return { action: "its unterminated last line was moved aside", kept: tornFile };
-}
-
-/** Gives a file a name of its own beside its present one; null where there is none. */
-function setAsideIfThere(path: string): string | null {
-  if (!exists(path)) return null;
-  for (let number = 1;; number++) {
-    const kept = `${path}.damaged-${number}`;
-    try {
-      // A link fails where a rename would replace what is there.
-      Deno.linkSync(path, kept);
-      Deno.removeSync(path);
-      return kept;
-    } catch (error) {
-      if (!(error instanceof Deno.errors.AlreadyExists)) throw error;
-    }
-  }
 }

@@ -1,48 +1,31 @@
 /** Files of a run that are made again from what another file of it has. */
 import { atomicReplaceSync } from "../../_internal/atomic_replace.ts";
-import { syncDirectorySync } from "../../_internal/directories.ts";
 import { defined } from "../../_internal/errors.ts";
 import { denoFilePort } from "../../_internal/file_port.ts";
 import { dirname } from "../../_internal/path.ts";
 import { partsOfRunId, runPaths, timeOfUlid } from "../../_internal/root_layout.ts";
 import { encodeUtf8 } from "../../_internal/text.ts";
 import { VERSION } from "../../_internal/version.ts";
-import { openCaptureJournal } from "../../capture/session/journal.ts";
+import { stringifyCaptureJournal } from "../../capture/session/recover_capture.ts";
 import type { TaffrailCaptureBundle } from "../../capture/types.ts";
 import type { RunFold } from "../../eventlog/derive_run_state.ts";
-import type { FlowRecord } from "../flow/flow_record.ts";
 import { exists } from "../files.ts";
+import type { FlowRecord } from "../flow/flow_record.ts";
 
 /** How long to wait for a lock that somebody else holds. */
 export const LOCK_TIMEOUT_MS = 500;
 
-/**
- * Writes the journal that a bundle was made of. Killed in between, there is none, so that nobody takes
- * the half of it for all that was recorded.
- */
-export async function restoreJournal(path: string, bundle: TaffrailCaptureBundle): Promise<void> {
-  const { inputs, decisions, capture_version: _version, ...header } = bundle;
-  const made = `${path}.restoring`;
-  removeIfThere(made);
-  const options = { durability: "disk", lockTimeoutMs: LOCK_TIMEOUT_MS } as const;
-  const journal = openCaptureJournal(made, options);
-  try {
-    const lines = [{ type: "session", journal_version: "taffrail-v1", ...header }];
-    const steps = inputs.flatMap((input, index) => {
-      return [input, { type: "decision", ...decisions[index]! }];
-    });
-    // They share their syncs.
-    await Promise.all([...lines, ...steps].map((line) => journal.append(line)));
-  } finally {
-    journal.close();
-  }
-  await Deno.rename(made, path);
-  removeIfThere(`${made}.lock`);
-  syncDirectorySync(denoFilePort, dirname(path));
+/** Writes the journal that a bundle was made of. Killed in between, there is none, and never half of it. */
+export function restoreJournal(path: string, bundle: TaffrailCaptureBundle): void {
+  replace(path, stringifyCaptureJournal(bundle));
 }
 
-function removeIfThere(path: string): void {
-  if (exists(path)) Deno.removeSync(path);
+function replace(path: string, text: string): void {
+  atomicReplaceSync(denoFilePort, {
+    path,
+    bytes: encodeUtf8(text),
+    toError: ({ cause }) => cause instanceof Error ? cause : new Error(String(cause)),
+  });
 }
 
 /** Writes the head of a run's folder, with what is known of its begin. */
@@ -64,9 +47,26 @@ export function restoreRunFile(
     taffrail_version: VERSION,
     ...defined({ cwd }),
   };
-  atomicReplaceSync(denoFilePort, {
-    path,
-    bytes: encodeUtf8(`${JSON.stringify(file, null, 2)}\n`),
-    toError: ({ cause }) => cause instanceof Error ? cause : new Error(String(cause)),
-  });
+  replace(path, `${JSON.stringify(file, null, 2)}\n`);
+}
+
+/** Gives a file a name of its own beside its present one; null where there is none. */
+export function setAsideIfThere(path: string): string | null {
+  if (!exists(path)) return null;
+  const { isDirectory } = Deno.lstatSync(path);
+  for (let number = 1;; number++) {
+    const kept = `${path}.damaged-${number}`;
+    if (exists(kept)) continue;
+    try {
+      // A link fails where a rename would replace what has come in between; a folder has none.
+      if (isDirectory) Deno.renameSync(path, kept);
+      else {
+        Deno.linkSync(path, kept);
+        Deno.removeSync(path);
+      }
+      return kept;
+    } catch (error) {
+      if (!(error instanceof Deno.errors.AlreadyExists)) throw error;
+    }
+  }
 }

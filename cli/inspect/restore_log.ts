@@ -12,6 +12,7 @@ import type { EventTime } from "../../supervisor/types.ts";
 import type { FlowRecord } from "../flow/flow_record.ts";
 import { nodeAttemptOf } from "../flow/node_event.ts";
 import { commandLine } from "../text/printable.ts";
+import { outputHashOf } from "./inspect_capture.ts";
 
 /** What a log is written again from. */
 interface LogSources {
@@ -131,18 +132,12 @@ function endBody(
     duration_ms: began === undefined ? undefined : Math.max(0, at - began),
     attempt,
   };
-  return termination === "Completed"
-    ? { type: "node.completed", ...body, output_hash: outputHashOf(decision) }
-    : { type: "node.failed", ...body, error: { kind: errorKindOf(termination) } };
-}
-
-/** What the recording has of an output. */
-function outputHashOf({ effects }: DecisionRecord): string | undefined {
-  const write = effects.flatMap(({ effect }) => effect.writes).find(({ key }) => key === "stdout");
-  const value = write?.value;
-  return typeof value === "object" && value !== null && "String" in value
-    ? value.String
-    : undefined;
+  if (termination === "Completed") {
+    return { type: "node.completed", ...body, output_hash: outputHashOf(decision) };
+  }
+  const kind = errorKindOf(termination);
+  const error = kind === "cancelled" ? { kind: "crash", cancelled: true } : { kind };
+  return { type: "node.failed", ...body, error };
 }
 
 /** How a run ended whose session did; one that was broken off can be gone on with. */

@@ -2,7 +2,7 @@ import { exists, resolve } from "../files.ts";
 import { EventLogError } from "../../eventlog/event_log_error.ts";
 import { listRuns } from "../../eventlog/runs_directory.ts";
 import { peekRun } from "../../eventlog/read_run.ts";
-import { denoFilePort, describeFileKind, lookAtSync } from "../../_internal/file_port.ts";
+import { denoFilePort, lookAtSync } from "../../_internal/file_port.ts";
 import { isUlid, runPaths } from "../../_internal/root_layout.ts";
 import { reasonOf } from "../../_internal/text.ts";
 import { UsageError } from "../exit_codes.ts";
@@ -74,9 +74,7 @@ export function logProblem(root: string, runId: string): string | undefined {
   const { events, journal } = runPaths(root, runId);
   const info = lookAtSync(denoFilePort, events);
   if (info?.isFile) return undefined;
-  if (info !== undefined) {
-    return `its log ${events} is ${describeFileKind(info)}, not a file: move it away`;
-  }
+  if (info !== undefined) return `its log ${events} is no file: move it away`;
   const what = `it has no log ${events}`;
   return exists(journal)
     ? `${what}, but its journal ${journal} is there: ${commandHint("repair", { root, runId })} ` +

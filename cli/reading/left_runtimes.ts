@@ -10,6 +10,7 @@ import {
   runtimesDirectory,
 } from "../../_internal/root_layout.ts";
 import { decodeUtf8 } from "../../_internal/text.ts";
+import { type RunTimes, timesOfFile } from "./run_times.ts";
 
 /** A runtime whose run is gone. */
 export interface LeftRuntime {
@@ -17,6 +18,8 @@ export interface LeftRuntime {
   runtimeId: string;
   /** Its directory. */
   path: string;
+  /** When its run was, as far as that can be told. */
+  times: RunTimes;
 }
 
 /**
@@ -30,7 +33,8 @@ export function leftRuntimes(root: string): LeftRuntime[] {
     const runtimeId = isDirectory ? idOfDirectory(name) : undefined;
     if (runtimeId === undefined || !isOfRun(root, runtimeId)) continue;
     if (lookAtSync(denoFilePort, join(runsDirectory(root), runtimeId)) !== undefined) continue;
-    left.push({ runtimeId, path: join(runtimesDirectory(root), name) });
+    const { directory: path, snapshot } = new RuntimePaths(root, runtimeId);
+    left.push({ runtimeId, path, times: timesOfFile(runtimeId, snapshot) });
   }
   return left.toSorted((a, b) => a.runtimeId < b.runtimeId ? -1 : 1);
 }

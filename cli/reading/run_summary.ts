@@ -1,4 +1,4 @@
-import { deriveRunState, type RunState } from "../../eventlog/derive_run_state.ts";
+import { RunFold, type RunState } from "../../eventlog/derive_run_state.ts";
 import { listRuns } from "../../eventlog/runs_directory.ts";
 import { isLive } from "../../eventlog/run_folder.ts";
 import { peekRun } from "../../eventlog/read_run.ts";
@@ -8,6 +8,7 @@ import { sizeOfDirectory } from "../files.ts";
 import { isSuspended } from "../process/run_holder.ts";
 import { logProblem, readingProblem } from "./find_run.ts";
 import { eventProblem } from "./run_log.ts";
+import { compareBegins, type RunTimes, timesOf } from "./run_times.ts";
 
 /** A run, as the first and the last lines of its log describe it. */
 interface RunSummary extends Omit<RunState, "nodes"> {
@@ -54,31 +55,42 @@ export function stateWordOf(run: Listed): StateWord {
   return run.state === "Completed" ? "completed" : "aborted";
 }
 
-/** Reads the ends of all logs; the newest comes last, and what has no time first. */
-export async function summarizeRuns(root: string): Promise<Listed[]> {
+/** A run as it is listed, and when it was. */
+export interface Summary {
+  /** The run. */
+  run: Listed;
+  /** Its times. */
+  times: RunTimes;
+}
+
+/** Reads the ends of all logs; the newest run comes last, and what has no time first. */
+export async function summarizeRuns(root: string): Promise<Summary[]> {
   const runIds = await listRuns(root);
-  const runs = await Promise.all(runIds.map((runId) => summarizeRun(root, runId)));
-  // No two keys are equal.
-  return runs.toSorted((a, b) => sortKey(a) < sortKey(b) ? -1 : 1);
+  const runs = await Promise.all(runIds.map((runId) => summarize(root, runId)));
+  return runs.map(({ run, times }) => ({ run, times, runId: run.run_id })).sort(compareBegins);
 }
 
 /** Reads the ends of the log of a run. */
 export async function summarizeRun(root: string, runId: string): Promise<Listed> {
-  const problem = logProblem(root, runId);
-  if (problem !== undefined) return { run_id: runId, problem };
+  return (await summarize(root, runId)).run;
+}
+
+async function summarize(root: string, runId: string): Promise<Summary> {
   try {
+    const problem = logProblem(root, runId);
+    if (problem !== undefined) return withoutEvents(root, { run_id: runId, problem });
     // Asked first: a run that ends in between is then seen to have ended.
     const live = await isLive(root, runId);
     const { events, whole, size } = await peekRun(root, runId);
     const suspended = live && await isSuspended(root, runId);
-    return derive(runId, { events, whole, isEmpty: size === 0, live, suspended });
+    return derive({ root, runId }, { events, whole, isEmpty: size === 0, live, suspended });
   } catch (error) {
-    return { run_id: runId, problem: readingProblem({ root, runId }, error) };
+    return withoutEvents(root, { run_id: runId, problem: readingProblem({ root, runId }, error) });
   }
 }
 
 function derive(
-  runId: string,
+  { root, runId }: { root: string; runId: string },
   peek: {
     events: RunEvent[];
     whole: boolean;
@@ -86,45 +98,35 @@ function derive(
     live: boolean;
     suspended: boolean;
   },
-): Listed {
+): Summary {
   const events = peek.events.filter((event) => eventProblem(event) === undefined);
   if (!events.some(isKnownRunEvent) && !peek.isEmpty) {
     const isOther = peek.events.length > 0 && !peek.events.some(isKnownRunEvent);
-    if (isOther) return { run_id: runId, is_other_log: true };
-    return { run_id: runId, problem: "its log has no event of a run that can be read" };
+    if (isOther) return withoutEvents(root, { run_id: runId, is_other_log: true });
+    const problem = "its log has no event of a run that can be read";
+    return withoutEvents(root, { run_id: runId, problem });
   }
-  const { nodes, ...run } = deriveRunState(events, { live: peek.live });
+  const fold = new RunFold();
+  for (const event of events) fold.take(event);
+  const { nodes, ...state } = fold.state({ live: peek.live });
   const completed = nodes.filter(({ status }) => status === "Completed").length;
-  return {
-    ...run,
+  const run = {
+    ...state,
     run_id: runId,
     is_suspended: peek.suspended,
     nodes_completed: peek.whole ? completed : null,
     nodes_total: peek.whole ? nodes.length : null,
   };
+  return { run, times: timesOf({ root, runId }, { first: fold.startedTs, last: state.last_ts }) };
 }
 
-/** By time; those without one first, so that those of today stay at the end. */
-function sortKey(run: Listed): string {
-  return "state" in run ? `${run.last_ts ?? ""} ${run.run_id}` : ` ${run.run_id}`;
+function withoutEvents(root: string, run: OtherLog | UnreadableRun): Summary {
+  const times = timesOf({ root, runId: run.run_id }, { first: undefined, last: null });
+  return { run, times };
 }
 
-/**
- * When something was last recorded, in milliseconds: by the last event, or where that has no time
- * by the file of the log; undefined where there is none.
- */
-export function lastTimeOf(root: string, run: Listed): number | undefined {
-  const time = "state" in run ? Date.parse(run.last_ts ?? "") : NaN;
-  if (!Number.isNaN(time)) return time;
-  try {
-    return Deno.lstatSync(runPaths(root, run.run_id).events).mtime?.getTime();
-  } catch {
-    return undefined;
-  }
-}
-
-/** Bytes of all files of a run, those of its runtime too; what goes away meanwhile has none. */
+/** Bytes of all files of a run, those of its runtime too; what cannot be looked at has none. */
 export function sizeOfRun(root: string, runId: string): number {
-  const runtime = sizeOfDirectory(runtimeDirectory(root, runId));
-  return sizeOfDirectory(runPaths(root, runId).directory) + runtime;
+  return sizeOfDirectory(runPaths(root, runId).directory) +
+    sizeOfDirectory(runtimeDirectory(root, runId));
 }

@@ -72,7 +72,15 @@ const TIMES = ["event_time", "at", "now", "next_due", "schedule_at"];
 function readable(bundle: CaptureBundle, withTimes: boolean): CaptureBundle {
   return JSON.parse(JSON.stringify(bundle), function (key, value) {
     if (!withTimes && TIMES.includes(key)) return undefined;
-    if (key !== "payload" || value.length === 0) return value;
-    return JSON.parse(payloadText(value));
+    return key === "payload" && value.length > 0 ? parsedPayload(value) : value;
   });
+}
+
+/** The JSON of a payload, or the payload as it is recorded where it is no JSON. */
+function parsedPayload(recorded: string | number[]): unknown {
+  try {
+    return JSON.parse(payloadText(recorded));
+  } catch {
+    return recorded;
+  }
 }

@@ -104,7 +104,7 @@ function textOf(item: RunItem): string {
   const { seq, event } = item;
   const problem = eventProblem(event);
   if (problem !== undefined) return printableLine(`line ${seq}: ${problem}`);
-  const node = "node_id" in event ? String(event.node_id) : "";
+  const node = "node_id" in event ? shown(event.node_id) : "";
   const columns = [event.ts, event.type.padEnd(14), node, detailOf(event)];
   return printableLine(columns.filter((text) => text !== "").join("  "));
 }
@@ -120,12 +120,17 @@ function detailOf(event: RunEvent): string {
     case "pipe.aborted":
       return event.reason;
     case "gate.passed":
-      return event.gate;
+      return shown(event.gate);
     case "iteration.started":
-      return String(event.iteration);
+      return shown(event.iteration);
     default:
       return attemptText(attemptChange(event) ?? {});
   }
+}
+
+/** No schema has seen it: what is neither text nor number has no words. */
+function shown(value: unknown): string {
+  return typeof value === "string" || typeof value === "number" ? String(value) : "";
 }
 
 function attemptText(change: Partial<AttemptChange>): string {
@@ -148,7 +153,8 @@ function lengthOf({ duration_ms: milliseconds }: { duration_ms?: number }): stri
 async function followAll(root: string, printer: Printer): Promise<never> {
   const runs = new Map<string, FollowedRun>();
   for (const runId of await listRuns(root)) {
-    if (!await isLive(root, runId)) runs.set(runId, { state: "resting", lastSeq: 0 });
+    const state = await stateOf(root, runId);
+    if (state !== "live") runs.set(runId, { state, lastSeq: 0 });
   }
   // Whatever begins from now on is seen.
   new Screen(Deno.stderr).line(`following all runs in ${root}; Ctrl-C ends that`);
@@ -156,7 +162,11 @@ async function followAll(root: string, printer: Printer): Promise<never> {
     for (const runId of await listRuns(root)) {
       const { state, lastSeq } = runs.get(runId) ?? { state: "new", lastSeq: 0 };
       if (state === "followed" || state === "ended" || !hasLog(root, runId)) continue;
-      if (state === "resting" && !await isLive(root, runId)) continue;
+      const now = state === "resting" ? await stateOf(root, runId) : "live";
+      if (now !== "live") {
+        runs.set(runId, { state: now, lastSeq });
+        continue;
+      }
       runs.set(runId, { state: "followed", lastSeq });
       void followOne({ root, runId, after: lastSeq }, printer).then((run) => runs.set(runId, run));
     }
@@ -167,6 +177,16 @@ async function followAll(root: string, printer: Printer): Promise<never> {
 interface FollowedRun {
   state: "followed" | "resting" | "ended";
   lastSeq: number;
+}
+
+/** Whether a run is worked on; where that cannot be found out, it is said, and the others are followed. */
+async function stateOf(root: string, runId: string): Promise<"live" | "resting" | "ended"> {
+  try {
+    return await isLive(root, runId) ? "live" : "resting";
+  } catch (error) {
+    new Screen(Deno.stderr).line(printableLine(`${runId}  ${reasonOf(error)}`));
+    return "ended";
+  }
 }
 
 async function followOne(

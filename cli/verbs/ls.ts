@@ -2,20 +2,29 @@ import { optionError, UsageError } from "../exit_codes.ts";
 import { commandHint, findRun } from "../reading/find_run.ts";
 import { describeState } from "../reading/print_report.ts";
 import {
-  lastTimeOf,
   type Listed,
   sizeOfRun,
   STATES,
   type StateWord,
   stateWordOf,
   summarizeRuns,
+  type Summary,
 } from "../reading/run_summary.ts";
+import { lastTime } from "../reading/run_times.ts";
 import { columnWidth, fitTo, printableLine } from "../text/printable.ts";
 import { type Colour, Screen } from "../text/screen.ts";
 import { formatAge, formatSize, parseAgeOption, parseCountOption } from "../text/units.ts";
 import { COMMON_HELP, numberOption, type Options, readArguments, type Verb } from "./arguments.ts";
 
+/** A run as `--json` prints it. */
 type Row = Listed & { size_bytes: number };
+
+/** A run in the table. */
+interface Shown {
+  row: Row;
+  /** When something was recorded last. */
+  time: number | undefined;
+}
 
 const DEFAULT_LIMIT = 50;
 
@@ -30,12 +39,12 @@ const OPTIONS = {
 /** `taffrail ls`: lists the runs. */
 export const lsVerb: Verb = {
   summary: "list the runs",
-  help: `Lists the runs, the newest last: id, flow, state, nodes completed of all, size
-on disk, and the time of the last event. [ORPHAN?] marks a run that has no end
-and that nobody works on any more; "other log" one that another program wrote,
-with events of its own. Of a long log only both ends are read: then nodes are
-not counted. On a terminal times are told as ages, and the flow is left out
-where the id tells it or there is no room; ids are never cut.
+  help: `Lists the runs, the one that began last at the end: id, flow, state, nodes
+completed of all, size on disk, and the time of the last event. [ORPHAN?] marks
+a run that has no end and that nobody works on any more; "other log" one that
+another program wrote, with events of its own. Of a long log only both ends are
+read: then nodes are not counted. On a terminal times are told as ages, and the
+flow is left out where the id tells it or there is no room; ids are never cut.
 
 Usage: taffrail ls [options]
 
@@ -66,15 +75,18 @@ for the page before, or null.`,
       );
     }
     const limit = numberOption(options, "limit", parseCountOption) ?? DEFAULT_LIMIT;
-    const filter = filterOf(root, options);
+    const filter = filterOf(options);
     const all = await summarizeRuns(root);
     const wanted = (await upTo(root, all, options.before)).filter(filter);
-    const shown: Row[] = wanted.slice(Math.max(0, wanted.length - limit))
-      .map((run) => ({ ...run, size_bytes: sizeOfRun(root, run.run_id) }));
-    const before = shown.length < wanted.length ? shown[0]?.run_id ?? null : null;
+    const shown = wanted.slice(Math.max(0, wanted.length - limit)).map(({ run, times }): Shown => {
+      const row = { ...run, size_bytes: sizeOfRun(root, run.run_id) };
+      return { row, time: lastTime(times) };
+    });
+    const before = shown.length < wanted.length ? shown[0]?.row.run_id ?? null : null;
     const screen = new Screen(Deno.stdout);
     if (json) {
-      screen.line(JSON.stringify({ root, total: wanted.length, before, runs: shown }));
+      const runs = shown.map(({ row }) => row);
+      screen.line(JSON.stringify({ root, total: wanted.length, before, runs }));
     } else if (all.length === 0) {
       const exec = commandHint("exec", { root });
       screen.line(`No runs in ${root} yet. Record one: ${exec} -- COMMAND, or`);
@@ -83,21 +95,21 @@ for the page before, or null.`,
       screen.line(`None of the ${all.length} runs in ${root} is such a one`);
     } else {
       showWhatIsLeftOut(screen, wanted.slice(0, wanted.length - shown.length), before);
-      printRows(screen, root, shown);
+      printRows(screen, shown);
     }
     return 0;
   },
 };
 
-function filterOf(root: string, options: Options<typeof OPTIONS>): (run: Listed) => boolean {
+function filterOf(options: Options<typeof OPTIONS>): (summary: Summary) => boolean {
   const states = options.state === undefined ? STATES : parseStates(options.state);
   const oldest = numberOption(options, "since", parseAgeOption);
   const youngest = numberOption(options, "older-than", parseAgeOption);
   const now = Date.now();
-  return (run) => {
+  return ({ run, times }) => {
     if (!states.includes(stateWordOf(run))) return false;
     if (oldest === undefined && youngest === undefined) return true;
-    const age = now - (lastTimeOf(root, run) ?? NaN);
+    const age = now - (lastTime(times) ?? NaN);
     return age <= (oldest ?? Infinity) && age > (youngest ?? -Infinity);
   };
 }
@@ -110,15 +122,19 @@ function parseStates(text: string): StateWord[] {
   });
 }
 
-async function upTo(root: string, runs: Listed[], before: string | undefined): Promise<Listed[]> {
+async function upTo(
+  root: string,
+  runs: Summary[],
+  before: string | undefined,
+): Promise<Summary[]> {
   if (before === undefined) return runs;
   const runId = await findRun(root, before);
-  return runs.slice(0, runs.findIndex((run) => run.run_id === runId));
+  return runs.slice(0, runs.findIndex(({ run }) => run.run_id === runId));
 }
 
-function showWhatIsLeftOut(screen: Screen, runs: Listed[], before: string | null): void {
+function showWhatIsLeftOut(screen: Screen, runs: Summary[], before: string | null): void {
   if (before === null) return;
-  const unreadable = runs.filter((run) => stateWordOf(run) === "unreadable").length;
+  const unreadable = runs.filter(({ run }) => stateWordOf(run) === "unreadable").length;
   const which = unreadable === 0 ? "" : `, ${unreadable} of them unreadable`;
   screen.line(screen.paint(`${runs.length} more before these${which}: --before ${before}`, "dim"));
 }
@@ -135,23 +151,24 @@ interface Layout {
   flow: number | undefined;
 }
 
-function printRows(screen: Screen, root: string, rows: Row[]): void {
-  const layout = layOut(screen, rows);
+function printRows(screen: Screen, shown: Shown[]): void {
+  const layout = layOut(screen, shown.map(({ row }) => row));
   const flow = layout.flow === undefined ? "" : `${"FLOW".padEnd(layout.flow)}  `;
   const size = "SIZE".padStart(SIZE_WIDTH);
   const header = `${"RUN".padEnd(layout.id)}  ${flow}STATE      NODES  ${size}  LAST`;
   screen.line(screen.paint(header, "dim"));
-  for (const row of rows) {
-    const isLong = row.run_id.length > layout.id;
-    if (isLong) screen.line(row.run_id);
-    const id = (isLong ? "" : row.run_id).padEnd(layout.id);
-    screen.line(`${id}  ${textOf(screen, root, row, layout)}`.trimEnd());
+  for (const one of shown) {
+    const runId = printableLine(one.row.run_id);
+    const isLong = runId.length > layout.id;
+    if (isLong) screen.line(runId);
+    const id = (isLong ? "" : runId).padEnd(layout.id);
+    screen.line(`${id}  ${textOf(screen, one, layout)}`.trimEnd());
   }
 }
 
 /** Terminals are narrow, and what the ids say already is left out there. Pipes get all. */
 function layOut(screen: Screen, rows: Row[]): Layout {
-  const id = columnWidth(rows.map(({ run_id: runId }) => runId), 3);
+  const id = columnWidth(rows.map(({ run_id: runId }) => printableLine(runId)), 3);
   const flow = columnWidth(rows.map(flowOf), 4);
   if (!screen.isTerminal) return { id, flow };
   const rest = STATE_WIDTH + NODES_WIDTH + SIZE_WIDTH + AGE_WIDTH + 8;
@@ -166,7 +183,7 @@ function flowOf(row: Row): string {
   return "state" in row ? printableLine(row.pipe) : "";
 }
 
-function textOf(screen: Screen, root: string, row: Row, layout: Layout): string {
+function textOf(screen: Screen, { row, time }: Shown, layout: Layout): string {
   const size = formatSize(row.size_bytes).padStart(SIZE_WIDTH);
   if ("problem" in row) {
     const problem = `unreadable: ${printableLine(row.problem)}`;
@@ -180,7 +197,7 @@ function textOf(screen: Screen, root: string, row: Row, layout: Layout): string 
   const counts = "state" in row && row.nodes_total !== null
     ? `${row.nodes_completed}/${row.nodes_total}`
     : "";
-  return `${flow}${state}  ${counts.padStart(NODES_WIDTH)}  ${size}  ${lastOf(screen, root, row)}`;
+  return `${flow}${state}  ${counts.padStart(NODES_WIDTH)}  ${size}  ${lastOf(screen, row, time)}`;
 }
 
 function stateOf(screen: Screen, row: Exclude<Row, { problem: string }>): string {
@@ -191,8 +208,7 @@ function stateOf(screen: Screen, row: Exclude<Row, { problem: string }>): string
 }
 
 /** People want to know how long ago, programs when. */
-function lastOf(screen: Screen, root: string, row: Row): string {
+function lastOf(screen: Screen, row: Row, time: number | undefined): string {
   if (!screen.isTerminal) return "state" in row ? printableLine(row.last_ts ?? "") : "";
-  const time = lastTimeOf(root, row);
   return time === undefined ? "" : formatAge(Date.now() - time);
 }

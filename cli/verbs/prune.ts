@@ -4,14 +4,22 @@ import { removeRun, sweepRemovedRuns } from "../../eventlog/runs_directory.ts";
 import { removeRuntime } from "../../store/check/remove_runtime.ts";
 import { RuntimeStoreError } from "../../store/runtime_store_error.ts";
 import { UsageError } from "../exit_codes.ts";
+import { sizeOfDirectory } from "../files.ts";
+import { type LeftRuntime, leftRuntimes } from "../reading/left_runtimes.ts";
 import {
-  lastTimeOf,
-  type Listed,
   sizeOfRun,
   type StateWord,
   stateWordOf,
   summarizeRuns,
+  type Summary,
 } from "../reading/run_summary.ts";
+import {
+  compareBegins,
+  oldestTime,
+  type RunTimes,
+  whyOfUnknownAge,
+  youngestTime,
+} from "../reading/run_times.ts";
 import { counted, printableLine } from "../text/printable.ts";
 import { Screen } from "../text/screen.ts";
 import {
@@ -40,7 +48,12 @@ export const pruneVerb: Verb = {
 much that is. A run goes when any of the rules says so. What is worked on, what
 cannot be read, what a newer version wrote and logs of other programs always
 stay; so do runs without an end, which taffrail resume may continue, but for
---orphans.
+--orphans. What the store has of runs whose folders were removed by hand goes by
+the same rules.
+
+A run is as old as the youngest of the time in its id, of its newest event and
+of its log's file. Where they are more than a day apart, or before 2025 or in
+the future, a clock was wrong: such a run stays, and that is said.
 
 Usage: taffrail prune [options] RULE…
 
@@ -67,10 +80,10 @@ meant, and that stay all the same.`,
     }
     const rules = readRules(options);
     const dryRun = options["dry-run"] ?? false;
-    const candidates = (await summarizeRuns(root)).map((run) => toCandidate(root, run));
+    const candidates = await candidatesIn(root);
     const chosen = choose(candidates, rules);
-    if (!dryRun) await sweepRemovedRuns(root);
     for (const run of chosen) await carryOut(run, dryRun ? tryToRemove : removeWhole, root);
+    if (!dryRun) await sweepRemovedRuns(root);
     const result = resultOf(chosen, { root, dryRun, bytes: sizeOf(candidates) });
     const screen = new Screen(Deno.stdout);
     if (json) screen.line(JSON.stringify(result));
@@ -88,10 +101,12 @@ interface Rules {
   isBounded: boolean;
 }
 
+/** What may be removed: a run, or what its store has of one that is gone. */
 interface Candidate {
-  run: Listed;
-  state: StateWord;
-  time: number | undefined;
+  runId: string;
+  state: StateWord | "runtime";
+  lastTs: string | null;
+  times: RunTimes;
   size: number;
 }
 
@@ -132,23 +147,37 @@ function parseRunsSize(option: string, text: string): number {
   return parseSizeOption(option, text, { mostGibibytes: MOST_GIBIBYTES });
 }
 
-function toCandidate(root: string, run: Listed): Candidate {
-  const size = sizeOfRun(root, run.run_id);
-  return { run, state: stateWordOf(run), time: lastTimeOf(root, run), size };
+/** All that may be removed, the oldest first. */
+async function candidatesIn(root: string): Promise<Candidate[]> {
+  const runs = (await summarizeRuns(root)).map((summary) => runCandidate(root, summary));
+  const left = leftRuntimes(root).map(runtimeCandidate);
+  return [...runs, ...left].sort(compareBegins);
 }
+
+function runCandidate(root: string, { run, times }: Summary): Candidate {
+  const { run_id: runId } = run;
+  const lastTs = "state" in run ? run.last_ts : null;
+  return { runId, state: stateWordOf(run), lastTs, times, size: sizeOfRun(root, runId) };
+}
+
+function runtimeCandidate({ runtimeId, path, times }: LeftRuntime): Candidate {
+  return { runId: runtimeId, state: "runtime", lastTs: null, times, size: sizeOfDirectory(path) };
+}
+
+/** States in which nobody can tell what a run is. */
+const UNKNOWN_STATES: readonly string[] = ["unreadable", "other", "runtime"];
 
 /** Decides on all runs, the oldest first, and gives those that a rule means. */
 function choose(candidates: Candidate[], rules: Rules): Chosen[] {
   const chosen: Chosen[] = [];
-  const readable = candidates.filter(({ state }) => state !== "unreadable" && state !== "other");
+  const readable = candidates.filter(({ state }) => !UNKNOWN_STATES.includes(state));
   const newest = new Set(readable.slice(Math.max(0, readable.length - (rules.keep ?? Infinity))));
   let left = sizeOf(candidates);
   for (const candidate of candidates) {
     const isOld = rules.keep !== undefined && !newest.has(candidate);
     const reason = reasonToGo(candidate, rules, { isOld, left });
     if (reason === undefined) continue;
-    const mayGo = rules.orphans && candidate.state === "orphan";
-    const stays = mayGo ? undefined : REASONS_TO_STAY[candidate.state];
+    const stays = reasonToStay(candidate, rules);
     if (stays === undefined) left -= candidate.size;
     chosen.push({ ...candidate, fate: stays ? "kept" : "removed", reason: stays ?? reason });
   }
@@ -156,15 +185,18 @@ function choose(candidates: Candidate[], rules: Rules): Chosen[] {
 }
 
 function reasonToGo(
-  { state, time }: Candidate,
+  { state, times }: Candidate,
   { olderThanMs, keep, maxBytes, orphans, isBounded }: Rules,
   { isOld, left }: { isOld: boolean; left: number },
 ): string | undefined {
-  const age = time === undefined ? undefined : Date.now() - time;
-  if (olderThanMs !== undefined && age !== undefined && age > olderThanMs) {
-    return `its last event was ${formatAge(age)}`;
+  // Of one whose age is not known it is said that it stays.
+  const isUnknown = whyOfUnknownAge(times) !== undefined;
+  const time = isUnknown ? oldestTime(times) ?? -Infinity : youngestTime(times);
+  if (olderThanMs !== undefined && time !== undefined && Date.now() - time > olderThanMs) {
+    const what = times.last === undefined ? "it was written" : "its last event was";
+    return `${what} ${formatAge(Date.now() - time)}`;
   }
-  if (isOld) return `it is not one of the newest ${keep}`;
+  if (isOld) return state === "runtime" ? "its run is gone" : `it is not one of the newest ${keep}`;
   if (maxBytes !== undefined && left > maxBytes) {
     return `all runs together have more than ${formatSize(maxBytes)}`;
   }
@@ -172,8 +204,15 @@ function reasonToGo(
   return isOrphan ? "it has no end, and nobody works on it" : undefined;
 }
 
+/** How old an orphan is makes no difference where all of them are to go. */
+function reasonToStay({ state, times }: Candidate, rules: Rules): string | undefined {
+  const mayGo = state === "runtime" || (rules.orphans && state === "orphan");
+  const stays = mayGo ? undefined : REASONS_TO_STAY[state];
+  return stays ?? (rules.isBounded ? whyOfUnknownAge(times) : undefined);
+}
+
 /** Why a run in a state stays, whatever a rule says. */
-const REASONS_TO_STAY: Partial<Record<StateWord, string>> = {
+const REASONS_TO_STAY: Partial<Record<Candidate["state"], string>> = {
   running: "it is worked on",
   orphan: "it has no end, and may be resumed; --orphans removes it",
   other: "it is a log of another program",
@@ -184,7 +223,7 @@ const REASONS_TO_STAY: Partial<Record<StateWord, string>> = {
 async function carryOut(run: Chosen, remove: typeof removeWhole, root: string): Promise<void> {
   if (run.fate !== "removed") return;
   try {
-    await remove(root, run.run.run_id);
+    await remove(root, run);
   } catch (error) {
     if (!(error instanceof Error)) throw error;
     run.fate = isInUse(error) ? "kept" : "failed";
@@ -196,8 +235,9 @@ async function carryOut(run: Chosen, remove: typeof removeWhole, root: string): 
 const HAS_NO_RUNTIME: ReadonlySet<string> = new Set(["store-missing", "invalid-request"]);
 
 /** Its runtime goes first: killed in between, the run is still listed, and its log makes a new one. */
-async function removeWhole(root: string, runId: string): Promise<void> {
-  await tryToRemove(root, runId);
+async function removeWhole(root: string, { runId, state }: Candidate): Promise<void> {
+  if (state === "runtime") return await removeRuntime(root, runId);
+  await tryToRemove(root, { runId, state });
   await removeRuntime(root, runId).catch((error) => {
     if (!(error instanceof RuntimeStoreError) || !HAS_NO_RUNTIME.has(error.kind)) throw error;
   });
@@ -210,8 +250,11 @@ function isInUse(error: Error): boolean {
 }
 
 /** Does nothing, and fails where {@linkcode removeWhole} is known to. */
-async function tryToRemove(root: string, runId: string): Promise<void> {
-  if (!await isLive(root, runId)) return;
+async function tryToRemove(
+  root: string,
+  { runId, state }: Pick<Candidate, "runId" | "state">,
+): Promise<void> {
+  if (state === "runtime" || !await isLive(root, runId)) return;
   throw new EventLogError("live", "Cannot remove a run that is open", { details: { path: runId } });
 }
 
@@ -226,14 +269,13 @@ function resultOf(
   return {
     root,
     dry_run: dryRun,
-    removed: removed.map(({ run, reason, state, size }) => {
-      const last = "state" in run ? run.last_ts : null;
-      return { run_id: run.run_id, reason, state, last_ts: last, size_bytes: size };
+    removed: removed.map(({ runId, reason, state, lastTs, size }) => {
+      return { run_id: runId, reason, state, last_ts: lastTs, size_bytes: size };
     }),
-    kept: of("kept").map(({ run, reason }) => ({ run_id: run.run_id, reason })),
+    kept: of("kept").map(({ runId, reason }) => ({ run_id: runId, reason })),
     removed_bytes: removedBytes,
     left_bytes: bytes - removedBytes,
-    failed: of("failed").map(({ run, reason }) => ({ run_id: run.run_id, problem: reason })),
+    failed: of("failed").map(({ runId, reason }) => ({ run_id: runId, problem: reason })),
   };
 }
 
@@ -245,9 +287,11 @@ function printResult(
   const { root, removed, kept, failed, removed_bytes, left_bytes } = result;
   const word = result.dry_run ? "would remove" : "removed";
   for (const { run_id, reason, size_bytes } of removed) {
-    screen.line(`${word} ${run_id}  ${formatSize(size_bytes)}, ${reason}`);
+    screen.line(`${word} ${printableLine(run_id)}  ${formatSize(size_bytes)}, ${reason}`);
   }
-  for (const { run_id, reason } of kept) screen.line(`kept ${run_id}  ${reason}`);
+  for (const { run_id, reason } of kept) {
+    screen.line(`kept ${printableLine(`${run_id}  ${reason}`)}`);
+  }
   for (const { run_id, problem } of failed) {
     const text = printableLine(`${run_id}  ${problem}`);
     screen.line(screen.paint(`cannot remove ${text}`, "red"));

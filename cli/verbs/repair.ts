@@ -1,7 +1,7 @@
 import { isLive } from "../../eventlog/run_folder.ts";
 import { reasonOf } from "../../_internal/text.ts";
 import { chosenRuns, inspectRun, withProgress } from "../inspect/inspect_run.ts";
-import { inspectLeftRuntimes, inspectStore } from "../inspect/inspect_store.ts";
+import { inspectBeside } from "../inspect/inspect_store.ts";
 import { mendRun, mendStore, type Repair } from "../inspect/mend_run.ts";
 import { isNote, printProblems, type Problem } from "../inspect/problem.ts";
 import { Interrupts } from "../process/interrupts.ts";
@@ -110,14 +110,14 @@ async function mend(
   problems: readonly Problem[],
 ): Promise<void> {
   const { root, runId } = run;
-  if (await isLive(root, runId)) {
-    const message = `it is at work: repair it when it has ended; ${
-      commandHint("stop", { root, runId })
-    } ends it`;
-    outcome.refused.push({ run_id: runId, message });
-    return;
-  }
   try {
+    if (await isLive(root, runId)) {
+      const message = `it is at work: repair it when it has ended; ${
+        commandHint("stop", { root, runId })
+      } ends it`;
+      outcome.refused.push({ run_id: runId, message });
+      return;
+    }
     let remaining = problems;
     // A mended journal may show what is wrong with the bundle, and so on.
     for (let round = 0; round < MOST_ROUNDS; round++) {
@@ -137,17 +137,13 @@ async function repairOthers(
   outcome: Outcome,
   { root, runIds, dryRun }: { root: string; runIds: readonly string[]; dryRun: boolean },
 ): Promise<void> {
-  const except = new Set(runIds);
-  const inspect = async () => {
-    return [...await inspectStore(root, { except }), ...inspectLeftRuntimes(root)];
-  };
-  const problems = await inspect();
+  const problems = await inspectBeside(root, runIds);
   if (dryRun) return plan(outcome, problems);
   const runtimes = new Set(problems.filter(({ repair }) => repair !== null).map((p) => p.run_id));
   for (const runtime of runtimes) {
     if (runtime !== null) outcome.repairs.push(...await mendStore(root, runtime));
   }
-  const remaining = runtimes.size > 0 ? await inspect() : problems;
+  const remaining = runtimes.size > 0 ? await inspectBeside(root, runIds) : problems;
   outcome.remaining.push(...remaining);
 }
 

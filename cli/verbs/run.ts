@@ -46,13 +46,14 @@ Without constraints nodes run one at a time and are tried once. max_retries
 tries those again that failed or ran out of time; deadline is for each attempt,
 timeout for those of one node. At most max_per_window nodes start within
 rate_window.
-The name and the ids of nodes have letters, digits, '.', '_' and '-'. Commands
-are started directly; write ["sh", "-c", TEXT] for a shell, or a "task" of the
-deno.json, or script of the package.json, that is nearest to the cwd. Durations
-are a number with ms, s, m or h. cwd is relative to the flow file. Each command
-finds TAFFRAIL_RUN_ID, TAFFRAIL_NODE_ID, TAFFRAIL_ATTEMPT and TAFFRAIL_ROOT in
-its environment. When it ends, what is left of its process group is ended too.
-Command lines are recorded; environments are not.
+The name has at most 93 letters, digits, '.', '_' and '-', the id of a node 64.
+Commands are started directly; write ["sh", "-c", TEXT] for a shell, or a "task"
+of the deno.json, or script of the package.json, that is nearest to the cwd. An
+argument or a variable has at most 128 KiB. Durations are a number with ms, s, m
+or h. cwd is relative to the flow file. Each command finds TAFFRAIL_RUN_ID,
+TAFFRAIL_NODE_ID, TAFFRAIL_ATTEMPT and TAFFRAIL_ROOT in its environment. When it
+ends, what is left of its process group is ended too. Command lines are
+recorded; environments are not.
 
 What tasks given with --tasks print is passed through, and recorded. Exit codes:
 0 all has completed, 1 a node failed, or something cannot be recorded, 2 called

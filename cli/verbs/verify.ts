@@ -1,5 +1,5 @@
 import { chosenRuns, inspectRun, withProgress } from "../inspect/inspect_run.ts";
-import { inspectLeftRuntimes, inspectStore } from "../inspect/inspect_store.ts";
+import { inspectBeside } from "../inspect/inspect_store.ts";
 import { isNote, printProblems, type Problem } from "../inspect/problem.ts";
 import { counted } from "../text/printable.ts";
 import { Screen } from "../text/screen.ts";
@@ -21,10 +21,10 @@ ${COMMON_HELP}
 
 Exit codes: 0 nothing is wrong, 1 something is. --json prints { "ok", "runs",
 "problems": [{ "run_id", "part", "kind", "path", "line", "byte_offset",
-"message", "repair" }], "notes" }. notes are like problems. part: "run", "log",
-"flow", "capture", "bundle", "trace", "output" or "store". line and byte_offset: null where a file as a whole is meant. repair: what
-taffrail repair would do, or null where nothing safe can be done. run_id: null
-for what belongs to no run.`,
+"message", "repair" }], "notes" }; notes are like problems. part: "run", "log",
+"flow", "capture", "bundle", "trace", "output" or "store". line and byte_offset:
+null where a file as a whole is meant. repair: what taffrail repair would do, or
+null where nothing safe can be done. run_id: null for what belongs to no run.`,
 
   async run(args) {
     const { root, json, operands } = readArguments("verify", args);
@@ -34,10 +34,7 @@ for what belongs to no run.`,
     for (const runId of withProgress("verifying", runIds)) {
       found.push(...await inspectRun(root, runId));
     }
-    if (operands.length === 0) {
-      found.push(...await inspectStore(root, { except: new Set(runIds) }));
-      found.push(...inspectLeftRuntimes(root));
-    }
+    if (operands.length === 0) found.push(...await inspectBeside(root, runIds));
     const [problems, notes] = [found.filter((one) => !isNote(one)), found.filter(isNote)];
     const ok = problems.length === 0;
     if (json) {

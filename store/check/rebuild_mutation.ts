@@ -107,9 +107,9 @@ class LateRecords {
     codec: LogCodec<T>,
     { name, size: fileEnd = 0, last }: { name: string; size: number | undefined; last: number },
   ): T[] {
-    const { port } = this.#folder;
+    const folder = this.#folder;
     const known = this.#known.get(name);
-    const log = LogBytes.open({ port, path: this.#folder.log(name), fileEnd });
+    const log = LogBytes.open({ folder, path: folder.log(name), fileEnd });
     return log.use(() => {
       const start = findRecordBehind(log, { codec, last });
       if (start === undefined) return [];

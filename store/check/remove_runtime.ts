@@ -1,6 +1,6 @@
 import { isWindows } from "../../_internal/path.ts";
 import { moveAsideSync, removeMovedAsideSync } from "../../_internal/directories.ts";
-import { denoFilePort, type FilePort } from "../../_internal/file_port.ts";
+import { denoFilePort, type FilePort, lookAtSync } from "../../_internal/file_port.ts";
 import { runtimesDirectory } from "../../_internal/root_layout.ts";
 import { type RuntimeFolder, takeOwnerLock } from "../files/runtime_folder.ts";
 import { checkWritable, folderOf } from "../runtime/open_runtime.ts";
@@ -50,12 +50,9 @@ export function removeRuntimeOnPort(port: FilePort, root: string, runtimeId: str
   const { directory: path } = folder;
   const runtimes = runtimesDirectory(root);
   wrapIo({ operation, path }, () => {
-    if (!folder.isDirectory(runtimes, { operation, what: "runtimes" })) {
-      throw storeMissingError({ operation, path });
-    }
-    const isThere = folder.isDirectory(path, { operation, what: "runtime" });
+    const isThere = folder.isThere(operation);
     if (isThere) moveAway(folder);
-    removeMovedAsideSync(port, runtimes);
+    if (lookAtSync(port, runtimes) !== undefined) removeMovedAsideSync(port, runtimes);
     if (!isThere) throw storeMissingError({ operation, path });
   });
 }

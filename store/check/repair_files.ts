@@ -9,7 +9,6 @@ import {
   createFileSync,
   type FilePort,
   lookAtSync,
-  withFileSync,
   writeWholeSync,
 } from "../../_internal/file_port.ts";
 import { quarantineSync } from "../../_internal/line_file.ts";
@@ -48,7 +47,7 @@ export class Quarantine {
   copySync(path: string): string {
     const { port } = this.#folder;
     const target = this.#targetOf(path);
-    this.#folder.use(path, (source) => {
+    this.#folder.use({ operation: "repair runtime store", path }, (source) => {
       createFileSync(port, target, blocksOf(source, { start: 0, end: sizeOf(source) }));
     });
     syncDirectorySync(port, dirname(target));
@@ -107,16 +106,17 @@ export function renameSync(port: FilePort, path: string, to: string): void {
 }
 
 /** Cuts a file, for good. */
-export function cutSync(port: FilePort, path: string, length: number): void {
-  withFileSync(port, { path, read: true, write: true }, (file) => {
+export function cutSync(folder: RuntimeFolder, path: string, length: number): void {
+  const place = { operation: "repair runtime store", path } as const;
+  folder.use(place, (file) => {
     file.truncateSync(length);
     file.syncSync();
-  });
+  }, { read: true, write: true });
 }
 
-function useLog<T>(port: FilePort, path: string, body: (log: LogBytes) => T): T {
-  const fileEnd = lookAtSync(port, path)?.size ?? 0;
-  return LogBytes.open({ port, path, fileEnd }).use(body);
+function useLog<T>(folder: RuntimeFolder, path: string, body: (log: LogBytes) => T): T {
+  const fileEnd = folder.fileSize(path, "repair runtime store") ?? 0;
+  return LogBytes.open({ folder, path, fileEnd }).use(body);
 }
 
 /** What was done to a log, and where its former bytes are, if any were taken out. */
@@ -131,11 +131,12 @@ export interface MendedLog {
  * file is kept as evidence, and one without them takes its place; a record behind NULs is kept.
  */
 export function mendLogSync(
-  port: FilePort,
+  folder: RuntimeFolder,
   path: string,
   { codec, quarantine }: { codec: LogCodec<unknown>; quarantine: Quarantine },
 ): MendedLog {
-  return useLog(port, path, (log) => {
+  const { port } = folder;
+  return useLog(folder, path, (log) => {
     const { hasBad, tail } = survey(log, codec);
     if (hasBad) {
       const evidence = quarantine.copySync(path);
@@ -143,17 +144,24 @@ export function mendLogSync(
       return { did: "rewritten", evidence };
     }
     if (tail === undefined) return { did: "nothing" };
-    return withFileSync(port, { path, read: true, append: true }, (file) => {
+    const place = { operation: "repair runtime store", path } as const;
+    return folder.use(place, (file): MendedLog => {
       if (recordBytes(tail, codec) === undefined) {
-        const source = { path, file, tailStart: tail.start, size: log.size };
-        const evidence = quarantineSync(port, source);
-        cutSync(port, path, tail.start);
+        const evidence = quarantineSync(port, {
+          path,
+          file,
+          tailStart: tail.start,
+          size: log.size,
+        });
+        file.truncateSync(tail.start);
+        file.syncSync();
         return { did: "cut", evidence };
       }
+      file.seekSync(0, Deno.SeekMode.End);
       writeWholeSync(file, NEWLINE_BYTES);
       file.syncSync();
       return { did: "completed" };
-    });
+    }, { read: true, write: true });
   });
 }
 

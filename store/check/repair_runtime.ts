@@ -14,7 +14,7 @@ import {
 } from "../files/snapshots.ts";
 import { parseHead, printHead, withNewHead } from "../journal/mutation_record.ts";
 import { loadUnchecked } from "../runtime/load_runtime.ts";
-import { DEFAULT_LIMITS, openOwner } from "../runtime/open_runtime.ts";
+import { DEFAULT_RUNTIME_LIMITS, openOwner } from "../runtime/open_runtime.ts";
 import { KEPT_DIAGNOSTICS, workerNumberOf } from "../state/store_state.ts";
 import type { RuntimeDiagnostic } from "../types.ts";
 import {
@@ -168,7 +168,7 @@ export class RuntimeRepair {
       }
       case "mend-log": {
         const options = { quarantine: this.#quarantine, codec: this.#codecOf(fix.name) };
-        const { did, evidence } = mendLogSync(port, path, options);
+        const { did, evidence } = mendLogSync(this.#folder, path, options);
         return did === "nothing" ? undefined : step(describeMending(did, evidence), evidence);
       }
       case "create-log":
@@ -211,7 +211,7 @@ export class RuntimeRepair {
     { byteOffset, evidence }: { byteOffset: number; evidence: string },
   ): string {
     const { port } = this.#folder;
-    cutSync(port, path, byteOffset);
+    cutSync(this.#folder, path, byteOffset);
     const files = loadUnchecked(this.#folder);
     if (files.unapplied.error !== undefined) throw files.unapplied.error;
     const rebuilt = rebuildMutation(files, { evidence });
@@ -266,7 +266,7 @@ export class RuntimeRepair {
       display_name: null,
       backend: "fs_store",
       status: totals.isStopped ? "stopped" : "running",
-      limits: DEFAULT_LIMITS,
+      limits: DEFAULT_RUNTIME_LIMITS,
       next_worker_sequence: Math.max(totals.lastWorker, this.#lastWorker, ...numbers) + 1,
       next_event_id: lastEvent + 1,
       next_diagnostic_id: 1,

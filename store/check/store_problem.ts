@@ -7,7 +7,8 @@ import { findingTextOf } from "../store_errors.ts";
  * - `io`: the file system refuses to show something
  * - `busy`: an owner wrote so fast that no consistent state could be seen
  * - `owned`: somebody has the runtime open, so that it could not be repaired
- * - `symlink`: a symbolic link stands where a file or directory is expected
+ * - `symlink`: a symbolic link stands where a file or directory is expected, or a file that is written
+ *   in place has a second name (a hard link)
  * - `foreign-file`: something that does not belong to the store
  * - `stale-temp`: a file that a killed process left, which nothing refers to
  * - `directory-name`: a directory that is not named after its id

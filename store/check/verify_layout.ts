@@ -1,13 +1,20 @@
-import { lookAtSync } from "../../_internal/file_port.ts";
-import type { FilePort } from "../../_internal/file_port.ts";
+import {
+  describeFileKind,
+  type FileInfo,
+  type FilePort,
+  lookAtSync,
+} from "../../_internal/file_port.ts";
 import {
   type DirectoryLayout,
   isStoreTemp,
+  isSystemFile,
   RUNTIME_LAYOUT,
+  RuntimePaths,
   WORKER_LAYOUT,
 } from "../../_internal/root_layout.ts";
 import { type DirectoryEntry, listDirectory } from "../files/runtime_folder.ts";
 import type { RuntimeFiles } from "../runtime/load_runtime.ts";
+import { otherNameError } from "../store_errors.ts";
 import type { Finding } from "./store_problem.ts";
 
 /** Finds what does not belong into the directories of a runtime, or has another shape than it must. */
@@ -32,7 +39,10 @@ export function verifyLayout({ folder, workers, strays }: RuntimeFiles): Finding
 
 function verifyEntry(port: FilePort, entry: DirectoryEntry, layout: DirectoryLayout): Finding[] {
   const { name, path, isDirectory, isSymlink } = entry;
-  const isKnown = layout.files.includes(name) || layout.directories.includes(name);
+  if (isSystemFile(name)) return [];
+  const isFile = layout.files.includes(name) ||
+    (layout === RUNTIME_LAYOUT && RuntimePaths.journalNumberOf(name) !== undefined);
+  const isKnown = isFile || layout.directories.includes(name);
   if (isSymlink && isKnown) {
     const message = "it is a symbolic link; put what it leads to in its place";
     return [{ kind: "symlink", path, message }];
@@ -45,10 +55,10 @@ function verifyEntry(port: FilePort, entry: DirectoryEntry, layout: DirectoryLay
     const message = "a killed process left it, and nothing refers to it";
     return [{ kind: "stale-temp", path, message, fix }];
   }
-  if (isKnown && isDirectory !== layout.directories.includes(name)) {
-    const message = isDirectory
-      ? `${name} is a directory, and a file is expected`
-      : `${name} path exists but is not a directory`;
+  const info = isFile ? lookAtSync(port, path) : undefined;
+  if (info !== undefined) return verifyFile(info, { name, path });
+  if (isKnown && !isFile && !isDirectory) {
+    const message = `${name} path exists but is not a directory`;
     return [{ kind: "foreign-file", path, message, fix }];
   }
   if (isKnown || layout.kept.some((pattern) => pattern.test(name))) return [];
@@ -58,4 +68,18 @@ function verifyEntry(port: FilePort, entry: DirectoryEntry, layout: DirectoryLay
     ? "worker path exists but is not a directory"
     : "the file does not belong to the store";
   return [{ kind: "foreign-file", path, message, fix }];
+}
+
+/** Snapshots are replaced as a whole, and so may have other names; all else is written in place. */
+const SNAPSHOTS = ["runtime.json", "worker.json"];
+
+/** Finds what stands in the place of a file, or is another file too. */
+function verifyFile(info: FileInfo, { name, path }: { name: string; path: string }): Finding[] {
+  if (!info.isFile) {
+    const message = `${name} is ${describeFileKind(info)}, and a file is expected`;
+    return [{ kind: "foreign-file", path, message, fix: { action: "quarantine", path } }];
+  }
+  if ((info.nlink ?? 1) <= 1 || SNAPSHOTS.includes(name)) return [];
+  const { message } = otherNameError({ operation: "verify runtime store", path });
+  return [{ kind: "symlink", path, message }];
 }

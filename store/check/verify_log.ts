@@ -53,7 +53,7 @@ export async function scanLog<T>(
     findings.push({ kind: "lost", path, byteOffset: view.fileEnd, message });
   }
   const fix: Fix = { action: "mend-log", path, name };
-  const log = LogBytes.open({ port: folder.port, path, ...view });
+  const log = LogBytes.open({ folder, path, ...view });
   const scanned: ScannedLog = { size: log.size, records: 0, last: 0 };
   let line = 0;
   try {

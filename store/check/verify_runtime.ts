@@ -6,6 +6,7 @@ import type { RuntimeFolder } from "../files/runtime_folder.ts";
 import type { RuntimeSnapshot, WorkerSnapshot } from "../files/snapshots.ts";
 import { isFresh, type RuntimeFiles } from "../runtime/load_runtime.ts";
 import type { RuntimeStoreError } from "../runtime_store_error.ts";
+import { isNoFile } from "../store_errors.ts";
 import { EventEffects } from "../state/event_effects.ts";
 import { workerNumberOf } from "../state/store_state.ts";
 import type { RuntimeEvent } from "../types.ts";
@@ -57,7 +58,7 @@ export async function verifyRuntime(files: RuntimeFiles): Promise<RuntimeReport>
   const scan = { files, findings, state, references };
   if (isFresh(files)) return reportOf(scan, undefined);
   const { error } = files.unapplied;
-  if (error !== undefined) findings.push(journalFinding(error, files.folder));
+  if (error !== undefined) findings.push(...journalFindings(error, files.folder));
   const scanned = await scanEvents(scan);
   if (scanned !== undefined) findings.push(...references.finish());
   for (const worker of state.workers.values()) await scanTranscript(worker, scan);
@@ -85,21 +86,22 @@ function reportOf(
   return { findings, state, events: events?.records ?? 0, totals };
 }
 
-function journalFinding(error: RuntimeStoreError, folder: RuntimeFolder): Finding {
+/** What is no file is reported where the directory is looked at. */
+function journalFindings(error: RuntimeStoreError, folder: RuntimeFolder): Finding[] {
+  if (isNoFile(error)) return [];
   const { path = "", line, byteOffset, actual } = error.details;
   const finding: Finding = { kind: "journal", ...findingOf(error, path) };
-  if (error.kind !== "store-corrupt") {
-    return { ...finding, kind: error.kind === "symlink" ? "symlink" : "io" };
-  }
+  if (error.kind !== "store-corrupt") return [{ ...finding, kind: "io" }];
   const number = RuntimePaths.journalNumberOf(basename(path));
   // A copy of another one, or one of an older state, has nothing that is not elsewhere.
   const isForeign = actual !== undefined &&
     (line === undefined || lookAtSync(folder.port, folder.journal(Number(actual))) !== undefined);
-  if (isForeign) return { ...finding, fix: { action: "quarantine", path } };
-  if (byteOffset === undefined || number === undefined) return finding;
-  return line === 1
-    ? { ...finding, fix: { action: "mend-journal", path, number } }
-    : { ...finding, fix: { action: "cut-journal", path, byteOffset } };
+  if (isForeign) return [{ ...finding, fix: { action: "quarantine", path } }];
+  if (byteOffset === undefined || number === undefined) return [finding];
+  const fix: Fix = line === 1
+    ? { action: "mend-journal", path, number }
+    : { action: "cut-journal", path, byteOffset };
+  return [{ ...finding, fix }];
 }
 
 /** Goes through the events; undefined when there are none to compare with. */

@@ -9,6 +9,7 @@ import {
 } from "../files/snapshots.ts";
 import type { RuntimeFiles, WorkerFiles } from "../runtime/load_runtime.ts";
 import type { RuntimeStoreError } from "../runtime_store_error.ts";
+import { isNoFile } from "../store_errors.ts";
 import { type Finding, findingOf, type Fix } from "./store_problem.ts";
 
 /** What the snapshots of a runtime say, each by itself; and the state that they make with the journal. */
@@ -54,11 +55,11 @@ function currentWorker({ unapplied }: RuntimeFiles, snapshot: WorkerSnapshot): W
 }
 
 /**
- * What an error of reading a snapshot is, and whether `fix` may be used for it. Links are reported where
- * the directory is looked at.
+ * What an error of reading a snapshot is, and whether `fix` may be used for it. What is no file is
+ * reported where the directory is looked at.
  */
 function findingsOf(error: RuntimeStoreError, path: string, fix: Fix): Finding[] {
-  if (error.kind === "symlink") return [];
+  if (isNoFile(error)) return [];
   const finding = findingOf(error, path);
   if (error.kind !== "store-corrupt") return [{ kind: "io", ...finding }];
   if (error.message.includes("unsupported schema version")) return [{ kind: "schema", ...finding }];

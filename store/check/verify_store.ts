@@ -2,11 +2,16 @@ import { isMovedAside } from "../../_internal/directories.ts";
 import { checkString, defined } from "../../_internal/errors.ts";
 import { denoFilePort, type FilePort, lookAtSync } from "../../_internal/file_port.ts";
 import { basename } from "../../_internal/path.ts";
-import { idOfDirectory, runtimeDirectory, runtimesDirectory } from "../../_internal/root_layout.ts";
+import {
+  idOfDirectory,
+  isSystemFile,
+  runtimeDirectory,
+  runtimesDirectory,
+} from "../../_internal/root_layout.ts";
 import { type DirectoryEntry, listDirectory, RuntimeFolder } from "../files/runtime_folder.ts";
 import { isFresh, loadRuntimeBeside, type RuntimeFiles } from "../runtime/load_runtime.ts";
 import { RuntimeStoreError } from "../runtime_store_error.ts";
-import { asStoreError, wrapIo } from "../store_errors.ts";
+import { asStoreError, findingTextOf, isNoFile, wrapIo } from "../store_errors.ts";
 import type { Finding, StoreProblem } from "./store_problem.ts";
 import { emptyReport, type RuntimeReport, verifyRuntime } from "./verify_runtime.ts";
 
@@ -124,10 +129,20 @@ export function listRuntimes(
   return wrapIo({ operation: "verify runtime store", path }, () => {
     const ids: string[] = [];
     const problems: StoreProblem[] = [];
+    const [runtimes] = entryOf(port, path);
+    if (runtimes === undefined) return { ids, problems };
+    if (!runtimes.isDirectory) {
+      const message = "runtimes path exists but is not a directory; move it away";
+      const finding = runtimes.isSymlink
+        ? strayFinding(runtimes)
+        : { kind: "foreign-file" as const, path, message };
+      return { ids, problems: [problemOf(finding, runtimeId ?? "")] };
+    }
     const entries = runtimeId === undefined
-      ? lookAtSync(port, path) === undefined ? [] : listDirectory(port, path)
+      ? listDirectory(port, path)
       : entryOf(port, runtimeDirectory(root, runtimeId));
     for (const entry of entries) {
+      if (isSystemFile(entry.name)) continue;
       const id = idOfDirectory(entry.name);
       if (id !== undefined && except?.has(id)) continue;
       if (id !== undefined && entry.isDirectory) ids.push(id);
@@ -178,7 +193,8 @@ export async function inspectRuntime(folder: RuntimeFolder): Promise<Inspection>
   } catch (cause) {
     const error = asStoreError({ operation, path }, cause);
     if (!(error instanceof RuntimeStoreError)) throw error;
-    return unknown({ kind: "io", path: error.details.path ?? path, message: error.message });
+    const kind = error.kind === "symlink" ? "symlink" : isNoFile(error) ? "foreign-file" : "io";
+    return unknown({ kind, path: error.details.path ?? path, message: findingTextOf(error) });
   }
 }
 

@@ -1,9 +1,4 @@
-import {
-  type FileHandle,
-  type FilePort,
-  fillSync,
-  readRangeSync,
-} from "../../_internal/file_port.ts";
+import { type FileHandle, fillSync, readRangeSync } from "../../_internal/file_port.ts";
 import {
   countLinesSync,
   type LineBlock,
@@ -16,10 +11,11 @@ import { decodeManyLines, NEWLINE } from "../../_internal/text.ts";
 import type { RuntimeStoreError, StoreOperation } from "../runtime_store_error.ts";
 import { asStoreError, storeCorruptError, wrapIo } from "../store_errors.ts";
 import type { LineVerdict, LogCodec } from "./log_codecs.ts";
+import type { RuntimeFolder } from "./runtime_folder.ts";
 
 /** What a log is made of. */
 interface LogParts {
-  port: FilePort;
+  folder: RuntimeFolder;
   path: string;
   /** How many bytes of the file count; the rest of the log is `tail`. */
   fileEnd: number;
@@ -51,9 +47,10 @@ export class LogBytes implements LineSource {
   }
 
   /** Opens a log for reading. A log of which no byte counts may have no file. */
-  static open({ port, path, fileEnd, tail = new Uint8Array() }: LogParts): LogBytes {
+  static open({ folder, path, fileEnd, tail = new Uint8Array() }: LogParts): LogBytes {
     if (fileEnd === 0) return LogBytes.of(path, tail);
-    return new LogBytes(path, { file: port.openSync(path, { read: true }), fileEnd, tail });
+    const operation = path === folder.log(folder.events) ? "read events" : "read transcript";
+    return new LogBytes(path, { file: folder.open({ operation, path }), fileEnd, tail });
   }
 
   /** A log that is in memory. */

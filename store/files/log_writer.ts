@@ -3,9 +3,9 @@ import { type FileHandle, writeWholeSync } from "../../_internal/file_port.ts";
 import { dirname } from "../../_internal/path.ts";
 import { joinBytes } from "../../_internal/text.ts";
 import type { StoreOperation } from "../runtime_store_error.ts";
-import { asStoreError, storeCorruptError, wrapIo } from "../store_errors.ts";
+import { asStoreError, changedFileError, wrapIo } from "../store_errors.ts";
 import { LogBytes } from "./log_lines.ts";
-import { type RuntimeFolder, sizeOf } from "./runtime_folder.ts";
+import { HeldFile, type RuntimeFolder, sizeOf } from "./runtime_folder.ts";
 
 const OPEN_FILES = 64;
 
@@ -19,9 +19,12 @@ interface DirtyLog {
   written: number;
   /** What belongs behind that and could not be written yet. */
   pending: Uint8Array[];
-  file: FileHandle | undefined;
-  /** The file was as long as it must be when it was opened first. */
-  isKnown: boolean;
+  /** While it is open. */
+  held: HeldFile | undefined;
+  /** What it was when it was opened first: another one of the name is none of ours. */
+  first: HeldFile | undefined;
+  /** A write failed, so that the file may be longer than it was written. */
+  hasRefused: boolean;
 }
 
 /**
@@ -75,6 +78,13 @@ export class LogWriter {
     }
   }
 
+  /** Refuses to take for written what went into files that nobody finds any more. */
+  check(): void {
+    for (const log of this.#dirty.values()) {
+      if (log.written !== log.start) wrapIo(log, () => checkSize(log));
+    }
+  }
+
   /** All is synced and the snapshots are written: begins anew. */
   forget(): void {
     this.#dirty.clear();
@@ -83,20 +93,19 @@ export class LogWriter {
 
   /** Opens a log for reading, `end` bytes long. */
   read(name: string, end: number): LogBytes {
-    const { port } = this.#folder;
-    const path = this.#folder.log(name);
+    const folder = this.#folder;
+    const path = folder.log(name);
     const dirty = this.#dirty.get(name);
     if (dirty === undefined || dirty.written >= end) {
-      return LogBytes.open({ port, path, fileEnd: end });
+      return LogBytes.open({ folder, path, fileEnd: end });
     }
     const tail = joinBytes(dirty.pending).subarray(0, end - dirty.written);
-    return LogBytes.open({ port, path, fileEnd: dirty.written, tail });
+    return LogBytes.open({ folder, path, fileEnd: dirty.written, tail });
   }
 
   close(): void {
     for (const log of this.#open) {
-      log.file?.close();
-      log.file = undefined;
+      closeLog(log);
     }
     this.#open.clear();
   }
@@ -112,8 +121,9 @@ export class LogWriter {
         start,
         written: start,
         pending: [],
-        file: undefined,
-        isKnown: false,
+        held: undefined,
+        first: undefined,
+        hasRefused: false,
       };
       this.#dirty.set(name, log);
     }
@@ -125,9 +135,12 @@ export class LogWriter {
       const file = this.#fileOf(log);
       if (log.pending.length === 0) return;
       const bytes = log.pending.length === 1 ? log.pending[0]! : joinBytes(log.pending);
+      checkSize(log);
       // At the file's end; a part that a failed try left is written over.
+      log.hasRefused = true;
       file.seekSync(log.written, Deno.SeekMode.Start);
       writeWholeSync(file, bytes);
+      log.hasRefused = false;
       log.written += bytes.length;
       log.pending = [];
     });
@@ -135,38 +148,49 @@ export class LogWriter {
 
   #fileOf(log: DirtyLog): FileHandle {
     this.#open.delete(log);
-    log.file ??= this.#openFile(log);
+    log.held ??= this.#openFile(log);
     this.#open.add(log);
     for (const oldest of this.#open) {
       if (this.#open.size <= OPEN_FILES) break;
-      oldest.file?.close();
-      oldest.file = undefined;
+      closeLog(oldest);
       this.#open.delete(oldest);
     }
-    return log.file;
+    return log.held.file;
   }
 
-  #openFile(log: DirtyLog): FileHandle {
-    const { path, operation, written } = log;
+  #openFile(log: DirtyLog): HeldFile {
+    const { path, operation, first } = log;
     const directory = dirname(path);
     const { port } = this.#folder;
     if (!this.#folder.isDirectory(directory, { operation, what: "worker" })) {
       makeDirectorySync(port, directory);
     }
-    this.#folder.fileSize(path, operation);
-    const file = port.openSync(path, { read: true, write: true, create: true, mode: 0o600 });
+    const options = { read: true, write: true, create: true, mode: 0o600 };
+    const file = this.#folder.open({ operation, path }, options);
     try {
-      const size = sizeOf(file);
-      log.isKnown ||= size === written;
-      if (log.isKnown) return file;
-      throw storeCorruptError({ operation, path }, {
-        problem: `it has ${size} bytes instead of ${written}, so another program has changed it`,
-        byteOffset: Math.min(size, written),
-        remedy: "close the runtime and open it again: what was acknowledged is in its journal",
-      });
+      const held = new HeldFile(this.#folder, { path, file });
+      if (first?.isSame(held) === false) throw held.replacedError("is another file now");
+      if (first === undefined) checkLength(log, sizeOf(file));
+      log.first ??= held;
+      return held;
     } catch (error) {
       file.close();
       throw error;
     }
   }
+}
+
+/** Refuses a log in whose place another file stands, or to which somebody else has written. */
+function checkSize(log: DirtyLog): void {
+  const size = log.first!.sizeInPlace();
+  if (!log.hasRefused) checkLength(log, size);
+}
+
+function checkLength({ path, operation, written: expected }: DirtyLog, actual: number): void {
+  if (actual !== expected) throw changedFileError({ operation, path }, { actual, expected });
+}
+
+function closeLog(log: DirtyLog): void {
+  log.held?.file.close();
+  log.held = undefined;
 }

@@ -1,27 +1,33 @@
 import {
+  describeFileKind,
   type FileHandle,
   type FileInfo,
   type FilePort,
+  isNotFound,
+  isSameFile,
   lookAtSync,
+  openRegularSync,
   readFileSync,
-  withFileSync,
 } from "../../_internal/file_port.ts";
 import {
   closeLock,
   isOwnerFileInPlaceSync,
-  openOwnerFileSync,
   readOwnerSync,
   writeOwnerSync,
 } from "../../_internal/lock.ts";
-import { join } from "../../_internal/path.ts";
-import { RuntimePaths } from "../../_internal/root_layout.ts";
+import { isWindows, join } from "../../_internal/path.ts";
+import { RuntimePaths, runtimesDirectory } from "../../_internal/root_layout.ts";
 import { encodeUtf8, isBlank } from "../../_internal/text.ts";
-import type { StoreOperation } from "../runtime_store_error.ts";
+import type { RuntimeStoreError, StoreOperation } from "../runtime_store_error.ts";
 import {
   invalidRequestError,
+  notRegularError,
+  otherNameError,
   ownedError,
   REPAIR,
+  replacedError,
   storeCorruptError,
+  storeIoError,
   storeMissingError,
   type StorePlace,
   symlinkError,
@@ -30,6 +36,9 @@ import {
 
 /** An id has two characters a byte in a directory's name, which has at most 255. */
 export const MAX_ID_BYTES = 126;
+
+/** Far more than any snapshot has; more would not fit into one text. */
+const MAX_SNAPSHOT_BYTES = 256 * 1024 * 1024;
 
 /**
  * Refuses what can be no id: blank, a lone surrogate in it, or too long for a directory's name
@@ -71,12 +80,17 @@ export class RuntimeFolder extends RuntimePaths {
     throw storeCorruptError({ operation, path }, { problem, remedy: "move it away" });
   }
 
-  /** Refuses a link, or a directory, where a file must be; tells how big it is, if it is there. */
+  /** Whether the runtime is there; neither its directory nor the one above may be a link. */
+  isThere(operation: StoreOperation): boolean {
+    return this.isDirectory(runtimesDirectory(this.root), { operation, what: "runtimes" }) &&
+      this.isDirectory(this.directory, { operation, what: "runtime" });
+  }
+
+  /** Refuses whatever else stands where a file must be; tells how big it is, if it is there. */
   fileSize(path: string, operation: StoreOperation): number | undefined {
     const info = this.#lookAt({ operation, path });
     if (info === undefined || info.isFile) return info?.size;
-    const problem = "it is not a file";
-    throw storeCorruptError({ operation, path }, { problem, remedy: "move it away" });
+    throw notRegularError({ operation, path }, describeFileKind(info));
   }
 
   #lookAt(place: StorePlace): FileInfo | undefined {
@@ -85,18 +99,58 @@ export class RuntimeFolder extends RuntimePaths {
     return info;
   }
 
+  /** Opens a file, and nothing else that stands in its place. */
+  open(
+    { operation, path }: StorePlace,
+    options: Deno.OpenOptions = { read: true },
+  ): FileHandle {
+    try {
+      return openRegularSync(this.port, path, options);
+    } catch (error) {
+      const isRefused = error instanceof TypeError && error.message.startsWith("Cannot ");
+      if (!isRefused) throw error;
+      // Looks once more, for the words of the store.
+      this.fileSize(path, operation);
+      const { nlink = 1 } = lookAtSync(this.port, path) ?? {};
+      throw nlink === 1
+        ? storeIoError({ operation, path }, error)
+        : otherNameError({ operation, path });
+    }
+  }
+
   /** Opens a file for as long as the body runs. */
   use<T>(
-    path: string,
+    place: StorePlace,
     body: (file: FileHandle) => T,
-    options: Deno.OpenOptions = { read: true },
+    options?: Deno.OpenOptions,
   ): T {
-    return withFileSync(this.port, { path, ...options }, body);
+    const file = this.open(place, options);
+    try {
+      return body(file);
+    } finally {
+      file.close();
+    }
+  }
+
+  /** What the lock file says of who has the runtime, or had it; undefined without one. */
+  readOwner(): string | undefined {
+    const place: StorePlace = { operation: "open runtime store", path: this.ownerLock };
+    try {
+      return this.use(place, readOwnerSync);
+    } catch (error) {
+      if (isNotFound(error)) return undefined;
+      throw error;
+    }
   }
 
   /** All bytes of a file, in one read; undefined when it is not there. */
   readIfThere({ operation, path }: StorePlace): Uint8Array | undefined {
-    if (this.fileSize(path, operation) === undefined) return undefined;
+    const size = this.fileSize(path, operation);
+    if (size === undefined) return undefined;
+    if (size > MAX_SNAPSHOT_BYTES) {
+      const problem = `it has ${size} bytes, and at most ${MAX_SNAPSHOT_BYTES} can be read`;
+      throw storeCorruptError({ operation, path }, { problem, remedy: "move it away" });
+    }
     return readFileSync(this.port, path);
   }
 
@@ -138,6 +192,42 @@ export function sizeOf(file: FileHandle): number {
   return file.seekSync(0, Deno.SeekMode.End);
 }
 
+/**
+ * A file that is held open and written to in place, which others reach by its path alone. An editor, a
+ * restored copy or a cleaner may put another file there, or none: then what is written goes nowhere, and
+ * nothing tells but a look at the path.
+ */
+export class HeldFile {
+  readonly path: string;
+  readonly file: FileHandle;
+  readonly #folder: RuntimeFolder;
+  readonly #opened: FileInfo;
+
+  constructor(folder: RuntimeFolder, { path, file }: { path: string; file: FileHandle }) {
+    this.path = path;
+    this.file = file;
+    this.#folder = folder;
+    this.#opened = file.statSync();
+  }
+
+  /** How long the file is; refused unless it is still what its path leads to. */
+  sizeInPlace(): number {
+    const info = lookAtSync(this.#folder.port, this.path);
+    if (info !== undefined && isSameFile(info, this.#opened)) return info.size;
+    throw this.replacedError(info === undefined ? "is not there any more" : "is another file now");
+  }
+
+  /** What is told of a file with which somebody else did something. */
+  replacedError(how: string): RuntimeStoreError {
+    return replacedError(this.#folder.runtimeId, { path: this.path, how });
+  }
+
+  /** Whether both are one file. */
+  isSame(other: HeldFile): boolean {
+    return isSameFile(this.#opened, other.#opened);
+  }
+}
+
 /** What the lock file says of who has the runtime, or had it last. */
 interface Owner {
   pid: number;
@@ -148,6 +238,8 @@ interface Owner {
 
 /** Holds a runtime for one owner: from when it was opened until it is closed or its process ends. */
 export interface OwnerLock {
+  /** Refuses to go on when another file stands in the place of the locked one: it excludes nobody. */
+  check(): void;
   /** Gives the runtime up; the file stays, and says who had it last. */
   release(): void;
 }
@@ -155,10 +247,15 @@ export interface OwnerLock {
 /** Takes the lock, or says who has it. The file stays for ever: a lock on it could be waited for. */
 export function takeOwnerLock(folder: RuntimeFolder): OwnerLock {
   const { port, ownerLock: path, runtimeId } = folder;
-  folder.fileSize(path, "open runtime store");
-  const file = openOwnerFileSync(port, path);
+  const file = folder.open({ operation: "open runtime store", path }, {
+    read: true,
+    write: true,
+    create: true,
+    mode: 0o600,
+  });
   try {
     if (!file.tryLockSync(true)) throw ownedError(path, { runtimeId, pid: readPid(file) });
+    refuseLockedJournals(folder);
     const owner: Owner = {
       pid: Deno.pid,
       opened_at: new Date().toISOString(),
@@ -169,10 +266,25 @@ export function takeOwnerLock(folder: RuntimeFolder): OwnerLock {
     if (!isOwnerFileInPlaceSync(port, path, text)) {
       throw new Deno.errors.NotFound("the runtime was removed meanwhile");
     }
-    return { release: () => closeLock(file) };
+    const held = new HeldFile(folder, { path, file });
+    return { check: () => void held.sizeInPlace(), release: () => closeLock(file) };
   } catch (error) {
     closeLock(file);
     throw error;
+  }
+}
+
+/**
+ * An owner has its journal locked besides: who removes the lock file under it makes no second owner. On
+ * Windows, where a lock would keep readers out, nobody removes a file that is open.
+ */
+function refuseLockedJournals(folder: RuntimeFolder): void {
+  if (isWindows) return;
+  const { ownerLock, runtimeId } = folder;
+  for (const number of folder.journalNumbers()) {
+    const place: StorePlace = { operation: "open runtime store", path: folder.journal(number) };
+    const isFree = folder.use(place, (file) => file.tryLockSync(true));
+    if (!isFree) throw ownedError(ownerLock, { runtimeId, pid: undefined });
   }
 }
 

@@ -32,17 +32,16 @@ export function checkJournal(
   if (end === undefined || torn === undefined) return;
   if (counters !== undefined && recorded !== undefined) checkAge(end.path, counters, recorded);
   const next = (counters ?? recorded)?.next_event_id ?? 1;
-  if (hasRecordBehind(folder, eventLog, { name: folder.events, last: next - 1 })) {
+  if (hasRecordBehind(eventLog, { name: folder.events, last: next - 1 })) {
     throw damagedMutationError(torn);
   }
   for (const name of logs.keys()) {
     if (name === folder.events) continue;
     const last = lastNumberIn(name, unapplied);
-    if (hasRecordBehind(folder, transcriptLog, { name, last })) throw damagedMutationError(torn);
+    if (hasRecordBehind(transcriptLog, { name, last })) throw damagedMutationError(torn);
   }
 
   function hasRecordBehind(
-    { port }: RuntimeFolder,
     codec: LogCodec<unknown>,
     { name, last }: { name: string; last: number },
   ): boolean {
@@ -52,7 +51,7 @@ export function checkJournal(
     if (fileEnd === 0 || (log !== undefined && fileEnd <= log.start + log.bytes.length)) {
       return false;
     }
-    const bytes = LogBytes.open({ port, path: folder.log(name), fileEnd });
+    const bytes = LogBytes.open({ folder, path: folder.log(name), fileEnd });
     return bytes.use(() => findRecordBehind(bytes, { codec, last }) !== undefined);
   }
 }

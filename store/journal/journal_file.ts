@@ -6,10 +6,11 @@ import {
 } from "../../_internal/file_port.ts";
 import { linesOf } from "../../_internal/json_lines.ts";
 import { LineFile } from "../../_internal/line_file.ts";
-import { basename } from "../../_internal/path.ts";
+import { closeLock } from "../../_internal/lock.ts";
+import { basename, isWindows } from "../../_internal/path.ts";
 import { RuntimePaths } from "../../_internal/root_layout.ts";
 import { joinBytes } from "../../_internal/text.ts";
-import { type RuntimeFolder, sizeOf } from "../files/runtime_folder.ts";
+import { HeldFile, type RuntimeFolder, sizeOf } from "../files/runtime_folder.ts";
 import type { RuntimeStoreError } from "../runtime_store_error.ts";
 import { storeCorruptError } from "../store_errors.ts";
 import {
@@ -23,11 +24,13 @@ import {
 
 /** The file grows by so much at a time. */
 const GROWTH_BYTES = 64 * 1024;
+/** No journal gets as long as that: only a file that was stretched, which has NULs there, is. */
+const MAX_BYTES = 128 * 1024 * 1024;
 
 /** The journal that mutations are written to. */
 export class JournalFile {
   readonly path: string;
-  readonly #file: FileHandle;
+  readonly #held: HeldFile;
   readonly #lines: LineFile;
   /** How many mutations it holds. */
   written = 0;
@@ -36,10 +39,10 @@ export class JournalFile {
   /** Whether a write has failed: there may be room for no more, but for another file. */
   hasRefused = false;
 
-  private constructor(path: string, { file, end }: { file: FileHandle; end: number }) {
-    this.path = path;
-    this.#file = file;
-    this.#lines = new LineFile(file, { end, growthBytes: GROWTH_BYTES });
+  private constructor(held: HeldFile, end: number) {
+    this.path = held.path;
+    this.#held = held;
+    this.#lines = new LineFile(held.file, { end, growthBytes: GROWTH_BYTES });
   }
 
   /**
@@ -49,22 +52,35 @@ export class JournalFile {
   static create(folder: RuntimeFolder, number: number): JournalFile {
     const path = folder.journal(number);
     const bytes = printHead(number);
-    folder.fileSize(path, "write journal");
-    const options = { read: true, write: true, create: true, truncate: true, mode: 0o600 };
-    const file = folder.port.openSync(path, options);
+    const options = { read: true, write: true, create: true, mode: 0o600 };
+    const file = folder.open({ operation: "write journal", path }, options);
     try {
+      file.truncateSync(0);
       writeWholeSync(file, bytes);
       file.syncSync();
+      // Tells a second owner of the first one, should the lock file be removed.
+      if (!isWindows) file.tryLockSync(true);
+      return new JournalFile(new HeldFile(folder, { path, file }), bytes.length);
     } catch (error) {
       file.close();
       throw error;
     }
-    return new JournalFile(path, { file, end: bytes.length });
   }
 
   /** Its bytes. */
   get size(): number {
     return this.#lines.end;
+  }
+
+  /**
+   * Refuses to go on when another file stands in the journal's place, or somebody has made it shorter or
+   * longer. Asked before lines are written, and behind their sync.
+   */
+  check(): void {
+    const size = this.#held.sizeInPlace();
+    const { fileEnd } = this.#lines;
+    if (size === fileEnd) return;
+    throw this.#held.replacedError(`has ${size} bytes instead of ${fileEnd}`);
   }
 
   /** Appends the lines of mutations in one write: all of them or, when it fails, none. */
@@ -86,7 +102,7 @@ export class JournalFile {
   }
 
   close(): void {
-    this.#file.close();
+    closeLock(this.#held.file);
   }
 }
 
@@ -114,7 +130,7 @@ export interface JournalPlace {
  * disk, that one is not torn but damaged. Whether the logs know more is for others to look at.
  */
 export function readMutations(file: FileHandle, path: string): JournalContent {
-  const bytes = readRangeSync(file, 0, sizeOf(file));
+  const bytes = readRangeSync(file, 0, Math.min(sizeOf(file), MAX_BYTES));
   const [first, ...lines] = linesOf({ bytes, byteOffset: 0, skippedNuls: 0 });
   const head = first && parseHead(first.bytes);
   if (head === undefined) return readHeadless(bytes, path);
@@ -182,8 +198,7 @@ function damagedLineError({ path, ...where }: JournalPlace, what: string): Runti
  */
 export function readJournal(folder: RuntimeFolder, number: number): JournalContent {
   const path = folder.journal(number);
-  folder.fileSize(path, "read journal");
-  return folder.use(path, (file) => {
+  return folder.use({ operation: "read journal", path }, (file) => {
     const content = readMutations(file, path);
     if (content.mutations.length > 0) file.syncDataSync();
     return content;

@@ -130,8 +130,8 @@ export function checkJournalFormats(folder: RuntimeFolder): void {
   for (const number of folder.journalNumbers()) {
     const path = folder.journal(number);
     try {
-      folder.fileSize(path, "read journal");
-      const bytes = folder.use(path, (file) => readRangeSync(file, 0, MAX_HEAD_BYTES));
+      const place = { operation: "read journal", path } as const;
+      const bytes = folder.use(place, (file) => readRangeSync(file, 0, MAX_HEAD_BYTES));
       const head = parseHead(bytes.subarray(0, bytes.indexOf(NEWLINE)));
       if (head !== undefined) checkFormat(head, path);
     } catch (error) {

@@ -1,5 +1,4 @@
 import { type FileHandle, isNotFound } from "../../_internal/file_port.ts";
-import { readOwnerAtSync } from "../../_internal/lock.ts";
 import { encodeUtf8, joinBytes } from "../../_internal/text.ts";
 import type { RuntimeFolder } from "../files/runtime_folder.ts";
 import type {
@@ -149,7 +148,7 @@ export class JournalFollower {
 
   constructor(folder: RuntimeFolder) {
     this.#folder = folder;
-    this.#owner = this.#readOwner();
+    this.#owner = folder.readOwner();
   }
 
   /**
@@ -161,8 +160,7 @@ export class JournalFollower {
       if (this.#journals.has(number)) continue;
       const path = this.#folder.journal(number);
       try {
-        this.#folder.fileSize(path, "read journal");
-        this.#journals.set(number, this.#folder.port.openSync(path, { read: true }));
+        this.#journals.set(number, this.#folder.open({ operation: "read journal", path }));
       } catch (error) {
         // It has been removed since it was listed: then there is a newer one.
         if (!isNotFound(error)) throw error;
@@ -177,7 +175,8 @@ export class JournalFollower {
    */
   finish(suspicions: Suspicions): UnappliedMutations | undefined {
     this.catchUp();
-    if (this.#readOwner() !== this.#owner) return undefined;
+    // Who has opened the runtime since shows by it.
+    if (this.#folder.readOwner() !== this.#owner) return undefined;
     const numbers = [...this.#journals.keys()].sort((a, b) => a - b);
     const span = numbers.length === 0 ? 0 : numbers.at(-1)! - numbers[0]! + 1;
     const hasGap = span !== numbers.length;
@@ -195,10 +194,5 @@ export class JournalFollower {
   close(): void {
     for (const journal of this.#journals.values()) journal.close();
     this.#journals.clear();
-  }
-
-  /** Who has opened the runtime since shows by it. */
-  #readOwner(): string | undefined {
-    return readOwnerAtSync(this.#folder.port, this.#folder.ownerLock);
   }
 }

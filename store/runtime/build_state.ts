@@ -62,7 +62,7 @@ export function buildState(files: RuntimeFiles, logs: RecoveredLogs): StoreState
   const sizes = new Map<string, number>();
   for (const stray of strays) {
     const id = idOfDirectory(stray.name);
-    if (!stray.isSymlink || id === undefined) problems.push(strayError(stray));
+    if (id === undefined || stray.isDirectory) problems.push(strayError(stray));
     else if (!workers.has(id)) state.broken.set(id, strayError(stray));
   }
   for (const worker of files.workers) {

@@ -8,7 +8,7 @@ import { lookAtSync } from "../../_internal/file_port.ts";
 import { isReplacedStoreFile } from "../../_internal/root_layout.ts";
 import { encodeUtf8 } from "../../_internal/text.ts";
 import type { LogWriter } from "../files/log_writer.ts";
-import type { RuntimeFolder } from "../files/runtime_folder.ts";
+import type { OwnerLock, RuntimeFolder } from "../files/runtime_folder.ts";
 import {
   printRuntimeSnapshot,
   printWorkerSnapshot,
@@ -43,6 +43,7 @@ export interface CheckpointParts {
   state: StoreState;
   logs: LogWriter;
   checkpoints: CheckpointOptions;
+  lock: OwnerLock;
 }
 
 /** How much longer than it should be a journal may get while checkpoints fail. */
@@ -101,6 +102,7 @@ export class Checkpointer {
     const { snapshots } = this;
     const { folder, logs } = this.#parts;
     try {
+      this.check();
       snapshots.createFiles(logs);
       logs.flush();
       await logs.sync().catch((cause) => {
@@ -115,8 +117,16 @@ export class Checkpointer {
     }
   }
 
+  /** Refuses to go on when somebody has removed or replaced what an owner holds. */
+  check(): void {
+    this.#parts.lock.check();
+    this.#journal?.check();
+  }
+
   #changeJournal(then: "go on" | "end"): void {
-    const { folder } = this.#parts;
+    const { folder, logs } = this.#parts;
+    this.check();
+    logs.check();
     const old = folder.journalNumbers();
     if (then === "go on") {
       const journal = JournalFile.create(folder, (old[0] ?? 0) + 1);
@@ -234,7 +244,7 @@ export class SnapshotWriter {
     const { port, directory } = this.#folder;
     const workers = [...this.#dirtyWorkers].map((id) => this.#folder.workerDirectory(id));
     for (const at of [directory, ...workers]) {
-      if (lookAtSync(port, at) !== undefined) sweepTempsSync(port, at, isReplacedStoreFile);
+      if (lookAtSync(port, at)?.isDirectory === true) sweepTempsSync(port, at, isReplacedStoreFile);
     }
   }
 

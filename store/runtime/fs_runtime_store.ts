@@ -3,10 +3,10 @@ import { checkWorkerRef } from "../files/log_pages.ts";
 import type { RuntimeFolder } from "../files/runtime_folder.ts";
 import { RuntimeStoreError } from "../runtime_store_error.ts";
 import { asStoreError, storeIoError, storeMissingError } from "../store_errors.ts";
-import type { TranscriptProjection, TranscriptQuery, WorkerRef } from "../types.ts";
+import type { RuntimeLimits, TranscriptProjection, TranscriptQuery, WorkerRef } from "../types.ts";
 import { buildState, checkUsable } from "./build_state.ts";
 import { loadRuntimeBeside, type RuntimeFiles } from "./load_runtime.ts";
-import { folderOf, openOwner } from "./open_runtime.ts";
+import { checkLimits, folderOf, openOwner } from "./open_runtime.ts";
 import { RecoveredLogs } from "./recover_logs.ts";
 import { RuntimeReader, type RuntimeSource } from "./runtime_reader.ts";
 
@@ -23,6 +23,12 @@ export interface OpenStoreOptions {
    * @default {false}
    */
   readOnly?: boolean;
+  /**
+   * The largest limits of reads from this opening; each one without is that of the runtime.
+   *
+   * @default {those of the runtime}
+   */
+  limits?: Partial<RuntimeLimits>;
 }
 
 /**
@@ -49,8 +55,8 @@ export class FsRuntimeStore extends RuntimeReader {
   readonly #folder: RuntimeFolder;
 
   /** @internal */
-  constructor(source: RuntimeSource) {
-    super(source);
+  constructor(source: RuntimeSource, limits?: Partial<RuntimeLimits>) {
+    super(source, limits);
     this.root = source.folder.root;
     this.#folder = source.folder;
   }
@@ -63,6 +69,7 @@ export class FsRuntimeStore extends RuntimeReader {
    * @throws {RuntimeStoreError} `store-missing` if there is no such runtime; else as
    * {@linkcode WorkerRuntime.open}, `owned` only if not read-only.
    * @throws {TypeError} If `root` or `runtimeId` is not a string.
+   * @throws {RangeError} If a limit is not a whole number.
    */
   static open(options: OpenStoreOptions): Promise<FsRuntimeStore> {
     return openStoreOnPort(denoFilePort, options);
@@ -100,8 +107,9 @@ export async function openStoreOnPort(
 ): Promise<FsRuntimeStore> {
   const folder = folderOf(port, options);
   const { readOnly = false } = options;
+  const limits = checkLimits(options.limits);
   const source = readOnly ? await openView(folder) : await openOwner(folder);
-  return new FsRuntimeStore(source);
+  return new FsRuntimeStore(source, limits);
 }
 
 /** A runtime as it was when it was opened, beside whoever owns it. */
@@ -125,9 +133,7 @@ async function openView(folder: RuntimeFolder): Promise<RuntimeSource> {
   const operation = "open runtime store";
   const place = { operation, path: folder.directory } as const;
   try {
-    if (!folder.isDirectory(folder.directory, { operation, what: "runtime" })) {
-      throw storeMissingError(place);
-    }
+    if (!folder.isThere(operation)) throw storeMissingError(place);
     const files = await loadRuntimeBeside(folder, operation);
     if (files !== undefined) return viewOf(files);
   } catch (error) {

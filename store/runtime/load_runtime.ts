@@ -1,5 +1,5 @@
 import { pause } from "../../_internal/lock.ts";
-import { directoryOfId, idOfDirectory } from "../../_internal/root_layout.ts";
+import { directoryOfId, idOfDirectory, isSystemFile } from "../../_internal/root_layout.ts";
 import { type DirectoryEntry, listDirectory, type RuntimeFolder } from "../files/runtime_folder.ts";
 import {
   parseRuntimeSnapshot,
@@ -132,6 +132,7 @@ function readFiles(
   const workers: WorkerFiles[] = [];
   const strays: DirectoryEntry[] = [];
   for (const entry of entries) {
+    if (isSystemFile(entry.name)) continue;
     const directoryId = idOfDirectory(entry.name);
     if (!entry.isDirectory || entry.isSymlink || directoryId === undefined) {
       strays.push(entry);

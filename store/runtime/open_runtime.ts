@@ -1,9 +1,9 @@
 import { makeDirectoriesSync, makeDirectorySync } from "../../_internal/directories.ts";
 import { lookAtSync } from "../../_internal/file_port.ts";
 import { checkString } from "../../_internal/errors.ts";
+import { createUlid } from "../../_internal/root_layout.ts";
 import type { FilePort } from "../../_internal/file_port.ts";
 import { quarantineSync } from "../../_internal/line_file.ts";
-import { runtimesDirectory } from "../../_internal/root_layout.ts";
 import { LogWriter } from "../files/log_writer.ts";
 import { checkId, RuntimeFolder, sizeOf, takeOwnerLock } from "../files/runtime_folder.ts";
 import { checkJournalFormats } from "../journal/mutation_record.ts";
@@ -32,8 +32,12 @@ import { StoreOwner, type StoreOwnerParts } from "./store_owner.ts";
 export interface OpenRuntimeOptions {
   /** The directory that holds the runtimes; it is created when it is missing. */
   root: string;
-  /** Any text of 1 to 126 bytes that is not blank. */
-  runtimeId: string;
+  /**
+   * Any text of 1 to 126 bytes that is not blank.
+   *
+   * @default {a new one: `runtime-` and a ULID, which no other process makes}
+   */
+  runtimeId?: string;
   /**
    * The runtime's name for people, or null for none, when it is made; later the recorded one counts
    * (WRT-3).
@@ -54,8 +58,11 @@ export interface OpenRuntimeOptions {
   maxContentBytes?: number;
 }
 
-/** The limits of a runtime for which none were asked. */
-export const DEFAULT_LIMITS: Readonly<RuntimeLimits> = {
+/**
+ * The largest limits that readers may ask for in a runtime that was made without `limits`: those of the
+ * original program.
+ */
+export const DEFAULT_RUNTIME_LIMITS: Readonly<RuntimeLimits> = {
   max_transcript_projection_items: 256,
   max_event_batch_items: 256,
 };
@@ -87,7 +94,8 @@ interface CheckedOptions {
 
 /** Refuses options that cannot be obeyed, before anything is looked at. */
 export function checkOpenOptions(port: FilePort, options: OpenRuntimeOptions): CheckedOptions {
-  const folder = folderOf(port, options);
+  const { runtimeId = `runtime-${createUlid(Date.now())}` } = options ?? {};
+  const folder = folderOf(port, { ...options, runtimeId });
   const { maxContentBytes = DEFAULT_CONTENT_BYTES } = options;
   const displayName = options.displayName ?? null;
   checkCount(maxContentBytes, { name: "maxContentBytes", max: MOST_CONTENT_BYTES });
@@ -98,18 +106,23 @@ export function checkOpenOptions(port: FilePort, options: OpenRuntimeOptions): C
     throw invalidRequestError("display name has a lone surrogate");
   }
   checkSize(displayName ?? "", "a display name", maxContentBytes);
-  const limits = { ...DEFAULT_LIMITS, ...options.limits };
+  const limits = { ...DEFAULT_RUNTIME_LIMITS, ...checkLimits(options.limits) };
+  const create = { runtime_id: folder.runtimeId, display_name: displayName, limits };
+  return { folder, create, maxContentBytes };
+}
+
+/** Refuses limits that nobody knows, or that are no numbers of items. */
+export function checkLimits(limits: Partial<RuntimeLimits> = {}): Partial<RuntimeLimits> {
   for (const [name, limit] of Object.entries(limits)) {
-    if (!Object.hasOwn(DEFAULT_LIMITS, name)) {
+    if (!Object.hasOwn(DEFAULT_RUNTIME_LIMITS, name)) {
       throw new TypeError(
         `Cannot open a runtime with a limit ${name}: there are only ` +
-          Object.keys(DEFAULT_LIMITS).join(" and "),
+          Object.keys(DEFAULT_RUNTIME_LIMITS).join(" and "),
       );
     }
     checkCount(limit, { name, max: Number.MAX_SAFE_INTEGER });
   }
-  const create = { runtime_id: folder.runtimeId, display_name: displayName, limits };
-  return { folder, create, maxContentBytes };
+  return limits;
 }
 
 function checkCount(count: number, { name, max }: { name: string; max: number }): void {
@@ -150,8 +163,7 @@ export async function openOwner(
 function prepareDirectories(folder: RuntimeFolder, create: boolean): void {
   const operation = "open runtime store";
   const { port, root, folders, directory: path } = folder;
-  folder.isDirectory(runtimesDirectory(root), { operation, what: "runtimes" });
-  if (folder.isDirectory(path, { operation, what: "runtime" })) return;
+  if (folder.isThere(operation)) return;
   if (!create) throw storeMissingError({ operation, path });
   makeDirectoriesSync(port, root, folders);
 }
@@ -215,7 +227,7 @@ function keepUnplaced({ folder, unapplied, state, problems }: Recovered): void {
   if (lost === undefined) return;
   for (const number of folder.journalNumbers()) {
     const path = folder.journal(number);
-    const tornFile = folder.use(path, (file) => {
+    const tornFile = folder.use({ operation: "open runtime store", path }, (file) => {
       return quarantineSync(folder.port, { path, file, tailStart: 0, size: sizeOf(file) });
     });
     problems.push(storeCorruptError({ operation: "open runtime store", path }, {

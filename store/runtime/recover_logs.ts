@@ -1,6 +1,5 @@
 import type { FileHandle } from "../../_internal/file_port.ts";
 import {
-  cutSync,
   isWholeTailSync,
   lastLineEndSync,
   quarantineSync,
@@ -13,7 +12,7 @@ import type { LogWriter } from "../files/log_writer.ts";
 import { type RuntimeFolder, sizeOf } from "../files/runtime_folder.ts";
 import type { UnappliedLog, UnappliedMutations } from "../journal/unapplied_mutations.ts";
 import type { RuntimeStoreError } from "../runtime_store_error.ts";
-import { storeCorruptError } from "../store_errors.ts";
+import { changedFileError, storeCorruptError } from "../store_errors.ts";
 
 /** A log as opening its runtime would leave it: bytes of its file, and lines that follow them. */
 interface LogView {
@@ -36,7 +35,7 @@ export function viewLog(
   const { start = size, bytes: tail = new Uint8Array() } = unapplied ?? {};
   if (size >= start) return { fileEnd: start, tail, missing: 0 };
   if (size === 0) return { fileEnd: 0, tail, missing: start };
-  return folder.use(path, (file) => {
+  return folder.use({ operation: "open runtime store", path }, (file) => {
     const lineEnd = lastLineEndSync(file, size);
     const missing = start - size;
     if (lineEnd === size) return { fileEnd: size, tail, missing };
@@ -120,7 +119,7 @@ export class RecoveredLogs {
     const { folder, writer } = this.parts;
     if (writer !== undefined) return writer.read(name, end);
     const view = this.#views.get(name) ?? { fileEnd: end };
-    return LogBytes.open({ port: folder.port, path: folder.log(name), ...view });
+    return LogBytes.open({ folder, path: folder.log(name), ...view });
   }
 
   /** A log that was cut behind our back may end anywhere; the journal's lines go behind its end. */
@@ -139,10 +138,18 @@ export class RecoveredLogs {
     path: string,
     { fileSize, fileEnd, end }: { fileSize: number; fileEnd: number; end: number },
   ): void {
-    const { folder: { port }, problems, unapplied: { torn } } = this.parts;
-    if (fileSize > end) {
-      const source = { path, tailStart: end, size: fileSize };
-      const tornFile = this.#withLog(path, (file) => quarantineSync(port, { ...source, file }));
+    const { folder, problems, unapplied: { torn } } = this.parts;
+    const place = { operation: "open runtime store", path } as const;
+    const tornFile = folder.use(place, (file) => {
+      const size = sizeOf(file);
+      if (size !== fileSize) throw changedFileError(place, { actual: size, expected: fileSize });
+      const kept = fileSize > end
+        ? quarantineSync(folder.port, { path, file, tailStart: end, size })
+        : undefined;
+      file.truncateSync(fileEnd);
+      return kept;
+    }, { read: true, write: true });
+    if (tornFile !== undefined) {
       const whose = torn === undefined ? " were written by another program" : "";
       problems.push(storeCorruptError({ operation: "open runtime store", path }, {
         problem: `${fileSize - end} bytes behind what the journal holds${whose}; ` +
@@ -151,18 +158,21 @@ export class RecoveredLogs {
         ...(torn === undefined && { remedy: "open a runtime with one program at a time" }),
       }));
     }
-    this.#withLog(path, (file) => cutSync(port, { path, file }, fileEnd));
   }
 
   #mend(path: string, size: number): Recovery {
     return this.#withLog(path, (file) => {
+      const place = { operation: "open runtime store", path } as const;
+      const actual = sizeOf(file);
+      if (actual !== size) throw changedFileError(place, { actual, expected: size });
       const tailStart = lastLineEndSync(file, size);
       return recoverTailSync(this.parts.folder.port, { path, file, tailStart, size });
     });
   }
 
   #withLog<T>(path: string, body: (file: FileHandle) => T): T {
-    return this.parts.folder.use(path, body, { read: true, append: true });
+    const place = { operation: "open runtime store", path } as const;
+    return this.parts.folder.use(place, body, { read: true, append: true });
   }
 }
 

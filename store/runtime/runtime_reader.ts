@@ -25,6 +25,7 @@ import type {
   EventCursor,
   RuntimeDiagnostic,
   RuntimeEventBatch,
+  RuntimeLimits,
   RuntimeSummary,
   TranscriptProjection,
   TranscriptQuery,
@@ -90,14 +91,17 @@ export abstract class RuntimeReader implements AsyncDisposable {
   /** What was found to be wrong when the runtime was opened; nothing in it was repaired silently. */
   readonly problems: readonly RuntimeStoreError[];
   readonly #source: RuntimeSource;
+  /** The largest limits of reads, where they are other ones than the runtime's. */
+  readonly #limits: Partial<RuntimeLimits>;
   #isClosed = false;
 
   /** @internal */
-  protected constructor(source: RuntimeSource) {
+  protected constructor(source: RuntimeSource, limits: Partial<RuntimeLimits> = {}) {
     this.runtimeId = source.folder.runtimeId;
     this.path = source.folder.directory;
     this.problems = source.problems;
     this.#source = source;
+    this.#limits = limits;
   }
 
   /** The runtime at a glance. */
@@ -190,6 +194,25 @@ export abstract class RuntimeReader implements AsyncDisposable {
   }
 
   /**
+   * The cursor of the first event.
+   *
+   * @returns What to give to {@linkcode RuntimeReader.readEvents}.
+   */
+  eventCursorFromStart(): EventCursor {
+    return { runtime_id: this.#state().runtimeId, next_event_id: 1 };
+  }
+
+  /**
+   * The cursor behind the last event that there is now.
+   *
+   * @returns What to give to {@linkcode RuntimeReader.readEvents}.
+   */
+  eventCursorNow(): EventCursor {
+    const { runtimeId, counters } = this.#state();
+    return { runtime_id: runtimeId, next_event_id: counters.next_event_id };
+  }
+
+  /**
    * Events from a cursor on, at the cost of the page (FRS-8). A limit of 0 gives an empty page that
    * says that there is no more.
    *
@@ -201,8 +224,9 @@ export abstract class RuntimeReader implements AsyncDisposable {
    */
   // deno-lint-ignore require-await -- What reads files can become asynchronous.
   async readEvents(cursor: EventCursor, limit: number): Promise<RuntimeEventBatch> {
-    const { runtimeId, identity: { limits }, eventsEnd } = this.#state();
-    checkEventQuery(cursor, { runtimeId, limit, max: limits.max_event_batch_items });
+    const { runtimeId, identity, eventsEnd } = this.#state();
+    const { max_event_batch_items: max } = { ...identity.limits, ...this.#limits };
+    checkEventQuery(cursor, { runtimeId, limit, max });
     const log = this.#openLog(eventLog, { name: this.#source.folder.events, end: eventsEnd });
     return log.use(() => readEventPage(log, { cursor, limit }));
   }
@@ -219,7 +243,7 @@ export abstract class RuntimeReader implements AsyncDisposable {
   // deno-lint-ignore require-await -- What reads files can become asynchronous.
   async readTranscript(ref: WorkerRef, query: TranscriptQuery): Promise<TranscriptProjection> {
     const state = this.#state();
-    const max = state.identity.limits.max_transcript_projection_items;
+    const { max_transcript_projection_items: max } = { ...state.identity.limits, ...this.#limits };
     checkTranscriptQuery(ref, { runtimeId: state.runtimeId, query, max });
     const { worker_id, transcriptEnd: end, transcript_len: total } = findWorker(state, ref);
     const name = this.#source.folder.transcript(worker_id);

@@ -32,18 +32,22 @@
  * **What fails while the process lives.** A write that failed is cut back, and its callers get
  * `store-io`. If it cannot be cut back, or a sync fails, nobody can tell what is on disk, and a second
  * sync would "succeed" for what the first one lost: the runtime is read-only until it is opened again.
+ * A file that somebody has replaced, moved or removed under the owner has the same consequence: what
+ * would be written reaches nobody. The lock, the journal and each log are compared with their paths
+ * before they are written to, the journal also behind its sync, and each log before its journal goes.
  * A log that cannot be written to loses nothing, as the journal has its lines; they stay in memory and
  * are tried again before the next mutation. A checkpoint that fails is tried again with the next
  * mutation, until the journal has four times its length.
  */
 import { syncDirectoriesSync } from "../../_internal/directories.ts";
+import { defined } from "../../_internal/errors.ts";
 import { UnknownOutcomeError } from "../../_internal/line_file.ts";
 import { CommitQueue, type GroupCommitter, type WaitingRequest } from "../../_internal/lock.ts";
 import type { LogBytes } from "../files/log_lines.ts";
-import type { OwnerLock, RuntimeFolder } from "../files/runtime_folder.ts";
+import type { RuntimeFolder } from "../files/runtime_folder.ts";
 import type { WorkerSnapshot } from "../files/snapshots.ts";
 import type { UnappliedMutations } from "../journal/unapplied_mutations.ts";
-import type { RuntimeStoreError } from "../runtime_store_error.ts";
+import { RuntimeStoreError } from "../runtime_store_error.ts";
 import { Mutation, type Rule } from "../state/mutation.ts";
 import type { StoreState } from "../state/store_state.ts";
 import {
@@ -51,13 +55,13 @@ import {
   contentTooLargeError,
   readOnlyAfterSyncError,
   storeIoError,
+  wrapIo,
 } from "../store_errors.ts";
 import { Checkpointer, type CheckpointParts } from "./checkpoint.ts";
 import type { RuntimeSource } from "./runtime_reader.ts";
 
 /** What an owner is made of. */
 export interface StoreOwnerParts extends CheckpointParts {
-  lock: OwnerLock;
   problems: RuntimeStoreError[];
   /** What the journal holds that snapshots and logs may not have yet. */
   unapplied: UnappliedMutations;
@@ -153,13 +157,29 @@ export class StoreOwner implements RuntimeSource, GroupCommitter {
   /** What was acknowledged earlier has to be in the logs, and the journal may not get too long. */
   async #makeRoom(): Promise<void> {
     if (this.#failure !== undefined) throw this.#failure;
-    this.#parts.logs.flush();
+    this.#guard(() => this.#parts.logs.flush());
     if (!this.#checkpointer.isDue) return;
     try {
       await this.#checkpointer.make("go on");
     } catch (error) {
+      this.#noteReplaced(error);
       if (this.#failure !== undefined || this.#checkpointer.isOverdue) throw error;
     }
+  }
+
+  /** Does something with files; when one of them was replaced, nothing can be changed any more. */
+  #guard(body: () => void): void {
+    try {
+      body();
+    } catch (error) {
+      this.#noteReplaced(error);
+      throw error;
+    }
+  }
+
+  #noteReplaced(error: unknown): void {
+    const isReplaced = error instanceof RuntimeStoreError && error.kind === "replaced";
+    if (isReplaced) this.#failure = error;
   }
 
   /** Makes and records as many of the mutations that wait as fit a group, and answers their callers. */
@@ -207,32 +227,42 @@ export class StoreOwner implements RuntimeSource, GroupCommitter {
     return { answer, line };
   }
 
-  /** The four steps of a group: the journal's lines, the sync, memory, the lines of the logs. */
+  /**
+   * The four steps of a group: the journal's lines, the sync, memory, the lines of the logs. Before the
+   * first and behind the second the journal must be what its path leads to: elsewhere nobody finds it.
+   */
   async #commit(group: Mutation, lines: readonly Uint8Array[]): Promise<void> {
     const { journal } = this.#checkpointer;
+    wrapIo({ operation: "write journal", path: journal.path }, () => {
+      this.#guard(() => this.#checkpointer.check());
+    });
     try {
       journal.append(lines);
     } catch (cause) {
       if (cause instanceof UnknownOutcomeError) throw this.#fail(journal.path, cause);
       throw storeIoError({ operation: "write journal", path: journal.path }, cause);
     }
+    let doing: "syncing" | "looking at" = "syncing";
     try {
       await journal.sync();
+      doing = "looking at";
+      this.#guard(() => journal.check());
     } catch (cause) {
-      throw this.#fail(journal.path, cause);
+      throw this.#failure ?? this.#fail(journal.path, cause, doing);
     }
     group.applyTo(this.state);
     this.#checkpointer.snapshots.add(group);
     const { logs } = this.#parts;
     for (const { file, offset, bytes } of group.logs.values()) logs.add(file, offset, bytes);
     try {
-      logs.flush();
+      this.#guard(() => logs.flush());
     } catch {
       /* The journal has the lines, readers get them, and the next mutation tries again. */
     }
   }
 
-  #fail(path: string, cause: unknown): RuntimeStoreError {
-    return this.#failure = readOnlyAfterSyncError(this.state.runtimeId, { path, cause });
+  #fail(path: string, cause: unknown, doing?: "syncing" | "looking at"): RuntimeStoreError {
+    const what = { path, cause, ...defined({ doing }) };
+    return this.#failure = readOnlyAfterSyncError(this.state.runtimeId, what);
   }
 }

@@ -6,10 +6,11 @@ import {
   checkObject,
   checkOneOf,
   checkString,
+  describe,
   orNull,
 } from "../../_internal/errors.ts";
 import { compareTimes } from "../../_internal/event_time.ts";
-import { START_REASONS } from "../../_internal/wire_names.ts";
+import { MODES, START_REASONS } from "../../_internal/wire_names.ts";
 import type {
   DecisionNumbers,
   EventState,
@@ -42,12 +43,13 @@ export function readState(value: unknown): { rules: Rules; state: CoreState } {
   const fields = checkObject(value, "state");
   checkKeys(fields, "state", FIELDS);
   if (fields.format !== 1) {
-    throw new TypeError(`Cannot use state.format: only 1 is known, got ${String(fields.format)}`);
+    throw new TypeError(`Cannot use state.format: only 1 is known, got ${describe(fields.format)}`);
   }
   const rules = readRules({
     graphId: fields.graph_id,
     constraints: fields.constraints,
-    mode: fields.mode,
+    // A caller's rules may leave it out; a state that does would go on by other rules than it had.
+    mode: checkOneOf(fields.mode, "state.mode", MODES),
     maxDeferred: fields.max_deferred,
     backoff: fields.backoff,
   }, { isRecorded: true });

@@ -1,3 +1,5 @@
+import { episodeRecordOf } from "../../_internal/episode_record.ts";
+import type { EpisodeInvocationRecord } from "../../capture/types.ts";
 import { Fifo } from "../core/deferred_queue.ts";
 import { checkTermination } from "../core/rules.ts";
 import type {
@@ -25,6 +27,7 @@ import type {
  * });
  * await supervisor.onEvent(createEvent({ id: "e1", kind: "Command", at: { secs: 0, nanos: 0 } }));
  * assertEquals(decisionLog.entries.map(({ decision }) => decision), ["Invoke"]);
+ * assertEquals(decisionLog.records()[0]?.termination, "Completed");
  * ```
  */
 export class MemoryDecisionLog implements DecisionLog {
@@ -33,6 +36,16 @@ export class MemoryDecisionLog implements DecisionLog {
   /** Every entry so far, in order. */
   get entries(): readonly DecisionLogEntry[] {
     return this.#entries;
+  }
+
+  /**
+   * Every entry so far, in order, as capture's format v3 records it: without its event, its reason and
+   * effects. The records are copies.
+   *
+   * @returns The records.
+   */
+  records(): EpisodeInvocationRecord[] {
+    return this.#entries.map(episodeRecordOf);
   }
 
   /**

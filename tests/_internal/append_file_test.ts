@@ -15,7 +15,7 @@ import {
 import { denoFilePort, type FilePort, runSteps, runStepsSync } from "../../_internal/file_port.ts";
 import { isWindows } from "../../_internal/path.ts";
 import { FaultPort } from "../_util/fault_port.ts";
-import { appendTo, readText, truncate, write } from "../_util/files.ts";
+import { appendTo, namesIn, readText, truncate, write } from "../_util/files.ts";
 import { withTempDir } from "../_util/temp.ts";
 
 class AppendError extends Error {
@@ -272,4 +272,83 @@ Deno.test("AppendFile trusts no sync that succeeded while another one failed", (
     port.crashImage(`${directory}/image`, 0);
     assertFalse(readText(`${directory}/image/log`).includes("lost"));
     await file.close();
+  }));
+
+/** A file system on which nobody can read what another handle has locked, as on some network drives. */
+function portWithMandatoryLocks(): FilePort {
+  const locked = new Map<string, object>();
+  return {
+    ...denoFilePort,
+    openSync: (path, options) => {
+      const file = denoFilePort.openSync(path, options);
+      const { readSync, tryLockSync, unlockSync } = file;
+      file.readSync = (buffer) => {
+        const holder = locked.get(path);
+        if (holder !== undefined && holder !== file) {
+          throw new Deno.errors.PermissionDenied("Permission denied (os error 13)");
+        }
+        return readSync.call(file, buffer);
+      };
+      file.tryLockSync = (exclusive) => {
+        const isGranted = tryLockSync.call(file, exclusive);
+        if (isGranted && exclusive) locked.set(path, file);
+        return isGranted;
+      };
+      file.unlockSync = () => {
+        locked.delete(path);
+        unlockSync.call(file);
+      };
+      return file;
+    },
+  };
+}
+
+Deno.test("AppendFile locks a file beside where the lock of its own would keep readers out", () =>
+  withTempDir(async (directory) => {
+    const port = portWithMandatoryLocks();
+    write(`${directory}/log`, "one\n");
+    const file = await open(optionsFor(directory, port, 60));
+    const other = await open(optionsFor(directory, port, 60));
+    assertEquals((await file.append(line("two"))).firstSeq, 2);
+    assertEquals(other.appendSync(line("three")).firstSeq, 3);
+
+    const log = port.openSync(`${directory}/log`, { read: true, append: true });
+    assert(log.tryLockSync(true), "nobody holds the lock of the log");
+    log.unlockSync();
+    const beside = port.openSync(`${directory}/lock`, { read: true, append: true });
+    assert(beside.tryLockSync(true));
+    await assertRejects(() => file.append(line("four")), AppendError, "lock-timeout");
+    beside.unlockSync();
+    assertEquals((await file.append(line("four"))).firstSeq, 4);
+    for (const opened of [log, beside]) opened.close();
+    await file.close();
+    await other.close();
+    assertEquals(readText(`${directory}/log`), "one\ntwo\nthree\nfour\n");
+  }));
+
+Deno.test("AppendFile makes no file beside where locks are for those alone who ask for them", {
+  ignore: isWindows,
+}, () =>
+  withTempDir(async (directory) => {
+    const file = await open(optionsFor(directory));
+    await file.append(line("one"));
+    await file.close();
+    assertEquals(namesIn(directory), ["log"]);
+  }));
+
+Deno.test("AppendFile opens the file that is there when it is granted the lock", {
+  ignore: isWindows,
+}, () =>
+  withTempDir(async (directory) => {
+    write(`${directory}/log`, "old\n");
+    const release = holdLock(directory);
+    const opening = open(optionsFor(directory));
+    await Deno.rename(`${directory}/log`, `${directory}/old`);
+    write(`${directory}/log`, "new\n");
+    release();
+    const file = await opening;
+    assertEquals((await file.append(line("mine"))).firstSeq, 2);
+    await file.close();
+    assertEquals(readText(`${directory}/log`), "new\nmine\n");
+    assertEquals(readText(`${directory}/old`), "old\n");
   }));

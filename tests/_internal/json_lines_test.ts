@@ -7,7 +7,6 @@ import {
   linePiecesSync,
   MAX_LINE_BYTES,
 } from "../../_internal/json_lines.ts";
-import { unsafeIntegerAt } from "../../_internal/visit_json.ts";
 import { FaultPort } from "../_util/fault_port.ts";
 import { mixSeeds, Random } from "../_util/random.ts";
 import { longCount, seed, withTempDir } from "../_util/temp.ts";
@@ -306,26 +305,3 @@ Deno.test("countLinesSync() reads each byte once", () =>
     assertEquals(port.bytesRead, 799_920);
     file.close();
   }));
-
-Deno.test("unsafeIntegerAt() finds the first integer that JSON.parse would round", () => {
-  const cases: [text: string, index: number][] = [
-    ['{"a":9007199254740991}', -1],
-    ['{"a":-9007199254740991}', -1],
-    ['{"a":9007199254740992}', 5],
-    ['{"a":-9007199254740992}', 5],
-    ['{"a":[1,12345678901234567890]}', 8],
-    ['{"a":100000000000000000000000}', 5],
-    ['{"a":0.12345678901234567890}', -1],
-    ['{"a":12345678901234567890.5}', -1],
-    ['{"a":12345678901234567890e1}', -1],
-    ['{"a":1e300}', -1],
-    ['{"a":"12345678901234567890"}', -1],
-    ['{"12345678901234567890":1}', -1],
-    ['{"a":"\\"12345678901234567890"}', -1],
-    ['{"a":"\\\\","b":12345678901234567890}', 14],
-    ['{"a":"12345678901234567890","b":12345678901234567890}', 32],
-    ['{"a":"12345678901234567890', -1],
-    ["", -1],
-  ];
-  for (const [text, index] of cases) assertEquals(unsafeIntegerAt(text), index, text);
-});

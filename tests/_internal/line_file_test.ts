@@ -1,4 +1,4 @@
-import { assert, assertEquals, assertFalse, assertThrows } from "@std/assert";
+import { assert, assertEquals, assertFalse, assertLess, assertThrows } from "@std/assert";
 import {
   denoFilePort,
   type FilePort,
@@ -26,9 +26,10 @@ import {
   readBytes,
   readText,
   sameBytes,
+  truncate,
   write,
 } from "../_util/files.ts";
-import { withTempDir } from "../_util/temp.ts";
+import { longCount, withTempDir } from "../_util/temp.ts";
 
 const encoder = new TextEncoder();
 const GOOD = '{"n":1}\n{"n":2}\n';
@@ -176,6 +177,44 @@ Deno.test("recoverTailSync() moves anything else aside byte for byte, into a new
       }
     }
   }));
+
+/** Where the hole of a tail is: in front, in the middle, or behind. */
+const HOLES: Record<string, [before: string, behind: string]> = {
+  "that begins with NULs": ["", "end"],
+  "with NULs inside": ["begin", "end"],
+  "that ends with NULs": ["begin", ""],
+  "of nothing but NULs": ["", ""],
+};
+
+for (const [what, [before, behind]] of Object.entries(HOLES)) {
+  Deno.test(`recoverTailSync() moves a tail ${what} aside without filling its hole`, {
+    // No other system tells how much room a file takes.
+    ignore: Deno.build.os !== "linux",
+  }, () =>
+    withTempDir((directory) => {
+      const path = `${directory}/log`;
+      const holeBytes = longCount(256, 3 * 1024) * 1024 * 1024;
+      write(path, GOOD + before);
+      truncate(path, GOOD.length + before.length + holeBytes);
+      appendTo(path, behind);
+      const port = new FaultPort();
+      const tornFile = mend(port, path).tornFile!;
+      assertEquals([tornFile, readText(path)], [`${path}.torn-1`, GOOD]);
+      const { size, blocks } = Deno.statSync(tornFile);
+      assertEquals(size, before.length + holeBytes + behind.length);
+      assertLess(blocks! * 512, 2 * 1024 * 1024, "the hole was filled");
+      assertLess(
+        port.bytesRead,
+        2.1 * size,
+        "it is read twice: to find its beginning, and to copy it",
+      );
+      using file = Deno.openSync(tornFile);
+      const text = (start: number, end: number) =>
+        new TextDecoder().decode(readRangeSync(file, start, end));
+      assertEquals(text(0, before.length + 1), before + "\0");
+      assertEquals(text(size - behind.length - 1, size), "\0" + behind);
+    }));
+}
 
 Deno.test("recoverTailSync() has the quarantine on disk before it cuts", () =>
   withTempDir((root) => {

@@ -1,5 +1,10 @@
-import { assertEquals, assertThrows } from "@std/assert";
-import { rawJsonText, stringifyVisiting } from "../../_internal/visit_json.ts";
+import { assert, assertEquals, assertThrows } from "@std/assert";
+import {
+  isSurelyKept,
+  lossyNumberIn,
+  rawJsonText,
+  stringifyVisiting,
+} from "../../_internal/visit_json.ts";
 
 const { rawJSON } = JSON as unknown as { rawJSON(text: string): unknown };
 
@@ -76,5 +81,75 @@ Deno.test("rawJsonText() gives the text of a raw member only", () => {
   assertEquals(rawJsonText(rawJSON("1.0")), "1.0");
   for (const value of [1, "1", null, undefined, { rawJSON: "1" }, []]) {
     assertEquals(rawJsonText(value), undefined);
+  }
+});
+
+Deno.test("lossyNumberIn() finds the first number that JSON.parse would round or not hold", () => {
+  const cases: [text: string, index: number][] = [
+    ['{"a":9007199254740991}', -1],
+    ['{"a":-9007199254740991}', -1],
+    ['{"a":9007199254740992}', 5],
+    ['{"a":-9007199254740992}', 5],
+    ['{"a":[1,12345678901234567890]}', 8],
+    ['{"a":9007199254740993.0}', 5],
+    ['{"a":9007199254.740993e6}', 5],
+    ['{"a":90071992547409930e-1}', 5],
+    ['{"a":12345678901234567890.5}', 5],
+    ['{"a":1e16}', 5],
+    ['{"a":1E+20}', 5],
+    ['{"a":1e400}', 5],
+    ['{"a":[-1e309]}', 6],
+    ['{"a":100000000000000000000000}', -1],
+    ['{"a":12345678901234567890e2}', -1],
+    ['{"a":0.12345678901234567890}', -1],
+    ['{"a":1e15}', -1],
+    ['{"a":1e300}', -1],
+    ['{"a":1e-400}', -1],
+    ['{"a":"12345678901234567890"}', -1],
+    ['{"12345678901234567890":1}', -1],
+    ['{"a":"\\"12345678901234567890"}', -1],
+    ['{"a":"\\\\","b":12345678901234567890}', 14],
+    ['{"a":"12345678901234567890","b":12345678901234567890}', 32],
+    ['{"a":"12345678901234567890', -1],
+    ["", -1],
+  ];
+  for (const [text, index] of cases) {
+    assertEquals(lossyNumberIn(text)?.index ?? -1, index, text);
+    if (text.endsWith("}")) assertEquals(isSurelyKept(JSON.parse(text)), index === -1, text);
+  }
+});
+
+Deno.test("stringifyVisiting() prints what JSON.stringify prints", () => {
+  const values: unknown[] = [
+    { a: undefined, b: () => 1, c: Symbol(), d: [undefined, () => 1, Symbol(), , 1] },
+    { a: Object(1), b: Object("x"), c: Object(true), d: [Object(-0)] },
+    JSON.parse('{"__proto__":{"a":1},"b":2}'),
+    Object.create(null, { a: { value: 1, enumerable: true }, hidden: { value: 2 } }),
+    Object.create({ inherited: 1 }),
+    { b: 1, 2: "two", a: 3, 1: "one" },
+    { toJSON: (key: string) => [key, { toJSON: () => "not asked again" }] },
+    { at: new Date(0), url: new URL("https://example.com/") },
+    [[], {}, [[]], null, -0, 1e21, 0.1, "\u2028\ud800"],
+    { n: { toJSON: (key: string) => key }, list: [{ toJSON: (key: string) => key }] },
+    rawJSON("1.0"),
+    { a: [rawJSON("1e2")] },
+    "text",
+    undefined,
+    () => 1,
+  ];
+  for (const value of values) {
+    assertEquals(stringifyVisiting(value, (member) => member), JSON.stringify(value));
+  }
+});
+
+Deno.test("stringifyVisiting() needs no stack for what is nested deeply, up to its limit", () => {
+  for (const wrap of [(inner: unknown) => [inner], (inner: unknown) => ({ a: inner })]) {
+    let value: unknown = rawJSON("1.0");
+    for (let depth = 0; depth < 10_000; depth++) value = wrap(value);
+    const text = stringifyVisiting(value, (member) => member);
+    assert(text?.includes("1.0"));
+    const tooDeep = { list: [], deep: wrap(value) };
+    const error = assertThrows(() => stringifyVisiting(tooDeep, (member) => member), TypeError);
+    assertEquals(error.message, "$.deep is nested deeper than 10000 levels");
   }
 });

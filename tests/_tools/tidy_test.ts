@@ -94,6 +94,23 @@ const CASES: { name: string; tree: Tree; problems: string[] }[] = [
     problems: ["cli/verbs:1: Folder has 26 files, at most 25: make sub-folders"],
   },
   {
+    name: "finds files that are opened past the one place that refuses what is no file",
+    tree: {
+      "bench/main.ts": 'Deno.openSync("a");\n',
+      "_internal/file_port.ts": 'port.openSync("a");\n' + lines(60),
+      "cli/flow/tasks.ts": 'Deno.readTextFileSync("a");\n' + lines(60),
+      "cli/main.ts":
+        'import "./flow/tasks.ts";\nimport "../_internal/file_port.ts";\nDeno.readFile("a");\nport.openSync("a", { read: true });\n' +
+        'await requireDeno().open("a");\nDeno.writeTextFileSync("a", "b");\n' +
+        'port.openSync("a", { write: true, createNew: true });\nwriter.open("{");\n' +
+        'const { open } = Deno;\nreadFileSync(port, "a");\n',
+    },
+    problems: [3, 4, 5, 6].map((line) =>
+      `cli/main.ts:${line}: Opens a file by itself (rule 5): openRegularSync() of ` +
+      "_internal/file_port.ts refuses pipes, devices, folders and links"
+    ),
+  },
+  {
     name: "finds paths below a root that are made by hand",
     tree: {
       "bench/main.ts": 'join(root, "runs");\n',

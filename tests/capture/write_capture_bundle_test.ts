@@ -134,6 +134,21 @@ Deno.test("RenameTempFile: a path with a slash at its end names no file, and not
   });
 });
 
+Deno.test("WriteTempFile: a pipe or a device is not replaced", {
+  ignore: Deno.build.os === "windows",
+}, async () => {
+  await withTempDir(async (directory) => {
+    new Deno.Command("mkfifo", { args: [`${directory}/pipe`] }).outputSync();
+    using _listener = Deno.listen({ transport: "unix", path: `${directory}/socket` });
+    for (const [name, kind] of [["pipe", "a named pipe"], ["socket", "a socket"]] as const) {
+      const write = () => writeCaptureBundle(`${directory}/${name}`, bundleOf("g"));
+      const error = await assertRejects(write, CaptureWriteError, `it is ${kind}`);
+      assertEquals([error.stage, error.kind], ["WriteTempFile", "io"]);
+    }
+    assertEquals(names(directory), ["pipe", "socket"]);
+  });
+});
+
 Deno.test("every message names the paths and the cause (CWR)", () => {
   const cause = new Error("why");
   const temp = { path: "d", tempPath: "t" };

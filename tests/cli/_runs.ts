@@ -4,7 +4,7 @@ import { isThere } from "../_util/files.ts";
 /** What a test looks at in an event, whatever its type. */
 export type AnyEvent = RunEvent & {
   node_id?: string;
-  error?: { kind: string; exit_code?: number; signal?: string };
+  error?: { kind: string; cancelled?: boolean; exit_code?: number; signal?: string };
   reason?: string;
   message?: string;
   duration_ms?: number;

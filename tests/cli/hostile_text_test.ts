@@ -99,3 +99,30 @@ Deno.test("a failed command's output is shown without what steers a terminal", a
     assertStringIncludes(ran.stdout, "  | red  \\u009b \\u202e end\n");
   });
 });
+
+Deno.test("no verb answers deep nesting in a log with words of the engine", async () => {
+  await withTempDir(async (cwd) => {
+    const deep = `${"[".repeat(20_000)}${"]".repeat(20_000)}`;
+    const base = `"id":"01kpfntqeej7vhn935kc0tm9vp","ts":"2026-04-15T12:00:00Z","run_id":"${RUN}"`;
+    const node = `${base},"node_id":"a"`;
+    const lines = [
+      `{"type":"pipe.started",${base},"pipe":"d","inputs":${deep},"nodes":[${deep}]}`,
+      `{"type":"node.started",${node},"kind":${deep},"attempt":${deep},"name":${deep}}`,
+      `{"type":"node.failed",${node},"error":{"kind":"crash","exit_code":${deep}},"signal":${deep}}`,
+      `{"type":"node.failed",${node},"error":{"kind":${deep}},"message":${deep}}`,
+      `{"type":"gate.passed",${node},"gate":${deep},"method":${deep}}`,
+      `{"type":"iteration.started",${node},"iteration":${deep}}`,
+      `{"type":"other",${base},"node_id":${deep}}`,
+    ];
+    const directory = `${cwd}/.taffrail/runs/${RUN}`;
+    await Deno.mkdir(directory, { recursive: true });
+    await Deno.writeTextFile(`${directory}/events.jsonl`, `${lines.join("\n")}\n`);
+    const verbs = [["ls"], ["show", RUN], ["follow", RUN], ["stop", RUN], ["resume", RUN]];
+    for (const args of [...verbs, ["verify"], ["repair"], ["prune", "--dry-run", "--keep", "0"]]) {
+      for (const given of [args, [...args, "--json"]]) {
+        const { stdout, stderr } = await taffrail(given, { cwd });
+        assert(!/call stack|Cannot (?:read|convert)/.test(stderr + stdout), given.join(" "));
+      }
+    }
+  });
+});

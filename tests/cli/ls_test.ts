@@ -79,9 +79,9 @@ Deno.test("taffrail ls lists id, flow, state, progress and time, the newest last
       withoutSizes(stdout),
       `RUN       FLOW  STATE      NODES     SIZE  LAST
 d-empty         [ORPHAN?]    0/0  #
-c-done    ci    completed    1/1  #  2026-04-15T12:00:02Z
-b-failed  ci    aborted      0/2  #  2026-04-15T12:00:03Z
 a-orphan  ci    [ORPHAN?]    1/1  #  2026-04-15T12:00:05Z
+b-failed  ci    aborted      0/2  #  2026-04-15T12:00:03Z
+c-done    ci    completed    1/1  #  2026-04-15T12:00:02Z
 e-live    ci    running      1/2  #  2026-04-15T12:00:09Z
 `,
     );
@@ -98,7 +98,7 @@ e-live    ci    running      1/2  #  2026-04-15T12:00:09Z
       nodes_completed: 0,
       nodes_total: 2,
     });
-    assertEquals([runs[3].is_orphan, runs[4].is_orphan], [true, false]);
+    assertEquals([runs[1].is_orphan, runs[4].is_orphan], [true, false]);
   });
 });
 
@@ -131,7 +131,7 @@ const DAMAGES: { name: string; damage: (run: string) => Promise<void>; says: Reg
   {
     name: "a directory in place of the log",
     damage: (run) => Deno.mkdir(`${run}/events.jsonl`, { recursive: true }),
-    says: /unreadable: its log .*events.jsonl is a directory, not a file: move it away$/,
+    says: /unreadable: its log .*events.jsonl is no file: move it away$/,
   },
   {
     name: "a log of NULs",

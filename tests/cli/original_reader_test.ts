@@ -77,7 +77,7 @@ Deno.test({
       running.kill("SIGTERM");
       await running.end();
       assertEquals(await errorsOfReadableRuns(root), [
-        { kind: "crash", cancelled: true, signal: "SIGTERM" } as AnyEvent["error"],
+        { kind: "crash", cancelled: true, signal: "SIGTERM" },
       ]);
       const { stdout } = await taffrail(["show", runId, "--json"], { cwd });
       assertEquals(JSON.parse(stdout).nodes[0].status.Failed.kind, "cancelled");

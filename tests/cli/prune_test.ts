@@ -16,12 +16,16 @@ interface Made {
 
 /** A run whose events are some days old. */
 async function makeRun(root: string, runId: string, { days, types, bytes = 0 }: Made) {
-  const ts = new Date(Date.now() - days * DAY_MS).toISOString();
+  const time = new Date(Date.now() - days * DAY_MS);
+  const ts = time.toISOString();
   const base = { id: "1", ts, run_id: runId, pipe: "ci", reason: "enough" };
-  await using log = await openEventLog<Record<string, unknown>>({ root, runId });
-  for (const type of types ?? ["pipe.started", "pipe.completed"]) {
-    await log.append({ ...base, type });
+  {
+    await using log = await openEventLog<Record<string, unknown>>({ root, runId });
+    for (const type of types ?? ["pipe.started", "pipe.completed"]) {
+      await log.append({ ...base, type });
+    }
   }
+  await Deno.utime(`${root}/runs/${runId}/events.jsonl`, time, time);
   await Deno.writeTextFile(`${root}/runs/${runId}/capture.jsonl`, "x".repeat(bytes));
 }
 

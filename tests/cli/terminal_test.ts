@@ -189,3 +189,25 @@ test("taffrail verify and repair tell on a terminal how far they are", async (cw
     assertMatch(last, /^(✓ 2 runs in|Nothing is wrong, so)[^\r\n]*\r\n$/);
   }
 });
+
+test("taffrail show passes nothing on to a terminal but its own colours", async (cwd) => {
+  const hostile = "\x1b[8m\x1b]0;title\x07\x9b2J\x1b[31mred\u202e";
+  const base = { id: "01kpfntqeej7vhn935kc0tm9vp", ts: "2026-04-15T12:00:00Z", run_id: "x" };
+  const events = [
+    { ...base, type: "pipe.started", pipe: hostile, inputs: [], distro_version: "" },
+    { ...base, type: "node.failed", node_id: hostile, error: { kind: "crash" }, message: hostile },
+    { ...base, type: "pipe.aborted", reason: hostile },
+  ];
+  await Deno.mkdir(`${cwd}/.taffrail/runs/x`, { recursive: true });
+  const lines = events.map((event) => `${JSON.stringify(event)}\n`).join("");
+  await Deno.writeTextFile(`${cwd}/.taffrail/runs/x/events.jsonl`, lines);
+  await using command = startInTerminal(["show", "x"], { cwd, env: COLOURED, columns: 200 });
+  const { code, stdout } = await command.end();
+  assertEquals(code, 0);
+  assertStringIncludes(stdout, "\x1b[31maborted\x1b[0m");
+  assertStringIncludes(stdout, "\\u001b[8m\\u001b]0;title\\u0007\\u009b2J\\u001b[31mred\\u202e");
+  const rest = [0, 1, 2, 31, 32, 33]
+    .reduce((text, code) => text.replaceAll(`\x1b[${code}m`, ""), stdout)
+    .replaceAll("\r\n", "\n");
+  assertEquals(/[^\P{Cc}\n]|\u202e/u.test(rest), false, JSON.stringify(rest));
+});

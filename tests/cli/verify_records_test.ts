@@ -1,6 +1,8 @@
 /** Every file that a run of the command consists of is verified, and made again where another one has it. */
 import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
+import { openRun } from "../../run/mod.ts";
 import { runtimeDirectory } from "../../store/mod.ts";
+import { isThere } from "../_util/files.ts";
 import { withMemoryDir } from "../_util/temp.ts";
 import { HAS_SIGNALS, recordAndKill, taffrail } from "./_command.ts";
 import { onlyRun, writeFlow } from "./_runs.ts";
@@ -201,6 +203,31 @@ const DAMAGES: Damage[] = [
     isMended: false,
   },
   {
+    what: "an output and its digest in the log that were changed together",
+    damage: async (run) => {
+      const [right, forged] = await Promise.all(
+        ["original\n", "forged\n"].map(async (text) => {
+          const bytes = new TextEncoder().encode(text);
+          return new Uint8Array(await crypto.subtle.digest("SHA-256", bytes)).toHex();
+        }),
+      );
+      await Deno.writeTextFile(`${run}/nodes/a.1.out`, "forged\n");
+      await edit(`${run}/events.jsonl`, (text) => text.replace(right!, forged!));
+    },
+    found: [["log", "differs"]],
+    isMended: false,
+  },
+  {
+    what: "another end of a node in the log",
+    damage: (run) =>
+      edit(`${run}/events.jsonl`, (text) => {
+        const failed = '"type":"node.failed","error":{"kind":"crash"}';
+        return text.replace('"type":"node.completed"', failed);
+      }),
+    found: [["log", "differs"]],
+    isMended: false,
+  },
+  {
     what: "a damaged node in a line of the log",
     damage: (run) =>
       edit(`${run}/events.jsonl`, (text) => {
@@ -373,5 +400,66 @@ Deno.test("a killed run lacks nothing, and what only resuming completes is a not
     const resumed = await taffrail(["resume", runId], { cwd });
     assertEquals(resumed.code, 1);
     assertStringIncludes(resumed.stderr, "run its flow again");
+  });
+});
+
+Deno.test("what a program records itself is compared as far as it is there", async () => {
+  await withMemoryDir(async (cwd) => {
+    const root = `${cwd}/.taffrail`;
+    const invoker = { run: () => "Completed" as const };
+    const constraints = { max_retries: 0 };
+    await using run = await openRun({ root, name: "mine", constraints, invoker });
+    await run.submit("a", {});
+    assertEquals((await run.finish()).state, "Completed");
+    const folder = `${root}/runs/${run.runId}`;
+    assertEquals(await verify(cwd), { problems: [], notes: [] });
+    // A program may do without flow and outputs, but a bundle was made of a journal.
+    await Deno.remove(`${folder}/capture.jsonl`);
+    const { problems } = await verify(cwd);
+    assertEquals(problems.map(({ part, kind }) => [part, kind]), [["capture", "missing"]]);
+    assertEquals((await repair(cwd)).ok, true);
+    assertEquals((await taffrail(["replay", run.runId], { cwd })).code, 0);
+    // What its work is called is its own: its log cannot be made again.
+    await Deno.remove(`${folder}/events.jsonl`);
+    const [problem] = (await verify(cwd)).problems;
+    assertEquals([problem!.part, problem!.kind, problem!.repair], ["log", "missing", null]);
+    assertMatch(problem!.message, /^it has no log; intact in .*: capture.jsonl, capture.json$/);
+    assertEquals((await repair(cwd)).repairs, []);
+    assertEquals(isThere(`${folder}/events.jsonl`), false);
+  });
+});
+
+const LOST_FLOWS: { what: string; lose: (path: string) => Promise<void> }[] = [
+  { what: "gone", lose: (path) => Deno.remove(path) },
+  { what: "garbage", lose: (path) => Deno.writeTextFile(path, "garbage") },
+  { what: "changed", lose: (path) => edit(path, (text) => text.replace("cat", "tac")) },
+];
+
+for (const { what, lose } of LOST_FLOWS) {
+  Deno.test(`the flow of one command that is ${what} is made again from its journal, and resumed`, {
+    ignore: !HAS_SIGNALS,
+  }, async () => {
+    await withMemoryDir(async (cwd) => {
+      const runId = await recordAndKill(cwd);
+      const path = `${cwd}/.taffrail/runs/${runId}/flow.json`;
+      const before = JSON.parse(await Deno.readTextFile(path));
+      await lose(path);
+      const { problems } = await verify(cwd);
+      assertEquals(problems.map(({ part, repair }) => [part, repair !== null]), [["flow", true]]);
+      assertEquals((await repair(cwd)).ok, true);
+      assertEquals(JSON.parse(await Deno.readTextFile(path)), before);
+      assertEquals((await taffrail(["resume", runId], { cwd })).code, 0);
+      assertEquals(await verify(cwd), { problems: [], notes: [] });
+    });
+  });
+}
+
+Deno.test("a flow of a later format is not made again", async () => {
+  await withMemoryDir(async (cwd) => {
+    await taffrail(["exec", "--", "true"], { cwd });
+    const path = `${cwd}/.taffrail/runs/${await onlyRun(`${cwd}/.taffrail`)}/flow.json`;
+    await edit(path, (text) => text.replace('"format": 1', '"format": 2'));
+    const [problem] = (await verify(cwd)).problems;
+    assertEquals([problem!.part, problem!.repair], ["flow", null]);
   });
 });

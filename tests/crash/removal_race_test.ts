@@ -30,7 +30,7 @@ async function race(
   for (let file = 0; file < 50; file++) write(`${outside}/file-${file}`, "precious");
   fill(outside);
   const kept = namesIn(outside);
-  await using swapper = new Child("_programs/link_swapper.ts", { args: [parent, outside] });
+  await using swapper = new Child("./_programs/link_swapper.ts", { args: [parent, outside] });
   await swapper.next();
   let swaps = 0;
   for (let round = 0; round < ROUNDS; round++) {

@@ -169,7 +169,8 @@ function checkLog(events: AnyEvent[], ends: Map<string, string>, started: Set<st
   const ended = events.filter(({ type }) => type === "node.completed" || type === "node.failed");
   assertEquals(ended.map(keyOf).toSorted(), begun.toSorted());
   for (const event of ended) {
-    assertEquals(KINDS[event.error?.kind ?? event.type], ends.get(keyOf(event)), keyOf(event));
+    const kind = event.error?.cancelled ? "cancelled" : event.error?.kind ?? event.type;
+    assertEquals(KINDS[kind], ends.get(keyOf(event)), keyOf(event));
   }
 }
 

@@ -31,7 +31,7 @@ async function followPhantom(
   let seen: Promise<IteratorResult<Stored<Named> | Gap>> | undefined;
   port.failWhen(({ name }) => {
     // After the short write and before the cut; a generator runs at once up to its first wait.
-    if (name === "openSync") seen ??= items.next();
+    if (name === "truncateSync") seen ??= items.next();
     return undefined;
   });
   const batch = ["phantom-1", "phantom-2", "phantom-3"].map((name) => ({ name }));

@@ -93,7 +93,8 @@ function readByPages(root: string, options: ReadRunOptions<AnyEvent>, limit: num
 /** Takes as many items from a follower as a reader found, and looks that nothing else comes. */
 async function followAll(root: string, options: ReadRunOptions<AnyEvent>): Promise<Read> {
   const expected = readByPages(root, options, 10_000);
-  const wholeGaps = expected.gaps.filter(({ reason }) => reason !== "torn");
+  const { size } = await Deno.stat(pathOf(root));
+  const wholeGaps = expected.gaps.filter((gap) => gap.byteOffset + gap.byteLength < size);
   let left = expected.events.length + wholeGaps.length;
   const read: Read = { events: [], gaps: [] };
   const run = { root, runId: RUN_ID };

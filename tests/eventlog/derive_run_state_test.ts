@@ -1,5 +1,5 @@
-import { assertEquals } from "@std/assert";
-import { deriveRunState, isKnownRunEvent, type RunEvent } from "../../eventlog/mod.ts";
+import { assert, assertEquals } from "@std/assert";
+import { deriveRunState, isKnownRunEvent, type RunEvent, RunFold } from "../../eventlog/mod.ts";
 
 const RUN = "ci-01kpfntqeej7vhn935kc0tm9vn";
 let second = 0;
@@ -187,3 +187,55 @@ Deno.test("isKnownRunEvent() knows the seed's eight tags", () => {
   const unknown = ["", "pipe", "node.spawned", "PIPE.STARTED", "toString", "__proto__"];
   assertEquals(unknown.map((type) => isKnownRunEvent(event(type))), unknown.map(() => false));
 });
+
+Deno.test("a member of another type than it should be counts as missing, whichever it is", () => {
+  const base = { id: "01kpfntqeej7vhn935kc0tm9vp", ts: "2026-04-15T12:00:00Z", run_id: "r" };
+  const node = { ...base, node_id: "a", attempt: 1 };
+  const events: Record<string, unknown>[] = [
+    { ...base, type: "pipe.started", pipe: "p", nodes: ["a"] },
+    { ...node, type: "node.started", kind: "command", task: "t", name: "n" },
+    { ...node, type: "node.completed", output_hash: "h", duration_ms: 5 },
+    { ...node, type: "node.started", kind: "command", attempt: 2 },
+    {
+      ...node,
+      type: "node.failed",
+      error: { kind: "crash", cancelled: true, exit_code: 1, signal: "SIGTERM" },
+      message: "m",
+      duration_ms: 5,
+      attempt: 2,
+    },
+    { ...base, type: "pipe.aborted", reason: "why", duration_ms: 5 },
+  ];
+  let deep: unknown = 0;
+  for (let level = 0; level < 100_000; level++) deep = [deep];
+  for (const [index, event] of events.entries()) {
+    const members = [...Object.keys(event), "error.kind", "error.exit_code", "error.signal"];
+    for (const name of members.filter((name) => name !== "type")) {
+      for (const value of [null, true, {}, [[]], deep, Symbol("x"), name.length]) {
+        const [member, part] = name.split(".") as [string, string?];
+        const changed = part === undefined
+          ? { ...event, [member]: value }
+          : { ...event, error: { ...(event.error as object), [part]: value } };
+        const fold = new RunFold();
+        for (const each of events.with(index, changed)) fold.take(each as unknown as RunEvent);
+        const state = fold.state({ live: false });
+        assertTypes(state, name);
+        for (const { id } of state.nodes) fold.attemptsOf(id).forEach((a) => assertTypes(a, name));
+      }
+    }
+  }
+});
+
+const NUMBERS = new Set(["attempt", "duration_ms", "exit_code"]);
+const BOOLEANS = new Set(["is_orphan"]);
+
+/** Of all that a fold tells, each member has its type. */
+function assertTypes(value: object, of: string): void {
+  for (const [name, member] of Object.entries(value)) {
+    if (typeof member === "object" && member !== null) assertTypes(member, of);
+    else {
+      const type = NUMBERS.has(name) ? "number" : BOOLEANS.has(name) ? "boolean" : "string";
+      assert(typeof member === type || member === null, `${name} after ${of}: ${String(member)}`);
+    }
+  }
+}

@@ -1,9 +1,11 @@
 import { assert, assertEquals, assertFalse, assertRejects, assertThrows } from "@std/assert";
-import { EventLogError, isLive, openEventLogSync } from "../../eventlog/mod.ts";
+import { EventLogError, isLive, openEventLogSync, removeRun } from "../../eventlog/mod.ts";
 import { denoFilePort } from "../../_internal/file_port.ts";
 import { openOnPort } from "../../eventlog/open_event_log.ts";
+import { withStoppedClock } from "../_util/fast_clock.ts";
 import { FaultPort } from "../_util/fault_port.ts";
 import { readText, write } from "../_util/files.ts";
+import { RunningProcess } from "../_util/process.ts";
 import { withTempDir } from "../_util/temp.ts";
 import { lockedPathOf, openLog, pathOf, RUN_ID, writeRun } from "./_runs.ts";
 
@@ -146,4 +148,84 @@ Deno.test("a failed opening leaves the run free", () =>
     assertEquals([error.kind, error.details.path], ["lock-timeout", lockedPathOf(root)]);
     assertFalse(await isLive(root, RUN_ID));
     lock.close();
+  }));
+
+/** What happens to the lock of a run that is open. */
+const LOCK_WAYS: Record<string, (path: string) => void> = {
+  "removed (rm *.lock)": (path) => Deno.removeSync(path),
+  "replaced by another": (path) => {
+    Deno.removeSync(path);
+    write(path, "");
+  },
+  "replaced by a copy": (path) => {
+    Deno.writeTextFileSync(`${path}.copy`, "");
+    Deno.renameSync(`${path}.copy`, path);
+  },
+};
+
+for (const [way, happens] of Object.entries(LOCK_WAYS)) {
+  for (const exclusive of [true, false]) {
+    const holder = exclusive ? "alone" : "with others";
+    Deno.test({
+      name: `a live lock that is ${way} lets nobody in beside a log that is held ${holder}`,
+      // There a file that is open cannot be removed.
+      ignore: Deno.build.os === "windows",
+      fn: () =>
+        withTempDir(async (root) => {
+          const log = await openLog(root, { exclusive });
+          await log.append({ n: 1 });
+          happens(pathOf(root, "live.lock"));
+          assert(await isLive(root, RUN_ID));
+          const alone = () => openLog(root, { exclusive: true, ...SHORT });
+          for (const use of [alone, () => removeRun(root, RUN_ID)]) {
+            const error = await assertRejects(use, EventLogError, "another process has it open");
+            assertEquals(error.kind, "live");
+          }
+          await log.close();
+          await (await alone()).close();
+          assertFalse(await isLive(root, RUN_ID));
+        }),
+    });
+  }
+
+  Deno.test({
+    name: `a live lock that is ${way} is noticed by its holder within a millisecond`,
+    ignore: Deno.build.os === "windows",
+    fn: () =>
+      withStoppedClock((clock) =>
+        withTempDir(async (root) => {
+          const log = await openLog(root);
+          happens(pathOf(root, "live.lock"));
+          await log.append({ n: 1 });
+          clock.advanceMs(1);
+          for (const append of [() => log.append({ n: 2 }), () => log.append({ n: 3 })]) {
+            const error = await assertRejects(append, EventLogError, "has removed the lock");
+            assertEquals(error.kind, "replaced");
+          }
+          await log.close();
+          assertEquals(readText(log.path), '{"n":1}\n');
+        })
+      ),
+  });
+}
+
+Deno.test("a program that was started by who holds a run, and lives on, holds nothing of it", () =>
+  withTempDir(async (root) => {
+    const log = await openLog(root, { exclusive: true });
+    await log.append({ n: 1 });
+    await using child = new RunningProcess([
+      Deno.execPath(),
+      "eval",
+      "await Deno.stdin.readable.pipeTo(Deno.stdout.writable)",
+    ]);
+    await child.write("started\n");
+    while (child.stdout.lines.length === 0) await child.stdout.changed;
+    await log.append({ n: 2 });
+    await log.close();
+    assertFalse(await isLive(root, RUN_ID));
+    const options = { root, runId: RUN_ID, exclusive: true, ...SHORT };
+    using alone = openEventLogSync<{ n: number }>(options);
+    alone.appendSync({ n: 3 });
+    await child.closeInput();
+    await child.end();
   }));

@@ -9,7 +9,10 @@ import {
 import { checkRunId, createUlid, isUlid } from "../../_internal/root_layout.ts";
 import { EventLogError, newEventId, newRunId } from "../../eventlog/mod.ts";
 import { modeOf, readText, write } from "../_util/files.ts";
+import { makeStranger, STRANGERS } from "../_util/strangers.ts";
 import { withTempDir } from "../_util/temp.ts";
+
+const isWindows = Deno.build.os === "windows";
 
 const HOUR_MS = 3_600_000;
 const GREATEST = "7zzzzzzzzzzzzzzzzzzzzzzzzz";
@@ -94,11 +97,37 @@ Deno.test("newRunId() says when no greater ULID exists (OUL-3)", () =>
   }));
 
 Deno.test("newRunId() reports what the file system refuses", () =>
-  withTempDir(async (root) => {
-    await Deno.mkdir(`${root}/.ulid-last`);
+  withTempDir(async (directory) => {
+    write(`${directory}/file`, "");
+    const root = `${directory}/file/root`;
     const error = await assertRejects(() => newRunId({ root, name: "a" }), EventLogError);
     assertEquals([error.kind, error.details.path], ["io", `${root}/.ulid-last`]);
   }));
+
+Deno.test(
+  "newRunId() writes to nothing but a file of its own",
+  { ignore: isWindows },
+  () =>
+    withTempDir(async (root) => {
+      const path = `${root}/.ulid-last`;
+      for (const stranger of STRANGERS) {
+        if (!await makeStranger(stranger, path)) continue;
+        await assertRejects(
+          () => newRunId({ root, name: "a" }),
+          TypeError,
+          `it is ${stranger}, not`,
+        );
+      }
+      const precious = `${root}/precious`;
+      write(precious, "");
+      for (const link of [Deno.link, Deno.symlink]) {
+        await Deno.remove(path, { recursive: true });
+        await link(precious, path);
+        await assertRejects(() => newRunId({ root, name: "a" }), TypeError, " link");
+        assertEquals(readText(precious), "");
+      }
+    }),
+);
 
 Deno.test("newEventId() gives lower-case ULIDs, each greater than all before (OEV-1)", () => {
   const ids = Array.from({ length: 5000 }, () => newEventId());

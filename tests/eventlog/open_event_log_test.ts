@@ -7,6 +7,7 @@ import {
 } from "@std/assert";
 import { denoFilePort, type FilePort } from "../../_internal/file_port.ts";
 import { VERSION } from "../../_internal/version.ts";
+import { CaptureJournalError, openCaptureJournal } from "../../capture/mod.ts";
 import {
   DEFAULT_LOCK_TIMEOUT_MS,
   EventLogError,
@@ -337,3 +338,33 @@ Deno.test("openEventLog() removes what a killed process left of a replacement, h
     await (await openLog(root)).close();
     assertEquals(namesIn(directory), [...kept, "capture.json.4711.1.tmp"].sort());
   }));
+
+/** What may stand in place of a file that is written. */
+const INTRUDERS: Record<string, (path: string, outside: string) => void> = {
+  "a symbolic link": (path, outside) => Deno.symlinkSync(outside, path),
+  "(a hard link)": (path, outside) => Deno.linkSync(outside, path),
+  "a named pipe": (path) => void new Deno.Command("mkfifo", { args: [path] }).outputSync(),
+  "a directory": (path) => Deno.mkdirSync(path),
+};
+
+for (const [what, intrude] of Object.entries(INTRUDERS)) {
+  Deno.test(`openEventLog() refuses ${what} in place of a file that it writes, at once`, {
+    ignore: isWindows,
+  }, () =>
+    withTempDir(async (directory) => {
+      const outside = `${directory}/outside`;
+      write(outside, "precious");
+      for (const name of ["events.jsonl", "live.lock"]) {
+        const root = `${directory}/${name}`;
+        writeRun(root, "");
+        if (isThere(pathOf(root, name))) await Deno.remove(pathOf(root, name));
+        intrude(pathOf(root, name), outside);
+        await assertRejects(() => openLog(root), TypeError, what, name);
+        assertThrows(() => openEventLogSync({ root, runId: RUN_ID }), TypeError, what, name);
+      }
+      intrude(`${directory}/capture.jsonl`, outside);
+      const opening = () => openCaptureJournal(`${directory}/capture.jsonl`);
+      assertEquals(assertThrows(opening, CaptureJournalError, what).kind, "io");
+      assertEquals(readText(outside), "precious");
+    }));
+}

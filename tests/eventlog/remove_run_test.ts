@@ -179,7 +179,9 @@ Deno.test("any call of removeRun() that fails is told, and leaves all of the run
       if (port.openCount > 0) throw new Error("it left handles open");
     });
   }, async (root, { call, error }) => {
-    if (call !== undefined) assert(error instanceof EventLogError);
+    // Some file systems have no locks on folders: that of live.lock has to be enough then.
+    const isFolderLock = call?.name === "tryLockSync" && call.path.endsWith(RUN_ID);
+    if (call !== undefined && !isFolderLock) assert(error instanceof EventLogError);
     await checkWholeOrNone(root);
   }, { before: writeWholeRun });
 });

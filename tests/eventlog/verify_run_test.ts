@@ -180,7 +180,7 @@ Deno.test("verifyRun() says why it cannot", () =>
     const verifying = () => verifyRun(root, RUN_ID);
     assertEquals((await assertRejects(verifying, EventLogError)).kind, "io");
     await Deno.mkdir(pathOf(root), { recursive: true });
-    assertEquals((await assertRejects(verifying, EventLogError)).kind, "io");
+    await assertRejects(verifying, TypeError, "it is a directory");
     write(pathOf(root, "run.json"), '{"format":9}');
     assertEquals((await assertRejects(verifying, EventLogError)).kind, "format");
   }));

@@ -320,8 +320,11 @@ Deno.test("an id or a payload that cannot be recorded is refused, and stops noth
       ["a", [1], /not a JSON object/],
       ["a", 7, /not a JSON object/],
       ["a", null, /not a JSON object/],
-      ["a", loop, /circular/],
-      ["a", { n: 1n }, /BigInt/],
+      ["a", loop, /payload: \$\.loop leads back to \$, and JSON has no cycles/],
+      ["a", { n: 1n }, /payload: \$\.n is the BigInt 1/],
+      ["a", { list: [0, NaN] }, /payload: \$\.list\[1\] is NaN/],
+      ["a", { big: 2 ** 53 }, /payload: \$\.big is 9007199254740992/],
+      ["a", { text: "\ud800" }, /payload: \$\.text has a lone surrogate/],
       ["a", { deep }, /deep|nest|recursion|InvalidJson/i],
       ["a", { text: "x".repeat(2 ** 21) }, /2097152 is the most; name a file/],
     ];

@@ -310,14 +310,14 @@ export const damagesOfGolden: Record<string, Damage> = {
   },
   "foreign files everywhere (FRS-6)": {
     make: (path) => {
-      write(path(".DS_Store"), "x");
-      write(path("workers/.DS_Store"), "x");
+      write(path("backup.zip"), "x");
+      write(path("workers/backup.zip"), "x");
       write(path(`${FIRST}/notes.txt`), "x");
       Deno.mkdirSync(path("workers/tmp"));
     },
     found: [
-      ["foreign-file", ".DS_Store"],
-      ["foreign-file", "workers/.DS_Store"],
+      ["foreign-file", "backup.zip"],
+      ["foreign-file", "workers/backup.zip"],
       ["foreign-file", "workers/tmp"],
       ["foreign-file", `${FIRST}/notes.txt`],
     ],

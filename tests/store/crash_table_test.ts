@@ -202,7 +202,7 @@ const rows: Record<Damage, Row> = {
   },
   "runtime.json is garbled": {
     refused: {
-      message: /EOF while parsing an object at line 4 column 2/,
+      message: /EOF while parsing a value at line 4 column 1/,
       file: "runtime.json",
       line: 4,
     },

@@ -181,6 +181,7 @@ function showing(pattern: RegExp, contents: Uint8Array[]): FilePort {
         position += part.length;
         return part.length === 0 ? null : part.length;
       },
+      statSync: () => file.statSync(),
       close: () => file.close(),
     };
   };

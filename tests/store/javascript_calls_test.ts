@@ -36,7 +36,10 @@ Deno.test("a missing root or runtimeId is a TypeError that names it, and nothing
       await assertNamed(() => removeRuntime(root, wrong), "runtimeId");
       await assertNamed(() => runtimeDirectory(root, wrong), "runtimeId");
     }
-    await assertNamed(() => WorkerRuntime.open({ root } as OpenRuntimeOptions), "runtimeId");
+    for (const wrong of [null, 7, {}]) {
+      const options = { root, runtimeId: wrong } as unknown as OpenRuntimeOptions;
+      await assertNamed(() => WorkerRuntime.open(options), "runtimeId");
+    }
     await assertNamed(() => FsRuntimeStore.open({ root } as OpenStoreOptions), "runtimeId");
     await assertNamed(() => verifyStore(root, { runtimeId: seven }), "runtimeId");
     await assertNamed(() => repairStore(root, { runtimeId: seven }), "runtimeId");

@@ -1,6 +1,7 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import { denoFilePort, type FilePort } from "../../_internal/file_port.ts";
 import { LogBytes } from "../../store/files/log_lines.ts";
+import { RuntimeFolder } from "../../store/files/runtime_folder.ts";
 import { eventLog, transcriptLog } from "../../store/files/log_codecs.ts";
 import {
   checkEventQuery,
@@ -36,6 +37,11 @@ function range(from: number, to: number): number[] {
   return Array.from({ length: to - from + 1 }, (_, index) => from + index);
 }
 
+/** A log does not care which runtime it is of. */
+function folderOn(port: FilePort): RuntimeFolder {
+  return new RuntimeFolder(port, { root: "none", runtimeId: RUNTIME_ID });
+}
+
 interface Counted {
   bytes: number;
 }
@@ -67,7 +73,7 @@ async function withLog<T>(
     write(path, content);
     const counted = { bytes: 0 };
     const fileEnd = Deno.statSync(path).size;
-    const log = LogBytes.open({ port: countingPort(counted), path, fileEnd });
+    const log = LogBytes.open({ folder: folderOn(countingPort(counted)), path, fileEnd });
     try {
       return use(log, counted);
     } finally {
@@ -164,7 +170,12 @@ Deno.test("readEventPage() reads only the bytes that count, then the lines behin
     const known = range(1, 9).map((id) => eventLine(id)).join("");
     const tail = new TextEncoder().encode(eventLine(10) + eventLine(11));
     write(path, `${known}{"id":10,"torn`);
-    const log = LogBytes.open({ port: denoFilePort, path, fileEnd: known.length, tail });
+    const log = LogBytes.open({
+      folder: folderOn(denoFilePort),
+      path,
+      fileEnd: known.length,
+      tail,
+    });
     const cursor = cursorAt(8);
     assertEquals(summary(readEventPage(log, { cursor, limit: 3 })), [[8, 9, 10], 11, true]);
     assertEquals(summary(readEventPage(log, { cursor, limit: 9 })), [[8, 9, 10, 11], 12, false]);
@@ -185,7 +196,7 @@ Deno.test("readEventPage() ends before a bad line and throws it with its place (
     const error = assertThrows(
       () => readEventPage(log, { cursor, limit: 5 }),
       RuntimeStoreError,
-      ": line 201: EOF while parsing a string at column 16",
+      ": line 201: EOF while parsing a string at column 15",
     );
     assertEquals(
       [
@@ -219,7 +230,7 @@ Deno.test("readEventPage() says when a line is too long, or the log shorter than
   await withTempDir((directory) => {
     const path = `${directory}/events.jsonl`;
     write(path, eventLine(1));
-    const log = LogBytes.open({ port: denoFilePort, path, fileEnd: 999 });
+    const log = LogBytes.open({ folder: folderOn(denoFilePort), path, fileEnd: 999 });
     const cursor = cursorAt(1);
     assertThrows(
       () => readEventPage(log, { cursor, limit: 5 }),

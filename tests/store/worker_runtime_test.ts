@@ -3,15 +3,23 @@ import {
   assert,
   assertEquals,
   assertInstanceOf,
+  assertMatch,
   assertRejects,
   assertStringIncludes,
   assertThrows,
 } from "@std/assert";
-import { RuntimeStoreError, type RuntimeStoreErrorKind, WorkerRuntime } from "../../store/mod.ts";
+import {
+  DEFAULT_RUNTIME_LIMITS,
+  FsRuntimeStore,
+  RuntimeStoreError,
+  type RuntimeStoreErrorKind,
+  verifyStore,
+  WorkerRuntime,
+} from "../../store/mod.ts";
 import type { ConfigBundle, CreateWorkerRequest, WorkerRef } from "../../store/types.ts";
 import { FaultPort } from "../_util/fault_port.ts";
 import { namesIn, readText } from "../_util/files.ts";
-import { withTempDir } from "../_util/temp.ts";
+import { withMemoryDir, withTempDir } from "../_util/temp.ts";
 import {
   GOLDEN_EVENTS,
   GOLDEN_FIRST_WORKER,
@@ -388,4 +396,49 @@ Deno.test("options of a runtime that nobody knows are refused, and null is no na
       max_event_batch_items: 3,
     }]);
     await runtime.close();
+  }));
+
+Deno.test("a runtime without an id gets one that no other has, also in another process (W-FRS-11)", () =>
+  withMemoryDir(async (root) => {
+    const ids = new Set<string>();
+    for (let n = 0; n < 3; n++) {
+      await using runtime = await WorkerRuntime.open({ root });
+      assertMatch(runtime.runtimeId, /^runtime-[0-9a-z]{26}$/);
+      assertEquals(runtime.summary().runtime_id, runtime.runtimeId);
+      ids.add(runtime.runtimeId);
+    }
+    assertEquals(ids.size, 3);
+    assertEquals((await verifyStore(root)).runtimes.map(({ runtime }) => runtime), [...ids].sort());
+  }));
+
+Deno.test("cursors of the first event and behind the last one are had without counting", () =>
+  withRuntime(async (runtime) => {
+    const { worker_ref } = await runtime.createWorker(plainRequest);
+    const start = { runtime_id: RUNTIME_ID, next_event_id: 1 };
+    assertEquals(runtime.eventCursorFromStart(), start);
+    const now = runtime.eventCursorNow();
+    assertEquals((await runtime.readEvents(now, 10)).events, []);
+    await runtime.sendInput(worker_ref, HELLO);
+    const { events, cursor } = await runtime.readEvents(now, 10);
+    assertEquals(events.map(({ id }) => id), [now.next_event_id]);
+    assertEquals(cursor, runtime.eventCursorNow());
+  }));
+
+Deno.test("a reader of the files may have other limits than the runtime (FRS-8, FRS-10, WRT-14)", () =>
+  withRuntime(async (runtime, root) => {
+    assertEquals(runtime.summary().limits, DEFAULT_RUNTIME_LIMITS);
+    const { worker_ref } = await runtime.createWorker(plainRequest);
+    const options = { root, runtimeId: RUNTIME_ID, readOnly: true };
+    const { max_event_batch_items } = DEFAULT_RUNTIME_LIMITS;
+    const limits = { max_event_batch_items: max_event_batch_items + 1 };
+    await using store = await FsRuntimeStore.open({ ...options, limits });
+    const cursor = store.eventCursorFromStart();
+    assertEquals((await store.readEvents(cursor, 257)).events.length, 2);
+    await assertRejects(() => store.readEvents(cursor, 258), RuntimeStoreError, "maximum 257");
+    const entries = () => store.readTranscript(worker_ref, { start: 0, limit: 257 });
+    await assertRejects(entries, RuntimeStoreError, "maximum 256");
+    for (const wrong of [-1, 1.5, NaN]) {
+      const limits = { max_event_batch_items: wrong };
+      await assertRejects(() => FsRuntimeStore.open({ ...options, limits }), RangeError);
+    }
   }));

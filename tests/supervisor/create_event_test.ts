@@ -77,7 +77,7 @@ Deno.test("EVT-3 the message is the original program's: word, line and column", 
       Uint8Array.of(0x7b, 0x22, 0xff, 0x22, 0x3a, 0x31, 0x7d),
       "invalid unicode code point at line 1",
     ],
-    [Uint8Array.of(0xff, 0xfe, 0x7b, 0), "invalid unicode code point at line 1 column 1"],
+    [Uint8Array.of(0xff, 0xfe, 0x7b, 0), "the text is UTF-16, not UTF-8 at line 1 column 1"],
   ];
   for (const [payload, problem] of problems) {
     assertStringIncludes(refusal(payload).details.problem ?? "", problem);

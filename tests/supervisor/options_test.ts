@@ -1,5 +1,5 @@
 /** What a supervisor refuses to be made of, and whether the message names the field. */
-import { assertEquals, assertRejects, assertThrows } from "@std/assert";
+import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
 import {
   type ConstraintsInit,
   createEvent,
@@ -77,6 +77,13 @@ Deno.test("new Supervisor() names the option that is wrong", () => {
     [{ backoff: { initial: at(1), factor: 1_001, max: at(1) } }, "backoff.factor"],
   ];
   for (const [wrong, message] of ranges) assertThrows(make(wrong), RangeError, message);
+});
+
+Deno.test("what is wrong is shown in few words, however long it is", () => {
+  const long = "x".repeat(12_000_000);
+  const wrong = make({ graphId: "g", mode: long });
+  const { message } = assertThrows(wrong, TypeError, `got "${"x".repeat(200)}…"`);
+  assert(message.length < 400);
 });
 
 Deno.test("new Supervisor() wants timers for a deadline above 0 in concurrent mode", () => {

@@ -1,5 +1,5 @@
 /** `toJSON` and `Supervisor.from`: what a state is, and what is refused as one. */
-import { assertEquals, assertRejects, assertThrows } from "@std/assert";
+import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
 import {
   MemoryDecisionLog,
   Supervisor,
@@ -180,7 +180,9 @@ Deno.test("from() refuses a state of the wrong shape and names the field", async
     ["format", 2, "state.format: only 1 is known, got 2"],
     ["more", 1, 'state: unknown field "more"'],
     ["graph_id", 1, "graphId"],
-    ["mode", "other", "mode"],
+    ["mode", "other", "state.mode: expected serial or concurrent"],
+    ["mode", undefined, "state.mode: expected serial or concurrent, got undefined"],
+    ["mode", null, "state.mode: expected serial or concurrent, got null"],
     ["constraints", undefined, "constraints"],
     ["max_deferred", "5", "maxDeferred"],
     ["backoff.factor", 0, "backoff.factor"],
@@ -211,6 +213,63 @@ Deno.test("from() refuses a state of the wrong shape and names the field", async
     const from = () => Supervisor.from(notAState as unknown as SupervisorState, ports);
     assertThrows(from, TypeError, "Cannot use state: expected an object");
   }
+});
+
+/** Every path of a value, the outer ones first. */
+function pathsOf(value: unknown, path: string[] = []): string[][] {
+  const isHolder = typeof value === "object" && value !== null;
+  const inner = isHolder
+    ? Object.entries(value).flatMap(([key, member]) => pathsOf(member, [...path, key]))
+    : [];
+  return [path, ...inner];
+}
+
+Deno.test("from() refuses what nests without end, wherever it stands, in our own words", async () => {
+  const { supervisor, invoker } = await busy();
+  const state = copy(supervisor);
+  const ports = { decisionLog: new MemoryDecisionLog(), invoker };
+  let list: unknown = 1;
+  let object: unknown = 1;
+  for (let level = 0; level < 2_000_000; level++) [list, object] = [[list], { a: object }];
+  const paths = pathsOf(state).slice(1);
+  assert(paths.length > 50, `${paths.length}`);
+  for (const path of paths) {
+    for (const deep of [list, object]) {
+      const from = () => Supervisor.from(changed(state, path.join("."), deep), ports);
+      assertThrows(from, TypeError, "Cannot use ");
+    }
+  }
+  const nested = "[".repeat(200) + "]".repeat(200);
+  const payload = [...new TextEncoder().encode(`{"a":${nested}}`)];
+  const from = () => Supervisor.from(changed(state, "in_flight.0.event.payload", payload), ports);
+  assertThrows(from, Error, "payload bytes are not valid JSON: nesting deeper than 127 levels");
+});
+
+Deno.test("20,000 retries, and 20,000 events each made by the run before, are no deep calls", async () => {
+  const count = 20_000;
+  for (const mode of ["serial", "concurrent"] as const) {
+    let runs = 0;
+    const run = () => runs++ < count ? "TimedOut" as const : "Completed" as const;
+    const given = options({ max_retries: count }, { mode, invoker: { run } });
+    const supervisor = new Supervisor(given);
+    await supervisor.onEvent(event("e1"));
+    await supervisor.close();
+    assertEquals([runs, given.decisionLog.entries.at(-1)?.termination], [count + 1, "Completed"]);
+  }
+  let made = 0;
+  const given = options({}, {
+    mode: "concurrent",
+    invoker: {
+      run: () => {
+        if (made++ < count) void supervisor.onEvent(event(`e${made}`));
+        return "Completed" as const;
+      },
+    },
+  });
+  const supervisor: Supervisor = new Supervisor(given);
+  await supervisor.onEvent(event("first"));
+  await supervisor.close();
+  assertEquals(given.decisionLog.entries.length, 2 * (count + 1));
 });
 
 Deno.test("SCH-8 from() takes one limit of the rate alone, which was saved with a state, as none", async () => {

@@ -7,6 +7,7 @@ import {
   TraceRecorder,
   type TraceStep,
 } from "../../trace/mod.ts";
+import { rawJson } from "../../_internal/wire_json/json_value.ts";
 import { readText } from "../_util/files.ts";
 import { withTempDir } from "../_util/temp.ts";
 import { eventOf, optionsFor } from "./_util.ts";
@@ -83,7 +84,9 @@ const NO_JSON: Record<string, [value: unknown, path: string]> = {
   "a Map": [new Map([[1, "secret"]]), ""],
   "a Map as a member": [{ a: [new Map()], b: 1 }, "/a/0"],
   "a Set": [{ a: 1, s: new Set(["secret"]) }, "/s"],
-  "an error": [[new Error("secret")], "/0"],
+  "an invalid date": [{ at: [new Date(NaN)] }, "/at/0"],
+  "an invalid date of an error": [Object.assign(new Error("secret"), { at: new Date(NaN) }), "/at"],
+  "an error whose cause is a BigInt": [[new Error("secret", { cause: 1n })], ""],
   "a regular expression": [{ a: { pattern: /secret/ } }, "/a/pattern"],
   "a promise": [Promise.resolve("secret"), ""],
   "a number object without a number": [[new Number(NaN)], "/0"],
@@ -114,6 +117,41 @@ for (const [name, [value, path]] of Object.entries(NO_JSON)) {
   });
 }
 
+Deno.test("an error in a payload is recorded with what it says, its causes, and what was added to it", async () => {
+  const cause = new TypeError("no route");
+  const error = Object.assign(new Error("lost", { cause }), { code: "E" });
+  const written = (thrown: Error) => ({
+    name: thrown.name,
+    message: thrown.message,
+    stack: thrown.stack,
+  });
+  const recorded = { ...written(error), cause: written(cause), code: "E" };
+  const values: [unknown, unknown][] = [
+    [error, recorded],
+    [{ error, n: 1 }, { error: recorded, n: 1 }],
+    [{ list: [1, cause] }, { list: [1, written(cause)] }],
+    [{ e: new AggregateError([cause]) }, undefined],
+  ];
+  for (const [value, expected] of values) {
+    const step = await stepOf(value, { output: value });
+    assertEquals(step.validation_issues ?? [], []);
+    if (expected === undefined) continue;
+    assertEquals(payloadOf(step), expected);
+    assertEquals(step.output_hash, hashValue(expected));
+  }
+  const redact = (value: unknown, path: string) => path.endsWith(".message") ? "***" : value;
+  const masked = JSON.stringify(payloadOf(await stepOf({ error: cause }, { redact })));
+  assertStringIncludes(masked, '"message":"***"');
+});
+
+Deno.test("an integer beyond 2^53 - 1 is recorded as it is printed, or as its literal says", async () => {
+  const exact = rawJson("9007199254740993");
+  const step = await stepOf({ n: 2 ** 60, m: exact, big: 1e300, at21: 1e21 });
+  assertEquals(step.validation_issues ?? [], []);
+  const recorded = JSON.stringify(payloadOf(step));
+  assertEquals(recorded, '{"at21":1e21,"big":1e300,"m":9007199254740993,"n":1152921504606847000}');
+});
+
 /** An object whose type says nothing of content elsewhere. */
 class Bare {}
 
@@ -134,7 +172,6 @@ Deno.test("what JSON can hold is recorded without an issue", async () => {
     ]],
     [{ map: { toJSON: () => [[1, 2]] }, c: {} }, { map: [[1, 2]], c: {} }],
     // What its members say is recorded, even where that is not all of it.
-    [{ e: Object.assign(new Error("lost"), { code: "E" }), c: {} }, { e: { code: "E" }, c: {} }],
     [{ bytes: new Uint8Array([7]), c: {} }, { bytes: { 0: 7 }, c: {} }],
     ["\ud83d\ude00 \\ud800 null", "\ud83d\ude00 \\ud800 null"],
     [{ 10: "b", 9: "a", "é": [] }, { 9: "a", 10: "b", "é": [] }],

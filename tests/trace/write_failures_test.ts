@@ -146,6 +146,22 @@ Deno.test("a directory that cannot be created, with the seed's message (TRC-16, 
     }
   }));
 
+Deno.test("a file in the place of the directory, by way of a link too, with the seed's message (TRC-16)", () =>
+  withTempDir((directory) => {
+    write(`${directory}/file`, "as it was");
+    Deno.symlinkSync(`${directory}/file`, `${directory}/link`);
+    Deno.symlinkSync(`${directory}/nowhere`, `${directory}/dangling`);
+    for (const name of ["file", "link", "dangling"]) {
+      const folder = `${directory}/${name}`;
+      const flush = new TraceRecorder(optionsFor(folder)).flushBufferSync();
+      assert(flush.outcome === "failed");
+      assertEquals([flush.error.kind, flush.error.details.path], ["create-directory", folder]);
+      assertMatch(flush.error.message, new RegExp(`^failed to create ${folder}: `));
+    }
+    assertEquals(namesIn(directory), ["dangling", "file", "link"]);
+    assertEquals(readText(`${directory}/file`), "as it was");
+  }));
+
 Deno.test("a directory in the place of the file, with the seed's message, and nothing left behind (TRC-15, TRC-16, W-TRC-2)", () =>
   withTempDir((directory) => {
     Deno.mkdirSync(`${directory}/trace.json/full`, { recursive: true });
@@ -158,14 +174,41 @@ Deno.test("a directory in the place of the file, with the seed's message, and no
     assertEquals(namesIn(directory), ["trace.json"]);
   }));
 
-Deno.test("a context that cannot be printed, with the seed's message (TRC-16)", () =>
+Deno.test("a state that cannot be printed, with the seed's message (TRC-16)", () =>
   withTempDir((directory) => {
-    const options = optionsFor(directory);
-    const context = { ...options.context, pack_ref: Symbol("no text") as never };
-    const flush = new TraceRecorder({ ...options, context }).flushBufferSync();
+    const clock = { wallMs: () => NaN, monotonicMs: () => 0 };
+    const flush = new TraceRecorder({ ...optionsFor(directory), clock }).flushBufferSync();
     assert(flush.outcome === "failed");
     assertEquals(flush.error.kind, "serialize");
-    assertMatch(flush.error.message, /^serialize trace: Cannot convert a Symbol/);
+    assertMatch(flush.error.message, /^serialize trace: /);
+  }));
+
+Deno.test("what is to be a text and is none is written in few words, however deep it nests", () =>
+  withTempDir(async (directory) => {
+    const options = optionsFor(directory);
+    let deep: unknown = 1;
+    for (let level = 0; level < 100_000; level++) deep = [deep];
+    const names: [unknown, string][] = [
+      [Symbol("no text"), "Symbol(no text)"],
+      [deep, "an array"],
+      [{ a: deep }, "an object"],
+      [1n, "1"],
+      ["\ud800", "\ufffd"],
+    ];
+    for (const [name, expected] of names) {
+      const context = { ...options.context, pack_ref: name as never };
+      const recorder = new TraceRecorder({ ...options, context });
+      const event = { ...eventOf("a"), node_id: name as never, execution_id: name as never };
+      recorder.onNodeStart(event);
+      recorder.onNodeEnd(event, 1);
+      assertEquals(recorder.flushBufferSync().outcome, "written");
+      const { pack, steps } = await readTrace(recorder.path);
+      assertEquals([pack.pack_ref, steps[0]?.node_id, steps[0]?.status], [
+        expected,
+        expected,
+        "ok",
+      ]);
+    }
   }));
 
 Deno.test("a failed write is tried again by the next flush, by a success in mode on too (W-TRC-5)", () =>

@@ -1,0 +1,45 @@
+import ts from "typescript";
+import { type Project, PUBLISHED, sourcesIn } from "../_project.ts";
+import type { Problem } from "../_problem.ts";
+import { lineOf, nodesOf, type Source } from "../_source.ts";
+
+/** The one file that opens, and refuses what is no regular file. */
+const OPENER = "_internal/file_port.ts";
+
+/** Who opens something that is no file of a root. */
+const EXCEPTIONS: Record<string, string> = {
+  "_internal/directories.ts": "a directory, to sync it",
+  "_internal/ignored_signals.ts": "what Linux tells about the process",
+  "cli/process/processes.ts": "what Linux tells about processes",
+  "cli/flow/parse_flow.ts": "what the user names, which may be a pipe",
+  "cli/flow/tasks.ts": "the user's deno.json",
+  "cli/verbs/trace.ts": "what the user names, which may be a pipe",
+};
+
+/** Functions of Deno that open a file by its path. */
+const OPENINGS = /^(?:open|create|truncate|copyFile|(?:read|write)(?:Text)?File)(?:Sync)?$/;
+
+/** Rule 5: files are opened in one place. */
+export function checkFileOpenings(project: Project): Problem[] {
+  return sourcesIn(project, PUBLISHED)
+    .filter(({ path }) => path !== OPENER && !(path in EXCEPTIONS))
+    .flatMap(findOpenings);
+}
+
+function findOpenings(source: Source): Problem[] {
+  return [...nodesOf(source.tree)].filter(isOpening).map((node) => ({
+    path: source.path,
+    line: lineOf(source, node),
+    message: `Opens a file by itself (rule 5): openRegularSync() of ${OPENER} refuses pipes, ` +
+      "devices, folders and links",
+  }));
+}
+
+/** A call of a port or of Deno. What is made anew under a name that nobody has can be nothing else. */
+function isOpening(node: ts.Node): boolean {
+  if (!ts.isCallExpression(node) || !ts.isPropertyAccessExpression(node.expression)) return false;
+  const { expression: { expression: owner, name }, arguments: options } = node;
+  const isNew = options.some((argument) => /\bcreateNew: true\b/.test(argument.getText()));
+  if (isNew || !OPENINGS.test(name.text)) return false;
+  return /^(?:Deno|requireDeno\(\))$/.test(owner.getText()) || name.text === "openSync";
+}
