@@ -24,8 +24,8 @@ export interface RecordedProcess extends ProcessIdentity {
 interface ProcessLine {
   node_id: string;
   attempt: number;
-  /** The machine, for people. */
-  host: string;
+  /** The machine, for people; left out where it may not be asked for. */
+  host?: string;
   pid: number;
   start_time?: number;
   boot_id?: string;
@@ -56,7 +56,7 @@ export class ProcessLog {
     const line: ProcessLine = {
       node_id: nodeId,
       attempt,
-      host,
+      ...defined({ host }),
       pid,
       ...defined({ start_time: startTime, boot_id: bootId }),
       ...root,
@@ -71,7 +71,12 @@ export class ProcessLog {
 
 function placeOf(root: string) {
   const { path, dev, ino } = rootIdentityOf(root);
-  return { host: Deno.hostname(), root: path, ...defined({ root_dev: dev, root_ino: ino }) };
+  return { root: path, ...defined({ host: hostName(), root_dev: dev, root_ino: ino }) };
+}
+
+function hostName(): string | undefined {
+  const { state } = Deno.permissions.querySync({ name: "sys", kind: "hostname" });
+  return state === "granted" ? Deno.hostname() : undefined;
 }
 
 /** Whether the last line has no end: whoever wrote it was killed meanwhile. */
