@@ -15,7 +15,16 @@ export interface InspectedRun {
 }
 
 /** The records that a run consists of. */
-export type Part = "run" | "log" | "flow" | "capture" | "bundle" | "trace" | "output" | "store";
+export type Part =
+  | "run"
+  | "log"
+  | "flow"
+  | "capture"
+  | "bundle"
+  | "processes"
+  | "output"
+  | "trace"
+  | "store";
 
 /** One thing that is wrong in the records, or that should be known about them. */
 export interface Problem {
