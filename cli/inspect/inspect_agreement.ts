@@ -1,4 +1,5 @@
 /** What the records of one run say of each other: what must be there, and where they do not agree. */
+import { checkRegular, denoFilePort, lookAtSync } from "../../_internal/file_port.ts";
 import { runPaths } from "../../_internal/root_layout.ts";
 import { reasonOf } from "../../_internal/text.ts";
 import type { RecoveredCapture } from "../../capture/session/recover_capture.ts";
@@ -79,7 +80,7 @@ export async function inspectAgreement(
     const repair = recovered === undefined ? null : MAKE_BUNDLE;
     found.push(problem("bundle", "missing", "it is gone", repair));
   }
-  found.push(...await inspectFlow(run, { hasBegun, capture }));
+  found.push(...inspectProcesses(run), ...await inspectFlow(run, { hasBegun, capture }));
   // Damage explains what is missing.
   const lost = isSound && recovered !== undefined
     ? [
@@ -109,6 +110,7 @@ function problemMaker({ root, runId }: InspectedRun): MakeProblem {
     flow: paths.flow,
     capture: paths.journal,
     bundle: paths.bundle,
+    processes: paths.processes,
   };
   return (part, kind, message, repair = null) => {
     const place = { run_id: runId, part, path: files[part] ?? paths.directory };
@@ -121,8 +123,8 @@ function isOfTheCommand(
   { root, runId }: InspectedRun,
   { log, capture }: Pick<ReadRecords, "log" | "capture">,
 ): boolean {
-  const { flow, nodes } = runPaths(root, runId);
-  if (exists(flow) || exists(nodes)) return true;
+  const { flow, nodes, processes } = runPaths(root, runId);
+  if ([flow, nodes, processes].some(exists)) return true;
   const hasCommand = [capture.recovered?.bundle, capture.bundle].some(isOfCommands);
   return hasCommand || (log !== undefined && hasErrorHash(log.fold));
 }
@@ -169,6 +171,18 @@ async function missingLog(run: InspectedRun, capture: InspectedCapture): Promise
 /** The flow of a run; undefined when there is none that can be used. */
 async function recordOf({ root, runId }: InspectedRun): Promise<FlowRecord | undefined> {
   return await readFlowRecord(root, runId).catch(() => undefined);
+}
+
+/** What was running when the process died is looked for with it; its lines are not synced, and may be cut. */
+function inspectProcesses(run: InspectedRun): Problem[] {
+  const { processes: path } = runPaths(run.root, run.runId);
+  try {
+    const info = lookAtSync(denoFilePort, path);
+    if (info !== undefined) checkRegular(path, info);
+    return [];
+  } catch (error) {
+    return [problemMaker(run)("processes", "unreadable", reasonOf(error))];
+  }
 }
 
 async function inspectFlow(
