@@ -95,7 +95,9 @@ export async function inspectAgreement(
   }
   found.push(...lost, ...await inspectOutputs(run, log.fold, known));
   if (lost.length === 0 && state.run_id !== "") {
-    found.push(...await inspectFollowing(run, log.fold));
+    found.push(
+      ...await inspectFollowing(run, { fold: log.fold, isClean: endsWithBundle(log.fold) }),
+    );
   }
   return found;
 }

@@ -59,10 +59,15 @@ function inspectLeftRuntimes(root: string): Problem[] {
 const CATCH_UP = "bring it up to the log";
 const PAGE = 100;
 
-/** Whether the store of a run has what its log has: it follows it. What is wrong in it alone is told elsewhere. */
+const RUN_END = "the end of the run";
+
+/**
+ * Whether the store of a run has what its log has: it follows it. What is wrong in it alone is told
+ * elsewhere. `isClean`: the run did not end because something could not be recorded.
+ */
 export async function inspectFollowing(
   { root, runId, live }: InspectedRun,
-  fold: RunFold,
+  { fold, isClean }: { fold: RunFold; isClean: boolean },
 ): Promise<Problem[]> {
   const path = runtimeDirectory(root, runId);
   const place = { run_id: runId, part: "store", path } as const;
@@ -78,6 +83,11 @@ export async function inspectFollowing(
   if (!hasEnd) {
     const message =
       `it does not have ${missing} yet, which the log has; resuming brings it up to it`;
+    return [fileProblem(place, { kind: "unfinished", message })];
+  }
+  // What the store could not take ended the run, and the log says so.
+  if (!isClean && missing !== RUN_END) {
+    const message = `it does not have ${missing}, which the log has: it could not be recorded`;
     return [fileProblem(place, { kind: "unfinished", message })];
   }
   const message = `it does not have ${missing}, which the log has`;
@@ -102,9 +112,7 @@ async function missingIn(
         if (active && status !== "Running") return `the end of ${name}`;
       }
     }
-    return state !== "Running" && store.summary().status !== "stopped"
-      ? "the end of the run"
-      : undefined;
+    return state !== "Running" && store.summary().status !== "stopped" ? RUN_END : undefined;
   } catch (error) {
     if (error instanceof RuntimeStoreError) return undefined;
     throw error;
