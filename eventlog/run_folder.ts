@@ -16,7 +16,9 @@ import {
   closeLock,
   isOwnerFileInPlaceSync,
   leadsToSync,
+  openerOf,
   openOwnerFileSync,
+  parseOpener,
   readOwnerSync,
   tryUntilDeadline,
   unlock,
@@ -280,65 +282,6 @@ function readPid(file: FileHandle): number | undefined {
     return parseOpener(readOwnerSync(file))?.pid;
   } catch {
     return undefined;
-  }
-}
-
-/**
- * What a live lock says of whoever opened the run first. A process id is given again to others, and a file
- * may be copied, or be another program's that was put in its place: so it says too when that process began,
- * where the system tells, and which file this is.
- */
-export interface RunOpener {
-  /** The process. */
-  pid: number;
-  /** When it began, in the clock ticks of the system. */
-  start_time?: number;
-  /** The boot that this counts from. */
-  boot_id?: string;
-  /** The file system of the lock file. */
-  dev?: number;
-  /** The number of the lock file in it. */
-  ino?: number;
-}
-
-function openerOf(file: FileHandle): RunOpener {
-  const { dev, ino } = file.statSync();
-  const isKnown = ino !== null && ino !== 0;
-  return { pid: Deno.pid, ...ownBegin(), ...(isKnown && { dev, ino }) };
-}
-
-/** What a live lock says; undefined for anything that this program has not written. */
-export function parseOpener(text: string): RunOpener | undefined {
-  try {
-    const opener: unknown = JSON.parse(text);
-    if (!isObject(opener)) return undefined;
-    const { pid } = opener as { pid: unknown };
-    const isPid = typeof pid === "number" && Number.isSafeInteger(pid) && pid > 0;
-    return isPid ? opener as unknown as RunOpener : undefined;
-  } catch {
-    return undefined;
-  }
-}
-
-let begin: Pick<RunOpener, "start_time" | "boot_id"> | undefined;
-
-/** When this process began, as far as that may be known without asking for a permission. */
-function ownBegin(): Pick<RunOpener, "start_time" | "boot_id"> {
-  return begin ??= readOwnBegin();
-}
-
-function readOwnBegin(): Pick<RunOpener, "start_time" | "boot_id"> {
-  const paths = ["/proc/self/stat", "/proc/sys/kernel/random/boot_id"] as const;
-  const mayRead = (path: string) =>
-    Deno.permissions.querySync({ name: "read", path }).state === "granted";
-  if (Deno.build.os !== "linux" || !paths.every(mayRead)) return {};
-  try {
-    const [stat, boot] = paths.map((path) => Deno.readTextFileSync(path));
-    // The name of the program is in brackets and may hold anything; this is field 22.
-    const start = Number(stat!.slice(stat!.lastIndexOf(")") + 2).split(" ")[19]);
-    return { start_time: start, boot_id: boot!.trim() };
-  } catch {
-    return {};
   }
 }
 

@@ -32,8 +32,10 @@ export interface CrashFlushOptions {
  * what was flushed before is on disk then.
  *
  * Signals and errors otherwise do what they did: an error is still printed and ends the program, unless
- * it prevents that. Listening keeps no program from ending by itself. A signal that was ignored when the
- * program began, as under `nohup`, stays ignored.
+ * it prevents that. A signal that was ignored when the program began, as under `nohup`, stays ignored.
+ * Listening keeps no program from ending by itself, nor from being ended by Deno when what it awaits at
+ * its top level can never come. So that Deno can notice that, nobody listens for a tenth of a millisecond
+ * every few seconds; a signal in that moment does what it does without a listener.
  *
  * **Durability** and **Permissions**: as {@linkcode TraceRecorder.flushError}. Listening needs none; on
  * Linux `--allow-read=/proc/self/status` lets it see which signals are ignored.
@@ -71,21 +73,95 @@ export function installCrashFlush(
     (event) => crash((event as PromiseRejectionEvent).reason),
   );
   listen(installed, "unload", () => flush({ reason: "exit" }));
-  for (const [signal, number] of SIGNALS) {
-    // With one listener the runtime takes all these signals over, so an ignored one needs one too.
-    const isIgnored = isIgnoredSignal(number);
-    const listener = () => {
-      if (isIgnored) return;
+  installed.use(
+    new SignalListeners((signal, number) => {
       flush({ reason: signal });
       if (onSignal === "flush-only") return;
       installed.dispose();
       // First the other listeners of this signal, among them those of other recorders.
       queueMicrotask(() => exit(128 + number));
-    };
-    Deno.addSignalListener(signal, listener);
-    installed.defer(() => Deno.removeSignalListener(signal, listener));
-  }
+    }),
+  );
   return installed;
+}
+
+/** The listeners of one recorder for the signals that end a program. */
+class SignalListeners implements Disposable {
+  readonly #listeners: [EndingSignal, () => void][];
+  #isOn = false;
+
+  /** Begins to listen. */
+  constructor(onSignal: (signal: EndingSignal, number: number) => void) {
+    this.#listeners = SIGNALS.map(([signal, number]) => {
+      // With one listener the runtime takes all these signals over, so an ignored one needs one too.
+      const isIgnored = isIgnoredSignal(number);
+      return [signal, () => isIgnored || onSignal(signal, number)];
+    });
+    this.turnOn();
+    installedListeners.add(this);
+    if (installedListeners.size === 1) void leaveAndReturn();
+  }
+
+  turnOn(): void {
+    if (this.#isOn) return;
+    this.#isOn = true;
+    for (const [signal, listener] of this.#listeners) Deno.addSignalListener(signal, listener);
+  }
+
+  turnOff(): void {
+    if (!this.#isOn) return;
+    this.#isOn = false;
+    for (const [signal, listener] of this.#listeners) Deno.removeSignalListener(signal, listener);
+  }
+
+  [Symbol.dispose](): void {
+    installedListeners.delete(this);
+    this.turnOff();
+  }
+}
+
+/** All that listen, since Deno notices nothing as long as one of them does. */
+const installedListeners = new Set<SignalListeners>();
+let isLeaving = false;
+
+const FIRST_LISTENING_MS = 500;
+const LONGEST_LISTENING_MS = 5000;
+/** In how many turns of the event loop it finds out that nothing is left to wait for: it needs two. */
+const TURNS_AWAY = 4;
+
+/**
+ * Deno ends a program that awaits, at its top level, what can never come, but for one with a signal
+ * listener: waiting for a signal counts as something to wait for then. So all listeners go for a tenth of a
+ * millisecond, now and then: either the program is ended in it, or there is something else to wait for.
+ * Where a signal is ignored from the start they stay, as it would end the program in that moment.
+ */
+async function leaveAndReturn(): Promise<void> {
+  if (isLeaving || SIGNALS.some(([_, number]) => isIgnoredSignal(number))) return;
+  isLeaving = true;
+  for (
+    let listeningMs = FIRST_LISTENING_MS;
+    installedListeners.size > 0;
+    listeningMs = Math.min(listeningMs * 2, LONGEST_LISTENING_MS)
+  ) {
+    await waitUnnoticed(listeningMs);
+    for (const listeners of installedListeners) listeners.turnOff();
+    for (let turn = 0; turn < TURNS_AWAY; turn++) await turnUnnoticed();
+    for (const listeners of installedListeners) listeners.turnOn();
+  }
+  isLeaving = false;
+}
+
+/** Waits as a timer does, but the engine does it: a timer, even one let go of, is something to wait for. */
+async function waitUnnoticed(milliseconds: number): Promise<void> {
+  await Atomics.waitAsync(new Int32Array(new SharedArrayBuffer(4)), 0, 0, milliseconds).value;
+}
+
+/** Resolves in the next turn of the event loop, which goes on as if nobody waited for it. */
+async function turnUnnoticed(): Promise<void> {
+  const word = new Int32Array(new SharedArrayBuffer(4));
+  const { value } = Atomics.waitAsync(word, 0, 0);
+  Atomics.notify(word, 0);
+  await value;
 }
 
 function listen(

@@ -3,7 +3,7 @@ import { attemptKey } from "../../run/attempt_key.ts";
 import type { NodeAttempt } from "../../run/types.ts";
 import { formatDuration } from "../text/units.ts";
 import { type EndOptions, endProcesses, waitUntil } from "./end_processes.ts";
-import { readProcesses, type RecordedProcess } from "./process_log.ts";
+import { readProcesses, type RecordedProcess, RootComparison } from "./process_log.ts";
 import {
   groupExists,
   listProcesses,
@@ -12,7 +12,6 @@ import {
   readMark,
   readStat,
 } from "./processes.ts";
-import { RootComparison } from "./root_identity.ts";
 
 /** What to do about the processes that are left of a run whose supervisor died. */
 interface OrphanOptions extends EndOptions {

@@ -11,8 +11,8 @@ import { runPaths } from "../../_internal/root_layout.ts";
 import { encodeUtf8, NEWLINE } from "../../_internal/text.ts";
 import { attemptKey } from "../../run/attempt_key.ts";
 import type { NodeAttempt } from "../../run/types.ts";
+import { lookAt } from "../files.ts";
 import { identifyProcess, type ProcessIdentity } from "./processes.ts";
-import { type RootIdentity, rootIdentityOf } from "./root_identity.ts";
 
 /** Which process an attempt was, and of which root. */
 export interface RecordedProcess extends ProcessIdentity {
@@ -24,8 +24,8 @@ export interface RecordedProcess extends ProcessIdentity {
 interface ProcessLine {
   node_id: string;
   attempt: number;
-  /** The machine, for people. */
-  host: string;
+  /** The machine, for people; left out where it may not be asked for. */
+  host?: string;
   pid: number;
   start_time?: number;
   boot_id?: string;
@@ -56,7 +56,7 @@ export class ProcessLog {
     const line: ProcessLine = {
       node_id: nodeId,
       attempt,
-      host,
+      ...defined({ host }),
       pid,
       ...defined({ start_time: startTime, boot_id: bootId }),
       ...root,
@@ -71,7 +71,12 @@ export class ProcessLog {
 
 function placeOf(root: string) {
   const { path, dev, ino } = rootIdentityOf(root);
-  return { host: Deno.hostname(), root: path, ...defined({ root_dev: dev, root_ino: ino }) };
+  return { root: path, ...defined({ host: hostName(), root_dev: dev, root_ino: ino }) };
+}
+
+function hostName(): string | undefined {
+  const { state } = Deno.permissions.querySync({ name: "sys", kind: "hostname" });
+  return state === "granted" ? Deno.hostname() : undefined;
 }
 
 /** Whether the last line has no end: whoever wrote it was killed meanwhile. */
@@ -134,4 +139,61 @@ function parseLine(text: string): { key: string; process: RecordedProcess } | un
 
 function isWhole(value: unknown): value is number {
   return Number.isSafeInteger(value) && (value as number) >= 0;
+}
+
+/**
+ * Which root something is recorded for. A root may be copied together with all that its runs say of
+ * processes, while the original is alive: a path alone, or the id of a run, does not tell the two apart.
+ */
+export interface RootIdentity {
+  /** Its absolute path, without links where that was recorded. */
+  path: string;
+  /** What the file system knows it by, together with `ino`; undefined where it does not tell. */
+  dev: number | undefined;
+  /** The number of its directory. */
+  ino: number | undefined;
+}
+
+/** The identity of a root as it is now. */
+export function rootIdentityOf(root: string): RootIdentity {
+  const path = Deno.realPathSync(root);
+  const { dev, ino } = Deno.statSync(path);
+  return { path, dev, ino: ino ?? undefined };
+}
+
+/**
+ * Whose something is that names a root: this one's, another one's, or nobody can tell, as the named
+ * directory is gone and may have been moved here, or copied.
+ */
+export type RootVerdict = "own" | "other" | "unknown";
+
+/** Compares a root with what something says of its own. */
+export class RootComparison {
+  readonly #here: RootIdentity;
+
+  /** Of the root as it is now. */
+  constructor(root: string) {
+    this.#here = rootIdentityOf(root);
+  }
+
+  /** Whose something is that was recorded for a root; without a root it is nobody's that is known. */
+  compare(recorded: RootIdentity | undefined): RootVerdict {
+    if (recorded === undefined) return "other";
+    const { dev, ino } = this.#here;
+    if (ino !== undefined && recorded.dev === dev && recorded.ino === ino) return "own";
+    return this.#verdictOn(recorded.path, lookAt(recorded.path));
+  }
+
+  /** Whose a process is that was given the path of its root. It may see other directories than this one. */
+  compareSeenBy(pid: number, path: string): RootVerdict {
+    if (!path.startsWith("/")) return "other";
+    return this.#verdictOn(path, lookAt(["/proc", pid, "root"].join("/") + path) ?? lookAt(path));
+  }
+
+  #verdictOn(path: string, found: Deno.FileInfo | undefined): RootVerdict {
+    if (found === undefined) return "unknown";
+    const { path: ownPath, dev, ino } = this.#here;
+    if (ino === undefined) return path === ownPath ? "own" : "other";
+    return found.dev === dev && found.ino === ino ? "own" : "other";
+  }
 }

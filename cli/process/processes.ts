@@ -1,5 +1,7 @@
 /** The processes of the system, as Linux lists them in `/proc`; elsewhere nothing is known. */
 import { defined } from "../../_internal/errors.ts";
+import type { FileInfo } from "../../_internal/file_port.ts";
+import { lookAt } from "../files.ts";
 import type { OwnVariable } from "../flow/parse_flow.ts";
 
 /** What tells a process from all others, before and after a restart of the machine. */
@@ -143,5 +145,32 @@ export function groupExists(group: number): boolean {
     return true;
   } catch (error) {
     return !(error instanceof Deno.errors.NotFound);
+  }
+}
+
+/**
+ * Whether a process holds the lock of a file. Linux lists the open files of a process, of one's own
+ * processes at least, and the locks on them.
+ */
+export function holdsLock(pid: number, { dev, ino }: Pick<FileInfo, "dev" | "ino">): boolean {
+  const directory = `/proc/${pid}/fd`;
+  try {
+    return Array.from(Deno.readDirSync(directory)).some(({ name }) => {
+      const info = lookAt(`${directory}/${name}`);
+      return info?.dev === dev && info.ino === ino && isLocked(`/proc/${pid}/fdinfo/${name}`);
+    });
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return false;
+    throw error;
+  }
+}
+
+function isLocked(infoPath: string): boolean {
+  try {
+    return /^lock:.*\bFLOCK\b/m.test(Deno.readTextFileSync(infoPath));
+  } catch (error) {
+    // It was closed meanwhile.
+    if (error instanceof Deno.errors.NotFound) return false;
+    throw error;
   }
 }

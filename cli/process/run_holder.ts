@@ -1,10 +1,13 @@
-import { denoFilePort, type FileInfo, withFileSync } from "../../_internal/file_port.ts";
-import { readOwnerSync } from "../../_internal/lock.ts";
+import {
+  denoFilePort,
+  type FileInfo,
+  isNotFound,
+  withFileSync,
+} from "../../_internal/file_port.ts";
+import { parseOpener, readOwnerSync, type RunOpener } from "../../_internal/lock.ts";
 import { runPaths } from "../../_internal/root_layout.ts";
 import { reasonOf } from "../../_internal/text.ts";
-import { parseOpener, type RunOpener } from "../../eventlog/run_folder.ts";
-import { lookAt } from "../files.ts";
-import { readBootId, readStat } from "./processes.ts";
+import { holdsLock, readBootId, readStat } from "./processes.ts";
 
 /** The process that works on a run, or why that cannot be found out. */
 export type Holder = { pid: number; isSuspended: boolean } | { problem: string };
@@ -24,7 +27,8 @@ export async function findHolder(root: string, runId: string): Promise<Holder> {
   try {
     found = readLock(path);
   } catch (error) {
-    return { problem: reasonOf(error) };
+    const isGone = isNotFound(error);
+    return { problem: isGone ? `its live.lock was removed by hand` : reasonOf(error) };
   }
   const { opener, info } = found;
   const who = `fuser ${path} may tell which process it is`;
@@ -68,30 +72,6 @@ async function isHolder({ pid, start_time, boot_id }: RunOpener, lock: FileInfo)
   if (boot_id !== undefined && boot_id !== readBootId()) return false;
   if (start_time !== undefined && readStat(pid)?.startTime !== start_time) return false;
   return holdsLock(pid, lock);
-}
-
-/** Linux lists the open files of a process, of one's own processes at least, and the locks on them. */
-function holdsLock(pid: number, { dev, ino }: FileInfo): boolean {
-  const directory = `/proc/${pid}/fd`;
-  try {
-    return Array.from(Deno.readDirSync(directory)).some(({ name }) => {
-      const info = lookAt(`${directory}/${name}`);
-      return info?.dev === dev && info.ino === ino && isLocked(`/proc/${pid}/fdinfo/${name}`);
-    });
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return false;
-    throw error;
-  }
-}
-
-function isLocked(infoPath: string): boolean {
-  try {
-    return /^lock:.*\bFLOCK\b/m.test(Deno.readTextFileSync(infoPath));
-  } catch (error) {
-    // It was closed meanwhile.
-    if (error instanceof Deno.errors.NotFound) return false;
-    throw error;
-  }
 }
 
 /** How long a process runs, in milliseconds; undefined when there is none. */

@@ -34,6 +34,11 @@ export function printReport(screen: Screen, report: RunReport, root: string): vo
   screen.line(`${screen.paint(report.run_id, "bold")}  ${screen.paint(text, colour)}`);
   const reason = typeof report.state === "object" ? report.state.Aborted.reason : undefined;
   if (reason !== undefined) screen.line(`reason  ${printableLine(reason)}`);
+  if (report.is_suspended) {
+    const stop = commandHint("stop", { root, runId: report.run_id });
+    screen.line("reason  its process was suspended, as by Ctrl-Z; SIGCONT continues it, and it is");
+    screen.line(`        ended by: ${stop}`);
+  }
   if (report.is_orphan) {
     const text = orphanLines({ root, runId: report.run_id }).join(`\n${" ".repeat(8)}`);
     screen.line(`reason  ${text}`);

@@ -17,6 +17,7 @@ import { flowDifference, flowOfRecord, readFlowRecord } from "../flow/flow_recor
 import { readFlow } from "../flow/parse_flow.ts";
 import { Interrupts } from "../process/interrupts.ts";
 import { endOrphans } from "../process/orphan_processes.ts";
+import { isSuspended } from "../process/run_holder.ts";
 import { commandHint, findReadableRun } from "../reading/find_run.ts";
 import { isNewer, newerText } from "../reading/open_capture.ts";
 import { JsonDisplay, type RunDisplay, TextDisplay } from "../reading/run_display.ts";
@@ -184,7 +185,8 @@ async function openAlone(root: string, runId: string): Promise<FileEventLog<RunE
     const who = cause.details.actual === undefined
       ? "another process"
       : `process ${cause.details.actual}`;
-    const problem = `it is still being worked on by ${who}; ` +
+    const how = await isSuspended(root, runId) ? ", which is suspended" : "";
+    const problem = `it is still being worked on by ${who}${how}; ` +
       `${commandHint("follow", { root, runId })} shows it`;
     throw new ResumeError("live", problem, { runId, cause });
   }

@@ -168,7 +168,9 @@ test("a suspended run is shown so, and taffrail stop continues it, so that it ca
   assertEquals(await shown(), IS_LINUX ? [true, true] : [false, false]);
   if (IS_LINUX) {
     assertMatch((await taffrail(["ls"], { cwd })).stdout, /suspended/);
-    assertMatch((await taffrail(["show", runId], { cwd })).stdout, /^\S+ {2}suspended$/m);
+    const { stdout } = await taffrail(["show", runId], { cwd });
+    assertMatch(stdout, /^\S+ {2}suspended$/m);
+    assertStringIncludes(stdout, `ended by: taffrail stop ${runId}\n`);
   } else command.kill("SIGCONT");
   const { code, stdout } = await taffrail(["stop", runId], { cwd });
   assertEquals(code, 0);

@@ -1,0 +1,54 @@
+/** A node edits the records of its own run while that goes on: it is told, and nothing runs twice. */
+import { assertEquals, assertStringIncludes } from "@std/assert";
+import { namesIn } from "../_util/files.ts";
+import { withTempDir } from "../_util/temp.ts";
+import { HAS_SIGNALS, taffrail } from "./_command.ts";
+import { eventsOf, onlyRun, outlineOf, writeFlow } from "./_runs.ts";
+
+const FOLDER = "$TAFFRAIL_ROOT/runs/$TAFFRAIL_RUN_ID";
+
+/** What a node does to a file of its run; the content stays as it is. */
+const EDITS: Record<string, (path: string) => string> = {
+  "sed -i": (path) => `sed -i s/nowhere/x/ ${path}`,
+  "a copy put in its place": (path) => `cp ${path} ${path}.new; mv ${path}.new ${path}`,
+  "a copy put back": (path) => `cp ${path} ${path}.bak; rm ${path}; mv ${path}.bak ${path}`,
+};
+
+for (const [how, edit] of Object.entries(EDITS)) {
+  for (const name of ["events.jsonl", "capture.jsonl"]) {
+    Deno.test({
+      name: `a node that edits ${name} of its own run (${how}) is told of, and runs once`,
+      ignore: !HAS_SIGNALS,
+      fn: () =>
+        withTempDir(async (cwd) => {
+          await writeFlow(cwd, {
+            a: "echo a >> done",
+            b: { run: `echo b >> done; ${edit(`${FOLDER}/${name}`)}`, needs: ["a"] },
+            c: { run: "echo c >> done", needs: ["b"] },
+          });
+          const { code, stderr } = await taffrail(["run", "flow.json"], { cwd });
+          assertEquals(code, 1);
+          assertStringIncludes(stderr, `${name}: the file that was open has been moved, replaced`);
+          const root = `${cwd}/.taffrail`;
+          const runId = await onlyRun(root);
+          const resumed = await taffrail(["resume", "flow"], { cwd });
+          const done = (await Deno.readTextFile(`${cwd}/done`)).trimEnd().split("\n");
+          if (name === "events.jsonl") {
+            assertEquals([resumed.code, done], [0, ["a", "b", "c"]], resumed.stderr);
+            // What the log lacks the journal has.
+            assertEquals(
+              outlineOf(eventsOf(root, runId)).filter((line) => line.startsWith("node.completed")),
+              ["node.completed a", "node.completed b", "node.completed c"],
+            );
+          } else {
+            assertEquals([resumed.code, done], [1, ["a", "b"]]);
+            assertStringIncludes(resumed.stderr, "moved, replaced or removed");
+          }
+          const verified = await taffrail(["verify", runId], { cwd });
+          assertEquals(verified.code, 0, verified.stdout);
+          const names = namesIn(`${root}/runs/${runId}`);
+          assertEquals(names.filter((found) => /\.(?:new|bak|torn-\d+)$/.test(found)), []);
+        }),
+    });
+  }
+}
