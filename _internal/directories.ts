@@ -1,4 +1,10 @@
-import { type FilePort, isAlreadyExists, isNotFound, lookAtSync } from "./file_port.ts";
+import {
+  type FileHandle,
+  type FilePort,
+  isAlreadyExists,
+  isNotFound,
+  lookAtSync,
+} from "./file_port.ts";
 import { dirname, isWindows, join } from "./path.ts";
 
 /**
@@ -6,13 +12,17 @@ import { dirname, isWindows, join } from "./path.ts";
  * sync a directory; NTFS journals its entries instead.
  */
 export function syncDirectorySync(port: FilePort, path: string): void {
-  if (isWindows) return;
-  const directory = port.openSync(path, { read: true });
+  const directory = openDirectorySync(port, path);
   try {
-    directory.syncSync();
+    directory?.syncSync();
   } finally {
-    directory.close();
+    directory?.close();
   }
+}
+
+/** Opens a directory, to be synced or locked; undefined on Windows, which opens none. */
+export function openDirectorySync(port: FilePort, path: string): FileHandle | undefined {
+  return isWindows ? undefined : port.openSync(path, { read: true });
 }
 
 /** Creates one directory, mode 0700, and tells whether it was missing. */

@@ -160,7 +160,7 @@ export function unboxed(value: unknown): unknown {
 export function isSurelyKept(value: unknown, depth = 0): boolean {
   switch (typeof value) {
     case "number":
-      return Number.isSafeInteger(value) || isKeptNumber(value);
+      return isKeptNumber(value);
     case "object":
       return value === null || isSurelyKeptObject(value, depth);
     default:
@@ -173,22 +173,39 @@ const QUICK_DEPTH = 100;
 
 function isSurelyKeptObject(value: object, depth: number): boolean {
   if (depth > QUICK_DEPTH) return false;
-  const prototype = Object.getPrototypeOf(value);
-  if (prototype === Date.prototype) return isKeptDate(value as Date);
-  if ((value as { toJSON?: unknown }).toJSON !== undefined) return false;
-  if (prototype === Array.prototype) {
-    return (value as unknown[]).every((item) => isSurelyKept(item, depth + 1));
-  }
-  if (prototype !== Object.prototype && !isOrdinary(value)) return false;
+  if (Object.getPrototypeOf(value) !== Object.prototype) return isSurelyKeptOther(value, depth);
+  return hasSurelyKeptMembers(value, depth);
+}
+
+/**
+ * {@linkcode isSurelyKept} of the members of an object that has nothing else, as literals and `JSON.parse`
+ * make them: to ask for its prototype first would double the price. A `toJSON` method is not kept either.
+ */
+export function hasSurelyKeptMembers(value: object, depth = 0): boolean {
   for (const key in value) {
-    if (!isSurelyKept((value as Record<string, unknown>)[key], depth + 1)) return false;
+    const member = (value as Record<string, unknown>)[key];
+    // Most are texts and small numbers, and a call for each would cost more than the rest of the look.
+    if (typeof member === "string") continue;
+    if (typeof member === "number") {
+      if (!isKeptNumber(member)) return false;
+    } else if (!isSurelyKept(member, depth + 1)) return false;
   }
   return true;
 }
 
+/** A list, a date, or an object of any class. */
+function isSurelyKeptOther(value: object, depth: number): boolean {
+  if (Object.getPrototypeOf(value) === Date.prototype) return isKeptDate(value as Date);
+  if ((value as { toJSON?: unknown }).toJSON !== undefined) return false;
+  if (Object.getPrototypeOf(value) === Array.prototype) {
+    return (value as unknown[]).every((item) => isSurelyKept(item, depth + 1));
+  }
+  return isOrdinary(value) && hasSurelyKeptMembers(value, depth);
+}
+
 function isKeptNumber(value: number): boolean {
-  if (!Number.isInteger(value)) return Number.isFinite(value);
-  return Number.isSafeInteger(value) || Math.abs(value) >= FIRST_WITH_EXPONENT;
+  if (Number.isSafeInteger(value)) return true;
+  return Number.isInteger(value) ? Math.abs(value) >= FIRST_WITH_EXPONENT : Number.isFinite(value);
 }
 
 /** From here on a number is printed with an exponent, and nobody takes its digits for an integer. */
@@ -287,6 +304,16 @@ export function lossInJson(value: unknown): string | undefined {
   if (typeof value !== "object" || value === null || value instanceof Error) return undefined;
   const type = raw === undefined ? unseenTypeOf(value) : undefined;
   return type && `is of type ${type}, whose content JSON does not see: give it a toJSON method`;
+}
+
+/**
+ * Visits a member, and refuses it where JSON would change it without a word. An invalid date is null by the
+ * time that it is visited.
+ */
+export function refuseLoss(value: unknown, path: string, member: unknown): unknown {
+  const problem = lossInJson(member instanceof Date ? member : value);
+  if (problem === undefined) return value;
+  throw new TypeError(`${path} ${problem}`);
 }
 
 /** What is kept of a value whose redactor failed: nothing of it may leak. */

@@ -8,11 +8,12 @@ import {
 } from "../_internal/json_lines.ts";
 import { decodeManyLines, decodeUtf8, encodeUtf8, reasonOf } from "../_internal/text.ts";
 import {
+  hasSurelyKeptMembers,
   isSurelyKept,
   type JsonVisitor,
-  lossInJson,
   lossyNumberIn,
   redactOrMask,
+  refuseLoss,
   stringifyVisiting,
 } from "../_internal/visit_json.ts";
 import type { Gap, GapReason, StandardResult, StandardSchema, Stored } from "./types.ts";
@@ -85,15 +86,6 @@ function stringifyRedacted(event: unknown, redact: Redact): string | undefined {
   });
 }
 
-/** An invalid date is null by the time that it is visited. */
-function refuseLoss(value: unknown, path: string, member: unknown): unknown {
-  const problem = member instanceof Date ? lossInJson(member) : lossInJson(value);
-  if (problem !== undefined) {
-    throw new TypeError(`${path} ${problem}`);
-  }
-  return value;
-}
-
 /** The events and gaps of some lines. */
 export interface DecodedLines<E> {
   events: Stored<E>[];
@@ -132,7 +124,7 @@ function decodeGoodLines<E>(
       const end = text.indexOf("\n", start);
       const line = text.slice(start, end);
       const event = JSON.parse(line);
-      if (!isObject(event) || !isSurelyKept(event)) return undefined;
+      if (!isObject(event) || !hasSurelyKeptMembers(event)) return undefined;
       events.push({ seq, event: event as E });
       start = end + 1;
     }
@@ -206,7 +198,7 @@ function judgeText<E>(line: Uint8Array, schema: StandardSchema<E> | undefined): 
     return { reason: "not-json", message: isSyntax ? error.message : "it is nested too deeply" };
   }
   if (!isObject(event)) return { reason: "not-json", message: "the line is no JSON object" };
-  const lossy = isSurelyKept(event) ? undefined : lossyNumberIn(text);
+  const lossy = hasSurelyKeptMembers(event) ? undefined : lossyNumberIn(text);
   if (lossy !== undefined) return { reason: "number", message: lossyMessage(lossy) };
   if (schema === undefined) return { event: event as E };
   const result = validate(event, schema);

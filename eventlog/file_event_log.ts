@@ -94,8 +94,9 @@ export class FileEventLog<E> implements EventLog<E>, Disposable {
   }
 
   /**
-   * Appends one event, as one line. The event is taken as it is at the call. Callers that wait at
-   * the same time share one write, in call order, and one sync.
+   * Appends one event, as one line. The event is taken as it is at the call, and an `Error` in it is
+   * written with its name, message, stack and causes. Callers that wait at the same time share one
+   * write, in call order, and one sync.
    *
    * **Durability**: acknowledged with `"os"`, the event survives the death of this process; with
    * `"disk"` it survives a power cut. A rejected event is not in the log, except with kind `sync`,
@@ -107,7 +108,8 @@ export class FileEventLog<E> implements EventLog<E>, Disposable {
    * @param event The event.
    * @param options When to acknowledge, and what the log must end with.
    * @returns The seq it got.
-   * @throws {TypeError} If JSON cannot hold the event; the message names the path.
+   * @throws {TypeError} If JSON cannot hold the event, or would change it without a word; the message
+   * names the path.
    * @throws {RangeError} If its line is over 16 MiB.
    * @throws {EventLogError} `conflict`, `io`, `lock-timeout`, `sync`, `busy`, `closed`, `rewound`,
    * `replaced`.
@@ -147,7 +149,8 @@ export class FileEventLog<E> implements EventLog<E>, Disposable {
    * @param event The event.
    * @param options When to return, and what the log must end with.
    * @returns The seq it got.
-   * @throws {TypeError} If JSON cannot hold the event; the message names the path.
+   * @throws {TypeError} If JSON cannot hold the event, or would change it without a word; the message
+   * names the path.
    * @throws {RangeError} If its line is over 16 MiB.
    * @throws {EventLogError} As {@linkcode FileEventLog.append}.
    */

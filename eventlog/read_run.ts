@@ -20,6 +20,7 @@ import {
   openInPlaceOf,
   type OpenRun,
   readingOf,
+  readingToEndOf,
   refuseGap,
   RunReader,
 } from "./run_reader.ts";
@@ -141,7 +142,7 @@ function* pageSteps<E>(
   try {
     options.signal?.throwIfAborted();
     const reader = new RunReader<E>(opened, options);
-    const reading = readingOf(opened, reader.position.byteOffset, BLOCK_BYTES);
+    const reading = readingToEndOf(opened, reader.position.byteOffset, BLOCK_BYTES);
     for (const piece of linePieceSteps(opened.file, reading)) {
       if (piece instanceof Step) {
         yield piece;

@@ -1,4 +1,5 @@
 import { atomicReplaceSync } from "../_internal/atomic_replace.ts";
+import { openDirectorySync } from "../_internal/directories.ts";
 import { checkTypes, isObject } from "../_internal/errors.ts";
 import {
   denoFilePort,
@@ -24,7 +25,7 @@ import {
   unlock,
   writeOwnerSync,
 } from "../_internal/lock.ts";
-import { dirname, isWindows, join } from "../_internal/path.ts";
+import { dirname, join } from "../_internal/path.ts";
 import {
   MAX_RUN_FILE_BYTES,
   partsOfRunId,
@@ -169,7 +170,7 @@ export class HeldRun {
     this.file = openOwnerFileSync(port, path);
     try {
       this.#opened = this.file.statSync();
-      this.#folder = openFolder(port, path);
+      this.#folder = openDirectorySync(port, dirname(path));
     } catch (error) {
       this.file.close();
       throw error;
@@ -195,10 +196,6 @@ export class HeldRun {
     if (this.#folder !== undefined) closeLock(this.#folder);
     closeLock(this.file);
   }
-}
-
-function openFolder(port: FilePort, liveLock: string): FileHandle | undefined {
-  return isWindows ? undefined : port.openSync(dirname(liveLock), { read: true });
 }
 
 /** Some network drives lock only what is open for writing, and nobody opens a folder so. */
@@ -324,7 +321,7 @@ export async function isLive(root: string, runId: string): Promise<boolean> {
     }
   }
   // Somebody may have removed the file of a run that is open.
-  const folder = openToProbe(path, () => openFolder(denoFilePort, path));
+  const folder = openToProbe(path, () => openDirectorySync(denoFilePort, dirname(path)));
   if (folder === undefined) return false;
   try {
     return !await runSteps(tryUntilDeadline(() => tryLockFolder(folder, true), PROBE_MS));

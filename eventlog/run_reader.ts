@@ -101,18 +101,15 @@ function beginAlikeSync(one: FileHandle, other: FileHandle, length: number): boo
   return true;
 }
 
-/**
- * How to read the lines of an open log: up to where it ends now, as others may append faster than they are
- * read. What the file system refuses is an error of this module.
- */
-export function readingOf(
-  { paths, file }: OpenRun,
-  start: number,
-  blockBytes: number,
-): LineReading {
-  const path = paths.events;
-  const end = wrapIo(path, () => file.seekSync(0, Deno.SeekMode.End));
-  return { start, blockBytes, end, failed: (cause) => asModuleError(path, cause) };
+/** How to read the lines of an open log; what the file system refuses is an error of this module. */
+export function readingOf({ paths }: OpenRun, start: number, blockBytes: number): LineReading {
+  return { start, blockBytes, failed: (cause) => asModuleError(paths.events, cause) };
+}
+
+/** {@linkcode readingOf} up to where the log ends now, as others may append faster than it is read. */
+export function readingToEndOf(run: OpenRun, start: number, blockBytes: number): LineReading {
+  const end = wrapIo(run.paths.events, () => run.file.seekSync(0, Deno.SeekMode.End));
+  return { ...readingOf(run, start, blockBytes), end };
 }
 
 /** A place in a log file: behind the line `seq`, where the next line begins. */

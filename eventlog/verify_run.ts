@@ -4,7 +4,7 @@ import { isUlid, runPaths } from "../_internal/root_layout.ts";
 import { ioError, wrapIo } from "./event_log_error.ts";
 import { openEventLog } from "./open_event_log.ts";
 import { isKnownRunEvent, type RunEvent } from "./run_event.ts";
-import { openForReading, readingOf, RunReader } from "./run_reader.ts";
+import { openForReading, readingToEndOf, RunReader } from "./run_reader.ts";
 import type { GapReason, Recovery, Stored } from "./types.ts";
 
 /**
@@ -75,7 +75,7 @@ export async function verifyRun(root: string, runId: string): Promise<RunVerdict
   const check = checkerOf(runId);
   try {
     const reader = new RunReader<RunEvent>(run, {});
-    for await (const piece of linePieces(run.file, readingOf(run, 0, BLOCK_BYTES))) {
+    for await (const piece of linePieces(run.file, readingToEndOf(run, 0, BLOCK_BYTES))) {
       const firstSeq = reader.position.seq + 1;
       const { events, gaps } = wrapIo(path, () => reader.lines(piece));
       const found = gaps.map(({ reason, seq, byteOffset, message }): RunProblem => {

@@ -13,7 +13,7 @@ import type { TraceRecorder } from "../trace/trace_recorder.ts";
 import { messageOf, type RecordingInvoker } from "./recording_invoker.ts";
 import { runPaths } from "../_internal/root_layout.ts";
 import { reasonOf } from "../_internal/text.ts";
-import { lossInJson, stringifyVisiting } from "../_internal/visit_json.ts";
+import { refuseLoss, stringifyVisiting } from "../_internal/visit_json.ts";
 import type { RunRecorder } from "./run_recorder.ts";
 
 /** What a {@linkcode Run} is made of. */
@@ -214,13 +214,6 @@ function payloadText(payload: Record<string, unknown>): string {
   }
   if (text?.startsWith("{")) return text;
   throw new TypeError("Cannot submit this payload: it is not a JSON object");
-}
-
-/** An invalid date is null by the time that it is visited. */
-function refuseLoss(value: unknown, path: string, member: unknown = value): unknown {
-  const problem = lossInJson(member instanceof Date ? member : value);
-  if (problem === undefined) return value;
-  throw new TypeError(`${path} ${problem}`);
 }
 
 /** The names of Pumps cannot be those of work. */

@@ -1,4 +1,3 @@
-import { describe } from "../_internal/errors.ts";
 import {
   answerOf,
   jsonProblemOf,
@@ -106,11 +105,6 @@ export function locateInText(text: string, what: ValueName): ValidationIssue | u
 /** An issue with a value that has no JSON text. It never quotes the value, which may be a secret. */
 export function notJson(what: ValueName, path: string, reason: string): ValidationIssue {
   return { code: NOT_JSON, path, message: `the ${what} cannot be recorded: ${reason}` };
-}
-
-/** A text as UTF-8 can hold it. Programs without types may give something else than a text. */
-export function printable(text: unknown): string {
-  return (typeof text === "string" ? text : describe(text)).toWellFormed();
 }
 
 /** A message as it is to be kept. */

@@ -1,4 +1,9 @@
-import { checkObject, checkString, type TaffrailErrorOptions } from "../_internal/errors.ts";
+import {
+  checkObject,
+  checkString,
+  describe,
+  type TaffrailErrorOptions,
+} from "../_internal/errors.ts";
 import { isNotFound, readNamedFile, requireDeno } from "../_internal/file_port.ts";
 import { reasonOf } from "../_internal/text.ts";
 import {
@@ -25,7 +30,6 @@ import {
 import { parseJson } from "../_internal/wire_json/parse_json.ts";
 import { JsonWriter } from "../_internal/wire_json/print_json.ts";
 import { struct } from "../_internal/wire_json/struct.ts";
-import { printable } from "./payload.ts";
 import {
   TraceFileError,
   type TraceFileErrorDetails,
@@ -219,6 +223,11 @@ function exact(tree: JsonValue): JsonValue {
   const object: Record<string, JsonValue> = {};
   for (const [name, member] of Object.entries(tree)) setMember(object, name, exact(member));
   return object;
+}
+
+/** A text as UTF-8 can hold it. Programs without types may give something else than a text. */
+export function printable(text: unknown): string {
+  return (typeof text === "string" ? text : describe(text)).toWellFormed();
 }
 
 /** A text. What a recorder was given is printed as UTF-8 can hold it, be it a text or not. */

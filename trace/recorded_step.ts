@@ -3,7 +3,8 @@ import { reasonOf } from "../_internal/text.ts";
 import { isRawJson, type JsonValue } from "../_internal/wire_json/json_value.ts";
 import { parseJson } from "../_internal/wire_json/parse_json.ts";
 import { hashJsonText } from "./hash_value.ts";
-import { locateInText, notJson, printable, type ValueName } from "./payload.ts";
+import { locateInText, notJson, type ValueName } from "./payload.ts";
+import { printable } from "./read_trace.ts";
 import { isCount, type TraceClock } from "./trace_config.ts";
 import type {
   NodeEvent,

@@ -1,4 +1,4 @@
-import { printable } from "./payload.ts";
+import { printable } from "./read_trace.ts";
 import type { RecordedStep, RecordedValue } from "./recorded_step.ts";
 import type { NodeEvent } from "./types.ts";
 

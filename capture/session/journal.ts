@@ -169,6 +169,11 @@ function ioError(path: string, cause: unknown): CaptureJournalError {
   return new CaptureJournalError("io", message, { details: { path }, cause });
 }
 
+const REMEDIES = {
+  sync: "free some space and recover what is in it",
+  replaced: "let other programs leave an open journal alone",
+};
+
 function journalError(path: string, failure: AppendFailure): CaptureJournalError {
   const { kind, cause, expected, actual, lockPath, problem } = failure;
   if (kind === "io") return ioError(path, cause);
@@ -177,14 +182,14 @@ function journalError(path: string, failure: AppendFailure): CaptureJournalError
     "lock-timeout": `the lock of ${lockPath} was not released in time`,
     conflict: `it has ${actual} lines instead of ${expected}, so another session writes to it`,
     rewound: `it shrank from ${expected} to ${actual} bytes, so another program has cut it`,
-    replaced: `${problem}; let other programs leave an open journal alone`,
-    sync: `syncing it failed (${reasonOf(cause)}); free some space and recover what is in it`,
+    replaced: `${problem}; ${REMEDIES.replaced}`,
+    sync: `syncing it failed (${reasonOf(cause)}); ${REMEDIES.sync}`,
     busy: `${actual} lines wait already`,
     closed: "it is closed",
   };
   return new CaptureJournalError(kind, `${writing} ${reasons[kind]}`, {
     details: { path },
-    ...(kind === "sync" && { remedy: "free some space and recover what is in it" }),
+    ...((kind === "sync" || kind === "replaced") && { remedy: REMEDIES[kind] }),
     cause,
   });
 }

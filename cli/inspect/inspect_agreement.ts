@@ -1,4 +1,5 @@
 /** What the records of one run say of each other: what must be there, and where they do not agree. */
+import { checkRegular, denoFilePort, lookAtSync } from "../../_internal/file_port.ts";
 import { runPaths } from "../../_internal/root_layout.ts";
 import { reasonOf } from "../../_internal/text.ts";
 import type { RecoveredCapture } from "../../capture/session/recover_capture.ts";
@@ -12,6 +13,7 @@ import { flowOfRecord, type FlowRecord, readFlowRecord } from "../flow/flow_reco
 import { flowProvenance, isCommandRecord, nodeAttemptOf } from "../flow/node_event.ts";
 import { logProblem } from "../reading/find_run.ts";
 import type { RunLog } from "../reading/run_log.ts";
+import { listed } from "../text/printable.ts";
 import {
   canBeJournal,
   flowOfCapture,
@@ -78,7 +80,7 @@ export async function inspectAgreement(
     const repair = recovered === undefined ? null : MAKE_BUNDLE;
     found.push(problem("bundle", "missing", "it is gone", repair));
   }
-  found.push(...await inspectFlow(run, { hasBegun, capture }));
+  found.push(...inspectProcesses(run), ...await inspectFlow(run, { hasBegun, capture }));
   // Damage explains what is missing.
   const lost = isSound && recovered !== undefined
     ? [
@@ -88,6 +90,9 @@ export async function inspectAgreement(
     : [];
   // A damaged name is told once.
   const known = lost.length === 0 ? undefined : nodesOf(recovered!);
+  if (isSound && lost.length === 0) {
+    found.push(...lostBegins(run, { fold: log.fold, hasBundle: has.bundle }));
+  }
   found.push(...lost, ...await inspectOutputs(run, log.fold, known));
   if (lost.length === 0 && state.run_id !== "") {
     found.push(...await inspectFollowing(run, log.fold));
@@ -105,6 +110,7 @@ function problemMaker({ root, runId }: InspectedRun): MakeProblem {
     flow: paths.flow,
     capture: paths.journal,
     bundle: paths.bundle,
+    processes: paths.processes,
   };
   return (part, kind, message, repair = null) => {
     const place = { run_id: runId, part, path: files[part] ?? paths.directory };
@@ -117,8 +123,8 @@ function isOfTheCommand(
   { root, runId }: InspectedRun,
   { log, capture }: Pick<ReadRecords, "log" | "capture">,
 ): boolean {
-  const { flow, nodes } = runPaths(root, runId);
-  if (exists(flow) || exists(nodes)) return true;
+  const { flow, nodes, processes } = runPaths(root, runId);
+  if ([flow, nodes, processes].some(exists)) return true;
   const hasCommand = [capture.recovered?.bundle, capture.bundle].some(isOfCommands);
   return hasCommand || (log !== undefined && hasErrorHash(log.fold));
 }
@@ -165,6 +171,18 @@ async function missingLog(run: InspectedRun, capture: InspectedCapture): Promise
 /** The flow of a run; undefined when there is none that can be used. */
 async function recordOf({ root, runId }: InspectedRun): Promise<FlowRecord | undefined> {
   return await readFlowRecord(root, runId).catch(() => undefined);
+}
+
+/** What was running when the process died is looked for with it; its lines are not synced, and may be cut. */
+function inspectProcesses(run: InspectedRun): Problem[] {
+  const { processes: path } = runPaths(run.root, run.runId);
+  try {
+    const info = lookAtSync(denoFilePort, path);
+    if (info !== undefined) checkRegular(path, info);
+    return [];
+  } catch (error) {
+    return [problemMaker(run)("processes", "unreadable", reasonOf(error))];
+  }
 }
 
 async function inspectFlow(
@@ -235,6 +253,27 @@ function lostEvents(
   }
   // Behind its end nothing more counts.
   return [problem("log", "lost-events", message, hasEnd ? null : COMPLETE_LOG)];
+}
+
+/** What the log itself shows that it lacks: begins of what has an end, and the end of what is sealed. */
+function lostBegins(
+  run: InspectedRun,
+  { fold, hasBundle }: { fold: RunFold; hasBundle: boolean },
+): Problem[] {
+  const problem = problemMaker(run);
+  const { nodes, state, run_id: logged } = fold.state();
+  if (logged === "" || run.live) return [];
+  const missing = nodes.flatMap(({ id }) => {
+    return fold.attemptsOf(id).filter(({ started_ts: ts }) => ts === undefined)
+      .map(({ attempt }) => `that of ${id} (attempt ${attempt})`);
+  });
+  if (!fold.hasBegun) missing.unshift("that of the run");
+  const found = missing.length === 0
+    ? []
+    : [problem("log", "lost-events", `it lacks begins: ${listed(missing)}`)];
+  if (state !== "Running" || !hasBundle) return found;
+  const message = "it lacks the end of the run, whose recording is sealed; resuming writes it";
+  return [...found, problem("log", "unfinished", message)];
 }
 
 /** Where the log says of an attempt something else than the journal, which was written first. */

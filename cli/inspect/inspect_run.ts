@@ -2,7 +2,7 @@
 import { isLive } from "../../eventlog/run_folder.ts";
 import { listRuns } from "../../eventlog/runs_directory.ts";
 import { verifyRun } from "../../eventlog/verify_run.ts";
-import { runPaths } from "../../_internal/root_layout.ts";
+import { lostPath, runPaths } from "../../_internal/root_layout.ts";
 import { reasonOf } from "../../_internal/text.ts";
 import { readTrace } from "../../trace/read_trace.ts";
 import { exists, isFromMissingFile } from "../files.ts";
@@ -59,6 +59,7 @@ async function inspectRecords(run: InspectedRun): Promise<Problem[]> {
   const isSound = damage.length === 0;
   return [
     ...damage,
+    ...keptLines(run),
     ...await inspectAgreement(run, { log: log.read, capture, isSound }),
     ...await inspectTrace(run),
     ...await inspectStore(root, { runtimeId: runId }),
@@ -96,6 +97,22 @@ async function inspectLog(
   } catch (error) {
     return unusable(reasonOf(error));
   }
+}
+
+/** Lines that were acknowledged, and kept beside a log that something else has replaced or cut. */
+function keptLines({ root, runId }: InspectedRun): Problem[] {
+  const { events, journal } = runPaths(root, runId);
+  const found: Problem[] = [];
+  for (const [part, path] of [["log", events], ["capture", journal]] as const) {
+    for (let number = 1; exists(lostPath(path, number)); number++) {
+      const place = { run_id: runId, part, path: lostPath(path, number) };
+      const message =
+        `it has lines that ${path} lacks since something else replaced that; remove ` +
+        "it when nobody needs them";
+      found.push(fileProblem(place, { kind: "kept-lines", message }));
+    }
+  }
+  return found;
 }
 
 const SET_ASIDE = "keep it under another name";

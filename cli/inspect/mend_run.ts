@@ -17,6 +17,7 @@ import { counted } from "../text/printable.ts";
 import { canBeJournal, flowOfCapture } from "./inspect_capture.ts";
 import type { Part, Problem } from "./problem.ts";
 import {
+  keepAsideIfThere,
   LOCK_TIMEOUT_MS,
   restoreJournal,
   restoreRunFile,
@@ -97,12 +98,12 @@ async function mendFile(
   } else if (part === "capture") {
     const source = await readCaptureBundle(bundle);
     if (!canBeJournal(source)) return;
-    const kept = setAsideIfThere(path);
+    const kept = keepAsideIfThere(path);
     restoreJournal(path, source);
     add(part, path, { action: "made again from the bundle", kept });
   } else if (part === "bundle") {
     const source = (await recoverCapture(journal)).bundle;
-    const kept = setAsideIfThere(path);
+    const kept = keepAsideIfThere(path);
     await writeCaptureBundle(path, source);
     add(part, path, { action: "made again from the journal", kept });
   } else if (part === "log" && kind !== "torn") {
@@ -110,7 +111,7 @@ async function mendFile(
   } else if (part === "flow") {
     const flow = await flowOfCapture((await recoverCapture(journal)).bundle);
     if (flow === undefined) return;
-    const kept = setAsideIfThere(path);
+    const kept = keepAsideIfThere(path);
     await writeFlowRecord({ root, runId }, flow);
     add(part, path, { action: "made again from the journal", kept });
   } else if (part === "trace") {

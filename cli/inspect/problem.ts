@@ -15,7 +15,16 @@ export interface InspectedRun {
 }
 
 /** The records that a run consists of. */
-export type Part = "run" | "log" | "flow" | "capture" | "bundle" | "trace" | "output" | "store";
+export type Part =
+  | "run"
+  | "log"
+  | "flow"
+  | "capture"
+  | "bundle"
+  | "processes"
+  | "output"
+  | "trace"
+  | "store";
 
 /** One thing that is wrong in the records, or that should be known about them. */
 export interface Problem {
@@ -37,8 +46,8 @@ export interface Problem {
   repair: string | null;
 }
 
-/** What is as it has to be at this moment, and will not stay so: nothing is lost by it. */
-const NOTES: ReadonlySet<string> = new Set(["unfinished"]);
+/** What is to be known and is no damage: it will not stay so, or has been taken care of. */
+const NOTES: ReadonlySet<string> = new Set(["unfinished", "kept-lines"]);
 
 /** Whether nothing is wrong with it: it is to be known, and exits with 0. */
 export function isNote({ kind }: Pick<Problem, "kind">): boolean {

@@ -1,7 +1,7 @@
 /** Files of a run that are made again from what another file of it has. */
 import { atomicReplaceSync } from "../../_internal/atomic_replace.ts";
 import { defined } from "../../_internal/errors.ts";
-import { denoFilePort } from "../../_internal/file_port.ts";
+import { denoFilePort, isSameFile } from "../../_internal/file_port.ts";
 import { dirname } from "../../_internal/path.ts";
 import { partsOfRunId, runPaths, timeOfUlid } from "../../_internal/root_layout.ts";
 import { encodeUtf8 } from "../../_internal/text.ts";
@@ -50,20 +50,32 @@ export function restoreRunFile(
   replace(path, `${JSON.stringify(file, null, 2)}\n`);
 }
 
-/** Gives a file a name of its own beside its present one; null where there is none. */
+/** Moves a file aside, to a name of its own beside it; null where there is none. */
 export function setAsideIfThere(path: string): string | null {
+  const kept = keepAsideIfThere(path);
+  if (kept !== null && exists(path)) Deno.removeSync(path);
+  return kept;
+}
+
+/**
+ * Gives a file that is to be replaced a second name beside it, so that it is never missing in between;
+ * null where there is none. What has no second names, as a folder, is moved there.
+ */
+export function keepAsideIfThere(path: string): string | null {
   if (!exists(path)) return null;
-  const { isDirectory } = Deno.lstatSync(path);
+  const info = denoFilePort.lstatSync(path);
   for (let number = 1;; number++) {
     const kept = `${path}.damaged-${number}`;
-    if (exists(kept)) continue;
+    // Whoever was killed behind this has kept it already.
+    if (exists(kept)) {
+      const other = denoFilePort.lstatSync(kept);
+      if (info.ino !== null && other.ino !== null && isSameFile(info, other)) return kept;
+      continue;
+    }
     try {
       // A link fails where a rename would replace what has come in between; a folder has none.
-      if (isDirectory) Deno.renameSync(path, kept);
-      else {
-        Deno.linkSync(path, kept);
-        Deno.removeSync(path);
-      }
+      if (info.isDirectory) Deno.renameSync(path, kept);
+      else Deno.linkSync(path, kept);
       return kept;
     } catch (error) {
       if (!(error instanceof Deno.errors.AlreadyExists)) throw error;

@@ -26,10 +26,11 @@ or it cannot be read, 2 called wrongly.
 "first_damage", "nodes": [{ "id", "kind", "name", "status", "attempt", "pid",
 "started_ts", "last_ts", "duration_ms", "exit_code", "signal", "output": {
 "out", "err" }, "attempts": [{ "attempt", "status", "started_ts", "duration_ms",
-"exit_code", "signal", "output" }], "deferrals": [{ "reason", "text" }] }] }. state is "Running",
-"Completed" or { "Aborted": { "reason" } }; status is "Pending", "Running",
-"Completed" or { "Failed": { "kind", "message" } }. Members of a node that are
-not known are left out. is_orphan: no end, and nobody works on it.
+"exit_code", "signal", "output" }], "deferrals": [{ "reason", "text" }] }] }.
+state is "Running", "Completed" or { "Aborted": { "reason" } }; status is
+"Pending", "Running", "Completed" or { "Failed": { "kind", "message" } }.
+Members of a node that are not known are left out. is_orphan: no end, and nobody
+works on it.
 docs/format/command_json.md tells more.`,
 
   async run(args) {

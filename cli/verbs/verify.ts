@@ -22,9 +22,10 @@ ${COMMON_HELP}
 Exit codes: 0 nothing is wrong, 1 something is. --json prints { "ok", "runs",
 "problems": [{ "run_id", "part", "kind", "path", "line", "byte_offset",
 "message", "repair" }], "notes" }; notes are like problems. part: "run", "log",
-"flow", "capture", "bundle", "trace", "output" or "store". line and byte_offset:
-null where a file as a whole is meant. repair: what taffrail repair would do, or
-null where nothing safe can be done. run_id: null for what belongs to no run.`,
+"flow", "capture", "bundle", "processes", "output", "trace" or "store". line and
+byte_offset: null where a file as a whole is meant. repair: what taffrail repair
+would do, or null where nothing safe can be done. run_id: null for what belongs
+to no run.`,
 
   async run(args) {
     const { root, json, operands } = readArguments("verify", args);

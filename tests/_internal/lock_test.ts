@@ -13,6 +13,7 @@ import {
   withLockSync,
 } from "../../_internal/lock.ts";
 import { FaultPort } from "../_util/fault_port.ts";
+import { RunningProcess } from "../_util/process.ts";
 import { withTempDir } from "../_util/temp.ts";
 
 class TimedOut extends Error {}
@@ -150,3 +151,27 @@ Deno.test("pausesUntilDeadline() grows from 50 µs to 2 ms with jitter, so nobod
   assert(new Set(firsts).size > firsts.length / 2, "the pauses have no jitter");
   assertEquals([...pausesUntilDeadline(0)], []);
 });
+
+Deno.test("a program that is started while a lock is held holds nothing of it", () =>
+  withTempDir(async (directory) => {
+    const open = () =>
+      denoFilePort.openSync(`${directory}/lock`, { read: true, append: true, create: true });
+    for (const exclusive of [true, false]) {
+      const [holder, other] = [open(), open()];
+      assert(holder.tryLockSync(exclusive));
+      await using child = new RunningProcess([
+        Deno.execPath(),
+        "eval",
+        "await Deno.stdin.readable.pipeTo(Deno.stdout.writable)",
+      ]);
+      await child.write("started\n");
+      while (child.stdout.lines.length === 0) await child.stdout.changed;
+      assertFalse(other.tryLockSync(true));
+      // Without unlocking: the lock goes with the last handle of it.
+      holder.close();
+      assert(other.tryLockSync(true));
+      other.close();
+      await child.closeInput();
+      await child.end();
+    }
+  }));

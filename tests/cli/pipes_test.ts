@@ -12,6 +12,7 @@ const FILES = [
   "capture.jsonl",
   "capture.json",
   "trace.json",
+  "processes.jsonl",
   "nodes/bad.1.out",
   "nodes/bad.1.err",
 ];

@@ -170,7 +170,7 @@ test("taffrail follow cuts its lines to the terminal, and not on a pipe", async 
   assertStringIncludes(piped.stdout, words);
   await using command = startInTerminal(["follow", "flow"], { cwd, env: {}, columns: 60 });
   const lines = (await command.end()).stdout.trimEnd().split("\r\n");
-  assertEquals(lines.length, 6);
+  assertEquals(lines.length, 5);
   assertEquals(lines.at(-1), "the run has completed");
   assertEquals(lines.filter((line) => line.length > 60), []);
   assertMatch(lines[1]!, /…$/);

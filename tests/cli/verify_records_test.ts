@@ -1,5 +1,6 @@
 /** Every file that a run of the command consists of is verified, and made again where another one has it. */
-import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
+import { assertEquals, assertMatch, assertRejects, assertStringIncludes } from "@std/assert";
+import { openEventLog } from "../../eventlog/mod.ts";
 import { openRun } from "../../run/mod.ts";
 import { runtimeDirectory } from "../../store/mod.ts";
 import { isThere } from "../_util/files.ts";
@@ -461,5 +462,40 @@ Deno.test("a flow of a later format is not made again", async () => {
     await edit(path, (text) => text.replace('"format": 1', '"format": 2'));
     const [problem] = (await verify(cwd)).problems;
     assertEquals([problem!.part, problem!.repair], ["flow", null]);
+  });
+});
+
+Deno.test("verify tells of each line that was taken out of the log of a run", () =>
+  withMemoryDir(async (cwd) => {
+    const run = await recordFlow(cwd);
+    const text = await Deno.readTextFile(`${run}/events.jsonl`);
+    const lines = text.trimEnd().split("\n");
+    for (const [index, line] of lines.entries()) {
+      const rest = lines.toSpliced(index, 1).map((line) => `${line}\n`).join("");
+      await Deno.writeTextFile(`${run}/events.jsonl`, rest);
+      const { problems, notes } = await verify(cwd);
+      const found = [...problems, ...notes].filter(({ part }) => part === "log");
+      const isEnd = line.includes('"pipe.completed"');
+      assertEquals(found.map(({ kind }) => kind), [isEnd ? "unfinished" : "lost-events"], line);
+    }
+    await Deno.writeTextFile(`${run}/events.jsonl`, text);
+    assertEquals(await verify(cwd), { problems: [], notes: [] });
+  }));
+Deno.test("lines that are kept beside a log that was replaced are a note", {
+  ignore: !HAS_SIGNALS,
+}, async () => {
+  await withMemoryDir(async (cwd) => {
+    const root = `${cwd}/.taffrail`;
+    await using log = await openEventLog<{ n: number }>({ root, runId: "a" });
+    await log.append({ n: 1 });
+    await Deno.writeTextFile(`${cwd}/copy`, "");
+    await Deno.rename(`${cwd}/copy`, log.path);
+    await assertRejects(() => log.append({ n: 2 }, { durability: "disk" }), Error, "replaced");
+    await log.close().catch(() => {});
+    const { problems, notes } = await verify(cwd);
+    assertEquals(problems, []);
+    assertEquals(notes.map(({ part, kind }) => [part, kind]), [["log", "kept-lines"]]);
+    assertMatch(notes[0]!.path, /\/events\.jsonl\.lost-1$/);
+    assertEquals((await repair(cwd)).ok, true);
   });
 });

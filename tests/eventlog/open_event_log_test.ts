@@ -368,3 +368,16 @@ for (const [what, intrude] of Object.entries(INTRUDERS)) {
       assertEquals(readText(outside), "precious");
     }));
 }
+
+Deno.test("a run with the events.lock of an earlier build is used, verified and removed like others", () =>
+  withTempDir(async (root) => {
+    writeRun(root, '{"n":1}\n{"n":');
+    write(pathOf(root, "events.lock"), "");
+    assertEquals(readAll(root).gaps.map(({ reason }) => reason), ["torn"]);
+    const log = await openLog(root);
+    assertEquals((await log.append({ n: 2 })).lastSeq, 2);
+    await log.close();
+    assertEquals((await verifyRun(root, RUN_ID)).problems, []);
+    await removeRun(root, RUN_ID);
+    assertEquals(namesIn(`${root}/runs`), []);
+  }));

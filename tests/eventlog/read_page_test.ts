@@ -1,4 +1,4 @@
-import { assert, assertEquals, assertLessOrEqual, assertRejects } from "@std/assert";
+import { assert, assertEquals, assertLessOrEqual, assertRejects, assertThrows } from "@std/assert";
 import { denoFilePort, type FilePort } from "../../_internal/file_port.ts";
 import { MAX_LINE_BYTES } from "../../_internal/json_lines.ts";
 import { EventLogError } from "../../eventlog/mod.ts";
@@ -154,6 +154,22 @@ Deno.test("read() notices that the log was rewound, or is another one", () =>
     assertEquals((await same.read({ after: next })).events[0], { seq: 6, event: { n: 6 } });
   }));
 
+Deno.test("read() notices a cursor that was edited", () =>
+  withTempDir(async (root) => {
+    writeRun(root, '{"t":"tick"}\n'.repeat(9));
+    const log = await openLog(root);
+    const { next } = await log.read({ limit: 5 });
+    await log.close();
+    const [seq, offset, checksum] = next.split("-");
+    assertEquals(seq, "5");
+    // Lines of the same content, and places where lines begin, are no excuse.
+    await cursorError(root, `4-${offset}-${checksum}`);
+    await cursorError(root, `6-${offset}-${checksum}`);
+    await cursorError(root, `5-${Number(offset) - 13}-${checksum}`);
+    await cursorError(root, `6-${Number(offset) + 13}-${checksum}`);
+    await cursorError(root, `5-${offset}-0`);
+  }));
+
 Deno.test("a cursor checks no more than 4 KiB of the line before it", () =>
   withTempDir((root) => {
     const long = `{"text":"${"x".repeat(100_000)}"}\n`;
@@ -268,6 +284,27 @@ Deno.test("read() does not fail where a reader cannot ask for the lock", () =>
     const { events, gaps } = readPageSync(port, { root, runId: RUN_ID }, {});
     assertEquals([events.length, gaps[0]?.reason], [1, "torn"]);
     assertEquals(port.openCount, 0);
+  }));
+
+Deno.test("read() calls no tail torn where the lock beside the log may not be opened", () =>
+  withTempDir((root) => {
+    writeRun(root, numberedLines(1) + '{"n":');
+    write(pathOf(root, "events.lock"), "");
+    const errors = [
+      new Deno.errors.PermissionDenied("Permission denied (os error 13)"),
+      new Error("Too many open files (os error 24)"),
+      new Deno.errors.NotCapable("Requires read access"),
+    ];
+    for (const error of errors) {
+      const port = new FaultPort();
+      port.failWhen(({ name, path }) =>
+        name === "openSync" && path.endsWith("events.lock") ? error : undefined
+      );
+      const reading = () => readPageSync(port, { root, runId: RUN_ID }, {});
+      const thrown = assertThrows(reading, EventLogError, error.message);
+      assertEquals([thrown.kind, thrown.details.path], ["io", pathOf(root, "events.lock")]);
+      assertEquals(port.openCount, 0);
+    }
   }));
 
 Deno.test("read() gives up before reading when its signal is aborted", () =>

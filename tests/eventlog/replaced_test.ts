@@ -376,8 +376,9 @@ Deno.test("a journal that is replaced, moved or removed keeps its lines and take
         async () => await journal.append(line),
         CaptureJournalError,
       );
-      assertEquals(error.kind, "replaced");
+      assertEquals([error.kind, error.details.path], ["replaced", path]);
       assertStringIncludes(error.message, `${path}.lost-1`);
+      assertStringIncludes(error.message, error.remedy!);
       assertEquals(readText(`${path}.lost-1`).split("\n")[0] + "\n", text);
       await assertRejects(async () => await journal.append(line), CaptureJournalError);
       journal.close();

@@ -310,6 +310,8 @@ Deno.test("an id or a payload that cannot be recorded is refused, and stops noth
     loop.loop = loop;
     let deep: unknown = 1;
     for (let depth = 0; depth < 200; depth++) deep = [deep];
+    let deepest: unknown = 1;
+    for (let depth = 0; depth < 2_000_000; depth++) deepest = [deepest];
     const refused: [unknown, unknown, RegExp][] = [
       ["", {}, /not blank/],
       [" \n", {}, /not blank/],
@@ -325,6 +327,9 @@ Deno.test("an id or a payload that cannot be recorded is refused, and stops noth
       ["a", { list: [0, NaN] }, /payload: \$\.list\[1\] is NaN/],
       ["a", { big: 2 ** 53 }, /payload: \$\.big is 9007199254740992/],
       ["a", { text: "\ud800" }, /payload: \$\.text has a lone surrogate/],
+      ["a", { when: new Date(NaN) }, /payload: \$\.when is an invalid Date/],
+      ["a", { map: new Map() }, /payload: \$\.map is of type Map/],
+      ["a", { deepest }, /payload: \$\.deepest is nested deeper than 10000 levels/],
       ["a", { deep }, /deep|nest|recursion|InvalidJson/i],
       ["a", { text: "x".repeat(2 ** 21) }, /2097152 is the most; name a file/],
     ];
