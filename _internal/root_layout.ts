@@ -101,6 +101,8 @@ export function lostPath(path: string, number: number): string {
 const MAX_RUN_ID_LENGTH = 120;
 /** What a ULID and the dash before it leave of that for the name of a run. */
 export const MAX_RUN_NAME_LENGTH = MAX_RUN_ID_LENGTH - 27;
+/** Far more than a `run.json` has, which is read by everything that looks at a run. */
+export const MAX_RUN_FILE_BYTES = 1024 ** 2;
 /** What file systems take. */
 const MAX_NAME_BYTES = 255;
 const WINDOWS_DEVICE = /^(con|prn|aux|nul|com[0-9]|lpt[0-9])(\.|$)/i;

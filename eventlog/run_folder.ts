@@ -26,7 +26,12 @@ import {
   writeOwnerSync,
 } from "../_internal/lock.ts";
 import { dirname, join } from "../_internal/path.ts";
-import { partsOfRunId, type RunPaths, runPaths } from "../_internal/root_layout.ts";
+import {
+  MAX_RUN_FILE_BYTES,
+  partsOfRunId,
+  type RunPaths,
+  runPaths,
+} from "../_internal/root_layout.ts";
 import { decodeUtf8, encodeUtf8, reasonOf } from "../_internal/text.ts";
 import { VERSION } from "../_internal/version.ts";
 import {
@@ -45,9 +50,6 @@ import {
 
 /** The format of a run's folder that this version reads and writes. */
 const RUN_FORMAT = 1;
-
-/** Far more than a `run.json` has, which is read by everything that looks at a run. */
-const MAX_RUN_FILE_BYTES = 1024 ** 2;
 
 /** `run.json`, written once when a run's folder is made. */
 interface RunFile {

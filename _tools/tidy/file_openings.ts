@@ -9,8 +9,8 @@ const OPENER = "_internal/file_port.ts";
 /** Who opens something that is no file of a root. */
 const EXCEPTIONS: Record<string, string> = {
   "_internal/directories.ts": "a directory, to sync it",
-  "eventlog/run_folder.ts": "a directory, to lock it, and what Linux tells about the process",
   "_internal/ignored_signals.ts": "what Linux tells about the process",
+  "eventlog/run_folder.ts": "a directory, to lock it, and what Linux tells about the process",
   "cli/process/processes.ts": "what Linux tells about processes",
   "cli/process/run_holder.ts": "what Linux tells about open files",
   "cli/flow/parse_flow.ts": "what the user names, which may be a pipe",

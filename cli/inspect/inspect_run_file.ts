@@ -4,7 +4,7 @@ import { recoverCapture } from "../../capture/session/recover_capture.ts";
 import { isObject } from "../../_internal/errors.ts";
 import { checkRegular, denoFilePort, lookAtSync, readFileSync } from "../../_internal/file_port.ts";
 import { basename } from "../../_internal/path.ts";
-import { runPaths } from "../../_internal/root_layout.ts";
+import { MAX_RUN_FILE_BYTES, runPaths } from "../../_internal/root_layout.ts";
 import { decodeUtf8, reasonOf } from "../../_internal/text.ts";
 import { exists } from "../files.ts";
 import { readFlowRecord } from "../flow/flow_record.ts";
@@ -20,7 +20,8 @@ export async function inspectRunFile({ root, runId }: InspectedRun): Promise<Pro
   const place = { run_id: runId, part: "run", path } as const;
   try {
     checkRegular(path, info);
-    const text = decodeUtf8(readFileSync(denoFilePort, path)).replace(/^\uFEFF/, "");
+    const bytes = readFileSync(denoFilePort, path, MAX_RUN_FILE_BYTES);
+    const text = decodeUtf8(bytes).replace(/^\uFEFF/, "");
     if (namesFormat(JSON.parse(text))) return [];
     throw new TypeError("it names no format");
   } catch (error) {
@@ -38,7 +39,8 @@ export async function inspectRunFile({ root, runId }: InspectedRun): Promise<Pro
 export function isOfNewerFormat(path: string): boolean {
   try {
     checkRegular(path, denoFilePort.lstatSync(path));
-    const text = new TextDecoder().decode(readFileSync(denoFilePort, path));
+    const bytes = readFileSync(denoFilePort, path, MAX_RUN_FILE_BYTES);
+    const text = new TextDecoder().decode(bytes);
     return /"format"\s*:\s*(?:[2-9]|\d\d)/.test(text);
   } catch {
     return false;

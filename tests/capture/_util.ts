@@ -42,19 +42,23 @@ export function event(
   return createEvent({ id, kind, at: at(secs), payload });
 }
 
-/** A session with a memory log and an invoker that completes everything. */
-export function newSession(
-  options: Partial<CapturingSessionOptions<Supervisor>> = {},
-): CapturingSession<Supervisor> {
-  return new CapturingSession({
+/** What a session needs at least: a memory log, and an invoker that completes everything. */
+export function sessionOptions() {
+  return {
     graphId: "g",
     constraints: { max_retries: 0 },
     decisionLog: new MemoryDecisionLog(),
     invoker: new FaultInvoker(),
     createSupervisor,
     runtimeProvenance: RUNTIME,
-    ...options,
-  });
+  };
+}
+
+/** A session of {@linkcode sessionOptions}. */
+export function newSession(
+  options: Partial<CapturingSessionOptions<Supervisor>> = {},
+): CapturingSession<Supervisor> {
+  return new CapturingSession({ ...sessionOptions(), ...options });
 }
 
 /** A bundle of a serial session with a retry, deferrals, Pumps, payloads and effects. */

@@ -9,11 +9,17 @@ import {
   stringifyCaptureJournal,
   type TaffrailCaptureBundle,
 } from "../../capture/mod.ts";
-import { FaultInvoker, MemoryDecisionLog } from "../../supervisor/mod.ts";
 import { mixSeeds, Random } from "../_util/random.ts";
 import { seed, withMemoryDir, withTempDir } from "../_util/temp.ts";
 import { randomConcurrentSession, randomSerialSession } from "./_random_session.ts";
-import { createSupervisor, event, EXPECTED, newSession, RUNTIME, sampleBundle } from "./_util.ts";
+import {
+  createSupervisor,
+  event,
+  EXPECTED,
+  newSession,
+  sampleBundle,
+  sessionOptions,
+} from "./_util.ts";
 
 /** Writes the journal of a bundle and makes a bundle of it again. */
 async function throughJournal(path: string, bundle: TaffrailCaptureBundle): Promise<CaptureBundle> {
@@ -55,21 +61,14 @@ Deno.test("the journal of a bundle is the one that the session wrote", async () 
 Deno.test("a session goes on from the journal of its bundle", async () => {
   await withTempDir(async (directory) => {
     const journalPath = `${directory}/capture.jsonl`;
-    const rules = { graphId: "g", mode: "concurrent", constraints: { max_retries: 0 } } as const;
     const first = newSession({ mode: "concurrent" });
     await first.onEvent(event("e1"));
     await first.close();
     const bundle = first.intoBundle();
     assert("inputs" in bundle);
     await Deno.writeTextFile(journalPath, stringifyCaptureJournal(bundle));
-    const { session } = await resumeCapture({
-      ...rules,
-      decisionLog: new MemoryDecisionLog(),
-      invoker: new FaultInvoker(),
-      createSupervisor,
-      runtimeProvenance: RUNTIME,
-      journalPath,
-    });
+    const options = { ...sessionOptions(), mode: "concurrent", journalPath } as const;
+    const { session } = await resumeCapture(options);
     await session.onEvent(event("e2"));
     await session.close();
     const whole = session.intoBundle();
@@ -128,15 +127,7 @@ Deno.test("what is no journal is an error of capture, at once, in both readers",
     }
     for (const [name, kind, message] of cases) {
       const journalPath = `${directory}/${name}`;
-      const options = {
-        graphId: "g",
-        constraints: { max_retries: 0 },
-        decisionLog: new MemoryDecisionLog(),
-        invoker: new FaultInvoker(),
-        createSupervisor,
-        runtimeProvenance: RUNTIME,
-        journalPath,
-      };
+      const options = { ...sessionOptions(), journalPath };
       for (const read of [() => recoverCapture(journalPath), () => resumeCapture(options)]) {
         const error = await assertRejects(read, CaptureJournalError, message, name);
         assertEquals([error.kind, error.details.path], [kind, journalPath], name);
