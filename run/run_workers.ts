@@ -45,6 +45,9 @@ export class RunWorkers implements AsyncDisposable {
   /** The attempts that have a worker, by the worker's objective. */
   readonly #workers = new Map<string, { ref: WorkerRef; isActive: boolean }>();
 
+  /** Whether an event was not taken that the log has. */
+  #isBehind = false;
+
   private constructor(root: string, runtime: WorkerRuntime) {
     this.#root = root;
     this.runtime = runtime;
@@ -75,12 +78,24 @@ export class RunWorkers implements AsyncDisposable {
   }
 
   /**
-   * Takes an event that the log has. Events are to be taken in the order of the log.
+   * Takes an event that the log has. Events are to be taken in the order of the log: behind one that the
+   * store did not take nothing is taken any more until {@linkcode RunWorkers.catchUp} has, since a runtime
+   * that was stopped could never be brought up to the log.
    *
    * @param event The event; of an unknown type it changes nothing.
    * @throws {RuntimeStoreError} When the store cannot be written.
    */
   async take(event: RunEvent): Promise<void> {
+    if (this.#isBehind) return;
+    try {
+      await this.#take(event);
+    } catch (error) {
+      this.#isBehind = true;
+      throw error;
+    }
+  }
+
+  async #take(event: RunEvent): Promise<void> {
     if (event.type === "pipe.completed" || event.type === "pipe.aborted") {
       if (this.runtime.summary().status === "running") await this.runtime.stopRuntime();
       return;
@@ -112,6 +127,7 @@ export class RunWorkers implements AsyncDisposable {
    * @throws {RuntimeStoreError} When the store cannot be written.
    */
   async catchUp(): Promise<void> {
+    this.#isBehind = false;
     for await (const { events } of readRun(this.#root, this.runtime.runtimeId)) {
       for (const { event } of events) await this.take(event);
     }

@@ -56,9 +56,13 @@ test("stops on a full disk, and says so", async (cwd) => {
   assertEquals(code, 1);
   assertStringIncludes(stderr, "free some space, or choose another --root");
   const runId = await onlyRun(`${cwd}/.taffrail`);
-  const verified = await taffrail(["verify", runId], { cwd });
-  assertEquals(verified.code, 0, verified.stdout);
-  assertEquals((await taffrail(["replay", runId], { cwd })).code, 0);
+  // The store follows the log, which may have taken the last event when there was no space for the store.
+  const verified = await taffrail(["verify", "--json", runId], { cwd });
+  const { problems } = JSON.parse(verified.stdout);
+  assertEquals(problems.filter(({ kind }: { kind: string }) => kind !== "behind-log"), []);
+  const repaired = await taffrail(["repair", runId], { cwd });
+  assertEquals(repaired.code, 0, repaired.stdout);
+  await assertSound(cwd, runId);
 });
 
 test("does not begin below a root that cannot be written, and says so", async (cwd) => {

@@ -1,4 +1,4 @@
-import { assert, assertEquals } from "@std/assert";
+import { assert, assertEquals, assertRejects } from "@std/assert";
 import { newEventId, openEventLog, type RunEvent } from "../../eventlog/mod.ts";
 import { openRecords, RunRecorder, RunWorkers } from "../../run/mod.ts";
 import { runtimeDirectory } from "../../store/mod.ts";
@@ -168,4 +168,29 @@ Deno.test("RunRecorder writes the log, the store and the trace of a run of one's
       "pipe.aborted",
     ]);
     assert((await Deno.stat(`${root}/runs/${runId}/trace.json`)).isFile);
+  }));
+
+Deno.test("what the store did not take keeps it from being stopped, so that it can catch up", () =>
+  withTempDir(async (root) => {
+    const { runId } = PLACE;
+    const place = { root, runId };
+    await using log = await openEventLog({ root, runId });
+    await using workers = await RunWorkers.open({ root, runId, name: "demo" });
+    const append = async (event: Record<string, unknown>) => {
+      const base = { id: newEventId(), ts: "2026-01-01T00:00:00Z", run_id: runId };
+      const whole = { ...base, ...event } as RunEvent;
+      await log.append(whole);
+      await workers.take(whole);
+    };
+    await append({ type: "pipe.started", pipe: "demo", inputs: [], distro_version: "0" });
+    const { transaction } = workers.runtime;
+    workers.runtime.transaction = () => Promise.reject(new Error("no space"));
+    const begin = { type: "node.started", node_id: "a", kind: "command", attempt: 1 };
+    await assertRejects(() => append(begin), Error, "no space");
+    workers.runtime.transaction = transaction;
+    await append({ type: "pipe.aborted", reason: "no space" });
+    assertEquals(workers.runtime.summary().status, "running");
+    await workers.catchUp();
+    assertEquals(workers.runtime.summary().status, "stopped");
+    assertEquals((await workersOf(place)).map(({ objective }) => objective), ["a#1"]);
   }));
