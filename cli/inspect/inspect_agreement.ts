@@ -6,17 +6,22 @@ import type { RecoveredCapture } from "../../capture/session/recover_capture.ts"
 import type { CaptureBundle } from "../../capture/types.ts";
 import type { AttemptInfo, RunFold } from "../../eventlog/derive_run_state.ts";
 import { attemptKey, errorKindOf } from "../../run/attempt_key.ts";
+import type { NodeAttempt } from "../../run/types.ts";
 import type { RunTermination } from "../../supervisor/types.ts";
 import { journalAttempts } from "../engine/past_attempts.ts";
 import { exists } from "../files.ts";
 import { flowOfRecord, type FlowRecord, readFlowRecord } from "../flow/flow_record.ts";
-import { flowProvenance, isCommandRecord, nodeAttemptOf } from "../flow/node_event.ts";
+import {
+  flowOfCapture,
+  flowProvenance,
+  isCommandRecord,
+  nodeAttemptOf,
+} from "../flow/node_event.ts";
 import { logProblem } from "../reading/find_run.ts";
 import type { RunLog } from "../reading/run_log.ts";
 import { listed } from "../text/printable.ts";
 import {
   canBeJournal,
-  flowOfCapture,
   type InspectedCapture,
   MAKE_BUNDLE,
   MAKE_JOURNAL,
@@ -91,7 +96,7 @@ export async function inspectAgreement(
   // A damaged name is told once.
   const known = lost.length === 0 ? undefined : nodesOf(recovered!);
   if (isSound && lost.length === 0) {
-    found.push(...lostBegins(run, { fold: log.fold, hasBundle: has.bundle }));
+    found.push(...lostBegins(run, { fold: log.fold, recovered, hasBundle: has.bundle }));
   }
   found.push(...lost, ...await inspectOutputs(run, log.fold, known));
   if (lost.length === 0 && state.run_id !== "") {
@@ -241,8 +246,8 @@ function lostEvents(
   const missing = journalAttempts(recovered)
     // One that was aborted may never have begun.
     .filter(({ termination }) => termination !== null && termination !== "Aborted")
-    .filter(({ nodeId, attempt: number }) => {
-      const logged = fold.attemptsOf(nodeId).findLast(({ attempt }) => attempt === number);
+    .filter((attempt) => {
+      const logged = loggedAttempt(fold, attempt);
       return logged === undefined || logged.status === "Running";
     });
   if (missing.length === 0 || run.live) return [];
@@ -250,29 +255,45 @@ function lostEvents(
   const message = `it lacks ends that the capture journal has: ${names.slice(0, 5).join(", ")}` +
     (names.length > 5 ? ` and ${names.length - 5} more` : "");
   const hasEnd = fold.state().state !== "Running";
-  if (!hasEnd && !hasBundle) {
+  // Nothing begins before its begin is in the log, so that only an end can be missing of a killed run.
+  const hasBegins = fold.hasBegun && missing.every((attempt) => loggedAttempt(fold, attempt));
+  if (!hasEnd && !hasBundle && hasBegins) {
     return [problem("log", "unfinished", `${message}; resuming writes them`)];
   }
   // Behind its end nothing more counts.
   return [problem("log", "lost-events", message, hasEnd ? null : COMPLETE_LOG)];
 }
 
+function loggedAttempt(fold: RunFold, { nodeId, attempt: number }: NodeAttempt) {
+  return fold.attemptsOf(nodeId).findLast(({ attempt }) => attempt === number);
+}
+
 /** What the log itself shows that it lacks: begins of what has an end, and the end of what is sealed. */
 function lostBegins(
   run: InspectedRun,
-  { fold, hasBundle }: { fold: RunFold; hasBundle: boolean },
+  { fold, recovered, hasBundle }: {
+    fold: RunFold;
+    recovered: RecoveredCapture | undefined;
+    hasBundle: boolean;
+  },
 ): Problem[] {
   const problem = problemMaker(run);
   const { nodes, state, run_id: logged } = fold.state();
-  if (logged === "" || run.live) return [];
+  // A session begins behind the begin of its run.
+  if ((logged === "" && recovered === undefined) || run.live) return [];
   const missing = nodes.flatMap(({ id }) => {
     return fold.attemptsOf(id).filter(({ started_ts: ts }) => ts === undefined)
       .map(({ attempt }) => `that of ${id} (attempt ${attempt})`);
   });
   if (!fold.hasBegun) missing.unshift("that of the run");
-  const found = missing.length === 0
-    ? []
-    : [problem("log", "lost-events", `it lacks begins: ${listed(missing)}`)];
+  const found = missing.length === 0 ? [] : [
+    problem(
+      "log",
+      "lost-events",
+      `it lacks begins: ${listed(missing)}`,
+      logged === "" ? COMPLETE_LOG : null,
+    ),
+  ];
   if (state !== "Running" || !hasBundle) return found;
   const message = "it lacks the end of the run, whose recording is sealed; resuming writes it";
   return [...found, problem("log", "unfinished", message)];
@@ -286,7 +307,7 @@ function otherEnds(
   const problem = problemMaker(run);
   const hashes = recordedHashes(recovered);
   return journalAttempts(recovered).flatMap(({ nodeId, attempt: number, termination }) => {
-    const logged = fold.attemptsOf(nodeId).findLast(({ attempt }) => attempt === number);
+    const logged = loggedAttempt(fold, { nodeId, attempt: number });
     if (termination === null || logged === undefined || logged.status === "Running") return [];
     const [end, recordedEnd] = [endText(logged.status), journalEndText(termination)];
     const what = `node ${nodeId} (attempt ${number})`;

@@ -7,13 +7,6 @@ import type { CaptureBundle, DecisionRecord, TaffrailCaptureBundle } from "../..
 import { denoFilePort, readFileSync } from "../../_internal/file_port.ts";
 import { type RunPaths, runPaths } from "../../_internal/root_layout.ts";
 import { isFromMissingFile } from "../files.ts";
-import type { Flow, FlowNode } from "../flow/flow.ts";
-import {
-  flowProvenance,
-  isCommandRecord,
-  nodeAttemptOf,
-  recordedNode,
-} from "../flow/node_event.ts";
 import { fileProblem, type InspectedRun, type Problem, unreadable } from "./problem.ts";
 
 /** What the two files of a capture say. */
@@ -164,25 +157,6 @@ export function canBeJournal(
   });
   const begin = { ...bundle, inputs: bundle.inputs.slice(0, length), decisions };
   return stringifyCaptureBundle(begin) === stringifyCaptureBundle(rest);
-}
-
-/**
- * The flow that a recording is of, where that says all of it: commands that need no others, and have no
- * variables whose values are only in a file. Its digest tells.
- */
-export async function flowOfCapture(bundle: CaptureBundle): Promise<Flow | undefined> {
-  if (!("inputs" in bundle)) return undefined;
-  const nodes = new Map<string, FlowNode>();
-  for (const input of bundle.inputs) {
-    if (input.type !== "event" || input.kind !== "Command") continue;
-    const command: unknown = JSON.parse(input.payload);
-    if (!isCommandRecord(command) || command.env.length > 0) return undefined;
-    const { nodeId } = nodeAttemptOf(input.event_id, 1);
-    nodes.set(nodeId, recordedNode(nodeId, command));
-  }
-  const { graph_id: name, config: constraints, runtime_provenance: digest } = bundle;
-  const flow = { name, constraints, nodes: [...nodes.values()] };
-  return await flowProvenance(flow) === digest ? flow : undefined;
 }
 
 /** The digest that the recording has of what an attempt printed. */
