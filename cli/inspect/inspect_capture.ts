@@ -47,35 +47,43 @@ export async function inspectCapture(
   const paths = runPaths(root, runId);
   const journal = await lookAtJournal({ runId, path: paths.journal, live });
   const bundle = await lookAtBundle({ runId, path: paths.bundle });
-  const recovered = journal.content;
   // The bundle of a run at work is of a later moment than its journal was when it was read.
-  const both = live ? [] : compareBoth({ runId, hasEnd, paths }, journal, bundle);
-  const problems = [...problemsOf(journal), ...problemsOf(bundle), ...both];
+  const problems = live ? [...problemsOf(journal), ...problemsOf(bundle)] : [
+    ...problemsOf(journal, repairOfJournal(journal, bundle)),
+    ...problemsOf(bundle, isSound(journal) ? REWRITE : null),
+    ...compareBoth({ runId, hasEnd, paths }, journal, bundle),
+  ];
   return {
     problems,
-    recovered,
+    recovered: journal.content,
     bundle: bundle.content,
     has: { journal: journal.isThere, bundle: bundle.isThere },
   };
 }
 
-/** What one of the files says of the other: what it can be made of, and where they do not agree. */
+/** What is wrong in a file alone, with what else it can be made of; what a newer version wrote is left alone. */
+function problemsOf({ problem }: Looked<unknown>, other: string | null = null): Problem[] {
+  if (problem === undefined) return [];
+  const repair = problem.kind === "newer" ? null : problem.repair ?? other;
+  return [{ ...problem, repair }];
+}
+
+function repairOfJournal(
+  { content }: Looked<RecoveredCapture>,
+  bundle: Looked<CaptureBundle>,
+): string | null {
+  const isInBundle = bundle.content !== undefined && canBeJournal(bundle.content, content?.bundle);
+  return isInBundle ? REWRITE_JOURNAL : null;
+}
+
+/** Where the two files do not agree, as far as both are whole. */
 function compareBoth(
   { runId, hasEnd, paths }: { runId: string; hasEnd: boolean; paths: RunPaths },
   journal: Looked<RecoveredCapture>,
   bundle: Looked<CaptureBundle>,
 ): Problem[] {
   const recorded = journal.content?.bundle;
-  if (bundle.content === undefined) {
-    if (bundle.problem?.kind === "unreadable" && isSound(journal)) bundle.problem.repair = REWRITE;
-    return [];
-  }
-  if (!isSound(journal) || recorded === undefined) {
-    const { problem } = journal;
-    const isMended = problem === undefined || problem.repair !== null || problem.kind === "newer";
-    if (!isMended && canBeJournal(bundle.content, recorded)) problem.repair = REWRITE_JOURNAL;
-    return [];
-  }
+  if (bundle.content === undefined || recorded === undefined || !isSound(journal)) return [];
   if (stringifyCaptureBundle(recorded) === stringifyCaptureBundle(bundle.content)) return [];
   if (canBeJournal(bundle.content, recorded)) {
     const message = "it lacks what the bundle has, which was made of it";
@@ -87,10 +95,6 @@ function compareBoth(
   const message = "it says something else than the journal, of which it was made";
   const place = { run_id: runId, part: "bundle", path: paths.bundle } as const;
   return [fileProblem(place, { kind: "differs", message, repair: REWRITE })];
-}
-
-function problemsOf({ problem }: Looked<unknown>): Problem[] {
-  return problem === undefined ? [] : [problem];
 }
 
 /** Whether a journal says all that the bundle of an ended session does. */
