@@ -56,53 +56,78 @@ export async function inspectAgreement(
   run: InspectedRun,
   { log, capture, isSound }: ReadRecords,
 ): Promise<Problem[]> {
-  const problem = problemMaker(run);
-  const { has, recovered, bundle } = capture;
   const isOfCommand = isOfTheCommand(run, { log, capture });
   if (log === undefined) {
     return exists(runPaths(run.root, run.runId).events) ? [] : [await missingLog(run, capture)];
   }
-  const state = log.fold.state();
-  const hasBegun = state.nodes.some(({ status }) => status !== "Pending");
-  const found: Problem[] = [];
-  if (has.bundle && !has.journal && (isOfCommand || bundle !== undefined)) {
-    const repair = bundle !== undefined && canBeJournal(bundle) ? MAKE_JOURNAL : null;
-    const message = "it is gone, and the bundle was made of it";
-    found.push(problem("capture", "missing", message, repair));
-  }
+  const { fold } = log;
+  const hasBegun = fold.state().nodes.some(({ status }) => status !== "Pending");
+  const found = missingCapture(run, { fold, capture, isSound, isOfCommand, hasBegun });
   if (!isOfCommand) return found;
   if (!exists(runPaths(run.root, run.runId).run)) {
-    found.push(problem("run", "missing", "it is gone", MAKE_RUN_FILE));
+    found.push(problemMaker(run)("run", "missing", "it is gone", MAKE_RUN_FILE));
   }
-  if (hasBegun && !has.journal && !has.bundle) {
+  found.push(...inspectProcesses(run), ...await inspectFlow(run, { hasBegun, capture }));
+  return [...found, ...await inspectFromJournalOn(run, { fold, capture, isSound })];
+}
+
+/** What is missing of the two files of a capture, of which each was made with the other. */
+function missingCapture(
+  run: InspectedRun,
+  { fold, capture: { has, recovered, bundle }, isSound, isOfCommand, hasBegun }: {
+    fold: RunFold;
+    capture: InspectedCapture;
+    isSound: boolean;
+    isOfCommand: boolean;
+    hasBegun: boolean;
+  },
+): Problem[] {
+  const problem = problemMaker(run);
+  const makeJournal = bundle !== undefined && canBeJournal(bundle) ? MAKE_JOURNAL : null;
+  if (has.bundle && !has.journal && (isOfCommand || bundle !== undefined)) {
+    const message = "it is gone, and the bundle was made of it";
+    return [problem("capture", "missing", message, makeJournal)];
+  }
+  if (!isOfCommand) return [];
+  if (!has.journal) {
     const message = `it is gone, and so is the bundle: ${UNDECIDED}`;
-    found.push(problem("capture", "missing", message));
-  } else if (hasBegun && has.journal && recovered === undefined && isSound) {
-    const repair = bundle !== undefined && canBeJournal(bundle) ? MAKE_JOURNAL : null;
-    found.push(problem("capture", "missing", `it is empty: ${UNDECIDED}`, repair));
+    return hasBegun ? [problem("capture", "missing", message)] : [];
   }
-  if (has.journal && !has.bundle && endsWithBundle(log.fold) && isSound) {
+  const found: Problem[] = [];
+  if (hasBegun && recovered === undefined && isSound) {
+    found.push(problem("capture", "missing", `it is empty: ${UNDECIDED}`, makeJournal));
+  }
+  if (!has.bundle && endsWithBundle(fold) && isSound) {
     const repair = recovered === undefined ? null : MAKE_BUNDLE;
     found.push(problem("bundle", "missing", "it is gone", repair));
   }
-  found.push(...inspectProcesses(run), ...await inspectFlow(run, { hasBegun, capture }));
+  return found;
+}
+
+/** What is written behind the journal, in this order: the log, outputs beside it, and the store. */
+async function inspectFromJournalOn(
+  run: InspectedRun,
+  { fold, capture: { has, recovered }, isSound }: {
+    fold: RunFold;
+    capture: InspectedCapture;
+    isSound: boolean;
+  },
+): Promise<Problem[]> {
   // Damage explains what is missing.
   const lost = isSound && recovered !== undefined
     ? [
-      ...lostEvents(run, { fold: log.fold, recovered, hasBundle: has.bundle }),
-      ...otherEnds(run, { fold: log.fold, recovered }),
+      ...lostEvents(run, { fold, recovered, hasBundle: has.bundle }),
+      ...otherEnds(run, { fold, recovered }),
     ]
     : [];
-  // A damaged name is told once.
-  const known = lost.length === 0 ? undefined : nodesOf(recovered!);
-  if (isSound && lost.length === 0) {
-    found.push(...lostBegins(run, { fold: log.fold, recovered, hasBundle: has.bundle }));
+  if (lost.length > 0) {
+    // A damaged name is told once.
+    return [...lost, ...await inspectOutputs(run, fold, nodesOf(recovered!))];
   }
-  found.push(...lost, ...await inspectOutputs(run, log.fold, known));
-  if (lost.length === 0 && state.run_id !== "") {
-    found.push(
-      ...await inspectFollowing(run, { fold: log.fold, isClean: endsWithBundle(log.fold) }),
-    );
+  const found = isSound ? lostBegins(run, { fold, recovered, hasBundle: has.bundle }) : [];
+  found.push(...await inspectOutputs(run, fold));
+  if (fold.state().run_id !== "") {
+    found.push(...await inspectFollowing(run, { fold, isClean: endsWithBundle(fold) }));
   }
   return found;
 }
