@@ -175,7 +175,7 @@ export class RuntimeRepair {
         this.#replace(path, fix.text);
         return step(`created with ${fix.text.length} bytes`);
       case "rebuild-runtime": {
-        const evidence = this.#rebuild(path, inspection.report);
+        const evidence = this.#rebuild(path, inspection);
         return step(`made anew from the logs and workers${whereKept(evidence)}`, evidence);
       }
       case "change-runtime":
@@ -254,7 +254,10 @@ export class RuntimeRepair {
   }
 
   /** Makes a runtime.json anew; returns where what was there is kept. */
-  #rebuild(path: string, { state, totals }: Inspection["report"]): string | undefined {
+  #rebuild(
+    path: string,
+    { report: { state, totals }, files }: Inspection,
+  ): string | undefined {
     const isThere = lookAtSync(this.#folder.port, path) !== undefined;
     const evidence = isThere ? this.#quarantine.copySync(path) : undefined;
     const workers = [...state.workers.values()].map(({ snapshot }) => snapshot);
@@ -272,6 +275,8 @@ export class RuntimeRepair {
       next_diagnostic_id: 1,
       config_bundles: {},
       diagnostics: [],
+      // The journal knows them, and would look stale beside a snapshot that is ahead of it.
+      ...files?.unapplied.found?.counters,
     };
     this.#replace(path, printRuntimeSnapshot(snapshot));
     this.#diagnostics.push({
