@@ -26,7 +26,7 @@ import {
   replaceSync,
 } from "./repair_files.ts";
 import { rebuildMutation } from "./rebuild_mutation.ts";
-import type { Fix, RepairStep, StoreProblemKind } from "./store_problem.ts";
+import type { Fix, RepairStep } from "./store_problem.ts";
 import type { Inspection } from "./verify_store.ts";
 
 /** Brings one runtime into order, a round at a time, until nothing more can be done. */
@@ -39,21 +39,12 @@ interface RepairPlan {
   redo: boolean;
 }
 
-/** Of what is wrong with a runtime.json, what leaves the rest of it right. */
-const HARMLESS: readonly StoreProblemKind[] = ["bundle"];
-
 /**
  * What to do next about the findings: a journal that cannot be read comes first, then what is in a
  * wrong place, then what stands in the way of redoing the journal, then it is redone, and then the
  * rest, which is about plain files.
  */
 export function planRepair({ report, files }: Inspection): RepairPlan {
-  const snapshot = files?.folder.snapshot;
-  // A runtime that another program understands better is left to that one.
-  const isForeign = report.findings.some(({ kind, path, fix }) =>
-    path === snapshot && fix === undefined && !HARMLESS.includes(kind)
-  );
-  if (isForeign) return { fixes: [], redo: false };
   const fixes = distinct(report.findings.flatMap(({ fix }) => fix ?? []));
   const cuts = fixes.filter(({ action }) => action === "mend-journal" || action === "cut-journal");
   if (cuts.length > 0) return { fixes: cuts, redo: false };

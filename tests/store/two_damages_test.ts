@@ -130,3 +130,22 @@ for (const number of ["00000009", "9zzzzzzz", "000000ff", "ffffffff"]) {
       await runtime.close();
     }));
 }
+
+for (
+  const [what, from, to] of [
+    ["a field that nobody here knows", '"display_name"', '"disqlay_name"'],
+    ["a newer schema", '"schema_version": 1', '"schema_version": 2'],
+    ["another backend", '"backend": "fs_store"', '"backend": "memory"'],
+  ] as const
+) {
+  Deno.test(`a runtime.json with ${what} keeps its runtime from being repaired, and nothing else is promised`, () =>
+    withMemoryDir(async (root) => {
+      await kill(root);
+      change(pathOf(root, "runtime.json"), from, to);
+      write(pathOf(root, `workers/${SECOND}/worker.json`), "{");
+      const { problems } = await verifyStore(root);
+      assert(problems.length >= 2, JSON.stringify(problems));
+      assertEquals(problems.filter(({ repairable }) => repairable), []);
+      assertEquals(await repairStore(root), { ok: false, actions: [], problems });
+    }));
+}
