@@ -131,6 +131,25 @@ for (const number of ["00000009", "9zzzzzzz", "000000ff", "ffffffff"]) {
     }));
 }
 
+for (const [what, garbled] of [["NULs", "\0\0\0"], ["no JSON", "{{{"], ["half", "\n{"]] as const) {
+  Deno.test(`a last mutation that the journal has lost, and of which the event is ${what}, is told`, () =>
+    withMemoryDir(async (root) => {
+      const { journal, events } = await kill(root);
+      removeLine(journal, -1);
+      const bytes = readBytes(events);
+      bytes.set(new TextEncoder().encode(garbled), bytes.lastIndexOf(123));
+      write(events, bytes);
+      const { problems } = await verifyStore(root);
+      const [problem, ...others] = problems;
+      assertEquals([problem?.kind, problem?.path, problem?.repairable], ["journal", events, true]);
+      assertEquals(others, []);
+      await repairAll(root);
+      const kept = namesIn(pathOf(root)).filter((name) => name.startsWith("events.jsonl.torn-"));
+      assertEquals(readBytes(pathOf(root, kept[0])), bytes.subarray(problem!.byteOffset));
+      assertEquals((await idsIn(root)).length, EVENTS - 1);
+    }));
+}
+
 for (
   const [what, from, to] of [
     ["a field that nobody here knows", '"display_name"', '"disqlay_name"'],
