@@ -44,8 +44,9 @@ completed of all, size on disk, and the time of the last event. [ORPHAN?] marks
 a run that has no end and that nobody works on any more; "suspended" one at work
 whose process was stopped, as by Ctrl-Z: it counts as running; "other log" one
 that another program wrote, with events of its own. Of a long log only both ends
-are read: then nodes are not counted. On a terminal times are told as ages, and the
-flow is left out where the id tells it or there is no room; ids are never cut.
+are read: then nodes are not counted. On a terminal times are told as ages, and
+the flow is left out where the id tells it or there is no room; ids are never
+cut.
 
 Usage: taffrail ls [options]
 

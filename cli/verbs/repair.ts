@@ -27,9 +27,8 @@ export const repairVerb: Verb = {
 losing anything: an unterminated last line is completed or moved to a file
 beside its log; a bundle is made again from the journal, a journal from the
 bundle, what the log lacks from the journal, and flow.json, run.json and the
-last id that was given out from what is there;
-the store is brought in order. What is taken away is kept under another name. A
-run at work is left alone.
+last id that was given out from what is there; the store is brought in order.
+What is taken away is kept under another name. A run at work is left alone.
 
 Usage: taffrail repair [options] [RUN…]
 
