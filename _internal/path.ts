@@ -10,6 +10,7 @@ import { join as posixJoin } from "@std/path/posix/join";
 import { basename as windowsBasename } from "@std/path/windows/basename";
 import { dirname as windowsDirname } from "@std/path/windows/dirname";
 import { join as windowsJoin } from "@std/path/windows/join";
+import { requireDeno } from "./file_port.ts";
 
 /** Where there is no Deno, as in Node, what loads this file still loads; it works with POSIX paths. */
 export const isWindows: boolean =
@@ -27,5 +28,5 @@ export const join: typeof posixJoin = isWindows ? windowsJoin : posixJoin;
 /** The path that leads to the same place wherever the process goes later (`Deno.chdir`). */
 export function absolute(path: string): string {
   const isAbsolute = isWindows ? /^([A-Za-z]:|[\\/])/.test(path) : path.startsWith("/");
-  return isAbsolute ? path : join(Deno.cwd(), path);
+  return isAbsolute ? path : join(requireDeno().cwd(), path);
 }
