@@ -31,7 +31,7 @@ import {
   type RunPaths,
   runPaths,
 } from "../_internal/root_layout.ts";
-import { decodeUtf8, encodeUtf8, reasonOf } from "../_internal/text.ts";
+import { encodeUtf8, parseJsonFile, reasonOf } from "../_internal/text.ts";
 import { VERSION } from "../_internal/version.ts";
 import {
   asModuleError,
@@ -117,9 +117,7 @@ export function checkRunFormatSync(port: FilePort, paths: RunPaths): void {
 function readFormat(port: FilePort, path: string): number {
   const bytes = wrapIo(path, () => readFileSync(port, path, MAX_RUN_FILE_BYTES));
   try {
-    // Some editors put a byte order mark in front when they save.
-    const text = decodeUtf8(bytes).replace(/^\uFEFF/, "");
-    const content: unknown = JSON.parse(text);
+    const content = parseJsonFile(bytes);
     const format = isObject(content) ? content.format : undefined;
     if (typeof format === "number" && Number.isSafeInteger(format) && format > 0) return format;
     throw new TypeError("it names no format");

@@ -5,7 +5,7 @@ import { openOnPort } from "../../eventlog/open_event_log.ts";
 import { withStoppedClock } from "../_util/fast_clock.ts";
 import { FaultPort } from "../_util/fault_port.ts";
 import { readText, write } from "../_util/files.ts";
-import { RunningProcess } from "../_util/process.ts";
+import { startEcho } from "../_util/process.ts";
 import { withTempDir } from "../_util/temp.ts";
 import { lockedPathOf, openLog, pathOf, RUN_ID, writeRun } from "./_runs.ts";
 
@@ -233,13 +233,7 @@ Deno.test("a program that was started by who holds a run, and lives on, holds no
   withTempDir(async (root) => {
     const log = await openLog(root, { exclusive: true });
     await log.append({ n: 1 });
-    await using child = new RunningProcess([
-      Deno.execPath(),
-      "eval",
-      "await Deno.stdin.readable.pipeTo(Deno.stdout.writable)",
-    ]);
-    await child.write("started\n");
-    while (child.stdout.lines.length === 0) await child.stdout.changed;
+    await using child = await startEcho();
     await log.append({ n: 2 });
     await log.close();
     assertFalse(await isLive(root, RUN_ID));
