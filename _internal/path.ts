@@ -1,5 +1,5 @@
 /**
- * The three path functions that the modules need, for the system they run on.
+ * The path functions that the modules need, for the system they run on.
  *
  * The entry `@std/path` itself would load Node's `process` to ask for the system, and that nearly
  * doubles the start-up time of a small program.
@@ -10,6 +10,7 @@ import { join as posixJoin } from "@std/path/posix/join";
 import { basename as windowsBasename } from "@std/path/windows/basename";
 import { dirname as windowsDirname } from "@std/path/windows/dirname";
 import { join as windowsJoin } from "@std/path/windows/join";
+import { requireDeno } from "./file_port.ts";
 
 /** Where there is no Deno, as in Node, what loads this file still loads; it works with POSIX paths. */
 export const isWindows: boolean =
@@ -23,3 +24,9 @@ export const dirname: typeof posixDirname = isWindows ? windowsDirname : posixDi
 
 /** Joins paths and normalizes the result. */
 export const join: typeof posixJoin = isWindows ? windowsJoin : posixJoin;
+
+/** The path that leads to the same place wherever the process goes later (`Deno.chdir`). */
+export function absolute(path: string): string {
+  const isAbsolute = isWindows ? /^([A-Za-z]:|[\\/])/.test(path) : path.startsWith("/");
+  return isAbsolute ? path : join(requireDeno().cwd(), path);
+}

@@ -1,5 +1,5 @@
 import { checkString, checkTypes } from "./errors.ts";
-import { isWindows, join } from "./path.ts";
+import { absolute, isWindows, join } from "./path.ts";
 import { decodeUtf8, encodeUtf8, toHex } from "./text.ts";
 
 /**
@@ -33,6 +33,12 @@ export function checkRoot(root: string): void {
   const scheme = /^\s*([A-Za-z][A-Za-z0-9+.-]+):\/\//.exec(root)?.[1];
   if (scheme === undefined) return;
   throw new TypeError(`Cannot use a ${scheme}:// URL as root: give the path of a directory`);
+}
+
+/** A root that stays the same wherever the process goes later. Throws as {@linkcode checkRoot} does. */
+export function absoluteRoot(root: string): string {
+  checkRoot(root);
+  return absolute(root);
 }
 
 const SYSTEM_FILES = new Set([

@@ -68,7 +68,7 @@ const NO_OPTIONS: AppendOptions = {};
 export class FileEventLog<E> implements EventLog<E>, Disposable {
   /** The run whose log this is. */
   readonly runId: string;
-  /** The file, `<root>/runs/<run_id>/events.jsonl`. */
+  /** The file, `<root>/runs/<run_id>/events.jsonl`, from the root of the file system on. */
   readonly path: string;
   readonly #parts: FileEventLogParts<E>;
   readonly #port: FilePort;

@@ -17,6 +17,7 @@ import {
 } from "../_internal/file_port.ts";
 import { join } from "../_internal/path.ts";
 import {
+  absoluteRoot,
   checkRunId,
   isReplacedRunFile,
   type RunPaths,
@@ -154,9 +155,13 @@ export function openOnPortSync<E>(
   return runStepsSync(openSteps(port, options));
 }
 
-function* openSteps<E>(port: FilePort, options: OpenEventLogOptions<E>): Steps<FileEventLog<E>> {
-  checkOptions(options);
-  checkRunId(options.runId);
+function* openSteps<E>(
+  port: FilePort,
+  relative: OpenEventLogOptions<E>,
+): Steps<FileEventLog<E>> {
+  checkOptions(relative);
+  checkRunId(relative.runId);
+  const options = { ...relative, root: absoluteRoot(relative.root) };
   const paths = runPaths(options.root, options.runId);
   const { exclusive = false, lockTimeoutMs: timeoutMs = DEFAULT_LOCK_TIMEOUT_MS } = options;
   let live: HeldRun | undefined;

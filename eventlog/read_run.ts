@@ -10,6 +10,7 @@ import {
 import { firstLines, linePiecesSync, linePieceSteps } from "../_internal/json_lines.ts";
 import { lastLineEndSync } from "../_internal/line_file.ts";
 import { leadsToSync } from "../_internal/lock.ts";
+import { absoluteRoot } from "../_internal/root_layout.ts";
 import { NEWLINE } from "../_internal/text.ts";
 import { type DecodedLines, decodeLines } from "./event_codec.ts";
 import { wrapIo } from "./event_log_error.ts";
@@ -336,7 +337,8 @@ export function followOnPort<E>(
   const signal = options.signal === undefined
     ? left.signal
     : AbortSignal.any([left.signal, options.signal]);
-  const items = follow<E>(() => openForReading(port, run.root, run.runId), { ...options, signal });
+  const root = absoluteRoot(run.root);
+  const items = follow<E>(() => openForReading(port, root, run.runId), { ...options, signal });
   return {
     next: () => items.next(),
     // A generator that waits takes notice of return() only when it goes on; this makes it go on.

@@ -19,6 +19,7 @@ import {
 import { withLockSteps } from "../_internal/lock.ts";
 import { isWindows } from "../_internal/path.ts";
 import {
+  absoluteRoot,
   checkRoot,
   foreignRunIdProblem,
   isSystemFile,
@@ -74,8 +75,8 @@ const LAST_ULID_BYTES = 64;
  */
 export async function newRunId(options: { root: string; name: string }): Promise<string> {
   checkTypes(options, { root: "string", name: "string" });
-  const { root, name } = options;
-  checkRoot(root);
+  const { name } = options;
+  const root = absoluteRoot(options.root);
   const problem = nameProblem(name);
   if (problem !== undefined) {
     throw new TypeError(`Cannot make a run id of the name ${JSON.stringify(name)}: ${problem}`);

@@ -8,7 +8,7 @@ import {
   runStepsSync,
 } from "../../_internal/file_port.ts";
 import { MAX_LINE_BYTES } from "../../_internal/json_lines.ts";
-import { dirname } from "../../_internal/path.ts";
+import { absolute, dirname } from "../../_internal/path.ts";
 import { encodeUtf8, reasonOf } from "../../_internal/text.ts";
 import type { Recovery } from "../../eventlog/types.ts";
 import { CaptureJournalError } from "../errors.ts";
@@ -97,7 +97,7 @@ export function openCaptureJournal(
   const { durability, lockTimeoutMs } = checkObject(options, "options");
   if (durability !== undefined) checkOneOf(durability, "durability", ["os", "disk"]);
   if (lockTimeoutMs !== undefined) checkNumber(lockTimeoutMs, "lockTimeoutMs");
-  return openJournalOnPort(denoFilePort, path, options);
+  return openJournalOnPort(denoFilePort, absolute(path), options);
 }
 
 /** {@linkcode openCaptureJournal} on a given file system. */

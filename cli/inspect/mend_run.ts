@@ -7,6 +7,7 @@ import type { FileEventLog } from "../../eventlog/file_event_log.ts";
 import { openEventLog } from "../../eventlog/open_event_log.ts";
 import type { RunEvent } from "../../eventlog/run_event.ts";
 import type { Recovery } from "../../eventlog/types.ts";
+import { basename, dirname, join } from "../../_internal/path.ts";
 import { runPaths } from "../../_internal/root_layout.ts";
 import { RunWorkers } from "../../run/run_workers.ts";
 import { repairStore } from "../../store/check/repair_store.ts";
@@ -76,7 +77,8 @@ export async function mendRun(
     restoreRunFile(run, { fold: readRunLog(root, runId).fold, record });
     add("run", own.path, { action: "made again from what else the run has", kept });
   }
-  add("log", log.path, tailRepair(log.recovery));
+  const { events } = runPaths(root, runId);
+  add("log", events, tailRepair(events, log.recovery));
   for (const problem of mendable) await mendFile(run, { problem, log, add });
   return repairs;
 }
@@ -95,7 +97,7 @@ async function mendFile(
   if (part === "capture" && kind === "torn") {
     const opened = openCaptureJournal(journal, { lockTimeoutMs: LOCK_TIMEOUT_MS });
     opened.close();
-    add(part, path, tailRepair(opened.recovery));
+    add(part, path, tailRepair(path, opened.recovery));
   } else if (part === "capture") {
     const source = await readCaptureBundle(bundle);
     if (!canBeJournal(source)) return;
@@ -156,8 +158,10 @@ export async function mendStore(root: string, runtimeId: string): Promise<Repair
   });
 }
 
-function tailRepair({ completed, tornFile }: Recovery): Done | undefined {
+/** A log names its files from the root of the file system on, and people read them as they named the root. */
+function tailRepair(path: string, { completed, tornFile }: Recovery): Done | undefined {
   if (completed) return { action: "its last line got its newline", kept: null };
   if (tornFile === undefined) return undefined;
-  return { action: "its unterminated last line was moved aside", kept: tornFile };
+  const kept = join(dirname(path), basename(tornFile));
+  return { action: "its unterminated last line was moved aside", kept };
 }

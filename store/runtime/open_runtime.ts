@@ -1,7 +1,7 @@
 import { makeDirectoriesSync, makeDirectorySync } from "../../_internal/directories.ts";
 import { lookAtSync } from "../../_internal/file_port.ts";
 import { checkString } from "../../_internal/errors.ts";
-import { createUlid } from "../../_internal/root_layout.ts";
+import { absoluteRoot, createUlid } from "../../_internal/root_layout.ts";
 import type { FilePort } from "../../_internal/file_port.ts";
 import { quarantineSync } from "../../_internal/line_file.ts";
 import { LogWriter } from "../files/log_writer.ts";
@@ -81,7 +81,7 @@ export function folderOf(
   checkString(root, "root");
   checkString(runtimeId, "runtimeId");
   checkId(runtimeId, "runtime id");
-  return new RuntimeFolder(port, { root, runtimeId });
+  return new RuntimeFolder(port, { root: absoluteRoot(root), runtimeId });
 }
 
 /** What options say, checked. */

@@ -14,6 +14,7 @@ import {
 } from "../../_internal/append_file.ts";
 import { denoFilePort, type FilePort, runSteps, runStepsSync } from "../../_internal/file_port.ts";
 import { isWindows } from "../../_internal/path.ts";
+import { withStoppedClock } from "../_util/fast_clock.ts";
 import { FaultPort } from "../_util/fault_port.ts";
 import { appendTo, namesIn, readText, truncate, write } from "../_util/files.ts";
 import { withTempDir } from "../_util/temp.ts";
@@ -290,18 +291,20 @@ Deno.test("AppendFile answers nobody when it was cut while the sync was under wa
   }));
 
 Deno.test("AppendFile cannot vouch for lines that are written when nobody can look for them", () =>
-  withTempDir(async (directory) => {
-    const port = new FaultPort({ root: directory });
-    for (const form of ["append", "appendSync"] as const) {
-      const file = openSync(optionsFor(directory, port));
-      port.failAt(1, { only: ["lstatSync"] });
-      const append = async () => await file[form](line(form, { onDisk: true }));
-      await assertRejects(append, AppendError, "sync");
-      await assertRejects(append, AppendError, "sync");
-      await file.close();
-    }
-    assertEquals(readText(`${directory}/log`), "append\nappendSync\n");
-  }));
+  withStoppedClock(() =>
+    withTempDir(async (directory) => {
+      const port = new FaultPort({ root: directory });
+      for (const form of ["append", "appendSync"] as const) {
+        const file = openSync(optionsFor(directory, port));
+        port.failAt(1, { only: ["lstatSync"] });
+        const append = async () => await file[form](line(form, { onDisk: true }));
+        await assertRejects(append, AppendError, "sync");
+        await assertRejects(append, AppendError, "sync");
+        await file.close();
+      }
+      assertEquals(readText(`${directory}/log`), "append\nappendSync\n");
+    })
+  ));
 
 /** A file system on which nobody can read what another handle has locked, as on some network drives. */
 function portWithMandatoryLocks(): FilePort {
