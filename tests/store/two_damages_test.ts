@@ -109,10 +109,7 @@ Deno.test("a line before those of the journal was changed: opening says so, and 
     const [problem, ...others] = runtime.problems.map(({ message }) => message);
     assertEquals(others, []);
     assert(problem!.includes("no line ends at byte"), problem);
-    const { events: read } = await runtime.readEvents(
-      { runtime_id: "rt-1", next_event_id: 1 },
-      100,
-    );
+    assertEquals(await runtime.readEvents(cursor, 100), seen);
     await runtime.close();
     const [torn] = namesIn(pathOf(root)).filter((name) => name.includes(".torn-"));
     assert(torn !== undefined);
