@@ -25,6 +25,26 @@ export function decodeUtf8(bytes: Uint8Array): string {
 }
 
 /** What it cannot decode becomes U+FFFD; `ignoreBOM` keeps a byte order mark. */
+/**
+ * The JSON of a small file that is written as a whole. Some editors put a byte order mark in front when
+ * they save.
+ *
+ * @throws {TypeError} It is none, told without the words of an engine.
+ */
+export function parseJsonFile(bytes: Uint8Array): unknown {
+  let text: string;
+  try {
+    text = decodeUtf8(bytes).replace(/^\uFEFF/, "");
+  } catch (cause) {
+    throw new TypeError("it is not UTF-8", { cause });
+  }
+  try {
+    return JSON.parse(text);
+  } catch (cause) {
+    throw new TypeError(text.trim() === "" ? "it is empty" : "it is not JSON", { cause });
+  }
+}
+
 const lossyDecoder = new TextDecoder("utf-8", { ignoreBOM: true });
 
 /**

@@ -2,6 +2,7 @@
 import { isLive } from "../../eventlog/run_folder.ts";
 import { listRuns } from "../../eventlog/runs_directory.ts";
 import { verifyRun } from "../../eventlog/verify_run.ts";
+import { join } from "../../_internal/path.ts";
 import { lostPath, runPaths } from "../../_internal/root_layout.ts";
 import { reasonOf } from "../../_internal/text.ts";
 import { readTrace } from "../../trace/read_trace.ts";
@@ -61,7 +62,7 @@ async function inspectRecords(run: InspectedRun): Promise<Problem[]> {
     ...damage,
     ...keptLines(run),
     ...await inspectAgreement(run, { log: log.read, capture, isSound }),
-    ...await inspectTrace(run),
+    ...await inspectTraces(run),
     ...await inspectStore(root, { runtimeId: runId }),
   ];
 }
@@ -117,9 +118,18 @@ function keptLines({ root, runId }: InspectedRun): Problem[] {
 
 const SET_ASIDE = "keep it under another name";
 
-/** What is wrong with the trace of a run. It is replaced as a whole, so it may be read at any time. */
-async function inspectTrace({ root, runId }: InspectedRun): Promise<Problem[]> {
-  const { trace: path } = runPaths(root, runId);
+/** What is wrong with the traces of a run. Each is replaced as a whole, so it may be read at any time. */
+async function inspectTraces(run: InspectedRun): Promise<Problem[]> {
+  const { directory, trace } = runPaths(run.root, run.runId);
+  const kept: string[] = [];
+  for await (const { name } of Deno.readDir(directory)) {
+    if (/^trace\.\d+\.json$/.test(name)) kept.push(join(directory, name));
+  }
+  const found = await Promise.all([trace, ...kept.sort()].map((path) => inspectTrace(run, path)));
+  return found.flat();
+}
+
+async function inspectTrace({ runId }: InspectedRun, path: string): Promise<Problem[]> {
   const place = { run_id: runId, part: "trace", path } as const;
   try {
     const { run_id: tracedRun } = await readTrace(path);

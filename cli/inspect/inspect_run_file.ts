@@ -5,7 +5,7 @@ import { isObject } from "../../_internal/errors.ts";
 import { checkRegular, denoFilePort, lookAtSync, readFileSync } from "../../_internal/file_port.ts";
 import { basename } from "../../_internal/path.ts";
 import { MAX_RUN_FILE_BYTES, runPaths } from "../../_internal/root_layout.ts";
-import { decodeUtf8, reasonOf } from "../../_internal/text.ts";
+import { decodeUtf8, parseJsonFile, reasonOf } from "../../_internal/text.ts";
 import { exists } from "../files.ts";
 import { readFlowRecord } from "../flow/flow_record.ts";
 import { fileProblem, type InspectedRun, type Problem } from "./problem.ts";
@@ -21,8 +21,7 @@ export async function inspectRunFile({ root, runId }: InspectedRun): Promise<Pro
   try {
     checkRegular(path, info);
     const bytes = readFileSync(denoFilePort, path, MAX_RUN_FILE_BYTES);
-    const text = decodeUtf8(bytes).replace(/^\uFEFF/, "");
-    if (namesFormat(JSON.parse(text))) return [];
+    if (namesFormat(parseJsonFile(bytes))) return [];
     throw new TypeError("it names no format");
   } catch (error) {
     const intact = await intactText(root, runId) ?? "nothing else of the run is intact";

@@ -9,7 +9,7 @@ import {
   RuntimePaths,
   runtimesDirectory,
 } from "../../_internal/root_layout.ts";
-import { decodeUtf8 } from "../../_internal/text.ts";
+import { parseJsonFile } from "../../_internal/text.ts";
 import { type RunTimes, timesOfFile } from "./run_times.ts";
 
 /** A runtime whose run is gone. */
@@ -65,6 +65,6 @@ function isAttempt({ request }: Record<string, unknown>): boolean {
 
 function readObject(path: string): Record<string, unknown> {
   checkRegular(path, denoFilePort.lstatSync(path));
-  const content: unknown = JSON.parse(decodeUtf8(readFileSync(denoFilePort, path)));
+  const content = parseJsonFile(readFileSync(denoFilePort, path));
   return isObject(content) ? content : {};
 }

@@ -13,7 +13,7 @@ import {
   withLockSync,
 } from "../../_internal/lock.ts";
 import { FaultPort } from "../_util/fault_port.ts";
-import { RunningProcess } from "../_util/process.ts";
+import { startEcho } from "../_util/process.ts";
 import { withTempDir } from "../_util/temp.ts";
 
 class TimedOut extends Error {}
@@ -159,13 +159,7 @@ Deno.test("a program that is started while a lock is held holds nothing of it", 
     for (const exclusive of [true, false]) {
       const [holder, other] = [open(), open()];
       assert(holder.tryLockSync(exclusive));
-      await using child = new RunningProcess([
-        Deno.execPath(),
-        "eval",
-        "await Deno.stdin.readable.pipeTo(Deno.stdout.writable)",
-      ]);
-      await child.write("started\n");
-      while (child.stdout.lines.length === 0) await child.stdout.changed;
+      await using child = await startEcho();
       assertFalse(other.tryLockSync(true));
       // Without unlocking: the lock goes with the last handle of it.
       holder.close();

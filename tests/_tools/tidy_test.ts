@@ -111,6 +111,16 @@ const CASES: { name: string; tree: Tree; problems: string[] }[] = [
     ),
   },
   {
+    name: "finds leave to open files that nobody needs any more",
+    tree: {
+      "cli/main.ts": 'import "./flow/tasks.ts";\n',
+      "cli/flow/tasks.ts": 'foo("a");\n' + lines(60),
+    },
+    problems: [
+      "cli/flow/tasks.ts:1: Opens no file, and has leave to do so in _tools/tidy (rule 5)",
+    ],
+  },
+  {
     name: "finds paths below a root that are made by hand",
     tree: {
       "bench/main.ts": 'join(root, "runs");\n',

@@ -157,3 +157,12 @@ export class RunningProcess implements AsyncDisposable {
     await this.#child.stdin.close().catch(() => {});
   }
 }
+
+/** A running program that says what it is told, until its input ends. Gives it when it has begun. */
+export async function startEcho(): Promise<RunningProcess> {
+  const script = "await Deno.stdin.readable.pipeTo(Deno.stdout.writable)";
+  const child = new RunningProcess([Deno.execPath(), "eval", script]);
+  await child.write("started\n");
+  while (child.stdout.lines.length === 0) await child.stdout.changed;
+  return child;
+}

@@ -20,6 +20,7 @@ const FILES: [name: string, needed: Verb[]][] = [
   ["RUN/flow.json", ["verify", "resume"]],
   ["RUN/capture.jsonl", ["show", "verify", "replay", "diff", "resume"]],
   ["RUN/capture.json", ["verify"]],
+  ["RUN/processes.jsonl", ["verify", "resume"]],
   ["RUN/trace.json", ["trace", "verify"]],
   ["RUN/nodes/z.1.out", ["verify"]],
   ["RUN/nodes/z.1.err", ["verify"]],

@@ -243,6 +243,12 @@ const DAMAGES: Damage[] = [
     found: [["run", "unreadable"]],
     isMended: true,
   })),
+  ...["", "{", "null", "\0\0"].map((text): Damage => ({
+    what: `a trace.2.json of an earlier failure that is ${JSON.stringify(text)}`,
+    damage: (run) => Deno.writeTextFile(`${run}/trace.2.json`, text),
+    found: [["trace", "unreadable"]],
+    isMended: true,
+  })),
   {
     what: "a run.json that is gone",
     damage: (run) => Deno.remove(`${run}/run.json`),

@@ -2,11 +2,11 @@ import { assert, assertEquals } from "@std/assert";
 import { listRuns, openEventLog, removeRun, sweepRemovedRuns } from "../../eventlog/mod.ts";
 import { removeRuntime, verifyStore, WorkerRuntime } from "../../store/mod.ts";
 import { isThere, namesIn, readText, write } from "../_util/files.ts";
-import { longCount, withTempDir } from "../_util/temp.ts";
+import { longCount, withMemoryDir } from "../_util/temp.ts";
 import { Child } from "./_child.ts";
 
 const FOLDERS = 20;
-const ROUNDS = longCount(20, 300);
+const ROUNDS = longCount(40, 1000);
 
 /** Fills a directory with folders that take a while to be removed. */
 function fill(directory: string): void {
@@ -33,10 +33,12 @@ async function race(
   await using swapper = new Child("./_programs/link_swapper.ts", { args: [parent, outside] });
   await swapper.next();
   let swaps = 0;
-  for (let round = 0; round < ROUNDS; round++) {
+  for (let round = 0; round < ROUNDS || swaps === 0; round++) {
     fill(await make());
     // What is put into a folder while it is removed may be in the way; it is swept afterwards.
     await remove().catch(() => {});
+    // Lines arrive between two tasks only; removal may do without any.
+    await new Promise((resolve) => setTimeout(resolve));
     swaps += swapper.takeLines().length;
     assertEquals(namesIn(outside), kept, `after ${round} rounds and ${swaps} swaps`);
     assertEquals(namesIn(`${outside}/folder-0`).length, 20);
@@ -47,7 +49,7 @@ async function race(
 Deno.test("the removal of runs is led nowhere by links that are put there meanwhile", {
   ignore: Deno.build.os === "windows",
 }, () =>
-  withTempDir(async (directory) => {
+  withMemoryDir(async (directory) => {
     const root = `${directory}/root`;
     let runId = "";
     let count = 0;
@@ -70,7 +72,7 @@ Deno.test("the removal of runs is led nowhere by links that are put there meanwh
 Deno.test("the removal of runtimes is led nowhere by links that are put there meanwhile", {
   ignore: Deno.build.os === "windows",
 }, () =>
-  withTempDir(async (directory) => {
+  withMemoryDir(async (directory) => {
     const root = `${directory}/root`;
     const parent = `${root}/runtimes`;
     let runtimeId = "";

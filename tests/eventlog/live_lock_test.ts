@@ -5,7 +5,7 @@ import { openOnPort } from "../../eventlog/open_event_log.ts";
 import { withStoppedClock } from "../_util/fast_clock.ts";
 import { FaultPort } from "../_util/fault_port.ts";
 import { readText, write } from "../_util/files.ts";
-import { RunningProcess } from "../_util/process.ts";
+import { startEcho } from "../_util/process.ts";
 import { withTempDir } from "../_util/temp.ts";
 import { lockedPathOf, openLog, pathOf, RUN_ID, writeRun } from "./_runs.ts";
 
@@ -209,17 +209,31 @@ for (const [way, happens] of Object.entries(LOCK_WAYS)) {
   });
 }
 
+Deno.test(
+  "who has every event on disk notices a removed live lock, however fast the events follow",
+  {
+    ignore: Deno.build.os === "windows",
+  },
+  () =>
+    withStoppedClock((clock) =>
+      withTempDir(async (root) => {
+        const log = await openLog(root, { durability: "disk" });
+        await Deno.remove(pathOf(root, "live.lock"));
+        log.appendSync({ n: 1 });
+        clock.advanceMs(0.6);
+        log.appendSync({ n: 2 });
+        clock.advanceMs(0.6);
+        assertThrows(() => log.appendSync({ n: 3 }), EventLogError, "has removed the lock");
+        await log.close();
+      })
+    ),
+);
+
 Deno.test("a program that was started by who holds a run, and lives on, holds nothing of it", () =>
   withTempDir(async (root) => {
     const log = await openLog(root, { exclusive: true });
     await log.append({ n: 1 });
-    await using child = new RunningProcess([
-      Deno.execPath(),
-      "eval",
-      "await Deno.stdin.readable.pipeTo(Deno.stdout.writable)",
-    ]);
-    await child.write("started\n");
-    while (child.stdout.lines.length === 0) await child.stdout.changed;
+    await using child = await startEcho();
     await log.append({ n: 2 });
     await log.close();
     assertFalse(await isLive(root, RUN_ID));

@@ -136,21 +136,27 @@ Deno.test("a directory in place of a run's file is refused", () =>
 
 Deno.test("a damaged run.json is refused with the remedy, which works", () =>
   withTempDir(async (root) => {
-    const damaged = [
-      "",
-      "{",
-      "null",
-      "[]",
-      "{}",
-      '{"format":"1"}',
-      '{"format":0}',
-      "\xff",
-      '{"format":1.5}',
-    ];
-    for (const text of damaged) {
+    const damaged = {
+      "it is empty": ["", " \n"],
+      "it is not JSON": ["{", "\0\0", "\xff", "{'format':1}"],
+      "it names no format": [
+        "null",
+        "[]",
+        "{}",
+        '{"format":"1"}',
+        '{"format":0}',
+        '{"format":1.5}',
+      ],
+    };
+    for (
+      const [reason, text] of Object.entries(damaged).flatMap(([r, ts]) =>
+        ts.map((t) => [r, t] as const)
+      )
+    ) {
       writeRun(root, '{"n":1}\n');
       write(pathOf(root, "run.json"), text);
       const error = await assertRejects(() => openLog(root), EventLogError, "move it away", text);
+      assertStringIncludes(error.message, `: ${reason}; `);
       assertEquals([error.kind, error.details.path], ["format", pathOf(root, "run.json")]);
       assertEquals(readText(pathOf(root)), '{"n":1}\n');
       await Deno.remove(pathOf(root, "run.json"));
