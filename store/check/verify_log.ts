@@ -116,7 +116,8 @@ class NumberCheck<T> {
     if (this.#odd !== undefined && taken.number === next + 1) {
       const { number, place } = this.#odd;
       const message = `the number ${number} stands where ${next} should be`;
-      this.#options.findings.push({ kind: "order", path: this.#options.path, ...place, message });
+      const kind = number < next ? numberProblem(number, next - 1).kind : "order";
+      this.#options.findings.push({ kind, path: this.#options.path, ...place, message });
       this.#add({ ...this.#odd, number: next });
       this.#odd = undefined;
     }
