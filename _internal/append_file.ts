@@ -12,10 +12,12 @@
  *    dead writer left is mended; a file that has become shorter is not written to any more.
  * 3. **The lock is given up before the sync**, so that nobody waits for the disk while others want to
  *    write. A sync makes everything before it durable, whoever wrote it, so order is kept.
- * 4. **A handle whose sync has failed promises nothing any more.** It refuses every further append.
- * 5. **Nobody is answered for lines that nobody can find.** Whether the path still leads to this file,
- *    and whether the last line is still what it was, is looked at again and again (`#look`). When it is
- *    not so, what the path's file lacks is saved beside it, and this handle refuses every further append.
+ * 4. **A handle that has failed promises nothing any more** (`#failure`): neither those who wait nor
+ *    those whose sync is under way are answered, and it refuses every further append.
+ * 5. **Nobody is answered for lines that nobody can find.** Whether the path still leads to this file is
+ *    looked at after every sync, and, with the last line and the held lock, with a write when a
+ *    millisecond has passed since that (`#lookBehind`). When it leads elsewhere, what the path's file
+ *    lacks is saved beside it, once.
  * 6. Callers are answered in the order in which they came, but `appendSync` overtakes those who wait.
  *
  * It is safe to die anywhere: the system gives up the lock of a dead process, and the next writer
@@ -114,9 +116,9 @@ export class AppendFile {
   #lockOptions: LockOptions;
   /** What is locked: the handle of the lines, or that of a file beside them. */
   #lock: FileHandle;
-  /** Why no more is accepted: closed, a sync that failed, or a file that is not the path's any more. */
-  #refusal: AppendFailure | undefined;
-  #syncFailure: AppendFailure | undefined;
+  #isClosed = false;
+  /** Why nothing is promised any more: a sync that failed, or a file that is not what it was. */
+  #failure: AppendFailure | undefined;
 
   private constructor(options: AppendFileOptions) {
     this.#options = options;
@@ -177,38 +179,33 @@ export class AppendFile {
     return this.#lines.recovery;
   }
 
-  /** Whether {@linkcode AppendFile.close} was called. */
-  get closed(): boolean {
-    return this.#refusal?.kind === "closed";
-  }
-
   /** Appends, sharing a write and a sync with everybody who waits at the same time. */
   append(request: AppendRequest, signal?: AbortSignal): Promise<Appended> {
-    const { toError } = this.#options;
-    if (signal?.aborted) return Promise.reject(signal.reason);
-    if (this.#refusal !== undefined) return Promise.reject(toError(this.#refusal));
     const { size } = this.#queue;
-    if (size >= MAX_WAITING) return Promise.reject(toError({ kind: "busy", actual: size }));
+    if (signal?.aborted) return Promise.reject(signal.reason);
+    const refusal = this.#refusal() ??
+      (size >= MAX_WAITING ? { kind: "busy" as const, actual: size } : undefined);
+    if (refusal !== undefined) return Promise.reject(this.#options.toError(refusal));
     return this.#queue.submit(request, signal);
   }
 
   /** Appends before returning, overtaking those who wait. */
   appendSync(request: AppendRequest): Appended {
-    if (this.#refusal !== undefined) throw this.#options.toError(this.#refusal);
+    this.#checkOpen();
     const appended = withLockSync(this.#lock, this.#lockOptions, () => this.#lines.commit(request));
-    if (request.onDisk) this.syncSync();
+    if (request.onDisk) runStepsSync(this.#sync());
     return appended;
   }
 
   /** Makes everything appended so far survive a power cut. */
   async sync(): Promise<void> {
-    if (this.#refusal !== undefined) throw this.#options.toError(this.#refusal);
+    this.#checkOpen();
     await runSteps(this.#sync());
   }
 
   /** {@linkcode AppendFile.sync}, blocking. */
   syncSync(): void {
-    if (this.#refusal !== undefined) throw this.#options.toError(this.#refusal);
+    this.#checkOpen();
     runStepsSync(this.#sync());
   }
 
@@ -217,16 +214,16 @@ export class AppendFile {
    * closed, when what was appended is not in the path's file any more and nobody was told yet.
    */
   async close(): Promise<void> {
-    if (this.closed) return await this.#queue.drained();
-    const before = this.#refusal;
-    this.#refusal = { kind: "closed" };
+    if (this.#isClosed) return await this.#queue.drained();
+    this.#isClosed = true;
     await this.#queue.drained();
-    this.#finish(before);
+    this.#finish();
   }
 
   /** Writes what waits, then closes, before returning. */
   closeSync(): void {
-    if (this.closed) return;
+    if (this.#isClosed) return;
+    this.#isClosed = true;
     while (this.#queue.size > 0) {
       try {
         runStepsSync(this.#commitGroup());
@@ -234,16 +231,14 @@ export class AppendFile {
         this.#queue.rejectAll(error);
       }
     }
-    const before = this.#refusal;
-    this.#refusal = { kind: "closed" };
-    this.#finish(before);
+    this.#finish();
   }
 
-  #finish(refusal: AppendFailure | undefined): void {
+  #finish(): void {
     // What could not be saved may be saved now, such as when there is room again.
-    const isUnsaved = refusal?.kind === "replaced" && refusal.cause !== undefined;
+    const isUnsaved = this.#failure?.kind === "replaced" && this.#failure.cause !== undefined;
     try {
-      if (refusal === undefined || isUnsaved) this.#lines.lookBeforeClosing();
+      if (this.#failure === undefined || isUnsaved) this.#lines.lookBeforeClosing();
     } finally {
       this.#closeHandles();
     }
@@ -289,24 +284,34 @@ export class AppendFile {
 
   /**
    * Of two syncs at the same time that lose the same lines, the system tells only one: a success
-   * counts only if no other sync has failed until then.
+   * counts only if nothing else has failed until then.
    */
   *#sync(): Steps<void> {
+    let isInPlace: boolean;
     try {
       yield* this.#lines.file.sync();
+      isInPlace = this.#lines.isInPlace();
     } catch (cause) {
       // The lines are in the file but perhaps never on disk, and a later sync would succeed without
-      // writing them. So nothing more is promised through this handle.
-      this.#syncFailure = { kind: "sync", cause };
-      throw this.#refuse(this.#syncFailure);
+      // writing them, or nobody knows whether others find them. So nothing more is promised.
+      throw this.#refuse({ kind: "sync", cause });
     }
-    if (this.#syncFailure !== undefined) throw this.#options.toError(this.#syncFailure);
-    this.#lines.look();
+    if (this.#failure !== undefined) throw this.#options.toError(this.#failure);
+    if (!isInPlace) throw this.#lines.replaced();
+  }
+
+  #refusal(): AppendFailure | undefined {
+    return this.#isClosed ? { kind: "closed" } : this.#failure;
+  }
+
+  #checkOpen(): void {
+    const refusal = this.#refusal();
+    if (refusal !== undefined) throw this.#options.toError(refusal);
   }
 
   /** Accepts nothing any more, and rejects those who wait. */
   #refuse(failure: AppendFailure): Error {
-    if (!this.closed) this.#refusal = failure;
+    this.#failure ??= failure;
     const error = this.#options.toError(failure);
     this.#queue.rejectAll(error);
     return error;
@@ -391,21 +396,21 @@ class SharedLines {
   /** Whether the path still leads to this file. */
   isInPlace(): boolean {
     const { port, path } = this.#options;
-    this.#lookedAtMs = performance.now();
     return leadsToSync(port, path, this.#opened);
   }
 
-  /** Throws when the path leads to another file: what is appended here nobody finds there. */
-  look(): void {
-    if (!this.#attempt(() => this.isInPlace())) throw this.#replaced();
-  }
-
-  /** {@linkcode look}, and whether what was appended is still there. */
+  /** Throws when what was appended is not in the path's file any more. */
   lookBeforeClosing(): void {
     if (!this.#hasWritten) return;
-    this.look();
+    if (!this.#attempt(() => this.isInPlace())) throw this.replaced();
     const size = this.#attempt(() => this.handle.seekSync(0, Deno.SeekMode.End));
     this.#check(size, this.file.end, this.#attempt(() => this.file.hasLastLine()));
+  }
+
+  /** Saves what the path's file lacks, accepts nothing any more, and returns the error that says so. */
+  replaced(): Error {
+    const { port, path } = this.#options;
+    return this.#refuse({ kind: "replaced", ...saveLostLinesSync(port, path, this.handle) });
   }
 
   #isLookDue(): boolean {
@@ -431,6 +436,7 @@ class SharedLines {
 
   /** What was written behind `end` into a file that is not the path's any more is taken back. */
   #lookBehind(end: number): void {
+    this.#lookedAtMs = performance.now();
     let failure: Error | undefined;
     try {
       if (this.isInPlace()) {
@@ -441,7 +447,7 @@ class SharedLines {
       failure = this.#options.toError({ kind: "io", cause });
     }
     this.#attempt(() => this.file.takeBack(end));
-    throw failure ?? this.#replaced();
+    throw failure ?? this.replaced();
   }
 
   /** Takes in what others appended, and mends what a killed writer left. */
@@ -490,10 +496,5 @@ class SharedLines {
     } catch (cause) {
       throw this.#options.toError({ kind: "io", cause });
     }
-  }
-
-  #replaced(): Error {
-    const { port, path } = this.#options;
-    return this.#refuse({ kind: "replaced", ...saveLostLinesSync(port, path, this.handle) });
   }
 }

@@ -20,6 +20,7 @@
 import {
   type FileHandle,
   inEitherForm,
+  isNul,
   itemsOfSteps,
   itemsOfStepsSync,
   type Step,
@@ -89,10 +90,12 @@ class LineSplitter {
   take(filled: number): LinePiece | undefined {
     const bytes = this.#buffer.subarray(0, filled);
     if (this.#tooLong) return this.#passOver(bytes);
-    const newline = bytes.lastIndexOf(NEWLINE);
+    // What a power cut leaves may be gigabytes of them, where looking for a newline takes far longer.
+    const hasNulsOnly = isNul(bytes);
+    const newline = hasNulsOnly ? -1 : bytes.lastIndexOf(NEWLINE);
     if (newline !== -1) return this.#lines(bytes.subarray(0, newline + 1));
     if (filled < this.#buffer.length) return this.#end(filled);
-    if (bytes.every((byte) => byte === 0)) this.#skipped += filled;
+    if (hasNulsOnly) this.#skipped += filled;
     else if (filled > MAX_LINE_BYTES) this.#tooLong = true;
     else this.#buffer = new Uint8Array(Math.min(this.#buffer.length * 2, MAX_LINE_BYTES + 1));
     return undefined;

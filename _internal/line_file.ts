@@ -365,7 +365,8 @@ export function saveLostLinesSync(port: FilePort, path: string, file: FileHandle
   try {
     return { problem: `${moved}; ${saveMissingSync(port, path, file)}` };
   } catch (cause) {
-    const problem = `${moved}, and its lines could not be saved: ${reasonOf(cause)}`;
+    const problem = `${moved}, and its lines could not be saved: ${reasonOf(cause)} ` +
+      "(that is tried once more when it is closed)";
     return { problem, cause };
   }
 }

@@ -6,7 +6,6 @@ import {
   type FileInfo,
   type FilePort,
   inEitherForm,
-  isNotFound,
   isSameFile,
   lookAtSync,
   openRegularSync,
@@ -14,7 +13,6 @@ import {
   readRangeSync,
   runStepsSync,
   type Steps,
-  withFileSync,
   writeWholeSync,
 } from "./file_port.ts";
 import { decodeUtf8, encodeUtf8 } from "./text.ts";
@@ -204,26 +202,6 @@ export function readOwnerSync(file: FileHandle): string {
     if (isWindows) return "";
     throw error;
   }
-}
-
-/** {@linkcode readOwnerSync} of the file that stands at the path now; undefined without one. */
-export function readOwnerAtSync(port: FilePort, path: string): string | undefined {
-  try {
-    return withFileSync(port, { path, read: true }, readOwnerSync);
-  } catch (error) {
-    if (isNotFound(error)) return undefined;
-    throw error;
-  }
-}
-
-/**
- * Whether a file that was opened before its lock was granted still stands in its place: a directory
- * that is removed takes its lock along, and who waits for it is granted it afterwards, for nothing.
- * `owner` is what it says, which no two files say alike. Windows removes no directory in which
- * anybody has a file open.
- */
-export function isOwnerFileInPlaceSync(port: FilePort, path: string, owner: string): boolean {
-  return isWindows || readOwnerAtSync(port, path) === owner;
 }
 
 /** A caller who waits for an answer. */

@@ -149,10 +149,12 @@ function decodeAnyLines<E>(
   options: { firstSeq: number; schema?: StandardSchema<E> | undefined },
 ): DecodedLines<E> {
   const decoded: DecodedLines<E> = { events: [], gaps: [], lines: 0 };
+  let before: Uint8Array | undefined;
   for (const line of linesOf(block)) {
     const { byteOffset, byteLength } = line;
     const seq = options.firstSeq + decoded.lines++;
-    const verdict = judgeLine(line, options.schema);
+    const verdict = judgeLine({ ...line, before }, options.schema);
+    before = line.bytes;
     if ("reason" in verdict) {
       const { reason, message } = verdict;
       decoded.gaps.push({ seq, reason, message, byteOffset, byteLength });
@@ -162,20 +164,26 @@ function decodeAnyLines<E>(
   return decoded;
 }
 
-/** What a line is. */
+/** What a line is; `before` is the line before, where that is at hand. */
 export function judgeLine<E>(
-  { bytes, byteLength }: Pick<Line, "bytes" | "byteLength">,
+  { bytes, byteLength, before }: Pick<Line, "bytes" | "byteLength"> & {
+    before?: Uint8Array | undefined;
+  },
   schema: StandardSchema<E> | undefined,
 ): Verdict<E> {
   const encoding = byteLength === bytes.length ? wideEncodingOf(bytes) : undefined;
   if (encoding !== undefined) return encodingGap(encoding);
   const nul = bytes.lastIndexOf(0);
   if (byteLength === bytes.length && nul === -1) return judgeText(bytes, schema);
-  const message = "bytes of the line are NUL, as a power cut leaves what was not on disk";
   const behind = judgeText(bytes.subarray(nul + 1), schema);
-  const gap = { reason: "nul-run", message } as const;
+  const gap = newlineRestGap(before, bytes.subarray(0, nul + 1)) ?? NUL_RUN;
   return "reason" in behind ? gap : { ...gap, event: behind.event };
 }
+
+const NUL_RUN: { reason: GapReason; message: string } = {
+  reason: "nul-run",
+  message: "bytes of the line are NUL, as a power cut leaves what was not on disk",
+};
 
 function judgeText<E>(line: Uint8Array, schema: StandardSchema<E> | undefined): Verdict<E> {
   let text: string;
@@ -248,15 +256,21 @@ function wideEncodingOf(line: Uint8Array): string | undefined {
 }
 
 /**
- * The encoding of whose newline the last NULs stand behind the newline that bytes end with, as the first
- * byte of the two or four is the lower one.
+ * The gap of bytes that are the rest of a newline in another encoding, behind a line in that: where the
+ * lower byte comes first, only NULs stand behind it. Undefined when they are something else.
  */
-export function wideNewlineAt(before: Uint8Array, behind: Uint8Array): string | undefined {
-  const nuls = behind.length;
-  if ((nuls !== 1 && nuls !== 3) || behind.some((byte) => byte !== 0)) return undefined;
-  const last = before.subarray(-(nuls + 2), -1);
-  const isWide = isAscii(last[0]) && last.subarray(1).every((byte) => byte === 0);
-  return isWide && last.length === nuls + 1 ? nuls === 1 ? "UTF-16" : "UTF-32" : undefined;
+export function newlineRestGap(
+  before: Uint8Array | undefined,
+  rest: Uint8Array,
+): { reason: GapReason; message: string } | undefined {
+  const width = rest.length + 1;
+  if ((width !== 2 && width !== 4) || rest.some((byte) => byte !== 0)) return undefined;
+  const last = before?.subarray(-width);
+  const isWide = last?.length === width && isAscii(last[0]) &&
+    last.subarray(1).every((byte) => byte === 0);
+  if (!isWide) return undefined;
+  const message = `the rest of a newline in ${width === 2 ? "UTF-16" : "UTF-32"} stands there`;
+  return { reason: "encoding", message };
 }
 
 function isAscii(byte: number | undefined): boolean {
@@ -265,7 +279,8 @@ function isAscii(byte: number | undefined): boolean {
 
 /** The gap of a line that is text, but not in the one encoding that JSON has. */
 function encodingGap(encoding: string): { reason: GapReason; message: string } {
-  const message = `the line is in ${encoding}, as PowerShell's >> writes it: write it in UTF-8`;
+  const writer = encoding === "UTF-16" ? ", as PowerShell's >> writes it" : "";
+  const message = `the line is in ${encoding}${writer}: write it in UTF-8`;
   return { reason: "encoding", message };
 }
 

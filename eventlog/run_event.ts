@@ -312,13 +312,16 @@ function membersProblem(
   object: Record<string, unknown>,
   checks: Record<string, Check>,
 ): string | undefined {
-  for (const [name, check] of Object.entries(checks)) {
-    const value = object[name];
-    const isMissing = value === undefined && check !== optionalText;
-    const problem = isMissing ? `missing field \`${name}\`` : check(value);
+  // What stands there is read first, in its order; then what does not is missed.
+  for (const [name, value] of Object.entries(object)) {
+    const check = Object.hasOwn(checks, name) && value !== undefined ? checks[name] : undefined;
+    const problem = check?.(value);
     if (problem !== undefined) return problem;
   }
-  return undefined;
+  const missing = Object.keys(checks).find((name) =>
+    object[name] === undefined && checks[name] !== optionalText
+  );
+  return missing === undefined ? undefined : `missing field \`${missing}\``;
 }
 
 /** What no text of the original program can hold, wherever it stands. */

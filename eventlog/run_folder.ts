@@ -15,7 +15,6 @@ import {
 } from "../_internal/file_port.ts";
 import {
   closeLock,
-  isOwnerFileInPlaceSync,
   leadsToSync,
   openerOf,
   openOwnerFileSync,
@@ -147,7 +146,6 @@ interface LiveOptions {
 
 const PROBE_MS = 50;
 const ENOUGH_SIGHTINGS = 4;
-const REMOVAL = "removal ";
 
 /**
  * A run that is held open: by the lock of `live.lock`, which tells by whom, and by that of its folder,
@@ -161,6 +159,7 @@ export class HeldRun {
   readonly #path: string;
   readonly #opened: FileInfo;
   readonly #folder: FileHandle | undefined;
+  readonly #openedFolder: FileInfo | undefined;
 
   constructor(port: FilePort, path: string) {
     this.#port = port;
@@ -169,7 +168,9 @@ export class HeldRun {
     try {
       this.#opened = this.file.statSync();
       this.#folder = openDirectorySync(port, dirname(path));
+      this.#openedFolder = this.#folder?.statSync();
     } catch (error) {
+      this.#folder?.close();
       this.file.close();
       throw error;
     }
@@ -179,7 +180,7 @@ export class HeldRun {
   tryHold(options: LiveOptions): boolean {
     const folder = this.#folder;
     if (folder !== undefined && !tryLockFolder(folder, options.exclusive)) return false;
-    const isHeld = tryHold(this.#port, this.file, options);
+    const isHeld = tryHold(this.file, options.exclusive);
     if (!isHeld && folder !== undefined) unlock(folder);
     return isHeld;
   }
@@ -187,6 +188,12 @@ export class HeldRun {
   /** Whether `live.lock` is still the file that is held. */
   isInPlace(): boolean {
     return leadsToSync(this.#port, this.#path, this.#opened);
+  }
+
+  /** Whether the run's folder is still the one that is held: whoever waited may have one that was removed. */
+  isFolderInPlace(): boolean {
+    const folder = this.#openedFolder;
+    return folder === undefined || leadsToSync(this.#port, dirname(this.#path), folder);
   }
 
   /** Gives the run free. */
@@ -206,8 +213,13 @@ function tryLockFolder(folder: FileHandle, exclusive: boolean): boolean {
 }
 
 const MOST_TRIES = 100;
+const REMOVED = "the run was removed while it was waited for";
+const REPLACED_AGAIN = "others remove it again and again";
 
-/** Holds a run open. Who waited for a `live.lock` that was replaced meanwhile waits for that one. */
+/**
+ * Holds a run open. Who waited for a `live.lock` that was replaced meanwhile waits for that one; who
+ * waited for a run that was removed meanwhile does not get another one that has its place.
+ */
 export function* holdLiveSteps(port: FilePort, options: LiveOptions): Steps<HeldRun> {
   for (let tries = 1;; tries++) {
     const held = new HeldRun(port, options.path);
@@ -215,7 +227,9 @@ export function* holdLiveSteps(port: FilePort, options: LiveOptions): Steps<Held
       if (!(yield* tryUntilDeadline(() => held.tryHold(options), options.timeoutMs))) {
         throw heldError(held.file, options);
       }
-      if (held.isInPlace() || tries === MOST_TRIES) return held;
+      if (!held.isFolderInPlace()) throw new Deno.errors.NotFound(REMOVED);
+      if (held.isInPlace()) return held;
+      if (tries === MOST_TRIES) throw new Deno.errors.NotFound(REPLACED_AGAIN);
     } catch (error) {
       held.release();
       throw error;
@@ -229,34 +243,17 @@ export function* holdLiveSteps(port: FilePort, options: LiveOptions): Steps<Held
  * that runs the work. That others are there is believed when it is seen several times: a probe that
  * ends between the two tries looks like them.
  */
-function tryHold(port: FilePort, file: FileHandle, { path, exclusive }: LiveOptions): boolean {
+function tryHold(file: FileHandle, exclusive: boolean): boolean {
   for (let sightings = 1;; sightings++) {
     if (file.tryLockSync(true)) break;
     if (exclusive || !file.tryLockSync(false)) return false;
     if (sightings === ENOUGH_SIGHTINGS) return true;
     file.unlockSync();
   }
-  if (readOwnerSync(file).startsWith(REMOVAL) && !isInPlaceSync(port, path, file)) {
-    throw ioError(path, new Deno.errors.NotFound("the run was removed while it was waited for"));
-  }
   writeOwnerSync(file, JSON.stringify(openerOf(file)) + "\n");
   if (exclusive) return true;
   file.unlockSync();
   return file.tryLockSync(false);
-}
-
-/**
- * Leaves a mark in a live lock that is held exclusively, by which it can be told from one that
- * another run has in the same place: whoever opened the file before the run was removed is granted
- * its lock afterwards.
- */
-export function markRemovalSync(file: FileHandle): void {
-  writeOwnerSync(file, `${REMOVAL}${crypto.randomUUID()}\n`);
-}
-
-/** Whether a live lock with a mark is the one of the run that is in its place. */
-export function isInPlaceSync(port: FilePort, path: string, file: FileHandle): boolean {
-  return isOwnerFileInPlaceSync(port, path, readOwnerSync(file));
 }
 
 function heldError(file: FileHandle, options: LiveOptions): EventLogError {

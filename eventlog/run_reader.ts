@@ -30,8 +30,8 @@ import {
   decodeLines,
   judgeLine,
   longLineGap,
+  newlineRestGap,
   type Verdict,
-  wideNewlineAt,
 } from "./event_codec.ts";
 import { asModuleError, EventLogError, eventLogError, wrapIo } from "./event_log_error.ts";
 import { checkRunFormatSync, refuseLinksSync } from "./run_folder.ts";
@@ -349,10 +349,8 @@ export class RunReader<E> {
     const { reason, message } = verdict;
     if (message === BLANK) return { ...torn, message };
     if (reason === "encoding" || reason === "schema") return { reason, message };
-    const before = readRangeSync(file, Math.max(0, byteOffset - 5), byteOffset);
-    const encoding = wideNewlineAt(before, bytes);
-    if (encoding === undefined) return torn;
-    return { reason: "encoding", message: `it is the rest of a newline in ${encoding}` };
+    const before = readRangeSync(file, Math.max(0, byteOffset - 5), byteOffset).subarray(0, -1);
+    return newlineRestGap(before, bytes) ?? torn;
   }
 }
 

@@ -25,7 +25,6 @@ import {
   isUlid,
   MAX_RUN_NAME_LENGTH,
   runIdProblem,
-  type RunPaths,
   runPaths,
   runsDirectory,
   ulidAfter,
@@ -36,8 +35,6 @@ import {
   checkRunFormatSync,
   type HeldRun,
   holdLiveSteps,
-  isInPlaceSync,
-  markRemovalSync,
   refuseLinksSync,
   rememberNewRun,
 } from "./run_folder.ts";
@@ -261,23 +258,14 @@ export async function removeOnPort(port: FilePort, root: string, runId: string):
   const live = await runSteps(holding).catch((error) => {
     throw asModuleError(path, error);
   });
-  const moved = takeOutOfList(port, paths, live);
+  const moved = takeOutOfList(port, directory, live);
   wrapIo(moved, () => removeTreeSync(port, moved));
 }
 
 /** Moves the run aside and gives up its lock; returns where its files are now. */
-function takeOutOfList(
-  port: FilePort,
-  { directory, liveLock }: RunPaths,
-  live: HeldRun,
-): string {
+function takeOutOfList(port: FilePort, directory: string, live: HeldRun): string {
   return wrapIo(directory, () => {
     try {
-      markRemovalSync(live.file);
-      // Another remover may have been faster, and another run have begun in that place.
-      if (!isInPlaceSync(port, liveLock, live.file)) {
-        throw new Deno.errors.NotFound("somebody else has removed it");
-      }
       // Windows renames no folder with an open file in it, and so guards the run by itself.
       if (isWindows) live.release();
       return moveAsideSync(port, directory);

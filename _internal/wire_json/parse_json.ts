@@ -14,7 +14,8 @@ interface ParseJsonOptions {
  * deeper than 127 levels. Printing the result with `printJson` gives what serde_json would print.
  *
  * Errors have the words and the columns of serde_json, but for these: a byte order mark, UTF-16, UTF-32,
- * duplicate names and lone surrogates are called so, and invalid UTF-8 is found where it begins.
+ * duplicate names, lone surrogates and nesting that is too deep are called so, and invalid UTF-8 is found
+ * where it begins.
  */
 export function parseJson(
   text: string | Uint8Array,

@@ -204,7 +204,9 @@ export async function readCaptureJournal(
   try {
     const file = openRegularSync(denoFilePort, journalPath, { read: true });
     try {
-      for await (const piece of linePieces(file, { start: 0, blockBytes: BLOCK_BYTES })) {
+      // A session may still record, faster than this reads.
+      const end = file.seekSync(0, Deno.SeekMode.End);
+      for await (const piece of linePieces(file, { start: 0, blockBytes: BLOCK_BYTES, end })) {
         reader.take(piece);
         if (piece.kind === "end") break;
       }

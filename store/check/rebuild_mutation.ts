@@ -2,7 +2,7 @@ import { eventLog, type LogCodec, transcriptLog } from "../files/log_codecs.ts";
 import { LogBytes, logLines, parseLine } from "../files/log_lines.ts";
 import type { RuntimeFolder } from "../files/runtime_folder.ts";
 import type { RuntimeCounters, WorkerChange, WorkerSnapshot } from "../files/snapshots.ts";
-import { findRecordBehind } from "../journal/check_journal.ts";
+import { findRecordBehind, lastNumberIn } from "../journal/check_journal.ts";
 import { encodeMutation, type LogLines } from "../journal/mutation_record.ts";
 import type { UnappliedMutations } from "../journal/unapplied_mutations.ts";
 import type { RuntimeFiles } from "../runtime/load_runtime.ts";
@@ -35,14 +35,21 @@ export function rebuildMutation(
   const { status, next_worker_sequence, next_event_id, next_diagnostic_id } = unapplied.counters ??
     base;
   const late = new LateRecords(folder, unapplied);
-  const effects = new EventEffects();
   const last = next_event_id - 1;
+  const effects = new EventEffects({ lastEventId: last, lastWorker: next_worker_sequence - 1 });
   const events = late.take(eventLog, { name: folder.events, size: files.events.found, last });
   for (const event of events) effects.add(event);
-  const workers = currentWorkers(files, unapplied).map(({ worker, size }): WorkerChange => {
+  const sizes = new Map(files.workers.map(({ directoryId, transcript: { found } }) => {
+    return [folder.transcript(directoryId), found];
+  }));
+  const unclaimed = new Set(unapplied.logs.keys());
+  unclaimed.delete(folder.events);
+  const workers = currentWorkers(files, unapplied).map((worker): WorkerChange => {
     const changed = { ...changeOf(worker), ...effects.changesOf(worker) };
     const { worker_id, next_transcript_sequence: next } = worker;
     const name = folder.transcript(worker_id);
+    const size = sizes.get(name);
+    unclaimed.delete(name);
     for (const entry of late.take(transcriptLog, { name, size, last: next - 1 })) {
       effects.lastEventId = Math.max(effects.lastEventId, entry.event_id);
       changed.next_transcript_sequence = Math.max(next, entry.sequence + 1);
@@ -50,11 +57,15 @@ export function rebuildMutation(
     const isStopped = effects.isStopped && changed.status === "running";
     return isStopped ? { ...changed, status: "stopped" } : changed;
   });
+  // The transcript of a worker whose snapshot was lost as well: until it is quarantined it counts.
+  for (const name of unclaimed) {
+    late.take(transcriptLog, { name, size: sizes.get(name), last: lastNumberIn(name, unapplied) });
+  }
   if (late.logs.length === 0) return { line: undefined, logs: [] };
   const runtime: RuntimeCounters = {
     status: effects.isStopped ? "stopped" : status,
-    next_worker_sequence: Math.max(next_worker_sequence, effects.lastWorker + 1),
-    next_event_id: Math.max(next_event_id, effects.lastEventId + 1),
+    next_worker_sequence: effects.lastWorker + 1,
+    next_event_id: effects.lastEventId + 1,
     next_diagnostic_id: next_diagnostic_id + 1,
   };
   const message =
@@ -72,22 +83,18 @@ export function rebuildMutation(
   return { line, logs: late.logs.map(({ file }) => file) };
 }
 
-/** The workers as the journal leaves them, and how big their transcripts are. */
+/** The workers as the journal leaves them. */
 function currentWorkers(
   { folder, workers }: RuntimeFiles,
   { createdWorkers, changedWorkers }: UnappliedMutations,
-): { worker: WorkerSnapshot; size: number | undefined }[] {
-  const sizes = new Map<string, number | undefined>();
+): WorkerSnapshot[] {
   const snapshots = new Map(createdWorkers);
-  for (const { directoryId, snapshot: { found }, transcript } of workers) {
-    sizes.set(directoryId, transcript.found);
+  for (const { directoryId, snapshot: { found } } of workers) {
     if (found?.worker_id === directoryId && found.worker_ref.runtime_id === folder.runtimeId) {
       snapshots.set(directoryId, found);
     }
   }
-  return Array.from(snapshots, ([id, snapshot]) => {
-    return { worker: { ...snapshot, ...changedWorkers.get(id) }, size: sizes.get(id) };
-  });
+  return Array.from(snapshots, ([id, snapshot]) => ({ ...snapshot, ...changedWorkers.get(id) }));
 }
 
 /** What logs have behind what snapshots and journal know of. */

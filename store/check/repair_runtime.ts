@@ -26,7 +26,7 @@ import {
   replaceSync,
 } from "./repair_files.ts";
 import { rebuildMutation } from "./rebuild_mutation.ts";
-import type { Fix, RepairStep, StoreProblemKind } from "./store_problem.ts";
+import type { Fix, RepairStep } from "./store_problem.ts";
 import type { Inspection } from "./verify_store.ts";
 
 /** Brings one runtime into order, a round at a time, until nothing more can be done. */
@@ -39,21 +39,12 @@ interface RepairPlan {
   redo: boolean;
 }
 
-/** Of what is wrong with a runtime.json, what leaves the rest of it right. */
-const HARMLESS: readonly StoreProblemKind[] = ["bundle"];
-
 /**
  * What to do next about the findings: a journal that cannot be read comes first, then what is in a
  * wrong place, then what stands in the way of redoing the journal, then it is redone, and then the
  * rest, which is about plain files.
  */
 export function planRepair({ report, files }: Inspection): RepairPlan {
-  const snapshot = files?.folder.snapshot;
-  // A runtime that another program understands better is left to that one.
-  const isForeign = report.findings.some(({ kind, path, fix }) =>
-    path === snapshot && fix === undefined && !HARMLESS.includes(kind)
-  );
-  if (isForeign) return { fixes: [], redo: false };
   const fixes = distinct(report.findings.flatMap(({ fix }) => fix ?? []));
   const cuts = fixes.filter(({ action }) => action === "mend-journal" || action === "cut-journal");
   if (cuts.length > 0) return { fixes: cuts, redo: false };
@@ -175,7 +166,7 @@ export class RuntimeRepair {
         this.#replace(path, fix.text);
         return step(`created with ${fix.text.length} bytes`);
       case "rebuild-runtime": {
-        const evidence = this.#rebuild(path, inspection.report);
+        const evidence = this.#rebuild(path, inspection);
         return step(`made anew from the logs and workers${whereKept(evidence)}`, evidence);
       }
       case "change-runtime":
@@ -254,7 +245,10 @@ export class RuntimeRepair {
   }
 
   /** Makes a runtime.json anew; returns where what was there is kept. */
-  #rebuild(path: string, { state, totals }: Inspection["report"]): string | undefined {
+  #rebuild(
+    path: string,
+    { report: { state, totals }, files }: Inspection,
+  ): string | undefined {
     const isThere = lookAtSync(this.#folder.port, path) !== undefined;
     const evidence = isThere ? this.#quarantine.copySync(path) : undefined;
     const workers = [...state.workers.values()].map(({ snapshot }) => snapshot);
@@ -272,6 +266,8 @@ export class RuntimeRepair {
       next_diagnostic_id: 1,
       config_bundles: {},
       diagnostics: [],
+      // The journal knows them, and would look stale beside a snapshot that is ahead of it.
+      ...files?.unapplied.found?.counters,
     };
     this.#replace(path, printRuntimeSnapshot(snapshot));
     this.#diagnostics.push({

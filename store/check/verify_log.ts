@@ -53,6 +53,14 @@ export async function scanLog<T>(
     findings.push({ kind: "lost", path, byteOffset: view.fileEnd, message });
   }
   const fix: Fix = { action: "mend-log", path, name };
+  const known = unapplied && unapplied.start + unapplied.bytes.length;
+  if (known !== undefined && size !== undefined && size > known) {
+    // Records that the journal lacks are damage to it: these bytes hold none that can be read.
+    const message =
+      `${size - known} bytes stand behind what the journal holds: it has lost what they ` +
+      "tell of, or another program wrote them";
+    findings.push({ kind: "journal", path, byteOffset: known, message, fix });
+  }
   const log = LogBytes.open({ folder, path, ...view });
   const scanned: ScannedLog = { size: log.size, records: 0, last: 0 };
   let line = 0;

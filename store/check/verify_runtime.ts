@@ -15,7 +15,13 @@ import {
   transcriptCounterFindings,
   workerCounterFindings,
 } from "./counters_against_logs.ts";
-import { type Finding, findingOf, type Fix, type LinePlace } from "./store_problem.ts";
+import {
+  type Finding,
+  findingOf,
+  type Fix,
+  type LinePlace,
+  type StoreProblemKind,
+} from "./store_problem.ts";
 import { verifyLayout } from "./verify_layout.ts";
 import { scanLog, type ScannedLog } from "./verify_log.ts";
 import { type CurrentState, type CurrentWorker, verifySnapshots } from "./verify_snapshots.ts";
@@ -67,7 +73,18 @@ export async function verifyRuntime(files: RuntimeFiles): Promise<RuntimeReport>
   if (error === undefined) {
     findings.push(...verifyCounters(report, { files, effects: references.effects }));
   }
-  return report;
+  return { ...report, findings: leftAlone(findings, files.folder) };
+}
+
+/** Of what is wrong with a runtime.json, what leaves the rest of it right. */
+const HARMLESS: readonly StoreProblemKind[] = ["bundle"];
+
+/** A runtime that another program understands better is left to that one: nothing in it is repaired. */
+function leftAlone(findings: Finding[], { snapshot }: RuntimeFolder): Finding[] {
+  const isForeign = findings.some(({ kind, path, fix }) =>
+    path === snapshot && fix === undefined && !HARMLESS.includes(kind)
+  );
+  return isForeign ? findings.map(({ fix: _, ...finding }) => finding) : findings;
 }
 
 /** A runtime while its logs are gone through. */

@@ -9,12 +9,7 @@ import {
   openRegularSync,
   readFileSync,
 } from "../../_internal/file_port.ts";
-import {
-  closeLock,
-  isOwnerFileInPlaceSync,
-  readOwnerSync,
-  writeOwnerSync,
-} from "../../_internal/lock.ts";
+import { closeLock, leadsToSync, readOwnerSync, writeOwnerSync } from "../../_internal/lock.ts";
 import { isWindows, join } from "../../_internal/path.ts";
 import { RuntimePaths, runtimesDirectory } from "../../_internal/root_layout.ts";
 import { encodeUtf8, isBlank } from "../../_internal/text.ts";
@@ -261,9 +256,9 @@ export function takeOwnerLock(folder: RuntimeFolder): OwnerLock {
       opened_at: new Date().toISOString(),
       opening: crypto.randomUUID(),
     };
-    const text = `${JSON.stringify(owner)}\n`;
-    writeOwnerSync(file, text);
-    if (!isOwnerFileInPlaceSync(port, path, text)) {
+    writeOwnerSync(file, `${JSON.stringify(owner)}\n`);
+    // A directory that is removed takes its lock along, and who opened that is granted it afterwards.
+    if (!leadsToSync(port, path, file.statSync())) {
       throw new Deno.errors.NotFound("the runtime was removed meanwhile");
     }
     const held = new HeldFile(folder, { path, file });

@@ -57,7 +57,7 @@ export function checkJournal(
 }
 
 /** The number of the last record that the journal has for a log. */
-function lastNumberIn(name: string, { logs }: UnappliedMutations): number {
+export function lastNumberIn(name: string, { logs }: UnappliedMutations): number {
   const bytes = LogBytes.of(name, logs.get(name)!.bytes);
   return readLogEnd(bytes, transcriptLog).lastNumber ?? 0;
 }

@@ -32,14 +32,15 @@ export function viewLog(
   path: string,
   { size, unapplied }: { size: number; unapplied: UnappliedLog | undefined },
 ): LogView {
-  const { start = size, bytes: tail = new Uint8Array() } = unapplied ?? {};
-  if (size >= start) return { fileEnd: start, tail, missing: 0 };
-  if (size === 0) return { fileEnd: 0, tail, missing: start };
+  if (unapplied === undefined) return { fileEnd: size, tail: new Uint8Array(), missing: 0 };
+  const { start, bytes: tail } = unapplied;
+  const end = Math.min(size, start);
+  if (end === 0) return { fileEnd: 0, tail, missing: start };
   return folder.use({ operation: "open runtime store", path }, (file) => {
-    const lineEnd = lastLineEndSync(file, size);
-    const missing = start - size;
-    if (lineEnd === size) return { fileEnd: size, tail, missing };
-    if (isWholeTailSync(file, { tailStart: lineEnd, size })) {
+    const lineEnd = lastLineEndSync(file, end);
+    const missing = start - end;
+    if (lineEnd === end) return { fileEnd: end, tail, missing };
+    if (size <= start && isWholeTailSync(file, { tailStart: lineEnd, size })) {
       return { fileEnd: size, tail: joinBytes([NEWLINE_BYTES, tail]), missing };
     }
     return { fileEnd: lineEnd, tail, missing: start - lineEnd };
@@ -85,16 +86,20 @@ export class RecoveredLogs {
     }
     if (writer === undefined) {
       const view = viewLog(folder, path, { size: fileSize, unapplied });
+      if (fileSize >= unapplied.start && view.missing > 0) {
+        problems.push(shiftedError(path, { ...unapplied, lineEnd: view.fileEnd }));
+      }
       this.#views.set(name, view);
       return view.fileEnd + view.tail.length;
     }
     const { start, bytes } = unapplied;
-    const isShort = fileSize < start && fileSize > 0;
-    const fileEnd = isShort ? this.#mendShortened(path, fileSize) : Math.min(fileSize, start);
-    const end = fileEnd + bytes.length;
-    if (fileSize > start) this.#cut(path, { fileSize, fileEnd, end });
+    const fileEnd = fileSize > start
+      ? this.#makeRoom(path, { fileSize, start, end: start + bytes.length })
+      : fileSize === 0
+      ? 0
+      : this.#mendShortened(path, fileSize);
     writer.add(name, fileEnd, [bytes]);
-    return end;
+    return fileEnd + bytes.length;
   }
 
   /** Where the next line begins in a log whose last line lacks its newline. */
@@ -131,33 +136,39 @@ export class RecoveredLogs {
   }
 
   /**
-   * Makes room for the lines of the journal. Nobody of us writes to a log before the journal holds it:
-   * what stands behind them is another program's, and is kept.
+   * Makes room for the lines of the journal, which begin at `start`; returns where they go. Nobody of us
+   * writes to a log before the journal holds it: what stands behind them is another program's, and is
+   * kept. Where no line ends at `start`, a line before it was changed by hand: what begins on one side
+   * and ends on the other is kept too, as the first line of the journal must not be joined to it.
    */
-  #cut(
+  #makeRoom(
     path: string,
-    { fileSize, fileEnd, end }: { fileSize: number; fileEnd: number; end: number },
-  ): void {
+    { fileSize, start, end }: { fileSize: number; start: number; end: number },
+  ): number {
     const { folder, problems, unapplied: { torn } } = this.parts;
     const place = { operation: "open runtime store", path } as const;
-    const tornFile = folder.use(place, (file) => {
+    return folder.use(place, (file) => {
       const size = sizeOf(file);
       if (size !== fileSize) throw changedFileError(place, { actual: size, expected: fileSize });
-      const kept = fileSize > end
-        ? quarantineSync(folder.port, { path, file, tailStart: end, size })
-        : undefined;
-      file.truncateSync(fileEnd);
-      return kept;
+      const lineEnd = lastLineEndSync(file, start);
+      const isShifted = lineEnd < start;
+      const tailStart = isShifted ? lineEnd : end;
+      if (tailStart < size) {
+        const tornFile = quarantineSync(folder.port, { path, file, tailStart, size });
+        const error = isShifted
+          ? shiftedError(path, { start, lineEnd, tornFile })
+          : storeCorruptError(place, {
+            problem: `${size - end} bytes behind what the journal holds` +
+              `${torn === undefined ? " were written by another program" : ""}; ` +
+              `they are kept in ${tornFile}`,
+            byteOffset: end,
+            ...(torn === undefined && { remedy: "open a runtime with one program at a time" }),
+          });
+        problems.push(error);
+      }
+      file.truncateSync(lineEnd);
+      return lineEnd;
     }, { read: true, write: true });
-    if (tornFile !== undefined) {
-      const whose = torn === undefined ? " were written by another program" : "";
-      problems.push(storeCorruptError({ operation: "open runtime store", path }, {
-        problem: `${fileSize - end} bytes behind what the journal holds${whose}; ` +
-          `they are kept in ${tornFile}`,
-        byteOffset: end,
-        ...(torn === undefined && { remedy: "open a runtime with one program at a time" }),
-      }));
-    }
   }
 
   #mend(path: string, size: number): Recovery {
@@ -174,6 +185,23 @@ export class RecoveredLogs {
     const place = { operation: "open runtime store", path } as const;
     return this.parts.folder.use(place, body, { read: true, append: true });
   }
+}
+
+/** A log of which a line before those of the journal has another length than it had. */
+function shiftedError(
+  path: string,
+  { start, lineEnd, tornFile }: { start: number; lineEnd: number; tornFile?: string },
+): RuntimeStoreError {
+  const kept = tornFile === undefined
+    ? ""
+    : `; what stood from byte ${lineEnd} on is in ${tornFile}`;
+  return storeCorruptError({ operation: "open runtime store", path }, {
+    problem:
+      `no line ends at byte ${start}, where the lines of the journal go, so that what stands ` +
+      `before it was changed${kept}`,
+    byteOffset: lineEnd,
+    remedy: "restore what was changed from a backup",
+  });
 }
 
 function tornError(path: string, byteOffset: number, tornFile: string | undefined) {

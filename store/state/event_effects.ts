@@ -16,19 +16,28 @@ interface WorkerEffects {
 export class EventEffects {
   readonly #workers = new Map<string, WorkerEffects>();
   /** The greatest id. */
-  lastEventId = 0;
+  lastEventId: number;
   /** The greatest number of a worker. */
-  lastWorker = 0;
+  lastWorker: number;
   /** Whether the runtime was stopped. */
   isStopped = false;
 
+  /** Begins behind an event of which more is known than the events tell. */
+  constructor({ lastEventId = 0, lastWorker = 0 } = {}) {
+    this.lastEventId = lastEventId;
+    this.lastWorker = lastWorker;
+  }
+
   /** Takes an event of this runtime. */
   add({ id, worker_ref, kind: { kind } }: RuntimeEvent): void {
+    // Every worker has an event of its making: a greater number than that allows is a damaged one.
+    const mostMade = id - this.lastEventId - (kind === "worker_created" ? 0 : 1);
     this.lastEventId = Math.max(this.lastEventId, id);
     if (kind === "runtime_stopped") this.isStopped = true;
     if (worker_ref === undefined) return;
     const { worker_id } = worker_ref;
-    this.lastWorker = Math.max(this.lastWorker, workerNumberOf(worker_id));
+    const number = workerNumberOf(worker_id);
+    if (number - this.lastWorker <= mostMade) this.lastWorker = Math.max(this.lastWorker, number);
     const worker = this.#workers.get(worker_id) ?? { lastEventId: 0, end: undefined };
     worker.lastEventId = Math.max(worker.lastEventId, id);
     if (kind === "worker_stopped") worker.end ??= "stopped";

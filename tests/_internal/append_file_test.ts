@@ -274,6 +274,35 @@ Deno.test("AppendFile trusts no sync that succeeded while another one failed", (
     await file.close();
   }));
 
+Deno.test("AppendFile answers nobody when it was cut while the sync was under way", () =>
+  withTempDir(async (directory) => {
+    const port = new FaultPort({ root: directory });
+    const file = openSync(optionsFor(directory, port));
+    const appending = outcome(file.append(line("cut", { onDisk: true })));
+    while (port.count("syncData") === 0) await Promise.resolve();
+    const syncing = assertRejects(() => file.sync(), AppendError, "rewound");
+    truncate(`${directory}/log`, 0);
+    assertThrows(() => file.appendSync(line("after")), AppendError, "rewound");
+    assertEquals(await appending, "rewound");
+    await syncing;
+    await file.close();
+    assertEquals(readText(`${directory}/log`), "");
+  }));
+
+Deno.test("AppendFile cannot vouch for lines that are written when nobody can look for them", () =>
+  withTempDir(async (directory) => {
+    const port = new FaultPort({ root: directory });
+    for (const form of ["append", "appendSync"] as const) {
+      const file = openSync(optionsFor(directory, port));
+      port.failAt(1, { only: ["lstatSync"] });
+      const append = async () => await file[form](line(form, { onDisk: true }));
+      await assertRejects(append, AppendError, "sync");
+      await assertRejects(append, AppendError, "sync");
+      await file.close();
+    }
+    assertEquals(readText(`${directory}/log`), "append\nappendSync\n");
+  }));
+
 /** A file system on which nobody can read what another handle has locked, as on some network drives. */
 function portWithMandatoryLocks(): FilePort {
   const locked = new Map<string, object>();

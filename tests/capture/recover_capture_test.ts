@@ -52,6 +52,19 @@ Deno.test("the journal of a whole session gives its bundle", async () => {
   });
 });
 
+Deno.test("what a session records while its journal is recovered is for the next time", () =>
+  withTempDir(async (directory) => {
+    const path = `${directory}/capture.jsonl`;
+    const session = newSession({ journal: openCaptureJournal(path) });
+    await session.onEvent(event("e1"));
+    const { bundle } = await recoverCapture(path);
+    const recovering = recoverCapture(path);
+    const recording = session.onEvent(event("e2"));
+    assertEquals((await recovering).bundle, bundle);
+    await recording;
+    assertEquals((await recoverCapture(path)).bundle, session.intoBundle());
+  }));
+
 Deno.test("each line has its number, its type and what it records", async () => {
   await withTempDir(async (directory) => {
     const lines = await writeJournal(`${directory}/capture.jsonl`);

@@ -67,6 +67,18 @@ Deno.test("a blank line, and a last one without its end, are of their encoding t
     }
   }));
 
+Deno.test("the rest of a newline before a line in UTF-8 is of its encoding too, and the line is read", () =>
+  withTempDir((root) => {
+    for (const [encoding, encode] of Object.entries(WIDE)) {
+      writeRun(root, bytesOf('{"n":1}\n', encode('{"n":2}\r\n'), '{"n":3}\n{"n":4}\n'));
+      const { events, gaps } = readAll(root);
+      assertEquals(events.map(({ event }) => event.n), [1, 3, 4], encoding);
+      const restIsBehind = encoding.endsWith("LE");
+      assertEquals(gaps.map(({ reason }) => reason), Array(restIsBehind ? 2 : 1).fill("encoding"));
+      assertEquals(gaps.some(({ message }) => message.includes("rest of a newline")), restIsBehind);
+    }
+  }));
+
 Deno.test("a file that PowerShell has begun in UTF-16 is refused line by line, strictly at its first", () =>
   withTempDir((root) => {
     const path = writeRun(root, utf16('\uFEFF{"n":1}\r\n{"n":2}\r\n', true));

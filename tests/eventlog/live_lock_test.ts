@@ -209,6 +209,26 @@ for (const [way, happens] of Object.entries(LOCK_WAYS)) {
   });
 }
 
+Deno.test(
+  "who has every event on disk notices a removed live lock, however fast the events follow",
+  {
+    ignore: Deno.build.os === "windows",
+  },
+  () =>
+    withStoppedClock((clock) =>
+      withTempDir(async (root) => {
+        const log = await openLog(root, { durability: "disk" });
+        await Deno.remove(pathOf(root, "live.lock"));
+        log.appendSync({ n: 1 });
+        clock.advanceMs(0.6);
+        log.appendSync({ n: 2 });
+        clock.advanceMs(0.6);
+        assertThrows(() => log.appendSync({ n: 3 }), EventLogError, "has removed the lock");
+        await log.close();
+      })
+    ),
+);
+
 Deno.test("a program that was started by who holds a run, and lives on, holds nothing of it", () =>
   withTempDir(async (root) => {
     const log = await openLog(root, { exclusive: true });

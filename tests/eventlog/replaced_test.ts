@@ -376,6 +376,28 @@ Deno.test("every writer of a log that was replaced keeps its lines, and none is 
     })
   ));
 
+Deno.test("what is missing is kept once, however many find it out at the same time", () =>
+  withTempDir(async (directory) => {
+    for (const form of ["at once", "closing", "overtaking"] as const) {
+      const root = `${directory}/${form}`;
+      const log = await openLog(root, { durability: "disk" });
+      await log.append({ n: 1 });
+      const appending = log.append({ n: 2 });
+      const asked: Promise<unknown>[] = [appending];
+      if (form === "at once") asked.push(log.sync(), log.sync(), log.append({ n: 3 }));
+      exchange(log.path, "");
+      if (form === "overtaking") assertThrows(() => log.appendSync({ n: 3 }), EventLogError, KEPT);
+      const closed = log.close();
+      for (const outcome of await Promise.allSettled(asked)) {
+        assert(outcome.status === "rejected" && outcome.reason.kind === "replaced");
+      }
+      // They have been told.
+      await closed;
+      const lost = lostIn({ root, folder: `${root}/runs/${RUN_ID}`, path: log.path });
+      assertEquals(lost?.slice(0, 1), [1]);
+    }
+  }));
+
 Deno.test("lines that are long, damaged or double are kept byte for byte", () =>
   withStoppedClock(() =>
     withTempDir(async (root) => {

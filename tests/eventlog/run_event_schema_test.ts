@@ -99,6 +99,12 @@ Deno.test("runEventSchema says what is wrong in the words of the original progra
     ],
     [{ ...failed, error: "crash" }, 'invalid type: string "crash", expected struct NodeError'],
     [{ ...failed, error: {} }, "missing field `kind`"],
+    [{ type: "node.started", ts: 5 }, "invalid type: integer `5`, expected a string"],
+    [
+      { type: "node.failed", message: true, error: {}, id: 1 },
+      "invalid type: boolean `true`, expected a string",
+    ],
+    [{ ...failed, error: {}, id: undefined }, "missing field `kind`"],
     [{ ...iteration, iteration: -1 }, "invalid value: integer `-1`, expected u32"],
     [{ ...iteration, iteration: 1.5 }, "invalid type: floating point `1.5`, expected u32"],
     [{ ...EVENTS[0], inputs: {} }, "invalid type: map, expected a sequence"],

@@ -104,12 +104,21 @@ async function tryRound(root: string, random: Random): Promise<void> {
 
 /** Whatever could be read before can be read afterwards. */
 function assertNothingLost(before: StoreVerdict, after: StoreVerdict, context: string): void {
-  const [{ events, workers }, repaired] = [before.runtimes[0]!, after.runtimes[0]!];
-  assert(repaired.events >= events, `${context}: ${events} events, and now ${repaired.events}`);
+  const [{ workers }, repaired] = [before.runtimes[0]!, after.runtimes[0]!];
+  const [events, left] = [eventsIn(before), eventsIn(after)];
+  assert(left >= events, `${context}: ${events} events, and now ${left}`);
   assert(
     repaired.workers >= workers,
     `${context}: ${workers} workers, and now ${repaired.workers}`,
   );
+}
+
+/** How many events there are, each counted once. */
+function eventsIn({ runtimes, problems }: StoreVerdict): number {
+  const again = problems.filter(({ kind, path }) =>
+    (kind === "duplicate" || kind === "order") && path.endsWith("events.jsonl")
+  );
+  return runtimes[0]!.events - again.length;
 }
 
 async function assertOpens(
@@ -127,13 +136,22 @@ async function assertOpens(
   if (isMended) assertEquals((await verifyStore(root)).problems, [], context);
 }
 
-Deno.test("repairStore() mends random damage, or leaves it as it says (W-FRS-2, W-FRS-10, W-FRS-12)", async () => {
-  for (let round = 0; round < longCount(60, 1500); round++) {
-    const random = new Random(mixSeeds(seed(), round));
-    try {
-      await withMemoryDir((root) => tryRound(root, random));
-    } catch (error) {
-      throw new Error(`Round ${round}: ${(error as Error).message}`, { cause: error });
-    }
+async function tryRandom(seed: number, round: number): Promise<void> {
+  const random = new Random(mixSeeds(seed, round));
+  try {
+    await withMemoryDir((root) => tryRound(root, random));
+  } catch (error) {
+    throw new Error(`Seed ${seed}, round ${round}: ${(error as Error).message}`, { cause: error });
   }
+}
+
+/** Seeds and rounds that once found something. */
+const FOUND = [[31, 9], [41, 25], [42, 47], [74, 34], [202, 6]] as const;
+
+Deno.test("repairStore() mends the random damage that it once did not", async () => {
+  for (const [seed, round] of FOUND) await tryRandom(seed, round);
+});
+
+Deno.test("repairStore() mends random damage, or leaves it as it says (W-FRS-2, W-FRS-10, W-FRS-12)", async () => {
+  for (let round = 0; round < longCount(60, 1500); round++) await tryRandom(seed(), round);
 });
