@@ -14,7 +14,7 @@ import {
 } from "../../eventlog/mod.ts";
 import { openRun } from "../../run/mod.ts";
 import { FsRuntimeStore, verifyStore } from "../../store/mod.ts";
-import { namesIn, write } from "../_util/files.ts";
+import { isThere, write } from "../_util/files.ts";
 import { withTempDir } from "../_util/temp.ts";
 
 Deno.test("listRuns() is empty without a root or without runs (OLG-6)", () =>
@@ -92,42 +92,35 @@ Deno.test("runExists() is false for a name that no run can have (OLG-7)", () =>
     }
   }));
 
-Deno.test("no function takes a URL for a root, and none shows its password", () =>
-  withTempDir(async (directory) => {
-    const root = "postgres://me:secret@db/x";
-    const calls = [
-      () => listRuns(root),
-      () => runExists(root, "a"),
-      () => openEventLog({ root, runId: "a" }),
-      () => newRunId({ root, name: "a" }),
-      () => Array.fromAsync(readRun(root, "a")),
-      () => peekRun(root, "a"),
-      () => isLive(root, "a"),
-      () => verifyRun(root, "a"),
-      () => removeRun(root, "a"),
-      () =>
-        openRun({
-          root,
-          name: "a",
-          constraints: { max_retries: 0 },
-          invoker: { run: () => "Completed" },
-        }),
-      () => FsRuntimeStore.open({ root, runtimeId: "a" }),
-      () => FsRuntimeStore.open({ root, runtimeId: "a", readOnly: true }),
-      () => verifyStore(root),
-    ];
-    const before = Deno.cwd();
-    Deno.chdir(directory);
-    try {
-      for (const call of calls) {
-        const error = await assertRejects(async () => await call(), TypeError, "a postgres:// URL");
-        assertFalse(error.message.includes("secret"), `${call}: ${error.message}`);
-      }
-    } finally {
-      Deno.chdir(before);
-    }
-    assertEquals(namesIn(directory), []);
-  }));
+Deno.test("no function takes a URL for a root, and none shows its password", async () => {
+  const root = "postgres://me:secret@db/x";
+  const calls = [
+    () => listRuns(root),
+    () => runExists(root, "a"),
+    () => openEventLog({ root, runId: "a" }),
+    () => newRunId({ root, name: "a" }),
+    () => Array.fromAsync(readRun(root, "a")),
+    () => peekRun(root, "a"),
+    () => isLive(root, "a"),
+    () => verifyRun(root, "a"),
+    () => removeRun(root, "a"),
+    () =>
+      openRun({
+        root,
+        name: "a",
+        constraints: { max_retries: 0 },
+        invoker: { run: () => "Completed" },
+      }),
+    () => FsRuntimeStore.open({ root, runtimeId: "a" }),
+    () => FsRuntimeStore.open({ root, runtimeId: "a", readOnly: true }),
+    () => verifyStore(root),
+  ];
+  for (const call of calls) {
+    const error = await assertRejects(async () => await call(), TypeError, "a postgres:// URL");
+    assertFalse(error.message.includes("secret"), `${call}: ${error.message}`);
+  }
+  assertFalse(isThere("postgres:"));
+});
 
 Deno.test("listRuns() passes over a name that is not UTF-8 (OLG-6)", {
   ignore: Deno.build.os !== "linux",

@@ -318,32 +318,6 @@ Deno.test("who appended nothing is told nothing when the log is gone", () =>
     assertEquals(await other.lastSeq(), 0);
   }));
 
-Deno.test("a process that goes to another directory has replaced nothing", () =>
-  withStoppedClock((clock) =>
-    withTempDir(async (directory) => {
-      const before = Deno.cwd();
-      Deno.chdir(directory);
-      try {
-        const log = await openLog("root", { durability: "disk" });
-        const journal = openCaptureJournal("capture.jsonl", { durability: "disk" });
-        const following = log.follow();
-        await log.append({ n: 1 });
-        assertEquals((await following.next()).value, { seq: 1, event: { n: 1 } });
-        Deno.chdir(before);
-        clock.advanceMs(1);
-        await log.append({ n: 2 });
-        await journal.append({ type: "effects", decision_index: 0, effects: [] });
-        assertEquals((await following.next()).value, { seq: 2, event: { n: 2 } });
-        assertEquals((await log.read()).events.length, 2);
-        await log.close();
-        journal.close();
-      } finally {
-        Deno.chdir(before);
-      }
-      assertEquals(namesIn(directory), ["capture.jsonl", "root"]);
-      assertEquals(eventsOf(`${directory}/root`), numbered(2));
-    })
-  ));
 /** What makes a writer cut its file, or give up, after another one has taken that file's place. */
 const CUTTING: Record<string, (port: FaultPort, old: string) => void> = {
   "whose write is cut short": (port) => port.shortWriteAt(1, 4),

@@ -208,18 +208,3 @@ Deno.test("a mutation costs five looks at paths, however many share it", () =>
     }
     await runtime.close();
   }));
-
-Deno.test("an owner that goes to another directory goes on with its runtime", () =>
-  withMemoryDir(async (directory) => {
-    const before = Deno.cwd();
-    Deno.chdir(directory);
-    try {
-      const { runtime, model } = await openWithInputs("root");
-      Deno.chdir(before);
-      await performBoth(runtime, model, input(1, "elsewhere"));
-      await runtime.close();
-      await assertNothingSilentlyGone(`${directory}/root`, model);
-    } finally {
-      Deno.chdir(before);
-    }
-  }));
