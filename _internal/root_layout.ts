@@ -225,6 +225,11 @@ export function gitignorePath(root: string): string {
   return join(root, ".gitignore");
 }
 
+/** What holds the last ULID that was given out for a run. */
+export function lastUlidPath(root: string): string {
+  return join(root, ".ulid-last");
+}
+
 const ID_PREFIX = "id-";
 
 /** The name of an id's directory: `id-` and the hexadecimal digits of its UTF-8 bytes. */

@@ -17,13 +17,14 @@ import {
   writeWholeSync,
 } from "../_internal/file_port.ts";
 import { withLockSteps } from "../_internal/lock.ts";
-import { isWindows, join } from "../_internal/path.ts";
+import { isWindows } from "../_internal/path.ts";
 import {
   absoluteRoot,
   checkRoot,
   foreignRunIdProblem,
   isSystemFile,
   isUlid,
+  lastUlidPath,
   MAX_RUN_NAME_LENGTH,
   runIdProblem,
   runPaths,
@@ -80,7 +81,7 @@ export async function newRunId(options: { root: string; name: string }): Promise
   if (problem !== undefined) {
     throw new TypeError(`Cannot make a run id of the name ${JSON.stringify(name)}: ${problem}`);
   }
-  const path = join(root, ".ulid-last");
+  const path = lastUlidPath(root);
   let file: FileHandle | undefined;
   try {
     makeDirectoriesSync(denoFilePort, root, []);

@@ -35,7 +35,8 @@ export interface CrashFlushOptions {
  * it prevents that. A signal that was ignored when the program began, as under `nohup`, stays ignored.
  * Listening keeps no program from ending by itself, nor from being ended by Deno when what it awaits at
  * its top level can never come. So that Deno can notice that, nobody listens for a tenth of a millisecond
- * every few seconds; a signal in that moment does what it does without a listener.
+ * every few seconds; a signal in that moment does what it does without a listener. Where a signal was
+ * ignored when the program began that would end it, so there Deno does not notice.
  *
  * **Durability** and **Permissions**: as {@linkcode TraceRecorder.flushError}. Listening needs none; on
  * Linux `--allow-read=/proc/self/status` lets it see which signals are ignored.

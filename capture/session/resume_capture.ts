@@ -167,7 +167,8 @@ function checkDamage(path: string, { damage, lines }: ReadCapture): void {
   const message = `Cannot resume the session of ${path}: line ${damage.line} is damaged ` +
     `(${damage.kind}: ${damage.message}), and what stands behind it cannot be used without it`;
   const details = { path, line: damage.line, byteOffset: damage.byteOffset };
-  throw new CaptureJournalError("damaged", message, { details });
+  const remedy = "restore it from a copy, or from the bundle that was made of it";
+  throw new CaptureJournalError("damaged", message, { details, remedy });
 }
 
 /** Leads a supervisor through a recording, and on. */

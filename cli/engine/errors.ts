@@ -12,7 +12,9 @@ export class RecordingError extends TaffrailError<RecordingErrorKind, { of: stri
   /** Says what cannot be written, and why, and what to do unless the cause says so itself. */
   constructor(kind: RecordingErrorKind, { of, cause }: { of: string; cause: unknown }) {
     const knowsRemedy = cause instanceof Error && typeof Reflect.get(cause, "remedy") === "string";
-    const remedy = knowsRemedy ? undefined : "free some space, or choose another --root";
+    const isOfForm = cause instanceof TypeError;
+    const what = isOfForm ? "put what belongs there in its place" : "free some space";
+    const remedy = knowsRemedy ? undefined : `${what}, or choose another --root`;
     const end = remedy === undefined ? "" : `: ${remedy}`;
     const message = `Cannot record ${of}: ${reasonOf(cause)}; the run was stopped${end}`;
     super(kind, message, { details: { of }, remedy, cause });

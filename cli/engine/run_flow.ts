@@ -12,6 +12,7 @@ import { type RecordedBegin, RunRecorder } from "../../run/run_recorder.ts";
 import type { NodeAttempt } from "../../run/types.ts";
 import { traceConfigFromEnv } from "../../trace/trace_config.ts";
 import type { TraceMode } from "../../trace/types.ts";
+import { exists } from "../files.ts";
 import type { Flow } from "../flow/flow.ts";
 import { writeFlowRecord } from "../flow/flow_record.ts";
 import { RecordingError, ResumeError } from "./errors.ts";
@@ -148,7 +149,7 @@ function pastSession({ endOrphans }: PastRun, attempts: PastAttempts): PastSessi
 
 /** Whether anything was decided. A run that died before it was is begun as a new one is. */
 async function hasSession({ root, runId, past }: RunFlowOptions): Promise<boolean> {
-  const { journal } = runPaths(root, runId);
+  const { journal, bundle } = runPaths(root, runId);
   try {
     await Deno.lstat(journal);
     // Opening it mends its end.
@@ -156,12 +157,17 @@ async function hasSession({ root, runId, past }: RunFlowOptions): Promise<boolea
     await recoverCapture(journal);
     return true;
   } catch (cause) {
-    const isNone = cause instanceof Deno.errors.NotFound ||
-      cause instanceof CaptureJournalError && cause.kind === "no-session";
+    const isMissing = cause instanceof Deno.errors.NotFound;
+    const isNone = isMissing || cause instanceof CaptureJournalError && cause.kind === "no-session";
     if (!isNone) throw cause;
     if (past?.fold.state().nodes.every(({ status }) => status === "Pending")) return false;
-    const problem = `its capture journal ${journal} is missing or empty, so nobody can tell what ` +
-      "it had decided; run its flow again";
+    const what = isMissing || (await Deno.lstat(journal)).size === 0
+      ? `its capture journal ${journal} is missing or empty`
+      : `its capture journal is damaged: ${reasonOf(cause)}`;
+    const remedy = exists(bundle)
+      ? `taffrail repair ${runId} makes it again from its bundle, if that is whole`
+      : "run its flow again";
+    const problem = `${what}, so nobody can tell what it had decided; ${remedy}`;
     throw new ResumeError("no-journal", problem, { runId, cause });
   }
 }

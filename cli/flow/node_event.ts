@@ -1,5 +1,6 @@
 import { isStringArray } from "../../_internal/errors.ts";
 import { encodeUtf8, toHex } from "../../_internal/text.ts";
+import type { CaptureBundle } from "../../capture/types.ts";
 import type { NodeAttempt } from "../../run/types.ts";
 import { createEvent } from "../../supervisor/core/create_event.ts";
 import type { EventTime, ExternalEvent } from "../../supervisor/types.ts";
@@ -91,4 +92,23 @@ export async function flowProvenance({ name, nodes }: Flow): Promise<string> {
   const text = encodeUtf8(JSON.stringify({ name, nodes: parts }));
   const digest = new Uint8Array(await crypto.subtle.digest("SHA-256", text));
   return `rpv1:sha256:${toHex(digest)}`;
+}
+
+/**
+ * The flow that a recording is of, where that says all of it: commands that need no others, and have no
+ * variables whose values are only in a file. Its digest tells.
+ */
+export async function flowOfCapture(bundle: CaptureBundle): Promise<Flow | undefined> {
+  if (!("inputs" in bundle)) return undefined;
+  const nodes = new Map<string, FlowNode>();
+  for (const input of bundle.inputs) {
+    if (input.type !== "event" || input.kind !== "Command") continue;
+    const command: unknown = JSON.parse(input.payload);
+    if (!isCommandRecord(command) || command.env.length > 0) return undefined;
+    const { nodeId } = nodeAttemptOf(input.event_id, 1);
+    nodes.set(nodeId, recordedNode(nodeId, command));
+  }
+  const { graph_id: name, config: constraints, runtime_provenance: digest } = bundle;
+  const flow = { name, constraints, nodes: [...nodes.values()] };
+  return await flowProvenance(flow) === digest ? flow : undefined;
 }

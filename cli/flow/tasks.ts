@@ -1,9 +1,10 @@
 import { isStringArray } from "../../_internal/errors.ts";
+import { checkRegular } from "../../_internal/file_port.ts";
 import { dirname, join } from "../../_internal/path.ts";
 import { reasonOf } from "../../_internal/text.ts";
 import { UsageError } from "../exit_codes.ts";
 import { listed, quoted } from "../text/printable.ts";
-import { pathUpFrom } from "../files.ts";
+import { lookAt, pathUpFrom } from "../files.ts";
 import { DEFAULT_CONSTRAINTS, type Flow, type FlowNode, nameFrom } from "./flow.ts";
 import { type Json, parseJsonc } from "./parse_jsonc.ts";
 
@@ -200,12 +201,16 @@ function readFirst(paths: string[]): JsonFile | undefined {
   return undefined;
 }
 
+/** Nobody gave this path, so a pipe is not waited for, and a device not read. */
 function readText(path: string): string | undefined {
   try {
+    const info = lookAt(path);
+    if (info?.isDirectory) return undefined;
+    if (info !== undefined) checkRegular(path, info);
     return Deno.readTextFileSync(path).replace(/^\ufeff/, "");
   } catch (cause) {
     const isNone = cause instanceof Deno.errors.NotFound ||
-      cause instanceof Deno.errors.IsADirectory || cause instanceof Deno.errors.NotADirectory;
+      cause instanceof Deno.errors.NotADirectory;
     if (isNone) return undefined;
     const reason = reasonOf(cause);
     throw new UsageError(`Cannot read the tasks of ${path}: ${reason}`, { cause });

@@ -6,17 +6,22 @@ import type { RecoveredCapture } from "../../capture/session/recover_capture.ts"
 import type { CaptureBundle } from "../../capture/types.ts";
 import type { AttemptInfo, RunFold } from "../../eventlog/derive_run_state.ts";
 import { attemptKey, errorKindOf } from "../../run/attempt_key.ts";
+import type { NodeAttempt } from "../../run/types.ts";
 import type { RunTermination } from "../../supervisor/types.ts";
 import { journalAttempts } from "../engine/past_attempts.ts";
 import { exists } from "../files.ts";
 import { flowOfRecord, type FlowRecord, readFlowRecord } from "../flow/flow_record.ts";
-import { flowProvenance, isCommandRecord, nodeAttemptOf } from "../flow/node_event.ts";
+import {
+  flowOfCapture,
+  flowProvenance,
+  isCommandRecord,
+  nodeAttemptOf,
+} from "../flow/node_event.ts";
 import { logProblem } from "../reading/find_run.ts";
 import type { RunLog } from "../reading/run_log.ts";
 import { listed } from "../text/printable.ts";
 import {
   canBeJournal,
-  flowOfCapture,
   type InspectedCapture,
   MAKE_BUNDLE,
   MAKE_JOURNAL,
@@ -51,53 +56,78 @@ export async function inspectAgreement(
   run: InspectedRun,
   { log, capture, isSound }: ReadRecords,
 ): Promise<Problem[]> {
-  const problem = problemMaker(run);
-  const { has, recovered, bundle } = capture;
   const isOfCommand = isOfTheCommand(run, { log, capture });
   if (log === undefined) {
     return exists(runPaths(run.root, run.runId).events) ? [] : [await missingLog(run, capture)];
   }
-  const state = log.fold.state();
-  const hasBegun = state.nodes.some(({ status }) => status !== "Pending");
-  const found: Problem[] = [];
-  if (has.bundle && !has.journal && (isOfCommand || bundle !== undefined)) {
-    const repair = bundle !== undefined && canBeJournal(bundle) ? MAKE_JOURNAL : null;
-    const message = "it is gone, and the bundle was made of it";
-    found.push(problem("capture", "missing", message, repair));
-  }
+  const { fold } = log;
+  const hasBegun = fold.state().nodes.some(({ status }) => status !== "Pending");
+  const found = missingCapture(run, { fold, capture, isSound, isOfCommand, hasBegun });
   if (!isOfCommand) return found;
   if (!exists(runPaths(run.root, run.runId).run)) {
-    found.push(problem("run", "missing", "it is gone", MAKE_RUN_FILE));
+    found.push(problemMaker(run)("run", "missing", "it is gone", MAKE_RUN_FILE));
   }
-  if (hasBegun && !has.journal && !has.bundle) {
+  found.push(...inspectProcesses(run), ...await inspectFlow(run, { hasBegun, capture }));
+  return [...found, ...await inspectFromJournalOn(run, { fold, capture, isSound })];
+}
+
+/** What is missing of the two files of a capture, of which each was made with the other. */
+function missingCapture(
+  run: InspectedRun,
+  { fold, capture: { has, recovered, bundle }, isSound, isOfCommand, hasBegun }: {
+    fold: RunFold;
+    capture: InspectedCapture;
+    isSound: boolean;
+    isOfCommand: boolean;
+    hasBegun: boolean;
+  },
+): Problem[] {
+  const problem = problemMaker(run);
+  const makeJournal = bundle !== undefined && canBeJournal(bundle) ? MAKE_JOURNAL : null;
+  if (has.bundle && !has.journal && (isOfCommand || bundle !== undefined)) {
+    const message = "it is gone, and the bundle was made of it";
+    return [problem("capture", "missing", message, makeJournal)];
+  }
+  if (!isOfCommand) return [];
+  if (!has.journal) {
     const message = `it is gone, and so is the bundle: ${UNDECIDED}`;
-    found.push(problem("capture", "missing", message));
-  } else if (hasBegun && has.journal && recovered === undefined && isSound) {
-    const repair = bundle !== undefined && canBeJournal(bundle) ? MAKE_JOURNAL : null;
-    found.push(problem("capture", "missing", `it is empty: ${UNDECIDED}`, repair));
+    return hasBegun ? [problem("capture", "missing", message)] : [];
   }
-  if (has.journal && !has.bundle && endsWithBundle(log.fold) && isSound) {
+  const found: Problem[] = [];
+  if (hasBegun && recovered === undefined && isSound) {
+    found.push(problem("capture", "missing", `it is empty: ${UNDECIDED}`, makeJournal));
+  }
+  if (!has.bundle && endsWithBundle(fold) && isSound) {
     const repair = recovered === undefined ? null : MAKE_BUNDLE;
     found.push(problem("bundle", "missing", "it is gone", repair));
   }
-  found.push(...inspectProcesses(run), ...await inspectFlow(run, { hasBegun, capture }));
+  return found;
+}
+
+/** What is written behind the journal, in this order: the log, outputs beside it, and the store. */
+async function inspectFromJournalOn(
+  run: InspectedRun,
+  { fold, capture: { has, recovered }, isSound }: {
+    fold: RunFold;
+    capture: InspectedCapture;
+    isSound: boolean;
+  },
+): Promise<Problem[]> {
   // Damage explains what is missing.
   const lost = isSound && recovered !== undefined
     ? [
-      ...lostEvents(run, { fold: log.fold, recovered, hasBundle: has.bundle }),
-      ...otherEnds(run, { fold: log.fold, recovered }),
+      ...lostEvents(run, { fold, recovered, hasBundle: has.bundle }),
+      ...otherEnds(run, { fold, recovered }),
     ]
     : [];
-  // A damaged name is told once.
-  const known = lost.length === 0 ? undefined : nodesOf(recovered!);
-  if (isSound && lost.length === 0) {
-    found.push(...lostBegins(run, { fold: log.fold, hasBundle: has.bundle }));
+  if (lost.length > 0) {
+    // A damaged name is told once.
+    return [...lost, ...await inspectOutputs(run, fold, nodesOf(recovered!))];
   }
-  found.push(...lost, ...await inspectOutputs(run, log.fold, known));
-  if (lost.length === 0 && state.run_id !== "") {
-    found.push(
-      ...await inspectFollowing(run, { fold: log.fold, isClean: endsWithBundle(log.fold) }),
-    );
+  const found = isSound ? lostBegins(run, { fold, recovered, hasBundle: has.bundle }) : [];
+  found.push(...await inspectOutputs(run, fold));
+  if (fold.state().run_id !== "") {
+    found.push(...await inspectFollowing(run, { fold, isClean: endsWithBundle(fold) }));
   }
   return found;
 }
@@ -241,8 +271,8 @@ function lostEvents(
   const missing = journalAttempts(recovered)
     // One that was aborted may never have begun.
     .filter(({ termination }) => termination !== null && termination !== "Aborted")
-    .filter(({ nodeId, attempt: number }) => {
-      const logged = fold.attemptsOf(nodeId).findLast(({ attempt }) => attempt === number);
+    .filter((attempt) => {
+      const logged = loggedAttempt(fold, attempt);
       return logged === undefined || logged.status === "Running";
     });
   if (missing.length === 0 || run.live) return [];
@@ -250,29 +280,45 @@ function lostEvents(
   const message = `it lacks ends that the capture journal has: ${names.slice(0, 5).join(", ")}` +
     (names.length > 5 ? ` and ${names.length - 5} more` : "");
   const hasEnd = fold.state().state !== "Running";
-  if (!hasEnd && !hasBundle) {
+  // Nothing begins before its begin is in the log, so that only an end can be missing of a killed run.
+  const hasBegins = fold.hasBegun && missing.every((attempt) => loggedAttempt(fold, attempt));
+  if (!hasEnd && !hasBundle && hasBegins) {
     return [problem("log", "unfinished", `${message}; resuming writes them`)];
   }
   // Behind its end nothing more counts.
   return [problem("log", "lost-events", message, hasEnd ? null : COMPLETE_LOG)];
 }
 
+function loggedAttempt(fold: RunFold, { nodeId, attempt: number }: NodeAttempt) {
+  return fold.attemptsOf(nodeId).findLast(({ attempt }) => attempt === number);
+}
+
 /** What the log itself shows that it lacks: begins of what has an end, and the end of what is sealed. */
 function lostBegins(
   run: InspectedRun,
-  { fold, hasBundle }: { fold: RunFold; hasBundle: boolean },
+  { fold, recovered, hasBundle }: {
+    fold: RunFold;
+    recovered: RecoveredCapture | undefined;
+    hasBundle: boolean;
+  },
 ): Problem[] {
   const problem = problemMaker(run);
   const { nodes, state, run_id: logged } = fold.state();
-  if (logged === "" || run.live) return [];
+  // A session begins behind the begin of its run.
+  if ((logged === "" && recovered === undefined) || run.live) return [];
   const missing = nodes.flatMap(({ id }) => {
     return fold.attemptsOf(id).filter(({ started_ts: ts }) => ts === undefined)
       .map(({ attempt }) => `that of ${id} (attempt ${attempt})`);
   });
   if (!fold.hasBegun) missing.unshift("that of the run");
-  const found = missing.length === 0
-    ? []
-    : [problem("log", "lost-events", `it lacks begins: ${listed(missing)}`)];
+  const found = missing.length === 0 ? [] : [
+    problem(
+      "log",
+      "lost-events",
+      `it lacks begins: ${listed(missing)}`,
+      logged === "" ? COMPLETE_LOG : null,
+    ),
+  ];
   if (state !== "Running" || !hasBundle) return found;
   const message = "it lacks the end of the run, whose recording is sealed; resuming writes it";
   return [...found, problem("log", "unfinished", message)];
@@ -286,7 +332,7 @@ function otherEnds(
   const problem = problemMaker(run);
   const hashes = recordedHashes(recovered);
   return journalAttempts(recovered).flatMap(({ nodeId, attempt: number, termination }) => {
-    const logged = fold.attemptsOf(nodeId).findLast(({ attempt }) => attempt === number);
+    const logged = loggedAttempt(fold, { nodeId, attempt: number });
     if (termination === null || logged === undefined || logged.status === "Running") return [];
     const [end, recordedEnd] = [endText(logged.status), journalEndText(termination)];
     const what = `node ${nodeId} (attempt ${number})`;

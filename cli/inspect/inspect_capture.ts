@@ -7,13 +7,6 @@ import type { CaptureBundle, DecisionRecord, TaffrailCaptureBundle } from "../..
 import { denoFilePort, readFileSync } from "../../_internal/file_port.ts";
 import { type RunPaths, runPaths } from "../../_internal/root_layout.ts";
 import { isFromMissingFile } from "../files.ts";
-import type { Flow, FlowNode } from "../flow/flow.ts";
-import {
-  flowProvenance,
-  isCommandRecord,
-  nodeAttemptOf,
-  recordedNode,
-} from "../flow/node_event.ts";
 import { fileProblem, type InspectedRun, type Problem, unreadable } from "./problem.ts";
 
 /** What the two files of a capture say. */
@@ -54,35 +47,43 @@ export async function inspectCapture(
   const paths = runPaths(root, runId);
   const journal = await lookAtJournal({ runId, path: paths.journal, live });
   const bundle = await lookAtBundle({ runId, path: paths.bundle });
-  const recovered = journal.content;
   // The bundle of a run at work is of a later moment than its journal was when it was read.
-  const both = live ? [] : compareBoth({ runId, hasEnd, paths }, journal, bundle);
-  const problems = [...problemsOf(journal), ...problemsOf(bundle), ...both];
+  const problems = live ? [...problemsOf(journal), ...problemsOf(bundle)] : [
+    ...problemsOf(journal, repairOfJournal(journal, bundle)),
+    ...problemsOf(bundle, isSound(journal) ? REWRITE : null),
+    ...compareBoth({ runId, hasEnd, paths }, journal, bundle),
+  ];
   return {
     problems,
-    recovered,
+    recovered: journal.content,
     bundle: bundle.content,
     has: { journal: journal.isThere, bundle: bundle.isThere },
   };
 }
 
-/** What one of the files says of the other: what it can be made of, and where they do not agree. */
+/** What is wrong in a file alone, with what else it can be made of; what a newer version wrote is left alone. */
+function problemsOf({ problem }: Looked<unknown>, other: string | null = null): Problem[] {
+  if (problem === undefined) return [];
+  const repair = problem.kind === "newer" ? null : problem.repair ?? other;
+  return [{ ...problem, repair }];
+}
+
+function repairOfJournal(
+  { content }: Looked<RecoveredCapture>,
+  bundle: Looked<CaptureBundle>,
+): string | null {
+  const isInBundle = bundle.content !== undefined && canBeJournal(bundle.content, content?.bundle);
+  return isInBundle ? REWRITE_JOURNAL : null;
+}
+
+/** Where the two files do not agree, as far as both are whole. */
 function compareBoth(
   { runId, hasEnd, paths }: { runId: string; hasEnd: boolean; paths: RunPaths },
   journal: Looked<RecoveredCapture>,
   bundle: Looked<CaptureBundle>,
 ): Problem[] {
   const recorded = journal.content?.bundle;
-  if (bundle.content === undefined) {
-    if (bundle.problem?.kind === "unreadable" && isSound(journal)) bundle.problem.repair = REWRITE;
-    return [];
-  }
-  if (!isSound(journal) || recorded === undefined) {
-    const { problem } = journal;
-    const isMended = problem === undefined || problem.repair !== null || problem.kind === "newer";
-    if (!isMended && canBeJournal(bundle.content, recorded)) problem.repair = REWRITE_JOURNAL;
-    return [];
-  }
+  if (bundle.content === undefined || recorded === undefined || !isSound(journal)) return [];
   if (stringifyCaptureBundle(recorded) === stringifyCaptureBundle(bundle.content)) return [];
   if (canBeJournal(bundle.content, recorded)) {
     const message = "it lacks what the bundle has, which was made of it";
@@ -94,10 +95,6 @@ function compareBoth(
   const message = "it says something else than the journal, of which it was made";
   const place = { run_id: runId, part: "bundle", path: paths.bundle } as const;
   return [fileProblem(place, { kind: "differs", message, repair: REWRITE })];
-}
-
-function problemsOf({ problem }: Looked<unknown>): Problem[] {
-  return problem === undefined ? [] : [problem];
 }
 
 /** Whether a journal says all that the bundle of an ended session does. */
@@ -164,25 +161,6 @@ export function canBeJournal(
   });
   const begin = { ...bundle, inputs: bundle.inputs.slice(0, length), decisions };
   return stringifyCaptureBundle(begin) === stringifyCaptureBundle(rest);
-}
-
-/**
- * The flow that a recording is of, where that says all of it: commands that need no others, and have no
- * variables whose values are only in a file. Its digest tells.
- */
-export async function flowOfCapture(bundle: CaptureBundle): Promise<Flow | undefined> {
-  if (!("inputs" in bundle)) return undefined;
-  const nodes = new Map<string, FlowNode>();
-  for (const input of bundle.inputs) {
-    if (input.type !== "event" || input.kind !== "Command") continue;
-    const command: unknown = JSON.parse(input.payload);
-    if (!isCommandRecord(command) || command.env.length > 0) return undefined;
-    const { nodeId } = nodeAttemptOf(input.event_id, 1);
-    nodes.set(nodeId, recordedNode(nodeId, command));
-  }
-  const { graph_id: name, config: constraints, runtime_provenance: digest } = bundle;
-  const flow = { name, constraints, nodes: [...nodes.values()] };
-  return await flowProvenance(flow) === digest ? flow : undefined;
 }
 
 /** The digest that the recording has of what an attempt printed. */

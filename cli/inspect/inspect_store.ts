@@ -1,6 +1,13 @@
-/** The store of a run, and what of the store belongs to no run. */
-import { runtimeDirectory, runtimesDirectory } from "../../_internal/root_layout.ts";
-import { reasonOf } from "../../_internal/text.ts";
+/** The store of a run, and what of a root belongs to no run. */
+import { checkRegular, denoFilePort, lookAtSync, readFileSync } from "../../_internal/file_port.ts";
+import {
+  isUlid,
+  lastUlidPath,
+  MAX_RUN_FILE_BYTES,
+  runtimeDirectory,
+  runtimesDirectory,
+} from "../../_internal/root_layout.ts";
+import { decodeUtf8, reasonOf } from "../../_internal/text.ts";
 import type { RunFold } from "../../eventlog/derive_run_state.ts";
 import { attemptKey } from "../../run/attempt_key.ts";
 import type { StoreProblem } from "../../store/check/store_problem.ts";
@@ -34,14 +41,35 @@ function asProblem(problem: StoreProblem): Problem {
   };
 }
 
-/** What is wrong in the store beside the runtimes of these runs. */
+/** What is wrong beside these runs and their runtimes. */
 export async function inspectBeside(root: string, runIds: readonly string[]): Promise<Problem[]> {
+  const own = inspectLastUlid(root);
   try {
     const others = await inspectStore(root, { except: new Set(runIds) });
-    return [...others, ...inspectLeftRuntimes(root)];
+    return [...own, ...others, ...inspectLeftRuntimes(root)];
   } catch (error) {
     const place = { run_id: null, part: "store", path: runtimesDirectory(root) } as const;
-    return [fileProblem(place, { kind: "unreadable", message: reasonOf(error) })];
+    return [...own, fileProblem(place, { kind: "unreadable", message: reasonOf(error) })];
+  }
+}
+
+const MAKE_LAST_ULID = "keep it under another name, and make it again from the ids of the runs";
+
+/** What keeps every new run from getting an id. */
+function inspectLastUlid(root: string): Problem[] {
+  const path = lastUlidPath(root);
+  const info = lookAtSync(denoFilePort, path);
+  if (info === undefined) return [];
+  try {
+    checkRegular(path, info);
+    if ((info.nlink ?? 1) > 1) throw new TypeError("it has another name too (a hard link)");
+    const text = decodeUtf8(readFileSync(denoFilePort, path, MAX_RUN_FILE_BYTES)).trim();
+    if (isUlid(text) || /^\0*$/.test(text)) return [];
+    throw new TypeError("it holds no ULID");
+  } catch (error) {
+    const message = `${reasonOf(error)}; so no new run can be recorded`;
+    const place = { run_id: null, part: "run", path } as const;
+    return [fileProblem(place, { kind: "unreadable", message, repair: MAKE_LAST_ULID })];
   }
 }
 

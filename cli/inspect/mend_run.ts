@@ -13,9 +13,10 @@ import { RunWorkers } from "../../run/run_workers.ts";
 import { repairStore } from "../../store/check/repair_store.ts";
 import { exists } from "../files.ts";
 import { readFlowRecord, writeFlowRecord } from "../flow/flow_record.ts";
+import { flowOfCapture } from "../flow/node_event.ts";
 import { readRunLog } from "../reading/run_log.ts";
 import { counted } from "../text/printable.ts";
-import { canBeJournal, flowOfCapture } from "./inspect_capture.ts";
+import { canBeJournal } from "./inspect_capture.ts";
 import type { Part, Problem } from "./problem.ts";
 import {
   keepAsideIfThere,

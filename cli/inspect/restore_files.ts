@@ -1,9 +1,9 @@
-/** Files of a run that are made again from what another file of it has. */
+/** Files of a run or a root that are made again from what is there beside them. */
 import { atomicReplaceSync } from "../../_internal/atomic_replace.ts";
 import { defined } from "../../_internal/errors.ts";
 import { denoFilePort, isSameFile } from "../../_internal/file_port.ts";
 import { dirname } from "../../_internal/path.ts";
-import { partsOfRunId, runPaths, timeOfUlid } from "../../_internal/root_layout.ts";
+import { lastUlidPath, partsOfRunId, runPaths, timeOfUlid } from "../../_internal/root_layout.ts";
 import { encodeUtf8 } from "../../_internal/text.ts";
 import { VERSION } from "../../_internal/version.ts";
 import { stringifyCaptureJournal } from "../../capture/session/recover_capture.ts";
@@ -48,6 +48,16 @@ export function restoreRunFile(
     ...defined({ cwd }),
   };
   replace(path, `${JSON.stringify(file, null, 2)}\n`);
+}
+
+/** Writes the last id that was given out anew, so that the next one is greater; returns where the old file is. */
+export function restoreLastUlid(root: string, runIds: readonly string[]): string | null {
+  const path = lastUlidPath(root);
+  const kept = setAsideIfThere(path);
+  const ulids = runIds.flatMap((runId) => partsOfRunId(runId)?.ulid ?? []);
+  const last = ulids.toSorted().at(-1);
+  if (last !== undefined) replace(path, `${last}\n`);
+  return kept;
 }
 
 /** Moves a file aside, to a name of its own beside it; null where there is none. */

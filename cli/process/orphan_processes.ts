@@ -127,19 +127,19 @@ class Orphans {
    * keeps its number from being given out again, but only as long as somebody is in it.
    */
   #findOf(attempt: NodeAttempt, { all, living, own }: Sight): number[] {
-    const marked = this.#findMarked(attempt, living);
+    const recorded = this.#findRecorded(attempt);
+    const leader = all.find(({ pid }) => pid === recorded?.pid);
+    const isSame = leader !== undefined && leader.startTime === recorded?.startTime;
+    const marked = this.#findMarked(attempt, living, isSame ? leader.pid : undefined);
     if (marked.some(({ pid }) => own.has(pid))) {
       const problem = "this was started by one of its own commands; resume it from outside";
       throw new ResumeError("own-command", problem, { runId: this.#options.runId });
     }
     const groups = new Set(marked.filter(({ pid, group }) => pid === group).map(({ pid }) => pid));
-    const recorded = this.#findRecorded(attempt);
-    if (recorded !== undefined) {
+    if (isSame) groups.add(leader.pid);
+    else if (recorded !== undefined && leader === undefined) {
       const members = living.filter(({ group }) => group === recorded.pid);
-      const leader = all.find(({ pid }) => pid === recorded.pid);
-      if (leader !== undefined) {
-        if (leader.startTime === recorded.startTime) groups.add(recorded.pid);
-      } else if (members.some((member) => marked.includes(member))) groups.add(recorded.pid);
+      if (members.some((member) => marked.includes(member))) groups.add(recorded.pid);
       else if (members.length > 0) this.#cannotTell(attempt, members.map(({ pid }) => pid));
     }
     for (const { pid, group } of all) if (own.has(pid)) groups.delete(group);
@@ -147,15 +147,22 @@ class Orphans {
       .map(({ pid }) => pid);
   }
 
-  /** The processes with the mark of an attempt, which are those of this root alone. */
-  #findMarked(attempt: NodeAttempt, living: readonly ProcessStat[]): ProcessStat[] {
+  /**
+   * The processes with the mark of an attempt, which are those of this root alone. `ownGroup`: it is known to
+   * be of this root by the record, also when that was moved and the mark names a path that is gone.
+   */
+  #findMarked(
+    attempt: NodeAttempt,
+    living: readonly ProcessStat[],
+    ownGroup: number | undefined,
+  ): ProcessStat[] {
     const doubtful: number[] = [];
-    const marked = living.filter(({ pid }) => {
+    const marked = living.filter(({ pid, group }) => {
       const mark = readMark(pid);
       if (mark?.runId !== this.#options.runId) return false;
       if (mark.nodeId !== attempt.nodeId || mark.attempt !== String(attempt.attempt)) return false;
       const verdict = this.#root.compareSeenBy(pid, mark.root);
-      if (verdict === "unknown") doubtful.push(pid);
+      if (verdict === "unknown" && group !== ownGroup) doubtful.push(pid);
       return verdict === "own";
     });
     if (doubtful.length > 0) this.#cannotTell(attempt, doubtful);

@@ -41,10 +41,12 @@ export const lsVerb: Verb = {
   summary: "list the runs",
   help: `Lists the runs, the one that began last at the end: id, flow, state, nodes
 completed of all, size on disk, and the time of the last event. [ORPHAN?] marks
-a run that has no end and that nobody works on any more; "other log" one that
-another program wrote, with events of its own. Of a long log only both ends are
-read: then nodes are not counted. On a terminal times are told as ages, and the
-flow is left out where the id tells it or there is no room; ids are never cut.
+a run that has no end and that nobody works on any more; "suspended" one at work
+whose process was stopped, as by Ctrl-Z: it counts as running; "other log" one
+that another program wrote, with events of its own. Of a long log only both ends
+are read: then nodes are not counted. On a terminal times are told as ages, and
+the flow is left out where the id tells it or there is no room; ids are never
+cut.
 
 Usage: taffrail ls [options]
 

@@ -57,7 +57,7 @@ the future, a clock was wrong: such a run stays, and that is said.
 
 Usage: taffrail prune [options] RULE…
 
-  --older-than AGE    remove runs whose last event is older, as 12h or 30d
+  --older-than AGE    remove runs that are older, as 12h or 30d
   --keep N            remove all but the newest N runs
   --max-size SIZE     remove the oldest runs until all that are left have no
                       more than that together, as 500MiB

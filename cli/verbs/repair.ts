@@ -4,6 +4,7 @@ import { chosenRuns, inspectRun, withProgress } from "../inspect/inspect_run.ts"
 import { inspectBeside } from "../inspect/inspect_store.ts";
 import { mendRun, mendStore, type Repair } from "../inspect/mend_run.ts";
 import { isNote, printProblems, type Problem } from "../inspect/problem.ts";
+import { restoreLastUlid } from "../inspect/restore_files.ts";
 import { Interrupts } from "../process/interrupts.ts";
 import { commandHint } from "../reading/find_run.ts";
 import { counted, printableLine } from "../text/printable.ts";
@@ -25,9 +26,9 @@ export const repairVerb: Verb = {
   help: `Mends in the records of the named runs, or of all, what can be mended without
 losing anything: an unterminated last line is completed or moved to a file
 beside its log; a bundle is made again from the journal, a journal from the
-bundle, what the log lacks from the journal, and run.json from what is there;
-the store is brought in order. What is taken away is kept under another name. A
-run at work is left alone.
+bundle, what the log lacks from the journal, and flow.json, run.json and the
+last id that was given out from what is there; the store is brought in order.
+What is taken away is kept under another name. A run at work is left alone.
 
 Usage: taffrail repair [options] [RUN…]
 
@@ -132,18 +133,24 @@ async function mend(
   }
 }
 
-/** Runtimes that belong to no run of the command; what is beside them is left to people. */
+/** What gives the next run its id, and runtimes that belong to no run of the command; all else is left to people. */
 async function repairOthers(
   outcome: Outcome,
   { root, runIds, dryRun }: { root: string; runIds: readonly string[]; dryRun: boolean },
 ): Promise<void> {
   const problems = await inspectBeside(root, runIds);
   if (dryRun) return plan(outcome, problems);
-  const runtimes = new Set(problems.filter(({ repair }) => repair !== null).map((p) => p.run_id));
+  const mendable = problems.filter(({ repair }) => repair !== null);
+  for (const { part, path } of mendable) {
+    if (part !== "run") continue;
+    const action = "made again from the ids of the runs";
+    outcome.repairs.push({ run_id: null, part, path, action, kept: restoreLastUlid(root, runIds) });
+  }
+  const runtimes = new Set(mendable.map(({ run_id: runId }) => runId));
   for (const runtime of runtimes) {
     if (runtime !== null) outcome.repairs.push(...await mendStore(root, runtime));
   }
-  const remaining = runtimes.size > 0 ? await inspectBeside(root, runIds) : problems;
+  const remaining = mendable.length > 0 ? await inspectBeside(root, runIds) : problems;
   outcome.remaining.push(...remaining);
 }
 

@@ -1,3 +1,4 @@
+import { checkRegular } from "../../_internal/file_port.ts";
 import { runPaths } from "../../_internal/root_layout.ts";
 import { readCaptureBundle } from "../../capture/bundle/bundle_text.ts";
 import { recoverCapture } from "../../capture/session/recover_capture.ts";
@@ -11,9 +12,17 @@ import { readTrace } from "../../trace/read_trace.ts";
 import { ResumeError } from "../engine/errors.ts";
 import { runFlow, type RunFlowEnd } from "../engine/run_flow.ts";
 import { exitCodeOfRun, UsageError } from "../exit_codes.ts";
+import { lookAt } from "../files.ts";
 import { findPrograms } from "../flow/find_programs.ts";
 import type { Flow } from "../flow/flow.ts";
-import { flowDifference, flowOfRecord, readFlowRecord } from "../flow/flow_record.ts";
+import {
+  flowDifference,
+  flowOfRecord,
+  type FlowRecord,
+  FlowRecordError,
+  readFlowRecord,
+} from "../flow/flow_record.ts";
+import { flowOfCapture } from "../flow/node_event.ts";
 import { readFlow } from "../flow/parse_flow.ts";
 import { Interrupts } from "../process/interrupts.ts";
 import { endOrphans } from "../process/orphan_processes.ts";
@@ -192,21 +201,40 @@ async function openAlone(root: string, runId: string): Promise<FileEventLog<RunE
   }
 }
 
+/** The flow that a run keeps; where it is gone or damaged it is said whether the journal has it. */
+async function keptFlow(run: { root: string; runId: string }): Promise<FlowRecord> {
+  const { root, runId } = run;
+  let damage: FlowRecordError | undefined;
+  const record = await readFlowRecord(root, runId).catch((error) => {
+    if (!(error instanceof FlowRecordError) || error.kind !== "damaged") throw error;
+    damage = error;
+  });
+  if (record !== undefined) return record;
+  const recovered = await recoverCapture(runPaths(root, runId).journal).catch(() => undefined);
+  const isInJournal = recovered !== undefined &&
+    await flowOfCapture(recovered.bundle) !== undefined;
+  const repair = `${commandHint("repair", run)} makes it again from the journal`;
+  if (damage !== undefined) {
+    if (!isInJournal) throw damage;
+    const { kind, message, details } = damage;
+    throw new FlowRecordError(kind, `${message}; or ${repair}`, { details, cause: damage });
+  }
+  const problem = isInJournal
+    ? `it has no flow.json: ${repair}`
+    : "it has no flow.json: it died before it began, or another program recorded it; " +
+      "run its flow again";
+  throw new ResumeError("no-flow", problem, { runId });
+}
+
 /** The flow with the values of its variables, which are in its file only. */
 async function findFlow({ root, runId, flowPath }: ResumeOptions): Promise<Flow> {
-  const record = await readFlowRecord(root, runId);
-  if (record === undefined) {
-    const problem =
-      "it has no flow.json: it died before it began, or another program recorded it; " +
-      "run its flow again";
-    throw new ResumeError("no-flow", problem, { runId });
-  }
+  const record = await keptFlow({ root, runId });
   if (record.path === null) {
     if (flowPath === undefined) return flowOfRecord(record);
     throw new UsageError(`Cannot use --flow: ${runId} is the run of a command, not of a flow`);
   }
   const path = flowPath ?? record.path;
-  const flow = await readFlow(path).catch((cause) => {
+  const flow = await readRecordedFlow(path, { isGiven: flowPath !== undefined }).catch((cause) => {
     const problem = `${cause.message}; name the flow that was run with --flow`;
     throw new ResumeError("other-flow", problem, { runId, cause });
   });
@@ -215,6 +243,13 @@ async function findFlow({ root, runId, flowPath }: ResumeOptions): Promise<Flow>
   const remedy = "name the flow that was run with --flow, or run this one anew";
   const problem = `${path} is not the flow that was run: ${difference}; ${remedy}`;
   throw new ResumeError("other-flow", problem, { runId });
+}
+
+/** What a person gives may be a pipe; what only a record names is not waited for. */
+async function readRecordedFlow(path: string, { isGiven }: { isGiven: boolean }): Promise<Flow> {
+  const info = isGiven ? undefined : lookAt(path);
+  if (info !== undefined) checkRegular(path, info);
+  return await readFlow(path);
 }
 
 /**

@@ -12,8 +12,9 @@ export const showVerb: Verb = {
   help: `Shows one run: what became of it, where its log is, and its nodes: ✓ completed,
 ✗ failed, ▸ running, ⏸ not started; each attempt where there was more than one,
 and why a node was deferred. Of a failed node the end of what it printed is
-shown. RUN is the id of a run, its beginning where no other begins so, or the
-name of a flow for its newest run.
+shown; of a run whose process was suspended, as by Ctrl-Z, how it goes on. RUN
+is the id of a run, its beginning where no other begins so, or the name of a
+flow for its newest run.
 
 Usage: taffrail show [options] RUN
 

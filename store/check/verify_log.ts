@@ -33,7 +33,8 @@ interface ScanOptions<T> {
   /** How big the file is; undefined when there is none. */
   size: number | undefined;
   findings: Finding[];
-  onRecord: (record: T, place: LinePlace) => void;
+  /** Gets the number that a record should have, where it has another one. */
+  onRecord: (record: T, place: LinePlace, number: number) => void;
 }
 
 /**
@@ -63,6 +64,7 @@ export async function scanLog<T>(
   }
   const log = LogBytes.open({ folder, path, ...view });
   const scanned: ScannedLog = { size: log.size, records: 0, last: 0 };
+  const numbers = new NumberCheck<T>(scanned, { path, findings, onRecord });
   let line = 0;
   try {
     for (const read of logLines(log, codec)) {
@@ -77,16 +79,67 @@ export async function scanLog<T>(
         const loose = looseProblem(read, { codec, record });
         if (loose !== undefined) findings.push({ kind: "record", path, ...place, message: loose });
       }
-      const number = codec.numberOf(record);
-      const misplaced = numberProblem(number, scanned.last);
-      if (misplaced !== undefined) findings.push({ ...misplaced, path, ...place });
-      scanned.records++;
-      scanned.last = Math.max(scanned.last, number);
-      onRecord(record, place);
+      numbers.take({ record, place, number: codec.numberOf(record) });
     }
+    numbers.finish();
     return scanned;
   } finally {
     log.close();
+  }
+}
+
+/** A record of a log. */
+interface NumberedRecord<T> {
+  record: T;
+  place: LinePlace;
+  number: number;
+}
+
+/** Looks whether the numbers of a log follow each other. */
+class NumberCheck<T> {
+  readonly #scanned: ScannedLog;
+  readonly #options: Pick<ScanOptions<T>, "path" | "findings" | "onRecord">;
+  /** One whose number does not follow, as long as the next one is not known. */
+  #odd: NumberedRecord<T> | undefined;
+
+  constructor(
+    scanned: ScannedLog,
+    options: Pick<ScanOptions<T>, "path" | "findings" | "onRecord">,
+  ) {
+    this.#scanned = scanned;
+    this.#options = options;
+  }
+
+  take(taken: NumberedRecord<T>): void {
+    const next = this.#scanned.last + 1;
+    // Where only the number itself is wrong, what is behind it goes on as if it were right.
+    if (this.#odd !== undefined && taken.number === next + 1) {
+      const { number, place } = this.#odd;
+      const message = `the number ${number} stands where ${next} should be`;
+      const kind = number < next ? numberProblem(number, next - 1).kind : "order";
+      this.#options.findings.push({ kind, path: this.#options.path, ...place, message });
+      this.#add({ ...this.#odd, number: next });
+      this.#odd = undefined;
+    }
+    this.finish();
+    if (taken.number === this.#scanned.last + 1) this.#add(taken);
+    else this.#odd = taken;
+  }
+
+  /** There is no further record. */
+  finish(): void {
+    if (this.#odd === undefined) return;
+    const { place, number } = this.#odd;
+    const problem = numberProblem(number, this.#scanned.last);
+    this.#options.findings.push({ ...problem, path: this.#options.path, ...place });
+    this.#add(this.#odd);
+    this.#odd = undefined;
+  }
+
+  #add({ record, place, number }: NumberedRecord<T>): void {
+    this.#scanned.records++;
+    this.#scanned.last = Math.max(this.#scanned.last, number);
+    this.#options.onRecord(record, place, number);
   }
 }
 
@@ -129,8 +182,8 @@ function looseProblem<T>(
   return "problem" in verdict ? verdict.problem : undefined;
 }
 
-function numberProblem(number: number, last: number): LineProblem | undefined {
-  if (number === last + 1) return undefined;
+/** What is wrong with a number that is not the one behind `last`. */
+function numberProblem(number: number, last: number): LineProblem {
   if (number === last) {
     return { kind: "duplicate", message: `the number ${number} is that of the line before` };
   }

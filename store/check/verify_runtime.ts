@@ -135,7 +135,7 @@ async function scanEvents(
     path,
     size: events.found,
     findings,
-    onRecord: (event, place) => references.add(event, place),
+    onRecord: (event, place, id) => references.add({ ...event, id }, place),
   });
   if (scanned !== undefined && scanned.size > 0) return scanned;
   findings.push(missingEvents(path, { runtime: state.runtime, isThere: scanned !== undefined }));

@@ -1,4 +1,4 @@
-import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
+import { assertEquals, assertMatch, assertRejects, assertStringIncludes } from "@std/assert";
 import { withTree } from "./_tree.ts";
 
 const CI_RUN = new URL("../../.ci/run", import.meta.url);
@@ -11,6 +11,7 @@ case "$1 $2" in
 "task test")
   printf '%b' "$TEST_OUTPUT"
   if [ -n "$LEFT_BEHIND" ]; then touch "$LEFT_BEHIND"; fi
+  if [ -n "$LEFT_TEMP" ]; then mkdir "$TMPDIR/$LEFT_TEMP"; fi
   exit "\${TEST_CODE:-0}" ;;
 esac
 `;
@@ -86,3 +87,20 @@ testCi(".ci/run fails when the tests leave a file behind", async () => {
     );
   }
 });
+
+testCi(
+  ".ci/run fails when the tests leave a directory of theirs, and takes what examples leave",
+  async () => {
+    const answers = { "taffrail-test-1": 1, "of-an-example": 0 };
+    for (const [name, expected] of Object.entries(answers)) {
+      const { code, lines } = await runCi({
+        TEST_OUTPUT: "ok | 1 passed | 0 failed (2ms)\n",
+        LEFT_TEMP: name,
+      });
+      assertEquals([code, lines.at(-1)], [expected, "1 passed, 0 failed"]);
+      const said = lines.find((line) => line.endsWith(name));
+      assertEquals(said !== undefined, expected === 1, lines.join("\n"));
+      if (said !== undefined) await assertRejects(() => Deno.lstat(said), Deno.errors.NotFound);
+    }
+  },
+);

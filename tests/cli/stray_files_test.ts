@@ -158,3 +158,37 @@ for (const { what, damage } of BAD_ENTRIES) {
     });
   });
 }
+
+/** What can stand in place of the file with the last id that was given out. */
+const NO_ULIDS: Record<string, (path: string) => Promise<unknown>> = {
+  "a named pipe": (path) => new Deno.Command("mkfifo", { args: [path] }).output(),
+  "a folder": (path) => Deno.mkdir(path),
+  "a link": (path) => Deno.symlink("nowhere", path),
+  "a file with another name": async (path) => {
+    await Deno.writeTextFile(`${path}.x`, "01m8mypsefrg08vaj8p80115wh\n");
+    await Deno.link(`${path}.x`, path);
+  },
+  "garbage": (path) => Deno.writeTextFile(path, "garbage\n"),
+};
+
+for (const [what, put] of Object.entries(NO_ULIDS)) {
+  Deno.test(`${what} in place of .ulid-last is told by verify, and repair makes it again`, {
+    ignore: Deno.build.os === "windows",
+  }, () =>
+    withMemoryDir(async (cwd) => {
+      const runId = await record(cwd);
+      const path = `${cwd}/.taffrail/.ulid-last`;
+      await Deno.remove(path);
+      await put(path);
+      const exec = ["exec", "--name", "good", "--", "true"];
+      assertEquals((await taffrail(exec, { cwd })).code, 1);
+      assertEquals((await verify(cwd)).map(({ part, kind }) => [part, kind]), [[
+        "run",
+        "unreadable",
+      ]]);
+      assertEquals((await taffrail(["repair"], { cwd })).code, 0);
+      assertEquals(await verify(cwd), []);
+      assertEquals(await Deno.readTextFile(path), `${runId.slice(-26)}\n`);
+      assertEquals((await taffrail(exec, { cwd })).code, 0);
+    }));
+}

@@ -194,6 +194,33 @@ Deno.test("readTaskFiles() says where a file is no JSON, and that there is none"
   });
 });
 
+const NO_FILES = ["mkfifo", "ln -s /dev/zero", "ln -s /dev/tty"];
+
+for (const name of ["deno.json", "deno.jsonc", "package.json"]) {
+  Deno.test(`what is no regular file as ${name} is named, and not waited for`, {
+    ignore: Deno.build.os === "windows",
+  }, () =>
+    withTempDir(async (cwd) => {
+      for (const make of NO_FILES) {
+        await Deno.mkdir(`${cwd}/below`, { recursive: true });
+        const args = ["-c", `${make} "$1"`, "sh", `${cwd}/${name}`];
+        await new Deno.Command("sh", { args }).output();
+        for (const at of [cwd, `${cwd}/below`]) {
+          const says = `Cannot read the tasks of ${cwd}/${name}: Cannot use`;
+          assertThrows(() => readTaskFiles(at), UsageError, says);
+        }
+        await Deno.remove(`${cwd}/${name}`);
+      }
+      // A link to a file is one, and a folder is none.
+      await Deno.writeTextFile(`${cwd}/real`, '{"tasks":{"a":"true"},"scripts":{"a":"true"}}');
+      await Deno.symlink(`${cwd}/real`, `${cwd}/${name}`);
+      assertEquals(readTaskFiles(cwd)[0]?.tasks.has("a"), true);
+      await Deno.remove(`${cwd}/${name}`);
+      await Deno.mkdir(`${cwd}/${name}`);
+      assertEquals(readTaskFiles(cwd).some(({ path }) => path.startsWith(cwd)), false);
+    }));
+}
+
 Deno.test("two tasks whose names make the same id are two nodes", async () => {
   await withTempDir(async (cwd) => {
     const tasks = { "a:b": "true", "a-b": "true", "A b": "true" };

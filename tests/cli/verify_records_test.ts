@@ -406,7 +406,8 @@ Deno.test("a killed run lacks nothing, and what only resuming completes is a not
     await Deno.remove(`${run}/flow.json`);
     const resumed = await taffrail(["resume", runId], { cwd });
     assertEquals(resumed.code, 1);
-    assertStringIncludes(resumed.stderr, "run its flow again");
+    const remedy = `it has no flow.json: taffrail repair ${runId} makes it again from the journal`;
+    assertStringIncludes(resumed.stderr, remedy);
   });
 });
 

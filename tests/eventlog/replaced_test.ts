@@ -12,10 +12,12 @@ import {
 } from "@std/assert";
 import { CaptureJournalError, openCaptureJournal } from "../../capture/mod.ts";
 import { EventLogError, openEventLogSync } from "../../eventlog/mod.ts";
+import { openOnPort } from "../../eventlog/open_event_log.ts";
+import { FaultPort } from "../_util/fault_port.ts";
 import { withStoppedClock } from "../_util/fast_clock.ts";
 import { appendTo, isThere, modeOf, namesIn, readText, truncate, write } from "../_util/files.ts";
 import { withTempDir } from "../_util/temp.ts";
-import { eventsOf, numbered, openLog, pathOf, readAll, RUN_ID } from "./_runs.ts";
+import { eventsOf, numbered, numberedLines, openLog, pathOf, readAll, RUN_ID } from "./_runs.ts";
 
 /** Where a log is, for a way of disturbing it. */
 interface Place {
@@ -342,6 +344,40 @@ Deno.test("a process that goes to another directory has replaced nothing", () =>
       assertEquals(eventsOf(`${directory}/root`), numbered(2));
     })
   ));
+/** What makes a writer cut its file, or give up, after another one has taken that file's place. */
+const CUTTING: Record<string, (port: FaultPort, old: string) => void> = {
+  "whose write is cut short": (port) => port.shortWriteAt(1, 4),
+  "whose write fails": (port) => port.failAt(1, { only: ["writeSync"] }),
+  "whose sync fails": (port) => port.failAt(1, { only: ["syncDataSync"] }),
+  "that finds half a line": (_, old) => appendTo(old, '{"n":'),
+  "that finds NULs": (_, old) => appendTo(old, "\0".repeat(9000)),
+  "that finds fewer lines": (_, old) => truncate(old, 8),
+};
+
+for (const [name, happens] of Object.entries(CUTTING)) {
+  Deno.test(`a writer ${name} cuts nothing of a file that has taken the place of its log`, {
+    ignore: Deno.build.os === "windows",
+  }, () =>
+    withStoppedClock(() =>
+      withTempDir(async (root) => {
+        const port = new FaultPort();
+        const log = await openOnPort(port, { root, runId: RUN_ID });
+        await log.append({ n: 1 });
+        const { path } = log;
+        await Deno.rename(path, `${path}.1`);
+        const content = numberedLines(31);
+        await using other = await openLog(root);
+        await other.appendAll(numbered(31), { durability: "disk" });
+        happens(port, `${path}.1`);
+        await assertRejects(() => log.append({ n: 2 }, { durability: "disk" }), EventLogError);
+        assertEquals(readText(path), content);
+        await log.close().catch(() => {});
+        assertEquals(readText(path), content);
+        await other.append({ n: 32 });
+        assertEquals(readAll(root).events.length, 32);
+      })
+    ));
+}
 
 Deno.test("every writer of a log that was replaced keeps its lines, and none is lost", () =>
   withStoppedClock(() =>

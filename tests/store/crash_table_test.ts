@@ -110,9 +110,9 @@ const rows: Record<Damage, Row> = {
   },
   "duplicate event id": {
     opens: "events 1,2,2,4,5 w1[1,2] w2[]",
-    verify: "duplicate@3 gap@4 lost dangling",
+    verify: "duplicate@3",
     repaired: "events 1,2,2,4,5 w1[1,2] w2[]",
-    left: "duplicate@3 gap@4 lost dangling",
+    left: "duplicate@3",
   },
   "left-over temp file": {
     opens: "events 1,2,3,4,5 w1[1,2] w2[]",

@@ -3,7 +3,14 @@ import { assert, assertEquals } from "@std/assert";
 import { repairStore, verifyStore } from "../../store/mod.ts";
 import { namesIn, readBytes, write } from "../_util/files.ts";
 import { withMemoryDir } from "../_util/temp.ts";
-import { KillableRuntime, newModel, openRuntime, pathOf, performBoth } from "./_runtime.ts";
+import {
+  KillableRuntime,
+  newModel,
+  openRuntime,
+  openStore,
+  pathOf,
+  performBoth,
+} from "./_runtime.ts";
 import { cancelSecond, createPlain, input } from "./_scenes.ts";
 
 const BEFORE = [createPlain, createPlain, input(1, "a"), input(2, "b")];
@@ -93,20 +100,22 @@ Deno.test("a line before those of the journal was changed: opening says so, and 
   withMemoryDir(async (root) => {
     const { events } = await kill(root);
     change(events, '"worker input accepted"', '"worker input was accepted"');
+    const cursor = { runtime_id: "rt-1", next_event_id: 1 };
+    const store = await openStore(root);
+    const seen = await store.readEvents(cursor, 100);
+    assert(store.problems[0]!.message.includes("no line ends at byte"));
+    await store[Symbol.asyncDispose]();
     const runtime = await openRuntime(root);
     const [problem, ...others] = runtime.problems.map(({ message }) => message);
     assertEquals(others, []);
     assert(problem!.includes("no line ends at byte"), problem);
-    const { events: read } = await runtime.readEvents(
-      { runtime_id: "rt-1", next_event_id: 1 },
-      100,
-    );
+    assertEquals(await runtime.readEvents(cursor, 100), seen);
     await runtime.close();
     const [torn] = namesIn(pathOf(root)).filter((name) => name.includes(".torn-"));
     assert(torn !== undefined);
     const kept = new TextDecoder().decode(readBytes(pathOf(root, torn)));
     assert(kept.startsWith('{"id":5'), kept);
-    assertEquals(read.length, EVENTS - 1);
+    assertEquals(seen.events.length, EVENTS - 1);
   }));
 
 for (const number of ["00000009", "9zzzzzzz", "000000ff", "ffffffff"]) {

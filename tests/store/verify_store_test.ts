@@ -3,9 +3,10 @@ import { denoFilePort, type FilePort } from "../../_internal/file_port.ts";
 import { verifyStoreOnPort } from "../../store/check/verify_store.ts";
 import { type StoreProblem, verifyStore, WorkerRuntime } from "../../store/mod.ts";
 import { namesIn, readBytes, write } from "../_util/files.ts";
-import { withTempDir } from "../_util/temp.ts";
+import { withMemoryDir, withTempDir } from "../_util/temp.ts";
 import { damagesOfGolden, goldenPath, type Told, toldOf, writeGoldenStore } from "./_damages.ts";
-import { plainRequest } from "./_scenes.ts";
+import { openRuntime, pathOf, performAll, workerPathOf } from "./_runtime.ts";
+import { createPlain, input, plainRequest } from "./_scenes.ts";
 import { copyTree, makeDirectory, treeOf } from "./_tree.ts";
 
 function sorted(told: readonly Told[]): string[] {
@@ -145,4 +146,37 @@ async function writeJournaledStore(root: string): Promise<string> {
   });
   const name = namesIn(goldenPath(root)).find((name) => name.startsWith("journal-"))!;
   return goldenPath(root, name);
+}
+
+for (
+  const [log, from, to] of [
+    ["events.jsonl", '"id":4', '"id":6'],
+    ["events.jsonl", '"id":4', '"id":0'],
+    [
+      "events.jsonl",
+      '"id":7',
+      '"id":77',
+    ],
+    ["transcript.jsonl", '"sequence":2', '"sequence":9'],
+    [
+      "transcript.jsonl",
+      '"sequence":1',
+      '"sequence":3',
+    ],
+  ] as const
+) {
+  Deno.test(`verifyStore() has one word for ${from} that became ${to} inside of ${log}`, () =>
+    withMemoryDir(async (root) => {
+      const runtime = await openRuntime(root);
+      const scene = [createPlain, ...Array.from({ length: 8 }, (_, n) => input(1, `text ${n}`))];
+      await performAll(runtime, scene);
+      await runtime.close();
+      const path = log === "events.jsonl"
+        ? pathOf(root, log)
+        : workerPathOf(root, "worker-00000001", log);
+      await Deno.writeTextFile(path, (await Deno.readTextFile(path)).replace(from, to));
+      const { problems, runtimes } = await verifyStore(root);
+      assertEquals(problems.map(({ kind, path }) => [kind, path]), [["order", path]]);
+      assertEquals([runtimes[0]!.events, problems[0]!.repairable], [10, false]);
+    }));
 }
