@@ -1,5 +1,5 @@
 import { checkTypes, defined } from "../_internal/errors.ts";
-import { runPaths } from "../_internal/root_layout.ts";
+import { absoluteRoot, runPaths } from "../_internal/root_layout.ts";
 import { CapturingSession } from "../capture/session/capturing_session.ts";
 import { openCaptureJournal } from "../capture/session/journal.ts";
 import { openEventLog } from "../eventlog/open_event_log.ts";
@@ -102,13 +102,14 @@ export interface OpenRunOptions extends RecordsOptions {
  */
 export async function openRun(options: OpenRunOptions): Promise<Run> {
   checkOptions(options);
-  const { root, name, constraints, durability = "os", runtimeProvenance, signal } = options;
+  const { name, constraints, durability = "os", runtimeProvenance, signal } = options;
+  const root = absoluteRoot(options.root);
   const runId = await newRunId({ root, name });
   const halt = new AbortController();
   const stop = signal === undefined ? halt.signal : AbortSignal.any([signal, halt.signal]);
   await using opening = new AsyncDisposableStack();
   const log = opening.use(await openEventLog({ root, runId, durability }));
-  const records = opening.use(await openRecords({ ...options, log }));
+  const records = opening.use(await openRecords({ ...options, root, log }));
   const recorder = new RunRecorder(records);
   const invoker = new RecordingInvoker({ invoker: options.invoker, recorder, signal: stop });
   await recorder.pipeStarted({ name, nodes: [] });
