@@ -81,7 +81,11 @@ export class LogWriter {
   /** Refuses to take for written what went into files that nobody finds any more. */
   check(): void {
     for (const log of this.#dirty.values()) {
-      if (log.written !== log.start) wrapIo(log, () => checkSize(log));
+      if (log.written === log.start) continue;
+      wrapIo(log, () => {
+        const size = log.first!.sizeInPlace();
+        if (!log.hasRefused) checkLength(log, size);
+      });
     }
   }
 
@@ -135,7 +139,8 @@ export class LogWriter {
       const file = this.#fileOf(log);
       if (log.pending.length === 0) return;
       const bytes = log.pending.length === 1 ? log.pending[0]! : joinBytes(log.pending);
-      checkSize(log);
+      log.first!.lookNowAndThen();
+      if (!log.hasRefused) checkLength(log, log.held!.seekSize());
       // At the file's end; a part that a failed try left is written over.
       log.hasRefused = true;
       file.seekSync(log.written, Deno.SeekMode.Start);
@@ -178,12 +183,6 @@ export class LogWriter {
       throw error;
     }
   }
-}
-
-/** Refuses a log in whose place another file stands, or to which somebody else has written. */
-function checkSize(log: DirtyLog): void {
-  const size = log.first!.sizeInPlace();
-  if (!log.hasRefused) checkLength(log, size);
 }
 
 function checkLength({ path, operation, written: expected }: DirtyLog, actual: number): void {

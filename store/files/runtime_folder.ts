@@ -187,6 +187,8 @@ export function sizeOf(file: FileHandle): number {
   return file.seekSync(0, Deno.SeekMode.End);
 }
 
+const LOOK_AFTER_MS = 1;
+
 /**
  * A file that is held open and written to in place, which others reach by its path alone. An editor, a
  * restored copy or a cleaner may put another file there, or none: then what is written goes nowhere, and
@@ -197,6 +199,7 @@ export class HeldFile {
   readonly file: FileHandle;
   readonly #folder: RuntimeFolder;
   readonly #opened: FileInfo;
+  #lookedAtMs = performance.now();
 
   constructor(folder: RuntimeFolder, { path, file }: { path: string; file: FileHandle }) {
     this.path = path;
@@ -205,8 +208,22 @@ export class HeldFile {
     this.#opened = file.statSync();
   }
 
+  /**
+   * How long the file is, whatever its path leads to now: that costs a tenth of a look at the path. The
+   * next write is to be preceded by a seek.
+   */
+  seekSize(): number {
+    return this.file.seekSync(0, Deno.SeekMode.End);
+  }
+
+  /** Refuses to go on when its path leads elsewhere. It is looked at once a millisecond at most. */
+  lookNowAndThen(): void {
+    if (performance.now() - this.#lookedAtMs >= LOOK_AFTER_MS) this.sizeInPlace();
+  }
+
   /** How long the file is; refused unless it is still what its path leads to. */
   sizeInPlace(): number {
+    this.#lookedAtMs = performance.now();
     const info = lookAtSync(this.#folder.port, this.path);
     if (info !== undefined && isSameFile(info, this.#opened)) return info.size;
     throw this.replacedError(info === undefined ? "is not there any more" : "is another file now");
@@ -235,6 +252,8 @@ interface Owner {
 export interface OwnerLock {
   /** Refuses to go on when another file stands in the place of the locked one: it excludes nobody. */
   check(): void;
+  /** The same, but looks once a millisecond at most. */
+  checkNowAndThen(): void;
   /** Gives the runtime up; the file stays, and says who had it last. */
   release(): void;
 }
@@ -262,7 +281,11 @@ export function takeOwnerLock(folder: RuntimeFolder): OwnerLock {
       throw new Deno.errors.NotFound("the runtime was removed meanwhile");
     }
     const held = new HeldFile(folder, { path, file });
-    return { check: () => void held.sizeInPlace(), release: () => closeLock(file) };
+    return {
+      check: () => void held.sizeInPlace(),
+      checkNowAndThen: () => held.lookNowAndThen(),
+      release: () => closeLock(file),
+    };
   } catch (error) {
     closeLock(file);
     throw error;

@@ -74,10 +74,19 @@ export class JournalFile {
 
   /**
    * Refuses to go on when another file stands in the journal's place, or somebody has made it shorter or
-   * longer. Asked before lines are written, and behind their sync.
+   * longer: what was appended nobody finds then. Asked behind each sync.
    */
   check(): void {
-    const size = this.#held.sizeInPlace();
+    this.#checkSize(this.#held.sizeInPlace());
+  }
+
+  /** Refuses to append to a journal that somebody has made shorter or longer. */
+  checkSize(): void {
+    this.#checkSize(this.#held.seekSize());
+    this.#held.file.seekSync(this.#lines.end, Deno.SeekMode.Start);
+  }
+
+  #checkSize(size: number): void {
     const { fileEnd } = this.#lines;
     if (size === fileEnd) return;
     throw this.#held.replacedError(`has ${size} bytes instead of ${fileEnd}`);

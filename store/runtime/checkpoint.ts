@@ -123,6 +123,12 @@ export class Checkpointer {
     this.#journal?.check();
   }
 
+  /** {@linkcode Checkpointer.check} before a write, which looks at as little as can be. */
+  checkBeforeWrite(): void {
+    this.#parts.lock.checkNowAndThen();
+    this.journal.checkSize();
+  }
+
   #changeJournal(then: "go on" | "end"): void {
     const { folder, logs } = this.#parts;
     this.check();

@@ -33,8 +33,9 @@
  * `store-io`. If it cannot be cut back, or a sync fails, nobody can tell what is on disk, and a second
  * sync would "succeed" for what the first one lost: the runtime is read-only until it is opened again.
  * A file that somebody has replaced, moved or removed under the owner has the same consequence: what
- * would be written reaches nobody. The lock, the journal and each log are compared with their paths
- * before they are written to, the journal also behind its sync, and each log before its journal goes.
+ * would be written reaches nobody. The journal is compared with its path behind each sync; the lock and
+ * each log once a millisecond of mutations, and all of them before a journal goes, as until then it has
+ * the lines of the logs. Before a write to any of them its length is looked at.
  * A log that cannot be written to loses nothing, as the journal has its lines; they stay in memory and
  * are tried again before the next mutation. A checkpoint that fails is tried again with the next
  * mutation, until the journal has four times its length.
@@ -228,13 +229,13 @@ export class StoreOwner implements RuntimeSource, GroupCommitter {
   }
 
   /**
-   * The four steps of a group: the journal's lines, the sync, memory, the lines of the logs. Before the
-   * first and behind the second the journal must be what its path leads to: elsewhere nobody finds it.
+   * The four steps of a group: the journal's lines, the sync, memory, the lines of the logs. Behind the
+   * second the journal must be what its path leads to: elsewhere nobody finds it.
    */
   async #commit(group: Mutation, lines: readonly Uint8Array[]): Promise<void> {
     const { journal } = this.#checkpointer;
     wrapIo({ operation: "write journal", path: journal.path }, () => {
-      this.#guard(() => this.#checkpointer.check());
+      this.#guard(() => this.#checkpointer.checkBeforeWrite());
     });
     try {
       journal.append(lines);
