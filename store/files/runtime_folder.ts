@@ -10,7 +10,7 @@ import {
   readFileSync,
 } from "../../_internal/file_port.ts";
 import { closeLock, leadsToSync, readOwnerSync, writeOwnerSync } from "../../_internal/lock.ts";
-import { isWindows, join } from "../../_internal/path.ts";
+import { dirname, isWindows, join } from "../../_internal/path.ts";
 import { RuntimePaths, runtimesDirectory } from "../../_internal/root_layout.ts";
 import { encodeUtf8, isBlank } from "../../_internal/text.ts";
 import type { RuntimeStoreError, StoreOperation } from "../runtime_store_error.ts";
@@ -199,6 +199,8 @@ export class HeldFile {
   readonly file: FileHandle;
   readonly #folder: RuntimeFolder;
   readonly #opened: FileInfo;
+  /** What its directory was like when the file stood in it. */
+  #directory: FileInfo | undefined;
   #lookedAtMs = performance.now();
 
   constructor(folder: RuntimeFolder, { path, file }: { path: string; file: FileHandle }) {
@@ -229,6 +231,20 @@ export class HeldFile {
     throw this.replacedError(info === undefined ? "is not there any more" : "is another file now");
   }
 
+  /**
+   * {@linkcode HeldFile.sizeInPlace} for a file that is synced again and again: a look at it would make
+   * its next sync a third dearer, as the kernel then writes a new time with it. So the directory is looked
+   * at; where nothing was put in or taken out since the file was seen in it, it is there.
+   */
+  sizeAfterSync(): number {
+    const directory = lookAtSync(this.#folder.port, dirname(this.path));
+    if (isUnchanged(directory, this.#directory)) return this.seekSize();
+    this.#directory = undefined;
+    const size = this.sizeInPlace();
+    if (hasSettled(directory)) this.#directory = directory;
+    return size;
+  }
+
   /** What is told of a file with which somebody else did something. */
   replacedError(how: string): RuntimeStoreError {
     return replacedError(this.#folder.runtimeId, { path: this.path, how });
@@ -238,6 +254,22 @@ export class HeldFile {
   isSame(other: HeldFile): boolean {
     return isSameFile(this.#opened, other.#opened);
   }
+}
+
+function isUnchanged(now: FileInfo | undefined, before: FileInfo | undefined): boolean {
+  if (now === undefined || before === undefined) return false;
+  return isSameFile(now, before) && now.mtime?.getTime() === before.mtime?.getTime();
+}
+
+const SETTLED_MS = 50;
+
+/**
+ * Whether a directory has not changed for so long that its next change has another time: file systems count
+ * in steps of some milliseconds. Where they tell no time it never has.
+ */
+function hasSettled(directory: FileInfo | undefined): boolean {
+  const changedMs = directory?.mtime?.getTime() ?? Infinity;
+  return Date.now() - changedMs > SETTLED_MS;
 }
 
 /** What the lock file says of who has the runtime, or had it last. */

@@ -77,7 +77,7 @@ export class JournalFile {
    * longer: what was appended nobody finds then. Asked behind each sync.
    */
   check(): void {
-    this.#checkSize(this.#held.sizeInPlace());
+    this.#checkSize(this.#held.sizeAfterSync());
   }
 
   /** Refuses to append to a journal that somebody has made shorter or longer. */

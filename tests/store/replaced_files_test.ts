@@ -200,13 +200,17 @@ Deno.test({
     ),
 });
 
-Deno.test("a mutation costs one look at a path, and once a millisecond three more", () =>
+Deno.test("a mutation costs one look at a directory, and once a millisecond three at files", () =>
   withStoppedClock((clock) =>
     withMemoryDir(async (root) => {
       const port = new FaultPort({ base: hastyFilePort });
       const runtime = await openRuntime(root, { port });
       for (const operation of [createPlain, input(1, "first")]) await perform(runtime, operation);
-      // The journal's behind its sync; with it those of the lock and of each of the two logs.
+      // The journal itself is looked at as long as its directory has changed only now.
+      const now = Date.now() / 1000;
+      await Deno.utime(pathOf(root), now, now - 60);
+      await perform(runtime, input(1, "settled"));
+      // The lock and each of the two logs.
       for (const [ms, looks] of [[0, 1], [1, 4], [0, 1]] as const) {
         for (const count of [1, 64]) {
           clock.advanceMs(ms);
@@ -220,3 +224,23 @@ Deno.test("a mutation costs one look at a path, and once a millisecond three mor
       await runtime.close();
     })
   ));
+
+Deno.test({
+  name:
+    "a journal that is replaced is noticed behind the next sync, however long nothing had changed",
+  ignore: !isPosix,
+  fn: () =>
+    withMemoryDir(async (root) => {
+      for (const what of ["a copy in its place", "rm", "mv", "truncated to 0", "cut by a byte"]) {
+        await Deno.mkdir(`${root}/${what}`);
+        const { runtime, model } = await openWithInputs(`${root}/${what}`);
+        const directory = pathOf(`${root}/${what}`);
+        await Deno.utime(directory, 1, 1);
+        await performBoth(runtime, model, input(1, "settled"));
+        await ACTS[what]!(`${directory}/journal-1.jsonl`);
+        const error = await assertRejects(() => perform(runtime, input(1, "x")), RuntimeStoreError);
+        assertEquals(error.kind, "replaced", what);
+        await runtime.close().catch(() => {});
+      }
+    }),
+});
