@@ -237,12 +237,21 @@ export class HeldFile {
    * at; where nothing was put in or taken out since the file was seen in it, it is there.
    */
   sizeAfterSync(): number {
-    const directory = lookAtSync(this.#folder.port, dirname(this.path));
+    const directory = this.#lookAtDirectory();
     if (isUnchanged(directory, this.#directory)) return this.seekSize();
     this.#directory = undefined;
     const size = this.sizeInPlace();
     if (hasSettled(directory)) this.#directory = directory;
     return size;
+  }
+
+  /** What cannot be looked at proves nothing, and then the file itself is looked at. */
+  #lookAtDirectory(): FileInfo | undefined {
+    try {
+      return lookAtSync(this.#folder.port, dirname(this.path));
+    } catch {
+      return undefined;
+    }
   }
 
   /** What is told of a file with which somebody else did something. */
