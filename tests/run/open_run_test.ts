@@ -3,7 +3,6 @@ import { newEventId, openEventLog } from "../../eventlog/mod.ts";
 import { openRun, type OpenRunOptions, type Run, runPaths } from "../../run/mod.ts";
 import type { RunRequest, RunTermination } from "../../supervisor/mod.ts";
 import { readTrace } from "../../trace/mod.ts";
-import { namesIn } from "../_util/files.ts";
 import { Random } from "../_util/random.ts";
 import { longCount, seed, withTempDir } from "../_util/temp.ts";
 import { checkRecords, checkTrace, checkWorkers, logOf, workersOf } from "./_records.ts";
@@ -390,23 +389,4 @@ Deno.test("an answer that is none is recorded as what it is", () =>
     const events = await checkRecords({ root, runId: run.runId });
     const failed = events.find(({ type }) => type === "node.failed");
     assertMatch(failed?.message ?? "", /invoker.*"done"|"done".*invoker/);
-  }));
-
-Deno.test("a run whose process goes to another directory is recorded where it began", () =>
-  withTempDir(async (directory) => {
-    const before = Deno.cwd();
-    Deno.chdir(directory);
-    try {
-      const run = await begin("root", () => "Completed");
-      await run.submit("a");
-      await Deno.mkdir("other");
-      Deno.chdir("other");
-      await run.submit("b");
-      await run.finish();
-      const { bundle, trace } = runPaths(`${directory}/root`, run.runId);
-      for (const path of [bundle, trace]) assert((await Deno.stat(path)).isFile);
-      assertEquals(namesIn("."), []);
-    } finally {
-      Deno.chdir(before);
-    }
   }));
