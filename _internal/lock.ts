@@ -367,10 +367,18 @@ function readOwnBegin(): Pick<RunOpener, "start_time" | "boot_id"> {
   if (Deno.build.os !== "linux" || !paths.every(mayRead)) return {};
   try {
     const [stat, boot] = paths.map((path) => decodeUtf8(readFileSync(denoFilePort, path)));
-    // The name of the program is in brackets and may hold anything; this is field 22.
-    const start = Number(stat!.slice(stat!.lastIndexOf(")") + 2).split(" ")[19]);
-    return { start_time: start, boot_id: boot!.trim() };
+    return { start_time: startTimeIn(statFields(stat!)), boot_id: boot!.trim() };
   } catch {
     return {};
   }
+}
+
+/** The fields of `/proc/<pid>/stat` behind the name of the program, which is in brackets and may hold anything. */
+export function statFields(stat: string): string[] {
+  return stat.slice(stat.lastIndexOf(")") + 2).split(" ");
+}
+
+/** When a process began: field 22, where the name is field 2. */
+export function startTimeIn(fields: readonly string[]): number {
+  return Number(fields[19]);
 }

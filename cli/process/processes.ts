@@ -1,6 +1,7 @@
 /** The processes of the system, as Linux lists them in `/proc`; elsewhere nothing is known. */
 import { defined } from "../../_internal/errors.ts";
 import type { FileInfo } from "../../_internal/file_port.ts";
+import { startTimeIn, statFields } from "../../_internal/lock.ts";
 import { lookAt } from "../files.ts";
 import type { OwnVariable } from "../flow/parse_flow.ts";
 
@@ -34,9 +35,6 @@ export interface ProcessStat {
 function listsProcesses(): boolean {
   return Deno.build.os === "linux";
 }
-
-/** Where the start time stands behind the name: it is field 22, and the name field 2. */
-const START_TIME = 19;
 
 /** Identifies a process that was just started. */
 export function identifyProcess(pid: number): ProcessIdentity {
@@ -72,11 +70,11 @@ export function listProcesses(): ProcessStat[] | undefined {
   }
 }
 
-/** What Linux tells of a process; undefined where it is gone. `/proc/<pid>/stat` is `pid (name) state ppid pgrp …`; the name may hold anything. */
+/** What Linux tells of a process, in `pid (name) state ppid pgrp …`; undefined where it is gone. */
 export function readStat(pid: number): ProcessStat | undefined {
   try {
     const stat = Deno.readTextFileSync(`/proc/${pid}/stat`);
-    const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
+    const fields = statFields(stat);
     const [state, parent, group] = fields;
     return {
       pid,
@@ -84,7 +82,7 @@ export function readStat(pid: number): ProcessStat | undefined {
       isStopped: state === "T",
       parent: Number(parent),
       group: Number(group),
-      startTime: Number(fields[START_TIME]),
+      startTime: startTimeIn(fields),
     };
   } catch {
     return undefined;
