@@ -1,6 +1,6 @@
 import type { RecoveredCapture } from "../../capture/session/recover_capture.ts";
 import type { CaptureBundle } from "../../capture/types.ts";
-import type { AttemptInfo } from "../../eventlog/derive_run_state.ts";
+import type { AttemptInfo, RunFold } from "../../eventlog/derive_run_state.ts";
 import { attemptKey } from "../../run/attempt_key.ts";
 import type { RunRecorder } from "../../run/run_recorder.ts";
 import type { AttemptEnd, NodeAttempt } from "../../run/types.ts";
@@ -82,9 +82,17 @@ export class PastAttempts {
     return this.#find(attempt)?.output_hash;
   }
 
-  #find({ nodeId, attempt: number }: NodeAttempt): AttemptInfo | undefined {
-    return this.#recorder.fold.attemptsOf(nodeId).findLast(({ attempt }) => attempt === number);
+  #find(attempt: NodeAttempt): AttemptInfo | undefined {
+    return loggedAttempt(this.#recorder.fold, attempt);
   }
+}
+
+/** What a log says of an attempt; undefined when it has nothing of it. */
+export function loggedAttempt(
+  fold: RunFold,
+  { nodeId, attempt: number }: NodeAttempt,
+): AttemptInfo | undefined {
+  return fold.attemptsOf(nodeId).findLast(({ attempt }) => attempt === number);
 }
 
 /** Every attempt that was to begin, in order. */

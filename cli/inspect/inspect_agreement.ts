@@ -6,9 +6,8 @@ import type { RecoveredCapture } from "../../capture/session/recover_capture.ts"
 import type { CaptureBundle } from "../../capture/types.ts";
 import type { AttemptInfo, RunFold } from "../../eventlog/derive_run_state.ts";
 import { attemptKey, errorKindOf } from "../../run/attempt_key.ts";
-import type { NodeAttempt } from "../../run/types.ts";
 import type { RunTermination } from "../../supervisor/types.ts";
-import { journalAttempts } from "../engine/past_attempts.ts";
+import { journalAttempts, loggedAttempt } from "../engine/past_attempts.ts";
 import { exists } from "../files.ts";
 import { flowOfRecord, type FlowRecord, readFlowRecord } from "../flow/flow_record.ts";
 import {
@@ -287,10 +286,6 @@ function lostEvents(
   }
   // Behind its end nothing more counts.
   return [problem("log", "lost-events", message, hasEnd ? null : COMPLETE_LOG)];
-}
-
-function loggedAttempt(fold: RunFold, { nodeId, attempt: number }: NodeAttempt) {
-  return fold.attemptsOf(nodeId).findLast(({ attempt }) => attempt === number);
 }
 
 /** What the log itself shows that it lacks: begins of what has an end, and the end of what is sealed. */

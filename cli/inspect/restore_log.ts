@@ -9,6 +9,7 @@ import { newEventId, type RunEvent } from "../../eventlog/run_event.ts";
 import { attemptKey, errorKindOf } from "../../run/attempt_key.ts";
 import type { NodeAttempt } from "../../run/types.ts";
 import type { EventTime } from "../../supervisor/types.ts";
+import { loggedAttempt } from "../engine/past_attempts.ts";
 import type { FlowRecord } from "../flow/flow_record.ts";
 import { nodeAttemptOf } from "../flow/node_event.ts";
 import { commandLine } from "../text/printable.ts";
@@ -75,9 +76,6 @@ function attemptBodies({ fold, recovered, record }: LogSources): Body[] {
   const bodies: Body[] = [];
   const begins = new Map<string, number>();
   const origins = new Map<number, string>();
-  const logged = ({ nodeId, attempt: number }: NodeAttempt) => {
-    return fold.attemptsOf(nodeId).findLast(({ attempt }) => attempt === number);
-  };
   for (const { input, decision } of stepsOf(recovered)) {
     const at = timeOf(input);
     if (decision.origin_event_id !== null) {
@@ -85,7 +83,7 @@ function attemptBodies({ fold, recovered, record }: LogSources): Body[] {
     }
     if (input.type === "completion") {
       const attempt = nodeAttemptOf(origins.get(input.episode_id)!, input.attempt);
-      const info = logged(attempt);
+      const info = loggedAttempt(fold, attempt);
       const began = begins.get(attemptKey(attempt));
       // One that was aborted may never have begun.
       const isMissing = info === undefined
@@ -103,7 +101,7 @@ function attemptBodies({ fold, recovered, record }: LogSources): Body[] {
   for (const { event_id: eventId, attempt: number } of recovered.interrupted) {
     const attempt = nodeAttemptOf(eventId, number);
     const began = begins.get(attemptKey(attempt));
-    if (logged(attempt) !== undefined) continue;
+    if (loggedAttempt(fold, attempt) !== undefined) continue;
     // Whether it has begun nobody knows; what is left of it has to be looked for.
     bodies.push(beginBody(attempt, record, began ?? Date.now()));
   }
