@@ -19,7 +19,6 @@ export async function inspectRunFile({ root, runId }: InspectedRun): Promise<Pro
   if (info === undefined) return [];
   const place = { run_id: runId, part: "run", path } as const;
   try {
-    checkRegular(path, info);
     const bytes = readFileSync(denoFilePort, path, MAX_RUN_FILE_BYTES);
     if (namesFormat(parseJsonFile(bytes))) return [];
     throw new TypeError("it names no format");
@@ -37,7 +36,6 @@ export async function inspectRunFile({ root, runId }: InspectedRun): Promise<Pro
 /** Whether a newer version may have written a file: then it is not made again by this one. */
 export function isOfNewerFormat(path: string): boolean {
   try {
-    checkRegular(path, denoFilePort.lstatSync(path));
     const bytes = readFileSync(denoFilePort, path, MAX_RUN_FILE_BYTES);
     const text = new TextDecoder().decode(bytes);
     return /"format"\s*:\s*(?:[2-9]|\d\d)/.test(text);

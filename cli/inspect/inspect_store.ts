@@ -1,5 +1,5 @@
 /** The store of a run, and what of a root belongs to no run. */
-import { checkRegular, denoFilePort, lookAtSync, readFileSync } from "../../_internal/file_port.ts";
+import { denoFilePort, lookAtSync, readFileSync } from "../../_internal/file_port.ts";
 import {
   isUlid,
   lastUlidPath,
@@ -61,7 +61,6 @@ function inspectLastUlid(root: string): Problem[] {
   const info = lookAtSync(denoFilePort, path);
   if (info === undefined) return [];
   try {
-    checkRegular(path, info);
     if ((info.nlink ?? 1) > 1) throw new TypeError("it has another name too (a hard link)");
     const text = decodeUtf8(readFileSync(denoFilePort, path, MAX_RUN_FILE_BYTES)).trim();
     if (isUlid(text) || /^\0*$/.test(text)) return [];

@@ -1,6 +1,6 @@
 /** The runtimes of runs that are gone: what is left when the folder of a run is removed by hand. */
 import { isObject } from "../../_internal/errors.ts";
-import { checkRegular, denoFilePort, lookAtSync, readFileSync } from "../../_internal/file_port.ts";
+import { denoFilePort, lookAtSync, readFileSync } from "../../_internal/file_port.ts";
 import { join } from "../../_internal/path.ts";
 import {
   idOfDirectory,
@@ -64,7 +64,6 @@ function isAttempt({ request }: Record<string, unknown>): boolean {
 }
 
 function readObject(path: string): Record<string, unknown> {
-  checkRegular(path, denoFilePort.lstatSync(path));
   const content = parseJsonFile(readFileSync(denoFilePort, path));
   return isObject(content) ? content : {};
 }
