@@ -8,7 +8,8 @@ import { writeJson } from "./print_json.ts";
 export type Fields<T> = { readonly [Name in keyof T]: Codec<T[Name]> };
 
 /**
- * Makes the codec of an object, in which fields made with `optional` may be absent: {@linkcode struct}, or another one that says what becomes of unknown fields.
+ * Makes the codec of an object, in which fields made with `optional` may be absent: {@linkcode struct}, or
+ * another one that says what becomes of unknown fields.
  */
 export type StructMaker = <T>(fields: Fields<T>) => Codec<Defined<T>>;
 
