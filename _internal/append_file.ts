@@ -31,6 +31,7 @@ import {
   openRegularSync,
   runSteps,
   runStepsSync,
+  sizeOf,
   type Steps,
 } from "./file_port.ts";
 import {
@@ -362,7 +363,7 @@ class SharedLines {
 
   /** Completes or moves aside what a killed writer left behind the last newline. */
   mendTail(): void {
-    const size = this.handle.seekSync(0, Deno.SeekMode.End);
+    const size = sizeOf(this.handle);
     this.#recover(lastLineEndSync(this.handle, size), size);
   }
 
@@ -403,7 +404,7 @@ class SharedLines {
   lookBeforeClosing(): void {
     if (!this.#hasWritten) return;
     if (!this.#attempt(() => this.isInPlace())) throw this.replaced();
-    const size = this.#attempt(() => this.handle.seekSync(0, Deno.SeekMode.End));
+    const size = this.#attempt(() => sizeOf(this.handle));
     this.#check(size, this.file.end, this.#attempt(() => this.file.hasLastLine()));
   }
 
@@ -456,7 +457,7 @@ class SharedLines {
     let size: number;
     let isKnown = true;
     try {
-      size = this.handle.seekSync(0, Deno.SeekMode.End);
+      size = sizeOf(this.handle);
       if (size > end) isKnown = this.#takeInOthers(size);
       else if (isLookDue && size === end) isKnown = this.file.hasLastLine();
     } catch (cause) {

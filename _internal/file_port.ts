@@ -227,6 +227,11 @@ export function readRangeSync(
   return bytes.subarray(0, fillSync(file, start, bytes));
 }
 
+/** How long an open file is now. It stands at its end then. */
+export function sizeOf(file: Pick<FileHandle, "seekSync">): number {
+  return file.seekSync(0, Deno.SeekMode.End);
+}
+
 /** Fills the bytes from `start` on, as far as the file goes; returns how many there were. */
 export function fillSync(
   file: Pick<FileHandle, "seekSync" | "readSync">,

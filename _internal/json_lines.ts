@@ -23,6 +23,7 @@ import {
   isNul,
   itemsOfSteps,
   itemsOfStepsSync,
+  sizeOf,
   type Step,
   type Steps,
 } from "./file_port.ts";
@@ -170,11 +171,11 @@ function* fill(
   end: number,
 ): Steps<number> {
   const buffer = whole.subarray(0, Math.max(0, end - offset));
-  const size = file.seekSync(0, Deno.SeekMode.End);
+  const size = sizeOf(file);
   let filled = yield* read(file, offset, buffer);
   // A tail is no longer than a line: what stands further from the end was whole before.
   const isNearEnd = size - offset - filled.count <= MAX_LINE_BYTES;
-  const mayBeMixed = isNearEnd && file.seekSync(0, Deno.SeekMode.End) !== size;
+  const mayBeMixed = isNearEnd && sizeOf(file) !== size;
   if (filled.reads <= 1 && !mayBeMixed) return filled.count;
   for (;;) {
     const before = buffer.slice(0, filled.count);
@@ -333,7 +334,7 @@ function countBlock(count: LineCount, block: Uint8Array): boolean {
 export function countLinesSync(
   file: Pick<FileHandle, "seekSync" | "readSync">,
   start: number,
-  end = file.seekSync(0, Deno.SeekMode.End),
+  end = sizeOf(file),
 ): LineCount {
   const count = { lines: 0, lineEnd: start, size: start };
   const buffer = new Uint8Array(Math.max(0, Math.min(COUNT_BLOCK_BYTES, end - start)));

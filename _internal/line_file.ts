@@ -36,6 +36,7 @@ import {
   lookAtSync,
   openRegularSync,
   readRangeSync,
+  sizeOf,
   type Steps,
   withFileSync,
   writeWholeSync,
@@ -430,7 +431,7 @@ function commonEndSync(one: FileHandle, other: FileHandle): number {
 /** How often each line stands in a file behind `start`. */
 function countTextsSync(file: FileHandle, start: number): Map<string, number> {
   const counts = new Map<string, number>();
-  if (file.seekSync(0, Deno.SeekMode.End) - start > MOST_COMPARED_BYTES) return counts;
+  if (sizeOf(file) - start > MOST_COMPARED_BYTES) return counts;
   for (const piece of linePiecesSync(file, { start, blockBytes: BLOCK_BYTES })) {
     if (piece.kind === "end") return counts;
     if (piece.kind === "too-long" || piece.skippedNuls > 0) continue;

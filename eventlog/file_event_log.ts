@@ -1,6 +1,6 @@
 import type { AppendFile, AppendRequest } from "../_internal/append_file.ts";
 import { checkTypes } from "../_internal/errors.ts";
-import { denoFilePort, type FileHandle, type FilePort } from "../_internal/file_port.ts";
+import { denoFilePort, type FileHandle, type FilePort, sizeOf } from "../_internal/file_port.ts";
 import { countLinesSync } from "../_internal/json_lines.ts";
 import type { RunPaths } from "../_internal/root_layout.ts";
 import { encodeEvent, messagesOf, type Redact, validate } from "./event_codec.ts";
@@ -288,7 +288,7 @@ export class FileEventLog<E> implements EventLog<E>, Disposable {
 
   #countNew(file: FileHandle): number {
     const { lines, lineEnd } = this.#counted;
-    if (file.seekSync(0, Deno.SeekMode.End) < lineEnd) {
+    if (sizeOf(file) < lineEnd) {
       this.#counted = countLinesSync(file, 0);
     } else {
       const added = countLinesSync(file, lineEnd);

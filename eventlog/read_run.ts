@@ -5,6 +5,7 @@ import {
   itemsOfSteps,
   itemsOfStepsSync,
   readRangeSync,
+  sizeOf,
   Step,
 } from "../_internal/file_port.ts";
 import { firstLines, linePiecesSync, linePieceSteps } from "../_internal/json_lines.ts";
@@ -249,7 +250,7 @@ export async function peekRun<E = RunEvent>(root: string, runId: string): Promis
 }
 
 function peek<E>({ file }: OpenRun): RunPeek<E> {
-  const size = file.seekSync(0, Deno.SeekMode.End);
+  const size = sizeOf(file);
   const end = lastLineEndSync(file, size);
   const from = Math.max(0, end - DEFAULT_TAIL_BYTES);
   if (from === 0) return { events: eventsOf(readRangeSync(file, 0, end)), whole: true, size };

@@ -7,6 +7,7 @@ import {
   openRegularSync,
   readRangeSync,
   runStepsSync,
+  sizeOf,
 } from "../_internal/file_port.ts";
 import {
   countLinesSync,
@@ -108,7 +109,7 @@ export function readingOf({ paths }: OpenRun, start: number, blockBytes: number)
 
 /** {@linkcode readingOf} up to where the log ends now, as others may append faster than it is read. */
 export function readingToEndOf(run: OpenRun, start: number, blockBytes: number): LineReading {
-  const end = wrapIo(run.paths.events, () => run.file.seekSync(0, Deno.SeekMode.End));
+  const end = wrapIo(run.paths.events, () => sizeOf(run.file));
   return { ...readingOf(run, start, blockBytes), end };
 }
 
@@ -164,7 +165,7 @@ function fromCursor(file: FileHandle, options: { path: string; cursor: Cursor })
   if (match === null || !isPossible(position)) {
     throw new TypeError(`Cannot read from ${JSON.stringify(cursor)}: no cursor`);
   }
-  const size = file.seekSync(0, Deno.SeekMode.End);
+  const size = sizeOf(file);
   if (size < position.byteOffset) throw rewoundError(path, position, size);
   if (checksumAt(file, position) !== parseInt(match[3]!, 16)) {
     throw rewoundError(path, position, size);
@@ -267,7 +268,7 @@ export class RunReader<E> {
   hasMore(): boolean {
     const { file } = this.#run;
     const { byteOffset } = this.#position;
-    const size = file.seekSync(0, Deno.SeekMode.End);
+    const size = sizeOf(file);
     if (size <= byteOffset) return false;
     if (readRangeSync(file, size - 1, size)[0] === NEWLINE) return true;
     return lastLineEndSync(file, size, byteOffset) > byteOffset;
@@ -276,7 +277,7 @@ export class RunReader<E> {
   /** The gap of what stands behind the last line that was delivered, where no whole line follows. */
   tail(): Gap[] {
     const { byteOffset } = this.#position;
-    const size = this.#run.file.seekSync(0, Deno.SeekMode.End);
+    const size = sizeOf(this.#run.file);
     return this.lines({ kind: "end", byteOffset, byteLength: Math.max(0, size - byteOffset) }).gaps;
   }
 
@@ -323,7 +324,7 @@ export class RunReader<E> {
   #tornTail(seq: number): DecodedLines<E> {
     const { file } = this.#run;
     const { byteOffset } = this.#position;
-    const size = file.seekSync(0, Deno.SeekMode.End);
+    const size = sizeOf(file);
     if (size <= byteOffset || lastLineEndSync(file, size, byteOffset) > byteOffset) return NOTHING;
     const place = { seq, byteOffset, byteLength: size - byteOffset };
     const verdict = this.#judgeTail(place);

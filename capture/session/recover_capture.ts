@@ -1,5 +1,5 @@
 import { checkObject, checkString } from "../../_internal/errors.ts";
-import { denoFilePort, isNotFound, openRegularSync } from "../../_internal/file_port.ts";
+import { denoFilePort, isNotFound, openRegularSync, sizeOf } from "../../_internal/file_port.ts";
 import { type LineBlock, type LinePiece, linePieces, linesOf } from "../../_internal/json_lines.ts";
 import { reasonOf } from "../../_internal/text.ts";
 import { checkBundleShape } from "../bundle/bundle_text.ts";
@@ -205,7 +205,7 @@ export async function readCaptureJournal(
     const file = openRegularSync(denoFilePort, journalPath, { read: true });
     try {
       // A session may still record, faster than this reads.
-      const end = file.seekSync(0, Deno.SeekMode.End);
+      const end = sizeOf(file);
       for await (const piece of linePieces(file, { start: 0, blockBytes: BLOCK_BYTES, end })) {
         reader.take(piece);
         if (piece.kind === "end") break;

@@ -4,6 +4,7 @@ import {
   openRegularSync,
   readFileSync,
   readRangeSync,
+  sizeOf,
   withFileSync,
   writeWholeSync,
 } from "../../_internal/file_port.ts";
@@ -134,7 +135,7 @@ export function readFailureMessage(path: string): string {
 function readEnd(path: string): string {
   try {
     const { bytes, isCut } = withFileSync(denoFilePort, { path, read: true }, (file) => {
-      const size = file.seekSync(0, Deno.SeekMode.End);
+      const size = sizeOf(file);
       const start = Math.max(0, size - TAIL_BYTES);
       return { bytes: readRangeSync(file, start, size), isCut: start > 0 };
     });

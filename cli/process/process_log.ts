@@ -4,6 +4,7 @@ import {
   type FileHandle,
   isNotFound,
   readRangeSync,
+  sizeOf,
   withFileSync,
   writeWholeSync,
 } from "../../_internal/file_port.ts";
@@ -81,7 +82,7 @@ function hostName(): string | undefined {
 
 /** Whether the last line has no end: whoever wrote it was killed meanwhile. */
 function endsTorn(file: FileHandle): boolean {
-  const size = file.seekSync(0, Deno.SeekMode.End);
+  const size = sizeOf(file);
   return size > 0 && readRangeSync(file, size - 1, size)[0] !== NEWLINE;
 }
 
@@ -103,7 +104,7 @@ export function readProcesses(
 function readEnd(path: string): string {
   try {
     return withFileSync(denoFilePort, { path, read: true }, (file) => {
-      const size = file.seekSync(0, Deno.SeekMode.End);
+      const size = sizeOf(file);
       return new TextDecoder().decode(readRangeSync(file, Math.max(0, size - MAX_BYTES), size));
     });
   } catch (error) {

@@ -9,6 +9,7 @@ import {
   createFileSync,
   type FilePort,
   lookAtSync,
+  sizeOf,
   writeWholeSync,
 } from "../../_internal/file_port.ts";
 import { quarantineSync } from "../../_internal/line_file.ts";
@@ -16,7 +17,7 @@ import { basename, dirname, join } from "../../_internal/path.ts";
 import { joinBytes, NEWLINE } from "../../_internal/text.ts";
 import type { LogCodec } from "../files/log_codecs.ts";
 import { LogBytes, type LogLine, logLines, parseLine, recordBytes } from "../files/log_lines.ts";
-import { type RuntimeFolder, sizeOf } from "../files/runtime_folder.ts";
+import type { RuntimeFolder } from "../files/runtime_folder.ts";
 import { storeIoError } from "../store_errors.ts";
 
 /** What repairing does to files, so that nothing is ever gone: it is in its place or kept as evidence. */

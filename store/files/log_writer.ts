@@ -1,11 +1,11 @@
 import { makeDirectorySync } from "../../_internal/directories.ts";
-import { type FileHandle, writeWholeSync } from "../../_internal/file_port.ts";
+import { type FileHandle, sizeOf, writeWholeSync } from "../../_internal/file_port.ts";
 import { dirname } from "../../_internal/path.ts";
 import { joinBytes } from "../../_internal/text.ts";
 import type { StoreOperation } from "../runtime_store_error.ts";
 import { asStoreError, changedFileError, wrapIo } from "../store_errors.ts";
 import { LogBytes } from "./log_lines.ts";
-import { HeldFile, type RuntimeFolder, sizeOf } from "./runtime_folder.ts";
+import { HeldFile, type RuntimeFolder } from "./runtime_folder.ts";
 
 const OPEN_FILES = 64;
 
@@ -140,7 +140,7 @@ export class LogWriter {
       if (log.pending.length === 0) return;
       const bytes = log.pending.length === 1 ? log.pending[0]! : joinBytes(log.pending);
       log.first!.lookNowAndThen();
-      if (!log.hasRefused) checkLength(log, log.held!.seekSize());
+      if (!log.hasRefused) checkLength(log, sizeOf(log.held!.file));
       // At the file's end; a part that a failed try left is written over.
       log.hasRefused = true;
       file.seekSync(log.written, Deno.SeekMode.Start);

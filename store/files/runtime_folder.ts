@@ -8,6 +8,7 @@ import {
   lookAtSync,
   openRegularSync,
   readFileSync,
+  sizeOf,
 } from "../../_internal/file_port.ts";
 import { closeLock, leadsToSync, readOwnerSync, writeOwnerSync } from "../../_internal/lock.ts";
 import { dirname, isWindows, join } from "../../_internal/path.ts";
@@ -182,11 +183,6 @@ export function listDirectory(port: FilePort, directory: string): DirectoryEntry
   }).sort((a, b) => a.name < b.name ? -1 : 1);
 }
 
-/** How long an open file is now. */
-export function sizeOf(file: FileHandle): number {
-  return file.seekSync(0, Deno.SeekMode.End);
-}
-
 const LOOK_AFTER_MS = 1;
 
 /**
@@ -210,14 +206,6 @@ export class HeldFile {
     this.#opened = file.statSync();
   }
 
-  /**
-   * How long the file is, whatever its path leads to now: that costs a tenth of a look at the path. The
-   * next write is to be preceded by a seek.
-   */
-  seekSize(): number {
-    return this.file.seekSync(0, Deno.SeekMode.End);
-  }
-
   /** Refuses to go on when its path leads elsewhere. It is looked at once a millisecond at most. */
   lookNowAndThen(): void {
     if (performance.now() - this.#lookedAtMs >= LOOK_AFTER_MS) this.sizeInPlace();
@@ -238,7 +226,7 @@ export class HeldFile {
    */
   sizeAfterSync(): number {
     const directory = this.#lookAtDirectory();
-    if (isUnchanged(directory, this.#directory)) return this.seekSize();
+    if (isUnchanged(directory, this.#directory)) return sizeOf(this.file);
     this.#directory = undefined;
     const size = this.sizeInPlace();
     if (hasSettled(directory)) this.#directory = directory;
@@ -285,8 +273,6 @@ function hasSettled(directory: FileInfo | undefined): boolean {
 interface Owner {
   pid: number;
   opened_at: string;
-  /** Drawn for each opening, so that no two are alike. */
-  opening: string;
 }
 
 /** Holds a runtime for one owner: from when it was opened until it is closed or its process ends. */
@@ -314,7 +300,6 @@ export function takeOwnerLock(folder: RuntimeFolder): OwnerLock {
     const owner: Owner = {
       pid: Deno.pid,
       opened_at: new Date().toISOString(),
-      opening: crypto.randomUUID(),
     };
     writeOwnerSync(file, `${JSON.stringify(owner)}\n`);
     // A directory that is removed takes its lock along, and who opened that is granted it afterwards.

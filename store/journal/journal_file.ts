@@ -2,6 +2,7 @@ import {
   type FileHandle,
   readRangeSync,
   runSteps,
+  sizeOf,
   writeWholeSync,
 } from "../../_internal/file_port.ts";
 import { linesOf } from "../../_internal/json_lines.ts";
@@ -10,7 +11,7 @@ import { closeLock } from "../../_internal/lock.ts";
 import { basename, isWindows } from "../../_internal/path.ts";
 import { RuntimePaths } from "../../_internal/root_layout.ts";
 import { joinBytes } from "../../_internal/text.ts";
-import { HeldFile, type RuntimeFolder, sizeOf } from "../files/runtime_folder.ts";
+import { HeldFile, type RuntimeFolder } from "../files/runtime_folder.ts";
 import type { RuntimeStoreError } from "../runtime_store_error.ts";
 import { storeCorruptError } from "../store_errors.ts";
 import {
@@ -82,7 +83,7 @@ export class JournalFile {
 
   /** Refuses to append to a journal that somebody has made shorter or longer. */
   checkSize(): void {
-    this.#checkSize(this.#held.seekSize());
+    this.#checkSize(sizeOf(this.#held.file));
     this.#held.file.seekSync(this.#lines.end, Deno.SeekMode.Start);
   }
 

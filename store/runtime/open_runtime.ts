@@ -1,11 +1,11 @@
 import { makeDirectoriesSync, makeDirectorySync } from "../../_internal/directories.ts";
-import { lookAtSync } from "../../_internal/file_port.ts";
+import { lookAtSync, sizeOf } from "../../_internal/file_port.ts";
 import { checkString } from "../../_internal/errors.ts";
 import { absoluteRoot, createUlid } from "../../_internal/root_layout.ts";
 import type { FilePort } from "../../_internal/file_port.ts";
 import { quarantineSync } from "../../_internal/line_file.ts";
 import { LogWriter } from "../files/log_writer.ts";
-import { checkId, RuntimeFolder, sizeOf, takeOwnerLock } from "../files/runtime_folder.ts";
+import { checkId, RuntimeFolder, takeOwnerLock } from "../files/runtime_folder.ts";
 import { checkJournalFormats } from "../journal/mutation_record.ts";
 import type { RuntimeStoreError } from "../runtime_store_error.ts";
 import { checkSize } from "../state/rules.ts";

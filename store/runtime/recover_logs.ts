@@ -1,4 +1,4 @@
-import type { FileHandle } from "../../_internal/file_port.ts";
+import { type FileHandle, sizeOf } from "../../_internal/file_port.ts";
 import {
   isWholeTailSync,
   lastLineEndSync,
@@ -9,7 +9,7 @@ import {
 import { joinBytes, NEWLINE } from "../../_internal/text.ts";
 import { LogBytes, type LogEnd } from "../files/log_lines.ts";
 import type { LogWriter } from "../files/log_writer.ts";
-import { type RuntimeFolder, sizeOf } from "../files/runtime_folder.ts";
+import type { RuntimeFolder } from "../files/runtime_folder.ts";
 import type { UnappliedLog, UnappliedMutations } from "../journal/unapplied_mutations.ts";
 import type { RuntimeStoreError } from "../runtime_store_error.ts";
 import { changedFileError, storeCorruptError } from "../store_errors.ts";
