@@ -369,8 +369,7 @@ class SharedLines {
 
   /** Writes one request. */
   commit(request: AppendRequest): Appended {
-    const isLookDue = this.#isLookDue();
-    this.#catchUp(isLookDue);
+    const isLookDue = this.#catchUp();
     const firstSeq = this.#count + 1;
     const conflict = this.#conflict(request, this.#count);
     if (conflict !== undefined) throw conflict;
@@ -380,8 +379,7 @@ class SharedLines {
 
   /** One write for all requests of a group whose expectation holds, in order. */
   commitAll(requests: readonly AppendRequest[]): (Appended | Error)[] {
-    const isLookDue = this.#isLookDue();
-    this.#catchUp(isLookDue);
+    const isLookDue = this.#catchUp();
     const lines: string[] = [];
     const outcomes = requests.map((request) => {
       const lastSeq = this.#count + lines.length;
@@ -412,10 +410,6 @@ class SharedLines {
   replaced(): Error {
     const { port, path } = this.#options;
     return this.#refuse({ kind: "replaced", ...saveLostLinesSync(port, path, this.handle) });
-  }
-
-  #isLookDue(): boolean {
-    return performance.now() - this.#lookedAtMs >= LOOK_AFTER_MS;
   }
 
   #conflict({ expectedLastSeq: expected }: AppendRequest, actual: number): Error | undefined {
@@ -451,8 +445,9 @@ class SharedLines {
     throw failure ?? this.replaced();
   }
 
-  /** Takes in what others appended, and mends what a killed writer left. */
-  #catchUp(isLookDue: boolean): void {
+  /** Takes in what others appended, and mends what a killed writer left; tells whether to look at the path. */
+  #catchUp(): boolean {
+    const isLookDue = performance.now() - this.#lookedAtMs >= LOOK_AFTER_MS;
     const { end } = this.file;
     let size: number;
     let isKnown = true;
@@ -464,6 +459,7 @@ class SharedLines {
       throw this.#options.toError({ kind: "io", cause });
     }
     this.#check(size, end, isKnown);
+    return isLookDue;
   }
 
   #check(actual: number, expected: number, isKnown: boolean): void {
