@@ -249,3 +249,24 @@ export interface AttemptEnd {
   /** What is recorded beside it. */
   end: EndRecord;
 }
+
+/** One attempt to be made. */
+export interface AttemptRequest {
+  /** The node or step. */
+  nodeId: string;
+  /** Which attempt at it, from 1. */
+  attempt: number;
+  /** What the event that asks for it carries. */
+  payload: Readonly<Record<string, unknown>>;
+  /** Aborts when the attempt is to end: its deadline has passed, or the run is stopped. */
+  signal: AbortSignal;
+}
+
+/** Where attempts are made: in this process, by a command, or by a worker anywhere. */
+export interface AttemptPlace {
+  /**
+   * Makes an attempt. It is called when its begin is on disk, and begins the work before it returns. What
+   * it throws counts as a failure of the attempt.
+   */
+  run(attempt: AttemptRequest): Promise<AttemptEnd>;
+}
