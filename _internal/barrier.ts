@@ -54,7 +54,7 @@ export class Barrier {
   }
 
   async #sync(): Promise<void> {
-    await turnIsOver();
+    await turn();
     const position = this.#options.position();
     // Who closed it meanwhile may have synced it.
     if (position > this.#synced) await this.#options.sync();
@@ -67,6 +67,6 @@ export class Barrier {
  * Resolves when all microtasks of this turn of the event loop have run. A timer would do it too, but the
  * first of a program costs milliseconds, and this, a task for another thread, 37 µs each time.
  */
-export async function turnIsOver(): Promise<void> {
+export async function turn(): Promise<void> {
   await crypto.subtle.digest("SHA-256", new Uint8Array());
 }
