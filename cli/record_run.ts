@@ -1,19 +1,16 @@
-import type { FileEventLog } from "../eventlog/file_event_log.ts";
-import { openEventLog } from "../eventlog/open_event_log.ts";
-import type { RunEvent } from "../eventlog/run_event.ts";
-import { isLive } from "../eventlog/run_folder.ts";
-import { newRunId } from "../eventlog/runs_directory.ts";
+import { RunFold } from "../eventlog/derive_run_state.ts";
+import { openFileRoot } from "../run/file_root/open_file_root.ts";
+import type { HeldRun, RunsRoot } from "../run/port.ts";
 import { RecordingError } from "./engine/errors.ts";
 import { runFlow, type RunFlowEnd } from "./engine/run_flow.ts";
-import type { PlacePorts } from "./engine/types.ts";
 import { exitCodeOfRun } from "./exit_codes.ts";
 import { findPrograms } from "./flow/find_programs.ts";
 import type { Flow } from "./flow/flow.ts";
-import { CommandInvoker } from "./process/command_invoker.ts";
+import { CommandPlace } from "./process/command_place.ts";
 import { Interrupts } from "./process/interrupts.ts";
 import { prepareRootDirectory } from "./reading/find_root.ts";
 import type { RunDisplay } from "./reading/run_display.ts";
-import { readRunReport, reportOf, type RunReport } from "./reading/run_report.ts";
+import { reportOf, type RunReport } from "./reading/run_report.ts";
 import type { RunSettings } from "./verbs/arguments.ts";
 
 /** How a run ended, and the exit code for it. */
@@ -42,20 +39,15 @@ export async function recordRun(
   prepareRootDirectory(root);
   using interrupts = new Interrupts();
   interrupts.listenFor(display, options.graceMs);
-  let runId: string;
-  let end: RunFlowEnd;
+  await using runs = openFileRoot(root);
+  let report: RunReport;
   {
-    await using log = await openNewLog(root, flow.name);
-    runId = log.runId;
-    display.runStarted(runId);
-    end = await runFlow({
-      ...options,
-      ...flowPorts({ ...options, flow, programs, runId }, interrupts),
-      log,
-      past: undefined,
-    });
+    await using held = await createRun(runs, flow.name);
+    display.runStarted(held.view.runId);
+    const ports = flowPorts({ ...options, flow, programs, held }, interrupts);
+    const end = await runFlow({ ...options, ...ports, fold: new RunFold(), past: undefined });
+    report = reportOfEnd({ root, runId: held.view.runId }, end);
   }
-  const report = await reportOfEnd({ root, runId }, end);
   display.runEnded(report);
   const { received } = interrupts;
   const hasLost = display.passed?.hasLost ?? false;
@@ -67,44 +59,36 @@ interface RunOfFlow extends RunSettings {
   flow: Flow;
   programs: ReadonlyMap<string, string>;
   root: string;
-  runId: string;
+  held: HeldRun;
   display: RunDisplay;
 }
 
 /** What a run is connected with: where its commands run, who sees it, and who may end it. */
 export function flowPorts(run: RunOfFlow, interrupts: Interrupts) {
-  const { display: observer } = run;
+  const { display: observer, flow, held } = run;
   const { stop, kill } = interrupts;
   const { passed } = observer;
+  const passThrough = passed && { output: passed.output.take, errors: passed.errors.take };
+  const note = (text: string) => observer.note(text);
   return {
-    flow: run.flow,
-    runId: run.runId,
+    flow,
+    held,
     observer,
     stop,
     stoppedBy: () => interrupts.received?.name,
-    openPlace: (ports: PlacePorts) => {
-      const passThrough = passed && { output: passed.output.take, errors: passed.errors.take };
-      const options = { ...run, ...ports, observer, kill, ...(passThrough && { passThrough }) };
-      return new CommandInvoker(options);
-    },
+    place: new CommandPlace({ ...run, kill, note, ...(passThrough && { passThrough }) }),
   };
 }
 
-/** What `show` tells of a run that has ended. `end`: undefined when it was broken off; then its log is read. */
-export async function reportOfEnd(
-  run: { root: string; runId: string },
-  end: RunFlowEnd | undefined,
-): Promise<RunReport> {
-  const { root, runId } = run;
-  if (!end?.isAlone) return await readRunReport(root, runId);
-  return reportOf(run, { ...end, live: await isLive(root, runId) });
+/** What `show` tells of a run that has ended. */
+export function reportOfEnd(run: { root: string; runId: string }, end: RunFlowEnd): RunReport {
+  return reportOf(run, { ...end, live: false });
 }
 
-/** The log of a new run. */
-async function openNewLog(root: string, name: string): Promise<FileEventLog<RunEvent>> {
+/** The records of a new run. */
+async function createRun(runs: RunsRoot, name: string): Promise<HeldRun> {
   try {
-    const runId = await newRunId({ root, name });
-    return await openEventLog({ root, runId, durability: "disk" });
+    return await runs.create({ about: { name } });
   } catch (cause) {
     throw new RecordingError("log", { of: "a new run", cause });
   }

@@ -1,11 +1,6 @@
 import { checkTypes, defined } from "../_internal/errors.ts";
 import { absoluteRoot, runPaths } from "../_internal/root_layout.ts";
-import { CapturingSession } from "../capture/session/capturing_session.ts";
-import { openCaptureJournal } from "../capture/session/journal.ts";
-import { openEventLog } from "../eventlog/open_event_log.ts";
-import type { RunEvent } from "../eventlog/run_event.ts";
-import { newRunId } from "../eventlog/runs_directory.ts";
-import type { EventLog } from "../eventlog/types.ts";
+import { RunFold } from "../eventlog/derive_run_state.ts";
 import { MemoryDecisionLog } from "../supervisor/driver/memory_ports.ts";
 import { Supervisor } from "../supervisor/driver/supervisor.ts";
 import { systemTimers } from "../supervisor/driver/timers.ts";
@@ -15,14 +10,12 @@ import type { RedactTrace } from "../trace/payload.ts";
 import type { TraceFileError } from "../trace/trace_file_error.ts";
 import { TraceRecorder } from "../trace/trace_recorder.ts";
 import type { TraceConfig } from "../trace/types.ts";
-import { messageOf, RecordingInvoker } from "./recording_invoker.ts";
+import { openFileRoot } from "./file_root/open_file_root.ts";
 import { Run } from "./run.ts";
-import { RunRecorder, type RunRecords } from "./run_recorder.ts";
 import { RunTrace } from "./run_trace.ts";
-import { RunWorkers } from "./run_workers.ts";
 
-/** How the records of a run that follow its event log are kept. */
-export interface RecordsOptions {
+/** How a run is traced. */
+export interface RunTraceOptions {
   /** How to trace; the file is `trace.json` in the run's directory. */
   trace?: Partial<TraceConfig>;
   /** Replaces secrets before the trace keeps anything. */
@@ -40,7 +33,7 @@ export interface RecordsOptions {
 }
 
 /** Options of {@linkcode openRun}. */
-export interface OpenRunOptions extends RecordsOptions {
+export interface OpenRunOptions extends RunTraceOptions {
   /** The directory that holds the runs; `.taffrail` is what the command looks for. */
   root: string;
   /** What is run, as a part of the run's id: letters, digits, `.`, `_` and `-`. */
@@ -50,7 +43,9 @@ export interface OpenRunOptions extends RecordsOptions {
   /** Does the work of an event. What it throws is recorded as a failure, with its causes. */
   invoker: RuntimeInvoker;
   /**
-   * When an event and a decision count as recorded; of the store and the trace it is always `"disk"`.
+   * When `submit` resolves: with `"os"` when the decision is in the file of the journal, which survives the
+   * death of the process; with `"disk"` when it is on disk. What is told, in the log, in the store and by
+   * `finish`, is on disk in either case.
    *
    * @default {"os"}
    */
@@ -69,8 +64,9 @@ export interface OpenRunOptions extends RecordsOptions {
  * decisions go to a capture journal, the lifecycle to an event log, each attempt to the store as a
  * worker and to the trace as a step. It only connects them; each can be used alone.
  *
- * **Durability**: what an attempt did is recorded, in the order journal, log, store, before the
- * supervisor goes on; `durability` says what that means for the first two.
+ * **Durability**: what happens is in the capture journal first, and on disk there before the log has it, and
+ * the store and the trace behind that. After a power cut nothing that was told is lost; a function that ran
+ * may have left no record.
  *
  * **Permissions**: `--allow-read` and `--allow-write` for the root.
  *
@@ -80,7 +76,7 @@ export interface OpenRunOptions extends RecordsOptions {
  * @throws {RangeError} When a number of the constraints is out of range.
  * @throws {EventLogError} When the log cannot be opened.
  * @throws {RuntimeStoreError} When the store cannot be opened.
- * @throws {CaptureJournalError} When the capture journal cannot be opened.
+ * @throws {CaptureJournalError} When the capture journal cannot be written.
  *
  * @example Usage
  * ```ts
@@ -102,53 +98,21 @@ export interface OpenRunOptions extends RecordsOptions {
  */
 export async function openRun(options: OpenRunOptions): Promise<Run> {
   checkOptions(options);
-  const { name, constraints, durability = "os", runtimeProvenance, signal } = options;
-  const root = absoluteRoot(options.root);
-  const runId = await newRunId({ root, name });
-  const halt = new AbortController();
-  const stop = signal === undefined ? halt.signal : AbortSignal.any([signal, halt.signal]);
+  const { name, constraints, invoker, durability = "os", runtimeProvenance = "none" } = options;
+  const path = absoluteRoot(options.root);
+  const root = openFileRoot(path);
   await using opening = new AsyncDisposableStack();
-  const log = opening.use(await openEventLog({ root, runId, durability }));
-  const records = opening.use(await openRecords({ ...options, root, log }));
-  const recorder = new RunRecorder(records);
-  const invoker = new RecordingInvoker({ invoker: options.invoker, recorder, signal: stop });
-  await recorder.pipeStarted({ name, nodes: [] });
-  let session: CapturingSession<Supervisor>;
-  try {
-    session = new CapturingSession<Supervisor>({
-      graphId: name,
-      mode: "concurrent",
-      constraints,
-      decisionLog: invoker,
-      invoker,
-      beforeRun: (attempt) => invoker.beforeRun(attempt),
-      createSupervisor: (ports) => new Supervisor(ports),
-      runtimeProvenance: runtimeProvenance ?? "none",
-      journal: openCaptureJournal(runPaths(root, runId).journal, { durability }),
-      timers: systemTimers,
-      signal: stop,
-    });
-  } catch (error) {
-    await recorder.pipeAborted(messageOf(error)).catch(() => {});
-    throw error;
-  }
-  return new Run({
-    root,
-    log,
-    runtime: records.workers.runtime,
-    trace: records.traceRecorder,
-    session,
-    recorder,
-    invoker,
-    halt,
-    stop,
-    opened: opening.move(),
-  });
+  opening.use(root);
+  const held = opening.use(await root.create({ about: { name } }));
+  const { runId } = held.view;
+  const trace = opening.use(openTrace({ ...options, path: runPaths(path, runId).trace, runId }));
+  const stop = options.signal ?? new AbortController().signal;
+  const fold = new RunFold();
+  const parts = { held, name, constraints, invoker, durability, runtimeProvenance, stop, fold };
+  return new Run({ ...parts, trace: trace.trace, opened: opening.move() });
 }
 
-const RECORDS_TYPES = {
-  root: "string",
-  name: "string",
+const TRACE_TYPES = {
   trace: "object?",
   redactTrace: "function?",
   onTraceError: "function?",
@@ -158,13 +122,18 @@ const RECORDS_TYPES = {
 /** Refuses what any part of the run would refuse, before anything is on disk. */
 function checkOptions(options: OpenRunOptions): void {
   checkTypes(options, {
-    ...RECORDS_TYPES,
+    ...TRACE_TYPES,
+    root: "string",
+    name: "string",
     constraints: "object",
     invoker: "object",
     durability: "string?",
     runtimeProvenance: "string?",
   });
-  const { name, constraints, invoker, signal } = options;
+  const { name, constraints, invoker, signal, durability = "os" } = options;
+  if (durability !== "os" && durability !== "disk") {
+    throw new TypeError(`Cannot open a run with durability "${durability}": say "os" or "disk"`);
+  }
   if (signal !== undefined && !(signal instanceof AbortSignal)) {
     throw new TypeError("Cannot use signal: it is no AbortSignal");
   }
@@ -173,71 +142,28 @@ function checkOptions(options: OpenRunOptions): void {
   new Supervisor({ ...rules, decisionLog, invoker, timers: systemTimers });
 }
 
-/** Options of {@linkcode openRecords}. */
-export interface OpenRecordsOptions extends RecordsOptions {
-  /** The directory that holds the runs. */
-  root: string;
-  /** The run's name: its flow. */
+/** Which run is traced, and where. */
+interface TracedRun extends RunTraceOptions {
+  /** The file. */
+  path: string;
+  /** The run. */
+  runId: string;
+  /** What is run. */
   name: string;
-  /** The open log of the run. */
-  log: EventLog<RunEvent>;
 }
 
-/** The records of a run that follow its event log, open. */
-export interface OpenRecords extends RunRecords, AsyncDisposable {
-  /** The recorder of the trace. */
-  traceRecorder: TraceRecorder;
-}
-
-/**
- * Opens the records of a run that follow its event log: the store, as a runtime that has the run's id,
- * and the trace, which is written too if the program dies.
- *
- * **Durability**: `"disk"`, for what has been recorded when {@linkcode RunRecorder}'s methods return.
- *
- * **Permissions**: `--allow-read` and `--allow-write` for the root.
- *
- * @param options The run.
- * @returns The records; disposing of them closes the store, not the log.
- * @throws {TypeError} When an option is missing or of the wrong type; the message names it.
- * @throws {RuntimeStoreError} When the store cannot be opened.
- *
- * @example Usage
- * ```ts
- * import { openEventLog } from "@taffrail/taffrail/eventlog";
- * import { openRecords, RunRecorder } from "@taffrail/taffrail/run";
- * import { assertEquals } from "@std/assert";
- *
- * const root = await Deno.makeTempDir();
- * await using log = await openEventLog({ root, runId: "demo" });
- * await using records = await openRecords({ root, name: "demo", log });
- * const recorder = new RunRecorder(records);
- * await recorder.pipeStarted({ name: "demo", nodes: ["a"] });
- * await recorder.nodeStarted({ nodeId: "a", attempt: 1, kind: "command" });
- * await recorder.nodeEnded({ nodeId: "a", attempt: 1 }, { termination: "Completed" });
- * await recorder.pipeCompleted();
- * assertEquals(await log.lastSeq(), 4);
- * ```
- */
-export async function openRecords(options: OpenRecordsOptions): Promise<OpenRecords> {
-  checkTypes(options, { ...RECORDS_TYPES, log: "object" });
-  const { root, name, log, trace, redactTrace, onTraceError, onSignal = "exit" } = options;
-  const { runId } = log;
-  await using opened = new AsyncDisposableStack();
-  const workers = opened.use(await RunWorkers.open({ root, runId, name }));
-  const traceRecorder = new TraceRecorder({
-    config: { outPath: runPaths(root, runId).trace, ...trace },
+/** The trace of a run, which is written too if the program dies. */
+export function openTrace(options: TracedRun): Disposable & { trace: RunTrace } {
+  const { path, runId, name, trace, redactTrace, onTraceError, onSignal = "exit" } = options;
+  const recorder = new TraceRecorder({
+    config: { outPath: path, ...trace },
     context: { pack_ref: name, flow_id: name, flow_version: "unknown" },
     runId,
     ...defined({ redact: redactTrace, onWriteError: onTraceError }),
   });
-  opened.use(installCrashFlush(traceRecorder, { onSignal }));
-  const kept = opened.move();
+  const flush = installCrashFlush(recorder, { onSignal });
   return {
-    log,
-    workers,
-    trace: new RunTrace(traceRecorder, name),
-    traceRecorder,
-    [Symbol.asyncDispose]: () => kept.disposeAsync(),
+    trace: new RunTrace(recorder, name),
+    [Symbol.dispose]: () => flush[Symbol.dispose](),
   };
 }

@@ -1,44 +1,45 @@
-import { writeCaptureBundle } from "../capture/bundle/write_capture_bundle.ts";
-import type { CapturingSession } from "../capture/session/capturing_session.ts";
-import { deriveRunState, type RunState } from "../eventlog/derive_run_state.ts";
-import type { FileEventLog } from "../eventlog/file_event_log.ts";
-import { readRun } from "../eventlog/read_run.ts";
-import type { RunEvent } from "../eventlog/run_event.ts";
-import type { WorkerRuntime } from "../store/runtime/worker_runtime.ts";
-import { createEvent } from "../supervisor/core/create_event.ts";
-import { PumpDriver } from "../supervisor/driver/pump_driver.ts";
-import type { Supervisor } from "../supervisor/driver/supervisor.ts";
-import { systemTimers } from "../supervisor/driver/timers.ts";
-import type { TraceRecorder } from "../trace/trace_recorder.ts";
-import { messageOf, type RecordingInvoker } from "./recording_invoker.ts";
-import { runPaths } from "../_internal/root_layout.ts";
 import { reasonOf } from "../_internal/text.ts";
 import { refuseLoss, stringifyVisiting } from "../_internal/visit_json.ts";
-import type { RunRecorder } from "./run_recorder.ts";
+import type { RunFold, RunState } from "../eventlog/derive_run_state.ts";
+import { PumpDriver } from "../supervisor/driver/pump_driver.ts";
+import type {
+  ConstraintsInit,
+  RunRequest,
+  RunTermination,
+  RuntimeInvoker,
+} from "../supervisor/types.ts";
+import { errorKindOf } from "./attempt_key.ts";
+import { isAskable, pumpEventId } from "./engine/asks.ts";
+import { type Decided, type RunEnding, RunEngine } from "./engine/run_engine.ts";
+import { errorRecordOf, messageOf } from "./error_record.ts";
+import type { AttemptEnd, HeldRun, RunView } from "./port.ts";
+import type { RunTrace } from "./run_trace.ts";
 
 /** What a {@linkcode Run} is made of. */
 interface RunParts {
-  root: string;
-  log: FileEventLog<RunEvent>;
-  runtime: WorkerRuntime;
-  trace: TraceRecorder;
-  session: CapturingSession<Supervisor>;
-  recorder: RunRecorder;
-  invoker: RecordingInvoker;
-  /** Ends the run from inside. */
-  halt: AbortController;
-  /** Aborts when anybody ends the run. */
+  held: HeldRun;
+  name: string;
+  constraints: ConstraintsInit;
+  invoker: RuntimeInvoker;
+  durability: "os" | "disk";
+  runtimeProvenance: string;
+  trace: RunTrace;
+  /** What the log has. */
+  fold: RunFold;
+  /** Ends the run from outside. */
   stop: AbortSignal;
+  /** What is open. */
   opened: AsyncDisposableStack;
 }
 
-/** A byte of a payload is up to two in the journal, whose lines have 16 MiB at most. */
+/** So that a payload stays far below what a line of the journal may have. */
 const MOST_PAYLOAD_BYTES = 2 * 1024 * 1024;
 
 /**
  * Work that is supervised, recorded in all five ways and replayable; `openRun` begins it. The
  * command shows such a run as it shows its own: `taffrail show`, `follow`, `replay`, `trace`, `verify`.
- * It is not resumed: who begins it again begins a new run.
+ * It cannot be gone on with yet: who begins it
+ * again begins a new run.
  *
  * @example A run that is given up
  * ```ts
@@ -68,35 +69,47 @@ const MOST_PAYLOAD_BYTES = 2 * 1024 * 1024;
 export class Run implements AsyncDisposable {
   /** The run's id. */
   readonly runId: string;
-  /** The event log. The lifecycle is in it; events of your own may be appended. */
-  readonly log: FileEventLog<RunEvent>;
-  /** The store: each attempt is a worker. */
-  readonly runtime: WorkerRuntime;
-  /** The trace: each attempt is a step. */
-  readonly trace: TraceRecorder;
-  /** The capture, with the supervisor. */
-  readonly session: CapturingSession<Supervisor>;
+  /** The records of the run, as anybody can read them. */
+  readonly view: RunView;
   readonly #parts: RunParts;
+  readonly #engine: RunEngine;
   readonly #pump: PumpDriver;
+  readonly #work = new SubmittedWork();
+  /** Ends the run from inside. */
+  readonly #halt = new AbortController();
   #isOver = false;
   #end: Promise<RunState> | undefined;
 
   /** @internal */
   constructor(parts: RunParts) {
-    this.runId = parts.log.runId;
-    this.log = parts.log;
-    this.runtime = parts.runtime;
-    this.trace = parts.trace;
-    this.session = parts.session;
+    const { held, trace, invoker } = parts;
+    this.runId = held.view.runId;
+    this.view = held.view;
     this.#parts = parts;
-    const { supervisor } = parts.session;
-    const pump = new PumpDriver({ supervisor, timers: systemTimers, eventId: pumpEventId });
+    const signal = AbortSignal.any([parts.stop, this.#halt.signal]);
+    this.#engine = RunEngine.begin({
+      ...parts,
+      nodes: [],
+      invoke: (request) => invokeRecorded(invoker, request),
+      isOutside: false,
+      describe: (nodeId) => ({ kind: "command", task: nodeId }),
+      onDecided: (decided) => this.#work.take(decided, { isStopped: signal.aborted }),
+      observer: {
+        attemptBegan: (attempt, text) => {
+          trace.begin(attempt, text, this.#work.payloadOf(attempt.nodeId));
+        },
+        attemptEnded: (attempt, end) => trace.end(attempt, end),
+      },
+      signal,
+    });
+    const { session: { supervisor }, timers, stop } = this.#engine;
+    const pump = new PumpDriver({ supervisor, timers, eventId: pumpEventId });
     this.#pump = pump;
     // What waits for its time would be waited for otherwise.
-    if (parts.stop.aborted) pump.stop();
+    if (stop.aborted) pump.stop();
     const onAbort = () => pump.stop();
-    parts.stop.addEventListener("abort", onAbort);
-    parts.opened.defer(() => parts.stop.removeEventListener("abort", onAbort));
+    stop.addEventListener("abort", onAbort);
+    parts.opened.defer(() => stop.removeEventListener("abort", onAbort));
   }
 
   /**
@@ -116,15 +129,16 @@ export class Run implements AsyncDisposable {
   async submit(id: string, payload: Record<string, unknown> = {}): Promise<void> {
     if (this.#isOver) throw new TypeError(`Cannot submit ${JSON.stringify(id)}: the run is over`);
     const text = payloadText(payload);
-    const event = createEvent({ id, kind: "Command", at: systemTimers.now(), payload: text });
-    if (event.payload.length > MOST_PAYLOAD_BYTES) {
+    const { length } = new TextEncoder().encode(text);
+    if (length > MOST_PAYLOAD_BYTES) {
       throw new RangeError(
-        `Cannot submit ${JSON.stringify(id)}: its payload has ${event.payload.length} bytes, ` +
+        `Cannot submit ${JSON.stringify(id)}: its payload has ${length} bytes, ` +
           `and ${MOST_PAYLOAD_BYTES} is the most; name a file in it instead`,
       );
     }
-    this.#parts.invoker.add(id, JSON.parse(text));
-    await this.session.onEvent(event);
+    this.#work.add(id, JSON.parse(text));
+    await this.#engine.ask(id, text);
+    if (this.#parts.durability === "disk") await this.#parts.held.barrier({ of: ["capture"] });
   }
 
   /**
@@ -158,7 +172,7 @@ export class Run implements AsyncDisposable {
   }
 
   async #finish(broken?: string): Promise<RunState> {
-    const { root, opened } = this.#parts;
+    const { opened, fold } = this.#parts;
     try {
       await this.#complete(broken);
     } catch (error) {
@@ -166,41 +180,119 @@ export class Run implements AsyncDisposable {
       throw error;
     }
     await opened.disposeAsync();
-    const events: RunEvent[] = [];
-    for await (const page of readRun(root, this.runId)) {
-      events.push(...page.events.map(({ event }) => event));
-    }
-    return deriveRunState(events, { live: false });
+    return fold.state({ live: false });
   }
 
   async #complete(broken: string | undefined): Promise<void> {
-    const { root, session, recorder, invoker, halt, stop } = this.#parts;
-    if (broken !== undefined) halt.abort(new DOMException(`Cannot go on: ${broken}`, "AbortError"));
+    const engine = this.#engine;
+    if (broken !== undefined) {
+      this.#halt.abort(new DOMException(`Cannot go on: ${broken}`, "AbortError"));
+    }
     await this.#pump.drained().catch((error) => {
       // A Pump was refused; closing reports anything else.
-      if (!stop.aborted) throw error;
+      if (!engine.stop.aborted) throw error;
     });
     this.#isOver = true;
     this.#pump.stop();
-    await session.close();
-    await invoker.endUnrun();
-    await writeCaptureBundle(runPaths(root, this.runId).bundle, session.intoBundle());
-    const reason = broken ?? invoker.reason;
-    if (reason === undefined) await recorder.pipeCompleted();
-    else await recorder.pipeAborted(reason);
+    const ending = broken === undefined
+      ? this.#work.ending({ isStopped: engine.stop.aborted })
+      : { reason: broken };
+    await engine.withdrawDeferred();
+    await engine.end(ending);
+    await this.#parts.trace.finish(ending.reason);
   }
 
   /** Records that the run broke off, and lets go of everything. The error says why; what fails here is not reported. */
   async #breakOff(error: unknown): Promise<void> {
-    const { session, recorder, invoker, halt, opened } = this.#parts;
-    const why = messageOf(error);
     this.#isOver = true;
     this.#pump.stop();
-    halt.abort(error);
-    await session.close().catch(() => {});
-    await invoker.abandon(why);
-    await recorder.pipeAborted(why).catch(() => {});
-    await opened.disposeAsync().catch(() => {});
+    await this.#engine.breakOff(error);
+    await this.#parts.trace.finish(messageOf(error)).catch(() => {});
+    await this.#parts.opened.disposeAsync().catch(() => {});
+  }
+}
+
+/** Makes an attempt with what the program gave; whatever it throws is recorded. */
+async function invokeRecorded(invoker: RuntimeInvoker, request: RunRequest): Promise<AttemptEnd> {
+  const startedMs = performance.now();
+  const ended = (termination: RunTermination, end: AttemptEnd["end"]): AttemptEnd => {
+    return { termination, end: { ...end, duration_ms: Math.round(performance.now() - startedMs) } };
+  };
+  try {
+    const answer: unknown = await invoker.run(request);
+    const { termination, end = {} } = isEnd(answer) ? answer : { termination: answer };
+    const problem = answerProblem(termination);
+    if (problem === undefined) return ended(termination as RunTermination, end);
+    return ended({ Failed: "RuntimeError" }, { error: { message: problem } });
+  } catch (error) {
+    return ended({ Failed: "RuntimeError" }, { error: errorRecordOf(error) });
+  }
+}
+
+function isEnd(answer: unknown): answer is { termination: unknown; end?: AttemptEnd["end"] } {
+  return typeof answer === "object" && answer !== null && "termination" in answer;
+}
+
+/** What is wrong with an answer that the supervisor takes for a failure; undefined if nothing is. */
+function answerProblem(answer: unknown): string | undefined {
+  if (["Completed", "TimedOut", "Aborted"].includes(answer as string)) return undefined;
+  if (typeof answer === "object" && answer !== null && "Failed" in answer) return undefined;
+  const found = typeof answer === "string" ? JSON.stringify(answer) : messageOf(answer);
+  return `the invoker answered ${found}; "Completed", "TimedOut", "Aborted" or { Failed } is expected`;
+}
+
+const MOST_ID_LENGTH = 1000;
+
+/** The work of a run, and what became of it. */
+class SubmittedWork {
+  readonly #ids = new Set<string>();
+  /** The work whose end is not decided on, with its payloads. */
+  readonly #payloads = new Map<string, unknown>();
+  #failure: RunEnding | undefined;
+
+  /** Work is to come. */
+  add(id: string, payload: unknown): void {
+    const problem = idProblem(id);
+    if (problem !== undefined) {
+      throw new TypeError(`Cannot submit ${JSON.stringify(id)}: ${problem}`);
+    }
+    if (this.#ids.has(id)) {
+      throw new TypeError(
+        `Cannot submit ${JSON.stringify(id)} twice: attempts at it could not be told apart`,
+      );
+    }
+    this.#ids.add(id);
+    this.#payloads.set(id, payload);
+  }
+
+  /** What work was given, as long as it is not done. */
+  payloadOf(id: string): unknown {
+    return this.#payloads.get(id);
+  }
+
+  /** Takes a decision. */
+  take(
+    { nodeId, decision, reason, termination }: Decided,
+    { isStopped }: { isStopped: boolean },
+  ): void {
+    if (reason === "withdrawn") return;
+    if (decision === "Skip") {
+      this.#failure ??= { reason: `node ${nodeId} was skipped: ${reason}`, failed: nodeId };
+    } else if (decision !== "Finish" || termination === null) return;
+    else if (termination === "Aborted" && isStopped) return;
+    else if (termination !== "Completed") {
+      const how = errorKindOf(termination);
+      this.#failure ??= { reason: `node ${nodeId} failed: ${how}`, failed: nodeId };
+    }
+    this.#payloads.delete(nodeId);
+  }
+
+  /** How the run ends when nothing more is done. */
+  ending({ isStopped }: { isStopped: boolean }): RunEnding {
+    if (this.#failure !== undefined) return this.#failure;
+    const [left] = this.#payloads.keys();
+    if (left === undefined) return { reason: undefined };
+    return { reason: isStopped ? "cancelled" : `node ${left} was never done` };
   }
 }
 
@@ -216,7 +308,10 @@ function payloadText(payload: Record<string, unknown>): string {
   throw new TypeError("Cannot submit this payload: it is not a JSON object");
 }
 
-/** The names of Pumps cannot be those of work. */
-function pumpEventId(inputCount: number): string {
-  return `:pump-${inputCount}`;
+function idProblem(id: string): string | undefined {
+  if (typeof id !== "string" || id.trim() === "") return "an id is a text that is not blank";
+  if (id.startsWith(":")) return "what begins with ':' is for the supervisor";
+  if (id.length > MOST_ID_LENGTH) return `an id has at most ${MOST_ID_LENGTH} characters`;
+  if (!isAskable(id)) return "what ends with '#' and digits is for work that is asked for again";
+  return id.isWellFormed() ? undefined : "it has a lone surrogate";
 }

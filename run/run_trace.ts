@@ -1,31 +1,12 @@
 import type { TraceRecorder } from "../trace/trace_recorder.ts";
 import type { NodeEvent } from "../trace/types.ts";
 import { attemptKey, errorKindOf } from "./attempt_key.ts";
-import type { AttemptBegin, AttemptEnd, NodeAttempt } from "./types.ts";
+import type { NodeText } from "./engine/lifecycle.ts";
+import { errorOfRecord } from "./error_record.ts";
+import type { AttemptEnd } from "./port.ts";
+import type { NodeAttempt } from "./types.ts";
 
-/**
- * The attempts of a run as steps of its trace. A trace that cannot be written stops nothing.
- *
- * **Durability** and **Permissions**: those of the recorder.
- *
- * @example Usage
- * ```ts
- * import { RunTrace } from "@taffrail/taffrail/run";
- * import { readTrace, TraceRecorder } from "@taffrail/taffrail/trace";
- * import { assertEquals } from "@std/assert";
- *
- * const recorder = new TraceRecorder({
- *   config: { outPath: `${await Deno.makeTempDir()}/trace.json`, mode: "always" },
- *   context: { pack_ref: "demo", flow_id: "demo" },
- * });
- * const trace = new RunTrace(recorder, "demo");
- * trace.begin({ nodeId: "a", attempt: 1, kind: "command" });
- * trace.end({ nodeId: "a", attempt: 1 }, { termination: "Completed" });
- * await trace.finish();
- * const { steps } = await readTrace(recorder.path);
- * assertEquals(steps.map(({ execution_id, status }) => [execution_id, status]), [["a#1", "ok"]]);
- * ```
- */
+/** The attempts of a run as steps of its trace. A trace that cannot be written stops nothing. */
 export class RunTrace {
   readonly #recorder: TraceRecorder;
   readonly #flowId: string;
@@ -33,55 +14,36 @@ export class RunTrace {
   /** The first error of an attempt; what ended the run came of it. */
   #error: { cause: unknown } | undefined;
 
-  /**
-   * Nothing is recorded yet.
-   *
-   * @param recorder The recorder of the run's trace.
-   * @param flowId What the trace calls the flow.
-   */
+  /** `flowId`: the name of what is run. */
   constructor(recorder: TraceRecorder, flowId: string) {
     this.#recorder = recorder;
     this.#flowId = flowId;
   }
 
-  /**
-   * Records that an attempt begins.
-   *
-   * @param begin The attempt, and what it is given.
-   */
-  begin({ input = null, kind, task, ...attempt }: AttemptBegin): void {
+  /** Traces the begin of an attempt; `input` is what it is given, kept if the trace captures inputs. */
+  begin(attempt: NodeAttempt, { kind, task }: NodeText, input: unknown = null): void {
     const event = this.#eventOf(attempt, { kind: task === undefined ? kind : "task", input });
     this.#inFlight.set(event.execution_id!, event);
     this.#recorder.onNodeStart(event);
   }
 
-  /**
-   * Records that an attempt has ended; one that another process began is recorded by its end alone. An end
-   * other than `Completed` writes the trace at once.
-   *
-   * @param attempt The attempt.
-   * @param end How it ended.
-   */
+  /** Traces the end of an attempt. An error is written at once. */
   end(attempt: NodeAttempt, end: AttemptEnd): void {
     const key = attemptKey(attempt);
     const event = this.#inFlight.get(key) ??
       this.#eventOf(attempt, { kind: "unknown", input: null });
     this.#inFlight.delete(key);
-    const { termination, exitCode, outputHash } = end;
-    if (termination !== "Completed") {
-      const error = errorOf(end);
-      this.#error ??= { cause: error };
-      this.#recorder.onNodeError(event, error);
+    const { exit_code: exitCode = null, output_hash: output = null } = end.end;
+    const error = errorOf(end);
+    if (error === undefined) {
+      this.#recorder.onNodeEnd(event, { exit_code: exitCode, output });
       return;
     }
-    this.#recorder.onNodeEnd(event, { exit_code: exitCode ?? null, output: outputHash ?? null });
+    this.#error ??= { cause: error };
+    this.#recorder.onNodeError(event, error);
   }
 
-  /**
-   * Writes what the end of the run asks for. It never throws: the recorder reports what could not be written.
-   *
-   * @param reason Why the run did not complete; undefined when it did.
-   */
+  /** Writes what there is to write at the end of the run; `reason`: why it did not complete. */
   async finish(reason?: string): Promise<void> {
     if (reason === undefined) {
       // What was written when an attempt failed is to tell how it went on.
@@ -103,10 +65,13 @@ export class RunTrace {
   }
 }
 
-/** The error of an attempt: what was thrown, or what is known of it. */
-function errorOf({ termination, exitCode, signal, message, error }: AttemptEnd): unknown {
-  if (error !== undefined || termination === "Completed") return error;
+/** The error of an attempt: what was thrown, or what is known of it; undefined when it completed. */
+function errorOf({ termination, end }: AttemptEnd): Error | undefined {
+  if (termination === "Completed") return undefined;
+  const { exit_code: exitCode, signal, error } = end;
+  // Only what was thrown has a name.
+  if (error?.name !== undefined) return errorOfRecord(error);
   const how = exitCode !== undefined ? `, exit code ${exitCode}` : signal ? `, ${signal}` : "";
   const kind = errorKindOf(termination);
-  return new Error(message ? `${kind}${how}: ${message}` : `${kind}${how}`);
+  return new Error(error?.message ? `${kind}${how}: ${error.message}` : `${kind}${how}`);
 }

@@ -1,189 +1,278 @@
-import { openCaptureJournal } from "../../capture/session/journal.ts";
+/**
+ * Runs a flow on the engine of runs, from its begin to its end, or goes on with one.
+ *
+ * What is always true:
+ * - The supervisor is the only one that decides. Nodes are handed over one at a time, in the order of the
+ *   flow, and each only after everything that was decided before has been looked at: what is handed over
+ *   next depends on nothing but the flow and the decisions.
+ * - Once a node has failed, or `stop` has aborted, nothing that waits is begun: it is withdrawn.
+ * - Whatever goes wrong, this settles only when no attempt runs any more.
+ */
 import { CaptureJournalError } from "../../capture/errors.ts";
-import { recoverCapture } from "../../capture/session/recover_capture.ts";
 import type { CaptureBundle } from "../../capture/types.ts";
 import type { RunFold } from "../../eventlog/derive_run_state.ts";
-import type { RunEvent } from "../../eventlog/run_event.ts";
-import type { EventLog } from "../../eventlog/types.ts";
 import { runPaths } from "../../_internal/root_layout.ts";
-import { reasonOf } from "../../_internal/text.ts";
-import { type OpenRecords, openRecords } from "../../run/open_run.ts";
-import { type RecordedBegin, RunRecorder } from "../../run/run_recorder.ts";
+import { encodeUtf8 } from "../../_internal/text.ts";
+import { pumpEventId } from "../../run/engine/asks.ts";
+import { type Decided, type EngineOptions, RunEngine } from "../../run/engine/run_engine.ts";
+import { openTrace } from "../../run/open_run.ts";
+import type { AttemptPlace, HeldRun } from "../../run/port.ts";
+import type { RunTrace } from "../../run/run_trace.ts";
 import type { NodeAttempt } from "../../run/types.ts";
+import { PumpDriver } from "../../supervisor/driver/pump_driver.ts";
 import { traceConfigFromEnv } from "../../trace/trace_config.ts";
 import type { TraceMode } from "../../trace/types.ts";
-import { exists } from "../files.ts";
-import type { Flow } from "../flow/flow.ts";
-import { writeFlowRecord } from "../flow/flow_record.ts";
+import { type Flow, type FlowNode, nodesById } from "../flow/flow.ts";
+import { flowRecordText } from "../flow/flow_record.ts";
+import { describeNode, flowProvenance, nodePayload } from "../flow/node_event.ts";
 import { RecordingError, ResumeError } from "./errors.ts";
-import { type PastSession, superviseNodes } from "./node_session.ts";
-import { PastAttempts } from "./past_attempts.ts";
-import type { AttemptPlace, PlacePorts, RunObserver } from "./types.ts";
+import { FlowProgress } from "./flow_progress.ts";
+import type { RunObserver } from "./types.ts";
 
-/** How to run a flow in the open log of its run. */
-interface RunFlowOptions {
+/** How to run a flow in its run. */
+export interface RunFlowOptions {
   /** The flow. */
   flow: Flow;
   /** The directory that holds the runs. */
   root: string;
   /** The run. */
-  runId: string;
-  /** The open log of the run. */
-  log: EventLog<RunEvent>;
+  held: HeldRun;
   /** Observes what happens. */
   observer: RunObserver;
-  /** Makes the place where attempts are made. */
-  openPlace: (ports: PlacePorts) => AttemptPlace;
+  /** Where attempts are made. */
+  place: AttemptPlace & { readonly endWithinMs: number };
   /** When a trace is written; as `TAFFRAIL_TRACE` says where that is left out. */
   traceMode: TraceMode | undefined;
   /** Ends the run: nothing more is started, and what runs is ended. */
   stop: AbortSignal;
   /** The signal that {@linkcode RunFlowOptions.stop} was aborted because of. */
   stoppedBy: () => Deno.Signal | undefined;
-  /** What another process has recorded of the run, when it is gone on with. */
+  /** What the log has. */
+  fold: RunFold;
+  /** What another process has left of the run, when it is gone on with. */
   past: PastRun | undefined;
 }
 
-/** A run that another process began. */
-interface PastRun extends RecordedBegin {
+/** A run that another process began, and that has a session. */
+export interface PastRun {
   /** Ends what is left of its attempts, so that they can be made again; what it throws ends all. */
-  endOrphans: (attempts: NodeAttempt[]) => Promise<void>;
+  endLeftovers: (attempts: readonly NodeAttempt[]) => Promise<void>;
 }
 
 /** What came of a run that was not broken off. */
 export interface RunFlowEnd {
   /** Its log, folded. */
   fold: RunFold;
-  /** Whether nobody else has written to the log meanwhile. */
-  isAlone: boolean;
   /** What was given to the supervisor, and what it has decided. */
   bundle: CaptureBundle;
 }
 
-/** Signals after which a run that was resumed can be resumed again; SIGTERM ends it for good. */
-const PAUSING: readonly (Deno.Signal | undefined)[] = ["SIGINT", "SIGHUP"];
-
 /**
  * Runs a flow, or what is left of it, and records it.
  *
- * What is always true, at whatever line the process is killed:
- * - The log is open from before the first record to after the last one, so nobody else takes the run for
- *   one that nobody works on.
- * - What happens is in the capture journal first, then in the log, then in the store and the trace, each
- *   on disk before the next; nothing begins before its begin is in the log. So each of them can be
- *   brought up to the one before, and is when the run is resumed.
- * - The log gets exactly one terminal event (OEV-6), unless it is the log that cannot be written, or the
- *   run is one that was resumed and can be again: that is left without an end when it is broken off.
- * - When something cannot be recorded, what runs is ended, and nothing more begins.
- *
  * @throws {RecordingError} If something cannot be recorded.
  * @throws {ResumeError} If the run cannot be gone on with; then nothing has begun.
+ * @throws {CaptureJournalError} If its journal cannot be gone on with; then nothing has begun.
  */
 export async function runFlow(options: RunFlowOptions): Promise<RunFlowEnd> {
-  const { flow, past } = options;
-  const halt = new AbortController();
-  let fatal: { error: unknown } | undefined;
-  const onFatal = (error: unknown) => {
-    fatal ??= { error };
-    halt.abort();
-  };
-  const stop = AbortSignal.any([options.stop, halt.signal]);
-  const toError = (kind: "log" | "store", cause: unknown) => {
-    return new RecordingError(kind, { of: `run ${options.runId}`, cause });
-  };
-  await using records = await openRunRecords(options).catch((cause) => {
-    throw toError("store", cause);
-  });
-  const begun = past === undefined ? {} : { begun: past };
-  const recorder = new RunRecorder({ ...records, toError, ...begun });
-  // What the store lacks of the log comes first, so that it has its order.
-  if (past !== undefined) await records.workers.catchUp();
-  const place = options.openPlace({ recorder, onFatal });
-  const session = past && await hasSession(options)
-    ? pastSession(past, new PastAttempts(recorder, place))
-    : undefined;
-  if (!recorder.fold.hasBegun) {
-    await recorder.pipeStarted({ name: flow.name, nodes: flow.nodes.map(({ id }) => id) });
-  }
+  using trace = openRunTrace(options);
+  const flowRun = new FlowRun(options, trace.trace);
+  let reason: string | undefined;
   try {
-    if (past === undefined) await keepFlow(options);
-    const nodes = { ...options, recorder, place, stop, past: session };
-    const { reason, bundle } = await superviseNodes(nodes);
-    if (fatal !== undefined) throw fatal.error;
-    await recordEnd(options, recorder, reason);
-    return { fold: recorder.fold, isAlone: recorder.isAlone, bundle };
+    const end = await flowRun.run();
+    ({ reason } = end);
+    return { fold: options.fold, bundle: end.bundle };
   } catch (error) {
-    const isOfLog = error instanceof RecordingError && error.kind === "log";
-    if (past === undefined && !isOfLog) await recorder.pipeAborted(reasonOf(error));
+    reason = error instanceof Error ? error.message : String(error);
     throw error;
+  } finally {
+    await trace.trace.finish(reason);
   }
 }
 
-async function keepFlow({ flow, root, runId }: RunFlowOptions): Promise<void> {
-  await writeFlowRecord({ root, runId }, flow).catch((cause) => {
-    throw new RecordingError("capture", { of: `the flow of run ${runId}`, cause });
-  });
+/** A flow that is run. */
+class FlowRun {
+  readonly #options: RunFlowOptions;
+  readonly #trace: RunTrace;
+  readonly #nodes: ReadonlyMap<string, FlowNode>;
+  readonly #progress: FlowProgress;
+  /** What is decided while another process' session is gone through; undefined when that is over. */
+  #early: Decided[] | undefined = [];
+
+  constructor(options: RunFlowOptions, trace: RunTrace) {
+    this.#options = options;
+    this.#trace = trace;
+    this.#nodes = nodesById(options.flow.nodes);
+    this.#progress = new FlowProgress(options.flow.nodes);
+  }
+
+  /** Runs it to its end. */
+  async run(): Promise<{ bundle: CaptureBundle; reason: string | undefined }> {
+    const engine = await this.#open();
+    try {
+      await this.#feed(engine);
+      const ending = this.#progress.ending(this.#options.stoppedBy());
+      return { bundle: await engine.end(ending), reason: ending.reason };
+    } catch (cause) {
+      await engine.breakOff(cause);
+      throw this.#recordingError(engine.failure?.error ?? cause);
+    }
+  }
+
+  async #open(): Promise<RunEngine> {
+    const { held, flow, past } = this.#options;
+    const options = await this.#engineOptions();
+    if (past === undefined) {
+      const flowJson = encodeUtf8(await flowRecordText(flow));
+      try {
+        await held.putDocument("flow.json", flowJson);
+        this.#early = undefined;
+        return RunEngine.begin(options);
+      } catch (cause) {
+        throw this.#recordingError(cause);
+      }
+    }
+    const { engine, recovered } = await RunEngine.goOn(options, past).catch((cause) => {
+      throw this.#resumeError(cause);
+    });
+    this.#progress.restore(recovered.bundle, this.#early ?? []);
+    this.#early = undefined;
+    return engine;
+  }
+
+  async #engineOptions(): Promise<EngineOptions> {
+    const { held, flow, place, fold, stop, observer } = this.#options;
+    return {
+      held,
+      name: flow.name,
+      nodes: flow.nodes.map(({ id }) => id),
+      constraints: flow.constraints,
+      runtimeProvenance: await flowProvenance(flow),
+      invoke: ({ payload, signal }, attempt) => place.run({ ...attempt, payload, signal }),
+      isOutside: true,
+      // After the first failure nothing more begins, retries included.
+      mayBegin: () => this.#progress.failed === undefined,
+      describe: describeNode,
+      onDecided: (decided) => this.#take(decided),
+      observer: {
+        attemptBegan: (attempt, text) => {
+          const node = this.#nodes.get(attempt.nodeId);
+          this.#trace.begin(attempt, text, node && traceInput(node));
+          if (node !== undefined) observer.nodeStarted(node);
+        },
+        attemptEnded: (attempt, end) => {
+          const node = this.#nodes.get(attempt.nodeId);
+          this.#trace.end(attempt, end);
+          if (node !== undefined) observer.nodeEnded(node, end);
+        },
+      },
+      fold,
+      signal: stop,
+      endWithinMs: place.endWithinMs,
+    };
+  }
+
+  #take(decided: Decided): void {
+    if (this.#early !== undefined) {
+      this.#early.push(decided);
+      return;
+    }
+    this.#progress.take(decided);
+    const { nodeId, decision, reason, dueAt } = decided;
+    if (decision !== "Defer" || dueAt === null) return;
+    const until = new Date(dueAt.secs * 1000 + Math.ceil(dueAt.nanos / 1e6));
+    this.#options.observer.nodeDeferred?.(nodeId, { reason, until });
+  }
+
+  /** Asks for each node that becomes ready, until nothing more can become so. */
+  async #feed(engine: RunEngine): Promise<void> {
+    const { session: { supervisor }, stop, timers } = engine;
+    const progress = this.#progress;
+    const stopped = new Promise<boolean>((resolve) => {
+      stop.addEventListener("abort", () => resolve(true), { once: true });
+    });
+    let rest = Promise.withResolvers<void>();
+    // Called before the pump is, which must not start what waits once a node has failed.
+    supervisor.subscribe(() => {
+      if (progress.failed !== undefined) pump.stop();
+      rest.resolve();
+      rest = Promise.withResolvers();
+    });
+    using pump = new PumpDriver({ supervisor, timers, eventId: pumpEventId });
+    const quiet = new Quiet(pump);
+    while (!stop.aborted && progress.failed === undefined) {
+      const rested = rest.promise;
+      const node = progress.takeReady();
+      if (node !== undefined) {
+        await engine.ask(node.id, nodePayload(node)).catch((error) => {
+          if (!stop.aborted) throw error;
+        });
+      } else if (progress.isDone || await Promise.race([stopped, quiet.comes(rested)])) break;
+    }
+    pump.stop();
+    await supervisor.idle();
+    await engine.withdrawDeferred();
+  }
+
+  #recordingError(cause: unknown): unknown {
+    if (cause instanceof RecordingError) return cause;
+    return new RecordingError("log", { of: `run ${this.#options.held.view.runId}`, cause });
+  }
+
+  /** What keeps a run from being gone on with is told as it is; nothing was begun. */
+  #resumeError(cause: unknown): unknown {
+    const { stop } = this.#options;
+    const isRefusal = cause instanceof ResumeError || cause === stop.reason;
+    return isRefusal || cannotBeResumed(cause) ? cause : this.#recordingError(cause);
+  }
 }
 
-async function recordEnd(
-  { past, stoppedBy }: RunFlowOptions,
-  recorder: RunRecorder,
-  reason: string | undefined,
-): Promise<void> {
-  if (reason === undefined) return await recorder.pipeCompleted();
-  const signal = reason === "cancelled" ? stoppedBy() : undefined;
-  if (past !== undefined && PAUSING.includes(signal)) return;
-  await recorder.pipeAborted(signal === undefined ? reason : `cancelled by ${signal}`);
+/** Whether it is the journal that cannot be gone on with. */
+function cannotBeResumed(cause: unknown): boolean {
+  const kinds = ["no-session", "damaged", "other-session", "diverged"];
+  return cause instanceof CaptureJournalError && kinds.includes(cause.kind);
 }
 
-/** What to do once the journal has been gone through, before anything new begins. */
-function pastSession({ endOrphans }: PastRun, attempts: PastAttempts): PastSession {
-  return {
-    attempts,
-    async onRecovered(recovered) {
-      await attempts.recordEnds(recovered);
-      await endOrphans(attempts.cutOff(recovered));
-    },
-  };
-}
+/** Notices when nothing more happens by itself. */
+class Quiet {
+  readonly #pump: PumpDriver;
+  /** Waited for by many looks: to begin waiting costs a walk over the stack. */
+  #drained: Promise<boolean> | undefined;
 
-/** Whether anything was decided. A run that died before it was is begun as a new one is. */
-async function hasSession({ root, runId, past }: RunFlowOptions): Promise<boolean> {
-  const { journal, bundle } = runPaths(root, runId);
-  try {
-    await Deno.lstat(journal);
-    // Opening it mends its end.
-    openCaptureJournal(journal).close();
-    await recoverCapture(journal);
+  constructor(pump: PumpDriver) {
+    this.#pump = pump;
+  }
+
+  /** Waits until the supervisor has decided on something; true when nothing more happens. */
+  async comes(rested: Promise<void>): Promise<boolean> {
+    const isDecided = rested.then(() => false);
+    this.#drained ??= this.#drain().finally(() => this.#drained = undefined);
+    if (!await Promise.race([isDecided, this.#drained])) return false;
+    // That wait may have begun, and ended, before the last node was handed over.
+    return await Promise.race([isDecided, this.#drain()]);
+  }
+
+  async #drain(): Promise<boolean> {
+    await this.#pump.drained();
     return true;
-  } catch (cause) {
-    const isMissing = cause instanceof Deno.errors.NotFound;
-    const isNone = isMissing || cause instanceof CaptureJournalError && cause.kind === "no-session";
-    if (!isNone) throw cause;
-    if (past?.fold.state().nodes.every(({ status }) => status === "Pending")) return false;
-    const what = isMissing || (await Deno.lstat(journal)).size === 0
-      ? `its capture journal ${journal} is missing or empty`
-      : `its capture journal is damaged: ${reasonOf(cause)}`;
-    const remedy = exists(bundle)
-      ? `taffrail repair ${runId} makes it again from its bundle, if that is whole`
-      : "run its flow again";
-    const problem = `${what}, so nobody can tell what it had decided; ${remedy}`;
-    throw new ResumeError("no-journal", problem, { runId, cause });
   }
 }
 
 /** How many steps the trace of a run keeps, the newest. */
 const TRACED_STEPS = 200;
 
-/** Opens the records of a run beside its log. */
-async function openRunRecords(
-  { root, flow, log, observer, traceMode }: RunFlowOptions,
-): Promise<OpenRecords> {
+/** What the trace has of a command; its timeout is a matter of the flow. */
+function traceInput({ run, cwd, env }: FlowNode): unknown {
+  return { run, cwd, env: Object.keys(env) };
+}
+
+function openRunTrace({ root, flow, held, observer, traceMode }: RunFlowOptions) {
   const { mode, gitSha } = traceConfigFromEnv();
-  return await openRecords({
-    root,
+  const { runId } = held.view;
+  return openTrace({
+    path: runPaths(root, runId).trace,
+    runId,
     name: flow.name,
-    log,
     trace: {
       mode: traceMode ?? mode,
       bufferSize: TRACED_STEPS,

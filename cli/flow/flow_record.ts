@@ -45,12 +45,16 @@ export async function writeFlowRecord(
   run: { root: string; runId: string },
   flow: Flow,
 ): Promise<void> {
-  const text = `${JSON.stringify(await recordOf(flow), null, 2)}\n`;
   await atomicReplace(denoFilePort, {
     path: runPaths(run.root, run.runId).flow,
-    bytes: encodeUtf8(text),
+    bytes: encodeUtf8(await flowRecordText(flow)),
     toError: ({ cause }) => cause instanceof Error ? cause : new Error(String(cause)),
   });
+}
+
+/** What `flow.json` has of a flow. */
+export async function flowRecordText(flow: Flow): Promise<string> {
+  return `${JSON.stringify(await recordOf(flow), null, 2)}\n`;
 }
 
 /** The `flow.json` of a run cannot be used. */
@@ -81,7 +85,8 @@ function readIfThere(path: string): Uint8Array | undefined {
   }
 }
 
-function parseFlowRecord(bytes: Uint8Array, path: string): FlowRecord {
+/** Reads the text of a flow record; `path` is for messages. */
+export function parseFlowRecord(bytes: Uint8Array, path: string): FlowRecord {
   const details = { path };
   const fail = (problem: string, cause?: unknown): never => {
     const remedy = "restore it from a copy, or run the flow anew";

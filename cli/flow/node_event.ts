@@ -1,35 +1,10 @@
-import { isStringArray } from "../../_internal/errors.ts";
+import { defined, isStringArray } from "../../_internal/errors.ts";
 import { encodeUtf8, toHex } from "../../_internal/text.ts";
 import type { CaptureBundle } from "../../capture/types.ts";
-import type { NodeAttempt } from "../../run/types.ts";
-import { createEvent } from "../../supervisor/core/create_event.ts";
-import type { EventTime, ExternalEvent } from "../../supervisor/types.ts";
+import { nodeOfEvent } from "../../run/engine/asks.ts";
+import type { NodeText } from "../../run/engine/lifecycle.ts";
+import { commandLine } from "../text/printable.ts";
 import type { Flow, FlowNode } from "./flow.ts";
-
-/**
- * The id of the event that asks for a node: the node's own, and when the run was resumed and the node
- * has to be run again, with the number of the first attempt that the event leads to: `test#3`.
- */
-export function nodeEventId({ nodeId, attempt }: NodeAttempt): string {
-  return attempt === 1 ? nodeId : `${nodeId}#${attempt}`;
-}
-
-/** The node that an event asks for. */
-export function nodeOfEvent(eventId: string): string {
-  return firstAttemptOf(eventId).nodeId;
-}
-
-/** The attempt at a node that an attempt of an event's episode is. */
-export function nodeAttemptOf(eventId: string, attempt: number): NodeAttempt {
-  const first = firstAttemptOf(eventId);
-  return { nodeId: first.nodeId, attempt: first.attempt + attempt - 1 };
-}
-
-/** Node ids have no `#`. */
-function firstAttemptOf(eventId: string): NodeAttempt {
-  const [nodeId = "", number = "1"] = eventId.split("#");
-  return { nodeId, attempt: Number(number) };
-}
 
 /** What is recorded of a command: enough to run it again, but for secrets. */
 export interface CommandRecord {
@@ -50,7 +25,7 @@ export function commandRecordOf({ run, cwd, env, timeoutMs }: FlowNode): Command
 }
 
 /** Whether anything that was recorded is a command. */
-export function isCommandRecord(value: unknown): value is CommandRecord {
+export function isCommandRecord(value: unknown): value is CommandRecord & { task?: unknown } {
   if (typeof value !== "object" || value === null) return false;
   const { run, cwd, env } = value as Partial<CommandRecord>;
   return isStringArray(run) && run.length > 0 && typeof cwd === "string" && isStringArray(env);
@@ -65,19 +40,17 @@ export function recordedNode(
   return { id, run, needs, env, cwd, ...(timeoutMs !== undefined && { timeoutMs }) };
 }
 
-/** A node that has all it needs is an event from outside, which leads to this attempt and retries of it. */
-export function nodeEvent(
-  node: FlowNode,
-  { attempt, at }: { attempt: number; at: EventTime },
-): ExternalEvent {
-  const payload = { node: node.id, ...commandRecordOf(node) };
-  const eventId = nodeEventId({ nodeId: node.id, attempt });
-  return createEvent({ id: eventId, kind: "Command", at, payload: JSON.stringify(payload) });
+/** What the event that asks for a node carries: the text of its payload. */
+export function nodePayload(node: FlowNode): string {
+  const { id, task } = node;
+  return JSON.stringify({ node: id, ...defined({ task }), ...commandRecordOf(node) });
 }
 
-/** The names of Pumps cannot be those of nodes. */
-export function pumpEventId(inputCount: number): string {
-  return `:pump-${inputCount}`;
+/** What the log of a run has of a node, by the payload of its event: its command line, or its name only. */
+export function describeNode(nodeId: string, payload: Readonly<Record<string, unknown>>): NodeText {
+  if (!isCommandRecord(payload)) return { kind: "command", task: nodeId };
+  const task = typeof payload.task === "string" ? payload.task : undefined;
+  return { kind: "command", ...defined({ task }), name: commandLine(payload.run) };
 }
 
 /**
@@ -105,7 +78,7 @@ export async function flowOfCapture(bundle: CaptureBundle): Promise<Flow | undef
     if (input.type !== "event" || input.kind !== "Command") continue;
     const command: unknown = JSON.parse(input.payload);
     if (!isCommandRecord(command) || command.env.length > 0) return undefined;
-    const { nodeId } = nodeAttemptOf(input.event_id, 1);
+    const nodeId = nodeOfEvent(input.event_id);
     nodes.set(nodeId, recordedNode(nodeId, command));
   }
   const { graph_id: name, config: constraints, runtime_provenance: digest } = bundle;

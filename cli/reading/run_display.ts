@@ -1,7 +1,7 @@
 import { isWindows } from "../../_internal/path.ts";
 import { failureText } from "../../_internal/text.ts";
 import { errorKindOf } from "../../run/attempt_key.ts";
-import type { AttemptEnd } from "../../run/types.ts";
+import type { AttemptEnd } from "../../run/port.ts";
 import type { DecisionReason } from "../../supervisor/types.ts";
 import type { RunObserver } from "../engine/types.ts";
 import type { Flow, FlowNode } from "../flow/flow.ts";
@@ -203,11 +203,11 @@ export class CommandDisplay extends JsonDisplay {
 
 /** How a node ended, in one line. */
 function endLine(screen: Screen, id: string, end: AttemptEnd): string {
-  const { termination, durationMs, exitCode, signal } = end;
+  const { termination, end: { duration_ms: durationMs, exit_code, signal } } = end;
   const length = durationMs === undefined ? "" : `  ${formatDuration(durationMs)}`;
   if (termination === "Completed") return `${screen.mark(true)} ${id}${length}`;
   const kind = errorKindOf(termination);
-  const why = printableLine(failureText({ kind, exit_code: exitCode, signal }));
+  const why = printableLine(failureText({ kind, exit_code, signal }));
   return `${screen.mark(false)} ${id}${length}  ${why}`;
 }
 

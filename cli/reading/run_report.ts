@@ -8,7 +8,7 @@ import { isLive } from "../../eventlog/run_folder.ts";
 import { attemptKey } from "../../run/attempt_key.ts";
 import { isFromMissingFile } from "../files.ts";
 import { nameProblem } from "../flow/flow.ts";
-import { nodeOfEvent } from "../flow/node_event.ts";
+import { nodeOfEvent } from "../../run/engine/asks.ts";
 import { readProcesses } from "../process/process_log.ts";
 import { isSuspended } from "../process/run_holder.ts";
 import { isNewer } from "./open_capture.ts";

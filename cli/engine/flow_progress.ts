@@ -1,0 +1,76 @@
+import type { CaptureBundle } from "../../capture/types.ts";
+import { errorKindOf } from "../../run/attempt_key.ts";
+import { nodeOfEvent } from "../../run/engine/asks.ts";
+import type { Decided, RunEnding } from "../../run/engine/run_engine.ts";
+import type { RunTermination } from "../../supervisor/types.ts";
+import type { FlowNode } from "../flow/flow.ts";
+import { ReadyNodes } from "../flow/ready_nodes.ts";
+
+/**
+ * How far a flow is, as the supervisor decides it. A node counts as completed when that was decided, not
+ * when its command ended, and what needs it starts only then. Decisions are taken before they are on disk:
+ * what is made of them here nobody can see before it is.
+ */
+export class FlowProgress {
+  /** The first node that did not complete, and will not. */
+  failed: { id: string; termination: Exclude<RunTermination, "Completed"> } | undefined;
+  readonly #count: number;
+  readonly #ready: ReadyNodes;
+
+  constructor(nodes: readonly FlowNode[]) {
+    this.#count = nodes.length;
+    this.#ready = new ReadyNodes(nodes);
+  }
+
+  /** Whether all nodes have completed. */
+  get isDone(): boolean {
+    return this.#ready.completedCount === this.#count;
+  }
+
+  /** How the run ends when nothing more runs; `stoppedBy`: the signal that has stopped it, if one did. */
+  ending(stoppedBy: Deno.Signal | undefined): RunEnding {
+    if (this.failed !== undefined) {
+      const { id, termination } = this.failed;
+      return { reason: `node ${id} failed: ${errorKindOf(termination)}`, failed: id };
+    }
+    if (this.isDone) return { reason: undefined };
+    return { reason: stoppedBy === undefined ? "cancelled" : `cancelled by ${stoppedBy}` };
+  }
+
+  /** The next node to ask for. */
+  takeReady(): FlowNode | undefined {
+    return this.#ready.take();
+  }
+
+  /** Takes what was decided in a run that is gone on with: what has not completed is asked for again. */
+  restore({ decisions }: CaptureBundle, since: readonly Decided[]): void {
+    for (const { decision, termination, origin_event_id: eventId } of recordsOf(decisions)) {
+      if (decision !== "Finish" || eventId === null) continue;
+      if (termination === "Completed") this.#complete(nodeOfEvent(eventId));
+    }
+    for (const { decision, termination, nodeId } of since) {
+      if (decision === "Finish" && termination === "Completed") this.#complete(nodeId);
+    }
+  }
+
+  /** Takes a decision. */
+  take({ nodeId, decision, reason, termination }: Decided): void {
+    // It was given up, and whoever goes on with the run asks for it again.
+    if (reason === "withdrawn") return this.#ready.putBack(nodeId);
+    if (decision !== "Finish" || termination === null) return;
+    if (termination === "Completed") this.#ready.complete(nodeId);
+    // Its end is not its own.
+    else if (termination === "Aborted") this.#ready.putBack(nodeId);
+    else this.failed ??= { id: nodeId, termination };
+  }
+
+  #complete(id: string): void {
+    this.#ready.start(id);
+    this.#ready.complete(id);
+  }
+}
+
+/** Only the format of concurrent sessions says for which event an episode was. */
+function recordsOf(decisions: CaptureBundle["decisions"]) {
+  return decisions.filter((decision) => "origin_event_id" in decision);
+}

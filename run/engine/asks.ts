@@ -1,0 +1,73 @@
+/**
+ * Who asks for what: an event asks for a node, and its episode leads to attempts. A node that is asked for
+ * again, when a run is gone on with, is asked for by another event: `test`, then `test#2`, `test#3`. The
+ * attempts of a node are counted on over all of its events, so each event says which its first one is.
+ */
+import type { NodeAttempt } from "../types.ts";
+
+/** The event that asks for a node. */
+export interface Ask {
+  /** Its id. */
+  eventId: string;
+  /** The number of the first attempt that it leads to. */
+  firstAttempt: number;
+}
+
+const REPEATED = /^(.*)#(\d+)$/s;
+
+/** The node that an event asks for. */
+export function nodeOfEvent(eventId: string): string {
+  return REPEATED.exec(eventId)?.[1] ?? eventId;
+}
+
+/** Whether a node may be called so: the end of its id could be taken for the number of an ask. */
+export function isAskable(nodeId: string): boolean {
+  return !REPEATED.test(nodeId);
+}
+
+/** The id of a Pump, which cannot be that of a node. */
+export function pumpEventId(inputCount: number): string {
+  return `:pump-${inputCount}`;
+}
+
+/** All asks of a run and the attempts that they have led to. */
+export class Asks {
+  /** By the id of the event. */
+  readonly #firstAttempts = new Map<string, number>();
+  /** How often each node was asked for, and the highest number of an attempt that was or may have been begun. */
+  readonly #nodes = new Map<string, { asks: number; attempts: number }>();
+
+  /** The event that asks for a node next. It counts once it is {@linkcode Asks.add added}. */
+  next(nodeId: string): Ask {
+    const { asks, attempts } = this.#nodes.get(nodeId) ?? { asks: 0, attempts: 0 };
+    return {
+      eventId: asks === 0 ? nodeId : `${nodeId}#${asks + 1}`,
+      firstAttempt: attempts + 1,
+    };
+  }
+
+  /** How often a node was asked for. */
+  countOf(nodeId: string): number {
+    return this.#nodes.get(nodeId)?.asks ?? 0;
+  }
+
+  /** An event has asked for a node. */
+  add({ eventId, firstAttempt }: Ask): void {
+    this.#firstAttempts.set(eventId, firstAttempt);
+    const nodeId = nodeOfEvent(eventId);
+    const { asks, attempts } = this.#nodes.get(nodeId) ?? { asks: 0, attempts: 0 };
+    this.#nodes.set(nodeId, { asks: asks + 1, attempts });
+  }
+
+  /** An attempt has been begun, or may have been. */
+  begun({ nodeId, attempt }: NodeAttempt): void {
+    const node = this.#nodes.get(nodeId);
+    if (node !== undefined) node.attempts = Math.max(node.attempts, attempt);
+  }
+
+  /** The attempt at a node that the `number`th attempt of an event's episode is. */
+  attemptOf(eventId: string, number: number): NodeAttempt {
+    const first = this.#firstAttempts.get(eventId) ?? 1;
+    return { nodeId: nodeOfEvent(eventId), attempt: first + number - 1 };
+  }
+}

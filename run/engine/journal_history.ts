@@ -1,0 +1,175 @@
+/**
+ * What the journal of a run says happened, for whoever brings the log up to it: going on with the run, its
+ * repair, and whoever only looks at it.
+ */
+import type { RecoveredCapture } from "../../capture/session/recover_capture.ts";
+import type { DecisionRecord, InputRecord } from "../../capture/types.ts";
+import type { AttemptInfo, RunFold } from "../../eventlog/derive_run_state.ts";
+import type { RunTermination } from "../../supervisor/types.ts";
+import { attemptKey } from "../attempt_key.ts";
+import type { EndRecord, RunView } from "../port.ts";
+import type { NodeAttempt } from "../types.ts";
+import type { Asks } from "./asks.ts";
+import {
+  type DescribeNode,
+  type EventBody,
+  millisecondsOf,
+  nodeEnded,
+  nodeStarted,
+  pipeEnded,
+  pipeStarted,
+  wasBegun,
+} from "./lifecycle.ts";
+
+const PAGE = 1000;
+
+/** The lines of a run's journal; of one that cannot be read it is said why. */
+export async function* journalLines(
+  view: RunView,
+): AsyncGenerator<string | { unreadable: string }> {
+  for (let after: string | number = 0, hasMore = true; hasMore;) {
+    const page = await view.lines("capture", { after, limit: PAGE });
+    const lines = [
+      ...page.events.map(({ seq, event }) => ({ seq, line: JSON.stringify(event) })),
+      ...page.gaps.map(({ seq, reason, message }) => {
+        return { seq, line: { unreadable: `${reason}: ${message}` } };
+      }),
+    ];
+    for (const { line } of lines.toSorted((a, b) => a.seq - b.seq)) yield line;
+    ({ next: after, hasMore } = page);
+  }
+}
+
+/** One input, and what was decided on it. */
+interface Step {
+  input: InputRecord;
+  decision: DecisionRecord;
+}
+
+/** How an attempt ended, as the journal has it. */
+interface Ended {
+  termination: RunTermination;
+  end: EndRecord | undefined;
+}
+
+/** {@linkcode file} */
+export class JournalHistory {
+  /** Attempts that were or may have been begun, and whose ends nobody has seen. */
+  readonly cutOff: readonly NodeAttempt[];
+  readonly #recovered: RecoveredCapture;
+  readonly #asks: Asks;
+  readonly #steps: readonly Step[];
+  /** What the events of the nodes asked for. */
+  readonly #payloads = new Map<string, string>();
+  /** By episode, the event that it was made for. */
+  readonly #origins = new Map<number, string>();
+  /** Attempts that ended before their work was called for. */
+  readonly #unbegun = new Set<string>();
+
+  /** `asks`: takes all asks and attempts of the journal. */
+  constructor(recovered: RecoveredCapture, asks: Asks) {
+    this.#recovered = recovered;
+    this.#asks = asks;
+    const { bundle, undecided, interrupted } = recovered;
+    if (!("inputs" in bundle)) throw new TypeError("Cannot use the journal of a serial session");
+    this.#steps = bundle.decisions.map((decision, index) => {
+      return { input: bundle.inputs[index]!, decision };
+    });
+    for (const input of [...bundle.inputs, ...undecided]) {
+      if (!("event_id" in input) || input.kind !== "Command") continue;
+      asks.add({ eventId: input.event_id, firstAttempt: firstAttemptOf(input) });
+      if (typeof input.payload === "string") this.#payloads.set(input.event_id, input.payload);
+    }
+    for (const { decision: { origin_event_id: eventId, episode_id: episodeId } } of this.#steps) {
+      if (eventId !== null) this.#origins.set(episodeId, eventId);
+    }
+    for (const { input } of this.#steps) {
+      const ended = this.#endedBy(input);
+      if (ended !== undefined && !wasBegun(ended)) this.#unbegun.add(attemptKey(ended));
+    }
+    for (const { attempt, end } of this.undecidedEnds) {
+      if (!wasBegun({ end })) this.#unbegun.add(attemptKey(attempt));
+    }
+    for (const { decision } of this.#steps) {
+      const begun = this.#begunBy(decision);
+      if (begun !== undefined) asks.begun(begun);
+    }
+    this.cutOff = interrupted.filter(({ termination }) => termination === null)
+      .map(({ event_id: eventId, attempt }) => asks.attemptOf(eventId, attempt));
+  }
+
+  /** The ends that are recorded and were not decided on. */
+  get undecidedEnds(): { attempt: NodeAttempt; end: EndRecord | undefined }[] {
+    return this.#recovered.interrupted.filter(({ termination }) => termination !== null)
+      .map(({ event_id: eventId, attempt, end }) => {
+        return { attempt: this.#asks.attemptOf(eventId, attempt), end };
+      });
+  }
+
+  /**
+   * The events that a log lacks, in the order of the journal: the begin of the run, begins and ends of
+   * attempts, and the end of the run if that is the last thing that the journal has.
+   */
+  missingEvents({ fold, name, nodes, describe }: {
+    fold: RunFold;
+    name: string;
+    nodes: readonly string[];
+    describe: DescribeNode;
+  }): EventBody[] {
+    const bodies: EventBody[] = [];
+    for (const { input, decision } of this.#steps) {
+      const at = millisecondsOf(decision.numbers.now);
+      const ended = this.#endedBy(input);
+      if (ended !== undefined && wasBegun(ended)) {
+        const logged = loggedAttempt(fold, ended);
+        const isOpen = logged === undefined || logged.status === "Running";
+        if (isOpen) bodies.push(nodeEnded(at, ended, ended));
+      }
+      const begun = this.#begunBy(decision);
+      if (begun === undefined || loggedAttempt(fold, begun) !== undefined) continue;
+      const text = describe(begun.nodeId, this.#payloadOf(decision.origin_event_id!));
+      bodies.push(nodeStarted(at, begun, text));
+    }
+    const { ended } = this.#recovered;
+    if (ended !== null && fold.state().state === "Running") {
+      const { at, reason, failed } = ended;
+      bodies.push(pipeEnded(millisecondsOf(at), { startedTs: fold.startedTs, reason, failed }));
+    }
+    if (fold.hasBegun || this.#steps.length + bodies.length === 0) return bodies;
+    const first = this.#steps[0]?.decision.numbers.now;
+    const at = first === undefined ? bodies[0]!.at : millisecondsOf(first);
+    return [pipeStarted(at, { name, nodes }), ...bodies];
+  }
+
+  /** The attempt that an input ends; undefined when it ends none. */
+  #endedBy(input: InputRecord): (NodeAttempt & Ended) | undefined {
+    if (input.type !== "completion") return undefined;
+    const { episode_id: episodeId, attempt, termination, end } = input;
+    return { ...this.#asks.attemptOf(this.#origins.get(episodeId)!, attempt), termination, end };
+  }
+
+  /** The attempt that a decision leads to; undefined when it was ended before its work was called for. */
+  #begunBy({ decision, origin_event_id: eventId, retry_count: retries }: DecisionRecord) {
+    if (decision !== "Invoke" || eventId === null) return undefined;
+    const attempt = this.#asks.attemptOf(eventId, retries + 1);
+    return this.#unbegun.has(attemptKey(attempt)) ? undefined : attempt;
+  }
+
+  #payloadOf(eventId: string): Record<string, unknown> {
+    const text = this.#payloads.get(eventId);
+    return text === undefined || text === "" ? {} : JSON.parse(text);
+  }
+}
+
+function firstAttemptOf(input: object): number {
+  const first: unknown = Reflect.get(input, "first_attempt");
+  return typeof first === "number" ? first : 1;
+}
+
+/** What a log says of an attempt; undefined when it has nothing of it. */
+export function loggedAttempt(
+  fold: RunFold,
+  { nodeId, attempt: number }: NodeAttempt,
+): AttemptInfo | undefined {
+  return fold.attemptsOf(nodeId).findLast(({ attempt }) => attempt === number);
+}

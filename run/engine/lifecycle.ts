@@ -1,0 +1,111 @@
+/**
+ * The events of a run's log, made of what its journal has: the same functions make them while it runs, and
+ * again when a log has to be brought up to its journal. Nothing here has a state or a clock.
+ */
+import { defined } from "../../_internal/errors.ts";
+import { VERSION } from "../../_internal/version.ts";
+import type { NodeError, NodeKind } from "../../eventlog/run_event.ts";
+import type { EventTime, RunTermination } from "../../supervisor/types.ts";
+import { errorKindOf } from "../attempt_key.ts";
+import type { EndRecord } from "../port.ts";
+import type { NodeAttempt } from "../types.ts";
+
+/** An event without its id and its run. */
+export type EventBody = { type: string; at: number } & Record<string, unknown>;
+
+/** What an attempt does, in words that the log has. */
+export interface NodeText {
+  /** What the node is. */
+  kind: NodeKind;
+  /** The task that it runs, or the step of a program. */
+  task?: string;
+  /** What it does: a command line. */
+  name?: string;
+}
+
+/** Says what the event of a node asks for. */
+export type DescribeNode = (nodeId: string, payload: Readonly<Record<string, unknown>>) => NodeText;
+
+/** Milliseconds since 1970. */
+export function millisecondsOf({ secs, nanos }: EventTime): number {
+  return secs * 1000 + Math.floor(nanos / 1e6);
+}
+
+/** The same, as the journal has it. */
+export function eventTimeOf(at: number): EventTime {
+  return { secs: Math.floor(at / 1000), nanos: (at % 1000) * 1e6 };
+}
+
+/** The begin of a run, or of its going on. */
+export function pipeStarted(
+  at: number,
+  { name, nodes, resumed }: { name: string; nodes: readonly string[]; resumed?: true },
+): EventBody {
+  const body = { pipe: name, inputs: [], distro_version: VERSION, nodes };
+  return { type: "pipe.started", at, ...body, ...defined({ resumed }) };
+}
+
+/** The begin of an attempt. */
+export function nodeStarted(
+  at: number,
+  { nodeId, attempt }: NodeAttempt,
+  text: NodeText,
+): EventBody {
+  const { kind, task, name } = text;
+  return { type: "node.started", at, node_id: nodeId, kind, task, name, attempt };
+}
+
+/** Says of an attempt whose end nobody has seen why that is. */
+const CUT_OFF = "cut off: the process that supervised it died";
+
+/** The end of an attempt. One without a record of its end was cut off. */
+export function nodeEnded(
+  at: number,
+  { nodeId, attempt }: NodeAttempt,
+  { termination, end }: { termination: RunTermination; end: EndRecord | undefined },
+): EventBody {
+  const { output_hash, error_hash, duration_ms } = end ?? {};
+  const rest = { node_id: nodeId, output_hash, error_hash, duration_ms, attempt };
+  if (termination === "Completed") return { type: "node.completed", at, ...rest };
+  const message = end === undefined ? cutOffMessage(termination) : end.error?.message;
+  return {
+    type: "node.failed",
+    at,
+    ...rest,
+    error: errorOf(termination, end ?? {}),
+    ...(message !== undefined && message !== "" && { message: message.toWellFormed() }),
+  };
+}
+
+function cutOffMessage(termination: RunTermination): string | undefined {
+  return termination === "Aborted" ? CUT_OFF : undefined;
+}
+
+function errorOf(
+  termination: Exclude<RunTermination, "Completed">,
+  { exit_code, signal }: EndRecord,
+): NodeError {
+  const kind = errorKindOf(termination);
+  const words = kind === "cancelled" ? { kind: "crash", cancelled: true } as const : { kind };
+  return { ...words, ...defined({ exit_code, signal }) };
+}
+
+/** Whether an attempt was begun before it ended: the end of any other is told nowhere. */
+export function wasBegun({ end }: { end: EndRecord | undefined }): boolean {
+  return end?.begun !== false;
+}
+
+/** The end of a run. */
+export function pipeEnded(
+  at: number,
+  { startedTs, reason, failed }: {
+    startedTs: string | undefined;
+    reason: string | undefined;
+    failed: string | undefined;
+  },
+): EventBody {
+  const begun = Date.parse(startedTs ?? "");
+  const duration_ms = Number.isNaN(begun) ? undefined : Math.max(0, at - begun);
+  if (reason === undefined) return { type: "pipe.completed", at, duration_ms };
+  return { type: "pipe.aborted", at, reason, failed_step: failed, duration_ms };
+}

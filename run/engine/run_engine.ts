@@ -1,0 +1,395 @@
+/**
+ * The one engine of runs: the command's flows and the programs of `openRun` are run by it, on any root.
+ *
+ * What is always true, at whatever line the process is killed:
+ * - **The journal is the truth.** Inputs, decisions and ends are appended to it in order, each before it is
+ *   handled. They are not synced one by one: a barrier stands before everything that can be seen outside.
+ * - **No work outside this process begins, and nothing is told, that the journal may still lose**: so what
+ *   a power cut takes nobody has acted on.
+ * - **Nobody writes an end that the journal has not.** When the journal fails, attempts that run are ended
+ *   and stay open in the records; whoever goes on with the run finds them as if this process had died.
+ * - **An attempt that was ended before its work was called for is none**: it has no event in the log.
+ * - Whatever goes wrong, {@linkcode RunEngine.settled} resolves only when no attempt runs any more.
+ */
+import { defined } from "../../_internal/errors.ts";
+import { encodeUtf8 } from "../../_internal/text.ts";
+import { stringifyCaptureBundle } from "../../capture/bundle/bundle_text.ts";
+import {
+  CapturingSession,
+  type CapturingSessionOptions,
+} from "../../capture/session/capturing_session.ts";
+import type { RecoveredCapture } from "../../capture/session/recover_capture.ts";
+import { resumeCapture } from "../../capture/session/resume_capture.ts";
+import type { CaptureBundle } from "../../capture/types.ts";
+import { journalOver } from "../../capture/session/journal.ts";
+import type { RunFold } from "../../eventlog/derive_run_state.ts";
+import { createEvent } from "../../supervisor/core/create_event.ts";
+import { Supervisor } from "../../supervisor/driver/supervisor.ts";
+import { systemTimers } from "../../supervisor/driver/timers.ts";
+import type {
+  AttemptRef,
+  ConstraintsInit,
+  Decision,
+  DecisionLogEntry,
+  DecisionReason,
+  EventTime,
+  RunRequest,
+  RunTermination,
+  Timers,
+} from "../../supervisor/types.ts";
+import { attemptKey } from "../attempt_key.ts";
+import { messageOf } from "../error_record.ts";
+import type { AttemptEnd, EndRecord, HeldRun } from "../port.ts";
+import type { NodeAttempt } from "../types.ts";
+import { Asks, nodeOfEvent } from "./asks.ts";
+import { JournalHistory, journalLines } from "./journal_history.ts";
+import {
+  type DescribeNode,
+  eventTimeOf,
+  millisecondsOf,
+  nodeEnded,
+  nodeStarted,
+  type NodeText,
+  pipeEnded,
+  pipeStarted,
+  wasBegun,
+} from "./lifecycle.ts";
+import { Teller } from "./teller.ts";
+
+/** What was decided about a node. */
+export interface Decided {
+  /** The node. */
+  nodeId: string;
+  /** What was decided. */
+  decision: Decision;
+  /** Why. */
+  reason: DecisionReason;
+  /** When a deferred episode is due. */
+  dueAt: EventTime | null;
+  /** How the attempt ended whose end was decided on; null when the decision is about none. */
+  termination: RunTermination | null;
+}
+
+/** Observes attempts as they are told: what is said here is on disk. */
+export interface EngineObserver {
+  /** The work of an attempt has begun. */
+  attemptBegan(attempt: NodeAttempt, text: NodeText): void;
+  /** An attempt that had begun has ended. */
+  attemptEnded(attempt: NodeAttempt, end: AttemptEnd): void;
+}
+
+/** What a {@linkcode RunEngine} works with. */
+export interface EngineOptions {
+  /** The run. */
+  held: HeldRun;
+  /** The name of what is run: its graph. */
+  name: string;
+  /** The nodes that are known beforehand. */
+  nodes: readonly string[];
+  /** What the supervisor keeps to. */
+  constraints: ConstraintsInit;
+  /** What stands for the flow or the program in the recording. */
+  runtimeProvenance: string;
+  /** Makes an attempt. */
+  invoke: (request: RunRequest, attempt: NodeAttempt) => Promise<AttemptEnd>;
+  /** Whether the work is done outside of this process: then its begin has to be on disk before. */
+  isOutside: boolean;
+  /** Whether the work of a node may begin now; else the attempt ends unbegun. */
+  mayBegin?: (attempt: NodeAttempt) => boolean;
+  /** Says what the payload of a node asks for. */
+  describe: DescribeNode;
+  /** Told of every decision about a node, before it can be seen outside. */
+  onDecided: (decided: Decided) => void;
+  /** Told of attempts. */
+  observer: EngineObserver;
+  /** What the log has. */
+  fold: RunFold;
+  /** Ends the run: what runs is asked to end, and nothing more begins. */
+  signal: AbortSignal;
+  /** How long what runs may take to end when it was asked to, in milliseconds. */
+  endWithinMs?: number;
+}
+
+/** How a run ended, for whoever shows it. */
+export interface RunEnding {
+  /** Why it did not complete; undefined when it did. */
+  reason: string | undefined;
+  /** The node or step that ended it, if one did. */
+  failed?: string;
+}
+
+/** An attempt whose begin was decided on, and its end not yet. */
+interface OpenAttempt {
+  /** Whether its work was called for: known when that happens, or when it ends before. */
+  readonly called: PromiseWithResolvers<boolean>;
+  /** What it does. */
+  text?: NodeText;
+  /** How it ended, once it has answered. */
+  end?: EndRecord;
+}
+
+type Session = CapturingSession<Supervisor>;
+
+const UNBEGUN: AttemptEnd = { termination: "Aborted", end: { begun: false } };
+
+/** {@linkcode file} */
+export class RunEngine {
+  readonly #options: EngineOptions;
+  readonly #asks = new Asks();
+  readonly #teller: Teller;
+  readonly #open = new Map<string, OpenAttempt>();
+  /** The work that is under way. */
+  readonly #running = new Set<Promise<unknown>>();
+  /** Ends the run from inside. */
+  readonly #halt = new AbortController();
+  #failure: { error: unknown } | undefined;
+  #session: Session | undefined;
+  #timers: Timers = systemTimers;
+
+  private constructor(options: EngineOptions) {
+    this.#options = options;
+    const { held, fold } = options;
+    this.#teller = new Teller({ held, fold, onFailure: (error) => this.fail(error) });
+    /** @see {@linkcode EngineOptions.signal} */
+    this.stop = AbortSignal.any([options.signal, held.lost, this.#halt.signal]);
+  }
+
+  /** Aborts when anything ends the run. */
+  readonly stop: AbortSignal;
+
+  /** Begins a run: its first event is told when its first line is on disk. */
+  static begin(options: EngineOptions): RunEngine {
+    const engine = new RunEngine(options);
+    const journal = journalOver(journalSink(options.held));
+    engine.#session = new CapturingSession<Supervisor>({ ...engine.#sessionOptions(), journal });
+    const { name, nodes } = options;
+    engine.#teller.tell({ event: () => pipeStarted(Date.now(), { name, nodes }) });
+    return engine;
+  }
+
+  /**
+   * Goes on with a run: the log gets what it lacks of the journal, `endLeftovers` sees to it that nothing of
+   * the attempts without an end goes on, and those end as aborted. Nothing is asked for.
+   */
+  static async goOn(
+    options: EngineOptions,
+    { endLeftovers }: { endLeftovers: (attempts: NodeAttempt[]) => Promise<void> },
+  ): Promise<{ engine: RunEngine; recovered: RecoveredCapture }> {
+    const engine = new RunEngine(options);
+    const { held, name, nodes } = options;
+    const resumed = await resumeCapture({
+      ...engine.#sessionOptions(),
+      lines: journalLines(held.view),
+      journal: (from) => journalOver(journalSink(held), from),
+      withdrawDeferred: true,
+      onRecovered: async (recovered) => {
+        const history = new JournalHistory(recovered, engine.#asks);
+        const events = history.missingEvents(options);
+        await engine.#teller.write(events);
+        for (const { attempt, end } of history.undecidedEnds) engine.#takeEnd(attempt, end);
+        await endLeftovers(history.cutOff);
+        engine.#teller.tell({
+          event: () => pipeStarted(Date.now(), { name, nodes, resumed: true }),
+        });
+      },
+    });
+    engine.#session = resumed.session;
+    engine.#timers = resumed.timers ?? systemTimers;
+    return { engine, recovered: resumed.recovered };
+  }
+
+  /** The supervisor, and what it records. */
+  get session(): Session {
+    return this.#session!;
+  }
+
+  /** The time of the session, for events and timers. */
+  get timers(): Timers {
+    return this.#timers;
+  }
+
+  /** What keeps the run from being recorded, if anything does. */
+  get failure(): { error: unknown } | undefined {
+    return this.#failure;
+  }
+
+  /** How often a node was asked for. */
+  asksFor(nodeId: string): number {
+    return this.#asks.countOf(nodeId);
+  }
+
+  /** Asks for a node. Resolves when that is decided on, which is not on disk yet. */
+  async ask(nodeId: string, payload: string): Promise<void> {
+    const ask = this.#asks.next(nodeId);
+    const { eventId: id, firstAttempt } = ask;
+    this.#asks.add(ask);
+    const repeated = this.#asks.countOf(nodeId) > 1 ? { firstAttempt } : {};
+    const at = this.#timers.now();
+    await this.session.onEvent(createEvent({ id, kind: "Command", at, payload, ...repeated }));
+  }
+
+  /** Takes out what waits: nothing of it is begun any more. */
+  async withdrawDeferred(): Promise<void> {
+    const { supervisor } = this.session;
+    for (const { episodeId } of supervisor.deferred) await supervisor.withdraw({ episodeId });
+  }
+
+  /** Resolves when all that was decided is told, and on disk. */
+  async told(): Promise<void> {
+    await this.#teller.told();
+    await this.#options.held.barrier({ of: ["capture"] });
+  }
+
+  /**
+   * Ends the run when nothing runs any more: what is left to tell is told, then the end is in the journal,
+   * in the bundle and in the log, and all of it on disk.
+   */
+  async end({ reason, failed }: RunEnding): Promise<CaptureBundle> {
+    const { held, fold } = this.#options;
+    await this.session.close();
+    await this.#teller.told();
+    if (this.#failure !== undefined) throw this.#failure.error;
+    const at = Date.now();
+    const state = reason === undefined ? "Completed" : "Aborted";
+    this.session.note({
+      type: "ended",
+      at: eventTimeOf(at),
+      state,
+      ...defined({ reason, failed }),
+    });
+    const bundle = this.session.intoBundle();
+    await held.putDocument("capture.json", encodeUtf8(stringifyCaptureBundle(bundle)));
+    await this.#teller.write([pipeEnded(at, { startedTs: fold.startedTs, reason, failed })]);
+    await held.barrier();
+    return bundle;
+  }
+
+  /**
+   * Ends a run that cannot be recorded any more, or is given up by its own program: what runs is ended, and
+   * the log says why, if it can. Nothing is said of attempts that have no end in the journal.
+   */
+  async breakOff(error: unknown): Promise<void> {
+    this.fail(error);
+    await this.#session?.close().catch(() => {});
+    await this.settled();
+    for (const { called } of this.#open.values()) called.resolve(false);
+    await this.#teller.told().catch(() => {});
+    const { startedTs } = this.#options.fold;
+    const body = pipeEnded(Date.now(), { startedTs, reason: messageOf(error), failed: undefined });
+    await this.#teller.write([body]).catch(() => {});
+  }
+
+  /** Resolves when nothing runs any more. */
+  async settled(): Promise<void> {
+    while (this.#running.size > 0) await Promise.allSettled(this.#running);
+  }
+
+  /** Ends the run because of this: nothing more begins, and what runs is asked to end. */
+  fail(error: unknown): void {
+    this.#failure ??= { error };
+    this.#halt.abort(error);
+  }
+
+  #sessionOptions(): Omit<CapturingSessionOptions<Supervisor>, "journal"> {
+    const { name, constraints, runtimeProvenance, isOutside, endWithinMs } = this.#options;
+    return {
+      graphId: name,
+      mode: "concurrent",
+      constraints,
+      runtimeProvenance,
+      decisionLog: { log: (entry) => this.#decided(entry) },
+      invoker: { run: (request) => this.#invoke(request) },
+      ...(isOutside && { beforeRun: (attempt) => this.#beforeRun(attempt) }),
+      createSupervisor: (options) => new Supervisor(options),
+      timers: systemTimers,
+      signal: this.stop,
+      ...defined({ deadlineGraceMs: endWithinMs }),
+    };
+  }
+
+  /** What is done outside begins only when its begin cannot be lost any more. */
+  #beforeRun({ eventId, attempt }: AttemptRef): void | Promise<void> {
+    const { mayBegin, held } = this.#options;
+    if (mayBegin?.(this.#asks.attemptOf(eventId, attempt)) === false) return;
+    return held.barrier({ of: ["capture"] });
+  }
+
+  async #invoke(request: RunRequest): Promise<AttemptEnd> {
+    const { mayBegin, describe, invoke } = this.#options;
+    const attempt = this.#asks.attemptOf(request.eventId, request.attempt);
+    const open = this.#open.get(attemptKey(attempt))!;
+    if (mayBegin?.(attempt) === false || this.stop.aborted) return UNBEGUN;
+    open.text = describe(attempt.nodeId, request.payload);
+    this.#asks.begun(attempt);
+    const work = invoke(request, attempt);
+    open.called.resolve(true);
+    this.#running.add(work);
+    try {
+      const answer = await work;
+      open.end = answer.end;
+      return answer;
+    } catch (error) {
+      // What it did cannot be recorded, so nothing may go on.
+      this.fail(error);
+      open.end = { error: { message: messageOf(error) } };
+      return { termination: "Aborted", end: open.end };
+    } finally {
+      this.#running.delete(work);
+    }
+  }
+
+  #decided(entry: DecisionLogEntry): void {
+    const { originEventId: eventId, decision, reason, retry_count: retries } = entry;
+    const { attemptTermination: termination, schedule_at: dueAt } = entry;
+    if (eventId === null) return;
+    const at = millisecondsOf(entry.numbers.now);
+    if (termination !== null) {
+      // A retry at once counts itself already.
+      const ended = decision === "Invoke" ? retries : retries + 1;
+      this.#tellEnd(this.#asks.attemptOf(eventId, ended), termination, at);
+    }
+    if (decision === "Invoke") this.#tellBegin(this.#asks.attemptOf(eventId, retries + 1), at);
+    this.#options.onDecided({ nodeId: nodeOfEvent(eventId), decision, reason, dueAt, termination });
+  }
+
+  #tellBegin(attempt: NodeAttempt, at: number): void {
+    const open: OpenAttempt = { called: Promise.withResolvers() };
+    this.#open.set(attemptKey(attempt), open);
+    const text = () => open.text ?? { kind: "command" as const };
+    this.#teller.tell({
+      happened: open.called.promise,
+      event: () => nodeStarted(at, attempt, text()),
+      then: () => this.#options.observer.attemptBegan(attempt, text()),
+    });
+  }
+
+  /** An end that another process has recorded, and nobody has decided on. */
+  #takeEnd(attempt: NodeAttempt, end: EndRecord | undefined): void {
+    const called = Promise.withResolvers<boolean>();
+    called.resolve(wasBegun({ end }));
+    this.#open.set(attemptKey(attempt), { called, ...defined({ end }) });
+  }
+
+  /** An attempt that another process has begun is not open here, and was cut off unless it has a record. */
+  #tellEnd(attempt: NodeAttempt, termination: RunTermination, at: number): void {
+    const key = attemptKey(attempt);
+    const open = this.#open.get(key);
+    this.#open.delete(key);
+    open?.called.resolve(false);
+    const end = open?.end;
+    this.#teller.tell({
+      ...(open !== undefined && { happened: open.called.promise }),
+      event: () => nodeEnded(at, attempt, { termination, end }),
+      then: () => this.#options.observer.attemptEnded(attempt, { termination, end: end ?? {} }),
+    });
+  }
+}
+
+/** The journal of a run, which its records take line by line. */
+function journalSink(held: HeldRun) {
+  return {
+    append: (text: string) => held.append({ capture: [text] }),
+    barrier: () => held.barrier({ of: ["capture"] }),
+    close: () => {},
+  };
+}

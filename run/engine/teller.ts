@@ -1,0 +1,109 @@
+/**
+ * Tells what has been decided: in the log of the run, in whatever follows that, and to whoever watches.
+ *
+ * What is always true:
+ * - **Nothing is told that the journal may still lose.** What waits is told behind a barrier that was asked
+ *   for when all of it stood in the journal.
+ * - **All is told in the order of the decisions**, through one queue: the end of a node stands in the log
+ *   before the begin of the node that it has made ready.
+ * - **What can begin has begun before anything is told**: a command runs while the log is written.
+ * - Once telling has failed nothing more is told, and the run is ended; what the log lacks it gets from the
+ *   journal when the run is gone on with.
+ */
+import { defined } from "../../_internal/errors.ts";
+import { turn } from "../../_internal/barrier.ts";
+import { newEventId, type RunEvent } from "../../eventlog/run_event.ts";
+import type { RunFold } from "../../eventlog/derive_run_state.ts";
+import type { HeldRun } from "../port.ts";
+import type { EventBody } from "./lifecycle.ts";
+
+/** Something to be told. */
+export interface Tale {
+  /** Its event. */
+  event: () => EventBody;
+  /** Resolves when it is known whether it happened: false when it did not, and nothing is told. */
+  happened?: Promise<boolean>;
+  /** Told when its event is in the log. */
+  then?: () => void;
+}
+
+/** What a {@linkcode Teller} works with. */
+interface TellerOptions {
+  held: HeldRun;
+  /** What the log has; it takes what is told. */
+  fold: RunFold;
+  /** Told once, when something could not be told. */
+  onFailure: (error: unknown) => void;
+}
+
+/** {@linkcode file} */
+export class Teller {
+  readonly #options: TellerOptions;
+  readonly #afterId: string | undefined;
+  #waiting: Tale[] = [];
+  /** Resolves when the queue is empty. */
+  #telling: Promise<void> | undefined;
+  #failure: { error: unknown } | undefined;
+
+  constructor(options: TellerOptions) {
+    this.#options = options;
+    this.#afterId = options.fold.lastEventId;
+  }
+
+  /** What keeps it from telling, if anything does. */
+  get failure(): { error: unknown } | undefined {
+    return this.#failure;
+  }
+
+  /** Tells something, in its turn. */
+  tell(tale: Tale): void {
+    this.#waiting.push(tale);
+    this.#telling ??= this.#tellAll();
+  }
+
+  /** Resolves when all that was to be told has been; rejects when it could not be. */
+  async told(): Promise<void> {
+    await this.#telling;
+    if (this.#failure !== undefined) throw this.#failure.error;
+  }
+
+  async #tellAll(): Promise<void> {
+    try {
+      while (this.#waiting.length > 0) {
+        // What is decided in the same turn shares the barrier, and the write.
+        await turn();
+        const tales = this.#waiting.splice(0);
+        await this.#options.held.barrier({ of: ["capture"] });
+        await this.#tellOf(tales);
+      }
+    } catch (error) {
+      this.#failure = { error };
+      this.#waiting = [];
+      this.#options.onFailure(error);
+    } finally {
+      this.#telling = undefined;
+    }
+  }
+
+  async #tellOf(tales: readonly Tale[]): Promise<void> {
+    const happened = await Promise.all(tales.map((tale) => tale.happened ?? true));
+    const told = tales.filter((_, index) => happened[index]);
+    await this.write(told.map(({ event }) => event()));
+    for (const { then } of told) then?.();
+  }
+
+  /** Writes events at once: what they say has to be on disk. */
+  async write(bodies: readonly EventBody[]): Promise<void> {
+    if (bodies.length === 0) return;
+    const { held, fold } = this.#options;
+    const events = bodies.map((body) => this.#eventOf(body));
+    await held.append({ events: events.map((event) => JSON.stringify(event)) });
+    for (const event of events) fold.take(event);
+  }
+
+  #eventOf({ type, at, ...members }: EventBody): RunEvent {
+    const id = newEventId(defined({ after: this.#afterId }));
+    const ts = new Date(at).toISOString();
+    return { type, id, ts, run_id: this.#options.held.view.runId, ...defined(members) };
+  }
+}
