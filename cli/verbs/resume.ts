@@ -2,15 +2,17 @@ import { checkRegular } from "../../_internal/file_port.ts";
 import { runPaths } from "../../_internal/root_layout.ts";
 import { readCaptureBundle } from "../../capture/bundle/bundle_text.ts";
 import { recoverCapture } from "../../capture/session/recover_capture.ts";
-import type { PipeState } from "../../eventlog/derive_run_state.ts";
-import { EventLogError } from "../../eventlog/event_log_error.ts";
-import type { FileEventLog } from "../../eventlog/file_event_log.ts";
-import { openEventLog } from "../../eventlog/open_event_log.ts";
-import type { RunEvent } from "../../eventlog/run_event.ts";
+import { CaptureJournalError } from "../../capture/errors.ts";
+import type { PipeState, RunFold } from "../../eventlog/derive_run_state.ts";
+import { journalLines } from "../../run/engine/journal_history.ts";
+import { openFileRoot } from "../../run/file_root/open_file_root.ts";
+import type { HeldRun, RunsRoot, RunView } from "../../run/port.ts";
+import { RunError } from "../../run/run_error.ts";
+import { reasonOf } from "../../_internal/text.ts";
 import type { NodeAttempt } from "../../run/types.ts";
 import { readTrace } from "../../trace/read_trace.ts";
 import { ResumeError } from "../engine/errors.ts";
-import { runFlow, type RunFlowEnd } from "../engine/run_flow.ts";
+import { runFlow } from "../engine/run_flow.ts";
 import { exitCodeOfRun, UsageError } from "../exit_codes.ts";
 import { lookAt } from "../files.ts";
 import { findPrograms } from "../flow/find_programs.ts";
@@ -31,7 +33,8 @@ import { commandHint, findReadableRun } from "../reading/find_run.ts";
 import { isNewer, newerText } from "../reading/open_capture.ts";
 import { JsonDisplay, type RunDisplay, TextDisplay } from "../reading/run_display.ts";
 import { readRunLog } from "../reading/run_log.ts";
-import { flowPorts, reportOfEnd } from "../record_run.ts";
+import { reportOf, type RunReport } from "../reading/run_report.ts";
+import { flowPorts } from "../record_run.ts";
 import {
   onlyOperand,
   readArguments,
@@ -42,14 +45,14 @@ import {
   type Verb,
 } from "./arguments.ts";
 
-/** `taffrail resume`: goes on with a run whose process died. */
+/** `taffrail resume`: goes on with a run that has not completed. */
 export const resumeVerb: Verb = {
-  summary: "go on with a run whose process was killed",
-  help: `Goes on with a run whose process died: killed, or by a power cut. What has
-completed does not run again. Attempts that were cut off are run again, when
-nothing of them runs any more: what is left of them is ended first. RUN is the
-id of a run, its beginning where no other begins so, or the name of a flow for
-its newest run without an end.
+  summary: "go on with a run that has not completed",
+  help: `Goes on with a run that has not completed: its process was killed, or stopped,
+or a node failed. What has completed does not run again; everything else does.
+What is left of attempts that were cut off is ended first. RUN is the id of a
+run, its beginning where no other begins so, or the name of a flow for its
+newest run that has not completed.
 
 Usage: taffrail resume [options] RUN
 
@@ -60,10 +63,10 @@ Usage: taffrail resume [options] RUN
                       Linux that is rare
 ${RUN_HELP}
 
-A run that has ended, well or not, cannot be resumed, nor can one that somebody
-works on. Attempts are numbered on; max_retries counts anew. Ctrl-C ends what
-runs and leaves the run without an end, so that it can be resumed again; SIGTERM
-ends it for good. Output and exit codes are those of taffrail run.`,
+A run that is not completed can be resumed, whatever has ended it: a kill, a
+signal, a node that failed. One that somebody works on cannot. Attempts are
+numbered on; max_retries counts anew. Output and exit codes are those of
+taffrail run.`,
 
   async run(args) {
     const kinds = {
@@ -90,7 +93,7 @@ ends it for good. Output and exit codes are those of taffrail run.`,
 /** Whether a run has no end; one that cannot be read may have none. */
 function mayBeOpen(root: string, runId: string): boolean {
   try {
-    return stateOf(root, runId) === "Running";
+    return stateOf(root, runId) !== "Completed";
   } catch {
     return true;
   }
@@ -116,7 +119,7 @@ interface ResumeOptions extends RunSettings {
 const LIVE_TIMEOUT_MS = 500;
 
 /**
- * Goes on with a run whose process died. Nobody else works on it as long as this does.
+ * Goes on with a run that has not completed. Nobody else works on it as long as this does.
  *
  * @returns The exit code.
  * @throws {ResumeError} If it cannot be resumed; its message says why, and what to do.
@@ -127,38 +130,33 @@ async function resumeRun(options: ResumeOptions): Promise<number> {
   refuseOwnRun(runId);
   using interrupts = new Interrupts();
   using shown = new DisposableStack();
+  await using runs = openFileRoot(root);
+  let report: RunReport;
   let display: RunDisplay;
-  let end: RunFlowEnd | undefined;
-  let isSound: boolean;
   {
-    await using log = await openAlone(root, runId);
-    const logged = readRunLog(root, runId);
-    isSound = logged.damagedLines === 0;
+    await using held = await holdAlone(runs, options);
+    const { fold, lastSeq: _, ...damage } = readRunLog(root, runId);
     // It may have ended a moment ago.
-    refuseEnded(runId, logged.fold.state().state);
+    refuseEnded(runId, fold.state().state);
     await refuseNewer(root, runId);
     const flow = await findFlow(options);
     const programs = findPrograms(flow);
     display = shown.use(json ? new JsonDisplay() : new TextDisplay(flow, { root }));
     interrupts.listenFor(display, options.graceMs);
     display.runStarted(runId);
-    const ports = flowPorts({ ...options, flow, programs, display }, interrupts);
+    const ports = flowPorts({ ...options, flow, programs, held, display }, interrupts);
     const { stop, kill } = interrupts;
     const note = (text: string) => display.note(text);
-    const past = {
-      ...logged,
-      endOrphans: (attempts: NodeAttempt[]) =>
-        endOrphans({ ...options, attempts, stop, kill, note }),
-    };
-    try {
-      end = await runFlow({ ...options, ...ports, log, past });
-    } catch (error) {
-      if (interrupts.received === undefined || error !== interrupts.stop.reason) throw error;
-    }
+    const past = await hasSession(held.view, fold)
+      ? {
+        endLeftovers: (attempts: readonly NodeAttempt[]) =>
+          endOrphans({ ...options, view: held.view, attempts, stop, kill, note }),
+      }
+      : undefined;
+    const end = await runFlow({ ...options, ...ports, fold, past });
+    report = reportOf({ root, runId }, { ...end, ...damage, live: false });
   }
-  // Lines that cannot be used are counted by whoever reads the log again.
-  const report = await reportOfEnd({ root, runId }, isSound ? end : undefined);
-  if (report.state === "Running") {
+  if (report.state !== "Completed") {
     display.note(`go on with it: ${commandHint("resume", { root, runId })}`);
   }
   display.runEnded(report);
@@ -167,10 +165,8 @@ async function resumeRun(options: ResumeOptions): Promise<number> {
 }
 
 function refuseEnded(runId: string, state: PipeState): void {
-  if (state === "Running") return;
-  const how = state === "Completed" ? "it has completed" : `it has ended: ${state.Aborted.reason}`;
-  const remedy = state === "Completed" ? "there is nothing left to do" : "run its flow again";
-  throw new ResumeError("ended", `${how}; ${remedy}`, { runId });
+  if (state !== "Completed") return;
+  throw new ResumeError("ended", "it has completed; there is nothing left to do", { runId });
 }
 
 /** It would have to end itself first. */
@@ -180,24 +176,39 @@ function refuseOwnRun(runId: string): void {
   throw new ResumeError("own-command", problem, { runId });
 }
 
-async function openAlone(root: string, runId: string): Promise<FileEventLog<RunEvent>> {
+/** Holds a run; nobody else works on it until it is given up. */
+async function holdAlone(
+  runs: RunsRoot,
+  { root, runId }: { root: string; runId: string },
+): Promise<HeldRun> {
   try {
-    return await openEventLog({
-      root,
-      runId,
-      durability: "disk",
-      exclusive: true,
-      lockTimeoutMs: LIVE_TIMEOUT_MS,
-    });
+    return await runs.hold(runId, { timeoutMs: LIVE_TIMEOUT_MS });
   } catch (cause) {
-    if (!(cause instanceof EventLogError) || cause.kind !== "live") throw cause;
-    const who = cause.details.actual === undefined
-      ? "another process"
-      : `process ${cause.details.actual}`;
+    if (!(cause instanceof RunError) || cause.kind !== "live") throw cause;
+    const pid = (await runs.view(runId).holder())?.pid;
+    const who = pid === undefined ? "another process" : `process ${pid}`;
     const how = await isSuspended(root, runId) ? ", which is suspended" : "";
     const problem = `it is still being worked on by ${who}${how}; ` +
       `${commandHint("follow", { root, runId })} shows it`;
     throw new ResumeError("live", problem, { runId, cause });
+  }
+}
+
+/** Whether anything was decided. A run that died before it was is begun as a new one is. */
+async function hasSession(view: RunView, fold: RunFold): Promise<boolean> {
+  const { runId } = view;
+  try {
+    await recoverCapture(journalLines(view));
+    return true;
+  } catch (cause) {
+    if (!(cause instanceof CaptureJournalError) || cause.kind !== "no-session") throw cause;
+    if (fold.state().nodes.every(({ status }) => status === "Pending")) return false;
+    const what = `its capture journal is missing, empty or damaged (${reasonOf(cause)})`;
+    const remedy = await view.document("capture.json") === undefined
+      ? "run its flow again"
+      : `taffrail repair ${runId} makes it again from its bundle, if that is whole`;
+    const problem = `${what}, so nobody can tell what it had decided; ${remedy}`;
+    throw new ResumeError("no-journal", problem, { runId, cause });
   }
 }
 
