@@ -220,6 +220,7 @@ export function nullable<T>(codec: Codec<T>): Codec<T | null> {
 /** Rust's `Option` that is left out when empty; null is read as absent too (J-11). */
 export function optional<T>(codec: Codec<T>): Codec<T | undefined> {
   return {
+    isPlain: (value) => codec.isPlain?.(value) === true,
     write: (value, writer) => {
       if (value === undefined) refuseType(value, "a value", writer);
       codec.write(value, writer);
