@@ -6,7 +6,7 @@ import type { RunPaths } from "../_internal/root_layout.ts";
 import { encodeEvent, messagesOf, type Redact, validate } from "./event_codec.ts";
 import { wrapIo } from "./event_log_error.ts";
 import { followOnPort, readPageSync } from "./read_run.ts";
-import type { HeldRun } from "./run_folder.ts";
+import type { HeldRun } from "../_internal/run_folder.ts";
 import { openForReading } from "./run_reader.ts";
 import type {
   Appended,

@@ -49,8 +49,17 @@ export {
   readRunSync,
   type RunPeek,
 } from "./read_run.ts";
-export { listRuns, newRunId, removeRun, runExists, sweepRemovedRuns } from "./runs_directory.ts";
-export { isLive, type LockProbe, probeLock } from "./run_folder.ts";
+export {
+  isLive,
+  listRuns,
+  type LockProbe,
+  newRunId,
+  probeLock,
+  removeRun,
+  runExists,
+  sweepRemovedRuns,
+} from "./runs_directory.ts";
+
 export {
   repairRun,
   type RunProblem,

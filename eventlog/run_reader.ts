@@ -35,7 +35,7 @@ import {
   type Verdict,
 } from "./event_codec.ts";
 import { asModuleError, EventLogError, eventLogError, wrapIo } from "./event_log_error.ts";
-import { checkRunFormatSync, refuseLinksSync } from "./run_folder.ts";
+import { checkRunFormatSync, refuseLinksSync } from "../_internal/run_folder.ts";
 import type { Cursor, EventPage, Gap, ReadAfter, StandardSchema } from "./types.ts";
 
 /**
