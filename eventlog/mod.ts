@@ -38,7 +38,8 @@ export {
   type OpenEventLogOptions,
   openEventLogSync,
 } from "./open_event_log.ts";
-export { FileEventLog } from "./file_event_log.ts";
+export { FileEventLog, viewRun, type ViewRunOptions } from "./file_event_log.ts";
+export type { OtherLines } from "./run_reader.ts";
 export type { Redact } from "./event_codec.ts";
 export {
   followRun,
