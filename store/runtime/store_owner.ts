@@ -245,7 +245,7 @@ export class StoreOwner implements RuntimeSource, GroupCommitter {
     }
     let doing: "syncing" | "looking at" = "syncing";
     try {
-      await journal.sync();
+      await journal.sync({ mayBlock: this.#queue.isAlone });
       doing = "looking at";
       this.#guard(() => journal.check());
     } catch (cause) {
