@@ -1,6 +1,4 @@
-import type { CaptureBundle } from "../../capture/types.ts";
 import { errorKindOf } from "../../run/attempt_key.ts";
-import { nodeOfEvent } from "../../run/engine/asks.ts";
 import type { Decided, RunEnding } from "../../run/engine/run_engine.ts";
 import type { RunTermination } from "../../supervisor/types.ts";
 import type { FlowNode } from "../flow/flow.ts";
@@ -17,9 +15,14 @@ export class FlowProgress {
   readonly #count: number;
   readonly #ready: ReadyNodes;
 
-  constructor(nodes: readonly FlowNode[]) {
+  readonly #isWanted: (id: string) => boolean;
+  #leftOut = 0;
+
+  /** `isWanted`: which nodes are asked for; all by default. */
+  constructor(nodes: readonly FlowNode[], isWanted: (id: string) => boolean = () => true) {
     this.#count = nodes.length;
     this.#ready = new ReadyNodes(nodes);
+    this.#isWanted = isWanted;
   }
 
   /** Whether all nodes have completed. */
@@ -34,22 +37,24 @@ export class FlowProgress {
       return { reason: `node ${id} failed: ${errorKindOf(termination)}`, failed: id };
     }
     if (this.isDone) return { reason: undefined };
+    if (stoppedBy === undefined && this.#leftOut > 0) return { reason: "nodes were left out" };
     return { reason: stoppedBy === undefined ? "cancelled" : `cancelled by ${stoppedBy}` };
   }
 
   /** The next node to ask for. */
   takeReady(): FlowNode | undefined {
-    return this.#ready.take();
+    for (let node = this.#ready.take(); node !== undefined; node = this.#ready.take()) {
+      if (this.#isWanted(node.id)) return node;
+      this.#leftOut++;
+    }
+    return undefined;
   }
 
-  /** Takes what was decided in a run that is gone on with: what has not completed is asked for again. */
-  restore({ decisions }: CaptureBundle, since: readonly Decided[]): void {
-    for (const { decision, termination, origin_event_id: eventId } of recordsOf(decisions)) {
-      if (decision !== "Finish" || eventId === null) continue;
-      if (termination === "Completed") this.#complete(nodeOfEvent(eventId));
-    }
-    for (const { decision, termination, nodeId } of since) {
-      if (decision === "Finish" && termination === "Completed") this.#complete(nodeId);
+  /** Takes over what has completed in a run that is gone on with: everything else is asked for again. */
+  restore(completed: Iterable<string>): void {
+    for (const id of completed) {
+      this.#ready.start(id);
+      this.#ready.complete(id);
     }
   }
 
@@ -63,14 +68,4 @@ export class FlowProgress {
     else if (termination === "Aborted") this.#ready.putBack(nodeId);
     else this.failed ??= { id: nodeId, termination };
   }
-
-  #complete(id: string): void {
-    this.#ready.start(id);
-    this.#ready.complete(id);
-  }
-}
-
-/** Only the format of concurrent sessions says for which event an episode was. */
-function recordsOf(decisions: CaptureBundle["decisions"]) {
-  return decisions.filter((decision) => "origin_event_id" in decision);
 }

@@ -14,11 +14,15 @@ import type { RunFold } from "../../eventlog/derive_run_state.ts";
 import { runPaths } from "../../_internal/root_layout.ts";
 import { encodeUtf8 } from "../../_internal/text.ts";
 import { pumpEventId } from "../../run/engine/asks.ts";
-import { type Decided, type EngineOptions, RunEngine } from "../../run/engine/run_engine.ts";
+import {
+  type Decided,
+  type EngineOptions,
+  type LeftRun,
+  RunEngine,
+} from "../../run/engine/run_engine.ts";
 import { openTrace } from "../../run/open_run.ts";
 import type { AttemptPlace, HeldRun } from "../../run/port.ts";
 import type { RunTrace } from "../../run/run_trace.ts";
-import type { NodeAttempt } from "../../run/types.ts";
 import { PumpDriver } from "../../supervisor/driver/pump_driver.ts";
 import { traceConfigFromEnv } from "../../trace/trace_config.ts";
 import type { TraceMode } from "../../trace/types.ts";
@@ -54,9 +58,11 @@ export interface RunFlowOptions {
 }
 
 /** A run that another process began, and that has a session. */
-export interface PastRun {
-  /** Ends what is left of its attempts, so that they can be made again; what it throws ends all. */
-  endLeftovers: (attempts: readonly NodeAttempt[]) => Promise<void>;
+export interface PastRun extends LeftRun {
+  /** Nodes that are asked for anew though they have completed. */
+  rerun: ReadonlySet<string>;
+  /** The only nodes that are asked for; all when undefined. */
+  wanted: ReadonlySet<string> | undefined;
 }
 
 /** What came of a run that was not broken off. */
@@ -103,7 +109,9 @@ class FlowRun {
     this.#options = options;
     this.#trace = trace;
     this.#nodes = nodesById(options.flow.nodes);
-    this.#progress = new FlowProgress(options.flow.nodes);
+    const { flow, past } = options;
+    const { wanted } = past ?? {};
+    this.#progress = new FlowProgress(flow.nodes, wanted && ((id) => wanted.has(id)));
   }
 
   /** Runs it to its end. */
@@ -132,11 +140,14 @@ class FlowRun {
         throw this.#recordingError(cause);
       }
     }
-    const { engine, recovered } = await RunEngine.goOn(options, past).catch((cause) => {
+    const { engine, completed } = await RunEngine.goOn(options, past).catch((cause) => {
       throw this.#resumeError(cause);
     });
-    this.#progress.restore(recovered.bundle, this.#early ?? []);
+    for (const { nodeId, decision, termination } of this.#early ?? []) {
+      if (decision === "Finish" && termination === "Completed") completed.add(nodeId);
+    }
     this.#early = undefined;
+    this.#progress.restore(completed.difference(past.rerun));
     return engine;
   }
 

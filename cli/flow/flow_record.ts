@@ -208,27 +208,42 @@ export function flowOfRecord(
   };
 }
 
+/** In what a flow is not the recorded one. */
+export interface FlowChanges {
+  /** What is another one in which node, in words. */
+  changed: ReadonlyMap<string, string>;
+  /** Nodes that are no longer in it. */
+  gone: readonly string[];
+  /** Nodes that are new in it. */
+  added: readonly string[];
+  /** Constraints that are other ones. */
+  constraints: readonly string[];
+}
+
 /**
- * The first thing in which a flow is not the recorded one, in words; undefined when there is none.
- * Where a flow file lies now is no difference, and so where its nodes run.
+ * Compares a flow with the recorded one. Where a flow file lies now is no difference, and so where its
+ * nodes run.
  */
-export function flowDifference(record: FlowRecord, flow: Flow): string | undefined {
-  if (record.name !== flow.name) return `its name is ${flow.name} instead of ${record.name}`;
+export function flowChanges(record: FlowRecord, flow: Flow): FlowChanges {
   const isMoved = flow.path === undefined || record.path !== resolve(flow.path);
+  const recordedNodes = new Map(record.nodes.map((node) => [node.id, node]));
   const nodes = new Map(flow.nodes.map((node) => [node.id, nodeRecordOf(node)]));
-  for (const recorded of record.nodes) {
-    const node = nodes.get(recorded.id);
-    if (node === undefined) return `node ${recorded.id} is no longer in it`;
-    nodes.delete(recorded.id);
+  const changed = new Map<string, string>();
+  for (const [id, node] of nodes) {
+    const recorded = recordedNodes.get(id);
+    if (recorded === undefined) continue;
     const { cwd } = isMoved ? recorded : node;
     const difference = nodeDifference(recorded, { ...node, cwd });
-    if (difference !== undefined) return `node ${recorded.id} has another ${difference}`;
+    if (difference !== undefined) changed.set(id, difference);
   }
-  const [added] = nodes.keys();
-  if (added !== undefined) return `node ${added} is new in it`;
-  const constraint = Object.entries(record.constraints)
-    .find(([name, value]) => !isSame(value, flow.constraints[name as keyof Constraints]));
-  return constraint === undefined ? undefined : `its constraint ${constraint[0]} is another one`;
+  return {
+    changed,
+    gone: [...recordedNodes.keys()].filter((id) => !nodes.has(id)),
+    added: [...nodes.keys()].filter((id) => !recordedNodes.has(id)),
+    constraints: Object.entries(record.constraints)
+      .filter(([name, value]) => !isSame(value, flow.constraints[name as keyof Constraints]))
+      .map(([name]) => name),
+  };
 }
 
 /** What a flow file calls the members of a node. */

@@ -99,6 +99,19 @@ function mayBeOpen(root: string, runId: string): boolean {
   }
 }
 
+/** Whether a node, or one that it needs, is among those that are to be asked for anew. */
+function rerunClosure(flow: Flow, rerun: readonly string[]): Set<string> {
+  const found = new Set(rerun);
+  // Whatever needs one of them comes to it in as many rounds as the longest way has nodes.
+  for (let size = -1; size !== found.size;) {
+    size = found.size;
+    for (const { id, needs } of flow.nodes) {
+      if (needs.some((need) => found.has(need))) found.add(id);
+    }
+  }
+  return found;
+}
+
 function stateOf(root: string, runId: string): PipeState {
   return readRunLog(root, runId).fold.state().state;
 }

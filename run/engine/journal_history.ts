@@ -9,7 +9,7 @@ import type { RunTermination } from "../../supervisor/types.ts";
 import { attemptKey } from "../attempt_key.ts";
 import type { EndRecord, RunView } from "../port.ts";
 import type { NodeAttempt } from "../types.ts";
-import type { Asks } from "./asks.ts";
+import { type Asks, nodeOfEvent } from "./asks.ts";
 import {
   type DescribeNode,
   type EventBody,
@@ -96,6 +96,22 @@ export class JournalHistory {
     }
     this.cutOff = interrupted.filter(({ termination }) => termination === null)
       .map(({ event_id: eventId, attempt }) => asks.attemptOf(eventId, attempt));
+  }
+
+  /** The nodes whose last end that was decided on is that they completed. */
+  get completed(): Set<string> {
+    const completed = new Set<string>();
+    for (const { decision: { decision, origin_event_id: eventId, termination } } of this.#steps) {
+      if (decision !== "Finish" || eventId === null) continue;
+      if (termination === "Completed") completed.add(nodeOfEvent(eventId));
+      else completed.delete(nodeOfEvent(eventId));
+    }
+    return completed;
+  }
+
+  /** The nodes that were asked for. */
+  get asked(): Set<string> {
+    return new Set([...this.#payloads.keys()].map(nodeOfEvent));
   }
 
   /** The ends that are recorded and were not decided on. */

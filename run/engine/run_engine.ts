@@ -18,10 +18,9 @@ import {
   CapturingSession,
   type CapturingSessionOptions,
 } from "../../capture/session/capturing_session.ts";
-import type { RecoveredCapture } from "../../capture/session/recover_capture.ts";
 import { resumeCapture } from "../../capture/session/resume_capture.ts";
 import type { CaptureBundle } from "../../capture/types.ts";
-import { journalOver } from "../../capture/session/journal.ts";
+import { type CaptureJournal, journalOver } from "../../capture/session/journal.ts";
 import type { RunFold } from "../../eventlog/derive_run_state.ts";
 import { createEvent } from "../../supervisor/core/create_event.ts";
 import { Supervisor } from "../../supervisor/driver/supervisor.ts";
@@ -110,6 +109,14 @@ export interface EngineOptions {
   endWithinMs?: number;
 }
 
+/** What to do about a run that another process has left. */
+export interface LeftRun {
+  /** Sees to it that nothing of these attempts goes on; what it throws ends all. */
+  endLeftovers: (attempts: readonly NodeAttempt[]) => Promise<void>;
+  /** The nodes that are other ones now than when the run began. */
+  changed?: readonly string[];
+}
+
 /** How a run ended, for whoever shows it. */
 export interface RunEnding {
   /** Why it did not complete; undefined when it did. */
@@ -143,13 +150,19 @@ export class RunEngine {
   /** Ends the run from inside. */
   readonly #halt = new AbortController();
   #failure: { error: unknown } | undefined;
+  #journal: CaptureJournal | undefined;
   #session: Session | undefined;
   #timers: Timers = systemTimers;
 
   private constructor(options: EngineOptions) {
     this.#options = options;
     const { held, fold } = options;
-    this.#teller = new Teller({ held, fold, onFailure: (error) => this.fail(error) });
+    this.#teller = new Teller({
+      held,
+      fold,
+      barrier: () => this.#barrier(),
+      onFailure: (error) => this.fail(error),
+    });
     /** @see {@linkcode EngineOptions.signal} */
     this.stop = AbortSignal.any([options.signal, held.lost, this.#halt.signal]);
   }
@@ -160,7 +173,7 @@ export class RunEngine {
   /** Begins a run: its first event is told when its first line is on disk. */
   static begin(options: EngineOptions): RunEngine {
     const engine = new RunEngine(options);
-    const journal = journalOver(journalSink(options.held));
+    const journal = engine.#journal = journalOver(journalSink(options.held));
     engine.#session = new CapturingSession<Supervisor>({ ...engine.#sessionOptions(), journal });
     const { name, nodes } = options;
     engine.#teller.tell({ event: () => pipeStarted(Date.now(), { name, nodes }) });
@@ -168,26 +181,31 @@ export class RunEngine {
   }
 
   /**
-   * Goes on with a run: the log gets what it lacks of the journal, `endLeftovers` sees to it that nothing of
-   * the attempts without an end goes on, and those end as aborted. Nothing is asked for.
+   * Goes on with a run: the log gets what it lacks of the journal, what is left of attempts without an end is
+   * ended, and those end as aborted. Nothing is asked for.
+   *
+   * @returns The engine, and the nodes that had completed.
    */
   static async goOn(
     options: EngineOptions,
-    { endLeftovers }: { endLeftovers: (attempts: NodeAttempt[]) => Promise<void> },
-  ): Promise<{ engine: RunEngine; recovered: RecoveredCapture }> {
+    { endLeftovers, changed = [] }: LeftRun,
+  ): Promise<{ engine: RunEngine; completed: Set<string> }> {
     const engine = new RunEngine(options);
     const { held, name, nodes } = options;
-    const resumed = await resumeCapture({
+    let completed = new Set<string>();
+    const resumed = await resumeCapture<Supervisor>({
       ...engine.#sessionOptions(),
       lines: journalLines(held.view),
-      journal: (from) => journalOver(journalSink(held), from),
+      journal: (from) => engine.#journal = journalOver(journalSink(held), from),
+      changed,
       withdrawDeferred: true,
       onRecovered: async (recovered) => {
         const history = new JournalHistory(recovered, engine.#asks);
-        const events = history.missingEvents(options);
-        await engine.#teller.write(events);
+        ({ completed } = history);
+        await engine.#teller.write(history.missingEvents(options));
         for (const { attempt, end } of history.undecidedEnds) engine.#takeEnd(attempt, end);
         await endLeftovers(history.cutOff);
+        await held.putDocument("capture.json", undefined);
         engine.#teller.tell({
           event: () => pipeStarted(Date.now(), { name, nodes, resumed: true }),
         });
@@ -195,7 +213,7 @@ export class RunEngine {
     });
     engine.#session = resumed.session;
     engine.#timers = resumed.timers ?? systemTimers;
-    return { engine, recovered: resumed.recovered };
+    return { engine, completed };
   }
 
   /** The supervisor, and what it records. */
@@ -237,7 +255,7 @@ export class RunEngine {
   /** Resolves when all that was decided is told, and on disk. */
   async told(): Promise<void> {
     await this.#teller.told();
-    await this.#options.held.barrier({ of: ["capture"] });
+    await this.#barrier();
   }
 
   /**
@@ -309,9 +327,14 @@ export class RunEngine {
 
   /** What is done outside begins only when its begin cannot be lost any more. */
   #beforeRun({ eventId, attempt }: AttemptRef): void | Promise<void> {
-    const { mayBegin, held } = this.#options;
+    const { mayBegin } = this.#options;
     if (mayBegin?.(this.#asks.attemptOf(eventId, attempt)) === false) return;
-    return held.barrier({ of: ["capture"] });
+    return this.#barrier();
+  }
+
+  /** Resolves when all that the journal has is on disk. */
+  async #barrier(): Promise<void> {
+    await this.#journal?.barrier();
   }
 
   async #invoke(request: RunRequest): Promise<AttemptEnd> {

@@ -30,6 +30,8 @@ export interface Tale {
 /** What a {@linkcode Teller} works with. */
 interface TellerOptions {
   held: HeldRun;
+  /** Resolves when all that the journal has is on disk. */
+  barrier: () => Promise<void>;
   /** What the log has; it takes what is told. */
   fold: RunFold;
   /** Told once, when something could not be told. */
@@ -73,7 +75,7 @@ export class Teller {
         // What is decided in the same turn shares the barrier, and the write.
         await turn();
         const tales = this.#waiting.splice(0);
-        await this.#options.held.barrier({ of: ["capture"] });
+        await this.#options.barrier();
         await this.#tellOf(tales);
       }
     } catch (error) {
