@@ -1,31 +1,22 @@
-import { checkRegular } from "../../_internal/file_port.ts";
 import { runPaths } from "../../_internal/root_layout.ts";
+import { encodeUtf8, reasonOf } from "../../_internal/text.ts";
 import { readCaptureBundle } from "../../capture/bundle/bundle_text.ts";
-import { recoverCapture } from "../../capture/session/recover_capture.ts";
 import { CaptureJournalError } from "../../capture/errors.ts";
+import { recoverCapture } from "../../capture/session/recover_capture.ts";
 import type { PipeState, RunFold } from "../../eventlog/derive_run_state.ts";
-import { journalLines } from "../../run/engine/journal_history.ts";
+import { Asks } from "../../run/engine/asks.ts";
+import { JournalHistory, journalLines } from "../../run/engine/journal_history.ts";
 import { openFileRoot } from "../../run/file_root/open_file_root.ts";
 import type { HeldRun, RunsRoot, RunView } from "../../run/port.ts";
 import { RunError } from "../../run/run_error.ts";
-import { reasonOf } from "../../_internal/text.ts";
 import type { NodeAttempt } from "../../run/types.ts";
 import { readTrace } from "../../trace/read_trace.ts";
 import { ResumeError } from "../engine/errors.ts";
+import { type FlowChoice, planResume } from "../engine/resume_plan.ts";
 import { runFlow } from "../engine/run_flow.ts";
-import { exitCodeOfRun, UsageError } from "../exit_codes.ts";
-import { lookAt } from "../files.ts";
+import { exitCodeOfRun } from "../exit_codes.ts";
 import { findPrograms } from "../flow/find_programs.ts";
-import type { Flow } from "../flow/flow.ts";
-import {
-  flowDifference,
-  flowOfRecord,
-  type FlowRecord,
-  FlowRecordError,
-  readFlowRecord,
-} from "../flow/flow_record.ts";
-import { flowOfCapture } from "../flow/node_event.ts";
-import { readFlow } from "../flow/parse_flow.ts";
+import { flowRecordText } from "../flow/flow_record.ts";
 import { Interrupts } from "../process/interrupts.ts";
 import { endOrphans } from "../process/orphan_processes.ts";
 import { isSuspended } from "../process/run_holder.ts";
@@ -57,7 +48,13 @@ newest run that has not completed.
 Usage: taffrail resume [options] RUN
 
   --flow FLOW         the flow file, where it is no longer where it was: it has
-                      the values of "env", and must not have changed
+                      the values of "env". A node that has not completed may have
+                      changed
+  --accept NODES      keep what these nodes came to, a,b, though they changed
+  --rerun NODES       run these again though they have completed, and all that
+                      needs them
+  --failed-only       run only what failed or was cut off, nothing that was never
+                      begun
   --wait              wait for what is left of the run to end by itself
   --assume-ended      take it that nothing is left where nobody can tell; on
                       Linux that is rare
@@ -74,6 +71,9 @@ taffrail run.`,
       flow: "string",
       wait: "boolean",
       "assume-ended": "boolean",
+      accept: "string",
+      rerun: "string",
+      "failed-only": "boolean",
     } as const;
     const { root, json, options, operands } = readArguments("resume", args, kinds);
     const wanted = onlyOperand("resume", operands, "run");
@@ -83,12 +83,20 @@ taffrail run.`,
       runId,
       json,
       flowPath: options.flow,
+      accept: namesOption(options.accept),
+      rerun: namesOption(options.rerun),
+      failedOnly: options["failed-only"] ?? false,
       waits: options.wait ?? false,
       assumesEnded: options["assume-ended"] ?? false,
       ...runSettings(options),
     });
   },
 };
+
+/** Names with commas between them. */
+function namesOption(text: string | undefined): string[] {
+  return text === undefined ? [] : text.split(",").map((name) => name.trim());
+}
 
 /** Whether a run has no end; one that cannot be read may have none. */
 function mayBeOpen(root: string, runId: string): boolean {
@@ -99,29 +107,14 @@ function mayBeOpen(root: string, runId: string): boolean {
   }
 }
 
-/** Whether a node, or one that it needs, is among those that are to be asked for anew. */
-function rerunClosure(flow: Flow, rerun: readonly string[]): Set<string> {
-  const found = new Set(rerun);
-  // Whatever needs one of them comes to it in as many rounds as the longest way has nodes.
-  for (let size = -1; size !== found.size;) {
-    size = found.size;
-    for (const { id, needs } of flow.nodes) {
-      if (needs.some((need) => found.has(need))) found.add(id);
-    }
-  }
-  return found;
-}
-
 function stateOf(root: string, runId: string): PipeState {
   return readRunLog(root, runId).fold.state().state;
 }
 
-interface ResumeOptions extends RunSettings {
+interface ResumeOptions extends RunSettings, FlowChoice {
   root: string;
   runId: string;
   json: boolean;
-  /** Where the flow file is now, if it is no longer where it was. */
-  flowPath: string | undefined;
   /** Wait for what is left of the run to end by itself, instead of ending it. */
   waits: boolean;
   /** Assume that nothing is left where that cannot be found out. */
@@ -152,7 +145,9 @@ async function resumeRun(options: ResumeOptions): Promise<number> {
     // It may have ended a moment ago.
     refuseEnded(runId, fold.state().state);
     await refuseNewer(root, runId);
-    const flow = await findFlow(options);
+    const history = await readHistory(held.view, fold);
+    const plan = await planResume(options, history);
+    const { flow } = plan;
     const programs = findPrograms(flow);
     display = shown.use(json ? new JsonDisplay() : new TextDisplay(flow, { root }));
     interrupts.listenFor(display, options.graceMs);
@@ -160,12 +155,15 @@ async function resumeRun(options: ResumeOptions): Promise<number> {
     const ports = flowPorts({ ...options, flow, programs, held, display }, interrupts);
     const { stop, kill } = interrupts;
     const note = (text: string) => display.note(text);
-    const past = await hasSession(held.view, fold)
-      ? {
-        endLeftovers: (attempts: readonly NodeAttempt[]) =>
-          endOrphans({ ...options, view: held.view, attempts, stop, kill, note }),
-      }
-      : undefined;
+    for (const text of plan.notes) note(text);
+    if (plan.changed.length > 0) {
+      await held.putDocument("flow.json", encodeUtf8(await flowRecordText(flow)));
+    }
+    const past = history && {
+      ...plan,
+      endLeftovers: (attempts: readonly NodeAttempt[]) =>
+        endOrphans({ ...options, view: held.view, attempts, stop, kill, note }),
+    };
     const end = await runFlow({ ...options, ...ports, fold, past });
     report = reportOf({ root, runId }, { ...end, ...damage, live: false });
   }
@@ -207,15 +205,20 @@ async function holdAlone(
   }
 }
 
-/** Whether anything was decided. A run that died before it was is begun as a new one is. */
-async function hasSession(view: RunView, fold: RunFold): Promise<boolean> {
+/** What its journal has; undefined when nothing was decided, and the run is begun as a new one is. */
+async function readHistory(view: RunView, fold: RunFold): Promise<JournalHistory | undefined> {
   const { runId } = view;
   try {
-    await recoverCapture(journalLines(view));
-    return true;
+    const recovered = await recoverCapture(journalLines(view));
+    if (recovered.ended?.state === "Completed") {
+      const problem = "its journal says that it has completed, and its log lacks the end; " +
+        `taffrail repair ${runId} writes it`;
+      throw new ResumeError("ended", problem, { runId });
+    }
+    return new JournalHistory(recovered, new Asks());
   } catch (cause) {
     if (!(cause instanceof CaptureJournalError) || cause.kind !== "no-session") throw cause;
-    if (fold.state().nodes.every(({ status }) => status === "Pending")) return false;
+    if (fold.state().nodes.every(({ status }) => status === "Pending")) return undefined;
     const what = `its capture journal is missing, empty or damaged (${reasonOf(cause)})`;
     const remedy = await view.document("capture.json") === undefined
       ? "run its flow again"
@@ -223,57 +226,6 @@ async function hasSession(view: RunView, fold: RunFold): Promise<boolean> {
     const problem = `${what}, so nobody can tell what it had decided; ${remedy}`;
     throw new ResumeError("no-journal", problem, { runId, cause });
   }
-}
-
-/** The flow that a run keeps; where it is gone or damaged it is said whether the journal has it. */
-async function keptFlow(run: { root: string; runId: string }): Promise<FlowRecord> {
-  const { root, runId } = run;
-  let damage: FlowRecordError | undefined;
-  const record = await readFlowRecord(root, runId).catch((error) => {
-    if (!(error instanceof FlowRecordError) || error.kind !== "damaged") throw error;
-    damage = error;
-  });
-  if (record !== undefined) return record;
-  const recovered = await recoverCapture(runPaths(root, runId).journal).catch(() => undefined);
-  const isInJournal = recovered !== undefined &&
-    await flowOfCapture(recovered.bundle) !== undefined;
-  const repair = `${commandHint("repair", run)} makes it again from the journal`;
-  if (damage !== undefined) {
-    if (!isInJournal) throw damage;
-    const { kind, message, details } = damage;
-    throw new FlowRecordError(kind, `${message}; or ${repair}`, { details, cause: damage });
-  }
-  const problem = isInJournal
-    ? `it has no flow.json: ${repair}`
-    : "it has no flow.json: it died before it began, or another program recorded it; " +
-      "run its flow again";
-  throw new ResumeError("no-flow", problem, { runId });
-}
-
-/** The flow with the values of its variables, which are in its file only. */
-async function findFlow({ root, runId, flowPath }: ResumeOptions): Promise<Flow> {
-  const record = await keptFlow({ root, runId });
-  if (record.path === null) {
-    if (flowPath === undefined) return flowOfRecord(record);
-    throw new UsageError(`Cannot use --flow: ${runId} is the run of a command, not of a flow`);
-  }
-  const path = flowPath ?? record.path;
-  const flow = await readRecordedFlow(path, { isGiven: flowPath !== undefined }).catch((cause) => {
-    const problem = `${cause.message}; name the flow that was run with --flow`;
-    throw new ResumeError("other-flow", problem, { runId, cause });
-  });
-  const difference = flowDifference(record, flow);
-  if (difference === undefined) return flow;
-  const remedy = "name the flow that was run with --flow, or run this one anew";
-  const problem = `${path} is not the flow that was run: ${difference}; ${remedy}`;
-  throw new ResumeError("other-flow", problem, { runId });
-}
-
-/** What a person gives may be a pipe; what only a record names is not waited for. */
-async function readRecordedFlow(path: string, { isGiven }: { isGiven: boolean }): Promise<Flow> {
-  const info = isGiven ? undefined : lookAt(path);
-  if (info !== undefined) checkRegular(path, info);
-  return await readFlow(path);
 }
 
 /**

@@ -1,0 +1,192 @@
+/**
+ * What going on with a run comes to: its flow as it is now, what of it is asked for, and what people should
+ * know. Nothing is changed here.
+ */
+import { checkRegular } from "../../_internal/file_port.ts";
+import { runPaths } from "../../_internal/root_layout.ts";
+import { recoverCapture } from "../../capture/session/recover_capture.ts";
+import type { JournalHistory } from "../../run/engine/journal_history.ts";
+import { UsageError } from "../exit_codes.ts";
+import { lookAt } from "../files.ts";
+import type { Flow } from "../flow/flow.ts";
+import {
+  type FlowChanges,
+  flowChanges,
+  flowOfRecord,
+  type FlowRecord,
+  FlowRecordError,
+  readFlowRecord,
+} from "../flow/flow_record.ts";
+import { flowOfCapture } from "../flow/node_event.ts";
+import { readFlow } from "../flow/parse_flow.ts";
+import { commandHint } from "../reading/find_run.ts";
+import { listed } from "../text/printable.ts";
+import { ResumeError } from "./errors.ts";
+
+/** What the user says of the flow of a run that is gone on with. */
+export interface FlowChoice {
+  /** Where the flow file is now, if it is no longer where it was. */
+  flowPath: string | undefined;
+  /** Nodes whose recorded end is kept though they have changed. */
+  accept: readonly string[];
+  /** Nodes that are asked for anew though they have completed. */
+  rerun: readonly string[];
+  /** Whether nothing is asked for that was never begun. */
+  failedOnly: boolean;
+}
+
+/** What is gone on with. */
+export interface ResumePlan {
+  /** The flow as it is now, under the constraints with which the run began. */
+  flow: Flow;
+  /** The nodes that are other ones now. */
+  changed: readonly string[];
+  /** Nodes that are asked for anew though they have completed. */
+  rerun: ReadonlySet<string>;
+  /** The only nodes that are asked for; all when undefined. */
+  wanted: ReadonlySet<string> | undefined;
+  /** What people should know. */
+  notes: readonly string[];
+}
+
+type Resumed = FlowChoice & { root: string; runId: string };
+
+/**
+ * Plans how to go on with a run; `history`: what its journal has, undefined when nothing was decided.
+ *
+ * @throws {ResumeError} When the flow is another one in what has completed.
+ */
+export async function planResume(
+  options: Resumed,
+  history: JournalHistory | undefined,
+): Promise<ResumePlan> {
+  const { runId, accept, failedOnly } = options;
+  const record = await keptFlow(options);
+  const given = await findFlow(options, record);
+  const flow = { ...given, constraints: record.constraints };
+  const ids = new Set(flow.nodes.map(({ id }) => id));
+  const unknown = [...accept, ...options.rerun].find((id) => !ids.has(id));
+  if (unknown !== undefined) {
+    throw new UsageError(`Cannot use node ${unknown}: the flow has ${listed([...ids])}`);
+  }
+  const completed = history?.completed ?? new Set();
+  const rerun = withDependents(flow, options.rerun);
+  const changes = flowChanges(record, given);
+  refuseChanges(changes, { runId, isKept: (id) => completed.has(id) && !rerun.has(id), accept });
+  const changed = [...changes.changed.keys(), ...changes.gone, ...changes.added];
+  return {
+    flow,
+    changed,
+    rerun,
+    wanted: failedOnly && history !== undefined ? history.asked : undefined,
+    notes: notesOn(changes, completed),
+  };
+}
+
+/** What has completed was another node: whether its end still stands only the user can tell. */
+function refuseChanges(
+  { changed, gone }: FlowChanges,
+  { runId, isKept, accept }: {
+    runId: string;
+    isKept: (id: string) => boolean;
+    accept: readonly string[];
+  },
+): void {
+  const lost = gone.find(isKept);
+  if (lost !== undefined) {
+    const problem =
+      `node ${lost}, which has completed, is no longer in its flow; put it back, or ` +
+      "run the flow anew";
+    throw new ResumeError("other-flow", problem, { runId });
+  }
+  const other = [...changed].find(([id]) => isKept(id) && !accept.includes(id));
+  if (other === undefined) return;
+  const [id, what] = other;
+  const problem =
+    `node ${id}, which has completed, has another ${what} now: --accept ${id} keeps ` +
+    `what it came to, --rerun ${id} runs it again and all that needs it`;
+  throw new ResumeError("other-flow", problem, { runId });
+}
+
+function notesOn(
+  { changed, gone, added, constraints }: FlowChanges,
+  completed: ReadonlySet<string>,
+): string[] {
+  const notes: string[] = [];
+  for (const [id, what] of changed) {
+    const how = completed.has(id) ? "; what it came to before is kept, unless it runs again" : "";
+    notes.push(`node ${id} has another ${what} than when the run began${how}`);
+  }
+  if (gone.length > 0) notes.push(`no longer in the flow: ${listed([...gone])}`);
+  if (added.length > 0) notes.push(`new in the flow: ${listed([...added])}`);
+  if (constraints.length > 0) {
+    notes.push(
+      `the constraints with which the run began hold: another ${
+        listed([...constraints])
+      } is not used`,
+    );
+  }
+  return notes;
+}
+
+/** These nodes, and all that needs one of them. */
+function withDependents(flow: Flow, ids: readonly string[]): Set<string> {
+  const found = new Set(ids);
+  // Whatever needs one of them comes to it in as many rounds as the longest way has nodes.
+  for (let size = -1; size !== found.size;) {
+    size = found.size;
+    for (const { id, needs } of flow.nodes) {
+      if (needs.some((need) => found.has(need))) found.add(id);
+    }
+  }
+  return found;
+}
+
+/** The flow that a run keeps; where it is gone or damaged it is said whether the journal has it. */
+async function keptFlow(run: { root: string; runId: string }): Promise<FlowRecord> {
+  const { root, runId } = run;
+  let damage: FlowRecordError | undefined;
+  const record = await readFlowRecord(root, runId).catch((error) => {
+    if (!(error instanceof FlowRecordError) || error.kind !== "damaged") throw error;
+    damage = error;
+  });
+  if (record !== undefined) return record;
+  const recovered = await recoverCapture(runPaths(root, runId).journal).catch(() => undefined);
+  const isInJournal = recovered !== undefined &&
+    await flowOfCapture(recovered.bundle) !== undefined;
+  const repair = `${commandHint("repair", run)} makes it again from the journal`;
+  if (damage !== undefined) {
+    if (!isInJournal) throw damage;
+    const { kind, message, details } = damage;
+    throw new FlowRecordError(kind, `${message}; or ${repair}`, { details, cause: damage });
+  }
+  const problem = isInJournal
+    ? `it has no flow.json: ${repair}`
+    : "it has no flow.json: it died before it began, or another program recorded it; " +
+      "run its flow again";
+  throw new ResumeError("no-flow", problem, { runId });
+}
+
+/** The flow with the values of its variables, which are in its file only. */
+async function findFlow({ runId, flowPath }: Resumed, record: FlowRecord): Promise<Flow> {
+  if (record.path === null) {
+    if (flowPath === undefined) return flowOfRecord(record);
+    throw new UsageError(`Cannot use --flow: ${runId} is the run of a command, not of a flow`);
+  }
+  const path = flowPath ?? record.path;
+  const flow = await readRecordedFlow(path, { isGiven: flowPath !== undefined }).catch((cause) => {
+    const problem = `${cause.message}; name the flow that was run with --flow`;
+    throw new ResumeError("other-flow", problem, { runId, cause });
+  });
+  if (flow.name === record.name) return flow;
+  const problem = `${path} is not the flow that was run: its name is ${flow.name} instead of ` +
+    `${record.name}; name the flow that was run with --flow, or run this one anew`;
+  throw new ResumeError("other-flow", problem, { runId });
+}
+
+/** What a person gives may be a pipe; what only a record names is not waited for. */
+async function readRecordedFlow(path: string, { isGiven }: { isGiven: boolean }): Promise<Flow> {
+  const info = isGiven ? undefined : lookAt(path);
+  if (info !== undefined) checkRegular(path, info);
+  return await readFlow(path);
+}
