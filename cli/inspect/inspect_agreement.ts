@@ -5,17 +5,13 @@ import { reasonOf } from "../../_internal/text.ts";
 import type { RecoveredCapture } from "../../capture/session/recover_capture.ts";
 import type { CaptureBundle } from "../../capture/types.ts";
 import type { AttemptInfo, RunFold } from "../../eventlog/derive_run_state.ts";
-import { attemptKey, errorKindOf } from "../../run/attempt_key.ts";
+import { errorKindOf } from "../../run/attempt_key.ts";
+import { Asks } from "../../run/engine/asks.ts";
+import { JournalHistory, loggedAttempt } from "../../run/engine/journal_history.ts";
 import type { RunTermination } from "../../supervisor/types.ts";
-import { journalAttempts, loggedAttempt } from "../engine/past_attempts.ts";
 import { exists } from "../files.ts";
 import { flowOfRecord, type FlowRecord, readFlowRecord } from "../flow/flow_record.ts";
-import {
-  flowOfCapture,
-  flowProvenance,
-  isCommandRecord,
-  nodeAttemptOf,
-} from "../flow/node_event.ts";
+import { flowOfCapture, flowProvenance, isCommandRecord } from "../flow/node_event.ts";
 import { logProblem } from "../reading/find_run.ts";
 import type { RunLog } from "../reading/run_log.ts";
 import { listed } from "../text/printable.ts";
@@ -24,7 +20,6 @@ import {
   type InspectedCapture,
   MAKE_BUNDLE,
   MAKE_JOURNAL,
-  outputHashOf,
 } from "./inspect_capture.ts";
 import { inspectOutputs } from "./inspect_outputs.ts";
 import { intactText, isOfNewerFormat } from "./inspect_run_file.ts";
@@ -177,8 +172,12 @@ function hasErrorHash(fold: RunFold): boolean {
   });
 }
 
+function attemptsOf(recovered: RecoveredCapture) {
+  return new JournalHistory(recovered, new Asks()).attempts();
+}
+
 function nodesOf(recovered: RecoveredCapture): Set<string> {
-  return new Set(journalAttempts(recovered).map(({ nodeId }) => nodeId));
+  return new Set(attemptsOf(recovered).map(({ nodeId }) => nodeId));
 }
 
 /** Whether the end of a run stands behind its bundle: not where the records themselves failed. */
@@ -267,9 +266,8 @@ function lostEvents(
   },
 ): Problem[] {
   const problem = problemMaker(run);
-  const missing = journalAttempts(recovered)
-    // One that was aborted may never have begun.
-    .filter(({ termination }) => termination !== null && termination !== "Aborted")
+  const missing = attemptsOf(recovered)
+    .filter(({ termination }) => termination !== null)
     .filter((attempt) => {
       const logged = loggedAttempt(fold, attempt);
       return logged === undefined || logged.status === "Running";
@@ -325,8 +323,7 @@ function otherEnds(
   { fold, recovered }: { fold: RunFold; recovered: RecoveredCapture },
 ): Problem[] {
   const problem = problemMaker(run);
-  const hashes = recordedHashes(recovered);
-  return journalAttempts(recovered).flatMap(({ nodeId, attempt: number, termination }) => {
+  return attemptsOf(recovered).flatMap(({ nodeId, attempt: number, termination, end: ended }) => {
     const logged = loggedAttempt(fold, { nodeId, attempt: number });
     if (termination === null || logged === undefined || logged.status === "Running") return [];
     const [end, recordedEnd] = [endText(logged.status), journalEndText(termination)];
@@ -335,7 +332,7 @@ function otherEnds(
       const message = `it says of ${what}: ${end}, and the capture journal says: ${recordedEnd}`;
       return [problem("log", "differs", message)];
     }
-    const recorded = hashes.get(attemptKey({ nodeId, attempt: number }));
+    const { output_hash: recorded } = ended ?? {};
     const { output_hash: hash } = logged;
     if (recorded === undefined || hash === undefined || hash === recorded) return [];
     const message = `its digest of what ${what} printed is ${hash}, and the capture journal ` +
@@ -351,17 +348,4 @@ function endText(status: AttemptInfo["status"]): string {
 
 function journalEndText(termination: RunTermination): string {
   return termination === "Completed" ? "completed" : errorKindOf(termination);
-}
-
-/** The digests that the journal has of what completed attempts printed, by attempt. */
-function recordedHashes({ bundle }: RecoveredCapture): Map<string, string> {
-  const hashes = new Map<string, string>();
-  if (!("inputs" in bundle)) return hashes;
-  for (const decision of bundle.decisions) {
-    const { origin_event_id: eventId, retry_count: retries } = decision;
-    const hash = outputHashOf(decision);
-    if (eventId === null || hash === undefined) continue;
-    hashes.set(attemptKey(nodeAttemptOf(eventId, retries + 1)), hash);
-  }
-  return hashes;
 }

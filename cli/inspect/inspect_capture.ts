@@ -162,12 +162,3 @@ export function canBeJournal(
   const begin = { ...bundle, inputs: bundle.inputs.slice(0, length), decisions };
   return stringifyCaptureBundle(begin) === stringifyCaptureBundle(rest);
 }
-
-/** The digest that the recording has of what an attempt printed. */
-export function outputHashOf({ effects }: DecisionRecord): string | undefined {
-  const write = effects.flatMap(({ effect }) => effect.writes).find(({ key }) => key === "stdout");
-  const value = write?.value;
-  return typeof value === "object" && value !== null && "String" in value
-    ? value.String
-    : undefined;
-}

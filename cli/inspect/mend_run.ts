@@ -9,11 +9,14 @@ import type { RunEvent } from "../../eventlog/run_event.ts";
 import type { Recovery } from "../../eventlog/types.ts";
 import { basename, dirname, join } from "../../_internal/path.ts";
 import { runPaths } from "../../_internal/root_layout.ts";
+import { Asks } from "../../run/engine/asks.ts";
+import { JournalHistory } from "../../run/engine/journal_history.ts";
+import { eventsOf } from "../../run/engine/lifecycle.ts";
 import { RunWorkers } from "../../run/run_workers.ts";
 import { repairStore } from "../../store/check/repair_store.ts";
 import { exists } from "../files.ts";
 import { readFlowRecord, writeFlowRecord } from "../flow/flow_record.ts";
-import { flowOfCapture } from "../flow/node_event.ts";
+import { describeNode, flowOfCapture } from "../flow/node_event.ts";
 import { readRunLog } from "../reading/run_log.ts";
 import { counted } from "../text/printable.ts";
 import { canBeJournal } from "./inspect_capture.ts";
@@ -25,7 +28,6 @@ import {
   restoreRunFile,
   setAsideIfThere,
 } from "./restore_files.ts";
-import { missingEvents } from "./restore_log.ts";
 
 /** Something that was mended. */
 export interface Repair {
@@ -131,13 +133,18 @@ async function restoreLog(
   { root, runId }: { root: string; runId: string },
   log: FileEventLog<RunEvent>,
 ): Promise<Done | undefined> {
-  const { journal, bundle } = runPaths(root, runId);
   const record = await readFlowRecord(root, runId);
-  const recovered = await recoverCapture(journal);
-  if (record === undefined || recovered.damage !== null) return undefined;
+  const recovered = await recoverCapture(runPaths(root, runId).journal);
+  if (recovered.damage !== null) return undefined;
   const { fold } = readRunLog(root, runId);
-  const events = missingEvents({ runId, fold, record, recovered, isClosed: exists(bundle) });
-  if (events.length === 0) return undefined;
+  const bodies = new JournalHistory(recovered, new Asks()).missingEvents({
+    fold,
+    name: record?.name ?? recovered.bundle.graph_id,
+    nodes: record?.nodes.map(({ id }) => id) ?? [],
+    describe: describeNode,
+  });
+  if (bodies.length === 0) return undefined;
+  const events = eventsOf(bodies, { runId, after: fold.lastEventId });
   await log.appendAll(events, { durability: "disk" });
   return { action: `${counted(events.length, "event")} written from the journal`, kept: null };
 }

@@ -46,9 +46,11 @@ interface Step {
   decision: DecisionRecord;
 }
 
-/** How an attempt ended, as the journal has it. */
-interface Ended {
-  termination: RunTermination;
+/** An attempt as the journal has it. */
+export interface JournalAttempt extends NodeAttempt {
+  /** How it ended; null when nobody has seen that. */
+  termination: RunTermination | null;
+  /** What is recorded of its end. */
   end: EndRecord | undefined;
 }
 
@@ -96,6 +98,15 @@ export class JournalHistory {
     }
     this.cutOff = interrupted.filter(({ termination }) => termination === null)
       .map(({ event_id: eventId, attempt }) => asks.attemptOf(eventId, attempt));
+  }
+
+  /** Every attempt that was or may have been begun: those that have an end first, each in the order of the journal. */
+  attempts(): JournalAttempt[] {
+    const ended = this.#steps.flatMap(({ input }) => this.#endedBy(input) ?? []).filter(wasBegun);
+    const open = this.#recovered.interrupted.map(({ event_id, attempt, termination, end }) => {
+      return { ...this.#asks.attemptOf(event_id, attempt), termination, end };
+    });
+    return [...ended, ...open.filter(wasBegun)];
   }
 
   /** The nodes whose last end that was decided on is that they completed. */
@@ -158,7 +169,7 @@ export class JournalHistory {
   }
 
   /** The attempt that an input ends; undefined when it ends none. */
-  #endedBy(input: InputRecord): (NodeAttempt & Ended) | undefined {
+  #endedBy(input: InputRecord): (JournalAttempt & { termination: RunTermination }) | undefined {
     if (input.type !== "completion") return undefined;
     const { episode_id: episodeId, attempt, termination, end } = input;
     return { ...this.#asks.attemptOf(this.#origins.get(episodeId)!, attempt), termination, end };

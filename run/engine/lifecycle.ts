@@ -4,7 +4,12 @@
  */
 import { defined } from "../../_internal/errors.ts";
 import { VERSION } from "../../_internal/version.ts";
-import type { NodeError, NodeKind } from "../../eventlog/run_event.ts";
+import {
+  newEventId,
+  type NodeError,
+  type NodeKind,
+  type RunEvent,
+} from "../../eventlog/run_event.ts";
 import type { EventTime, RunTermination } from "../../supervisor/types.ts";
 import { errorKindOf } from "../attempt_key.ts";
 import type { EndRecord } from "../port.ts";
@@ -108,4 +113,16 @@ export function pipeEnded(
   const duration_ms = Number.isNaN(begun) ? undefined : Math.max(0, at - begun);
   if (reason === undefined) return { type: "pipe.completed", at, duration_ms };
   return { type: "pipe.aborted", at, reason, failed_step: failed, duration_ms };
+}
+
+/** Events of a run, with ids behind the last one that its log has. */
+export function eventsOf(
+  bodies: readonly EventBody[],
+  { runId, after: last }: { runId: string; after: string | undefined },
+): RunEvent[] {
+  let after = last;
+  return bodies.map(({ type, at, ...members }) => {
+    after = newEventId(defined({ after }));
+    return { type, id: after, ts: new Date(at).toISOString(), run_id: runId, ...defined(members) };
+  });
 }

@@ -10,12 +10,10 @@
  * - Once telling has failed nothing more is told, and the run is ended; what the log lacks it gets from the
  *   journal when the run is gone on with.
  */
-import { defined } from "../../_internal/errors.ts";
 import { turn } from "../../_internal/barrier.ts";
-import { newEventId, type RunEvent } from "../../eventlog/run_event.ts";
 import type { RunFold } from "../../eventlog/derive_run_state.ts";
 import type { HeldRun } from "../port.ts";
-import type { EventBody } from "./lifecycle.ts";
+import { type EventBody, eventsOf } from "./lifecycle.ts";
 
 /** Something to be told. */
 export interface Tale {
@@ -41,7 +39,6 @@ interface TellerOptions {
 /** {@linkcode file} */
 export class Teller {
   readonly #options: TellerOptions;
-  readonly #afterId: string | undefined;
   #waiting: Tale[] = [];
   /** Resolves when the queue is empty. */
   #telling: Promise<void> | undefined;
@@ -49,7 +46,6 @@ export class Teller {
 
   constructor(options: TellerOptions) {
     this.#options = options;
-    this.#afterId = options.fold.lastEventId;
   }
 
   /** What keeps it from telling, if anything does. */
@@ -98,14 +94,8 @@ export class Teller {
   async write(bodies: readonly EventBody[]): Promise<void> {
     if (bodies.length === 0) return;
     const { held, fold } = this.#options;
-    const events = bodies.map((body) => this.#eventOf(body));
+    const events = eventsOf(bodies, { runId: held.view.runId, after: fold.lastEventId });
     await held.append({ events: events.map((event) => JSON.stringify(event)) });
     for (const event of events) fold.take(event);
-  }
-
-  #eventOf({ type, at, ...members }: EventBody): RunEvent {
-    const id = newEventId(defined({ after: this.#afterId }));
-    const ts = new Date(at).toISOString();
-    return { type, id, ts, run_id: this.#options.held.view.runId, ...defined(members) };
   }
 }
