@@ -15,7 +15,13 @@ import {
   stringifyCaptureJournal,
   type TaffrailCaptureBundle,
 } from "../../capture/mod.ts";
-import { createEvent, type RunAnswer, type SupervisorMode } from "../../supervisor/mod.ts";
+import {
+  createEvent,
+  ManualTimers,
+  type RunAnswer,
+  type RunRequest,
+  type SupervisorMode,
+} from "../../supervisor/mod.ts";
 import { withTempDir } from "../_util/temp.ts";
 import { at, createSupervisor, event, newSession, sessionOptions } from "./_util.ts";
 
@@ -107,6 +113,35 @@ Deno.test("an answer that is none ends an attempt of a live replay as it would h
         `${mode} ${JSON.stringify(end)}`,
       );
     }
+  }
+});
+
+Deno.test("what was ended before its work began is not begun by a live replay either", async () => {
+  for (const mode of MODES) {
+    const barrier = Promise.withResolvers<void>();
+    const controller = new AbortController();
+    const session = newSession({
+      mode,
+      signal: controller.signal,
+      timers: new ManualTimers(),
+      beforeRun: ({ eventId }) => eventId === "e2" ? barrier.promise : undefined,
+    });
+    const handled = ["e1", "e2"].map((id) => session.onEvent(event(id)));
+    for (let turn = 0; turn < 20; turn++) await Promise.resolve();
+    controller.abort(new Error("enough"));
+    barrier.resolve();
+    await Promise.all(handled);
+    await session.close();
+    const bundle = session.intoBundle();
+    assert("inputs" in bundle);
+    assertEquals(
+      bundle.inputs.flatMap((input) => input.type === "completion" ? [input.end] : []),
+      [undefined, { begun: false }],
+    );
+    const made: string[] = [];
+    const run = ({ eventId }: RunRequest) => (made.push(eventId), "Completed" as const);
+    await assertReplays(bundle, { createSupervisor, invoker: { run } });
+    assertEquals(made, ["e1"]);
   }
 });
 
