@@ -22,5 +22,6 @@ export { PumpDriver } from "./driver/pump_driver.ts";
 export type { PumpDriverOptions } from "./driver/pump_driver.ts";
 export { Supervisor } from "./driver/supervisor.ts";
 export { ManualTimers, systemTimers } from "./driver/timers.ts";
+export type * from "./state.ts";
 export type * from "./types.ts";
 export { TaffrailError, type TaffrailErrorOptions } from "../_internal/errors.ts";

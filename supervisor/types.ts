@@ -67,18 +67,15 @@ export type ErrKind =
 /** How an attempt ended. */
 export type RunTermination = "Completed" | "TimedOut" | "Aborted" | { readonly Failed: ErrKind };
 
-/**
- * A JSON object: texts, booleans, nulls, finite numbers, and lists and objects of these. It is looked at
- * when it is handed over, as its type is that of any object.
- */
-export type JsonObject = object;
+/** A JSON object: its members are texts, booleans, nulls, finite numbers, and lists and objects of these. */
+export type JsonObject = Readonly<Record<string, unknown>>;
 
 /** What an invoker answers where there is more to be recorded than how the attempt ended. */
 export interface RunAnswer {
   /** How the attempt ended: what is decided by. */
   readonly termination: RunTermination;
-  /** What else is to be recorded of its end. No decision depends on it. */
-  readonly end?: JsonObject;
+  /** What else is to be recorded of its end: a {@linkcode JsonObject}. No decision depends on it. */
+  readonly end?: object;
 }
 
 /**
@@ -228,78 +225,6 @@ export interface DecisionLogEntry {
   readonly numbers: DecisionNumbers;
   /** The id of the event that the episode was made for; `null` for a Pump that found nothing due. */
   readonly originEventId: string | null;
-}
-
-/** An event inside a {@linkcode SupervisorState}. */
-export interface EventState {
-  /** The event's id. */
-  event_id: string;
-  /** When it happened. */
-  event_time: EventTime;
-  /** Its kind. */
-  kind: ExternalEventKind;
-  /** The bytes of its payload. */
-  payload: number[];
-  /** Which attempt at the work its first attempt is; left out where that was not said. */
-  first_attempt?: number;
-}
-
-/** A deferred episode inside a {@linkcode SupervisorState}. */
-export interface DeferredState {
-  /** When it is due. */
-  schedule_at: EventTime;
-  /** The episode. */
-  episode_id: number;
-  /** The event that it was made for. */
-  event: EventState;
-  /** How often it has been deferred. */
-  defer_count: number;
-  /** How many attempts were made. */
-  attempts: number;
-}
-
-/** An attempt in flight inside a {@linkcode SupervisorState}. */
-export interface InFlightState {
-  /** The episode. */
-  episode_id: number;
-  /** Which attempt: the first is 1. */
-  attempt: number;
-  /** The event that the episode was made for. */
-  event: EventState;
-  /** The Pump that started it; `null` when the event itself did. */
-  pump: EventState | null;
-  /** Why it was started. */
-  reason: DecisionReason;
-  /** The numbers behind that. */
-  numbers: DecisionNumbers;
-}
-
-/** A supervisor's rules and state as JSON: what {@linkcode Supervisor.from} goes on from. */
-export interface SupervisorState {
-  /** The format, 1. */
-  format: 1;
-  /** The graph. */
-  graph_id: string;
-  /** The mode. */
-  mode: SupervisorMode;
-  /** The constraints. */
-  constraints: Constraints;
-  /** The bound of the deferred queue, if any. */
-  max_deferred: number | null;
-  /** The back-off, if any. */
-  backoff: Backoff | null;
-  /** How many inputs were taken. */
-  inputs: number;
-  /** The id that the next episode gets. */
-  next_episode_id: number;
-  /** The clock. */
-  clock: EventTime;
-  /** When the episodes of the rate window started, in order. */
-  recent: EventTime[];
-  /** The deferred queue, in the order in which it comes due. */
-  deferred: DeferredState[];
-  /** Attempts in flight: each needs its completion. */
-  in_flight: InFlightState[];
 }
 
 /** Where decisions go (SUP-7). */
@@ -489,8 +414,8 @@ export interface Completion {
   attempt: number;
   /** How it ended. */
   termination: RunTermination;
-  /** What else is to be recorded of its end. No decision depends on it. */
-  end?: JsonObject;
+  /** What else is to be recorded of its end: a {@linkcode JsonObject}. No decision depends on it. */
+  end?: object;
   /** When it ended: by default now, without timers the supervisor's clock. */
   at?: EventTime;
 }

@@ -33,8 +33,9 @@ export interface ReplayOptions {
    */
   createSupervisor: (options: SupervisorOptions) => CapturableSupervisor;
   /**
-   * Makes every attempt again, to see whether it ends as it did. Without it, attempts end as they are
-   * recorded to have ended, and only what was decided is replayed.
+   * Makes every attempt again, to see whether it ends as it did; but for those whose `end` says
+   * `begun: false`, which were never made. Without it, attempts end as they are recorded to have ended,
+   * and only what was decided is replayed.
    */
   invoker?: RuntimeInvoker;
   /**

@@ -56,6 +56,7 @@ const RUNTIME_ERROR: RunTermination = Object.freeze({ Failed: "RuntimeError" });
 /** Feeds the inputs of a bundle to a fresh supervisor (RPL-4). */
 export async function runReplay(bundle: CaptureBundle, ports: ReplayPorts): Promise<ReplayOutcome> {
   ports.signal?.throwIfAborted();
+  const invoker = ports.invoker && begunOnly(ports.invoker, bundle);
   const isConcurrent = "inputs" in bundle && bundle.mode === "concurrent";
   const controller = new AbortController();
   const signal = ports.signal === undefined
@@ -63,14 +64,28 @@ export async function runReplay(bundle: CaptureBundle, ports: ReplayPorts): Prom
     : AbortSignal.any([ports.signal, controller.signal]);
   try {
     const outcome = isConcurrent
-      ? await replayConcurrently(bundle, { ...ports, signal })
-      : await replaySerially(bundle, { ...ports, signal });
+      ? await replayConcurrently(bundle, { ...ports, invoker, signal })
+      : await replaySerially(bundle, { ...ports, invoker, signal });
     signal.throwIfAborted();
     return outcome;
   } finally {
     // The signals of attempts that were made again and whose turn never came abort.
     controller.abort();
   }
+}
+
+/** An invoker that is not asked for attempts that ended before their work began: they end as they did. */
+function begunOnly(invoker: RuntimeInvoker, bundle: CaptureBundle): RuntimeInvoker {
+  const unbegun = new Map<string, RunTermination>();
+  for (const input of "inputs" in bundle ? bundle.inputs : []) {
+    if (input.type !== "completion" || input.end?.begun !== false) continue;
+    unbegun.set(attemptId(input.episode_id, input.attempt), input.termination);
+  }
+  if (unbegun.size === 0) return invoker;
+  return {
+    run: (request) =>
+      unbegun.get(attemptId(request.episodeId, request.attempt)) ?? invoker.run(request),
+  };
 }
 
 /** Serial replay: the attempts of an event are over before the next event is handed over. */

@@ -11,13 +11,8 @@ import {
 } from "../../_internal/errors.ts";
 import { compareTimes } from "../../_internal/event_time.ts";
 import { MODES, START_REASONS } from "../../_internal/wire_names.ts";
-import type {
-  DecisionNumbers,
-  EventState,
-  EventTime,
-  ExternalEvent,
-  SupervisorState,
-} from "../types.ts";
+import type { EventState, SupervisorState } from "../state.ts";
+import type { DecisionNumbers, EventTime, ExternalEvent } from "../types.ts";
 import { createEvent } from "./create_event.ts";
 import type { DeferredEpisode } from "./deferred_queue.ts";
 import { readRules, type Rules } from "./rules.ts";

@@ -22,10 +22,15 @@ import type {
 import { type RunningAttempt, RunningAttempts } from "./attempt_timeouts.ts";
 import { awaitAnswer, callInvoker } from "./inside_run.ts";
 
+/** An answer as it was read: what is to be recorded is JSON, and a copy. */
+export interface Answer extends RunAnswer {
+  readonly end?: JsonObject;
+}
+
 /** What an {@linkcode AttemptRunner} reports. */
 interface AttemptListener {
   /** An attempt ended: by its answer, by running out of time, or by not being made. */
-  onEnd: (attempt: Attempt, answer: RunAnswer) => void;
+  onEnd: (attempt: Attempt, answer: Answer) => void;
   /** A port failed that may not fail. */
   onFailure: (error: unknown) => void;
 }
@@ -33,12 +38,12 @@ interface AttemptListener {
 const DEFAULT_GRACE_MS = 5_000;
 const ANSWER = "the invoker's answer";
 const ANSWER_FIELDS = ["termination", "end"];
-const RUNTIME_ERROR: RunAnswer = Object.freeze({
+const RUNTIME_ERROR: Answer = Object.freeze({
   termination: Object.freeze({ Failed: "RuntimeError" }),
 });
-const ABORTED: RunAnswer = Object.freeze({ termination: "Aborted" });
+const ABORTED: Answer = Object.freeze({ termination: "Aborted" });
 /** Only with `beforeRun`: without it every decision to start is followed by the call at once. */
-const NOT_BEGUN: RunAnswer = Object.freeze({
+const NOT_BEGUN: Answer = Object.freeze({
   termination: "Aborted",
   end: Object.freeze({ begun: false }),
 });
@@ -134,12 +139,12 @@ export class AttemptRunner {
     const { attempt } = running;
     const { signal } = running.controller = new AbortController();
     const isRunning = this.#running.has(running);
-    const end = (answer: RunAnswer, thrown?: { error: unknown }) => {
+    const end = (answer: Answer, thrown?: { error: unknown }) => {
       if (isRunning) this.#settle(running, answer, thrown);
       else this.#end(attempt, answer, thrown);
     };
     let answer: ReturnType<RuntimeInvoker["run"]>;
-    let read: RunAnswer | undefined;
+    let read: Answer | undefined;
     try {
       answer = callInvoker(this.#ports.invoker, this.#requestOf(attempt, signal));
       if (!isPromiseLike(answer)) read = readAnswer(answer);
@@ -165,7 +170,7 @@ export class AttemptRunner {
   }
 
   #onAnswer(running: RunningAttempt, answer: unknown): void {
-    let read: RunAnswer;
+    let read: Answer;
     try {
       read = readAnswer(answer);
     } catch (error) {
@@ -179,13 +184,13 @@ export class AttemptRunner {
   }
 
   /** Ends an attempt by its answer, unless it has ended before. */
-  #settle(running: RunningAttempt, answer: RunAnswer, thrown?: { error: unknown }): void {
+  #settle(running: RunningAttempt, answer: Answer, thrown?: { error: unknown }): void {
     const { attempt } = running;
     if (this.#running.end(running)) return this.#end(attempt, answer, thrown);
     this.#callBack(() => this.#ports.onLate?.({ ...refOf(attempt), ...answer, ...thrown }));
   }
 
-  #end(attempt: Attempt, answer: RunAnswer, thrown?: { error: unknown }): void {
+  #end(attempt: Attempt, answer: Answer, thrown?: { error: unknown }): void {
     this.#listener.onEnd(attempt, answer);
     if (thrown === undefined) return;
     this.#callBack(() => this.#ports.onInvokerError?.({ ...refOf(attempt), ...thrown }));
@@ -202,7 +207,7 @@ export class AttemptRunner {
 }
 
 /** What an invoker has answered; a `TypeError` when that is no answer. */
-function readAnswer(answer: unknown): RunAnswer {
+function readAnswer(answer: unknown): Answer {
   if (!isObject(answer) || !("termination" in answer)) {
     return { termination: checkTermination(answer, ANSWER) };
   }

@@ -3,6 +3,7 @@ import { checkEvent } from "../core/create_event.ts";
 import { checkTermination, readRules } from "../core/rules.ts";
 import { readState, writeState } from "../core/saved_state.ts";
 import { type Attempt, SupervisorCore } from "../core/supervisor_core.ts";
+import type { SupervisorState } from "../state.ts";
 import type {
   AttemptRef,
   Completion,
@@ -12,13 +13,11 @@ import type {
   EventTime,
   ExternalEvent,
   Leftovers,
-  RunAnswer,
   SupervisorOptions,
   SupervisorPorts,
-  SupervisorState,
   Withdrawal,
 } from "../types.ts";
-import { AttemptRunner, readEnd, refOf } from "./attempt_runner.ts";
+import { type Answer, AttemptRunner, readEnd, refOf } from "./attempt_runner.ts";
 import { InputLoop } from "./input_loop.ts";
 import { checkOutside } from "./inside_run.ts";
 
@@ -334,7 +333,7 @@ export class Supervisor {
     return writeState(this.#core);
   }
 
-  #onEnd({ episodeId, attempt }: Attempt, { termination, end }: RunAnswer): void {
+  #onEnd({ episodeId, attempt }: Attempt, { termination, end }: Answer): void {
     try {
       const at = this.#now();
       const ended = {

@@ -5,7 +5,9 @@ import {
   type ExternalEventKind,
   FaultInvoker,
   ManualTimers,
+  type RunAnswer,
   type RunTermination,
+  type Supervisor,
 } from "../../supervisor/mod.ts";
 import type { Random } from "../_util/random.ts";
 import { at, event, newSession } from "./_util.ts";
@@ -26,6 +28,22 @@ function randomTermination(random: Random): RunTermination {
   if (random.chance(0.4)) return "Completed";
   if (random.chance(0.2)) return random.pick(["TimedOut", "Aborted"]);
   return { Failed: random.pick(FAILURES) };
+}
+
+/** How an attempt ends, and now and then what else is to be recorded of that. */
+function randomAnswer(random: Random): RunTermination | RunAnswer {
+  const termination = randomTermination(random);
+  if (random.chance(0.7)) return termination;
+  return {
+    termination,
+    end: { z: random.below(9), duration_ms: random.next(), list: ["é", null] },
+  };
+}
+
+/** Takes something out of the queue, if something waits. */
+async function withdrawOne(random: Random, supervisor: Supervisor): Promise<void> {
+  const { deferred } = supervisor;
+  if (deferred.length > 0) await supervisor.withdraw(random.pick(deferred));
 }
 
 function randomConstraints(random: Random): ConstraintsInit {
@@ -74,9 +92,12 @@ export async function randomSerialSession(
     ...randomBounds(random),
   });
   let secs = 0;
+  // What v3 cannot say stays out of most sessions.
+  const withdraws = random.chance(0.2);
   for (const id of ids) {
     secs = Math.max(0, secs + random.below(9) - 2);
     await session.onEvent(randomEvent(random, { id, secs }));
+    if (withdraws && random.chance(0.3)) await withdrawOne(random, session.supervisor);
     if (random.chance(0.3)) {
       await session.setEffects(random.below(session.decisionCount), [effect()]);
     }
@@ -100,7 +121,7 @@ export async function randomConcurrentSession(
   { journal }: { journal?: CaptureJournal } = {},
 ): Promise<CaptureBundle> {
   const timers = new ManualTimers();
-  const open: ((termination: RunTermination) => void)[] = [];
+  const open: ((answer: RunTermination | RunAnswer) => void)[] = [];
   const session = newSession({
     mode: "concurrent",
     ...(journal && { journal }),
@@ -109,8 +130,8 @@ export async function randomConcurrentSession(
     deadlineGraceMs: 1000 * random.below(3),
     invoker: {
       run: () => {
-        if (random.chance(0.2)) return randomTermination(random);
-        const { promise, resolve } = Promise.withResolvers<RunTermination>();
+        if (random.chance(0.2)) return randomAnswer(random);
+        const { promise, resolve } = Promise.withResolvers<RunTermination | RunAnswer>();
         open.push(resolve);
         return promise;
       },
@@ -125,7 +146,9 @@ export async function randomConcurrentSession(
       await session.onEvent(randomEvent(random, { id: `e${step}`, secs }));
     } else if (choice < 0.8 && open.length > 0) {
       const [answer] = open.splice(random.below(open.length), 1);
-      answer!(randomTermination(random));
+      answer!(randomAnswer(random));
+    } else if (choice < 0.85) {
+      await withdrawOne(random, session.supervisor);
     } else {
       timers.advance(at(random.below(4)));
     }

@@ -60,7 +60,7 @@ Deno.test("concurrent sessions replay to identical decisions, from the file too"
     }
   });
   // The cases are worth something only if everything happens in them.
-  assertEquals(reasons.size, 11);
+  assertEquals(reasons.size, 12);
   assert(terminations.has('"TimedOut"'));
 });
 

@@ -10,7 +10,7 @@ import { event } from "../_util.ts";
 
 /** The core's two queues, beside plain lists. */
 
-Deno.test("SCH-1 the deferred queue is ordered by (time, episode id)", () => {
+Deno.test("SCH-1 the deferred queue is ordered by (time, episode id), whatever is taken out of it", () => {
   const origin = event("e1");
   for (let round = 0; round < longCount(50, 2_000); round++) {
     const random = new Random(mixSeeds(seed(), 1, round));
@@ -26,9 +26,16 @@ Deno.test("SCH-1 the deferred queue is ordered by (time, episode id)", () => {
         list.sort((a, b) =>
           a.at.secs - b.at.secs || a.at.nanos - b.at.nanos || a.episodeId - b.episodeId
         );
-      } else {
+      } else if (random.chance(0.5)) {
         queue.removeFirst();
         list.shift();
+      } else {
+        const index = random.below(list.length + 1);
+        const [gone] = list.splice(index, 1);
+        const episodeId = gone?.episodeId ?? -1;
+        assertEquals(queue.has(episodeId), gone !== undefined);
+        assertEquals(queue.remove(episodeId), gone);
+        assertEquals(queue.has(episodeId), false);
       }
       assertEquals([queue.size, queue.first()], [list.length, list[0]]);
     }
