@@ -15,11 +15,10 @@ import type { HeldRun, OutputRef, OutputSink, RunDocument, RunLines, RunView } f
 import { asRunError, runError } from "../run_error.ts";
 import { documentPath } from "./file_run_view.ts";
 import { LineStream } from "./line_stream.ts";
-import { OutputFolder } from "./output_folder.ts";
 import { FileOutputSink } from "./output_sink.ts";
 import { OutputTimes } from "./output_times.ts";
 import type { StoreFollower } from "./store_follower.ts";
-import type { SyncedFolder } from "./synced_folder.ts";
+import { OutputFolder, type SyncedFolder } from "./folders.ts";
 
 /** The streams that the holder appends to, in the order in which they are written. */
 const STREAMS = ["capture", "events", "processes"] as const;

@@ -56,7 +56,7 @@ import { FileHeldRun } from "./file_held_run.ts";
 import { FileRunView } from "./file_run_view.ts";
 import { postMessage } from "./inbox.ts";
 import { removeRuntimeOf, StoreFollower } from "./store_follower.ts";
-import { SyncedFolder } from "./synced_folder.ts";
+import { SyncedFolder } from "./folders.ts";
 
 /** How long to wait for whoever holds a run: longer than anybody who only looks whether it is held. */
 const HOLD_TIMEOUT_MS = 500;

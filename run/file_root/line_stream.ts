@@ -7,7 +7,7 @@ import { Barrier } from "../../_internal/barrier.ts";
 import { type FilePort, runStepsSync } from "../../_internal/file_port.ts";
 import { reasonOf } from "../../_internal/text.ts";
 import { type RunError, runError } from "../run_error.ts";
-import type { SyncedFolder } from "./synced_folder.ts";
+import type { SyncedFolder } from "./folders.ts";
 
 /** What a {@linkcode LineStream} needs. */
 interface LineStreamOptions {

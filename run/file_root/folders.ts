@@ -1,11 +1,14 @@
 /**
- * The folder of what the attempts of a run give. What is always true:
+ * The folders of a run, and whether the names in them are on disk. What is always true:
  *
- * 1. It is made with the first file, and is on disk when somebody needs a file in it to be.
- * 2. A file of the same name is written over only if it is a regular file without another name: a link
- *    could lead to any file of the user's.
+ * 1. **A file is on disk only when its name is**, in every folder down to it: whoever waits for a name
+ *    waits for the folders above too, as far as their names are not known to be on disk.
+ * 2. **A folder that nobody waits for is not synced**, and all who wait at the same time share one sync.
+ * 3. That of outputs is made with the first file. One of the same name is written over only if it is a
+ *    regular file without another name: a link could lead to any file of the user's.
  */
-import { makeDirectorySync } from "../../_internal/directories.ts";
+import { Barrier } from "../../_internal/barrier.ts";
+import { makeDirectorySync, openDirectorySync } from "../../_internal/directories.ts";
 import {
   discardSync,
   type FileHandle,
@@ -16,7 +19,50 @@ import {
 import { join } from "../../_internal/path.ts";
 import { type AttemptFile, outputName } from "../../_internal/root_layout.ts";
 import { refuseLinksSync } from "../../_internal/run_folder.ts";
-import { SyncedFolder } from "./synced_folder.ts";
+
+/** Where a folder stands in another one. */
+interface Place {
+  folder: SyncedFolder;
+  /** Which of the names there is its own: what {@linkcode SyncedFolder.add} gave. */
+  position: number;
+}
+
+/** A folder in which files are made. */
+export class SyncedFolder {
+  /** Where it is. */
+  readonly path: string;
+  readonly #place: Place | undefined;
+  readonly #barrier: Barrier;
+  #names = 0;
+
+  constructor(port: FilePort, path: string, place?: Place) {
+    this.path = path;
+    this.#place = place;
+    this.#barrier = new Barrier({ position: () => this.#names, sync: () => sync(port, path) });
+  }
+
+  /** A name was made, replaced or removed; returns what to wait for. */
+  add(): number {
+    return ++this.#names;
+  }
+
+  /** Resolves when that name is on disk, by default each that was added so far. */
+  async reach(position = this.#names): Promise<void> {
+    await Promise.all([
+      this.#barrier.reach(position),
+      this.#place?.folder.reach(this.#place.position),
+    ]);
+  }
+}
+
+async function sync(port: FilePort, path: string): Promise<void> {
+  const directory = openDirectorySync(port, path);
+  try {
+    await directory?.sync();
+  } finally {
+    directory?.close();
+  }
+}
 
 /** The folder of what the attempts of a run gave; made with the first file. */
 export class OutputFolder {
