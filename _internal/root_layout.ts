@@ -1,6 +1,6 @@
 import { checkString, checkTypes } from "./errors.ts";
 import { absolute, isWindows, join } from "./path.ts";
-import { decodeUtf8, encodeUtf8, Sha256, toHex } from "./text.ts";
+import { decodeUtf8, encodeUtf8, toFileName, toHex } from "./text.ts";
 
 /**
  * Where everything below a root is. No other file joins such a path by hand, so that this page is
@@ -143,6 +143,18 @@ export function checkRunId(runId: string): void {
   refuseRunId(runId, runIdProblem);
 }
 
+const ULID_PLACE = "-00000000000000000000000000";
+
+/** Throws a `TypeError` for a name of which no run id can be made. */
+export function checkRunName(name: string): void {
+  const problem = name.length > MAX_RUN_NAME_LENGTH
+    ? `it has ${name.length} characters, and at most ${MAX_RUN_NAME_LENGTH} leave room for the ` +
+      "rest of the run id; choose a shorter name"
+    : runIdProblem(name + ULID_PLACE);
+  if (problem === undefined) return;
+  throw new TypeError(`Cannot make a run id of the name ${JSON.stringify(name)}: ${problem}`);
+}
+
 /**
  * What is wrong with the id of a run that is only read: nothing, if it can be the name of a folder.
  * Other programs call their runs as they like.
@@ -235,33 +247,7 @@ export function outputPath(run: { root: string; runId: string }, of: AttemptFile
 
 /** The name of what is kept of an attempt. */
 export function outputName({ nodeId, attempt, stream }: AttemptFile): string {
-  return `${nodeFileName(nodeId)}.${attempt}.${stream}`;
-}
-
-/** So that what is added to a name fits behind it. */
-const MAX_NODE_NAME_BYTES = 100;
-/** What a dash and the digits of a digest leave of that. */
-const NODE_NAME_START_BYTES = 83;
-
-/**
- * How the files of a node or step begin: with its id, in which every byte that a file system could take
- * for something else, or for the same in another case, stands as `%` and two digits. Of a long one the
- * end is a digest.
- */
-function nodeFileName(nodeId: string): string {
-  if (/^\.{1,2}$/.test(nodeId)) return nodeId.replaceAll(".", "%2E");
-  const name = /^[a-z0-9._-]*$/.test(nodeId) ? nodeId : encodeName(nodeId);
-  if (name.length <= MAX_NODE_NAME_BYTES) return name;
-  const digest = toHex(Sha256.of(encodeUtf8(nodeId)).subarray(0, 8));
-  return `${name.slice(0, NODE_NAME_START_BYTES)}-${digest}`;
-}
-
-function encodeName(nodeId: string): string {
-  return Array.from(encodeUtf8(nodeId), (byte) => {
-    const character = String.fromCharCode(byte);
-    if (/[a-z0-9._-]/.test(character)) return character;
-    return `%${byte.toString(16).toUpperCase().padStart(2, "0")}`;
-  }).join("");
+  return `${toFileName(nodeId)}.${attempt}.${stream}`;
 }
 
 /** What keeps a root out of the repository that it lies in. */

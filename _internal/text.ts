@@ -132,6 +132,13 @@ export function memberPath(holderPath: string, key: string | number): string {
   return PLAIN_NAME.test(key) ? `${holderPath}.${key}` : `${holderPath}[${JSON.stringify(key)}]`;
 }
 
+/** The order of the UTF-8 bytes, from which that of JavaScript differs beyond U+FFFF. */
+export function compareBytes(one: string, other: string): number {
+  const [ones, others] = [encodeUtf8(one), encodeUtf8(other)];
+  const at = ones.findIndex((byte, index) => byte !== others[index]);
+  return at === -1 ? ones.length - others.length : ones[at]! - (others[at] ?? -1);
+}
+
 const KEPT_BUFFER_BYTES = 1024 * 1024;
 const KEPT_VIEWS = 4096;
 
@@ -275,4 +282,30 @@ export class Sha256 {
     state[6]! += g;
     state[7]! += h;
   }
+}
+
+/** So that what is added to a name fits behind it. */
+const MAX_NAME_BYTES = 100;
+/** What a dash and the digits of a digest leave of that. */
+const NAME_START_BYTES = 83;
+
+/**
+ * How the files of an id are called: by it, where every byte that a file system could take
+ * for something else, or for the same in another case, stands as `%` and two digits. Of a long one the
+ * end is a digest.
+ */
+export function toFileName(id: string): string {
+  if (/^\.{1,2}$/.test(id)) return id.replaceAll(".", "%2E");
+  const name = /^[a-z0-9._-]*$/.test(id) ? id : encodeName(id);
+  if (name.length <= MAX_NAME_BYTES) return name;
+  const digest = toHex(Sha256.of(encodeUtf8(id)).subarray(0, 8));
+  return `${name.slice(0, NAME_START_BYTES)}-${digest}`;
+}
+
+function encodeName(id: string): string {
+  return Array.from(encodeUtf8(id), (byte) => {
+    const character = String.fromCharCode(byte);
+    if (/[a-z0-9._-]/.test(character)) return character;
+    return `%${byte.toString(16).toUpperCase().padStart(2, "0")}`;
+  }).join("");
 }

@@ -19,11 +19,10 @@ import { dirname, isWindows, join } from "../_internal/path.ts";
 import {
   absoluteRoot,
   checkRoot,
+  checkRunName,
   foreignRunIdProblem,
   isSystemFile,
   lastUlidPath,
-  MAX_RUN_NAME_LENGTH,
-  runIdProblem,
   runPaths,
   runsDirectory,
 } from "../_internal/root_layout.ts";
@@ -36,7 +35,7 @@ import {
   rememberNewRun,
   tryLockFolder,
 } from "../_internal/run_folder.ts";
-import { encodeUtf8 } from "../_internal/text.ts";
+import { compareBytes } from "../_internal/text.ts";
 import { asModuleError, wrapIo } from "./event_log_error.ts";
 
 /** The runs of a root: the ids that are given to them, which ones there are, and their removal. */
@@ -72,10 +71,7 @@ export async function newRunId(options: { root: string; name: string }): Promise
   checkTypes(options, { root: "string", name: "string" });
   const { name } = options;
   const root = absoluteRoot(options.root);
-  const problem = nameProblem(name);
-  if (problem !== undefined) {
-    throw new TypeError(`Cannot make a run id of the name ${JSON.stringify(name)}: ${problem}`);
-  }
+  checkRunName(name);
   return await newRunIdOnPort(denoFilePort, root, name);
 }
 
@@ -89,17 +85,6 @@ async function newRunIdOnPort(port: FilePort, root: string, name: string): Promi
   } catch (error) {
     throw asModuleError(lastUlidPath(root), error);
   }
-}
-
-const ULID_PLACE = "-00000000000000000000000000";
-
-/** What is wrong with the name of a run; undefined when it is right. */
-function nameProblem(name: string): string | undefined {
-  if (name.length > MAX_RUN_NAME_LENGTH) {
-    return `it has ${name.length} characters, and at most ${MAX_RUN_NAME_LENGTH} leave room for the ` +
-      "rest of the run id; choose a shorter name";
-  }
-  return runIdProblem(name + ULID_PLACE);
 }
 
 /**
@@ -139,13 +124,6 @@ export async function listRuns(root: string): Promise<string[]> {
 function isRunFolder(entry: { name: string; isDirectory: boolean }): boolean {
   return entry.isDirectory && !entry.name.startsWith(".") && !isSystemFile(entry.name) &&
     foreignRunIdProblem(entry.name) === undefined;
-}
-
-/** The order of the UTF-8 bytes, from which that of JavaScript differs beyond U+FFFF. */
-function compareBytes(one: string, other: string): number {
-  const [ones, others] = [encodeUtf8(one), encodeUtf8(other)];
-  const at = ones.findIndex((byte, index) => byte !== others[index]);
-  return at === -1 ? ones.length - others.length : ones[at]! - (others[at] ?? -1);
 }
 
 /**

@@ -22,6 +22,26 @@
  * @module
  */
 export type * from "./types.ts";
+export type {
+  HeldRun,
+  HoldOptions,
+  InboxMessage,
+  KeptOutput,
+  OutputChunk,
+  OutputRange,
+  OutputRef,
+  OutputSink,
+  RunAbout,
+  RunDocument,
+  RunHolder,
+  RunLines,
+  RunListing,
+  RunsRoot,
+  RunStream,
+  RunView,
+} from "./port.ts";
+export { openFileRoot } from "./file_root/file_root.ts";
+export { RunError, type RunErrorDetails, type RunErrorKind } from "./run_error.ts";
 export { type RunPaths, runPaths } from "../_internal/root_layout.ts";
 export { attemptKey, errorKindOf } from "./attempt_key.ts";
 export {

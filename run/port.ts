@@ -19,8 +19,8 @@ export interface RunAbout {
 export interface RunHolder {
   /** The machine, where that is known. */
   host: string | undefined;
-  /** The process. */
-  pid: number;
+  /** The process; undefined where that is not known. */
+  pid: number | undefined;
   /** Since when, as milliseconds since 1970; undefined where that is not known. */
   since: number | undefined;
 }

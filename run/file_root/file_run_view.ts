@@ -1,0 +1,166 @@
+/** A run of a root of files, as it can be read. Nothing here changes a file or keeps one open. */
+import {
+  denoFilePort,
+  type FilePort,
+  lookAtSync,
+  readFileSync,
+  readRangeSync,
+  sizeOf,
+  withFileSync,
+} from "../../_internal/file_port.ts";
+import { parseOpener, readOwnerSync } from "../../_internal/lock.ts";
+import { join } from "../../_internal/path.ts";
+import {
+  type AttemptFile,
+  outputPath,
+  type RunPaths,
+  runPaths,
+} from "../../_internal/root_layout.ts";
+import { viewRun } from "../../eventlog/file_event_log.ts";
+import { peekRun, type RunPeek } from "../../eventlog/read_run.ts";
+import type { RunEvent } from "../../eventlog/run_event.ts";
+import { isLive } from "../../eventlog/runs_directory.ts";
+import type { EventLog, EventPage, ReadOptions } from "../../eventlog/types.ts";
+import type {
+  OutputChunk,
+  OutputRange,
+  OutputRef,
+  RunDocument,
+  RunHolder,
+  RunStream,
+  RunView,
+} from "../port.ts";
+import { asRunError, isMissingFile, missingError } from "../run_error.ts";
+import { parseOutputTimes } from "./output_times.ts";
+
+/** Where a document of a run is. */
+export function documentPath(paths: RunPaths, name: RunDocument): string {
+  switch (name) {
+    case "run.json":
+      return paths.run;
+    case "flow.json":
+      return paths.flow;
+    case "trace.json":
+      return paths.trace;
+    case "capture.json":
+      return paths.bundle;
+  }
+}
+
+/** Reads one run. */
+export class FileRunView implements RunView {
+  readonly runId: string;
+  readonly events: Pick<EventLog<RunEvent>, "read" | "follow" | "lastSeq">;
+  readonly #root: string;
+  readonly #paths: RunPaths;
+
+  constructor(root: string, runId: string) {
+    this.runId = runId;
+    this.#root = root;
+    this.#paths = runPaths(root, runId);
+    const events = viewRun(root, runId);
+    this.events = {
+      read: (options) => this.#orMissing(() => events.read(options)),
+      follow: (options) => events.follow(options),
+      lastSeq: () => this.#orMissing(() => events.lastSeq()),
+    };
+  }
+
+  async holder(): Promise<RunHolder | undefined> {
+    if (!await isLive(this.#root, this.runId)) return undefined;
+    return readHolder(this.#paths.liveLock);
+  }
+
+  peek(): Promise<RunPeek<RunEvent>> {
+    return this.#orMissing(() => peekRun(this.#root, this.runId));
+  }
+
+  lines(stream: RunStream, options?: ReadOptions): Promise<EventPage<unknown>> {
+    return this.#orMissing(() => {
+      return viewRun<unknown>(this.#root, this.runId, { lines: stream }).read(options);
+    });
+  }
+
+  document(name: RunDocument): Promise<Uint8Array | undefined> {
+    const path = documentPath(this.#paths, name);
+    return this.#orMissing(() => ifThere(() => readFileSync(denoFilePort, path)));
+  }
+
+  output(of: OutputRef, range?: OutputRange): Promise<Uint8Array | undefined> {
+    return this.#orMissing(() => ifThere(() => readPart(this.#pathOf(of), range)));
+  }
+
+  times(of: { nodeId: string; attempt: number }): Promise<OutputChunk[] | undefined> {
+    const path = this.#pathOf({ ...of, stream: "times" });
+    return this.#orMissing(() => {
+      const bytes = ifThere(() => readFileSync(denoFilePort, path));
+      return bytes && parseOutputTimes(bytes);
+    });
+  }
+
+  size(): Promise<number> {
+    return this.#orMissing(() => sizeBelow(denoFilePort, this.#paths.directory));
+  }
+
+  #pathOf(of: AttemptFile): string {
+    return outputPath({ root: this.#root, runId: this.runId }, of);
+  }
+
+  /** Of a run that is not there nothing can be read, whatever was asked for. */
+  async #orMissing<T>(read: () => T | Promise<T>): Promise<T> {
+    const { directory } = this.#paths;
+    try {
+      if (lookAtSync(denoFilePort, directory)?.isDirectory !== true) {
+        throw missingError(this.runId, this.#root);
+      }
+      return await read();
+    } catch (error) {
+      const isPlace = error instanceof Error && Reflect.get(error, "kind") === "cursor";
+      throw isPlace ? error : asRunError(error, { runId: this.runId, path: directory });
+    }
+  }
+}
+
+function ifThere<T>(read: () => T): T | undefined {
+  try {
+    return read();
+  } catch (error) {
+    if (isMissingFile(error)) return undefined;
+    throw error;
+  }
+}
+
+/** Who has written into the lock that is held. A lock that was removed, or is no file of ours, names nobody. */
+function readHolder(path: string): RunHolder {
+  try {
+    return withFileSync(denoFilePort, { path, read: true }, (file) => {
+      const { mtime, dev, ino } = file.statSync();
+      const opener = parseOpener(readOwnerSync(file));
+      const isOwn = opener?.ino === undefined || (opener.ino === ino && opener.dev === dev);
+      return { host: undefined, pid: isOwn ? opener?.pid : undefined, since: mtime?.getTime() };
+    });
+  } catch {
+    return { host: undefined, pid: undefined, since: undefined };
+  }
+}
+
+function readPart(path: string, range: OutputRange | undefined): Uint8Array {
+  return withFileSync(denoFilePort, { path, read: true }, (file) => {
+    const size = sizeOf(file);
+    if (range === undefined) return readRangeSync(file, 0, size);
+    const start = "last" in range ? size - range.last : range.from;
+    const end = "last" in range ? size : range.from + range.length;
+    const from = Math.min(Math.max(0, start), size);
+    return readRangeSync(file, from, Math.min(Math.max(from, end), size));
+  });
+}
+
+/** What the files below a folder take together. Those that are removed meanwhile take nothing. */
+function sizeBelow(port: FilePort, directory: string): number {
+  let size = 0;
+  for (const { name, isDirectory } of port.readDirSync(directory)) {
+    const path = join(directory, name);
+    size += isDirectory ? sizeBelow(port, path) : lookAtSync(port, path)?.size ?? 0;
+  }
+  return size;
+}

@@ -1,0 +1,117 @@
+/**
+ * The store of a run follows its log. What is always true:
+ *
+ * 1. **It is behind what was appended, and in nobody's way**: it is loaded and opened when there is much to
+ *    take, or at the end, and whoever appends does not wait for it.
+ * 2. **What it cannot take harms the log in nothing.** It is told when the run is given up, takes nothing
+ *    any more, and can be made again from the log.
+ */
+import { parseRunFile } from "../../_internal/run_folder.ts";
+import { partsOfRunId } from "../../_internal/root_layout.ts";
+import { reasonOf } from "../../_internal/text.ts";
+import type { RunEvent } from "../../eventlog/run_event.ts";
+import { isLive } from "../../eventlog/runs_directory.ts";
+import { runError } from "../run_error.ts";
+import type { RunWorkers } from "../run_workers.ts";
+
+/** So many events go into one mutation of the store. */
+const BATCH = 64;
+
+/** What a {@linkcode StoreFollower} needs. */
+interface StoreFollowerOptions {
+  root: string;
+  runId: string;
+  /** The bytes of `run.json`, which has the name of what is run. */
+  runFile: Uint8Array | undefined;
+  /** Whether the log has events that the store may not have taken. */
+  isBehind: boolean;
+}
+
+/** Takes the events of a run into its store. */
+export class StoreFollower {
+  readonly #options: StoreFollowerOptions;
+  #waiting: string[] = [];
+  #workers: RunWorkers | undefined;
+  #taking: Promise<void> | undefined;
+  #failure: { error: unknown } | undefined;
+
+  constructor(options: StoreFollowerOptions) {
+    this.#options = options;
+  }
+
+  /** Takes note of lines that the log has now. */
+  take(lines: readonly string[]): void {
+    if (this.#failure !== undefined) return;
+    this.#waiting.push(...lines);
+    if (this.#waiting.length >= BATCH) this.#taking ??= this.#takeAll();
+  }
+
+  /** Takes the rest, and lets go of the store. Throws when the store is behind the log. */
+  async close(): Promise<void> {
+    await this.#taking;
+    await this.#takeAll();
+    try {
+      await this.#workers?.close();
+    } catch (error) {
+      this.#failure ??= { error };
+    }
+    if (this.#failure === undefined) return;
+    const { error: cause } = this.#failure;
+    const { runId, root } = this.#options;
+    throw runError("io", `Cannot bring the store up to the log of ${runId}: ${reasonOf(cause)}`, {
+      details: { runId, path: root },
+      remedy: "the log is whole; taffrail repair makes the store again from it",
+      cause,
+    });
+  }
+
+  async #takeAll(): Promise<void> {
+    try {
+      while (this.#waiting.length > 0 && this.#failure === undefined) {
+        const workers = this.#workers ??= await this.#open();
+        const lines = this.#waiting.splice(0);
+        for (const line of lines) await workers.take(JSON.parse(line) as RunEvent);
+      }
+    } catch (error) {
+      this.#failure = { error };
+      this.#waiting = [];
+    }
+    this.#taking = undefined;
+  }
+
+  async #open(): Promise<RunWorkers> {
+    const { root, runId, isBehind } = this.#options;
+    // Loaded beside the work, since no line of it is needed before.
+    const { RunWorkers } = await import("../run_workers.ts");
+    const workers = await RunWorkers.open({ root, runId, name: this.#name() });
+    if (isBehind) await workers.catchUp();
+    return workers;
+  }
+
+  #name(): string {
+    const { runId, runFile } = this.#options;
+    const name = runFile === undefined ? undefined : parseRunFile(runFile).name;
+    return typeof name === "string" ? name : partsOfRunId(runId)?.name ?? runId;
+  }
+}
+
+/** A program of the user's may log alone, and its run have an id that is too long for a runtime. */
+const HAS_NO_RUNTIME: ReadonlySet<unknown> = new Set(["store-missing", "invalid-request"]);
+
+/**
+ * Removes what the store has of a run that nobody holds. It goes before the run: killed in between, the
+ * run is still listed, and its log makes it again.
+ */
+export async function removeRuntimeOf(root: string, runId: string): Promise<void> {
+  if (await isLive(root, runId)) {
+    throw runError("live", `Cannot remove the run ${runId}: somebody holds it`, {
+      details: { runId, path: root },
+    });
+  }
+  const { removeRuntime } = await import("../../store/check/remove_runtime.ts");
+  try {
+    await removeRuntime(root, runId);
+  } catch (error) {
+    if (!(error instanceof Error) || !HAS_NO_RUNTIME.has(Reflect.get(error, "kind"))) throw error;
+  }
+}
