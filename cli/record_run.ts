@@ -1,5 +1,5 @@
 import { RunFold } from "../eventlog/derive_run_state.ts";
-import { openFileRoot } from "../run/file_root/open_file_root.ts";
+import { openFileRoot } from "../run/file_root/file_root.ts";
 import type { HeldRun, RunsRoot } from "../run/port.ts";
 import { RecordingError } from "./engine/errors.ts";
 import { runFlow, type RunFlowEnd } from "./engine/run_flow.ts";

@@ -10,7 +10,7 @@ import type { RedactTrace } from "../trace/payload.ts";
 import type { TraceFileError } from "../trace/trace_file_error.ts";
 import { TraceRecorder } from "../trace/trace_recorder.ts";
 import type { TraceConfig } from "../trace/types.ts";
-import { openFileRoot } from "./file_root/open_file_root.ts";
+import { openFileRoot } from "./file_root/file_root.ts";
 import { Run } from "./run.ts";
 import { RunTrace } from "./run_trace.ts";
 

@@ -6,7 +6,7 @@ import { recoverCapture } from "../../capture/session/recover_capture.ts";
 import type { PipeState, RunFold } from "../../eventlog/derive_run_state.ts";
 import { Asks } from "../../run/engine/asks.ts";
 import { JournalHistory, journalLines } from "../../run/engine/journal_history.ts";
-import { openFileRoot } from "../../run/file_root/open_file_root.ts";
+import { openFileRoot } from "../../run/file_root/file_root.ts";
 import type { HeldRun, RunsRoot, RunView } from "../../run/port.ts";
 import { RunError } from "../../run/run_error.ts";
 import type { NodeAttempt } from "../../run/types.ts";
