@@ -174,7 +174,8 @@ export async function resumeCapture<S extends CapturableSupervisor>(
   // What is no journal is refused, and stays as it is.
   if (isFile && !beginsSession(source)) await readCaptureJournal(source);
   // Opening it mends its end: a line that only lacks its newline counts from then on.
-  let journal = isFile ? openCaptureJournal(source, options) : options.journal;
+  const given = isFile ? openCaptureJournal(source, options) : options.journal!;
+  let journal = typeof given === "function" ? undefined : given;
   let resumption: SessionResumption<S>;
   try {
     const read = await readCaptureJournal(source, { checkHashes: true });
@@ -183,11 +184,10 @@ export async function resumeCapture<S extends CapturableSupervisor>(
     await resumption.goThroughPast();
     await options.onRecovered?.(resumption.recovered);
     options.signal?.throwIfAborted();
-    if (typeof journal === "function") journal = journal(resumption.recovered);
-    checkMethods(journal, "journal", ["append", "barrier", "close"]);
+    if (typeof given === "function") journal = checkJournal(given(resumption.recovered));
     await resumption.goOnInto(journal!, read.reading);
   } catch (error) {
-    if (typeof journal === "object") journal.close();
+    journal?.close();
     throw error;
   }
   return await resumption.goOn();
@@ -208,10 +208,13 @@ function checkOptions(
     throw new TypeError("Cannot use journalPath: lines or a journal are given too");
   }
   checkSource(lines);
-  if (typeof journal !== "function") {
-    checkMethods(journal, "journal", ["append", "barrier", "close"]);
-  }
+  if (typeof journal !== "function") checkJournal(journal);
   return lines!;
+}
+
+function checkJournal(journal: CaptureJournal | undefined): CaptureJournal {
+  checkMethods(journal, "journal", ["append", "barrier", "close"]);
+  return journal!;
 }
 
 /** What a journal begins with. */
