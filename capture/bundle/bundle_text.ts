@@ -5,6 +5,7 @@ import {
   bool,
   type Codec,
   encodeJson,
+  leftOutWhenEmpty,
   membersOf,
   nullable,
   optional,
@@ -25,6 +26,7 @@ import type {
   V3CaptureBundle,
 } from "../types.ts";
 import { sha256Hex } from "./effects.ts";
+import { bundleNote } from "./note_codecs.ts";
 import {
   backoff,
   constraints,
@@ -67,6 +69,7 @@ const taffrailFields = {
   ...sessionFields,
   inputs: array(inputRecord),
   decisions: array(decisionRecord),
+  notes: leftOutWhenEmpty(bundleNote),
   ...provenance,
 };
 
