@@ -1,6 +1,7 @@
 import { runPaths } from "../../_internal/root_layout.ts";
 import { failureText, reasonOf } from "../../_internal/text.ts";
-import { type AttemptChange, attemptChange } from "../../eventlog/derive_run_state.ts";
+import { attemptChange } from "../../eventlog/derive_run_state.ts";
+import type { AttemptChange } from "../../eventlog/run_state.ts";
 import { followRun, readRun } from "../../eventlog/read_run.ts";
 import { isKnownRunEvent, type RunEvent } from "../../eventlog/run_event.ts";
 import { isLive } from "../../eventlog/run_folder.ts";
