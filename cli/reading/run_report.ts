@@ -5,7 +5,7 @@ import { recoverCapture } from "../../capture/session/recover_capture.ts";
 import type { CaptureBundle, DecisionRecord } from "../../capture/types.ts";
 import type { RunFold } from "../../eventlog/derive_run_state.ts";
 import type { AttemptInfo, NodeInfo, RunState } from "../../eventlog/run_state.ts";
-import { isLive } from "../../eventlog/run_folder.ts";
+import { isLive } from "../../eventlog/runs_directory.ts";
 import { attemptKey } from "../../run/attempt_key.ts";
 import { isFromMissingFile } from "../files.ts";
 import { nameProblem } from "../flow/flow.ts";
