@@ -1,6 +1,7 @@
 import { reasonOf } from "../_internal/text.ts";
 import { refuseLoss, stringifyVisiting } from "../_internal/visit_json.ts";
-import type { RunFold, RunState } from "../eventlog/derive_run_state.ts";
+import type { RunFold } from "../eventlog/derive_run_state.ts";
+import type { RunState } from "../eventlog/run_state.ts";
 import { PumpDriver } from "../supervisor/driver/pump_driver.ts";
 import type {
   ConstraintsInit,

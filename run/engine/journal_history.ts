@@ -4,7 +4,8 @@
  */
 import type { RecoveredCapture } from "../../capture/session/recover_capture.ts";
 import type { DecisionRecord, InputRecord } from "../../capture/types.ts";
-import type { AttemptInfo, RunFold } from "../../eventlog/derive_run_state.ts";
+import type { RunFold } from "../../eventlog/derive_run_state.ts";
+import type { AttemptInfo } from "../../eventlog/run_state.ts";
 import type { RunTermination } from "../../supervisor/types.ts";
 import { attemptKey } from "../attempt_key.ts";
 import type { EndRecord, RunView } from "../port.ts";
