@@ -24,7 +24,7 @@ import type {
   TaffrailCaptureBundle,
   V3CaptureBundle,
 } from "../types.ts";
-import { sha256Hex } from "./effects.ts";
+import { sha256Hex, sha256HexOf } from "./effects.ts";
 import {
   backoff,
   constraints,
@@ -119,19 +119,34 @@ export function parseCaptureBundle(text: string | Uint8Array): CaptureBundle {
   if (typeof text !== "string" && !(text instanceof Uint8Array)) {
     throw new TypeError("Cannot use text: expected a text or a Uint8Array");
   }
+  const { bundle, hashed } = readBundle(text);
+  if (hashed !== undefined) checkHash(hashed.recorded, sha256Hex(hashed.text()));
+  return bundle;
+}
+
+/** A bundle, and the text that its hash is of; v3 has no hash. */
+interface ReadBundle {
+  bundle: CaptureBundle;
+  hashed?: { recorded: string; text: () => string };
+}
+
+/** Reads a bundle whose hash is still to be checked. */
+function readBundle(text: string | Uint8Array): ReadBundle {
   const tree = parseJson(text);
   const place = new JsonPlace("read");
   const { capture_version: version } = membersOf<unknown>(tree, place);
   if (typeof version !== "string" || !version.startsWith(TAFFRAIL_VERSION_PREFIX)) {
-    return v3Bundle.read(tree, place);
+    return { bundle: v3Bundle.read(tree, place) };
   }
   if (version !== TAFFRAIL_CAPTURE_VERSION) {
     throw replayError("unsupported-version", { captureVersion: version });
   }
   const { bundle_hash: recorded, ...bundle } = hashedBundle.read(tree, place);
-  const current = sha256Hex(encodeJson(taffrailBundle, bundle));
-  if (current === recorded) return bundle;
-  throw replayError("bundle-hash-mismatch", { recorded, current });
+  return { bundle, hashed: { recorded, text: () => encodeJson(taffrailBundle, bundle) } };
+}
+
+function checkHash(recorded: string, current: string): void {
+  if (current !== recorded) throw replayError("bundle-hash-mismatch", { recorded, current });
 }
 
 /**
@@ -227,5 +242,9 @@ export function checkBundleShape(bundle: CaptureBundle): void {
  * ```
  */
 export async function readCaptureBundle(path: string): Promise<CaptureBundle> {
-  return parseCaptureBundle(await readNamedFile(checkString(path, "path"), MAX_BUNDLE_BYTES));
+  const { bundle, hashed } = readBundle(
+    await readNamedFile(checkString(path, "path"), MAX_BUNDLE_BYTES),
+  );
+  if (hashed !== undefined) checkHash(hashed.recorded, await sha256HexOf(hashed.text()));
+  return bundle;
 }
