@@ -193,15 +193,19 @@ export async function readNamedFile(path: string, maxBytes: number): Promise<Uin
   if (!/^\/(dev\/(stdin$|fd\/)|proc\/(self|[0-9]+)\/fd\/)/.test(path)) checkRegular(path, info);
   if (info.size > maxBytes) throw tooLarge(path, maxBytes);
   using file = await requireDeno().open(path, { read: true });
-  const chunks: Uint8Array[] = [];
+  // One more byte than there are, so that the end is seen without a larger buffer; a pipe has no size.
+  let buffer: Uint8Array = new Uint8Array(Math.max(info.size + 1, LEAST_BUFFER));
   let size = 0;
-  for await (const chunk of file.readable) {
-    chunks.push(chunk);
-    size += chunk.length;
+  for (;;) {
+    const count = await file.read(buffer.subarray(size));
+    if (count === null) return buffer.subarray(0, size);
+    size += count;
     if (size > maxBytes) throw tooLarge(path, maxBytes);
+    if (size === buffer.length) buffer = joinBytes([buffer, new Uint8Array(size)]);
   }
-  return joinBytes(chunks);
 }
+
+const LEAST_BUFFER = 64 * 1024;
 
 async function statNamed(path: string): Promise<FileInfo> {
   try {

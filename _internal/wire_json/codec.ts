@@ -64,7 +64,7 @@ export function printedByEngine<T>(codec: Codec<T>): Codec<T> {
   return {
     ...codec,
     write: (value, writer) => {
-      if (writer.isCompact && codec.isPlain?.(value)) writer.write(JSON.stringify(value));
+      if (writer.isCompact && codec.isPlain?.(value)) writer.writePlain(value);
       else codec.write(value, writer);
     },
     read: (tree, place) => codec.isPlain?.(tree) ? tree as T : codec.read(tree, place),

@@ -168,9 +168,14 @@ export class JsonWriter extends JsonPlace {
     this.#text += text;
   }
 
+  /** Writes what the engine prints as it is to be printed. */
+  writePlain(value: unknown): void {
+    this.write(JSON.stringify(value));
+  }
+
   /** Writes a string value (J-3). */
   writeString(value: string): void {
-    this.#text += this.#quote(value);
+    this.write(this.#quote(value));
   }
 
   /** Opens an object or array; `container` is what is being printed, to notice cycles. */
@@ -181,7 +186,7 @@ export class JsonWriter extends JsonPlace {
     }
     this.#containers.push(container);
     this.path.push(0);
-    this.#text += bracket;
+    this.write(bracket);
     this.#lineBreak += this.#indentation;
     this.#isEmpty = true;
   }
@@ -201,7 +206,7 @@ export class JsonWriter extends JsonPlace {
       this.#quotedNames.set(name, quoted);
     }
     this.#separate();
-    this.#text += quoted;
+    this.write(quoted);
   }
 
   /** Closes the object or array opened last. */
@@ -210,14 +215,14 @@ export class JsonWriter extends JsonPlace {
     this.path.pop();
     if (this.#indentation !== "") {
       this.#lineBreak = this.#lineBreak.slice(0, -this.#indentation.length);
-      if (!this.#isEmpty) this.#text += this.#lineBreak;
+      if (!this.#isEmpty) this.write(this.#lineBreak);
     }
-    this.#text += bracket;
+    this.write(bracket);
     this.#isEmpty = false;
   }
 
   #separate(): void {
-    this.#text += this.#isEmpty ? this.#lineBreak : `,${this.#lineBreak}`;
+    this.write(this.#isEmpty ? this.#lineBreak : `,${this.#lineBreak}`);
     this.#isEmpty = false;
   }
 
@@ -229,6 +234,18 @@ export class JsonWriter extends JsonPlace {
     }
     return quoted;
   }
+}
+
+/** Refuses what cannot be printed, and keeps no text: of a large document there may not be room for one. */
+export class JsonChecker extends JsonWriter {
+  /** `verb`: what could not be done with what is refused. */
+  constructor(verb: "print" | "use") {
+    super("compact", verb);
+  }
+
+  override write(): void {}
+
+  override writePlain(): void {}
 }
 
 /**

@@ -1,5 +1,6 @@
 import { checkArray, checkObject, checkString } from "../../_internal/errors.ts";
 import { readNamedFile } from "../../_internal/file_port.ts";
+import { encodeUtf8, NEWLINE } from "../../_internal/text.ts";
 import {
   array,
   bool,
@@ -15,7 +16,7 @@ import {
 import { unitEnum } from "../../_internal/wire_json/enums.ts";
 import { JsonPlace } from "../../_internal/wire_json/errors.ts";
 import { parseJson } from "../../_internal/wire_json/parse_json.ts";
-import { JsonWriter } from "../../_internal/wire_json/print_json.ts";
+import { JsonChecker } from "../../_internal/wire_json/print_json.ts";
 import { closedStruct } from "../../_internal/wire_json/struct.ts";
 import { MODES } from "../../_internal/wire_names.ts";
 import { replayError } from "../replay/replay_error.ts";
@@ -25,7 +26,7 @@ import type {
   TaffrailCaptureBundle,
   V3CaptureBundle,
 } from "../types.ts";
-import { sha256Hex } from "./effects.ts";
+import { sha256Hex, sha256HexOf } from "./effects.ts";
 import { bundleNote } from "./note_codecs.ts";
 import {
   backoff,
@@ -122,19 +123,59 @@ export function parseCaptureBundle(text: string | Uint8Array): CaptureBundle {
   if (typeof text !== "string" && !(text instanceof Uint8Array)) {
     throw new TypeError("Cannot use text: expected a text or a Uint8Array");
   }
+  const { bundle, hash } = readBundle(text);
+  if (hash === undefined) return bundle;
+  // A buffer of our own, for what is hashed is written into it.
+  const bytes = typeof text === "string" ? encodeUtf8(text) : text.slice();
+  const asWritten = hashedBytes(bytes, hash);
+  if (asWritten !== undefined && sha256Hex(asWritten) === hash) return bundle;
+  checkHash(hash, sha256Hex(encodeJson(taffrailBundle, bundle)));
+  return bundle;
+}
+
+/** A bundle and the hash that it brings; v3 has none. */
+type ReadBundle =
+  | { bundle: TaffrailCaptureBundle; hash: string }
+  | { bundle: V3CaptureBundle; hash?: undefined };
+
+/** Reads a bundle whose hash is still to be checked. */
+function readBundle(text: string | Uint8Array): ReadBundle {
   const tree = parseJson(text);
   const place = new JsonPlace("read");
   const { capture_version: version } = membersOf<unknown>(tree, place);
   if (typeof version !== "string" || !version.startsWith(TAFFRAIL_VERSION_PREFIX)) {
-    return v3Bundle.read(tree, place);
+    return { bundle: v3Bundle.read(tree, place) };
   }
   if (version !== TAFFRAIL_CAPTURE_VERSION) {
     throw replayError("unsupported-version", { captureVersion: version });
   }
-  const { bundle_hash: recorded, ...bundle } = hashedBundle.read(tree, place);
-  const current = sha256Hex(encodeJson(taffrailBundle, bundle));
-  if (current === recorded) return bundle;
-  throw replayError("bundle-hash-mismatch", { recorded, current });
+  const { bundle_hash: hash, ...bundle } = hashedBundle.read(tree, place);
+  return { bundle, hash };
+}
+
+/**
+ * What the hash is of, where it ends the document as it does in what
+ * {@linkcode stringifyCaptureBundle} writes: then nothing has to be printed again to check it. The end
+ * of the bytes is overwritten.
+ */
+function hashedBytes(bytes: Uint8Array, hash: string): Uint8Array<ArrayBuffer> | undefined {
+  const length = bytes.at(-1) === NEWLINE ? bytes.length - 1 : bytes.length;
+  const member = encodeUtf8(hashMember(hash));
+  const start = length - member.length;
+  if (start < 0 || member.some((byte, index) => bytes[start + index] !== byte)) return undefined;
+  bytes[start] = CLOSE_BRACE;
+  return bytes.subarray(0, start + 1) as Uint8Array<ArrayBuffer>;
+}
+
+const CLOSE_BRACE = 0x7d;
+
+/** The end of a compact document. */
+function hashMember(hash: string): string {
+  return `,"bundle_hash":"${hash}"}`;
+}
+
+function checkHash(recorded: string, current: string): void {
+  if (current !== recorded) throw replayError("bundle-hash-mismatch", { recorded, current });
 }
 
 /**
@@ -183,7 +224,7 @@ export function stringifyCaptureBundle(
   if (!("inputs" in bundle)) return encodeJson(v3Bundle, bundle, { style }) + "\n";
   const compact = encodeJson(taffrailBundle, bundle);
   const bundleHash = sha256Hex(compact);
-  if (style === "compact") return `${compact.slice(0, -1)},"bundle_hash":"${bundleHash}"}\n`;
+  if (style === "compact") return `${compact.slice(0, -1)}${hashMember(bundleHash)}\n`;
   return encodeJson(hashedBundle, { ...bundle, bundle_hash: bundleHash }, { style }) + "\n";
 }
 
@@ -196,10 +237,12 @@ export function checkBundleShape(bundle: CaptureBundle): void {
   const list = "inputs" in bundle ? "inputs" : "events";
   checkArray(bundle[list as never], `bundle.${list}`);
   const decisions = checkArray(bundle.decisions, "bundle.decisions", (decision, name) => {
-    const { effects, ...rest } = checkObject(decision, name);
-    return { ...rest, effects: checkArray(effects, `${name}.effects`).slice(0, 0) };
+    const { effects } = checkObject(decision, name);
+    return checkArray(effects, `${name}.effects`).length === 0
+      ? decision
+      : { ...decision as object, effects: [] };
   });
-  const writer = new JsonWriter("compact", "use");
+  const writer = new JsonChecker("use");
   const bare: unknown = { ...bundle, decisions };
   if ("inputs" in bundle) taffrailBundle.write(bare as TaffrailCaptureBundle, writer);
   else v3Bundle.write(bare as V3CaptureBundle, writer);
@@ -230,5 +273,11 @@ export function checkBundleShape(bundle: CaptureBundle): void {
  * ```
  */
 export async function readCaptureBundle(path: string): Promise<CaptureBundle> {
-  return parseCaptureBundle(await readNamedFile(checkString(path, "path"), MAX_BUNDLE_BYTES));
+  const bytes = await readNamedFile(checkString(path, "path"), MAX_BUNDLE_BYTES);
+  const { bundle, hash } = readBundle(bytes);
+  if (hash === undefined) return bundle;
+  const asWritten = hashedBytes(bytes, hash);
+  if (asWritten !== undefined && await sha256HexOf(asWritten) === hash) return bundle;
+  checkHash(hash, await sha256HexOf(encodeUtf8(encodeJson(taffrailBundle, bundle))));
+  return bundle;
 }

@@ -90,16 +90,23 @@ interface ListDifference extends BundleDifference {
   index: number;
 }
 
-/** Where two lists differ. An item that only one of them has makes no difference of those behind it. */
-export function* listDifferences(
+/**
+ * Where two lists differ. An item that only one of them has makes no difference of those behind it.
+ * `compared`: what of an item is compared.
+ */
+export function* listDifferences<T>(
   name: string,
-  before: readonly unknown[],
-  after: readonly unknown[],
+  before: readonly T[],
+  after: readonly T[],
+  compared: (item: T) => unknown = (item) => item,
 ): Generator<ListDifference> {
-  for (const { kind, left, right } of align(before, after)) {
+  // Views are made when they are looked at: of a long list, two more lists would be as long.
+  const isSame = (a: T, b: T) => a === b || isSameJson(compared(a), compared(b));
+  for (const { kind, left, right } of align(before, after, isSame)) {
     const index = kind === "extra" ? right : left;
     if (kind === "changed") {
-      for (const place of differencesOf(before[left], after[right], [name, left])) {
+      const items = [compared(before[left]!), compared(after[right]!)] as const;
+      for (const place of differencesOf(...items, [name, left])) {
         yield { kind, index, ...place };
       }
     } else {
@@ -115,19 +122,20 @@ export function* listDifferences(
 const WINDOW = 64;
 
 /** Goes through two lists and says which items belong together and are not the same. */
-function* align(
-  before: readonly unknown[],
-  after: readonly unknown[],
+function* align<T>(
+  before: readonly T[],
+  after: readonly T[],
+  isSame: (a: T, b: T) => boolean,
 ): Generator<{ kind: BundleDifferenceKind; left: number; right: number }> {
   let left = 0;
   let right = 0;
   while (left < before.length && right < after.length) {
-    if (isSameJson(before[left], after[right])) {
+    if (isSame(before[left]!, after[right]!)) {
       left++;
       right++;
       continue;
     }
-    const gap = findGap(before, after, { left, right });
+    const gap = findGap(before, after, { left, right, isSame });
     if (gap === null) yield { kind: "changed", left: left++, right: right++ };
     for (let count = gap?.missing ?? 0; count > 0; count--) {
       yield { kind: "missing", left: left++, right };
@@ -141,19 +149,19 @@ function* align(
 }
 
 /** How many items one of the lists has that the other has not; null when that explains nothing. */
-function findGap(
-  before: readonly unknown[],
-  after: readonly unknown[],
-  { left, right }: { left: number; right: number },
+function findGap<T>(
+  before: readonly T[],
+  after: readonly T[],
+  { left, right, isSame }: { left: number; right: number; isSame: (a: T, b: T) => boolean },
 ): { missing: number; extra: number } | null {
   for (let skipped = 1; skipped <= WINDOW; skipped++) {
     const laterLeft = before[left + skipped];
     const laterRight = after[right + skipped];
     if (laterLeft === undefined && laterRight === undefined) return null;
-    if (laterLeft !== undefined && isSameJson(laterLeft, after[right])) {
+    if (laterLeft !== undefined && isSame(laterLeft, after[right]!)) {
       return { missing: skipped, extra: 0 };
     }
-    if (laterRight !== undefined && isSameJson(before[left], laterRight)) {
+    if (laterRight !== undefined && isSame(before[left]!, laterRight)) {
       return { missing: 0, extra: skipped };
     }
   }

@@ -50,7 +50,7 @@ const byteList = array(u8);
 const payloadBytes: Codec<number[]> = {
   isPlain: isByteList,
   write: (bytes, writer) => {
-    if (writer.isCompact && isByteList(bytes)) writer.write(JSON.stringify(bytes));
+    if (writer.isCompact && isByteList(bytes)) writer.writePlain(bytes);
     else byteList.write(bytes, writer);
   },
   read: byteList.read,

@@ -7,7 +7,7 @@ import {
   eventInputFields,
   v3DecisionFields,
 } from "../bundle/record_codecs.ts";
-import { asV3Decision, attemptId } from "../bundle/records.ts";
+import { attemptId } from "../bundle/records.ts";
 import type {
   CaptureBundle,
   CapturedActionEffect,
@@ -152,14 +152,6 @@ export interface Divergence {
 
 const CONTEXT = 3;
 
-/** The decisions of a replay in the format of the bundle. */
-export function decisionsOf(
-  bundle: CaptureBundle,
-  outcome: ReplayOutcome,
-): EpisodeInvocationRecord[] {
-  return "inputs" in bundle ? outcome.decisions : outcome.decisions.map(asV3Decision);
-}
-
 /** Where the decisions of a replay are not the recorded ones (RPL-7, but for effects). */
 export function* decisionDivergences(
   bundle: CaptureBundle,
@@ -167,9 +159,8 @@ export function* decisionDivergences(
 ): Generator<Divergence> {
   const recorded: readonly EpisodeInvocationRecord[] = bundle.decisions;
   const fields = "inputs" in bundle ? ALL_FIELDS : V3_FIELDS;
-  const before = recorded.map((decision) => fieldsOf(decision, fields));
-  const after = replayed.map((decision) => fieldsOf(decision, fields));
-  for (const found of listDifferences("decisions", before, after)) {
+  const fieldsOnly = (decision: EpisodeInvocationRecord) => fieldsOf(decision, fields);
+  for (const found of listDifferences("decisions", recorded, replayed, fieldsOnly)) {
     const { kind, index, path } = found;
     const record = (kind === "extra" ? replayed : recorded)[index]!;
     yield {
@@ -191,6 +182,7 @@ export function* attemptDivergences(
 ): Generator<Divergence> {
   if (!("inputs" in bundle)) return;
   const seen = new Set<string>();
+  let episodes: Map<number, string> | undefined;
   const unmatched = (index: number, event: string): Divergence => {
     const place = { index, event, path: `$.inputs[${index}]`, context: [] };
     return { kind: "unmatched", ...place, recorded: bundle.inputs[index], replayed: undefined };
@@ -198,7 +190,9 @@ export function* attemptDivergences(
   for (const [index, input] of bundle.inputs.entries()) {
     if (input.type === "event") continue;
     if (input.type === "withdraw") {
-      if (!withdrawn.has(index)) yield unmatched(index, originOf(bundle, input.episode_id));
+      if (withdrawn.has(index)) continue;
+      episodes ??= originsOf(bundle);
+      yield unmatched(index, episodes.get(input.episode_id) ?? "");
       continue;
     }
     const key = attemptId(input.episode_id, input.attempt);
@@ -217,9 +211,13 @@ export function* attemptDivergences(
   }
 }
 
-/** The event that an episode was made for; none where no decision is about it. */
-function originOf({ decisions }: TaffrailCaptureBundle, episodeId: number): string {
-  return decisions.find(({ episode_id }) => episode_id === episodeId)?.origin_event_id ?? "";
+/** The events that episodes were made for. */
+function originsOf({ decisions }: TaffrailCaptureBundle): Map<number, string> {
+  const origins = new Map<number, string>();
+  for (const { episode_id: episodeId, origin_event_id: event } of decisions) {
+    if (event !== null && !origins.has(episodeId)) origins.set(episodeId, event);
+  }
+  return origins;
 }
 
 /** The fields that are in the bundle by mistake, misspelt ones for instance (W-ERGO-10). */

@@ -18,7 +18,6 @@ import type { CaptureBundle, EpisodeInvocationRecord } from "../types.ts";
 import {
   attemptDivergences,
   decisionDivergences,
-  decisionsOf,
   type Divergence,
   formatDivergence,
   unknownFields,
@@ -65,7 +64,10 @@ export interface ReplayReport {
   ok: boolean;
   /** What did, in the order of the bundle. */
   divergences: Divergence[];
-  /** The decisions of the replay, without effects (RPL-5), in the format of the bundle. */
+  /**
+   * The decisions of the replay, without effects (RPL-5), in the format of the bundle. One that says what
+   * the bundle's says in its place is that record itself, so that a long replay is not held twice.
+   */
   decisions: EpisodeInvocationRecord[];
   /** Whether values were replaced in the recording, so that attempts that are made again see others. */
   redacted: boolean;
@@ -143,7 +145,7 @@ export async function replayBundle(
   }
   const ports = { createSupervisor, invoker: liveInvoker(options), signal };
   const outcome = await runReplay(bundle, ports);
-  const decisions = decisionsOf(bundle, outcome);
+  const { decisions } = outcome;
   const divergences = [
     ...(strict ? unknownFields(bundle) : []),
     ...decisionDivergences(bundle, decisions),

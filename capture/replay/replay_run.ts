@@ -11,14 +11,14 @@ import type {
   RuntimeInvoker,
   SupervisorOptions,
 } from "../../supervisor/types.ts";
+import { isSameJson } from "../bundle/diff_bundles.ts";
 import { termination } from "../bundle/record_codecs.ts";
-import { attemptId, recordDecision, rehydrateEvent } from "../bundle/records.ts";
+import { asV3Decision, attemptId, recordDecision, rehydrateEvent } from "../bundle/records.ts";
 import { eventsOf } from "../bundle/validate_bundle.ts";
 import { CaptureError } from "../errors.ts";
 import type { CapturableSupervisor } from "../session/capturing_session.ts";
 import type {
   CaptureBundle,
-  DecisionRecord,
   EpisodeInvocationRecord,
   EventInputRecord,
   ExternalEventRecord,
@@ -40,7 +40,8 @@ type LivePorts = ReplayPorts & { signal: AbortSignal };
 
 /** What a replay led to. */
 export interface ReplayOutcome {
-  decisions: DecisionRecord[];
+  /** The decisions in the format of the bundle; its own records where they say the same. */
+  decisions: EpisodeInvocationRecord[];
   /** How the attempts ended that were made again, by {@linkcode attemptId}. */
   terminations: Map<string, RunTermination>;
   /** The events that the attempts were made for, by {@linkcode attemptId}. */
@@ -152,7 +153,7 @@ async function replayConcurrently(
   const outcome = newOutcome();
   /** What attempts in flight will answer. */
   const answers = new Map<string, Promise<RunTermination>>();
-  const aborted = rejectOnAbort(ports.signal);
+  const unlessAborted = waitFor(ports.signal);
   const { invoker } = ports;
   let now = ZERO;
   const supervisor = createFresh(bundle, ports, {
@@ -187,9 +188,7 @@ async function replayConcurrently(
     if (!wasStarted) continue;
     const answer = answers.get(key);
     answers.delete(key);
-    const termination = answer === undefined
-      ? input.termination
-      : await Promise.race([answer, aborted]);
+    const termination = answer === undefined ? input.termination : await unlessAborted(answer);
     outcome.terminations.set(key, termination);
     now = at;
     await supervisor.complete({ episodeId, attempt, termination, at });
@@ -207,8 +206,16 @@ function newOutcome(): ReplayOutcome {
   };
 }
 
-function takeDecision(outcome: ReplayOutcome, entry: DecisionLogEntry): void {
-  outcome.decisions.push(recordDecision(entry));
+function takeDecision(
+  bundle: CaptureBundle,
+  outcome: ReplayOutcome,
+  entry: DecisionLogEntry,
+): void {
+  const made = recordDecision(entry);
+  const replayed = "inputs" in bundle ? made : asV3Decision(made);
+  const recorded = bundle.decisions[outcome.decisions.length];
+  const isRecorded = recorded !== undefined && isSameJson(recorded, replayed);
+  outcome.decisions.push(isRecorded ? recorded : replayed);
   const { decision, originEventId, episode_id: episodeId } = entry;
   // A Pump that found nothing due has an episode of no event, which nothing can withdraw.
   if (decision === "Defer" && originEventId !== null) outcome.deferred.add(episodeId);
@@ -226,7 +233,7 @@ function createFresh(
   const options: SupervisorOptions = {
     graphId: bundle.graph_id,
     constraints: limitsOf(completeConstraints(bundle.config)),
-    decisionLog: { log: (entry) => takeDecision(outcome, entry) },
+    decisionLog: { log: (entry) => takeDecision(bundle, outcome, entry) },
     signal,
     ...ports,
   };
@@ -261,11 +268,22 @@ async function answerOf(invoker: RuntimeInvoker, request: RunRequest): Promise<R
   }
 }
 
-function rejectOnAbort(signal: AbortSignal): Promise<never> {
-  const { promise, reject } = Promise.withResolvers<never>();
+/**
+ * Waits for one answer at a time, until the signal aborts. A race of each with one promise that lasts as
+ * long as the replay would hold all of them.
+ */
+function waitFor(
+  signal: AbortSignal,
+): (answer: Promise<RunTermination>) => Promise<RunTermination> {
+  let reject = (_reason: unknown): void => {};
   signal.addEventListener("abort", () => reject(signal.reason), { once: true });
-  promise.catch(() => {});
-  return promise;
+  return async (answer) => {
+    const waiting = Promise.withResolvers<RunTermination>();
+    reject = waiting.reject;
+    if (signal.aborted) reject(signal.reason);
+    answer.then(waiting.resolve, waiting.reject);
+    return await waiting.promise;
+  };
 }
 
 /** How an attempt ended that the recording does not have: it is not tried again. */

@@ -1,4 +1,5 @@
 import { payloadText } from "../../_internal/event_payload.ts";
+import { isRawJson, numberOf, setMember } from "../../_internal/wire_json/json_value.ts";
 import { type BundleDifference, diffBundles } from "../../capture/bundle/diff_bundles.ts";
 import type { CaptureBundle } from "../../capture/types.ts";
 import { UsageError } from "../exit_codes.ts";
@@ -32,9 +33,10 @@ only A has.`,
         "taffrail diff takes two runs or capture files; see taffrail diff --help",
       );
     }
-    const [a, b] = [await openCapture(root, first), await openCapture(root, second)];
     const withTimes = options.times ?? false;
-    const differences = diffBundles(readable(a.bundle, withTimes), readable(b.bundle, withTimes));
+    const a = readable(await openCapture(root, first), withTimes);
+    const b = readable(await openCapture(root, second), withTimes);
+    const differences = diffBundles(a.bundle, b.bundle);
     const screen = new Screen(Deno.stdout);
     const isDamaged = [a, b].map((capture) => showDamage(capture)).includes(true);
     if (json) {
@@ -68,18 +70,34 @@ function textOf({ kind, path, before, after }: BundleDifference): string {
 
 const TIMES = ["event_time", "at", "now", "next_due", "schedule_at"];
 
-/** The recording with payloads as the JSON that they are, and times only where they are wanted. */
-function readable(bundle: CaptureBundle, withTimes: boolean): CaptureBundle {
-  return JSON.parse(JSON.stringify(bundle), function (key, value) {
-    if (!withTimes && TIMES.includes(key)) return undefined;
-    return key === "payload" && value.length > 0 ? parsedPayload(value) : value;
-  });
+/**
+ * The recording with payloads as the JSON that they are, and times only where they are wanted. It is changed
+ * record by record, as there may not be room for two of a large one.
+ */
+function readable(capture: OpenedCapture, withTimes: boolean): OpenedCapture {
+  return { ...capture, bundle: readableValue(capture.bundle, withTimes) as CaptureBundle };
+}
+
+function readableValue(value: unknown, withTimes: boolean): unknown {
+  if (typeof value !== "object" || value === null) return value;
+  if (isRawJson(value)) return numberOf(value);
+  if (Array.isArray(value)) {
+    for (const [index, item] of value.entries()) value[index] = readableValue(item, withTimes);
+    return value;
+  }
+  const members: Record<string, unknown> = {};
+  for (const [name, member] of Object.entries(value)) {
+    if (!withTimes && TIMES.includes(name)) continue;
+    const shown = name === "payload" ? parsedPayload(member) : readableValue(member, withTimes);
+    setMember(members, name, shown);
+  }
+  return members;
 }
 
 /** The JSON of a payload, or the payload as it is recorded where it is no JSON. */
-function parsedPayload(recorded: string | number[]): unknown {
+function parsedPayload(recorded: unknown): unknown {
   try {
-    return JSON.parse(payloadText(recorded));
+    return JSON.parse(payloadText(recorded as string | number[]));
   } catch {
     return recorded;
   }

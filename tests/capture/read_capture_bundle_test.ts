@@ -2,12 +2,13 @@ import { assertEquals, assertRejects, assertThrows } from "@std/assert";
 import {
   parseCaptureBundle,
   readCaptureBundle,
+  ReplayError,
   stringifyCaptureBundle,
   type V3CaptureBundle,
   writeCaptureBundle,
 } from "../../capture/mod.ts";
 import { withTempDir } from "../_util/temp.ts";
-import { sampleBundle } from "./_util.ts";
+import { event, newSession, sampleBundle } from "./_util.ts";
 
 Deno.test(
   "what is no file is refused at once",
@@ -95,4 +96,53 @@ Deno.test("what a later member of the same name would hide is refused", async ()
       assertThrows(() => parseCaptureBundle(text), SyntaxError, "Cannot parse JSON");
     }
   }
+});
+
+Deno.test("the hash of a bundle is checked however it is laid out, from a text, bytes and a file", async () => {
+  const session = newSession({ mode: "concurrent", constraints: { max_retries: 0 } });
+  await session.onEvent(event("é1", 0, { payload: '{"x":1}' }));
+  await session.supervisor.idle();
+  const bundle = session.intoBundle();
+  const text = stringifyCaptureBundle(bundle);
+  const { bundle_hash: hash, ...rest } = JSON.parse(text);
+  const layouts = [
+    text,
+    text.trimEnd(),
+    `${text}\n`,
+    `${text.trimEnd()} `,
+    stringifyCaptureBundle(bundle, "pretty"),
+    JSON.stringify({ bundle_hash: hash, ...rest }),
+  ];
+  const read = async (path: string, text: string) => {
+    await Deno.writeTextFile(path, text);
+    const bytes = await Deno.readFile(path);
+    const before = bytes.slice();
+    const attempts = [
+      () => parseCaptureBundle(text),
+      () => parseCaptureBundle(bytes),
+      () => readCaptureBundle(path),
+    ];
+    const answers = await Promise.all(attempts.map(async (attempt) => {
+      try {
+        return await attempt();
+      } catch (error) {
+        if (error instanceof ReplayError) return error.kind;
+        throw error;
+      }
+    }));
+    assertEquals(bytes, before);
+    return answers;
+  };
+  await withTempDir(async (directory) => {
+    const path = `${directory}/bundle.json`;
+    const other = hash.startsWith("0") ? "1" : "0";
+    const refusals = Array(3).fill("bundle-hash-mismatch");
+    for (const layout of layouts) {
+      assertEquals(await read(path, layout), [bundle, bundle, bundle], layout);
+      for (const wrong of [other + hash.slice(1), "none"]) {
+        assertEquals(await read(path, layout.replace(hash, wrong)), refusals, layout);
+      }
+      assertEquals(await read(path, layout.replace("é1", "é2")), refusals, layout);
+    }
+  });
 });

@@ -281,6 +281,15 @@ Deno.test("a replay gives the decisions without effects (RPL-5)", async () => {
   assertEquals(decisions, bundle.decisions.map((decision) => ({ ...decision, effects: [] })));
 });
 
+Deno.test("a replay holds no second record of a decision that it made as recorded", async () => {
+  const bundle = await changed(({ decisions }) => decisions[2]!.episode_id = 99);
+  const { decisions } = await replayBundle(bundle, { createSupervisor });
+  assertEquals(
+    decisions.map((decision, index) => decision === bundle.decisions[index]),
+    bundle.decisions.map(({ effects }, index) => effects.length === 0 && index !== 2),
+  );
+});
+
 Deno.test("what is written and read again replays, exact floats included (W-ERGO-1)", async () => {
   const bundle = await sampleBundle();
   const again = parseCaptureBundle(stringifyCaptureBundle(bundle, "pretty"));
