@@ -139,7 +139,7 @@ async function missingIn(
         if (active && status !== "Running") return `the end of ${name}`;
       }
     }
-    return state !== "Running" && store.summary().status !== "stopped" ? RUN_END : undefined;
+    return state === "Completed" && store.summary().status !== "stopped" ? RUN_END : undefined;
   } catch (error) {
     if (error instanceof RuntimeStoreError) return undefined;
     throw error;
