@@ -16,18 +16,38 @@ case "$1 $2" in
 esac
 `;
 
+/** Stands in for the installer of packages: what it installs does nothing. */
+const FAKE_APT_GET = `#!/bin/sh
+[ "$1" = update ] && exit 0
+[ "$INSTALL" = no ] && exit 100
+echo "#!/bin/sh" >"bin/$4"
+chmod +x "bin/$4"
+`;
+
 const TREE = {
   ".gitignore": "ignored\n",
   ".ci/run": await Deno.readTextFile(CI_RUN),
   "bin/deno": FAKE_DENO,
+  "bin/strace": "#!/bin/sh\n",
 };
 
-/** Runs `.ci/run` in a checkout of its own and returns its exit code and its lines. */
-async function runCi(env: Record<string, string>): Promise<{ code: number; lines: string[] }> {
-  return await withTree(TREE, async (cwd) => {
-    await Deno.chmod(`${cwd}/bin/deno`, 0o755);
+/**
+ * Runs `.ci/run` in a checkout of its own and returns its exit code and its lines.
+ *
+ * @param tree What is in the checkout; a `bin/tools` in it says which programs there are beside its own.
+ */
+async function runCi(
+  env: Record<string, string>,
+  tree: Record<string, string> = TREE,
+): Promise<{ code: number; lines: string[] }> {
+  return await withTree(tree, async (cwd) => {
+    for (const path of Object.keys(tree)) {
+      if (path.startsWith("bin/")) await Deno.chmod(`${cwd}/${path}`, 0o755);
+    }
     await new Deno.Command("git", { args: ["init", "--quiet"], cwd }).output();
-    const PATH = `${cwd}/bin:${Deno.env.get("PATH")}`;
+    const tools = tree["bin/tools"]?.split(" ");
+    for (const tool of tools ?? []) await Deno.symlink(await whereIs(tool), `${cwd}/bin/${tool}`);
+    const PATH = tools === undefined ? `${cwd}/bin:${Deno.env.get("PATH")}` : `${cwd}/bin`;
     const command = new Deno.Command("bash", {
       args: [".ci/run"],
       cwd,
@@ -37,6 +57,11 @@ async function runCi(env: Record<string, string>): Promise<{ code: number; lines
     const { code, stdout } = await command.output();
     return { code, lines: new TextDecoder().decode(stdout).trimEnd().split("\n") };
   });
+}
+
+async function whereIs(tool: string): Promise<string> {
+  const { stdout } = await new Deno.Command("sh", { args: ["-c", `command -v ${tool}`] }).output();
+  return new TextDecoder().decode(stdout).trim();
 }
 
 /** What stands in for Deno is a script, which Windows does not run by its name alone. */
@@ -104,3 +129,27 @@ testCi(
     }
   },
 );
+
+Deno.test({
+  name: ".ci/run installs what traces system calls, and fails where it cannot",
+  ignore: Deno.build.os !== "linux",
+  fn: async () => {
+    const { "bin/strace": _, ...others } = TREE;
+    const tools = "sh bash env git mktemp rm mkdir uname awk sed tee diff dirname cat chmod touch";
+    const tree = {
+      ...others,
+      "bin/apt-get": FAKE_APT_GET,
+      "bin/tools": tools,
+      ".gitignore": "bin\n",
+    };
+    const answers = { yes: [0, "1 passed, 0 failed"], no: [1, /^Cannot check: strace is missing/] };
+    for (const [INSTALL, [expected, last]] of Object.entries(answers)) {
+      const { code, lines } = await runCi(
+        { INSTALL, TEST_OUTPUT: "ok | 1 passed | 0 failed (2ms)\n" },
+        tree,
+      );
+      assertEquals([code, lines.includes("Installing strace")], [expected, true], lines.join("\n"));
+      assertMatch(lines.at(-1)!, new RegExp(last as string | RegExp));
+    }
+  },
+});

@@ -92,10 +92,19 @@ export class FaultScript {
   #cutRule: ((call: Call) => boolean) | undefined;
   #cutAfter: Call | undefined;
   #isCut = false;
+  #isNoticed = false;
 
   /** True once the power is cut. */
   get isCut(): boolean {
     return this.#isCut;
+  }
+
+  /**
+   * True once a call was refused for want of power. Until then the cut may just as well come later: what
+   * a program does meanwhile without a file, it does.
+   */
+  get isCutNoticed(): boolean {
+    return this.#isNoticed;
   }
 
   /** The call after which the power is, or is to be, cut. */
@@ -195,7 +204,10 @@ export class FaultScript {
   }
 
   #begin(request: CallRequest): Call {
-    if (this.#isCut) throw new PowerCut(this.#cutAfter);
+    if (this.#isCut) {
+      this.#isNoticed = true;
+      throw new PowerCut(this.#cutAfter);
+    }
     const call = { n: this.calls.length + 1, ...request };
     this.calls.push(call);
     if (this.#cutRule?.(call)) this.#cutAfter = call;
