@@ -1,4 +1,9 @@
-import type { DecisionReason, EventTime, RunTermination } from "../../supervisor/types.ts";
+import type {
+  DecisionReason,
+  EventTime,
+  JsonObject,
+  RunTermination,
+} from "../../supervisor/types.ts";
 import { asV3Bundle, attemptId, isV3Input, TAFFRAIL_CAPTURE_VERSION } from "../bundle/records.ts";
 import type {
   BundleNote,
@@ -26,6 +31,8 @@ export interface InterruptedAttempt {
   attempt: number;
   /** How it ended, when that was recorded but not yet decided on. */
   termination: RunTermination | null;
+  /** What else was said of that end. */
+  end?: JsonObject;
 }
 
 /** An episode that waited in the deferred queue when the recording ends. */
@@ -208,7 +215,12 @@ export class CaptureRecorder {
     for (const { decision, origin_event_id, episode_id, retry_count } of this.decisions) {
       if (decision !== "Invoke" || origin_event_id === null) continue;
       const attempt = retry_count + 1;
-      const begun = { event_id: origin_event_id, episode_id, attempt, termination: null };
+      const begun: InterruptedAttempt = {
+        event_id: origin_event_id,
+        episode_id,
+        attempt,
+        termination: null,
+      };
       attempts.set(attemptId(episode_id, attempt), begun);
     }
     for (const input of inputs) {
@@ -217,7 +229,9 @@ export class CaptureRecorder {
     for (const input of rest) {
       if (input.type !== "completion") continue;
       const attempt = attempts.get(attemptId(input.episode_id, input.attempt));
-      if (attempt !== undefined) attempt.termination = input.termination;
+      if (attempt === undefined) continue;
+      attempt.termination = input.termination;
+      if (input.end !== undefined) attempt.end = input.end;
     }
     return [...attempts.values()];
   }

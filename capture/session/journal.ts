@@ -57,8 +57,8 @@ export interface CaptureJournal {
 
 /** Takes the lines of a journal, wherever they are kept. */
 export interface LineSink {
-  /** Takes the text of a line, without its newline, before it returns. */
-  append(text: string): void;
+  /** Takes the text of a line, without its newline: before it returns, or when its promise resolves. */
+  append(text: string): void | Promise<void>;
   /** Resolves when every line that was appended before is on disk; when it rejects, nobody knows. */
   barrier(): Promise<void>;
   /** Closes what it has open. */
@@ -236,16 +236,17 @@ class LineJournal implements CaptureJournal {
     this.#saidSynced = synced;
   }
 
-  append(line: JournalLine): void {
+  append(line: JournalLine): void | Promise<void> {
     this.#checkWhole();
     const synced = this.#synced;
     const isNews = synced > this.#saidSynced;
     const place = { number: this.#lines + 1, synced: isNews ? synced : undefined };
     const text = encodeJournalLine(place, line);
     checkLength(text);
-    this.#sink.append(text);
+    const appended = this.#sink.append(text);
     this.#lines++;
     this.#saidSynced = synced;
+    return appended;
   }
 
   async barrier(): Promise<void> {

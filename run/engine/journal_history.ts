@@ -173,7 +173,8 @@ export class JournalHistory {
   #endedBy(input: InputRecord): (JournalAttempt & { termination: RunTermination }) | undefined {
     if (input.type !== "completion") return undefined;
     const { episode_id: episodeId, attempt, termination, end } = input;
-    return { ...this.#asks.attemptOf(this.#origins.get(episodeId)!, attempt), termination, end };
+    const ended = this.#asks.attemptOf(this.#origins.get(episodeId)!, attempt);
+    return { ...ended, termination, end };
   }
 
   /** The attempt that a decision leads to; undefined when it was ended before its work was called for. */
