@@ -176,7 +176,8 @@ export class RunEngine {
     const journal = engine.#journal = journalOver(journalSink(options.held));
     engine.#session = new CapturingSession<Supervisor>({ ...engine.#sessionOptions(), journal });
     const { name, nodes } = options;
-    engine.#teller.tell({ event: () => pipeStarted(Date.now(), { name, nodes }) });
+    const event = pipeStarted(Date.now(), { name, nodes });
+    engine.#teller.tell({ event: () => event });
     return engine;
   }
 
@@ -206,9 +207,8 @@ export class RunEngine {
         for (const { attempt, end } of history.undecidedEnds) engine.#takeEnd(attempt, end);
         await endLeftovers(history.cutOff);
         await held.putDocument("capture.json", undefined);
-        engine.#teller.tell({
-          event: () => pipeStarted(Date.now(), { name, nodes, resumed: true }),
-        });
+        const event = pipeStarted(Date.now(), { name, nodes, resumed: true });
+        engine.#teller.tell({ event: () => event });
       },
     });
     engine.#session = resumed.session;
