@@ -10,10 +10,11 @@ import type { AttemptPlace, PlacePorts, RunObserver } from "../engine/types.ts";
 import { pathFor } from "../flow/find_programs.ts";
 import { type Flow, type FlowNode, nodesById } from "../flow/flow.ts";
 import { commandRecordOf, nodeAttemptOf } from "../flow/node_event.ts";
-import type { OwnVariable } from "../flow/parse_flow.ts";
 import { commandLine } from "../text/printable.ts";
+import { endLeftOutside } from "./orphan_processes.ts";
 import { hashOutput, OutputFile, readFailureMessage } from "./output_file.ts";
 import type { TakeOutput } from "./output_pump.ts";
+import { ownEntries, ownVariables } from "./marks.ts";
 import { ProcessLog } from "./process_log.ts";
 import { type Command, type CommandEnd, endWithinMs, runCommand } from "./run_command.ts";
 
@@ -58,6 +59,7 @@ export class CommandInvoker implements AttemptPlace {
   readonly #beginning = new Set<Promise<unknown>>();
   /** The commands that run. */
   readonly #running = new Set<Promise<unknown>>();
+  readonly #note = (text: string) => this.#options.observer.note(text);
 
   constructor(options: CommandInvokerOptions) {
     this.#options = options;
@@ -266,6 +268,7 @@ export class CommandInvoker implements AttemptPlace {
       graceMs,
       stop: request.signal,
       kill,
+      endLeft: () => endLeftOutside(attempt, { ...this.#options, note: this.#note }),
     });
   }
 
@@ -279,13 +282,9 @@ export class CommandInvoker implements AttemptPlace {
   }
 
   #command({ id, run, env, cwd }: FlowNode, attempt: number): Command {
-    const { programs, root, runId, passThrough } = this.#options;
-    const own: Record<OwnVariable, string> = {
-      TAFFRAIL_RUN_ID: runId,
-      TAFFRAIL_NODE_ID: id,
-      TAFFRAIL_ATTEMPT: String(attempt),
-      TAFFRAIL_ROOT: resolve(root),
-    };
+    const { programs, root, runId, passThrough, graceMs } = this.#options;
+    const mark = { root: resolve(root), runId, nodeId: id, attempt };
+    const own = ownVariables(mark, { within: ownEntries(), graceMs });
     return {
       program: programs.get(id)!,
       args: run.slice(1),

@@ -26,6 +26,7 @@ import { flowOfCapture } from "../flow/node_event.ts";
 import { readFlow } from "../flow/parse_flow.ts";
 import { Interrupts } from "../process/interrupts.ts";
 import { endOrphans } from "../process/orphan_processes.ts";
+import { readProcessLines } from "../process/process_log.ts";
 import { isSuspended } from "../process/run_holder.ts";
 import { commandHint, findReadableRun } from "../reading/find_run.ts";
 import { isNewer, newerText } from "../reading/open_capture.ts";
@@ -147,8 +148,10 @@ async function resumeRun(options: ResumeOptions): Promise<number> {
     const note = (text: string) => display.note(text);
     const past = {
       ...logged,
-      endOrphans: (attempts: NodeAttempt[]) =>
-        endOrphans({ ...options, attempts, stop, kill, note }),
+      endOrphans: (attempts: NodeAttempt[]) => {
+        const processes = readProcessLines({ root, runId });
+        return endOrphans({ ...options, attempts, processes, stop, kill, note });
+      },
     };
     try {
       end = await runFlow({ ...options, ...ports, log, past });
