@@ -5,7 +5,7 @@ import { RecordingError } from "./engine/errors.ts";
 import { runFlow, type RunFlowEnd } from "./engine/run_flow.ts";
 import { exitCodeOfRun } from "./exit_codes.ts";
 import { findPrograms } from "./flow/find_programs.ts";
-import type { Flow } from "./flow/flow.ts";
+import { type Flow, nodesById } from "./flow/flow.ts";
 import { CommandPlace } from "./process/command_place.ts";
 import { Interrupts } from "./process/interrupts.ts";
 import { prepareRootDirectory } from "./reading/find_root.ts";
@@ -70,13 +70,22 @@ export function flowPorts(run: RunOfFlow, interrupts: Interrupts) {
   const { passed } = observer;
   const passThrough = passed && { output: passed.output.take, errors: passed.errors.take };
   const note = (text: string) => observer.note(text);
+  const needed = new Set(flow.nodes.flatMap(({ needs }) => needs));
   return {
     flow,
     held,
     observer,
     stop,
     stoppedBy: () => interrupts.received?.name,
-    place: new CommandPlace({ ...run, kill, note, ...(passThrough && { passThrough }) }),
+    place: new CommandPlace({
+      ...run,
+      runId: held.view.runId,
+      nodes: nodesById(flow.nodes),
+      kill,
+      note,
+      passThrough,
+      isNeeded: (nodeId) => needed.has(nodeId),
+    }),
   };
 }
 

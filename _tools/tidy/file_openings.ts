@@ -10,6 +10,7 @@ const OPENER = "_internal/file_port.ts";
 const EXCEPTIONS: Record<string, string> = {
   "_internal/directories.ts": "a directory, to sync it",
   "_internal/ignored_signals.ts": "what Linux tells about the process",
+  "cli/process/cannot_run.ts": "the program that is to be run",
   "cli/process/processes.ts": "what Linux tells about processes",
   "cli/flow/parse_flow.ts": "what the user names, which may be a pipe",
   "cli/flow/tasks.ts": "the user's deno.json",

@@ -36,6 +36,8 @@ const OWN_VARIABLES = [
   "TAFFRAIL_NODE_ID",
   "TAFFRAIL_ATTEMPT",
   "TAFFRAIL_ROOT",
+  "TAFFRAIL_WITHIN",
+  "TAFFRAIL_GRACE_MS",
 ] as const;
 
 /** The name of one of them. */

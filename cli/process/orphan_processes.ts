@@ -3,32 +3,45 @@ import { attemptKey } from "../../run/attempt_key.ts";
 import type { NodeAttempt } from "../../run/types.ts";
 import { formatDuration } from "../text/units.ts";
 import { type EndOptions, endProcesses, waitUntil } from "./end_processes.ts";
-import { readProcesses, type RecordedProcess, RootComparison } from "./process_log.ts";
+import type { Mark } from "./marks.ts";
+import { processesIn, type RecordedProcess, RootComparison } from "./process_log.ts";
 import {
   groupExists,
   listProcesses,
   type ProcessStat,
   readBootId,
-  readMark,
+  readMarks,
   readStat,
 } from "./processes.ts";
 
-/** What to do about the processes that are left of a run whose supervisor died. */
-interface OrphanOptions extends EndOptions {
+/** Attempts of a run whose processes are looked for. */
+interface LookFor {
   /** The directory that holds the runs. */
   root: string;
   /** The run. */
   runId: string;
-  /** Its attempts without an end. */
-  attempts: NodeAttempt[];
-  /** Wait for what is left to end by itself, instead of ending it. */
-  waits: boolean;
+  /** The attempts. */
+  attempts: readonly NodeAttempt[];
+  /** The parsed lines of the run's `processes.jsonl`. */
+  processes: Iterable<unknown>;
   /** Assume that nothing is left where that cannot be found out. */
   assumesEnded: boolean;
+}
+
+/** How they are ended. */
+interface EndLeftOptions extends LookFor, EndOptions {
   /** Gives up. */
-  stop: AbortSignal;
+  stop?: AbortSignal;
   /** Says what is done. */
   note: (text: string) => void;
+}
+
+/** What to do about the processes that are left of a run whose supervisor died. */
+interface OrphanOptions extends EndLeftOptions {
+  /** Wait for what is left to end by itself, instead of ending it. */
+  waits: boolean;
+  /** Gives up. */
+  stop: AbortSignal;
 }
 
 const LONGEST_PAUSE_MS = 100;
@@ -41,27 +54,55 @@ const KILL_WAIT_MS = 5000;
  * @throws {ResumeError} When it does not end, or when that cannot be found out.
  */
 export async function endOrphans(options: OrphanOptions): Promise<void> {
-  const { runId, attempts, waits, graceMs, stop, note } = options;
-  if (attempts.length === 0) return;
+  if (options.waits) return await waitForOrphans(options);
+  const { runId } = options;
+  const rest = await endLeft(options);
+  if (rest !== undefined) throw new ResumeError("processes", `${rest} cannot be ended`, { runId });
+}
+
+async function waitForOrphans(options: OrphanOptions): Promise<void> {
   const orphans = new Orphans(options);
   const found = orphans.find();
   if (found.length === 0) return;
-  const which = orphans.describe(found);
-  if (waits) {
-    note(`waiting for ${which}`);
-    const areGone = () => orphans.find().length === 0;
-    await waitUntil(areGone, { timeoutMs: Infinity, longestPauseMs: LONGEST_PAUSE_MS }, stop);
-  } else {
-    note(`ending ${which}, within ${formatDuration(graceMs)}`);
-    await endProcesses((name) => orphans.signal(name), {
-      ...options,
-      longestPauseMs: LONGEST_PAUSE_MS,
-      killWaitMs: KILL_WAIT_MS,
-    });
-  }
+  options.note(`waiting for ${orphans.describe(found)}`);
+  const areGone = () => orphans.find().length === 0;
+  const pauses = { timeoutMs: Infinity, longestPauseMs: LONGEST_PAUSE_MS };
+  await waitUntil(areGone, pauses, options.stop);
+}
+
+/**
+ * Ends what is left of attempts that have ended themselves.
+ *
+ * @returns What cannot be ended, in words; undefined when nothing is left.
+ * @throws {ResumeError} When it cannot be found out whether something is left.
+ */
+export async function endLeft(options: EndLeftOptions): Promise<string | undefined> {
+  const { attempts, graceMs, stop, note } = options;
+  if (attempts.length === 0) return undefined;
+  const orphans = new Orphans(options);
+  const found = orphans.find();
+  if (found.length === 0) return undefined;
+  note(`ending ${orphans.describe(found)}, within ${formatDuration(graceMs)}`);
+  await endProcesses((name) => orphans.signal(name), {
+    ...options,
+    longestPauseMs: LONGEST_PAUSE_MS,
+    killWaitMs: KILL_WAIT_MS,
+  });
   const rest = orphans.find();
-  if (stop.aborted || rest.length === 0) return;
-  throw new ResumeError("processes", `${orphans.describe(rest)} cannot be ended`, { runId });
+  return stop?.aborted || rest.length === 0 ? undefined : orphans.describe(rest);
+}
+
+/**
+ * Ends what an attempt of this very process has left outside of its group: its own end is known, so what
+ * cannot be found out or ended is told, and hinders nothing.
+ */
+export async function endLeftOutside(
+  attempt: NodeAttempt,
+  options: Omit<EndLeftOptions, "attempts" | "processes" | "assumesEnded">,
+): Promise<void> {
+  const attempts = [attempt];
+  const rest = await endLeft({ ...options, attempts, processes: [], assumesEnded: true });
+  if (rest !== undefined) options.note(`${rest} cannot be ended`);
 }
 
 /** The processes that are there. */
@@ -72,33 +113,41 @@ interface Sight {
   living: readonly ProcessStat[];
   /** Those that this process would end itself with: itself, and whatever it was started by. */
   own: ReadonlySet<number>;
+  /** The marks of the run that they bear, by the living that bear any. */
+  marks: ReadonlyMap<number, readonly Mark[]>;
 }
 
 /**
  * The processes of attempts whose supervisor has died. One of them is known by the mark that every command
- * gets in its environment, root, run, node and attempt, or as the recorded process, by pid, start time,
- * boot and root; and whoever leads a group brings its group along. Whatever is not sure to be of this very
+ * gets in its environment, root, run, node and attempt, which is also in those of all runs that it has
+ * started, at any level of nesting; or as the recorded process, by pid, start time, boot and root. Whoever
+ * leads a group brings its group along. Whatever is not sure to be of this very
  * root is left alone: a copy of it has the same records, and its original may be alive.
  */
 class Orphans {
-  readonly #options: OrphanOptions;
+  readonly #options: LookFor;
   readonly #bootId = readBootId();
   readonly #root: RootComparison;
   readonly #recorded: ReadonlyMap<string, RecordedProcess>;
 
-  constructor(options: OrphanOptions) {
+  constructor(options: LookFor) {
     this.#options = options;
     this.#root = new RootComparison(options.root);
-    this.#recorded = readProcesses(options);
+    this.#recorded = processesIn(options.processes);
   }
 
   /** Those that are there now. */
   find(): number[] {
-    const { attempts } = this.#options;
+    const { attempts, runId } = this.#options;
     const all = listProcesses();
     if (all === undefined) return this.#findBlindly();
     const living = all.filter(({ isZombie }) => !isZombie);
-    const sight = { all, living, own: ancestry(all) };
+    const marks = new Map<number, Mark[]>();
+    for (const { pid } of living) {
+      const ofRun = readMarks(pid).filter((mark) => mark.runId === runId);
+      if (ofRun.length > 0) marks.set(pid, ofRun);
+    }
+    const sight = { all, living, own: ancestry(all), marks };
     return [...new Set(attempts.flatMap((attempt) => this.#findOf(attempt, sight)))];
   }
 
@@ -126,11 +175,12 @@ class Orphans {
    * What bears the mark of the attempt, and all of the groups that this leads. A group whose leader is gone
    * keeps its number from being given out again, but only as long as somebody is in it.
    */
-  #findOf(attempt: NodeAttempt, { all, living, own }: Sight): number[] {
+  #findOf(attempt: NodeAttempt, sight: Sight): number[] {
+    const { all, living, own } = sight;
     const recorded = this.#findRecorded(attempt);
     const leader = all.find(({ pid }) => pid === recorded?.pid);
     const isSame = leader !== undefined && leader.startTime === recorded?.startTime;
-    const marked = this.#findMarked(attempt, living, isSame ? leader.pid : undefined);
+    const marked = this.#findMarked(attempt, sight, isSame ? leader.pid : undefined);
     if (marked.some(({ pid }) => own.has(pid))) {
       const problem = "this was started by one of its own commands; resume it from outside";
       throw new ResumeError("own-command", problem, { runId: this.#options.runId });
@@ -152,20 +202,20 @@ class Orphans {
    * be of this root by the record, also when that was moved and the mark names a path that is gone.
    */
   #findMarked(
-    attempt: NodeAttempt,
-    living: readonly ProcessStat[],
+    { nodeId, attempt }: NodeAttempt,
+    { living, marks }: Sight,
     ownGroup: number | undefined,
   ): ProcessStat[] {
     const doubtful: number[] = [];
     const marked = living.filter(({ pid, group }) => {
-      const mark = readMark(pid);
-      if (mark?.runId !== this.#options.runId) return false;
-      if (mark.nodeId !== attempt.nodeId || mark.attempt !== String(attempt.attempt)) return false;
-      const verdict = this.#root.compareSeenBy(pid, mark.root);
-      if (verdict === "unknown" && group !== ownGroup) doubtful.push(pid);
-      return verdict === "own";
+      const verdicts = (marks.get(pid) ?? [])
+        .filter((mark) => mark.nodeId === nodeId && mark.attempt === attempt)
+        .map(({ root }) => this.#root.compareSeenBy(pid, root));
+      if (verdicts.includes("own")) return true;
+      if (verdicts.includes("unknown") && group !== ownGroup) doubtful.push(pid);
+      return false;
     });
-    if (doubtful.length > 0) this.#cannotTell(attempt, doubtful);
+    if (doubtful.length > 0) this.#cannotTell({ nodeId, attempt }, doubtful);
     return marked;
   }
 

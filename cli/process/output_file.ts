@@ -116,11 +116,17 @@ export async function hashOutput(path: string): Promise<string> {
   return `sha256:${toHex(new Uint8Array(digest))}`;
 }
 
-const TAIL_BYTES = 8 * 1024;
+/** As much as the last lines are looked for in. */
+export const TAIL_BYTES = 8 * 1024;
 
 /** The last lines of a file that a command printed to, fit for a terminal; none if it is gone. */
 export function readOutputTail(path: string, lines: number): string[] {
-  return printableOutput(readEnd(path)).trimEnd().split("\n").slice(-lines)
+  return lastLines(readEnd(path), lines);
+}
+
+/** The last lines of what a command printed, fit for a terminal. */
+function lastLines(text: string, lines: number): string[] {
+  return printableOutput(text).trimEnd().split("\n").slice(-lines)
     .filter((line, index) => line !== "" || index > 0);
 }
 
@@ -129,7 +135,12 @@ const MESSAGE_CHARACTERS = 2000;
 
 /** What is recorded of a failure: the end of what the command printed to its error output. */
 export function readFailureMessage(path: string): string {
-  return readOutputTail(path, MESSAGE_LINES).join("\n").slice(-MESSAGE_CHARACTERS);
+  return failureMessageOf(readEnd(path));
+}
+
+/** The same of a text that is the end of it. */
+export function failureMessageOf(text: string): string {
+  return lastLines(text, MESSAGE_LINES).join("\n").slice(-MESSAGE_CHARACTERS);
 }
 
 function readEnd(path: string): string {

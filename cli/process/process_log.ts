@@ -36,22 +36,18 @@ interface ProcessLine {
   root_ino?: number;
 }
 
-/**
- * The processes of a run's attempts, a line each, so that what is left of them is found when this process
- * dies. Nobody syncs it: a power cut leaves no process either.
- */
-export class ProcessLog {
-  readonly #path: string;
+/** Makes the lines of a run's `processes.jsonl`. */
+export class ProcessLines {
   readonly #root: string;
   #place: Pick<ProcessLine, "host" | "root" | "root_dev" | "root_ino"> | undefined;
 
-  constructor({ root, runId }: { root: string; runId: string }) {
-    this.#path = runPaths(root, runId).processes;
+  /** @param root The directory that holds the runs. */
+  constructor(root: string) {
     this.#root = root;
   }
 
-  /** Records the process of an attempt. */
-  append({ nodeId, attempt }: NodeAttempt, pid: number): void {
+  /** Says which process an attempt is. */
+  encode({ nodeId, attempt }: NodeAttempt, pid: number): string {
     const { startTime, bootId } = identifyProcess(pid);
     const { host, ...root } = this.#place ??= placeOf(this.#root);
     const line: ProcessLine = {
@@ -62,9 +58,28 @@ export class ProcessLog {
       ...defined({ start_time: startTime, boot_id: bootId }),
       ...root,
     };
+    return JSON.stringify(line);
+  }
+}
+
+/**
+ * The processes of a run's attempts, a line each, so that what is left of them is found when this process
+ * dies. Nobody syncs it: a power cut leaves no process either.
+ */
+export class ProcessLog {
+  readonly #path: string;
+  readonly #lines: ProcessLines;
+
+  constructor({ root, runId }: { root: string; runId: string }) {
+    this.#path = runPaths(root, runId).processes;
+    this.#lines = new ProcessLines(root);
+  }
+
+  /** Records the process of an attempt. */
+  append(attempt: NodeAttempt, pid: number): void {
     const options = { read: true, append: true, create: true, mode: 0o600 };
     withFileSync(denoFilePort, { path: this.#path, ...options }, (file) => {
-      const text = JSON.stringify(line) + "\n";
+      const text = this.#lines.encode(attempt, pid) + "\n";
       writeWholeSync(file, encodeUtf8(endsTorn(file) ? `\n${text}` : text));
     });
   }
@@ -93,8 +108,29 @@ const MAX_BYTES = 16 * 1024 * 1024;
 export function readProcesses(
   { root, runId }: { root: string; runId: string },
 ): Map<string, RecordedProcess> {
-  const processes = new Map<string, RecordedProcess>();
+  return processesIn(readProcessLines({ root, runId }));
+}
+
+/** The lines of a run's `processes.jsonl`, parsed, without those that are damaged. */
+export function* readProcessLines(
+  { root, runId }: { root: string; runId: string },
+): Iterable<unknown> {
   for (const line of readEnd(runPaths(root, runId).processes).split("\n")) {
+    try {
+      yield JSON.parse(line);
+    } catch {
+      // It is damaged, as whoever wrote it was killed meanwhile.
+    }
+  }
+}
+
+/**
+ * The processes that lines of a run's `processes.jsonl` tell of, by the key of their attempt. Of several
+ * for one attempt the last counts; what is none tells of none.
+ */
+export function processesIn(lines: Iterable<unknown>): Map<string, RecordedProcess> {
+  const processes = new Map<string, RecordedProcess>();
+  for (const line of lines) {
     const found = parseLine(line);
     if (found !== undefined) processes.set(found.key, found.process);
   }
@@ -113,13 +149,7 @@ function readEnd(path: string): string {
   }
 }
 
-function parseLine(text: string): { key: string; process: RecordedProcess } | undefined {
-  let line: unknown;
-  try {
-    line = JSON.parse(text);
-  } catch {
-    return undefined;
-  }
+function parseLine(line: unknown): { key: string; process: RecordedProcess } | undefined {
   if (!isObject(line)) return undefined;
   const { node_id: nodeId, attempt, pid, start_time, boot_id, root, root_dev, root_ino } = line;
   if (typeof nodeId !== "string" || !isWhole(attempt) || !isWhole(pid)) return undefined;

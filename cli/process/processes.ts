@@ -3,7 +3,7 @@ import { defined } from "../../_internal/errors.ts";
 import type { FileInfo } from "../../_internal/file_port.ts";
 import { startTimeIn, statFields } from "../../_internal/lock.ts";
 import { lookAt } from "../files.ts";
-import type { OwnVariable } from "../flow/parse_flow.ts";
+import { type Mark, marksIn } from "./marks.ts";
 
 /** What tells a process from all others, before and after a restart of the machine. */
 export interface ProcessIdentity {
@@ -89,30 +89,9 @@ export function readStat(pid: number): ProcessStat | undefined {
   }
 }
 
-/** What every command finds in its environment, and what it starts finds in its own. */
-export interface Mark {
-  /** The path of the root. */
-  root: string;
-  /** The run. */
-  runId: string;
-  /** The node. */
-  nodeId: string;
-  /** The attempt. */
-  attempt: string;
-}
-
-/** The mark that a process was started with; undefined when it has none, or it may not be read. */
-export function readMark(pid: number): Mark | undefined {
-  const variables = new Map(
-    readEnvironment(pid).map((variable) => {
-      const end = variable.indexOf("=");
-      return [variable.slice(0, end), variable.slice(end + 1)];
-    }),
-  );
-  const [root, runId, nodeId, attempt] = MARK.map((name) => variables.get(name));
-  if (root === undefined || runId === undefined) return undefined;
-  if (nodeId === undefined || attempt === undefined) return undefined;
-  return { root, runId, nodeId, attempt };
+/** The marks that a process was started with, the outermost first; none when they may not be read. */
+export function readMarks(pid: number): Mark[] {
+  return marksIn(readEnvironment(pid));
 }
 
 /** The variables that a process was started with, as `NAME=value`; none when they may not be read. */
@@ -123,14 +102,6 @@ export function readEnvironment(pid: number): string[] {
     return [];
   }
 }
-
-/** The variables of a {@linkcode Mark}, in its order. */
-const MARK: readonly OwnVariable[] = [
-  "TAFFRAIL_ROOT",
-  "TAFFRAIL_RUN_ID",
-  "TAFFRAIL_NODE_ID",
-  "TAFFRAIL_ATTEMPT",
-];
 
 /** Number 0, of which the system only looks whether it could be sent; Deno passes it on. */
 export const PROBE = 0 as unknown as Deno.Signal;

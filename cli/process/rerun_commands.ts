@@ -1,21 +1,18 @@
 import { payloadText } from "../../_internal/event_payload.ts";
 import type { Divergence } from "../../capture/replay/divergence.ts";
-import type { CaptureBundle, DecisionRecord } from "../../capture/types.ts";
-import type { AttemptEnd } from "../../run/types.ts";
-import type { RunRequest, RunTermination } from "../../supervisor/types.ts";
+import type { CaptureBundle, CompletionInputRecord } from "../../capture/types.ts";
+import { Asks, nodeOfEvent } from "../../run/engine/asks.ts";
+import { openFileRoot } from "../../run/file_root/file_root.ts";
+import type { AttemptEnd, EndRecord } from "../../run/port.ts";
+import type { NodeAttempt } from "../../run/types.ts";
+import type { RunRequest, RunTermination, RuntimeInvoker } from "../../supervisor/types.ts";
 import type { ExecuteTraceCall } from "../../trace/replay_trace.ts";
 import type { TraceEnvelope, TraceStep } from "../../trace/types.ts";
 import { UsageError } from "../exit_codes.ts";
 import { findPrograms } from "../flow/find_programs.ts";
 import { DEFAULT_CONSTRAINTS, type Flow, type FlowNode, nodesById } from "../flow/flow.ts";
-import {
-  type CommandRecord,
-  isCommandRecord,
-  nodeAttemptOf,
-  nodeOfEvent,
-  recordedNode,
-} from "../flow/node_event.ts";
-import { CommandInvoker } from "./command_invoker.ts";
+import { type CommandRecord, isCommandRecord, recordedNode } from "../flow/node_event.ts";
+import { CommandPlace } from "./command_place.ts";
 import type { Interrupts } from "./interrupts.ts";
 
 /** How commands are run again. */
@@ -28,104 +25,140 @@ interface RerunLimits {
   graceMs: number;
 }
 
-/** Runs commands of a recording again, below a directory of its own, and records nothing. */
-class RerunInvoker extends CommandInvoker implements Disposable {
-  readonly #root: string;
-  #failure: { of: unknown } | undefined;
+/** Runs commands of a recording again, below a directory of its own, and records nothing that stays. */
+class Rerun implements AsyncDisposable {
+  readonly #place: CommandPlace;
+  readonly #opened: AsyncDisposableStack;
 
-  constructor(flow: Flow, { interrupts, ...limits }: RerunLimits) {
+  protected constructor(place: CommandPlace, opened: AsyncDisposableStack) {
+    this.#place = place;
+    this.#opened = opened;
+  }
+
+  /** Makes a place for the commands of a flow; what they print goes to files below `root`. */
+  protected static async openPlace(flow: Flow, { interrupts, ...limits }: RerunLimits) {
     const programs = findPrograms(flow);
+    await using opening = new AsyncDisposableStack();
     const root = Deno.makeTempDirSync({ prefix: "taffrail-replay-" });
-    super({
+    opening.defer(() => removeIfThere(root));
+    const runs = opening.use(openFileRoot(root));
+    const held = opening.use(await runs.create({ about: { name: "replay" } }));
+    const place = new CommandPlace({
       ...limits,
-      flow,
+      held,
+      nodes: nodesById(flow.nodes),
       programs,
       root,
-      runId: "replay",
-      recorder: { nodeStarted: async () => {} },
-      observer: { nodeStarted: () => {}, note: () => {} },
+      runId: held.view.runId,
       kill: interrupts.kill,
-      onFatal: (error) => this.#failure ??= { of: error },
+      note: () => {},
+      isNeeded: () => false,
     });
-    this.#root = root;
+    return { place, opened: opening.move() };
   }
 
-  /** Begins an attempt and makes it: a replay records no begins. */
-  override async run(request: RunRequest): Promise<RunTermination> {
-    await this.beforeRun(request);
-    return await super.run(request);
+  /** Makes an attempt again. */
+  protected async make(attempt: NodeAttempt, signal: AbortSignal): Promise<AttemptEnd> {
+    return await this.#place.run({ ...attempt, payload: {}, signal });
   }
 
-  /** Throws what kept the output of a command from being kept. */
-  throwFailure(): void {
-    if (this.#failure !== undefined) throw this.#failure.of;
+  /** Removes what the commands printed. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#opened.disposeAsync();
   }
+}
 
-  /** Removes what the commands printed, unless one of them has. */
-  [Symbol.dispose](): void {
-    try {
-      Deno.removeSync(this.#root, { recursive: true });
-    } catch (error) {
-      if (!(error instanceof Deno.errors.NotFound)) throw error;
-    }
+/** Unless one of the commands has. */
+function removeIfThere(path: string): void {
+  try {
+    Deno.removeSync(path, { recursive: true });
+  } catch (error) {
+    if (!(error instanceof Deno.errors.NotFound)) throw error;
   }
 }
 
 /** Runs the recorded commands again, in a folder of its own, and compares what they print. */
-export class LiveReplay extends RerunInvoker {
+export class LiveReplay extends Rerun implements RuntimeInvoker {
   readonly #bundle: CaptureBundle;
-  readonly #hashes = new Map<string, string>();
+  readonly #asks = new Asks();
+  readonly #running = new Set<Promise<unknown>>();
+  /** By episode and attempt, what was printed now. */
+  readonly #hashes = new Map<string, string | undefined>();
+  #failure: { of: unknown } | undefined;
   /** How many attempts were made again. */
   attempts = 0;
 
-  /** `given`: the flow, for the values of variables. */
-  constructor(bundle: CaptureBundle, given: Flow | undefined, limits: RerunLimits) {
-    super(flowOfBundle(bundle, given), limits);
+  private constructor(
+    bundle: CaptureBundle,
+    { place, opened }: Awaited<ReturnType<typeof Rerun.openPlace>>,
+  ) {
+    super(place, opened);
     this.#bundle = bundle;
+    if (!("inputs" in bundle)) return;
+    for (const input of bundle.inputs) {
+      if (input.type !== "event") continue;
+      this.#asks.add({ eventId: input.event_id, firstAttempt: input.first_attempt ?? 1 });
+    }
+  }
+
+  /** `given`: the flow, for the values of variables. */
+  static async open(
+    bundle: CaptureBundle,
+    given: Flow | undefined,
+    limits: RerunLimits,
+  ): Promise<LiveReplay> {
+    return new LiveReplay(bundle, await Rerun.openPlace(flowOfBundle(bundle, given), limits));
   }
 
   /** Runs the command of an attempt. */
-  override async run(request: RunRequest): Promise<RunTermination> {
-    const { eventId, episodeId, attempt } = request;
+  async run({ eventId, episodeId, attempt, signal }: RunRequest): Promise<RunTermination> {
+    const recorded = this.#completion(episodeId, attempt);
     // Nobody can repeat that a user ended it.
-    if (this.#wasAborted(episodeId, attempt)) return "Aborted";
+    if (recorded?.termination === "Aborted") return "Aborted";
     this.attempts++;
-    const termination = await super.run(request);
-    const hash = this.takeEnd(nodeAttemptOf(eventId, attempt))?.outputHash;
-    if (termination === "Completed" && hash !== undefined) this.#hashes.set(eventId, hash);
-    return termination;
+    const made = this.make(this.#asks.attemptOf(eventId, attempt), signal);
+    this.#running.add(made);
+    try {
+      const { termination, end } = await made;
+      if (termination === "Completed") this.#hashes.set(`${episodeId} ${attempt}`, end.output_hash);
+      return termination;
+    } catch (error) {
+      this.#failure ??= { of: error };
+      return "Aborted";
+    } finally {
+      this.#running.delete(made);
+    }
   }
 
   /** Resolves when no command runs any more; rejects when what one printed could not be kept. */
-  override async settled(): Promise<void> {
-    await super.settled();
-    this.throwFailure();
+  async settled(): Promise<void> {
+    await Promise.allSettled(this.#running);
+    if (this.#failure !== undefined) throw this.#failure.of;
   }
 
   /** Where a command that completed again printed something else. */
   outputDivergences(): Divergence[] {
+    const bundle = this.#bundle;
     const found: Divergence[] = [];
-    for (const [index, decision] of this.#bundle.decisions.entries()) {
-      const { effect } = decision.effects[0] ?? {};
-      const event = (decision as DecisionRecord).origin_event_id;
-      if (effect?.kind !== "output" || event === null) continue;
-      const value = effect.writes[0]?.value;
-      const recorded = value !== undefined && "String" in value ? value.String : undefined;
-      const replayed = this.#hashes.get(event);
-      if (replayed === undefined || replayed === recorded) continue;
-      const path = `$.decisions[${index}].effects[0].effect.writes[0].value.String`;
+    if (!("inputs" in bundle)) return found;
+    for (const [index, input] of bundle.inputs.entries()) {
+      if (input.type !== "completion" || input.termination !== "Completed") continue;
+      const key = `${input.episode_id} ${input.attempt}`;
+      if (!this.#hashes.has(key)) continue;
+      const [recorded, replayed] = [input.end?.output_hash, this.#hashes.get(key)];
+      if (replayed === recorded) continue;
+      const event = bundle.decisions[index]?.origin_event_id ?? "";
+      const path = `$.inputs[${index}].end.output_hash`;
       found.push({ kind: "changed", index, event, path, recorded, replayed, context: [] });
     }
     return found;
   }
 
-  #wasAborted(episodeId: number, attempt: number): boolean {
+  #completion(episodeId: number, attempt: number): CompletionInputRecord | undefined {
     const bundle = this.#bundle;
-    return "inputs" in bundle &&
-      bundle.inputs.some((input) =>
-        input.type === "completion" && input.episode_id === episodeId &&
-        input.attempt === attempt && input.termination === "Aborted"
-      );
+    const inputs = "inputs" in bundle ? bundle.inputs : [];
+    return inputs.filter((input) => input.type === "completion")
+      .find((input) => input.episode_id === episodeId && input.attempt === attempt);
   }
 }
 
@@ -189,13 +222,25 @@ function recordedEnv(
 }
 
 /** Runs the commands of a trace's steps again, and answers what the run recorded of them. */
-export class StepReplay extends RerunInvoker {
+export class StepReplay extends Rerun {
   readonly #signal: AbortSignal;
 
+  private constructor(
+    signal: AbortSignal,
+    { place, opened }: Awaited<ReturnType<typeof Rerun.openPlace>>,
+  ) {
+    super(place, opened);
+    this.#signal = signal;
+  }
+
   /** `given`: the flow, for the values of variables. */
-  constructor(trace: TraceEnvelope, given: Flow | undefined, limits: RerunLimits) {
-    super(flowOfTrace(trace, given), limits);
-    this.#signal = limits.interrupts.stop;
+  static async open(
+    trace: TraceEnvelope,
+    given: Flow | undefined,
+    limits: RerunLimits,
+  ): Promise<StepReplay> {
+    const opened = await Rerun.openPlace(flowOfTrace(trace, given), limits);
+    return new StepReplay(limits.interrupts.stop, opened);
   }
 
   /** Does what a step did. */
@@ -206,19 +251,9 @@ export class StepReplay extends RerunInvoker {
       );
     }
     const { node_id: nodeId, attempt = 1 } = recorded;
-    const termination = await this.run({
-      graphId: "replay",
-      eventId: nodeId,
-      episodeId: step,
-      attempt,
-      context: new Map(),
-      payload: {},
-      signal: this.#signal,
-    });
-    this.throwFailure();
-    const end = this.takeEnd({ nodeId, attempt });
+    const { termination, end } = await this.make({ nodeId, attempt }, this.#signal);
     if (termination === "Completed") {
-      return { exit_code: end?.exitCode ?? null, output: end?.outputHash ?? null };
+      return { exit_code: end.exit_code ?? null, output: end.output_hash ?? null };
     }
     throw new Error(describeEnd(termination, end));
   };
@@ -229,8 +264,10 @@ function isCommand({ component_id: kind }: TraceStep): boolean {
   return kind === "command" || kind === "task";
 }
 
-function describeEnd(termination: RunTermination, end: AttemptEnd | undefined): string {
-  const { exitCode, signal, message } = end ?? {};
+function describeEnd(
+  termination: RunTermination,
+  { exit_code: exitCode, signal, error }: EndRecord,
+): string {
   const how = exitCode !== undefined ? `exit code ${exitCode}` : signal ?? String(termination);
-  return message ? `${how}: ${message}` : how;
+  return error?.message ? `${how}: ${error.message}` : how;
 }

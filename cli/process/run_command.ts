@@ -1,4 +1,6 @@
+import { turn } from "../../_internal/barrier.ts";
 import { isWindows } from "../../_internal/path.ts";
+import { NotStartedError, refuseNotExecutable } from "./cannot_run.ts";
 import { aborted, ProcessGroup, wait } from "./end_processes.ts";
 import { OutputPump, patienceFor, type TakeOutput } from "./output_pump.ts";
 
@@ -22,8 +24,8 @@ export interface CommandOptions {
   takeOutput: TakeOutput;
   /** Takes its error output. */
   takeErrors: TakeOutput;
-  /** Told of its process as soon as there is one; when that throws, the command is ended. */
-  onSpawned: (pid: number) => void;
+  /** Records its process as soon as there is one; when that fails, the command is ended. */
+  onSpawned: (pid: number) => void | Promise<void>;
   /** How long it may take, in milliseconds. */
   timeoutMs?: number | undefined;
   /** The time between SIGTERM and SIGKILL, in milliseconds. */
@@ -32,6 +34,8 @@ export interface CommandOptions {
   stop: AbortSignal;
   /** Cuts the grace short. */
   kill: AbortSignal;
+  /** Ends what a command that did not end well has left outside of its group. */
+  endLeft: () => Promise<void>;
 }
 
 /**
@@ -63,7 +67,7 @@ export interface CommandEnd {
  * Runs a command in a process group of its own, and resolves when it, what it has started and its
  * output have ended.
  *
- * @throws If it cannot be started, or that it was cannot be recorded.
+ * @throws {NotStartedError} If it cannot be started; or whatever recording that it was throws.
  */
 export async function runCommand(command: Command, options: CommandOptions): Promise<CommandEnd> {
   const { graceMs, stop, kill } = options;
@@ -74,20 +78,16 @@ export async function runCommand(command: Command, options: CommandOptions): Pro
   const output = new CommandOutput(child, options);
   using early = new EarlyEnding(options);
   void output.ended.then(() => output.error === undefined || early.want("output"));
-  let failure: { of: unknown } | undefined;
-  try {
-    options.onSpawned(child.pid);
-  } catch (error) {
-    failure = { of: error };
-    early.want("record");
-  }
+  const recorded = recordSpawn(options, child.pid);
+  recorded.catch(() => early.want("record"));
 
   await Promise.race([exit, early.wanted]);
   const endedBy = early.reason;
   const hadToEnd = await group.end({ graceMs, kill });
-  const { code, signal, at } = await exit;
+  const { code, signal, success, at } = await exit;
+  if (!success || endedBy !== undefined) await options.endLeft();
   const leftOutputOpen = await output.end({ graceMs, stop, kill });
-  if (failure !== undefined) throw failure.of;
+  await recorded;
   return {
     code,
     signal,
@@ -104,22 +104,32 @@ const TIDY_UP_MS = 10_000;
 
 /**
  * The time within which {@linkcode runCommand} is over once it was asked to end the command: its group gets
- * the grace, and after that, whoever still holds its output open gets it once more.
+ * the grace, after that what has left the group, and then whoever still holds its output open.
  */
 export function endWithinMs(graceMs: number): number {
-  return 2 * graceMs + TIDY_UP_MS;
+  return 3 * graceMs + TIDY_UP_MS;
+}
+
+/** It is recorded before this returns its promise, where the recording does not wait for anything. */
+async function recordSpawn({ onSpawned }: CommandOptions, pid: number): Promise<void> {
+  await onSpawned(pid);
 }
 
 function spawn({ program, args, cwd, env, inheritsInput }: Command): Deno.ChildProcess {
-  return new Deno.Command(program, {
-    args,
-    cwd,
-    env,
-    stdin: inheritsInput ? "inherit" : "null",
-    stdout: "piped",
-    stderr: "piped",
-    detached: !isWindows,
-  }).spawn();
+  try {
+    refuseNotExecutable(program);
+    return new Deno.Command(program, {
+      args,
+      cwd,
+      env,
+      stdin: inheritsInput ? "inherit" : "null",
+      stdout: "piped",
+      stderr: "piped",
+      detached: !isWindows,
+    }).spawn();
+  } catch (cause) {
+    throw new NotStartedError(cause, { program, cwd });
+  }
 }
 
 /** The first reason to end a command before it ends by itself. */
@@ -162,6 +172,7 @@ class CommandOutput {
   /** What was thrown by whoever took it. */
   error: unknown;
   readonly #pumps: OutputPump[];
+  #hasEnded = false;
 
   /** Begins to read. */
   constructor(
@@ -184,6 +195,7 @@ class CommandOutput {
     { graceMs, stop, kill }: { graceMs: number; stop: AbortSignal; kill: AbortSignal },
   ): Promise<boolean> {
     await this.#arrive();
+    if (this.#hasEnded) return false;
     for (const pump of this.#pumps) void pump.limit(graceMs, kill);
     // Whoever reads our own output may be slow; only a user who wants to stop need not wait for it.
     const abandoned = aborted(stop).then(() => {
@@ -197,10 +209,8 @@ class CommandOutput {
 
   /** What has been printed is there within the next turns of the event loop, and turns cost no timer. */
   async #arrive(): Promise<void> {
-    const hasEnded = this.ended.then(() => true);
-    for (let turns = 0; turns < ARRIVAL_TURNS; turns++) {
-      const turn = crypto.subtle.digest("SHA-256", new Uint8Array());
-      if (await Promise.race([hasEnded, turn.then(() => false)])) return;
+    for (let turns = 0; turns < ARRIVAL_TURNS && !this.#hasEnded; turns++) {
+      await Promise.race([this.ended, turn()]);
     }
   }
 
@@ -210,5 +220,6 @@ class CommandOutput {
     } catch (error) {
       this.error = error;
     }
+    this.#hasEnded = this.error === undefined;
   }
 }

@@ -137,9 +137,18 @@ interface CommandSettings {
 export function commandSettings(options: Options<typeof COMMAND_OPTIONS>): CommandSettings {
   const { grace = "5s", "max-output": maxOutput = "16MiB" } = options;
   return {
-    graceMs: parseDurationOption("grace", grace),
+    graceMs: graceWithin(parseDurationOption("grace", grace)),
     maxOutputBytes: parseSizeOption("max-output", maxOutput),
   };
+}
+
+/**
+ * A run that is a command of another run takes at most half of that one's grace: it has to end its own
+ * commands, and to record that, before it is killed itself.
+ */
+function graceWithin(graceMs: number): number {
+  const outer = Deno.env.get("TAFFRAIL_GRACE_MS") ?? "";
+  return /^\d{1,15}$/.test(outer) ? Math.min(graceMs, Math.floor(Number(outer) / 2)) : graceMs;
 }
 
 /** The options of the verbs that record a run. */

@@ -3,7 +3,8 @@ import { replayBundle, type ReplayReport } from "../../capture/replay/replay_bun
 import { ReplayError } from "../../capture/replay/replay_error.ts";
 import { Supervisor } from "../../supervisor/driver/supervisor.ts";
 import { systemTimers } from "../../supervisor/driver/timers.ts";
-import { flowProvenance, nodeOfEvent } from "../flow/node_event.ts";
+import { flowProvenance } from "../flow/node_event.ts";
+import { nodeOfEvent } from "../../run/engine/asks.ts";
 import { readFlow } from "../flow/parse_flow.ts";
 import { Interrupts } from "../process/interrupts.ts";
 import { LiveReplay } from "../process/rerun_commands.ts";
@@ -62,7 +63,10 @@ interrupted: attempts without an end. damage: where the journal cannot be read.`
     using interrupts = new Interrupts();
     interrupts.listen((signal) => new Screen(Deno.stderr).line(`${signal}: ending what runs`));
     const settings = commandSettings(options);
-    using live = new LiveReplay(source.bundle, flow, { interrupts, ...settings });
+    await using live = await LiveReplay.open(source.bundle, flow, {
+      interrupts,
+      ...settings,
+    });
     const report = await replayBundle(source.bundle, {
       createSupervisor,
       ...expected,
@@ -144,6 +148,6 @@ function printResult(
 
 function textOf(divergence: Divergence): string {
   const text = formatDivergence(divergence);
-  if (!divergence.path.includes(".effects[")) return text;
+  if (!divergence.path.endsWith(".output_hash")) return text;
   return `node ${nodeOfEvent(divergence.event)} printed something else: ${text}`;
 }

@@ -20,6 +20,7 @@ import { findPrograms } from "../flow/find_programs.ts";
 import { flowRecordText } from "../flow/flow_record.ts";
 import { Interrupts } from "../process/interrupts.ts";
 import { endOrphans } from "../process/orphan_processes.ts";
+import { readProcessLines } from "../process/process_log.ts";
 import { isSuspended } from "../process/run_holder.ts";
 import { commandHint, findReadableRun } from "../reading/find_run.ts";
 import { isNewer, newerText } from "../reading/open_capture.ts";
@@ -162,8 +163,10 @@ async function resumeRun(options: ResumeOptions): Promise<number> {
     }
     const past = history && {
       ...plan,
-      endLeftovers: (attempts: readonly NodeAttempt[]) =>
-        endOrphans({ ...options, view: held.view, attempts, stop, kill, note }),
+      endLeftovers: (attempts: readonly NodeAttempt[]) => {
+        const processes = readProcessLines({ root, runId });
+        return endOrphans({ ...options, attempts, processes, stop, kill, note });
+      },
     };
     const end = await runFlow({ ...options, ...ports, fold, past });
     report = reportOf({ root, runId }, { ...end, ...damage, live: false });

@@ -113,7 +113,10 @@ async function replay(
   const flow = options.flow === undefined ? undefined : await readFlow(options.flow);
   using interrupts = new Interrupts();
   interrupts.listen((signal) => new Screen(Deno.stderr).line(`${signal}: ending what runs`));
-  using commands = new StepReplay(trace, flow, { interrupts, ...commandSettings(options) });
+  await using commands = await StepReplay.open(trace, flow, {
+    interrupts,
+    ...commandSettings(options),
+  });
   const step = numberOption(options, "step", parseStep);
   const found = await replayTrace(trace, commands.execute, {
     untilFailure: !options["past-failure"],

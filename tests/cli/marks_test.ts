@@ -25,7 +25,20 @@ Deno.test("a command bears the mark of every run that it is a part of", () => {
 });
 
 Deno.test("no name can forge an entry, and every name comes back", () => {
-  const names = ["a|b", "a\nb", "50%", "%7C", "%", "%0", "", "\n", "é|\u{1f600}", "a=b", "%25", "\r"];
+  const names = [
+    "a|b",
+    "a\nb",
+    "50%",
+    "%7C",
+    "%",
+    "%0",
+    "",
+    "\n",
+    "é|\u{1f600}",
+    "a=b",
+    "%25",
+    "\r",
+  ];
   for (const root of names) {
     for (const nodeId of names) {
       const mark = { root, runId: root, nodeId, attempt: 3 };

@@ -2,7 +2,7 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { Random } from "../_util/random.ts";
 import { longCount, seed, withTempDir } from "../_util/temp.ts";
-import { start, startTaffrail, taffrail, taffrailCommand } from "./_command.ts";
+import { startTaffrail, taffrail, taffrailCommand } from "./_command.ts";
 import { eventsOf, isRunning, onlyRun, poll, untilChanged } from "./_runs.ts";
 
 const IS_LINUX = Deno.build.os === "linux";
@@ -24,18 +24,24 @@ async function writeNested(cwd: string, levels: number, hangs = "exec sleep 1000
   let run = ["sh", "-c", script, cwd];
   for (let level = levels; level > 0; level--) {
     const path = `${cwd}/flow-${level}.json`;
-    await Deno.writeTextFile(path, JSON.stringify({ name: `flow-${level}`, nodes: { a: { run } } }));
+    await Deno.writeTextFile(
+      path,
+      JSON.stringify({ name: `flow-${level}`, nodes: { a: { run } } }),
+    );
     run = taffrailCommand(["run", "--root", `${cwd}/root-${level}`, path]);
   }
 }
 
-/** The commands that said who they are. */
-async function toldPids(cwd: string, count = 1): Promise<number[]> {
-  const pids = () =>
-    Array.from(Deno.readDirSync(`${cwd}/pids`), ({ name }) => name)
-      .filter((name) => /^\d+$/.test(name)).map(Number);
-  await untilChanged(`${cwd}/pids`, () => pids().length >= count);
-  return pids();
+/** The commands that have said who they are. */
+function told(cwd: string): number[] {
+  return Array.from(Deno.readDirSync(`${cwd}/pids`), ({ name }) => name)
+    .filter((name) => /^\d+$/.test(name)).map(Number);
+}
+
+/** The same as soon as there is one. */
+async function firstTold(cwd: string): Promise<number> {
+  await untilChanged(`${cwd}/pids`, () => told(cwd).length > 0);
+  return told(cwd)[0]!;
 }
 
 function startOuter(cwd: string, options: string[] = []) {
@@ -54,21 +60,21 @@ for (const levels of [2, 3]) {
   test(`resume ends the commands of runs nested ${levels} levels deep`, async (cwd) => {
     await writeNested(cwd, levels);
     await using outer = startOuter(cwd);
-    const [pid] = await toldPids(cwd);
+    const pid = await firstTold(cwd);
     outer.kill("SIGKILL");
     await outer.end();
-    assert(isRunning(pid!));
+    assert(isRunning(pid));
     const stderr = await resumeToEnd(cwd);
     assertStringIncludes(stderr, "ending what is left of a: processes ");
     assertStringIncludes(stderr, String(pid));
-    assertEquals(isRunning(pid!), false);
+    assertEquals(isRunning(pid), false);
   });
 }
 
 test("resume ends what bears the mark though its own runner is killed, too", async (cwd) => {
   await writeNested(cwd, 3);
   await using outer = startOuter(cwd);
-  const [pid] = await toldPids(cwd);
+  const pid = await firstTold(cwd);
   outer.kill("SIGKILL");
   await outer.end();
   for (const level of [2, 3]) {
@@ -76,21 +82,21 @@ test("resume ends what bears the mark though its own runner is killed, too", asy
     const path = `${root}/runs/${await onlyRun(root)}/live.lock`;
     Deno.kill(JSON.parse(await Deno.readTextFile(path)).pid, "SIGKILL");
   }
-  assert(isRunning(pid!));
+  assert(isRunning(pid));
   await resumeToEnd(cwd);
-  assertEquals(isRunning(pid!), false);
+  assertEquals(isRunning(pid), false);
 });
 
 test("resume of an inner run ends its own commands, and leaves the outer run alone", async (cwd) => {
   await writeNested(cwd, 2);
   await using outer = startOuter(cwd);
-  const [pid] = await toldPids(cwd);
+  const pid = await firstTold(cwd);
   const root = `${cwd}/root-2`;
   const path = `${root}/runs/${await onlyRun(root)}/live.lock`;
   Deno.kill(JSON.parse(await Deno.readTextFile(path)).pid, "SIGKILL");
   // The outer run sees that its command has ended, badly, and ends what bears its mark.
   assertEquals((await outer.end()).code, 1);
-  await poll(() => !isRunning(pid!));
+  await poll(() => !isRunning(pid));
   await Deno.writeTextFile(`${cwd}/go`, "");
   const { code, stderr } = await taffrail(["resume", "--root", "root-2", "flow-2"], { cwd });
   assertEquals(code, 0, stderr);
@@ -99,10 +105,10 @@ test("resume of an inner run ends its own commands, and leaves the outer run alo
 test("nothing of nested runs outlives a stop of the outermost, whatever ignores signals", async (cwd) => {
   await writeNested(cwd, 3, "trap '' TERM INT HUP; while :; do sleep 0.05; done");
   await using outer = startOuter(cwd, ["--grace", "4s"]);
-  const [pid] = await toldPids(cwd);
+  const pid = await firstTold(cwd);
   outer.kill("SIGTERM");
   assertEquals((await outer.end()).code, 143);
-  assertEquals(isRunning(pid!), false);
+  assertEquals(isRunning(pid), false);
   for (const level of [1, 2, 3]) {
     const root = `${cwd}/root-${level}`;
     const last = eventsOf(root, await onlyRun(root)).at(-1);
@@ -124,25 +130,30 @@ test("a command that is a part of a run at any level cannot go on with that run"
     }),
   );
   await using outer = startOuter(cwd);
-  const [pid] = await toldPids(cwd);
+  const pid = await firstTold(cwd);
   outer.kill("SIGKILL");
   await outer.end();
   await Deno.writeTextFile(`${cwd}/now`, "");
-  await untilChanged(cwd, async () => (await Deno.readTextFile(`${cwd}/code`).catch(() => "")) !== "");
+  await untilChanged(
+    cwd,
+    async () => (await Deno.readTextFile(`${cwd}/code`).catch(() => "")) !== "",
+  );
   assertEquals(await Deno.readTextFile(`${cwd}/code`), "1\n");
   const said = await Deno.readTextFile(`${cwd}/said`);
-  assertStringIncludes(said, "this was started by one of its own commands; resume it from outside\n");
-  assert(isRunning(pid!));
-  Deno.removeSync(`${cwd}/flow-2.json`);
+  assertStringIncludes(
+    said,
+    "this was started by one of its own commands; resume it from outside\n",
+  );
+  assert(isRunning(pid));
   await Deno.writeTextFile(
     `${cwd}/flow-2.json`,
     JSON.stringify({ name: "flow-2", nodes: { a: { run: ["true"] } } }),
   );
   await resumeToEnd(cwd);
-  assertEquals(isRunning(pid!), false);
+  assertEquals(isRunning(pid), false);
 });
 
-test("nested runs that are killed at random leave nothing behind that goes on", async (cwd) => {
+test("nested runs that are killed at random leave nothing behind that goes on", async () => {
   const random = new Random(seed());
   for (let round = 0; round < longCount(3, 20); round++) {
     await withTempDir(async (cwd) => {
@@ -150,7 +161,7 @@ test("nested runs that are killed at random leave nothing behind that goes on", 
       await using outer = startOuter(cwd);
       const isEarly = random.chance(0.5);
       if (isEarly) await new Promise((resolve) => setTimeout(resolve, random.below(800)));
-      else await toldPids(cwd);
+      else await firstTold(cwd);
       outer.kill("SIGKILL");
       await outer.end();
       // Killed before there was anything to go on with, its command was not started either.
@@ -160,9 +171,7 @@ test("nested runs that are killed at random leave nothing behind that goes on", 
       const { code, stderr } = await taffrail(["resume", "--root", "root-1", "flow-1"], { cwd });
       const hasBegun = !stderr.includes("it died before it began");
       assertEquals(code, hasBegun ? 0 : 1, stderr);
-      const pids = Array.from(Deno.readDirSync(`${cwd}/pids`), ({ name }) => Number(name));
-      assertEquals(pids.filter((pid) => isRunning(pid)), []);
+      assertEquals(told(cwd).filter(isRunning), []);
     });
   }
-  await start("true", [], { cwd }).end();
 });

@@ -1,0 +1,74 @@
+import type { HeldRun, OutputRef, OutputSink } from "../../run/port.ts";
+import { failureMessageOf, TAIL_BYTES } from "./output_file.ts";
+import type { TakeOutput } from "./output_pump.ts";
+
+/** The digest of nothing. */
+const EMPTY_SHA256 = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
+
+/** How one output of an attempt is kept. */
+interface AttemptOutputOptions {
+  /** Takes it. */
+  held: Pick<HeldRun, "openOutput">;
+  /** Which it is. */
+  of: OutputRef;
+  /** How much of it is kept. */
+  maxBytes: number;
+  /** Gets it as it comes, too. */
+  passOn?: TakeOutput | undefined;
+}
+
+/**
+ * One of the outputs of an attempt, as it comes. Nobody is asked to keep anything before its first byte, and
+ * its end is kept in memory, so that nobody has to read it back to say why a command failed.
+ */
+export class AttemptOutput {
+  readonly #options: AttemptOutputOptions;
+  #sink: OutputSink | undefined;
+  #end: Uint8Array[] = [];
+  #endBytes = 0;
+  #isCut = false;
+
+  constructor(options: AttemptOutputOptions) {
+    this.#options = options;
+  }
+
+  /** Takes a chunk. What is kept of it is a copy: the buffer is read into again. */
+  readonly take: TakeOutput = async (chunk) => {
+    const { held, of, maxBytes, passOn } = this.#options;
+    const kept = chunk.slice();
+    this.#sink ??= held.openOutput(of, { maxBytes });
+    this.#sink.write(kept, Date.now());
+    this.#keepEnd(kept);
+    const wish = passOn?.(chunk);
+    await this.#sink.ready();
+    return await wish;
+  };
+
+  /**
+   * Ends it.
+   *
+   * @returns Its digest, as it is recorded.
+   */
+  async close(options?: { sync: boolean }): Promise<string> {
+    const kept = await this.#sink?.close(options);
+    return `sha256:${kept?.sha256 ?? EMPTY_SHA256}`;
+  }
+
+  /** Why the command failed, as far as its last words tell. */
+  get failureMessage(): string {
+    const decoder = new TextDecoder();
+    const texts = this.#end.map((chunk) => decoder.decode(chunk, { stream: true }));
+    const text = texts.join("") + decoder.decode();
+    return failureMessageOf(this.#isCut ? text.slice(text.indexOf("\n") + 1) : text);
+  }
+
+  #keepEnd(chunk: Uint8Array): void {
+    if (this.#options.of.stream !== "err") return;
+    this.#end.push(chunk);
+    this.#endBytes += chunk.length;
+    while (this.#endBytes - this.#end[0]!.length >= TAIL_BYTES) {
+      this.#endBytes -= this.#end.shift()!.length;
+      this.#isCut = true;
+    }
+  }
+}

@@ -1,0 +1,183 @@
+/**
+ * Makes the attempts at the nodes of a flow, by running their commands.
+ *
+ * - A command is started before `run` returns, and `run` resolves when nothing of it runs any more.
+ * - Outputs and processes are recorded through the held run alone, never by a path; what cannot be recorded
+ *   ends the command, and the run of it rejects.
+ * - A command that prints nothing makes no output, no file and no timer.
+ */
+import type { FlowNode } from "../flow/flow.ts";
+import { pathFor } from "../flow/find_programs.ts";
+import type { AttemptEnd, AttemptPlace, AttemptRequest, HeldRun } from "../../run/port.ts";
+import type { NodeAttempt } from "../../run/types.ts";
+import type { RunTermination } from "../../supervisor/types.ts";
+import { RecordingError } from "../engine/errors.ts";
+import { resolve } from "../files.ts";
+import { AttemptOutput } from "./attempt_output.ts";
+import { NotStartedError } from "./cannot_run.ts";
+import { ownEntries, ownVariables } from "./marks.ts";
+import { endLeftOutside } from "./orphan_processes.ts";
+import type { TakeOutput } from "./output_pump.ts";
+import { ProcessLines } from "./process_log.ts";
+import { type Command, type CommandEnd, endWithinMs, runCommand } from "./run_command.ts";
+
+/** What a {@linkcode CommandPlace} works with. */
+export interface CommandPlaceOptions {
+  /** Keeps what the commands print, and which processes they are. */
+  held: Pick<HeldRun, "append" | "openOutput">;
+  /** The nodes, by their ids. */
+  nodes: ReadonlyMap<string, FlowNode>;
+  /** The paths of the programs, by the ids of the nodes. */
+  programs: ReadonlyMap<string, string>;
+  /** The directory that holds the runs; processes are told apart by it. */
+  root: string;
+  /** The run. */
+  runId: string;
+  /** How much of each output of a node is kept. */
+  maxOutputBytes: number;
+  /** The time between SIGTERM and SIGKILL, in milliseconds. */
+  graceMs: number;
+  /** Cuts the grace short. */
+  kill: AbortSignal;
+  /** Gets what a command prints as it comes; its standard input is then that of this process. */
+  passThrough?: { output: TakeOutput; errors: TakeOutput } | undefined;
+  /** Told what people should know. */
+  note: (text: string) => void;
+  /** Whether others need what a node prints: then that is on disk before its attempt ends. */
+  isNeeded: (nodeId: string) => boolean;
+}
+
+/** Makes an attempt at a node by running its command. */
+export class CommandPlace implements AttemptPlace {
+  /** The time within which a command is over once it is asked to end. */
+  readonly endWithinMs: number;
+  readonly #options: CommandPlaceOptions;
+  readonly #root: string;
+  readonly #processes: ProcessLines;
+  readonly #entries = ownEntries();
+  readonly #defaultPath = pathFor(undefined);
+  readonly #inheritsInput: boolean;
+
+  constructor(options: CommandPlaceOptions) {
+    this.#options = options;
+    this.#root = resolve(options.root);
+    this.#processes = new ProcessLines(options.root);
+    this.#inheritsInput = options.passThrough !== undefined && !Deno.stdin.isTerminal();
+    this.endWithinMs = endWithinMs(options.graceMs);
+  }
+
+  /**
+   * Runs the command of a node.
+   *
+   * @throws {RecordingError} If what happens cannot be recorded; nothing of the command runs any more.
+   */
+  async run({ nodeId, attempt, signal }: AttemptRequest): Promise<AttemptEnd> {
+    if (signal.aborted) return { termination: abortedBy(signal), end: { begun: false } };
+    const { held, nodes, maxOutputBytes: maxBytes, passThrough, graceMs, kill } = this.#options;
+    const of = { nodeId, attempt };
+    const output = new AttemptOutput({
+      held,
+      of: { ...of, stream: "out" },
+      maxBytes,
+      passOn: passThrough?.output,
+    });
+    const errors = new AttemptOutput({
+      held,
+      of: { ...of, stream: "err" },
+      maxBytes,
+      passOn: passThrough?.errors,
+    });
+    let end: CommandEnd;
+    try {
+      end = await runCommand(this.#command(of), {
+        onSpawned: (pid) => this.#record(of, pid),
+        takeOutput: output.take,
+        takeErrors: errors.take,
+        timeoutMs: nodes.get(nodeId)!.timeoutMs,
+        graceMs,
+        stop: signal,
+        kill,
+        endLeft: () => endLeftOutside(of, this.#options),
+      });
+    } catch (error) {
+      if (error instanceof NotStartedError) {
+        return { termination: error.termination, end: { duration_ms: 0, error: error.record } };
+      }
+      await Promise.allSettled([output.close(), errors.close()]);
+      throw error;
+    }
+    this.#tellLeft(nodeId, end);
+    return await this.#endOf(of, { end, termination: terminationOf(end, signal), output, errors });
+  }
+
+  /** What could not be found and ended after a kill of this process may not go on. */
+  async #record(attempt: NodeAttempt, pid: number): Promise<void> {
+    try {
+      await this.#options.held.append({ processes: [this.#processes.encode(attempt, pid)] });
+    } catch (cause) {
+      throw new RecordingError("output", { of: `the process of node ${attempt.nodeId}`, cause });
+    }
+  }
+
+  #tellLeft(nodeId: string, { leftProcesses, leftOutputOpen }: CommandEnd): void {
+    const { note } = this.#options;
+    if (leftProcesses) note(`${nodeId} left processes behind, which were ended`);
+    if (leftOutputOpen) note(`${nodeId} left a process behind that keeps its output open`);
+  }
+
+  /** What is recorded of an end, when all that was printed is kept. */
+  async #endOf({ nodeId }: NodeAttempt, ended: Ended): Promise<AttemptEnd> {
+    const { end: { code, signal, endedBy, durationMs, outputError }, termination } = ended;
+    const { output, errors } = ended;
+    try {
+      const sync = this.#options.isNeeded(nodeId);
+      const [output_hash, error_hash] = await Promise.all([output.close({ sync }), errors.close()]);
+      if (outputError !== undefined) throw outputError;
+      const message = termination === "Completed" ? "" : errors.failureMessage;
+      const how = signal !== null ? { signal } : { exit_code: code };
+      const end = {
+        ...(signal !== null || endedBy === undefined ? how : {}),
+        duration_ms: durationMs,
+        output_hash,
+        error_hash,
+        ...(message !== "" && { error: { message } }),
+      };
+      return { termination, end };
+    } catch (cause) {
+      throw new RecordingError("output", { of: `what node ${nodeId} prints`, cause });
+    }
+  }
+
+  #command({ nodeId, attempt }: NodeAttempt): Command {
+    const { nodes, programs, runId, graceMs } = this.#options;
+    const { run, env, cwd } = nodes.get(nodeId)!;
+    const mark = { root: this.#root, runId, nodeId, attempt };
+    const path = env.PATH === undefined ? this.#defaultPath : pathFor(env.PATH);
+    return {
+      program: programs.get(nodeId)!,
+      args: run.slice(1),
+      cwd,
+      env: { ...env, PATH: path, ...ownVariables(mark, { within: this.#entries, graceMs }) },
+      inheritsInput: this.#inheritsInput,
+    };
+  }
+}
+
+/** How a command ended, and what it printed. */
+interface Ended {
+  end: CommandEnd;
+  termination: RunTermination;
+  output: AttemptOutput;
+  errors: AttemptOutput;
+}
+
+function terminationOf({ endedBy, code, signal }: CommandEnd, stop: AbortSignal): RunTermination {
+  if (endedBy === "timeout") return "TimedOut";
+  if (endedBy === "stop") return abortedBy(stop);
+  return code === 0 && signal === null ? "Completed" : { Failed: "RuntimeError" };
+}
+
+/** The reason of a deadline is a TimeoutError. */
+function abortedBy({ reason }: AbortSignal): RunTermination {
+  return reason?.name === "TimeoutError" ? "TimedOut" : "Aborted";
+}
