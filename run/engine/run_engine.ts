@@ -278,7 +278,7 @@ export class RunEngine {
     const bundle = this.session.intoBundle();
     await held.putDocument("capture.json", encodeUtf8(stringifyCaptureBundle(bundle)));
     await this.#teller.write([pipeEnded(at, { startedTs: fold.startedTs, reason, failed })]);
-    await held.barrier();
+    await held.barrier({ of: ["capture", "events"] });
     return bundle;
   }
 

@@ -5,7 +5,7 @@
  */
 import { assertEquals } from "@std/assert";
 import { readRunSync, runEventSchema } from "../../eventlog/mod.ts";
-import { runPaths } from "../../run/mod.ts";
+import { runPaths } from "../../_internal/root_layout.ts";
 
 /** The original program reads every line of a log, and so does the schema; but for these types. */
 export function assertOriginalReads(

@@ -2,7 +2,7 @@
 import { assert, assertEquals } from "@std/assert";
 import { readProcesses } from "../../cli/process/process_log.ts";
 import { verifyRun } from "../../eventlog/mod.ts";
-import { RunWorkers } from "../../run/mod.ts";
+import { RunWorkers } from "../../run/run_workers.ts";
 import { runtimeDirectory } from "../../store/mod.ts";
 import { checkWorkers, logOf, type Place, workersAskedBy, workersOf } from "../run/_records.ts";
 import { withTempDir } from "../_util/temp.ts";

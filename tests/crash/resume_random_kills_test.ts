@@ -3,7 +3,7 @@ import { type CaptureBundle, recoverCapture } from "../../capture/mod.ts";
 import { nodeAttemptOf } from "../../cli/flow/node_event.ts";
 import { listProcesses, readEnvironment } from "../../cli/process/processes.ts";
 import { peekRun, verifyRun } from "../../eventlog/mod.ts";
-import { RunWorkers } from "../../run/mod.ts";
+import { RunWorkers } from "../../run/run_workers.ts";
 import { isThere } from "../_util/files.ts";
 import { mixSeeds, Random } from "../_util/random.ts";
 import { longCount, seed, withMemoryDir } from "../_util/temp.ts";

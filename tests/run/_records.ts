@@ -7,7 +7,7 @@ import {
   recoverCapture,
 } from "../../capture/mod.ts";
 import { readRunSync, type RunEvent, verifyRun } from "../../eventlog/mod.ts";
-import { runPaths } from "../../run/mod.ts";
+import { runPaths } from "../../_internal/root_layout.ts";
 import { FsRuntimeStore, verifyStore, type WorkerSummary } from "../../store/mod.ts";
 import { Supervisor } from "../../supervisor/mod.ts";
 import { assertOriginalReads } from "../_util/original_events.ts";

@@ -2,7 +2,9 @@
 import { assert, assertEquals, assertInstanceOf, assertRejects } from "@std/assert";
 import { assertReplays, CaptureWriteError, recoverCapture } from "../../capture/mod.ts";
 import { EventLogError, listRuns, openEventLog, verifyRun } from "../../eventlog/mod.ts";
-import { openRun, type Run, runPaths, RunWorkers } from "../../run/mod.ts";
+import { openRun, type Run } from "../../run/mod.ts";
+import { RunWorkers } from "../../run/run_workers.ts";
+import { runPaths } from "../../_internal/root_layout.ts";
 import { RuntimeStoreError, verifyStore } from "../../store/mod.ts";
 import { type RunTermination, type RuntimeInvoker, Supervisor } from "../../supervisor/mod.ts";
 import { withTempDir } from "../_util/temp.ts";

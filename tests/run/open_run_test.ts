@@ -1,6 +1,7 @@
 import { assert, assertEquals, assertMatch, assertRejects } from "@std/assert";
 import { newEventId, openEventLog } from "../../eventlog/mod.ts";
-import { openRun, type OpenRunOptions, type Run, runPaths } from "../../run/mod.ts";
+import { openRun, type OpenRunOptions, type Run } from "../../run/mod.ts";
+import { runPaths } from "../../_internal/root_layout.ts";
 import type { RunRequest, RunTermination } from "../../supervisor/mod.ts";
 import { readTrace } from "../../trace/mod.ts";
 import { Random } from "../_util/random.ts";

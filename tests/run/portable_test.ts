@@ -3,7 +3,8 @@
  * converted there from a bundle of the sources.
  */
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
-import { openRun, runPaths } from "../../run/mod.ts";
+import { openRun } from "../../run/mod.ts";
+import { runPaths } from "../../_internal/root_layout.ts";
 import { withTempDir } from "../_util/temp.ts";
 import { readRecords, type Records, superviseOnce } from "./_portable.ts";
 import { installRuntime, run } from "./_runtimes.ts";

@@ -1,7 +1,8 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { assertReplays, recoverCapture } from "../../capture/mod.ts";
 import { listRuns, openEventLog, verifyRun } from "../../eventlog/mod.ts";
-import { runPaths, RunWorkers } from "../../run/mod.ts";
+import { RunWorkers } from "../../run/run_workers.ts";
+import { runPaths } from "../../_internal/root_layout.ts";
 import { verifyStore } from "../../store/mod.ts";
 import { Supervisor } from "../../supervisor/mod.ts";
 import { readTrace } from "../../trace/mod.ts";

@@ -1,7 +1,8 @@
 /** The store of a run is made again from its log, whatever became of it. */
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { newEventId, openEventLog, type RunEvent } from "../../eventlog/mod.ts";
-import { restoreRunWorkers, RunWorkers } from "../../run/mod.ts";
+import { RunWorkers } from "../../run/run_workers.ts";
+import { restoreRunWorkers } from "../../run/restore_workers.ts";
 import { runtimeDirectory, RuntimeStoreError } from "../../store/mod.ts";
 import { namesIn, write } from "../_util/files.ts";
 import { withMemoryDir, withTempDir } from "../_util/temp.ts";

@@ -1,6 +1,7 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { newEventId, openEventLog, type RunEvent } from "../../eventlog/mod.ts";
-import { openRecords, RunRecorder, RunWorkers } from "../../run/mod.ts";
+import { openRecords, RunRecorder } from "../../run/mod.ts";
+import { RunWorkers } from "../../run/run_workers.ts";
 import { runtimeDirectory, type Transaction, verifyStore } from "../../store/mod.ts";
 import { namesIn, readText } from "../_util/files.ts";
 import { mixSeeds, Random } from "../_util/random.ts";

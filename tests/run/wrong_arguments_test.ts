@@ -1,5 +1,6 @@
 import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
-import { openRecords, openRun, RunWorkers } from "../../run/mod.ts";
+import { openRecords, openRun } from "../../run/mod.ts";
+import { RunWorkers } from "../../run/run_workers.ts";
 import { withTempDir } from "../_util/temp.ts";
 
 /** What plain JavaScript can call: no compiler stands in between. */
