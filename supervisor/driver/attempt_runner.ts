@@ -16,7 +16,6 @@ import type {
   JsonObject,
   RunAnswer,
   RunRequest,
-  RuntimeInvoker,
   SupervisorPorts,
 } from "../types.ts";
 import { type RunningAttempt, RunningAttempts } from "./attempt_timeouts.ts";
@@ -89,7 +88,7 @@ export class AttemptRunner {
     if (beforeRun === undefined) return this.#call(running);
     // What ends it from now on, be it `beforeRun` itself, keeps its invoker from being called.
     this.#running.add(running);
-    let ready: void | PromiseLike<void>;
+    let ready: void | PromiseLike<unknown>;
     try {
       ready = beforeRun.call(this.#ports, refOf(attempt));
     } catch (error) {
@@ -115,7 +114,7 @@ export class AttemptRunner {
     this.#running.abandon(reason);
   }
 
-  async #callAfter(ready: PromiseLike<void>, running: RunningAttempt): Promise<void> {
+  async #callAfter(ready: PromiseLike<unknown>, running: RunningAttempt): Promise<void> {
     try {
       await ready;
       this.#callIfWanted(running);
@@ -143,15 +142,14 @@ export class AttemptRunner {
       if (isRunning) this.#settle(running, answer, thrown);
       else this.#end(attempt, answer, thrown);
     };
-    let answer: ReturnType<RuntimeInvoker["run"]>;
-    let read: Answer | undefined;
+    let answer: Answer | PromiseLike<unknown>;
     try {
-      answer = callInvoker(this.#ports.invoker, this.#requestOf(attempt, signal));
-      if (!isPromiseLike(answer)) read = readAnswer(answer);
+      const given = callInvoker(this.#ports.invoker, this.#requestOf(attempt, signal));
+      answer = isPromiseLike(given) ? given : readAnswer(given);
     } catch (error) {
       return end(RUNTIME_ERROR, { error });
     }
-    if (!isPromiseLike(answer)) return end(read!);
+    if (!isPromiseLike(answer)) return end(answer);
     awaitAnswer(answer, {
       onAnswer: (answer) => this.#onAnswer(running, answer),
       onThrown: (error) => this.#onThrown(running, error),
@@ -236,7 +234,7 @@ function withPayload(request: RunRequest, bytes: Uint8Array): RunRequest {
   return Object.defineProperty(request, "payload", { get, enumerable: true });
 }
 
-function isPromiseLike<T>(value: T | PromiseLike<T>): value is PromiseLike<T> {
+function isPromiseLike(value: unknown): value is PromiseLike<unknown> {
   return typeof value === "object" && value !== null && "then" in value;
 }
 

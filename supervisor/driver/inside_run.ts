@@ -1,8 +1,5 @@
 import type { RunRequest, RuntimeInvoker } from "../types.ts";
 
-/** What an invoker answers: it is looked at by whoever gets it. */
-type Answer = ReturnType<RuntimeInvoker["run"]>;
-
 /** What the engine says of one function on the stack. */
 interface CallSite {
   getFunctionName(): string | null;
@@ -19,7 +16,7 @@ interface EngineError {
 
 /** What to call with the answer that is waited for. */
 interface AnswerHandlers {
-  onAnswer: (answer: Awaited<Answer>) => void;
+  onAnswer: (answer: unknown) => void;
   onThrown: (error: unknown) => void;
 }
 
@@ -28,10 +25,10 @@ const CALLS = "taffrail calls an invoker";
 const WAITS = "taffrail waits for an invoker";
 
 const marked = {
-  [CALLS]: (invoker: RuntimeInvoker, request: RunRequest): Answer => invoker.run(request),
+  [CALLS]: (invoker: RuntimeInvoker, request: RunRequest): unknown => invoker.run(request),
 
-  async [WAITS](answer: PromiseLike<Awaited<Answer>>, handlers: AnswerHandlers): Promise<void> {
-    let answered: Awaited<Answer>;
+  async [WAITS](answer: PromiseLike<unknown>, handlers: AnswerHandlers): Promise<void> {
+    let answered: unknown;
     try {
       answered = await answer;
     } catch (error) {
@@ -42,15 +39,12 @@ const marked = {
 };
 
 /** Calls an invoker, so that {@linkcode checkOutside} knows. */
-export function callInvoker(invoker: RuntimeInvoker, request: RunRequest): Answer {
+export function callInvoker(invoker: RuntimeInvoker, request: RunRequest): unknown {
   return marked[CALLS](invoker, request);
 }
 
 /** Waits for an invoker, so that {@linkcode checkOutside} knows. */
-export function awaitAnswer(
-  answer: PromiseLike<Awaited<Answer>>,
-  handlers: AnswerHandlers,
-): void {
+export function awaitAnswer(answer: PromiseLike<unknown>, handlers: AnswerHandlers): void {
   void marked[WAITS](answer, handlers);
 }
 

@@ -1,6 +1,7 @@
 /**
  * A process that captures until it is killed: `<journal> <mode> <seed> <event to hang in>`. It prints
- * `run <id>` when an attempt begins that will not end, and `done <id>` when an event is decided on.
+ * `run <id>` when an attempt begins that will not end, and `done <id>` when an event is decided on. What is
+ * deferred it withdraws, and prints `withdrawn <id>` when that is decided on.
  */
 import { openCaptureJournal } from "../../capture/mod.ts";
 import type { RunTermination, SupervisorMode } from "../../supervisor/mod.ts";
@@ -19,7 +20,12 @@ const ENDS: RunTermination[] = ["Completed", { Failed: "NetworkTimeout" }, "Time
 
 const session = newSession({
   mode: mode as SupervisorMode,
-  constraints: { max_retries: 2, max_in_flight: 3 },
+  constraints: {
+    max_retries: 2,
+    max_in_flight: 3,
+    max_per_window: 2,
+    rate_window: { secs: 3, nanos: 0 },
+  },
   journal: openCaptureJournal(path, { durability: random.chance(0.2) ? "disk" : "os" }),
   invoker: {
     run: async ({ eventId }) => {
@@ -28,7 +34,7 @@ const session = newSession({
         return await new Promise<never>(() => {});
       }
       if (random.chance(0.5)) await Promise.resolve();
-      return random.pick(ENDS);
+      return { termination: random.pick(ENDS), end: { event: eventId, list: [1, "é"] } };
     },
   },
 });
@@ -43,4 +49,8 @@ for (let index = 0;; index++) {
     event(id, index, { kind: id === hangAt ? "Command" : kind, payload: '{"x":1}' }),
   );
   print(`done ${id}`);
+  for (const { eventId, episodeId } of session.supervisor.deferred) {
+    await session.supervisor.withdraw({ episodeId });
+    print(`withdrawn ${eventId}`);
+  }
 }

@@ -41,9 +41,15 @@ async function killOnce(path: string, random: Random): Promise<"named" | "betwee
   assert(damage === null || damage.kind === "torn", damage?.message);
   await assertReplays(bundle, { createSupervisor, expected: EXPECTED });
   const decided = new Set(bundle.decisions.map(({ event_id }) => event_id));
+  // A session is written as v3 as long as it has nothing that v3 cannot say.
+  const withdrawn = new Set(
+    ("inputs" in bundle ? bundle.decisions : [])
+      .flatMap(({ reason, event_id: id }) => reason === "withdrawn" ? [id] : []),
+  );
   for (const line of printed) {
     const [what, id = ""] = line.split(" ");
     if (what === "done") assert(decided.has(id), `${id} was acknowledged`);
+    if (what === "withdrawn") assert(withdrawn.has(id), `the withdrawal of ${id} was acknowledged`);
   }
   assert(undecided.length <= 1);
   if (!printed.includes(`run ${hangAt}`)) return "between";
