@@ -11,8 +11,11 @@ import {
   stringifyCaptureJournal,
 } from "../../capture/mod.ts";
 import { openJournalOnPort } from "../../capture/session/journal.ts";
+import { decodeJournalLine } from "../../capture/session/journal_lines.ts";
 import { denoFilePort, type FilePort } from "../../_internal/file_port.ts";
-import { withTempDir } from "../_util/temp.ts";
+import { Random } from "../_util/random.ts";
+import { longCount, seed, withTempDir } from "../_util/temp.ts";
+import { randomConcurrentSession } from "./_random_session.ts";
 import { at, event, newSession } from "./_util.ts";
 
 /** Lines in memory, and how often they were synced. */
@@ -262,4 +265,53 @@ Deno.test("a serial session with a note is of the format that can say it", async
   await session.onEvent(event("e1"));
   await session.note(RECORD);
   assertEquals(session.intoBundle().capture_version, "taffrail-v1");
+});
+
+Deno.test("a line that is read as it is printed is read as strictly as any other", async () => {
+  const { sink, lines } = memorySink();
+  const random = new Random(seed());
+  const journal = journalOver(sink);
+  await randomConcurrentSession(random, { journal });
+  for (const note of NOTES) journal.append(note);
+  await journal.barrier();
+  journal.append(RECORD);
+  /** What a reading gives, or what it says. A space keeps the strict reader from being passed by. */
+  const outcome = (text: string) => {
+    try {
+      return JSON.stringify(decodeJournalLine(text));
+    } catch (error) {
+      assert(error instanceof Error);
+      return error.message.replace(/line \d+, column \d+ \(byte \d+, /, "(");
+    }
+  };
+  let read = 0;
+  for (let round = 0; round < longCount(3000, 100_000); round++) {
+    const text = random.pick(lines);
+    const [start, end] = [random.below(text.length), random.below(3)];
+    const inserted = random.pick([
+      "",
+      "",
+      '"',
+      "1",
+      ".0",
+      "e9",
+      "\\u0041",
+      "\\ud800",
+      "null",
+      ",",
+      "{",
+      " ",
+      "\t",
+      "é",
+      '"a":1,',
+    ]);
+    const changed = random.chance(0.2)
+      ? text
+      : text.slice(0, start) + inserted + text.slice(start + end);
+    if (!changed.startsWith("{")) continue;
+    const strict = outcome(changed.replace("{", "{ "));
+    assertEquals(outcome(changed), strict, changed);
+    if (strict.startsWith('{"number"')) read++;
+  }
+  assert(read > 100, `${read}`);
 });
