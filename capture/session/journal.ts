@@ -57,8 +57,11 @@ export interface CaptureJournal {
 
 /** Takes the lines of a journal, wherever they are kept. */
 export interface LineSink {
-  /** Takes the text of a line, without its newline, before it returns. */
-  append(text: string): void;
+  /**
+   * Takes the text of a line, without its newline, before it returns. Where it gives a promise, the session
+   * waits for it before it goes on; when that rejects, the journal takes nothing more.
+   */
+  append(text: string): void | Promise<void>;
   /** Resolves when every line that was appended before is on disk; when it rejects, nobody knows. */
   barrier(): Promise<void>;
   /** Closes what it has open. */
@@ -236,16 +239,18 @@ class LineJournal implements CaptureJournal {
     this.#saidSynced = synced;
   }
 
-  append(line: JournalLine): void {
+  append(line: JournalLine): void | Promise<void> {
     this.#checkWhole();
     const synced = this.#synced;
     const isNews = synced > this.#saidSynced;
     const place = { number: this.#lines + 1, synced: isNews ? synced : undefined };
     const text = encodeJournalLine(place, line);
     checkLength(text);
-    this.#sink.append(text);
+    const appended = this.#sink.append(text);
     this.#lines++;
     this.#saidSynced = synced;
+    // Behind a line of which nobody knows whether it is there, none has a number.
+    return appended?.catch((error) => this.#fail(error));
   }
 
   async barrier(): Promise<void> {
@@ -255,7 +260,7 @@ class LineJournal implements CaptureJournal {
     try {
       await this.#sink.barrier();
     } catch (error) {
-      this.#failure ??= { of: error };
+      this.#fail(error);
     }
     // One that was reached beside one that failed promises nothing either.
     this.#checkWhole();
@@ -264,6 +269,11 @@ class LineJournal implements CaptureJournal {
 
   close(): void {
     this.#sink.close();
+  }
+
+  #fail(error: unknown): never {
+    this.#failure ??= { of: error };
+    throw this.#failure.of;
   }
 
   #checkWhole(): void {

@@ -99,6 +99,31 @@ Deno.test("a barrier that fails is for good: all who wait get it, and the journa
   assertEquals(lines.length, length);
 });
 
+Deno.test("a session waits for a sink that gives promises, and one that rejects is for good", async () => {
+  const lines: string[] = [];
+  const gate = Promise.withResolvers<void>();
+  let isDecided = false;
+  const session = newSession({
+    journal: journalOver({
+      append: (text) => {
+        lines.push(text);
+        if (lines.length === 2) return gate.promise;
+      },
+      barrier: () => Promise.resolve(),
+      close: () => {},
+    }),
+    decisionLog: { log: () => void (isDecided = true) },
+  });
+  const deciding = session.onEvent(event("e1"));
+  for (let turn = 0; turn < 50; turn++) await Promise.resolve();
+  assertEquals([lines.length, isDecided], [2, false]);
+  gate.reject(new Error("the connection is gone"));
+  await assertRejects(() => deciding, Error, "the connection is gone");
+  await assertRejects(() => session.barrier(), Error, "the connection is gone");
+  await assertRejects(() => session.onEvent(event("e2")), Error, "the connection is gone");
+  assertEquals([lines.length, isDecided], [2, false]);
+});
+
 /** The file system, on which syncs of data are counted and can be held up. */
 function countingPort() {
   const state = { syncs: 0, fails: false };
