@@ -6,6 +6,7 @@ import {
   type NoteRecord,
   openCaptureJournal,
   parseCaptureBundle,
+  readCaptureLines,
   recoverCapture,
   stringifyCaptureBundle,
   stringifyCaptureJournal,
@@ -339,4 +340,82 @@ Deno.test("a line that is read as it is printed is read as strictly as any other
     if (strict.startsWith('{"number"')) read++;
   }
   assert(read > 100, `${read}`);
+});
+
+Deno.test("the further lines are written as the format says, and read as strictly as others", async () => {
+  const { sink, lines } = memorySink();
+  const session = newSession({ mode: "concurrent", journal: journalOver(sink) });
+  for (const note of NOTES) await session.note(note);
+  const texts = [
+    '{"line":2,"type":"wait","id":"ask","kind":"gate","until":{"secs":9,"nanos":0}}',
+    '{"line":3,"type":"wait","id":"nap","kind":"sleep"}',
+    '{"line":4,"type":"waited","id":"ask","how":"passed","inbox_line":3,"value":null,"by":"ada"}',
+    '{"line":5,"type":"record","id":"r1","at":{"secs":1,"nanos":0},"data":{"b":[1,null],"a":"é"}}',
+    '{"line":6,"type":"ended","at":{"secs":2,"nanos":0},"state":"Aborted","reason":"a failed",' +
+    '"failed":"a","skipped":{"b":"a failed","c":"b"},"output":[1.5]}',
+  ];
+  assertEquals(lines.slice(1), texts);
+  const resumed = '{"line":7,"type":"resumed","lines":6,"runtime_provenance":"r","changed":["a"],' +
+    '"pid":1,"host":"h","start_time":2,"boot_id":"b","hash":"00"}';
+  assertEquals((await recoverCapture([...lines, resumed])).resumed, [{
+    type: "resumed",
+    runtime_provenance: "r",
+    changed: ["a"],
+    pid: 1,
+    host: "h",
+    start_time: 2,
+    boot_id: "b",
+  }]);
+  for (const text of [...texts, resumed]) {
+    const { line: number } = JSON.parse(text);
+    for (
+      const wrong of [text.replace(/}$/, ',"more":1}'), text.replace(/"(id|pid|state)":/, '"x$1":')]
+    ) {
+      const { damage } = await recoverCapture([...lines.slice(0, number - 1), wrong]);
+      assertEquals(
+        [damage?.kind, damage?.line, damage?.lost],
+        ["unreadable", number, false],
+        wrong,
+      );
+    }
+  }
+});
+
+Deno.test("the hash of lines is the one that the format describes", async () => {
+  const { sink, lines } = memorySink();
+  const session = newSession({ mode: "concurrent", journal: journalOver(sink) });
+  const payload = JSON.stringify({ text: "é".repeat(5000) });
+  for (let index = 0; index < 20; index++) {
+    await session.onEvent(event(`e${index}`, 0, { payload }));
+  }
+  await session.close();
+  const hash = async (text: string) =>
+    new Uint8Array(await crypto.subtle.digest("SHA-256", new TextEncoder().encode(text))).toHex();
+  let [before, piece, pieces] = ["", "", 0];
+  for (const line of lines) {
+    piece += `${line}\n`;
+    if (new TextEncoder().encode(piece).length < 64 * 1024) continue;
+    [before, piece, pieces] = [await hash(before + piece), "", pieces + 1];
+  }
+  assert(pieces > 1 && piece !== "");
+  const { hash: found } = await readCaptureLines(lines, () => {}, { checkHashes: true });
+  assertEquals(found, await hash(before + piece));
+});
+
+Deno.test("what the visitor of lines throws comes out as it is", async () => {
+  const { sink, lines } = memorySink();
+  await newSession({ journal: journalOver(sink) }).onEvent(event("e1"));
+  const thrown = new Error("mine");
+  const visit = () => {
+    throw thrown;
+  };
+  assertEquals(await assertRejects(() => readCaptureLines(lines, visit)), thrown);
+  await withTempDir(async (directory) => {
+    const path = `${directory}/capture.jsonl`;
+    await Deno.writeTextFile(path, lines.map((line) => `${line}\n`).join(""));
+    assertEquals(await assertRejects(() => readCaptureLines(path, visit)), thrown);
+    const types: string[] = [];
+    const { lines: count } = await readCaptureLines(path, ({ type }) => void types.push(type));
+    assertEquals([types, count], [["session", "event", "completion", "decision"], 4]);
+  });
 });
