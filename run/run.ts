@@ -1,4 +1,4 @@
-import { reasonOf } from "../_internal/text.ts";
+import { encodeUtf8, reasonOf } from "../_internal/text.ts";
 import { refuseLoss, stringifyVisiting } from "../_internal/visit_json.ts";
 import type { RunFold } from "../eventlog/derive_run_state.ts";
 import type { RunState } from "../eventlog/run_state.ts";
@@ -96,9 +96,7 @@ export class Run implements AsyncDisposable {
       describe: (nodeId) => ({ kind: "command", task: nodeId }),
       onDecided: (decided) => this.#work.take(decided, { isStopped: signal.aborted }),
       observer: {
-        attemptBegan: (attempt, text) => {
-          trace.begin(attempt, text, this.#work.payloadOf(attempt.nodeId));
-        },
+        attemptBegan: (attempt, text, payload) => trace.begin(attempt, text, payload),
         attemptEnded: (attempt, end) => trace.end(attempt, end),
       },
       signal,
@@ -130,14 +128,14 @@ export class Run implements AsyncDisposable {
   async submit(id: string, payload: Record<string, unknown> = {}): Promise<void> {
     if (this.#isOver) throw new TypeError(`Cannot submit ${JSON.stringify(id)}: the run is over`);
     const text = payloadText(payload);
-    const { length } = new TextEncoder().encode(text);
+    const { length } = encodeUtf8(text);
     if (length > MOST_PAYLOAD_BYTES) {
       throw new RangeError(
         `Cannot submit ${JSON.stringify(id)}: its payload has ${length} bytes, ` +
           `and ${MOST_PAYLOAD_BYTES} is the most; name a file in it instead`,
       );
     }
-    this.#work.add(id, JSON.parse(text));
+    this.#work.add(id);
     await this.#engine.ask(id, text);
     if (this.#parts.durability === "disk") await this.#parts.held.barrier({ of: ["capture"] });
   }
@@ -247,12 +245,12 @@ const MOST_ID_LENGTH = 1000;
 /** The work of a run, and what became of it. */
 class SubmittedWork {
   readonly #ids = new Set<string>();
-  /** The work whose end is not decided on, with its payloads. */
-  readonly #payloads = new Map<string, unknown>();
+  /** The work whose end is not decided on. */
+  readonly #left = new Set<string>();
   #failure: RunEnding | undefined;
 
   /** Work is to come. */
-  add(id: string, payload: unknown): void {
+  add(id: string): void {
     const problem = idProblem(id);
     if (problem !== undefined) {
       throw new TypeError(`Cannot submit ${JSON.stringify(id)}: ${problem}`);
@@ -263,12 +261,7 @@ class SubmittedWork {
       );
     }
     this.#ids.add(id);
-    this.#payloads.set(id, payload);
-  }
-
-  /** What work was given, as long as it is not done. */
-  payloadOf(id: string): unknown {
-    return this.#payloads.get(id);
+    this.#left.add(id);
   }
 
   /** Takes a decision. */
@@ -285,13 +278,13 @@ class SubmittedWork {
       const how = errorKindOf(termination);
       this.#failure ??= { reason: `node ${nodeId} failed: ${how}`, failed: nodeId };
     }
-    this.#payloads.delete(nodeId);
+    this.#left.delete(nodeId);
   }
 
   /** How the run ends when nothing more is done. */
   ending({ isStopped }: { isStopped: boolean }): RunEnding {
     if (this.#failure !== undefined) return this.#failure;
-    const [left] = this.#payloads.keys();
+    const [left] = this.#left;
     if (left === undefined) return { reason: undefined };
     return { reason: isStopped ? "cancelled" : `node ${left} was never done` };
   }

@@ -163,14 +163,15 @@ export class CaptureRecorder {
     const attempts = new Map<number, number>();
     const waiting = new Map<number, DeferredEpisode>();
     for (const record of this.decisions) {
-      const { decision, reason, episode_id, origin_event_id: event_id, schedule_at } = record;
+      const { decision, reason, episode_id, origin_event_id: eventId, schedule_at } = record;
       // A Pump that found nothing due is about no episode.
-      if (event_id === null) continue;
+      if (eventId === null) continue;
       waiting.delete(episode_id);
       if (decision === "Invoke") attempts.set(episode_id, record.retry_count + 1);
       if (decision !== "Defer") continue;
       const begun = attempts.get(episode_id) ?? 0;
-      waiting.set(episode_id, { event_id, episode_id, attempts: begun, schedule_at, reason });
+      const episode = { event_id: eventId, episode_id, attempts: begun, schedule_at, reason };
+      waiting.set(episode_id, episode);
     }
     return [...waiting.values()].toSorted((a, b) => a.episode_id - b.episode_id);
   }

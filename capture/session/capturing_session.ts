@@ -44,6 +44,8 @@ import { type RedactCapture, redactEffect, redactPayload } from "./redact.ts";
  * - An input is in the journal before it is in memory, and in memory before the supervisor decides on it.
  *   A process that dies in between has recorded an input that was not acted on: it is decided on when the
  *   session is resumed.
+ * - Nothing here waits for the disk but promises: those of who asked for durability `"disk"`, and of
+ *   `barrier`. All handling in between is in memory, so a power cut takes it with the lines it is about.
  * - A decision goes to the caller's log first, then into the journal, then into memory. A process that
  *   dies before the journal has it decides the same again; the caller's log may get it twice.
  * - Inputs and decisions are never removed, changed or reordered. A bundle ends with the last input that

@@ -57,7 +57,10 @@ export interface CaptureJournal {
 
 /** Takes the lines of a journal, wherever they are kept. */
 export interface LineSink {
-  /** Takes the text of a line, without its newline: before it returns, or when its promise resolves. */
+  /**
+   * Takes the text of a line, without its newline, before it returns. Where it gives a promise, the session
+   * waits for it before it goes on; when that rejects, the journal takes nothing more.
+   */
   append(text: string): void | Promise<void>;
   /** Resolves when every line that was appended before is on disk; when it rejects, nobody knows. */
   barrier(): Promise<void>;
@@ -246,7 +249,8 @@ class LineJournal implements CaptureJournal {
     const appended = this.#sink.append(text);
     this.#lines++;
     this.#saidSynced = synced;
-    return appended;
+    // Behind a line of which nobody knows whether it is there, none has a number.
+    return appended?.catch((error) => this.#fail(error));
   }
 
   async barrier(): Promise<void> {
@@ -256,7 +260,7 @@ class LineJournal implements CaptureJournal {
     try {
       await this.#sink.barrier();
     } catch (error) {
-      this.#failure ??= { of: error };
+      this.#fail(error);
     }
     // One that was reached beside one that failed promises nothing either.
     this.#checkWhole();
@@ -265,6 +269,11 @@ class LineJournal implements CaptureJournal {
 
   close(): void {
     this.#sink.close();
+  }
+
+  #fail(error: unknown): never {
+    this.#failure ??= { of: error };
+    throw this.#failure.of;
   }
 
   #checkWhole(): void {

@@ -141,6 +141,37 @@ interface PlacedLine extends LinePlace {
 
 /** Reads a line. Throws a `SyntaxError`, `TypeError` or `RangeError` that says what is wrong. */
 export function decodeJournalLine(text: string | Uint8Array): PlacedLine {
+  return decodePrintedLine(text) ?? decodeStrictly(text);
+}
+
+const PLACE = /^\{"line":([1-9][0-9]{0,14}),(?:"synced":([1-9][0-9]{0,14}),)?/;
+
+/**
+ * Reads a line as it is printed here, which takes a third of the time: if what is plain prints as the very
+ * same text again, the engine has read all that is in it, and nothing else.
+ */
+function decodePrintedLine(bytes: string | Uint8Array): PlacedLine | undefined {
+  try {
+    const text = typeof bytes === "string" ? bytes : decodeUtf8(bytes);
+    const place = PLACE.exec(text);
+    if (place === null) return undefined;
+    const [start, number, synced] = place;
+    const rest = `{${text.slice(start.length)}`;
+    const line: JournalLine = JSON.parse(rest);
+    const isPlain = types.isPlain!(line.type) && codecs[line.type].isPlain?.(line);
+    if (!isPlain || JSON.stringify(line) !== rest) return undefined;
+    return {
+      number: Number(number),
+      synced: synced === undefined ? undefined : Number(synced),
+      line,
+    };
+  } catch {
+    // The strict reader says what is wrong.
+    return undefined;
+  }
+}
+
+function decodeStrictly(text: string | Uint8Array): PlacedLine {
   const place = new JsonPlace("read");
   const { line: number, synced, ...tree } = membersOf<JsonValue>(parseJson(text), place);
   if (number === undefined) return place.refuse("missing field `line`");

@@ -310,7 +310,8 @@ class JournalScan {
     const { byteOffset, mayBeLost } = place;
     const at = byteOffset === undefined ? {} : { byteOffset };
     this.#damage = { kind, line: this.#lines, ...at, message };
-    this.#mayBeLost = mayBeLost;
+    // A line in a wrong place may itself say that the one that was there is on disk.
+    this.#mayBeLost = mayBeLost && this.#synced < this.#lines;
   }
 
   /** What a line says to be on disk was not lost. */

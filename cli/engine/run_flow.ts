@@ -166,9 +166,11 @@ class FlowRun {
       describe: describeNode,
       onDecided: (decided) => this.#take(decided),
       observer: {
-        attemptBegan: (attempt, text) => {
+        attemptBegan: (attempt, text, payload) => {
           const node = this.#nodes.get(attempt.nodeId);
-          this.#trace.begin(attempt, text, node && traceInput(node));
+          const { run, cwd, env } = payload;
+          // Its timeout is a matter of the flow.
+          this.#trace.begin(attempt, text, { run, cwd, env });
           if (node !== undefined) observer.nodeStarted(node);
         },
         attemptEnded: (attempt, end) => {
@@ -271,11 +273,6 @@ class Quiet {
 
 /** How many steps the trace of a run keeps, the newest. */
 const TRACED_STEPS = 200;
-
-/** What the trace has of a command; its timeout is a matter of the flow. */
-function traceInput({ run, cwd, env }: FlowNode): unknown {
-  return { run, cwd, env: Object.keys(env) };
-}
 
 function openRunTrace({ root, flow, held, observer, traceMode }: RunFlowOptions) {
   const { mode, gitSha } = traceConfigFromEnv();

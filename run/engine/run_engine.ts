@@ -69,10 +69,12 @@ export interface Decided {
   termination: RunTermination | null;
 }
 
+type Payload = RunRequest["payload"];
+
 /** Observes attempts as they are told: what is said here is on disk. */
 export interface EngineObserver {
-  /** The work of an attempt has begun. */
-  attemptBegan(attempt: NodeAttempt, text: NodeText): void;
+  /** The work of an attempt has begun; `payload`: what its event carries. */
+  attemptBegan(attempt: NodeAttempt, text: NodeText, payload: Payload): void;
   /** An attempt that had begun has ended. */
   attemptEnded(attempt: NodeAttempt, end: AttemptEnd): void;
 }
@@ -129,8 +131,8 @@ export interface RunEnding {
 interface OpenAttempt {
   /** Whether its work was called for: known when that happens, or when it ends before. */
   readonly called: PromiseWithResolvers<boolean>;
-  /** What it does. */
-  text?: NodeText;
+  /** What it does, and what it was given. */
+  work?: { text: NodeText; payload: Payload };
   /** How it ended, once it has answered. */
   end?: EndRecord;
 }
@@ -289,7 +291,8 @@ export class RunEngine {
   async breakOff(error: unknown): Promise<void> {
     this.fail(error);
     await this.#session?.close().catch(() => {});
-    await this.settled();
+    // A function of this process cannot be ended, and may be the one that waits here.
+    if (this.#options.isOutside) await this.settled();
     for (const { called } of this.#open.values()) called.resolve(false);
     await this.#teller.told().catch(() => {});
     const { startedTs } = this.#options.fold;
@@ -342,7 +345,8 @@ export class RunEngine {
     const attempt = this.#asks.attemptOf(request.eventId, request.attempt);
     const open = this.#open.get(attemptKey(attempt))!;
     if (mayBegin?.(attempt) === false || this.stop.aborted) return UNBEGUN;
-    open.text = describe(attempt.nodeId, request.payload);
+    const { payload } = request;
+    open.work = { text: describe(attempt.nodeId, payload), payload };
     this.#asks.begun(attempt);
     const work = invoke(request, attempt);
     open.called.resolve(true);
@@ -378,11 +382,13 @@ export class RunEngine {
   #tellBegin(attempt: NodeAttempt, at: number): void {
     const open: OpenAttempt = { called: Promise.withResolvers() };
     this.#open.set(attemptKey(attempt), open);
-    const text = () => open.text ?? { kind: "command" as const };
     this.#teller.tell({
       happened: open.called.promise,
-      event: () => nodeStarted(at, attempt, text()),
-      then: () => this.#options.observer.attemptBegan(attempt, text()),
+      event: () => nodeStarted(at, attempt, open.work!.text),
+      then: () => {
+        const { text, payload } = open.work!;
+        this.#options.observer.attemptBegan(attempt, text, payload);
+      },
     });
   }
 

@@ -6,13 +6,17 @@ import {
   type NoteRecord,
   openCaptureJournal,
   parseCaptureBundle,
+  readCaptureLines,
   recoverCapture,
   stringifyCaptureBundle,
   stringifyCaptureJournal,
 } from "../../capture/mod.ts";
 import { openJournalOnPort } from "../../capture/session/journal.ts";
+import { decodeJournalLine } from "../../capture/session/journal_lines.ts";
 import { denoFilePort, type FilePort } from "../../_internal/file_port.ts";
-import { withTempDir } from "../_util/temp.ts";
+import { Random } from "../_util/random.ts";
+import { longCount, seed, withTempDir } from "../_util/temp.ts";
+import { randomConcurrentSession } from "./_random_session.ts";
 import { at, event, newSession } from "./_util.ts";
 
 /** Lines in memory, and how often they were synced. */
@@ -94,6 +98,31 @@ Deno.test("a barrier that fails is for good: all who wait get it, and the journa
   await assertRejects(() => session.onEvent(event("e2")), Error, "no space");
   await assertRejects(() => session.note(RECORD), Error);
   assertEquals(lines.length, length);
+});
+
+Deno.test("a session waits for a sink that gives promises, and one that rejects is for good", async () => {
+  const lines: string[] = [];
+  const gate = Promise.withResolvers<void>();
+  let isDecided = false;
+  const session = newSession({
+    journal: journalOver({
+      append: (text) => {
+        lines.push(text);
+        if (lines.length === 2) return gate.promise;
+      },
+      barrier: () => Promise.resolve(),
+      close: () => {},
+    }),
+    decisionLog: { log: () => void (isDecided = true) },
+  });
+  const deciding = session.onEvent(event("e1"));
+  for (let turn = 0; turn < 50; turn++) await Promise.resolve();
+  assertEquals([lines.length, isDecided], [2, false]);
+  gate.reject(new Error("the connection is gone"));
+  await assertRejects(() => deciding, Error, "the connection is gone");
+  await assertRejects(() => session.barrier(), Error, "the connection is gone");
+  await assertRejects(() => session.onEvent(event("e2")), Error, "the connection is gone");
+  assertEquals([lines.length, isDecided], [2, false]);
 });
 
 /** The file system, on which syncs of data are counted and can be held up. */
@@ -262,4 +291,131 @@ Deno.test("a serial session with a note is of the format that can say it", async
   await session.onEvent(event("e1"));
   await session.note(RECORD);
   assertEquals(session.intoBundle().capture_version, "taffrail-v1");
+});
+
+Deno.test("a line that is read as it is printed is read as strictly as any other", async () => {
+  const { sink, lines } = memorySink();
+  const random = new Random(seed());
+  const journal = journalOver(sink);
+  await randomConcurrentSession(random, { journal });
+  for (const note of NOTES) journal.append(note);
+  await journal.barrier();
+  journal.append(RECORD);
+  /** What a reading gives, or what it says. A space keeps the strict reader from being passed by. */
+  const outcome = (text: string) => {
+    try {
+      return JSON.stringify(decodeJournalLine(text));
+    } catch (error) {
+      assert(error instanceof Error);
+      return error.message.replace(/line \d+, column \d+ \(byte \d+, /, "(");
+    }
+  };
+  let read = 0;
+  for (let round = 0; round < longCount(3000, 100_000); round++) {
+    const text = random.pick(lines);
+    const [start, end] = [random.below(text.length), random.below(3)];
+    const inserted = random.pick([
+      "",
+      "",
+      '"',
+      "1",
+      ".0",
+      "e9",
+      "\\u0041",
+      "\\ud800",
+      "null",
+      ",",
+      "{",
+      " ",
+      "\t",
+      "é",
+      '"a":1,',
+    ]);
+    const changed = random.chance(0.2)
+      ? text
+      : text.slice(0, start) + inserted + text.slice(start + end);
+    if (!changed.startsWith("{")) continue;
+    const strict = outcome(changed.replace("{", "{ "));
+    assertEquals(outcome(changed), strict, changed);
+    if (strict.startsWith('{"number"')) read++;
+  }
+  assert(read > 100, `${read}`);
+});
+
+Deno.test("the further lines are written as the format says, and read as strictly as others", async () => {
+  const { sink, lines } = memorySink();
+  const session = newSession({ mode: "concurrent", journal: journalOver(sink) });
+  for (const note of NOTES) await session.note(note);
+  const texts = [
+    '{"line":2,"type":"wait","id":"ask","kind":"gate","until":{"secs":9,"nanos":0}}',
+    '{"line":3,"type":"wait","id":"nap","kind":"sleep"}',
+    '{"line":4,"type":"waited","id":"ask","how":"passed","inbox_line":3,"value":null,"by":"ada"}',
+    '{"line":5,"type":"record","id":"r1","at":{"secs":1,"nanos":0},"data":{"b":[1,null],"a":"é"}}',
+    '{"line":6,"type":"ended","at":{"secs":2,"nanos":0},"state":"Aborted","reason":"a failed",' +
+    '"failed":"a","skipped":{"b":"a failed","c":"b"},"output":[1.5]}',
+  ];
+  assertEquals(lines.slice(1), texts);
+  const resumed = '{"line":7,"type":"resumed","lines":6,"runtime_provenance":"r","changed":["a"],' +
+    '"pid":1,"host":"h","start_time":2,"boot_id":"b","hash":"00"}';
+  assertEquals((await recoverCapture([...lines, resumed])).resumed, [{
+    type: "resumed",
+    runtime_provenance: "r",
+    changed: ["a"],
+    pid: 1,
+    host: "h",
+    start_time: 2,
+    boot_id: "b",
+  }]);
+  for (const text of [...texts, resumed]) {
+    const { line: number } = JSON.parse(text);
+    for (
+      const wrong of [text.replace(/}$/, ',"more":1}'), text.replace(/"(id|pid|state)":/, '"x$1":')]
+    ) {
+      const { damage } = await recoverCapture([...lines.slice(0, number - 1), wrong]);
+      assertEquals(
+        [damage?.kind, damage?.line, damage?.lost],
+        ["unreadable", number, false],
+        wrong,
+      );
+    }
+  }
+});
+
+Deno.test("the hash of lines is the one that the format describes", async () => {
+  const { sink, lines } = memorySink();
+  const session = newSession({ mode: "concurrent", journal: journalOver(sink) });
+  const payload = JSON.stringify({ text: "é".repeat(5000) });
+  for (let index = 0; index < 20; index++) {
+    await session.onEvent(event(`e${index}`, 0, { payload }));
+  }
+  await session.close();
+  const hash = async (text: string) =>
+    new Uint8Array(await crypto.subtle.digest("SHA-256", new TextEncoder().encode(text))).toHex();
+  let [before, piece, pieces] = ["", "", 0];
+  for (const line of lines) {
+    piece += `${line}\n`;
+    if (new TextEncoder().encode(piece).length < 64 * 1024) continue;
+    [before, piece, pieces] = [await hash(before + piece), "", pieces + 1];
+  }
+  assert(pieces > 1 && piece !== "");
+  const { hash: found } = await readCaptureLines(lines, () => {}, { checkHashes: true });
+  assertEquals(found, await hash(before + piece));
+});
+
+Deno.test("what the visitor of lines throws comes out as it is", async () => {
+  const { sink, lines } = memorySink();
+  await newSession({ journal: journalOver(sink) }).onEvent(event("e1"));
+  const thrown = new Error("mine");
+  const visit = () => {
+    throw thrown;
+  };
+  assertEquals(await assertRejects(() => readCaptureLines(lines, visit)), thrown);
+  await withTempDir(async (directory) => {
+    const path = `${directory}/capture.jsonl`;
+    await Deno.writeTextFile(path, lines.map((line) => `${line}\n`).join(""));
+    assertEquals(await assertRejects(() => readCaptureLines(path, visit)), thrown);
+    const types: string[] = [];
+    const { lines: count } = await readCaptureLines(path, ({ type }) => void types.push(type));
+    assertEquals([types, count], [["session", "event", "completion", "decision"], 4]);
+  });
 });
