@@ -131,15 +131,15 @@ export class CommandPlace implements AttemptPlace {
     const { output, errors } = ended;
     try {
       const sync = this.#options.isNeeded(nodeId);
-      const [output_hash, error_hash] = await Promise.all([output.close({ sync }), errors.close()]);
+      const [outputHash, errorHash] = await Promise.all([output.close({ sync }), errors.close()]);
       if (outputError !== undefined) throw outputError;
       const message = termination === "Completed" ? "" : errors.failureMessage;
       const how = signal !== null ? { signal } : { exit_code: code };
       const end = {
         ...(signal !== null || endedBy === undefined ? how : {}),
         duration_ms: durationMs,
-        output_hash,
-        error_hash,
+        output_hash: outputHash,
+        error_hash: errorHash,
         ...(message !== "" && { error: { message } }),
       };
       return { termination, end };
