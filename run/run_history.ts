@@ -205,8 +205,8 @@ export class RunHistory {
   state(options: { live?: boolean } = {}): RunState {
     const { run_id, pipe, last_ts } = this.#fold.run;
     const state = this.#state();
-    const is_orphan = state === "Running" && options.live === false;
-    return { run_id, pipe, state, nodes: [...this.nodes()], is_orphan, last_ts };
+    const isOrphan = state === "Running" && options.live === false;
+    return { run_id, pipe, state, nodes: [...this.nodes()], is_orphan: isOrphan, last_ts };
   }
 
   /** The nodes, each made when it is asked for. */

@@ -86,7 +86,7 @@ Deno.test("RunHistory tells the same of a run wherever its log ends, once the jo
     const { runId } = run;
     const events = [...readRunSync(root, runId)].flatMap(({ events }) => events)
       .map(({ event }) => event);
-    const text = Deno.readTextFileSync(runPaths(root, runId).journal);
+    const text = await Deno.readTextFile(runPaths(root, runId).journal);
     const lines: Line[] = text.trimEnd().split("\n").map((line) => JSON.parse(line));
     const end = typeof state === "string" ? { state } : { state: "Aborted", ...state.Aborted };
     lines.push({ type: "ended", at: tick().at, ...end });
@@ -137,14 +137,14 @@ Deno.test("RunHistory takes the end of an attempt from the journal, where the lo
 Deno.test("RunHistory shows an attempt that only the journal knows, until it turns out to be none", () => {
   const invoke = decision("Invoke", 0, "a");
   for (const history of inEveryOrder([begun], [session, invoke])) {
-    const startedTs = new Date(1000 * (invoke.numbers as { now: { secs: number } }).now.secs + 7);
-    const started_ts = startedTs.toISOString();
-    assertEquals(history.attemptsOf("a"), [{ attempt: 1, status: "Running", started_ts }]);
+    const { secs } = (invoke.numbers as { now: { secs: number } }).now;
+    const started = new Date(1000 * secs + 7).toISOString();
+    assertEquals(history.attemptsOf("a"), [{ attempt: 1, status: "Running", started_ts: started }]);
     assertEquals(history.state().nodes[0], {
       id: "a",
       status: "Running",
       attempt: 1,
-      last_ts: started_ts,
+      last_ts: started,
     });
     assertEquals(history.missing?.begins, [{ nodeId: "a", attempt: 1 }]);
     history.takeLine(completion(0, 1, "Aborted", { begun: false }));
@@ -238,7 +238,7 @@ Deno.test("RunHistory tells why nodes had to wait, and which wait now", () => {
 
 Deno.test("RunHistory has the waits and the records of a program", () => {
   const until = { secs: 1_776_300_000, nanos: 5_000_000 };
-  const until_ts = "2026-04-16T00:40:00.005Z";
+  const untilTs = "2026-04-16T00:40:00.005Z";
   const { at, ts } = tick();
   const history = historyOf([begun], [
     session,
@@ -250,8 +250,8 @@ Deno.test("RunHistory has the waits and the records of a program", () => {
     { type: "waited", id: "deploy", how: "passed", value: null, inbox_line: 2 },
   ]);
   assertEquals(history.waits, [
-    { id: "deploy", kind: "gate", until_ts, how: "denied", by: "mia" },
-    { id: "pause", kind: "sleep", until_ts },
+    { id: "deploy", kind: "gate", until_ts: untilTs, how: "denied", by: "mia" },
+    { id: "pause", kind: "sleep", until_ts: untilTs },
     { id: "deploy", kind: "gate", how: "passed", value: null },
   ]);
   assertEquals([...history.records], [["sum", { ts, data: { total: 7 } }]]);
