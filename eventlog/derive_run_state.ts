@@ -91,7 +91,6 @@ export class RunFold {
     state: "Running",
     last_ts: null,
   };
-  /** The row of each node in the table of them, in the order in which they are listed. */
   readonly #rows = new Map<string, number>();
   readonly #nodes = new NumberTable(NODE_CELLS);
   readonly #names: (string | undefined)[] = [];
@@ -101,10 +100,14 @@ export class RunFold {
   #startedTs: string | undefined;
   #sittings = 0;
   #sittingTs: string | undefined;
-  /** How long it was worked on before the last sitting; NaN where that cannot be told. */
   #earlierMs = 0;
   #sittingMs = NaN;
   #lastEventId: string | undefined;
+
+  /** The state of the run without its nodes. */
+  get run(): Readonly<Omit<RunState, "nodes" | "is_orphan">> {
+    return this.#run;
+  }
 
   /** The time of the first event of a known type; undefined when there is none. */
   get startedTs(): string | undefined {
@@ -197,7 +200,6 @@ export class RunFold {
     if (number < lastNumber) return;
     if (told !== undefined) cells.set(node, TOLD_NUMBER, told);
     if (kind !== undefined) cells.set(node, KIND, this.#values.ofText(kind));
-    // Equal names are one text.
     if (name !== undefined && name !== this.#names[node]) this.#names[node] = name;
     if (ts !== undefined && !isLate) cells.set(node, LAST_TS, packTime(this.#values, ts));
   }

@@ -13,7 +13,7 @@ import { ORPHAN } from "../reading/print_report.ts";
 import { eventProblem } from "../reading/run_log.ts";
 import { fitTo, printableLine } from "../text/printable.ts";
 import { Screen } from "../text/screen.ts";
-import { formatDuration } from "../text/units.ts";
+import { formatDuration, formatTime } from "../text/units.ts";
 import { COMMON_HELP, onlyOperand, readArguments, type Verb } from "./arguments.ts";
 
 /** `taffrail follow`: prints the events of a run as they come. */
@@ -106,7 +106,7 @@ function textOf(item: RunItem): string {
   const problem = eventProblem(event);
   if (problem !== undefined) return printableLine(`line ${seq}: ${problem}`);
   const node = "node_id" in event ? shown(event.node_id) : "";
-  const columns = [event.ts, event.type.padEnd(14), node, detailOf(event)];
+  const columns = [formatTime(event.ts), event.type.padEnd(14), node, detailOf(event)];
   return printableLine(columns.filter((text) => text !== "").join("  "));
 }
 

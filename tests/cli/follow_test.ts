@@ -194,3 +194,20 @@ Deno.test("taffrail follow --all --json names the run in each object, and sees t
     assertEquals(objects.map(({ seq }) => seq), [1, 2, 3, 4, undefined]);
   });
 });
+
+Deno.test("times have milliseconds as JSON, and none in the texts for people", async () => {
+  await withTempDir(async (cwd) => {
+    await taffrail(["exec", "--", "true"], { cwd });
+    const runId = await onlyRun(`${cwd}/.taffrail`);
+    for (const args of [["ls"], ["show", runId], ["follow", runId]]) {
+      const [text, json] = [
+        await taffrail(args, { cwd }),
+        await taffrail([...args, "--json"], { cwd }),
+      ];
+      assertMatch(text.stdout, /\d\dT\d\d:\d\d:\d\dZ/);
+      assertEquals(text.stdout.match(/\d\dT\d\d:\d\d:\d\d\.\d/g), null);
+      assertMatch(json.stdout, /"(last_)?ts":"[^"]*:\d\d\.\d{3}Z"/);
+      assertEquals(json.stdout.match(/:\d\dZ"/g), null);
+    }
+  });
+});
