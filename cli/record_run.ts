@@ -12,6 +12,7 @@ import { CommandInvoker } from "./process/command_invoker.ts";
 import { Interrupts } from "./process/interrupts.ts";
 import { prepareRootDirectory } from "./reading/find_root.ts";
 import type { RunDisplay } from "./reading/run_display.ts";
+import { deferralsOf } from "./reading/deferrals.ts";
 import { readRunReport, reportOf, type RunReport } from "./reading/run_report.ts";
 import type { RunSettings } from "./verbs/arguments.ts";
 
@@ -96,7 +97,8 @@ export async function reportOfEnd(
 ): Promise<RunReport> {
   const { root, runId } = run;
   if (!end?.isAlone) return await readRunReport(root, runId);
-  return reportOf(run, { ...end, live: await isLive(root, runId) });
+  const deferrals = deferralsOf(end.bundle);
+  return reportOf(run, { fold: end.fold, deferrals, live: await isLive(root, runId) });
 }
 
 /** The log of a new run. */
