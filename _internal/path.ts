@@ -25,6 +25,9 @@ export const dirname: typeof posixDirname = isWindows ? windowsDirname : posixDi
 /** Joins paths and normalizes the result. */
 export const join: typeof posixJoin = isWindows ? windowsJoin : posixJoin;
 
+/** What stands between the segments of a normalized path. */
+export const SEPARATOR: string = isWindows ? "\\" : "/";
+
 /** The path that leads to the same place wherever the process goes later (`Deno.chdir`). */
 export function absolute(path: string): string {
   const isAbsolute = isWindows ? /^([A-Za-z]:|[\\/])/.test(path) : path.startsWith("/");

@@ -47,8 +47,10 @@ export function exitCodeOfRun(
 
 /** The exit code of tasks that have failed: what the first of them exited with, as `deno task` would. */
 export function exitCodeOfTasks(
-  nodes: readonly (RunState["nodes"][number] & { exit_code?: number })[],
+  nodes: Iterable<RunState["nodes"][number] & { exit_code?: number }>,
 ): number {
-  const failed = nodes.find(({ status }) => typeof status === "object");
-  return failed?.exit_code || 1;
+  for (const { status, exit_code: exitCode } of nodes) {
+    if (typeof status === "object") return exitCode || 1;
+  }
+  return 1;
 }

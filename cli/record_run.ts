@@ -10,6 +10,7 @@ import { CommandPlace } from "./process/command_place.ts";
 import { Interrupts } from "./process/interrupts.ts";
 import { prepareRootDirectory } from "./reading/find_root.ts";
 import type { RunDisplay } from "./reading/run_display.ts";
+import { deferralsOf } from "./reading/deferrals.ts";
 import { reportOf, type RunReport } from "./reading/run_report.ts";
 import type { RunSettings } from "./verbs/arguments.ts";
 
@@ -90,8 +91,11 @@ export function flowPorts(run: RunOfFlow, interrupts: Interrupts) {
 }
 
 /** What `show` tells of a run that has ended. */
-export function reportOfEnd(run: { root: string; runId: string }, end: RunFlowEnd): RunReport {
-  return reportOf(run, { ...end, live: false });
+export function reportOfEnd(
+  run: { root: string; runId: string },
+  { fold, bundle, ...damage }: RunFlowEnd & { damagedLines?: number; firstDamage?: string | null },
+): RunReport {
+  return reportOf(run, { fold, deferrals: deferralsOf(bundle), ...damage, live: false });
 }
 
 /** The records of a new run. */

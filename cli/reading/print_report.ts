@@ -30,6 +30,7 @@ export function describeState(
 
 /** Prints a run: its state, its nodes, and where its log is. */
 export function printReport(screen: Screen, report: RunReport, root: string): void {
+  using _batch = screen.batch();
   const { text, colour } = describeState(report);
   screen.line(`${screen.paint(report.run_id, "bold")}  ${screen.paint(text, colour)}`);
   const reason = typeof report.state === "object" ? report.state.Aborted.reason : undefined;
@@ -51,7 +52,7 @@ export function printReport(screen: Screen, report: RunReport, root: string): vo
     screen.line(screen.paint(`lines   ${what}`, "red"));
     screen.line("        what they told is lost, so what is shown here may be wrong");
   }
-  const width = columnWidth(report.nodes.map(({ id }) => printableLine(id)), 0);
+  const width = columnWidth(idsOf(report), 0);
   for (const node of report.nodes) {
     screen.line(`  ${nodeLine(screen, node, report, width)}`);
     if ((node.attempts?.length ?? 0) > 1) {
@@ -61,6 +62,10 @@ export function printReport(screen: Screen, report: RunReport, root: string): vo
     }
     for (const text of deferralLines(node)) screen.line(screen.paint(`      ${text}`, "dim"));
   }
+}
+
+function* idsOf({ nodes }: RunReport): Generator<string> {
+  for (const { id } of nodes) yield printableLine(id);
 }
 
 /** What is wrong with a run that has no end, and what to do. */
@@ -141,6 +146,7 @@ function detailOf(node: NodeReport, report: RunReport): string {
 
 /** Prints the end of what each failed node of a run printed, or what is recorded of its failure. */
 export function printTails(screen: Screen, report: RunReport): void {
+  using _batch = screen.batch();
   for (const { id, status, output } of report.nodes) {
     if (typeof status !== "object") continue;
     const paths = output === undefined ? [] : [output.out, output.err];

@@ -10,7 +10,7 @@ import { commandLine, printableLine } from "../text/printable.ts";
 import { Screen } from "../text/screen.ts";
 import { formatDuration } from "../text/units.ts";
 import { printReport, printTails } from "./print_report.ts";
-import type { RunReport } from "./run_report.ts";
+import { printReportJson, type RunReport } from "./run_report.ts";
 
 /** Shows a run while it runs, and how it ended. */
 export interface RunDisplay extends RunObserver, Disposable {
@@ -164,7 +164,7 @@ export class JsonDisplay implements RunDisplay {
 
   /** Prints the document. */
   runEnded(report: RunReport): void {
-    new Screen(Deno.stdout).line(JSON.stringify(report));
+    printReportJson(new Screen(Deno.stdout), report);
   }
 }
 

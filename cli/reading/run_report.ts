@@ -1,18 +1,13 @@
-import { CONSTRAINT_NAMES, CONSTRAINTS, type Constraints } from "../../_internal/constraints.ts";
 import { outputPath, runPaths } from "../../_internal/root_layout.ts";
-import { CaptureJournalError } from "../../capture/errors.ts";
-import { recoverCapture } from "../../capture/session/recover_capture.ts";
-import type { CaptureBundle, DecisionRecord } from "../../capture/types.ts";
 import type { RunFold } from "../../eventlog/derive_run_state.ts";
 import type { AttemptInfo, NodeInfo, RunState } from "../../eventlog/run_state.ts";
 import { isLive } from "../../eventlog/runs_directory.ts";
 import { attemptKey } from "../../run/attempt_key.ts";
-import { isFromMissingFile } from "../files.ts";
 import { nameProblem } from "../flow/flow.ts";
-import { nodeOfEvent } from "../../run/engine/asks.ts";
 import { readProcesses } from "../process/process_log.ts";
 import { isSuspended } from "../process/run_holder.ts";
-import { isNewer } from "./open_capture.ts";
+import type { Screen } from "../text/screen.ts";
+import { type Deferral, type Deferrals, readDeferrals } from "./deferrals.ts";
 import { readRunLog, type RunLog } from "./run_log.ts";
 
 /** Where what an attempt printed is kept. */
@@ -47,8 +42,28 @@ export interface NodeReport extends NodeInfo {
   deferrals?: Deferral[];
 }
 
+/** The nodes of a report, each made when it is looked at: where there are very many, no memory holds them. */
+export class NodeReports implements Iterable<NodeReport> {
+  readonly #make: () => Iterator<NodeReport>;
+
+  /** `make` goes through them from the first. */
+  constructor(make: () => Iterator<NodeReport>) {
+    this.#make = make;
+  }
+
+  /** Goes through them. */
+  [Symbol.iterator](): Iterator<NodeReport> {
+    return this.#make();
+  }
+
+  /** All of them, for a document of a few. */
+  toJSON(): NodeReport[] {
+    return [...this];
+  }
+}
+
 /** All that is recorded of a run: the document that `show --json`, `run --json` and `exec --json` print. */
-export interface RunReport extends RunState {
+export interface RunReport extends Omit<RunState, "nodes"> {
   /** Whether somebody has the run open. */
   is_live: boolean;
   /** Whether the process that works on it was suspended, as by Ctrl-Z. */
@@ -58,7 +73,7 @@ export interface RunReport extends RunState {
   /** How long it took; null when it has no end. */
   duration_ms: number | null;
   /** Its nodes. */
-  nodes: NodeReport[];
+  nodes: NodeReports;
   /** How many lines of the log cannot be used. */
   damaged_lines: number;
   /** What is wrong with the first of them. */
@@ -73,23 +88,8 @@ export async function readRunReport(root: string, runId: string): Promise<RunRep
   const live = await isLive(root, runId);
   const suspended = live && await isSuspended(root, runId);
   const log = readRunLog(root, runId);
-  const bundle = await readJournal(runPaths(root, runId).journal);
-  return withProcesses(
-    { root, runId },
-    reportOf({ root, runId }, { ...log, live, suspended, bundle }),
-  );
-}
-
-/** Names the processes of the attempts that have no end. */
-function withProcesses(run: { root: string; runId: string }, report: RunReport): RunReport {
-  if (!report.nodes.some(({ status }) => status === "Running")) return report;
-  const processes = readProcesses(run);
-  const nodes = report.nodes.map((node) => {
-    const { id: nodeId, status, attempt = 1 } = node;
-    const pid = processes.get(attemptKey({ nodeId, attempt }))?.pid;
-    return status === "Running" && pid !== undefined ? { ...node, pid } : node;
-  });
-  return { ...report, nodes };
+  const deferrals = await readDeferrals(runPaths(root, runId).journal);
+  return reportOf({ root, runId }, { ...log, live, suspended, deferrals });
 }
 
 /** What is known of a run, and what nobody has to read again. */
@@ -100,15 +100,15 @@ interface RunFacts extends Partial<Omit<RunLog, "fold">> {
   live: boolean;
   /** Whether its process was suspended. */
   suspended?: boolean;
-  /** The recording so far; undefined without one. */
-  bundle: CaptureBundle | undefined;
+  /** Why its nodes had to wait. */
+  deferrals: Deferrals;
 }
 
 /** Puts together what is known of a run. */
 export function reportOf(run: { root: string; runId: string }, facts: RunFacts): RunReport {
-  const { fold, live, suspended = false, bundle, damagedLines = 0, firstDamage = null } = facts;
+  const { fold, live, suspended = false, damagedLines = 0, firstDamage = null } = facts;
   const state = fold.state({ live });
-  const deferrals = deferralsOf(bundle);
+  const { nodes } = state;
   return {
     ...state,
     run_id: run.runId,
@@ -116,19 +116,32 @@ export function reportOf(run: { root: string; runId: string }, facts: RunFacts):
     is_suspended: suspended,
     started_ts: fold.startedTs ?? null,
     duration_ms: fold.durationMs ?? null,
-    nodes: state.nodes.map((node) => {
-      const waited = deferrals.get(node.id);
-      const attempts = fold.attemptsOf(node.id).map((info) => attemptReport(run, node.id, info));
-      return {
-        ...node,
-        ...lastAttempt(attempts, fold.nameOf(node.id)),
-        ...(waited !== undefined && { deferrals: waited }),
-      };
-    }),
+    nodes: new NodeReports(() => nodeReports(run, nodes, facts)),
     damaged_lines: damagedLines,
     first_damage: firstDamage,
     log: runPaths(run.root, run.runId).events,
   };
+}
+
+function* nodeReports(
+  run: { root: string; runId: string },
+  nodes: Iterable<NodeInfo>,
+  { fold, deferrals }: RunFacts,
+): Generator<NodeReport, void> {
+  let processes: ReturnType<typeof readProcesses> | undefined;
+  for (const node of nodes) {
+    const { id: nodeId, status, attempt = 1 } = node;
+    const attempts = fold.attemptsOf(nodeId).map((info) => attemptReport(run, nodeId, info));
+    const waited = deferrals.of(nodeId);
+    const report: NodeReport = { ...node, ...lastAttempt(attempts, fold.nameOf(nodeId)) };
+    if (waited !== undefined) report.deferrals = waited;
+    if (status === "Running") {
+      processes ??= readProcesses(run);
+      const pid = processes.get(attemptKey({ nodeId, attempt }))?.pid;
+      if (pid !== undefined) report.pid = pid;
+    }
+    yield report;
+  }
 }
 
 function attemptReport(
@@ -154,48 +167,25 @@ function lastAttempt(attempts: AttemptReport[], name: string | undefined): Parti
   return Object.fromEntries(known) as Partial<NodeReport>;
 }
 
-/** Why a node had to wait. */
-interface Deferral {
-  /** What stood in its way, in the supervisor's word. */
-  reason: string;
-  /** The same, for people, with the numbers behind it. */
-  text: string;
+/** Prints a run as one JSON document on a line. */
+export function printReportJson(screen: Screen, report: RunReport): void {
+  using _batch = screen.batch();
+  let before = "{";
+  for (const [name, value] of Object.entries(report)) {
+    screen.text(`${before}"${name}":`);
+    before = ",";
+    // No text holds the nodes of a large run, of which each is small.
+    if (value instanceof NodeReports) printNodesJson(screen, value);
+    else screen.text(JSON.stringify(value));
+  }
+  screen.line("}");
 }
 
-/** Why each node of a run was deferred, by node. */
-function deferralsOf(bundle: CaptureBundle | undefined): Map<string, Deferral[]> {
-  const deferrals = new Map<string, Deferral[]>();
-  if (bundle === undefined || !("inputs" in bundle)) return deferrals;
-  for (const decision of bundle.decisions) {
-    const { decision: what, origin_event_id: event } = decision;
-    if ((what !== "Defer" && what !== "Skip") || event === null) continue;
-    const node = nodeOfEvent(event);
-    const deferral = { reason: decision.reason, text: textOf(decision, bundle.config) };
-    const waited = deferrals.get(node);
-    if (waited === undefined) deferrals.set(node, [deferral]);
-    else waited.push(deferral);
+function printNodesJson(screen: Screen, nodes: NodeReports): void {
+  let before = "[";
+  for (const node of nodes) {
+    screen.text(before + JSON.stringify(node));
+    before = ",";
   }
-  return deferrals;
-}
-
-/** The recording so far; undefined where none was begun, or a newer version began it. */
-async function readJournal(path: string): Promise<CaptureBundle | undefined> {
-  try {
-    return (await recoverCapture(path)).bundle;
-  } catch (error) {
-    const isNone = isFromMissingFile(error) ||
-      (error instanceof CaptureJournalError && error.kind === "no-session") || isNewer(error);
-    if (isNone) return undefined;
-    throw error;
-  }
-}
-
-function textOf({ reason, numbers }: DecisionRecord, limits: Constraints): string {
-  const words = reason.replaceAll("_", " ");
-  for (const name of CONSTRAINT_NAMES) {
-    const { obstacle } = CONSTRAINTS[name];
-    if (obstacle?.reason !== reason) continue;
-    return `${words}: ${numbers[obstacle.counts]} of ${limits[name]} ${obstacle.words}`;
-  }
-  return words;
+  screen.text(before === "[" ? "[]" : "]");
 }

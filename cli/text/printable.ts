@@ -103,8 +103,10 @@ function quoteArgument(argument: string): string {
 }
 
 /** How wide a column of texts is, however many there are. */
-export function columnWidth(texts: readonly string[], least: number): number {
-  return texts.reduce((width, { length }) => Math.max(width, length), least);
+export function columnWidth(texts: Iterable<string>, least: number): number {
+  let width = least;
+  for (const { length } of texts) width = Math.max(width, length);
+  return width;
 }
 
 /** `1 run`, `3 runs`. */

@@ -8,6 +8,7 @@ const CODES: Record<Colour, number> = { red: 31, green: 32, yellow: 33, dim: 2, 
 const DEFAULT_COLUMNS = 80;
 const CLEAR_LINE = "\r\x1b[2K";
 const CLEAR_BELOW = "\x1b[J";
+const BATCH_LENGTH = 64 * 1024;
 
 /**
  * One of the two streams for people: lines, colours, and a line that is written over. All that is printed
@@ -21,6 +22,8 @@ export class Screen {
   readonly #stream: typeof Deno.stdout | typeof Deno.stderr;
   readonly #hasColours: boolean;
   #status = "";
+  /** What is to be written when there is enough of it; undefined outside of batches. */
+  #batched: string | undefined;
 
   constructor(stream: typeof Deno.stdout | typeof Deno.stderr) {
     this.#stream = stream;
@@ -33,6 +36,23 @@ export class Screen {
     const status = this.#status;
     const line = `${this.#printable(text)}\n`;
     this.#write(status === "" ? line : `${this.#clear()}${line}${status}`);
+  }
+
+  /** Writes a piece of a line. Nothing that stands in two pieces is made printable as one. */
+  text(piece: string): void {
+    this.#write(this.#printable(piece));
+  }
+
+  /** From now on until it is disposed of, what is written goes out in large pieces: for very many lines. */
+  batch(): Disposable {
+    this.#batched ??= "";
+    return { [Symbol.dispose]: () => this.#endBatch() };
+  }
+
+  #endBatch(): void {
+    const text = this.#batched ?? "";
+    this.#batched = undefined;
+    this.#write(text);
   }
 
   /** Shows a line that the next one replaces; without text there is none. Only on a terminal. */
@@ -73,8 +93,16 @@ export class Screen {
     }
   }
 
-  /** Work that is being recorded must not end because what is said about it is lost. */
   #write(text: string): void {
+    if (this.#batched === undefined) return this.#writeOut(text);
+    this.#batched += text;
+    if (this.#batched.length < BATCH_LENGTH) return;
+    this.#writeOut(this.#batched);
+    this.#batched = "";
+  }
+
+  /** Work that is being recorded must not end because what is said about it is lost. */
+  #writeOut(text: string): void {
     try {
       for (let rest = encodeUtf8(text); rest.length > 0;) {
         rest = rest.subarray(this.#stream.writeSync(rest));

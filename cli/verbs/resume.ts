@@ -26,8 +26,8 @@ import { commandHint, findReadableRun } from "../reading/find_run.ts";
 import { isNewer, newerText } from "../reading/open_capture.ts";
 import { JsonDisplay, type RunDisplay, TextDisplay } from "../reading/run_display.ts";
 import { readRunLog } from "../reading/run_log.ts";
-import { reportOf, type RunReport } from "../reading/run_report.ts";
-import { flowPorts } from "../record_run.ts";
+import type { RunReport } from "../reading/run_report.ts";
+import { flowPorts, reportOfEnd } from "../record_run.ts";
 import {
   onlyOperand,
   readArguments,
@@ -169,7 +169,7 @@ async function resumeRun(options: ResumeOptions): Promise<number> {
       },
     };
     const end = await runFlow({ ...options, ...ports, fold, past });
-    report = reportOf({ root, runId }, { ...end, ...damage, live: false });
+    report = reportOfEnd({ root, runId }, { ...end, ...damage });
   }
   if (report.state !== "Completed") {
     display.note(`go on with it: ${commandHint("resume", { root, runId })}`);

@@ -1,7 +1,7 @@
 import { runPaths } from "../../_internal/root_layout.ts";
 import { findReadableRun } from "../reading/find_run.ts";
 import { printReport, printTails } from "../reading/print_report.ts";
-import { readRunReport } from "../reading/run_report.ts";
+import { printReportJson, readRunReport } from "../reading/run_report.ts";
 import { stateWordOf, summarizeRun } from "../reading/run_summary.ts";
 import { Screen } from "../text/screen.ts";
 import { COMMON_HELP, onlyOperand, readArguments, type Verb } from "./arguments.ts";
@@ -48,7 +48,7 @@ docs/format/command_json.md tells more.`,
     }
     const report = await readRunReport(root, runId);
     if (json) {
-      screen.line(JSON.stringify(report));
+      printReportJson(screen, report);
       return 0;
     }
     printReport(screen, report, root);

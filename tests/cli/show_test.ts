@@ -1,4 +1,7 @@
-import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
+import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
+import { printReportJson, readRunReport } from "../../cli/reading/run_report.ts";
+import { Screen } from "../../cli/text/screen.ts";
+import { openEventLogSync } from "../../eventlog/mod.ts";
 import { withTempDir } from "../_util/temp.ts";
 import { taffrail } from "./_command.ts";
 import { onlyRun, writeFlow } from "./_runs.ts";
@@ -41,6 +44,42 @@ Deno.test("taffrail show tells what is in the log where the output files are gon
     await Deno.remove(`${cwd}/${ROOT}/runs/${runId}/nodes`, { recursive: true });
     const { stdout } = await taffrail(["show", runId], { cwd });
     assertStringIncludes(stdout, "\n\ntest:\n  | bad\n  | worse\n");
+  });
+});
+
+Deno.test("taffrail show prints the nodes of a large run without holding them, as one document", async () => {
+  await withTempDir(async (cwd) => {
+    const count = 5_000;
+    const base = { id: "01kpfntqeej7vhn935kc0tm9vp", ts: "2026-04-15T12:00:00Z", run_id: "large" };
+    const nodes = Array.from({ length: count }, (_, index) => `n\u{1F600}${index}`);
+    {
+      using log = openEventLogSync({ root: `${cwd}/${ROOT}`, runId: "large" });
+      log.appendAllSync([
+        { ...base, type: "pipe.started", pipe: "p", inputs: [], distro_version: "1", nodes },
+        ...nodes.map((node_id) => ({ ...base, type: "node.started", kind: "command", node_id })),
+      ]);
+    }
+    const { stdout } = await taffrail(["show", "large", "--json", "--root", `${cwd}/${ROOT}`], {
+      cwd,
+    });
+    const document = JSON.parse(stdout);
+    assertEquals(stdout, `${JSON.stringify(document)}\n`);
+    assertEquals(document.nodes.map(({ id }: { id: string }) => id), nodes);
+    assertEquals(Object.keys(document).slice(2, 5), ["state", "nodes", "is_orphan"]);
+    const table = (await taffrail(["show", "large"], { cwd })).stdout.split("\n");
+    assertEquals(table.filter((line) => line.startsWith("  ▸ n")).length, count);
+
+    const writes: number[] = [];
+    const { writeSync } = Deno.stdout;
+    try {
+      Deno.stdout.writeSync = (bytes) => writes.push(bytes.length) && bytes.length;
+      printReportJson(new Screen(Deno.stdout), await readRunReport(`${cwd}/${ROOT}`, "large"));
+    } finally {
+      Deno.stdout.writeSync = writeSync;
+    }
+    const size = new TextEncoder().encode(stdout).length;
+    assertEquals(writes.reduce((sum, length) => sum + length), size);
+    assert(writes.length > 5 && writes.length < 50, `${writes.length} writes of ${size} bytes`);
   });
 });
 
