@@ -198,10 +198,10 @@ export class AppendFile {
     return appended;
   }
 
-  /** Makes everything appended so far survive a power cut. */
-  async sync(): Promise<void> {
+  /** Makes everything appended so far survive a power cut; `mayBlock` as for {@linkcode LineFile.sync}. */
+  async sync(options?: { mayBlock?: boolean }): Promise<void> {
     this.#checkOpen();
-    await runSteps(this.#sync());
+    await runSteps(this.#sync(options));
   }
 
   /** {@linkcode AppendFile.sync}, blocking. */
@@ -255,7 +255,7 @@ export class AppendFile {
     const unsynced = yield* this.#underLock(() => this.#writeGroup());
     if (unsynced.length === 0) return;
     try {
-      yield* this.#sync();
+      yield* this.#sync({ mayBlock: this.#queue.isAlone });
     } catch (error) {
       for (const { waiting } of unsynced) waiting.reject(error);
       return;
@@ -287,10 +287,10 @@ export class AppendFile {
    * Of two syncs at the same time that lose the same lines, the system tells only one: a success
    * counts only if nothing else has failed until then.
    */
-  *#sync(): Steps<void> {
+  *#sync(options?: { mayBlock?: boolean }): Steps<void> {
     let isInPlace: boolean;
     try {
-      yield* this.#lines.file.sync();
+      yield* this.#lines.file.sync(options);
       isInPlace = this.#lines.isInPlace();
     } catch (cause) {
       // The lines are in the file but perhaps never on disk, and a later sync would succeed without

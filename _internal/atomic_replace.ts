@@ -41,6 +41,13 @@ export interface Replacement {
   /** The new content; in blocks where it may be more than memory holds. */
   bytes: Uint8Array | Generator<Uint8Array>;
   toError: (failure: ReplaceFailure) => Error;
+  /**
+   * Whether its folder is synced behind the rename; else whoever replaces it sees to that, since a folder
+   * with several new files needs one sync.
+   *
+   * @default {true}
+   */
+  syncsDirectory?: boolean;
   /** Does the rename, with what must happen in the same turn; what it throws fails the rename. */
   inPlace?: (rename: () => void) => void;
 }
@@ -70,6 +77,7 @@ export function* replaceSteps(port: FilePort, replacement: Replacement): Steps<v
   } finally {
     temp.close();
   }
+  if (replacement.syncsDirectory === false) return;
   temp.at("sync-directory", () => syncDirectorySync(port, dirname(replacement.path)));
 }
 

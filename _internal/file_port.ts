@@ -68,6 +68,29 @@ export const denoFilePort: FilePort = {
   readDirSync: (path) => requireDeno().readDirSync(path),
 };
 
+const NO_SYNCS: Partial<FileHandle> = {
+  syncDataSync: () => {},
+  syncSync: () => {},
+  syncData: () => Promise.resolve(),
+  sync: () => Promise.resolve(),
+};
+
+/** A file system whose syncs do nothing: what is written survives this process, and perhaps no power cut. */
+export function withoutSyncs(port: FilePort): FilePort {
+  return withMembers(port, {
+    openSync: (path, options) => withMembers(port.openSync(path, options), NO_SYNCS),
+  });
+}
+
+function withMembers<T extends object>(target: T, members: Partial<T>): T {
+  return new Proxy(target, {
+    get(_, name) {
+      const member: unknown = Reflect.get(Object.hasOwn(members, name) ? members : target, name);
+      return typeof member === "function" ? member.bind(target) : member;
+    },
+  });
+}
+
 /**
  * Deno, for what cannot do without it. What is pure, such as parsing and replaying, runs in Node and Bun
  * too, and there whoever calls the rest is told why it cannot work.

@@ -79,6 +79,36 @@ interface LineFileOptions {
   cut?: (length: number) => void;
 }
 
+/** A sync that takes longer is slow: so long the event loop may stand still. */
+const FAST_SYNC_MS = 1;
+/** So many syncs in a row have to be fast before one blocks: at first, and after a slow one. */
+const FAST_SYNCS = { atFirst: 4, afterSlow: 32 };
+/** Then one leaves the event loop free, so that timers and signals get their turn. */
+const MOST_BLOCKING_IN_A_ROW = 16;
+/** Of more, what earlier syncs took tells nothing. */
+const SHORT_SYNC_BYTES = 64 * 1024;
+
+/**
+ * Decides whether a sync blocks. One that leaves the event loop free goes to another thread and back,
+ * which costs as much as a third of a fast sync; blocking for a slow one would stop the whole program.
+ * Each sync is measured, whichever its form.
+ */
+export class SyncPace {
+  #fastToGo: number = FAST_SYNCS.atFirst;
+  #blockingInARow = 0;
+
+  /** Whether the next sync may block. */
+  get mayBlock(): boolean {
+    return this.#fastToGo === 0 && this.#blockingInARow < MOST_BLOCKING_IN_A_ROW;
+  }
+
+  /** Learns how long a sync took. */
+  took(ms: number, { isBlocking }: { isBlocking: boolean }): void {
+    this.#blockingInARow = isBlocking ? this.#blockingInARow + 1 : 0;
+    this.#fastToGo = ms > FAST_SYNC_MS ? FAST_SYNCS.afterSlow : Math.max(0, this.#fastToGo - 1);
+  }
+}
+
 const NOTHING = new Uint8Array();
 const CHECKED_BYTES = 4096;
 /** So much of what was appended last is kept; of more, only the end. */
@@ -94,6 +124,9 @@ export class LineFile {
   #fileEnd: number;
   /** What stands before `#end`, as far as it is known: what was appended last. */
   #last: Uint8Array = NOTHING;
+  readonly #pace = new SyncPace();
+  /** Where the lines ended when they were synced last. */
+  #syncedEnd: number;
 
   constructor(file: FileHandle, { end, growthBytes = 0, cut }: LineFileOptions) {
     this.#file = file;
@@ -101,6 +134,7 @@ export class LineFile {
     this.#cut = cut ?? ((length) => this.#cutThroughHandle(length));
     this.#end = end;
     this.#fileEnd = end;
+    this.#syncedEnd = end;
   }
 
   /** Where the next line begins. */
@@ -191,11 +225,23 @@ export class LineFile {
     this.moveTo(end);
   }
 
-  /** Makes what was appended survive a power cut. */
-  sync(): Steps<void> {
+  /**
+   * Makes what was appended survive a power cut. `mayBlock`: nobody gains by a free event loop meanwhile,
+   * as there is one caller, who waits for this.
+   */
+  sync({ mayBlock = false }: { mayBlock?: boolean } = {}): Steps<void> {
+    const isShort = this.#end - this.#syncedEnd <= SHORT_SYNC_BYTES;
+    const end = this.#end;
     return inEitherForm({
       sync: () => this.#file.syncDataSync(),
-      async: () => this.#file.syncData(),
+      async: async () => {
+        const isBlocking = mayBlock && isShort && this.#pace.mayBlock;
+        const startedMs = performance.now();
+        if (isBlocking) this.#file.syncDataSync();
+        else await this.#file.syncData();
+        this.#pace.took(performance.now() - startedMs, { isBlocking });
+        this.#syncedEnd = end;
+      },
     });
   }
 

@@ -234,6 +234,8 @@ export class CommitQueue<R, A> {
   readonly #queue: Queued<R, A>[] = [];
   #lastTicket = 0;
   #draining: Promise<void> | undefined;
+  /** How many waited when the last group but one, and the last one, was begun. */
+  #groups: [number, number] = [0, 0];
 
   constructor(committer: GroupCommitter) {
     this.#committer = committer;
@@ -242,6 +244,14 @@ export class CommitQueue<R, A> {
   /** How many wait. */
   get size(): number {
     return this.#queue.length;
+  }
+
+  /**
+   * Whether one request at a time comes, as of a single caller who waits for each: of many callers, who are
+   * answered together and then come again, the first one may be alone for a moment.
+   */
+  get isAlone(): boolean {
+    return this.#queue.length === 0 && this.#groups.every((waiting) => waiting <= 1);
   }
 
   /** Has a request committed. The signal acts only as long as nobody has taken it. */
@@ -283,6 +293,7 @@ export class CommitQueue<R, A> {
   async #drain(): Promise<void> {
     while (this.#queue.length > 0) {
       const lastTicket = this.#lastTicket;
+      this.#groups = [this.#groups[1], this.#queue.length];
       try {
         await this.#committer.commitGroup();
       } catch (error) {

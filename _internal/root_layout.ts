@@ -1,20 +1,22 @@
 import { checkString, checkTypes } from "./errors.ts";
 import { absolute, isWindows, join } from "./path.ts";
-import { decodeUtf8, encodeUtf8, toHex } from "./text.ts";
+import { decodeUtf8, encodeUtf8, Sha256, toHex } from "./text.ts";
 
 /**
  * Where everything below a root is. No other file joins such a path by hand, so that this page is
  * the whole map:
  *
  *     ROOT/
- *       .gitignore  .ulid-last
+ *       .gitignore  .ulid-last  digest.key
  *       runs/<run id>/
  *         run.json  events.jsonl  live.lock                          the event log
  *         events.jsonl.torn-<n>  events.jsonl.lost-<n>               what was kept of it
  *         events.lock                                                where locks block readers
  *         flow.json  capture.jsonl  capture.json  trace.json         the run engine
  *         processes.jsonl                                            what it has started
- *         nodes/<node>.<attempt>.out|err                             what commands printed
+ *         inbox.jsonl                                                what is left for its holder
+ *         nodes/<node>.<attempt>.out|err|result                      what attempts gave
+ *         nodes/<node>.<attempt>.times                               when they printed it
  *       runtimes/id-<hexadecimal id>/
  *         runtime.json  events.jsonl  owner.lock  journal-<n>.jsonl  the store
  *         workers/id-<hexadecimal id>/worker.json  transcript.jsonl
@@ -89,7 +91,9 @@ export interface RunPaths {
   trace: string;
   /** The processes of the attempts. */
   processes: string;
-  /** What commands printed. */
+  /** What others leave for whoever holds the run. */
+  inbox: string;
+  /** What attempts gave. */
   nodes: string;
 }
 
@@ -101,6 +105,11 @@ export function tornPath(path: string, number: number): string {
 /** Where lines are kept that the file lacks which has taken the place of one that had them. */
 export function lostPath(path: string, number: number): string {
   return `${path}.lost-${number}`;
+}
+
+/** What is locked in place of a file of lines, where a lock keeps readers out. */
+export function lockBesidePath(path: string): string {
+  return `${path}.lock`;
 }
 
 /** So that every name which is made of a run id fits, the hexadecimal one of its runtime above all. */
@@ -199,25 +208,60 @@ export function runPaths(root: string, runId: string): RunPaths {
     bundle: join(directory, "capture.json"),
     trace: join(directory, "trace.json"),
     processes: join(directory, "processes.jsonl"),
+    inbox: join(directory, "inbox.jsonl"),
     nodes: join(directory, "nodes"),
   };
 }
 
 /** Whether a file of a run that is replaced as a whole has this name. */
 export function isReplacedRunFile(name: string): boolean {
-  return /^(?:(?:run|flow|capture)\.json|trace(?:\.\d+)?\.json)$/.test(name);
+  return /^(?:(?:run|flow|capture)\.json|capture\.jsonl|trace(?:\.\d+)?\.json)$/.test(name);
 }
 
 /** Which of the two outputs of a command. */
 export type OutputStream = "out" | "err";
 
-/** Where what an attempt prints is kept. */
-export function outputPath(
-  run: { root: string; runId: string },
-  attempt: { nodeId: string; attempt: number; stream: OutputStream },
-): string {
-  const { nodeId, attempt: number, stream } = attempt;
-  return join(runPaths(run.root, run.runId).nodes, `${nodeId}.${number}.${stream}`);
+/** What there can be a file of for each attempt. */
+export interface AttemptFile {
+  nodeId: string;
+  attempt: number;
+  stream: OutputStream | "result" | "times";
+}
+
+/** Where what an attempt gives is kept. */
+export function outputPath(run: { root: string; runId: string }, of: AttemptFile): string {
+  return join(runPaths(run.root, run.runId).nodes, outputName(of));
+}
+
+/** The name of what is kept of an attempt. */
+export function outputName({ nodeId, attempt, stream }: AttemptFile): string {
+  return `${nodeFileName(nodeId)}.${attempt}.${stream}`;
+}
+
+/** So that what is added to a name fits behind it. */
+const MAX_NODE_NAME_BYTES = 100;
+/** What a dash and the digits of a digest leave of that. */
+const NODE_NAME_START_BYTES = 83;
+
+/**
+ * How the files of a node or step begin: with its id, in which every byte that a file system could take
+ * for something else, or for the same in another case, stands as `%` and two digits. Of a long one the
+ * end is a digest.
+ */
+function nodeFileName(nodeId: string): string {
+  if (/^\.{1,2}$/.test(nodeId)) return nodeId.replaceAll(".", "%2E");
+  const name = /^[a-z0-9._-]*$/.test(nodeId) ? nodeId : encodeName(nodeId);
+  if (name.length <= MAX_NODE_NAME_BYTES) return name;
+  const digest = toHex(Sha256.of(encodeUtf8(nodeId)).subarray(0, 8));
+  return `${name.slice(0, NODE_NAME_START_BYTES)}-${digest}`;
+}
+
+function encodeName(nodeId: string): string {
+  return Array.from(encodeUtf8(nodeId), (byte) => {
+    const character = String.fromCharCode(byte);
+    if (/[a-z0-9._-]/.test(character)) return character;
+    return `%${byte.toString(16).toUpperCase().padStart(2, "0")}`;
+  }).join("");
 }
 
 /** What keeps a root out of the repository that it lies in. */
@@ -228,6 +272,11 @@ export function gitignorePath(root: string): string {
 /** What holds the last ULID that was given out for a run. */
 export function lastUlidPath(root: string): string {
   return join(root, ".ulid-last");
+}
+
+/** What holds the key for digests of values that are not recorded. */
+export function digestKeyPath(root: string): string {
+  return join(root, "digest.key");
 }
 
 const ID_PREFIX = "id-";

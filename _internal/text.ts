@@ -162,3 +162,117 @@ export class LineEncoder {
     return this.#views[length] ??= this.#buffer.subarray(0, length);
   }
 }
+
+const BLOCK_BYTES = 64;
+/** Of the tables of SHA-256: the first 64 primes, and made of their roots, at the first use. */
+let roundConstants: Int32Array | undefined;
+
+function makeRoundConstants(): Int32Array {
+  const primes: number[] = [];
+  for (let number = 2; primes.length < 64; number++) {
+    if (primes.every((prime) => number % prime !== 0)) primes.push(number);
+  }
+  return Int32Array.from(primes, (prime) => fractionOf(Math.cbrt(prime)));
+}
+
+/** The first 32 bits behind the point. */
+function fractionOf(root: number): number {
+  return ((root % 1) * 2 ** 32) | 0;
+}
+
+/**
+ * SHA-256 of bytes that come piece by piece. `crypto.subtle` is faster, but wants all of them at once and
+ * answers later; the digests of `@std/crypto` cost every program that loads them milliseconds.
+ */
+export class Sha256 {
+  readonly #state = Int32Array.from(
+    [2, 3, 5, 7, 11, 13, 17, 19],
+    (prime) => fractionOf(Math.sqrt(prime)),
+  );
+  readonly #words = new Int32Array(BLOCK_BYTES);
+  /** The bytes of a block that is not yet whole. */
+  readonly #block = new Uint8Array(BLOCK_BYTES);
+  #length = 0;
+
+  /** The digest of bytes that are there. */
+  static of(bytes: Uint8Array): Uint8Array {
+    const hash = new Sha256();
+    hash.update(bytes);
+    return hash.digest();
+  }
+
+  /** Takes more bytes. */
+  update(bytes: Uint8Array): void {
+    let at = 0;
+    const begun = this.#length % BLOCK_BYTES;
+    this.#length += bytes.length;
+    if (begun > 0) {
+      const rest = bytes.subarray(0, BLOCK_BYTES - begun);
+      this.#block.set(rest, begun);
+      at = rest.length;
+      if (begun + at < BLOCK_BYTES) return;
+      this.#mix(this.#block, 0);
+    }
+    for (; at + BLOCK_BYTES <= bytes.length; at += BLOCK_BYTES) this.#mix(bytes, at);
+    this.#block.set(bytes.subarray(at), 0);
+  }
+
+  /** The digest of all bytes; nothing may be added behind it. */
+  digest(): Uint8Array {
+    const length = this.#length;
+    const padding = new Uint8Array((length % BLOCK_BYTES < 56 ? 64 : 128) - length % BLOCK_BYTES);
+    padding[0] = 0x80;
+    new DataView(padding.buffer).setBigUint64(padding.length - 8, BigInt(length) * 8n);
+    this.update(padding);
+    const digest = new DataView(new ArrayBuffer(32));
+    for (const [index, word] of this.#state.entries()) digest.setInt32(4 * index, word);
+    return new Uint8Array(digest.buffer);
+  }
+
+  #mix(bytes: Uint8Array, start: number): void {
+    const constants = roundConstants ??= makeRoundConstants();
+    const words = this.#words;
+    const state = this.#state;
+    for (let index = 0; index < 16; index++) {
+      const at = start + 4 * index;
+      words[index] = bytes[at]! << 24 | bytes[at + 1]! << 16 | bytes[at + 2]! << 8 | bytes[at + 3]!;
+    }
+    for (let index = 16; index < 64; index++) {
+      const w = words[index - 15]!;
+      const v = words[index - 2]!;
+      const low = (w >>> 7 | w << 25) ^ (w >>> 18 | w << 14) ^ w >>> 3;
+      const high = (v >>> 17 | v << 15) ^ (v >>> 19 | v << 13) ^ v >>> 10;
+      words[index] = words[index - 16]! + low + words[index - 7]! + high | 0;
+    }
+    let a = state[0]!;
+    let b = state[1]!;
+    let c = state[2]!;
+    let d = state[3]!;
+    let e = state[4]!;
+    let f = state[5]!;
+    let g = state[6]!;
+    let h = state[7]!;
+    for (let index = 0; index < 64; index++) {
+      const high = (e >>> 6 | e << 26) ^ (e >>> 11 | e << 21) ^ (e >>> 25 | e << 7);
+      const one = h + high + (e & f ^ ~e & g) + constants[index]! + words[index]! | 0;
+      const low = (a >>> 2 | a << 30) ^ (a >>> 13 | a << 19) ^ (a >>> 22 | a << 10);
+      const other = low + (a & b ^ a & c ^ b & c) | 0;
+      h = g;
+      g = f;
+      f = e;
+      e = d + one | 0;
+      d = c;
+      c = b;
+      b = a;
+      a = one + other | 0;
+    }
+    state[0]! += a;
+    state[1]! += b;
+    state[2]! += c;
+    state[3]! += d;
+    state[4]! += e;
+    state[5]! += f;
+    state[6]! += g;
+    state[7]! += h;
+  }
+}

@@ -41,6 +41,7 @@ export const DECISION_REASONS = [
   "backoff",
   "nothing_due",
   "queue_full",
+  "withdrawn",
   "completed",
   "not_retryable",
   "retries_exhausted",

@@ -7,6 +7,7 @@ import type {
   Duration,
   EventTime,
   ExternalEventKind,
+  JsonObject,
   RunTermination,
   SupervisorMode,
   Value,
@@ -126,6 +127,8 @@ export interface EventInputRecord extends Omit<ExternalEventRecord, "payload"> {
   type: "event";
   /** The text of its payload: one JSON object, or nothing. */
   payload: string;
+  /** Which attempt at the work its first attempt is, from 1; left out where that was not said. */
+  first_attempt?: number;
 }
 
 /** The end of one attempt among the inputs of a `"taffrail-v1"` bundle. */
@@ -140,10 +143,22 @@ export interface CompletionInputRecord {
   termination: RunTermination;
   /** When it ended. */
   at: EventTime;
+  /** What else was said of its end, its members in the order in which they were given; or left out. */
+  end?: JsonObject;
+}
+
+/** A deferred episode that was taken out of the queue, among the inputs of a `"taffrail-v1"` bundle. */
+export interface WithdrawInputRecord {
+  /** Tells it from other inputs. */
+  type: "withdraw";
+  /** The episode. */
+  episode_id: number;
+  /** When. */
+  at: EventTime;
 }
 
 /** One input of a `"taffrail-v1"` bundle. */
-export type InputRecord = EventInputRecord | CompletionInputRecord;
+export type InputRecord = EventInputRecord | CompletionInputRecord | WithdrawInputRecord;
 
 /** What both formats of a bundle say about where it comes from. */
 export interface BundleProvenance {
@@ -185,9 +200,12 @@ export interface TaffrailCaptureBundle extends BundleProvenance {
   backoff: Backoff | null;
   /** Whether values were replaced before recording: re-executed runs see the replaced ones. */
   redacted: boolean;
-  /** Every event and every end of an attempt, in the order in which they were taken. */
+  /** Every event, every end of an attempt and every withdrawal, in the order in which they were taken. */
   inputs: InputRecord[];
-  /** Every decision, in order: in `"concurrent"` mode one an input, in `"serial"` mode one an event. */
+  /**
+   * Every decision, in order: in `"concurrent"` mode one an input, in `"serial"` mode one an event and one a
+   * withdrawal.
+   */
   decisions: DecisionRecord[];
 }
 

@@ -1,8 +1,7 @@
 import type { FileEventLog } from "../eventlog/file_event_log.ts";
 import { openEventLog } from "../eventlog/open_event_log.ts";
 import type { RunEvent } from "../eventlog/run_event.ts";
-import { isLive } from "../eventlog/run_folder.ts";
-import { newRunId } from "../eventlog/runs_directory.ts";
+import { isLive, newRunId } from "../eventlog/runs_directory.ts";
 import { RecordingError } from "./engine/errors.ts";
 import { runFlow, type RunFlowEnd } from "./engine/run_flow.ts";
 import type { PlacePorts } from "./engine/types.ts";

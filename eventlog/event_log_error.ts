@@ -1,5 +1,6 @@
 import type { AppendFailure } from "../_internal/append_file.ts";
 import { TaffrailError, type TaffrailErrorOptions } from "../_internal/errors.ts";
+import { RunFolderError } from "../_internal/run_folder.ts";
 import { reasonOf } from "../_internal/text.ts";
 
 /**
@@ -90,6 +91,10 @@ export function ioError(path: string, cause: unknown): EventLogError {
 
 /** What was thrown, as an error of this module: a refusal of the file system becomes `io`. */
 export function asModuleError(path: string, error: unknown): unknown {
+  if (error instanceof RunFolderError) {
+    const { kind, message, details, remedy, cause } = error;
+    return new EventLogError(kind, message, { details, remedy, cause });
+  }
   const known = error instanceof EventLogError || error instanceof RangeError ||
     (error instanceof TypeError && !isRefusal(error));
   return known ? error : ioError(path, error);

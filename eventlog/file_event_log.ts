@@ -1,13 +1,21 @@
 import type { AppendFile, AppendRequest } from "../_internal/append_file.ts";
 import { checkTypes } from "../_internal/errors.ts";
-import { denoFilePort, type FileHandle, type FilePort, sizeOf } from "../_internal/file_port.ts";
+import {
+  denoFilePort,
+  type FileHandle,
+  type FilePort,
+  isNotFound,
+  lookAtSync,
+  sizeOf,
+} from "../_internal/file_port.ts";
 import { countLinesSync } from "../_internal/json_lines.ts";
-import type { RunPaths } from "../_internal/root_layout.ts";
+import { absoluteRoot, type RunPaths, runPaths } from "../_internal/root_layout.ts";
 import { encodeEvent, messagesOf, type Redact, validate } from "./event_codec.ts";
 import { wrapIo } from "./event_log_error.ts";
-import { followOnPort, readPageSync } from "./read_run.ts";
-import type { HeldRun } from "./run_folder.ts";
-import { openForReading } from "./run_reader.ts";
+import { followOnPort, type LinesOf, readPageSync } from "./read_run.ts";
+import type { RunEvent } from "./run_event.ts";
+import type { HeldRun } from "../_internal/run_folder.ts";
+import { openForReading, type OtherLines, startCursor } from "./run_reader.ts";
 import type {
   Appended,
   AppendOptions,
@@ -71,21 +79,19 @@ export class FileEventLog<E> implements EventLog<E>, Disposable {
   /** The file, `<root>/runs/<run_id>/events.jsonl`, from the root of the file system on. */
   readonly path: string;
   readonly #parts: FileEventLogParts<E>;
-  readonly #port: FilePort;
   readonly #file: AppendFile;
   readonly #closing = new AbortController();
   #live: HeldRun | undefined;
-  /** The lines counted so far, so that `lastSeq()` looks only at what is new. */
-  #counted = { lines: 0, lineEnd: 0 };
+  readonly #view: RunLines<E>;
 
   /** @internal */
   constructor(parts: FileEventLogParts<E>) {
     this.runId = parts.runId;
     this.path = parts.paths.events;
     this.#parts = parts;
-    this.#port = parts.port ?? denoFilePort;
     this.#file = parts.file;
     this.#live = parts.live;
+    this.#view = new RunLines(parts.port ?? denoFilePort, parts);
   }
 
   /** What this handle had to mend at the end of the log: at opening, or later, when a writer died. */
@@ -210,12 +216,8 @@ export class FileEventLog<E> implements EventLog<E>, Disposable {
    * @throws {EventLogError} `cursor` when it is not the cursor's log, or `after` is beyond its end;
    * `io`.
    */
-  // deno-lint-ignore require-await -- a page is read faster than a promise resolves; the port allows slower logs
-  async read(options: ReadOptions = {}): Promise<EventPage<E>> {
-    checkTypes(options, { signal: "object?" });
-    options.signal?.throwIfAborted();
-    const { root, runId, schema } = this.#parts;
-    return readPageSync(this.#port, { root, runId, schema }, options);
+  read(options: ReadOptions = {}): Promise<EventPage<E>> {
+    return this.#view.read(options);
   }
 
   /**
@@ -229,11 +231,9 @@ export class FileEventLog<E> implements EventLog<E>, Disposable {
    */
   follow(options: FollowOptions = {}): AsyncIterableIterator<Stored<E> | Gap> {
     checkTypes(options, { signal: "object?" });
-    const { root, runId, schema } = this.#parts;
     const closing = this.#closing.signal;
     const signal = options.signal ? AbortSignal.any([closing, options.signal]) : closing;
-    const schemaOption = schema === undefined ? {} : { schema };
-    return followOnPort<E>(this.#port, { root, runId }, { ...options, ...schemaOption, signal });
+    return this.#view.follow({ ...options, signal });
   }
 
   /**
@@ -241,15 +241,8 @@ export class FileEventLog<E> implements EventLog<E>, Disposable {
    *
    * @returns The seq of the last whole line; 0 when there is none.
    */
-  // deno-lint-ignore require-await -- see read()
-  async lastSeq(): Promise<number> {
-    const { root, runId } = this.#parts;
-    const { file } = openForReading(this.#port, root, runId);
-    try {
-      return wrapIo(this.path, () => this.#countNew(file));
-    } finally {
-      file.close();
-    }
+  lastSeq(): Promise<number> {
+    return this.#view.lastSeq();
   }
 
   /**
@@ -284,17 +277,6 @@ export class FileEventLog<E> implements EventLog<E>, Disposable {
     } finally {
       this.#releaseLive();
     }
-  }
-
-  #countNew(file: FileHandle): number {
-    const { lines, lineEnd } = this.#counted;
-    if (sizeOf(file) < lineEnd) {
-      this.#counted = countLinesSync(file, 0);
-    } else {
-      const added = countLinesSync(file, lineEnd);
-      this.#counted = { lines: lines + added.lines, lineEnd: added.lineEnd };
-    }
-    return this.#counted.lines;
   }
 
   #releaseLive(): void {
@@ -338,5 +320,123 @@ export class FileEventLog<E> implements EventLog<E>, Disposable {
     throw new TypeError(
       `failed to serialize event: the schema refuses it: ${messagesOf(issues)}`,
     );
+  }
+}
+
+/** Options of {@linkcode viewRun}. */
+export interface ViewRunOptions<E> {
+  /**
+   * Reads other lines of the run than its events: of the capture journal, of the processes that were
+   * started, or of what was left for its holder.
+   */
+  lines?: OtherLines;
+  /** Checks each event; what it refuses is a gap. */
+  schema?: StandardSchema<E>;
+}
+
+/**
+ * The log of a run as it can be read: by pages, live, and its length. It opens nothing for writing, so the
+ * run does not count as live because of it.
+ *
+ * **Permissions**: `--allow-read` for the root.
+ *
+ * @typeParam E The events; by default the vocabulary of runs.
+ * @param root The directory that holds the runs.
+ * @param runId The run.
+ * @param options Which lines, and what checks them.
+ * @returns What reads them, and has nothing open in between. Other lines than events may not be there yet:
+ * then there are none.
+ * @throws {TypeError} If the run id is not allowed.
+ *
+ * @example Usage
+ * ```ts
+ * import { openEventLog, viewRun } from "@taffrail/taffrail/eventlog";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const root = await Deno.makeTempDir();
+ * await using log = await openEventLog<{ n: number }>({ root, runId: "demo" });
+ * await log.append({ n: 1 });
+ * const { events } = await viewRun<{ n: number }>(root, "demo").read({ limit: 10 });
+ * assertEquals(events, [{ seq: 1, event: { n: 1 } }]);
+ * ```
+ */
+export function viewRun<E = RunEvent>(
+  root: string,
+  runId: string,
+  options: ViewRunOptions<E> = {},
+): Pick<EventLog<E>, "runId" | "read" | "follow" | "lastSeq"> {
+  checkTypes(options, { lines: "string?", schema: "object?" });
+  runPaths(root, runId);
+  return new RunLines(denoFilePort, { root: absoluteRoot(root), runId, ...options });
+}
+
+/** Reads a file of lines of a run. */
+class RunLines<E> {
+  readonly #port: FilePort;
+  readonly #of: LinesOf & { schema?: StandardSchema<E> | undefined };
+  /** The lines counted so far, so that `lastSeq()` looks only at what is new. */
+  #counted = { lines: 0, lineEnd: 0 };
+
+  constructor(port: FilePort, of: LinesOf & { schema?: StandardSchema<E> | undefined }) {
+    this.#port = port;
+    this.#of = of;
+  }
+
+  get runId(): string {
+    return this.#of.runId;
+  }
+
+  // deno-lint-ignore require-await -- a page is read faster than a promise resolves; the port allows slower logs
+  async read(options: ReadOptions = {}): Promise<EventPage<E>> {
+    checkTypes(options, { signal: "object?" });
+    options.signal?.throwIfAborted();
+    try {
+      return readPageSync(this.#port, this.#of, options);
+    } catch (error) {
+      if (!this.#isNotBegun(error)) throw error;
+      return { events: [], gaps: [], next: startCursor(), hasMore: false };
+    }
+  }
+
+  follow(options: FollowOptions = {}): AsyncIterableIterator<Stored<E> | Gap> {
+    const { schema } = this.#of;
+    return followOnPort<E>(this.#port, this.#of, {
+      ...options,
+      ...(schema !== undefined && { schema }),
+    });
+  }
+
+  // deno-lint-ignore require-await -- see read()
+  async lastSeq(): Promise<number> {
+    const { root, runId, lines } = this.#of;
+    try {
+      const { file, paths } = openForReading(this.#port, root, runId, lines);
+      try {
+        return wrapIo(paths.events, () => this.#countNew(file));
+      } finally {
+        file.close();
+      }
+    } catch (error) {
+      if (this.#isNotBegun(error)) return 0;
+      throw error;
+    }
+  }
+
+  /** Whether there is the run, but of these lines none yet. */
+  #isNotBegun(error: unknown): boolean {
+    if (this.#of.lines === undefined || !(error instanceof Error)) return false;
+    const { directory } = runPaths(this.#of.root, this.#of.runId);
+    return isNotFound(error.cause) && lookAtSync(this.#port, directory) !== undefined;
+  }
+
+  #countNew(file: FileHandle): number {
+    const { lines, lineEnd } = this.#counted;
+    if (sizeOf(file) < lineEnd) {
+      this.#counted = countLinesSync(file, 0);
+    } else {
+      const added = countLinesSync(file, lineEnd);
+      this.#counted = { lines: lines + added.lines, lineEnd: added.lineEnd };
+    }
+    return this.#counted.lines;
   }
 }

@@ -38,7 +38,8 @@ export {
   type OpenEventLogOptions,
   openEventLogSync,
 } from "./open_event_log.ts";
-export { FileEventLog } from "./file_event_log.ts";
+export { FileEventLog, viewRun, type ViewRunOptions } from "./file_event_log.ts";
+export type { OtherLines } from "./run_reader.ts";
 export type { Redact } from "./event_codec.ts";
 export {
   followRun,
@@ -49,8 +50,17 @@ export {
   readRunSync,
   type RunPeek,
 } from "./read_run.ts";
-export { listRuns, newRunId, removeRun, runExists, sweepRemovedRuns } from "./runs_directory.ts";
-export { isLive, type LockProbe, probeLock } from "./run_folder.ts";
+export {
+  isLive,
+  listRuns,
+  type LockProbe,
+  newRunId,
+  probeLock,
+  removeRun,
+  runExists,
+  sweepRemovedRuns,
+} from "./runs_directory.ts";
+
 export {
   repairRun,
   type RunProblem,

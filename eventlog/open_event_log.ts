@@ -1,41 +1,32 @@
 import { AppendFile } from "../_internal/append_file.ts";
 import { sweepTempsSync } from "../_internal/atomic_replace.ts";
-import {
-  makeDirectoriesSync,
-  makeDirectorySync,
-  syncDirectoriesSync,
-} from "../_internal/directories.ts";
+import { syncDirectoriesSync } from "../_internal/directories.ts";
 import { checkTypes } from "../_internal/errors.ts";
 import {
   denoFilePort,
-  discardSync,
   type FilePort,
-  lookAtSync,
   runSteps,
   runStepsSync,
   type Steps,
 } from "../_internal/file_port.ts";
-import { join } from "../_internal/path.ts";
 import {
   absoluteRoot,
   checkRunId,
   isReplacedRunFile,
   type RunPaths,
   runPaths,
-  runsDirectory,
 } from "../_internal/root_layout.ts";
-import { checkSchema, type Redact } from "./event_codec.ts";
-import { appendError, asModuleError } from "./event_log_error.ts";
-import { FileEventLog } from "./file_event_log.ts";
-import type { RunEvent } from "./run_event.ts";
 import {
   checkRunFormatSync,
   type HeldRun,
   holdLiveSteps,
+  makeRunFolderSync,
   refuseLinksSync,
-  takeNewRun,
-  writeRunFileSync,
-} from "./run_folder.ts";
+} from "../_internal/run_folder.ts";
+import { checkSchema, type Redact } from "./event_codec.ts";
+import { appendError, asModuleError } from "./event_log_error.ts";
+import { FileEventLog } from "./file_event_log.ts";
+import type { RunEvent } from "./run_event.ts";
 import type { Durability, StandardSchema } from "./types.ts";
 
 /**
@@ -166,7 +157,7 @@ function* openSteps<E>(
   const { exclusive = false, lockTimeoutMs: timeoutMs = DEFAULT_LOCK_TIMEOUT_MS } = options;
   let live: HeldRun | undefined;
   try {
-    prepare(port, paths, options);
+    prepare(port, paths, { root: options.root, runId: options.runId });
     live = yield* holdLiveSteps(port, { path: paths.liveLock, exclusive, timeoutMs });
     const file = yield* AppendFile.open({
       port,
@@ -203,49 +194,10 @@ function checkOptions<E>(options: OpenEventLogOptions<E>): void {
 
 /** Makes the run's folder. `run.json` is the first thing in it, so that it cannot come too late. */
 function prepare(port: FilePort, paths: RunPaths, options: { root: string; runId: string }): void {
-  const { root, runId } = options;
-  const runs = runsDirectory(root);
-  const isNew = takeNewRun(paths);
-  refuseLinksSync(port, [runs]);
-  if (lookAtSync(port, paths.directory) === undefined) {
-    makeDirectoriesSync(port, root, ["runs"]);
-    // The ULID of an id that was just made is in no other id, so that not all runs are looked at.
-    if (!isNew) refuseOtherCase(port, runs, runId);
-    if (makeDirectorySync(port, paths.directory)) beginRun(port, paths, runId);
-  } else if (isThereInOtherCase(port, runs, runId)) {
-    refuseOtherCase(port, runs, runId);
-  }
+  makeRunFolderSync(port, { ...options, paths, facts: { cwd: Deno.cwd() } });
   refuseLinksSync(port, Object.values(paths));
   checkRunFormatSync(port, paths);
   sweepTempsSync(port, paths.directory, isReplacedRunFile);
-}
-
-/** A run that cannot be begun, on a full disk for one, leaves no folder behind. */
-function beginRun(port: FilePort, paths: RunPaths, runId: string): void {
-  try {
-    writeRunFileSync(port, paths, runId);
-  } catch (error) {
-    // Where somebody has put something into it, it stays.
-    discardSync(port, paths.directory);
-    throw error;
-  }
-}
-
-/** True for every id on a file system that ignores case; otherwise it is rare. */
-function isThereInOtherCase(port: FilePort, runs: string, runId: string): boolean {
-  const lower = runId.toLowerCase();
-  const other = runId === lower ? runId.toUpperCase() : lower;
-  return other !== runId && lookAtSync(port, join(runs, other)) !== undefined;
-}
-
-/** Two such runs would be one on a file system that ignores case. */
-function refuseOtherCase(port: FilePort, runs: string, runId: string): void {
-  const lower = runId.toLowerCase();
-  for (const { name } of port.readDirSync(runs)) {
-    if (name !== runId && name.toLowerCase() === lower) {
-      throw new TypeError(`Cannot use run id "${runId}": it differs from "${name}" only in case`);
-    }
-  }
 }
 
 function finish<E>(

@@ -21,6 +21,7 @@ import {
   openForReading,
   openInPlaceOf,
   type OpenRun,
+  type OtherLines,
   readingOf,
   readingToEndOf,
   refuseGap,
@@ -164,10 +165,17 @@ const PAGE_BLOCK_BYTES = 32 * 1024;
 const DEFAULT_LIMIT = 100;
 const MAX_LIMIT = 10_000;
 
+/** A run, and which of its files of lines is meant: its events by default. */
+export interface LinesOf {
+  root: string;
+  runId: string;
+  lines?: OtherLines | undefined;
+}
+
 /** Reads one page of a run, at the cost of the page. */
 export function readPageSync<E>(
   port: FilePort,
-  run: { root: string; runId: string; schema?: StandardSchema<E> | undefined },
+  run: LinesOf & { schema?: StandardSchema<E> | undefined },
   options: ReadOptions,
 ): EventPage<E> {
   checkTypes(options, { limit: "number?" });
@@ -175,7 +183,7 @@ export function readPageSync<E>(
   if (!Number.isSafeInteger(limit) || limit < 1 || limit > MAX_LIMIT) {
     throw new RangeError(`Cannot read ${limit} lines: limit must be from 1 to ${MAX_LIMIT}`);
   }
-  const opened = openForReading(port, run.root, run.runId);
+  const opened = openForReading(port, run.root, run.runId, run.lines);
   try {
     return wrapIo(opened.paths.events, () => {
       const reader = new RunReader<E>(opened, { after: options.after, schema: run.schema });
@@ -330,7 +338,7 @@ export function followRun<E = RunEvent>(
 /** {@linkcode followRun} on a given file system. */
 export function followOnPort<E>(
   port: FilePort,
-  run: { root: string; runId: string },
+  run: LinesOf,
   options: FollowRunOptions<E>,
 ): AsyncIterableIterator<Stored<E> | Gap> {
   checkTypes(options, { strict: "boolean?", signal: "object?" });
@@ -339,7 +347,10 @@ export function followOnPort<E>(
     ? left.signal
     : AbortSignal.any([left.signal, options.signal]);
   const root = absoluteRoot(run.root);
-  const items = follow<E>(() => openForReading(port, root, run.runId), { ...options, signal });
+  const items = follow<E>(() => openForReading(port, root, run.runId, run.lines), {
+    ...options,
+    signal,
+  });
   return {
     next: () => items.next(),
     // A generator that waits takes notice of return() only when it goes on; this makes it go on.

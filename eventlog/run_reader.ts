@@ -22,7 +22,7 @@ import {
 import { lastLineEndSync } from "../_internal/line_file.ts";
 import { closeLock, tryUntilDeadline, unlock } from "../_internal/lock.ts";
 import { isWindows } from "../_internal/path.ts";
-import { type RunPaths, runPaths } from "../_internal/root_layout.ts";
+import { lockBesidePath, type RunPaths, runPaths } from "../_internal/root_layout.ts";
 import { crc32, encodeUtf8, joinBytes, NEWLINE } from "../_internal/text.ts";
 import {
   BLANK,
@@ -35,7 +35,7 @@ import {
   type Verdict,
 } from "./event_codec.ts";
 import { asModuleError, EventLogError, eventLogError, wrapIo } from "./event_log_error.ts";
-import { checkRunFormatSync, refuseLinksSync } from "./run_folder.ts";
+import { checkRunFormatSync, refuseLinksSync } from "../_internal/run_folder.ts";
 import type { Cursor, EventPage, Gap, ReadAfter, StandardSchema } from "./types.ts";
 
 /**
@@ -50,9 +50,27 @@ export interface OpenRun {
   file: FileHandle;
 }
 
-/** Opens a run's log for reading, which changes nothing and waits for nobody. */
-export function openForReading(port: FilePort, root: string, runId: string): OpenRun {
-  const paths = runPaths(root, runId);
+/** The files of lines that a run has besides its events. */
+export type OtherLines = "capture" | "processes" | "inbox";
+
+/** Where the lines of a run are read from, as if they were its events. */
+function linePaths(paths: RunPaths, lines: OtherLines): RunPaths {
+  const path = { capture: paths.journal, processes: paths.processes, inbox: paths.inbox }[lines];
+  return { ...paths, events: path, eventsLock: lockBesidePath(path) };
+}
+
+/**
+ * Opens a run's log, or another of its files of lines, for reading, which changes nothing and waits for
+ * nobody.
+ */
+export function openForReading(
+  port: FilePort,
+  root: string,
+  runId: string,
+  lines?: OtherLines,
+): OpenRun {
+  const run = runPaths(root, runId);
+  const paths = lines === undefined ? run : linePaths(run, lines);
   return wrapIo(paths.events, () => {
     refuseLinksSync(port, [paths.directory]);
     checkRunFormatSync(port, paths);
@@ -138,6 +156,11 @@ function checksumAt(file: FileHandle, { seq, byteOffset }: Position): number {
   if (byteOffset > 0 && bytes.at(-1) !== NEWLINE) return -1;
   const lineStart = bytes.subarray(0, -1).lastIndexOf(NEWLINE) + 1;
   return crc32(joinBytes([encodeUtf8(`${seq}-${byteOffset}-`), bytes.subarray(lineStart)]));
+}
+
+/** The place before the first line of any log. */
+export function startCursor(): Cursor {
+  return `0-0-${(crc32(encodeUtf8("0-0-")) >>> 0).toString(16)}`;
 }
 
 /** Finds where to begin to read. */

@@ -1,50 +1,45 @@
 import {
-  makeDirectoriesSync,
   moveAsideSync,
+  openDirectorySync,
   removeMovedAsideSync,
   removeTreeSync,
-  syncDirectorySync,
 } from "../_internal/directories.ts";
 import { checkTypes } from "../_internal/errors.ts";
 import {
   denoFilePort,
   type FileHandle,
   type FilePort,
+  isNotFound,
   lookAtSync,
   openRegularSync,
-  readRangeSync,
   runSteps,
-  writeWholeSync,
 } from "../_internal/file_port.ts";
-import { withLockSteps } from "../_internal/lock.ts";
-import { isWindows } from "../_internal/path.ts";
+import { closeLock, tryUntilDeadline } from "../_internal/lock.ts";
+import { dirname, isWindows, join } from "../_internal/path.ts";
 import {
   absoluteRoot,
   checkRoot,
   foreignRunIdProblem,
   isSystemFile,
-  isUlid,
   lastUlidPath,
   MAX_RUN_NAME_LENGTH,
   runIdProblem,
   runPaths,
   runsDirectory,
-  ulidAfter,
 } from "../_internal/root_layout.ts";
-import { encodeUtf8 } from "../_internal/text.ts";
-import { asModuleError, eventLogError, lockTimeoutError, wrapIo } from "./event_log_error.ts";
 import {
   checkRunFormatSync,
   type HeldRun,
   holdLiveSteps,
+  nextUlidSteps,
   refuseLinksSync,
   rememberNewRun,
-} from "./run_folder.ts";
+  tryLockFolder,
+} from "../_internal/run_folder.ts";
+import { encodeUtf8 } from "../_internal/text.ts";
+import { asModuleError, wrapIo } from "./event_log_error.ts";
 
 /** The runs of a root: the ids that are given to them, which ones there are, and their removal. */
-
-const ID_LOCK_TIMEOUT_MS = 5000;
-const LAST_ULID_BYTES = 64;
 
 /**
  * Makes the id of a new run, `<name>-<lower-case ULID>` (OEV-3). The ULID is greater than every one
@@ -81,26 +76,18 @@ export async function newRunId(options: { root: string; name: string }): Promise
   if (problem !== undefined) {
     throw new TypeError(`Cannot make a run id of the name ${JSON.stringify(name)}: ${problem}`);
   }
-  const path = lastUlidPath(root);
-  let file: FileHandle | undefined;
+  return await newRunIdOnPort(denoFilePort, root, name);
+}
+
+/** {@linkcode newRunId} on a given file system, of an absolute root and a name that is right. */
+async function newRunIdOnPort(port: FilePort, root: string, name: string): Promise<string> {
   try {
-    makeDirectoriesSync(denoFilePort, root, []);
-    const options = { read: true, write: true, create: true, mode: 0o600 };
-    file = openRegularSync(denoFilePort, path, options);
-    const state = file;
-    const ulid = await runSteps(withLockSteps(
-      state,
-      { exclusive: true, timeoutMs: ID_LOCK_TIMEOUT_MS, timedOut: () => lockTimeoutError(path) },
-      () => allocate(state, path),
-    ));
-    syncDirectorySync(denoFilePort, root);
+    const ulid = await runSteps(nextUlidSteps(port, root, { isOnDisk: true }));
     const runId = `${name}-${ulid}`;
     rememberNewRun(runPaths(root, runId));
     return runId;
   } catch (error) {
-    throw asModuleError(path, error);
-  } finally {
-    file?.close();
+    throw asModuleError(lastUlidPath(root), error);
   }
 }
 
@@ -113,24 +100,6 @@ function nameProblem(name: string): string | undefined {
       "rest of the run id; choose a shorter name";
   }
   return runIdProblem(name + ULID_PLACE);
-}
-
-/** One line that is written over in place: it lies in one sector, so it is the old or the new. */
-function allocate(file: FileHandle, path: string): string {
-  const ulid = ulidAfter(readLast(file, path), Date.now());
-  file.seekSync(0, Deno.SeekMode.Start);
-  writeWholeSync(file, encodeUtf8(`${ulid}\n`));
-  file.syncDataSync();
-  return ulid;
-}
-
-/** A file that was never written, or lost its first content in a power cut, names no ULID. */
-function readLast(file: FileHandle, path: string): string | undefined {
-  const text = new TextDecoder().decode(readRangeSync(file, 0, LAST_ULID_BYTES)).trim();
-  if (/^\0*$/.test(text)) return undefined;
-  if (isUlid(text)) return text;
-  const problem = `Cannot read the last run id from ${path}: it holds no ULID`;
-  throw eventLogError("corrupt", problem, { details: { path }, remedy: "remove the file" });
 }
 
 /**
@@ -311,4 +280,134 @@ export function sweepOnPort(port: FilePort, root: string): number {
     if (lookAtSync(port, runs) === undefined) return 0;
     return removeMovedAsideSync(port, runs);
   });
+}
+
+const PROBE_MS = 50;
+
+/**
+ * Tells whether somebody has a run open for writing. The answer is the operating system's (a file
+ * lock dies with its process), so there is nothing stale about it. Another probe may hold the lock
+ * for a moment; "live" is said when it stays taken for 50 ms. What is no file of the run alone, a link, a
+ * pipe, a folder, or a file with a second name whose lock is held, tells nothing and is refused.
+ *
+ * **Permissions**: `--allow-read` for the root.
+ *
+ * @param root The directory that holds the runs.
+ * @param runId The run.
+ * @returns Whether the run is open; false when there is no such run.
+ * @throws {TypeError} If the run id is not allowed, or `live.lock` is no file of the run alone.
+ *
+ * @example Usage
+ * ```ts
+ * import { isLive, openEventLog } from "@taffrail/taffrail/eventlog";
+ * import { assert } from "@std/assert";
+ *
+ * const root = await Deno.makeTempDir();
+ * const log = await openEventLog({ root, runId: "demo" });
+ * assert(await isLive(root, "demo"));
+ * await log.close();
+ * assert(!await isLive(root, "demo"));
+ * ```
+ */
+export async function isLive(root: string, runId: string): Promise<boolean> {
+  const path = runPaths(root, runId).liveLock;
+  const file = openToProbe(path, () => openRegularSync(denoFilePort, path, { read: true }));
+  if (file !== undefined) {
+    try {
+      if (!await runSteps(tryUntilDeadline(() => file.tryLockSync(true), PROBE_MS))) {
+        checkOnlyName(path, file);
+        return true;
+      }
+    } finally {
+      closeLock(file);
+    }
+  }
+  // Somebody may have removed the file of a run that is open.
+  const folder = openToProbe(path, () => openDirectorySync(denoFilePort, dirname(path)));
+  if (folder === undefined) return false;
+  try {
+    return !await runSteps(tryUntilDeadline(() => tryLockFolder(folder, true), PROBE_MS));
+  } finally {
+    closeLock(folder);
+  }
+}
+
+/** A lock that is held through another name may be anybody's. */
+function checkOnlyName(path: string, file: FileHandle): void {
+  if ((file.statSync().nlink ?? 1) <= 1) return;
+  throw new TypeError(
+    `Cannot tell whether the run of ${path} is open: the file has another name too (a hard ` +
+      "link), and its lock may be held there; replace it by a copy of its own",
+  );
+}
+
+function openToProbe(path: string, open: () => FileHandle | undefined): FileHandle | undefined {
+  try {
+    return open();
+  } catch (error) {
+    if (isNotFound(error)) return undefined;
+    throw asModuleError(path, error);
+  }
+}
+
+/** What {@linkcode probeLock} found. */
+export interface LockProbe {
+  /** Whether a lock held by one handle keeps another out. */
+  excludes: boolean;
+  /** What that means, for people. */
+  message: string;
+}
+
+/**
+ * Tries whether file locks exclude in a directory. On some network and user-space file systems
+ * they are granted to everybody, or to nobody; then several processes must not write one run. The
+ * probe is of one machine: it cannot tell whether *another* machine is kept out.
+ *
+ * **Permissions**: `--allow-read` and `--allow-write` for the directory.
+ *
+ * @param directory An existing directory.
+ * @returns Whether locks work there.
+ * @throws {EventLogError} `io` if no file can be made there.
+ *
+ * @example Usage
+ * ```ts
+ * import { probeLock } from "@taffrail/taffrail/eventlog";
+ * import { assert } from "@std/assert";
+ *
+ * assert((await probeLock(await Deno.makeTempDir())).excludes);
+ * ```
+ */
+// deno-lint-ignore require-await -- nothing waits here; the signature stays free
+export async function probeLock(directory: string): Promise<LockProbe> {
+  checkTypes({ directory }, { directory: "string" });
+  const path = join(directory, `.lock-probe-${crypto.randomUUID()}`);
+  return wrapIo(path, () => {
+    const options = { read: true, write: true, createNew: true, mode: 0o600 };
+    const first = openRegularSync(denoFilePort, path, options);
+    try {
+      return tryBoth(first, path);
+    } finally {
+      first.close();
+      denoFilePort.removeSync(path);
+    }
+  });
+}
+
+function tryBoth(first: FileHandle, path: string): LockProbe {
+  const second = openRegularSync(denoFilePort, path, { read: true, write: true });
+  try {
+    if (!first.tryLockSync(true)) {
+      return { excludes: false, message: "a lock that nobody holds is not granted" };
+    }
+    if (second.tryLockSync(true)) {
+      return { excludes: false, message: "a second handle gets the lock too: writers would mix" };
+    }
+    first.unlockSync();
+    if (!second.tryLockSync(true)) {
+      return { excludes: false, message: "a lock that was given up is not granted again" };
+    }
+    return { excludes: true, message: "locks exclude" };
+  } finally {
+    second.close();
+  }
 }

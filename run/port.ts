@@ -184,8 +184,8 @@ export interface HeldRun extends AsyncDisposable {
    * asks at the same time shares one sync, which begins when the microtasks of the turn are over.
    */
   barrier(options?: { of?: readonly ("capture" | "events" | "processes")[] }): Promise<void>;
-  /** Replaces a document as a whole; it is on disk when this resolves. */
-  putDocument(name: RunDocument, bytes: Uint8Array): Promise<void>;
+  /** Replaces a document as a whole, or removes it: what is `undefined`. It is on disk when this resolves. */
+  putDocument(name: RunDocument, bytes: Uint8Array | undefined): Promise<void>;
   /** Takes an output as it comes. */
   openOutput(of: OutputRef, options: { maxBytes: number }): OutputSink;
 }

@@ -2,6 +2,7 @@ import type {
   AttemptRef,
   DecisionLog,
   DecisionLogEntry,
+  RunAnswer,
   RunRequest,
   RunTermination,
   RuntimeInvoker,
@@ -94,14 +95,14 @@ export class RecordingInvoker implements RuntimeInvoker, DecisionLog {
   }
 
   /** Does the work. */
-  async run(request: RunRequest): Promise<RunTermination> {
+  async run(request: RunRequest): Promise<RunTermination | RunAnswer> {
     const { eventId: nodeId, attempt } = request;
     const open = this.#open.get(attemptKey({ nodeId, attempt }))!;
     try {
-      const termination = await this.#options.invoker.run(request);
-      const problem = answerProblem(termination);
+      const answer = await this.#options.invoker.run(request);
+      const problem = answerProblem(answer);
       open.known = { durationMs: durationOf(open), ...(problem && { message: problem }) };
-      return termination;
+      return answer;
     } catch (error) {
       open.known = { durationMs: durationOf(open), error, message: messageOf(error) };
       throw error;
@@ -171,7 +172,9 @@ export function messageOf(error: unknown): string {
 /** What is wrong with an answer that the supervisor takes for a failure; undefined if nothing is. */
 function answerProblem(answer: unknown): string | undefined {
   if (["Completed", "TimedOut", "Aborted"].includes(answer as string)) return undefined;
-  if (typeof answer === "object" && answer !== null && "Failed" in answer) return undefined;
+  if (typeof answer === "object" && answer !== null) {
+    if ("Failed" in answer || "termination" in answer) return undefined;
+  }
   const found = typeof answer === "string" ? JSON.stringify(answer) : messageOf(answer);
   return `the invoker answered ${found}; "Completed", "TimedOut", "Aborted" or { Failed } is expected`;
 }

@@ -24,6 +24,11 @@ export interface ExternalEvent {
   readonly payload: Uint8Array;
   /** The values derived from the payload. */
   readonly context: ExecutionContext;
+  /**
+   * Which attempt at the work the first attempt of this event is, where other events asked for the same work
+   * before. It is recorded, and no decision depends on it.
+   */
+  readonly firstAttempt?: number;
 }
 
 /** What {@linkcode createEvent} makes an event of. */
@@ -40,6 +45,13 @@ export interface EventInit {
    * @default {no payload}
    */
   payload?: Uint8Array | string;
+  /**
+   * Which attempt at the work the first attempt of this event is, from 1: see
+   * {@linkcode ExternalEvent.firstAttempt}.
+   *
+   * @default {not said}
+   */
+  firstAttempt?: number;
 }
 
 /** Why a run failed; only mechanical failures are tried again (INV-1). */
@@ -54,6 +66,20 @@ export type ErrKind =
 
 /** How an attempt ended. */
 export type RunTermination = "Completed" | "TimedOut" | "Aborted" | { readonly Failed: ErrKind };
+
+/**
+ * A JSON object: texts, booleans, nulls, finite numbers, and lists and objects of these. It is looked at
+ * when it is handed over, as its type is that of any object.
+ */
+export type JsonObject = object;
+
+/** What an invoker answers where there is more to be recorded than how the attempt ended. */
+export interface RunAnswer {
+  /** How the attempt ended: what is decided by. */
+  readonly termination: RunTermination;
+  /** What else is to be recorded of its end. No decision depends on it. */
+  readonly end?: JsonObject;
+}
 
 /**
  * What was decided. `Finish` is only made in `"concurrent"` mode, where an episode's end is a decision
@@ -101,7 +127,19 @@ export interface CompletionInput {
   readonly attempt: number;
   /** How it ended. */
   readonly termination: RunTermination;
-  /** When it ended. In `"concurrent"` mode it moves the clock; in `"serial"` mode only events do. */
+  /** When it ended. In `"concurrent"` mode it moves the clock; in `"serial"` mode it does not. */
+  readonly at: EventTime;
+  /** What else is known of its end. It is recorded, and no decision depends on it. */
+  readonly end?: JsonObject;
+}
+
+/** A deferred episode is taken out of the queue, as an input: it is not to be started any more. */
+export interface WithdrawInput {
+  /** Tells it from other inputs. */
+  readonly type: "withdraw";
+  /** The episode, which is deferred. */
+  readonly episode_id: number;
+  /** When. It moves the clock, as the time of an event does. */
   readonly at: EventTime;
 }
 
@@ -109,7 +147,7 @@ export interface CompletionInput {
  * One input. The ordered list of a supervisor's inputs determines its decisions: the same list fed to
  * a fresh supervisor with the same options gives the same entries.
  */
-export type SupervisorInput = EventInput | CompletionInput;
+export type SupervisorInput = EventInput | CompletionInput | WithdrawInput;
 
 /**
  * Why a decision is what it is.
@@ -124,6 +162,7 @@ export type SupervisorInput = EventInput | CompletionInput;
  * | `backoff` | Defer | the attempt failed mechanically; its retry waits |
  * | `nothing_due` | Defer | a Pump found no deferred episode due |
  * | `queue_full` | Skip | it would have been deferred, and `maxDeferred` episodes are |
+ * | `withdrawn` | Skip | it was deferred, and {@linkcode Supervisor.withdraw} took it out of the queue |
  * | `completed` | Finish | the run completed |
  * | `not_retryable` | Finish | the termination is not one that is tried again |
  * | `retries_exhausted` | Finish | the termination would be tried again, but `max_retries` were made |
@@ -137,6 +176,7 @@ export type DecisionReason =
   | "backoff"
   | "nothing_due"
   | "queue_full"
+  | "withdrawn"
   | "completed"
   | "not_retryable"
   | "retries_exhausted";
@@ -163,7 +203,10 @@ export interface DecisionLogEntry {
   readonly graph_id: string;
   /** The id of `event`. */
   readonly event_id: string;
-  /** The event that was decided on; for a run that a Pump started, the Pump (SCH-14). */
+  /**
+   * The event that was decided on; for a run that a Pump started, the Pump (SCH-14); for an episode that was
+   * withdrawn, the event that it was made for.
+   */
   readonly event: ExternalEvent;
   /** What was decided. */
   readonly decision: Decision;
@@ -197,6 +240,8 @@ export interface EventState {
   kind: ExternalEventKind;
   /** The bytes of its payload. */
   payload: number[];
+  /** Which attempt at the work its first attempt is; left out where that was not said. */
+  first_attempt?: number;
 }
 
 /** A deferred episode inside a {@linkcode SupervisorState}. */
@@ -318,10 +363,10 @@ export interface RunRequest {
  */
 export interface RuntimeInvoker {
   /**
-   * Makes one attempt and says how it ended. Anything thrown, and any answer that is no
-   * {@linkcode RunTermination}, counts as `{ Failed: "RuntimeError" }`.
+   * Makes one attempt and says how it ended, and with a {@linkcode RunAnswer} what else is to be recorded of
+   * that. Anything thrown, and any other answer, counts as `{ Failed: "RuntimeError" }`.
    */
-  run(request: RunRequest): RunTermination | Promise<RunTermination>;
+  run(request: RunRequest): RunTermination | RunAnswer | Promise<RunTermination | RunAnswer>;
 }
 
 /** An attempt in flight. */
@@ -334,10 +379,22 @@ export interface AttemptRef {
   readonly attempt: number;
 }
 
+/** An episode that waits in the deferred queue. */
+export interface DeferredRef {
+  /** The event that the episode was made for. */
+  readonly eventId: string;
+  /** The episode. */
+  readonly episodeId: number;
+  /** How many attempts were made. */
+  readonly attempts: number;
+}
+
 /** An answer to an attempt that had ended already, by its deadline for instance; it changes nothing. */
 export interface LateAnswer extends AttemptRef {
   /** What the answer was. */
   readonly termination: RunTermination;
+  /** What else it said of the end. */
+  readonly end?: JsonObject;
   /** What the invoker threw, if it did. */
   readonly error?: unknown;
 }
@@ -380,8 +437,11 @@ export interface SupervisorPorts {
   deadlineGraceMs?: number;
   /**
    * Called before the invoker is, for each attempt: what must be recorded before the work may begin. The
-   * deadline of the attempt begins when this has resolved. Whatever ends the attempt meanwhile, its
-   * invoker is not called. When this throws or rejects, the supervisor stops with that error.
+   * deadline of the attempt begins when this has resolved. Attempts that wait for the same promise are
+   * called in the order in which they were decided on, before whatever waits for it since later. An
+   * attempt that waits is in flight; whatever ends it meanwhile, its invoker is not called, and if an
+   * abort does, the completion carries `end: { begun: false }`. When this throws or rejects, the
+   * supervisor stops with that error.
    */
   beforeRun?: (attempt: AttemptRef) => void | Promise<void>;
   /** Called with answers to attempts that had ended already. */
@@ -429,6 +489,16 @@ export interface Completion {
   attempt: number;
   /** How it ended. */
   termination: RunTermination;
+  /** What else is to be recorded of its end. No decision depends on it. */
+  end?: JsonObject;
   /** When it ended: by default now, without timers the supervisor's clock. */
+  at?: EventTime;
+}
+
+/** The deferred episode that is not to be started any more, for {@linkcode Supervisor.withdraw}. */
+export interface Withdrawal {
+  /** The episode. */
+  episodeId: number;
+  /** When: by default now, without timers the supervisor's clock. */
   at?: EventTime;
 }

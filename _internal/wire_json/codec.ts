@@ -10,7 +10,7 @@ import {
   setMember,
 } from "./json_value.ts";
 import { parseJson } from "./parse_json.ts";
-import { compareUtf8, type JsonStyle, JsonWriter, writeJson } from "./print_json.ts";
+import { compareUtf8, isPlainJson, type JsonStyle, JsonWriter, writeJson } from "./print_json.ts";
 
 /**
  * One type on the wire: how it is printed and how it is read, in one definition so that the two
@@ -26,8 +26,9 @@ export interface Codec<T> {
   /** Whether a struct leaves the field out when it prints (J-11). */
   readonly isOmitted?: (value: T) => boolean;
   /**
-   * Whether `JSON.stringify` prints a value just as {@linkcode Codec.write} does, compact: see
-   * {@linkcode printedByEngine}. A codec without it cannot promise that of any value.
+   * Whether `JSON.stringify` prints a value just as {@linkcode Codec.write} does, compact, and
+   * {@linkcode Codec.read} takes it as it is: see {@linkcode printedByEngine}. A codec without it cannot
+   * promise that of any value.
    */
   readonly isPlain?: (value: unknown) => boolean;
 }
@@ -55,9 +56,9 @@ export function decodeJson<T>(codec: Codec<T>, text: string | Uint8Array): T {
 }
 
 /**
- * A codec that has the engine print what is plain: ten times as fast as a writer that is told field by
- * field. For records, of which a document has many. Whatever is not plain, and whatever is wrong, is
- * left to the codec, which knows how to say so.
+ * A codec that has the engine print what is plain, and keeps what was parsed where that is plain: ten times
+ * as fast as field by field. For records, of which a document has many. Whatever is not plain, and
+ * whatever is wrong, is left to the codec, which knows how to say so.
  */
 export function printedByEngine<T>(codec: Codec<T>): Codec<T> {
   return {
@@ -66,6 +67,7 @@ export function printedByEngine<T>(codec: Codec<T>): Codec<T> {
       if (writer.isCompact && codec.isPlain?.(value)) writer.write(JSON.stringify(value));
       else codec.write(value, writer);
     },
+    read: (tree, place) => codec.isPlain?.(tree) ? tree as T : codec.read(tree, place),
   };
 }
 
@@ -106,6 +108,7 @@ export const usize: Codec<number> = unsigned("usize", Number.MAX_SAFE_INTEGER);
 
 /** Any JSON, printed as `printJson` does (serde_json's `Value`). */
 export const freeJson: Codec<JsonValue> = {
+  isPlain: (value) => isPlainJson(value),
   write: writeJson,
   read: (tree) => tree,
 };
@@ -220,6 +223,7 @@ export function nullable<T>(codec: Codec<T>): Codec<T | null> {
 /** Rust's `Option` that is left out when empty; null is read as absent too (J-11). */
 export function optional<T>(codec: Codec<T>): Codec<T | undefined> {
   return {
+    isPlain: (value) => value !== undefined && value !== null && codec.isPlain?.(value) === true,
     write: (value, writer) => {
       if (value === undefined) refuseType(value, "a value", writer);
       codec.write(value, writer);
@@ -234,6 +238,7 @@ export function optional<T>(codec: Codec<T>): Codec<T | undefined> {
 export function leftOutWhenEmpty<T>(item: Codec<T>): Codec<T[] | undefined> {
   const list = array(item);
   return {
+    isPlain: (values) => list.isPlain!(values) && (values as T[]).length > 0,
     write: (values, writer) => list.write(values === undefined ? [] : values, writer),
     read: list.read,
     missing: () => undefined,

@@ -1,3 +1,5 @@
+import { describe } from "../errors.ts";
+
 /** A number or other primitive with its exact text. The engine has it, TypeScript does not yet. */
 export interface RawJson {
   readonly rawJSON: string;
@@ -74,6 +76,47 @@ export function setMember(object: Record<string, unknown>, name: string, value: 
   } else {
     object[name] = value;
   }
+}
+
+/** How deep a JSON object may nest that becomes a part of a record, so that the record can be read back. */
+const MOST_MEMBER_DEPTH = 100;
+
+/**
+ * A copy of a JSON object that a program hands over. Throws a `TypeError` that names the place of what is
+ * not JSON, of what only becomes JSON by losing something, and of what nests too deeply.
+ */
+export function copyOfJsonObject(value: unknown, name: string): Record<string, unknown> {
+  if (isJsonObject(value)) return copyOfJson(value, name, 0) as Record<string, unknown>;
+  throw new TypeError(`Cannot use ${name}: expected a JSON object, got ${describe(value)}`);
+}
+
+function copyOfJson(value: unknown, name: string, depth: number): unknown {
+  if (value === null || typeof value === "boolean") return value;
+  if (typeof value === "string" && value.isWellFormed()) return value;
+  if (typeof value === "number" && Number.isFinite(value)) return value;
+  const isList = Array.isArray(value);
+  if (!isList && !isJsonObject(value)) {
+    throw new TypeError(`Cannot use ${name}: expected JSON, got ${describe(value)}`);
+  }
+  if (depth === MOST_MEMBER_DEPTH) {
+    throw new TypeError(`Cannot use ${name}: it nests deeper than ${MOST_MEMBER_DEPTH} levels`);
+  }
+  if (isList) {
+    return Array.from(value, (item, index) => copyOfJson(item, `${name}[${index}]`, depth + 1));
+  }
+  const copy: Record<string, unknown> = {};
+  for (const key of Object.keys(value)) {
+    const member = `${name}.${copyOfJson(key, name, depth)}`;
+    setMember(copy, key, copyOfJson(value[key], member, depth + 1));
+  }
+  return copy;
+}
+
+/** Whether a value is an object as literals make them, and not of a class that keeps its content elsewhere. */
+function isJsonObject(value: unknown): value is Record<string, unknown> {
+  if (typeof value !== "object" || value === null) return false;
+  const prototype = Object.getPrototypeOf(value);
+  return prototype === Object.prototype || prototype === null && !isRawJSON(value);
 }
 
 /** Prints a finite number as serde_json prints an f64: with a point or an exponent (J-4). */

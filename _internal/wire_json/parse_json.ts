@@ -1,3 +1,4 @@
+import { parseByEngine } from "./engine_json.ts";
 import { JsonSyntaxError, MAX_DEPTH } from "./errors.ts";
 import { type JsonValue, printFloat, rawJson, setMember } from "./json_value.ts";
 
@@ -21,9 +22,13 @@ export function parseJson(
   text: string | Uint8Array,
   { duplicates = "refuse" }: ParseJsonOptions = {},
 ): JsonValue {
-  return typeof text === "string"
-    ? new StrictParser(text, { isWhole: true, duplicates }).parse()
-    : parseBytes(text, duplicates);
+  return typeof text === "string" ? parseWhole(text, duplicates) : parseBytes(text, duplicates);
+}
+
+/** Parses a text of which nothing is missing. */
+function parseWhole(text: string, duplicates: Duplicates): JsonValue {
+  return parseByEngine(text, { refusesDuplicates: duplicates === "refuse" }) ??
+    new StrictParser(text, { isWhole: true, duplicates }).parse();
 }
 
 const TAB = 0x09;
@@ -332,7 +337,7 @@ const WIDE_MARKS: readonly (readonly [mark: readonly number[], encoding: string]
  */
 function parseBytes(bytes: Uint8Array, duplicates: Duplicates): JsonValue {
   const whole = decode(bytes, { isPrefix: false });
-  if (whole !== undefined) return new StrictParser(whole, { isWhole: true, duplicates }).parse();
+  if (whole !== undefined) return parseWhole(whole, duplicates);
   const encoding = WIDE_MARKS.find(([mark]) => mark.every((byte, at) => bytes[at] === byte))?.[1];
   if (encoding !== undefined) {
     const problem = `the text is ${encoding}, not UTF-8`;

@@ -86,6 +86,50 @@ function refuseExotic(value: object, writer: JsonWriter): void {
   }
 }
 
+/** Deeper values are left to the writer, which knows how deep it stands already. */
+const PLAIN_DEPTH = MAX_DEPTH >> 1;
+
+/** Whether `JSON.stringify` prints a value just as {@linkcode printJson} does, compact. */
+export function isPlainJson(value: unknown, depth = 0): boolean {
+  switch (typeof value) {
+    case "string":
+      return value.isWellFormed();
+    case "number":
+      return isPlainNumber(value);
+    case "boolean":
+      return true;
+    case "object":
+      return value === null || depth < PLAIN_DEPTH && isPlainContainer(value, depth + 1);
+    default:
+      return false;
+  }
+}
+
+function isPlainNumber(value: number): boolean {
+  if (Number.isInteger(value)) return Number.isSafeInteger(value) && !Object.is(value, -0);
+  const magnitude = Math.abs(value);
+  return magnitude >= 1e-5 && magnitude < 1e16;
+}
+
+function isPlainContainer(value: object, depth: number): boolean {
+  if ("toJSON" in value) return false;
+  if (Array.isArray(value)) {
+    // A loop looks at holes too.
+    for (let index = 0; index < value.length; index++) {
+      if (!isPlainJson(value[index], depth)) return false;
+    }
+    return true;
+  }
+  if (Object.getPrototypeOf(value) !== Object.prototype) return false;
+  let last: string | undefined;
+  for (const name of Object.keys(value)) {
+    if (last !== undefined && compareUtf8(last, name) > 0 || !name.isWellFormed()) return false;
+    if (!isPlainJson((value as Record<string, unknown>)[name], depth)) return false;
+    last = name;
+  }
+  return true;
+}
+
 /** How a text is laid out: on one line, or with two spaces for each level (J-1). */
 export type JsonStyle = "compact" | "pretty";
 

@@ -2,6 +2,7 @@ import { mapConstraints } from "../../_internal/constraints.ts";
 import {
   array,
   type Codec,
+  isPlainObject,
   leftOutWhenEmpty,
   membersOf,
   nullable,
@@ -14,6 +15,8 @@ import {
 } from "../../_internal/wire_json/codec.ts";
 import { duration } from "../../_internal/wire_json/duration.ts";
 import { externallyTagged, unit, unitEnum } from "../../_internal/wire_json/enums.ts";
+import { MAX_DEPTH } from "../../_internal/wire_json/errors.ts";
+import { type JsonWriter, writeJson } from "../../_internal/wire_json/print_json.ts";
 import { closedStruct, openStruct } from "../../_internal/wire_json/struct.ts";
 import {
   DECISION_REASONS,
@@ -26,6 +29,7 @@ import type {
   Backoff,
   Constraints,
   DecisionNumbers,
+  JsonObject,
   RunTermination,
 } from "../../supervisor/types.ts";
 import type {
@@ -36,6 +40,7 @@ import type {
   EventInputRecord,
   ExternalEventRecord,
   InputRecord,
+  WithdrawInputRecord,
 } from "../types.ts";
 import { capturedEffect } from "./effects.ts";
 
@@ -146,8 +151,6 @@ export const decisionRecord = printedByEngine(
   openStruct(decisionRecordFields) as Codec<DecisionRecord>,
 );
 
-const inputTag = unitEnum(["event", "completion"]);
-
 /** A payload as its text. The list that was written before is not damage, and whoever meets it is told so. */
 const payloadText: Codec<string> = {
   ...string,
@@ -158,9 +161,58 @@ const payloadText: Codec<string> = {
 };
 
 /** The fields of an event among the inputs: those of v3, but the payload is its text. */
-export const eventInputFields = { type: unitEnum(["event"]), ...eventFields, payload: payloadText };
+export const eventInputFields = {
+  type: unitEnum(["event"]),
+  ...eventFields,
+  payload: payloadText,
+  first_attempt: optional(u64),
+};
 
-const eventInput: Codec<EventInputRecord> = printedByEngine(openStruct(eventInputFields));
+const eventInput = printedByEngine(openStruct(eventInputFields) as Codec<EventInputRecord>);
+
+/** Any JSON object, its members in the order in which they stand. */
+const jsonObject: Codec<JsonObject> = {
+  isPlain: (value) => isPlainObject(value) && isPlainJson(value),
+  write: (value, writer) => writeInOrder(membersOf(value, writer), writer),
+  read: (tree, place) => membersOf(tree, place),
+};
+
+/** Whether `JSON.stringify` prints a value just as {@linkcode writeInOrder} does. */
+function isPlainJson(value: unknown, depth = 0): boolean {
+  if (value === null || typeof value === "boolean") return true;
+  if (typeof value === "string") return value.isWellFormed();
+  if (typeof value === "number") return isPlainNumber(value);
+  if (depth > MAX_DEPTH) return false;
+  if (Array.isArray(value)) {
+    return Array.from(value).every((item) => isPlainJson(item, depth + 1));
+  }
+  return isPlainObject(value) &&
+    Object.keys(value).every((name) => name.isWellFormed() && isPlainJson(value[name], depth + 1));
+}
+
+/** Small fractions and large numbers are printed with an exponent from another size on. */
+function isPlainNumber(value: number): boolean {
+  if (Number.isInteger(value)) return Number.isSafeInteger(value) && !Object.is(value, -0);
+  return Number.isFinite(value) && Math.abs(value) >= 1e-5;
+}
+
+function writeInOrder(value: unknown, writer: JsonWriter): void {
+  if (Array.isArray(value)) {
+    writer.open("[", value);
+    for (let index = 0; index < value.length; index++) {
+      writer.item(index);
+      writeInOrder(value[index], writer);
+    }
+    return writer.close("]");
+  }
+  if (!isPlainObject(value)) return writeJson(value, writer);
+  writer.open("{", value);
+  for (const [name, member] of Object.entries(value)) {
+    writer.member(name);
+    writeInOrder(member, writer);
+  }
+  writer.close("}");
+}
 
 const completionInput: Codec<CompletionInputRecord> = printedByEngine(closedStruct({
   type: unitEnum(["completion"]),
@@ -168,20 +220,33 @@ const completionInput: Codec<CompletionInputRecord> = printedByEngine(closedStru
   attempt: u64,
   termination,
   at: duration,
+  end: optional(jsonObject),
 }));
+
+const withdrawInput: Codec<WithdrawInputRecord> = printedByEngine(closedStruct({
+  type: unitEnum(["withdraw"]),
+  episode_id: u64,
+  at: duration,
+}));
+
+const inputs = {
+  event: eventInput,
+  completion: completionInput,
+  withdraw: withdrawInput,
+} as unknown as Record<InputRecord["type"], Codec<InputRecord>>;
+
+const inputTag = unitEnum(Object.keys(inputs) as InputRecord["type"][]);
 
 /** An input. */
 export const inputRecord: Codec<InputRecord> = {
   write: (value, writer) => {
-    membersOf(value, writer);
-    if (value.type === "event") eventInput.write(value, writer);
-    else completionInput.write(value, writer);
+    const { type } = membersOf<InputRecord["type"]>(value, writer);
+    if (type === undefined) return writer.refuse("missing field `type`");
+    inputs[inputTag.read(type, writer)].write(value, writer);
   },
   read: (tree, place) => {
     const { type } = membersOf<typeof tree>(tree, place);
     if (type === undefined) return place.refuse("missing field `type`");
-    return inputTag.read(type, place) === "event"
-      ? eventInput.read(tree, place)
-      : completionInput.read(tree, place);
+    return inputs[inputTag.read(type, place)].read(tree, place);
   },
 };

@@ -8,15 +8,23 @@ import {
 } from "../../_internal/errors.ts";
 import { contextOfPayload, ExternalEventPayloadError } from "../../_internal/event_payload.ts";
 import { decodeUtf8, encodeUtf8 } from "../../_internal/text.ts";
-import type { DecisionLogEntry, ExternalEvent } from "../../supervisor/types.ts";
+import type {
+  CompletionInput,
+  DecisionLogEntry,
+  ExternalEvent,
+  WithdrawInput,
+} from "../../supervisor/types.ts";
 import { CaptureError } from "../errors.ts";
 import type {
+  CompletionInputRecord,
   DecisionRecord,
   EpisodeInvocationRecord,
   EventInputRecord,
   ExternalEventRecord,
+  InputRecord,
   TaffrailCaptureBundle,
   V3CaptureBundle,
+  WithdrawInputRecord,
 } from "../types.ts";
 import { sha256Hex } from "./effects.ts";
 import { isByteList } from "./record_codecs.ts";
@@ -66,6 +74,7 @@ function checkBytes(value: unknown, name: string): Uint8Array {
  *
  * @param event The event.
  * @returns The record, which shares nothing with the event.
+ * @throws {TypeError} When the event says its `firstAttempt`, which the format `"v3"` cannot say.
  *
  * @example Usage
  * ```ts
@@ -81,7 +90,13 @@ function checkBytes(value: unknown, name: string): Uint8Array {
  */
 export function recordEvent(event: ExternalEvent): ExternalEventRecord {
   checkObject(event, "event");
-  const { id, at, kind, payload } = event;
+  const { id, at, kind, payload, firstAttempt } = event;
+  if (firstAttempt !== undefined) {
+    throw new TypeError(
+      `Cannot record event ${JSON.stringify(id)}: the format v3 cannot say its firstAttempt; ` +
+        "have a CapturingSession record it",
+    );
+  }
   const { secs, nanos } = checkDuration(at, "event.at");
   return {
     event_id: id,
@@ -153,7 +168,15 @@ export function rehydrateEvent(record: ExternalEventRecord | EventInputRecord): 
     at: checkDuration(record.event_time, "record.event_time"),
     payload,
     context: contextOf(payload),
+    ...firstAttemptOf(record),
   });
+}
+
+/** Only an event among the inputs can say it. */
+function firstAttemptOf(record: object): { firstAttempt?: number } {
+  if (!("type" in record)) return {};
+  const { first_attempt: firstAttempt } = record as EventInputRecord;
+  return firstAttempt === undefined ? {} : { firstAttempt };
 }
 
 /** The bytes of a payload, which v3 says as numbers and this project's format as their text. */
@@ -176,7 +199,7 @@ function contextOf(payload: Uint8Array): ExternalEvent["context"] {
 
 /** The record of an event among the inputs, where its payload is a text. */
 export function recordEventInput(event: ExternalEvent): EventInputRecord {
-  const { id, at: { secs, nanos }, kind, payload } = event;
+  const { id, at: { secs, nanos }, kind, payload, firstAttempt } = event;
   return {
     type: "event",
     event_id: id,
@@ -184,7 +207,21 @@ export function recordEventInput(event: ExternalEvent): EventInputRecord {
     kind,
     payload: textOf(event),
     payload_hash: computePayloadHash(payload),
+    ...(firstAttempt !== undefined && { first_attempt: firstAttempt }),
   };
+}
+
+/** The record of an input that is no event. What it says of an end is shared with it. */
+export function recordOtherInput(
+  input: CompletionInput | WithdrawInput,
+): CompletionInputRecord | WithdrawInputRecord {
+  const { episode_id, at: { secs, nanos } } = input;
+  const at = { secs, nanos };
+  if (input.type === "withdraw") return { type: input.type, episode_id, at };
+  const { attempt, termination: ended, end } = input;
+  const termination = copyOfTermination(ended);
+  const record = { type: input.type, episode_id, attempt, termination, at };
+  return end === undefined ? record : { ...record, end };
 }
 
 function textOf({ id, payload }: ExternalEvent): string {
@@ -214,7 +251,9 @@ export function asV3Bundle(bundle: TaffrailCaptureBundle): V3CaptureBundle {
 }
 
 /** An event among the inputs as v3 has it. */
-export function asV3Event({ type: _, ...record }: EventInputRecord): ExternalEventRecord {
+function asV3Event(
+  { type: _, first_attempt: __, ...record }: EventInputRecord,
+): ExternalEventRecord {
   const { payload } = record;
   // Whoever compares bundles may have put the parsed JSON in its place: that stays as it is.
   return { ...record, payload: typeof payload === "string" ? [...encodeUtf8(payload)] : payload };
@@ -249,6 +288,12 @@ export function asV3Decision(record: DecisionRecord): EpisodeInvocationRecord {
     ...rest
   } = record;
   return rest;
+}
+
+/** Whether v3 can say an input: events and how attempts ended, and nothing beyond that. */
+export function isV3Input(input: InputRecord): boolean {
+  if (input.type === "event") return input.first_attempt === undefined;
+  return input.type === "completion" && input.end === undefined;
 }
 
 /** The name of an attempt in its session. */

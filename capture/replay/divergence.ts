@@ -8,7 +8,12 @@ import {
   v3DecisionFields,
 } from "../bundle/record_codecs.ts";
 import { asV3Decision, attemptId } from "../bundle/records.ts";
-import type { CaptureBundle, CapturedActionEffect, EpisodeInvocationRecord } from "../types.ts";
+import type {
+  CaptureBundle,
+  CapturedActionEffect,
+  EpisodeInvocationRecord,
+  TaffrailCaptureBundle,
+} from "../types.ts";
 import { replayError } from "./replay_error.ts";
 import type { ReplayOutcome } from "./replay_run.ts";
 
@@ -112,7 +117,8 @@ function isSameEffect(a: CapturedActionEffect, b: CapturedActionEffect): boolean
  * - `missing`: a recorded decision was not made again
  * - `extra`: a decision was made that is not recorded
  * - `termination`: an attempt that was made again ended otherwise than it is recorded
- * - `unmatched`: the end of an attempt is recorded that the replay did not make, or ended before
+ * - `unmatched`: the end of an attempt is recorded that the replay did not make, or ended before; or a
+ *   withdrawal of an episode that the replay had not deferred, or withdrew before
  * - `unknown`: a record has a field that this version does not know; strict replay only
  */
 export type DivergenceKind =
@@ -178,30 +184,42 @@ export function* decisionDivergences(
   }
 }
 
-/** Where attempts did not end as they are recorded to have ended. */
+/** Where attempts did not end as they are recorded to have ended, and where nothing was to be withdrawn. */
 export function* attemptDivergences(
   bundle: CaptureBundle,
-  { terminations, origins }: ReplayOutcome,
+  { terminations, origins, withdrawn }: ReplayOutcome,
 ): Generator<Divergence> {
   if (!("inputs" in bundle)) return;
   const seen = new Set<string>();
+  const unmatched = (index: number, event: string): Divergence => {
+    const place = { index, event, path: `$.inputs[${index}]`, context: [] };
+    return { kind: "unmatched", ...place, recorded: bundle.inputs[index], replayed: undefined };
+  };
   for (const [index, input] of bundle.inputs.entries()) {
     if (input.type === "event") continue;
+    if (input.type === "withdraw") {
+      if (!withdrawn.has(index)) yield unmatched(index, originOf(bundle, input.episode_id));
+      continue;
+    }
     const key = attemptId(input.episode_id, input.attempt);
     const replayed = terminations.get(key);
     const isAgain = seen.has(key);
     seen.add(key);
     const { termination: recorded } = input;
     if (!isAgain && replayed !== undefined && isSameJson(recorded, replayed)) continue;
-    const place = { index, event: origins.get(key) ?? "", context: [] };
+    const event = origins.get(key) ?? "";
     if (isAgain || replayed === undefined) {
-      const path = `$.inputs[${index}]`;
-      yield { kind: "unmatched", ...place, path, recorded: input, replayed: undefined };
+      yield unmatched(index, event);
     } else {
       const path = `$.inputs[${index}].termination`;
-      yield { kind: "termination", ...place, path, recorded, replayed };
+      yield { kind: "termination", index, event, path, recorded, replayed, context: [] };
     }
   }
+}
+
+/** The event that an episode was made for; none where no decision is about it. */
+function originOf({ decisions }: TaffrailCaptureBundle, episodeId: number): string {
+  return decisions.find(({ episode_id }) => episode_id === episodeId)?.origin_event_id ?? "";
 }
 
 /** The fields that are in the bundle by mistake, misspelt ones for instance (W-ERGO-10). */

@@ -3,7 +3,6 @@ import { addDuration, durationOfMs } from "../../_internal/event_time.ts";
 import type {
   Duration,
   RunRequest,
-  RunTermination,
   RuntimeInvoker,
   SupervisorOptions,
   Timers,
@@ -73,10 +72,12 @@ export interface ReplayReport {
 
 const DEFAULT_GRACE_MS = 5000;
 
+type Answer = Awaited<ReturnType<RuntimeInvoker["run"]>>;
+
 /**
  * Feeds what a bundle recorded to a fresh supervisor and reports where it decides otherwise (RPL-3 to
  * RPL-5). In `"concurrent"` mode the ends of attempts are inputs like events, and are taken in the
- * recorded order, so that the replay is exact however they were timed.
+ * recorded order, so that the replay is exact however they were timed. Withdrawals are taken so in both modes.
  *
  * With an `invoker` every attempt is made again. It ends as the invoker says now, in a `"concurrent"`
  * bundle when the recording has it end, and a bundle of format `"taffrail-v1"` lets each attempt's end
@@ -258,10 +259,10 @@ function runUntil(
     timers: Timers;
     deadlineGraceMs: number;
   },
-): Promise<RunTermination> {
+): Promise<Answer> {
   const controller = new AbortController();
   const signal = AbortSignal.any([request.signal, controller.signal]);
-  const { promise, resolve, reject } = Promise.withResolvers<RunTermination>();
+  const { promise, resolve, reject } = Promise.withResolvers<Answer>();
   const timeOut = () => resolve("TimedOut");
   let cancel = timers.setTimer(addDuration(timers.now(), deadline), () => {
     cancel = timers.setTimer(addDuration(timers.now(), durationOfMs(deadlineGraceMs)), timeOut);

@@ -1,7 +1,10 @@
 import { completeConstraints, limitsOf } from "../../_internal/constraints.ts";
+import { checkKeys, isObject } from "../../_internal/errors.ts";
 import { ZERO } from "../../_internal/event_time.ts";
 import { encodeJson } from "../../_internal/wire_json/codec.ts";
+import { copyOfJsonObject } from "../../_internal/wire_json/json_value.ts";
 import type {
+  DecisionLogEntry,
   ExternalEvent,
   RunRequest,
   RunTermination,
@@ -21,6 +24,7 @@ import type {
   ExternalEventRecord,
   TaffrailCaptureBundle,
   V3CaptureBundle,
+  WithdrawInputRecord,
 } from "../types.ts";
 import { replayError } from "./replay_error.ts";
 
@@ -41,6 +45,10 @@ export interface ReplayOutcome {
   terminations: Map<string, RunTermination>;
   /** The events that the attempts were made for, by {@linkcode attemptId}. */
   origins: Map<string, string>;
+  /** The episodes that are deferred now. */
+  deferred: Set<number>;
+  /** The inputs that withdrew an episode again, by their index. */
+  withdrawn: Set<number>;
 }
 
 const RUNTIME_ERROR: RunTermination = Object.freeze({ Failed: "RuntimeError" });
@@ -77,7 +85,7 @@ async function replaySerially(
     outcome,
     inputLog: {
       record: (input) => {
-        if (input.type === "event") return;
+        if (input.type !== "completion") return;
         const { episode_id: episodeId, attempt, termination } = input;
         outcome.terminations.set(attemptId(episodeId, attempt), termination);
       },
@@ -90,12 +98,32 @@ async function replaySerially(
       },
     },
   });
-  for (const record of eventsOf(bundle)) {
-    const event = rehydrate(record);
+  const inputs = "inputs" in bundle ? bundle.inputs : eventsOf(bundle);
+  for (const [index, input] of inputs.entries()) {
+    if ("type" in input && input.type === "completion") continue;
+    if ("type" in input && input.type === "withdraw") {
+      await withdraw(supervisor, { input, index, outcome });
+      continue;
+    }
+    const event = rehydrate(input);
     answers.begin(event.id);
     await supervisor.onEvent(event);
   }
   return outcome;
+}
+
+/** Withdraws an episode again, if it is deferred in the replay too. If not, the report says so. */
+async function withdraw(
+  supervisor: CapturableSupervisor,
+  { input: { episode_id: episodeId, at }, index, outcome }: {
+    input: WithdrawInputRecord;
+    index: number;
+    outcome: ReplayOutcome;
+  },
+): Promise<void> {
+  if (!outcome.deferred.has(episodeId)) return;
+  outcome.withdrawn.add(index);
+  await supervisor.withdraw({ episodeId, at });
 }
 
 /**
@@ -126,10 +154,15 @@ async function replayConcurrently(
     // Deadlines do not pass by themselves: that they have passed is among the inputs.
     timers: { now: () => now, setTimer: () => () => {} },
   });
-  for (const input of bundle.inputs) {
+  for (const [index, input] of bundle.inputs.entries()) {
     if (input.type === "event") {
       now = input.event_time;
       await supervisor.onEvent(rehydrate(input));
+      continue;
+    }
+    if (input.type === "withdraw") {
+      now = input.at;
+      await withdraw(supervisor, { input, index, outcome });
       continue;
     }
     const { episode_id: episodeId, attempt, at } = input;
@@ -150,7 +183,21 @@ async function replayConcurrently(
 }
 
 function newOutcome(): ReplayOutcome {
-  return { decisions: [], terminations: new Map(), origins: new Map() };
+  return {
+    decisions: [],
+    terminations: new Map(),
+    origins: new Map(),
+    deferred: new Set(),
+    withdrawn: new Set(),
+  };
+}
+
+function takeDecision(outcome: ReplayOutcome, entry: DecisionLogEntry): void {
+  outcome.decisions.push(recordDecision(entry));
+  const { decision, originEventId, episode_id: episodeId } = entry;
+  // A Pump that found nothing due has an episode of no event, which nothing can withdraw.
+  if (decision === "Defer" && originEventId !== null) outcome.deferred.add(episodeId);
+  else outcome.deferred.delete(episodeId);
 }
 
 /** A supervisor with the rules of a bundle, whose decisions go into the outcome. */
@@ -164,7 +211,7 @@ function createFresh(
   const options: SupervisorOptions = {
     graphId: bundle.graph_id,
     constraints: limitsOf(completeConstraints(bundle.config)),
-    decisionLog: { log: (entry) => void outcome.decisions.push(recordDecision(entry)) },
+    decisionLog: { log: (entry) => takeDecision(outcome, entry) },
     signal,
     ...ports,
   };
@@ -184,12 +231,16 @@ export function rehydrate(record: ExternalEventRecord | EventInputRecord): Exter
   }
 }
 
-/** Calls the invoker now. What it throws, and what is no termination, ends the attempt as in a supervisor. */
+/** Calls the invoker now. What it throws, and what is no answer, ends the attempt as in a supervisor. */
 async function answerOf(invoker: RuntimeInvoker, request: RunRequest): Promise<RunTermination> {
   try {
-    const answer = await invoker.run(request);
-    encodeJson(termination, answer);
-    return answer;
+    const answer: unknown = await invoker.run(request);
+    const hasMore = isObject(answer) && "termination" in answer;
+    if (hasMore) checkKeys(answer, "answer", ["termination", "end"]);
+    if (hasMore && answer.end !== undefined) copyOfJsonObject(answer.end, "answer.end");
+    const ended = (hasMore ? answer.termination : answer) as RunTermination;
+    encodeJson(termination, ended);
+    return ended;
   } catch {
     return RUNTIME_ERROR;
   }

@@ -1,11 +1,11 @@
 import type { RunTermination } from "../../supervisor/types.ts";
-import { asV3Bundle, asV3Event, attemptId, TAFFRAIL_CAPTURE_VERSION } from "../bundle/records.ts";
+import { asV3Bundle, attemptId, isV3Input, TAFFRAIL_CAPTURE_VERSION } from "../bundle/records.ts";
 import type {
   BundleProvenance,
   CaptureBundle,
   CapturedActionEffect,
   DecisionRecord,
-  ExternalEventRecord,
+  EventInputRecord,
   InputRecord,
   TaffrailCaptureBundle,
 } from "../types.ts";
@@ -35,7 +35,7 @@ export interface Recording {
   /** Ends with the last input whose decision is recorded. */
   bundle: CaptureBundle;
   /** The events behind it: recorded, perhaps begun to be handled, and not decided on. */
-  undecided: ExternalEventRecord[];
+  undecided: EventInputRecord[];
   /**
    * Attempts without an end. Known in `"concurrent"` mode only: in `"serial"` mode the beginning of an
    * attempt is no decision, and an undecided event may have been begun.
@@ -88,7 +88,7 @@ export class CaptureRecorder {
     const bundle = this.#bundleOf(inputs);
     return {
       bundle: this.#fitsV3() ? asV3Bundle(bundle) : bundle,
-      undecided: rest.filter((input) => input.type === "event").map(asV3Event),
+      undecided: rest.filter((input) => input.type === "event"),
       interrupted: this.#interrupted(inputs, rest),
     };
   }
@@ -97,7 +97,7 @@ export class CaptureRecorder {
   #fitsV3(): boolean {
     const { mode, max_deferred: maxDeferred, backoff, redacted } = this.header;
     return mode === "serial" && maxDeferred === null && backoff === null && !redacted &&
-      this.decisions.every(({ decision }) => decision !== "Skip");
+      this.decisions.every(({ decision }) => decision !== "Skip") && this.inputs.every(isV3Input);
   }
 
   #bundleOf(inputs: InputRecord[]): TaffrailCaptureBundle {

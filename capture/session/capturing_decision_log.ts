@@ -69,14 +69,20 @@ export class CapturingDecisionLog implements DecisionLog {
    *
    * @param entry The entry.
    * @returns A promise where the other log gives one.
-   * @throws {TypeError} For a `Finish`, which a bundle of format `"v3"` cannot say: concurrent sessions
-   * need one of format `"taffrail-v1"`.
+   * @throws {TypeError} For a `Finish` and for a withdrawal, which a bundle of format `"v3"` cannot say:
+   * they need one of format `"taffrail-v1"`.
    */
   log(entry: DecisionLogEntry): void | Promise<void> {
     const bundle = this.#bundle;
     if (!("inputs" in bundle) && !isOneOf<string>(V3_DECISIONS, entry.decision)) {
       throw new TypeError(
         `Cannot record the decision ${entry.decision}: the format v3 has none such; ` +
+          "use a bundle of format taffrail-v1",
+      );
+    }
+    if (!("inputs" in bundle) && entry.reason === "withdrawn") {
+      throw new TypeError(
+        `Cannot record the withdrawal of episode ${entry.episode_id}: the format v3 has none such; ` +
           "use a bundle of format taffrail-v1",
       );
     }

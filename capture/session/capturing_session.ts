@@ -1,5 +1,4 @@
 import { completeConstraints } from "../../_internal/constraints.ts";
-import { copyOfTermination } from "../../_internal/episode_record.ts";
 import {
   checkArray,
   checkFunction,
@@ -14,10 +13,16 @@ import type {
   ExternalEvent,
   SupervisorInput,
   SupervisorOptions,
+  Withdrawal,
 } from "../../supervisor/types.ts";
 import { computeEffectHash } from "../bundle/effects.ts";
-import { NO_ADAPTER_PROVENANCE, recordDecision, recordEventInput } from "../bundle/records.ts";
-import type { ActionEffect, CaptureBundle, ExternalEventRecord, InputRecord } from "../types.ts";
+import {
+  NO_ADAPTER_PROVENANCE,
+  recordDecision,
+  recordEventInput,
+  recordOtherInput,
+} from "../bundle/records.ts";
+import type { ActionEffect, CaptureBundle, EventInputRecord, InputRecord } from "../types.ts";
 import { CaptureRecorder, type InterruptedAttempt } from "./capture_recorder.ts";
 import type { CaptureJournal } from "./journal.ts";
 import type { JournalLine } from "./journal_lines.ts";
@@ -47,6 +52,8 @@ export interface CapturableSupervisor {
   onEvent(event: ExternalEvent): Promise<void>;
   /** Ends an attempt in flight; resolves when what follows from it is decided. */
   complete(completion: Completion): Promise<void>;
+  /** Takes a deferred episode out of the queue; resolves when that is decided. */
+  withdraw(withdrawal: Withdrawal): Promise<void>;
   /** Takes no more events, and waits until nothing more happens by itself. */
   close(): Promise<unknown>;
 }
@@ -104,7 +111,8 @@ export function resumedSession<S extends CapturableSupervisor>(
  * Each input is recorded before the supervisor handles it (CAP-2), each decision when the decision log
  * has taken it (CAP-3). The bundle of a session is of format `"v3"`, which the original program reads,
  * when the session is serial, neither bounds its queue nor lets retries wait nor redacts, and has no
- * `Skip`; of format `"taffrail-v1"` otherwise.
+ * `Skip`, no event with a `firstAttempt` and no completion with an `end`; of format `"taffrail-v1"`
+ * otherwise, which loses nothing.
  *
  * **Durability**: the journal's. A crash loses at most what was not decided on: see
  * {@linkcode recoverCapture}. Without a journal everything is in memory.
@@ -211,7 +219,7 @@ export class CapturingSession<S extends CapturableSupervisor> implements AsyncDi
   }
 
   /** The events that are recorded and not decided on. */
-  get undecided(): ExternalEventRecord[] {
+  get undecided(): EventInputRecord[] {
     return this.#recorder.recording().undecided;
   }
 
@@ -307,11 +315,7 @@ export class CapturingSession<S extends CapturableSupervisor> implements AsyncDi
   }
 
   #recordOf(input: SupervisorInput): InputRecord {
-    if (input.type === "completion") {
-      const { type, episode_id, attempt, termination, at: { secs, nanos } } = input;
-      const at = { secs, nanos };
-      return { type, episode_id, attempt, termination: copyOfTermination(termination), at };
-    }
+    if (input.type !== "event") return recordOtherInput(input);
     const { event } = input;
     if (this.#redact === undefined) return recordEventInput(event);
     const payload = redactPayload(event.payload, this.#redact);

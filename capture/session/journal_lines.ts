@@ -82,6 +82,7 @@ const codecs = {
   session: sessionLine,
   event: inputRecord,
   completion: inputRecord,
+  withdraw: inputRecord,
   decision: decisionLine,
   effects: effectsLine,
   resumed: resumedLine,

@@ -90,6 +90,7 @@ function isSameInput(recorded: InputRecord, input: SupervisorInput): boolean {
   if (recorded.type === "event") {
     return input.type === "event" && input.event.id === recorded.event_id;
   }
-  return input.type === "completion" && input.episode_id === recorded.episode_id &&
-    input.attempt === recorded.attempt;
+  if (input.type === "event" || input.episode_id !== recorded.episode_id) return false;
+  if (recorded.type === "withdraw") return input.type === "withdraw";
+  return input.type === "completion" && input.attempt === recorded.attempt;
 }

@@ -8,6 +8,7 @@ import type {
   EventTime,
   RunRequest,
   RunTermination,
+  RuntimeInvoker,
   Timers,
 } from "../../supervisor/types.ts";
 import { attemptId, rehydrateEvent } from "../bundle/records.ts";
@@ -194,7 +195,7 @@ class SessionResumption<S extends CapturableSupervisor> {
     this.past = new RecordedPast(recorder, journalPath);
     this.#isSerial = recorder.header.mode === "serial";
     for (const input of recorder.inputs) {
-      if (input.type === "event") continue;
+      if (input.type !== "completion") continue;
       this.#terminations.set(attemptId(input.episode_id, input.attempt), input.termination);
     }
     this.#timers = new ResumedTimers(options.timers ?? NO_TIMERS);
@@ -260,10 +261,13 @@ class SessionResumption<S extends CapturableSupervisor> {
 
   #feed(input: InputRecord): Promise<void> {
     if (input.type === "event") return this.#session.onEvent(rehydrateEvent(input));
+    const { supervisor } = this.#session;
+    const { episode_id: episodeId, at } = input;
+    if (input.type === "withdraw") return supervisor.withdraw({ episodeId, at });
     // A serial supervisor gets it from its invoker.
     if (this.#isSerial) return Promise.resolve();
-    const { episode_id: episodeId, attempt, termination, at } = input;
-    return this.#session.supervisor.complete({ episodeId, attempt, termination, at });
+    const { attempt, termination } = input;
+    return supervisor.complete({ episodeId, attempt, termination, at });
   }
 
   /** Nothing is recorded anew of an attempt that is only gone through. */
@@ -271,7 +275,7 @@ class SessionResumption<S extends CapturableSupervisor> {
     if (this.#isLive) return this.#options.beforeRun?.(attempt);
   }
 
-  #run(request: RunRequest): RunTermination | Promise<RunTermination> {
+  #run(request: RunRequest): ReturnType<RuntimeInvoker["run"]> {
     if (this.#isLive) return this.#options.invoker.run(request);
     const { episodeId, attempt } = request;
     // The ends of concurrent attempts are fed, as they are inputs.

@@ -1,6 +1,5 @@
 /** Everything that is wrong in the records of one run, each compared with the others. */
-import { isLive } from "../../eventlog/run_folder.ts";
-import { listRuns } from "../../eventlog/runs_directory.ts";
+import { isLive, listRuns } from "../../eventlog/runs_directory.ts";
 import { verifyRun } from "../../eventlog/verify_run.ts";
 import { join } from "../../_internal/path.ts";
 import { lostPath, runPaths } from "../../_internal/root_layout.ts";

@@ -1,11 +1,11 @@
 /** What stands at the head of a run's folder, and what else of the run can still be used. */
 import { readCaptureBundle } from "../../capture/bundle/bundle_text.ts";
 import { recoverCapture } from "../../capture/session/recover_capture.ts";
-import { isObject } from "../../_internal/errors.ts";
 import { checkRegular, denoFilePort, lookAtSync, readFileSync } from "../../_internal/file_port.ts";
 import { basename } from "../../_internal/path.ts";
 import { MAX_RUN_FILE_BYTES, runPaths } from "../../_internal/root_layout.ts";
-import { decodeUtf8, parseJsonFile, reasonOf } from "../../_internal/text.ts";
+import { parseRunFile } from "../../_internal/run_folder.ts";
+import { decodeUtf8, reasonOf } from "../../_internal/text.ts";
 import { exists } from "../files.ts";
 import { readFlowRecord } from "../flow/flow_record.ts";
 import { fileProblem, type InspectedRun, type Problem } from "./problem.ts";
@@ -20,8 +20,8 @@ export async function inspectRunFile({ root, runId }: InspectedRun): Promise<Pro
   const place = { run_id: runId, part: "run", path } as const;
   try {
     const bytes = readFileSync(denoFilePort, path, MAX_RUN_FILE_BYTES);
-    if (namesFormat(parseJsonFile(bytes))) return [];
-    throw new TypeError("it names no format");
+    parseRunFile(bytes);
+    return [];
   } catch (error) {
     const intact = await intactText(root, runId) ?? "nothing else of the run is intact";
     const message = `${reasonOf(error)}; ${intact}`;
@@ -48,11 +48,6 @@ export function isOfNewerFormat(path: string): boolean {
 function hasSource(root: string, runId: string): boolean {
   const { events, journal } = runPaths(root, runId);
   return exists(events) || exists(journal);
-}
-
-function namesFormat(content: unknown): boolean {
-  return isObject(content) && Number.isSafeInteger(content.format) &&
-    (content.format as number) > 0;
 }
 
 /** Names the files of a run that are whole; undefined when there are none. */

@@ -4,8 +4,8 @@ import { defined } from "../../_internal/errors.ts";
 import { denoFilePort, isSameFile } from "../../_internal/file_port.ts";
 import { dirname } from "../../_internal/path.ts";
 import { lastUlidPath, partsOfRunId, runPaths, timeOfUlid } from "../../_internal/root_layout.ts";
+import { runFileText } from "../../_internal/run_folder.ts";
 import { encodeUtf8 } from "../../_internal/text.ts";
-import { VERSION } from "../../_internal/version.ts";
 import { stringifyCaptureJournal } from "../../capture/session/recover_capture.ts";
 import type { TaffrailCaptureBundle } from "../../capture/types.ts";
 import type { RunFold } from "../../eventlog/derive_run_state.ts";
@@ -40,14 +40,8 @@ export function restoreRunFile(
   const cwd = record?.path === null || record === undefined
     ? record?.nodes[0]?.cwd
     : dirname(record.path);
-  const file = {
-    format: 1,
-    name: parts?.name ?? runId,
-    ...(!Number.isNaN(made) && { created_at: new Date(made).toISOString() }),
-    taffrail_version: VERSION,
-    ...defined({ cwd }),
-  };
-  replace(path, `${JSON.stringify(file, null, 2)}\n`);
+  const createdAt = Number.isNaN(made) ? undefined : new Date(made).toISOString();
+  replace(path, runFileText(runId, defined({ created_at: createdAt, cwd })));
 }
 
 /** Writes the last id that was given out anew, so that the next one is greater; returns where the old file is. */

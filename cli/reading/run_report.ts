@@ -4,7 +4,7 @@ import { CaptureJournalError } from "../../capture/errors.ts";
 import { recoverCapture } from "../../capture/session/recover_capture.ts";
 import type { CaptureBundle, DecisionRecord } from "../../capture/types.ts";
 import type { AttemptInfo, NodeInfo, RunFold, RunState } from "../../eventlog/derive_run_state.ts";
-import { isLive } from "../../eventlog/run_folder.ts";
+import { isLive } from "../../eventlog/runs_directory.ts";
 import { attemptKey } from "../../run/attempt_key.ts";
 import { isFromMissingFile } from "../files.ts";
 import { nameProblem } from "../flow/flow.ts";

@@ -1,6 +1,5 @@
 import { RunFold, type RunState } from "../../eventlog/derive_run_state.ts";
-import { listRuns } from "../../eventlog/runs_directory.ts";
-import { isLive } from "../../eventlog/run_folder.ts";
+import { isLive, listRuns } from "../../eventlog/runs_directory.ts";
 import { peekRun } from "../../eventlog/read_run.ts";
 import { isKnownRunEvent, type RunEvent } from "../../eventlog/run_event.ts";
 import { runPaths, runtimeDirectory } from "../../_internal/root_layout.ts";

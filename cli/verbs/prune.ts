@@ -1,6 +1,5 @@
 import { EventLogError } from "../../eventlog/event_log_error.ts";
-import { isLive } from "../../eventlog/run_folder.ts";
-import { removeRun, sweepRemovedRuns } from "../../eventlog/runs_directory.ts";
+import { isLive, removeRun, sweepRemovedRuns } from "../../eventlog/runs_directory.ts";
 import { removeRuntime } from "../../store/check/remove_runtime.ts";
 import { RuntimeStoreError } from "../../store/runtime_store_error.ts";
 import { UsageError } from "../exit_codes.ts";

@@ -1,4 +1,4 @@
-import { isLive } from "../../eventlog/run_folder.ts";
+import { isLive } from "../../eventlog/runs_directory.ts";
 import { reasonOf } from "../../_internal/text.ts";
 import { chosenRuns, inspectRun, withProgress } from "../inspect/inspect_run.ts";
 import { inspectBeside } from "../inspect/inspect_store.ts";

@@ -1,4 +1,4 @@
-import { isLive } from "../../eventlog/run_folder.ts";
+import { isLive } from "../../eventlog/runs_directory.ts";
 import { reasonOf } from "../../_internal/text.ts";
 import { waitUntil } from "../process/end_processes.ts";
 import { findHolder } from "../process/run_holder.ts";

@@ -8,6 +8,7 @@ import { LogBytes } from "./log_lines.ts";
 import { HeldFile, type RuntimeFolder } from "./runtime_folder.ts";
 
 const OPEN_FILES = 64;
+const NOTHING = new Uint8Array();
 
 /** A log that has got lines since the last checkpoint. */
 interface DirtyLog {
@@ -103,7 +104,9 @@ export class LogWriter {
     if (dirty === undefined || dirty.written >= end) {
       return LogBytes.open({ folder, path, fileEnd: end });
     }
-    const tail = joinBytes(dirty.pending).subarray(0, end - dirty.written);
+    // So that many reads of many lines do not join them each time.
+    if (dirty.pending.length > 1) dirty.pending = [joinBytes(dirty.pending)];
+    const tail = (dirty.pending[0] ?? NOTHING).subarray(0, end - dirty.written);
     return LogBytes.open({ folder, path, fileEnd: dirty.written, tail });
   }
 

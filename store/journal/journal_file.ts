@@ -104,10 +104,10 @@ export class JournalFile {
     this.written += lines.length;
   }
 
-  /** Makes what was appended survive a power cut. */
-  async sync(): Promise<void> {
+  /** Makes what was appended survive a power cut; `mayBlock` as for {@linkcode LineFile.sync}. */
+  async sync(options?: { mayBlock?: boolean }): Promise<void> {
     const written = this.written;
-    await runSteps(this.#lines.sync());
+    await runSteps(this.#lines.sync(options));
     this.synced = written;
   }
 

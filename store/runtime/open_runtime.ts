@@ -1,8 +1,7 @@
 import { makeDirectoriesSync, makeDirectorySync } from "../../_internal/directories.ts";
-import { lookAtSync, sizeOf } from "../../_internal/file_port.ts";
 import { checkString } from "../../_internal/errors.ts";
+import { type FilePort, lookAtSync, sizeOf, withoutSyncs } from "../../_internal/file_port.ts";
 import { absoluteRoot, createUlid } from "../../_internal/root_layout.ts";
-import type { FilePort } from "../../_internal/file_port.ts";
 import { quarantineSync } from "../../_internal/line_file.ts";
 import { LogWriter } from "../files/log_writer.ts";
 import { checkId, RuntimeFolder, takeOwnerLock } from "../files/runtime_folder.ts";
@@ -56,6 +55,15 @@ export interface OpenRuntimeOptions {
    * @default {1048576}
    */
   maxContentBytes?: number;
+  /**
+   * What a mutation survives that was acknowledged: `"disk"` a power cut, `"os"` the death of the process.
+   * With `"os"` nothing is ever synced, so that a power cut may leave files of which nothing can be read:
+   * it is for a runtime that can be made again from something else. Its mutations reach the journal alone
+   * until a checkpoint, the last one when it is closed; only then do its workers get files.
+   *
+   * @default {"disk"}
+   */
+  durability?: "os" | "disk";
 }
 
 /**
@@ -90,13 +98,22 @@ interface CheckedOptions {
   /** What to make when there is no such runtime. */
   create: RuntimeIdentity;
   maxContentBytes: number;
+  durability: "os" | "disk";
 }
 
 /** Refuses options that cannot be obeyed, before anything is looked at. */
 export function checkOpenOptions(port: FilePort, options: OpenRuntimeOptions): CheckedOptions {
   const { runtimeId = `runtime-${createUlid(Date.now())}` } = options ?? {};
-  const folder = folderOf(port, { ...options, runtimeId });
-  const { maxContentBytes = DEFAULT_CONTENT_BYTES } = options;
+  const { maxContentBytes = DEFAULT_CONTENT_BYTES, durability = "disk" } = options ?? {};
+  if (durability !== "disk" && durability !== "os") {
+    throw new TypeError(
+      `Cannot open a runtime with durability ${JSON.stringify(durability)}: it is "os" or "disk"`,
+    );
+  }
+  const folder = folderOf(durability === "os" ? withoutSyncs(port) : port, {
+    ...options,
+    runtimeId,
+  });
   const displayName = options.displayName ?? null;
   checkCount(maxContentBytes, { name: "maxContentBytes", max: MOST_CONTENT_BYTES });
   if (displayName !== null && typeof displayName !== "string") {
@@ -108,7 +125,7 @@ export function checkOpenOptions(port: FilePort, options: OpenRuntimeOptions): C
   checkSize(displayName ?? "", "a display name", maxContentBytes);
   const limits = { ...DEFAULT_RUNTIME_LIMITS, ...checkLimits(options.limits) };
   const create = { runtime_id: folder.runtimeId, display_name: displayName, limits };
-  return { folder, create, maxContentBytes };
+  return { folder, create, maxContentBytes, durability };
 }
 
 /** Refuses limits that nobody knows, or that are no numbers of items. */
@@ -135,10 +152,11 @@ function checkCount(count: number, { name, max }: { name: string; max: number })
 /** Takes a runtime for one owner, brings it into order after a crash, and makes it if need be. */
 export async function openOwner(
   folder: RuntimeFolder,
-  { create, checkpoints = {} }: {
+  { create, checkpoints = {}, durability = "disk" }: {
     /** What to make when there is no such runtime; without it that is an error. */
     create?: RuntimeIdentity;
     checkpoints?: CheckpointOptions;
+    durability?: "os" | "disk";
   } = {},
 ): Promise<StoreOwner> {
   try {
@@ -152,7 +170,7 @@ export async function openOwner(
       lock.release();
       throw error;
     }
-    const owner = await StoreOwner.begin({ ...recovered, lock, checkpoints });
+    const owner = await StoreOwner.begin({ ...recovered, lock, checkpoints, durability });
     if (recovered.isNew) await beginRuntime(owner);
     return owner;
   } catch (error) {
@@ -174,7 +192,7 @@ export function checkWritable(folder: RuntimeFolder): void {
   checkJournalFormats(folder);
 }
 
-interface Recovered extends Omit<StoreOwnerParts, "lock" | "checkpoints"> {
+interface Recovered extends Omit<StoreOwnerParts, "lock" | "checkpoints" | "durability"> {
   /** Whether its first event is still to be recorded. */
   isNew: boolean;
 }

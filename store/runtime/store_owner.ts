@@ -29,6 +29,10 @@
  * - In a checkpoint, between any two steps: the old journal is there until the last one, so opening
  *   applies it to whatever mixture of old and new it finds (2, 4, 5).
  *
+ * **With durability "os"** nothing is synced, and lines reach the logs in checkpoints only: (1) to (3) hold
+ * with "in the journal" in place of "on disk", and all of this against the death of the process alone. Who
+ * opens a runtime after a power cut may find any mixture of its files, as it says then.
+ *
  * **What fails while the process lives.** A write that failed is cut back, and its callers get
  * `store-io`. If it cannot be cut back, or a sync fails, nobody can tell what is on disk, and a second
  * sync would "succeed" for what the first one lost: the runtime is read-only until it is opened again.
@@ -64,6 +68,8 @@ import type { RuntimeSource } from "./runtime_reader.ts";
 /** What an owner is made of. */
 export interface StoreOwnerParts extends CheckpointParts {
   problems: RuntimeStoreError[];
+  /** Whether an answer waits for the disk; with "os" the folder's file system syncs nothing. */
+  durability: "os" | "disk";
   /** What the journal holds that snapshots and logs may not have yet. */
   unapplied: UnappliedMutations;
   /** Workers whose transcript was never made. */
@@ -158,7 +164,7 @@ export class StoreOwner implements RuntimeSource, GroupCommitter {
   /** What was acknowledged earlier has to be in the logs, and the journal may not get too long. */
   async #makeRoom(): Promise<void> {
     if (this.#failure !== undefined) throw this.#failure;
-    this.#guard(() => this.#parts.logs.flush());
+    this.#guard(() => this.#flushLogs());
     if (!this.#checkpointer.isDue) return;
     try {
       await this.#checkpointer.make("go on");
@@ -166,6 +172,11 @@ export class StoreOwner implements RuntimeSource, GroupCommitter {
       this.#noteReplaced(error);
       if (this.#failure !== undefined || this.#checkpointer.isOverdue) throw error;
     }
+  }
+
+  /** With "os" the journal alone has the lines until a checkpoint. */
+  #flushLogs(): void {
+    if (this.#parts.durability === "disk") this.#parts.logs.flush();
   }
 
   /** Does something with files; when one of them was replaced, nothing can be changed any more. */
@@ -229,7 +240,8 @@ export class StoreOwner implements RuntimeSource, GroupCommitter {
   }
 
   /**
-   * The four steps of a group: the journal's lines, the sync, memory, the lines of the logs. Behind the
+   * The four steps of a group: the journal's lines, the sync, memory, the lines of the logs; with "os" only
+   * the first and the third, and the journal never says that it was synced. Behind the
    * second the journal must be what its path leads to: elsewhere nobody finds it.
    */
   async #commit(group: Mutation, lines: readonly Uint8Array[]): Promise<void> {
@@ -245,7 +257,9 @@ export class StoreOwner implements RuntimeSource, GroupCommitter {
     }
     let doing: "syncing" | "looking at" = "syncing";
     try {
-      await journal.sync();
+      if (this.#parts.durability === "disk") {
+        await journal.sync({ mayBlock: this.#queue.isAlone });
+      }
       doing = "looking at";
       this.#guard(() => journal.check());
     } catch (cause) {
@@ -256,7 +270,7 @@ export class StoreOwner implements RuntimeSource, GroupCommitter {
     const { logs } = this.#parts;
     for (const { file, offset, bytes } of group.logs.values()) logs.add(file, offset, bytes);
     try {
-      this.#guard(() => logs.flush());
+      this.#guard(() => this.#flushLogs());
     } catch {
       /* The journal has the lines, readers get them, and the next mutation tries again. */
     }

@@ -32,7 +32,8 @@ import type { StoreOwner } from "./store_owner.ts";
  * calls; callers that do not wait for each other share a write and a sync.
  *
  * **Durability**: a mutation that was acknowledged survives a power cut, whole; one that was not is
- * there whole or not at all. When a sync fails nobody can tell which, and the runtime is read-only
+ * there whole or not at all. A runtime that was opened with `"os"` survives its process so, and makes no
+ * promise about a power cut. When a sync fails nobody can tell which, and the runtime is read-only
  * until it is opened again. What another process finds while the runtime is open stands in
  * `docs/format/store.md`.
  *
@@ -70,7 +71,8 @@ export class WorkerRuntime extends RuntimeReader {
    * first: what was acknowledged is there. What is wrong with single workers or logs stands in
    * {@linkcode WorkerRuntime.problems} and does not stand in the way of the rest.
    *
-   * **Durability**: a runtime that was made survives a power cut once this returns.
+   * **Durability**: a runtime that was made survives a power cut once this returns, unless `durability` is
+   * `"os"`.
    *
    * **Permissions**: `--allow-read` and `--allow-write` for the root.
    *
@@ -79,7 +81,7 @@ export class WorkerRuntime extends RuntimeReader {
    * @throws {RuntimeStoreError} `owned` if somebody has it open, `store-io`, `store-missing`,
    * `store-corrupt` or `symlink` if its files cannot be used, `invalid-request` for an id that
    * cannot be one.
-   * @throws {TypeError} If `root` or `runtimeId` is not a string.
+   * @throws {TypeError} If `root` or `runtimeId` is not a string, or `durability` none.
    * @throws {RangeError} If a limit is not a whole number.
    */
   static open(options: OpenRuntimeOptions): Promise<WorkerRuntime> {
@@ -289,7 +291,7 @@ export async function openRuntimeOnPort(
   options: OpenRuntimeOptions,
   checkpoints: CheckpointOptions = {},
 ): Promise<WorkerRuntime> {
-  const { folder, create, maxContentBytes } = checkOpenOptions(port, options);
-  const owner = await openOwner(folder, { create, checkpoints });
+  const { folder, maxContentBytes, ...how } = checkOpenOptions(port, options);
+  const owner = await openOwner(folder, { ...how, checkpoints });
   return new WorkerRuntime(owner, { maxContentBytes });
 }

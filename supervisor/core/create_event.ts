@@ -21,11 +21,11 @@ import type { EventInit, ExternalEvent } from "../types.ts";
  *
  * Permissions: none.
  *
- * @param init The event's id, kind, time and payload.
+ * @param init The event's id, kind, time and payload, and which attempt its first one is.
  * @returns The event.
  * @throws {ExternalEventPayloadError} When the payload is not one JSON object.
  * @throws {TypeError} When a field has the wrong shape.
- * @throws {RangeError} When a number of `at` is out of range.
+ * @throws {RangeError} When a number of `at`, or `firstAttempt`, is out of range.
  *
  * @example An event with a payload
  * ```ts
@@ -48,12 +48,14 @@ export function createEvent(init: EventInit): ExternalEvent {
   if (!(bytes instanceof Uint8Array)) {
     throw new TypeError("Cannot use event.payload: expected a text or a Uint8Array");
   }
+  const { firstAttempt } = init;
   const event = Object.freeze({
     id: init.id,
     kind: init.kind,
     at: checkDuration(init.at, "event.at"),
     payload: typeof payload === "string" ? bytes : Uint8Array.from(bytes),
     context: contextOfPayload(bytes),
+    ...(firstAttempt !== undefined && { firstAttempt }),
   });
   checkEvent(event);
   return event;
@@ -61,7 +63,7 @@ export function createEvent(init: EventInit): ExternalEvent {
 
 /** Refuses what {@linkcode createEvent} would not have made, as far as a glance shows. */
 export function checkEvent(event: ExternalEvent): void {
-  const { id, kind, at, payload, context } = checkObject(event, "event");
+  const { id, kind, at, payload, context, firstAttempt } = checkObject(event, "event");
   checkString(id, "event.id");
   checkOneOf(kind, "event.kind", EVENT_KINDS);
   const { secs, nanos } = checkObject(at, "event.at");
@@ -75,4 +77,7 @@ export function checkEvent(event: ExternalEvent): void {
   if (!(context instanceof Map)) {
     throw new TypeError("Cannot use event.context: it is no Map; make events by createEvent");
   }
+  if (firstAttempt === undefined) return;
+  if (checkInteger(firstAttempt, "event.firstAttempt") > 0) return;
+  throw new RangeError("Cannot use event.firstAttempt: attempts are counted from 1, got 0");
 }

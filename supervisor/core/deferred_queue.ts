@@ -65,19 +65,44 @@ export class DeferredQueue {
 
   /** Takes the first episode away. */
   removeFirst(): void {
-    if (this.#size === 0) return;
-    const slot = this.#heap[0]!;
-    this.#origins[slot] = undefined;
-    this.#freeSlots.push(slot);
-    this.#first = null;
-    this.#size--;
-    if (this.#size > 0) this.#rise(this.#emptyPlace(), this.#heap[this.#size]!);
+    if (this.#size > 0) this.#removeAt(0);
+  }
+
+  /** Whether an episode waits. */
+  has(episodeId: number): boolean {
+    return this.#placeOf(episodeId) >= 0;
+  }
+
+  /** Takes an episode away that waits, and says what it was. */
+  remove(episodeId: number): DeferredEpisode | undefined {
+    const place = this.#placeOf(episodeId);
+    if (place < 0) return undefined;
+    const episode = this.#episodeIn(this.#heap[place]!);
+    this.#removeAt(place);
+    return episode;
   }
 
   /** The episodes in the order in which they come due. */
   toArray(): DeferredEpisode[] {
     const slots = this.#heap.slice(0, this.#size).sort((a, b) => this.#isBefore(a, b) ? -1 : 1);
     return Array.from(slots, (slot) => this.#episodeIn(slot));
+  }
+
+  /** Where an episode is in the heap, or −1. Who takes all of them out in order finds each at once. */
+  #placeOf(episodeId: number): number {
+    for (let place = 0; place < this.#size; place++) {
+      if (this.#numbers[this.#heap[place]! * STRIDE + EPISODE_ID] === episodeId) return place;
+    }
+    return -1;
+  }
+
+  #removeAt(place: number): void {
+    const slot = this.#heap[place]!;
+    this.#origins[slot] = undefined;
+    this.#freeSlots.push(slot);
+    this.#first = null;
+    this.#size--;
+    if (place < this.#size) this.#rise(this.#emptyPlace(place), this.#heap[this.#size]!);
   }
 
   #episodeIn(slot: number): DeferredEpisode {
@@ -105,13 +130,12 @@ export class DeferredQueue {
   }
 
   /**
-   * Moves the empty top to the bottom, by moving the smaller child up each time, and says where it is.
+   * Moves an empty place to the bottom, by moving the smaller child up each time, and says where it is.
    * What fills it was at the bottom before and rarely rises: half the comparisons of sinking it.
    */
-  #emptyPlace(): number {
+  #emptyPlace(place: number): number {
     const heap = this.#heap;
-    let place = 0;
-    for (let child = 1; child < this.#size; child = 2 * place + 1) {
+    for (let child = 2 * place + 1; child < this.#size; child = 2 * place + 1) {
       const right = child + 1;
       if (right < this.#size && this.#isBefore(heap[right]!, heap[child]!)) child = right;
       heap[place] = heap[child]!;

@@ -111,14 +111,16 @@ function readNumbers(value: unknown, name: string): DecisionNumbers {
 }
 
 function readEvent(value: unknown, name: string): ExternalEvent {
-  const { event_id, event_time, kind, payload, ...others } = checkObject(value, name);
-  checkKeys(others, name, ["event_id", "event_time", "kind", "payload"]);
+  const { event_id, event_time, kind, payload, first_attempt: firstAttempt, ...others } =
+    checkObject(value, name);
+  checkKeys(others, name, ["event_id", "event_time", "kind", "payload", "first_attempt"]);
   const bytes = checkArray(payload, `${name}.payload`, checkByte);
   return createEvent({
     id: checkString(event_id, `${name}.event_id`),
     kind: kind as ExternalEvent["kind"],
     at: event_time as EventTime,
     payload: Uint8Array.from(bytes),
+    ...(firstAttempt !== undefined && { firstAttempt: firstAttempt as number }),
   });
 }
 
@@ -181,6 +183,12 @@ export function writeState(core: SupervisorCore): SupervisorState {
   };
 }
 
-function writeEvent({ id, at, kind, payload }: ExternalEvent): EventState {
-  return { event_id: id, event_time: at, kind, payload: [...payload] };
+function writeEvent({ id, at, kind, payload, firstAttempt }: ExternalEvent): EventState {
+  return {
+    event_id: id,
+    event_time: at,
+    kind,
+    payload: [...payload],
+    ...(firstAttempt !== undefined && { first_attempt: firstAttempt }),
+  };
 }

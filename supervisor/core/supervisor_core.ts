@@ -9,6 +9,7 @@ import type {
   ExternalEvent,
   RunTermination,
   SupervisorInput,
+  WithdrawInput,
 } from "../types.ts";
 import { type DeferredEpisode, DeferredQueue } from "./deferred_queue.ts";
 import { makeEntry, NO_END, type Verdict } from "./entry.ts";
@@ -72,15 +73,18 @@ const NOTHING_DUE: Obstacle = { reason: "nothing_due", until: null };
  *   list fed to a fresh core gives the same entries and the same attempts, however they were timed.
  * - **An input leads to at most one entry and at most one attempt.** In serial mode the entry is written
  *   when the run is over, so an event that starts one has none yet, and no event is taken meanwhile.
- * - **The clock does not go back.** It is the latest time that an event, or a concurrent completion, had.
+ * - **The clock does not go back.** It is the latest time that an event, a withdrawal or a concurrent
+ *   completion had.
  *   Starts in the rate window are therefore in order, and what has left the window never returns.
  * - **An episode is in one place**: in flight with one attempt, or in the deferred queue, or over. Its id
- *   is given once, in the order of admission; a Pump that finds nothing due uses one up (SCH-11).
+ *   is given once, in the order of admission; a Pump that finds nothing due uses one up (SCH-11). What is
+ *   withdrawn leaves the queue for good, without a termination: it has not failed.
  * - **Saturation is looked at before the rate, and both only when an episode starts.** A retry without
  *   back-off keeps the place of the attempt that failed, and counts for no window (INV-2).
  * - **The numbers of an entry are those before it took effect**, so that an entry explains itself.
- * - **What throws ends this core.** A counter at 2^53 − 1, or a completion of an attempt that is not in
- *   flight, leaves a state that no input list leads to; the driver stops.
+ * - **What throws ends this core.** A counter at 2^53 − 1, a completion of an attempt that is not in
+ *   flight, or a withdrawal of what is not deferred leaves a state that no input list leads to; the driver
+ *   stops.
  */
 export class SupervisorCore {
   readonly rules: Rules;
@@ -123,6 +127,11 @@ export class SupervisorCore {
     return this.#deferred.size;
   }
 
+  /** Whether an episode is deferred, so that it can be withdrawn. */
+  isDeferred(episodeId: number): boolean {
+    return this.#deferred.has(episodeId);
+  }
+
   /** How many attempts are in flight. */
   get inFlightCount(): number {
     return this.#inFlight.size;
@@ -148,7 +157,8 @@ export class SupervisorCore {
   /** Takes one input. What throws (a counter at its end, an impossible input) ends this core. */
   step(input: SupervisorInput): StepResult {
     this.#inputs = following(this.#inputs, "inputs");
-    return input.type === "event" ? this.#takeEvent(input.event) : this.#takeCompletion(input);
+    if (input.type === "event") return this.#takeEvent(input.event);
+    return input.type === "completion" ? this.#takeCompletion(input) : this.#takeWithdrawal(input);
   }
 
   /** The entry that an event would get now, but for the end of its run. */
@@ -308,6 +318,22 @@ export class SupervisorCore {
     }
     const entry = makeEntry(this.rules, verdict, failed, { answer, isOver });
     return { decisions: [entry], invocations: NONE };
+  }
+
+  /** The episode is over without an end: nothing of it runs. The last attempt, if any, has its own entry. */
+  #takeWithdrawal({ episode_id: episodeId, at }: WithdrawInput): StepResult {
+    if (this.isOccupied) throw new TypeError("Cannot withdraw: a serial run is not over");
+    this.#moveClock(at);
+    const now = this.#numbersNow(0);
+    const episode = this.#deferred.remove(episodeId);
+    if (episode === undefined) {
+      throw new TypeError(`Cannot withdraw episode ${episodeId}: it is not deferred`);
+    }
+    const { origin, deferCount, attempts: attempt } = episode;
+    const numbers = { ...now, defer_count: deferCount };
+    const verdict: Verdict = { decision: "Skip", reason: "withdrawn", scheduleAt: null, numbers };
+    const subject = { trigger: origin, episodeId, origin, attempt };
+    return { decisions: [makeEntry(this.rules, verdict, subject, NO_END)], invocations: NONE };
   }
 
   #moveClock(at: EventTime): void {

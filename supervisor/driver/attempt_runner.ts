@@ -1,13 +1,22 @@
-import { checkFunction, checkInteger, checkMethods } from "../../_internal/errors.ts";
+import {
+  checkFunction,
+  checkInteger,
+  checkKeys,
+  checkMethods,
+  isObject,
+} from "../../_internal/errors.ts";
 import { payloadObject } from "../../_internal/event_payload.ts";
 import { compareTimes, durationOfMs, ZERO } from "../../_internal/event_time.ts";
+import { copyOfJsonObject } from "../../_internal/wire_json/json_value.ts";
 import { checkTermination, type Rules } from "../core/rules.ts";
 import type { Attempt } from "../core/supervisor_core.ts";
 import type {
   AttemptRef,
   Duration,
+  JsonObject,
+  RunAnswer,
   RunRequest,
-  RunTermination,
+  RuntimeInvoker,
   SupervisorPorts,
 } from "../types.ts";
 import { type RunningAttempt, RunningAttempts } from "./attempt_timeouts.ts";
@@ -16,19 +25,31 @@ import { awaitAnswer, callInvoker } from "./inside_run.ts";
 /** What an {@linkcode AttemptRunner} reports. */
 interface AttemptListener {
   /** An attempt ended: by its answer, by running out of time, or by not being made. */
-  onEnd: (attempt: Attempt, termination: RunTermination) => void;
+  onEnd: (attempt: Attempt, answer: RunAnswer) => void;
   /** A port failed that may not fail. */
   onFailure: (error: unknown) => void;
 }
 
 const DEFAULT_GRACE_MS = 5_000;
 const ANSWER = "the invoker's answer";
-const RUNTIME_ERROR: RunTermination = Object.freeze({ Failed: "RuntimeError" });
+const ANSWER_FIELDS = ["termination", "end"];
+const RUNTIME_ERROR: RunAnswer = Object.freeze({
+  termination: Object.freeze({ Failed: "RuntimeError" }),
+});
+const ABORTED: RunAnswer = Object.freeze({ termination: "Aborted" });
+/** Only with `beforeRun`: without it every decision to start is followed by the call at once. */
+const NOT_BEGUN: RunAnswer = Object.freeze({
+  termination: "Aborted",
+  end: Object.freeze({ begun: false }),
+});
 
 /**
  * Has attempts made by the invoker: `beforeRun`, if there is one, then the call, then its answer. Each
  * attempt ends once; whatever comes after that is a late answer. What happens when one times out is in
  * `attempt_timeouts.ts`.
+ *
+ * An attempt has a signal when its invoker is called, and not before: so what has none when it ends was
+ * never begun.
  */
 export class AttemptRunner {
   readonly #rules: Rules;
@@ -43,7 +64,8 @@ export class AttemptRunner {
     this.#running = new RunningAttempts({
       ...checkPorts(ports, rules),
       timers: ports.timers,
-      onExpired: ({ attempt }, termination) => listener.onEnd(attempt, termination),
+      onExpired: ({ attempt, controller }, termination) =>
+        listener.onEnd(attempt, controller === null ? NOT_BEGUN : { termination }),
     });
   }
 
@@ -55,8 +77,10 @@ export class AttemptRunner {
   /** Makes an attempt. Once the signal has aborted no invoker is called: it ends as `Aborted`. */
   start(attempt: Attempt): void {
     const { beforeRun, signal } = this.#ports;
-    if (signal?.aborted) return this.#listener.onEnd(attempt, "Aborted");
-    const running = { attempt, controller: new AbortController() };
+    if (signal?.aborted) {
+      return this.#listener.onEnd(attempt, beforeRun === undefined ? ABORTED : NOT_BEGUN);
+    }
+    const running: RunningAttempt = { attempt, controller: null };
     if (beforeRun === undefined) return this.#call(running);
     // What ends it from now on, be it `beforeRun` itself, keeps its invoker from being called.
     this.#running.add(running);
@@ -98,7 +122,7 @@ export class AttemptRunner {
   /** Calls the invoker, unless the attempt was ended or aborted while `beforeRun` was under way. */
   #callIfWanted(running: RunningAttempt): void {
     if (!this.#running.has(running)) return;
-    if (running.controller.signal.aborted) this.#settle(running, "Aborted");
+    if (this.#ports.signal?.aborted) this.#settle(running, NOT_BEGUN);
     else this.#call(running);
   }
 
@@ -107,22 +131,24 @@ export class AttemptRunner {
    * seem idle to what is called; one that the call itself ended has nothing more to wait for.
    */
   #call(running: RunningAttempt): void {
-    const { attempt, controller } = running;
+    const { attempt } = running;
+    const { signal } = running.controller = new AbortController();
     const isRunning = this.#running.has(running);
-    const end = (termination: RunTermination, thrown?: { error: unknown }) => {
-      if (isRunning) this.#settle(running, termination, thrown);
-      else this.#end(attempt, termination, thrown);
+    const end = (answer: RunAnswer, thrown?: { error: unknown }) => {
+      if (isRunning) this.#settle(running, answer, thrown);
+      else this.#end(attempt, answer, thrown);
     };
-    let answer: RunTermination | PromiseLike<RunTermination>;
+    let answer: ReturnType<RuntimeInvoker["run"]>;
+    let read: RunAnswer | undefined;
     try {
-      answer = callInvoker(this.#ports.invoker, this.#requestOf(attempt, controller.signal));
-      if (!isPromiseLike(answer)) checkTermination(answer, ANSWER);
+      answer = callInvoker(this.#ports.invoker, this.#requestOf(attempt, signal));
+      if (!isPromiseLike(answer)) read = readAnswer(answer);
     } catch (error) {
       return end(RUNTIME_ERROR, { error });
     }
-    if (!isPromiseLike(answer)) return end(answer);
+    if (!isPromiseLike(answer)) return end(read!);
     awaitAnswer(answer, {
-      onAnswer: (termination) => this.#onAnswer(running, termination),
+      onAnswer: (answer) => this.#onAnswer(running, answer),
       onThrown: (error) => this.#onThrown(running, error),
     });
     if (isRunning && !this.#running.has(running)) return;
@@ -139,13 +165,13 @@ export class AttemptRunner {
   }
 
   #onAnswer(running: RunningAttempt, answer: unknown): void {
-    let termination: RunTermination;
+    let read: RunAnswer;
     try {
-      termination = checkTermination(answer, ANSWER);
+      read = readAnswer(answer);
     } catch (error) {
       return this.#onThrown(running, error);
     }
-    this.#settle(running, termination);
+    this.#settle(running, read);
   }
 
   #onThrown(running: RunningAttempt, error: unknown): void {
@@ -153,14 +179,14 @@ export class AttemptRunner {
   }
 
   /** Ends an attempt by its answer, unless it has ended before. */
-  #settle(running: RunningAttempt, termination: RunTermination, thrown?: { error: unknown }): void {
+  #settle(running: RunningAttempt, answer: RunAnswer, thrown?: { error: unknown }): void {
     const { attempt } = running;
-    if (this.#running.end(running)) return this.#end(attempt, termination, thrown);
-    this.#callBack(() => this.#ports.onLate?.({ ...refOf(attempt), termination, ...thrown }));
+    if (this.#running.end(running)) return this.#end(attempt, answer, thrown);
+    this.#callBack(() => this.#ports.onLate?.({ ...refOf(attempt), ...answer, ...thrown }));
   }
 
-  #end(attempt: Attempt, termination: RunTermination, thrown?: { error: unknown }): void {
-    this.#listener.onEnd(attempt, termination);
+  #end(attempt: Attempt, answer: RunAnswer, thrown?: { error: unknown }): void {
+    this.#listener.onEnd(attempt, answer);
     if (thrown === undefined) return;
     this.#callBack(() => this.#ports.onInvokerError?.({ ...refOf(attempt), ...thrown }));
   }
@@ -173,6 +199,21 @@ export class AttemptRunner {
       this.#listener.onFailure(error);
     }
   }
+}
+
+/** What an invoker has answered; a `TypeError` when that is no answer. */
+function readAnswer(answer: unknown): RunAnswer {
+  if (!isObject(answer) || !("termination" in answer)) {
+    return { termination: checkTermination(answer, ANSWER) };
+  }
+  checkKeys(answer, ANSWER, ANSWER_FIELDS);
+  const termination = checkTermination(answer.termination, `${ANSWER}.termination`);
+  return { termination, ...readEnd(answer.end, `${ANSWER}.end`) };
+}
+
+/** What is to be recorded of an end, if anything is: a copy, which does not change any more. */
+export function readEnd(end: unknown, name: string): { end?: JsonObject } {
+  return end === undefined ? {} : { end: copyOfJsonObject(end, name) };
 }
 
 /** An attempt as the outside knows it. */

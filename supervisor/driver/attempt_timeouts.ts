@@ -5,8 +5,8 @@ import type { Duration, EventTime, RunTermination, Timers } from "../types.ts";
 /** An attempt that is being made. */
 export interface RunningAttempt {
   readonly attempt: Attempt;
-  /** Its signal is the one that the invoker gets. */
-  readonly controller: AbortController;
+  /** Its signal is the one that the invoker gets; null as long as the invoker is not called. */
+  controller: AbortController | null;
 }
 
 /** What {@linkcode RunningAttempts} works with. */
@@ -114,7 +114,7 @@ export class RunningAttempts {
     this.#deadlines.clear();
     this.#graces.clear();
     this.#arm();
-    for (const { controller } of abandoned) controller.abort(reason);
+    for (const { controller } of abandoned) controller?.abort(reason);
   }
 
   #abort(running: RunningAttempt, termination: RunTermination, reason: unknown): void {
@@ -122,7 +122,7 @@ export class RunningAttempts {
     if (this.#graces.has(episodeId)) return;
     this.#deadlines.delete(episodeId);
     this.#graces.set(episodeId, { running, at: this.#after(this.#options.grace), termination });
-    running.controller.abort(reason);
+    running.controller?.abort(reason);
   }
 
   /** Aborts what has passed its deadline, and ends what has passed its grace. */

@@ -1,6 +1,12 @@
 import { Fifo } from "../core/deferred_queue.ts";
 import type { Attempt, StepResult, SupervisorCore } from "../core/supervisor_core.ts";
-import type { CompletionInput, EventInput, SupervisorInput, SupervisorPorts } from "../types.ts";
+import type {
+  CompletionInput,
+  EventInput,
+  SupervisorInput,
+  SupervisorPorts,
+  WithdrawInput,
+} from "../types.ts";
 
 /** The caller that waits for an input to be handled. */
 interface Caller {
@@ -8,8 +14,8 @@ interface Caller {
   readonly reject: (error: unknown) => void;
 }
 
-interface Pending extends Caller {
-  readonly input: SupervisorInput;
+interface Pending<Input extends SupervisorInput = SupervisorInput> extends Caller {
+  readonly input: Input;
 }
 
 /** What an {@linkcode InputLoop} leads to. */
@@ -25,7 +31,7 @@ const NOBODY: Caller = { resolve: () => {}, reject: () => {} };
 const HANDLED = Promise.resolve();
 
 /** An event that waits. As most are handled at once, its promise is only made when it is asked for. */
-class PendingEvent implements Pending {
+class PendingEvent implements Pending<EventInput> {
   readonly input: EventInput;
   /** What the promise is or will be; null as long as the event waits and it was not asked for. */
   #promise: Promise<void> | null = null;
@@ -57,15 +63,18 @@ class PendingEvent implements Pending {
 
 /**
  * Takes one input after the other: recorded, decided on, logged, acted on. Events wait in the order of
- * the calls, completions in that of the answers. Completions go first, which frees their places; the
- * order in which inputs are taken is the one that is recorded.
+ * the calls, completions in that of the answers. Completions go first, which frees their places; then
+ * withdrawals, so that no event starts what is to be withdrawn. The order in which inputs are taken is the
+ * one that is recorded. A withdrawal that comes too late, for nothing that is deferred then, is refused and
+ * is no input.
  */
 export class InputLoop {
   readonly #core: SupervisorCore;
   readonly #ports: SupervisorPorts;
   readonly #hooks: InputLoopHooks;
-  #events = new Fifo<Pending>();
-  #completions = new Fifo<Pending>();
+  #events = new Fifo<Pending<EventInput>>();
+  #withdrawals = new Fifo<Pending<WithdrawInput>>();
+  #completions = new Fifo<Pending<CompletionInput>>();
   /** The input that is being handled. */
   #current: Pending | null = null;
   /** The event of the serial run that is not over: its caller waits for the decision. */
@@ -85,7 +94,8 @@ export class InputLoop {
 
   /** Whether no input is handled or waits. */
   get isAtRest(): boolean {
-    const waiting = this.#events.length + this.#completions.length;
+    const { length } = this.#events;
+    const waiting = length + this.#withdrawals.length + this.#completions.length;
     return this.#current === null && waiting === 0;
   }
 
@@ -100,6 +110,12 @@ export class InputLoop {
   /** Adds a completion. Its caller resolves when what follows from it is decided. */
   addCompletion(input: CompletionInput, { resolve, reject }: Caller = NOBODY): void {
     this.#completions.push({ input, resolve, reject });
+    this.#wake();
+  }
+
+  /** Adds a withdrawal. Its caller resolves when it is decided, and is rejected when nothing is to withdraw. */
+  addWithdrawal(input: WithdrawInput, { resolve, reject }: Caller): void {
+    this.#withdrawals.push({ input, resolve, reject });
     this.#wake();
   }
 
@@ -174,8 +190,19 @@ export class InputLoop {
   /** The next input: while a serial run is not over, none but a completion. */
   #next(): Pending | undefined {
     if (this.#failure !== null) return undefined;
-    return this.#completions.shift() ??
-      (this.#core.isOccupied ? undefined : this.#events.shift());
+    const completion = this.#completions.shift();
+    if (completion !== undefined || this.#core.isOccupied) return completion;
+    return this.#nextWithdrawal() ?? this.#events.shift();
+  }
+
+  #nextWithdrawal(): Pending | undefined {
+    for (;;) {
+      const pending = this.#withdrawals.shift();
+      if (pending === undefined) return undefined;
+      const { episode_id: episodeId } = pending.input;
+      if (this.#core.isDeferred(episodeId)) return pending;
+      pending.reject(new TypeError(`Cannot withdraw episode ${episodeId}: it is not deferred`));
+    }
   }
 
   #settle(pending: Pending, isDecided: boolean): void {
@@ -190,8 +217,10 @@ export class InputLoop {
   }
 
   #rejectAll(error: unknown): void {
-    const callers = [...this.#completions.toArray(), ...this.#events.toArray()];
+    const callers = [this.#completions, this.#withdrawals, this.#events]
+      .flatMap((queue): Caller[] => queue.toArray());
     this.#completions = new Fifo();
+    this.#withdrawals = new Fifo();
     this.#events = new Fifo();
     this.#current?.reject(error);
     this.#undecided?.reject(error);

@@ -1,6 +1,7 @@
-import type { RunRequest, RunTermination, RuntimeInvoker } from "../types.ts";
+import type { RunRequest, RuntimeInvoker } from "../types.ts";
 
-type Answer = RunTermination | PromiseLike<RunTermination>;
+/** What an invoker answers: it is looked at by whoever gets it. */
+type Answer = ReturnType<RuntimeInvoker["run"]>;
 
 /** What the engine says of one function on the stack. */
 interface CallSite {
@@ -18,7 +19,7 @@ interface EngineError {
 
 /** What to call with the answer that is waited for. */
 interface AnswerHandlers {
-  onAnswer: (answer: RunTermination) => void;
+  onAnswer: (answer: Awaited<Answer>) => void;
   onThrown: (error: unknown) => void;
 }
 
@@ -29,14 +30,14 @@ const WAITS = "taffrail waits for an invoker";
 const marked = {
   [CALLS]: (invoker: RuntimeInvoker, request: RunRequest): Answer => invoker.run(request),
 
-  async [WAITS](answer: PromiseLike<RunTermination>, handlers: AnswerHandlers): Promise<void> {
-    let termination: RunTermination;
+  async [WAITS](answer: PromiseLike<Awaited<Answer>>, handlers: AnswerHandlers): Promise<void> {
+    let answered: Awaited<Answer>;
     try {
-      termination = await answer;
+      answered = await answer;
     } catch (error) {
       return handlers.onThrown(error);
     }
-    handlers.onAnswer(termination);
+    handlers.onAnswer(answered);
   },
 };
 
@@ -46,7 +47,10 @@ export function callInvoker(invoker: RuntimeInvoker, request: RunRequest): Answe
 }
 
 /** Waits for an invoker, so that {@linkcode checkOutside} knows. */
-export function awaitAnswer(answer: PromiseLike<RunTermination>, handlers: AnswerHandlers): void {
+export function awaitAnswer(
+  answer: PromiseLike<Awaited<Answer>>,
+  handlers: AnswerHandlers,
+): void {
   void marked[WAITS](answer, handlers);
 }
 

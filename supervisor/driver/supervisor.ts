@@ -8,15 +8,17 @@ import type {
   Completion,
   CompletionInput,
   DecisionLogEntry,
+  DeferredRef,
   EventTime,
   ExternalEvent,
   Leftovers,
-  RunTermination,
+  RunAnswer,
   SupervisorOptions,
   SupervisorPorts,
   SupervisorState,
+  Withdrawal,
 } from "../types.ts";
-import { AttemptRunner, refOf } from "./attempt_runner.ts";
+import { AttemptRunner, readEnd, refOf } from "./attempt_runner.ts";
 import { InputLoop } from "./input_loop.ts";
 import { checkOutside } from "./inside_run.ts";
 
@@ -25,7 +27,8 @@ import { checkOutside } from "./inside_run.ts";
  *
  * A supervisor has no clock: time is what events say. An event asks for a run of the graph. It is
  * invoked at once, deferred until a limit allows it, or skipped when the queue is full; each `Pump`
- * event starts the first deferred episode that is due. {@linkcode PumpDriver} sends Pumps by itself.
+ * event starts the first deferred episode that is due, unless {@linkcode Supervisor.withdraw} took it out
+ * before. {@linkcode PumpDriver} sends Pumps by itself.
  *
  * - `"serial"` mode: one run at a time, and one entry an event, logged when its run is over. These are
  *   the rules SCH-1 to SCH-18 and INV-1 to INV-6.
@@ -35,11 +38,11 @@ import { checkOutside } from "./inside_run.ts";
  *
  * | What goes wrong | What follows |
  * | --- | --- |
- * | the invoker throws, or answers what is no `RunTermination` | the attempt ends as `{ Failed: "RuntimeError" }`; `onInvokerError` gets what was thrown |
+ * | the invoker throws, or answers what is no `RunTermination` or `RunAnswer`, or an `end` that is not JSON | the attempt ends as `{ Failed: "RuntimeError" }`; `onInvokerError` gets what was thrown |
  * | it does not answer by its deadline | its signal aborts; after `deadlineGraceMs` more the attempt ends as `TimedOut` |
  * | it answers after that, or once more | `onLate` is called, and nothing else changes |
  * | it never answers and has no deadline | its run lasts until `signal` aborts |
- * | it calls `idle` or `close`, or in `"serial"` mode `onEvent` | they reject with a `TypeError`, as waiting would never end |
+ * | it calls `idle` or `close`, or in `"serial"` mode `onEvent` or `withdraw` | they reject with a `TypeError`, as waiting would never end |
  * | `decisionLog`, `inputLog`, `beforeRun` or a callback throws | the supervisor stops: everything pending and every later call rejects with that error, and the signals of running attempts abort |
  * | `signal` aborts | events that wait and events to come are rejected with its reason; the signals of running attempts abort; those that do not answer within `deadlineGraceMs`, without timers at once, end as `Aborted`; no invoker is called any more |
  *
@@ -115,7 +118,7 @@ export class Supervisor {
       onRest: (failure) => this.#onRest(failure),
     });
     this.#runner = new AttemptRunner(this.#core.rules, this.#ports, {
-      onEnd: (attempt, termination) => this.#onEnd(attempt, termination),
+      onEnd: (attempt, answer) => this.#onEnd(attempt, answer),
       onFailure: (error) => this.#loop.fail(error),
     });
     options.signal?.addEventListener("abort", this.#onAbort);
@@ -142,7 +145,9 @@ export class Supervisor {
     return supervisor;
   }
 
-  /** The logical clock: the latest time that an event, or a concurrent completion, had (SCH-2). */
+  /**
+   * The logical clock: the latest time that an event, a withdrawal or a concurrent completion had (SCH-2).
+   */
   get clock(): EventTime {
     return this.#core.clock;
   }
@@ -152,9 +157,18 @@ export class Supervisor {
     return this.#core.inputs;
   }
 
-  /** The attempts in flight. */
+  /** The attempts in flight, those included that wait for `beforeRun`. */
   get inFlight(): AttemptRef[] {
     return this.#core.state().inFlight.map(refOf);
+  }
+
+  /** The deferred episodes, in the order in which they come due. */
+  get deferred(): DeferredRef[] {
+    return this.#core.state().deferred.map(({ origin, episodeId, attempts }) => ({
+      eventId: origin.id,
+      episodeId,
+      attempts,
+    }));
   }
 
   /**
@@ -189,6 +203,58 @@ export class Supervisor {
     return new Promise((resolve, reject) => {
       if (this.#loop.failure !== null) throw this.#loop.failure.error;
       this.#loop.addCompletion(this.#takeOut(completion), { resolve, reject });
+    });
+  }
+
+  /**
+   * Takes a deferred episode out of the queue, so that no Pump starts it any more: an input like events and
+   * completions, whose entry is a `Skip` of reason `withdrawn`. It goes before the events that wait, also
+   * those that were handed over before it, and is taken when no serial run is under way. It is taken after
+   * {@linkcode Supervisor.close} and after an abort too. To have the work done after all, hand over an event.
+   *
+   * @param withdrawal The episode: see {@linkcode Supervisor.deferred}.
+   * @returns A promise that resolves when the withdrawal is logged; it rejects with a `TypeError` that names
+   * the episode when that is not deferred, and then nothing has happened.
+   *
+   * @example Nothing of what waits is to be done
+   * ```ts
+   * import { createEvent, FaultInvoker, MemoryDecisionLog, Supervisor } from "@taffrail/taffrail/supervisor";
+   * import { assertEquals } from "@std/assert";
+   *
+   * const decisionLog = new MemoryDecisionLog();
+   * const supervisor = new Supervisor({
+   *   graphId: "g",
+   *   constraints: { max_in_flight: 0, max_retries: 0 },
+   *   decisionLog,
+   *   invoker: new FaultInvoker(),
+   * });
+   * for (const id of ["e1", "e2"]) {
+   *   await supervisor.onEvent(createEvent({ id, kind: "Command", at: { secs: 0, nanos: 0 } }));
+   * }
+   * for (const { episodeId } of supervisor.deferred) await supervisor.withdraw({ episodeId });
+   *
+   * assertEquals(await supervisor.close(), { deferred: 0, inFlight: 0 });
+   * assertEquals(
+   *   decisionLog.entries.map(({ event_id, decision, reason }) => [event_id, decision, reason]),
+   *   [
+   *     ["e1", "Defer", "saturated"],
+   *     ["e2", "Defer", "saturated"],
+   *     ["e1", "Skip", "withdrawn"],
+   *     ["e2", "Skip", "withdrawn"],
+   *   ],
+   * );
+   * ```
+   */
+  withdraw(withdrawal: Withdrawal): Promise<void> {
+    return new Promise((resolve, reject) => {
+      if (this.#loop.failure !== null) throw this.#loop.failure.error;
+      if (this.#core.isOccupied) checkOutside("withdraw an episode");
+      const { episodeId, at } = checkObject(withdrawal, "withdrawal");
+      this.#loop.addWithdrawal({
+        type: "withdraw",
+        episode_id: checkInteger(episodeId, "withdrawal.episodeId"),
+        at: at === undefined ? this.#now() : checkDuration(at, "withdrawal.at"),
+      }, { resolve, reject });
     });
   }
 
@@ -268,11 +334,17 @@ export class Supervisor {
     return writeState(this.#core);
   }
 
-  #onEnd({ episodeId, attempt }: Attempt, termination: RunTermination): void {
+  #onEnd({ episodeId, attempt }: Attempt, { termination, end }: RunAnswer): void {
     try {
       const at = this.#now();
-      const type = "completion";
-      this.#loop.addCompletion({ type, episode_id: episodeId, attempt, termination, at });
+      const ended = {
+        type: "completion",
+        episode_id: episodeId,
+        attempt,
+        termination,
+        at,
+      } as const;
+      this.#loop.addCompletion(end === undefined ? ended : { ...ended, end });
     } catch (error) {
       this.#loop.fail(error);
     }
@@ -281,13 +353,14 @@ export class Supervisor {
   /** The input that a completion makes, once nothing else can end the same attempt. */
   #takeOut(completion: Completion): CompletionInput {
     checkObject(completion, "completion");
-    const { episodeId, attempt, termination, at } = completion;
+    const { episodeId, attempt, termination, at, end } = completion;
     const input = {
       type: "completion",
       episode_id: checkInteger(episodeId, "completion.episodeId"),
       attempt: checkInteger(attempt, "completion.attempt"),
       termination: checkTermination(termination, "completion.termination"),
       at: at === undefined ? this.#now() : checkDuration(at, "completion.at"),
+      ...readEnd(end, "completion.end"),
     } as const;
     if (this.#runner.end(episodeId, attempt)) return input;
     if (this.#restored.get(episodeId) !== attempt) {

@@ -3,6 +3,7 @@ import {
   denoFilePort,
   type FilePort,
   readRangeSync,
+  runSteps,
   runStepsSync,
 } from "../../_internal/file_port.ts";
 import {
@@ -12,12 +13,14 @@ import {
   LineFile,
   recoverTailSync,
   type Recovery,
+  SyncPace,
   UnknownOutcomeError,
 } from "../../_internal/line_file.ts";
 import { MAX_LINE_BYTES } from "../../_internal/json_lines.ts";
 import { CommitQueue } from "../../_internal/lock.ts";
 import { everyCut } from "../_util/every_cut.ts";
 import { everyFailure } from "../_util/every_failure.ts";
+import { withStoppedClock } from "../_util/fast_clock.ts";
 import { FaultPort } from "../_util/fault_port.ts";
 import {
   appendTo,
@@ -407,4 +410,70 @@ Deno.test("a CommitQueue leaves those waiting who had no room, but for one who g
   const kinds = outcomes.map(({ status }) => status);
   assertEquals(kinds, ["fulfilled", "fulfilled", "rejected", "fulfilled"]);
   assertEquals(queue.size, 0);
+});
+
+/** Tells a pace of syncs that took so long, in the form that it asked for; returns these forms. */
+function formsOf(pace: SyncPace, times: readonly number[]): string {
+  return times.map((ms) => {
+    const isBlocking = pace.mayBlock;
+    pace.took(ms, { isBlocking });
+    return isBlocking ? "b" : "f";
+  }).join("");
+}
+
+Deno.test("SyncPace blocks where syncs are fast, and leaves the event loop free now and then", () => {
+  const fast = new Array(60).fill(0.4);
+  const b16 = "b".repeat(16);
+  assertEquals(formsOf(new SyncPace(), fast), `ffff${b16}f${b16}f${b16}fbbbbb`);
+});
+
+Deno.test("SyncPace never blocks where syncs are slow, and a slow one is not soon followed by another", () => {
+  assertEquals(formsOf(new SyncPace(), new Array(100).fill(1.1)), "f".repeat(100));
+  const pace = new SyncPace();
+  assertEquals(formsOf(pace, [0.4, 0.4, 0.4, 0.4, 30]), "ffffb");
+  assertEquals(formsOf(pace, new Array(33).fill(0.4)), `${"f".repeat(32)}b`);
+  // Every third one is slow: the event loop stands still for none.
+  const mixed = Array.from({ length: 99 }, (_, n) => n % 3 === 2 ? 30 : 0.4);
+  assertEquals(formsOf(new SyncPace(), mixed), "f".repeat(99));
+});
+
+/** Whether a sync blocks of `bytes` blocks after four fast ones. */
+async function isBlocking(options: { mayBlock?: boolean }, bytes = 8): Promise<boolean> {
+  return await withStoppedClock(() =>
+    withTempDir(async (directory) => {
+      const port = new FaultPort();
+      const path = `${directory}/lines`;
+      const handle = port.openSync(path, { read: true, append: true, create: true });
+      const file = new LineFile(handle, { end: 0 });
+      for (let n = 0; n < 4; n++) await runSteps(file.sync(options));
+      assertEquals(port.count("syncDataSync"), 0);
+      file.append(encoder.encode(`${"x".repeat(bytes - 1)}\n`));
+      await runSteps(file.sync(options));
+      handle.close();
+      return port.count("syncDataSync") === 1;
+    })
+  );
+}
+
+Deno.test("LineFile.sync() blocks only for who says that it may, and where there is little to sync", async () => {
+  assert(await isBlocking({ mayBlock: true }));
+  assertFalse(await isBlocking({}));
+  assert(await isBlocking({ mayBlock: true }, 64 * 1024));
+  assertFalse(await isBlocking({ mayBlock: true }, 64 * 1024 + 1));
+});
+
+Deno.test("a CommitQueue tells one caller who waits each time from many who come together", async () => {
+  const seen: boolean[] = [];
+  const queue: CommitQueue<number, number> = new CommitQueue({
+    // deno-lint-ignore require-await -- an answer is a promise
+    async commitGroup() {
+      for (const waiting of queue.take()) waiting.resolve(waiting.request);
+      seen.push(queue.isAlone);
+    },
+  });
+  for (let n = 0; n < 3; n++) await queue.submit(n);
+  await Promise.all([1, 2].map((n) => queue.submit(n)));
+  // Of those two the first may be back before the second.
+  for (let n = 0; n < 3; n++) await queue.submit(n);
+  assertEquals(seen, [true, true, true, false, false, true, true]);
 });

@@ -16,8 +16,10 @@ import {
   checkRunId,
   foreignRunIdProblem,
   isSystemFile,
+  outputName,
   runPaths,
 } from "../../_internal/root_layout.ts";
+import { toHex } from "../../_internal/text.ts";
 import { namesIn } from "../_util/files.ts";
 import { withTempDir } from "../_util/temp.ts";
 
@@ -95,6 +97,7 @@ Deno.test("runPaths() stays inside the root (OLG-1)", () => {
       bundle: `${directory}${separator}capture.json`,
       trace: `${directory}${separator}trace.json`,
       processes: `${directory}${separator}processes.jsonl`,
+      inbox: `${directory}${separator}inbox.jsonl`,
       nodes: `${directory}${separator}nodes`,
     });
   }
@@ -196,5 +199,28 @@ Deno.test("isSystemFile() knows what operating systems leave, and nothing else",
   }
   for (const name of ["run.json", "run.json~", ".run.json.swp", "notes", ".git", ".nfs", "_"]) {
     assertEquals(isSystemFile(name), false, name);
+  }
+});
+
+Deno.test("outputName() keeps what is safe in a name, and tells ids apart that differ in case", () => {
+  const nameOf = (nodeId: string) => outputName({ nodeId, attempt: 2, stream: "out" });
+  assertEquals(nameOf("unit-test_1.a"), "unit-test_1.a.2.out");
+  assertEquals(nameOf("Unit"), "%55nit.2.out");
+  assertEquals(nameOf("test:unit/a@b"), "test%3Aunit%2Fa%40b.2.out");
+  assertEquals(nameOf("é%"), "%C3%A9%25.2.out");
+  assertEquals([nameOf("."), nameOf(".."), nameOf("...")], [
+    "%2E.2.out",
+    "%2E%2E.2.out",
+    "....2.out",
+  ]);
+});
+
+Deno.test("outputName() cuts a long id, and puts a digest behind it", async () => {
+  const nameOf = (nodeId: string) => outputName({ nodeId, attempt: 1, stream: "result" });
+  assertEquals(nameOf("x".repeat(100)), `${"x".repeat(100)}.1.result`);
+  for (const nodeId of ["x".repeat(101), "É".repeat(17)]) {
+    const digest = await crypto.subtle.digest("SHA-256", new TextEncoder().encode(nodeId));
+    const begin = nodeId.startsWith("x") ? nodeId.slice(0, 83) : "%C3%89".repeat(17).slice(0, 83);
+    assertEquals(nameOf(nodeId), `${begin}-${toHex(new Uint8Array(digest)).slice(0, 16)}.1.result`);
   }
 });

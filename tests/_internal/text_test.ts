@@ -1,5 +1,5 @@
 import { assertEquals, assertNotEquals } from "@std/assert";
-import { crc32, isBlank, trimWhiteSpace } from "../../_internal/text.ts";
+import { crc32, isBlank, Sha256, toHex, trimWhiteSpace } from "../../_internal/text.ts";
 
 const encoder = new TextEncoder();
 
@@ -45,4 +45,22 @@ Deno.test("white space is what Unicode calls so, for blanks and ends alike", () 
 Deno.test("trimWhiteSpace() takes a time that grows with the text, not with its square", () => {
   const spaces = " ".repeat(1_000_000);
   assertEquals(trimWhiteSpace(`a${spaces}b${spaces}`), `a${spaces}b`);
+});
+
+Deno.test("Sha256 gives the digests of the standard", () => {
+  const digestOf = (text: string) => toHex(Sha256.of(new TextEncoder().encode(text)));
+  assertEquals(digestOf(""), "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855");
+  assertEquals(digestOf("abc"), "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+});
+
+Deno.test("Sha256 agrees with the system, whatever the length and the pieces", async () => {
+  for (const length of [1, 55, 56, 63, 64, 65, 119, 120, 127, 128, 1000, 65_537]) {
+    const bytes = Uint8Array.from({ length }, (_, index) => index * 31);
+    const expected = toHex(new Uint8Array(await crypto.subtle.digest("SHA-256", bytes)));
+    for (const piece of [1, 63, 64, 100, length]) {
+      const hash = new Sha256();
+      for (let at = 0; at < length; at += piece) hash.update(bytes.subarray(at, at + piece));
+      assertEquals(toHex(hash.digest()), expected, `${length} bytes by ${piece}`);
+    }
+  }
 });

@@ -1,17 +1,7 @@
-import { denoFilePort, type FileHandle, type FilePort } from "../../_internal/file_port.ts";
-
-const SYNCS: Record<PropertyKey, () => unknown> = {
-  syncDataSync: () => {},
-  syncSync: () => {},
-  syncData: () => Promise.resolve(),
-  sync: () => Promise.resolve(),
-};
+import { denoFilePort, type FilePort, withoutSyncs } from "../../_internal/file_port.ts";
 
 /** The real file system, but nobody waits for the disk: for the many tests that cut no power. */
-export const hastyFilePort: FilePort = {
-  ...denoFilePort,
-  openSync: (path, options) => withoutSyncs(denoFilePort.openSync(path, options)),
-};
+export const hastyFilePort: FilePort = withoutSyncs(denoFilePort);
 
 /**
  * Removes a folder and all in it with a call for each, so that each can fail or be the last one. The
@@ -22,14 +12,4 @@ export function removeByOne(port: FilePort, path: string, base: FilePort = port)
     for (const { name } of [...base.readDirSync(path)]) removeByOne(port, `${path}/${name}`, base);
   }
   port.removeSync(path);
-}
-
-function withoutSyncs(handle: FileHandle): FileHandle {
-  return new Proxy(handle, {
-    get(target, name) {
-      if (name in SYNCS) return SYNCS[name];
-      const member: unknown = Reflect.get(target, name);
-      return typeof member === "function" ? member.bind(target) : member;
-    },
-  });
 }

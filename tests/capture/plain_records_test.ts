@@ -1,5 +1,5 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
-import { type Codec, encodeJson } from "../../_internal/wire_json/codec.ts";
+import { type Codec, decodeJson, encodeJson } from "../../_internal/wire_json/codec.ts";
 import { openStruct } from "../../_internal/wire_json/struct.ts";
 import {
   decisionRecord,
@@ -13,7 +13,7 @@ import {
 } from "../../capture/bundle/record_codecs.ts";
 import { sampleBundle } from "./_util.ts";
 
-/** What the engine prints is what the codecs would have printed, and nothing else is left to it. */
+/** What is left to the engine is printed and read as the codecs would have done it, and nothing else is. */
 
 const ODD = [
   null,
@@ -104,8 +104,23 @@ Deno.test("what is plain is printed as the codec prints it, and what it refuses 
       }
       assertEquals(encodeJson(byEngine, variant), expected);
     }
+    for (const variant of variantsOf(record)) {
+      if (variant.type !== record.type) continue;
+      const text = JSON.stringify(variant);
+      assertEquals(readBy(byEngine, text), readBy(byFields, text), text);
+    }
   }
 });
+
+/** What is read, with the order of its members; or how it is refused, and where. */
+function readBy(codec: Codec<Members>, text: string): unknown {
+  try {
+    const value = decodeJson(codec, text);
+    return [value, JSON.stringify(value)];
+  } catch (error) {
+    return String(error);
+  }
+}
 
 Deno.test("nothing that JSON.stringify prints by a toJSON method is plain", () => {
   class Time {

@@ -146,7 +146,7 @@ function endsIn(bundle: CaptureBundle): Map<string, string> {
   );
   const ends = new Map<string, string>();
   for (const input of bundle.inputs) {
-    if (input.type === "event") continue;
+    if (input.type !== "completion") continue;
     const event = origins.get(input.episode_id);
     const { nodeId, attempt } = nodeAttemptOf(event!, input.attempt);
     ends.set(`${nodeId} ${attempt}`, JSON.stringify(input.termination));

@@ -96,6 +96,26 @@ Deno.test("append() on disk makes one write and one fdatasync, outside the lock 
     })
   ));
 
+Deno.test("timers get their turn while one caller appends on disk again and again", () =>
+  withStoppedClock(() =>
+    withTempDir(async (root) => {
+      const port = new FaultPort();
+      const options = { root, runId: RUN_ID, durability: "disk" } as const;
+      await using log = await openOnPort<AnyEvent>(port, options);
+      let isDue = false;
+      const timer = setTimeout(() => isDue = true, 0);
+      let appends = 0;
+      for (; !isDue && appends < 10_000; appends++) await log.append({ n: 1 });
+      clearTimeout(timer);
+      assert(isDue);
+      while (port.count("syncDataSync") === 0) await log.append({ n: 2 });
+      // An explicit one may have much to sync, and leaves the event loop free.
+      port.reset();
+      await log.sync();
+      assertEquals([port.count("syncData"), port.count("syncDataSync")], [1, 0]);
+    })
+  ));
+
 Deno.test("a group of 64 is one write and one fdatasync", () =>
   withTempDir(async (root) => {
     const port = new FaultPort();

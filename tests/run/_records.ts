@@ -124,7 +124,7 @@ export function endsInCapture(bundle: CaptureBundle): Map<string, string> {
   );
   const ends = new Map<string, string>();
   for (const input of bundle.inputs) {
-    if (input.type === "event") continue;
+    if (input.type !== "completion") continue;
     const { episode_id, attempt, termination } = input;
     const kind = typeof termination === "string" ? KINDS[termination]! : "crash";
     ends.set(`${origins.get(episode_id)}#${attempt}`, kind);

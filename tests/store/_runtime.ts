@@ -45,10 +45,11 @@ export function newModel(): RuntimeModel {
 /** Opens the runtime on any port. */
 export function openRuntime(
   root: string,
-  options: { port?: FilePort; checkpointMutations?: number } = {},
+  options: { port?: FilePort; checkpointMutations?: number; durability?: "os" | "disk" } = {},
 ): Promise<WorkerRuntime> {
-  const { port = hastyFilePort, checkpointMutations } = options;
-  return openRuntimeOnPort(port, { root, runtimeId: RUNTIME_ID, displayName: DISPLAY_NAME }, {
+  const { port = hastyFilePort, checkpointMutations, durability = "disk" } = options;
+  const what = { root, runtimeId: RUNTIME_ID, displayName: DISPLAY_NAME, durability };
+  return openRuntimeOnPort(port, what, {
     ...(checkpointMutations !== undefined && { checkpointMutations }),
   });
 }
@@ -215,9 +216,14 @@ export class KillableRuntime {
     this.runtime = runtime;
   }
 
-  static async open(root: string, checkpointMutations: number): Promise<KillableRuntime> {
+  static async open(
+    root: string,
+    checkpointMutations: number,
+    durability: "os" | "disk" = "disk",
+  ): Promise<KillableRuntime> {
     const port = new FaultPort({ base: hastyFilePort });
-    return new KillableRuntime(port, await openRuntime(root, { port, checkpointMutations }));
+    const options = { port, checkpointMutations, durability };
+    return new KillableRuntime(port, await openRuntime(root, options));
   }
 
   kill(): void {

@@ -25,6 +25,7 @@ const CALLS: readonly CallName[] = [
   "truncateSync",
   "syncSync",
   "syncData",
+  "syncDataSync",
   "renameSync",
   "removeSync",
   "mkdirSync",

@@ -110,7 +110,7 @@ class Life {
 }
 
 function openKillable(root: string, random: Random): Promise<KillableRuntime> {
-  return KillableRuntime.open(root, random.pick([1, 2, 7, 1000]));
+  return KillableRuntime.open(root, random.pick([1, 2, 7, 1000]), random.pick(["os", "disk"]));
 }
 
 function attempt(model: RuntimeModel, operation: Operation): boolean {

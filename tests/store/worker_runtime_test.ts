@@ -29,7 +29,15 @@ import {
   goldenFirstWorker,
   goldenRuntime,
 } from "./_golden.ts";
-import { openRuntime, pathOf, RUNTIME_ID, workerPathOf, workerRef } from "./_runtime.ts";
+import {
+  look,
+  openRuntime,
+  openStore,
+  pathOf,
+  RUNTIME_ID,
+  workerPathOf,
+  workerRef,
+} from "./_runtime.ts";
 import { plainRequest } from "./_scenes.ts";
 
 const HELLO = { kind: "user", content: "hello" } as const;
@@ -95,12 +103,13 @@ Deno.test("the files of a closed runtime and its answers are the seed's, byte fo
     assertEquals(readText(workerPathOf(root, two, "transcript.jsonl")), "");
   }));
 
-/** The writes and syncs since the port was reset, by file name. */
+/** The writes and syncs since the port was reset, by file name; a sync may block where it is fast. */
 function costOf(port: FaultPort): Record<string, number> {
   const cost: Record<string, number> = {};
   for (const { name, path = "" } of port.calls) {
     if (!/^(write|sync|truncate)/.test(name)) continue;
-    const key = `${name} ${path.slice(path.lastIndexOf("/") + 1)}`;
+    const call = name === "syncDataSync" ? "syncData" : name;
+    const key = `${call} ${path.slice(path.lastIndexOf("/") + 1)}`;
     cost[key] = (cost[key] ?? 0) + 1;
   }
   return cost;
@@ -121,6 +130,60 @@ Deno.test("an input costs one write and one sync, and two writes that nobody wai
       await runtime.sendInput(worker_ref, HELLO);
       assertEquals(costOf(port), ONE_MUTATION);
     }
+  }));
+
+Deno.test("with durability os nothing is synced, and only the journal is written to until a checkpoint", () =>
+  withTempDir(async (root) => {
+    const port = new FaultPort();
+    const syncs = () => port.count("syncData", "syncDataSync", "sync", "syncSync");
+    const open = () => openRuntime(root, { port, durability: "os" });
+    let runtime = await open();
+    port.reset();
+    const { worker_ref } = await runtime.createWorker(plainRequest);
+    await runtime.sendInput(worker_ref, HELLO);
+    await runtime.transaction((transaction) => {
+      transaction.sendInput(worker_ref, HELLO);
+      transaction.stopWorker(worker_ref);
+    });
+    assertEquals(costOf(port), { "writeSync journal-1.jsonl": 3 });
+    assertEquals(namesIn(pathOf(root)), ["journal-1.jsonl", "owner.lock", "workers"]);
+    assertEquals(namesIn(pathOf(root, "workers")), []);
+    // Who owns it and who reads beside it see the same.
+    const before = await look(runtime);
+    assertEquals(before.transcripts.map(({ length }) => length), [2]);
+    await using store = await openStore(root);
+    assertEquals(await look(store), before);
+    assertEquals((await verifyStore(root)).problems, []);
+    await runtime.close();
+    runtime = await open();
+    assertEquals(await look(runtime), before);
+    await runtime.close();
+    assertEquals([syncs(), port.count("writeSync") > 0], [0, true]);
+    assertEquals(namesIn(pathOf(root)), ["events.jsonl", "owner.lock", "runtime.json", "workers"]);
+  }));
+
+Deno.test("a durability that there is not is refused before anything is made", () =>
+  withTempDir(async (root) => {
+    const error = await assertRejects(
+      () => WorkerRuntime.open({ root, durability: "none" as "os" }),
+      TypeError,
+    );
+    assertEquals(
+      error.message,
+      'Cannot open a runtime with durability "none": it is "os" or "disk"',
+    );
+    assertEquals(namesIn(root), []);
+  }));
+
+Deno.test("a journal that was never synced never says so: behind a power cut its torn line is one that never was", () =>
+  withTempDir(async (root) => {
+    const runtime = await openRuntime(root, { durability: "os" });
+    const { worker_ref } = await runtime.createWorker(plainRequest);
+    for (let n = 0; n < 3; n++) await runtime.sendInput(worker_ref, HELLO);
+    const path = pathOf(root, "journal-1.jsonl");
+    const lines = readText(path).split("\n").filter((line) => line.startsWith('{"crc32"'));
+    assertEquals(lines.map((line) => JSON.parse(line).mutation.synced), [0, 0, 0, 0, 0]);
+    await runtime.close();
   }));
 
 Deno.test("64 callers at the same time share one write and one sync, in call order", () =>
@@ -152,7 +215,7 @@ Deno.test("a transaction is one line, one write and one sync, and all or nothing
       transaction.stopWorker(made[0]!);
       return made;
     });
-    assertEquals(port.count("syncData"), 1);
+    assertEquals(port.count("syncData", "syncDataSync"), 1);
     assertEquals(readText(pathOf(root, "journal-1.jsonl")).split("\n").length - 1, 3);
     assertEquals(runtime.summary().stopped_worker_count, 1);
     assertEquals((await runtime.workerDetail(refs[2]!)).transcript_len, 1);

@@ -76,6 +76,10 @@ export class Model {
       this.#clock = this.#later(nanosOf(input.event.at));
       return input.event.kind === "Pump" ? this.#pump(input.event) : this.#admit(input.event);
     }
+    if (input.type === "withdraw") {
+      this.#clock = this.#later(nanosOf(input.at));
+      return { entry: this.#withdraw(input.episode_id) };
+    }
     if (this.#rules.mode === "concurrent") this.#clock = this.#later(nanosOf(input.at));
     const ended = this.running.find(({ episode }) => episode === input.episode_id);
     if (ended?.attempt !== input.attempt) throw new Error("the test ended what does not run");
@@ -139,6 +143,21 @@ export class Model {
     due.due = until;
     due.defers++;
     return { entry };
+  }
+
+  /** The ids of what waits, in no order. */
+  get waiting(): number[] {
+    return this.#waiting.map(({ episode }) => episode);
+  }
+
+  #withdraw(episode: number): DecisionLogEntry {
+    const gone = this.#waiting.find((one) => one.episode === episode);
+    if (gone === undefined) throw new Error("the test withdrew what does not wait");
+    const { origin, attempts, defers } = gone;
+    const told = { event: origin, origin, episode, attempts, defers, reason: "withdrawn" } as const;
+    const entry = this.#entry("Skip", told);
+    this.#waiting = this.#waiting.filter((one) => one !== gone);
+    return entry;
   }
 
   #inOrder(): Waiting[] {

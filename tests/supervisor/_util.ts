@@ -43,7 +43,7 @@ export class SpyInvoker implements RuntimeInvoker {
     this.#inner = inner;
   }
 
-  run(request: RunRequest): RunTermination | Promise<RunTermination> {
+  run(request: RunRequest): ReturnType<RuntimeInvoker["run"]> {
     this.requests.push(request);
     return this.#inner.run(request);
   }

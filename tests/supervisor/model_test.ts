@@ -32,6 +32,7 @@ const REASONS: readonly DecisionReason[] = [
   "retries_exhausted",
   "retry",
   "saturated",
+  "withdrawn",
 ];
 
 /** Runs a property on random sessions, and names the one that fails. */
@@ -49,14 +50,17 @@ function forSessions(count: number, property: (random: Random, mode: SupervisorM
   }
 }
 
-/** The next input: the end of something that runs, or an event. */
+/** The next input: the end of something that runs, a withdrawal of something that waits, or an event. */
 function nextInput(
   random: Random,
   { events, model, mode }: { events: RandomEvents; model: Model; mode: SupervisorMode },
 ): SupervisorInput {
   const isSerial = mode === "serial";
   if (model.running.length === 0 || (!isSerial && random.chance(0.6))) {
-    return { type: "event", event: events.next() };
+    if (model.waiting.length === 0 || random.chance(0.8)) {
+      return { type: "event", event: events.next() };
+    }
+    return { type: "withdraw", episode_id: random.pick(model.waiting), at: events.time() };
   }
   const { episode, attempt } = random.pick(model.running);
   const termination = randomAnswer(random);

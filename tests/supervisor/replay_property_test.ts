@@ -92,6 +92,9 @@ async function record(random: Random, mode: SupervisorMode): Promise<Recording> 
   for (let count = 0; count < 30; count++) {
     const kind = random.chance(0.3) ? "Pump" : "Command";
     handled.push(supervisor.onEvent(createEvent({ id: `e${count}`, kind, at: timers.now() })));
+    for (const { episodeId } of supervisor.deferred) {
+      if (random.chance(0.1)) handled.push(supervisor.withdraw({ episodeId }));
+    }
     if (random.chance(0.7)) await settle();
     timers.advance(randomDuration(random, 10));
     if (random.chance(0.7)) await settle();
@@ -155,9 +158,11 @@ async function replayInSupervisor(
     if (input.type === "event") {
       const handled = supervisor.onEvent(input.event);
       if (rules.mode === "concurrent") await handled;
+    } else if (input.type === "withdraw") {
+      await supervisor.withdraw({ episodeId: input.episode_id, at: input.at });
     } else {
-      const { episode_id: episodeId, attempt, termination, at } = input;
-      await supervisor.complete({ episodeId, attempt, termination, at });
+      const { episode_id: episodeId, attempt, termination, at, end } = input;
+      await supervisor.complete({ episodeId, attempt, termination, at, ...(end && { end }) });
     }
   }
   assertEquals(again, inputs);
@@ -184,6 +189,9 @@ async function replayLive({ rules, inputs }: Recording): Promise<readonly Decisi
   for (const input of inputs) {
     if (input.type === "event") {
       void supervisor.onEvent(input.event);
+    } else if (input.type === "withdraw") {
+      now = input.at;
+      void supervisor.withdraw({ episodeId: input.episode_id });
     } else {
       now = input.at;
       held.get(`${input.episode_id}#${input.attempt}`)!.resolve(input.termination);

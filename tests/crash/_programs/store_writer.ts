@@ -12,7 +12,7 @@ import {
 
 /**
  * Creates workers and sends inputs until it is killed, and says each mutation after it was
- * acknowledged. Some of the mutations are transactions of several inputs.
+ * acknowledged. Some of the mutations are transactions of several inputs. Every other life syncs nothing.
  *
  * Usage: store_writer.ts ROOT LIFE
  */
@@ -21,7 +21,8 @@ const [root = "", life = "0"] = Deno.args;
 const random = new Random(Number(life));
 const MOST_WORKERS = 4;
 
-const runtime = await openRuntimeOnPort(denoFilePort, { root, runtimeId: RUNTIME_ID }, {
+const durability = Number(life) % 2 === 1 ? "os" : "disk";
+const runtime = await openRuntimeOnPort(denoFilePort, { root, runtimeId: RUNTIME_ID, durability }, {
   checkpointMutations: CHECKPOINT_MUTATIONS,
 });
 
