@@ -4,6 +4,7 @@
  *
  * Usage: `deno task bench [TOPIC…]`
  */
+import { describeMachine } from "./harness/machine.ts";
 import { printFindings } from "./harness/print_findings.ts";
 import { isMet, type Topic } from "./harness/topic.ts";
 import { append } from "./topics/append.ts";
@@ -13,9 +14,13 @@ import { command } from "./topics/command.ts";
 import { decide } from "./topics/decide.ts";
 import { dispatch } from "./topics/dispatch.ts";
 import { durable } from "./topics/durable.ts";
+import { flow } from "./topics/flow.ts";
+import { longFlow } from "./topics/long_flow.ts";
+import { memory } from "./topics/memory.ts";
 import { page } from "./topics/page.ts";
 import { processes } from "./topics/processes.ts";
 import { read } from "./topics/read.ts";
+import { root } from "./topics/root.ts";
 import { start } from "./topics/start.ts";
 import { trace } from "./topics/trace.ts";
 import { store } from "./topics/store.ts";
@@ -37,6 +42,10 @@ const TOPICS: readonly Topic[] = [
   storeOpen,
   start,
   command,
+  flow,
+  longFlow,
+  root,
+  memory,
 ];
 
 async function run(names: readonly string[]): Promise<void> {
@@ -46,10 +55,7 @@ async function run(names: readonly string[]): Promise<void> {
     console.error(`There is no topic "${unknown}": say one or more of ${known}`);
     Deno.exit(2);
   }
-  const { deno, v8 } = Deno.version;
-  const processors = navigator.hardwareConcurrency;
-  console.log(`Deno ${deno}, V8 ${v8}, ${Deno.build.target} ${Deno.osRelease()}`);
-  console.log(`${processors} processors, load ${Deno.loadavg()[0]!.toFixed(1)} at the start\n`);
+  console.log(`${await describeMachine()}\n`);
   const missed: string[] = [];
   for (const topic of TOPICS) {
     if (names.length > 0 && !names.includes(topic.name)) continue;

@@ -4,10 +4,9 @@ import {
   writeCaptureBundleSync,
 } from "../../capture/mod.ts";
 import { createEvent, FaultInvoker, MemoryDecisionLog, Supervisor } from "../../supervisor/mod.ts";
-import { askProgram } from "../harness/child.ts";
 import { type Case, measureRounds, timeEach } from "../harness/rounds.ts";
 import { withDirectory } from "../harness/temp_directory.ts";
-import { type Fact, ratioOf, type Topic } from "../harness/topic.ts";
+import { ratioOf, type Topic } from "../harness/topic.ts";
 
 const ROUNDS = 25;
 const SMALL_COUNT = 40;
@@ -16,7 +15,6 @@ const SMALL_BYTES = 4 * 1024;
 const LARGE_BYTES = 1024 * 1024;
 /** What an event and its decision take in the text. */
 const EVENT_BYTES = 545;
-const REPLAY = new URL("../programs/replay_events.ts", import.meta.url);
 
 const SMALL_BY_HAND = "4 KiB by hand";
 const SMALL = "writeCaptureBundleSync, 4 KiB";
@@ -78,23 +76,6 @@ async function cases(): Promise<Case[]> {
   ];
 }
 
-/** The memory of a replay for bundles of several sizes, and how it grows. */
-async function replayMemory(): Promise<Fact[]> {
-  const facts: Fact[] = [];
-  const growth: number[] = [];
-  for (const events of [25_000, 50_000, 100_000]) {
-    const found = await askProgram<{ mib: number; start: number; seconds: number }>(REPLAY, {
-      args: [String(events)],
-    });
-    growth.push((found.mib - found.start) / events);
-    const value = `${found.mib.toFixed(0)} MiB at most, ${found.seconds.toFixed(2)} s`;
-    facts.push({ what: `replay of ${events} events`, value });
-  }
-  const ratio = growth.at(-1)! / growth[0]!;
-  const what = "memory an event, 100,000 events ÷ 25,000 events";
-  return [...facts, { what, value: ratio.toFixed(2) }];
-}
-
 /** Whole bundles, on disk before the call returns. */
 export const bundle: Topic = {
   name: "bundle",
@@ -108,7 +89,6 @@ export const bundle: Topic = {
         ratioOf(rounds, { of: SMALL, to: SMALL_BY_HAND }, { atMost: 1.25 }),
         ratioOf(rounds, { of: LARGE, to: LARGE_BY_HAND }, { atMost: 1.3 }),
       ],
-      facts: await replayMemory(),
     };
   },
 };
