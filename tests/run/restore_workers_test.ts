@@ -50,7 +50,7 @@ async function restore(root: string): Promise<boolean> {
   await checkWorkers({ root, runId: OF.runId });
   await workers.close();
   await checkWorkers({ root, runId: OF.runId });
-  if (kept !== undefined) assert(Deno.statSync(kept).isDirectory);
+  if (kept !== undefined) assert((await Deno.stat(kept)).isDirectory);
   return kept !== undefined;
 }
 
@@ -117,7 +117,7 @@ Deno.test("restoreRunWorkers() mends what became of any file of a store, closed 
     let number = 0;
     for (const isClosed of [true, false]) {
       const source = `${base}/source-${isClosed}`;
-      Deno.mkdirSync(source);
+      await Deno.mkdir(source);
       await writeLog(source, WORK);
       const workers = await RunWorkers.open({ root: source, ...OF });
       await workers.takeAll(logOf({ root: source, runId: OF.runId }));
