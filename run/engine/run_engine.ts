@@ -41,7 +41,7 @@ import { messageOf } from "../error_record.ts";
 import type { AttemptEnd, EndRecord, HeldRun } from "../port.ts";
 import type { NodeAttempt } from "../types.ts";
 import { Asks, nodeOfEvent } from "./asks.ts";
-import { JournalHistory, journalLines } from "./journal_history.ts";
+import { JournalHistory } from "./journal_history.ts";
 import {
   type DescribeNode,
   eventTimeOf,
@@ -198,7 +198,7 @@ export class RunEngine {
     let completed = new Set<string>();
     const resumed = await resumeCapture<Supervisor>({
       ...engine.#sessionOptions(),
-      lines: journalLines(held.view),
+      lines: held.view.raw("capture"),
       journal: (from) => engine.#journal = journalOver(journalSink(held), from),
       changed,
       withdrawDeferred: true,
