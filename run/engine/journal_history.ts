@@ -142,7 +142,7 @@ export class JournalHistory {
     const { ended } = this.#recovered;
     if (ended !== null && fold.state().state === "Running") {
       const { at, reason, failed } = ended;
-      bodies.push(pipeEnded(millisecondsOf(at), { startedTs: fold.startedTs, reason, failed }));
+      bodies.push(pipeEnded(millisecondsOf(at), { startedTs: fold.sittingTs, reason, failed }));
     }
     if (fold.hasBegun || this.#steps.length + bodies.length === 0) return bodies;
     const first = this.#steps[0]?.decision.numbers.now;
@@ -179,7 +179,7 @@ function firstAttemptOf(input: object): number {
 /** What a log says of an attempt; undefined when it has nothing of it. */
 export function loggedAttempt(
   fold: RunFold,
-  { nodeId, attempt: number }: NodeAttempt,
+  { nodeId, attempt }: NodeAttempt,
 ): AttemptInfo | undefined {
-  return fold.attemptsOf(nodeId).findLast(({ attempt }) => attempt === number);
+  return fold.attemptOf(nodeId, attempt);
 }

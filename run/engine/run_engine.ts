@@ -21,6 +21,7 @@ import {
 import { resumeCapture } from "../../capture/session/resume_capture.ts";
 import type { CaptureBundle } from "../../capture/types.ts";
 import { type CaptureJournal, journalOver } from "../../capture/session/journal.ts";
+import type { ErrorKind } from "../../eventlog/run_event.ts";
 import type { RunFold } from "../../eventlog/derive_run_state.ts";
 import { createEvent } from "../../supervisor/core/create_event.ts";
 import { Supervisor } from "../../supervisor/driver/supervisor.ts";
@@ -36,7 +37,7 @@ import type {
   RunTermination,
   Timers,
 } from "../../supervisor/types.ts";
-import { attemptKey } from "../attempt_key.ts";
+import { attemptKey, errorKindOf } from "../attempt_key.ts";
 import { messageOf } from "../error_record.ts";
 import type { AttemptEnd, EndRecord, HeldRun } from "../port.ts";
 import type { NodeAttempt } from "../types.ts";
@@ -67,6 +68,8 @@ export interface Decided {
   dueAt: EventTime | null;
   /** How the attempt ended whose end was decided on; null when the decision is about none. */
   termination: RunTermination | null;
+  /** What the log calls that end; undefined of one that completed. */
+  errorKind: ErrorKind | "cancelled" | undefined;
 }
 
 type Payload = RunRequest["payload"];
@@ -279,7 +282,7 @@ export class RunEngine {
     });
     const bundle = this.session.intoBundle();
     await held.putDocument("capture.json", encodeUtf8(stringifyCaptureBundle(bundle)));
-    await this.#teller.write([pipeEnded(at, { startedTs: fold.startedTs, reason, failed })]);
+    await this.#teller.write([pipeEnded(at, { startedTs: fold.sittingTs, reason, failed })]);
     await held.barrier({ of: ["capture", "events"] });
     return bundle;
   }
@@ -295,7 +298,7 @@ export class RunEngine {
     if (this.#options.isOutside) await this.settled();
     for (const { called } of this.#open.values()) called.resolve(false);
     await this.#teller.told().catch(() => {});
-    const { startedTs } = this.#options.fold;
+    const { sittingTs: startedTs } = this.#options.fold;
     const body = pipeEnded(Date.now(), { startedTs, reason: messageOf(error), failed: undefined });
     await this.#teller.write([body]).catch(() => {});
   }
@@ -370,13 +373,16 @@ export class RunEngine {
     const { attemptTermination: termination, schedule_at: dueAt } = entry;
     if (eventId === null) return;
     const at = millisecondsOf(entry.numbers.now);
+    let errorKind: Decided["errorKind"];
     if (termination !== null) {
       // A retry at once counts itself already.
       const ended = decision === "Invoke" ? retries : retries + 1;
-      this.#tellEnd(this.#asks.attemptOf(eventId, ended), termination, at);
+      const end = this.#tellEnd(this.#asks.attemptOf(eventId, ended), termination, at);
+      if (termination !== "Completed") errorKind = errorKindOf(termination, end);
     }
     if (decision === "Invoke") this.#tellBegin(this.#asks.attemptOf(eventId, retries + 1), at);
-    this.#options.onDecided({ nodeId: nodeOfEvent(eventId), decision, reason, dueAt, termination });
+    const nodeId = nodeOfEvent(eventId);
+    this.#options.onDecided({ nodeId, decision, reason, dueAt, termination, errorKind });
   }
 
   #tellBegin(attempt: NodeAttempt, at: number): void {
@@ -400,7 +406,11 @@ export class RunEngine {
   }
 
   /** An attempt that another process has begun is not open here, and was cut off unless it has a record. */
-  #tellEnd(attempt: NodeAttempt, termination: RunTermination, at: number): void {
+  #tellEnd(
+    attempt: NodeAttempt,
+    termination: RunTermination,
+    at: number,
+  ): EndRecord | undefined {
     const key = attemptKey(attempt);
     const open = this.#open.get(key);
     this.#open.delete(key);
@@ -411,6 +421,7 @@ export class RunEngine {
       event: () => nodeEnded(at, attempt, { termination, end }),
       then: () => this.#options.observer.attemptEnded(attempt, { termination, end: end ?? {} }),
     });
+    return end;
   }
 }
 
