@@ -25,6 +25,8 @@ export function attemptKey({ nodeId, attempt }: NodeAttempt): string {
  * What the state of a run calls the end of an attempt.
  *
  * @param termination The end.
+ * @param error What is recorded of it: only that tells a program that cannot be started, which is not
+ * tried again, from other work that is not.
  * @returns Its kind; `cancelled` stands in the log as `crash`, with `cancelled: true` beside it.
  *
  * @example Usage
@@ -34,12 +36,15 @@ export function attemptKey({ nodeId, attempt }: NodeAttempt): string {
  *
  * assertEquals(errorKindOf("TimedOut"), "timeout");
  * assertEquals(errorKindOf({ Failed: "RuntimeError" }), "crash");
+ * assertEquals(errorKindOf({ Failed: "ValidationFailed" }, { kind: "host_missing" }), "host_missing");
  * ```
  */
 export function errorKindOf(
   termination: Exclude<RunTermination, "Completed">,
+  error?: { kind?: string },
 ): ErrorKind | "cancelled" {
   if (termination === "TimedOut") return "timeout";
   if (termination === "Aborted") return "cancelled";
-  return termination.Failed === "AdapterUnavailable" ? "host_missing" : "crash";
+  if (termination.Failed === "AdapterUnavailable") return "host_missing";
+  return error?.kind === "host_missing" ? "host_missing" : "crash";
 }
