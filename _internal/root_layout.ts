@@ -356,6 +356,11 @@ export class RuntimePaths {
   quarantine(number: number): string {
     return join(this.directory, `quarantine-${number}`);
   }
+
+  /** Whether a name is that of such a folder. */
+  static isQuarantine(name: string): boolean {
+    return QUARANTINE.test(name);
+  }
 }
 
 /** What may stand in a directory of the store. */
@@ -368,13 +373,14 @@ export interface DirectoryLayout {
   kept: readonly RegExp[];
 }
 
+const QUARANTINE = /^quarantine-\d+$/;
 const TORN = /^(?:events|transcript|journal-\d+)\.jsonl\.torn-\d+$/;
 
 /** What may stand in the directory of a runtime. */
 export const RUNTIME_LAYOUT: DirectoryLayout = {
   files: ["runtime.json", "events.jsonl", "owner.lock"],
   directories: ["workers"],
-  kept: [TORN, /^journal-\d+\.jsonl$/, /^quarantine-\d+$/],
+  kept: [TORN, /^journal-\d+\.jsonl$/, QUARANTINE],
 };
 
 /** What may stand in the directory of a worker. */

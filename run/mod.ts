@@ -55,5 +55,6 @@ export {
 export { Run } from "./run.ts";
 export { type RecordedBegin, RunRecorder, type RunRecords } from "./run_recorder.ts";
 export { RunTrace } from "./run_trace.ts";
-export { RunWorkers } from "./run_workers.ts";
+export { RunWorkers, type RunWorkersOptions } from "./run_workers.ts";
+export { type RestoredWorkers, restoreRunWorkers } from "./restore_workers.ts";
 export { TaffrailError, type TaffrailErrorOptions } from "../_internal/errors.ts";

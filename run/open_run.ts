@@ -193,7 +193,8 @@ export interface OpenRecords extends RunRecords, AsyncDisposable {
  * Opens the records of a run that follow its event log: the store, as a runtime that has the run's id,
  * and the trace, which is written too if the program dies.
  *
- * **Durability**: `"disk"`, for what has been recorded when {@linkcode RunRecorder}'s methods return.
+ * **Durability**: of the store `"os"`, for what has been recorded when {@linkcode RunRecorder}'s methods
+ * return.
  *
  * **Permissions**: `--allow-read` and `--allow-write` for the root.
  *

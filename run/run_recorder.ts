@@ -41,7 +41,7 @@ type EventBody = { type: string } & Record<string, unknown>;
  * A method whose event the log or the store does not take rejects with their error, or what `toError`
  * makes of it. What the log took and the store did not, {@linkcode RunWorkers.take} can catch up with.
  *
- * **Durability**: the log's own, and `"disk"` for the store.
+ * **Durability**: the log's own, and `"os"` for the store.
  *
  * **Permissions**: those of the records.
  *

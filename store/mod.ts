@@ -30,5 +30,6 @@ export {
 } from "./check/verify_store.ts";
 export { repairStore, type RepairStoreOptions, type StoreRepair } from "./check/repair_store.ts";
 export { removeRuntime } from "./check/remove_runtime.ts";
+export { setRuntimeAside } from "./check/set_runtime_aside.ts";
 export { runtimeDirectory } from "../_internal/root_layout.ts";
 export { TaffrailError, type TaffrailErrorOptions } from "../_internal/errors.ts";

@@ -161,6 +161,9 @@ export function findingTextOf({ message, remedy }: RuntimeStoreError): string {
   return remedy === undefined || remedy === REPAIR ? message : `${message}; ${remedy}`;
 }
 
+/** What to do with what a newer program wrote: nothing else is known of it, so nobody touches it. */
+export const USE_NEWER = "open it with the program that wrote it, or a newer taffrail";
+
 /** A snapshot of another schema (FRS-3): there is nothing to mend, a newer program wrote it. */
 export function unsupportedSchemaError(
   place: StorePlace,
@@ -168,7 +171,7 @@ export function unsupportedSchemaError(
 ): RuntimeStoreError {
   return storeCorruptError(place, {
     problem: `unsupported schema version ${actual}, expected ${expected}`,
-    remedy: "open it with the program that wrote it, or a newer taffrail",
+    remedy: USE_NEWER,
   });
 }
 

@@ -12,7 +12,7 @@ import { Screen } from "../text/screen.ts";
 import { inspectAgreement } from "./inspect_agreement.ts";
 import { inspectCapture } from "./inspect_capture.ts";
 import { inspectRunFile } from "./inspect_run_file.ts";
-import { inspectStore } from "./inspect_store.ts";
+import { inspectStoreOfRun } from "./inspect_store.ts";
 import { fileProblem, type InspectedRun, type Problem, unreadable } from "./problem.ts";
 
 /** The runs that are meant: those that are named, or all. */
@@ -50,7 +50,6 @@ export async function inspectRun(root: string, runId: string): Promise<Problem[]
 }
 
 async function inspectRecords(run: InspectedRun): Promise<Problem[]> {
-  const { root, runId } = run;
   const log = await inspectLog(run);
   const hasEnd = log.read !== undefined && log.read.fold.state().state !== "Running";
   const capture = await inspectCapture(run, { hasEnd });
@@ -62,7 +61,7 @@ async function inspectRecords(run: InspectedRun): Promise<Problem[]> {
     ...keptLines(run),
     ...await inspectAgreement(run, { log: log.read, capture, isSound }),
     ...await inspectTraces(run),
-    ...await inspectStore(root, { runtimeId: runId }),
+    ...await inspectStoreOfRun(run, { isLogSound: log.problems.length === 0 }),
   ];
 }
 

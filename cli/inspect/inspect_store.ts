@@ -27,6 +27,34 @@ export async function inspectStore(
   return problems.map(asProblem);
 }
 
+/** What repairing does to the store of a run which nothing else can mend. */
+export const REMAKE_STORE = "make it again from the log, and keep what there was";
+
+/** What is no damage to a store, or another program's, or has to be looked at first. */
+const NOT_REMADE: ReadonlySet<string> = new Set([
+  "backend",
+  "busy",
+  "foreign-file",
+  "io",
+  "owned",
+  "schema",
+  "stale-temp",
+  "symlink",
+]);
+
+/** What is wrong in the store of a run. `isLogSound`: it can be made again from the log. */
+export async function inspectStoreOfRun(
+  { root, runId, live }: InspectedRun,
+  { isLogSound }: { isLogSound: boolean },
+): Promise<Problem[]> {
+  const problems = await inspectStore(root, { runtimeId: runId });
+  if (!isLogSound || live) return problems;
+  return problems.map((problem) => {
+    const isRemade = problem.repair === null && !NOT_REMADE.has(problem.kind);
+    return isRemade ? { ...problem, repair: REMAKE_STORE } : problem;
+  });
+}
+
 function asProblem(problem: StoreProblem): Problem {
   const { runtime, kind, path, line, byteOffset, message, repairable } = problem;
   return {
@@ -103,9 +131,17 @@ export async function inspectFollowing(
     return [fileProblem(place, { kind: "behind-log", message, repair: CATCH_UP })];
   }
   if (live) return [];
-  const missing = await missingIn(root, runId, fold);
-  if (missing === undefined) return [];
+  const difference = await differenceIn(root, runId, fold);
+  if (difference === undefined) return [];
+  const { missing, tooMuch } = difference;
   const hasEnd = fold.state().state !== "Running";
+  if (tooMuch !== undefined) {
+    const message = `it has ${tooMuch}, which the log has not`;
+    const what = hasEnd
+      ? { kind: "differs", message, repair: REMAKE_STORE }
+      : { kind: "unfinished", message: `${message}; resuming makes it again from the log` };
+    return [fileProblem(place, what)];
+  }
   // Killed between the log and the store: that is caught up with when the run is gone on with.
   if (!hasEnd) {
     const message =
@@ -121,25 +157,34 @@ export async function inspectFollowing(
   return [fileProblem(place, { kind: "behind-log", message, repair: CATCH_UP })];
 }
 
-/** The first thing that the store lacks of what the log has; undefined when it lacks nothing. */
-async function missingIn(
+/** The first thing that the store has and the log has not, or else that it lacks; undefined when they agree. */
+async function differenceIn(
   root: string,
   runId: string,
   fold: RunFold,
-): Promise<string | undefined> {
+): Promise<{ missing?: string; tooMuch?: string } | undefined> {
   try {
     await using store = await FsRuntimeStore.open({ root, runtimeId: runId, readOnly: true });
     const { state, nodes } = fold.state();
     const isActive = activityIn(store);
+    const isStopped = store.summary().status === "stopped";
+    let missing: string | undefined;
     for (const { id } of nodes) {
       for (const { attempt, status } of fold.attemptsOf(id)) {
-        const active = isActive.get(attemptKey({ nodeId: id, attempt }));
+        const key = attemptKey({ nodeId: id, attempt });
+        const active = isActive.get(key);
+        isActive.delete(key);
         const name = `${id} (attempt ${attempt})`;
-        if (active === undefined) return name;
-        if (active && status !== "Running") return `the end of ${name}`;
+        if (active === undefined) missing ??= name;
+        else if (active && status !== "Running") missing ??= `the end of ${name}`;
+        else if (!active && status === "Running" && !isStopped) {
+          return { tooMuch: `the end of ${name}` };
+        }
       }
     }
-    return state !== "Running" && store.summary().status !== "stopped" ? RUN_END : undefined;
+    for (const tooMuch of isActive.keys()) return { tooMuch };
+    if (state === "Completed" && !isStopped) missing ??= RUN_END;
+    return missing === undefined ? undefined : { missing };
   } catch (error) {
     if (error instanceof RuntimeStoreError) return undefined;
     throw error;

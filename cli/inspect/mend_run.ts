@@ -9,7 +9,7 @@ import type { RunEvent } from "../../eventlog/run_event.ts";
 import type { Recovery } from "../../eventlog/types.ts";
 import { basename, dirname, join } from "../../_internal/path.ts";
 import { runPaths } from "../../_internal/root_layout.ts";
-import { RunWorkers } from "../../run/run_workers.ts";
+import { restoreRunWorkers } from "../../run/restore_workers.ts";
 import { repairStore } from "../../store/check/repair_store.ts";
 import { exists } from "../files.ts";
 import { readFlowRecord, writeFlowRecord } from "../flow/flow_record.ts";
@@ -17,6 +17,7 @@ import { flowOfCapture } from "../flow/node_event.ts";
 import { readRunLog } from "../reading/run_log.ts";
 import { counted } from "../text/printable.ts";
 import { canBeJournal } from "./inspect_capture.ts";
+import { REMAKE_STORE } from "./inspect_store.ts";
 import type { Part, Problem } from "./problem.ts";
 import {
   keepAsideIfThere,
@@ -79,7 +80,12 @@ export async function mendRun(
   }
   const { events } = runPaths(root, runId);
   add("log", events, tailRepair(events, log.recovery));
-  for (const problem of mendable) await mendFile(run, { problem, log, add });
+  const remade = mendable.find(({ part, repair }) => part === "store" && repair === REMAKE_STORE);
+  for (const problem of mendable) {
+    // What is made again need not be mended, and is made again once.
+    const isRemade = problem.part === "store" && remade !== undefined && problem !== remade;
+    if (!isRemade) await mendFile(run, { problem, log, add });
+  }
   return repairs;
 }
 
@@ -119,8 +125,9 @@ async function mendFile(
     add(part, path, { action: "made again from the journal", kept });
   } else if (part === "trace") {
     add(part, path, { action: "moved aside", kept: setAsideIfThere(path) });
-  } else if (part === "store" && kind === "behind-log") {
-    add(part, await catchUpStore(root, runId), { action: "brought up to the log", kept: null });
+  } else if (part === "store" && (kind === "behind-log" || problem.repair === REMAKE_STORE)) {
+    const { at, ...done } = await restoreStore({ root, runId }, problem);
+    add(part, at, done);
   } else if (part === "store") {
     for (const done of await mendStore(root, runId)) add(part, done.path, done);
   }
@@ -142,12 +149,18 @@ async function restoreLog(
   return { action: `${counted(events.length, "event")} written from the journal`, kept: null };
 }
 
-/** The log is written first, so the store can be made of it; returns its path. */
-async function catchUpStore(root: string, runId: string): Promise<string> {
+/** The log is written first, so the store can be brought up to it or made of it; `at` is its path. */
+async function restoreStore(
+  { root, runId }: { root: string; runId: string },
+  { repair }: Problem,
+): Promise<Done & { at: string }> {
   const name = (await readFlowRecord(root, runId))?.name ?? runId;
-  await using workers = await RunWorkers.open({ root, runId, name });
-  await workers.catchUp();
-  return workers.runtime.path;
+  const anew = repair === REMAKE_STORE;
+  const { workers, kept = null } = await restoreRunWorkers({ root, runId, name }, { anew });
+  const at = workers.runtime.path;
+  await workers.close();
+  const isRemade = anew || kept !== null;
+  return { at, action: isRemade ? "made again from the log" : "brought up to the log", kept };
 }
 
 /** Mends a runtime, whether a run belongs to it or not. */

@@ -88,9 +88,11 @@ async function repairAll(
   if (others && !stop.aborted) await repairOthers(outcome, { root, runIds, dryRun });
 }
 
-/** What is only to be known needs no repair. */
+/** What is only to be known needs no repair, but for what can be brought up to the log. */
 async function problemsOf(root: string, runId: string): Promise<Problem[]> {
-  return (await inspectRun(root, runId)).filter((problem) => !isNote(problem));
+  return (await inspectRun(root, runId)).filter((problem) => {
+    return !isNote(problem) || problem.repair !== null;
+  });
 }
 
 function plan(outcome: Outcome, problems: readonly Problem[]): void {

@@ -13,9 +13,9 @@ wrong in them, with file and line: in the event log, in the flow, in the capture
 journal and the bundle made of it, in what nodes printed, in the trace, and in
 the store; what is missing that must be there, and where they do not agree.
 Runtimes are listed whose run is gone, and what keeps new runs from an id. What
-will be completed when the run is resumed is a note, and so are lines that are
-kept beside a log that was replaced. Nothing is changed, and runs may be at work
-meanwhile.
+will be completed when the run is resumed is a note, and so are a store behind
+its log, and lines that are kept beside a log that was replaced. Nothing is
+changed, and runs may be at work meanwhile.
 
 Usage: taffrail verify [options] [RUN…]
 

@@ -15,7 +15,7 @@ import { findingTextOf } from "../store_errors.ts";
  * - `duplicate-worker`: a second directory of one worker
  * - `missing`: a file that must be there is not
  * - `corrupt`: a snapshot that is no whole JSON, or lacks something
- * - `schema`: a snapshot of another version
+ * - `schema`: a snapshot or a journal of another version
  * - `backend`: a snapshot of another kind of store
  * - `foreign-record`: an id that belongs to another runtime or worker
  * - `journal`: the journal is damaged where it was acknowledged

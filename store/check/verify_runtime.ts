@@ -6,7 +6,7 @@ import type { RuntimeFolder } from "../files/runtime_folder.ts";
 import type { RuntimeSnapshot, WorkerSnapshot } from "../files/snapshots.ts";
 import { isFresh, type RuntimeFiles } from "../runtime/load_runtime.ts";
 import type { RuntimeStoreError } from "../runtime_store_error.ts";
-import { isNoFile } from "../store_errors.ts";
+import { isNoFile, USE_NEWER } from "../store_errors.ts";
 import { EventEffects } from "../state/event_effects.ts";
 import { workerNumberOf } from "../state/store_state.ts";
 import type { RuntimeEvent } from "../types.ts";
@@ -64,6 +64,10 @@ export async function verifyRuntime(files: RuntimeFiles): Promise<RuntimeReport>
   const scan = { files, findings, state, references };
   if (isFresh(files)) return reportOf(scan, undefined);
   const { error } = files.unapplied;
+  // What is only in a journal of a newer version may be anything, and nothing else can be compared with it.
+  if (error?.remedy === USE_NEWER) {
+    return reportOf({ ...scan, findings: journalFindings(error, files.folder) }, undefined);
+  }
   if (error !== undefined) findings.push(...journalFindings(error, files.folder));
   const scanned = await scanEvents(scan);
   if (scanned !== undefined) findings.push(...references.finish());
@@ -109,6 +113,7 @@ function journalFindings(error: RuntimeStoreError, folder: RuntimeFolder): Findi
   const { path = "", line, byteOffset, actual } = error.details;
   const finding: Finding = { kind: "journal", ...findingOf(error, path) };
   if (error.kind !== "store-corrupt") return [{ ...finding, kind: "io" }];
+  if (error.remedy === USE_NEWER) return [{ ...finding, kind: "schema" }];
   const number = RuntimePaths.journalNumberOf(basename(path));
   // A copy of another one, or one of an older state, has nothing that is not elsewhere.
   const isForeign = actual !== undefined &&

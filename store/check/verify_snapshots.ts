@@ -9,7 +9,7 @@ import {
 } from "../files/snapshots.ts";
 import type { RuntimeFiles, WorkerFiles } from "../runtime/load_runtime.ts";
 import type { RuntimeStoreError } from "../runtime_store_error.ts";
-import { isNoFile } from "../store_errors.ts";
+import { isNoFile, USE_NEWER } from "../store_errors.ts";
 import { type Finding, findingOf, type Fix } from "./store_problem.ts";
 
 /** What the snapshots of a runtime say, each by itself; and the state that they make with the journal. */
@@ -62,7 +62,7 @@ function findingsOf(error: RuntimeStoreError, path: string, fix: Fix): Finding[]
   if (isNoFile(error)) return [];
   const finding = findingOf(error, path);
   if (error.kind !== "store-corrupt") return [{ kind: "io", ...finding }];
-  if (error.message.includes("unsupported schema version")) return [{ kind: "schema", ...finding }];
+  if (error.remedy === USE_NEWER) return [{ kind: "schema", ...finding }];
   // What only has a field too many is whole, and another program can read it.
   const isWhole = error.cause === undefined;
   return [{ kind: "corrupt", ...finding, ...(isWhole ? {} : { fix }) }];

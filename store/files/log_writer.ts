@@ -58,12 +58,18 @@ export class LogWriter {
     this.#behind.add(this.#dirtyLog(name, end));
   }
 
-  /** Writes what is not written yet; throws the first refusal and keeps the rest. */
-  flush(): void {
+  /**
+   * Writes what is not written yet, of so many logs at most; tells whether there are more. Throws the first
+   * refusal and keeps the rest.
+   */
+  flush(most = Infinity): boolean {
+    let left = most;
     for (const log of this.#behind) {
+      if (left-- === 0) return true;
       this.#flushLog(log);
       this.#behind.delete(log);
     }
+    return false;
   }
 
   /** Makes everything written survive a power cut. */

@@ -7,7 +7,7 @@ import type {
   WorkerChange,
   WorkerSnapshot,
 } from "../files/snapshots.ts";
-import { storeCorruptError } from "../store_errors.ts";
+import { storeCorruptError, USE_NEWER } from "../store_errors.ts";
 import type { ConfigBundle, RuntimeDiagnostic, RuntimeEvent, TranscriptEntry } from "../types.ts";
 
 /**
@@ -118,7 +118,7 @@ export function checkFormat({ format }: JournalHead, path: string): void {
   throw storeCorruptError({ operation: "read journal", path }, {
     problem: `line 1: unsupported journal format ${format}, expected ${FORMAT}`,
     line: 1,
-    remedy: "open it with the program that wrote it, or a newer taffrail",
+    remedy: USE_NEWER,
   });
 }
 

@@ -3,6 +3,7 @@ import {
   type ReplaceFailure,
   sweepTempsSync,
 } from "../../_internal/atomic_replace.ts";
+import { turn } from "../../_internal/barrier.ts";
 import { syncDirectorySync } from "../../_internal/directories.ts";
 import { lookAtSync } from "../../_internal/file_port.ts";
 import { isReplacedStoreFile } from "../../_internal/root_layout.ts";
@@ -26,7 +27,7 @@ export interface CheckpointOptions {
   /**
    * After so many mutations.
    *
-   * @default {1000}
+   * @default {1000; never with durability "os"}
    */
   checkpointMutations?: number;
   /**
@@ -43,8 +44,13 @@ export interface CheckpointParts {
   state: StoreState;
   logs: LogWriter;
   checkpoints: CheckpointOptions;
+  /** Whether an answer waits for the disk; with "os" the folder's file system syncs nothing. */
+  durability: "os" | "disk";
   lock: OwnerLock;
 }
+
+/** So many files are written in a row; then the event loop gets its turn, also where nothing is synced. */
+const PIECE = 16;
 
 /** How much longer than it should be a journal may get while checkpoints fail. */
 const PATIENCE = 4;
@@ -88,8 +94,10 @@ export class Checkpointer {
   }
 
   #isFull(times: number): boolean {
-    const { checkpointMutations = 1000, checkpointBytes = 4 * 1024 * 1024 } =
-      this.#parts.checkpoints;
+    const { durability, checkpoints } = this.#parts;
+    // With "os" all of it is to stay in the journal until the end, unless that takes much memory.
+    const most = durability === "os" ? Infinity : 1000;
+    const { checkpointMutations = most, checkpointBytes = 4 * 1024 * 1024 } = checkpoints;
     const { written, size } = this.journal;
     return written >= checkpointMutations * times || size >= checkpointBytes * times;
   }
@@ -104,7 +112,7 @@ export class Checkpointer {
     try {
       this.check();
       snapshots.createFiles(logs);
-      logs.flush();
+      while (logs.flush(PIECE)) await turn();
       await logs.sync().catch((cause) => {
         throw this.#syncFailed(cause);
       });
@@ -215,7 +223,9 @@ export class SnapshotWriter {
    */
   async write(): Promise<void> {
     const { port, workers, snapshot } = this.#folder;
+    let done = 0;
     for (const id of this.#dirtyWorkers) {
+      if (++done % PIECE === 0) await turn();
       const entry = this.#state.worker(id);
       // A worker that is broken keeps what it has.
       if (entry === undefined) continue;

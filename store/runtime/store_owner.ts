@@ -68,8 +68,6 @@ import type { RuntimeSource } from "./runtime_reader.ts";
 /** What an owner is made of. */
 export interface StoreOwnerParts extends CheckpointParts {
   problems: RuntimeStoreError[];
-  /** Whether an answer waits for the disk; with "os" the folder's file system syncs nothing. */
-  durability: "os" | "disk";
   /** What the journal holds that snapshots and logs may not have yet. */
   unapplied: UnappliedMutations;
   /** Workers whose transcript was never made. */

@@ -60,7 +60,7 @@ const RECORDS: Newer[] = [
     file: "journal-2.jsonl",
     of: "runtime",
     change: () => '{"format":2,"journal":2}\n',
-    kind: "journal",
+    kind: "schema",
     says: /unsupported journal format 2, expected 1(?:; |.*\n)open it with .*or a newer taffrail/,
     users: ["resume"],
   },

@@ -39,10 +39,11 @@ const FILES: [name: string, needed: Verb[]][] = [
 /** Words of an engine or a system that say nothing to a reader. */
 const ENGINE_WORDS = /is not a function|Cannot read prop|undefined|\[object|at file:/;
 
-/** The path of a file of a run in a root. */
-function pathOf(root: string, runId: string, name: string): string {
+/** The path of a file of a run in a root; undefined of a worker that has no files before its run ends. */
+function pathOf(root: string, runId: string, name: string): string | undefined {
   const store = runtimeDirectory(root, runId);
   const [worker] = namesIn(`${store}/workers`);
+  if (worker === undefined && name.includes("WORKER")) return undefined;
   return name.replace("STORE/WORKER", `${store}/workers/${worker}`).replace("STORE", store)
     .replace("RUN", `${root}/runs/${runId}`).replace(/^\./, `${root}/.`);
 }
@@ -60,7 +61,8 @@ async function checkVerbs(
   const root = `${cwd}/.taffrail`;
   const [bad, other, killed] = await listRuns(root) as [string, string, string];
   for (const runId of [bad, killed]) {
-    if (!await makeStranger(stranger, pathOf(root, runId, name))) return;
+    const path = pathOf(root, runId, name);
+    if (path !== undefined && !await makeStranger(stranger, path)) return;
   }
   const ask = async (...args: string[]) => {
     const answer = await answerer.ask(args, cwd);

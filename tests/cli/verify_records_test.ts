@@ -1,8 +1,8 @@
 /** Every file that a run of the command consists of is verified, and made again where another one has it. */
 import { assertEquals, assertMatch, assertRejects, assertStringIncludes } from "@std/assert";
-import { openEventLog } from "../../eventlog/mod.ts";
-import { openRun } from "../../run/mod.ts";
-import { runtimeDirectory } from "../../store/mod.ts";
+import { newEventId, openEventLog } from "../../eventlog/mod.ts";
+import { openRun, RunWorkers } from "../../run/mod.ts";
+import { removeRuntime, runtimeDirectory } from "../../store/mod.ts";
 import { isThere } from "../_util/files.ts";
 import { withMemoryDir } from "../_util/temp.ts";
 import { HAS_SIGNALS, recordAndKill, taffrail } from "./_command.ts";
@@ -68,6 +68,8 @@ interface Damage {
   damage: (run: string) => Promise<void>;
   /** Part and kind of each problem. */
   found: [part: string, kind: string][];
+  /** The same of each note. */
+  noted?: [part: string, kind: string][];
   /** Whether `repair` leaves nothing. */
   isMended: boolean;
 }
@@ -261,7 +263,30 @@ const DAMAGES: Damage[] = [
       const [root, runId] = run.split("/runs/") as [string, string];
       return Deno.remove(runtimeDirectory(root, runId), { recursive: true });
     },
-    found: [["store", "behind-log"]],
+    found: [],
+    noted: [["store", "behind-log"]],
+    isMended: true,
+  },
+  {
+    what: "a runtime that has what the log has not",
+    damage: async (run) => {
+      const [root, runId] = run.split("/runs/") as [string, string];
+      await removeRuntime(root, runId);
+      await using workers = await RunWorkers.open({ root, runId, name: "flow" });
+      const begin = { type: "node.started", node_id: "z", kind: "command", attempt: 1 };
+      await workers.take({ id: newEventId(), ts: "2026-01-01T00:00:00Z", run_id: runId, ...begin });
+    },
+    found: [["store", "differs"]],
+    isMended: true,
+  },
+  {
+    what: "a runtime whose journal was damaged where nothing else has it",
+    damage: async (run) => {
+      const [root, runId] = run.split("/runs/") as [string, string];
+      const path = `${runtimeDirectory(root, runId)}/events.jsonl`;
+      await Deno.writeTextFile(path, (await Deno.readTextFile(path)).replace(/^.*\n.*\n/, ""));
+    },
+    found: [["store", "gap"]],
     isMended: true,
   },
 ];
@@ -269,7 +294,7 @@ const DAMAGES: Damage[] = [
 const ENGINE_WORDS =
   /Cannot (?:read|destructure) propert|is not (?:a function|iterable)|call stack/;
 
-for (const { what, damage, found, isMended } of DAMAGES) {
+for (const { what, damage, found, noted = [], isMended } of DAMAGES) {
   Deno.test(`verify and repair of a run of the command: ${what}`, async () => {
     await withMemoryDir(async (cwd) => {
       const run = await recordFlow(cwd);
@@ -277,8 +302,9 @@ for (const { what, damage, found, isMended } of DAMAGES) {
       const before = JSON.parse((await taffrail(["show", "flow", "--json"], { cwd })).stdout);
       await damage(run);
 
-      const { problems } = await verify(cwd);
+      const { problems, notes } = await verify(cwd);
       assertEquals(problems.map(({ part, kind }) => [part, kind]), found);
+      assertEquals(notes.map(({ part, kind }) => [part, kind]), noted);
       assertEquals(problems.map((problem) => problem.repair !== null), found.map(() => isMended));
       for (const { message } of problems) assertEquals(ENGINE_WORDS.test(message), false, message);
       for (const verb of ["resume", "show", "replay", "ls", "trace", "follow"]) {
@@ -386,8 +412,9 @@ Deno.test("a killed run lacks nothing, and what only resuming completes is a not
     assertEquals(await verify(cwd), { problems: [], notes: [] });
     // Killed between the log and the store.
     await Deno.remove(runtimeDirectory(`${cwd}/.taffrail`, runId), { recursive: true });
-    const { problems } = await verify(cwd);
-    assertEquals(problems.map(({ part, kind }) => [part, kind]), [["store", "behind-log"]]);
+    const found = await verify(cwd);
+    assertEquals(found.problems, []);
+    assertEquals(found.notes.map(({ part, kind }) => [part, kind]), [["store", "behind-log"]]);
     assertEquals((await repair(cwd)).ok, true);
     // Killed between the journal and the log.
     await edit(`${run}/capture.jsonl`, (text) => {

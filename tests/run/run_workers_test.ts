@@ -1,7 +1,8 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { newEventId, openEventLog, type RunEvent } from "../../eventlog/mod.ts";
 import { openRecords, RunRecorder, RunWorkers } from "../../run/mod.ts";
-import { runtimeDirectory } from "../../store/mod.ts";
+import { runtimeDirectory, type Transaction, verifyStore } from "../../store/mod.ts";
+import { namesIn, readText } from "../_util/files.ts";
 import { mixSeeds, Random } from "../_util/random.ts";
 import { longCount, seed, withTempDir } from "../_util/temp.ts";
 import { checkWorkers, logOf, type Place, workersAskedBy, workersOf } from "./_records.ts";
@@ -57,6 +58,26 @@ async function feed(root: string, events: readonly RunEvent[]): Promise<void> {
   for (const event of events) await workers.take(event);
 }
 
+/** Begins of attempts at so many nodes. */
+function attempts(count: number, from = 0): RunEvent[] {
+  return Array.from({ length: count }, (_, index) => ({
+    type: "node.started",
+    id: newEventId(),
+    ts: "2026-01-01T00:00:00Z",
+    run_id: PLACE.runId,
+    node_id: `n${from + index}`,
+    kind: "task",
+    attempt: 1,
+  }));
+}
+
+/** How many mutations the journal of an open runtime has. */
+function mutationsIn(directory: string): number {
+  const name = namesIn(directory).find((name) => name.startsWith("journal-"));
+  return readText(`${directory}/${name}`).split("\n").filter((line) => line.startsWith('{"crc32"'))
+    .length;
+}
+
 async function eventsIn({ root, runId }: Place): Promise<string> {
   const name = `${runtimeDirectory(root, runId)}/events.jsonl`;
   return await Deno.readTextFile(name);
@@ -89,6 +110,90 @@ Deno.test("RunWorkers.take() catches up with a log from anywhere, and taking it 
     });
   }
 });
+
+Deno.test("RunWorkers.takeAll() makes the same of batches of any size, and a stop only of a completed run (property)", async () => {
+  for (let round = 0; round < longCount(10, 100); round++) {
+    const random = new Random(mixSeeds(seed(), round));
+    await withTempDir(async (root) => {
+      const place = { root, runId: PLACE.runId };
+      await writeLog(root, random);
+      const log = logOf(place);
+      await using workers = await RunWorkers.open({ root, ...PLACE });
+      for (let at = 0; at < log.length;) {
+        const size = 1 + random.below(12);
+        await workers.takeAll(log.slice(at, at + size));
+        at += size;
+        // Read beside its owner, which has made no files of workers yet.
+        await checkWorkers({ root, runId: PLACE.runId }, log.slice(0, at));
+      }
+    });
+  }
+});
+
+Deno.test("a batch is one write and no sync, and workers get their files at the end", () =>
+  withTempDir(async (root) => {
+    const directory = runtimeDirectory(root, PLACE.runId);
+    const workers = await RunWorkers.open({ root, ...PLACE });
+    for (let batch = 0; batch < 3; batch++) await workers.takeAll(attempts(100, batch * 100));
+    assertEquals(mutationsIn(directory), 1 + 3);
+    assertEquals(namesIn(`${directory}/workers`), []);
+    await workers.close();
+    assertEquals(namesIn(`${directory}/workers`).length, 300);
+    assertEquals((await verifyStore(root)).problems, []);
+  }));
+
+Deno.test("a batch is taken as a whole or not at all, and what comes behind it only when the log is caught up with", () =>
+  withTempDir(async (root) => {
+    await using log = await openEventLog<RunEvent>({ root, runId: PLACE.runId });
+    await using workers = await RunWorkers.open({ root, ...PLACE });
+    const events = attempts(9);
+    await log.appendAll(events);
+    const { transaction } = workers.runtime;
+    workers.runtime.transaction = async (body) => {
+      await transaction.call(workers.runtime, (of: Transaction) => {
+        body(of);
+        throw new Error("no space");
+      });
+      throw new Error("not reached");
+    };
+    await assertRejects(() => workers.takeAll(events.slice(0, 6)), Error, "no space");
+    workers.runtime.transaction = transaction;
+    await workers.takeAll(events.slice(6));
+    assertEquals(await workersOf({ root, runId: PLACE.runId }), []);
+    await workers.catchUp();
+    await checkWorkers({ root, runId: PLACE.runId });
+  }));
+
+Deno.test("a batch of texts that no mutation can hold is taken in several", () =>
+  withTempDir(async (root) => {
+    const long = "\u0001".repeat(300_000);
+    const events = attempts(45).map((event) => ({ ...event, name: long }));
+    await using workers = await RunWorkers.open({ root, ...PLACE });
+    await workers.takeAll(events);
+    assertEquals(workers.runtime.summary().worker_count, 45);
+  }));
+
+Deno.test("RunWorkers takes an end that stands before its begin, as a mended log has it, and the end of the run at last", () =>
+  withTempDir(async (root) => {
+    const base = { ts: "2026-01-01T00:00:00Z", run_id: PLACE.runId, node_id: "a", attempt: 1 };
+    const end = { ...base, id: newEventId(), type: "node.completed" };
+    const begin = { ...base, id: newEventId(), type: "node.started", kind: "task" };
+    const expected = [{
+      objective: "a#1",
+      status: "stopped",
+      transcript: ["user a", "system completed"],
+    }];
+    await feed(root, [end, end, begin, begin, end]);
+    assertEquals(await workersOf({ root, runId: PLACE.runId }), expected);
+    const { ts, run_id } = base;
+    await using log = await openEventLog<RunEvent>({ root, runId: PLACE.runId });
+    await log.appendAll([end, { id: newEventId(), type: "pipe.completed", ts, run_id }, begin]);
+    await Deno.remove(runtimeDirectory(root, PLACE.runId), { recursive: true });
+    await using workers = await RunWorkers.open({ root, ...PLACE });
+    await workers.catchUp();
+    assertEquals(workers.runtime.summary().status, "stopped");
+    assertEquals(await workersOf({ root, runId: PLACE.runId }), expected);
+  }));
 
 Deno.test("RunWorkers finds its workers again when there are more than a page of them", () =>
   withTempDir(async (root) => {
@@ -188,7 +293,7 @@ Deno.test("what the store did not take keeps it from being stopped, so that it c
     const begin = { type: "node.started", node_id: "a", kind: "command", attempt: 1 };
     await assertRejects(() => append(begin), Error, "no space");
     workers.runtime.transaction = transaction;
-    await append({ type: "pipe.aborted", reason: "no space" });
+    await append({ type: "pipe.completed" });
     assertEquals(workers.runtime.summary().status, "running");
     await workers.catchUp();
     assertEquals(workers.runtime.summary().status, "stopped");

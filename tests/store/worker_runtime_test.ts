@@ -162,6 +162,37 @@ Deno.test("with durability os nothing is synced, and only the journal is written
     assertEquals(namesIn(pathOf(root)), ["events.jsonl", "owner.lock", "runtime.json", "workers"]);
   }));
 
+Deno.test("a checkpoint of many workers leaves the event loop its turns, though nothing is synced", () =>
+  withMemoryDir(async (root) => {
+    const runtime = await openRuntime(root, { durability: "os" });
+    await runtime.transaction((transaction) => {
+      for (let n = 0; n < 100; n++) transaction.createWorker(plainRequest);
+    });
+    let turns = 0;
+    let isClosed = false;
+    const closing = runtime.close().then(() => isClosed = true);
+    while (!isClosed) {
+      await crypto.subtle.digest("SHA-256", new Uint8Array());
+      turns++;
+    }
+    await closing;
+    assert(turns > 2, `${turns} turns`);
+    assertEquals(namesIn(pathOf(root, "workers")).length, 100);
+  }));
+
+Deno.test("with durability os mutations in any number make no checkpoint, but 4 MiB of them do", () =>
+  withMemoryDir(async (root) => {
+    const runtime = await openRuntime(root, { durability: "os" });
+    const { worker_ref } = await runtime.createWorker(plainRequest);
+    for (let n = 0; n < 1100; n++) await runtime.sendInput(worker_ref, HELLO);
+    assertEquals(namesIn(pathOf(root, "workers")), []);
+    const large = { ...HELLO, content: "x".repeat(1_000_000) };
+    for (let n = 0; n < 5; n++) await runtime.sendInput(worker_ref, large);
+    assertEquals(namesIn(pathOf(root, "workers")).length, 1);
+    assertEquals((await look(runtime)).transcripts[0]?.length, 1105);
+    await runtime.close();
+  }));
+
 Deno.test("a durability that there is not is refused before anything is made", () =>
   withTempDir(async (root) => {
     const error = await assertRejects(
