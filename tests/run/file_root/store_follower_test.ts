@@ -4,6 +4,7 @@ import { newEventId } from "../../../eventlog/mod.ts";
 import { openFileRoot, RunError, RunWorkers } from "../../../run/mod.ts";
 import type { HeldRun } from "../../../run/port.ts";
 import { verifyStore } from "../../../store/mod.ts";
+import { namesIn } from "../../_util/files.ts";
 import { withTempDir } from "../../_util/temp.ts";
 
 /** The lines of an attempt that begins and completes. */
@@ -46,7 +47,7 @@ Deno.test("a run without events has no store, and one that was killed gets what 
     const { runId } = held.view;
     await held.append({ capture: ["{}"] });
     await held[Symbol.asyncDispose]();
-    assertEquals([...Deno.readDirSync(path)].some(({ name }) => name === "runtimes"), false);
+    assertEquals(namesIn(path).includes("runtimes"), false);
     // As if the process had been killed before the store had taken them.
     await Deno.writeTextFile(
       runPaths(path, runId).events,
