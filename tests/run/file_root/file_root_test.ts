@@ -1,7 +1,9 @@
 import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { digestKeyPath, lastUlidPath, runPaths } from "../../../_internal/root_layout.ts";
 import { restoreLastUlid } from "../../../cli/inspect/restore_files.ts";
+import { openRootOnPort } from "../../../run/file_root/file_root.ts";
 import { openFileRoot, RunError } from "../../../run/mod.ts";
+import { FaultPort } from "../../_util/fault_port.ts";
 import { namesIn } from "../../_util/files.ts";
 import { withTempDir } from "../../_util/temp.ts";
 
@@ -115,4 +117,19 @@ Deno.test("a link in place of the outputs of a run is never followed", () =>
     assertThrows(() => linked.write(new Uint8Array([1]), 0), TypeError, "symbolic link");
     await linked.close();
     assertEquals(namesIn(outside), []);
+  }));
+
+Deno.test("a run that is given up has nothing open any more, and keeps what was printed", () =>
+  withTempDir(async (path) => {
+    const port = new FaultPort();
+    const held = await openRootOnPort(port, path).create({ about: ABOUT });
+    await held.append({ capture: ["{}"], processes: ["{}"] });
+    const of = { nodeId: "a", attempt: 1, stream: "out" } as const;
+    const sink = held.openOutput(of, { maxBytes: 10 });
+    sink.write(new Uint8Array([1]), 0);
+    held.openOutput({ ...of, stream: "err" }, { maxBytes: 10 });
+    assert(port.openCount > 0);
+    await held[Symbol.asyncDispose]();
+    assertEquals(port.openCount, 0);
+    assertEquals(await held.view.output(of), new Uint8Array([1]));
   }));
