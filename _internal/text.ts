@@ -163,6 +163,96 @@ export class LineEncoder {
   }
 }
 
+/** Rows of numbers, of which none is known at first. */
+export class NumberTable {
+  readonly #width: number;
+  #cells = new Float64Array(0);
+  #rows = 0;
+
+  constructor(width: number) {
+    this.#width = width;
+  }
+
+  /** Adds a row; gives its number. */
+  add(): number {
+    const end = (this.#rows + 1) * this.#width;
+    if (end > this.#cells.length) {
+      const cells = new Float64Array(2 * end);
+      cells.set(this.#cells);
+      this.#cells = cells;
+    }
+    // Memory that nobody has written to takes no room.
+    this.#cells.fill(NaN, end - this.#width, end);
+    return this.#rows++;
+  }
+
+  get(row: number, cell: number): number {
+    return this.#cells[row * this.#width + cell]!;
+  }
+
+  set(row: number, cell: number, value: number): void {
+    this.#cells[row * this.#width + cell] = value;
+  }
+}
+
+const DIGEST = /^sha256:[0-9a-f]{64}$/;
+const DIGEST_BYTES = 32;
+
+/**
+ * Texts as numbers, NaN for none. Equal texts are kept once; digests, which differ every time, as bytes,
+ * unless they are spelt as nobody spells them: then their number is negative.
+ */
+export class PackedValues {
+  readonly #texts: string[] = [];
+  readonly #numbers = new Map<string, number>();
+  #digests = new Uint8Array(0);
+  #digestCount = 0;
+
+  ofText(text: string | undefined): number {
+    if (text === undefined) return NaN;
+    let number = this.#numbers.get(text);
+    if (number === undefined) {
+      number = this.#texts.push(text) - 1;
+      this.#numbers.set(text, number);
+    }
+    return number;
+  }
+
+  text(number: number): string | undefined {
+    return this.#texts[number];
+  }
+
+  ofDigest(digest: string | undefined): number {
+    if (digest === undefined) return NaN;
+    if (!DIGEST.test(digest)) return -1 - this.ofText(digest);
+    const start = this.#digestCount * DIGEST_BYTES;
+    if (start === this.#digests.length) {
+      const digests = new Uint8Array(2 * (start + DIGEST_BYTES));
+      digests.set(this.#digests);
+      this.#digests = digests;
+    }
+    const digits = digest.length - 2 * DIGEST_BYTES;
+    for (let index = 0; index < DIGEST_BYTES; index++) {
+      const at = digits + 2 * index;
+      this.#digests[start + index] = hexValue(digest, at) * 16 + hexValue(digest, at + 1);
+    }
+    return this.#digestCount++;
+  }
+
+  digest(number: number): string | undefined {
+    if (Number.isNaN(number)) return undefined;
+    if (number < 0) return this.text(-1 - number);
+    const start = number * DIGEST_BYTES;
+    return `sha256:${toHex(this.#digests.subarray(start, start + DIGEST_BYTES))}`;
+  }
+}
+
+/** What a lower-case hexadecimal digit stands for. */
+function hexValue(text: string, at: number): number {
+  const code = text.charCodeAt(at);
+  return code < 58 ? code - 48 : code - 87;
+}
+
 const BLOCK_BYTES = 64;
 /** Of the tables of SHA-256: the first 64 primes, and made of their roots, at the first use. */
 let roundConstants: Int32Array | undefined;

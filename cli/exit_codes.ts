@@ -10,7 +10,7 @@
  *
  * Verbs whose codes say more, as `verify` and `follow`, say so in their help.
  */
-import type { RunState } from "../eventlog/derive_run_state.ts";
+import type { RunState } from "../eventlog/run_state.ts";
 
 /** What was asked for cannot be done as it was asked: the command ends with exit code 2. */
 export class UsageError extends Error {

@@ -1,54 +1,21 @@
 import { defined } from "../_internal/errors.ts";
 import { isUlid } from "../_internal/root_layout.ts";
+import { NumberTable, PackedValues } from "../_internal/text.ts";
 import {
   type ErrorKind,
   isKnownRunEvent,
   type KnownRunEvent,
   type NodeError,
-  type NodeKind,
   type PipeAborted,
   type PipeCompleted,
+  type PipeStarted,
   type RunEvent,
 } from "./run_event.ts";
-
-/** What became of a run. */
-export type PipeState = "Running" | "Completed" | { Aborted: { reason: string } };
-
-/** A node of a run, as its last event left it. */
-export interface NodeInfo {
-  /** The node. */
-  id: string;
-  /** What it is; known once it has started. */
-  kind?: NodeKind | "task";
-  /** What became of it. */
-  status: NodeStatus;
-  /** The time of its last event. */
-  last_ts?: string;
-  /** The last attempt, from 1. */
-  attempt?: number;
-  /** How long the last ended attempt took, in milliseconds, where that is known. */
-  duration_ms?: number;
-}
-
-/** The state of a run, derived from its events. */
-export interface RunState {
-  /** The run; empty when there is no event. */
-  run_id: string;
-  /** The name of the flow; empty when its first event is missing. */
-  pipe: string;
-  /** What became of it. */
-  state: PipeState;
-  /** Its nodes, in the order of the flow where that is recorded, otherwise of their start. */
-  nodes: NodeInfo[];
-  /** No terminal event, and nobody has the run open (OST-4). */
-  is_orphan: boolean;
-  /** The time of the last event. */
-  last_ts: string | null;
-}
+import type { AttemptChange, AttemptInfo, NodeInfo, PipeState, RunState } from "./run_state.ts";
 
 /**
  * Derives the state of a run from its events, and from nothing else (OST-3). Events of unknown
- * types count for the time only. What follows the terminal event changes no state.
+ * types count for the time only. A run that was gone on with behind its end runs again.
  *
  * @param events The events, in order; gaps are left out by the caller.
  * @param options `live`: whether somebody has the run open, as {@linkcode isLive} tells; a run
@@ -79,12 +46,28 @@ export function deriveRunState(
   return fold.state(options);
 }
 
+/** What {@linkcode RunFold} keeps of a node, and of an attempt. */
+const [LAST_ATTEMPT, TOLD_NUMBER, KIND, LAST_TS] = [0, 1, 2, 3];
+const NODE_CELLS = 4;
+const [NUMBER, STATUS, MESSAGE, STARTED, DURATION, EXIT_CODE, SIGNAL] = [0, 1, 2, 3, 4, 5, 6];
+const [OUTPUT_HASH, ERROR_HASH, EARLIER] = [7, 8, 9];
+const ATTEMPT_CELLS = 10;
+
+/** A status is one of these, behind which come the kinds of failures; and what is in place of a row. */
+const [RUNNING, COMPLETED, FAILED] = [0, 1, 2];
+const NONE = -1;
+
 /**
  * All that the events of a run tell of it, taken one after the other: {@linkcode deriveRunState} is its
  * state, and besides that it knows every attempt. It is what everything that shows or goes on with a
  * run is built on, so that all of them understand a log in the same way.
  *
- * What follows the terminal event changes nothing but the time and the id of the last event.
+ * The state is what the last event of the run as a whole says: one that was gone on with runs again. What
+ * tells of an attempt is taken by its node and number, never by its place: when a run is gone on with, the
+ * begins and ends that the log lacked are written behind whatever it has. A node is what its attempt with
+ * the highest number is.
+ *
+ * It keeps numbers, not objects: a million events take some 100 bytes each attempt and each node.
  *
  * @example How long each attempt at a node took
  * ```ts
@@ -108,13 +91,23 @@ export class RunFold {
     state: "Running",
     last_ts: null,
   };
-  readonly #nodes = new Map<string, NodeInfo>();
-  readonly #names = new Map<string, string>();
-  readonly #attempts = new Map<string, AttemptInfo[]>();
+  readonly #rows = new Map<string, number>();
+  readonly #nodes = new NumberTable(NODE_CELLS);
+  readonly #names: (string | undefined)[] = [];
+  readonly #attempts = new NumberTable(ATTEMPT_CELLS);
+  readonly #values = new PackedValues();
+  readonly #damaged: [first: number, last: number][] = [];
   #startedTs: string | undefined;
-  #hasBegun = false;
-  #durationMs: number | undefined;
+  #sittings = 0;
+  #sittingTs: string | undefined;
+  #earlierMs = 0;
+  #sittingMs = NaN;
   #lastEventId: string | undefined;
+
+  /** The state of the run without its nodes. */
+  get run(): Readonly<Omit<RunState, "nodes" | "is_orphan">> {
+    return this.#run;
+  }
 
   /** The time of the first event of a known type; undefined when there is none. */
   get startedTs(): string | undefined {
@@ -123,12 +116,31 @@ export class RunFold {
 
   /** Whether the begin of the run is among the events. */
   get hasBegun(): boolean {
-    return this.#hasBegun;
+    return this.#sittings > 0;
   }
 
-  /** How long the run took, in milliseconds; undefined when it has no end, or that cannot be told. */
+  /** How often the run was begun or gone on with. */
+  get sittings(): number {
+    return this.#sittings;
+  }
+
+  /** When that happened last; undefined when there is no event of a known type. */
+  get sittingTs(): string | undefined {
+    return this.#sittingTs;
+  }
+
+  /**
+   * How long the run was worked on, in milliseconds: the sum of its sittings, of which one that was cut off
+   * counts to its last event. Undefined when it has no end, or that cannot be told.
+   */
   get durationMs(): number | undefined {
-    return this.#durationMs;
+    const milliseconds = this.#earlierMs + this.#sittingMs;
+    return this.#run.state === "Running" || Number.isNaN(milliseconds) ? undefined : milliseconds;
+  }
+
+  /** The lines of the log that whoever went on with the run found damaged, from the first to the last. */
+  get damaged(): readonly (readonly [first: number, last: number])[] {
+    return this.#damaged;
   }
 
   /** The id of the last event that has a ULID. */
@@ -145,19 +157,16 @@ export class RunFold {
   take(event: RunEvent): void {
     const run = this.#run;
     const ts = textOf(event.ts);
+    const lastTs = run.last_ts;
     if (run.run_id === "") run.run_id = textOf(event.run_id) ?? "";
-    run.last_ts = ts ?? run.last_ts;
+    run.last_ts = ts ?? lastTs;
     if (typeof event.id === "string" && isUlid(event.id)) this.#lastEventId = event.id;
-    if (run.state !== "Running" || !isKnownRunEvent(event)) return;
+    if (!isKnownRunEvent(event)) return;
     this.#startedTs ??= ts;
+    this.#sittingTs ??= ts;
     switch (event.type) {
       case "pipe.started":
-        this.#hasBegun = true;
-        run.pipe = textOf(event.pipe) ?? "";
-        if (!Array.isArray(event.nodes)) break;
-        for (const id of event.nodes.filter((id) => typeof id === "string")) {
-          this.#nodes.set(id, { id, status: "Pending" });
-        }
+        this.#begin(event, { ts, lastTs });
         break;
       case "pipe.completed":
         this.#end("Completed", event);
@@ -167,11 +176,32 @@ export class RunFold {
         break;
       default: {
         const change = attemptChange(event);
-        if (change === undefined) break;
-        this.#updateNode(change, ts);
-        this.#updateAttempt(change, { isNew: event.type === "node.started" });
+        if (change !== undefined) this.takeAttempt(change, ts);
       }
     }
+  }
+
+  /**
+   * Takes what is known of an attempt from elsewhere than an event of the log.
+   *
+   * @param change What is known of it; a begin of what has begun, or has ended, changes nothing.
+   * @param ts When that was.
+   */
+  takeAttempt(change: AttemptChange, ts?: string): void {
+    const { node_id: id, status, attempt: told, kind, name } = change;
+    const [node, cells] = [this.#rowOf(id), this.#nodes];
+    const isBegin = status === "Running";
+    const last = cells.get(node, LAST_ATTEMPT);
+    const lastNumber = last === NONE ? 0 : this.#attempts.get(last, NUMBER);
+    const number = told ?? Math.max(1, isBegin ? lastNumber + 1 : lastNumber);
+    const row = this.#attemptRow(node, number);
+    const isLate = isBegin && this.#attempts.get(row, STATUS) !== RUNNING;
+    this.#setAttempt(row, change);
+    if (number < lastNumber) return;
+    if (told !== undefined) cells.set(node, TOLD_NUMBER, told);
+    if (kind !== undefined) cells.set(node, KIND, this.#values.ofText(kind));
+    if (name !== undefined && name !== this.#names[node]) this.#names[node] = name;
+    if (ts !== undefined && !isLate) cells.set(node, LAST_TS, packTime(this.#values, ts));
   }
 
   /**
@@ -183,18 +213,53 @@ export class RunFold {
   state(options: { live?: boolean } = {}): RunState {
     const { run_id, pipe, state, last_ts } = this.#run;
     const isOrphan = state === "Running" && options.live === false;
-    const nodes = [...this.#nodes.values()];
-    return { run_id, pipe, state, nodes, is_orphan: isOrphan, last_ts };
+    return { run_id, pipe, state, nodes: [...this.nodes()], is_orphan: isOrphan, last_ts };
+  }
+
+  /**
+   * The nodes of the run, each made when it is asked for, so that many need no memory.
+   *
+   * @returns What {@linkcode RunFold.state} has as `nodes`.
+   */
+  *nodes(): Generator<NodeInfo, void> {
+    for (const [id, node] of this.#rows) {
+      const values = this.#values;
+      const last = this.#nodes.get(node, LAST_ATTEMPT);
+      yield {
+        id,
+        ...defined({
+          kind: values.text(this.#nodes.get(node, KIND)) as NodeInfo["kind"],
+          status: last === NONE ? "Pending" as const : this.#statusOf(last),
+          last_ts: unpackTime(values, this.#nodes.get(node, LAST_TS)),
+          attempt: numberOf(this.#nodes.get(node, TOLD_NUMBER)),
+          duration_ms: this.#lastDuration(last),
+        }),
+      };
+    }
   }
 
   /**
    * All attempts at a node.
    *
    * @param nodeId The node.
-   * @returns Its attempts, in the order of the events; none when it has not been started.
+   * @returns Its attempts, by their numbers; none when it has not been started.
    */
   attemptsOf(nodeId: string): readonly AttemptInfo[] {
-    return this.#attempts.get(nodeId) ?? [];
+    return Array.from(this.#attemptRows(nodeId), (row) => this.#attemptInfo(row)).reverse();
+  }
+
+  /**
+   * One attempt at a node.
+   *
+   * @param nodeId The node.
+   * @param attempt Which, from 1.
+   * @returns The attempt; undefined when nothing is told of it.
+   */
+  attemptOf(nodeId: string, attempt: number): AttemptInfo | undefined {
+    for (const row of this.#attemptRows(nodeId)) {
+      if (this.#attempts.get(row, NUMBER) === attempt) return this.#attemptInfo(row);
+    }
+    return undefined;
   }
 
   /**
@@ -204,76 +269,154 @@ export class RunFold {
    * @returns The name that its last attempt began with; undefined when none had one.
    */
   nameOf(nodeId: string): string | undefined {
-    return this.#names.get(nodeId);
+    return this.#names[this.#rows.get(nodeId) ?? NONE];
+  }
+
+  #begin(
+    event: PipeStarted,
+    { ts, lastTs }: { ts: string | undefined; lastTs: string | null },
+  ): void {
+    const run = this.#run;
+    if (this.#sittings > 0) {
+      const wasCutOff = run.state === "Running";
+      this.#earlierMs += wasCutOff
+        ? Math.max(0, millisecondsBetween(this.#sittingTs, lastTs))
+        : this.#sittingMs;
+      this.#sittingTs = ts ?? this.#sittingTs;
+    }
+    this.#sittings++;
+    run.state = "Running";
+    run.pipe = textOf(event.pipe) ?? run.pipe;
+    if (Array.isArray(event.nodes)) {
+      for (const id of event.nodes) if (typeof id === "string") this.#rowOf(id);
+    }
+    this.#damaged.push(...damagedLines(event));
   }
 
   #end(state: PipeState, { ts, duration_ms: durationMs }: PipeCompleted | PipeAborted): void {
     this.#run.state = state;
-    const milliseconds = Date.parse(textOf(ts) ?? "") - Date.parse(this.#startedTs ?? "");
-    this.#durationMs = numberOf(durationMs) ??
-      (Number.isNaN(milliseconds) ? undefined : milliseconds);
+    this.#sittingMs = numberOf(durationMs) ??
+      millisecondsBetween(this.#sittingTs, textOf(ts) ?? null);
   }
 
-  #updateNode(change: AttemptChange, ts: string | undefined): void {
-    const { node_id: id, kind, status, attempt, duration_ms: durationMs } = change;
-    const { duration_ms: lastMs, ...others } = this.#nodes.get(id) ?? { id, status: "Running" };
-    const isEnd = status !== undefined && status !== "Running";
-    this.#nodes.set(id, {
-      ...others,
-      ...defined({ duration_ms: isEnd ? undefined : lastMs }),
-      ...defined({ last_ts: ts, attempt, duration_ms: durationMs, kind, status }),
-    });
+  #rowOf(id: string): number {
+    let row = this.#rows.get(id);
+    if (row === undefined) {
+      this.#rows.set(id, row = this.#nodes.add());
+      this.#nodes.set(row, LAST_ATTEMPT, NONE);
+    }
+    return row;
   }
 
-  /** The begin of the attempt may be missing, and its number. */
-  #updateAttempt(change: AttemptChange, { isNew }: { isNew: boolean }): void {
-    const { node_id: id, kind: _kind, name, ...members } = change;
-    if (name !== undefined) this.#names.set(id, name);
-    const attempts = this.#attempts.get(id) ?? [];
-    const number = change.attempt ??
-      (isNew ? attempts.length + 1 : attempts.at(-1)?.attempt ?? 1);
-    let info = isNew ? undefined : attempts.findLast(({ attempt }) => attempt === number);
-    if (info === undefined) attempts.push(info = { attempt: number, status: "Running" });
-    Object.assign(info, members);
-    this.#attempts.set(id, attempts);
+  /** The rows of the attempts at a node, from the highest number down. */
+  *#attemptRows(nodeId: string): Generator<number, void> {
+    const node = this.#rows.get(nodeId);
+    if (node === undefined) return;
+    let row = this.#nodes.get(node, LAST_ATTEMPT);
+    for (; row !== NONE; row = this.#attempts.get(row, EARLIER)) yield row;
+  }
+
+  /** The row of an attempt, a new one where it has none. */
+  #attemptRow(node: number, number: number): number {
+    const cells = this.#attempts;
+    let later = NONE;
+    let row = this.#nodes.get(node, LAST_ATTEMPT);
+    while (row !== NONE && cells.get(row, NUMBER) > number) {
+      later = row;
+      row = cells.get(row, EARLIER);
+    }
+    if (row !== NONE && cells.get(row, NUMBER) === number) return row;
+    const added = cells.add();
+    cells.set(added, NUMBER, number);
+    cells.set(added, STATUS, RUNNING);
+    cells.set(added, EARLIER, row);
+    if (later === NONE) this.#nodes.set(node, LAST_ATTEMPT, added);
+    else cells.set(later, EARLIER, added);
+    return added;
+  }
+
+  #setAttempt(row: number, change: AttemptChange): void {
+    const { status, started_ts: startedTs } = change;
+    const [cells, values] = [this.#attempts, this.#values];
+    const set = (cell: number, value: number | undefined) => {
+      if (value !== undefined && !Number.isNaN(value)) cells.set(row, cell, value);
+    };
+    if (Number.isNaN(cells.get(row, STARTED))) set(STARTED, packTime(values, startedTs));
+    if (status === undefined || status === "Running") return;
+    if (status === "Completed") set(STATUS, COMPLETED);
+    else {
+      set(STATUS, FAILED + values.ofText(status.Failed.kind));
+      set(MESSAGE, values.ofText(status.Failed.message));
+    }
+    set(DURATION, change.duration_ms);
+    set(EXIT_CODE, change.exit_code);
+    set(SIGNAL, values.ofText(change.signal));
+    set(OUTPUT_HASH, values.ofDigest(change.output_hash));
+    set(ERROR_HASH, values.ofDigest(change.error_hash));
+  }
+
+  #statusOf(row: number): AttemptInfo["status"] {
+    const status = this.#attempts.get(row, STATUS);
+    if (status === RUNNING) return "Running";
+    if (status === COMPLETED) return "Completed";
+    const kind = this.#values.text(status - FAILED) as ErrorKind;
+    const message = this.#values.text(this.#attempts.get(row, MESSAGE));
+    return { Failed: { kind, ...defined({ message }) } };
+  }
+
+  #attemptInfo(row: number): AttemptInfo {
+    const [cells, values] = [this.#attempts, this.#values];
+    return {
+      attempt: cells.get(row, NUMBER),
+      status: this.#statusOf(row),
+      ...defined({
+        started_ts: unpackTime(values, cells.get(row, STARTED)),
+        duration_ms: numberOf(cells.get(row, DURATION)),
+        exit_code: numberOf(cells.get(row, EXIT_CODE)),
+        signal: values.text(cells.get(row, SIGNAL)),
+        output_hash: values.digest(cells.get(row, OUTPUT_HASH)),
+        error_hash: values.digest(cells.get(row, ERROR_HASH)),
+      }),
+    };
+  }
+
+  /** How long the last of these attempts that has ended took. */
+  #lastDuration(last: number): number | undefined {
+    let row = last;
+    while (row !== NONE && this.#attempts.get(row, STATUS) === RUNNING) {
+      row = this.#attempts.get(row, EARLIER);
+    }
+    return row === NONE ? undefined : numberOf(this.#attempts.get(row, DURATION));
   }
 }
 
-/** What became of a node. */
-export type NodeStatus =
-  | "Pending"
-  | "Running"
-  | "Completed"
-  | { Failed: { kind: ErrorKind | "cancelled"; message?: string } };
-
-/** An attempt at a node, as its events tell it. */
-export interface AttemptInfo {
-  /** Which, from 1. */
-  attempt: number;
-  /** What became of it. */
-  status: Exclude<NodeStatus, "Pending">;
-  /** When it began. */
-  started_ts?: string;
-  /** How long it took, in milliseconds. */
-  duration_ms?: number;
-  /** The exit code, where its command ended by itself. */
-  exit_code?: number;
-  /** The signal that ended it. */
-  signal?: string;
-  /** A digest of what it gave. */
-  output_hash?: string;
-  /** A digest of what it printed as errors, where it was a command. */
-  error_hash?: string;
+/** Milliseconds since 1970, and a half where the text has none; negative for a text of another form. */
+function packTime(values: PackedValues, ts: string | undefined): number {
+  if (ts === undefined) return NaN;
+  const number = Date.parse(ts) + (ts.includes(".") ? 0 : 0.5);
+  return number >= 0 && timeText(number) === ts ? number : -1 - values.ofText(ts);
 }
 
-/** What one event tells of an attempt: its node, and the members that the event has. */
-export interface AttemptChange extends Partial<AttemptInfo> {
-  /** The node. */
-  node_id: string;
-  /** What the node is. */
-  kind?: NodeKind | "task";
-  /** What the attempt does, for people. */
-  name?: string;
+function unpackTime(values: PackedValues, number: number): string | undefined {
+  if (Number.isNaN(number)) return undefined;
+  return number < 0 ? values.text(-1 - number) : timeText(number);
+}
+
+function timeText(number: number): string {
+  const text = new Date(Math.floor(number)).toISOString();
+  return Number.isInteger(number) ? text : `${text.slice(0, -".000Z".length)}Z`;
+}
+
+function millisecondsBetween(from: string | undefined, to: string | null): number {
+  return Date.parse(to ?? "") - Date.parse(from ?? "");
+}
+
+/** The lines that whoever went on with a run found damaged; what is no pair of numbers is left out. */
+export function damagedLines({ damaged }: PipeStarted): [first: number, last: number][] {
+  if (!Array.isArray(damaged)) return [];
+  return damaged.filter((lines) => {
+    return Array.isArray(lines) && lines.length === 2 && lines.every(Number.isSafeInteger);
+  });
 }
 
 /**
@@ -353,5 +496,5 @@ function textOf<Text extends string>(value: Text | null | undefined): Text | und
 
 /** The number that a member should be. */
 function numberOf(value: number | undefined): number | undefined {
-  return typeof value === "number" ? value : undefined;
+  return typeof value === "number" && !Number.isNaN(value) ? value : undefined;
 }

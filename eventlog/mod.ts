@@ -68,17 +68,8 @@ export {
   type RunVerdict,
   verifyRun,
 } from "./verify_run.ts";
-export {
-  type AttemptChange,
-  attemptChange,
-  type AttemptInfo,
-  deriveRunState,
-  type NodeInfo,
-  type NodeStatus,
-  type PipeState,
-  RunFold,
-  type RunState,
-} from "./derive_run_state.ts";
+export { attemptChange, deriveRunState, RunFold } from "./derive_run_state.ts";
+export type * from "./run_state.ts";
 export * from "./run_event.ts";
 export { VERSION } from "../_internal/version.ts";
 export { TaffrailError, type TaffrailErrorOptions } from "../_internal/errors.ts";

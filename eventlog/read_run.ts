@@ -16,7 +16,9 @@ import { NEWLINE } from "../_internal/text.ts";
 import { type DecodedLines, decodeLines } from "./event_codec.ts";
 import { wrapIo } from "./event_log_error.ts";
 import type { RunEvent } from "./run_event.ts";
+import { isLive } from "./runs_directory.ts";
 import {
+  ChangeWatcher,
   locateSync,
   openForReading,
   openInPlaceOf,
@@ -26,6 +28,7 @@ import {
   readingToEndOf,
   refuseGap,
   RunReader,
+  sleep,
 } from "./run_reader.ts";
 import type {
   Cursor,
@@ -284,6 +287,13 @@ function eventsOf<E>(read: Uint8Array): E[] {
 export interface FollowRunOptions<E> extends FollowOptions {
   /** Checks each event; what it refuses is a gap. */
   schema?: StandardSchema<E>;
+  /**
+   * End at the end of the run: behind a terminal event that no `pipe.started` follows, or when nobody has
+   * the run open any more. A run that is gone on with later has to be followed anew.
+   *
+   * @default {false}
+   */
+  untilEnd?: boolean;
 }
 
 /**
@@ -299,8 +309,8 @@ export interface FollowRunOptions<E> extends FollowOptions {
  * as far as was delivered, with which it goes on; when the file is cut or written over where it is, with
  * kind `cursor`.
  *
- * It ends, without an error, when the signal aborts or the loop is left. Whether the run is over
- * is for {@linkcode deriveRunState} and {@linkcode isLive} to say.
+ * It ends, without an error, when the signal aborts or the loop is left, and with `untilEnd` when the run
+ * is over.
  *
  * **Permissions**: `--allow-read` for the root.
  *
@@ -341,16 +351,15 @@ export function followOnPort<E>(
   run: LinesOf,
   options: FollowRunOptions<E>,
 ): AsyncIterableIterator<Stored<E> | Gap> {
-  checkTypes(options, { strict: "boolean?", signal: "object?" });
+  checkTypes(options, { strict: "boolean?", signal: "object?", untilEnd: "boolean?" });
   const left = new AbortController();
   const signal = options.signal === undefined
     ? left.signal
     : AbortSignal.any([left.signal, options.signal]);
   const root = absoluteRoot(run.root);
-  const items = follow<E>(() => openForReading(port, root, run.runId, run.lines), {
-    ...options,
-    signal,
-  });
+  const open = () => openForReading(port, root, run.runId, run.lines);
+  const isOpen = () => isLive(root, run.runId);
+  const items = follow<E>(open, { ...options, signal, isOpen });
   return {
     next: () => items.next(),
     // A generator that waits takes notice of return() only when it goes on; this makes it go on.
@@ -366,14 +375,15 @@ export function followOnPort<E>(
 
 async function* follow<E>(
   open: () => OpenRun,
-  options: FollowRunOptions<E> & { signal: AbortSignal },
+  options: FollowRunOptions<E> & { signal: AbortSignal; isOpen: () => Promise<boolean> },
 ): AsyncGenerator<Stored<E> | Gap, void> {
   let run = open();
   let after = options.after ?? 0;
   try {
+    await using end = options.untilEnd ? new FollowedEnd(options.isOpen) : null;
     for (;;) {
-      const come = yield* followFile(run, { ...options, after });
-      if (options.signal.aborted) return;
+      const come = yield* followFile(run, { ...options, after, end });
+      if (come === undefined) return;
       const next = openInPlaceOf(run, open, come.byteOffset);
       run.file.close();
       run = next;
@@ -384,12 +394,13 @@ async function* follow<E>(
   }
 }
 
-/** Follows a file until the signal aborts or another file has its place; returns how far it came. */
+/** Follows a file until there is no more to follow, or another file has its place: returns how far it came. */
 async function* followFile<E>(
   run: OpenRun,
-  options: FollowRunOptions<E> & { signal: AbortSignal },
-): AsyncGenerator<Stored<E> | Gap, { cursor: Cursor; byteOffset: number }> {
-  const { signal } = options;
+  options: FollowRunOptions<E> & { signal: AbortSignal; end: FollowedEnd | null },
+): AsyncGenerator<Stored<E> | Gap, { cursor: Cursor; byteOffset: number } | undefined> {
+  const { signal, end } = options;
+  const change = end === null ? signal : AbortSignal.any([signal, end.closed]);
   const path = run.paths.events;
   const opened = wrapIo(path, () => run.file.statSync());
   using watcher = new ChangeWatcher(path);
@@ -397,6 +408,9 @@ async function* followFile<E>(
   let cursor = reader.cursor();
   const isInPlace = () => wrapIo(path, () => leadsToSync(run.port, path, opened));
   while (!signal.aborted) {
+    end?.check();
+    // Asked before it reads, so that all that was written until then is read.
+    const isClosed = end?.closed.aborted;
     const reading = readingOf(run, reader.position.byteOffset, BLOCK_BYTES);
     for (const piece of linePiecesSync(run.file, reading)) {
       // Both behind the read: then it was read from the log, and before a failed append was cut back.
@@ -407,13 +421,16 @@ async function* followFile<E>(
       cursor = reader.cursor();
       for (const item of inOrder(decoded)) {
         if (options.strict && "reason" in item) refuseGap(path, item);
+        end?.take(item);
         yield item;
-        if (signal.aborted) return { cursor, byteOffset: reader.position.byteOffset };
+        if (signal.aborted) return undefined;
       }
     }
-    await watcher.wait(signal);
+    if (isClosed) yield* wrapIo(path, () => reader.tail());
+    if (isClosed || end?.hasEnd) return undefined;
+    await watcher.wait(change);
   }
-  return { cursor, byteOffset: reader.position.byteOffset };
+  return undefined;
 }
 
 /** Events and gaps by seq; the gap first where bytes before an event were lost. */
@@ -426,59 +443,57 @@ function* inOrder<E>({ events, gaps }: DecodedLines<E>): Generator<Stored<E> | G
   yield* gaps.slice(nextGap);
 }
 
-/** How often to look all the same: a watcher sees nothing of other machines on a network drive. */
-const WATCHED_POLL_MS = 1000;
-/** How often to look where watching is not possible, for one because all watches are in use. */
-const UNWATCHED_POLL_MS = 100;
+/** How often to ask whether anybody still works on a run: the system notifies nobody. */
+const LIVE_POLL_MS = 500;
 
-/**
- * Tells when a file may have changed. A change between two waits is remembered, so none is missed
- * by whoever looks at the file after creating the watcher and after every wait.
- */
-export class ChangeWatcher implements Disposable {
-  readonly #watcher: Deno.FsWatcher | undefined;
-  #changed = false;
-  #wake = () => {};
+/** Knows when there is nothing more to follow: the run has its end, or nobody has it open any more. */
+class FollowedEnd implements AsyncDisposable {
+  readonly #over = new AbortController();
+  readonly #closed = new AbortController();
+  readonly #watching: Promise<void>;
+  #hasEnd = false;
+  #failure: { error: unknown } | undefined;
 
-  constructor(path: string) {
+  /** `isOpen`: whether anybody has the run open. */
+  constructor(isOpen: () => Promise<boolean>) {
+    this.#watching = this.#watch(isOpen);
+  }
+
+  /** Aborts when nobody has the run open any more: what is there then is all that comes. */
+  get closed(): AbortSignal {
+    return this.#closed.signal;
+  }
+
+  /** Whether the last thing that an event said of the run as a whole is that it has ended. */
+  get hasEnd(): boolean {
+    return this.#hasEnd;
+  }
+
+  /** Takes what was delivered. */
+  take(item: Stored<unknown> | Gap): void {
+    if (!("event" in item)) return;
+    const { type } = item.event as { type?: unknown };
+    if (type === "pipe.started") this.#hasEnd = false;
+    if (type === "pipe.completed" || type === "pipe.aborted") this.#hasEnd = true;
+  }
+
+  /** Throws when it could not be found out whether anybody has the run open. */
+  check(): void {
+    if (this.#failure !== undefined) throw this.#failure.error;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#over.abort();
+    await this.#watching;
+  }
+
+  async #watch(isOpen: () => Promise<boolean>): Promise<void> {
+    const { signal } = this.#over;
     try {
-      this.#watcher = Deno.watchFs(path);
-    } catch {
-      return;
+      while (!signal.aborted && await isOpen()) await sleep(LIVE_POLL_MS, signal);
+    } catch (error) {
+      this.#failure = { error };
     }
-    void this.#listen(this.#watcher);
-  }
-
-  /** Resolves at a change, at an abort, or after a while. */
-  async wait(signal: AbortSignal): Promise<void> {
-    if (!this.#changed && !signal.aborted) await this.#sleep(signal);
-    this.#changed = false;
-  }
-
-  [Symbol.dispose](): void {
-    this.#watcher?.close();
-  }
-
-  async #listen(watcher: Deno.FsWatcher): Promise<void> {
-    try {
-      for await (const { kind } of watcher) {
-        // Reading the file, as the follower itself does, is an "access" too.
-        if (kind === "access") continue;
-        this.#changed = true;
-        this.#wake();
-      }
-    } catch { /* Too many changes at once, for one: the poll sees them. */ }
-  }
-
-  async #sleep(signal: AbortSignal): Promise<void> {
-    const { promise, resolve } = Promise.withResolvers<void>();
-    const pollMs = this.#watcher === undefined ? UNWATCHED_POLL_MS : WATCHED_POLL_MS;
-    const timer = setTimeout(resolve, pollMs);
-    const wake = () => resolve();
-    signal.addEventListener("abort", wake);
-    this.#wake = wake;
-    await promise;
-    signal.removeEventListener("abort", wake);
-    clearTimeout(timer);
+    this.#closed.abort();
   }
 }

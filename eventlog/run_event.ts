@@ -6,7 +6,7 @@ import type { StandardSchema } from "./types.ts";
 export interface RunEventBase {
   /** A lower-case ULID, unique and increasing within the run (OEV-1). */
   id: string;
-  /** RFC 3339, UTC (OEV-2). */
+  /** RFC 3339, UTC, with milliseconds (OEV-2). */
   ts: string;
   /** `<name>-<lower-case ULID>` (OEV-3). */
   run_id: string;
@@ -47,7 +47,7 @@ export interface NodeError {
   signal?: string;
 }
 
-/** A run begins. */
+/** A run begins, or is gone on with. */
 export interface PipeStarted extends RunEventBase {
   /** The tag. */
   type: "pipe.started";
@@ -59,13 +59,17 @@ export interface PipeStarted extends RunEventBase {
   distro_version: string;
   /** The ids of all nodes, so that those that have not started are known too. */
   nodes?: string[];
+  /** Whether it was begun before, and is gone on with: what is known of its nodes stands. */
+  resumed?: boolean;
+  /** The lines of the log that were found damaged then, each from the first to the last of a part. */
+  damaged?: [first: number, last: number][];
 }
 
 /** A run ended well. */
 export interface PipeCompleted extends RunEventBase {
   /** The tag. */
   type: "pipe.completed";
-  /** How long it took, in milliseconds. */
+  /** How long it took since its last `pipe.started`, in milliseconds. */
   duration_ms?: number;
 }
 
@@ -75,7 +79,7 @@ export interface PipeAborted extends RunEventBase {
   type: "pipe.aborted";
   /** Why, for people. */
   reason: string;
-  /** How long it took, in milliseconds. */
+  /** How long it took since its last `pipe.started`, in milliseconds. */
   duration_ms?: number;
 }
 

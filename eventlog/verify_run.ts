@@ -3,7 +3,13 @@ import { type LinePiece, linePieces, linesOf } from "../_internal/json_lines.ts"
 import { isUlid, runPaths } from "../_internal/root_layout.ts";
 import { ioError, wrapIo } from "./event_log_error.ts";
 import { openEventLog } from "./open_event_log.ts";
-import { isKnownRunEvent, type RunEvent } from "./run_event.ts";
+import { damagedLines } from "./derive_run_state.ts";
+import {
+  isKnownRunEvent,
+  type KnownRunEvent,
+  type PipeStarted,
+  type RunEvent,
+} from "./run_event.ts";
 import { openForReading, readingToEndOf, RunReader } from "./run_reader.ts";
 import type { GapReason, Recovery, Stored } from "./types.ts";
 
@@ -11,7 +17,7 @@ import type { GapReason, Recovery, Stored } from "./types.ts";
  * What is wrong with a line: it gives no event ({@linkcode GapReason}), or, where it is a known
  * {@linkcode RunEvent}: `id-order` = its id does not fit between those before and behind it (OEV-1);
  * `id-double` = it has the same id as the one before; `foreign-run` = it names another run;
- * `after-end` = it follows the terminal event (OEV-6).
+ * `after-end` = it follows the terminal event of a run that was not gone on with (OEV-6).
  */
 export type RunProblemKind = GapReason | "id-order" | "id-double" | "foreign-run" | "after-end";
 
@@ -35,6 +41,8 @@ export interface RunVerdict {
   lines: number;
   /** Everything that is wrong, in order. */
   problems: RunProblem[];
+  /** Lines that give no event, but were found so when the run was gone on with, so that all is known. */
+  notes: RunProblem[];
 }
 
 const BLOCK_BYTES = 256 * 1024;
@@ -71,26 +79,29 @@ const BLOCK_BYTES = 256 * 1024;
 export async function verifyRun(root: string, runId: string): Promise<RunVerdict> {
   const run = openForReading(denoFilePort, root, runId);
   const path = run.paths.events;
-  const problems: RunProblem[] = [];
-  const check = checkerOf(runId);
+  const gaps: RunProblem[] = [];
+  const checker = new EventChecker(runId);
   try {
     const reader = new RunReader<RunEvent>(run, {});
     for await (const piece of linePieces(run.file, readingToEndOf(run, 0, BLOCK_BYTES))) {
       const firstSeq = reader.position.seq + 1;
-      const { events, gaps } = wrapIo(path, () => reader.lines(piece));
-      const found = gaps.map(({ reason, seq, byteOffset, message }): RunProblem => {
-        return { kind: reason, line: seq, byteOffset, message };
-      });
-      const offsetOf = lineOffsets(piece);
-      for (const stored of events) {
-        const problem = check(stored, () => offsetOf(stored.seq - firstSeq));
-        if (problem !== undefined) found.push(problem);
+      const decoded = wrapIo(path, () => reader.lines(piece));
+      for (const { reason, seq, byteOffset, message } of decoded.gaps) {
+        gaps.push({ kind: reason, line: seq, byteOffset, message });
       }
-      problems.push(...found);
+      const offsetOf = lineOffsets(piece);
+      for (const stored of decoded.events) {
+        checker.take(stored, () => offsetOf(stored.seq - firstSeq));
+      }
       if (piece.kind === "end") break;
     }
-    problems.sort((a, b) => a.line - b.line);
-    return { ok: problems.length === 0, lines: reader.position.seq, problems };
+    const isNote = ({ line }: RunProblem) => {
+      return checker.damaged.some(([first, last]) => first <= line && line <= last);
+    };
+    const problems = [...gaps.filter((gap) => !isNote(gap)), ...checker.problems()]
+      .sort((a, b) => a.line - b.line);
+    const notes = gaps.filter(isNote);
+    return { ok: problems.length === 0, lines: reader.position.seq, problems, notes };
   } finally {
     run.file.close();
   }
@@ -114,46 +125,91 @@ interface PlacedId {
 }
 
 /** Checks the rules that hold between the events of one run, which it is to be given in order. */
-function checkerOf(
-  runId: string,
-): (stored: Stored<RunEvent>, byteOffset: () => number) => RunProblem | undefined {
+class EventChecker {
+  /** The lines that were found damaged when the run was gone on with. */
+  readonly damaged: (readonly [first: number, last: number])[] = [];
+  readonly #runId: string;
+  readonly #problems: RunProblem[] = [];
   /** The last two ids in order; the later one is in doubt until the next one follows it. */
-  let last: PlacedId | undefined;
-  let before = "";
-  let firstEnd: { type: string; seq: number } | undefined;
-  return ({ seq, event }, byteOffset) => {
-    if (!isKnownRunEvent(event) || typeof event.id !== "string") return undefined;
-    const { id } = event;
-    const placed = { id, line: seq, byteOffset };
-    const end = firstEnd;
-    if (event.type === "pipe.completed" || event.type === "pipe.aborted") {
-      firstEnd ??= { type: event.type, seq };
+  #last: PlacedId | undefined;
+  #before = "";
+  #end: { type: string; seq: number; ts: number } | undefined;
+  /** What follows the end: it is none of the run's, unless the run was gone on with behind it. */
+  #afterEnd: RunProblem[] = [];
+
+  constructor(runId: string) {
+    this.#runId = runId;
+  }
+
+  /** What is wrong, of all that was taken. */
+  problems(): RunProblem[] {
+    return [...this.#problems, ...this.#afterEnd];
+  }
+
+  /** Takes the next event. */
+  take({ seq, event }: Stored<RunEvent>, byteOffset: () => number): void {
+    if (!isKnownRunEvent(event) || typeof event.id !== "string") return;
+    const placed = { id: event.id, line: seq, byteOffset };
+    const idProblem = this.#takeId(placed);
+    if (event.run_id !== this.#runId) {
+      this.#add("foreign-run", `the event is of run "${event.run_id}"`, placed);
+    } else if (this.#followsEnd(event)) {
+      const { type, seq: endSeq } = this.#end!;
+      const found = problemAt("after-end", `the run ended with ${type} in line ${endSeq}`, placed);
+      // Of what tells of attempts it may still turn out that the log had lacked it.
+      (event.type.startsWith("pipe.") ? this.#problems : this.#afterEnd).push(found);
+    } else if (idProblem !== undefined) this.#problems.push(idProblem);
+    this.#takeState(event, seq);
+  }
+
+  #add(kind: RunProblemKind, message: string, at: PlacedId): void {
+    this.#problems.push(problemAt(kind, message, at));
+  }
+
+  /** Whether an event stands behind an end that it does not belong before. */
+  #followsEnd(event: KnownRunEvent): boolean {
+    if (this.#end === undefined || isResumed(event)) return false;
+    // What whoever goes on, or repairs, tells of earlier attempts.
+    return event.type.startsWith("pipe.") || !(Date.parse(event.ts) <= this.#end.ts);
+  }
+
+  #takeState(event: KnownRunEvent, seq: number): void {
+    if (isResumed(event)) {
+      this.damaged.push(...damagedLines(event));
+      this.#end = undefined;
+      this.#afterEnd = [];
+    } else if (event.type === "pipe.completed" || event.type === "pipe.aborted") {
+      this.#end ??= { type: event.type, seq, ts: Date.parse(event.ts) };
     }
+  }
+
+  #takeId(placed: PlacedId): RunProblem | undefined {
+    const { id } = placed;
+    const last = this.#last;
     const lastId = last?.id ?? "";
     const isInOrder = id > lastId;
     // It is the one before that is too great, not all that follow it.
-    const isAfterOutlier = !isInOrder && id !== lastId && id > before &&
+    const isAfterOutlier = !isInOrder && id !== lastId && id > this.#before &&
       (isUlid(id) || !isUlid(lastId));
-    const outlier = isAfterOutlier ? last : undefined;
-    if (isInOrder) before = lastId;
-    if (isInOrder || isAfterOutlier) last = placed;
-    const problem = (kind: RunProblemKind, message: string, at: PlacedId = placed) => {
-      return { kind, line: at.line, byteOffset: at.byteOffset(), message };
-    };
-    if (event.run_id !== runId) {
-      return problem("foreign-run", `the event is of run "${event.run_id}"`);
+    if (isInOrder) this.#before = lastId;
+    if (isInOrder || isAfterOutlier) this.#last = placed;
+    if (isInOrder) return undefined;
+    if (id === lastId) {
+      return problemAt("id-double", `the id ${id} is that of an event before`, placed);
     }
-    if (end !== undefined) {
-      return problem("after-end", `the run ended with ${end.type} in line ${end.seq}`);
-    }
-    if (id === lastId) return problem("id-double", `the id ${id} is that of an event before`);
-    if (outlier !== undefined) {
-      return problem("id-order", `the id ${outlier.id} is greater than the next, ${id}`, outlier);
-    }
-    return isInOrder
-      ? undefined
-      : problem("id-order", `the id ${id} is not greater than ${lastId}`);
-  };
+    const isLastTooGreat = isAfterOutlier && last !== undefined;
+    return isLastTooGreat
+      ? problemAt("id-order", `the id ${last.id} is greater than the next, ${id}`, last)
+      : problemAt("id-order", `the id ${id} is not greater than ${lastId}`, placed);
+  }
+}
+
+function isResumed(event: KnownRunEvent): event is PipeStarted {
+  return event.type === "pipe.started" && event.resumed === true;
+}
+
+function problemAt(kind: RunProblemKind, message: string, at: PlacedId): RunProblem {
+  return { kind, line: at.line, byteOffset: at.byteOffset(), message };
 }
 
 /**

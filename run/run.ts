@@ -1,6 +1,7 @@
 import { writeCaptureBundle } from "../capture/bundle/write_capture_bundle.ts";
 import type { CapturingSession } from "../capture/session/capturing_session.ts";
-import { deriveRunState, type RunState } from "../eventlog/derive_run_state.ts";
+import { deriveRunState } from "../eventlog/derive_run_state.ts";
+import type { RunState } from "../eventlog/run_state.ts";
 import type { FileEventLog } from "../eventlog/file_event_log.ts";
 import { readRun } from "../eventlog/read_run.ts";
 import type { RunEvent } from "../eventlog/run_event.ts";

@@ -174,7 +174,7 @@ export class RunRecorder {
 
   async #append({ type, ...members }: EventBody): Promise<void> {
     const { log, workers, toError = (_, cause) => cause } = this.#records;
-    const ts = new Date().toISOString().replace(/\.\d+Z$/, "Z");
+    const ts = new Date().toISOString();
     const id = newEventId(defined({ after: this.#afterId }));
     const event: RunEvent = { type, id, ts, run_id: log.runId, ...defined(members) };
     let what: "log" | "store" = "log";

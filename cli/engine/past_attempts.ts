@@ -1,6 +1,7 @@
 import type { RecoveredCapture } from "../../capture/session/recover_capture.ts";
 import type { CaptureBundle } from "../../capture/types.ts";
-import type { AttemptInfo, RunFold } from "../../eventlog/derive_run_state.ts";
+import type { RunFold } from "../../eventlog/derive_run_state.ts";
+import type { AttemptInfo } from "../../eventlog/run_state.ts";
 import { attemptKey } from "../../run/attempt_key.ts";
 import type { RunRecorder } from "../../run/run_recorder.ts";
 import type { AttemptEnd, NodeAttempt } from "../../run/types.ts";

@@ -2,7 +2,8 @@
 import { denoFilePort, lookAtSync } from "../../_internal/file_port.ts";
 import { outputPath, type OutputStream } from "../../_internal/root_layout.ts";
 import { reasonOf } from "../../_internal/text.ts";
-import type { AttemptInfo, RunFold } from "../../eventlog/derive_run_state.ts";
+import type { RunFold } from "../../eventlog/derive_run_state.ts";
+import type { AttemptInfo } from "../../eventlog/run_state.ts";
 import { nameProblem } from "../flow/flow.ts";
 import { hashOutput } from "../process/output_file.ts";
 import { fileProblem, type InspectedRun, type Problem } from "./problem.ts";

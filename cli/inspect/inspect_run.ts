@@ -59,6 +59,7 @@ async function inspectRecords(run: InspectedRun): Promise<Problem[]> {
   const isSound = damage.length === 0;
   return [
     ...damage,
+    ...log.notes ?? [],
     ...keptLines(run),
     ...await inspectAgreement(run, { log: log.read, capture, isSound }),
     ...await inspectTraces(run),
@@ -71,7 +72,7 @@ const MEND_LOG = "complete the line, or move it to a file beside the log";
 /** Everything that is wrong in the event log of a run; what it says, where there is one. */
 async function inspectLog(
   { root, runId, live }: InspectedRun,
-): Promise<{ problems: Problem[]; read?: RunLog }> {
+): Promise<{ problems: Problem[]; notes?: Problem[]; read?: RunLog }> {
   const path = runPaths(root, runId).events;
   const place = { run_id: runId, part: "log", path } as const;
   // What it should be made of again is found by comparing it.
@@ -82,7 +83,7 @@ async function inspectLog(
   const problem = logProblem(root, runId);
   if (problem !== undefined) return unusable(problem);
   try {
-    const { problems } = await verifyRun(root, runId);
+    const { problems, notes } = await verifyRun(root, runId);
     const found = problems
       // A writer is just writing that line.
       .filter(({ kind }) => !(live && kind === "torn"))
@@ -93,7 +94,11 @@ async function inspectLog(
           repair: problem.kind === "torn" ? MEND_LOG : null,
         });
       });
-    return { problems: found, read: readRunLog(root, runId) };
+    const known = notes.map(({ kind, message, ...where }) => {
+      const what = `${kind}: ${message}; it was so when the run was gone on with`;
+      return fileProblem(place, { ...where, kind: "known-damage", message: what });
+    });
+    return { problems: found, notes: known, read: readRunLog(root, runId) };
   } catch (error) {
     return unusable(reasonOf(error));
   }

@@ -47,7 +47,7 @@ export interface Problem {
 }
 
 /** What is to be known and is no damage: it will not stay so, or has been taken care of. */
-const NOTES: ReadonlySet<string> = new Set(["unfinished", "kept-lines"]);
+const NOTES: ReadonlySet<string> = new Set(["unfinished", "kept-lines", "known-damage"]);
 
 /** Whether nothing is wrong with it: it is to be known, and exits with 0. */
 export function isNote({ kind }: Pick<Problem, "kind">): boolean {

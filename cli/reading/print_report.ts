@@ -3,7 +3,7 @@ import { failureText } from "../../_internal/text.ts";
 import { readOutputTail } from "../process/output_file.ts";
 import { columnWidth, printableLine } from "../text/printable.ts";
 import type { Colour, Screen } from "../text/screen.ts";
-import { formatDuration } from "../text/units.ts";
+import { formatDuration, formatTime } from "../text/units.ts";
 import { exists } from "../files.ts";
 import { commandHint } from "./find_run.ts";
 import type { AttemptReport, NodeReport, RunReport } from "./run_report.ts";
@@ -103,8 +103,8 @@ function timesOf(report: RunReport): string {
     ? formatDuration(milliseconds)
     : report.is_live
     ? runningSince(started)
-    : `last event ${last}`;
-  return printableLine(`${started}, ${length}`);
+    : `last event ${formatTime(last ?? "")}`;
+  return printableLine(`${formatTime(started)}, ${length}`);
 }
 
 function runningSince(started: string | undefined): string {

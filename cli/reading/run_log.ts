@@ -15,23 +15,31 @@ export interface RunLog {
   firstDamage: string | null;
 }
 
-/** Reads the whole log of a run. Lines that cannot be used are skipped, and counted. */
+/**
+ * Reads the whole log of a run. Lines that cannot be used are skipped, and counted, unless they were found
+ * damaged when the run was gone on with: what they told was told again.
+ */
 export function readRunLog(root: string, runId: string): RunLog {
-  const log: RunLog = { fold: new RunFold(), lastSeq: 0, damagedLines: 0, firstDamage: null };
-  const damage = (seq: number, problem: string) => {
-    log.damagedLines++;
-    log.firstDamage ??= `line ${seq}: ${problem}`;
-  };
+  const fold = new RunFold();
+  let lastSeq = 0;
+  const damage: { seq: number; problem: string }[] = [];
   for (const { events, gaps } of readRunSync<RunEvent>(root, runId)) {
-    for (const { seq, reason, message } of gaps) damage(seq, `${reason}: ${message}`);
+    for (const { seq, reason, message } of gaps) {
+      damage.push({ seq, problem: `${reason}: ${message}` });
+    }
     for (const { seq, event } of events) {
       const problem = eventProblem(event);
-      if (problem === undefined) log.fold.take(event);
-      else damage(seq, problem);
+      if (problem === undefined) fold.take(event);
+      else damage.push({ seq, problem });
     }
-    log.lastSeq = Math.max(log.lastSeq, gaps.at(-1)?.seq ?? 0, events.at(-1)?.seq ?? 0);
+    lastSeq = Math.max(lastSeq, gaps.at(-1)?.seq ?? 0, events.at(-1)?.seq ?? 0);
   }
-  return log;
+  const unknown = damage.filter(({ seq }) => {
+    return !fold.damaged.some(([first, last]) => first <= seq && seq <= last);
+  });
+  const [first] = unknown;
+  const firstDamage = first === undefined ? null : `line ${first.seq}: ${first.problem}`;
+  return { fold, lastSeq, damagedLines: unknown.length, firstDamage };
 }
 
 /**

@@ -1,4 +1,5 @@
-import { RunFold, type RunState } from "../../eventlog/derive_run_state.ts";
+import { RunFold } from "../../eventlog/derive_run_state.ts";
+import type { RunState } from "../../eventlog/run_state.ts";
 import { isLive, listRuns } from "../../eventlog/runs_directory.ts";
 import { peekRun } from "../../eventlog/read_run.ts";
 import { isKnownRunEvent, type RunEvent } from "../../eventlog/run_event.ts";

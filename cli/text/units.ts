@@ -62,6 +62,11 @@ export function parseSizeOption(
   throw optionError(option, text, problem);
 }
 
+/** A time of a record for people, who need no fractions of a second. */
+export function formatTime(ts: string): string {
+  return ts.replace(/\.\d+(?=Z$)/, "");
+}
+
 /** A length of time for people: `840ms`, `1.2s`, `3m 05s`, `2h 07m`. */
 export function formatDuration(milliseconds: number): string {
   if (milliseconds < 1000) return `${Math.round(milliseconds)}ms`;

@@ -1,7 +1,8 @@
 import { runPaths } from "../../_internal/root_layout.ts";
 import { failureText, reasonOf } from "../../_internal/text.ts";
-import { type AttemptChange, attemptChange } from "../../eventlog/derive_run_state.ts";
-import { followRun, readRun } from "../../eventlog/read_run.ts";
+import { attemptChange } from "../../eventlog/derive_run_state.ts";
+import type { AttemptChange } from "../../eventlog/run_state.ts";
+import { followRun } from "../../eventlog/read_run.ts";
 import { isKnownRunEvent, type RunEvent } from "../../eventlog/run_event.ts";
 import { isLive, listRuns } from "../../eventlog/runs_directory.ts";
 import type { Gap, Stored } from "../../eventlog/types.ts";
@@ -12,14 +13,15 @@ import { ORPHAN } from "../reading/print_report.ts";
 import { eventProblem } from "../reading/run_log.ts";
 import { fitTo, printableLine } from "../text/printable.ts";
 import { Screen } from "../text/screen.ts";
-import { formatDuration } from "../text/units.ts";
+import { formatDuration, formatTime } from "../text/units.ts";
 import { COMMON_HELP, onlyOperand, readArguments, type Verb } from "./arguments.ts";
 
 /** `taffrail follow`: prints the events of a run as they come. */
 export const followVerb: Verb = {
   summary: "print the events of a run, or of all, as they come",
   help: `Prints the events of a run, those that are there and then those that come,
-until the run ends or nobody works on it any more; the last line says which.
+until the run ends or nobody works on it any more; the last line says which. A
+run that is gone on with later is to be followed anew.
 RUN is the id of a run, its beginning where no other begins so, or the name of a
 flow for its newest run.
 
@@ -104,7 +106,7 @@ function textOf(item: RunItem): string {
   const problem = eventProblem(event);
   if (problem !== undefined) return printableLine(`line ${seq}: ${problem}`);
   const node = "node_id" in event ? shown(event.node_id) : "";
-  const columns = [event.ts, event.type.padEnd(14), node, detailOf(event)];
+  const columns = [formatTime(event.ts), event.type.padEnd(14), node, detailOf(event)];
   return printableLine(columns.filter((text) => text !== "").join("  "));
 }
 
@@ -146,50 +148,52 @@ function lengthOf({ duration_ms: milliseconds }: { duration_ms?: number }): stri
 }
 
 /**
- * Follows all runs that are worked on now, and every run that begins later, until the process is
- * ended. A run that nobody works on is left alone until somebody does again.
+ * Follows all runs that are worked on now, and every run that begins or is gone on with later, until the
+ * process is ended. A run that nobody works on is left alone until somebody does again.
  */
 async function followAll(root: string, printer: Printer): Promise<never> {
   const runs = new Map<string, FollowedRun>();
   for (const runId of await listRuns(root)) {
     const state = await stateOf(root, runId);
-    if (state !== "live") runs.set(runId, { state, lastSeq: 0 });
+    if (state !== "live") runs.set(runId, { state, lastSeq: 0, end: "not-live" });
   }
   // Whatever begins from now on is seen.
   new Screen(Deno.stderr).line(`following all runs in ${root}; Ctrl-C ends that`);
   for (;; await wait(LIVE_POLL_MS)) {
     for (const runId of await listRuns(root)) {
-      const { state, lastSeq } = runs.get(runId) ?? { state: "new", lastSeq: 0 };
-      if (state === "followed" || state === "ended" || !hasLog(root, runId)) continue;
-      const now = state === "resting" ? await stateOf(root, runId) : "live";
-      if (now !== "live") {
-        runs.set(runId, { state: now, lastSeq });
+      const run: FollowedRun = runs.get(runId) ?? { state: "new", lastSeq: 0, end: "not-live" };
+      if (run.state === "followed" || run.state === "refused" || !hasLog(root, runId)) continue;
+      const state = run.state === "resting" ? await stateOf(root, runId) : "live";
+      if (state !== "live") {
+        runs.set(runId, { ...run, state });
         continue;
       }
-      runs.set(runId, { state: "followed", lastSeq });
-      void followOne({ root, runId, after: lastSeq }, printer).then((run) => runs.set(runId, run));
+      runs.set(runId, { ...run, state: "followed" });
+      const { lastSeq: after, end } = run;
+      void followOne({ root, runId, after, end }, printer).then((run) => runs.set(runId, run));
     }
   }
 }
 
 /** What has been seen of a run. */
 interface FollowedRun {
-  state: "followed" | "resting" | "ended";
+  state: "new" | "followed" | "resting" | "refused";
   lastSeq: number;
+  end: RunEnd;
 }
 
 /** Whether a run is worked on; where that cannot be found out, it is said, and the others are followed. */
-async function stateOf(root: string, runId: string): Promise<"live" | "resting" | "ended"> {
+async function stateOf(root: string, runId: string): Promise<"live" | "resting" | "refused"> {
   try {
     return await isLive(root, runId) ? "live" : "resting";
   } catch (error) {
     new Screen(Deno.stderr).line(printableLine(`${runId}  ${reasonOf(error)}`));
-    return "ended";
+    return "refused";
   }
 }
 
 async function followOne(
-  run: { root: string; runId: string; after: number },
+  run: { root: string; runId: string; after: number; end: RunEnd },
   printer: Printer,
 ): Promise<FollowedRun> {
   let lastSeq = run.after;
@@ -198,11 +202,12 @@ async function followOne(
       lastSeq = item.seq;
       printer.item(item, run.runId);
     });
-    printer.end(end, run.runId);
-    return { state: end === "not-live" ? "resting" : "ended", lastSeq };
+    // Who has it open and says nothing more has not ended it again.
+    if (lastSeq > run.after || run.after === 0) printer.end(end, run.runId);
+    return { state: "resting", lastSeq, end };
   } catch (error) {
     new Screen(Deno.stderr).line(`${run.runId}  ${reasonOf(error)}`);
-    return { state: "ended", lastSeq };
+    return { ...run, state: "refused", lastSeq };
   }
 }
 
@@ -221,52 +226,27 @@ type RunItem = Stored<RunEvent> | Gap;
 /** How a run that was followed ended: by its last event, or because nobody works on it any more. */
 type RunEnd = "completed" | "aborted" | "not-live";
 
-/** How often to ask whether anybody still works on a run: the system notifies nobody. */
+/** How often to look for runs that somebody works on again: the system notifies nobody. */
 const LIVE_POLL_MS = 500;
 
 /** Passes on the events of a run behind a seq, those that are there and those that come, to its end. */
 async function followToEnd(
-  { root, runId, after = 0 }: { root: string; runId: string; after?: number },
+  run: { root: string; runId: string; after?: number; end?: RunEnd },
   print: (item: RunItem) => void,
 ): Promise<RunEnd> {
-  let lastSeq = after;
-  const take = (item: RunItem): RunEnd | undefined => {
+  const { root, runId, after = 0 } = run;
+  let { end = "not-live" } = run;
+  for await (const item of followRun(root, runId, { after, untilEnd: true })) {
     print(item);
-    lastSeq = item.seq;
-    return endOf(item);
-  };
-  const left = new AbortController();
-  const watching = abandonWhenNotLive(root, runId, left);
-  try {
-    for await (const item of followRun(root, runId, { after, signal: left.signal })) {
-      const end = take(item);
-      if (end !== undefined) return end;
-    }
-    // What came between the last look at the log and the end of its last writer.
-    for await (const { events, gaps } of readRun(root, runId, { after: lastSeq })) {
-      for (const item of [...gaps, ...events].toSorted((a, b) => a.seq - b.seq)) {
-        const end = take(item);
-        if (end !== undefined) return end;
-      }
-    }
-    return "not-live";
-  } finally {
-    left.abort();
-    await watching;
+    end = endBehind(item) ?? end;
   }
+  return end;
 }
 
-async function abandonWhenNotLive(
-  root: string,
-  runId: string,
-  left: AbortController,
-): Promise<void> {
-  while (!left.signal.aborted && await isLive(root, runId)) await wait(LIVE_POLL_MS, left.signal);
-  left.abort();
-}
-
-function endOf(item: RunItem): RunEnd | undefined {
+/** What an event says of the end of its run; that of one that begins again is yet to come. */
+function endBehind(item: RunItem): RunEnd | undefined {
   if (!("event" in item)) return undefined;
+  if (item.event.type === "pipe.started") return "not-live";
   if (item.event.type === "pipe.completed") return "completed";
   return item.event.type === "pipe.aborted" ? "aborted" : undefined;
 }

@@ -13,7 +13,13 @@ import {
 import { lastTime } from "../reading/run_times.ts";
 import { columnWidth, fitTo, printableLine } from "../text/printable.ts";
 import { type Colour, Screen } from "../text/screen.ts";
-import { formatAge, formatSize, parseAgeOption, parseCountOption } from "../text/units.ts";
+import {
+  formatAge,
+  formatSize,
+  formatTime,
+  parseAgeOption,
+  parseCountOption,
+} from "../text/units.ts";
 import { COMMON_HELP, numberOption, type Options, readArguments, type Verb } from "./arguments.ts";
 
 /** A run as `--json` prints it. */
@@ -211,6 +217,6 @@ function stateOf(screen: Screen, row: Exclude<Row, { problem: string }>): string
 
 /** People want to know how long ago, programs when. */
 function lastOf(screen: Screen, row: Row, time: number | undefined): string {
-  if (!screen.isTerminal) return "state" in row ? printableLine(row.last_ts ?? "") : "";
+  if (!screen.isTerminal) return "state" in row ? printableLine(formatTime(row.last_ts ?? "")) : "";
   return time === undefined ? "" : formatAge(Date.now() - time);
 }

@@ -2,7 +2,7 @@ import { checkRegular } from "../../_internal/file_port.ts";
 import { runPaths } from "../../_internal/root_layout.ts";
 import { readCaptureBundle } from "../../capture/bundle/bundle_text.ts";
 import { recoverCapture } from "../../capture/session/recover_capture.ts";
-import type { PipeState } from "../../eventlog/derive_run_state.ts";
+import type { PipeState } from "../../eventlog/run_state.ts";
 import { EventLogError } from "../../eventlog/event_log_error.ts";
 import type { FileEventLog } from "../../eventlog/file_event_log.ts";
 import { openEventLog } from "../../eventlog/open_event_log.ts";

@@ -138,6 +138,49 @@ Deno.test("taffrail follow --all prints the runs that are worked on, and those t
   });
 });
 
+Deno.test("taffrail follow goes on behind an end that the run was gone on with after", async () => {
+  await withTempDir(async (cwd) => {
+    const root = `${cwd}/.taffrail`;
+    await using log = await openEventLog({ root, runId: "live" });
+    await log.append(event("pipe.started", { pipe: "ci" }));
+    await log.append(event("pipe.aborted", { reason: "cancelled by SIGINT" }));
+    const { stdout: first } = await taffrail(["follow", "live"], { cwd });
+    assertMatch(first, /cancelled by SIGINT\nthe run has been aborted\n$/);
+    await log.append(event("pipe.started", { pipe: "ci", resumed: true }));
+    await using command = startTaffrail(["follow", "live"], { cwd });
+    await command.stdout.find(/pipe.aborted {4}cancelled by SIGINT$/);
+    await log.append(event("pipe.completed"));
+    const { code, stdout } = await command.end();
+    assertEquals(code, 0);
+    assertMatch(stdout, /pipe\.started .*\n.*pipe\.completed.*\nthe run has completed\n$/);
+  });
+});
+
+Deno.test("taffrail follow --all follows a run again that is gone on with", async () => {
+  await withTempDir(async (cwd) => {
+    const root = `${cwd}/.taffrail`;
+    await using command = startTaffrail(["follow", "--all"], { cwd });
+    await command.stderr.find(/^following all runs/);
+    await using log = await openEventLog({ root, runId: "one" });
+    await log.append(event("pipe.started", { pipe: "ci" }));
+    await log.append(event("pipe.aborted", { reason: "enough" }));
+    await command.stdout.find(/^one {2}the run has been aborted$/);
+    // Whether it was let go of between the two does not matter.
+    await log.append(event("pipe.started", { pipe: "ci", resumed: true }));
+    await log.append(event("pipe.completed"));
+    await command.stdout.find(/^one {2}the run has completed$/);
+    const lines = command.stdout.text.trimEnd().split("\n");
+    assertEquals(lines.map((line) => line.replace(/2026\S+ +/, "")), [
+      "one  pipe.started    ci",
+      "one  pipe.aborted    enough",
+      "one  the run has been aborted",
+      "one  pipe.started    ci",
+      "one  pipe.completed",
+      "one  the run has completed",
+    ]);
+  });
+});
+
 Deno.test("taffrail follow --all --json names the run in each object, and sees the first run of a root", async () => {
   await withTempDir(async (cwd) => {
     await using command = startTaffrail(["follow", "--all", "--json"], { cwd });
@@ -149,5 +192,22 @@ Deno.test("taffrail follow --all --json names the run in each object, and sees t
     const objects = command.stdout.text.trimEnd().split("\n").map((line) => JSON.parse(line));
     assertEquals(objects.map((object) => object.run_id), objects.map(() => runId));
     assertEquals(objects.map(({ seq }) => seq), [1, 2, 3, 4, undefined]);
+  });
+});
+
+Deno.test("times have milliseconds as JSON, and none in the texts for people", async () => {
+  await withTempDir(async (cwd) => {
+    await taffrail(["exec", "--", "true"], { cwd });
+    const runId = await onlyRun(`${cwd}/.taffrail`);
+    for (const args of [["ls"], ["show", runId], ["follow", runId]]) {
+      const [text, json] = [
+        await taffrail(args, { cwd }),
+        await taffrail([...args, "--json"], { cwd }),
+      ];
+      assertMatch(text.stdout, /\d\dT\d\d:\d\d:\d\dZ/);
+      assertEquals(text.stdout.match(/\d\dT\d\d:\d\d:\d\d\.\d/g), null);
+      assertMatch(json.stdout, /"(last_)?ts":"[^"]*:\d\d\.\d{3}Z"/);
+      assertEquals(json.stdout.match(/:\d\dZ"/g), null);
+    }
   });
 });

@@ -46,7 +46,7 @@ Deno.test("taffrail run writes events in the vocabulary of runs (OEV-1, OEV-2, O
     const events = eventsOf(root, runId);
     for (const { id, ts, run_id } of events) {
       assertMatch(id, /^[0-9a-hjkmnp-tv-z]{26}$/);
-      assertMatch(ts, /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$/);
+      assertMatch(ts, /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/);
       assertEquals(run_id, runId);
     }
     const bodies = events.map(

@@ -3,6 +3,7 @@ import {
   formatAge,
   formatDuration,
   formatSize,
+  formatTime,
   parseAgeOption,
   parseCountOption,
   parseDuration,
@@ -103,4 +104,11 @@ Deno.test("parseAgeOption() and parseCountOption() read numbers, and say what is
   assertEquals(parseCountOption("keep", "0"), 0);
   assertThrows(() => parseCountOption("keep", "-1"), UsageError, 'Cannot use --keep "-1": write');
   assertThrows(() => parseCountOption("keep", "1e3"), UsageError);
+});
+
+Deno.test("formatTime() leaves out fractions of a second, and all else as it is", () => {
+  assertEquals(formatTime("2026-04-15T12:00:00.123Z"), "2026-04-15T12:00:00Z");
+  for (const text of ["2026-04-15T12:00:00Z", "2026-04-15T12:00:00.5+02:00", "", "v1.2"]) {
+    assertEquals(formatTime(text), text);
+  }
 });

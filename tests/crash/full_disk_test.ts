@@ -126,7 +126,7 @@ Deno.test({
       assertFull((await limited.tell("sync", { lineBytes: 30 })).failure);
       assertEquals(await other.append({ other: 2 }), { firstSeq: lines + 1, lastSeq: ++lines });
       await limited.end();
-      assertEquals(await verifyRun(root, RUN_ID), { ok: true, lines, problems: [] });
+      assertEquals(await verifyRun(root, RUN_ID), { ok: true, lines, problems: [], notes: [] });
     }),
 });
 

@@ -1,5 +1,5 @@
 import { assertGreaterOrEqual } from "@std/assert";
-import { ChangeWatcher } from "../../eventlog/read_run.ts";
+import { ChangeWatcher } from "../../eventlog/run_reader.ts";
 import { appendTo, readText, write } from "../_util/files.ts";
 import { withTempDir } from "../_util/temp.ts";
 

@@ -114,15 +114,41 @@ Deno.test("deriveRunState() lists nodes in the order of the flow, otherwise of t
   assertEquals(idsOf([started(), b, node("started", "a")]), ["b", "a"]);
 });
 
-Deno.test("deriveRunState() changes no state after the terminal event, but tells the time (W-OMN-9)", () => {
-  const late = node("started", "late");
-  const { state, nodes, last_ts } = deriveRunState([
-    started(),
-    event("pipe.completed"),
-    event("pipe.aborted", { reason: "too late" }),
-    late,
+Deno.test("deriveRunState() says what the last event of the run as a whole says", () => {
+  const resumed = event("pipe.started", { pipe: "ci", resumed: true });
+  const completed = event("pipe.completed");
+  const aborted = event("pipe.aborted", { reason: "node a failed: crash" });
+  const stateAfter = (...events: RunEvent[]) => deriveRunState([started(), ...events]).state;
+  const reason = { Aborted: { reason: "node a failed: crash" } };
+  assertEquals(stateAfter(aborted), reason);
+  assertEquals(stateAfter(aborted, node("failed", "a")), reason);
+  assertEquals(stateAfter(aborted, resumed), "Running");
+  assertEquals(stateAfter(aborted, resumed, completed), "Completed");
+  assertEquals(stateAfter(aborted, resumed, aborted, resumed), "Running");
+  assertEquals(deriveRunState([started(), aborted, resumed], { live: false }).is_orphan, true);
+  // As whoever reads only the end of a log sees it.
+  assertEquals(stateAfter(completed, aborted), reason);
+});
+
+Deno.test("a run that is gone on with has the nodes that it had, as they were, and those that are new", () => {
+  const { pipe, nodes } = deriveRunState([
+    started(["a", "b"]),
+    node("started", "a", { attempt: 1 }),
+    node("completed", "a", { attempt: 1 }),
+    event("pipe.aborted", { reason: "cancelled" }),
+    event("pipe.started", { pipe: "ci", nodes: ["c", "a", "b"], resumed: true }),
   ]);
-  assertEquals([state, nodes, last_ts], ["Completed", [], late.ts]);
+  assertEquals(pipe, "ci");
+  assertEquals(nodes.map(({ id, status }) => [id, status]), [
+    ["a", "Completed"],
+    ["b", "Pending"],
+    ["c", "Pending"],
+  ]);
+});
+
+Deno.test("deriveRunState() tells the time of what follows the terminal event (W-OMN-9)", () => {
+  const late = node("started", "late");
+  assertEquals(deriveRunState([started(), event("pipe.completed"), late]).last_ts, late.ts);
 });
 
 Deno.test("deriveRunState() counts events of unknown types for the time only (W-OMN-12)", () => {

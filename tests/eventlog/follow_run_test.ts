@@ -8,6 +8,7 @@ import {
   type Stored,
 } from "../../eventlog/mod.ts";
 import { followOnPort } from "../../eventlog/read_run.ts";
+import { runPaths } from "../../_internal/root_layout.ts";
 import { FaultPort } from "../_util/fault_port.ts";
 import { appendTo, truncate, write } from "../_util/files.ts";
 import { mixSeeds, Random } from "../_util/random.ts";
@@ -275,4 +276,53 @@ Deno.test("follow() refuses a log that is not there, and a run id that is none",
     const missing = await assertRejects(() => follow(root).next(), EventLogError, "I/O error on");
     assertEquals(missing.kind, "io");
     await assertRejects(() => followRun(root, "../x").next(), TypeError, "Cannot use run id");
+  }));
+
+const begin = (members = {}) => ({ type: "pipe.started", run_id: RUN_ID, ...members });
+const END = { type: "pipe.aborted", run_id: RUN_ID, reason: "cancelled" };
+const RESUMED = begin({ resumed: true });
+
+Deno.test("followRun(), untilEnd, ends at an end that no begin follows, though somebody has it open", () =>
+  withTempDir(async (root) => {
+    await using log = await openLog(root);
+    await log.appendAll([begin(), END, { type: "node.started" }] as unknown as AnyEvent[]);
+    const all = () => Array.fromAsync(follow(root, { untilEnd: true }));
+    assertEquals(seqsOf(await all()), [1, 2, 3]);
+    await log.appendAll([RESUMED] as unknown as AnyEvent[]);
+    const items = follow(root, { untilEnd: true });
+    assertEquals(seqsOf(await take(items, 4)), [1, 2, 3, 4]);
+    const rest = Array.fromAsync(items);
+    await log.appendAll([{ type: "pipe.completed" }] as unknown as AnyEvent[]);
+    assertEquals(seqsOf(await rest), [5]);
+    // What is gone on with later is followed anew.
+    await log.appendAll([RESUMED, END] as unknown as AnyEvent[]);
+    assertEquals(seqsOf(await Array.fromAsync(follow(root, { after: 5, untilEnd: true }))), [6, 7]);
+  }));
+
+Deno.test("followRun(), untilEnd, ends when nobody has the run open, with all that was written", () =>
+  withTempDir(async (root) => {
+    const log = await openLog(root);
+    await log.appendAll([begin()] as unknown as AnyEvent[]);
+    const items = follow(root, { untilEnd: true });
+    assertEquals(seqsOf(await take(items, 1)), [1]);
+    const rest = Array.fromAsync(items);
+    await log.appendAll(numbered(3));
+    await log.close();
+    assertEquals(seqsOf(await rest), [2, 3, 4]);
+    // Behind its end there is nothing to wait for either, and what is torn is said.
+    const path = writeRun(root, numberedLines(2) + '{"torn":');
+    const found = await Array.fromAsync(follow(root, { after: 1, untilEnd: true }));
+    assertEquals(found.map((item) => "reason" in item ? item.reason : item.seq), [2, "torn"]);
+    appendTo(path, "x");
+    assertEquals((await Array.fromAsync(follow(root, { after: "end", untilEnd: true }))).length, 1);
+  }));
+
+Deno.test("followRun(), untilEnd, says why it cannot be told whether the run is open", {
+  ignore: Deno.build.os === "windows",
+}, () =>
+  withTempDir(async (root) => {
+    writeRun(root, numberedLines(1));
+    await Deno.symlink("/dev/null", runPaths(root, RUN_ID).liveLock);
+    await assertRejects(() => Array.fromAsync(follow(root, { untilEnd: true })), TypeError, "link");
+    assertEquals(seqsOf(await take(follow(root), 1)), [1]);
   }));

@@ -46,7 +46,12 @@ Deno.test("verifyRun() finds nothing wrong with what the log wrote itself", () =
       distro_version: "1",
     });
     await log.append({ ...base(), type: "pipe.completed" });
-    assertEquals(await verifyRun(root, RUN_ID), { ok: true, lines: 2, problems: [] });
+    assertEquals(await verifyRun(root, RUN_ID), {
+      ok: true,
+      lines: 2,
+      problems: [],
+      notes: [],
+    });
   }));
 
 Deno.test("verifyRun() finds each kind of bad line, with its line and offset", () =>
@@ -125,16 +130,90 @@ Deno.test("verifyRun() finds events of another run", () =>
     assertEquals(problems[0]?.message, 'the event is of run "other"');
   }));
 
+/** A log of events of these types, each with a greater id and some seconds later than the one before. */
+function linesOfRun(...events: [type: string, second: number, members?: object][]): string[] {
+  return events.map(([type, second, members], index) => {
+    const id = `01kpfntqeej7vhn935kc0tm${String(100 + index)}`;
+    const ts = new Date(Date.UTC(2026, 3, 15, 12, 0, second)).toISOString();
+    return `${JSON.stringify({ ...JSON.parse(line(type, id)), ts, ...members })}\n`;
+  });
+}
+
+const RESUMED = { pipe: "demo", resumed: true };
+
 Deno.test("verifyRun() finds events after the terminal one (OEV-6, W-OMN-9)", () =>
   withTempDir(async (root) => {
     for (const end of ["pipe.completed", "pipe.aborted"]) {
-      const before = line("pipe.started", FIRST) + line(end, SECOND);
-      for (const type of ["node.started", "pipe.completed"]) {
-        assertEquals(await problemsOf(root, before + line(type, THIRD)), [
-          ["after-end", 3, before.length],
-        ]);
+      for (const type of ["node.started", "pipe.completed", "pipe.started"]) {
+        const lines = linesOfRun(["pipe.started", 0], [end, 1], [type, 2]);
+        const offset = lines[0]!.length + lines[1]!.length;
+        assertEquals(await problemsOf(root, lines.join("")), [["after-end", 3, offset]]);
       }
     }
+  }));
+
+Deno.test("verifyRun() finds nothing wrong with a run that was gone on with", () =>
+  withTempDir(async (root) => {
+    const lines = linesOfRun(
+      ["pipe.started", 0],
+      ["node.started", 1],
+      ["pipe.aborted", 3],
+      ["pipe.started", 9, RESUMED],
+      ["node.started", 9],
+      ["pipe.aborted", 10],
+      ["pipe.started", 11, RESUMED],
+      ["pipe.completed", 12],
+    );
+    for (let count = 1; count <= lines.length; count++) {
+      assertEquals(await problemsOf(root, lines.slice(0, count).join("")), [], `${count} lines`);
+    }
+    const late = lines.join("") + line("node.started", newEventId()).replace("-04-", "-05-");
+    assertEquals((await problemsOf(root, late)).length, 1);
+  }));
+
+Deno.test("verifyRun() finds nothing wrong with what the log had lacked until a run was gone on with", () =>
+  withTempDir(async (root) => {
+    const told = linesOfRun(
+      ["pipe.started", 0],
+      ["pipe.aborted", 3],
+      ["node.started", 1],
+      ["node.completed", 3],
+      ["pipe.started", 9, RESUMED],
+    );
+    // Whoever tells it may be killed at any line.
+    for (let count = 1; count <= told.length; count++) {
+      assertEquals(await problemsOf(root, told.slice(0, count).join("")), [], `${count} lines`);
+    }
+    // A clock that was set back makes it look younger than the end, until the run is gone on with.
+    const younger = linesOfRun(
+      ["pipe.started", 0],
+      ["pipe.aborted", 3],
+      ["node.completed", 4],
+      ["pipe.aborted", 2],
+      ["pipe.started", 9, RESUMED],
+    );
+    const kinds = async (count: number) => {
+      const found = await problemsOf(root, younger.slice(0, count).join(""));
+      return (found as [string, number][]).map(([kind, at]) => [kind, at]);
+    };
+    assertEquals(await kinds(4), [["after-end", 3], ["after-end", 4]]);
+    assertEquals(await kinds(5), [["after-end", 4]]);
+  }));
+
+Deno.test("verifyRun() notes damage that was known when the run was gone on with", () =>
+  withTempDir(async (root) => {
+    const lines = linesOfRun(
+      ["pipe.started", 0],
+      ["pipe.started", 9, { ...RESUMED, damaged: [[2, 3]] }],
+      ["pipe.completed", 10],
+    ).toSpliced(1, 0, "garbage\n", "\0\0\n");
+    assertEquals(await problemsOf(root, lines.join("")), []);
+    const { notes } = await verifyRun(root, RUN_ID);
+    assertEquals(notes.map(({ kind, line }) => [kind, line]), [["not-json", 2], ["nul-run", 3]]);
+    const more = lines.toSpliced(4, 0, "garbage\n").join("");
+    const offset = lines.slice(0, 4).join("").length;
+    assertEquals(await problemsOf(root, more), [["not-json", 5, offset]]);
+    assertEquals((await verifyRun(root, RUN_ID)).notes.length, 2);
   }));
 
 Deno.test("verifyRun() finds the problem of an event behind NULs too, in order", () =>
