@@ -367,7 +367,7 @@ export function parseOpener(text: string): RunOpener | undefined {
 let begin: Pick<RunOpener, "start_time" | "boot_id"> | undefined;
 
 /** When this process began, as far as that may be known without asking for a permission. */
-function ownBegin(): Pick<RunOpener, "start_time" | "boot_id"> {
+export function ownBegin(): Pick<RunOpener, "start_time" | "boot_id"> {
   return begin ??= readOwnBegin();
 }
 

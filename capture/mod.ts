@@ -47,18 +47,30 @@ export {
   CapturingSession,
   type CapturingSessionOptions,
 } from "./session/capturing_session.ts";
-export type { InterruptedAttempt, Recording } from "./session/capture_recorder.ts";
+export type { DeferredEpisode, InterruptedAttempt, Recording } from "./session/capture_recorder.ts";
+export type { SessionHeader } from "./session/journal_lines.ts";
 export type { Recovery } from "../eventlog/types.ts";
 export type { RedactCapture } from "./session/redact.ts";
 export {
   type CaptureJournal,
   type FileCaptureJournal,
+  journalOver,
+  type JournalPosition,
+  type LineSink,
   openCaptureJournal,
   type OpenCaptureJournalOptions,
 } from "./session/journal.ts";
 export {
+  type CaptureLine,
+  type CaptureLines,
+  type CaptureReading,
   type JournalDamage,
   type JournalDamageKind,
+  type RawCaptureLine,
+  readCaptureLines,
+  type ReadCaptureLinesOptions,
+} from "./session/read_capture_lines.ts";
+export {
   recoverCapture,
   type RecoverCaptureOptions,
   type RecoveredCapture,

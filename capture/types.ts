@@ -160,6 +160,91 @@ export interface WithdrawInputRecord {
 /** One input of a `"taffrail-v1"` bundle. */
 export type InputRecord = EventInputRecord | CompletionInputRecord | WithdrawInputRecord;
 
+/** Something begins to wait: for a time, or for somebody to pass a gate. It is no episode. */
+export interface WaitRecord {
+  /** Tells it from other lines. */
+  type: "wait";
+  /** What waits. */
+  id: string;
+  /** What for. */
+  kind: "sleep" | "gate";
+  /** Until when at the latest, fixed when it was first asked for; left out when it waits for ever. */
+  until?: EventTime;
+}
+
+/** What waited does so no more. */
+export interface WaitedRecord {
+  /** Tells it from other lines. */
+  type: "waited";
+  /** What has waited. */
+  id: string;
+  /** Whether somebody let it pass or refused to, or its time has come, as it should or too early. */
+  how: "passed" | "denied" | "due" | "timeout";
+  /** The line of the inbox that says so. */
+  inbox_line?: number;
+  /** What came with it: any JSON. */
+  value?: unknown;
+  /** Who said so. */
+  by?: string;
+}
+
+/** Something that a program wants to have recorded. */
+export interface ProgramRecord {
+  /** Tells it from other lines. */
+  type: "record";
+  /** Which record of the program it is. */
+  id: string;
+  /** When it was made. */
+  at: EventTime;
+  /** What it says: any JSON. */
+  data: unknown;
+}
+
+/** The work of the session has ended. A session that is resumed behind that goes on all the same. */
+export interface EndedRecord {
+  /** Tells it from other lines. */
+  type: "ended";
+  /** When. */
+  at: EventTime;
+  /** How. */
+  state: "Completed" | "Aborted";
+  /** Why it was aborted, for people. */
+  reason?: string;
+  /** What failed first, if something did. */
+  failed?: string;
+  /** What was not begun, each with the reason. */
+  skipped?: Record<string, string>;
+  /** What it gives: any JSON. */
+  output?: unknown;
+}
+
+/** What {@linkcode CapturingSession.note} records besides inputs and decisions, which do not depend on it. */
+export type NoteRecord = WaitRecord | WaitedRecord | ProgramRecord | EndedRecord;
+
+/** Another process went on with the session. */
+export interface ResumedRecord {
+  /** Tells it from other lines. */
+  type: "resumed";
+  /** The runtime that runs the graph from then on. */
+  runtime_provenance: string;
+  /** What of the graph is not as it was, by name. */
+  changed: string[];
+  /** The process. */
+  pid: number;
+  /** Its machine, where it was allowed to ask. */
+  host?: string;
+  /** When it began, in the clock ticks of the system, where it could tell. */
+  start_time?: number;
+  /** The boot that this counts from. */
+  boot_id?: string;
+}
+
+/** One of the further records of a bundle, and where it stood. */
+export type BundleNote = (NoteRecord | ResumedRecord) & {
+  /** How many inputs and decisions were recorded before it. */
+  after: number;
+};
+
 /** What both formats of a bundle say about where it comes from. */
 export interface BundleProvenance {
   /** The adapter that the events came through; `"none"` without one. */
@@ -207,6 +292,8 @@ export interface TaffrailCaptureBundle extends BundleProvenance {
    * withdrawal.
    */
   decisions: DecisionRecord[];
+  /** What was recorded besides, in order; left out when there is nothing. */
+  notes?: BundleNote[];
 }
 
 /** A recorded session, equal to its JSON. `"inputs" in bundle` tells the two formats apart. */

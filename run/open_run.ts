@@ -9,7 +9,7 @@ import type { EventLog } from "../eventlog/types.ts";
 import { MemoryDecisionLog } from "../supervisor/driver/memory_ports.ts";
 import { Supervisor } from "../supervisor/driver/supervisor.ts";
 import { systemTimers } from "../supervisor/driver/timers.ts";
-import type { ConstraintsInit, RuntimeInvoker } from "../supervisor/types.ts";
+import type { ConstraintsInit, DecisionLogEntry, RuntimeInvoker } from "../supervisor/types.ts";
 import { installCrashFlush } from "../trace/install_crash_flush.ts";
 import type { RedactTrace } from "../trace/payload.ts";
 import type { TraceFileError } from "../trace/trace_file_error.ts";
@@ -113,15 +113,25 @@ export async function openRun(options: OpenRunOptions): Promise<Run> {
   const recorder = new RunRecorder(records);
   const invoker = new RecordingInvoker({ invoker: options.invoker, recorder, signal: stop });
   await recorder.pipeStarted({ name, nodes: [] });
-  let session: CapturingSession<Supervisor>;
+  let session: CapturingSession<Supervisor> | undefined;
+  // What is told is on disk before, where that was asked for.
+  const onDisk = {
+    log: async (entry: DecisionLogEntry) => {
+      await session?.barrier();
+      await invoker.log(entry);
+    },
+  };
   try {
     session = new CapturingSession<Supervisor>({
       graphId: name,
       mode: "concurrent",
       constraints,
-      decisionLog: invoker,
+      decisionLog: durability === "disk" ? onDisk : invoker,
       invoker,
-      beforeRun: (attempt) => invoker.beforeRun(attempt),
+      beforeRun: async (attempt) => {
+        if (durability === "disk") await session?.barrier();
+        await invoker.beforeRun(attempt);
+      },
       createSupervisor: (ports) => new Supervisor(ports),
       runtimeProvenance: runtimeProvenance ?? "none",
       journal: openCaptureJournal(runPaths(root, runId).journal, { durability }),

@@ -6,6 +6,7 @@ import {
   bool,
   type Codec,
   encodeJson,
+  leftOutWhenEmpty,
   membersOf,
   nullable,
   optional,
@@ -26,6 +27,7 @@ import type {
   V3CaptureBundle,
 } from "../types.ts";
 import { sha256Hex, sha256HexOf } from "./effects.ts";
+import { bundleNote } from "./note_codecs.ts";
 import {
   backoff,
   constraints,
@@ -68,6 +70,7 @@ const taffrailFields = {
   ...sessionFields,
   inputs: array(inputRecord),
   decisions: array(decisionRecord),
+  notes: leftOutWhenEmpty(bundleNote),
   ...provenance,
 };
 

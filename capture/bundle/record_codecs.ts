@@ -178,7 +178,7 @@ const jsonObject: Codec<JsonObject> = {
 };
 
 /** Whether `JSON.stringify` prints a value just as {@linkcode writeInOrder} does. */
-function isPlainJson(value: unknown, depth = 0): boolean {
+export function isPlainJson(value: unknown, depth = 0): boolean {
   if (value === null || typeof value === "boolean") return true;
   if (typeof value === "string") return value.isWellFormed();
   if (typeof value === "number") return isPlainNumber(value);
@@ -196,7 +196,8 @@ function isPlainNumber(value: number): boolean {
   return Number.isFinite(value) && Math.abs(value) >= 1e-5;
 }
 
-function writeInOrder(value: unknown, writer: JsonWriter): void {
+/** Prints any JSON, the members of objects in the order in which they stand. */
+export function writeInOrder(value: unknown, writer: JsonWriter): void {
   if (Array.isArray(value)) {
     writer.open("[", value);
     for (let index = 0; index < value.length; index++) {
@@ -239,6 +240,10 @@ const inputTag = unitEnum(Object.keys(inputs) as InputRecord["type"][]);
 
 /** An input. */
 export const inputRecord: Codec<InputRecord> = {
+  isPlain: (value) => {
+    const { type } = value as { type: InputRecord["type"] };
+    return Object.hasOwn(inputs, type) && inputs[type].isPlain!(value);
+  },
   write: (value, writer) => {
     const { type } = membersOf<InputRecord["type"]>(value, writer);
     if (type === undefined) return writer.refuse("missing field `type`");

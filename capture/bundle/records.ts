@@ -16,6 +16,7 @@ import type {
 } from "../../supervisor/types.ts";
 import { CaptureError } from "../errors.ts";
 import type {
+  CaptureBundle,
   CompletionInputRecord,
   DecisionRecord,
   EpisodeInvocationRecord,
@@ -234,9 +235,16 @@ function textOf({ id, payload }: ExternalEvent): string {
   }
 }
 
+/** The runtime that ran a session last: whoever went on with it may have had another one. */
+export function lastRuntimeOf(bundle: CaptureBundle): string {
+  const notes = "inputs" in bundle ? bundle.notes ?? [] : [];
+  const resumed = notes.findLast((note) => note.type === "resumed");
+  return resumed?.runtime_provenance ?? bundle.runtime_provenance;
+}
+
 /** What v3 can say of a bundle, in its order. */
 export function asV3Bundle(bundle: TaffrailCaptureBundle): V3CaptureBundle {
-  const { graph_id, config, inputs, adapter_provenance, runtime_provenance } = bundle;
+  const { graph_id, config, inputs, adapter_provenance } = bundle;
   const { egress_provenance } = bundle;
   return {
     capture_version: CAPTURE_VERSION,
@@ -245,7 +253,7 @@ export function asV3Bundle(bundle: TaffrailCaptureBundle): V3CaptureBundle {
     events: inputs.filter((input) => input.type === "event").map(asV3Event),
     decisions: bundle.decisions.map(asV3Decision),
     adapter_provenance,
-    runtime_provenance,
+    runtime_provenance: lastRuntimeOf(bundle),
     ...defined({ egress_provenance }),
   };
 }

@@ -12,6 +12,7 @@ import { computeEffectHash } from "./effects.ts";
 import {
   CAPTURE_VERSION,
   hasValidHash,
+  lastRuntimeOf,
   NO_ADAPTER_PROVENANCE,
   TAFFRAIL_CAPTURE_VERSION,
 } from "./records.ts";
@@ -86,7 +87,8 @@ export function validateRecords(bundle: CaptureBundle, options: ValidateBundleOp
   }
   if (!strict) return;
   refuseDuplicates(events);
-  if (expected !== undefined) checkProvenance(bundle, expected);
+  if (expected === undefined) return;
+  checkProvenance({ ...bundle, runtime_provenance: lastRuntimeOf(bundle) }, expected);
 }
 
 /** The first effect that does not have its hash. */

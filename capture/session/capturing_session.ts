@@ -10,19 +10,27 @@ import type {
   Completion,
   DecisionLog,
   DecisionLogEntry,
+  DeferredRef,
   ExternalEvent,
   SupervisorInput,
   SupervisorOptions,
   Withdrawal,
 } from "../../supervisor/types.ts";
 import { computeEffectHash } from "../bundle/effects.ts";
+import { copyOfNote } from "../bundle/note_codecs.ts";
 import {
   NO_ADAPTER_PROVENANCE,
   recordDecision,
   recordEventInput,
   recordOtherInput,
 } from "../bundle/records.ts";
-import type { ActionEffect, CaptureBundle, EventInputRecord, InputRecord } from "../types.ts";
+import type {
+  ActionEffect,
+  CaptureBundle,
+  EventInputRecord,
+  InputRecord,
+  NoteRecord,
+} from "../types.ts";
 import { CaptureRecorder, type InterruptedAttempt } from "./capture_recorder.ts";
 import type { CaptureJournal } from "./journal.ts";
 import type { JournalLine } from "./journal_lines.ts";
@@ -36,6 +44,8 @@ import { type RedactCapture, redactEffect, redactPayload } from "./redact.ts";
  * - An input is in the journal before it is in memory, and in memory before the supervisor decides on it.
  *   A process that dies in between has recorded an input that was not acted on: it is decided on when the
  *   session is resumed.
+ * - Nothing here waits for the disk but promises: those of who asked for durability `"disk"`, and of
+ *   `barrier`. All handling in between is in memory, so a power cut takes it with the lines it is about.
  * - A decision goes to the caller's log first, then into the journal, then into memory. A process that
  *   dies before the journal has it decides the same again; the caller's log may get it twice.
  * - Inputs and decisions are never removed, changed or reordered. A bundle ends with the last input that
@@ -56,6 +66,10 @@ export interface CapturableSupervisor {
   withdraw(withdrawal: Withdrawal): Promise<void>;
   /** Takes no more events, and waits until nothing more happens by itself. */
   close(): Promise<unknown>;
+  /** The episodes that wait in the deferred queue; only who goes on without them needs it. */
+  readonly deferred?: readonly DeferredRef[];
+  /** Waits until nothing more happens by itself; only who goes on without deferred episodes needs it. */
+  idle?(): Promise<unknown>;
 }
 
 /** Options of {@linkcode CapturingSession}: those of a supervisor, and what the recording is to say. */
@@ -220,23 +234,25 @@ export class CapturingSession<S extends CapturableSupervisor> implements AsyncDi
 
   /** The events that are recorded and not decided on. */
   get undecided(): EventInputRecord[] {
-    return this.#recorder.recording().undecided;
+    return this.#recorder.undecided;
   }
 
   /** In `"concurrent"` mode, the attempts that have begun and not ended. */
   get interrupted(): InterruptedAttempt[] {
-    return this.#recorder.recording().interrupted;
+    return this.#recorder.interrupted;
   }
 
   /**
    * Hands an event to the supervisor.
    *
    * @param event The event.
-   * @returns A promise that resolves when its decision is recorded. It rejects, and the supervisor stops,
-   * when the decision log, the journal or the supervisor fails.
+   * @returns A promise that resolves when its decision is recorded, with a journal of durability `"disk"`
+   * when it is on disk. It rejects, and the supervisor stops, when the decision log, the journal or the
+   * supervisor fails.
    */
   onEvent(event: ExternalEvent): Promise<void> {
-    return this.supervisor.onEvent(event);
+    const decided = this.supervisor.onEvent(event);
+    return this.#promisesDisk ? this.#onDisk(decided) : decided;
   }
 
   /**
@@ -249,7 +265,6 @@ export class CapturingSession<S extends CapturableSupervisor> implements AsyncDi
    * @throws {RangeError} When there is no such decision yet.
    * @throws {TypeError} When an effect has another shape, or a number in it is not finite.
    */
-  // deno-lint-ignore require-await -- what is thrown is to be a rejection
   async setEffects(decisionIndex: number, effects: readonly ActionEffect[]): Promise<void> {
     this.#checkOpen("set effects");
     checkArray(effects, "effects");
@@ -262,13 +277,46 @@ export class CapturingSession<S extends CapturableSupervisor> implements AsyncDi
       return { effect, effect_hash: computeEffectHash(effect) };
     });
     this.#recorder.setEffects(decisionIndex, captured);
-    return this.#append({ type: "effects", decision_index: decisionIndex, effects: captured });
+    const line = { type: "effects", decision_index: decisionIndex, effects: captured } as const;
+    await this.#onDisk(this.#append(line));
+  }
+
+  /**
+   * Records something that nothing is decided by: that something waits or does so no more, what the program
+   * wants to have recorded, how the work has ended. It is recorded when this returns, before the promise
+   * resolves, and never redacted.
+   *
+   * @param note What to record.
+   * @returns A promise that resolves when the journal has it; the bundle has it at once.
+   * @throws {TypeError} When it has another shape, or holds what is no JSON.
+   * @throws {RangeError} When an integer in it is out of range, or it is too long for a line.
+   */
+  async note(note: NoteRecord): Promise<void> {
+    this.#checkOpen("record a note");
+    const copy = copyOfNote(note);
+    const appended = this.#append(copy);
+    this.#recorder.addNote(copy);
+    await this.#onDisk(appended);
+  }
+
+  /**
+   * Resolves when everything that was recorded so far is on disk: for whatever may be seen outside only
+   * then, such as a program that is started, or an end that is told. Who waits at the same time shares one
+   * sync.
+   *
+   * @returns A promise that rejects when that is not known, for good: the journal takes nothing more then.
+   */
+  async barrier(): Promise<void> {
+    await this.#beginning;
+    await this.#recordsInto?.barrier();
   }
 
   /**
    * Ends the recording and gives it away (CAP-4). The bundle ends with the last input that was decided
    * on; {@linkcode CapturingSession.undecided} and {@linkcode CapturingSession.interrupted} name what was
    * begun behind it, so wait for the supervisor first. What the supervisor is given from now on stops it.
+   *
+   * With a journal of durability `"disk"` all of it is on disk when this returns.
    *
    * @returns The bundle, which is plain data: fill in `intent_acks` and `interruption` as you need.
    * @throws {TypeError} When it was given away before.
@@ -283,11 +331,13 @@ export class CapturingSession<S extends CapturableSupervisor> implements AsyncDi
   /**
    * Closes the supervisor, which waits for it, and the journal. The bundle can still be taken.
    *
-   * @returns A promise that rejects when the supervisor failed.
+   * @returns A promise that rejects when the supervisor failed. With a journal of durability `"disk"` all
+   * of it is on disk when this resolves.
    */
   async close(): Promise<void> {
     try {
       await this.supervisor.close();
+      await this.#onDisk();
     } finally {
       this.#closeJournal();
     }
@@ -341,8 +391,24 @@ export class CapturingSession<S extends CapturableSupervisor> implements AsyncDi
     return after(appended, () => this.#recorder.addDecision(decision));
   }
 
+  /** Where is recorded; nowhere yet as long as a session is only led through its past. */
+  get #recordsInto(): CaptureJournal | undefined {
+    return this.#journal ?? this.#past?.journal;
+  }
+
+  /** Whether what is promised is on disk; behind the end nothing is left to wait for. */
+  get #promisesDisk(): boolean {
+    return !this.#isJournalClosed && this.#recordsInto?.durability === "disk";
+  }
+
+  /** Resolves behind a step; where the caller is promised that it is on disk, behind the barrier. */
+  async #onDisk(step?: void | Promise<void>): Promise<void> {
+    await step;
+    if (this.#promisesDisk) await this.barrier();
+  }
+
   #append(line: JournalLine): void | Promise<void> {
-    const journal = this.#journal ?? this.#past?.journal;
+    const journal = this.#recordsInto;
     if (journal === undefined || this.#isJournalClosed && line.type === "effects") return;
     return after(this.#beginning, () => journal.append(line));
   }
@@ -350,7 +416,7 @@ export class CapturingSession<S extends CapturableSupervisor> implements AsyncDi
   #closeJournal(): void {
     if (this.#isJournalClosed) return;
     this.#isJournalClosed = true;
-    (this.#journal ?? this.#past?.journal)?.close();
+    this.#recordsInto?.close();
   }
 
   #checkOpen(what: string): void {
@@ -376,6 +442,6 @@ function checkOptions(options: CapturingSessionOptions<CapturableSupervisor>): v
   for (const name of ["adapterProvenance", "egressProvenance"] as const) {
     if (options[name] !== undefined) checkString(options[name], name);
   }
-  if (journal !== undefined) checkMethods(journal, "journal", ["append", "close"]);
+  if (journal !== undefined) checkMethods(journal, "journal", ["append", "barrier", "close"]);
   if (redact !== undefined) checkFunction(redact, "redact");
 }

@@ -1,6 +1,14 @@
 import { type AppendFailure, AppendFile } from "../../_internal/append_file.ts";
 import { syncDirectorySync } from "../../_internal/directories.ts";
-import { checkNumber, checkObject, checkOneOf, checkString } from "../../_internal/errors.ts";
+import { Barrier } from "../../_internal/barrier.ts";
+import {
+  checkInteger,
+  checkMethods,
+  checkNumber,
+  checkObject,
+  checkOneOf,
+  checkString,
+} from "../../_internal/errors.ts";
 import {
   denoFilePort,
   type FilePort,
@@ -16,14 +24,47 @@ import { encodeJournalLine, type JournalLine } from "./journal_lines.ts";
 
 const DEFAULT_LOCK_TIMEOUT_MS = 5000;
 
+/**
+ * What always holds:
+ *
+ * - Lines are appended in order, each before what it says is handled; none is synced by itself. A line is
+ *   on disk when a barrier behind it has been reached: so nothing that can be seen outside of the process
+ *   may come before that.
+ * - A line that is written after a barrier was reached says how many lines are known to be on disk. By
+ *   that whoever reads the journal tells a tail that a power cut took from damage.
+ * - A barrier that failed is not tried again, and the journal takes nothing more: nobody knows then what
+ *   is on disk.
+ */
+
 /** Where a session records as it goes, so that a crash loses nothing that was decided. */
 export interface CaptureJournal {
+  /**
+   * `"disk"` has the promises of the session wait for the barrier.
+   *
+   * @default {"os"}
+   */
+  readonly durability?: "os" | "disk";
   /**
    * Takes the next line, an object that is JSON. The session waits for it before it goes on; when it
    * throws or rejects, the supervisor stops with that error.
    */
   append(line: object): void | Promise<void>;
+  /** Resolves when everything that was appended before is on disk. */
+  barrier(): Promise<void>;
   /** Closes what it has open. The session calls it once. */
+  close(): void;
+}
+
+/** Takes the lines of a journal, wherever they are kept. */
+export interface LineSink {
+  /**
+   * Takes the text of a line, without its newline, before it returns. Where it gives a promise, the session
+   * waits for it before it goes on; when that rejects, the journal takes nothing more.
+   */
+  append(text: string): void | Promise<void>;
+  /** Resolves when every line that was appended before is on disk; when it rejects, nobody knows. */
+  barrier(): Promise<void>;
+  /** Closes what it has open. */
   close(): void;
 }
 
@@ -36,8 +77,10 @@ export interface FileCaptureJournal extends CaptureJournal {
 /** Options of {@linkcode openCaptureJournal}. */
 export interface OpenCaptureJournalOptions {
   /**
-   * When a line counts as recorded: `"os"` = handed to the system, it survives the process; `"disk"` =
-   * synced, it survives a power cut.
+   * What the promises of the session say: `"os"` = it is handed to the system and survives the process;
+   * `"disk"` = it is synced too and survives a power cut. The supervisor and its decision log wait for no
+   * sync in either case: to have something done outside of the process only when it is on disk, wait for
+   * {@linkcode CaptureJournal.barrier} before.
    *
    * @default {"os"}
    */
@@ -117,40 +160,184 @@ export function openJournalOnPort(
     if (isNew) syncDirectorySync(port, dirname(path));
     // Appending nothing counts the lines.
     const { lastSeq } = file.appendSync({ lines: [], onDisk: false });
-    return new FileJournal(file, lastSeq, durability);
+    return new FileJournal(file, { lines: lastSeq, durability });
   } catch (error) {
     file?.closeSync();
     throw error instanceof CaptureJournalError ? error : ioError(path, error);
   }
 }
 
-class FileJournal implements FileCaptureJournal {
-  readonly recovery: Recovery;
-  readonly #file: AppendFile;
-  readonly #onDisk: boolean;
-  #lines: number;
+/** What is there of a journal that is gone on with. */
+export interface JournalPosition {
+  /** How many lines it has, those that do not count among them. */
+  lines: number;
+  /** How many of them are known to be on disk. */
+  synced: number;
+}
 
-  constructor(file: AppendFile, lines: number, durability: "os" | "disk") {
-    this.recovery = file.recovery;
-    this.#file = file;
+/**
+ * A journal over whatever keeps lines: it numbers and encodes them, says in them what is known to be on
+ * disk, and takes nothing more when a barrier has failed.
+ *
+ * **Durability**: the sink's.
+ *
+ * **Permissions**: none.
+ *
+ * @param sink Takes the text of each line.
+ * @param from What is there already, as {@linkcode RecoveredCapture} says it.
+ * @returns The journal.
+ *
+ * @example Lines in memory
+ * ```ts
+ * import { CapturingSession, journalOver, recoverCapture } from "@taffrail/taffrail/capture";
+ * import { createEvent, FaultInvoker, MemoryDecisionLog, Supervisor } from "@taffrail/taffrail/supervisor";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const lines: string[] = [];
+ * const session = new CapturingSession({
+ *   graphId: "g",
+ *   constraints: { max_retries: 0 },
+ *   decisionLog: new MemoryDecisionLog(),
+ *   invoker: new FaultInvoker(),
+ *   createSupervisor: (options) => new Supervisor(options),
+ *   runtimeProvenance: "rpv1:sha256:test",
+ *   journal: journalOver({
+ *     append: (text) => void lines.push(text),
+ *     barrier: () => Promise.resolve(),
+ *     close: () => {},
+ *   }),
+ * });
+ * await session.onEvent(createEvent({ id: "e1", kind: "Command", at: { secs: 0, nanos: 0 } }));
+ *
+ * assertEquals(lines.map((text) => JSON.parse(text).type), ["session", "event", "completion", "decision"]);
+ * assertEquals((await recoverCapture(lines)).bundle, session.intoBundle());
+ * ```
+ */
+export function journalOver(
+  sink: LineSink,
+  from: JournalPosition = { lines: 0, synced: 0 },
+): CaptureJournal {
+  checkMethods(sink, "sink", ["append", "barrier", "close"]);
+  const { lines, synced } = checkObject(from, "from");
+  checkInteger(lines, "from.lines");
+  checkInteger(synced, "from.synced");
+  return new LineJournal(sink, from);
+}
+
+class LineJournal implements CaptureJournal {
+  readonly #sink: LineSink;
+  #lines: number;
+  #synced: number;
+  /** What the lines say of that. */
+  #saidSynced: number;
+  #failure: { of: unknown } | undefined;
+
+  constructor(sink: LineSink, { lines, synced }: JournalPosition) {
+    this.#sink = sink;
     this.#lines = lines;
-    this.#onDisk = durability === "disk";
+    this.#synced = synced;
+    this.#saidSynced = synced;
   }
 
   append(line: JournalLine): void | Promise<void> {
-    const text = encodeJournalLine(this.#lines + 1, line);
+    this.#checkWhole();
+    const synced = this.#synced;
+    const isNews = synced > this.#saidSynced;
+    const place = { number: this.#lines + 1, synced: isNews ? synced : undefined };
+    const text = encodeJournalLine(place, line);
     checkLength(text);
-    const request = { lines: [text], onDisk: this.#onDisk, expectedLastSeq: this.#lines };
-    if (this.#onDisk) {
-      this.#lines++;
-      return this.#file.append(request).then(() => {});
-    }
-    this.#file.appendSync(request);
+    const appended = this.#sink.append(text);
     this.#lines++;
+    this.#saidSynced = synced;
+    // Behind a line of which nobody knows whether it is there, none has a number.
+    return appended?.catch((error) => this.#fail(error));
+  }
+
+  async barrier(): Promise<void> {
+    this.#checkWhole();
+    const lines = this.#lines;
+    if (lines <= this.#synced) return;
+    try {
+      await this.#sink.barrier();
+    } catch (error) {
+      this.#fail(error);
+    }
+    // One that was reached beside one that failed promises nothing either.
+    this.#checkWhole();
+    this.#synced = Math.max(this.#synced, lines);
   }
 
   close(): void {
-    this.#file.closeSync();
+    this.#sink.close();
+  }
+
+  #fail(error: unknown): never {
+    this.#failure ??= { of: error };
+    throw this.#failure.of;
+  }
+
+  #checkWhole(): void {
+    if (this.#failure !== undefined) throw this.#failure.of;
+  }
+}
+
+class FileJournal extends LineJournal implements FileCaptureJournal {
+  readonly recovery: Recovery;
+  readonly durability: "os" | "disk";
+
+  constructor(
+    file: AppendFile,
+    { lines, durability }: { lines: number; durability: "os" | "disk" },
+  ) {
+    super(new LinesInFile(file, { lines, syncsAtEnd: durability === "disk" }), {
+      lines,
+      // Who wrote them may have been killed before it could sync them.
+      synced: 0,
+    });
+    this.recovery = file.recovery;
+    this.durability = durability;
+  }
+}
+
+/** Lines in a file to which nobody else may append meanwhile. */
+class LinesInFile implements LineSink {
+  readonly #file: AppendFile;
+  readonly #barrier: Barrier;
+  readonly #syncsAtEnd: boolean;
+  #lines: number;
+  #hasFailed = false;
+
+  constructor(file: AppendFile, options: { lines: number; syncsAtEnd: boolean }) {
+    this.#file = file;
+    this.#lines = options.lines;
+    this.#syncsAtEnd = options.syncsAtEnd;
+    this.#barrier = new Barrier({ position: () => this.#lines, sync: () => file.sync() });
+  }
+
+  append(text: string): void {
+    this.#file.appendSync({ lines: [text], onDisk: false, expectedLastSeq: this.#lines });
+    this.#lines++;
+  }
+
+  async barrier(): Promise<void> {
+    try {
+      await this.#barrier.reach();
+    } catch (error) {
+      this.#hasFailed = true;
+      throw error;
+    }
+  }
+
+  close(): void {
+    const isUnsynced = this.#barrier.synced < this.#lines;
+    try {
+      if (this.#syncsAtEnd && isUnsynced && !this.#hasFailed) {
+        this.#file.syncSync();
+        this.#barrier.moveTo(this.#lines);
+      }
+    } finally {
+      this.#file.closeSync();
+    }
   }
 }
 

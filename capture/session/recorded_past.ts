@@ -2,10 +2,18 @@ import { limitsOf } from "../../_internal/constraints.ts";
 import type { DecisionLogEntry, SupervisorInput } from "../../supervisor/types.ts";
 import { type Difference, differencesOf } from "../bundle/diff_bundles.ts";
 import { recordDecision } from "../bundle/records.ts";
-import { CaptureJournalError } from "../errors.ts";
+import { CaptureJournalError, type CaptureJournalErrorKind } from "../errors.ts";
 import type { DecisionRecord, InputRecord } from "../types.ts";
-import type { CaptureRecorder, SessionHeader } from "./capture_recorder.ts";
+import type { CaptureRecorder } from "./capture_recorder.ts";
 import type { CaptureJournal } from "./journal.ts";
+import type { SessionHeader } from "./journal_lines.ts";
+
+interface RecordedPastOptions {
+  /** The journal, for messages, where it is a file. */
+  path: string | undefined;
+  /** Whether the runtime may be another one than the recorded. */
+  mayHaveChanged: boolean;
+}
 
 /** What a session recorded, as a supervisor is led through it once more. */
 export class RecordedPast {
@@ -16,8 +24,11 @@ export class RecordedPast {
   #inputsTaken = 0;
   #decisionsTaken = 0;
 
-  /** `recorder`: holds all of it, and takes what follows; `path`: the journal, for messages. */
-  constructor(readonly recorder: CaptureRecorder, readonly path: string) {
+  readonly #options: RecordedPastOptions;
+
+  /** `recorder`: holds all of it, and takes what follows. */
+  constructor(readonly recorder: CaptureRecorder, options: RecordedPastOptions) {
+    this.#options = options;
     this.#inputs = [...recorder.inputs];
     this.#decisions = [...recorder.decisions];
   }
@@ -35,12 +46,16 @@ export class RecordedPast {
   /** Refuses to go on with other rules than those of the session. */
   checkHeader(header: SessionHeader): void {
     const recorded = this.recorder.header;
-    const limits = { ...recorded, config: limitsOf(recorded.config) };
-    const [difference] = differencesOf(limits, header);
+    const expected = {
+      ...recorded,
+      config: limitsOf(recorded.config),
+      runtime_provenance: this.#options.mayHaveChanged
+        ? header.runtime_provenance
+        : this.recorder.runtimeProvenance,
+    };
+    const [difference] = differencesOf(expected, header);
     if (difference === undefined) return;
-    const message = `Cannot resume the session of ${this.path}: ` +
-      describe(difference, "is to go on with");
-    throw new CaptureJournalError("other-session", message, this.#options());
+    throw this.#error("other-session", describe(difference, "is to go on with"));
   }
 
   /** Whether the recording has this input; false after its end. */
@@ -72,13 +87,24 @@ export class RecordedPast {
   /** The error of a supervisor that goes another way. */
   diverged(what: string, cause?: unknown): CaptureJournalError {
     const remedy = "resume it with the version that began it";
-    const message = `Cannot resume the session of ${this.path}: ` +
-      `this supervisor decides otherwise than the one that recorded it (${what}); ${remedy}`;
-    return new CaptureJournalError("diverged", message, { ...this.#options(cause), remedy });
+    const reason = `this supervisor decides otherwise than the one that recorded it (${what})`;
+    return this.#error("diverged", `${reason}; ${remedy}`, { cause, remedy });
   }
 
-  #options(cause?: unknown) {
-    return { details: { path: this.path }, cause };
+  /** The error of an event that is not what was recorded. */
+  damaged(cause: Error): CaptureJournalError {
+    return this.#error("damaged", cause.message, { cause });
+  }
+
+  #error(
+    kind: CaptureJournalErrorKind,
+    reason: string,
+    options: { cause?: unknown; remedy?: string } = {},
+  ): CaptureJournalError {
+    const { path } = this.#options;
+    const message = `Cannot resume the session of ${path ?? "the lines of the journal"}: ${reason}`;
+    const details = path === undefined ? {} : { path };
+    return new CaptureJournalError(kind, message, { details, ...options });
   }
 }
 

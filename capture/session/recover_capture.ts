@@ -1,39 +1,22 @@
-import { checkObject, checkString } from "../../_internal/errors.ts";
-import { denoFilePort, isNotFound, openRegularSync, sizeOf } from "../../_internal/file_port.ts";
-import { type LineBlock, type LinePiece, linePieces, linesOf } from "../../_internal/json_lines.ts";
-import { reasonOf } from "../../_internal/text.ts";
+import { checkObject } from "../../_internal/errors.ts";
 import { checkBundleShape } from "../bundle/bundle_text.ts";
-import { CaptureJournalError, type CaptureJournalErrorKind } from "../errors.ts";
-import type { CaptureBundle, InputRecord, TaffrailCaptureBundle } from "../types.ts";
+import type { BundleNote, CaptureBundle, InputRecord, TaffrailCaptureBundle } from "../types.ts";
 import { CaptureRecorder, type Recording } from "./capture_recorder.ts";
 import {
-  decodeJournalLine,
   encodeJournalLine,
   JOURNAL_VERSION,
   type JournalLine,
-  unknownVersionOf,
+  LinesHash,
+  type SessionHeader,
 } from "./journal_lines.ts";
-
-/**
- * Where a journal stops making sense:
- * - `torn`: the last line has no newline; its writer was killed inside the write
- * - `unreadable`: a line is not what a session writes
- * - `misnumbered`: a line does not have the number of its place, so lines are missing or double
- * - `disordered`: a line that cannot follow the one before it
- */
-export type JournalDamageKind = "torn" | "unreadable" | "misnumbered" | "disordered";
-
-/** The first line that was not used, nor was anything behind it. */
-export interface JournalDamage {
-  /** What is wrong with it. */
-  kind: JournalDamageKind;
-  /** Its number, from 1. */
-  line: number;
-  /** Where it begins in the file. */
-  byteOffset: number;
-  /** What is wrong, in words. */
-  message: string;
-}
+import {
+  type CaptureLine,
+  type CaptureLines,
+  type CaptureReading,
+  type JournalDamage,
+  readCaptureLines,
+  type ReadCaptureLinesOptions,
+} from "./read_capture_lines.ts";
 
 /** What {@linkcode recoverCapture} found. */
 export interface RecoveredCapture extends Recording {
@@ -41,6 +24,10 @@ export interface RecoveredCapture extends Recording {
   damage: JournalDamage | null;
   /** Which session of the journal this is: the first is 1. */
   session: number;
+  /** How many lines the journal has, those that do not count among them. */
+  lines: number;
+  /** How many of them are known to be on disk. */
+  synced: number;
 }
 
 /** Options of {@linkcode recoverCapture}. */
@@ -51,11 +38,14 @@ export interface RecoverCaptureOptions {
    * @default {the last one}
    */
   session?: number;
+  /**
+   * Whether to make sure, where the session was resumed, that what stands before that has not been altered
+   * since. It takes about as long as reading does.
+   *
+   * @default {false}
+   */
+  checkHashes?: boolean;
 }
-
-const BLOCK_BYTES = 256 * 1024;
-
-const ONLY_NULS = "all its bytes are NUL, as a power cut leaves what was not on disk";
 
 /**
  * Makes a bundle of a journal, whether its session ended or was killed. The bundle ends with the last
@@ -67,9 +57,9 @@ const ONLY_NULS = "all its bytes are NUL, as a power cut leaves what was not on 
  * A journal that is damaged inside is used up to there, as nothing behind a lost input could be
  * replayed, and `damage` names the line.
  *
- * **Permissions**: `--allow-read` for the journal.
+ * **Permissions**: `--allow-read` for the journal, if it is a file.
  *
- * @param journalPath The journal.
+ * @param source The path of the journal, or its lines.
  * @param options Which session to recover.
  * @returns The bundle, and what is left over.
  * @throws {CaptureJournalError} `no-session` when no such session begins in the file; `version` when a
@@ -101,12 +91,16 @@ const ONLY_NULS = "all its bytes are NUL, as a power cut leaves what was not on 
  * ```
  */
 export async function recoverCapture(
-  journalPath: string,
+  source: string | CaptureLines,
   options: RecoverCaptureOptions = {},
 ): Promise<RecoveredCapture> {
-  checkString(journalPath, "journalPath");
-  const { recorder, damage, session } = await readCaptureJournal(journalPath, options.session);
-  return { ...recorder.recording(), damage, session };
+  return recoveredOf(await readCaptureJournal(source, options));
+}
+
+/** What was read, for whoever goes on with it. It changes with the recorder. */
+export function recoveredOf({ recorder, reading }: ReadCapture): RecoveredCapture {
+  const { damage, session, lines, synced } = reading;
+  return { ...recorder.recording(), damage, session, lines, synced };
 }
 
 /**
@@ -159,14 +153,15 @@ export function stringifyCaptureJournal(bundle: CaptureBundle): string {
     );
   }
   checkBundleShape(bundle);
-  const { capture_version: _, inputs, decisions, ...header } = bundle;
-  const lines: JournalLine[] = [{ type: "session", journal_version: JOURNAL_VERSION, ...header }];
+  const { capture_version: _, inputs, decisions, notes = [], ...header } = bundle;
+  const lines = new JournalText(notes);
+  lines.write({ type: "session", journal_version: JOURNAL_VERSION, ...header });
   let decided = 0;
   for (const [index, input] of inputs.entries()) {
-    lines.push(input);
+    lines.writeInPlace(input);
     if (!isDecided(bundle, inputs[index + 1])) continue;
     const decision = decisions[decided++];
-    if (decision !== undefined) lines.push({ type: "decision", ...decision });
+    if (decision !== undefined) lines.writeInPlace({ type: "decision", ...decision });
   }
   if (decided !== decisions.length) {
     throw new TypeError(
@@ -174,7 +169,46 @@ export function stringifyCaptureJournal(bundle: CaptureBundle): string {
         `${inputs.length} inputs`,
     );
   }
-  return lines.map((line, index) => encodeJournalLine(index + 1, line) + "\n").join("");
+  lines.writeNotes(Infinity);
+  return lines.text;
+}
+
+/** The text of a journal that is made of a bundle. */
+class JournalText {
+  text = "";
+  readonly #hash = new LinesHash();
+  readonly #notes: readonly BundleNote[];
+  #written = 0;
+  #noted = 0;
+  /** How many inputs and decisions were written. */
+  #inPlace = 0;
+
+  constructor(notes: readonly BundleNote[]) {
+    this.#notes = notes;
+  }
+
+  /** Writes an input or a decision, behind the notes that stood before it. */
+  writeInPlace(line: JournalLine): void {
+    this.writeNotes(this.#inPlace);
+    this.write(line);
+    this.#inPlace++;
+  }
+
+  /** Writes the notes that stood before so many inputs and decisions. */
+  writeNotes(before: number): void {
+    for (let next; (next = this.#notes[this.#noted]) !== undefined; this.#noted++) {
+      const { after, ...note } = next;
+      if (after > before) return;
+      if (note.type !== "resumed") this.write(note);
+      else this.write({ ...note, lines: this.#written, hash: this.#hash.digest() });
+    }
+  }
+
+  write(line: JournalLine): void {
+    const text = encodeJournalLine({ number: ++this.#written }, line);
+    this.#hash.add(text);
+    this.text += `${text}\n`;
+  }
 }
 
 /** Whether an input has a decision before the next one: in serial mode the attempts of an event go first. */
@@ -185,146 +219,25 @@ function isDecided({ mode }: TaffrailCaptureBundle, next: InputRecord | undefine
 /** A session as its journal has it. */
 export interface ReadCapture {
   recorder: CaptureRecorder;
-  damage: JournalDamage | null;
-  session: number;
-  /** How many lines the file has. */
-  lines: number;
+  reading: CaptureReading;
 }
 
 /** Reads a session of a journal: the last one, or the one that is wanted. */
 export async function readCaptureJournal(
-  journalPath: string,
-  wanted?: number,
+  source: string | CaptureLines,
+  options: ReadCaptureLinesOptions = {},
 ): Promise<ReadCapture> {
-  const reader = new JournalReader(wanted);
-  const failure = (kind: CaptureJournalErrorKind, what: string, cause?: unknown) => {
-    const message = `Cannot recover ${journalPath}: ${what}`;
-    return new CaptureJournalError(kind, message, { details: { path: journalPath }, cause });
-  };
-  try {
-    const file = openRegularSync(denoFilePort, journalPath, { read: true });
-    try {
-      // A session may still record, faster than this reads.
-      const end = sizeOf(file);
-      for await (const piece of linePieces(file, { start: 0, blockBytes: BLOCK_BYTES, end })) {
-        reader.take(piece);
-        if (piece.kind === "end") break;
-      }
-    } finally {
-      file.close();
-    }
-  } catch (cause) {
-    throw failure("io", isNotFound(cause) ? "it does not exist" : reasonOf(cause), cause);
-  }
-  if (reader.unknownVersion !== undefined) {
-    const what =
-      `its journal_version is '${reader.unknownVersion}', which this version does not know`;
-    throw failure("version", what);
-  }
-  const read = reader.finish();
-  if (read !== null) return read;
-  const which = wanted === undefined ? "no session" : `no session ${wanted}`;
-  throw failure("no-session", `${which} begins in it${reader.reasonForNone}`);
+  let recorder: CaptureRecorder | undefined;
+  const reading = await readCaptureLines(source, (line) => {
+    if (line.type === "session") recorder = new CaptureRecorder(headerOf(line));
+    else recorder!.add(line);
+  }, options);
+  // Without a session it has thrown.
+  return { recorder: recorder!, reading };
 }
 
-/** Goes through the lines of a journal and keeps the last session, or the one that is wanted. */
-class JournalReader {
-  /** The version of a session that was begun by another version than this one. */
-  unknownVersion: string | undefined;
-  #recorder: CaptureRecorder | null = null;
-  #damage: JournalDamage | null = null;
-  #session = 0;
-  #lines = 0;
-  #isDone = false;
-
-  constructor(readonly wanted: number | undefined) {}
-
-  take(piece: LinePiece): void {
-    if (this.#isDone) return;
-    if (piece.kind === "lines") return this.#takeLines(piece);
-    if (piece.kind === "end" && piece.byteLength === 0) return;
-    this.#lines++;
-    const place = { line: this.#lines, byteOffset: piece.byteOffset };
-    const { byteLength } = piece;
-    this.#damage ??= piece.kind === "end"
-      ? { kind: "torn", ...place, message: `its ${byteLength} bytes have no newline` }
-      : { kind: "unreadable", ...place, message: `it is ${byteLength} bytes long` };
-  }
-
-  /** Why no session was found, as the end of a sentence. */
-  get reasonForNone(): string {
-    if (this.#lines === 0) return ": it is empty";
-    if (this.#damage === null) return "";
-    const { kind, line, message } = this.#damage;
-    return `: line ${line} is ${kind} (${message})`;
-  }
-
-  finish(): ReadCapture | null {
-    const [recorder, session] = [this.#recorder, this.#session];
-    if (recorder === null || session !== (this.wanted ?? session)) return null;
-    return { recorder, damage: this.#damage, session, lines: this.#lines };
-  }
-
-  #takeLines(block: LineBlock): void {
-    for (const { bytes, byteOffset } of linesOf(block)) {
-      if (this.#isDone) return;
-      this.#lines++;
-      this.#takeLine(bytes, byteOffset);
-    }
-  }
-
-  #takeLine(bytes: Uint8Array, byteOffset: number): void {
-    const refuse = (kind: JournalDamageKind, message: string) => {
-      this.#damage ??= { kind, line: this.#lines, byteOffset, message };
-    };
-    try {
-      const { number, line } = decodeJournalLine(bytes);
-      if (number !== this.#lines) return refuse("misnumbered", `it has the number ${number}`);
-      // A session that begins behind damage is whole again.
-      if (line.type === "session") return this.#begin(line);
-      if (line.type === "resumed") return this.#resume(line.lines, refuse);
-      if (this.#damage !== null) return;
-      const problem = this.#record(line);
-      if (problem !== null) refuse("disordered", problem);
-    } catch (error) {
-      this.unknownVersion ??= unknownVersionOf(bytes);
-      const isBlank = bytes.length > 0 && bytes.every((byte) => byte === 0);
-      refuse("unreadable", isBlank ? ONLY_NULS : reasonOf(error));
-    }
-  }
-
-  /** A session that was resumed after damage is whole again, too. */
-  #resume(lines: number, refuse: (kind: JournalDamageKind, message: string) => void): void {
-    const used = (this.#damage?.line ?? this.#lines) - 1;
-    if (lines === used && this.#recorder !== null) this.#damage = null;
-    else refuse("disordered", `it goes on behind line ${lines}`);
-  }
-
-  #begin(line: JournalLine & { type: "session" }): void {
-    if (this.#session === this.wanted) {
-      this.#isDone = true;
-      return;
-    }
-    const { type: _type, journal_version: _version, ...header } = line;
-    this.#recorder = new CaptureRecorder(header);
-    this.#damage = null;
-    this.#session++;
-  }
-
-  /** Returns what is wrong with the order of the lines, if anything is. */
-  #record(line: Exclude<JournalLine, { type: "session" | "resumed" }>): string | null {
-    const recorder = this.#recorder;
-    if (recorder === null) return "no session began before it";
-    if (line.type === "decision") {
-      if (!recorder.hasUndecided) return "there is no input for this decision";
-      const { type: _, ...decision } = line;
-      recorder.addDecision(decision);
-    } else if (line.type === "effects") {
-      if (line.decision_index >= recorder.decisions.length) return "there is no such decision";
-      recorder.setEffects(line.decision_index, line.effects);
-    } else {
-      recorder.addInput(line);
-    }
-    return null;
-  }
+function headerOf(
+  { type: _type, journal_version: _version, ...header }: CaptureLine & { type: "session" },
+): SessionHeader {
+  return header;
 }

@@ -1,11 +1,22 @@
-import { checkFunction, checkMethods, checkObject, checkString } from "../../_internal/errors.ts";
-import { addDuration, durationBetween, laterOf, ZERO } from "../../_internal/event_time.ts";
-import { denoFilePort, readRangeSync, withFileSync } from "../../_internal/file_port.ts";
+import {
+  checkArray,
+  checkFunction,
+  checkMethods,
+  checkObject,
+  checkString,
+} from "../../_internal/errors.ts";
+import { type EventTime, ZERO } from "../../_internal/event_time.ts";
+import {
+  denoFilePort,
+  readRangeSync,
+  requireDeno,
+  withFileSync,
+} from "../../_internal/file_port.ts";
+import { ownBegin } from "../../_internal/lock.ts";
 import { encodeUtf8, reasonOf } from "../../_internal/text.ts";
 import type {
   AttemptRef,
-  Duration,
-  EventTime,
+  RunAnswer,
   RunRequest,
   RunTermination,
   RuntimeInvoker,
@@ -13,22 +24,60 @@ import type {
 } from "../../supervisor/types.ts";
 import { attemptId, rehydrateEvent } from "../bundle/records.ts";
 import { CaptureError, CaptureJournalError } from "../errors.ts";
-import type { InputRecord } from "../types.ts";
+import type { InputRecord, ResumedRecord } from "../types.ts";
 import {
   type CapturableSupervisor,
   type CapturingSession,
   type CapturingSessionOptions,
   resumedSession,
 } from "./capturing_session.ts";
-import { openCaptureJournal, type OpenCaptureJournalOptions } from "./journal.ts";
+import {
+  type CaptureJournal,
+  openCaptureJournal,
+  type OpenCaptureJournalOptions,
+} from "./journal.ts";
+import {
+  type CaptureLine,
+  type CaptureLines,
+  type CaptureReading,
+  checkSource,
+} from "./read_capture_lines.ts";
 import { RecordedPast } from "./recorded_past.ts";
-import { type ReadCapture, readCaptureJournal, type RecoveredCapture } from "./recover_capture.ts";
+import {
+  type ReadCapture,
+  readCaptureJournal,
+  type RecoveredCapture,
+  recoveredOf,
+} from "./recover_capture.ts";
+import { ResumedTimers } from "./resumed_timers.ts";
 
 /** Options of {@linkcode resumeCapture}: those of the session that is resumed, and its journal. */
 export interface ResumeCaptureOptions<S extends CapturableSupervisor>
   extends Omit<CapturingSessionOptions<S>, "journal">, OpenCaptureJournalOptions {
-  /** The journal of the session. */
-  journalPath: string;
+  /** The journal of the session, where it is a file; else give `lines` and `journal`. */
+  journalPath?: string;
+  /** The lines of the journal, where it is no file. */
+  lines?: CaptureLines;
+  /**
+   * With `lines`, what the session goes on into, behind the last of them: see {@linkcode journalOver}. A
+   * function is called when it is known how many there are, behind `onRecovered`.
+   */
+  journal?: CaptureJournal | ((recovered: RecoveredCapture) => CaptureJournal);
+  /**
+   * What of the graph is not as it was, by name. With it, also with none, the runtime's provenance may be
+   * another one than the recorded.
+   *
+   * @default {the provenance has to be the recorded one}
+   */
+  changed?: readonly string[];
+  /**
+   * Takes every deferred episode out of the queue before the session goes on, for a program that asks anew
+   * for what it still wants done: the invoker is not called before that, and an attempt that is decided on
+   * meanwhile ends as `Aborted`, not begun. The supervisor needs `withdraw`, `deferred` and `idle`.
+   *
+   * @default {false}
+   */
+  withdrawDeferred?: boolean;
   /**
    * Called when the recording has been gone through, and nothing new is decided or recorded yet. Here a
    * program brings its other records up to what the journal has, and makes sure that nothing of the
@@ -63,9 +112,9 @@ const NO_TIMERS: Timers = { now: () => ZERO, setTimer: () => () => {} };
  * | --- | --- |
  * | an input that was not decided on | it is decided on now |
  * | an attempt without an end | it ends as `Aborted`, which is never tried again |
- * | deferred episodes | they wait on, and need Pumps as before |
+ * | deferred episodes | they wait on, and need Pumps as before; with `withdrawDeferred` they are taken out |
  * | a torn last line | it is moved aside; it was never acknowledged |
- * | a last line that a power cut made unreadable | it stays, and a line behind it says that it does not count |
+ * | a tail of which a power cut took a part | it stays, and a line behind it says that it does not count |
  *
  * To have aborted work done again, hand over a new event for it, with an id of its own. Of a recording
  * with `redact` what waits in the queue gets the recorded values. Of two who resume the same session at
@@ -120,31 +169,52 @@ const NO_TIMERS: Timers = { now: () => ZERO, setTimer: () => () => {} };
 export async function resumeCapture<S extends CapturableSupervisor>(
   options: ResumeCaptureOptions<S>,
 ): Promise<ResumedCapture<S>> {
+  const source = checkOptions(options);
+  const isFile = typeof source === "string";
+  // What is no journal is refused, and stays as it is.
+  if (isFile && !beginsSession(source)) await readCaptureJournal(source);
+  // Opening it mends its end: a line that only lacks its newline counts from then on.
+  const given = isFile ? openCaptureJournal(source, options) : options.journal!;
+  let journal = typeof given === "function" ? undefined : given;
+  let resumption: SessionResumption<S>;
+  try {
+    const read = await readCaptureJournal(source, { checkHashes: true });
+    checkDamage(source, read.reading);
+    resumption = new SessionResumption(options, read);
+    await resumption.goThroughPast();
+    await options.onRecovered?.(resumption.recovered);
+    options.signal?.throwIfAborted();
+    if (typeof given === "function") journal = checkJournal(given(resumption.recovered));
+    await resumption.goOnInto(journal!, read.reading);
+  } catch (error) {
+    journal?.close();
+    throw error;
+  }
+  return await resumption.goOn();
+}
+
+/** Returns where the journal is read from. */
+function checkOptions(
+  options: ResumeCaptureOptions<CapturableSupervisor>,
+): string | CaptureLines {
   checkObject(options, "options");
-  const { journalPath, onRecovered } = options;
-  checkString(journalPath, "journalPath");
+  const { journalPath, lines, journal, onRecovered, changed } = options;
   checkMethods(options.decisionLog, "decisionLog", ["log"]);
   checkMethods(options.invoker, "invoker", ["run"]);
   if (onRecovered !== undefined) checkFunction(onRecovered, "onRecovered");
-  // What is no journal is refused, and stays as it is.
-  if (!beginsSession(journalPath)) await readCaptureJournal(journalPath);
-  // Opening it mends its end: a line that only lacks its newline counts from then on.
-  const journal = openCaptureJournal(journalPath, options);
-  let resumption: SessionResumption<S>;
-  try {
-    const read = await readCaptureJournal(journalPath);
-    checkDamage(journalPath, read);
-    resumption = new SessionResumption(options, read);
-    await resumption.goThroughPast();
-    await onRecovered?.(resumption.recovered);
-    options.signal?.throwIfAborted();
-    await journal.append({ type: "resumed", lines: (read.damage?.line ?? read.lines + 1) - 1 });
-  } catch (error) {
-    journal.close();
-    throw error;
+  if (changed !== undefined) checkArray(changed, "changed", checkString);
+  if (lines === undefined && journal === undefined) return checkString(journalPath, "journalPath");
+  if (journalPath !== undefined) {
+    throw new TypeError("Cannot use journalPath: lines or a journal are given too");
   }
-  resumption.past.journal = journal;
-  return await resumption.goOn();
+  checkSource(lines);
+  if (typeof journal !== "function") checkJournal(journal);
+  return lines!;
+}
+
+function checkJournal(journal: CaptureJournal | undefined): CaptureJournal {
+  checkMethods(journal, "journal", ["append", "barrier", "close"]);
+  return journal!;
 }
 
 /** What a journal begins with. */
@@ -162,14 +232,39 @@ function beginsSession(journalPath: string): boolean {
   }
 }
 
-/** A line that is no longer what was written may only be the last one, which was never acknowledged. */
-function checkDamage(path: string, { damage, lines }: ReadCapture): void {
-  if (damage === null || damage.kind === "unreadable" && damage.line === lines) return;
-  const message = `Cannot resume the session of ${path}: line ${damage.line} is damaged ` +
-    `(${damage.kind}: ${damage.message}), and what stands behind it cannot be used without it`;
-  const details = { path, line: damage.line, byteOffset: damage.byteOffset };
+/** What is damaged and was on disk is missed; what a power cut took of an end that was not is not. */
+function checkDamage(source: string | CaptureLines, { damage }: CaptureReading): void {
+  if (damage === null || damage.lost) return;
+  const { line, kind, byteOffset } = damage;
+  const message = `Cannot resume the session of ${checkSource(source)}: line ${line} is damaged ` +
+    `(${kind}: ${damage.message}), and what stands behind it cannot be used without it`;
+  const details = {
+    ...(typeof source === "string" && { path: source }),
+    line,
+    ...(byteOffset !== undefined && { byteOffset }),
+  };
   const remedy = "restore it from a copy, or from the bundle that was made of it";
   throw new CaptureJournalError("damaged", message, { details, remedy });
+}
+
+/** What the line `resumed` says of this process, as far as it may be known without being asked for. */
+function ownProcess(): Pick<ResumedRecord, "pid" | "host" | "start_time" | "boot_id"> {
+  const { pid, permissions, hostname } = requireDeno();
+  const { state } = permissions.querySync({ name: "sys", kind: "hostname" });
+  return { pid, ...(state === "granted" && { host: hostname() }), ...ownBegin() };
+}
+
+/** The end of an attempt that was decided on, and not begun. */
+const NOT_BEGUN: RunAnswer = { termination: "Aborted", end: { begun: false } };
+
+/** The options that are those of the session. */
+function sessionOptionsOf<S extends CapturableSupervisor>(
+  options: ResumeCaptureOptions<S>,
+): Omit<CapturingSessionOptions<S>, "journal"> {
+  const { journalPath: _, lines: _lines, journal: _journal, ...rest } = options;
+  const { durability: _durability, lockTimeoutMs: _timeout, onRecovered: _called, ...own } = rest;
+  const { changed: _changed, withdrawDeferred: _withdraws, ...session } = own;
+  return session;
 }
 
 /** Leads a supervisor through a recording, and on. */
@@ -186,13 +281,16 @@ class SessionResumption<S extends CapturableSupervisor> {
   readonly #terminations = new Map<string, RunTermination>();
   /** What stops the session must not end attempts that are only gone through. */
   readonly #stop = new AbortController();
-  #isLive = false;
+  #phase: "past" | "settling" | "live" = "past";
 
-  constructor(options: ResumeCaptureOptions<S>, { recorder, damage, session }: ReadCapture) {
-    const { journalPath, durability: _, lockTimeoutMs: __, onRecovered: ___, ...rest } = options;
+  constructor(options: ResumeCaptureOptions<S>, read: ReadCapture) {
+    const { recorder } = read;
     this.#options = options;
-    this.recovered = { ...structuredClone(recorder.recording()), damage, session };
-    this.past = new RecordedPast(recorder, journalPath);
+    this.recovered = structuredClone(recoveredOf(read));
+    this.past = new RecordedPast(recorder, {
+      path: options.journalPath,
+      mayHaveChanged: options.changed !== undefined,
+    });
     this.#isSerial = recorder.header.mode === "serial";
     for (const input of recorder.inputs) {
       if (input.type !== "completion") continue;
@@ -200,7 +298,7 @@ class SessionResumption<S extends CapturableSupervisor> {
     }
     this.#timers = new ResumedTimers(options.timers ?? NO_TIMERS);
     this.#session = resumedSession({
-      ...rest,
+      ...sessionOptionsOf(options),
       ...(options.timers !== undefined && { timers: this.#timers }),
       ...(options.beforeRun !== undefined && { beforeRun: (attempt) => this.#beforeRun(attempt) }),
       invoker: { run: (request) => this.#run(request) },
@@ -226,12 +324,28 @@ class SessionResumption<S extends CapturableSupervisor> {
     }
   }
 
+  /** Records that the session goes on; from now on it is recorded what happens. */
+  async goOnInto(journal: CaptureJournal, { damage, lines, hash }: CaptureReading): Promise<void> {
+    const line: CaptureLine & { type: "resumed" } = {
+      type: "resumed",
+      lines: damage === null ? lines : damage.line - 1,
+      runtime_provenance: this.#options.runtimeProvenance,
+      changed: [...this.#options.changed ?? []],
+      ...ownProcess(),
+      hash: hash!,
+    };
+    await journal.append(line);
+    this.past.recorder.add(line);
+    this.past.journal = journal;
+  }
+
   /** Decides on what was left undecided, and ends what was left without an end. */
   async goOn(): Promise<ResumedCapture<S>> {
     const session = this.#session;
+    const { withdrawDeferred = false } = this.#options;
     this.#timers.goOn();
     // A serial run that was not over may have begun: it is not gone on with, but ends.
-    this.#isLive = !this.#isSerial;
+    if (!this.#isSerial) this.#phase = withdrawDeferred ? "settling" : "live";
     try {
       const left = this.past.undecided.map((input) => this.#feed(input));
       // At once: no deadline of an attempt that is not being made may pass before.
@@ -242,14 +356,22 @@ class SessionResumption<S extends CapturableSupervisor> {
       this.#timers.setWaiting();
       this.#followSignal();
       await Promise.all([...left, ...ends]);
+      if (withdrawDeferred) await this.#withdrawDeferred();
     } catch (error) {
       // It has failed, so there is nothing to wait for.
       await session.close().catch(() => {});
       throw error;
     }
-    this.#isLive = true;
+    this.#phase = "live";
     const { timers } = this.#options;
     return { session, recovered: this.recovered, timers: timers && this.#timers };
+  }
+
+  /** Takes out what is deferred, when all that was decided on meanwhile has ended. */
+  async #withdrawDeferred(): Promise<void> {
+    const { supervisor } = this.#session;
+    await supervisor.idle!();
+    for (const { episodeId } of supervisor.deferred!) await supervisor.withdraw({ episodeId });
   }
 
   #followSignal(): void {
@@ -272,11 +394,12 @@ class SessionResumption<S extends CapturableSupervisor> {
 
   /** Nothing is recorded anew of an attempt that is only gone through. */
   #beforeRun(attempt: AttemptRef): void | Promise<void> {
-    if (this.#isLive) return this.#options.beforeRun?.(attempt);
+    if (this.#phase === "live") return this.#options.beforeRun?.(attempt);
   }
 
   #run(request: RunRequest): ReturnType<RuntimeInvoker["run"]> {
-    if (this.#isLive) return this.#options.invoker.run(request);
+    if (this.#phase === "live") return this.#options.invoker.run(request);
+    if (this.#phase === "settling") return NOT_BEGUN;
     const { episodeId, attempt } = request;
     // The ends of concurrent attempts are fed, as they are inputs.
     if (!this.#isSerial) return new Promise(() => {});
@@ -285,73 +408,11 @@ class SessionResumption<S extends CapturableSupervisor> {
 
   #explain(error: unknown): unknown {
     if (error instanceof CaptureJournalError) return error;
-    const { journalPath: path } = this.#options;
-    if (error instanceof CaptureError) {
-      const message = `Cannot resume the session of ${path}: ${error.message}`;
-      return new CaptureJournalError("damaged", message, { details: { path }, cause: error });
-    }
+    if (error instanceof CaptureError) return this.past.damaged(error);
     return this.past.diverged(reasonOf(error), error);
   }
 }
 
 function timeOf(input: InputRecord): EventTime {
   return input.type === "event" ? input.event_time : input.at;
-}
-
-/** A timer that was set while the recording was gone through. */
-interface WaitingTimer {
-  readonly at: EventTime;
-  readonly callback: () => void;
-  cancel: () => void;
-}
-
-/**
- * The time of a session that is resumed. First it is what the recording says and no timer rings; from
- * {@linkcode ResumedTimers.goOn} on it passes evenly, from the end of the recording at the earliest: a
- * clock that has been set back meanwhile makes nothing wait.
- */
-class ResumedTimers implements Timers {
-  readonly #timers: Timers;
-  readonly #waiting = new Set<WaitingTimer>();
-  #recorded = ZERO;
-  /** What the recording was ahead of the clock; null until the session goes on. */
-  #ahead: Duration | null = null;
-
-  constructor(timers: Timers) {
-    this.#timers = timers;
-  }
-
-  /** The recording is at this time. */
-  moveTo(time: EventTime): void {
-    this.#recorded = laterOf(this.#recorded, time);
-  }
-
-  /** From now on time passes. */
-  goOn(): void {
-    this.#ahead = durationBetween(this.#timers.now(), this.#recorded);
-  }
-
-  /** Sets the timers that were waiting for that. */
-  setWaiting(): void {
-    for (const waiting of this.#waiting) {
-      waiting.cancel = this.setTimer(waiting.at, waiting.callback);
-    }
-    this.#waiting.clear();
-  }
-
-  /** The time now. */
-  now(): EventTime {
-    if (this.#ahead === null) return this.#recorded;
-    return addDuration(this.#timers.now(), this.#ahead);
-  }
-
-  /** Calls back when the time has come. */
-  setTimer(at: EventTime, callback: () => void): () => void {
-    if (this.#ahead !== null) {
-      return this.#timers.setTimer(durationBetween(this.#ahead, at), callback);
-    }
-    const waiting: WaitingTimer = { at, callback, cancel: () => this.#waiting.delete(waiting) };
-    this.#waiting.add(waiting);
-    return () => waiting.cancel();
-  }
 }

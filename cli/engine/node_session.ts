@@ -121,13 +121,23 @@ async function openSession(
 ): Promise<{ session: Session; timers: Timers }> {
   const { flow, place } = options;
   const journalPath = runPaths(options.root, options.runId).journal;
+  let session: Session | undefined;
   const common: CapturingSessionOptions<Supervisor> = {
     graphId: flow.name,
     mode: "concurrent",
     constraints: flow.constraints,
-    decisionLog: progress,
+    decisionLog: {
+      // What is told, or begun, is on disk before.
+      log: async (entry) => {
+        await session?.barrier();
+        await progress.log(entry);
+      },
+    },
     // After the first failure nothing more begins, retries included; what has no begin is not run.
-    beforeRun: (attempt) => progress.failed ? undefined : place.beforeRun(attempt),
+    beforeRun: async (attempt) => {
+      await session?.barrier();
+      if (!progress.failed) await place.beforeRun(attempt);
+    },
     invoker: place,
     createSupervisor: (supervisorOptions) => new Supervisor(supervisorOptions),
     runtimeProvenance: await flowProvenance(flow),
@@ -137,10 +147,12 @@ async function openSession(
   };
   if (options.past === undefined) {
     const journal = openCaptureJournal(journalPath, { durability: "disk" });
-    return { session: new CapturingSession({ ...common, journal }), timers: systemTimers };
+    session = new CapturingSession({ ...common, journal });
+    return { session, timers: systemTimers };
   }
   const resumed = await resumeCapture({ ...common, journalPath, durability: "disk", onRecovered });
-  return { session: resumed.session, timers: resumed.timers ?? systemTimers };
+  session = resumed.session;
+  return { session, timers: resumed.timers ?? systemTimers };
 }
 
 /** Hands over each node that becomes ready, until nothing more can become so. */

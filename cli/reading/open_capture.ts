@@ -1,7 +1,8 @@
 import { readCaptureBundle } from "../../capture/bundle/bundle_text.ts";
 import { CaptureJournalError } from "../../capture/errors.ts";
 import { ReplayError } from "../../capture/replay/replay_error.ts";
-import { type JournalDamage, recoverCapture } from "../../capture/session/recover_capture.ts";
+import type { JournalDamage } from "../../capture/session/read_capture_lines.ts";
+import { recoverCapture } from "../../capture/session/recover_capture.ts";
 import type { CaptureBundle } from "../../capture/types.ts";
 import { runPaths } from "../../_internal/root_layout.ts";
 import { reasonOf } from "../../_internal/text.ts";

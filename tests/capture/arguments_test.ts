@@ -96,7 +96,7 @@ Deno.test("what rejects names the argument", async () => {
       () => resumeCapture({ ...GIVEN, journalPath, invoker: none }),
       "invoker: it has no method run",
     ],
-    [() => recoverCapture(none), "journalPath: expected a string, got undefined"],
+    [() => recoverCapture(none), "the journal: expected its path, or its lines"],
     [() => readCaptureBundle(none), "path: expected a string, got undefined"],
     [() => writeCaptureBundle(none, bundle), "path: expected a string, got undefined"],
   ];

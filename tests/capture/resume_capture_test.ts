@@ -294,7 +294,8 @@ Deno.test("a last line that a power cut blanked stays, and does not count", asyn
     await checkWhole(path, resumed);
     const text = await Deno.readTextFile(path);
     assertEquals(text.split("\n")[4], "\0".repeat(lines[4]!.length - 1));
-    assertEquals(JSON.parse(text.split("\n")[5]!), { line: 6, type: "resumed", lines: 4 });
+    const resumedLine = JSON.parse(text.split("\n")[5]!);
+    assertEquals([resumedLine.line, resumedLine.type, resumedLine.lines], [6, "resumed", 4]);
   });
 });
 
@@ -323,7 +324,9 @@ Deno.test("what cannot be gone on with is refused, and stays as it is", async ()
     Partial<Options>,
   ][] = [
     ["damaged", "line 2", (lines) => lines.with(1, "{}\n"), {}],
-    ["damaged", "line 3", (lines) => lines.toSpliced(2, 1), {}],
+    ["damaged", "line 3", (lines) => withSynced(lines.toSpliced(2, 1), 3), {}],
+    ["damaged", "line 3", (lines) => lines.toSpliced(2, 0, lines[1]!), {}],
+    ["damaged", "line 4", (lines) => withSynced(lines.with(3, "\0\0\n"), 4), {}],
     ["other-session", "$.graph_id was", (lines) => lines, { graphId: "h" }],
     ["other-session", '"rpv1:x"', (lines) => lines, { runtimeProvenance: "rpv1:x" }],
     ["diverged", "decision 1", (lines) => lines.with(4, lines[4]!.replace("Invoke", "Skip")), {}],
@@ -354,6 +357,12 @@ Deno.test("what cannot be gone on with is refused, and stays as it is", async ()
     await assertRejects(() => Deno.lstat(missing), Deno.errors.NotFound);
   });
 });
+
+/** The lines, the last of which says that so many are on disk. */
+function withSynced(lines: string[], synced: number): string[] {
+  const last = lines.at(-1)!.replace('"type"', `"synced":${synced},"type"`);
+  return lines.with(-1, last);
+}
 
 function portsOf(journalPath: string) {
   return {
@@ -388,7 +397,8 @@ Deno.test("a line that does not go on where the journal stopped counts as damage
     const text = await Deno.readTextFile(path);
     const lines = text.split("\n").length - 1;
     for (const [counted, damage] of [[lines, null], [lines - 1, "disordered"]] as const) {
-      const line = { line: lines + 1, type: "resumed", lines: counted };
+      const from = { runtime_provenance: RUNTIME, changed: [], pid: 1, hash: "" };
+      const line = { line: lines + 1, type: "resumed", lines: counted, ...from };
       await Deno.writeTextFile(path, `${text}${JSON.stringify(line)}\n`);
       assertEquals((await recoverCapture(path)).damage?.kind ?? null, damage);
     }

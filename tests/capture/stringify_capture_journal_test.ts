@@ -24,8 +24,8 @@ import {
 /** Writes the journal of a bundle and makes a bundle of it again. */
 async function throughJournal(path: string, bundle: TaffrailCaptureBundle): Promise<CaptureBundle> {
   await Deno.writeTextFile(path, stringifyCaptureJournal(bundle));
-  const { bundle: again, ...rest } = await recoverCapture(path);
-  assertEquals(rest, { undecided: [], interrupted: rest.interrupted, damage: null, session: 1 });
+  const { bundle: again, undecided, damage, session } = await recoverCapture(path);
+  assertEquals([undecided, damage, session], [[], null, 1]);
   return again;
 }
 
