@@ -18,7 +18,7 @@ const MOST_FILES: Record<string, number> = {
   trace: 90,
   replay: 100,
   verify: 115,
-  repair: 125,
+  repair: 128,
   exec: 160,
   run: 160,
   resume: 160,
