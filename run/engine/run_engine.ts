@@ -329,9 +329,12 @@ export class RunEngine {
     if (this.#options.isOutside) await this.settled();
     for (const { called } of this.#open.values()) called.resolve(false);
     await this.#teller.told().catch(() => {});
-    const { sittingTs: startedTs } = this.#options.fold;
-    const body = pipeEnded(Date.now(), { startedTs, reason: messageOf(error), failed: undefined });
-    await this.#teller.write([body]).catch(() => {});
+    const { hasBegun, sittingTs: startedTs } = this.#options.fold;
+    const at = Date.now();
+    const end = pipeEnded(at, { startedTs, reason: messageOf(error), failed: undefined });
+    // That it was begun may not have been told yet.
+    const bodies = hasBegun ? [end] : [pipeStarted(at, this.#options), end];
+    await this.#teller.write(bodies).catch(() => {});
   }
 
   /** Resolves when nothing runs any more. */
