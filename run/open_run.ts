@@ -74,9 +74,7 @@ export interface OpenRunOptions extends RunTraceOptions {
  * @returns The run.
  * @throws {TypeError} When an option is missing, of the wrong type or not allowed; the message names it.
  * @throws {RangeError} When a number of the constraints is out of range.
- * @throws {EventLogError} When the log cannot be opened.
- * @throws {RuntimeStoreError} When the store cannot be opened.
- * @throws {CaptureJournalError} When the capture journal cannot be written.
+ * @throws {RunError} When the run cannot be recorded there.
  *
  * @example Usage
  * ```ts

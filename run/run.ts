@@ -1,3 +1,4 @@
+import { contextOfPayload } from "../_internal/event_payload.ts";
 import { encodeUtf8, reasonOf } from "../_internal/text.ts";
 import { refuseLoss, stringifyVisiting } from "../_internal/visit_json.ts";
 import type { RunFold } from "../eventlog/derive_run_state.ts";
@@ -128,13 +129,15 @@ export class Run implements AsyncDisposable {
   async submit(id: string, payload: Record<string, unknown> = {}): Promise<void> {
     if (this.#isOver) throw new TypeError(`Cannot submit ${JSON.stringify(id)}: the run is over`);
     const text = payloadText(payload);
-    const { length } = encodeUtf8(text);
-    if (length > MOST_PAYLOAD_BYTES) {
+    const bytes = encodeUtf8(text);
+    if (bytes.length > MOST_PAYLOAD_BYTES) {
       throw new RangeError(
-        `Cannot submit ${JSON.stringify(id)}: its payload has ${length} bytes, ` +
+        `Cannot submit ${JSON.stringify(id)}: its payload has ${bytes.length} bytes, ` +
           `and ${MOST_PAYLOAD_BYTES} is the most; name a file in it instead`,
       );
     }
+    // Refused here, so that the id can be used for another.
+    contextOfPayload(bytes);
     this.#work.add(id);
     await this.#engine.ask(id, text);
     if (this.#parts.durability === "disk") await this.#parts.held.barrier({ of: ["capture"] });
@@ -146,13 +149,11 @@ export class Run implements AsyncDisposable {
    *
    * When something could not be recorded the run breaks off there: what still runs is asked to stop and not
    * waited for, and the log gets its end if that is possible. `taffrail verify` looks at such a run as at
-   * any other.
+   * any other. What is made from the journal and the log, the bundle and the store, breaks nothing off: where
+   * it could not be written this rejects when everything else is done, and `taffrail repair` makes it.
    *
    * @returns What became of the run: `Aborted` when some of the work did not complete.
-   * @throws {EventLogError} When the log could not be written.
-   * @throws {RuntimeStoreError} When the store could not be written.
-   * @throws {CaptureJournalError} When the capture journal could not be written.
-   * @throws {CaptureWriteError} When the bundle could not be written.
+   * @throws {RunError} When the journal, the log, the bundle or the store could not be written.
    * @throws {TypeError} When it is called from inside the invoker, where it would wait for itself. The
    * run breaks off.
    */

@@ -44,6 +44,7 @@ import { Asks, nodeOfEvent } from "./asks.ts";
 import { JournalHistory, journalLines } from "./journal_history.ts";
 import {
   type DescribeNode,
+  type EventBody,
   eventTimeOf,
   millisecondsOf,
   nodeEnded,
@@ -152,6 +153,8 @@ export class RunEngine {
   /** Ends the run from inside. */
   readonly #halt = new AbortController();
   #failure: { error: unknown } | undefined;
+  /** The end of the run that the journal has. */
+  #end: EventBody | undefined;
   #journal: CaptureJournal | undefined;
   #session: Session | undefined;
   #timers: Timers = systemTimers;
@@ -242,10 +245,12 @@ export class RunEngine {
   async ask(nodeId: string, payload: string): Promise<void> {
     const ask = this.#asks.next(nodeId);
     const { eventId: id, firstAttempt } = ask;
-    this.#asks.add(ask);
-    const repeated = this.#asks.countOf(nodeId) > 1 ? { firstAttempt } : {};
+    const repeated = this.#asks.countOf(nodeId) > 0 ? { firstAttempt } : {};
     const at = this.#timers.now();
-    await this.session.onEvent(createEvent({ id, kind: "Command", at, payload, ...repeated }));
+    const event = createEvent({ id, kind: "Command", at, payload, ...repeated });
+    // What is no event was not asked for.
+    this.#asks.add(ask);
+    await this.session.onEvent(event);
   }
 
   /** Takes out what waits: nothing of it is begun any more. */
@@ -271,22 +276,20 @@ export class RunEngine {
     if (this.#failure !== undefined) throw this.#failure.error;
     const at = Date.now();
     const state = reason === undefined ? "Completed" : "Aborted";
-    this.session.note({
-      type: "ended",
-      at: eventTimeOf(at),
-      state,
-      ...defined({ reason, failed }),
-    });
+    const ended = { at: eventTimeOf(at), state, ...defined({ reason, failed }) } as const;
+    await this.session.note({ type: "ended", ...ended });
+    this.#end = pipeEnded(at, { startedTs: fold.startedTs, reason, failed });
     const bundle = this.session.intoBundle();
     await held.putDocument("capture.json", encodeUtf8(stringifyCaptureBundle(bundle)));
-    await this.#teller.write([pipeEnded(at, { startedTs: fold.startedTs, reason, failed })]);
+    await this.#teller.write([this.#end]);
     await held.barrier({ of: ["capture", "events"] });
     return bundle;
   }
 
   /**
    * Ends a run that cannot be recorded any more, or is given up by its own program: what runs is ended, and
-   * the log says why, if it can. Nothing is said of attempts that have no end in the journal.
+   * the log says why, if it can. Nothing is said of attempts that have no end in the journal, and an end of the
+   * run that the journal has stands, whatever could not be written behind it.
    */
   async breakOff(error: unknown): Promise<void> {
     this.fail(error);
@@ -295,9 +298,10 @@ export class RunEngine {
     if (this.#options.isOutside) await this.settled();
     for (const { called } of this.#open.values()) called.resolve(false);
     await this.#teller.told().catch(() => {});
-    const { startedTs } = this.#options.fold;
-    const body = pipeEnded(Date.now(), { startedTs, reason: messageOf(error), failed: undefined });
-    await this.#teller.write([body]).catch(() => {});
+    const { startedTs, run: { state } } = this.#options.fold;
+    if (state !== "Running") return;
+    const broken = { startedTs, reason: messageOf(error), failed: undefined };
+    await this.#teller.write([this.#end ?? pipeEnded(Date.now(), broken)]).catch(() => {});
   }
 
   /** Resolves when nothing runs any more. */

@@ -8,8 +8,15 @@ import {
 } from "../../capture/mod.ts";
 import { readRunSync, type RunEvent, verifyRun } from "../../eventlog/mod.ts";
 import { runPaths } from "../../_internal/root_layout.ts";
-import { FsRuntimeStore, verifyStore, type WorkerSummary } from "../../store/mod.ts";
+import type { RunView } from "../../run/mod.ts";
+import {
+  FsRuntimeStore,
+  runtimeDirectory,
+  verifyStore,
+  type WorkerSummary,
+} from "../../store/mod.ts";
 import { Supervisor } from "../../supervisor/mod.ts";
+import { isThere } from "../_util/files.ts";
 import { assertOriginalReads } from "../_util/original_events.ts";
 import { readTrace } from "../../trace/mod.ts";
 
@@ -42,6 +49,19 @@ export function logOf({ root, runId }: Place): LogEvent[] {
     assertEquals(gaps, []);
     return events.map(({ event }) => event);
   });
+}
+
+/** Resolves when the log of a run has an event of this type, of this node if one is named. */
+export async function untilTold(
+  { view }: { view: RunView },
+  type: string,
+  nodeId?: string,
+): Promise<void> {
+  for await (const stored of view.events.follow()) {
+    if (!("event" in stored) || stored.event.type !== type) continue;
+    if (nodeId === undefined || Reflect.get(stored.event, "node_id") === nodeId) return;
+  }
+  throw new Error(`The run ended without ${type} ${nodeId ?? ""}`);
 }
 
 function keyOf({ node_id: id, attempt }: LogEvent): string {
@@ -81,8 +101,9 @@ export function workersAskedBy(events: LogEvent[]): RecordedAttempt[] {
   });
 }
 
-/** The workers that a store has. */
+/** The workers that a store has; none where the run has no store yet. */
 export async function workersOf({ root, runId }: Place): Promise<RecordedAttempt[]> {
+  if (!isThere(runtimeDirectory(root, runId))) return [];
   await using store = await FsRuntimeStore.open({ root, runtimeId: runId, readOnly: true });
   assertEquals(store.problems, []);
   const workers: WorkerSummary[] = store.listWorkers({ limit: 10_000 });
