@@ -8,14 +8,6 @@ import type { NodeAttempt } from "./types.ts";
  *
  * @param attempt The attempt.
  * @returns Its node and its number, with `#` between them.
- *
- * @example Usage
- * ```ts
- * import { attemptKey } from "@taffrail/taffrail/run";
- * import { assertEquals } from "@std/assert";
- *
- * assertEquals(attemptKey({ nodeId: "build", attempt: 2 }), "build#2");
- * ```
  */
 export function attemptKey({ nodeId, attempt }: NodeAttempt): string {
   return `${nodeId}#${attempt}`;
@@ -26,15 +18,6 @@ export function attemptKey({ nodeId, attempt }: NodeAttempt): string {
  *
  * @param termination The end.
  * @returns Its kind; `cancelled` stands in the log as `crash`, with `cancelled: true` beside it.
- *
- * @example Usage
- * ```ts
- * import { errorKindOf } from "@taffrail/taffrail/run";
- * import { assertEquals } from "@std/assert";
- *
- * assertEquals(errorKindOf("TimedOut"), "timeout");
- * assertEquals(errorKindOf({ Failed: "RuntimeError" }), "crash");
- * ```
  */
 export function errorKindOf(
   termination: Exclude<RunTermination, "Completed">,

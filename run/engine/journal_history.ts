@@ -28,7 +28,9 @@ const PAGE = 1000;
 export async function* journalLines(
   view: RunView,
 ): AsyncGenerator<string | { unreadable: string }> {
-  for (let after: string | number = 0, hasMore = true; hasMore;) {
+  let after: string | number = 0;
+  let hasMore = true;
+  while (hasMore) {
     const page = await view.lines("capture", { after, limit: PAGE });
     const lines = [
       ...page.events.map(({ seq, event }) => ({ seq, line: JSON.stringify(event) })),

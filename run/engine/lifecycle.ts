@@ -110,9 +110,10 @@ export function pipeEnded(
   },
 ): EventBody {
   const begun = Date.parse(startedTs ?? "");
-  const duration_ms = Number.isNaN(begun) ? undefined : Math.max(0, at - begun);
-  if (reason === undefined) return { type: "pipe.completed", at, duration_ms };
-  return { type: "pipe.aborted", at, reason, failed_step: failed, duration_ms };
+  const durationMs = Number.isNaN(begun) ? undefined : Math.max(0, at - begun);
+  const rest = { at, duration_ms: durationMs };
+  if (reason === undefined) return { type: "pipe.completed", ...rest };
+  return { type: "pipe.aborted", ...rest, reason, failed_step: failed };
 }
 
 /** Events of a run, with ids behind the last one that its log has. */
