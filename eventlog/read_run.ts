@@ -13,12 +13,13 @@ import { lastLineEndSync } from "../_internal/line_file.ts";
 import { leadsToSync } from "../_internal/lock.ts";
 import { absoluteRoot } from "../_internal/root_layout.ts";
 import { NEWLINE } from "../_internal/text.ts";
-import { type DecodedLines, decodeLines } from "./event_codec.ts";
+import { decodeLines } from "./event_codec.ts";
 import { wrapIo } from "./event_log_error.ts";
 import type { RunEvent } from "./run_event.ts";
 import { isLive } from "./runs_directory.ts";
 import {
   ChangeWatcher,
+  inOrder,
   locateSync,
   openForReading,
   openInPlaceOf,
@@ -427,20 +428,10 @@ async function* followFile<E>(
       }
     }
     if (isClosed) yield* wrapIo(path, () => reader.tail());
-    if (isClosed || end?.hasEnd) return undefined;
+    if (end !== null && (isClosed || end.hasEnd)) return await end.finish();
     await watcher.wait(change);
   }
   return undefined;
-}
-
-/** Events and gaps by seq; the gap first where bytes before an event were lost. */
-function* inOrder<E>({ events, gaps }: DecodedLines<E>): Generator<Stored<E> | Gap> {
-  let nextGap = 0;
-  for (const stored of events) {
-    while (nextGap < gaps.length && gaps[nextGap]!.seq <= stored.seq) yield gaps[nextGap++]!;
-    yield stored;
-  }
-  yield* gaps.slice(nextGap);
 }
 
 /** How often to ask whether anybody still works on a run: the system notifies nobody. */
@@ -480,6 +471,12 @@ class FollowedEnd implements AsyncDisposable {
   /** Throws when it could not be found out whether anybody has the run open. */
   check(): void {
     if (this.#failure !== undefined) throw this.#failure.error;
+  }
+
+  /** There is nothing more to follow; throws as {@linkcode FollowedEnd.check} does. */
+  async finish(): Promise<undefined> {
+    await this[Symbol.asyncDispose]();
+    this.check();
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -36,7 +36,7 @@ import {
 } from "./event_codec.ts";
 import { asModuleError, EventLogError, eventLogError, wrapIo } from "./event_log_error.ts";
 import { checkRunFormatSync, refuseLinksSync } from "../_internal/run_folder.ts";
-import type { Cursor, EventPage, Gap, ReadAfter, StandardSchema } from "./types.ts";
+import type { Cursor, EventPage, Gap, ReadAfter, StandardSchema, Stored } from "./types.ts";
 
 /**
  * What all readers of a log share: opening it, finding a place in it, and turning lines into events and
@@ -406,6 +406,16 @@ function tryLock(lock: FileHandle): boolean {
   } catch {
     return true;
   }
+}
+
+/** Events and gaps by seq; the gap first where bytes before an event were lost. */
+export function* inOrder<E>({ events, gaps }: DecodedLines<E>): Generator<Stored<E> | Gap> {
+  let nextGap = 0;
+  for (const stored of events) {
+    while (nextGap < gaps.length && gaps[nextGap]!.seq <= stored.seq) yield gaps[nextGap++]!;
+    yield stored;
+  }
+  yield* gaps.slice(nextGap);
 }
 
 /** How often to look all the same: a watcher sees nothing of other machines on a network drive. */

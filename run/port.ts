@@ -146,6 +146,8 @@ export interface RunView {
   readonly events: Pick<EventLog<RunEvent>, "read" | "follow" | "lastSeq">;
   /** A page of one of its other streams. */
   lines(stream: RunStream, options?: ReadOptions): Promise<EventPage<unknown>>;
+  /** The lines of a stream as they were appended, each as its bytes, or why it cannot be had. */
+  raw(stream: RunStream): AsyncIterable<Uint8Array | { unreadable: string }>;
   /** A document; undefined when it has none of that name. */
   document(name: RunDocument): Promise<Uint8Array | undefined>;
   /** An output, or a part of it; undefined when there is none. */

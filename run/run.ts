@@ -10,7 +10,6 @@ import type {
   RunTermination,
   RuntimeInvoker,
 } from "../supervisor/types.ts";
-import { errorKindOf } from "./attempt_key.ts";
 import { isAskable, pumpEventId } from "./engine/asks.ts";
 import { type Decided, type RunEnding, RunEngine } from "./engine/run_engine.ts";
 import { errorRecordOf, messageOf } from "./error_record.ts";
@@ -267,7 +266,7 @@ class SubmittedWork {
 
   /** Takes a decision. */
   take(
-    { nodeId, decision, reason, termination }: Decided,
+    { nodeId, decision, reason, termination, errorKind }: Decided,
     { isStopped }: { isStopped: boolean },
   ): void {
     if (reason === "withdrawn") return;
@@ -276,8 +275,7 @@ class SubmittedWork {
     } else if (decision !== "Finish" || termination === null) return;
     else if (termination === "Aborted" && isStopped) return;
     else if (termination !== "Completed") {
-      const how = errorKindOf(termination);
-      this.#failure ??= { reason: `node ${nodeId} failed: ${how}`, failed: nodeId };
+      this.#failure ??= { reason: `node ${nodeId} failed: ${errorKind}`, failed: nodeId };
     }
     this.#left.delete(nodeId);
   }

@@ -72,6 +72,6 @@ function errorOf({ termination, end }: AttemptEnd): Error | undefined {
   // Only what was thrown has a name.
   if (error?.name !== undefined) return errorOfRecord(error);
   const how = exitCode !== undefined ? `, exit code ${exitCode}` : signal ? `, ${signal}` : "";
-  const kind = errorKindOf(termination);
+  const kind = errorKindOf(termination, end);
   return new Error(error?.message ? `${kind}${how}: ${error.message}` : `${kind}${how}`);
 }

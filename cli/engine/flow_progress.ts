@@ -1,6 +1,4 @@
-import { errorKindOf } from "../../run/attempt_key.ts";
 import type { Decided, RunEnding } from "../../run/engine/run_engine.ts";
-import type { RunTermination } from "../../supervisor/types.ts";
 import type { FlowNode } from "../flow/flow.ts";
 import { ReadyNodes } from "../flow/ready_nodes.ts";
 
@@ -11,7 +9,7 @@ import { ReadyNodes } from "../flow/ready_nodes.ts";
  */
 export class FlowProgress {
   /** The first node that did not complete, and will not. */
-  failed: { id: string; termination: Exclude<RunTermination, "Completed"> } | undefined;
+  failed: { id: string; errorKind: string } | undefined;
   readonly #count: number;
   readonly #ready: ReadyNodes;
 
@@ -33,8 +31,8 @@ export class FlowProgress {
   /** How the run ends when nothing more runs; `stoppedBy`: the signal that has stopped it, if one did. */
   ending(stoppedBy: Deno.Signal | undefined): RunEnding {
     if (this.failed !== undefined) {
-      const { id, termination } = this.failed;
-      return { reason: `node ${id} failed: ${errorKindOf(termination)}`, failed: id };
+      const { id, errorKind } = this.failed;
+      return { reason: `node ${id} failed: ${errorKind}`, failed: id };
     }
     if (this.isDone) return { reason: undefined };
     if (stoppedBy === undefined && this.#leftOut > 0) return { reason: "nodes were left out" };
@@ -59,13 +57,13 @@ export class FlowProgress {
   }
 
   /** Takes a decision. */
-  take({ nodeId, decision, reason, termination }: Decided): void {
+  take({ nodeId, decision, reason, termination, errorKind = "crash" }: Decided): void {
     // It was given up, and whoever goes on with the run asks for it again.
     if (reason === "withdrawn") return this.#ready.putBack(nodeId);
     if (decision !== "Finish" || termination === null) return;
     if (termination === "Completed") this.#ready.complete(nodeId);
     // Its end is not its own.
     else if (termination === "Aborted") this.#ready.putBack(nodeId);
-    else this.failed ??= { id: nodeId, termination };
+    else this.failed ??= { id: nodeId, errorKind };
   }
 }

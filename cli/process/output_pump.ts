@@ -36,7 +36,9 @@ export class OutputPump {
   isAbandoned = false;
   readonly #reader: ReadableStreamBYOBReader;
   readonly #take: TakeOutput;
-  readonly #ended = new AbortController();
+  #hasEnded = false;
+  /** Ends the wait for its end; an error that is made for every output fills the memory that a spawn copies. */
+  #waiting: AbortController | undefined;
   #waitedMs = 0;
   #waitingSince: number | undefined;
 
@@ -52,15 +54,16 @@ export class OutputPump {
    */
   async limit(graceMs: number, kill: AbortSignal): Promise<void> {
     const patience = patienceFor(graceMs, kill);
-    const signals = [this.#ended.signal, ...patience.signals];
+    this.#waiting = new AbortController();
+    const signals = [this.#waiting.signal, ...patience.signals];
     this.#waitedMs = 0;
     if (this.#waitingSince !== undefined) this.#waitingSince = performance.now();
     for (;;) {
       const leftMs = patience.milliseconds - this.#waited();
+      if (this.#hasEnded) return;
       if (leftMs <= 0 || signals.some(({ aborted }) => aborted)) break;
       await wait(Math.max(leftMs, SHORTEST_LOOK_MS), ...signals);
     }
-    if (this.#ended.signal.aborted) return;
     this.isAbandoned = true;
     await this.close();
   }
@@ -91,7 +94,8 @@ export class OutputPump {
       if (buffer?.byteLength === BUFFER_BYTES && spareBuffers.length < MOST_SPARE_BUFFERS) {
         spareBuffers.push(buffer);
       }
-      this.#ended.abort();
+      this.#hasEnded = true;
+      this.#waiting?.abort();
       await this.close();
     }
   }

@@ -206,7 +206,7 @@ function endLine(screen: Screen, id: string, end: AttemptEnd): string {
   const { termination, end: { duration_ms: durationMs, exit_code, signal } } = end;
   const length = durationMs === undefined ? "" : `  ${formatDuration(durationMs)}`;
   if (termination === "Completed") return `${screen.mark(true)} ${id}${length}`;
-  const kind = errorKindOf(termination);
+  const kind = errorKindOf(termination, end.end);
   const why = printableLine(failureText({ kind, exit_code, signal }));
   return `${screen.mark(false)} ${id}${length}  ${why}`;
 }

@@ -6,7 +6,7 @@ import { recoverCapture } from "../../capture/session/recover_capture.ts";
 import type { RunFold } from "../../eventlog/derive_run_state.ts";
 import type { PipeState } from "../../eventlog/run_state.ts";
 import { Asks } from "../../run/engine/asks.ts";
-import { JournalHistory, journalLines } from "../../run/engine/journal_history.ts";
+import { JournalHistory } from "../../run/engine/journal_history.ts";
 import { openFileRoot } from "../../run/file_root/file_root.ts";
 import type { HeldRun, RunsRoot, RunView } from "../../run/port.ts";
 import { RunError } from "../../run/run_error.ts";
@@ -213,7 +213,7 @@ async function holdAlone(
 async function readHistory(view: RunView, fold: RunFold): Promise<JournalHistory | undefined> {
   const { runId } = view;
   try {
-    const recovered = await recoverCapture(journalLines(view));
+    const recovered = await recoverCapture(view.raw("capture"));
     if (recovered.ended?.state === "Completed") {
       const problem = "its journal says that it has completed, and its log lacks the end; " +
         `taffrail repair ${runId} writes it`;

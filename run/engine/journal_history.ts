@@ -8,7 +8,7 @@ import type { RunFold } from "../../eventlog/derive_run_state.ts";
 import type { AttemptInfo } from "../../eventlog/run_state.ts";
 import type { RunTermination } from "../../supervisor/types.ts";
 import { attemptKey } from "../attempt_key.ts";
-import type { EndRecord, RunView } from "../port.ts";
+import type { EndRecord } from "../port.ts";
 import type { NodeAttempt } from "../types.ts";
 import { type Asks, nodeOfEvent } from "./asks.ts";
 import {
@@ -21,27 +21,6 @@ import {
   pipeStarted,
   wasBegun,
 } from "./lifecycle.ts";
-
-const PAGE = 1000;
-
-/** The lines of a run's journal; of one that cannot be read it is said why. */
-export async function* journalLines(
-  view: RunView,
-): AsyncGenerator<string | { unreadable: string }> {
-  let after: string | number = 0;
-  let hasMore = true;
-  while (hasMore) {
-    const page = await view.lines("capture", { after, limit: PAGE });
-    const lines = [
-      ...page.events.map(({ seq, event }) => ({ seq, line: JSON.stringify(event) })),
-      ...page.gaps.map(({ seq, reason, message }) => {
-        return { seq, line: { unreadable: `${reason}: ${message}` } };
-      }),
-    ];
-    for (const { line } of lines.toSorted((a, b) => a.seq - b.seq)) yield line;
-    ({ next: after, hasMore } = page);
-  }
-}
 
 /** One input, and what was decided on it. */
 interface Step {
@@ -163,7 +142,7 @@ export class JournalHistory {
     const { ended } = this.#recovered;
     if (ended !== null && fold.state().state === "Running") {
       const { at, reason, failed } = ended;
-      bodies.push(pipeEnded(millisecondsOf(at), { startedTs: fold.startedTs, reason, failed }));
+      bodies.push(pipeEnded(millisecondsOf(at), { startedTs: fold.sittingTs, reason, failed }));
     }
     if (fold.hasBegun || this.#steps.length + bodies.length === 0) return bodies;
     const first = this.#steps[0]?.decision.numbers.now;
@@ -200,7 +179,7 @@ function firstAttemptOf(input: object): number {
 /** What a log says of an attempt; undefined when it has nothing of it. */
 export function loggedAttempt(
   fold: RunFold,
-  { nodeId, attempt: number }: NodeAttempt,
+  { nodeId, attempt }: NodeAttempt,
 ): AttemptInfo | undefined {
-  return fold.attemptsOf(nodeId).findLast(({ attempt }) => attempt === number);
+  return fold.attemptOf(nodeId, attempt);
 }

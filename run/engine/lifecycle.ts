@@ -88,9 +88,10 @@ function cutOffMessage(termination: RunTermination): string | undefined {
 
 function errorOf(
   termination: Exclude<RunTermination, "Completed">,
-  { exit_code, signal }: EndRecord,
+  end: EndRecord,
 ): NodeError {
-  const kind = errorKindOf(termination);
+  const { exit_code, signal } = end;
+  const kind = errorKindOf(termination, end);
   const words = kind === "cancelled" ? { kind: "crash", cancelled: true } as const : { kind };
   return { ...words, ...defined({ exit_code, signal }) };
 }

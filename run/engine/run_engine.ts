@@ -21,6 +21,7 @@ import {
 import { resumeCapture } from "../../capture/session/resume_capture.ts";
 import type { CaptureBundle } from "../../capture/types.ts";
 import { type CaptureJournal, journalOver } from "../../capture/session/journal.ts";
+import type { ErrorKind } from "../../eventlog/run_event.ts";
 import type { RunFold } from "../../eventlog/derive_run_state.ts";
 import { createEvent } from "../../supervisor/core/create_event.ts";
 import { Supervisor } from "../../supervisor/driver/supervisor.ts";
@@ -36,12 +37,12 @@ import type {
   RunTermination,
   Timers,
 } from "../../supervisor/types.ts";
-import { attemptKey } from "../attempt_key.ts";
+import { attemptKey, errorKindOf } from "../attempt_key.ts";
 import { messageOf } from "../error_record.ts";
 import type { AttemptEnd, EndRecord, HeldRun } from "../port.ts";
 import type { NodeAttempt } from "../types.ts";
 import { Asks, nodeOfEvent } from "./asks.ts";
-import { JournalHistory, journalLines } from "./journal_history.ts";
+import { JournalHistory } from "./journal_history.ts";
 import {
   type DescribeNode,
   type EventBody,
@@ -68,6 +69,8 @@ export interface Decided {
   dueAt: EventTime | null;
   /** How the attempt ended whose end was decided on; null when the decision is about none. */
   termination: RunTermination | null;
+  /** What the log calls that end; undefined of one that completed. */
+  errorKind: ErrorKind | "cancelled" | undefined;
 }
 
 type Payload = RunRequest["payload"];
@@ -201,7 +204,7 @@ export class RunEngine {
     let completed = new Set<string>();
     const resumed = await resumeCapture<Supervisor>({
       ...engine.#sessionOptions(),
-      lines: journalLines(held.view),
+      lines: held.view.raw("capture"),
       journal: (from) => engine.#journal = journalOver(journalSink(held), from),
       changed,
       withdrawDeferred: true,
@@ -278,7 +281,7 @@ export class RunEngine {
     const state = reason === undefined ? "Completed" : "Aborted";
     const ended = { at: eventTimeOf(at), state, ...defined({ reason, failed }) } as const;
     await this.session.note({ type: "ended", ...ended });
-    this.#end = pipeEnded(at, { startedTs: fold.startedTs, reason, failed });
+    this.#end = pipeEnded(at, { startedTs: fold.sittingTs, reason, failed });
     const bundle = this.session.intoBundle();
     await held.putDocument("capture.json", encodeUtf8(stringifyCaptureBundle(bundle)));
     await this.#teller.write([this.#end]);
@@ -298,7 +301,7 @@ export class RunEngine {
     if (this.#options.isOutside) await this.settled();
     for (const { called } of this.#open.values()) called.resolve(false);
     await this.#teller.told().catch(() => {});
-    const { startedTs, run: { state } } = this.#options.fold;
+    const { sittingTs: startedTs, run: { state } } = this.#options.fold;
     if (state !== "Running") return;
     const broken = { startedTs, reason: messageOf(error), failed: undefined };
     await this.#teller.write([this.#end ?? pipeEnded(Date.now(), broken)]).catch(() => {});
@@ -374,13 +377,16 @@ export class RunEngine {
     const { attemptTermination: termination, schedule_at: dueAt } = entry;
     if (eventId === null) return;
     const at = millisecondsOf(entry.numbers.now);
+    let errorKind: Decided["errorKind"];
     if (termination !== null) {
       // A retry at once counts itself already.
       const ended = decision === "Invoke" ? retries : retries + 1;
-      this.#tellEnd(this.#asks.attemptOf(eventId, ended), termination, at);
+      const end = this.#tellEnd(this.#asks.attemptOf(eventId, ended), termination, at);
+      if (termination !== "Completed") errorKind = errorKindOf(termination, end);
     }
     if (decision === "Invoke") this.#tellBegin(this.#asks.attemptOf(eventId, retries + 1), at);
-    this.#options.onDecided({ nodeId: nodeOfEvent(eventId), decision, reason, dueAt, termination });
+    const nodeId = nodeOfEvent(eventId);
+    this.#options.onDecided({ nodeId, decision, reason, dueAt, termination, errorKind });
   }
 
   #tellBegin(attempt: NodeAttempt, at: number): void {
@@ -404,7 +410,11 @@ export class RunEngine {
   }
 
   /** An attempt that another process has begun is not open here, and was cut off unless it has a record. */
-  #tellEnd(attempt: NodeAttempt, termination: RunTermination, at: number): void {
+  #tellEnd(
+    attempt: NodeAttempt,
+    termination: RunTermination,
+    at: number,
+  ): EndRecord | undefined {
     const key = attemptKey(attempt);
     const open = this.#open.get(key);
     this.#open.delete(key);
@@ -415,6 +425,7 @@ export class RunEngine {
       event: () => nodeEnded(at, attempt, { termination, end }),
       then: () => this.#options.observer.attemptEnded(attempt, { termination, end: end ?? {} }),
     });
+    return end;
   }
 }
 

@@ -3,11 +3,13 @@ import {
   denoFilePort,
   type FilePort,
   lookAtSync,
+  openRegularSync,
   readFileSync,
   readRangeSync,
   sizeOf,
   withFileSync,
 } from "../../_internal/file_port.ts";
+import { linePieces, linesOf } from "../../_internal/json_lines.ts";
 import { parseOpener, readOwnerSync } from "../../_internal/lock.ts";
 import { join } from "../../_internal/path.ts";
 import {
@@ -47,6 +49,12 @@ export function documentPath(paths: RunPaths, name: RunDocument): string {
   }
 }
 
+function streamPath(paths: RunPaths, stream: RunStream): string {
+  return { capture: paths.journal, processes: paths.processes, inbox: paths.inbox }[stream];
+}
+
+const BLOCK_BYTES = 256 * 1024;
+
 /** Reads one run. */
 export class FileRunView implements RunView {
   readonly runId: string;
@@ -79,6 +87,25 @@ export class FileRunView implements RunView {
     return this.#orMissing(() => {
       return viewRun<unknown>(this.#root, this.runId, { lines: stream }).read(options);
     });
+  }
+
+  async *raw(stream: RunStream): AsyncGenerator<Uint8Array | { unreadable: string }> {
+    const path = streamPath(this.#paths, stream);
+    const file = await this.#orMissing(() => {
+      return ifThere(() => openRegularSync(denoFilePort, path, { read: true }));
+    });
+    if (file === undefined) return;
+    try {
+      // Its holder may go on to append, faster than this reads.
+      const end = sizeOf(file);
+      for await (const piece of linePieces(file, { start: 0, blockBytes: BLOCK_BYTES, end })) {
+        if (piece.kind === "end") return;
+        if (piece.kind === "lines") { for (const { bytes } of linesOf(piece)) yield bytes; }
+        else yield { unreadable: `it is ${piece.byteLength} bytes long` };
+      }
+    } finally {
+      file.close();
+    }
   }
 
   document(name: RunDocument): Promise<Uint8Array | undefined> {
