@@ -40,7 +40,10 @@ export interface OpenRunOptions extends RunTraceOptions {
   name: string;
   /** What the supervisor keeps to. */
   constraints: ConstraintsInit;
-  /** Does the work of an event. What it throws is recorded as a failure, with its causes. */
+  /**
+   * Does the work of an event. What it throws is recorded as a failure, with its causes; of what it answers
+   * the termination alone is taken.
+   */
   invoker: RuntimeInvoker;
   /**
    * When `submit` resolves: with `"os"` when the decision is in the file of the journal, which survives the
@@ -107,7 +110,7 @@ export async function openRun(options: OpenRunOptions): Promise<Run> {
   const stop = options.signal ?? new AbortController().signal;
   const fold = new RunFold();
   const parts = { held, name, constraints, invoker, durability, runtimeProvenance, stop, fold };
-  return new Run({ ...parts, trace: trace.trace, opened: opening.move() });
+  return new Run({ ...parts, trace: trace.trace, opened: opening });
 }
 
 const TRACE_TYPES = {

@@ -29,7 +29,7 @@ interface RunParts {
   fold: RunFold;
   /** Ends the run from outside. */
   stop: AbortSignal;
-  /** What is open. */
+  /** What is open: taken over when the run has begun. */
   opened: AsyncDisposableStack;
 }
 
@@ -73,6 +73,7 @@ export class Run implements AsyncDisposable {
   /** The records of the run, as anybody can read them. */
   readonly view: RunView;
   readonly #parts: RunParts;
+  readonly #opened: AsyncDisposableStack;
   readonly #engine: RunEngine;
   readonly #pump: PumpDriver;
   readonly #work = new SubmittedWork();
@@ -108,7 +109,8 @@ export class Run implements AsyncDisposable {
     if (stop.aborted) pump.stop();
     const onAbort = () => pump.stop();
     stop.addEventListener("abort", onAbort);
-    parts.opened.defer(() => stop.removeEventListener("abort", onAbort));
+    this.#opened = parts.opened.move();
+    this.#opened.defer(() => stop.removeEventListener("abort", onAbort));
   }
 
   /**
@@ -139,7 +141,7 @@ export class Run implements AsyncDisposable {
     contextOfPayload(bytes);
     this.#work.add(id);
     await this.#engine.ask(id, text);
-    if (this.#parts.durability === "disk") await this.#parts.held.barrier({ of: ["capture"] });
+    if (this.#parts.durability === "disk") await this.#engine.session.barrier();
   }
 
   /**
@@ -171,15 +173,14 @@ export class Run implements AsyncDisposable {
   }
 
   async #finish(broken?: string): Promise<RunState> {
-    const { opened, fold } = this.#parts;
     try {
       await this.#complete(broken);
     } catch (error) {
       await this.#breakOff(error);
       throw error;
     }
-    await opened.disposeAsync();
-    return fold.state({ live: false });
+    await this.#opened.disposeAsync();
+    return this.#parts.fold.state({ live: false });
   }
 
   async #complete(broken: string | undefined): Promise<void> {
@@ -207,7 +208,7 @@ export class Run implements AsyncDisposable {
     this.#pump.stop();
     await this.#engine.breakOff(error);
     await this.#parts.trace.finish(messageOf(error)).catch(() => {});
-    await this.#parts.opened.disposeAsync().catch(() => {});
+    await this.#opened.disposeAsync().catch(() => {});
   }
 }
 
@@ -219,16 +220,17 @@ async function invokeRecorded(invoker: RuntimeInvoker, request: RunRequest): Pro
   };
   try {
     const answer: unknown = await invoker.run(request);
-    const { termination, end = {} } = isEnd(answer) ? answer : { termination: answer };
+    // What else is recorded of the end is the run's own to say.
+    const termination = hasTermination(answer) ? answer.termination : answer;
     const problem = answerProblem(termination);
-    if (problem === undefined) return ended(termination as RunTermination, end);
+    if (problem === undefined) return ended(termination as RunTermination, {});
     return ended({ Failed: "RuntimeError" }, { error: { message: problem } });
   } catch (error) {
     return ended({ Failed: "RuntimeError" }, { error: errorRecordOf(error) });
   }
 }
 
-function isEnd(answer: unknown): answer is { termination: unknown; end?: AttemptEnd["end"] } {
+function hasTermination(answer: unknown): answer is { termination: unknown } {
   return typeof answer === "object" && answer !== null && "termination" in answer;
 }
 

@@ -239,11 +239,6 @@ export class RunEngine {
     return this.#failure;
   }
 
-  /** How often a node was asked for. */
-  asksFor(nodeId: string): number {
-    return this.#asks.countOf(nodeId);
-  }
-
   /** Asks for a node. Resolves when that is decided on, which is not on disk yet. */
   async ask(nodeId: string, payload: string): Promise<void> {
     const ask = this.#asks.next(nodeId);
@@ -260,12 +255,6 @@ export class RunEngine {
   async withdrawDeferred(): Promise<void> {
     const { supervisor } = this.session;
     for (const { episodeId } of supervisor.deferred) await supervisor.withdraw({ episodeId });
-  }
-
-  /** Resolves when all that was decided is told, and on disk. */
-  async told(): Promise<void> {
-    await this.#teller.told();
-    await this.#barrier();
   }
 
   /**

@@ -48,13 +48,9 @@ export class Teller {
     this.#options = options;
   }
 
-  /** What keeps it from telling, if anything does. */
-  get failure(): { error: unknown } | undefined {
-    return this.#failure;
-  }
-
-  /** Tells something, in its turn. */
+  /** Tells something, in its turn; nothing, once something could not be told. */
   tell(tale: Tale): void {
+    if (this.#failure !== undefined) return;
     this.#waiting.push(tale);
     this.#telling ??= this.#tellAll();
   }
