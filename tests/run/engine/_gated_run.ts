@@ -81,8 +81,8 @@ export class GatedRun implements HeldRun {
     return this.#held.openOutput(of, options);
   }
 
-  [Symbol.asyncDispose](): Promise<void> {
-    return this.#held[Symbol.asyncDispose]();
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#held[Symbol.asyncDispose]();
   }
 }
 
