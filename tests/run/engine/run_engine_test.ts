@@ -1,7 +1,8 @@
 /** What the engine begins, records and tells, and behind which barrier; what it does when one fails. */
 import { assert, assertEquals, assertRejects } from "@std/assert";
-import { replayBundle } from "../../../capture/mod.ts";
+import { recoverCapture, replayBundle } from "../../../capture/mod.ts";
 import { RunFold } from "../../../eventlog/mod.ts";
+import { runPaths } from "../../../_internal/root_layout.ts";
 import { openTrace } from "../../../run/open_run.ts";
 import type { AttemptEnd } from "../../../run/port.ts";
 import { Run } from "../../../run/run.ts";
@@ -358,6 +359,58 @@ Deno.test("breaking off gives up a function that does not end in its time, and t
     assertEquals(outlineOf(logOf(place)).at(-1), "pipe.aborted given up");
     assertEquals(logOf(place).filter(({ type }) => type === "pipe.aborted").length, 1);
     never.resolve(DONE);
+  }));
+
+Deno.test("a run whose end the journal refuses has none, and says so to whoever ends it", () =>
+  withGatedRun(async (held, place) => {
+    const engine = beginEngine(held, { invoke: () => Promise.resolve(DONE) });
+    await engine.ask("a", "{}");
+    await untilStep(held, "events node.completed a 1");
+    const error = new Error("no space left");
+    held.failing = { stream: "capture", error };
+    assertEquals(await assertRejects(() => engine.end({ reason: undefined })), error);
+    await engine.breakOff(error);
+    assertEquals(outlineOf(logOf(place)).at(-1), "pipe.aborted no space left");
+    assertEquals((await recoverCapture(runPaths(place.root, place.runId).journal)).ended, null);
+  }));
+
+Deno.test("an end that the journal has stands, and is told once, whatever fails behind it", () =>
+  withGatedRun(async (held, place) => {
+    const error = new Error("no bundle");
+    held.putDocument = () => Promise.reject(error);
+    const engine = beginEngine(held, { invoke: () => Promise.resolve(DONE) });
+    assertEquals(await assertRejects(() => engine.end({ reason: undefined })), error);
+    await engine.breakOff(error);
+    assertEquals(outlineOf(logOf(place)), ["pipe.started", "pipe.completed"]);
+    const { ended } = await recoverCapture(runPaths(place.root, place.runId).journal);
+    assertEquals(ended?.state, "Completed");
+  }));
+
+Deno.test("a node that is asked for again has another event, and its attempts are counted on", () =>
+  withGatedRun(async (held, place) => {
+    const engine = beginEngine(held, {
+      invoke: ({ attempt }) =>
+        Promise.resolve(
+          attempt === 1 ? { termination: { Failed: "RuntimeError" }, end: {} } : DONE,
+        ),
+      constraints: { max_retries: 1 },
+    });
+    for (let ask = 0; ask < 2; ask++) {
+      await engine.ask("a", "{}");
+      await engine.session.supervisor.idle();
+    }
+    await engine.end({ reason: undefined });
+    assertEquals(outlineOf(logOf(place)).slice(1, -1), [
+      "node.started a 1",
+      "node.failed a 1",
+      "node.started a 2",
+      "node.completed a 2",
+      "node.started a 3",
+      "node.failed a 3",
+      "node.started a 4",
+      "node.completed a 4",
+    ]);
+    await checkCapture(place);
   }));
 
 Deno.test("what is no event was not asked for", () =>
