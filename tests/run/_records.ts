@@ -136,18 +136,22 @@ const KINDS: Record<string, string> = {
   Aborted: "cancelled",
 };
 
-/** How each attempt ended as the capture has it, as the log would call it. */
+/** How each attempt that was begun ended as the capture has it, as the log would call it. */
 export function endsInCapture(bundle: CaptureBundle): Map<string, string> {
   assert("inputs" in bundle);
   const origins = new Map(
     bundle.decisions.map(({ episode_id, origin_event_id }) => [episode_id, origin_event_id]),
   );
+  const firstAttempts = new Map<string | null, number>();
   const ends = new Map<string, string>();
   for (const input of bundle.inputs) {
-    if (input.type !== "completion") continue;
+    if (input.type === "event") firstAttempts.set(input.event_id, input.first_attempt ?? 1);
+    if (input.type !== "completion" || Reflect.get(input.end ?? {}, "begun") === false) continue;
     const { episode_id, attempt, termination } = input;
     const kind = typeof termination === "string" ? KINDS[termination]! : "crash";
-    ends.set(`${origins.get(episode_id)}#${attempt}`, kind);
+    const eventId = origins.get(episode_id)!;
+    const number = firstAttempts.get(eventId)! + attempt - 1;
+    ends.set(`${eventId.replace(/#\d+$/, "")}#${number}`, kind);
   }
   return ends;
 }

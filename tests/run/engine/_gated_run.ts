@@ -20,6 +20,8 @@ export class GatedRun implements HeldRun {
   readonly #held: HeldRun;
   #gate: PromiseWithResolvers<void> | undefined;
   #asked = Promise.withResolvers<void>();
+  /** What is appended from then on is refused. */
+  #isLetGo = false;
 
   constructor(held: HeldRun) {
     this.#held = held;
@@ -59,6 +61,7 @@ export class GatedRun implements HeldRun {
       if (this.failing?.stream === stream && lines[stream] !== undefined) {
         return Promise.reject(this.failing.error);
       }
+      if (this.#isLetGo) continue;
       for (const text of lines[stream] ?? []) this.steps.push(`${stream} ${wordsOf(text)}`);
     }
     return this.#held.append(lines);
@@ -82,6 +85,7 @@ export class GatedRun implements HeldRun {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    this.#isLetGo = true;
     await this.#held[Symbol.asyncDispose]();
   }
 }
