@@ -209,6 +209,8 @@ export class RunEngine {
       changed,
       withdrawDeferred: true,
       onRecovered: async (recovered) => {
+        // What the dead process has appended may not be on disk, and the log is to be told of it.
+        await held.barrier({ of: ["capture"] });
         const history = new JournalHistory(recovered, engine.#asks);
         ({ completed } = history);
         await engine.#teller.write(history.missingEvents(options));

@@ -1,8 +1,10 @@
 /** Going on from whatever a death leaves: a prefix of the journal, and of the log no more than that told. */
-import { assertEquals } from "@std/assert";
+import { assert, assertEquals } from "@std/assert";
 import { verifyRun } from "../../../eventlog/mod.ts";
 import { runPaths } from "../../../_internal/root_layout.ts";
+import { openRootOnPort } from "../../../run/file_root/file_root.ts";
 import type { AttemptEnd } from "../../../run/port.ts";
+import { FaultPort } from "../../_util/fault_port.ts";
 import { Random } from "../../_util/random.ts";
 import { longCount, seed, withMemoryDir } from "../../_util/temp.ts";
 import { checkCapture, endsInCapture, endsInLog, logOf, type Place } from "../_records.ts";
@@ -136,6 +138,29 @@ async function checkAgree(place: Place): Promise<void> {
 function isEnd({ type }: { type: string }): boolean {
   return type === "node.completed" || type === "node.failed";
 }
+
+Deno.test("the log is told what it lacks when what the dead process has appended is on disk", () =>
+  withGatedRun(async (held, place) => {
+    const choices: EngineChoices = {
+      invoke: () => Promise.resolve({ termination: "Completed", end: {} }),
+    };
+    const engine = beginEngine(held, choices);
+    held.failing = { stream: "events", error: new Error("killed") };
+    await engine.ask("a", "{}");
+    await engine.session.supervisor.idle();
+    await killEngine(engine, held);
+    const port = new FaultPort();
+    await using again = await openRootOnPort(port, place.root).hold(place.runId);
+    const from = port.calls.length;
+    const { engine: next } = await goOnEngine(again, place, choices);
+    const { journal, events } = runPaths(place.root, place.runId);
+    const calls = port.calls.slice(from);
+    const synced = calls.findIndex(({ name, path }) => /^sync/.test(name) && path === journal);
+    const told = calls.findIndex(({ name, path }) => name === "writeSync" && path === events);
+    assert(synced !== -1 && synced < told, `synced at ${synced}, told at ${told}`);
+    await next.end({ reason: "enough" });
+    assertEquals([...endsInLog(logOf(place))], [["a#1", "completed"]]);
+  }));
 
 for (const way of ["killed", "given up"] as const) {
   Deno.test(`from every prefix of a journal and of its log going on brings the log to what the journal says, each event once; first ${way} (property)`, async () => {
