@@ -255,7 +255,7 @@ export class AppendFile {
     const unsynced = yield* this.#underLock(() => this.#writeGroup());
     if (unsynced.length === 0) return;
     try {
-      yield* this.#sync({ mayBlock: this.#queue.isAlone });
+      yield* this.#sync({ mayBlock: this.#queue.isSteady });
     } catch (error) {
       for (const { waiting } of unsynced) waiting.reject(error);
       return;

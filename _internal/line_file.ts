@@ -227,7 +227,7 @@ export class LineFile {
 
   /**
    * Makes what was appended survive a power cut. `mayBlock`: nobody gains by a free event loop meanwhile,
-   * as there is one caller, who waits for this.
+   * as all who append wait for this.
    */
   sync({ mayBlock = false }: { mayBlock?: boolean } = {}): Steps<void> {
     const isShort = this.#end - this.#syncedEnd <= SHORT_SYNC_BYTES;

@@ -234,7 +234,7 @@ export class CommitQueue<R, A> {
   readonly #queue: Queued<R, A>[] = [];
   #lastTicket = 0;
   #draining: Promise<void> | undefined;
-  /** How many waited when the last group but one, and the last one, was begun. */
+  /** How many waited when the last group but one was begun, and when the last one was. */
   #groups: [number, number] = [0, 0];
 
   constructor(committer: GroupCommitter) {
@@ -247,11 +247,11 @@ export class CommitQueue<R, A> {
   }
 
   /**
-   * Whether one request at a time comes, as of a single caller who waits for each: of many callers, who are
-   * answered together and then come again, the first one may be alone for a moment.
+   * Whether as many have come as for the last group, which are then the same: one caller who waits each
+   * time, or many who go on together. Of many the first one is alone for a moment, and that is no such group.
    */
-  get isAlone(): boolean {
-    return this.#queue.length === 0 && this.#groups.every((waiting) => waiting <= 1);
+  get isSteady(): boolean {
+    return this.#queue.length === 0 && this.#groups[0] === this.#groups[1];
   }
 
   /** Has a request committed. The signal acts only as long as nobody has taken it. */

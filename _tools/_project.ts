@@ -37,8 +37,11 @@ export const LIBRARY = [...MODULES, COMPOSITION, "_internal"];
 /** The folder of the command. */
 export const COMMAND = "cli";
 
+/** The contract suites, for those who implement a port. */
+export const TESTING = "testing";
+
 /** What is published. */
-export const PUBLISHED = [...LIBRARY, COMMAND];
+export const PUBLISHED = [...LIBRARY, COMMAND, TESTING];
 
 const DOCUMENT = /(\.(md|yml|json)|(^|\/)[^.]+|(^|\/)\.[^/.]+)$/;
 

@@ -118,8 +118,8 @@ export interface FollowOptions {
 
 /**
  * An append-only log of events, the port of this module: the file log is one implementation, a
- * database can be another. `tests/_util/event_log_contract.ts` of the repository is its contract
- * as a test suite.
+ * database can be another. `eventLogContract` of `@taffrail/taffrail/testing` is its
+ * contract as a test suite.
  *
  * @typeParam E The events.
  *

@@ -251,7 +251,8 @@ export class CapturingSession<S extends CapturableSupervisor> implements AsyncDi
    * supervisor fails.
    */
   onEvent(event: ExternalEvent): Promise<void> {
-    return this.#onDisk(this.supervisor.onEvent(event));
+    const decided = this.supervisor.onEvent(event);
+    return this.#promisesDisk ? this.#onDisk(decided) : decided;
   }
 
   /**
@@ -395,11 +396,15 @@ export class CapturingSession<S extends CapturableSupervisor> implements AsyncDi
     return this.#journal ?? this.#past?.journal;
   }
 
+  /** Whether what is promised is on disk; behind the end nothing is left to wait for. */
+  get #promisesDisk(): boolean {
+    return !this.#isJournalClosed && this.#recordsInto?.durability === "disk";
+  }
+
   /** Resolves behind a step; where the caller is promised that it is on disk, behind the barrier. */
   async #onDisk(step?: void | Promise<void>): Promise<void> {
     await step;
-    if (this.#isJournalClosed || this.#recordsInto?.durability !== "disk") return;
-    await this.barrier();
+    if (this.#promisesDisk) await this.barrier();
   }
 
   #append(line: JournalLine): void | Promise<void> {

@@ -315,7 +315,12 @@ class LinesInFile implements LineSink {
   }
 
   append(text: string): void {
-    this.#file.appendSync({ lines: [text], onDisk: false, expectedLastSeq: this.#lines });
+    try {
+      this.#file.appendSync({ lines: [text], onDisk: false, expectedLastSeq: this.#lines });
+    } catch (error) {
+      this.#hasFailed = true;
+      throw error;
+    }
     this.#lines++;
   }
 
@@ -331,10 +336,13 @@ class LinesInFile implements LineSink {
   close(): void {
     const isUnsynced = this.#barrier.synced < this.#lines;
     try {
-      if (this.#syncsAtEnd && isUnsynced && !this.#hasFailed) {
+      if (this.#syncsAtEnd && isUnsynced) {
         this.#file.syncSync();
         this.#barrier.moveTo(this.#lines);
       }
+    } catch (error) {
+      // Else somebody has been told.
+      if (!this.#hasFailed) throw error;
     } finally {
       this.#file.closeSync();
     }

@@ -84,7 +84,7 @@ export interface CaptureReading {
   damage: JournalDamage | null;
   /** Which session of the journal was read, of all of them the last: the first is 1. */
   session: number;
-  /** How many lines the journal has, those that do not count among them. */
+  /** How many lines the journal has, those that do not count among them, but for a torn one at its end. */
   lines: number;
   /** How many of them are known to be on disk. */
   synced: number;
@@ -194,7 +194,7 @@ async function scanFile(path: string, scan: JournalScan): Promise<void> {
 async function scanLines(lines: CaptureLines, scan: JournalScan): Promise<void> {
   const take = (line: RawCaptureLine) => {
     if (typeof line === "string" || line instanceof Uint8Array) scan.take(line);
-    else scan.takeUnreadable("unreadable", line.unreadable);
+    else scan.takeUnreadable(line.unreadable);
     return scan.isDone;
   };
   try {
@@ -242,8 +242,7 @@ class JournalScan {
 
   /** Why no session was found, as the end of a sentence. */
   get reasonForNone(): string {
-    if (this.#lines === 0) return ": it is empty";
-    if (this.#damage === null) return "";
+    if (this.#damage === null) return this.#lines === 0 ? ": it is empty" : "";
     const { kind, line, message } = this.#damage;
     return `: line ${line} is ${kind} (${message})`;
   }
@@ -266,14 +265,17 @@ class JournalScan {
     }
     const { kind, byteOffset, byteLength } = piece;
     if (kind === "end" && byteLength === 0) return;
-    if (kind === "end") {
-      this.takeUnreadable("torn", `its ${byteLength} bytes have no newline`, byteOffset);
-    } else this.takeUnreadable("unreadable", `it is ${byteLength} bytes long`, byteOffset);
+    if (kind !== "end") return this.takeUnreadable(`it is ${byteLength} bytes long`, byteOffset);
+    this.#lines++;
+    const message = `its ${byteLength} bytes have no newline`;
+    this.#refuse("torn", message, { byteOffset, mayBeLost: true });
+    // Whoever goes on puts another one in its place.
+    this.#lines--;
   }
 
-  takeUnreadable(kind: "torn" | "unreadable", message: string, byteOffset?: number): void {
+  takeUnreadable(message: string, byteOffset?: number): void {
     this.#lines++;
-    this.#refuse(kind, message, { byteOffset, mayBeLost: true });
+    this.#refuse("unreadable", message, { byteOffset, mayBeLost: true });
   }
 
   take(text: string | Uint8Array, byteOffset?: number): void {

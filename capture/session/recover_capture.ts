@@ -24,7 +24,7 @@ export interface RecoveredCapture extends Recording {
   damage: JournalDamage | null;
   /** Which session of the journal this is: the first is 1. */
   session: number;
-  /** How many lines the journal has, those that do not count among them. */
+  /** How many lines the journal has, those that do not count among them, but for a torn one at its end. */
   lines: number;
   /** How many of them are known to be on disk. */
   synced: number;

@@ -1,8 +1,8 @@
 /** Files of a run or a root that are made again from what is there beside them. */
-import { atomicReplaceSync } from "../../_internal/atomic_replace.ts";
+import { atomicReplaceSync, sweepTempsSync } from "../../_internal/atomic_replace.ts";
 import { defined } from "../../_internal/errors.ts";
 import { denoFilePort, isSameFile } from "../../_internal/file_port.ts";
-import { dirname } from "../../_internal/path.ts";
+import { basename, dirname } from "../../_internal/path.ts";
 import { lastUlidPath, partsOfRunId, runPaths, timeOfUlid } from "../../_internal/root_layout.ts";
 import { runFileText } from "../../_internal/run_folder.ts";
 import { encodeUtf8 } from "../../_internal/text.ts";
@@ -21,6 +21,8 @@ export function restoreJournal(path: string, bundle: TaffrailCaptureBundle): voi
 }
 
 function replace(path: string, text: string): void {
+  // What a repair left that was killed is nobody else's to remove.
+  sweepTempsSync(denoFilePort, dirname(path), (name) => name === basename(path));
   atomicReplaceSync(denoFilePort, {
     path,
     bytes: encodeUtf8(text),

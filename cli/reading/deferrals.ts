@@ -1,10 +1,9 @@
 import { CONSTRAINT_NAMES, CONSTRAINTS, type Constraints } from "../../_internal/constraints.ts";
 import { CaptureJournalError } from "../../capture/errors.ts";
-import { recoverCapture } from "../../capture/session/recover_capture.ts";
+import { readCaptureLines } from "../../capture/session/read_capture_lines.ts";
 import type { CaptureBundle, DecisionRecord } from "../../capture/types.ts";
 import { isFromMissingFile } from "../files.ts";
 import { nodeOfEvent } from "../../run/engine/asks.ts";
-import { isNewer } from "./open_capture.ts";
 
 /** Why a node had to wait. */
 export interface Deferral {
@@ -43,16 +42,26 @@ export function deferralsOf(bundle: CaptureBundle | undefined): Deferrals {
   return deferrals;
 }
 
-/** Reads the journal of a run; there is nothing in it where none was begun, or a newer version began it. */
+/**
+ * Reads why the nodes of a run were deferred from its journal, which is not held; there is nothing where
+ * none was begun, or a newer version began it.
+ */
 export async function readDeferrals(journal: string): Promise<Deferrals> {
+  let deferrals = new Deferrals();
+  let limits: Constraints | undefined;
   try {
-    return deferralsOf((await recoverCapture(journal)).bundle);
+    await readCaptureLines(journal, (line) => {
+      if (line.type === "session") {
+        limits = line.config;
+        deferrals = new Deferrals();
+      } else if (line.type === "decision" && limits !== undefined) deferrals.take(line, limits);
+    });
   } catch (error) {
-    const isNone = isFromMissingFile(error) ||
-      (error instanceof CaptureJournalError && error.kind === "no-session") || isNewer(error);
-    if (isNone) return new Deferrals();
-    throw error;
+    const isNone = error instanceof CaptureJournalError &&
+      (error.kind === "no-session" || error.kind === "version");
+    if (!isNone && !isFromMissingFile(error)) throw error;
   }
+  return deferrals;
 }
 
 function textOf({ reason, numbers }: DecisionRecord, limits: Constraints): string {

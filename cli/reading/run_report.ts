@@ -107,16 +107,18 @@ interface RunFacts extends Partial<Omit<RunLog, "fold">> {
 /** Puts together what is known of a run. */
 export function reportOf(run: { root: string; runId: string }, facts: RunFacts): RunReport {
   const { fold, live, suspended = false, damagedLines = 0, firstDamage = null } = facts;
-  const state = fold.state({ live });
-  const { nodes } = state;
+  const { pipe, state, last_ts } = fold.run;
   return {
-    ...state,
     run_id: run.runId,
+    pipe,
+    state,
+    nodes: new NodeReports(() => nodeReports(run, facts)),
+    is_orphan: state === "Running" && !live,
+    last_ts,
     is_live: live,
     is_suspended: suspended,
     started_ts: fold.startedTs ?? null,
     duration_ms: fold.durationMs ?? null,
-    nodes: new NodeReports(() => nodeReports(run, nodes, facts)),
     damaged_lines: damagedLines,
     first_damage: firstDamage,
     log: runPaths(run.root, run.runId).events,
@@ -125,11 +127,10 @@ export function reportOf(run: { root: string; runId: string }, facts: RunFacts):
 
 function* nodeReports(
   run: { root: string; runId: string },
-  nodes: Iterable<NodeInfo>,
   { fold, deferrals }: RunFacts,
 ): Generator<NodeReport, void> {
   let processes: ReturnType<typeof readProcesses> | undefined;
-  for (const node of nodes) {
+  for (const node of fold.nodes()) {
     const { id: nodeId, status, attempt = 1 } = node;
     const attempts = fold.attemptsOf(nodeId).map((info) => attemptReport(run, nodeId, info));
     const waited = deferrals.of(nodeId);

@@ -111,10 +111,9 @@ export function pipeEnded(
   },
 ): EventBody {
   const begun = Date.parse(startedTs ?? "");
-  const durationMs = Number.isNaN(begun) ? undefined : Math.max(0, at - begun);
-  const rest = { at, duration_ms: durationMs };
-  if (reason === undefined) return { type: "pipe.completed", ...rest };
-  return { type: "pipe.aborted", ...rest, reason, failed_step: failed };
+  const rest = { duration_ms: Number.isNaN(begun) ? undefined : Math.max(0, at - begun) };
+  if (reason === undefined) return { type: "pipe.completed", at, ...rest };
+  return { type: "pipe.aborted", at, reason, failed_step: failed, ...rest };
 }
 
 /** Events of a run, with ids behind the last one that its log has. */

@@ -13,6 +13,7 @@ import {
   writeWholeSync,
 } from "../../_internal/file_port.ts";
 import { withLockSteps } from "../../_internal/lock.ts";
+import { isWindows } from "../../_internal/path.ts";
 import { digestKeyPath } from "../../_internal/root_layout.ts";
 import { encodeUtf8, Sha256, toHex } from "../../_internal/text.ts";
 import { runError } from "../run_error.ts";
@@ -58,6 +59,8 @@ function readKey(file: FileHandle, path: string): Uint8Array | undefined {
 
 function makeKey(port: FilePort, root: string, file: FileHandle): Uint8Array {
   const key = crypto.getRandomValues(new Uint8Array(KEY_BYTES));
+  // Somebody else may have made the file, for everybody to read.
+  if (!isWindows) port.chmodSync(digestKeyPath(root), 0o600);
   file.truncateSync(0);
   file.seekSync(0, Deno.SeekMode.Start);
   writeWholeSync(file, encodeUtf8(`${toHex(key)}\n`));

@@ -48,6 +48,7 @@ export class FileHeldRun implements HeldRun {
   readonly #outputs: OutputFolder;
   /** The times of the attempts whose outputs are open. */
   readonly #times = new Map<string, OutputTimes>();
+  readonly #open = new Set<OutputSink>();
   #closing: Promise<void> | undefined;
 
   constructor(parts: HeldRunParts) {
@@ -110,7 +111,10 @@ export class FileHeldRun implements HeldRun {
   openOutput(of: OutputRef, { maxBytes }: { maxBytes: number }): OutputSink {
     this.#checkHeld();
     const times = of.stream === "result" ? undefined : this.#timesOf(of).use();
-    return new FileOutputSink({ folder: this.#outputs, of, maxBytes, times });
+    const onClosed = (closed: OutputSink) => this.#open.delete(closed);
+    const sink = new FileOutputSink({ folder: this.#outputs, of, maxBytes, times, onClosed });
+    this.#open.add(sink);
+    return sink;
   }
 
   [Symbol.asyncDispose](): Promise<void> {
@@ -120,6 +124,8 @@ export class FileHeldRun implements HeldRun {
   async #close(): Promise<void> {
     const { store, live } = this.#parts;
     const failures: unknown[] = [];
+    // Whoever has an output still has told nobody of it.
+    await Promise.allSettled([...this.#open].map((sink) => sink.close()));
     for (const name of STREAMS) {
       await this.#streams[name].close().catch((error) => failures.push(error));
     }

@@ -20,6 +20,8 @@ interface OutputParts {
   maxBytes: number;
   /** When its chunks came; undefined for what nobody prints. */
   times: OutputTimes | undefined;
+  /** Told when nothing of it is open any more. */
+  onClosed: (sink: FileOutputSink) => void;
 }
 
 /** One output of an attempt. */
@@ -65,7 +67,7 @@ export class FileOutputSink implements OutputSink {
   }
 
   async #close(isSynced: boolean): Promise<KeptOutput> {
-    const { folder, of, times } = this.#parts;
+    const { folder, of, times, onClosed } = this.#parts;
     try {
       if (this.#tail !== undefined) this.#writeTail(this.#tail);
       if (this.#file === undefined) folder.removeOlder(of);
@@ -73,6 +75,7 @@ export class FileOutputSink implements OutputSink {
     } finally {
       this.#file?.close();
       times?.release();
+      onClosed(this);
     }
     const cut = (this.#tail?.dropped ?? 0) > 0;
     return { sha256: toHex(this.#hash.digest()), bytes: this.#bytes, cut };

@@ -70,7 +70,7 @@ export class StoreFollower {
       while (this.#waiting.length > 0 && this.#failure === undefined) {
         const workers = this.#workers ??= await this.#open();
         const lines = this.#waiting.splice(0);
-        for (const line of lines) await workers.take(JSON.parse(line) as RunEvent);
+        await workers.takeAll(lines.map((line) => JSON.parse(line) as RunEvent));
       }
     } catch (error) {
       this.#failure = { error };
@@ -81,11 +81,11 @@ export class StoreFollower {
 
   async #open(): Promise<RunWorkers> {
     const { root, runId, isBehind } = this.#options;
+    const of = { root, runId, name: this.#name() };
     // Loaded beside the work, since no line of it is needed before.
-    const { RunWorkers } = await import("../run_workers.ts");
-    const workers = await RunWorkers.open({ root, runId, name: this.#name() });
-    if (isBehind) await workers.catchUp();
-    return workers;
+    if (!isBehind) return await (await import("../run_workers.ts")).RunWorkers.open(of);
+    const { restoreRunWorkers } = await import("../restore_workers.ts");
+    return (await restoreRunWorkers(of)).workers;
   }
 
   #name(): string {

@@ -256,7 +256,7 @@ export class StoreOwner implements RuntimeSource, GroupCommitter {
     let doing: "syncing" | "looking at" = "syncing";
     try {
       if (this.#parts.durability === "disk") {
-        await journal.sync({ mayBlock: this.#queue.isAlone });
+        await journal.sync({ mayBlock: this.#queue.isSteady });
       }
       doing = "looking at";
       this.#guard(() => journal.check());

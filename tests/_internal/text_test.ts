@@ -1,10 +1,46 @@
 import { assertEquals, assertNotEquals } from "@std/assert";
-import { crc32, isBlank, Sha256, toHex, trimWhiteSpace } from "../../_internal/text.ts";
+import { crc32, encodeUtf8, isBlank, Sha256, toHex, trimWhiteSpace } from "../../_internal/text.ts";
 
 const encoder = new TextEncoder();
 
 Deno.test("crc32() gives the check value of the standard", () => {
   assertEquals(crc32(encoder.encode("123456789")), 0xcbf43926);
+});
+
+Deno.test("crc32() of any length and at any offset is what one byte after the other gives (property)", () => {
+  const bytes = Uint8Array.from({ length: 70 }, (_, index) => index * 151 + 7);
+  for (let start = 0; start < 8; start++) {
+    for (let end = start; end <= bytes.length; end++) {
+      let remainder = 0xffffffff;
+      for (const byte of bytes.subarray(start, end)) {
+        remainder ^= byte;
+        for (let bit = 0; bit < 8; bit++) {
+          remainder = remainder & 1 ? (remainder >>> 1) ^ 0xedb88320 : remainder >>> 1;
+        }
+      }
+      assertEquals(crc32(bytes.subarray(start, end)), (remainder ^ 0xffffffff) >>> 0);
+    }
+  }
+});
+
+Deno.test("encodeUtf8() gives what TextEncoder gives, whatever the length, and bytes of their own", () => {
+  for (const length of [0, 1, 1023, 1024, 1025, 5000]) {
+    for (const text of ["x", "é", "€", "\ud800", "\udc00x"]) {
+      const whole = text.repeat(length);
+      assertEquals(encodeUtf8(whole), encoder.encode(whole));
+    }
+  }
+  const first = encodeUtf8("first");
+  encodeUtf8("other");
+  assertEquals(first, encoder.encode("first"));
+  assertEquals(first.buffer.byteLength, 5);
+});
+
+Deno.test("toHex() gives the same digits with and without the engine's own", () => {
+  const bytes = Uint8Array.from({ length: 256 }, (_, byte) => byte);
+  const digits = toHex(bytes);
+  assertEquals(digits, toHex(Object.defineProperty(bytes, "toHex", { value: undefined })));
+  assertEquals(digits.slice(0, 8) + digits.slice(-4), "00010203feff");
 });
 
 Deno.test("crc32() agrees with published values", () => {

@@ -108,3 +108,38 @@ async function checkWhole(path: string, names: readonly string[]): Promise<boole
     throw error;
   }
 }
+
+/** The disk is of the process alone and is gone with it. */
+const ON_SMALL_DISK = [
+  ...["unshare", "--mount", "--map-root-user", "sh", "-c"],
+  'mount -t tmpfs -o size=256k,mode=700 taffrail "$1" && shift && exec "$@"',
+  "sh",
+];
+
+async function runOnSmallDisk(directory: string, command: string[]): Promise<Deno.CommandOutput> {
+  const [program = "", ...args] = [...ON_SMALL_DISK, directory, ...command];
+  return await new Deno.Command(program, { args, stderr: "inherit" }).output();
+}
+
+async function hasSmallDisks(): Promise<boolean> {
+  if (Deno.build.os !== "linux") return false;
+  return await withTempDir(async (directory) => {
+    return (await runOnSmallDisk(directory, ["true"]).catch(() => undefined))?.success ?? false;
+  });
+}
+
+Deno.test({
+  name:
+    "the disk is full: the session stops, keeps what it promised, and goes on when there is room",
+  ignore: !await hasSmallDisks(),
+  fn: () =>
+    withTempDir(async (directory) => {
+      const script = new URL("./_filling_process.ts", import.meta.url).href;
+      const command = [Deno.execPath(), "run", "--quiet", "--no-check", "-A", script, directory];
+      const { stdout, success } = await runOnSmallDisk(directory, command);
+      assert(success);
+      const { kind, promised, found, damage } = JSON.parse(new TextDecoder().decode(stdout));
+      assertEquals([kind, damage], ["io", null]);
+      assert(promised > 20 && found >= promised, `${promised} ${found}`);
+    }),
+});

@@ -101,7 +101,8 @@ Deno.test("cut after any byte, a journal gives what was decided and names the re
         assertEquals(error.kind, "no-session");
         continue;
       }
-      const { bundle, undecided, damage } = await recoverCapture(path);
+      const { bundle, undecided, damage, lines: count } = await recoverCapture(path);
+      assertEquals([count, damage?.lost], [whole, cut === ends[whole - 1] ? undefined : true]);
       const decided = [4, 8, 11].filter((line) => line <= whole).length;
       assertEquals(idsOf(bundle.decisions), ["e1", "e2", "e3"].slice(0, decided));
       const begun = [2, 6, 9].filter((line) => line <= whole).length;

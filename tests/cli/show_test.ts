@@ -56,7 +56,7 @@ Deno.test("taffrail show prints the nodes of a large run without holding them, a
       using log = openEventLogSync({ root: `${cwd}/${ROOT}`, runId: "large" });
       log.appendAllSync([
         { ...base, type: "pipe.started", pipe: "p", inputs: [], distro_version: "1", nodes },
-        ...nodes.map((node_id) => ({ ...base, type: "node.started", kind: "command", node_id })),
+        ...nodes.map((id) => ({ ...base, type: "node.started", kind: "command", node_id: id })),
       ]);
     }
     const { stdout } = await taffrail(["show", "large", "--json", "--root", `${cwd}/${ROOT}`], {

@@ -429,12 +429,14 @@ Deno.test("a journal that is replaced, moved or removed keeps its lines and take
       const journal = openCaptureJournal(path, { durability: "disk" });
       const line = { type: "effects", decision_index: 0, effects: [] };
       await journal.append(line);
+      await journal.barrier();
       const text = readText(path);
       happens(path);
-      const error = await assertRejects(
-        async () => await journal.append(line),
-        CaptureJournalError,
-      );
+      const appendOnDisk = async () => {
+        await journal.append(line);
+        await journal.barrier();
+      };
+      const error = await assertRejects(appendOnDisk, CaptureJournalError);
       assertEquals([error.kind, error.details.path], ["replaced", path]);
       assertStringIncludes(error.message, `${path}.lost-1`);
       assertStringIncludes(error.message, error.remedy!);

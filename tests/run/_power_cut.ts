@@ -166,6 +166,11 @@ export class World {
     this.#told.set(`${nodeId} ${attempt}`, end);
   }
 
+  /** How many ends were told. */
+  get toldCount(): number {
+    return this.#told.size;
+  }
+
   /** This world with another power supply. */
   with(isOn: () => boolean): World {
     const copy = new World(this.nodes, this.root, isOn);

@@ -79,6 +79,12 @@ const writers: Uses = {
     await (await store.WorkerRuntime.open(other)).close();
     await store.removeRuntime(root, other.runtimeId);
   },
+  async setRuntimeAside() {
+    const other = { root, runtimeId: `${runtimeId}-3` };
+    await (await store.WorkerRuntime.open({ ...other, durability: "os" })).close();
+    const kept = await store.setRuntimeAside(root, other.runtimeId);
+    if (kept === undefined) throw new Error("Nothing was set aside");
+  },
 };
 
 await tryAll(store, { readers, writers });

@@ -3,8 +3,8 @@
 import { assert, assertEquals } from "@std/assert";
 import { openEventLog } from "../../eventlog/mod.ts";
 import type { EventLog, FollowOptions, ReadOptions } from "../../eventlog/types.ts";
-import { type ContractEvent, eventLogRules, type OpenLog } from "./event_log_contract.ts";
-import { withTempDir } from "./temp.ts";
+import { type ContractEvent, eventLogContract, type OpenLog } from "../../testing/mod.ts";
+import { withTempDir } from "../_util/temp.ts";
 
 type Log = EventLog<ContractEvent>;
 
@@ -89,6 +89,13 @@ const mistakes: Record<string, { rule: string; change: (log: Log) => Partial<Log
       read: (options) => log.read(options).catch(() => log.read({ limit: 100 })),
     }),
   },
+  "it takes what is sent again": {
+    rule: "what is sent again behind the same seq",
+    change: (log) => ({
+      appendAll: async (events, options) =>
+        await log.appendAll(events, options).catch(() => log.appendAll(events)),
+    }),
+  },
   "it ignores the signal of an append": {
     rule: "an aborted signal gives up",
     change: (log) => ({
@@ -116,18 +123,24 @@ const mistakes: Record<string, { rule: string; change: (log: Log) => Partial<Log
 
 /** The names of the rules, of those whose name includes `part`, that a log breaks. */
 async function brokenRules(part: string, change: (log: Log) => Partial<Log>): Promise<string[]> {
-  const broken: string[] = [];
-  for (const { name, check } of eventLogRules.filter(({ name }) => name.includes(part))) {
-    await withTempDir(async (root) => {
+  const tests = eventLogContract((use) =>
+    withTempDir(async (root) => {
       const logs: Log[] = [];
       const open: OpenLog = async () => {
         const log = await openEventLog<ContractEvent>({ root, runId: "demo" });
         logs.push(log);
         return { ...passOn(log), ...change(log) };
       };
-      await check(open).catch(() => broken.push(name));
-      for (const log of logs) await log[Symbol.asyncDispose]();
-    });
+      try {
+        await use(open);
+      } finally {
+        for (const log of logs) await log[Symbol.asyncDispose]();
+      }
+    })
+  );
+  const broken: string[] = [];
+  for (const { name, fn } of tests.filter(({ name }) => name.includes(part))) {
+    await fn().catch(() => broken.push(name));
   }
   return broken;
 }

@@ -1,0 +1,142 @@
+/** The rules of holding a run: alone, until it is given up or the holder dies, and never again after that. */
+import { assert, assertEquals } from "@std/assert";
+import type { HeldRun } from "../run/port.ts";
+import { eventText, kindOf, numbersIn, type RootCheck, type RootUse } from "./runs_root_use.ts";
+
+const ABOUT = { name: "demo" };
+
+async function isHeldAlone({ open }: RootUse): Promise<void> {
+  await using root = await open();
+  await using other = await open();
+  const held = await root.create({ about: ABOUT });
+  const { runId } = held.view;
+  assert(await other.view(runId).holder() !== undefined);
+  for (const one of [root, other]) {
+    assertEquals(await kindOf(() => one.hold(runId, { timeoutMs: 0 })), "live");
+    assertEquals(await kindOf(() => one.hold(runId)), "live");
+  }
+  await held[Symbol.asyncDispose]();
+  await held[Symbol.asyncDispose]();
+  assertEquals(await other.view(runId).holder(), undefined);
+  const again = await other.hold(runId, { timeoutMs: 0 });
+  assertEquals(await kindOf(() => root.hold(runId)), "live");
+  await again[Symbol.asyncDispose]();
+}
+
+async function oneOfManyHolds({ open }: RootUse, rounds: number): Promise<void> {
+  const roots = await Promise.all([open(), open(), open()]);
+  const { view: { runId }, [Symbol.asyncDispose]: giveUp } = await create(roots[0]!);
+  await giveUp();
+  for (let round = 0; round < rounds; round++) {
+    const holding = await Promise.allSettled(
+      roots.map((root) => root.hold(runId, { timeoutMs: 0 })),
+    );
+    const held = holding.flatMap((one) => one.status === "fulfilled" ? [one.value] : []);
+    const kinds = holding.flatMap((one) => one.status === "rejected" ? [one.reason.kind] : []);
+    for (const one of held) await one[Symbol.asyncDispose]();
+    assertEquals([held.length, ...kinds], [1, "live", "live"], `round ${round}`);
+  }
+  for (const root of roots) await root[Symbol.asyncDispose]();
+}
+
+async function create(root: Awaited<ReturnType<RootUse["open"]>>) {
+  const held = await root.create({ about: ABOUT });
+  return { view: held.view, [Symbol.asyncDispose]: () => held[Symbol.asyncDispose]() };
+}
+
+async function isWaitedFor({ open }: RootUse): Promise<void> {
+  await using root = await open();
+  await using other = await open();
+  const held = await root.create({ about: ABOUT });
+  const waiting = other.hold(held.view.runId, { timeoutMs: 60_000 });
+  await held.append({ capture: ['{"n":1}'] });
+  await held[Symbol.asyncDispose]();
+  await using next = await waiting;
+  assertEquals(await numbersIn(next.view, "capture"), [1]);
+}
+
+/** What a holder that is none any more sends is refused. */
+async function isFenced({ open }: RootUse): Promise<void> {
+  await using root = await open();
+  const old = await root.create({ about: ABOUT });
+  const { runId } = old.view;
+  await old.append({ capture: ['{"n":1}'], events: [eventText(runId, 1)] });
+  await old.putDocument("flow.json", Uint8Array.of(1));
+  await old[Symbol.asyncDispose]();
+  await refusesAll(old);
+  await using held = await root.hold(runId);
+  assert(held.token > old.token, `${held.token} behind ${old.token}`);
+  await held.append({ capture: ['{"n":2}'] });
+  await refusesAll(old);
+  await held.append({ capture: ['{"n":3}'] });
+  assertEquals(await numbersIn(held.view, "capture"), [1, 2, 3]);
+  assertEquals(await held.view.document("flow.json"), Uint8Array.of(1));
+  assertEquals((await held.view.events.read()).events.length, 1);
+}
+
+async function refusesAll(held: HeldRun): Promise<void> {
+  const of = { nodeId: "a", attempt: 1, stream: "out" } as const;
+  const calls = [
+    () => held.append({ capture: ['{"n":9}'] }),
+    () => held.append({ events: [eventText(held.view.runId, 9)] }),
+    () => held.barrier(),
+    () => held.putDocument("flow.json", Uint8Array.of(9)),
+    // deno-lint-ignore require-await -- it throws at once, and so rejects
+    async () => held.openOutput(of, { maxBytes: 10 }),
+  ];
+  for (const call of calls) assertEquals(await kindOf(call), "lost");
+}
+
+async function isFreeWhenItsHolderDies({ open, holder }: RootUse): Promise<void> {
+  await using root = await open();
+  const { view, [Symbol.asyncDispose]: giveUp } = await create(root);
+  await giveUp();
+  const [program = "", ...args] = holder(view.runId);
+  const child = new Deno.Command(program, {
+    args,
+    stdin: "piped",
+    stdout: "piped",
+    stderr: "inherit",
+  }).spawn();
+  try {
+    const reader = child.stdout.getReader();
+    const { value } = await reader.read();
+    assert(value !== undefined, "the holder ended before it held the run");
+    const token = BigInt(new TextDecoder().decode(value).trim());
+    assertEquals((await view.holder())?.pid ?? child.pid, child.pid);
+    assertEquals(await kindOf(() => root.hold(view.runId)), "live");
+    assertEquals(await kindOf(() => root.remove(view.runId)), "live");
+    child.kill("SIGKILL");
+    await child.status;
+    assertEquals((await reader.read()).done, true);
+    await using held = await root.hold(view.runId, { timeoutMs: 60_000 });
+    assert(held.token > token, `${held.token} behind ${token}`);
+    assertEquals(await numbersIn(view, "capture"), [1, 2]);
+    assertEquals(await numbersIn(view, "processes"), [child.pid]);
+    assertEquals(await view.events.lastSeq(), 1);
+    await held.append({ capture: ['{"n":3}'] });
+    assertEquals(await numbersIn(view, "capture"), [1, 2, 3]);
+  } finally {
+    await child.stdin.close().catch(() => {});
+    end(child);
+    await child.status;
+  }
+}
+
+/** Kills a process that may have ended. */
+function end(child: Deno.ChildProcess): void {
+  try {
+    child.kill("SIGKILL");
+  } catch (error) {
+    if (!(error instanceof TypeError)) throw error;
+  }
+}
+
+/** The rules of holding. */
+export const holdingRules: readonly (readonly [name: string, check: RootCheck])[] = [
+  ["a run is held alone", isHeldAlone],
+  ["of those who want to hold a run at the same time one does", oneOfManyHolds],
+  ["a run that is given up is held by whoever waits", isWaitedFor],
+  ["what a former holder sends is refused", isFenced],
+  ["a run is free when its holder dies, and has what it appended", isFreeWhenItsHolderDies],
+];
