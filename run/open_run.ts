@@ -12,7 +12,7 @@ import { TraceRecorder } from "../trace/trace_recorder.ts";
 import type { TraceConfig } from "../trace/types.ts";
 import { openFileRoot } from "./file_root/file_root.ts";
 import { Run } from "./run.ts";
-import { RunTrace } from "./run_trace.ts";
+import { RunTrace, TracedTime } from "./run_trace.ts";
 
 /** How a run is traced. */
 export interface RunTraceOptions {
@@ -156,7 +156,9 @@ interface TracedRun extends RunTraceOptions {
 /** The trace of a run, which is written too if the program dies. */
 export function openTrace(options: TracedRun): Disposable & { trace: RunTrace } {
   const { path, runId, name, trace, redactTrace, onTraceError, onSignal = "exit" } = options;
+  const time = new TracedTime();
   const recorder = new TraceRecorder({
+    clock: time,
     config: { outPath: path, ...trace },
     context: { pack_ref: name, flow_id: name, flow_version: "unknown" },
     runId,
@@ -164,7 +166,7 @@ export function openTrace(options: TracedRun): Disposable & { trace: RunTrace } 
   });
   const flush = installCrashFlush(recorder, { onSignal });
   return {
-    trace: new RunTrace(recorder, name),
+    trace: new RunTrace(recorder, { flowId: name, time }),
     [Symbol.dispose]: () => flush[Symbol.dispose](),
   };
 }

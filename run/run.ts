@@ -97,7 +97,9 @@ export class Run implements AsyncDisposable {
       describe: (nodeId) => ({ kind: "command", task: nodeId }),
       onDecided: (decided) => this.#work.take(decided, { isStopped: signal.aborted }),
       observer: {
-        attemptBegan: (attempt, text, payload) => trace.begin(attempt, text, payload),
+        attemptBegan: (attempt, { text, payload, at }) => {
+          trace.begin(attempt, { text, input: payload, at });
+        },
         attemptEnded: (attempt, end) => trace.end(attempt, end),
       },
       signal,

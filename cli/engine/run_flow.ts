@@ -166,11 +166,11 @@ class FlowRun {
       describe: describeNode,
       onDecided: (decided) => this.#take(decided),
       observer: {
-        attemptBegan: (attempt, text, payload) => {
+        attemptBegan: (attempt, { text, payload, at }) => {
           const node = this.#nodes.get(attempt.nodeId);
           const { run, cwd, env } = payload;
           // Its timeout is a matter of the flow.
-          this.#trace.begin(attempt, text, { run, cwd, env });
+          this.#trace.begin(attempt, { text, input: { run, cwd, env }, at });
           if (node !== undefined) observer.nodeStarted(node);
         },
         attemptEnded: (attempt, end) => {

@@ -77,10 +77,13 @@ type Payload = RunRequest["payload"];
 
 /** Observes attempts as they are told: what is said here is on disk. */
 export interface EngineObserver {
-  /** The work of an attempt has begun; `payload`: what its event carries. */
-  attemptBegan(attempt: NodeAttempt, text: NodeText, payload: Payload): void;
+  /** The work of an attempt has begun, `at` this time as the log has it; `payload`: what its event carries. */
+  attemptBegan(
+    attempt: NodeAttempt,
+    begin: { text: NodeText; payload: Payload; at: number },
+  ): void;
   /** An attempt that had begun has ended. */
-  attemptEnded(attempt: NodeAttempt, end: AttemptEnd): void;
+  attemptEnded(attempt: NodeAttempt, end: AttemptEnd & { at: number }): void;
 }
 
 /** What a {@linkcode RunEngine} works with. */
@@ -386,10 +389,7 @@ export class RunEngine {
     this.#teller.tell({
       happened: open.called.promise,
       event: () => nodeStarted(at, attempt, open.work!.text),
-      then: () => {
-        const { text, payload } = open.work!;
-        this.#options.observer.attemptBegan(attempt, text, payload);
-      },
+      then: () => this.#options.observer.attemptBegan(attempt, { ...open.work!, at }),
     });
   }
 
@@ -414,7 +414,9 @@ export class RunEngine {
     this.#teller.tell({
       ...(open !== undefined && { happened: open.called.promise }),
       event: () => nodeEnded(at, attempt, { termination, end }),
-      then: () => this.#options.observer.attemptEnded(attempt, { termination, end: end ?? {} }),
+      then: () => {
+        this.#options.observer.attemptEnded(attempt, { termination, end: end ?? {}, at });
+      },
     });
     return end;
   }

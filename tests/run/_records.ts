@@ -209,15 +209,19 @@ export async function checkTrace(place: Place): Promise<void> {
   const ends = endsInLog(events);
   assertEquals(
     steps.toSorted((a, b) => a.step! - b.step!).map((
-      { execution_id, node_id, attempt, status },
+      { execution_id, node_id, attempt, status, started_at, duration_ms },
     ) => [
       execution_id,
       `${node_id}#${attempt}`,
       status,
+      started_at,
+      duration_ms,
     ]),
     events.filter(({ type }) => type === "node.started").map((event) => {
       const key = keyOf(event);
-      return [key, key, ends.get(key) === "completed" ? "ok" : "error"];
+      const end = events.find((other) => isEnd(other) && keyOf(other) === key)!;
+      const duration = Date.parse(end.ts) - Date.parse(event.ts);
+      return [key, key, ends.get(key) === "completed" ? "ok" : "error", event.ts, duration];
     }),
   );
 }
