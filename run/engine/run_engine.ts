@@ -174,7 +174,6 @@ export class RunEngine {
       barrier: () => this.#barrier(),
       onFailure: (error) => this.fail(error),
     });
-    /** @see {@linkcode EngineOptions.signal} */
     this.stop = AbortSignal.any([options.signal, held.lost, this.#halt.signal]);
   }
 
@@ -208,7 +207,12 @@ export class RunEngine {
     const resumed = await resumeCapture<Supervisor>({
       ...engine.#sessionOptions(),
       lines: held.view.raw("capture"),
-      journal: (from) => engine.#journal = journalOver(journalSink(held), from),
+      journal: (from) => {
+        const event = pipeStarted(Date.now(), { name, nodes, resumed: true });
+        // Told behind the barrier that covers the line by which the journal says it, which comes now.
+        engine.#teller.tell({ event: () => event });
+        return engine.#journal = journalOver(journalSink(held), from);
+      },
       changed,
       withdrawDeferred: true,
       onRecovered: async (recovered) => {
@@ -220,8 +224,6 @@ export class RunEngine {
         for (const { attempt, end } of history.undecidedEnds) engine.#takeEnd(attempt, end);
         await endLeftovers(history.cutOff);
         await held.putDocument("capture.json", undefined);
-        const event = pipeStarted(Date.now(), { name, nodes, resumed: true });
-        engine.#teller.tell({ event: () => event });
       },
     });
     engine.#session = resumed.session;

@@ -1,6 +1,7 @@
 /** What the engine begins, records and tells, and behind which barrier; what it does when one fails. */
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { recoverCapture, replayBundle } from "../../../capture/mod.ts";
+import { turn } from "../../../_internal/barrier.ts";
 import { RunFold } from "../../../eventlog/mod.ts";
 import { runPaths } from "../../../_internal/root_layout.ts";
 import { openTrace } from "../../../run/open_run.ts";
@@ -342,6 +343,31 @@ Deno.test("a run whose process died is gone on with: ends are told once, what wa
       "cut#2",
       "waits#2",
     ]);
+  }));
+
+Deno.test("a run that is not gone on with after all, as it is stopped meanwhile, is left as it was", () =>
+  withGatedRun(async (held, place) => {
+    const commands = new Commands(held);
+    const engine = beginEngine(held, { invoke: commands.invoke });
+    await engine.ask("a", "{}");
+    await untilStep(held, "events node.started a 1");
+    await killEngine(engine, held);
+    const { journal } = runPaths(place.root, place.runId);
+    const [before, log] = [Deno.readTextFileSync(journal), outlineOf(logOf(place))];
+
+    await using again = await holdAgain(place);
+    const stop = new AbortController();
+    const choices = { invoke: commands.invoke, signal: stop.signal };
+    const error = await assertRejects(() =>
+      goOnEngine(again, place, choices, {
+        endLeftovers: () => Promise.resolve(stop.abort(new Error("stopped"))),
+      })
+    );
+    assertEquals((error as Error).message, "stopped");
+    // What was told by then would be in the log in the next turn.
+    await turn();
+    await again.barrier();
+    assertEquals([Deno.readTextFileSync(journal), outlineOf(logOf(place))], [before, log]);
   }));
 
 Deno.test("breaking off gives up a function that does not end in its time, and tells nothing of it", () =>
