@@ -93,9 +93,9 @@ export function flowPorts(run: RunOfFlow, interrupts: Interrupts) {
 /** What `show` tells of a run that has ended. */
 export function reportOfEnd(
   run: { root: string; runId: string },
-  { fold, bundle, ...damage }: RunFlowEnd & { damagedLines?: number; firstDamage?: string | null },
+  { fold, bundle }: RunFlowEnd,
 ): RunReport {
-  return reportOf(run, { fold, deferrals: deferralsOf(bundle), ...damage, live: false });
+  return reportOf(run, { fold, deferrals: deferralsOf(bundle), live: false });
 }
 
 /** The records of a new run. */

@@ -1,10 +1,12 @@
 import { runPaths } from "../../_internal/root_layout.ts";
-import { encodeUtf8, reasonOf } from "../../_internal/text.ts";
+import { defined } from "../../_internal/errors.ts";
+import { decodeUtf8, encodeUtf8, reasonOf } from "../../_internal/text.ts";
 import { readCaptureBundle } from "../../capture/bundle/bundle_text.ts";
 import { CaptureJournalError } from "../../capture/errors.ts";
 import { recoverCapture } from "../../capture/session/recover_capture.ts";
 import type { RunFold } from "../../eventlog/derive_run_state.ts";
 import type { PipeState } from "../../eventlog/run_state.ts";
+import type { EventPage } from "../../eventlog/types.ts";
 import { Asks } from "../../run/engine/asks.ts";
 import { JournalHistory } from "../../run/engine/journal_history.ts";
 import { openFileRoot } from "../../run/file_root/file_root.ts";
@@ -17,10 +19,10 @@ import { type FlowChoice, planResume } from "../engine/resume_plan.ts";
 import { runFlow } from "../engine/run_flow.ts";
 import { exitCodeOfRun } from "../exit_codes.ts";
 import { findPrograms } from "../flow/find_programs.ts";
+import type { Flow } from "../flow/flow.ts";
 import { flowRecordText } from "../flow/flow_record.ts";
 import { Interrupts } from "../process/interrupts.ts";
 import { endOrphans } from "../process/orphan_processes.ts";
-import { readProcessLines } from "../process/process_log.ts";
 import { isSuspended } from "../process/run_holder.ts";
 import { commandHint, findReadableRun } from "../reading/find_run.ts";
 import { isNewer, newerText } from "../reading/open_capture.ts";
@@ -143,11 +145,11 @@ async function resumeRun(options: ResumeOptions): Promise<number> {
   let display: RunDisplay;
   {
     await using held = await holdAlone(runs, options);
-    const { fold, lastSeq: _, ...damage } = readRunLog(root, runId);
+    const { fold, damaged } = readRunLog(root, runId);
     // It may have ended a moment ago.
     refuseEnded(runId, fold.state().state);
     await refuseNewer(root, runId);
-    const history = await readHistory(held.view, fold);
+    const history = await readHistory({ root, view: held.view, fold });
     const plan = await planResume(options, history);
     const { flow } = plan;
     const programs = findPrograms(flow);
@@ -158,18 +160,24 @@ async function resumeRun(options: ResumeOptions): Promise<number> {
     const { stop, kill } = interrupts;
     const note = (text: string) => display.note(text);
     for (const text of plan.notes) note(text);
-    if (plan.changed.length > 0) {
-      await held.putDocument("flow.json", encodeUtf8(await flowRecordText(flow)));
-    }
     const past = history && {
       ...plan,
-      endLeftovers: (attempts: readonly NodeAttempt[]) => {
-        const processes = readProcessLines({ root, runId });
-        return endOrphans({ ...options, attempts, processes, stop, kill, note });
+      damaged,
+      endLeftovers: async (attempts: readonly NodeAttempt[]) => {
+        const processes = attempts.length === 0 ? [] : await readProcessLines(held.view);
+        await endOrphans({ ...options, attempts, processes, stop, kill, note });
+        stop.throwIfAborted();
+        await keepFlow(held, flow);
       },
     };
-    const end = await runFlow({ ...options, ...ports, fold, past });
-    report = reportOfEnd({ root, runId }, { ...end, ...damage });
+    const end = await runFlow({ ...options, ...ports, fold, past }).catch((error) => {
+      if (error !== stop.reason) throw error;
+    });
+    if (end === undefined) {
+      note(`nothing was changed; go on with it: ${commandHint("resume", { root, runId })}`);
+      return interrupts.received!.exitCode;
+    }
+    report = reportOfEnd({ root, runId }, end);
   }
   if (report.state !== "Completed") {
     display.note(`go on with it: ${commandHint("resume", { root, runId })}`);
@@ -177,6 +185,25 @@ async function resumeRun(options: ResumeOptions): Promise<number> {
   display.runEnded(report);
   // What commands print goes to files only, so none of it can be lost.
   return exitCodeOfRun(report, { received: interrupts.received, hasLost: false });
+}
+
+/** All that the run says of its processes. */
+async function readProcessLines(view: RunView): Promise<unknown[]> {
+  const lines: unknown[] = [];
+  let page: EventPage<unknown> | undefined;
+  do {
+    page = await view.lines("processes", defined({ after: page?.next }));
+    for (const { event } of page.events) lines.push(event);
+  } while (page.hasMore);
+  return lines;
+}
+
+/** Keeps the flow as it is now, where that is not how the run has it. */
+async function keepFlow(held: HeldRun, flow: Flow): Promise<void> {
+  const text = await flowRecordText(flow);
+  const kept = await held.view.document("flow.json");
+  if (kept !== undefined && decodeUtf8(kept) === text) return;
+  await held.putDocument("flow.json", encodeUtf8(text));
 }
 
 function refuseEnded(runId: string, state: PipeState): void {
@@ -210,26 +237,38 @@ async function holdAlone(
 }
 
 /** What its journal has; undefined when nothing was decided, and the run is begun as a new one is. */
-async function readHistory(view: RunView, fold: RunFold): Promise<JournalHistory | undefined> {
+async function readHistory(
+  { root, view, fold }: { root: string; view: RunView; fold: RunFold },
+): Promise<JournalHistory | undefined> {
   const { runId } = view;
+  const run = { root, runId };
   try {
     const recovered = await recoverCapture(view.raw("capture"));
     if (recovered.ended?.state === "Completed") {
       const problem = "its journal says that it has completed, and its log lacks the end; " +
-        `taffrail repair ${runId} writes it`;
+        `${commandHint("repair", run)} writes it`;
       throw new ResumeError("ended", problem, { runId });
     }
     return new JournalHistory(recovered, new Asks());
   } catch (cause) {
     if (!(cause instanceof CaptureJournalError) || cause.kind !== "no-session") throw cause;
-    if (fold.state().nodes.every(({ status }) => status === "Pending")) return undefined;
-    const what = `its capture journal is missing, empty or damaged (${reasonOf(cause)})`;
+    const isUnbegun = fold.state().nodes.every(({ status }) => status === "Pending");
+    // That it has no flow tells more.
+    if (isUnbegun || await view.document("flow.json") === undefined) return undefined;
+    const what = await isEmpty(view)
+      ? "its capture.jsonl is missing or empty"
+      : `its capture journal is damaged: ${reasonOf(cause)}`;
     const remedy = await view.document("capture.json") === undefined
       ? "run its flow again"
-      : `taffrail repair ${runId} makes it again from its bundle, if that is whole`;
+      : `${commandHint("repair", run)} makes it again from its bundle, if that is whole`;
     const problem = `${what}, so nobody can tell what it had decided; ${remedy}`;
     throw new ResumeError("no-journal", problem, { runId, cause });
   }
+}
+
+async function isEmpty(view: RunView): Promise<boolean> {
+  for await (const _ of view.raw("capture")) return false;
+  return true;
 }
 
 /**

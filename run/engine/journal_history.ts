@@ -35,6 +35,13 @@ export interface JournalAttempt extends NodeAttempt {
   end: EndRecord | undefined;
 }
 
+/** An end that nothing was decided on. */
+interface UndecidedEnd {
+  attempt: NodeAttempt;
+  termination: RunTermination;
+  end: EndRecord | undefined;
+}
+
 /** {@linkcode file} */
 export class JournalHistory {
   /** Attempts that were or may have been begun, and whose ends nobody has seen. */
@@ -90,7 +97,7 @@ export class JournalHistory {
     return [...ended, ...open.filter(wasBegun)];
   }
 
-  /** The nodes whose last end that was decided on is that they completed. */
+  /** The nodes whose last end is that they completed. */
   get completed(): Set<string> {
     const completed = new Set<string>();
     for (const { decision: { decision, origin_event_id: eventId, termination } } of this.#steps) {
@@ -98,20 +105,23 @@ export class JournalHistory {
       if (termination === "Completed") completed.add(nodeOfEvent(eventId));
       else completed.delete(nodeOfEvent(eventId));
     }
+    for (const { attempt, termination } of this.undecidedEnds) {
+      if (termination === "Completed") completed.add(attempt.nodeId);
+    }
     return completed;
   }
 
-  /** The nodes that were asked for. */
-  get asked(): Set<string> {
-    return new Set([...this.#payloads.keys()].map(nodeOfEvent));
+  /** The nodes whose work was begun, or may have been. */
+  get begun(): Set<string> {
+    return new Set(this.attempts().map(({ nodeId }) => nodeId));
   }
 
   /** The ends that are recorded and were not decided on. */
-  get undecidedEnds(): { attempt: NodeAttempt; end: EndRecord | undefined }[] {
-    return this.#recovered.interrupted.filter(({ termination }) => termination !== null)
-      .map(({ event_id: eventId, attempt, end }) => {
-        return { attempt: this.#asks.attemptOf(eventId, attempt), end };
-      });
+  get undecidedEnds(): UndecidedEnd[] {
+    return this.#recovered.interrupted.flatMap(({ event_id, attempt, termination, end }) => {
+      if (termination === null) return [];
+      return { attempt: this.#asks.attemptOf(event_id, attempt), termination, end };
+    });
   }
 
   /**

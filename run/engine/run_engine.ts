@@ -44,6 +44,7 @@ import type { NodeAttempt } from "../types.ts";
 import { Asks, nodeOfEvent } from "./asks.ts";
 import { JournalHistory } from "./journal_history.ts";
 import {
+  type DamagedLines,
   type DescribeNode,
   type EventBody,
   eventTimeOf,
@@ -120,8 +121,13 @@ export interface EngineOptions {
 
 /** What to do about a run that another process has left. */
 export interface LeftRun {
-  /** Sees to it that nothing of these attempts goes on; what it throws ends all. */
+  /**
+   * Sees to it that nothing of these attempts goes on, before the run is changed; what it throws ends all,
+   * and the records stay as they are.
+   */
   endLeftovers: (attempts: readonly NodeAttempt[]) => Promise<void>;
+  /** The lines of the log that were found damaged now. */
+  damaged?: DamagedLines;
   /** The nodes that are other ones now than when the run began. */
   changed?: readonly string[];
 }
@@ -185,50 +191,70 @@ export class RunEngine {
     const engine = new RunEngine(options);
     const journal = engine.#journal = journalOver(journalSink(options.held));
     engine.#session = new CapturingSession<Supervisor>({ ...engine.#sessionOptions(), journal });
-    const { name, nodes } = options;
-    const event = pipeStarted(Date.now(), { name, nodes });
-    engine.#teller.tell({ event: () => event });
+    // Who began it before was killed before anything was decided.
+    engine.#tellBegun({ resumed: options.fold.hasBegun ? true : undefined });
     return engine;
   }
 
   /**
-   * Goes on with a run: the log gets what it lacks of the journal, what is left of attempts without an end is
-   * ended, and those end as aborted. Nothing is asked for.
+   * Goes on with a run: what is left of attempts without an end is ended, the log gets what it lacks of the
+   * journal, and those attempts end as aborted. Nothing is asked for. Until the journal says that the run is
+   * gone on with, its records stay as they are.
    *
    * @returns The engine, and the nodes that had completed.
    */
   static async goOn(
     options: EngineOptions,
-    { endLeftovers, changed = [] }: LeftRun,
+    left: LeftRun,
   ): Promise<{ engine: RunEngine; completed: Set<string> }> {
     const engine = new RunEngine(options);
-    const { held, name, nodes } = options;
-    let completed = new Set<string>();
+    try {
+      return { engine, completed: await engine.#goOn(left) };
+    } catch (error) {
+      // Without its line in the journal it was not gone on with, and its log says nothing of it.
+      if (engine.#journal !== undefined && await engine.#isTold()) await engine.breakOff(error);
+      throw error;
+    }
+  }
+
+  async #goOn({ endLeftovers, damaged = [], changed = [] }: LeftRun): Promise<Set<string>> {
+    const { held } = this.#options;
+    let history: JournalHistory | undefined;
     const resumed = await resumeCapture<Supervisor>({
-      ...engine.#sessionOptions(),
+      ...this.#sessionOptions(),
       lines: held.view.raw("capture"),
-      journal: (from) => {
-        const event = pipeStarted(Date.now(), { name, nodes, resumed: true });
-        // Told behind the barrier that covers the line by which the journal says it, which comes now.
-        engine.#teller.tell({ event: () => event });
-        return engine.#journal = journalOver(journalSink(held), from);
-      },
       changed,
       withdrawDeferred: true,
       onRecovered: async (recovered) => {
-        // What the dead process has appended may not be on disk, and the log is to be told of it.
-        await held.barrier({ of: ["capture"] });
-        const history = new JournalHistory(recovered, engine.#asks);
-        ({ completed } = history);
-        await engine.#teller.write(history.missingEvents(options));
-        for (const { attempt, end } of history.undecidedEnds) engine.#takeEnd(attempt, end);
+        history = new JournalHistory(recovered, this.#asks);
         await endLeftovers(history.cutOff);
+        this.stop.throwIfAborted();
         await held.putDocument("capture.json", undefined);
       },
+      journal: (from) => {
+        this.#journal = journalOver(journalSink(held), from);
+        // A kill may have left lines that are not on disk: their events are told behind the next barrier.
+        const missing = history!.missingEvents(this.#options);
+        for (const event of missing) this.#teller.tell({ event: () => event });
+        this.#tellBegun({ resumed: true, damaged });
+        for (const { attempt, end } of history!.undecidedEnds) this.#takeEnd(attempt, end);
+        return this.#journal;
+      },
     });
-    engine.#session = resumed.session;
-    engine.#timers = resumed.timers ?? systemTimers;
-    return { engine, completed };
+    this.#session = resumed.session;
+    this.#timers = resumed.timers ?? systemTimers;
+    return history!.completed;
+  }
+
+  /** Whether the log could take all that was to be told. */
+  async #isTold(): Promise<boolean> {
+    return await this.#teller.told().then(() => true, () => false);
+  }
+
+  #tellBegun(how: { resumed: true | undefined; damaged?: DamagedLines }): void {
+    const { name, nodes } = this.#options;
+    const event = pipeStarted(Date.now(), { name, nodes, ...how });
+    this.#teller.tell({ event: () => event });
   }
 
   /** The supervisor, and what it records. */
@@ -297,10 +323,14 @@ export class RunEngine {
     if (this.#options.isOutside) await this.settled();
     for (const { called } of this.#open.values()) called.resolve(false);
     await this.#teller.told().catch(() => {});
-    const { sittingTs: startedTs, run: { state } } = this.#options.fold;
+    const { hasBegun, sittingTs: startedTs, run: { state } } = this.#options.fold;
     if (state !== "Running") return;
+    const at = Date.now();
     const broken = { startedTs, reason: messageOf(error), failed: undefined };
-    await this.#teller.write([this.#end ?? pipeEnded(Date.now(), broken)]).catch(() => {});
+    const end = this.#end ?? pipeEnded(at, broken);
+    // That it was begun may not have been told yet.
+    const bodies = hasBegun ? [end] : [pipeStarted(at, this.#options), end];
+    await this.#teller.write(bodies).catch(() => {});
   }
 
   /** Resolves when nothing runs any more. */
