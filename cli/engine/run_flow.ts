@@ -18,6 +18,7 @@ import {
   type Decided,
   type EngineOptions,
   type LeftRun,
+  type RunEnding,
   RunEngine,
 } from "../../run/engine/run_engine.ts";
 import { openTrace } from "../../run/open_run.ts";
@@ -71,6 +72,8 @@ export interface RunFlowEnd {
   fold: RunFold;
   /** What was given to the supervisor, and what it has decided. */
   bundle: CaptureBundle;
+  /** How many lines were given to the log. */
+  logged: number;
 }
 
 /**
@@ -85,9 +88,9 @@ export async function runFlow(options: RunFlowOptions): Promise<RunFlowEnd> {
   const flowRun = new FlowRun(options, trace.trace);
   let reason: string | undefined;
   try {
-    const end = await flowRun.run();
-    ({ reason } = end);
-    return { fold: options.fold, bundle: end.bundle };
+    const { ending, ...end } = await flowRun.run();
+    ({ reason } = ending);
+    return { fold: options.fold, ...end };
   } catch (error) {
     reason = error instanceof Error ? error.message : String(error);
     throw error;
@@ -115,12 +118,13 @@ class FlowRun {
   }
 
   /** Runs it to its end. */
-  async run(): Promise<{ bundle: CaptureBundle; reason: string | undefined }> {
+  async run(): Promise<Omit<RunFlowEnd, "fold"> & { ending: RunEnding }> {
     const engine = await this.#open();
     try {
       await this.#feed(engine);
       const ending = this.#progress.ending(this.#options.stoppedBy());
-      return { bundle: await engine.end(ending), reason: ending.reason };
+      const bundle = await engine.end(ending);
+      return { ending, bundle, logged: engine.logged };
     } catch (cause) {
       await engine.breakOff(cause);
       throw this.#recordingError(engine.failure?.error ?? cause);

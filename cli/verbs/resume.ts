@@ -14,7 +14,7 @@ import type { NodeAttempt } from "../../run/types.ts";
 import { readTrace } from "../../trace/read_trace.ts";
 import { ResumeError } from "../engine/errors.ts";
 import { type FlowChoice, planResume } from "../engine/resume_plan.ts";
-import { runFlow } from "../engine/run_flow.ts";
+import { runFlow, type RunFlowEnd } from "../engine/run_flow.ts";
 import { exitCodeOfRun } from "../exit_codes.ts";
 import { findPrograms } from "../flow/find_programs.ts";
 import { flowRecordText } from "../flow/flow_record.ts";
@@ -25,8 +25,7 @@ import { isSuspended } from "../process/run_holder.ts";
 import { commandHint, findReadableRun } from "../reading/find_run.ts";
 import { isNewer, newerText } from "../reading/open_capture.ts";
 import { JsonDisplay, type RunDisplay, TextDisplay } from "../reading/run_display.ts";
-import { readRunLog } from "../reading/run_log.ts";
-import type { RunReport } from "../reading/run_report.ts";
+import { readRunLog, type RunLog } from "../reading/run_log.ts";
 import { flowPorts, reportOfEnd } from "../record_run.ts";
 import {
   onlyOperand,
@@ -139,11 +138,11 @@ async function resumeRun(options: ResumeOptions): Promise<number> {
   using interrupts = new Interrupts();
   using shown = new DisposableStack();
   await using runs = openFileRoot(root);
-  let report: RunReport;
   let display: RunDisplay;
+  let end: RunFlowEnd & Omit<RunLog, "fold">;
   {
     await using held = await holdAlone(runs, options);
-    const { fold, lastSeq: _, ...damage } = readRunLog(root, runId);
+    const { fold, ...logBefore } = readRunLog(root, runId);
     // It may have ended a moment ago.
     refuseEnded(runId, fold.state().state);
     await refuseNewer(root, runId);
@@ -168,9 +167,9 @@ async function resumeRun(options: ResumeOptions): Promise<number> {
         return endOrphans({ ...options, attempts, processes, stop, kill, note });
       },
     };
-    const end = await runFlow({ ...options, ...ports, fold, past });
-    report = reportOfEnd({ root, runId }, { ...end, ...damage });
+    end = { ...logBefore, ...await runFlow({ ...options, ...ports, fold, past }) };
   }
+  const report = await reportOfEnd({ root, view: runs.view(runId) }, end);
   if (report.state !== "Completed") {
     display.note(`go on with it: ${commandHint("resume", { root, runId })}`);
   }
