@@ -47,6 +47,7 @@ const readers: Uses = {
     setTimeout(() => aborting.abort());
     await waiting;
   },
+  viewRun: () => eventlog.viewRun<Event>(root, runId).read(),
   peekRun: () => eventlog.peekRun(root, runId),
   listRuns: () => eventlog.listRuns(root),
   runExists: () => eventlog.runExists(root, runId),
