@@ -3,7 +3,7 @@ import { readCaptureBundle, stringifyCaptureBundle } from "../../capture/bundle/
 import { validateBundle } from "../../capture/bundle/validate_bundle.ts";
 import { CaptureJournalError } from "../../capture/errors.ts";
 import { recoverCapture, type RecoveredCapture } from "../../capture/session/recover_capture.ts";
-import type { CaptureBundle, DecisionRecord, TaffrailCaptureBundle } from "../../capture/types.ts";
+import type { CaptureBundle, TaffrailCaptureBundle } from "../../capture/types.ts";
 import { denoFilePort, readFileSync } from "../../_internal/file_port.ts";
 import { type RunPaths, runPaths } from "../../_internal/root_layout.ts";
 import { isFromMissingFile } from "../files.ts";

@@ -14,7 +14,6 @@ import { JournalHistory } from "../../run/engine/journal_history.ts";
 import { eventsOf } from "../../run/engine/lifecycle.ts";
 import { restoreRunWorkers } from "../../run/restore_workers.ts";
 import { repairStore } from "../../store/check/repair_store.ts";
-import { exists } from "../files.ts";
 import { readFlowRecord, writeFlowRecord } from "../flow/flow_record.ts";
 import { describeNode, flowOfCapture } from "../flow/node_event.ts";
 import { readRunLog } from "../reading/run_log.ts";

@@ -7,7 +7,6 @@ import type { DecisionRecord, InputRecord } from "../../capture/types.ts";
 import type { RunFold } from "../../eventlog/derive_run_state.ts";
 import type { AttemptInfo } from "../../eventlog/run_state.ts";
 import type { RunTermination } from "../../supervisor/types.ts";
-import { attemptKey } from "../attempt_key.ts";
 import type { EndRecord } from "../port.ts";
 import type { NodeAttempt } from "../types.ts";
 import { type Asks, nodeOfEvent } from "./asks.ts";
@@ -47,7 +46,7 @@ export class JournalHistory {
   readonly #payloads = new Map<string, string>();
   /** By episode, the event that it was made for. */
   readonly #origins = new Map<number, string>();
-  /** Attempts that ended before their work was called for. */
+  /** Attempts that ended before their work was called for, by event and number: the next ask has it again. */
   readonly #unbegun = new Set<string>();
 
   /** `asks`: takes all asks and attempts of the journal. */
@@ -68,11 +67,11 @@ export class JournalHistory {
       if (eventId !== null) this.#origins.set(episodeId, eventId);
     }
     for (const { input } of this.#steps) {
-      const ended = this.#endedBy(input);
-      if (ended !== undefined && !wasBegun(ended)) this.#unbegun.add(attemptKey(ended));
+      if (input.type !== "completion" || wasBegun({ end: input.end })) continue;
+      this.#unbegun.add(`${this.#origins.get(input.episode_id)} ${input.attempt}`);
     }
-    for (const { attempt, end } of this.undecidedEnds) {
-      if (!wasBegun({ end })) this.#unbegun.add(attemptKey(attempt));
+    for (const { event_id: eventId, attempt, termination, end } of interrupted) {
+      if (termination !== null && !wasBegun({ end })) this.#unbegun.add(`${eventId} ${attempt}`);
     }
     for (const { decision } of this.#steps) {
       const begun = this.#begunBy(decision);
@@ -161,8 +160,8 @@ export class JournalHistory {
   /** The attempt that a decision leads to; undefined when it was ended before its work was called for. */
   #begunBy({ decision, origin_event_id: eventId, retry_count: retries }: DecisionRecord) {
     if (decision !== "Invoke" || eventId === null) return undefined;
-    const attempt = this.#asks.attemptOf(eventId, retries + 1);
-    return this.#unbegun.has(attemptKey(attempt)) ? undefined : attempt;
+    if (this.#unbegun.has(`${eventId} ${retries + 1}`)) return undefined;
+    return this.#asks.attemptOf(eventId, retries + 1);
   }
 
   #payloadOf(eventId: string): Record<string, unknown> {

@@ -111,9 +111,9 @@ export function pipeEnded(
   },
 ): EventBody {
   const begun = Date.parse(startedTs ?? "");
-  const duration_ms = Number.isNaN(begun) ? undefined : Math.max(0, at - begun);
-  if (reason === undefined) return { type: "pipe.completed", at, duration_ms };
-  return { type: "pipe.aborted", at, reason, failed_step: failed, duration_ms };
+  const rest = { duration_ms: Number.isNaN(begun) ? undefined : Math.max(0, at - begun) };
+  if (reason === undefined) return { type: "pipe.completed", at, ...rest };
+  return { type: "pipe.aborted", at, reason, failed_step: failed, ...rest };
 }
 
 /** Events of a run, with ids behind the last one that its log has. */

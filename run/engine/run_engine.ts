@@ -279,7 +279,7 @@ export class RunEngine {
     if (this.#failure !== undefined) throw this.#failure.error;
     const at = Date.now();
     const state = reason === undefined ? "Completed" : "Aborted";
-    this.session.note({
+    await this.session.note({
       type: "ended",
       at: eventTimeOf(at),
       state,

@@ -49,6 +49,7 @@ const readers: Uses = {
   },
   viewRun: () => eventlog.viewRun<Event>(root, runId).read(),
   peekRun: () => eventlog.peekRun(root, runId),
+  viewRun: () => eventlog.viewRun(root, runId).read(),
   listRuns: () => eventlog.listRuns(root),
   runExists: () => eventlog.runExists(root, runId),
   isLive: () => eventlog.isLive(root, runId),
