@@ -47,7 +47,6 @@ const readers: Uses = {
     setTimeout(() => aborting.abort());
     await waiting;
   },
-  viewRun: () => eventlog.viewRun<Event>(root, runId).read(),
   peekRun: () => eventlog.peekRun(root, runId),
   viewRun: () => eventlog.viewRun(root, runId).read(),
   listRuns: () => eventlog.listRuns(root),
