@@ -267,6 +267,11 @@ export class RunEngine {
     return this.#timers;
   }
 
+  /** How many lines it has given to the log. */
+  get logged(): number {
+    return this.#teller.written;
+  }
+
   /** What keeps the run from being recorded, if anything does. */
   get failure(): { error: unknown } | undefined {
     return this.#failure;

@@ -43,9 +43,15 @@ export class Teller {
   /** Resolves when the queue is empty. */
   #telling: Promise<void> | undefined;
   #failure: { error: unknown } | undefined;
+  #written = 0;
 
   constructor(options: TellerOptions) {
     this.#options = options;
+  }
+
+  /** How many lines it has given to the log. */
+  get written(): number {
+    return this.#written;
   }
 
   /** Tells something, in its turn; nothing, once something could not be told. */
@@ -92,6 +98,7 @@ export class Teller {
     const { held, fold } = this.#options;
     const events = eventsOf(bodies, { runId: held.view.runId, after: fold.lastEventId });
     await held.append({ events: events.map((event) => JSON.stringify(event)) });
+    this.#written += events.length;
     for (const event of events) fold.take(event);
   }
 }
