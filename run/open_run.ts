@@ -12,7 +12,7 @@ import { TraceRecorder } from "../trace/trace_recorder.ts";
 import type { TraceConfig } from "../trace/types.ts";
 import { openFileRoot } from "./file_root/file_root.ts";
 import { Run } from "./run.ts";
-import { RunTrace } from "./run_trace.ts";
+import { RunTrace, TracedTime } from "./run_trace.ts";
 
 /** How a run is traced. */
 export interface RunTraceOptions {
@@ -40,7 +40,10 @@ export interface OpenRunOptions extends RunTraceOptions {
   name: string;
   /** What the supervisor keeps to. */
   constraints: ConstraintsInit;
-  /** Does the work of an event. What it throws is recorded as a failure, with its causes. */
+  /**
+   * Does the work of an event. What it throws is recorded as a failure, with its causes; of what it answers
+   * the termination alone is taken.
+   */
   invoker: RuntimeInvoker;
   /**
    * When `submit` resolves: with `"os"` when the decision is in the file of the journal, which survives the
@@ -74,9 +77,7 @@ export interface OpenRunOptions extends RunTraceOptions {
  * @returns The run.
  * @throws {TypeError} When an option is missing, of the wrong type or not allowed; the message names it.
  * @throws {RangeError} When a number of the constraints is out of range.
- * @throws {EventLogError} When the log cannot be opened.
- * @throws {RuntimeStoreError} When the store cannot be opened.
- * @throws {CaptureJournalError} When the capture journal cannot be written.
+ * @throws {RunError} When the run cannot be recorded there.
  *
  * @example Usage
  * ```ts
@@ -109,7 +110,7 @@ export async function openRun(options: OpenRunOptions): Promise<Run> {
   const stop = options.signal ?? new AbortController().signal;
   const fold = new RunFold();
   const parts = { held, name, constraints, invoker, durability, runtimeProvenance, stop, fold };
-  return new Run({ ...parts, trace: trace.trace, opened: opening.move() });
+  return new Run({ ...parts, trace: trace.trace, opened: opening });
 }
 
 const TRACE_TYPES = {
@@ -155,7 +156,9 @@ interface TracedRun extends RunTraceOptions {
 /** The trace of a run, which is written too if the program dies. */
 export function openTrace(options: TracedRun): Disposable & { trace: RunTrace } {
   const { path, runId, name, trace, redactTrace, onTraceError, onSignal = "exit" } = options;
+  const time = new TracedTime();
   const recorder = new TraceRecorder({
+    clock: time,
     config: { outPath: path, ...trace },
     context: { pack_ref: name, flow_id: name, flow_version: "unknown" },
     runId,
@@ -163,7 +166,7 @@ export function openTrace(options: TracedRun): Disposable & { trace: RunTrace } 
   });
   const flush = installCrashFlush(recorder, { onSignal });
   return {
-    trace: new RunTrace(recorder, name),
+    trace: new RunTrace(recorder, { flowId: name, time }),
     [Symbol.dispose]: () => flush[Symbol.dispose](),
   };
 }

@@ -170,8 +170,13 @@ async function keptFlow(run: { root: string; runId: string }): Promise<FlowRecor
     const { kind, message, details } = damage;
     throw new FlowRecordError(kind, `${message}; or ${repair}`, { details, cause: damage });
   }
-  const problem = isInJournal
-    ? `it has no flow.json: ${repair}`
+  if (isInJournal) {
+    throw new ResumeError("no-flow", `it has no flow.json: ${repair}`, { runId });
+  }
+  const hasAsked = recovered !== undefined &&
+    recovered.bundle.decisions.length + recovered.undecided.length > 0;
+  const problem = hasAsked
+    ? "it is the run of a program of yours, and not of a flow; start that program again"
     : "it has no flow.json: it died before it began, or another program recorded it; " +
       "run its flow again";
   throw new ResumeError("no-flow", problem, { runId });

@@ -18,6 +18,7 @@ import {
   type Decided,
   type EngineOptions,
   type LeftRun,
+  type RunEnding,
   RunEngine,
 } from "../../run/engine/run_engine.ts";
 import { openTrace } from "../../run/open_run.ts";
@@ -72,6 +73,8 @@ export interface RunFlowEnd {
   fold: RunFold;
   /** What was given to the supervisor, and what it has decided. */
   bundle: CaptureBundle;
+  /** How many lines were given to the log. */
+  logged: number;
 }
 
 /**
@@ -85,9 +88,9 @@ export async function runFlow(options: RunFlowOptions): Promise<RunFlowEnd> {
   using trace = openRunTrace(options);
   const flowRun = new FlowRun(options, trace.trace);
   try {
-    const { reason, bundle } = await flowRun.run();
+    const { ending: { reason }, ...end } = await flowRun.run();
     await trace.trace.finish(reason);
-    return { fold: options.fold, bundle };
+    return { fold: options.fold, ...end };
   } catch (error) {
     // The records of a run that was not gone on with stay as they are.
     if (flowRun.isOpen) await trace.trace.finish(messageOf(error));
@@ -114,12 +117,13 @@ class FlowRun {
   }
 
   /** Runs it to its end. */
-  async run(): Promise<{ bundle: CaptureBundle; reason: string | undefined }> {
+  async run(): Promise<Omit<RunFlowEnd, "fold"> & { ending: RunEnding }> {
     const engine = await this.#open();
     try {
       await this.#feed(engine);
       const ending = this.#progress.ending(this.#options.stoppedBy());
-      return { bundle: await engine.end(ending), reason: ending.reason };
+      const bundle = await engine.end(ending);
+      return { ending, bundle, logged: engine.logged };
     } catch (cause) {
       await engine.breakOff(cause);
       throw this.#recordingError(engine.failure?.error ?? cause);
@@ -165,11 +169,11 @@ class FlowRun {
       describe: describeNode,
       onDecided: (decided) => this.#take(decided),
       observer: {
-        attemptBegan: (attempt, text, payload) => {
+        attemptBegan: (attempt, { text, payload, at }) => {
           const node = this.#nodes.get(attempt.nodeId);
           const { run, cwd, env } = payload;
           // Its timeout is a matter of the flow.
-          this.#trace.begin(attempt, text, { run, cwd, env });
+          this.#trace.begin(attempt, { text, input: { run, cwd, env }, at });
           if (node !== undefined) observer.nodeStarted(node);
         },
         attemptEnded: (attempt, end) => {

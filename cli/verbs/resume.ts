@@ -16,7 +16,7 @@ import type { NodeAttempt } from "../../run/types.ts";
 import { readTrace } from "../../trace/read_trace.ts";
 import { ResumeError } from "../engine/errors.ts";
 import { type FlowChoice, planResume } from "../engine/resume_plan.ts";
-import { runFlow } from "../engine/run_flow.ts";
+import { runFlow, type RunFlowEnd } from "../engine/run_flow.ts";
 import { exitCodeOfRun } from "../exit_codes.ts";
 import { findPrograms } from "../flow/find_programs.ts";
 import type { Flow } from "../flow/flow.ts";
@@ -27,8 +27,7 @@ import { isSuspended } from "../process/run_holder.ts";
 import { commandHint, findReadableRun } from "../reading/find_run.ts";
 import { isNewer, newerText } from "../reading/open_capture.ts";
 import { JsonDisplay, type RunDisplay, TextDisplay } from "../reading/run_display.ts";
-import { readRunLog } from "../reading/run_log.ts";
-import type { RunReport } from "../reading/run_report.ts";
+import { readRunLog, type RunLog } from "../reading/run_log.ts";
 import { flowPorts, reportOfEnd } from "../record_run.ts";
 import {
   onlyOperand,
@@ -141,11 +140,13 @@ async function resumeRun(options: ResumeOptions): Promise<number> {
   using interrupts = new Interrupts();
   using shown = new DisposableStack();
   await using runs = openFileRoot(root);
-  let report: RunReport;
   let display: RunDisplay;
+  let lastSeq: number;
+  let end: RunFlowEnd | undefined;
   {
     await using held = await holdAlone(runs, options);
-    const { fold, damaged } = readRunLog(root, runId);
+    const { fold, lastSeq: before, damaged } = readRunLog(root, runId);
+    lastSeq = before;
     // It may have ended a moment ago.
     refuseEnded(runId, fold.state().state);
     await refuseNewer(root, runId);
@@ -170,15 +171,16 @@ async function resumeRun(options: ResumeOptions): Promise<number> {
         await keepFlow(held, flow);
       },
     };
-    const end = await runFlow({ ...options, ...ports, fold, past }).catch((error) => {
+    end = await runFlow({ ...options, ...ports, fold, past }).catch((error) => {
       if (error !== stop.reason) throw error;
+      return undefined;
     });
     if (end === undefined) {
       note(`nothing was changed; go on with it: ${commandHint("resume", { root, runId })}`);
       return interrupts.received!.exitCode;
     }
-    report = reportOfEnd({ root, runId }, end);
   }
+  const report = await reportOfEnd({ root, view: runs.view(runId), lastSeq }, end);
   if (report.state !== "Completed") {
     display.note(`go on with it: ${commandHint("resume", { root, runId })}`);
   }

@@ -46,6 +46,7 @@ import { JournalHistory } from "./journal_history.ts";
 import {
   type DamagedLines,
   type DescribeNode,
+  type EventBody,
   eventTimeOf,
   millisecondsOf,
   nodeEnded,
@@ -77,10 +78,13 @@ type Payload = RunRequest["payload"];
 
 /** Observes attempts as they are told: what is said here is on disk. */
 export interface EngineObserver {
-  /** The work of an attempt has begun; `payload`: what its event carries. */
-  attemptBegan(attempt: NodeAttempt, text: NodeText, payload: Payload): void;
+  /** The work of an attempt has begun, `at` this time as the log has it; `payload`: what its event carries. */
+  attemptBegan(
+    attempt: NodeAttempt,
+    begin: { text: NodeText; payload: Payload; at: number },
+  ): void;
   /** An attempt that had begun has ended. */
-  attemptEnded(attempt: NodeAttempt, end: AttemptEnd): void;
+  attemptEnded(attempt: NodeAttempt, end: AttemptEnd & { at: number }): void;
 }
 
 /** What a {@linkcode RunEngine} works with. */
@@ -161,6 +165,8 @@ export class RunEngine {
   /** Ends the run from inside. */
   readonly #halt = new AbortController();
   #failure: { error: unknown } | undefined;
+  /** The end of the run that the journal has. */
+  #end: EventBody | undefined;
   #journal: CaptureJournal | undefined;
   #session: Session | undefined;
   #timers: Timers = systemTimers;
@@ -174,7 +180,6 @@ export class RunEngine {
       barrier: () => this.#barrier(),
       onFailure: (error) => this.fail(error),
     });
-    /** @see {@linkcode EngineOptions.signal} */
     this.stop = AbortSignal.any([options.signal, held.lost, this.#halt.signal]);
   }
 
@@ -262,36 +267,32 @@ export class RunEngine {
     return this.#timers;
   }
 
+  /** How many lines it has given to the log. */
+  get logged(): number {
+    return this.#teller.written;
+  }
+
   /** What keeps the run from being recorded, if anything does. */
   get failure(): { error: unknown } | undefined {
     return this.#failure;
-  }
-
-  /** How often a node was asked for. */
-  asksFor(nodeId: string): number {
-    return this.#asks.countOf(nodeId);
   }
 
   /** Asks for a node. Resolves when that is decided on, which is not on disk yet. */
   async ask(nodeId: string, payload: string): Promise<void> {
     const ask = this.#asks.next(nodeId);
     const { eventId: id, firstAttempt } = ask;
-    this.#asks.add(ask);
-    const repeated = this.#asks.countOf(nodeId) > 1 ? { firstAttempt } : {};
+    const repeated = this.#asks.countOf(nodeId) > 0 ? { firstAttempt } : {};
     const at = this.#timers.now();
-    await this.session.onEvent(createEvent({ id, kind: "Command", at, payload, ...repeated }));
+    const event = createEvent({ id, kind: "Command", at, payload, ...repeated });
+    // What is no event was not asked for.
+    this.#asks.add(ask);
+    await this.session.onEvent(event);
   }
 
   /** Takes out what waits: nothing of it is begun any more. */
   async withdrawDeferred(): Promise<void> {
     const { supervisor } = this.session;
     for (const { episodeId } of supervisor.deferred) await supervisor.withdraw({ episodeId });
-  }
-
-  /** Resolves when all that was decided is told, and on disk. */
-  async told(): Promise<void> {
-    await this.#teller.told();
-    await this.#barrier();
   }
 
   /**
@@ -305,22 +306,20 @@ export class RunEngine {
     if (this.#failure !== undefined) throw this.#failure.error;
     const at = Date.now();
     const state = reason === undefined ? "Completed" : "Aborted";
-    await this.session.note({
-      type: "ended",
-      at: eventTimeOf(at),
-      state,
-      ...defined({ reason, failed }),
-    });
+    const ended = { at: eventTimeOf(at), state, ...defined({ reason, failed }) } as const;
+    await this.session.note({ type: "ended", ...ended });
+    this.#end = pipeEnded(at, { startedTs: fold.sittingTs, reason, failed });
     const bundle = this.session.intoBundle();
     await held.putDocument("capture.json", encodeUtf8(stringifyCaptureBundle(bundle)));
-    await this.#teller.write([pipeEnded(at, { startedTs: fold.sittingTs, reason, failed })]);
+    await this.#teller.write([this.#end]);
     await held.barrier({ of: ["capture", "events"] });
     return bundle;
   }
 
   /**
    * Ends a run that cannot be recorded any more, or is given up by its own program: what runs is ended, and
-   * the log says why, if it can. Nothing is said of attempts that have no end in the journal.
+   * the log says why, if it can. Nothing is said of attempts that have no end in the journal, and an end of the
+   * run that the journal has stands, whatever could not be written behind it.
    */
   async breakOff(error: unknown): Promise<void> {
     this.fail(error);
@@ -329,9 +328,11 @@ export class RunEngine {
     if (this.#options.isOutside) await this.settled();
     for (const { called } of this.#open.values()) called.resolve(false);
     await this.#teller.told().catch(() => {});
-    const { hasBegun, sittingTs: startedTs } = this.#options.fold;
+    const { hasBegun, sittingTs: startedTs, run: { state } } = this.#options.fold;
+    if (state !== "Running") return;
     const at = Date.now();
-    const end = pipeEnded(at, { startedTs, reason: messageOf(error), failed: undefined });
+    const broken = { startedTs, reason: messageOf(error), failed: undefined };
+    const end = this.#end ?? pipeEnded(at, broken);
     // That it was begun may not have been told yet.
     const bodies = hasBegun ? [end] : [pipeStarted(at, this.#options), end];
     await this.#teller.write(bodies).catch(() => {});
@@ -425,10 +426,7 @@ export class RunEngine {
     this.#teller.tell({
       happened: open.called.promise,
       event: () => nodeStarted(at, attempt, open.work!.text),
-      then: () => {
-        const { text, payload } = open.work!;
-        this.#options.observer.attemptBegan(attempt, text, payload);
-      },
+      then: () => this.#options.observer.attemptBegan(attempt, { ...open.work!, at }),
     });
   }
 
@@ -453,7 +451,9 @@ export class RunEngine {
     this.#teller.tell({
       ...(open !== undefined && { happened: open.called.promise }),
       event: () => nodeEnded(at, attempt, { termination, end }),
-      then: () => this.#options.observer.attemptEnded(attempt, { termination, end: end ?? {} }),
+      then: () => {
+        this.#options.observer.attemptEnded(attempt, { termination, end: end ?? {}, at });
+      },
     });
     return end;
   }

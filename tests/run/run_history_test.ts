@@ -1,6 +1,7 @@
 import { assertEquals } from "@std/assert";
 import { readRunSync, type RunEvent } from "../../eventlog/mod.ts";
-import { openRun, runPaths } from "../../run/mod.ts";
+import { openRun } from "../../run/mod.ts";
+import { runPaths } from "../../_internal/root_layout.ts";
 import { RunHistory } from "../../run/run_history.ts";
 import { withTempDir } from "../_util/temp.ts";
 

@@ -1,7 +1,8 @@
 import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
 import { runPaths } from "../../../_internal/root_layout.ts";
 import { newEventId } from "../../../eventlog/mod.ts";
-import { openFileRoot, RunError, RunWorkers } from "../../../run/mod.ts";
+import { openFileRoot, RunError } from "../../../run/mod.ts";
+import { RunWorkers } from "../../../run/run_workers.ts";
 import type { HeldRun } from "../../../run/port.ts";
 import { verifyStore } from "../../../store/mod.ts";
 import { namesIn } from "../../_util/files.ts";
