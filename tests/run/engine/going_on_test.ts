@@ -153,6 +153,7 @@ Deno.test("the log is told what it lacks when what the dead process has appended
     await using again = await openRootOnPort(port, place.root).hold(place.runId);
     const from = port.calls.length;
     const { engine: next } = await goOnEngine(again, place, choices);
+    await next.told();
     const { journal, events } = runPaths(place.root, place.runId);
     const calls = port.calls.slice(from);
     const synced = calls.findIndex(({ name, path }) => /^sync/.test(name) && path === journal);
