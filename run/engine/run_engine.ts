@@ -206,10 +206,10 @@ export class RunEngine {
       changed,
       withdrawDeferred: true,
       onRecovered: async (recovered) => {
-        const history = new JournalHistory(recovered, engine.#asks);
-        ({ completed } = history);
+        const history = JournalHistory.of(recovered, options.fold, { asks: engine.#asks });
+        completed = new Set(history.completed);
         await engine.#teller.write(history.missingEvents(options));
-        for (const { attempt, end } of history.undecidedEnds) engine.#takeEnd(attempt, end);
+        for (const ended of history.undecidedEnds) engine.#takeEnd(ended, ended.end);
         await endLeftovers(history.cutOff);
         await held.putDocument("capture.json", undefined);
         const event = pipeStarted(Date.now(), { name, nodes, resumed: true });

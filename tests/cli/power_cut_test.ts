@@ -10,7 +10,6 @@ import { runFlow, type RunFlowOptions } from "../../cli/engine/run_flow.ts";
 import { parseFlow } from "../../cli/flow/parse_flow.ts";
 import { readRunLog } from "../../cli/reading/run_log.ts";
 import { RunFold } from "../../eventlog/derive_run_state.ts";
-import { journalLines } from "../../run/engine/journal_history.ts";
 import { openRootOnPort } from "../../run/file_root/file_root.ts";
 import type { EndRecord, HeldRun } from "../../run/port.ts";
 import { RunError } from "../../run/run_error.ts";
@@ -122,7 +121,7 @@ async function goOnFrom(port: FilePort, world: World): Promise<boolean> {
   await using held = found;
   const { fold } = readRunLog(world.root, RUN_ID);
   try {
-    const { ended } = await recoverCapture(journalLines(held.view));
+    const { ended } = await recoverCapture(held.view.raw("capture"));
     if (ended?.state === "Completed") return false;
   } catch (error) {
     if (!(error instanceof CaptureJournalError) || error.kind !== "no-session") throw error;
