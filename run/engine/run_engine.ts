@@ -226,7 +226,7 @@ export class RunEngine {
       changed,
       withdrawDeferred: true,
       onRecovered: async (recovered) => {
-        history = new JournalHistory(recovered, this.#asks);
+        history = JournalHistory.of(recovered, this.#options.fold, { asks: this.#asks });
         await endLeftovers(history.cutOff);
         this.stop.throwIfAborted();
         await held.putDocument("capture.json", undefined);
@@ -237,7 +237,7 @@ export class RunEngine {
         const missing = history!.missingEvents(this.#options);
         for (const event of missing) this.#teller.tell({ event: () => event });
         this.#tellBegun({ resumed: true, damaged });
-        for (const { attempt, end } of history!.undecidedEnds) this.#takeEnd(attempt, end);
+        for (const ended of history!.undecidedEnds) this.#takeEnd(ended, ended.end);
         return this.#journal;
       },
     });
