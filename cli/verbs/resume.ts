@@ -26,7 +26,7 @@ import { isSuspended } from "../process/run_holder.ts";
 import { commandHint, findReadableRun } from "../reading/find_run.ts";
 import { isNewer, newerText } from "../reading/open_capture.ts";
 import { JsonDisplay, type RunDisplay, TextDisplay } from "../reading/run_display.ts";
-import { readRunLog, type RunLog } from "../reading/run_log.ts";
+import { readRunLog } from "../reading/run_log.ts";
 import { flowPorts, reportOfEnd } from "../record_run.ts";
 import {
   onlyOperand,
