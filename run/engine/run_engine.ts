@@ -236,7 +236,7 @@ export class RunEngine {
       journal: (from) => {
         this.#journal = journalOver(journalSink(held), from);
         // A kill may have left lines that are not on disk: their events are told behind the next barrier.
-        const missing = history!.missingEvents(this.#options);
+        const missing = history!.missingEvents({ ...this.#options, now: Date.now() });
         for (const event of missing) this.#teller.tell({ event: () => event });
         this.#tellBegun({ resumed: true, damaged });
         for (const ended of history!.undecidedEnds) this.#takeEnd(ended, ended.end);
