@@ -237,6 +237,11 @@ export class RunEngine {
         this.#journal = journalOver(journalSink(held), from);
         // A kill may have left lines that are not on disk: their events are told behind the next barrier.
         const missing = history!.missingEvents(this.#options);
+        // Nothing tells when it was begun that did nothing.
+        const { hasBegun } = this.#options.fold;
+        if (!hasBegun && missing[0]?.type !== "pipe.started") {
+          this.#tellBegun({ resumed: undefined });
+        }
         for (const event of missing) this.#teller.tell({ event: () => event });
         this.#tellBegun({ resumed: true, damaged });
         for (const ended of history!.undecidedEnds) this.#takeEnd(ended, ended.end);
