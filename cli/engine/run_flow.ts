@@ -21,10 +21,9 @@ import {
   type RunEnding,
   RunEngine,
 } from "../../run/engine/run_engine.ts";
-import { openTrace } from "../../run/open_run.ts";
 import { messageOf } from "../../run/error_record.ts";
 import type { AttemptPlace, HeldRun } from "../../run/port.ts";
-import type { RunTrace } from "../../run/run_trace.ts";
+import { openTrace, type RunTrace } from "../../run/run_trace.ts";
 import { PumpDriver } from "../../supervisor/driver/pump_driver.ts";
 import { traceConfigFromEnv } from "../../trace/trace_config.ts";
 import type { TraceMode } from "../../trace/types.ts";

@@ -18,7 +18,6 @@ import {
   CapturingSession,
   type CapturingSessionOptions,
 } from "../../capture/session/capturing_session.ts";
-import { resumeCapture } from "../../capture/session/resume_capture.ts";
 import type { CaptureBundle } from "../../capture/types.ts";
 import { type CaptureJournal, journalOver } from "../../capture/session/journal.ts";
 import type { ErrorKind } from "../../eventlog/run_event.ts";
@@ -42,7 +41,7 @@ import { messageOf } from "../error_record.ts";
 import type { AttemptEnd, EndRecord, HeldRun } from "../port.ts";
 import type { NodeAttempt } from "../types.ts";
 import { Asks, nodeOfEvent } from "./asks.ts";
-import { JournalHistory } from "./journal_history.ts";
+import type { JournalHistory } from "./journal_history.ts";
 import {
   type DamagedLines,
   type DescribeNode,
@@ -220,13 +219,16 @@ export class RunEngine {
   async #goOn({ endLeftovers, damaged = [], changed = [] }: LeftRun): Promise<Set<string>> {
     const { held } = this.#options;
     let history: JournalHistory | undefined;
+    // A new run loads none of what going on with one takes.
+    const { resumeCapture } = await import("../../capture/session/resume_capture.ts");
+    const { JournalHistory: History } = await import("./journal_history.ts");
     const resumed = await resumeCapture<Supervisor>({
       ...this.#sessionOptions(),
       lines: held.view.raw("capture"),
       changed,
       withdrawDeferred: true,
       onRecovered: async (recovered) => {
-        history = new JournalHistory(recovered, this.#asks);
+        history = History.of(recovered, this.#options.fold, { asks: this.#asks });
         await endLeftovers(history.cutOff);
         this.stop.throwIfAborted();
         await held.putDocument("capture.json", undefined);
@@ -235,9 +237,12 @@ export class RunEngine {
         this.#journal = journalOver(journalSink(held), from);
         // A kill may have left lines that are not on disk: their events are told behind the next barrier.
         const missing = history!.missingEvents(this.#options);
+        // The n-th begin in a log is that of the n-th sitting, also of a first one in which nothing happened.
+        const isBegun = this.#options.fold.hasBegun || missing[0]?.type === "pipe.started";
+        if (!isBegun) this.#tellBegun({ resumed: undefined });
         for (const event of missing) this.#teller.tell({ event: () => event });
         this.#tellBegun({ resumed: true, damaged });
-        for (const { attempt, end } of history!.undecidedEnds) this.#takeEnd(attempt, end);
+        for (const ended of history!.undecidedEnds) this.#takeEnd(ended, ended.end);
         return this.#journal;
       },
     });

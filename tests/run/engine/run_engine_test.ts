@@ -4,7 +4,7 @@ import { recoverCapture, replayBundle } from "../../../capture/mod.ts";
 import { turn } from "../../../_internal/barrier.ts";
 import { RunFold } from "../../../eventlog/mod.ts";
 import { runPaths } from "../../../_internal/root_layout.ts";
-import { openTrace } from "../../../run/open_run.ts";
+import { openTrace } from "../../../run/run_trace.ts";
 import type { AttemptEnd } from "../../../run/port.ts";
 import { Run } from "../../../run/run.ts";
 import { Supervisor } from "../../../supervisor/mod.ts";
