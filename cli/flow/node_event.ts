@@ -68,6 +68,18 @@ export async function flowProvenance({ name, nodes }: Flow): Promise<string> {
   return `rpv1:sha256:${toHex(digest)}`;
 }
 
+/** Whether what a recording asks for are commands, and not steps of a program; undefined when it asks for nothing. */
+export function isOfCommands(bundle: CaptureBundle): boolean | undefined {
+  if (!("inputs" in bundle)) return false;
+  const event = bundle.inputs.find((input) => input.type === "event" && input.kind === "Command");
+  if (event?.type !== "event") return undefined;
+  try {
+    return isCommandRecord(JSON.parse(event.payload));
+  } catch {
+    return false;
+  }
+}
+
 /**
  * The flow that a recording is of, where that says all of it: commands that need no others, and have no
  * variables whose values are only in a file. Its digest tells.

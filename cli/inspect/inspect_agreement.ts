@@ -3,11 +3,10 @@ import { runPaths } from "../../_internal/root_layout.ts";
 import { reasonOf } from "../../_internal/text.ts";
 import { lastRuntimeOf } from "../../capture/bundle/records.ts";
 import type { RecoveredCapture } from "../../capture/session/recover_capture.ts";
-import type { CaptureBundle } from "../../capture/types.ts";
 import type { RunFold } from "../../eventlog/derive_run_state.ts";
 import { exists } from "../files.ts";
 import { flowOfRecord, type FlowRecord, readFlowRecord } from "../flow/flow_record.ts";
-import { flowOfCapture, flowProvenance, isCommandRecord } from "../flow/node_event.ts";
+import { flowOfCapture, flowProvenance, isOfCommands } from "../flow/node_event.ts";
 import { logProblem } from "../reading/find_run.ts";
 import type { RunLog } from "../reading/run_log.ts";
 import {
@@ -115,19 +114,10 @@ function isOfTheCommand(
 ): boolean {
   const { flow, nodes, processes } = runPaths(root, runId);
   if ([flow, nodes, processes].some(exists)) return true;
-  const hasCommand = [capture.recovered?.bundle, capture.bundle].some(isOfCommands);
+  const hasCommand = [capture.recovered?.bundle, capture.bundle].some((bundle) => {
+    return bundle !== undefined && isOfCommands(bundle) === true;
+  });
   return hasCommand || (log !== undefined && hasErrorHash(log.fold));
-}
-
-function isOfCommands(bundle: CaptureBundle | undefined): boolean {
-  if (bundle === undefined || !("inputs" in bundle)) return false;
-  const event = bundle.inputs.find((input) => input.type === "event" && input.kind === "Command");
-  if (event?.type !== "event") return false;
-  try {
-    return isCommandRecord(JSON.parse(event.payload));
-  } catch {
-    return false;
-  }
 }
 
 function hasErrorHash(fold: RunFold): boolean {

@@ -96,7 +96,7 @@ export class JournalHistory {
   readonly #open = new Map<string, OpenAttempt>();
   readonly #missing = new Map<string, Missing>();
   readonly #completed = new Set<string>();
-  readonly #asked = new Set<string>();
+  readonly #begun = new Set<string>();
 
   /** `log`: what the log has. */
   constructor(log: RunFold, { asks = new Asks(), onEnd }: JournalHistoryOptions = {}) {
@@ -134,8 +134,8 @@ export class JournalHistory {
         history.#end(eventId, attempt, { termination, end, at: history.#lastAt });
       }
     }
-    for (const { ended, ...attempt } of history.#open.values()) {
-      if (ended === undefined || wasBegun(ended)) history.#asks.begun(attempt);
+    for (const open of history.#open.values()) {
+      if (mayHaveBegun(open)) history.#asks.begun(open);
     }
     return history;
   }
@@ -155,14 +155,16 @@ export class JournalHistory {
     return this.#ended;
   }
 
-  /** The nodes whose last end that was decided on is that they completed. */
-  get completed(): ReadonlySet<string> {
-    return this.#completed;
+  /** The nodes whose last end is that they completed. */
+  get completed(): Set<string> {
+    const undecided = this.undecidedEnds.filter(({ termination }) => termination === "Completed");
+    return new Set([...this.#completed, ...undecided.map(({ nodeId }) => nodeId)]);
   }
 
-  /** The nodes that were asked for. */
-  get asked(): ReadonlySet<string> {
-    return this.#asked;
+  /** The nodes whose work was begun, or may have been. */
+  get begun(): Set<string> {
+    const open = [...this.#open.values()].filter(mayHaveBegun);
+    return new Set([...this.#begun, ...open.map(({ nodeId }) => nodeId)]);
   }
 
   /** Attempts that were or may have been begun, and whose ends nobody has seen. */
@@ -281,7 +283,7 @@ export class JournalHistory {
     this.#ended = undefined;
     this.#undecided = [];
     for (const kept of [this.#episodes, this.#payloads, this.#open, this.#missing]) kept.clear();
-    for (const kept of [this.#completed, this.#asked]) kept.clear();
+    for (const kept of [this.#completed, this.#begun]) kept.clear();
     this.#asks.clear();
     this.#beginSitting();
   }
@@ -316,7 +318,6 @@ export class JournalHistory {
     if (input.type !== "event" || input.kind !== "Command") return;
     const { event_id: eventId, first_attempt: firstAttempt = 1, payload } = input;
     this.#asks.add({ eventId, firstAttempt });
-    this.#asked.add(nodeOfEvent(eventId));
     this.#payloads.set(eventId, payload);
   }
 
@@ -380,6 +381,7 @@ export class JournalHistory {
     this.#open.delete(key);
     if (ended === undefined || !wasBegun(ended)) return;
     this.#asks.begun(ended);
+    this.#begun.add(ended.nodeId);
     if (isLogged(this.#log, ended)) return;
     this.#missing.set(`end ${key}`, { what: "end", attempt: { ...ended, at } });
   }
@@ -387,6 +389,10 @@ export class JournalHistory {
   #openAttempts(hasEnded: boolean): OpenAttempt[] {
     return [...this.#open.values()].filter(({ ended }) => (ended !== undefined) === hasEnded);
   }
+}
+
+function mayHaveBegun({ ended }: OpenAttempt): boolean {
+  return ended === undefined || wasBegun(ended);
 }
 
 /** Whether a log has the end of an attempt. */
