@@ -1,6 +1,6 @@
 import { checkString, checkTypes } from "./errors.ts";
 import { absolute, isWindows, join, SEPARATOR } from "./path.ts";
-import { decodeUtf8, encodeUtf8, Sha256, toFileName, toHex } from "./text.ts";
+import { decodeUtf8, encodeUtf8, toFileName, toHex } from "./text.ts";
 
 /**
  * Where everything below a root is. No other file joins such a path by hand, so that this page is

@@ -1,6 +1,6 @@
 import { RunFold } from "../eventlog/derive_run_state.ts";
 import { openFileRoot } from "../run/file_root/file_root.ts";
-import type { HeldRun, RunsRoot } from "../run/port.ts";
+import type { HeldRun, RunsRoot, RunView } from "../run/port.ts";
 import { RecordingError } from "./engine/errors.ts";
 import { runFlow, type RunFlowEnd } from "./engine/run_flow.ts";
 import { exitCodeOfRun } from "./exit_codes.ts";
@@ -11,7 +11,7 @@ import { Interrupts } from "./process/interrupts.ts";
 import { prepareRootDirectory } from "./reading/find_root.ts";
 import type { RunDisplay } from "./reading/run_display.ts";
 import { deferralsOf } from "./reading/deferrals.ts";
-import { reportOf, type RunReport } from "./reading/run_report.ts";
+import { readRunReport, reportOf, type RunReport } from "./reading/run_report.ts";
 import type { RunSettings } from "./verbs/arguments.ts";
 
 /** How a run ended, and the exit code for it. */
@@ -41,14 +41,16 @@ export async function recordRun(
   using interrupts = new Interrupts();
   interrupts.listenFor(display, options.graceMs);
   await using runs = openFileRoot(root);
-  let report: RunReport;
+  let view: RunView;
+  let end: RunFlowEnd;
   {
     await using held = await createRun(runs, flow.name);
-    display.runStarted(held.view.runId);
+    ({ view } = held);
+    display.runStarted(view.runId);
     const ports = flowPorts({ ...options, flow, programs, held }, interrupts);
-    const end = await runFlow({ ...options, ...ports, fold: new RunFold(), past: undefined });
-    report = reportOfEnd({ root, runId: held.view.runId }, end);
+    end = await runFlow({ ...options, ...ports, fold: new RunFold(), past: undefined });
   }
+  const report = await reportOfEnd({ root, view }, end);
   display.runEnded(report);
   const { received } = interrupts;
   const hasLost = display.passed?.hasLost ?? false;
@@ -90,12 +92,16 @@ export function flowPorts(run: RunOfFlow, interrupts: Interrupts) {
   };
 }
 
-/** What `show` tells of a run that has ended. */
-export function reportOfEnd(
-  run: { root: string; runId: string },
-  { fold, bundle, ...damage }: RunFlowEnd & { damagedLines?: number; firstDamage?: string | null },
-): RunReport {
-  return reportOf(run, { fold, deferrals: deferralsOf(bundle), ...damage, live: false });
+/** What `show` tells of a run that has ended, and is not held any more; `lastSeq`: how many lines its log had. */
+export async function reportOfEnd(
+  { root, view, lastSeq = 0 }: { root: string; view: RunView; lastSeq?: number },
+  { fold, bundle, logged }: RunFlowEnd,
+): Promise<RunReport> {
+  const { runId } = view;
+  // Else somebody has written there too.
+  const isAlone = await view.events.lastSeq() === lastSeq + logged;
+  if (!isAlone) return await readRunReport(root, runId);
+  return reportOf({ root, runId }, { fold, deferrals: deferralsOf(bundle), live: false });
 }
 
 /** The records of a new run. */

@@ -5,8 +5,8 @@
  * Run: deno run --allow-read=.taffrail-examples --allow-write=.taffrail-examples examples/06_all_five.ts
  */
 // deno-lint-ignore-file no-console -- an example prints
-import { readCaptureBundle, replayBundle } from "@taffrail/taffrail/capture";
-import { openRun, runPaths } from "@taffrail/taffrail/run";
+import { parseCaptureBundle, replayBundle } from "@taffrail/taffrail/capture";
+import { openRun } from "@taffrail/taffrail/run";
 import { FsRuntimeStore } from "@taffrail/taffrail/store";
 import { Supervisor, type SupervisorOptions } from "@taffrail/taffrail/supervisor";
 import { readTrace } from "@taffrail/taffrail/trace";
@@ -43,12 +43,13 @@ for (const { worker_ref, status, intent } of store.listWorkers()) {
 }
 
 // Something failed, so there is a trace. It has the error with its cause.
-const { trace, bundle } = runPaths(root, run.runId);
-const failed = (await readTrace(trace)).steps.find(({ error }) => error !== undefined)!;
+const { steps } = await readTrace(`${root}/runs/${run.runId}/trace.json`);
+const failed = steps.find(({ error }) => error !== undefined)!;
 console.log(`step ${failed.step} failed: ${JSON.stringify(failed.error!.details)}`);
 
 // The same inputs lead to the same decisions.
 const createSupervisor = (options: SupervisorOptions) => new Supervisor(options);
-const { ok } = await replayBundle(await readCaptureBundle(bundle), { createSupervisor });
+const bundle = parseCaptureBundle((await run.view.document("capture.json"))!);
+const { ok } = await replayBundle(bundle, { createSupervisor });
 console.log(`replayed as recorded: ${ok}`);
 console.log(`look at it: taffrail show --root ${root} ${run.runId}`);

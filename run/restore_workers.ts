@@ -32,27 +32,6 @@ export interface RestoredWorkers {
  * @throws {EventLogError} When the log cannot be read.
  * @throws {RuntimeStoreError} `owned` if somebody has it open, `symlink` if a link stands in its place,
  * `store-corrupt` if a newer version wrote it, `store-io` if the file system refuses.
- *
- * @example Usage
- * ```ts
- * import { newEventId, openEventLog } from "@taffrail/taffrail/eventlog";
- * import { restoreRunWorkers, RunWorkers } from "@taffrail/taffrail/run";
- * import { runtimeDirectory } from "@taffrail/taffrail/store";
- * import { assertEquals } from "@std/assert";
- *
- * const root = await Deno.makeTempDir();
- * const of = { root, runId: "demo-1", name: "demo" };
- * await using log = await openEventLog({ root, runId: "demo-1" });
- * const event = { id: newEventId(), ts: "2026-01-01T00:00:00Z", run_id: "demo-1", node_id: "a" };
- * await log.append({ ...event, type: "node.started", kind: "command", attempt: 1 });
- * await (await RunWorkers.open(of)).close();
- * await Deno.writeTextFile(`${runtimeDirectory(root, "demo-1")}/runtime.json`, "not any more");
- *
- * const { workers, kept } = await restoreRunWorkers(of);
- * assertEquals(workers.runtime.summary().worker_count, 1);
- * assertEquals(kept, `${runtimeDirectory(root, "demo-1")}/quarantine-1`);
- * await workers.close();
- * ```
  */
 export async function restoreRunWorkers(
   options: RunWorkersOptions,

@@ -1,3 +1,4 @@
+import { contextOfPayload } from "../_internal/event_payload.ts";
 import { encodeUtf8, reasonOf } from "../_internal/text.ts";
 import { refuseLoss, stringifyVisiting } from "../_internal/visit_json.ts";
 import type { RunFold } from "../eventlog/derive_run_state.ts";
@@ -28,7 +29,7 @@ interface RunParts {
   fold: RunFold;
   /** Ends the run from outside. */
   stop: AbortSignal;
-  /** What is open. */
+  /** What is open: taken over when the run has begun. */
   opened: AsyncDisposableStack;
 }
 
@@ -72,6 +73,7 @@ export class Run implements AsyncDisposable {
   /** The records of the run, as anybody can read them. */
   readonly view: RunView;
   readonly #parts: RunParts;
+  readonly #opened: AsyncDisposableStack;
   readonly #engine: RunEngine;
   readonly #pump: PumpDriver;
   readonly #work = new SubmittedWork();
@@ -95,7 +97,9 @@ export class Run implements AsyncDisposable {
       describe: (nodeId) => ({ kind: "command", task: nodeId }),
       onDecided: (decided) => this.#work.take(decided, { isStopped: signal.aborted }),
       observer: {
-        attemptBegan: (attempt, text, payload) => trace.begin(attempt, text, payload),
+        attemptBegan: (attempt, { text, payload, at }) => {
+          trace.begin(attempt, { text, input: payload, at });
+        },
         attemptEnded: (attempt, end) => trace.end(attempt, end),
       },
       signal,
@@ -107,7 +111,8 @@ export class Run implements AsyncDisposable {
     if (stop.aborted) pump.stop();
     const onAbort = () => pump.stop();
     stop.addEventListener("abort", onAbort);
-    parts.opened.defer(() => stop.removeEventListener("abort", onAbort));
+    this.#opened = parts.opened.move();
+    this.#opened.defer(() => stop.removeEventListener("abort", onAbort));
   }
 
   /**
@@ -127,16 +132,18 @@ export class Run implements AsyncDisposable {
   async submit(id: string, payload: Record<string, unknown> = {}): Promise<void> {
     if (this.#isOver) throw new TypeError(`Cannot submit ${JSON.stringify(id)}: the run is over`);
     const text = payloadText(payload);
-    const { length } = encodeUtf8(text);
-    if (length > MOST_PAYLOAD_BYTES) {
+    const bytes = encodeUtf8(text);
+    if (bytes.length > MOST_PAYLOAD_BYTES) {
       throw new RangeError(
-        `Cannot submit ${JSON.stringify(id)}: its payload has ${length} bytes, ` +
+        `Cannot submit ${JSON.stringify(id)}: its payload has ${bytes.length} bytes, ` +
           `and ${MOST_PAYLOAD_BYTES} is the most; name a file in it instead`,
       );
     }
+    // Refused here, so that the id can be used for another.
+    contextOfPayload(bytes);
     this.#work.add(id);
     await this.#engine.ask(id, text);
-    if (this.#parts.durability === "disk") await this.#parts.held.barrier({ of: ["capture"] });
+    if (this.#parts.durability === "disk") await this.#engine.session.barrier();
   }
 
   /**
@@ -145,13 +152,11 @@ export class Run implements AsyncDisposable {
    *
    * When something could not be recorded the run breaks off there: what still runs is asked to stop and not
    * waited for, and the log gets its end if that is possible. `taffrail verify` looks at such a run as at
-   * any other.
+   * any other. What is made from the journal and the log, the bundle and the store, breaks nothing off: where
+   * it could not be written this rejects when everything else is done, and `taffrail repair` makes it.
    *
    * @returns What became of the run: `Aborted` when some of the work did not complete.
-   * @throws {EventLogError} When the log could not be written.
-   * @throws {RuntimeStoreError} When the store could not be written.
-   * @throws {CaptureJournalError} When the capture journal could not be written.
-   * @throws {CaptureWriteError} When the bundle could not be written.
+   * @throws {RunError} When the journal, the log, the bundle or the store could not be written.
    * @throws {TypeError} When it is called from inside the invoker, where it would wait for itself. The
    * run breaks off.
    */
@@ -170,15 +175,14 @@ export class Run implements AsyncDisposable {
   }
 
   async #finish(broken?: string): Promise<RunState> {
-    const { opened, fold } = this.#parts;
     try {
       await this.#complete(broken);
     } catch (error) {
       await this.#breakOff(error);
       throw error;
     }
-    await opened.disposeAsync();
-    return fold.state({ live: false });
+    await this.#opened.disposeAsync();
+    return this.#parts.fold.state({ live: false });
   }
 
   async #complete(broken: string | undefined): Promise<void> {
@@ -206,7 +210,7 @@ export class Run implements AsyncDisposable {
     this.#pump.stop();
     await this.#engine.breakOff(error);
     await this.#parts.trace.finish(messageOf(error)).catch(() => {});
-    await this.#parts.opened.disposeAsync().catch(() => {});
+    await this.#opened.disposeAsync().catch(() => {});
   }
 }
 
@@ -218,16 +222,17 @@ async function invokeRecorded(invoker: RuntimeInvoker, request: RunRequest): Pro
   };
   try {
     const answer: unknown = await invoker.run(request);
-    const { termination, end = {} } = isEnd(answer) ? answer : { termination: answer };
+    // What else is recorded of the end is the run's own to say.
+    const termination = hasTermination(answer) ? answer.termination : answer;
     const problem = answerProblem(termination);
-    if (problem === undefined) return ended(termination as RunTermination, end);
+    if (problem === undefined) return ended(termination as RunTermination, {});
     return ended({ Failed: "RuntimeError" }, { error: { message: problem } });
   } catch (error) {
     return ended({ Failed: "RuntimeError" }, { error: errorRecordOf(error) });
   }
 }
 
-function isEnd(answer: unknown): answer is { termination: unknown; end?: AttemptEnd["end"] } {
+function hasTermination(answer: unknown): answer is { termination: unknown } {
   return typeof answer === "object" && answer !== null && "termination" in answer;
 }
 

@@ -1,46 +1,125 @@
-import type { TraceRecorder } from "../trace/trace_recorder.ts";
-import type { NodeEvent } from "../trace/types.ts";
+import type { TraceClock } from "../trace/trace_config.ts";
+import { defined } from "../_internal/errors.ts";
+import { installCrashFlush } from "../trace/install_crash_flush.ts";
+import type { RedactTrace } from "../trace/payload.ts";
+import type { TraceFileError } from "../trace/trace_file_error.ts";
+import { TraceRecorder } from "../trace/trace_recorder.ts";
+import type { NodeEvent, TraceConfig } from "../trace/types.ts";
 import { attemptKey, errorKindOf } from "./attempt_key.ts";
 import type { NodeText } from "./engine/lifecycle.ts";
 import { errorOfRecord } from "./error_record.ts";
 import type { AttemptEnd } from "./port.ts";
 import type { NodeAttempt } from "./types.ts";
 
+/** The time of a trace: that of what is traced, which is told behind a barrier and has happened before. */
+export class TracedTime implements TraceClock {
+  #atMs: number | undefined;
+
+  /** Traces what happened at this time. */
+  at(milliseconds: number, trace: () => void): void {
+    this.#atMs = milliseconds;
+    try {
+      trace();
+    } finally {
+      this.#atMs = undefined;
+    }
+  }
+
+  wallMs(): number {
+    return this.#atMs ?? Date.now();
+  }
+
+  /** The journal has times of one kind alone, and they never go back. */
+  monotonicMs(): number {
+    return this.wallMs();
+  }
+}
+
+/** How a run is traced. */
+export interface RunTraceOptions {
+  /** How to trace; the file is `trace.json` in the run's directory. */
+  trace?: Partial<TraceConfig>;
+  /** Replaces secrets before the trace keeps anything. */
+  redactTrace?: RedactTrace;
+  /** Gets the error of every trace that could not be written; the run goes on. */
+  onTraceError?: (error: TraceFileError) => void;
+  /**
+   * What happens at SIGINT, SIGTERM and SIGHUP once the trace is written: the program ends, as it would
+   * without a run; or, with `"flush-only"`, nothing more, for programs that handle signals themselves,
+   * such as by `signal`.
+   *
+   * @default {"exit"}
+   */
+  onSignal?: "exit" | "flush-only";
+}
+
+/** Which run is traced, and where. */
+interface TracedRun extends RunTraceOptions {
+  /** The file. */
+  path: string;
+  /** The run. */
+  runId: string;
+  /** What is run. */
+  name: string;
+}
+
+/** The trace of a run, which is written too if the program dies. */
+export function openTrace(options: TracedRun): Disposable & { trace: RunTrace } {
+  const { path, runId, name, trace, redactTrace, onTraceError, onSignal = "exit" } = options;
+  const time = new TracedTime();
+  const recorder = new TraceRecorder({
+    clock: time,
+    config: { outPath: path, ...trace },
+    context: { pack_ref: name, flow_id: name, flow_version: "unknown" },
+    runId,
+    ...defined({ redact: redactTrace, onWriteError: onTraceError }),
+  });
+  const flush = installCrashFlush(recorder, { onSignal });
+  return {
+    trace: new RunTrace(recorder, { flowId: name, time }),
+    [Symbol.dispose]: () => flush[Symbol.dispose](),
+  };
+}
+
 /** The attempts of a run as steps of its trace. A trace that cannot be written stops nothing. */
 export class RunTrace {
   readonly #recorder: TraceRecorder;
+  readonly #time: TracedTime;
   readonly #flowId: string;
   readonly #inFlight = new Map<string, NodeEvent>();
   /** The first error of an attempt; what ended the run came of it. */
   #error: { cause: unknown } | undefined;
 
-  /** `flowId`: the name of what is run. */
-  constructor(recorder: TraceRecorder, flowId: string) {
+  /** `flowId`: the name of what is run. `time`: the recorder's. */
+  constructor(recorder: TraceRecorder, { flowId, time }: { flowId: string; time: TracedTime }) {
     this.#recorder = recorder;
     this.#flowId = flowId;
+    this.#time = time;
   }
 
   /** Traces the begin of an attempt; `input` is what it is given, kept if the trace captures inputs. */
-  begin(attempt: NodeAttempt, { kind, task }: NodeText, input: unknown = null): void {
+  begin(
+    attempt: NodeAttempt,
+    { text: { kind, task }, input = null, at }: { text: NodeText; input?: unknown; at: number },
+  ): void {
     const event = this.#eventOf(attempt, { kind: task === undefined ? kind : "task", input });
     this.#inFlight.set(event.execution_id!, event);
-    this.#recorder.onNodeStart(event);
+    this.#time.at(at, () => this.#recorder.onNodeStart(event));
   }
 
   /** Traces the end of an attempt. An error is written at once. */
-  end(attempt: NodeAttempt, end: AttemptEnd): void {
+  end(attempt: NodeAttempt, end: AttemptEnd & { at: number }): void {
     const key = attemptKey(attempt);
     const event = this.#inFlight.get(key) ??
       this.#eventOf(attempt, { kind: "unknown", input: null });
     this.#inFlight.delete(key);
     const { exit_code: exitCode = null, output_hash: output = null } = end.end;
     const error = errorOf(end);
-    if (error === undefined) {
-      this.#recorder.onNodeEnd(event, { exit_code: exitCode, output });
-      return;
-    }
-    this.#error ??= { cause: error };
-    this.#recorder.onNodeError(event, error);
+    if (error !== undefined) this.#error ??= { cause: error };
+    this.#time.at(end.at, () => {
+      if (error !== undefined) this.#recorder.onNodeError(event, error);
+      else this.#recorder.onNodeEnd(event, { exit_code: exitCode, output });
+    });
   }
 
   /** Writes what there is to write at the end of the run; `reason`: why it did not complete. */

@@ -54,23 +54,6 @@ interface WorkerEnd {
  * again from the log, with {@linkcode restoreRunWorkers}.
  *
  * **Permissions**: `--allow-read` and `--allow-write` for the root.
- *
- * @example A store that catches up with the log
- * ```ts
- * import { newEventId, openEventLog } from "@taffrail/taffrail/eventlog";
- * import { RunWorkers } from "@taffrail/taffrail/run";
- * import { assertEquals } from "@std/assert";
- *
- * const root = await Deno.makeTempDir();
- * const runId = "demo-1";
- * await using log = await openEventLog({ root, runId });
- * const event = { id: newEventId(), ts: "2026-01-01T00:00:00Z", run_id: runId, node_id: "a" };
- * await log.append({ ...event, type: "node.started", kind: "command", attempt: 1 });
- *
- * await using workers = await RunWorkers.open({ root, runId, name: "demo" });
- * await workers.catchUp();
- * assertEquals(workers.runtime.listWorkers().map(({ status }) => status), ["running"]);
- * ```
  */
 export class RunWorkers implements AsyncDisposable {
   /** The runtime that the workers are in, for reading. */

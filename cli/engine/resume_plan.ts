@@ -17,7 +17,7 @@ import {
   FlowRecordError,
   readFlowRecord,
 } from "../flow/flow_record.ts";
-import { flowOfCapture } from "../flow/node_event.ts";
+import { flowOfCapture, isOfCommands } from "../flow/node_event.ts";
 import { readFlow } from "../flow/parse_flow.ts";
 import { commandHint } from "../reading/find_run.ts";
 import { listed } from "../text/printable.ts";
@@ -64,11 +64,10 @@ export async function planResume(
   const record = await keptFlow(options);
   const given = await findFlow(options, record);
   const flow = { ...given, constraints: record.constraints };
-  const ids = new Set(flow.nodes.map(({ id }) => id));
-  const unknown = [...accept, ...options.rerun].find((id) => !ids.has(id));
-  if (unknown !== undefined) {
-    throw new UsageError(`Cannot use node ${unknown}: the flow has ${listed([...ids])}`);
-  }
+  const ids = flow.nodes.map(({ id }) => id);
+  checkKnown("rerun", options.rerun, ids);
+  // What a node that is gone came to may be kept, too.
+  checkKnown("accept", accept, [...ids, ...record.nodes.map(({ id }) => id)]);
   const completed = history?.completed ?? new Set();
   const rerun = withDependents(flow, options.rerun);
   const changes = flowChanges(record, given);
@@ -78,9 +77,16 @@ export async function planResume(
     flow,
     changed,
     rerun,
-    wanted: failedOnly && history !== undefined ? history.asked : undefined,
+    wanted: failedOnly ? history?.begun ?? new Set() : undefined,
     notes: notesOn(changes, completed),
   };
+}
+
+function checkKnown(option: string, given: readonly string[], known: readonly string[]): void {
+  const unknown = given.find((id) => !known.includes(id));
+  if (unknown === undefined) return;
+  const problem = `Cannot use --${option} ${JSON.stringify(unknown)}`;
+  throw new UsageError(`${problem}: the flow has ${listed([...new Set(known)])}`);
 }
 
 /** What has completed was another node: whether its end still stands only the user can tell. */
@@ -92,14 +98,14 @@ function refuseChanges(
     accept: readonly string[];
   },
 ): void {
-  const lost = gone.find(isKept);
+  const isRefused = (id: string) => isKept(id) && !accept.includes(id);
+  const lost = gone.find(isRefused);
   if (lost !== undefined) {
-    const problem =
-      `node ${lost}, which has completed, is no longer in its flow; put it back, or ` +
-      "run the flow anew";
+    const problem = `node ${lost}, which has completed, is no longer in its flow: ` +
+      `--accept ${lost} goes on without it`;
     throw new ResumeError("other-flow", problem, { runId });
   }
-  const other = [...changed].find(([id]) => isKept(id) && !accept.includes(id));
+  const other = [...changed].find(([id]) => isRefused(id));
   if (other === undefined) return;
   const [id, what] = other;
   const problem =
@@ -152,6 +158,10 @@ async function keptFlow(run: { root: string; runId: string }): Promise<FlowRecor
   });
   if (record !== undefined) return record;
   const recovered = await recoverCapture(runPaths(root, runId).journal).catch(() => undefined);
+  if (recovered !== undefined && isOfCommands(recovered.bundle) === false) {
+    const problem = "it is the run of a program, and not of a flow; start the program again";
+    throw new ResumeError("no-flow", problem, { runId });
+  }
   const isInJournal = recovered !== undefined &&
     await flowOfCapture(recovered.bundle) !== undefined;
   const repair = `${commandHint("repair", run)} makes it again from the journal`;
@@ -160,8 +170,13 @@ async function keptFlow(run: { root: string; runId: string }): Promise<FlowRecor
     const { kind, message, details } = damage;
     throw new FlowRecordError(kind, `${message}; or ${repair}`, { details, cause: damage });
   }
-  const problem = isInJournal
-    ? `it has no flow.json: ${repair}`
+  if (isInJournal) {
+    throw new ResumeError("no-flow", `it has no flow.json: ${repair}`, { runId });
+  }
+  const hasAsked = recovered !== undefined &&
+    recovered.bundle.decisions.length + recovered.undecided.length > 0;
+  const problem = hasAsked
+    ? "it is the run of a program of yours, and not of a flow; start that program again"
     : "it has no flow.json: it died before it began, or another program recorded it; " +
       "run its flow again";
   throw new ResumeError("no-flow", problem, { runId });

@@ -18,11 +18,12 @@ import {
   type Decided,
   type EngineOptions,
   type LeftRun,
+  type RunEnding,
   RunEngine,
 } from "../../run/engine/run_engine.ts";
-import { openTrace } from "../../run/open_run.ts";
+import { messageOf } from "../../run/error_record.ts";
 import type { AttemptPlace, HeldRun } from "../../run/port.ts";
-import type { RunTrace } from "../../run/run_trace.ts";
+import { openTrace, type RunTrace } from "../../run/run_trace.ts";
 import { PumpDriver } from "../../supervisor/driver/pump_driver.ts";
 import { traceConfigFromEnv } from "../../trace/trace_config.ts";
 import type { TraceMode } from "../../trace/types.ts";
@@ -71,6 +72,8 @@ export interface RunFlowEnd {
   fold: RunFold;
   /** What was given to the supervisor, and what it has decided. */
   bundle: CaptureBundle;
+  /** How many lines were given to the log. */
+  logged: number;
 }
 
 /**
@@ -83,16 +86,14 @@ export interface RunFlowEnd {
 export async function runFlow(options: RunFlowOptions): Promise<RunFlowEnd> {
   using trace = openRunTrace(options);
   const flowRun = new FlowRun(options, trace.trace);
-  let reason: string | undefined;
   try {
-    const end = await flowRun.run();
-    ({ reason } = end);
-    return { fold: options.fold, bundle: end.bundle };
-  } catch (error) {
-    reason = error instanceof Error ? error.message : String(error);
-    throw error;
-  } finally {
+    const { ending: { reason }, ...end } = await flowRun.run();
     await trace.trace.finish(reason);
+    return { fold: options.fold, ...end };
+  } catch (error) {
+    // The records of a run that was not gone on with stay as they are.
+    if (flowRun.isOpen) await trace.trace.finish(messageOf(error));
+    throw error;
   }
 }
 
@@ -102,8 +103,8 @@ class FlowRun {
   readonly #trace: RunTrace;
   readonly #nodes: ReadonlyMap<string, FlowNode>;
   readonly #progress: FlowProgress;
-  /** What is decided while another process' session is gone through; undefined when that is over. */
-  #early: Decided[] | undefined = [];
+  /** Whether what is decided is about what was asked for here, and not about what another process has left. */
+  isOpen = false;
 
   constructor(options: RunFlowOptions, trace: RunTrace) {
     this.#options = options;
@@ -115,18 +116,20 @@ class FlowRun {
   }
 
   /** Runs it to its end. */
-  async run(): Promise<{ bundle: CaptureBundle; reason: string | undefined }> {
+  async run(): Promise<Omit<RunFlowEnd, "fold"> & { ending: RunEnding }> {
     const engine = await this.#open();
     try {
       await this.#feed(engine);
       const ending = this.#progress.ending(this.#options.stoppedBy());
-      return { bundle: await engine.end(ending), reason: ending.reason };
+      const bundle = await engine.end(ending);
+      return { ending, bundle, logged: engine.logged };
     } catch (cause) {
       await engine.breakOff(cause);
       throw this.#recordingError(engine.failure?.error ?? cause);
     }
   }
 
+  /** Begins the run, or goes on with it. */
   async #open(): Promise<RunEngine> {
     const { held, flow, past } = this.#options;
     const options = await this.#engineOptions();
@@ -134,7 +137,7 @@ class FlowRun {
       const flowJson = encodeUtf8(await flowRecordText(flow));
       try {
         await held.putDocument("flow.json", flowJson);
-        this.#early = undefined;
+        this.isOpen = true;
         return RunEngine.begin(options);
       } catch (cause) {
         throw this.#recordingError(cause);
@@ -143,11 +146,10 @@ class FlowRun {
     const { engine, completed } = await RunEngine.goOn(options, past).catch((cause) => {
       throw this.#resumeError(cause);
     });
-    for (const { nodeId, decision, termination } of this.#early ?? []) {
-      if (decision === "Finish" && termination === "Completed") completed.add(nodeId);
-    }
-    this.#early = undefined;
-    this.#progress.restore(completed.difference(past.rerun));
+    this.isOpen = true;
+    // What has completed may be gone from the flow.
+    const kept = completed.difference(past.rerun).intersection(this.#nodes);
+    this.#progress.restore(kept);
     return engine;
   }
 
@@ -166,11 +168,11 @@ class FlowRun {
       describe: describeNode,
       onDecided: (decided) => this.#take(decided),
       observer: {
-        attemptBegan: (attempt, text, payload) => {
+        attemptBegan: (attempt, { text, payload, at }) => {
           const node = this.#nodes.get(attempt.nodeId);
           const { run, cwd, env } = payload;
           // Its timeout is a matter of the flow.
-          this.#trace.begin(attempt, text, { run, cwd, env });
+          this.#trace.begin(attempt, { text, input: { run, cwd, env }, at });
           if (node !== undefined) observer.nodeStarted(node);
         },
         attemptEnded: (attempt, end) => {
@@ -186,10 +188,7 @@ class FlowRun {
   }
 
   #take(decided: Decided): void {
-    if (this.#early !== undefined) {
-      this.#early.push(decided);
-      return;
-    }
+    if (!this.isOpen) return;
     this.#progress.take(decided);
     const { nodeId, decision, reason, dueAt } = decided;
     if (decision !== "Defer" || dueAt === null) return;

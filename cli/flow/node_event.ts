@@ -1,5 +1,6 @@
 import { defined, isStringArray } from "../../_internal/errors.ts";
 import { encodeUtf8, toHex } from "../../_internal/text.ts";
+import { lastRuntimeOf } from "../../capture/bundle/records.ts";
 import type { CaptureBundle } from "../../capture/types.ts";
 import { nodeOfEvent } from "../../run/engine/asks.ts";
 import type { NodeText } from "../../run/engine/lifecycle.ts";
@@ -67,6 +68,18 @@ export async function flowProvenance({ name, nodes }: Flow): Promise<string> {
   return `rpv1:sha256:${toHex(digest)}`;
 }
 
+/** Whether what a recording asks for are commands, and not steps of a program; undefined when it asks for nothing. */
+export function isOfCommands(bundle: CaptureBundle): boolean | undefined {
+  if (!("inputs" in bundle)) return false;
+  const event = bundle.inputs.find((input) => input.type === "event" && input.kind === "Command");
+  if (event?.type !== "event") return undefined;
+  try {
+    return isCommandRecord(JSON.parse(event.payload));
+  } catch {
+    return false;
+  }
+}
+
 /**
  * The flow that a recording is of, where that says all of it: commands that need no others, and have no
  * variables whose values are only in a file. Its digest tells.
@@ -81,7 +94,7 @@ export async function flowOfCapture(bundle: CaptureBundle): Promise<Flow | undef
     const nodeId = nodeOfEvent(input.event_id);
     nodes.set(nodeId, recordedNode(nodeId, command));
   }
-  const { graph_id: name, config: constraints, runtime_provenance: digest } = bundle;
+  const { graph_id: name, config: constraints } = bundle;
   const flow = { name, constraints, nodes: [...nodes.values()] };
-  return await flowProvenance(flow) === digest ? flow : undefined;
+  return await flowProvenance(flow) === lastRuntimeOf(bundle) ? flow : undefined;
 }

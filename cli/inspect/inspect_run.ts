@@ -13,7 +13,7 @@ import { inspectAgreement } from "./inspect_agreement.ts";
 import { inspectCapture } from "./inspect_capture.ts";
 import { inspectRunFile } from "./inspect_run_file.ts";
 import { inspectStoreOfRun } from "./inspect_store.ts";
-import { fileProblem, type InspectedRun, type Problem, unreadable } from "./problem.ts";
+import { fileProblem, type InspectedRun, isNote, type Problem, unreadable } from "./problem.ts";
 
 /** The runs that are meant: those that are named, or all. */
 export async function chosenRuns(root: string, operands: readonly string[]): Promise<string[]> {
@@ -51,11 +51,11 @@ export async function inspectRun(root: string, runId: string): Promise<Problem[]
 
 async function inspectRecords(run: InspectedRun): Promise<Problem[]> {
   const log = await inspectLog(run);
-  const hasEnd = log.read !== undefined && log.read.fold.state().state !== "Running";
-  const capture = await inspectCapture(run, { hasEnd });
+  const hasCompleted = log.read?.fold.run.state === "Completed";
+  const capture = await inspectCapture(run, { hasCompleted });
   const damage = [...log.problems, ...capture.problems];
   // Damage explains what is missing.
-  const isSound = damage.length === 0;
+  const isSound = damage.every(isNote);
   return [
     ...damage,
     ...log.notes ?? [],

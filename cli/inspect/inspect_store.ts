@@ -126,15 +126,18 @@ export async function inspectFollowing(
 ): Promise<Problem[]> {
   const path = runtimeDirectory(root, runId);
   const place = { run_id: runId, part: "store", path } as const;
-  if (!exists(path)) {
-    const message = "it is gone; what it had is in the log";
-    return [fileProblem(place, { kind: "behind-log", message, repair: CATCH_UP })];
-  }
   if (live) return [];
+  const hasEnd = fold.run.state !== "Running";
+  if (!exists(path)) {
+    const message = hasEnd
+      ? "it is gone; what it had is in the log"
+      : "it is not there yet; resuming makes it from the log";
+    const repair = hasEnd ? CATCH_UP : null;
+    return [fileProblem(place, { kind: hasEnd ? "behind-log" : "unfinished", message, repair })];
+  }
   const difference = await differenceIn(root, runId, fold);
   if (difference === undefined) return [];
   const { missing, tooMuch } = difference;
-  const hasEnd = fold.state().state !== "Running";
   if (tooMuch !== undefined) {
     const message = `it has ${tooMuch}, which the log has not`;
     const what = hasEnd

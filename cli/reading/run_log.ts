@@ -11,6 +11,8 @@ export interface RunLog {
   lastSeq: number;
   /** How many lines cannot be used. */
   damagedLines: number;
+  /** Which they are: each part from its first line to its last. */
+  damaged: (readonly [first: number, last: number])[];
   /** What is wrong with the first of them. */
   firstDamage: string | null;
 }
@@ -39,7 +41,19 @@ export function readRunLog(root: string, runId: string): RunLog {
   });
   const [first] = unknown;
   const firstDamage = first === undefined ? null : `line ${first.seq}: ${first.problem}`;
-  return { fold, lastSeq, damagedLines: unknown.length, firstDamage };
+  const damaged = partsOf(unknown.map(({ seq }) => seq));
+  return { fold, lastSeq, damagedLines: unknown.length, damaged, firstDamage };
+}
+
+/** Numbers that grow, as parts without gaps. */
+function partsOf(numbers: readonly number[]): [first: number, last: number][] {
+  const parts: [first: number, last: number][] = [];
+  for (const number of numbers) {
+    const part = parts.at(-1);
+    if (part !== undefined && part[1] === number - 1) part[1] = number;
+    else parts.push([number, number]);
+  }
+  return parts;
 }
 
 /**

@@ -1,11 +1,12 @@
 import { runPaths } from "../../_internal/root_layout.ts";
-import { encodeUtf8, reasonOf } from "../../_internal/text.ts";
+import { defined } from "../../_internal/errors.ts";
+import { decodeUtf8, encodeUtf8, reasonOf } from "../../_internal/text.ts";
 import { readCaptureBundle } from "../../capture/bundle/bundle_text.ts";
 import { CaptureJournalError } from "../../capture/errors.ts";
 import { recoverCapture } from "../../capture/session/recover_capture.ts";
 import type { RunFold } from "../../eventlog/derive_run_state.ts";
 import type { PipeState } from "../../eventlog/run_state.ts";
-import { Asks } from "../../run/engine/asks.ts";
+import type { EventPage } from "../../eventlog/types.ts";
 import { JournalHistory } from "../../run/engine/journal_history.ts";
 import { openFileRoot } from "../../run/file_root/file_root.ts";
 import type { HeldRun, RunsRoot, RunView } from "../../run/port.ts";
@@ -14,19 +15,18 @@ import type { NodeAttempt } from "../../run/types.ts";
 import { readTrace } from "../../trace/read_trace.ts";
 import { ResumeError } from "../engine/errors.ts";
 import { type FlowChoice, planResume } from "../engine/resume_plan.ts";
-import { runFlow } from "../engine/run_flow.ts";
+import { runFlow, type RunFlowEnd } from "../engine/run_flow.ts";
 import { exitCodeOfRun } from "../exit_codes.ts";
 import { findPrograms } from "../flow/find_programs.ts";
+import type { Flow } from "../flow/flow.ts";
 import { flowRecordText } from "../flow/flow_record.ts";
 import { Interrupts } from "../process/interrupts.ts";
 import { endOrphans } from "../process/orphan_processes.ts";
-import { readProcessLines } from "../process/process_log.ts";
 import { isSuspended } from "../process/run_holder.ts";
 import { commandHint, findReadableRun } from "../reading/find_run.ts";
 import { isNewer, newerText } from "../reading/open_capture.ts";
 import { JsonDisplay, type RunDisplay, TextDisplay } from "../reading/run_display.ts";
 import { readRunLog } from "../reading/run_log.ts";
-import type { RunReport } from "../reading/run_report.ts";
 import { flowPorts, reportOfEnd } from "../record_run.ts";
 import {
   onlyOperand,
@@ -139,15 +139,17 @@ async function resumeRun(options: ResumeOptions): Promise<number> {
   using interrupts = new Interrupts();
   using shown = new DisposableStack();
   await using runs = openFileRoot(root);
-  let report: RunReport;
   let display: RunDisplay;
+  let lastSeq: number;
+  let end: RunFlowEnd | undefined;
   {
     await using held = await holdAlone(runs, options);
-    const { fold, lastSeq: _, ...damage } = readRunLog(root, runId);
+    const { fold, lastSeq: before, damaged } = readRunLog(root, runId);
+    lastSeq = before;
     // It may have ended a moment ago.
     refuseEnded(runId, fold.state().state);
     await refuseNewer(root, runId);
-    const history = await readHistory(held.view, fold);
+    const history = await readHistory({ root, view: held.view, fold });
     const plan = await planResume(options, history);
     const { flow } = plan;
     const programs = findPrograms(flow);
@@ -158,25 +160,51 @@ async function resumeRun(options: ResumeOptions): Promise<number> {
     const { stop, kill } = interrupts;
     const note = (text: string) => display.note(text);
     for (const text of plan.notes) note(text);
-    if (plan.changed.length > 0) {
-      await held.putDocument("flow.json", encodeUtf8(await flowRecordText(flow)));
-    }
     const past = history && {
       ...plan,
-      endLeftovers: (attempts: readonly NodeAttempt[]) => {
-        const processes = readProcessLines({ root, runId });
-        return endOrphans({ ...options, attempts, processes, stop, kill, note });
+      damaged,
+      endLeftovers: async (attempts: readonly NodeAttempt[]) => {
+        const processes = attempts.length === 0 ? [] : await readProcessLines(held.view);
+        await endOrphans({ ...options, attempts, processes, stop, kill, note });
+        stop.throwIfAborted();
+        await keepFlow(held, flow);
       },
     };
-    const end = await runFlow({ ...options, ...ports, fold, past });
-    report = reportOfEnd({ root, runId }, { ...end, ...damage });
+    end = await runFlow({ ...options, ...ports, fold, past }).catch((error) => {
+      if (error !== stop.reason) throw error;
+      return undefined;
+    });
+    if (end === undefined) {
+      note(`nothing was changed; go on with it: ${commandHint("resume", { root, runId })}`);
+      return interrupts.received!.exitCode;
+    }
   }
+  const report = await reportOfEnd({ root, view: runs.view(runId), lastSeq }, end);
   if (report.state !== "Completed") {
     display.note(`go on with it: ${commandHint("resume", { root, runId })}`);
   }
   display.runEnded(report);
   // What commands print goes to files only, so none of it can be lost.
   return exitCodeOfRun(report, { received: interrupts.received, hasLost: false });
+}
+
+/** All that the run says of its processes. */
+async function readProcessLines(view: RunView): Promise<unknown[]> {
+  const lines: unknown[] = [];
+  let page: EventPage<unknown> | undefined;
+  do {
+    page = await view.lines("processes", defined({ after: page?.next }));
+    for (const { event } of page.events) lines.push(event);
+  } while (page.hasMore);
+  return lines;
+}
+
+/** Keeps the flow as it is now, where that is not how the run has it. */
+async function keepFlow(held: HeldRun, flow: Flow): Promise<void> {
+  const text = await flowRecordText(flow);
+  const kept = await held.view.document("flow.json");
+  if (kept !== undefined && decodeUtf8(kept) === text) return;
+  await held.putDocument("flow.json", encodeUtf8(text));
 }
 
 function refuseEnded(runId: string, state: PipeState): void {
@@ -210,26 +238,38 @@ async function holdAlone(
 }
 
 /** What its journal has; undefined when nothing was decided, and the run is begun as a new one is. */
-async function readHistory(view: RunView, fold: RunFold): Promise<JournalHistory | undefined> {
+async function readHistory(
+  { root, view, fold }: { root: string; view: RunView; fold: RunFold },
+): Promise<JournalHistory | undefined> {
   const { runId } = view;
+  const run = { root, runId };
   try {
     const recovered = await recoverCapture(view.raw("capture"));
     if (recovered.ended?.state === "Completed") {
       const problem = "its journal says that it has completed, and its log lacks the end; " +
-        `taffrail repair ${runId} writes it`;
+        `${commandHint("repair", run)} writes it`;
       throw new ResumeError("ended", problem, { runId });
     }
-    return new JournalHistory(recovered, new Asks());
+    return JournalHistory.of(recovered, fold);
   } catch (cause) {
     if (!(cause instanceof CaptureJournalError) || cause.kind !== "no-session") throw cause;
-    if (fold.state().nodes.every(({ status }) => status === "Pending")) return undefined;
-    const what = `its capture journal is missing, empty or damaged (${reasonOf(cause)})`;
+    const isUnbegun = fold.state().nodes.every(({ status }) => status === "Pending");
+    // That it has no flow tells more.
+    if (isUnbegun || await view.document("flow.json") === undefined) return undefined;
+    const what = await isEmpty(view)
+      ? "its capture.jsonl is missing or empty"
+      : `its capture journal is damaged: ${reasonOf(cause)}`;
     const remedy = await view.document("capture.json") === undefined
       ? "run its flow again"
-      : `taffrail repair ${runId} makes it again from its bundle, if that is whole`;
+      : `${commandHint("repair", run)} makes it again from its bundle, if that is whole`;
     const problem = `${what}, so nobody can tell what it had decided; ${remedy}`;
     throw new ResumeError("no-journal", problem, { runId, cause });
   }
+}
+
+async function isEmpty(view: RunView): Promise<boolean> {
+  for await (const _ of view.raw("capture")) return false;
+  return true;
 }
 
 /**

@@ -31,6 +31,9 @@ export interface NodeText {
 /** Says what the event of a node asks for. */
 export type DescribeNode = (nodeId: string, payload: Readonly<Record<string, unknown>>) => NodeText;
 
+/** Lines of a log that were found damaged, each part from its first to its last. */
+export type DamagedLines = readonly (readonly [first: number, last: number])[];
+
 /** Milliseconds since 1970. */
 export function millisecondsOf({ secs, nanos }: EventTime): number {
   return secs * 1000 + Math.floor(nanos / 1e6);
@@ -44,10 +47,16 @@ export function eventTimeOf(at: number): EventTime {
 /** The begin of a run, or of its going on. */
 export function pipeStarted(
   at: number,
-  { name, nodes, resumed }: { name: string; nodes: readonly string[]; resumed?: true },
+  { name, nodes, resumed, damaged = [] }: {
+    name: string;
+    nodes: readonly string[];
+    resumed?: true | undefined;
+    damaged?: DamagedLines;
+  },
 ): EventBody {
   const body = { pipe: name, inputs: [], distro_version: VERSION, nodes };
-  return { type: "pipe.started", at, ...body, ...defined({ resumed }) };
+  const known = damaged.length === 0 ? undefined : damaged;
+  return { type: "pipe.started", at, ...body, ...defined({ resumed, damaged: known }) };
 }
 
 /** The begin of an attempt. */
@@ -111,9 +120,9 @@ export function pipeEnded(
   },
 ): EventBody {
   const begun = Date.parse(startedTs ?? "");
-  const duration_ms = Number.isNaN(begun) ? undefined : Math.max(0, at - begun);
-  if (reason === undefined) return { type: "pipe.completed", at, duration_ms };
-  return { type: "pipe.aborted", at, reason, failed_step: failed, duration_ms };
+  const rest = { duration_ms: Number.isNaN(begun) ? undefined : Math.max(0, at - begun) };
+  if (reason === undefined) return { type: "pipe.completed", at, ...rest };
+  return { type: "pipe.aborted", at, reason, failed_step: failed, ...rest };
 }
 
 /** Events of a run, with ids behind the last one that its log has. */

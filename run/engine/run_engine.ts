@@ -18,7 +18,6 @@ import {
   CapturingSession,
   type CapturingSessionOptions,
 } from "../../capture/session/capturing_session.ts";
-import { resumeCapture } from "../../capture/session/resume_capture.ts";
 import type { CaptureBundle } from "../../capture/types.ts";
 import { type CaptureJournal, journalOver } from "../../capture/session/journal.ts";
 import type { ErrorKind } from "../../eventlog/run_event.ts";
@@ -42,9 +41,11 @@ import { messageOf } from "../error_record.ts";
 import type { AttemptEnd, EndRecord, HeldRun } from "../port.ts";
 import type { NodeAttempt } from "../types.ts";
 import { Asks, nodeOfEvent } from "./asks.ts";
-import { JournalHistory } from "./journal_history.ts";
+import type { JournalHistory } from "./journal_history.ts";
 import {
+  type DamagedLines,
   type DescribeNode,
+  type EventBody,
   eventTimeOf,
   millisecondsOf,
   nodeEnded,
@@ -76,10 +77,13 @@ type Payload = RunRequest["payload"];
 
 /** Observes attempts as they are told: what is said here is on disk. */
 export interface EngineObserver {
-  /** The work of an attempt has begun; `payload`: what its event carries. */
-  attemptBegan(attempt: NodeAttempt, text: NodeText, payload: Payload): void;
+  /** The work of an attempt has begun, `at` this time as the log has it; `payload`: what its event carries. */
+  attemptBegan(
+    attempt: NodeAttempt,
+    begin: { text: NodeText; payload: Payload; at: number },
+  ): void;
   /** An attempt that had begun has ended. */
-  attemptEnded(attempt: NodeAttempt, end: AttemptEnd): void;
+  attemptEnded(attempt: NodeAttempt, end: AttemptEnd & { at: number }): void;
 }
 
 /** What a {@linkcode RunEngine} works with. */
@@ -116,8 +120,13 @@ export interface EngineOptions {
 
 /** What to do about a run that another process has left. */
 export interface LeftRun {
-  /** Sees to it that nothing of these attempts goes on; what it throws ends all. */
+  /**
+   * Sees to it that nothing of these attempts goes on, before the run is changed; what it throws ends all,
+   * and the records stay as they are.
+   */
   endLeftovers: (attempts: readonly NodeAttempt[]) => Promise<void>;
+  /** The lines of the log that were found damaged now. */
+  damaged?: DamagedLines;
   /** The nodes that are other ones now than when the run began. */
   changed?: readonly string[];
 }
@@ -155,6 +164,8 @@ export class RunEngine {
   /** Ends the run from inside. */
   readonly #halt = new AbortController();
   #failure: { error: unknown } | undefined;
+  /** The end of the run that the journal has. */
+  #end: EventBody | undefined;
   #journal: CaptureJournal | undefined;
   #session: Session | undefined;
   #timers: Timers = systemTimers;
@@ -168,7 +179,6 @@ export class RunEngine {
       barrier: () => this.#barrier(),
       onFailure: (error) => this.fail(error),
     });
-    /** @see {@linkcode EngineOptions.signal} */
     this.stop = AbortSignal.any([options.signal, held.lost, this.#halt.signal]);
   }
 
@@ -180,45 +190,73 @@ export class RunEngine {
     const engine = new RunEngine(options);
     const journal = engine.#journal = journalOver(journalSink(options.held));
     engine.#session = new CapturingSession<Supervisor>({ ...engine.#sessionOptions(), journal });
-    const { name, nodes } = options;
-    const event = pipeStarted(Date.now(), { name, nodes });
-    engine.#teller.tell({ event: () => event });
+    // Who began it before was killed before anything was decided.
+    engine.#tellBegun({ resumed: options.fold.hasBegun ? true : undefined });
     return engine;
   }
 
   /**
-   * Goes on with a run: the log gets what it lacks of the journal, what is left of attempts without an end is
-   * ended, and those end as aborted. Nothing is asked for.
+   * Goes on with a run: what is left of attempts without an end is ended, the log gets what it lacks of the
+   * journal, and those attempts end as aborted. Nothing is asked for. Until the journal says that the run is
+   * gone on with, its records stay as they are.
    *
    * @returns The engine, and the nodes that had completed.
    */
   static async goOn(
     options: EngineOptions,
-    { endLeftovers, changed = [] }: LeftRun,
+    left: LeftRun,
   ): Promise<{ engine: RunEngine; completed: Set<string> }> {
     const engine = new RunEngine(options);
-    const { held, name, nodes } = options;
-    let completed = new Set<string>();
+    try {
+      return { engine, completed: await engine.#goOn(left) };
+    } catch (error) {
+      // Without its line in the journal it was not gone on with, and its log says nothing of it.
+      if (engine.#journal !== undefined && await engine.#isTold()) await engine.breakOff(error);
+      throw error;
+    }
+  }
+
+  async #goOn({ endLeftovers, damaged = [], changed = [] }: LeftRun): Promise<Set<string>> {
+    const { held } = this.#options;
+    let history: JournalHistory | undefined;
+    // A new run loads none of what going on with one takes.
+    const { resumeCapture } = await import("../../capture/session/resume_capture.ts");
+    const { JournalHistory: History } = await import("./journal_history.ts");
     const resumed = await resumeCapture<Supervisor>({
-      ...engine.#sessionOptions(),
+      ...this.#sessionOptions(),
       lines: held.view.raw("capture"),
-      journal: (from) => engine.#journal = journalOver(journalSink(held), from),
       changed,
       withdrawDeferred: true,
       onRecovered: async (recovered) => {
-        const history = new JournalHistory(recovered, engine.#asks);
-        ({ completed } = history);
-        await engine.#teller.write(history.missingEvents(options));
-        for (const { attempt, end } of history.undecidedEnds) engine.#takeEnd(attempt, end);
+        history = History.of(recovered, this.#options.fold, { asks: this.#asks });
         await endLeftovers(history.cutOff);
+        this.stop.throwIfAborted();
         await held.putDocument("capture.json", undefined);
-        const event = pipeStarted(Date.now(), { name, nodes, resumed: true });
-        engine.#teller.tell({ event: () => event });
+      },
+      journal: (from) => {
+        this.#journal = journalOver(journalSink(held), from);
+        // A kill may have left lines that are not on disk: their events are told behind the next barrier.
+        const missing = history!.missingEvents(this.#options);
+        for (const event of missing) this.#teller.tell({ event: () => event });
+        this.#tellBegun({ resumed: true, damaged });
+        for (const ended of history!.undecidedEnds) this.#takeEnd(ended, ended.end);
+        return this.#journal;
       },
     });
-    engine.#session = resumed.session;
-    engine.#timers = resumed.timers ?? systemTimers;
-    return { engine, completed };
+    this.#session = resumed.session;
+    this.#timers = resumed.timers ?? systemTimers;
+    return history!.completed;
+  }
+
+  /** Whether the log could take all that was to be told. */
+  async #isTold(): Promise<boolean> {
+    return await this.#teller.told().then(() => true, () => false);
+  }
+
+  #tellBegun(how: { resumed: true | undefined; damaged?: DamagedLines }): void {
+    const { name, nodes } = this.#options;
+    const event = pipeStarted(Date.now(), { name, nodes, ...how });
+    this.#teller.tell({ event: () => event });
   }
 
   /** The supervisor, and what it records. */
@@ -231,36 +269,32 @@ export class RunEngine {
     return this.#timers;
   }
 
+  /** How many lines it has given to the log. */
+  get logged(): number {
+    return this.#teller.written;
+  }
+
   /** What keeps the run from being recorded, if anything does. */
   get failure(): { error: unknown } | undefined {
     return this.#failure;
-  }
-
-  /** How often a node was asked for. */
-  asksFor(nodeId: string): number {
-    return this.#asks.countOf(nodeId);
   }
 
   /** Asks for a node. Resolves when that is decided on, which is not on disk yet. */
   async ask(nodeId: string, payload: string): Promise<void> {
     const ask = this.#asks.next(nodeId);
     const { eventId: id, firstAttempt } = ask;
-    this.#asks.add(ask);
-    const repeated = this.#asks.countOf(nodeId) > 1 ? { firstAttempt } : {};
+    const repeated = this.#asks.countOf(nodeId) > 0 ? { firstAttempt } : {};
     const at = this.#timers.now();
-    await this.session.onEvent(createEvent({ id, kind: "Command", at, payload, ...repeated }));
+    const event = createEvent({ id, kind: "Command", at, payload, ...repeated });
+    // What is no event was not asked for.
+    this.#asks.add(ask);
+    await this.session.onEvent(event);
   }
 
   /** Takes out what waits: nothing of it is begun any more. */
   async withdrawDeferred(): Promise<void> {
     const { supervisor } = this.session;
     for (const { episodeId } of supervisor.deferred) await supervisor.withdraw({ episodeId });
-  }
-
-  /** Resolves when all that was decided is told, and on disk. */
-  async told(): Promise<void> {
-    await this.#teller.told();
-    await this.#barrier();
   }
 
   /**
@@ -274,22 +308,20 @@ export class RunEngine {
     if (this.#failure !== undefined) throw this.#failure.error;
     const at = Date.now();
     const state = reason === undefined ? "Completed" : "Aborted";
-    await this.session.note({
-      type: "ended",
-      at: eventTimeOf(at),
-      state,
-      ...defined({ reason, failed }),
-    });
+    const ended = { at: eventTimeOf(at), state, ...defined({ reason, failed }) } as const;
+    await this.session.note({ type: "ended", ...ended });
+    this.#end = pipeEnded(at, { startedTs: fold.sittingTs, reason, failed });
     const bundle = this.session.intoBundle();
     await held.putDocument("capture.json", encodeUtf8(stringifyCaptureBundle(bundle)));
-    await this.#teller.write([pipeEnded(at, { startedTs: fold.sittingTs, reason, failed })]);
+    await this.#teller.write([this.#end]);
     await held.barrier({ of: ["capture", "events"] });
     return bundle;
   }
 
   /**
    * Ends a run that cannot be recorded any more, or is given up by its own program: what runs is ended, and
-   * the log says why, if it can. Nothing is said of attempts that have no end in the journal.
+   * the log says why, if it can. Nothing is said of attempts that have no end in the journal, and an end of the
+   * run that the journal has stands, whatever could not be written behind it.
    */
   async breakOff(error: unknown): Promise<void> {
     this.fail(error);
@@ -298,9 +330,14 @@ export class RunEngine {
     if (this.#options.isOutside) await this.settled();
     for (const { called } of this.#open.values()) called.resolve(false);
     await this.#teller.told().catch(() => {});
-    const { sittingTs: startedTs } = this.#options.fold;
-    const body = pipeEnded(Date.now(), { startedTs, reason: messageOf(error), failed: undefined });
-    await this.#teller.write([body]).catch(() => {});
+    const { hasBegun, sittingTs: startedTs, run: { state } } = this.#options.fold;
+    if (state !== "Running") return;
+    const at = Date.now();
+    const broken = { startedTs, reason: messageOf(error), failed: undefined };
+    const end = this.#end ?? pipeEnded(at, broken);
+    // That it was begun may not have been told yet.
+    const bodies = hasBegun ? [end] : [pipeStarted(at, this.#options), end];
+    await this.#teller.write(bodies).catch(() => {});
   }
 
   /** Resolves when nothing runs any more. */
@@ -391,10 +428,7 @@ export class RunEngine {
     this.#teller.tell({
       happened: open.called.promise,
       event: () => nodeStarted(at, attempt, open.work!.text),
-      then: () => {
-        const { text, payload } = open.work!;
-        this.#options.observer.attemptBegan(attempt, text, payload);
-      },
+      then: () => this.#options.observer.attemptBegan(attempt, { ...open.work!, at }),
     });
   }
 
@@ -419,7 +453,9 @@ export class RunEngine {
     this.#teller.tell({
       ...(open !== undefined && { happened: open.called.promise }),
       event: () => nodeEnded(at, attempt, { termination, end }),
-      then: () => this.#options.observer.attemptEnded(attempt, { termination, end: end ?? {} }),
+      then: () => {
+        this.#options.observer.attemptEnded(attempt, { termination, end: end ?? {}, at });
+      },
     });
     return end;
   }

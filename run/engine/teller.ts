@@ -43,18 +43,20 @@ export class Teller {
   /** Resolves when the queue is empty. */
   #telling: Promise<void> | undefined;
   #failure: { error: unknown } | undefined;
+  #written = 0;
 
   constructor(options: TellerOptions) {
     this.#options = options;
   }
 
-  /** What keeps it from telling, if anything does. */
-  get failure(): { error: unknown } | undefined {
-    return this.#failure;
+  /** How many lines it has given to the log. */
+  get written(): number {
+    return this.#written;
   }
 
-  /** Tells something, in its turn. */
+  /** Tells something, in its turn; nothing, once something could not be told. */
   tell(tale: Tale): void {
+    if (this.#failure !== undefined) return;
     this.#waiting.push(tale);
     this.#telling ??= this.#tellAll();
   }
@@ -96,6 +98,7 @@ export class Teller {
     const { held, fold } = this.#options;
     const events = eventsOf(bodies, { runId: held.view.runId, after: fold.lastEventId });
     await held.append({ events: events.map((event) => JSON.stringify(event)) });
+    this.#written += events.length;
     for (const event of events) fold.take(event);
   }
 }

@@ -30,6 +30,7 @@ export class LineStream {
   readonly #options: LineStreamOptions;
   readonly #barrier: Barrier;
   #file: AppendFile | undefined;
+  /** How much was appended, so that a barrier knows whether there is anything to wait for. */
   #lines = 0;
   /** Where its name stands in its folder. */
   #name = 0;
@@ -50,6 +51,8 @@ export class LineStream {
     const opening = AppendFile.open({ port, path, lockPath, lockTimeoutMs, held, toError });
     this.#file = runStepsSync(opening);
     this.#name = folder.add();
+    // What was in it before may not be on disk either.
+    this.#lines++;
     return this.#file;
   }
 

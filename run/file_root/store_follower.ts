@@ -6,6 +6,7 @@
  * 2. **What it cannot take harms the log in nothing.** It is told when the run is given up, takes nothing
  *    any more, and can be made again from the log.
  */
+import { TaffrailError } from "../../_internal/errors.ts";
 import { parseRunFile } from "../../_internal/run_folder.ts";
 import { partsOfRunId } from "../../_internal/root_layout.ts";
 import { reasonOf } from "../../_internal/text.ts";
@@ -58,9 +59,11 @@ export class StoreFollower {
     if (this.#failure === undefined) return;
     const { error: cause } = this.#failure;
     const { runId, root } = this.#options;
-    throw runError("io", `Cannot bring the store up to the log of ${runId}: ${reasonOf(cause)}`, {
+    const own = cause instanceof TaffrailError ? cause.remedy : undefined;
+    const what = `the store up to the log of ${runId}, which is whole`;
+    throw runError("io", `Cannot bring ${what}: ${reasonOf(cause)}`, {
       details: { runId, path: root },
-      remedy: "the log is whole; taffrail repair makes the store again from it",
+      remedy: own ?? "taffrail repair makes the store again from it",
       cause,
     });
   }

@@ -10,6 +10,7 @@ export type AnyEvent = RunEvent & {
   duration_ms?: number;
   attempt?: number;
   pid?: number;
+  resumed?: boolean;
 };
 
 /** A flow of shell commands, by the ids of the nodes. */

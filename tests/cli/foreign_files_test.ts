@@ -6,7 +6,8 @@ import { HAS_SIGNALS, start, startTaffrail, taffrail } from "./_command.ts";
 import { isRunning, onlyRun, poll, untilExists, writeFlow } from "./_runs.ts";
 
 const TELL = "echo $$ > pid.new; mv pid.new pid";
-const HANGS_ONCE = `test $TAFFRAIL_ATTEMPT -gt 1 || { ${TELL}; exec sleep 1000; }`;
+const HANGS_ONCE =
+  `echo out; echo err >&2; test $TAFFRAIL_ATTEMPT -gt 1 || { ${TELL}; exec sleep 1000; }`;
 const PRECIOUS = "precious\n";
 
 /** What may stand in a place: links that lead to a file of the user's, and what is no file. */
@@ -22,12 +23,15 @@ async function killedRun(cwd: string): Promise<string> {
   await writeFlow(cwd, { a: HANGS_ONCE });
   await using command = startTaffrail(["run", "flow.json"], { cwd });
   await untilExists(cwd, "pid");
+  const folder = `${cwd}/.taffrail/runs/${await onlyRun(`${cwd}/.taffrail`)}`;
+  // What it has printed may be on its way yet.
+  await poll(() => ["out", "err"].every((stream) => isThere(`${folder}/nodes/a.1.${stream}`)));
   command.kill("SIGKILL");
   await command.end();
   const pid = Number(await Deno.readTextFile(`${cwd}/pid`));
   Deno.kill(pid, "SIGKILL");
   await poll(() => !isRunning(pid));
-  return `${cwd}/.taffrail/runs/${await onlyRun(`${cwd}/.taffrail`)}`;
+  return folder;
 }
 
 /** Each resume that fails makes an attempt. */

@@ -25,8 +25,10 @@ Deno.test("the longest names that are taken work with every verb", () =>
     assertEquals(namesIn(`${cwd}/.taffrail/runs/${runId}/nodes`), [
       `${LONGEST_NODE_ID}.1.err`,
       `${LONGEST_NODE_ID}.1.out`,
+      `${LONGEST_NODE_ID}.1.times`,
       `${LONGEST_NODE_ID}.2.err`,
       `${LONGEST_NODE_ID}.2.out`,
+      `${LONGEST_NODE_ID}.2.times`,
     ]);
     const verbs = [["ls"], ["show", runId], ["follow", runId], ["trace", runId], ["replay", runId]];
     for (const args of [...verbs, ["diff", runId, runId], ["verify"], ["repair"]]) {

@@ -4,6 +4,7 @@ import { recoverCapture, stringifyCaptureBundle } from "../../capture/mod.ts";
 import { runtimeDirectory } from "../../store/mod.ts";
 import { withTempDir } from "../_util/temp.ts";
 import { HAS_SIGNALS, recordAndKill, taffrail } from "./_command.ts";
+import { onlyRun } from "./_runs.ts";
 
 interface Newer {
   what: string;
@@ -83,19 +84,23 @@ for (const { what, file, of, change, kind, says, users } of RECORDS) {
     ignore: !HAS_SIGNALS,
     fn: () =>
       withTempDir(async (cwd) => {
-        const runId = await recordAndKill(cwd);
+        // It has all files that a run can have, and may be gone on with.
+        await taffrail(["exec", "--", "false"], { cwd });
         const root = `${cwd}/.taffrail`;
+        const runId = await onlyRun(root);
         assertEquals((await taffrail(["verify"], { cwd })).code, 0);
         const directory = of === "run" ? `${root}/runs/${runId}` : runtimeDirectory(root, runId);
         const path = `${directory}/${file}`;
         await Deno.writeTextFile(path, change(await Deno.readTextFile(path).catch(() => "")));
-        const before = await contentOf(root);
+        // The store only follows: a run is gone on with without it.
+        const kept = of === "run" ? root : directory;
+        const before = await contentOf(kept);
         for (const verb of ["verify", "repair", ...users]) {
           const operands = verb === "verify" || verb === "repair" ? [] : [runId];
           const { code, stdout, stderr } = await taffrail([verb, ...operands], { cwd });
           assertEquals(code, 1, `${verb}: ${stdout}${stderr}`);
           assertMatch(stdout + stderr, says, verb);
-          assertEquals(await contentOf(root), before, verb);
+          assertEquals(await contentOf(kept), before, verb);
         }
         const { problems } = JSON.parse((await taffrail(["verify", "--json"], { cwd })).stdout);
         const [problem] = problems;

@@ -118,7 +118,7 @@ Deno.test("taffrail replay --live runs the commands again and compares what they
     assertEquals(code, 1);
     assertMatch(
       stdout,
-      /changed \$\.decisions\[1\]\.effects\[0\].* \(event 'a'\): recorded "sha256:/,
+      /changed \$\.inputs\[1\]\.end\.output_hash \(event 'a'\): recorded "sha256:/,
     );
     await Deno.remove(`${cwd}/input`);
     const { stdout: ended } = await taffrail(["replay", runId, "--live"], { cwd });

@@ -91,7 +91,7 @@ Deno.test("taffrail run writes events in the vocabulary of runs (OEV-1, OEV-2, O
           ...hashes,
           timed: true,
         },
-        { type: "pipe.aborted", reason: "node b failed: crash", timed: true },
+        { type: "pipe.aborted", reason: "node b failed: crash", failed_step: "b", timed: true },
       ] as unknown as typeof bodies,
     );
   });
@@ -158,17 +158,17 @@ Deno.test("taffrail run starts nothing more after a failure, not even what does 
   });
 });
 
-Deno.test("taffrail run has node.started in the log before the command starts (ORN-2)", async () => {
+Deno.test("taffrail run has the begin of a node in the journal before the command starts (ORN-2)", async () => {
   await withTempDir(async (cwd) => {
-    const log = '"$TAFFRAIL_ROOT/runs/$TAFFRAIL_RUN_ID/events.jsonl"';
-    const flow = await writeFlow(cwd, { look: `cat ${log}` });
+    const journal = '"$TAFFRAIL_ROOT/runs/$TAFFRAIL_RUN_ID/capture.jsonl"';
+    const flow = await writeFlow(cwd, { look: `cat ${journal}` });
     await taffrail(["run", flow], { cwd });
     const root = `${cwd}/${ROOT}`;
     const runId = await onlyRun(root);
     const seen = (await outputOf({ root, runId }, "look.1.out")).trimEnd().split("\n");
-    const types = seen.map((line) => JSON.parse(line).type);
-    // Its process is recorded as soon as there is one, so perhaps before it looks.
-    assertEquals(types.slice(0, 2), ["pipe.started", "node.started"]);
+    const lines = seen.map((line) => JSON.parse(line));
+    assertEquals(lines.map(({ type }) => type), ["session", "event", "decision"]);
+    assertEquals([lines[1].event_id, lines[2].decision], ["look", "Invoke"]);
   });
 });
 

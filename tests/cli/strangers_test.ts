@@ -1,7 +1,7 @@
 import { assert, assertEquals, assertFalse, assertStringIncludes } from "@std/assert";
 import { listRuns } from "../../eventlog/mod.ts";
 import { runtimeDirectory } from "../../store/mod.ts";
-import { namesIn } from "../_util/files.ts";
+import { isThere, namesIn } from "../_util/files.ts";
 import { makeStranger, type Stranger, STRANGERS } from "../_util/strangers.ts";
 import { withMemoryDir } from "../_util/temp.ts";
 import { Answerer, writeDamagedRoot } from "./_answerer.ts";
@@ -39,11 +39,11 @@ const FILES: [name: string, needed: Verb[]][] = [
 /** Words of an engine or a system that say nothing to a reader. */
 const ENGINE_WORDS = /is not a function|Cannot read prop|undefined|\[object|at file:/;
 
-/** The path of a file of a run in a root; undefined of a worker that has no files before its run ends. */
+/** The path of a file of a run in a root; undefined of the store, which has none before the run ends. */
 function pathOf(root: string, runId: string, name: string): string | undefined {
   const store = runtimeDirectory(root, runId);
-  const [worker] = namesIn(`${store}/workers`);
-  if (worker === undefined && name.includes("WORKER")) return undefined;
+  if (name.includes("STORE") && !isThere(store)) return undefined;
+  const [worker] = isThere(store) ? namesIn(`${store}/workers`) : [];
   return name.replace("STORE/WORKER", `${store}/workers/${worker}`).replace("STORE", store)
     .replace("RUN", `${root}/runs/${runId}`).replace(/^\./, `${root}/.`);
 }

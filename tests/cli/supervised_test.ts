@@ -65,9 +65,9 @@ test("taffrail run has the digest of an output in the journal before the next no
   await run.stdout.find(/^✓ a/);
   const journal = `${cwd}/${ROOT}/runs/${await onlyRun(`${cwd}/${ROOT}`)}/capture.jsonl`;
   const watcher = Deno.watchFs(journal);
-  if (!(await Deno.readTextFile(journal)).includes('"type":"effects"')) {
+  if (!(await Deno.readTextFile(journal)).includes('"output_hash"')) {
     for await (const _ of watcher) {
-      if ((await Deno.readTextFile(journal)).includes('"type":"effects"')) break;
+      if ((await Deno.readTextFile(journal)).includes('"output_hash"')) break;
     }
   } else watcher.close();
   run.kill("SIGTERM");

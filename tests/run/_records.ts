@@ -8,8 +8,15 @@ import {
 } from "../../capture/mod.ts";
 import { readRunSync, type RunEvent, verifyRun } from "../../eventlog/mod.ts";
 import { runPaths } from "../../_internal/root_layout.ts";
-import { FsRuntimeStore, verifyStore, type WorkerSummary } from "../../store/mod.ts";
+import type { RunView } from "../../run/mod.ts";
+import {
+  FsRuntimeStore,
+  runtimeDirectory,
+  verifyStore,
+  type WorkerSummary,
+} from "../../store/mod.ts";
 import { Supervisor } from "../../supervisor/mod.ts";
+import { isThere } from "../_util/files.ts";
 import { assertOriginalReads } from "../_util/original_events.ts";
 import { readTrace } from "../../trace/mod.ts";
 
@@ -42,6 +49,19 @@ export function logOf({ root, runId }: Place): LogEvent[] {
     assertEquals(gaps, []);
     return events.map(({ event }) => event);
   });
+}
+
+/** Resolves when the log of a run has an event of this type, of this node if one is named. */
+export async function untilTold(
+  { view }: { view: RunView },
+  type: string,
+  nodeId?: string,
+): Promise<void> {
+  for await (const stored of view.events.follow()) {
+    if (!("event" in stored) || stored.event.type !== type) continue;
+    if (nodeId === undefined || Reflect.get(stored.event, "node_id") === nodeId) return;
+  }
+  throw new Error(`The run ended without ${type} ${nodeId ?? ""}`);
 }
 
 function keyOf({ node_id: id, attempt }: LogEvent): string {
@@ -81,8 +101,9 @@ export function workersAskedBy(events: LogEvent[]): RecordedAttempt[] {
   });
 }
 
-/** The workers that a store has. */
+/** The workers that a store has; none where the run has no store yet. */
 export async function workersOf({ root, runId }: Place): Promise<RecordedAttempt[]> {
+  if (!isThere(runtimeDirectory(root, runId))) return [];
   await using store = await FsRuntimeStore.open({ root, runtimeId: runId, readOnly: true });
   assertEquals(store.problems, []);
   const workers: WorkerSummary[] = store.listWorkers({ limit: 10_000 });
@@ -115,18 +136,22 @@ const KINDS: Record<string, string> = {
   Aborted: "cancelled",
 };
 
-/** How each attempt ended as the capture has it, as the log would call it. */
+/** How each attempt that was begun ended as the capture has it, as the log would call it. */
 export function endsInCapture(bundle: CaptureBundle): Map<string, string> {
   assert("inputs" in bundle);
   const origins = new Map(
     bundle.decisions.map(({ episode_id, origin_event_id }) => [episode_id, origin_event_id]),
   );
+  const firstAttempts = new Map<string | null, number>();
   const ends = new Map<string, string>();
   for (const input of bundle.inputs) {
-    if (input.type !== "completion") continue;
+    if (input.type === "event") firstAttempts.set(input.event_id, input.first_attempt ?? 1);
+    if (input.type !== "completion" || Reflect.get(input.end ?? {}, "begun") === false) continue;
     const { episode_id, attempt, termination } = input;
     const kind = typeof termination === "string" ? KINDS[termination]! : "crash";
-    ends.set(`${origins.get(episode_id)}#${attempt}`, kind);
+    const eventId = origins.get(episode_id)!;
+    const number = firstAttempts.get(eventId)! + attempt - 1;
+    ends.set(`${eventId.replace(/#\d+$/, "")}#${number}`, kind);
   }
   return ends;
 }
@@ -184,15 +209,19 @@ export async function checkTrace(place: Place): Promise<void> {
   const ends = endsInLog(events);
   assertEquals(
     steps.toSorted((a, b) => a.step! - b.step!).map((
-      { execution_id, node_id, attempt, status },
+      { execution_id, node_id, attempt, status, started_at, duration_ms },
     ) => [
       execution_id,
       `${node_id}#${attempt}`,
       status,
+      started_at,
+      duration_ms,
     ]),
     events.filter(({ type }) => type === "node.started").map((event) => {
       const key = keyOf(event);
-      return [key, key, ends.get(key) === "completed" ? "ok" : "error"];
+      const end = events.find((other) => isEnd(other) && keyOf(other) === key)!;
+      const duration = Date.parse(end.ts) - Date.parse(event.ts);
+      return [key, key, ends.get(key) === "completed" ? "ok" : "error", event.ts, duration];
     }),
   );
 }

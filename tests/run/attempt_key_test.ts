@@ -8,7 +8,7 @@ Deno.test("errorKindOf tells a program that cannot be started from other work th
     "host_missing",
   );
   assertEquals([errorKindOf(failed), errorKindOf(failed, {})], ["crash", "crash"]);
-  assertEquals(errorKindOf(failed, { kind: "not-json" }), "crash");
+  assertEquals(errorKindOf(failed, { error: { message: "", kind: "not-json" } }), "crash");
   assertEquals(errorKindOf({ Failed: "AdapterUnavailable" }), "host_missing");
   // What was ended was ended, whatever it said before.
   assertEquals(

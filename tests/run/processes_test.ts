@@ -1,4 +1,4 @@
-import { assert, assertEquals, assertMatch } from "@std/assert";
+import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { assertReplays, recoverCapture } from "../../capture/mod.ts";
 import { listRuns, openEventLog, verifyRun } from "../../eventlog/mod.ts";
 import { RunWorkers } from "../../run/run_workers.ts";
@@ -31,8 +31,11 @@ async function placeIn(root: string): Promise<Place> {
   return { root, runId };
 }
 
-/** What must hold of a run whose process is gone, before anybody mends anything and after. */
-async function checkLeft(place: Place): Promise<void> {
+/**
+ * What must hold of a run whose process is gone, before anybody mends anything and after. Gives the
+ * attempts that the journal has.
+ */
+async function checkLeft(place: Place): Promise<Set<string>> {
   const { root, runId } = place;
   assertEquals((await verifyStore(root)).problems, []);
   const recovered = await recoverCapture(runPaths(root, runId).journal);
@@ -57,15 +60,17 @@ async function checkLeft(place: Place): Promise<void> {
   }
   const begun = events.filter(({ type }) => type === "node.started")
     .map(({ node_id: id, attempt }) => `${id}#${attempt}`);
+  const inJournal = new Set([...captured.keys(), ...undecided]);
+  for (const attempt of begun) assert(inJournal.has(attempt), attempt);
   const stored = (await workersOf(place)).map(({ objective }) => objective);
   assertEquals(stored, begun.slice(0, stored.length));
-  assert(begun.length - stored.length <= 3);
 
   // The store catches up with the log.
   await using workers = await RunWorkers.open({ root, runId, name: "demo" });
-  for (const event of events) await workers.take(event);
+  await workers.catchUp();
   await workers.close();
   await checkWorkers(place);
+  return inJournal;
 }
 
 Deno.test("a run that is killed leaves records that are in order, and replays", async () => {
@@ -76,11 +81,9 @@ Deno.test("a run that is killed leaves records that are in order, and replays", 
       for (let lines = 1 + random.below(60); lines > 0; lines--) await child.next();
       await child.kill();
       const made = child.takeLines();
-      const place = await placeIn(root);
-      await checkLeft(place);
-      // What was made was begun in the log and in the store.
-      const stored = new Set((await workersOf(place)).map(({ objective }) => objective));
-      for (const attempt of made) assert(stored.has(attempt), attempt);
+      const inJournal = await checkLeft(await placeIn(root));
+      // What was made was begun in the journal; the log may be behind it.
+      for (const attempt of made) assert(inJournal.has(attempt), attempt);
     });
   }
 });
@@ -115,8 +118,7 @@ Deno.test("the command shows, follows, verifies, replays and traces a run of ope
     await child.ending();
     const { runId } = await placeIn(root);
     for (const verb of ["show", "follow", "verify", "replay", "trace"]) {
-      const { code, stdout, stderr } = await taffrail([verb, runId], { cwd });
-      assertEquals(code, 0, `${verb}: ${stdout}${stderr}`);
+      await expectDone([verb, runId], cwd);
     }
     const shown = JSON.parse((await taffrail(["show", "--json", runId], { cwd })).stdout);
     assertEquals(
@@ -132,6 +134,34 @@ Deno.test("the command shows, follows, verifies, replays and traces a run of ope
     assertMatch(resume.stderr, /it has completed/);
   }));
 
+Deno.test("the command shows and verifies what is left of a killed run of openRun(), and says who goes on", () =>
+  withTempDir(async (cwd) => {
+    const root = `${cwd}/.taffrail`;
+    await using child = new Child(PROGRAM, { args: [root, "endless"] });
+    for (let lines = 0; lines < 9; lines++) await child.next();
+    await child.kill();
+    const { runId } = await placeIn(root);
+    const shown = await expectDone(["show", runId], cwd);
+    assertStringIncludes(shown, "A program of yours recorded it: start that program again.");
+    assertMatch(await expectDone(["ls"], cwd), new RegExp(`${runId} +demo +\\[ORPHAN\\?\\]`));
+    assertMatch(await expectDone(["replay", runId], cwd), /the replay went as recorded/);
+    await expectDone(["verify"], cwd);
+    assertStringIncludes(await expectDone(["follow", runId], cwd), "[ORPHAN?]");
+    const resume = await taffrail(["resume", runId], { cwd });
+    assertEquals([resume.code, resume.stderr], [
+      1,
+      `Cannot resume ${runId}: it is the run of a program of yours, and not of a flow; ` +
+      "start that program again\n",
+    ]);
+  }));
+
+/** What the command prints, which succeeds. */
+async function expectDone(args: string[], cwd: string): Promise<string> {
+  const { code, stdout, stderr } = await taffrail(args, { cwd });
+  assertEquals(code, 0, `${args}: ${stdout}${stderr}`);
+  return stdout + stderr;
+}
+
 Deno.test({
   name: "a full disk breaks a run off; what is left can be verified and replayed",
   ignore: Deno.build.os === "windows",
@@ -144,12 +174,44 @@ Deno.test({
         wrap: (command) => ["sh", "-c", script, "sh", ...command],
       });
       const { name, message } = JSON.parse(await child.next());
-      assertEquals(name, "CaptureJournalError");
+      assertEquals(name, "RunError");
       assertMatch(message, /capture\.jsonl: .*(written|large|os error|took none)/i);
       await child.ending();
       const place = await placeIn(root);
       assertEquals(logOf(place).at(-1)?.reason, message);
       await checkLeft(place);
+    }),
+});
+
+/** A disk of the process alone; what is on it is kept behind its end. */
+const SMALL_DISK = `mount -t tmpfs -o size=1m,mode=700 taffrail "$1" || exit 77
+disk=$1 kept=$2; shift 2; "$@"; code=$?; cp -R "$disk/." "$kept"; exit $code`;
+const ON_SMALL_DISK = ["unshare", "--mount", "--map-root-user", "sh", "-c", SMALL_DISK, "sh"];
+
+async function canMount(): Promise<boolean> {
+  if (Deno.build.os !== "linux") return false;
+  return await withTempDir(async (directory) => {
+    const [program = "", ...args] = [...ON_SMALL_DISK, directory, directory, "true"];
+    return (await new Deno.Command(program, { args, stderr: "null" }).output()).success;
+  }).catch(() => false);
+}
+
+Deno.test({
+  name: "a disk without any room breaks a run off, and what is on it is in order",
+  ignore: !await canMount(),
+  fn: () =>
+    withTempDir(async (directory) => {
+      const [disk, kept] = [`${directory}/disk`, `${directory}/kept`];
+      await Promise.all([Deno.mkdir(disk), Deno.mkdir(kept)]);
+      await using child = new Child(PROGRAM, {
+        args: [disk, "large"],
+        wrap: (command) => [...ON_SMALL_DISK, disk, kept, ...command],
+      });
+      const { name, message } = JSON.parse(await child.next());
+      assertEquals(name, "RunError");
+      assertMatch(message, /No space left on device|took none|were written/);
+      await child.ending();
+      await checkLeft(await placeIn(kept));
     }),
 });
 

@@ -1,6 +1,5 @@
-import { assert, assertEquals, assertRejects } from "@std/assert";
+import { assertEquals, assertRejects } from "@std/assert";
 import { newEventId, openEventLog, type RunEvent } from "../../eventlog/mod.ts";
-import { openRecords, RunRecorder } from "../../run/mod.ts";
 import { RunWorkers } from "../../run/run_workers.ts";
 import { runtimeDirectory, type Transaction, verifyStore } from "../../store/mod.ts";
 import { namesIn, readText } from "../_util/files.ts";
@@ -241,39 +240,6 @@ Deno.test("a command line or a message that is too long for the store is cut the
     const cut = `x${"🙂".repeat(149_999)}…`;
     assertEquals(worker?.transcript[0], `user ${cut}`);
     assertEquals(worker?.transcript[1]?.length, "system ".length + 300_000);
-  }));
-
-Deno.test("RunRecorder writes the log, the store and the trace of a run of one's own", () =>
-  withTempDir(async (root) => {
-    const { runId } = PLACE;
-    {
-      await using log = await openEventLog({ root, runId });
-      await using records = await openRecords({ root, name: "demo", log, onSignal: "flush-only" });
-      const recorder = new RunRecorder(records);
-      await recorder.pipeStarted({ name: "demo", nodes: ["a"] });
-      const a = { nodeId: "a", attempt: 1 };
-      await recorder.nodeStarted({ ...a, kind: "command", name: "make a" });
-      const termination = { Failed: "RuntimeError" } as const;
-      await recorder.nodeEnded(a, { termination, exitCode: 2, durationMs: 3, message: "no" });
-      await recorder.pipeAborted("a failed");
-      // Of a run that has its end there is no other.
-      await recorder.pipeAborted("again");
-    }
-    const place = { root, runId };
-    assertEquals(await workersOf(place), [{
-      objective: "a#1",
-      status: "stopped",
-      transcript: ["user make a", "system crash, exit code 2\nno"],
-    }]);
-    await checkWorkers(place);
-    const events = logOf(place);
-    assertEquals(events.map(({ type }) => type), [
-      "pipe.started",
-      "node.started",
-      "node.failed",
-      "pipe.aborted",
-    ]);
-    assert((await Deno.stat(`${root}/runs/${runId}/trace.json`)).isFile);
   }));
 
 Deno.test("what the store did not take keeps it from being stopped, so that it can catch up", () =>

@@ -1,5 +1,5 @@
 import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
-import { openRecords, openRun } from "../../run/mod.ts";
+import { openRun } from "../../run/mod.ts";
 import { RunWorkers } from "../../run/run_workers.ts";
 import { withTempDir } from "../_util/temp.ts";
 
@@ -32,12 +32,6 @@ Deno.test("a call without a required option, or with one of a wrong type, is ref
       [{ ...whole, onSignal: 15 }, "onSignal"],
       [{ ...whole, signal: {} }, "signal"],
     ];
-    const ofRecords: [options: unknown, name: string][] = [
-      [undefined, "options"],
-      [{ name: "a", log: {} }, "root"],
-      [{ root, log: {} }, "name"],
-      [{ root, name: "a" }, "log"],
-    ];
     const ofWorkers: [options: unknown, name: string][] = [
       [undefined, "options"],
       [{ runId: "a", name: "a" }, "root"],
@@ -46,7 +40,6 @@ Deno.test("a call without a required option, or with one of a wrong type, is ref
     ];
     const calls: [Call, [options: unknown, name: string][]][] = [
       [openRun as Call, ofRun],
-      [openRecords as Call, ofRecords],
       [RunWorkers.open as Call, ofWorkers],
     ];
     for (const [call, wrong] of calls) {

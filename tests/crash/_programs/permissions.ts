@@ -48,6 +48,7 @@ const readers: Uses = {
     await waiting;
   },
   peekRun: () => eventlog.peekRun(root, runId),
+  viewRun: () => eventlog.viewRun(root, runId).read(),
   listRuns: () => eventlog.listRuns(root),
   runExists: () => eventlog.runExists(root, runId),
   isLive: () => eventlog.isLive(root, runId),

@@ -1,7 +1,8 @@
 import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
 import { runPaths } from "../../../_internal/root_layout.ts";
 import { newEventId } from "../../../eventlog/mod.ts";
-import { openFileRoot, RunError, RunWorkers } from "../../../run/mod.ts";
+import { openFileRoot, RunError } from "../../../run/mod.ts";
+import { RunWorkers } from "../../../run/run_workers.ts";
 import type { HeldRun } from "../../../run/port.ts";
 import { verifyStore } from "../../../store/mod.ts";
 import { namesIn } from "../../_util/files.ts";
@@ -69,7 +70,8 @@ Deno.test("a store that cannot be written harms no log, and is told of when the 
     await held.barrier();
     const error = await assertRejects(async () => await held[Symbol.asyncDispose](), RunError);
     assertEquals(error.kind, "io");
-    assertStringIncludes(error.message, "repair");
+    assertStringIncludes(error.message, "which is whole: ");
+    assertStringIncludes(error.message, "move it away");
     assertEquals(await held.view.events.lastSeq(), 200);
     assertEquals(await held.view.holder(), undefined);
     assert(!held.lost.aborted);
