@@ -19,7 +19,6 @@ import { inspectDifferences, inspectLost, journalOfRun } from "./inspect_log.ts"
 import { inspectOutputs } from "./inspect_outputs.ts";
 import { intactText, isOfNewerFormat } from "./inspect_run_file.ts";
 import { inspectFollowing } from "./inspect_store.ts";
-import { inspectStreams } from "./inspect_streams.ts";
 import { type InspectedRun, type Problem, problemMaker } from "./problem.ts";
 
 /** What was read of a run. */
@@ -60,7 +59,6 @@ export async function inspectAgreement(
     found.push(problem("run", "missing", "it is gone", MAKE_RUN_FILE));
   }
   if (isOfCommand) found.push(...await inspectFlow(run, { hasBegun, capture, fold }));
-  found.push(...await inspectStreams(run));
   // Damage explains what is missing.
   const journal = isSound && recovered !== undefined ? journalOfRun(recovered, fold) : undefined;
   const ofLog = isSound && !run.live ? inspectLost(problem, { fold, journal }) : [];

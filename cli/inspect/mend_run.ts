@@ -146,7 +146,6 @@ async function restoreLog(
     name: record?.name ?? recovered.bundle.graph_id,
     nodes: record?.nodes.map(({ id }) => id) ?? [],
     describe: describeNode,
-    now: Date.now(),
   });
   if (bodies.length === 0) return undefined;
   const events = eventsOf(bodies, { runId, after: fold.lastEventId });

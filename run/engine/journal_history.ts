@@ -199,7 +199,7 @@ export class JournalHistory {
 
   /** What the log lacks, in a few words each, in order. */
   missingWords(): string[] {
-    const words = Array.from(this.#happened(), (missing) => {
+    const words = Array.from(this.#lacking(), (missing) => {
       if (missing.what === "sitting") {
         return missing.number === 1 ? "the begin of the run" : "that it was gone on with";
       }
@@ -211,10 +211,10 @@ export class JournalHistory {
 
   /**
    * The events that a log lacks, in the order of the journal: begins of sittings, begins and ends of
-   * attempts that were decided on, and the end of the run. `now`: the time of what has none in either.
+   * attempts that were decided on, and the end of the run.
    */
-  missingEvents(telling: Telling & { now: number }): EventBody[] {
-    return this.#eventsOf([...this.#missing.values()], telling);
+  missingEvents(telling: Telling): EventBody[] {
+    return this.#eventsOf(Array.from(this.#lacking()), telling);
   }
 
   /** The same, and the ends that were not decided on: what a reader is to see. */
@@ -222,13 +222,10 @@ export class JournalHistory {
     const undecided = this.undecidedEnds.filter(wasBegun)
       .filter((ended) => !isLogged(this.#log, ended))
       .map((attempt): Missing => ({ what: "end", attempt }));
-    return this.#eventsOf([...this.#happened(), ...undecided], telling);
+    return this.#eventsOf([...this.#lacking(), ...undecided], telling);
   }
 
-  #eventsOf(
-    missing: readonly Missing[],
-    { name, nodes, describe, now = 0 }: Telling & { now?: number },
-  ): EventBody[] {
+  #eventsOf(missing: readonly Missing[], { name, nodes, describe }: Telling): EventBody[] {
     let startedTs = this.#log.sittingTs;
     const bodies = missing.map((one): EventBody => {
       if (one.what === "end") return nodeEnded(one.attempt.at, one.attempt, one.attempt);
@@ -236,7 +233,7 @@ export class JournalHistory {
         const payload = one.payload === "" ? {} : JSON.parse(one.payload);
         return nodeStarted(one.at, one.attempt, describe(one.attempt.nodeId, payload));
       }
-      const at = this.#timeOf(one, now);
+      const at = this.#timeOf(one);
       startedTs = new Date(at).toISOString();
       return pipeStarted(at, { name, nodes, ...(one.number > 1 && { resumed: true }) });
     });
@@ -252,7 +249,7 @@ export class JournalHistory {
   }
 
   /** What is missing, without the begin of a first sitting in which nothing has happened. */
-  *#happened(): Generator<Missing, void> {
+  *#lacking(): Generator<Missing, void> {
     for (const missing of this.#missing.values()) {
       const isIdle = missing.what === "sitting" && missing.number === 1 &&
         Number.isNaN(missing.at);
@@ -272,10 +269,10 @@ export class JournalHistory {
   }
 
   /** Nothing may have happened since it began. */
-  #timeOf({ at }: { at: number }, now: number): number {
+  #timeOf({ at }: { at: number }): number {
     if (!Number.isNaN(at)) return at;
     const last = Date.parse(this.#log.run.last_ts ?? "");
-    return Number.isNaN(this.#lastAt) ? last || now : this.#lastAt;
+    return Number.isNaN(this.#lastAt) ? last || 0 : this.#lastAt;
   }
 
   /** A journal may hold several sessions one behind the other, of which the last counts. */

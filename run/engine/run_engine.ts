@@ -236,7 +236,10 @@ export class RunEngine {
       journal: (from) => {
         this.#journal = journalOver(journalSink(held), from);
         // A kill may have left lines that are not on disk: their events are told behind the next barrier.
-        const missing = history!.missingEvents({ ...this.#options, now: Date.now() });
+        const missing = history!.missingEvents(this.#options);
+        // The n-th begin in a log is that of the n-th sitting, also of a first one in which nothing happened.
+        const isBegun = this.#options.fold.hasBegun || missing[0]?.type === "pipe.started";
+        if (!isBegun) this.#tellBegun({ resumed: undefined });
         for (const event of missing) this.#teller.tell({ event: () => event });
         this.#tellBegun({ resumed: true, damaged });
         for (const ended of history!.undecidedEnds) this.#takeEnd(ended, ended.end);
