@@ -18,6 +18,7 @@ import {
   CapturingSession,
   type CapturingSessionOptions,
 } from "../../capture/session/capturing_session.ts";
+import { recoverCapture } from "../../capture/session/recover_capture.ts";
 import { resumeCapture } from "../../capture/session/resume_capture.ts";
 import type { CaptureBundle } from "../../capture/types.ts";
 import { type CaptureJournal, journalOver } from "../../capture/session/journal.ts";
@@ -40,6 +41,7 @@ import type {
 import { attemptKey, errorKindOf } from "../attempt_key.ts";
 import { messageOf } from "../error_record.ts";
 import type { AttemptEnd, EndRecord, HeldRun } from "../port.ts";
+import { runError } from "../run_error.ts";
 import type { NodeAttempt } from "../types.ts";
 import { Asks, nodeOfEvent } from "./asks.ts";
 import { JournalHistory } from "./journal_history.ts";
@@ -151,6 +153,9 @@ interface OpenAttempt {
 }
 
 type Session = CapturingSession<Supervisor>;
+
+/** The recording of so many nodes is kept, as reading it back would take what a small run costs. */
+const MOST_KEPT_NODES = 1000;
 
 const UNBEGUN: AttemptEnd = { termination: "Aborted", end: { begun: false } };
 
@@ -277,6 +282,11 @@ export class RunEngine {
     return this.#failure;
   }
 
+  /** Whether there are attempts whose begin was decided on, and whose end was not. */
+  get hasOpen(): boolean {
+    return this.#open.size > 0;
+  }
+
   /** Asks for a node. Resolves when that is decided on, which is not on disk yet. */
   async ask(nodeId: string, payload: string): Promise<void> {
     const ask = this.#asks.next(nodeId);
@@ -309,11 +319,29 @@ export class RunEngine {
     const ended = { at: eventTimeOf(at), state, ...defined({ reason, failed }) } as const;
     await this.session.note({ type: "ended", ...ended });
     this.#end = pipeEnded(at, { startedTs: fold.sittingTs, reason, failed });
-    const bundle = this.session.intoBundle();
+    const bundle = await this.#bundle();
     await held.putDocument("capture.json", encodeUtf8(stringifyCaptureBundle(bundle)));
     await this.#teller.write([this.#end]);
     await held.barrier({ of: ["capture", "events"] });
     return bundle;
+  }
+
+  async #bundle(): Promise<CaptureBundle> {
+    if (this.#keepsRecording) return this.session.intoBundle();
+    const { held: { view } } = this.#options;
+    const { bundle, damage } = await recoverCapture(view.raw("capture"));
+    if (damage === null) return bundle;
+    const { runId } = view;
+    const what = `line ${damage.line} of its journal is not what was written (${damage.message})`;
+    throw runError("damaged", `Cannot make the bundle of ${runId}: ${what}`, {
+      details: { runId },
+      remedy: `let other programs leave an open run alone; taffrail verify ${runId} says more`,
+    });
+  }
+
+  /** In a long run each command would be started by a program that has grown, and takes longer for that. */
+  get #keepsRecording(): boolean {
+    return this.#options.nodes.length <= MOST_KEPT_NODES;
   }
 
   /**
@@ -362,6 +390,7 @@ export class RunEngine {
       createSupervisor: (options) => new Supervisor(options),
       timers: systemTimers,
       signal: this.stop,
+      keepsRecording: this.#keepsRecording,
       ...defined({ deadlineGraceMs: endWithinMs }),
     };
   }
