@@ -120,6 +120,12 @@ class FlowRun {
       return { ending, bundle, logged: engine.logged };
     } catch (cause) {
       await engine.breakOff(cause);
+      for (const { nodeId, attempt } of engine.untold) {
+        const what = `${nodeId} (attempt ${attempt}) has ended, and that could not be recorded`;
+        this.#options.observer.note(
+          `${what}: going on with the run finds out what is on disk of it`,
+        );
+      }
       throw this.#recordingError(engine.failure?.error ?? cause);
     }
   }
@@ -223,7 +229,7 @@ class FlowRun {
 
   #recordingError(cause: unknown): unknown {
     if (cause instanceof RecordingError) return cause;
-    return new RecordingError("log", { of: `run ${this.#options.held.view.runId}`, cause });
+    return new RecordingError("run", { of: `run ${this.#options.held.view.runId}`, cause });
   }
 
   /** What keeps a run from being gone on with is told as it is; nothing was begun. */

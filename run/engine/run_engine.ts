@@ -75,6 +75,8 @@ export class RunEngine {
   readonly #asks = new Asks();
   readonly #teller: Teller;
   readonly #open = new Map<string, OpenAttempt>();
+  /** What has ended by itself, and was not told yet. */
+  readonly #untold = new Map<string, NodeAttempt>();
   /** The work that is under way. */
   readonly #running = new Set<Promise<unknown>>();
   /** Ends the run from inside. */
@@ -191,6 +193,11 @@ export class RunEngine {
   /** How many lines it has given to the log. */
   get logged(): number {
     return this.#teller.written;
+  }
+
+  /** What has ended by itself and could not be told, of a run that was broken off. */
+  get untold(): NodeAttempt[] {
+    return [...this.#untold.values()];
   }
 
   /** What keeps the run from being recorded, if anything does. */
@@ -338,6 +345,8 @@ export class RunEngine {
     try {
       const answer = await work;
       open.end = answer.end;
+      // What was asked to end has no end of its own that could be missed.
+      if (answer.termination !== "Aborted") this.#untold.set(attemptKey(attempt), attempt);
       return answer;
     } catch (error) {
       // What it did cannot be recorded, so nothing may go on.
@@ -398,6 +407,7 @@ export class RunEngine {
       ...(open !== undefined && { happened: open.called.promise }),
       event: () => nodeEnded(at, attempt, { termination, end }),
       then: () => {
+        this.#untold.delete(key);
         this.#options.observer.attemptEnded(attempt, { termination, end: end ?? {}, at });
       },
     });

@@ -3,7 +3,7 @@ import { ByteRing, OutputFile } from "../../cli/process/output_file.ts";
 import { Random } from "../_util/random.ts";
 import { longCount, seed, withTempDir } from "../_util/temp.ts";
 import { taffrail } from "./_command.ts";
-import { eventsOf, onlyRun, outputOf, writeFlow } from "./_runs.ts";
+import { eventsOf, onlyRun, outlineOf, outputOf, writeFlow } from "./_runs.ts";
 
 /** What a file must hold of all that was printed. */
 function bounded(all: Uint8Array, maxBytes: number): Uint8Array {
@@ -131,13 +131,22 @@ Deno.test({
       const root = `${cwd}/.taffrail`;
       const runId = await onlyRun(root);
       assertEquals(code, 1);
-      const says = `Cannot record the decisions of run ${runId}: Cannot write the capture journal`;
-      assertStringIncludes(stderr, says);
+      const journal = `${root}/runs/${runId}/capture.jsonl`;
+      const says = `Cannot append to ${journal}: Only `;
+      assertStringIncludes(stderr, `Cannot record run ${runId}: ${says}`);
+      assertStringIncludes(stderr, "is the disk full?; the run was stopped: free some space");
       const last = eventsOf(root, runId).at(-1);
       assertEquals(last?.type, "pipe.aborted");
       assertStringIncludes(last?.reason ?? "", says);
       const { code: replayed } = await taffrail(["replay", runId], { cwd });
       assertEquals(replayed, 0);
+      // With room again it goes on where it was: nothing that was told runs twice.
+      const resumed = await taffrail(["resume", runId], { cwd });
+      assertEquals(resumed.code, 0, resumed.stderr);
+      const outline = outlineOf(eventsOf(root, runId));
+      for (const [id] of nodes) {
+        assertEquals(outline.filter((line) => line === `node.completed ${id}`).length, 1, id);
+      }
     }),
 });
 
