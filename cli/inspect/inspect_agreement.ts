@@ -2,7 +2,7 @@
 import { runPaths } from "../../_internal/root_layout.ts";
 import { reasonOf } from "../../_internal/text.ts";
 import { lastRuntimeOf } from "../../capture/bundle/records.ts";
-import type { RecoveredCapture } from "../../capture/session/recover_capture.ts";
+import type { CaptureBundle } from "../../capture/types.ts";
 import type { RunFold } from "../../eventlog/derive_run_state.ts";
 import { exists } from "../files.ts";
 import { flowOfRecord, type FlowRecord, readFlowRecord } from "../flow/flow_record.ts";
@@ -50,7 +50,7 @@ export async function inspectAgreement(
   }
   const { recovered } = capture;
   const isOfCommand = isOfTheCommand(run, { log, capture });
-  const isOfEngine = isOfCommand || hasEngineLine(recovered);
+  const isOfEngine = isOfCommand || [recovered?.bundle, capture.bundle].some(isOfTheEngine);
   const { fold } = log;
   const hasBegun = Array.from(fold.nodes()).some(({ status }) => status !== "Pending");
   const found = missingCapture(run, { capture, isSound, isOfEngine, hasBegun });
@@ -102,9 +102,10 @@ function missingCapture(
   return isGone ? [problem("bundle", "missing", "it is gone", MAKE_BUNDLE)] : [];
 }
 
-/** Whether the run engine wrote a journal: what it alone records tells it. */
-function hasEngineLine(recovered: RecoveredCapture | undefined): boolean {
-  return recovered !== undefined && (recovered.ended !== null || recovered.resumed.length > 0);
+/** Whether the run engine wrote a recording: what it alone records tells it. */
+function isOfTheEngine(bundle: CaptureBundle | undefined): boolean {
+  const notes = bundle !== undefined && "inputs" in bundle ? bundle.notes ?? [] : [];
+  return notes.some(({ type }) => type === "ended" || type === "resumed");
 }
 
 /** Whether the command made a run: any of what it alone records tells it, since all else may be gone. */

@@ -76,7 +76,7 @@ interface Telling {
   describe: DescribeNode;
 }
 
-/** {@linkcode file} */
+/** What the journal of a run says, line by line or as a whole. */
 export class JournalHistory {
   readonly #log: RunFold;
   readonly #asks: Asks;
