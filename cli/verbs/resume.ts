@@ -27,6 +27,7 @@ import { commandHint, findReadableRun } from "../reading/find_run.ts";
 import { isNewer, newerText } from "../reading/open_capture.ts";
 import { JsonDisplay, type RunDisplay, TextDisplay } from "../reading/run_display.ts";
 import { readRunLog } from "../reading/run_log.ts";
+import { readRunReport } from "../reading/run_report.ts";
 import { flowPorts, reportOfEnd } from "../record_run.ts";
 import {
   onlyOperand,
@@ -152,7 +153,8 @@ async function resumeRun(options: ResumeOptions): Promise<number> {
     const history = await readHistory({ root, view: held.view, fold });
     const plan = await planResume(options, history);
     const { flow } = plan;
-    const programs = findPrograms(flow);
+    // What has completed may have been run by something that is gone since.
+    const programs = findPrograms({ ...flow, nodes: plan.open });
     display = shown.use(json ? new JsonDisplay() : new TextDisplay(flow, { root }));
     interrupts.listenFor(display, options.graceMs);
     display.runStarted(runId);
@@ -174,12 +176,12 @@ async function resumeRun(options: ResumeOptions): Promise<number> {
       if (error !== stop.reason) throw error;
       return undefined;
     });
-    if (end === undefined) {
-      note(`nothing was changed; go on with it: ${commandHint("resume", { root, runId })}`);
-      return interrupts.received!.exitCode;
-    }
   }
-  const report = await reportOfEnd({ root, view: runs.view(runId), lastSeq }, end);
+  const view = runs.view(runId);
+  // Interrupted before it was gone on with, the run is as it was.
+  const report = end === undefined
+    ? await readRunReport(root, runId)
+    : await reportOfEnd({ root, view, lastSeq }, end);
   if (report.state !== "Completed") {
     display.note(`go on with it: ${commandHint("resume", { root, runId })}`);
   }
