@@ -74,6 +74,8 @@ interface Telling {
   nodes: readonly string[];
   /** Says what the event of a node asks for. */
   describe: DescribeNode;
+  /** When a run began in which nothing has happened yet; left out where that is not to be told. */
+  now?: number;
 }
 
 /** {@linkcode file} */
@@ -214,7 +216,7 @@ export class JournalHistory {
    * attempts that were decided on, and the end of the run.
    */
   missingEvents(telling: Telling): EventBody[] {
-    return this.#eventsOf(Array.from(this.#lacking()), telling);
+    return this.#eventsOf([...this.#lacking(telling.now)], telling);
   }
 
   /** The same, and the ends that were not decided on: what a reader is to see. */
@@ -235,25 +237,27 @@ export class JournalHistory {
       }
       const at = this.#timeOf(one);
       startedTs = new Date(at).toISOString();
-      return pipeStarted(at, { name, nodes, ...(one.number > 1 && { resumed: true }) });
+      // Behind an end nothing counts but what goes on with the run.
+      const isFirst = one.number === 1 && !this.#isLogOver();
+      return pipeStarted(at, { name, nodes, ...(!isFirst && { resumed: true }) });
     });
     if (!this.#lacksEnd()) return bodies;
     const { at: time, reason, failed } = this.#ended!;
     const at = millisecondsOf(time);
     if (this.#isLogOver() && !missing.some(({ what }) => what === "sitting")) {
-      // Behind the end of a log an end counts only if the run was begun again.
       bodies.push(pipeStarted(at, { name, nodes, resumed: true }));
       startedTs = new Date(at).toISOString();
     }
     return [...bodies, pipeEnded(at, { startedTs, reason, failed })];
   }
 
-  /** What is missing, without the begin of a first sitting in which nothing has happened. */
-  *#lacking(): Generator<Missing, void> {
+  /** What is missing; of a first sitting in which nothing has happened nobody knows when it began. */
+  *#lacking(now?: number): Generator<Missing, void> {
     for (const missing of this.#missing.values()) {
       const isIdle = missing.what === "sitting" && missing.number === 1 &&
         Number.isNaN(missing.at);
       if (!isIdle) yield missing;
+      else if (now !== undefined) yield { ...missing, at: now };
     }
   }
 
