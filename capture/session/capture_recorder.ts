@@ -75,21 +75,16 @@ export interface Recording {
 /** Puts a bundle together from inputs and decisions, in the order in which they are recorded. */
 export class CaptureRecorder {
   /** Every input, those that are not decided on too. */
-  readonly inputs: InputRecord[] = [];
+  inputs: InputRecord[] = [];
   /** Every decision. */
-  readonly decisions: DecisionRecord[] = [];
+  decisions: DecisionRecord[] = [];
   /** What was recorded besides. */
-  readonly notes: BundleNote[] = [];
+  notes: BundleNote[] = [];
   /** How many inputs were decided on: all that there were when the last decision was recorded. */
   decidedInputs = 0;
 
   /** `header`: what is known of the session before its first input. */
   constructor(readonly header: SessionHeader) {}
-
-  /** Whether an input was recorded since the last decision. */
-  get hasUndecided(): boolean {
-    return this.inputs.length > this.decidedInputs;
-  }
 
   /** The runtime that ran the graph last. */
   get runtimeProvenance(): string {
@@ -122,6 +117,14 @@ export class CaptureRecorder {
   addDecision(decision: DecisionRecord): void {
     this.decisions.push(decision);
     this.decidedInputs = this.inputs.length;
+  }
+
+  /** Lets go of all of it: whoever wants it now reads the journal. */
+  forget(): void {
+    this.inputs = [];
+    this.decisions = [];
+    this.notes = [];
+    this.decidedInputs = 0;
   }
 
   /** Takes what nothing is decided by. */

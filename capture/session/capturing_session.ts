@@ -93,6 +93,15 @@ export interface CapturingSessionOptions<S extends CapturableSupervisor>
   /** Records as the session goes; without it nothing is on disk until a bundle is written (CAP-5). */
   journal?: CaptureJournal;
   /**
+   * Whether the recording is kept in memory too, some kilobytes an event. Without that a long session needs
+   * no more memory than a short one, and its journal alone has what it recorded: there is no
+   * `intoBundle`, `setEffects`, `undecided` or `interrupted` (each is a `TypeError`), and
+   * {@linkcode recoverCapture} makes the bundle of the journal, which then must be given.
+   *
+   * @default {true}
+   */
+  keepsRecording?: boolean;
+  /**
    * Replaces values before they are recorded and hashed. The supervisor and its invoker get the real
    * ones, so a re-execution from the recording sees others.
    */
@@ -173,7 +182,9 @@ export function resumedSession<S extends CapturableSupervisor>(
 export class CapturingSession<S extends CapturableSupervisor> implements AsyncDisposable {
   /** The supervisor. What it is given directly is recorded too. */
   readonly supervisor: S;
-  readonly #recorder: CaptureRecorder;
+  readonly #recorder: CaptureRecorder | undefined;
+  /** How many inputs and decisions were recorded, and of how many inputs when the last of these was. */
+  readonly #count = { inputs: 0, decisions: 0, decidedInputs: 0 };
   readonly #journal: CaptureJournal | undefined;
   readonly #redact: RedactCapture | undefined;
   readonly #decisionLog: DecisionLog;
@@ -196,7 +207,8 @@ export class CapturingSession<S extends CapturableSupervisor> implements AsyncDi
     checkOptions(options);
     const { [PAST]: past, ...given } = options as CapturingSessionOptions<S> & HasPast;
     const { createSupervisor, runtimeProvenance, journal, redact, ...others } = given;
-    const { adapterProvenance = NO_ADAPTER_PROVENANCE, egressProvenance, ...rest } = others;
+    const { adapterProvenance = NO_ADAPTER_PROVENANCE, egressProvenance, ...more } = others;
+    const { keepsRecording = true, ...rest } = more;
     const header = {
       graph_id: rest.graphId,
       mode: rest.mode ?? "serial",
@@ -212,7 +224,8 @@ export class CapturingSession<S extends CapturableSupervisor> implements AsyncDi
     this.#redact = redact;
     this.#journal = journal;
     this.#past = past;
-    this.#recorder = past?.recorder ?? new CaptureRecorder(header);
+    if (past !== undefined) this.#count = past.count;
+    if (keepsRecording) this.#recorder = past?.recorder ?? new CaptureRecorder(header);
     try {
       this.supervisor = createSupervisor({
         ...rest,
@@ -229,17 +242,17 @@ export class CapturingSession<S extends CapturableSupervisor> implements AsyncDi
 
   /** How many decisions are recorded; the last one's index is one less. */
   get decisionCount(): number {
-    return this.#recorder.decisions.length;
+    return this.#count.decisions;
   }
 
   /** The events that are recorded and not decided on. */
   get undecided(): EventInputRecord[] {
-    return this.#recorder.undecided;
+    return this.#kept("tell what is undecided").undecided;
   }
 
   /** In `"concurrent"` mode, the attempts that have begun and not ended. */
   get interrupted(): InterruptedAttempt[] {
-    return this.#recorder.interrupted;
+    return this.#kept("tell what was interrupted").interrupted;
   }
 
   /**
@@ -267,6 +280,7 @@ export class CapturingSession<S extends CapturableSupervisor> implements AsyncDi
    */
   async setEffects(decisionIndex: number, effects: readonly ActionEffect[]): Promise<void> {
     this.#checkOpen("set effects");
+    const recorder = this.#kept("set effects");
     checkArray(effects, "effects");
     const captured = effects.map((original) => {
       // What has a hash is plain enough to be copied.
@@ -276,7 +290,7 @@ export class CapturingSession<S extends CapturableSupervisor> implements AsyncDi
       const effect = redactEffect(copy, this.#redact);
       return { effect, effect_hash: computeEffectHash(effect) };
     });
-    this.#recorder.setEffects(decisionIndex, captured);
+    recorder.setEffects(decisionIndex, captured);
     const line = { type: "effects", decision_index: decisionIndex, effects: captured } as const;
     await this.#onDisk(this.#append(line));
   }
@@ -295,7 +309,7 @@ export class CapturingSession<S extends CapturableSupervisor> implements AsyncDi
     this.#checkOpen("record a note");
     const copy = copyOfNote(note);
     const appended = this.#append(copy);
-    this.#recorder.addNote(copy);
+    this.#recorder?.addNote(copy);
     await this.#onDisk(appended);
   }
 
@@ -323,9 +337,10 @@ export class CapturingSession<S extends CapturableSupervisor> implements AsyncDi
    */
   intoBundle(): CaptureBundle {
     this.#checkOpen("make a bundle");
+    const recorder = this.#kept("make a bundle");
     this.#isTaken = true;
     this.#closeJournal();
-    return this.#recorder.recording().bundle;
+    return recorder.recording().bundle;
   }
 
   /**
@@ -361,7 +376,10 @@ export class CapturingSession<S extends CapturableSupervisor> implements AsyncDi
     this.#checkOpen("record an input");
     if (this.#past?.takesInput(input)) return;
     const record = this.#recordOf(input);
-    return after(this.#append(record), () => this.#recorder.addInput(record));
+    return after(this.#append(record), () => {
+      this.#count.inputs++;
+      this.#recorder?.addInput(record);
+    });
   }
 
   #recordOf(input: SupervisorInput): InputRecord {
@@ -375,7 +393,7 @@ export class CapturingSession<S extends CapturableSupervisor> implements AsyncDi
   /** Records a decision that the decision log has taken (CAP-3). */
   #log(entry: DecisionLogEntry): void | Promise<void> {
     if (this.#past?.takesDecision(entry)) return;
-    if (!this.#recorder.hasUndecided) {
+    if (this.#count.decidedInputs === this.#count.inputs) {
       throw new TypeError(
         "Cannot record a decision: its input was not recorded; " +
           "createSupervisor must pass on every option that it gets",
@@ -388,7 +406,11 @@ export class CapturingSession<S extends CapturableSupervisor> implements AsyncDi
     this.#checkOpen("record a decision");
     const decision = recordDecision(entry);
     const appended = this.#append({ type: "decision", ...decision });
-    return after(appended, () => this.#recorder.addDecision(decision));
+    return after(appended, () => {
+      this.#count.decisions++;
+      this.#count.decidedInputs = this.#count.inputs;
+      this.#recorder?.addDecision(decision);
+    });
   }
 
   /** Where is recorded; nowhere yet as long as a session is only led through its past. */
@@ -419,6 +441,15 @@ export class CapturingSession<S extends CapturableSupervisor> implements AsyncDi
     this.#recordsInto?.close();
   }
 
+  /** The recording, as far as it is kept. */
+  #kept(what: string): CaptureRecorder {
+    if (this.#recorder !== undefined) return this.#recorder;
+    throw new TypeError(
+      `Cannot ${what}: this session does not keep its recording; make a bundle of its journal, with ` +
+        "recoverCapture",
+    );
+  }
+
   #checkOpen(what: string): void {
     if (!this.#isTaken) return;
     throw new TypeError(`Cannot ${what}: the bundle of this session was taken`);
@@ -433,7 +464,7 @@ export function after<T>(step: void | Promise<void>, next: () => T | Promise<T>)
 /** Refuses what would fail later; the supervisor checks the options that are its own. */
 function checkOptions(options: CapturingSessionOptions<CapturableSupervisor>): void {
   checkObject(options, "options");
-  const { createSupervisor, decisionLog, invoker, journal, redact } = options;
+  const { createSupervisor, decisionLog, invoker, journal, redact, keepsRecording } = options;
   checkFunction(createSupervisor, "createSupervisor");
   checkObject(options.constraints, "constraints");
   checkMethods(decisionLog, "decisionLog", ["log"]);
@@ -444,4 +475,9 @@ function checkOptions(options: CapturingSessionOptions<CapturableSupervisor>): v
   }
   if (journal !== undefined) checkMethods(journal, "journal", ["append", "barrier", "close"]);
   if (redact !== undefined) checkFunction(redact, "redact");
+  if (keepsRecording === false && journal === undefined && !(PAST in options)) {
+    throw new TypeError(
+      "Cannot record a session that neither has a journal nor keeps its recording",
+    );
+  }
 }

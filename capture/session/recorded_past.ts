@@ -19,8 +19,8 @@ interface RecordedPastOptions {
 export class RecordedPast {
   /** Takes what follows too; undefined as long as nothing may be recorded. */
   journal: CaptureJournal | undefined;
-  readonly #inputs: readonly InputRecord[];
-  readonly #decisions: readonly DecisionRecord[];
+  #inputs: readonly InputRecord[];
+  #decisions: readonly DecisionRecord[];
   #inputsTaken = 0;
   #decisionsTaken = 0;
 
@@ -31,6 +31,19 @@ export class RecordedPast {
     this.#options = options;
     this.#inputs = [...recorder.inputs];
     this.#decisions = [...recorder.decisions];
+  }
+
+  /** How many inputs and decisions there are. */
+  get count(): { inputs: number; decisions: number; decidedInputs: number } {
+    const { inputs, decisions, decidedInputs } = this.recorder;
+    return { inputs: inputs.length, decisions: decisions.length, decidedInputs };
+  }
+
+  /** Lets go of what was gone through, for a session that does not keep its recording. */
+  forget(): void {
+    this.#inputs = [];
+    this.#decisions = [];
+    this.recorder.forget();
   }
 
   /** The inputs whose decisions are recorded. */

@@ -177,20 +177,23 @@ export async function resumeCapture<S extends CapturableSupervisor>(
   const given = isFile ? openCaptureJournal(source, options) : options.journal!;
   let journal = typeof given === "function" ? undefined : given;
   let resumption: SessionResumption<S>;
+  let recovered: RecoveredCapture;
   try {
     const read = await readCaptureJournal(source, { checkHashes: true });
     checkDamage(source, read.reading);
+    // A copy: what was read goes on growing with the session.
+    recovered = structuredClone(recoveredOf(read));
     resumption = new SessionResumption(options, read);
     await resumption.goThroughPast();
-    await options.onRecovered?.(resumption.recovered);
+    await options.onRecovered?.(recovered);
     options.signal?.throwIfAborted();
-    if (typeof given === "function") journal = checkJournal(given(resumption.recovered));
+    if (typeof given === "function") journal = checkJournal(given(recovered));
     await resumption.goOnInto(journal!, read.reading);
   } catch (error) {
     journal?.close();
     throw error;
   }
-  return await resumption.goOn();
+  return await resumption.goOn(recovered);
 }
 
 /** Returns where the journal is read from. */
@@ -269,8 +272,6 @@ function sessionOptionsOf<S extends CapturableSupervisor>(
 
 /** Leads a supervisor through a recording, and on. */
 class SessionResumption<S extends CapturableSupervisor> {
-  /** What the recording is. */
-  readonly recovered: RecoveredCapture;
   /** The recording, as the session takes it. */
   readonly past: RecordedPast;
   readonly #options: ResumeCaptureOptions<S>;
@@ -286,7 +287,6 @@ class SessionResumption<S extends CapturableSupervisor> {
   constructor(options: ResumeCaptureOptions<S>, read: ReadCapture) {
     const { recorder } = read;
     this.#options = options;
-    this.recovered = structuredClone(recoveredOf(read));
     this.past = new RecordedPast(recorder, {
       path: options.journalPath,
       mayHaveChanged: options.changed !== undefined,
@@ -340,16 +340,16 @@ class SessionResumption<S extends CapturableSupervisor> {
   }
 
   /** Decides on what was left undecided, and ends what was left without an end. */
-  async goOn(): Promise<ResumedCapture<S>> {
+  async goOn(recovered: RecoveredCapture): Promise<ResumedCapture<S>> {
     const session = this.#session;
-    const { withdrawDeferred = false } = this.#options;
+    const { withdrawDeferred = false, keepsRecording = true, timers } = this.#options;
     this.#timers.goOn();
     // A serial run that was not over may have begun: it is not gone on with, but ends.
     if (!this.#isSerial) this.#phase = withdrawDeferred ? "settling" : "live";
     try {
       const left = this.past.undecided.map((input) => this.#feed(input));
       // At once: no deadline of an attempt that is not being made may pass before.
-      const ends = this.recovered.interrupted.filter(({ termination }) => termination === null)
+      const ends = recovered.interrupted.filter(({ termination }) => termination === null)
         .map(({ episode_id: episodeId, attempt }) =>
           session.supervisor.complete({ episodeId, attempt, termination: "Aborted" })
         );
@@ -363,8 +363,9 @@ class SessionResumption<S extends CapturableSupervisor> {
       throw error;
     }
     this.#phase = "live";
-    const { timers } = this.#options;
-    return { session, recovered: this.recovered, timers: timers && this.#timers };
+    this.#terminations.clear();
+    if (!keepsRecording) this.past.forget();
+    return { session, recovered, timers: timers && this.#timers };
   }
 
   /** Takes out what is deferred, when all that was decided on meanwhile has ended. */

@@ -14,13 +14,8 @@ import type { RunFold } from "../../eventlog/derive_run_state.ts";
 import { runPaths } from "../../_internal/root_layout.ts";
 import { encodeUtf8 } from "../../_internal/text.ts";
 import { pumpEventId } from "../../run/engine/asks.ts";
-import {
-  type Decided,
-  type EngineOptions,
-  type LeftRun,
-  type RunEnding,
-  RunEngine,
-} from "../../run/engine/run_engine.ts";
+import { RunEngine } from "../../run/engine/run_engine.ts";
+import type { Decided, EngineOptions, LeftRun, RunEnding } from "../../run/engine/types.ts";
 import { messageOf } from "../../run/error_record.ts";
 import type { AttemptPlace, HeldRun } from "../../run/port.ts";
 import { openTrace, type RunTrace } from "../../run/run_trace.ts";
@@ -125,6 +120,12 @@ class FlowRun {
       return { ending, bundle, logged: engine.logged };
     } catch (cause) {
       await engine.breakOff(cause);
+      for (const { nodeId, attempt } of engine.untold) {
+        const what = `${nodeId} (attempt ${attempt}) has ended, and that could not be recorded`;
+        this.#options.observer.note(
+          `${what}: going on with the run finds out what is on disk of it`,
+        );
+      }
       throw this.#recordingError(engine.failure?.error ?? cause);
     }
   }
@@ -200,26 +201,26 @@ class FlowRun {
   async #feed(engine: RunEngine): Promise<void> {
     const { session: { supervisor }, stop, timers } = engine;
     const progress = this.#progress;
-    const stopped = new Promise<boolean>((resolve) => {
-      stop.addEventListener("abort", () => resolve(true), { once: true });
-    });
-    let rest = Promise.withResolvers<void>();
+    const wake = new Wake();
+    stop.addEventListener("abort", () => wake.up(), { once: true });
     // Called before the pump is, which must not start what waits once a node has failed.
     supervisor.subscribe(() => {
       if (progress.failed !== undefined) pump.stop();
-      rest.resolve();
-      rest = Promise.withResolvers();
+      wake.up();
     });
     using pump = new PumpDriver({ supervisor, timers, eventId: pumpEventId });
     const quiet = new Quiet(pump);
-    while (!stop.aborted && progress.failed === undefined) {
-      const rested = rest.promise;
+    while (!stop.aborted && progress.failed === undefined && supervisor.failure === null) {
+      const woken = wake.next;
       const node = progress.takeReady();
       if (node !== undefined) {
         await engine.ask(node.id, nodePayload(node)).catch((error) => {
           if (!stop.aborted) throw error;
         });
-      } else if (progress.isDone || await Promise.race([stopped, quiet.comes(rested)])) break;
+      } else if (progress.isDone) break;
+      // What is open will end, and that is decided on.
+      else if (engine.hasOpen) await woken;
+      else if (await quiet.comes(woken)) break;
     }
     pump.stop();
     await supervisor.idle();
@@ -228,7 +229,7 @@ class FlowRun {
 
   #recordingError(cause: unknown): unknown {
     if (cause instanceof RecordingError) return cause;
-    return new RecordingError("log", { of: `run ${this.#options.held.view.runId}`, cause });
+    return new RecordingError("run", { of: `run ${this.#options.held.view.runId}`, cause });
   }
 
   /** What keeps a run from being gone on with is told as it is; nothing was begun. */
@@ -245,7 +246,26 @@ function cannotBeResumed(cause: unknown): boolean {
   return cause instanceof CaptureJournalError && kinds.includes(cause.kind);
 }
 
-/** Notices when nothing more happens by itself. */
+/**
+ * Wakes whoever waits for the next of many things: a race between promises that last keeps something of
+ * each wait for as long as they do, a kilobyte a node.
+ */
+class Wake {
+  #next = Promise.withResolvers<void>();
+
+  /** Resolves when the next thing happens. */
+  get next(): Promise<void> {
+    return this.#next.promise;
+  }
+
+  /** Something has happened. */
+  up(): void {
+    this.#next.resolve();
+    this.#next = Promise.withResolvers();
+  }
+}
+
+/** Notices when nothing more happens by itself, though nothing is open. */
 class Quiet {
   readonly #pump: PumpDriver;
   /** Waited for by many looks: to begin waiting costs a walk over the stack. */
@@ -255,13 +275,13 @@ class Quiet {
     this.#pump = pump;
   }
 
-  /** Waits until the supervisor has decided on something; true when nothing more happens. */
-  async comes(rested: Promise<void>): Promise<boolean> {
-    const isDecided = rested.then(() => false);
+  /** Waits until something happens; true when nothing more does. */
+  async comes(woken: Promise<void>): Promise<boolean> {
+    const isWoken = woken.then(() => false);
     this.#drained ??= this.#drain().finally(() => this.#drained = undefined);
-    if (!await Promise.race([isDecided, this.#drained])) return false;
+    if (!await Promise.race([isWoken, this.#drained])) return false;
     // That wait may have begun, and ended, before the last node was handed over.
-    return await Promise.race([isDecided, this.#drain()]);
+    return await Promise.race([isWoken, this.#drain()]);
   }
 
   async #drain(): Promise<boolean> {

@@ -78,7 +78,7 @@ interface Telling {
   now?: number;
 }
 
-/** {@linkcode file} */
+/** What the journal of a run says, line by line or as a whole. */
 export class JournalHistory {
   readonly #log: RunFold;
   readonly #asks: Asks;

@@ -98,7 +98,7 @@ export class RecoveredLogs {
       : fileSize === 0
       ? 0
       : this.#mendShortened(path, fileSize);
-    writer.add(name, fileEnd, [bytes]);
+    writer.addAll([{ file: name, offset: fileEnd, bytes: [bytes] }]);
     return fileEnd + bytes.length;
   }
 

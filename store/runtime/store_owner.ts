@@ -265,8 +265,7 @@ export class StoreOwner implements RuntimeSource, GroupCommitter {
     }
     group.applyTo(this.state);
     this.#checkpointer.snapshots.add(group);
-    const { logs } = this.#parts;
-    for (const { file, offset, bytes } of group.logs.values()) logs.add(file, offset, bytes);
+    this.#parts.logs.addAll(group.logs.values());
     try {
       this.#guard(() => this.#flushLogs());
     } catch {

@@ -151,6 +151,11 @@ export class Supervisor {
     return this.#core.clock;
   }
 
+  /** What stopped it for good, when a port failed that may not fail; null as long as nothing has. */
+  get failure(): { error: unknown } | null {
+    return this.#loop.failure;
+  }
+
   /** How many inputs were taken. */
   get inputCount(): number {
     return this.#core.inputs;

@@ -2,6 +2,7 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { recoverCapture } from "../../capture/mod.ts";
 import { openRun } from "../../run/mod.ts";
+import { namesIn } from "../_util/files.ts";
 import { withTempDir } from "../_util/temp.ts";
 import { type Outcome, outcomeOf, saying } from "./_at_point.ts";
 import { HAS_SIGNALS, taffrail } from "./_command.ts";
@@ -41,7 +42,7 @@ async function readRun(cwd: string) {
   return {
     record: JSON.parse(await Deno.readTextFile(`${directory}/flow.json`)),
     resumed: (await recoverCapture(`${directory}/capture.jsonl`)).resumed,
-    names: Array.from(Deno.readDirSync(directory), ({ name }) => name).toSorted(),
+    names: namesIn(directory).toSorted(),
   };
 }
 
