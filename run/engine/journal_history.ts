@@ -74,8 +74,6 @@ interface Telling {
   nodes: readonly string[];
   /** Says what the event of a node asks for. */
   describe: DescribeNode;
-  /** When a run began in which nothing has happened yet; left out where that is not to be told. */
-  now?: number;
 }
 
 /** What the journal of a run says, line by line or as a whole. */
@@ -216,7 +214,7 @@ export class JournalHistory {
    * attempts that were decided on, and the end of the run.
    */
   missingEvents(telling: Telling): EventBody[] {
-    return this.#eventsOf([...this.#lacking(telling.now)], telling);
+    return this.#eventsOf([...this.#lacking()], telling);
   }
 
   /** The same, and the ends that were not decided on: what a reader is to see. */
@@ -251,13 +249,12 @@ export class JournalHistory {
     return [...bodies, pipeEnded(at, { startedTs, reason, failed })];
   }
 
-  /** What is missing; of a first sitting in which nothing has happened nobody knows when it began. */
-  *#lacking(now?: number): Generator<Missing, void> {
+  /** What is missing, without the begin of a first sitting in which nothing has happened. */
+  *#lacking(): Generator<Missing, void> {
     for (const missing of this.#missing.values()) {
       const isIdle = missing.what === "sitting" && missing.number === 1 &&
         Number.isNaN(missing.at);
       if (!isIdle) yield missing;
-      else if (now !== undefined) yield { ...missing, at: now };
     }
   }
 
