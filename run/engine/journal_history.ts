@@ -214,7 +214,7 @@ export class JournalHistory {
    * attempts that were decided on, and the end of the run.
    */
   missingEvents(telling: Telling): EventBody[] {
-    return this.#eventsOf(Array.from(this.#lacking()), telling);
+    return this.#eventsOf([...this.#lacking()], telling);
   }
 
   /** The same, and the ends that were not decided on: what a reader is to see. */
@@ -235,13 +235,14 @@ export class JournalHistory {
       }
       const at = this.#timeOf(one);
       startedTs = new Date(at).toISOString();
-      return pipeStarted(at, { name, nodes, ...(one.number > 1 && { resumed: true }) });
+      // Behind an end nothing counts but what goes on with the run.
+      const isFirst = one.number === 1 && !this.#isLogOver();
+      return pipeStarted(at, { name, nodes, ...(!isFirst && { resumed: true }) });
     });
     if (!this.#lacksEnd()) return bodies;
     const { at: time, reason, failed } = this.#ended!;
     const at = millisecondsOf(time);
     if (this.#isLogOver() && !missing.some(({ what }) => what === "sitting")) {
-      // Behind the end of a log an end counts only if the run was begun again.
       bodies.push(pipeStarted(at, { name, nodes, resumed: true }));
       startedTs = new Date(at).toISOString();
     }
