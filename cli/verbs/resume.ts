@@ -51,13 +51,13 @@ newest run that has not completed.
 Usage: taffrail resume [options] RUN
 
   --flow FLOW         the flow file, where it is no longer where it was: it has
-                      the values of "env". A node that has not completed may have
-                      changed
-  --accept NODES      keep what these nodes came to, a,b, though they changed
+                      the values of "env"
+  --accept NODES      keep what these nodes came to, a,b, though they have changed
+                      since or are gone
   --rerun NODES       run these again though they have completed, and all that
                       needs them
-  --failed-only       run only what failed or was cut off, nothing that was never
-                      begun
+  --failed-only       run only what failed or was cut off, and nothing that was
+                      never begun
   --wait              wait for what is left of the run to end by itself
   --assume-ended      take it that nothing is left where nobody can tell; on
                       Linux that is rare
@@ -65,8 +65,9 @@ ${RUN_HELP}
 
 A run that is not completed can be resumed, whatever has ended it: a kill, a
 signal, a node that failed. One that somebody works on cannot. Attempts are
-numbered on; max_retries counts anew. Output and exit codes are those of
-taffrail run.`,
+numbered on; max_retries counts anew. Nodes that have not completed may have
+changed, be new or be gone; the constraints are those with which the run began.
+Output and exit codes are those of taffrail run.`,
 
   async run(args) {
     const kinds = {
