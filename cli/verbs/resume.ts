@@ -52,8 +52,8 @@ Usage: taffrail resume [options] RUN
 
   --flow FLOW         the flow file, where it is no longer where it was: it has
                       the values of "env"
-  --accept NODES      keep what these nodes came to, a,b, though they have changed
-                      since or are gone
+  --accept NODES      keep what these nodes came to, a,b, though they changed
+                      or are gone
   --rerun NODES       run these again though they have completed, and all that
                       needs them
   --failed-only       run only what failed or was cut off, and nothing that was
