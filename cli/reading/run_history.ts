@@ -14,7 +14,6 @@ import { JournalHistory } from "../../run/engine/journal_history.ts";
 import { eventsOf } from "../../run/engine/lifecycle.ts";
 import { describeNode } from "../flow/node_event.ts";
 import { Deferrals } from "./deferrals.ts";
-import { isNewer } from "./open_capture.ts";
 import { readRunLog, type RunLog } from "./run_log.ts";
 
 /** What was read of a run. */
@@ -35,8 +34,8 @@ export async function readRunHistory(root: string, runId: string): Promise<RunHi
     });
   } catch (error) {
     // There is nothing in it where none was begun, or a newer version began it.
-    const isNone = isFromMissingFile(error) ||
-      (error instanceof CaptureJournalError && error.kind === "no-session") || isNewer(error);
+    const isNone = isFromMissingFile(error) || (error instanceof CaptureJournalError &&
+      (error.kind === "no-session" || error.kind === "version"));
     if (isNone) return { ...log, deferrals };
     throw error;
   }

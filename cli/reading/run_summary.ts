@@ -7,7 +7,6 @@ import { runPaths, runtimeDirectory } from "../../_internal/root_layout.ts";
 import { sizeOfDirectory } from "../files.ts";
 import { isSuspended } from "../process/run_holder.ts";
 import { logProblem, readingProblem } from "./find_run.ts";
-import { endInJournal, readRunHistory } from "./run_history.ts";
 import { eventProblem } from "./run_log.ts";
 import { compareBegins, type RunTimes, timesOf } from "./run_times.ts";
 
@@ -139,6 +138,8 @@ async function upToJournal(
   const { run, times } = summary;
   if (!("state" in run)) return summary;
   try {
+    // Few runs are killed, and nothing else needs it.
+    const { endInJournal, readRunHistory } = await import("./run_history.ts");
     if (!isWhole) return { run: { ...run, ...endInJournal(root, runId) }, times };
     const { fold } = await readRunHistory(root, runId);
     const { nodes, ...state } = fold.state({ live: false });
