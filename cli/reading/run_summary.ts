@@ -9,7 +9,6 @@ import { decodeUtf8 } from "../../_internal/text.ts";
 import { sizeOfDirectory } from "../files.ts";
 import { isSuspended } from "../process/run_holder.ts";
 import { logProblem, readingProblem } from "./find_run.ts";
-import { readRunHistory } from "./run_history.ts";
 import { eventProblem } from "./run_log.ts";
 import { compareBegins, type RunTimes, timesOf } from "./run_times.ts";
 
@@ -142,6 +141,8 @@ async function upToJournal(
   if (!("state" in run)) return summary;
   try {
     if (!isWhole) return { run: { ...run, ...endInJournal(root, runId) }, times };
+    // Where all runs have an end, none needs it.
+    const { readRunHistory } = await import("./run_history.ts");
     const { fold } = await readRunHistory(root, runId);
     const { nodes, ...state } = fold.state({ live: false });
     const completed = nodes.filter(({ status }) => status === "Completed").length;
