@@ -1,6 +1,7 @@
 import { isObject, TaffrailError } from "./errors.ts";
 import { decodeUtf8 } from "./text.ts";
-import { JsonSyntaxError, MAX_DEPTH } from "./wire_json/errors.ts";
+import { JsonSyntaxError } from "./wire_json/errors.ts";
+import { type JsonValue, numberOf } from "./wire_json/json_value.ts";
 import { parseJson } from "./wire_json/parse_json.ts";
 
 /**
@@ -70,7 +71,7 @@ export function payloadText(recorded: string | readonly number[]): string {
 /** The object that a payload is, whole. No bytes make an empty one. */
 export function payloadObject(payload: Uint8Array): Record<string, unknown> {
   if (payload.length === 0) return {};
-  const parsed = parse(payload);
+  const parsed = withPlainNumbers(parseStrictly(payload));
   if (isObject(parsed)) return parsed;
   const actual = parsed === null ? "null" : Array.isArray(parsed) ? "array" : typeof parsed;
   const message = `payload must be a JSON object, got ${actual}`;
@@ -78,23 +79,10 @@ export function payloadObject(payload: Uint8Array): Record<string, unknown> {
 }
 
 /**
- * The engine parses, being many times as fast. The strict parser sees what may hold a value that the engine
- * takes and a strict reader does not, be it one that a later member of the same name hides; and it says
- * what is wrong with all that the engine refuses. Of equal names the last one counts.
+ * What the strict parser says, which leaves to the engine what both read alike. Of equal names the last one
+ * counts.
  */
-function parse(payload: Uint8Array): unknown {
-  try {
-    const text = decodeUtf8(payload);
-    if (!isSuspect(text)) return JSON.parse(text);
-    parseStrictly(payload);
-    return JSON.parse(text);
-  } catch (error) {
-    if (error instanceof ExternalEventPayloadError) throw error;
-    return parseStrictly(payload);
-  }
-}
-
-function parseStrictly(payload: Uint8Array): unknown {
+function parseStrictly(payload: Uint8Array): JsonValue {
   try {
     return parseJson(payload, { duplicates: "last" });
   } catch (cause) {
@@ -106,27 +94,18 @@ function parseStrictly(payload: Uint8Array): unknown {
   }
 }
 
-/** An escaped surrogate, or a number that may overflow: a large exponent, or very many digits. */
-const SUSPECT = /\\u[dD]|[:,[\s]-?[0-9.]+[eE]\+?[0-9]{3}|[0-9]{200}/;
-
-/** Whether a text may hold what the engine's parser takes and a strict one does not. */
-function isSuspect(text: string): boolean {
-  return SUSPECT.test(text) || mayBeDeep(text);
-}
-
-function mayBeDeep(text: string): boolean {
-  // Whatever is open is closed again.
-  if (text.length <= 2 * MAX_DEPTH) return false;
-  let opened = 0;
-  for (let index = 0; index < text.length; index++) {
-    const unit = text.charCodeAt(index);
-    if ((unit === OPEN_BRACKET || unit === OPEN_BRACE) && ++opened > MAX_DEPTH) return true;
+/** The value itself, in which a number that was kept as its text, such as `1.0`, is the double of that. */
+function withPlainNumbers(value: JsonValue): JsonValue {
+  if (typeof value !== "object" || value === null) return value;
+  const number = numberOf(value);
+  if (number !== undefined) return number;
+  const members = value as Record<string, JsonValue>;
+  for (const name of Object.keys(members)) {
+    const member = members[name]!;
+    if (typeof member === "object") members[name] = withPlainNumbers(member);
   }
-  return false;
+  return value;
 }
-
-const OPEN_BRACKET = 0x5b;
-const OPEN_BRACE = 0x7b;
 
 /** A value of an execution context as it is tagged; undefined for what is none. */
 export function taggedValue(member: unknown): Value | undefined {

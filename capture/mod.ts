@@ -35,6 +35,7 @@ export {
   CAPTURE_VERSION,
   computePayloadHash,
   hasValidHash,
+  lastRuntimeOf,
   NO_ADAPTER_PROVENANCE,
   recordEvent,
   rehydrateEvent,

@@ -11,7 +11,6 @@ import { Interrupts } from "./process/interrupts.ts";
 import { prepareRootDirectory } from "./reading/find_root.ts";
 import type { RunDisplay } from "./reading/run_display.ts";
 import { deferralsOf } from "./reading/deferrals.ts";
-import type { RunLog } from "./reading/run_log.ts";
 import { readRunReport, reportOf, type RunReport } from "./reading/run_report.ts";
 import type { RunSettings } from "./verbs/arguments.ts";
 
@@ -110,6 +109,6 @@ async function createRun(runs: RunsRoot, name: string): Promise<HeldRun> {
   try {
     return await runs.create({ about: { name } });
   } catch (cause) {
-    throw new RecordingError("log", { of: "a new run", cause });
+    throw new RecordingError("run", { of: "a new run", cause });
   }
 }

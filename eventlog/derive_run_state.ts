@@ -176,32 +176,9 @@ export class RunFold {
         break;
       default: {
         const change = attemptChange(event);
-        if (change !== undefined) this.takeAttempt(change, ts);
+        if (change !== undefined) this.#takeAttempt(change, ts);
       }
     }
-  }
-
-  /**
-   * Takes what is known of an attempt from elsewhere than an event of the log.
-   *
-   * @param change What is known of it; a begin of what has begun, or has ended, changes nothing.
-   * @param ts When that was.
-   */
-  takeAttempt(change: AttemptChange, ts?: string): void {
-    const { node_id: id, status, attempt: told, kind, name } = change;
-    const [node, cells] = [this.#rowOf(id), this.#nodes];
-    const isBegin = status === "Running";
-    const last = cells.get(node, LAST_ATTEMPT);
-    const lastNumber = last === NONE ? 0 : this.#attempts.get(last, NUMBER);
-    const number = told ?? Math.max(1, isBegin ? lastNumber + 1 : lastNumber);
-    const row = this.#attemptRow(node, number);
-    const isLate = isBegin && this.#attempts.get(row, STATUS) !== RUNNING;
-    this.#setAttempt(row, change);
-    if (number < lastNumber) return;
-    if (told !== undefined) cells.set(node, TOLD_NUMBER, told);
-    if (kind !== undefined) cells.set(node, KIND, this.#values.ofText(kind));
-    if (name !== undefined && name !== this.#names[node]) this.#names[node] = name;
-    if (ts !== undefined && !isLate) cells.set(node, LAST_TS, packTime(this.#values, ts));
   }
 
   /**
@@ -297,6 +274,24 @@ export class RunFold {
     this.#run.state = state;
     this.#sittingMs = numberOf(durationMs) ??
       millisecondsBetween(this.#sittingTs, textOf(ts) ?? null);
+  }
+
+  /** A begin of what has begun, or has ended, changes nothing. */
+  #takeAttempt(change: AttemptChange, ts: string | undefined): void {
+    const { node_id: id, status, attempt: told, kind, name } = change;
+    const [node, cells] = [this.#rowOf(id), this.#nodes];
+    const isBegin = status === "Running";
+    const last = cells.get(node, LAST_ATTEMPT);
+    const lastNumber = last === NONE ? 0 : this.#attempts.get(last, NUMBER);
+    const number = told ?? Math.max(1, isBegin ? lastNumber + 1 : lastNumber);
+    const row = this.#attemptRow(node, number);
+    const isLate = isBegin && this.#attempts.get(row, STATUS) !== RUNNING;
+    this.#setAttempt(row, change);
+    if (number < lastNumber) return;
+    if (told !== undefined) cells.set(node, TOLD_NUMBER, told);
+    if (kind !== undefined) cells.set(node, KIND, this.#values.ofText(kind));
+    if (name !== undefined && name !== this.#names[node]) this.#names[node] = name;
+    if (ts !== undefined && !isLate) cells.set(node, LAST_TS, packTime(this.#values, ts));
   }
 
   #rowOf(id: string): number {

@@ -24,6 +24,7 @@ export type * from "./types.ts";
 export type * from "./port.ts";
 export { openFileRoot } from "./file_root/file_root.ts";
 export { RunError, type RunErrorDetails, type RunErrorKind } from "./run_error.ts";
-export { openRun, type OpenRunOptions, type RunTraceOptions } from "./open_run.ts";
+export { openRun, type OpenRunOptions } from "./open_run.ts";
 export { Run } from "./run.ts";
 export { TaffrailError, type TaffrailErrorOptions } from "../_internal/errors.ts";
+export type { RunTraceOptions } from "./run_trace.ts";

@@ -1,36 +1,13 @@
-import { checkTypes, defined } from "../_internal/errors.ts";
+import { checkTypes } from "../_internal/errors.ts";
 import { absoluteRoot, runPaths } from "../_internal/root_layout.ts";
 import { RunFold } from "../eventlog/derive_run_state.ts";
 import { MemoryDecisionLog } from "../supervisor/driver/memory_ports.ts";
 import { Supervisor } from "../supervisor/driver/supervisor.ts";
 import { systemTimers } from "../supervisor/driver/timers.ts";
 import type { ConstraintsInit, RuntimeInvoker } from "../supervisor/types.ts";
-import { installCrashFlush } from "../trace/install_crash_flush.ts";
-import type { RedactTrace } from "../trace/payload.ts";
-import type { TraceFileError } from "../trace/trace_file_error.ts";
-import { TraceRecorder } from "../trace/trace_recorder.ts";
-import type { TraceConfig } from "../trace/types.ts";
 import { openFileRoot } from "./file_root/file_root.ts";
 import { Run } from "./run.ts";
-import { RunTrace, TracedTime } from "./run_trace.ts";
-
-/** How a run is traced. */
-export interface RunTraceOptions {
-  /** How to trace; the file is `trace.json` in the run's directory. */
-  trace?: Partial<TraceConfig>;
-  /** Replaces secrets before the trace keeps anything. */
-  redactTrace?: RedactTrace;
-  /** Gets the error of every trace that could not be written; the run goes on. */
-  onTraceError?: (error: TraceFileError) => void;
-  /**
-   * What happens at SIGINT, SIGTERM and SIGHUP once the trace is written: the program ends, as it would
-   * without a run; or, with `"flush-only"`, nothing more, for programs that handle signals themselves,
-   * such as by `signal`.
-   *
-   * @default {"exit"}
-   */
-  onSignal?: "exit" | "flush-only";
-}
+import { openTrace, type RunTraceOptions } from "./run_trace.ts";
 
 /** Options of {@linkcode openRun}. */
 export interface OpenRunOptions extends RunTraceOptions {
@@ -141,32 +118,4 @@ function checkOptions(options: OpenRunOptions): void {
   const decisionLog = new MemoryDecisionLog();
   const rules = { graphId: name, mode: "concurrent", constraints } as const;
   new Supervisor({ ...rules, decisionLog, invoker, timers: systemTimers });
-}
-
-/** Which run is traced, and where. */
-interface TracedRun extends RunTraceOptions {
-  /** The file. */
-  path: string;
-  /** The run. */
-  runId: string;
-  /** What is run. */
-  name: string;
-}
-
-/** The trace of a run, which is written too if the program dies. */
-export function openTrace(options: TracedRun): Disposable & { trace: RunTrace } {
-  const { path, runId, name, trace, redactTrace, onTraceError, onSignal = "exit" } = options;
-  const time = new TracedTime();
-  const recorder = new TraceRecorder({
-    clock: time,
-    config: { outPath: path, ...trace },
-    context: { pack_ref: name, flow_id: name, flow_version: "unknown" },
-    runId,
-    ...defined({ redact: redactTrace, onWriteError: onTraceError }),
-  });
-  const flush = installCrashFlush(recorder, { onSignal });
-  return {
-    trace: new RunTrace(recorder, { flowId: name, time }),
-    [Symbol.dispose]: () => flush[Symbol.dispose](),
-  };
 }

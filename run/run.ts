@@ -11,7 +11,8 @@ import type {
   RuntimeInvoker,
 } from "../supervisor/types.ts";
 import { isAskable, pumpEventId } from "./engine/asks.ts";
-import { type Decided, type RunEnding, RunEngine } from "./engine/run_engine.ts";
+import { RunEngine } from "./engine/run_engine.ts";
+import type { Decided, RunEnding } from "./engine/types.ts";
 import { errorRecordOf, messageOf } from "./error_record.ts";
 import type { AttemptEnd, HeldRun, RunView } from "./port.ts";
 import type { RunTrace } from "./run_trace.ts";

@@ -1,6 +1,10 @@
 import type { TraceClock } from "../trace/trace_config.ts";
-import type { TraceRecorder } from "../trace/trace_recorder.ts";
-import type { NodeEvent } from "../trace/types.ts";
+import { defined } from "../_internal/errors.ts";
+import { installCrashFlush } from "../trace/install_crash_flush.ts";
+import type { RedactTrace } from "../trace/payload.ts";
+import type { TraceFileError } from "../trace/trace_file_error.ts";
+import { TraceRecorder } from "../trace/trace_recorder.ts";
+import type { NodeEvent, TraceConfig } from "../trace/types.ts";
 import { attemptKey, errorKindOf } from "./attempt_key.ts";
 import type { NodeText } from "./engine/lifecycle.ts";
 import { errorOfRecord } from "./error_record.ts";
@@ -29,6 +33,52 @@ export class TracedTime implements TraceClock {
   monotonicMs(): number {
     return this.wallMs();
   }
+}
+
+/** How a run is traced. */
+export interface RunTraceOptions {
+  /** How to trace; the file is `trace.json` in the run's directory. */
+  trace?: Partial<TraceConfig>;
+  /** Replaces secrets before the trace keeps anything. */
+  redactTrace?: RedactTrace;
+  /** Gets the error of every trace that could not be written; the run goes on. */
+  onTraceError?: (error: TraceFileError) => void;
+  /**
+   * What happens at SIGINT, SIGTERM and SIGHUP once the trace is written: the program ends, as it would
+   * without a run; or, with `"flush-only"`, nothing more, for programs that handle signals themselves,
+   * such as by `signal`.
+   *
+   * @default {"exit"}
+   */
+  onSignal?: "exit" | "flush-only";
+}
+
+/** Which run is traced, and where. */
+interface TracedRun extends RunTraceOptions {
+  /** The file. */
+  path: string;
+  /** The run. */
+  runId: string;
+  /** What is run. */
+  name: string;
+}
+
+/** The trace of a run, which is written too if the program dies. */
+export function openTrace(options: TracedRun): Disposable & { trace: RunTrace } {
+  const { path, runId, name, trace, redactTrace, onTraceError, onSignal = "exit" } = options;
+  const time = new TracedTime();
+  const recorder = new TraceRecorder({
+    clock: time,
+    config: { outPath: path, ...trace },
+    context: { pack_ref: name, flow_id: name, flow_version: "unknown" },
+    runId,
+    ...defined({ redact: redactTrace, onWriteError: onTraceError }),
+  });
+  const flush = installCrashFlush(recorder, { onSignal });
+  return {
+    trace: new RunTrace(recorder, { flowId: name, time }),
+    [Symbol.dispose]: () => flush[Symbol.dispose](),
+  };
 }
 
 /** The attempts of a run as steps of its trace. A trace that cannot be written stops nothing. */

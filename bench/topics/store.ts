@@ -12,6 +12,7 @@ const WORKERS = 10;
 const BATCH = 100;
 const BATCHES = 20;
 const CONTENT = "Please look at the failing test in the parser and tell me what is wrong with it.";
+const input = { kind: "user", content: CONTENT } as const;
 const REQUEST = { intent: { kind: "assistant" }, profile: { kind: "runtime_default" } } as const;
 
 const BASELINE = "write + fdatasync of a constant";
@@ -33,6 +34,8 @@ function storeCase(
       await using runtime = await WorkerRuntime.open({ root, runtimeId: "bench" });
       const refs: WorkerRef[] = [];
       while (refs.length < WORKERS) refs.push((await runtime.createWorker(REQUEST)).worker_ref);
+      // The first one makes the worker's folder and transcript, once.
+      for (const ref of refs) await runtime.sendInput(ref, input);
       return await time(runtime, refs);
     });
   return { name, run };
@@ -48,13 +51,12 @@ function sqliteCase(
       const workers: string[] = [];
       store.transaction(() => {
         while (workers.length < WORKERS) workers.push(store.createWorker(REQUEST));
+        for (const worker of workers) store.sendInput(worker, CONTENT);
       });
       return time(store, workers);
     });
   return { name, run };
 }
-
-const input = { kind: "user", content: CONTENT } as const;
 
 function timeSqliteInputs(store: SqliteStore, workers: readonly string[]): number {
   return timeEach(COUNT, (index) => {

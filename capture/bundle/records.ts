@@ -235,7 +235,31 @@ function textOf({ id, payload }: ExternalEvent): string {
   }
 }
 
-/** The runtime that ran a session last: whoever went on with it may have had another one. */
+/**
+ * The runtime that ran a session last: whoever went on with it may have had another one than it began with.
+ *
+ * Permissions: none.
+ *
+ * @param bundle The recording.
+ * @returns What it says of the runtime; `runtime_provenance` where nobody went on with it.
+ *
+ * @example Usage
+ * ```ts
+ * import { CapturingSession, lastRuntimeOf } from "@taffrail/taffrail/capture";
+ * import { FaultInvoker, MemoryDecisionLog, Supervisor } from "@taffrail/taffrail/supervisor";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const session = new CapturingSession({
+ *   graphId: "g",
+ *   constraints: { max_retries: 0 },
+ *   decisionLog: new MemoryDecisionLog(),
+ *   invoker: new FaultInvoker(),
+ *   createSupervisor: (options) => new Supervisor(options),
+ *   runtimeProvenance: "rpv1:sha256:test",
+ * });
+ * assertEquals(lastRuntimeOf(session.intoBundle()), "rpv1:sha256:test");
+ * ```
+ */
 export function lastRuntimeOf(bundle: CaptureBundle): string {
   const notes = "inputs" in bundle ? bundle.notes ?? [] : [];
   const resumed = notes.findLast((note) => note.type === "resumed");

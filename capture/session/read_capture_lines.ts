@@ -215,7 +215,7 @@ class VisitError extends Error {
   }
 }
 
-/** {@linkcode file} */
+/** Goes through the lines of a journal, and judges each by those before it. */
 class JournalScan {
   /** The version of a session that was begun by another version than this one. */
   unknownVersion: string | undefined;

@@ -1,8 +1,8 @@
 import { TaffrailError } from "../../_internal/errors.ts";
 import { reasonOf } from "../../_internal/text.ts";
 
-/** What cannot be written: the log, the store, the capture journal, or what a command prints. */
-type RecordingErrorKind = "log" | "store" | "capture" | "output";
+/** What cannot be recorded: the run as a whole, or what a command does. */
+type RecordingErrorKind = "run" | "output";
 
 /** What happens cannot be recorded, so it may not go on. */
 export class RecordingError extends TaffrailError<RecordingErrorKind, { of: string }> {
@@ -12,13 +12,35 @@ export class RecordingError extends TaffrailError<RecordingErrorKind, { of: stri
   /** Says what cannot be written, and why, and what to do unless the cause says so itself. */
   constructor(kind: RecordingErrorKind, { of, cause }: { of: string; cause: unknown }) {
     const knowsRemedy = cause instanceof Error && typeof Reflect.get(cause, "remedy") === "string";
-    const isOfForm = cause instanceof TypeError;
-    const what = isOfForm ? "put what belongs there in its place" : "free some space";
-    const remedy = knowsRemedy ? undefined : `${what}, or choose another --root`;
+    const remedy = knowsRemedy ? undefined : remedyFor(cause);
     const end = remedy === undefined ? "" : `: ${remedy}`;
     const message = `Cannot record ${of}: ${reasonOf(cause)}; the run was stopped${end}`;
     super(kind, message, { details: { of }, remedy, cause });
   }
+}
+
+/** What to do where the error itself does not know. */
+function remedyFor(cause: unknown): string {
+  if (cause instanceof TypeError) return `put what belongs there in its place, ${ELSEWHERE}`;
+  switch (codeOf(cause)) {
+    case "EMFILE":
+    case "ENFILE":
+      return "let fewer commands run at a time, or allow more open files (ulimit -n)";
+    case "EACCES":
+    case "EPERM":
+    case "EROFS":
+      return `make it writable, ${ELSEWHERE}`;
+    default:
+      return `free some space, ${ELSEWHERE}`;
+  }
+}
+
+const ELSEWHERE = "or choose another --root";
+
+/** What the system has called the failure that an error comes of. */
+function codeOf(error: unknown): unknown {
+  if (!(error instanceof Error)) return undefined;
+  return Reflect.get(error, "code") ?? codeOf(error.cause);
 }
 
 /** Why a run cannot be gone on with. */

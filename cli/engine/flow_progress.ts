@@ -1,4 +1,4 @@
-import type { Decided, RunEnding } from "../../run/engine/run_engine.ts";
+import type { Decided, RunEnding } from "../../run/engine/types.ts";
 import type { FlowNode } from "../flow/flow.ts";
 import { ReadyNodes } from "../flow/ready_nodes.ts";
 

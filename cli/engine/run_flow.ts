@@ -14,17 +14,11 @@ import type { RunFold } from "../../eventlog/derive_run_state.ts";
 import { runPaths } from "../../_internal/root_layout.ts";
 import { encodeUtf8 } from "../../_internal/text.ts";
 import { pumpEventId } from "../../run/engine/asks.ts";
-import {
-  type Decided,
-  type EngineOptions,
-  type LeftRun,
-  type RunEnding,
-  RunEngine,
-} from "../../run/engine/run_engine.ts";
-import { openTrace } from "../../run/open_run.ts";
+import { RunEngine } from "../../run/engine/run_engine.ts";
+import type { Decided, EngineOptions, LeftRun, RunEnding } from "../../run/engine/types.ts";
 import { messageOf } from "../../run/error_record.ts";
 import type { AttemptPlace, HeldRun } from "../../run/port.ts";
-import type { RunTrace } from "../../run/run_trace.ts";
+import { openTrace, type RunTrace } from "../../run/run_trace.ts";
 import { PumpDriver } from "../../supervisor/driver/pump_driver.ts";
 import { traceConfigFromEnv } from "../../trace/trace_config.ts";
 import type { TraceMode } from "../../trace/types.ts";
@@ -126,6 +120,12 @@ class FlowRun {
       return { ending, bundle, logged: engine.logged };
     } catch (cause) {
       await engine.breakOff(cause);
+      for (const { nodeId, attempt } of engine.untold) {
+        const what = `${nodeId} (attempt ${attempt}) has ended, and that could not be recorded`;
+        this.#options.observer.note(
+          `${what}: going on with the run finds out what is on disk of it`,
+        );
+      }
       throw this.#recordingError(engine.failure?.error ?? cause);
     }
   }
@@ -229,7 +229,7 @@ class FlowRun {
 
   #recordingError(cause: unknown): unknown {
     if (cause instanceof RecordingError) return cause;
-    return new RecordingError("log", { of: `run ${this.#options.held.view.runId}`, cause });
+    return new RecordingError("run", { of: `run ${this.#options.held.view.runId}`, cause });
   }
 
   /** What keeps a run from being gone on with is told as it is; nothing was begun. */

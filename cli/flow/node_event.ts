@@ -1,5 +1,6 @@
 import { defined, isStringArray } from "../../_internal/errors.ts";
 import { encodeUtf8, toHex } from "../../_internal/text.ts";
+import { lastRuntimeOf } from "../../capture/bundle/records.ts";
 import type { CaptureBundle } from "../../capture/types.ts";
 import { nodeOfEvent } from "../../run/engine/asks.ts";
 import type { NodeText } from "../../run/engine/lifecycle.ts";
@@ -93,7 +94,7 @@ export async function flowOfCapture(bundle: CaptureBundle): Promise<Flow | undef
     const nodeId = nodeOfEvent(input.event_id);
     nodes.set(nodeId, recordedNode(nodeId, command));
   }
-  const { graph_id: name, config: constraints, runtime_provenance: digest } = bundle;
+  const { graph_id: name, config: constraints } = bundle;
   const flow = { name, constraints, nodes: [...nodes.values()] };
-  return await flowProvenance(flow) === digest ? flow : undefined;
+  return await flowProvenance(flow) === lastRuntimeOf(bundle) ? flow : undefined;
 }

@@ -7,7 +7,7 @@ import type { CaptureBundle, TaffrailCaptureBundle } from "../../capture/types.t
 import { denoFilePort, readFileSync } from "../../_internal/file_port.ts";
 import { type RunPaths, runPaths } from "../../_internal/root_layout.ts";
 import { isFromMissingFile } from "../files.ts";
-import { fileProblem, type InspectedRun, type Problem, unreadable } from "./problem.ts";
+import { fileProblem, type InspectedRun, isNote, type Problem, unreadable } from "./problem.ts";
 
 /** What the two files of a capture say. */
 export interface InspectedCapture {
@@ -37,21 +37,21 @@ export const MAKE_BUNDLE = "make it again from the journal";
 export const MAKE_JOURNAL = "make it again from the bundle";
 
 /**
- * Everything that is wrong in the capture of a run as far as its files are there; `hasEnd`: the log has
- * the end of the run.
+ * Everything that is wrong in the capture of a run as far as its files are there; `hasCompleted`: the log
+ * says that the run has.
  */
 export async function inspectCapture(
   { root, runId, live }: InspectedRun,
-  { hasEnd }: { hasEnd: boolean },
+  { hasCompleted }: { hasCompleted: boolean },
 ): Promise<InspectedCapture> {
   const paths = runPaths(root, runId);
-  const journal = await lookAtJournal({ runId, path: paths.journal, live });
+  const journal = await lookAtJournal({ runId, path: paths.journal, live, hasCompleted });
   const bundle = await lookAtBundle({ runId, path: paths.bundle });
   // The bundle of a run at work is of a later moment than its journal was when it was read.
   const problems = live ? [...problemsOf(journal), ...problemsOf(bundle)] : [
     ...problemsOf(journal, repairOfJournal(journal, bundle)),
     ...problemsOf(bundle, isSound(journal) ? REWRITE : null),
-    ...compareBoth({ runId, hasEnd, paths }, journal, bundle),
+    ...compareBoth({ runId, paths }, journal, bundle),
   ];
   return {
     problems,
@@ -78,7 +78,7 @@ function repairOfJournal(
 
 /** Where the two files do not agree, as far as both are whole. */
 function compareBoth(
-  { runId, hasEnd, paths }: { runId: string; hasEnd: boolean; paths: RunPaths },
+  { runId, paths }: { runId: string; paths: RunPaths },
   journal: Looked<RecoveredCapture>,
   bundle: Looked<CaptureBundle>,
 ): Problem[] {
@@ -90,26 +90,37 @@ function compareBoth(
     const place = { run_id: runId, part: "capture", path: paths.journal } as const;
     return [fileProblem(place, { kind: "lost-lines", message, repair: REWRITE_JOURNAL })];
   }
-  // One that was broken off in order and then gone on with has got longer since.
-  if (!hasEnd && canBeJournal(recorded, bundle.content)) return [];
   const message = "it says something else than the journal, of which it was made";
   const place = { run_id: runId, part: "bundle", path: paths.bundle } as const;
   return [fileProblem(place, { kind: "differs", message, repair: REWRITE })];
 }
 
-/** Whether a journal says all that the bundle of an ended session does. */
-function isSound({ content }: Looked<RecoveredCapture>): boolean {
-  return content !== undefined && content.damage === null;
+/** Whether a journal says all that the session has recorded, as far as anybody was told. */
+function isSound({ content, problem }: Looked<RecoveredCapture>): boolean {
+  return content !== undefined && (problem === undefined || isNote(problem));
 }
 
 async function lookAtJournal(
-  { runId, path, live }: { runId: string; path: string; live: boolean },
+  { runId, path, live, hasCompleted }: {
+    runId: string;
+    path: string;
+    live: boolean;
+    hasCompleted: boolean;
+  },
 ): Promise<Looked<RecoveredCapture>> {
   const place = { run_id: runId, part: "capture", path } as const;
   try {
-    const content = await recoverCapture(path);
-    const { damage } = content;
+    const content = await recoverCapture(path, { checkHashes: true });
+    const { damage, ended } = content;
     if (damage === null || (live && damage.kind === "torn")) return { isThere: true, content };
+    const isOpen = !hasCompleted && ended?.state !== "Completed";
+    if (damage.lost && isOpen) {
+      const message =
+        `${damage.kind}: ${damage.message}; nothing that was told depends on it, and ` +
+        "resuming goes on before it";
+      const problem = fileProblem(place, { ...damage, kind: "lost-tail", message });
+      return { isThere: true, content, problem };
+    }
     const repair = damage.kind === "torn" ? MEND : null;
     return { isThere: true, content, problem: fileProblem(place, { ...damage, repair }) };
   } catch (error) {
@@ -159,6 +170,9 @@ export function canBeJournal(
     // Effects are recorded behind their decision.
     return rest.decisions[index]?.effects.length === 0 ? { ...decision, effects: [] } : decision;
   });
-  const begin = { ...bundle, inputs: bundle.inputs.slice(0, length), decisions };
+  const { notes: allNotes = [], ...header } = bundle;
+  const notes = allNotes.slice(0, rest.notes?.length ?? 0);
+  const inputs = bundle.inputs.slice(0, length);
+  const begin = { ...header, inputs, decisions, ...(notes.length > 0 && { notes }) };
   return stringifyCaptureBundle(begin) === stringifyCaptureBundle(rest);
 }

@@ -1,70 +1,142 @@
-/** What nodes printed, compared with the digests of it that the log has. */
+/**
+ * What nodes printed, compared with the digests of it. Those of the journal are the truth; where it has
+ * none of an attempt there are those of the log.
+ */
 import { denoFilePort, lookAtSync } from "../../_internal/file_port.ts";
 import { outputPath, type OutputStream } from "../../_internal/root_layout.ts";
 import { reasonOf } from "../../_internal/text.ts";
+import type { ResumedRecord } from "../../capture/types.ts";
 import type { RunFold } from "../../eventlog/derive_run_state.ts";
-import type { AttemptInfo } from "../../eventlog/run_state.ts";
+import { attemptKey } from "../../run/attempt_key.ts";
 import { nameProblem } from "../flow/flow.ts";
+import type { FlowRecord } from "../flow/flow_record.ts";
 import { hashOutput } from "../process/output_file.ts";
+import { readProcesses } from "../process/process_log.ts";
+import type { JournalOfRun } from "./inspect_log.ts";
 import { fileProblem, type InspectedRun, type Problem } from "./problem.ts";
 
 const DIGEST_OF_NOTHING = "sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
 /** The form of a digest; whatever else a program records as one is its own. */
 const DIGEST = /^sha256:[0-9a-f]{64}$/;
 
+/** What is known of the outputs of a run. */
+interface OutputFacts {
+  fold: RunFold;
+  /** What the journal says; undefined where it cannot be used. */
+  journal: JournalOfRun | undefined;
+  /** Who went on with the run. */
+  resumed: readonly ResumedRecord[];
+  /** The flow; undefined where it cannot be used. */
+  record: FlowRecord | undefined;
+}
+
+/** The digests of what an attempt printed. */
+interface AttemptDigests {
+  nodeId: string;
+  attempt: number;
+  out: string | undefined;
+  err: string | undefined;
+  /** Who has them. */
+  source: "journal" | "log";
+  /** In which sitting it ended; undefined where that is not known. */
+  sitting?: number;
+}
+
 /**
- * Every output that is unlike its digest in the log, or gone. Where no digest was recorded there is
- * nothing to compare: an output that was never made is not an empty one. `known`: only of these nodes.
+ * Every output that is unlike its digest, or gone. Where no digest was recorded there is nothing to
+ * compare: an output that was never made is not an empty one, and what is there of an attempt that was cut
+ * off may be anything.
  */
-export async function inspectOutputs(
-  run: InspectedRun,
-  fold: RunFold,
-  known?: ReadonlySet<string>,
-): Promise<Problem[]> {
+export async function inspectOutputs(run: InspectedRun, facts: OutputFacts): Promise<Problem[]> {
   const found: Problem[] = [];
-  for (const { id } of fold.state().nodes) {
-    // Any program may write to a log: what could name a file elsewhere names none.
-    if (nameProblem(id) !== undefined || known?.has(id) === false) continue;
-    for (const info of fold.attemptsOf(id)) {
-      if (!Number.isSafeInteger(info.attempt)) continue;
-      found.push(...await inspectAttempt(run, id, info));
+  let mayBeLost: ((attempt: AttemptDigests) => boolean) | undefined;
+  for (const digests of digestsIn(facts)) {
+    for (const stream of ["out", "err"] as const) {
+      const problem = await inspectOutput(run, digests, stream);
+      if (problem === undefined) continue;
+      mayBeLost ??= lossesOf(run, facts);
+      const isLost = problem.kind !== "unreadable" && mayBeLost(digests);
+      if (!isLost) found.push(problem);
+      else found.push({ ...problem, kind: "lost-output", message: `${problem.message}; ${LOST}` });
     }
   }
   return found;
 }
 
-async function inspectAttempt(
-  { root, runId }: InspectedRun,
-  nodeId: string,
-  { attempt, output_hash: outputHash, error_hash: errorHash }: AttemptInfo,
-): Promise<Problem[]> {
-  const found: Problem[] = [];
-  const streams: [OutputStream, string | undefined][] = [["out", outputHash], ["err", errorHash]];
-  for (const [stream, expected] of streams) {
-    if (expected === undefined || !DIGEST.test(expected)) continue;
-    const path = outputPath({ root, runId }, { nodeId, attempt, stream });
-    const problem = await compareOutput(path, expected);
-    if (problem === undefined) continue;
-    const place = { run_id: runId, part: "output", path } as const;
-    const what = `what node ${nodeId} printed in attempt ${attempt}`;
-    found.push(fileProblem(place, { ...problem, message: `${what} ${problem.message}` }));
+const LOST = "no other node needs it, and it may have been lost when the machine went down";
+
+function* digestsIn({ fold, journal }: OutputFacts): Generator<AttemptDigests> {
+  const known = new Set<string>();
+  for (const { nodeId, attempt, end, sitting } of journal?.ends ?? []) {
+    known.add(attemptKey({ nodeId, attempt }));
+    const { output_hash: out, error_hash: err } = end ?? {};
+    if (isFileName(nodeId)) yield { nodeId, attempt, out, err, source: "journal", sitting };
   }
-  return found;
+  for (const { id: nodeId } of fold.nodes()) {
+    if (!isFileName(nodeId)) continue;
+    for (const { attempt, output_hash: out, error_hash: err } of fold.attemptsOf(nodeId)) {
+      if (!Number.isSafeInteger(attempt) || known.has(attemptKey({ nodeId, attempt }))) continue;
+      // With the journal at hand an attempt that only the log has is damage, and told.
+      if (journal === undefined) yield { nodeId, attempt, out, err, source: "log" };
+    }
+  }
+}
+
+/** Any program may write to a log: what could name a file elsewhere names none. */
+function isFileName(nodeId: string): boolean {
+  return nameProblem(nodeId) === undefined;
+}
+
+/**
+ * Tells of which attempts the outputs may have been lost: no other node needs them, so that they were not
+ * synced, and the run was gone on with after the machine had been started again.
+ */
+function lossesOf(
+  run: InspectedRun,
+  { resumed, record }: OutputFacts,
+): (attempt: AttemptDigests) => boolean {
+  const needed = record && new Set(record.nodes.flatMap(({ needs }) => needs));
+  const processes = readProcesses(run);
+  return ({ nodeId, attempt, sitting }) => {
+    if (sitting === undefined || needed === undefined || needed.has(nodeId)) return false;
+    // The first sitting began without such a line.
+    const own = processes.get(attemptKey({ nodeId, attempt }))?.bootId ??
+      resumed[sitting - 2]?.boot_id;
+    return resumed.slice(sitting - 1).some(({ boot_id: boot }) => {
+      return boot !== undefined && boot !== own;
+    });
+  };
+}
+
+async function inspectOutput(
+  { root, runId }: InspectedRun,
+  digests: AttemptDigests,
+  stream: OutputStream,
+): Promise<Problem | undefined> {
+  const { nodeId, attempt, source } = digests;
+  const expected = digests[stream];
+  if (expected === undefined || !DIGEST.test(expected)) return undefined;
+  const path = outputPath({ root, runId }, { nodeId, attempt, stream });
+  const problem = await compareOutput(path, { expected, source });
+  if (problem === undefined) return undefined;
+  const place = { run_id: runId, part: "output", path } as const;
+  const what = `what node ${nodeId} printed in attempt ${attempt}`;
+  return fileProblem(place, { ...problem, message: `${what} ${problem.message}` });
 }
 
 async function compareOutput(
   path: string,
-  expected: string,
+  { expected, source }: { expected: string; source: string },
 ): Promise<{ kind: string; message: string } | undefined> {
   try {
     if (lookAtSync(denoFilePort, path) === undefined) {
       // Nothing is made for an output without a byte.
       if (expected === DIGEST_OF_NOTHING) return undefined;
-      return { kind: "missing", message: `is gone; the log has its digest, ${expected}` };
+      return { kind: "missing", message: `is gone; the ${source} has its digest, ${expected}` };
     }
     const actual = await hashOutput(path);
     if (actual === expected) return undefined;
-    const message = `was changed: its digest is ${actual}, and the log has ${expected}`;
+    const message = `was changed: its digest is ${actual}, and the ${source} has ${expected}`;
     return { kind: "differs", message };
   } catch (error) {
     return { kind: "unreadable", message: `cannot be read: ${reasonOf(error)}` };

@@ -1,6 +1,9 @@
 /** Everything that is wrong in the records of one run, each compared with the others. */
+import { viewRun } from "../../eventlog/file_event_log.ts";
 import { isLive, listRuns } from "../../eventlog/runs_directory.ts";
+import type { Gap } from "../../eventlog/types.ts";
 import { verifyRun } from "../../eventlog/verify_run.ts";
+import { checkRegular, denoFilePort, lookAtSync } from "../../_internal/file_port.ts";
 import { join } from "../../_internal/path.ts";
 import { lostPath, runPaths } from "../../_internal/root_layout.ts";
 import { reasonOf } from "../../_internal/text.ts";
@@ -13,7 +16,7 @@ import { inspectAgreement } from "./inspect_agreement.ts";
 import { inspectCapture } from "./inspect_capture.ts";
 import { inspectRunFile } from "./inspect_run_file.ts";
 import { inspectStoreOfRun } from "./inspect_store.ts";
-import { fileProblem, type InspectedRun, type Problem, unreadable } from "./problem.ts";
+import { fileProblem, type InspectedRun, isNote, type Problem, unreadable } from "./problem.ts";
 
 /** The runs that are meant: those that are named, or all. */
 export async function chosenRuns(root: string, operands: readonly string[]): Promise<string[]> {
@@ -51,15 +54,16 @@ export async function inspectRun(root: string, runId: string): Promise<Problem[]
 
 async function inspectRecords(run: InspectedRun): Promise<Problem[]> {
   const log = await inspectLog(run);
-  const hasEnd = log.read !== undefined && log.read.fold.state().state !== "Running";
-  const capture = await inspectCapture(run, { hasEnd });
+  const hasCompleted = log.read?.fold.run.state === "Completed";
+  const capture = await inspectCapture(run, { hasCompleted });
   const damage = [...log.problems, ...capture.problems];
   // Damage explains what is missing.
-  const isSound = damage.length === 0;
+  const isSound = damage.every(isNote);
   return [
     ...damage,
     ...log.notes ?? [],
     ...keptLines(run),
+    ...log.read === undefined ? [] : await inspectStreams(run),
     ...await inspectAgreement(run, { log: log.read, capture, isSound }),
     ...await inspectTraces(run),
     ...await inspectStoreOfRun(run, { isLogSound: log.problems.length === 0 }),
@@ -143,5 +147,50 @@ async function inspectTrace({ runId }: InspectedRun, path: string): Promise<Prob
     // Only a run in which something failed has one.
     if (isFromMissingFile(error)) return [];
     return [unreadable(place, error, { repair: SET_ASIDE })];
+  }
+}
+
+/**
+ * What is wrong in the lines that a run keeps beside its log and its journal, as far as it has them. Those
+ * of its processes are never synced, as a power cut leaves no process: what is damaged of them tells of
+ * none. A message in its inbox was on disk when its sender was answered.
+ */
+async function inspectStreams(run: InspectedRun): Promise<Problem[]> {
+  const { processes, inbox } = runPaths(run.root, run.runId);
+  return [
+    ...await inspectStream(run, { part: "processes", path: processes }),
+    ...await inspectStream(run, { part: "inbox", path: inbox }),
+  ];
+}
+
+async function inspectStream(
+  { root, runId }: InspectedRun,
+  { part, path }: { part: "processes" | "inbox"; path: string },
+): Promise<Problem[]> {
+  const place = { run_id: runId, part, path } as const;
+  try {
+    const info = lookAtSync(denoFilePort, path);
+    if (info === undefined) return [];
+    checkRegular(path, info);
+    const gaps = await gapsIn(root, runId, part);
+    return gaps.map(({ seq: line, byteOffset, reason, message }) => {
+      // Whoever wrote it was killed meanwhile, or is just writing it.
+      const isLost = part === "processes" || reason === "torn";
+      const kind = isLost ? "lost-tail" : reason;
+      return fileProblem(place, { kind, line, byteOffset, message: `${reason}: ${message}` });
+    });
+  } catch (error) {
+    return [fileProblem(place, { kind: "unreadable", message: reasonOf(error) })];
+  }
+}
+
+async function gapsIn(root: string, runId: string, lines: "processes" | "inbox"): Promise<Gap[]> {
+  const view = viewRun<unknown>(root, runId, { lines });
+  const found: Gap[] = [];
+  for (let after: string | number = 0;;) {
+    const { gaps, next, hasMore } = await view.read({ after });
+    found.push(...gaps);
+    if (!hasMore) return found;
+    after = next;
   }
 }

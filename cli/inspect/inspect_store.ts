@@ -1,6 +1,7 @@
 /** The store of a run, and what of a root belongs to no run. */
 import { denoFilePort, lookAtSync, readFileSync } from "../../_internal/file_port.ts";
 import {
+  digestKeyPath,
   isUlid,
   lastUlidPath,
   MAX_RUN_FILE_BYTES,
@@ -12,6 +13,7 @@ import type { RunFold } from "../../eventlog/derive_run_state.ts";
 import { attemptKey } from "../../run/attempt_key.ts";
 import type { StoreProblem } from "../../store/check/store_problem.ts";
 import { verifyStore } from "../../store/check/verify_store.ts";
+import { isDigestKey, isUnmadeKey } from "../../run/file_root/digest_key.ts";
 import { FsRuntimeStore } from "../../store/runtime/fs_runtime_store.ts";
 import { RuntimeStoreError } from "../../store/runtime_store_error.ts";
 import { exists } from "../files.ts";
@@ -71,7 +73,7 @@ function asProblem(problem: StoreProblem): Problem {
 
 /** What is wrong beside these runs and their runtimes. */
 export async function inspectBeside(root: string, runIds: readonly string[]): Promise<Problem[]> {
-  const own = inspectLastUlid(root);
+  const own = [...inspectLastUlid(root), ...inspectDigestKey(root)];
   try {
     const others = await inspectStore(root, { except: new Set(runIds) });
     return [...own, ...others, ...inspectLeftRuntimes(root)];
@@ -97,6 +99,23 @@ function inspectLastUlid(root: string): Problem[] {
     const message = `${reasonOf(error)}; so no new run can be recorded`;
     const place = { run_id: null, part: "run", path } as const;
     return [fileProblem(place, { kind: "unreadable", message, repair: MAKE_LAST_ULID })];
+  }
+}
+
+/** What values were digested with; one that was being made when the power failed is made anew. */
+function inspectDigestKey(root: string): Problem[] {
+  const path = digestKeyPath(root);
+  if (lookAtSync(denoFilePort, path) === undefined) return [];
+  const place = { run_id: null, part: "run", path } as const;
+  try {
+    const text = new TextDecoder().decode(readFileSync(denoFilePort, path, MAX_RUN_FILE_BYTES));
+    if (isDigestKey(text) || isUnmadeKey(text)) return [];
+    const message =
+      "it holds no key: put it back from a copy, or move it away; what was digested " +
+      "with it cannot be compared then";
+    return [fileProblem(place, { kind: "unreadable", message })];
+  } catch (error) {
+    return [fileProblem(place, { kind: "unreadable", message: reasonOf(error) })];
   }
 }
 
@@ -126,15 +145,18 @@ export async function inspectFollowing(
 ): Promise<Problem[]> {
   const path = runtimeDirectory(root, runId);
   const place = { run_id: runId, part: "store", path } as const;
-  if (!exists(path)) {
-    const message = "it is gone; what it had is in the log";
-    return [fileProblem(place, { kind: "behind-log", message, repair: CATCH_UP })];
-  }
   if (live) return [];
+  const hasEnd = fold.run.state !== "Running";
+  if (!exists(path)) {
+    const message = hasEnd
+      ? "it is gone; what it had is in the log"
+      : "it is not there yet; resuming makes it from the log";
+    const repair = hasEnd ? CATCH_UP : null;
+    return [fileProblem(place, { kind: hasEnd ? "behind-log" : "unfinished", message, repair })];
+  }
   const difference = await differenceIn(root, runId, fold);
   if (difference === undefined) return [];
   const { missing, tooMuch } = difference;
-  const hasEnd = fold.state().state !== "Running";
   if (tooMuch !== undefined) {
     const message = `it has ${tooMuch}, which the log has not`;
     const what = hasEnd

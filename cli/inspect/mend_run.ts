@@ -9,7 +9,6 @@ import type { RunEvent } from "../../eventlog/run_event.ts";
 import type { Recovery } from "../../eventlog/types.ts";
 import { basename, dirname, join } from "../../_internal/path.ts";
 import { runPaths } from "../../_internal/root_layout.ts";
-import { Asks } from "../../run/engine/asks.ts";
 import { JournalHistory } from "../../run/engine/journal_history.ts";
 import { eventsOf } from "../../run/engine/lifecycle.ts";
 import { restoreRunWorkers } from "../../run/restore_workers.ts";
@@ -143,8 +142,7 @@ async function restoreLog(
   const recovered = await recoverCapture(runPaths(root, runId).journal);
   if (recovered.damage !== null) return undefined;
   const { fold } = readRunLog(root, runId);
-  const bodies = new JournalHistory(recovered, new Asks()).missingEvents({
-    fold,
+  const bodies = JournalHistory.of(recovered, fold).missingEvents({
     name: record?.name ?? recovered.bundle.graph_id,
     nodes: record?.nodes.map(({ id }) => id) ?? [],
     describe: describeNode,

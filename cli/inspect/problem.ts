@@ -1,4 +1,5 @@
 /** What is found in the records of runs, and how it is told. */
+import { runPaths } from "../../_internal/root_layout.ts";
 import { reasonOf } from "../../_internal/text.ts";
 import { isNewer, newerText } from "../reading/open_capture.ts";
 import { printableLine } from "../text/printable.ts";
@@ -22,6 +23,7 @@ export type Part =
   | "capture"
   | "bundle"
   | "processes"
+  | "inbox"
   | "output"
   | "trace"
   | "store";
@@ -52,11 +54,39 @@ const NOTES: ReadonlySet<string> = new Set([
   "kept-lines",
   "known-damage",
   "behind-log",
+  "lost-tail",
+  "lost-output",
 ]);
 
 /** Whether nothing is wrong with it: it is to be known, and exits with 0. */
 export function isNote({ kind }: Pick<Problem, "kind">): boolean {
   return NOTES.has(kind);
+}
+
+/** Makes a problem of one of the files of a run, as a whole. */
+export type MakeProblem = (
+  part: Part,
+  kind: string,
+  message: string,
+  repair?: string | null,
+) => Problem;
+
+/** Makes problems of the files of a run. */
+export function problemMaker({ root, runId }: InspectedRun): MakeProblem {
+  const paths = runPaths(root, runId);
+  const files: Partial<Record<Part, string>> = {
+    run: paths.run,
+    log: paths.events,
+    flow: paths.flow,
+    capture: paths.journal,
+    bundle: paths.bundle,
+    processes: paths.processes,
+    inbox: paths.inbox,
+  };
+  return (part, kind, message, repair = null) => {
+    const place = { run_id: runId, part, path: files[part] ?? paths.directory };
+    return fileProblem(place, { kind, message, repair });
+  };
 }
 
 /** Where a problem of a file is. */

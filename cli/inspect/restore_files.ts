@@ -4,7 +4,7 @@ import { defined } from "../../_internal/errors.ts";
 import { denoFilePort, isSameFile } from "../../_internal/file_port.ts";
 import { basename, dirname } from "../../_internal/path.ts";
 import { lastUlidPath, partsOfRunId, runPaths, timeOfUlid } from "../../_internal/root_layout.ts";
-import { runFileText } from "../../_internal/run_folder.ts";
+import { runFileText, writeRunFileSync } from "../../_internal/run_folder.ts";
 import { encodeUtf8 } from "../../_internal/text.ts";
 import { stringifyCaptureJournal } from "../../capture/session/recover_capture.ts";
 import type { TaffrailCaptureBundle } from "../../capture/types.ts";
@@ -43,7 +43,9 @@ export function restoreRunFile(
     ? record?.nodes[0]?.cwd
     : dirname(record.path);
   const createdAt = Number.isNaN(made) ? undefined : new Date(made).toISOString();
-  replace(path, runFileText(runId, defined({ created_at: createdAt, cwd })));
+  const name = record?.name ?? (fold?.run.pipe || undefined);
+  const text = runFileText(runId, defined({ name, created_at: createdAt, cwd }));
+  writeRunFileSync(denoFilePort, path, text);
 }
 
 /** Writes the last id that was given out anew, so that the next one is greater; returns where the old file is. */

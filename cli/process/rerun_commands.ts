@@ -62,6 +62,11 @@ class Rerun implements AsyncDisposable {
     return await this.#place.run({ ...attempt, payload: {}, signal });
   }
 
+  /** The time within which a command is over once it is asked to end, in milliseconds. */
+  get endWithinMs(): number {
+    return this.#place.endWithinMs;
+  }
+
   /** Removes what the commands printed. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#opened.disposeAsync();

@@ -1,8 +1,7 @@
+/** Why nodes had to wait: what the decisions of a recording say, in words. */
 import { CONSTRAINT_NAMES, CONSTRAINTS, type Constraints } from "../../_internal/constraints.ts";
-import { CaptureJournalError } from "../../capture/errors.ts";
-import { readCaptureLines } from "../../capture/session/read_capture_lines.ts";
+import type { CaptureLine } from "../../capture/session/read_capture_lines.ts";
 import type { CaptureBundle, DecisionRecord } from "../../capture/types.ts";
-import { isFromMissingFile } from "../files.ts";
 import { nodeOfEvent } from "../../run/engine/asks.ts";
 
 /** Why a node had to wait. */
@@ -16,13 +15,25 @@ export interface Deferral {
 /** Why the nodes of a run were deferred. */
 export class Deferrals {
   readonly #byNode = new Map<string, Deferral[]>();
+  #limits: Constraints | undefined;
 
-  /** Takes the next decision, which was made with these limits. */
-  take(decision: DecisionRecord, limits: Constraints): void {
-    const { decision: what, origin_event_id: event } = decision;
-    if ((what !== "Defer" && what !== "Skip") || event === null) return;
+  /** `limits`: what the decisions are made with, until a line says it. */
+  constructor(limits?: Constraints) {
+    this.#limits = limits;
+  }
+
+  /** Takes the next line of a journal. */
+  takeLine(line: CaptureLine): void {
+    if (line.type === "session") this.#limits = line.config;
+    else if (line.type === "decision") this.take(line);
+  }
+
+  /** Takes the next decision. What is taken out has not to wait for anything. */
+  take(decision: DecisionRecord): void {
+    const { decision: what, origin_event_id: event, reason } = decision;
+    if ((what !== "Defer" && what !== "Skip") || event === null || reason === "withdrawn") return;
     const node = nodeOfEvent(event);
-    const deferral = { reason: decision.reason, text: textOf(decision, limits) };
+    const deferral = { reason, text: textOf(decision, this.#limits!) };
     const waited = this.#byNode.get(node);
     if (waited === undefined) this.#byNode.set(node, [deferral]);
     else waited.push(deferral);
@@ -36,31 +47,9 @@ export class Deferrals {
 
 /** Why the nodes were deferred whose decisions a recording has; none without one. */
 export function deferralsOf(bundle: CaptureBundle | undefined): Deferrals {
-  const deferrals = new Deferrals();
-  if (bundle === undefined || !("inputs" in bundle)) return deferrals;
-  for (const decision of bundle.decisions) deferrals.take(decision, bundle.config);
-  return deferrals;
-}
-
-/**
- * Reads why the nodes of a run were deferred from its journal, which is not held; there is nothing where
- * none was begun, or a newer version began it.
- */
-export async function readDeferrals(journal: string): Promise<Deferrals> {
-  let deferrals = new Deferrals();
-  let limits: Constraints | undefined;
-  try {
-    await readCaptureLines(journal, (line) => {
-      if (line.type === "session") {
-        limits = line.config;
-        deferrals = new Deferrals();
-      } else if (line.type === "decision" && limits !== undefined) deferrals.take(line, limits);
-    });
-  } catch (error) {
-    const isNone = error instanceof CaptureJournalError &&
-      (error.kind === "no-session" || error.kind === "version");
-    if (!isNone && !isFromMissingFile(error)) throw error;
-  }
+  if (bundle === undefined || !("inputs" in bundle)) return new Deferrals();
+  const deferrals = new Deferrals(bundle.config);
+  for (const decision of bundle.decisions) deferrals.take(decision);
   return deferrals;
 }
 

@@ -7,8 +7,9 @@ import { nameProblem } from "../flow/flow.ts";
 import { readProcesses } from "../process/process_log.ts";
 import { isSuspended } from "../process/run_holder.ts";
 import type { Screen } from "../text/screen.ts";
-import { type Deferral, type Deferrals, readDeferrals } from "./deferrals.ts";
-import { readRunLog, type RunLog } from "./run_log.ts";
+import type { Deferral, Deferrals } from "./deferrals.ts";
+import { readRunHistory } from "./run_history.ts";
+import type { RunLog } from "./run_log.ts";
 
 /** Where what an attempt printed is kept. */
 interface OutputPaths {
@@ -82,14 +83,13 @@ export interface RunReport extends Omit<RunState, "nodes"> {
   log: string;
 }
 
-/** Reads the log of a run, and why its nodes had to wait. */
+/** Reads the records of a run. */
 export async function readRunReport(root: string, runId: string): Promise<RunReport> {
   // Asked first: a run that ends in between is then seen to have ended.
   const live = await isLive(root, runId);
   const suspended = live && await isSuspended(root, runId);
-  const log = readRunLog(root, runId);
-  const deferrals = await readDeferrals(runPaths(root, runId).journal);
-  return reportOf({ root, runId }, { ...log, live, suspended, deferrals });
+  const history = await readRunHistory(root, runId);
+  return reportOf({ root, runId }, { ...history, live, suspended });
 }
 
 /** What is known of a run, and what nobody has to read again. */

@@ -3,10 +3,13 @@ import type { RunState } from "../../eventlog/run_state.ts";
 import { isLive, listRuns } from "../../eventlog/runs_directory.ts";
 import { peekRun } from "../../eventlog/read_run.ts";
 import { isKnownRunEvent, type RunEvent } from "../../eventlog/run_event.ts";
+import { denoFilePort, readRangeSync, sizeOf, withFileSync } from "../../_internal/file_port.ts";
 import { runPaths, runtimeDirectory } from "../../_internal/root_layout.ts";
+import { decodeUtf8 } from "../../_internal/text.ts";
 import { sizeOfDirectory } from "../files.ts";
 import { isSuspended } from "../process/run_holder.ts";
 import { logProblem, readingProblem } from "./find_run.ts";
+import { readRunHistory } from "./run_history.ts";
 import { eventProblem } from "./run_log.ts";
 import { compareBegins, type RunTimes, timesOf } from "./run_times.ts";
 
@@ -83,7 +86,9 @@ async function summarize(root: string, runId: string): Promise<Summary> {
     const live = await isLive(root, runId);
     const { events, whole, size } = await peekRun(root, runId);
     const suspended = live && await isSuspended(root, runId);
-    return derive({ root, runId }, { events, whole, isEmpty: size === 0, live, suspended });
+    const peek = { events, whole, isEmpty: size === 0, live, suspended };
+    const summary = derive({ root, runId }, peek);
+    return isOrphan(summary) ? await upToJournal({ root, runId }, summary, whole) : summary;
   } catch (error) {
     return withoutEvents(root, { run_id: runId, problem: readingProblem({ root, runId }, error) });
   }
@@ -118,6 +123,57 @@ function derive(
     nodes_total: peek.whole ? nodes.length : null,
   };
   return { run, times: timesOf({ root, runId }, { first: fold.startedTs, last: state.last_ts }) };
+}
+
+function isOrphan({ run }: Summary): boolean {
+  return "is_orphan" in run && run.is_orphan;
+}
+
+/**
+ * The log of a run that was killed may be behind its journal, which may even have the end. Of a long run
+ * only the last line of that is looked at.
+ */
+async function upToJournal(
+  { root, runId }: { root: string; runId: string },
+  summary: Summary,
+  isWhole: boolean,
+): Promise<Summary> {
+  const { run, times } = summary;
+  if (!("state" in run)) return summary;
+  try {
+    if (!isWhole) return { run: { ...run, ...endInJournal(root, runId) }, times };
+    const { fold } = await readRunHistory(root, runId);
+    const { nodes, ...state } = fold.state({ live: false });
+    const completed = nodes.filter(({ status }) => status === "Completed").length;
+    const counts = { nodes_completed: completed, nodes_total: nodes.length };
+    const last = { first: fold.startedTs, last: state.last_ts };
+    return {
+      run: { ...run, ...state, ...counts, run_id: runId },
+      times: timesOf({ root, runId }, last),
+    };
+  } catch {
+    // What is wrong with it is a matter of whoever needs it.
+    return summary;
+  }
+}
+
+/** More than a line of an end takes that was not made by somebody for this. */
+const TAIL_BYTES = 64 * 1024;
+
+/** The state that the last line of a journal says, if that is an end. */
+function endInJournal(
+  root: string,
+  runId: string,
+): Pick<RunState, "state" | "is_orphan"> | undefined {
+  const { journal: path } = runPaths(root, runId);
+  const tail = withFileSync(denoFilePort, { path, read: true }, (file) => {
+    const size = sizeOf(file);
+    return decodeUtf8(readRangeSync(file, Math.max(0, size - TAIL_BYTES), size));
+  });
+  const { type, state, reason } = JSON.parse(tail.trimEnd().split("\n").at(-1)!);
+  if (type !== "ended") return undefined;
+  const isCompleted = state === "Completed";
+  return { state: isCompleted ? state : { Aborted: { reason: `${reason}` } }, is_orphan: false };
 }
 
 function withoutEvents(root: string, run: OtherLog | UnreadableRun): Summary {

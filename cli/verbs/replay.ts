@@ -7,8 +7,6 @@ import { flowProvenance } from "../flow/node_event.ts";
 import { nodeOfEvent } from "../../run/engine/asks.ts";
 import { readFlow } from "../flow/parse_flow.ts";
 import { Interrupts } from "../process/interrupts.ts";
-import { LiveReplay } from "../process/rerun_commands.ts";
-import { endWithinMs } from "../process/run_command.ts";
 import { damageText, openCapture, type OpenedCapture } from "../reading/open_capture.ts";
 import { counted, printableLine } from "../text/printable.ts";
 import { Screen } from "../text/screen.ts";
@@ -62,17 +60,17 @@ interrupted: attempts without an end. damage: where the journal cannot be read.`
     }
     using interrupts = new Interrupts();
     interrupts.listen((signal) => new Screen(Deno.stderr).line(`${signal}: ending what runs`));
-    const settings = commandSettings(options);
+    const { LiveReplay } = await import("../process/rerun_commands.ts");
     await using live = await LiveReplay.open(source.bundle, flow, {
       interrupts,
-      ...settings,
+      ...commandSettings(options),
     });
     const report = await replayBundle(source.bundle, {
       createSupervisor,
       ...expected,
       invoker: live,
       timers: systemTimers,
-      deadlineGraceMs: endWithinMs(settings.graceMs),
+      deadlineGraceMs: live.endWithinMs,
       signal: interrupts.stop,
     }).finally(() => live.settled()).catch((error) => {
       if (interrupts.received === undefined) refuseOtherFlow(error, flow?.path);

@@ -7,7 +7,6 @@ import { recoverCapture } from "../../capture/session/recover_capture.ts";
 import type { RunFold } from "../../eventlog/derive_run_state.ts";
 import type { PipeState } from "../../eventlog/run_state.ts";
 import type { EventPage } from "../../eventlog/types.ts";
-import { Asks } from "../../run/engine/asks.ts";
 import { JournalHistory } from "../../run/engine/journal_history.ts";
 import { openFileRoot } from "../../run/file_root/file_root.ts";
 import type { HeldRun, RunsRoot, RunView } from "../../run/port.ts";
@@ -27,7 +26,7 @@ import { isSuspended } from "../process/run_holder.ts";
 import { commandHint, findReadableRun } from "../reading/find_run.ts";
 import { isNewer, newerText } from "../reading/open_capture.ts";
 import { JsonDisplay, type RunDisplay, TextDisplay } from "../reading/run_display.ts";
-import { readRunLog, type RunLog } from "../reading/run_log.ts";
+import { readRunLog } from "../reading/run_log.ts";
 import { flowPorts, reportOfEnd } from "../record_run.ts";
 import {
   onlyOperand,
@@ -251,7 +250,7 @@ async function readHistory(
         `${commandHint("repair", run)} writes it`;
       throw new ResumeError("ended", problem, { runId });
     }
-    return new JournalHistory(recovered, new Asks());
+    return JournalHistory.of(recovered, fold);
   } catch (cause) {
     if (!(cause instanceof CaptureJournalError) || cause.kind !== "no-session") throw cause;
     const isUnbegun = fold.state().nodes.every(({ status }) => status === "Pending");

@@ -7,7 +7,6 @@ import type { TraceEnvelope, TraceStep } from "../../trace/types.ts";
 import { optionError, UsageError } from "../exit_codes.ts";
 import { readFlow } from "../flow/parse_flow.ts";
 import { Interrupts } from "../process/interrupts.ts";
-import { StepReplay } from "../process/rerun_commands.ts";
 import { isFromMissingFile } from "../files.ts";
 import { findReadableRun } from "../reading/find_run.ts";
 import { isNewer, newerText } from "../reading/open_capture.ts";
@@ -113,6 +112,7 @@ async function replay(
   const flow = options.flow === undefined ? undefined : await readFlow(options.flow);
   using interrupts = new Interrupts();
   interrupts.listen((signal) => new Screen(Deno.stderr).line(`${signal}: ending what runs`));
+  const { StepReplay } = await import("../process/rerun_commands.ts");
   await using commands = await StepReplay.open(trace, flow, {
     interrupts,
     ...commandSettings(options),

@@ -46,6 +46,12 @@ export class Asks {
     };
   }
 
+  /** Forgets all. */
+  clear(): void {
+    this.#firstAttempts.clear();
+    this.#nodes.clear();
+  }
+
   /** How often a node was asked for. */
   countOf(nodeId: string): number {
     return this.#nodes.get(nodeId)?.asks ?? 0;

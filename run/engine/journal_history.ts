@@ -1,15 +1,28 @@
 /**
- * What the journal of a run says happened, for whoever brings the log up to it: going on with the run, its
- * repair, and whoever only looks at it.
+ * What the journal of a run says happened, and what of it the log lacks: for whoever brings the log up to
+ * it, by going on with the run or by repairing it, and for whoever only looks at it.
+ *
+ * What is always true:
+ * - What the log says stands: an event is made only of what it does not have.
+ * - Nothing is kept of an attempt that both have, so that a long journal needs no memory. The log is read
+ *   before it, so that the journal of a run at work is never behind.
+ * - The n-th `pipe.started` of a log is that of the n-th sitting, which begins with `session` or `resumed`.
  */
+import type { CaptureLine } from "../../capture/session/read_capture_lines.ts";
 import type { RecoveredCapture } from "../../capture/session/recover_capture.ts";
-import type { DecisionRecord, InputRecord } from "../../capture/types.ts";
+import type {
+  DecisionRecord,
+  EndedRecord,
+  InputRecord,
+  NoteRecord,
+  ResumedRecord,
+} from "../../capture/types.ts";
 import type { RunFold } from "../../eventlog/derive_run_state.ts";
-import type { AttemptInfo } from "../../eventlog/run_state.ts";
-import type { RunTermination } from "../../supervisor/types.ts";
+import type { EventTime, RunTermination } from "../../supervisor/types.ts";
+import { attemptKey } from "../attempt_key.ts";
 import type { EndRecord } from "../port.ts";
 import type { NodeAttempt } from "../types.ts";
-import { type Asks, nodeOfEvent } from "./asks.ts";
+import { Asks, nodeOfEvent } from "./asks.ts";
 import {
   type DescribeNode,
   type EventBody,
@@ -21,174 +34,370 @@ import {
   wasBegun,
 } from "./lifecycle.ts";
 
-/** One input, and what was decided on it. */
-interface Step {
-  input: InputRecord;
-  decision: DecisionRecord;
-}
-
-/** An attempt as the journal has it. */
-export interface JournalAttempt extends NodeAttempt {
-  /** How it ended; null when nobody has seen that. */
-  termination: RunTermination | null;
+/** An attempt that has ended. */
+export interface EndedAttempt extends NodeAttempt {
+  /** How it ended. */
+  termination: RunTermination;
   /** What is recorded of its end. */
   end: EndRecord | undefined;
+  /** When, in milliseconds since 1970. */
+  at: number;
+  /** In which sitting of the run: the first is 1. */
+  sitting: number;
 }
 
-/** An end that nothing was decided on. */
-interface UndecidedEnd {
-  attempt: NodeAttempt;
-  termination: RunTermination;
-  end: EndRecord | undefined;
+/** An attempt that was or may have been begun, and whose end is not decided on. */
+interface OpenAttempt extends NodeAttempt {
+  /** How it has ended, when that is recorded. */
+  ended?: EndedAttempt;
 }
 
-/** {@linkcode file} */
+/** What the log lacks, in the order in which it happened. */
+type Missing =
+  | { what: "sitting"; number: number; at: number }
+  | { what: "begin"; attempt: NodeAttempt; payload: string; at: number }
+  | { what: "end"; attempt: EndedAttempt };
+
+/** What {@linkcode JournalHistory} works with. */
+interface JournalHistoryOptions {
+  /** Takes all asks and attempts of the journal. */
+  asks?: Asks;
+  /** Told of every end of an attempt that was begun. */
+  onEnd?: (ended: EndedAttempt) => void;
+}
+
+/** How to tell what the log lacks. */
+interface Telling {
+  /** The name of what is run. */
+  name: string;
+  /** The nodes that are known beforehand. */
+  nodes: readonly string[];
+  /** Says what the event of a node asks for. */
+  describe: DescribeNode;
+}
+
+/** What the journal of a run says, line by line or as a whole. */
 export class JournalHistory {
-  /** Attempts that were or may have been begun, and whose ends nobody has seen. */
-  readonly cutOff: readonly NodeAttempt[];
-  readonly #recovered: RecoveredCapture;
+  readonly #log: RunFold;
   readonly #asks: Asks;
-  readonly #steps: readonly Step[];
-  /** What the events of the nodes asked for. */
+  readonly #onEnd: ((ended: EndedAttempt) => void) | undefined;
+  /** A session in which attempts are no decisions tells nothing of a run. */
+  #isConcurrent = false;
+  #name = "";
+  #sitting = 0;
+  #lastAt = NaN;
+  #ended: EndedRecord | undefined;
+  /** What is not decided on yet. */
+  #undecided: InputRecord[] = [];
+  /** By episode that is not over, the event that it was made for. */
+  readonly #episodes = new Map<number, string>();
+  /** By event whose episode is not over, what it asked for. */
   readonly #payloads = new Map<string, string>();
-  /** By episode, the event that it was made for. */
-  readonly #origins = new Map<number, string>();
-  /** Attempts that ended before their work was called for, by event and number: the next ask has it again. */
-  readonly #unbegun = new Set<string>();
+  readonly #open = new Map<string, OpenAttempt>();
+  readonly #missing = new Map<string, Missing>();
+  readonly #completed = new Set<string>();
+  readonly #begun = new Set<string>();
 
-  /** `asks`: takes all asks and attempts of the journal. */
-  constructor(recovered: RecoveredCapture, asks: Asks) {
-    this.#recovered = recovered;
+  /** `log`: what the log has. */
+  constructor(log: RunFold, { asks = new Asks(), onEnd }: JournalHistoryOptions = {}) {
+    this.#log = log;
     this.#asks = asks;
-    const { bundle, undecided, interrupted } = recovered;
-    if (!("inputs" in bundle)) throw new TypeError("Cannot use the journal of a serial session");
-    this.#steps = bundle.decisions.map((decision, index) => {
-      return { input: bundle.inputs[index]!, decision };
-    });
-    for (const input of [...bundle.inputs, ...undecided]) {
-      if (!("event_id" in input) || input.kind !== "Command") continue;
-      asks.add({ eventId: input.event_id, firstAttempt: firstAttemptOf(input) });
-      if (typeof input.payload === "string") this.#payloads.set(input.event_id, input.payload);
-    }
-    for (const { decision: { origin_event_id: eventId, episode_id: episodeId } } of this.#steps) {
-      if (eventId !== null) this.#origins.set(episodeId, eventId);
-    }
-    for (const { input } of this.#steps) {
-      if (input.type !== "completion" || wasBegun({ end: input.end })) continue;
-      this.#unbegun.add(`${this.#origins.get(input.episode_id)} ${input.attempt}`);
-    }
-    for (const { event_id: eventId, attempt, termination, end } of interrupted) {
-      if (termination !== null && !wasBegun({ end })) this.#unbegun.add(`${eventId} ${attempt}`);
-    }
-    for (const { decision } of this.#steps) {
-      const begun = this.#begunBy(decision);
-      if (begun !== undefined) asks.begun(begun);
-    }
-    this.cutOff = interrupted.filter(({ termination }) => termination === null)
-      .map(({ event_id: eventId, attempt }) => asks.attemptOf(eventId, attempt));
+    this.#onEnd = onEnd;
   }
 
-  /** Every attempt that was or may have been begun: those that have an end first, each in the order of the journal. */
-  attempts(): JournalAttempt[] {
-    const ended = this.#steps.flatMap(({ input }) => this.#endedBy(input) ?? []).filter(wasBegun);
-    const open = this.#recovered.interrupted.map(({ event_id, attempt, termination, end }) => {
-      return { ...this.#asks.attemptOf(event_id, attempt), termination, end };
-    });
-    return [...ended, ...open.filter(wasBegun)];
+  /** The history of a session that was read as a whole, for whoever goes on with it. */
+  static of(
+    { bundle, undecided, interrupted }: RecoveredCapture,
+    log: RunFold,
+    options: JournalHistoryOptions = {},
+  ): JournalHistory {
+    const history = new JournalHistory(log, options);
+    history.#begin(bundle);
+    if (!history.#isConcurrent || !("inputs" in bundle)) return history;
+    const { inputs, decisions, notes = [] } = bundle;
+    let noted = 0;
+    const takeNotes = (before: number) => {
+      while (noted < notes.length && notes[noted]!.after <= before) {
+        history.#takeNote(notes[noted++]!);
+      }
+    };
+    for (const [index, decision] of decisions.entries()) {
+      takeNotes(2 * index);
+      history.#takeInput(inputs[index]!);
+      takeNotes(2 * index + 1);
+      history.#takeDecision(decision);
+    }
+    for (const input of undecided) history.#takeInput(input);
+    takeNotes(Infinity);
+    for (const { event_id: eventId, attempt, termination, end } of interrupted) {
+      if (termination !== null) {
+        history.#end(eventId, attempt, { termination, end, at: history.#lastAt });
+      }
+    }
+    for (const open of history.#open.values()) {
+      if (mayHaveBegun(open)) history.#asks.begun(open);
+    }
+    return history;
+  }
+
+  /** What is run, by its journal. */
+  get name(): string {
+    return this.#name;
+  }
+
+  /** How often the run was begun or gone on with. */
+  get sittings(): number {
+    return this.#sitting;
+  }
+
+  /** The end of the run; undefined when it has none, or was gone on with since. */
+  get ended(): EndedRecord | undefined {
+    return this.#ended;
   }
 
   /** The nodes whose last end is that they completed. */
   get completed(): Set<string> {
-    const completed = new Set<string>();
-    for (const { decision: { decision, origin_event_id: eventId, termination } } of this.#steps) {
-      if (decision !== "Finish" || eventId === null) continue;
-      if (termination === "Completed") completed.add(nodeOfEvent(eventId));
-      else completed.delete(nodeOfEvent(eventId));
-    }
-    for (const { attempt, termination } of this.undecidedEnds) {
-      if (termination === "Completed") completed.add(attempt.nodeId);
-    }
-    return completed;
+    const undecided = this.undecidedEnds.filter(({ termination }) => termination === "Completed");
+    return new Set([...this.#completed, ...undecided.map(({ nodeId }) => nodeId)]);
   }
 
   /** The nodes whose work was begun, or may have been. */
   get begun(): Set<string> {
-    return new Set(this.attempts().map(({ nodeId }) => nodeId));
+    const open = [...this.#open.values()].filter(mayHaveBegun);
+    return new Set([...this.#begun, ...open.map(({ nodeId }) => nodeId)]);
   }
 
-  /** The ends that are recorded and were not decided on. */
-  get undecidedEnds(): UndecidedEnd[] {
-    return this.#recovered.interrupted.flatMap(({ event_id, attempt, termination, end }) => {
-      if (termination === null) return [];
-      return { attempt: this.#asks.attemptOf(event_id, attempt), termination, end };
+  /** Attempts that were or may have been begun, and whose ends nobody has seen. */
+  get cutOff(): NodeAttempt[] {
+    return this.#openAttempts(false).map(({ nodeId, attempt }) => ({ nodeId, attempt }));
+  }
+
+  /** The ends that are recorded and were not decided on, of attempts that were not begun too. */
+  get undecidedEnds(): EndedAttempt[] {
+    return this.#openAttempts(true).map(({ ended }) => ended!);
+  }
+
+  /** Takes the next line of the journal that counts. */
+  take(line: CaptureLine): void {
+    switch (line.type) {
+      case "session":
+        this.#begin(line);
+        break;
+      case "event":
+      case "completion":
+      case "withdraw":
+        if (this.#isConcurrent) this.#takeInput(line);
+        break;
+      case "decision":
+        if (this.#isConcurrent) this.#takeDecision(line);
+        break;
+      case "resumed":
+      case "ended":
+        this.#takeNote(line);
+    }
+  }
+
+  /** What the log lacks, in a few words each, in order. */
+  missingWords(): string[] {
+    const words = Array.from(this.#lacking(), (missing) => {
+      if (missing.what === "sitting") {
+        return missing.number === 1 ? "the begin of the run" : "that it was gone on with";
+      }
+      const { nodeId, attempt } = missing.attempt;
+      return `the ${missing.what} of ${nodeId} (attempt ${attempt})`;
     });
+    return this.#lacksEnd() ? [...words, "the end of the run"] : words;
   }
 
   /**
-   * The events that a log lacks, in the order of the journal: the begin of the run, begins and ends of
-   * attempts, and the end of the run if that is the last thing that the journal has.
+   * The events that a log lacks, in the order of the journal: begins of sittings, begins and ends of
+   * attempts that were decided on, and the end of the run.
    */
-  missingEvents({ fold, name, nodes, describe }: {
-    fold: RunFold;
-    name: string;
-    nodes: readonly string[];
-    describe: DescribeNode;
-  }): EventBody[] {
-    const bodies: EventBody[] = [];
-    for (const { input, decision } of this.#steps) {
-      const at = millisecondsOf(decision.numbers.now);
-      const ended = this.#endedBy(input);
-      if (ended !== undefined && wasBegun(ended)) {
-        const logged = loggedAttempt(fold, ended);
-        const isOpen = logged === undefined || logged.status === "Running";
-        if (isOpen) bodies.push(nodeEnded(at, ended, ended));
+  missingEvents(telling: Telling): EventBody[] {
+    return this.#eventsOf([...this.#lacking()], telling);
+  }
+
+  /** The same, and the ends that were not decided on: what a reader is to see. */
+  untoldEvents(telling: Telling): EventBody[] {
+    const undecided = this.undecidedEnds.filter(wasBegun)
+      .filter((ended) => !isLogged(this.#log, ended))
+      .map((attempt): Missing => ({ what: "end", attempt }));
+    return this.#eventsOf([...this.#lacking(), ...undecided], telling);
+  }
+
+  #eventsOf(missing: readonly Missing[], { name, nodes, describe }: Telling): EventBody[] {
+    let startedTs = this.#log.sittingTs;
+    const bodies = missing.map((one): EventBody => {
+      if (one.what === "end") return nodeEnded(one.attempt.at, one.attempt, one.attempt);
+      if (one.what === "begin") {
+        const payload = one.payload === "" ? {} : JSON.parse(one.payload);
+        return nodeStarted(one.at, one.attempt, describe(one.attempt.nodeId, payload));
       }
-      const begun = this.#begunBy(decision);
-      if (begun === undefined || loggedAttempt(fold, begun) !== undefined) continue;
-      const text = describe(begun.nodeId, this.#payloadOf(decision.origin_event_id!));
-      bodies.push(nodeStarted(at, begun, text));
+      const at = this.#timeOf(one);
+      startedTs = new Date(at).toISOString();
+      // Behind an end nothing counts but what goes on with the run.
+      const isFirst = one.number === 1 && !this.#isLogOver();
+      return pipeStarted(at, { name, nodes, ...(!isFirst && { resumed: true }) });
+    });
+    if (!this.#lacksEnd()) return bodies;
+    const { at: time, reason, failed } = this.#ended!;
+    const at = millisecondsOf(time);
+    if (this.#isLogOver() && !missing.some(({ what }) => what === "sitting")) {
+      bodies.push(pipeStarted(at, { name, nodes, resumed: true }));
+      startedTs = new Date(at).toISOString();
     }
-    const { ended } = this.#recovered;
-    if (ended !== null && fold.state().state === "Running") {
-      const { at, reason, failed } = ended;
-      bodies.push(pipeEnded(millisecondsOf(at), { startedTs: fold.sittingTs, reason, failed }));
+    return [...bodies, pipeEnded(at, { startedTs, reason, failed })];
+  }
+
+  /** What is missing, without the begin of a first sitting in which nothing has happened. */
+  *#lacking(): Generator<Missing, void> {
+    for (const missing of this.#missing.values()) {
+      const isIdle = missing.what === "sitting" && missing.number === 1 &&
+        Number.isNaN(missing.at);
+      if (!isIdle) yield missing;
     }
-    if (fold.hasBegun || this.#steps.length + bodies.length === 0) return bodies;
-    const first = this.#steps[0]?.decision.numbers.now;
-    const at = first === undefined ? bodies[0]!.at : millisecondsOf(first);
-    return [pipeStarted(at, { name, nodes }), ...bodies];
   }
 
-  /** The attempt that an input ends; undefined when it ends none. */
-  #endedBy(input: InputRecord): (JournalAttempt & { termination: RunTermination }) | undefined {
-    if (input.type !== "completion") return undefined;
-    const { episode_id: episodeId, attempt, termination, end } = input;
-    const ended = this.#asks.attemptOf(this.#origins.get(episodeId)!, attempt);
-    return { ...ended, termination, end };
+  /** Whether the log has not the end that the run has. What its records broke off with is none. */
+  #lacksEnd(): boolean {
+    if (this.#ended === undefined) return false;
+    return !this.#isLogOver() || this.#missing.has(`sitting ${this.#sitting}`) ||
+      (this.#ended.state === "Completed" && this.#log.run.state !== "Completed");
   }
 
-  /** The attempt that a decision leads to; undefined when it was ended before its work was called for. */
-  #begunBy({ decision, origin_event_id: eventId, retry_count: retries }: DecisionRecord) {
-    if (decision !== "Invoke" || eventId === null) return undefined;
-    if (this.#unbegun.has(`${eventId} ${retries + 1}`)) return undefined;
-    return this.#asks.attemptOf(eventId, retries + 1);
+  #isLogOver(): boolean {
+    return this.#log.run.state !== "Running";
   }
 
-  #payloadOf(eventId: string): Record<string, unknown> {
-    const text = this.#payloads.get(eventId);
-    return text === undefined || text === "" ? {} : JSON.parse(text);
+  /** Nothing may have happened since it began. */
+  #timeOf({ at }: { at: number }): number {
+    if (!Number.isNaN(at)) return at;
+    const last = Date.parse(this.#log.run.last_ts ?? "");
+    return Number.isNaN(this.#lastAt) ? last || 0 : this.#lastAt;
+  }
+
+  /** A journal may hold several sessions one behind the other, of which the last counts. */
+  #begin({ mode, graph_id: name }: { mode?: string; graph_id: string }): void {
+    this.#isConcurrent = mode === "concurrent";
+    this.#name = name;
+    this.#sitting = 0;
+    this.#ended = undefined;
+    this.#undecided = [];
+    for (const kept of [this.#episodes, this.#payloads, this.#open, this.#missing]) kept.clear();
+    for (const kept of [this.#completed, this.#begun]) kept.clear();
+    this.#asks.clear();
+    this.#beginSitting();
+  }
+
+  #takeNote(note: NoteRecord | Pick<ResumedRecord, "type">): void {
+    if (note.type === "resumed") {
+      this.#ended = undefined;
+      this.#beginSitting();
+    } else if (note.type === "ended") {
+      this.#ended = note;
+      this.#passTime(note.at);
+    }
+  }
+
+  #beginSitting(): void {
+    const number = ++this.#sitting;
+    if (number <= this.#log.sittings) return;
+    this.#missing.set(`sitting ${number}`, { what: "sitting", number, at: NaN });
+  }
+
+  /** What began at a time that is not known began when the next thing happened. */
+  #passTime(time: EventTime): number {
+    const at = this.#lastAt = millisecondsOf(time);
+    const last = this.#missing.get(`sitting ${this.#sitting}`);
+    if (last?.what === "sitting" && Number.isNaN(last.at)) last.at = at;
+    return at;
+  }
+
+  #takeInput(input: InputRecord): void {
+    this.#undecided.push(input);
+    if (input.type === "completion") return this.#takeCompletion(input);
+    if (input.type !== "event" || input.kind !== "Command") return;
+    const { event_id: eventId, first_attempt: firstAttempt = 1, payload } = input;
+    this.#asks.add({ eventId, firstAttempt });
+    this.#payloads.set(eventId, payload);
+  }
+
+  #takeCompletion(
+    { episode_id, attempt, termination, end, at }: InputRecord & { type: "completion" },
+  ): void {
+    const eventId = this.#episodes.get(episode_id);
+    if (eventId === undefined) return;
+    this.#end(eventId, attempt, { termination, end, at: millisecondsOf(at) });
+  }
+
+  #end(
+    eventId: string,
+    number: number,
+    how: Pick<EndedAttempt, "termination" | "end" | "at">,
+  ): void {
+    const attempt = this.#asks.attemptOf(eventId, number);
+    const key = attemptKey(attempt);
+    const open = this.#open.get(key);
+    if (open === undefined) return;
+    open.ended = { ...attempt, ...how, sitting: this.#sitting };
+    if (wasBegun(open.ended)) this.#onEnd?.(open.ended);
+    // It was none.
+    else this.#missing.delete(`begin ${key}`);
+  }
+
+  #takeDecision(
+    { decision, origin_event_id: eventId, episode_id, retry_count: retries, ...rest }:
+      DecisionRecord,
+  ): void {
+    const at = this.#passTime(rest.numbers.now);
+    for (const input of this.#undecided.splice(0)) {
+      if (input.type === "completion") this.#close(input, at);
+    }
+    if (eventId === null) return;
+    this.#episodes.set(episode_id, eventId);
+    if (decision === "Invoke") this.#invoke(eventId, retries + 1, at);
+    if (decision !== "Finish" && decision !== "Skip") return;
+    this.#episodes.delete(episode_id);
+    this.#payloads.delete(eventId);
+    if (decision === "Skip") return;
+    if (rest.termination === "Completed") this.#completed.add(nodeOfEvent(eventId));
+    else this.#completed.delete(nodeOfEvent(eventId));
+  }
+
+  #invoke(eventId: string, number: number, at: number): void {
+    const attempt = this.#asks.attemptOf(eventId, number);
+    const key = attemptKey(attempt);
+    this.#open.set(key, attempt);
+    const logged = this.#log.attemptOf(attempt.nodeId, attempt.attempt);
+    if (logged?.started_ts !== undefined) return;
+    const payload = this.#payloads.get(eventId) ?? "";
+    this.#missing.set(`begin ${key}`, { what: "begin", attempt, payload, at });
+  }
+
+  #close({ episode_id, attempt: number }: InputRecord & { type: "completion" }, at: number): void {
+    const eventId = this.#episodes.get(episode_id);
+    if (eventId === undefined) return;
+    const key = attemptKey(this.#asks.attemptOf(eventId, number));
+    const ended = this.#open.get(key)?.ended;
+    this.#open.delete(key);
+    if (ended === undefined || !wasBegun(ended)) return;
+    this.#asks.begun(ended);
+    this.#begun.add(ended.nodeId);
+    if (isLogged(this.#log, ended)) return;
+    this.#missing.set(`end ${key}`, { what: "end", attempt: { ...ended, at } });
+  }
+
+  #openAttempts(hasEnded: boolean): OpenAttempt[] {
+    return [...this.#open.values()].filter(({ ended }) => (ended !== undefined) === hasEnded);
   }
 }
 
-function firstAttemptOf(input: object): number {
-  const first: unknown = Reflect.get(input, "first_attempt");
-  return typeof first === "number" ? first : 1;
+function mayHaveBegun({ ended }: OpenAttempt): boolean {
+  return ended === undefined || wasBegun(ended);
 }
 
-/** What a log says of an attempt; undefined when it has nothing of it. */
-export function loggedAttempt(
-  fold: RunFold,
-  { nodeId, attempt }: NodeAttempt,
-): AttemptInfo | undefined {
-  return fold.attemptOf(nodeId, attempt);
+/** Whether a log has the end of an attempt. */
+function isLogged(log: RunFold, { nodeId, attempt }: NodeAttempt): boolean {
+  const logged = log.attemptOf(nodeId, attempt);
+  return logged !== undefined && logged.status !== "Running";
 }

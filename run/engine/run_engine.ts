@@ -18,22 +18,14 @@ import {
   CapturingSession,
   type CapturingSessionOptions,
 } from "../../capture/session/capturing_session.ts";
-import { recoverCapture } from "../../capture/session/recover_capture.ts";
-import { resumeCapture } from "../../capture/session/resume_capture.ts";
 import type { CaptureBundle } from "../../capture/types.ts";
 import { type CaptureJournal, journalOver } from "../../capture/session/journal.ts";
-import type { ErrorKind } from "../../eventlog/run_event.ts";
-import type { RunFold } from "../../eventlog/derive_run_state.ts";
 import { createEvent } from "../../supervisor/core/create_event.ts";
 import { Supervisor } from "../../supervisor/driver/supervisor.ts";
 import { systemTimers } from "../../supervisor/driver/timers.ts";
 import type {
   AttemptRef,
-  ConstraintsInit,
-  Decision,
   DecisionLogEntry,
-  DecisionReason,
-  EventTime,
   RunRequest,
   RunTermination,
   Timers,
@@ -44,10 +36,9 @@ import type { AttemptEnd, EndRecord, HeldRun } from "../port.ts";
 import { runError } from "../run_error.ts";
 import type { NodeAttempt } from "../types.ts";
 import { Asks, nodeOfEvent } from "./asks.ts";
-import { JournalHistory } from "./journal_history.ts";
+import type { JournalHistory } from "./journal_history.ts";
 import {
   type DamagedLines,
-  type DescribeNode,
   type EventBody,
   eventTimeOf,
   millisecondsOf,
@@ -59,88 +50,7 @@ import {
   wasBegun,
 } from "./lifecycle.ts";
 import { Teller } from "./teller.ts";
-
-/** What was decided about a node. */
-export interface Decided {
-  /** The node. */
-  nodeId: string;
-  /** What was decided. */
-  decision: Decision;
-  /** Why. */
-  reason: DecisionReason;
-  /** When a deferred episode is due. */
-  dueAt: EventTime | null;
-  /** How the attempt ended whose end was decided on; null when the decision is about none. */
-  termination: RunTermination | null;
-  /** What the log calls that end; undefined of one that completed. */
-  errorKind: ErrorKind | "cancelled" | undefined;
-}
-
-type Payload = RunRequest["payload"];
-
-/** Observes attempts as they are told: what is said here is on disk. */
-export interface EngineObserver {
-  /** The work of an attempt has begun, `at` this time as the log has it; `payload`: what its event carries. */
-  attemptBegan(
-    attempt: NodeAttempt,
-    begin: { text: NodeText; payload: Payload; at: number },
-  ): void;
-  /** An attempt that had begun has ended. */
-  attemptEnded(attempt: NodeAttempt, end: AttemptEnd & { at: number }): void;
-}
-
-/** What a {@linkcode RunEngine} works with. */
-export interface EngineOptions {
-  /** The run. */
-  held: HeldRun;
-  /** The name of what is run: its graph. */
-  name: string;
-  /** The nodes that are known beforehand. */
-  nodes: readonly string[];
-  /** What the supervisor keeps to. */
-  constraints: ConstraintsInit;
-  /** What stands for the flow or the program in the recording. */
-  runtimeProvenance: string;
-  /** Makes an attempt. */
-  invoke: (request: RunRequest, attempt: NodeAttempt) => Promise<AttemptEnd>;
-  /** Whether the work is done outside of this process: then its begin has to be on disk before. */
-  isOutside: boolean;
-  /** Whether the work of a node may begin now; else the attempt ends unbegun. */
-  mayBegin?: (attempt: NodeAttempt) => boolean;
-  /** Says what the payload of a node asks for. */
-  describe: DescribeNode;
-  /** Told of every decision about a node, before it can be seen outside. */
-  onDecided: (decided: Decided) => void;
-  /** Told of attempts. */
-  observer: EngineObserver;
-  /** What the log has. */
-  fold: RunFold;
-  /** Ends the run: what runs is asked to end, and nothing more begins. */
-  signal: AbortSignal;
-  /** How long what runs may take to end when it was asked to, in milliseconds. */
-  endWithinMs?: number;
-}
-
-/** What to do about a run that another process has left. */
-export interface LeftRun {
-  /**
-   * Sees to it that nothing of these attempts goes on, before the run is changed; what it throws ends all,
-   * and the records stay as they are.
-   */
-  endLeftovers: (attempts: readonly NodeAttempt[]) => Promise<void>;
-  /** The lines of the log that were found damaged now. */
-  damaged?: DamagedLines;
-  /** The nodes that are other ones now than when the run began. */
-  changed?: readonly string[];
-}
-
-/** How a run ended, for whoever shows it. */
-export interface RunEnding {
-  /** Why it did not complete; undefined when it did. */
-  reason: string | undefined;
-  /** The node or step that ended it, if one did. */
-  failed?: string;
-}
+import type { Decided, EngineOptions, LeftRun, Payload, RunEnding } from "./types.ts";
 
 /** An attempt whose begin was decided on, and its end not yet. */
 interface OpenAttempt {
@@ -159,12 +69,14 @@ const MOST_KEPT_NODES = 1000;
 
 const UNBEGUN: AttemptEnd = { termination: "Aborted", end: { begun: false } };
 
-/** {@linkcode file} */
+/** A run that is at work. */
 export class RunEngine {
   readonly #options: EngineOptions;
   readonly #asks = new Asks();
   readonly #teller: Teller;
   readonly #open = new Map<string, OpenAttempt>();
+  /** What has ended by itself, and was not told yet. */
+  readonly #untold = new Map<string, NodeAttempt>();
   /** The work that is under way. */
   readonly #running = new Set<Promise<unknown>>();
   /** Ends the run from inside. */
@@ -225,13 +137,16 @@ export class RunEngine {
   async #goOn({ endLeftovers, damaged = [], changed = [] }: LeftRun): Promise<Set<string>> {
     const { held } = this.#options;
     let history: JournalHistory | undefined;
+    // A new run loads none of what going on with one takes.
+    const { resumeCapture } = await import("../../capture/session/resume_capture.ts");
+    const { JournalHistory: History } = await import("./journal_history.ts");
     const resumed = await resumeCapture<Supervisor>({
       ...this.#sessionOptions(),
       lines: held.view.raw("capture"),
       changed,
       withdrawDeferred: true,
       onRecovered: async (recovered) => {
-        history = new JournalHistory(recovered, this.#asks);
+        history = History.of(recovered, this.#options.fold, { asks: this.#asks });
         await endLeftovers(history.cutOff);
         this.stop.throwIfAborted();
         await held.putDocument("capture.json", undefined);
@@ -240,9 +155,12 @@ export class RunEngine {
         this.#journal = journalOver(journalSink(held), from);
         // A kill may have left lines that are not on disk: their events are told behind the next barrier.
         const missing = history!.missingEvents(this.#options);
+        // The n-th begin in a log is that of the n-th sitting, also of a first one in which nothing happened.
+        const isBegun = this.#options.fold.hasBegun || missing[0]?.type === "pipe.started";
+        if (!isBegun) this.#tellBegun({ resumed: undefined });
         for (const event of missing) this.#teller.tell({ event: () => event });
         this.#tellBegun({ resumed: true, damaged });
-        for (const { attempt, end } of history!.undecidedEnds) this.#takeEnd(attempt, end);
+        for (const ended of history!.undecidedEnds) this.#takeEnd(ended, ended.end);
         return this.#journal;
       },
     });
@@ -275,6 +193,11 @@ export class RunEngine {
   /** How many lines it has given to the log. */
   get logged(): number {
     return this.#teller.written;
+  }
+
+  /** What has ended by itself and could not be told, of a run that was broken off. */
+  get untold(): NodeAttempt[] {
+    return [...this.#untold.values()];
   }
 
   /** What keeps the run from being recorded, if anything does. */
@@ -329,6 +252,7 @@ export class RunEngine {
   async #bundle(): Promise<CaptureBundle> {
     if (this.#keepsRecording) return this.session.intoBundle();
     const { held: { view } } = this.#options;
+    const { recoverCapture } = await import("../../capture/session/recover_capture.ts");
     const { bundle, damage } = await recoverCapture(view.raw("capture"));
     if (damage === null) return bundle;
     const { runId } = view;
@@ -421,6 +345,8 @@ export class RunEngine {
     try {
       const answer = await work;
       open.end = answer.end;
+      // What was asked to end has no end of its own that could be missed.
+      if (answer.termination !== "Aborted") this.#untold.set(attemptKey(attempt), attempt);
       return answer;
     } catch (error) {
       // What it did cannot be recorded, so nothing may go on.
@@ -481,6 +407,7 @@ export class RunEngine {
       ...(open !== undefined && { happened: open.called.promise }),
       event: () => nodeEnded(at, attempt, { termination, end }),
       then: () => {
+        this.#untold.delete(key);
         this.#options.observer.attemptEnded(attempt, { termination, end: end ?? {}, at });
       },
     });

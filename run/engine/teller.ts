@@ -36,7 +36,7 @@ interface TellerOptions {
   onFailure: (error: unknown) => void;
 }
 
-/** {@linkcode file} */
+/** The queue of what is to be told. */
 export class Teller {
   readonly #options: TellerOptions;
   #waiting: Tale[] = [];

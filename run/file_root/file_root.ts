@@ -51,10 +51,8 @@ import type {
   RunView,
 } from "../port.ts";
 import { asRunError, missingError, runError } from "../run_error.ts";
-import { readDigestKey } from "./digest_key.ts";
 import { FileHeldRun } from "./file_held_run.ts";
 import { FileRunView } from "./file_run_view.ts";
-import { postMessage } from "./inbox.ts";
 import { removeRuntimeOf, StoreFollower } from "./store_follower.ts";
 import { SyncedFolder } from "./folders.ts";
 
@@ -183,7 +181,8 @@ class FileRoot implements RunsRoot {
       this.#checkThere(runId, paths);
       checkRunFormatSync(this.#port, paths);
       const inbox = { port: this.#port, root: this.name, runId, lockTimeoutMs: LOCK_TIMEOUT_MS };
-      await postMessage(inbox, message);
+      // Most runs get no message, and load no code for it.
+      await (await import("./inbox.ts")).postMessage(inbox, message);
     });
   }
 
@@ -200,9 +199,10 @@ class FileRoot implements RunsRoot {
   }
 
   async digestKey(): Promise<{ id: string; key: Uint8Array }> {
-    return await this.#attempt("", () => {
+    return await this.#attempt("", async () => {
       makeDirectoriesSync(this.#port, this.name, []);
-      return readDigestKey(this.#port, this.name, LOCK_TIMEOUT_MS);
+      const { readDigestKey } = await import("./digest_key.ts");
+      return await readDigestKey(this.#port, this.name, LOCK_TIMEOUT_MS);
     });
   }
 

@@ -60,8 +60,7 @@ export class StoreFollower {
     const { error: cause } = this.#failure;
     const { runId, root } = this.#options;
     const own = cause instanceof TaffrailError ? cause.remedy : undefined;
-    const what = `the store up to the log of ${runId}, which is whole`;
-    throw runError("io", `Cannot bring ${what}: ${reasonOf(cause)}`, {
+    throw runError("io", `Cannot bring the store of ${runId} up to its log: ${reasonOf(cause)}`, {
       details: { runId, path: root },
       remedy: own ?? "taffrail repair makes the store again from it",
       cause,

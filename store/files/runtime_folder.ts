@@ -208,29 +208,35 @@ export class HeldFile {
 
   /** Refuses to go on when its path leads elsewhere. It is looked at once a millisecond at most. */
   lookNowAndThen(): void {
-    if (performance.now() - this.#lookedAtMs >= LOOK_AFTER_MS) this.sizeInPlace();
+    if (performance.now() - this.#lookedAtMs >= LOOK_AFTER_MS) this.#look();
   }
 
-  /** How long the file is; refused unless it is still what its path leads to. */
-  sizeInPlace(): number {
-    this.#lookedAtMs = performance.now();
-    const info = lookAtSync(this.#folder.port, this.path);
-    if (info !== undefined && isSameFile(info, this.#opened)) return info.size;
-    throw this.replacedError(info === undefined ? "is not there any more" : "is another file now");
+  /** How long the file is; refused when its path leads elsewhere. */
+  sizeAfterSync(): number {
+    return this.#look() ?? sizeOf(this.file);
   }
 
   /**
-   * {@linkcode HeldFile.sizeInPlace} for a file that is synced again and again: a look at it would make
-   * its next sync a third dearer, as the kernel then writes a new time with it. So the directory is looked
-   * at; where nothing was put in or taken out since the file was seen in it, it is there.
+   * Refuses to go on when its path leads elsewhere; tells how long the file is if that was looked at. A look
+   * at a file that is written again and again makes the next sync a third dearer, that of another file too,
+   * as the kernel then writes a new time with it. So the directory is looked at; where nothing was put in or
+   * taken out since the file was seen in it, it is there.
    */
-  sizeAfterSync(): number {
+  #look(): number | undefined {
+    this.#lookedAtMs = performance.now();
     const directory = this.#lookAtDirectory();
-    if (isUnchanged(directory, this.#directory)) return sizeOf(this.file);
+    if (isUnchanged(directory, this.#directory)) return undefined;
     this.#directory = undefined;
     const size = this.sizeInPlace();
     if (hasSettled(directory)) this.#directory = directory;
     return size;
+  }
+
+  /** How long the file is; refused unless it is still what its path leads to. */
+  sizeInPlace(): number {
+    const info = lookAtSync(this.#folder.port, this.path);
+    if (info !== undefined && isSameFile(info, this.#opened)) return info.size;
+    throw this.replacedError(info === undefined ? "is not there any more" : "is another file now");
   }
 
   /** What cannot be looked at proves nothing, and then the file itself is looked at. */
@@ -258,11 +264,12 @@ function isUnchanged(now: FileInfo | undefined, before: FileInfo | undefined): b
   return isSameFile(now, before) && now.mtime?.getTime() === before.mtime?.getTime();
 }
 
-const SETTLED_MS = 50;
+/** Twice the longest step in which a kernel counts the time of files: 10 ms, of Linux with 100 ticks a second. */
+const SETTLED_MS = 20;
 
 /**
- * Whether a directory has not changed for so long that its next change has another time: file systems count
- * in steps of some milliseconds. Where they tell no time it never has.
+ * Whether a directory has not changed for so long that its next change has another time. Where file systems
+ * tell no time it never has.
  */
 function hasSettled(directory: FileInfo | undefined): boolean {
   const changedMs = directory?.mtime?.getTime() ?? Infinity;

@@ -50,9 +50,9 @@ export function canTrace(): boolean {
 /** Runs a command with nothing to read, and gives how it ended and the calls of it and its children. */
 export async function traceCalls(
   command: readonly string[],
-  options: { cwd: string; trace: string; env?: Record<string, string> },
+  options: { cwd: string; trace: string; env?: Record<string, string>; inject?: string },
 ): Promise<Ended & { calls: SystemCall[] }> {
-  const { trace, ...others } = options;
+  const { trace, inject, ...others } = options;
   // The filter lets the kernel pass over all other calls: a trace would be five times as slow.
   const flags = [
     "-f",
@@ -63,6 +63,7 @@ export async function traceCalls(
     String(MOST_BYTES),
     "-e",
     `trace=${TRACED}`,
+    ...(inject === undefined ? [] : ["-e", `inject=${inject}`]),
   ];
   await using child = new RunningProcess(["strace", ...flags, "-o", trace, ...command], others);
   await child.closeInput();

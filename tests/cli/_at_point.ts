@@ -52,7 +52,7 @@ export async function outcomeOf(cwd: string): Promise<Outcome> {
     assertEquals(code, 0, `${verb}: ${stdout}${stderr}`);
   }
   const shown = JSON.parse((await taffrail(["show", "--json", runId], { cwd })).stdout);
-  const attempts = shown.nodes.map(({ id, attempts }: ShownNode) => {
+  const attempts = shown.nodes.map(({ id, attempts = [] }: ShownNode) => {
     return [id, attempts.map(({ attempt, status }) => `${attempt} ${wordOf(status)}`)];
   });
   const ran = await Deno.readTextFile(`${cwd}/ran`).catch(() => "");
@@ -63,7 +63,7 @@ type Status = string | { Failed: { kind: string; cancelled?: boolean } };
 
 interface ShownNode {
   id: string;
-  attempts: { attempt: number; status: Status }[];
+  attempts?: { attempt: number; status: Status }[];
 }
 
 function wordOf(status: Status): string {

@@ -22,10 +22,12 @@ export function traceTest(name: string, fn: (cwd: string) => Promise<void>): voi
 export async function traceTaffrail(
   args: readonly string[],
   cwd: string,
+  options: { inject?: string } = {},
 ): Promise<Ended & { calls: SystemCall[] }> {
   const command = taffrailCommand([...args]);
   // Outside of the root, and written over by the next.
-  return await traceCalls(command, { cwd, trace: `${cwd}/trace`, env: { NO_COLOR: "1" } });
+  const env = { NO_COLOR: "1" };
+  return await traceCalls(command, { cwd, trace: `${cwd}/trace`, env, ...options });
 }
 
 /** Runs a flow, and gives its calls. */

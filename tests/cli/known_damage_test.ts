@@ -1,5 +1,5 @@
 import { assertEquals, assertMatch } from "@std/assert";
-import { runPaths } from "../../run/mod.ts";
+import { runPaths } from "../../_internal/root_layout.ts";
 import { withTempDir } from "../_util/temp.ts";
 import { ask } from "./_command.ts";
 

@@ -1,9 +1,10 @@
 import { assertEquals, assertStringIncludes } from "@std/assert";
-import { ByteRing, OutputFile } from "../../cli/process/output_file.ts";
+import { openFileRoot } from "../../run/file_root/file_root.ts";
+import { ByteRing } from "../../run/file_root/output_sink.ts";
 import { Random } from "../_util/random.ts";
 import { longCount, seed, withTempDir } from "../_util/temp.ts";
 import { taffrail } from "./_command.ts";
-import { eventsOf, onlyRun, outputOf, writeFlow } from "./_runs.ts";
+import { eventsOf, onlyRun, outlineOf, outputOf, writeFlow } from "./_runs.ts";
 
 /** What a file must hold of all that was printed. */
 function bounded(all: Uint8Array, maxBytes: number): Uint8Array {
@@ -16,21 +17,29 @@ function bounded(all: Uint8Array, maxBytes: number): Uint8Array {
   return Uint8Array.of(...head, ...new TextEncoder().encode(line), ...tail);
 }
 
-Deno.test("OutputFile keeps the first half and the last half, whatever comes in whatever parts", async () => {
-  await withTempDir((directory) => {
+Deno.test("an output keeps the first half and the last half, whatever comes in whatever parts", async () => {
+  await withTempDir(async (path) => {
     const random = new Random(seed());
-    for (let round = 0; round < longCount(300, 20_000); round++) {
+    await using root = openFileRoot(path);
+    await using held = await root.create({ about: { name: "output" } });
+    for (let attempt = 1; attempt <= longCount(100, 5000); attempt++) {
+      const of = { nodeId: "a", attempt, stream: "out" } as const;
       const maxBytes = 1 + random.below(40);
       const all = Uint8Array.from({ length: random.below(120) }, () => 9 + random.below(3));
-      const path = `${directory}/out`;
-      const file = new OutputFile(path, maxBytes);
+      const sink = held.openOutput(of, { maxBytes });
       for (let at = 0; at < all.length;) {
         const end = at + random.below(30);
-        file.write(all.subarray(at, end));
+        sink.write(all.subarray(at, end), 0);
         at = end;
       }
-      file.finish();
-      assertEquals(Deno.readFileSync(path), bounded(all, maxBytes), `${maxBytes} of ${all}`);
+      const { sha256, bytes, cut } = await sink.close();
+      const expected = bounded(all, maxBytes);
+      const kept = await held.view.output(of);
+      const context = `${maxBytes} of ${all}`;
+      assertEquals(kept, all.length === 0 ? undefined : expected, context);
+      const digest = await crypto.subtle.digest("SHA-256", new Uint8Array(expected));
+      const told = [new Uint8Array(digest).toHex(), expected.length, all.length > maxBytes];
+      assertEquals([sha256, bytes, cut], told, context);
     }
   });
 });
@@ -131,13 +140,22 @@ Deno.test({
       const root = `${cwd}/.taffrail`;
       const runId = await onlyRun(root);
       assertEquals(code, 1);
-      const says = `Cannot record the decisions of run ${runId}: Cannot write the capture journal`;
-      assertStringIncludes(stderr, says);
+      const journal = `${root}/runs/${runId}/capture.jsonl`;
+      const says = `Cannot append to ${journal}: Only `;
+      assertStringIncludes(stderr, `Cannot record run ${runId}: ${says}`);
+      assertStringIncludes(stderr, "is the disk full?; the run was stopped: free some space");
       const last = eventsOf(root, runId).at(-1);
       assertEquals(last?.type, "pipe.aborted");
       assertStringIncludes(last?.reason ?? "", says);
       const { code: replayed } = await taffrail(["replay", runId], { cwd });
       assertEquals(replayed, 0);
+      // With room again it goes on where it was: nothing that was told runs twice.
+      const resumed = await taffrail(["resume", runId], { cwd });
+      assertEquals(resumed.code, 0, resumed.stderr);
+      const outline = outlineOf(eventsOf(root, runId));
+      for (const [id] of nodes) {
+        assertEquals(outline.filter((line) => line === `node.completed ${id}`).length, 1, id);
+      }
     }),
 });
 

@@ -2,7 +2,7 @@ import { assert, assertEquals } from "@std/assert";
 import { recoverCapture, type RecoveredCapture } from "../../capture/mod.ts";
 import { listProcesses, readEnvironment } from "../../cli/process/processes.ts";
 import { peekRun, verifyRun } from "../../eventlog/mod.ts";
-import { Asks } from "../../run/engine/asks.ts";
+import { RunFold } from "../../eventlog/derive_run_state.ts";
 import { JournalHistory } from "../../run/engine/journal_history.ts";
 import { RunWorkers } from "../../run/run_workers.ts";
 import { isThere } from "../_util/files.ts";
@@ -144,10 +144,13 @@ async function effectsOf(cwd: string): Promise<Map<string, { what: string; attem
 
 /** How each attempt ended as the journal has it, by `node attempt`. */
 function endsIn(recovered: RecoveredCapture): Map<string, string> {
-  const attempts = new JournalHistory(recovered, new Asks()).attempts();
-  return new Map(attempts.map(({ nodeId, attempt, termination }) => {
-    return [`${nodeId} ${attempt}`, JSON.stringify(termination)];
-  }));
+  const ends = new Map<string, string>();
+  JournalHistory.of(recovered, new RunFold(), {
+    onEnd: ({ nodeId, attempt, termination }) => {
+      ends.set(`${nodeId} ${attempt}`, JSON.stringify(termination));
+    },
+  });
+  return ends;
 }
 
 const KINDS: Record<string, string> = {

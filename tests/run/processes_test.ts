@@ -150,8 +150,8 @@ Deno.test("the command shows and verifies what is left of a killed run of openRu
     const resume = await taffrail(["resume", runId], { cwd });
     assertEquals([resume.code, resume.stderr], [
       1,
-      `Cannot resume ${runId}: it is the run of a program of yours, and not of a flow; ` +
-      "start that program again\n",
+      `Cannot resume ${runId}: it is the run of a program, and not of a flow; ` +
+      "start the program again\n",
     ]);
   }));
 

@@ -200,23 +200,29 @@ Deno.test({
     ),
 });
 
-Deno.test("a mutation costs one look at a directory, and once a millisecond three at files", () =>
+Deno.test("a mutation looks at no file that it writes, once all were seen in their place", () =>
   withStoppedClock((clock) =>
     withMemoryDir(async (root) => {
+      await (await openWithInputs(root)).runtime.close();
       const port = new FaultPort({ base: hastyFilePort });
       const runtime = await openRuntime(root, { port });
-      for (const operation of [createPlain, input(1, "first")]) await perform(runtime, operation);
-      // The journal itself is looked at as long as its directory has changed only now.
+      const directories = [pathOf(root), pathOf(root, "workers/id-776f726b65722d3030303030303031")];
       const now = Date.now() / 1000;
-      await Deno.utime(pathOf(root), now, now - 60);
-      await perform(runtime, input(1, "settled"));
-      // The lock and each of the two logs.
+      for (const path of directories) await Deno.utime(path, now, now - 60);
+      for (const content of ["opens the logs", "looks at them"]) {
+        clock.advanceMs(1);
+        await perform(runtime, input(1, content));
+      }
+      // The journal's directory each time; once a millisecond those of the lock and of the two logs.
       for (const [ms, looks] of [[0, 1], [1, 4], [0, 1]] as const) {
         for (const count of [1, 64]) {
           clock.advanceMs(ms);
           port.reset();
           await Promise.all(Array.from({ length: count }, () => perform(runtime, input(1, "x"))));
-          assertEquals(port.count("lstatSync"), looks);
+          const looked = port.calls.filter(({ name }) => name === "lstatSync");
+          assertEquals(looked.length, looks);
+          const seen = new Set(looked.map(({ path }) => path!));
+          assertEquals(seen.isSubsetOf(new Set(directories)), true, [...seen].join());
           assertEquals(port.count("syncData", "syncDataSync"), 1);
           assertEquals(port.count("openSync"), 0);
         }

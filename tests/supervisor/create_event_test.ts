@@ -106,6 +106,27 @@ Deno.test("EVT-3 what a later member of the same name hides is checked too", () 
   }
 });
 
+// nodejs/node#63785
+Deno.test("EVT-4 escaped names are kept that V8's JSON.parse confuses with a backslash", () => {
+  for (const name of ["\\", "\n", '"', "\u0000", "\\n"]) {
+    const payload = `{"y":1,${JSON.stringify(name)}:2}`;
+    assertEquals(context(payload), [["y", { Number: 1 }], [name, { Number: 2 }]]);
+  }
+});
+
+Deno.test("EVT-4 a number is the double that its text stands for, however it is written", () => {
+  const payload =
+    '{"a":1.0,"b":[1e2,-0.0,2],"c":9007199254740993,"d":18446744073709551616,"e":1e-400}';
+  assertEquals(context(payload), [
+    ["a", { Number: 1 }],
+    ["b", { Series: [100, -0, 2] }],
+    ["c", { Number: 9007199254740992 }],
+    ["d", { Number: 18446744073709552000 }],
+    ["e", { Number: 0 }],
+  ]);
+  assertEquals(context('{"__proto__":1.0}'), [["__proto__", { Number: 1 }]]);
+});
+
 Deno.test("EVT-4 numbers, strings, booleans and arrays of numbers make the context", () => {
   const payload = '{"n":1,"z":-0.0,"s":"é\\n","b":false,"list":[1,2.5],"none":[]}';
   assertEquals(context(payload), [

@@ -1,7 +1,8 @@
 /** Runs whose disk a test holds back, and the engine over them. All but that is real. */
 import { denoFilePort } from "../../../_internal/file_port.ts";
 import { RunFold } from "../../../eventlog/mod.ts";
-import { type EngineOptions, type LeftRun, RunEngine } from "../../../run/engine/run_engine.ts";
+import { RunEngine } from "../../../run/engine/run_engine.ts";
+import type { EngineOptions, LeftRun } from "../../../run/engine/types.ts";
 import { openRootOnPort } from "../../../run/file_root/file_root.ts";
 import type { HeldRun, OutputRef, RunDocument, RunLines, RunView } from "../../../run/port.ts";
 import { withMemoryDir } from "../../_util/temp.ts";

@@ -153,12 +153,12 @@ Deno.test("the log is told what it lacks when what the dead process has appended
     await using again = await openRootOnPort(port, place.root).hold(place.runId);
     const from = port.calls.length;
     const { engine: next } = await goOnEngine(again, place, choices);
+    await next.end({ reason: "enough" });
     const { journal, events } = runPaths(place.root, place.runId);
     const calls = port.calls.slice(from);
     const synced = calls.findIndex(({ name, path }) => /^sync/.test(name) && path === journal);
     const told = calls.findIndex(({ name, path }) => name === "writeSync" && path === events);
     assert(synced !== -1 && synced < told, `synced at ${synced}, told at ${told}`);
-    await next.end({ reason: "enough" });
     assertEquals([...endsInLog(logOf(place))], [["a#1", "completed"]]);
   }));
 

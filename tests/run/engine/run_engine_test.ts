@@ -4,7 +4,7 @@ import { recoverCapture, replayBundle } from "../../../capture/mod.ts";
 import { turn } from "../../../_internal/barrier.ts";
 import { RunFold } from "../../../eventlog/mod.ts";
 import { runPaths } from "../../../_internal/root_layout.ts";
-import { openTrace } from "../../../run/open_run.ts";
+import { openTrace } from "../../../run/run_trace.ts";
 import type { AttemptEnd } from "../../../run/port.ts";
 import { Run } from "../../../run/run.ts";
 import { Supervisor } from "../../../supervisor/mod.ts";
@@ -353,7 +353,7 @@ Deno.test("a run that is not gone on with after all, as it is stopped meanwhile,
     await untilStep(held, "events node.started a 1");
     await killEngine(engine, held);
     const { journal } = runPaths(place.root, place.runId);
-    const [before, log] = [Deno.readTextFileSync(journal), outlineOf(logOf(place))];
+    const [before, log] = [await Deno.readTextFile(journal), outlineOf(logOf(place))];
 
     await using again = await holdAgain(place);
     const stop = new AbortController();
@@ -367,7 +367,7 @@ Deno.test("a run that is not gone on with after all, as it is stopped meanwhile,
     // What was told by then would be in the log in the next turn.
     await turn();
     await again.barrier();
-    assertEquals([Deno.readTextFileSync(journal), outlineOf(logOf(place))], [before, log]);
+    assertEquals([await Deno.readTextFile(journal), outlineOf(logOf(place))], [before, log]);
   }));
 
 Deno.test("breaking off gives up a function that does not end in its time, and tells nothing of it", () =>

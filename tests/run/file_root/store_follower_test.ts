@@ -70,7 +70,8 @@ Deno.test("a store that cannot be written harms no log, and is told of when the 
     await held.barrier();
     const error = await assertRejects(async () => await held[Symbol.asyncDispose](), RunError);
     assertEquals(error.kind, "io");
-    assertStringIncludes(error.message, "repair");
+    assertStringIncludes(error.message, "up to its log: ");
+    assertStringIncludes(error.message, "move it away");
     assertEquals(await held.view.events.lastSeq(), 200);
     assertEquals(await held.view.holder(), undefined);
     assert(!held.lost.aborted);

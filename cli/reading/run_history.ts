@@ -1,0 +1,58 @@
+/**
+ * What the records of a run tell together. The journal is written first, so that the log of a run that was
+ * killed, or lost its end in a power cut, is behind it: what it lacks is put into the same fold, as going
+ * on with the run or repairing it would write it.
+ */
+import { exists, isFromMissingFile } from "../files.ts";
+import { CaptureJournalError } from "../../capture/errors.ts";
+import { readCaptureLines } from "../../capture/session/read_capture_lines.ts";
+import type { RunFold } from "../../eventlog/derive_run_state.ts";
+import { runPaths } from "../../_internal/root_layout.ts";
+import { JournalHistory } from "../../run/engine/journal_history.ts";
+import { eventsOf } from "../../run/engine/lifecycle.ts";
+import { describeNode } from "../flow/node_event.ts";
+import { Deferrals } from "./deferrals.ts";
+import { isNewer } from "./open_capture.ts";
+import { readRunLog, type RunLog } from "./run_log.ts";
+
+/** What was read of a run. */
+export interface RunHistory extends RunLog {
+  /** Why its nodes had to wait. */
+  deferrals: Deferrals;
+}
+
+/** Reads the log of a run, and then its journal, of which nothing is held. */
+export async function readRunHistory(root: string, runId: string): Promise<RunHistory> {
+  const log = readRunLog(root, runId);
+  const history = new JournalHistory(log.fold);
+  const deferrals = new Deferrals();
+  try {
+    await readCaptureLines(runPaths(root, runId).journal, (line) => {
+      history.take(line);
+      deferrals.takeLine(line);
+    });
+  } catch (error) {
+    // There is nothing in it where none was begun, or a newer version began it.
+    const isNone = isFromMissingFile(error) ||
+      (error instanceof CaptureJournalError && error.kind === "no-session") || isNewer(error);
+    if (isNone) return { ...log, deferrals };
+    throw error;
+  }
+  if (isOfLog({ root, runId }, log.fold, history)) takeUntold(runId, log.fold, history);
+  return { ...log, deferrals };
+}
+
+/** Whether it is the run engine that wrote the journal, and not a program of the user's beside a log of its own. */
+function isOfLog(
+  { root, runId }: { root: string; runId: string },
+  fold: RunFold,
+  history: JournalHistory,
+): boolean {
+  if (fold.hasBegun) return fold.run.pipe === history.name;
+  return history.ended !== undefined || exists(runPaths(root, runId).flow);
+}
+
+function takeUntold(runId: string, fold: RunFold, history: JournalHistory): void {
+  const bodies = history.untoldEvents({ name: history.name, nodes: [], describe: describeNode });
+  for (const event of eventsOf(bodies, { runId, after: fold.lastEventId })) fold.take(event);
+}

@@ -1,0 +1,96 @@
+import type { RunFold } from "../../eventlog/derive_run_state.ts";
+import type { ErrorKind } from "../../eventlog/run_event.ts";
+import type {
+  ConstraintsInit,
+  Decision,
+  DecisionReason,
+  EventTime,
+  RunRequest,
+  RunTermination,
+} from "../../supervisor/types.ts";
+import type { AttemptEnd, HeldRun } from "../port.ts";
+import type { NodeAttempt } from "../types.ts";
+import type { DamagedLines, DescribeNode, NodeText } from "./lifecycle.ts";
+
+/** What was decided about a node. */
+export interface Decided {
+  /** The node. */
+  nodeId: string;
+  /** What was decided. */
+  decision: Decision;
+  /** Why. */
+  reason: DecisionReason;
+  /** When a deferred episode is due. */
+  dueAt: EventTime | null;
+  /** How the attempt ended whose end was decided on; null when the decision is about none. */
+  termination: RunTermination | null;
+  /** What the log calls that end; undefined of one that completed. */
+  errorKind: ErrorKind | "cancelled" | undefined;
+}
+
+/** What the event of a node carries. */
+export type Payload = RunRequest["payload"];
+
+/** Observes attempts as they are told: what is said here is on disk. */
+export interface EngineObserver {
+  /** The work of an attempt has begun, `at` this time as the log has it; `payload`: what its event carries. */
+  attemptBegan(
+    attempt: NodeAttempt,
+    begin: { text: NodeText; payload: Payload; at: number },
+  ): void;
+  /** An attempt that had begun has ended. */
+  attemptEnded(attempt: NodeAttempt, end: AttemptEnd & { at: number }): void;
+}
+
+/** What a `RunEngine` works with. */
+export interface EngineOptions {
+  /** The run. */
+  held: HeldRun;
+  /** The name of what is run: its graph. */
+  name: string;
+  /** The nodes that are known beforehand. */
+  nodes: readonly string[];
+  /** What the supervisor keeps to. */
+  constraints: ConstraintsInit;
+  /** What stands for the flow or the program in the recording. */
+  runtimeProvenance: string;
+  /** Makes an attempt. */
+  invoke: (request: RunRequest, attempt: NodeAttempt) => Promise<AttemptEnd>;
+  /** Whether the work is done outside of this process: then its begin has to be on disk before. */
+  isOutside: boolean;
+  /** Whether the work of a node may begin now; else the attempt ends unbegun. */
+  mayBegin?: (attempt: NodeAttempt) => boolean;
+  /** Says what the payload of a node asks for. */
+  describe: DescribeNode;
+  /** Told of every decision about a node, before it can be seen outside. */
+  onDecided: (decided: Decided) => void;
+  /** Told of attempts. */
+  observer: EngineObserver;
+  /** What the log has. */
+  fold: RunFold;
+  /** Ends the run: what runs is asked to end, and nothing more begins. */
+  signal: AbortSignal;
+  /** How long what runs may take to end when it was asked to, in milliseconds. */
+  endWithinMs?: number;
+}
+
+/** What to do about a run that another process has left. */
+export interface LeftRun {
+  /**
+   * Sees to it that nothing of these attempts goes on, before the run is changed; what it throws ends all,
+   * and the records stay as they are.
+   */
+  endLeftovers: (attempts: readonly NodeAttempt[]) => Promise<void>;
+  /** The lines of the log that were found damaged now. */
+  damaged?: DamagedLines;
+  /** The nodes that are other ones now than when the run began. */
+  changed?: readonly string[];
+}
+
+/** How a run ended, for whoever shows it. */
+export interface RunEnding {
+  /** Why it did not complete; undefined when it did. */
+  reason: string | undefined;
+  /** The node or step that ended it, if one did. */
+  failed?: string;
+}
