@@ -46,4 +46,4 @@ await runFlow({
   past: undefined,
 });
 await held[Symbol.asyncDispose]().catch(() => {});
-console.log(JSON.stringify(used));
+await Deno.stdout.write(new TextEncoder().encode(JSON.stringify(used)));
