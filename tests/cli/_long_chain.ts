@@ -45,5 +45,9 @@ await runFlow({
   fold: new RunFold(),
   past: undefined,
 });
-await held[Symbol.asyncDispose]().catch(() => {});
+try {
+  await held[Symbol.asyncDispose]();
+} catch {
+  // It tells that there is no store.
+}
 await Deno.stdout.write(new TextEncoder().encode(JSON.stringify(used)));
