@@ -1,4 +1,5 @@
 import { assert, assertEquals, assertMatch, assertRejects } from "@std/assert";
+import { readCaptureBundle } from "../../capture/mod.ts";
 import { openEventLog } from "../../eventlog/mod.ts";
 import { openRun, type OpenRunOptions, type Run } from "../../run/mod.ts";
 import { runPaths } from "../../_internal/root_layout.ts";
@@ -200,6 +201,25 @@ Deno.test("a signal ends a run, and does not wait for what has another hour", ()
       TypeError,
       'Cannot submit "more": the run is over',
     );
+  }));
+
+Deno.test("what fails when the run is stopped is decided to be tried again, and no record says that it was", () =>
+  withTempDir(async (root) => {
+    const controller = new AbortController();
+    const run = await begin(root, ({ signal }) =>
+      new Promise((_, reject) => {
+        signal.addEventListener("abort", () => reject(new Error("stopped in the middle")));
+      }), { signal: controller.signal });
+    await run.submit("a");
+    controller.abort();
+    assertEquals((await run.finish()).state, { Aborted: { reason: "cancelled" } });
+    const place = { root, runId: run.runId };
+    assertEquals(outline(place).slice(1, -1), ["node.started a 1", "node.failed a 1"]);
+    const bundle = await readCaptureBundle(runPaths(root, run.runId).bundle);
+    assert("inputs" in bundle);
+    const ends = bundle.inputs.flatMap((input) => input.type === "completion" ? [input.end] : []);
+    assertEquals(ends.map((end) => end?.begun), [undefined, false]);
+    await checkRecords(place);
   }));
 
 Deno.test("a signal that aborts when all is done, or before anything, changes what is left only", () =>
