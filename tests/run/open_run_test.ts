@@ -291,6 +291,27 @@ Deno.test("work may submit more work, which finish() waits for", () =>
     await checkRecords({ root, runId: run.runId });
   }));
 
+Deno.test("work that is submitted in the moment in which the rest is done is refused, or done", () =>
+  withTempDir(async (root) => {
+    for (let awaits = 0; awaits < 40; awaits++) {
+      let submitted: Promise<boolean> | undefined;
+      const run: Run = await begin(root, ({ eventId }) => {
+        if (eventId === "first") submitted = submitBehind(run, awaits);
+        return "Completed";
+      });
+      await run.submit("first");
+      const { state, nodes } = await run.finish();
+      assertEquals(state, "Completed", `${awaits}`);
+      assertEquals(nodes.length, await submitted ? 2 : 1);
+    }
+  }));
+
+/** Submits so many awaits later; false when the run is over by then. */
+async function submitBehind(run: Run, awaits: number): Promise<boolean> {
+  for (let done = 0; done < awaits; done++) await undefined;
+  return await run.submit("second").then(() => true, () => false);
+}
+
 Deno.test("finish() from inside the work breaks the run off instead of waiting for ever", () =>
   withTempDir(async (root) => {
     const told = Promise.withResolvers<unknown>();
