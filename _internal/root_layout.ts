@@ -252,6 +252,12 @@ export function digestKeyPath(root: string): string {
   return join(root, "digest.key");
 }
 
+/** What that file holds: a key, or what its maker left who was killed or lost the power, or no key. */
+export function contentOfDigestKey(text: string): "key" | "unmade" | "other" {
+  if (/^[0-9a-f]{64}\n$/.test(text)) return "key";
+  return text.length < 65 || /^\0*$/.test(text) ? "unmade" : "other";
+}
+
 const ID_PREFIX = "id-";
 
 /** The name of an id's directory: `id-` and the hexadecimal digits of its UTF-8 bytes. */

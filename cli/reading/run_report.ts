@@ -8,7 +8,6 @@ import { readProcesses } from "../process/process_log.ts";
 import { isSuspended } from "../process/run_holder.ts";
 import type { Screen } from "../text/screen.ts";
 import type { Deferral, Deferrals } from "./deferrals.ts";
-import { readRunHistory } from "./run_history.ts";
 import type { RunLog } from "./run_log.ts";
 
 /** Where what an attempt printed is kept. */
@@ -88,6 +87,8 @@ export async function readRunReport(root: string, runId: string): Promise<RunRep
   // Asked first: a run that ends in between is then seen to have ended.
   const live = await isLive(root, runId);
   const suspended = live && await isSuspended(root, runId);
+  // Whoever has just run a flow makes a report without it.
+  const { readRunHistory } = await import("./run_history.ts");
   const history = await readRunHistory(root, runId);
   return reportOf({ root, runId }, { ...history, live, suspended });
 }

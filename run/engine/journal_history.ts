@@ -81,6 +81,8 @@ export class JournalHistory {
   readonly #log: RunFold;
   readonly #asks: Asks;
   readonly #onEnd: ((ended: EndedAttempt) => void) | undefined;
+  /** Whether it is kept what became of each node: whoever only looks at a run has that from its log. */
+  #keepsNodes = false;
   /** A session in which attempts are no decisions tells nothing of a run. */
   #isConcurrent = false;
   #name = "";
@@ -112,6 +114,7 @@ export class JournalHistory {
     options: JournalHistoryOptions = {},
   ): JournalHistory {
     const history = new JournalHistory(log, options);
+    history.#keepsNodes = true;
     history.#begin(bundle);
     if (!history.#isConcurrent || !("inputs" in bundle)) return history;
     const { inputs, decisions, notes = [] } = bundle;
@@ -155,13 +158,13 @@ export class JournalHistory {
     return this.#ended;
   }
 
-  /** The nodes whose last end is that they completed. */
+  /** The nodes whose last end is that they completed, of a session that was read as a whole. */
   get completed(): Set<string> {
     const undecided = this.undecidedEnds.filter(({ termination }) => termination === "Completed");
     return new Set([...this.#completed, ...undecided.map(({ nodeId }) => nodeId)]);
   }
 
-  /** The nodes whose work was begun, or may have been. */
+  /** The nodes whose work was begun, or may have been, of a session that was read as a whole. */
   get begun(): Set<string> {
     const open = [...this.#open.values()].filter(mayHaveBegun);
     return new Set([...this.#begun, ...open.map(({ nodeId }) => nodeId)]);
@@ -318,7 +321,7 @@ export class JournalHistory {
     if (input.type === "completion") return this.#takeCompletion(input);
     if (input.type !== "event" || input.kind !== "Command") return;
     const { event_id: eventId, first_attempt: firstAttempt = 1, payload } = input;
-    this.#asks.add({ eventId, firstAttempt });
+    if (this.#keepsNodes || firstAttempt !== 1) this.#asks.add({ eventId, firstAttempt });
     this.#payloads.set(eventId, payload);
   }
 
@@ -359,7 +362,7 @@ export class JournalHistory {
     if (decision !== "Finish" && decision !== "Skip") return;
     this.#episodes.delete(episode_id);
     this.#payloads.delete(eventId);
-    if (decision === "Skip") return;
+    if (decision === "Skip" || !this.#keepsNodes) return;
     if (rest.termination === "Completed") this.#completed.add(nodeOfEvent(eventId));
     else this.#completed.delete(nodeOfEvent(eventId));
   }
@@ -382,7 +385,7 @@ export class JournalHistory {
     this.#open.delete(key);
     if (ended === undefined || !wasBegun(ended)) return;
     this.#asks.begun(ended);
-    this.#begun.add(ended.nodeId);
+    if (this.#keepsNodes) this.#begun.add(ended.nodeId);
     if (isLogged(this.#log, ended)) return;
     this.#missing.set(`end ${key}`, { what: "end", attempt: { ...ended, at } });
   }

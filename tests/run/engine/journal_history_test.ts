@@ -74,6 +74,8 @@ Deno.test("JournalHistory brings every beginning of a log up to its journal, eac
     const lines = await linesOf(journal);
     const recovered = await recoverCapture(journal);
     const whole = outline(foldOf(events));
+    const { completed, begun } = JournalHistory.of(recovered, new RunFold());
+    assertEquals([completed, begun], [new Set(["a", "b", "d"]), new Set(["a", "b", "c", "d"])]);
     for (let count = 0; count <= events.length; count++) {
       const known = events.slice(0, count);
       for (const read of [historyOf, (fold: RunFold) => JournalHistory.of(recovered, fold)]) {
@@ -117,7 +119,6 @@ Deno.test("JournalHistory says the same of every beginning of a journal, read as
         });
       };
       assertEquals(named(streamed), named(read), `${count} lines`);
-      assertEquals([streamed.completed, streamed.begun], [read.completed, read.begun]);
       // What is shown has no end less than what is recorded.
       const shown = new RunFold();
       const untold = streamed.untoldEvents(TELLING);
@@ -244,5 +245,4 @@ Deno.test("JournalHistory counts attempts on over all events that asked for a no
       }],
       [3, "Completed"],
     ]);
-    assertEquals([...history.completed, ...history.begun], ["a", "a"]);
   }));
