@@ -50,13 +50,13 @@ newest run that has not completed.
 Usage: taffrail resume [options] RUN
 
   --flow FLOW         the flow file, where it is no longer where it was: it has
-                      the values of "env". A node that has not completed may have
-                      changed
+                      the values of "env". A node that has not completed may
+                      have changed
   --accept NODES      keep what these nodes came to, a,b, though they changed
   --rerun NODES       run these again though they have completed, and all that
                       needs them
-  --failed-only       run only what failed or was cut off, nothing that was never
-                      begun
+  --failed-only       run only what failed or was cut off, nothing that was
+                      never begun
   --wait              wait for what is left of the run to end by itself
   --assume-ended      take it that nothing is left where nobody can tell; on
                       Linux that is rare
