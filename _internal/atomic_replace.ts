@@ -188,6 +188,38 @@ class TempFile {
   }
 }
 
+/**
+ * Writes a new file, mode 0600. What stands at its path is left alone, and an error. A kill may leave a part
+ * of it; where this throws, there is none.
+ */
+export function writeNewSync(port: FilePort, path: string, bytes: Uint8Array): void {
+  const file = port.openSync(path, { write: true, createNew: true, mode: 0o600 });
+  try {
+    writeWholeSync(file, bytes);
+  } catch (error) {
+    discardSync(port, path);
+    throw error;
+  } finally {
+    file.close();
+  }
+}
+
+/**
+ * Puts a file, mode 0600, where there is none, whole or not at all, and syncs nothing. For a folder that its
+ * caller alone writes to and sweeps, so that nothing has to be locked or looked at: five system calls
+ * instead of the eleven of a replacement.
+ */
+export function putWholeSync(port: FilePort, path: string, bytes: Uint8Array): void {
+  const tempPath = `${path}.${Deno.pid}.${tempCounter++}.tmp`;
+  writeNewSync(port, tempPath, bytes);
+  try {
+    port.renameSync(tempPath, path);
+  } catch (error) {
+    discardSync(port, tempPath);
+    throw error;
+  }
+}
+
 /** Creates a temp and locks it; undefined when a sweeper came in between. */
 function createLocked(port: FilePort, path: string): FileHandle | undefined {
   const file = port.openSync(path, { write: true, createNew: true, mode: 0o600 });

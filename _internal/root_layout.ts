@@ -188,23 +188,8 @@ export function runsDirectory(root: string): string {
 }
 
 /**
- * Where the files of a run are. The id is checked first: no path can escape the root. Other programs may
- * have called their runs as no run is called that is made here.
- *
- * Permissions: none.
- *
- * @param root The directory that holds the runs.
- * @param runId The run.
- * @returns The paths, whether or not the files are there.
- * @throws {TypeError} The id could be no folder (OLG-8), or is no text.
- *
- * @example Usage
- * ```ts
- * import { runPaths } from "@taffrail/taffrail/run";
- * import { assertEquals } from "@std/assert";
- *
- * assertEquals(runPaths(".taffrail", "demo").trace, ".taffrail/runs/demo/trace.json");
- * ```
+ * Where the files of a run are, whether or not they are there. The id is checked first: no path can escape
+ * the root. Other programs may have called their runs as no run is called that is made here.
  */
 export function runPaths(root: string, runId: string): RunPaths {
   refuseRunId(runId, foreignRunIdProblem);
@@ -265,6 +250,12 @@ export function lastUlidPath(root: string): string {
 /** What holds the key for digests of values that are not recorded. */
 export function digestKeyPath(root: string): string {
   return join(root, "digest.key");
+}
+
+/** What that file holds: a key, or what its maker left who was killed or lost the power, or no key. */
+export function contentOfDigestKey(text: string): "key" | "unmade" | "other" {
+  if (/^[0-9a-f]{64}\n$/.test(text)) return "key";
+  return text.length < 65 || /^\0*$/.test(text) ? "unmade" : "other";
 }
 
 const ID_PREFIX = "id-";

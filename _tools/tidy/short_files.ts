@@ -16,8 +16,6 @@ export const SHORT_FILES: Readonly<Record<string, string>> = {
   "store/state/event_effects.ts":
     "Verifying and repairing ask it what events say, and no other room knows a rule of theirs.",
   "cli/exit_codes.ts": "One page that says what the command exits with, whatever the verb.",
-  "cli/engine/errors.ts":
-    "What runs a flow and what runs its commands throw them, and neither loads the other.",
   "_internal/path.ts": "The only file that may import @std/path, for all that make paths (rule 4).",
   "_internal/version.ts": "So that the version can be said without loading anything.",
   "trace/trace_file_error.ts": "Reading and writing traces throw it, and neither loads the other.",

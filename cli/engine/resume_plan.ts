@@ -8,7 +8,7 @@ import { recoverCapture } from "../../capture/session/recover_capture.ts";
 import type { JournalHistory } from "../../run/engine/journal_history.ts";
 import { UsageError } from "../exit_codes.ts";
 import { lookAt } from "../files.ts";
-import type { Flow } from "../flow/flow.ts";
+import type { Flow, FlowNode } from "../flow/flow.ts";
 import {
   type FlowChanges,
   flowChanges,
@@ -39,6 +39,8 @@ export interface FlowChoice {
 export interface ResumePlan {
   /** The flow as it is now, under the constraints with which the run began. */
   flow: Flow;
+  /** The nodes that may run. */
+  open: FlowNode[];
   /** The nodes that are other ones now. */
   changed: readonly string[];
   /** Nodes that are asked for anew though they have completed. */
@@ -71,10 +73,12 @@ export async function planResume(
   const completed = history?.completed ?? new Set();
   const rerun = withDependents(flow, options.rerun);
   const changes = flowChanges(record, given);
-  refuseChanges(changes, { runId, isKept: (id) => completed.has(id) && !rerun.has(id), accept });
+  const isKept = (id: string) => completed.has(id) && !rerun.has(id);
+  refuseChanges(changes, { runId, isKept, accept });
   const changed = [...changes.changed.keys(), ...changes.gone, ...changes.added];
   return {
     flow,
+    open: flow.nodes.filter(({ id }) => !isKept(id)),
     changed,
     rerun,
     wanted: failedOnly ? history?.begun ?? new Set() : undefined,

@@ -1,6 +1,7 @@
 /** The store of a run, and what of a root belongs to no run. */
 import { denoFilePort, lookAtSync, readFileSync } from "../../_internal/file_port.ts";
 import {
+  contentOfDigestKey,
   digestKeyPath,
   isUlid,
   lastUlidPath,
@@ -13,7 +14,6 @@ import type { RunFold } from "../../eventlog/derive_run_state.ts";
 import { attemptKey } from "../../run/attempt_key.ts";
 import type { StoreProblem } from "../../store/check/store_problem.ts";
 import { verifyStore } from "../../store/check/verify_store.ts";
-import { isDigestKey, isUnmadeKey } from "../../run/file_root/digest_key.ts";
 import { FsRuntimeStore } from "../../store/runtime/fs_runtime_store.ts";
 import { RuntimeStoreError } from "../../store/runtime_store_error.ts";
 import { exists } from "../files.ts";
@@ -109,7 +109,7 @@ function inspectDigestKey(root: string): Problem[] {
   const place = { run_id: null, part: "run", path } as const;
   try {
     const text = new TextDecoder().decode(readFileSync(denoFilePort, path, MAX_RUN_FILE_BYTES));
-    if (isDigestKey(text) || isUnmadeKey(text)) return [];
+    if (contentOfDigestKey(text) !== "other") return [];
     const message =
       "it holds no key: put it back from a copy, or move it away; what was digested " +
       "with it cannot be compared then";

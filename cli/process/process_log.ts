@@ -1,15 +1,12 @@
 import { defined, isObject } from "../../_internal/errors.ts";
 import {
   denoFilePort,
-  type FileHandle,
   isNotFound,
   readRangeSync,
   sizeOf,
   withFileSync,
-  writeWholeSync,
 } from "../../_internal/file_port.ts";
 import { runPaths } from "../../_internal/root_layout.ts";
-import { encodeUtf8, NEWLINE } from "../../_internal/text.ts";
 import { attemptKey } from "../../run/attempt_key.ts";
 import type { NodeAttempt } from "../../run/types.ts";
 import { lookAt } from "../files.ts";
@@ -36,7 +33,10 @@ interface ProcessLine {
   root_ino?: number;
 }
 
-/** Makes the lines of a run's `processes.jsonl`. */
+/**
+ * Makes the lines of a run's `processes.jsonl`: which processes its attempts are, so that what is left of
+ * them is found when this process dies. Nobody syncs it: a power cut leaves no process either.
+ */
 export class ProcessLines {
   readonly #root: string;
   #place: Pick<ProcessLine, "host" | "root" | "root_dev" | "root_ino"> | undefined;
@@ -62,29 +62,6 @@ export class ProcessLines {
   }
 }
 
-/**
- * The processes of a run's attempts, a line each, so that what is left of them is found when this process
- * dies. Nobody syncs it: a power cut leaves no process either.
- */
-export class ProcessLog {
-  readonly #path: string;
-  readonly #lines: ProcessLines;
-
-  constructor({ root, runId }: { root: string; runId: string }) {
-    this.#path = runPaths(root, runId).processes;
-    this.#lines = new ProcessLines(root);
-  }
-
-  /** Records the process of an attempt. */
-  append(attempt: NodeAttempt, pid: number): void {
-    const options = { read: true, append: true, create: true, mode: 0o600 };
-    withFileSync(denoFilePort, { path: this.#path, ...options }, (file) => {
-      const text = this.#lines.encode(attempt, pid) + "\n";
-      writeWholeSync(file, encodeUtf8(endsTorn(file) ? `\n${text}` : text));
-    });
-  }
-}
-
 function placeOf(root: string) {
   const { path, dev, ino } = rootIdentityOf(root);
   return { root: path, ...defined({ host: hostName(), root_dev: dev, root_ino: ino }) };
@@ -93,12 +70,6 @@ function placeOf(root: string) {
 function hostName(): string | undefined {
   const { state } = Deno.permissions.querySync({ name: "sys", kind: "hostname" });
   return state === "granted" ? Deno.hostname() : undefined;
-}
-
-/** Whether the last line has no end: whoever wrote it was killed meanwhile. */
-function endsTorn(file: FileHandle): boolean {
-  const size = sizeOf(file);
-  return size > 0 && readRangeSync(file, size - 1, size)[0] !== NEWLINE;
 }
 
 /** What is read at most, from the end on: the attempts that may still run are the last ones. */
@@ -112,7 +83,7 @@ export function readProcesses(
 }
 
 /** The lines of a run's `processes.jsonl`, parsed, without those that are damaged. */
-export function* readProcessLines(
+function* readProcessLines(
   { root, runId }: { root: string; runId: string },
 ): Iterable<unknown> {
   for (const line of readEnd(runPaths(root, runId).processes).split("\n")) {

@@ -7,12 +7,13 @@ import { exists, isFromMissingFile } from "../files.ts";
 import { CaptureJournalError } from "../../capture/errors.ts";
 import { readCaptureLines } from "../../capture/session/read_capture_lines.ts";
 import type { RunFold } from "../../eventlog/derive_run_state.ts";
+import type { RunState } from "../../eventlog/run_state.ts";
+import { denoFilePort, readRangeSync, sizeOf, withFileSync } from "../../_internal/file_port.ts";
 import { runPaths } from "../../_internal/root_layout.ts";
 import { JournalHistory } from "../../run/engine/journal_history.ts";
 import { eventsOf } from "../../run/engine/lifecycle.ts";
 import { describeNode } from "../flow/node_event.ts";
 import { Deferrals } from "./deferrals.ts";
-import { isNewer } from "./open_capture.ts";
 import { readRunLog, type RunLog } from "./run_log.ts";
 
 /** What was read of a run. */
@@ -33,8 +34,8 @@ export async function readRunHistory(root: string, runId: string): Promise<RunHi
     });
   } catch (error) {
     // There is nothing in it where none was begun, or a newer version began it.
-    const isNone = isFromMissingFile(error) ||
-      (error instanceof CaptureJournalError && error.kind === "no-session") || isNewer(error);
+    const isNone = isFromMissingFile(error) || (error instanceof CaptureJournalError &&
+      (error.kind === "no-session" || error.kind === "version"));
     if (isNone) return { ...log, deferrals };
     throw error;
   }
@@ -55,4 +56,24 @@ function isOfLog(
 function takeUntold(runId: string, fold: RunFold, history: JournalHistory): void {
   const bodies = history.untoldEvents({ name: history.name, nodes: [], describe: describeNode });
   for (const event of eventsOf(bodies, { runId, after: fold.lastEventId })) fold.take(event);
+}
+
+/** More than a line of an end takes that was not made by somebody for this. */
+const TAIL_BYTES = 64 * 1024;
+
+/** The state that the last line of the journal of a run says, if that is an end; nothing else of it is read. */
+export function endInJournal(
+  root: string,
+  runId: string,
+): Pick<RunState, "state" | "is_orphan"> | undefined {
+  const { journal: path } = runPaths(root, runId);
+  const tail = withFileSync(denoFilePort, { path, read: true }, (file) => {
+    const size = sizeOf(file);
+    // It may begin within a character.
+    return new TextDecoder().decode(readRangeSync(file, Math.max(0, size - TAIL_BYTES), size));
+  });
+  const { type, state, reason } = JSON.parse(tail.trimEnd().split("\n").at(-1)!);
+  if (type !== "ended") return undefined;
+  const isCompleted = state === "Completed";
+  return { state: isCompleted ? state : { Aborted: { reason: `${reason}` } }, is_orphan: false };
 }

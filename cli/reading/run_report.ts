@@ -87,7 +87,7 @@ export async function readRunReport(root: string, runId: string): Promise<RunRep
   // Asked first: a run that ends in between is then seen to have ended.
   const live = await isLive(root, runId);
   const suspended = live && await isSuspended(root, runId);
-  // A run that has just ended is told of without being read.
+  // Whoever has just run a flow makes a report without it.
   const { readRunHistory } = await import("./run_history.ts");
   const history = await readRunHistory(root, runId);
   return reportOf({ root, runId }, { ...history, live, suspended });

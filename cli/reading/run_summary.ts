@@ -3,9 +3,7 @@ import type { RunState } from "../../eventlog/run_state.ts";
 import { isLive, listRuns } from "../../eventlog/runs_directory.ts";
 import { peekRun } from "../../eventlog/read_run.ts";
 import { isKnownRunEvent, type RunEvent } from "../../eventlog/run_event.ts";
-import { denoFilePort, readRangeSync, sizeOf, withFileSync } from "../../_internal/file_port.ts";
 import { runPaths, runtimeDirectory } from "../../_internal/root_layout.ts";
-import { decodeUtf8 } from "../../_internal/text.ts";
 import { sizeOfDirectory } from "../files.ts";
 import { isSuspended } from "../process/run_holder.ts";
 import { logProblem, readingProblem } from "./find_run.ts";
@@ -140,9 +138,9 @@ async function upToJournal(
   const { run, times } = summary;
   if (!("state" in run)) return summary;
   try {
+    // Few runs are killed, and nothing else needs it.
+    const { endInJournal, readRunHistory } = await import("./run_history.ts");
     if (!isWhole) return { run: { ...run, ...endInJournal(root, runId) }, times };
-    // Where all runs have an end, none needs it.
-    const { readRunHistory } = await import("./run_history.ts");
     const { fold } = await readRunHistory(root, runId);
     const { nodes, ...state } = fold.state({ live: false });
     const completed = nodes.filter(({ status }) => status === "Completed").length;
@@ -156,25 +154,6 @@ async function upToJournal(
     // What is wrong with it is a matter of whoever needs it.
     return summary;
   }
-}
-
-/** More than a line of an end takes that was not made by somebody for this. */
-const TAIL_BYTES = 64 * 1024;
-
-/** The state that the last line of a journal says, if that is an end. */
-function endInJournal(
-  root: string,
-  runId: string,
-): Pick<RunState, "state" | "is_orphan"> | undefined {
-  const { journal: path } = runPaths(root, runId);
-  const tail = withFileSync(denoFilePort, { path, read: true }, (file) => {
-    const size = sizeOf(file);
-    return decodeUtf8(readRangeSync(file, Math.max(0, size - TAIL_BYTES), size));
-  });
-  const { type, state, reason } = JSON.parse(tail.trimEnd().split("\n").at(-1)!);
-  if (type !== "ended") return undefined;
-  const isCompleted = state === "Completed";
-  return { state: isCompleted ? state : { Aborted: { reason: `${reason}` } }, is_orphan: false };
 }
 
 function withoutEvents(root: string, run: OtherLog | UnreadableRun): Summary {

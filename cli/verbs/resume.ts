@@ -27,6 +27,7 @@ import { commandHint, findReadableRun } from "../reading/find_run.ts";
 import { isNewer, newerText } from "../reading/open_capture.ts";
 import { JsonDisplay, type RunDisplay, TextDisplay } from "../reading/run_display.ts";
 import { readRunLog } from "../reading/run_log.ts";
+import { readRunReport } from "../reading/run_report.ts";
 import { flowPorts, reportOfEnd } from "../record_run.ts";
 import {
   onlyOperand,
@@ -50,12 +51,12 @@ newest run that has not completed.
 Usage: taffrail resume [options] RUN
 
   --flow FLOW         the flow file, where it is no longer where it was: it has
-                      the values of "env". A node that has not completed may
-                      have changed
+                      the values of "env"
   --accept NODES      keep what these nodes came to, a,b, though they changed
+                      or are gone
   --rerun NODES       run these again though they have completed, and all that
                       needs them
-  --failed-only       run only what failed or was cut off, nothing that was
+  --failed-only       run only what failed or was cut off, and nothing that was
                       never begun
   --wait              wait for what is left of the run to end by itself
   --assume-ended      take it that nothing is left where nobody can tell; on
@@ -64,8 +65,9 @@ ${RUN_HELP}
 
 A run that is not completed can be resumed, whatever has ended it: a kill, a
 signal, a node that failed. One that somebody works on cannot. Attempts are
-numbered on; max_retries counts anew. Output and exit codes are those of
-taffrail run.`,
+numbered on; max_retries counts anew. Nodes that have not completed may have
+changed, be new or be gone; the constraints are those with which the run began.
+Output and exit codes are those of taffrail run.`,
 
   async run(args) {
     const kinds = {
@@ -152,7 +154,8 @@ async function resumeRun(options: ResumeOptions): Promise<number> {
     const history = await readHistory({ root, view: held.view, fold });
     const plan = await planResume(options, history);
     const { flow } = plan;
-    const programs = findPrograms(flow);
+    // What has completed may have been run by something that is gone since.
+    const programs = findPrograms({ ...flow, nodes: plan.open });
     display = shown.use(json ? new JsonDisplay() : new TextDisplay(flow, { root }));
     interrupts.listenFor(display, options.graceMs);
     display.runStarted(runId);
@@ -174,12 +177,12 @@ async function resumeRun(options: ResumeOptions): Promise<number> {
       if (error !== stop.reason) throw error;
       return undefined;
     });
-    if (end === undefined) {
-      note(`nothing was changed; go on with it: ${commandHint("resume", { root, runId })}`);
-      return interrupts.received!.exitCode;
-    }
   }
-  const report = await reportOfEnd({ root, view: runs.view(runId), lastSeq }, end);
+  const view = runs.view(runId);
+  // Interrupted before it was gone on with, the run is as it was.
+  const report = end === undefined
+    ? await readRunReport(root, runId)
+    : await reportOfEnd({ root, view, lastSeq }, end);
   if (report.state !== "Completed") {
     display.note(`go on with it: ${commandHint("resume", { root, runId })}`);
   }

@@ -14,8 +14,9 @@ journal and the bundle made of it, in what nodes printed, in the trace, and in
 the store; what is missing that must be there, and where they do not agree.
 Runtimes are listed whose run is gone, and what keeps new runs from an id. What
 will be completed when the run is resumed is a note, and so are a store behind
-its log, and lines that are kept beside a log that was replaced. Nothing is
-changed, and runs may be at work meanwhile.
+its log, what a power cut has taken that nobody was told, and lines that are
+kept beside a log that was replaced. Nothing is changed, and runs may be at work
+meanwhile.
 
 Usage: taffrail verify [options] [RUN…]
 
@@ -24,10 +25,10 @@ ${COMMON_HELP}
 Exit codes: 0 nothing is wrong, 1 something is. --json prints { "ok", "runs",
 "problems": [{ "run_id", "part", "kind", "path", "line", "byte_offset",
 "message", "repair" }], "notes" }; notes are like problems. part: "run", "log",
-"flow", "capture", "bundle", "processes", "output", "trace" or "store". line and
-byte_offset: null where a file as a whole is meant. repair: what taffrail repair
-would do, or null where nothing safe can be done. run_id: null for what belongs
-to no run.`,
+"flow", "capture", "bundle", "processes", "inbox", "output", "trace" or "store".
+line and byte_offset: null where a file as a whole is meant. repair: what
+taffrail repair would do, or null where nothing safe can be done. run_id: null
+for what belongs to no run.`,
 
   async run(args) {
     const { root, json, operands } = readArguments("verify", args);

@@ -32,7 +32,7 @@ export function pumpEventId(inputCount: number): string {
 
 /** All asks of a run and the attempts that they have led to. */
 export class Asks {
-  /** By the id of the event. */
+  /** By the id of the event, where it is not 1. */
   readonly #firstAttempts = new Map<string, number>();
   /** How often each node was asked for, and the highest number of an attempt that was or may have been begun. */
   readonly #nodes = new Map<string, { asks: number; attempts: number }>();
@@ -59,7 +59,7 @@ export class Asks {
 
   /** An event has asked for a node. */
   add({ eventId, firstAttempt }: Ask): void {
-    this.#firstAttempts.set(eventId, firstAttempt);
+    if (firstAttempt !== 1) this.#firstAttempts.set(eventId, firstAttempt);
     const nodeId = nodeOfEvent(eventId);
     const { asks, attempts } = this.#nodes.get(nodeId) ?? { asks: 0, attempts: 0 };
     this.#nodes.set(nodeId, { asks: asks + 1, attempts });

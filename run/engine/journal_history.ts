@@ -81,6 +81,8 @@ export class JournalHistory {
   readonly #log: RunFold;
   readonly #asks: Asks;
   readonly #onEnd: ((ended: EndedAttempt) => void) | undefined;
+  /** Whether it is kept what became of each node: whoever only looks at a run has that from its log. */
+  #keepsNodes = false;
   /** A session in which attempts are no decisions tells nothing of a run. */
   #isConcurrent = false;
   #name = "";
@@ -112,6 +114,7 @@ export class JournalHistory {
     options: JournalHistoryOptions = {},
   ): JournalHistory {
     const history = new JournalHistory(log, options);
+    history.#keepsNodes = true;
     history.#begin(bundle);
     if (!history.#isConcurrent || !("inputs" in bundle)) return history;
     const { inputs, decisions, notes = [] } = bundle;
@@ -155,13 +158,13 @@ export class JournalHistory {
     return this.#ended;
   }
 
-  /** The nodes whose last end is that they completed. */
+  /** The nodes whose last end is that they completed, of a session that was read as a whole. */
   get completed(): Set<string> {
     const undecided = this.undecidedEnds.filter(({ termination }) => termination === "Completed");
     return new Set([...this.#completed, ...undecided.map(({ nodeId }) => nodeId)]);
   }
 
-  /** The nodes whose work was begun, or may have been. */
+  /** The nodes whose work was begun, or may have been, of a session that was read as a whole. */
   get begun(): Set<string> {
     const open = [...this.#open.values()].filter(mayHaveBegun);
     return new Set([...this.#begun, ...open.map(({ nodeId }) => nodeId)]);
@@ -214,7 +217,7 @@ export class JournalHistory {
    * attempts that were decided on, and the end of the run.
    */
   missingEvents(telling: Telling): EventBody[] {
-    return this.#eventsOf(Array.from(this.#lacking()), telling);
+    return this.#eventsOf([...this.#lacking()], telling);
   }
 
   /** The same, and the ends that were not decided on: what a reader is to see. */
@@ -235,13 +238,14 @@ export class JournalHistory {
       }
       const at = this.#timeOf(one);
       startedTs = new Date(at).toISOString();
-      return pipeStarted(at, { name, nodes, ...(one.number > 1 && { resumed: true }) });
+      // Behind an end nothing counts but what goes on with the run.
+      const isFirst = one.number === 1 && !this.#isLogOver();
+      return pipeStarted(at, { name, nodes, ...(!isFirst && { resumed: true }) });
     });
     if (!this.#lacksEnd()) return bodies;
     const { at: time, reason, failed } = this.#ended!;
     const at = millisecondsOf(time);
     if (this.#isLogOver() && !missing.some(({ what }) => what === "sitting")) {
-      // Behind the end of a log an end counts only if the run was begun again.
       bodies.push(pipeStarted(at, { name, nodes, resumed: true }));
       startedTs = new Date(at).toISOString();
     }
@@ -317,7 +321,7 @@ export class JournalHistory {
     if (input.type === "completion") return this.#takeCompletion(input);
     if (input.type !== "event" || input.kind !== "Command") return;
     const { event_id: eventId, first_attempt: firstAttempt = 1, payload } = input;
-    this.#asks.add({ eventId, firstAttempt });
+    if (this.#keepsNodes || firstAttempt !== 1) this.#asks.add({ eventId, firstAttempt });
     this.#payloads.set(eventId, payload);
   }
 
@@ -358,7 +362,7 @@ export class JournalHistory {
     if (decision !== "Finish" && decision !== "Skip") return;
     this.#episodes.delete(episode_id);
     this.#payloads.delete(eventId);
-    if (decision === "Skip") return;
+    if (decision === "Skip" || !this.#keepsNodes) return;
     if (rest.termination === "Completed") this.#completed.add(nodeOfEvent(eventId));
     else this.#completed.delete(nodeOfEvent(eventId));
   }
@@ -381,7 +385,7 @@ export class JournalHistory {
     this.#open.delete(key);
     if (ended === undefined || !wasBegun(ended)) return;
     this.#asks.begun(ended);
-    this.#begun.add(ended.nodeId);
+    if (this.#keepsNodes) this.#begun.add(ended.nodeId);
     if (isLogged(this.#log, ended)) return;
     this.#missing.set(`end ${key}`, { what: "end", attempt: { ...ended, at } });
   }

@@ -14,7 +14,7 @@ import {
 } from "../../_internal/file_port.ts";
 import { withLockSteps } from "../../_internal/lock.ts";
 import { isWindows } from "../../_internal/path.ts";
-import { digestKeyPath } from "../../_internal/root_layout.ts";
+import { contentOfDigestKey, digestKeyPath } from "../../_internal/root_layout.ts";
 import { encodeUtf8, Sha256, toHex } from "../../_internal/text.ts";
 import { runError } from "../run_error.ts";
 
@@ -42,23 +42,14 @@ export async function readDigestKey(
   }
 }
 
-/** Whether a text is that of a file with a key. */
-export function isDigestKey(text: string): boolean {
-  return /^[0-9a-f]{64}\n$/.test(text);
-}
-
-/** Whether its maker was killed, or the power failed, before it was on disk. */
-export function isUnmadeKey(text: string): boolean {
-  return text.length < 2 * KEY_BYTES + 1 || /^\0*$/.test(text);
-}
-
 /** What the file holds; undefined when nobody can have got a key from it. */
 function readKey(file: FileHandle, path: string): Uint8Array | undefined {
   const text = new TextDecoder().decode(readRangeSync(file, 0, 2 * KEY_BYTES + 2));
-  if (isDigestKey(text)) {
+  const content = contentOfDigestKey(text);
+  if (content === "key") {
     return Uint8Array.from(text.trim().match(/../g)!, (digits) => Number.parseInt(digits, 16));
   }
-  if (isUnmadeKey(text)) return undefined;
+  if (content === "unmade") return undefined;
   throw runError("damaged", `Cannot read the key in ${path}: it is no key`, {
     details: { path },
     remedy:

@@ -1,3 +1,4 @@
+import { writeNewSync } from "../../_internal/atomic_replace.ts";
 import { makeDirectorySync } from "../../_internal/directories.ts";
 import { type FileHandle, sizeOf, writeWholeSync } from "../../_internal/file_port.ts";
 import { dirname } from "../../_internal/path.ts";
@@ -12,6 +13,7 @@ const NOTHING = new Uint8Array();
 
 /** A log that has got lines since the last checkpoint. */
 interface DirtyLog {
+  readonly name: string;
   readonly path: string;
   readonly operation: StoreOperation;
   /** Where its first line of these begins. */
@@ -78,13 +80,15 @@ export class LogWriter {
 
   /**
    * Writes what is not written yet, of so many logs at most; tells whether there are more. Throws the first
-   * refusal and keeps the rest.
+   * refusal and keeps the rest. With `isSynced` false nothing is kept of the files that are made: nobody
+   * syncs them.
    */
-  flush(most = Infinity): boolean {
+  flush({ most = Infinity, isSynced = true }: { most?: number; isSynced?: boolean } = {}): boolean {
     let left = most;
     for (const log of this.#behind) {
       if (left-- === 0) return true;
-      this.#flushLog(log);
+      if (isSynced || !this.#makeFile(log)) this.#flushLog(log);
+      else this.#dirty.delete(log.name);
       this.#behind.delete(log);
     }
     return false;
@@ -147,6 +151,7 @@ export class LogWriter {
       const path = this.#folder.log(name);
       const operation = name === this.#folder.events ? "append event" : "append transcript";
       log = {
+        name,
         path,
         operation,
         start,
@@ -159,6 +164,17 @@ export class LogWriter {
       this.#dirty.set(name, log);
     }
     return log;
+  }
+
+  /** Makes the folder of a log and the log in it; false when that folder is there already. */
+  #makeFile(log: DirtyLog): boolean {
+    if (log.start > 0 || log.first !== undefined) return false;
+    return wrapIo(log, () => {
+      const { port } = this.#folder;
+      if (!makeDirectorySync(port, dirname(log.path))) return false;
+      writeNewSync(port, log.path, joinBytes(log.pending));
+      return true;
+    });
   }
 
   #flushLog(log: DirtyLog): void {

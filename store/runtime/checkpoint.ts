@@ -1,11 +1,13 @@
 import {
   atomicReplace,
+  putWholeSync,
   type ReplaceFailure,
   sweepTempsSync,
 } from "../../_internal/atomic_replace.ts";
 import { turn } from "../../_internal/barrier.ts";
 import { syncDirectorySync } from "../../_internal/directories.ts";
 import { lookAtSync } from "../../_internal/file_port.ts";
+import { isWindows } from "../../_internal/path.ts";
 import { isReplacedStoreFile } from "../../_internal/root_layout.ts";
 import { encodeUtf8 } from "../../_internal/text.ts";
 import type { LogWriter } from "../files/log_writer.ts";
@@ -108,15 +110,16 @@ export class Checkpointer {
    */
   async make(then: "go on" | "end"): Promise<void> {
     const { snapshots } = this;
-    const { folder, logs } = this.#parts;
+    const { folder, logs, durability } = this.#parts;
+    const isSynced = durability === "disk";
     try {
       this.check();
       snapshots.createFiles(logs);
-      while (logs.flush(PIECE)) await turn();
+      while (logs.flush({ most: PIECE, isSynced })) await turn();
       await logs.sync().catch((cause) => {
         throw this.#syncFailed(cause);
       });
-      await snapshots.write();
+      await snapshots.write({ isSynced });
       this.#changeJournal(then);
       logs.forget();
       snapshots.forget();
@@ -221,7 +224,7 @@ export class SnapshotWriter {
    * Replaces the snapshots that have changed. The logs are synced already: a snapshot never knows of
    * a line that may be lost.
    */
-  async write(): Promise<void> {
+  async write({ isSynced }: { isSynced: boolean }): Promise<void> {
     const { port, workers, snapshot } = this.#folder;
     let done = 0;
     for (const id of this.#dirtyWorkers) {
@@ -231,7 +234,10 @@ export class SnapshotWriter {
       if (entry === undefined) continue;
       const path = this.#folder.snapshotIn(this.#folder.workerDirectory(id));
       const text = printWorkerSnapshot(this.#snapshotOf(entry));
-      await this.#replace({ operation: "write worker snapshot", path }, text);
+      const place: StorePlace = { operation: "write worker snapshot", path };
+      // The owner alone writes there, and nobody waits for the disk.
+      if (isSynced || isWindows || !this.created.has(id)) await this.#replace(place, text);
+      else wrapIo(place, () => putWholeSync(port, path, encodeUtf8(text)));
     }
     if (this.created.size > 0) {
       const place: StorePlace = { operation: "create worker store", path: workers };

@@ -104,6 +104,20 @@ for (const [what, b] of [["completed", "echo b"], ["failed", "exit 3"]] as const
     }));
 }
 
+Deno.test("ls tells the end in the journal of a run whose log is too long to be read as a whole", () =>
+  withMemoryDir(async (cwd) => {
+    const { runId, root } = await recordFlow(cwd, "exit 3");
+    const { events } = runPaths(root, runId);
+    const lines = (await linesOf(events)).slice(0, -1);
+    const last = JSON.parse(lines.at(-1)!);
+    const note = JSON.stringify({ ...last, type: "note", text: "ä".repeat(1000) });
+    await writeLines(events, [...lines, ...new Array(1000).fill(note)]);
+    const state = { Aborted: { reason: "node b failed: crash" } };
+    assertEquals(await listed(cwd), [state, false, null, null]);
+    const { stdout } = await ask(["ls", "--state", "orphan", "--json"], cwd);
+    assertEquals(JSON.parse(stdout).runs, []);
+  }));
+
 Deno.test("a run whose journal says that it completed, and whose log broke off, gets its end from repair", () =>
   withMemoryDir(async (cwd) => {
     const { runId, root } = await recordFlow(cwd, "echo b");

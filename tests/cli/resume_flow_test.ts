@@ -57,6 +57,7 @@ interface Choice {
   changed?: string[];
 }
 
+const FAILS_ONCE = "test $TAFFRAIL_ATTEMPT -gt 1";
 const MENDED = { ...NODES, b: "true" };
 const B = ["1 crash", "2 Completed"];
 const KEEPS = "--accept a keeps what it came to, --rerun a runs it again and all that needs it";
@@ -243,6 +244,21 @@ test("the values of variables come from the flow file, wherever it is now", asyn
     moved,
   ]);
   assertEquals(resumed.map(({ changed }) => changed), [[]]);
+});
+
+test("the program of a node that has completed may be gone", async (cwd) => {
+  const program = `${cwd}/program`;
+  await Deno.writeTextFile(program, "#!/bin/sh\necho a1 >> ran\n", { mode: 0o700 });
+  const flow = { name: "flow", nodes: { a: { run: [program] }, b: { run: saying(FAILS_ONCE) } } };
+  await Deno.writeTextFile(`${cwd}/flow.json`, JSON.stringify(flow));
+  assertEquals((await taffrail(["run", "flow.json"], { cwd })).code, 1);
+  await Deno.remove(program);
+  const again = await taffrail(["resume", "--rerun", "a", "flow"], { cwd });
+  assertEquals(again.code, 2);
+  assertStringIncludes(again.stderr, `node "a" runs "${program}", which does not exist`);
+  const { code, stderr } = await taffrail(["resume", "flow"], { cwd });
+  assertEquals(code, 0, stderr);
+  assertEquals((await outcomeOf(cwd)).ran, ["a1", "b1", "b2"]);
 });
 
 test("the run of a program is refused, and says what goes on with it", async (cwd) => {

@@ -46,6 +46,7 @@ const EVENT = '"type":"event"';
 const DECISION = '"type":"decision"';
 const INVOKE = '"decision":"Invoke"';
 const COMPLETION = '"type":"completion"';
+const ENDED = '"type":"ended"';
 const FINISH = '"decision":"Finish"';
 const AB = { a: "true", b: "true" };
 const DONE = ["1 Completed"];
@@ -99,6 +100,18 @@ const ROWS: Row[] = [
       ran: ["a1", "a2", "b1"],
     },
   },
+  ...([
+    killed("before", ENDED),
+    killed("behind", ENDED),
+    { file: "capture.json", at: "replace", how: "behind" },
+    { file: "events.jsonl", at: { line: '"pipe.aborted"' }, how: "behind" },
+  ] as const).map((point) => ({
+    what: `failed for good, killed at the end: ${point.how} the last of ${point.file}`,
+    nodes: { a: FAILS_ONCE },
+    point,
+    code: 137,
+    outcome: { asks: ["a", "a#2"], attempts: { a: ["1 crash", "2 Completed"] }, ran: ["a1", "a2"] },
+  })),
   {
     what: "failed for good, with retries, which count anew",
     nodes: { a: "test $TAFFRAIL_ATTEMPT -gt 3" },

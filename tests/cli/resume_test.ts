@@ -389,6 +389,8 @@ test("a run of which only the journal says that it has completed is not gone on 
     const remedy = `taffrail repair ${runId} writes it`;
     assertStringIncludes(stderr, `Cannot resume ${runId}: ${problem}; ${remedy}\n`);
     assertEquals([await read(`${cwd}/done`), await read(log)], ["a\nb", before]);
+    assertEquals((await taffrail(["repair", runId], { cwd })).code, 0);
+    await checkClean(cwd);
   }
 });
 

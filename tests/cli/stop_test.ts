@@ -24,7 +24,8 @@ async function startLongRun(cwd: string, script = "echo $$ >pid; exec sleep 1000
 }
 
 test("taffrail stop ends a run of another process as Ctrl-C does, and says how it ended", async (cwd) => {
-  const { command, runId } = await startLongRun(cwd);
+  const script = "test $TAFFRAIL_ATTEMPT -gt 1 || exec sleep 1000";
+  const { command, runId } = await startLongRun(cwd, script);
   await using _ = command;
   const { code, stdout, stderr } = await taffrail(["stop", "flow"], { cwd });
   assertEquals({ code, stderr }, { code: 0, stderr: "" });
@@ -39,6 +40,7 @@ test("taffrail stop ends a run of another process as Ctrl-C does, and says how i
   assertEquals({ code: again.code, json: JSON.parse(again.stdout) }, { code: 0, json: expected });
   const told = await taffrail(["stop", runId], { cwd });
   assertEquals(told.stdout, `run ${runId} has been aborted already: cancelled by SIGTERM\n`);
+  assertEquals((await taffrail(["resume", "flow"], { cwd })).code, 0);
 });
 
 /** A run whose command does not end when it is asked to, and that command. */

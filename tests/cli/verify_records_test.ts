@@ -545,6 +545,8 @@ Deno.test("verify tells of each line that was taken out of the log of a run", ()
       const { problems, notes } = await verify(cwd);
       const found = [...problems, ...notes].filter(({ part }) => part === "log");
       assertEquals(found.map(({ kind }) => kind), ["lost-events"], line);
+      assertEquals((await repair(cwd)).ok, true);
+      assertEquals(await verify(cwd), { problems: [], notes: [] }, line);
     }
     await Deno.writeTextFile(`${run}/events.jsonl`, text);
     assertEquals(await verify(cwd), { problems: [], notes: [] });

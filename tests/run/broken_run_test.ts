@@ -184,7 +184,7 @@ for (const when of ["before", "beside", "behind"] as const) {
         await untilTold(run, "node.completed", "c");
         breakIt();
       }
-      const error = await assertRejects(() => run.finish(), RunError, "which is whole");
+      const error = await assertRejects(() => run.finish(), RunError, "up to its log: ");
       assertEquals([error.kind, error.details.runId], ["io", run.runId]);
       assertEquals(logOf(place).at(-1)?.type, "pipe.completed");
       // Nobody holds it.
