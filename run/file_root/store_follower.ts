@@ -46,7 +46,8 @@ export class StoreFollower {
   /** Takes note of lines that the log has now. */
   take(lines: readonly string[]): void {
     if (this.#failure !== undefined) return;
-    this.#waiting.push(...lines);
+    // All that a log has lost may come at once, and be more than a call takes arguments.
+    for (const line of lines) this.#waiting.push(line);
     if (this.#waiting.length >= BATCH) this.#taking ??= this.#takeAll();
   }
 
