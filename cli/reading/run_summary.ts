@@ -141,8 +141,6 @@ async function upToJournal(
     // Few runs are killed, and nothing else needs it.
     const { endInJournal, readRunHistory } = await import("./run_history.ts");
     if (!isWhole) return { run: { ...run, ...endInJournal(root, runId) }, times };
-    // Where all runs have an end, none needs it.
-    const { readRunHistory } = await import("./run_history.ts");
     const { fold } = await readRunHistory(root, runId);
     const { nodes, ...state } = fold.state({ live: false });
     const completed = nodes.filter(({ status }) => status === "Completed").length;

@@ -252,13 +252,9 @@ export class JournalHistory {
     return [...bodies, pipeEnded(at, { startedTs, reason, failed })];
   }
 
-  /** What is missing, without the begin of a first sitting in which nothing has happened. */
+  /** What is missing; of a run in which nothing has happened nobody knows when it began. */
   *#lacking(): Generator<Missing, void> {
-    for (const missing of this.#missing.values()) {
-      const isIdle = missing.what === "sitting" && missing.number === 1 &&
-        Number.isNaN(missing.at);
-      if (!isIdle) yield missing;
-    }
+    if (this.#log.hasBegun || !Number.isNaN(this.#lastAt)) yield* this.#missing.values();
   }
 
   /** Whether the log has not the end that the run has. What its records broke off with is none. */
@@ -311,8 +307,11 @@ export class JournalHistory {
   /** What began at a time that is not known began when the next thing happened. */
   #passTime(time: EventTime): number {
     const at = this.#lastAt = millisecondsOf(time);
-    const last = this.#missing.get(`sitting ${this.#sitting}`);
-    if (last?.what === "sitting" && Number.isNaN(last.at)) last.at = at;
+    for (let number = this.#sitting; number > 0; number--) {
+      const sitting = this.#missing.get(`sitting ${number}`);
+      if (sitting?.what !== "sitting" || !Number.isNaN(sitting.at)) break;
+      sitting.at = at;
+    }
     return at;
   }
 

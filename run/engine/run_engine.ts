@@ -158,9 +158,12 @@ export class RunEngine {
         this.#journal = journalOver(journalSink(held), from);
         // A kill may have left lines that are not on disk: their events are told behind the next barrier.
         const missing = history!.missingEvents(this.#options);
-        // The n-th begin in a log is that of the n-th sitting, also of a first one in which nothing happened.
-        const isBegun = this.#options.fold.hasBegun || missing[0]?.type === "pipe.started";
-        if (!isBegun) this.#tellBegun({ resumed: undefined });
+        // The n-th begin in a log is that of the n-th sitting, also of those in which nothing happened.
+        if (!this.#options.fold.hasBegun && missing.length === 0) {
+          for (let sitting = 1; sitting <= history!.sittings; sitting++) {
+            this.#tellBegun({ resumed: sitting > 1 ? true : undefined });
+          }
+        }
         for (const event of missing) this.#teller.tell({ event: () => event });
         this.#tellBegun({ resumed: true, damaged });
         for (const ended of history!.undecidedEnds) this.#takeEnd(ended, ended.end);

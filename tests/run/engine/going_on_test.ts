@@ -122,9 +122,16 @@ async function goOnOnce(place: Place): Promise<void> {
   await engine.end({ reason: "enough" });
 }
 
-/** The log has each attempt of the journal once, with its end, and is in order. */
+/** The log has each sitting and each attempt of the journal once, with its end, and is in order. */
 async function checkAgree(place: Place): Promise<void> {
   const events = logOf(place);
+  const sittings = linesOf(runPaths(place.root, place.runId).journal)
+    .filter((line) => ["session", "resumed"].includes(JSON.parse(line).type));
+  const begins = events.filter(({ type }) => type === "pipe.started");
+  assertEquals(begins.map(({ resumed }) => resumed), [
+    undefined,
+    ...sittings.slice(1).map(() => true),
+  ]);
   assertEquals((await verifyRun(place.root, place.runId)).problems, []);
   const captured = endsInCapture(await checkCapture(place));
   assertEquals(endsInLog(events), captured);
@@ -161,6 +168,24 @@ Deno.test("the log is told what it lacks when what the dead process has appended
     assert(synced !== -1 && synced < told, `synced at ${synced}, told at ${told}`);
     assertEquals([...endsInLog(logOf(place))], [["a#1", "completed"]]);
   }));
+
+Deno.test("going on tells each sitting, also of those that were killed before anything happened", async () => {
+  for (let idle = 0; idle < 3; idle++) {
+    await withGatedRun(async (held, place) => {
+      const invoke = () => Promise.reject(new Error("nothing was asked for"));
+      const choices = { constraints: CONSTRAINTS, invoke };
+      await killEngine(beginEngine(held, choices), held);
+      for (let sitting = 0; sitting < idle; sitting++) {
+        const again = await holdAgain(place);
+        const { engine } = await goOnEngine(again, place, choices);
+        await killEngine(engine, again);
+      }
+      await Deno.truncate(runPaths(place.root, place.runId).events);
+      await goOnOnce(place);
+      await checkAgree(place);
+    });
+  }
+});
 
 for (const way of ["killed", "given up"] as const) {
   Deno.test(`from every prefix of a journal and of its log going on brings the log to what the journal says, each event once; first ${way} (property)`, async () => {

@@ -163,6 +163,19 @@ Deno.test("JournalHistory tells begins and ends of sittings that the log lacks",
     const cases: [events: RunEvent[], lines: CaptureLine[], words: string[], state: unknown][] = [
       [[], [], [], "Running"],
       [[begun], [], [], "Running"],
+      // Sittings in which nothing happened, before one in which the run ended.
+      [[], [going], [], "Running"],
+      [
+        [],
+        [going, going, completed],
+        [
+          "the begin of the run",
+          "that it was gone on with",
+          "that it was gone on with",
+          "the end of the run",
+        ],
+        "Completed",
+      ],
       [[begun], [failed], ["the end of the run"], told],
       [[], [failed], ["the begin of the run", "the end of the run"], told],
       [[begun, aborted], [failed], [], told],
