@@ -129,6 +129,18 @@ Deno.test("taffrail replay --live runs the commands again and compares what they
   });
 });
 
+Deno.test("taffrail replay --live runs what each attempt has run, also where the node was changed since", async () => {
+  await withTempDir(async (cwd) => {
+    const runId = await runFlow(cwd, { nodes: { a: sh("echo a"), b: sh("echo 1; exit 3", "a") } });
+    const nodes = { a: sh("echo a"), b: sh("echo 2", "a") };
+    await Deno.writeTextFile(`${cwd}/flow.json`, JSON.stringify({ name: "flow", nodes }));
+    assertEquals((await taffrail(["resume", runId], { cwd })).code, 0);
+    const { code, stdout } = await taffrail(["replay", runId, "--live"], { cwd });
+    assertEquals(code, 0, stdout);
+    assertStringIncludes(stdout, "  3 attempts were made again\n");
+  });
+});
+
 Deno.test("taffrail replay --live needs the flow for the values of variables, which are nowhere on disk", async () => {
   await withTempDir(async (cwd) => {
     const a = { run: ["sh", "-c", "echo $SECRET"], env: { SECRET: "hunter2" } };
