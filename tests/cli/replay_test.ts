@@ -192,6 +192,19 @@ Deno.test("taffrail diff compares two runs, and exits with 0 only for equal ones
   await withTempDir(async (cwd) => {
     const runId = await runFlow(cwd, BUSY);
     assertEquals((await taffrail(["diff", runId, runId], { cwd })).stdout, "they are equal\n");
+    // They differ in what differs between any two runs.
+    const once = { nodes: { a: sh("test -e mended") } };
+    await Deno.writeTextFile(`${cwd}/f.json`, JSON.stringify({ name: "f", ...once }));
+    const runs: string[] = [];
+    for (let round = 0; round < 2; round++) {
+      await taffrail(["run", "f.json"], { cwd });
+      await Deno.writeTextFile(`${cwd}/mended`, "");
+      const { stdout } = await taffrail(["resume", "f", "--json"], { cwd });
+      runs.push(JSON.parse(stdout).run_id);
+      await Deno.remove(`${cwd}/mended`);
+    }
+    assertEquals((await taffrail(["diff", ...runs], { cwd })).stdout, "they are equal\n");
+    assertEquals((await taffrail(["diff", "--times", ...runs], { cwd })).code, 1);
     const other = { ...BUSY, constraints: { max_in_flight: 1 } };
     await Deno.writeTextFile(`${cwd}/other.json`, JSON.stringify({ name: "other", ...other }));
     await taffrail(["run", "other.json"], { cwd });
