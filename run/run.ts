@@ -191,10 +191,15 @@ export class Run implements AsyncDisposable {
     if (broken !== undefined) {
       this.#halt.abort(new DOMException(`Cannot go on: ${broken}`, "AbortError"));
     }
-    await this.#pump.drained().catch((error) => {
-      // A Pump was refused; closing reports anything else.
-      if (!engine.stop.aborted) throw error;
-    });
+    let count: number;
+    do {
+      count = this.#work.count;
+      await this.#pump.drained().catch((error) => {
+        // A Pump was refused; closing reports anything else.
+        if (!engine.stop.aborted) throw error;
+      });
+      // What was submitted since is to be done too.
+    } while (count !== this.#work.count);
     this.#isOver = true;
     this.#pump.stop();
     const ending = broken === undefined
@@ -253,6 +258,11 @@ class SubmittedWork {
   /** The work whose end is not decided on. */
   readonly #left = new Set<string>();
   #failure: RunEnding | undefined;
+
+  /** How much was submitted so far. */
+  get count(): number {
+    return this.#ids.size;
+  }
 
   /** Work is to come. */
   add(id: string): void {

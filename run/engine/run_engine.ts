@@ -82,6 +82,8 @@ export class RunEngine {
   /** Ends the run from inside. */
   readonly #halt = new AbortController();
   #failure: { error: unknown } | undefined;
+  /** Whether it was broken off: a function that still runs then is in no record any more. */
+  #isOver = false;
   /** The end of the run that the journal has. */
   #end: EventBody | undefined;
   #journal: CaptureJournal | undefined;
@@ -128,6 +130,7 @@ export class RunEngine {
     try {
       return { engine, completed: await engine.#goOn(left) };
     } catch (error) {
+      await engine.#endWork(error);
       // Without its line in the journal it was not gone on with, and its log says nothing of it.
       if (engine.#journal !== undefined && await engine.#isTold()) await engine.breakOff(error);
       throw error;
@@ -277,12 +280,9 @@ export class RunEngine {
    * run that the journal has stands, whatever could not be written behind it.
    */
   async breakOff(error: unknown): Promise<void> {
-    this.fail(error);
-    await this.#session?.close().catch(() => {});
-    // A function of this process cannot be ended, and may be the one that waits here.
-    if (this.#options.isOutside) await this.settled();
-    for (const { called } of this.#open.values()) called.resolve(false);
+    await this.#endWork(error);
     await this.#teller.told().catch(() => {});
+    this.#isOver = true;
     const { hasBegun, sittingTs: startedTs, run: { state } } = this.#options.fold;
     if (state !== "Running") return;
     const at = Date.now();
@@ -291,6 +291,15 @@ export class RunEngine {
     // That it was begun may not have been told yet.
     const bodies = hasBegun ? [end] : [pipeStarted(at, this.#options), end];
     await this.#teller.write(bodies).catch(() => {});
+  }
+
+  /** Nothing more begins, what runs is ended, and of all that was to begin it is known whether it has. */
+  async #endWork(error: unknown): Promise<void> {
+    this.fail(error);
+    await this.#session?.close().catch(() => {});
+    // A function of this process cannot be ended, and may be the one that waits here.
+    if (this.#options.isOutside) await this.settled();
+    for (const { called } of this.#open.values()) called.resolve(false);
   }
 
   /** Resolves when nothing runs any more. */
@@ -305,7 +314,7 @@ export class RunEngine {
   }
 
   #sessionOptions(): Omit<CapturingSessionOptions<Supervisor>, "journal"> {
-    const { name, constraints, runtimeProvenance, isOutside, endWithinMs } = this.#options;
+    const { name, constraints, runtimeProvenance, endWithinMs } = this.#options;
     return {
       graphId: name,
       mode: "concurrent",
@@ -313,7 +322,7 @@ export class RunEngine {
       runtimeProvenance,
       decisionLog: { log: (entry) => this.#decided(entry) },
       invoker: { run: (request) => this.#invoke(request) },
-      ...(isOutside && { beforeRun: (attempt) => this.#beforeRun(attempt) }),
+      beforeRun: (attempt) => this.#beforeRun(attempt),
       createSupervisor: (options) => new Supervisor(options),
       timers: systemTimers,
       signal: this.stop,
@@ -322,10 +331,10 @@ export class RunEngine {
     };
   }
 
-  /** What is done outside begins only when its begin cannot be lost any more. */
+  /** What is done outside begins only when its begin cannot be lost any more; a function begins at once. */
   #beforeRun({ eventId, attempt }: AttemptRef): void | Promise<void> {
-    const { mayBegin } = this.#options;
-    if (mayBegin?.(this.#asks.attemptOf(eventId, attempt)) === false) return;
+    const { mayBegin, isOutside } = this.#options;
+    if (!isOutside || mayBegin?.(this.#asks.attemptOf(eventId, attempt)) === false) return;
     return this.#barrier();
   }
 
@@ -362,6 +371,8 @@ export class RunEngine {
   }
 
   #decided(entry: DecisionLogEntry): void {
+    // What the supervisor cannot log stops it, and nothing may stand behind the end of the run.
+    if (this.#isOver) throw this.#failure!.error;
     const { originEventId: eventId, decision, reason, retry_count: retries } = entry;
     const { attemptTermination: termination, schedule_at: dueAt } = entry;
     if (eventId === null) return;

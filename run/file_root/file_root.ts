@@ -252,11 +252,12 @@ class FileRoot implements RunsRoot {
       exclusive: true,
       timeoutMs: Math.max(timeoutMs, Number.MIN_VALUE),
     }));
+    let held: FileHeldRun | undefined;
     try {
       sweepTempsSync(port, paths.directory, isReplacedRunFile);
       const hasJournal = lookAtSync(port, paths.journal) !== undefined;
       const begins = isNew ? 0 : countBegins(port, this.name, { runId, paths });
-      const held = new FileHeldRun({
+      held = new FileHeldRun({
         port,
         view: this.view(runId),
         paths,
@@ -271,7 +272,8 @@ class FileRoot implements RunsRoot {
       held.open(isNew || hasJournal ? ["capture", "events"] : ["events"]);
       return held;
     } catch (error) {
-      live.release();
+      if (held === undefined) live.release();
+      else await held[Symbol.asyncDispose]().catch(() => {});
       throw error;
     }
   }

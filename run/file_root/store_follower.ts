@@ -7,6 +7,7 @@
  *    any more, and can be made again from the log.
  */
 import { TaffrailError } from "../../_internal/errors.ts";
+import { turn } from "../../_internal/barrier.ts";
 import { parseRunFile } from "../../_internal/run_folder.ts";
 import { partsOfRunId } from "../../_internal/root_layout.ts";
 import { reasonOf } from "../../_internal/text.ts";
@@ -15,8 +16,10 @@ import { isLive } from "../../eventlog/runs_directory.ts";
 import { runError } from "../run_error.ts";
 import type { RunWorkers } from "../run_workers.ts";
 
-/** So many events go into one mutation of the store. */
+/** When so many events wait, the store takes them: so it is loaded beside the work, or not before the end. */
 const BATCH = 64;
+/** So many go into one mutation, 1.5 ms in which no command is started; then the event loop has its turn. */
+const PIECE = 16;
 
 /** What a {@linkcode StoreFollower} needs. */
 interface StoreFollowerOptions {
@@ -45,7 +48,8 @@ export class StoreFollower {
   /** Takes note of lines that the log has now. */
   take(lines: readonly string[]): void {
     if (this.#failure !== undefined) return;
-    this.#waiting.push(...lines);
+    // All that a log has lost may come at once, and be more than a call takes arguments.
+    for (const line of lines) this.#waiting.push(line);
     if (this.#waiting.length >= BATCH) this.#taking ??= this.#takeAll();
   }
 
@@ -75,8 +79,9 @@ export class StoreFollower {
     try {
       while (this.#waiting.length > 0 && this.#failure === undefined) {
         const workers = this.#workers ??= await this.#open();
-        const lines = this.#waiting.splice(0);
+        const lines = this.#waiting.splice(0, PIECE);
         await workers.takeAll(lines.map((line) => JSON.parse(line) as RunEvent));
+        if (this.#waiting.length > 0) await turn();
       }
     } catch (error) {
       this.#failure = { error };

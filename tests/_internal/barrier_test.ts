@@ -1,5 +1,5 @@
-import { assertEquals, assertRejects } from "@std/assert";
-import { Barrier } from "../../_internal/barrier.ts";
+import { assert, assertEquals, assertRejects } from "@std/assert";
+import { Barrier, turn } from "../../_internal/barrier.ts";
 
 /** A barrier over a counter, whose syncs end when they are told to. */
 function controlled() {
@@ -115,4 +115,27 @@ Deno.test("a sync that throws before it has made a promise fails like any", asyn
     },
   });
   assertEquals(await assertRejects(() => barrier.reach(), TypeError), failure);
+});
+
+Deno.test("who waits for a turn to be over gets behind the microtasks of the turn, whoever asked before", async () => {
+  const steps: string[] = [];
+  const work = async (name: string) => {
+    for (let awaits = 0; awaits < 100; awaits++) await undefined;
+    steps.push(name);
+  };
+  const first = turn().then(() => steps.push("first"));
+  await Promise.resolve();
+  const second = turn().then(() => steps.push("second"));
+  void work("work of the first");
+  await first;
+  // Its task has its answer, and what is begun only now is not over.
+  const third = turn().then(() => steps.push("third"));
+  void work("work of the third");
+  await Promise.all([second, third]);
+  const [one, ...rest] = steps;
+  assertEquals([one, rest.toSorted()], [
+    "work of the first",
+    ["first", "second", "third", "work of the third"],
+  ]);
+  assert(steps.indexOf("work of the third") < steps.indexOf("third"), steps.join());
 });

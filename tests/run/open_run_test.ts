@@ -1,4 +1,5 @@
 import { assert, assertEquals, assertMatch, assertRejects } from "@std/assert";
+import { readCaptureBundle } from "../../capture/mod.ts";
 import { openEventLog } from "../../eventlog/mod.ts";
 import { openRun, type OpenRunOptions, type Run } from "../../run/mod.ts";
 import { runPaths } from "../../_internal/root_layout.ts";
@@ -202,6 +203,25 @@ Deno.test("a signal ends a run, and does not wait for what has another hour", ()
     );
   }));
 
+Deno.test("what fails when the run is stopped is decided to be tried again, and no record says that it was", () =>
+  withTempDir(async (root) => {
+    const controller = new AbortController();
+    const run = await begin(root, ({ signal }) =>
+      new Promise((_, reject) => {
+        signal.addEventListener("abort", () => reject(new Error("stopped in the middle")));
+      }), { signal: controller.signal });
+    await run.submit("a");
+    controller.abort();
+    assertEquals((await run.finish()).state, { Aborted: { reason: "cancelled" } });
+    const place = { root, runId: run.runId };
+    assertEquals(outline(place).slice(1, -1), ["node.started a 1", "node.failed a 1"]);
+    const bundle = await readCaptureBundle(runPaths(root, run.runId).bundle);
+    assert("inputs" in bundle);
+    const ends = bundle.inputs.flatMap((input) => input.type === "completion" ? [input.end] : []);
+    assertEquals(ends.map((end) => end?.begun), [undefined, false]);
+    await checkRecords(place);
+  }));
+
 Deno.test("a signal that aborts when all is done, or before anything, changes what is left only", () =>
   withTempDir(async (root) => {
     const controller = new AbortController();
@@ -270,6 +290,27 @@ Deno.test("work may submit more work, which finish() waits for", () =>
     assertEquals([state, nodes.length], ["Completed", 5]);
     await checkRecords({ root, runId: run.runId });
   }));
+
+Deno.test("work that is submitted in the moment in which the rest is done is refused, or done", () =>
+  withTempDir(async (root) => {
+    for (let awaits = 0; awaits < 40; awaits++) {
+      let submitted: Promise<boolean> | undefined;
+      const run: Run = await begin(root, ({ eventId }) => {
+        if (eventId === "first") submitted = submitBehind(run, awaits);
+        return "Completed";
+      });
+      await run.submit("first");
+      const { state, nodes } = await run.finish();
+      assertEquals(state, "Completed", `${awaits}`);
+      assertEquals(nodes.length, await submitted ? 2 : 1);
+    }
+  }));
+
+/** Submits so many awaits later; false when the run is over by then. */
+async function submitBehind(run: Run, awaits: number): Promise<boolean> {
+  for (let done = 0; done < awaits; done++) await undefined;
+  return await run.submit("second").then(() => true, () => false);
+}
 
 Deno.test("finish() from inside the work breaks the run off instead of waiting for ever", () =>
   withTempDir(async (root) => {

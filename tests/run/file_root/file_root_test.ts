@@ -3,6 +3,7 @@ import { digestKeyPath, lastUlidPath, runPaths } from "../../../_internal/root_l
 import { restoreLastUlid } from "../../../cli/inspect/restore_files.ts";
 import { openRootOnPort } from "../../../run/file_root/file_root.ts";
 import { openFileRoot, RunError } from "../../../run/mod.ts";
+import { everyFailure } from "../../_util/every_failure.ts";
 import { FaultPort } from "../../_util/fault_port.ts";
 import { namesIn } from "../../_util/files.ts";
 import { withTempDir } from "../../_util/temp.ts";
@@ -118,6 +119,26 @@ Deno.test("a link in place of the outputs of a run is never followed", () =>
     await linked.close();
     assertEquals(namesIn(outside), []);
   }));
+
+Deno.test("a run that cannot be held, whatever fails, has nothing open, and can be held by the next", async () => {
+  let runId = "";
+  await everyFailure(async (port, root) => {
+    try {
+      await using _held = await openRootOnPort(port, root).hold(runId);
+    } finally {
+      assertEquals(port.openCount, 0);
+    }
+  }, async (root) => {
+    await using held = await openFileRoot(root).hold(runId);
+    assertEquals(held.token, 1n);
+  }, {
+    before: async (root) => {
+      await using held = await openFileRoot(root).create({ about: ABOUT });
+      await held.append({ capture: ["{}"], processes: ["{}"] });
+      ({ runId } = held.view);
+    },
+  });
+});
 
 Deno.test("a run that is given up has nothing open any more, and keeps what was printed", () =>
   withTempDir(async (path) => {

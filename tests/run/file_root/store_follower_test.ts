@@ -41,6 +41,18 @@ Deno.test("the store of a held run has what its log has, when the run is given u
     assertEquals((await verifyStore(path)).ok, true);
   }));
 
+Deno.test("a log may get more lines at once than a call takes arguments", () =>
+  withTempDir(async (path) => {
+    const root = openFileRoot(path);
+    const held = await root.create({ about: { name: "demo" } });
+    const lines = Array<string>(200_000).fill(`{"type":"of another program"}`);
+    await held.append({ events: lines });
+    await held.append({ events: attemptLines(held.view.runId, "last") });
+    await held[Symbol.asyncDispose]();
+    assertEquals(await held.view.events.lastSeq(), lines.length + 2);
+    assertEquals((await workersOf(path, held)).size, 1);
+  }));
+
 Deno.test("a run without events has no store, and one that was killed gets what its log has more", () =>
   withTempDir(async (path) => {
     const root = openFileRoot(path);
