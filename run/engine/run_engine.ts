@@ -9,7 +9,7 @@
  * - **Nobody writes an end that the journal has not.** When the journal fails, attempts that run are ended
  *   and stay open in the records; whoever goes on with the run finds them as if this process had died.
  * - **An attempt that was ended before its work was called for is none**: it has no event in the log.
- * - Whatever goes wrong, {@linkcode RunEngine.settled} resolves only when no attempt runs any more.
+ * - Whatever goes wrong, a run is broken off only when no work outside this process runs any more.
  */
 import { defined } from "../../_internal/errors.ts";
 import { encodeUtf8 } from "../../_internal/text.ts";
@@ -298,12 +298,12 @@ export class RunEngine {
     this.fail(error);
     await this.#session?.close().catch(() => {});
     // A function of this process cannot be ended, and may be the one that waits here.
-    if (this.#options.isOutside) await this.settled();
+    if (this.#options.isOutside) await this.#settled();
     for (const { called } of this.#open.values()) called.resolve(false);
   }
 
   /** Resolves when nothing runs any more. */
-  async settled(): Promise<void> {
+  async #settled(): Promise<void> {
     while (this.#running.size > 0) await Promise.allSettled(this.#running);
   }
 
