@@ -1,5 +1,7 @@
 import type { TraceClock } from "../trace/trace_config.ts";
 import { defined } from "../_internal/errors.ts";
+import { denoFilePort, lookAtSync } from "../_internal/file_port.ts";
+import { dirname } from "../_internal/path.ts";
 import { installCrashFlush } from "../trace/install_crash_flush.ts";
 import type { RedactTrace } from "../trace/payload.ts";
 import type { TraceFileError } from "../trace/trace_file_error.ts";
@@ -76,7 +78,7 @@ export function openTrace(options: TracedRun): Disposable & { trace: RunTrace } 
   });
   const flush = installCrashFlush(recorder, { onSignal });
   return {
-    trace: new RunTrace(recorder, { flowId: name, time }),
+    trace: new RunTrace(recorder, { flowId: name, time, folder: dirname(path) }),
     [Symbol.dispose]: () => flush[Symbol.dispose](),
   };
 }
@@ -86,13 +88,18 @@ export class RunTrace {
   readonly #recorder: TraceRecorder;
   readonly #time: TracedTime;
   readonly #flowId: string;
+  readonly #folder: string;
   readonly #inFlight = new Map<string, NodeEvent>();
   /** The first error of an attempt; what ended the run came of it. */
   #error: { cause: unknown } | undefined;
 
-  /** `flowId`: the name of what is run. `time`: the recorder's. */
-  constructor(recorder: TraceRecorder, { flowId, time }: { flowId: string; time: TracedTime }) {
+  /** `flowId`: the name of what is run. `time`: the recorder's. `folder`: that of the run. */
+  constructor(
+    recorder: TraceRecorder,
+    { flowId, time, folder }: { flowId: string; time: TracedTime; folder: string },
+  ) {
     this.#recorder = recorder;
+    this.#folder = folder;
     this.#flowId = flowId;
     this.#time = time;
   }
@@ -124,6 +131,8 @@ export class RunTrace {
 
   /** Writes what there is to write at the end of the run; `reason`: why it did not complete. */
   async finish(reason?: string): Promise<void> {
+    // Where something has removed or moved the run, a trace would be a part of a run that nobody knows.
+    if (lookAtSync(denoFilePort, this.#folder) === undefined) return;
     if (reason === undefined) {
       // What was written when an attempt failed is to tell how it went on.
       if (this.#error !== undefined) await this.#recorder.flushBuffer();

@@ -1,6 +1,7 @@
 import { payloadText } from "../../_internal/event_payload.ts";
 import type { Divergence } from "../../capture/replay/divergence.ts";
 import type { CaptureBundle, CompletionInputRecord } from "../../capture/types.ts";
+import { attemptKey } from "../../run/attempt_key.ts";
 import { Asks, nodeOfEvent } from "../../run/engine/asks.ts";
 import { openFileRoot } from "../../run/file_root/file_root.ts";
 import type { AttemptEnd, EndRecord } from "../../run/port.ts";
@@ -12,8 +13,9 @@ import { UsageError } from "../exit_codes.ts";
 import { findPrograms } from "../flow/find_programs.ts";
 import { DEFAULT_CONSTRAINTS, type Flow, type FlowNode, nodesById } from "../flow/flow.ts";
 import { type CommandRecord, isCommandRecord, recordedNode } from "../flow/node_event.ts";
-import { CommandPlace } from "./command_place.ts";
+import { CommandPlace, type CommandPlaceOptions } from "./command_place.ts";
 import type { Interrupts } from "./interrupts.ts";
+import { endWithinMs } from "./run_command.ts";
 
 /** How commands are run again. */
 interface RerunLimits {
@@ -25,51 +27,83 @@ interface RerunLimits {
   graceMs: number;
 }
 
+/** A command that was recorded. */
+interface RecordedCommand {
+  /** What tells it from the others: those of one node may differ, as a flow may change when it is resumed. */
+  key: string;
+  /** The node that ran it. */
+  nodeId: string;
+  record: CommandRecord;
+}
+
+/** The commands of a recording, each as the node that it was. */
+type Commands = ReadonlyMap<string, FlowNode>;
+
+/** Where the commands of a recording are run again, and how. */
+interface RerunPlace {
+  commands: Commands;
+  options: Omit<CommandPlaceOptions, "nodes">;
+  opened: AsyncDisposableStack;
+}
+
 /** Runs commands of a recording again, below a directory of its own, and records nothing that stays. */
 class Rerun implements AsyncDisposable {
-  readonly #place: CommandPlace;
-  readonly #opened: AsyncDisposableStack;
+  readonly #place: RerunPlace;
 
-  protected constructor(place: CommandPlace, opened: AsyncDisposableStack) {
+  protected constructor(place: RerunPlace) {
     this.#place = place;
-    this.#opened = opened;
   }
 
-  /** Makes a place for the commands of a flow; what they print goes to files below `root`. */
-  protected static async openPlace(flow: Flow, { interrupts, ...limits }: RerunLimits) {
-    const programs = findPrograms(flow);
+  /** Makes a place for recorded commands; what they print goes to files below a root of its own. */
+  protected static async openPlace(
+    name: string,
+    commands: Commands,
+    { interrupts, ...limits }: RerunLimits,
+  ): Promise<RerunPlace> {
+    const nodes = Array.from(commands, ([id, command]) => ({ ...command, id }));
+    const programs = findPrograms({ name, nodes, constraints: DEFAULT_CONSTRAINTS });
     await using opening = new AsyncDisposableStack();
     const root = Deno.makeTempDirSync({ prefix: "taffrail-replay-" });
     opening.defer(() => removeIfThere(root));
     const runs = opening.use(openFileRoot(root));
     const held = opening.use(await runs.create({ about: { name: "replay" } }));
-    const place = new CommandPlace({
+    const options = {
       ...limits,
       held,
-      nodes: nodesById(flow.nodes),
       programs,
       root,
       runId: held.view.runId,
       kill: interrupts.kill,
       note: () => {},
       isNeeded: () => false,
-    });
-    return { place, opened: opening.move() };
+    };
+    return { commands, options, opened: opening.move() };
   }
 
-  /** Makes an attempt again. */
-  protected async make(attempt: NodeAttempt, signal: AbortSignal): Promise<AttemptEnd> {
-    return await this.#place.run({ ...attempt, payload: {}, signal });
+  /** Makes an attempt again, by the command with this key. */
+  protected async make(
+    key: string,
+    attempt: NodeAttempt,
+    signal: AbortSignal,
+  ): Promise<AttemptEnd> {
+    const { commands, options } = this.#place;
+    const { nodeId } = attempt;
+    const place = new CommandPlace({
+      ...options,
+      nodes: new Map([[nodeId, commands.get(key)!]]),
+      programs: new Map([[nodeId, options.programs.get(key)!]]),
+    });
+    return await place.run({ ...attempt, payload: {}, signal });
   }
 
   /** The time within which a command is over once it is asked to end, in milliseconds. */
   get endWithinMs(): number {
-    return this.#place.endWithinMs;
+    return endWithinMs(this.#place.options.graceMs);
   }
 
   /** Removes what the commands printed. */
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.#opened.disposeAsync();
+    await this.#place.opened.disposeAsync();
   }
 }
 
@@ -93,11 +127,8 @@ export class LiveReplay extends Rerun implements RuntimeInvoker {
   /** How many attempts were made again. */
   attempts = 0;
 
-  private constructor(
-    bundle: CaptureBundle,
-    { place, opened }: Awaited<ReturnType<typeof Rerun.openPlace>>,
-  ) {
-    super(place, opened);
+  private constructor(bundle: CaptureBundle, place: RerunPlace) {
+    super(place);
     this.#bundle = bundle;
     if (!("inputs" in bundle)) return;
     for (const input of bundle.inputs) {
@@ -112,7 +143,8 @@ export class LiveReplay extends Rerun implements RuntimeInvoker {
     given: Flow | undefined,
     limits: RerunLimits,
   ): Promise<LiveReplay> {
-    return new LiveReplay(bundle, await Rerun.openPlace(flowOfBundle(bundle, given), limits));
+    const commands = commandsOfBundle(bundle, given);
+    return new LiveReplay(bundle, await Rerun.openPlace(bundle.graph_id, commands, limits));
   }
 
   /** Runs the command of an attempt. */
@@ -121,7 +153,7 @@ export class LiveReplay extends Rerun implements RuntimeInvoker {
     // Nobody can repeat that a user ended it.
     if (recorded?.termination === "Aborted") return "Aborted";
     this.attempts++;
-    const made = this.make(this.#asks.attemptOf(eventId, attempt), signal);
+    const made = this.make(eventId, this.#asks.attemptOf(eventId, attempt), signal);
     this.#running.add(made);
     try {
       const { termination, end } = await made;
@@ -167,16 +199,18 @@ export class LiveReplay extends Rerun implements RuntimeInvoker {
   }
 }
 
-/** The commands that the recorded events ask for. */
-function flowOfBundle(bundle: CaptureBundle, given: Flow | undefined): Flow {
+/** The commands that the recorded events ask for, by the ids of those. */
+function commandsOfBundle(bundle: CaptureBundle, given: Flow | undefined): Commands {
   const events = "inputs" in bundle
     ? bundle.inputs.filter((input) => input.type === "event")
     : bundle.events;
-  const commands = events.filter(({ kind }) => kind !== "Pump").map(({ event_id, payload }) => {
-    const id = nodeOfEvent(event_id);
-    return { id, record: recordOfPayload(id, payload) };
-  });
-  return flowOfCommands(bundle.graph_id, commands, given);
+  const commands = events.filter(({ kind }) => kind !== "Pump").map(
+    ({ event_id: key, payload }) => {
+      const nodeId = nodeOfEvent(key);
+      return { key, nodeId, record: recordOfPayload(nodeId, payload) };
+    },
+  );
+  return commandsBy(commands, given);
 }
 
 function recordOfPayload(id: string, recorded: string | number[]): CommandRecord {
@@ -189,26 +223,27 @@ function recordOfPayload(id: string, recorded: string | number[]): CommandRecord
   throw new UsageError(`Cannot run ${JSON.stringify(id)} again: its event names no command`);
 }
 
-/** The commands of the steps of a trace. */
-function flowOfTrace(trace: TraceEnvelope, given: Flow | undefined): Flow {
+/** The commands of the steps of a trace, by their attempts. */
+function commandsOfTrace(trace: TraceEnvelope, given: Flow | undefined): Commands {
   const commands = trace.steps.filter(isCommand).flatMap((step) => {
-    const { payload } = (step.invocation_json ?? {}) as { payload?: unknown };
-    return isCommandRecord(payload) ? { id: step.node_id, record: payload } : [];
+    const { payload: record } = (step.invocation_json ?? {}) as { payload?: unknown };
+    const attempt = attemptOfStep(step);
+    const { nodeId } = attempt;
+    return isCommandRecord(record) ? { key: attemptKey(attempt), nodeId, record } : [];
   });
-  return flowOfCommands(trace.flow.id, commands, given);
+  return commandsBy(commands, given);
 }
 
-/** A flow of recorded commands; one that was run again is recorded more than once, and there once. */
-function flowOfCommands(
-  name: string,
-  commands: { id: string; record: CommandRecord }[],
-  given: Flow | undefined,
-): Flow {
+function attemptOfStep({ node_id: nodeId, attempt = 1 }: TraceStep): NodeAttempt {
+  return { nodeId, attempt };
+}
+
+function commandsBy(commands: readonly RecordedCommand[], given: Flow | undefined): Commands {
   const values = nodesById(given?.nodes ?? []);
-  const nodes = commands.map(({ id, record }) => {
-    return recordedNode(id, record, { env: recordedEnv(id, record.env, values.get(id)) });
-  });
-  return { name, nodes: [...nodesById(nodes).values()], constraints: DEFAULT_CONSTRAINTS };
+  return new Map(commands.map(({ key, nodeId, record }) => {
+    const env = recordedEnv(nodeId, record.env, values.get(nodeId));
+    return [key, recordedNode(nodeId, record, { env })];
+  }));
 }
 
 /** The values of the variables that a node was given: they are in its flow only. */
@@ -230,11 +265,8 @@ function recordedEnv(
 export class StepReplay extends Rerun {
   readonly #signal: AbortSignal;
 
-  private constructor(
-    signal: AbortSignal,
-    { place, opened }: Awaited<ReturnType<typeof Rerun.openPlace>>,
-  ) {
-    super(place, opened);
+  private constructor(signal: AbortSignal, place: RerunPlace) {
+    super(place);
     this.#signal = signal;
   }
 
@@ -244,8 +276,8 @@ export class StepReplay extends Rerun {
     given: Flow | undefined,
     limits: RerunLimits,
   ): Promise<StepReplay> {
-    const opened = await Rerun.openPlace(flowOfTrace(trace, given), limits);
-    return new StepReplay(limits.interrupts.stop, opened);
+    const place = await Rerun.openPlace(trace.flow.id, commandsOfTrace(trace, given), limits);
+    return new StepReplay(limits.interrupts.stop, place);
   }
 
   /** Does what a step did. */
@@ -255,8 +287,8 @@ export class StepReplay extends Rerun {
         `Cannot run step ${step} again: it is no command; a program can, with replayTrace`,
       );
     }
-    const { node_id: nodeId, attempt = 1 } = recorded;
-    const { termination, end } = await this.make({ nodeId, attempt }, this.#signal);
+    const attempt = attemptOfStep(recorded);
+    const { termination, end } = await this.make(attemptKey(attempt), attempt, this.#signal);
     if (termination === "Completed") {
       return { exit_code: end.exit_code ?? null, output: end.output_hash ?? null };
     }

@@ -49,12 +49,17 @@ export class TextDisplay implements RunDisplay {
   readonly #redraw = () => this.#tick();
   #ticker: ReturnType<typeof setInterval> | undefined;
 
+  /** `completed`: how many nodes had completed before. */
   constructor(
     flow: Flow,
-    { root, passesOutput = false }: { root: string; passesOutput?: boolean },
+    { root, passesOutput = false, completed = 0 }: {
+      root: string;
+      passesOutput?: boolean;
+      completed?: number;
+    },
   ) {
     this.#root = root;
-    this.#progress = new RunProgress(flow.nodes.length);
+    this.#progress = new RunProgress(flow.nodes.length, completed);
     if (passesOutput) {
       const prepare = () => this.#screen.status();
       this.passed = new PassedOutput({ prepare, note: (text) => this.note(text) });
@@ -84,6 +89,9 @@ export class TextDisplay implements RunDisplay {
     this.#progress.ended(id, end.termination === "Completed");
     this.#screen.status();
     this.#line(endLine(this.#screen, id, end));
+    // Where output is passed on there are no tails at the end, which have it, too.
+    const why = this.passed && whyNotStarted(end);
+    if (why !== undefined) this.note(why);
     this.#tick();
   }
 
@@ -182,9 +190,11 @@ export class CommandDisplay extends JsonDisplay {
     this.#json = json;
   }
 
-  /** Keeps what is to be said at the end. */
+  /** Keeps what is to be said at the end; says why a program could not be started, which the document has. */
   override nodeEnded({ id }: FlowNode, end: AttemptEnd): void {
     this.#endLine = endLine(this.#screen, id, end);
+    const why = whyNotStarted(end);
+    if (why !== undefined && !this.#json) this.note(why);
   }
 
   /** Prints a note, on a line of its own. */
@@ -211,16 +221,22 @@ function endLine(screen: Screen, id: string, end: AttemptEnd): string {
   return `${screen.mark(false)} ${id}${length}  ${why}`;
 }
 
+/** Why a program could not be started: its own output cannot tell that. */
+function whyNotStarted({ end: { error } }: AttemptEnd): string | undefined {
+  return error?.kind === "host_missing" ? printableLine(error.message) : undefined;
+}
+
 /** How far a run is: what runs, what waits, and why, in one line. */
 export class RunProgress {
   readonly #total: number;
   readonly #running = new Map<string, number>();
   readonly #waiting = new Map<string, string>();
   readonly #failed = new Set<string>();
-  #completed = 0;
+  #completed: number;
 
-  constructor(total: number) {
+  constructor(total: number, completed = 0) {
     this.#total = total;
+    this.#completed = completed;
   }
 
   /** An attempt begins. */

@@ -17,7 +17,8 @@ begins so, or the path of a capture file.
 
 Usage: taffrail diff [options] A B
 
-  --times             compare times, too: they differ between any two runs
+  --times             compare times, and in which process it was, too: they
+                      differ between any two runs
 ${COMMON_HELP}
 
 To see whether a run would be decided on again as it was, use taffrail replay.
@@ -60,7 +61,7 @@ function showDamage({ name, damage }: OpenedCapture): boolean {
 function textOf({ kind, path, before, after }: BundleDifference): string {
   switch (kind) {
     case "changed":
-      return `~ ${path}: ${JSON.stringify(before)} -> ${JSON.stringify(after)}`;
+      return `~ ${path}: ${jsonOrNothing(before)} -> ${jsonOrNothing(after)}`;
     case "missing":
       return `- ${path}: ${JSON.stringify(before)}`;
     case "extra":
@@ -68,7 +69,14 @@ function textOf({ kind, path, before, after }: BundleDifference): string {
   }
 }
 
-const TIMES = ["event_time", "at", "now", "next_due", "schedule_at"];
+/** A member that only one of two records has is `undefined` in the other. */
+function jsonOrNothing(value: unknown): string {
+  return value === undefined ? "nothing" : JSON.stringify(value);
+}
+
+/** When it was, how long it took, and in which process: that differs between any two runs. */
+const TIMES = ["event_time", "at", "now", "next_due", "schedule_at", "duration_ms"];
+const PROCESS = ["pid", "host", "start_time", "boot_id"];
 
 /**
  * The recording with payloads as the JSON that they are, and times only where they are wanted. It is changed
@@ -87,7 +95,7 @@ function readableValue(value: unknown, withTimes: boolean): unknown {
   }
   const members: Record<string, unknown> = {};
   for (const [name, member] of Object.entries(value)) {
-    if (!withTimes && TIMES.includes(name)) continue;
+    if (!withTimes && (TIMES.includes(name) || PROCESS.includes(name))) continue;
     const shown = name === "payload" ? parsedPayload(member) : readableValue(member, withTimes);
     setMember(members, name, shown);
   }

@@ -156,7 +156,8 @@ async function resumeRun(options: ResumeOptions): Promise<number> {
     const { flow } = plan;
     // What has completed may have been run by something that is gone since.
     const programs = findPrograms({ ...flow, nodes: plan.open });
-    display = shown.use(json ? new JsonDisplay() : new TextDisplay(flow, { root }));
+    const completed = flow.nodes.length - plan.open.length;
+    display = shown.use(json ? new JsonDisplay() : new TextDisplay(flow, { root, completed }));
     interrupts.listenFor(display, options.graceMs);
     display.runStarted(runId);
     const ports = flowPorts({ ...options, flow, programs, held, display }, interrupts);

@@ -287,9 +287,12 @@ class FileRoot implements RunsRoot {
     paths: RunPaths,
     { runId, isBehind }: { runId: string; isBehind: boolean },
   ): StoreFollower {
-    const isThere = lookAtSync(this.#port, paths.run) !== undefined;
-    const runFile = isThere ? readFileSync(this.#port, paths.run, MAX_RUN_FILE_BYTES) : undefined;
-    return new StoreFollower({ root: this.name, runId, runFile, isBehind });
+    const has = (path: string) => lookAtSync(this.#port, path) !== undefined;
+    const runFile = has(paths.run)
+      ? readFileSync(this.#port, paths.run, MAX_RUN_FILE_BYTES)
+      : undefined;
+    const isThere = () => has(paths.directory);
+    return new StoreFollower({ root: this.name, runId, runFile, isBehind, isThere });
   }
 
   #checkThere(runId: string, { directory }: RunPaths): void {

@@ -29,6 +29,8 @@ interface StoreFollowerOptions {
   runFile: Uint8Array | undefined;
   /** Whether the log has events that the store may not have taken. */
   isBehind: boolean;
+  /** Whether the run is still where it was. */
+  isThere: () => boolean;
 }
 
 /** Takes the events of a run into its store. */
@@ -54,6 +56,8 @@ export class StoreFollower {
   /** Takes the rest, and lets go of the store. Throws when the store is behind the log. */
   async close(): Promise<void> {
     await this.#taking;
+    // The store of a run that something has removed or moved would be nobody's.
+    if (this.#workers === undefined && !this.#options.isThere()) return;
     await this.#takeAll();
     try {
       await this.#workers?.close();

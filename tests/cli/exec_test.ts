@@ -37,6 +37,25 @@ Deno.test("taffrail exec exits with 1 when the command fails, and tells its own 
   });
 });
 
+Deno.test({
+  name: "taffrail exec says why a program cannot be started",
+  ignore: Deno.build.os === "windows",
+  fn: () =>
+    withTempDir(async (cwd) => {
+      await Deno.writeTextFile(`${cwd}/p`, "#!/no/such/interpreter\n", { mode: 0o755 });
+      const { code, stderr } = await taffrail(["exec", "--", "./p"], { cwd });
+      assertEquals(code, 1);
+      assertMatch(
+        stderr,
+        /^run_id=p-\w{26}\nCannot run .*\/p: its first line asks for "\/no\/such\/interpreter", .*\n✗ p /,
+      );
+      const json = await taffrail(["exec", "--json", "--", "./p"], { cwd });
+      const [, document, ...rest] = json.stderr.trimEnd().split("\n");
+      assertEquals(rest, []);
+      assertStringIncludes(JSON.parse(document!).nodes[0].status.Failed.message, "Cannot run ");
+    }),
+});
+
 Deno.test("taffrail exec gives the command what it is given to read, and passes output on live", async () => {
   await withTempDir(async (cwd) => {
     await using command = startTaffrail(["exec", "--", "cat"], { cwd });

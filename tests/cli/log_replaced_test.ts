@@ -16,6 +16,23 @@ const WAYS: Record<string, string> = {
   "writes it anew (cat > x && mv x)": `for f in ${LOG}; do cat $f > $f.x && mv $f.x $f; done`,
 };
 
+for (const [how, script] of Object.entries({ removes: "rm -r", moves: "mv -t .." })) {
+  Deno.test({
+    name: `a run whose command ${how} the root is stopped, and leaves nothing where it was`,
+    ignore: !HAS_SIGNALS,
+    fn: () =>
+      withTempDir(async (directory) => {
+        const cwd = `${directory}/place`;
+        await Deno.mkdir(cwd);
+        const flow = await writeFlow(cwd, { a: "echo a", b: `${script} .taffrail`, c: "echo c" });
+        const { code, stderr } = await taffrail(["run", flow], { cwd });
+        assertEquals(code, 1, stderr);
+        assertStringIncludes(stderr, "has been moved, replaced or removed");
+        assertEquals(namesIn(cwd), [flow]);
+      }),
+  });
+}
+
 for (const [way, script] of Object.entries(WAYS)) {
   Deno.test({
     name: `a run whose command ${way} is stopped, is in order, and is resumed`,

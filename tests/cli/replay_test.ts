@@ -129,6 +129,18 @@ Deno.test("taffrail replay --live runs the commands again and compares what they
   });
 });
 
+Deno.test("taffrail replay --live runs what each attempt has run, also where the node was changed since", async () => {
+  await withTempDir(async (cwd) => {
+    const runId = await runFlow(cwd, { nodes: { a: sh("echo a"), b: sh("echo 1; exit 3", "a") } });
+    const nodes = { a: sh("echo a"), b: sh("echo 2", "a") };
+    await Deno.writeTextFile(`${cwd}/flow.json`, JSON.stringify({ name: "flow", nodes }));
+    assertEquals((await taffrail(["resume", runId], { cwd })).code, 0);
+    const { code, stdout } = await taffrail(["replay", runId, "--live"], { cwd });
+    assertEquals(code, 0, stdout);
+    assertStringIncludes(stdout, "  3 attempts were made again\n");
+  });
+});
+
 Deno.test("taffrail replay --live needs the flow for the values of variables, which are nowhere on disk", async () => {
   await withTempDir(async (cwd) => {
     const a = { run: ["sh", "-c", "echo $SECRET"], env: { SECRET: "hunter2" } };
@@ -180,6 +192,19 @@ Deno.test("taffrail diff compares two runs, and exits with 0 only for equal ones
   await withTempDir(async (cwd) => {
     const runId = await runFlow(cwd, BUSY);
     assertEquals((await taffrail(["diff", runId, runId], { cwd })).stdout, "they are equal\n");
+    // They differ in what differs between any two runs.
+    const once = { nodes: { a: sh("test -e mended") } };
+    await Deno.writeTextFile(`${cwd}/f.json`, JSON.stringify({ name: "f", ...once }));
+    const runs: string[] = [];
+    for (let round = 0; round < 2; round++) {
+      await taffrail(["run", "f.json"], { cwd });
+      await Deno.writeTextFile(`${cwd}/mended`, "");
+      const { stdout } = await taffrail(["resume", "f", "--json"], { cwd });
+      runs.push(JSON.parse(stdout).run_id);
+      await Deno.remove(`${cwd}/mended`);
+    }
+    assertEquals((await taffrail(["diff", ...runs], { cwd })).stdout, "they are equal\n");
+    assertEquals((await taffrail(["diff", "--times", ...runs], { cwd })).code, 1);
     const other = { ...BUSY, constraints: { max_in_flight: 1 } };
     await Deno.writeTextFile(`${cwd}/other.json`, JSON.stringify({ name: "other", ...other }));
     await taffrail(["run", "other.json"], { cwd });

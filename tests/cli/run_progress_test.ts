@@ -3,6 +3,14 @@ import { RunProgress } from "../../cli/reading/run_display.ts";
 
 const UNTIL = new Date(2026, 10, 21, 9, 5, 3);
 
+Deno.test("RunProgress counts what had completed before a run was gone on with", () => {
+  const progress = new RunProgress(4, 2);
+  progress.started("build");
+  assertEquals(progress.text(performance.now()), "2/4 done · running build 0s · 1 needs others");
+  progress.ended("build", true);
+  assertEquals(progress.text(performance.now()), "3/4 done · 1 needs others");
+});
+
 Deno.test("RunProgress tells what runs how long, what waits and why, and what needs others", () => {
   const progress = new RunProgress(6);
   const now = performance.now();
