@@ -14,7 +14,7 @@ import type { AttemptEnd } from "./port.ts";
 import type { NodeAttempt } from "./types.ts";
 
 /** The time of a trace: that of what is traced, which is told behind a barrier and has happened before. */
-export class TracedTime implements TraceClock {
+class TracedTime implements TraceClock {
   #atMs: number | undefined;
 
   /** Traces what happened at this time. */

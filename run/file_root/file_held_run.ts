@@ -8,6 +8,7 @@
  * 4. When a file is not what it was, this process holds the run no more, and says so once.
  */
 import { atomicReplace } from "../../_internal/atomic_replace.ts";
+import { checkInteger, checkString } from "../../_internal/errors.ts";
 import { type FilePort, isNotFound } from "../../_internal/file_port.ts";
 import { lockBesidePath, type RunPaths } from "../../_internal/root_layout.ts";
 import type { HeldRun as HeldFolder } from "../../_internal/run_folder.ts";
@@ -110,6 +111,9 @@ export class FileHeldRun implements HeldRun {
 
   openOutput(of: OutputRef, { maxBytes }: { maxBytes: number }): OutputSink {
     this.#checkHeld();
+    checkString(of.nodeId, "of.nodeId");
+    checkInteger(of.attempt, "of.attempt");
+    checkInteger(maxBytes, "maxBytes");
     const times = of.stream === "result" ? undefined : this.#timesOf(of).use();
     const onClosed = (closed: OutputSink) => this.#open.delete(closed);
     const sink = new FileOutputSink({ folder: this.#outputs, of, maxBytes, times, onClosed });

@@ -156,6 +156,17 @@ Deno.test("a run that cannot be held, whatever fails, has nothing open, and can 
   });
 });
 
+Deno.test("an output of no attempt, or without a bound, is refused by name", () =>
+  withTempDir(async (path) => {
+    await using held = await openFileRoot(path).create({ about: ABOUT });
+    const open = (attempt: number, maxBytes: number) => () =>
+      held.openOutput({ nodeId: "a", attempt, stream: "out" }, { maxBytes });
+    for (const wrong of [NaN, -1, 1.5]) {
+      assertThrows(open(wrong, 10), RangeError, "of.attempt");
+      assertThrows(open(1, wrong), RangeError, "maxBytes");
+    }
+  }));
+
 Deno.test("a run that is given up has nothing open any more, and keeps what was printed", () =>
   withTempDir(async (path) => {
     const port = new FaultPort();
