@@ -235,17 +235,12 @@ Deno.test("when the log refuses an event the run is ended, and its journal has w
 
 Deno.test("what may not begin any more ends unbegun: it is in the journal, and in no log", () =>
   withGatedRun(async (held, place) => {
-    const asked: string[] = [];
     const engine = beginEngine(held, {
       invoke: () => Promise.reject(new Error("it was begun")),
-      mayBegin: ({ nodeId }) => {
-        asked.push(nodeId);
-        return false;
-      },
+      mayBegin: () => false,
     });
     await engine.ask("a", "{}");
     await engine.end({ reason: "enough" });
-    assertEquals(new Set(asked), new Set(["a"]));
     assertEquals(outlineOf(logOf(place)), ["pipe.started", "pipe.aborted enough"]);
     const bundle = await checkCapture(place);
     assert("inputs" in bundle);
