@@ -105,7 +105,10 @@ function outdatedNodes(
 }
 
 function notesOnOutdated(outdated: readonly string[]): string[] {
-  return outdated.map((id) => `node ${id} runs again: what it needs was asked for again since`);
+  return outdated.map((id) => {
+    return `node ${id} runs again, as what it needs was asked for again since; --accept ${id} keeps ` +
+      "what it came to";
+  });
 }
 
 function checkKnown(option: string, given: readonly string[], known: readonly string[]): void {

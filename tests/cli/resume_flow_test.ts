@@ -193,6 +193,19 @@ for (const nth of [1, 2, 3, 4]) {
   });
 }
 
+test("what a rerun that was killed has made out of date is kept where that is accepted", async (cwd) => {
+  const kills = "test $TAFFRAIL_ATTEMPT != 2 || { kill -KILL $PPID; exec sleep 1000; }";
+  await failedRun(cwd, { a: kills, b: { needs: ["a"] }, c: { run: "exit 3", needs: ["b"] } });
+  assertEquals((await taffrail(["resume", "--rerun", "a", "flow"], { cwd })).code, 137);
+  const note = "node b runs again, as what it needs was asked for again since; --accept b keeps";
+  const args = ["resume", "flow"];
+  const kept = await taffrail([...args, "--accept", "b"], { cwd });
+  assert(!kept.stderr.includes(note), kept.stderr);
+  assertEquals((await outcomeOf(cwd)).ran, ["a1", "b1", "c1", "a2", "a3", "c2"]);
+  assertStringIncludes((await taffrail(args, { cwd })).stderr, note);
+  assertEquals((await outcomeOf(cwd)).ran.slice(6), ["b2", "c3"]);
+});
+
 test("resume --failed-only asks for nothing that was never begun", async (cwd) => {
   const nodes = { ...NODES, b: "test -e go || exit 3" };
   await failedRun(cwd, nodes);
