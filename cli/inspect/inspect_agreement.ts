@@ -163,7 +163,9 @@ async function inspectFlow(
     return [problem("flow", "unreadable", reasonOf(error), isMade ? repair : null)];
   }
   if (record === undefined) {
-    const message = "it is gone: without it the run cannot be resumed; run its flow again";
+    const message = fold.run.state === "Completed"
+      ? "it is gone: nothing else has what its nodes needed"
+      : "it is gone: without it the run cannot be resumed; run its flow again";
     return hasBegun ? [problem("flow", "missing", message, repair)] : [];
   }
   const digest = await provenanceOf(record);
