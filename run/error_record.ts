@@ -49,7 +49,16 @@ function makeError(
 }
 
 function causeOf(error: unknown): unknown {
-  return error instanceof Error ? error.cause : undefined;
+  return memberOf(error, "cause");
+}
+
+/** A member of an error; undefined where asking for it throws. */
+function memberOf(error: unknown, name: string): unknown {
+  try {
+    return error instanceof Error ? Reflect.get(error, name) : undefined;
+  } catch {
+    return undefined;
+  }
 }
 
 /** A member of an error that is text, as a record takes it. */
@@ -57,13 +66,7 @@ function textOf<K extends "name" | "code" | "kind">(
   error: unknown,
   name: K,
 ): { [P in K]?: string } {
-  if (!(error instanceof Error)) return {};
-  let value: unknown;
-  try {
-    value = Reflect.get(error, name);
-  } catch {
-    return {};
-  }
+  const value = memberOf(error, name);
   if (typeof value !== "string") return {};
   return { [name]: value.slice(0, MOST_MESSAGE_LENGTH).toWellFormed() } as { [P in K]?: string };
 }

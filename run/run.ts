@@ -1,6 +1,8 @@
+import { describe, isObject, isOneOf } from "../_internal/errors.ts";
 import { contextOfPayload } from "../_internal/event_payload.ts";
 import { encodeUtf8, reasonOf } from "../_internal/text.ts";
 import { refuseLoss, stringifyVisiting } from "../_internal/visit_json.ts";
+import { ERROR_KINDS, PLAIN_TERMINATIONS } from "../_internal/wire_names.ts";
 import type { RunFold } from "../eventlog/derive_run_state.ts";
 import type { RunState } from "../eventlog/run_state.ts";
 import { PumpDriver } from "../supervisor/driver/pump_driver.ts";
@@ -244,10 +246,13 @@ function hasTermination(answer: unknown): answer is { termination: unknown } {
 
 /** What is wrong with an answer that the supervisor takes for a failure; undefined if nothing is. */
 function answerProblem(answer: unknown): string | undefined {
-  if (["Completed", "TimedOut", "Aborted"].includes(answer as string)) return undefined;
-  if (typeof answer === "object" && answer !== null && "Failed" in answer) return undefined;
-  const found = typeof answer === "string" ? JSON.stringify(answer) : messageOf(answer);
-  return `the invoker answered ${found}; "Completed", "TimedOut", "Aborted" or { Failed } is expected`;
+  if (isOneOf(PLAIN_TERMINATIONS, answer)) return undefined;
+  const isFailure = isObject(answer) && "Failed" in answer && Object.keys(answer).length === 1;
+  if (isFailure && isOneOf(ERROR_KINDS, answer.Failed)) return undefined;
+  const found = isFailure ? `{ Failed: ${describe(answer.Failed)} }` : describe(answer);
+  const expected = `"Completed", "TimedOut", "Aborted" or { Failed }, which is one of ` +
+    ERROR_KINDS.join(", ");
+  return messageOf(`the invoker answered ${found}; expected is ${expected}`);
 }
 
 const MOST_ID_LENGTH = 1000;

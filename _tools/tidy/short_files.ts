@@ -15,6 +15,8 @@ export const SHORT_FILES: Readonly<Record<string, string>> = {
     "Only what listens to signals loads it, and that is two rooms: the trace and the command.",
   "store/state/event_effects.ts":
     "Verifying and repairing ask it what events say, and no other room knows a rule of theirs.",
+  "cli/process/output_file.ts":
+    "What is made of the bytes of an output, by who records, shows and verifies it.",
   "cli/exit_codes.ts": "One page that says what the command exits with, whatever the verb.",
   "_internal/path.ts": "The only file that may import @std/path, for all that make paths (rule 4).",
   "_internal/version.ts": "So that the version can be said without loading anything.",

@@ -71,7 +71,8 @@ export async function planResume(
   // What a node that is gone came to may be kept, too.
   checkKnown("accept", accept, [...ids, ...record.nodes.map(({ id }) => id)]);
   const completed = history?.completed ?? new Set();
-  const rerun = withDependents(flow, options.rerun);
+  const outdated = outdatedNodes(flow, { completed, accept });
+  const rerun = withDependents(flow, [...options.rerun, ...outdated]);
   const changes = flowChanges(record, given);
   const isKept = (id: string) => completed.has(id) && !rerun.has(id);
   refuseChanges(changes, { runId, isKept, accept });
@@ -82,8 +83,29 @@ export async function planResume(
     changed,
     rerun,
     wanted: failedOnly ? history?.begun ?? new Set() : undefined,
-    notes: notesOn(changes, completed),
+    notes: [...notesOn(changes, completed), ...notesOnOutdated(outdated)],
   };
+}
+
+/**
+ * The nodes that have completed before something that they need was asked for again, as it is when a rerun was
+ * cut off: what they came to is of what is no more.
+ */
+function outdatedNodes(
+  { nodes }: Flow,
+  { completed, accept }: { completed: ReadonlySet<string>; accept: readonly string[] },
+): string[] {
+  const places = new Map([...completed].map((id, place) => [id, place]));
+  const isOutdated = ({ id, needs }: FlowNode) => {
+    const place = places.get(id);
+    if (place === undefined || accept.includes(id)) return false;
+    return needs.some((need) => (places.get(need) ?? Infinity) > place);
+  };
+  return nodes.filter(isOutdated).map(({ id }) => id);
+}
+
+function notesOnOutdated(outdated: readonly string[]): string[] {
+  return outdated.map((id) => `node ${id} runs again: what it needs was asked for again since`);
 }
 
 function checkKnown(option: string, given: readonly string[], known: readonly string[]): void {

@@ -35,12 +35,7 @@ function lastLines(text: string, lines: number): string[] {
 const MESSAGE_LINES = 20;
 const MESSAGE_CHARACTERS = 2000;
 
-/** What is recorded of a failure: the end of what the command printed to its error output. */
-export function readFailureMessage(path: string): string {
-  return failureMessageOf(readEnd(path));
-}
-
-/** The same of a text that is the end of it. */
+/** What is recorded of a failure, by the end of what the command printed to its error output. */
 export function failureMessageOf(text: string): string {
   return lastLines(text, MESSAGE_LINES).join("\n").slice(-MESSAGE_CHARACTERS);
 }

@@ -158,7 +158,10 @@ export class JournalHistory {
     return this.#ended;
   }
 
-  /** The nodes whose last end is that they completed, of a session that was read as a whole. */
+  /**
+   * The nodes that have completed and were not asked for again since, in the order in which they did, of a
+   * session that was read as a whole.
+   */
   get completed(): Set<string> {
     const undecided = this.undecidedEnds.filter(({ termination }) => termination === "Completed");
     return new Set([...this.#completed, ...undecided.map(({ nodeId }) => nodeId)]);
@@ -321,6 +324,7 @@ export class JournalHistory {
     if (input.type !== "event" || input.kind !== "Command") return;
     const { event_id: eventId, first_attempt: firstAttempt = 1, payload } = input;
     if (this.#keepsNodes || firstAttempt !== 1) this.#asks.add({ eventId, firstAttempt });
+    this.#completed.delete(nodeOfEvent(eventId));
     this.#payloads.set(eventId, payload);
   }
 
@@ -361,9 +365,8 @@ export class JournalHistory {
     if (decision !== "Finish" && decision !== "Skip") return;
     this.#episodes.delete(episode_id);
     this.#payloads.delete(eventId);
-    if (decision === "Skip" || !this.#keepsNodes) return;
-    if (rest.termination === "Completed") this.#completed.add(nodeOfEvent(eventId));
-    else this.#completed.delete(nodeOfEvent(eventId));
+    const hasCompleted = decision === "Finish" && rest.termination === "Completed";
+    if (hasCompleted && this.#keepsNodes) this.#completed.add(nodeOfEvent(eventId));
   }
 
   #invoke(eventId: string, number: number, at: number): void {

@@ -9,7 +9,7 @@
  * - **Nobody writes an end that the journal has not.** When the journal fails, attempts that run are ended
  *   and stay open in the records; whoever goes on with the run finds them as if this process had died.
  * - **An attempt that was ended before its work was called for is none**: it has no event in the log.
- * - Whatever goes wrong, {@linkcode RunEngine.settled} resolves only when no attempt runs any more.
+ * - Whatever goes wrong, a run is broken off only when no work outside this process runs any more.
  */
 import { defined } from "../../_internal/errors.ts";
 import { encodeUtf8 } from "../../_internal/text.ts";
@@ -24,7 +24,6 @@ import { createEvent } from "../../supervisor/core/create_event.ts";
 import { Supervisor } from "../../supervisor/driver/supervisor.ts";
 import { systemTimers } from "../../supervisor/driver/timers.ts";
 import type {
-  AttemptRef,
   DecisionLogEntry,
   RunRequest,
   RunTermination,
@@ -298,12 +297,12 @@ export class RunEngine {
     this.fail(error);
     await this.#session?.close().catch(() => {});
     // A function of this process cannot be ended, and may be the one that waits here.
-    if (this.#options.isOutside) await this.settled();
+    if (this.#options.isOutside) await this.#settled();
     for (const { called } of this.#open.values()) called.resolve(false);
   }
 
   /** Resolves when nothing runs any more. */
-  async settled(): Promise<void> {
+  async #settled(): Promise<void> {
     while (this.#running.size > 0) await Promise.allSettled(this.#running);
   }
 
@@ -322,7 +321,7 @@ export class RunEngine {
       runtimeProvenance,
       decisionLog: { log: (entry) => this.#decided(entry) },
       invoker: { run: (request) => this.#invoke(request) },
-      beforeRun: (attempt) => this.#beforeRun(attempt),
+      beforeRun: () => this.#beforeRun(),
       createSupervisor: (options) => new Supervisor(options),
       timers: systemTimers,
       signal: this.stop,
@@ -332,10 +331,9 @@ export class RunEngine {
   }
 
   /** What is done outside begins only when its begin cannot be lost any more; a function begins at once. */
-  #beforeRun({ eventId, attempt }: AttemptRef): void | Promise<void> {
+  #beforeRun(): void | Promise<void> {
     const { mayBegin, isOutside } = this.#options;
-    if (!isOutside || mayBegin?.(this.#asks.attemptOf(eventId, attempt)) === false) return;
-    return this.#barrier();
+    if (isOutside && mayBegin?.() !== false) return this.#barrier();
   }
 
   /** Resolves when all that the journal has is on disk. */
@@ -347,7 +345,7 @@ export class RunEngine {
     const { mayBegin, describe, invoke } = this.#options;
     const attempt = this.#asks.attemptOf(request.eventId, request.attempt);
     const open = this.#open.get(attemptKey(attempt))!;
-    if (mayBegin?.(attempt) === false || this.stop.aborted) return UNBEGUN;
+    if (mayBegin?.() === false) return UNBEGUN;
     const { payload } = request;
     open.work = { text: describe(attempt.nodeId, payload), payload };
     this.#asks.begun(attempt);

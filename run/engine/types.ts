@@ -58,8 +58,8 @@ export interface EngineOptions {
   invoke: (request: RunRequest, attempt: NodeAttempt) => Promise<AttemptEnd>;
   /** Whether the work is done outside of this process: then its begin has to be on disk before. */
   isOutside: boolean;
-  /** Whether the work of a node may begin now; else the attempt ends unbegun. */
-  mayBegin?: (attempt: NodeAttempt) => boolean;
+  /** Whether work may begin now; else the attempt ends unbegun. */
+  mayBegin?: () => boolean;
   /** Says what the payload of a node asks for. */
   describe: DescribeNode;
   /** Told of every decision about a node, before it can be seen outside. */

@@ -137,7 +137,9 @@ export class FileHeldRun implements HeldRun {
   #stream(path: string, lockPath: string): LineStream {
     const { port, view: { runId }, lockTimeoutMs, folder, live: held } = this.#parts;
     const onLost = (error: Error) => this.#lost.abort(error);
-    return new LineStream({ port, runId, path, lockPath, lockTimeoutMs, folder, held, onLost });
+    const isAlone = path === this.#parts.paths.journal;
+    const parts = { port, runId, path, lockPath, lockTimeoutMs, folder, held, onLost };
+    return new LineStream({ ...parts, isAlone });
   }
 
   #timesOf({ nodeId, attempt }: OutputRef): OutputTimes {

@@ -182,7 +182,12 @@ class FileRoot implements RunsRoot {
       checkRunFormatSync(this.#port, paths);
       const inbox = { port: this.#port, root: this.name, runId, lockTimeoutMs: LOCK_TIMEOUT_MS };
       // Most runs get no message, and load no code for it.
-      await (await import("./inbox.ts")).postMessage(inbox, message);
+      const { postMessage } = await import("./inbox.ts");
+      await postMessage(inbox, message).catch((error) => {
+        // Whoever has removed the run meanwhile is why.
+        this.#checkThere(runId, paths);
+        throw error;
+      });
     });
   }
 

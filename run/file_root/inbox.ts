@@ -6,7 +6,7 @@
  * 2. **The same message, sent again by who does not know whether it arrived, is there once**: it is known
  *    by its `op`, and two that send it at the same time append behind what they have read, or not at all.
  */
-import { AppendFile } from "../../_internal/append_file.ts";
+import { type AppendFailure, AppendFile } from "../../_internal/append_file.ts";
 import { syncDirectorySync } from "../../_internal/directories.ts";
 import { checkObject, checkString, isObject } from "../../_internal/errors.ts";
 import { type FilePort, runSteps } from "../../_internal/file_port.ts";
@@ -34,12 +34,13 @@ export async function postMessage(inbox: Inbox, message: InboxMessage): Promise<
   const { port, root, runId, lockTimeoutMs } = inbox;
   const { inbox: path, directory } = runPaths(root, runId);
   const details = { runId, path };
-  const toError = ({ kind, cause }: { kind: string; cause?: unknown }) =>
-    kind === "conflict" ? new OthersCame() : runError(
-      kind === "sync" ? "sync" : "io",
-      `Cannot leave a message in ${path}: ${kind === "io" ? reasonOf(cause) : kind}`,
-      { details, cause },
-    );
+  const toError = ({ kind, cause, problem }: AppendFailure) => {
+    if (kind === "conflict") return new OthersCame();
+    const locked = `its lock was not given up (${kind})`;
+    const why = problem ?? (cause === undefined ? locked : reasonOf(cause));
+    const message = `Cannot leave a message in ${path}: ${why}`;
+    return runError(kind === "sync" ? "sync" : "io", message, { details, cause });
+  };
   const file = await runSteps(
     AppendFile.open({ port, path, lockPath: lockBesidePath(path), lockTimeoutMs, toError }),
   );

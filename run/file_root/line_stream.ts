@@ -17,6 +17,8 @@ interface LineStreamOptions {
   /** What is locked in its place where its lock would keep readers out. */
   lockPath: string;
   lockTimeoutMs: number;
+  /** Whether nobody else may append to it. */
+  isAlone: boolean;
   /** The folder that it is in. */
   folder: SyncedFolder;
   /** The lock by which the run is held, whose file must stay in its place. */
@@ -32,6 +34,8 @@ export class LineStream {
   #file: AppendFile | undefined;
   /** How much was appended, so that a barrier knows whether there is anything to wait for. */
   #lines = 0;
+  /** How many lines the file has, where nobody else may append. */
+  #lastSeq: number | undefined;
   /** Where its name stands in its folder. */
   #name = 0;
 
@@ -59,7 +63,14 @@ export class LineStream {
   /** Appends lines before it returns. */
   append(lines: readonly string[]): void {
     if (lines.length === 0) return;
-    this.open().appendSync({ lines, onDisk: false });
+    const file = this.open();
+    if (!this.#options.isAlone) file.appendSync({ lines, onDisk: false });
+    else {
+      // Its lines are numbered. Appending nothing counts those that are there.
+      this.#lastSeq ??= file.appendSync({ lines: [], onDisk: false }).lastSeq;
+      const expectedLastSeq = this.#lastSeq;
+      this.#lastSeq = file.appendSync({ lines, onDisk: false, expectedLastSeq }).lastSeq;
+    }
     this.#lines += lines.length;
   }
 
@@ -99,6 +110,14 @@ function appendError(
         details: { ...details, expected, actual },
         remedy: "let other programs leave an open run alone, and go on with it",
       });
+    case "conflict": {
+      const problem =
+        `it has ${actual} lines instead of ${expected}, so another session writes to it`;
+      return runError("lost", `${appending} ${problem}`, {
+        details: { ...details, expected, actual },
+        remedy: "let other programs leave an open run alone, and go on with it",
+      });
+    }
     case "closed":
       return runError("lost", `${appending} the run is not held any more`, { details });
     case "sync": {

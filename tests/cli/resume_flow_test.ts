@@ -4,7 +4,7 @@ import { recoverCapture } from "../../capture/mod.ts";
 import { openRun } from "../../run/mod.ts";
 import { namesIn } from "../_util/files.ts";
 import { withTempDir } from "../_util/temp.ts";
-import { type Outcome, outcomeOf, saying } from "./_at_point.ts";
+import { type Outcome, outcomeOf, type Point, saying, taffrailUntil } from "./_at_point.ts";
 import { HAS_SIGNALS, taffrail } from "./_command.ts";
 import { onlyRun } from "./_runs.ts";
 
@@ -174,6 +174,24 @@ test("resume --rerun runs again all that needs a node, and nothing else", async 
   assertEquals(attempts, { a: once, b: twice, c: twice, x: once, z: ["1 crash", "2 Completed"] });
   assertEquals(ran.length, 8);
 });
+
+for (const nth of [1, 2, 3, 4]) {
+  test(`a rerun that was killed behind its decision ${nth} is gone on with: nothing is left of what was before`, async (cwd) => {
+    await failedRun(cwd, { a: "true", b: { needs: ["a"] }, c: { run: FAILS_ONCE, needs: ["b"] } });
+    // Now all has completed but what ends the run.
+    const nodes = { a: "true", b: { needs: ["a"] }, c: { needs: ["b"] } };
+    await writeFlow(cwd, { ...nodes, z: { run: FAILS_ONCE, needs: ["c"] } });
+    assertEquals((await taffrail(["resume", "flow"], { cwd })).code, 1);
+    const point = { file: "capture.jsonl", at: { line: '"type":"decision"' }, nth, how: "behind" };
+    const killed = await taffrailUntil(point as Point, ["resume", "--rerun", "a", "flow"], cwd);
+    assertEquals(killed.code, 137);
+    const { code, stdout, stderr } = await taffrail(["resume", "flow"], { cwd });
+    assertEquals(code, 0, stderr);
+    const { ran } = await outcomeOf(cwd);
+    const [a, b, c] = ["a", "b", "c"].map((id) => ran.findLastIndex((name) => name[0] === id));
+    assert(a! > ran.indexOf("z1") && a! < b! && b! < c!, `${ran}: ${stdout}`);
+  });
+}
 
 test("resume --failed-only asks for nothing that was never begun", async (cwd) => {
   const nodes = { ...NODES, b: "test -e go || exit 3" };

@@ -27,6 +27,7 @@ export type LogEvent = RunEvent & {
   attempt?: number;
   message?: string;
   reason?: string;
+  resumed?: true;
   error?: { kind: string; cancelled?: boolean; exit_code?: number; signal?: string };
 };
 

@@ -1,4 +1,4 @@
-import { assert, assertEquals, assertMatch, assertRejects } from "@std/assert";
+import { assert, assertEquals, assertRejects } from "@std/assert";
 import { readCaptureBundle } from "../../capture/mod.ts";
 import { openEventLog } from "../../eventlog/mod.ts";
 import { openRun, type OpenRunOptions, type Run } from "../../run/mod.ts";
@@ -106,6 +106,14 @@ Deno.test("openRun() has records that agree, whatever the work does (property)",
     }
   }));
 
+/** An error whose cause nobody can ask for. */
+function withoutCause(error: Error): Error {
+  const get = () => {
+    throw new Error("nobody may know");
+  };
+  return Object.defineProperty(error, "cause", { get });
+}
+
 Deno.test("what the work throws is recorded with its causes, in words that every record takes", () =>
   withTempDir(async (root) => {
     const thrown: unknown[] = [
@@ -113,6 +121,7 @@ Deno.test("what the work throws is recorded with its causes, in words that every
       "a text",
       undefined,
       Object.create(null),
+      withoutCause(new Error("its cause throws")),
       new Error(`\ud800${"x".repeat(3_000_000)}`),
     ];
     const run = await begin(root, ({ eventId }) => {
@@ -129,6 +138,7 @@ Deno.test("what the work throws is recorded with its causes, in words that every
       "a text",
       "undefined",
       "what was thrown has no words",
+      "its cause throws",
       `\ufffd${"x".repeat(29)}`,
     ]);
     const { steps } = await readTrace(runPaths(root, run.runId).trace);
@@ -398,10 +408,16 @@ Deno.test("work that the constraints never let start is not taken for done", () 
 
 Deno.test("an answer that is none is recorded as what it is", () =>
   withTempDir(async (root) => {
-    const run = await begin(root, () => "done" as "Completed", { constraints: { max_retries: 0 } });
-    await run.submit("a");
+    const answers: unknown[] = ["done", { Failed: "Nope" }, { Failed: "RuntimeError", more: 1 }];
+    const run = await begin(root, ({ eventId }) => answers[Number(eventId)] as "Completed", {
+      constraints: { max_retries: 0 },
+    });
+    for (const index of answers.keys()) await run.submit(`${index}`);
     await run.finish();
     const events = await checkRecords({ root, runId: run.runId });
-    const failed = events.find(({ type }) => type === "node.failed");
-    assertMatch(failed?.message ?? "", /invoker.*"done"|"done".*invoker/);
+    const messages = events.filter(({ type }) => type === "node.failed")
+      .map(({ message }) =>
+        /^the invoker answered (.*); expected is "Comp/.exec(message ?? "")?.[1]
+      );
+    assertEquals(messages, ['"done"', '{ Failed: "Nope" }', "an object"]);
   }));

@@ -235,17 +235,12 @@ Deno.test("when the log refuses an event the run is ended, and its journal has w
 
 Deno.test("what may not begin any more ends unbegun: it is in the journal, and in no log", () =>
   withGatedRun(async (held, place) => {
-    const asked: string[] = [];
     const engine = beginEngine(held, {
       invoke: () => Promise.reject(new Error("it was begun")),
-      mayBegin: ({ nodeId }) => {
-        asked.push(nodeId);
-        return false;
-      },
+      mayBegin: () => false,
     });
     await engine.ask("a", "{}");
     await engine.end({ reason: "enough" });
-    assertEquals(new Set(asked), new Set(["a"]));
     assertEquals(outlineOf(logOf(place)), ["pipe.started", "pipe.aborted enough"]);
     const bundle = await checkCapture(place);
     assert("inputs" in bundle);
@@ -332,7 +327,10 @@ Deno.test("a run whose process died is gone on with: ends are told once, what wa
       "pipe.completed",
       "pipe.started",
     ]);
-    inOrder(log, "node.completed done 1", "node.failed cut 1", "pipe.started", "pipe.completed");
+    const added = log.slice(3);
+    inOrder(added, "node.completed done 1", "pipe.started", "node.started cut 2", "pipe.completed");
+    // The dying process may have come to recording that it ended what ran, or not.
+    inOrder(added, "node.failed cut 1", "node.started cut 2");
     const bundle = await checkCapture(place);
     assert("inputs" in bundle);
     const asks = bundle.inputs.flatMap((input) => input.type === "event" ? [input.event_id] : []);

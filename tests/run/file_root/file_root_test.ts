@@ -120,6 +120,22 @@ Deno.test("a link in place of the outputs of a run is never followed", () =>
     assertEquals(namesIn(outside), []);
   }));
 
+Deno.test("a message for a run that is removed meanwhile arrives before that, or its sender hears of it", () =>
+  withTempDir(async (path) => {
+    const root = openFileRoot(path);
+    for (let round = 0; round < 20; round++) {
+      const held = await root.create({ about: ABOUT });
+      await held[Symbol.asyncDispose]();
+      const { runId } = held.view;
+      const posts = ["a", "b", "c"].map((op) => root.post(runId, { op, gate: "ask" }));
+      const [removed, ...sent] = await Promise.allSettled([root.remove(runId), ...posts]);
+      assertEquals(removed.status, "fulfilled");
+      for (const one of sent) {
+        if (one.status === "rejected") assertEquals(one.reason.kind, "missing", one.reason);
+      }
+    }
+  }));
+
 Deno.test("a run that cannot be held, whatever fails, has nothing open, and can be held by the next", async () => {
   let runId = "";
   await everyFailure(async (port, root) => {
