@@ -162,7 +162,7 @@ Deno.test("the command shows and verifies what is left of a killed run of openRu
 Deno.test("the command shows what openRun() had begun when it was killed before its log got anything", () =>
   withTempDir(async (cwd) => {
     const root = `${cwd}/.taffrail`;
-    const invoker = { run: () => "Completed" } as const;
+    const invoker = { run: () => "Completed" as const };
     const run = await openRun({ root, name: "demo", constraints: { max_retries: 0 }, invoker });
     await run.submit("a");
     await run.finish();
