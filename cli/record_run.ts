@@ -109,6 +109,6 @@ async function createRun(runs: RunsRoot, name: string): Promise<HeldRun> {
   try {
     return await runs.create({ about: { name } });
   } catch (cause) {
-    throw new RecordingError("run", { of: "a new run", cause });
+    throw new RecordingError("run", { of: "a new run", cause, hasBegun: false });
   }
 }

@@ -10,11 +10,15 @@ export class RecordingError extends TaffrailError<RecordingErrorKind, { of: stri
   override readonly name = "RecordingError";
 
   /** Says what cannot be written, and why, and what to do unless the cause says so itself. */
-  constructor(kind: RecordingErrorKind, { of, cause }: { of: string; cause: unknown }) {
+  constructor(
+    kind: RecordingErrorKind,
+    { of, cause, hasBegun = true }: { of: string; cause: unknown; hasBegun?: boolean },
+  ) {
     const knowsRemedy = cause instanceof Error && typeof Reflect.get(cause, "remedy") === "string";
     const remedy = knowsRemedy ? undefined : remedyFor(cause);
     const end = remedy === undefined ? "" : `: ${remedy}`;
-    const message = `Cannot record ${of}: ${reasonOf(cause)}; the run was stopped${end}`;
+    const stopped = hasBegun ? "; the run was stopped" : "";
+    const message = `Cannot record ${of}: ${reasonOf(cause)}${stopped}${end}`;
     super(kind, message, { details: { of }, remedy, cause });
   }
 }

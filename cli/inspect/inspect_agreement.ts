@@ -131,11 +131,23 @@ async function missingLog(run: InspectedRun, capture: InspectedCapture): Promise
   const problem = problemMaker(run);
   const isMade = capture.recovered?.damage === null && !run.live &&
     (capture.recovered.ended !== null || await recordOf(run) !== undefined);
+  if (isUnbegun(run)) {
+    const message =
+      "it is not there yet: whoever made the run is about to, or was killed before; " +
+      "if nobody works on it, remove its folder";
+    return problem("log", "unfinished", message);
+  }
   const intact = await intactText(run.root, run.runId);
   const message = intact === undefined
     ? logProblem(run.root, run.runId)!
     : `it has no log; ${intact}`;
   return problem("log", "missing", message, isMade ? MAKE_LOG : null);
+}
+
+/** Whether a run has been made, and nothing else: its files come right behind the first. */
+function isUnbegun({ root, runId }: InspectedRun): boolean {
+  const { run, journal, bundle, flow, nodes, processes } = runPaths(root, runId);
+  return exists(run) && ![journal, bundle, flow, nodes, processes].some(exists);
 }
 
 /** The flow of a run; undefined when there is none that can be used. */
@@ -163,7 +175,9 @@ async function inspectFlow(
     return [problem("flow", "unreadable", reasonOf(error), isMade ? repair : null)];
   }
   if (record === undefined) {
-    const message = "it is gone: without it the run cannot be resumed; run its flow again";
+    const message = fold.run.state === "Completed"
+      ? "it is gone: nothing else has what its nodes needed"
+      : "it is gone: without it the run cannot be resumed; run its flow again";
     return hasBegun ? [problem("flow", "missing", message, repair)] : [];
   }
   const digest = await provenanceOf(record);

@@ -204,7 +204,7 @@ async function differenceIn(
         }
       }
     }
-    for (const tooMuch of isActive.keys()) return { tooMuch };
+    for (const key of isActive.keys()) return { tooMuch: key.replace(/#(\d+)$/, " (attempt $1)") };
     if (state === "Completed" && !isStopped) missing ??= RUN_END;
     return missing === undefined ? undefined : { missing };
   } catch (error) {

@@ -8,7 +8,7 @@ import { openEventLog } from "../../eventlog/open_event_log.ts";
 import type { RunEvent } from "../../eventlog/run_event.ts";
 import type { Recovery } from "../../eventlog/types.ts";
 import { basename, dirname, join } from "../../_internal/path.ts";
-import { runPaths } from "../../_internal/root_layout.ts";
+import { runPaths, runtimeDirectory } from "../../_internal/root_layout.ts";
 import { JournalHistory } from "../../run/engine/journal_history.ts";
 import { eventsOf } from "../../run/engine/lifecycle.ts";
 import { restoreRunWorkers } from "../../run/restore_workers.ts";
@@ -161,10 +161,11 @@ async function restoreStore(
   const name = (await readFlowRecord(root, runId))?.name ?? runId;
   const anew = repair === REMAKE_STORE;
   const { workers, kept = null } = await restoreRunWorkers({ root, runId, name }, { anew });
-  const at = workers.runtime.path;
   await workers.close();
+  const at = runtimeDirectory(root, runId);
   const isRemade = anew || kept !== null;
-  return { at, action: isRemade ? "made again from the log" : "brought up to the log", kept };
+  const action = isRemade ? "made again from the log" : "brought up to the log";
+  return { at, action, kept: kept && `${at}/${basename(kept)}` };
 }
 
 /** Mends a runtime, whether a run belongs to it or not. */

@@ -73,7 +73,7 @@ export function orphanLines(run: { root: string; runId: string }): string[] {
   const what = "it has no end, and nobody works on it any more.";
   // What the command runs has its flow beside the log.
   if (!exists(runPaths(run.root, run.runId).flow)) {
-    return [what, "A program of yours recorded it: start that program again."];
+    return [what, "A program of yours recorded it, or it died before it began: start that anew."];
   }
   return [
     `${what} If its process was killed,`,

@@ -9,7 +9,7 @@ import { readCaptureLines } from "../../capture/session/read_capture_lines.ts";
 import type { RunFold } from "../../eventlog/derive_run_state.ts";
 import type { RunState } from "../../eventlog/run_state.ts";
 import { denoFilePort, readRangeSync, sizeOf, withFileSync } from "../../_internal/file_port.ts";
-import { runPaths } from "../../_internal/root_layout.ts";
+import { partsOfRunId, runPaths } from "../../_internal/root_layout.ts";
 import { JournalHistory } from "../../run/engine/journal_history.ts";
 import { eventsOf } from "../../run/engine/lifecycle.ts";
 import { describeNode } from "../flow/node_event.ts";
@@ -50,7 +50,9 @@ function isOfLog(
   history: JournalHistory,
 ): boolean {
   if (fold.hasBegun) return fold.run.pipe === history.name;
-  return history.ended !== undefined || exists(runPaths(root, runId).flow);
+  // Killed before its log got anything, a run of openRun has nothing else that tells it.
+  const isNamedSo = partsOfRunId(runId)?.name === history.name;
+  return isNamedSo || history.ended !== undefined || exists(runPaths(root, runId).flow);
 }
 
 function takeUntold(runId: string, fold: RunFold, history: JournalHistory): void {

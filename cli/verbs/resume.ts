@@ -13,7 +13,7 @@ import type { HeldRun, RunsRoot, RunView } from "../../run/port.ts";
 import { RunError } from "../../run/run_error.ts";
 import type { NodeAttempt } from "../../run/types.ts";
 import { readTrace } from "../../trace/read_trace.ts";
-import { ResumeError } from "../engine/errors.ts";
+import { RecordingError, ResumeError } from "../engine/errors.ts";
 import { type FlowChoice, planResume } from "../engine/resume_plan.ts";
 import { runFlow, type RunFlowEnd } from "../engine/run_flow.ts";
 import { exitCodeOfRun } from "../exit_codes.ts";
@@ -231,6 +231,9 @@ async function holdAlone(
   try {
     return await runs.hold(runId, { timeoutMs: LIVE_TIMEOUT_MS });
   } catch (cause) {
+    if (cause instanceof RunError && cause.kind === "io") {
+      throw new RecordingError("run", { of: `run ${runId}`, cause, hasBegun: false });
+    }
     if (!(cause instanceof RunError) || cause.kind !== "live") throw cause;
     const pid = (await runs.view(runId).holder())?.pid;
     const who = pid === undefined ? "another process" : `process ${pid}`;

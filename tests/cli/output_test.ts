@@ -1,4 +1,4 @@
-import { assertEquals, assertStringIncludes } from "@std/assert";
+import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { openFileRoot } from "../../run/file_root/file_root.ts";
 import { ByteRing } from "../../run/file_root/output_sink.ts";
 import { Random } from "../_util/random.ts";
@@ -124,6 +124,24 @@ Deno.test({
       const started = types.filter((type) => type === "node.started").length;
       const shown = stdout.split("\n").filter((line) => line.startsWith("▸")).length;
       assertEquals([shown, shown + 1].includes(started), true, `${shown} of ${started} are shown`);
+    }),
+});
+
+Deno.test({
+  name: "where nothing can be written no run begins or goes on, and it is said what helps",
+  ignore: Deno.build.os === "windows",
+  fn: () =>
+    withTempDir(async (cwd) => {
+      await taffrail(["exec", "--", "false"], { cwd });
+      const runId = await onlyRun(`${cwd}/.taffrail`);
+      const verbs = { "a new run": ["exec", "--", "true"], [`run ${runId}`]: ["resume", "false"] };
+      await Deno.remove(`${cwd}/.taffrail/runs/${runId}/live.lock`);
+      for (const [what, args] of Object.entries(verbs)) {
+        const { code, stderr } = await taffrail(args, { cwd, shell: fullDiskAt(0) });
+        assertEquals(code, 1);
+        assertMatch(stderr, new RegExp(`^Cannot record ${what}: .*: free some space, or choose`));
+        assertEquals(stderr.includes("was stopped"), false, stderr);
+      }
     }),
 });
 

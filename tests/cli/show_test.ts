@@ -146,7 +146,10 @@ Deno.test("taffrail show says of an orphan that its commands may still run, and 
     const text = events.map((event) => `${JSON.stringify(event)}\n`).join("");
     await Deno.writeTextFile(`${cwd}/${ROOT}/runs/x/events.jsonl`, text);
     const ofProgram = await taffrail(["show", "x"], { cwd });
-    assertStringIncludes(ofProgram.stdout, "A program of yours recorded it: start that program");
+    assertStringIncludes(
+      ofProgram.stdout,
+      "A program of yours recorded it, or it died before it began: start that anew.",
+    );
     await Deno.writeTextFile(`${cwd}/${ROOT}/runs/x/flow.json`, "{}");
     const { code, stdout } = await taffrail(["show", "x"], { cwd });
     assertEquals(code, 0);

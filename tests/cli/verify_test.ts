@@ -1,5 +1,6 @@
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { FsRuntimeStore, removeRuntime, runtimeDirectory, WorkerRuntime } from "../../store/mod.ts";
+import { namesIn } from "../_util/files.ts";
 import { withTempDir } from "../_util/temp.ts";
 import { HAS_SIGNALS, recordAndKill, startAtWork, taffrail } from "./_command.ts";
 
@@ -342,5 +343,18 @@ Deno.test("verify tells of a store that lacks the end of its run, and repair mak
     await using store = await FsRuntimeStore.open(options);
     const { status, worker_count: workers } = store.summary();
     assertEquals([status, workers], ["stopped", 1]);
+  });
+});
+
+Deno.test("taffrail verify notes a run that was made and has no log yet", async () => {
+  await withTempDir(async (cwd) => {
+    const folder = `${cwd}/${await record(cwd)}`;
+    await Deno.remove(`${cwd}/.taffrail/runtimes`, { recursive: true });
+    for (const name of namesIn(folder)) {
+      if (name !== "run.json") await Deno.remove(`${folder}/${name}`, { recursive: true });
+    }
+    const { problems, notes } = await verify(cwd);
+    assertEquals(problems, []);
+    assertEquals(notes.map(({ part, kind }) => [part, kind]), [["log", "unfinished"]]);
   });
 });

@@ -1,5 +1,6 @@
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { assertReplays, recoverCapture } from "../../capture/mod.ts";
+import { openRun } from "../../run/mod.ts";
 import { listRuns, openEventLog, verifyRun } from "../../eventlog/mod.ts";
 import { RunWorkers } from "../../run/run_workers.ts";
 import { runPaths } from "../../_internal/root_layout.ts";
@@ -142,7 +143,10 @@ Deno.test("the command shows and verifies what is left of a killed run of openRu
     await child.kill();
     const { runId } = await placeIn(root);
     const shown = await expectDone(["show", runId], cwd);
-    assertStringIncludes(shown, "A program of yours recorded it: start that program again.");
+    assertStringIncludes(
+      shown,
+      "A program of yours recorded it, or it died before it began: start that anew.",
+    );
     assertMatch(await expectDone(["ls"], cwd), new RegExp(`${runId} +demo +\\[ORPHAN\\?\\]`));
     assertMatch(await expectDone(["replay", runId], cwd), /the replay went as recorded/);
     await expectDone(["verify"], cwd);
@@ -152,6 +156,23 @@ Deno.test("the command shows and verifies what is left of a killed run of openRu
       1,
       `Cannot resume ${runId}: it is the run of a program, and not of a flow; ` +
       "start the program again\n",
+    ]);
+  }));
+
+Deno.test("the command shows what openRun() had begun when it was killed before its log got anything", () =>
+  withTempDir(async (cwd) => {
+    const root = `${cwd}/.taffrail`;
+    const invoker = { run: () => "Completed" as const };
+    const run = await openRun({ root, name: "demo", constraints: { max_retries: 0 }, invoker });
+    await run.submit("a");
+    await run.finish();
+    const { journal, events } = runPaths(root, run.runId);
+    const lines = (await Deno.readTextFile(journal)).split("\n");
+    await Deno.writeTextFile(journal, `${lines.slice(0, 3).join("\n")}\n`);
+    await Deno.truncate(events);
+    const { nodes } = JSON.parse(await expectDone(["show", "--json", run.runId], cwd));
+    assertEquals(nodes.map(({ id, status }: { id: string; status: string }) => [id, status]), [
+      ["a", "Running"],
     ]);
   }));
 
