@@ -1,6 +1,6 @@
 import { RunFold } from "../eventlog/derive_run_state.ts";
 import { openFileRoot } from "../run/file_root/file_root.ts";
-import type { HeldRun, RunsRoot, RunView } from "../run/port.ts";
+import type { HeldRun, RunsRoot, RunView } from "../run/types.ts";
 import { RecordingError } from "./engine/errors.ts";
 import { runFlow, type RunFlowEnd } from "./engine/run_flow.ts";
 import { exitCodeOfRun } from "./exit_codes.ts";

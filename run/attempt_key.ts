@@ -1,7 +1,6 @@
 import type { ErrorKind } from "../eventlog/run_event.ts";
 import type { RunTermination } from "../supervisor/types.ts";
-import type { EndRecord } from "./port.ts";
-import type { NodeAttempt } from "./types.ts";
+import type { EndRecord, NodeAttempt } from "./types.ts";
 
 /**
  * What tells an attempt from all others of its run: its node and its number. In the trace it is the

@@ -1,4 +1,4 @@
-import type { ErrorRecord } from "./port.ts";
+import type { ErrorRecord } from "./types.ts";
 
 const MOST_MESSAGE_LENGTH = 8000;
 const MOST_CAUSES = 20;

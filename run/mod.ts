@@ -21,7 +21,6 @@
  * @module
  */
 export type * from "./types.ts";
-export type * from "./port.ts";
 export { openFileRoot } from "./file_root/file_root.ts";
 export { RunError, type RunErrorDetails, type RunErrorKind } from "./run_error.ts";
 export { openRun, type OpenRunOptions } from "./open_run.ts";

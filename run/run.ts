@@ -16,7 +16,7 @@ import { isAskable, pumpEventId } from "./engine/asks.ts";
 import { RunEngine } from "./engine/run_engine.ts";
 import type { Decided, RunEnding } from "./engine/types.ts";
 import { errorRecordOf, messageOf } from "./error_record.ts";
-import type { AttemptEnd, HeldRun, RunView } from "./port.ts";
+import type { AttemptEnd, HeldRun, RunView } from "./types.ts";
 import type { RunTrace } from "./run_trace.ts";
 
 /** What a {@linkcode Run} is made of. */

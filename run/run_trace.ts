@@ -10,8 +10,7 @@ import type { NodeEvent, TraceConfig } from "../trace/types.ts";
 import { attemptKey, errorKindOf } from "./attempt_key.ts";
 import type { NodeText } from "./engine/lifecycle.ts";
 import { errorOfRecord } from "./error_record.ts";
-import type { AttemptEnd } from "./port.ts";
-import type { NodeAttempt } from "./types.ts";
+import type { AttemptEnd, NodeAttempt } from "./types.ts";
 
 /** The time of a trace: that of what is traced, which is told behind a barrier and has happened before. */
 class TracedTime implements TraceClock {

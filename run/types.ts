@@ -1,7 +1,282 @@
+import type { EventLog, EventPage, ReadOptions } from "../eventlog/types.ts";
+import type { RunEvent } from "../eventlog/run_event.ts";
+import type { RunPeek } from "../eventlog/read_run.ts";
+import type { RunTermination } from "../supervisor/types.ts";
+
 /** One attempt at a node of a run, however often that was resumed. */
 export interface NodeAttempt {
   /** The node. */
   nodeId: string;
   /** Which attempt at it: the first of the run is 1. */
   attempt: number;
+}
+
+/** What is known of a run before it begins; it becomes `run.json`. */
+export interface RunAbout {
+  /** What is run: the name of a flow or a program. */
+  name: string;
+  /** Where it was begun. */
+  cwd?: string;
+  /** The command that goes on with it, where it is a program. */
+  command?: readonly string[];
+  /** The version of the program. */
+  version?: string;
+}
+
+/** Who holds a run now. */
+export interface RunHolder {
+  /** The machine, where that is known. */
+  host: string | undefined;
+  /** The process; undefined where that is not known. */
+  pid: number | undefined;
+  /** Since when, as milliseconds since 1970; undefined where that is not known. */
+  since: number | undefined;
+}
+
+/** One run in a list of runs. */
+export interface RunListing {
+  /** The run. */
+  runId: string;
+  /** When it was made, as its `run.json` says it. */
+  createdAt?: string;
+  /** Who holds it. */
+  holder?: RunHolder;
+  /** Its first event. */
+  first?: RunEvent;
+  /** Its newest event. */
+  last?: RunEvent;
+}
+
+/** What somebody leaves for the holder of a run, who may come later. */
+export type InboxMessage =
+  & {
+    /** What tells this message from all others: the same one, left twice, counts once. */
+    op: string;
+    /** Who left it. */
+    by?: string;
+  }
+  & (
+    | {
+      /** The gate that is passed, or with `denied` is not. */
+      gate: string;
+      /** What whoever waits at the gate gets. */
+      value?: unknown;
+      /** The gate is not passed. */
+      denied?: true;
+    }
+    | {
+      /** The signal by which the run is to be stopped. */
+      stop: Deno.Signal;
+      /** The holder that is meant: {@linkcode HeldRun.token}. */
+      token: string;
+    }
+  );
+
+/** The streams of lines of a run that are no events. */
+export type RunStream = "capture" | "processes" | "inbox";
+
+/** The documents of a run. */
+export type RunDocument = "run.json" | "flow.json" | "trace.json" | "capture.json";
+
+/** What an attempt gives: its two outputs, and the result of a step. */
+export interface OutputRef {
+  /** The node. */
+  nodeId: string;
+  /** Which attempt at it, from 1. */
+  attempt: number;
+  /** Which of its outputs. */
+  stream: "out" | "err" | "result";
+}
+
+/** A part of an output: its end, or a number of bytes from an offset on. */
+export type OutputRange = { last: number } | { from: number; length: number };
+
+/** When and how much of which output came, in the order in which it came. */
+export interface OutputChunk {
+  /** When, in milliseconds since 1970. */
+  atMs: number;
+  /** Which output. */
+  stream: "out" | "err";
+  /** How many bytes. */
+  byteLength: number;
+}
+
+/** Options of {@linkcode RunsRoot.create} and {@linkcode RunsRoot.hold}. */
+export interface HoldOptions {
+  /**
+   * When what is appended counts as recorded, if nobody asks for a barrier.
+   *
+   * @default {"os"}
+   */
+  durability?: "os" | "disk";
+  /** How long to wait for whoever holds the run, in milliseconds. */
+  timeoutMs?: number;
+  /** Takes the run from a holder that cannot be reached; a root of files, where death is seen, has no use for it. */
+  takeOver?: boolean;
+}
+
+/**
+ * Where runs are recorded: a directory, or a database. All that a run keeps is one of four things: lines,
+ * documents, outputs, and being held.
+ */
+export interface RunsRoot extends AsyncDisposable {
+  /** A path, or a URL without its password. */
+  readonly name: string;
+  /** The runs, in the order of their ids, a page at a time. */
+  list(options?: { prefix?: string; after?: string; limit?: number }): Promise<
+    { runs: RunListing[]; next?: string }
+  >;
+  /** Begins a run and holds it; one that is there is kind `exists`. */
+  create(options: { about: RunAbout; runId?: string } & HoldOptions): Promise<HeldRun>;
+  /** Holds a run that is there, always alone: kinds `live`, `format`, `missing`. */
+  hold(runId: string, options?: HoldOptions): Promise<HeldRun>;
+  /** Reads a run, whether it is held or not. */
+  view(runId: string): RunView;
+  /** Leaves a message for whoever holds the run, now or later; it is on disk when this resolves. */
+  post(runId: string, message: InboxMessage): Promise<void>;
+  /** Removes a run that nobody holds. */
+  remove(runId: string): Promise<void>;
+  /** Removes what is left of runs whose removal was cut off; returns how many that were. */
+  sweep(): Promise<number>;
+  /** The key for digests of values that are not recorded, made when it is first asked for. */
+  digestKey(): Promise<{ id: string; key: Uint8Array }>;
+}
+
+/** A run as it can be read. Reading changes nothing and works beside the holder. */
+export interface RunView {
+  /** The run. */
+  readonly runId: string;
+  /** Who holds it now: the truth, never a record. */
+  holder(): Promise<RunHolder | undefined>;
+  /** Its first and its newest event. */
+  peek(): Promise<RunPeek<RunEvent>>;
+  /** Its events. */
+  readonly events: Pick<EventLog<RunEvent>, "read" | "follow" | "lastSeq">;
+  /** A page of one of its other streams. */
+  lines(stream: RunStream, options?: ReadOptions): Promise<EventPage<unknown>>;
+  /** The lines of a stream as they were appended, each as its bytes, or why it cannot be had. */
+  raw(stream: RunStream): AsyncIterable<Uint8Array | { unreadable: string }>;
+  /** A document; undefined when it has none of that name. */
+  document(name: RunDocument): Promise<Uint8Array | undefined>;
+  /** An output, or a part of it; undefined when there is none. */
+  output(of: OutputRef, range?: OutputRange): Promise<Uint8Array | undefined>;
+  /** In which order and when the outputs of an attempt came; undefined where that was not kept. */
+  times(of: { nodeId: string; attempt: number }): Promise<OutputChunk[] | undefined>;
+  /** How many bytes it takes. */
+  size(): Promise<number>;
+}
+
+/** Lines to be appended, each the text of one JSON object without a newline. */
+export interface RunLines {
+  /** Of the capture journal. */
+  capture?: readonly string[];
+  /** Of the event log. */
+  events?: readonly string[];
+  /** Of the processes. */
+  processes?: readonly string[];
+}
+
+/** A run that this process alone writes. */
+export interface HeldRun extends AsyncDisposable {
+  /** The run, to be read. */
+  readonly view: RunView;
+  /** Grows with each holder: what an older one sends is refused. */
+  readonly token: bigint;
+  /** Aborts when the run is no longer held: begin nothing more, and end what runs. */
+  readonly lost: AbortSignal;
+  /**
+   * Appends lines, in this order: capture, events, processes. On a root of files they are in the files
+   * when this returns, before the promise resolves, so that calls need not be waited for to be in order.
+   */
+  append(lines: RunLines): Promise<void>;
+  /**
+   * Resolves when everything that was appended before is on disk; `of` asks only for these streams. Who
+   * asks at the same time shares one sync, which begins when the microtasks of the turn are over.
+   */
+  barrier(options?: { of?: readonly ("capture" | "events" | "processes")[] }): Promise<void>;
+  /** Replaces a document as a whole, or removes it: what is `undefined`. It is on disk when this resolves. */
+  putDocument(name: RunDocument, bytes: Uint8Array | undefined): Promise<void>;
+  /** Takes an output as it comes. */
+  openOutput(of: OutputRef, options: { maxBytes: number }): OutputSink;
+}
+
+/** How an output was kept. */
+export interface KeptOutput {
+  /** The digest of what is kept, as 64 hexadecimal digits. */
+  sha256: string;
+  /** How many bytes are kept. */
+  bytes: number;
+  /** Whether something was left out between the first and the last half. */
+  cut: boolean;
+}
+
+/** Takes one output. Nothing is made for an output without a byte. */
+export interface OutputSink {
+  /** Takes a chunk, which came at this time in milliseconds since 1970. */
+  write(chunk: Uint8Array, atMs: number): void;
+  /** Resolves when more may be written without piling up. */
+  ready(): Promise<void>;
+  /** Ends the output; with `sync` it is on disk, name and bytes, when this resolves. */
+  close(options?: { sync?: boolean }): Promise<KeptOutput>;
+}
+
+/** The end of an attempt as its process saw it: what the journal has, and the log is made from. */
+export interface EndRecord {
+  /** False when the attempt was ended before its work began: then it was none. */
+  begun?: false;
+  /** The exit code, where it was a command that ended by itself. */
+  exit_code?: number;
+  /** The signal that ended it. */
+  signal?: string;
+  /** How many milliseconds it took. */
+  duration_ms?: number;
+  /** The digest of what it gave: of a command what is kept of its output. */
+  output_hash?: string;
+  /** The same of what it printed as errors. */
+  error_hash?: string;
+  /** Why it failed. */
+  error?: ErrorRecord;
+}
+
+/** What was thrown, or why a command failed, in the form in which it is recorded. */
+export interface ErrorRecord {
+  /** The name of the error's class. */
+  name?: string;
+  /** Its message. */
+  message: string;
+  /** Its code, where it has one. */
+  code?: string;
+  /** Its kind, where it has one. */
+  kind?: string;
+  /** Its causes, the nearest first. */
+  causes?: { name?: string; message: string }[];
+}
+
+/** How an attempt ended. */
+export interface AttemptEnd {
+  /** What the supervisor decides by. */
+  termination: RunTermination;
+  /** What is recorded beside it. */
+  end: EndRecord;
+}
+
+/** One attempt to be made. */
+export interface AttemptRequest {
+  /** The node or step. */
+  nodeId: string;
+  /** Which attempt at it, from 1. */
+  attempt: number;
+  /** What the event that asks for it carries. */
+  payload: Readonly<Record<string, unknown>>;
+  /** Aborts when the attempt is to end: its deadline has passed, or the run is stopped. */
+  signal: AbortSignal;
+}
+
+/** Where attempts are made: in this process, by a command, or by a worker anywhere. */
+export interface AttemptPlace {
+  /**
+   * Makes an attempt. It is called when its begin is on disk, and begins the work before it returns. What
+   * it throws counts as a failure of the attempt.
+   */
+  run(attempt: AttemptRequest): Promise<AttemptEnd>;
 }

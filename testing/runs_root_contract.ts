@@ -3,7 +3,7 @@
  * outputs, being held), what their holder may rely on, and what becomes of them when it dies.
  */
 import { assert, assertEquals, assertFalse, assertNotEquals, assertRejects } from "@std/assert";
-import type { HeldRun, RunsRoot, RunStream } from "../run/port.ts";
+import type { HeldRun, RunsRoot, RunStream } from "../run/types.ts";
 import type { ContractOptions, ContractTest } from "./types.ts";
 import { holdingRules } from "./runs_root_holding.ts";
 import { outputRules } from "./runs_root_outputs.ts";

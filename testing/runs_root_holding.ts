@@ -1,6 +1,6 @@
 /** The rules of holding a run: alone, until it is given up or the holder dies, and never again after that. */
 import { assert, assertEquals } from "@std/assert";
-import type { HeldRun } from "../run/port.ts";
+import type { HeldRun } from "../run/types.ts";
 import { eventText, kindOf, numbersIn, type RootCheck, type RootUse } from "./runs_root_use.ts";
 
 const ABOUT = { name: "demo" };

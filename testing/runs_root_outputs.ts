@@ -1,6 +1,6 @@
 /** The rules of outputs: kept whole or cut in the middle, read by ranges, and never made without a byte. */
 import { assert, assertEquals } from "@std/assert";
-import type { HeldRun, KeptOutput, OutputRef } from "../run/port.ts";
+import type { HeldRun, KeptOutput, OutputRef } from "../run/types.ts";
 import type { RootCheck, RootUse } from "./runs_root_use.ts";
 
 const ABOUT = { name: "demo" };

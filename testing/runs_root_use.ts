@@ -1,6 +1,6 @@
 /** What the rules of roots are written with. */
 import { assertRejects } from "@std/assert";
-import type { HeldRun, RunsRoot, RunStream, RunView } from "../run/port.ts";
+import type { HeldRun, RunsRoot, RunStream, RunView } from "../run/types.ts";
 
 /** A root under test. */
 export interface RootUse {

@@ -17,7 +17,7 @@ import { pumpEventId } from "../../run/engine/asks.ts";
 import { RunEngine } from "../../run/engine/run_engine.ts";
 import type { Decided, EngineOptions, LeftRun, RunEnding } from "../../run/engine/types.ts";
 import { messageOf } from "../../run/error_record.ts";
-import type { AttemptPlace, HeldRun } from "../../run/port.ts";
+import type { AttemptPlace, HeldRun } from "../../run/types.ts";
 import { openTrace, type RunTrace } from "../../run/run_trace.ts";
 import { PumpDriver } from "../../supervisor/driver/pump_driver.ts";
 import { traceConfigFromEnv } from "../../trace/trace_config.ts";

@@ -1,4 +1,4 @@
-import type { AttemptEnd } from "../../run/port.ts";
+import type { AttemptEnd } from "../../run/types.ts";
 import type { DecisionReason } from "../../supervisor/types.ts";
 import type { FlowNode } from "../flow/flow.ts";
 

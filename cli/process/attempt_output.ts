@@ -1,4 +1,4 @@
-import type { HeldRun, OutputRef, OutputSink } from "../../run/port.ts";
+import type { HeldRun, OutputRef, OutputSink } from "../../run/types.ts";
 import { failureMessageOf, TAIL_BYTES } from "./output_file.ts";
 import type { TakeOutput } from "./output_pump.ts";
 

@@ -9,7 +9,7 @@
  */
 import { defined, TaffrailError } from "../../_internal/errors.ts";
 import { reasonOf } from "../../_internal/text.ts";
-import type { ErrorRecord } from "../../run/port.ts";
+import type { ErrorRecord } from "../../run/types.ts";
 import type { RunTermination } from "../../supervisor/types.ts";
 import { lookAt } from "../files.ts";
 import { printableLine } from "../text/printable.ts";

@@ -8,8 +8,13 @@
  */
 import type { FlowNode } from "../flow/flow.ts";
 import { pathFor } from "../flow/find_programs.ts";
-import type { AttemptEnd, AttemptPlace, AttemptRequest, HeldRun } from "../../run/port.ts";
-import type { NodeAttempt } from "../../run/types.ts";
+import type {
+  AttemptEnd,
+  AttemptPlace,
+  AttemptRequest,
+  HeldRun,
+  NodeAttempt,
+} from "../../run/types.ts";
 import type { RunTermination } from "../../supervisor/types.ts";
 import { RecordingError } from "../engine/errors.ts";
 import { resolve } from "../files.ts";

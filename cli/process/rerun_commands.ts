@@ -4,8 +4,7 @@ import type { CaptureBundle, CompletionInputRecord } from "../../capture/types.t
 import { attemptKey } from "../../run/attempt_key.ts";
 import { Asks, nodeOfEvent } from "../../run/engine/asks.ts";
 import { openFileRoot } from "../../run/file_root/file_root.ts";
-import type { AttemptEnd, EndRecord } from "../../run/port.ts";
-import type { NodeAttempt } from "../../run/types.ts";
+import type { AttemptEnd, EndRecord, NodeAttempt } from "../../run/types.ts";
 import type { RunRequest, RunTermination, RuntimeInvoker } from "../../supervisor/types.ts";
 import type { ExecuteTraceCall } from "../../trace/replay_trace.ts";
 import type { TraceEnvelope, TraceStep } from "../../trace/types.ts";

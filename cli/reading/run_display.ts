@@ -1,7 +1,7 @@
 import { isWindows } from "../../_internal/path.ts";
 import { failureText } from "../../_internal/text.ts";
 import { errorKindOf } from "../../run/attempt_key.ts";
-import type { AttemptEnd } from "../../run/port.ts";
+import type { AttemptEnd } from "../../run/types.ts";
 import type { DecisionReason } from "../../supervisor/types.ts";
 import type { RunObserver } from "../engine/types.ts";
 import type { Flow, FlowNode } from "../flow/flow.ts";

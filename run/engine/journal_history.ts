@@ -20,8 +20,7 @@ import type {
 import type { RunFold } from "../../eventlog/derive_run_state.ts";
 import type { EventTime, RunTermination } from "../../supervisor/types.ts";
 import { attemptKey } from "../attempt_key.ts";
-import type { EndRecord } from "../port.ts";
-import type { NodeAttempt } from "../types.ts";
+import type { EndRecord, NodeAttempt } from "../types.ts";
 import { Asks, nodeOfEvent } from "./asks.ts";
 import {
   type DescribeNode,

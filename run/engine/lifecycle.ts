@@ -12,8 +12,7 @@ import {
 } from "../../eventlog/run_event.ts";
 import type { EventTime, RunTermination } from "../../supervisor/types.ts";
 import { errorKindOf } from "../attempt_key.ts";
-import type { EndRecord } from "../port.ts";
-import type { NodeAttempt } from "../types.ts";
+import type { EndRecord, NodeAttempt } from "../types.ts";
 
 /** An event without its id and its run. */
 export type EventBody = { type: string; at: number } & Record<string, unknown>;

@@ -31,9 +31,8 @@ import type {
 } from "../../supervisor/types.ts";
 import { attemptKey, errorKindOf } from "../attempt_key.ts";
 import { messageOf } from "../error_record.ts";
-import type { AttemptEnd, EndRecord, HeldRun } from "../port.ts";
+import type { AttemptEnd, EndRecord, HeldRun, NodeAttempt } from "../types.ts";
 import { runError } from "../run_error.ts";
-import type { NodeAttempt } from "../types.ts";
 import { Asks, nodeOfEvent } from "./asks.ts";
 import type { JournalHistory } from "./journal_history.ts";
 import {

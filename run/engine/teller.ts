@@ -12,7 +12,7 @@
  */
 import { turn } from "../../_internal/barrier.ts";
 import type { RunFold } from "../../eventlog/derive_run_state.ts";
-import type { HeldRun } from "../port.ts";
+import type { HeldRun } from "../types.ts";
 import { type EventBody, eventsOf } from "./lifecycle.ts";
 
 /** Something to be told. */

@@ -8,8 +8,7 @@ import type {
   RunRequest,
   RunTermination,
 } from "../../supervisor/types.ts";
-import type { AttemptEnd, HeldRun } from "../port.ts";
-import type { NodeAttempt } from "../types.ts";
+import type { AttemptEnd, HeldRun, NodeAttempt } from "../types.ts";
 import type { DamagedLines, DescribeNode, NodeText } from "./lifecycle.ts";
 
 /** What was decided about a node. */

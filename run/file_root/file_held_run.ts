@@ -12,7 +12,7 @@ import { checkInteger, checkString } from "../../_internal/errors.ts";
 import { type FilePort, isNotFound } from "../../_internal/file_port.ts";
 import { lockBesidePath, type RunPaths } from "../../_internal/root_layout.ts";
 import type { HeldRun as HeldFolder } from "../../_internal/run_folder.ts";
-import type { HeldRun, OutputRef, OutputSink, RunDocument, RunLines, RunView } from "../port.ts";
+import type { HeldRun, OutputRef, OutputSink, RunDocument, RunLines, RunView } from "../types.ts";
 import { asRunError, runError } from "../run_error.ts";
 import { documentPath } from "./file_run_view.ts";
 import { LineStream } from "./line_stream.ts";

@@ -49,7 +49,7 @@ import type {
   RunListing,
   RunsRoot,
   RunView,
-} from "../port.ts";
+} from "../types.ts";
 import { asRunError, missingError, runError } from "../run_error.ts";
 import { FileHeldRun } from "./file_held_run.ts";
 import { FileRunView } from "./file_run_view.ts";

@@ -31,7 +31,7 @@ import type {
   RunHolder,
   RunStream,
   RunView,
-} from "../port.ts";
+} from "../types.ts";
 import { asRunError, isMissingFile, missingError } from "../run_error.ts";
 import { parseOutputTimes } from "./output_times.ts";
 

@@ -15,7 +15,7 @@ import { lockBesidePath, runPaths } from "../../_internal/root_layout.ts";
 import { encodeUtf8, reasonOf } from "../../_internal/text.ts";
 import { refuseLoss, stringifyVisiting } from "../../_internal/visit_json.ts";
 import { viewRun } from "../../eventlog/file_event_log.ts";
-import type { InboxMessage } from "../port.ts";
+import type { InboxMessage } from "../types.ts";
 import { runError } from "../run_error.ts";
 
 const PAGE = 10_000;

@@ -9,7 +9,7 @@
  */
 import { type FileHandle, writeWholeSync } from "../../_internal/file_port.ts";
 import { encodeUtf8, NEWLINE, Sha256, toHex } from "../../_internal/text.ts";
-import type { KeptOutput, OutputRef, OutputSink } from "../port.ts";
+import type { KeptOutput, OutputRef, OutputSink } from "../types.ts";
 import type { OutputFolder } from "./folders.ts";
 import type { OutputTimes } from "./output_times.ts";
 

@@ -10,7 +10,7 @@
  */
 import { type FileHandle, writeWholeSync } from "../../_internal/file_port.ts";
 import { encodeUtf8, NEWLINE } from "../../_internal/text.ts";
-import type { OutputChunk } from "../port.ts";
+import type { OutputChunk } from "../types.ts";
 import type { OutputFolder } from "./folders.ts";
 
 const MOST_CHUNKS = 50_000;

@@ -6,7 +6,7 @@ import { runFlow } from "../../cli/engine/run_flow.ts";
 import { DEFAULT_CONSTRAINTS, type FlowNode } from "../../cli/flow/flow.ts";
 import { RunFold } from "../../eventlog/mod.ts";
 import { openFileRoot } from "../../run/mod.ts";
-import type { AttemptEnd } from "../../run/port.ts";
+import type { AttemptEnd } from "../../run/types.ts";
 
 const collect = Reflect.get(globalThis, "gc") as () => void;
 const [root = "", count = ""] = Deno.args;

@@ -1,7 +1,7 @@
 /** A place for attempts, and a held run of real files that it records in. */
 import { CommandPlace, type CommandPlaceOptions } from "../../cli/process/command_place.ts";
 import type { FlowNode } from "../../cli/flow/flow.ts";
-import type { AttemptEnd, HeldRun, OutputRef, OutputSink, RunLines } from "../../run/port.ts";
+import type { AttemptEnd, HeldRun, OutputRef, OutputSink, RunLines } from "../../run/types.ts";
 
 /** Keeps outputs and lines in files of a directory, and says what it was asked for, in order. */
 export class FileHeld implements Pick<HeldRun, "append" | "openOutput"> {

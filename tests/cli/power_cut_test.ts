@@ -11,7 +11,7 @@ import { parseFlow } from "../../cli/flow/parse_flow.ts";
 import { readRunLog } from "../../cli/reading/run_log.ts";
 import { RunFold } from "../../eventlog/derive_run_state.ts";
 import { openRootOnPort } from "../../run/file_root/file_root.ts";
-import type { EndRecord, HeldRun } from "../../run/port.ts";
+import type { EndRecord, HeldRun } from "../../run/types.ts";
 import { RunError } from "../../run/run_error.ts";
 import { isThere } from "../_util/files.ts";
 import { hastyFilePort } from "../_util/hasty_port.ts";

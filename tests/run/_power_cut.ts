@@ -11,7 +11,7 @@
  * An engine is connected by two functions, see {@linkcode PowerCutEngine}.
  */
 import type { FilePort } from "../../_internal/file_port.ts";
-import type { AttemptEnd, AttemptPlace, AttemptRequest } from "../../run/port.ts";
+import type { AttemptEnd, AttemptPlace, AttemptRequest } from "../../run/types.ts";
 import { EXTREME_SEEDS } from "../_util/crash_image.ts";
 import { everyCut, type EveryCutOptions, type EveryCutSummary } from "../_util/every_cut.ts";
 import { FaultPort } from "../_util/fault_port.ts";

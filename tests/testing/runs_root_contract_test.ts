@@ -2,7 +2,7 @@
 import { assert, assertEquals } from "@std/assert";
 import { runPaths } from "../../_internal/root_layout.ts";
 import { openFileRoot } from "../../run/mod.ts";
-import type { HeldRun, InboxMessage, RunsRoot, RunView } from "../../run/port.ts";
+import type { HeldRun, InboxMessage, RunsRoot, RunView } from "../../run/types.ts";
 import { runsRootContract } from "../../testing/mod.ts";
 import { withMemoryDir } from "../_util/temp.ts";
 import { holderCommand } from "../run/file_root/_holder.ts";

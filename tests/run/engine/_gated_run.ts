@@ -4,7 +4,7 @@ import { RunFold } from "../../../eventlog/mod.ts";
 import { RunEngine } from "../../../run/engine/run_engine.ts";
 import type { EngineOptions, LeftRun } from "../../../run/engine/types.ts";
 import { openRootOnPort } from "../../../run/file_root/file_root.ts";
-import type { HeldRun, OutputRef, RunDocument, RunLines, RunView } from "../../../run/port.ts";
+import type { HeldRun, OutputRef, RunDocument, RunLines, RunView } from "../../../run/types.ts";
 import { withMemoryDir } from "../../_util/temp.ts";
 import { type LogEvent, logOf, type Place } from "../_records.ts";
 

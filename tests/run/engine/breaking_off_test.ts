@@ -1,7 +1,7 @@
 /** Runs that are broken off at the worst moment: each says so, nothing stands behind that, and none hangs. */
 import { assertEquals, assertRejects } from "@std/assert";
 import { runPaths } from "../../../_internal/root_layout.ts";
-import type { AttemptEnd } from "../../../run/port.ts";
+import type { AttemptEnd } from "../../../run/types.ts";
 import { logOf } from "../_records.ts";
 import { beginEngine, goOnEngine, holdAgain, outlineOf, withGatedRun } from "./_gated_run.ts";
 

@@ -5,7 +5,7 @@
 import { assert, assertEquals } from "@std/assert";
 import { CaptureJournalError } from "../../../capture/mod.ts";
 import type { RunEngine } from "../../../run/engine/run_engine.ts";
-import type { AttemptEnd } from "../../../run/port.ts";
+import type { AttemptEnd } from "../../../run/types.ts";
 import { Random } from "../../_util/random.ts";
 import { longCount, seed } from "../../_util/temp.ts";
 import { checkCapture, endsInCapture, endsInLog, logOf, type Place } from "../_records.ts";

@@ -3,7 +3,7 @@ import { assert, assertEquals } from "@std/assert";
 import { verifyRun } from "../../../eventlog/mod.ts";
 import { runPaths } from "../../../_internal/root_layout.ts";
 import { openRootOnPort } from "../../../run/file_root/file_root.ts";
-import type { AttemptEnd } from "../../../run/port.ts";
+import type { AttemptEnd } from "../../../run/types.ts";
 import { FaultPort } from "../../_util/fault_port.ts";
 import { Random } from "../../_util/random.ts";
 import { longCount, seed, withMemoryDir } from "../../_util/temp.ts";

@@ -10,7 +10,7 @@ import {
   pipeStarted,
   wasBegun,
 } from "../../../run/engine/lifecycle.ts";
-import type { EndRecord } from "../../../run/port.ts";
+import type { EndRecord } from "../../../run/types.ts";
 import type { RunTermination } from "../../../supervisor/mod.ts";
 import { originalReads } from "../../_util/original_events.ts";
 import { VERSION } from "../../../_internal/version.ts";

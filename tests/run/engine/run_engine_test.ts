@@ -5,7 +5,7 @@ import { turn } from "../../../_internal/barrier.ts";
 import { RunFold } from "../../../eventlog/mod.ts";
 import { runPaths } from "../../../_internal/root_layout.ts";
 import { openTrace } from "../../../run/run_trace.ts";
-import type { AttemptEnd } from "../../../run/port.ts";
+import type { AttemptEnd } from "../../../run/types.ts";
 import { Run } from "../../../run/run.ts";
 import { Supervisor } from "../../../supervisor/mod.ts";
 import { checkCapture, logOf } from "../_records.ts";

@@ -2,7 +2,7 @@ import { assertEquals, assertRejects } from "@std/assert";
 import { RunFold } from "../../../eventlog/mod.ts";
 import { nodeEnded, nodeStarted } from "../../../run/engine/lifecycle.ts";
 import { Teller } from "../../../run/engine/teller.ts";
-import type { HeldRun } from "../../../run/port.ts";
+import type { HeldRun } from "../../../run/types.ts";
 
 /** A teller, and what is done by it in order; each barrier waits until it is let through. */
 class Telling {

@@ -4,7 +4,7 @@ import { runPaths } from "../../../_internal/root_layout.ts";
 import { readRun } from "../../../eventlog/mod.ts";
 import { openFileRoot } from "../../../run/mod.ts";
 import { openRootOnPort } from "../../../run/file_root/file_root.ts";
-import type { HeldRun } from "../../../run/port.ts";
+import type { HeldRun } from "../../../run/types.ts";
 import { everyCut } from "../../_util/every_cut.ts";
 import { FaultPort } from "../../_util/fault_port.ts";
 import { namesIn } from "../../_util/files.ts";

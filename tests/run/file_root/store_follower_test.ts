@@ -3,7 +3,7 @@ import { runPaths } from "../../../_internal/root_layout.ts";
 import { newEventId } from "../../../eventlog/mod.ts";
 import { openFileRoot, RunError } from "../../../run/mod.ts";
 import { RunWorkers } from "../../../run/run_workers.ts";
-import type { HeldRun } from "../../../run/port.ts";
+import type { HeldRun } from "../../../run/types.ts";
 import { verifyStore } from "../../../store/mod.ts";
 import { namesIn } from "../../_util/files.ts";
 import { withTempDir } from "../../_util/temp.ts";
