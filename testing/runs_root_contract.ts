@@ -266,8 +266,9 @@ async function replacesDocumentsAsAWhole({ open }: RootUse, rounds: number): Pro
   await using root = await open();
   await using held = await root.create({ about: ABOUT });
   const view = (await open()).view(held.view.runId);
+  // An even number of them: a byte tells whether its round is even.
   const put = (round: number) =>
-    held.putDocument("flow.json", new Uint8Array(round % 2 === 0 ? 300_000 : 17).fill(round % 251));
+    held.putDocument("flow.json", new Uint8Array(round % 2 === 0 ? 300_000 : 17).fill(round % 250));
   await put(0);
   for (let round = 1; round <= rounds; round++) {
     const putting = put(round).then(() => true);
