@@ -68,8 +68,8 @@ export function nodeStarted(
   return { type: "node.started", at, node_id: nodeId, kind, task, name, attempt };
 }
 
-/** Says of an attempt whose end nobody has seen why that is. */
-const CUT_OFF = "cut off: the process that supervised it died";
+/** Said of an attempt without a record of its end: its process died, or a function was given up. */
+const CUT_OFF = "cut off: nobody has seen its end";
 
 /** The end of an attempt. One without a record of its end was cut off. */
 export function nodeEnded(

@@ -148,7 +148,7 @@ test("taffrail resume ends what is left of a node, and runs only what had not co
   assertEquals([...readProcesses({ root, runId }).keys()], ["a#1", "b#1", "b#2", "c#1"]);
   assertEquals(events[4]?.resumed, true);
   assertEquals(events[5]?.error, { kind: "crash", cancelled: true });
-  assertEquals(events[5]?.message, "cut off: the process that supervised it died");
+  assertEquals(events[5]?.message, "cut off: nobody has seen its end");
   await checkClean(cwd);
   const again = await taffrail(["resume", "flow"], { cwd });
   assertEquals([again.code, again.stdout], [1, ""]);

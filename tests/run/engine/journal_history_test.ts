@@ -254,7 +254,7 @@ Deno.test("JournalHistory counts attempts on over all events that asked for a no
     assertEquals(attempts, [
       [1, { Failed: { kind: "timeout" } }],
       [2, {
-        Failed: { kind: "cancelled", message: "cut off: the process that supervised it died" },
+        Failed: { kind: "cancelled", message: "cut off: nobody has seen its end" },
       }],
       [3, "Completed"],
     ]);

@@ -78,7 +78,7 @@ const ENDS: [RunTermination, EndRecord | undefined, Record<string, unknown>][] =
   ["Aborted", undefined, {
     type: "node.failed",
     error: { kind: "crash", cancelled: true },
-    message: "cut off: the process that supervised it died",
+    message: "cut off: nobody has seen its end",
   }],
   [{ Failed: "AdapterUnavailable" }, { error: { name: "E", message: "\ud800gone" } }, {
     type: "node.failed",
