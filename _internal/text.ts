@@ -28,7 +28,6 @@ export function decodeUtf8(bytes: Uint8Array): string {
   return decoder.decode(bytes);
 }
 
-/** What it cannot decode becomes U+FFFD; `ignoreBOM` keeps a byte order mark. */
 /**
  * The JSON of a small file that is written as a whole. Some editors put a byte order mark in front when
  * they save.
@@ -49,6 +48,7 @@ export function parseJsonFile(bytes: Uint8Array): unknown {
   }
 }
 
+/** What it cannot decode becomes U+FFFD; `ignoreBOM` keeps a byte order mark. */
 const lossyDecoder = new TextDecoder("utf-8", { ignoreBOM: true });
 
 /**

@@ -12,7 +12,6 @@ export class FlowProgress {
   failed: { id: string; errorKind: string } | undefined;
   readonly #count: number;
   readonly #ready: ReadyNodes;
-
   readonly #isWanted: (id: string) => boolean;
   #leftOut = 0;
 

@@ -91,6 +91,8 @@ export class LineStream {
   }
 }
 
+const LEAVE_ALONE = "let other programs leave an open run alone, and go on with it";
+
 /** Says in the words of a run why lines could not be appended. */
 function appendError(
   { kind, cause, problem, expected, actual }: AppendFailure,
@@ -102,20 +104,20 @@ function appendError(
     case "replaced":
       return runError("lost", `${appending} ${problem}`, {
         details,
-        remedy: "let other programs leave an open run alone, and go on with it",
+        remedy: LEAVE_ALONE,
         cause,
       });
     case "rewound":
       return runError("lost", `${appending} it shrank from ${expected} to ${actual} bytes`, {
         details: { ...details, expected, actual },
-        remedy: "let other programs leave an open run alone, and go on with it",
+        remedy: LEAVE_ALONE,
       });
     case "conflict": {
       const problem =
         `it has ${actual} lines instead of ${expected}, so another session writes to it`;
       return runError("lost", `${appending} ${problem}`, {
         details: { ...details, expected, actual },
-        remedy: "let other programs leave an open run alone, and go on with it",
+        remedy: LEAVE_ALONE,
       });
     }
     case "closed":

@@ -8,6 +8,21 @@ import type { FileHandle, FilePort } from "../../_internal/file_port.ts";
 /** The name of a call: of {@linkcode FilePort} or of {@linkcode FileHandle}. */
 export type CallName = keyof FilePort | keyof FileHandle;
 
+/** The calls that change what a disk may hold: after a call that only reads it is as it was before. */
+export const CHANGING_CALLS: readonly CallName[] = [
+  "openSync",
+  "mkdirSync",
+  "chmodSync",
+  "renameSync",
+  "removeSync",
+  "writeSync",
+  "truncateSync",
+  "syncDataSync",
+  "syncData",
+  "syncSync",
+  "sync",
+];
+
 /** One call that a program made. */
 export interface Call {
   /** Its number, from 1, in the order in which the calls were made. */

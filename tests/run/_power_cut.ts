@@ -16,7 +16,7 @@ import { EXTREME_SEEDS } from "../_util/crash_image.ts";
 import { everyCut, type EveryCutOptions, type EveryCutSummary } from "../_util/every_cut.ts";
 import { FaultPort } from "../_util/fault_port.ts";
 import { comesFrom } from "../_util/fault_run.ts";
-import { type CallName, PowerCut } from "../_util/fault_script.ts";
+import { CHANGING_CALLS, PowerCut } from "../_util/fault_script.ts";
 import { hastyFilePort } from "../_util/hasty_port.ts";
 import { mixSeeds, Random } from "../_util/random.ts";
 
@@ -39,21 +39,6 @@ export interface PlannedNode {
   /** How many turns of the event loop it takes. */
   turns?: number;
 }
-
-/** After a call that only reads, the disk is as it was after the call before. */
-const CHANGING: readonly CallName[] = [
-  "openSync",
-  "mkdirSync",
-  "chmodSync",
-  "renameSync",
-  "removeSync",
-  "writeSync",
-  "truncateSync",
-  "syncDataSync",
-  "syncData",
-  "syncSync",
-  "sync",
-];
 
 /** How far into its second life a run may be cut again. */
 const SECOND_CUT_WITHIN = 60;
@@ -83,14 +68,14 @@ export async function cutPowerOfRuns(
       world.checkEnd();
       await engine.check?.(world.root);
     },
-    { base: hastyFilePort, only: CHANGING, ...options },
+    { base: hastyFilePort, only: CHANGING_CALLS, ...options },
   );
 }
 
 /** Goes on until the power is cut again, and gives the world as it is behind that. */
 async function cutAgain(engine: PowerCutEngine, world: World, random: Random): Promise<World> {
   const port = new FaultPort({ root: world.root, base: hastyFilePort });
-  port.cutAt(1 + random.below(SECOND_CUT_WITHIN), { only: CHANGING });
+  port.cutAt(1 + random.below(SECOND_CUT_WITHIN), { only: CHANGING_CALLS });
   const second = world.with(() => !port.isCutNoticed);
   try {
     await engine.goOn(port, second);

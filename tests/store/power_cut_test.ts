@@ -7,7 +7,7 @@ import { assert, assertEquals, assertGreater, assertInstanceOf } from "@std/asse
 import { RuntimeStoreError, type WorkerRuntime } from "../../store/mod.ts";
 import { type CutInfo, everyCut, type EveryCutOptions } from "../_util/every_cut.ts";
 import { FaultPort } from "../_util/fault_port.ts";
-import type { CallName } from "../_util/fault_script.ts";
+import { CHANGING_CALLS } from "../_util/fault_script.ts";
 import { isThere, readBytes, write } from "../_util/files.ts";
 import { hastyFilePort } from "../_util/hasty_port.ts";
 import { isLongRun, longCount, withMemoryDir } from "../_util/temp.ts";
@@ -39,20 +39,6 @@ import {
 } from "./_scenes.ts";
 
 const SEEDS = longCount(3, 8);
-/** After a call that only reads, the disk is as it was after the call before. */
-const CHANGING: readonly CallName[] = [
-  "openSync",
-  "mkdirSync",
-  "chmodSync",
-  "renameSync",
-  "removeSync",
-  "writeSync",
-  "truncateSync",
-  "syncDataSync",
-  "syncData",
-  "syncSync",
-  "sync",
-];
 
 /** Mutations that are done, and are to be found, together. */
 type Step = readonly Operation[];
@@ -180,7 +166,7 @@ async function cutEverywhere(
       seeds: SEEDS,
       before: (root) => prepare(root, scene),
       base: hastyFilePort,
-      ...(!isLongRun() && { only: CHANGING }),
+      ...(!isLongRun() && { only: CHANGING_CALLS }),
       ...options,
     },
   );
