@@ -258,7 +258,6 @@ async function readHistory(
     }
     return JournalHistory.of(recovered, fold);
   } catch (cause) {
-    refuseIfNewer(cause, runId);
     if (!(cause instanceof CaptureJournalError) || cause.kind !== "no-session") throw cause;
     const isUnbegun = fold.state().nodes.every(({ status }) => status === "Pending");
     // That it has no flow tells more.
@@ -280,16 +279,16 @@ async function isEmpty(view: RunView): Promise<boolean> {
 }
 
 /**
- * Refuses a run whose bundle or trace a newer version has written, before anything is written beside them.
- * The journal, the log and the store are refused when they are read.
+ * Refuses a run whose recording or trace a newer version has written, before anything is written beside
+ * them. The log and the store do so by themselves when they are opened.
  */
 async function refuseNewer(root: string, runId: string): Promise<void> {
-  const { bundle, trace } = runPaths(root, runId);
-  // Whatever else is wrong is reported by who uses the file.
-  await readCaptureBundle(bundle).catch((cause) => refuseIfNewer(cause, runId));
-  await readTrace(trace).catch((cause) => refuseIfNewer(cause, runId));
-}
-
-function refuseIfNewer(cause: unknown, runId: string): void {
-  if (isNewer(cause)) throw new ResumeError("newer", newerText(cause), { runId, cause });
+  const { journal, bundle, trace } = runPaths(root, runId);
+  const refuse = (cause: unknown) => {
+    // Whatever else is wrong is reported by who uses the file.
+    if (isNewer(cause)) throw new ResumeError("newer", newerText(cause), { runId, cause });
+  };
+  await recoverCapture(journal).catch(refuse);
+  await readCaptureBundle(bundle).catch(refuse);
+  await readTrace(trace).catch(refuse);
 }
