@@ -43,12 +43,10 @@ export async function openCapture(root: string, operand: string): Promise<Opened
 }
 
 async function openBundle(path: string): Promise<OpenedCapture> {
-  try {
-    const bundle = await readCaptureBundle(path);
-    return { name: path, bundle, undecided: [], interrupted: [], damage: null };
-  } catch (cause) {
-    throw new Error(`Cannot use ${path} as a capture file: ${reasonOf(cause)}`, { cause });
-  }
+  const bundle = await readCaptureBundle(path).catch((cause) => {
+    throw new Error(unusableBundle(path, cause), { cause });
+  });
+  return { name: path, bundle, undecided: [], interrupted: [], damage: null };
 }
 
 async function openJournal(name: string, path: string): Promise<OpenedCapture> {
@@ -62,6 +60,12 @@ async function openJournal(name: string, path: string): Promise<OpenedCapture> {
     interrupted: interrupted.map(({ event_id: id, attempt }) => `${id} (attempt ${attempt})`),
     damage,
   };
+}
+
+/** Why a capture file cannot be used, in words. */
+export function unusableBundle(path: string, cause: unknown): string {
+  const reason = isNewer(cause) ? newerText(cause) : reasonOf(cause);
+  return `Cannot use ${path} as a capture file: ${reason}`;
 }
 
 /** Where a journal stops making sense, in words. */

@@ -23,7 +23,7 @@ import { Interrupts } from "../process/interrupts.ts";
 import { endOrphans } from "../process/orphan_processes.ts";
 import { isSuspended } from "../process/run_holder.ts";
 import { commandHint, findReadableRun } from "../reading/find_run.ts";
-import { isNewer, newerText } from "../reading/open_capture.ts";
+import { isNewer, newerText, unusableBundle } from "../reading/open_capture.ts";
 import { JsonDisplay, type RunDisplay, TextDisplay } from "../reading/run_display.ts";
 import { readRunLog } from "../reading/run_log.ts";
 import { readRunReport } from "../reading/run_report.ts";
@@ -284,11 +284,11 @@ async function isEmpty(view: RunView): Promise<boolean> {
  */
 async function refuseNewer(root: string, runId: string): Promise<void> {
   const { journal, bundle, trace } = runPaths(root, runId);
-  const refuse = (cause: unknown) => {
+  const refuse = (explain: (cause: unknown) => string) => (cause: unknown) => {
     // Whatever else is wrong is reported by who uses the file.
-    if (isNewer(cause)) throw new ResumeError("newer", newerText(cause), { runId, cause });
+    if (isNewer(cause)) throw new ResumeError("newer", explain(cause), { runId, cause });
   };
-  await recoverCapture(journal).catch(refuse);
-  await readCaptureBundle(bundle).catch(refuse);
-  await readTrace(trace).catch(refuse);
+  await recoverCapture(journal).catch(refuse(newerText));
+  await readCaptureBundle(bundle).catch(refuse((cause) => unusableBundle(bundle, cause)));
+  await readTrace(trace).catch(refuse(newerText));
 }

@@ -1,5 +1,5 @@
 /** What another version wrote beside a log of today is neither used nor written to, and named clearly. */
-import { assertEquals, assertMatch } from "@std/assert";
+import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { recoverCapture, stringifyCaptureBundle } from "../../capture/mod.ts";
 import { runtimeDirectory } from "../../store/mod.ts";
 import { withTempDir } from "../_util/temp.ts";
@@ -100,6 +100,7 @@ for (const { what, file, of, change, kind, says, users } of RECORDS) {
           const { code, stdout, stderr } = await taffrail([verb, ...operands], { cwd });
           assertEquals(code, 1, `${verb}: ${stdout}${stderr}`);
           assertMatch(stdout + stderr, says, verb);
+          assertStringIncludes(stdout + stderr, file, verb);
           assertEquals(await contentOf(kept), before, verb);
         }
         const { problems } = JSON.parse((await taffrail(["verify", "--json"], { cwd })).stdout);
