@@ -29,9 +29,10 @@ const TRACED = "execve,write,writev,pwrite64,pwritev,fdatasync,fsync";
 const MOST_BYTES = 1024 ** 2;
 
 const LINE = /^(\d+) +(.*)$/;
-const UNFINISHED = /^(\w+)\((.*?),? *<unfinished \.\.\.>$/s;
-const RESUMED = /^<\.\.\. (\w+) resumed>(.*)$/s;
-const WHOLE = /^(\w+)\((.*)\) += +(-?\d+|\?)[^=]*$/s;
+// Of a thread that is killed under `strace` it knows little: "<detached ...>", "????( <unavailable>) = ?".
+const UNFINISHED = /^([\w?]+)\((.*?),? *<(?:unfinished|detached) \.\.\.>$/s;
+const RESUMED = /^<\.\.\. ([\w?]+) resumed>(.*)$/s;
+const WHOLE = /^([\w?]+)\((.*)\) += +(-?\d+|\?)[^=]*$/s;
 const REST = /^(.*)\) += +(-?\d+|\?)[^=]*$/s;
 
 /** Whether calls can be traced here: `strace` is there, and may trace. */

@@ -44,6 +44,28 @@ Deno.test("a trace is read call by call, with the places of begin and end", () =
   );
 });
 
+Deno.test("calls of threads that were killed under the trace never ended", () => {
+  const calls = parseTrace(
+    `12 syscall_0x98e(0, 0x55d72f095440, 0x98e, 0x10, 0, 0 <detached ...>
+13 fsync(6</tmp> <detached ...>
+14 ????( <unavailable>) = ?
+15 fsync(6</tmp>) = ? <unavailable>
+16 fsync(6</tmp> <unfinished ...>
+16 <... fsync resumed> <detached ...>
+12 +++ exited with 0 +++
+`,
+  );
+  assertEquals(calls.map(({ pid, name, result }) => [pid, name, result]), [
+    [12, "syscall_0x98e", undefined],
+    [13, "fsync", undefined],
+    [14, "????", undefined],
+    [15, "fsync", undefined],
+    [16, "fsync", undefined],
+  ]);
+  assertEquals(calls.map(isSync), [false, false, false, false, false]);
+  assertEquals(calls[1]!.ended, Infinity);
+});
+
 Deno.test("of a call the file, what was written and what was started are known", () => {
   const calls = parseTrace(TRACE);
   assertEquals(commandLineOf(calls[0]!), ["true", 'a "b" é', "x\n"]);
