@@ -113,13 +113,35 @@ function unknownVerb(name: string): string {
   return `${problem}${end} taffrail ${verbs.replaceAll(", ", "|")}; see taffrail --help`;
 }
 
-/** A verb that has the same letters, or begins with the same two. */
+/** Verbs that end or remove something: whoever tries out what was guessed must not lose anything. */
+const NEVER_GUESSED = ["stop", "prune", "repair"];
+
+/** The verb that begins so, or that a slip or two make of it, unless a verb that is never guessed is as near. */
 function guess(name: string): string {
-  const letters = (text: string) => [...text].toSorted().join("");
-  const verbs = [...VERBS.keys()];
-  const meant = verbs.find((verb) => letters(verb) === letters(name)) ??
-    verbs.find((verb) => verb.slice(0, 2) === name.slice(0, 2));
-  return meant === undefined ? "" : `, did you mean ${meant}?`;
+  const verbs = Array.from(VERBS.keys(), (verb) => {
+    return { verb, slips: verb.startsWith(name) ? 0 : slipsBetween(verb, name) };
+  });
+  const fewest = Math.min(...verbs.map(({ slips }) => slips));
+  const nearest = verbs.filter(({ slips }) => slips === fewest).map(({ verb }) => verb);
+  const isFar = fewest > Math.max(1, Math.floor(name.length / 3));
+  if (isFar || nearest.some((verb) => NEVER_GUESSED.includes(verb))) return "";
+  return `, did you mean ${nearest.join(" or ")}?`;
+}
+
+/** How many letters were left out, added, mistaken, or changed places with the next, to make a text of another. */
+function slipsBetween(a: string, b: string): number {
+  const rows: number[][] = [Array.from({ length: b.length + 1 }, (_, column) => column)];
+  for (let row = 1; row <= a.length; row++) {
+    const slips = rows[row] = [row];
+    for (let column = 1; column <= b.length; column++) {
+      const mistaken = rows[row - 1]![column - 1]! + (a[row - 1] === b[column - 1] ? 0 : 1);
+      const isSwapped = a[row - 1] === b[column - 2] && a[row - 2] === b[column - 1];
+      const swapped = isSwapped ? rows[row - 2]![column - 2]! + 1 : Infinity;
+      const added = Math.min(slips[column - 1]!, rows[row - 1]![column]!) + 1;
+      slips[column] = Math.min(mistaken, swapped, added);
+    }
+  }
+  return rows[a.length]![b.length]!;
 }
 
 async function overview(): Promise<string> {

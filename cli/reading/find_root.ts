@@ -23,16 +23,30 @@ export function findRoot(cwd: string): string {
   }
 }
 
-/** Refuses what cannot be a root, so that it is not taken for one without runs. */
-export function checkRoot(root: string): void {
-  if (root === "") throw new UsageError("Cannot use --root: it is empty; name a directory");
+/**
+ * The root that somebody has chosen: by `--root`, or else by the variable `TAFFRAIL_ROOT`, which commands of
+ * a run find in their environment, so that what they record is beside that run wherever they go; undefined
+ * when nobody has. An empty variable chooses nothing.
+ *
+ * @throws {UsageError} If it cannot be a root, so that it is not taken for one without runs.
+ */
+export function chosenRoot(option: string | undefined): string | undefined {
+  const variable = Deno.env.get("TAFFRAIL_ROOT");
+  if (option !== undefined) checkRoot(option, "--root");
+  else if (variable) checkRoot(variable, "TAFFRAIL_ROOT");
+  return option ?? (variable || undefined);
+}
+
+/** `by`: how the root was chosen. */
+function checkRoot(root: string, by: string): void {
+  if (root === "") throw new UsageError(`Cannot use ${by}: it is empty; name a directory`);
   try {
     refuseUrl(root);
   } catch (cause) {
-    throw new UsageError(`${reasonOf(cause)}, with --root`, { cause });
+    throw new UsageError(`${reasonOf(cause)}, with ${by}`, { cause });
   }
   if (lookIfAllowed(root)?.isDirectory === false) {
-    throw new UsageError(`Cannot use --root ${root}: it is a file; name a directory`);
+    throw new UsageError(`Cannot use ${by} ${root}: it is a file; name a directory`);
   }
 }
 

@@ -1,7 +1,7 @@
 import { DEFAULT_ROOT } from "../../_internal/root_layout.ts";
 import type { TraceMode } from "../../trace/types.ts";
 import { optionError, UsageError } from "../exit_codes.ts";
-import { checkRoot, findRoot } from "../reading/find_root.ts";
+import { chosenRoot, findRoot } from "../reading/find_root.ts";
 import { parseDurationOption, parseSizeOption } from "../text/units.ts";
 
 /** A verb of the command. */
@@ -39,8 +39,9 @@ const COMMON_OPTIONS = { root: "string", json: "boolean" } as const;
 
 /** Their part of the help. */
 export const COMMON_HELP =
-  `  --root DIR          where the runs are kept (default: the nearest ${DEFAULT_ROOT}
-                      here or above, up to a directory with .git)
+  `  --root DIR          where the runs are kept (default: what the variable
+                      TAFFRAIL_ROOT says, else the nearest ${DEFAULT_ROOT} here
+                      or above, up to a directory with .git)
   --json              print JSON for programs instead of text
   -h, --help          print this help`;
 
@@ -53,9 +54,8 @@ export function readArguments<const Kinds extends OptionKinds = Record<never, ne
   const { given, operands } = parseArguments(verb, args, { ...COMMON_OPTIONS, ...kinds });
   // Only options of the kinds are taken, each with a value of its kind.
   const options = given as Arguments<Kinds>["options"];
-  const { root = findRoot(Deno.cwd()), json = false }: Options<typeof COMMON_OPTIONS> = options;
-  if (options.root !== undefined) checkRoot(root);
-  return { root, json, options, operands };
+  const { root: chosen, json = false }: Options<typeof COMMON_OPTIONS> = options;
+  return { root: chosenRoot(chosen) ?? findRoot(Deno.cwd()), json, options, operands };
 }
 
 /**

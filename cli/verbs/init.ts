@@ -3,7 +3,8 @@ import { DEFAULT_ROOT, gitignorePath } from "../../_internal/root_layout.ts";
 import { reasonOf } from "../../_internal/text.ts";
 import { UsageError } from "../exit_codes.ts";
 import { nameFrom } from "../flow/flow.ts";
-import { prepareRootDirectory } from "../reading/find_root.ts";
+import { chosenRoot, findRoot, prepareRootDirectory } from "../reading/find_root.ts";
+import { commandLine } from "../text/printable.ts";
 import { Screen } from "../text/screen.ts";
 import { COMMON_HELP, readArguments, type Verb } from "./arguments.ts";
 
@@ -14,27 +15,47 @@ export const initVerb: Verb = {
   summary: "make a directory for runs, and an example flow",
   help: `Makes ${DEFAULT_ROOT} in the current directory, with a .gitignore that keeps runs
 out of a repository, and ${FLOW_FILE}, an example that runs as it is. An
-existing ${FLOW_FILE} is never replaced.
+existing ${FLOW_FILE} is never replaced. Where runs were kept in a
+directory above so far, it says so.
 
 Usage: taffrail init [options]
 
 ${COMMON_HELP}
 
 Exit codes: 0 it is done, 1 something cannot be written, 2 there is such a flow
-already, or called wrongly. --json prints { "root", "flow" }: their paths.`,
+already, or called wrongly. --json prints { "root", "flow", "above" }: their
+paths, and that of the root above that was used so far, or null.`,
 
   run(args) {
     const { json, options, operands } = readArguments("init", args);
     if (operands.length > 0) throw new UsageError("taffrail init takes no argument");
-    const { root = DEFAULT_ROOT } = options;
+    const chosen = chosenRoot(options.root);
+    const root = chosen ?? DEFAULT_ROOT;
+    const above = chosen === undefined ? rootAbove() : null;
     writeExample(FLOW_FILE);
     prepareRootDirectory(root);
     const screen = new Screen(Deno.stdout);
-    if (json) screen.line(JSON.stringify({ root, flow: FLOW_FILE }));
-    else for (const line of nextSteps(root)) screen.line(line);
+    if (json) screen.line(JSON.stringify({ root, flow: FLOW_FILE, above }));
+    else for (const line of [...nextSteps(root), ...textOfAbove(above)]) screen.line(line);
     return Promise.resolve(0);
   },
 };
+
+/** The root that was used here so far, if it is that of a directory above. */
+function rootAbove(): string | null {
+  const nearest = findRoot(Deno.cwd());
+  return nearest === DEFAULT_ROOT ? null : nearest;
+}
+
+function textOfAbove(above: string | null): string[] {
+  if (above === null) return [];
+  return [
+    "",
+    `Runs of this directory were kept in ${above} so far, and are now in ${DEFAULT_ROOT}.`,
+    `To keep them all there instead, remove ${DEFAULT_ROOT}; to use it now and then:`,
+    `  ${commandLine(["taffrail", "ls", "--root", above])}`,
+  ];
+}
 
 /** Three nodes that say what can be said of one, and need nothing but Deno itself. */
 function exampleFlow(name: string): string {

@@ -11,7 +11,7 @@ export class Answerer implements AsyncDisposable {
   readonly #child = new RunningProcess(
     ["sh", "-c", 'ulimit -d 2000000; exec "$@"', "sh", ...[Deno.execPath(), "run"], "--allow-all"]
       .concat(["--no-lock", new URL("./_answer.ts", import.meta.url).href, MAIN]),
-    { env: { NO_COLOR: "1" } },
+    { env: { NO_COLOR: "1", TAFFRAIL_ROOT: "" } },
   );
 
   async ask(args: string[], cwd: string): Promise<Answer> {

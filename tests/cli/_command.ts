@@ -15,7 +15,8 @@ export interface CommandOptions extends StartOptions {
   shell?: string;
 }
 
-const ENVIRONMENT = { NO_COLOR: "1" };
+/** Tests may be commands of a run themselves: what they record belongs where they are. */
+const ENVIRONMENT = { NO_COLOR: "1", TAFFRAIL_ROOT: "" };
 
 /** Verbs that start nothing and wait for nothing. */
 const QUIET_VERBS = new Set(

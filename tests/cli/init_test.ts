@@ -2,7 +2,9 @@ import { assertEquals, assertStringIncludes } from "@std/assert";
 import { findRoot } from "../../cli/reading/find_root.ts";
 import { namesIn } from "../_util/files.ts";
 import { withTempDir } from "../_util/temp.ts";
-import { MAIN, start, taffrail } from "./_command.ts";
+import { listRuns } from "../../eventlog/mod.ts";
+import { MAIN, start, taffrail, taffrailCommand } from "./_command.ts";
+import { onlyRun } from "./_runs.ts";
 
 const FLOW = "taffrail.flow.json";
 
@@ -31,7 +33,83 @@ Deno.test("taffrail init replaces nothing", async () => {
     assertEquals(await Deno.readTextFile(`${cwd}/${FLOW}`), "mine");
     await Deno.remove(`${cwd}/${FLOW}`);
     const json = await taffrail(["init", "--json", "--root", "runs"], { cwd });
-    assertEquals(JSON.parse(json.stdout), { root: "runs", flow: FLOW });
+    assertEquals(JSON.parse(json.stdout), { root: "runs", flow: FLOW, above: null });
+  });
+});
+
+Deno.test("taffrail init below a root says that runs were kept there so far, and what to do", async () => {
+  await withTempDir(async (cwd) => {
+    await Deno.mkdir(`${cwd}/.taffrail`);
+    await Deno.mkdir(`${cwd}/a/b`, { recursive: true });
+    const { code, stdout } = await taffrail(["init"], { cwd: `${cwd}/a/b` });
+    assertEquals(code, 0);
+    const above = "../../.taffrail";
+    assertStringIncludes(
+      stdout,
+      `Runs of this directory were kept in ${above} so far, and are now in`,
+    );
+    assertStringIncludes(stdout, "To keep them all there instead, remove .taffrail;");
+    assertStringIncludes(stdout, `  taffrail ls --root ${above}\n`);
+    const json = await taffrail(["init", "--json"], { cwd: `${cwd}/a` });
+    assertEquals(JSON.parse(json.stdout).above, "../.taffrail");
+    await Deno.remove(`${cwd}/a/${FLOW}`);
+    const again = await taffrail(["init"], { cwd: `${cwd}/a` });
+    assertEquals(again.stdout.includes("so far"), false);
+  });
+});
+
+Deno.test("TAFFRAIL_ROOT is the root of every verb that is given none", async () => {
+  await withTempDir(async (cwd) => {
+    await Deno.mkdir(`${cwd}/sub/.taffrail`, { recursive: true });
+    const env = { TAFFRAIL_ROOT: `${cwd}/runs` };
+    const options = { cwd: `${cwd}/sub`, env };
+    const exec = await taffrail(["exec", "--name", "v", "--", "true"], options);
+    assertEquals(exec.code, 0, exec.stderr);
+    const runId = await onlyRun(`${cwd}/runs`);
+    const shown = JSON.parse((await taffrail(["show", "--json", "v"], options)).stdout);
+    assertEquals(shown.run_id, runId);
+    assertEquals((await taffrail(["verify"], options)).code, 0);
+    assertEquals(namesIn(`${cwd}/sub/.taffrail`), []);
+    // An option says more, and an empty variable nothing.
+    const json = ["ls", "--json"];
+    const given = await taffrail([...json, "--root", ".taffrail"], options);
+    assertEquals(JSON.parse(given.stdout).runs, []);
+    const empty = await taffrail(json, { ...options, env: { TAFFRAIL_ROOT: "" } });
+    assertEquals(JSON.parse(empty.stdout).root, ".taffrail");
+    const made = await taffrail(["init", "--json"], options);
+    assertEquals(JSON.parse(made.stdout), { root: `${cwd}/runs`, flow: FLOW, above: null });
+  });
+});
+
+Deno.test("TAFFRAIL_ROOT that can be no root is refused by its name", async () => {
+  await withTempDir(async (cwd) => {
+    await Deno.writeTextFile(`${cwd}/file`, "");
+    const REFUSED = {
+      file: "Cannot use TAFFRAIL_ROOT file: it is a file; name a directory\n",
+      "https://x/y":
+        "Cannot use a https:// URL as root: give the path of a directory, with TAFFRAIL_ROOT\n",
+    };
+    for (const [root, says] of Object.entries(REFUSED)) {
+      const { code, stderr } = await taffrail(["ls"], { cwd, env: { TAFFRAIL_ROOT: root } });
+      assertEquals({ code, stderr }, { code: 2, stderr: says });
+    }
+  });
+});
+
+Deno.test("a run among the commands of a run is recorded beside it, wherever they go", async () => {
+  await withTempDir(async (cwd) => {
+    await Deno.mkdir(`${cwd}/elsewhere/.taffrail`, { recursive: true });
+    await Deno.mkdir(`${cwd}/.taffrail`);
+    const inner = taffrailCommand(["exec", "--name", "inner", "--", "true"]);
+    const outer = ["exec", "--name", "outer", "--"];
+    const script = 'cd elsewhere && exec "$@"';
+    const { code, stderr } = await taffrail([...outer, "sh", "-c", script, "sh", ...inner], {
+      cwd,
+    });
+    assertEquals(code, 0, stderr);
+    const names = (await listRuns(`${cwd}/.taffrail`)).map((id) => id.replace(/-[^-]*$/, ""));
+    assertEquals(names.toSorted(), ["inner", "outer"]);
+    assertEquals(namesIn(`${cwd}/elsewhere/.taffrail`), []);
   });
 });
 

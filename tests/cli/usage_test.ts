@@ -33,6 +33,22 @@ const MISTAKES: { args: string[]; says: string; flow?: unknown }[] = [
     says: `There is no "shwo", did you mean show? taffrail ${CHOICE}; see taffrail --help`,
   },
   {
+    args: ["folow"],
+    says: `There is no "folow", did you mean follow? taffrail ${CHOICE}; see taffrail --help`,
+  },
+  {
+    args: ["res"],
+    says: `There is no "res", did you mean resume? taffrail ${CHOICE}; see taffrail --help`,
+  },
+  ...["prun", "prnue", "stpo", "stow", "st", "repari", "remove", "kill", "delete", "x"].map(
+    (name) => {
+      return {
+        args: [name],
+        says: `There is no "${name}": taffrail ${CHOICE}; see taffrail --help`,
+      };
+    },
+  ),
+  {
     args: ["--root", "x", "ls"],
     says: `Say what to do before "--root": taffrail ${CHOICE}; see taffrail --help`,
   },
