@@ -2,10 +2,18 @@ import { isWindowsDevice, MAX_RUN_NAME_LENGTH } from "../../_internal/root_layou
 import { mapConstraints } from "../../_internal/constraints.ts";
 import type { Constraints } from "../../supervisor/types.ts";
 
+/** The verbs that make a flow of what stands on their command line, without a file. */
+export const MAKERS = ["exec", "tasks"] as const;
+
+/** `taffrail exec`, or `taffrail run --tasks`: output and exit code are then those of what runs. */
+export type Maker = typeof MAKERS[number];
+
 /** A flow: commands, and which of them need which. */
 export interface Flow {
   /** The path of its file; one that was made from a command has none. */
   path?: string;
+  /** What it was made by, where it has no file. */
+  madeBy?: Maker;
   /** Its name; the ids of its runs begin with it. */
   name: string;
   /** Its nodes, in the order of the file. */

@@ -1,12 +1,12 @@
 import { atomicReplace } from "../../_internal/atomic_replace.ts";
 import { resolve } from "../files.ts";
 import { mapConstraints } from "../../_internal/constraints.ts";
-import { isStringArray, TaffrailError } from "../../_internal/errors.ts";
+import { defined, isStringArray, TaffrailError } from "../../_internal/errors.ts";
 import { denoFilePort, isNotFound, readFileSync } from "../../_internal/file_port.ts";
 import { runPaths } from "../../_internal/root_layout.ts";
 import { decodeUtf8, encodeUtf8 } from "../../_internal/text.ts";
 import type { Constraints } from "../../supervisor/types.ts";
-import { type Flow, type FlowNode, nameProblem } from "./flow.ts";
+import { type Flow, type FlowNode, type Maker, MAKERS, nameProblem } from "./flow.ts";
 import { type CommandRecord, commandRecordOf, flowProvenance, recordedNode } from "./node_event.ts";
 import { type Json, parseJsonc } from "./parse_jsonc.ts";
 import { checkNeeds } from "./ready_nodes.ts";
@@ -17,6 +17,8 @@ export interface FlowRecord {
   format: 1;
   /** The path of the flow file; null when the flow was made from a command. */
   path: string | null;
+  /** What the flow was made by, where it has no file. */
+  made_by?: Maker;
   /** The name. */
   name: string;
   /** What the recording says that was run: the digest of the nodes. */
@@ -113,11 +115,13 @@ type Fail = (problem: string) => never;
 /** What a flow record has to be, as `docs/format` says; members that later versions add are passed over. */
 function recordFrom(record: Map<string, Json>, fail: Fail): FlowRecord {
   const path = record.get("path");
+  const madeBy = MAKERS.find((maker) => maker === record.get("made_by"));
   const nodes = record.get("nodes");
   if (!Array.isArray(nodes)) return fail('"nodes" is no list');
   const read = {
     format: 1,
     path: path === null ? null : textIn(path, '"path"', fail),
+    ...defined({ made_by: madeBy }),
     name: textIn(record.get("name"), '"name"', fail),
     provenance: textIn(record.get("provenance"), '"provenance"', fail),
     constraints: constraintsFrom(record.get("constraints"), fail),
@@ -181,10 +185,11 @@ function textsIn(value: Json | undefined, place: string, fail: Fail): string[] {
 }
 
 async function recordOf(flow: Flow): Promise<FlowRecord> {
-  const { path, name, constraints, nodes } = flow;
+  const { path, madeBy, name, constraints, nodes } = flow;
   return {
     format: 1,
     path: path === undefined ? null : resolve(path),
+    ...defined({ made_by: madeBy }),
     name,
     provenance: await flowProvenance(flow),
     constraints,
@@ -199,9 +204,13 @@ function nodeRecordOf(node: FlowNode): NodeRecord {
 
 /** The flow of a command: nothing of it is in a file. */
 export function flowOfRecord(
-  { name, constraints, nodes }: Pick<FlowRecord, "name" | "constraints" | "nodes">,
+  { made_by: madeBy, name, constraints, nodes }: Pick<
+    FlowRecord,
+    "made_by" | "name" | "constraints" | "nodes"
+  >,
 ): Flow {
   return {
+    ...defined({ madeBy }),
     name,
     constraints,
     nodes: nodes.map((record) => recordedNode(record.id, record, { needs: record.needs })),

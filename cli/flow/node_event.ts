@@ -5,7 +5,7 @@ import type { CaptureBundle } from "../../capture/types.ts";
 import { nodeOfEvent } from "../../run/engine/asks.ts";
 import type { NodeText } from "../../run/engine/lifecycle.ts";
 import { commandLine } from "../text/printable.ts";
-import type { Flow, FlowNode } from "./flow.ts";
+import type { Flow, FlowNode, Maker } from "./flow.ts";
 
 /** What is recorded of a command: enough to run it again, but for secrets. */
 export interface CommandRecord {
@@ -87,14 +87,18 @@ export function isOfCommands(bundle: CaptureBundle): boolean | undefined {
 export async function flowOfCapture(bundle: CaptureBundle): Promise<Flow | undefined> {
   if (!("inputs" in bundle)) return undefined;
   const nodes = new Map<string, FlowNode>();
+  let areTasks = true;
   for (const input of bundle.inputs) {
     if (input.type !== "event" || input.kind !== "Command") continue;
     const command: unknown = JSON.parse(input.payload);
     if (!isCommandRecord(command) || command.env.length > 0) return undefined;
     const nodeId = nodeOfEvent(input.event_id);
     nodes.set(nodeId, recordedNode(nodeId, command));
+    areTasks &&= command.task !== undefined;
   }
   const { graph_id: name, config: constraints } = bundle;
-  const flow = { name, constraints, nodes: [...nodes.values()] };
+  const isCommand = nodes.size === 1 && nodes.has(name);
+  const madeBy: Maker | undefined = areTasks ? "tasks" : isCommand ? "exec" : undefined;
+  const flow = { ...defined({ madeBy }), name, constraints, nodes: [...nodes.values()] };
   return await flowProvenance(flow) === lastRuntimeOf(bundle) ? flow : undefined;
 }

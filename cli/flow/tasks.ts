@@ -21,6 +21,7 @@ export function makeTaskFlow(names: string[], options: { cwd: string; jobs: numb
     throw new UsageError(`Cannot run --tasks ${listed(names)}: they run nothing`);
   }
   return {
+    madeBy: "tasks",
     name: nameFrom(names.join("-")),
     nodes: walk.nodes,
     constraints: { ...DEFAULT_CONSTRAINTS, max_in_flight: options.jobs },

@@ -36,6 +36,16 @@ class PassedOutput {
   }
 }
 
+/** Shows the run of a flow as the verb does that began it, also when it is gone on with. */
+export function displayOf(
+  flow: Flow,
+  { root, json, completed = 0 }: { root: string; json: boolean; completed?: number },
+): RunDisplay {
+  if (flow.madeBy === "exec") return new CommandDisplay({ json });
+  if (json) return new JsonDisplay();
+  return new TextDisplay(flow, { root, completed, passesOutput: flow.madeBy === "tasks" });
+}
+
 const TICK_MS = 1000;
 
 /** A run for people: a line when a node begins and when it ends, and a table at the end. */

@@ -1,7 +1,7 @@
 import { basename } from "../../_internal/path.ts";
 import { optionError, UsageError } from "../exit_codes.ts";
 import { DEFAULT_CONSTRAINTS, type Flow, nameFrom, nameProblem } from "../flow/flow.ts";
-import { CommandDisplay } from "../reading/run_display.ts";
+import { displayOf } from "../reading/run_display.ts";
 import { recordRun } from "../record_run.ts";
 import { commandLine } from "../text/printable.ts";
 import { parseDurationOption } from "../text/units.ts";
@@ -44,7 +44,7 @@ nodes[0].exit_code in the JSON.`,
       throw new UsageError(`Write -- before the command: taffrail exec -- ${meant}`);
     }
     const flow = makeFlow(command, options);
-    using display = new CommandDisplay({ json });
+    using display = displayOf(flow, { root, json });
     const { exitCode } = await recordRun(flow, { root, display, ...runSettings(options) });
     return exitCode;
   },
@@ -63,5 +63,5 @@ function makeFlow(command: string[], options: { name?: string; timeout?: string 
   if (timeoutMs === 0) throw new UsageError("Cannot use --timeout 0: it leaves no time");
   const timeout = timeoutMs === undefined ? {} : { timeoutMs };
   const node = { id: name, run: command, needs: [], env: {}, cwd: Deno.cwd(), ...timeout };
-  return { name, nodes: [node], constraints: DEFAULT_CONSTRAINTS };
+  return { madeBy: "exec", name, nodes: [node], constraints: DEFAULT_CONSTRAINTS };
 }

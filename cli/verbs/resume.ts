@@ -24,7 +24,7 @@ import { endOrphans } from "../process/orphan_processes.ts";
 import { isSuspended } from "../process/run_holder.ts";
 import { commandHint, findReadableRun } from "../reading/find_run.ts";
 import { isNewer, newerText, unusableBundle } from "../reading/open_capture.ts";
-import { JsonDisplay, type RunDisplay, TextDisplay } from "../reading/run_display.ts";
+import { displayOf, type RunDisplay } from "../reading/run_display.ts";
 import { readRunLog } from "../reading/run_log.ts";
 import { readRunReport } from "../reading/run_report.ts";
 import { flowPorts, reportOfEnd } from "../record_run.ts";
@@ -66,7 +66,8 @@ A run that is not completed can be resumed, whatever has ended it: a kill, a
 signal, a node that failed. One that somebody works on cannot. Attempts are
 numbered on; max_retries counts anew. Nodes that have not completed may have
 changed, be new or be gone; the constraints are those with which the run began.
-Output and exit codes are those of taffrail run.`,
+What is printed, and exit codes, are those of the verb that began the run: a
+command of exec, and tasks, have their output passed on.`,
 
   async run(args) {
     const kinds = {
@@ -156,7 +157,7 @@ async function resumeRun(options: ResumeOptions): Promise<number> {
     // What has completed may have been run by something that is gone since.
     const programs = findPrograms({ ...flow, nodes: plan.open });
     const completed = flow.nodes.length - plan.open.length;
-    display = shown.use(json ? new JsonDisplay() : new TextDisplay(flow, { root, completed }));
+    display = shown.use(displayOf(flow, { root, json, completed }));
     interrupts.listenFor(display, options.graceMs);
     display.runStarted(runId);
     const ports = flowPorts({ ...options, flow, programs, held, display }, interrupts);
@@ -187,8 +188,8 @@ async function resumeRun(options: ResumeOptions): Promise<number> {
     display.note(`go on with it: ${commandHint("resume", { root, runId })}`);
   }
   display.runEnded(report);
-  // What commands print goes to files only, so none of it can be lost.
-  return exitCodeOfRun(report, { received: interrupts.received, hasLost: false });
+  const hasLost = display.passed?.hasLost ?? false;
+  return exitCodeOfRun(report, { received: interrupts.received, hasLost });
 }
 
 /** All that the run says of its processes. */

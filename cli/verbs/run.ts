@@ -2,7 +2,7 @@ import { exitCodeOfTasks, optionError, UsageError } from "../exit_codes.ts";
 import type { Flow } from "../flow/flow.ts";
 import { readFlow } from "../flow/parse_flow.ts";
 import { makeTaskFlow } from "../flow/tasks.ts";
-import { JsonDisplay, TextDisplay } from "../reading/run_display.ts";
+import { displayOf } from "../reading/run_display.ts";
 import { recordRun } from "../record_run.ts";
 import { parseCountOption } from "../text/units.ts";
 import {
@@ -67,12 +67,11 @@ stdout gets what taffrail show --json prints, when the run has ended.`,
     const kinds = { ...RUN_OPTIONS, tasks: "string", jobs: "string" } as const;
     const { root, json, options, operands } = readArguments("run", args, kinds);
     const flow = await chooseFlow(options, operands);
-    const passesOutput = options.tasks !== undefined;
-    using display = json ? new JsonDisplay() : new TextDisplay(flow, { root, passesOutput });
+    using display = displayOf(flow, { root, json });
     const settings = { root, display, ...runSettings(options) };
     const { report, exitCode } = await recordRun(flow, settings);
     const hasFailed = typeof report.state === "object" && exitCode === 1;
-    return passesOutput && hasFailed ? exitCodeOfTasks(report.nodes) : exitCode;
+    return flow.madeBy === "tasks" && hasFailed ? exitCodeOfTasks(report.nodes) : exitCode;
   },
 };
 
