@@ -168,6 +168,8 @@ export interface WaitRecord {
   id: string;
   /** What for. */
   kind: "sleep" | "gate";
+  /** Since when. */
+  at: EventTime;
   /** Until when at the latest, fixed when it was first asked for; left out when it waits for ever. */
   until?: EventTime;
 }
@@ -180,12 +182,16 @@ export interface WaitedRecord {
   id: string;
   /** Whether somebody let it pass or refused to, or its time has come, as it should or too early. */
   how: "passed" | "denied" | "due" | "timeout";
+  /** When that was found. */
+  at: EventTime;
   /** The line of the inbox that says so. */
   inbox_line?: number;
   /** What came with it: any JSON. */
   value?: unknown;
   /** Who said so. */
   by?: string;
+  /** By which way they said so; a program, where that is left out. */
+  method?: "hook" | "human_cli" | "mcp_tool";
 }
 
 /** Something that a program wants to have recorded. */

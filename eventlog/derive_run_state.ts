@@ -475,6 +475,8 @@ function detailsOf(event: NodeRunEvent): Omit<AttemptChange, "node_id"> {
       return { status: { Failed: failed }, ...defined(end), ...hashesOf(event) };
     }
     case "gate.passed":
+      // One that stands behind a node says nothing of how that ended.
+      return event.node_id === event.gate ? { status: "Completed" } : {};
     case "iteration.started":
       return {};
   }

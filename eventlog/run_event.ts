@@ -137,7 +137,7 @@ export interface NodeFailed extends RunEventBase {
   attempt?: number;
 }
 
-/** A gate behind a node was passed. */
+/** A gate behind a node was passed, or one that is a node of its own: then its name is that of the node. */
 export interface GatePassed extends RunEventBase {
   /** The tag. */
   type: "gate.passed";

@@ -25,5 +25,6 @@ export { openFileRoot } from "./file_root/file_root.ts";
 export { RunError, type RunErrorDetails, type RunErrorKind } from "./run_error.ts";
 export { openRun, type OpenRunOptions } from "./open_run.ts";
 export { Run } from "./run.ts";
+export { passGate, type PassGateOptions } from "./pass_gate.ts";
 export { TaffrailError, type TaffrailErrorOptions } from "../_internal/errors.ts";
 export type { RunTraceOptions } from "./run_trace.ts";

@@ -1,5 +1,5 @@
 import type { EventLog, EventPage, ReadOptions } from "../eventlog/types.ts";
-import type { RunEvent } from "../eventlog/run_event.ts";
+import type { GateMethod, RunEvent } from "../eventlog/run_event.ts";
 import type { RunPeek } from "../eventlog/read_run.ts";
 import type { RunTermination } from "../supervisor/types.ts";
 
@@ -63,6 +63,8 @@ export type InboxMessage =
       value?: unknown;
       /** The gate is not passed. */
       denied?: true;
+      /** By which way that is said; by a program where it is left out. */
+      method?: GateMethod;
     }
     | {
       /** The signal by which the run is to be stopped. */

@@ -43,13 +43,20 @@ function plainOf(tree: JsonValue): unknown {
 
 /** What each kind of note says, but for its tag. */
 export const noteFields = {
-  wait: { id: string, kind: unitEnum(["sleep", "gate"]), until: optional(duration) },
+  wait: {
+    id: string,
+    kind: unitEnum(["sleep", "gate"]),
+    at: duration,
+    until: optional(duration),
+  },
   waited: {
     id: string,
     how: unitEnum(["passed", "denied", "due", "timeout"]),
+    at: duration,
     inbox_line: optional(u64),
     value: givenJson,
     by: optional(string),
+    method: optional(unitEnum(["hook", "human_cli", "mcp_tool"])),
   },
   record: { id: string, at: duration, data: anyJson },
   ended: {

@@ -16,15 +16,19 @@ import type {
   InputRecord,
   NoteRecord,
   ResumedRecord,
+  WaitedRecord,
+  WaitRecord,
 } from "../../capture/types.ts";
 import type { RunFold } from "../../eventlog/derive_run_state.ts";
 import type { EventTime, RunTermination } from "../../supervisor/types.ts";
 import { attemptKey } from "../attempt_key.ts";
 import type { EndRecord, NodeAttempt } from "../types.ts";
 import { Asks, nodeOfEvent } from "./asks.ts";
+import { GateHistory } from "./gate_history.ts";
 import {
   type DescribeNode,
   type EventBody,
+  gateEnded,
   millisecondsOf,
   nodeEnded,
   nodeStarted,
@@ -53,6 +57,7 @@ interface OpenAttempt extends NodeAttempt {
 
 /** What the log lacks, in the order in which it happened. */
 type Missing =
+  | { what: "gate"; attempt: NodeAttempt; waited: WaitedRecord; at: number }
   | { what: "sitting"; number: number; at: number }
   | { what: "begin"; attempt: NodeAttempt; payload: string; at: number }
   | { what: "end"; attempt: EndedAttempt };
@@ -96,6 +101,8 @@ export class JournalHistory {
   readonly #payloads = new Map<string, string>();
   readonly #open = new Map<string, OpenAttempt>();
   readonly #missing = new Map<string, Missing>();
+  /** Which gates wait, and how the others have ended. */
+  readonly gates = new GateHistory();
   readonly #completed = new Set<string>();
   readonly #begun = new Set<string>();
 
@@ -158,18 +165,20 @@ export class JournalHistory {
   }
 
   /**
-   * The nodes that have completed and were not asked for again since, in the order in which they did, of a
+   * The nodes that have completed, and gates that were passed, and that were not asked for again since, in the order in which they did, of a
    * session that was read as a whole.
    */
   get completed(): Set<string> {
     const undecided = this.undecidedEnds.filter(({ termination }) => termination === "Completed");
-    return new Set([...this.#completed, ...undecided.map(({ nodeId }) => nodeId)]);
+    const nodes = undecided.map(({ nodeId }) => nodeId);
+    return new Set([...this.#completed, ...nodes, ...this.gates.passed]);
   }
 
-  /** The nodes whose work was begun, or may have been, of a session that was read as a whole. */
+  /** The nodes whose work was begun, or may have been, and the gates that were asked for, of a session that was read as a whole. */
   get begun(): Set<string> {
     const open = [...this.#open.values()].filter(mayHaveBegun);
-    return new Set([...this.#begun, ...open.map(({ nodeId }) => nodeId)]);
+    const nodes = open.map(({ nodeId }) => nodeId);
+    return new Set([...this.#begun, ...nodes, ...this.gates.asked]);
   }
 
   /** Attempts that were or may have been begun, and whose ends nobody has seen. */
@@ -198,6 +207,8 @@ export class JournalHistory {
         break;
       case "resumed":
       case "ended":
+      case "wait":
+      case "waited":
         this.#takeNote(line);
     }
   }
@@ -209,6 +220,7 @@ export class JournalHistory {
         return missing.number === 1 ? "the begin of the run" : "that it was gone on with";
       }
       const { nodeId, attempt } = missing.attempt;
+      if (missing.what === "gate") return `how the wait at the gate ${nodeId} ended`;
       return `the ${missing.what} of ${nodeId} (attempt ${attempt})`;
     });
     return this.#lacksEnd() ? [...words, "the end of the run"] : words;
@@ -233,6 +245,7 @@ export class JournalHistory {
   #eventsOf(missing: readonly Missing[], { name, nodes, describe }: Telling): EventBody[] {
     let startedTs = this.#log.sittingTs;
     const bodies = missing.map((one): EventBody => {
+      if (one.what === "gate") return gateEnded(one.at, one.attempt, one.waited);
       if (one.what === "end") return nodeEnded(one.attempt.at, one.attempt, one.attempt);
       if (one.what === "begin") {
         const payload = one.payload === "" ? {} : JSON.parse(one.payload);
@@ -285,7 +298,7 @@ export class JournalHistory {
     this.#ended = undefined;
     this.#undecided = [];
     for (const kept of [this.#episodes, this.#payloads, this.#open, this.#missing]) kept.clear();
-    for (const kept of [this.#completed, this.#begun]) kept.clear();
+    for (const kept of [this.#completed, this.#begun, this.gates]) kept.clear();
     this.#asks.clear();
     this.#beginSitting();
   }
@@ -297,7 +310,17 @@ export class JournalHistory {
     } else if (note.type === "ended") {
       this.#ended = note;
       this.#passTime(note.at);
-    }
+    } else if (note.type === "wait" || note.type === "waited") this.#takeWait(note);
+  }
+
+  #takeWait(note: WaitRecord | WaitedRecord): void {
+    const at = this.#passTime(note.at);
+    const isOfGate = note.type === "waited" && this.gates.of(note.id).open !== undefined;
+    this.gates.take(note);
+    if (!isOfGate) return;
+    const attempt = { nodeId: note.id, attempt: this.gates.of(note.id).asks };
+    if (isLogged(this.#log, attempt)) return;
+    this.#missing.set(`gate ${attemptKey(attempt)}`, { what: "gate", attempt, waited: note, at });
   }
 
   #beginSitting(): void {

@@ -10,6 +10,7 @@ import {
   type NodeKind,
   type RunEvent,
 } from "../../eventlog/run_event.ts";
+import type { WaitedRecord } from "../../capture/types.ts";
 import type { EventTime, RunTermination } from "../../supervisor/types.ts";
 import { errorKindOf } from "../attempt_key.ts";
 import type { EndRecord, NodeAttempt } from "../types.ts";
@@ -102,6 +103,21 @@ function errorOf(
   const kind = errorKindOf(termination, end);
   const words = kind === "cancelled" ? { kind: "crash", cancelled: true } as const : { kind };
   return { ...words, ...defined({ exit_code, signal }) };
+}
+
+/** The end of a wait at a gate: somebody has passed it, or not. */
+export function gateEnded(
+  at: number,
+  { nodeId, attempt }: NodeAttempt,
+  { how, by, method = "hook" }: Pick<WaitedRecord, "how" | "by" | "method">,
+): EventBody {
+  const rest = { node_id: nodeId, attempt, ...defined({ by }) };
+  if (how === "passed") return { type: "gate.passed", at, gate: nodeId, method, ...rest };
+  const message = how === "timeout"
+    ? "nobody passed it in time"
+    : `it was denied${by === undefined ? "" : ` by ${by}`}`;
+  const error: NodeError = { kind: "gate_failed" };
+  return { type: "node.failed", at, ...rest, error, message };
 }
 
 /** Whether an attempt was begun before it ended: the end of any other is told nowhere. */

@@ -34,6 +34,8 @@ import { messageOf } from "../error_record.ts";
 import type { AttemptEnd, EndRecord, HeldRun, NodeAttempt } from "../types.ts";
 import { runError } from "../run_error.ts";
 import { Asks, nodeOfEvent } from "./asks.ts";
+import type { GateHistory } from "./gate_history.ts";
+import { GateWaits } from "./gate_waits.ts";
 import type { JournalHistory } from "./journal_history.ts";
 import {
   type DamagedLines,
@@ -87,6 +89,9 @@ export class RunEngine {
   #journal: CaptureJournal | undefined;
   #session: Session | undefined;
   #timers: Timers = systemTimers;
+  /** What the journal had of gates when the run was gone on with. */
+  #pastGates: GateHistory | undefined;
+  #gates: GateWaits | undefined;
 
   private constructor(options: EngineOptions) {
     this.#options = options;
@@ -148,6 +153,7 @@ export class RunEngine {
       withdrawDeferred: true,
       onRecovered: async (recovered) => {
         history = History.of(recovered, this.#options.fold, { asks: this.#asks });
+        this.#pastGates = history.gates;
         await endLeftovers(history.cutOff);
         this.stop.throwIfAborted();
         await held.putDocument("capture.json", undefined);
@@ -209,9 +215,9 @@ export class RunEngine {
     return this.#failure;
   }
 
-  /** Whether there are attempts whose begin was decided on, and whose end was not. */
+  /** Whether anything will happen: attempts were begun that have not ended, or the run waits at a gate. */
   get hasOpen(): boolean {
-    return this.#open.size > 0;
+    return this.#open.size > 0 || (this.#gates?.isWaiting ?? false);
   }
 
   /** Asks for a node. Resolves when that is decided on, which is not on disk yet. */
@@ -224,6 +230,21 @@ export class RunEngine {
     // What is no event was not asked for.
     this.#asks.add(ask);
     await this.session.onEvent(event);
+  }
+
+  /** The gates at which it waits. */
+  get gates(): GateWaits {
+    const { held: { view }, observer } = this.#options;
+    return this.#gates ??= new GateWaits({
+      view,
+      observer,
+      past: this.#pastGates,
+      note: (note) => this.session.note(note),
+      tell: (tale) => this.#teller.tell(tale),
+      timers: this.#timers,
+      fail: (error) => this.fail(error),
+      stop: this.stop,
+    });
   }
 
   /** Takes out what waits: nothing of it is begun any more. */

@@ -17,11 +17,11 @@ import { type EventBody, eventsOf } from "./lifecycle.ts";
 
 /** Something to be told. */
 export interface Tale {
-  /** Its event. */
-  event: () => EventBody;
+  /** Its event, if the log is told too. */
+  event?: () => EventBody;
   /** Resolves when it is known whether it happened: false when it did not, and nothing is told. */
   happened?: Promise<boolean>;
-  /** Told when its event is in the log. */
+  /** Told when it is on disk, and its event in the log. */
   then?: () => void;
 }
 
@@ -88,7 +88,7 @@ export class Teller {
   async #tellOf(tales: readonly Tale[]): Promise<void> {
     const happened = await Promise.all(tales.map((tale) => tale.happened ?? true));
     const told = tales.filter((_, index) => happened[index]);
-    await this.write(told.map(({ event }) => event()));
+    await this.write(told.flatMap(({ event }) => event?.() ?? []));
     for (const { then } of told) then?.();
   }
 

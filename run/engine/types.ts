@@ -1,3 +1,4 @@
+import type { WaitedRecord, WaitRecord } from "../../capture/types.ts";
 import type { RunFold } from "../../eventlog/derive_run_state.ts";
 import type { ErrorKind } from "../../eventlog/run_event.ts";
 import type {
@@ -39,6 +40,10 @@ export interface EngineObserver {
   ): void;
   /** An attempt that had begun has ended. */
   attemptEnded(attempt: NodeAttempt, end: AttemptEnd & { at: number }): void;
+  /** The run waits at a gate, until this time where that is limited. */
+  gateWaits?(gate: string, wait: WaitRecord): void;
+  /** It does so no more. */
+  gateEnded?(gate: string, waited: WaitedRecord): void;
 }
 
 /** What a `RunEngine` works with. */

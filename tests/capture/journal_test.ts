@@ -38,9 +38,9 @@ function memorySink() {
 const RECORD: NoteRecord = { type: "record", id: "r1", at: at(1), data: { b: [1, null], a: "é" } };
 
 const NOTES: NoteRecord[] = [
-  { type: "wait", id: "ask", kind: "gate", until: at(9) },
-  { type: "wait", id: "nap", kind: "sleep" },
-  { type: "waited", id: "ask", how: "passed", inbox_line: 3, value: null, by: "ada" },
+  { type: "wait", id: "ask", kind: "gate", at: at(4), until: at(9) },
+  { type: "wait", id: "nap", kind: "sleep", at: at(5) },
+  { type: "waited", id: "ask", how: "passed", at: at(6), inbox_line: 3, value: null, by: "ada" },
   RECORD,
   {
     type: "ended",
@@ -347,9 +347,9 @@ Deno.test("the further lines are written as the format says, and read as strictl
   const session = newSession({ mode: "concurrent", journal: journalOver(sink) });
   for (const note of NOTES) await session.note(note);
   const texts = [
-    '{"line":2,"type":"wait","id":"ask","kind":"gate","until":{"secs":9,"nanos":0}}',
-    '{"line":3,"type":"wait","id":"nap","kind":"sleep"}',
-    '{"line":4,"type":"waited","id":"ask","how":"passed","inbox_line":3,"value":null,"by":"ada"}',
+    '{"line":2,"type":"wait","id":"ask","kind":"gate","at":{"secs":4,"nanos":0},"until":{"secs":9,"nanos":0}}',
+    '{"line":3,"type":"wait","id":"nap","kind":"sleep","at":{"secs":5,"nanos":0}}',
+    '{"line":4,"type":"waited","id":"ask","how":"passed","at":{"secs":6,"nanos":0},"inbox_line":3,"value":null,"by":"ada"}',
     '{"line":5,"type":"record","id":"r1","at":{"secs":1,"nanos":0},"data":{"b":[1,null],"a":"é"}}',
     '{"line":6,"type":"ended","at":{"secs":2,"nanos":0},"state":"Aborted","reason":"a failed",' +
     '"failed":"a","skipped":{"b":"a failed","c":"b"},"output":[1.5]}',
