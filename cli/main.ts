@@ -5,7 +5,7 @@
  * @module
  */
 import { VERSION } from "../_internal/version.ts";
-import { exitCodeOfError, UsageError } from "./exit_codes.ts";
+import { exitCodeOfError, PassedCodeError, UsageError } from "./exit_codes.ts";
 import { printableLine } from "./text/printable.ts";
 import { Screen } from "./text/screen.ts";
 import type { Verb } from "./verbs/arguments.ts";
@@ -38,8 +38,8 @@ export async function main(args: string[]): Promise<number> {
   const errors = new Screen(Deno.stderr);
   try {
     const exitCode = await dispatch(args);
-    if (exitCode !== 0 || Screen.failure === undefined) return exitCode;
-    throw new Error(`Cannot write the output: ${Screen.failure.message}`);
+    if (exitCode === 0) Screen.check();
+    return exitCode;
   } catch (error) {
     for (const message of messagesOf(error)) {
       errors.line(errors.paint(message.split("\n").map(printableLine).join("\n"), "red"));
@@ -53,6 +53,7 @@ function messagesOf(error: unknown): Set<string> {
   if (error instanceof SuppressedError) {
     return new Set([...messagesOf(error.suppressed), ...messagesOf(error.error)]);
   }
+  if (error instanceof PassedCodeError) return messagesOf(error.cause);
   if (!(error instanceof Error)) return new Set([String(error)]);
   if (isStackOverflow(error)) {
     return new Set(["Cannot go on: something that was read is nested too deeply"]);
@@ -157,7 +158,7 @@ ${rows.join("\n")}
   taffrail --version
 
 Exit codes: 0 all went well, 1 the work failed, 2 called wrongly, 128 + n ended
-by signal n.`;
+by signal n; exec exits as its command does.`;
 }
 
 if (import.meta.main) Deno.exit(await main(Deno.args));

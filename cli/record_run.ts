@@ -12,6 +12,7 @@ import { prepareRootDirectory } from "./reading/find_root.ts";
 import type { RunDisplay } from "./reading/run_display.ts";
 import { deferralsOf } from "./reading/deferrals.ts";
 import { readRunReport, reportOf, type RunReport } from "./reading/run_report.ts";
+import { Screen } from "./text/screen.ts";
 import type { RunSettings } from "./verbs/arguments.ts";
 
 /** How a run ended, and the exit code for it. */
@@ -52,9 +53,28 @@ export async function recordRun(
   }
   const report = await reportOfEnd({ root, view }, end);
   display.runEnded(report);
-  const { received } = interrupts;
-  const hasLost = display.passed?.hasLost ?? false;
-  return { report, exitCode: exitCodeOfRun(report, { received, hasLost }) };
+  return { report, exitCode: exitCodeOf(report, { ...options, interrupts, flow, end }) };
+}
+
+/** The exit code of a run that was shown to its end; `end`: undefined where it was not gone on with. */
+export function exitCodeOf(
+  report: RunReport,
+  { flow, interrupts, display, end }: {
+    flow: Flow;
+    interrupts: Interrupts;
+    display: RunDisplay;
+    end: RunFlowEnd | undefined;
+  },
+): number {
+  const exitCode = exitCodeOfRun(report, {
+    madeBy: flow.madeBy,
+    received: interrupts.received,
+    hasLost: display.passed?.hasLost ?? false,
+    failure: end?.failure,
+  });
+  // Of what a command's exit code stands for, that what was said of it is lost is no part.
+  if (exitCode === 0) Screen.check();
+  return exitCode;
 }
 
 /** A flow that is to be run, and by what it is shown. */

@@ -17,7 +17,7 @@ import { pumpEventId } from "../../run/engine/asks.ts";
 import { RunEngine } from "../../run/engine/run_engine.ts";
 import type { Decided, EngineOptions, LeftRun, RunEnding } from "../../run/engine/types.ts";
 import { messageOf } from "../../run/error_record.ts";
-import type { AttemptPlace, HeldRun } from "../../run/types.ts";
+import type { AttemptEnd, AttemptPlace, HeldRun } from "../../run/types.ts";
 import { openTrace, type RunTrace } from "../../run/run_trace.ts";
 import { PumpDriver } from "../../supervisor/driver/pump_driver.ts";
 import { traceConfigFromEnv } from "../../trace/trace_config.ts";
@@ -69,6 +69,8 @@ export interface RunFlowEnd {
   bundle: CaptureBundle;
   /** How many lines were given to the log. */
   logged: number;
+  /** How the node ended that ended the run, the first in time; undefined where none did. */
+  failure: AttemptEnd | undefined;
 }
 
 /**
@@ -98,6 +100,8 @@ class FlowRun {
   readonly #trace: RunTrace;
   readonly #nodes: ReadonlyMap<string, FlowNode>;
   readonly #progress: FlowProgress;
+  /** The last ends of the nodes that did not complete. */
+  readonly #failures = new Map<string, AttemptEnd>();
   /** Whether what is decided is about what was asked for here, and not about what another process has left. */
   isOpen = false;
 
@@ -117,7 +121,8 @@ class FlowRun {
       await this.#feed(engine);
       const ending = this.#progress.ending(this.#options.stoppedBy());
       const bundle = await engine.end(ending);
-      return { ending, bundle, logged: engine.logged };
+      const failure = this.#failures.get(ending.failed ?? "");
+      return { ending, bundle, logged: engine.logged, failure };
     } catch (cause) {
       await engine.breakOff(cause);
       for (const { nodeId, attempt } of engine.untold) {
@@ -179,6 +184,7 @@ class FlowRun {
         attemptEnded: (attempt, end) => {
           const node = this.#nodes.get(attempt.nodeId);
           this.#trace.end(attempt, end);
+          if (end.termination !== "Completed") this.#failures.set(attempt.nodeId, end);
           if (node !== undefined) observer.nodeEnded(node, end);
         },
       },

@@ -1,6 +1,6 @@
 import { delimiter, isAbsolute, isDirectory, lookAt, resolve } from "../files.ts";
 import { dirname, isWindows } from "../../_internal/path.ts";
-import { UsageError } from "../exit_codes.ts";
+import { ProgramError, UsageError } from "../exit_codes.ts";
 import { fitTo, quoted } from "../text/printable.ts";
 import type { Flow } from "./flow.ts";
 import { findTask, readTaskFiles, type TaskFile } from "./tasks.ts";
@@ -29,10 +29,12 @@ export function findPrograms(flow: Flow): Map<string, string> {
   for (const { id, run, task, env, cwd } of flow.nodes) {
     const name = task ?? run[0]!;
     const what = task === undefined ? "" : "the task ";
-    const fail = (problem: string): never => {
+    const say = (problem: string) => {
       const subject = flow.path === undefined ? "" : ` ${flow.path}: node ${quoted(id)} runs`;
-      const message = `Cannot run${subject} ${what}${quoted(name)}, ${problem}`;
-      throw new UsageError(fitTo(message, LONGEST_MESSAGE));
+      return fitTo(`Cannot run${subject} ${what}${quoted(name)}, ${problem}`, LONGEST_MESSAGE);
+    };
+    const fail = (problem: string): never => {
+      throw new UsageError(say(problem));
     };
     if (!isDirectory(cwd)) fail(`but in the cwd ${cwd}, which is no directory`);
     if (task !== undefined) {
@@ -46,7 +48,10 @@ export function findPrograms(flow: Flow): Map<string, string> {
     const isDeno = task !== undefined && !Deno.build.standalone;
     const program = isDeno ? Deno.execPath() : find(run[0]!, { cwd, path: pathFor(env.PATH) });
     if (typeof program === "string") programs.set(id, program);
-    else fail(`${task === undefined ? "which" : "but deno"} ${program.problem}`);
+    else {
+      const message = say(`${task === undefined ? "which" : "but deno"} ${program.problem}`);
+      throw new ProgramError(message, program);
+    }
   }
   return programs;
 }
@@ -70,17 +75,27 @@ export function pathFor(own: string | undefined): string {
   return path === undefined || path === "" ? directory : `${path}${delimiter}${directory}`;
 }
 
-/** Finds a program as the system would; returns in words why it cannot be run. */
-function findProgram(name: string, place: ProgramPlace): string | { problem: string } {
+/** Why a program cannot be run, in words. */
+interface NoProgram {
+  problem: string;
+  /** Whether something is there that cannot be executed. */
+  isThere: boolean;
+}
+
+/** Finds a program as the system would. */
+function findProgram(name: string, place: ProgramPlace): string | NoProgram {
   const isPath = name.includes("/") || (isWindows && name.includes("\\")) || isAbsolute(name);
   if (isPath) {
     const path = resolve(place.cwd, name);
-    return firstProgram([path]) ?? { problem: problemOf(path) };
+    return firstProgram([path]) ?? problemOf(path);
   }
   const directories = place.path.split(delimiter).map((entry) => resolve(place.cwd, entry));
   const candidates = directories.map((directory) => resolve(directory, name));
-  return firstProgram(candidates) ??
-    { problem: "is not on the PATH: install it, or write its path" };
+  const found = firstProgram(candidates);
+  if (found !== undefined) return found;
+  const file = candidates.find((path) => lookAt(path)?.isFile);
+  if (file !== undefined) return problemOf(file);
+  return { problem: "is not on the PATH: install it, or write its path", isThere: false };
 }
 
 function firstProgram(paths: string[]): string | undefined {
@@ -93,8 +108,9 @@ function isProgram(path: string): boolean {
   return info?.isFile === true && (info.mode === null || (info.mode & 0o111) !== 0);
 }
 
-function problemOf(path: string): string {
+function problemOf(path: string): NoProgram {
   const info = lookAt(path);
-  if (info === undefined) return `does not exist: there is no ${path}`;
-  return info.isFile ? `may not be run: make ${path} executable` : `is no file: ${path}`;
+  if (info === undefined) return { problem: `does not exist: there is no ${path}`, isThere: false };
+  const problem = info.isFile ? `may not be run: make ${path} executable` : `is no file: ${path}`;
+  return { problem, isThere: true };
 }

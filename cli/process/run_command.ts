@@ -1,5 +1,6 @@
 import { turn } from "../../_internal/barrier.ts";
 import { isWindows } from "../../_internal/path.ts";
+import { reasonOf } from "../../_internal/text.ts";
 import { NotStartedError, refuseNotExecutable } from "./cannot_run.ts";
 import { aborted, ProcessGroup, wait } from "./end_processes.ts";
 import { OutputPump, patienceFor, type TakeOutput } from "./output_pump.ts";
@@ -45,12 +46,19 @@ export interface CommandOptions {
  */
 type EarlyEnd = "timeout" | "stop" | "output" | "record";
 
+/** How the process of a command ended. */
+interface CommandStatus {
+  success: boolean;
+  code: number;
+  signal: string | null;
+}
+
 /** How a command ended. */
 export interface CommandEnd {
   /** Its exit code; of one that a signal ended, what a shell would say. */
   code: number;
   /** The signal that ended it. */
-  signal: Deno.Signal | null;
+  signal: string | null;
   /** Why it was ended before it ended by itself. */
   endedBy: EarlyEnd | undefined;
   /** What was thrown by whoever took its output. */
@@ -74,7 +82,7 @@ export async function runCommand(command: Command, options: CommandOptions): Pro
   const startedAt = performance.now();
   const child = spawn(command);
   const group = new ProcessGroup(child);
-  const exit = child.status.then((status) => ({ ...status, at: performance.now() }));
+  const exit = statusOf(child).then((status) => ({ ...status, at: performance.now() }));
   const output = new CommandOutput(child, options);
   using early = new EarlyEnding(options);
   void output.ended.then(() => output.error === undefined || early.want("output"));
@@ -108,6 +116,17 @@ const TIDY_UP_MS = 10_000;
  */
 export function endWithinMs(graceMs: number): number {
   return 3 * graceMs + TIDY_UP_MS;
+}
+
+/** Deno has no names for the real-time signals, and tells such an end as an error. */
+async function statusOf(child: Deno.ChildProcess): Promise<CommandStatus> {
+  try {
+    return await child.status;
+  } catch (error) {
+    const [, number] = /^Invalid signal: (\d+)$/.exec(reasonOf(error)) ?? [];
+    if (number === undefined) throw error;
+    return { success: false, code: 128 + Number(number), signal: `SIG${number}` };
+  }
 }
 
 /** It is recorded before this returns its promise, where the recording does not wait for anything. */

@@ -17,6 +17,12 @@ const BATCH_LENGTH = 64 * 1024;
 export class Screen {
   /** Why something could not be written, other than that nobody reads it any more. */
   static failure: Error | undefined;
+  /** Throws where something could not be written. */
+  static check(): void {
+    if (Screen.failure === undefined) return;
+    throw new Error(`Cannot write the output: ${Screen.failure.message}`);
+  }
+
   /** Whether somebody watches it, and the line can be written over. */
   readonly isTerminal: boolean;
   readonly #stream: typeof Deno.stdout | typeof Deno.stderr;

@@ -1,5 +1,5 @@
 import { basename } from "../../_internal/path.ts";
-import { optionError, UsageError } from "../exit_codes.ts";
+import { optionError, passExitCode, UsageError } from "../exit_codes.ts";
 import { DEFAULT_CONSTRAINTS, type Flow, nameFrom, nameProblem } from "../flow/flow.ts";
 import { displayOf } from "../reading/run_display.ts";
 import { recordRun } from "../record_run.ts";
@@ -29,26 +29,32 @@ ${RUN_HELP}
 
 stdout is the command's alone. stderr gets the line run_id=<id> first and a line
 that tells how the command ended last, or with --json what taffrail show --json
-prints, as one line. Exit codes: 0 the command exited with 0, 1 it did not, or
-its output could not be passed on; its own exit code is told, and is
-nodes[0].exit_code in the JSON.`,
+prints, as one line.
 
-  async run(args) {
-    const end = args.indexOf("--");
-    const command = end === -1 ? [] : args.slice(end + 1);
-    const kinds = { ...RUN_OPTIONS, name: "string", timeout: "string" } as const;
-    const own = end === -1 ? args : args.slice(0, end);
-    const { root, json, options, operands } = readArguments("exec", own, kinds);
-    if (operands.length > 0) {
-      const meant = commandLine([...operands, ...command]);
-      throw new UsageError(`Write -- before the command: taffrail exec -- ${meant}`);
-    }
-    const flow = makeFlow(command, options);
-    using display = displayOf(flow, { root, json });
-    const { exitCode } = await recordRun(flow, { root, display, ...runSettings(options) });
-    return exitCode;
-  },
+Exit codes: that of the command; 128 + n where it, or taffrail, was ended by
+signal n; 124 where --timeout has ended it; 126 where the program cannot be
+executed, 127 where it, or what its first line asks for, is not found; 125 where
+taffrail itself fails: something cannot be recorded, or passed on; 2 called
+wrongly.`,
+
+  run: (args) => passExitCode("exec", () => exec(args)),
 };
+
+async function exec(args: string[]): Promise<number> {
+  const end = args.indexOf("--");
+  const command = end === -1 ? [] : args.slice(end + 1);
+  const kinds = { ...RUN_OPTIONS, name: "string", timeout: "string" } as const;
+  const own = end === -1 ? args : args.slice(0, end);
+  const { root, json, options, operands } = readArguments("exec", own, kinds);
+  if (operands.length > 0) {
+    const meant = commandLine([...operands, ...command]);
+    throw new UsageError(`Write -- before the command: taffrail exec -- ${meant}`);
+  }
+  const flow = makeFlow(command, options);
+  using display = displayOf(flow, { root, json });
+  const { exitCode } = await recordRun(flow, { root, display, ...runSettings(options) });
+  return exitCode;
+}
 
 /** A command is a flow of one node. */
 function makeFlow(command: string[], options: { name?: string; timeout?: string }): Flow {

@@ -15,10 +15,10 @@ import { readTrace } from "../../trace/read_trace.ts";
 import { RecordingError, ResumeError } from "../engine/errors.ts";
 import { type FlowChoice, planResume } from "../engine/resume_plan.ts";
 import { runFlow, type RunFlowEnd } from "../engine/run_flow.ts";
-import { exitCodeOfRun } from "../exit_codes.ts";
+import { passExitCode } from "../exit_codes.ts";
 import { findPrograms } from "../flow/find_programs.ts";
-import type { Flow } from "../flow/flow.ts";
-import { flowRecordText } from "../flow/flow_record.ts";
+import type { Flow, Maker } from "../flow/flow.ts";
+import { flowOfRecord, flowRecordText, readFlowRecord } from "../flow/flow_record.ts";
 import { Interrupts } from "../process/interrupts.ts";
 import { endOrphans } from "../process/orphan_processes.ts";
 import { isSuspended } from "../process/run_holder.ts";
@@ -27,7 +27,7 @@ import { isNewer, newerText, unusableBundle } from "../reading/open_capture.ts";
 import { displayOf, type RunDisplay } from "../reading/run_display.ts";
 import { readRunLog } from "../reading/run_log.ts";
 import { readRunReport } from "../reading/run_report.ts";
-import { flowPorts, reportOfEnd } from "../record_run.ts";
+import { exitCodeOf, flowPorts, reportOfEnd } from "../record_run.ts";
 import {
   onlyOperand,
   readArguments,
@@ -67,7 +67,8 @@ signal, a node that failed. One that somebody works on cannot. Attempts are
 numbered on; max_retries counts anew. Nodes that have not completed may have
 changed, be new or be gone; the constraints are those with which the run began.
 What is printed, and exit codes, are those of the verb that began the run: a
-command of exec, and tasks, have their output passed on.`,
+command of exec, and tasks, have their output and exit codes passed on. One that
+has completed is exit code 1.`,
 
   async run(args) {
     const kinds = {
@@ -82,7 +83,7 @@ command of exec, and tasks, have their output passed on.`,
     const { root, json, options, operands } = readArguments("resume", args, kinds);
     const wanted = onlyOperand("resume", operands, "run");
     const runId = await findReadableRun(root, wanted, (id) => mayBeOpen(root, id));
-    return await resumeRun({
+    const settings = {
       root,
       runId,
       json,
@@ -93,9 +94,16 @@ command of exec, and tasks, have their output passed on.`,
       waits: options.wait ?? false,
       assumesEnded: options["assume-ended"] ?? false,
       ...runSettings(options),
-    });
+    };
+    return await passExitCode(await makerOf(root, runId), () => resumeRun(settings));
   },
 };
+
+/** What made the flow of a run; undefined too where that cannot be read, which is told later. */
+async function makerOf(root: string, runId: string): Promise<Maker | undefined> {
+  const record = await readFlowRecord(root, runId).catch(() => undefined);
+  return record && flowOfRecord(record).madeBy;
+}
 
 /** Names with commas between them. */
 function namesOption(text: string | undefined): string[] {
@@ -142,6 +150,7 @@ async function resumeRun(options: ResumeOptions): Promise<number> {
   using shown = new DisposableStack();
   await using runs = openFileRoot(root);
   let display: RunDisplay;
+  let flow: Flow;
   let lastSeq: number;
   let end: RunFlowEnd | undefined;
   {
@@ -153,7 +162,7 @@ async function resumeRun(options: ResumeOptions): Promise<number> {
     await refuseNewer(root, runId);
     const history = await readHistory({ root, view: held.view, fold });
     const plan = await planResume(options, history);
-    const { flow } = plan;
+    ({ flow } = plan);
     // What has completed may have been run by something that is gone since.
     const programs = findPrograms({ ...flow, nodes: plan.open });
     const completed = flow.nodes.length - plan.open.length;
@@ -188,8 +197,7 @@ async function resumeRun(options: ResumeOptions): Promise<number> {
     display.note(`go on with it: ${commandHint("resume", { root, runId })}`);
   }
   display.runEnded(report);
-  const hasLost = display.passed?.hasLost ?? false;
-  return exitCodeOfRun(report, { received: interrupts.received, hasLost });
+  return exitCodeOf(report, { flow, interrupts, display, end });
 }
 
 /** All that the run says of its processes. */

@@ -1,4 +1,4 @@
-import { exitCodeOfTasks, optionError, UsageError } from "../exit_codes.ts";
+import { optionError, passExitCode, UsageError } from "../exit_codes.ts";
 import type { Flow } from "../flow/flow.ts";
 import { readFlow } from "../flow/parse_flow.ts";
 import { makeTaskFlow } from "../flow/tasks.ts";
@@ -57,8 +57,8 @@ recorded; environments are not.
 
 What tasks given with --tasks print is passed through, and recorded. Exit codes:
 0 all has completed, 1 a node failed, or something cannot be recorded, 2 called
-wrongly, and nothing was started, 128 + n ended by signal n; with --tasks that
-of the first task that failed.
+wrongly, and nothing was started, 128 + n ended by signal n; with --tasks those
+of taffrail exec for the task that failed first.
 
 The first line printed is run_id=<id>. With --json that line goes to stderr, and
 stdout gets what taffrail show --json prints, when the run has ended.`,
@@ -66,12 +66,12 @@ stdout gets what taffrail show --json prints, when the run has ended.`,
   async run(args) {
     const kinds = { ...RUN_OPTIONS, tasks: "string", jobs: "string" } as const;
     const { root, json, options, operands } = readArguments("run", args, kinds);
-    const flow = await chooseFlow(options, operands);
-    using display = displayOf(flow, { root, json });
-    const settings = { root, display, ...runSettings(options) };
-    const { report, exitCode } = await recordRun(flow, settings);
-    const hasFailed = typeof report.state === "object" && exitCode === 1;
-    return flow.madeBy === "tasks" && hasFailed ? exitCodeOfTasks(report.nodes) : exitCode;
+    return await passExitCode(options.tasks === undefined ? undefined : "tasks", async () => {
+      const flow = await chooseFlow(options, operands);
+      using display = displayOf(flow, { root, json });
+      const { exitCode } = await recordRun(flow, { root, display, ...runSettings(options) });
+      return exitCode;
+    });
   },
 };
 

@@ -53,7 +53,9 @@ class Printed {
 
   async of(verb: string, ...args: string[]): Promise<string> {
     const { stdout, stderr } = await taffrail([verb, "--json", ...args], { cwd: this.#cwd });
-    const text = verb === "exec" ? stderr.trimEnd().split("\n").at(-1)! : stdout;
+    // The stdout of a command is its own.
+    const isOfCommand = verb === "exec" || verb === "resume";
+    const text = isOfCommand ? stderr.trimEnd().split("\n").at(-1)! : stdout;
     this.add(verb, text);
     return stderr + stdout;
   }

@@ -19,18 +19,18 @@ Deno.test("taffrail exec passes both outputs through, records them, and speaks o
   });
 });
 
-Deno.test("taffrail exec exits with 1 when the command fails, and tells its own exit code (ORN-7)", async () => {
+Deno.test("taffrail exec exits as the command does, and tells its exit code", async () => {
   await withTempDir(async (cwd) => {
     const args = ["exec", "--name", "job", "--", "sh", "-c", "echo out; exit 42"];
     const { code, stderr } = await taffrail(args, { cwd });
-    assertEquals(code, 1);
+    assertEquals(code, 42);
     assertMatch(
       stderr,
       /^run_id=job-\w{26}\n✗ job {2}(?:\d+ms|\d+\.\ds) {2}crash, exit code 42 {2}log: /,
     );
 
     const json = await taffrail(["exec", "--json", ...args.slice(1)], { cwd });
-    assertEquals({ code: json.code, stdout: json.stdout }, { code: 1, stdout: "out\n" });
+    assertEquals({ code: json.code, stdout: json.stdout }, { code: 42, stdout: "out\n" });
     const report = JSON.parse(json.stderr.trimEnd().split("\n").at(-1)!);
     assertEquals(report.state, { Aborted: { reason: "node job failed: crash" } });
     assertEquals(report.nodes[0].exit_code, 42);
@@ -44,7 +44,7 @@ Deno.test({
     withTempDir(async (cwd) => {
       await Deno.writeTextFile(`${cwd}/p`, "#!/no/such/interpreter\n", { mode: 0o755 });
       const { code, stderr } = await taffrail(["exec", "--", "./p"], { cwd });
-      assertEquals(code, 1);
+      assertEquals(code, 127);
       assertMatch(
         stderr,
         /^run_id=p-\w{26}\nCannot run .*\/p: its first line asks for "\/no\/such\/interpreter", .*\n✗ p /,
@@ -96,13 +96,13 @@ Deno.test("taffrail exec tells the command when nobody reads its output any more
 });
 
 Deno.test({
-  name: "taffrail exec exits with 1 when what the command prints cannot be passed on",
+  name: "taffrail exec exits with 125 when what the command prints cannot be passed on",
   ignore: Deno.build.os !== "linux",
   fn: () =>
     withTempDir(async (cwd) => {
       const shell = '"$@" >/dev/full';
       const { code, stderr } = await taffrail(["exec", "--", "echo", "hi"], { cwd, shell });
-      assertEquals(code, 1);
+      assertEquals(code, 125);
       assertStringIncludes(stderr, "Cannot pass on what the command prints: No space left");
       const root = `${cwd}/.taffrail`;
       assertEquals(await outputOf({ root, runId: await onlyRun(root) }, "echo.1.out"), "hi\n");

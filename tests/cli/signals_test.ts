@@ -141,7 +141,7 @@ test("taffrail exec fails with timeout, even if the command then exits with 0", 
   const script = "trap 'exit 0' TERM; sleep 1000 & wait";
   const args = ["exec", "--timeout", "500ms", "--json", "--", "sh", "-c", script];
   const { code, stderr } = await taffrail(args, { cwd });
-  assertEquals(code, 1);
+  assertEquals(code, 124);
   const report = JSON.parse(stderr.trimEnd().split("\n").at(-1)!);
   assertEquals(report.nodes[0].status, { Failed: { kind: "timeout" } });
 });

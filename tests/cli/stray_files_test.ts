@@ -181,7 +181,7 @@ for (const [what, put] of Object.entries(NO_ULIDS)) {
       await Deno.remove(path);
       await put(path);
       const exec = ["exec", "--name", "good", "--", "true"];
-      assertEquals((await taffrail(exec, { cwd })).code, 1);
+      assertEquals((await taffrail(exec, { cwd })).code, 125);
       assertEquals((await verify(cwd)).map(({ part, kind }) => [part, kind]), [[
         "run",
         "unreadable",
