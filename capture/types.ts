@@ -5,6 +5,7 @@ import type {
   DecisionNumbers,
   DecisionReason,
   Duration,
+  EventRetry,
   EventTime,
   ExternalEventKind,
   JsonObject,
@@ -95,7 +96,7 @@ export interface EpisodeInvocationRecord {
   schedule_at: EventTime | null;
   /** The episode. */
   episode_id: number;
-  /** The configured deadline. */
+  /** How long attempts may take: as the event of the episode or the limits say. */
   deadline: Duration | null;
   /** How the episode ended, when it has. */
   termination: RunTermination | null;
@@ -129,6 +130,8 @@ export interface EventInputRecord extends Omit<ExternalEventRecord, "payload"> {
   payload: string;
   /** Which attempt at the work its first attempt is, from 1; left out where that was not said. */
   first_attempt?: number;
+  /** How its episode is tried, where the event says so itself: what is left out is as the limits say. */
+  retry?: EventRetry;
 }
 
 /** The end of one attempt among the inputs of a `"taffrail-v1"` bundle. */

@@ -3,6 +3,7 @@ import type {
   Constraints,
   DecisionNumbers,
   DecisionReason,
+  EventRetry,
   EventTime,
   ExternalEventKind,
   SupervisorMode,
@@ -20,6 +21,8 @@ export interface EventState {
   payload: number[];
   /** Which attempt at the work its first attempt is; left out where that was not said. */
   first_attempt?: number;
+  /** How its episode is tried; left out where the rules say that. */
+  retry?: EventRetry;
 }
 
 /** A deferred episode inside a {@linkcode SupervisorState}. */

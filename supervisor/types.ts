@@ -29,6 +29,21 @@ export interface ExternalEvent {
    * before. It is recorded, and no decision depends on it.
    */
   readonly firstAttempt?: number;
+  /** How its episode is tried, where that is not by the supervisor's rules. */
+  readonly retry?: EventRetry;
+}
+
+/**
+ * How the episode of one event is tried. What is left out is as the supervisor's rules say. It is part of the
+ * event, and so of every recording and saved state.
+ */
+export interface EventRetry {
+  /** How many further attempts a mechanical failure gets, in place of `constraints.max_retries`. */
+  readonly max_retries?: number;
+  /** How long an attempt may take, in place of `constraints.deadline`. */
+  readonly deadline?: Duration;
+  /** How long a retry waits, in place of the supervisor's `backoff`. */
+  readonly backoff?: Backoff;
 }
 
 /** What {@linkcode createEvent} makes an event of. */
@@ -52,6 +67,12 @@ export interface EventInit {
    * @default {not said}
    */
   firstAttempt?: number;
+  /**
+   * How the episode of this event is tried; a `Pump` has none of its own.
+   *
+   * @default {as the supervisor's rules say}
+   */
+  retry?: EventRetry;
 }
 
 /** Why a run failed; only mechanical failures are tried again (INV-1). */
@@ -192,6 +213,8 @@ export interface DecisionNumbers {
   readonly next_due: EventTime | null;
   /** How often the episode has been deferred, this decision included. */
   readonly defer_count: number;
+  /** How many further attempts a failure gets, where the event of the episode says so itself. */
+  readonly max_retries?: number;
 }
 
 /** One decision: the fields of the v3 format by their wire names, and behind them why. */
@@ -211,7 +234,7 @@ export interface DecisionLogEntry {
   readonly schedule_at: EventTime | null;
   /** The episode: numbered from 0 in the order of admission (SCH-5). */
   readonly episode_id: number;
-  /** The configured deadline, whatever the decision (SCH-9). */
+  /** How long attempts may take: as the event of the episode or the constraints say, whatever the decision (SCH-9). */
   readonly deadline: Duration | null;
   /** How the episode ended; `null` as long as it has not. */
   readonly termination: RunTermination | null;

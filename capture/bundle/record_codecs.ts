@@ -29,6 +29,7 @@ import type {
   Backoff,
   Constraints,
   DecisionNumbers,
+  EventRetry,
   JsonObject,
   RunTermination,
 } from "../../supervisor/types.ts";
@@ -87,6 +88,13 @@ export const backoff: Codec<Backoff> = closedStruct(
   { initial: duration, factor: u64, max: duration },
 ) as Codec<Backoff>;
 
+/** How the episode of one event is tried. What is not known is refused, as it would not be obeyed. */
+const eventRetry = closedStruct({
+  max_retries: optional(usize),
+  deadline: optional(duration),
+  backoff: optional(backoff),
+}) as Codec<EventRetry>;
+
 /** The fields of an event in the v3 format. */
 export const eventFields = {
   event_id: string,
@@ -134,6 +142,7 @@ const numbers: Codec<DecisionNumbers> = closedStruct({
   deferred: usize,
   next_due: nullable(duration),
   defer_count: usize,
+  max_retries: optional(usize),
 }) as Codec<DecisionNumbers>;
 
 /** The fields of a decision in this project's format: those of v3, and behind them what it lacks. */
@@ -166,6 +175,7 @@ export const eventInputFields = {
   ...eventFields,
   payload: payloadText,
   first_attempt: optional(u64),
+  retry: optional(eventRetry),
 };
 
 const eventInput = printedByEngine(openStruct(eventInputFields) as Codec<EventInputRecord>);

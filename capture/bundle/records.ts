@@ -11,6 +11,7 @@ import { decodeUtf8, encodeUtf8 } from "../../_internal/text.ts";
 import type {
   CompletionInput,
   DecisionLogEntry,
+  EventRetry,
   ExternalEvent,
   WithdrawInput,
 } from "../../supervisor/types.ts";
@@ -75,7 +76,7 @@ function checkBytes(value: unknown, name: string): Uint8Array {
  *
  * @param event The event.
  * @returns The record, which shares nothing with the event.
- * @throws {TypeError} When the event says its `firstAttempt`, which the format `"v3"` cannot say.
+ * @throws {TypeError} When the event says its `firstAttempt` or its `retry`, which the format `"v3"` cannot say.
  *
  * @example Usage
  * ```ts
@@ -91,10 +92,11 @@ function checkBytes(value: unknown, name: string): Uint8Array {
  */
 export function recordEvent(event: ExternalEvent): ExternalEventRecord {
   checkObject(event, "event");
-  const { id, at, kind, payload, firstAttempt } = event;
-  if (firstAttempt !== undefined) {
+  const { id, at, kind, payload } = event;
+  for (const name of ["firstAttempt", "retry"] as const) {
+    if (event[name] === undefined) continue;
     throw new TypeError(
-      `Cannot record event ${JSON.stringify(id)}: the format v3 cannot say its firstAttempt; ` +
+      `Cannot record event ${JSON.stringify(id)}: the format v3 cannot say its ${name}; ` +
         "have a CapturingSession record it",
     );
   }
@@ -169,15 +171,19 @@ export function rehydrateEvent(record: ExternalEventRecord | EventInputRecord): 
     at: checkDuration(record.event_time, "record.event_time"),
     payload,
     context: contextOf(payload),
-    ...firstAttemptOf(record),
+    ...("type" in record && beyondV3(record)),
   });
 }
 
-/** Only an event among the inputs can say it. */
-function firstAttemptOf(record: object): { firstAttempt?: number } {
-  if (!("type" in record)) return {};
-  const { first_attempt: firstAttempt } = record as EventInputRecord;
-  return firstAttempt === undefined ? {} : { firstAttempt };
+/** What only an event among the inputs can say. */
+function beyondV3(
+  { first_attempt: firstAttempt, retry }: EventInputRecord,
+): Pick<ExternalEvent, "firstAttempt" | "retry"> {
+  return defined({ firstAttempt, retry: copyOfRetry(retry) });
+}
+
+function copyOfRetry(retry: EventRetry | undefined): EventRetry | undefined {
+  return retry === undefined ? undefined : structuredClone(retry);
 }
 
 /** The bytes of a payload, which v3 says as numbers and this project's format as their text. */
@@ -200,7 +206,7 @@ function contextOf(payload: Uint8Array): ExternalEvent["context"] {
 
 /** The record of an event among the inputs, where its payload is a text. */
 export function recordEventInput(event: ExternalEvent): EventInputRecord {
-  const { id, at: { secs, nanos }, kind, payload, firstAttempt } = event;
+  const { id, at: { secs, nanos }, kind, payload, firstAttempt, retry } = event;
   return {
     type: "event",
     event_id: id,
@@ -209,6 +215,7 @@ export function recordEventInput(event: ExternalEvent): EventInputRecord {
     payload: textOf(event),
     payload_hash: computePayloadHash(payload),
     ...(firstAttempt !== undefined && { first_attempt: firstAttempt }),
+    ...(retry !== undefined && { retry: structuredClone(retry) }),
   };
 }
 
@@ -284,7 +291,7 @@ export function asV3Bundle(bundle: TaffrailCaptureBundle): V3CaptureBundle {
 
 /** An event among the inputs as v3 has it. */
 function asV3Event(
-  { type: _, first_attempt: __, ...record }: EventInputRecord,
+  { type: _, first_attempt: __, retry: ___, ...record }: EventInputRecord,
 ): ExternalEventRecord {
   const { payload } = record;
   // Whoever compares bundles may have put the parsed JSON in its place: that stays as it is.
@@ -305,6 +312,7 @@ export function recordDecision(entry: DecisionLogEntry): DecisionRecord {
       deferred: numbers.deferred,
       next_due: copyOfTime(numbers.next_due),
       defer_count: numbers.defer_count,
+      ...(numbers.max_retries !== undefined && { max_retries: numbers.max_retries }),
     },
     origin_event_id: entry.originEventId,
   };
@@ -324,7 +332,9 @@ export function asV3Decision(record: DecisionRecord): EpisodeInvocationRecord {
 
 /** Whether v3 can say an input: events and how attempts ended, and nothing beyond that. */
 export function isV3Input(input: InputRecord): boolean {
-  if (input.type === "event") return input.first_attempt === undefined;
+  if (input.type === "event") {
+    return input.first_attempt === undefined && input.retry === undefined;
+  }
   return input.type === "completion" && input.end === undefined;
 }
 

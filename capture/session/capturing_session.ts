@@ -134,8 +134,8 @@ export function resumedSession<S extends CapturableSupervisor>(
  * Each input is recorded before the supervisor handles it (CAP-2), each decision when the decision log
  * has taken it (CAP-3). The bundle of a session is of format `"v3"`, which the original program reads,
  * when the session is serial, neither bounds its queue nor lets retries wait nor redacts, and has no
- * `Skip`, no event with a `firstAttempt` and no completion with an `end`; of format `"taffrail-v1"`
- * otherwise, which loses nothing.
+ * `Skip`, no event with a `firstAttempt` or a `retry` and no completion with an `end`; of format
+ * `"taffrail-v1"` otherwise, which loses nothing.
  *
  * **Durability**: the journal's. A crash loses at most what was not decided on: see
  * {@linkcode recoverCapture}. Without a journal everything is in memory.

@@ -25,6 +25,7 @@ import { Supervisor } from "../../supervisor/driver/supervisor.ts";
 import { systemTimers } from "../../supervisor/driver/timers.ts";
 import type {
   DecisionLogEntry,
+  EventRetry,
   RunRequest,
   RunTermination,
   Timers,
@@ -220,13 +221,27 @@ export class RunEngine {
     return this.#open.size > 0 || (this.#gates?.isWaiting ?? false);
   }
 
-  /** Asks for a node. Resolves when that is decided on, which is not on disk yet. */
-  async ask(nodeId: string, payload: string): Promise<void> {
+  /**
+   * Asks for a node, to be tried as `retry` says where that is not as the constraints do. Resolves when that
+   * is decided on, which is not on disk yet.
+   */
+  async ask(
+    nodeId: string,
+    payload: string,
+    { retry }: { retry?: EventRetry } = {},
+  ): Promise<void> {
     const ask = this.#asks.next(nodeId);
     const { eventId: id, firstAttempt } = ask;
     const repeated = this.#asks.countOf(nodeId) > 0 ? { firstAttempt } : {};
     const at = this.#timers.now();
-    const event = createEvent({ id, kind: "Command", at, payload, ...repeated });
+    const event = createEvent({
+      id,
+      kind: "Command",
+      at,
+      payload,
+      ...repeated,
+      ...defined({ retry }),
+    });
     // What is no event was not asked for.
     this.#asks.add(ask);
     await this.session.onEvent(event);

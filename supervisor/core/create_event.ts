@@ -1,14 +1,19 @@
 import {
   checkDuration,
   checkInteger,
+  checkKeys,
   checkObject,
   checkOneOf,
   checkString,
+  defined,
 } from "../../_internal/errors.ts";
 import { contextOfPayload } from "../../_internal/event_payload.ts";
 import { encodeUtf8 } from "../../_internal/text.ts";
 import { EVENT_KINDS } from "../../_internal/wire_names.ts";
-import type { EventInit, ExternalEvent } from "../types.ts";
+import type { EventInit, EventRetry, ExternalEvent } from "../types.ts";
+import { readBackoff } from "./rules.ts";
+
+const RETRY = ["max_retries", "deadline", "backoff"];
 
 /**
  * Makes an event. Its payload is the bytes or the text of one JSON object, or nothing (EVT-3); the
@@ -21,11 +26,11 @@ import type { EventInit, ExternalEvent } from "../types.ts";
  *
  * Permissions: none.
  *
- * @param init The event's id, kind, time and payload, and which attempt its first one is.
+ * @param init The event's id, kind, time and payload, which attempt its first one is, and how it is tried.
  * @returns The event.
  * @throws {ExternalEventPayloadError} When the payload is not one JSON object.
  * @throws {TypeError} When a field has the wrong shape.
- * @throws {RangeError} When a number of `at`, or `firstAttempt`, is out of range.
+ * @throws {RangeError} When a number of `at` or `retry`, or `firstAttempt`, is out of range.
  *
  * @example An event with a payload
  * ```ts
@@ -49,6 +54,7 @@ export function createEvent(init: EventInit): ExternalEvent {
     throw new TypeError("Cannot use event.payload: expected a text or a Uint8Array");
   }
   const { firstAttempt } = init;
+  const retry = init.retry === undefined ? {} : readRetry(init.retry);
   const event = Object.freeze({
     id: init.id,
     kind: init.kind,
@@ -56,6 +62,8 @@ export function createEvent(init: EventInit): ExternalEvent {
     payload: typeof payload === "string" ? bytes : Uint8Array.from(bytes),
     context: contextOfPayload(bytes),
     ...(firstAttempt !== undefined && { firstAttempt }),
+    // What says nothing is left out, so that two events that are tried alike are alike.
+    ...(Object.keys(retry).length > 0 && { retry }),
   });
   checkEvent(event);
   return event;
@@ -63,7 +71,7 @@ export function createEvent(init: EventInit): ExternalEvent {
 
 /** Refuses what {@linkcode createEvent} would not have made, as far as a glance shows. */
 export function checkEvent(event: ExternalEvent): void {
-  const { id, kind, at, payload, context, firstAttempt } = checkObject(event, "event");
+  const { id, kind, at, payload, context, firstAttempt, retry } = checkObject(event, "event");
   checkString(id, "event.id");
   checkOneOf(kind, "event.kind", EVENT_KINDS);
   const { secs, nanos } = checkObject(at, "event.at");
@@ -77,7 +85,32 @@ export function checkEvent(event: ExternalEvent): void {
   if (!(context instanceof Map)) {
     throw new TypeError("Cannot use event.context: it is no Map; make events by createEvent");
   }
+  if (retry !== undefined) {
+    readRetry(retry);
+    if (kind === "Pump") {
+      throw new TypeError("Cannot use event.retry: a Pump has no episode of its own");
+    }
+  }
   if (firstAttempt === undefined) return;
   if (checkInteger(firstAttempt, "event.firstAttempt") > 0) return;
   throw new RangeError("Cannot use event.firstAttempt: attempts are counted from 1, got 0");
+}
+
+function readRetry(value: unknown): EventRetry {
+  const retry = checkObject(value, "event.retry");
+  checkKeys(retry, "event.retry", RETRY);
+  const { max_retries: maxRetries, deadline, backoff } = retry;
+  return Object.freeze(defined({
+    max_retries: ifSaid(maxRetries, "event.retry.max_retries", checkInteger),
+    deadline: ifSaid(deadline, "event.retry.deadline", checkDuration),
+    backoff: ifSaid(backoff, "event.retry.backoff", readBackoff),
+  }));
+}
+
+function ifSaid<T>(
+  value: unknown,
+  name: string,
+  check: (value: unknown, name: string) => T,
+): T | undefined {
+  return value === undefined ? undefined : check(value, name);
 }

@@ -7,7 +7,7 @@ import type {
   ExternalEvent,
   RunTermination,
 } from "../types.ts";
-import type { Rules } from "./rules.ts";
+import { retryRulesOf, type Rules } from "./rules.ts";
 
 /** What was decided and why. */
 export interface Verdict {
@@ -38,7 +38,7 @@ export interface End {
 /** For decisions about events. */
 export const NO_END: End = Object.freeze({ answer: null, isOver: false });
 
-/** The entry of a decision. Its deadline is the configured one, whatever was decided (SCH-9). */
+/** The entry of a decision. Its deadline is that of its episode, whatever was decided (SCH-9). */
 export function makeEntry(
   rules: Rules,
   verdict: Verdict,
@@ -52,7 +52,7 @@ export function makeEntry(
     decision: verdict.decision,
     schedule_at: verdict.scheduleAt,
     episode_id: episodeId,
-    deadline: rules.constraints.deadline,
+    deadline: retryRulesOf(rules, origin).deadline,
     termination: isOver ? answer : null,
     retry_count: Math.max(attempt - 1, 0),
     attemptTermination: answer,

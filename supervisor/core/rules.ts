@@ -28,6 +28,7 @@ import type {
   Constraints,
   Duration,
   EventTime,
+  ExternalEvent,
   RunTermination,
   SupervisorMode,
   SupervisorRules,
@@ -86,7 +87,8 @@ function checkPair(constraints: Constraints): Constraints {
   );
 }
 
-function readBackoff(value: unknown, name: string): Backoff {
+/** How long retries wait, checked. Errors name the field. */
+export function readBackoff(value: unknown, name: string): Backoff {
   const backoff = checkObject(value, name);
   checkKeys(backoff, name, BACKOFF);
   const factor = checkInteger(backoff.factor, `${name}.factor`);
@@ -95,6 +97,19 @@ function readBackoff(value: unknown, name: string): Backoff {
   }
   const duration = (key: string): Duration => checkDuration(backoff[key], `${name}.${key}`);
   return Object.freeze({ initial: duration("initial"), factor, max: duration("max") });
+}
+
+/** How an episode is tried: as its event says, and otherwise by the rules. A Pump without one has none. */
+export function retryRulesOf(
+  { constraints, backoff }: Rules,
+  origin: ExternalEvent | undefined,
+): { maxRetries: number; deadline: Duration | null; backoff: Backoff | null } {
+  const own = origin?.retry;
+  return {
+    maxRetries: own?.max_retries ?? constraints.max_retries,
+    deadline: own?.deadline ?? constraints.deadline,
+    backoff: own?.backoff ?? backoff,
+  };
 }
 
 /** How an attempt ended. */

@@ -12,7 +12,7 @@ import {
 import { compareTimes } from "../../_internal/event_time.ts";
 import { MODES, START_REASONS } from "../../_internal/wire_names.ts";
 import type { EventState, SupervisorState } from "../state.ts";
-import type { DecisionNumbers, EventTime, ExternalEvent } from "../types.ts";
+import type { DecisionNumbers, EventRetry, EventTime, ExternalEvent } from "../types.ts";
 import { createEvent } from "./create_event.ts";
 import type { DeferredEpisode } from "./deferred_queue.ts";
 import { readRules, type Rules } from "./rules.ts";
@@ -32,6 +32,8 @@ const FIELDS = [
   "deferred",
   "in_flight",
 ];
+
+const EVENT_FIELDS = ["event_id", "event_time", "kind", "payload", "first_attempt", "retry"];
 
 /** Rules and state from their JSON. Everything is checked; errors name the field. */
 export function readState(value: unknown): { rules: Rules; state: CoreState } {
@@ -100,15 +102,16 @@ function readNumbers(value: unknown, name: string): DecisionNumbers {
     deferred: count("deferred"),
     next_due: orNull(fields.next_due, `${name}.next_due`, checkDuration),
     defer_count: count("defer_count"),
+    ...(fields.max_retries !== undefined && { max_retries: count("max_retries") }),
   };
   checkKeys(fields, name, Object.keys(numbers));
   return numbers;
 }
 
 function readEvent(value: unknown, name: string): ExternalEvent {
-  const { event_id, event_time, kind, payload, first_attempt: firstAttempt, ...others } =
-    checkObject(value, name);
-  checkKeys(others, name, ["event_id", "event_time", "kind", "payload", "first_attempt"]);
+  const fields = checkObject(value, name);
+  checkKeys(fields, name, EVENT_FIELDS);
+  const { event_id, event_time, kind, payload, first_attempt: firstAttempt, retry } = fields;
   const bytes = checkArray(payload, `${name}.payload`, checkByte);
   return createEvent({
     id: checkString(event_id, `${name}.event_id`),
@@ -116,6 +119,7 @@ function readEvent(value: unknown, name: string): ExternalEvent {
     at: event_time as EventTime,
     payload: Uint8Array.from(bytes),
     ...(firstAttempt !== undefined && { firstAttempt: firstAttempt as number }),
+    ...(retry !== undefined && { retry: retry as EventRetry }),
   });
 }
 
@@ -178,12 +182,13 @@ export function writeState(core: SupervisorCore): SupervisorState {
   };
 }
 
-function writeEvent({ id, at, kind, payload, firstAttempt }: ExternalEvent): EventState {
+function writeEvent({ id, at, kind, payload, firstAttempt, retry }: ExternalEvent): EventState {
   return {
     event_id: id,
     event_time: at,
     kind,
     payload: [...payload],
     ...(firstAttempt !== undefined && { first_attempt: firstAttempt }),
+    ...(retry !== undefined && { retry }),
   };
 }

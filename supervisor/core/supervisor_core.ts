@@ -13,7 +13,7 @@ import type {
 } from "../types.ts";
 import { type DeferredEpisode, DeferredQueue } from "./deferred_queue.ts";
 import { makeEntry, NO_END, type Verdict } from "./entry.ts";
-import { backoffDelay, isRetryable, RateWindow, type Rules } from "./rules.ts";
+import { backoffDelay, isRetryable, RateWindow, retryRulesOf, type Rules } from "./rules.ts";
 
 /** An attempt in flight, and the order to make it. */
 export interface Attempt {
@@ -201,19 +201,21 @@ export class SupervisorCore {
     const episodeId = episode?.episodeId ?? this.#nextEpisodeId;
     const obstacle = episode === undefined ? NOTHING_DUE : this.#obstacleAt(now);
     const deferCount = episode?.deferCount ?? 0;
+    const origin = episode?.origin;
     if (obstacle === null) {
       const reason = isPump ? "due" : "admitted";
-      const numbers = this.#numbers(now, deferCount);
+      const numbers = this.#numbers(now, deferCount, origin);
       return { decision: "Invoke", reason, scheduleAt: null, numbers, episodeId, episode };
     }
     if (!isPump && this.#isQueueFull()) {
       const reason = "queue_full";
-      const numbers = this.#numbers(now, deferCount);
+      const numbers = this.#numbers(now, deferCount, origin);
       return { decision: "Skip", reason, scheduleAt: null, numbers, episodeId, episode };
     }
     const { reason, until: scheduleAt } = obstacle;
     const isDeferred = episode !== undefined;
-    const numbers = this.#numbers(now, isDeferred ? following(deferCount, "deferrals") : 0);
+    const deferrals = isDeferred ? following(deferCount, "deferrals") : 0;
+    const numbers = this.#numbers(now, deferrals, origin);
     return { decision: "Defer", reason, scheduleAt, numbers, episodeId, episode };
   }
 
@@ -273,7 +275,7 @@ export class SupervisorCore {
       );
     }
     if (!this.#isSerial) this.#moveClock(completion.at);
-    const { constraints: { max_retries: maxRetries }, backoff } = this.rules;
+    const { maxRetries, backoff } = retryRulesOf(this.rules, ended.origin);
     if (termination === "Completed") return this.#finish(ended, "completed", termination);
     if (!isRetryable(termination)) return this.#finish(ended, "not_retryable", termination);
     if (attempt > maxRetries) return this.#finish(ended, "retries_exhausted", termination);
@@ -286,7 +288,12 @@ export class SupervisorCore {
     const { defer_count: deferCount } = ended.numbers;
     const verdict: Verdict = this.#isSerial
       ? { decision: "Invoke", reason: ended.reason, scheduleAt: null, numbers: ended.numbers }
-      : { decision: "Finish", reason, scheduleAt: null, numbers: this.#numbersNow(deferCount) };
+      : {
+        decision: "Finish",
+        reason,
+        scheduleAt: null,
+        numbers: this.#numbersNow(deferCount, ended.origin),
+      };
     this.#inFlight.delete(ended.episodeId);
     const entry = makeEntry(this.rules, verdict, ended, { answer, isOver: true });
     return { decisions: [entry], invocations: NONE };
@@ -295,7 +302,7 @@ export class SupervisorCore {
   /** The retry takes the place of the attempt that failed (INV-2). */
   #retry(failed: Attempt, answer: RunTermination): StepResult {
     const attempt = { ...failed, attempt: following(failed.attempt, "attempts") };
-    const numbers = this.#numbersNow(failed.numbers.defer_count);
+    const numbers = this.#numbersNow(failed.numbers.defer_count, failed.origin);
     this.#inFlight.set(attempt.episodeId, attempt);
     if (this.#isSerial) return { decisions: NONE, invocations: [attempt] };
     const verdict: Verdict = { decision: "Invoke", reason: "retry", scheduleAt: null, numbers };
@@ -307,7 +314,8 @@ export class SupervisorCore {
   #postponeRetry(failed: Attempt, delay: Duration, answer: RunTermination): StepResult {
     const { episodeId, origin, attempt: attempts, numbers: { defer_count: deferCount } } = failed;
     const isOver = this.#isQueueFull();
-    const numbers = this.#numbersNow(isOver ? deferCount : following(deferCount, "deferrals"));
+    const deferrals = isOver ? deferCount : following(deferCount, "deferrals");
+    const numbers = this.#numbersNow(deferrals, origin);
     const at = addDuration(this.#clock, delay);
     const verdict: Verdict = isOver
       ? { decision: "Skip", reason: "queue_full", scheduleAt: null, numbers }
@@ -324,13 +332,13 @@ export class SupervisorCore {
   #takeWithdrawal({ episode_id: episodeId, at }: WithdrawInput): StepResult {
     if (this.isOccupied) throw new TypeError("Cannot withdraw: a serial run is not over");
     this.#moveClock(at);
-    const now = this.#numbersNow(0);
+    const now = this.#numbersNow(0, undefined);
     const episode = this.#deferred.remove(episodeId);
     if (episode === undefined) {
       throw new TypeError(`Cannot withdraw episode ${episodeId}: it is not deferred`);
     }
     const { origin, deferCount, attempts: attempt } = episode;
-    const numbers = { ...now, defer_count: deferCount };
+    const numbers = withOwnRetries({ ...now, defer_count: deferCount }, origin);
     const verdict: Verdict = { decision: "Skip", reason: "withdrawn", scheduleAt: null, numbers };
     const subject = { trigger: origin, episodeId, origin, attempt };
     return { decisions: [makeEntry(this.rules, verdict, subject, NO_END)], invocations: NONE };
@@ -341,12 +349,16 @@ export class SupervisorCore {
     this.#window.advance(this.#clock);
   }
 
-  #numbersNow(deferCount: number): DecisionNumbers {
-    return this.#numbers(this.#clock, deferCount);
+  #numbersNow(deferCount: number, origin: ExternalEvent | undefined): DecisionNumbers {
+    return this.#numbers(this.#clock, deferCount, origin);
   }
 
-  #numbers(now: EventTime, deferCount: number): DecisionNumbers {
-    return {
+  #numbers(
+    now: EventTime,
+    deferCount: number,
+    origin: ExternalEvent | undefined,
+  ): DecisionNumbers {
+    const numbers = {
       now,
       in_flight: this.#occupancy(),
       in_window: this.#window.countAt(now),
@@ -354,6 +366,7 @@ export class SupervisorCore {
       next_due: this.#deferred.first()?.at ?? null,
       defer_count: deferCount,
     };
+    return withOwnRetries(numbers, origin);
   }
 
   #entryOfAdmission(admission: Admission, trigger: ExternalEvent): DecisionLogEntry {
@@ -362,6 +375,15 @@ export class SupervisorCore {
     const subject = { trigger, episodeId, origin: episode?.origin, attempt };
     return makeEntry(this.rules, admission, subject, NO_END);
   }
+}
+
+/** The numbers, with how many retries the event of the episode asks for, if it does. */
+function withOwnRetries(
+  numbers: DecisionNumbers,
+  origin: ExternalEvent | undefined,
+): DecisionNumbers {
+  const own = origin?.retry?.max_retries;
+  return own === undefined ? numbers : { ...numbers, max_retries: own };
 }
 
 /**

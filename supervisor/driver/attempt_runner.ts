@@ -8,11 +8,12 @@ import {
 import { payloadObject } from "../../_internal/event_payload.ts";
 import { compareTimes, durationOfMs, ZERO } from "../../_internal/event_time.ts";
 import { copyOfJsonObject } from "../../_internal/wire_json/json_value.ts";
-import { checkTermination, type Rules } from "../core/rules.ts";
+import { checkTermination, retryRulesOf, type Rules } from "../core/rules.ts";
 import type { Attempt } from "../core/supervisor_core.ts";
 import type {
   AttemptRef,
   Duration,
+  ExternalEvent,
   JsonObject,
   RunAnswer,
   RunRequest,
@@ -66,7 +67,11 @@ export class AttemptRunner {
     this.#ports = ports;
     this.#listener = listener;
     this.#running = new RunningAttempts({
-      ...checkPorts(ports, rules),
+      grace: checkPorts(ports, rules),
+      deadlineOf: ({ origin }) => {
+        const { deadline } = retryRulesOf(rules, origin);
+        return ports.timers === undefined || !passes(deadline) ? null : deadline;
+      },
       timers: ports.timers,
       onExpired: ({ attempt, controller }, termination) =>
         listener.onEnd(attempt, controller === null ? NOT_BEGUN : { termination }),
@@ -76,6 +81,11 @@ export class AttemptRunner {
   /** How many attempts are being made. */
   get size(): number {
     return this.#running.size;
+  }
+
+  /** Refuses an event with a deadline that nobody could keep. */
+  checkDeadline({ retry }: ExternalEvent): void {
+    checkTimers(this.#ports, this.#rules, { ...retry, name: "event.retry.deadline" });
   }
 
   /** Makes an attempt. Once the signal has aborted no invoker is called: it ends as `Aborted`. */
@@ -160,7 +170,8 @@ export class AttemptRunner {
   }
 
   #requestOf({ origin, episodeId, attempt }: Attempt, signal: AbortSignal): RunRequest {
-    const { graphId, constraints: { deadline } } = this.#rules;
+    const { graphId } = this.#rules;
+    const { deadline } = retryRulesOf(this.#rules, origin);
     const { id: eventId, context } = origin;
     const bare = { graphId, eventId, episodeId, attempt, context, payload: {}, signal };
     const request = deadline === null ? bare : { ...bare, deadline };
@@ -238,11 +249,8 @@ function isPromiseLike(value: unknown): value is PromiseLike<unknown> {
   return typeof value === "object" && value !== null && "then" in value;
 }
 
-/** Refuses ports that would fail later, and says how long attempts may take. */
-function checkPorts(
-  ports: SupervisorPorts,
-  { mode, constraints: { deadline } }: Rules,
-): { deadline: Duration | null; grace: Duration } {
+/** Refuses ports that would fail later, and says how long attempts may take to answer after an abort. */
+function checkPorts(ports: SupervisorPorts, rules: Rules): Duration {
   const { decisionLog, invoker, inputLog, timers, signal } = ports;
   checkMethods(decisionLog, "decisionLog", ["log"]);
   checkMethods(invoker, "invoker", ["run"]);
@@ -254,9 +262,20 @@ function checkPorts(
   }
   const { deadlineGraceMs = DEFAULT_GRACE_MS } = ports;
   const grace = durationOfMs(checkInteger(deadlineGraceMs, "deadlineGraceMs"));
-  if (deadline === null || compareTimes(deadline, ZERO) === 0) return { deadline: null, grace };
-  if (timers === undefined && mode === "concurrent") {
-    throw new TypeError("Cannot keep constraints.deadline: give timers, such as systemTimers");
-  }
-  return { deadline: timers === undefined ? null : deadline, grace };
+  checkTimers(ports, rules, { ...rules.constraints, name: "constraints.deadline" });
+  return grace;
+}
+
+/** Whether a deadline passes by itself: one of exactly 0 is only told to the invoker. */
+function passes(deadline: Duration | null): deadline is Duration {
+  return deadline !== null && compareTimes(deadline, ZERO) > 0;
+}
+
+function checkTimers(
+  { timers }: SupervisorPorts,
+  { mode }: Rules,
+  { deadline = null, name }: { deadline?: Duration | null; name: string },
+): void {
+  if (timers !== undefined || mode !== "concurrent" || !passes(deadline)) return;
+  throw new TypeError(`Cannot keep ${name}: give timers, such as systemTimers`);
 }

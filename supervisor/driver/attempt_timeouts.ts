@@ -13,7 +13,7 @@ export interface RunningAttempt {
 interface RunningAttemptsOptions {
   timers: Timers | undefined;
   /** How long an attempt may take; null = as long as it likes. */
-  deadline: Duration | null;
+  deadlineOf: (attempt: Attempt) => Duration | null;
   /** How long it may take to answer after its signal aborted; without timers that is no time. */
   grace: Duration;
   /** Called for an attempt that did not answer within the grace, and is no longer running. */
@@ -38,17 +38,18 @@ interface Expiry {
  *
  * An abort of the whole supervisor begins at step 2, and its attempts end as `Aborted`.
  *
- * This is the deadline of the constraints, the same for all attempts. The `timeout` of one node of a flow is
+ * This is the deadline of the constraints, or of the event. The `timeout` of one node of a flow is
  * kept by who runs its command (`cli/process/run_command.ts`), and its attempt answers `TimedOut`.
  *
- * One timer serves them all. Deadlines are equally long, and so are graces, so each of the two maps by
+ * One timer serves them all. Graces are equally long, and so are the deadlines of one length, so each map by
  * episode is in the order of time. (A clock that is set back breaks that order, and a deadline behind
  * it may wait for the ones before.)
  */
 export class RunningAttempts {
   readonly #options: RunningAttemptsOptions;
   readonly #running = new Map<number, RunningAttempt>();
-  readonly #deadlines = new Map<number, Expiry>();
+  /** By how long they are; there is no empty one. */
+  readonly #deadlines = new Map<string, Map<number, Expiry>>();
   readonly #graces = new Map<number, Expiry & { readonly termination: RunTermination }>();
   #aborted: { reason: unknown } | null = null;
   #timer: { at: EventTime; cancel: () => void } | null = null;
@@ -82,9 +83,12 @@ export class RunningAttempts {
   /** The deadline of an attempt begins now. */
   startDeadline(running: RunningAttempt): void {
     const { episodeId } = running.attempt;
-    const { deadline } = this.#options;
+    const deadline = this.#options.deadlineOf(running.attempt);
     if (deadline === null || this.#aborted !== null) return;
-    this.#deadlines.set(episodeId, { running, at: this.#after(deadline) });
+    const length = lengthOf(deadline);
+    const equallyLong = this.#deadlines.get(length) ?? new Map<number, Expiry>();
+    this.#deadlines.set(length, equallyLong);
+    equallyLong.set(episodeId, { running, at: this.#after(deadline) });
     this.#arm();
   }
 
@@ -93,7 +97,7 @@ export class RunningAttempts {
     if (!this.has(running)) return false;
     const { episodeId } = running.attempt;
     this.#running.delete(episodeId);
-    if (this.#deadlines.delete(episodeId) || this.#graces.delete(episodeId)) this.#arm();
+    if (this.#endDeadline(running) || this.#graces.delete(episodeId)) this.#arm();
     return true;
   }
 
@@ -120,18 +124,31 @@ export class RunningAttempts {
   #abort(running: RunningAttempt, termination: RunTermination, reason: unknown): void {
     const { episodeId } = running.attempt;
     if (this.#graces.has(episodeId)) return;
-    this.#deadlines.delete(episodeId);
+    this.#endDeadline(running);
     this.#graces.set(episodeId, { running, at: this.#after(this.#options.grace), termination });
     running.controller?.abort(reason);
+  }
+
+  /** Its deadline does not count any more. Says whether it had begun. */
+  #endDeadline({ attempt }: RunningAttempt): boolean {
+    const deadline = this.#options.deadlineOf(attempt);
+    if (deadline === null) return false;
+    const length = lengthOf(deadline);
+    const equallyLong = this.#deadlines.get(length);
+    const hadBegun = equallyLong?.delete(attempt.episodeId) === true;
+    if (equallyLong?.size === 0) this.#deadlines.delete(length);
+    return hadBegun;
   }
 
   /** Aborts what has passed its deadline, and ends what has passed its grace. */
   #expire(): void {
     const now = this.#now();
-    for (const { running, at } of this.#deadlines.values()) {
-      if (compareTimes(at, now) > 0) break;
-      const reason = new DOMException("The deadline of the attempt has passed", "TimeoutError");
-      this.#abort(running, "TimedOut", reason);
+    for (const equallyLong of this.#deadlines.values()) {
+      for (const { running, at } of equallyLong.values()) {
+        if (compareTimes(at, now) > 0) break;
+        const reason = new DOMException("The deadline of the attempt has passed", "TimeoutError");
+        this.#abort(running, "TimedOut", reason);
+      }
     }
     for (const { running, at, termination } of this.#graces.values()) {
       if (this.#options.timers !== undefined && compareTimes(at, now) > 0) break;
@@ -155,10 +172,12 @@ export class RunningAttempts {
   }
 
   #earliest(): EventTime | null {
-    const [deadline] = this.#deadlines.values();
-    const [grace] = this.#graces.values();
-    if (deadline === undefined || grace === undefined) return (deadline ?? grace)?.at ?? null;
-    return compareTimes(deadline.at, grace.at) <= 0 ? deadline.at : grace.at;
+    let [earliest]: Iterable<Expiry> = this.#graces.values();
+    for (const equallyLong of this.#deadlines.values()) {
+      const [first] = equallyLong.values();
+      if (earliest === undefined || compareTimes(first!.at, earliest.at) < 0) earliest = first;
+    }
+    return earliest?.at ?? null;
   }
 
   #after(duration: Duration): EventTime {
@@ -168,4 +187,8 @@ export class RunningAttempts {
   #now(): EventTime {
     return this.#options.timers?.now() ?? ZERO;
   }
+}
+
+function lengthOf({ secs, nanos }: Duration): string {
+  return `${secs} ${nanos}`;
 }

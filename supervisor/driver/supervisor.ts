@@ -131,12 +131,16 @@ export class Supervisor {
    * @param state What {@linkcode Supervisor.toJSON} gave.
    * @param ports The ports, as for a new supervisor.
    * @returns The supervisor.
-   * @throws {TypeError} When something in the state has the wrong shape.
+   * @throws {TypeError} When something in the state has the wrong shape, or in `"concurrent"` mode a deadline
+   * above 0 has no timers.
    * @throws {RangeError} When a number in the state is out of range.
    */
   static from(state: SupervisorState, ports: SupervisorPorts): Supervisor {
     const { rules, state: coreState } = readState(state);
     const supervisor = new Supervisor({ ...ports, ...rules });
+    for (const { origin } of [...coreState.deferred, ...coreState.inFlight]) {
+      supervisor.#runner.checkDeadline(origin);
+    }
     supervisor.#core.restore(coreState);
     for (const { episodeId, attempt } of coreState.inFlight) {
       supervisor.#restored.set(episodeId, attempt);
@@ -179,7 +183,7 @@ export class Supervisor {
    * Hands an event over. Events are taken in the order of the calls; a `"serial"` run is over before
    * the next one is taken.
    *
-   * @param event The event.
+   * @param event The event. In `"concurrent"` mode its own deadline, if it has one above 0, needs timers.
    * @returns A promise that resolves when the event's decision is logged: in `"serial"` mode after its
    * run, in `"concurrent"` mode when the run has begun.
    */
@@ -189,6 +193,7 @@ export class Supervisor {
       if (refusal !== null) throw refusal.error;
       if (this.#core.isOccupied) checkOutside("take an event");
       checkEvent(event);
+      this.#runner.checkDeadline(event);
     } catch (error) {
       return Promise.reject(error);
     }

@@ -1,7 +1,10 @@
 import type { CaptureBundle, CaptureJournal } from "../../capture/mod.ts";
 import {
+  type Backoff,
   type ConstraintsInit,
+  createEvent,
   type ErrKind,
+  type EventRetry,
   type ExternalEventKind,
   FaultInvoker,
   ManualTimers,
@@ -10,7 +13,7 @@ import {
   type Supervisor,
 } from "../../supervisor/mod.ts";
 import type { Random } from "../_util/random.ts";
-import { at, event, newSession } from "./_util.ts";
+import { at, newSession } from "./_util.ts";
 
 const KINDS: readonly ExternalEventKind[] = ["Command", "DataAvailable", "Pump", "Pump"];
 const FAILURES: readonly ErrKind[] = [
@@ -57,17 +60,33 @@ function randomConstraints(random: Random): ConstraintsInit {
   };
 }
 
+function randomBackoff(random: Random): Backoff {
+  return { initial: at(random.below(3)), factor: 1 + random.below(3), max: at(9) };
+}
+
 function randomBounds(random: Random) {
-  const backoff = { initial: at(random.below(3)), factor: 1 + random.below(3), max: at(9) };
+  const backoff = randomBackoff(random);
   return {
     ...(random.chance(0.2) ? { maxDeferred: random.below(4) } : {}),
     ...(random.chance(0.2) ? { backoff } : {}),
   };
 }
 
-function randomEvent(random: Random, { id, secs }: { id: string; secs: number }) {
-  const options = { kind: random.pick(KINDS), payload: random.pick(PAYLOADS) };
-  return event(id, secs, options);
+function randomEvent(
+  random: Random,
+  { id, secs, saysRetry }: { id: string; secs: number; saysRetry: boolean },
+) {
+  const kind = random.pick(KINDS);
+  const retry = kind === "Pump" || !saysRetry || random.chance(0.7) ? {} : randomRetry(random);
+  return createEvent({ id, kind, at: at(secs), payload: random.pick(PAYLOADS), retry });
+}
+
+function randomRetry(random: Random): EventRetry {
+  return {
+    ...(random.chance(0.5) && { max_retries: random.below(4) }),
+    ...(random.chance(0.5) && { deadline: at(random.below(5)) }),
+    ...(random.chance(0.5) && { backoff: randomBackoff(random) }),
+  };
 }
 
 /** A serial session of random events, limits and outcomes, and the invoker that has the same outcomes. */
@@ -94,9 +113,10 @@ export async function randomSerialSession(
   let secs = 0;
   // What v3 cannot say stays out of most sessions.
   const withdraws = random.chance(0.2);
+  const saysRetry = random.chance(0.2);
   for (const id of ids) {
     secs = Math.max(0, secs + random.below(9) - 2);
-    await session.onEvent(randomEvent(random, { id, secs }));
+    await session.onEvent(randomEvent(random, { id, secs, saysRetry }));
     if (withdraws && random.chance(0.3)) await withdrawOne(random, session.supervisor);
     if (random.chance(0.3)) {
       await session.setEffects(random.below(session.decisionCount), [effect()]);
@@ -143,7 +163,7 @@ export async function randomConcurrentSession(
     const choice = random.next();
     if (choice < 0.4) {
       const secs = Math.max(0, timers.now().secs + random.below(5) - 2);
-      await session.onEvent(randomEvent(random, { id: `e${step}`, secs }));
+      await session.onEvent(randomEvent(random, { id: `e${step}`, secs, saysRetry: true }));
     } else if (choice < 0.8 && open.length > 0) {
       const [answer] = open.splice(random.below(open.length), 1);
       answer!(randomAnswer(random));

@@ -190,7 +190,9 @@ export class Model {
     ended: ModelAttempt,
     answer: RunTermination,
   ): { entry?: DecisionLogEntry; start?: ModelAttempt } {
-    const { constraints: { max_retries: maxRetries }, backoff, mode, maxDeferred } = this.#rules;
+    const { mode, maxDeferred } = this.#rules;
+    const backoff = ended.origin.retry?.backoff ?? this.#rules.backoff;
+    const maxRetries = ended.origin.retry?.max_retries ?? this.#rules.constraints.max_retries;
     const { episode, attempt, origin, trigger: event, defers } = ended;
     const told = { event, origin, episode, attempts: attempt, defers, answer };
     const mechanical = answer === "TimedOut" || (typeof answer === "object" &&
@@ -266,7 +268,7 @@ export class Model {
       decision,
       schedule_at: told.until === undefined ? null : timeOf(told.until),
       episode_id: told.episode,
-      deadline: this.#rules.constraints.deadline,
+      deadline: origin?.retry?.deadline ?? this.#rules.constraints.deadline,
       termination: told.over ? answer! : null,
       retry_count: told.attempts === 0 ? 0 : told.attempts - 1,
       attemptTermination: answer ?? null,
@@ -278,6 +280,9 @@ export class Model {
         deferred: this.#waiting.length,
         next_due: next === undefined ? null : timeOf(next.due),
         defer_count: told.defers,
+        ...(origin?.retry?.max_retries !== undefined && {
+          max_retries: origin.retry.max_retries,
+        }),
       },
       originEventId: origin?.id ?? null,
     };

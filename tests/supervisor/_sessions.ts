@@ -1,6 +1,8 @@
 /** Random rules, events and answers for the properties. */
 import {
+  type Backoff,
   createEvent,
+  type EventRetry,
   type EventTime,
   type ExternalEvent,
   type RunTermination,
@@ -36,6 +38,23 @@ export function randomDuration(random: Random, steps = 20): EventTime {
   return { secs: Math.floor(halves / 2), nanos };
 }
 
+function randomBackoff(random: Random): Backoff {
+  return {
+    initial: randomDuration(random, 6),
+    factor: 1 + random.below(4),
+    max: randomDuration(random, 40),
+  };
+}
+
+/** What an event says of how it is tried, if it says anything. */
+export function randomRetry(random: Random): EventRetry {
+  return {
+    ...(random.chance(0.5) && { max_retries: random.below(4) }),
+    ...(random.chance(0.5) && { deadline: randomDuration(random) }),
+    ...(random.chance(0.5) && { backoff: randomBackoff(random) }),
+  };
+}
+
 /** Rules of any kind, the extreme ones included. */
 export function randomRules(random: Random, mode: SupervisorMode): ModelRules {
   const maybe = <T>(make: () => T): T | null => random.chance(0.5) ? make() : null;
@@ -51,11 +70,7 @@ export function randomRules(random: Random, mode: SupervisorMode): ModelRules {
       max_retries: random.below(4),
     },
     maxDeferred: maybe(() => random.below(5)),
-    backoff: maybe(() => ({
-      initial: randomDuration(random, 6),
-      factor: 1 + random.below(4),
-      max: randomDuration(random, 40),
-    })),
+    backoff: maybe(() => randomBackoff(random)),
   };
 }
 
@@ -85,6 +100,9 @@ export class RandomEvents {
     const kind = this.#random.chance(0.45)
       ? "Pump"
       : this.#random.pick(["Command", "DataAvailable"] as const);
-    return createEvent({ id: `e${this.#count++}`, kind, at: this.time() });
+    const own = kind === "Pump" || this.#random.chance(0.7)
+      ? {}
+      : { retry: randomRetry(this.#random) };
+    return createEvent({ id: `e${this.#count++}`, kind, at: this.time(), ...own });
   }
 }

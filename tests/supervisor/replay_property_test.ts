@@ -19,7 +19,7 @@ import {
 } from "../../supervisor/mod.ts";
 import { mixSeeds, Random } from "../_util/random.ts";
 import { longCount, seed } from "../_util/temp.ts";
-import { randomAnswer, randomDuration, randomRules } from "./_sessions.ts";
+import { randomAnswer, randomDuration, randomRetry, randomRules } from "./_sessions.ts";
 import { settle } from "./_util.ts";
 
 /**
@@ -91,7 +91,9 @@ async function record(random: Random, mode: SupervisorMode): Promise<Recording> 
   const handled: Promise<void>[] = [];
   for (let count = 0; count < 30; count++) {
     const kind = random.chance(0.3) ? "Pump" : "Command";
-    handled.push(supervisor.onEvent(createEvent({ id: `e${count}`, kind, at: timers.now() })));
+    const own = kind === "Pump" || random.chance(0.7) ? {} : { retry: randomRetry(random) };
+    const event = createEvent({ id: `e${count}`, kind, at: timers.now(), ...own });
+    handled.push(supervisor.onEvent(event));
     for (const { episodeId } of supervisor.deferred) {
       if (random.chance(0.1)) handled.push(supervisor.withdraw({ episodeId }));
     }

@@ -1,5 +1,6 @@
 /** Going on from whatever a death leaves: a prefix of the journal, and of the log no more than that told. */
 import { assert, assertEquals } from "@std/assert";
+import type { TaffrailCaptureBundle } from "../../../capture/mod.ts";
 import { verifyRun } from "../../../eventlog/mod.ts";
 import { runPaths } from "../../../_internal/root_layout.ts";
 import { openRootOnPort } from "../../../run/file_root/file_root.ts";
@@ -204,3 +205,42 @@ for (const way of ["killed", "given up"] as const) {
     }
   });
 }
+
+Deno.test("a node is tried as its ask says, and anew when it is asked for again after a kill", () =>
+  withGatedRun(async (held, place) => {
+    const begun: number[] = [];
+    const choices: EngineChoices = {
+      constraints: { max_in_flight: 2, max_retries: 0 },
+      invoke: async ({ signal }, { attempt }) => {
+        begun.push(attempt);
+        if (attempt === 2) return await untilAborted(signal);
+        return { termination: { Failed: "RuntimeError" }, end: { exit_code: 1 } };
+      },
+    };
+    const retry = { max_retries: 2 };
+    const engine = beginEngine(held, choices);
+    await engine.ask("a", "{}", { retry });
+    while (!held.steps.includes("events node.started a 2")) {
+      await new Promise((resolve) => setTimeout(resolve));
+    }
+    await killEngine(engine, held);
+    await using again = await holdAgain(place);
+    const { engine: next } = await goOnEngine(again, place, choices);
+    await next.ask("a", "{}", { retry });
+    await next.ask("b", "{}");
+    await next.session.supervisor.idle();
+    const { inputs, decisions } = await next.end({ reason: "enough" }) as TaffrailCaptureBundle;
+    assertEquals(begun, [1, 2, 3, 1, 4, 5]);
+    assertEquals(inputs.flatMap((input) => input.type === "event" ? [input.retry] : []), [
+      retry,
+      retry,
+      undefined,
+    ]);
+    const ends = decisions.filter(({ decision }) => decision === "Finish");
+    assertEquals(ends.map(({ event_id, reason }) => `${event_id} ${reason}`), [
+      "a not_retryable",
+      "b retries_exhausted",
+      "a#2 retries_exhausted",
+    ]);
+    await checkCapture(place);
+  }));
