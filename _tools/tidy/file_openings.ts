@@ -12,7 +12,8 @@ const EXCEPTIONS: Record<string, string> = {
   "_internal/ignored_signals.ts": "what Linux tells about the process",
   "cli/process/cannot_run.ts": "the program that is to be run",
   "cli/process/processes.ts": "what Linux tells about processes",
-  "cli/flow/parse_flow.ts": "what the user names, which may be a pipe",
+  "cli/flow/read_env_file.ts": "the user's .env, which may be a link",
+  "cli/flow/read_flow.ts": "what the user names, which may be a pipe",
   "cli/flow/tasks.ts": "the user's deno.json",
   "cli/verbs/trace.ts": "what the user names, which may be a pipe",
 };

@@ -17,6 +17,8 @@ export const SHORT_FILES: Readonly<Record<string, string>> = {
     "Verifying and repairing ask it what events say, and no other room knows a rule of theirs.",
   "cli/process/output_file.ts":
     "What is made of the bytes of an output, by who records, shows and verifies it.",
+  "cli/flow/read_flow.ts":
+    "What of a flow file is read, and how much: its text is parsed without touching a file.",
   "_internal/path.ts": "The only file that may import @std/path, for all that make paths (rule 4).",
   "_internal/version.ts": "So that the version can be said without loading anything.",
   "trace/trace_file_error.ts": "Reading and writing traces throw it, and neither loads the other.",

@@ -9,16 +9,15 @@ import type { JournalHistory } from "../../run/engine/journal_history.ts";
 import { UsageError } from "../exit_codes.ts";
 import { lookAt } from "../files.ts";
 import type { Flow, FlowNode } from "../flow/flow.ts";
+import { type FlowChanges, flowChanges } from "../flow/flow_changes.ts";
 import {
-  type FlowChanges,
-  flowChanges,
   flowOfRecord,
   type FlowRecord,
   FlowRecordError,
   readFlowRecord,
 } from "../flow/flow_record.ts";
 import { flowOfCapture, isOfCommands } from "../flow/node_event.ts";
-import { readFlow } from "../flow/parse_flow.ts";
+import { readFlow } from "../flow/read_flow.ts";
 import { commandHint } from "../reading/find_run.ts";
 import { listed } from "../text/printable.ts";
 import { ResumeError } from "./errors.ts";
@@ -144,7 +143,7 @@ function refuseChanges(
 }
 
 function notesOn(
-  { changed, gone, added, constraints }: FlowChanges,
+  { changed, gone, added, constraints, rules }: FlowChanges,
   completed: ReadonlySet<string>,
 ): string[] {
   const notes: string[] = [];
@@ -154,6 +153,7 @@ function notesOn(
   }
   if (gone.length > 0) notes.push(`no longer in the flow: ${listed([...gone])}`);
   if (added.length > 0) notes.push(`new in the flow: ${listed([...added])}`);
+  if (rules.length > 0) notes.push(`the flow has another ${listed([...rules])} now`);
   if (constraints.length > 0) {
     notes.push(
       `the constraints with which the run began hold: another ${

@@ -16,28 +16,90 @@ export interface Flow {
   madeBy?: Maker;
   /** Its name; the ids of its runs begin with it. */
   name: string;
+  /** What it is for, to people. */
+  description?: string;
+  /** What becomes of the others when a node fails. */
+  onFailure: OnFailure;
+  /** How long the whole run may take, in milliseconds. */
+  deadlineMs?: number;
+  /** The names of variables whose values nobody may read in what is recorded. */
+  secrets: string[];
   /** Its nodes, in the order of the file. */
   nodes: FlowNode[];
   /** What the supervisor keeps to. */
   constraints: Constraints;
 }
 
-/** One command of a flow. */
+/** What a failure does to the rest of a flow: nothing more starts, all goes on, or all is ended. */
+export const ON_FAILURE = ["stop", "keep_going", "cancel"] as const;
+
+/** One of them. */
+export type OnFailure = (typeof ON_FAILURE)[number];
+
+/** When a node starts: when all that it needs is ok, when some of it is not, or whatever came of it. */
+export const WHEN = ["success", "failure", "always"] as const;
+
+/** One of them. */
+export type When = (typeof WHEN)[number];
+
+/** One command of a flow, or a gate, or an aggregate of other nodes. */
 export interface FlowNode {
   /** Its name, unique in the flow; its output files begin with it. */
   id: string;
-  /** The program and its arguments. */
+  /** The program and its arguments; empty where nothing is run. */
   run: string[];
   /** The task of `deno.json` that it runs; its program is then the Deno that runs this. */
   task?: string;
-  /** The nodes that must have completed before. */
+  /** The question of a gate, which somebody has to pass. */
+  gate?: string;
+  /** What it is for, to people. */
+  description?: string;
+  /** The nodes that must have ended before, and how, says `when`. */
   needs: string[];
+  /** When it starts. */
+  when: When;
+  /** Whether its failure does nothing to the rest of the flow. */
+  allowFailure: boolean;
   /** How long an attempt may take, in milliseconds. */
   timeoutMs?: number;
+  /** How often it is tried again; as the constraints say where that is left out. */
+  retry?: NodeRetry;
   /** Variables on top of the environment of this process. */
   env: Record<string, string>;
   /** Where it runs; absolute. */
   cwd: string;
+  /** The labels that a worker must have to run it. */
+  labels: string[];
+}
+
+/** How often a node is tried again, and when. */
+export interface NodeRetry {
+  /** How many further attempts there are. */
+  maxRetries: number;
+  /** How long the first of them waits, in milliseconds. */
+  delayMs: number;
+  /** By how much each waits longer than the one before. */
+  factor: number;
+  /** The longest of these times, in milliseconds. */
+  maxDelayMs?: number;
+  /** Exit codes that are not tried again. */
+  notOn: number[];
+}
+
+/** What a flow says that is not in a file, or of which nothing is left out. */
+type GivenFlow = Partial<Flow> & Pick<Flow, "name" | "nodes">;
+
+/** A flow, with what is left out as in a flow file that does not say it. */
+export function makeFlow(given: GivenFlow): Flow {
+  return { onFailure: "stop", secrets: [], constraints: DEFAULT_CONSTRAINTS, ...given };
+}
+
+/** What a node must say. */
+type GivenNode = Partial<FlowNode> & Pick<FlowNode, "id" | "run" | "cwd">;
+
+/** A node, with what is left out as in a flow file that does not say it. */
+export function makeNode(given: GivenNode): FlowNode {
+  return { needs: [], when: "success", allowFailure: false, env: {}, labels: [], ...given };
 }
 
 /** One node at a time, none a second time: what a flow says nothing about. */
@@ -52,16 +114,36 @@ export function flowNameProblem(name: unknown): string | undefined {
   return nameProblem(name, MAX_RUN_NAME_LENGTH);
 }
 
-/** What is wrong with the id of a node, with which the names of its files begin. */
+/** What is wrong with the id of a node. Those of tasks, packages and paths are none. */
+export function nodeIdProblem(id: unknown): string | undefined {
+  const problem = textProblem(id, LONGEST_NODE_ID);
+  if (problem !== undefined) return problem;
+  if (!/^[A-Za-z0-9._:/@-]+$/.test(id as string)) {
+    return "may only have letters, digits, '.', '_', '-', ':', '/' and '@'";
+  }
+  if (/^[.:/-]|[.:/-]$/.test(id as string)) {
+    return "may not begin or end with '.', '-', ':' or '/'";
+  }
+  return isWindowsDevice(id as string) ? "is the name of a Windows device" : undefined;
+}
+
+/** What is wrong with a name that a run, and the node of a single command, is called by. */
 export function nameProblem(name: unknown, longest = LONGEST_NODE_ID): string | undefined {
+  const problem = textProblem(name, longest);
+  if (problem !== undefined) return problem;
+  if (!/^[A-Za-z0-9._-]+$/.test(name as string)) {
+    return "may only have letters, digits, '.', '_' and '-'";
+  }
+  if (/^[.-]|[.-]$/.test(name as string)) return "may not begin or end with '.' or '-'";
+  return isWindowsDevice(name as string) ? "is the name of a Windows device" : undefined;
+}
+
+function textProblem(name: unknown, longest: number): string | undefined {
   if (typeof name !== "string") return "is no text";
   if (name === "") return "is empty: give it 1 character or more";
   if (name.length > longest) {
     return `has ${name.length} characters, and ${longest} is the most: choose a shorter one`;
   }
-  if (!/^[A-Za-z0-9._-]+$/.test(name)) return "may only have letters, digits, '.', '_' and '-'";
-  if (/^[.-]|[.-]$/.test(name)) return "may not begin or end with '.' or '-'";
-  if (isWindowsDevice(name)) return "is the name of a Windows device";
   return undefined;
 }
 

@@ -1,18 +1,39 @@
 import { atomicReplace } from "../../_internal/atomic_replace.ts";
 import { resolve } from "../files.ts";
 import { mapConstraints } from "../../_internal/constraints.ts";
-import { defined, isStringArray, TaffrailError } from "../../_internal/errors.ts";
+import { defined, isOneOf, isStringArray, TaffrailError } from "../../_internal/errors.ts";
 import { denoFilePort, isNotFound, readFileSync } from "../../_internal/file_port.ts";
 import { runPaths } from "../../_internal/root_layout.ts";
 import { decodeUtf8, encodeUtf8 } from "../../_internal/text.ts";
 import type { Constraints } from "../../supervisor/types.ts";
-import { type Flow, type FlowNode, type Maker, MAKERS, nameProblem } from "./flow.ts";
-import { type CommandRecord, commandRecordOf, flowProvenance, recordedNode } from "./node_event.ts";
+import {
+  type Flow,
+  type FlowNode,
+  makeFlow,
+  makeNode,
+  type Maker,
+  MAKERS,
+  nodeIdProblem,
+  type NodeRetry,
+  ON_FAILURE,
+  WHEN,
+} from "./flow.ts";
+import type { Fail } from "./flow_values.ts";
+import {
+  type CommandRecord,
+  commandRecordOf,
+  flowProvenance,
+  type FlowRules,
+  flowRules,
+  type NodeRules,
+  nodeRules,
+  type RetryRecord,
+} from "./node_event.ts";
 import { type Json, parseJsonc } from "./parse_jsonc.ts";
 import { checkNeeds } from "./ready_nodes.ts";
 
 /** A flow as the run that it belongs to keeps it, in `flow.json`. */
-export interface FlowRecord {
+export interface FlowRecord extends FlowRules {
   /** The format, 1. */
   format: 1;
   /** The path of the flow file; null when the flow was made from a command. */
@@ -27,12 +48,20 @@ export interface FlowRecord {
   constraints: Constraints;
   /** The nodes. */
   nodes: NodeRecord[];
+  /** What it is for, to people. */
+  description?: string;
+  /** The names of variables whose values nobody may read in what is recorded. */
+  secret?: string[];
 }
 
 /** A node in a {@linkcode FlowRecord}. */
-interface NodeRecord extends CommandRecord {
+export interface NodeRecord extends CommandRecord, NodeRules {
   /** Its name. */
   id: string;
+  /** The task of `deno.json` that it runs. */
+  task?: string;
+  /** What it is for, to people. */
+  description?: string;
   /** The nodes that it needs. */
   needs: string[];
 }
@@ -110,8 +139,6 @@ export function parseFlowRecord(bytes: Uint8Array, path: string): FlowRecord {
   throw new FlowRecordError("newer", message, { details, remedy });
 }
 
-type Fail = (problem: string) => never;
-
 /** What a flow record has to be, as `docs/format` says; members that later versions add are passed over. */
 function recordFrom(record: Map<string, Json>, fail: Fail): FlowRecord {
   const path = record.get("path");
@@ -128,6 +155,7 @@ function recordFrom(record: Map<string, Json>, fail: Fail): FlowRecord {
     nodes: nodes.map((node, index) =>
       nodeFrom(node, (problem) => fail(`nodes[${index}]${problem}`))
     ),
+    ...flowMembers(record, fail),
   } as const;
   const ids = new Set(read.nodes.map(({ id }) => id.toLowerCase()));
   if (ids.size !== read.nodes.length) fail("two of its nodes have the same id");
@@ -135,22 +163,70 @@ function recordFrom(record: Map<string, Json>, fail: Fail): FlowRecord {
   return read;
 }
 
+/** The members that a flow has where they are not the usual. */
+function flowMembers(record: Map<string, Json>, fail: Fail) {
+  const read = readerOf(record);
+  return defined({
+    description: read("description", (value) => textIn(value, '"description"', fail)),
+    on_failure: read("on_failure", (value) => wordIn(value, ON_FAILURE, '"on_failure"', fail)),
+    deadline_ms: read("deadline_ms", (value) => countIn(value, '"deadline_ms"', fail)),
+    secret: read("secret", (value) => textsIn(value, '"secret"', fail)),
+  });
+}
+
+/** Reads members of which each may be absent. */
+function readerOf(object: Map<string, Json>) {
+  return <T>(name: string, read: (value: Json) => T): T | undefined => {
+    const value = object.get(name);
+    return value === undefined ? undefined : read(value);
+  };
+}
+
 function nodeFrom(json: Json, fail: Fail): NodeRecord {
   const node = objectIn(json, "", fail);
   const id = node.get("id");
-  const problem = nameProblem(id);
+  const problem = nodeIdProblem(id);
   if (problem !== undefined) fail(`.id ${problem}`);
-  const timeoutMs = node.get("timeout_ms");
-  if (timeoutMs !== undefined && !isCount(timeoutMs)) fail(".timeout_ms is no whole number");
-  const run = textsIn(node.get("run"), ".run", fail);
-  if (run.length === 0) fail(".run is empty");
-  return {
+  const read = readerOf(node);
+  const command = {
     id: id as string,
-    run,
+    run: textsIn(node.get("run"), ".run", fail),
     needs: textsIn(node.get("needs"), ".needs", fail),
     env: textsIn(node.get("env"), ".env", fail),
     cwd: textIn(node.get("cwd"), ".cwd", fail),
-    ...(timeoutMs !== undefined && { timeout_ms: timeoutMs as number }),
+    ...defined({
+      timeout_ms: read("timeout_ms", (value) => countIn(value, ".timeout_ms", fail)),
+      task: read("task", (value) => textIn(value, ".task", fail)),
+      description: read("description", (value) => textIn(value, ".description", fail)),
+      when: read("when", (value) => wordIn(value, WHEN, ".when", fail)),
+      allow_failure: read("allow_failure", (value) => flagIn(value, ".allow_failure", fail)),
+      retry: read("retry", (value) => retryFrom(value, fail)),
+      gate: read("gate", (value) => textIn(value, ".gate", fail)),
+      on: read("on", (value) => textsIn(value, ".on", fail)),
+    }),
+  };
+  const { run, needs, gate } = command as NodeRecord;
+  if (run.length === 0 && needs.length === 0 && gate === undefined) fail(".run is empty");
+  return command;
+}
+
+function retryFrom(json: Json, fail: Fail): RetryRecord {
+  const retry = objectIn(json, ".retry", fail);
+  const factor = retry.get("factor");
+  if (typeof factor !== "number") return fail(".retry.factor is no number");
+  const notOn = retry.get("not_on");
+  if (!Array.isArray(notOn) || !notOn.every(isCount)) {
+    return fail(".retry.not_on is no list of whole numbers");
+  }
+  const longest = readerOf(retry)("max_delay_ms", (value) => {
+    return countIn(value, ".retry.max_delay_ms", fail);
+  });
+  return {
+    max: countIn(retry.get("max"), ".retry.max", fail),
+    delay_ms: countIn(retry.get("delay_ms"), ".retry.delay_ms", fail),
+    factor,
+    ...defined({ max_delay_ms: longest }),
+    not_on: notOn,
   };
 }
 
@@ -172,6 +248,23 @@ function isCount(value: Json | undefined): value is number {
   return Number.isSafeInteger(value) && (value as number) >= 0;
 }
 
+function countIn(value: Json | undefined, place: string, fail: Fail): number {
+  return isCount(value) ? value : fail(`${place} is no whole number`);
+}
+
+function flagIn(value: Json, place: string, fail: Fail): boolean {
+  return typeof value === "boolean" ? value : fail(`${place} is neither true nor false`);
+}
+
+function wordIn<Word extends string>(
+  value: Json,
+  known: readonly Word[],
+  place: string,
+  fail: Fail,
+): Word {
+  return isOneOf(known, value) ? value : fail(`${place} is none of ${known.join(", ")}`);
+}
+
 function objectIn(value: Json | undefined, place: string, fail: Fail): Map<string, Json> {
   return value instanceof Map ? value : fail(`${place} is no object`);
 }
@@ -185,7 +278,7 @@ function textsIn(value: Json | undefined, place: string, fail: Fail): string[] {
 }
 
 async function recordOf(flow: Flow): Promise<FlowRecord> {
-  const { path, madeBy, name, constraints, nodes } = flow;
+  const { path, madeBy, name, constraints, nodes, description, secrets } = flow;
   return {
     format: 1,
     path: path === undefined ? null : resolve(path),
@@ -194,81 +287,53 @@ async function recordOf(flow: Flow): Promise<FlowRecord> {
     provenance: await flowProvenance(flow),
     constraints,
     nodes: nodes.map(nodeRecordOf),
+    ...defined({
+      description,
+      secret: secrets.length === 0 ? undefined : secrets,
+    }),
+    ...flowRules(flow),
   };
 }
 
-function nodeRecordOf(node: FlowNode): NodeRecord {
+/** What `flow.json` has of a node. */
+export function nodeRecordOf(node: FlowNode): NodeRecord {
   const { run, env, cwd, ...timeout } = commandRecordOf(node);
-  return { id: node.id, run, needs: node.needs, env: env.toSorted(), cwd, ...timeout };
+  const { id, task, needs, description } = node;
+  const command = { id, run, needs, env: env.toSorted(), cwd, ...timeout };
+  return { ...command, ...defined({ task, description }), ...nodeRules(node) };
 }
 
-/** The flow of a command: nothing of it is in a file. */
-export function flowOfRecord(
-  { made_by: madeBy, name, constraints, nodes }: Pick<
-    FlowRecord,
-    "made_by" | "name" | "constraints" | "nodes"
-  >,
-): Flow {
-  return {
-    ...defined({ madeBy }),
-    name,
-    constraints,
-    nodes: nodes.map((record) => recordedNode(record.id, record, { needs: record.needs })),
+/** A flow as it is recorded: without the values of variables, and without its file. */
+export function flowOfRecord(record: Omit<FlowRecord, "format" | "path" | "provenance">): Flow {
+  const { name, constraints, nodes, ...others } = record;
+  const members = {
+    madeBy: others.made_by,
+    description: others.description,
+    onFailure: others.on_failure,
+    deadlineMs: others.deadline_ms,
+    secrets: others.secret,
   };
+  return makeFlow({ name, constraints, nodes: nodes.map(nodeOfRecord), ...defined(members) });
 }
 
-/** In what a flow is not the recorded one. */
-export interface FlowChanges {
-  /** What is another one in which node, in words. */
-  changed: ReadonlyMap<string, string>;
-  /** Nodes that are no longer in it. */
-  gone: readonly string[];
-  /** Nodes that are new in it. */
-  added: readonly string[];
-  /** Constraints that are other ones. */
-  constraints: readonly string[];
+function nodeOfRecord(record: NodeRecord): FlowNode {
+  const { id, run, needs, cwd, task, gate, description, when, allow_failure, on } = record;
+  return makeNode({
+    ...{ id, run, needs, cwd },
+    ...defined({
+      task,
+      gate,
+      description,
+      timeoutMs: record.timeout_ms,
+      when,
+      allowFailure: allow_failure,
+      retry: record.retry && retryOfRecord(record.retry),
+      labels: on,
+    }),
+  });
 }
 
-/**
- * Compares a flow with the recorded one. Where a flow file lies now is no difference, and so where its
- * nodes run.
- */
-export function flowChanges(record: FlowRecord, flow: Flow): FlowChanges {
-  const isMoved = flow.path === undefined || record.path !== resolve(flow.path);
-  const recordedNodes = new Map(record.nodes.map((node) => [node.id, node]));
-  const nodes = new Map(flow.nodes.map((node) => [node.id, nodeRecordOf(node)]));
-  const changed = new Map<string, string>();
-  for (const [id, node] of nodes) {
-    const recorded = recordedNodes.get(id);
-    if (recorded === undefined) continue;
-    const { cwd } = isMoved ? recorded : node;
-    const difference = nodeDifference(recorded, { ...node, cwd });
-    if (difference !== undefined) changed.set(id, difference);
-  }
-  return {
-    changed,
-    gone: [...recordedNodes.keys()].filter((id) => !nodes.has(id)),
-    added: [...nodes.keys()].filter((id) => !recordedNodes.has(id)),
-    constraints: Object.entries(record.constraints)
-      .filter(([name, value]) => !isSame(value, flow.constraints[name as keyof Constraints]))
-      .map(([name]) => name),
-  };
-}
-
-/** What a flow file calls the members of a node. */
-const MEMBER_NAMES = [
-  ["run", '"run"'],
-  ["needs", '"needs"'],
-  ["env", 'list of names in "env"'],
-  ["cwd", '"cwd"'],
-  ["timeout_ms", '"timeout"'],
-] as const;
-
-/** The first member that differs. */
-function nodeDifference(recorded: NodeRecord, node: NodeRecord): string | undefined {
-  return MEMBER_NAMES.find(([member]) => !isSame(recorded[member], node[member]))?.[1];
-}
-
-function isSame(a: unknown, b: unknown): boolean {
-  return JSON.stringify(a) === JSON.stringify(b);
+function retryOfRecord({ max, delay_ms, factor, max_delay_ms, not_on }: RetryRecord): NodeRetry {
+  const longest = defined({ maxDelayMs: max_delay_ms });
+  return { maxRetries: max, delayMs: delay_ms, factor, ...longest, notOn: not_on };
 }

@@ -5,7 +5,16 @@ import type { CaptureBundle } from "../../capture/types.ts";
 import { nodeOfEvent } from "../../run/engine/asks.ts";
 import type { NodeText } from "../../run/engine/lifecycle.ts";
 import { commandLine } from "../text/printable.ts";
-import type { Flow, FlowNode, Maker } from "./flow.ts";
+import {
+  type Flow,
+  type FlowNode,
+  makeFlow,
+  makeNode,
+  type Maker,
+  type NodeRetry,
+  type OnFailure,
+  type When,
+} from "./flow.ts";
 
 /** What is recorded of a command: enough to run it again, but for secrets. */
 export interface CommandRecord {
@@ -17,6 +26,66 @@ export interface CommandRecord {
   env: string[];
   /** How long an attempt may take, in milliseconds. */
   timeout_ms?: number;
+}
+
+/** How a node is tried again, as it is recorded. */
+export interface RetryRecord {
+  /** How many further attempts there are. */
+  max: number;
+  /** How long the first of them waits, in milliseconds. */
+  delay_ms: number;
+  /** By how much each waits longer than the one before. */
+  factor: number;
+  /** The longest of these times, in milliseconds. */
+  max_delay_ms?: number;
+  /** Exit codes that are not tried again. */
+  not_on: number[];
+}
+
+/** When a node starts and what comes of its failure: what is recorded of it where that is not the usual. */
+export interface NodeRules {
+  /** When it starts, if not when all that it needs is ok. */
+  when?: When;
+  /** Whether its failure does nothing to the rest of the flow. */
+  allow_failure?: boolean;
+  /** How it is tried again. */
+  retry?: RetryRecord;
+  /** The question of a gate. */
+  gate?: string;
+  /** The labels that a worker must have to run it. */
+  on?: string[];
+}
+
+/** The rules of a flow as a whole: what is recorded of them where they are not the usual. */
+export interface FlowRules {
+  /** What becomes of the others when a node fails, if not `stop`. */
+  on_failure?: OnFailure;
+  /** How long the whole run may take, in milliseconds. */
+  deadline_ms?: number;
+}
+
+/** What is recorded of the rules of a flow. */
+export function flowRules({ onFailure, deadlineMs }: Flow): FlowRules {
+  return defined({
+    on_failure: onFailure === "stop" ? undefined : onFailure,
+    deadline_ms: deadlineMs,
+  });
+}
+
+/** What is recorded of the rules of a node. */
+export function nodeRules({ when, allowFailure, retry, gate, labels }: FlowNode): NodeRules {
+  return defined({
+    when: when === "success" ? undefined : when,
+    allow_failure: allowFailure || undefined,
+    retry: retry && retryRecord(retry),
+    gate,
+    on: labels.length === 0 ? undefined : labels,
+  });
+}
+
+function retryRecord({ maxRetries, delayMs, factor, maxDelayMs, notOn }: NodeRetry): RetryRecord {
+  const longest = defined({ max_delay_ms: maxDelayMs });
+  return { max: maxRetries, delay_ms: delayMs, factor, ...longest, not_on: notOn };
 }
 
 /** What is recorded of the command of a node. */
@@ -38,7 +107,7 @@ export function recordedNode(
   { run, cwd, timeout_ms: timeoutMs }: CommandRecord,
   { needs = [], env = {} }: Partial<Pick<FlowNode, "needs" | "env">> = {},
 ): FlowNode {
-  return { id, run, needs, env, cwd, ...(timeoutMs !== undefined && { timeoutMs }) };
+  return makeNode({ id, run, needs, env, cwd, ...defined({ timeoutMs }) });
 }
 
 /** What the event that asks for a node carries: the text of its payload. */
@@ -56,14 +125,18 @@ export function describeNode(nodeId: string, payload: Readonly<Record<string, un
 
 /**
  * What a flow is made of, as a digest (PRV-2): strict replay against the flow needs the same. Where
- * the flow's file lies is no part of it, nor are the values of variables.
+ * the flow's file lies is no part of it, nor are the values of variables. What a flow does not say is none
+ * either, so that what it may say can become more.
  */
-export async function flowProvenance({ name, nodes }: Flow): Promise<string> {
-  const parts = nodes.map(({ id, run, needs, env, timeoutMs }) => {
-    return { id, run, needs, env: Object.keys(env).sort(), timeout_ms: timeoutMs ?? null };
+export async function flowProvenance(flow: Flow): Promise<string> {
+  const { name, nodes } = flow;
+  const parts = nodes.map((node) => {
+    const { id, run, needs, env, timeoutMs = null } = node;
+    const command = { id, run, needs, env: Object.keys(env).sort(), timeout_ms: timeoutMs };
+    return { ...command, ...nodeRules(node) };
   });
   parts.sort((a, b) => a.id < b.id ? -1 : 1);
-  const text = encodeUtf8(JSON.stringify({ name, nodes: parts }));
+  const text = encodeUtf8(JSON.stringify({ name, nodes: parts, ...flowRules(flow) }));
   const digest = new Uint8Array(await crypto.subtle.digest("SHA-256", text));
   return `rpv1:sha256:${toHex(digest)}`;
 }
@@ -99,6 +172,7 @@ export async function flowOfCapture(bundle: CaptureBundle): Promise<Flow | undef
   const { graph_id: name, config: constraints } = bundle;
   const isCommand = nodes.size === 1 && nodes.has(name);
   const madeBy: Maker | undefined = areTasks ? "tasks" : isCommand ? "exec" : undefined;
-  const flow = { ...defined({ madeBy }), name, constraints, nodes: [...nodes.values()] };
+  const given = { name, constraints, nodes: [...nodes.values()] };
+  const flow = makeFlow({ ...defined({ madeBy }), ...given });
   return await flowProvenance(flow) === lastRuntimeOf(bundle) ? flow : undefined;
 }

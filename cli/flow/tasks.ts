@@ -5,7 +5,14 @@ import { reasonOf } from "../../_internal/text.ts";
 import { UsageError } from "../exit_codes.ts";
 import { listed, quoted } from "../text/printable.ts";
 import { lookAt, pathUpFrom } from "../files.ts";
-import { DEFAULT_CONSTRAINTS, type Flow, type FlowNode, nameFrom } from "./flow.ts";
+import {
+  DEFAULT_CONSTRAINTS,
+  type Flow,
+  type FlowNode,
+  makeFlow,
+  makeNode,
+  nameFrom,
+} from "./flow.ts";
 import { type Json, parseJsonc } from "./parse_jsonc.ts";
 
 /**
@@ -20,12 +27,12 @@ export function makeTaskFlow(names: string[], options: { cwd: string; jobs: numb
   if (walk.nodes.length === 0) {
     throw new UsageError(`Cannot run --tasks ${listed(names)}: they run nothing`);
   }
-  return {
+  return makeFlow({
     madeBy: "tasks",
     name: nameFrom(names.join("-")),
     nodes: walk.nodes,
     constraints: { ...DEFAULT_CONSTRAINTS, max_in_flight: options.jobs },
-  };
+  });
 }
 
 /**
@@ -105,7 +112,7 @@ class TaskWalk {
     const run = task.dependencies.length === 0
       ? taskCommand(task.name)
       : commandOfTask(command, { path: task.path, cwd: this.#cwd });
-    this.nodes.push({ id, run, task: task.name, needs, env: {}, cwd: this.#cwd });
+    this.nodes.push(makeNode({ id, run, task: task.name, needs, cwd: this.#cwd }));
     return id;
   }
 

@@ -8,7 +8,7 @@ import { reasonOf } from "../../_internal/text.ts";
 import type { ResumedRecord } from "../../capture/types.ts";
 import type { RunFold } from "../../eventlog/derive_run_state.ts";
 import { attemptKey } from "../../run/attempt_key.ts";
-import { nameProblem } from "../flow/flow.ts";
+import { nodeIdProblem } from "../flow/flow.ts";
 import type { FlowRecord } from "../flow/flow_record.ts";
 import { hashOutput } from "../process/output_file.ts";
 import { readProcesses } from "../process/process_log.ts";
@@ -84,7 +84,7 @@ function* digestsIn({ fold, journal }: OutputFacts): Generator<AttemptDigests> {
 
 /** Any program may write to a log: what could name a file elsewhere names none. */
 function isFileName(nodeId: string): boolean {
-  return nameProblem(nodeId) === undefined;
+  return nodeIdProblem(nodeId) === undefined;
 }
 
 /**

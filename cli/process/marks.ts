@@ -7,7 +7,7 @@
  * - The fields of an entry never hold `|` or a newline, so that no name of a run or a node can forge one.
  */
 import type { NodeAttempt } from "../../run/types.ts";
-import type { OwnVariable } from "../flow/parse_flow.ts";
+import type { OwnVariable } from "../flow/flow_values.ts";
 
 /** The attempt that a process is a part of. */
 export interface Mark extends NodeAttempt {

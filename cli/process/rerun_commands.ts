@@ -10,7 +10,7 @@ import type { ExecuteTraceCall } from "../../trace/replay_trace.ts";
 import type { TraceEnvelope, TraceStep } from "../../trace/types.ts";
 import { UsageError } from "../exit_codes.ts";
 import { findPrograms } from "../flow/find_programs.ts";
-import { DEFAULT_CONSTRAINTS, type Flow, type FlowNode, nodesById } from "../flow/flow.ts";
+import { type Flow, type FlowNode, makeFlow, nodesById } from "../flow/flow.ts";
 import { type CommandRecord, isCommandRecord, recordedNode } from "../flow/node_event.ts";
 import { CommandPlace, type CommandPlaceOptions } from "./command_place.ts";
 import type { Interrupts } from "./interrupts.ts";
@@ -60,7 +60,7 @@ class Rerun implements AsyncDisposable {
     { interrupts, ...limits }: RerunLimits,
   ): Promise<RerunPlace> {
     const nodes = Array.from(commands, ([id, command]) => ({ ...command, id }));
-    const programs = findPrograms({ name, nodes, constraints: DEFAULT_CONSTRAINTS });
+    const programs = findPrograms(makeFlow({ name, nodes }));
     await using opening = new AsyncDisposableStack();
     const root = Deno.makeTempDirSync({ prefix: "taffrail-replay-" });
     opening.defer(() => removeIfThere(root));

@@ -3,7 +3,7 @@ import type { RunFold } from "../../eventlog/derive_run_state.ts";
 import type { AttemptInfo, NodeInfo, RunState } from "../../eventlog/run_state.ts";
 import { isLive } from "../../eventlog/runs_directory.ts";
 import { attemptKey } from "../../run/attempt_key.ts";
-import { nameProblem } from "../flow/flow.ts";
+import { nodeIdProblem } from "../flow/flow.ts";
 import { readProcesses } from "../process/process_log.ts";
 import { isSuspended } from "../process/run_holder.ts";
 import type { Screen } from "../text/screen.ts";
@@ -153,7 +153,7 @@ function attemptReport(
 ): AttemptReport {
   const { attempt } = info;
   // Any program may write to a log: what could name a file elsewhere names none.
-  if (nameProblem(nodeId) !== undefined || !Number.isSafeInteger(attempt)) return info;
+  if (nodeIdProblem(nodeId) !== undefined || !Number.isSafeInteger(attempt)) return info;
   const out = outputPath(run, { nodeId, attempt, stream: "out" });
   const err = outputPath(run, { nodeId, attempt, stream: "err" });
   return { ...info, output: { out, err } };

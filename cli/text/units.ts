@@ -14,11 +14,11 @@ const BYTES: Record<string, number> = { "": 1, KiB: 1024, MiB: 1024 ** 2, GiB: 1
 const MOST_HOURS = 596;
 const MOST_GIBIBYTES = 1;
 
-/** Reads `<number>ms|s|m|h` as milliseconds; returns in words what is wrong with anything else. */
+/** Reads `<number>ms|s|m|h|d` as milliseconds; returns in words what is wrong with anything else. */
 export function parseDuration(text: string): number | { problem: string } {
-  const match = /^(\d+(?:\.\d+)?)(ms|s|m|h)$/.exec(text);
+  const match = /^(\d+(?:\.\d+)?)(ms|s|m|h|d)$/.exec(text);
   if (match === null) {
-    return { problem: 'is no duration: write a number with ms, s, m or h, such as "30s"' };
+    return { problem: 'is no duration: write a number with ms, s, m, h or d, such as "30s"' };
   }
   const milliseconds = Math.round(Number(match[1]) * MILLISECONDS[match[2]!]!);
   if (milliseconds > MOST_HOURS * MILLISECONDS.h!) {

@@ -1,6 +1,6 @@
 import { basename } from "../../_internal/path.ts";
 import { optionError, passExitCode, UsageError } from "../exit_codes.ts";
-import { DEFAULT_CONSTRAINTS, type Flow, nameFrom, nameProblem } from "../flow/flow.ts";
+import { type Flow, makeFlow, makeNode, nameFrom, nameProblem } from "../flow/flow.ts";
 import { displayOf } from "../reading/run_display.ts";
 import { recordRun } from "../record_run.ts";
 import { commandLine } from "../text/printable.ts";
@@ -50,14 +50,14 @@ async function exec(args: string[]): Promise<number> {
     const meant = commandLine([...operands, ...command]);
     throw new UsageError(`Write -- before the command: taffrail exec -- ${meant}`);
   }
-  const flow = makeFlow(command, options);
+  const flow = commandFlow(command, options);
   using display = displayOf(flow, { root, json });
   const { exitCode } = await recordRun(flow, { root, display, ...runSettings(options) });
   return exitCode;
 }
 
 /** A command is a flow of one node. */
-function makeFlow(command: string[], options: { name?: string; timeout?: string }): Flow {
+function commandFlow(command: string[], options: { name?: string; timeout?: string }): Flow {
   const [program = ""] = command;
   if (program === "") {
     throw new UsageError("taffrail exec needs a command: taffrail exec -- COMMAND [ARGUMENT…]");
@@ -68,6 +68,6 @@ function makeFlow(command: string[], options: { name?: string; timeout?: string 
   const timeoutMs = numberOption(options, "timeout", parseDurationOption);
   if (timeoutMs === 0) throw new UsageError("Cannot use --timeout 0: it leaves no time");
   const timeout = timeoutMs === undefined ? {} : { timeoutMs };
-  const node = { id: name, run: command, needs: [], env: {}, cwd: Deno.cwd(), ...timeout };
-  return { madeBy: "exec", name, nodes: [node], constraints: DEFAULT_CONSTRAINTS };
+  const node = makeNode({ id: name, run: command, cwd: Deno.cwd(), ...timeout });
+  return makeFlow({ madeBy: "exec", name, nodes: [node] });
 }

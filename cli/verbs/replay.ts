@@ -5,7 +5,7 @@ import { Supervisor } from "../../supervisor/driver/supervisor.ts";
 import { systemTimers } from "../../supervisor/driver/timers.ts";
 import { flowProvenance } from "../flow/node_event.ts";
 import { nodeOfEvent } from "../../run/engine/asks.ts";
-import { readFlow } from "../flow/parse_flow.ts";
+import { readFlow } from "../flow/read_flow.ts";
 import { Interrupts } from "../process/interrupts.ts";
 import { damageText, openCapture, type OpenedCapture } from "../reading/open_capture.ts";
 import { counted, printableLine } from "../text/printable.ts";

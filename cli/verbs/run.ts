@@ -1,6 +1,6 @@
 import { optionError, passExitCode, UsageError } from "../exit_codes.ts";
 import type { Flow } from "../flow/flow.ts";
-import { readFlow } from "../flow/parse_flow.ts";
+import { readFlow } from "../flow/read_flow.ts";
 import { makeTaskFlow } from "../flow/tasks.ts";
 import { displayOf } from "../reading/run_display.ts";
 import { recordRun } from "../record_run.ts";
@@ -49,8 +49,8 @@ rate_window.
 The name has at most 93 letters, digits, '.', '_' and '-', the id of a node 64.
 Commands are started directly; write ["sh", "-c", TEXT] for a shell, or a "task"
 of the deno.json, or script of the package.json, that is nearest to the cwd. An
-argument or a variable has at most 128 KiB. Durations are a number with ms, s, m
-or h. cwd is relative to the flow file. Each command finds TAFFRAIL_RUN_ID,
+argument or a variable has at most 128 KiB. Durations are a number with ms, s, m,
+h or d. cwd is relative to the flow file. Each command finds TAFFRAIL_RUN_ID,
 TAFFRAIL_NODE_ID, TAFFRAIL_ATTEMPT and TAFFRAIL_ROOT in its environment. When it
 ends, what is left of its process group is ended too. Command lines are
 recorded; environments are not.

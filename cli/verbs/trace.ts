@@ -5,7 +5,7 @@ import { replayTrace } from "../../trace/replay_trace.ts";
 import { toChromeTrace } from "../../trace/to_chrome_trace.ts";
 import type { TraceEnvelope, TraceStep } from "../../trace/types.ts";
 import { optionError, UsageError } from "../exit_codes.ts";
-import { readFlow } from "../flow/parse_flow.ts";
+import { readFlow } from "../flow/read_flow.ts";
 import { Interrupts } from "../process/interrupts.ts";
 import { isFromMissingFile } from "../files.ts";
 import { findReadableRun } from "../reading/find_run.ts";

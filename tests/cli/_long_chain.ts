@@ -3,16 +3,16 @@
  * collected, at each tenth of it: `_long_chain.ts ROOT NODES`.
  */
 import { runFlow } from "../../cli/engine/run_flow.ts";
-import { DEFAULT_CONSTRAINTS, type FlowNode } from "../../cli/flow/flow.ts";
+import { makeFlow, makeNode } from "../../cli/flow/flow.ts";
 import { RunFold } from "../../eventlog/mod.ts";
 import { openFileRoot } from "../../run/mod.ts";
 import type { AttemptEnd } from "../../run/types.ts";
 
 const collect = Reflect.get(globalThis, "gc") as () => void;
 const [root = "", count = ""] = Deno.args;
-const nodes = Array.from({ length: Number(count) }, (_, index): FlowNode => {
+const nodes = Array.from({ length: Number(count) }, (_, index) => {
   const needs = index === 0 ? [] : [`n${index - 1}`];
-  return { id: `n${index}`, run: ["true"], needs, env: {}, cwd: "/" };
+  return makeNode({ id: `n${index}`, run: ["true"], needs, cwd: "/" });
 });
 const tenth = nodes.length / 10;
 const done: AttemptEnd = { termination: "Completed", end: { exit_code: 0 } };
@@ -24,7 +24,7 @@ const held = await runs.create({ about: { name: "chain" } });
 // What the store has not written yet is bounded, and how much that is depends on who is faster.
 await Deno.writeTextFile(`${root}/runtimes`, "in the way of a store");
 await runFlow({
-  flow: { name: "chain", nodes, constraints: DEFAULT_CONSTRAINTS },
+  flow: makeFlow({ name: "chain", nodes }),
   root,
   held,
   observer: { runStarted() {}, nodeStarted() {}, nodeEnded() {}, note() {} },

@@ -1,6 +1,6 @@
 /** A place for attempts, and a held run of real files that it records in. */
 import { CommandPlace, type CommandPlaceOptions } from "../../cli/process/command_place.ts";
-import type { FlowNode } from "../../cli/flow/flow.ts";
+import { type FlowNode, makeNode } from "../../cli/flow/flow.ts";
 import type { AttemptEnd, HeldRun, OutputRef, OutputSink, RunLines } from "../../run/types.ts";
 
 /** Keeps outputs and lines in files of a directory, and says what it was asked for, in order. */
@@ -57,7 +57,7 @@ export function placeIn(
   const place = new CommandPlace({
     held,
     nodes: new Map(entries.map(([id, { program: _, ...node }]) => {
-      return [id, { id, needs: [], env: {}, cwd: directory, ...node }];
+      return [id, makeNode({ id, cwd: directory, ...node })];
     })),
     programs: new Map(entries.map(([id, { program, run }]) => [id, program ?? run[0]!])),
     root: directory,

@@ -1,22 +1,23 @@
 import { assertEquals, assertRejects } from "@std/assert";
-import { DEFAULT_CONSTRAINTS, type Flow } from "../../cli/flow/flow.ts";
+import { DEFAULT_CONSTRAINTS, type Flow, makeFlow, makeNode } from "../../cli/flow/flow.ts";
 import {
-  flowChanges,
   flowOfRecord,
   type FlowRecord,
   readFlowRecord,
   writeFlowRecord,
 } from "../../cli/flow/flow_record.ts";
+import { flowChanges } from "../../cli/flow/flow_changes.ts";
+import { flowProvenance } from "../../cli/flow/node_event.ts";
 import { namesIn } from "../_util/files.ts";
 import { withTempDir } from "../_util/temp.ts";
 
-const NODE = { id: "a", run: ["true"], needs: [], env: { B: "2", A: "1" }, cwd: "/work" };
-const FLOW: Flow = {
+const NODE = makeNode({ id: "a", run: ["true"], env: { B: "2", A: "1" }, cwd: "/work" });
+const FLOW = makeFlow({
   path: "/work/flow.json",
   name: "flow",
   nodes: [NODE, { ...NODE, id: "b", needs: ["a"], timeoutMs: 5 }],
-  constraints: DEFAULT_CONSTRAINTS,
-};
+});
+const RETRY = { maxRetries: 3, delayMs: 2000, factor: 2, maxDelayMs: 60_000, notOn: [2] };
 
 async function record(directory: string, flow: Flow): Promise<FlowRecord> {
   await Deno.mkdir(`${directory}/runs/r`, { recursive: true });
@@ -43,9 +44,48 @@ Deno.test("the flow of a run is kept without the values of its variables", async
   });
 });
 
+Deno.test("a flow that says all that it can is kept whole, and its digest tells", async () => {
+  const flow = makeFlow({
+    ...FLOW,
+    description: "all of it",
+    onFailure: "keep_going",
+    deadlineMs: 3_600_000,
+    secrets: ["TOKEN"],
+    nodes: [
+      makeNode({
+        ...{ id: "@a/b:c", run: ["true"], cwd: "/work", description: "the first", labels: ["gpu"] },
+        ...{ task: "c", allowFailure: true, retry: RETRY },
+      }),
+      makeNode({ id: "ask", run: [], cwd: "/work", gate: "Deploy?", needs: ["@a/b:c"] }),
+      makeNode({ id: "all", run: [], cwd: "/work", needs: ["ask"], when: "always" }),
+    ],
+  });
+  await withTempDir(async (directory) => {
+    const kept = await record(directory, flow);
+    const { path: _, ...read } = flow;
+    assertEquals(flowOfRecord(kept), read);
+    const digests = new Set<string>();
+    const variants: Partial<Flow>[] = [
+      {},
+      { onFailure: "stop" },
+      { nodes: flow.nodes.toSpliced(0, 1, makeNode({ ...flow.nodes[0]!, labels: [] })) },
+      { nodes: flow.nodes.toSpliced(0, 1, makeNode({ ...flow.nodes[0]!, allowFailure: false })) },
+    ];
+    for (const variant of variants) digests.add(await flowProvenance({ ...flow, ...variant }));
+    assertEquals(digests.size, variants.length);
+    const reworded = { ...flow, description: "other words", secrets: [] };
+    assertEquals(await flowProvenance(reworded), kept.provenance);
+  });
+});
+
+Deno.test("the digest of a flow that says nothing more is what it was", async () => {
+  const digest = "rpv1:sha256:1a81c76c476978b9bafe9a7eb25adc2cfc0ecdb420504d0d1c4518712f333a26";
+  assertEquals(await flowProvenance(FLOW), digest);
+});
+
 Deno.test("what differs between a flow and the recorded one is named", async () => {
   const [a, b] = FLOW.nodes as [typeof NODE, typeof NODE];
-  const none = { changed: {}, gone: [], added: [], constraints: [] };
+  const none = { changed: {}, gone: [], added: [], constraints: [], rules: [] };
   const moved = FLOW.nodes.map((node) => ({ ...node, cwd: "/else" }));
   const changes: [Partial<Flow>, object][] = [
     [{}, {}],
@@ -60,6 +100,12 @@ Deno.test("what differs between a flow and the recorded one is named", async () 
     [{ nodes: [{ ...a, env: {} }, b] }, { changed: { a: 'list of names in "env"' } }],
     [{ nodes: [{ ...a, cwd: "/else" }, b] }, { changed: { a: '"cwd"' } }],
     [{ nodes: [{ ...a, timeoutMs: 5 }, b] }, { changed: { a: '"timeout"' } }],
+    [{ nodes: [{ ...a, when: "always" }, b] }, { changed: { a: '"when"' } }],
+    [{ nodes: [{ ...a, allowFailure: true }, b] }, { changed: { a: '"allow_failure"' } }],
+    [{ nodes: [{ ...a, retry: RETRY }, b] }, { changed: { a: '"retry"' } }],
+    [{ nodes: [{ ...a, labels: ["gpu"] }, b] }, { changed: { a: '"on"' } }],
+    [{ nodes: [{ ...a, description: "other words" }, b], description: "more" }, {}],
+    [{ onFailure: "cancel", deadlineMs: 5 }, { rules: ['"on_failure"', '"deadline"'] }],
     [
       { constraints: { ...DEFAULT_CONSTRAINTS, max_in_flight: 2 } },
       { constraints: ["max_in_flight"] },

@@ -1,6 +1,6 @@
 import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { UsageError } from "../../cli/exit_codes.ts";
-import { DEFAULT_CONSTRAINTS } from "../../cli/flow/flow.ts";
+import { makeFlow, makeNode } from "../../cli/flow/flow.ts";
 import { findPrograms } from "../../cli/flow/find_programs.ts";
 import { FlowRecordError, readFlowRecord, writeFlowRecord } from "../../cli/flow/flow_record.ts";
 import { parseFlow } from "../../cli/flow/parse_flow.ts";
@@ -172,12 +172,8 @@ Deno.test("20,000 tasks that depend on each other, in each form, become a flow",
     assertClear(cycle);
   }));
 
-const NODE = { id: "a", run: ["true"], needs: [], env: {}, cwd: "/" };
-const FLOW = {
-  name: "f",
-  nodes: [NODE, { ...NODE, id: "b", needs: ["a"] }],
-  constraints: DEFAULT_CONSTRAINTS,
-};
+const NODE = makeNode({ id: "a", run: ["true"], cwd: "/" });
+const FLOW = makeFlow({ name: "f", nodes: [NODE, { ...NODE, id: "b", needs: ["a"] }] });
 
 /** Every way to the members of a value, from the top. */
 function pathsIn(value: unknown, path: (string | number)[] = []): (string | number)[][] {
@@ -227,7 +223,12 @@ Deno.test("what is wrong in a flow.json is named", () =>
       [null, "it is no object"],
       [{ ...whole, nodes: [null] }, "nodes[0] is no object"],
       [{ ...whole, nodes: [a, { ...b, run: "true" }] }, "nodes[1].run is no list of texts"],
-      [{ ...whole, nodes: [{ ...a, id: "../x" }] }, "nodes[0].id may only have letters"],
+      [{ ...whole, nodes: [{ ...a, id: "x y" }] }, "nodes[0].id may only have letters"],
+      [{ ...whole, nodes: [{ ...a, id: "../x" }] }, "nodes[0].id may not begin or end with '.'"],
+      [{ ...whole, nodes: [{ ...a, run: [] }] }, "nodes[0].run is empty"],
+      [{ ...whole, nodes: [{ ...a, when: "never" }] }, "nodes[0].when is none of success, failure"],
+      [{ ...whole, nodes: [{ ...a, retry: { max: 1 } }] }, "nodes[0].retry.factor is no number"],
+      [{ ...whole, on_failure: 1 }, '"on_failure" is none of stop, keep_going, cancel'],
       [{ ...whole, nodes: [a, { ...a, id: "A" }] }, "two of its nodes have the same id"],
       [{ ...whole, nodes: [b] }, 'node "b" needs "a", which is no node'],
       [{ ...whole, nodes: [{ ...a, needs: ["b"] }, b] }, "need each other in a cycle"],

@@ -1,6 +1,7 @@
 import { assertEquals, assertThrows } from "@std/assert";
 import { resolve } from "node:path";
 import { parseFlow } from "../../cli/flow/parse_flow.ts";
+import { type FlowNode, makeFlow, makeNode } from "../../cli/flow/flow.ts";
 import { UsageError } from "../../cli/exit_codes.ts";
 
 Deno.test("parseFlow() reads names, commands, needs, timeouts, variables and directories", () => {
@@ -14,16 +15,30 @@ Deno.test("parseFlow() reads names, commands, needs, timeouts, variables and dir
   assertEquals(parseFlow(text, "flows/ci.json"), {
     path: "flows/ci.json",
     name: "ci",
+    onFailure: "stop",
+    secrets: [],
     nodes: [
       {
         id: "2",
         run: ["deno", "lint"],
         needs: ["1"],
+        when: "success",
+        allowFailure: false,
         timeoutMs: 1500,
         env: {},
         cwd: resolve("flows"),
+        labels: [],
       },
-      { id: "1", run: ["deno", "fmt"], needs: [], env: { CI: "1" }, cwd: resolve("core") },
+      {
+        id: "1",
+        run: ["deno", "fmt"],
+        needs: [],
+        when: "success",
+        allowFailure: false,
+        env: { CI: "1" },
+        cwd: resolve("core"),
+        labels: [],
+      },
     ],
     constraints: {
       max_in_flight: 1,
@@ -54,6 +69,75 @@ Deno.test("parseFlow() reads constraints by their names on the wire, durations a
   });
 });
 
+Deno.test("parseFlow() reads all that a flow may say, with comments and commas too many", () => {
+  const text = `{
+    // What editors look at.
+    "$schema": "./flow.schema.json",
+    "name": "ci",
+    "description": "all of it", /* and more */
+    "env": { "CI": "1", "LEVEL": "flow" },
+    "secret": ["TOKEN", "TOKEN"],
+    "shell": ["bash", "-euc"],
+    "on_failure": "keep_going",
+    "deadline": "1d",
+    "nodes": {
+      "@scope/core:build": { "sh": "make | tee log", "env": { "LEVEL": "node" } },
+      "test": {
+        "task": "test", "needs": ["@scope/core:build"], "description": "once more", "timeout": "5m",
+        "retry": { "max": 3, "delay": "2s", "factor": 2, "max_delay": "1m", "not_on": [2, 64] },
+        "allow_failure": true, "on": ["gpu", "linux"], "cwd": "sub"
+      },
+      "again": { "run": ["x"], "retry": { "max": 1, "delay": "0s" } },
+      "tidy": { "run": ["rm", "x"], "needs": ["test"], "when": "always" },
+    },
+  }`;
+  const ofFlow = { CI: "1", LEVEL: "flow" };
+  const node = (node: Partial<FlowNode> & Pick<FlowNode, "id" | "run">) => {
+    return makeNode({ cwd: resolve("flows"), env: ofFlow, ...node });
+  };
+  assertEquals(
+    parseFlow(text, "flows/ci.json"),
+    makeFlow({
+      path: "flows/ci.json",
+      name: "ci",
+      description: "all of it",
+      secrets: ["TOKEN"],
+      onFailure: "keep_going",
+      deadlineMs: 86_400_000,
+      nodes: [
+        node({
+          id: "@scope/core:build",
+          run: ["bash", "-euc", "make | tee log"],
+          env: { CI: "1", LEVEL: "node" },
+        }),
+        node({
+          id: "test",
+          run: ["deno", "task", "--quiet", "test"],
+          task: "test",
+          needs: ["@scope/core:build"],
+          description: "once more",
+          timeoutMs: 300_000,
+          retry: { maxRetries: 3, delayMs: 2000, factor: 2, maxDelayMs: 60_000, notOn: [2, 64] },
+          allowFailure: true,
+          labels: ["gpu", "linux"],
+          cwd: resolve("flows/sub"),
+        }),
+        node({
+          id: "again",
+          run: ["x"],
+          retry: { maxRetries: 1, delayMs: 0, factor: 1, notOn: [] },
+        }),
+        node({ id: "tidy", run: ["rm", "x"], needs: ["test"], when: "always" }),
+      ],
+    }),
+  );
+});
+
+Deno.test("parseFlow() has sh run an sh, and end at the first command that fails", () => {
+  const flow = parseFlow('{"name":"s","nodes":{"a":{"sh":"echo $1"}}}', "s.json");
+  assertEquals(flow.nodes[0]!.run, ["sh", "-euc", "echo $1"]);
+});
+
 /** What is wrong in a flow, and what is said about it. */
 interface Mistake {
   name: string;
@@ -69,6 +153,11 @@ function inNode(name: string, node: unknown, says: string): Mistake {
 /** One mistake in the constraints. */
 function inConstraints(name: string, constraints: unknown, says: string): Mistake {
   return { name, flow: { name: "ci", nodes: { a: { run: ["x"] } }, constraints }, says };
+}
+
+/** One mistake in the flow as a whole. */
+function inFlow(name: string, members: Record<string, unknown>, says: string): Mistake {
+  return { name, flow: { name: "ci", nodes: { a: { run: ["x"] } }, ...members }, says };
 }
 
 /** Nodes with ids that are refused. */
@@ -90,10 +179,11 @@ const MISTAKES: Mistake[] = [
     says: "line 2, column 11: a value is missing",
   },
   {
-    name: "a comma too many",
-    flow: '{"name":"ci",}',
+    name: "two commas too many",
+    flow: '{"name":"ci",,}',
     says: 'line 1, column 14: a name in double quotes or "}" is missing',
   },
+  { name: "an open comment", flow: "{} /* x", says: "line 1, column 4: this comment has no end" },
   {
     name: "an open object",
     flow: '{"name":"ci"',
@@ -149,8 +239,37 @@ const MISTAKES: Mistake[] = [
   {
     name: "an unknown key of the flow",
     flow: { name: "ci", node: {} },
-    says: 'it has the unknown key "node": known are name, nodes, constraints',
+    says: 'it has the unknown key "node": known are $schema, name, description, env, ' +
+      "env_file, secret, shell, on_failure, deadline, constraints, nodes",
   },
+  inFlow(
+    "another failure",
+    { on_failure: "go" },
+    'it has the on_failure "go": known are "stop", "keep_going", "cancel"',
+  ),
+  inFlow(
+    "a deadline of nothing",
+    { deadline: "0s" },
+    'it has the deadline "0s", which leaves no time: leave it out, or write more',
+  ),
+  inFlow("a shell that is a text", { shell: "bash" }, 'it has a "shell" that is no list of texts'),
+  inFlow("a shell of nothing", { shell: [] }, 'it names no program in "shell"'),
+  inFlow("variables of all in a list", { env: [] }, 'it has an "env" that is no object of texts'),
+  inFlow(
+    "a secret of ours",
+    { secret: ["TAFFRAIL_ROOT"] },
+    'it calls "TAFFRAIL_ROOT" secret, which is set for every node',
+  ),
+  inFlow(
+    "a schema that is no text",
+    { $schema: 1 },
+    'it has a "$schema" that is no text, or an empty one',
+  ),
+  inFlow(
+    "a description that is a list",
+    { description: [] },
+    'it has a "description" that is no text, or an empty one',
+  ),
   inConstraints(
     "two mistakes: the first is named",
     { max_retries: -1, retries: 1 },
@@ -199,7 +318,8 @@ const MISTAKES: Mistake[] = [
   inNode(
     "an unknown key of a node",
     { run: ["x"], need: [] },
-    'has the unknown key "need": known are run, task, needs, timeout, env, cwd',
+    'has the unknown key "need": known are run, sh, task, gate, needs, description, timeout, ' +
+      "retry, when, allow_failure, env, cwd, on",
   ),
   inNode(
     "a task beside a command",
@@ -207,11 +327,73 @@ const MISTAKES: Mistake[] = [
     'has a "run" and a "task": remove one',
   ),
   inNode("a task without a name", { task: "" }, 'has the task "", which is no name of a task'),
-  inNode("no command", {}, 'has no "run": add its command, such as ["deno", "lint"], or a "task"'),
+  inNode("an sh beside a task", { task: "lint", sh: "x" }, 'has a "sh" and a "task": remove one'),
+  inNode(
+    "no command",
+    {},
+    'has no "run": add its command, such as ["deno", "lint"], an "sh" or a "task"',
+  ),
+  inNode("an empty sh", { sh: "" }, 'has a "sh" that is no text, or an empty one'),
+  inNode(
+    "a when that is none",
+    { run: ["x"], when: "never" },
+    'has the when "never": known are "success", "failure", "always"',
+  ),
+  inNode(
+    "a failure of nothing",
+    { run: ["x"], when: "failure" },
+    'has the when "failure" and no "needs": name the nodes whose failure it is for',
+  ),
+  inNode(
+    "a flag that is a text",
+    { run: ["x"], allow_failure: "yes" },
+    'has a "allow_failure" that is neither true nor false',
+  ),
+  inNode("a label that stands twice", { run: ["x"], on: ["a", "a"] }, 'names the label "a" twice'),
+  inNode(
+    "a retry that is a number",
+    { run: ["x"], retry: 3 },
+    'has a retry that is no object: write one, such as { "max": 3 }',
+  ),
+  inNode(
+    "a retry without a number",
+    { run: ["x"], retry: {} },
+    'has a retry that has no "max": say how often it is tried again',
+  ),
+  inNode(
+    "a retry of half a time",
+    { run: ["x"], retry: { max: 0.5 } },
+    'has a retry that has a "max" that is no whole number from 0 on',
+  ),
+  inNode(
+    "a retry with another key",
+    { run: ["x"], retry: { times: 3 } },
+    'has a retry that has the unknown key "times": known are max, delay, factor, max_delay, not_on',
+  ),
+  inNode(
+    "a factor that shrinks",
+    { run: ["x"], retry: { max: 1, factor: 0.5 } },
+    'has a retry that has a "factor" that is no number from 1 to 1000',
+  ),
+  inNode(
+    "a delay that is a number",
+    { run: ["x"], retry: { max: 1, delay: 2 } },
+    'has a retry that has the delay 2, which is no text: write one, such as "30s"',
+  ),
+  inNode("a delay over the longest", {
+    run: ["x"],
+    retry: { max: 1, delay: "2s", max_delay: "1s" },
+  }, 'has a retry that has a "max_delay" that is shorter than its "delay"'),
+  inNode(
+    "success as an exit code",
+    { run: ["x"], retry: { max: 1, not_on: [0] } },
+    'has a retry that has a "not_on" that is no list of exit codes from 1 to 255',
+  ),
+
   inNode(
     "a command as one text",
     { run: "deno lint" },
-    'has a text as "run": write a list, such as ["deno", "lint"], or ["sh", "-c", TEXT]',
+    'has a text as "run": write a list, such as ["deno", "lint"], or "sh" instead of "run"',
   ),
   inNode("a command of numbers", { run: [1] }, 'has a "run" that is no list of texts'),
   inNode("an empty command", { run: [] }, 'names no program in "run"'),
@@ -229,7 +411,7 @@ const MISTAKES: Mistake[] = [
   inNode(
     "a bad duration",
     { run: ["x"], timeout: "30 sec" },
-    'has the timeout "30 sec", which is no duration: write a number with ms, s, m or h, such as "30s"',
+    'has the timeout "30 sec", which is no duration: write a number with ms, s, m, h or d, such as "30s"',
   ),
   inNode(
     "a duration of nothing",
@@ -262,6 +444,11 @@ const MISTAKES: Mistake[] = [
     'sets the variable "TAFFRAIL_ROOT", which is set for every node',
   ),
   inNode(
+    "a variable for what is needed",
+    { run: ["x"], env: { TAFFRAIL_OUTPUT_B: "x" } },
+    'sets the variable "TAFFRAIL_OUTPUT_B", which is set for what a node needs',
+  ),
+  inNode(
     "a directory that is no text",
     { run: ["x"], cwd: 1 },
     "has the cwd 1, which is no path",
@@ -269,12 +456,17 @@ const MISTAKES: Mistake[] = [
   inIds(
     "an id that could be no file",
     ["a b"],
-    "node \"a b\" may only have letters, digits, '.', '_' and '-'",
+    "node \"a b\" may only have letters, digits, '.', '_', '-', ':', '/' and '@'",
   ),
   inIds(
     "an id that leaves the directory",
     [".."],
-    "node \"..\" may not begin or end with '.' or '-'",
+    "node \"..\" may not begin or end with '.', '-', ':' or '/'",
+  ),
+  inIds(
+    "an id that could be that of a pump",
+    [":pump-1"],
+    "node \":pump-1\" may not begin or end with '.', '-', ':' or '/'",
   ),
   inIds("an id that is a device", ["con.x"], 'node "con.x" is the name of a Windows device'),
   inIds(
@@ -286,6 +478,12 @@ const MISTAKES: Mistake[] = [
     "ids that differ only in case",
     ["Lint", "lint"],
     'nodes "Lint" and "lint" differ only in case',
+  ),
+  inNeeds(
+    "needs whose outputs have one name",
+    { "a:b": [], "a/b": [], c: ["a:b", "a/b"] },
+    'node "c" needs "a:b" and "a/b", and would find what both printed in TAFFRAIL_OUTPUT_A_B: ' +
+      "call one of them something else",
   ),
   inNeeds(
     "an unknown need",

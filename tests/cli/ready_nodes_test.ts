@@ -1,6 +1,6 @@
 import { assertEquals, assertThrows } from "@std/assert";
 import { UsageError } from "../../cli/exit_codes.ts";
-import type { FlowNode } from "../../cli/flow/flow.ts";
+import { type FlowNode, makeNode } from "../../cli/flow/flow.ts";
 import { parseFlow } from "../../cli/flow/parse_flow.ts";
 import { checkNeeds, ReadyNodes } from "../../cli/flow/ready_nodes.ts";
 import { makeTaskFlow } from "../../cli/flow/tasks.ts";
@@ -11,7 +11,7 @@ import { withTempDir } from "../_util/temp.ts";
 const MANY = 100_000;
 
 function node(id: string, needs: string[] = []): FlowNode {
-  return { id, run: ["true"], needs, env: {}, cwd: "/" };
+  return makeNode({ id, run: ["true"], needs, cwd: "/" });
 }
 
 /** A chain, written in the order that is the worst for whoever looks for the next one from the top. */

@@ -18,6 +18,7 @@ const DURATIONS: [string, number][] = [
   ["30s", 30_000],
   ["1.5m", 90_000],
   ["596h", 2_145_600_000],
+  ["1.5d", 129_600_000],
 ];
 
 for (const [text, milliseconds] of DURATIONS) {
@@ -27,7 +28,21 @@ for (const [text, milliseconds] of DURATIONS) {
 }
 
 for (
-  const text of ["", "5", "5 s", "-5s", "5S", "s", "1e3s", ".5s", "5.s", "5d", "1m30s", "597h"]
+  const text of [
+    "",
+    "5",
+    "5 s",
+    "-5s",
+    "5S",
+    "s",
+    "1e3s",
+    ".5s",
+    "5.s",
+    "5w",
+    "25d",
+    "1m30s",
+    "597h",
+  ]
 ) {
   Deno.test(`parseDuration() refuses ${JSON.stringify(text)}`, () => {
     assertEquals(typeof parseDuration(text), "object");
