@@ -35,9 +35,24 @@ const VERBS = new Map<string, () => Promise<Verb>>([
  * @returns The exit code.
  */
 export async function main(args: string[]): Promise<number> {
+  return await exitCodeOf(() => dispatch(args));
+}
+
+/** Does what the command line of this process asks for. */
+async function mainOfProcess(): Promise<number> {
+  return await exitCodeOf(async () => {
+    // Hardly anybody needs this, so nobody else loads it.
+    if (Deno.args.some((arg) => arg.includes("\ufffd"))) {
+      (await import("./verbs/arguments.ts")).refuseChangedArguments(Deno.args);
+    }
+    return await dispatch(Deno.args);
+  });
+}
+
+async function exitCodeOf(does: () => Promise<number>): Promise<number> {
   const errors = new Screen(Deno.stderr);
   try {
-    const exitCode = await dispatch(args);
+    const exitCode = await does();
     if (exitCode === 0) Screen.check();
     return exitCode;
   } catch (error) {
@@ -58,6 +73,9 @@ function messagesOf(error: unknown): Set<string> {
   if (isStackOverflow(error)) {
     return new Set(["Cannot go on: something that was read is nested too deeply"]);
   }
+  if (isNotUnicode(error)) {
+    return new Set([`Cannot work with what is not UTF-8: ${error.message}; give it another name`]);
+  }
   const remedy = remedyOf(error);
   const isSaid = remedy === undefined || error.message.includes(remedy);
   return new Set([isSaid ? error.message : `${error.message}\n${remedy}`]);
@@ -66,6 +84,12 @@ function messagesOf(error: unknown): Set<string> {
 /** Nobody has bounded the depth; that is at least said in words for people. */
 function isStackOverflow(error: Error): boolean {
   return error instanceof RangeError && error.message === "Maximum call stack size exceeded";
+}
+
+/** The working directory, or a variable, has bytes that make no text. */
+function isNotUnicode(error: Error): boolean {
+  return error instanceof Deno.errors.InvalidData &&
+    /not valid (?:UTF-8|unicode)/.test(error.message);
 }
 
 /** What to do about an error, if it or one of its causes knows that besides its message. */
@@ -161,4 +185,4 @@ Exit codes: 0 all went well, 1 the work failed, 2 called wrongly, 128 + n ended
 by signal n; exec exits as its command does.`;
 }
 
-if (import.meta.main) Deno.exit(await main(Deno.args));
+if (import.meta.main) Deno.exit(await mainOfProcess());
