@@ -23,6 +23,8 @@ export class Screen {
     throw new Error(`Cannot write the output: ${Screen.failure.message}`);
   }
 
+  /** Whether whoever read it has gone, as a write has told. */
+  isUnread = false;
   /** Whether somebody watches it, and the line can be written over. */
   readonly isTerminal: boolean;
   readonly #stream: typeof Deno.stdout | typeof Deno.stderr;
@@ -114,7 +116,8 @@ export class Screen {
         rest = rest.subarray(this.#stream.writeSync(rest));
       }
     } catch (error) {
-      if (!(error instanceof Deno.errors.BrokenPipe)) Screen.failure ??= error as Error;
+      if (error instanceof Deno.errors.BrokenPipe) this.isUnread = true;
+      else Screen.failure ??= error as Error;
     }
   }
 }

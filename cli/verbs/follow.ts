@@ -12,6 +12,7 @@ import { findReadableRun } from "../reading/find_run.ts";
 import { ORPHAN } from "../reading/print_report.ts";
 import { eventProblem } from "../reading/run_log.ts";
 import { fitTo, printableLine } from "../text/printable.ts";
+import { Reader, READER_GONE_CODE } from "../text/reader.ts";
 import { Screen } from "../text/screen.ts";
 import { formatDuration, formatTime } from "../text/units.ts";
 import { COMMON_HELP, onlyOperand, readArguments, type Verb } from "./arguments.ts";
@@ -21,7 +22,8 @@ export const followVerb: Verb = {
   summary: "print the events of a run, or of all, as they come",
   help: `Prints the events of a run, those that are there and then those that come,
 until the run ends or nobody works on it any more; the last line says which. A
-run that is gone on with later is to be followed anew.
+run that is gone on with later is to be followed anew. It also ends when nobody
+reads it any more, as in taffrail follow RUN | head.
 RUN is the id of a run, its beginning where no other begins so, or the name of a
 flow for its newest run.
 
@@ -33,7 +35,8 @@ Usage: taffrail follow [options] RUN
 ${COMMON_HELP}
 
 Exit codes: 0 the run is over, however it ended, 1 there is no such run, or it
-cannot be read, 2 called wrongly, 128 + n ended by signal n, as --all always is.
+cannot be read, 2 called wrongly, 128 + n ended by signal n, as --all always is,
+and 141 nobody reads it any more, as a shell says it.
 --json prints one JSON object a line: { "seq", "event" } for an event, { "seq",
 "gap": { "reason", "message" } } for a line that cannot be read, and at last
 { "end": "completed" | "aborted" | "not-live" }. With --all each of them has a
@@ -41,14 +44,22 @@ cannot be read, 2 called wrongly, 128 + n ended by signal n, as --all always is.
 
   async run(args) {
     const { root, json, options, operands } = readArguments("follow", args, { all: "boolean" });
-    const printer = new Printer(json);
+    const screen = new Screen(Deno.stdout);
+    const printer = new Printer(screen, json);
+    using reader = new Reader(screen);
     if (options.all) {
       if (operands.length > 0) throw new UsageError("Give a run to taffrail follow, or --all");
-      return await followAll(root, printer);
+      await followAll(root, { printer, reader });
+      return READER_GONE_CODE;
     }
     const operand = operands.length === 0 ? missingRun() : onlyOperand("follow", operands, "run");
     const runId = await findReadableRun(root, operand);
-    printer.end(await followToEnd({ root, runId }, (item) => printer.item(item)));
+    const end = await followToEnd({ root, runId }, {
+      print: (item) => printer.item(item),
+      signal: reader.gone,
+    });
+    if (reader.look()) return READER_GONE_CODE;
+    printer.end(end);
     return 0;
   },
 };
@@ -59,10 +70,11 @@ function missingRun(): never {
 
 /** Prints what comes; of all runs together each line begins with the run. */
 class Printer {
-  readonly #screen = new Screen(Deno.stdout);
+  readonly #screen: Screen;
   readonly #json: boolean;
 
-  constructor(json: boolean) {
+  constructor(screen: Screen, json: boolean) {
+    this.#screen = screen;
     this.#json = json;
   }
 
@@ -149,9 +161,13 @@ function lengthOf({ duration_ms: milliseconds }: { duration_ms?: number }): stri
 
 /**
  * Follows all runs that are worked on now, and every run that begins or is gone on with later, until the
- * process is ended. A run that nobody works on is left alone until somebody does again.
+ * process is ended or nobody reads it any more. A run that nobody works on is left alone until somebody does
+ * again.
  */
-async function followAll(root: string, printer: Printer): Promise<never> {
+async function followAll(
+  root: string,
+  { printer, reader }: { printer: Printer; reader: Reader },
+): Promise<void> {
   const runs = new Map<string, FollowedRun>();
   for (const runId of await listRuns(root)) {
     const state = await stateOf(root, runId);
@@ -159,7 +175,7 @@ async function followAll(root: string, printer: Printer): Promise<never> {
   }
   // Whatever begins from now on is seen.
   new Screen(Deno.stderr).line(`following all runs in ${root}; Ctrl-C ends that`);
-  for (;; await wait(LIVE_POLL_MS)) {
+  for (; !reader.look(); await wait(LIVE_POLL_MS, reader.gone)) {
     for (const runId of await listRuns(root)) {
       const run: FollowedRun = runs.get(runId) ?? { state: "new", lastSeq: 0, end: "not-live" };
       if (run.state === "followed" || run.state === "refused" || !hasLog(root, runId)) continue;
@@ -170,7 +186,8 @@ async function followAll(root: string, printer: Printer): Promise<never> {
       }
       runs.set(runId, { ...run, state: "followed" });
       const { lastSeq: after, end } = run;
-      void followOne({ root, runId, after, end }, printer).then((run) => runs.set(runId, run));
+      const followed = followOne({ root, runId, after, end }, { printer, reader });
+      void followed.then((run) => runs.set(runId, run));
     }
   }
 }
@@ -194,14 +211,15 @@ async function stateOf(root: string, runId: string): Promise<"live" | "resting" 
 
 async function followOne(
   run: { root: string; runId: string; after: number; end: RunEnd },
-  printer: Printer,
+  { printer, reader }: { printer: Printer; reader: Reader },
 ): Promise<FollowedRun> {
   let lastSeq = run.after;
   try {
-    const end = await followToEnd(run, (item) => {
+    const print = (item: RunItem) => {
       lastSeq = item.seq;
       printer.item(item, run.runId);
-    });
+    };
+    const end = await followToEnd(run, { print, signal: reader.gone });
     // Who has it open and says nothing more has not ended it again.
     if (lastSeq > run.after || run.after === 0) printer.end(end, run.runId);
     return { state: "resting", lastSeq, end };
@@ -232,11 +250,11 @@ const LIVE_POLL_MS = 500;
 /** Passes on the events of a run behind a seq, those that are there and those that come, to its end. */
 async function followToEnd(
   run: { root: string; runId: string; after?: number; end?: RunEnd },
-  print: (item: RunItem) => void,
+  { print, signal }: { print: (item: RunItem) => void; signal: AbortSignal },
 ): Promise<RunEnd> {
   const { root, runId, after = 0 } = run;
   let { end = "not-live" } = run;
-  for await (const item of followRun(root, runId, { after, untilEnd: true })) {
+  for await (const item of followRun(root, runId, { after, untilEnd: true, signal })) {
     print(item);
     end = endBehind(item) ?? end;
   }
