@@ -89,7 +89,7 @@ interface RunOfFlow extends RunSettings {
 /** What a run is connected with: where its commands run, who sees it, and who may end it. */
 export function flowPorts(run: RunOfFlow, interrupts: Interrupts) {
   const { display: observer, flow, held } = run;
-  const { stop, kill } = interrupts;
+  const { stop, kill, commands } = interrupts;
   const { passed } = observer;
   const passThrough = passed && { output: passed.output.take, errors: passed.errors.take };
   const note = (text: string) => observer.note(text);
@@ -105,6 +105,7 @@ export function flowPorts(run: RunOfFlow, interrupts: Interrupts) {
       runId: held.view.runId,
       nodes: nodesById(flow.nodes),
       kill,
+      commands,
       note,
       passThrough,
       isNeeded: (nodeId) => needed.has(nodeId),

@@ -15,6 +15,8 @@ export const SHORT_FILES: Readonly<Record<string, string>> = {
     "Only what listens to signals loads it, and that is two rooms: the trace and the command.",
   "store/state/event_effects.ts":
     "Verifying and repairing ask it what events say, and no other room knows a rule of theirs.",
+  "cli/process/awake_time.ts":
+    "The one clock of signals, timeouts and graces: who listens sets it, and all that wait ask it.",
   "cli/process/output_file.ts":
     "What is made of the bytes of an output, by who records, shows and verifies it.",
   "cli/flow/read_flow.ts":

@@ -20,6 +20,7 @@ import { RecordingError } from "../engine/errors.ts";
 import { resolve } from "../files.ts";
 import { AttemptOutput } from "./attempt_output.ts";
 import { NotStartedError } from "./cannot_run.ts";
+import type { SignalTarget } from "./interrupts.ts";
 import { ownEntries, ownVariables } from "./marks.ts";
 import { endLeftOutside } from "./orphan_processes.ts";
 import type { TakeOutput } from "./output_pump.ts";
@@ -40,10 +41,12 @@ export interface CommandPlaceOptions {
   runId: string;
   /** How much of each output of a node is kept. */
   maxOutputBytes: number;
-  /** The time between SIGTERM and SIGKILL, in milliseconds. */
+  /** The time between what asks a command to end and SIGKILL, in milliseconds. */
   graceMs: number;
   /** Cuts the grace short. */
   kill: AbortSignal;
+  /** The commands that run, to which signals are passed on. */
+  commands?: Set<SignalTarget>;
   /** Gets what a command prints as it comes; its standard input is then that of this process. */
   passThrough?: { output: TakeOutput; errors: TakeOutput } | undefined;
   /** Told what people should know. */
@@ -78,7 +81,8 @@ export class CommandPlace implements AttemptPlace {
    */
   async run({ nodeId, attempt, signal }: AttemptRequest): Promise<AttemptEnd> {
     if (signal.aborted) return { termination: abortedBy(signal), end: { begun: false } };
-    const { held, nodes, maxOutputBytes: maxBytes, passThrough, graceMs, kill } = this.#options;
+    const { held, nodes, maxOutputBytes: maxBytes, passThrough, graceMs, kill, commands } =
+      this.#options;
     const of = { nodeId, attempt };
     const output = new AttemptOutput({
       held,
@@ -102,6 +106,7 @@ export class CommandPlace implements AttemptPlace {
         graceMs,
         stop: signal,
         kill,
+        commands,
         endLeft: () => endLeftOutside(of, this.#options),
       });
     } catch (error) {

@@ -1,9 +1,11 @@
 import { isWindows } from "../../_internal/path.ts";
+import { awakeNow, setAwakeTimeout } from "./awake_time.ts";
+import type { SignalTarget } from "./interrupts.ts";
 import { listProcesses, PROBE } from "./processes.ts";
 
 /** How long processes may take to end by themselves. */
 export interface EndOptions {
-  /** The time between SIGTERM and SIGKILL, in milliseconds. */
+  /** The time between what asks them to end and SIGKILL, in milliseconds. */
   graceMs: number;
   /** Cuts that time short. */
   kill: AbortSignal;
@@ -13,36 +15,56 @@ const LONGEST_PAUSE_MS = 50;
 /** A process that SIGKILL does not end hangs in the kernel; nothing can be done about that. */
 const KILL_WAIT_MS = 2000;
 
+/** Processes that are to end. */
+interface Ending {
+  /** Sends signals to all that are left, in this order, and returns whether there were any. */
+  signal(...names: Deno.Signal[]): boolean;
+  /** Whether any are left; asking does nothing to them. */
+  isAlive(): boolean;
+}
+
 /**
  * Ends processes: SIGTERM, and SIGKILL after the grace to what is left of them. It waits until they are
  * gone, or cannot be killed.
  *
- * @param signal Sends a signal to all that are left, and returns whether there were any; SIGCONT, which
- * changes nothing for a process that runs, only asks.
  * @returns Whether there were any.
  */
 export async function endProcesses(
-  signal: (name: Deno.Signal) => boolean,
+  processes: Ending,
   options: EndOptions & { stop?: AbortSignal; longestPauseMs?: number; killWaitMs?: number },
 ): Promise<boolean> {
   const { graceMs, kill, stop, longestPauseMs = LONGEST_PAUSE_MS } = options;
   const pauses = { longestPauseMs, timeoutMs: graceMs };
-  if (!signal("SIGTERM")) return false;
-  // A stopped process takes no signal until it goes on.
-  const areGone = () => !signal("SIGCONT");
+  if (!ask(processes, "SIGTERM")) return false;
+  const areGone = () => !processes.isAlive();
   const patience = stop === undefined ? [kill] : [kill, stop];
   if (await waitUntil(areGone, pauses, ...patience) || stop?.aborted) return true;
-  // What they may have started meanwhile is killed, too.
-  const areKilled = () => !signal("SIGKILL");
-  await waitUntil(areKilled, { ...pauses, timeoutMs: options.killWaitMs ?? KILL_WAIT_MS });
+  await killProcesses(processes, options);
   return true;
+}
+
+/** A stopped process takes no signal until it goes on. */
+function ask(processes: Ending, name: Deno.Signal): boolean {
+  return processes.signal(name, "SIGCONT");
+}
+
+/** What they may have started meanwhile is killed, too. */
+async function killProcesses(
+  processes: Ending,
+  { longestPauseMs = LONGEST_PAUSE_MS, killWaitMs = KILL_WAIT_MS }: {
+    longestPauseMs?: number;
+    killWaitMs?: number;
+  },
+): Promise<void> {
+  const areKilled = () => !processes.signal("SIGKILL");
+  await waitUntil(areKilled, { longestPauseMs, timeoutMs: killWaitMs });
 }
 
 /**
  * The processes that a command has started, as far as they have not made a group of their own.
  * Windows has no such groups: there it is the command's own process alone.
  */
-export class ProcessGroup {
+export class ProcessGroup implements SignalTarget {
   readonly #child: Deno.ChildProcess;
   #hasLeader = true;
 
@@ -54,22 +76,38 @@ export class ProcessGroup {
   }
 
   /**
-   * Ends all that is left of the group.
+   * Ends all that is left of the group: `by` this signal, then SIGKILL. When the command has ended by it, what
+   * it has left behind gets SIGTERM: a shell lets what it starts in the background ignore SIGINT and SIGQUIT.
    *
    * @returns Whether there was anything left.
    */
-  async end(options: EndOptions): Promise<boolean> {
-    return await endProcesses((name) => this.#signal(name), options);
-  }
-
-  /** Tells whether there was anybody to take it. */
-  #signal(name: Deno.Signal): boolean {
-    if (!this.#isAlive()) return false;
-    this.#send(name);
+  async end({ by = "SIGTERM", ...options }: EndOptions & { by?: Deno.Signal }): Promise<boolean> {
+    if (by === "SIGTERM" || !this.#hasLeader) return await endProcesses(this, options);
+    const { graceMs, kill } = options;
+    const until = awakeNow() + graceMs;
+    if (!ask(this, by)) return false;
+    const hasEnded = () => !this.#hasLeader;
+    const pauses = { longestPauseMs: LONGEST_PAUSE_MS, timeoutMs: graceMs };
+    if (await waitUntil(hasEnded, pauses, kill)) {
+      await endProcesses(this, { graceMs: Math.max(0, until - awakeNow()), kill });
+    } else await killProcesses(this, {});
     return true;
   }
 
-  #isAlive(): boolean {
+  /** Passes a signal on. */
+  send(name: Deno.Signal): void {
+    if (this.#hasLeader) this.#send(name);
+  }
+
+  /** Tells whether there was anybody to take it. */
+  signal(...names: Deno.Signal[]): boolean {
+    if (!this.isAlive()) return false;
+    for (const name of names) this.#send(name);
+    return true;
+  }
+
+  /** Whether anybody is left. */
+  isAlive(): boolean {
     if (isWindows) return this.#hasLeader;
     return this.#send(PROBE) && this.#hasLivingMember();
   }
@@ -104,11 +142,11 @@ const FIRST_PAUSE_MS = 5;
 export function wait(milliseconds: number, ...signals: AbortSignal[]): Promise<void> {
   return new Promise((resolve) => {
     const end = () => {
-      clearTimeout(timer);
+      cancel();
       for (const signal of signals) signal.removeEventListener("abort", end);
       resolve();
     };
-    const timer = setTimeout(end, milliseconds);
+    const cancel = setAwakeTimeout(end, milliseconds);
     for (const signal of signals) signal.addEventListener("abort", end);
     if (signals.some((signal) => signal.aborted)) end();
   });
@@ -124,13 +162,13 @@ export async function waitUntil(
   { timeoutMs, longestPauseMs }: { timeoutMs: number; longestPauseMs: number },
   ...signals: AbortSignal[]
 ): Promise<boolean> {
-  const deadline = performance.now() + timeoutMs;
+  const deadline = awakeNow() + timeoutMs;
   for (
     let pauseMs = FIRST_PAUSE_MS;
     !await isTrue();
     pauseMs = Math.min(pauseMs * 2, longestPauseMs)
   ) {
-    const leftMs = deadline - performance.now();
+    const leftMs = deadline - awakeNow();
     if (leftMs <= 0 || signals.some((signal) => signal.aborted)) return false;
     await wait(Math.min(pauseMs, leftMs), ...signals);
   }

@@ -83,7 +83,7 @@ export async function endLeft(options: EndLeftOptions): Promise<string | undefin
   const found = orphans.find();
   if (found.length === 0) return undefined;
   note(`ending ${orphans.describe(found)}, within ${formatDuration(graceMs)}`);
-  await endProcesses((name) => orphans.signal(name), {
+  await endProcesses(orphans, {
     ...options,
     longestPauseMs: LONGEST_PAUSE_MS,
     killWaitMs: KILL_WAIT_MS,
@@ -158,14 +158,21 @@ class Orphans {
     return `what is left of ${nodes}: ${which} ${pids.join(", ")}`;
   }
 
+  /** Whether there are any. */
+  isAlive(): boolean {
+    return this.find().length > 0;
+  }
+
   /** Signals those that are there now, and returns whether there are any. */
-  signal(name: Deno.Signal): boolean {
+  signal(...names: Deno.Signal[]): boolean {
     const pids = this.find();
-    for (const pid of pids) {
-      try {
-        Deno.kill(pid, name);
-      } catch {
-        // It has ended, or is another user's: the next look tells.
+    for (const name of names) {
+      for (const pid of pids) {
+        try {
+          Deno.kill(pid, name);
+        } catch {
+          // It has ended, or is another user's: the next look tells.
+        }
       }
     }
     return pids.length > 0;

@@ -73,6 +73,7 @@ class Rerun implements AsyncDisposable {
       root,
       runId: held.view.runId,
       kill: interrupts.kill,
+      commands: interrupts.commands,
       note: () => {},
       isNeeded: () => false,
     };

@@ -2,7 +2,9 @@ import { turn } from "../../_internal/barrier.ts";
 import { isWindows } from "../../_internal/path.ts";
 import { reasonOf } from "../../_internal/text.ts";
 import { NotStartedError, refuseNotExecutable } from "./cannot_run.ts";
+import { setAwakeTimeout } from "./awake_time.ts";
 import { aborted, ProcessGroup, wait } from "./end_processes.ts";
+import { endingSignalOf, type SignalTarget } from "./interrupts.ts";
 import { OutputPump, patienceFor, type TakeOutput } from "./output_pump.ts";
 
 /** One command to run. */
@@ -29,12 +31,14 @@ export interface CommandOptions {
   onSpawned: (pid: number) => void | Promise<void>;
   /** How long it may take, in milliseconds. */
   timeoutMs?: number | undefined;
-  /** The time between SIGTERM and SIGKILL, in milliseconds. */
+  /** The time between what asks it to end and SIGKILL, in milliseconds. */
   graceMs: number;
-  /** Ends it. */
+  /** Ends it, by the signal that is the reason, if one is, else by SIGTERM. */
   stop: AbortSignal;
   /** Cuts the grace short. */
   kill: AbortSignal;
+  /** The commands that signals are passed on to: it is one of them as long as it runs. */
+  commands?: Set<SignalTarget> | undefined;
   /** Ends what a command that did not end well has left outside of its group. */
   endLeft: () => Promise<void>;
 }
@@ -78,10 +82,11 @@ export interface CommandEnd {
  * @throws {NotStartedError} If it cannot be started; or whatever recording that it was throws.
  */
 export async function runCommand(command: Command, options: CommandOptions): Promise<CommandEnd> {
-  const { graceMs, stop, kill } = options;
+  const { graceMs, stop, kill, commands } = options;
   const startedAt = performance.now();
   const child = spawn(command);
   const group = new ProcessGroup(child);
+  commands?.add(group);
   const exit = statusOf(child).then((status) => ({ ...status, at: performance.now() }));
   const output = new CommandOutput(child, options);
   using early = new EarlyEnding(options);
@@ -91,8 +96,10 @@ export async function runCommand(command: Command, options: CommandOptions): Pro
 
   await Promise.race([exit, early.wanted]);
   const endedBy = early.reason;
-  const hadToEnd = await group.end({ graceMs, kill });
+  const by = endedBy === "stop" ? endingSignalOf(stop.reason) : "SIGTERM";
+  const hadToEnd = await group.end({ by, graceMs, kill });
   const { code, signal, success, at } = await exit;
+  commands?.delete(group);
   if (!success || endedBy !== undefined) await options.endLeft();
   const leftOutputOpen = await output.end({ graceMs, stop, kill });
   await recorded;
@@ -156,7 +163,7 @@ class EarlyEnding implements Disposable {
   /** The reason; undefined as long as there is none. */
   reason: EarlyEnd | undefined;
   readonly #stop: AbortSignal;
-  readonly #timer: ReturnType<typeof setTimeout> | undefined;
+  readonly #cancelTimer: (() => void) | undefined;
   readonly #wanted = Promise.withResolvers<void>();
   /** Resolves when there is one. */
   readonly wanted: Promise<void> = this.#wanted.promise;
@@ -165,7 +172,8 @@ class EarlyEnding implements Disposable {
     this.#stop = stop;
     stop.addEventListener("abort", this.#onStop);
     if (stop.aborted) this.#onStop();
-    if (timeoutMs !== undefined) this.#timer = setTimeout(() => this.want("timeout"), timeoutMs);
+    if (timeoutMs === undefined) return;
+    this.#cancelTimer = setAwakeTimeout(() => this.want("timeout"), timeoutMs);
   }
 
   want(reason: EarlyEnd): void {
@@ -175,7 +183,7 @@ class EarlyEnding implements Disposable {
 
   [Symbol.dispose](): void {
     // The first use of a timer loads a part of the runtime, even to clear none.
-    if (this.#timer !== undefined) clearTimeout(this.#timer);
+    this.#cancelTimer?.();
     this.#stop.removeEventListener("abort", this.#onStop);
   }
 

@@ -178,14 +178,16 @@ function isUtf8(bytes: Uint8Array): boolean {
 export const COMMAND_OPTIONS = { grace: "string", "max-output": "string" } as const;
 
 /** Their part of the help, with that of all verbs. */
-export const COMMAND_HELP = `  --grace DURATION    time between SIGTERM and SIGKILL (default 5s)
+export const COMMAND_HELP =
+  `  --grace DURATION    how long what is asked to end may take before it is
+                      killed (default 5s)
   --max-output SIZE   how much of each output of a command is kept (default
                       16MiB): its first half and its last half
 ${COMMON_HELP}`;
 
 /** How commands are run. */
 interface CommandSettings {
-  /** The time between SIGTERM and SIGKILL, in milliseconds. */
+  /** The time between what asks a command to end and SIGKILL, in milliseconds. */
   graceMs: number;
   /** How much of each output is kept. */
   maxOutputBytes: number;

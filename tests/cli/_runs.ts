@@ -83,7 +83,7 @@ export function untilExists(directory: string, name: string): Promise<void> {
 /** Whether a process runs; one that has ended and waits for its parent does not. */
 export function isRunning(pid: number): boolean {
   try {
-    Deno.kill(pid, "SIGCONT");
+    Deno.kill(pid, 0 as unknown as Deno.Signal);
   } catch {
     return false;
   }

@@ -25,7 +25,12 @@ async function startExec(
   return { command, pid: Number(line.slice(4)) };
 }
 
-const SIGNALS: [Deno.Signal, number][] = [["SIGHUP", 129], ["SIGINT", 130], ["SIGTERM", 143]];
+const SIGNALS: [Deno.Signal, number][] = [
+  ["SIGHUP", 129],
+  ["SIGINT", 130],
+  ["SIGQUIT", 131],
+  ["SIGTERM", 143],
+];
 
 for (const [signal, exitCode] of SIGNALS) {
   test(`taffrail exec records a cancelled run and exits with ${exitCode} on ${signal}`, async (cwd) => {
@@ -49,7 +54,7 @@ for (const [signal, exitCode] of SIGNALS) {
       "node.failed job",
       "pipe.aborted",
     ]);
-    assertEquals(events[2]?.error, { kind: "crash", cancelled: true, signal: "SIGTERM" });
+    assertEquals(events[2]?.error, { kind: "crash", cancelled: true, signal });
     assertEquals(events[3]?.reason, `cancelled by ${signal}`);
     assertEquals(await isLive(root, runId), false);
   });
