@@ -1,11 +1,10 @@
 import { defined } from "../_internal/errors.ts";
 import { isUlid } from "../_internal/root_layout.ts";
 import { NumberTable, PackedValues } from "../_internal/text.ts";
+import { attemptChange, numberOf, textOf } from "./attempt_change.ts";
 import {
   type ErrorKind,
   isKnownRunEvent,
-  type KnownRunEvent,
-  type NodeError,
   type PipeAborted,
   type PipeCompleted,
   type PipeStarted,
@@ -95,6 +94,8 @@ export class RunFold {
   readonly #nodes = new NumberTable(NODE_CELLS);
   readonly #names: (string | undefined)[] = [];
   readonly #attempts = new NumberTable(ATTEMPT_CELLS);
+  /** What was left out of outputs, by the rows of the attempts: of few anything is. */
+  readonly #cuts = new Map<number, Pick<AttemptInfo, "output_cut" | "error_cut">>();
   readonly #values = new PackedValues();
   readonly #damaged: [first: number, last: number][] = [];
   #startedTs: string | undefined;
@@ -348,6 +349,9 @@ export class RunFold {
     set(SIGNAL, values.ofText(change.signal));
     set(OUTPUT_HASH, values.ofDigest(change.output_hash));
     set(ERROR_HASH, values.ofDigest(change.error_hash));
+    const { output_cut, error_cut } = change;
+    const cut = defined({ output_cut, error_cut });
+    if (Object.keys(cut).length > 0) this.#cuts.set(row, cut);
   }
 
   #statusOf(row: number): AttemptInfo["status"] {
@@ -372,6 +376,7 @@ export class RunFold {
         output_hash: values.digest(cells.get(row, OUTPUT_HASH)),
         error_hash: values.digest(cells.get(row, ERROR_HASH)),
       }),
+      ...this.#cuts.get(row),
     };
   }
 
@@ -412,86 +417,4 @@ export function damagedLines({ damaged }: PipeStarted): [first: number, last: nu
   return damaged.filter((lines) => {
     return Array.isArray(lines) && lines.length === 2 && lines.every(Number.isSafeInteger);
   });
-}
-
-/**
- * What an event tells of an attempt. {@linkcode RunFold} puts these together; alone it is for those who
- * look at one event, as when a log is followed.
- *
- * @param event The event.
- * @returns The members that the event has, of the types that they should be; undefined when it is about no
- * node.
- *
- * @example Usage
- * ```ts
- * import { attemptChange } from "@taffrail/taffrail/eventlog";
- * import { assertEquals } from "@std/assert";
- *
- * const base = { id: "01kpfntqeej7vhn935kc0tm9vp", ts: "2026-04-15T12:00:00Z", run_id: "ci-1" };
- * const failed = attemptChange({
- *   ...base,
- *   type: "node.failed",
- *   node_id: "lint",
- *   error: { kind: "crash", exit_code: 1 },
- *   attempt: 2,
- * });
- * assertEquals(failed, {
- *   node_id: "lint",
- *   attempt: 2,
- *   status: { Failed: { kind: "crash" } },
- *   exit_code: 1,
- * });
- * ```
- */
-export function attemptChange(event: RunEvent): AttemptChange | undefined {
-  if (!isKnownRunEvent(event) || !("node_id" in event)) return undefined;
-  if (typeof event.node_id !== "string") return undefined;
-  return { ...numbersOf(event), ...detailsOf(event) };
-}
-
-type NodeRunEvent = Extract<KnownRunEvent, { node_id: string }>;
-
-function numbersOf(event: NodeRunEvent & { attempt?: number; duration_ms?: number }) {
-  const { node_id, attempt, duration_ms } = event;
-  return defined({ node_id, attempt: numberOf(attempt), duration_ms: numberOf(duration_ms) });
-}
-
-function detailsOf(event: NodeRunEvent): Omit<AttemptChange, "node_id"> {
-  switch (event.type) {
-    case "node.started": {
-      const kind = textOf(event.task) === undefined ? textOf(event.kind) : "task";
-      const { name, ts } = event;
-      return defined({ status: "Running", started_ts: textOf(ts), kind, name: textOf(name) });
-    }
-    case "node.completed":
-      return { status: "Completed", exit_code: 0, ...hashesOf(event) };
-    case "node.failed": {
-      const { kind: recorded, cancelled, exit_code, signal }: Partial<NodeError> = event.error ??
-        {};
-      // Earlier versions had a word of their own for it.
-      const kind = cancelled === true ? "cancelled" : textOf(recorded) ?? "crash";
-      const failed = defined({ kind, message: textOf(event.message) || undefined });
-      const end = { exit_code: numberOf(exit_code), signal: textOf(signal) };
-      return { status: { Failed: failed }, ...defined(end), ...hashesOf(event) };
-    }
-    case "gate.passed":
-      // One that stands behind a node says nothing of how that ended.
-      return event.node_id === event.gate ? { status: "Completed" } : {};
-    case "iteration.started":
-      return {};
-  }
-}
-
-function hashesOf({ output_hash, error_hash }: { output_hash?: string; error_hash?: string }) {
-  return defined({ output_hash: textOf(output_hash), error_hash: textOf(error_hash) });
-}
-
-/** The text that a member should be; undefined for anything else, as any program may have written it. */
-function textOf<Text extends string>(value: Text | null | undefined): Text | undefined {
-  return typeof value === "string" ? value : undefined;
-}
-
-/** The number that a member should be. */
-function numberOf(value: number | undefined): number | undefined {
-  return typeof value === "number" && !Number.isNaN(value) ? value : undefined;
 }

@@ -68,7 +68,8 @@ export {
   type RunVerdict,
   verifyRun,
 } from "./verify_run.ts";
-export { attemptChange, deriveRunState, RunFold } from "./derive_run_state.ts";
+export { attemptChange } from "./attempt_change.ts";
+export { deriveRunState, RunFold } from "./derive_run_state.ts";
 export type * from "./run_state.ts";
 export * from "./run_event.ts";
 export { VERSION } from "../_internal/version.ts";

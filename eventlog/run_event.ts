@@ -111,6 +111,10 @@ export interface NodeCompleted extends RunEventBase {
   output_hash?: string;
   /** A digest of what it printed as errors, where it was a command. */
   error_hash?: string;
+  /** How many bytes of its output were left out of what is kept. */
+  output_cut?: number;
+  /** The same of what it printed as errors. */
+  error_cut?: number;
   /** How long it took, in milliseconds. */
   duration_ms?: number;
   /** The attempt, from 1. */
@@ -131,6 +135,10 @@ export interface NodeFailed extends RunEventBase {
   output_hash?: string;
   /** A digest of what it printed as errors. */
   error_hash?: string;
+  /** How many bytes of its output were left out of what is kept. */
+  output_cut?: number;
+  /** The same of what it printed as errors. */
+  error_cut?: number;
   /** How long it took, in milliseconds. */
   duration_ms?: number;
   /** The attempt, from 1. */

@@ -61,6 +61,10 @@ export interface AttemptInfo {
   output_hash?: string;
   /** A digest of what it printed as errors, where it was a command. */
   error_hash?: string;
+  /** How many bytes of its output were left out of what is kept. */
+  output_cut?: number;
+  /** The same of what it printed as errors. */
+  error_cut?: number;
 }
 
 /** What one event tells of an attempt: its node, and the members that the event has. */

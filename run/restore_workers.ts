@@ -1,4 +1,4 @@
-import { attemptChange } from "../eventlog/derive_run_state.ts";
+import { attemptChange } from "../eventlog/attempt_change.ts";
 import { readRun } from "../eventlog/read_run.ts";
 import { setRuntimeAside } from "../store/check/set_runtime_aside.ts";
 import { RuntimeStoreError } from "../store/runtime_store_error.ts";

@@ -12,7 +12,7 @@
  */
 import { checkTypes, defined } from "../_internal/errors.ts";
 import { failureText } from "../_internal/text.ts";
-import { attemptChange } from "../eventlog/derive_run_state.ts";
+import { attemptChange } from "../eventlog/attempt_change.ts";
 import type { AttemptChange } from "../eventlog/run_state.ts";
 import { readRun } from "../eventlog/read_run.ts";
 import type { RunEvent } from "../eventlog/run_event.ts";

@@ -210,6 +210,8 @@ export interface KeptOutput {
   bytes: number;
   /** Whether something was left out between the first and the last half. */
   cut: boolean;
+  /** How many bytes that were; 0 where nothing was. */
+  leftOut: number;
 }
 
 /** Takes one output. Nothing is made for an output without a byte. */
@@ -236,6 +238,10 @@ export interface EndRecord {
   output_hash?: string;
   /** The same of what it printed as errors. */
   error_hash?: string;
+  /** How many bytes of its output were left out, where it was too long to be kept whole. */
+  output_cut?: number;
+  /** The same of what it printed as errors. */
+  error_cut?: number;
   /** Why it failed. */
   error?: ErrorRecord;
 }

@@ -43,7 +43,12 @@ async function keepsOutputs({ open }: RootUse): Promise<void> {
     assertEquals(await view.output(of), undefined);
     const kept = await keep(held, of, { chunks: [text.slice(0, 2), text.slice(2)], sync: true });
     const bytes = bytesOf(text);
-    assertEquals(kept, { sha256: await digestOf(bytes), bytes: bytes.length, cut: false });
+    assertEquals(kept, {
+      sha256: await digestOf(bytes),
+      bytes: bytes.length,
+      cut: false,
+      leftOut: 0,
+    });
     assertEquals(await view.output(of), bytes);
   }
 }
@@ -52,7 +57,12 @@ async function makesNothingOfNothing({ open }: RootUse): Promise<void> {
   await using root = await open();
   await using held = await root.create({ about: ABOUT });
   const kept = await keep(held, OUT, { chunks: ["", ""], sync: true });
-  assertEquals(kept, { sha256: await digestOf(new Uint8Array()), bytes: 0, cut: false });
+  assertEquals(kept, {
+    sha256: await digestOf(new Uint8Array()),
+    bytes: 0,
+    cut: false,
+    leftOut: 0,
+  });
   assertEquals(await held.view.output(OUT), undefined);
   assertEquals(await held.view.times(OUT), undefined);
 }

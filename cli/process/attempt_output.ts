@@ -47,11 +47,11 @@ export class AttemptOutput {
   /**
    * Ends it.
    *
-   * @returns Its digest, as it is recorded.
+   * @returns Its digest, as it is recorded, and how many bytes were left out, if any were.
    */
-  async close(options?: { sync: boolean }): Promise<string> {
+  async close(options?: { sync: boolean }): Promise<{ hash: string; cut: number | undefined }> {
     const kept = await this.#sink?.close(options);
-    return `sha256:${kept?.sha256 ?? EMPTY_SHA256}`;
+    return { hash: `sha256:${kept?.sha256 ?? EMPTY_SHA256}`, cut: kept?.leftOut || undefined };
   }
 
   /** Why the command failed, as far as its last words tell. */

@@ -6,6 +6,7 @@
  *   ends the command, and the run of it rejects.
  * - A command that prints nothing makes no output, no file and no timer.
  */
+import { defined } from "../../_internal/errors.ts";
 import type { FlowNode } from "../flow/flow.ts";
 import { pathFor } from "../flow/find_programs.ts";
 import type {
@@ -141,15 +142,16 @@ export class CommandPlace implements AttemptPlace {
     const { output, errors } = ended;
     try {
       const sync = this.#options.isNeeded(nodeId);
-      const [outputHash, errorHash] = await Promise.all([output.close({ sync }), errors.close()]);
+      const [kept, keptErrors] = await Promise.all([output.close({ sync }), errors.close()]);
       if (outputError !== undefined) throw outputError;
       const message = termination === "Completed" ? "" : errors.failureMessage;
       const how = signal !== null ? { signal } : { exit_code: code };
       const end = {
         ...(signal !== null || endedBy === undefined ? how : {}),
         duration_ms: durationMs,
-        output_hash: outputHash,
-        error_hash: errorHash,
+        output_hash: kept.hash,
+        error_hash: keptErrors.hash,
+        ...defined({ output_cut: kept.cut, error_cut: keptErrors.cut }),
         ...(message !== "" && { error: { message } }),
       };
       return { termination, end };

@@ -60,6 +60,7 @@ export function printReport(screen: Screen, report: RunReport, root: string): vo
         screen.line(`      ${attemptLine(node.id, attempt, report)}`);
       }
     }
+    for (const text of cutLines(node)) screen.line(screen.paint(`      ${text}`, "yellow"));
     for (const text of deferralLines(node)) screen.line(screen.paint(`      ${text}`, "dim"));
   }
 }
@@ -80,6 +81,21 @@ export function orphanLines(run: { root: string; runId: string }): string[] {
     "what it had started may still run on. To end that and continue the run:",
     commandHint("resume", run),
   ];
+}
+
+/** What is missing of what a node printed. */
+export function cutLines({ attempts = [] }: NodeReport): string[] {
+  return attempts.flatMap(({ attempt, cut }) => {
+    if (cut === undefined) return [];
+    const { out = 0, err = 0 } = cut;
+    const parts = [...missing(out, "stdout"), ...missing(err, "stderr")].join(" and ");
+    const which = attempts.length > 1 ? `attempt ${attempt}: ` : "";
+    return [`${which}the middle of what it printed was not kept: ${parts}`];
+  });
+}
+
+function missing(bytes: number, stream: string): string[] {
+  return bytes === 0 ? [] : [`${bytes} bytes of ${stream}`];
 }
 
 /** The same reason many times in a row is printed once. */

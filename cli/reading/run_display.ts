@@ -9,7 +9,7 @@ import { PassThrough } from "../process/output_pump.ts";
 import { commandLine, printableLine } from "../text/printable.ts";
 import { Screen } from "../text/screen.ts";
 import { formatDuration } from "../text/units.ts";
-import { printReport, printTails } from "./print_report.ts";
+import { cutLines, printReport, printTails } from "./print_report.ts";
 import { printReportJson, type RunReport } from "./run_report.ts";
 
 /** Shows a run while it runs, and how it ended. */
@@ -216,7 +216,10 @@ export class CommandDisplay extends JsonDisplay {
 
   /** Prints how the command ended, and where the log is. */
   override runEnded(report: RunReport): void {
-    const { run_id: runId, log } = report;
+    const { run_id: runId, log, nodes } = report;
+    if (!this.#json) {
+      for (const node of nodes) for (const text of cutLines(node)) this.note(`${node.id}: ${text}`);
+    }
     this.note(this.#json ? JSON.stringify(report) : `${this.#endLine ?? runId}  log: ${log}`);
   }
 }

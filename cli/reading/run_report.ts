@@ -1,3 +1,4 @@
+import { defined } from "../../_internal/errors.ts";
 import { outputPath, runPaths } from "../../_internal/root_layout.ts";
 import type { RunFold } from "../../eventlog/derive_run_state.ts";
 import type { AttemptInfo, NodeInfo, RunState } from "../../eventlog/run_state.ts";
@@ -16,10 +17,21 @@ interface OutputPaths {
   err: string;
 }
 
+/** How many bytes of what an attempt printed are missing, in the middle of what is kept. */
+export interface OutputCut {
+  out?: number;
+  err?: number;
+}
+
+/** What is recorded of the outputs of an attempt, which a report has in words of its own. */
+type OutputInfo = "output_hash" | "error_hash" | "output_cut" | "error_cut";
+
 /** An attempt at a node. */
-export interface AttemptReport extends Omit<AttemptInfo, "output_hash" | "error_hash"> {
+export interface AttemptReport extends Omit<AttemptInfo, OutputInfo> {
   /** Where what it printed is kept. */
   output?: OutputPaths;
+  /** How much of that is missing; left out where nothing is. */
+  cut?: OutputCut;
 }
 
 /** A node in a {@linkcode RunReport}. */
@@ -36,6 +48,8 @@ export interface NodeReport extends NodeInfo {
   signal?: string;
   /** Where what its last attempt printed is kept. */
   output?: OutputPaths;
+  /** How much of that is missing; left out where nothing is. */
+  cut?: OutputCut;
   /** All attempts, in order. */
   attempts?: AttemptReport[];
   /** Why it had to wait, in order. */
@@ -149,8 +163,10 @@ function* nodeReports(
 function attemptReport(
   run: { root: string; runId: string },
   nodeId: string,
-  { output_hash: _output, error_hash: _errors, ...info }: AttemptInfo,
+  { output_hash: _output, error_hash: _errors, output_cut, error_cut, ...rest }: AttemptInfo,
 ): AttemptReport {
+  const cut = defined({ out: output_cut, err: error_cut });
+  const info = Object.keys(cut).length === 0 ? rest : { ...rest, cut };
   const { attempt } = info;
   // Any program may write to a log: what could name a file elsewhere names none.
   if (nodeIdProblem(nodeId) !== undefined || !Number.isSafeInteger(attempt)) return info;
@@ -163,8 +179,8 @@ function attemptReport(
 function lastAttempt(attempts: AttemptReport[], name: string | undefined): Partial<NodeReport> {
   const last = attempts.at(-1);
   if (last === undefined) return {};
-  const { started_ts, exit_code, signal, output } = last;
-  const members = { name, started_ts, exit_code, signal, output, attempts };
+  const { started_ts, exit_code, signal, output, cut } = last;
+  const members = { name, started_ts, exit_code, signal, output, cut, attempts };
   const known = Object.entries(members).filter(([, value]) => value !== undefined);
   return Object.fromEntries(known) as Partial<NodeReport>;
 }

@@ -1,6 +1,6 @@
 import { runPaths } from "../../_internal/root_layout.ts";
 import { failureText, reasonOf } from "../../_internal/text.ts";
-import { attemptChange } from "../../eventlog/derive_run_state.ts";
+import { attemptChange } from "../../eventlog/attempt_change.ts";
 import type { AttemptChange } from "../../eventlog/run_state.ts";
 import { followRun } from "../../eventlog/read_run.ts";
 import { isKnownRunEvent, type RunEvent } from "../../eventlog/run_event.ts";

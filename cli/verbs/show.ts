@@ -26,8 +26,9 @@ or it cannot be read, 2 called wrongly.
 "is_suspended", "started_ts", "last_ts", "duration_ms", "log", "damaged_lines",
 "first_damage", "nodes": [{ "id", "kind", "name", "status", "attempt", "pid",
 "started_ts", "last_ts", "duration_ms", "exit_code", "signal", "output": {
-"out", "err" }, "attempts": [{ "attempt", "status", "started_ts", "duration_ms",
-"exit_code", "signal", "output" }], "deferrals": [{ "reason", "text" }] }] }.
+"out", "err" }, "cut": { "out", "err" }, "attempts": [{ "attempt", "status",
+"started_ts", "duration_ms", "exit_code", "signal", "output", "cut" }],
+"deferrals": [{ "reason", "text" }] }] }.
 state is "Running", "Completed" or { "Aborted": { "reason" } }; status is
 "Pending", "Running", "Completed" or { "Failed": { "kind", "message" } }.
 Members of a node that are not known are left out. is_orphan: no end, and nobody

@@ -78,8 +78,9 @@ export function nodeEnded(
   { nodeId, attempt }: NodeAttempt,
   { termination, end }: { termination: RunTermination; end: EndRecord | undefined },
 ): EventBody {
-  const { output_hash, error_hash, duration_ms } = end ?? {};
-  const rest = { node_id: nodeId, output_hash, error_hash, duration_ms, attempt };
+  const { output_hash, error_hash, output_cut, error_cut, duration_ms } = end ?? {};
+  const cut = { output_cut, error_cut };
+  const rest = { node_id: nodeId, output_hash, error_hash, ...cut, duration_ms, attempt };
   if (termination === "Completed") return { type: "node.completed", at, ...rest };
   const message = end === undefined ? cutOffMessage(termination) : end.error?.message;
   return {

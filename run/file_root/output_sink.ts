@@ -77,8 +77,8 @@ export class FileOutputSink implements OutputSink {
       times?.release();
       onClosed(this);
     }
-    const cut = (this.#tail?.dropped ?? 0) > 0;
-    return { sha256: toHex(this.#hash.digest()), bytes: this.#bytes, cut };
+    const leftOut = this.#tail?.dropped ?? 0;
+    return { sha256: toHex(this.#hash.digest()), bytes: this.#bytes, cut: leftOut > 0, leftOut };
   }
 
   #writeTail(tail: ByteRing): void {

@@ -36,7 +36,7 @@ export class FileHeld implements Pick<HeldRun, "append" | "openOutput"> {
         file.close();
         const bytes = await Deno.readFile(path);
         const digest = new Uint8Array(await crypto.subtle.digest("SHA-256", bytes));
-        return { sha256: digest.toHex(), bytes: bytes.length, cut: false };
+        return { sha256: digest.toHex(), bytes: bytes.length, cut: false, leftOut: 0 };
       },
     };
   }

@@ -91,7 +91,7 @@ Deno.test({
       });
       await writeFlow(cwd, "good", { a: "echo $$", b: "true" });
       const idIn = (text: string) => /run_id=(\S+)/.exec(text)![1]!;
-      const bad = idIn(await printed.of("run", "bad.json"));
+      const bad = idIn(await printed.of("run", "--max-output", "1", "bad.json"));
       const good = idIn(await printed.of("run", "good.json"));
       await printed.of("exec", "--", "true");
       for (const runId of [bad, good]) await printed.of("show", runId);

@@ -32,7 +32,7 @@ Deno.test("an output keeps the first half and the last half, whatever comes in w
         sink.write(all.subarray(at, end), 0);
         at = end;
       }
-      const { sha256, bytes, cut } = await sink.close();
+      const { sha256, bytes, cut, leftOut } = await sink.close();
       const expected = bounded(all, maxBytes);
       const kept = await held.view.output(of);
       const context = `${maxBytes} of ${all}`;
@@ -40,6 +40,7 @@ Deno.test("an output keeps the first half and the last half, whatever comes in w
       const digest = await crypto.subtle.digest("SHA-256", new Uint8Array(expected));
       const told = [new Uint8Array(digest).toHex(), expected.length, all.length > maxBytes];
       assertEquals([sha256, bytes, cut], told, context);
+      assertEquals(leftOut, Math.max(0, all.length - maxBytes), context);
     }
   });
 });
@@ -73,11 +74,31 @@ Deno.test("taffrail run keeps a flood within --max-output, its beginning and its
       assertEquals(head?.trimEnd(), all.slice(0, 32768).trimEnd());
       assertEquals(tail, all.slice(-32768));
     }
+    const record = eventsOf(root, runId)[2] as unknown as Record<string, unknown>;
+    assertEquals([record.output_cut, record.error_cut], [leftOut, leftOut]);
+    const shown = await taffrail(["show", "flow"], { cwd });
+    const missing = `${leftOut} bytes of stdout and ${leftOut} bytes of stderr`;
+    for (const text of [stdout, shown.stdout]) assertStringIncludes(text, missing);
+    const [node] = JSON.parse((await taffrail(["show", "--json", "flow"], { cwd })).stdout).nodes;
+    assertEquals(node.cut, { out: leftOut, err: leftOut });
+    assertEquals(node.attempts[0].cut, node.cut);
     const message = eventsOf(root, runId)[2]?.message?.split("\n");
     assertEquals({ lines: message?.length, last: message?.at(-1) }, {
       lines: 20,
       last: `${lines}`,
     });
+  });
+});
+
+Deno.test("taffrail exec says at its end what is missing of what the command printed", async () => {
+  await withTempDir(async (cwd) => {
+    const args = ["exec", "--max-output", "1KiB", "--", "sh", "-c", "seq 1000; echo fine >&2"];
+    const { code, stdout, stderr } = await taffrail(args, { cwd });
+    const missing = `${stdout.length - 1024} bytes of stdout`;
+    assertEquals([code, stdout.endsWith("\n1000\n")], [0, true]);
+    const told = `sh: the middle of what it printed was not kept: ${missing}`;
+    assertEquals(stderr.trimEnd().split("\n").at(-2), told);
+    assertMatch(stderr.trimEnd().split("\n").at(-1)!, /^✓ sh .*log: /);
   });
 });
 
