@@ -4,7 +4,7 @@ import type { HeldRun, RunsRoot, RunView } from "../run/types.ts";
 import { RecordingError } from "./engine/errors.ts";
 import { runFlow, type RunFlowEnd } from "./engine/run_flow.ts";
 import { exitCodeOfRun } from "./exit_codes.ts";
-import { findPrograms } from "./flow/find_programs.ts";
+import { Programs } from "./flow/find_programs.ts";
 import { type Flow, nodesById } from "./flow/flow.ts";
 import { CommandPlace } from "./process/command_place.ts";
 import { Interrupts } from "./process/interrupts.ts";
@@ -37,7 +37,7 @@ export async function recordRun(
   options: RunSettings & { root: string; display: RunDisplay },
 ): Promise<EndOfRun> {
   const { root, display } = options;
-  const programs = findPrograms(flow);
+  const programs = new Programs(flow).check(flow.nodes);
   prepareRootDirectory(root);
   using interrupts = new Interrupts();
   interrupts.listenFor(display, options.graceMs);
@@ -80,7 +80,7 @@ export function exitCodeOf(
 /** A flow that is to be run, and by what it is shown. */
 interface RunOfFlow extends RunSettings {
   flow: Flow;
-  programs: ReadonlyMap<string, string>;
+  programs: Programs;
   root: string;
   held: HeldRun;
   display: RunDisplay;
@@ -102,6 +102,7 @@ export function flowPorts(run: RunOfFlow, interrupts: Interrupts) {
     stoppedBy: () => interrupts.received?.name,
     place: new CommandPlace({
       ...run,
+      findProgram: (node) => run.programs.find(node),
       runId: held.view.runId,
       nodes: nodesById(flow.nodes),
       kill,

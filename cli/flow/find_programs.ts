@@ -2,58 +2,94 @@ import { delimiter, isAbsolute, isDirectory, lookAt, resolve } from "../files.ts
 import { dirname, isWindows } from "../../_internal/path.ts";
 import { ProgramError, UsageError } from "../exit_codes.ts";
 import { fitTo, quoted } from "../text/printable.ts";
-import type { Flow } from "./flow.ts";
+import type { Flow, FlowNode } from "./flow.ts";
 import { findTask, readTaskFiles, type TaskFile } from "./tasks.ts";
 
 /** A path may be longer than any system takes. */
 const LONGEST_MESSAGE = 8192;
 
 /**
- * Finds the program of every node, before anything is recorded: a flow that cannot run does not
- * begin to.
- *
- * @returns The paths of the programs, by the ids of the nodes.
- * @throws {UsageError} Its message names the node and what to do.
+ * Finds the programs of nodes. What earlier nodes may make, a program, a folder or a task, is looked for when
+ * its node starts; the others are looked for before anything is recorded, so that a flow that cannot run does
+ * not begin to.
  */
-export function findPrograms(flow: Flow): Map<string, string> {
-  const programs = new Map<string, string>();
-  // Many nodes run the same program, or tasks of the same file.
-  const found = new Map<string, ReturnType<typeof findProgram>>();
-  const taskFiles = new Map<string, TaskFile[]>();
-  const find = (name: string, place: ProgramPlace) => {
-    const key = JSON.stringify([name, place]);
-    const program = found.get(key) ?? findProgram(name, place);
-    found.set(key, program);
-    return program;
-  };
-  for (const { id, run, task, env, cwd } of flow.nodes) {
-    const name = task ?? run[0]!;
-    const what = task === undefined ? "" : "the task ";
-    const say = (problem: string) => {
-      const subject = flow.path === undefined ? "" : ` ${flow.path}: node ${quoted(id)} runs`;
-      return fitTo(`Cannot run${subject} ${what}${quoted(name)}, ${problem}`, LONGEST_MESSAGE);
-    };
-    const fail = (problem: string): never => {
-      throw new UsageError(say(problem));
-    };
-    if (!isDirectory(cwd)) fail(`but in the cwd ${cwd}, which is no directory`);
-    if (task !== undefined) {
-      const files = taskFiles.get(cwd) ?? readTaskFiles(cwd);
-      taskFiles.set(cwd, files);
-      // A task is looked for as Deno will: a flow with one that is not there does not begin to run.
-      const known = findTask(task, files);
-      if ("problem" in known) fail(known.problem);
+export class Programs {
+  readonly #path: string | undefined;
+  /** Many nodes run the same program, or tasks of the same file. */
+  readonly #found = new Map<string, string>();
+  readonly #taskFiles = new Map<string, TaskFile[]>();
+
+  /** `path`: that of the flow file, for messages. */
+  constructor({ path }: Pick<Flow, "path"> = {}) {
+    this.#path = path;
+  }
+
+  /**
+   * Looks for the programs of the nodes that need no others.
+   *
+   * @throws {UsageError} Its message names the node and what to do.
+   */
+  check(nodes: readonly FlowNode[]): this {
+    for (const node of nodes) {
+      if (node.needs.length > 0 || node.run.length === 0) continue;
+      const found = this.#look(node);
+      if (typeof found === "string") continue;
+      const subject = this.#path === undefined
+        ? ""
+        : ` ${this.#path}: node ${quoted(node.id)} runs`;
+      const message = fitTo(`Cannot run${subject} ${found.problem}`, LONGEST_MESSAGE);
+      const { isThere } = found;
+      throw isThere === undefined
+        ? new UsageError(message)
+        : new ProgramError(message, { isThere });
     }
-    // An executable that deno compile made cannot stand for deno.
-    const isDeno = task !== undefined && !Deno.build.standalone;
-    const program = isDeno ? Deno.execPath() : find(run[0]!, { cwd, path: pathFor(env.PATH) });
-    if (typeof program === "string") programs.set(id, program);
-    else {
-      const message = say(`${task === undefined ? "which" : "but deno"} ${program.problem}`);
-      throw new ProgramError(message, program);
+    return this;
+  }
+
+  /** The path of the program of a node that starts now; or why there is none, as a sentence. */
+  find(node: FlowNode): string | NoProgram {
+    if (node.needs.length > 0) {
+      this.#found.clear();
+      this.#taskFiles.clear();
+    }
+    try {
+      const found = this.#look(node);
+      if (typeof found === "string") return found;
+      return { ...found, problem: fitTo(`Cannot run ${found.problem}`, LONGEST_MESSAGE) };
+    } catch (error) {
+      if (error instanceof UsageError) return { problem: error.message };
+      throw error;
     }
   }
-  return programs;
+
+  #look({ run, task, env, cwd }: FlowNode): string | NoProgram {
+    const [name] = run as [string];
+    const what = task === undefined ? quoted(name) : `the task ${quoted(task)}`;
+    const because = (problem: string) => ({ problem: `${what}, ${problem}` });
+    if (!isDirectory(cwd)) return because(`but in the cwd ${cwd}, which is no directory`);
+    if (task !== undefined) {
+      const files = this.#taskFiles.get(cwd) ?? readTaskFiles(cwd);
+      this.#taskFiles.set(cwd, files);
+      // A task is looked for as Deno will: a flow with one that is not there does not begin to run.
+      const known = findTask(task, files);
+      if ("problem" in known) return because(known.problem);
+      // An executable that deno compile made cannot stand for deno.
+      if (!Deno.build.standalone) return Deno.execPath();
+    }
+    const found = this.#findOnce(name, { cwd, path: pathFor(env.PATH) });
+    if (typeof found === "string") return found;
+    return {
+      ...found,
+      ...because(`${task === undefined ? "which" : "but deno"} ${found.problem}`),
+    };
+  }
+
+  #findOnce(name: string, place: ProgramPlace): string | NoProgram {
+    const key = JSON.stringify([name, place]);
+    const program = this.#found.get(key) ?? findProgram(name, place);
+    if (typeof program === "string") this.#found.set(key, program);
+    return program;
+  }
 }
 
 /** Where a program is looked for. */
@@ -76,10 +112,10 @@ export function pathFor(own: string | undefined): string {
 }
 
 /** Why a program cannot be run, in words. */
-interface NoProgram {
+export interface NoProgram {
   problem: string;
-  /** Whether something is there that cannot be executed. */
-  isThere: boolean;
+  /** Whether something is there that cannot be executed; undefined where it was not looked for. */
+  isThere?: boolean;
 }
 
 /** Finds a program as the system would. */

@@ -12,6 +12,7 @@ import { reasonOf } from "../../_internal/text.ts";
 import type { ErrorRecord } from "../../run/types.ts";
 import type { RunTermination } from "../../supervisor/types.ts";
 import { lookAt } from "../files.ts";
+import type { NoProgram } from "../flow/find_programs.ts";
 import { printableLine } from "../text/printable.ts";
 
 /** What was to be started. */
@@ -69,7 +70,7 @@ export class NotStartedError
   override readonly name = "NotStartedError";
 
   /** Says why, in the system's word, and what to do. */
-  constructor(cause: unknown, start: Start) {
+  static of(cause: unknown, start: Start): NotStartedError {
     const { program } = start;
     const { code, word } = systemErrorOf(cause);
     const { why, remedy } = reasonFor(code, start);
@@ -78,7 +79,17 @@ export class NotStartedError
     const end = remedy === undefined ? "" : `: ${remedy}`;
     const kind = code !== undefined && SHORT_OF.has(code) ? "short" : "not-executable";
     const message = `Cannot run ${program}: ${what}${end}`;
-    super(kind, printableLine(message), { details: { program, code }, remedy, cause });
+    const options = { details: { program, code }, remedy, cause };
+    return new NotStartedError(kind, printableLine(message), options);
+  }
+
+  /** It was looked for, and is not there, or not a program. */
+  static notFound(
+    program: string,
+    { problem: message, isThere = false }: NoProgram,
+  ): NotStartedError {
+    const details = { program, code: isThere ? "EACCES" : "ENOENT" };
+    return new NotStartedError("not-executable", printableLine(message), { details });
   }
 
   /** What the supervisor decides by: only what was short for the moment is tried again. */

@@ -8,7 +8,7 @@
  */
 import { defined } from "../../_internal/errors.ts";
 import type { FlowNode } from "../flow/flow.ts";
-import { pathFor } from "../flow/find_programs.ts";
+import { type NoProgram, pathFor } from "../flow/find_programs.ts";
 import type {
   AttemptEnd,
   AttemptPlace,
@@ -34,8 +34,8 @@ export interface CommandPlaceOptions {
   held: Pick<HeldRun, "append" | "openOutput">;
   /** The nodes, by their ids. */
   nodes: ReadonlyMap<string, FlowNode>;
-  /** The paths of the programs, by the ids of the nodes. */
-  programs: ReadonlyMap<string, string>;
+  /** The path of the program of a node that starts, or why there is none. */
+  findProgram: (node: FlowNode) => string | NoProgram;
   /** The directory that holds the runs; processes are told apart by it. */
   root: string;
   /** The run. */
@@ -161,12 +161,15 @@ export class CommandPlace implements AttemptPlace {
   }
 
   #command({ nodeId, attempt }: NodeAttempt): Command {
-    const { nodes, programs, runId, graceMs } = this.#options;
-    const { run, env, cwd } = nodes.get(nodeId)!;
+    const { nodes, findProgram, runId, graceMs } = this.#options;
+    const node = nodes.get(nodeId)!;
+    const { run, env, cwd } = node;
+    const program = findProgram(node);
+    if (typeof program !== "string") throw NotStartedError.notFound(run[0]!, program);
     const mark = { root: this.#root, runId, nodeId, attempt };
     const path = env.PATH === undefined ? this.#defaultPath : pathFor(env.PATH);
     return {
-      program: programs.get(nodeId)!,
+      program,
       args: run.slice(1),
       cwd,
       env: { ...env, PATH: path, ...ownVariables(mark, { within: this.#entries, graceMs }) },

@@ -9,8 +9,8 @@ import type { RunRequest, RunTermination, RuntimeInvoker } from "../../superviso
 import type { ExecuteTraceCall } from "../../trace/replay_trace.ts";
 import type { TraceEnvelope, TraceStep } from "../../trace/types.ts";
 import { UsageError } from "../exit_codes.ts";
-import { findPrograms } from "../flow/find_programs.ts";
-import { type Flow, type FlowNode, makeFlow, nodesById } from "../flow/flow.ts";
+import { Programs } from "../flow/find_programs.ts";
+import { type Flow, type FlowNode, nodesById } from "../flow/flow.ts";
 import { type CommandRecord, isCommandRecord, recordedNode } from "../flow/node_event.ts";
 import { CommandPlace, type CommandPlaceOptions } from "./command_place.ts";
 import type { Interrupts } from "./interrupts.ts";
@@ -55,12 +55,12 @@ class Rerun implements AsyncDisposable {
 
   /** Makes a place for recorded commands; what they print goes to files below a root of its own. */
   protected static async openPlace(
-    name: string,
     commands: Commands,
     { interrupts, ...limits }: RerunLimits,
   ): Promise<RerunPlace> {
     const nodes = Array.from(commands, ([id, command]) => ({ ...command, id }));
-    const programs = findPrograms(makeFlow({ name, nodes }));
+    // What ran later may be made by what ran first.
+    const programs = new Programs().check(nodes.slice(0, 1));
     await using opening = new AsyncDisposableStack();
     const root = Deno.makeTempDirSync({ prefix: "taffrail-replay-" });
     opening.defer(() => removeIfThere(root));
@@ -69,7 +69,7 @@ class Rerun implements AsyncDisposable {
     const options = {
       ...limits,
       held,
-      programs,
+      findProgram: (node: FlowNode) => programs.find(node),
       root,
       runId: held.view.runId,
       kill: interrupts.kill,
@@ -91,7 +91,6 @@ class Rerun implements AsyncDisposable {
     const place = new CommandPlace({
       ...options,
       nodes: new Map([[nodeId, commands.get(key)!]]),
-      programs: new Map([[nodeId, options.programs.get(key)!]]),
     });
     return await place.run({ ...attempt, payload: {}, signal });
   }
@@ -144,7 +143,7 @@ export class LiveReplay extends Rerun implements RuntimeInvoker {
     limits: RerunLimits,
   ): Promise<LiveReplay> {
     const commands = commandsOfBundle(bundle, given);
-    return new LiveReplay(bundle, await Rerun.openPlace(bundle.graph_id, commands, limits));
+    return new LiveReplay(bundle, await Rerun.openPlace(commands, limits));
   }
 
   /** Runs the command of an attempt. */
@@ -276,7 +275,7 @@ export class StepReplay extends Rerun {
     given: Flow | undefined,
     limits: RerunLimits,
   ): Promise<StepReplay> {
-    const place = await Rerun.openPlace(trace.flow.id, commandsOfTrace(trace, given), limits);
+    const place = await Rerun.openPlace(commandsOfTrace(trace, given), limits);
     return new StepReplay(limits.interrupts.stop, place);
   }
 

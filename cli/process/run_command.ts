@@ -154,7 +154,7 @@ function spawn({ program, args, cwd, env, inheritsInput }: Command): Deno.ChildP
       detached: !isWindows,
     }).spawn();
   } catch (cause) {
-    throw new NotStartedError(cause, { program, cwd });
+    throw NotStartedError.of(cause, { program, cwd });
   }
 }
 

@@ -16,7 +16,7 @@ import { RecordingError, ResumeError } from "../engine/errors.ts";
 import { type FlowChoice, planResume } from "../engine/resume_plan.ts";
 import { runFlow, type RunFlowEnd } from "../engine/run_flow.ts";
 import { passExitCode } from "../exit_codes.ts";
-import { findPrograms } from "../flow/find_programs.ts";
+import { Programs } from "../flow/find_programs.ts";
 import type { Flow, Maker } from "../flow/flow.ts";
 import { flowOfRecord, flowRecordText, readFlowRecord } from "../flow/flow_record.ts";
 import { Interrupts } from "../process/interrupts.ts";
@@ -164,7 +164,7 @@ async function resumeRun(options: ResumeOptions): Promise<number> {
     const plan = await planResume(options, history);
     ({ flow } = plan);
     // What has completed may have been run by something that is gone since.
-    const programs = findPrograms({ ...flow, nodes: plan.open });
+    const programs = new Programs(flow).check(plan.open);
     const completed = flow.nodes.length - plan.open.length;
     display = shown.use(displayOf(flow, { root, json, completed }));
     interrupts.listenFor(display, options.graceMs);

@@ -30,13 +30,14 @@ Usage: taffrail run [options] FLOW
   --jobs N            with --tasks: how many run at a time (default 1)
 ${RUN_HELP}
 
-A flow file:
+A flow file, which may have comments:
   {
     "name": "ci",
+    "env": { "CI": "1" }, "env_file": ".env",
     "nodes": {
       "lint": { "run": ["deno", "lint"] },
-      "test": { "run": ["deno", "test"], "needs": ["lint"], "timeout": "5m",
-                "env": { "CI": "1" }, "cwd": "packages/core" },
+      "test": { "sh": "deno test | tee log", "needs": ["lint"], "timeout": "5m",
+                "env": { "LEVEL": "2" }, "cwd": "packages/core" },
       "pack": { "task": "pack", "needs": ["test"] }
     },
     "constraints": { "max_in_flight": 4, "max_retries": 2, "deadline": "10m",
@@ -46,14 +47,20 @@ Without constraints nodes run one at a time and are tried once. max_retries
 tries those again that failed or ran out of time; deadline is for each attempt,
 timeout for those of one node. At most max_per_window nodes start within
 rate_window.
-The name has at most 93 letters, digits, '.', '_' and '-', the id of a node 64.
-Commands are started directly; write ["sh", "-c", TEXT] for a shell, or a "task"
-of the deno.json, or script of the package.json, that is nearest to the cwd. An
-argument or a variable has at most 128 KiB. Durations are a number with ms, s, m,
-h or d. cwd is relative to the flow file. Each command finds TAFFRAIL_RUN_ID,
-TAFFRAIL_NODE_ID, TAFFRAIL_ATTEMPT and TAFFRAIL_ROOT in its environment. When it
-ends, what is left of its process group is ended too. Command lines are
-recorded; environments are not.
+The name has at most 93 letters, digits, '.', '_' and '-', the id of a node 64,
+and ':', '/' and '@' too. Commands are started directly; an "sh" is a text for
+the "shell" of the flow, ["sh", "-euc"] where it names none, a "task" one of the
+deno.json, or script of the package.json, that is nearest to the cwd. An
+argument or a variable has at most 128 KiB. Durations are a number with ms, s,
+m, h or d. cwd and env_file are relative to the flow file. "env" of a node goes
+before that of the flow, that before the env_file, and that before the
+environment; nothing in these is expanded. What is to be run, and where, is
+looked for before anything is recorded, but of nodes with needs when they start,
+as others may make it.
+Each command finds TAFFRAIL_RUN_ID, TAFFRAIL_NODE_ID, TAFFRAIL_ATTEMPT and
+TAFFRAIL_ROOT in its environment. When it ends, what is
+left of its process group is ended too. Command lines are recorded;
+environments are not.
 
 What tasks given with --tasks print is passed through, and recorded. Exit codes:
 0 all has completed, 1 a node failed, or something cannot be recorded, 2 called

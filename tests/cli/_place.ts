@@ -59,7 +59,7 @@ export function placeIn(
     nodes: new Map(entries.map(([id, { program: _, ...node }]) => {
       return [id, makeNode({ id, cwd: directory, ...node })];
     })),
-    programs: new Map(entries.map(([id, { program, run }]) => [id, program ?? run[0]!])),
+    findProgram: ({ id, run }) => nodes[id]!.program ?? run[0]!,
     root: directory,
     runId: "r-1",
     maxOutputBytes: 1024 * 1024,

@@ -191,7 +191,7 @@ Deno.test({
 Deno.test("what the system is short of for the moment may be tried again", () => {
   for (const [number, code] of [[11, "EAGAIN"], [24, "EMFILE"], [23, "ENFILE"], [12, "ENOMEM"]]) {
     const cause = new Error(`Failed to spawn '/bin/true': Word of the system (os error ${number})`);
-    const error = new NotStartedError(cause, { program: "/bin/true", cwd: "/" });
+    const error = NotStartedError.of(cause, { program: "/bin/true", cwd: "/" });
     assertEquals(error.termination, { Failed: "AdapterUnavailable" });
     assertEquals(error.record.code, code as string);
     assertStringIncludes(error.message, `(Word of the system, ${code}): run less at a time`);

@@ -1,7 +1,7 @@
 import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { UsageError } from "../../cli/exit_codes.ts";
 import { makeFlow, makeNode } from "../../cli/flow/flow.ts";
-import { findPrograms } from "../../cli/flow/find_programs.ts";
+import { Programs } from "../../cli/flow/find_programs.ts";
 import { FlowRecordError, readFlowRecord, writeFlowRecord } from "../../cli/flow/flow_record.ts";
 import { parseFlow } from "../../cli/flow/parse_flow.ts";
 import { parseJsonc } from "../../cli/flow/parse_jsonc.ts";
@@ -19,7 +19,10 @@ function assertClear(error: Error): void {
 }
 
 function refusal(text: string): string {
-  const error = assertThrows(() => findPrograms(parseFlow(text, "f.json")), UsageError);
+  const error = assertThrows(
+    () => new Programs().check(parseFlow(text, "f.json").nodes),
+    UsageError,
+  );
   assertClear(error);
   return error.message;
 }
@@ -149,7 +152,7 @@ Deno.test("20,000 tasks that depend on each other, in each form, become a flow",
     const chain = makeTaskFlow([last], options);
     assertEquals(chain.nodes.length, LENGTH);
     assertEquals(chain.nodes.at(-1)?.needs, [`t${LENGTH - 2}`]);
-    assertEquals(findPrograms(chain).size, LENGTH);
+    new Programs(chain).check(chain.nodes);
 
     // Each second one runs nothing, and hands on what all those before it need.
     await write(tasksOf((index) => {

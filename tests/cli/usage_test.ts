@@ -100,7 +100,7 @@ const MISTAKES: { args: string[]; says: string; flow?: unknown }[] = [
   {
     args: ["run", "--grace", "5", "flow.json"],
     says:
-      'Cannot use --grace "5": it is no duration: write a number with ms, s, m or h, such as "30s"',
+      'Cannot use --grace "5": it is no duration: write a number with ms, s, m, h or d, such as "30s"',
   },
   {
     args: ["run", "--max-output", "16MB", "flow.json"],
