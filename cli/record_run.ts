@@ -4,9 +4,11 @@ import type { HeldRun, RunsRoot, RunView } from "../run/types.ts";
 import { RecordingError } from "./engine/errors.ts";
 import { runFlow, type RunFlowEnd } from "./engine/run_flow.ts";
 import { exitCodeOfRun } from "./exit_codes.ts";
+import { resolve } from "./files.ts";
 import { Programs } from "./flow/find_programs.ts";
 import { type Flow, nodesById } from "./flow/flow.ts";
 import { CommandPlace } from "./process/command_place.ts";
+import { PrintedOutputs } from "./process/printed_outputs.ts";
 import { Interrupts } from "./process/interrupts.ts";
 import { prepareRootDirectory } from "./reading/find_root.ts";
 import type { RunDisplay } from "./reading/run_display.ts";
@@ -48,8 +50,9 @@ export async function recordRun(
     await using held = await createRun(runs, flow.name);
     ({ view } = held);
     display.runStarted(view.runId);
-    const ports = flowPorts({ ...options, flow, programs, held }, interrupts);
-    end = await runFlow({ ...options, ...ports, fold: new RunFold(), past: undefined });
+    const fold = new RunFold();
+    const ports = flowPorts({ ...options, flow, programs, held, fold }, interrupts);
+    end = await runFlow({ ...options, ...ports, fold, past: undefined });
   }
   const report = await reportOfEnd({ root, view }, end);
   display.runEnded(report);
@@ -84,11 +87,14 @@ interface RunOfFlow extends RunSettings {
   root: string;
   held: HeldRun;
   display: RunDisplay;
+  fold: RunFold;
 }
 
 /** What a run is connected with: where its commands run, who sees it, and who may end it. */
 export function flowPorts(run: RunOfFlow, interrupts: Interrupts) {
-  const { display: observer, flow, held } = run;
+  const { display: observer, flow, held, fold } = run;
+  const { runId } = held.view;
+  const nodes = nodesById(flow.nodes);
   const { stop, kill, commands } = interrupts;
   const { passed } = observer;
   const passThrough = passed && { output: passed.output.take, errors: passed.errors.take };
@@ -103,8 +109,9 @@ export function flowPorts(run: RunOfFlow, interrupts: Interrupts) {
     place: new CommandPlace({
       ...run,
       findProgram: (node) => run.programs.find(node),
-      runId: held.view.runId,
-      nodes: nodesById(flow.nodes),
+      runId,
+      nodes,
+      outputs: new PrintedOutputs({ root: resolve(run.root), runId, nodes, fold }),
       kill,
       commands,
       note,

@@ -2,8 +2,8 @@ import type { HeldRun, OutputRef, OutputSink } from "../../run/types.ts";
 import { failureMessageOf, TAIL_BYTES } from "./output_file.ts";
 import type { TakeOutput } from "./output_pump.ts";
 
-/** The digest of nothing. */
-const EMPTY_SHA256 = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
+/** The digest of an output without a byte, as it is recorded. */
+export const EMPTY_HASH = "sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
 
 /** How one output of an attempt is kept. */
 interface AttemptOutputOptions {
@@ -51,7 +51,8 @@ export class AttemptOutput {
    */
   async close(options?: { sync: boolean }): Promise<{ hash: string; cut: number | undefined }> {
     const kept = await this.#sink?.close(options);
-    return { hash: `sha256:${kept?.sha256 ?? EMPTY_SHA256}`, cut: kept?.leftOut || undefined };
+    const hash = kept === undefined ? EMPTY_HASH : `sha256:${kept.sha256}`;
+    return { hash, cut: kept?.leftOut || undefined };
   }
 
   /** Why the command failed, as far as its last words tell. */

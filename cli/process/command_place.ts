@@ -25,6 +25,7 @@ import type { SignalTarget } from "./interrupts.ts";
 import { ownEntries, ownVariables } from "./marks.ts";
 import { endLeftOutside } from "./orphan_processes.ts";
 import type { TakeOutput } from "./output_pump.ts";
+import type { PrintedOutputs } from "./printed_outputs.ts";
 import { ProcessLines } from "./process_log.ts";
 import { type Command, type CommandEnd, endWithinMs, runCommand } from "./run_command.ts";
 
@@ -52,6 +53,8 @@ export interface CommandPlaceOptions {
   passThrough?: { output: TakeOutput; errors: TakeOutput } | undefined;
   /** Told what people should know. */
   note: (text: string) => void;
+  /** What others have printed; a command that is run again alone finds nothing of it. */
+  outputs?: PrintedOutputs;
   /** Whether others need what a node prints: then that is on disk before its attempt ends. */
   isNeeded: (nodeId: string) => boolean;
 }
@@ -81,7 +84,14 @@ export class CommandPlace implements AttemptPlace {
    * @throws {RecordingError} If what happens cannot be recorded; nothing of the command runs any more.
    */
   async run({ nodeId, attempt, signal }: AttemptRequest): Promise<AttemptEnd> {
+    const damage = this.#options.outputs?.check(this.#options.nodes.get(nodeId)!);
+    // A command starts before this returns, unless something has to be looked at before.
+    const problem = damage && await damage;
     if (signal.aborted) return { termination: abortedBy(signal), end: { begun: false } };
+    if (problem !== undefined) {
+      const error = { message: problem, kind: "damaged" };
+      return { termination: { Failed: "ValidationFailed" }, end: { duration_ms: 0, error } };
+    }
     const { held, nodes, maxOutputBytes: maxBytes, passThrough, graceMs, kill, commands } =
       this.#options;
     const of = { nodeId, attempt };
@@ -137,13 +147,15 @@ export class CommandPlace implements AttemptPlace {
   }
 
   /** What is recorded of an end, when all that was printed is kept. */
-  async #endOf({ nodeId }: NodeAttempt, ended: Ended): Promise<AttemptEnd> {
+  async #endOf(of: NodeAttempt, ended: Ended): Promise<AttemptEnd> {
+    const { nodeId } = of;
     const { end: { code, signal, endedBy, durationMs, outputError }, termination } = ended;
     const { output, errors } = ended;
     try {
       const sync = this.#options.isNeeded(nodeId);
       const [kept, keptErrors] = await Promise.all([output.close({ sync }), errors.close()]);
       if (outputError !== undefined) throw outputError;
+      this.#options.outputs?.add(of, kept);
       const message = termination === "Completed" ? "" : errors.failureMessage;
       const how = signal !== null ? { signal } : { exit_code: code };
       const end = {
@@ -161,18 +173,26 @@ export class CommandPlace implements AttemptPlace {
   }
 
   #command({ nodeId, attempt }: NodeAttempt): Command {
-    const { nodes, findProgram, runId, graceMs } = this.#options;
+    const { nodes, findProgram, runId, graceMs, outputs, note } = this.#options;
     const node = nodes.get(nodeId)!;
     const { run, env, cwd } = node;
     const program = findProgram(node);
     if (typeof program !== "string") throw NotStartedError.notFound(run[0]!, program);
     const mark = { root: this.#root, runId, nodeId, attempt };
+    const printed = outputs?.variablesOf(node);
+    for (const text of printed?.notes ?? []) note(text);
     const path = env.PATH === undefined ? this.#defaultPath : pathFor(env.PATH);
     return {
       program,
       args: run.slice(1),
       cwd,
-      env: { ...env, PATH: path, ...ownVariables(mark, { within: this.#entries, graceMs }) },
+      env: {
+        ...env,
+        ...printed?.env,
+        PATH: path,
+        ...ownVariables(mark, { within: this.#entries, graceMs }),
+      },
+      unset: printed?.unset ?? [],
       inheritsInput: this.#inheritsInput,
     };
   }

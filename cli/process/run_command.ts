@@ -17,6 +17,8 @@ export interface Command {
   cwd: string;
   /** Variables on top of the environment of this process. */
   env: Record<string, string>;
+  /** Variables of this process that it does not get. */
+  unset: string[];
   /** Whether it reads the standard input of this process, or nothing. */
   inheritsInput: boolean;
 }
@@ -141,13 +143,13 @@ async function recordSpawn({ onSpawned }: CommandOptions, pid: number): Promise<
   await onSpawned(pid);
 }
 
-function spawn({ program, args, cwd, env, inheritsInput }: Command): Deno.ChildProcess {
+function spawn({ program, args, cwd, env, unset, inheritsInput }: Command): Deno.ChildProcess {
   try {
     refuseNotExecutable(program);
     return new Deno.Command(program, {
       args,
       cwd,
-      env,
+      ...environmentOf(env, unset),
       stdin: inheritsInput ? "inherit" : "null",
       stdout: "piped",
       stderr: "piped",
@@ -156,6 +158,16 @@ function spawn({ program, args, cwd, env, inheritsInput }: Command): Deno.ChildP
   } catch (cause) {
     throw NotStartedError.of(cause, { program, cwd });
   }
+}
+
+/** A command gets all variables of this process; where it must not have one, the others are named to it. */
+function environmentOf(
+  own: Record<string, string>,
+  unset: readonly string[],
+): { env: Record<string, string>; clearEnv?: true } {
+  if (!unset.some((name) => Deno.env.has(name))) return { env: own };
+  const inherited = Object.entries(Deno.env.toObject()).filter(([name]) => !unset.includes(name));
+  return { env: { ...Object.fromEntries(inherited), ...own }, clearEnv: true };
 }
 
 /** The first reason to end a command before it ends by itself. */

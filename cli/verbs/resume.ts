@@ -169,7 +169,7 @@ async function resumeRun(options: ResumeOptions): Promise<number> {
     display = shown.use(displayOf(flow, { root, json, completed }));
     interrupts.listenFor(display, options.graceMs);
     display.runStarted(runId);
-    const ports = flowPorts({ ...options, flow, programs, held, display }, interrupts);
+    const ports = flowPorts({ ...options, flow, programs, held, display, fold }, interrupts);
     const { stop, kill } = interrupts;
     const note = (text: string) => display.note(text);
     for (const text of plan.notes) note(text);

@@ -1,0 +1,139 @@
+/**
+ * What the commands of a run find of what others have printed: in `TAFFRAIL_OUTPUT_<NEED>` the path of the
+ * output of each node that they need, whether this process ran it or one before it, which only the log tells.
+ */
+import { isNotFound } from "../../_internal/file_port.ts";
+import { isWindows } from "../../_internal/path.ts";
+import { outputPath } from "../../_internal/root_layout.ts";
+import { reasonOf } from "../../_internal/text.ts";
+import type { RunFold } from "../../eventlog/derive_run_state.ts";
+import type { NodeAttempt } from "../../run/types.ts";
+import type { FlowNode } from "../flow/flow.ts";
+import { NeededOutputs, outputVariable } from "../flow/output_variables.ts";
+import { formatSize } from "../text/units.ts";
+import { EMPTY_HASH } from "./attempt_output.ts";
+import { hashOutput } from "./output_file.ts";
+
+/** What is known of what an attempt printed. */
+interface Printed {
+  /** Which attempt. */
+  attempt: number;
+  /** The digest of what is kept of it; undefined where nobody has seen its end. */
+  hash: string | undefined;
+  /** How many bytes of it were left out. */
+  cut: number | undefined;
+}
+
+/** Whose outputs there are. */
+interface PrintedOutputsOptions {
+  /** The absolute path of the root. */
+  root: string;
+  /** The run. */
+  runId: string;
+  /** The nodes of its flow. */
+  nodes: ReadonlyMap<string, FlowNode>;
+  /** What its log has. */
+  fold: Pick<RunFold, "attemptsOf">;
+}
+
+/** What a command finds of the outputs of others. */
+interface OutputVariables {
+  /** The paths, by the names of variables. */
+  env: Record<string, string>;
+  /** Variables that it does not get, whoever else has set them. */
+  unset: string[];
+  /** Of which outputs it is told nothing, and why, in words. */
+  notes: string[];
+}
+
+/** The outputs of the nodes of a run. */
+export class PrintedOutputs {
+  readonly #options: PrintedOutputsOptions;
+  readonly #needed: NeededOutputs;
+  /** What was seen here; the log is behind it. */
+  readonly #seen = new Map<string, Printed>();
+  /** What an earlier process has seen, where it was compared with what is there. */
+  readonly #compared = new Map<string, Promise<string | undefined>>();
+
+  constructor(options: PrintedOutputsOptions) {
+    this.#options = options;
+    this.#needed = new NeededOutputs(options.nodes);
+  }
+
+  /** An attempt has ended, and this is what it printed. */
+  add({ nodeId, attempt }: NodeAttempt, printed: Omit<Printed, "attempt">): void {
+    this.#seen.set(nodeId, { attempt, ...printed });
+  }
+
+  /**
+   * Looks whether what an earlier process has seen is still there, as the file may have changed since.
+   *
+   * @returns Why the node cannot start, as a sentence; nothing at all where there is nothing to look at, so
+   * that nobody has to wait for that.
+   */
+  check(node: FlowNode): Promise<string | undefined> | undefined {
+    const looks = this.#needed.of(node).flatMap((nodeId) => {
+      const printed = this.#seen.has(nodeId) ? undefined : this.#recorded(nodeId);
+      return printed?.hash === undefined ? [] : [this.#compare({ nodeId, ...printed })];
+    });
+    if (looks.length === 0) return undefined;
+    return Promise.all(looks).then((problems) => problems.find((problem) => problem !== undefined));
+  }
+
+  #compare(printed: NodeAttempt & Printed): Promise<string | undefined> {
+    const { nodeId, hash } = printed;
+    let problem = this.#compared.get(nodeId);
+    if (problem === undefined) {
+      const path = outputPath(this.#options, { ...printed, stream: "out" });
+      problem = hash === EMPTY_HASH ? Promise.resolve(undefined) : compareOutput(path, hash!);
+      this.#compared.set(nodeId, problem);
+    }
+    return problem.then((problem) => {
+      return problem && `Cannot use what node ${nodeId} printed: ${problem}; taffrail resume ` +
+          `--rerun ${nodeId} makes it again`;
+    });
+  }
+
+  /** What the command of a node gets. */
+  variablesOf(node: FlowNode): OutputVariables {
+    const variables: OutputVariables = { env: {}, unset: [], notes: [] };
+    for (const nodeId of this.#needed.of(node)) {
+      const name = outputVariable(nodeId);
+      const printed = this.#seen.get(nodeId) ?? this.#recorded(nodeId);
+      if (printed?.hash !== undefined && printed.cut === undefined) {
+        variables.env[name] = this.#pathOf({ nodeId, ...printed });
+        continue;
+      }
+      variables.unset.push(name);
+      if (printed?.cut === undefined) continue;
+      const lost = formatSize(printed.cut);
+      variables.notes.push(
+        `${node.id} is not told of what ${nodeId} printed (${name}): ${lost} of it were left out; ` +
+          "--max-output says how much is kept",
+      );
+    }
+    return variables;
+  }
+
+  /** Of what printed nothing there is no file. */
+  #pathOf({ nodeId, attempt, hash }: NodeAttempt & Printed): string {
+    if (hash === EMPTY_HASH) return isWindows ? "NUL" : "/dev/null";
+    return outputPath(this.#options, { nodeId, attempt, stream: "out" });
+  }
+
+  /** What an earlier process has seen: of several attempts the one that completed counts, else the last. */
+  #recorded(nodeId: string): Printed | undefined {
+    const attempts = this.#options.fold.attemptsOf(nodeId)
+      .filter(({ output_hash: hash }) => hash !== undefined);
+    const last = attempts.findLast(({ status }) => status === "Completed") ?? attempts.at(-1);
+    return last && { attempt: last.attempt, hash: last.output_hash, cut: last.output_cut };
+  }
+}
+
+async function compareOutput(path: string, expected: string): Promise<string | undefined> {
+  try {
+    return await hashOutput(path) === expected ? undefined : `${path} was changed`;
+  } catch (error) {
+    return isNotFound(error) ? `${path} is gone` : `${path} cannot be read: ${reasonOf(error)}`;
+  }
+}
