@@ -18,6 +18,7 @@ import {
 } from "../flow/flow_record.ts";
 import { flowOfCapture, isOfCommands } from "../flow/node_event.ts";
 import { readFlow } from "../flow/read_flow.ts";
+import { makeTaskFlow } from "../flow/tasks.ts";
 import { commandHint } from "../reading/find_run.ts";
 import { listed } from "../text/printable.ts";
 import { ResumeError } from "./errors.ts";
@@ -214,7 +215,7 @@ async function keptFlow(run: { root: string; runId: string }): Promise<FlowRecor
 /** The flow with the values of its variables, which are in its file only. */
 async function findFlow({ runId, flowPath }: Resumed, record: FlowRecord): Promise<Flow> {
   if (record.path === null) {
-    if (flowPath === undefined) return flowOfRecord(record);
+    if (flowPath === undefined) return madeAgain(runId, record);
     throw new UsageError(`Cannot use --flow: ${runId} is the run of a command, not of a flow`);
   }
   const path = flowPath ?? record.path;
@@ -226,6 +227,18 @@ async function findFlow({ runId, flowPath }: Resumed, record: FlowRecord): Promi
   const problem = `${path} is not the flow that was run: its name is ${flow.name} instead of ` +
     `${record.name}; name the flow that was run with --flow, or run this one anew`;
   throw new ResumeError("other-flow", problem, { runId });
+}
+
+/** Tasks may have changed since; a command is what it was. */
+function madeAgain(runId: string, record: FlowRecord): Flow {
+  if (record.tasks === undefined) return flowOfRecord(record);
+  try {
+    return makeTaskFlow(record.tasks, record.constraints);
+  } catch (cause) {
+    if (!(cause instanceof UsageError)) throw cause;
+    const problem = `its tasks cannot be read again: ${cause.message}`;
+    throw new ResumeError("other-flow", problem, { runId, cause });
+  }
 }
 
 /** What a person gives may be a pipe; what only a record names is not waited for. */

@@ -3,7 +3,7 @@ import { dirname, isWindows } from "../../_internal/path.ts";
 import { ProgramError, UsageError } from "../exit_codes.ts";
 import { fitTo, quoted } from "../text/printable.ts";
 import type { Flow, FlowNode } from "./flow.ts";
-import { findTask, readTaskFiles, type TaskFile } from "./tasks.ts";
+import { findTask, TaskFiles } from "./task_files.ts";
 
 /** A path may be longer than any system takes. */
 const LONGEST_MESSAGE = 8192;
@@ -17,7 +17,7 @@ export class Programs {
   readonly #path: string | undefined;
   /** Many nodes run the same program, or tasks of the same file. */
   readonly #found = new Map<string, string>();
-  readonly #taskFiles = new Map<string, TaskFile[]>();
+  #taskFiles = new TaskFiles();
 
   /** `path`: that of the flow file, for messages. */
   constructor({ path }: Pick<Flow, "path"> = {}) {
@@ -50,7 +50,7 @@ export class Programs {
   find(node: FlowNode): string | NoProgram {
     if (node.needs.length > 0) {
       this.#found.clear();
-      this.#taskFiles.clear();
+      this.#taskFiles = new TaskFiles();
     }
     try {
       const found = this.#look(node);
@@ -62,17 +62,15 @@ export class Programs {
     }
   }
 
-  #look({ run, task, env, cwd }: FlowNode): string | NoProgram {
+  #look({ run, task, taskText, env, cwd }: FlowNode): string | NoProgram {
     const [name] = run as [string];
     const what = task === undefined ? quoted(name) : `the task ${quoted(task)}`;
     const because = (problem: string) => ({ problem: `${what}, ${problem}` });
     if (!isDirectory(cwd)) return because(`but in the cwd ${cwd}, which is no directory`);
     if (task !== undefined) {
-      const files = this.#taskFiles.get(cwd) ?? readTaskFiles(cwd);
-      this.#taskFiles.set(cwd, files);
       // A task is looked for as Deno will: a flow with one that is not there does not begin to run.
-      const known = findTask(task, files);
-      if ("problem" in known) return because(known.problem);
+      const known = taskText === undefined && findTask(task, this.#taskFiles.for(cwd));
+      if (known && "problem" in known) return because(known.problem);
       // An executable that deno compile made cannot stand for deno.
       if (!Deno.build.standalone) return Deno.execPath();
     }

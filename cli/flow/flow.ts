@@ -8,12 +8,28 @@ export const MAKERS = ["exec", "tasks"] as const;
 /** `taffrail exec`, or `taffrail run --tasks`: output and exit code are then those of what runs. */
 export type Maker = typeof MAKERS[number];
 
+/** What `taffrail run --tasks` was asked for. */
+export interface TaskRequest {
+  /** The names of tasks; in a pattern `*` stands for any text. */
+  names: string[];
+  /** What is given to each of them, and not to what they depend on. */
+  arguments: string[];
+  /** Where they are looked for; absolute. */
+  cwd: string;
+  /** Whether they are looked for in all members of the workspace. */
+  recursive?: boolean;
+  /** The members in which they are looked for: those whose name contains this. */
+  filter?: string;
+}
+
 /** A flow: commands, and which of them need which. */
 export interface Flow {
   /** The path of its file; one that was made from a command has none. */
   path?: string;
   /** What it was made by, where it has no file. */
   madeBy?: Maker;
+  /** What it was made of, where it was made of tasks. */
+  tasks?: TaskRequest;
   /** Its name; the ids of its runs begin with it. */
   name: string;
   /** What it is for, to people. */
@@ -50,6 +66,10 @@ export interface FlowNode {
   run: string[];
   /** The task of `deno.json` that it runs; its program is then the Deno that runs this. */
   task?: string;
+  /** The text of that task, where it was there when the flow was read. */
+  taskText?: string;
+  /** The file that has it. */
+  taskFile?: string;
   /** The question of a gate, which somebody has to pass. */
   gate?: string;
   /** What it is for, to people. */
@@ -107,6 +127,11 @@ export const DEFAULT_CONSTRAINTS: Constraints = mapConstraints(
   ({ flowDefault = null }) => flowDefault,
 ) as Constraints;
 
+/** How many nodes run at a time where nobody says it: as many as there are processors. */
+export function processorCount(): number {
+  return navigator.hardwareConcurrency;
+}
+
 const LONGEST_NODE_ID = 64;
 
 /** What is wrong with the name of a flow, with which the ids of its runs begin. */
@@ -152,6 +177,11 @@ export function nameFrom(text: string): string {
   const name = text.replaceAll(/[^A-Za-z0-9._-]+/g, "-")
     .slice(0, LONGEST_NODE_ID).replaceAll(/^[.-]+|[.-]+$/g, "");
   return nameProblem(name) === undefined ? name : "command";
+}
+
+/** The id of a node made of any text, such as the name of a task. */
+export function nodeIdFrom(text: string): string {
+  return nodeIdProblem(text) === undefined ? text : nameFrom(text);
 }
 
 /** The nodes of a flow by their ids; of several with one id the last. */

@@ -55,6 +55,8 @@ const FLOW_RULE_NAMES = [
 
 /** What a flow file calls the members of a node. */
 const MEMBER_NAMES = [
+  ["task", '"task"'],
+  ["task_text", "text of its task"],
   ["run", '"run"'],
   ["needs", '"needs"'],
   ["env", 'list of names in "env"'],

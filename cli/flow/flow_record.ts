@@ -16,6 +16,7 @@ import {
   nodeIdProblem,
   type NodeRetry,
   ON_FAILURE,
+  type TaskRequest,
   WHEN,
 } from "./flow.ts";
 import type { Fail } from "./flow_values.ts";
@@ -28,6 +29,7 @@ import {
   type NodeRules,
   nodeRules,
   type RetryRecord,
+  taskOfRecord,
 } from "./node_event.ts";
 import { type Json, parseJsonc } from "./parse_jsonc.ts";
 import { checkNeeds } from "./ready_nodes.ts";
@@ -40,6 +42,8 @@ export interface FlowRecord extends FlowRules {
   path: string | null;
   /** What the flow was made by, where it has no file. */
   made_by?: Maker;
+  /** What it was made of, where it was made of tasks. */
+  tasks?: TaskRequest;
   /** The name. */
   name: string;
   /** What the recording says that was run: the digest of the nodes. */
@@ -58,8 +62,6 @@ export interface FlowRecord extends FlowRules {
 export interface NodeRecord extends CommandRecord, NodeRules {
   /** Its name. */
   id: string;
-  /** The task of `deno.json` that it runs. */
-  task?: string;
   /** What it is for, to people. */
   description?: string;
   /** The nodes that it needs. */
@@ -167,11 +169,26 @@ function recordFrom(record: Map<string, Json>, fail: Fail): FlowRecord {
 function flowMembers(record: Map<string, Json>, fail: Fail) {
   const read = readerOf(record);
   return defined({
+    tasks: read("tasks", (value) => taskRequestFrom(value, fail)),
     description: read("description", (value) => textIn(value, '"description"', fail)),
     on_failure: read("on_failure", (value) => wordIn(value, ON_FAILURE, '"on_failure"', fail)),
     deadline_ms: read("deadline_ms", (value) => countIn(value, '"deadline_ms"', fail)),
     secret: read("secret", (value) => textsIn(value, '"secret"', fail)),
   });
+}
+
+function taskRequestFrom(json: Json, fail: Fail): TaskRequest {
+  const request = objectIn(json, '"tasks"', fail);
+  const read = readerOf(request);
+  return {
+    names: textsIn(request.get("names"), '"tasks.names"', fail),
+    arguments: textsIn(request.get("arguments"), '"tasks.arguments"', fail),
+    cwd: textIn(request.get("cwd"), '"tasks.cwd"', fail),
+    ...defined({
+      recursive: read("recursive", (value) => flagIn(value, '"tasks.recursive"', fail)),
+      filter: read("filter", (value) => textIn(value, '"tasks.filter"', fail)),
+    }),
+  };
 }
 
 /** Reads members of which each may be absent. */
@@ -197,6 +214,8 @@ function nodeFrom(json: Json, fail: Fail): NodeRecord {
     ...defined({
       timeout_ms: read("timeout_ms", (value) => countIn(value, ".timeout_ms", fail)),
       task: read("task", (value) => textIn(value, ".task", fail)),
+      task_text: read("task_text", (value) => textIn(value, ".task_text", fail)),
+      task_file: read("task_file", (value) => textIn(value, ".task_file", fail)),
       description: read("description", (value) => textIn(value, ".description", fail)),
       when: read("when", (value) => wordIn(value, WHEN, ".when", fail)),
       allow_failure: read("allow_failure", (value) => flagIn(value, ".allow_failure", fail)),
@@ -278,11 +297,11 @@ function textsIn(value: Json | undefined, place: string, fail: Fail): string[] {
 }
 
 async function recordOf(flow: Flow): Promise<FlowRecord> {
-  const { path, madeBy, name, constraints, nodes, description, secrets } = flow;
+  const { path, madeBy, tasks, name, constraints, nodes, description, secrets } = flow;
   return {
     format: 1,
     path: path === undefined ? null : resolve(path),
-    ...defined({ made_by: madeBy }),
+    ...defined({ made_by: madeBy, tasks }),
     name,
     provenance: await flowProvenance(flow),
     constraints,
@@ -297,10 +316,10 @@ async function recordOf(flow: Flow): Promise<FlowRecord> {
 
 /** What `flow.json` has of a node. */
 export function nodeRecordOf(node: FlowNode): NodeRecord {
-  const { run, env, cwd, ...timeout } = commandRecordOf(node);
-  const { id, task, needs, description } = node;
-  const command = { id, run, needs, env: env.toSorted(), cwd, ...timeout };
-  return { ...command, ...defined({ task, description }), ...nodeRules(node) };
+  const { run, env, cwd, ...others } = commandRecordOf(node);
+  const { id, needs, description } = node;
+  const command = { id, run, needs, env: env.toSorted(), cwd, ...others };
+  return { ...command, ...defined({ description }), ...nodeRules(node) };
 }
 
 /** A flow as it is recorded: without the values of variables, and without its file. */
@@ -308,6 +327,7 @@ export function flowOfRecord(record: Omit<FlowRecord, "format" | "path" | "prove
   const { name, constraints, nodes, ...others } = record;
   const members = {
     madeBy: others.made_by,
+    tasks: others.tasks,
     description: others.description,
     onFailure: others.on_failure,
     deadlineMs: others.deadline_ms,
@@ -317,11 +337,11 @@ export function flowOfRecord(record: Omit<FlowRecord, "format" | "path" | "prove
 }
 
 function nodeOfRecord(record: NodeRecord): FlowNode {
-  const { id, run, needs, cwd, task, gate, description, when, allow_failure, on } = record;
+  const { id, run, needs, cwd, gate, description, when, allow_failure, on } = record;
   return makeNode({
     ...{ id, run, needs, cwd },
+    ...taskOfRecord(record),
     ...defined({
-      task,
       gate,
       description,
       timeoutMs: record.timeout_ms,

@@ -26,6 +26,12 @@ export interface CommandRecord {
   env: string[];
   /** How long an attempt may take, in milliseconds. */
   timeout_ms?: number;
+  /** The task that it runs. */
+  task?: string;
+  /** The text of that task. */
+  task_text?: string;
+  /** The file that has the task. */
+  task_file?: string;
 }
 
 /** How a node is tried again, as it is recorded. */
@@ -89,9 +95,10 @@ function retryRecord({ maxRetries, delayMs, factor, maxDelayMs, notOn }: NodeRet
 }
 
 /** What is recorded of the command of a node. */
-export function commandRecordOf({ run, cwd, env, timeoutMs }: FlowNode): CommandRecord {
-  const timeout = timeoutMs === undefined ? {} : { timeout_ms: timeoutMs };
-  return { run, cwd, env: Object.keys(env), ...timeout };
+export function commandRecordOf(node: FlowNode): CommandRecord {
+  const { run, cwd, env, timeoutMs, task, taskText, taskFile } = node;
+  const more = { timeout_ms: timeoutMs, task, task_text: taskText, task_file: taskFile };
+  return { run, cwd, env: Object.keys(env), ...defined(more) };
 }
 
 /** Whether anything that was recorded is a command. */
@@ -104,16 +111,29 @@ export function isCommandRecord(value: unknown): value is CommandRecord & { task
 /** The node that a recorded command is of; what only a flow knows of it may be given. */
 export function recordedNode(
   id: string,
-  { run, cwd, timeout_ms: timeoutMs }: CommandRecord,
+  record: CommandRecord,
   { needs = [], env = {} }: Partial<Pick<FlowNode, "needs" | "env">> = {},
 ): FlowNode {
-  return makeNode({ id, run, needs, env, cwd, ...defined({ timeoutMs }) });
+  const { run, cwd, timeout_ms: timeoutMs } = record;
+  return makeNode({ id, run, needs, env, cwd, ...defined({ timeoutMs }), ...taskOfRecord(record) });
+}
+
+/** A command as people know it: of a task its own text, with what it is given. */
+export function shownCommand({ run, taskText }: Pick<FlowNode, "run" | "taskText">): string {
+  const at = taskText === undefined ? -1 : run.indexOf("--eval");
+  if (at === -1) return commandLine(run);
+  const [text, ...given] = run.slice(at + 1);
+  return given.length === 0 ? text! : `${text} ${commandLine(given)}`;
+}
+
+/** What a record has of the task that a node runs. */
+export function taskOfRecord({ task, task_text: taskText, task_file: taskFile }: CommandRecord) {
+  return defined({ task, taskText, taskFile });
 }
 
 /** What the event that asks for a node carries: the text of its payload. */
 export function nodePayload(node: FlowNode): string {
-  const { id, task } = node;
-  return JSON.stringify({ node: id, ...defined({ task }), ...commandRecordOf(node) });
+  return JSON.stringify({ node: node.id, ...commandRecordOf(node) });
 }
 
 /** What the log of a run has of a node, by the payload of its event: its command line, or its name only. */
@@ -131,9 +151,9 @@ export function describeNode(nodeId: string, payload: Readonly<Record<string, un
 export async function flowProvenance(flow: Flow): Promise<string> {
   const { name, nodes } = flow;
   const parts = nodes.map((node) => {
-    const { id, run, needs, env, timeoutMs = null } = node;
+    const { id, run, needs, env, timeoutMs = null, taskText } = node;
     const command = { id, run, needs, env: Object.keys(env).sort(), timeout_ms: timeoutMs };
-    return { ...command, ...nodeRules(node) };
+    return { ...command, ...defined({ task_text: taskText }), ...nodeRules(node) };
   });
   parts.sort((a, b) => a.id < b.id ? -1 : 1);
   const text = encodeUtf8(JSON.stringify({ name, nodes: parts, ...flowRules(flow) }));

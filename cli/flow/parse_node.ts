@@ -16,7 +16,7 @@ import {
   wordIn,
 } from "./flow_values.ts";
 import type { Json } from "./parse_jsonc.ts";
-import { taskCommand } from "./tasks.ts";
+import { taskCommand } from "./task_order.ts";
 
 /** What a node may be: at most one of these. */
 const KINDS = ["run", "sh", "task", "gate"] as const;

@@ -1,5 +1,6 @@
 import { decodeUtf8, joinBytes, reasonOf } from "../../_internal/text.ts";
 import { UsageError } from "../exit_codes.ts";
+import { expandTasks } from "./expand_tasks.ts";
 import type { Flow } from "./flow.ts";
 import { parseFlow } from "./parse_flow.ts";
 
@@ -11,7 +12,7 @@ const MOST_FLOW_BYTES = 64 * 1024 * 1024;
  * @throws {UsageError} If it cannot be read or is wrong; the message says where, and what to do.
  */
 export async function readFlow(path: string): Promise<Flow> {
-  return parseFlow(await readText(path), path);
+  return expandTasks(parseFlow(await readText(path), path));
 }
 
 async function readText(path: string): Promise<string> {

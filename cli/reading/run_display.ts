@@ -5,8 +5,9 @@ import type { AttemptEnd } from "../../run/types.ts";
 import type { DecisionReason } from "../../supervisor/types.ts";
 import type { RunObserver } from "../engine/types.ts";
 import type { Flow, FlowNode } from "../flow/flow.ts";
+import { shownCommand } from "../flow/node_event.ts";
 import { PassThrough } from "../process/output_pump.ts";
-import { commandLine, printableLine } from "../text/printable.ts";
+import { printableLine } from "../text/printable.ts";
 import { Screen } from "../text/screen.ts";
 import { formatDuration } from "../text/units.ts";
 import { cutLines, printReport, printTails } from "./print_report.ts";
@@ -85,7 +86,7 @@ export class TextDisplay implements RunDisplay {
   nodeStarted(node: FlowNode): void {
     this.#progress.started(node.id);
     if (this.#screen.isTerminal) this.#tick();
-    else this.#line(`▸ ${node.id}: ${printableLine(commandLine(node.run))}`);
+    else this.#line(`▸ ${node.id}: ${printableLine(shownCommand(node))}`);
   }
 
   /** On a terminal, shows what waits, and why. */

@@ -15,12 +15,14 @@ export interface Verb {
   run(args: string[]): Promise<number>;
 }
 
-/** The options of a verb, by name. */
-type OptionKinds = Record<string, "string" | "boolean">;
+/** The options of a verb, by name; an optional one has its value or none. */
+type OptionKinds = Record<string, "string" | "boolean" | "optional">;
 
 /** What was given with options of such kinds; those that were not given are not there. */
 export type Options<Kinds extends OptionKinds> = {
-  readonly [Name in keyof Kinds]?: Kinds[Name] extends "boolean" ? boolean : string;
+  readonly [Name in keyof Kinds]?: Kinds[Name] extends "boolean" ? boolean
+    : Kinds[Name] extends "optional" ? string | true
+    : string;
 };
 
 /** What was given on the command line. */
@@ -59,6 +61,13 @@ export function readArguments<const Kinds extends OptionKinds = Record<never, ne
   return { root: chosenRoot(chosen) ?? findRoot(Deno.cwd()), json, options, operands };
 }
 
+/** Takes what a verb is told apart from what stands behind `--`, which is for somebody else. */
+export function splitArguments(args: string[]): { own: string[]; behind: string[] } {
+  const end = args.indexOf("--");
+  if (end === -1) return { own: args, behind: [] };
+  return { own: args.slice(0, end), behind: args.slice(end + 1) };
+}
+
 /**
  * Takes `--name value`, `--name=value` and `--name` apart from operands; behind `--` all are operands.
  * It is written out here because `node:util`, which has the same in `parseArgs`, loads for half as long
@@ -74,10 +83,11 @@ function parseArguments(
   };
   const given: Record<string, string | true> = {};
   const operands: string[] = [];
-  const rest = args.values();
-  for (const arg of rest) {
+  let at = 0;
+  while (at < args.length) {
+    const arg = args[at++]!;
     if (arg === "--") {
-      for (const operand of rest) operands.push(operand);
+      return { given, operands: [...operands, ...args.slice(at)] };
     } else if (!arg.startsWith("-") || arg === "-") {
       operands.push(arg);
     } else {
@@ -86,12 +96,14 @@ function parseArguments(
       if (kind === "boolean") {
         if (value !== undefined) fail(`Option '--${name}' does not take an argument`);
         given[name] = true;
-      } else if (kind === "string") {
-        const next = value ?? rest.next().value;
-        if (next === undefined) return fail(`Option '--${name} <value>' argument missing`);
+      } else if (kind !== undefined) {
         // What looks like an option was hardly meant as a value.
-        const isOption = value === undefined && /^-./.test(next);
-        given[name] = isOption ? fail(`Option '--${name}' argument is ambiguous`) : next;
+        const isOption = value === undefined && /^-./.test(args[at] ?? "");
+        const next = value ?? (isOption ? undefined : args[at++]);
+        if (next !== undefined) given[name] = next;
+        else if (kind === "optional") given[name] = true;
+        else if (isOption) fail(`Option '--${name}' argument is ambiguous`);
+        else fail(`Option '--${name} <value>' argument missing`);
       } else {
         fail(`Unknown option '${arg.startsWith("--") ? "--" : "-"}${name}'`);
       }

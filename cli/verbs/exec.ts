@@ -11,6 +11,7 @@ import {
   RUN_HELP,
   RUN_OPTIONS,
   runSettings,
+  splitArguments,
   type Verb,
 } from "./arguments.ts";
 
@@ -41,10 +42,8 @@ wrongly.`,
 };
 
 async function exec(args: string[]): Promise<number> {
-  const end = args.indexOf("--");
-  const command = end === -1 ? [] : args.slice(end + 1);
+  const { own, behind: command } = splitArguments(args);
   const kinds = { ...RUN_OPTIONS, name: "string", timeout: "string" } as const;
-  const own = end === -1 ? args : args.slice(0, end);
   const { root, json, options, operands } = readArguments("exec", own, kinds);
   if (operands.length > 0) {
     const meant = commandLine([...operands, ...command]);

@@ -1,17 +1,23 @@
+import { defined } from "../../_internal/errors.ts";
 import { optionError, passExitCode, UsageError } from "../exit_codes.ts";
-import type { Flow } from "../flow/flow.ts";
+import { DEFAULT_CONSTRAINTS, type Flow, processorCount, type TaskRequest } from "../flow/flow.ts";
 import { readFlow } from "../flow/read_flow.ts";
-import { makeTaskFlow } from "../flow/tasks.ts";
+import { noTaskProblem } from "../flow/task_files.ts";
+import { makeTaskFlow, taskFilesFor } from "../flow/tasks.ts";
+import { printTasks, printTasksJson } from "../reading/print_tasks.ts";
 import { displayOf } from "../reading/run_display.ts";
 import { recordRun } from "../record_run.ts";
+import { Screen } from "../text/screen.ts";
 import { parseCountOption } from "../text/units.ts";
 import {
   numberOption,
   onlyOperand,
+  type Options,
   readArguments,
   RUN_HELP,
   RUN_OPTIONS,
   runSettings,
+  splitArguments,
   type Verb,
 } from "./arguments.ts";
 
@@ -23,11 +29,16 @@ the constraints allow it, and records what happens. The first failure ends the
 run: nothing more is started, and what runs is waited for.
 
 Usage: taffrail run [options] FLOW
-       taffrail run [options] --tasks NAME,NAME
+       taffrail run [options] --tasks NAMES [-- ARGUMENT…]
+       taffrail run --tasks
 
   --tasks NAMES       run tasks of the nearest deno.json, here or above, and all
-                      that they depend on, each as a node of its own
-  --jobs N            with --tasks: how many run at a time (default 1)
+                      that they depend on, each once: build,'test:*', where *
+                      stands for any text; without names they are listed
+  --jobs N            with --tasks: how many run at a time (default: as many as
+                      there are processors)
+  --recursive         with --tasks: those of all members of the workspace
+  --filter PATTERN    with --tasks: those of the members whose names contain it
 ${RUN_HELP}
 
 A flow file, which may have comments:
@@ -64,19 +75,30 @@ letter or digit; not set where --max-output has cut that. When it ends, what is
 left of its process group is ended too. Command lines are recorded;
 environments are not.
 
+What a task depends on is a node of its own, also in a flow file: one for all
+that depend on it, where they are given the same variables; with another "when"
+than success a task takes it along. Arguments behind -- are for the tasks that
+are named, not for what these depend on. The text of a task is recorded, and is
+what runs; scripts of package.json are run by name, with those before and behind
+them, as deno task does. In a workspace nodes are called MEMBER:TASK.
+
 What tasks given with --tasks print is passed through, and recorded. Exit codes:
 0 all has completed, 1 a node failed, or something cannot be recorded, 2 called
 wrongly, and nothing was started, 128 + n ended by signal n; with --tasks those
 of taffrail exec for the task that failed first.
 
 The first line printed is run_id=<id>. With --json that line goes to stderr, and
-stdout gets what taffrail show --json prints, when the run has ended.`,
+stdout gets what taffrail show --json prints, when the run has ended. The list
+of --tasks is { "files": [{ "path", "package", "tasks": [{ "name", "command",
+"description", "dependencies" }] }] } in JSON.`,
 
   async run(args) {
-    const kinds = { ...RUN_OPTIONS, tasks: "string", jobs: "string" } as const;
-    const { root, json, options, operands } = readArguments("run", args, kinds);
+    const { own, behind } = splitArguments(args);
+    const { root, json, options, operands } = readArguments("run", own, RUN_KINDS);
+    const given = { options, operands, behind };
+    if (options.tasks === true) return listTasks(given, json);
     return await passExitCode(options.tasks === undefined ? undefined : "tasks", async () => {
-      const flow = await chooseFlow(options, operands);
+      const flow = await chooseFlow(given);
       using display = displayOf(flow, { root, json });
       const { exitCode } = await recordRun(flow, { root, display, ...runSettings(options) });
       return exitCode;
@@ -84,23 +106,66 @@ stdout gets what taffrail show --json prints, when the run has ended.`,
   },
 };
 
-async function chooseFlow(
-  options: { tasks?: string; jobs?: string },
-  operands: string[],
-): Promise<Flow> {
-  const { tasks } = options;
-  if (tasks === undefined) {
-    if (options.jobs !== undefined) {
-      throw new UsageError('--jobs is for --tasks; a flow file says "max_in_flight"');
-    }
-    return await readFlow(onlyOperand("run", operands, "flow file"));
+const RUN_KINDS = {
+  ...RUN_OPTIONS,
+  tasks: "optional",
+  recursive: "boolean",
+  filter: "string",
+  jobs: "string",
+} as const;
+
+/** What stands on the command line. */
+interface GivenToRun {
+  options: Options<typeof RUN_KINDS>;
+  operands: string[];
+  /** What stands behind `--`. */
+  behind: string[];
+}
+
+/** What is for `--tasks` alone, and what a flow file has in its place. */
+const TASK_OPTIONS = [
+  ["jobs", '; a flow file says "max_in_flight"'],
+  ["recursive", ""],
+  ["filter", ""],
+] as const;
+
+async function chooseFlow(given: GivenToRun): Promise<Flow> {
+  const { options, operands, behind } = given;
+  if (options.tasks !== undefined) {
+    const jobs = numberOption(options, "jobs", parseCountOption) ?? processorCount();
+    if (jobs === 0) throw new UsageError("Cannot use --jobs 0: nothing could run");
+    return makeTaskFlow(taskRequest(given), { ...DEFAULT_CONSTRAINTS, max_in_flight: jobs });
   }
-  if (operands.length > 0) throw new UsageError("Give taffrail run a flow file, or --tasks");
-  const names = tasks.split(",").map((name) => name.trim());
+  for (const [name, instead] of TASK_OPTIONS) {
+    if (options[name] !== undefined) throw new UsageError(`--${name} is for --tasks${instead}`);
+  }
+  return await readFlow(onlyOperand("run", [...operands, ...behind], "flow file"));
+}
+
+function taskRequest({ options, operands, behind }: GivenToRun): TaskRequest {
+  const { tasks, recursive, filter } = options;
+  if (operands.length > 0) {
+    const remedy = "what tasks are given stands behind --";
+    throw new UsageError(`Give taffrail run a flow file, or --tasks; ${remedy}`);
+  }
+  const names = typeof tasks === "string" ? tasks.split(",").map((name) => name.trim()) : [];
   if (names.some((name) => name === "" || name.startsWith("-"))) {
-    throw optionError("tasks", tasks, "write names, as build,test");
+    throw optionError("tasks", String(tasks), "write names, as build,test");
   }
-  const jobs = numberOption(options, "jobs", parseCountOption) ?? 1;
-  if (jobs === 0) throw new UsageError("Cannot use --jobs 0: nothing could run");
-  return makeTaskFlow(names, { cwd: Deno.cwd(), jobs });
+  return { names, arguments: behind, cwd: Deno.cwd(), ...defined({ recursive, filter }) };
+}
+
+function listTasks(given: GivenToRun, json: boolean): number {
+  if (given.behind.length > 0 || given.options.jobs !== undefined) {
+    throw new UsageError("Name the tasks to run: --tasks NAME,NAME; without names they are listed");
+  }
+  const request = taskRequest(given);
+  const files = taskFilesFor(request);
+  if (files.length === 0) {
+    throw new UsageError(`Cannot list tasks, ${noTaskProblem(files)}`);
+  }
+  const screen = new Screen(Deno.stdout);
+  if (json) printTasksJson(screen, files);
+  else printTasks(screen, files);
+  return 0;
 }

@@ -98,9 +98,9 @@ const CASES: { name: string; tree: Tree; problems: string[] }[] = [
     tree: {
       "bench/main.ts": 'Deno.openSync("a");\n',
       "_internal/file_port.ts": 'port.openSync("a");\n' + lines(60),
-      "cli/flow/tasks.ts": 'Deno.readTextFileSync("a");\n' + lines(60),
+      "cli/flow/task_files.ts": 'Deno.readTextFileSync("a");\n' + lines(60),
       "cli/main.ts":
-        'import "./flow/tasks.ts";\nimport "../_internal/file_port.ts";\nDeno.readFile("a");\nport.openSync("a", { read: true });\n' +
+        'import "./flow/task_files.ts";\nimport "../_internal/file_port.ts";\nDeno.readFile("a");\nport.openSync("a", { read: true });\n' +
         'await requireDeno().open("a");\nDeno.writeTextFileSync("a", "b");\n' +
         'port.openSync("a", { write: true, createNew: true });\nwriter.open("{");\n' +
         'const { open } = Deno;\nreadFileSync(port, "a");\n',
@@ -113,11 +113,11 @@ const CASES: { name: string; tree: Tree; problems: string[] }[] = [
   {
     name: "finds leave to open files that nobody needs any more",
     tree: {
-      "cli/main.ts": 'import "./flow/tasks.ts";\n',
-      "cli/flow/tasks.ts": 'foo("a");\n' + lines(60),
+      "cli/main.ts": 'import "./flow/task_files.ts";\n',
+      "cli/flow/task_files.ts": 'foo("a");\n' + lines(60),
     },
     problems: [
-      "cli/flow/tasks.ts:1: Opens no file, and has leave to do so in _tools/tidy (rule 5)",
+      "cli/flow/task_files.ts:1: Opens no file, and has leave to do so in _tools/tidy (rule 5)",
     ],
   },
   {

@@ -5,9 +5,9 @@ import { Programs } from "../../cli/flow/find_programs.ts";
 import { FlowRecordError, readFlowRecord, writeFlowRecord } from "../../cli/flow/flow_record.ts";
 import { parseFlow } from "../../cli/flow/parse_flow.ts";
 import { parseJsonc } from "../../cli/flow/parse_jsonc.ts";
-import { makeTaskFlow } from "../../cli/flow/tasks.ts";
 import { isLongRun, withTempDir } from "../_util/temp.ts";
 import { recordAndKill, taffrail } from "./_command.ts";
+import { taskFlowOf } from "./_tasks.ts";
 
 const ENGINE_WORDS =
   /Cannot read prop|is not a function|is not iterable|call stack|Invalid (?:array|string) length|undefined|Unexpected token|in JSON at/;
@@ -141,7 +141,6 @@ function tasksOf(make: (index: number) => [name: string, task: unknown]): string
 
 Deno.test("20,000 tasks that depend on each other, in each form, become a flow", () =>
   withTempDir(async (cwd) => {
-    const options = { cwd, jobs: 1 };
     const write = (text: string) => Deno.writeTextFile(`${cwd}/deno.json`, text);
     const before = (index: number) => index === 0 ? [] : [`t${index - 1}`];
     const last = `t${LENGTH - 1}`;
@@ -149,7 +148,7 @@ Deno.test("20,000 tasks that depend on each other, in each form, become a flow",
     await write(tasksOf((index) => {
       return [`t${index}`, { command: "echo", dependencies: before(index) }];
     }));
-    const chain = makeTaskFlow([last], options);
+    const chain = taskFlowOf([last], cwd);
     assertEquals(chain.nodes.length, LENGTH);
     assertEquals(chain.nodes.at(-1)?.needs, [`t${LENGTH - 2}`]);
     new Programs(chain).check(chain.nodes);
@@ -159,18 +158,18 @@ Deno.test("20,000 tasks that depend on each other, in each form, become a flow",
       if (index % 2 === 0) return [`t${index}`, "echo"];
       return [`t${index}`, { dependencies: [...before(index - 1), `t${index - 1}`] }];
     }));
-    const ladder = makeTaskFlow([last], options);
+    const ladder = taskFlowOf([last], cwd);
     assertEquals(ladder.nodes.length, LENGTH / 2);
 
     await write(tasksOf((index) => [`é${index}`.replaceAll(/\d/g, "$&é"), "echo"]));
     const tasks = Object.keys(JSON.parse(await Deno.readTextFile(`${cwd}/deno.json`)).tasks);
-    const ids = makeTaskFlow(tasks, options).nodes.map(({ id }) => id);
+    const ids = taskFlowOf(tasks, cwd).nodes.map(({ id }) => id);
     assertEquals(new Set(ids).size, LENGTH);
 
     await write(tasksOf((index) => {
       return [`t${index}`, { command: "x", dependencies: [`t${(index + 1) % LENGTH}`] }];
     }));
-    const cycle = assertThrows(() => makeTaskFlow(["t0"], options), UsageError);
+    const cycle = assertThrows(() => taskFlowOf(["t0"], cwd), UsageError);
     assertEquals(cycle.message.slice(0, 40), "Cannot run the task t0 -> t1 -> t2 -> t3");
     assertClear(cycle);
   }));

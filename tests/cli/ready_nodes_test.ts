@@ -3,9 +3,9 @@ import { UsageError } from "../../cli/exit_codes.ts";
 import { type FlowNode, makeNode } from "../../cli/flow/flow.ts";
 import { parseFlow } from "../../cli/flow/parse_flow.ts";
 import { checkNeeds, ReadyNodes } from "../../cli/flow/ready_nodes.ts";
-import { makeTaskFlow } from "../../cli/flow/tasks.ts";
 import { Random } from "../_util/random.ts";
 import { withTempDir } from "../_util/temp.ts";
+import { taskFlowOf } from "./_tasks.ts";
 
 /** So many that whoever looks at all nodes for each of them would not come to an end. */
 const MANY = 100_000;
@@ -128,7 +128,7 @@ Deno.test("a chain of 20,000 tasks becomes a flow", async () => {
     ]);
     const text = JSON.stringify({ tasks: Object.fromEntries(tasks) });
     await Deno.writeTextFile(`${cwd}/deno.json`, text);
-    const { nodes } = makeTaskFlow([`t${count - 1}`], { cwd, jobs: 1 });
+    const { nodes } = taskFlowOf([`t${count - 1}`], cwd);
     assertEquals([nodes.length, nodes[0]?.id, nodes.at(-1)?.needs], [
       count,
       "t0",
