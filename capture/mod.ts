@@ -117,5 +117,14 @@ export {
   diffBundles,
   type Difference,
 } from "./bundle/diff_bundles.ts";
+export { whatIf } from "./what_if/what_if.ts";
+export type { AttemptView } from "./what_if/attempt_view.ts";
+export type {
+  UnknownAttempt,
+  WhatIfAttempt,
+  WhatIfOptions,
+  WhatIfReport,
+  WhatIfSupervisor,
+} from "./what_if/types.ts";
 export type * from "./types.ts";
 export { TaffrailError, type TaffrailErrorOptions } from "../_internal/errors.ts";

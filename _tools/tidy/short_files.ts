@@ -11,6 +11,8 @@ export const SHORT_FILES: Readonly<Record<string, string>> = {
     "The one type of the wire that has two forms: who asks how a span or a time is read looks for it here.",
   "capture/session/redact.ts":
     "All of what a recording replaces: who asks what may leak looks for it by this name.",
+  "capture/what_if/agenda.ts":
+    "In which order things happen: the simulation beside it is about what happens.",
   "_internal/ignored_signals.ts":
     "Only what listens to signals loads it, and that is two rooms: the trace and the command.",
   "store/state/event_effects.ts":
