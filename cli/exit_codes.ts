@@ -71,6 +71,20 @@ export class PassedCodeError extends Error {
   }
 }
 
+/** A signal has ended the command before anything was begun. */
+export class StoppedError extends Error {
+  /** The name of the class. */
+  override readonly name = "StoppedError";
+  /** The exit code. */
+  readonly exitCode: number;
+
+  /** `exitCode`: that of the signal. */
+  constructor(message: string, exitCode: number) {
+    super(message);
+    this.exitCode = exitCode;
+  }
+}
+
 /** Does what the exit code of is that of what runs, where the flow was made by a verb of which that is true. */
 export async function passExitCode<T>(
   maker: Maker | undefined,
@@ -87,7 +101,7 @@ export async function passExitCode<T>(
 
 /** The exit code of an error that ended the command. */
 export function exitCodeOfError(error: unknown): number {
-  if (error instanceof PassedCodeError) return error.exitCode;
+  if (error instanceof PassedCodeError || error instanceof StoppedError) return error.exitCode;
   return error instanceof UsageError ? 2 : 1;
 }
 

@@ -21,8 +21,6 @@ export const SHORT_FILES: Readonly<Record<string, string>> = {
     "The one clock of signals, timeouts and graces: who listens sets it, and all that wait ask it.",
   "cli/process/output_file.ts":
     "What is made of the bytes of an output, by who records, shows and verifies it.",
-  "cli/flow/read_flow.ts":
-    "What of a flow file is read, and how much: its text is parsed without touching a file.",
   "cli/reading/print_tasks.ts":
     "What is said of tasks that do not run: the other rooms of reading are about runs.",
   "_internal/path.ts": "The only file that may import @std/path, for all that make paths (rule 4).",

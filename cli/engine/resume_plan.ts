@@ -6,7 +6,7 @@ import { checkRegular } from "../../_internal/file_port.ts";
 import { runPaths } from "../../_internal/root_layout.ts";
 import { recoverCapture } from "../../capture/session/recover_capture.ts";
 import type { JournalHistory } from "../../run/engine/journal_history.ts";
-import { UsageError } from "../exit_codes.ts";
+import { StoppedError, UsageError } from "../exit_codes.ts";
 import { lookAt } from "../files.ts";
 import type { Flow, FlowNode } from "../flow/flow.ts";
 import { type FlowChanges, flowChanges } from "../flow/flow_changes.ts";
@@ -219,7 +219,10 @@ async function findFlow({ runId, flowPath }: Resumed, record: FlowRecord): Promi
     throw new UsageError(`Cannot use --flow: ${runId} is the run of a command, not of a flow`);
   }
   const path = flowPath ?? record.path;
-  const flow = await readRecordedFlow(path, { isGiven: flowPath !== undefined }).catch((cause) => {
+  const { args = [] } = record;
+  const isGiven = flowPath !== undefined;
+  const flow = await readRecordedFlow(path, { isGiven, args }).catch((cause) => {
+    if (cause instanceof StoppedError) throw cause;
     const problem = `${cause.message}; name the flow that was run with --flow`;
     throw new ResumeError("other-flow", problem, { runId, cause });
   });
@@ -242,8 +245,11 @@ function madeAgain(runId: string, record: FlowRecord): Flow {
 }
 
 /** What a person gives may be a pipe; what only a record names is not waited for. */
-async function readRecordedFlow(path: string, { isGiven }: { isGiven: boolean }): Promise<Flow> {
+async function readRecordedFlow(
+  path: string,
+  { isGiven, args }: { isGiven: boolean; args: readonly string[] },
+): Promise<Flow> {
   const info = isGiven ? undefined : lookAt(path);
   if (info !== undefined) checkRegular(path, info);
-  return await readFlow(path);
+  return await readFlow(path, { args });
 }

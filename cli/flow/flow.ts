@@ -30,6 +30,8 @@ export interface Flow {
   madeBy?: Maker;
   /** What it was made of, where it was made of tasks. */
   tasks?: TaskRequest;
+  /** What its file was given, where that is a program. */
+  args?: string[];
   /** Its name; the ids of its runs begin with it. */
   name: string;
   /** What it is for, to people. */

@@ -44,6 +44,8 @@ export interface FlowRecord extends FlowRules {
   made_by?: Maker;
   /** What it was made of, where it was made of tasks. */
   tasks?: TaskRequest;
+  /** What its file was given, where that is a program. */
+  args?: string[];
   /** The name. */
   name: string;
   /** What the recording says that was run: the digest of the nodes. */
@@ -173,6 +175,7 @@ function flowMembers(record: Map<string, Json>, fail: Fail) {
     description: read("description", (value) => textIn(value, '"description"', fail)),
     on_failure: read("on_failure", (value) => wordIn(value, ON_FAILURE, '"on_failure"', fail)),
     deadline_ms: read("deadline_ms", (value) => countIn(value, '"deadline_ms"', fail)),
+    args: read("args", (value) => textsIn(value, '"args"', fail)),
     secret: read("secret", (value) => textsIn(value, '"secret"', fail)),
   });
 }
@@ -297,7 +300,7 @@ function textsIn(value: Json | undefined, place: string, fail: Fail): string[] {
 }
 
 async function recordOf(flow: Flow): Promise<FlowRecord> {
-  const { path, madeBy, tasks, name, constraints, nodes, description, secrets } = flow;
+  const { path, args, madeBy, tasks, name, constraints, nodes, description, secrets } = flow;
   return {
     format: 1,
     path: path === undefined ? null : resolve(path),
@@ -308,6 +311,7 @@ async function recordOf(flow: Flow): Promise<FlowRecord> {
     nodes: nodes.map(nodeRecordOf),
     ...defined({
       description,
+      args,
       secret: secrets.length === 0 ? undefined : secrets,
     }),
     ...flowRules(flow),
@@ -332,6 +336,7 @@ export function flowOfRecord(record: Omit<FlowRecord, "format" | "path" | "prove
     onFailure: others.on_failure,
     deadlineMs: others.deadline_ms,
     secrets: others.secret,
+    args: others.args,
   };
   return makeFlow({ name, constraints, nodes: nodes.map(nodeOfRecord), ...defined(members) });
 }

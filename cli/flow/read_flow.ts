@@ -7,12 +7,43 @@ import { parseFlow } from "./parse_flow.ts";
 const MOST_FLOW_BYTES = 64 * 1024 * 1024;
 
 /**
- * Reads a flow file.
+ * Reads a flow file; one that is a program is evaluated, which only who runs it may do.
  *
+ * @param path The file.
+ * @param evaluation With what a program is evaluated; undefined for who only reads.
  * @throws {UsageError} If it cannot be read or is wrong; the message says where, and what to do.
  */
-export async function readFlow(path: string): Promise<Flow> {
+export async function readFlow(
+  path: string,
+  evaluation?: { args: readonly string[] },
+): Promise<Flow> {
+  if (isProgramFile(path)) return expandTasks(await evaluated(path, evaluation?.args));
+  if (evaluation !== undefined && evaluation.args.length > 0) {
+    throw new UsageError(
+      `Cannot run ${path} with arguments: only a flow that is a program, such as flow.ts, takes some`,
+    );
+  }
   return expandTasks(parseFlow(await readText(path), path));
+}
+
+function isProgramFile(path: string): boolean {
+  return /\.[mc]?[jt]s$/.test(path);
+}
+
+async function evaluated(path: string, args: readonly string[] | undefined): Promise<Flow> {
+  if (args === undefined) {
+    throw new UsageError(
+      `Cannot read the flow ${path}: it is a program, which only taffrail run and resume evaluate`,
+    );
+  }
+  // Deno would say in more words that there is none.
+  await readText(path);
+  // Few flows are programs, and every file costs at each start.
+  const { evaluateFlow } = await import("../process/evaluate_flow.ts");
+  const text = await evaluateFlow(path, args, (problem) => {
+    throw new UsageError(`Cannot run ${path}: it ${problem}`);
+  });
+  return { ...parseFlow(text, path), ...(args.length > 0 && { args: [...args] }) };
 }
 
 async function readText(path: string): Promise<string> {

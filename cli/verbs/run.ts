@@ -28,7 +28,7 @@ export const runVerb: Verb = {
 the constraints allow it, and records what happens. The first failure ends the
 run: nothing more is started, and what runs is waited for.
 
-Usage: taffrail run [options] FLOW
+Usage: taffrail run [options] FLOW [-- ARGUMENT…]
        taffrail run [options] --tasks NAMES [-- ARGUMENT…]
        taffrail run --tasks
 
@@ -54,6 +54,11 @@ A flow file, which may have comments:
     "constraints": { "max_in_flight": 4, "max_retries": 2, "deadline": "10m",
                      "max_per_window": 8, "rate_window": "1s" }
   }
+FLOW may also be a module, .ts, .mts, .js or .mjs, whose default export is the
+flow, or a function of a list, the arguments behind --, that returns it. It is
+evaluated by a Deno of its own, in its folder and with the configuration there,
+and again, with the same arguments, when the run is gone on with.
+
 Without constraints nodes run one at a time and are tried once. max_retries
 tries those again that failed or ran out of time; deadline is for each attempt,
 timeout for those of one node. At most max_per_window nodes start within
@@ -139,7 +144,7 @@ async function chooseFlow(given: GivenToRun): Promise<Flow> {
   for (const [name, instead] of TASK_OPTIONS) {
     if (options[name] !== undefined) throw new UsageError(`--${name} is for --tasks${instead}`);
   }
-  return await readFlow(onlyOperand("run", [...operands, ...behind], "flow file"));
+  return await readFlow(onlyOperand("run", operands, "flow file"), { args: behind });
 }
 
 function taskRequest({ options, operands, behind }: GivenToRun): TaskRequest {
