@@ -18,7 +18,6 @@ import {
 } from "../flow/flow_record.ts";
 import { flowOfCapture, isOfCommands } from "../flow/node_event.ts";
 import { readFlow } from "../flow/read_flow.ts";
-import { makeTaskFlow } from "../flow/tasks.ts";
 import { commandHint } from "../reading/find_run.ts";
 import { listed } from "../text/printable.ts";
 import { ResumeError } from "./errors.ts";
@@ -215,7 +214,7 @@ async function keptFlow(run: { root: string; runId: string }): Promise<FlowRecor
 /** The flow with the values of its variables, which are in its file only. */
 async function findFlow({ runId, flowPath }: Resumed, record: FlowRecord): Promise<Flow> {
   if (record.path === null) {
-    if (flowPath === undefined) return madeAgain(runId, record);
+    if (flowPath === undefined) return await madeAgain(runId, record);
     throw new UsageError(`Cannot use --flow: ${runId} is the run of a command, not of a flow`);
   }
   const path = flowPath ?? record.path;
@@ -233,8 +232,9 @@ async function findFlow({ runId, flowPath }: Resumed, record: FlowRecord): Promi
 }
 
 /** Tasks may have changed since; a command is what it was. */
-function madeAgain(runId: string, record: FlowRecord): Flow {
+async function madeAgain(runId: string, record: FlowRecord): Promise<Flow> {
   if (record.tasks === undefined) return flowOfRecord(record);
+  const { makeTaskFlow } = await import("../flow/tasks.ts");
   try {
     return makeTaskFlow(record.tasks, record.constraints);
   } catch (cause) {

@@ -23,7 +23,6 @@ import { commandOfTask, FreeIds, type PlacedTask, TaskNodes, tasksInOrder } from
  * @throws {UsageError} If what a task depends on is not there, or needs and dependencies make a cycle.
  */
 export function expandTasks(flow: Flow): Flow {
-  if (flow.nodes.every(({ task }) => task === undefined)) return flow;
   const nodes = new Expansion(flow.nodes).expand();
   checkNeeds(nodes, (problem) => {
     throw new UsageError(`Cannot run ${flow.path}: with what its tasks depend on ${problem}`);

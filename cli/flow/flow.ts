@@ -186,6 +186,11 @@ export function nodeIdFrom(text: string): string {
   return nodeIdProblem(text) === undefined ? text : nameFrom(text);
 }
 
+/** The command that runs a task by its name, with what it depends on. */
+export function taskCommand(name: string): string[] {
+  return ["deno", "task", "--quiet", name];
+}
+
 /** The nodes of a flow by their ids; of several with one id the last. */
 export function nodesById(nodes: readonly FlowNode[]): Map<string, FlowNode> {
   return new Map(nodes.map((node) => [node.id, node]));

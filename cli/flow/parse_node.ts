@@ -3,7 +3,14 @@ import { encodeUtf8 } from "../../_internal/text.ts";
 import { resolve } from "../files.ts";
 import { quoted } from "../text/printable.ts";
 import { formatSize } from "../text/units.ts";
-import { type FlowNode, makeNode, nodeIdProblem, type NodeRetry, WHEN } from "./flow.ts";
+import {
+  type FlowNode,
+  makeNode,
+  nodeIdProblem,
+  type NodeRetry,
+  taskCommand,
+  WHEN,
+} from "./flow.ts";
 import {
   checkKeys,
   commandIn,
@@ -16,7 +23,6 @@ import {
   wordIn,
 } from "./flow_values.ts";
 import type { Json } from "./parse_jsonc.ts";
-import { taskCommand } from "./task_order.ts";
 
 /** What a node may be: at most one of these. */
 const KINDS = ["run", "sh", "task", "gate"] as const;

@@ -1,6 +1,5 @@
 import { decodeUtf8, joinBytes, reasonOf } from "../../_internal/text.ts";
 import { UsageError } from "../exit_codes.ts";
-import { expandTasks } from "./expand_tasks.ts";
 import type { Flow } from "./flow.ts";
 import { parseFlow } from "./parse_flow.ts";
 
@@ -17,13 +16,25 @@ export async function readFlow(
   path: string,
   evaluation?: { args: readonly string[] },
 ): Promise<Flow> {
-  if (isProgramFile(path)) return expandTasks(await evaluated(path, evaluation?.args));
+  const flow = isProgramFile(path)
+    ? await evaluated(path, evaluation?.args)
+    : await readFlowFile(path, evaluation);
+  if (flow.nodes.every(({ task }) => task === undefined)) return flow;
+  // Flows without tasks do not pay for them.
+  const { expandTasks } = await import("./expand_tasks.ts");
+  return expandTasks(flow);
+}
+
+async function readFlowFile(
+  path: string,
+  evaluation: { args: readonly string[] } | undefined,
+): Promise<Flow> {
   if (evaluation !== undefined && evaluation.args.length > 0) {
     throw new UsageError(
       `Cannot run ${path} with arguments: only a flow that is a program, such as flow.ts, takes some`,
     );
   }
-  return expandTasks(parseFlow(await readText(path), path));
+  return parseFlow(await readText(path), path);
 }
 
 function isProgramFile(path: string): boolean {

@@ -10,7 +10,8 @@ import { dirname } from "../../_internal/path.ts";
 import { UsageError } from "../exit_codes.ts";
 import { pathUpFrom } from "../files.ts";
 import { listed, quoted } from "../text/printable.ts";
-import { type FlowNode, nodeIdFrom } from "./flow.ts";
+import { type FlowNode, nodeIdFrom, taskCommand } from "./flow.ts";
+import { outputVariable } from "./output_variables.ts";
 import { findTask, type Task, type TaskFiles } from "./task_files.ts";
 
 /** A task, and where it was asked for. */
@@ -129,14 +130,14 @@ export class TaskNodes {
 
 /** Hands out ids of nodes. The names of tasks have characters that no id has, so two may become one. */
 export class FreeIds {
-  /** In lower case: some file systems do not tell the cases apart. */
+  /** As variables: others find by them what nodes printed, and some file systems do not tell cases apart. */
   readonly #taken: Set<string>;
   /** The number that the next node of a name gets that is not free. */
   readonly #numbers = new Map<string, number>();
 
   /** `taken`: ids that are not free. */
   constructor(taken: readonly string[] = []) {
-    this.#taken = new Set(taken.map((id) => id.toLowerCase()));
+    this.#taken = new Set(taken.map(outputVariable));
   }
 
   /** A free id that says what is wanted. */
@@ -144,16 +145,11 @@ export class FreeIds {
     const wanted = nodeIdFrom(text);
     let id = wanted;
     let number = this.#numbers.get(wanted) ?? 2;
-    for (; this.#taken.has(id.toLowerCase()); number++) id = `${wanted.slice(0, 58)}-${number}`;
+    for (; this.#taken.has(outputVariable(id)); number++) id = `${wanted.slice(0, 58)}-${number}`;
     this.#numbers.set(wanted, number);
-    this.#taken.add(id.toLowerCase());
+    this.#taken.add(outputVariable(id));
     return id;
   }
-}
-
-/** The command that runs a task by its name, with what it depends on. */
-export function taskCommand(name: string): string[] {
-  return ["deno", "task", "--quiet", name];
 }
 
 /** What the node of a task has to say of what it runs. */

@@ -3,8 +3,6 @@ import { optionError, passExitCode, UsageError } from "../exit_codes.ts";
 import { DEFAULT_CONSTRAINTS, type Flow, processorCount, type TaskRequest } from "../flow/flow.ts";
 import { readFlow } from "../flow/read_flow.ts";
 import { noTaskProblem } from "../flow/task_files.ts";
-import { makeTaskFlow, taskFilesFor } from "../flow/tasks.ts";
-import { printTasks, printTasksJson } from "../reading/print_tasks.ts";
 import { displayOf } from "../reading/run_display.ts";
 import { recordRun } from "../record_run.ts";
 import { Screen } from "../text/screen.ts";
@@ -101,7 +99,7 @@ of --tasks is { "files": [{ "path", "package", "tasks": [{ "name", "command",
     const { own, behind } = splitArguments(args);
     const { root, json, options, operands } = readArguments("run", own, RUN_KINDS);
     const given = { options, operands, behind };
-    if (options.tasks === true) return listTasks(given, json);
+    if (options.tasks === true) return await listTasks(given, json);
     return await passExitCode(options.tasks === undefined ? undefined : "tasks", async () => {
       const flow = await chooseFlow(given);
       using display = displayOf(flow, { root, json });
@@ -139,6 +137,7 @@ async function chooseFlow(given: GivenToRun): Promise<Flow> {
   if (options.tasks !== undefined) {
     const jobs = numberOption(options, "jobs", parseCountOption) ?? processorCount();
     if (jobs === 0) throw new UsageError("Cannot use --jobs 0: nothing could run");
+    const { makeTaskFlow } = await import("../flow/tasks.ts");
     return makeTaskFlow(taskRequest(given), { ...DEFAULT_CONSTRAINTS, max_in_flight: jobs });
   }
   for (const [name, instead] of TASK_OPTIONS) {
@@ -160,11 +159,13 @@ function taskRequest({ options, operands, behind }: GivenToRun): TaskRequest {
   return { names, arguments: behind, cwd: Deno.cwd(), ...defined({ recursive, filter }) };
 }
 
-function listTasks(given: GivenToRun, json: boolean): number {
+async function listTasks(given: GivenToRun, json: boolean): Promise<number> {
   if (given.behind.length > 0 || given.options.jobs !== undefined) {
     throw new UsageError("Name the tasks to run: --tasks NAME,NAME; without names they are listed");
   }
   const request = taskRequest(given);
+  const { taskFilesFor } = await import("../flow/tasks.ts");
+  const { printTasks, printTasksJson } = await import("../reading/print_tasks.ts");
   const files = taskFilesFor(request);
   if (files.length === 0) {
     throw new UsageError(`Cannot list tasks, ${noTaskProblem(files)}`);

@@ -233,7 +233,7 @@ Deno.test("two tasks whose names make the same id are two nodes", async () => {
     const tasks = { "a b": "true", "a-b": "true", "A:b": "true", "A b": "true", "a:b": "true" };
     await Deno.writeTextFile(`${cwd}/deno.json`, JSON.stringify({ tasks }));
     const { nodes } = taskFlowOf(["a b", "a-b", "A:b", "A b", "a:b"], cwd);
-    assertEquals(nodes.map(({ id }) => id), ["a-b", "a-b-2", "A:b", "A-b-3", "a:b-2"]);
+    assertEquals(nodes.map(({ id }) => id), ["a-b", "a-b-2", "A:b-3", "A-b-4", "a:b-5"]);
   });
 });
 
