@@ -11,6 +11,7 @@ const EXCEPTIONS: Record<string, string> = {
   "_internal/directories.ts": "a directory, to sync it",
   "_internal/ignored_signals.ts": "what Linux tells about the process",
   "cli/process/cannot_run.ts": "the program that is to be run",
+  "cli/process/left_output.ts": "the pipes of processes, which Linux lists",
   "cli/process/processes.ts": "what Linux tells about processes",
   "cli/flow/read_env_file.ts": "the user's .env, which may be a link",
   "cli/flow/read_flow.ts": "what the user names, which may be a pipe",

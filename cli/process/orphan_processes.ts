@@ -4,6 +4,7 @@ import type { NodeAttempt } from "../../run/types.ts";
 import { formatDuration } from "../text/units.ts";
 import { type EndOptions, endProcesses, waitUntil } from "./end_processes.ts";
 import type { Mark } from "./marks.ts";
+import { takeLeftOutput } from "./left_output.ts";
 import { processesIn, type RecordedProcess, RootComparison } from "./process_log.ts";
 import {
   groupExists,
@@ -64,6 +65,7 @@ async function waitForOrphans(options: OrphanOptions): Promise<void> {
   const orphans = new Orphans(options);
   const found = orphans.find();
   if (found.length === 0) return;
+  takeLeftOutput(orphans.commands(found));
   options.note(`waiting for ${orphans.describe(found)}`);
   const areGone = () => orphans.find().length === 0;
   const pauses = { timeoutMs: Infinity, longestPauseMs: LONGEST_PAUSE_MS };
@@ -149,6 +151,12 @@ class Orphans {
     }
     const sight = { all, living, own: ancestry(all), marks };
     return [...new Set(attempts.flatMap((attempt) => this.#findOf(attempt, sight)))];
+  }
+
+  /** Those of the found processes that are the commands themselves. */
+  commands(found: readonly number[]): number[] {
+    const recorded = this.#options.attempts.map((attempt) => this.#findRecorded(attempt)?.pid);
+    return found.filter((pid) => recorded.includes(pid));
   }
 
   /** Tells them and what they belong to. */

@@ -57,7 +57,10 @@ Usage: taffrail resume [options] RUN
                       needs them
   --failed-only       run only what failed or was cut off, and nothing that was
                       never begun
-  --wait              wait for what is left of the run to end by itself
+  --wait              wait for what is left of the run to end by itself; what it
+                      prints is lost, and as nobody sees how it ends, its node
+                      runs again. What prints before this waits is ended by
+                      the system then, as its pipe is gone
   --assume-ended      take it that nothing is left where nobody can tell; on
                       Linux that is rare
 ${RUN_HELP}

@@ -174,6 +174,21 @@ test("taffrail resume --wait waits for what is left to end by itself", async (cw
   await checkClean(cwd);
 });
 
+linuxTest("taffrail resume --wait waits for what prints, and for its pipelines", async (cwd) => {
+  const prints = "head -c 300000 /dev/zero; echo more >&2; yes | head -1; echo half | (cat >> got)";
+  await writeFlow(cwd, {
+    a: `${tell("pid")}; ${untilGo}; ${prints}; echo $TAFFRAIL_ATTEMPT >> done`,
+  });
+  await runAndKill(cwd, ["run", "flow.json"]);
+  await using resume = startTaffrail(["resume", "--wait", "flow"], { cwd });
+  await resume.stderr.find(/^waiting for what is left of a: process/);
+  await Deno.writeTextFile(`${cwd}/go`, "");
+  assertEquals((await resume.end()).code, 0);
+  assertEquals(await read(`${cwd}/done`), "1\n2");
+  assertEquals(await read(`${cwd}/got`), "half\nhalf");
+  await checkClean(cwd);
+});
+
 linuxTest("taffrail resume ends what outlives the process that a node began with", async (cwd) => {
   const script = `sleep 1000 & ${write("$$ $!", "pids")}; ${untilGo}`;
   await writeFlow(cwd, { a: `test $TAFFRAIL_ATTEMPT -gt 1 || { ${script}; }` });
