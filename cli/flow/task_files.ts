@@ -91,11 +91,12 @@ export function findTask(name: string, files: readonly TaskFile[]): Task | { pro
   return found ?? { problem: noTaskProblem(files) };
 }
 
+/** Said where tasks are looked for, and there is no file that could have some. */
+export const NO_TASK_FILES = "there is no deno.json, deno.jsonc or package.json here or above";
+
 /** What there is, where there is not what was asked for: `which is no task of …: there are …`. */
 export function noTaskProblem(files: readonly TaskFile[], what = "is no task"): string {
-  if (files.length === 0) {
-    return "but there is no deno.json, deno.jsonc or package.json here or above";
-  }
+  if (files.length === 0) return `but ${NO_TASK_FILES}`;
   const known = [...tasksIn(files).keys()];
   const remedy = known.length === 0 ? "it has no tasks" : `there are ${listed(known)}`;
   return `which ${what} of ${files.map(({ path }) => path).join(" or ")}: ${remedy}`;

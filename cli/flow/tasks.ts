@@ -117,9 +117,15 @@ function askedTasks(
   return [...asked.values()];
 }
 
-/** Arguments are for the tasks that were named, and not for what these depend on. */
+/**
+ * Arguments are for the tasks that were named, and not for what these depend on; of those that a pattern means
+ * they are for the ones that run something.
+ */
 function checkArguments(request: TaskRequest, asked: readonly AskedTask[]): void {
-  const idle = asked.find(({ task }) => task.command === undefined);
+  const idles = asked.filter(({ task }) => task.command === undefined);
+  const idle = idles.length === asked.length
+    ? idles[0]
+    : idles.find(({ task }) => request.names.includes(task.name));
   if (idle === undefined || request.arguments.length === 0) return;
   const problem = "it runs nothing itself, and what it depends on is not given any";
   throw new UsageError(`Cannot give arguments to the task ${quoted(idle.task.name)}: ${problem}`);

@@ -5,7 +5,7 @@ import { UsageError } from "../exit_codes.ts";
 import { isDirectory, resolve } from "../files.ts";
 import { listed, quoted } from "../text/printable.ts";
 import type { Json } from "./parse_jsonc.ts";
-import type { TaskFile, TaskFiles } from "./task_files.ts";
+import { NO_TASK_FILES, type TaskFile, type TaskFiles } from "./task_files.ts";
 
 /** A member of a workspace, its root, or a project that is in none. */
 export interface Project {
@@ -24,10 +24,7 @@ export interface Project {
 export function projectsOf(cwd: string, files: TaskFiles): Project[] {
   const own = nearest(cwd, (directory) => has(directory, files));
   if (own === undefined) {
-    throw new UsageError(
-      "Cannot look for members of a workspace: there is no deno.json, deno.jsonc or package.json " +
-        "here or above",
-    );
+    throw new UsageError(`Cannot look for members of a workspace: ${NO_TASK_FILES}`);
   }
   const root = nearest(own, (directory) => workspacesIn(directory, files).length > 0);
   const members = root === undefined ? [] : membersOf(root, files);

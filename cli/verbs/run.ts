@@ -2,7 +2,7 @@ import { defined } from "../../_internal/errors.ts";
 import { optionError, passExitCode, UsageError } from "../exit_codes.ts";
 import { DEFAULT_CONSTRAINTS, type Flow, processorCount, type TaskRequest } from "../flow/flow.ts";
 import { readFlow } from "../flow/read_flow.ts";
-import { noTaskProblem } from "../flow/task_files.ts";
+import { NO_TASK_FILES } from "../flow/task_files.ts";
 import { displayOf } from "../reading/run_display.ts";
 import { recordRun } from "../record_run.ts";
 import { Screen } from "../text/screen.ts";
@@ -167,9 +167,7 @@ async function listTasks(given: GivenToRun, json: boolean): Promise<number> {
   const { taskFilesFor } = await import("../flow/tasks.ts");
   const { printTasks, printTasksJson } = await import("../reading/print_tasks.ts");
   const files = taskFilesFor(request);
-  if (files.length === 0) {
-    throw new UsageError(`Cannot list tasks, ${noTaskProblem(files)}`);
-  }
+  if (files.length === 0) throw new UsageError(`Cannot list tasks: ${NO_TASK_FILES}`);
   const screen = new Screen(Deno.stdout);
   if (json) printTasksJson(screen, files);
   else printTasks(screen, files);

@@ -68,8 +68,14 @@ Deno.test("arguments are for the tasks that were named, and not for what they de
       ["echo b", "--release", "a b"],
       ["test:s", "--release", "a b"],
     ]);
+    const some = flowOf(cwd, { names: ["test:*"], arguments: given }).nodes;
+    assertEquals(some.filter(({ run }) => run.at(-1) === "a b").map(({ id }) => id), [
+      "test:a",
+      "test:b",
+      "test:s",
+    ]);
     assertThrows(
-      () => flowOf(cwd, { names: ["test:*"], arguments: given }),
+      () => flowOf(cwd, { names: ["test:none", "test:a"], arguments: given }),
       UsageError,
       'Cannot give arguments to the task "test:none": it runs nothing itself',
     );
@@ -250,6 +256,33 @@ Deno.test("needs and what tasks depend on may make no cycle", () =>
       "Cannot run f.json: with what its tasks depend on its nodes need each other in a cycle: ",
     );
   }));
+
+/** What cannot be asked for, and what is said of it. */
+const REFUSED: { args: string[]; says: string }[] = [
+  {
+    args: ["--tasks", "--", "x"],
+    says: "Name the tasks to run: --tasks NAME,NAME; without names they are listed",
+  },
+  { args: ["--recursive", "flow.json"], says: "--recursive is for --tasks" },
+  { args: ["--filter", "x", "flow.json"], says: "--filter is for --tasks" },
+  {
+    args: ["--tasks"],
+    says: "Cannot list tasks: there is no deno.json, deno.jsonc or package.json here or above",
+  },
+  {
+    args: ["--tasks", "a", "--recursive"],
+    says: "Cannot look for members of a workspace: there is no deno.json, deno.jsonc or " +
+      "package.json here or above",
+  },
+];
+
+for (const { args, says } of REFUSED) {
+  Deno.test(`taffrail run ${args.join(" ")} says: ${says}`, () =>
+    withFiles({}, async (cwd) => {
+      const { code, stderr } = await ask(["run", ...args], cwd);
+      assertEquals({ code, stderr }, { code: 2, stderr: `${says}\n` });
+    }));
+}
 
 Deno.test("taffrail run --tasks without names lists them", () =>
   withFiles(WORKSPACE, async (cwd) => {
