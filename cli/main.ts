@@ -21,6 +21,7 @@ const VERBS = new Map<string, () => Promise<Verb>>([
   ["follow", async () => (await import("./verbs/follow.ts")).followVerb],
   ["stop", async () => (await import("./verbs/stop.ts")).stopVerb],
   ["replay", async () => (await import("./verbs/replay.ts")).replayVerb],
+  ["what-if", async () => (await import("./verbs/what_if.ts")).whatIfVerb],
   ["trace", async () => (await import("./verbs/trace.ts")).traceVerb],
   ["diff", async () => (await import("./verbs/diff.ts")).diffVerb],
   ["verify", async () => (await import("./verbs/verify.ts")).verifyVerb],

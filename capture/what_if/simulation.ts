@@ -15,12 +15,13 @@ import { addDuration, compareTimes, durationBetween, laterOf } from "../../_inte
 import type {
   Constraints,
   DecisionLogEntry,
+  Duration,
   EventTime,
   ExternalEvent,
   RunRequest,
   RunTermination,
 } from "../../supervisor/types.ts";
-import { recordDecision } from "../bundle/records.ts";
+import { attemptId, recordDecision } from "../bundle/records.ts";
 import type { TaffrailCaptureBundle } from "../types.ts";
 import { Agenda } from "./agenda.ts";
 import type { Step } from "./attempt_view.ts";
@@ -39,6 +40,14 @@ export interface Simulated {
   readonly steps: readonly Step[];
   readonly sittings: readonly Sitting[];
   readonly unknown: readonly UnknownAttempt[];
+  /** How long the attempts had run that were ended from outside. */
+  readonly cutOffs: ReadonlyMap<string, Duration>;
+}
+
+/** The limits and the program, and what was cut off with the limits of the recording, where it was others. */
+interface SimulationOptions extends Omit<WhatIfOptions, "constraints"> {
+  constraints: Constraints;
+  cutOffs?: ReadonlyMap<string, Duration>;
 }
 
 interface OpenAttempt {
@@ -71,14 +80,14 @@ type Due =
 export async function simulate(
   bundle: TaffrailCaptureBundle,
   work: RecordedWork,
-  options: Omit<WhatIfOptions, "constraints"> & { constraints: Constraints },
+  options: SimulationOptions,
 ): Promise<Simulated> {
   return await new Simulation(bundle, work, options).run();
 }
 
 class Simulation {
   readonly #work: RecordedWork;
-  readonly #options: Omit<WhatIfOptions, "constraints">;
+  readonly #options: Omit<SimulationOptions, "constraints">;
   readonly #supervisor: WhatIfSupervisor;
   readonly #agenda = new Agenda<Due>();
   readonly #courses: Course[];
@@ -90,6 +99,7 @@ class Simulation {
   readonly #steps: Step[] = [];
   readonly #sittings: Sitting[] = [];
   readonly #unknown: UnknownAttempt[] = [];
+  readonly #cutOffs = new Map<string, Duration>();
   /** What is over since the last input. */
   readonly #justOver: number[] = [];
   #handedOver: number | undefined;
@@ -101,7 +111,7 @@ class Simulation {
   constructor(
     { graph_id: graphId, mode, max_deferred: maxDeferred, backoff }: TaffrailCaptureBundle,
     work: RecordedWork,
-    { constraints, ...options }: Omit<WhatIfOptions, "constraints"> & { constraints: Constraints },
+    { constraints, ...options }: SimulationOptions,
   ) {
     this.#work = work;
     this.#options = options;
@@ -145,7 +155,12 @@ class Simulation {
       if (isLast) await this.#endLast(number);
     }
     this.#nameUnknown();
-    return { steps: this.#steps, sittings: this.#sittings, unknown: this.#unknown };
+    return {
+      steps: this.#steps,
+      sittings: this.#sittings,
+      unknown: this.#unknown,
+      cutOffs: this.#cutOffs,
+    };
   }
 
   /** What was cut off by the end of the sitting before, and what was withdrawn for that. */
@@ -304,10 +319,13 @@ class Simulation {
   /** Ended from outside: had it run for longer than it did, it may have been over before. */
   async #cutOff(open: OpenAttempt): Promise<void> {
     const { event, attempt, began, why } = open;
-    const recorded = this.#work.events[event]!.attempts[attempt - 1];
-    const ran = recorded?.end && durationBetween(recorded.began, recorded.end.at);
-    const isKnown = why === "cut-off" && ran !== undefined &&
-      compareTimes(durationBetween(began, this.#now), ran) <= 0;
+    const key = attemptId(event, attempt);
+    const ran = durationBetween(began, this.#now);
+    this.#cutOffs.set(key, ran);
+    const { cutOffs } = this.#options;
+    const before = cutOffs?.get(key);
+    const isKnown = why === "cut-off" &&
+      (cutOffs === undefined || before !== undefined && compareTimes(ran, before) <= 0);
     if (!isKnown) this.#isUnknown(event, attempt, why ?? "cut-off");
     await this.#complete(open, "Aborted");
     await this.#settle();

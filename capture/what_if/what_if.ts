@@ -105,7 +105,9 @@ export async function whatIf(
     return { constraints: limits, attempts, took: { recorded: null, whatIf: null }, unknown };
   }
   const work = recordedWork(bundle, dependsOn);
-  const simulated = await simulate(bundle, work, { ...options, constraints });
+  // What is begun a little sooner than it was recorded has not run for longer because of other limits.
+  const { cutOffs } = await simulate(bundle, work, { ...options, constraints: recorded });
+  const simulated = await simulate(bundle, work, { ...options, constraints, cutOffs });
   const unknown = [...simulated.unknown];
   const events = work.events.map(({ event }) => event);
   return {

@@ -14,6 +14,8 @@ import { findReadableRun } from "./find_run.ts";
 export interface OpenedCapture {
   /** What messages call it. */
   name: string;
+  /** The run that it is of, where it was named by one. */
+  runId?: string;
   /** The recording. */
   bundle: CaptureBundle;
   /** Events that were never decided on. */
@@ -39,7 +41,7 @@ export async function openCapture(root: string, operand: string): Promise<Opened
         "only what taffrail run and taffrail exec record has one",
     );
   }
-  return await openJournal(runId, path);
+  return { ...await openJournal(runId, path), runId };
 }
 
 async function openBundle(path: string): Promise<OpenedCapture> {

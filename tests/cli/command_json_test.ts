@@ -26,7 +26,7 @@ async function documented(): Promise<Map<string, Set<string>>> {
       if (value.includes('"Aborted":')) names.add("Aborted");
       if (value.includes('"Failed":')) names.add("Failed");
     }
-    for (const [, verb] of title.matchAll(/`(\w+)`/g)) sections.set(verb!, names);
+    for (const [, verb] of title.matchAll(/`([\w-]+)`/g)) sections.set(verb!, names);
   }
   return sections;
 }
@@ -112,6 +112,7 @@ Deno.test({
       await printed.of("replay", good);
       // What it prints is another time each time.
       await printed.of("replay", "--live", good);
+      await printed.of("what-if", "--max-retries", "9", "--deadline", "9s", bad);
       await printed.of("diff", good, bad);
 
       await printed.of("trace", "--replay", bad);

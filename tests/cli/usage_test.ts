@@ -14,6 +14,7 @@ const VERBS = [
   "follow",
   "stop",
   "replay",
+  "what-if",
   "trace",
   "diff",
   "verify",
@@ -198,7 +199,7 @@ Deno.test("taffrail --version prints the version of the package", async () => {
 Deno.test("taffrail --help names every verb and only those, in 80 columns", async () => {
   const { code, stdout } = await taffrail(["--help"], { cwd: Deno.cwd() });
   assertEquals(code, 0);
-  const named = stdout.split("\n").flatMap((line) => /^ {2}([a-z]+) /.exec(line)?.[1] ?? []);
+  const named = stdout.split("\n").flatMap((line) => /^ {2}([a-z-]+) /.exec(line)?.[1] ?? []);
   assertEquals(named.filter((name) => name !== "taffrail"), VERBS);
   assertFits(stdout);
 });

@@ -1,0 +1,262 @@
+import {
+  CONSTRAINT_NAMES,
+  type ConstraintName,
+  CONSTRAINTS,
+  type Constraints,
+} from "../../_internal/constraints.ts";
+import { durationOfMs } from "../../_internal/event_time.ts";
+import { reasonOf } from "../../_internal/text.ts";
+import { ReplayDivergedError } from "../../capture/replay/replay_bundle.ts";
+import type { CaptureBundle } from "../../capture/types.ts";
+import type { AttemptView } from "../../capture/what_if/attempt_view.ts";
+import type {
+  UnknownAttempt,
+  WhatIfAttempt,
+  WhatIfOptions,
+  WhatIfReport,
+} from "../../capture/what_if/types.ts";
+import { whatIf } from "../../capture/what_if/what_if.ts";
+import { Asks, nodeOfEvent } from "../../run/engine/asks.ts";
+import { millisecondsOf } from "../../run/engine/lifecycle.ts";
+import { Supervisor } from "../../supervisor/driver/supervisor.ts";
+import type { Duration } from "../../supervisor/types.ts";
+import { UsageError } from "../exit_codes.ts";
+import { type Flow, nodesById } from "../flow/flow.ts";
+import { flowOfRecord, readFlowRecord } from "../flow/flow_record.ts";
+import { damageText, openCapture, type OpenedCapture } from "../reading/open_capture.ts";
+import { changeText, unknownText } from "../reading/what_if_words.ts";
+import { columnWidth, printableLine } from "../text/printable.ts";
+import { Screen } from "../text/screen.ts";
+import { formatDuration, parseCountOption, parseDurationOption } from "../text/units.ts";
+import { COMMON_HELP, onlyOperand, readArguments, type Verb } from "./arguments.ts";
+
+/** `taffrail what-if`: what would have been decided under other limits. */
+export const whatIfVerb: Verb = {
+  summary: "say what other limits would have changed about a run",
+  help: `Goes through what a run recorded once more under other limits, without running
+anything: which nodes would have waited, started or failed otherwise, and how
+long the run would have taken. RUN is as for taffrail replay; also a run that
+was killed, and one of a program of yours.
+
+Usage: taffrail what-if [options] RUN|BUNDLE
+
+  --max-in-flight N   how many nodes may run at a time
+  --max-per-window N  how many may start within --rate-window
+  --rate-window DURATION
+  --deadline DURATION how long an attempt may take
+  --max-retries N     how many further attempts a failed node gets, where it has
+                      no "retry" of its own
+${COMMON_HELP}
+
+N and DURATION may be "none" for no such limit, but for --max-retries. What is
+left out is as it was. Each attempt is taken to last as long as it did, however
+many run beside it; nodes that need others start as soon after them as they did,
+as the flow of the run says; steps of a program come when they came. An attempt
+that was never made, or was ended from outside, is said to be unknown.
+
+Exit codes: 0 it could be said, 1 it could not, or the journal is damaged.
+--json prints { "name", "constraints": { "recorded", "what_if" }, "took_ms": {
+"recorded", "what_if" }, "attempts": [{ "node_id", "attempt", "is_changed",
+"recorded", "what_if" }], "unknown": [{ "node_id", "attempt", "why" }], "damage"
+}. recorded and what_if of an attempt: { "asked_ms", "waits", "begun_ms",
+"ended_ms", "termination", "skipped" }, or null; they count from the begin.`,
+
+  async run(args) {
+    const kinds = Object.fromEntries(
+      CONSTRAINT_NAMES.map((name) => [optionOf(name), "string"] as const),
+    );
+    const { root, json, options, operands } = readArguments("what-if", args, kinds);
+    const operand = onlyOperand("what-if", operands, "run or capture file");
+    const constraints = constraintsIn(options as Partial<Record<string, string>>);
+    const source = await openCapture(root, operand);
+    const report = await ask(source, root, constraints);
+    const screen = new Screen(Deno.stdout);
+    const numbering = attemptsOf(source.bundle);
+    if (json) screen.line(JSON.stringify(documentOf(source, report, numbering)));
+    else print(screen, source, { report, numbering });
+    return source.damage === null || source.damage.kind === "torn" ? 0 : 1;
+  },
+};
+
+function optionOf(name: ConstraintName): string {
+  return name.replaceAll("_", "-");
+}
+
+/** The limits that are to be other ones. */
+function constraintsIn(options: Partial<Record<string, string>>): Partial<Constraints> {
+  const given: Record<string, number | Duration | null> = {};
+  for (const name of CONSTRAINT_NAMES) {
+    const option = optionOf(name);
+    const text = options[option];
+    if (text === undefined) continue;
+    const { kind, isRequired } = CONSTRAINTS[name];
+    if (text === "none" && !isRequired) given[name] = null;
+    else if (kind === "count") given[name] = parseCountOption(option, text);
+    else given[name] = durationOfMs(parseDurationOption(option, text));
+  }
+  if (Object.keys(given).length > 0) return given;
+  const known = CONSTRAINT_NAMES.map((name) => `--${optionOf(name)}`).join(", ");
+  throw new UsageError(`Say which limit is to be another: ${known}; see taffrail what-if --help`);
+}
+
+async function ask(
+  { bundle, name, runId }: OpenedCapture,
+  root: string,
+  constraints: Partial<Constraints>,
+): Promise<WhatIfReport> {
+  const record = runId === undefined ? undefined : await readFlowRecord(root, runId);
+  const flow = record && flowOfRecord(record);
+  try {
+    return await whatIf(bundle, {
+      constraints,
+      createSupervisor: (options) => new Supervisor(options),
+      ...(flow && programOf(flow, bundle)),
+    });
+  } catch (error) {
+    // Only one of two limits that are one, for instance.
+    if (error instanceof TypeError && error.message.startsWith("Cannot use constraints")) {
+      throw new UsageError(error.message, { cause: error });
+    }
+    if (!(error instanceof ReplayDivergedError)) throw error;
+    const reason = reasonOf(error).split("\n", 1)[0];
+    const message = `Cannot say what would have been of ${name}: it does not replay as it was ` +
+      `recorded (${reason}); taffrail replay says where`;
+    throw new Error(message, { cause: error });
+  }
+}
+
+/** What a flow makes of the ends of its nodes. */
+function programOf(
+  flow: Flow,
+  bundle: CaptureBundle,
+): Required<Pick<WhatIfOptions, "dependsOn" | "onFailure" | "runsAlways">> {
+  const nodes = nodesById(flow.nodes);
+  const asks = Map.groupBy(eventIdsOf(bundle), nodeOfEvent);
+  const nodeOf = (eventId: string) => nodes.get(nodeOfEvent(eventId));
+  // Aggregates and gates have no events: what needs them needs what they need.
+  const eventsOfNeeds = (nodeId: string): string[] =>
+    (nodes.get(nodeId)?.needs ?? []).flatMap((need) => asks.get(need) ?? eventsOfNeeds(need));
+  const consequence = flow.onFailure === "keep_going" ? "block" : "stop";
+  return {
+    dependsOn: (eventId) => eventsOfNeeds(nodeOfEvent(eventId)),
+    onFailure: (eventId) => nodeOf(eventId)?.allowFailure === true ? "go-on" : consequence,
+    runsAlways: (eventId) => (nodeOf(eventId)?.when ?? "success") !== "success",
+  };
+}
+
+function eventIdsOf(bundle: CaptureBundle): string[] {
+  return "inputs" in bundle
+    ? bundle.inputs.flatMap((input) => input.type === "event" ? [input.event_id] : [])
+    : bundle.events.map(({ event_id: id }) => id);
+}
+
+/** Which attempt at its node an attempt of an event is. */
+type Numbering = (attempt: { eventId: string; attempt: number }) => {
+  nodeId: string;
+  attempt: number;
+};
+
+function attemptsOf(bundle: CaptureBundle): Numbering {
+  const asks = new Asks();
+  for (const input of "inputs" in bundle ? bundle.inputs : []) {
+    if (input.type !== "event") continue;
+    asks.add({ eventId: input.event_id, firstAttempt: input.first_attempt ?? 1 });
+  }
+  return ({ eventId, attempt }) => asks.attemptOf(eventId, attempt);
+}
+
+function documentOf(source: OpenedCapture, report: WhatIfReport, numbering: Numbering): object {
+  const { constraints, took, attempts, unknown } = report;
+  const places = (one: { eventId: string; attempt: number }) => {
+    const { nodeId, attempt } = numbering(one);
+    return { node_id: nodeId, attempt };
+  };
+  return {
+    name: source.name,
+    constraints: { recorded: constraints.recorded, what_if: constraints.whatIf },
+    took_ms: { recorded: milliseconds(took.recorded), what_if: milliseconds(took.whatIf) },
+    attempts: attempts.map((one) => ({
+      ...places(one),
+      is_changed: one.isChanged,
+      recorded: viewOf(one.recorded),
+      what_if: viewOf(one.whatIf),
+    })),
+    unknown: unknown.map((one) => ({ ...places(one), why: one.why })),
+    damage: source.damage === null ? null : damageText(source.damage),
+  };
+}
+
+function viewOf(view: AttemptView | null): object | null {
+  if (view === null) return null;
+  const { askedAt, waits, begun, ended, skipped } = view;
+  return {
+    asked_ms: milliseconds(askedAt),
+    waits,
+    begun_ms: milliseconds(begun?.at ?? null),
+    ended_ms: milliseconds(ended?.at ?? null),
+    termination: ended?.termination ?? null,
+    skipped,
+  };
+}
+
+function milliseconds(duration: Duration | null): number | null {
+  return duration === null ? null : millisecondsOf(duration);
+}
+
+function print(
+  screen: Screen,
+  { name, damage }: OpenedCapture,
+  { report, numbering }: { report: WhatIfReport; numbering: Numbering },
+): void {
+  using _batch = screen.batch();
+  screen.line(`${screen.paint(printableLine(name), "bold")}  ${limitsText(report)}`);
+  const named = (one: { eventId: string; attempt: number }) => {
+    const { nodeId, attempt } = numbering(one);
+    return printableLine(attempt === 1 ? nodeId : `${nodeId}, attempt ${attempt}`);
+  };
+  const keyOf = (one: { eventId: string; attempt: number }) => `${one.attempt} ${one.eventId}`;
+  // Of what would not have begun, as far as is known, it is said below why.
+  const unbegun = new Set(report.unknown.filter(isUnbegun).map(keyOf));
+  const changes = report.attempts.flatMap((one: WhatIfAttempt) => {
+    const text = unbegun.has(keyOf(one)) ? undefined : changeText(one);
+    return text === undefined ? [] : [{ name: named(one), text }];
+  });
+  const unknown = report.unknown.map((one) => ({ name: named(one), text: unknownText(one) }));
+  const width = columnWidth([...changes, ...unknown].map(({ name }) => name), 0);
+  const lineOf = (one: { name: string; text: string }) =>
+    `  ${one.name.padEnd(width)}  ${one.text}`;
+  if (changes.length === 0) screen.line("  no decision would have been another");
+  for (const change of changes) screen.line(lineOf(change));
+  if (unknown.length > 0) {
+    screen.line("what the recording does not tell:");
+    for (const one of unknown) screen.line(screen.paint(lineOf(one), "yellow"));
+  }
+  screen.line(tookText(report));
+  if (damage !== null) screen.line(`the journal ends at ${printableLine(damageText(damage))}`);
+}
+
+function isUnbegun({ why }: UnknownAttempt): boolean {
+  return why === "waits" || why === "not-asked";
+}
+
+/** The limits that are other ones: `max_in_flight 1 → 8`. */
+function limitsText({ constraints: { recorded, whatIf } }: WhatIfReport): string {
+  const changed = CONSTRAINT_NAMES.flatMap((name) => {
+    const [before, after] = [limitText(recorded[name]), limitText(whatIf[name])];
+    return before === after ? [] : [`${name} ${before} → ${after}`];
+  });
+  return changed.length === 0 ? "the limits that it had" : changed.join(", ");
+}
+
+function limitText(limit: number | Duration | null): string {
+  if (limit === null) return "none";
+  return typeof limit === "number" ? `${limit}` : formatDuration(millisecondsOf(limit));
+}
+
+function tookText({ took: { recorded, whatIf }, unknown }: WhatIfReport): string {
+  if (recorded === null || whatIf === null) return "how long it took is not recorded";
+  const [before, after] = [recorded, whatIf].map((took) => formatDuration(millisecondsOf(took)));
+  return unknown.length === 0
+    ? `it took ${before}, and would have taken ${after}`
+    : `it took ${before}; of what is known, the last would have been over after ${after}`;
+}
