@@ -233,10 +233,12 @@ async function findFlow({ runId, flowPath }: Resumed, record: FlowRecord): Promi
 
 /** Tasks may have changed since; a command is what it was. */
 async function madeAgain(runId: string, record: FlowRecord): Promise<Flow> {
-  if (record.tasks === undefined) return flowOfRecord(record);
+  const kept = flowOfRecord(record);
+  if (record.tasks === undefined) return kept;
   const { makeTaskFlow } = await import("../flow/tasks.ts");
   try {
-    return makeTaskFlow(record.tasks, record.constraints);
+    const { nodes } = makeTaskFlow(record.tasks, record.constraints);
+    return { ...kept, nodes };
   } catch (cause) {
     if (!(cause instanceof UsageError)) throw cause;
     const problem = `its tasks cannot be read again: ${cause.message}`;
