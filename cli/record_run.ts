@@ -8,6 +8,7 @@ import { resolve } from "./files.ts";
 import { Programs } from "./flow/find_programs.ts";
 import { type Flow, nodesById } from "./flow/flow.ts";
 import { CommandPlace } from "./process/command_place.ts";
+import { selectionNotes } from "./flow/select_nodes.ts";
 import { PrintedOutputs } from "./process/printed_outputs.ts";
 import { Interrupts } from "./process/interrupts.ts";
 import { prepareRootDirectory } from "./reading/find_root.ts";
@@ -50,6 +51,7 @@ export async function recordRun(
     await using held = await createRun(runs, flow.name);
     ({ view } = held);
     display.runStarted(view.runId);
+    for (const text of selectionNotes(flow)) display.note(text);
     const fold = new RunFold();
     const ports = flowPorts({ ...options, flow, programs, held, fold }, interrupts);
     end = await runFlow({ ...options, ...ports, fold, past: undefined });

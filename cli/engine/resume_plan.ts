@@ -18,6 +18,7 @@ import {
 } from "../flow/flow_record.ts";
 import { flowOfCapture, isOfCommands } from "../flow/node_event.ts";
 import { readFlow } from "../flow/read_flow.ts";
+import { selectionNotes, selectNodes } from "../flow/select_nodes.ts";
 import { commandHint } from "../reading/find_run.ts";
 import { listed } from "../text/printable.ts";
 import { ResumeError } from "./errors.ts";
@@ -63,7 +64,7 @@ export async function planResume(
 ): Promise<ResumePlan> {
   const { runId, accept, failedOnly } = options;
   const record = await keptFlow(options);
-  const given = await findFlow(options, record);
+  const given = selectNodes(await findFlow(options, record), record);
   const flow = { ...given, constraints: record.constraints };
   const ids = flow.nodes.map(({ id }) => id);
   checkKnown("rerun", options.rerun, ids);
@@ -82,7 +83,7 @@ export async function planResume(
     changed,
     rerun,
     wanted: failedOnly ? history?.begun ?? new Set() : undefined,
-    notes: [...notesOn(changes, completed), ...notesOnOutdated(outdated)],
+    notes: [...selectionNotes(flow), ...notesOn(changes, completed), ...notesOnOutdated(outdated)],
   };
 }
 

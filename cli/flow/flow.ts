@@ -32,6 +32,10 @@ export interface Flow {
   tasks?: TaskRequest;
   /** What its file was given, where that is a program. */
   args?: string[];
+  /** The nodes of its file that were asked for, with what they need; all when undefined. */
+  only?: string[];
+  /** The nodes of its file that were left out. */
+  skip?: string[];
   /** Its name; the ids of its runs begin with it. */
   name: string;
   /** What it is for, to people. */

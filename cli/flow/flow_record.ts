@@ -46,6 +46,10 @@ export interface FlowRecord extends FlowRules {
   tasks?: TaskRequest;
   /** What its file was given, where that is a program. */
   args?: string[];
+  /** The nodes of its file that were asked for, with what they need; all when undefined. */
+  only?: string[];
+  /** The nodes of its file that were left out. */
+  skip?: string[];
   /** The name. */
   name: string;
   /** What the recording says that was run: the digest of the nodes. */
@@ -176,6 +180,8 @@ function flowMembers(record: Map<string, Json>, fail: Fail) {
     on_failure: read("on_failure", (value) => wordIn(value, ON_FAILURE, '"on_failure"', fail)),
     deadline_ms: read("deadline_ms", (value) => countIn(value, '"deadline_ms"', fail)),
     args: read("args", (value) => textsIn(value, '"args"', fail)),
+    only: read("only", (value) => textsIn(value, '"only"', fail)),
+    skip: read("skip", (value) => textsIn(value, '"skip"', fail)),
     secret: read("secret", (value) => textsIn(value, '"secret"', fail)),
   });
 }
@@ -300,7 +306,8 @@ function textsIn(value: Json | undefined, place: string, fail: Fail): string[] {
 }
 
 async function recordOf(flow: Flow): Promise<FlowRecord> {
-  const { path, args, madeBy, tasks, name, constraints, nodes, description, secrets } = flow;
+  const { path, madeBy, tasks, name, constraints, nodes, secrets } = flow;
+  const { args, only, skip, description } = flow;
   return {
     format: 1,
     path: path === undefined ? null : resolve(path),
@@ -312,6 +319,8 @@ async function recordOf(flow: Flow): Promise<FlowRecord> {
     ...defined({
       description,
       args,
+      only,
+      skip,
       secret: secrets.length === 0 ? undefined : secrets,
     }),
     ...flowRules(flow),
@@ -337,6 +346,8 @@ export function flowOfRecord(record: Omit<FlowRecord, "format" | "path" | "prove
     deadlineMs: others.deadline_ms,
     secrets: others.secret,
     args: others.args,
+    only: others.only,
+    skip: others.skip,
   };
   return makeFlow({ name, constraints, nodes: nodes.map(nodeOfRecord), ...defined(members) });
 }

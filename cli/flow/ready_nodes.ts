@@ -115,6 +115,17 @@ class MinHeap {
   }
 }
 
+/** The nodes in an order in which they may run, each behind what it needs. */
+export function orderOf(nodes: readonly FlowNode[]): FlowNode[] {
+  const ready = new ReadyNodes(nodes);
+  const order: FlowNode[] = [];
+  for (let node = ready.take(); node !== undefined; node = ready.take()) {
+    order.push(node);
+    ready.complete(node.id);
+  }
+  return order;
+}
+
 /** Refuses needs that lead to no node, and cycles. */
 export function checkNeeds(
   nodes: readonly FlowNode[],
@@ -143,9 +154,8 @@ export function checkNeeds(
  * that never does, so a walk along such needs must come back to a node that it has seen.
  */
 function findCycle(nodes: readonly FlowNode[]): string[] | undefined {
-  const order = new ReadyNodes(nodes);
-  for (let node = order.take(); node !== undefined; node = order.take()) order.complete(node.id);
-  const stuck = nodesById(nodes.filter(({ id }) => !order.hasCompleted(id)));
+  const stuck = nodesById(nodes);
+  for (const { id } of orderOf(nodes)) stuck.delete(id);
   const walk = new Set<string>();
   let [at] = stuck.keys();
   while (at !== undefined && !walk.has(at)) {

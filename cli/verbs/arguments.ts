@@ -122,6 +122,11 @@ export function numberOption<Name extends string>(
   return text === undefined ? undefined : parse(name, text);
 }
 
+/** Names with commas between them; undefined when the option was not given. */
+export function namesOption(text: string | undefined): string[] | undefined {
+  return text?.split(",").map((name) => name.trim());
+}
+
 /** The one operand of a verb. */
 export function onlyOperand(verb: string, operands: string[], what: string): string {
   if (operands.length === 1 && operands[0] !== "") return operands[0]!;

@@ -29,6 +29,7 @@ import { readRunLog } from "../reading/run_log.ts";
 import { readRunReport } from "../reading/run_report.ts";
 import { exitCodeOf, flowPorts, reportOfEnd } from "../record_run.ts";
 import {
+  namesOption,
   onlyOperand,
   readArguments,
   RUN_HELP,
@@ -91,8 +92,8 @@ has completed is exit code 1.`,
       runId,
       json,
       flowPath: options.flow,
-      accept: namesOption(options.accept),
-      rerun: namesOption(options.rerun),
+      accept: namesOption(options.accept) ?? [],
+      rerun: namesOption(options.rerun) ?? [],
       failedOnly: options["failed-only"] ?? false,
       waits: options.wait ?? false,
       assumesEnded: options["assume-ended"] ?? false,
@@ -106,11 +107,6 @@ has completed is exit code 1.`,
 async function makerOf(root: string, runId: string): Promise<Maker | undefined> {
   const record = await readFlowRecord(root, runId).catch(() => undefined);
   return record && flowOfRecord(record).madeBy;
-}
-
-/** Names with commas between them. */
-function namesOption(text: string | undefined): string[] {
-  return text === undefined ? [] : text.split(",").map((name) => name.trim());
 }
 
 /** Whether a run has no end; one that cannot be read may have none. */

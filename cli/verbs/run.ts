@@ -1,13 +1,17 @@
 import { defined } from "../../_internal/errors.ts";
 import { optionError, passExitCode, UsageError } from "../exit_codes.ts";
 import { DEFAULT_CONSTRAINTS, type Flow, processorCount, type TaskRequest } from "../flow/flow.ts";
+import { Programs } from "../flow/find_programs.ts";
 import { readFlow } from "../flow/read_flow.ts";
+import { checkSelection, selectNodes } from "../flow/select_nodes.ts";
 import { NO_TASK_FILES } from "../flow/task_files.ts";
+import { printPlan, printPlanJson } from "../reading/print_plan.ts";
 import { displayOf } from "../reading/run_display.ts";
 import { recordRun } from "../record_run.ts";
 import { Screen } from "../text/screen.ts";
 import { parseCountOption } from "../text/units.ts";
 import {
+  namesOption,
   numberOption,
   onlyOperand,
   type Options,
@@ -35,6 +39,10 @@ Usage: taffrail run [options] FLOW [-- ARGUMENT…]
                       stands for any text; without names they are listed
   --jobs N            with --tasks: how many run at a time (default: as many as
                       there are processors)
+  --only NODES        only these, a,b, and what they need
+  --skip NODES        not these: they count as ok, and what needs them waits for
+                      what they need
+  --dry-run           print what would run, in order, and run nothing
   --recursive         with --tasks: those of all members of the workspace
   --filter PATTERN    with --tasks: those of the members whose names contain it
 ${RUN_HELP}
@@ -90,6 +98,10 @@ What tasks given with --tasks print is passed through, and recorded. Exit codes:
 wrongly, and nothing was started, 128 + n ended by signal n; with --tasks those
 of taffrail exec for the task that failed first.
 
+--only and --skip are kept with the run, and hold when it is gone on with. What
+is there for the failure of what is skipped is skipped too. With --json
+--dry-run prints what the flow.json of the run would have, the nodes in order.
+
 The first line printed is run_id=<id>. With --json that line goes to stderr, and
 stdout gets what taffrail show --json prints, when the run has ended. The list
 of --tasks is { "files": [{ "path", "package", "tasks": [{ "name", "command",
@@ -101,7 +113,8 @@ of --tasks is { "files": [{ "path", "package", "tasks": [{ "name", "command",
     const given = { options, operands, behind };
     if (options.tasks === true) return await listTasks(given, json);
     return await passExitCode(options.tasks === undefined ? undefined : "tasks", async () => {
-      const flow = await chooseFlow(given);
+      const flow = partOf(await chooseFlow(given), options);
+      if (options["dry-run"] === true) return await showPlan(flow, json);
       using display = displayOf(flow, { root, json });
       const { exitCode } = await recordRun(flow, { root, display, ...runSettings(options) });
       return exitCode;
@@ -115,6 +128,9 @@ const RUN_KINDS = {
   recursive: "boolean",
   filter: "string",
   jobs: "string",
+  only: "string",
+  skip: "string",
+  "dry-run": "boolean",
 } as const;
 
 /** What stands on the command line. */
@@ -131,6 +147,22 @@ const TASK_OPTIONS = [
   ["recursive", ""],
   ["filter", ""],
 ] as const;
+
+/** The part of a flow that is asked for. */
+function partOf(flow: Flow, { only, skip }: GivenToRun["options"]): Flow {
+  const selection = defined({ only: namesOption(only), skip: namesOption(skip) });
+  checkSelection(flow, selection);
+  return selectNodes(flow, selection);
+}
+
+async function showPlan(flow: Flow, json: boolean): Promise<number> {
+  new Programs(flow).check(flow.nodes);
+  const screen = new Screen(Deno.stdout);
+  if (json) await printPlanJson(screen, flow);
+  else printPlan(screen, flow);
+  Screen.check();
+  return 0;
+}
 
 async function chooseFlow(given: GivenToRun): Promise<Flow> {
   const { options, operands, behind } = given;

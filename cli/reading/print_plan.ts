@@ -1,0 +1,65 @@
+/** What a flow would do, without doing it. */
+import { CONSTRAINT_NAMES } from "../../_internal/constraints.ts";
+import type { Duration } from "../../supervisor/types.ts";
+import type { Flow, FlowNode } from "../flow/flow.ts";
+import { flowRecordText } from "../flow/flow_record.ts";
+import { orderOf } from "../flow/ready_nodes.ts";
+import { commandLine, listed, printableLine } from "../text/printable.ts";
+import type { Screen } from "../text/screen.ts";
+import { formatDuration } from "../text/units.ts";
+
+/** Prints the nodes in an order in which they may run, for people. */
+export function printPlan(screen: Screen, flow: Flow): void {
+  using _batch = screen.batch();
+  const nodes = orderOf(flow.nodes);
+  const width = Math.max(...nodes.map(({ id }) => id.length));
+  screen.line(`flow    ${flow.name}`);
+  const limits = limitsOf(flow);
+  if (limits.length > 0) screen.line(`limits  ${listed(limits)}`);
+  screen.line(`nodes   ${nodes.length}, none of them was run`);
+  screen.line();
+  for (const node of nodes) {
+    screen.line(`${node.id.padEnd(width)}  ${printableLine(whatOf(node))}`);
+    const rules = rulesOf(node);
+    if (rules !== "") {
+      screen.line(`${"".padEnd(width)}    ${screen.paint(printableLine(rules), "dim")}`);
+    }
+  }
+}
+
+/** Prints the same for programs: what the `flow.json` of the run would have, the nodes in that order. */
+export async function printPlanJson(screen: Screen, flow: Flow): Promise<void> {
+  const record = await flowRecordText({ ...flow, nodes: orderOf(flow.nodes) });
+  screen.line(JSON.stringify(JSON.parse(record)));
+}
+
+function limitsOf({ constraints, onFailure, deadlineMs }: Flow): string[] {
+  const limits = CONSTRAINT_NAMES.flatMap((name) => {
+    const value = constraints[name];
+    if (value === null) return [];
+    return [`${name} ${typeof value === "number" ? value : durationText(value)}`];
+  });
+  if (onFailure !== "stop") limits.push(`on_failure ${onFailure}`);
+  if (deadlineMs !== undefined) limits.push(`${formatDuration(deadlineMs)} in all`);
+  return limits;
+}
+
+function durationText({ secs, nanos }: Duration): string {
+  return formatDuration(secs * 1000 + nanos / 1e6);
+}
+
+function whatOf({ run, task, gate }: FlowNode): string {
+  if (gate !== undefined) return `asks: ${gate}`;
+  if (task !== undefined) return `task ${task}`;
+  return run.length === 0 ? "stands for what it needs" : commandLine(run);
+}
+
+function rulesOf({ needs, when, allowFailure, timeoutMs, retry }: FlowNode): string {
+  const after = { success: "after", failure: "after a failure of", always: "in any case after" };
+  return [
+    needs.length === 0 ? "" : `${after[when]} ${listed(needs)}`,
+    timeoutMs === undefined ? "" : `timeout ${formatDuration(timeoutMs)}`,
+    retry === undefined ? "" : `tried again up to ${retry.maxRetries} times`,
+    allowFailure ? "may fail" : "",
+  ].filter((text) => text !== "").join("; ");
+}
