@@ -40,7 +40,7 @@ export interface RunFlowOptions {
   /** Observes what happens. */
   observer: RunObserver;
   /** Where attempts are made. */
-  place: AttemptPlace & { readonly endWithinMs: number };
+  place: AttemptPlace & { readonly endWithinMs: number; endLeft(): Promise<void> };
   /** When a trace is written; as `TAFFRAIL_TRACE` says where that is left out. */
   traceMode: TraceMode | undefined;
   /** Ends the run: nothing more is started, and what runs is ended. */
@@ -116,15 +116,18 @@ class FlowRun {
 
   /** Runs it to its end. */
   async run(): Promise<Omit<RunFlowEnd, "fold"> & { ending: RunEnding }> {
+    const { place } = this.#options;
     const engine = await this.#open();
     try {
       await this.#feed(engine);
+      await place.endLeft();
       const ending = this.#progress.ending(this.#options.stoppedBy());
       const bundle = await engine.end(ending);
       const failure = this.#failures.get(ending.failed ?? "");
       return { ending, bundle, logged: engine.logged, failure };
     } catch (cause) {
       await engine.breakOff(cause);
+      await place.endLeft();
       for (const { nodeId, attempt } of engine.untold) {
         const what = `${nodeId} (attempt ${attempt}) has ended, and that could not be recorded`;
         this.#options.observer.note(

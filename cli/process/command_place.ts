@@ -69,6 +69,7 @@ export class CommandPlace implements AttemptPlace {
   readonly #entries = ownEntries();
   readonly #defaultPath = pathFor(undefined);
   readonly #inheritsInput: boolean;
+  #hasRun = false;
 
   constructor(options: CommandPlaceOptions) {
     this.#options = options;
@@ -107,6 +108,7 @@ export class CommandPlace implements AttemptPlace {
       maxBytes,
       passOn: passThrough?.errors,
     });
+    this.#hasRun = true;
     let end: CommandEnd;
     try {
       end = await runCommand(this.#command(of), {
@@ -129,6 +131,14 @@ export class CommandPlace implements AttemptPlace {
     }
     this.#tellLeft(nodeId, end);
     return await this.#endOf(of, { end, termination: terminationOf(end, signal), output, errors });
+  }
+
+  /**
+   * Ends what the whole run has left, when nothing of it is to run any more: what a command that ended well
+   * has left in a session of its own is looked for only then, as each look reads of every process there is.
+   */
+  async endLeft(): Promise<void> {
+    if (this.#hasRun) await endLeftOutside("wholeRun", this.#options);
   }
 
   /** What could not be found and ended after a kill of this process may not go on. */

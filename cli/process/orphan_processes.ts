@@ -5,7 +5,12 @@ import { formatDuration } from "../text/units.ts";
 import { type EndOptions, endProcesses, waitUntil } from "./end_processes.ts";
 import type { Mark } from "./marks.ts";
 import { takeLeftOutput } from "./left_output.ts";
-import { processesIn, type RecordedProcess, RootComparison } from "./process_log.ts";
+import {
+  processesIn,
+  recordedAttempts,
+  type RecordedProcess,
+  RootComparison,
+} from "./process_log.ts";
 import {
   groupExists,
   listProcesses,
@@ -25,8 +30,23 @@ interface LookFor {
   attempts: readonly NodeAttempt[];
   /** The parsed lines of the run's `processes.jsonl`. */
   processes: Iterable<unknown>;
+  /** Whether what bears the mark of any other attempt of the run is looked for, too. */
+  wholeRun?: boolean;
   /** Assume that nothing is left where that cannot be found out. */
   assumesEnded: boolean;
+}
+
+/** Why it cannot be found out what is left of a run, or why that cannot be ended. */
+export class LeftProcessesError extends Error {
+  /** The name of the class. */
+  override readonly name = "LeftProcessesError";
+  /** `own-command`: this process is a part of what is left; `processes`: nobody can tell. */
+  readonly kind: "own-command" | "processes";
+
+  constructor(kind: "own-command" | "processes", message: string) {
+    super(message);
+    this.kind = kind;
+  }
 }
 
 /** How they are ended. */
@@ -55,11 +75,20 @@ const KILL_WAIT_MS = 5000;
  * @throws {ResumeError} When it does not end, or when that cannot be found out.
  */
 export async function endOrphans(options: OrphanOptions): Promise<void> {
-  if (options.waits) return await waitForOrphans(options);
-  const { runId } = options;
-  const rest = await endLeft(options);
-  if (rest !== undefined) throw new ResumeError("processes", `${rest} cannot be ended`, { runId });
+  const { runId, waits } = options;
+  try {
+    if (waits) await waitForOrphans(options);
+    else await endLeft(options);
+  } catch (cause) {
+    if (!(cause instanceof LeftProcessesError)) throw cause;
+    throw new ResumeError(cause.kind, cause.message + REMEDIES[cause.kind], { runId, cause });
+  }
 }
+
+const REMEDIES: Record<LeftProcessesError["kind"], string> = {
+  "own-command": "; resume it from outside",
+  processes: ": see that it has ended, and resume it with --assume-ended",
+};
 
 async function waitForOrphans(options: OrphanOptions): Promise<void> {
   const orphans = new Orphans(options);
@@ -75,15 +104,15 @@ async function waitForOrphans(options: OrphanOptions): Promise<void> {
 /**
  * Ends what is left of attempts that have ended themselves.
  *
- * @returns What cannot be ended, in words; undefined when nothing is left.
- * @throws {ResumeError} When it cannot be found out whether something is left.
+ * @returns The processes that were left.
+ * @throws {LeftProcessesError} When it cannot be ended, or found out whether something is left.
  */
-export async function endLeft(options: EndLeftOptions): Promise<string | undefined> {
-  const { attempts, graceMs, stop, note } = options;
-  if (attempts.length === 0) return undefined;
+export async function endLeft(options: EndLeftOptions): Promise<number[]> {
+  const { attempts, wholeRun = false, graceMs, stop, note } = options;
+  if (attempts.length === 0 && !wholeRun) return [];
   const orphans = new Orphans(options);
   const found = orphans.find();
-  if (found.length === 0) return undefined;
+  if (found.length === 0) return [];
   note(`ending ${orphans.describe(found)}, within ${formatDuration(graceMs)}`);
   await endProcesses(orphans, {
     ...options,
@@ -91,32 +120,81 @@ export async function endLeft(options: EndLeftOptions): Promise<string | undefin
     killWaitMs: KILL_WAIT_MS,
   });
   const rest = orphans.find();
-  return stop?.aborted || rest.length === 0 ? undefined : orphans.describe(rest);
+  if (stop?.aborted || rest.length === 0) return found;
+  throw new LeftProcessesError("processes", `${orphans.describe(rest)} cannot be ended`);
 }
 
 /**
- * Ends what an attempt of this very process has left outside of its group: its own end is known, so what
- * cannot be found out or ended is told, and hinders nothing.
+ * Ends what an attempt of this very process has left outside of its group, or all that its whole run has: the
+ * end itself is known, so what cannot be found out or ended is told, and hinders nothing.
  */
 export async function endLeftOutside(
-  attempt: NodeAttempt,
-  options: Omit<EndLeftOptions, "attempts" | "processes" | "assumesEnded">,
+  attempt: NodeAttempt | "wholeRun",
+  options: Omit<EndLeftOptions, "attempts" | "processes" | "wholeRun" | "assumesEnded">,
 ): Promise<void> {
-  const attempts = [attempt];
-  const rest = await endLeft({ ...options, attempts, processes: [], assumesEnded: true });
-  if (rest !== undefined) options.note(`${rest} cannot be ended`);
+  const wholeRun = attempt === "wholeRun";
+  if (wholeRun && Deno.build.os === "linux" && listProcesses() === undefined) {
+    return options.note(UNLISTED);
+  }
+  const attempts = wholeRun ? [] : [attempt];
+  await endLeft({ ...options, attempts, wholeRun, processes: [], assumesEnded: true })
+    .catch((error) => {
+      if (!(error instanceof LeftProcessesError)) throw error;
+      options.note(error.message);
+    });
 }
 
+const UNLISTED =
+  "/proc is not there or cannot be read: what the commands have left in sessions of their " +
+  "own cannot be found, and may still run";
+
+/**
+ * Tells in words what is left of a run on which nobody works; undefined when nothing is. Of a run that has an
+ * end only the marks are asked: its records tell of processes that have ended.
+ */
+export function findLeftOf(
+  { root, runId, isOrphan }: { root: string; runId: string; isOrphan: boolean },
+  sight: Sight | undefined,
+): string | undefined {
+  // Without a look only the records tell, and those of a run that has an end have ended.
+  if (!isOrphan && sight === undefined) return undefined;
+  const { attempts, lines } = isOrphan ? recordedAttempts({ root, runId }) : NOTHING;
+  const options = { root, runId, attempts, wholeRun: true, processes: lines };
+  try {
+    const orphans = new Orphans({ ...options, assumesEnded: !isOrphan });
+    const found = orphans.find(sight);
+    return found.length === 0 ? undefined : `there is ${orphans.describe(found)}`;
+  } catch (error) {
+    if (error instanceof LeftProcessesError) return error.message;
+    throw error;
+  }
+}
+
+const NOTHING = { attempts: [], lines: [] };
+
 /** The processes that are there. */
-interface Sight {
+export interface Sight {
   /** All, those too that have ended and that nobody has taken notice of. */
   all: readonly ProcessStat[];
   /** All that have not ended. */
   living: readonly ProcessStat[];
   /** Those that this process would end itself with: itself, and whatever it was started by. */
   own: ReadonlySet<number>;
-  /** The marks of the run that they bear, by the living that bear any. */
+  /** The marks that they bear, by the living that bear any. */
   marks: ReadonlyMap<number, readonly Mark[]>;
+}
+
+/** Looks at all processes; undefined where the system lists none. */
+export function lookAround(): Sight | undefined {
+  const all = listProcesses();
+  if (all === undefined) return undefined;
+  const living = all.filter(({ isZombie }) => !isZombie);
+  const marks = new Map<number, Mark[]>();
+  for (const { pid } of living) {
+    const found = readMarks(pid);
+    if (found.length > 0) marks.set(pid, found);
+  }
+  return { all, living, own: ancestry(all), marks };
 }
 
 /**
@@ -131,26 +209,40 @@ class Orphans {
   readonly #bootId = readBootId();
   readonly #root: RootComparison;
   readonly #recorded: ReadonlyMap<string, RecordedProcess>;
+  #nodes: string[] = [];
 
   constructor(options: LookFor) {
     this.#options = options;
     this.#root = new RootComparison(options.root);
-    this.#recorded = processesIn(options.processes);
+    const recorded = processesIn(options.processes);
+    // Of the others it is not known that they have no end of their own.
+    const keys = options.attempts.map(attemptKey);
+    this.#recorded = new Map(keys.flatMap((key) => {
+      const process = recorded.get(key);
+      return process === undefined ? [] : [[key, process]];
+    }));
   }
 
   /** Those that are there now. */
-  find(): number[] {
-    const { attempts, runId } = this.#options;
-    const all = listProcesses();
-    if (all === undefined) return this.#findBlindly();
-    const living = all.filter(({ isZombie }) => !isZombie);
-    const marks = new Map<number, Mark[]>();
-    for (const { pid } of living) {
-      const ofRun = readMarks(pid).filter((mark) => mark.runId === runId);
-      if (ofRun.length > 0) marks.set(pid, ofRun);
+  find(sight: Sight | undefined = lookAround()): number[] {
+    if (sight === undefined) return this.#findBlindly();
+    const found = this.#attemptsIn(sight).map((attempt) => {
+      const { nodeId } = attempt;
+      return { nodeId, pids: this.#findOf(attempt, sight) };
+    }).filter(({ pids }) => pids.length > 0);
+    if (found.length > 0) this.#nodes = found.map(({ nodeId }) => nodeId);
+    return [...new Set(found.flatMap(({ pids }) => pids))];
+  }
+
+  /** Those that are asked for, and all that anybody bears the mark of. */
+  #attemptsIn({ marks }: Sight): NodeAttempt[] {
+    const { attempts, runId, wholeRun } = this.#options;
+    if (!wholeRun) return [...attempts];
+    const all = new Map(attempts.map((attempt) => [attemptKey(attempt), attempt]));
+    for (const mark of [...marks.values()].flat()) {
+      if (mark.runId === runId) all.set(attemptKey(mark), mark);
     }
-    const sight = { all, living, own: ancestry(all), marks };
-    return [...new Set(attempts.flatMap((attempt) => this.#findOf(attempt, sight)))];
+    return [...all.values()];
   }
 
   /** Those of the found processes that are the commands themselves. */
@@ -161,7 +253,7 @@ class Orphans {
 
   /** Tells them and what they belong to. */
   describe(pids: number[]): string {
-    const nodes = [...new Set(this.#options.attempts.map(({ nodeId }) => nodeId))].join(", ");
+    const nodes = [...new Set(this.#nodes)].join(", ");
     const which = pids.length === 1 ? "process" : "processes";
     return `what is left of ${nodes}: ${which} ${pids.join(", ")}`;
   }
@@ -197,8 +289,7 @@ class Orphans {
     const isSame = leader !== undefined && leader.startTime === recorded?.startTime;
     const marked = this.#findMarked(attempt, sight, isSame ? leader.pid : undefined);
     if (marked.some(({ pid }) => own.has(pid))) {
-      const problem = "this was started by one of its own commands; resume it from outside";
-      throw new ResumeError("own-command", problem, { runId: this.#options.runId });
+      throw new LeftProcessesError("own-command", "this was started by one of its own commands");
     }
     const groups = new Set(marked.filter(({ pid, group }) => pid === group).map(({ pid }) => pid));
     if (isSame) groups.add(leader.pid);
@@ -221,10 +312,13 @@ class Orphans {
     { living, marks }: Sight,
     ownGroup: number | undefined,
   ): ProcessStat[] {
+    const { runId } = this.#options;
     const doubtful: number[] = [];
     const marked = living.filter(({ pid, group }) => {
       const verdicts = (marks.get(pid) ?? [])
-        .filter((mark) => mark.nodeId === nodeId && mark.attempt === attempt)
+        .filter((mark) =>
+          mark.runId === runId && mark.nodeId === nodeId && mark.attempt === attempt
+        )
         .map(({ root }) => this.#root.compareSeenBy(pid, root));
       if (verdicts.includes("own")) return true;
       if (verdicts.includes("unknown") && group !== ownGroup) doubtful.push(pid);
@@ -262,14 +356,12 @@ class Orphans {
   }
 
   #cannotTell({ nodeId, attempt }: NodeAttempt, pids: number[]): void {
-    const { runId, assumesEnded } = this.#options;
-    if (assumesEnded) return;
+    if (this.#options.assumesEnded) return;
     const what = `attempt ${attempt} of node ${nodeId}`;
     const problem = pids.length === 0
       ? `this system does not tell whether ${what} still runs`
       : `nobody can tell whether process ${pids.join(", ")} is left of ${what}`;
-    const remedy = "see that it has ended, and resume it with --assume-ended";
-    throw new ResumeError("processes", `${problem}: ${remedy}`, { runId });
+    throw new LeftProcessesError("processes", problem);
   }
 }
 

@@ -8,7 +8,8 @@ import {
 } from "../../_internal/file_port.ts";
 import { runPaths } from "../../_internal/root_layout.ts";
 import { attemptKey } from "../../run/attempt_key.ts";
-import type { NodeAttempt } from "../../run/types.ts";
+import type { EventPage } from "../../eventlog/types.ts";
+import type { NodeAttempt, RunView } from "../../run/types.ts";
 import { lookAt } from "../files.ts";
 import { identifyProcess, type ProcessIdentity } from "./processes.ts";
 
@@ -82,6 +83,27 @@ export function readProcesses(
   return processesIn(readProcessLines({ root, runId }));
 }
 
+/** The attempts of a run of which a process was recorded, with the lines that tell of them. */
+export function recordedAttempts(
+  run: { root: string; runId: string },
+): { attempts: NodeAttempt[]; lines: unknown[] } {
+  const lines = [...readProcessLines(run)];
+  const attempts = lines.flatMap((line) => parseLine(line)?.attempt ?? []);
+  const known = new Map(attempts.map((attempt) => [attemptKey(attempt), attempt]));
+  return { attempts: [...known.values()], lines };
+}
+
+/** All that a run says of its processes, parsed. */
+export async function processLinesOf(view: RunView): Promise<unknown[]> {
+  const lines: unknown[] = [];
+  let page: EventPage<unknown> | undefined;
+  do {
+    page = await view.lines("processes", defined({ after: page?.next }));
+    for (const { event } of page.events) lines.push(event);
+  } while (page.hasMore);
+  return lines;
+}
+
 /** The lines of a run's `processes.jsonl`, parsed, without those that are damaged. */
 function* readProcessLines(
   { root, runId }: { root: string; runId: string },
@@ -103,7 +125,7 @@ export function processesIn(lines: Iterable<unknown>): Map<string, RecordedProce
   const processes = new Map<string, RecordedProcess>();
   for (const line of lines) {
     const found = parseLine(line);
-    if (found !== undefined) processes.set(found.key, found.process);
+    if (found !== undefined) processes.set(attemptKey(found.attempt), found.process);
   }
   return processes;
 }
@@ -120,7 +142,9 @@ function readEnd(path: string): string {
   }
 }
 
-function parseLine(line: unknown): { key: string; process: RecordedProcess } | undefined {
+function parseLine(
+  line: unknown,
+): { attempt: NodeAttempt; process: RecordedProcess } | undefined {
   if (!isObject(line)) return undefined;
   const { node_id: nodeId, attempt, pid, start_time, boot_id, root, root_dev, root_ino } = line;
   if (typeof nodeId !== "string" || !isWhole(attempt) || !isWhole(pid)) return undefined;
@@ -136,7 +160,7 @@ function parseLine(line: unknown): { key: string; process: RecordedProcess } | u
       }
       : undefined,
   };
-  return { key: attemptKey({ nodeId, attempt }), process };
+  return { attempt: { nodeId, attempt }, process };
 }
 
 function isWhole(value: unknown): value is number {

@@ -4,6 +4,7 @@ import { removeRuntime } from "../../store/check/remove_runtime.ts";
 import { RuntimeStoreError } from "../../store/runtime_store_error.ts";
 import { UsageError } from "../exit_codes.ts";
 import { sizeOfDirectory } from "../files.ts";
+import { commandHint } from "../reading/find_run.ts";
 import { type LeftRuntime, leftRuntimes } from "../reading/left_runtimes.ts";
 import {
   sizeOfRun,
@@ -45,8 +46,8 @@ export const pruneVerb: Verb = {
   summary: "remove old runs, and say which",
   help: `Removes runs that have an end, with all their files, and says which, why and how
 much that is. A run goes when any of the rules says so. What is worked on, what
-cannot be read, what a newer version wrote and logs of other programs always
-stay; so do runs without an end, which taffrail resume may continue, but for
+cannot be read, what a newer version wrote, logs of other programs and runs of
+which processes are left always stay; so do runs without an end, which taffrail resume may continue, but for
 --orphans. What the store has of runs whose folders were removed by hand goes by
 the same rules.
 
@@ -81,6 +82,7 @@ meant, and that stay all the same.`,
     const dryRun = options["dry-run"] ?? false;
     const candidates = await candidatesIn(root);
     const chosen = choose(candidates, rules);
+    await keepAtWork(chosen, root);
     for (const run of chosen) await carryOut(run, dryRun ? tryToRemove : removeWhole, root);
     if (!dryRun) await sweepRemovedRuns(root);
     const result = resultOf(chosen, { root, dryRun, bytes: sizeOf(candidates) });
@@ -217,6 +219,24 @@ const REASONS_TO_STAY: Partial<Record<Candidate["state"], string>> = {
   other: "it is a log of another program",
   unreadable: "it cannot be read",
 };
+
+/**
+ * Of a run whose process died others may still run, and its records are all that finds them again. They are
+ * looked for after the runs: a run without an end cannot come to more of them, unless somebody takes it up.
+ */
+async function keepAtWork(chosen: readonly Chosen[], root: string): Promise<void> {
+  const going = chosen.filter(({ fate, state }) => fate === "removed" && state !== "runtime");
+  if (going.length === 0) return;
+  const { findLeftOf, lookAround } = await import("../process/orphan_processes.ts");
+  const sight = lookAround();
+  for (const run of going) {
+    const { runId, state } = run;
+    const left = findLeftOf({ root, runId, isOrphan: state === "orphan" }, sight);
+    if (left === undefined) continue;
+    run.fate = "kept";
+    run.reason = `${left}; ${commandHint("stop", { root, runId })} ends what is left of it`;
+  }
+}
 
 /** What somebody has opened since it was looked at stays, and so does what cannot be removed. */
 async function carryOut(run: Chosen, remove: typeof removeWhole, root: string): Promise<void> {

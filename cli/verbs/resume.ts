@@ -1,12 +1,10 @@
 import { runPaths } from "../../_internal/root_layout.ts";
-import { defined } from "../../_internal/errors.ts";
 import { decodeUtf8, encodeUtf8, reasonOf } from "../../_internal/text.ts";
 import { readCaptureBundle } from "../../capture/bundle/bundle_text.ts";
 import { CaptureJournalError } from "../../capture/errors.ts";
 import { recoverCapture } from "../../capture/session/recover_capture.ts";
 import type { RunFold } from "../../eventlog/derive_run_state.ts";
 import type { PipeState } from "../../eventlog/run_state.ts";
-import type { EventPage } from "../../eventlog/types.ts";
 import { JournalHistory } from "../../run/engine/journal_history.ts";
 import { openFileRoot } from "../../run/file_root/file_root.ts";
 import type { HeldRun, NodeAttempt, RunsRoot, RunView } from "../../run/types.ts";
@@ -21,6 +19,7 @@ import type { Flow, Maker } from "../flow/flow.ts";
 import { flowOfRecord, flowRecordText, readFlowRecord } from "../flow/flow_record.ts";
 import { Interrupts } from "../process/interrupts.ts";
 import { endOrphans } from "../process/orphan_processes.ts";
+import { processLinesOf } from "../process/process_log.ts";
 import { isSuspended } from "../process/run_holder.ts";
 import { commandHint, findReadableRun } from "../reading/find_run.ts";
 import { isNewer, newerText, unusableBundle } from "../reading/open_capture.ts";
@@ -176,7 +175,7 @@ async function resumeRun(options: ResumeOptions): Promise<number> {
       ...plan,
       damaged,
       endLeftovers: async (attempts: readonly NodeAttempt[]) => {
-        const processes = attempts.length === 0 ? [] : await readProcessLines(held.view);
+        const processes = attempts.length === 0 ? [] : await processLinesOf(held.view);
         await endOrphans({ ...options, attempts, processes, stop, kill, note });
         stop.throwIfAborted();
         await keepFlow(held, flow);
@@ -197,17 +196,6 @@ async function resumeRun(options: ResumeOptions): Promise<number> {
   }
   display.runEnded(report);
   return exitCodeOf(report, { flow, interrupts, display, end });
-}
-
-/** All that the run says of its processes. */
-async function readProcessLines(view: RunView): Promise<unknown[]> {
-  const lines: unknown[] = [];
-  let page: EventPage<unknown> | undefined;
-  do {
-    page = await view.lines("processes", defined({ after: page?.next }));
-    for (const { event } of page.events) lines.push(event);
-  } while (page.hasMore);
-  return lines;
 }
 
 /** Keeps the flow as it is now, where that is not how the run has it. */

@@ -15,9 +15,12 @@ const POLL_MS = 50;
 /** A process that SIGKILL does not end hangs in the kernel. */
 const KILL_WAIT_MS = 5000;
 
+/** What is left of a run whose process is gone gets this long, or as long as is waited if that is less. */
+const ORPHAN_GRACE_MS = 5000;
+
 /** `taffrail stop`: ends a run of another process. */
 export const stopVerb: Verb = {
-  summary: "end a run that another process works on",
+  summary: "end a run that another process works on, or has left",
   help: `Ends a run as Ctrl-C does where it runs: its process gets SIGTERM, ends its
 commands and records that. Waits until nobody works on the run any more, and
 says how it ended. RUN is the id of a run, its beginning where no other begins
@@ -25,18 +28,24 @@ so, or the name of a flow for its newest run at work. No process is signalled
 unless it is sure that it works on the run. One that was suspended, as by
 Ctrl-Z, is continued, so that it can end.
 
+Where the process of a run was killed, what is left of it, its commands and all
+that they have started, is ended (SIGTERM, then SIGKILL after 5s, or after the
+timeout where that is less), and the end is recorded: taffrail resume can go on
+with the run.
+
 Usage: taffrail stop [options] RUN
 
   --timeout DURATION  how long to wait for that (default 30s)
   --kill              then end the process with SIGKILL, if it still works on
-                      the run; its commands run on: taffrail resume ends them
+                      the run, and what it leaves
 ${COMMON_HELP}
 
 Exit codes: 0 the run has an end, also where it had one before, 1 it has none:
-it is worked on still, or its process was killed, 2 called wrongly.
---json prints { "run_id", "pid", "signals", "is_live", "state" }; signals are
-those that were sent to process pid, or null; state is one of running,
-completed, aborted, orphan, other, unreadable.`,
+it is worked on still, or that cannot be recorded, 2 called wrongly.
+--json prints { "run_id", "pid", "signals", "left", "is_live", "state" };
+signals are those that were sent to process pid, or null; left are the processes
+that were left of the run, and were ended; state is one of running, completed,
+aborted, orphan, other, unreadable.`,
 
   async run(args) {
     const kinds = { timeout: "string", kill: "boolean" } as const;
@@ -49,28 +58,59 @@ completed, aborted, orphan, other, unreadable.`,
     const run = { root, runId };
     const sent = await stopRun(run, { timeoutMs, kill: options.kill ?? false, report });
     const live = await isLive(root, runId);
+    const wasOrphan = !live && stateWordOf(await summarizeRun(root, runId)) === "orphan";
+    if (!live) sent.left = await endLeft(run, { wasOrphan, timeoutMs, report });
     const summary = await summarizeRun(root, runId);
     const state = stateWordOf(summary);
     if (json) {
       screen.line(JSON.stringify({ run_id: runId, ...sent, is_live: live, state }));
     } else {
-      for (const line of linesOf(summary, { root, live, sent })) screen.line(line);
+      for (
+        const line of linesOf(summary, {
+          root,
+          live,
+          hadEnd: sent.pid === null && !wasOrphan,
+          sent,
+        })
+      ) screen.line(line);
     }
     return state === "completed" || state === "aborted" ? 0 : 1;
   },
 };
 
+/** Ends what is left of a run that nobody works on, and records that where it has no end. */
+async function endLeft(
+  run: { root: string; runId: string },
+  { wasOrphan, timeoutMs, report }: {
+    wasOrphan: boolean;
+    timeoutMs: number;
+    report: (text: string) => void;
+  },
+): Promise<number[]> {
+  const options = { ...run, graceMs: Math.min(timeoutMs, ORPHAN_GRACE_MS), note: report };
+  // Most runs that are stopped are at work.
+  const { endLeftOfEnded, stopOrphan } = await import("../engine/stop_orphan.ts");
+  try {
+    return await (wasOrphan ? stopOrphan(options) : endLeftOfEnded(options));
+  } catch (cause) {
+    const reason = printableLine(reasonOf(cause));
+    throw new Error(`Cannot stop run ${run.runId}: ${reason}`, { cause });
+  }
+}
+
 /** To whom which signals were sent. */
 interface Sent {
   pid: number | null;
   signals: Deno.Signal[];
+  /** The processes that were left of the run. */
+  left: number[];
 }
 
 async function stopRun(
   run: { root: string; runId: string },
   options: { timeoutMs: number; kill: boolean; report: (text: string) => void },
 ): Promise<Sent> {
-  const sent: Sent = { pid: null, signals: [] };
+  const sent: Sent = { pid: null, signals: [], left: [] };
   const send = async (signal: Deno.Signal, waitMs: number): Promise<boolean> => {
     if (!await isLive(run.root, run.runId)) return true;
     const signalled = await signalHolder(run, signal);
@@ -116,10 +156,10 @@ async function signalHolder(
 
 function linesOf(
   run: Listed,
-  { root, live, sent }: { root: string; live: boolean; sent: Sent },
+  { root, live, hadEnd, sent }: { root: string; live: boolean; hadEnd: boolean; sent: Sent },
 ): string[] {
   const { run_id: id } = run;
-  const already = sent.pid === null ? " already" : "";
+  const already = hadEnd ? " already" : "";
   if (live) {
     const remedy = sent.signals.includes("SIGKILL") ? "" : "; add --kill, or --timeout DURATION";
     return [`run ${id} is still worked on by process ${sent.pid}${remedy}`];

@@ -30,6 +30,7 @@ await runFlow({
   observer: { runStarted() {}, nodeStarted() {}, nodeEnded() {}, note() {} },
   place: {
     endWithinMs: 1000,
+    endLeft: () => Promise.resolve(),
     run: () => {
       if (++begun % tenth === 0) {
         collect();

@@ -66,6 +66,7 @@ async function run(
     stoppedBy: () => undefined,
     place: {
       endWithinMs: 1000,
+      endLeft: () => Promise.resolve(),
       run: async (request) => {
         const end = await world.place.run(request);
         attempts.set(end.end, request.attempt);

@@ -5,6 +5,7 @@ import { Random } from "../_util/random.ts";
 import { namesIn } from "../_util/files.ts";
 import { longCount, seed, withTempDir } from "../_util/temp.ts";
 import { HAS_SIGNALS, startTaffrail, taffrail } from "./_command.ts";
+import { isRunning, poll } from "./_runs.ts";
 
 const DAY_MS = 86_400_000;
 
@@ -171,5 +172,62 @@ Deno.test({
         const { code } = await taffrail(["prune", "--keep", "0"], { cwd });
         assertEquals([code, namesIn(`${root}/runs`)], [0, []]);
       }
+    }),
+});
+
+/** Leaves a run whose recorder was killed, and whose command lives on in a session of its own. */
+async function leaveOrphan(cwd: string): Promise<{ runId: string; pid: number }> {
+  const script = "setsid sleep 1000 >/dev/null 2>&1 & echo pid=$!; exec sleep 1000";
+  const args = ["exec", "--name", "left", "--", "sh", "-c", script];
+  await using command = startTaffrail(args, { cwd });
+  const pid = Number((await command.stdout.find(/^pid=/)).slice(4));
+  command.kill("SIGKILL");
+  await command.end();
+  return { runId: (await listRuns(`${cwd}/.taffrail`))[0]!, pid };
+}
+
+Deno.test({
+  name: "taffrail prune never takes a run whose processes live, and stop ends these",
+  ignore: Deno.build.os !== "linux",
+  fn: () =>
+    withTempDir(async (cwd) => {
+      const { runId, pid } = await leaveOrphan(cwd);
+      for (const rule of [["--orphans"], ["--keep", "0", "--orphans"]]) {
+        for (const mode of [["--dry-run"], []]) {
+          const { code, stdout } = await taffrail(["prune", "--json", ...rule, ...mode], { cwd });
+          const { removed, kept } = JSON.parse(stdout);
+          assertEquals([code, removed], [0, []]);
+          assertMatch(kept[0].reason, /^there is what is left of left: processes \d+, \d+; /);
+          assertStringIncludes(kept[0].reason, `taffrail stop ${runId} ends what is left of it`);
+        }
+      }
+      assertEquals(isRunning(pid), true);
+      // Whoever does not believe the records finds them by what they bear.
+      await Deno.remove(`${cwd}/.taffrail/runs/${runId}/processes.jsonl`);
+      assertEquals((await taffrail(["prune", "--orphans"], { cwd })).code, 0);
+      assertEquals(await listRuns(`${cwd}/.taffrail`), [runId]);
+      assertEquals((await taffrail(["stop", runId], { cwd })).code, 0);
+      assertEquals(isRunning(pid), false);
+      const { stdout } = await taffrail(["prune", "--keep", "0", "--json"], { cwd });
+      assertEquals(JSON.parse(stdout).removed.length, 1);
+    }),
+});
+
+Deno.test({
+  name: "taffrail prune leaves a run without an end alone whose command hides what it bears",
+  ignore: Deno.build.os !== "linux",
+  fn: () =>
+    withTempDir(async (cwd) => {
+      const args = ["exec", "--", "env", "-i", "/bin/sh", "-c", "echo pid=$$; exec sleep 1000"];
+      await using command = startTaffrail(args, { cwd });
+      const pid = Number((await command.stdout.find(/^pid=/)).slice(4));
+      command.kill("SIGKILL");
+      await command.end();
+      const { stdout } = await taffrail(["prune", "--orphans", "--json"], { cwd });
+      assertEquals(JSON.parse(stdout).removed, []);
+      Deno.kill(pid, "SIGKILL");
+      await poll(() => !isRunning(pid));
+      const again = await taffrail(["prune", "--orphans", "--json"], { cwd });
+      assertEquals(JSON.parse(again.stdout).removed.length, 1);
     }),
 });

@@ -4,13 +4,13 @@ import { readStat } from "../../cli/process/processes.ts";
 import { listRuns, openEventLog } from "../../eventlog/mod.ts";
 import { withTempDir } from "../_util/temp.ts";
 import { HAS_SIGNALS, start, startTaffrail, taffrail } from "./_command.ts";
-import { eventsOf, isRunning, onlyRun, poll, writeFlow } from "./_runs.ts";
+import { eventsOf, isRunning, onlyRun, outlineOf, poll, untilExists, writeFlow } from "./_runs.ts";
 
 const ROOT = ".taffrail";
 const IS_LINUX = Deno.build.os === "linux";
 
-function test(name: string, body: (cwd: string) => Promise<void>): void {
-  Deno.test({ name, ignore: !HAS_SIGNALS, fn: () => withTempDir(body) });
+function test(name: string, body: (cwd: string) => Promise<void>, ignore = !HAS_SIGNALS): void {
+  Deno.test({ name, ignore, fn: () => withTempDir(body) });
 }
 
 /** Starts a run of one node that runs for long, and waits until that does. */
@@ -36,7 +36,14 @@ test("taffrail stop ends a run of another process as Ctrl-C does, and says how i
   assertEquals((await command.end()).code, 143);
   assertEquals(eventsOf(`${cwd}/${ROOT}`, runId).at(-1)?.type, "pipe.aborted");
   const again = await taffrail(["stop", "--json", runId], { cwd });
-  const expected = { run_id: runId, pid: null, signals: [], is_live: false, state: "aborted" };
+  const expected = {
+    run_id: runId,
+    pid: null,
+    signals: [],
+    left: [],
+    is_live: false,
+    state: "aborted",
+  };
   assertEquals({ code: again.code, json: JSON.parse(again.stdout) }, { code: 0, json: expected });
   const told = await taffrail(["stop", runId], { cwd });
   assertEquals(told.stdout, `run ${runId} has been aborted already: cancelled by SIGTERM\n`);
@@ -68,26 +75,76 @@ test("taffrail stop says so when the run goes on", async (cwd) => {
   }
 });
 
-test("taffrail stop kills the run's process when it is asked to", async (cwd) => {
+test("taffrail stop kills the run's process when it is asked to, and ends what that leaves", async (cwd) => {
   const { command, runId, child } = await startStubbornRun(cwd);
   await using _ = command;
   try {
     const killed = await taffrail(["stop", "--kill", "--timeout", "0s", runId], { cwd });
-    assertEquals(killed.code, 1);
+    assertEquals({ code: killed.code, stderr: killed.stderr }, { code: 0, stderr: "" });
     assertStringIncludes(killed.stdout, `sent SIGKILL to process ${command.pid}\n`);
-    assertStringIncludes(killed.stdout, "what it had started may still run on.");
-    assertStringIncludes(killed.stdout, `\ntaffrail resume ${runId}\n`);
+    assertStringIncludes(killed.stdout, "run " + runId + " has been aborted: ");
     assertEquals((await command.end()).signal, "SIGKILL");
-    assertEquals(isRunning(child), true);
-    const orphan = await taffrail(["stop", runId], { cwd });
-    assertEquals(orphan.code, 1);
-    assertMatch(
-      orphan.stdout,
-      /^run \S+ is not over:\nit has no end, and nobody works on it any more/,
-    );
+    assertEquals(isRunning(child), false);
   } finally {
-    Deno.kill(child, "SIGKILL");
+    if (isRunning(child)) Deno.kill(child, "SIGKILL");
   }
+});
+
+test(
+  "taffrail stop ends what is left of a run whose process died, and records the end",
+  async (cwd) => {
+    const script =
+      "test $TAFFRAIL_ATTEMPT -gt 1 || { setsid sleep 1000 & echo $! >pid; exec sleep 1000; }";
+    const { command, runId } = await startLongRun(cwd, script);
+    await using _ = command;
+    await untilExists(cwd, "pid");
+    command.kill("SIGKILL");
+    await command.end();
+    const root = `${cwd}/${ROOT}`;
+    const { code, stdout, stderr } = await taffrail(["stop", "--json", runId], { cwd });
+    assertEquals({ code, stderr }, { code: 0, stderr: "" });
+    const { left, ...rest } = JSON.parse(stdout);
+    assertEquals(rest, { run_id: runId, pid: null, signals: [], is_live: false, state: "aborted" });
+    assertEquals(left.length, 2);
+    assertEquals(left.filter(isRunning), []);
+    const events = eventsOf(root, runId);
+    assertEquals(outlineOf(events).slice(-3), ["pipe.started", "node.failed slow", "pipe.aborted"]);
+    assertEquals(events.at(-1)?.reason, "cancelled by taffrail stop");
+    const { code: isSound, stdout: said } = await taffrail(["verify"], { cwd });
+    assertEquals(isSound, 0, said);
+    assertEquals((await taffrail(["resume", runId], { cwd })).code, 0);
+  },
+  !IS_LINUX,
+);
+
+test("taffrail stop records the end of a program's run whose process died", async (cwd) => {
+  const program = `
+    import { openRun } from "${import.meta.resolve("../../run/mod.ts")}";
+    await using run = await openRun({
+      root: "${ROOT}", name: "program", constraints: { max_retries: 0 },
+      invoker: { run: () => { console.log("begun"); return new Promise(() => {}); } },
+    });
+    await run.submit("step");
+    setInterval(() => {}, 1000);
+    await new Promise(() => {});`;
+  await Deno.writeTextFile(`${cwd}/program.ts`, program);
+  const config = `${import.meta.dirname}/../../deno.json`;
+  await using running = start(Deno.execPath(), [
+    "run",
+    "-A",
+    "--no-check",
+    "--no-lock",
+    "--config",
+    config,
+    "program.ts",
+  ], { cwd });
+  await running.stdout.find(/^begun/);
+  running.kill("SIGKILL");
+  await running.end();
+  const { code, stdout, stderr } = await taffrail(["stop", "program"], { cwd });
+  assertEquals({ code, stderr }, { code: 0, stderr: "" });
+  assertStringIncludes(stdout, "has been aborted: cancelled by taffrail stop\n");
+  assertEquals((await taffrail(["verify"], { cwd })).code, 0);
 });
 
 test("taffrail stop signals no process that does not have the run open", async (cwd) => {

@@ -1,0 +1,105 @@
+/**
+ * Ends a run whose process has died, and records that: as going on with it does, but that nothing is asked for.
+ *
+ * - Nobody else works on the run meanwhile.
+ * - What is left of it has ended before its records change; where that cannot be had, they stay as they are.
+ */
+import { lastRuntimeOf } from "../../capture/bundle/records.ts";
+import { recoverCapture } from "../../capture/session/recover_capture.ts";
+import type { CaptureBundle } from "../../capture/types.ts";
+import { RunEngine } from "../../run/engine/run_engine.ts";
+import { openFileRoot } from "../../run/file_root/file_root.ts";
+import type { HeldRun, NodeAttempt } from "../../run/types.ts";
+import { describeNode } from "../flow/node_event.ts";
+import { endLeft } from "../process/orphan_processes.ts";
+import { processLinesOf } from "../process/process_log.ts";
+import { readRunLog } from "../reading/run_log.ts";
+
+/** What the log says of the end. */
+const REASON = "cancelled by taffrail stop";
+
+/** How to end it. */
+export interface StopOrphanOptions {
+  /** The directory that holds the runs. */
+  root: string;
+  /** The run. */
+  runId: string;
+  /** How long what is left of it may take to end, in milliseconds. */
+  graceMs: number;
+  /** Says what is done. */
+  note: (text: string) => void;
+}
+
+/** A probe may hold the lock for a moment; who works on the run holds it longer. */
+const LIVE_TIMEOUT_MS = 500;
+
+/**
+ * Ends it.
+ *
+ * @returns The processes that were left of it.
+ * @throws {LeftProcessesError} When what is left of it cannot be ended, or found out.
+ * @throws {CaptureJournalError} When its journal tells nothing; then what is left of it has ended.
+ */
+export async function stopOrphan(options: StopOrphanOptions): Promise<number[]> {
+  const { root, runId, graceMs, note } = options;
+  await using runs = openFileRoot(root);
+  await using held = await runs.hold(runId, { timeoutMs: LIVE_TIMEOUT_MS });
+  const never = new AbortController().signal;
+  let left: number[] = [];
+  const endLeftovers = async (attempts: readonly NodeAttempt[]) => {
+    const processes = await processLinesOf(held.view);
+    const ending = { graceMs, kill: never, assumesEnded: false, note };
+    left = await endLeft({ root, runId, attempts, wholeRun: true, processes, ...ending });
+  };
+  const { fold, damaged } = readRunLog(root, runId);
+  const { bundle } = await recoverCapture(held.view.raw("capture")).catch(async (error) => {
+    // Nobody can tell which attempts have no end: what bears a mark is ended all the same.
+    await endLeftovers([]);
+    throw error;
+  });
+  const nodes = fold.state().nodes.map(({ id }) => id);
+  const engine = await goOn(held, { bundle, fold, nodes }, { endLeftovers, damaged });
+  try {
+    await engine.withdrawDeferred();
+    await engine.end({ reason: REASON });
+  } catch (error) {
+    await engine.breakOff(error);
+    throw error;
+  }
+  return left;
+}
+
+/** Ends what is left of a run that has an end: it was killed behind that, or nothing looked for it. */
+export async function endLeftOfEnded({ graceMs, ...run }: StopOrphanOptions): Promise<number[]> {
+  const kill = new AbortController().signal;
+  const of = { attempts: [], wholeRun: true, processes: [], assumesEnded: true };
+  return await endLeft({ ...run, ...of, graceMs, kill });
+}
+
+async function goOn(
+  held: HeldRun,
+  { bundle, fold, nodes }: {
+    bundle: CaptureBundle;
+    fold: ReturnType<typeof readRunLog>["fold"];
+    nodes: readonly string[];
+  },
+  left: Parameters<typeof RunEngine.goOn>[1],
+): Promise<RunEngine> {
+  const { engine } = await RunEngine.goOn({
+    held,
+    name: bundle.graph_id,
+    nodes,
+    constraints: bundle.config,
+    runtimeProvenance: lastRuntimeOf(bundle),
+    invoke: () => Promise.reject(new Error("Cannot begin anything in a run that is stopped")),
+    isOutside: true,
+    // What is decided to begin now never is.
+    mayBegin: () => false,
+    describe: describeNode,
+    onDecided: () => {},
+    observer: { attemptBegan: () => {}, attemptEnded: () => {} },
+    fold,
+    signal: new AbortController().signal,
+  }, { ...left, changed: [] });
+  return engine;
+}
