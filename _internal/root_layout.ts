@@ -17,6 +17,7 @@ import { decodeUtf8, encodeUtf8, toFileName, toHex } from "./text.ts";
  *         inbox.jsonl                                                what is left for its holder
  *         nodes/<node>.<attempt>.out|err|result                      what attempts gave
  *         nodes/<node>.<attempt>.times                               when they printed it
+ *       flows/<flow>.lock                                            who runs a flow alone
  *       runtimes/id-<hexadecimal id>/
  *         runtime.json  events.jsonl  owner.lock  journal-<n>.jsonl  the store
  *         workers/id-<hexadecimal id>/worker.json  transcript.jsonl
@@ -256,6 +257,17 @@ export function digestKeyPath(root: string): string {
 export function contentOfDigestKey(text: string): "key" | "unmade" | "other" {
   if (/^[0-9a-f]{64}\n$/.test(text)) return "key";
   return text.length < 65 || /^\0*$/.test(text) ? "unmade" : "other";
+}
+
+/** The folder, and in it the file, whose lock is held by who runs a flow that may run only once at a time. */
+export function flowLockPaths(root: string, flow: string): { directory: string; lock: string } {
+  const directory = join(root, "flows");
+  return { directory, lock: join(directory, `${toFileName(flow)}.lock`) };
+}
+
+/** Whether a run has the id that is given to the runs of this name. */
+export function isRunOf(name: string, runId: string): boolean {
+  return runId.length === name.length + ULID_PLACE.length && runId.startsWith(`${name}-`);
 }
 
 const ID_PREFIX = "id-";

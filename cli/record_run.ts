@@ -3,13 +3,14 @@ import { openFileRoot } from "../run/file_root/file_root.ts";
 import type { HeldRun, RunsRoot, RunView } from "../run/types.ts";
 import { RecordingError } from "./engine/errors.ts";
 import { runFlow, type RunFlowEnd } from "./engine/run_flow.ts";
-import { exitCodeOfRun } from "./exit_codes.ts";
+import { exitCodeOfRun, StoppedError } from "./exit_codes.ts";
 import { resolve } from "./files.ts";
 import { Programs } from "./flow/find_programs.ts";
 import { type Flow, nodesById } from "./flow/flow.ts";
 import { CommandPlace } from "./process/command_place.ts";
 import { selectionNotes } from "./flow/select_nodes.ts";
 import { PrintedOutputs } from "./process/printed_outputs.ts";
+import { type Exclusive, holdFlow } from "./process/exclusive_flow.ts";
 import { Interrupts } from "./process/interrupts.ts";
 import { prepareRootDirectory } from "./reading/find_root.ts";
 import type { RunDisplay } from "./reading/run_display.ts";
@@ -37,13 +38,14 @@ interface EndOfRun {
  */
 export async function recordRun(
   flow: Flow,
-  options: RunSettings & { root: string; display: RunDisplay },
+  options: RunSettings & { root: string; display: RunDisplay; exclusive?: Exclusive },
 ): Promise<EndOfRun> {
-  const { root, display } = options;
+  const { root, display, exclusive } = options;
   const programs = new Programs(flow).check(flow.nodes);
   prepareRootDirectory(root);
   using interrupts = new Interrupts();
   interrupts.listenFor(display, options.graceMs);
+  using _alone = exclusive && await holdAlone({ root, flow: flow.name, exclusive }, interrupts);
   await using runs = openFileRoot(root);
   let view: RunView;
   let end: RunFlowEnd;
@@ -80,6 +82,19 @@ export function exitCodeOf(
   // Of what a command's exit code stands for, that what was said of it is lost is no part.
   if (exitCode === 0) Screen.check();
   return exitCode;
+}
+
+/** Lets no other run of the flow be at work; who waits for one may end that. */
+async function holdAlone(
+  flow: { root: string; flow: string; exclusive: Exclusive },
+  interrupts: Interrupts,
+): Promise<Disposable> {
+  const errors = new Screen(Deno.stderr);
+  const onWait = (text: string) => errors.line(text);
+  const held = await holdFlow({ ...flow, onWait, stop: interrupts.stop });
+  if (held !== undefined) return held;
+  const { name, exitCode } = interrupts.received!;
+  throw new StoppedError(`${name}: ${flow.flow} was not run`, exitCode);
 }
 
 /** A flow that is to be run, and by what it is shown. */

@@ -5,10 +5,12 @@ import { Programs } from "../flow/find_programs.ts";
 import { readFlow } from "../flow/read_flow.ts";
 import { checkSelection, selectNodes } from "../flow/select_nodes.ts";
 import { NO_TASK_FILES } from "../flow/task_files.ts";
+import { EXCLUSIVE, type Exclusive } from "../process/exclusive_flow.ts";
 import { printPlan, printPlanJson } from "../reading/print_plan.ts";
 import { displayOf } from "../reading/run_display.ts";
 import { recordRun } from "../record_run.ts";
 import { Screen } from "../text/screen.ts";
+import { listed } from "../text/printable.ts";
 import { parseCountOption } from "../text/units.ts";
 import {
   namesOption,
@@ -42,6 +44,8 @@ Usage: taffrail run [options] FLOW [-- ARGUMENT…]
   --only NODES        only these, a,b, and what they need
   --skip NODES        not these: they count as ok, and what needs them waits for
                       what they need
+  --exclusive HOW     let no other run of this flow be at work, by its name in
+                      the root: wait for it, or refuse to run
   --dry-run           print what would run, in order, and run nothing
   --recursive         with --tasks: those of all members of the workspace
   --filter PATTERN    with --tasks: those of the members whose names contain it
@@ -98,6 +102,8 @@ What tasks given with --tasks print is passed through, and recorded. Exit codes:
 wrongly, and nothing was started, 128 + n ended by signal n; with --tasks those
 of taffrail exec for the task that failed first.
 
+--exclusive excludes the runs that were started with it, and waits for any other
+that is at work when it looks; those started without it are not held up.
 --only and --skip are kept with the run, and hold when it is gone on with. What
 is there for the failure of what is skipped is skipped too. With --json
 --dry-run prints what the flow.json of the run would have, the nodes in order.
@@ -116,7 +122,8 @@ of --tasks is { "files": [{ "path", "package", "tasks": [{ "name", "command",
       const flow = partOf(await chooseFlow(given), options);
       if (options["dry-run"] === true) return await showPlan(flow, json);
       using display = displayOf(flow, { root, json });
-      const { exitCode } = await recordRun(flow, { root, display, ...runSettings(options) });
+      const settings = { ...runSettings(options), ...exclusiveOption(options) };
+      const { exitCode } = await recordRun(flow, { root, display, ...settings });
       return exitCode;
     });
   },
@@ -131,6 +138,7 @@ const RUN_KINDS = {
   only: "string",
   skip: "string",
   "dry-run": "boolean",
+  exclusive: "string",
 } as const;
 
 /** What stands on the command line. */
@@ -147,6 +155,14 @@ const TASK_OPTIONS = [
   ["recursive", ""],
   ["filter", ""],
 ] as const;
+
+function exclusiveOption(options: { exclusive?: string }): { exclusive?: Exclusive } {
+  const given = options.exclusive;
+  if (given === undefined) return {};
+  const exclusive = EXCLUSIVE.find((word) => word === given);
+  if (exclusive === undefined) throw optionError("exclusive", given, `say ${listed(EXCLUSIVE)}`);
+  return { exclusive };
+}
 
 /** The part of a flow that is asked for. */
 function partOf(flow: Flow, { only, skip }: GivenToRun["options"]): Flow {
