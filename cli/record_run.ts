@@ -7,6 +7,8 @@ import { exitCodeOfRun, StoppedError } from "./exit_codes.ts";
 import { resolve } from "./files.ts";
 import { Programs } from "./flow/find_programs.ts";
 import { type Flow, nodesById } from "./flow/flow.ts";
+import { digestsOf, maskOf, unsetSecrets } from "./flow/secrets.ts";
+import type { ValueDigests } from "./flow/value_digests.ts";
 import { CommandPlace } from "./process/command_place.ts";
 import { selectionNotes } from "./flow/select_nodes.ts";
 import { PrintedOutputs } from "./process/printed_outputs.ts";
@@ -54,8 +56,13 @@ export async function recordRun(
     ({ view } = held);
     display.runStarted(view.runId);
     for (const text of selectionNotes(flow)) display.note(text);
+    for (const name of unsetSecrets(flow)) {
+      display.note(`the secret ${name} has no value: nothing is masked`);
+    }
     const fold = new RunFold();
-    const ports = flowPorts({ ...options, flow, programs, held, fold }, interrupts);
+    const digests = await digestsOf(flow, () => runs.digestKey());
+    const run = { ...options, flow, digests, programs, held, fold };
+    const ports = await flowPorts(run, interrupts);
     end = await runFlow({ ...options, ...ports, fold, past: undefined });
   }
   const report = await reportOfEnd({ root, view }, end);
@@ -100,6 +107,7 @@ async function holdAlone(
 /** A flow that is to be run, and by what it is shown. */
 interface RunOfFlow extends RunSettings {
   flow: Flow;
+  digests: ValueDigests | undefined;
   programs: Programs;
   root: string;
   held: HeldRun;
@@ -108,8 +116,8 @@ interface RunOfFlow extends RunSettings {
 }
 
 /** What a run is connected with: where its commands run, who sees it, and who may end it. */
-export function flowPorts(run: RunOfFlow, interrupts: Interrupts) {
-  const { display: observer, flow, held, fold } = run;
+export async function flowPorts(run: RunOfFlow, interrupts: Interrupts) {
+  const { display: observer, flow, digests, held, fold } = run;
   const { runId } = held.view;
   const nodes = nodesById(flow.nodes);
   const { stop, kill, commands } = interrupts;
@@ -119,6 +127,7 @@ export function flowPorts(run: RunOfFlow, interrupts: Interrupts) {
   const needed = new Set(flow.nodes.flatMap(({ needs }) => needs));
   return {
     flow,
+    digests,
     held,
     observer,
     stop,
@@ -128,6 +137,7 @@ export function flowPorts(run: RunOfFlow, interrupts: Interrupts) {
       findProgram: (node) => run.programs.find(node),
       runId,
       nodes,
+      mask: await maskOf(flow),
       outputs: new PrintedOutputs({ root: resolve(run.root), runId, nodes, fold }),
       kill,
       commands,

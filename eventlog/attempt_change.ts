@@ -72,13 +72,17 @@ function detailsOf(event: NodeRunEvent): Omit<AttemptChange, "node_id"> {
 }
 
 function outputOf(
-  event: Pick<AttemptInfo, "output_hash" | "error_hash" | "output_cut" | "error_cut">,
+  event: Pick<
+    AttemptInfo,
+    "output_hash" | "error_hash" | "output_cut" | "error_cut" | "output_masked"
+  >,
 ) {
   return defined({
     output_hash: textOf(event.output_hash),
     error_hash: textOf(event.error_hash),
     output_cut: numberOf(event.output_cut),
     error_cut: numberOf(event.error_cut),
+    output_masked: event.output_masked === true || undefined,
   });
 }
 

@@ -95,7 +95,10 @@ export class RunFold {
   readonly #names: (string | undefined)[] = [];
   readonly #attempts = new NumberTable(ATTEMPT_CELLS);
   /** What was left out of outputs, by the rows of the attempts: of few anything is. */
-  readonly #cuts = new Map<number, Pick<AttemptInfo, "output_cut" | "error_cut">>();
+  readonly #cuts = new Map<
+    number,
+    Pick<AttemptInfo, "output_cut" | "error_cut" | "output_masked">
+  >();
   readonly #values = new PackedValues();
   readonly #damaged: [first: number, last: number][] = [];
   #startedTs: string | undefined;
@@ -349,8 +352,8 @@ export class RunFold {
     set(SIGNAL, values.ofText(change.signal));
     set(OUTPUT_HASH, values.ofDigest(change.output_hash));
     set(ERROR_HASH, values.ofDigest(change.error_hash));
-    const { output_cut, error_cut } = change;
-    const cut = defined({ output_cut, error_cut });
+    const { output_cut, error_cut, output_masked } = change;
+    const cut = defined({ output_cut, error_cut, output_masked });
     if (Object.keys(cut).length > 0) this.#cuts.set(row, cut);
   }
 

@@ -115,6 +115,8 @@ export interface NodeCompleted extends RunEventBase {
   output_cut?: number;
   /** The same of what it printed as errors. */
   error_cut?: number;
+  /** Whether secret values stood in its output, which are not kept. */
+  output_masked?: boolean;
   /** How long it took, in milliseconds. */
   duration_ms?: number;
   /** The attempt, from 1. */
@@ -139,6 +141,8 @@ export interface NodeFailed extends RunEventBase {
   output_cut?: number;
   /** The same of what it printed as errors. */
   error_cut?: number;
+  /** Whether secret values stood in its output, which are not kept. */
+  output_masked?: boolean;
   /** How long it took, in milliseconds. */
   duration_ms?: number;
   /** The attempt, from 1. */

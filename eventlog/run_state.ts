@@ -65,6 +65,8 @@ export interface AttemptInfo {
   output_cut?: number;
   /** The same of what it printed as errors. */
   error_cut?: number;
+  /** Whether secret values stood in its output, which are not kept. */
+  output_masked?: boolean;
 }
 
 /** What one event tells of an attempt: its node, and the members that the event has. */

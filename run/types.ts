@@ -242,6 +242,8 @@ export interface EndRecord {
   output_cut?: number;
   /** The same of what it printed as errors. */
   error_cut?: number;
+  /** Whether secret values stood in its output, which are not kept. */
+  output_masked?: true;
   /** Why it failed. */
   error?: ErrorRecord;
 }

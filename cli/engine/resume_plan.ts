@@ -16,6 +16,8 @@ import {
   FlowRecordError,
   readFlowRecord,
 } from "../flow/flow_record.ts";
+import type { DigestKey, ValueDigests } from "../flow/value_digests.ts";
+import { digestsOf, unsetSecrets, withSecrets } from "../flow/secrets.ts";
 import { flowOfCapture, isOfCommands } from "../flow/node_event.ts";
 import { readFlow } from "../flow/read_flow.ts";
 import { selectionNotes, selectNodes } from "../flow/select_nodes.ts";
@@ -33,6 +35,8 @@ export interface FlowChoice {
   rerun: readonly string[];
   /** Whether nothing is asked for that was never begun. */
   failedOnly: boolean;
+  /** Further variables whose values are kept out of all records. */
+  masks: readonly string[];
 }
 
 /** What is gone on with. */
@@ -49,9 +53,15 @@ export interface ResumePlan {
   wanted: ReadonlySet<string> | undefined;
   /** What people should know. */
   notes: readonly string[];
+  /** The digests of the values of its variables. */
+  digests: ValueDigests | undefined;
 }
 
-type Resumed = FlowChoice & { root: string; runId: string };
+type Resumed = FlowChoice & {
+  root: string;
+  runId: string;
+  digestKey: () => Promise<DigestKey>;
+};
 
 /**
  * Plans how to go on with a run; `history`: what its journal has, undefined when nothing was decided.
@@ -64,7 +74,8 @@ export async function planResume(
 ): Promise<ResumePlan> {
   const { runId, accept, failedOnly } = options;
   const record = await keptFlow(options);
-  const given = selectNodes(await findFlow(options, record), record);
+  const masks = [...record.secret ?? [], ...options.masks];
+  const given = await withSecrets(selectNodes(await findFlow(options, record), record), masks);
   const flow = { ...given, constraints: record.constraints };
   const ids = flow.nodes.map(({ id }) => id);
   checkKnown("rerun", options.rerun, ids);
@@ -73,18 +84,36 @@ export async function planResume(
   const completed = history?.completed ?? new Set();
   const outdated = outdatedNodes(flow, { completed, accept });
   const rerun = withDependents(flow, [...options.rerun, ...outdated]);
-  const changes = flowChanges(record, given);
+  const digests = await digestsOf(given, options.digestKey);
+  const changes = flowChanges(record, given, digests);
   const isKept = (id: string) => completed.has(id) && !rerun.has(id);
   refuseChanges(changes, { runId, isKept, accept });
+  const open = flow.nodes.filter(({ id }) => !isKept(id));
+  refuseMasked(open, runId);
   const changed = [...changes.changed.keys(), ...changes.gone, ...changes.added];
   return {
     flow,
-    open: flow.nodes.filter(({ id }) => !isKept(id)),
+    open,
     changed,
     rerun,
     wanted: failedOnly ? history?.begun ?? new Set() : undefined,
-    notes: [...selectionNotes(flow), ...notesOn(changes, completed), ...notesOnOutdated(outdated)],
+    notes: [
+      ...selectionNotes(flow),
+      ...notesOn(changes, completed),
+      ...notesOnOutdated(outdated),
+      ...unsetSecrets(flow).map((name) => `the secret ${name} has no value: nothing is masked`),
+    ],
+    digests,
   };
+}
+
+/** What stood in the place of a secret is nowhere but in the flow. */
+function refuseMasked(open: readonly FlowNode[], runId: string): void {
+  const masked = open.find(({ run, recordedRun }) => recordedRun === run);
+  if (masked === undefined) return;
+  const problem = `the command of ${masked.id} had secret values, which are not recorded; ` +
+    "run it anew";
+  throw new ResumeError("no-flow", problem, { runId });
 }
 
 /**
@@ -144,10 +173,17 @@ function refuseChanges(
 }
 
 function notesOn(
-  { changed, gone, added, constraints, rules }: FlowChanges,
+  { changed, gone, added, constraints, rules, values, areValuesUnknown }: FlowChanges,
   completed: ReadonlySet<string>,
 ): string[] {
   const notes: string[] = [];
+  for (const [id, names] of values) {
+    const how = completed.has(id) ? "; it has completed, and that stands" : "";
+    notes.push(`node ${id} is given another value of ${listed([...names])} than before${how}`);
+  }
+  if (areValuesUnknown) {
+    notes.push("whether variables have other values now cannot be told: the root has another key");
+  }
   for (const [id, what] of changed) {
     const how = completed.has(id) ? "; what it came to before is kept, unless it runs again" : "";
     notes.push(`node ${id} has another ${what} than when the run began${how}`);

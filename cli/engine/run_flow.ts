@@ -25,6 +25,7 @@ import type { TraceMode } from "../../trace/types.ts";
 import { type Flow, type FlowNode, nodesById } from "../flow/flow.ts";
 import { flowRecordText } from "../flow/flow_record.ts";
 import { describeNode, flowProvenance, nodePayload } from "../flow/node_event.ts";
+import type { ValueDigests } from "../flow/value_digests.ts";
 import { RecordingError, ResumeError } from "./errors.ts";
 import { FlowProgress } from "./flow_progress.ts";
 import type { RunObserver } from "./types.ts";
@@ -33,6 +34,8 @@ import type { RunObserver } from "./types.ts";
 export interface RunFlowOptions {
   /** The flow. */
   flow: Flow;
+  /** The digests of the values of its variables. */
+  digests?: ValueDigests | undefined;
   /** The directory that holds the runs. */
   root: string;
   /** The run. */
@@ -140,10 +143,10 @@ class FlowRun {
 
   /** Begins the run, or goes on with it. */
   async #open(): Promise<RunEngine> {
-    const { held, flow, past } = this.#options;
+    const { held, flow, digests, past } = this.#options;
     const options = await this.#engineOptions();
     if (past === undefined) {
-      const flowJson = encodeUtf8(await flowRecordText(flow));
+      const flowJson = encodeUtf8(await flowRecordText(flow, digests));
       try {
         await held.putDocument("flow.json", flowJson);
         this.isOpen = true;

@@ -70,6 +70,8 @@ export interface FlowNode {
   id: string;
   /** The program and its arguments; empty where nothing is run. */
   run: string[];
+  /** The same as it is recorded, where secret values stand in it that are not. */
+  recordedRun?: string[];
   /** The task of `deno.json` that it runs; its program is then the Deno that runs this. */
   task?: string;
   /** The text of that task, where it was there when the flow was read. */

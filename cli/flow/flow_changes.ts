@@ -3,6 +3,7 @@ import { resolve } from "../files.ts";
 import type { Flow } from "./flow.ts";
 import { type FlowRecord, type NodeRecord, nodeRecordOf } from "./flow_record.ts";
 import { flowRules } from "./node_event.ts";
+import type { ValueDigests } from "./value_digests.ts";
 
 /** In what a flow is not the recorded one. */
 export interface FlowChanges {
@@ -16,13 +17,21 @@ export interface FlowChanges {
   constraints: readonly string[];
   /** Rules of the flow as a whole that are other ones. */
   rules: readonly string[];
+  /** The variables of nodes that have another value now. */
+  values: ReadonlyMap<string, readonly string[]>;
+  /** Whether that cannot be told: their digests were made with another key. */
+  areValuesUnknown: boolean;
 }
 
 /**
  * Compares a flow with the recorded one. Where a flow file lies now is no difference, and so where its
  * nodes run.
  */
-export function flowChanges(record: FlowRecord, flow: Flow): FlowChanges {
+export function flowChanges(
+  record: FlowRecord,
+  flow: Flow,
+  digests?: ValueDigests,
+): FlowChanges {
   const isMoved = flow.path === undefined || record.path !== resolve(flow.path);
   const recordedNodes = new Map(record.nodes.map((node) => [node.id, node]));
   const nodes = new Map(flow.nodes.map((node) => [node.id, nodeRecordOf(node)]));
@@ -44,7 +53,26 @@ export function flowChanges(record: FlowRecord, flow: Flow): FlowChanges {
       .map(([name]) => name),
     rules: FLOW_RULE_NAMES.filter(([rule]) => !isSame(record[rule], rules[rule]))
       .map(([, name]) => name),
+    ...valueChanges(record, flow, digests),
   };
+}
+
+/** A variable that a node did not have before, or has no more, is a change of the node. */
+function valueChanges(record: FlowRecord, flow: Flow, digests: ValueDigests | undefined) {
+  const values = new Map<string, string[]>();
+  const hasDigests = record.digest_key !== undefined && digests !== undefined;
+  if (!hasDigests || record.digest_key !== digests.keyId) {
+    return { values, areValuesUnknown: hasDigests };
+  }
+  const recordedNodes = new Map(record.nodes.map((node) => [node.id, node]));
+  for (const node of flow.nodes) {
+    const recorded = recordedNodes.get(node.id)?.env_digests ?? {};
+    const names = Object.entries(digests.ofNode(node))
+      .filter(([name, digest]) => recorded[name] !== undefined && recorded[name] !== digest)
+      .map(([name]) => name);
+    if (names.length > 0) values.set(node.id, names);
+  }
+  return { values, areValuesUnknown: false };
 }
 
 /** What a flow file calls the rules of the flow as a whole. */

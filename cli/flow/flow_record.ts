@@ -32,6 +32,7 @@ import {
   taskOfRecord,
 } from "./node_event.ts";
 import { type Json, parseJsonc } from "./parse_jsonc.ts";
+import type { ValueDigests } from "./value_digests.ts";
 import { checkNeeds } from "./ready_nodes.ts";
 
 /** A flow as the run that it belongs to keeps it, in `flow.json`. */
@@ -62,6 +63,8 @@ export interface FlowRecord extends FlowRules {
   description?: string;
   /** The names of variables whose values nobody may read in what is recorded. */
   secret?: string[];
+  /** What the key is called that digests of values were made with. */
+  digest_key?: string;
 }
 
 /** A node in a {@linkcode FlowRecord}. */
@@ -72,6 +75,8 @@ export interface NodeRecord extends CommandRecord, NodeRules {
   description?: string;
   /** The nodes that it needs. */
   needs: string[];
+  /** Keyed digests of the values of its variables, by their names. */
+  env_digests?: Record<string, string>;
 }
 
 /**
@@ -91,9 +96,9 @@ export async function writeFlowRecord(
   });
 }
 
-/** What `flow.json` has of a flow. */
-export async function flowRecordText(flow: Flow): Promise<string> {
-  return `${JSON.stringify(await recordOf(flow), null, 2)}\n`;
+/** What `flow.json` has of a flow; `digests`: those of the values of its variables. */
+export async function flowRecordText(flow: Flow, digests?: ValueDigests): Promise<string> {
+  return `${JSON.stringify(await recordOf(flow, digests), null, 2)}\n`;
 }
 
 /** The `flow.json` of a run cannot be used. */
@@ -183,6 +188,7 @@ function flowMembers(record: Map<string, Json>, fail: Fail) {
     only: read("only", (value) => textsIn(value, '"only"', fail)),
     skip: read("skip", (value) => textsIn(value, '"skip"', fail)),
     secret: read("secret", (value) => textsIn(value, '"secret"', fail)),
+    digest_key: read("digest_key", (value) => textIn(value, '"digest_key"', fail)),
   });
 }
 
@@ -231,11 +237,20 @@ function nodeFrom(json: Json, fail: Fail): NodeRecord {
       retry: read("retry", (value) => retryFrom(value, fail)),
       gate: read("gate", (value) => textIn(value, ".gate", fail)),
       on: read("on", (value) => textsIn(value, ".on", fail)),
+      masked: read("masked", (value) => flagIn(value, ".masked", fail) || undefined),
+      env_digests: read("env_digests", (value) => digestsFrom(value, fail)),
     }),
   };
   const { run, needs, gate } = command as NodeRecord;
   if (run.length === 0 && needs.length === 0 && gate === undefined) fail(".run is empty");
   return command;
+}
+
+function digestsFrom(json: Json, fail: Fail): Record<string, string> {
+  const digests = objectIn(json, ".env_digests", fail);
+  return Object.fromEntries(
+    Array.from(digests, ([name, value]) => [name, textIn(value, `.env_digests.${name}`, fail)]),
+  );
 }
 
 function retryFrom(json: Json, fail: Fail): RetryRecord {
@@ -305,9 +320,13 @@ function textsIn(value: Json | undefined, place: string, fail: Fail): string[] {
   return isStringArray(value) ? value : fail(`${place} is no list of texts`);
 }
 
-async function recordOf(flow: Flow): Promise<FlowRecord> {
+async function recordOf(flow: Flow, digests: ValueDigests | undefined): Promise<FlowRecord> {
   const { path, madeBy, tasks, name, constraints, nodes, secrets } = flow;
   const { args, only, skip, description } = flow;
+  const digestsOf = (node: FlowNode) => {
+    const isGiven = digests !== undefined && Object.keys(node.env).length > 0;
+    return isGiven ? { env_digests: digests.ofNode(node) } : {};
+  };
   return {
     format: 1,
     path: path === undefined ? null : resolve(path),
@@ -315,8 +334,9 @@ async function recordOf(flow: Flow): Promise<FlowRecord> {
     name,
     provenance: await flowProvenance(flow),
     constraints,
-    nodes: nodes.map(nodeRecordOf),
+    nodes: nodes.map((node) => ({ ...nodeRecordOf(node), ...digestsOf(node) })),
     ...defined({
+      digest_key: digests?.keyId,
       description,
       args,
       only,
@@ -354,10 +374,12 @@ export function flowOfRecord(record: Omit<FlowRecord, "format" | "path" | "prove
 
 function nodeOfRecord(record: NodeRecord): FlowNode {
   const { id, run, needs, cwd, gate, description, when, allow_failure, on } = record;
+  const recordedRun = record.masked && run;
   return makeNode({
     ...{ id, run, needs, cwd },
     ...taskOfRecord(record),
     ...defined({
+      recordedRun,
       gate,
       description,
       timeoutMs: record.timeout_ms,

@@ -20,6 +20,8 @@ import {
 export interface CommandRecord {
   /** The program and its arguments. */
   run: string[];
+  /** Whether secret values stood in them, in place of which they have `***`. */
+  masked?: true;
   /** Where it runs. */
   cwd: string;
   /** The names of the variables that the flow gives it; their values are never recorded. */
@@ -96,9 +98,15 @@ function retryRecord({ maxRetries, delayMs, factor, maxDelayMs, notOn }: NodeRet
 
 /** What is recorded of the command of a node. */
 export function commandRecordOf(node: FlowNode): CommandRecord {
-  const { run, cwd, env, timeoutMs, task, taskText, taskFile } = node;
-  const more = { timeout_ms: timeoutMs, task, task_text: taskText, task_file: taskFile };
-  return { run, cwd, env: Object.keys(env), ...defined(more) };
+  const { cwd, env, timeoutMs, recordedRun, task, taskText, taskFile } = node;
+  const masked = recordedRun === undefined ? undefined : true as const;
+  const more = { timeout_ms: timeoutMs, task, task_text: taskText, task_file: taskFile, masked };
+  return { run: recordedRunOf(node), cwd, env: Object.keys(env), ...defined(more) };
+}
+
+/** The program and its arguments as whoever reads the records may see them. */
+export function recordedRunOf({ run, recordedRun = run }: FlowNode): string[] {
+  return recordedRun;
 }
 
 /** Whether anything that was recorded is a command. */
@@ -114,8 +122,9 @@ export function recordedNode(
   record: CommandRecord,
   { needs = [], env = {} }: Partial<Pick<FlowNode, "needs" | "env">> = {},
 ): FlowNode {
-  const { run, cwd, timeout_ms: timeoutMs } = record;
-  return makeNode({ id, run, needs, env, cwd, ...defined({ timeoutMs }), ...taskOfRecord(record) });
+  const { run, cwd, timeout_ms: timeoutMs, masked } = record;
+  const more = defined({ timeoutMs, recordedRun: masked && run });
+  return makeNode({ id, run, needs, env, cwd, ...more, ...taskOfRecord(record) });
 }
 
 /** A command as people know it: of a task its own text, with what it is given. */
@@ -151,8 +160,9 @@ export function describeNode(nodeId: string, payload: Readonly<Record<string, un
 export async function flowProvenance(flow: Flow): Promise<string> {
   const { name, nodes } = flow;
   const parts = nodes.map((node) => {
-    const { id, run, needs, env, timeoutMs = null, taskText } = node;
-    const command = { id, run, needs, env: Object.keys(env).sort(), timeout_ms: timeoutMs };
+    const { id, needs, env, timeoutMs = null, taskText } = node;
+    const names = Object.keys(env).sort();
+    const command = { id, run: recordedRunOf(node), needs, env: names, timeout_ms: timeoutMs };
     return { ...command, ...defined({ task_text: taskText }), ...nodeRules(node) };
   });
   parts.sort((a, b) => a.id < b.id ? -1 : 1);

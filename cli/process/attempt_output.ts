@@ -1,4 +1,5 @@
 import type { HeldRun, OutputRef, OutputSink } from "../../run/types.ts";
+import type { MaskedStream } from "./secret_mask.ts";
 import { failureMessageOf, TAIL_BYTES } from "./output_file.ts";
 import type { TakeOutput } from "./output_pump.ts";
 
@@ -13,7 +14,9 @@ interface AttemptOutputOptions {
   of: OutputRef;
   /** How much of it is kept. */
   maxBytes: number;
-  /** Gets it as it comes, too. */
+  /** Takes what is secret out of what is kept. */
+  mask: MaskedStream | undefined;
+  /** Gets it as it comes, too, and whole. */
   passOn?: TakeOutput | undefined;
 }
 
@@ -34,15 +37,20 @@ export class AttemptOutput {
 
   /** Takes a chunk. What is kept of it is a copy: the buffer is read into again. */
   readonly take: TakeOutput = async (chunk) => {
-    const { held, of, maxBytes, passOn } = this.#options;
-    const kept = chunk.slice();
+    const { mask, passOn } = this.#options;
+    this.#keep(mask === undefined ? chunk.slice() : mask.take(chunk).slice());
+    const wish = passOn?.(chunk);
+    await this.#sink?.ready();
+    return await wish;
+  };
+
+  #keep(kept: Uint8Array): void {
+    if (kept.length === 0) return;
+    const { held, of, maxBytes } = this.#options;
     this.#sink ??= held.openOutput(of, { maxBytes });
     this.#sink.write(kept, Date.now());
     this.#keepEnd(kept);
-    const wish = passOn?.(chunk);
-    await this.#sink.ready();
-    return await wish;
-  };
+  }
 
   /**
    * Ends it.
@@ -50,9 +58,16 @@ export class AttemptOutput {
    * @returns Its digest, as it is recorded, and how many bytes were left out, if any were.
    */
   async close(options?: { sync: boolean }): Promise<{ hash: string; cut: number | undefined }> {
+    const { mask } = this.#options;
+    if (mask !== undefined) this.#keep(mask.end());
     const kept = await this.#sink?.close(options);
     const hash = kept === undefined ? EMPTY_HASH : `sha256:${kept.sha256}`;
     return { hash, cut: kept?.leftOut || undefined };
+  }
+
+  /** Whether something secret was taken out of it. */
+  get isMasked(): boolean {
+    return this.#options.mask?.hasMasked ?? false;
   }
 
   /** Why the command failed, as far as its last words tell. */

@@ -26,6 +26,7 @@ import { ownEntries, ownVariables } from "./marks.ts";
 import { endLeftOutside } from "./orphan_processes.ts";
 import type { TakeOutput } from "./output_pump.ts";
 import type { PrintedOutputs } from "./printed_outputs.ts";
+import type { SecretMask } from "./secret_mask.ts";
 import { ProcessLines } from "./process_log.ts";
 import { type Command, type CommandEnd, endWithinMs, runCommand } from "./run_command.ts";
 
@@ -35,6 +36,8 @@ export interface CommandPlaceOptions {
   held: Pick<HeldRun, "append" | "openOutput">;
   /** The nodes, by their ids. */
   nodes: ReadonlyMap<string, FlowNode>;
+  /** Takes what is secret out of what is kept; undefined where nothing is. */
+  mask?: SecretMask | undefined;
   /** The path of the program of a node that starts, or why there is none. */
   findProgram: (node: FlowNode) => string | NoProgram;
   /** The directory that holds the runs; processes are told apart by it. */
@@ -69,10 +72,12 @@ export class CommandPlace implements AttemptPlace {
   readonly #entries = ownEntries();
   readonly #defaultPath = pathFor(undefined);
   readonly #inheritsInput: boolean;
+  readonly #mask: SecretMask | undefined;
   #hasRun = false;
 
   constructor(options: CommandPlaceOptions) {
     this.#options = options;
+    this.#mask = options.mask;
     this.#root = resolve(options.root);
     this.#processes = new ProcessLines(options.root);
     this.#inheritsInput = options.passThrough !== undefined && !Deno.stdin.isTerminal();
@@ -100,12 +105,14 @@ export class CommandPlace implements AttemptPlace {
       held,
       of: { ...of, stream: "out" },
       maxBytes,
+      mask: this.#mask?.stream(),
       passOn: passThrough?.output,
     });
     const errors = new AttemptOutput({
       held,
       of: { ...of, stream: "err" },
       maxBytes,
+      mask: this.#mask?.stream(),
       passOn: passThrough?.errors,
     });
     this.#hasRun = true;
@@ -124,7 +131,9 @@ export class CommandPlace implements AttemptPlace {
       });
     } catch (error) {
       if (error instanceof NotStartedError) {
-        return { termination: error.termination, end: { duration_ms: 0, error: error.record } };
+        const { termination, record } = error;
+        const message = this.#mask?.text(record.message) ?? record.message;
+        return { termination, end: { duration_ms: 0, error: { ...record, message } } };
       }
       await Promise.allSettled([output.close(), errors.close()]);
       throw error;
@@ -165,7 +174,7 @@ export class CommandPlace implements AttemptPlace {
       const sync = this.#options.isNeeded(nodeId);
       const [kept, keptErrors] = await Promise.all([output.close({ sync }), errors.close()]);
       if (outputError !== undefined) throw outputError;
-      this.#options.outputs?.add(of, kept);
+      this.#options.outputs?.add(of, { ...kept, isMasked: output.isMasked });
       const message = termination === "Completed" ? "" : errors.failureMessage;
       const how = signal !== null ? { signal } : { exit_code: code };
       const end = {
@@ -174,6 +183,7 @@ export class CommandPlace implements AttemptPlace {
         output_hash: kept.hash,
         error_hash: keptErrors.hash,
         ...defined({ output_cut: kept.cut, error_cut: keptErrors.cut }),
+        ...(output.isMasked && { output_masked: true as const }),
         ...(message !== "" && { error: { message } }),
       };
       return { termination, end };

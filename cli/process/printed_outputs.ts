@@ -22,6 +22,8 @@ interface Printed {
   hash: string | undefined;
   /** How many bytes of it were left out. */
   cut: number | undefined;
+  /** Whether something secret was taken out of it. */
+  isMasked: boolean;
 }
 
 /** Whose outputs there are. */
@@ -100,17 +102,15 @@ export class PrintedOutputs {
     for (const nodeId of this.#needed.of(node)) {
       const name = outputVariable(nodeId);
       const printed = this.#seen.get(nodeId) ?? this.#recorded(nodeId);
-      if (printed?.hash !== undefined && printed.cut === undefined) {
+      if (printed?.hash !== undefined && printed.cut === undefined && !printed.isMasked) {
         variables.env[name] = this.#pathOf({ nodeId, ...printed });
         continue;
       }
       variables.unset.push(name);
-      if (printed?.cut === undefined) continue;
-      const lost = formatSize(printed.cut);
-      variables.notes.push(
-        `${node.id} is not told of what ${nodeId} printed (${name}): ${lost} of it were left out; ` +
-          "--max-output says how much is kept",
-      );
+      const lack = printed && lackOf(printed);
+      if (lack === undefined) continue;
+      const what = `${node.id} is not told of what ${nodeId} printed (${name})`;
+      variables.notes.push(`${what}: ${lack}`);
     }
     return variables;
   }
@@ -126,8 +126,20 @@ export class PrintedOutputs {
     const attempts = this.#options.fold.attemptsOf(nodeId)
       .filter(({ output_hash: hash }) => hash !== undefined);
     const last = attempts.findLast(({ status }) => status === "Completed") ?? attempts.at(-1);
-    return last && { attempt: last.attempt, hash: last.output_hash, cut: last.output_cut };
+    return last && {
+      attempt: last.attempt,
+      hash: last.output_hash,
+      cut: last.output_cut,
+      isMasked: last.output_masked ?? false,
+    };
   }
+}
+
+/** Why what is kept of an output is not what was printed. */
+function lackOf({ cut, isMasked }: Printed): string | undefined {
+  if (isMasked) return "secret values stood in it, which are not kept";
+  if (cut === undefined) return undefined;
+  return `${formatSize(cut)} of it were left out; --max-output says how much is kept`;
 }
 
 async function compareOutput(path: string, expected: string): Promise<string | undefined> {

@@ -12,6 +12,7 @@ import { UsageError } from "../exit_codes.ts";
 import { Programs } from "../flow/find_programs.ts";
 import { type Flow, type FlowNode, nodesById } from "../flow/flow.ts";
 import { type CommandRecord, isCommandRecord, recordedNode } from "../flow/node_event.ts";
+import { maskOf } from "../flow/secrets.ts";
 import { CommandPlace, type CommandPlaceOptions } from "./command_place.ts";
 import type { Interrupts } from "./interrupts.ts";
 import { endWithinMs } from "./run_command.ts";
@@ -24,6 +25,8 @@ interface RerunLimits {
   maxOutputBytes: number;
   /** The time between SIGTERM and SIGKILL, in milliseconds. */
   graceMs: number;
+  /** The variables whose values were kept out of what was recorded. */
+  masks: readonly string[];
 }
 
 /** A command that was recorded. */
@@ -56,7 +59,8 @@ class Rerun implements AsyncDisposable {
   /** Makes a place for recorded commands; what they print goes to files below a root of its own. */
   protected static async openPlace(
     commands: Commands,
-    { interrupts, ...limits }: RerunLimits,
+    given: Flow | undefined,
+    { interrupts, masks, ...limits }: RerunLimits,
   ): Promise<RerunPlace> {
     const nodes = Array.from(commands, ([id, command]) => ({ ...command, id }));
     // What ran later may be made by what ran first.
@@ -69,6 +73,7 @@ class Rerun implements AsyncDisposable {
     const options = {
       ...limits,
       held,
+      mask: await maskOf(given ?? { secrets: masks, nodes: [] }),
       findProgram: (node: FlowNode) => programs.find(node),
       root,
       runId: held.view.runId,
@@ -143,7 +148,7 @@ export class LiveReplay extends Rerun implements RuntimeInvoker {
     limits: RerunLimits,
   ): Promise<LiveReplay> {
     const commands = commandsOfBundle(bundle, given);
-    return new LiveReplay(bundle, await Rerun.openPlace(commands, limits));
+    return new LiveReplay(bundle, await Rerun.openPlace(commands, given, limits));
   }
 
   /** Runs the command of an attempt. */
@@ -240,9 +245,20 @@ function attemptOfStep({ node_id: nodeId, attempt = 1 }: TraceStep): NodeAttempt
 function commandsBy(commands: readonly RecordedCommand[], given: Flow | undefined): Commands {
   const values = nodesById(given?.nodes ?? []);
   return new Map(commands.map(({ key, nodeId, record }) => {
-    const env = recordedEnv(nodeId, record.env, values.get(nodeId));
-    return [key, recordedNode(nodeId, record, { env })];
+    const given = values.get(nodeId);
+    const env = recordedEnv(nodeId, record.env, given);
+    const run = record.masked ? unmaskedRun(nodeId, given) : record.run;
+    return [key, recordedNode(nodeId, { ...record, run }, { env })];
   }));
+}
+
+/** A command whose secret values are in its flow only. */
+function unmaskedRun(id: string, given: FlowNode | undefined): string[] {
+  if (given !== undefined) return given.run;
+  throw new UsageError(
+    `Cannot run ${JSON.stringify(id)} again: its command had secret values, which are not ` +
+      "recorded; name its flow with --flow",
+  );
 }
 
 /** The values of the variables that a node was given: they are in its flow only. */
@@ -275,7 +291,7 @@ export class StepReplay extends Rerun {
     given: Flow | undefined,
     limits: RerunLimits,
   ): Promise<StepReplay> {
-    const place = await Rerun.openPlace(commandsOfTrace(trace, given), limits);
+    const place = await Rerun.openPlace(commandsOfTrace(trace, given), given, limits);
     return new StepReplay(limits.interrupts.stop, place);
   }
 

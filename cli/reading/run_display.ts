@@ -5,7 +5,7 @@ import type { AttemptEnd } from "../../run/types.ts";
 import type { DecisionReason } from "../../supervisor/types.ts";
 import type { RunObserver } from "../engine/types.ts";
 import type { Flow, FlowNode } from "../flow/flow.ts";
-import { shownCommand } from "../flow/node_event.ts";
+import { recordedRunOf, shownCommand } from "../flow/node_event.ts";
 import { PassThrough } from "../process/output_pump.ts";
 import { printableLine } from "../text/printable.ts";
 import { Screen } from "../text/screen.ts";
@@ -86,7 +86,10 @@ export class TextDisplay implements RunDisplay {
   nodeStarted(node: FlowNode): void {
     this.#progress.started(node.id);
     if (this.#screen.isTerminal) this.#tick();
-    else this.#line(`▸ ${node.id}: ${printableLine(shownCommand(node))}`);
+    else {
+      const command = shownCommand({ ...node, run: recordedRunOf(node) });
+      this.#line(`▸ ${node.id}: ${printableLine(command)}`);
+    }
   }
 
   /** On a terminal, shows what waits, and why. */

@@ -192,7 +192,11 @@ function isUtf8(bytes: Uint8Array): boolean {
 }
 
 /** The options of the verbs that run commands. */
-export const COMMAND_OPTIONS = { grace: "string", "max-output": "string" } as const;
+export const COMMAND_OPTIONS = {
+  grace: "string",
+  "max-output": "string",
+  mask: "string",
+} as const;
 
 /** Their part of the help, with that of all verbs. */
 export const COMMAND_HELP =
@@ -200,6 +204,8 @@ export const COMMAND_HELP =
                       killed (default 5s)
   --max-output SIZE   how much of each output of a command is kept (default
                       16MiB): its first half and its last half
+  --mask NAMES        variables, a,b, whose values are kept out of all that is
+                      recorded: *** stands for them in outputs and commands
 ${COMMON_HELP}`;
 
 /** How commands are run. */
@@ -208,6 +214,8 @@ interface CommandSettings {
   graceMs: number;
   /** How much of each output is kept. */
   maxOutputBytes: number;
+  /** The variables whose values are kept out of all records. */
+  masks: readonly string[];
 }
 
 /** Reads the options of the verbs that run commands. */
@@ -216,6 +224,7 @@ export function commandSettings(options: Options<typeof COMMAND_OPTIONS>): Comma
   return {
     graceMs: graceWithin(parseDurationOption("grace", grace)),
     maxOutputBytes: parseSizeOption("max-output", maxOutput),
+    masks: namesOption(options.mask) ?? [],
   };
 }
 

@@ -2,10 +2,12 @@ import { basename } from "../../_internal/path.ts";
 import { optionError, passExitCode, UsageError } from "../exit_codes.ts";
 import { type Flow, makeFlow, makeNode, nameFrom, nameProblem } from "../flow/flow.ts";
 import { displayOf } from "../reading/run_display.ts";
+import { withSecrets } from "../flow/secrets.ts";
 import { recordRun } from "../record_run.ts";
 import { commandLine } from "../text/printable.ts";
 import { parseDurationOption } from "../text/units.ts";
 import {
+  namesOption,
   numberOption,
   readArguments,
   RUN_HELP,
@@ -49,7 +51,8 @@ async function exec(args: string[]): Promise<number> {
     const meant = commandLine([...operands, ...command]);
     throw new UsageError(`Write -- before the command: taffrail exec -- ${meant}`);
   }
-  const flow = commandFlow(command, options);
+  const masks = namesOption(options.mask) ?? [];
+  const flow = await withSecrets(commandFlow(command, options), masks);
   using display = displayOf(flow, { root, json });
   const { exitCode } = await recordRun(flow, { root, display, ...runSettings(options) });
   return exitCode;

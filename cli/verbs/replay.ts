@@ -6,6 +6,7 @@ import { systemTimers } from "../../supervisor/driver/timers.ts";
 import { flowProvenance } from "../flow/node_event.ts";
 import { nodeOfEvent } from "../../run/engine/asks.ts";
 import { readFlow } from "../flow/read_flow.ts";
+import { withSecrets } from "../flow/secrets.ts";
 import { Interrupts } from "../process/interrupts.ts";
 import { damageText, openCapture, type OpenedCapture } from "../reading/open_capture.ts";
 import { counted, printableLine } from "../text/printable.ts";
@@ -47,7 +48,10 @@ interrupted: attempts without an end. damage: where the journal cannot be read.`
     const kinds = { ...COMMAND_OPTIONS, live: "boolean", flow: "string" } as const;
     const { root, json, options, operands } = readArguments("replay", args, kinds);
     const source = await openCapture(root, onlyOperand("replay", operands, "run or capture file"));
-    const flow = options.flow === undefined ? undefined : await readFlow(options.flow);
+    const settings = commandSettings(options);
+    const flow = options.flow === undefined
+      ? undefined
+      : await withSecrets(await readFlow(options.flow), settings.masks);
     const expected = flow === undefined ? {} : {
       expected: { adapterProvenance: "none", runtimeProvenance: await flowProvenance(flow) },
     };
@@ -63,7 +67,7 @@ interrupted: attempts without an end. damage: where the journal cannot be read.`
     const { LiveReplay } = await import("../process/rerun_commands.ts");
     await using live = await LiveReplay.open(source.bundle, flow, {
       interrupts,
-      ...commandSettings(options),
+      ...settings,
     });
     const report = await replayBundle(source.bundle, {
       createSupervisor,

@@ -11,7 +11,7 @@ import type { HeldRun, NodeAttempt, RunsRoot, RunView } from "../../run/types.ts
 import { RunError } from "../../run/run_error.ts";
 import { readTrace } from "../../trace/read_trace.ts";
 import { RecordingError, ResumeError } from "../engine/errors.ts";
-import { type FlowChoice, planResume } from "../engine/resume_plan.ts";
+import { type FlowChoice, planResume, type ResumePlan } from "../engine/resume_plan.ts";
 import { runFlow, type RunFlowEnd } from "../engine/run_flow.ts";
 import { passExitCode } from "../exit_codes.ts";
 import { Programs } from "../flow/find_programs.ts";
@@ -159,7 +159,8 @@ async function resumeRun(options: ResumeOptions): Promise<number> {
     refuseEnded(runId, fold.state().state);
     await refuseNewer(root, runId);
     const history = await readHistory({ root, view: held.view, fold });
-    const plan = await planResume(options, history);
+    const digestKey = () => runs.digestKey();
+    const plan = await planResume({ ...options, digestKey }, history);
     ({ flow } = plan);
     // What has completed may have been run by something that is gone since.
     const programs = new Programs(flow).check(plan.open);
@@ -167,7 +168,9 @@ async function resumeRun(options: ResumeOptions): Promise<number> {
     display = shown.use(displayOf(flow, { root, json, completed }));
     interrupts.listenFor(display, options.graceMs);
     display.runStarted(runId);
-    const ports = flowPorts({ ...options, flow, programs, held, display, fold }, interrupts);
+    const { digests } = plan;
+    const run = { ...options, flow, digests, programs, held, display, fold };
+    const ports = await flowPorts(run, interrupts);
     const { stop, kill } = interrupts;
     const note = (text: string) => display.note(text);
     for (const text of plan.notes) note(text);
@@ -178,7 +181,7 @@ async function resumeRun(options: ResumeOptions): Promise<number> {
         const processes = attempts.length === 0 ? [] : await processLinesOf(held.view);
         await endOrphans({ ...options, attempts, processes, stop, kill, note });
         stop.throwIfAborted();
-        await keepFlow(held, flow);
+        await keepFlow(held, plan);
       },
     };
     end = await runFlow({ ...options, ...ports, fold, past }).catch((error) => {
@@ -199,8 +202,8 @@ async function resumeRun(options: ResumeOptions): Promise<number> {
 }
 
 /** Keeps the flow as it is now, where that is not how the run has it. */
-async function keepFlow(held: HeldRun, flow: Flow): Promise<void> {
-  const text = await flowRecordText(flow);
+async function keepFlow(held: HeldRun, { flow, digests }: ResumePlan): Promise<void> {
+  const text = await flowRecordText(flow, digests);
   const kept = await held.view.document("flow.json");
   if (kept !== undefined && decodeUtf8(kept) === text) return;
   await held.putDocument("flow.json", encodeUtf8(text));

@@ -8,6 +8,7 @@ import { NO_TASK_FILES } from "../flow/task_files.ts";
 import { EXCLUSIVE, type Exclusive } from "../process/exclusive_flow.ts";
 import { printPlan, printPlanJson } from "../reading/print_plan.ts";
 import { displayOf } from "../reading/run_display.ts";
+import { withSecrets } from "../flow/secrets.ts";
 import { recordRun } from "../record_run.ts";
 import { Screen } from "../text/screen.ts";
 import { listed } from "../text/printable.ts";
@@ -86,9 +87,11 @@ as others may make it.
 Each command finds TAFFRAIL_RUN_ID, TAFFRAIL_NODE_ID, TAFFRAIL_ATTEMPT and
 TAFFRAIL_ROOT in its environment, and in TAFFRAIL_OUTPUT_<NEED> the path of what
 each node that it needs has printed: the id in upper case, _ for what is no
-letter or digit; not set where --max-output has cut that. When it ends, what is
-left of its process group is ended too. Command lines are recorded;
-environments are not.
+letter or digit; not set where --max-output has cut that, or something secret
+stood in it. When it ends, what is left of its process group is ended too.
+Command lines are recorded, of the values of "env" only digests, by which resume
+tells what has changed. "secret": ["TOKEN"] keeps the values of these variables
+out of outputs and command lines.
 
 What a task depends on is a node of its own, also in a flow file: one for all
 that depend on it, where they are given the same variables; with another "when"
@@ -119,7 +122,8 @@ of --tasks is { "files": [{ "path", "package", "tasks": [{ "name", "command",
     const given = { options, operands, behind };
     if (options.tasks === true) return await listTasks(given, json);
     return await passExitCode(options.tasks === undefined ? undefined : "tasks", async () => {
-      const flow = partOf(await chooseFlow(given), options);
+      const masks = namesOption(options.mask) ?? [];
+      const flow = await withSecrets(partOf(await chooseFlow(given), options), masks);
       if (options["dry-run"] === true) return await showPlan(flow, json);
       using display = displayOf(flow, { root, json });
       const settings = { ...runSettings(options), ...exclusiveOption(options) };

@@ -6,6 +6,7 @@ import { toChromeTrace } from "../../trace/to_chrome_trace.ts";
 import type { TraceEnvelope, TraceStep } from "../../trace/types.ts";
 import { optionError, UsageError } from "../exit_codes.ts";
 import { readFlow } from "../flow/read_flow.ts";
+import { withSecrets } from "../flow/secrets.ts";
 import { Interrupts } from "../process/interrupts.ts";
 import { isFromMissingFile } from "../files.ts";
 import { findReadableRun } from "../reading/find_run.ts";
@@ -109,13 +110,16 @@ async function replay(
   json: boolean,
 ): Promise<number> {
   const screen = new Screen(Deno.stdout);
-  const flow = options.flow === undefined ? undefined : await readFlow(options.flow);
+  const settings = commandSettings(options);
+  const flow = options.flow === undefined
+    ? undefined
+    : await withSecrets(await readFlow(options.flow), settings.masks);
   using interrupts = new Interrupts();
   interrupts.listen((signal) => new Screen(Deno.stderr).line(`${signal}: ending what runs`));
   const { StepReplay } = await import("../process/rerun_commands.ts");
   await using commands = await StepReplay.open(trace, flow, {
     interrupts,
-    ...commandSettings(options),
+    ...settings,
   });
   const step = numberOption(options, "step", parseStep);
   const found = await replayTrace(trace, commands.execute, {
