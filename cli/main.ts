@@ -18,6 +18,7 @@ const VERBS = new Map<string, () => Promise<Verb>>([
   ["init", async () => (await import("./verbs/init.ts")).initVerb],
   ["ls", async () => (await import("./verbs/ls.ts")).lsVerb],
   ["show", async () => (await import("./verbs/show.ts")).showVerb],
+  ["logs", async () => (await import("./verbs/logs.ts")).logsVerb],
   ["follow", async () => (await import("./verbs/follow.ts")).followVerb],
   ["stop", async () => (await import("./verbs/stop.ts")).stopVerb],
   ["replay", async () => (await import("./verbs/replay.ts")).replayVerb],

@@ -10,12 +10,11 @@ import type { RunFold } from "../../eventlog/derive_run_state.ts";
 import { attemptKey } from "../../run/attempt_key.ts";
 import { nodeIdProblem } from "../flow/flow.ts";
 import type { FlowRecord } from "../flow/flow_record.ts";
-import { hashOutput } from "../process/output_file.ts";
+import { DIGEST_OF_NOTHING, hashOutput } from "../process/output_file.ts";
 import { readProcesses } from "../process/process_log.ts";
 import type { JournalOfRun } from "./inspect_log.ts";
 import { fileProblem, type InspectedRun, type Problem } from "./problem.ts";
 
-const DIGEST_OF_NOTHING = "sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
 /** The form of a digest; whatever else a program records as one is its own. */
 const DIGEST = /^sha256:[0-9a-f]{64}$/;
 

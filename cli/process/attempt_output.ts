@@ -1,10 +1,7 @@
 import type { HeldRun, OutputRef, OutputSink } from "../../run/types.ts";
+import { DIGEST_OF_NOTHING, failureMessageOf, TAIL_BYTES } from "./output_file.ts";
 import type { MaskedStream } from "./secret_mask.ts";
-import { failureMessageOf, TAIL_BYTES } from "./output_file.ts";
 import type { TakeOutput } from "./output_pump.ts";
-
-/** The digest of an output without a byte, as it is recorded. */
-export const EMPTY_HASH = "sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
 
 /** How one output of an attempt is kept. */
 interface AttemptOutputOptions {
@@ -61,7 +58,7 @@ export class AttemptOutput {
     const { mask } = this.#options;
     if (mask !== undefined) this.#keep(mask.end());
     const kept = await this.#sink?.close(options);
-    const hash = kept === undefined ? EMPTY_HASH : `sha256:${kept.sha256}`;
+    const hash = kept === undefined ? DIGEST_OF_NOTHING : `sha256:${kept.sha256}`;
     return { hash, cut: kept?.leftOut || undefined };
   }
 

@@ -8,6 +8,10 @@ import {
 import { toHex } from "../../_internal/text.ts";
 import { printableOutput } from "../text/printable.ts";
 
+/** The digest of an output without a byte, for which no file is made. */
+export const DIGEST_OF_NOTHING =
+  "sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
+
 /**
  * The digest of what is kept of an output: `sha256:` and 64 hexadecimal digits. Of an output that
  * was too long to be kept whole it covers the kept halves and how much lies between them.

@@ -11,8 +11,7 @@ import type { NodeAttempt } from "../../run/types.ts";
 import type { FlowNode } from "../flow/flow.ts";
 import { NeededOutputs, outputVariable } from "../flow/output_variables.ts";
 import { formatSize } from "../text/units.ts";
-import { EMPTY_HASH } from "./attempt_output.ts";
-import { hashOutput } from "./output_file.ts";
+import { DIGEST_OF_NOTHING, hashOutput } from "./output_file.ts";
 
 /** What is known of what an attempt printed. */
 interface Printed {
@@ -87,7 +86,9 @@ export class PrintedOutputs {
     let problem = this.#compared.get(nodeId);
     if (problem === undefined) {
       const path = outputPath(this.#options, { ...printed, stream: "out" });
-      problem = hash === EMPTY_HASH ? Promise.resolve(undefined) : compareOutput(path, hash!);
+      problem = hash === DIGEST_OF_NOTHING
+        ? Promise.resolve(undefined)
+        : compareOutput(path, hash!);
       this.#compared.set(nodeId, problem);
     }
     return problem.then((problem) => {
@@ -117,7 +118,7 @@ export class PrintedOutputs {
 
   /** Of what printed nothing there is no file. */
   #pathOf({ nodeId, attempt, hash }: NodeAttempt & Printed): string {
-    if (hash === EMPTY_HASH) return isWindows ? "NUL" : "/dev/null";
+    if (hash === DIGEST_OF_NOTHING) return isWindows ? "NUL" : "/dev/null";
     return outputPath(this.#options, { nodeId, attempt, stream: "out" });
   }
 

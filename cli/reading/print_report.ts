@@ -1,7 +1,7 @@
 import { runPaths } from "../../_internal/root_layout.ts";
 import { failureText } from "../../_internal/text.ts";
 import { readOutputTail } from "../process/output_file.ts";
-import { columnWidth, printableLine } from "../text/printable.ts";
+import { columnWidth, commandLine, printableLine } from "../text/printable.ts";
 import type { Colour, Screen } from "../text/screen.ts";
 import { formatDuration, formatTime } from "../text/units.ts";
 import { exists } from "../files.ts";
@@ -160,8 +160,11 @@ function detailOf(node: NodeReport, report: RunReport): string {
   return report.is_orphan ? "was running, and may still run" : "was running";
 }
 
-/** Prints the end of what each failed node of a run printed, or what is recorded of its failure. */
-export function printTails(screen: Screen, report: RunReport): void {
+/**
+ * Prints the end of what each failed node of a run printed, or what is recorded of its failure; with a root
+ * also what prints all of it.
+ */
+export function printTails(screen: Screen, report: RunReport, root?: string): void {
   using _batch = screen.batch();
   for (const { id, status, output } of report.nodes) {
     if (typeof status !== "object") continue;
@@ -177,6 +180,10 @@ export function printTails(screen: Screen, report: RunReport): void {
       screen.line();
       screen.line(title);
       for (const line of lines) screen.line(`  | ${shown(line)}`);
+    }
+    if (root !== undefined && tails.length > 0 && paths.length > 0) {
+      const hint = commandHint("logs", { root, runId: report.run_id });
+      screen.line(screen.paint(`  all of it: ${hint} ${commandLine([id])}`, "dim"));
     }
   }
 }

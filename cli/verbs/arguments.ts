@@ -85,7 +85,7 @@ function parseArguments(
   const operands: string[] = [];
   let at = 0;
   while (at < args.length) {
-    const arg = args[at++]!;
+    const arg = longName(args[at++]!, kinds);
     if (arg === "--") {
       return { given, operands: [...operands, ...args.slice(at)] };
     } else if (!arg.startsWith("-") || arg === "-") {
@@ -110,6 +110,14 @@ function parseArguments(
     }
   }
   return { given, operands };
+}
+
+/** Options of one letter, where a verb takes what they stand for. */
+const LETTERS: Readonly<Record<string, string>> = { "-f": "follow" };
+
+function longName(arg: string, kinds: OptionKinds): string {
+  const name = Object.hasOwn(LETTERS, arg) ? LETTERS[arg]! : "";
+  return Object.hasOwn(kinds, name) ? `--${name}` : arg;
 }
 
 /** The number that an option gives in words, such as a duration; undefined when it was not given. */

@@ -53,7 +53,7 @@ docs/format/command_json.md tells more.`,
       return 0;
     }
     printReport(screen, report, root);
-    printTails(screen, report);
+    printTails(screen, report, root);
     return 0;
   },
 };

@@ -95,6 +95,8 @@ Deno.test({
       const good = idIn(await printed.of("run", "good.json"));
       await printed.of("exec", "--", "true");
       for (const runId of [bad, good]) await printed.of("show", runId);
+      await printed.of("exec", "--name", "long", "--", "sh", "-c", "printf %070000d 1");
+      for (const run of [bad, "long"]) await printed.of("logs", run);
 
       await using live = await openEventLog<Record<string, unknown>>({ root, runId: "live" });
       await live.append({ n: 1 });

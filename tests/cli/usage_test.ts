@@ -11,6 +11,7 @@ const VERBS = [
   "init",
   "ls",
   "show",
+  "logs",
   "follow",
   "stop",
   "replay",
