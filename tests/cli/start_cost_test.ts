@@ -20,6 +20,7 @@ const MOST_FILES: Record<string, number> = {
   show: 70,
   trace: 75,
   replay: 90,
+  what_if: 90,
   verify: 125,
   repair: 140,
   exec: 140,
@@ -59,6 +60,7 @@ for (const [verb, most] of Object.entries(MOST_FILES)) {
 
 Deno.test("every verb has a limit of files", () => {
   const verbs = valueImportsOf(project, "cli/main.ts")
-    .flatMap(({ specifier }) => /^\.\/verbs\/(\w+)\.ts$/.exec(specifier)?.[1] ?? []);
+    .flatMap(({ specifier }) => /^\.\/verbs\/(\w+)\.ts$/.exec(specifier)?.[1] ?? [])
+    .filter((name) => name !== "arguments");
   assertEquals(verbs.toSorted(), Object.keys(MOST_FILES).toSorted());
 });

@@ -225,3 +225,33 @@ Deno.test("taffrail what-if has an option for each limit, and refuses what is no
     }
     assertEquals((await ask(["what-if", "--max-in-flight=1", "nobody"], cwd)).code, 1);
   }));
+
+Deno.test("taffrail what-if does about a failure what the flow says", () =>
+  withTempDir(async (cwd) => {
+    /** The members of the flow and of its flaky node, and which nodes would have begun without a retry. */
+    const cases: [flow: object, flaky: object, begun: string[]][] = [
+      [{}, {}, ["flaky", "tidy"]],
+      [{ on_failure: "cancel" }, {}, ["flaky", "tidy"]],
+      [{ on_failure: "keep_going" }, {}, ["after", "flaky", "slow", "tidy"]],
+      [{}, { allow_failure: true }, ["after", "flaky", "next", "slow", "tidy"]],
+    ];
+    for (const [index, [flow, flaky, expected]] of cases.entries()) {
+      const name = `flow-${index}`;
+      const nodes = {
+        flaky: { ...sh("test $TAFFRAIL_ATTEMPT = 2"), ...flaky },
+        slow: sh("true"),
+        after: sh("true", "slow"),
+        next: sh("true", "flaky"),
+        tidy: { ...sh("true", "flaky"), when: "always" },
+      };
+      const constraints = { max_in_flight: 1, max_retries: 1 };
+      const text = JSON.stringify({ name, nodes, constraints, ...flow });
+      await Deno.writeTextFile(`${cwd}/flow.json`, text);
+      await taffrail(["run", "flow.json"], { cwd });
+      const { attempts } = await whatIfJson(cwd, "--max-retries", "0", name);
+      const begun = attempts.flatMap(({ node_id: node, what_if: other }) =>
+        other?.begun_ms == null ? [] : [node]
+      );
+      assertEquals(begun.toSorted(), expected, text);
+    }
+  }));

@@ -155,6 +155,20 @@ Deno.test("whatIf() with fewer retries: what fails then, what needs it is not as
   ]);
 });
 
+Deno.test("whatIf() leaves what an event says of its own retries as it was", async () => {
+  const attempts: Work["attempts"] = [[1000, FAILED], [1000, "Completed"]];
+  const works: Work[] = [
+    { id: "own", attempts, retry: { max_retries: 1 } },
+    { id: "rules", attempts },
+  ];
+  const bundle = await record(works, { constraints: { max_retries: 2 } });
+  const report = await ask(works, bundle, { max_retries: 0 });
+  assertEquals(changedIn(report), [
+    "rules 1: admitted, retry → admitted, retries_exhausted",
+    "rules 2: retry, completed → nothing",
+  ]);
+});
+
 Deno.test("whatIf() with more retries: an attempt that was never made is unknown, and never invented", async () => {
   const works: Work[] = [
     { id: "a", attempts: [[1000, FAILED]] },
