@@ -14,6 +14,7 @@ import {
 import {
   groupExists,
   listProcesses,
+  listsProcesses,
   type ProcessStat,
   readBootId,
   readMarks,
@@ -133,7 +134,7 @@ export async function endLeftOutside(
   options: Omit<EndLeftOptions, "attempts" | "processes" | "wholeRun" | "assumesEnded">,
 ): Promise<void> {
   const wholeRun = attempt === "wholeRun";
-  if (wholeRun && Deno.build.os === "linux" && listProcesses() === undefined) {
+  if (wholeRun && Deno.build.os === "linux" && !listsProcesses()) {
     return options.note(UNLISTED);
   }
   const attempts = wholeRun ? [] : [attempt];
@@ -145,8 +146,8 @@ export async function endLeftOutside(
 }
 
 const UNLISTED =
-  "/proc is not there or cannot be read: what the commands have left in sessions of their " +
-  "own cannot be found, and may still run";
+  "/proc does not list the processes of this namespace: what the commands have left in " +
+  "sessions of their own cannot be found, and may still run";
 
 /**
  * Tells in words what is left of a run on which nobody works; undefined when nothing is. Of a run that has an

@@ -31,9 +31,22 @@ export interface ProcessStat {
   startTime: number;
 }
 
-/** Whether the system lists processes. */
-function listsProcesses(): boolean {
-  return Deno.build.os === "linux";
+let isListed: boolean | undefined;
+
+/**
+ * Whether the system lists processes by the numbers by which this process would signal them. Where `/proc` is
+ * that of another namespace, as in a container that was given the machine's, they are those of others.
+ */
+export function listsProcesses(): boolean {
+  return isListed ??= Deno.build.os === "linux" && ownNumber() === String(Deno.pid);
+}
+
+function ownNumber(): string | undefined {
+  try {
+    return Deno.readLinkSync("/proc/self");
+  } catch {
+    return undefined;
+  }
 }
 
 /** Identifies a process that was just started. */

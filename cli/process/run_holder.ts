@@ -7,7 +7,7 @@ import {
 import { parseOpener, readOwnerSync, type RunOpener } from "../../_internal/lock.ts";
 import { runPaths } from "../../_internal/root_layout.ts";
 import { reasonOf } from "../../_internal/text.ts";
-import { holdsLock, readBootId, readStat } from "./processes.ts";
+import { holdsLock, listsProcesses, readBootId, readStat } from "./processes.ts";
 
 /** The process that works on a run, or why that cannot be found out. */
 export type Holder = { pid: number; isSuspended: boolean } | { problem: string };
@@ -42,6 +42,9 @@ export async function findHolder(root: string, runId: string): Promise<Holder> {
   }
   if (Deno.build.os === "windows") {
     return { problem: `Windows has no signal that asks process ${pid} to end: press Ctrl-C there` };
+  }
+  if (Deno.build.os === "linux" && !listsProcesses()) {
+    return { problem: `/proc does not list the processes of this namespace; press Ctrl-C there` };
   }
   try {
     if (pid > 1 && await isHolder(opener, info)) {

@@ -102,20 +102,28 @@ test("resume of an inner run ends its own commands, and leaves the outer run alo
   assertEquals(code, 0, stderr);
 });
 
-test("nothing of nested runs outlives a stop of the outermost, whatever ignores signals", async (cwd) => {
-  await writeNested(cwd, 3, "trap '' TERM INT HUP; while :; do sleep 0.05; done");
-  await using outer = startOuter(cwd, ["--grace", "4s"]);
-  const pid = await firstTold(cwd);
-  outer.kill("SIGTERM");
-  assertEquals((await outer.end()).code, 143);
-  assertEquals(isRunning(pid), false);
-  for (const level of [1, 2, 3]) {
-    const root = `${cwd}/root-${level}`;
-    const last = eventsOf(root, await onlyRun(root)).at(-1);
-    // An inner run takes a shorter grace than the outer one, so that it can say how it ended.
-    assertEquals(last?.type, "pipe.aborted", `level ${level}`);
-  }
-});
+const STUBBORN = "trap '' TERM INT HUP QUIT; while :; do sleep 0.05; done";
+const EXIT_CODES = { SIGHUP: 129, SIGINT: 130, SIGQUIT: 131, SIGTERM: 143 };
+
+for (
+  const [signal, levels] of [["SIGTERM", 3], ["SIGINT", 2], ["SIGHUP", 3], ["SIGQUIT", 2]] as const
+) {
+  test(`nothing of ${levels} nested runs outlives ${signal} to the outermost, whatever ignores it`, async (cwd) => {
+    await writeNested(cwd, levels, STUBBORN);
+    await using outer = startOuter(cwd, ["--grace", "4s"]);
+    const pid = await firstTold(cwd);
+    outer.kill(signal);
+    assertEquals((await outer.end()).code, EXIT_CODES[signal]);
+    assertEquals(isRunning(pid), false);
+    for (let level = 1; level <= levels; level++) {
+      const root = `${cwd}/root-${level}`;
+      const last = eventsOf(root, await onlyRun(root)).at(-1);
+      // An inner run takes a shorter grace than the outer one, so that it can say how it ended.
+      assertEquals(last?.type, "pipe.aborted", `level ${level}`);
+      assertEquals(last?.reason, `cancelled by ${signal}`, `level ${level}`);
+    }
+  });
+}
 
 test("a command that is a part of a run at any level cannot go on with that run", async (cwd) => {
   await writeNested(cwd, 2);

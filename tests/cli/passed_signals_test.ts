@@ -7,9 +7,10 @@ import {
   suspended,
   suspendedTime,
 } from "../../cli/process/awake_time.ts";
+import { isLive } from "../../eventlog/mod.ts";
 import { withTempDir } from "../_util/temp.ts";
-import { HAS_SIGNALS, start, startTaffrail, taffrail } from "./_command.ts";
-import { eventsOf, isRunning, onlyRun, poll, writeFlow } from "./_runs.ts";
+import { HAS_SIGNALS, start, startTaffrail, taffrail, taffrailCommand } from "./_command.ts";
+import { eventsOf, isRunning, onlyRun, poll, untilChanged, writeFlow } from "./_runs.ts";
 
 const IS_LINUX = Deno.build.os === "linux";
 
@@ -139,6 +140,37 @@ test("a suspended run ends when it is stopped, or killed once it goes on", async
   assertEquals((await command.end()).code, 143);
   assertEquals(isRunning(pid), false);
 }, !IS_LINUX);
+
+test("a terminal that is closed ends the run, and its end is recorded", async (cwd) => {
+  const flow = await writeFlow(cwd, { slow: "echo $$ >pid; echo go >ready; exec sleep 1000" });
+  await start("mkfifo", ["ready"], { cwd }).end();
+  const words = taffrailCommand(["run", flow]).map((word) => `'${word}'`).join(" ");
+  await using terminal = start("script", ["-qec", `exec ${words}`, "/dev/null"], { cwd });
+  await Deno.readTextFile(`${cwd}/ready`);
+  const root = `${cwd}/.taffrail`;
+  const runId = await onlyRun(root);
+  terminal.kill("SIGKILL");
+  await terminal.end();
+  await untilChanged(`${root}/runs/${runId}`, async () => !await isLive(root, runId));
+  assertEquals(eventsOf(root, runId).at(-1)?.reason, "cancelled by SIGHUP");
+  assertEquals(isRunning(Number(await Deno.readTextFile(`${cwd}/pid`))), false);
+}, !IS_LINUX);
+
+test("a run whose reader has gone away goes on, and its command may end by SIGPIPE", async (cwd) => {
+  await start("mkfifo", ["go"], { cwd }).end();
+  const flow = await writeFlow(cwd, {
+    piped: "sh -c 'kill -PIPE $$'; test $? = 141",
+    last: { run: "read _ <go", needs: ["piped"] },
+  });
+  const shell = 'exec 3>&1; { "$@" 3>&-; echo code=$? >&3; } | head -1';
+  await using command = startTaffrail(["run", flow], { cwd, shell });
+  await command.stdout.find(/^run_id=/);
+  await Deno.writeTextFile(`${cwd}/go`, "\n");
+  await command.end();
+  const root = `${cwd}/.taffrail`;
+  const events = eventsOf(root, await onlyRun(root));
+  assertEquals(events.at(-1)?.type, "pipe.completed");
+});
 
 Deno.test("setAwakeTimeout() does not count the time in which the process was suspended", async () => {
   const from = performance.now();
