@@ -9,6 +9,7 @@ import { Programs } from "./flow/find_programs.ts";
 import { type Flow, nodesById } from "./flow/flow.ts";
 import { digestsOf, maskOf, unsetSecrets } from "./flow/secrets.ts";
 import type { ValueDigests } from "./flow/value_digests.ts";
+import { hasTerminal } from "./process/shared_terminal.ts";
 import { CommandPlace } from "./process/command_place.ts";
 import { selectionNotes } from "./flow/select_nodes.ts";
 import { PrintedOutputs } from "./process/printed_outputs.ts";
@@ -124,6 +125,9 @@ export async function flowPorts(run: RunOfFlow, interrupts: Interrupts) {
   const { passed } = observer;
   const passThrough = passed && { output: passed.output.take, errors: passed.errors.take };
   const note = (text: string) => observer.note(text);
+  const terminal = flow.madeBy === "exec" && hasTerminal()
+    ? { leavesOutput: flow.terminal === true, onLent: () => interrupts.shareTerminal() }
+    : undefined;
   const needed = new Set(flow.nodes.flatMap(({ needs }) => needs));
   return {
     flow,
@@ -143,6 +147,7 @@ export async function flowPorts(run: RunOfFlow, interrupts: Interrupts) {
       commands,
       note,
       passThrough,
+      terminal,
       isNeeded: (nodeId) => needed.has(nodeId),
     }),
   };

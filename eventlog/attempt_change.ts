@@ -74,13 +74,19 @@ function detailsOf(event: NodeRunEvent): Omit<AttemptChange, "node_id"> {
 function outputOf(
   event: Pick<
     AttemptInfo,
-    "output_hash" | "error_hash" | "output_cut" | "error_cut" | "output_masked"
+    | "output_hash"
+    | "error_hash"
+    | "output_cut"
+    | "error_cut"
+    | "output_masked"
+    | "terminal"
   >,
 ) {
   return defined({
     output_hash: textOf(event.output_hash),
     error_hash: textOf(event.error_hash),
     output_cut: numberOf(event.output_cut),
+    terminal: event.terminal === true || undefined,
     error_cut: numberOf(event.error_cut),
     output_masked: event.output_masked === true || undefined,
   });

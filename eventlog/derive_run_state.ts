@@ -55,6 +55,8 @@ const ATTEMPT_CELLS = 10;
 /** A status is one of these, behind which come the kinds of failures; and what is in place of a row. */
 const [RUNNING, COMPLETED, FAILED] = [0, 1, 2];
 const NONE = -1;
+/** In place of the digest of an output that was not recorded. */
+const TO_TERMINAL = -1;
 
 /**
  * All that the events of a run tell of it, taken one after the other: {@linkcode deriveRunState} is its
@@ -350,7 +352,7 @@ export class RunFold {
     set(DURATION, change.duration_ms);
     set(EXIT_CODE, change.exit_code);
     set(SIGNAL, values.ofText(change.signal));
-    set(OUTPUT_HASH, values.ofDigest(change.output_hash));
+    set(OUTPUT_HASH, change.terminal ? TO_TERMINAL : values.ofDigest(change.output_hash));
     set(ERROR_HASH, values.ofDigest(change.error_hash));
     const { output_cut, error_cut, output_masked } = change;
     const cut = defined({ output_cut, error_cut, output_masked });
@@ -368,6 +370,8 @@ export class RunFold {
 
   #attemptInfo(row: number): AttemptInfo {
     const [cells, values] = [this.#attempts, this.#values];
+    const output = cells.get(row, OUTPUT_HASH);
+    const isUnrecorded = output === TO_TERMINAL;
     return {
       attempt: cells.get(row, NUMBER),
       status: this.#statusOf(row),
@@ -376,8 +380,9 @@ export class RunFold {
         duration_ms: numberOf(cells.get(row, DURATION)),
         exit_code: numberOf(cells.get(row, EXIT_CODE)),
         signal: values.text(cells.get(row, SIGNAL)),
-        output_hash: values.digest(cells.get(row, OUTPUT_HASH)),
+        output_hash: isUnrecorded ? undefined : values.digest(output),
         error_hash: values.digest(cells.get(row, ERROR_HASH)),
+        terminal: isUnrecorded || undefined,
       }),
       ...this.#cuts.get(row),
     };

@@ -117,6 +117,8 @@ export interface NodeCompleted extends RunEventBase {
   error_cut?: number;
   /** Whether secret values stood in its output, which are not kept. */
   output_masked?: boolean;
+  /** What it printed went to the terminal that it shared, and was not recorded. */
+  terminal?: true;
   /** How long it took, in milliseconds. */
   duration_ms?: number;
   /** The attempt, from 1. */
@@ -143,6 +145,8 @@ export interface NodeFailed extends RunEventBase {
   error_cut?: number;
   /** Whether secret values stood in its output, which are not kept. */
   output_masked?: boolean;
+  /** What it printed went to the terminal that it shared, and was not recorded. */
+  terminal?: true;
   /** How long it took, in milliseconds. */
   duration_ms?: number;
   /** The attempt, from 1. */

@@ -67,6 +67,8 @@ export interface AttemptInfo {
   error_cut?: number;
   /** Whether secret values stood in its output, which are not kept. */
   output_masked?: boolean;
+  /** What it printed went to the terminal that it shared, and was not recorded. */
+  terminal?: true;
 }
 
 /** What one event tells of an attempt: its node, and the members that the event has. */

@@ -244,6 +244,8 @@ export interface EndRecord {
   error_cut?: number;
   /** Whether secret values stood in its output, which are not kept. */
   output_masked?: true;
+  /** What it printed went to the terminal that it shared, and was not recorded. */
+  terminal?: true;
   /** Why it failed. */
   error?: ErrorRecord;
 }

@@ -26,6 +26,8 @@ export const SHORT_FILES: Readonly<Record<string, string>> = {
     "What is made of the bytes of an output, by who records, shows and verifies it.",
   "cli/reading/print_tasks.ts":
     "What is said of tasks that do not run: the other rooms of reading are about runs.",
+  "cli/process/shared_terminal.ts":
+    "What it means that a command shares the terminal, for who starts, ends and records it.",
   "_internal/path.ts": "The only file that may import @std/path, for all that make paths (rule 4).",
   "_internal/version.ts": "So that the version can be said without loading anything.",
   "trace/trace_file_error.ts": "Reading and writing traces throw it, and neither loads the other.",

@@ -36,6 +36,8 @@ export interface Flow {
   only?: string[];
   /** The nodes of its file that were left out. */
   skip?: string[];
+  /** Whether the output of its command is left to the terminal, and not recorded. */
+  terminal?: true;
   /** Its name; the ids of its runs begin with it. */
   name: string;
   /** What it is for, to people. */

@@ -51,6 +51,8 @@ export interface FlowRecord extends FlowRules {
   only?: string[];
   /** The nodes of its file that were left out. */
   skip?: string[];
+  /** Where there is a terminal, the output of its command is left to that, and not recorded. */
+  terminal?: true;
   /** The name. */
   name: string;
   /** What the recording says that was run: the digest of the nodes. */
@@ -161,7 +163,7 @@ function recordFrom(record: Map<string, Json>, fail: Fail): FlowRecord {
   const read = {
     format: 1,
     path: path === null ? null : textIn(path, '"path"', fail),
-    ...defined({ made_by: madeBy }),
+    ...defined({ made_by: madeBy, terminal: record.get("terminal") === true || undefined }),
     name: textIn(record.get("name"), '"name"', fail),
     provenance: textIn(record.get("provenance"), '"provenance"', fail),
     constraints: constraintsFrom(record.get("constraints"), fail),
@@ -321,7 +323,7 @@ function textsIn(value: Json | undefined, place: string, fail: Fail): string[] {
 }
 
 async function recordOf(flow: Flow, digests: ValueDigests | undefined): Promise<FlowRecord> {
-  const { path, madeBy, tasks, name, constraints, nodes, secrets } = flow;
+  const { path, madeBy, terminal, tasks, name, constraints, nodes, secrets } = flow;
   const { args, only, skip, description } = flow;
   const digestsOf = (node: FlowNode) => {
     const isGiven = digests !== undefined && Object.keys(node.env).length > 0;
@@ -330,7 +332,7 @@ async function recordOf(flow: Flow, digests: ValueDigests | undefined): Promise<
   return {
     format: 1,
     path: path === undefined ? null : resolve(path),
-    ...defined({ made_by: madeBy, tasks }),
+    ...defined({ made_by: madeBy, terminal, tasks }),
     name,
     provenance: await flowProvenance(flow),
     constraints,
@@ -361,6 +363,7 @@ export function flowOfRecord(record: Omit<FlowRecord, "format" | "path" | "prove
   const members = {
     madeBy: others.made_by,
     tasks: others.tasks,
+    terminal: others.terminal,
     description: others.description,
     onFailure: others.on_failure,
     deadlineMs: others.deadline_ms,

@@ -28,6 +28,7 @@ import type { TakeOutput } from "./output_pump.ts";
 import type { PrintedOutputs } from "./printed_outputs.ts";
 import type { SecretMask } from "./secret_mask.ts";
 import { ProcessLines } from "./process_log.ts";
+import { colourVariables, type SharedTerminal } from "./shared_terminal.ts";
 import { type Command, type CommandEnd, endWithinMs, runCommand } from "./run_command.ts";
 
 /** What a {@linkcode CommandPlace} works with. */
@@ -52,6 +53,8 @@ export interface CommandPlaceOptions {
   kill: AbortSignal;
   /** The commands that run, to which signals are passed on. */
   commands?: Set<SignalTarget>;
+  /** The terminal that the command shares: there may be only one. */
+  terminal?: SharedTerminal | undefined;
   /** Gets what a command prints as it comes; its standard input is then that of this process. */
   passThrough?: { output: TakeOutput; errors: TakeOutput } | undefined;
   /** Told what people should know. */
@@ -80,7 +83,9 @@ export class CommandPlace implements AttemptPlace {
     this.#mask = options.mask;
     this.#root = resolve(options.root);
     this.#processes = new ProcessLines(options.root);
-    this.#inheritsInput = options.passThrough !== undefined && !Deno.stdin.isTerminal();
+    // Of several only one could read what is typed, and without the terminal none can.
+    this.#inheritsInput = options.terminal !== undefined ||
+      (options.passThrough !== undefined && !Deno.stdin.isTerminal());
     this.endWithinMs = endWithinMs(options.graceMs);
   }
 
@@ -177,13 +182,16 @@ export class CommandPlace implements AttemptPlace {
       this.#options.outputs?.add(of, { ...kept, isMasked: output.isMasked });
       const message = termination === "Completed" ? "" : errors.failureMessage;
       const how = signal !== null ? { signal } : { exit_code: code };
-      const end = {
-        ...(signal !== null || endedBy === undefined ? how : {}),
-        duration_ms: durationMs,
+      const printed = this.#options.terminal?.leavesOutput ? { terminal: true } as const : {
         output_hash: kept.hash,
         error_hash: keptErrors.hash,
         ...defined({ output_cut: kept.cut, error_cut: keptErrors.cut }),
         ...(output.isMasked && { output_masked: true as const }),
+      };
+      const end = {
+        ...(signal !== null || endedBy === undefined ? how : {}),
+        duration_ms: durationMs,
+        ...printed,
         ...(message !== "" && { error: { message } }),
       };
       return { termination, end };
@@ -193,7 +201,8 @@ export class CommandPlace implements AttemptPlace {
   }
 
   #command({ nodeId, attempt }: NodeAttempt): Command {
-    const { nodes, findProgram, runId, graceMs, outputs, note } = this.#options;
+    const { nodes, findProgram, runId, graceMs, outputs, note, terminal, passThrough } =
+      this.#options;
     const node = nodes.get(nodeId)!;
     const { run, env, cwd } = node;
     const program = findProgram(node);
@@ -202,18 +211,18 @@ export class CommandPlace implements AttemptPlace {
     const printed = outputs?.variablesOf(node);
     for (const text of printed?.notes ?? []) note(text);
     const path = env.PATH === undefined ? this.#defaultPath : pathFor(env.PATH);
+    const own = ownVariables(mark, { within: this.#entries, graceMs });
+    const colours = passThrough !== undefined && !terminal?.leavesOutput
+      ? colourVariables(env)
+      : {};
     return {
       program,
       args: run.slice(1),
       cwd,
-      env: {
-        ...env,
-        ...printed?.env,
-        PATH: path,
-        ...ownVariables(mark, { within: this.#entries, graceMs }),
-      },
+      env: { ...colours, ...env, ...printed?.env, PATH: path, ...own },
       unset: printed?.unset ?? [],
       inheritsInput: this.#inheritsInput,
+      terminal,
     };
   }
 }

@@ -61,16 +61,18 @@ async function killProcesses(
 }
 
 /**
- * The processes that a command has started, as far as they have not made a group of their own.
- * Windows has no such groups: there it is the command's own process alone.
+ * The processes that a command has started, as far as they have not made a group of their own. It is the
+ * command's own process alone where that has none: on Windows, and where it is in the group of this process.
  */
 export class ProcessGroup implements SignalTarget {
   readonly #child: Deno.ChildProcess;
+  readonly #isAlone: boolean;
   #hasLeader = true;
 
-  /** The child must have been spawned `detached`, so that its pid is that of its group. */
-  constructor(child: Deno.ChildProcess) {
+  /** Unless it is alone, the child must have been spawned `detached`: then its pid is that of its group. */
+  constructor(child: Deno.ChildProcess, { isAlone }: { isAlone: boolean }) {
     this.#child = child;
+    this.#isAlone = isAlone || isWindows;
     const forget = () => this.#hasLeader = false;
     child.status.then(forget, forget);
   }
@@ -108,7 +110,7 @@ export class ProcessGroup implements SignalTarget {
 
   /** Whether anybody is left. */
   isAlive(): boolean {
-    if (isWindows) return this.#hasLeader;
+    if (this.#isAlone) return this.#hasLeader;
     return this.#send(PROBE) && this.#hasLivingMember();
   }
 
@@ -127,7 +129,7 @@ export class ProcessGroup implements SignalTarget {
 
   #send(name: Deno.Signal): boolean {
     try {
-      if (isWindows) this.#child.kill(name);
+      if (this.#isAlone) this.#child.kill(name);
       else Deno.kill(-this.#child.pid, name);
       return true;
     } catch {

@@ -74,7 +74,6 @@ export class Interrupts implements Disposable {
   /** The commands that run now. */
   readonly commands: Set<SignalTarget> = new Set();
   readonly #now: () => number;
-  readonly #sharesTerminal: boolean;
   readonly #stop = new AbortController();
   readonly #kill = new AbortController();
   /** Aborts at the first signal, for the reason {@linkcode SignalReceived}. */
@@ -82,20 +81,12 @@ export class Interrupts implements Disposable {
   /** Aborts at the second signal. */
   readonly kill: AbortSignal = this.#kill.signal;
   readonly #listeners: [Deno.Signal, () => void][] = [];
+  #sharesTerminal = false;
   #first: { name: Deno.Signal; at: number } | undefined;
 
-  /**
-   * `now`: the time in milliseconds; `sharesTerminal`: the commands are in the process group of this process,
-   * on its terminal, which sends them what is typed there: that is theirs to act on, and no wish to end this.
-   */
-  constructor(
-    { now = () => performance.now(), sharesTerminal = false }: {
-      now?: () => number;
-      sharesTerminal?: boolean;
-    } = {},
-  ) {
+  /** `now`: the time in milliseconds. */
+  constructor({ now = () => performance.now() }: { now?: () => number } = {}) {
     this.#now = now;
-    this.#sharesTerminal = sharesTerminal;
   }
 
   /** {@linkcode Interrupts.listen}, and says at each signal what comes of it. */
@@ -123,6 +114,14 @@ export class Interrupts implements Disposable {
         // Windows does not know all of them.
       }
     }
+  }
+
+  /**
+   * From now on a command is in the process group of this process, on its terminal, which sends it what is typed
+   * there: that is for the command to act on, and no wish to end this.
+   */
+  shareTerminal(): void {
+    this.#sharesTerminal = true;
   }
 
   /** Takes a signal. */

@@ -187,7 +187,7 @@ export class LiveReplay extends Rerun implements RuntimeInvoker {
       const key = `${input.episode_id} ${input.attempt}`;
       if (!this.#hashes.has(key)) continue;
       const [recorded, replayed] = [input.end?.output_hash, this.#hashes.get(key)];
-      if (replayed === recorded) continue;
+      if (replayed === recorded || input.end?.terminal === true) continue;
       const event = bundle.decisions[index]?.origin_event_id ?? "";
       const path = `$.inputs[${index}].end.output_hash`;
       found.push({ kind: "changed", index, event, path, recorded, replayed, context: [] });

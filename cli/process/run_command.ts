@@ -5,6 +5,7 @@ import { NotStartedError, refuseNotExecutable } from "./cannot_run.ts";
 import { setAwakeTimeout } from "./awake_time.ts";
 import { aborted, ProcessGroup, wait } from "./end_processes.ts";
 import { endingSignalOf, type SignalTarget } from "./interrupts.ts";
+import type { SharedTerminal } from "./shared_terminal.ts";
 import { OutputPump, patienceFor, type TakeOutput } from "./output_pump.ts";
 
 /** One command to run. */
@@ -21,6 +22,8 @@ export interface Command {
   unset: string[];
   /** Whether it reads the standard input of this process, or nothing. */
   inheritsInput: boolean;
+  /** The terminal that it shares with this process, if it does. */
+  terminal?: SharedTerminal | undefined;
 }
 
 /** Who takes what a command prints, and when to end it before it ends by itself. */
@@ -78,19 +81,21 @@ export interface CommandEnd {
 }
 
 /**
- * Runs a command in a process group of its own, and resolves when it, what it has started and its
- * output have ended.
+ * Runs a command in a process group of its own, unless it shares the terminal, and resolves when it, what it
+ * has started and its output have ended.
  *
  * @throws {NotStartedError} If it cannot be started; or whatever recording that it was throws.
  */
 export async function runCommand(command: Command, options: CommandOptions): Promise<CommandEnd> {
   const { graceMs, stop, kill, commands } = options;
   const startedAt = performance.now();
+  const { terminal } = command;
   const child = spawn(command);
-  const group = new ProcessGroup(child);
+  const group = new ProcessGroup(child, { isAlone: terminal !== undefined });
+  terminal?.onLent();
   commands?.add(group);
   const exit = statusOf(child).then((status) => ({ ...status, at: performance.now() }));
-  const output = new CommandOutput(child, options);
+  const output = new CommandOutput(terminal?.leavesOutput ? undefined : child, options);
   using early = new EarlyEnding(options);
   void output.ended.then(() => output.error === undefined || early.want("output"));
   const recorded = recordSpawn(options, child.pid);
@@ -102,7 +107,9 @@ export async function runCommand(command: Command, options: CommandOptions): Pro
   const hadToEnd = await group.end({ by, graceMs, kill });
   const { code, signal, success, at } = await exit;
   commands?.delete(group);
-  if (!success || endedBy !== undefined) await options.endLeft();
+  const isWell = success && endedBy === undefined;
+  // Without a group of its own, nothing else has ended what it left.
+  if (!isWell || terminal !== undefined) await options.endLeft();
   const leftOutputOpen = await output.end({ graceMs, stop, kill });
   await recorded;
   return {
@@ -143,7 +150,9 @@ async function recordSpawn({ onSpawned }: CommandOptions, pid: number): Promise<
   await onSpawned(pid);
 }
 
-function spawn({ program, args, cwd, env, unset, inheritsInput }: Command): Deno.ChildProcess {
+function spawn(command: Command): Deno.ChildProcess {
+  const { program, args, cwd, env, unset, inheritsInput, terminal } = command;
+  const output = terminal?.leavesOutput ? "inherit" : "piped";
   try {
     refuseNotExecutable(program);
     return new Deno.Command(program, {
@@ -151,9 +160,9 @@ function spawn({ program, args, cwd, env, unset, inheritsInput }: Command): Deno
       cwd,
       ...environmentOf(env, unset),
       stdin: inheritsInput ? "inherit" : "null",
-      stdout: "piped",
-      stderr: "piped",
-      detached: !isWindows,
+      stdout: output,
+      stderr: output,
+      detached: !isWindows && terminal === undefined,
     }).spawn();
   } catch (cause) {
     throw NotStartedError.of(cause, { program, cwd });
@@ -213,12 +222,12 @@ class CommandOutput {
   readonly #pumps: OutputPump[];
   #hasEnded = false;
 
-  /** Begins to read. */
+  /** Begins to read; of no child there is nothing to read. */
   constructor(
-    child: Deno.ChildProcess,
+    child: Deno.ChildProcess | undefined,
     takers: { takeOutput: TakeOutput; takeErrors: TakeOutput },
   ) {
-    this.#pumps = [
+    this.#pumps = child === undefined ? [] : [
       new OutputPump(child.stdout, takers.takeOutput),
       new OutputPump(child.stderr, takers.takeErrors),
     ];

@@ -133,14 +133,20 @@ function nodeLine(screen: Screen, node: NodeReport, report: RunReport, width: nu
   const id = printableLine(node.id).padEnd(width);
   const length = typeof node.duration_ms === "number" ? formatDuration(node.duration_ms) : "";
   const attempt = (node.attempt ?? 1) > 1 ? `attempt ${node.attempt}` : "";
-  const details = [detailOf(node, report), attempt].filter((text) => text !== "").join(", ");
+  const details = [detailOf(node, report), attempt, unrecordedText(node)]
+    .filter((text) => text !== "").join(", ");
   return `${screen.paint(mark, colour)} ${id}  ${length.padStart(6)}  ${details}`.trimEnd();
 }
 
 function attemptLine(id: string, attempt: AttemptReport, report: RunReport): string {
   const length = typeof attempt.duration_ms === "number" ? formatDuration(attempt.duration_ms) : "";
   const how = detailOf({ id, ...attempt }, report) || "completed";
-  return `attempt ${attempt.attempt}  ${length.padStart(6)}  ${how}`;
+  const details = [how, unrecordedText(attempt)].filter((text) => text !== "").join(", ");
+  return `attempt ${attempt.attempt}  ${length.padStart(6)}  ${details}`;
+}
+
+function unrecordedText({ terminal }: { terminal?: true }): string {
+  return terminal ? "output not recorded: it was left to the terminal" : "";
 }
 
 function markOf({ status }: NodeReport): { mark: string; colour: Colour } {

@@ -232,10 +232,11 @@ export class CommandDisplay extends JsonDisplay {
 function endLine(screen: Screen, id: string, end: AttemptEnd): string {
   const { termination, end: { duration_ms: durationMs, exit_code, signal } } = end;
   const length = durationMs === undefined ? "" : `  ${formatDuration(durationMs)}`;
-  if (termination === "Completed") return `${screen.mark(true)} ${id}${length}`;
+  const unrecorded = end.end.terminal ? "  output not recorded" : "";
+  if (termination === "Completed") return `${screen.mark(true)} ${id}${length}${unrecorded}`;
   const kind = errorKindOf(termination, end.end);
   const why = printableLine(failureText({ kind, exit_code, signal }));
-  return `${screen.mark(false)} ${id}${length}  ${why}`;
+  return `${screen.mark(false)} ${id}${length}  ${why}${unrecorded}`;
 }
 
 /** Why a program could not be started: its own output cannot tell that. */

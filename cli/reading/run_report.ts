@@ -50,6 +50,8 @@ export interface NodeReport extends NodeInfo {
   output?: OutputPaths;
   /** How much of that is missing; left out where nothing is. */
   cut?: OutputCut;
+  /** What its last attempt printed went to the terminal, and was not recorded. */
+  terminal?: true;
   /** All attempts, in order. */
   attempts?: AttemptReport[];
   /** Why it had to wait, in order. */
@@ -168,6 +170,7 @@ function attemptReport(
   const cut = defined({ out: output_cut, err: error_cut });
   const info = Object.keys(cut).length === 0 ? rest : { ...rest, cut };
   const { attempt } = info;
+  if (info.terminal) return info;
   // Any program may write to a log: what could name a file elsewhere names none.
   if (nodeIdProblem(nodeId) !== undefined || !Number.isSafeInteger(attempt)) return info;
   const out = outputPath(run, { nodeId, attempt, stream: "out" });
@@ -179,8 +182,8 @@ function attemptReport(
 function lastAttempt(attempts: AttemptReport[], name: string | undefined): Partial<NodeReport> {
   const last = attempts.at(-1);
   if (last === undefined) return {};
-  const { started_ts, exit_code, signal, output, cut } = last;
-  const members = { name, started_ts, exit_code, signal, output, cut, attempts };
+  const { started_ts, exit_code, signal, output, cut, terminal } = last;
+  const members = { name, started_ts, exit_code, signal, output, cut, terminal, attempts };
   const known = Object.entries(members).filter(([, value]) => value !== undefined);
   return Object.fromEntries(known) as Partial<NodeReport>;
 }

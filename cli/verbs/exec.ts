@@ -1,6 +1,7 @@
 import { basename } from "../../_internal/path.ts";
 import { optionError, passExitCode, UsageError } from "../exit_codes.ts";
 import { type Flow, makeFlow, makeNode, nameFrom, nameProblem } from "../flow/flow.ts";
+import { hasTerminal } from "../process/shared_terminal.ts";
 import { displayOf } from "../reading/run_display.ts";
 import { withSecrets } from "../flow/secrets.ts";
 import { recordRun } from "../record_run.ts";
@@ -21,18 +22,26 @@ import {
 export const execVerb: Verb = {
   summary: "run one command, and pass its input and output through",
   help: `Runs one command and records it. Its output is passed through as it comes, and
-so is its input unless that is a terminal. The command line is recorded; the
-environment is not.
+so is its input. The command line is recorded; the environment is not.
 
 Usage: taffrail exec [options] -- COMMAND [ARGUMENT…]
 
   --name NAME         the name of the run (default: that of the program)
   --timeout DURATION  how long the command may take, such as 30s
+  --terminal          leave its output to the terminal, for what draws on it or
+                      prints otherwise to a pipe; then the output is not recorded
 ${RUN_HELP}
 
 stdout is the command's alone. stderr gets the line run_id=<id> first and a line
 that tells how the command ended last, or with --json what taffrail show --json
 prints, as one line.
+
+On a terminal the command shares it, as if it were run alone: it can ask, also
+as sudo and ssh do, and Ctrl-C, Ctrl-\\ and Ctrl-Z are for the command, which
+says whether it ends. It sees its output go to a pipe; FORCE_COLOR is set for
+the colours, unless NO_COLOR or FORCE_COLOR are. What it leaves behind is found
+by its environment, which only Linux tells, and ended there only. Who reads its
+output and goes away, as head, ends it as without taffrail, by SIGPIPE.
 
 Exit codes: that of the command; 128 + n where it, or taffrail, was ended by
 signal n; 124 where --timeout has ended it; 126 where the program cannot be
@@ -45,7 +54,12 @@ wrongly.`,
 
 async function exec(args: string[]): Promise<number> {
   const { own, behind: command } = splitArguments(args);
-  const kinds = { ...RUN_OPTIONS, name: "string", timeout: "string" } as const;
+  const kinds = {
+    ...RUN_OPTIONS,
+    name: "string",
+    timeout: "string",
+    terminal: "boolean",
+  } as const;
   const { root, json, options, operands } = readArguments("exec", own, kinds);
   if (operands.length > 0) {
     const meant = commandLine([...operands, ...command]);
@@ -59,7 +73,10 @@ async function exec(args: string[]): Promise<number> {
 }
 
 /** A command is a flow of one node. */
-function commandFlow(command: string[], options: { name?: string; timeout?: string }): Flow {
+function commandFlow(
+  command: string[],
+  options: { name?: string; timeout?: string; terminal?: boolean },
+): Flow {
   const [program = ""] = command;
   if (program === "") {
     throw new UsageError("taffrail exec needs a command: taffrail exec -- COMMAND [ARGUMENT…]");
@@ -70,6 +87,10 @@ function commandFlow(command: string[], options: { name?: string; timeout?: stri
   const timeoutMs = numberOption(options, "timeout", parseDurationOption);
   if (timeoutMs === 0) throw new UsageError("Cannot use --timeout 0: it leaves no time");
   const timeout = timeoutMs === undefined ? {} : { timeoutMs };
+  if (options.terminal && !hasTerminal()) {
+    throw new UsageError("Cannot use --terminal: neither input nor output is a terminal");
+  }
+  const terminal = options.terminal ? { terminal: true } as const : {};
   const node = makeNode({ id: name, run: command, cwd: Deno.cwd(), ...timeout });
-  return makeFlow({ madeBy: "exec", name, nodes: [node] });
+  return makeFlow({ madeBy: "exec", ...terminal, name, nodes: [node] });
 }

@@ -79,8 +79,8 @@ export function nodeEnded(
   { termination, end }: { termination: RunTermination; end: EndRecord | undefined },
 ): EventBody {
   const { output_hash, error_hash, output_cut, error_cut, duration_ms } = end ?? {};
-  const cut = { output_cut, error_cut, output_masked: end?.output_masked };
-  const rest = { node_id: nodeId, output_hash, error_hash, ...cut, duration_ms, attempt };
+  const how = { output_cut, error_cut, output_masked: end?.output_masked, terminal: end?.terminal };
+  const rest = { node_id: nodeId, output_hash, error_hash, ...how, duration_ms, attempt };
   if (termination === "Completed") return { type: "node.completed", at, ...rest };
   const message = end === undefined ? cutOffMessage(termination) : end.error?.message;
   return {

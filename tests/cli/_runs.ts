@@ -10,6 +10,9 @@ export type AnyEvent = RunEvent & {
   duration_ms?: number;
   attempt?: number;
   pid?: number;
+  output_hash?: string;
+  error_hash?: string;
+  terminal?: boolean;
   resumed?: boolean;
 };
 

@@ -71,6 +71,14 @@ class Printed {
   }
 }
 
+/** A run of which the command had the terminal. */
+async function writeLeft(directory: string): Promise<void> {
+  const base = { id: "01kpfntqeej7vhn935kc0tm9vp", ts: "2026-04-15T12:00:00Z", run_id: "left" };
+  const event = { ...base, type: "node.completed", node_id: "a", terminal: true };
+  await Deno.mkdir(directory);
+  await Deno.writeTextFile(`${directory}/events.jsonl`, `${JSON.stringify(event)}\n`);
+}
+
 async function writeFlow(cwd: string, name: string, nodes: Record<string, string>): Promise<void> {
   const entries = Object.entries(nodes).map(([id, run]) => [id, { run: ["sh", "-c", run] }]);
   const flow = { name, nodes: Object.fromEntries(entries), constraints: { max_retries: 1 } };
@@ -102,6 +110,9 @@ Deno.test({
       await live.append({ n: 1 });
       await Deno.mkdir(`${root}/runs/empty`);
       await printed.of("ls");
+      await writeLeft(`${root}/runs/left`);
+      await printed.of("show", "left");
+      await Deno.remove(`${root}/runs/left`, { recursive: true });
 
       await Deno.mkdir(`${root}/runs/gap`);
       await Deno.writeTextFile(`${root}/runs/gap/events.jsonl`, "oops\n");

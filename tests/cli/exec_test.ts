@@ -84,13 +84,14 @@ Deno.test("taffrail exec passes bytes on as they are", async () => {
 
 Deno.test("taffrail exec tells the command when nobody reads its output any more", async () => {
   await withTempDir(async (cwd) => {
-    const shell = '"$@" | head -n 1';
+    const shell = '{ "$@"; echo $? >code; } | head -n 1';
     const { stdout } = await taffrail(["exec", "--", "yes"], { cwd, shell });
     assertEquals(stdout, "y\n");
+    // That of SIGPIPE, as without taffrail.
+    assertEquals(await Deno.readTextFile(`${cwd}/code`), "141\n");
     const root = `${cwd}/.taffrail`;
     const events = eventsOf(root, await onlyRun(root));
     assertEquals(outlineOf(events).slice(-2), ["node.failed yes", "pipe.aborted"]);
-    // GNU's yes takes no notice of the signal where it is started with it ignored, and exits with 1.
     assertEquals(events[2]?.error?.kind, "crash");
   });
 });

@@ -1,27 +1,12 @@
 import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { withTempDir } from "../_util/temp.ts";
 import { listRuns } from "../../eventlog/mod.ts";
-import { type RunningProcess, start, taffrail, taffrailCommand } from "./_command.ts";
+import { start, taffrail } from "./_command.ts";
 import { eventsOf, onlyRun, writeFlow } from "./_runs.ts";
-
-/** `script` of util-linux gives a command a terminal; those of other systems are called otherwise. */
-const HAS_SCRIPT = Deno.build.os === "linux";
+import { HAS_SCRIPT, startInTerminal } from "./_terminal.ts";
 
 function test(name: string, body: (cwd: string) => Promise<void>): void {
   Deno.test({ name, ignore: !HAS_SCRIPT, fn: () => withTempDir(body) });
-}
-
-/**
- * Starts `taffrail` in a terminal, of 40 columns unless told otherwise. Both of its outputs come
- * together. It finds the name of its terminal in TTY.
- */
-function startInTerminal(
-  args: string[],
-  { cwd, env, columns = 40 }: { cwd: string; env: Record<string, string>; columns?: number },
-): RunningProcess {
-  const words = taffrailCommand(args).map((word) => `'${word}'`).join(" ");
-  const command = `stty cols ${columns}; export TTY=$(tty); exec ${words}`;
-  return start("script", ["-qec", command, "/dev/null"], { cwd, env: { TERM: "xterm", ...env } });
 }
 
 const COLOURED = { NO_COLOR: "" };
@@ -64,13 +49,6 @@ test("taffrail run is cancelled by Ctrl-C on a terminal", async (cwd) => {
   assertStringIncludes(stdout, "SIGINT: ending what runs");
   const root = `${cwd}/.taffrail`;
   assertEquals(eventsOf(root, await onlyRun(root)).at(-1)?.reason, "cancelled by SIGINT");
-});
-
-test("taffrail exec gives the command nothing to read when its own input is a terminal", async (cwd) => {
-  await using command = startInTerminal(["exec", "--", "cat"], { cwd, env: COLOURED });
-  const { code, stdout } = await command.end();
-  assertEquals(code, 0);
-  assertMatch(stdout, /^run_id=cat-\w+\r\n.*✓.* cat /);
 });
 
 /**

@@ -253,7 +253,7 @@ Deno.test("a member of another type than it should be counts as missing, whichev
 });
 
 const NUMBERS = new Set(["attempt", "duration_ms", "exit_code"]);
-const BOOLEANS = new Set(["is_orphan"]);
+const BOOLEANS = new Set(["is_orphan", "terminal"]);
 
 /** Of all that a fold tells, each member has its type. */
 function assertTypes(value: object, of: string): void {
