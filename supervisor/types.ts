@@ -378,6 +378,13 @@ export interface SupervisorPorts {
   /** Time. Needed in `"concurrent"` mode with a deadline above 0; without it no deadline passes. */
   timers?: Timers;
   /**
+   * The time by which attempts run out of theirs, where some is not to count, such as that in which the
+   * process was suspended; nothing of it is recorded.
+   *
+   * @default {timers}
+   */
+  attemptTimers?: Timers;
+  /**
    * How long an invoker may take to answer after its signal aborted, in milliseconds.
    *
    * @default {5000}

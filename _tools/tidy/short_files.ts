@@ -17,8 +17,6 @@ export const SHORT_FILES: Readonly<Record<string, string>> = {
     "Only what listens to signals loads it, and that is two rooms: the trace and the command.",
   "store/state/event_effects.ts":
     "Verifying and repairing ask it what events say, and no other room knows a rule of theirs.",
-  "cli/process/awake_time.ts":
-    "The one clock of signals, timeouts and graces: who listens sets it, and all that wait ask it.",
   "cli/flow/secrets.ts":
     "What a flow may not show: most flows have nothing secret, and load nothing behind this.",
   "cli/flow/value_digests.ts": "Loaded only where a flow gives variables values.",

@@ -26,6 +26,7 @@ import { type Flow, type FlowNode, nodesById } from "../flow/flow.ts";
 import { flowRecordText } from "../flow/flow_record.ts";
 import { describeNode, flowProvenance, nodePayload } from "../flow/node_event.ts";
 import type { ValueDigests } from "../flow/value_digests.ts";
+import { awakeTimers } from "../process/awake_time.ts";
 import { RecordingError, ResumeError } from "./errors.ts";
 import { FlowProgress } from "./flow_progress.ts";
 import type { RunObserver } from "./types.ts";
@@ -197,6 +198,7 @@ class FlowRun {
       fold,
       signal: stop,
       endWithinMs: place.endWithinMs,
+      attemptTimers: awakeTimers,
     };
   }
 

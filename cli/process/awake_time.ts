@@ -3,6 +3,9 @@
  * has as much left afterwards. Whoever stops this process alone, by SIGSTOP, stops no clock: its commands
  * go on meanwhile.
  */
+import { addDuration, durationBetween, durationOfMs } from "../../_internal/event_time.ts";
+import type { Timers } from "../../supervisor/types.ts";
+
 let suspendedMs = 0;
 
 /** The time of this process in milliseconds, without that in which it was suspended. */
@@ -41,3 +44,13 @@ export function setAwakeTimeout(callback: () => void, milliseconds: number): () 
 
 /** A longer `setTimeout` fires at once. */
 const LONGEST_TIMEOUT_MS = 2 ** 31 - 1;
+
+/** The same for the deadlines of attempts: a time of events, without that in which this process was suspended. */
+export function awakeTimers(timers: Timers): Timers {
+  const suspension = () => durationOfMs(Math.floor(suspendedMs));
+  return {
+    now: () => durationBetween(suspension(), timers.now()),
+    // One that rings too early is set again by whoever has set it.
+    setTimer: (at, callback) => timers.setTimer(addDuration(at, suspension()), callback),
+  };
+}

@@ -357,7 +357,10 @@ export class RunEngine {
       decisionLog: { log: (entry) => this.#decided(entry) },
       invoker: { run: (request) => this.#invoke(request) },
       beforeRun: () => this.#beforeRun(),
-      createSupervisor: (options) => new Supervisor(options),
+      createSupervisor: (options) => {
+        const timers = options.timers && this.#options.attemptTimers?.(options.timers);
+        return new Supervisor({ ...options, ...defined({ attemptTimers: timers }) });
+      },
       timers: systemTimers,
       signal: this.stop,
       keepsRecording: this.#keepsRecording,

@@ -8,6 +8,7 @@ import type {
   EventTime,
   RunRequest,
   RunTermination,
+  Timers,
 } from "../../supervisor/types.ts";
 import type { AttemptEnd, HeldRun, NodeAttempt } from "../types.ts";
 import type { DamagedLines, DescribeNode, NodeText } from "./lifecycle.ts";
@@ -76,6 +77,8 @@ export interface EngineOptions {
   signal: AbortSignal;
   /** How long what runs may take to end when it was asked to, in milliseconds. */
   endWithinMs?: number;
+  /** Makes the time by which attempts run out of theirs, of the time of the session; that itself by default. */
+  attemptTimers?: (timers: Timers) => Timers;
 }
 
 /** What to do about a run that another process has left. */

@@ -72,7 +72,7 @@ export class AttemptRunner {
         const { deadline } = retryRulesOf(rules, origin);
         return ports.timers === undefined || !passes(deadline) ? null : deadline;
       },
-      timers: ports.timers,
+      timers: ports.timers && (ports.attemptTimers ?? ports.timers),
       onExpired: ({ attempt, controller }, termination) =>
         listener.onEnd(attempt, controller === null ? NOT_BEGUN : { termination }),
     });
@@ -251,11 +251,14 @@ function isPromiseLike(value: unknown): value is PromiseLike<unknown> {
 
 /** Refuses ports that would fail later, and says how long attempts may take to answer after an abort. */
 function checkPorts(ports: SupervisorPorts, rules: Rules): Duration {
-  const { decisionLog, invoker, inputLog, timers, signal } = ports;
+  const { decisionLog, invoker, inputLog, timers, attemptTimers, signal } = ports;
   checkMethods(decisionLog, "decisionLog", ["log"]);
   checkMethods(invoker, "invoker", ["run"]);
   if (inputLog !== undefined) checkMethods(inputLog, "inputLog", ["record"]);
   if (timers !== undefined) checkMethods(timers, "timers", ["now", "setTimer"]);
+  if (attemptTimers !== undefined) {
+    checkMethods(attemptTimers, "attemptTimers", ["now", "setTimer"]);
+  }
   if (signal !== undefined) checkMethods(signal, "signal", ["addEventListener"]);
   for (const name of ["beforeRun", "onLate", "onInvokerError"] as const) {
     if (ports[name] !== undefined) checkFunction(ports[name], name);

@@ -51,6 +51,26 @@ Deno.test("a deadline that passes aborts the signal, and after the grace the att
   }
 });
 
+Deno.test("deadline and grace go by the time of attempts where that is another one", async () => {
+  const attemptTimers = new ManualTimers();
+  const { supervisor, timers, invoker, log } = open({}, { attemptTimers });
+  await supervisor.onEvent(event("e1"));
+  const { signal } = invoker.requests[0]!;
+  timers.advance(at(60));
+  assertEquals(signal.aborted, false);
+  attemptTimers.advance(at(30));
+  assertEquals(signal.aborted, true);
+  timers.advance(at(60));
+  await settle();
+  assertEquals(supervisor.inFlight.length, 1);
+  attemptTimers.advance(at(0, 500_000_000));
+  await supervisor.close();
+  // What is recorded is the time of the session.
+  const { termination, numbers } = log.entries.at(-1)!;
+  assertEquals([termination, numbers.now], ["TimedOut", at(120)]);
+  assertEquals([timers.pendingCount, attemptTimers.pendingCount], [0, 0]);
+});
+
 Deno.test("an answer within the grace counts as it is", async () => {
   const { supervisor, timers, invoker, late, log } = open();
   await supervisor.onEvent(event("e1"));
