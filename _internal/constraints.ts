@@ -53,7 +53,6 @@ export const CONSTRAINTS: { readonly [name in ConstraintName]: ConstraintRow } =
   max_in_flight: {
     kind: "count",
     flowLeast: 1,
-    flowDefault: 1,
     obstacle: { reason: "saturated", counts: "in_flight", words: "in flight" },
   },
   max_per_window: {

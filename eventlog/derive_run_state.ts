@@ -103,6 +103,8 @@ export class RunFold {
   >();
   readonly #values = new PackedValues();
   readonly #damaged: [first: number, last: number][] = [];
+  /** Why nodes were skipped, of a run that has ended. */
+  #skipped: ReadonlyMap<string, string> = new Map();
   #startedTs: string | undefined;
   #sittings = 0;
   #sittingTs: string | undefined;
@@ -216,6 +218,7 @@ export class RunFold {
           last_ts: unpackTime(values, this.#nodes.get(node, LAST_TS)),
           attempt: numberOf(this.#nodes.get(node, TOLD_NUMBER)),
           duration_ms: this.#lastDuration(last),
+          skipped: this.#skipped.get(id),
         }),
       };
     }
@@ -268,6 +271,7 @@ export class RunFold {
       this.#sittingTs = ts ?? this.#sittingTs;
     }
     this.#sittings++;
+    this.#skipped = new Map();
     run.state = "Running";
     run.pipe = textOf(event.pipe) ?? run.pipe;
     if (Array.isArray(event.nodes)) {
@@ -276,8 +280,11 @@ export class RunFold {
     this.#damaged.push(...damagedLines(event));
   }
 
-  #end(state: PipeState, { ts, duration_ms: durationMs }: PipeCompleted | PipeAborted): void {
+  #end(state: PipeState, event: PipeCompleted | PipeAborted): void {
+    const { ts, duration_ms: durationMs } = event;
     this.#run.state = state;
+    this.#skipped = skippedNodes(event);
+    for (const id of this.#skipped.keys()) this.#rowOf(id);
     this.#sittingMs = numberOf(durationMs) ??
       millisecondsBetween(this.#sittingTs, textOf(ts) ?? null);
   }
@@ -425,4 +432,13 @@ export function damagedLines({ damaged }: PipeStarted): [first: number, last: nu
   return damaged.filter((lines) => {
     return Array.isArray(lines) && lines.length === 2 && lines.every(Number.isSafeInteger);
   });
+}
+
+/** The nodes that were skipped, by the end of their run; what is no text is left out. */
+function skippedNodes({ skipped }: { skipped?: unknown }): ReadonlyMap<string, string> {
+  if (typeof skipped !== "object" || skipped === null) return new Map();
+  const reasons: [id: string, reason: unknown][] = Object.entries(skipped);
+  return new Map(
+    reasons.filter((entry): entry is [string, string] => typeof entry[1] === "string"),
+  );
 }

@@ -71,6 +71,8 @@ export interface PipeCompleted extends RunEventBase {
   type: "pipe.completed";
   /** How long it took since its last `pipe.started`, in milliseconds. */
   duration_ms?: number;
+  /** The nodes that were skipped, each with why. */
+  skipped?: Record<string, string>;
 }
 
 /** A run ended otherwise. */
@@ -81,6 +83,8 @@ export interface PipeAborted extends RunEventBase {
   reason: string;
   /** How long it took since its last `pipe.started`, in milliseconds. */
   duration_ms?: number;
+  /** The nodes that were skipped, each with why. */
+  skipped?: Record<string, string>;
 }
 
 /** An attempt at a node begins. */

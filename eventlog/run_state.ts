@@ -18,6 +18,8 @@ export interface NodeInfo {
   attempt?: number;
   /** How long the last ended attempt took, in milliseconds, where that is known. */
   duration_ms?: number;
+  /** Why it was skipped when the run ended: it has not begun since the run was begun, or gone on with. */
+  skipped?: string;
 }
 
 /** The state of a run, derived from its events. */

@@ -24,6 +24,7 @@ import { selectionNotes, selectNodes } from "../flow/select_nodes.ts";
 import { commandHint } from "../reading/find_run.ts";
 import { listed } from "../text/printable.ts";
 import { ResumeError } from "./errors.ts";
+import { findStanding, type StandingNodes } from "./standing_nodes.ts";
 
 /** What the user says of the flow of a run that is gone on with. */
 export interface FlowChoice {
@@ -82,13 +83,14 @@ export async function planResume(
   // What a node that is gone came to may be kept, too.
   checkKnown("accept", accept, [...ids, ...record.nodes.map(({ id }) => id)]);
   const completed = history?.completed ?? new Set();
-  const outdated = outdatedNodes(flow, { completed, accept });
-  const rerun = withDependents(flow, [...options.rerun, ...outdated]);
+  const wanted = failedOnly ? history?.begun ?? new Set<string>() : undefined;
+  const standing = findStanding(flow, { history, accept, rerun: options.rerun, wanted });
+  const { stands, rerun } = standing;
   const digests = await digestsOf(given, options.digestKey);
   const changes = flowChanges(record, given, digests);
-  const isKept = (id: string) => completed.has(id) && !rerun.has(id);
+  const isKept = (id: string) => completed.has(id) && stands(id);
   refuseChanges(changes, { runId, isKept, accept });
-  const open = flow.nodes.filter(({ id }) => !isKept(id));
+  const open = flow.nodes.filter(({ id }) => !stands(id));
   refuseMasked(open, runId);
   const changed = [...changes.changed.keys(), ...changes.gone, ...changes.added];
   return {
@@ -96,11 +98,11 @@ export async function planResume(
     open,
     changed,
     rerun,
-    wanted: failedOnly ? history?.begun ?? new Set() : undefined,
+    wanted,
     notes: [
       ...selectionNotes(flow),
-      ...notesOn(changes, completed),
-      ...notesOnOutdated(outdated),
+      ...notesOn(changes, (id) => completed.has(id) || stands(id)),
+      ...notesOnStanding(standing),
       ...unsetSecrets(flow).map((name) => `the secret ${name} has no value: nothing is masked`),
     ],
     digests,
@@ -116,28 +118,16 @@ function refuseMasked(open: readonly FlowNode[], runId: string): void {
   throw new ResumeError("no-flow", problem, { runId });
 }
 
-/**
- * The nodes that have completed before something that they need was asked for again, as it is when a rerun was
- * cut off: what they came to is of what is no more.
- */
-function outdatedNodes(
-  { nodes }: Flow,
-  { completed, accept }: { completed: ReadonlySet<string>; accept: readonly string[] },
-): string[] {
-  const places = new Map([...completed].map((id, place) => [id, place]));
-  const isOutdated = ({ id, needs }: FlowNode) => {
-    const place = places.get(id);
-    if (place === undefined || accept.includes(id)) return false;
-    return needs.some((need) => (places.get(need) ?? Infinity) > place);
-  };
-  return nodes.filter(isOutdated).map(({ id }) => id);
-}
-
-function notesOnOutdated(outdated: readonly string[]): string[] {
-  return outdated.map((id) => {
-    return `node ${id} runs again, as what it needs was asked for again since; --accept ${id} keeps ` +
-      "what it came to";
-  });
+function notesOnStanding({ outdated, forgotten }: StandingNodes): string[] {
+  const keeps = (id: string) => `--accept ${id} keeps what it came to`;
+  return [
+    ...outdated.map((id) => {
+      return `node ${id} runs again, as what it needs was asked for again since; ${keeps(id)}`;
+    }),
+    ...[...forgotten].map(([id, need]) => {
+      return `node ${id} is looked at again, as ${need} is, which it ran after; ${keeps(id)}`;
+    }),
+  ];
 }
 
 function checkKnown(option: string, given: readonly string[], known: readonly string[]): void {
@@ -174,18 +164,18 @@ function refuseChanges(
 
 function notesOn(
   { changed, gone, added, constraints, rules, values, areValuesUnknown }: FlowChanges,
-  completed: ReadonlySet<string>,
+  hasEnded: (id: string) => boolean,
 ): string[] {
   const notes: string[] = [];
   for (const [id, names] of values) {
-    const how = completed.has(id) ? "; it has completed, and that stands" : "";
+    const how = hasEnded(id) ? "; it has completed, and that stands" : "";
     notes.push(`node ${id} is given another value of ${listed([...names])} than before${how}`);
   }
   if (areValuesUnknown) {
     notes.push("whether variables have other values now cannot be told: the root has another key");
   }
   for (const [id, what] of changed) {
-    const how = completed.has(id) ? "; what it came to before is kept, unless it runs again" : "";
+    const how = hasEnded(id) ? "; what it came to before is kept, unless it runs again" : "";
     notes.push(`node ${id} has another ${what} than when the run began${how}`);
   }
   if (gone.length > 0) notes.push(`no longer in the flow: ${listed([...gone])}`);
@@ -199,19 +189,6 @@ function notesOn(
     );
   }
   return notes;
-}
-
-/** These nodes, and all that needs one of them. */
-function withDependents(flow: Flow, ids: readonly string[]): Set<string> {
-  const found = new Set(ids);
-  // Whatever needs one of them comes to it in as many rounds as the longest way has nodes.
-  for (let size = -1; size !== found.size;) {
-    size = found.size;
-    for (const { id, needs } of flow.nodes) {
-      if (needs.some((need) => found.has(need))) found.add(id);
-    }
-  }
-  return found;
 }
 
 /** The flow that a run keeps; where it is gone or damaged it is said whether the journal has it. */

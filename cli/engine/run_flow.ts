@@ -5,12 +5,15 @@
  * - The supervisor is the only one that decides. Nodes are handed over one at a time, in the order of the
  *   flow, and each only after everything that was decided before has been looked at: what is handed over
  *   next depends on nothing but the flow and the decisions.
- * - Once a node has failed, or `stop` has aborted, nothing that waits is begun: it is withdrawn.
+ * - What may begin after a failure, only {@linkcode FlowProgress} says. What may not, and waits for its place,
+ *   its time or a retry, is withdrawn before anything more is handed over.
+ * - Once `stop` has aborted, or the time of the run is over, nothing that waits is begun.
  * - Whatever goes wrong, this settles only when no attempt runs any more.
  */
 import { CaptureJournalError } from "../../capture/errors.ts";
 import type { CaptureBundle } from "../../capture/types.ts";
 import type { RunFold } from "../../eventlog/derive_run_state.ts";
+import { addDuration, compareTimes, durationOfMs } from "../../_internal/event_time.ts";
 import { runPaths } from "../../_internal/root_layout.ts";
 import { encodeUtf8 } from "../../_internal/text.ts";
 import { pumpEventId } from "../../run/engine/asks.ts";
@@ -22,9 +25,9 @@ import { openTrace, type RunTrace } from "../../run/run_trace.ts";
 import { PumpDriver } from "../../supervisor/driver/pump_driver.ts";
 import { traceConfigFromEnv } from "../../trace/trace_config.ts";
 import type { TraceMode } from "../../trace/types.ts";
-import { type Flow, type FlowNode, nodesById } from "../flow/flow.ts";
+import { type Flow, type FlowNode, isAggregate, mayFail, nodesById } from "../flow/flow.ts";
 import { flowRecordText } from "../flow/flow_record.ts";
-import { describeNode, flowProvenance, nodePayload } from "../flow/node_event.ts";
+import { describeNode, flowProvenance, nodePayload, nodeRetry } from "../flow/node_event.ts";
 import type { ValueDigests } from "../flow/value_digests.ts";
 import { awakeTimers } from "../process/awake_time.ts";
 import { RecordingError, ResumeError } from "./errors.ts";
@@ -47,6 +50,8 @@ export interface RunFlowOptions {
   place: AttemptPlace & { readonly endWithinMs: number; endLeft(): Promise<void> };
   /** When a trace is written; as `TAFFRAIL_TRACE` says where that is left out. */
   traceMode: TraceMode | undefined;
+  /** Whether a failure leaves all that does not need it going on, whatever the flow says. */
+  keepsGoing?: boolean | undefined;
   /** Ends the run: nothing more is started, and what runs is ended. */
   stop: AbortSignal;
   /** The signal that {@linkcode RunFlowOptions.stop} was aborted because of. */
@@ -106,6 +111,12 @@ class FlowRun {
   readonly #progress: FlowProgress;
   /** The last ends of the nodes that did not complete. */
   readonly #failures = new Map<string, AttemptEnd>();
+  /** Ends the run when its time is over. */
+  readonly #deadline = new AbortController();
+  /** Ends what runs when a node fails, and nothing that begins later. */
+  readonly #cut = new AbortController();
+  /** What has failed for good by what another process had recorded, and not decided on. */
+  readonly #failedBefore = new Set<string>();
   /** Whether what is decided is about what was asked for here, and not about what another process has left. */
   isOpen = false;
 
@@ -113,9 +124,12 @@ class FlowRun {
     this.#options = options;
     this.#trace = trace;
     this.#nodes = nodesById(options.flow.nodes);
-    const { flow, past } = options;
+    const { flow, past, keepsGoing } = options;
     const { wanted } = past ?? {};
-    this.#progress = new FlowProgress(flow.nodes, wanted && ((id) => wanted.has(id)));
+    this.#progress = new FlowProgress(flow.nodes, {
+      onFailure: keepsGoing ? "keep_going" : flow.onFailure,
+      isWanted: wanted && ((id) => wanted.has(id)),
+    });
   }
 
   /** Runs it to its end. */
@@ -125,7 +139,7 @@ class FlowRun {
     try {
       await this.#feed(engine);
       await place.endLeft();
-      const ending = this.#progress.ending(this.#options.stoppedBy());
+      const ending = this.#progress.ending(this.#stopReason());
       const bundle = await engine.end(ending);
       const failure = this.#failures.get(ending.failed ?? "");
       return { ending, bundle, logged: engine.logged, failure };
@@ -156,14 +170,25 @@ class FlowRun {
         throw this.#recordingError(cause);
       }
     }
-    const { engine, completed } = await RunEngine.goOn(options, past).catch((cause) => {
+    const { engine, completed, failed } = await RunEngine.goOn(options, past).catch((cause) => {
       throw this.#resumeError(cause);
     });
     this.isOpen = true;
     // What has completed may be gone from the flow.
-    const kept = completed.difference(past.rerun).intersection(this.#nodes);
-    this.#progress.restore(kept);
+    const keeps = (ids: ReadonlySet<string>) =>
+      ids.difference(past.rerun).intersection(this.#nodes);
+    const allowed = keeps(failed.union(this.#failedBefore))
+      .intersection(mayFail(flow));
+    this.#progress.restore({ completed: keeps(completed), allowed });
     return engine;
+  }
+
+  /** What has stopped the run, if anything did. */
+  #stopReason(): string | undefined {
+    const signal = this.#options.stoppedBy();
+    if (signal !== undefined) return `cancelled by ${signal}`;
+    if (this.#deadline.signal.aborted) return "deadline";
+    return this.#options.stop.aborted ? "cancelled" : undefined;
   }
 
   async #engineOptions(): Promise<EngineOptions> {
@@ -171,13 +196,14 @@ class FlowRun {
     return {
       held,
       name: flow.name,
-      nodes: flow.nodes.map(({ id }) => id),
+      nodes: flow.nodes.filter((node) => !isAggregate(node)).map(({ id }) => id),
       constraints: flow.constraints,
       runtimeProvenance: await flowProvenance(flow),
-      invoke: ({ payload, signal }, attempt) => place.run({ ...attempt, payload, signal }),
+      invoke: ({ payload, signal }, attempt) => {
+        return place.run({ ...attempt, payload, signal: this.#untilCut(signal) });
+      },
       isOutside: true,
-      // After the first failure nothing more begins, retries included.
-      mayBegin: () => this.#progress.failed === undefined,
+      mayBegin: (nodeId) => this.#progress.mayBegin(nodeId),
       describe: describeNode,
       onDecided: (decided) => this.#take(decided),
       observer: {
@@ -196,16 +222,28 @@ class FlowRun {
         },
       },
       fold,
-      signal: stop,
+      signal: AbortSignal.any([stop, this.#deadline.signal]),
       endWithinMs: place.endWithinMs,
       attemptTimers: awakeTimers,
     };
   }
 
+  /** What begins before a failure cuts off what runs is ended by it. */
+  #untilCut(signal: AbortSignal): AbortSignal {
+    const { onFailure } = this.#options.flow;
+    if (onFailure !== "cancel" || this.#cut.signal.aborted) return signal;
+    return AbortSignal.any([signal, this.#cut.signal]);
+  }
+
   #take(decided: Decided): void {
-    if (!this.isOpen) return;
+    const { nodeId, decision, reason, dueAt, termination } = decided;
+    if (!this.isOpen) {
+      const isOver = decision === "Finish" && termination !== "Aborted";
+      if (isOver && termination !== "Completed") this.#failedBefore.add(nodeId);
+      return;
+    }
     this.#progress.take(decided);
-    const { nodeId, decision, reason, dueAt } = decided;
+    if (this.#progress.mustCancel) this.#cut.abort();
     if (decision !== "Defer" || dueAt === null) return;
     const until = new Date(dueAt.secs * 1000 + Math.ceil(dueAt.nanos / 1e6));
     this.#options.observer.nodeDeferred?.(nodeId, { reason, until });
@@ -213,22 +251,43 @@ class FlowRun {
 
   /** Asks for each node that becomes ready, until nothing more can become so. */
   async #feed(engine: RunEngine): Promise<void> {
-    const { session: { supervisor }, stop, timers } = engine;
+    const { session: { supervisor }, stop } = engine;
     const progress = this.#progress;
     const wake = new Wake();
-    stop.addEventListener("abort", () => wake.up(), { once: true });
-    // Called before the pump is, which must not start what waits once a node has failed.
-    supervisor.subscribe(() => {
-      if (progress.failed !== undefined) pump.stop();
+    const onStop = () => {
+      progress.end();
       wake.up();
-    });
-    using pump = new PumpDriver({ supervisor, timers, eventId: pumpEventId });
+    };
+    stop.addEventListener("abort", onStop, { once: true });
+    if (stop.aborted) onStop();
+    using _deadline = this.#limitTime(engine);
+    for (;;) {
+      await this.#feedUntilCut(engine, wake);
+      if (!progress.mustTakeOut) break;
+      progress.hasTakenOut();
+      await engine.withdrawDeferred((nodeId) => !progress.mayBegin(nodeId));
+    }
+    await supervisor.idle();
+    await engine.withdrawDeferred();
+  }
+
+  /** The same, until something that waits has to be taken out. */
+  async #feedUntilCut(engine: RunEngine, wake: Wake): Promise<void> {
+    const { session: { supervisor }, stop, timers } = engine;
+    const progress = this.#progress;
+    // Called before the pump is, which must not start what waits and may not begin any more.
+    using stack = new DisposableStack();
+    stack.defer(supervisor.subscribe(() => {
+      if (progress.mustTakeOut) pump.stop();
+      wake.up();
+    }));
+    const pump = stack.use(new PumpDriver({ supervisor, timers, eventId: pumpEventId }));
     const quiet = new Quiet(pump);
-    while (!stop.aborted && progress.failed === undefined && supervisor.failure === null) {
+    while (!stop.aborted && !progress.mustTakeOut && supervisor.failure === null) {
       const woken = wake.next;
       const node = progress.takeReady();
       if (node !== undefined) {
-        await engine.ask(node.id, nodePayload(node)).catch((error) => {
+        await engine.ask(node.id, nodePayload(node), nodeRetry(node)).catch((error) => {
           if (!stop.aborted) throw error;
         });
       } else if (progress.isDone) break;
@@ -236,9 +295,23 @@ class FlowRun {
       else if (engine.hasOpen) await woken;
       else if (await quiet.comes(woken)) break;
     }
-    pump.stop();
-    await supervisor.idle();
-    await engine.withdrawDeferred();
+  }
+
+  /** Ends the run when its time is over, counted from its begin, or from when it was gone on with. */
+  #limitTime({ timers }: RunEngine): Disposable | undefined {
+    const { deadlineMs } = this.#options.flow;
+    if (deadlineMs === undefined) return undefined;
+    const end = addDuration(timers.now(), durationOfMs(deadlineMs));
+    let cancel: () => void;
+    const wait = () => {
+      // A timer for very long may call before.
+      cancel = timers.setTimer(end, () => {
+        if (compareTimes(timers.now(), end) < 0) wait();
+        else this.#deadline.abort();
+      });
+    };
+    wait();
+    return { [Symbol.dispose]: () => cancel() };
   }
 
   #recordingError(cause: unknown): unknown {

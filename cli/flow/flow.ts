@@ -132,10 +132,14 @@ export function makeNode(given: GivenNode): FlowNode {
   return { needs: [], when: "success", allowFailure: false, env: {}, labels: [], ...given };
 }
 
-/** One node at a time, none a second time: what a flow says nothing about. */
-export const DEFAULT_CONSTRAINTS: Constraints = mapConstraints(
-  ({ flowDefault = null }) => flowDefault,
-) as Constraints;
+/**
+ * As many nodes at a time as there are processors, none a second time: what a flow says nothing about. It is
+ * what this machine has; a run keeps what it began with.
+ */
+export const DEFAULT_CONSTRAINTS: Constraints = {
+  ...mapConstraints(({ flowDefault = null }) => flowDefault) as Constraints,
+  max_in_flight: 1,
+};
 
 /** How many nodes run at a time where nobody says it: as many as there are processors. */
 export function processorCount(): number {
@@ -202,4 +206,14 @@ export function taskCommand(name: string): string[] {
 /** The nodes of a flow by their ids; of several with one id the last. */
 export function nodesById(nodes: readonly FlowNode[]): Map<string, FlowNode> {
   return new Map(nodes.map((node) => [node.id, node]));
+}
+
+/** Whether a node runs nothing, and stands for those that it needs. */
+export function isAggregate({ run, gate }: Pick<FlowNode, "run" | "gate">): boolean {
+  return run.length === 0 && gate === undefined;
+}
+
+/** The nodes of a flow that may fail: such an end of theirs stands. */
+export function mayFail({ nodes }: Pick<Flow, "nodes">): Set<string> {
+  return new Set(nodes.filter(({ allowFailure }) => allowFailure).map(({ id }) => id));
 }

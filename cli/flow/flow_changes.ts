@@ -1,6 +1,6 @@
 import type { Constraints } from "../../supervisor/types.ts";
 import { resolve } from "../files.ts";
-import type { Flow } from "./flow.ts";
+import { DEFAULT_CONSTRAINTS, type Flow } from "./flow.ts";
 import { type FlowRecord, type NodeRecord, nodeRecordOf } from "./flow_record.ts";
 import { flowRules } from "./node_event.ts";
 import type { ValueDigests } from "./value_digests.ts";
@@ -49,7 +49,12 @@ export function flowChanges(
     gone: [...recordedNodes.keys()].filter((id) => !nodes.has(id)),
     added: [...nodes.keys()].filter((id) => !recordedNodes.has(id)),
     constraints: Object.entries(record.constraints)
-      .filter(([name, value]) => !isSame(value, flow.constraints[name as keyof Constraints]))
+      .filter(([name, value]) => {
+        const now = flow.constraints[name as keyof Constraints];
+        // What the flow leaves to the machine is no other one on another machine.
+        const isOfMachine = name === "max_in_flight" && now === DEFAULT_CONSTRAINTS.max_in_flight;
+        return !isOfMachine && !isSame(value, now);
+      })
       .map(([name]) => name),
     rules: FLOW_RULE_NAMES.filter(([rule]) => !isSame(record[rule], rules[rule]))
       .map(([, name]) => name),

@@ -3,7 +3,7 @@
  * aggregate prints nothing, and stands for its members; a gate prints nothing.
  */
 import { quoted } from "../text/printable.ts";
-import { type FlowNode, nodesById } from "./flow.ts";
+import { type FlowNode, isAggregate, nodesById } from "./flow.ts";
 import { type Fail, OUTPUT_VARIABLE } from "./flow_values.ts";
 
 /** The variable in which others find what a node printed. */
@@ -44,11 +44,6 @@ export class NeededOutputs {
     const prints = (id: string) => this.#nodes.get(id)?.run.length !== 0;
     return [...new Set(needs.flatMap((id) => this.#members.get(id) ?? (prints(id) ? [id] : [])))];
   }
-}
-
-/** Whether a node runs nothing, and stands for what it needs. */
-export function isAggregate({ run, gate }: FlowNode): boolean {
-  return run.length === 0 && gate === undefined;
 }
 
 /** Refuses two needs of a node whose outputs it would find in the same variable. */

@@ -128,7 +128,10 @@ export class NodeParser {
     if (!Array.isArray(needs) || needs.length === 0) {
       this.#fail('has no "run": add its command, such as ["deno", "lint"], an "sh" or a "task"');
     }
-    return this.#fail('runs nothing: add a "run", an "sh" or a "task"');
+    for (const key of ["timeout", "retry", "when", "allow_failure", "env", "cwd", "on"]) {
+      if (node.has(key)) this.#fail(`runs nothing, and has a "${key}": add a "run", or remove it`);
+    }
+    return { run: [] };
   }
 
   #gate(_question: Json): { run: string[]; gate: string } {
@@ -218,8 +221,8 @@ function retryNumbers(
     fail('has a "max" that is no whole number from 0 on');
   }
   const factor = retry.get("factor") ?? 1;
-  if (typeof factor !== "number" || factor < 1 || factor > MOST_FACTOR) {
-    return fail(`has a "factor" that is no number from 1 to ${MOST_FACTOR}`);
+  if (!Number.isSafeInteger(factor) || (factor as number) < 1 || (factor as number) > MOST_FACTOR) {
+    return fail(`has a "factor" that is no whole number from 1 to ${MOST_FACTOR}`);
   }
   const notOn = retry.get("not_on") ?? [];
   const isCode = (code: Json) => {
@@ -228,5 +231,5 @@ function retryNumbers(
   if (!Array.isArray(notOn) || !notOn.every(isCode)) {
     return fail('has a "not_on" that is no list of exit codes from 1 to 255');
   }
-  return { max: max as number, factor, notOn: notOn as number[] };
+  return { max: max as number, factor: factor as number, notOn: notOn as number[] };
 }

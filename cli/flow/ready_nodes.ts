@@ -2,10 +2,10 @@ import { listed, quoted } from "../text/printable.ts";
 import { type FlowNode, nodesById } from "./flow.ts";
 
 /**
- * Hands out the nodes of a flow in the order of their needs; of several that have all they need, the
+ * Hands out the nodes of a flow in the order of their needs; of several of which all needs are over, the
  * one that stands first in the flow.
  *
- * What must always be true: `#missing` counts, for each node, the needs that have not completed, so a
+ * What must always be true: `#missing` counts, for each node, the needs that are not over, so a
  * node is put into the queue exactly when its count falls to 0. A node may be queued more than once, as
  * when its attempt was cut off, and may have been started by somebody else meanwhile: whoever takes it
  * from the queue looks at `#started`. So every node and every need is looked at once, and a flow of
@@ -20,7 +20,7 @@ export class ReadyNodes {
   readonly #missing: number[] = [];
   readonly #queue = new MinHeap();
   readonly #started = new Set<string>();
-  readonly #completed = new Set<string>();
+  readonly #settled = new Set<string>();
 
   /** The needs must lead to nodes; see {@linkcode checkNeeds}. */
   constructor(nodes: readonly FlowNode[]) {
@@ -37,12 +37,7 @@ export class ReadyNodes {
     }
   }
 
-  /** How many nodes have completed. */
-  get completedCount(): number {
-    return this.#completed.size;
-  }
-
-  /** The next node that has all it needs and has not been started; from now on it has. */
+  /** The next node all of whose needs are over and that has not been started; from now on it has. */
   take(): FlowNode | undefined {
     for (let place = this.#queue.pop(); place !== undefined; place = this.#queue.pop()) {
       const node = this.#nodes[place]!;
@@ -58,10 +53,10 @@ export class ReadyNodes {
     this.#started.add(id);
   }
 
-  /** A node has completed: what needs it lacks one need less. */
-  complete(id: string): void {
-    if (this.#completed.has(id)) return;
-    this.#completed.add(id);
+  /** A node is over: what needs it lacks one need less. */
+  settle(id: string): void {
+    if (this.#settled.has(id)) return;
+    this.#settled.add(id);
     for (const place of this.#dependents.get(id) ?? []) {
       if (--this.#missing[place]! === 0) this.#queue.push(place);
     }
@@ -72,11 +67,6 @@ export class ReadyNodes {
     const place = this.#places.get(id);
     if (place === undefined || !this.#started.delete(id)) return;
     if (this.#missing[place] === 0) this.#queue.push(place);
-  }
-
-  /** Whether a node has completed. */
-  hasCompleted(id: string): boolean {
-    return this.#completed.has(id);
   }
 }
 
@@ -121,7 +111,7 @@ export function orderOf(nodes: readonly FlowNode[]): FlowNode[] {
   const order: FlowNode[] = [];
   for (let node = ready.take(); node !== undefined; node = ready.take()) {
     order.push(node);
-    ready.complete(node.id);
+    ready.settle(node.id);
   }
   return order;
 }

@@ -8,8 +8,7 @@
  */
 import { UsageError } from "../exit_codes.ts";
 import { listed, quoted } from "../text/printable.ts";
-import { type Flow, type FlowNode, nodesById } from "./flow.ts";
-import { isAggregate } from "./output_variables.ts";
+import { type Flow, type FlowNode, isAggregate, nodesById } from "./flow.ts";
 import { orderOf } from "./ready_nodes.ts";
 
 /** Which part of a flow is wanted. */

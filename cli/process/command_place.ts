@@ -144,7 +144,9 @@ export class CommandPlace implements AttemptPlace {
       throw error;
     }
     this.#tellLeft(nodeId, end);
-    return await this.#endOf(of, { end, termination: terminationOf(end, signal), output, errors });
+    const { retry } = nodes.get(nodeId)!;
+    const termination = terminationOf(end, { stop: signal, notOn: retry?.notOn ?? [] });
+    return await this.#endOf(of, { end, termination, output, errors });
   }
 
   /**
@@ -235,10 +237,15 @@ interface Ended {
   errors: AttemptOutput;
 }
 
-function terminationOf({ endedBy, code, signal }: CommandEnd, stop: AbortSignal): RunTermination {
+/** `notOn`: the exit codes that say that trying again is of no use. */
+function terminationOf(
+  { endedBy, code, signal }: CommandEnd,
+  { stop, notOn }: { stop: AbortSignal; notOn: readonly number[] },
+): RunTermination {
   if (endedBy === "timeout") return "TimedOut";
   if (endedBy === "stop") return abortedBy(stop);
-  return code === 0 && signal === null ? "Completed" : { Failed: "RuntimeError" };
+  if (code === 0 && signal === null) return "Completed";
+  return { Failed: signal === null && notOn.includes(code) ? "SemanticError" : "RuntimeError" };
 }
 
 /** The reason of a deadline is a TimeoutError. */

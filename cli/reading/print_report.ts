@@ -35,6 +35,9 @@ export function printReport(screen: Screen, report: RunReport, root: string): vo
   screen.line(`${screen.paint(report.run_id, "bold")}  ${screen.paint(text, colour)}`);
   const reason = typeof report.state === "object" ? report.state.Aborted.reason : undefined;
   if (reason !== undefined) screen.line(`reason  ${printableLine(reason)}`);
+  if (reason !== undefined && hasFlow(root, report.run_id)) {
+    screen.line(`go on   ${commandHint("resume", { root, runId: report.run_id })}`);
+  }
   if (report.is_suspended) {
     const stop = commandHint("stop", { root, runId: report.run_id });
     screen.line("reason  its process was suspended, as by Ctrl-Z; SIGCONT continues it, and it is");
@@ -69,11 +72,15 @@ function* idsOf({ nodes }: RunReport): Generator<string> {
   for (const { id } of nodes) yield printableLine(id);
 }
 
+/** What the command runs has its flow beside the log, and can be gone on with by it. */
+function hasFlow(root: string, runId: string): boolean {
+  return exists(runPaths(root, runId).flow);
+}
+
 /** What is wrong with a run that has no end, and what to do. */
 export function orphanLines(run: { root: string; runId: string }): string[] {
   const what = "it has no end, and nobody works on it any more.";
-  // What the command runs has its flow beside the log.
-  if (!exists(runPaths(run.root, run.runId).flow)) {
+  if (!hasFlow(run.root, run.runId)) {
     return [what, "A program of yours recorded it, or it died before it began: start that anew."];
   }
   return [
@@ -149,7 +156,8 @@ function unrecordedText({ terminal }: { terminal?: true }): string {
   return terminal ? "output not recorded: it was left to the terminal" : "";
 }
 
-function markOf({ status }: NodeReport): { mark: string; colour: Colour } {
+function markOf({ status, skipped }: NodeReport): { mark: string; colour: Colour } {
+  if (skipped !== undefined) return { mark: "⏭", colour: "dim" };
   if (status === "Completed") return { mark: "✓", colour: "green" };
   if (status === "Pending") return { mark: "⏸", colour: "dim" };
   if (status === "Running") return { mark: "▸", colour: "yellow" };
@@ -157,6 +165,7 @@ function markOf({ status }: NodeReport): { mark: string; colour: Colour } {
 }
 
 function detailOf(node: NodeReport, report: RunReport): string {
+  if (node.skipped !== undefined) return `skipped: ${printableLine(node.skipped)}`;
   if (node.status === "Pending") return report.is_live ? "" : "not started";
   if (node.status === "Completed") return "";
   if (node.status !== "Running") {

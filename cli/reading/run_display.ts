@@ -4,7 +4,7 @@ import { errorKindOf } from "../../run/attempt_key.ts";
 import type { AttemptEnd } from "../../run/types.ts";
 import type { DecisionReason } from "../../supervisor/types.ts";
 import type { RunObserver } from "../engine/types.ts";
-import type { Flow, FlowNode } from "../flow/flow.ts";
+import { type Flow, type FlowNode, isAggregate } from "../flow/flow.ts";
 import { recordedRunOf, shownCommand } from "../flow/node_event.ts";
 import { PassThrough } from "../process/output_pump.ts";
 import { printableLine } from "../text/printable.ts";
@@ -70,7 +70,8 @@ export class TextDisplay implements RunDisplay {
     },
   ) {
     this.#root = root;
-    this.#progress = new RunProgress(flow.nodes.length, completed);
+    const total = flow.nodes.filter((node) => !isAggregate(node)).length;
+    this.#progress = new RunProgress(total, completed);
     if (passesOutput) {
       const prepare = () => this.#screen.status();
       this.passed = new PassedOutput({ prepare, note: (text) => this.note(text) });
@@ -99,10 +100,11 @@ export class TextDisplay implements RunDisplay {
   }
 
   /** Prints how the node ended. */
-  nodeEnded({ id }: FlowNode, end: AttemptEnd): void {
+  nodeEnded({ id, allowFailure }: FlowNode, end: AttemptEnd): void {
     this.#progress.ended(id, end.termination === "Completed");
     this.#screen.status();
-    this.#line(endLine(this.#screen, id, end));
+    const may = allowFailure && end.termination !== "Completed" ? ", which it may" : "";
+    this.#line(`${endLine(this.#screen, id, end)}${may}`);
     // Where output is passed on there are no tails at the end, which have it, too.
     const why = this.passed && whyNotStarted(end);
     if (why !== undefined) this.note(why);
@@ -284,7 +286,7 @@ export class RunProgress {
       return `${id} ${Math.floor((now - startedAt) / 1000)}s`;
     });
     if (running.length > 0) parts.push(`running ${running.join(", ")}`);
-    // Once a node has failed, nothing more is started.
+    // Once a node has failed, what waits may have been taken out.
     if (this.#failed.size > 0) return parts.join(" · ");
     for (const [why, waits] of Map.groupBy(this.#waiting, ([, reason]) => reason)) {
       const ids = waits.map(([id]) => id);

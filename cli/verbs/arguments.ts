@@ -113,7 +113,7 @@ function parseArguments(
 }
 
 /** Options of one letter, where a verb takes what they stand for. */
-const LETTERS: Readonly<Record<string, string>> = { "-f": "follow" };
+const LETTERS: Readonly<Record<string, string>> = { "-f": "follow", "-k": "keep-going" };
 
 function longName(arg: string, kinds: OptionKinds): string {
   const name = Object.hasOwn(LETTERS, arg) ? LETTERS[arg]! : "";
@@ -254,8 +254,18 @@ export const RUN_HELP =
                       on (when something fails, the default), always, off
 ${COMMAND_HELP}`;
 
+/** What the verbs say that run flows of many nodes. */
+export const KEEP_GOING = { "keep-going": "boolean" } as const;
+
+/** Their part of the help. */
+export const KEEP_GOING_HELP =
+  `  -k, --keep-going    run all that does not need what failed, whatever the
+                      "on_failure" of the flow says; this time only`;
+
 /** How a run is recorded. */
 export interface RunSettings extends CommandSettings {
+  /** Whether a failure leaves all that does not need it going on, whatever the flow says. */
+  keepsGoing?: boolean | undefined;
   /** When a trace is written; undefined where that is not said. */
   traceMode: TraceMode | undefined;
 }

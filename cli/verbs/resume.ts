@@ -28,6 +28,8 @@ import { readRunLog } from "../reading/run_log.ts";
 import { readRunReport } from "../reading/run_report.ts";
 import { exitCodeOf, flowPorts, reportOfEnd } from "../record_run.ts";
 import {
+  KEEP_GOING,
+  KEEP_GOING_HELP,
   namesOption,
   onlyOperand,
   readArguments,
@@ -57,6 +59,7 @@ Usage: taffrail resume [options] RUN
                       needs them
   --failed-only       run only what failed or was cut off, and nothing that was
                       never begun
+${KEEP_GOING_HELP}
   --wait              wait for what is left of the run to end by itself; what it
                       prints is lost, and as nobody sees how it ends, its node
                       runs again. What prints before this waits is ended by
@@ -68,7 +71,10 @@ ${RUN_HELP}
 A run that is not completed can be resumed, whatever has ended it: a kill, a
 signal, a node that failed. One that somebody works on cannot. Attempts are
 numbered on; max_retries counts anew. Nodes that have not completed may have
-changed, be new or be gone; the constraints are those with which the run began.
+changed, be new or be gone; the constraints are those with which the run began,
+"on_failure" and "deadline" those of the flow now. A handler, "when" failure or
+always, is looked at anew where what it ran after is asked for again; a failure
+that "allow_failure" allows stands.
 What is printed, and exit codes, are those of the verb that began the run: a
 command of exec, and tasks, have their output and exit codes passed on. One that
 has completed is exit code 1.`,
@@ -79,6 +85,7 @@ has completed is exit code 1.`,
       flow: "string",
       wait: "boolean",
       "assume-ended": "boolean",
+      ...KEEP_GOING,
       accept: "string",
       rerun: "string",
       "failed-only": "boolean",
@@ -94,6 +101,7 @@ has completed is exit code 1.`,
       accept: namesOption(options.accept) ?? [],
       rerun: namesOption(options.rerun) ?? [],
       failedOnly: options["failed-only"] ?? false,
+      keepsGoing: options["keep-going"],
       waits: options.wait ?? false,
       assumesEnded: options["assume-ended"] ?? false,
       ...runSettings(options),

@@ -14,6 +14,8 @@ import { Screen } from "../text/screen.ts";
 import { listed } from "../text/printable.ts";
 import { parseCountOption } from "../text/units.ts";
 import {
+  KEEP_GOING,
+  KEEP_GOING_HELP,
   namesOption,
   numberOption,
   onlyOperand,
@@ -30,8 +32,9 @@ import {
 export const runVerb: Verb = {
   summary: "run the commands of a flow file, or tasks of deno.json",
   help: `Runs the commands of a flow file, each when those it needs have completed and
-the constraints allow it, and records what happens. The first failure ends the
-run: nothing more is started, and what runs is waited for.
+the constraints allow it, and records what happens. After the first failure
+nothing more is started but nodes that are for that, and what runs is waited
+for.
 
 Usage: taffrail run [options] FLOW [-- ARGUMENT…]
        taffrail run [options] --tasks NAMES [-- ARGUMENT…]
@@ -50,6 +53,7 @@ Usage: taffrail run [options] FLOW [-- ARGUMENT…]
   --dry-run           print what would run, in order, and run nothing
   --recursive         with --tasks: those of all members of the workspace
   --filter PATTERN    with --tasks: those of the members whose names contain it
+${KEEP_GOING_HELP}
 ${RUN_HELP}
 
 A flow file, which may have comments:
@@ -69,6 +73,18 @@ FLOW may also be a module, .ts, .mts, .js or .mjs, whose default export is the
 flow, or a function of a list, the arguments behind --, that returns it. It is
 evaluated by a Deno of its own, in its folder and with the configuration there,
 and again, with the same arguments, when the run is gone on with.
+
+A node starts when all that it needs is ok: with "when": "failure" when some of
+it is not, with "always" whatever came of it. One that does not start for that
+is skipped, which is told with why. "on_failure" of the flow says what the first
+failure does: "stop" starts nothing more but such handlers, "keep_going" starts
+all that does not need what failed, "cancel" ends what runs, and then starts
+handlers. A handler mends nothing: the run has failed. A node with
+"allow_failure": true may fail, after its retries, "retry": { "max": 3,
+"delay": "2s", "factor": 2, "max_delay": "1m", "not_on": [2] }, where not_on are
+exit codes. One that has only "needs" stands for these. "deadline" of the flow
+is that of the whole run, which then ends as by a signal; behind either no
+handler is started.
 
 Without constraints nodes run one at a time and are tried once. max_retries
 tries those again that failed or ran out of time; deadline is for each attempt,
@@ -126,7 +142,8 @@ of --tasks is { "files": [{ "path", "package", "tasks": [{ "name", "command",
       const flow = await withSecrets(partOf(await chooseFlow(given), options), masks);
       if (options["dry-run"] === true) return await showPlan(flow, json);
       using display = displayOf(flow, { root, json });
-      const settings = { ...runSettings(options), ...exclusiveOption(options) };
+      const keepsGoing = options["keep-going"];
+      const settings = { ...runSettings(options), ...exclusiveOption(options), keepsGoing };
       const { exitCode } = await recordRun(flow, { root, display, ...settings });
       return exitCode;
     });
@@ -135,6 +152,7 @@ of --tasks is { "files": [{ "path", "package", "tasks": [{ "name", "command",
 
 const RUN_KINDS = {
   ...RUN_OPTIONS,
+  ...KEEP_GOING,
   tasks: "optional",
   recursive: "boolean",
   filter: "string",

@@ -103,7 +103,8 @@ export class JournalHistory {
   readonly #missing = new Map<string, Missing>();
   /** Which gates wait, and how the others have ended. */
   readonly gates = new GateHistory();
-  readonly #completed = new Set<string>();
+  /** How the nodes have ended that are over and were not asked for again, in the order in which they did. */
+  readonly #over = new Map<string, "completed" | "failed">();
   readonly #begun = new Set<string>();
 
   /** `log`: what the log has. */
@@ -171,7 +172,21 @@ export class JournalHistory {
   get completed(): Set<string> {
     const undecided = this.undecidedEnds.filter(({ termination }) => termination === "Completed");
     const nodes = undecided.map(({ nodeId }) => nodeId);
-    return new Set([...this.#completed, ...nodes, ...this.gates.passed]);
+    return new Set([...this.#overAs("completed"), ...nodes, ...this.gates.passed]);
+  }
+
+  /** The nodes that have failed for good and were not asked for again since, of a session that was read as a whole. */
+  get failed(): Set<string> {
+    return new Set(this.#overAs("failed"));
+  }
+
+  /** All of these, those that have completed and those that have failed for good, in the order in which they did. */
+  get over(): Set<string> {
+    return new Set([...this.#over.keys(), ...this.completed]);
+  }
+
+  #overAs(how: "completed" | "failed"): string[] {
+    return [...this.#over].filter(([, as]) => as === how).map(([id]) => id);
   }
 
   /** The nodes whose work was begun, or may have been, and the gates that were asked for, of a session that was read as a whole. */
@@ -258,13 +273,13 @@ export class JournalHistory {
       return pipeStarted(at, { name, nodes, ...(!isFirst && { resumed: true }) });
     });
     if (!this.#lacksEnd()) return bodies;
-    const { at: time, reason, failed } = this.#ended!;
+    const { at: time, reason, failed, skipped } = this.#ended!;
     const at = millisecondsOf(time);
     if (this.#isLogOver() && !missing.some(({ what }) => what === "sitting")) {
       bodies.push(pipeStarted(at, { name, nodes, resumed: true }));
       startedTs = new Date(at).toISOString();
     }
-    return [...bodies, pipeEnded(at, { startedTs, reason, failed })];
+    return [...bodies, pipeEnded(at, { startedTs, reason, failed, skipped })];
   }
 
   /** What is missing; of a run in which nothing has happened nobody knows when it began. */
@@ -298,7 +313,8 @@ export class JournalHistory {
     this.#ended = undefined;
     this.#undecided = [];
     for (const kept of [this.#episodes, this.#payloads, this.#open, this.#missing]) kept.clear();
-    for (const kept of [this.#completed, this.#begun, this.gates]) kept.clear();
+    const over = [this.#over, this.#begun, this.gates];
+    for (const kept of over) kept.clear();
     this.#asks.clear();
     this.#beginSitting();
   }
@@ -346,7 +362,7 @@ export class JournalHistory {
     if (input.type !== "event" || input.kind !== "Command") return;
     const { event_id: eventId, first_attempt: firstAttempt = 1, payload } = input;
     if (this.#keepsNodes || firstAttempt !== 1) this.#asks.add({ eventId, firstAttempt });
-    this.#completed.delete(nodeOfEvent(eventId));
+    this.#over.delete(nodeOfEvent(eventId));
     this.#payloads.set(eventId, payload);
   }
 
@@ -387,8 +403,8 @@ export class JournalHistory {
     if (decision !== "Finish" && decision !== "Skip") return;
     this.#episodes.delete(episode_id);
     this.#payloads.delete(eventId);
-    const hasCompleted = decision === "Finish" && rest.termination === "Completed";
-    if (hasCompleted && this.#keepsNodes) this.#completed.add(nodeOfEvent(eventId));
+    if (decision !== "Finish" || !this.#keepsNodes || rest.termination === "Aborted") return;
+    this.#over.set(nodeOfEvent(eventId), rest.termination === "Completed" ? "completed" : "failed");
   }
 
   #invoke(eventId: string, number: number, at: number): void {

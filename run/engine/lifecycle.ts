@@ -129,14 +129,15 @@ export function wasBegun({ end }: { end: EndRecord | undefined }): boolean {
 /** The end of a run. */
 export function pipeEnded(
   at: number,
-  { startedTs, reason, failed }: {
+  { startedTs, reason, failed, skipped }: {
     startedTs: string | undefined;
     reason: string | undefined;
     failed: string | undefined;
+    skipped?: Readonly<Record<string, string>> | undefined;
   },
 ): EventBody {
   const begun = Date.parse(startedTs ?? "");
-  const rest = { duration_ms: Number.isNaN(begun) ? undefined : Math.max(0, at - begun) };
+  const rest = { duration_ms: Number.isNaN(begun) ? undefined : Math.max(0, at - begun), skipped };
   if (reason === undefined) return { type: "pipe.completed", at, ...rest };
   return { type: "pipe.aborted", at, reason, failed_step: failed, ...rest };
 }

@@ -124,15 +124,16 @@ export class RunEngine {
    * journal, and those attempts end as aborted. Nothing is asked for. Until the journal says that the run is
    * gone on with, its records stay as they are.
    *
-   * @returns The engine, and the nodes that had completed.
+   * @returns The engine, and the nodes that had completed, and those that had failed for good.
    */
   static async goOn(
     options: EngineOptions,
     left: LeftRun,
-  ): Promise<{ engine: RunEngine; completed: Set<string> }> {
+  ): Promise<{ engine: RunEngine; completed: Set<string>; failed: ReadonlySet<string> }> {
     const engine = new RunEngine(options);
     try {
-      return { engine, completed: await engine.#goOn(left) };
+      const { completed, failed } = await engine.#goOn(left);
+      return { engine, completed, failed };
     } catch (error) {
       await engine.#endWork(error);
       // Without its line in the journal it was not gone on with, and its log says nothing of it.
@@ -141,7 +142,7 @@ export class RunEngine {
     }
   }
 
-  async #goOn({ endLeftovers, damaged = [], changed = [] }: LeftRun): Promise<Set<string>> {
+  async #goOn({ endLeftovers, damaged = [], changed = [] }: LeftRun): Promise<JournalHistory> {
     const { held } = this.#options;
     let history: JournalHistory | undefined;
     // A new run loads none of what going on with one takes.
@@ -177,7 +178,7 @@ export class RunEngine {
     });
     this.#session = resumed.session;
     this.#timers = resumed.timers ?? systemTimers;
-    return history!.completed;
+    return history!;
   }
 
   /** Whether the log could take all that was to be told. */
@@ -262,26 +263,29 @@ export class RunEngine {
     });
   }
 
-  /** Takes out what waits: nothing of it is begun any more. */
-  async withdrawDeferred(): Promise<void> {
+  /** Takes out what waits, or of that only some nodes: nothing of it is begun any more. */
+  async withdrawDeferred(isMeant: (nodeId: string) => boolean = () => true): Promise<void> {
     const { supervisor } = this.session;
-    for (const { episodeId } of supervisor.deferred) await supervisor.withdraw({ episodeId });
+    for (const { eventId, episodeId } of supervisor.deferred) {
+      if (isMeant(nodeOfEvent(eventId))) await supervisor.withdraw({ episodeId });
+    }
   }
 
   /**
    * Ends the run when nothing runs any more: what is left to tell is told, then the end is in the journal,
    * in the bundle and in the log, and all of it on disk.
    */
-  async end({ reason, failed }: RunEnding): Promise<CaptureBundle> {
+  async end({ reason, failed, skipped: all = {} }: RunEnding): Promise<CaptureBundle> {
     const { held, fold } = this.#options;
     await this.session.close();
     await this.#teller.told();
     if (this.#failure !== undefined) throw this.#failure.error;
     const at = Date.now();
     const state = reason === undefined ? "Completed" : "Aborted";
-    const ended = { at: eventTimeOf(at), state, ...defined({ reason, failed }) } as const;
+    const skipped = Object.keys(all).length === 0 ? undefined : { ...all };
+    const ended = { at: eventTimeOf(at), state, ...defined({ reason, failed, skipped }) } as const;
     await this.session.note({ type: "ended", ...ended });
-    this.#end = pipeEnded(at, { startedTs: fold.sittingTs, reason, failed });
+    this.#end = pipeEnded(at, { startedTs: fold.sittingTs, reason, failed, skipped });
     const bundle = await this.#bundle();
     await held.putDocument("capture.json", encodeUtf8(stringifyCaptureBundle(bundle)));
     await this.#teller.write([this.#end]);
@@ -370,8 +374,7 @@ export class RunEngine {
 
   /** What is done outside begins only when its begin cannot be lost any more; a function begins at once. */
   #beforeRun(): void | Promise<void> {
-    const { mayBegin, isOutside } = this.#options;
-    if (isOutside && mayBegin?.() !== false) return this.#barrier();
+    if (this.#options.isOutside) return this.#barrier();
   }
 
   /** Resolves when all that the journal has is on disk. */
@@ -383,7 +386,7 @@ export class RunEngine {
     const { mayBegin, describe, invoke } = this.#options;
     const attempt = this.#asks.attemptOf(request.eventId, request.attempt);
     const open = this.#open.get(attemptKey(attempt))!;
-    if (mayBegin?.() === false) return UNBEGUN;
+    if (mayBegin?.(attempt.nodeId) === false) return UNBEGUN;
     const { payload } = request;
     open.work = { text: describe(attempt.nodeId, payload), payload };
     this.#asks.begun(attempt);
@@ -414,15 +417,17 @@ export class RunEngine {
     if (eventId === null) return;
     const at = millisecondsOf(entry.numbers.now);
     let errorKind: Decided["errorKind"];
+    let begun = false;
     if (termination !== null) {
       // A retry at once counts itself already.
       const ended = decision === "Invoke" ? retries : retries + 1;
-      const end = this.#tellEnd(this.#asks.attemptOf(eventId, ended), termination, at);
-      if (termination !== "Completed") errorKind = errorKindOf(termination, end);
+      const open = this.#tellEnd(this.#asks.attemptOf(eventId, ended), termination, at);
+      begun = open?.work !== undefined && wasBegun({ end: open.end });
+      if (termination !== "Completed") errorKind = errorKindOf(termination, open?.end);
     }
     if (decision === "Invoke") this.#tellBegin(this.#asks.attemptOf(eventId, retries + 1), at);
     const nodeId = nodeOfEvent(eventId);
-    this.#options.onDecided({ nodeId, decision, reason, dueAt, termination, errorKind });
+    this.#options.onDecided({ nodeId, decision, reason, dueAt, termination, begun, errorKind });
   }
 
   #tellBegin(attempt: NodeAttempt, at: number): void {
@@ -447,7 +452,7 @@ export class RunEngine {
     attempt: NodeAttempt,
     termination: RunTermination,
     at: number,
-  ): EndRecord | undefined {
+  ): OpenAttempt | undefined {
     const key = attemptKey(attempt);
     const open = this.#open.get(key);
     this.#open.delete(key);
@@ -461,7 +466,7 @@ export class RunEngine {
         this.#options.observer.attemptEnded(attempt, { termination, end: end ?? {}, at });
       },
     });
-    return end;
+    return open;
   }
 }
 

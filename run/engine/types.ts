@@ -25,6 +25,8 @@ export interface Decided {
   dueAt: EventTime | null;
   /** How the attempt ended whose end was decided on; null when the decision is about none. */
   termination: RunTermination | null;
+  /** Whether the work of that attempt was begun. */
+  begun: boolean;
   /** What the log calls that end; undefined of one that completed. */
   errorKind: ErrorKind | "cancelled" | undefined;
 }
@@ -63,8 +65,8 @@ export interface EngineOptions {
   invoke: (request: RunRequest, attempt: NodeAttempt) => Promise<AttemptEnd>;
   /** Whether the work is done outside of this process: then its begin has to be on disk before. */
   isOutside: boolean;
-  /** Whether work may begin now; else the attempt ends unbegun. */
-  mayBegin?: () => boolean;
+  /** Whether the work of a node may begin now; else the attempt ends unbegun. */
+  mayBegin?: (nodeId: string) => boolean;
   /** Says what the payload of a node asks for. */
   describe: DescribeNode;
   /** Told of every decision about a node, before it can be seen outside. */
@@ -100,4 +102,6 @@ export interface RunEnding {
   reason: string | undefined;
   /** The node or step that ended it, if one did. */
   failed?: string;
+  /** What was not begun, and will not, each with the reason. */
+  skipped?: Readonly<Record<string, string>>;
 }

@@ -123,7 +123,7 @@ const RIGHT: object[] = [
   flow({ constraints: { max_per_window: 2, rate_window: "1s", max_retries: 0, deadline: "1d" } }),
   flow({ nodes: { "@a/b:c.d-e": { sh: "x" }, all: x } }),
   node({ needs: ["b"], description: "x", timeout: "5ms", when: "failure", on: ["gpu"], cwd: ".." }),
-  node({ retry: { max: 1, delay: "0s", factor: 1.5, max_delay: "1m", not_on: [1, 255] } }),
+  node({ retry: { max: 1, delay: "0s", factor: 3, max_delay: "1m", not_on: [1, 255] } }),
   node({ allow_failure: true, env: { A: "x" } }),
 ];
 
@@ -158,6 +158,7 @@ const WRONG: object[] = [
   node({ retry: {} }),
   node({ retry: { max: -1 } }),
   node({ retry: { max: 1, factor: 0 } }),
+  node({ retry: { max: 1, factor: 1.5 } }),
   node({ retry: { max: 1, not_on: [0] } }),
   node({ cwd: "" }),
   node({ on: ["a", "a"] }),

@@ -373,7 +373,7 @@ const MISTAKES: Mistake[] = [
   inNode(
     "a factor that shrinks",
     { run: ["x"], retry: { max: 1, factor: 0.5 } },
-    'has a retry that has a "factor" that is no number from 1 to 1000',
+    'has a retry that has a "factor" that is no whole number from 1 to 1000',
   ),
   inNode(
     "a delay that is a number",

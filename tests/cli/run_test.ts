@@ -126,12 +126,13 @@ test, the end of ${run}/nodes/test.1.err:
 
 ${runId}  aborted
 reason  node test failed: crash
+go on   taffrail resume ${runId}
 flow    flow
 when WHEN
 log     ${run}/events.jsonl
   ✓ lint TIME
   ✗ test TIME  crash, exit code 4
-  ⏸ pack          not started
+  ⏭ pack          skipped: needs test, which failed
 `,
     );
   });

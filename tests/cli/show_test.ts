@@ -30,7 +30,7 @@ Deno.test("taffrail show prints the run, its nodes with their marks, and what a 
     assertStringIncludes(ran.stdout, table!);
     assertMatch(
       table!,
-      /\n {2}✓ lint +(?:\d+ms|\d+\.\ds)\n {2}✗ test +(?:\d+ms|\d+\.\ds) {2}crash, exit code 4\n {2}⏸ pack /,
+      /\n {2}✓ lint +(?:\d+ms|\d+\.\ds)\n {2}✗ test +(?:\d+ms|\d+\.\ds) {2}crash, exit code 4\n {2}⏭ pack /,
     );
     const path = `${ROOT}/runs/${runId}/nodes/test.1.err`;
     assertEquals(tail, `${path}:\n  | bad\n  all of it: taffrail logs ${runId} test\n`);
