@@ -22,7 +22,6 @@
  */
 import type { RunState } from "../eventlog/run_state.ts";
 import type { AttemptEnd } from "../run/types.ts";
-import { ResumeError } from "./engine/errors.ts";
 import type { Maker } from "./flow/flow.ts";
 
 /** What was asked for cannot be done as it was asked: the command ends with exit code 2. */
@@ -85,17 +84,19 @@ export class StoppedError extends Error {
   }
 }
 
-/** Does what the exit code of is that of what runs, where the flow was made by a verb of which that is true. */
+/**
+ * Does what the exit code of is that of what runs, where the flow was made by a verb of which that is true;
+ * `isAnswer`: what is thrown and is nobody's failure.
+ */
 export async function passExitCode<T>(
   maker: Maker | undefined,
   does: () => T | Promise<T>,
+  isAnswer: (error: unknown) => boolean = () => false,
 ): Promise<T> {
   try {
     return await does();
   } catch (error) {
-    // That a run has completed is an answer, and nobody's failure.
-    const isAnswer = error instanceof ResumeError && error.kind === "ended";
-    throw maker === undefined || isAnswer ? error : new PassedCodeError(error);
+    throw maker === undefined || isAnswer(error) ? error : new PassedCodeError(error);
   }
 }
 

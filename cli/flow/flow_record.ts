@@ -157,7 +157,7 @@ export function parseFlowRecord(bytes: Uint8Array, path: string): FlowRecord {
 /** What a flow record has to be, as `docs/format` says; members that later versions add are passed over. */
 function recordFrom(record: Map<string, Json>, fail: Fail): FlowRecord {
   const path = record.get("path");
-  const madeBy = MAKERS.find((maker) => maker === record.get("made_by"));
+  const madeBy = MAKERS.find((maker) => path === null && maker === record.get("made_by"));
   const nodes = record.get("nodes");
   if (!Array.isArray(nodes)) return fail('"nodes" is no list');
   const read = {

@@ -29,7 +29,7 @@ Usage: taffrail exec [options] -- COMMAND [ARGUMENT…]
   --name NAME         the name of the run (default: that of the program)
   --timeout DURATION  how long the command may take, such as 30s
   --terminal          leave its output to the terminal, for what draws on it or
-                      prints otherwise to a pipe; then the output is not recorded
+                      prints otherwise to a pipe; then it is not recorded
 ${RUN_HELP}
 
 stdout is the command's alone. stderr gets the line run_id=<id> first and a line

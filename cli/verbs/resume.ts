@@ -106,7 +106,10 @@ has completed is exit code 1.`,
       assumesEnded: options["assume-ended"] ?? false,
       ...runSettings(options),
     };
-    return await passExitCode(await makerOf(root, runId), () => resumeRun(settings));
+    const maker = await makerOf(root, runId);
+    return await passExitCode(maker, () => resumeRun(settings), (error) => {
+      return error instanceof ResumeError && error.kind === "ended";
+    });
   },
 };
 
