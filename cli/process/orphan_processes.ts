@@ -1,4 +1,5 @@
 import { ResumeError } from "../engine/errors.ts";
+import { reasonOf } from "../../_internal/text.ts";
 import { attemptKey } from "../../run/attempt_key.ts";
 import type { NodeAttempt } from "../../run/types.ts";
 import { formatDuration } from "../text/units.ts";
@@ -140,8 +141,9 @@ export async function endLeftOutside(
   const attempts = wholeRun ? [] : [attempt];
   await endLeft({ ...options, attempts, wholeRun, processes: [], assumesEnded: true })
     .catch((error) => {
-      if (!(error instanceof LeftProcessesError)) throw error;
-      options.note(error.message);
+      const isKnown = error instanceof LeftProcessesError;
+      // A command may have taken the root away, which its processes are told apart by.
+      options.note(isKnown ? error.message : `Cannot look for what is left: ${reasonOf(error)}`);
     });
 }
 
