@@ -43,7 +43,9 @@ interface ConstraintRow {
   readonly obstacle?: {
     readonly reason: "saturated" | "rate_limited";
     readonly counts: "in_flight" | "in_window";
-    /** What the number counts, for people: `2 of 2 in flight`. */
+    /** What is waited for then, for people. */
+    readonly awaits: string;
+    /** What the number counts, for people: `2 of 2 taken`. */
     readonly words: string;
   };
 }
@@ -53,13 +55,18 @@ export const CONSTRAINTS: { readonly [name in ConstraintName]: ConstraintRow } =
   max_in_flight: {
     kind: "count",
     flowLeast: 1,
-    obstacle: { reason: "saturated", counts: "in_flight", words: "in flight" },
+    obstacle: { reason: "saturated", counts: "in_flight", awaits: "a free place", words: "taken" },
   },
   max_per_window: {
     kind: "count",
     needs: "rate_window",
     flowLeast: 1,
-    obstacle: { reason: "rate_limited", counts: "in_window", words: "in the window" },
+    obstacle: {
+      reason: "rate_limited",
+      counts: "in_window",
+      awaits: "the rate limit",
+      words: "begun in the window",
+    },
   },
   rate_window: { kind: "duration", needs: "max_per_window" },
   deadline: { kind: "duration" },

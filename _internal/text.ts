@@ -102,7 +102,21 @@ export function reasonOf(thrown: unknown): string {
   return thrown instanceof Error ? thrown.message : String(thrown);
 }
 
-/** Why an attempt failed: the kind, and the exit code or the signal where there is one. */
+/** What people call the kinds of failures; records keep the words of their format. */
+const FAILURES: ReadonlyMap<string, string> = new Map([
+  ["crash", "failed"],
+  ["timeout", "timed out"],
+  ["host_missing", "could not be started"],
+  ["gate_failed", "was not let pass"],
+  ["max_iterations_exceeded", "took too many iterations"],
+]);
+
+/** What people call a kind of failure. */
+export function failureWord(kind: string): string {
+  return FAILURES.get(kind) ?? kind;
+}
+
+/** Why an attempt failed, for people: the kind, and the exit code or the signal where there is one. */
 export function failureText(
   { kind, exit_code: exitCode, signal }: {
     kind: string;
@@ -110,8 +124,9 @@ export function failureText(
     signal?: string | undefined;
   },
 ): string {
-  if (signal !== undefined) return `${kind}, ended by ${signal}`;
-  return exitCode === undefined ? kind : `${kind}, exit code ${exitCode}`;
+  const word = failureWord(kind);
+  if (signal !== undefined) return `${word}, ended by ${signal}`;
+  return exitCode === undefined ? word : `${word}, exit code ${exitCode}`;
 }
 
 /** What a byte does to the remainder, and behind it, 256 at a time, what it does that many bytes later. */

@@ -2,6 +2,7 @@ import type { TraceClock } from "../trace/trace_config.ts";
 import { defined } from "../_internal/errors.ts";
 import { denoFilePort, lookAtSync } from "../_internal/file_port.ts";
 import { dirname } from "../_internal/path.ts";
+import { failureText } from "../_internal/text.ts";
 import { installCrashFlush } from "../trace/install_crash_flush.ts";
 import type { RedactTrace } from "../trace/payload.ts";
 import type { TraceFileError } from "../trace/trace_file_error.ts";
@@ -155,10 +156,9 @@ export class RunTrace {
 /** The error of an attempt: what was thrown, or what is known of it; undefined when it completed. */
 function errorOf({ termination, end }: AttemptEnd): Error | undefined {
   if (termination === "Completed") return undefined;
-  const { exit_code: exitCode, signal, error } = end;
+  const { exit_code, signal, error } = end;
   // Only what was thrown has a name.
   if (error?.name !== undefined) return errorOfRecord(error);
-  const how = exitCode !== undefined ? `, exit code ${exitCode}` : signal ? `, ${signal}` : "";
-  const kind = errorKindOf(termination, end);
-  return new Error(error?.message ? `${kind}${how}: ${error.message}` : `${kind}${how}`);
+  const how = failureText({ kind: errorKindOf(termination, end), exit_code, signal });
+  return new Error(error?.message ? `${how}: ${error.message}` : how);
 }

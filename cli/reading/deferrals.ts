@@ -54,11 +54,12 @@ export function deferralsOf(bundle: CaptureBundle | undefined): Deferrals {
 }
 
 function textOf({ reason, numbers }: DecisionRecord, limits: Constraints): string {
-  const words = reason.replaceAll("_", " ");
   for (const name of CONSTRAINT_NAMES) {
     const { obstacle } = CONSTRAINTS[name];
     if (obstacle?.reason !== reason) continue;
-    return `${words}: ${numbers[obstacle.counts]} of ${limits[name]} ${obstacle.words}`;
+    const { awaits, counts, words } = obstacle;
+    return `waited for ${awaits}: ${numbers[counts]} of ${limits[name]} ${words}`;
   }
-  return words;
+  if (reason === "backoff") return "waited before it was tried again";
+  return reason === "queue_full" ? "was not taken: too many wait" : reason.replaceAll("_", " ");
 }

@@ -10,9 +10,14 @@ import { commandLine } from "../text/printable.ts";
 import { findRoot } from "./find_root.ts";
 
 const MOST_SHOWN = 5;
+
+/** What is written for the newest run of all. */
+const NEWEST = ["-", "latest"];
+
 /**
  * Finds the run that is meant by an id, by its beginning, or by the name of its flow: that is the newest,
- * where `isMeant` is given the newest of those that it is true of.
+ * where `isMeant` is given the newest of those that it is true of. `-` and `latest` are the newest run of
+ * all, whatever became of it; `latest` only where no run and no flow is called so.
  *
  * @throws {Error} If there is none; its message names those with a similar id.
  * @throws {UsageError} If several begin so.
@@ -24,6 +29,12 @@ export async function findRun(
 ): Promise<string> {
   const runs = await listRuns(root);
   if (runs.includes(wanted)) return wanted;
+  if (NEWEST.includes(wanted) && !runs.some((id) => isNewIdOf(wanted, id))) {
+    // Few ask for it.
+    const { newestRun } = await import("./run_times.ts");
+    const newest = await newestRun(root, runs);
+    if (newest !== undefined) return newest;
+  }
   const matching = runs.filter((id) => id.startsWith(wanted));
   if (matching.length === 1) return matching[0]!;
   // Ids of one flow sort by time.

@@ -6,35 +6,19 @@ import type { Colour, Screen } from "../text/screen.ts";
 import { formatDuration, formatTime } from "../text/units.ts";
 import { exists } from "../files.ts";
 import { commandHint } from "./find_run.ts";
+import { type Outcome, outcomeOf, outcomeText, reasonText } from "./run_outcome.ts";
 import type { AttemptReport, NodeReport, RunReport } from "./run_report.ts";
+import type { OtherLog } from "./run_summary.ts";
 
 const TAIL_LINES = 10;
 const LINE_CHARACTERS = 500;
 
-/** What a run that nobody works on any more, and that has no end, is marked with (OST-2). */
-export const ORPHAN = "[ORPHAN?]";
-
-/** The state of a run in a few words and their colour. */
-export function describeState(
-  { state, is_orphan: isOrphan, is_suspended: isSuspended }: Pick<
-    RunReport,
-    "state" | "is_orphan" | "is_suspended"
-  >,
-): { text: string; colour: Colour } {
-  if (isSuspended) return { text: "suspended", colour: "yellow" };
-  if (isOrphan) return { text: ORPHAN, colour: "yellow" };
-  if (state === "Running") return { text: "running", colour: "yellow" };
-  if (state === "Completed") return { text: "completed", colour: "green" };
-  return { text: "aborted", colour: "red" };
-}
-
 /** Prints a run: its state, its nodes, and where its log is. */
 export function printReport(screen: Screen, report: RunReport, root: string): void {
   using _batch = screen.batch();
-  const { text, colour } = describeState(report);
-  screen.line(`${screen.paint(report.run_id, "bold")}  ${screen.paint(text, colour)}`);
+  printTitle(screen, report.run_id, report.outcome);
   const reason = typeof report.state === "object" ? report.state.Aborted.reason : undefined;
-  if (reason !== undefined) screen.line(`reason  ${printableLine(reason)}`);
+  if (reason !== undefined) screen.line(`reason  ${printableLine(reasonText(reason))}`);
   if (reason !== undefined && hasFlow(root, report.run_id)) {
     screen.line(`go on   ${commandHint("resume", { root, runId: report.run_id })}`);
   }
@@ -66,6 +50,21 @@ export function printReport(screen: Screen, report: RunReport, root: string): vo
     for (const text of cutLines(node)) screen.line(screen.paint(`      ${text}`, "yellow"));
     for (const text of deferralLines(node)) screen.line(screen.paint(`      ${text}`, "dim"));
   }
+}
+
+function printTitle(screen: Screen, runId: string, outcome: Outcome): void {
+  const { text, colour } = outcomeText(outcome);
+  screen.line(`${screen.paint(runId, "bold")}  ${screen.paint(text, colour)}`);
+}
+
+/** Prints what is known of a log that another program wrote. */
+export function printOtherLog(screen: Screen, log: OtherLog, root: string): void {
+  const { run_id: runId } = log;
+  printTitle(screen, runId, outcomeOf(log));
+  screen.line(`when    ${timesOf(log)}`);
+  screen.line(`log     ${runPaths(root, runId).events}`);
+  screen.line("A program wrote it, with events of its own. To print them:");
+  screen.line(commandHint("follow", { root, runId }));
 }
 
 function* idsOf({ nodes }: RunReport): Generator<string> {
@@ -114,12 +113,13 @@ function deferralLines({ deferrals = [] }: NodeReport): string[] {
     else runs.push({ text, count: 1 });
   }
   return runs.map(({ text, count }) => {
-    const times = count === 1 ? "" : ` ${count} times`;
-    return `deferred${times}, ${printableLine(text)}`;
+    return printableLine(count === 1 ? text : `${text}, ${count} times`);
   });
 }
 
-function timesOf(report: RunReport): string {
+function timesOf(
+  report: Pick<RunReport, "started_ts" | "last_ts" | "duration_ms" | "is_live">,
+): string {
   const { started_ts: started, last_ts: last, duration_ms: milliseconds } = report;
   if (started === null) return "not begun";
   const length = milliseconds !== null

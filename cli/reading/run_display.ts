@@ -7,7 +7,7 @@ import type { RunObserver } from "../engine/types.ts";
 import { type Flow, type FlowNode, isAggregate } from "../flow/flow.ts";
 import { recordedRunOf, shownCommand } from "../flow/node_event.ts";
 import { PassThrough } from "../process/output_pump.ts";
-import { printableLine } from "../text/printable.ts";
+import { printableLine, shortened } from "../text/printable.ts";
 import { Screen } from "../text/screen.ts";
 import { formatDuration } from "../text/units.ts";
 import { cutLines, printReport, printTails } from "./print_report.ts";
@@ -89,7 +89,7 @@ export class TextDisplay implements RunDisplay {
     if (this.#screen.isTerminal) this.#tick();
     else {
       const command = shownCommand({ ...node, run: recordedRunOf(node) });
-      this.#line(`▸ ${node.id}: ${printableLine(command)}`);
+      this.#line(`▸ ${node.id}: ${shortened(printableLine(command))}`);
     }
   }
 
@@ -298,7 +298,7 @@ export class RunProgress {
   }
 
   #reasonText(reason: DecisionReason, until: Date): string {
-    if (reason === "saturated") return `${this.#running.size} in flight`;
+    if (reason === "saturated") return "no free place";
     const time = [until.getHours(), until.getMinutes(), until.getSeconds()]
       .map((part) => String(part).padStart(2, "0")).join(":");
     if (reason === "rate_limited") return `rate limit until ${time}`;

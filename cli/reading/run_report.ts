@@ -9,6 +9,7 @@ import { readProcesses } from "../process/process_log.ts";
 import { isSuspended } from "../process/run_holder.ts";
 import type { Screen } from "../text/screen.ts";
 import type { Deferral, Deferrals } from "./deferrals.ts";
+import { type Outcome, outcomeOf } from "./run_outcome.ts";
 import type { RunLog } from "./run_log.ts";
 
 /** Where what an attempt printed is kept. */
@@ -80,6 +81,10 @@ export class NodeReports implements Iterable<NodeReport> {
 
 /** All that is recorded of a run: the document that `show --json`, `run --json` and `exec --json` print. */
 export interface RunReport extends Omit<RunState, "nodes"> {
+  /** What became of it, in a word that people use. */
+  outcome: Outcome;
+  /** That another program wrote the log, with events of its own. */
+  is_other_log?: true;
   /** Whether somebody has the run open. */
   is_live: boolean;
   /** Whether the process that works on it was suspended, as by Ctrl-Z. */
@@ -125,15 +130,17 @@ interface RunFacts extends Partial<Omit<RunLog, "fold">> {
 export function reportOf(run: { root: string; runId: string }, facts: RunFacts): RunReport {
   const { fold, live, suspended = false, damagedLines = 0, firstDamage = null } = facts;
   const { pipe, state, last_ts } = fold.run;
+  const isOrphan = state === "Running" && !live;
   return {
     run_id: run.runId,
     pipe,
     state,
     nodes: new NodeReports(() => nodeReports(run, facts)),
-    is_orphan: state === "Running" && !live,
+    is_orphan: isOrphan,
     last_ts,
     is_live: live,
     is_suspended: suspended,
+    outcome: outcomeOf({ state, is_orphan: isOrphan, is_suspended: suspended }),
     started_ts: fold.startedTs ?? null,
     duration_ms: fold.durationMs ?? null,
     damaged_lines: damagedLines,

@@ -4,24 +4,39 @@ import { isLive, listRuns } from "../../eventlog/runs_directory.ts";
 import { peekRun } from "../../eventlog/read_run.ts";
 import { isKnownRunEvent, type RunEvent } from "../../eventlog/run_event.ts";
 import { runPaths, runtimeDirectory } from "../../_internal/root_layout.ts";
-import { sizeOfDirectory } from "../files.ts";
+import { exists, sizeOfDirectory } from "../files.ts";
 import { isSuspended } from "../process/run_holder.ts";
 import { logProblem, readingProblem } from "./find_run.ts";
 import { eventProblem } from "./run_log.ts";
-import { compareBegins, type RunTimes, timesOf } from "./run_times.ts";
+import { compareBegins, createdAt, type RunPlace, type RunTimes, timesOf } from "./run_times.ts";
 
 /** A run, as the first and the last lines of its log describe it. */
 interface RunSummary extends Omit<RunState, "nodes"> {
   /** Whether the process that works on it was suspended, as by Ctrl-Z. */
   is_suspended: boolean;
+  /** When it began. */
+  started_ts: string | null;
+  /** How long it was worked on; null when it has no end, or that cannot be told from the ends of its log. */
+  duration_ms: number | null;
+  /** What it runs, where that is one command. */
+  command: string | null;
   nodes_completed: number | null;
   nodes_total: number | null;
 }
 
-/** A log that another program wrote, with events of its own. */
-interface OtherLog {
+/**
+ * A log that another program wrote, with events of its own. It has a time all the same: it began when its
+ * folder was made, and ended when its file was written last and nobody has it open any more.
+ */
+export interface OtherLog {
   run_id: string;
   is_other_log: true;
+  /** Whether somebody has it open. */
+  is_live: boolean;
+  started_ts: string | null;
+  last_ts: string | null;
+  /** How long it was written to; null as long as somebody has it open. */
+  duration_ms: number | null;
 }
 
 /** A run that cannot be read. */
@@ -33,21 +48,17 @@ interface UnreadableRun {
 /** What lies below `runs/`. */
 export type Listed = RunSummary | OtherLog | UnreadableRun;
 
-/** What can be asked for, in one word. */
-export const STATES = [
-  "running",
-  "completed",
-  "aborted",
-  "orphan",
-  "other",
-  "unreadable",
-] as const;
-
-/** One of these words. */
-export type StateWord = (typeof STATES)[number];
+/** The state of a run in one word, as `--json` of those verbs has it that change runs. */
+export type RunStateWord =
+  | "running"
+  | "completed"
+  | "aborted"
+  | "orphan"
+  | "other"
+  | "unreadable";
 
 /** The state of a run in one word. */
-export function stateWordOf(run: Listed): StateWord {
+export function stateWordOf(run: Listed): RunStateWord {
   if ("problem" in run) return "unreadable";
   if ("is_other_log" in run) return "other";
   if (run.is_orphan) return "orphan";
@@ -101,25 +112,76 @@ function derive(
     suspended: boolean;
   },
 ): Summary {
+  const run = { root, runId };
   const events = peek.events.filter((event) => eventProblem(event) === undefined);
+  if (isOtherLog(run, peek.events)) return otherLog(run, peek.live);
   if (!events.some(isKnownRunEvent) && !peek.isEmpty) {
-    const isOther = peek.events.length > 0 && !peek.events.some(isKnownRunEvent);
-    if (isOther) return withoutEvents(root, { run_id: runId, is_other_log: true });
     const problem = "its log has no event of a run that can be read";
     return withoutEvents(root, { run_id: runId, problem });
   }
   const fold = new RunFold();
   for (const event of events) fold.take(event);
-  const { nodes, ...state } = fold.state({ live: peek.live });
-  const completed = nodes.filter(({ status }) => status === "Completed").length;
-  const run = {
-    ...state,
-    run_id: runId,
-    is_suspended: peek.suspended,
-    nodes_completed: peek.whole ? completed : null,
-    nodes_total: peek.whole ? nodes.length : null,
+  return summaryOf(run, fold, peek);
+}
+
+/**
+ * Whether a log is one of a program's own: no event of it is about a run as a whole. Where the begin of a run
+ * was damaged, those of its nodes have a journal beside them.
+ */
+function isOtherLog({ root, runId }: RunPlace, events: readonly RunEvent[]): boolean {
+  if (events.length === 0 || events.some(({ type }) => `${type}`.startsWith("pipe."))) return false;
+  return !events.some(isKnownRunEvent) || !exists(runPaths(root, runId).journal);
+}
+
+function otherLog(run: RunPlace, isLive: boolean): Summary {
+  const info = Deno.lstatSync(runPaths(run.root, run.runId).events);
+  const last = info.mtime;
+  // A copy of a file is younger than what is in it.
+  const made = info.birthtime === null || last === null || info.birthtime > last
+    ? last
+    : info.birthtime;
+  const started = createdAt(run) ?? made?.toISOString();
+  const milliseconds = Number(last) - Date.parse(started ?? "");
+  const log: OtherLog = {
+    run_id: run.runId,
+    is_other_log: true,
+    is_live: isLive,
+    started_ts: started ?? null,
+    last_ts: last?.toISOString() ?? null,
+    duration_ms: isLive || !(milliseconds >= 0) ? null : milliseconds,
   };
-  return { run, times: timesOf({ root, runId }, { first: fold.startedTs, last: state.last_ts }) };
+  return { run: log, times: timesOf(run, { first: started, last: null }) };
+}
+
+function summaryOf(
+  run: RunPlace,
+  fold: RunFold,
+  { live, suspended, whole }: { live: boolean; suspended: boolean; whole: boolean },
+): Summary {
+  const { nodes, ...state } = fold.state({ live });
+  const completed = nodes.filter(({ status }) => status === "Completed").length;
+  const [only] = nodes;
+  const command = whole && nodes.length === 1 ? fold.nameOf(only!.id) : undefined;
+  const summary = {
+    ...state,
+    run_id: run.runId,
+    is_suspended: suspended,
+    started_ts: fold.startedTs ?? null,
+    duration_ms: (whole ? fold.durationMs : durationOfEnds(fold)) ?? null,
+    command: command ?? null,
+    nodes_completed: whole ? completed : null,
+    nodes_total: whole ? nodes.length : null,
+  };
+  const times = timesOf(run, { first: fold.startedTs, last: state.last_ts });
+  return { run: summary, times };
+}
+
+const CLOCK_SLACK_MS = 1000;
+
+/** How long a run took of which only the ends were read: it may have been gone on with in between. */
+function durationOfEnds({ durationMs, startedTs, run }: RunFold): number | undefined {
+  const length = Date.parse(run.last_ts ?? "") - Date.parse(startedTs ?? "");
+  return Math.abs(length - (durationMs ?? NaN)) < CLOCK_SLACK_MS ? durationMs : undefined;
 }
 
 function isOrphan({ run }: Summary): boolean {
@@ -142,21 +204,14 @@ async function upToJournal(
     const { endInJournal, readRunHistory } = await import("./run_history.ts");
     if (!isWhole) return { run: { ...run, ...endInJournal(root, runId) }, times };
     const { fold } = await readRunHistory(root, runId);
-    const { nodes, ...state } = fold.state({ live: false });
-    const completed = nodes.filter(({ status }) => status === "Completed").length;
-    const counts = { nodes_completed: completed, nodes_total: nodes.length };
-    const last = { first: fold.startedTs, last: state.last_ts };
-    return {
-      run: { ...run, ...state, ...counts, run_id: runId },
-      times: timesOf({ root, runId }, last),
-    };
+    return summaryOf({ root, runId }, fold, { live: false, suspended: false, whole: true });
   } catch {
     // What is wrong with it is a matter of whoever needs it.
     return summary;
   }
 }
 
-function withoutEvents(root: string, run: OtherLog | UnreadableRun): Summary {
+function withoutEvents(root: string, run: UnreadableRun): Summary {
   const times = timesOf({ root, runId: run.run_id }, { first: undefined, last: null });
   return { run, times };
 }

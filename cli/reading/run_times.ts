@@ -2,7 +2,22 @@
  * When a run was. It is told by the ULID in its id, by the times of its events, and by the time at which its
  * log was written; the clock of a computer may have been wrong for any of them.
  */
-import { partsOfRunId, runPaths, timeOfUlid } from "../../_internal/root_layout.ts";
+import { peekRun } from "../../eventlog/read_run.ts";
+import { isKnownRunEvent } from "../../eventlog/run_event.ts";
+import { denoFilePort, readFileSync } from "../../_internal/file_port.ts";
+import {
+  MAX_RUN_FILE_BYTES,
+  partsOfRunId,
+  runPaths,
+  timeOfUlid,
+} from "../../_internal/root_layout.ts";
+import { parseRunFile } from "../../_internal/run_folder.ts";
+
+/** Where a run is. */
+export interface RunPlace {
+  root: string;
+  runId: string;
+}
 
 /** The times of a run, in milliseconds since 1970, as far as they are known. */
 export interface RunTimes {
@@ -22,11 +37,44 @@ const DAY_MS = 86_400_000;
 
 /** The times of a run, of which those of its events are known. */
 export function timesOf(
-  { root, runId }: { root: string; runId: string },
+  { root, runId }: RunPlace,
   events: { first: string | undefined; last: string | null },
 ): RunTimes {
   const { events: path } = runPaths(root, runId);
   return { ...timesOfFile(runId, path), first: parse(events.first), last: parse(events.last) };
+}
+
+/** When a run was made, as its `run.json` says; undefined where it has none that does. */
+export function createdAt({ root, runId }: RunPlace): string | undefined {
+  try {
+    const bytes = readFileSync(denoFilePort, runPaths(root, runId).run, MAX_RUN_FILE_BYTES);
+    const { created_at: ts } = parseRunFile(bytes);
+    return typeof ts === "string" && !Number.isNaN(Date.parse(ts)) ? ts : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/** The newest of some runs, as `ls` lists them; undefined when there are none. */
+export async function newestRun(
+  root: string,
+  runIds: readonly string[],
+): Promise<string | undefined> {
+  const begun = runIds.map(async (runId) => ({ runId, times: await begin({ root, runId }) }));
+  return (await Promise.all(begun)).sort(compareBegins).at(-1)?.runId;
+}
+
+/** The times of a run as far as they tell when it began; nothing is read where the id tells it. */
+async function begin(run: RunPlace): Promise<RunTimes> {
+  const { runId } = run;
+  const times = timesOfFile(runId, runPaths(run.root, runId).events);
+  if (times.made !== undefined) return times;
+  const first = await peekRun(run.root, runId).then(
+    ({ events }) => events.find(isKnownRunEvent)?.ts,
+    // What cannot be read has no begin.
+    () => undefined,
+  );
+  return { ...times, first: parse(first ?? createdAt(run)) };
 }
 
 /** The times of a run of which no event is known, by a file that was written when it was at work. */

@@ -77,6 +77,15 @@ export function fitTo(text: string, room: number | undefined): string {
   return `${text.slice(0, Math.max(0, room - 1))}…`;
 }
 
+/** As much of a command line as tells it from others. */
+const MOST_OF_COMMAND = 400;
+
+/** A command line whose arguments may be very long: people see its begin, and how long it is. */
+export function shortened(command: string): string {
+  if (command.length <= MOST_OF_COMMAND) return command;
+  return `${command.slice(0, MOST_OF_COMMAND).toWellFormed()}… (${command.length} characters)`;
+}
+
 const MOST_QUOTED = 80;
 const MOST_LISTED = 20;
 

@@ -67,7 +67,7 @@ export function formatTime(ts: string): string {
   return ts.replace(/\.\d+(?=Z$)/, "");
 }
 
-/** A length of time for people: `840ms`, `1.2s`, `3m 05s`, `2h 07m`. */
+/** A length of time for people: `840ms`, `1.2s`, `3m 05s`, `2h 07m`, `3d 04h`. */
 export function formatDuration(milliseconds: number): string {
   if (milliseconds < 1000) return `${Math.round(milliseconds)}ms`;
   const tenths = Math.round(milliseconds / 100);
@@ -75,7 +75,9 @@ export function formatDuration(milliseconds: number): string {
   const seconds = Math.round(milliseconds / 1000);
   if (seconds < 3600) return `${Math.floor(seconds / 60)}m ${twoDigits(seconds % 60)}s`;
   const minutes = Math.round(milliseconds / 60_000);
-  return `${Math.floor(minutes / 60)}h ${twoDigits(minutes % 60)}m`;
+  if (minutes < 48 * 60) return `${Math.floor(minutes / 60)}h ${twoDigits(minutes % 60)}m`;
+  const hours = Math.round(minutes / 60);
+  return `${Math.floor(hours / 24)}d ${twoDigits(hours % 24)}h`;
 }
 
 /** How long ago something was, for people: `12s ago`, `3m ago`, `5h ago`, `12d ago`. */

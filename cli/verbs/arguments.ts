@@ -48,6 +48,11 @@ export const COMMON_HELP =
   --json              print JSON for programs instead of text
   -h, --help          print this help`;
 
+/** What the help of verbs says that take a run. */
+export const RUN_OPERAND =
+  `RUN is the id of a run, its beginning where no other begins so, the name of a
+flow for its newest run, or - (also: latest) for the newest run of all.`;
+
 /** Reads a verb's arguments, strictly: what is unknown is an error. */
 export function readArguments<const Kinds extends OptionKinds = Record<never, never>>(
   verb: string,

@@ -6,14 +6,14 @@ import { UsageError } from "../exit_codes.ts";
 import { damageText, openCapture, type OpenedCapture } from "../reading/open_capture.ts";
 import { printableLine } from "../text/printable.ts";
 import { Screen } from "../text/screen.ts";
-import { COMMON_HELP, readArguments, type Verb } from "./arguments.ts";
+import { COMMON_HELP, readArguments, RUN_OPERAND, type Verb } from "./arguments.ts";
 
 /** `taffrail diff`: compares two recordings. */
 export const diffVerb: Verb = {
   summary: "compare what two runs were given and what was decided",
   help: `Compares two recordings: what their supervisors were given, and what they
-decided. Each of A and B is the id of a run, or its beginning where no other
-begins so, or the path of a capture file.
+decided. Each of A and B is a RUN, or the path of a capture file.
+${RUN_OPERAND}
 
 Usage: taffrail diff [options] A B
 

@@ -9,13 +9,14 @@ import type { Gap, Stored } from "../../eventlog/types.ts";
 import { UsageError } from "../exit_codes.ts";
 import { wait } from "../process/end_processes.ts";
 import { findReadableRun } from "../reading/find_run.ts";
-import { ORPHAN } from "../reading/print_report.ts";
+import { endText, ORPHAN, type Outcome, outcomeOf, reasonText } from "../reading/run_outcome.ts";
 import { eventProblem } from "../reading/run_log.ts";
-import { fitTo, printableLine } from "../text/printable.ts";
+import { summarizeRun } from "../reading/run_summary.ts";
+import { fitTo, printableLine, shortened } from "../text/printable.ts";
 import { Reader, READER_GONE_CODE } from "../text/reader.ts";
 import { Screen } from "../text/screen.ts";
 import { formatDuration, formatTime } from "../text/units.ts";
-import { COMMON_HELP, onlyOperand, readArguments, type Verb } from "./arguments.ts";
+import { COMMON_HELP, onlyOperand, readArguments, RUN_OPERAND, type Verb } from "./arguments.ts";
 
 /** `taffrail follow`: prints the events of a run as they come. */
 export const followVerb: Verb = {
@@ -23,9 +24,9 @@ export const followVerb: Verb = {
   help: `Prints the events of a run, those that are there and then those that come,
 until the run ends or nobody works on it any more; the last line says which. A
 run that is gone on with later is to be followed anew. It also ends when nobody
-reads it any more, as in taffrail follow RUN | head.
-RUN is the id of a run, its beginning where no other begins so, or the name of a
-flow for its newest run.
+reads it any more, as in taffrail follow RUN | head. Of a log that another
+program writes, with events of its own, these are printed as they are.
+${RUN_OPERAND}
 
 Usage: taffrail follow [options] RUN
        taffrail follow [options] --all
@@ -39,8 +40,8 @@ cannot be read, 2 called wrongly, 128 + n ended by signal n, as --all always is,
 and 141 nobody reads it any more, as a shell says it.
 --json prints one JSON object a line: { "seq", "event" } for an event, { "seq",
 "gap": { "reason", "message" } } for a line that cannot be read, and at last
-{ "end": "completed" | "aborted" | "not-live" }. With --all each of them has a
-"run_id", too.`,
+{ "end": "completed" | "aborted" | "not-live", "outcome" }, with the state as
+taffrail ls calls it. With --all each of them has a "run_id", too.`,
 
   async run(args) {
     const { root, json, options, operands } = readArguments("follow", args, { all: "boolean" });
@@ -87,8 +88,8 @@ class Printer {
 
   /** A run is over. */
   end(end: RunEnd, runId?: string): void {
-    if (this.#json) this.#line({ end }, runId);
-    else this.#screen.line(`${prefixOf(runId)}${endText(end)}`);
+    if (this.#json) this.#line(end, runId);
+    else this.#screen.line(`${prefixOf(runId)}${lastLineOf(end)}`);
   }
 
   #line(members: object, runId?: string): void {
@@ -97,9 +98,10 @@ class Printer {
   }
 }
 
-function endText(end: RunEnd): string {
+function lastLineOf({ end, outcome }: RunEnd): string {
+  if (outcome === "ended") return "the log has ended: nobody has it open any more";
   if (end === "not-live") return `${ORPHAN} the run has no end, and nobody works on it any more`;
-  return `the run has ${end === "completed" ? "completed" : "been aborted"}`;
+  return `the run ${endText(outcome)}`;
 }
 
 function jsonOf(item: RunItem): object {
@@ -116,7 +118,11 @@ function textOf(item: RunItem): string {
   if (!("event" in item)) return printableLine(`line ${item.seq}: ${item.reason}: ${item.message}`);
   const { seq, event } = item;
   const problem = eventProblem(event);
-  if (problem !== undefined) return printableLine(`line ${seq}: ${problem}`);
+  if (problem !== undefined) {
+    // An event of a program's own has no words but its own.
+    const text = isKnownRunEvent(event) ? `line ${seq}: ${problem}` : JSON.stringify(event);
+    return printableLine(text);
+  }
   const node = "node_id" in event ? shown(event.node_id) : "";
   const columns = [formatTime(event.ts), event.type.padEnd(14), node, detailOf(event)];
   return printableLine(columns.filter((text) => text !== "").join("  "));
@@ -131,7 +137,7 @@ function detailOf(event: RunEvent): string {
     case "pipe.completed":
       return lengthOf(event);
     case "pipe.aborted":
-      return event.reason;
+      return reasonText(event.reason);
     case "gate.passed":
       return shown(event.gate);
     case "iteration.started":
@@ -148,7 +154,7 @@ function shown(value: unknown): string {
 
 function attemptText(change: Partial<AttemptChange>): string {
   const { status, name = "" } = change;
-  if (status === undefined || status === "Running") return name;
+  if (status === undefined || status === "Running") return shortened(name);
   const length = lengthOf(change);
   if (status === "Completed") return length;
   const why = failureText({ ...change, kind: status.Failed.kind });
@@ -171,13 +177,13 @@ async function followAll(
   const runs = new Map<string, FollowedRun>();
   for (const runId of await listRuns(root)) {
     const state = await stateOf(root, runId);
-    if (state !== "live") runs.set(runId, { state, lastSeq: 0, end: "not-live" });
+    if (state !== "live") runs.set(runId, { state, lastSeq: 0, end: NOT_LIVE });
   }
   // Whatever begins from now on is seen.
   new Screen(Deno.stderr).line(`following all runs in ${root}; Ctrl-C ends that`);
   for (; !reader.look(); await wait(LIVE_POLL_MS, reader.gone)) {
     for (const runId of await listRuns(root)) {
-      const run: FollowedRun = runs.get(runId) ?? { state: "new", lastSeq: 0, end: "not-live" };
+      const run: FollowedRun = runs.get(runId) ?? { state: "new", lastSeq: 0, end: NOT_LIVE };
       if (run.state === "followed" || run.state === "refused" || !hasLog(root, runId)) continue;
       const state = run.state === "resting" ? await stateOf(root, runId) : "live";
       if (state !== "live") {
@@ -242,7 +248,12 @@ function hasLog(root: string, runId: string): boolean {
 type RunItem = Stored<RunEvent> | Gap;
 
 /** How a run that was followed ended: by its last event, or because nobody works on it any more. */
-type RunEnd = "completed" | "aborted" | "not-live";
+interface RunEnd {
+  end: "completed" | "aborted" | "not-live";
+  outcome: Outcome;
+}
+
+const NOT_LIVE: RunEnd = { end: "not-live", outcome: "orphan" };
 
 /** How often to look for runs that somebody works on again: the system notifies nobody. */
 const LIVE_POLL_MS = 500;
@@ -253,18 +264,25 @@ async function followToEnd(
   { print, signal }: { print: (item: RunItem) => void; signal: AbortSignal },
 ): Promise<RunEnd> {
   const { root, runId, after = 0 } = run;
-  let { end = "not-live" } = run;
+  let { end = NOT_LIVE } = run;
   for await (const item of followRun(root, runId, { after, untilEnd: true, signal })) {
     print(item);
     end = endBehind(item) ?? end;
   }
-  return end;
+  if (end !== NOT_LIVE) return end;
+  // What a program writes with events of its own has no other end.
+  const isOtherLog = "is_other_log" in await summarizeRun(root, runId);
+  return isOtherLog ? { ...end, outcome: "ended" } : end;
 }
 
 /** What an event says of the end of its run; that of one that begins again is yet to come. */
 function endBehind(item: RunItem): RunEnd | undefined {
-  if (!("event" in item)) return undefined;
-  if (item.event.type === "pipe.started") return "not-live";
-  if (item.event.type === "pipe.completed") return "completed";
-  return item.event.type === "pipe.aborted" ? "aborted" : undefined;
+  if (!("event" in item) || !isKnownRunEvent(item.event)) return undefined;
+  const { event } = item;
+  if (event.type === "pipe.started") return NOT_LIVE;
+  if (event.type === "pipe.completed") return { end: "completed", outcome: "completed" };
+  if (event.type !== "pipe.aborted") return undefined;
+  const state = { Aborted: { reason: shown(event.reason) } };
+  const outcome = outcomeOf({ state, is_orphan: false, is_suspended: false });
+  return { end: "aborted", outcome };
 }

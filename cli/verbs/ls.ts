@@ -1,20 +1,20 @@
 import { optionError, UsageError } from "../exit_codes.ts";
 import { commandHint, findRun } from "../reading/find_run.ts";
-import { describeState } from "../reading/print_report.ts";
 import {
-  type Listed,
-  sizeOfRun,
-  STATES,
+  isAskedFor,
+  type Outcome,
+  outcomeOf,
+  outcomeText,
+  STATE_WORDS,
   type StateWord,
-  stateWordOf,
-  summarizeRuns,
-  type Summary,
-} from "../reading/run_summary.ts";
+} from "../reading/run_outcome.ts";
+import { type Listed, sizeOfRun, summarizeRuns, type Summary } from "../reading/run_summary.ts";
 import { lastTime } from "../reading/run_times.ts";
-import { columnWidth, fitTo, printableLine } from "../text/printable.ts";
-import { type Colour, Screen } from "../text/screen.ts";
+import { columnWidth, fitTo, printableLine, shortened } from "../text/printable.ts";
+import { Screen } from "../text/screen.ts";
 import {
   formatAge,
+  formatDuration,
   formatSize,
   formatTime,
   parseAgeOption,
@@ -23,7 +23,7 @@ import {
 import { COMMON_HELP, numberOption, type Options, readArguments, type Verb } from "./arguments.ts";
 
 /** A run as `--json` prints it. */
-type Row = Listed & { size_bytes: number };
+type Row = Listed & { outcome: Outcome; size_bytes: number };
 
 /** A run in the table. */
 interface Shown {
@@ -46,18 +46,23 @@ const OPTIONS = {
 export const lsVerb: Verb = {
   summary: "list the runs",
   help: `Lists the runs, the one that began last at the end: id, flow, state, nodes
-completed of all, size on disk, and the time of the last event. [ORPHAN?] marks
-a run that has no end and that nobody works on any more; "suspended" one at work
-whose process was stopped, as by Ctrl-Z: it counts as running; "other log" one
-that another program wrote, with events of its own. Of a long log only both ends
-are read: then nodes are not counted. On a terminal times are told as ages, and
-the flow is left out where the id tells it or there is no room; ids are never
-cut.
+completed of all, how long it took, size on disk, the time of the last event,
+and the command where it is only one. [ORPHAN?] marks a run that has no end and
+that nobody works on any more; "suspended" one at work whose process was
+stopped, as by Ctrl-Z: it counts as running; "unfinished" one that its program
+left before its end. A log that another program wrote, with events of its own,
+is "running" as long as somebody has it open, and then "ended". Of a long log
+only both ends are read: then nodes are not counted. On a terminal times are
+told as ages, and the columns are left out for which there is no room; ids are
+never cut.
 
 Usage: taffrail ls [options]
 
-  --state STATE       only those that are running, completed, aborted, orphan,
-                      other or unreadable; several with commas between
+  --state STATE       only those that are running, suspended, completed, failed,
+                      cancelled, timed-out, unfinished, orphan, ended or
+                      unreadable; aborted: all that did not complete but have an
+                      end; other: logs of other programs; several with commas
+                      between
   --since AGE         only those whose last event is at most so old, as 2h or 7d
   --older-than AGE    only those whose last event is older
   --limit N           the newest N of them (default ${DEFAULT_LIMIT})
@@ -67,13 +72,14 @@ ${COMMON_HELP}
 Ages are a number with s, m, h, d or w. Exit codes: 0 it is done, also where
 there is no run, 1 the root cannot be read, 2 called wrongly.
 --json prints { "root", "total", "before", "runs": [{ "run_id", "pipe", "state",
-"is_orphan", "is_suspended", "last_ts", "nodes_completed", "nodes_total",
-"size_bytes" }] };
-state is "Running", "Completed" or { "Aborted": { "reason" } }; where nodes are
-not counted they are null. A log of another program is { "run_id",
-"is_other_log", "size_bytes" }, a run that cannot be read { "run_id", "problem",
-"size_bytes" }. total: how many were asked for. before: what to give to --before
-for the page before, or null.`,
+"outcome", "is_orphan", "is_suspended", "started_ts", "last_ts", "duration_ms",
+"command", "nodes_completed", "nodes_total", "size_bytes" }] };
+state is "Running", "Completed" or { "Aborted": { "reason" } }, outcome one of
+the words above. A log of another program is { "run_id", "is_other_log",
+"is_live", "outcome", "started_ts", "last_ts", "duration_ms", "size_bytes" }, a
+run that cannot be read { "run_id", "problem", "outcome", "size_bytes" }. What
+is not known is null. total: how many were asked for. before: what to give to
+--before for the page before, or null.`,
 
   async run(args) {
     const { root, json, options, operands } = readArguments("ls", args, OPTIONS);
@@ -87,7 +93,7 @@ for the page before, or null.`,
     const all = await summarizeRuns(root);
     const wanted = (await upTo(root, all, options.before)).filter(filter);
     const shown = wanted.slice(Math.max(0, wanted.length - limit)).map(({ run, times }): Shown => {
-      const row = { ...run, size_bytes: sizeOfRun(root, run.run_id) };
+      const row = { ...run, outcome: outcomeOf(run), size_bytes: sizeOfRun(root, run.run_id) };
       return { row, time: lastTime(times) };
     });
     const before = shown.length < wanted.length ? shown[0]?.row.run_id ?? null : null;
@@ -110,12 +116,12 @@ for the page before, or null.`,
 };
 
 function filterOf(options: Options<typeof OPTIONS>): (summary: Summary) => boolean {
-  const states = options.state === undefined ? STATES : parseStates(options.state);
+  const states = options.state === undefined ? undefined : parseStates(options.state);
   const oldest = numberOption(options, "since", parseAgeOption);
   const youngest = numberOption(options, "older-than", parseAgeOption);
   const now = Date.now();
   return ({ run, times }) => {
-    if (!states.includes(stateWordOf(run))) return false;
+    if (states !== undefined && !states.some((word) => isAskedFor(word, run))) return false;
     if (oldest === undefined && youngest === undefined) return true;
     const age = now - (lastTime(times) ?? NaN);
     return age <= (oldest ?? Infinity) && age > (youngest ?? -Infinity);
@@ -124,9 +130,9 @@ function filterOf(options: Options<typeof OPTIONS>): (summary: Summary) => boole
 
 function parseStates(text: string): StateWord[] {
   return text.split(",").map((word) => {
-    const state = STATES.find((known) => known === word);
+    const state = STATE_WORDS.find((known) => known === word);
     if (state !== undefined) return state;
-    throw optionError("state", word, `the states are ${STATES.join(", ")}`);
+    throw optionError("state", word, `the states are ${STATE_WORDS.join(", ")}`);
   });
 }
 
@@ -142,81 +148,140 @@ async function upTo(
 
 function showWhatIsLeftOut(screen: Screen, runs: Summary[], before: string | null): void {
   if (before === null) return;
-  const unreadable = runs.filter(({ run }) => stateWordOf(run) === "unreadable").length;
+  const unreadable = runs.filter(({ run }) => "problem" in run).length;
   const which = unreadable === 0 ? "" : `, ${unreadable} of them unreadable`;
   screen.line(screen.paint(`${runs.length} more before these${which}: --before ${before}`, "dim"));
 }
 
-const STATE_WIDTH = 9;
-const NODES_WIDTH = 5;
-const SIZE_WIDTH = 7;
-const AGE_WIDTH = 7;
-const LEAST_FLOW_WIDTH = 6;
-
-/** How wide the columns are; without a flow there is no such column. */
-interface Layout {
-  id: number;
-  flow: number | undefined;
+/** A column; what is narrower than it is filled up. */
+interface Column {
+  name: string;
+  width: number;
+  isRight?: boolean;
+  text: (row: Exclude<Row, { problem: string }>, time: number | undefined) => string;
 }
 
+const GAP = "  ";
+const LEAST_FLOW_WIDTH = 6;
+const LEAST_COMMAND_WIDTH = 10;
+const NICE_COMMAND_WIDTH = 24;
+
 function printRows(screen: Screen, shown: Shown[]): void {
-  const layout = layOut(screen, shown.map(({ row }) => row));
-  const flow = layout.flow === undefined ? "" : `${"FLOW".padEnd(layout.flow)}  `;
-  const size = "SIZE".padStart(SIZE_WIDTH);
-  const header = `${"RUN".padEnd(layout.id)}  ${flow}STATE      NODES  ${size}  LAST`;
-  screen.line(screen.paint(header, "dim"));
-  for (const one of shown) {
-    const runId = printableLine(one.row.run_id);
-    const isLong = runId.length > layout.id;
+  const rows = shown.map(({ row }) => row);
+  const { id, columns } = layOut(screen, rows);
+  const line = (first: string, texts: string[]) => {
+    screen.line([first.padEnd(id), ...texts].join(GAP).trimEnd());
+  };
+  const header = columns.map((column) => padded(column.name, column));
+  screen.line(screen.paint(["RUN".padEnd(id), ...header].join(GAP).trimEnd(), "dim"));
+  for (const { row, time } of shown) {
+    const runId = printableLine(row.run_id);
+    const isLong = runId.length > id;
     if (isLong) screen.line(runId);
-    const id = (isLong ? "" : runId).padEnd(layout.id);
-    screen.line(`${id}  ${textOf(screen, one, layout)}`.trimEnd());
+    const first = isLong ? "" : runId;
+    if ("problem" in row) line(first, [problemOf(screen, row.problem, id)]);
+    else line(first, columns.map((column) => cell(screen, column, { row, time })));
   }
 }
 
+function problemOf(screen: Screen, problem: string, idWidth: number): string {
+  const room = screen.isTerminal ? screen.columns - idWidth - GAP.length : undefined;
+  return screen.paint(fitTo(`unreadable: ${printableLine(problem)}`, room), "red");
+}
+
+function cell(
+  screen: Screen,
+  column: Column,
+  { row, time }: { row: Exclude<Row, { problem: string }>; time: number | undefined },
+): string {
+  const text = padded(column.text(row, time), column);
+  return column === STATE ? screen.paint(text, outcomeText(row.outcome).colour) : text;
+}
+
+function padded(
+  text: string,
+  { width, isRight = false }: Pick<Column, "width" | "isRight">,
+): string {
+  return isRight ? text.padStart(width) : text.padEnd(width);
+}
+
+const STATE: Column = {
+  name: "STATE",
+  width: 10,
+  text: ({ outcome }) => outcomeText(outcome).text,
+};
+const NODES: Column = { name: "NODES", width: 5, isRight: true, text: nodesOf };
+const TIME: Column = { name: "TIME", width: 7, isRight: true, text: lengthOf };
+const SIZE: Column = {
+  name: "SIZE",
+  width: 7,
+  isRight: true,
+  text: ({ size_bytes: bytes }) => formatSize(bytes),
+};
+
+/** People want to know how long ago, programs when. */
+const AGE: Column = {
+  name: "LAST",
+  width: 8,
+  text: (_row, time) => time === undefined ? "" : formatAge(Date.now() - time),
+};
+
 /** Terminals are narrow, and what the ids say already is left out there. Pipes get all. */
-function layOut(screen: Screen, rows: Row[]): Layout {
+function layOut(screen: Screen, rows: Row[]): { id: number; columns: Column[] } {
   const id = columnWidth(rows.map(({ run_id: runId }) => printableLine(runId)), 3);
-  const flow = columnWidth(rows.map(flowOf), 4);
-  if (!screen.isTerminal) return { id, flow };
-  const rest = STATE_WIDTH + NODES_WIDTH + SIZE_WIDTH + AGE_WIDTH + 8;
-  const room = screen.columns - rest;
+  const flow = { name: "FLOW", width: columnWidth(rows.map(flowOf), 4), text: flowOf };
+  const command = { name: "COMMAND", width: columnWidth(rows.map(commandOf), 7), text: commandOf };
+  if (!screen.isTerminal) {
+    const last = { name: "LAST", width: columnWidth(rows.map(lastOf), 4), text: lastOf };
+    return { id, columns: [flow, STATE, NODES, TIME, SIZE, last, command] };
+  }
+  const needed = [STATE, NODES, TIME, AGE];
+  const room = screen.columns - widthOf(needed);
+  let left = room - id;
+  /** The column as wide as there is room for it, if that is enough. */
+  const fit = (column: Column, least: number): Column[] => {
+    const width = Math.min(column.width, left - GAP.length);
+    if (width < least) return [];
+    left -= width + GAP.length;
+    return [{ ...column, width, text: (row, time) => fitTo(column.text(row, time), width) }];
+  };
   const isTold = rows.every((row) => row.run_id.startsWith(flowOf(row)));
-  const left = room - id - 2;
-  if (isTold || left < LEAST_FLOW_WIDTH) return { id: Math.min(id, room), flow: undefined };
-  return { id, flow: Math.min(flow, left) };
+  const flows = isTold ? [] : fit(flow, Math.min(flow.width, LEAST_FLOW_WIDTH));
+  const isWide = left - widthOf([SIZE]) >= NICE_COMMAND_WIDTH;
+  const sizes = isWide ? fit(SIZE, SIZE.width) : [];
+  const commands = rows.some((row) => commandOf(row) !== "")
+    ? fit(command, LEAST_COMMAND_WIDTH)
+    : [];
+  const columns = [...flows, STATE, NODES, TIME, ...sizes, AGE, ...commands];
+  return { id: Math.min(id, room), columns };
+}
+
+function widthOf(columns: Column[]): number {
+  return columns.reduce((sum, { width }) => sum + width + GAP.length, 0);
 }
 
 function flowOf(row: Row): string {
   return "state" in row ? printableLine(row.pipe) : "";
 }
 
-function textOf(screen: Screen, { row, time }: Shown, layout: Layout): string {
-  const size = formatSize(row.size_bytes).padStart(SIZE_WIDTH);
-  if ("problem" in row) {
-    const problem = `unreadable: ${printableLine(row.problem)}`;
-    const room = screen.isTerminal ? screen.columns - layout.id - 2 : undefined;
-    return screen.paint(fitTo(problem, room), "red");
-  }
-  const flow = layout.flow === undefined
-    ? ""
-    : `${fitTo(flowOf(row), layout.flow).padEnd(layout.flow)}  `;
-  const state = stateOf(screen, row);
-  const counts = "state" in row && row.nodes_total !== null
+function commandOf(row: Row): string {
+  return "state" in row ? shortened(printableLine(row.command ?? "")) : "";
+}
+
+function nodesOf(row: Row): string {
+  return "state" in row && row.nodes_total !== null
     ? `${row.nodes_completed}/${row.nodes_total}`
     : "";
-  return `${flow}${state}  ${counts.padStart(NODES_WIDTH)}  ${size}  ${lastOf(screen, row, time)}`;
 }
 
-function stateOf(screen: Screen, row: Exclude<Row, { problem: string }>): string {
-  const { text, colour }: { text: string; colour: Colour } = "state" in row
-    ? describeState(row)
-    : { text: "other log", colour: "dim" };
-  return screen.paint(text.padEnd(STATE_WIDTH), colour);
+/** How long it took, or takes already. */
+function lengthOf(row: Exclude<Row, { problem: string }>): string {
+  const { outcome, duration_ms: milliseconds, started_ts: started } = row;
+  if (milliseconds !== null) return formatDuration(milliseconds);
+  const elapsed = Date.now() - Date.parse(started ?? "");
+  return outcome === "running" && elapsed >= 0 ? formatDuration(elapsed) : "";
 }
 
-/** People want to know how long ago, programs when. */
-function lastOf(screen: Screen, row: Row, time: number | undefined): string {
-  if (!screen.isTerminal) return "state" in row ? printableLine(formatTime(row.last_ts ?? "")) : "";
-  return time === undefined ? "" : formatAge(Date.now() - time);
+function lastOf(row: Row): string {
+  return "problem" in row ? "" : printableLine(formatTime(row.last_ts ?? ""));
 }

@@ -7,14 +7,16 @@ import { sizeOfDirectory } from "../files.ts";
 import { commandHint } from "../reading/find_run.ts";
 import { type LeftRuntime, leftRuntimes } from "../reading/left_runtimes.ts";
 import {
+  type OtherLog,
+  type RunStateWord,
   sizeOfRun,
-  type StateWord,
   stateWordOf,
   summarizeRuns,
   type Summary,
 } from "../reading/run_summary.ts";
 import {
   compareBegins,
+  createdAt,
   oldestTime,
   type RunTimes,
   whyOfUnknownAge,
@@ -46,10 +48,12 @@ export const pruneVerb: Verb = {
   summary: "remove old runs, and say which",
   help: `Removes runs that have an end, with all their files, and says which, why and how
 much that is. A run goes when any of the rules says so. What is worked on, what
-cannot be read, what a newer version wrote, logs of other programs and runs of
-which processes are left always stay; so do runs without an end, which taffrail resume may continue, but for
---orphans. What the store has of runs whose folders were removed by hand goes by
-the same rules.
+cannot be read, what a newer version wrote, runs of which processes are left and
+logs that were made without the event log module always stay; so do runs without
+an end, which taffrail resume may continue, but for --orphans. A log that a
+program has written with events of its own has its end when nobody has it open.
+What the store has of runs whose folders were removed by hand goes by the same
+rules.
 
 A run is as old as the youngest of the time in its id, of its newest event and
 of its log's file. Where they are more than a day apart, or before 2025 or in
@@ -105,7 +109,7 @@ interface Rules {
 /** What may be removed: a run, or what its store has of one that is gone. */
 interface Candidate {
   runId: string;
-  state: StateWord | "runtime";
+  state: RunStateWord | "foreign" | "runtime";
   lastTs: string | null;
   times: RunTimes;
   size: number;
@@ -157,8 +161,15 @@ async function candidatesIn(root: string): Promise<Candidate[]> {
 
 function runCandidate(root: string, { run, times }: Summary): Candidate {
   const { run_id: runId } = run;
-  const lastTs = "state" in run ? run.last_ts : null;
-  return { runId, state: stateWordOf(run), lastTs, times, size: sizeOfRun(root, runId) };
+  const lastTs = "problem" in run ? null : run.last_ts;
+  const state = "is_other_log" in run ? stateOfLog(root, run) : stateWordOf(run);
+  return { runId, state, lastTs, times, size: sizeOfRun(root, runId) };
+}
+
+/** Of a log that was made without the event log module nobody can tell whether it is worked on. */
+function stateOfLog(root: string, { run_id: runId, is_live: isLive }: OtherLog) {
+  if (isLive) return "running";
+  return createdAt({ root, runId }) === undefined ? "foreign" : "other";
 }
 
 function runtimeCandidate({ runtimeId, path, times }: LeftRuntime): Candidate {
@@ -166,7 +177,7 @@ function runtimeCandidate({ runtimeId, path, times }: LeftRuntime): Candidate {
 }
 
 /** States in which nobody can tell what a run is. */
-const UNKNOWN_STATES: readonly string[] = ["unreadable", "other", "runtime"];
+const UNKNOWN_STATES: readonly string[] = ["unreadable", "foreign", "runtime"];
 
 /** Decides on all runs, the oldest first, and gives those that a rule means. */
 function choose(candidates: Candidate[], rules: Rules): Chosen[] {
@@ -216,7 +227,7 @@ function reasonToStay({ state, times }: Candidate, rules: Rules): string | undef
 const REASONS_TO_STAY: Partial<Record<Candidate["state"], string>> = {
   running: "it is worked on",
   orphan: "it has no end, and may be resumed; --orphans removes it",
-  other: "it is a log of another program",
+  foreign: "it is a log of another program, which may have it open",
   unreadable: "it cannot be read",
 };
 

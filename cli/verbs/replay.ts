@@ -17,6 +17,7 @@ import {
   commandSettings,
   onlyOperand,
   readArguments,
+  RUN_OPERAND,
   type Verb,
 } from "./arguments.ts";
 
@@ -24,10 +25,9 @@ import {
 export const replayVerb: Verb = {
   summary: "prove that a run would be decided on again as it was",
   help: `Feeds what a run's supervisor was given to a fresh one, and compares every
-decision with the recorded one. RUN is the id of a run, its beginning where no
-other begins so, or the name of a flow for its newest run; also of one that was
-killed: what it had decided is replayed. BUNDLE is the path of a capture file or
-journal.
+decision with the recorded one; also of a run that was killed: what it had
+decided is replayed. BUNDLE is the path of a capture file or journal.
+${RUN_OPERAND}
 
 Usage: taffrail replay [options] RUN|BUNDLE
 

@@ -34,6 +34,7 @@ import {
   onlyOperand,
   readArguments,
   RUN_HELP,
+  RUN_OPERAND,
   RUN_OPTIONS,
   type RunSettings,
   runSettings,
@@ -45,9 +46,9 @@ export const resumeVerb: Verb = {
   summary: "go on with a run that has not completed",
   help: `Goes on with a run that has not completed: its process was killed, or stopped,
 or a node failed. What has completed does not run again; everything else does.
-What is left of attempts that were cut off is ended first. RUN is the id of a
-run, its beginning where no other begins so, or the name of a flow for its
-newest run that has not completed.
+What is left of attempts that were cut off is ended first.
+${RUN_OPERAND} Of
+the runs of a flow it is the newest that has not completed.
 
 Usage: taffrail resume [options] RUN
 

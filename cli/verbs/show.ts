@@ -1,20 +1,19 @@
-import { runPaths } from "../../_internal/root_layout.ts";
 import { findReadableRun } from "../reading/find_run.ts";
-import { printReport, printTails } from "../reading/print_report.ts";
-import { printReportJson, readRunReport } from "../reading/run_report.ts";
-import { stateWordOf, summarizeRun } from "../reading/run_summary.ts";
+import { printOtherLog, printReport, printTails } from "../reading/print_report.ts";
+import { outcomeOf } from "../reading/run_outcome.ts";
+import { printReportJson, readRunReport, type RunReport } from "../reading/run_report.ts";
+import { type Listed, summarizeRun } from "../reading/run_summary.ts";
 import { Screen } from "../text/screen.ts";
-import { COMMON_HELP, onlyOperand, readArguments, type Verb } from "./arguments.ts";
+import { COMMON_HELP, onlyOperand, readArguments, RUN_OPERAND, type Verb } from "./arguments.ts";
 
 /** `taffrail show`: shows one run. */
 export const showVerb: Verb = {
   summary: "show one run: its nodes, and the end of what a failed one printed",
   help: `Shows one run: what became of it, where its log is, and its nodes: ✓ completed,
 ✗ failed, ▸ running, ⏸ not started; each attempt where there was more than one,
-and why a node was deferred. Of a failed node the end of what it printed is
-shown; of a run whose process was suspended, as by Ctrl-Z, how it goes on. RUN
-is the id of a run, its beginning where no other begins so, or the name of a
-flow for its newest run.
+and why a node had to wait. Of a failed node the end of what it printed is
+shown; of a run whose process was suspended, as by Ctrl-Z, how it goes on.
+${RUN_OPERAND}
 
 Usage: taffrail show [options] RUN
 
@@ -22,15 +21,16 @@ ${COMMON_HELP}
 
 Exit codes: 0 it is shown, whatever became of the run, 1 there is no such run,
 or it cannot be read, 2 called wrongly.
---json prints { "run_id", "pipe", "state", "is_orphan", "is_live",
+--json prints { "run_id", "pipe", "state", "outcome", "is_orphan", "is_live",
 "is_suspended", "started_ts", "last_ts", "duration_ms", "log", "damaged_lines",
 "first_damage", "nodes": [{ "id", "kind", "name", "status", "attempt", "pid",
 "started_ts", "last_ts", "duration_ms", "exit_code", "signal", "output": {
 "out", "err" }, "cut": { "out", "err" }, "attempts": [{ "attempt", "status",
 "started_ts", "duration_ms", "exit_code", "signal", "output", "cut" }],
 "deferrals": [{ "reason", "text" }] }] }.
-state is "Running", "Completed" or { "Aborted": { "reason" } }; status is
-"Pending", "Running", "Completed" or { "Failed": { "kind", "message" } }.
+state is "Running", "Completed" or { "Aborted": { "reason" } }, outcome the same
+in the word of taffrail ls; status is "Pending", "Running", "Completed" or {
+"Failed": { "kind", "message" } }.
 Members of a node that are not known are left out. is_orphan: no end, and nobody
 works on it.
 docs/format/command_json.md tells more.`,
@@ -39,15 +39,12 @@ docs/format/command_json.md tells more.`,
     const { root, json, operands } = readArguments("show", args);
     const runId = await findReadableRun(root, onlyOperand("show", operands, "run"));
     const screen = new Screen(Deno.stdout);
-    if (!json && stateWordOf(await summarizeRun(root, runId)) === "other") {
-      screen.line(`${screen.paint(runId, "bold")}  other log`);
-      screen.line(
-        "Another program wrote it, with events of its own: taffrail shows runs. Its lines:",
-      );
-      screen.line(runPaths(root, runId).events);
+    const summary = await summarizeRun(root, runId);
+    if (!json && "is_other_log" in summary) {
+      printOtherLog(screen, summary, root);
       return 0;
     }
-    const report = await readRunReport(root, runId);
+    const report = { ...await readRunReport(root, runId), ...ofOtherLog(summary) };
     if (json) {
       printReportJson(screen, report);
       return 0;
@@ -57,3 +54,8 @@ docs/format/command_json.md tells more.`,
     return 0;
   },
 };
+
+/** What is known of a log of another program, which has no end that its events could tell. */
+function ofOtherLog(run: Listed): Partial<RunReport> {
+  return "is_other_log" in run ? { ...run, is_orphan: false, outcome: outcomeOf(run) } : {};
+}

@@ -4,11 +4,19 @@ import { waitUntil } from "../process/end_processes.ts";
 import { findHolder } from "../process/run_holder.ts";
 import { findRun } from "../reading/find_run.ts";
 import { orphanLines } from "../reading/print_report.ts";
+import { endText, outcomeOf, reasonText } from "../reading/run_outcome.ts";
 import { type Listed, stateWordOf, summarizeRun } from "../reading/run_summary.ts";
 import { printableLine } from "../text/printable.ts";
 import { Screen } from "../text/screen.ts";
 import { parseDurationOption } from "../text/units.ts";
-import { COMMON_HELP, numberOption, onlyOperand, readArguments, type Verb } from "./arguments.ts";
+import {
+  COMMON_HELP,
+  numberOption,
+  onlyOperand,
+  readArguments,
+  RUN_OPERAND,
+  type Verb,
+} from "./arguments.ts";
 
 const DEFAULT_TIMEOUT_MS = 30_000;
 const POLL_MS = 50;
@@ -23,10 +31,10 @@ export const stopVerb: Verb = {
   summary: "end a run that another process works on, or has left",
   help: `Ends a run as Ctrl-C does where it runs: its process gets SIGTERM, ends its
 commands and records that. Waits until nobody works on the run any more, and
-says how it ended. RUN is the id of a run, its beginning where no other begins
-so, or the name of a flow for its newest run at work. No process is signalled
-unless it is sure that it works on the run. One that was suspended, as by
-Ctrl-Z, is continued, so that it can end.
+says how it ended. No process is signalled unless it is sure that it works on
+the run. One that was suspended, as by Ctrl-Z, is continued, so that it can end.
+${RUN_OPERAND} Of
+the runs of a flow it is the newest at work.
 
 Where the process of a run was killed, what is left of it, its commands and all
 that they have started, is ended (SIGTERM, then SIGKILL after 5s, or after the
@@ -170,8 +178,10 @@ function linesOf(
   if ("is_other_log" in run) return [`nobody has the log ${id} of another program open`];
   if (run.state === "Completed") return [`run ${id} has completed${already}`];
   if (run.state !== "Running") {
-    const reason = printableLine(run.state.Aborted.reason);
-    return [`run ${id} has been aborted${already}: ${reason}`];
+    const reason = printableLine(reasonText(run.state.Aborted.reason));
+    // Of one that was cancelled the reason says all.
+    if (reason.startsWith("cancelled")) return [`run ${id} was${already} ${reason}`];
+    return [`run ${id} ${endText(outcomeOf(run))}${already}: ${reason}`];
   }
   return [`run ${id} is not over:`, ...orphanLines({ root, runId: id })];
 }

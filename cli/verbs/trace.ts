@@ -22,6 +22,7 @@ import {
   onlyOperand,
   type Options,
   readArguments,
+  RUN_OPERAND,
   type Verb,
 } from "./arguments.ts";
 
@@ -38,9 +39,9 @@ const OPTIONS = {
 export const traceVerb: Verb = {
   summary: "show the last steps of a run that failed, for Perfetto too",
   help: `Prints the steps that a trace has, newest last, and of those that failed all
-that is known. RUN is the id of a run, its beginning where no other begins
-so, or the name of a flow for its newest run; a run has a trace when something
-in it failed, or with taffrail run --trace always. FILE is the path of a trace.
+that is known. A run has a trace when something in it failed, or with taffrail
+run --trace always. FILE is the path of a trace.
+${RUN_OPERAND}
 
 Usage: taffrail trace [options] RUN|FILE
 

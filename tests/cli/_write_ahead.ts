@@ -38,7 +38,7 @@ interface Sight {
 /** A printed line: the begin of an attempt, its end, the end of the run. */
 const PRINTED_BEGIN = /^▸ (\S+): /;
 const PRINTED_END = /^[✓✗] (\S+) /;
-const PRINTED_RUN = /^(?:\S+ {2}(?:completed|aborted)$|\{"run_id":)/;
+const PRINTED_RUN = /^(?:\S+ {2}(?:completed|failed)$|\{"run_id":)/;
 
 /** Looks at all calls of `taffrail` and its children. `nodeOf` tells which node a command line is. */
 export function checkWriteAhead(

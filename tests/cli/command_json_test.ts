@@ -111,7 +111,7 @@ Deno.test({
       await Deno.mkdir(`${root}/runs/empty`);
       await printed.of("ls");
       await writeLeft(`${root}/runs/left`);
-      await printed.of("show", "left");
+      for (const runId of ["left", "live"]) await printed.of("show", runId);
       await Deno.remove(`${root}/runs/left`, { recursive: true });
 
       await Deno.mkdir(`${root}/runs/gap`);

@@ -26,7 +26,7 @@ Deno.test("taffrail exec exits as the command does, and tells its exit code", as
     assertEquals(code, 42);
     assertMatch(
       stderr,
-      /^run_id=job-\w{26}\n✗ job {2}(?:\d+ms|\d+\.\ds) {2}crash, exit code 42 {2}log: /,
+      /^run_id=job-\w{26}\n✗ job {2}(?:\d+ms|\d+\.\ds) {2}failed, exit code 42 {2}log: /,
     );
 
     const json = await taffrail(["exec", "--json", ...args.slice(1)], { cwd });

@@ -27,10 +27,10 @@ Deno.test("taffrail follow prints the events that are there, then those that com
       stdout,
       `2026-04-15T12:00:00Z  pipe.started    ci
 2026-04-15T12:00:00Z  node.started    a  deno lint
-2026-04-15T12:00:00Z  node.failed     a  crash, exit code 3, 1.2s
+2026-04-15T12:00:00Z  node.failed     a  failed, exit code 3, 1.2s
 2026-04-15T12:00:00Z  \\u001b[31mnews       b
-2026-04-15T12:00:00Z  pipe.aborted    node a failed: crash
-the run has been aborted
+2026-04-15T12:00:00Z  pipe.aborted    a failed
+the run has failed
 `,
     );
   });
@@ -51,7 +51,7 @@ Deno.test("taffrail follow --json prints the events as they are, with their seq,
     const printed = stdout.trimEnd().split("\n").map((line) => JSON.parse(line));
     assertEquals({ ...printed[0], gap: printed[0].gap.reason }, { seq: 1, gap: "not-json" });
     assertEquals(printed.slice(1, -1), events.map((event, index) => ({ seq: index + 2, event })));
-    assertEquals(printed.at(-1), { end: "completed" });
+    assertEquals(printed.at(-1), { end: "completed", outcome: "completed" });
   });
 });
 
@@ -65,7 +65,11 @@ Deno.test("taffrail follow ends when the last one who had the run open goes away
     await log.close();
     const { code, stdout } = await command.end();
     const [, second, end] = stdout.trimEnd().split("\n").map((line) => JSON.parse(line));
-    assertEquals({ code, seq: second.seq, end }, { code: 0, seq: 2, end: { end: "not-live" } });
+    assertEquals({ code, seq: second.seq, end }, {
+      code: 0,
+      seq: 2,
+      end: { end: "not-live", outcome: "orphan" },
+    });
   });
 });
 
@@ -124,13 +128,13 @@ Deno.test("taffrail follow --all prints the runs that are worked on, and those t
     // It goes on, as a resumed run does.
     await using again = await openEventLog({ root, runId: "later" });
     await again.append(event("pipe.aborted", { reason: "enough" }));
-    await command.stdout.find(/^later {2}the run has been aborted$/);
+    await command.stdout.find(/^later {2}the run has failed$/);
     const lines = command.stdout.text.trimEnd().split("\n");
     assertEquals(lines.map((line) => line.replace(/2026\S+ +/, "")).toSorted(), [
       "later  [ORPHAN?] the run has no end, and nobody works on it any more",
       "later  pipe.aborted    enough",
       "later  pipe.started    nightly",
-      "later  the run has been aborted",
+      "later  the run has failed",
       "live  pipe.completed",
       "live  pipe.started    ci",
       "live  the run has completed",
@@ -145,7 +149,7 @@ Deno.test("taffrail follow goes on behind an end that the run was gone on with a
     await log.append(event("pipe.started", { pipe: "ci" }));
     await log.append(event("pipe.aborted", { reason: "cancelled by SIGINT" }));
     const { stdout: first } = await taffrail(["follow", "live"], { cwd });
-    assertMatch(first, /cancelled by SIGINT\nthe run has been aborted\n$/);
+    assertMatch(first, /cancelled by SIGINT\nthe run was cancelled\n$/);
     await log.append(event("pipe.started", { pipe: "ci", resumed: true }));
     await using command = startTaffrail(["follow", "live"], { cwd });
     await command.stdout.find(/pipe.aborted {4}cancelled by SIGINT$/);
@@ -164,7 +168,7 @@ Deno.test("taffrail follow --all follows a run again that is gone on with", asyn
     await using log = await openEventLog({ root, runId: "one" });
     await log.append(event("pipe.started", { pipe: "ci" }));
     await log.append(event("pipe.aborted", { reason: "enough" }));
-    await command.stdout.find(/^one {2}the run has been aborted$/);
+    await command.stdout.find(/^one {2}the run has failed$/);
     // Whether it was let go of between the two does not matter.
     await log.append(event("pipe.started", { pipe: "ci", resumed: true }));
     await log.append(event("pipe.completed"));
@@ -173,7 +177,7 @@ Deno.test("taffrail follow --all follows a run again that is gone on with", asyn
     assertEquals(lines.map((line) => line.replace(/2026\S+ +/, "")), [
       "one  pipe.started    ci",
       "one  pipe.aborted    enough",
-      "one  the run has been aborted",
+      "one  the run has failed",
       "one  pipe.started    ci",
       "one  pipe.completed",
       "one  the run has completed",

@@ -16,7 +16,7 @@ for (const [path, pipe] of Object.entries(WAYS)) {
     withTempDir(async (cwd) => {
       const flow = await writeFlow(cwd, { a: "echo out", b: "exit 3" });
       const run = await taffrail(["run", path], { cwd, shell: pipe(flow) });
-      assertStringIncludes(run.stdout + run.stderr, "crash, exit code 3");
+      assertStringIncludes(run.stdout + run.stderr, "failed, exit code 3");
       const directory = `.taffrail/runs/${await onlyRun(`${cwd}/.taffrail`)}`;
       const given = async (args: string[], name: string) => {
         const { code, stdout, stderr } = await taffrail(args, {

@@ -33,7 +33,7 @@ function sizeOf(run: string): number {
 
 /** The folder of a run has a path in it, so its size differs. */
 function withoutSizes(text: string): string {
-  return text.replaceAll(/ +[\d.]+(B|KiB)/g, "  #");
+  return text.replaceAll(/ {2,}[\d.]+(B|KiB)/g, "  #").replaceAll(/\d+d \d\dh/g, "AGO    ");
 }
 
 Deno.test("taffrail ls says kindly that there are no runs, and creates nothing", async () => {
@@ -56,6 +56,12 @@ Deno.test("taffrail ls lists id, flow, state, progress and time, the newest last
     const root = `${cwd}/.taffrail`;
     await record(root, "c-done", [
       pipeStarted("c-done", ["a"]),
+      event("c-done", 0, {
+        type: "node.started",
+        node_id: "a",
+        kind: "command",
+        name: "deno test",
+      }),
       nodeCompleted("c-done", 1, "a"),
       event("c-done", 2, { type: "pipe.completed" }),
     ]);
@@ -77,12 +83,12 @@ Deno.test("taffrail ls lists id, flow, state, progress and time, the newest last
     assertEquals(code, 0);
     assertEquals(
       withoutSizes(stdout),
-      `RUN       FLOW  STATE      NODES     SIZE  LAST
-d-empty         [ORPHAN?]    0/0  #
-a-orphan  ci    [ORPHAN?]    1/1  #  2026-04-15T12:00:05Z
-b-failed  ci    aborted      0/2  #  2026-04-15T12:00:03Z
-c-done    ci    completed    1/1  #  2026-04-15T12:00:02Z
-e-live    ci    running      1/2  #  2026-04-15T12:00:09Z
+      `RUN       FLOW  STATE       NODES     TIME     SIZE  LAST                  COMMAND
+d-empty         [ORPHAN?]     0/0  #
+a-orphan  ci    [ORPHAN?]     1/1  #  2026-04-15T12:00:05Z
+b-failed  ci    failed        0/2     3.0s  #  2026-04-15T12:00:03Z
+c-done    ci    completed     1/1     2.0s  #  2026-04-15T12:00:02Z  deno test
+e-live    ci    running       1/2  AGO      #  2026-04-15T12:00:09Z
 `,
     );
     const { runs } = JSON.parse((await taffrail(["ls", "--json"], { cwd })).stdout);
@@ -94,6 +100,10 @@ e-live    ci    running      1/2  #  2026-04-15T12:00:09Z
       state: { Aborted: { reason: "node a failed: crash" } },
       is_orphan: false,
       is_suspended: false,
+      outcome: "failed",
+      started_ts: "2026-04-15T12:00:00Z",
+      duration_ms: 3000,
+      command: null,
       last_ts: "2026-04-15T12:00:03Z",
       nodes_completed: 0,
       nodes_total: 2,
@@ -114,7 +124,7 @@ Deno.test("taffrail ls reads both ends of a long log, and then counts no nodes",
     const { stdout } = await taffrail(["ls"], { cwd });
     assertMatch(
       withoutSizes(stdout),
-      /\nlong {2}ci {4}completed {2}# {2}2026-04-15T12:00:08Z\n$/,
+      /\nlong {2}ci {4}completed {13}8\.0s {2}# {2}2026-04-15T12:00:08Z\n$/,
     );
     const { runs } = JSON.parse((await taffrail(["ls", "--json"], { cwd })).stdout);
     assertEquals([runs[0].nodes_completed, runs[0].nodes_total], [null, null]);
@@ -175,7 +185,7 @@ for (const { name, damage, says } of DAMAGES) {
       assertMatch(lines[1]!, says);
       assertStringIncludes(lines[2]!, "good  ci    completed");
       const { runs } = JSON.parse((await taffrail(["ls", "--json"], { cwd })).stdout);
-      assertEquals(Object.keys(runs[0]), ["run_id", "problem", "size_bytes"]);
+      assertEquals(Object.keys(runs[0]), ["run_id", "problem", "outcome", "size_bytes"]);
     });
   });
 }
@@ -187,40 +197,75 @@ Deno.test("taffrail ls lists a log of another program as what it is", async () =
     await record(root, "ours", [pipeStarted("ours", [])]);
     const { code, stdout } = await taffrail(["ls"], { cwd });
     assertEquals(code, 0);
-    assertMatch(withoutSizes(stdout), /\ntheirs {8}other log {2}#\nours {4}ci {4}\[ORPHAN\?\] /);
+    assertMatch(stdout, /\nours +ci +\[ORPHAN\?\] .*\ntheirs +ended +\d+ms /);
     const { runs } = JSON.parse((await taffrail(["ls", "--json"], { cwd })).stdout);
     const size = sizeOf(`${root}/runs/theirs`);
-    assertEquals(runs[0], { run_id: "theirs", is_other_log: true, size_bytes: size });
+    const { started_ts: started, last_ts: last, duration_ms: milliseconds, ...rest } = runs[1];
+    assertEquals(rest, {
+      run_id: "theirs",
+      is_other_log: true,
+      is_live: false,
+      outcome: "ended",
+      size_bytes: size,
+    });
+    const { created_at: created } = JSON.parse(
+      await Deno.readTextFile(`${root}/runs/theirs/run.json`),
+    );
+    assertEquals(started, created);
+    assertEquals(milliseconds, Date.parse(last) - Date.parse(started));
+    await using _ = await openEventLog({ root, runId: "theirs" });
+    const live = JSON.parse((await taffrail(["ls", "--json"], { cwd })).stdout).runs[1];
+    assertEquals([live.outcome, live.is_live, live.duration_ms], ["running", true, null]);
   });
 });
+
+/** Why those were aborted that were. */
+const REASONS: Record<string, string> = {
+  failed: "node a failed: crash",
+  late: "node a failed: timeout",
+  overdue: "deadline",
+  cancelled: "cancelled by SIGINT",
+  left: "it was not finished",
+};
 
 /** Runs of every state: one of 2026-04-15, which is long ago or ahead, and others of now. */
 async function recordOneOfEach(root: string): Promise<void> {
   const now = new Date().toISOString();
   const events = (id: string, ts: string, ...types: string[]) =>
-    types.map((type) => ({ ...pipeStarted(id, ["a"]), type, ts, reason: "r" }));
+    types.map((type) => ({ ...pipeStarted(id, ["a"]), type, ts, reason: REASONS[id] ?? "r" }));
   await record(
     root,
     "old",
     events("old", "2020-01-01T00:00:00Z", "pipe.started", "pipe.completed"),
   );
   await record(root, "done", events("done", now, "pipe.started", "pipe.completed"));
-  await record(root, "stopped", events("stopped", now, "pipe.started", "pipe.aborted"));
+  for (const id of ["stopped", ...Object.keys(REASONS)]) {
+    await record(root, id, events(id, now, "pipe.started", "pipe.aborted"));
+  }
   await record(root, "lost", events("lost", now, "pipe.started"));
   await record(root, "theirs", [{ n: 1 }]);
   await Deno.mkdir(`${root}/runs/bad`);
 }
 
-const FILTERS: { args: string[]; ids: string[] }[] = [
-  { args: [], ids: ["bad", "theirs", "old", "done", "live", "lost", "stopped"] },
+const ABORTED = ["stopped", ...Object.keys(REASONS)];
+
+/** What is asked for, and which runs are given, in any order; where that differs, how many. */
+const FILTERS: { args: string[]; ids: string[] | number }[] = [
+  { args: [], ids: ["bad", "theirs", "old", "done", "live", "lost", ...ABORTED] },
   { args: ["--state", "running"], ids: ["live"] },
+  { args: ["--state", "suspended"], ids: [] },
   { args: ["--state", "orphan"], ids: ["lost"] },
-  { args: ["--state", "completed,aborted"], ids: ["old", "done", "stopped"] },
+  { args: ["--state", "completed"], ids: ["old", "done"] },
+  { args: ["--state", "failed"], ids: ["stopped", "failed"] },
+  { args: ["--state", "timed-out"], ids: ["late", "overdue"] },
+  { args: ["--state", "cancelled,unfinished"], ids: ["cancelled", "left"] },
+  { args: ["--state", "completed,aborted"], ids: ["old", "done", ...ABORTED] },
+  { args: ["--state", "ended"], ids: ["theirs"] },
   { args: ["--state", "other,unreadable"], ids: ["bad", "theirs"] },
   { args: ["--since", "1h", "--state", "completed"], ids: ["done"] },
   { args: ["--older-than", "52w"], ids: ["old"] },
-  { args: ["--limit", "2"], ids: ["lost", "stopped"] },
-  { args: ["--limit", "2", "--before", "lost"], ids: ["done", "live"] },
+  { args: ["--limit", "2"], ids: 2 },
+  { args: ["--limit", "2", "--before", "lost"], ids: 2 },
   { args: ["--before", "bad"], ids: [] },
 ];
 
@@ -237,19 +282,16 @@ Deno.test("taffrail ls filters by state and age, and pages", async () => {
       const { runs } = JSON.parse(stdout);
       const sorted = runs.map(({ run_id: id }: { run_id: string }) => id);
       // Those of now began within a moment of each other.
-      assertEquals(
-        args.includes("--limit") ? sorted.length : sorted.toSorted(),
-        args.includes("--limit") ? ids.length : ids.toSorted(),
-        args.join(" "),
-      );
+      const found = typeof ids === "number" ? sorted.length : sorted.toSorted();
+      assertEquals(found, typeof ids === "number" ? ids : ids.toSorted(), args.join(" "));
     }
     const page = await taffrail(["ls", "--limit", "3"], { cwd });
     const [note, , first] = page.stdout.split("\n");
     const [before] = first!.split(" ");
-    assertEquals(note, `4 more before these, 1 of them unreadable: --before ${before}`);
+    assertEquals(note, `9 more before these, 1 of them unreadable: --before ${before}`);
     const rest = await taffrail(["ls", "--json", "--before", before!], { cwd });
-    assertEquals(JSON.parse(rest.stdout).total, 4);
+    assertEquals(JSON.parse(rest.stdout).total, 9);
     const none = await taffrail(["ls", "--state", "running", "--older-than", "1d"], { cwd });
-    assertEquals(none.stdout, "None of the 7 runs in .taffrail is such a one\n");
+    assertEquals(none.stdout, "None of the 12 runs in .taffrail is such a one\n");
   });
 });

@@ -30,15 +30,26 @@ async function makeRun(root: string, runId: string, { days, types, bytes = 0 }: 
   await Deno.writeTextFile(`${root}/runs/${runId}/capture.jsonl`, "x".repeat(bytes));
 }
 
-/** Runs of all kinds: four that may go, the oldest first in the alphabet, and four that may not. */
+/** A log with events of a program's own, some days old. */
+async function makeLog(root: string, runId: string, days: number): Promise<void> {
+  await makeRun(root, runId, { days, types: ["import"] });
+  await Deno.remove(`${root}/runs/${runId}/capture.jsonl`);
+  const created = new Date(Date.now() - days * DAY_MS - 1000).toISOString();
+  const file = { format: 1, name: runId, created_at: created, taffrail_version: "0" };
+  await Deno.writeTextFile(`${root}/runs/${runId}/run.json`, JSON.stringify(file));
+}
+
+/** Runs of all kinds: five that may go, the oldest first in the alphabet, and four that may not. */
 async function makeRuns(root: string): Promise<void> {
   await makeRun(root, "a-40d", { days: 40 });
   await makeRun(root, "b-30d", { days: 30, types: ["pipe.started", "pipe.aborted"] });
+  await makeLog(root, "bb-20d", 20);
   await makeRun(root, "c-2d", { days: 2, bytes: 100_000 });
   await makeRun(root, "d-new", { days: 0 });
   await makeRun(root, "orphan", { days: 50, types: ["pipe.started"] });
-  await makeRun(root, "other", { days: 60, types: ["import"] });
-  await Deno.writeTextFile(`${root}/runs/other/events.jsonl`, '{"n":1}\n');
+  await makeLog(root, "other", 60);
+  // It was made without the event log module.
+  await Deno.remove(`${root}/runs/other/run.json`);
   await makeRun(root, "newer", { days: 60 });
   await Deno.writeTextFile(`${root}/runs/newer/run.json`, '{"format":2}');
   await Deno.mkdir(`${root}/runs/empty`);
@@ -47,16 +58,16 @@ async function makeRuns(root: string): Promise<void> {
 const STAY = ["empty", "newer", "orphan", "other"];
 
 const RULES: { args: string[]; removed: string[] }[] = [
-  { args: ["--older-than", "7d"], removed: ["a-40d", "b-30d"] },
+  { args: ["--older-than", "7d"], removed: ["a-40d", "b-30d", "bb-20d"] },
   { args: ["--older-than", "35d"], removed: ["a-40d"] },
-  { args: ["--keep", "1"], removed: ["a-40d", "b-30d", "c-2d"] },
-  { args: ["--keep", "0"], removed: ["a-40d", "b-30d", "c-2d", "d-new"] },
+  { args: ["--keep", "1"], removed: ["a-40d", "b-30d", "bb-20d", "c-2d"] },
+  { args: ["--keep", "0"], removed: ["a-40d", "b-30d", "bb-20d", "c-2d", "d-new"] },
   { args: ["--keep", "100"], removed: [] },
-  { args: ["--max-size", "50KiB"], removed: ["a-40d", "b-30d", "c-2d"] },
+  { args: ["--max-size", "50KiB"], removed: ["a-40d", "b-30d", "bb-20d", "c-2d"] },
   { args: ["--max-size", "1GiB"], removed: [] },
-  { args: ["--keep", "3", "--older-than", "35d"], removed: ["a-40d"] },
+  { args: ["--keep", "4", "--older-than", "35d"], removed: ["a-40d"] },
   { args: ["--orphans"], removed: ["orphan"] },
-  { args: ["--older-than", "7d", "--orphans"], removed: ["a-40d", "b-30d", "orphan"] },
+  { args: ["--older-than", "7d", "--orphans"], removed: ["a-40d", "b-30d", "bb-20d", "orphan"] },
 ];
 
 for (const { args, removed } of RULES) {
@@ -107,7 +118,7 @@ Deno.test("taffrail prune says what it removed, why, how much, and what it left"
       stdout,
       /^kept orphan {2}it has no end, and may be resumed; --orphans removes it$/m,
     );
-    assertMatch(stdout, /\nremoved 2 runs, [\d.]+(B|KiB); \d+KiB left in \.taffrail\n$/);
+    assertMatch(stdout, /\nremoved 3 runs, [\d.]+(B|KiB); \d+KiB left in \.taffrail\n$/);
     const rest = await taffrail(["prune", "--max-size", "1"], { cwd });
     assertStringIncludes(rest.stdout, "that is more than 1B: what is left may not be removed\n");
   });

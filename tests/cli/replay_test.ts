@@ -225,9 +225,12 @@ Deno.test("taffrail show tells the reason of every deferral", async () => {
     const nodes = { a: sh("true"), b: sh("true") };
     const runId = await runFlow(cwd, { nodes });
     const { stdout } = await taffrail(["show", runId], { cwd });
-    assertStringIncludes(stdout, "      deferred, saturated: 1 of 1 in flight\n");
+    assertStringIncludes(stdout, "      waited for a free place: 1 of 1 taken\n");
     const { stdout: json } = await taffrail(["show", runId, "--json"], { cwd });
     const [, b] = JSON.parse(json).nodes;
-    assertEquals(b.deferrals, [{ reason: "saturated", text: "saturated: 1 of 1 in flight" }]);
+    assertEquals(b.deferrals, [{
+      reason: "saturated",
+      text: "waited for a free place: 1 of 1 taken",
+    }]);
   });
 });

@@ -24,7 +24,7 @@ Deno.test("RunProgress tells what runs how long, what waits and why, and what ne
   assertEquals(
     progress.text(performance.now() + 12_000),
     `0/6 done · running ${build}, ${test} · waiting lint, docs (rate limit until 09:05:03) · ` +
-      "waiting fmt (2 in flight) · 1 needs others",
+      "waiting fmt (no free place) · 1 needs others",
   );
   progress.ended("build", true);
   progress.started("lint");
@@ -35,6 +35,6 @@ Deno.test("RunProgress tells what runs how long, what waits and why, and what ne
   progress.ended("lint", true);
   assertEquals(
     progress.text(now),
-    "3/6 done · waiting fmt (2 in flight) · waiting docs (rate limit until 09:05:03) · 1 needs others",
+    "3/6 done · waiting fmt (no free place) · waiting docs (rate limit until 09:05:03) · 1 needs others",
   );
 });

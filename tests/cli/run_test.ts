@@ -115,7 +115,7 @@ Deno.test("taffrail run prints run_id= first, then a line a node, then the table
 ▸ lint: sh -c 'echo fine'
 ✓ lint TIME
 ▸ test: sh -c 'echo one; echo two; echo bad >&2; exit 4'
-✗ test TIME  crash, exit code 4
+✗ test TIME  failed, exit code 4
 
 test, the end of ${run}/nodes/test.1.out:
   | one
@@ -124,14 +124,14 @@ test, the end of ${run}/nodes/test.1.out:
 test, the end of ${run}/nodes/test.1.err:
   | bad
 
-${runId}  aborted
-reason  node test failed: crash
+${runId}  failed
+reason  test failed
 go on   taffrail resume ${runId}
 flow    flow
 when WHEN
 log     ${run}/events.jsonl
   ✓ lint TIME
-  ✗ test TIME  crash, exit code 4
+  ✗ test TIME  failed, exit code 4
   ⏭ pack          skipped: needs test, which failed
 `,
     );
@@ -229,7 +229,7 @@ Deno.test("taffrail run records a program that vanished meanwhile as host_missin
     await Deno.writeTextFile(`${cwd}/flow.json`, JSON.stringify(flow));
     const { code, stdout } = await taffrail(["run", "flow.json"], { cwd });
     assertEquals(code, 1);
-    assertMatch(stdout, /✗ b +0ms +host_missing\n/);
+    assertMatch(stdout, /✗ b +0ms +could not be started\n/);
     const root = `${cwd}/${ROOT}`;
     const [failed, aborted] = eventsOf(root, await onlyRun(root)).slice(-2);
     assertEquals(failed?.error, { kind: "host_missing" });

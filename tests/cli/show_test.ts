@@ -30,7 +30,7 @@ Deno.test("taffrail show prints the run, its nodes with their marks, and what a 
     assertStringIncludes(ran.stdout, table!);
     assertMatch(
       table!,
-      /\n {2}✓ lint +(?:\d+ms|\d+\.\ds)\n {2}✗ test +(?:\d+ms|\d+\.\ds) {2}crash, exit code 4\n {2}⏭ pack /,
+      /\n {2}✓ lint +(?:\d+ms|\d+\.\ds)\n {2}✗ test +(?:\d+ms|\d+\.\ds) {2}failed, exit code 4\n {2}⏭ pack /,
     );
     const path = `${ROOT}/runs/${runId}/nodes/test.1.err`;
     assertEquals(tail, `${path}:\n  | bad\n  all of it: taffrail logs ${runId} test\n`);
@@ -120,9 +120,12 @@ Deno.test("taffrail show tells each attempt where there was more than one, and w
     const { stdout } = await taffrail(["show", runId], { cwd });
     assertMatch(
       stdout,
-      /\n {2}✓ flaky +(?:\d+ms|\d+\.\ds) {2}attempt 3\n {6}attempt 1 +(?:\d+ms|\d+\.\ds) {2}crash, exit code 1\n {6}attempt 2 +(?:\d+ms|\d+\.\ds) {2}crash, exit code 2\n {6}attempt 3 +(?:\d+ms|\d+\.\ds) {2}completed\n/,
+      /\n {2}✓ flaky +(?:\d+ms|\d+\.\ds) {2}attempt 3\n {6}attempt 1 +(?:\d+ms|\d+\.\ds) {2}failed, exit code 1\n {6}attempt 2 +(?:\d+ms|\d+\.\ds) {2}failed, exit code 2\n {6}attempt 3 +(?:\d+ms|\d+\.\ds) {2}completed\n/,
     );
-    assertMatch(stdout, /\n {6}deferred, (saturated: 1 of 1 in flight|rate limited: 2 of 2 in)/);
+    assertMatch(
+      stdout,
+      /\n {6}waited for (a free place: 1 of 1 taken|the rate limit: 2 of 2 begun)/,
+    );
     assertEquals(stdout.split("\n").filter((line) => line.length > 80), []);
     const { nodes: [flaky] } = JSON.parse(
       (await taffrail(["show", "--json", runId], { cwd })).stdout,

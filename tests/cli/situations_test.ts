@@ -167,8 +167,8 @@ const SITUATIONS: Situation[] = [
     name: "a log of another program",
     make: (cwd) => makeRun(cwd, { "events.jsonl": '{"n":1}\n' }),
     answers: {
-      show: [0, /^x {2}other log\nAnother program wrote it/],
-      follow: [0, /^line 1: the event has no text as "type"\n/],
+      show: [0, /^x {2}ended\nwhen [^]*\nA program wrote it, with events of its own\./],
+      follow: [0, /^\{"n":1\}\nthe log has ended: nobody has it open any more\n$/],
       stop: [1, /^nobody has the log x of another program open$/m],
       replay: [1, NO_CAPTURE],
       diff: [1, NO_CAPTURE],
@@ -176,8 +176,8 @@ const SITUATIONS: Situation[] = [
       trace: [1, NO_TRACE],
       ...SOUND,
       ...SOUND_RUN,
-      ls: [0, /^x {10}other log /m],
-      prune: [0, /^kept x {2}it is a log of another program$/m],
+      ls: [0, /^x {10}ended /m],
+      prune: [0, /^kept x {2}it is a log of another program, which may have it open$/m],
     },
   },
 ];

@@ -31,7 +31,7 @@ test("taffrail stop ends a run of another process as Ctrl-C does, and says how i
   assertEquals({ code, stderr }, { code: 0, stderr: "" });
   assertEquals(
     stdout,
-    `sent SIGTERM to process ${command.pid}\nrun ${runId} has been aborted: cancelled by SIGTERM\n`,
+    `sent SIGTERM to process ${command.pid}\nrun ${runId} was cancelled by SIGTERM\n`,
   );
   assertEquals((await command.end()).code, 143);
   assertEquals(eventsOf(`${cwd}/${ROOT}`, runId).at(-1)?.type, "pipe.aborted");
@@ -46,7 +46,7 @@ test("taffrail stop ends a run of another process as Ctrl-C does, and says how i
   };
   assertEquals({ code: again.code, json: JSON.parse(again.stdout) }, { code: 0, json: expected });
   const told = await taffrail(["stop", runId], { cwd });
-  assertEquals(told.stdout, `run ${runId} has been aborted already: cancelled by SIGTERM\n`);
+  assertEquals(told.stdout, `run ${runId} was already cancelled by SIGTERM\n`);
   assertEquals((await taffrail(["resume", "flow"], { cwd })).code, 0);
 });
 
@@ -82,7 +82,7 @@ test("taffrail stop kills the run's process when it is asked to, and ends what t
     const killed = await taffrail(["stop", "--kill", "--timeout", "0s", runId], { cwd });
     assertEquals({ code: killed.code, stderr: killed.stderr }, { code: 0, stderr: "" });
     assertStringIncludes(killed.stdout, `sent SIGKILL to process ${command.pid}\n`);
-    assertStringIncludes(killed.stdout, "run " + runId + " has been aborted: ");
+    assertStringIncludes(killed.stdout, "run " + runId + " was cancelled by ");
     assertEquals((await command.end()).signal, "SIGKILL");
     assertEquals(isRunning(child), false);
   } finally {
@@ -143,7 +143,7 @@ test("taffrail stop records the end of a program's run whose process died", asyn
   await running.end();
   const { code, stdout, stderr } = await taffrail(["stop", "program"], { cwd });
   assertEquals({ code, stderr }, { code: 0, stderr: "" });
-  assertStringIncludes(stdout, "has been aborted: cancelled by taffrail stop\n");
+  assertStringIncludes(stdout, "was cancelled by taffrail stop\n");
   assertEquals((await taffrail(["verify"], { cwd })).code, 0);
 });
 
@@ -236,7 +236,7 @@ test("a suspended run is shown so, and taffrail stop continues it, so that it ca
   const sent = IS_LINUX ? "it was suspended: sent SIGTERM and SIGCONT" : "sent SIGTERM";
   assertEquals(
     stdout,
-    `${sent} to process ${command.pid}\nrun ${runId} has been aborted: cancelled by SIGTERM\n`,
+    `${sent} to process ${command.pid}\nrun ${runId} was cancelled by SIGTERM\n`,
   );
   assertEquals((await command.end()).code, 143);
 });

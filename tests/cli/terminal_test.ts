@@ -134,10 +134,10 @@ test("taffrail ls fits a terminal of 80 columns: ages, no flow that the id tells
   const { stdout } = await command.end();
   const lines = stdout.trimEnd().split("\r\n");
   assertEquals(lines.filter((line) => line.length > 80), []);
-  assertMatch(lines[0]!, /^RUN +STATE {6}NODES +SIZE {2}LAST$/);
+  assertMatch(lines[0]!, /^RUN +STATE {7}NODES +TIME {2}LAST$/);
   for (const id of ids) assertStringIncludes(stdout, id);
   const long = lines.findIndex((line) => line === ids.find((id) => id.startsWith(name)));
-  assertMatch(lines[long + 1]!, /^ +completed {4}1\/1 +[\d.]+KiB {2}\d+s ago$/);
+  assertMatch(lines[long + 1]!, /^ +completed {5}1\/1 +\d+ms {2}\d+s ago$/);
 });
 
 test("taffrail follow cuts its lines to the terminal, and not on a pipe", async (cwd) => {
@@ -182,7 +182,7 @@ test("taffrail show passes nothing on to a terminal but its own colours", async 
   await using command = startInTerminal(["show", "x"], { cwd, env: COLOURED, columns: 200 });
   const { code, stdout } = await command.end();
   assertEquals(code, 0);
-  assertStringIncludes(stdout, "\x1b[31maborted\x1b[0m");
+  assertStringIncludes(stdout, "\x1b[31mfailed\x1b[0m");
   assertStringIncludes(stdout, "\\u001b[8m\\u001b]0;title\\u0007\\u009b2J\\u001b[31mred\\u202e");
   const rest = [0, 1, 2, 31, 32, 33]
     .reduce((text, code) => text.replaceAll(`\x1b[${code}m`, ""), stdout)

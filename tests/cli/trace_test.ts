@@ -21,14 +21,14 @@ Deno.test("a run that fails leaves a trace of its steps, with the one that faile
       ["good", "ok"],
       ["bad", "error"],
     ]);
-    assertEquals(trace.steps[1]?.error?.message, "crash, exit code 3: no");
+    assertEquals(trace.steps[1]?.error?.message, "failed, exit code 3: no");
 
     const { code, stdout } = await taffrail(["trace", runId], { cwd });
     assertEquals(code, 0);
     assertMatch(stdout, /^ {5}1 {2}good {2}ok /m);
     assertMatch(stdout, /^ {5}2 {2}bad {3}failed /m);
     assertStringIncludes(stdout, "        command  sh -c 'echo no >&2; exit 3'\n");
-    assertStringIncludes(stdout, "        error    crash, exit code 3: no\n");
+    assertStringIncludes(stdout, "        error    failed, exit code 3: no\n");
     const json = await taffrail(["trace", "--json", path], { cwd });
     assertEquals(JSON.parse(json.stdout).run_id, runId);
   });
@@ -107,7 +107,7 @@ Deno.test("taffrail run goes on when its trace cannot be written, and says so", 
     assertEquals(code, 1);
     assertStringIncludes(stderr, "Cannot write the trace: ");
     assertStringIncludes(stderr, "the run goes on without it\n");
-    assert(stdout.includes("node bad failed: crash"));
+    assert(stdout.includes("reason  bad failed"));
   });
 });
 

@@ -92,7 +92,7 @@ const MISTAKES: { args: string[]; says: string; flow?: unknown }[] = [
   {
     args: ["ls", "--state", "done"],
     says:
-      'Cannot use --state "done": the states are running, completed, aborted, orphan, other, unreadable',
+      'Cannot use --state "done": the states are running, suspended, completed, failed, cancelled, timed-out, unfinished, orphan, ended, unreadable, aborted, other',
   },
   { args: ["run"], says: "taffrail run needs a flow file; see taffrail run --help" },
   { args: ["run", "a", "b"], says: "taffrail run takes one flow file; see taffrail run --help" },

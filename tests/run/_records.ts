@@ -69,6 +69,13 @@ function keyOf({ node_id: id, attempt }: LogEvent): string {
   return `${id}#${attempt}`;
 }
 
+/** What a transcript calls the kinds of failures. */
+const WORDS: Record<string, string> = {
+  crash: "failed",
+  timeout: "timed out",
+  host_missing: "could not be started",
+};
+
 function kindOf({ kind, cancelled }: { kind: string; cancelled?: boolean }): string {
   return cancelled ? "cancelled" : kind;
 }
@@ -80,7 +87,7 @@ function isEnd({ type }: LogEvent): boolean {
 function closingLine({ type, error, message }: LogEvent): string {
   if (type === "node.completed") return "completed";
   const { exit_code: code, signal } = error!;
-  const kind = kindOf(error!);
+  const kind = WORDS[kindOf(error!)] ?? kindOf(error!);
   const how = code !== undefined ? `, exit code ${code}` : signal ? `, ended by ${signal}` : "";
   return message === undefined ? kind + how : `${kind}${how}\n${message}`;
 }
