@@ -21,6 +21,7 @@ const VERBS = new Map<string, () => Promise<Verb>>([
   ["logs", async () => (await import("./verbs/logs.ts")).logsVerb],
   ["follow", async () => (await import("./verbs/follow.ts")).followVerb],
   ["stop", async () => (await import("./verbs/stop.ts")).stopVerb],
+  ["pass", async () => (await import("./verbs/pass.ts")).passVerb],
   ["replay", async () => (await import("./verbs/replay.ts")).replayVerb],
   ["what-if", async () => (await import("./verbs/what_if.ts")).whatIfVerb],
   ["trace", async () => (await import("./verbs/trace.ts")).traceVerb],

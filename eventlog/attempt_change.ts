@@ -60,12 +60,17 @@ function detailsOf(event: NodeRunEvent): Omit<AttemptChange, "node_id"> {
       // Earlier versions had a word of their own for it.
       const kind = cancelled === true ? "cancelled" : textOf(recorded) ?? "crash";
       const failed = defined({ kind, message: textOf(event.message) || undefined });
-      const end = { exit_code: numberOf(exit_code), signal: textOf(signal) };
+      const end = {
+        exit_code: numberOf(exit_code),
+        signal: textOf(signal),
+        started_ts: textOf(event.since),
+      };
       return { status: { Failed: failed }, ...defined(end), ...outputOf(event) };
     }
     case "gate.passed":
       // One that stands behind a node says nothing of how that ended.
-      return event.node_id === event.gate ? { status: "Completed" } : {};
+      if (event.node_id !== event.gate) return {};
+      return { status: "Completed", ...defined({ started_ts: textOf(event.since) }) };
     case "iteration.started":
       return {};
   }

@@ -151,6 +151,8 @@ export interface NodeFailed extends RunEventBase {
   output_masked?: boolean;
   /** What it printed went to the terminal that it shared, and was not recorded. */
   terminal?: true;
+  /** Of a gate: since when the run waited at it. */
+  since?: string;
   /** How long it took, in milliseconds. */
   duration_ms?: number;
   /** The attempt, from 1. */
@@ -167,6 +169,14 @@ export interface GatePassed extends RunEventBase {
   gate: string;
   /** How. */
   method: GateMethod;
+  /** Since when the run waited at it, where it is a node of its own. */
+  since?: string;
+  /** How long it did, in milliseconds. */
+  duration_ms?: number;
+  /** How often it was asked, this time included. */
+  attempt?: number;
+  /** Who has passed it. */
+  by?: string;
 }
 
 /** A loop node begins a round. */

@@ -23,7 +23,6 @@ export function errorKindOf(
   if (termination === "Aborted") return "cancelled";
   const { Failed: failure } = termination;
   if (failure === "AdapterUnavailable") return "host_missing";
-  return failure === "ValidationFailed" && end?.error?.kind === "host_missing"
-    ? "host_missing"
-    : "crash";
+  const kind = failure === "ValidationFailed" ? end?.error?.kind : undefined;
+  return kind === "host_missing" || kind === "gate_failed" ? kind : "crash";
 }

@@ -11,6 +11,7 @@
  *   before they are on disk: what is made of them here nobody can see before it is.
  * - Every node and every need is looked at once, so that a flow of 100,000 nodes costs no more than reading it.
  */
+import type { WaitedRecord } from "../../capture/types.ts";
 import type { Decided, RunEnding } from "../../run/engine/types.ts";
 import type { FlowNode } from "../flow/flow.ts";
 import { isAggregate } from "../flow/flow.ts";
@@ -172,6 +173,14 @@ export class FlowProgress {
     } else if (!isBad) this.#settle(nodeId, "completed");
     else if (this.#byId.get(nodeId)?.allowFailure) this.#settle(nodeId, "failed, and may");
     else this.#fail(nodeId, errorKind);
+  }
+
+  /** Somebody has passed a gate that was handed out, or has not; `undefined`: it is not waited for any more. */
+  takeGate(id: string, how: WaitedRecord["how"] | undefined): void {
+    if (how === undefined) this.#settle(id, "not started");
+    else if (how === "passed") this.#settle(id, "completed");
+    else if (this.#byId.get(id)?.allowFailure) this.#settle(id, "failed, and may");
+    else this.#fail(id, "gate_failed");
   }
 
   /** What waits and may not begin is being taken out. */

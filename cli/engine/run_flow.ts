@@ -17,6 +17,7 @@ import { addDuration, compareTimes, durationOfMs } from "../../_internal/event_t
 import { runPaths } from "../../_internal/root_layout.ts";
 import { encodeUtf8 } from "../../_internal/text.ts";
 import { pumpEventId } from "../../run/engine/asks.ts";
+import { millisecondsOf } from "../../run/engine/lifecycle.ts";
 import { RunEngine } from "../../run/engine/run_engine.ts";
 import type { Decided, EngineOptions, LeftRun, RunEnding } from "../../run/engine/types.ts";
 import { messageOf } from "../../run/error_record.ts";
@@ -220,6 +221,11 @@ class FlowRun {
           if (end.termination !== "Completed") this.#failures.set(attempt.nodeId, end);
           if (node !== undefined) observer.nodeEnded(node, end);
         },
+        gateWaits: (gate, { until }) => {
+          const date = until && new Date(millisecondsOf(until));
+          observer.gateWaits?.(this.#nodes.get(gate)!, date);
+        },
+        gateEnded: (gate, waited) => observer.gateEnded?.(this.#nodes.get(gate)!, waited),
       },
       fold,
       signal: AbortSignal.any([stop, this.#deadline.signal]),
@@ -265,6 +271,7 @@ class FlowRun {
       await this.#feedUntilCut(engine, wake);
       if (!progress.mustTakeOut) break;
       progress.hasTakenOut();
+      this.#leaveGates(engine);
       await engine.withdrawDeferred((nodeId) => !progress.mayBegin(nodeId));
     }
     await supervisor.idle();
@@ -286,7 +293,8 @@ class FlowRun {
     while (!stop.aborted && !progress.mustTakeOut && supervisor.failure === null) {
       const woken = wake.next;
       const node = progress.takeReady();
-      if (node !== undefined) {
+      if (node?.gate !== undefined) this.#waitAt(node, engine, wake);
+      else if (node !== undefined) {
         await engine.ask(node.id, nodePayload(node), nodeRetry(node)).catch((error) => {
           if (!stop.aborted) throw error;
         });
@@ -294,6 +302,24 @@ class FlowRun {
       // What is open will end, and that is decided on.
       else if (engine.hasOpen) await woken;
       else if (await quiet.comes(woken)) break;
+    }
+  }
+
+  /** Nothing waits here for a gate: it takes no place. */
+  #waitAt({ id, timeoutMs }: FlowNode, engine: RunEngine, wake: Wake): void {
+    void engine.gates.wait(id, { timeoutMs }).then((waited) => {
+      if (waited === undefined) return;
+      this.#progress.takeGate(id, waited.how);
+      if (this.#progress.mustCancel) this.#cut.abort();
+      wake.up();
+    });
+  }
+
+  /** A gate that may not begin any more is not waited for; whoever goes on with the run does. */
+  #leaveGates({ gates }: RunEngine): void {
+    for (const id of gates.waiting.filter((id) => !this.#progress.mayBegin(id))) {
+      gates.leave(id);
+      this.#progress.takeGate(id, undefined);
     }
   }
 

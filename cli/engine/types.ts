@@ -1,3 +1,4 @@
+import type { WaitedRecord } from "../../capture/types.ts";
 import type { AttemptEnd } from "../../run/types.ts";
 import type { DecisionReason } from "../../supervisor/types.ts";
 import type { FlowNode } from "../flow/flow.ts";
@@ -12,6 +13,10 @@ export interface RunObserver {
   nodeDeferred?(nodeId: string, why: { reason: DecisionReason; until: Date }): void;
   /** An attempt has ended. */
   nodeEnded(node: FlowNode, end: AttemptEnd): void;
+  /** The run waits at a gate, until this time where that is limited. */
+  gateWaits?(node: FlowNode, until: Date | undefined): void;
+  /** It does so no more. */
+  gateEnded?(node: FlowNode, waited: WaitedRecord): void;
   /** Something that people should know. */
   note(text: string): void;
 }

@@ -134,8 +134,9 @@ export class NodeParser {
     return { run: [] };
   }
 
-  #gate(_question: Json): { run: string[]; gate: string } {
-    return this.#fail('has a "gate", and no run can wait for one: remove it');
+  #gate(question: Json): { run: string[]; gate: string } {
+    if (typeof question === "string" && question !== "") return { run: [], gate: question };
+    return this.#fail('has a "gate" that is no text: write what is asked, as "Deploy?"');
   }
 
   /** The system would refuse to start such a command, and the records to tell of it. */

@@ -1,6 +1,7 @@
 import { isWindows } from "../../_internal/path.ts";
 import { failureText } from "../../_internal/text.ts";
 import { errorKindOf } from "../../run/attempt_key.ts";
+import type { WaitedRecord } from "../../capture/types.ts";
 import type { AttemptEnd } from "../../run/types.ts";
 import type { DecisionReason } from "../../supervisor/types.ts";
 import type { RunObserver } from "../engine/types.ts";
@@ -10,6 +11,7 @@ import { PassThrough } from "../process/output_pump.ts";
 import { printableLine, shortened } from "../text/printable.ts";
 import { Screen } from "../text/screen.ts";
 import { formatDuration } from "../text/units.ts";
+import { commandHint } from "./find_run.ts";
 import { cutLines, printReport, printTails } from "./print_report.ts";
 import { printReportJson, type RunReport } from "./run_report.ts";
 
@@ -58,6 +60,7 @@ export class TextDisplay implements RunDisplay {
   readonly #root: string;
   readonly #progress: RunProgress;
   readonly #redraw = () => this.#tick();
+  #runId = "";
   #ticker: ReturnType<typeof setInterval> | undefined;
 
   /** `completed`: how many nodes had completed before. */
@@ -80,6 +83,7 @@ export class TextDisplay implements RunDisplay {
 
   /** Prints the id, as the first line (ORN-1). */
   runStarted(runId: string): void {
+    this.#runId = runId;
     this.#screen.line(`run_id=${runId}`);
   }
 
@@ -108,6 +112,27 @@ export class TextDisplay implements RunDisplay {
     // Where output is passed on there are no tails at the end, which have it, too.
     const why = this.passed && whyNotStarted(end);
     if (why !== undefined) this.note(why);
+    this.#tick();
+  }
+
+  /** Prints what is asked, and how to answer. */
+  gateWaits(node: FlowNode, until: Date | undefined): void {
+    this.#screen.status();
+    const run = { root: this.#root, runId: this.#runId };
+    this.#line(`⏸ ${gateLine(node, until)}`);
+    this.#line(`    ${commandHint("pass", run)} ${node.id}`);
+    this.#tick();
+  }
+
+  /** Prints how a gate was answered. */
+  gateEnded({ id, allowFailure }: FlowNode, waited: WaitedRecord): void {
+    const isPassed = waited.how === "passed";
+    this.#progress.ended(id, isPassed);
+    this.#screen.status();
+    const may = allowFailure && !isPassed ? ", which it may" : "";
+    this.#line(
+      `${this.#screen.mark(isPassed)} ${printableLine(`${id}  ${gateEndText(waited)}${may}`)}`,
+    );
     this.#tick();
   }
 
@@ -178,6 +203,11 @@ export class JsonDisplay implements RunDisplay {
   /** Prints nothing. */
   nodeEnded(_node: FlowNode, _end: AttemptEnd): void {}
 
+  /** Prints what is asked, to stderr. */
+  gateWaits(node: FlowNode, until: Date | undefined): void {
+    this.#errors.line(gateLine(node, until));
+  }
+
   /** Prints a note, to stderr. */
   note(text: string): void {
     this.#errors.line(text);
@@ -231,6 +261,18 @@ export class CommandDisplay extends JsonDisplay {
 }
 
 /** How a node ended, in one line. */
+/** What is asked at a gate. */
+function gateLine({ id, gate = "" }: FlowNode, until: Date | undefined): string {
+  const limit = until === undefined ? "" : `, until ${until.toISOString()}`;
+  return printableLine(`${id} waits for an answer${limit}: ${gate}`);
+}
+
+/** How a gate was answered. */
+function gateEndText({ how, by }: WaitedRecord): string {
+  if (how === "timeout") return "nobody passed it in time";
+  return `${how}${by === undefined ? "" : ` by ${by}`}`;
+}
+
 function endLine(screen: Screen, id: string, end: AttemptEnd): string {
   const { termination, end: { duration_ms: durationMs, exit_code, signal } } = end;
   const length = durationMs === undefined ? "" : `  ${formatDuration(durationMs)}`;

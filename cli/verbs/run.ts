@@ -82,7 +82,9 @@ all that does not need what failed, "cancel" ends what runs, and then starts
 handlers. A handler mends nothing: the run has failed. A node with
 "allow_failure": true may fail, after its retries, "retry": { "max": 3,
 "delay": "2s", "factor": 2, "max_delay": "1m", "not_on": [2] }, where not_on are
-exit codes. One that has only "needs" stands for these. "deadline" of the flow
+exit codes. One that has only "needs" stands for these. "gate": "Deploy?" runs
+nothing: it waits until taffrail pass RUN NODE answers, for its "timeout" at the
+most, and takes no place; not passed it has failed. "deadline" of the flow
 is that of the whole run, which then ends as by a signal; behind either no
 handler is started.
 

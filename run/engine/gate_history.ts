@@ -8,6 +8,7 @@
  *   counts that stands behind the one that was used up last.
  */
 import type { WaitedRecord, WaitRecord } from "../../capture/types.ts";
+import type { EventTime } from "../../supervisor/types.ts";
 
 /** How a gate stands. */
 export interface GateState {
@@ -15,8 +16,8 @@ export interface GateState {
   asks: number;
   /** The line that says that it waits; undefined when it does not. */
   open: WaitRecord | undefined;
-  /** How the last ask has ended; undefined when none has. */
-  ended: WaitedRecord | undefined;
+  /** How the last ask has ended, and when it began; undefined when none has. */
+  ended: { waited: WaitedRecord; since: EventTime } | undefined;
   /** The last line of the inbox that was used up. */
   usedUp: number;
 }
@@ -32,7 +33,7 @@ export class GateHistory {
 
   /** The gates that were passed, and not asked for again since. */
   get passed(): string[] {
-    return this.#idsOf(({ open, ended }) => open === undefined && ended?.how === "passed");
+    return this.#idsOf(({ open, ended }) => open === undefined && ended?.waited.how === "passed");
   }
 
   /** The gates that were asked for. */
@@ -53,7 +54,8 @@ export class GateHistory {
       this.#gates.set(note.id, { ...known, asks: known.asks + 1, open: note });
     } else if (known.open !== undefined) {
       const usedUp = Math.max(known.usedUp, note.inbox_line ?? 0);
-      this.#gates.set(note.id, { ...known, open: undefined, ended: note, usedUp });
+      const ended = { waited: note, since: known.open.at };
+      this.#gates.set(note.id, { ...known, open: undefined, ended, usedUp });
     }
   }
 

@@ -69,12 +69,17 @@ export class GateWaits {
     this.#options = options;
     this.#gates = options.past ?? new GateHistory();
     this.#isLeft = options.stop.aborted;
-    options.stop.addEventListener("abort", () => this.leave(), { once: true });
+    options.stop.addEventListener("abort", () => this.#leaveAll(), { once: true });
   }
 
   /** Whether the run waits at a gate. */
   get isWaiting(): boolean {
     return this.#waiters.size > 0;
+  }
+
+  /** The gates at which it waits. */
+  get waiting(): string[] {
+    return [...this.#waiters.keys()];
   }
 
   /**
@@ -98,12 +103,16 @@ export class GateWaits {
     return await ended.promise;
   }
 
-  /** Waits no more; whoever goes on with the run does. */
-  leave(): void {
+  /** Waits at a gate no more; whoever goes on with the run does. */
+  leave(gate: string): void {
+    this.#waiters.get(gate)?.ended.resolve(undefined);
+    this.#waiters.delete(gate);
+    if (!this.isWaiting) this.#wake();
+  }
+
+  #leaveAll(): void {
     this.#isLeft = true;
-    for (const { ended } of this.#waiters.values()) ended.resolve(undefined);
-    this.#waiters.clear();
-    this.#wake();
+    for (const gate of this.waiting) this.leave(gate);
   }
 
   #ask(gate: string, timeoutMs: number | undefined): WaitRecord {
@@ -165,10 +174,12 @@ export class GateWaits {
       : { ...message.says, inbox_line: message.line };
     const waited: WaitedRecord = { type: "waited", id: gate, at, ...how };
     this.#waiters.delete(gate);
-    const attempt = { nodeId: gate, attempt: this.#gates.of(gate).asks };
+    const { asks, open } = this.#gates.of(gate);
+    const attempt = { nodeId: gate, attempt: asks };
+    const since = open!.at;
     this.#record(waited);
     tell({
-      event: () => gateEnded(millisecondsOf(at), attempt, waited),
+      event: () => gateEnded(attempt, waited, since),
       then: () => observer.gateEnded?.(gate, waited),
     });
     ended.resolve(waited);

@@ -57,7 +57,7 @@ interface OpenAttempt extends NodeAttempt {
 
 /** What the log lacks, in the order in which it happened. */
 type Missing =
-  | { what: "gate"; attempt: NodeAttempt; waited: WaitedRecord; at: number }
+  | { what: "gate"; attempt: NodeAttempt; waited: WaitedRecord; since: EventTime }
   | { what: "sitting"; number: number; at: number }
   | { what: "begin"; attempt: NodeAttempt; payload: string; at: number }
   | { what: "end"; attempt: EndedAttempt };
@@ -66,7 +66,7 @@ type Missing =
 interface JournalHistoryOptions {
   /** Takes all asks and attempts of the journal. */
   asks?: Asks;
-  /** Told of every end of an attempt that was begun. */
+  /** Told of every end of an attempt that was begun, and of a wait at a gate. */
   onEnd?: (ended: EndedAttempt) => void;
 }
 
@@ -260,7 +260,7 @@ export class JournalHistory {
   #eventsOf(missing: readonly Missing[], { name, nodes, describe }: Telling): EventBody[] {
     let startedTs = this.#log.sittingTs;
     const bodies = missing.map((one): EventBody => {
-      if (one.what === "gate") return gateEnded(one.at, one.attempt, one.waited);
+      if (one.what === "gate") return gateEnded(one.attempt, one.waited, one.since);
       if (one.what === "end") return nodeEnded(one.attempt.at, one.attempt, one.attempt);
       if (one.what === "begin") {
         const payload = one.payload === "" ? {} : JSON.parse(one.payload);
@@ -331,12 +331,14 @@ export class JournalHistory {
 
   #takeWait(note: WaitRecord | WaitedRecord): void {
     const at = this.#passTime(note.at);
-    const isOfGate = note.type === "waited" && this.gates.of(note.id).open !== undefined;
+    const { open, asks } = this.gates.of(note.id);
     this.gates.take(note);
-    if (!isOfGate) return;
-    const attempt = { nodeId: note.id, attempt: this.gates.of(note.id).asks };
+    if (note.type !== "waited" || open === undefined) return;
+    const attempt = { nodeId: note.id, attempt: asks };
+    this.#onEnd?.({ ...attempt, ...gateEnd(note), at, sitting: this.#sitting });
     if (isLogged(this.#log, attempt)) return;
-    this.#missing.set(`gate ${attemptKey(attempt)}`, { what: "gate", attempt, waited: note, at });
+    const missing = { what: "gate", attempt, waited: note, since: open.at } as const;
+    this.#missing.set(`gate ${attemptKey(attempt)}`, missing);
   }
 
   #beginSitting(): void {
@@ -433,6 +435,13 @@ export class JournalHistory {
   #openAttempts(hasEnded: boolean): OpenAttempt[] {
     return [...this.#open.values()].filter(({ ended }) => (ended !== undefined) === hasEnded);
   }
+}
+
+/** How a wait at a gate ended, as if it were an attempt. */
+function gateEnd({ how }: WaitedRecord): Pick<EndedAttempt, "termination" | "end"> {
+  if (how === "passed") return { termination: "Completed", end: {} };
+  const error = { message: how, kind: "gate_failed" };
+  return { termination: { Failed: "ValidationFailed" }, end: { error } };
 }
 
 function mayHaveBegun({ ended }: OpenAttempt): boolean {

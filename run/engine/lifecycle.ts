@@ -106,13 +106,15 @@ function errorOf(
   return { ...words, ...defined({ exit_code, signal }) };
 }
 
-/** The end of a wait at a gate: somebody has passed it, or not. */
+/** The end of a wait at a gate: somebody has passed it, or not; `since`: when the wait began. */
 export function gateEnded(
-  at: number,
   { nodeId, attempt }: NodeAttempt,
-  { how, by, method = "hook" }: Pick<WaitedRecord, "how" | "by" | "method">,
+  { how, by, method = "hook", at: ended }: WaitedRecord,
+  since: EventTime,
 ): EventBody {
-  const rest = { node_id: nodeId, attempt, ...defined({ by }) };
+  const [at, began] = [millisecondsOf(ended), millisecondsOf(since)];
+  const waited = { since: new Date(began).toISOString(), duration_ms: Math.max(0, at - began) };
+  const rest = { node_id: nodeId, attempt, ...waited, ...defined({ by }) };
   if (how === "passed") return { type: "gate.passed", at, gate: nodeId, method, ...rest };
   const message = how === "timeout"
     ? "nobody passed it in time"

@@ -72,17 +72,30 @@ class Printed {
 }
 
 /** A run of which the command had the terminal. */
-async function writeLeft(directory: string): Promise<void> {
+async function printLeft(printed: Printed, root: string): Promise<void> {
+  const directory = `${root}/runs/left`;
   const base = { id: "01kpfntqeej7vhn935kc0tm9vp", ts: "2026-04-15T12:00:00Z", run_id: "left" };
   const event = { ...base, type: "node.completed", node_id: "a", terminal: true };
   await Deno.mkdir(directory);
   await Deno.writeTextFile(`${directory}/events.jsonl`, `${JSON.stringify(event)}\n`);
+  await printed.of("show", "left");
+  await Deno.remove(directory, { recursive: true });
 }
 
 async function writeFlow(cwd: string, name: string, nodes: Record<string, string>): Promise<void> {
   const entries = Object.entries(nodes).map(([id, run]) => [id, { run: ["sh", "-c", run] }]);
   const flow = { name, nodes: Object.fromEntries(entries), constraints: { max_retries: 1 } };
   await Deno.writeTextFile(`${cwd}/${name}.json`, JSON.stringify(flow));
+}
+
+/** A run that waits for an answer. */
+async function printGated(printed: Printed, cwd: string): Promise<void> {
+  const ask = { gate: "Go?", timeout: "1ms" };
+  const gated = { name: "gated", nodes: { ask, next: { sh: "true", needs: ["ask"] } } };
+  await Deno.writeTextFile(`${cwd}/gated.json`, JSON.stringify(gated));
+  await printed.of("run", "gated.json");
+  await printed.of("show", "gated");
+  await printed.of("pass", "gated", "ask");
 }
 
 Deno.test({
@@ -105,14 +118,14 @@ Deno.test({
       for (const runId of [bad, good]) await printed.of("show", runId);
       await printed.of("exec", "--name", "long", "--", "sh", "-c", "printf %070000d 1");
       for (const run of [bad, "long"]) await printed.of("logs", run);
+      await printGated(printed, cwd);
 
       await using live = await openEventLog<Record<string, unknown>>({ root, runId: "live" });
       await live.append({ n: 1 });
       await Deno.mkdir(`${root}/runs/empty`);
       await printed.of("ls");
-      await writeLeft(`${root}/runs/left`);
-      for (const runId of ["left", "live"]) await printed.of("show", runId);
-      await Deno.remove(`${root}/runs/left`, { recursive: true });
+      await printLeft(printed, root);
+      await printed.of("show", "live");
 
       await Deno.mkdir(`${root}/runs/gap`);
       await Deno.writeTextFile(`${root}/runs/gap/events.jsonl`, "oops\n");

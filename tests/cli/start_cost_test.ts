@@ -15,6 +15,7 @@ const MOST_FILES: Record<string, number> = {
   ls: 45,
   follow: 45,
   stop: 45,
+  pass: 110,
   prune: 70,
   diff: 60,
   show: 70,

@@ -14,6 +14,7 @@ const VERBS = [
   "logs",
   "follow",
   "stop",
+  "pass",
   "replay",
   "what-if",
   "trace",
@@ -75,6 +76,7 @@ const MISTAKES: { args: string[]; says: string; flow?: unknown }[] = [
   },
   { args: ["follow", "--all", "x"], says: "Give a run to taffrail follow, or --all" },
   { args: ["follow", "a", "b"], says: "taffrail follow takes one run; see taffrail follow --help" },
+  { args: ["pass", "a"], says: "taffrail pass needs a run and a gate; see taffrail pass --help" },
   { args: ["stop"], says: "taffrail stop needs a run; see taffrail stop --help" },
   {
     args: ["prune"],

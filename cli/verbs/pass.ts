@@ -1,0 +1,103 @@
+import { defined } from "../../_internal/errors.ts";
+import { reasonOf } from "../../_internal/text.ts";
+import { recoverCapture } from "../../capture/session/recover_capture.ts";
+import { isLive } from "../../eventlog/runs_directory.ts";
+import { GateHistory, type GateState } from "../../run/engine/gate_history.ts";
+import { openFileRoot } from "../../run/file_root/file_root.ts";
+import { passGate } from "../../run/pass_gate.ts";
+import type { RunView } from "../../run/types.ts";
+import { optionError, UsageError } from "../exit_codes.ts";
+import { commandHint, findReadableRun } from "../reading/find_run.ts";
+import { stateWordOf, summarizeRun } from "../reading/run_summary.ts";
+import { printableLine } from "../text/printable.ts";
+import { Screen } from "../text/screen.ts";
+import { COMMON_HELP, readArguments, type Verb } from "./arguments.ts";
+
+/** `taffrail pass`: lets a run pass a gate. */
+export const passVerb: Verb = {
+  summary: "let a run pass a gate, or refuse to",
+  help: `Lets a run pass a gate at which it waits, or will wait: that is recorded and on
+disk when this ends, whether or not anybody works on the run now. Of several
+answers for a gate the first one counts. RUN is the id of a run, its beginning
+where no other begins so, or the name of a flow for its newest run that has not
+completed. GATE is the id of a node of its flow that has a "gate", or what a
+program waits for.
+
+Usage: taffrail pass [options] RUN GATE
+
+  --value JSON        what whoever waits at the gate gets
+  --reject            do not let it pass: the gate has failed
+  --by NAME           who says so (default: the user, by USER or LOGNAME)
+${COMMON_HELP}
+
+Exit codes: 0 it is recorded, and counts, 1 it is not, or comes too late, 2
+called wrongly. --json prints { "run_id", "gate", "recorded", "too_late",
+"is_live" }.`,
+
+  async run(args) {
+    const kinds = { value: "string", reject: "boolean", by: "string" } as const;
+    const { root, json, options, operands } = readArguments("pass", args, kinds);
+    const [wanted = "", gate = ""] = operands;
+    if (operands.length !== 2 || wanted === "" || gate === "") {
+      throw new UsageError("taffrail pass needs a run and a gate; see taffrail pass --help");
+    }
+    const { reject = false, by = userName() } = options;
+    if (reject && options.value !== undefined) {
+      throw new UsageError(
+        "Cannot use --value with --reject: a gate that is not passed gives none",
+      );
+    }
+    const value = options.value === undefined ? undefined : parseValue(options.value);
+    const runId = await findReadableRun(root, wanted, async (id) => {
+      const summary = await summarizeRun(root, id);
+      return stateWordOf(summary) !== "completed";
+    });
+    await using runs = openFileRoot(root);
+    const view = runs.view(runId);
+    const { ended, open } = await readGate(view, gate);
+    const isLate = open === undefined && ended?.waited.how === "passed";
+    await passGate(runs, runId, gate, { reject, method: "human_cli", ...defined({ value, by }) });
+    const live = await isLive(root, runId);
+    const screen = new Screen(Deno.stdout);
+    if (json) {
+      const said = { run_id: runId, gate, recorded: true, too_late: isLate, is_live: live };
+      screen.line(JSON.stringify(said));
+      return isLate ? 1 : 0;
+    }
+    const what = reject ? "is not to be passed" : "may be passed";
+    screen.line(printableLine(`recorded: the gate ${gate} of ${runId} ${what}`));
+    if (isLate) {
+      const { by: passer } = ended.waited;
+      const who = passer === undefined ? "" : ` by ${passer}`;
+      screen.line(printableLine(`too late: it was passed before${who}, and that stands`));
+    } else if (!live) {
+      const hint = commandHint("resume", { root, runId });
+      screen.line(`nobody works on the run: go on with it by ${hint}`);
+    }
+    return isLate ? 1 : 0;
+  },
+};
+
+/** How a gate stands; what cannot be read is for whoever goes on with the run. */
+async function readGate(view: RunView, gate: string): Promise<Readonly<GateState>> {
+  const gates = new GateHistory();
+  const recovered = await recoverCapture(view.raw("capture")).catch(() => undefined);
+  const bundle = recovered?.bundle;
+  for (const note of bundle !== undefined && "notes" in bundle ? bundle.notes ?? [] : []) {
+    if (note.type === "wait" || note.type === "waited") gates.take(note);
+  }
+  return gates.of(gate);
+}
+
+function userName(): string | undefined {
+  return Deno.env.get("USER") || Deno.env.get("LOGNAME") || undefined;
+}
+
+function parseValue(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch (cause) {
+    const problem = `it is no JSON (${reasonOf(cause)}): write a text as '"text"'`;
+    throw optionError("value", text, problem);
+  }
+}
