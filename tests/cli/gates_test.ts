@@ -92,7 +92,7 @@ for (
       const { code, stdout } = await running.end();
       assertEquals(code, 1);
       assertStringIncludes(stdout, `✗ ask  ${says}\n`);
-      assertMatch(stdout, /node ask failed: gate_failed/);
+      assertMatch(stdout, /reason +ask was not let pass/);
       assertMatch(stdout, /deploy .*needs ask, which failed/);
       await verifyAll(cwd);
 
