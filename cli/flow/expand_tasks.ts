@@ -5,6 +5,7 @@
  *   runs that task is it.
  * - A node that starts in other cases than success runs its task with what that depends on, as one command: it
  *   is part of what is then to be done.
+ * - A node whose task runs nothing itself stands for what that depends on, and runs nothing either.
  * - A node that is made begins when all has completed that each node needs which depends on it: no earlier
  *   than their tasks would have begun it themselves. Such needs lead to no cycle.
  */
@@ -49,7 +50,7 @@ class Expansion {
     for (const node of this.#nodes) {
       const task = tasks.get(node.id);
       const known = this.#knownFor(node);
-      if (task === undefined || node.when !== "success") continue;
+      if (task?.command === undefined || node.when !== "success") continue;
       if (known.idOf(task) === undefined) known.add(task, node.id);
     }
     const expanded = this.#nodes.flatMap((node) => {
@@ -68,7 +69,7 @@ class Expansion {
   #taskOf({ task: name, cwd }: FlowNode): Task | undefined {
     if (name === undefined || !isDirectory(cwd)) return undefined;
     const task = findTask(name, this.#files.for(cwd));
-    return "problem" in task || task.command === undefined ? undefined : task;
+    return "problem" in task ? undefined : task;
   }
 
   #knownFor({ env }: FlowNode): TaskNodes {
@@ -81,7 +82,7 @@ class Expansion {
   /** A node that runs a task, behind the nodes that are made of what the task depends on. */
   #expandNode(node: FlowNode, task: Task): FlowNode[] {
     const { cwd } = node;
-    if (node.when !== "success" && task.dependencies.length > 0) {
+    if (takesAlong(node, task)) {
       return [{ ...node, ...defined({ taskText: task.command }), taskFile: task.path }];
     }
     const known = this.#knownFor(node);
@@ -89,7 +90,11 @@ class Expansion {
     const own = ordered.pop()!;
     const made = ordered.flatMap((placed) => this.#make(placed, node));
     const needs = [...new Set([...node.needs, ...known.needsOf(own)])];
-    return [...made, { ...node, ...commandOfTask(task, { cwd, files: this.#files }), needs }];
+    if (task.command !== undefined) {
+      return [...made, { ...node, ...commandOfTask(task, { cwd, files: this.#files }), needs }];
+    }
+    const { task: _, ...aggregate } = node;
+    return [...made, { ...aggregate, run: [], needs }];
   }
 
   /** The node of what a task depends on, unless there is one already. */
@@ -112,6 +117,16 @@ class Expansion {
     const needs = known.needsOf(placed);
     return [makeNode({ id, ...command, needs, env: dependent.env, cwd })];
   }
+}
+
+/**
+ * Whether a node runs its task with all that this depends on, as one command: where that is begun in other cases
+ * than success, and where what runs nothing itself has a rule of its own.
+ */
+function takesAlong(node: FlowNode, { command, dependencies }: Task): boolean {
+  if (dependencies.length === 0) return command === undefined;
+  const hasRules = node.timeoutMs !== undefined || node.retry !== undefined || node.allowFailure;
+  return node.when !== "success" || (command === undefined && hasRules);
 }
 
 /** What each of some nodes needs, itself or by way of others; without what others of these need anyway. */

@@ -220,6 +220,15 @@ const FLOWS: { name: string; nodes: Record<string, unknown>; becomes: string[] }
     becomes: ["gen <- ", "x <- gen", "y <- x", "z <- "],
   },
   {
+    name: "what runs nothing itself stands for what it depends on",
+    nodes: {
+      x: { task: "both" },
+      y: { task: "both", timeout: "1m" },
+      z: { task: "a", needs: ["x"] },
+    },
+    becomes: ["gen <- ", "b <- gen", "x <- gen, b", "y <- ", "z <- x, gen"],
+  },
+  {
     name: "what hands on is no node",
     nodes: { x: { task: "c" } },
     becomes: ["gen <- ", "a <- gen", "x <- a"],
@@ -231,6 +240,7 @@ const SHARING = {
   a: { command: "echo a", dependencies: ["gen"] },
   b: { command: "echo b", dependencies: ["gen"] },
   only: { dependencies: ["a"] },
+  both: { dependencies: ["gen", "b"] },
   c: { command: "echo c", dependencies: ["only"] },
 };
 
