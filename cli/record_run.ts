@@ -123,7 +123,6 @@ export async function flowPorts(run: RunOfFlow, interrupts: Interrupts) {
   const nodes = nodesById(flow.nodes);
   const { stop, kill, commands } = interrupts;
   const { passed } = observer;
-  const passThrough = passed && { output: passed.output.take, errors: passed.errors.take };
   const note = (text: string) => observer.note(text);
   const terminal = flow.madeBy === "exec" && hasTerminal()
     ? { leavesOutput: flow.terminal === true, onLent: () => interrupts.shareTerminal() }
@@ -146,7 +145,8 @@ export async function flowPorts(run: RunOfFlow, interrupts: Interrupts) {
       kill,
       commands,
       note,
-      passThrough,
+      passThrough: passed,
+      givesInput: passed !== undefined && flow.madeBy !== undefined,
       terminal,
       isNeeded: (nodeId) => needed.has(nodeId),
     }),

@@ -1,7 +1,7 @@
 import type { HeldRun, OutputRef, OutputSink } from "../../run/types.ts";
 import { DIGEST_OF_NOTHING, failureMessageOf, TAIL_BYTES } from "./output_file.ts";
 import type { MaskedStream } from "./secret_mask.ts";
-import type { TakeOutput } from "./output_pump.ts";
+import type { OutputTaker, TakeOutput } from "./output_pump.ts";
 
 /** How one output of an attempt is kept. */
 interface AttemptOutputOptions {
@@ -14,7 +14,7 @@ interface AttemptOutputOptions {
   /** Takes what is secret out of what is kept. */
   mask: MaskedStream | undefined;
   /** Gets it as it comes, too, and whole. */
-  passOn?: TakeOutput | undefined;
+  passOn?: OutputTaker | undefined;
 }
 
 /**
@@ -36,7 +36,7 @@ export class AttemptOutput {
   readonly take: TakeOutput = async (chunk) => {
     const { mask, passOn } = this.#options;
     this.#keep(mask === undefined ? chunk.slice() : mask.take(chunk).slice());
-    const wish = passOn?.(chunk);
+    const wish = passOn?.take(chunk);
     await this.#sink?.ready();
     return await wish;
   };
@@ -55,7 +55,8 @@ export class AttemptOutput {
    * @returns Its digest, as it is recorded, and how many bytes were left out, if any were.
    */
   async close(options?: { sync: boolean }): Promise<{ hash: string; cut: number | undefined }> {
-    const { mask } = this.#options;
+    const { mask, passOn } = this.#options;
+    await passOn?.end();
     if (mask !== undefined) this.#keep(mask.end());
     const kept = await this.#sink?.close(options);
     const hash = kept === undefined ? DIGEST_OF_NOTHING : `sha256:${kept.sha256}`;

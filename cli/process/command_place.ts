@@ -24,7 +24,7 @@ import { NotStartedError } from "./cannot_run.ts";
 import type { SignalTarget } from "./interrupts.ts";
 import { ownEntries, ownVariables } from "./marks.ts";
 import { endLeftOutside } from "./orphan_processes.ts";
-import type { TakeOutput } from "./output_pump.ts";
+import type { PassedOutput } from "./output_pump.ts";
 import type { PrintedOutputs } from "./printed_outputs.ts";
 import type { SecretMask } from "./secret_mask.ts";
 import { ProcessLines } from "./process_log.ts";
@@ -55,8 +55,10 @@ export interface CommandPlaceOptions {
   commands?: Set<SignalTarget>;
   /** The terminal that the command shares: there may be only one. */
   terminal?: SharedTerminal | undefined;
-  /** Gets what a command prints as it comes; its standard input is then that of this process. */
-  passThrough?: { output: TakeOutput; errors: TakeOutput } | undefined;
+  /** Whether the standard input of this process, unless that is a terminal, is that of the commands. */
+  givesInput?: boolean;
+  /** Gets what a command prints as it comes. */
+  passThrough?: Pick<PassedOutput, "to" | "isRaw"> | undefined;
   /** Told what people should know. */
   note: (text: string) => void;
   /** What others have printed; a command that is run again alone finds nothing of it. */
@@ -85,7 +87,7 @@ export class CommandPlace implements AttemptPlace {
     this.#processes = new ProcessLines(options.root);
     // Of several only one could read what is typed, and without the terminal none can.
     this.#inheritsInput = options.terminal !== undefined ||
-      (options.passThrough !== undefined && !Deno.stdin.isTerminal());
+      (options.givesInput === true && !Deno.stdin.isTerminal());
     this.endWithinMs = endWithinMs(options.graceMs);
   }
 
@@ -106,20 +108,11 @@ export class CommandPlace implements AttemptPlace {
     const { held, nodes, maxOutputBytes: maxBytes, passThrough, graceMs, kill, commands } =
       this.#options;
     const of = { nodeId, attempt };
-    const output = new AttemptOutput({
-      held,
-      of: { ...of, stream: "out" },
-      maxBytes,
-      mask: this.#mask?.stream(),
-      passOn: passThrough?.output,
-    });
-    const errors = new AttemptOutput({
-      held,
-      of: { ...of, stream: "err" },
-      maxBytes,
-      mask: this.#mask?.stream(),
-      passOn: passThrough?.errors,
-    });
+    const [output, errors] = (["out", "err"] as const).map((stream) => {
+      const passOn = passThrough?.to({ ...of, stream });
+      const mask = this.#mask?.stream();
+      return new AttemptOutput({ held, of: { ...of, stream }, maxBytes, mask, passOn });
+    }) as [AttemptOutput, AttemptOutput];
     this.#hasRun = true;
     let end: CommandEnd;
     try {
@@ -214,9 +207,7 @@ export class CommandPlace implements AttemptPlace {
     for (const text of printed?.notes ?? []) note(text);
     const path = env.PATH === undefined ? this.#defaultPath : pathFor(env.PATH);
     const own = ownVariables(mark, { within: this.#entries, graceMs });
-    const colours = passThrough !== undefined && !terminal?.leavesOutput
-      ? colourVariables(env)
-      : {};
+    const colours = passThrough?.isRaw && !terminal?.leavesOutput ? colourVariables(env) : {};
     return {
       program,
       args: run.slice(1),

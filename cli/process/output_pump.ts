@@ -1,8 +1,17 @@
+import type { OutputRef } from "../../run/types.ts";
 import { NEWLINE, reasonOf } from "../../_internal/text.ts";
 import { wait } from "./end_processes.ts";
 
 /** Takes a part of what a command printed, which it may not keep; `"close"` = no more is wanted. */
 export type TakeOutput = (chunk: Uint8Array) => void | Promise<void | "close">;
+
+/** Takes one output of an attempt, from its begin to its end. */
+export interface OutputTaker {
+  /** Takes a part of it. */
+  take: TakeOutput;
+  /** There is no more. */
+  end(): Promise<void>;
+}
 
 /** What was printed already gets this long to arrive, however short the grace is. */
 const LAST_READ_MS = 500;
@@ -141,4 +150,52 @@ export class PassThrough {
       return "close";
     }
   };
+}
+
+/** Where what commands print is passed on to. */
+export interface PassedOutput {
+  /** Whether some of it could not be passed on. */
+  readonly hasLost: boolean;
+  /** Whether it is passed on byte for byte, with its colours. */
+  readonly isRaw: boolean;
+  /** Whether the last of it ended in the middle of a line; setting it says that the line was ended. */
+  isInLine: boolean;
+  /** Takes one output of an attempt. */
+  to(of: OutputRef): OutputTaker;
+}
+
+/** Passes on what commands print as it comes, byte for byte. */
+export class RawOutput implements PassedOutput {
+  /** Every byte is passed on. */
+  readonly isRaw = true;
+  /** What goes to standard output. */
+  readonly output: PassThrough;
+  /** What goes to standard error. */
+  readonly errors: PassThrough;
+
+  constructor(observer: ConstructorParameters<typeof PassThrough>[1]) {
+    this.output = new PassThrough(Deno.stdout, observer);
+    this.errors = new PassThrough(Deno.stderr, observer);
+  }
+
+  /** Whether some of it could not be passed on. */
+  get hasLost(): boolean {
+    return this.output.hasLost || this.errors.hasLost;
+  }
+
+  /** Whether the last of it ended in the middle of a line. */
+  get isInLine(): boolean {
+    return this.output.isInLine || this.errors.isInLine;
+  }
+
+  set isInLine(isInLine: boolean) {
+    this.output.isInLine = isInLine;
+    this.errors.isInLine = isInLine;
+  }
+
+  /** Takes one output of an attempt. */
+  to({ stream }: OutputRef): OutputTaker {
+    const { take } = stream === "out" ? this.output : this.errors;
+    return { take, end: () => Promise.resolve() };
+  }
 }

@@ -7,7 +7,7 @@ import type { DecisionReason } from "../../supervisor/types.ts";
 import type { RunObserver } from "../engine/types.ts";
 import { type Flow, type FlowNode, isAggregate } from "../flow/flow.ts";
 import { recordedRunOf, shownCommand } from "../flow/node_event.ts";
-import { PassThrough } from "../process/output_pump.ts";
+import { type PassedOutput, RawOutput } from "../process/output_pump.ts";
 import { printableLine, shortened } from "../text/printable.ts";
 import { Screen } from "../text/screen.ts";
 import { formatDuration } from "../text/units.ts";
@@ -23,30 +23,45 @@ export interface RunDisplay extends RunObserver, Disposable {
   runEnded(report: RunReport): void;
 }
 
-/** What commands print, passed on to the streams of this process. */
-class PassedOutput {
-  readonly output: PassThrough;
-  readonly errors: PassThrough;
+/** What is shown of what commands print: the ends of failed ones at the end, all of it as it comes, or nothing. */
+export const OUTPUT_MODES = ["failed", "labelled", "none"] as const;
 
-  constructor(observer: ConstructorParameters<typeof PassThrough>[1]) {
-    this.output = new PassThrough(Deno.stdout, observer);
-    this.errors = new PassThrough(Deno.stderr, observer);
-  }
-
-  /** Whether some of it could not be passed on. */
-  get hasLost(): boolean {
-    return this.output.hasLost || this.errors.hasLost;
-  }
-}
+/** One of {@linkcode OUTPUT_MODES}. */
+export type OutputMode = typeof OUTPUT_MODES[number];
 
 /** Shows the run of a flow as the verb does that began it, also when it is gone on with. */
-export function displayOf(
+export async function displayOf(
   flow: Flow,
-  { root, json, completed = 0 }: { root: string; json: boolean; completed?: number },
-): RunDisplay {
+  { root, json, completed = 0, output }: {
+    root: string;
+    json: boolean;
+    completed?: number;
+    output?: OutputMode | undefined;
+  },
+): Promise<RunDisplay> {
   if (flow.madeBy === "exec") return new CommandDisplay({ json });
   if (json) return new JsonDisplay();
-  return new TextDisplay(flow, { root, completed, passesOutput: flow.madeBy === "tasks" });
+  // A task alone has the terminal for itself; several would write into each other's lines.
+  const usual = flow.madeBy !== "tasks" ? "failed" : flow.nodes.length === 1 ? "raw" : "labelled";
+  const mode = output ?? usual;
+  const pass = mode === "raw"
+    ? passRaw
+    : mode === "labelled"
+    ? await passLabelled(flow)
+    : undefined;
+  return new TextDisplay(flow, { root, completed, pass, showsTails: mode === "failed" });
+}
+
+/** Makes what passes on what commands print, beside all else that a display prints. */
+type Pass = (display: { out: Screen; err: Screen; note: (text: string) => void }) => PassedOutput;
+
+function passRaw({ out, note }: Parameters<Pass>[0]): PassedOutput {
+  return new RawOutput({ prepare: () => out.status(), note });
+}
+
+async function passLabelled({ nodes }: Flow): Promise<Pass> {
+  const { LabelledOutput } = await import("./labelled_output.ts");
+  return (screens) => new LabelledOutput(screens, nodes.map(({ id }) => id));
 }
 
 const TICK_MS = 1000;
@@ -58,27 +73,31 @@ export class TextDisplay implements RunDisplay {
   readonly #screen = new Screen(Deno.stdout);
   readonly #errors = new Screen(Deno.stderr);
   readonly #root: string;
+  readonly #showsTails: boolean;
   readonly #progress: RunProgress;
   readonly #redraw = () => this.#tick();
   #runId = "";
   #ticker: ReturnType<typeof setInterval> | undefined;
 
-  /** `completed`: how many nodes had completed before. */
+  /**
+   * `completed`: how many nodes had completed before; `pass`: what passes on what commands print;
+   * `showsTails`: whether the ends of what failed ones have printed are shown at the end.
+   */
   constructor(
     flow: Flow,
-    { root, passesOutput = false, completed = 0 }: {
+    { root, pass, showsTails, completed }: {
       root: string;
-      passesOutput?: boolean;
-      completed?: number;
+      pass?: Pass | undefined;
+      showsTails: boolean;
+      completed: number;
     },
   ) {
     this.#root = root;
+    this.#showsTails = showsTails;
     const total = flow.nodes.filter((node) => !isAggregate(node)).length;
     this.#progress = new RunProgress(total, completed);
-    if (passesOutput) {
-      const prepare = () => this.#screen.status();
-      this.passed = new PassedOutput({ prepare, note: (text) => this.note(text) });
-    }
+    const note = (text: string) => this.note(text);
+    this.passed = pass?.({ out: this.#screen, err: this.#errors, note });
   }
 
   /** Prints the id, as the first line (ORN-1). */
@@ -109,8 +128,8 @@ export class TextDisplay implements RunDisplay {
     this.#screen.status();
     const may = allowFailure && end.termination !== "Completed" ? ", which it may" : "";
     this.#line(`${endLine(this.#screen, id, end)}${may}`);
-    // Where output is passed on there are no tails at the end, which have it, too.
-    const why = this.passed && whyNotStarted(end);
+    // Where there are tails at the end, these have it.
+    const why = this.#showsTails ? undefined : whyNotStarted(end);
     if (why !== undefined) this.note(why);
     this.#tick();
   }
@@ -153,20 +172,14 @@ export class TextDisplay implements RunDisplay {
       if (!isWindows) Deno.addSignalListener("SIGWINCH", this.#redraw);
     }
     // What a command has not finished is not written over.
-    if (this.#isInLine) return;
+    if (this.passed?.isInLine) return;
     this.#screen.status(this.#progress.text(performance.now()));
   }
 
-  get #isInLine(): boolean {
-    const { output, errors } = this.passed ?? {};
-    return output?.isInLine || errors?.isInLine || false;
-  }
-
   #line(text: string): void {
-    if (this.#isInLine) this.#screen.line();
-    if (this.passed !== undefined) {
-      this.passed.output.isInLine = false;
-      this.passed.errors.isInLine = false;
+    if (this.passed?.isInLine) {
+      this.#screen.line();
+      this.passed.isInLine = false;
     }
     this.#screen.line(text);
   }
@@ -177,10 +190,10 @@ export class TextDisplay implements RunDisplay {
     this.#errors.line(text);
   }
 
-  /** Prints the end of what a failed node printed, unless it was passed on, and the table. */
+  /** Prints the end of what a failed node printed, where that is wanted, and the table. */
   runEnded(report: RunReport): void {
     this[Symbol.dispose]();
-    if (this.passed === undefined) printTails(this.#screen, report);
+    if (this.#showsTails) printTails(this.#screen, report);
     this.#line("");
     printReport(this.#screen, report, this.#root);
   }
@@ -225,7 +238,7 @@ export class JsonDisplay implements RunDisplay {
 /** A command whose output is passed through: all that is said about it goes to stderr. */
 export class CommandDisplay extends JsonDisplay {
   /** What the command prints. */
-  override readonly passed: PassedOutput = new PassedOutput({ note: (text) => this.note(text) });
+  override readonly passed: RawOutput = new RawOutput({ note: (text) => this.note(text) });
   readonly #screen = new Screen(Deno.stderr);
   readonly #json: boolean;
   #endLine: string | undefined;

@@ -30,6 +30,8 @@ export class Screen {
   readonly #stream: typeof Deno.stdout | typeof Deno.stderr;
   readonly #hasColours: boolean;
   #status = "";
+  /** Resolves when what is written by {@linkcode lines} is written. */
+  #writing: Promise<unknown> = Promise.resolve();
   /** What is to be written when there is enough of it; undefined outside of batches. */
   #batched: string | undefined;
 
@@ -44,6 +46,30 @@ export class Screen {
     const status = this.#status;
     const line = `${this.#printable(text)}\n`;
     this.#write(status === "" ? line : `${this.#clear()}${line}${status}`);
+  }
+
+  /**
+   * Writes lines behind those that were written so before, and holds nothing else up where whoever reads
+   * them is slow. Resolves, when they are written, to whether anybody reads.
+   */
+  lines(lines: readonly string[]): Promise<boolean> {
+    const text = lines.join("\n");
+    if (!this.isTerminal) return this.#writing = this.#writeBehind(`${this.#printable(text)}\n`);
+    // A terminal takes what it is given, and the status line stays below.
+    this.line(text);
+    return Promise.resolve(!this.isUnread);
+  }
+
+  async #writeBehind(text: string): Promise<boolean> {
+    await this.#writing;
+    try {
+      for (let rest = encodeUtf8(text); rest.length > 0 && !this.isUnread;) {
+        rest = rest.subarray(await this.#stream.write(rest));
+      }
+    } catch (error) {
+      this.#fail(error);
+    }
+    return !this.isUnread;
   }
 
   /** Writes a piece of a line. Nothing that stands in two pieces is made printable as one. */
@@ -69,6 +95,13 @@ export class Screen {
     const clear = this.#clear();
     this.#status = fitTo(printable(text), this.columns - 1);
     this.#write(`${clear}${this.#status}`);
+  }
+
+  /** Takes the status line away, and returns it. */
+  takeStatus(): string {
+    const status = this.#status;
+    this.status();
+    return status;
   }
 
   /** Takes the status line away; in a window that was made narrower it has become several. */
@@ -116,8 +149,12 @@ export class Screen {
         rest = rest.subarray(this.#stream.writeSync(rest));
       }
     } catch (error) {
-      if (error instanceof Deno.errors.BrokenPipe) this.isUnread = true;
-      else Screen.failure ??= error as Error;
+      this.#fail(error);
     }
+  }
+
+  #fail(error: unknown): void {
+    if (error instanceof Deno.errors.BrokenPipe) this.isUnread = true;
+    else Screen.failure ??= error as Error;
   }
 }

@@ -67,7 +67,7 @@ async function exec(args: string[]): Promise<number> {
   }
   const masks = namesOption(options.mask) ?? [];
   const flow = await withSecrets(commandFlow(command, options), masks);
-  using display = displayOf(flow, { root, json });
+  using display = await displayOf(flow, { root, json });
   const { exitCode } = await recordRun(flow, { root, display, ...runSettings(options) });
   return exitCode;
 }

@@ -177,7 +177,7 @@ async function resumeRun(options: ResumeOptions): Promise<number> {
     // What has completed may have been run by something that is gone since.
     const programs = new Programs(flow).check(plan.open);
     const completed = flow.nodes.length - plan.open.length;
-    display = shown.use(displayOf(flow, { root, json, completed }));
+    display = shown.use(await displayOf(flow, { root, json, completed }));
     interrupts.listenFor(display, options.graceMs);
     display.runStarted(runId);
     const { digests } = plan;

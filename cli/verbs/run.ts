@@ -7,7 +7,7 @@ import { checkSelection, selectNodes } from "../flow/select_nodes.ts";
 import { NO_TASK_FILES } from "../flow/task_files.ts";
 import { EXCLUSIVE, type Exclusive } from "../process/exclusive_flow.ts";
 import { printPlan, printPlanJson } from "../reading/print_plan.ts";
-import { displayOf } from "../reading/run_display.ts";
+import { displayOf, OUTPUT_MODES, type OutputMode } from "../reading/run_display.ts";
 import { withSecrets } from "../flow/secrets.ts";
 import { recordRun } from "../record_run.ts";
 import { Screen } from "../text/screen.ts";
@@ -50,6 +50,10 @@ Usage: taffrail run [options] FLOW [-- ARGUMENT…]
                       what they need
   --exclusive HOW     let no other run of this flow be at work, by its name in
                       the root: wait for it, or refuse to run
+  --output HOW        what to show of what commands print: failed, the ends of
+                      those that failed, at the end; labelled, whole lines
+                      behind their node as they come; or none (default: failed;
+                      with --tasks labelled, of a single task all as it is)
   --dry-run           print what would run, in order, and run nothing
   --recursive         with --tasks: those of all members of the workspace
   --filter PATTERN    with --tasks: those of the members whose names contain it
@@ -118,7 +122,9 @@ are named, not for what these depend on. The text of a task is recorded, and is
 what runs; scripts of package.json are run by name, with those before and behind
 them, as deno task does. In a workspace nodes are called MEMBER:TASK.
 
-What tasks given with --tasks print is passed through, and recorded. Exit codes:
+Whatever is shown, what commands print is recorded: see taffrail logs. What a
+single task given with --tasks prints is passed through, of several in whole
+lines: "build | text", on stderr "build ! text". Exit codes:
 0 all has completed, 1 a node failed, or something cannot be recorded, 2 called
 wrongly, and nothing was started, 128 + n ended by signal n; with --tasks those
 of taffrail exec for the task that failed first.
@@ -143,7 +149,8 @@ of --tasks is { "files": [{ "path", "package", "tasks": [{ "name", "command",
       const masks = namesOption(options.mask) ?? [];
       const flow = await withSecrets(partOf(await chooseFlow(given), options), masks);
       if (options["dry-run"] === true) return await showPlan(flow, json);
-      using display = displayOf(flow, { root, json });
+      const output = outputOption(options.output, json);
+      using display = await displayOf(flow, { root, json, output });
       const keepsGoing = options["keep-going"];
       const settings = { ...runSettings(options), ...exclusiveOption(options), keepsGoing };
       const { exitCode } = await recordRun(flow, { root, display, ...settings });
@@ -163,6 +170,7 @@ const RUN_KINDS = {
   skip: "string",
   "dry-run": "boolean",
   exclusive: "string",
+  output: "string",
 } as const;
 
 /** What stands on the command line. */
@@ -179,6 +187,14 @@ const TASK_OPTIONS = [
   ["recursive", ""],
   ["filter", ""],
 ] as const;
+
+function outputOption(given: string | undefined, json: boolean): OutputMode | undefined {
+  if (given === undefined) return undefined;
+  const mode = OUTPUT_MODES.find((word) => word === given);
+  if (mode === undefined) throw optionError("output", given, `say ${listed(OUTPUT_MODES)}`);
+  if (json) throw optionError("output", given, "with --json the document is all that is printed");
+  return mode;
+}
 
 function exclusiveOption(options: { exclusive?: string }): { exclusive?: Exclusive } {
   const given = options.exclusive;

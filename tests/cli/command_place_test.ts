@@ -67,7 +67,12 @@ test("CommandPlace hands on and keeps large outputs whole, whatever their chunks
   };
   const script = "seq 200000; seq 300000 >&2";
   const { run } = placeIn(cwd, { a: shell(script), b: shell(script) }, {
-    passThrough: { output: count("out"), errors: count("err") },
+    passThrough: {
+      isRaw: true,
+      to: ({ stream }) => {
+        return { take: count(stream === "out" ? "out" : "err"), end: () => Promise.resolve() };
+      },
+    },
   });
   const lines = (most: number) =>
     Array.from({ length: most }, (_, index) => `${index + 1}\n`).join("");

@@ -30,7 +30,7 @@ const TASKS = {
 test("a task that was cut off and has changed is told, and runs as it is now", async (cwd) => {
   await writeTasks(cwd, TASKS);
   const args = ["run", "--tasks", "slow", "--", "--loud"];
-  const runId = await killAt(cwd, args, /^one$/);
+  const runId = await killAt(cwd, args, /^slow \| one$/);
   await writeTasks(cwd, { ...TASKS, slow: { command: "echo TWO", dependencies: ["gen"] } });
   const { code, stdout, stderr } = await taffrail(["resume", "slow"], { cwd });
   assertEquals(code, 0, stderr);
@@ -38,7 +38,7 @@ test("a task that was cut off and has changed is told, and runs as it is now", a
     stderr,
     "node slow has another text of its task than when the run began\n",
   );
-  assertStringIncludes(stdout, "\nTWO --loud\n");
+  assertStringIncludes(stdout, "\nslow#2 | TWO --loud\n");
   assertEquals(await Deno.readTextFile(`${cwd}/order`), "generated\n");
   const record = await readFlowRecord(`${cwd}/.taffrail`, runId);
   const node = record?.nodes.find(({ id }) => id === "slow");
@@ -52,7 +52,7 @@ test("a task that was cut off and has changed is told, and runs as it is now", a
 
 test("a task that has completed and has changed is refused by name", async (cwd) => {
   await writeTasks(cwd, TASKS);
-  await killAt(cwd, ["run", "--tasks", "slow"], /^one$/);
+  await killAt(cwd, ["run", "--tasks", "slow"], /^slow \| one$/);
   const gen = "echo again >>order";
   await writeTasks(cwd, { gen, slow: { command: "echo two", dependencies: ["gen"] } });
   const refused = await taffrail(["resume", "slow"], { cwd });
@@ -92,7 +92,7 @@ test("the tasks of a flow file are recorded, and a changed one is told", async (
 
 test("tasks that are gone are named", async (cwd) => {
   await writeTasks(cwd, TASKS);
-  await killAt(cwd, ["run", "--tasks", "slow"], /^one$/);
+  await killAt(cwd, ["run", "--tasks", "slow"], /^slow \| one$/);
   await writeTasks(cwd, { gen: "echo" });
   const { code, stderr } = await taffrail(["resume", "slow"], { cwd });
   assertEquals(code, 125);

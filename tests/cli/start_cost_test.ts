@@ -14,6 +14,7 @@ const MOST_FILES: Record<string, number> = {
   init: 20,
   ls: 45,
   follow: 45,
+  logs: 90,
   stop: 45,
   pass: 110,
   prune: 70,

@@ -1,4 +1,4 @@
-import { assertEquals, assertStringIncludes, assertThrows } from "@std/assert";
+import { assertEquals, assertMatch, assertStringIncludes, assertThrows } from "@std/assert";
 import { parseJsonc } from "../../cli/flow/parse_jsonc.ts";
 import { TaskFiles } from "../../cli/flow/task_files.ts";
 import { UsageError } from "../../cli/exit_codes.ts";
@@ -56,8 +56,8 @@ Deno.test("taffrail run --tasks runs each task once, after what it depends on", 
       stdout,
       "\n▸ build: echo build >>order\n",
     );
-    // What it prints is passed through, and recorded.
-    assertStringIncludes(stdout, "\ngenerated\n");
+    // What it prints is passed on, and recorded.
+    assertMatch(stdout, /\ngen +\| generated\n/);
     assertEquals(await outputOf({ root: `${cwd}/${ROOT}`, runId }, "gen.1.out"), "generated\n");
   });
 });
@@ -114,7 +114,7 @@ Deno.test("taffrail run runs scripts of package.json as deno task does, and task
     const { code, stdout } = await taffrail(args, { cwd: `${cwd}/member` });
     assertEquals(code, 0, stdout);
     for (const printed of ["own", "shared", "script"]) {
-      assertStringIncludes(stdout, `\n${printed}\n✓ ${printed} `);
+      assertStringIncludes(stdout, `\n${printed.padEnd(6)} | ${printed}\n✓ ${printed} `);
     }
   });
 });
