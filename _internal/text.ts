@@ -102,6 +102,26 @@ export function reasonOf(thrown: unknown): string {
   return thrown instanceof Error ? thrown.message : String(thrown);
 }
 
+/** What the system has called the failure that an error comes of. */
+export function systemCodeOf(error: unknown): unknown {
+  if (!(error instanceof Error)) return undefined;
+  return Reflect.get(error, "code") ?? systemCodeOf(error.cause);
+}
+
+/** What to do where something could not be written: room helps only against a full disk. */
+export function writeRemedy(error: unknown): string {
+  switch (systemCodeOf(error)) {
+    case "EACCES":
+    case "EPERM":
+    case "EROFS":
+      return "make it writable";
+    case "EIO":
+      return "have the disk checked";
+    default:
+      return "free some space";
+  }
+}
+
 /** What people call the kinds of failures; records keep the words of their format. */
 const FAILURES: ReadonlyMap<string, string> = new Map([
   ["crash", "failed"],

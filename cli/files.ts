@@ -74,6 +74,21 @@ export function sizeOfDirectory(path: string): number {
   return bytes;
 }
 
+/** The largest file of a directory, and how many bytes it has. */
+export function largestFile(directory: string): [path: string, bytes: number] {
+  let [largest, most] = ["", 0];
+  try {
+    for (const { name } of Deno.readDirSync(directory)) {
+      const path = join(directory, name);
+      const bytes = sizeOfFile(path);
+      if (bytes > most) [largest, most] = [path, bytes];
+    }
+  } catch (error) {
+    throwIfNotCapable(error);
+  }
+  return [largest, most];
+}
+
 function sizeOfFile(path: string): number {
   try {
     return Deno.lstatSync(path).size;

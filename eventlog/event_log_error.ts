@@ -1,7 +1,7 @@
 import type { AppendFailure } from "../_internal/append_file.ts";
 import { TaffrailError, type TaffrailErrorOptions } from "../_internal/errors.ts";
 import { RunFolderError } from "../_internal/run_folder.ts";
-import { reasonOf } from "../_internal/text.ts";
+import { reasonOf, writeRemedy } from "../_internal/text.ts";
 
 /**
  * What went wrong:
@@ -159,7 +159,7 @@ export function appendError(
     case "sync": {
       const problem = `Cannot vouch for what was appended to ${path}: syncing it failed ` +
         `(${reasonOf(cause)})`;
-      const remedy = "free some space, open the log again and verify it";
+      const remedy = `${writeRemedy(cause)}, open the log again and verify it`;
       return eventLogError(kind, problem, { details, remedy, cause });
     }
     case "closed":

@@ -4,7 +4,7 @@
  */
 import { isNotFound } from "../_internal/file_port.ts";
 import { RuntimeStoreError, type StoreOperation } from "./runtime_store_error.ts";
-import { reasonOf } from "../_internal/text.ts";
+import { reasonOf, writeRemedy } from "../_internal/text.ts";
 
 /** A mutation of a stopped runtime (WRT-8). */
 export function runtimeStoppedError(runtimeId: string): RuntimeStoreError {
@@ -198,7 +198,7 @@ export function readOnlyAfterSyncError(
   },
 ): RuntimeStoreError {
   const message = `Cannot vouch for changes of runtime ${runtimeId}: ${doing} ${path} failed ` +
-    `(${reasonOf(cause)}), so it is read-only now; free some space and open it again`;
+    `(${reasonOf(cause)}), so it is read-only now; ${writeRemedy(cause)} and open it again`;
   return new RuntimeStoreError("read-only", message, { details: { runtimeId, path }, cause });
 }
 

@@ -17,7 +17,7 @@ import {
 } from "../../_internal/file_port.ts";
 import { MAX_LINE_BYTES } from "../../_internal/json_lines.ts";
 import { absolute, dirname } from "../../_internal/path.ts";
-import { encodeUtf8, reasonOf } from "../../_internal/text.ts";
+import { encodeUtf8, reasonOf, writeRemedy } from "../../_internal/text.ts";
 import type { Recovery } from "../../eventlog/types.ts";
 import { CaptureJournalError } from "../errors.ts";
 import { encodeJournalLine, type JournalLine } from "./journal_lines.ts";
@@ -364,27 +364,31 @@ function ioError(path: string, cause: unknown): CaptureJournalError {
   return new CaptureJournalError("io", message, { details: { path }, cause });
 }
 
-const REMEDIES = {
-  sync: "free some space and recover what is in it",
-  replaced: "let other programs leave an open journal alone",
-};
+/** What to do, where that is known. */
+function remediesFor(cause: unknown) {
+  return {
+    sync: `${writeRemedy(cause)} and recover what is in it`,
+    replaced: "let other programs leave an open journal alone",
+  };
+}
 
 function journalError(path: string, failure: AppendFailure): CaptureJournalError {
   const { kind, cause, expected, actual, lockPath, problem } = failure;
   if (kind === "io") return ioError(path, cause);
+  const remedies = remediesFor(cause);
   const writing = `Cannot write the capture journal ${path}:`;
   const reasons = {
     "lock-timeout": `the lock of ${lockPath} was not released in time`,
     conflict: `it has ${actual} lines instead of ${expected}, so another session writes to it`,
     rewound: `it shrank from ${expected} to ${actual} bytes, so another program has cut it`,
-    replaced: `${problem}; ${REMEDIES.replaced}`,
-    sync: `syncing it failed (${reasonOf(cause)}); ${REMEDIES.sync}`,
+    replaced: `${problem}; ${remedies.replaced}`,
+    sync: `syncing it failed (${reasonOf(cause)}); ${remedies.sync}`,
     busy: `${actual} lines wait already`,
     closed: "it is closed",
   };
   return new CaptureJournalError(kind, `${writing} ${reasons[kind]}`, {
     details: { path },
-    ...((kind === "sync" || kind === "replaced") && { remedy: REMEDIES[kind] }),
+    ...((kind === "sync" || kind === "replaced") && { remedy: remedies[kind] }),
     cause,
   });
 }

@@ -342,7 +342,9 @@ class FlowRun {
 
   #recordingError(cause: unknown): unknown {
     if (cause instanceof RecordingError) return cause;
-    return new RecordingError("run", { of: `run ${this.#options.held.view.runId}`, cause });
+    const { held: { view: { runId } }, root } = this.#options;
+    const outputs = runPaths(root, runId).nodes;
+    return new RecordingError("run", { of: `run ${runId}`, cause, outputs });
   }
 
   /** What keeps a run from being gone on with is told as it is; nothing was begun. */

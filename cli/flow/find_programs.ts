@@ -1,5 +1,5 @@
 import { delimiter, isAbsolute, isDirectory, lookAt, resolve } from "../files.ts";
-import { dirname, isWindows } from "../../_internal/path.ts";
+import { basename, dirname, isWindows } from "../../_internal/path.ts";
 import { ProgramError, UsageError } from "../exit_codes.ts";
 import { fitTo, quoted } from "../text/printable.ts";
 import type { Flow, FlowNode } from "./flow.ts";
@@ -129,7 +129,20 @@ function findProgram(name: string, place: ProgramPlace): string | NoProgram {
   if (found !== undefined) return found;
   const file = candidates.find((path) => lookAt(path)?.isFile);
   if (file !== undefined) return problemOf(file);
-  return { problem: "is not on the PATH: install it, or write its path", isThere: false };
+  const problem = isPathUnset(place)
+    ? "is not on the PATH, which is not set: set it, or write its path"
+    : "is not on the PATH: install it, or write its path";
+  return { problem, isThere: false };
+}
+
+/** A directory that Deno adds to the PATH of its own process, which has one even where none was set. */
+const DENO_DIRECTORY = "node_compat_bin";
+
+/** Whether there is no variable PATH, so that nothing was searched but what Deno and we have added. */
+function isPathUnset({ path }: ProgramPlace): boolean {
+  const given = (Deno.env.get("PATH") ?? "").split(delimiter);
+  const isUnset = given.every((entry) => entry === "" || basename(entry) === DENO_DIRECTORY);
+  return isUnset && path === pathFor(undefined);
 }
 
 function firstProgram(paths: string[]): string | undefined {

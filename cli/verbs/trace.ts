@@ -1,7 +1,7 @@
 import { runPaths } from "../../_internal/root_layout.ts";
 import { reasonOf } from "../../_internal/text.ts";
 import { readTrace } from "../../trace/read_trace.ts";
-import { replayTrace } from "../../trace/replay_trace.ts";
+import { replayTrace, type TraceReplay, type TraceStepReplay } from "../../trace/replay_trace.ts";
 import { toChromeTrace } from "../../trace/to_chrome_trace.ts";
 import type { TraceEnvelope, TraceStep } from "../../trace/types.ts";
 import { optionError, UsageError } from "../exit_codes.ts";
@@ -11,7 +11,14 @@ import { Interrupts } from "../process/interrupts.ts";
 import { isFromMissingFile } from "../files.ts";
 import { findReadableRun } from "../reading/find_run.ts";
 import { isNewer, newerText } from "../reading/open_capture.ts";
-import { columnWidth, commandLine, counted, printableLine } from "../text/printable.ts";
+import {
+  columnWidth,
+  commandLine,
+  counted,
+  listed,
+  printableLine,
+  shortened,
+} from "../text/printable.ts";
 import { Screen } from "../text/screen.ts";
 import { formatDuration } from "../text/units.ts";
 import {
@@ -136,28 +143,47 @@ async function replay(
   }
   const { ok, replayed, reachedEnd, steps } = found;
   if (json) {
-    const listed = steps.map(({ step, node_id, outcome, expected, actual }) => {
+    const rows = steps.map(({ step, node_id, outcome, expected, actual }) => {
       return { step, node_id, outcome, expected: expected ?? null, actual: actual ?? null };
     });
-    screen.line(JSON.stringify({ ok, replayed, reached_end: reachedEnd, steps: listed }));
+    screen.line(JSON.stringify({ ok, replayed, reached_end: reachedEnd, steps: rows }));
     return ok && replayed > 0 ? 0 : 1;
   }
-  for (const { lines, error, outcome } of steps) {
+  for (const replayed of steps) {
+    const { lines, error, outcome } = replayed;
     for (const line of lines) screen.line(printableLine(line));
+    if (isMended(trace, replayed)) screen.line("  succeeds now, where it had failed");
     if (error === undefined) continue;
     const reason = reasonOf(error);
     const how = outcome === "failed-again" ? "failed again, as recorded" : "failed, unlike then";
     screen.line(`  ${printableLine(`${how}: ${reason}`)}`);
   }
-  screen.line(verdict(screen, { ok, replayed }));
+  screen.line(verdict(screen, trace, found));
   return ok && replayed > 0 ? 0 : 1;
 }
 
-function verdict(screen: Screen, { ok, replayed }: { ok: boolean; replayed: number }): string {
+/** Whether a step had failed when it was recorded, and does so no more: somebody has mended it. */
+function isMended({ steps }: TraceEnvelope, { step, outcome }: TraceStepReplay): boolean {
+  return outcome === "diverges" && steps[step - 1]!.error !== undefined;
+}
+
+function verdict(
+  screen: Screen,
+  trace: TraceEnvelope,
+  { ok, replayed, steps }: TraceReplay,
+): string {
   if (replayed === 0) return `${screen.mark(false)} no step could be replayed`;
-  const count = `${counted(replayed, "step")} ${replayed === 1 ? "was" : "were"}`;
-  const how = ok ? "went as recorded" : "not all went as recorded";
-  return `${screen.mark(ok)} ${count} replayed, and ${how}`;
+  const count = `${counted(replayed, "step")} ${replayed === 1 ? "was" : "were"} replayed`;
+  if (ok) return `${screen.mark(true)} ${count}, and went as recorded`;
+  const unlike = steps.filter(({ outcome, input }) => {
+    return outcome === "diverges" || outcome === "failed" || input !== undefined;
+  });
+  if (!unlike.every((step) => isMended(trace, step))) {
+    return `${screen.mark(false)} ${count}, and not all went as recorded`;
+  }
+  const names = listed(unlike.map(({ node_id: id }) => printableLine(id)));
+  const verb = unlike.length === 1 ? "succeeds" : "succeed";
+  return `${count}: ${names} ${verb} now, where it had failed`;
 }
 
 function parseStep(option: string, text: string): number {
@@ -227,7 +253,7 @@ function printDetails(screen: Screen, { invocation_json: invocation, error }: Tr
     }
   };
   const { payload } = (invocation ?? {}) as { payload?: { run?: unknown; cwd?: unknown } };
-  if (Array.isArray(payload?.run)) line("command", commandLine(payload.run.map(String)));
+  if (Array.isArray(payload?.run)) line("command", shortened(commandLine(payload.run.map(String))));
   else if (payload !== undefined && payload !== null) line("input", JSON.stringify(payload));
   if (typeof payload?.cwd === "string") line("in", payload.cwd);
   if (error === undefined) return;

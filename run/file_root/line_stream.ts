@@ -5,7 +5,7 @@
 import { type AppendFailure, AppendFile } from "../../_internal/append_file.ts";
 import { Barrier } from "../../_internal/barrier.ts";
 import { type FilePort, runStepsSync } from "../../_internal/file_port.ts";
-import { reasonOf } from "../../_internal/text.ts";
+import { reasonOf, writeRemedy } from "../../_internal/text.ts";
 import { type RunError, runError } from "../run_error.ts";
 import type { SyncedFolder } from "./folders.ts";
 
@@ -123,7 +123,7 @@ function appendError(
     case "closed":
       return runError("lost", `${appending} the run is not held any more`, { details });
     case "sync": {
-      const remedy = "free some space, and go on with the run";
+      const remedy = `${writeRemedy(cause)}, and go on with the run`;
       const why = `syncing it failed (${reasonOf(cause)})`;
       return runError("sync", `Cannot vouch for what was appended to ${path}: ${why}`, {
         details,

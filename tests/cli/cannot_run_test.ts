@@ -2,6 +2,7 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { NotStartedError } from "../../cli/process/cannot_run.ts";
 import { withTempDir } from "../_util/temp.ts";
+import { taffrail } from "./_command.ts";
 import { type NodeParts, placeIn } from "./_place.ts";
 
 const IS_LINUX = Deno.build.os === "linux";
@@ -196,4 +197,18 @@ Deno.test("what the system is short of for the moment may be tried again", () =>
     assertEquals(error.record.code, code as string);
     assertStringIncludes(error.message, `(Word of the system, ${code}): run less at a time`);
   }
+});
+
+Deno.test("taffrail exec says that PATH is not set where it is not", async () => {
+  await withTempDir(async (cwd) => {
+    const { code, stderr } = await taffrail(["exec", "--", "no-such-program"], {
+      cwd,
+      env: { PATH: "" },
+    });
+    assertEquals(code === 0, false);
+    assertStringIncludes(
+      stderr,
+      'Cannot run "no-such-program", which is not on the PATH, which is not set: set it, or write',
+    );
+  });
 });

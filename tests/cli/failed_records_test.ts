@@ -61,7 +61,7 @@ traceTest("a barrier that fails ends the run, and nothing behind it is told", as
   const runId = await onlyRun(`${cwd}/.taffrail`);
   assertStringIncludes(ended.stderr, `Cannot record run ${runId}: Cannot vouch for what was `);
   assertStringIncludes(ended.stderr, "syncing it failed (Input/output error (os error 5))");
-  assertStringIncludes(ended.stderr, "free some space, and go on with the run");
+  assertStringIncludes(ended.stderr, "have the disk checked, and go on with the run");
   assertMatch(ended.stderr, /^n\d+ \(attempt 1\) has ended, and that could not be recorded: /m);
   const last = eventsOf(`${cwd}/.taffrail`, runId).at(-1);
   assertEquals([last?.type, last?.reason?.includes("Cannot vouch for")], ["pipe.aborted", true]);

@@ -135,3 +135,19 @@ Deno.test("taffrail trace --replay makes each attempt as the one that it was, an
     ]);
   });
 });
+
+Deno.test("taffrail trace --replay says that a step which was mended succeeds now", async () => {
+  await withTempDir(async (cwd) => {
+    const flow = await writeFlow(cwd, { good: "true", bad: "test -e mended" });
+    await taffrail(["run", flow], { cwd });
+    const again = await taffrail(["trace", "--replay", "flow"], { cwd });
+    assertEquals(again.code, 0);
+    assertStringIncludes(again.stdout, "failed again, as recorded");
+    await Deno.writeTextFile(`${cwd}/mended`, "");
+    const { code, stdout } = await taffrail(["trace", "--replay", "flow"], { cwd });
+    assertStringIncludes(stdout, "  succeeds now, where it had failed\n");
+    assertMatch(stdout, /replayed: bad succeeds now, where it had failed\n$/);
+    // It did not go as recorded.
+    assertEquals(code, 1);
+  });
+});
