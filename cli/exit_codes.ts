@@ -19,6 +19,8 @@
  * | 126     | the program was found and cannot be executed                                       |
  * | 127     | the program, or what its first line asks for, was not found                        |
  * | 128 + n | what runs was ended by signal n, or this was                                       |
+ *
+ * So does `resume` of such a run; that it cannot be gone on with is 1, as for any run: nothing was begun.
  */
 import type { RunState } from "../eventlog/run_state.ts";
 import type { AttemptEnd } from "../run/types.ts";
@@ -85,18 +87,21 @@ export class StoppedError extends Error {
 }
 
 /**
- * Does what the exit code of is that of what runs, where the flow was made by a verb of which that is true;
- * `isAnswer`: what is thrown and is nobody's failure.
+ * Does what the exit code of is that of what runs, where the flow was made by a verb of which that is true.
+ *
+ * @param maker What made the flow.
+ * @param does What is done.
+ * @param isRefusal Which errors say that there is nothing to run; they are told as any verb's are.
  */
 export async function passExitCode<T>(
   maker: Maker | undefined,
   does: () => T | Promise<T>,
-  isAnswer: (error: unknown) => boolean = () => false,
+  isRefusal: (error: unknown) => boolean = () => false,
 ): Promise<T> {
   try {
     return await does();
   } catch (error) {
-    throw maker === undefined || isAnswer(error) ? error : new PassedCodeError(error);
+    throw maker === undefined || isRefusal(error) ? error : new PassedCodeError(error);
   }
 }
 

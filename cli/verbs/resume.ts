@@ -15,8 +15,7 @@ import { type FlowChoice, planResume, type ResumePlan } from "../engine/resume_p
 import { runFlow, type RunFlowEnd } from "../engine/run_flow.ts";
 import { passExitCode } from "../exit_codes.ts";
 import { Programs } from "../flow/find_programs.ts";
-import type { Flow, Maker } from "../flow/flow.ts";
-import { flowOfRecord, flowRecordText, readFlowRecord } from "../flow/flow_record.ts";
+import { flowRecordText } from "../flow/flow_record.ts";
 import { Interrupts } from "../process/interrupts.ts";
 import { endOrphans } from "../process/orphan_processes.ts";
 import { processLinesOf } from "../process/process_log.ts";
@@ -24,7 +23,7 @@ import { isSuspended } from "../process/run_holder.ts";
 import { commandHint, findReadableRun } from "../reading/find_run.ts";
 import { isNewer, newerText, unusableBundle } from "../reading/open_capture.ts";
 import { displayOf, type RunDisplay } from "../reading/run_display.ts";
-import { readRunLog } from "../reading/run_log.ts";
+import { readRunLog, type RunLog } from "../reading/run_log.ts";
 import { readRunReport } from "../reading/run_report.ts";
 import { exitCodeOf, flowPorts, reportOfEnd } from "../record_run.ts";
 import {
@@ -78,7 +77,7 @@ always, is looked at anew where what it ran after is asked for again; a failure
 that "allow_failure" allows stands.
 What is printed, and exit codes, are those of the verb that began the run: a
 command of exec, and tasks, have their output and exit codes passed on. One that
-has completed is exit code 1.`,
+cannot be gone on with, or has completed, is exit code 1, and nothing was begun.`,
 
   async run(args) {
     const kinds = {
@@ -107,18 +106,9 @@ has completed is exit code 1.`,
       assumesEnded: options["assume-ended"] ?? false,
       ...runSettings(options),
     };
-    const maker = await makerOf(root, runId);
-    return await passExitCode(maker, () => resumeRun(settings), (error) => {
-      return error instanceof ResumeError && error.kind === "ended";
-    });
+    return await resumeRun(settings);
   },
 };
-
-/** What made the flow of a run; undefined too where that cannot be read, which is told later. */
-async function makerOf(root: string, runId: string): Promise<Maker | undefined> {
-  const record = await readFlowRecord(root, runId).catch(() => undefined);
-  return record && flowOfRecord(record).madeBy;
-}
 
 /** Whether a run has no end; one that cannot be read may have none. */
 function mayBeOpen(root: string, runId: string): boolean {
@@ -146,6 +136,18 @@ interface ResumeOptions extends RunSettings, FlowChoice {
 /** A probe may hold the lock for a moment; who works on the run holds it longer. */
 const LIVE_TIMEOUT_MS = 500;
 
+/** A run that is held, and what is to be done of it. */
+interface Prepared {
+  runs: RunsRoot;
+  held: HeldRun;
+  /** Gives the run up. */
+  hold: AsyncDisposable;
+  log: RunLog;
+  history: JournalHistory | undefined;
+  plan: ResumePlan;
+  interrupts: Interrupts;
+}
+
 /**
  * Goes on with a run that has not completed. Nobody else works on it as long as this does.
  *
@@ -153,34 +155,45 @@ const LIVE_TIMEOUT_MS = 500;
  * @throws {ResumeError} If it cannot be resumed; its message says why, and what to do.
  */
 async function resumeRun(options: ResumeOptions): Promise<number> {
-  const { root, runId, json } = options;
+  const { root, runId } = options;
   refuseEnded(runId, stateOf(root, runId));
   refuseOwnRun(runId);
   using interrupts = new Interrupts();
-  using shown = new DisposableStack();
   await using runs = openFileRoot(root);
+  await using hold = new AsyncDisposableStack();
+  const held = hold.use(await holdAlone(runs, options));
+  const log = readRunLog(root, runId);
+  // It may have ended a moment ago.
+  refuseEnded(runId, log.fold.state().state);
+  await refuseNewer(root, runId);
+  const history = await readHistory({ root, view: held.view, fold: log.fold });
+  const plan = await planResume({ ...options, digestKey: () => runs.digestKey() }, history);
+  const prepared = { runs, held, hold: hold.move(), log, history, plan, interrupts };
+  // Up to here nothing was to run, so whatever went wrong is a failure like that of any verb.
+  return await passExitCode(plan.flow.madeBy, () => goOn(options, prepared), isRefusal);
+}
+
+/** Nothing was begun. */
+function isRefusal(error: unknown): boolean {
+  return error instanceof ResumeError || error instanceof CaptureJournalError;
+}
+
+/** Goes on with a run that may be gone on with; returns the exit code. */
+async function goOn(options: ResumeOptions, prepared: Prepared): Promise<number> {
+  const { root, runId, json } = options;
+  const { runs, held, log: { fold, lastSeq, damaged }, history, plan, interrupts } = prepared;
+  const { flow, digests } = plan;
+  using shown = new DisposableStack();
   let display: RunDisplay;
-  let flow: Flow;
-  let lastSeq: number;
   let end: RunFlowEnd | undefined;
   {
-    await using held = await holdAlone(runs, options);
-    const { fold, lastSeq: before, damaged } = readRunLog(root, runId);
-    lastSeq = before;
-    // It may have ended a moment ago.
-    refuseEnded(runId, fold.state().state);
-    await refuseNewer(root, runId);
-    const history = await readHistory({ root, view: held.view, fold });
-    const digestKey = () => runs.digestKey();
-    const plan = await planResume({ ...options, digestKey }, history);
-    ({ flow } = plan);
+    await using _ = prepared.hold;
     // What has completed may have been run by something that is gone since.
     const programs = new Programs(flow).check(plan.open);
     const completed = flow.nodes.length - plan.open.length;
     display = shown.use(await displayOf(flow, { root, json, completed }));
     interrupts.listenFor(display, options.graceMs);
     display.runStarted(runId);
-    const { digests } = plan;
     const run = { ...options, flow, digests, programs, held, display, fold };
     const ports = await flowPorts(run, interrupts);
     const { stop, kill } = interrupts;
