@@ -125,7 +125,7 @@ export class CommandPlace implements AttemptPlace {
         stop: signal,
         kill,
         commands,
-        endLeft: () => endLeftOutside(of, this.#options),
+        endLeft: () => this.#endLeftOutside(of),
       });
     } catch (error) {
       if (error instanceof NotStartedError) {
@@ -147,7 +147,11 @@ export class CommandPlace implements AttemptPlace {
    * has left in a session of its own is looked for only then, as each look reads of every process there is.
    */
   async endLeft(): Promise<void> {
-    if (this.#hasRun) await endLeftOutside("wholeRun", this.#options);
+    if (this.#hasRun) await this.#endLeftOutside("wholeRun");
+  }
+
+  async #endLeftOutside(attempt: NodeAttempt | "wholeRun"): Promise<void> {
+    await endLeftOutside(attempt, { ...this.#options, rootIdentity: this.#processes.root });
   }
 
   /** What could not be found and ended after a kill of this process may not go on. */

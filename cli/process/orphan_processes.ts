@@ -11,6 +11,8 @@ import {
   recordedAttempts,
   type RecordedProcess,
   RootComparison,
+  type RootIdentity,
+  rootIdentityOf,
 } from "./process_log.ts";
 import {
   groupExists,
@@ -26,6 +28,8 @@ import {
 interface LookFor {
   /** The directory that holds the runs. */
   root: string;
+  /** What that was when the attempts began, where it is known; what it is now when left out. */
+  rootIdentity?: RootIdentity;
   /** The run. */
   runId: string;
   /** The attempts. */
@@ -216,7 +220,7 @@ class Orphans {
 
   constructor(options: LookFor) {
     this.#options = options;
-    this.#root = new RootComparison(options.root);
+    this.#root = new RootComparison(options.rootIdentity ?? rootIdentityOf(options.root));
     const recorded = processesIn(options.processes);
     // Of the others it is not known that they have no end of their own.
     const keys = options.attempts.map(attemptKey);

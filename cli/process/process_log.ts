@@ -39,18 +39,19 @@ interface ProcessLine {
  * them is found when this process dies. Nobody syncs it: a power cut leaves no process either.
  */
 export class ProcessLines {
-  readonly #root: string;
+  /** The root as it was in the beginning: a command may move it, or remove it. */
+  readonly root: RootIdentity;
   #place: Pick<ProcessLine, "host" | "root" | "root_dev" | "root_ino"> | undefined;
 
   /** @param root The directory that holds the runs. */
   constructor(root: string) {
-    this.#root = root;
+    this.root = rootIdentityOf(root);
   }
 
   /** Says which process an attempt is. */
   encode({ nodeId, attempt }: NodeAttempt, pid: number): string {
     const { startTime, bootId } = identifyProcess(pid);
-    const { host, ...root } = this.#place ??= placeOf(this.#root);
+    const { host, ...root } = this.#place ??= placeOf(this.root);
     const line: ProcessLine = {
       node_id: nodeId,
       attempt,
@@ -63,8 +64,7 @@ export class ProcessLines {
   }
 }
 
-function placeOf(root: string) {
-  const { path, dev, ino } = rootIdentityOf(root);
+function placeOf({ path, dev, ino }: RootIdentity) {
   return { root: path, ...defined({ host: hostName(), root_dev: dev, root_ino: ino }) };
 }
 
@@ -197,9 +197,9 @@ export type RootVerdict = "own" | "other" | "unknown";
 export class RootComparison {
   readonly #here: RootIdentity;
 
-  /** Of the root as it is now. */
-  constructor(root: string) {
-    this.#here = rootIdentityOf(root);
+  /** Of the root. */
+  constructor(root: RootIdentity) {
+    this.#here = root;
   }
 
   /** Whose something is that was recorded for a root; without a root it is nobody's that is known. */
@@ -217,8 +217,9 @@ export class RootComparison {
   }
 
   #verdictOn(path: string, found: Deno.FileInfo | undefined): RootVerdict {
-    if (found === undefined) return "unknown";
     const { path: ownPath, dev, ino } = this.#here;
+    // Where this root was, nobody else's is known to have been.
+    if (found === undefined) return path === ownPath ? "own" : "unknown";
     if (ino === undefined) return path === ownPath ? "own" : "other";
     return found.dev === dev && found.ino === ino ? "own" : "other";
   }

@@ -40,6 +40,18 @@ for (const { name, then, code, options = [] } of ENDS) {
   });
 }
 
+for (const [how, script] of Object.entries({ removes: "rm -r", moves: "mv -t .." })) {
+  test(`a command that ${how} the root of its run leaves nothing behind`, async (directory) => {
+    const cwd = `${directory}/place`;
+    await Deno.mkdir(cwd);
+    const flow = await writeFlow(cwd, { job: `${LEAVE}; ${script} .taffrail; exit 3` });
+    const { code, stderr } = await taffrail(["run", flow], { cwd });
+    assertEquals(code, 1);
+    assertStringIncludes(stderr, "has been moved, replaced or removed");
+    assertEquals(isRunning(await pidIn(`${cwd}/job.1`)), false);
+  });
+}
+
 for (const signal of ["SIGHUP", "SIGINT", "SIGQUIT", "SIGTERM"] as const) {
   test(`a command that is ended by ${signal} leaves nothing behind`, async (cwd) => {
     const script = `${LEAVE}; echo ready; exec sleep 1000`;
