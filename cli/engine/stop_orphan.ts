@@ -4,7 +4,9 @@
  * - Nobody else works on the run meanwhile.
  * - What is left of it has ended before its records change; where that cannot be had, they stay as they are.
  */
+import { reasonOf } from "../../_internal/text.ts";
 import { lastRuntimeOf } from "../../capture/bundle/records.ts";
+import { CaptureJournalError } from "../../capture/errors.ts";
 import { recoverCapture } from "../../capture/session/recover_capture.ts";
 import type { CaptureBundle } from "../../capture/types.ts";
 import { RunEngine } from "../../run/engine/run_engine.ts";
@@ -30,17 +32,23 @@ export interface StopOrphanOptions {
   note: (text: string) => void;
 }
 
+/** What came of that. */
+export interface StoppedOrphan {
+  /** The processes that were left of the run. */
+  left: number[];
+  /** Why its end cannot be recorded; undefined where it was. */
+  unrecorded?: string;
+}
+
 /** A probe may hold the lock for a moment; who works on the run holds it longer. */
 const LIVE_TIMEOUT_MS = 500;
 
 /**
- * Ends it.
+ * Ends it. Where its journal tells nothing, what is left of it is ended all the same.
  *
- * @returns The processes that were left of it.
  * @throws {LeftProcessesError} When what is left of it cannot be ended, or found out.
- * @throws {CaptureJournalError} When its journal tells nothing; then what is left of it has ended.
  */
-export async function stopOrphan(options: StopOrphanOptions): Promise<number[]> {
+export async function stopOrphan(options: StopOrphanOptions): Promise<StoppedOrphan> {
   const { root, runId, graceMs, note } = options;
   await using runs = openFileRoot(root);
   await using held = await runs.hold(runId, { timeoutMs: LIVE_TIMEOUT_MS });
@@ -52,11 +60,13 @@ export async function stopOrphan(options: StopOrphanOptions): Promise<number[]> 
     left = await endLeft({ root, runId, attempts, wholeRun: true, processes, ...ending });
   };
   const { fold, damaged } = readRunLog(root, runId);
-  const { bundle } = await recoverCapture(held.view.raw("capture")).catch(async (error) => {
-    // Nobody can tell which attempts have no end: what bears a mark is ended all the same.
+  const recovered = await recoverCapture(held.view.raw("capture")).catch(unreadable);
+  if (typeof recovered === "string") {
+    // Nobody can tell which attempts have no end: what bears a mark is ended.
     await endLeftovers([]);
-    throw error;
-  });
+    return { left, unrecorded: recovered };
+  }
+  const { bundle } = recovered;
   const nodes = fold.state().nodes.map(({ id }) => id);
   const engine = await goOn(held, { bundle, fold, nodes }, { endLeftovers, damaged });
   try {
@@ -66,14 +76,22 @@ export async function stopOrphan(options: StopOrphanOptions): Promise<number[]> 
     await engine.breakOff(error);
     throw error;
   }
-  return left;
+  return { left };
+}
+
+/** Why a journal tells nothing. */
+function unreadable(error: unknown): string {
+  if (error instanceof CaptureJournalError) return reasonOf(error);
+  throw error;
 }
 
 /** Ends what is left of a run that has an end: it was killed behind that, or nothing looked for it. */
-export async function endLeftOfEnded({ graceMs, ...run }: StopOrphanOptions): Promise<number[]> {
+export async function endLeftOfEnded(
+  { graceMs, ...run }: StopOrphanOptions,
+): Promise<StoppedOrphan> {
   const kill = new AbortController().signal;
   const of = { attempts: [], wholeRun: true, processes: [], assumesEnded: true };
-  return await endLeft({ ...run, ...of, graceMs, kill });
+  return { left: await endLeft({ ...run, ...of, graceMs, kill }) };
 }
 
 async function goOn(

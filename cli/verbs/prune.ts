@@ -1,6 +1,6 @@
+import { reasonOf } from "../../_internal/text.ts";
 import { EventLogError } from "../../eventlog/event_log_error.ts";
 import { isLive, removeRun, sweepRemovedRuns } from "../../eventlog/runs_directory.ts";
-import { removeRuntime } from "../../store/check/remove_runtime.ts";
 import { RuntimeStoreError } from "../../store/runtime_store_error.ts";
 import { UsageError } from "../exit_codes.ts";
 import { sizeOfDirectory } from "../files.ts";
@@ -242,10 +242,15 @@ async function keepAtWork(chosen: readonly Chosen[], root: string): Promise<void
   const sight = lookAround();
   for (const run of going) {
     const { runId, state } = run;
-    const left = findLeftOf({ root, runId, isOrphan: state === "orphan" }, sight);
-    if (left === undefined) continue;
-    run.fate = "kept";
-    run.reason = `${left}; ${commandHint("stop", { root, runId })} ends what is left of it`;
+    const stay = (reason: string) => Object.assign(run, { fate: "kept", reason });
+    try {
+      const left = findLeftOf({ root, runId, isOrphan: state === "orphan" }, sight);
+      if (left === undefined) continue;
+      stay(`${left}; ${commandHint("stop", { root, runId })} ends what is left of it`);
+    } catch (error) {
+      // Something else stands in the place of what tells of them.
+      stay(`it cannot be told what is left of it: ${reasonOf(error)}`);
+    }
   }
 }
 
@@ -266,6 +271,8 @@ const HAS_NO_RUNTIME: ReadonlySet<string> = new Set(["store-missing", "invalid-r
 
 /** Its runtime goes first: killed in between, the run is still listed, and its log makes a new one. */
 async function removeWhole(root: string, { runId, state }: Candidate): Promise<void> {
+  // Mostly a rule finds nothing that is to go.
+  const { removeRuntime } = await import("../../store/check/remove_runtime.ts");
   if (state === "runtime") return await removeRuntime(root, runId);
   await tryToRemove(root, { runId, state });
   await removeRuntime(root, runId).catch((error) => {

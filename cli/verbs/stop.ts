@@ -1,5 +1,6 @@
 import { isLive } from "../../eventlog/runs_directory.ts";
 import { reasonOf } from "../../_internal/text.ts";
+import type { StoppedOrphan } from "../engine/stop_orphan.ts";
 import { waitUntil } from "../process/end_processes.ts";
 import { findHolder } from "../process/run_holder.ts";
 import { findRun } from "../reading/find_run.ts";
@@ -67,7 +68,14 @@ aborted, orphan, other, unreadable.`,
     const sent = await stopRun(run, { timeoutMs, kill: options.kill ?? false, report });
     const live = await isLive(root, runId);
     const wasOrphan = !live && stateWordOf(await summarizeRun(root, runId)) === "orphan";
-    if (!live) sent.left = await endLeft(run, { wasOrphan, timeoutMs, report });
+    if (!live) {
+      const { left, unrecorded } = await endLeft(run, { wasOrphan, timeoutMs, report });
+      sent.left = left;
+      if (unrecorded !== undefined) {
+        const problem = `Cannot record the end of run ${runId}: ${unrecorded}`;
+        new Screen(Deno.stderr).line(printableLine(problem));
+      }
+    }
     const summary = await summarizeRun(root, runId);
     const state = stateWordOf(summary);
     if (json) {
@@ -94,7 +102,7 @@ async function endLeft(
     timeoutMs: number;
     report: (text: string) => void;
   },
-): Promise<number[]> {
+): Promise<StoppedOrphan> {
   const options = { ...run, graceMs: Math.min(timeoutMs, ORPHAN_GRACE_MS), note: report };
   // Most runs that are stopped are at work.
   const { endLeftOfEnded, stopOrphan } = await import("../engine/stop_orphan.ts");
