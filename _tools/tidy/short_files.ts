@@ -20,8 +20,6 @@ export const SHORT_FILES: Readonly<Record<string, string>> = {
   "cli/flow/secrets.ts":
     "What a flow may not show: most flows have nothing secret, and load nothing behind this.",
   "cli/flow/value_digests.ts": "Loaded only where a flow gives variables values.",
-  "cli/process/awake_time.ts":
-    "The one clock of signals, timeouts and graces: who listens sets it, and all that wait ask it.",
   "cli/process/output_file.ts":
     "What is made of the bytes of an output, by who records, shows and verifies it.",
   "cli/reading/print_tasks.ts":

@@ -32,7 +32,11 @@ export function suspended(stop: () => void): void {
  */
 export function setAwakeTimeout(callback: () => void, milliseconds: number): () => void {
   const due = awakeNow() + milliseconds;
-  const arm = () => setTimeout(ring, Math.min(Math.ceil(due - awakeNow()), LONGEST_TIMEOUT_MS));
+  const arm = () => {
+    // On a busy machine it may be due before it is set; Deno warns of less than no time.
+    const left = Math.max(0, Math.ceil(due - awakeNow()));
+    return setTimeout(ring, Math.min(left, LONGEST_TIMEOUT_MS));
+  };
   const ring = () => {
     // The timers of the system go on meanwhile, and ring as soon as this process goes on.
     if (due - awakeNow() >= 1) timer = arm();
