@@ -6,14 +6,13 @@ import { runFlow, type RunFlowEnd } from "./engine/run_flow.ts";
 import { exitCodeOfRun, StoppedError } from "./exit_codes.ts";
 import { resolve } from "./files.ts";
 import { Programs } from "./flow/find_programs.ts";
-import { type Flow, nodesById } from "./flow/flow.ts";
+import { type Flow, nodesById, partNotes } from "./flow/flow.ts";
 import { digestsOf, maskOf, unsetSecrets } from "./flow/secrets.ts";
 import type { ValueDigests } from "./flow/value_digests.ts";
 import { hasTerminal } from "./process/shared_terminal.ts";
 import { CommandPlace } from "./process/command_place.ts";
-import { selectionNotes } from "./flow/select_nodes.ts";
 import { PrintedOutputs } from "./process/printed_outputs.ts";
-import { type Exclusive, holdFlow } from "./process/exclusive_flow.ts";
+import type { Exclusive } from "./process/exclusive_flow.ts";
 import { Interrupts } from "./process/interrupts.ts";
 import { prepareRootDirectory } from "./reading/find_root.ts";
 import type { RunDisplay } from "./reading/run_display.ts";
@@ -56,7 +55,7 @@ export async function recordRun(
     await using held = await createRun(runs, flow.name);
     ({ view } = held);
     display.runStarted(view.runId);
-    for (const text of selectionNotes(flow)) display.note(text);
+    for (const text of partNotes(flow)) display.note(text);
     for (const name of unsetSecrets(flow)) {
       display.note(`the secret ${name} has no value: nothing is masked`);
     }
@@ -99,6 +98,7 @@ async function holdAlone(
 ): Promise<Disposable> {
   const errors = new Screen(Deno.stderr);
   const onWait = (text: string) => errors.line(text);
+  const { holdFlow } = await import("./process/exclusive_flow.ts");
   const held = await holdFlow({ ...flow, onWait, stop: interrupts.stop });
   if (held !== undefined) return held;
   const { name, exitCode } = interrupts.received!;

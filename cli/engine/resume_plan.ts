@@ -8,7 +8,7 @@ import { recoverCapture } from "../../capture/session/recover_capture.ts";
 import type { JournalHistory } from "../../run/engine/journal_history.ts";
 import { StoppedError, UsageError } from "../exit_codes.ts";
 import { lookAt } from "../files.ts";
-import type { Flow, FlowNode } from "../flow/flow.ts";
+import { type Flow, type FlowNode, partNotes } from "../flow/flow.ts";
 import { type FlowChanges, flowChanges } from "../flow/flow_changes.ts";
 import {
   flowOfRecord,
@@ -20,7 +20,7 @@ import type { DigestKey, ValueDigests } from "../flow/value_digests.ts";
 import { digestsOf, unsetSecrets, withSecrets } from "../flow/secrets.ts";
 import { flowOfCapture, isOfCommands } from "../flow/node_event.ts";
 import { readFlow } from "../flow/read_flow.ts";
-import { selectionNotes, selectNodes } from "../flow/select_nodes.ts";
+import { selectNodes } from "../flow/select_nodes.ts";
 import { commandHint } from "../reading/find_run.ts";
 import { listed } from "../text/printable.ts";
 import { ResumeError } from "./errors.ts";
@@ -100,7 +100,7 @@ export async function planResume(
     rerun,
     wanted,
     notes: [
-      ...selectionNotes(flow),
+      ...partNotes(flow),
       ...notesOn(changes, (id) => completed.has(id) || stands(id)),
       ...notesOnStanding(standing),
       ...unsetSecrets(flow).map((name) => `the secret ${name} has no value: nothing is masked`),

@@ -1,6 +1,7 @@
 import { isWindowsDevice, MAX_RUN_NAME_LENGTH } from "../../_internal/root_layout.ts";
 import { mapConstraints } from "../../_internal/constraints.ts";
 import type { Constraints } from "../../supervisor/types.ts";
+import { listed } from "../text/printable.ts";
 
 /** The verbs that make a flow of what stands on their command line, without a file. */
 export const MAKERS = ["exec", "tasks"] as const;
@@ -216,4 +217,12 @@ export function isAggregate({ run, gate }: Pick<FlowNode, "run" | "gate">): bool
 /** The nodes of a flow that may fail: such an end of theirs stands. */
 export function mayFail({ nodes }: Pick<Flow, "nodes">): Set<string> {
   return new Set(nodes.filter(({ allowFailure }) => allowFailure).map(({ id }) => id));
+}
+
+/** What people should know of a flow that is a part of its file. */
+export function partNotes({ only, skip }: Flow): string[] {
+  return [
+    ...(only === undefined ? [] : [`only ${listed(only)} and what they need (--only)`]),
+    ...(skip === undefined ? [] : [`skipped: ${listed(skip)} (--skip)`]),
+  ];
 }

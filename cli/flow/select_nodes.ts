@@ -46,14 +46,6 @@ export function selectNodes(flow: Flow, { only, skip }: Selection): Flow {
   return { ...flow, nodes, ...(only && { only: [...only] }), ...(skip && { skip: [...skip] }) };
 }
 
-/** What people should know of a flow that is a part of its file. */
-export function selectionNotes({ only, skip }: Flow): string[] {
-  return [
-    ...(only === undefined ? [] : [`only ${listed(only)} and what they need (--only)`]),
-    ...(skip === undefined ? [] : [`skipped: ${listed(skip)} (--skip)`]),
-  ];
-}
-
 /** Refuses names that are those of no node. */
 export function checkSelection({ nodes }: Flow, selection: Selection): void {
   const ids = nodes.map(({ id }) => id);

@@ -3,10 +3,8 @@ import { optionError, passExitCode, UsageError } from "../exit_codes.ts";
 import { DEFAULT_CONSTRAINTS, type Flow, processorCount, type TaskRequest } from "../flow/flow.ts";
 import { Programs } from "../flow/find_programs.ts";
 import { readFlow } from "../flow/read_flow.ts";
-import { checkSelection, selectNodes } from "../flow/select_nodes.ts";
 import { NO_TASK_FILES } from "../flow/task_files.ts";
-import { EXCLUSIVE, type Exclusive } from "../process/exclusive_flow.ts";
-import { printPlan, printPlanJson } from "../reading/print_plan.ts";
+import type { Exclusive } from "../process/exclusive_flow.ts";
 import { displayOf, OUTPUT_MODES, type OutputMode } from "../reading/run_display.ts";
 import { withSecrets } from "../flow/secrets.ts";
 import { recordRun } from "../record_run.ts";
@@ -147,12 +145,12 @@ of --tasks is { "files": [{ "path", "package", "tasks": [{ "name", "command",
     if (options.tasks === true) return await listTasks(given, json);
     return await passExitCode(options.tasks === undefined ? undefined : "tasks", async () => {
       const masks = namesOption(options.mask) ?? [];
-      const flow = await withSecrets(partOf(await chooseFlow(given), options), masks);
+      const flow = await withSecrets(await partOf(await chooseFlow(given), options), masks);
       if (options["dry-run"] === true) return await showPlan(flow, json);
       const output = outputOption(options.output, json);
       using display = await displayOf(flow, { root, json, output });
       const keepsGoing = options["keep-going"];
-      const settings = { ...runSettings(options), ...exclusiveOption(options), keepsGoing };
+      const settings = { ...runSettings(options), ...await exclusiveOption(options), keepsGoing };
       const { exitCode } = await recordRun(flow, { root, display, ...settings });
       return exitCode;
     });
@@ -196,16 +194,20 @@ function outputOption(given: string | undefined, json: boolean): OutputMode | un
   return mode;
 }
 
-function exclusiveOption(options: { exclusive?: string }): { exclusive?: Exclusive } {
-  const given = options.exclusive;
+async function exclusiveOption(
+  { exclusive: given }: { exclusive?: string },
+): Promise<{ exclusive?: Exclusive }> {
   if (given === undefined) return {};
+  const { EXCLUSIVE } = await import("../process/exclusive_flow.ts");
   const exclusive = EXCLUSIVE.find((word) => word === given);
   if (exclusive === undefined) throw optionError("exclusive", given, `say ${listed(EXCLUSIVE)}`);
   return { exclusive };
 }
 
 /** The part of a flow that is asked for. */
-function partOf(flow: Flow, { only, skip }: GivenToRun["options"]): Flow {
+async function partOf(flow: Flow, { only, skip }: GivenToRun["options"]): Promise<Flow> {
+  if (only === undefined && skip === undefined) return flow;
+  const { checkSelection, selectNodes } = await import("../flow/select_nodes.ts");
   const selection = defined({ only: namesOption(only), skip: namesOption(skip) });
   checkSelection(flow, selection);
   return selectNodes(flow, selection);
@@ -213,6 +215,7 @@ function partOf(flow: Flow, { only, skip }: GivenToRun["options"]): Flow {
 
 async function showPlan(flow: Flow, json: boolean): Promise<number> {
   new Programs(flow).check(flow.nodes);
+  const { printPlan, printPlanJson } = await import("../reading/print_plan.ts");
   const screen = new Screen(Deno.stdout);
   if (json) await printPlanJson(screen, flow);
   else printPlan(screen, flow);
