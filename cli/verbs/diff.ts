@@ -4,21 +4,23 @@ import { type BundleDifference, diffBundles } from "../../capture/bundle/diff_bu
 import type { CaptureBundle } from "../../capture/types.ts";
 import { UsageError } from "../exit_codes.ts";
 import { damageText, openCapture, type OpenedCapture } from "../reading/open_capture.ts";
-import { printableLine } from "../text/printable.ts";
+import { commandLine, counted, printableLine } from "../text/printable.ts";
 import { Screen } from "../text/screen.ts";
 import { COMMON_HELP, readArguments, RUN_OPERAND, type Verb } from "./arguments.ts";
 
 /** `taffrail diff`: compares two recordings. */
 export const diffVerb: Verb = {
   summary: "compare what two runs were given and what was decided",
-  help: `Compares two recordings: what their supervisors were given, and what they
-decided. Each of A and B is a RUN, or the path of a capture file.
+  help: `Compares two recordings, and tells what differs node by node: how it ended,
+what it runs, how many attempts it took and whether it printed the same; where
+no node tells the difference, place by place: what their supervisors were given,
+and what they decided. Each of A and B is a RUN, or the path of a capture file.
 ${RUN_OPERAND}
 
 Usage: taffrail diff [options] A B
 
-  --times             compare times, and in which process it was, too: they
-                      differ between any two runs
+  --times             compare times, how long nodes took, and in which process it
+                      was, too: they differ between any two runs
 ${COMMON_HELP}
 
 To see whether a run would be decided on again as it was, use taffrail replay.
@@ -35,8 +37,11 @@ only A has.`,
       );
     }
     const withTimes = options.times ?? false;
-    const a = readable(await openCapture(root, first), withTimes);
-    const b = readable(await openCapture(root, second), withTimes);
+    const opened = [await openCapture(root, first), await openCapture(root, second)] as const;
+    // It is told before times are taken out, by what nobody needs who wants the places.
+    const words = json ? undefined : await import("../reading/diff_words.ts");
+    const [told, other] = opened.map(({ bundle }) => words?.tellRecording(bundle));
+    const [a, b] = [readable(opened[0], withTimes), readable(opened[1], withTimes)];
     const differences = diffBundles(a.bundle, b.bundle);
     const screen = new Screen(Deno.stdout);
     const isDamaged = [a, b].map((capture) => showDamage(capture)).includes(true);
@@ -45,7 +50,9 @@ only A has.`,
     } else if (differences.length === 0) {
       screen.line(isDamaged ? "what can be read of them is equal" : "they are equal");
     } else {
-      for (const difference of differences) screen.line(printableLine(textOf(difference)));
+      const inWords = told && other ? words!.diffInWords(told, other, withTimes) : [];
+      const lines = linesOf(differences, { inWords, operands });
+      for (const line of lines) screen.line(printableLine(line));
     }
     return differences.length === 0 && !isDamaged ? 0 : 1;
   },
@@ -56,6 +63,17 @@ function showDamage({ name, damage }: OpenedCapture): boolean {
   const text = `the journal of ${name} ends at ${damageText(damage)}`;
   new Screen(Deno.stderr).line(printableLine(text));
   return true;
+}
+
+/** What differs, by node; by place where no node tells it. */
+function linesOf(
+  differences: BundleDifference[],
+  { inWords, operands }: { inWords: string[]; operands: string[] },
+): string[] {
+  if (inWords.length === 0) return differences.map(textOf);
+  const places = counted(differences.length, "place");
+  const command = commandLine(["taffrail", "diff", "--json", ...operands]);
+  return [...inWords, `${places} of the recordings: ${command}`];
 }
 
 function textOf({ kind, path, before, after }: BundleDifference): string {

@@ -210,7 +210,10 @@ Deno.test("taffrail diff compares two runs, and exits with 0 only for equal ones
     await taffrail(["run", "other.json"], { cwd });
     const { code, stdout } = await taffrail(["diff", "flow", "other"], { cwd });
     assertEquals(code, 1);
-    assertStringIncludes(stdout, "~ $.config.max_in_flight: 2 -> 1\n");
+    assertMatch(
+      stdout,
+      /^flow flow → other\nc: attempts 2 → 1\nmax_in_flight 2 → 1\nmax_retries 1 → 0\ntook \S+ → \S+\n\d+ places of the recordings: taffrail diff --json flow other\n$/,
+    );
     const { stdout: json } = await taffrail(["diff", "flow", "other", "--json"], { cwd });
     assertEquals(
       JSON.parse(json).some(({ path }: { path: string }) => path === "$.graph_id"),
@@ -232,5 +235,48 @@ Deno.test("taffrail show tells the reason of every deferral", async () => {
       reason: "saturated",
       text: "waited for a free place: 1 of 1 taken",
     }]);
+  });
+});
+
+Deno.test("taffrail diff says node by node what differs, and what was printed", async () => {
+  await withTempDir(async (cwd) => {
+    const script = (text: string) => ({ run: ["sh", "-c", text] });
+    const nodes = {
+      same: script("echo same"),
+      prints: script("cat input"),
+      test: script("test ! -e broken || exit 3"),
+      pack: { ...script("true"), needs: ["test"] },
+    };
+    const constraints = { max_in_flight: 1, max_retries: 1 };
+    const write = (of: unknown) =>
+      Deno.writeTextFile(`${cwd}/f.json`, JSON.stringify({ name: "f", nodes: of, constraints }));
+    const run = async () => {
+      const { stderr } = await taffrail(["run", "--json", "f.json"], { cwd });
+      return /run_id=(\S+)/.exec(stderr)![1]!;
+    };
+    await write(nodes);
+    await Deno.writeTextFile(`${cwd}/input`, "one\n");
+    const a = await run();
+    await Deno.writeTextFile(`${cwd}/input`, "two\n");
+    await Deno.writeTextFile(`${cwd}/broken`, "");
+    await write({ ...nodes, same: script("echo same # again") });
+    const b = await run();
+    const { code, stdout } = await taffrail(["diff", a, b], { cwd });
+    assertEquals(code, 1);
+    const lines = stdout.split("\n");
+    assertEquals(lines.slice(0, 4), [
+      "same: runs sh -c 'echo same' → sh -c 'echo same # again'",
+      "prints: printed something else",
+      "test: completed → failed, exit code 3; attempts 1 → 2",
+      "pack: completed → not run",
+    ]);
+    assertMatch(lines[4]!, /^took \S+ → \S+$/);
+    assertMatch(lines[5]!, /^\d+ places of the recordings: taffrail diff --json /);
+    // Files of captures are told in the same words.
+    const path = (runId: string) => `.taffrail/runs/${runId}/capture.json`;
+    const files = await taffrail(["diff", path(a), path(b)], { cwd });
+    assertEquals(files.stdout.split("\n").slice(0, 4), lines.slice(0, 4));
+    const timed = await taffrail(["diff", "--times", a, b], { cwd });
+    assertMatch(timed.stdout, /^took /m);
   });
 });
