@@ -38,7 +38,9 @@ function assertHarmless({ stdout, stderr }: Ended, args: string[]): void {
 Deno.test("no verb passes what steers a terminal on from a record, in text or in JSON", async () => {
   await withTempDir(async (cwd) => {
     await writeHostileRun(cwd);
-    const verbs = [["ls"], ["show", RUN], ["follow", RUN], ["stop", RUN], ["verify"]];
+    const verbs = [["ls"], ["show", RUN], ["logs", RUN], ["follow", RUN], ["stop", RUN], [
+      "verify",
+    ]];
     for (const args of [...verbs, ["repair"], ["prune", "--dry-run", "--older-than", "1s"]]) {
       for (const given of [args, [...args, "--json"]]) {
         const ended = await taffrail(given, { cwd });
@@ -68,6 +70,7 @@ Deno.test("no verb passes what steers a terminal on from its arguments, or from 
       ["ls", "--root", text],
       ["ls", "--state", text],
       ["show", text],
+      ["logs", text, text],
       ["verify", text],
       ["stop", text],
       ["resume", text],
@@ -117,7 +120,10 @@ Deno.test("no verb answers deep nesting in a log with words of the engine", asyn
     const directory = `${cwd}/.taffrail/runs/${RUN}`;
     await Deno.mkdir(directory, { recursive: true });
     await Deno.writeTextFile(`${directory}/events.jsonl`, `${lines.join("\n")}\n`);
-    const verbs = [["ls"], ["show", RUN], ["follow", RUN], ["stop", RUN], ["resume", RUN]];
+    const verbs = [["ls"], ["show", RUN], ["logs", RUN], ["follow", RUN], ["stop", RUN], [
+      "resume",
+      RUN,
+    ]];
     for (const args of [...verbs, ["verify"], ["repair"], ["prune", "--dry-run", "--keep", "0"]]) {
       for (const given of [args, [...args, "--json"]]) {
         const { stdout, stderr } = await taffrail(given, { cwd });

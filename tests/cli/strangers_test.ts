@@ -8,7 +8,7 @@ import { Answerer, writeDamagedRoot } from "./_answerer.ts";
 import { HAS_SIGNALS } from "./_command.ts";
 
 /** Verbs that read a run, and whether they are to fail is what the table below says. */
-const READERS = ["show", "verify", "trace", "replay", "diff", "follow", "stop"] as const;
+const READERS = ["show", "logs", "verify", "trace", "replay", "diff", "follow", "stop"] as const;
 type Verb = typeof READERS[number] | "resume";
 
 /** A file that is no run's: who verifies all of the root is told of it. */
@@ -16,17 +16,37 @@ const ROOT_FILE = ".ulid-last";
 
 /** The files of a root, and the verbs that cannot do without them. */
 const FILES: [name: string, needed: Verb[]][] = [
-  ["RUN/run.json", ["show", "verify", "trace", "replay", "diff", "follow", "stop", "resume"]],
-  ["RUN/events.jsonl", ["show", "verify", "trace", "replay", "diff", "follow", "stop", "resume"]],
+  ["RUN/run.json", [
+    "show",
+    "logs",
+    "verify",
+    "trace",
+    "replay",
+    "diff",
+    "follow",
+    "stop",
+    "resume",
+  ]],
+  ["RUN/events.jsonl", [
+    "show",
+    "logs",
+    "verify",
+    "trace",
+    "replay",
+    "diff",
+    "follow",
+    "stop",
+    "resume",
+  ]],
   ["RUN/events.lock", []],
-  ["RUN/live.lock", ["show", "verify", "follow", "stop", "resume"]],
+  ["RUN/live.lock", ["show", "logs", "verify", "follow", "stop", "resume"]],
   ["RUN/flow.json", ["verify", "resume"]],
-  ["RUN/capture.jsonl", ["show", "verify", "replay", "diff", "resume"]],
+  ["RUN/capture.jsonl", ["show", "logs", "verify", "replay", "diff", "resume"]],
   ["RUN/capture.json", ["verify"]],
   ["RUN/processes.jsonl", ["verify", "resume"]],
   ["RUN/trace.json", ["trace", "verify"]],
-  ["RUN/nodes/z.1.out", ["verify"]],
-  ["RUN/nodes/z.1.err", ["verify"]],
+  ["RUN/nodes/z.1.out", ["logs", "verify"]],
+  ["RUN/nodes/z.1.err", ["logs", "verify"]],
   ["STORE/runtime.json", ["verify"]],
   ["STORE/owner.lock", ["verify"]],
   ["STORE/events.jsonl", ["verify"]],
