@@ -13,8 +13,10 @@ interface AttemptOutputOptions {
   maxBytes: number;
   /** Takes what is secret out of what is kept. */
   mask: MaskedStream | undefined;
-  /** Gets it as it comes, too, and whole. */
+  /** Gets it as it comes, too. */
   passOn?: OutputTaker | undefined;
+  /** Whether that gets what is kept, and not all that was printed. */
+  passesKept: boolean;
 }
 
 /**
@@ -34,9 +36,10 @@ export class AttemptOutput {
 
   /** Takes a chunk. What is kept of it is a copy: the buffer is read into again. */
   readonly take: TakeOutput = async (chunk) => {
-    const { mask, passOn } = this.#options;
-    this.#keep(mask === undefined ? chunk.slice() : mask.take(chunk).slice());
-    const wish = passOn?.take(chunk);
+    const { mask, passOn, passesKept } = this.#options;
+    const kept = (mask?.take(chunk) ?? chunk).slice();
+    this.#keep(kept);
+    const wish = passOn?.take(passesKept ? kept : chunk);
     await this.#sink?.ready();
     return await wish;
   };
@@ -55,9 +58,11 @@ export class AttemptOutput {
    * @returns Its digest, as it is recorded, and how many bytes were left out, if any were.
    */
   async close(options?: { sync: boolean }): Promise<{ hash: string; cut: number | undefined }> {
-    const { mask, passOn } = this.#options;
+    const { mask, passOn, passesKept } = this.#options;
+    const rest = mask?.end() ?? new Uint8Array();
+    this.#keep(rest);
+    if (passesKept && rest.length > 0) await passOn?.take(rest);
     await passOn?.end();
-    if (mask !== undefined) this.#keep(mask.end());
     const kept = await this.#sink?.close(options);
     const hash = kept === undefined ? DIGEST_OF_NOTHING : `sha256:${kept.sha256}`;
     return { hash, cut: kept?.leftOut || undefined };

@@ -111,7 +111,9 @@ export class CommandPlace implements AttemptPlace {
     const [output, errors] = (["out", "err"] as const).map((stream) => {
       const passOn = passThrough?.to({ ...of, stream });
       const mask = this.#mask?.stream();
-      return new AttemptOutput({ held, of: { ...of, stream }, maxBytes, mask, passOn });
+      // What is the command's own goes through as it is; what is shown of it is not to show more than is kept.
+      const passesKept = !passThrough?.isRaw;
+      return new AttemptOutput({ held, of: { ...of, stream }, maxBytes, mask, passOn, passesKept });
     }) as [AttemptOutput, AttemptOutput];
     this.#hasRun = true;
     let end: CommandEnd;

@@ -51,6 +51,12 @@ Deno.test("no value of a variable is recorded, and secret ones are masked wherev
     const ran = await taffrail(["run", "--trace", "always", "flow.json"], { cwd });
     assertEquals(ran.code, 1);
     const runId = await onlyRun(root);
+    const labelled = await taffrail(
+      ["run", "--root", "other", "--output", "labelled", "flow.json"],
+      { cwd },
+    );
+    assert(!`${labelled.stdout}${labelled.stderr}`.includes(SECRET));
+    assertStringIncludes(labelled.stdout, "x***y");
     assertEquals(await filesWith(root, SECRET), []);
     assertEquals(await filesWith(root, OTHER), []);
     assert(!`${ran.stdout}${ran.stderr}`.includes(SECRET));
