@@ -139,13 +139,8 @@ export function makeNode(given: GivenNode): FlowNode {
  */
 export const DEFAULT_CONSTRAINTS: Constraints = {
   ...mapConstraints(({ flowDefault = null }) => flowDefault) as Constraints,
-  max_in_flight: 1,
+  max_in_flight: navigator.hardwareConcurrency,
 };
-
-/** How many nodes run at a time where nobody says it: as many as there are processors. */
-export function processorCount(): number {
-  return navigator.hardwareConcurrency;
-}
 
 const LONGEST_NODE_ID = 64;
 

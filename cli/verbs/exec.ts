@@ -1,6 +1,13 @@
 import { basename } from "../../_internal/path.ts";
 import { optionError, passExitCode, UsageError } from "../exit_codes.ts";
-import { type Flow, makeFlow, makeNode, nameFrom, nameProblem } from "../flow/flow.ts";
+import {
+  DEFAULT_CONSTRAINTS,
+  type Flow,
+  makeFlow,
+  makeNode,
+  nameFrom,
+  nameProblem,
+} from "../flow/flow.ts";
 import { hasTerminal } from "../process/shared_terminal.ts";
 import { displayOf } from "../reading/run_display.ts";
 import { withSecrets } from "../flow/secrets.ts";
@@ -92,5 +99,7 @@ function commandFlow(
   }
   const terminal = options.terminal ? { terminal: true } as const : {};
   const node = makeNode({ id: name, run: command, cwd: Deno.cwd(), ...timeout });
-  return makeFlow({ madeBy: "exec", ...terminal, name, nodes: [node] });
+  // There is but one, however many the machine could run.
+  const constraints = { ...DEFAULT_CONSTRAINTS, max_in_flight: 1 };
+  return makeFlow({ madeBy: "exec", ...terminal, name, nodes: [node], constraints });
 }

@@ -1,6 +1,6 @@
 import { defined } from "../../_internal/errors.ts";
 import { optionError, passExitCode, UsageError } from "../exit_codes.ts";
-import { DEFAULT_CONSTRAINTS, type Flow, processorCount, type TaskRequest } from "../flow/flow.ts";
+import { DEFAULT_CONSTRAINTS, type Flow, type TaskRequest } from "../flow/flow.ts";
 import { Programs } from "../flow/find_programs.ts";
 import { readFlow } from "../flow/read_flow.ts";
 import { NO_TASK_FILES } from "../flow/task_files.ts";
@@ -90,10 +90,10 @@ most, and takes no place; not passed it has failed. "deadline" of the flow
 is that of the whole run, which then ends as by a signal; behind either no
 handler is started.
 
-Without constraints nodes run one at a time and are tried once. max_retries
-tries those again that failed or ran out of time; deadline is for each attempt,
-timeout for those of one node. At most max_per_window nodes start within
-rate_window.
+Without constraints as many nodes run at a time as there are processors, and
+each is tried once; a run keeps to what it began with. max_retries tries those
+again that failed or ran out of time; deadline is for each attempt, timeout for
+those of one node. At most max_per_window nodes start within rate_window.
 The name has at most 93 letters, digits, '.', '_' and '-', the id of a node 64,
 and ':', '/' and '@' too. Commands are started directly; an "sh" is a text for
 the "shell" of the flow, ["sh", "-euc"] where it names none, a "task" one of the
@@ -226,10 +226,11 @@ async function showPlan(flow: Flow, json: boolean): Promise<number> {
 async function chooseFlow(given: GivenToRun): Promise<Flow> {
   const { options, operands, behind } = given;
   if (options.tasks !== undefined) {
-    const jobs = numberOption(options, "jobs", parseCountOption) ?? processorCount();
+    const jobs = numberOption(options, "jobs", parseCountOption);
     if (jobs === 0) throw new UsageError("Cannot use --jobs 0: nothing could run");
     const { makeTaskFlow } = await import("../flow/tasks.ts");
-    return makeTaskFlow(taskRequest(given), { ...DEFAULT_CONSTRAINTS, max_in_flight: jobs });
+    const limit = defined({ max_in_flight: jobs });
+    return makeTaskFlow(taskRequest(given), { ...DEFAULT_CONSTRAINTS, ...limit });
   }
   for (const [name, instead] of TASK_OPTIONS) {
     if (options[name] !== undefined) throw new UsageError(`--${name} is for --tasks${instead}`);

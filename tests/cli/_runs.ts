@@ -16,7 +16,7 @@ export type AnyEvent = RunEvent & {
   resumed?: boolean;
 };
 
-/** A flow of shell commands, by the ids of the nodes. */
+/** A flow of shell commands, by the ids of the nodes, which run one at a time on any machine. */
 export function shellFlow(
   commands: Record<string, string | { run: string } & Record<string, unknown>>,
 ): string {
@@ -26,7 +26,7 @@ export function shellFlow(
       return [id, { run: ["sh", "-c", run], ...rest }];
     }),
   );
-  return JSON.stringify({ name: "flow", nodes });
+  return JSON.stringify({ name: "flow", nodes, constraints: { max_in_flight: 1 } });
 }
 
 /** Writes a flow file, and gives its name. */

@@ -84,7 +84,11 @@ async function printLeft(printed: Printed, root: string): Promise<void> {
 
 async function writeFlow(cwd: string, name: string, nodes: Record<string, string>): Promise<void> {
   const entries = Object.entries(nodes).map(([id, run]) => [id, { run: ["sh", "-c", run] }]);
-  const flow = { name, nodes: Object.fromEntries(entries), constraints: { max_retries: 1 } };
+  const flow = {
+    name,
+    nodes: Object.fromEntries(entries),
+    constraints: { max_in_flight: 1, max_retries: 1 },
+  };
   await Deno.writeTextFile(`${cwd}/${name}.json`, JSON.stringify(flow));
 }
 

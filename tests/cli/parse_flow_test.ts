@@ -41,7 +41,8 @@ Deno.test("parseFlow() reads names, commands, needs, timeouts, variables and dir
       },
     ],
     constraints: {
-      max_in_flight: 1,
+      // As many as this machine could run.
+      max_in_flight: navigator.hardwareConcurrency,
       max_per_window: null,
       rate_window: null,
       deadline: null,

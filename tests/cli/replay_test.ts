@@ -226,7 +226,7 @@ Deno.test("taffrail diff compares two runs, and exits with 0 only for equal ones
 Deno.test("taffrail show tells the reason of every deferral", async () => {
   await withTempDir(async (cwd) => {
     const nodes = { a: sh("true"), b: sh("true") };
-    const runId = await runFlow(cwd, { nodes });
+    const runId = await runFlow(cwd, { nodes, constraints: { max_in_flight: 1 } });
     const { stdout } = await taffrail(["show", runId], { cwd });
     assertStringIncludes(stdout, "      waited for a free place: 1 of 1 taken\n");
     const { stdout: json } = await taffrail(["show", runId, "--json"], { cwd });

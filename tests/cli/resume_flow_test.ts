@@ -24,7 +24,11 @@ async function writeFlow(
     const { run = "true", ...rest } = typeof node === "string" ? { run: node } : node;
     return [id, { run: saying(run), ...rest }];
   });
-  const flow = { name, nodes: Object.fromEntries(all), constraints };
+  const flow = {
+    name,
+    nodes: Object.fromEntries(all),
+    constraints: { max_in_flight: 1, ...constraints },
+  };
   await Deno.writeTextFile(`${directory}/flow.json`, JSON.stringify(flow));
 }
 
@@ -225,7 +229,7 @@ test("resume --failed-only asks for nothing that was never begun", async (cwd) =
 
 test("the constraints with which a run began hold", async (cwd) => {
   await failedRun(cwd);
-  await writeFlow(cwd, MENDED, { constraints: { max_in_flight: 4, max_retries: 2 } });
+  await writeFlow(cwd, MENDED, { constraints: { max_in_flight: 999, max_retries: 2 } });
   const { code, stderr } = await taffrail(["resume", "flow"], { cwd });
   assertEquals(code, 0, stderr);
   assertStringIncludes(
@@ -282,7 +286,8 @@ test("the values of variables come from the flow file, wherever it is now", asyn
 test("the program of a node that has completed may be gone", async (cwd) => {
   const program = `${cwd}/program`;
   await Deno.writeTextFile(program, "#!/bin/sh\necho a1 >> ran\n", { mode: 0o700 });
-  const flow = { name: "flow", nodes: { a: { run: [program] }, b: { run: saying(FAILS_ONCE) } } };
+  const nodes = { a: { run: [program] }, b: { run: saying(FAILS_ONCE) } };
+  const flow = { name: "flow", nodes, constraints: { max_in_flight: 1 } };
   await Deno.writeTextFile(`${cwd}/flow.json`, JSON.stringify(flow));
   assertEquals((await taffrail(["run", "flow.json"], { cwd })).code, 1);
   await Deno.remove(program);

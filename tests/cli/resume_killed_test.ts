@@ -19,7 +19,8 @@ async function writeFlow(cwd: string, { name = "d" } = {}): Promise<void> {
     c: { run: saying("true") },
     [name]: { run: saying("true"), needs: ["b"] },
   };
-  await Deno.writeTextFile(`${cwd}/flow.json`, JSON.stringify({ name: "flow", nodes }));
+  const flow = { name: "flow", nodes, constraints: { max_in_flight: 1 } };
+  await Deno.writeTextFile(`${cwd}/flow.json`, JSON.stringify(flow));
 }
 
 const at = (file: string, line: string, how: Point["how"], nth = 1): Point => {
@@ -123,7 +124,8 @@ test("a process that goes on is killed while it ends what is left", async (cwd) 
     a: { run: saying("true") },
     b: { run: saying(`trap '' TERM; echo $$ >> pids; while ! test -e go; do sleep 0.01; done`) },
   };
-  await Deno.writeTextFile(`${cwd}/flow.json`, JSON.stringify({ name: "flow", nodes }));
+  const flow = { name: "flow", nodes, constraints: { max_in_flight: 1 } };
+  await Deno.writeTextFile(`${cwd}/flow.json`, JSON.stringify(flow));
   await taffrailUntil(BEGUN, ["run", "flow.json"], cwd);
   const root = `${cwd}/.taffrail`;
   const runId = await onlyRun(root);

@@ -21,7 +21,8 @@ interface Killed {
 /** A node has completed, and the next one is decided on; the last sync was before the first began. */
 async function killedRun(cwd: string): Promise<Killed> {
   const nodes = { a: { run: saying("true") }, b: { run: saying("true") } };
-  await Deno.writeTextFile(`${cwd}/flow.json`, JSON.stringify({ name: "flow", nodes }));
+  const flow = { name: "flow", nodes, constraints: { max_in_flight: 1 } };
+  await Deno.writeTextFile(`${cwd}/flow.json`, JSON.stringify(flow));
   const line = '"decision":"Invoke"';
   const point = { file: "capture.jsonl", at: { line }, nth: 2, how: "behind" } as const;
   const { code, stderr } = await taffrailUntil(point, ["run", "flow.json"], cwd);

@@ -112,7 +112,8 @@ Deno.test("taffrail show tells each attempt where there was more than one, and w
       other: { run: ["true"] },
       third: { run: ["true"] },
     };
-    const constraints = { max_retries: 2, max_per_window: 2, rate_window: "50ms" };
+    const rate = { max_per_window: 2, rate_window: "50ms" };
+    const constraints = { max_in_flight: 1, max_retries: 2, ...rate };
     const flow = { name: "flow", nodes, constraints };
     await Deno.writeTextFile(`${cwd}/flow.json`, JSON.stringify(flow));
     assertEquals((await taffrail(["run", "flow.json"], { cwd })).code, 0);

@@ -49,7 +49,7 @@ Deno.test("a run that succeeds leaves a trace with --trace always, and of one th
   });
   await withTempDir(async (cwd) => {
     const { nodes } = JSON.parse(shellFlow({ a: "test $TAFFRAIL_ATTEMPT = 2" }));
-    const flow = { name: "again", nodes, constraints: { max_retries: 1 } };
+    const flow = { name: "again", nodes, constraints: { max_in_flight: 1, max_retries: 1 } };
     await Deno.writeTextFile(`${cwd}/flow.json`, JSON.stringify(flow));
     assertEquals((await taffrail(["run", "flow.json"], { cwd })).code, 0);
     const runId = await onlyRun(`${cwd}/.taffrail`);
@@ -117,7 +117,7 @@ Deno.test("taffrail trace --replay makes each attempt as the one that it was, an
       flaky: "test $TAFFRAIL_ATTEMPT -ge 2; exit $?",
       last: "test $TAFFRAIL_NODE_ID = last && exit 4",
     }));
-    const flow = { name: "again", nodes, constraints: { max_retries: 1 } };
+    const flow = { name: "again", nodes, constraints: { max_in_flight: 1, max_retries: 1 } };
     await Deno.writeTextFile(`${cwd}/flow.json`, JSON.stringify(flow));
     assertEquals((await taffrail(["run", "flow.json"], { cwd })).code, 1);
     const first = await taffrail(["trace", "--replay", "again"], { cwd });
