@@ -107,13 +107,45 @@ export function readMarks(pid: number): Mark[] {
   return marksIn(readEnvironment(pid));
 }
 
-/** The variables that a process was started with, as `NAME=value`; none when they may not be read. */
+/**
+ * The variables that a process was started with, as `NAME=value`; none when they may not be read. As long as a
+ * process becomes another program it has none, or some: it is read again until it has become that.
+ */
 export function readEnvironment(pid: number): string[] {
+  const giveUpAt = performance.now() + LONGEST_EXEC_MS;
   try {
-    return Deno.readTextFileSync(`/proc/${pid}/environ`).split("\0");
+    let text = readAtOnce(`/proc/${pid}/environ`);
+    while (!text.endsWith("\0") && !isWhole(text, pid) && performance.now() < giveUpAt) {
+      text = readAtOnce(`/proc/${pid}/environ`);
+    }
+    return text.split("\0");
   } catch {
     return [];
   }
+}
+
+/** More than the system takes to load a program, however busy it is. */
+const LONGEST_EXEC_MS = 1000;
+
+/** With room for most: what is read in parts may be of two programs. */
+const readBuffer = new Uint8Array(256 * 1024);
+
+function readAtOnce(path: string): string {
+  using file = Deno.openSync(path);
+  const decoder = new TextDecoder();
+  let text = "";
+  for (let read; (read = file.readSync(readBuffer)) !== null && read > 0;) {
+    text += decoder.decode(readBuffer.subarray(0, read), { stream: true });
+  }
+  return text;
+}
+
+/** Whether an environment is no part of one: it may be empty, and its owner may have written into it. */
+function isWhole(text: string, pid: number): boolean {
+  // Fields 50 and 51: where it begins and ends in the memory of the process; 0 as long as that is made.
+  const [begin, end] = statFields(Deno.readTextFileSync(`/proc/${pid}/stat`)).slice(47, 49);
+  const length = Number(end) - Number(begin);
+  return end !== "0" && (length === 0 || text.length > 0);
 }
 
 /** Number 0, of which the system only looks whether it could be sent; Deno passes it on. */

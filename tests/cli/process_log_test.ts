@@ -1,9 +1,10 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import { ProcessLines, readProcesses, rootIdentityOf } from "../../cli/process/process_log.ts";
-import { identifyProcess } from "../../cli/process/processes.ts";
+import { ownVariables } from "../../cli/process/marks.ts";
+import { identifyProcess, readMarks } from "../../cli/process/processes.ts";
 import type { NodeAttempt } from "../../run/types.ts";
 import { withTempDir } from "../_util/temp.ts";
-import { HAS_SIGNALS, startTaffrail, taffrail } from "./_command.ts";
+import { HAS_SIGNALS, start, startTaffrail, taffrail } from "./_command.ts";
 import { eventsOf, onlyRun, untilChanged, untilExists, writeFlow } from "./_runs.ts";
 
 /** The folder of a run, and the path of what it says of processes. */
@@ -105,5 +106,31 @@ Deno.test({
       assert(!("pid" in (await nodesOf())[0]));
       const events = eventsOf(root, run.runId);
       assertEquals(events.filter((event) => event.pid !== undefined), []);
+    }),
+});
+
+Deno.test({
+  name: "a process that becomes another program is never without its mark",
+  ignore: Deno.build.os !== "linux",
+  fn: () =>
+    withTempDir(async (cwd) => {
+      await Deno.writeTextFile(`${cwd}/again`, '#!/bin/sh\nexec "$0"\n', { mode: 0o755 });
+      const mark = { root: cwd, runId: "r-1", nodeId: "a", attempt: 1 };
+      const env = { ...ownVariables(mark, { within: "", graceMs: 0 }), X: "x".repeat(10_000) };
+      await using child = start(`${cwd}/again`, [], { cwd, env });
+      for (let look = 0; look < 3000; look++) assertEquals(readMarks(child.pid), [mark]);
+    }),
+});
+
+Deno.test({
+  name: "a process without variables has no marks, and nobody waits for any",
+  ignore: Deno.build.os !== "linux",
+  fn: () =>
+    withTempDir(async (cwd) => {
+      await using child = start("env", ["-i", "sh", "-c", "echo begun; exec sleep 1000"], { cwd });
+      await child.stdout.find(/^begun$/);
+      const before = performance.now();
+      for (let look = 0; look < 100; look++) assertEquals(readMarks(child.pid), []);
+      assert(performance.now() - before < 50_000);
     }),
 });
