@@ -226,10 +226,12 @@ test("taffrail run that is killed itself leaves an orphan (OST-4)", async (cwd) 
     a: "echo $$ >pid; mv pid started; exec sleep 1000",
     b: { run: "true", needs: ["a"] },
   });
-  const command = startTaffrail(["run", flow], { cwd });
+  await using command = startTaffrail(["run", flow], { cwd });
   // It may run before its begin stands in the log, which is told then.
   await command.stdout.find(/^▸ a: /);
   await untilExists(cwd, "started");
+  const pid = Number(await Deno.readTextFile(`${cwd}/started`));
+  using _orphan = { [Symbol.dispose]: () => Deno.kill(pid, "SIGKILL") };
   const runId = await onlyRun(`${cwd}/.taffrail`);
   assertMatch((await taffrail(["ls"], { cwd })).stdout, / running +0\/2 /);
   assertStringIncludes(
@@ -248,7 +250,6 @@ test("taffrail run that is killed itself leaves an orphan (OST-4)", async (cwd) 
   );
   const followed = await taffrail(["follow", runId], { cwd });
   assertStringIncludes(followed.stdout, "[ORPHAN?] the run has no end, and nobody works on it");
-  Deno.kill(Number(await Deno.readTextFile(`${cwd}/started`)), "SIGKILL");
 });
 
 /** Only Linux tells a program which signals it was told to ignore. */

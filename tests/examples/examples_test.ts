@@ -49,7 +49,7 @@ const LESSONS: Record<string, RegExp[]> = {
   "06_all_five.ts": [
     /^Completed: a\.png in attempt 1, b\.png in attempt 2$/,
     /^worker a\.png#1: stopped, a\.png → completed$/,
-    /^worker b\.png#1: stopped, b\.png → crash$/,
+    /^worker b\.png#1: stopped, b\.png → failed$/,
     /^worker b\.png#2: stopped, b\.png → completed$/,
     /^step 2 failed: .*"Cannot read b\.png".*"the disk was busy"/,
     /^replayed as recorded: true$/,
