@@ -13,7 +13,6 @@
 import { CaptureJournalError } from "../../capture/errors.ts";
 import type { CaptureBundle } from "../../capture/types.ts";
 import type { RunFold } from "../../eventlog/derive_run_state.ts";
-import { addDuration, compareTimes, durationOfMs } from "../../_internal/event_time.ts";
 import { runPaths } from "../../_internal/root_layout.ts";
 import { encodeUtf8 } from "../../_internal/text.ts";
 import { pumpEventId } from "../../run/engine/asks.ts";
@@ -30,7 +29,7 @@ import { type Flow, type FlowNode, isAggregate, mayFail, nodesById } from "../fl
 import { flowRecordText } from "../flow/flow_record.ts";
 import { describeNode, flowProvenance, nodePayload, nodeRetry } from "../flow/node_event.ts";
 import type { ValueDigests } from "../flow/value_digests.ts";
-import { awakeTimers } from "../process/awake_time.ts";
+import { awakeTimers, setAwakeTimeout } from "../process/awake_time.ts";
 import { RecordingError, ResumeError } from "./errors.ts";
 import { FlowProgress } from "./flow_progress.ts";
 import type { RunObserver } from "./types.ts";
@@ -266,7 +265,7 @@ class FlowRun {
     };
     stop.addEventListener("abort", onStop, { once: true });
     if (stop.aborted) onStop();
-    using _deadline = this.#limitTime(engine);
+    using _deadline = this.#limitTime();
     for (;;) {
       await this.#feedUntilCut(engine, wake);
       if (!progress.mustTakeOut) break;
@@ -324,20 +323,11 @@ class FlowRun {
   }
 
   /** Ends the run when its time is over, counted from its begin, or from when it was gone on with. */
-  #limitTime({ timers }: RunEngine): Disposable | undefined {
+  #limitTime(): Disposable | undefined {
     const { deadlineMs } = this.#options.flow;
     if (deadlineMs === undefined) return undefined;
-    const end = addDuration(timers.now(), durationOfMs(deadlineMs));
-    let cancel: () => void;
-    const wait = () => {
-      // A timer for very long may call before.
-      cancel = timers.setTimer(end, () => {
-        if (compareTimes(timers.now(), end) < 0) wait();
-        else this.#deadline.abort();
-      });
-    };
-    wait();
-    return { [Symbol.dispose]: () => cancel() };
+    // Time in which the run is suspended, by Ctrl-Z, is none in which it could get anything done.
+    return { [Symbol.dispose]: setAwakeTimeout(() => this.#deadline.abort(), deadlineMs) };
   }
 
   #recordingError(cause: unknown): unknown {

@@ -108,15 +108,19 @@ test("SIGUSR1 that was ignored from the start is not passed on", async (cwd) => 
 
 /** What may take this long, told in two ways. */
 const TIMEOUT_MS = 2000;
-const LIMITS: [name: string, node: object, constraints: object][] = [
-  ["the timeout of a node", { timeout: `${TIMEOUT_MS}ms` }, {}],
-  ["the deadline of the constraints", {}, { deadline: `${TIMEOUT_MS}ms` }],
+const TIMED_OUT = { kind: "timeout", signal: "SIGTERM" };
+const CANCELLED = { kind: "crash", cancelled: true, signal: "SIGTERM" };
+const LIMIT = `${TIMEOUT_MS}ms`;
+const LIMITS: [name: string, node: object, more: object, error: object][] = [
+  ["the timeout of a node", { timeout: LIMIT }, {}, TIMED_OUT],
+  ["the deadline of the constraints", {}, { constraints: { deadline: LIMIT } }, TIMED_OUT],
+  ["the deadline of the run", {}, { deadline: LIMIT }, CANCELLED],
 ];
 
-for (const [name, node, constraints] of LIMITS) {
+for (const [name, node, more, error] of LIMITS) {
   test(`Ctrl-Z stops the command with its recorder, and ${name} with them`, async (cwd) => {
     const run = ["sh", "-c", "echo $$ >pid; echo go >ready; exec sleep 1000"];
-    const flow = { name: "job", nodes: { job: { run, ...node } }, constraints };
+    const flow = { name: "job", nodes: { job: { run, ...node } }, ...more };
     await Deno.writeTextFile(`${cwd}/flow.json`, JSON.stringify(flow));
     await start("mkfifo", ["ready"], { cwd }).end();
     await using command = startTaffrail(["run", "flow.json"], { cwd });
@@ -136,7 +140,7 @@ for (const [name, node, constraints] of LIMITS) {
     assertEquals((await command.end()).code, 1);
     const root = `${cwd}/.taffrail`;
     const end = eventsOf(root, await onlyRun(root))[2]!;
-    assertEquals(end.error, { kind: "timeout", signal: "SIGTERM" });
+    assertEquals(end.error, error);
     assertGreaterOrEqual(end.duration_ms!, TIMEOUT_MS + stoppedMs - 5);
   }, !IS_LINUX);
 }
