@@ -31,7 +31,7 @@ class TracedTime implements TraceClock {
     return this.#atMs ?? Date.now();
   }
 
-  /** The journal has times of one kind alone, and they never go back. */
+  /** The journal has times of one kind alone. */
   monotonicMs(): number {
     return this.wallMs();
   }
@@ -89,7 +89,8 @@ export class RunTrace {
   readonly #time: TracedTime;
   readonly #flowId: string;
   readonly #folder: string;
-  readonly #inFlight = new Map<string, NodeEvent>();
+  /** What has begun, and when. */
+  readonly #inFlight = new Map<string, { event: NodeEvent; at: number }>();
   /** The first error of an attempt; what ended the run came of it. */
   #error: { cause: unknown } | undefined;
 
@@ -110,20 +111,23 @@ export class RunTrace {
     { text: { kind, task }, input = null, at }: { text: NodeText; input?: unknown; at: number },
   ): void {
     const event = this.#eventOf(attempt, { kind: task === undefined ? kind : "task", input });
-    this.#inFlight.set(event.execution_id!, event);
+    this.#inFlight.set(event.execution_id!, { event, at });
     this.#time.at(at, () => this.#recorder.onNodeStart(event));
   }
 
   /** Traces the end of an attempt. An error is written at once. */
   end(attempt: NodeAttempt, end: AttemptEnd & { at: number }): void {
     const key = attemptKey(attempt);
-    const event = this.#inFlight.get(key) ??
-      this.#eventOf(attempt, { kind: "unknown", input: null });
+    const begun = this.#inFlight.get(key);
+    const event = begun?.event ?? this.#eventOf(attempt, { kind: "unknown", input: null });
     this.#inFlight.delete(key);
     const { exit_code: exitCode = null, output_hash: output = null } = end.end;
     const error = errorOf(end);
     if (error !== undefined) this.#error ??= { cause: error };
-    this.#time.at(end.at, () => {
+    // It took as long as the log says; that its end was decided on later is a matter of the recording.
+    const length = end.end.duration_ms;
+    const at = begun === undefined || length === undefined ? end.at : begun.at + length;
+    this.#time.at(at, () => {
       if (error !== undefined) this.#recorder.onNodeError(event, error);
       else this.#recorder.onNodeEnd(event, { exit_code: exitCode, output });
     });

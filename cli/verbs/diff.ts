@@ -19,8 +19,8 @@ ${RUN_OPERAND}
 
 Usage: taffrail diff [options] A B
 
-  --times             compare times, how long nodes took, and in which process it
-                      was, too: they differ between any two runs
+  --times             compare times, how long nodes took and in which process
+                      it was, too: they differ between any two runs
 ${COMMON_HELP}
 
 To see whether a run would be decided on again as it was, use taffrail replay.

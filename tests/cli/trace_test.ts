@@ -151,3 +151,16 @@ Deno.test("taffrail trace --replay says that a step which was mended succeeds no
     assertEquals(code, 1);
   });
 });
+
+Deno.test("taffrail show and trace say the same of when attempts began, and how long they took", async () => {
+  await withTempDir(async (cwd) => {
+    const { runId, trace: path } = await recordFailure(cwd);
+    const { nodes } = JSON.parse((await taffrail(["show", "--json", runId], { cwd })).stdout);
+    const { steps } = await readTrace(path);
+    type Node = { id: string; started_ts: string; duration_ms: number };
+    assertEquals(
+      steps.map((step) => [step.node_id, step.started_at, step.duration_ms]),
+      nodes.map(({ id, started_ts: ts, duration_ms: length }: Node) => [id, ts, length]),
+    );
+  });
+});

@@ -25,6 +25,7 @@ export type LogEvent = RunEvent & {
   node_id?: string;
   name?: string;
   attempt?: number;
+  duration_ms?: number;
   message?: string;
   reason?: string;
   resumed?: true;
@@ -228,7 +229,7 @@ export async function checkTrace(place: Place): Promise<void> {
     events.filter(({ type }) => type === "node.started").map((event) => {
       const key = keyOf(event);
       const end = events.find((other) => isEnd(other) && keyOf(other) === key)!;
-      const duration = Date.parse(end.ts) - Date.parse(event.ts);
+      const duration = end.duration_ms ?? Date.parse(end.ts) - Date.parse(event.ts);
       return [key, key, ends.get(key) === "completed" ? "ok" : "error", event.ts, duration];
     }),
   );
