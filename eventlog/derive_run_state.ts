@@ -105,6 +105,8 @@ export class RunFold {
   readonly #damaged: [first: number, last: number][] = [];
   /** Why nodes were skipped, of a run that has ended. */
   #skipped: ReadonlyMap<string, string> = new Map();
+  /** Those that nothing else tells of: they are none any more once they are not skipped. */
+  readonly #onlySkipped = new Set<string>();
   #startedTs: string | undefined;
   #sittings = 0;
   #sittingTs: string | undefined;
@@ -210,6 +212,7 @@ export class RunFold {
     for (const [id, node] of this.#rows) {
       const values = this.#values;
       const last = this.#nodes.get(node, LAST_ATTEMPT);
+      if (last === NONE && this.#onlySkipped.has(id) && !this.#skipped.has(id)) continue;
       yield {
         id,
         ...defined({
@@ -275,7 +278,11 @@ export class RunFold {
     run.state = "Running";
     run.pipe = textOf(event.pipe) ?? run.pipe;
     if (Array.isArray(event.nodes)) {
-      for (const id of event.nodes) if (typeof id === "string") this.#rowOf(id);
+      for (const id of event.nodes) {
+        if (typeof id !== "string") continue;
+        this.#rowOf(id);
+        this.#onlySkipped.delete(id);
+      }
     }
     this.#damaged.push(...damagedLines(event));
   }
@@ -284,7 +291,10 @@ export class RunFold {
     const { ts, duration_ms: durationMs } = event;
     this.#run.state = state;
     this.#skipped = skippedNodes(event);
-    for (const id of this.#skipped.keys()) this.#rowOf(id);
+    for (const id of this.#skipped.keys()) {
+      if (!this.#rows.has(id)) this.#onlySkipped.add(id);
+      this.#rowOf(id);
+    }
     this.#sittingMs = numberOf(durationMs) ??
       millisecondsBetween(this.#sittingTs, textOf(ts) ?? null);
   }

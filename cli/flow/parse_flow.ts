@@ -84,7 +84,10 @@ function parseText(text: string, fail: Fail): Json {
     return parseJsonc(text, { comments: true });
   } catch (error) {
     if (!(error instanceof SyntaxError)) throw error;
-    return fail(error.message);
+    const isOther = error.message.startsWith("line 1, column 1:");
+    return fail(
+      isOther ? `${error.message}; a flow is JSON, or a module as flow.ts` : error.message,
+    );
   }
 }
 

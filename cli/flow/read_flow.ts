@@ -61,7 +61,10 @@ async function readText(path: string): Promise<string> {
   try {
     return decodeUtf8(await readBounded(path)).replace(/^\ufeff/, "");
   } catch (error) {
-    throw new UsageError(`Cannot read the flow ${path}: ${problemOf(error)}`, { cause: error });
+    const isMissing = error instanceof Deno.errors.NotFound;
+    const remedy = isMissing && /^[\w:-]+$/.test(path) ? `; a task is run by --tasks ${path}` : "";
+    const problem = `Cannot read the flow ${path}: ${problemOf(error)}${remedy}`;
+    throw new UsageError(problem, { cause: error });
   }
 }
 

@@ -1,7 +1,7 @@
 /** Why nodes had to wait: what the decisions of a recording say, in words. */
 import { CONSTRAINT_NAMES, CONSTRAINTS, type Constraints } from "../../_internal/constraints.ts";
 import type { CaptureLine } from "../../capture/session/read_capture_lines.ts";
-import type { CaptureBundle, DecisionRecord } from "../../capture/types.ts";
+import type { BundleNote, CaptureBundle, DecisionRecord, WaitRecord } from "../../capture/types.ts";
 import { nodeOfEvent } from "../../run/engine/asks.ts";
 
 /** Why a node had to wait. */
@@ -15,6 +15,7 @@ export interface Deferral {
 /** Why the nodes of a run were deferred. */
 export class Deferrals {
   readonly #byNode = new Map<string, Deferral[]>();
+  readonly #gates = new Map<string, WaitRecord>();
   #limits: Constraints | undefined;
 
   /** `limits`: what the decisions are made with, until a line says it. */
@@ -26,6 +27,18 @@ export class Deferrals {
   takeLine(line: CaptureLine): void {
     if (line.type === "session") this.#limits = line.config;
     else if (line.type === "decision") this.take(line);
+    else this.takeWait(line);
+  }
+
+  /** Takes that something waits for an answer, or has got one; of anything else there is nothing to know. */
+  takeWait(line: CaptureLine | BundleNote): void {
+    if (line.type === "wait" && line.kind === "gate") this.#gates.set(line.id, line);
+    else if (line.type === "waited") this.#gates.delete(line.id);
+  }
+
+  /** The gate at which the run waits, or waited when it ended. */
+  gateOf(nodeId: string): WaitRecord | undefined {
+    return this.#gates.get(nodeId);
   }
 
   /** Takes the next decision. What is taken out has not to wait for anything. */
@@ -50,6 +63,7 @@ export function deferralsOf(bundle: CaptureBundle | undefined): Deferrals {
   if (bundle === undefined || !("inputs" in bundle)) return new Deferrals();
   const deferrals = new Deferrals(bundle.config);
   for (const decision of bundle.decisions) deferrals.take(decision);
+  for (const note of bundle.notes ?? []) deferrals.takeWait(note);
   return deferrals;
 }
 

@@ -42,12 +42,18 @@ export function printReport(screen: Screen, report: RunReport, root: string): vo
   const width = columnWidth(idsOf(report), 0);
   for (const node of report.nodes) {
     screen.line(`  ${nodeLine(screen, node, report, width)}`);
-    if ((node.attempts?.length ?? 0) > 1) {
+    // What it came to before it was skipped is not what became of it.
+    const fewest = node.skipped === undefined ? 1 : 0;
+    if ((node.attempts?.length ?? 0) > fewest) {
       for (const attempt of node.attempts!) {
         screen.line(`      ${attemptLine(node.id, attempt, report)}`);
       }
     }
     for (const text of cutLines(node)) screen.line(screen.paint(`      ${text}`, "yellow"));
+    if (node.waits !== undefined) {
+      const pass = commandHint("pass", { root, runId: report.run_id });
+      screen.line(screen.paint(`      ${pass} ${node.id}`, "dim"));
+    }
     for (const text of deferralLines(node)) screen.line(screen.paint(`      ${text}`, "dim"));
   }
 }
@@ -138,7 +144,8 @@ function runningSince(started: string | undefined): string {
 function nodeLine(screen: Screen, node: NodeReport, report: RunReport, width: number): string {
   const { mark, colour } = markOf(node);
   const id = printableLine(node.id).padEnd(width);
-  const length = typeof node.duration_ms === "number" ? formatDuration(node.duration_ms) : "";
+  const isTold = node.skipped === undefined && typeof node.duration_ms === "number";
+  const length = isTold ? formatDuration(node.duration_ms!) : "";
   const attempt = (node.attempt ?? 1) > 1 ? `attempt ${node.attempt}` : "";
   const details = [detailOf(node, report), attempt, unrecordedText(node)]
     .filter((text) => text !== "").join(", ");
@@ -166,6 +173,10 @@ function markOf({ status, skipped }: NodeReport): { mark: string; colour: Colour
 
 function detailOf(node: NodeReport, report: RunReport): string {
   if (node.skipped !== undefined) return `skipped: ${printableLine(node.skipped)}`;
+  if (node.waits !== undefined) {
+    const { until } = node.waits;
+    return `waits for an answer${until === undefined ? "" : `, until ${formatTime(until)}`}`;
+  }
   if (node.status === "Pending") return report.is_live ? "" : "not started";
   if (node.status === "Completed") return "";
   if (node.status !== "Running") {
@@ -187,6 +198,7 @@ export function printTails(screen: Screen, report: RunReport, root?: string): vo
     const tails = paths.map((path) => {
       return { title: `${id}, the end of ${path}:`, lines: readOutputTail(path, TAIL_LINES) };
     }).filter(({ lines }) => lines.length > 0);
+    const hasPrinted = tails.length > 0;
     const { message } = status.Failed;
     if (tails.length === 0 && message !== undefined) {
       tails.push({ title: `${id}:`, lines: message.split("\n").map(printableLine) });
@@ -196,7 +208,7 @@ export function printTails(screen: Screen, report: RunReport, root?: string): vo
       screen.line(title);
       for (const line of lines) screen.line(`  | ${shown(line)}`);
     }
-    if (root !== undefined && tails.length > 0 && paths.length > 0) {
+    if (root !== undefined && hasPrinted) {
       const hint = commandHint("logs", { root, runId: report.run_id });
       screen.line(screen.paint(`  all of it: ${hint} ${commandLine([id])}`, "dim"));
     }

@@ -119,6 +119,11 @@ export class TextDisplay implements RunDisplay {
   /** On a terminal, shows what waits, and why. */
   nodeDeferred(nodeId: string, why: Parameters<RunProgress["deferred"]>[1]): void {
     this.#progress.deferred(nodeId, why);
+    if (why.reason === "backoff") {
+      const within = formatDuration(Math.max(0, why.until.getTime() - Date.now()));
+      this.#screen.status();
+      this.#line(printableLine(`⏸ ${nodeId} is tried again in ${within}`));
+    }
     this.#tick();
   }
 

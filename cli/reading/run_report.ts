@@ -4,6 +4,7 @@ import type { RunFold } from "../../eventlog/derive_run_state.ts";
 import type { AttemptInfo, NodeInfo, RunState } from "../../eventlog/run_state.ts";
 import { isLive } from "../../eventlog/runs_directory.ts";
 import { attemptKey } from "../../run/attempt_key.ts";
+import type { EventTime } from "../../supervisor/types.ts";
 import { nodeIdProblem } from "../flow/flow.ts";
 import { readProcesses } from "../process/process_log.ts";
 import { isSuspended } from "../process/run_holder.ts";
@@ -57,6 +58,8 @@ export interface NodeReport extends NodeInfo {
   attempts?: AttemptReport[];
   /** Why it had to wait, in order. */
   deferrals?: Deferral[];
+  /** Of a gate: since when the run waits for an answer, or waited when it ended, and until when. */
+  waits?: { since: string; until?: string };
 }
 
 /** The nodes of a report, each made when it is looked at: where there are very many, no memory holds them. */
@@ -160,6 +163,11 @@ function* nodeReports(
     const waited = deferrals.of(nodeId);
     const report: NodeReport = { ...node, ...lastAttempt(attempts, fold.nameOf(nodeId)) };
     if (waited !== undefined) report.deferrals = waited;
+    const gate = deferrals.gateOf(nodeId);
+    if (gate !== undefined) {
+      const until = gate.until && timeText(gate.until);
+      report.waits = { since: timeText(gate.at), ...defined({ until }) };
+    }
     if (status === "Running") {
       processes ??= readProcesses(run);
       const pid = processes.get(attemptKey({ nodeId, attempt }))?.pid;
@@ -167,6 +175,10 @@ function* nodeReports(
     }
     yield report;
   }
+}
+
+function timeText({ secs, nanos }: EventTime): string {
+  return new Date(secs * 1000 + Math.floor(nanos / 1e6)).toISOString();
 }
 
 function attemptReport(

@@ -98,6 +98,10 @@ function parseArguments(
     } else {
       const [, name = arg.slice(1, 2), value] = /^--(.[^=]*)(?:=([^]*))?$/.exec(arg) ?? [];
       const kind = Object.hasOwn(kinds, name) && arg.startsWith("--") ? kinds[name] : undefined;
+      // Which of two values was meant nobody knows.
+      if (kind !== "boolean" && Object.hasOwn(given, name)) {
+        fail(`Option '--${name}' is given twice: say all in one, names as a,b`);
+      }
       if (kind === "boolean") {
         if (value !== undefined) fail(`Option '--${name}' does not take an argument`);
         given[name] = true;

@@ -67,16 +67,28 @@ async function exec(args: string[]): Promise<number> {
     timeout: "string",
     terminal: "boolean",
   } as const;
-  const { root, json, options, operands } = readArguments("exec", own, kinds);
-  if (operands.length > 0) {
-    const meant = commandLine([...operands, ...command]);
-    throw new UsageError(`Write -- before the command: taffrail exec -- ${meant}`);
-  }
+  refuseWithoutMark(own, { kinds, command });
+  const { root, json, options } = readArguments("exec", own, kinds);
   const masks = namesOption(options.mask) ?? [];
   const flow = await withSecrets(commandFlow(command, options), masks);
   using display = await displayOf(flow, { root, json });
   const { exitCode } = await recordRun(flow, { root, display, ...runSettings(options) });
   return exitCode;
+}
+
+/** Whoever forgets the -- is told so, and not that the command has options that are unknown here. */
+function refuseWithoutMark(
+  own: readonly string[],
+  { kinds, command }: { kinds: Record<string, string>; command: readonly string[] },
+): void {
+  let at = 0;
+  for (; own[at]?.startsWith("-"); at++) {
+    const name = own[at]!.slice(2);
+    if (kinds[name] === "string" || name === "root") at++;
+  }
+  if (at >= own.length) return;
+  const meant = commandLine([...own.slice(at), ...command]);
+  throw new UsageError(`Write -- before the command: taffrail exec -- ${meant}`);
 }
 
 /** A command is a flow of one node. */

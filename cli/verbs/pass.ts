@@ -8,7 +8,6 @@ import { passGate } from "../../run/pass_gate.ts";
 import type { RunView } from "../../run/types.ts";
 import { optionError, UsageError } from "../exit_codes.ts";
 import { commandHint, findReadableRun } from "../reading/find_run.ts";
-import { stateWordOf, summarizeRun } from "../reading/run_summary.ts";
 import { printableLine } from "../text/printable.ts";
 import { Screen } from "../text/screen.ts";
 import { COMMON_HELP, readArguments, type Verb } from "./arguments.ts";
@@ -19,13 +18,13 @@ export const passVerb: Verb = {
   help: `Lets a run pass a gate at which it waits, or will wait: that is recorded and on
 disk when this ends, whether or not anybody works on the run now. Of several
 answers for a gate the first one counts. RUN is the id of a run, its beginning
-where no other begins so, or the name of a flow for its newest run that has not
-completed. GATE is the id of a node of its flow that has a "gate", or what a
-program waits for.
+where no other begins so, or the name of a flow for its newest run. GATE is the
+id of a node of its flow that has a "gate", or what a program waits for.
 
 Usage: taffrail pass [options] RUN GATE
 
-  --value JSON        what whoever waits at the gate gets
+  --value JSON        what a program that waits at the gate gets; of a flow it
+                      is recorded, and that is all
   --reject            do not let it pass: the gate has failed
   --by NAME           who says so (default: the user, by USER or LOGNAME)
 ${COMMON_HELP}
@@ -48,10 +47,8 @@ called wrongly. --json prints { "run_id", "gate", "recorded", "too_late",
       );
     }
     const value = options.value === undefined ? undefined : parseValue(options.value);
-    const runId = await findReadableRun(root, wanted, async (id) => {
-      const summary = await summarizeRun(root, id);
-      return stateWordOf(summary) !== "completed";
-    });
+    // An older run is named by its id: nobody lets that go on by answering for the newest.
+    const runId = await findReadableRun(root, wanted);
     await using runs = openFileRoot(root);
     const view = runs.view(runId);
     const { ended, open } = await readGate(view, gate);
@@ -65,16 +62,19 @@ called wrongly. --json prints { "run_id", "gate", "recorded", "too_late",
       return isLate ? 1 : 0;
     }
     const what = reject ? "is not to be passed" : "may be passed";
-    screen.line(printableLine(`recorded: the gate ${gate} of ${runId} ${what}`));
     if (isLate) {
       const { by: passer } = ended.waited;
       const who = passer === undefined ? "" : ` by ${passer}`;
-      screen.line(printableLine(`too late: it was passed before${who}, and that stands`));
-    } else if (!live) {
+      const stands = `the gate ${gate} of ${runId} was passed before${who}, and that stands`;
+      screen.line(printableLine(`too late: ${stands}`));
+      return 1;
+    }
+    screen.line(printableLine(`recorded: the gate ${gate} of ${runId} ${what}`));
+    if (!live) {
       const hint = commandHint("resume", { root, runId });
       screen.line(`nobody works on the run: go on with it by ${hint}`);
     }
-    return isLate ? 1 : 0;
+    return 0;
   },
 };
 

@@ -64,7 +64,7 @@ A flow file, which may have comments:
     "env": { "CI": "1" }, "env_file": ".env",
     "nodes": {
       "lint": { "run": ["deno", "lint"] },
-      "test": { "sh": "deno test | tee log", "needs": ["lint"], "timeout": "5m",
+      "test": { "sh": "deno test; echo ok", "needs": ["lint"], "timeout": "5m",
                 "env": { "LEVEL": "2" }, "cwd": "packages/core" },
       "pack": { "task": "pack", "needs": ["test"] }
     },
@@ -96,11 +96,12 @@ again that failed or ran out of time; deadline is for each attempt, timeout for
 those of one node. At most max_per_window nodes start within rate_window.
 The name has at most 93 letters, digits, '.', '_' and '-', the id of a node 64,
 and ':', '/' and '@' too. Commands are started directly; an "sh" is a text for
-the "shell" of the flow, ["sh", "-euc"] where it names none, a "task" one of the
-deno.json, or script of the package.json, that is nearest to the cwd. An
-argument or a variable has at most 128 KiB. Durations are a number with ms, s,
-m, h or d. cwd and env_file are relative to the flow file. "env" of a node goes
-before that of the flow, that before the env_file, and that before the
+the "shell" of the flow, ["sh", "-euc"] where it names none, which sees of a
+pipe the last failure only: ["bash", "-euo", "pipefail", "-c"] sees all. A
+"task" is one of the deno.json, or a script of the package.json, that is nearest
+to the cwd. An argument or a variable has at most 128 KiB. Durations are a
+number with ms, s, m, h or d. A command reads nothing from its input. cwd and
+env_file are relative to the flow file. "env" of a node goes before that of the flow, that before the env_file, and that before the
 environment; nothing in these is expanded. What is to be run, and where, is
 looked for before anything is recorded, but of nodes with needs when they start,
 as others may make it.
@@ -145,12 +146,13 @@ of --tasks is { "files": [{ "path", "package", "tasks": [{ "name", "command",
     if (options.tasks === true) return await listTasks(given, json);
     return await passExitCode(options.tasks === undefined ? undefined : "tasks", async () => {
       const masks = namesOption(options.mask) ?? [];
+      const exclusive = await exclusiveOption(options);
       const flow = await withSecrets(await partOf(await chooseFlow(given), options), masks);
       if (options["dry-run"] === true) return await showPlan(flow, json);
       const output = outputOption(options.output, json);
       using display = await displayOf(flow, { root, json, output });
       const keepsGoing = options["keep-going"];
-      const settings = { ...runSettings(options), ...await exclusiveOption(options), keepsGoing };
+      const settings = { ...runSettings(options), ...exclusive, keepsGoing };
       const { exitCode } = await recordRun(flow, { root, display, ...settings });
       return exitCode;
     });

@@ -27,7 +27,7 @@ or it cannot be read, 2 called wrongly.
 "started_ts", "last_ts", "duration_ms", "exit_code", "signal", "output": {
 "out", "err" }, "cut": { "out", "err" }, "attempts": [{ "attempt", "status",
 "started_ts", "duration_ms", "exit_code", "signal", "output", "cut" }],
-"deferrals": [{ "reason", "text" }] }] }.
+"deferrals": [{ "reason", "text" }], "waits": { "since", "until" } }] }.
 state is "Running", "Completed" or { "Aborted": { "reason" } }, outcome the same
 in the word of taffrail ls; status is "Pending", "Running", "Completed" or {
 "Failed": { "kind", "message" } }.

@@ -26,6 +26,7 @@ import { flowOfRecord, readFlowRecord } from "../flow/flow_record.ts";
 import { damageText, openCapture, type OpenedCapture } from "../reading/open_capture.ts";
 import { changeText, unknownText } from "../reading/what_if_words.ts";
 import { columnWidth, printableLine } from "../text/printable.ts";
+import { isLive } from "../../eventlog/runs_directory.ts";
 import { Screen } from "../text/screen.ts";
 import { formatDuration, parseCountOption, parseDurationOption } from "../text/units.ts";
 import { COMMON_HELP, onlyOperand, readArguments, type Verb } from "./arguments.ts";
@@ -73,7 +74,12 @@ Exit codes: 0 it could be said, 1 it could not, or the journal is damaged.
     const screen = new Screen(Deno.stdout);
     const numbering = attemptsOf(source.bundle);
     if (json) screen.line(JSON.stringify(documentOf(source, report, numbering)));
-    else print(screen, source, { report, numbering });
+    else {
+      if (source.runId !== undefined && await isLive(root, source.runId)) {
+        screen.line("the run is still at work: this is about what has ended so far");
+      }
+      print(screen, source, { report, numbering });
+    }
     return source.damage === null || source.damage.kind === "torn" ? 0 : 1;
   },
 };

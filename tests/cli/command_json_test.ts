@@ -94,8 +94,9 @@ async function writeFlow(cwd: string, name: string, nodes: Record<string, string
 
 /** A run that waits for an answer. */
 async function printGated(printed: Printed, cwd: string): Promise<void> {
-  const ask = { gate: "Go?", timeout: "1ms" };
-  const gated = { name: "gated", nodes: { ask, next: { sh: "true", needs: ["ask"] } } };
+  const ask = { gate: "Go?", timeout: "1h" };
+  const nodes = { ask, next: { sh: "true", needs: ["ask"] }, fails: { sh: "exit 1" } };
+  const gated = { name: "gated", nodes };
   await Deno.writeTextFile(`${cwd}/gated.json`, JSON.stringify(gated));
   await printed.of("run", "gated.json");
   await printed.of("show", "gated");

@@ -45,6 +45,8 @@ Deno.test("a flow waits at a gate, says how to answer, and goes on when it is pa
     const runId = await onlyRun(`${cwd}/${ROOT}`);
     assertEquals(await running.stdout.find(/pass/), `    taffrail pass ${runId} ask`);
     assertEquals((await statusesOf(cwd)).ask, "Pending");
+    const shown = await taffrail(["show", "flow"], { cwd });
+    assertStringIncludes(shown.stdout, `waits for an answer\n      taffrail pass ${runId} ask\n`);
     const passed = await taffrail(["pass", "--by", "ada", "--value", '{"to":1}', "flow", "ask"], {
       cwd,
     });
@@ -70,7 +72,7 @@ Deno.test("a flow waits at a gate, says how to answer, and goes on when it is pa
     const statuses = { build: "Completed", ask: "Completed", deploy: "Completed" };
     assertEquals(await statusesOf(cwd), statuses);
     await verifyAll(cwd);
-    const late = await taffrail(["pass", runId, "ask"], { cwd });
+    const late = await taffrail(["pass", "flow", "ask"], { cwd });
     assertEquals(late.code, 1);
     assertStringIncludes(late.stderr, "the run has completed");
   });

@@ -207,7 +207,11 @@ const MISTAKES: Mistake[] = [
     flow: "{} x",
     says: "line 1, column 4: nothing may follow the value",
   },
-  { name: "no text at all", flow: "", says: "line 1, column 1: a value is missing" },
+  {
+    name: "no text at all",
+    flow: "",
+    says: "line 1, column 1: a value is missing; a flow is JSON, or a module as flow.ts",
+  },
   {
     name: "too many lists in lists",
     flow: "[".repeat(100_000),

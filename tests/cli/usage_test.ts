@@ -76,6 +76,22 @@ const MISTAKES: { args: string[]; says: string; flow?: unknown }[] = [
   },
   { args: ["follow", "--all", "x"], says: "Give a run to taffrail follow, or --all" },
   { args: ["follow", "a", "b"], says: "taffrail follow takes one run; see taffrail follow --help" },
+  {
+    args: ["run", "--only", "a", "--only", "b", "x"],
+    says: "Option '--only' is given twice: say all in one, names as a,b; see taffrail run --help",
+  },
+  {
+    args: ["run", "build"],
+    says: "Cannot read the flow build: there is no such file; a task is run by --tasks build",
+  },
+  {
+    args: ["run", "--exclusive", "ci.json"],
+    says: 'Cannot use --exclusive "ci.json": say wait, refuse',
+  },
+  {
+    args: ["exec", "--name", "a", "sh", "-c", "exit 3"],
+    says: "Write -- before the command: taffrail exec -- sh -c 'exit 3'",
+  },
   { args: ["pass", "a"], says: "taffrail pass needs a run and a gate; see taffrail pass --help" },
   { args: ["stop"], says: "taffrail stop needs a run; see taffrail stop --help" },
   {
