@@ -100,9 +100,10 @@ the "shell" of the flow, ["sh", "-euc"] where it names none, which sees of a
 pipe the last failure only: ["bash", "-euo", "pipefail", "-c"] sees all. A
 "task" is one of the deno.json, or a script of the package.json, that is nearest
 to the cwd. An argument or a variable has at most 128 KiB. Durations are a
-number with ms, s, m, h or d. A command reads nothing from its input. cwd and
-env_file are relative to the flow file. "env" of a node goes before that of the flow, that before the env_file, and that before the
-environment; nothing in these is expanded. What is to be run, and where, is
+number with ms, s, m, h or d. A command of a flow reads nothing from its input.
+cwd and env_file are relative to the flow file. "env" of a node goes before that
+of the flow, that before the env_file, and that before the environment; nothing
+in these is expanded. What is to be run, and where, is
 looked for before anything is recorded, but of nodes with needs when they start,
 as others may make it.
 Each command finds TAFFRAIL_RUN_ID, TAFFRAIL_NODE_ID, TAFFRAIL_ATTEMPT and
