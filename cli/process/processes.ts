@@ -109,14 +109,21 @@ export function readMarks(pid: number): Mark[] {
 
 /**
  * The variables that a process was started with, as `NAME=value`; none when they may not be read. As long as a
- * process becomes another program it has none, or some: it is read again until it has become that.
+ * process becomes another program it seems to have none: it is read again until it has become that.
  */
 export function readEnvironment(pid: number): string[] {
-  const giveUpAt = performance.now() + LONGEST_EXEC_MS;
+  const path = `/proc/${pid}/environ`;
   try {
-    let text = readAtOnce(`/proc/${pid}/environ`);
-    while (!text.endsWith("\0") && !isWhole(text, pid) && performance.now() < giveUpAt) {
-      text = readAtOnce(`/proc/${pid}/environ`);
+    let text = readAtOnce(path);
+    if (text.endsWith("\0")) return text.split("\0");
+    const giveUpAt = performance.now() + LONGEST_EXEC_MS;
+    let before = programOf(pid);
+    while (!text.endsWith("\0") && performance.now() < giveUpAt) {
+      text = readAtOnce(path);
+      const now = programOf(pid);
+      // It has none, or has written into it.
+      if (now !== undefined && now === before) break;
+      before = now;
     }
     return text.split("\0");
   } catch {
@@ -140,12 +147,12 @@ function readAtOnce(path: string): string {
   return text;
 }
 
-/** Whether an environment is no part of one: it may be empty, and its owner may have written into it. */
-function isWhole(text: string, pid: number): boolean {
-  // Fields 50 and 51: where it begins and ends in the memory of the process; 0 as long as that is made.
-  const [begin, end] = statFields(Deno.readTextFileSync(`/proc/${pid}/stat`)).slice(47, 49);
-  const length = Number(end) - Number(begin);
-  return end !== "0" && (length === 0 || text.length > 0);
+/** Where the program of a process and its environment are in memory; undefined as long as they are loaded. */
+function programOf(pid: number): string | undefined {
+  const fields = statFields(Deno.readTextFileSync(`/proc/${pid}/stat`));
+  // Fields 27, 50 and 51: the end of its code, which is told last, and both ends of its environment.
+  const [endOfCode, ...environment] = [fields[24], fields[47], fields[48]];
+  return endOfCode === "0" ? undefined : [endOfCode, ...environment].join(" ");
 }
 
 /** Number 0, of which the system only looks whether it could be sent; Deno passes it on. */

@@ -118,7 +118,7 @@ Deno.test({
       const mark = { root: cwd, runId: "r-1", nodeId: "a", attempt: 1 };
       const env = { ...ownVariables(mark, { within: "", graceMs: 0 }), X: "x".repeat(10_000) };
       await using child = start(`${cwd}/again`, [], { cwd, env });
-      for (let look = 0; look < 3000; look++) assertEquals(readMarks(child.pid), [mark]);
+      for (let look = 0; look < 5000; look++) assertEquals(readMarks(child.pid), [mark]);
     }),
 });
 
