@@ -40,6 +40,8 @@ interface LookFor {
   wholeRun?: boolean;
   /** Assume that nothing is left where that cannot be found out. */
   assumesEnded: boolean;
+  /** Whether this process has started all of it, so that nothing of it is older: that spares most of the look. */
+  isOwn?: boolean;
 }
 
 /** Why it cannot be found out what is left of a run, or why that cannot be ended. */
@@ -136,14 +138,14 @@ export async function endLeft(options: EndLeftOptions): Promise<number[]> {
  */
 export async function endLeftOutside(
   attempt: NodeAttempt | "wholeRun",
-  options: Omit<EndLeftOptions, "attempts" | "processes" | "wholeRun" | "assumesEnded">,
+  options: Omit<EndLeftOptions, "attempts" | "processes" | "wholeRun" | "assumesEnded" | "isOwn">,
 ): Promise<void> {
   const wholeRun = attempt === "wholeRun";
   if (wholeRun && Deno.build.os === "linux" && !listsProcesses()) {
     return options.note(UNLISTED);
   }
   const attempts = wholeRun ? [] : [attempt];
-  await endLeft({ ...options, attempts, wholeRun, processes: [], assumesEnded: true })
+  await endLeft({ ...options, attempts, wholeRun, processes: [], assumesEnded: true, isOwn: true })
     .catch((error) => {
       const isKnown = error instanceof LeftProcessesError;
       // A command may have taken the root away, which its processes are told apart by.
@@ -191,13 +193,18 @@ export interface Sight {
   marks: ReadonlyMap<number, readonly Mark[]>;
 }
 
-/** Looks at all processes; undefined where the system lists none. */
-export function lookAround(): Sight | undefined {
+/**
+ * Looks at all processes; undefined where the system lists none. `areOwn`: only those that this process may
+ * have started are asked for their marks, as each costs a file.
+ */
+export function lookAround({ areOwn = false } = {}): Sight | undefined {
   const all = listProcesses();
   if (all === undefined) return undefined;
   const living = all.filter(({ isZombie }) => !isZombie);
+  const self = areOwn ? all.find(({ pid }) => pid === Deno.pid) : undefined;
   const marks = new Map<number, Mark[]>();
-  for (const { pid } of living) {
+  for (const { pid, startTime } of living) {
+    if (self !== undefined && (pid === self.pid || startTime < self.startTime)) continue;
     const found = readMarks(pid);
     if (found.length > 0) marks.set(pid, found);
   }
@@ -231,7 +238,7 @@ class Orphans {
   }
 
   /** Those that are there now. */
-  find(sight: Sight | undefined = lookAround()): number[] {
+  find(sight: Sight | undefined = lookAround({ areOwn: this.#options.isOwn ?? false })): number[] {
     if (sight === undefined) return this.#findBlindly();
     const found = this.#attemptsIn(sight).map((attempt) => {
       const { nodeId } = attempt;
