@@ -191,12 +191,14 @@ async function differenceIn(
     const isActive = activityIn(store);
     const isStopped = store.summary().status === "stopped";
     let missing: string | undefined;
-    for (const { id } of nodes) {
+    for (const { id, kind } of nodes) {
       for (const { attempt, status } of fold.attemptsOf(id)) {
         const key = attemptKey({ nodeId: id, attempt });
         const active = isActive.get(key);
         isActive.delete(key);
         const name = `${id} (attempt ${attempt})`;
+        // What has no begin in the log, as a gate, is nobody's work, and has no worker.
+        if (active === undefined && kind === undefined) continue;
         if (active === undefined) missing ??= name;
         else if (active && status !== "Running") missing ??= `the end of ${name}`;
         else if (!active && status === "Running" && !isStopped) {

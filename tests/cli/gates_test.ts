@@ -33,6 +33,7 @@ async function statusesOf(cwd: string): Promise<Record<string, unknown>> {
 async function verifyAll(cwd: string): Promise<void> {
   const { code, stdout } = await taffrail(["verify"], { cwd });
   assertEquals(code, 0, stdout);
+  assert(!stdout.includes("note"), stdout);
   const replayed = await taffrail(["replay", "flow"], { cwd });
   assertEquals(replayed.code, 0, replayed.stdout);
 }
