@@ -78,7 +78,12 @@ export function multiplyDuration(duration: Duration, factor: number): Duration {
   return { secs, nanos: nanos - carry * NANOS_PER_SECOND };
 }
 
-/** A duration of whole milliseconds. */
+/** A time, or a length of time, in milliseconds, rounded down. */
+export function millisecondsOf({ secs, nanos }: EventTime | Duration): number {
+  return secs * 1000 + Math.floor(nanos / NANOS_PER_MILLISECOND);
+}
+
+/** A length of time, or a time, of whole milliseconds. */
 export function durationOfMs(milliseconds: number): Duration {
   const secs = Math.floor(milliseconds / 1000);
   return { secs, nanos: (milliseconds - secs * 1000) * NANOS_PER_MILLISECOND };

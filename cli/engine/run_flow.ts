@@ -10,13 +10,13 @@
  * - Once `stop` has aborted, or the time of the run is over, nothing that waits is begun.
  * - Whatever goes wrong, this settles only when no attempt runs any more.
  */
+import { millisecondsOf } from "../../_internal/event_time.ts";
 import { CaptureJournalError } from "../../capture/errors.ts";
 import type { CaptureBundle } from "../../capture/types.ts";
 import type { RunFold } from "../../eventlog/derive_run_state.ts";
 import { runPaths } from "../../_internal/root_layout.ts";
 import { encodeUtf8 } from "../../_internal/text.ts";
 import { pumpEventId } from "../../run/engine/asks.ts";
-import { millisecondsOf } from "../../run/engine/lifecycle.ts";
 import { RunEngine } from "../../run/engine/run_engine.ts";
 import type { Decided, EngineOptions, LeftRun, RunEnding } from "../../run/engine/types.ts";
 import { messageOf } from "../../run/error_record.ts";

@@ -5,6 +5,7 @@ import {
   incompletePair,
   mapConstraints,
 } from "../../_internal/constraints.ts";
+import { durationOfMs } from "../../_internal/event_time.ts";
 import type { Constraints, Duration } from "../../supervisor/types.ts";
 import { quoted } from "../text/printable.ts";
 import { DEFAULT_CONSTRAINTS } from "./flow.ts";
@@ -58,5 +59,5 @@ function count(
 function duration(name: string, value: Json, fail: Fail): Duration {
   const shown = `the constraint ${name} is ${quoted(value)}, which`;
   const milliseconds = durationIn(value, { shown, fail });
-  return { secs: Math.floor(milliseconds / 1000), nanos: (milliseconds % 1000) * 1_000_000 };
+  return durationOfMs(milliseconds);
 }

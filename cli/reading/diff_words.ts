@@ -5,10 +5,10 @@
 import {
   CONSTRAINT_NAMES,
   type ConstraintName,
-  type Constraints,
   mapConstraints,
 } from "../../_internal/constraints.ts";
 import { payloadText } from "../../_internal/event_payload.ts";
+import { millisecondsOf } from "../../_internal/event_time.ts";
 import { isRawJson, numberOf } from "../../_internal/wire_json/json_value.ts";
 import { failureText } from "../../_internal/text.ts";
 import type {
@@ -18,11 +18,10 @@ import type {
 } from "../../capture/types.ts";
 import { errorKindOf } from "../../run/attempt_key.ts";
 import { nodeOfEvent } from "../../run/engine/asks.ts";
-import { millisecondsOf } from "../../run/engine/lifecycle.ts";
 import type { EndRecord } from "../../run/types.ts";
 import { isCommandRecord } from "../flow/node_event.ts";
 import { commandLine, shortened } from "../text/printable.ts";
-import { formatDuration } from "../text/units.ts";
+import { formatDuration, formatLimit } from "../text/units.ts";
 
 /** What is told of a node. */
 interface NodeTold {
@@ -65,13 +64,11 @@ export function tellRecording(bundle: CaptureBundle): RecordingTold | undefined 
     first ??= last;
   }
   const { graph_id: name, config } = bundle;
-  const limits = mapConstraints((_, limit) => limitText(config[limit]));
+  const limits = mapConstraints((_, name) => {
+    const limit = config[name];
+    return limit === null ? undefined : formatLimit(limit);
+  });
   return { name, limits, nodes, durationMs: first === undefined ? undefined : last! - first };
-}
-
-function limitText(limit: Constraints[ConstraintName]): string | undefined {
-  if (limit === null) return undefined;
-  return typeof limit === "object" ? formatDuration(millisecondsOf(limit)) : String(limit);
 }
 
 function takeEvent(

@@ -1,12 +1,11 @@
 /** What a flow would do, without doing it. */
 import { CONSTRAINT_NAMES } from "../../_internal/constraints.ts";
-import type { Duration } from "../../supervisor/types.ts";
 import type { Flow, FlowNode } from "../flow/flow.ts";
 import { flowRecordText } from "../flow/flow_record.ts";
 import { orderOf } from "../flow/ready_nodes.ts";
 import { commandLine, listed, printableLine } from "../text/printable.ts";
 import type { Screen } from "../text/screen.ts";
-import { formatDuration } from "../text/units.ts";
+import { formatDuration, formatLimit } from "../text/units.ts";
 
 /** Prints the nodes in an order in which they may run, for people. */
 export function printPlan(screen: Screen, flow: Flow): void {
@@ -35,17 +34,12 @@ export async function printPlanJson(screen: Screen, flow: Flow): Promise<void> {
 
 function limitsOf({ constraints, onFailure, deadlineMs }: Flow): string[] {
   const limits = CONSTRAINT_NAMES.flatMap((name) => {
-    const value = constraints[name];
-    if (value === null) return [];
-    return [`${name} ${typeof value === "number" ? value : durationText(value)}`];
+    const limit = constraints[name];
+    return limit === null ? [] : [`${name} ${formatLimit(limit)}`];
   });
   if (onFailure !== "stop") limits.push(`on_failure ${onFailure}`);
   if (deadlineMs !== undefined) limits.push(`${formatDuration(deadlineMs)} in all`);
   return limits;
-}
-
-function durationText({ secs, nanos }: Duration): string {
-  return formatDuration(secs * 1000 + nanos / 1e6);
 }
 
 function whatOf({ run, task, gate }: FlowNode): string {

@@ -1,4 +1,5 @@
 import { defined } from "../../_internal/errors.ts";
+import { millisecondsOf } from "../../_internal/event_time.ts";
 import { outputPath, runPaths } from "../../_internal/root_layout.ts";
 import type { RunFold } from "../../eventlog/derive_run_state.ts";
 import type { AttemptInfo, NodeInfo, RunState } from "../../eventlog/run_state.ts";
@@ -177,8 +178,8 @@ function* nodeReports(
   }
 }
 
-function timeText({ secs, nanos }: EventTime): string {
-  return new Date(secs * 1000 + Math.floor(nanos / 1e6)).toISOString();
+function timeText(time: EventTime): string {
+  return new Date(millisecondsOf(time)).toISOString();
 }
 
 function attemptReport(

@@ -1,7 +1,7 @@
 /** What would have been decided otherwise, in words. */
+import { millisecondsOf } from "../../_internal/event_time.ts";
 import type { AttemptView } from "../../capture/what_if/attempt_view.ts";
 import type { UnknownAttempt, WhatIfAttempt } from "../../capture/what_if/types.ts";
-import { millisecondsOf } from "../../run/engine/lifecycle.ts";
 import type { DecisionReason, RunTermination } from "../../supervisor/types.ts";
 import { formatDuration } from "../text/units.ts";
 

@@ -1,3 +1,5 @@
+import { millisecondsOf } from "../../_internal/event_time.ts";
+import type { Duration } from "../../supervisor/types.ts";
 import { optionError } from "../exit_codes.ts";
 
 const MILLISECONDS: Record<string, number> = {
@@ -78,6 +80,11 @@ export function formatDuration(milliseconds: number): string {
   if (minutes < 48 * 60) return `${Math.floor(minutes / 60)}h ${twoDigits(minutes % 60)}m`;
   const hours = Math.round(minutes / 60);
   return `${Math.floor(hours / 24)}d ${twoDigits(hours % 24)}h`;
+}
+
+/** A limit of a run for people: how many, or how long. */
+export function formatLimit(limit: number | Duration): string {
+  return typeof limit === "number" ? String(limit) : formatDuration(millisecondsOf(limit));
 }
 
 /** How long ago something was, for people: `12s ago`, `3m ago`, `5h ago`, `12d ago`. */

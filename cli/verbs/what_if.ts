@@ -4,7 +4,7 @@ import {
   CONSTRAINTS,
   type Constraints,
 } from "../../_internal/constraints.ts";
-import { durationOfMs } from "../../_internal/event_time.ts";
+import { durationOfMs, millisecondsOf } from "../../_internal/event_time.ts";
 import { reasonOf } from "../../_internal/text.ts";
 import { ReplayDivergedError } from "../../capture/replay/replay_bundle.ts";
 import type { CaptureBundle } from "../../capture/types.ts";
@@ -17,7 +17,6 @@ import type {
 } from "../../capture/what_if/types.ts";
 import { whatIf } from "../../capture/what_if/what_if.ts";
 import { Asks, nodeOfEvent } from "../../run/engine/asks.ts";
-import { millisecondsOf } from "../../run/engine/lifecycle.ts";
 import { Supervisor } from "../../supervisor/driver/supervisor.ts";
 import type { Duration } from "../../supervisor/types.ts";
 import { UsageError } from "../exit_codes.ts";
@@ -28,7 +27,12 @@ import { changeText, unknownText } from "../reading/what_if_words.ts";
 import { columnWidth, printableLine } from "../text/printable.ts";
 import { isLive } from "../../eventlog/runs_directory.ts";
 import { Screen } from "../text/screen.ts";
-import { formatDuration, parseCountOption, parseDurationOption } from "../text/units.ts";
+import {
+  formatDuration,
+  formatLimit,
+  parseCountOption,
+  parseDurationOption,
+} from "../text/units.ts";
 import { COMMON_HELP, onlyOperand, readArguments, type Verb } from "./arguments.ts";
 
 /** `taffrail what-if`: what would have been decided under other limits. */
@@ -248,15 +252,12 @@ function isUnbegun({ why }: UnknownAttempt): boolean {
 /** The limits that are other ones: `max_in_flight 1 → 8`. */
 function limitsText({ constraints: { recorded, whatIf } }: WhatIfReport): string {
   const changed = CONSTRAINT_NAMES.flatMap((name) => {
-    const [before, after] = [limitText(recorded[name]), limitText(whatIf[name])];
+    const [before, after] = [recorded[name], whatIf[name]].map((limit) => {
+      return limit === null ? "none" : formatLimit(limit);
+    });
     return before === after ? [] : [`${name} ${before} → ${after}`];
   });
   return changed.length === 0 ? "the limits that it had" : changed.join(", ");
-}
-
-function limitText(limit: number | Duration | null): string {
-  if (limit === null) return "none";
-  return typeof limit === "number" ? `${limit}` : formatDuration(millisecondsOf(limit));
 }
 
 function tookText({ took: { recorded, whatIf }, unknown }: WhatIfReport): string {

@@ -10,11 +10,12 @@
  * - Nothing is polled while nothing waits.
  */
 import { defined, isObject } from "../../_internal/errors.ts";
+import { durationOfMs, millisecondsOf } from "../../_internal/event_time.ts";
 import type { NoteRecord, WaitedRecord, WaitRecord } from "../../capture/types.ts";
 import type { Timers } from "../../supervisor/types.ts";
 import type { RunView } from "../types.ts";
 import { GateHistory } from "./gate_history.ts";
-import { eventTimeOf, gateEnded, millisecondsOf } from "./lifecycle.ts";
+import { gateEnded } from "./lifecycle.ts";
 import type { Tale } from "./teller.ts";
 import type { EngineObserver } from "./types.ts";
 
@@ -123,7 +124,7 @@ export class GateWaits {
       id: gate,
       kind: "gate",
       at,
-      ...(until !== undefined && { until: eventTimeOf(until) }),
+      ...(until !== undefined && { until: durationOfMs(until) }),
     };
     this.#record(open);
     return open;
@@ -190,9 +191,8 @@ export class GateWaits {
     const { timers } = this.#options;
     const dueMs = Math.min(...Array.from(this.#waiters.values(), ({ untilMs }) => untilMs));
     const nextMs = Math.min(millisecondsOf(timers.now()) + POLL_MS, dueMs);
-    const at = eventTimeOf(nextMs);
     return new Promise((resolve) => {
-      const cancel = timers.setTimer(at, resolve);
+      const cancel = timers.setTimer(durationOfMs(nextMs), resolve);
       this.#wake = () => {
         cancel();
         resolve();

@@ -8,6 +8,7 @@
  *   before it, so that the journal of a run at work is never behind.
  * - The n-th `pipe.started` of a log is that of the n-th sitting, which begins with `session` or `resumed`.
  */
+import { millisecondsOf } from "../../_internal/event_time.ts";
 import type { CaptureLine } from "../../capture/session/read_capture_lines.ts";
 import type { RecoveredCapture } from "../../capture/session/recover_capture.ts";
 import type {
@@ -29,7 +30,6 @@ import {
   type DescribeNode,
   type EventBody,
   gateEnded,
-  millisecondsOf,
   nodeEnded,
   nodeStarted,
   pipeEnded,

@@ -3,6 +3,7 @@
  * again when a log has to be brought up to its journal. Nothing here has a state or a clock.
  */
 import { defined } from "../../_internal/errors.ts";
+import { millisecondsOf } from "../../_internal/event_time.ts";
 import { VERSION } from "../../_internal/version.ts";
 import {
   newEventId,
@@ -33,16 +34,6 @@ export type DescribeNode = (nodeId: string, payload: Readonly<Record<string, unk
 
 /** Lines of a log that were found damaged, each part from its first to its last. */
 export type DamagedLines = readonly (readonly [first: number, last: number])[];
-
-/** Milliseconds since 1970. */
-export function millisecondsOf({ secs, nanos }: EventTime): number {
-  return secs * 1000 + Math.floor(nanos / 1e6);
-}
-
-/** The same, as the journal has it. */
-export function eventTimeOf(at: number): EventTime {
-  return { secs: Math.floor(at / 1000), nanos: (at % 1000) * 1e6 };
-}
 
 /** The begin of a run, or of its going on. */
 export function pipeStarted(

@@ -12,6 +12,7 @@
  * - Whatever goes wrong, a run is broken off only when no work outside this process runs any more.
  */
 import { defined } from "../../_internal/errors.ts";
+import { durationOfMs, millisecondsOf } from "../../_internal/event_time.ts";
 import { encodeUtf8 } from "../../_internal/text.ts";
 import { stringifyCaptureBundle } from "../../capture/bundle/bundle_text.ts";
 import {
@@ -41,8 +42,6 @@ import type { JournalHistory } from "./journal_history.ts";
 import {
   type DamagedLines,
   type EventBody,
-  eventTimeOf,
-  millisecondsOf,
   nodeEnded,
   nodeStarted,
   type NodeText,
@@ -283,7 +282,7 @@ export class RunEngine {
     const at = Date.now();
     const state = reason === undefined ? "Completed" : "Aborted";
     const skipped = Object.keys(all).length === 0 ? undefined : { ...all };
-    const ended = { at: eventTimeOf(at), state, ...defined({ reason, failed, skipped }) } as const;
+    const ended = { at: durationOfMs(at), state, ...defined({ reason, failed, skipped }) } as const;
     await this.session.note({ type: "ended", ...ended });
     this.#end = pipeEnded(at, { startedTs: fold.sittingTs, reason, failed, skipped });
     const bundle = await this.#bundle();

@@ -2,8 +2,6 @@ import { assert, assertEquals } from "@std/assert";
 import {
   type EventBody,
   eventsOf,
-  eventTimeOf,
-  millisecondsOf,
   nodeEnded,
   nodeStarted,
   pipeEnded,
@@ -136,11 +134,4 @@ Deno.test("events get ids in their order, behind the last one of their log", () 
   const ids = [...first, ...more].map(({ id }) => id);
   assertEquals(ids, ids.toSorted());
   assertEquals(new Set(ids).size, 3);
-});
-
-Deno.test("a time in milliseconds is the same in the journal and in the log", () => {
-  for (const at of [0, 1, 999, AT, AT + 999, 8.64e15]) {
-    assertEquals(millisecondsOf(eventTimeOf(at)), at);
-  }
-  assertEquals(millisecondsOf({ secs: 1, nanos: 999_999_999 }), 1999);
 });
