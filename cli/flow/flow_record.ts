@@ -19,7 +19,7 @@ import {
   type TaskRequest,
   WHEN,
 } from "./flow.ts";
-import type { Fail } from "./flow_values.ts";
+import { type Fail, readerOf } from "./flow_values.ts";
 import {
   type CommandRecord,
   commandRecordOf,
@@ -180,7 +180,7 @@ function recordFrom(record: Map<string, Json>, fail: Fail): FlowRecord {
 
 /** The members that a flow has where they are not the usual. */
 function flowMembers(record: Map<string, Json>, fail: Fail) {
-  const read = readerOf(record);
+  const read = readerOf(record, fail);
   return defined({
     tasks: read("tasks", (value) => taskRequestFrom(value, fail)),
     description: read("description", (value) => textIn(value, '"description"', fail)),
@@ -196,7 +196,7 @@ function flowMembers(record: Map<string, Json>, fail: Fail) {
 
 function taskRequestFrom(json: Json, fail: Fail): TaskRequest {
   const request = objectIn(json, '"tasks"', fail);
-  const read = readerOf(request);
+  const read = readerOf(request, fail);
   return {
     names: textsIn(request.get("names"), '"tasks.names"', fail),
     arguments: textsIn(request.get("arguments"), '"tasks.arguments"', fail),
@@ -208,20 +208,12 @@ function taskRequestFrom(json: Json, fail: Fail): TaskRequest {
   };
 }
 
-/** Reads members of which each may be absent. */
-function readerOf(object: Map<string, Json>) {
-  return <T>(name: string, read: (value: Json) => T): T | undefined => {
-    const value = object.get(name);
-    return value === undefined ? undefined : read(value);
-  };
-}
-
 function nodeFrom(json: Json, fail: Fail): NodeRecord {
   const node = objectIn(json, "", fail);
   const id = node.get("id");
   const problem = nodeIdProblem(id);
   if (problem !== undefined) fail(`.id ${problem}`);
-  const read = readerOf(node);
+  const read = readerOf(node, fail);
   const command = {
     id: id as string,
     run: textsIn(node.get("run"), ".run", fail),
@@ -263,7 +255,7 @@ function retryFrom(json: Json, fail: Fail): RetryRecord {
   if (!Array.isArray(notOn) || !notOn.every(isCount)) {
     return fail(".retry.not_on is no list of whole numbers");
   }
-  const longest = readerOf(retry)("max_delay_ms", (value) => {
+  const longest = readerOf(retry, fail)("max_delay_ms", (value) => {
     return countIn(value, ".retry.max_delay_ms", fail);
   });
   return {

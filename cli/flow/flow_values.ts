@@ -22,6 +22,14 @@ export type OwnVariable = (typeof OWN_VARIABLES)[number];
 /** What the variable begins with in which a node finds the path of what another one printed. */
 export const OUTPUT_VARIABLE = "TAFFRAIL_OUTPUT_";
 
+/** Reads members of which each may be absent. */
+export function readerOf(object: Map<string, Json>, fail: Fail) {
+  return <T>(key: string, read: (value: Json, key: string, fail: Fail) => T): T | undefined => {
+    const value = object.get(key);
+    return value === undefined ? undefined : read(value, key, fail);
+  };
+}
+
 /** Refuses keys that nothing is known of. */
 export function checkKeys(object: Map<string, Json>, known: readonly string[], fail: Fail): void {
   for (const key of object.keys()) {

@@ -10,6 +10,7 @@ import {
   commandIn,
   durationIn,
   type Fail,
+  readerOf,
   textIn,
   textsIn,
   variablesIn,
@@ -93,10 +94,7 @@ function parseText(text: string, fail: Fail): Json {
 
 /** What a flow says of itself as a whole. */
 function membersOf(flow: Map<string, Json>, fail: Fail): Partial<Flow> {
-  const read = <T>(key: string, reader: (value: Json, key: string, fail: Fail) => T) => {
-    const value = flow.get(key);
-    return value === undefined ? undefined : reader(value, key, fail);
-  };
+  const read = readerOf(flow, fail);
   // Whatever reads it looks at this, and nothing here does.
   read("$schema", textIn);
   return defined({
@@ -120,16 +118,13 @@ function surroundingsOf(
   flow: Map<string, Json>,
   { directory, fail }: { directory: string; fail: Fail },
 ): NodeSurroundings {
-  const envFile = flow.get("env_file");
-  const env = flow.get("env");
-  const shell = flow.get("shell");
-  const fromFile = envFile === undefined
-    ? {}
-    : readEnvFile(resolve(directory, textIn(envFile, "env_file", fail)), fail);
+  const read = readerOf(flow, fail);
+  const envFile = read("env_file", textIn);
+  const fromFile = envFile === undefined ? {} : readEnvFile(resolve(directory, envFile), fail);
   return {
     directory,
-    env: { ...fromFile, ...(env !== undefined && variablesIn(env, fail)) },
-    shell: shell === undefined ? DEFAULT_SHELL : commandIn(shell, "shell", fail),
+    env: { ...fromFile, ...read("env", (value) => variablesIn(value, fail)) },
+    shell: read("shell", commandIn) ?? DEFAULT_SHELL,
   };
 }
 

@@ -17,6 +17,7 @@ import {
   durationIn,
   type Fail,
   flagIn,
+  readerOf,
   textIn,
   textsIn,
   variablesIn,
@@ -76,10 +77,7 @@ export class NodeParser {
     if (!(node instanceof Map)) return this.#fail('must be an object: { "run": [PROGRAM, …] }');
     checkKeys(node, NODE_KEYS, this.#fail);
     const fail = this.#fail;
-    const read = <T>(key: string, reader: (value: Json, key: string, fail: Fail) => T) => {
-      const value = node.get(key);
-      return value === undefined ? undefined : reader(value, key, fail);
-    };
+    const read = readerOf(node, fail);
     const parsed = makeNode(defined({
       id: this.#id,
       ...this.#command(node, shell),
@@ -183,18 +181,14 @@ export class NodeParser {
     const fail: Fail = (problem) => this.#fail(`has a retry that ${problem}`);
     if (!(value instanceof Map)) return fail('is no object: write one, such as { "max": 3 }');
     checkKeys(value, RETRY_KEYS, fail);
-    const delayOf = (key: string) => {
-      const given = value.get(key);
-      if (given === undefined) return undefined;
-      return durationIn(given, {
-        shown: `has the ${key} ${quoted(given)}, which`,
-        fail,
-        mayBeZero: key === "delay",
-      });
+    const read = readerOf(value, fail);
+    const delayIn = (given: Json, key: string) => {
+      const shown = `has the ${key} ${quoted(given)}, which`;
+      return durationIn(given, { shown, fail, mayBeZero: key === "delay" });
     };
     const { max, factor, notOn } = retryNumbers(value, fail);
-    const delayMs = delayOf("delay") ?? 0;
-    const maxDelayMs = delayOf("max_delay");
+    const delayMs = read("delay", delayIn) ?? 0;
+    const maxDelayMs = read("max_delay", delayIn);
     if (maxDelayMs !== undefined && maxDelayMs < delayMs) {
       fail('has a "max_delay" that is shorter than its "delay"');
     }
