@@ -7,7 +7,7 @@ import { exitCodeOfRun, StoppedError } from "./exit_codes.ts";
 import { resolve } from "./files.ts";
 import { Programs } from "./flow/find_programs.ts";
 import { type Flow, nodesById, partNotes } from "./flow/flow.ts";
-import { digestsOf, maskOf, unsetSecrets } from "./flow/secrets.ts";
+import { digestsOf, maskOf, secretNotes } from "./flow/secrets.ts";
 import type { ValueDigests } from "./flow/value_digests.ts";
 import { hasTerminal } from "./process/shared_terminal.ts";
 import { CommandPlace } from "./process/command_place.ts";
@@ -55,10 +55,7 @@ export async function recordRun(
     await using held = await createRun(runs, flow.name);
     ({ view } = held);
     display.runStarted(view.runId);
-    for (const text of partNotes(flow)) display.note(text);
-    for (const name of unsetSecrets(flow)) {
-      display.note(`the secret ${name} has no value: nothing is masked`);
-    }
+    for (const text of [...partNotes(flow), ...secretNotes(flow)]) display.note(text);
     const fold = new RunFold();
     const digests = await digestsOf(flow, () => runs.digestKey());
     const run = { ...options, flow, digests, programs, held, fold };

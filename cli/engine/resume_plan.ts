@@ -17,7 +17,7 @@ import {
   readFlowRecord,
 } from "../flow/flow_record.ts";
 import type { DigestKey, ValueDigests } from "../flow/value_digests.ts";
-import { digestsOf, unsetSecrets, withSecrets } from "../flow/secrets.ts";
+import { digestsOf, secretNotes, withSecrets } from "../flow/secrets.ts";
 import { flowOfCapture, isOfCommands } from "../flow/node_event.ts";
 import { readFlow } from "../flow/read_flow.ts";
 import { selectNodes } from "../flow/select_nodes.ts";
@@ -103,7 +103,7 @@ export async function planResume(
       ...partNotes(flow),
       ...notesOn(changes, (id) => completed.has(id) || stands(id)),
       ...notesOnStanding(standing),
-      ...unsetSecrets(flow).map((name) => `the secret ${name} has no value: nothing is masked`),
+      ...secretNotes(flow),
     ],
     digests,
   };

@@ -40,11 +40,11 @@ export async function digestsOf(
   return await ValueDigests.of(nodes, await digestKey());
 }
 
-/** Secret variables that have a value nowhere: whoever misspelt one should know that nothing is masked. */
-export function unsetSecrets({ secrets, nodes }: Flow): string[] {
-  return secrets.filter((name) => {
-    return !Deno.env.get(name) && nodes.every(({ env }) => !env[name]);
-  });
+/** Names secret variables that have a value nowhere: whoever misspelt one should know that nothing is masked. */
+export function secretNotes({ secrets, nodes }: Flow): string[] {
+  return secrets
+    .filter((name) => !Deno.env.get(name) && nodes.every(({ env }) => !env[name]))
+    .map((name) => `the secret ${name} has no value: nothing is masked`);
 }
 
 function withoutSecrets(node: FlowNode, mask: SecretMask): FlowNode {

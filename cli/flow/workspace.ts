@@ -52,8 +52,7 @@ export function filterProjects(projects: readonly Project[], filter: string): Pr
 
 /** Tells texts that a pattern is of, in which `*` stands for any text. */
 export function matcher(pattern: string, how: "is" | "contains"): (text: string) => boolean {
-  const parts = pattern.split("*").map((part) => part.replaceAll(/[\\^$.+?()[\]{}|]/g, "\\$&"));
-  const all = parts.join(".*");
+  const all = pattern.split("*").map((part) => RegExp.escape(part)).join(".*");
   const expression = new RegExp(how === "is" ? `^${all}$` : all, "s");
   return (text) => expression.test(text);
 }
