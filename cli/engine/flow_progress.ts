@@ -13,8 +13,7 @@
  */
 import type { WaitedRecord } from "../../capture/types.ts";
 import type { Decided, RunEnding } from "../../run/engine/types.ts";
-import type { FlowNode } from "../flow/flow.ts";
-import { isAggregate } from "../flow/flow.ts";
+import { type FlowNode, isAggregate, nodesById } from "../flow/flow.ts";
 import { ReadyNodes } from "../flow/ready_nodes.ts";
 
 /** How a node ended that is ok for what needs it. */
@@ -88,7 +87,7 @@ export class FlowProgress {
     this.#nodes = nodes;
     this.#rules = rules;
     this.#ready = new ReadyNodes(nodes);
-    this.#byId = new Map(nodes.map((node) => [node.id, node]));
+    this.#byId = nodesById(nodes);
   }
 
   /** Whether all nodes are over. */
@@ -170,17 +169,13 @@ export class FlowProgress {
       // Its end is not its own, unless this run has ended it.
       if (begun && this.#phase !== "open") this.#settle(nodeId, "cancelled");
       else this.#putBack(nodeId);
-    } else if (!isBad) this.#settle(nodeId, "completed");
-    else if (this.#byId.get(nodeId)?.allowFailure) this.#settle(nodeId, "failed, and may");
-    else this.#fail(nodeId, errorKind);
+    } else this.#finish(nodeId, isBad ? errorKind : undefined);
   }
 
   /** Somebody has passed a gate that was handed out, or has not; `undefined`: it is not waited for any more. */
   takeGate(id: string, how: WaitedRecord["how"] | undefined): void {
     if (how === undefined) this.#settle(id, "not started");
-    else if (how === "passed") this.#settle(id, "completed");
-    else if (this.#byId.get(id)?.allowFailure) this.#settle(id, "failed, and may");
-    else this.#fail(id, "gate_failed");
+    else this.#finish(id, how === "passed" ? undefined : "gate_failed");
   }
 
   /** What waits and may not begin is being taken out. */
@@ -236,6 +231,13 @@ export class FlowProgress {
   #skip(id: string, outcome: Outcome, why: string): false {
     this.#skipped.set(id, why);
     return this.#settle(id, outcome);
+  }
+
+  /** A node has ended for good; `errorKind`: how it failed, undefined where it did not. */
+  #finish(id: string, errorKind: string | undefined): void {
+    if (errorKind === undefined) this.#settle(id, "completed");
+    else if (this.#byId.get(id)?.allowFailure) this.#settle(id, "failed, and may");
+    else this.#fail(id, errorKind);
   }
 
   #fail(id: string, errorKind: string): void {
