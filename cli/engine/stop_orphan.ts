@@ -15,6 +15,7 @@ import type { HeldRun, NodeAttempt } from "../../run/types.ts";
 import { describeNode } from "../flow/node_event.ts";
 import { endLeft } from "../process/orphan_processes.ts";
 import { processLinesOf } from "../process/process_log.ts";
+import { HOLD_TIMEOUT_MS } from "../process/run_holder.ts";
 import { readRunLog } from "../reading/run_log.ts";
 
 /** What the log says of the end. */
@@ -40,9 +41,6 @@ export interface StoppedOrphan {
   unrecorded?: string;
 }
 
-/** A probe may hold the lock for a moment; who works on the run holds it longer. */
-const LIVE_TIMEOUT_MS = 500;
-
 /**
  * Ends it. Where its journal tells nothing, what is left of it is ended all the same.
  *
@@ -51,7 +49,7 @@ const LIVE_TIMEOUT_MS = 500;
 export async function stopOrphan(options: StopOrphanOptions): Promise<StoppedOrphan> {
   const { root, runId, graceMs, note } = options;
   await using runs = openFileRoot(root);
-  await using held = await runs.hold(runId, { timeoutMs: LIVE_TIMEOUT_MS });
+  await using held = await runs.hold(runId, { timeoutMs: HOLD_TIMEOUT_MS });
   const never = new AbortController().signal;
   let left: number[] = [];
   const endLeftovers = async (attempts: readonly NodeAttempt[]) => {

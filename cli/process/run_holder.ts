@@ -12,6 +12,9 @@ import { holdsLock, listsProcesses, readBootId, readStat } from "./processes.ts"
 /** The process that works on a run, or why that cannot be found out. */
 export type Holder = { pid: number; isSuspended: boolean } | { problem: string };
 
+/** How long to try to hold a run: a probe may have its lock for a moment, who works on it has it longer. */
+export const HOLD_TIMEOUT_MS = 500;
+
 /** `ps` prints ages in whole seconds. */
 const AGE_SLACK_MS = 1500;
 

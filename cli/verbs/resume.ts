@@ -19,7 +19,7 @@ import { flowRecordText } from "../flow/flow_record.ts";
 import { Interrupts } from "../process/interrupts.ts";
 import { endOrphans } from "../process/orphan_processes.ts";
 import { processLinesOf } from "../process/process_log.ts";
-import { isSuspended } from "../process/run_holder.ts";
+import { HOLD_TIMEOUT_MS, isSuspended } from "../process/run_holder.ts";
 import { commandHint, findReadableRun } from "../reading/find_run.ts";
 import { isNewer, newerText, unusableBundle } from "../reading/open_capture.ts";
 import { displayOf, type RunDisplay } from "../reading/run_display.ts";
@@ -132,9 +132,6 @@ interface ResumeOptions extends RunSettings, FlowChoice {
   /** Assume that nothing is left where that cannot be found out. */
   assumesEnded: boolean;
 }
-
-/** A probe may hold the lock for a moment; who works on the run holds it longer. */
-const LIVE_TIMEOUT_MS = 500;
 
 /** A run that is held, and what is to be done of it. */
 interface Prepared {
@@ -252,7 +249,7 @@ async function holdAlone(
   { root, runId }: { root: string; runId: string },
 ): Promise<HeldRun> {
   try {
-    return await runs.hold(runId, { timeoutMs: LIVE_TIMEOUT_MS });
+    return await runs.hold(runId, { timeoutMs: HOLD_TIMEOUT_MS });
   } catch (cause) {
     if (cause instanceof RunError && cause.kind === "io") {
       throw new RecordingError("run", { of: `run ${runId}`, cause, hasBegun: false });
