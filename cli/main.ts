@@ -46,7 +46,7 @@ async function mainOfProcess(): Promise<number> {
   return await exitCodeOf(async () => {
     // Hardly anybody needs this, so nobody else loads it.
     if (Deno.args.some((arg) => arg.includes("\ufffd"))) {
-      (await import("./verbs/arguments.ts")).refuseChangedArguments(Deno.args);
+      (await import("./verbs/changed_arguments.ts")).refuseChangedArguments(Deno.args);
     }
     return await dispatch(Deno.args);
   });

@@ -2,7 +2,6 @@ import { DEFAULT_ROOT } from "../../_internal/root_layout.ts";
 import type { TraceMode } from "../../trace/types.ts";
 import { optionError, UsageError } from "../exit_codes.ts";
 import { chosenRoot, findRoot } from "../reading/find_root.ts";
-import { quoted } from "../text/printable.ts";
 import { parseDurationOption, parseSizeOption } from "../text/units.ts";
 
 /** A verb of the command. */
@@ -139,6 +138,17 @@ export function numberOption<Name extends string>(
   return text === undefined ? undefined : parse(name, text);
 }
 
+/** One of some words; undefined when the option was not given. */
+export function wordOption<Word extends string>(
+  name: string,
+  given: string | undefined,
+  words: readonly Word[],
+): Word | undefined {
+  const word = words.find((word) => word === given);
+  if (given === undefined || word !== undefined) return word;
+  throw optionError(name, given, `say ${words.join(", ")}`);
+}
+
 /** Names with commas between them; undefined when the option was not given. */
 export function namesOption(text: string | undefined): string[] | undefined {
   return text?.split(",").map((name) => name.trim());
@@ -149,63 +159,6 @@ export function onlyOperand(verb: string, operands: string[], what: string): str
   if (operands.length === 1 && operands[0] !== "") return operands[0]!;
   const found = operands.length === 0 ? `needs a ${what}` : `takes one ${what}`;
   throw new UsageError(`taffrail ${verb} ${found}; see taffrail ${verb} --help`);
-}
-
-/**
- * Refuses arguments that are not UTF-8: the runtime gives them with U+FFFD in place of what makes no text, and
- * the command would run with other ones than were given. That character itself may be meant.
- *
- * @throws {UsageError} If one is so, or, where the system does not tell the bytes, if one may be so.
- */
-export function refuseChangedArguments(args: readonly string[]): void {
-  const given = givenArguments(args);
-  if (given === undefined) {
-    const doubtful = args.find((arg) => arg.includes("\ufffd"))!;
-    throw new UsageError(
-      `Cannot use the argument ${
-        quoted(doubtful)
-      }: it is not UTF-8, or has the character U+FFFD, ` +
-        "and this system does not tell which; let a script give it",
-    );
-  }
-  const changed = given.find((bytes) => !isUtf8(bytes));
-  if (changed === undefined) return;
-  const format = Array.from(changed, (byte) => {
-    const isPlain = byte > 0x20 && byte < 0x7f && !`%\\'"`.includes(String.fromCharCode(byte));
-    return isPlain ? String.fromCharCode(byte) : `\\${byte.toString(8).padStart(3, "0")}`;
-  }).join("");
-  throw new UsageError(
-    `Cannot use the argument "${format}": it is not UTF-8, and would become another one; a shell can ` +
-      `make it for a command: sh -c 'COMMAND "$(printf "${format}")"'`,
-  );
-}
-
-/** The bytes of the arguments; undefined where the system does not tell them. */
-function givenArguments(args: readonly string[]): Uint8Array[] | undefined {
-  try {
-    const bytes = Deno.readFileSync("/proc/self/cmdline");
-    const words: Uint8Array[] = [];
-    for (let at = 0; at < bytes.length;) {
-      const end = bytes.indexOf(0, at);
-      words.push(bytes.subarray(at, end));
-      at = end + 1;
-    }
-    // What stands before them is how this program was started.
-    const given = words.slice(-args.length);
-    const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
-    return given.every((word, index) => decoder.decode(word) === args[index]) ? given : undefined;
-  } catch {
-    return undefined;
-  }
-}
-
-function isUtf8(bytes: Uint8Array): boolean {
-  try {
-    new TextDecoder("utf-8", { fatal: true }).decode(bytes);
-    return true;
-  } catch {
-    return false;
-  }
 }
 
 /** The options of the verbs that run commands. */
@@ -283,10 +236,6 @@ const TRACE_MODES: readonly TraceMode[] = ["off", "on", "always"];
 
 /** Reads the options of the verbs that record a run. */
 export function runSettings(options: Options<typeof RUN_OPTIONS>): RunSettings {
-  const given = options.trace;
-  const traceMode = TRACE_MODES.find((mode) => mode === given);
-  if (given !== undefined && traceMode === undefined) {
-    throw optionError("trace", given, `say ${TRACE_MODES.join(", ")}`);
-  }
+  const traceMode = wordOption("trace", options.trace, TRACE_MODES);
   return { traceMode, ...commandSettings(options) };
 }

@@ -9,7 +9,6 @@ import { displayOf, OUTPUT_MODES, type OutputMode } from "../reading/run_display
 import { withSecrets } from "../flow/secrets.ts";
 import { recordRun } from "../record_run.ts";
 import { Screen } from "../text/screen.ts";
-import { listed } from "../text/printable.ts";
 import { parseCountOption } from "../text/units.ts";
 import {
   KEEP_GOING,
@@ -24,6 +23,7 @@ import {
   runSettings,
   splitArguments,
   type Verb,
+  wordOption,
 } from "./arguments.ts";
 
 /** `taffrail run`: runs a flow. */
@@ -190,11 +190,9 @@ const TASK_OPTIONS = [
 ] as const;
 
 function outputOption(given: string | undefined, json: boolean): OutputMode | undefined {
-  if (given === undefined) return undefined;
-  const mode = OUTPUT_MODES.find((word) => word === given);
-  if (mode === undefined) throw optionError("output", given, `say ${listed(OUTPUT_MODES)}`);
-  if (json) throw optionError("output", given, "with --json the document is all that is printed");
-  return mode;
+  const mode = wordOption("output", given, OUTPUT_MODES);
+  if (mode === undefined || !json) return mode;
+  throw optionError("output", mode, "with --json the document is all that is printed");
 }
 
 async function exclusiveOption(
@@ -202,9 +200,7 @@ async function exclusiveOption(
 ): Promise<{ exclusive?: Exclusive }> {
   if (given === undefined) return {};
   const { EXCLUSIVE } = await import("../process/exclusive_flow.ts");
-  const exclusive = EXCLUSIVE.find((word) => word === given);
-  if (exclusive === undefined) throw optionError("exclusive", given, `say ${listed(EXCLUSIVE)}`);
-  return { exclusive };
+  return defined({ exclusive: wordOption("exclusive", given, EXCLUSIVE) });
 }
 
 /** The part of a flow that is asked for. */
