@@ -2,6 +2,7 @@ import { decodeUtf8, joinBytes, reasonOf } from "../../_internal/text.ts";
 import { UsageError } from "../exit_codes.ts";
 import type { Flow } from "./flow.ts";
 import { parseFlow } from "./parse_flow.ts";
+import { withSecrets } from "./secrets.ts";
 
 const MOST_FLOW_BYTES = 64 * 1024 * 1024;
 
@@ -23,6 +24,14 @@ export async function readFlow(
   // Flows without tasks do not pay for them.
   const { expandTasks } = await import("./expand_tasks.ts");
   return expandTasks(flow);
+}
+
+/** The flow that is named besides a recording, if one is: commands that run again may need what it has of them. */
+export async function givenFlow(
+  path: string | undefined,
+  masks: readonly string[],
+): Promise<Flow | undefined> {
+  return path === undefined ? undefined : await withSecrets(await readFlow(path), masks);
 }
 
 async function readFlowFile(

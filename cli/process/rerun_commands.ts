@@ -123,7 +123,7 @@ function removeIfThere(path: string): void {
 /** Runs the recorded commands again, in a folder of its own, and compares what they print. */
 export class LiveReplay extends Rerun implements RuntimeInvoker {
   readonly #bundle: CaptureBundle;
-  readonly #asks = new Asks();
+  readonly #asks: Asks;
   readonly #running = new Set<Promise<unknown>>();
   /** By episode and attempt, what was printed now. */
   readonly #hashes = new Map<string, string | undefined>();
@@ -134,11 +134,7 @@ export class LiveReplay extends Rerun implements RuntimeInvoker {
   private constructor(bundle: CaptureBundle, place: RerunPlace) {
     super(place);
     this.#bundle = bundle;
-    if (!("inputs" in bundle)) return;
-    for (const input of bundle.inputs) {
-      if (input.type !== "event") continue;
-      this.#asks.add({ eventId: input.event_id, firstAttempt: input.first_attempt ?? 1 });
-    }
+    this.#asks = Asks.of(bundle);
   }
 
   /** `given`: the flow, for the values of variables. */

@@ -5,8 +5,7 @@ import { Supervisor } from "../../supervisor/driver/supervisor.ts";
 import { systemTimers } from "../../supervisor/driver/timers.ts";
 import { flowProvenance } from "../flow/node_event.ts";
 import { nodeOfEvent } from "../../run/engine/asks.ts";
-import { readFlow } from "../flow/read_flow.ts";
-import { withSecrets } from "../flow/secrets.ts";
+import { givenFlow } from "../flow/read_flow.ts";
 import { Interrupts } from "../process/interrupts.ts";
 import { damageText, openCapture, type OpenedCapture } from "../reading/open_capture.ts";
 import { counted, printableLine } from "../text/printable.ts";
@@ -49,9 +48,7 @@ interrupted: attempts without an end. damage: where the journal cannot be read.`
     const { root, json, options, operands } = readArguments("replay", args, kinds);
     const source = await openCapture(root, onlyOperand("replay", operands, "run or capture file"));
     const settings = commandSettings(options);
-    const flow = options.flow === undefined
-      ? undefined
-      : await withSecrets(await readFlow(options.flow), settings.masks);
+    const flow = await givenFlow(options.flow, settings.masks);
     const expected = flow === undefined ? {} : {
       expected: { adapterProvenance: "none", runtimeProvenance: await flowProvenance(flow) },
     };

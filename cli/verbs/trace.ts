@@ -5,8 +5,7 @@ import { replayTrace, type TraceReplay, type TraceStepReplay } from "../../trace
 import { toChromeTrace } from "../../trace/to_chrome_trace.ts";
 import type { TraceEnvelope, TraceStep } from "../../trace/types.ts";
 import { optionError, UsageError } from "../exit_codes.ts";
-import { readFlow } from "../flow/read_flow.ts";
-import { withSecrets } from "../flow/secrets.ts";
+import { givenFlow } from "../flow/read_flow.ts";
 import { Interrupts } from "../process/interrupts.ts";
 import { isFromMissingFile } from "../files.ts";
 import { findReadableRun } from "../reading/find_run.ts";
@@ -119,9 +118,7 @@ async function replay(
 ): Promise<number> {
   const screen = new Screen(Deno.stdout);
   const settings = commandSettings(options);
-  const flow = options.flow === undefined
-    ? undefined
-    : await withSecrets(await readFlow(options.flow), settings.masks);
+  const flow = await givenFlow(options.flow, settings.masks);
   using interrupts = new Interrupts();
   interrupts.listen((signal) => new Screen(Deno.stderr).line(`${signal}: ending what runs`));
   const { StepReplay } = await import("../process/rerun_commands.ts");

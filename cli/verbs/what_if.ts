@@ -167,11 +167,7 @@ type Numbering = (attempt: { eventId: string; attempt: number }) => {
 };
 
 function attemptsOf(bundle: CaptureBundle): Numbering {
-  const asks = new Asks();
-  for (const input of "inputs" in bundle ? bundle.inputs : []) {
-    if (input.type !== "event") continue;
-    asks.add({ eventId: input.event_id, firstAttempt: input.first_attempt ?? 1 });
-  }
+  const asks = Asks.of(bundle);
   return ({ eventId, attempt }) => asks.attemptOf(eventId, attempt);
 }
 

@@ -3,6 +3,7 @@
  * again, when a run is gone on with, is asked for by another event: `test`, then `test#2`, `test#3`. The
  * attempts of a node are counted on over all of its events, so each event says which its first one is.
  */
+import type { CaptureBundle } from "../../capture/types.ts";
 import type { NodeAttempt } from "../types.ts";
 
 /** The event that asks for a node. */
@@ -36,6 +37,16 @@ export class Asks {
   readonly #firstAttempts = new Map<string, number>();
   /** How often each node was asked for, and the highest number of an attempt that was or may have been begun. */
   readonly #nodes = new Map<string, { asks: number; attempts: number }>();
+
+  /** The asks of a recording; the original format says of none that it is a further one. */
+  static of(bundle: CaptureBundle): Asks {
+    const asks = new Asks();
+    for (const input of "inputs" in bundle ? bundle.inputs : []) {
+      if (input.type !== "event") continue;
+      asks.add({ eventId: input.event_id, firstAttempt: input.first_attempt ?? 1 });
+    }
+    return asks;
+  }
 
   /** The event that asks for a node next. It counts once it is {@linkcode Asks.add added}. */
   next(nodeId: string): Ask {
