@@ -26,7 +26,7 @@ export class Agenda<T extends Due> {
   /** Adds many things. */
   addAll(items: Iterable<T>): void {
     for (const item of items) this.#items.push(item);
-    this.#items.sort((a, b) => compareTimes(b.at, a.at) || b.place - a.place);
+    this.#items.sort((a, b) => compareDue(b, a));
   }
 
   /** Adds something. */
@@ -35,13 +35,14 @@ export class Agenda<T extends Due> {
     let [low, high] = [0, items.length];
     while (low < high) {
       const middle = (low + high) >> 1;
-      if (isBefore(item, items[middle]!)) low = middle + 1;
+      if (compareDue(item, items[middle]!) < 0) low = middle + 1;
       else high = middle;
     }
     items.splice(low, 0, item);
   }
 }
 
-function isBefore(a: Due, b: Due): boolean {
-  return (compareTimes(a.at, b.at) || a.place - b.place) < 0;
+/** Negative when `a` comes before `b`. */
+function compareDue(a: Due, b: Due): number {
+  return compareTimes(a.at, b.at) || a.place - b.place;
 }

@@ -178,8 +178,7 @@ export function outcomeOf(
   const { place, termination } = end;
   const length = durationBetween(began, end.at);
   const asRecorded = { at: addDuration(now, length), place, termination };
-  const isSame = deadline === before ||
-    (deadline !== null && before !== null && compareTimes(deadline, before) === 0);
+  const isSame = isSameDeadline(deadline, before);
   const isAtOnce = before !== null && compareTimes(before, ZERO) === 0;
   if (termination === "Aborted") return isSame && isAtOnce ? asRecorded : { why: "cut-off" };
   if (isSame) return asRecorded;
@@ -191,4 +190,9 @@ export function outcomeOf(
   if (deadline === null || compareTimes(deadline, length) >= 0) return asRecorded;
   const ended = compareTimes(deadline, ZERO) === 0 ? "Aborted" : "TimedOut";
   return { at: addDuration(now, deadline), place, termination: ended };
+}
+
+/** Whether two attempts could take equally long. */
+export function isSameDeadline(a: Duration | null, b: Duration | null): boolean {
+  return a === b || (a !== null && b !== null && compareTimes(a, b) === 0);
 }

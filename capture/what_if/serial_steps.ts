@@ -1,4 +1,4 @@
-import { compareTimes, durationBetween, laterOf, ZERO } from "../../_internal/event_time.ts";
+import { durationBetween, laterOf, ZERO } from "../../_internal/event_time.ts";
 import type {
   Constraints,
   DecisionLogEntry,
@@ -11,6 +11,7 @@ import { eventsOf } from "../bundle/validate_bundle.ts";
 import { rehydrate } from "../replay/replay_run.ts";
 import type { CaptureBundle } from "../types.ts";
 import type { Step } from "./attempt_view.ts";
+import { isSameDeadline } from "./recorded_work.ts";
 import type { UnknownAttempt, WhatIfOptions } from "./types.ts";
 
 /** How the attempts of one event ended, and how long they could have taken. */
@@ -110,7 +111,7 @@ class SerialSession {
     const answer = event.answers[attempt - 1];
     const why = answer === undefined
       ? "never-made"
-      : isSame(deadline ?? null, event.deadline)
+      : isSameDeadline(deadline ?? null, event.deadline)
       ? undefined
       : "no-length";
     if (why !== undefined) this.unknown.push({ eventId: event.id, attempt, why });
@@ -147,8 +148,4 @@ class SerialSession {
       answer: answers.at(-1)!,
     });
   }
-}
-
-function isSame(a: Duration | null, b: Duration | null): boolean {
-  return a === b || (a !== null && b !== null && compareTimes(a, b) === 0);
 }

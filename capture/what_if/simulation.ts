@@ -11,7 +11,13 @@
  * - Each sitting begins when it began, or when all that is known of the one before is over. The pauses
  *   between them are no work.
  */
-import { addDuration, compareTimes, durationBetween, laterOf } from "../../_internal/event_time.ts";
+import {
+  addDuration,
+  compareTimes,
+  durationBetween,
+  laterOf,
+  ZERO,
+} from "../../_internal/event_time.ts";
 import type {
   Constraints,
   DecisionLogEntry,
@@ -104,7 +110,7 @@ class Simulation {
   readonly #justOver: number[] = [];
   #handedOver: number | undefined;
   #pumps = 0;
-  #now: EventTime = { secs: 0, nanos: 0 };
+  #now: EventTime = ZERO;
   /** Something failed after which nothing more is begun. */
   #isStopped = false;
 
@@ -151,8 +157,7 @@ class Simulation {
       if (number > 0) await this.#interrupt(number);
       this.#plan(number);
       while (await this.#goOn());
-      const isLast = number === sittings.length - 1;
-      if (isLast) await this.#endLast(number);
+      if (number === sittings.length - 1) await this.#endLast(number);
     }
     this.#nameUnknown();
     return {
@@ -326,7 +331,7 @@ class Simulation {
     const before = cutOffs?.get(key);
     const isKnown = why === "cut-off" &&
       (cutOffs === undefined || before !== undefined && compareTimes(ran, before) <= 0);
-    if (!isKnown) this.#isUnknown(event, attempt, why ?? "cut-off");
+    if (!isKnown) this.#addUnknown(event, attempt, why ?? "cut-off");
     await this.#complete(open, "Aborted");
     await this.#settle();
   }
@@ -377,7 +382,7 @@ class Simulation {
     this.#agenda.add({ what: "end", open: due, at, place, termination });
   }
 
-  #isUnknown(event: number, attempt: number, why: UnknownAttempt["why"]): void {
+  #addUnknown(event: number, attempt: number, why: UnknownAttempt["why"]): void {
     const { id: eventId } = this.#work.events[event]!.event;
     this.#unknown.push({ eventId, attempt, why });
   }
@@ -385,16 +390,16 @@ class Simulation {
   /** What is left without an end that it had, or would have had. */
   #nameUnknown(): void {
     for (const { event, attempt, why } of this.#open.values()) {
-      this.#isUnknown(event, attempt, why ?? "no-end");
+      this.#addUnknown(event, attempt, why ?? "no-end");
     }
     for (const [event, { over, attempts, needs }] of this.#work.events.entries()) {
       const course = this.#courses[event]!;
       const isAsked = course.episodeId !== undefined;
       if (!isAsked && needs.some((need) => this.#courses[need]!.isDropped)) course.isDropped = true;
-      if (!isAsked && !course.isDropped) this.#isUnknown(event, 1, "not-asked");
+      if (!isAsked && !course.isDropped) this.#addUnknown(event, 1, "not-asked");
       // What was left waiting is left waiting.
       const wasLeft = over === undefined && attempts.every(({ end }) => end !== undefined);
-      if (this.#deferred.has(event) && !wasLeft) this.#isUnknown(event, course.made + 1, "waits");
+      if (this.#deferred.has(event) && !wasLeft) this.#addUnknown(event, course.made + 1, "waits");
     }
   }
 }
