@@ -1,6 +1,7 @@
 /**
  * The names that events, decisions and terminations have on the wire. The supervisor checks what it is
- * handed against them, capture reads and prints them; the types that say the same are the supervisor's.
+ * handed against them, capture reads and prints them; the types that say the same are the supervisor's, and
+ * of gates the event log's.
  */
 
 /** The kinds of events. */
@@ -46,3 +47,6 @@ export const DECISION_REASONS = [
   "not_retryable",
   "retries_exhausted",
 ] as const;
+
+/** By which way somebody passes a gate. */
+export const GATE_METHODS = ["hook", "human_cli", "mcp_tool"] as const;

@@ -1,5 +1,6 @@
 import { checkTypes, isObject } from "../_internal/errors.ts";
 import { isUlid, ulidAfter } from "../_internal/root_layout.ts";
+import { GATE_METHODS } from "../_internal/wire_names.ts";
 import type { StandardSchema } from "./types.ts";
 
 /** Members that every event of a run has. */
@@ -284,7 +285,7 @@ const MEMBERS = new Map<unknown, Record<string, Check>>(Object.entries({
   "gate.passed": {
     ...node,
     gate: text,
-    method: oneOf<GateMethod>("hook", "human_cli", "mcp_tool"),
+    method: oneOf<GateMethod>(...GATE_METHODS),
   },
   "iteration.started": {
     ...node,

@@ -9,6 +9,7 @@ import {
   u64,
   usize,
 } from "../../_internal/wire_json/codec.ts";
+import { GATE_METHODS } from "../../_internal/wire_names.ts";
 import { duration } from "../../_internal/wire_json/duration.ts";
 import { internallyTagged, unitEnum } from "../../_internal/wire_json/enums.ts";
 import { type JsonValue, numberOf, setMember } from "../../_internal/wire_json/json_value.ts";
@@ -56,7 +57,7 @@ export const noteFields = {
     inbox_line: optional(u64),
     value: givenJson,
     by: optional(string),
-    method: optional(unitEnum(["hook", "human_cli", "mcp_tool"])),
+    method: optional(unitEnum(GATE_METHODS)),
   },
   record: { id: string, at: duration, data: anyJson },
   ended: {

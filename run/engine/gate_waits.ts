@@ -11,6 +11,7 @@
  */
 import { defined, isObject } from "../../_internal/errors.ts";
 import { durationOfMs, millisecondsOf } from "../../_internal/event_time.ts";
+import { GATE_METHODS } from "../../_internal/wire_names.ts";
 import type { NoteRecord, WaitedRecord, WaitRecord } from "../../capture/types.ts";
 import type { Timers } from "../../supervisor/types.ts";
 import type { RunView } from "../types.ts";
@@ -211,9 +212,7 @@ function messageFrom(line: unknown): { gate: string; says: GateMessage["says"] }
       how: denied === true ? "denied" : "passed",
       ...(value !== undefined && { value }),
       ...(typeof by === "string" && { by }),
-      ...defined({ method: METHODS.find((known) => known === method) }),
+      ...defined({ method: GATE_METHODS.find((known) => known === method) }),
     },
   };
 }
-
-const METHODS = ["hook", "human_cli", "mcp_tool"] as const;
