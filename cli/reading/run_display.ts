@@ -278,7 +278,6 @@ export class CommandDisplay extends JsonDisplay {
   }
 }
 
-/** How a node ended, in one line. */
 /** What is asked at a gate. */
 function gateLine({ id, gate = "" }: FlowNode, until: Date | undefined): string {
   const limit = until === undefined ? "" : `, until ${until.toISOString()}`;
@@ -291,6 +290,7 @@ function gateEndText({ how, by }: WaitedRecord): string {
   return `${how}${by === undefined ? "" : ` by ${by}`}`;
 }
 
+/** How a node ended, in one line. */
 function endLine(screen: Screen, id: string, end: AttemptEnd): string {
   const { termination, end: { duration_ms: durationMs, exit_code, signal } } = end;
   const length = durationMs === undefined ? "" : `  ${formatDuration(durationMs)}`;

@@ -166,8 +166,8 @@ export class JournalHistory {
   }
 
   /**
-   * The nodes that have completed, and gates that were passed, and that were not asked for again since, in the order in which they did, of a
-   * session that was read as a whole.
+   * The nodes that have completed, and the gates that were passed, and were not asked for again since, in the
+   * order in which they did, of a session that was read as a whole.
    */
   get completed(): Set<string> {
     const undecided = this.undecidedEnds.filter(({ termination }) => termination === "Completed");
@@ -175,7 +175,7 @@ export class JournalHistory {
     return new Set([...this.#overAs("completed"), ...nodes, ...this.gates.passed]);
   }
 
-  /** The nodes that have failed for good and were not asked for again since, of a session that was read as a whole. */
+  /** The same of the nodes that have failed for good. */
   get failed(): Set<string> {
     return new Set(this.#overAs("failed"));
   }
@@ -189,7 +189,7 @@ export class JournalHistory {
     return [...this.#over].filter(([, as]) => as === how).map(([id]) => id);
   }
 
-  /** The nodes whose work was begun, or may have been, and the gates that were asked for, of a session that was read as a whole. */
+  /** The nodes whose work was or may have been begun, and the gates asked for, of a session read as a whole. */
   get begun(): Set<string> {
     const open = [...this.#open.values()].filter(mayHaveBegun);
     const nodes = open.map(({ nodeId }) => nodeId);
@@ -313,8 +313,7 @@ export class JournalHistory {
     this.#ended = undefined;
     this.#undecided = [];
     for (const kept of [this.#episodes, this.#payloads, this.#open, this.#missing]) kept.clear();
-    const over = [this.#over, this.#begun, this.gates];
-    for (const kept of over) kept.clear();
+    for (const kept of [this.#over, this.#begun, this.gates]) kept.clear();
     this.#asks.clear();
     this.#beginSitting();
   }

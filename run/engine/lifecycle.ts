@@ -69,9 +69,10 @@ export function nodeEnded(
   { nodeId, attempt }: NodeAttempt,
   { termination, end }: { termination: RunTermination; end: EndRecord | undefined },
 ): EventBody {
-  const { output_hash, error_hash, output_cut, error_cut, duration_ms } = end ?? {};
-  const how = { output_cut, error_cut, output_masked: end?.output_masked, terminal: end?.terminal };
-  const rest = { node_id: nodeId, output_hash, error_hash, ...how, duration_ms, attempt };
+  const { output_hash, error_hash, output_cut, error_cut, output_masked, terminal, duration_ms } =
+    end ?? {};
+  const kept = { output_hash, error_hash, output_cut, error_cut, output_masked, terminal };
+  const rest = { node_id: nodeId, ...kept, duration_ms, attempt };
   if (termination === "Completed") return { type: "node.completed", at, ...rest };
   const message = end === undefined ? cutOffMessage(termination) : end.error?.message;
   return {
