@@ -16,28 +16,8 @@ const ROOT_FILE = ".ulid-last";
 
 /** The files of a root, and the verbs that cannot do without them. */
 const FILES: [name: string, needed: Verb[]][] = [
-  ["RUN/run.json", [
-    "show",
-    "logs",
-    "verify",
-    "trace",
-    "replay",
-    "diff",
-    "follow",
-    "stop",
-    "resume",
-  ]],
-  ["RUN/events.jsonl", [
-    "show",
-    "logs",
-    "verify",
-    "trace",
-    "replay",
-    "diff",
-    "follow",
-    "stop",
-    "resume",
-  ]],
+  ["RUN/run.json", [...READERS, "resume"]],
+  ["RUN/events.jsonl", [...READERS, "resume"]],
   ["RUN/events.lock", []],
   ["RUN/live.lock", ["show", "logs", "verify", "follow", "stop", "resume"]],
   ["RUN/flow.json", ["verify", "resume"]],
