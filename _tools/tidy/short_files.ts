@@ -22,8 +22,6 @@ export const SHORT_FILES: Readonly<Record<string, string>> = {
   "cli/flow/value_digests.ts": "Loaded only where a flow gives variables values.",
   "cli/process/output_file.ts":
     "What is made of the bytes of an output, by who records, shows and verifies it.",
-  "cli/reading/print_tasks.ts":
-    "What is said of tasks that do not run: the other rooms of reading are about runs.",
   "cli/process/shared_terminal.ts":
     "What it means that a command shares the terminal, for who starts, ends and records it.",
   "_internal/path.ts": "The only file that may import @std/path, for all that make paths (rule 4).",

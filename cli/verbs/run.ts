@@ -256,7 +256,7 @@ async function listTasks(given: GivenToRun, json: boolean): Promise<number> {
   }
   const request = taskRequest(given);
   const { taskFilesFor } = await import("../flow/tasks.ts");
-  const { printTasks, printTasksJson } = await import("../reading/print_tasks.ts");
+  const { printTasks, printTasksJson } = await import("../reading/print_plan.ts");
   const files = taskFilesFor(request);
   if (files.length === 0) throw new UsageError(`Cannot list tasks: ${NO_TASK_FILES}`);
   const screen = new Screen(Deno.stdout);
