@@ -17,7 +17,8 @@ export async function withFastClock<T>(use: () => Promise<T>): Promise<T> {
 export async function withStoppedClock<T>(
   use: (clock: { advanceMs(ms: number): void }) => Promise<T>,
 ): Promise<T> {
-  let nowMs = performance.now();
+  // Of whole milliseconds, so that the millisecond that is added is one when it is subtracted again.
+  let nowMs = Math.ceil(performance.now());
   performance.now = () => nowMs;
   try {
     return await use({ advanceMs: (ms) => void (nowMs += ms) });
