@@ -16,7 +16,13 @@ const WAYS: Record<string, string> = {
   "writes it anew (cat > x && mv x)": `for f in ${LOG}; do cat $f > $f.x && mv $f.x $f; done`,
 };
 
-for (const [how, script] of Object.entries({ removes: "rm -r", moves: "mv -t .." })) {
+/** While a folder is being emptied the run saves there what is gone already, so it is moved away at once. */
+const REMOVALS: Record<string, string> = {
+  moves: "mv .taffrail ..",
+  removes: "mv .taffrail .. && rm -r ../.taffrail",
+};
+
+for (const [how, script] of Object.entries(REMOVALS)) {
   Deno.test({
     name: `a run whose command ${how} the root is stopped, and leaves nothing where it was`,
     ignore: !HAS_SIGNALS,
@@ -24,7 +30,7 @@ for (const [how, script] of Object.entries({ removes: "rm -r", moves: "mv -t .."
       withTempDir(async (directory) => {
         const cwd = `${directory}/place`;
         await Deno.mkdir(cwd);
-        const flow = await writeFlow(cwd, { a: "echo a", b: `${script} .taffrail`, c: "echo c" });
+        const flow = await writeFlow(cwd, { a: "echo a", b: script, c: "echo c" });
         const { code, stderr } = await taffrail(["run", flow], { cwd });
         assertEquals(code, 1, stderr);
         assertStringIncludes(stderr, "has been moved, replaced or removed");

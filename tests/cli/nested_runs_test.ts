@@ -1,5 +1,6 @@
 /** A run that is a command of another run: what is left of the outer one is the inner one's too. */
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
+import { isThere } from "../_util/files.ts";
 import { Random } from "../_util/random.ts";
 import { longCount, seed, withTempDir } from "../_util/temp.ts";
 import { startTaffrail, taffrail, taffrailCommand } from "./_command.ts";
@@ -173,11 +174,13 @@ test("nested runs that are killed at random leave nothing behind that goes on", 
       outer.kill("SIGKILL");
       await outer.end();
       // Killed before there was anything to go on with, its command was not started either.
-      const runs = await onlyRun(`${cwd}/root-1`).catch(() => undefined);
-      if (runs === undefined) return;
+      const runId = await onlyRun(`${cwd}/root-1`).catch(() => undefined);
+      if (runId === undefined) return;
       await Deno.writeTextFile(`${cwd}/go`, "");
       const { code, stderr } = await taffrail(["resume", "--root", "root-1", "flow-1"], { cwd });
-      const hasBegun = !stderr.includes("it died before it began");
+      const hasLog = isThere(`${cwd}/root-1/runs/${runId}/events.jsonl`);
+      if (!hasLog) assertStringIncludes(stderr, "it has no log");
+      const hasBegun = hasLog && !stderr.includes("it died before it began");
       assertEquals(code, hasBegun ? 0 : 1, stderr);
       assertEquals(told(cwd).filter(isRunning), []);
     });
