@@ -382,18 +382,21 @@ export class RunEngine {
   }
 
   async #invoke(request: RunRequest): Promise<AttemptEnd> {
-    const { mayBegin, describe, invoke } = this.#options;
+    const { mayBegin, describe, invoke, atPoint } = this.#options;
     const attempt = this.#asks.attemptOf(request.eventId, request.attempt);
     const open = this.#open.get(attemptKey(attempt))!;
     if (mayBegin?.(attempt.nodeId) === false) return UNBEGUN;
+    atPoint?.(attempt, "decided");
     const { payload } = request;
     open.work = { text: describe(attempt.nodeId, payload), payload };
     this.#asks.begun(attempt);
     const work = invoke(request, attempt);
     open.called.resolve(true);
     this.#running.add(work);
+    atPoint?.(attempt, "begun");
     try {
       const answer = await work;
+      atPoint?.(attempt, "ended");
       open.end = answer.end;
       // What was asked to end has no end of its own that could be missed.
       if (answer.termination !== "Aborted") this.#untold.set(attemptKey(attempt), attempt);
@@ -463,6 +466,7 @@ export class RunEngine {
       then: () => {
         this.#untold.delete(key);
         this.#options.observer.attemptEnded(attempt, { termination, end: end ?? {}, at });
+        this.#options.atPoint?.(attempt, "told");
       },
     });
     return open;

@@ -49,6 +49,12 @@ export interface EngineObserver {
   gateEnded?(gate: string, waited: WaitedRecord): void;
 }
 
+/**
+ * How far an attempt has come: its begin is decided on, which is in the journal, and its work was not called for
+ * yet; that was called for; it is over, and the line of its end not yet appended; its end is in the log.
+ */
+export type AttemptPoint = "decided" | "begun" | "ended" | "told";
+
 /** What a `RunEngine` works with. */
 export interface EngineOptions {
   /** The run. */
@@ -73,6 +79,8 @@ export interface EngineOptions {
   onDecided: (decided: Decided) => void;
   /** Told of attempts. */
   observer: EngineObserver;
+  /** Told how far each attempt has come, as it comes there: a drill cuts the process off where it is called. */
+  atPoint?: (attempt: NodeAttempt, point: AttemptPoint) => void;
   /** What the log has. */
   fold: RunFold;
   /** Ends the run: what runs is asked to end, and nothing more begins. */

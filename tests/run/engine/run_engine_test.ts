@@ -481,3 +481,41 @@ for (const durability of ["os", "disk"] as const) {
       }),
   );
 }
+
+Deno.test("it tells how far an attempt has come: decided on disk, called for, over, told", () =>
+  withGatedRun(async (held) => {
+    const commands = new Commands(held);
+    const engine = beginEngine(held, {
+      invoke: commands.invoke,
+      atPoint: ({ nodeId, attempt }, point) => held.steps.push(`${point} ${nodeId} ${attempt}`),
+    });
+    await engine.ask("a", "{}");
+    await commands.end("a");
+    await engine.end({ reason: undefined });
+    inOrder(
+      held.steps,
+      "capture decision Invoke",
+      "synced",
+      "decided a 1",
+      "run a 1",
+      "begun a 1",
+      "ended a 1",
+      "capture completion",
+      "synced",
+      "events node.completed a 1",
+      "told a 1",
+    );
+  }));
+
+Deno.test("an attempt that may not begin any more comes nowhere", () =>
+  withGatedRun(async (held) => {
+    const points: string[] = [];
+    const engine = beginEngine(held, {
+      invoke: () => Promise.resolve(DONE),
+      mayBegin: () => false,
+      atPoint: (_, point) => points.push(point),
+    });
+    await engine.ask("a", "{}");
+    await engine.end({ reason: "not begun" });
+    assertEquals(points, []);
+  }));
