@@ -52,6 +52,7 @@ import {
   withLockSync,
 } from "./lock.ts";
 import { isWindows } from "./path.ts";
+import type { SyncOptions } from "./sync_pace.ts";
 import { LineEncoder } from "./text.ts";
 
 /** Lines to be appended together, each without its newline. */
@@ -198,8 +199,8 @@ export class AppendFile {
     return appended;
   }
 
-  /** Makes everything appended so far survive a power cut; `mayBlock` as for {@linkcode LineFile.sync}. */
-  async sync(options?: { mayBlock?: boolean }): Promise<void> {
+  /** Makes everything appended so far survive a power cut, as {@linkcode LineFile.sync}. */
+  async sync(options?: SyncOptions): Promise<void> {
     this.#checkOpen();
     await runSteps(this.#sync(options));
   }
@@ -287,7 +288,7 @@ export class AppendFile {
    * Of two syncs at the same time that lose the same lines, the system tells only one: a success
    * counts only if nothing else has failed until then.
    */
-  *#sync(options?: { mayBlock?: boolean }): Steps<void> {
+  *#sync(options?: SyncOptions): Steps<void> {
     let isInPlace: boolean;
     try {
       yield* this.#lines.file.sync(options);

@@ -54,7 +54,8 @@ export class Barrier {
   }
 
   async #sync(): Promise<void> {
-    await turn();
+    // Whoever has waited for that already goes on at once.
+    if (!isTurnOver) await turn();
     const position = this.#options.position();
     // Who closed it meanwhile may have synced it.
     if (position > this.#synced) await this.#options.sync();
@@ -63,25 +64,46 @@ export class Barrier {
   }
 }
 
+/** The end of this turn, which all share who wait for it. */
+let ending: Promise<void> | undefined;
+/** Whether a turn is over at this very moment, for those who have waited for that, and nothing has begun yet. */
+let isTurnOver = false;
+
+/** Resolves when the microtasks of this turn of the event loop have run. */
+export function turn(): Promise<void> {
+  if (ending === undefined) {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    ending = promise;
+    void afterTurn().then(() => {
+      isTurnOver = true;
+      resolve();
+      // Behind those who wait, and before whatever they have begun.
+      queueMicrotask(() => isTurnOver = false);
+    });
+  }
+  return ending;
+}
+
+/**
+ * So many turns end with a task for another thread, at 37 µs and more on a busy machine. The first immediate of
+ * a program loads what costs as much as 100 of them, and each then 2 µs.
+ */
+const FEW_TURNS = 100;
 /** More awaits in a row than any chain of them has that ends one thing and begins the next. */
 const MOST_AWAITS = 200;
 
-/** What all wait for who want this turn to be over. */
-let task: Promise<void> | undefined;
+let turns = 0;
 
-/**
- * Resolves when the microtasks of this turn of the event loop have run. A timer would do it too, but the
- * first of a program costs milliseconds, and this, a task for another thread, 37 µs each time, and more on a
- * busy machine: so all who come before its answer share it. Where that thread is so fast that its answer is
- * there at once, the awaits behind it let the others go first, at 5 µs.
- */
-export async function turn(): Promise<void> {
-  await (task ??= taskOfAnotherThread());
-  for (let awaits = 0; awaits < MOST_AWAITS; awaits++) await undefined;
-}
-
-async function taskOfAnotherThread(): Promise<void> {
+async function afterTurn(): Promise<void> {
+  turns++;
+  if (turns > FEW_TURNS && typeof setImmediate === "function") {
+    await new Promise<void>((resolve) => setImmediate(resolve));
+    ending = undefined;
+    return;
+  }
   await crypto.subtle.digest("SHA-256", new Uint8Array());
   // Whoever comes now has microtasks that nobody has waited for.
-  task = undefined;
+  ending = undefined;
+  // That thread may have answered at once: the others go first.
+  for (let awaits = 0; awaits < MOST_AWAITS; awaits++) await undefined;
 }

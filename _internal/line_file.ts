@@ -51,6 +51,7 @@ import {
 } from "./json_lines.ts";
 import { dirname, isWindows } from "./path.ts";
 import { lostPath, tornPath } from "./root_layout.ts";
+import { type SyncOptions, SyncPace } from "./sync_pace.ts";
 import { decodeUtf8, joinBytes, NEWLINE, reasonOf } from "./text.ts";
 
 /** A write that failed and could not be cut back, so that nobody can vouch for the end of the file. */
@@ -79,35 +80,8 @@ interface LineFileOptions {
   cut?: (length: number) => void;
 }
 
-/** A sync that takes longer is slow: so long the event loop may stand still. */
-const FAST_SYNC_MS = 1;
-/** So many syncs in a row have to be fast before one blocks: at first, and after a slow one. */
-const FAST_SYNCS = { atFirst: 4, afterSlow: 32 };
-/** Then one leaves the event loop free, so that timers and signals get their turn. */
-const MOST_BLOCKING_IN_A_ROW = 16;
 /** Of more, what earlier syncs took tells nothing. */
 const SHORT_SYNC_BYTES = 64 * 1024;
-
-/**
- * Decides whether a sync blocks. One that leaves the event loop free goes to another thread and back,
- * which costs as much as a third of a fast sync; blocking for a slow one would stop the whole program.
- * Each sync is measured, whichever its form.
- */
-export class SyncPace {
-  #fastToGo: number = FAST_SYNCS.atFirst;
-  #blockingInARow = 0;
-
-  /** Whether the next sync may block. */
-  get mayBlock(): boolean {
-    return this.#fastToGo === 0 && this.#blockingInARow < MOST_BLOCKING_IN_A_ROW;
-  }
-
-  /** Learns how long a sync took. */
-  took(ms: number, { isBlocking }: { isBlocking: boolean }): void {
-    this.#blockingInARow = isBlocking ? this.#blockingInARow + 1 : 0;
-    this.#fastToGo = ms > FAST_SYNC_MS ? FAST_SYNCS.afterSlow : Math.max(0, this.#fastToGo - 1);
-  }
-}
 
 const NOTHING = new Uint8Array();
 const CHECKED_BYTES = 4096;
@@ -225,11 +199,8 @@ export class LineFile {
     this.moveTo(end);
   }
 
-  /**
-   * Makes what was appended survive a power cut. `mayBlock`: nobody gains by a free event loop meanwhile,
-   * as all who append wait for this.
-   */
-  sync({ mayBlock = false }: { mayBlock?: boolean } = {}): Steps<void> {
+  /** Makes what was appended survive a power cut. */
+  sync({ mayBlock = false, isTurnOver = false }: SyncOptions = {}): Steps<void> {
     const isShort = this.#end - this.#syncedEnd <= SHORT_SYNC_BYTES;
     const end = this.#end;
     return inEitherForm({
@@ -239,7 +210,7 @@ export class LineFile {
         const startedMs = performance.now();
         if (isBlocking) this.#file.syncDataSync();
         else await this.#file.syncData();
-        this.#pace.took(performance.now() - startedMs, { isBlocking });
+        this.#pace.took(performance.now() - startedMs, { isBlocking, isTurnOver });
         this.#syncedEnd = end;
       },
     });

@@ -7,6 +7,8 @@ export const SHORT_FILES: Readonly<Record<string, string>> = {
     "The names that the supervisor and capture both know, a list of each: all there is to say.",
   "_internal/episode_record.ts":
     "What a memory log of the supervisor and capture both make of a decision, and neither loads the other.",
+  "_internal/sync_pace.ts":
+    "When a sync may hold up the whole program: one rule, which every file of lines keeps.",
   "_internal/wire_json/duration.ts":
     "The one type of the wire that has two forms: who asks how a span or a time is read looks for it here.",
   "capture/session/redact.ts":

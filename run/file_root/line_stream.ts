@@ -43,7 +43,8 @@ export class LineStream {
     this.#options = options;
     this.#barrier = new Barrier({
       position: () => this.#lines,
-      sync: async () => await this.#file?.sync(),
+      // A barrier begins its sync when the turn is over: signals and timers come before it.
+      sync: async () => await this.#file?.sync({ mayBlock: true, isTurnOver: true }),
     });
   }
 

@@ -117,7 +117,7 @@ Deno.test("a sync that throws before it has made a promise fails like any", asyn
   assertEquals(await assertRejects(() => barrier.reach(), TypeError), failure);
 });
 
-Deno.test("who waits for a turn to be over gets behind the microtasks of the turn, whoever asked before", async () => {
+async function checkTurns(): Promise<void> {
   const steps: string[] = [];
   const work = async (name: string) => {
     for (let awaits = 0; awaits < 100; awaits++) await undefined;
@@ -138,4 +138,30 @@ Deno.test("who waits for a turn to be over gets behind the microtasks of the tur
     ["first", "second", "third", "work of the third"],
   ]);
   assert(steps.indexOf("work of the third") < steps.indexOf("third"), steps.join());
+}
+
+Deno.test("who waits for a turn to be over gets behind the microtasks of the turn, whoever asked before", async () => {
+  await checkTurns();
+  // Behind the first turns of a program immediates end them.
+  for (let turns = 0; turns < 200; turns++) await turn();
+  await checkTurns();
+});
+
+Deno.test("a sync for which somebody has waited until the turn is over begins at once", async () => {
+  const { state, barrier } = controlled();
+  await turn();
+  state.position = 1;
+  const reached = barrier.reach();
+  assertEquals(state.begun, [1]);
+  state.syncs[0]!.resolve();
+  await reached;
+  // Whatever comes behind that is another turn.
+  await turn();
+  await undefined;
+  state.position = 2;
+  const next = barrier.reach();
+  assertEquals(state.begun, [1]);
+  await state.nextBegins();
+  state.syncs[1]!.resolve();
+  await next;
 });

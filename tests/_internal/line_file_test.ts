@@ -13,11 +13,11 @@ import {
   LineFile,
   recoverTailSync,
   type Recovery,
-  SyncPace,
   UnknownOutcomeError,
 } from "../../_internal/line_file.ts";
 import { MAX_LINE_BYTES } from "../../_internal/json_lines.ts";
 import { CommitQueue } from "../../_internal/lock.ts";
+import { SyncPace } from "../../_internal/sync_pace.ts";
 import { everyCut } from "../_util/every_cut.ts";
 import { everyFailure } from "../_util/every_failure.ts";
 import { withStoppedClock } from "../_util/fast_clock.ts";
@@ -427,11 +427,21 @@ Deno.test("SyncPace blocks where syncs are fast, and leaves the event loop free 
   assertEquals(formsOf(new SyncPace(), fast), `ffff${b16}f${b16}f${b16}fbbbbb`);
 });
 
+Deno.test("SyncPace leaves the event loop free for nobody who had a turn of it before each sync", () => {
+  const pace = new SyncPace();
+  for (let n = 0; n < 60; n++) {
+    assertEquals(pace.mayBlock, n >= 4);
+    pace.took(0.4, { isBlocking: pace.mayBlock, isTurnOver: true });
+  }
+});
+
 Deno.test("SyncPace never blocks where syncs are slow, and a slow one is not soon followed by another", () => {
   assertEquals(formsOf(new SyncPace(), new Array(100).fill(1.1)), "f".repeat(100));
   const pace = new SyncPace();
   assertEquals(formsOf(pace, [0.4, 0.4, 0.4, 0.4, 30]), "ffffb");
   assertEquals(formsOf(pace, new Array(33).fill(0.4)), `${"f".repeat(32)}b`);
+  // One that is just slow may only have been measured beside other work.
+  assertEquals(formsOf(new SyncPace(), [1.1, ...new Array(10).fill(0.4)]), `${"f".repeat(10)}b`);
   // Every third one is slow: the event loop stands still for none.
   const mixed = Array.from({ length: 99 }, (_, n) => n % 3 === 2 ? 30 : 0.4);
   assertEquals(formsOf(new SyncPace(), mixed), "f".repeat(99));
