@@ -177,6 +177,8 @@ export class RunEngine {
     });
     this.#session = resumed.session;
     this.#timers = resumed.timers ?? systemTimers;
+    // Who is asked for next looks there for what others have come to.
+    await this.#teller.told();
     return history!;
   }
 

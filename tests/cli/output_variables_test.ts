@@ -2,8 +2,10 @@
 import { assertEquals, assertStringIncludes } from "@std/assert";
 import { makeNode, nodesById } from "../../cli/flow/flow.ts";
 import { NeededOutputs, outputVariable } from "../../cli/flow/output_variables.ts";
+import { write } from "../_util/files.ts";
 import { withTempDir } from "../_util/temp.ts";
-import { taffrail } from "./_command.ts";
+import { taffrailUntil } from "./_at_point.ts";
+import { HAS_SIGNALS, taffrail } from "./_command.ts";
 import { onlyRun, outputOf, writeFlow } from "./_runs.ts";
 
 const ROOT = ".taffrail";
@@ -100,3 +102,25 @@ Deno.test("a run that is gone on with finds what was printed before, and starts 
     assertEquals(code, 0, stderr);
     assertEquals(await outputOf(run, "take.4.out"), "made\n");
   }));
+
+Deno.test({
+  name: "a run that is gone on with finds what was printed before, whatever its log lacked",
+  ignore: !HAS_SIGNALS,
+  fn: () =>
+    withTempDir(async (cwd) => {
+      const nodes = {
+        a: { sh: "echo said" },
+        b: { needs: ["a"], sh: 'cat "$TAFFRAIL_OUTPUT_A" > heard' },
+      };
+      write(`${cwd}/flow.json`, JSON.stringify({ name: "d", nodes }));
+      const point = {
+        file: "events.jsonl",
+        at: { line: "node.completed" },
+        how: "before",
+      } as const;
+      assertEquals((await taffrailUntil(point, ["run", "flow.json"], cwd)).code, 137);
+      const { code, stderr } = await taffrail(["resume", "d"], { cwd });
+      assertEquals(code, 0, stderr);
+      assertEquals(await Deno.readTextFile(`${cwd}/heard`), "said\n");
+    }),
+});
