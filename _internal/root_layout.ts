@@ -18,6 +18,7 @@ import { decodeUtf8, encodeUtf8, toFileName, toHex } from "./text.ts";
  *         nodes/<node>.<attempt>.out|err|result                      what attempts gave
  *         nodes/<node>.<attempt>.times                               when they printed it
  *       flows/<flow>.lock                                            who runs a flow alone
+ *       .drill                                                       what a drill and its process say
  *       runtimes/id-<hexadecimal id>/
  *         runtime.json  events.jsonl  owner.lock  journal-<n>.jsonl  the store
  *         workers/id-<hexadecimal id>/worker.json  transcript.jsonl
@@ -263,6 +264,14 @@ export function contentOfDigestKey(text: string): "key" | "unmade" | "other" {
 export function flowLockPaths(root: string, flow: string): { directory: string; lock: string } {
   const directory = join(root, "flows");
   return { directory, lock: join(directory, `${toFileName(flow)}.lock`) };
+}
+
+/** By which a process knows that it is one of a drill. */
+export const DRILL_VARIABLE = "TAFFRAIL_DRILL";
+
+/** The file in a scratch root by which a drill and the process that it drills talk. */
+export function drillPath(root: string): string {
+  return join(root, ".drill");
 }
 
 /** Whether a run has the id that is given to the runs of this name. */

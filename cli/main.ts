@@ -26,6 +26,7 @@ const VERBS = new Map<string, () => Promise<Verb>>([
   ["what-if", async () => (await import("./verbs/what_if.ts")).whatIfVerb],
   ["trace", async () => (await import("./verbs/trace.ts")).traceVerb],
   ["diff", async () => (await import("./verbs/diff.ts")).diffVerb],
+  ["drill", async () => (await import("./verbs/drill.ts")).drillVerb],
   ["verify", async () => (await import("./verbs/verify.ts")).verifyVerb],
   ["repair", async () => (await import("./verbs/repair.ts")).repairVerb],
   ["prune", async () => (await import("./verbs/prune.ts")).pruneVerb],

@@ -10,6 +10,7 @@ const OPENER = "_internal/file_port.ts";
 const EXCEPTIONS: Record<string, string> = {
   "_internal/directories.ts": "a directory, to sync it",
   "_internal/ignored_signals.ts": "what Linux tells about the process",
+  "cli/drill/scratch.ts": "the user's files, of which it makes copies",
   "cli/process/cannot_run.ts": "the program that is to be run",
   "cli/process/left_output.ts": "the pipes of processes, which Linux lists",
   "cli/process/processes.ts": "what Linux tells about processes",

@@ -10,12 +10,14 @@
  * - Once `stop` has aborted, or the time of the run is over, nothing that waits is begun.
  * - Whatever goes wrong, this settles only when no attempt runs any more.
  */
+import { defined } from "../../_internal/errors.ts";
 import { millisecondsOf } from "../../_internal/event_time.ts";
 import { CaptureJournalError } from "../../capture/errors.ts";
 import type { CaptureBundle } from "../../capture/types.ts";
 import type { RunFold } from "../../eventlog/derive_run_state.ts";
-import { runPaths } from "../../_internal/root_layout.ts";
+import { DRILL_VARIABLE, runPaths } from "../../_internal/root_layout.ts";
 import { encodeUtf8 } from "../../_internal/text.ts";
+import type { Drill } from "../../run/drill_point.ts";
 import { pumpEventId } from "../../run/engine/asks.ts";
 import { RunEngine } from "../../run/engine/run_engine.ts";
 import type { Decided, EngineOptions, LeftRun, RunEnding } from "../../run/engine/types.ts";
@@ -193,6 +195,7 @@ class FlowRun {
 
   async #engineOptions(): Promise<EngineOptions> {
     const { held, flow, place, fold, stop, observer } = this.#options;
+    const drill = await this.#drill();
     return {
       held,
       name: flow.name,
@@ -230,7 +233,15 @@ class FlowRun {
       signal: AbortSignal.any([stop, this.#deadline.signal]),
       endWithinMs: place.endWithinMs,
       attemptTimers: awakeTimers,
+      ...defined({ atPoint: drill?.atPoint }),
     };
+  }
+
+  /** Nobody else loads anything for it. */
+  async #drill(): Promise<Drill | undefined> {
+    if (!Deno.env.has(DRILL_VARIABLE)) return undefined;
+    const { root, held: { view: { runId } } } = this.#options;
+    return (await import("../../run/drill_point.ts")).takeDrill({ root, runId });
   }
 
   /** What begins before a failure cuts off what runs is ended by it. */

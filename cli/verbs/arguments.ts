@@ -14,13 +14,14 @@ export interface Verb {
   run(args: string[]): Promise<number>;
 }
 
-/** The options of a verb, by name; an optional one has its value or none. */
-type OptionKinds = Record<string, "string" | "boolean" | "optional">;
+/** The options of a verb, by name; an optional one has its value or none, a repeated one all its values. */
+type OptionKinds = Record<string, "string" | "boolean" | "optional" | "repeated">;
 
 /** What was given with options of such kinds; those that were not given are not there. */
 export type Options<Kinds extends OptionKinds> = {
   readonly [Name in keyof Kinds]?: Kinds[Name] extends "boolean" ? boolean
     : Kinds[Name] extends "optional" ? string | true
+    : Kinds[Name] extends "repeated" ? string[]
     : string;
 };
 
@@ -81,11 +82,11 @@ function parseArguments(
   verb: string,
   args: readonly string[],
   kinds: OptionKinds,
-): { given: Record<string, string | true>; operands: string[] } {
+): { given: Record<string, string | true | string[]>; operands: string[] } {
   const fail = (problem: string): never => {
     throw new UsageError(`${problem}; see taffrail ${verb} --help`);
   };
-  const given: Record<string, string | true> = {};
+  const given: Record<string, string | true | string[]> = {};
   const operands: string[] = [];
   let at = 0;
   while (at < args.length) {
@@ -98,7 +99,8 @@ function parseArguments(
       const [, name = arg.slice(1, 2), value] = /^--(.[^=]*)(?:=([^]*))?$/.exec(arg) ?? [];
       const kind = Object.hasOwn(kinds, name) && arg.startsWith("--") ? kinds[name] : undefined;
       // Which of two values was meant nobody knows.
-      if (kind !== "boolean" && Object.hasOwn(given, name)) {
+      const isOnce = kind !== "boolean" && kind !== "repeated";
+      if (isOnce && Object.hasOwn(given, name)) {
         fail(`Option '--${name}' is given twice: say all in one, names as a,b`);
       }
       if (kind === "boolean") {
@@ -108,7 +110,9 @@ function parseArguments(
         // What looks like an option was hardly meant as a value.
         const isOption = value === undefined && /^-./.test(args[at] ?? "");
         const next = value ?? (isOption ? undefined : args[at++]);
-        if (next !== undefined) given[name] = next;
+        if (next !== undefined && kind === "repeated") {
+          given[name] = [...given[name] as string[] ?? [], next];
+        } else if (next !== undefined) given[name] = next;
         else if (kind === "optional") given[name] = true;
         else if (isOption) fail(`Option '--${name}' argument is ambiguous`);
         else fail(`Option '--${name} <value>' argument missing`);

@@ -92,6 +92,12 @@ async function writeFlow(cwd: string, name: string, nodes: Record<string, string
   await Deno.writeTextFile(`${cwd}/${name}.json`, JSON.stringify(flow));
 }
 
+/** What is not safe to be cut off. */
+async function printDrill(printed: Printed, cwd: string): Promise<void> {
+  await writeFlow(cwd, "appends", { a: "echo a >> effects" });
+  await printed.of("drill", "appends.json", "--effects", "effects");
+}
+
 /** A run that waits for an answer. */
 async function printGated(printed: Printed, cwd: string): Promise<void> {
   const ask = { gate: "Go?", timeout: "1h" };
@@ -123,7 +129,7 @@ Deno.test({
       for (const runId of [bad, good]) await printed.of("show", runId);
       await printed.of("exec", "--name", "long", "--", "sh", "-c", "printf %070000d 1");
       for (const run of [bad, "long"]) await printed.of("logs", run);
-      await printGated(printed, cwd);
+      for (const print of [printGated, printDrill]) await print(printed, cwd);
 
       await using live = await openEventLog<Record<string, unknown>>({ root, runId: "live" });
       await live.append({ n: 1 });

@@ -25,6 +25,7 @@ const MOST_FILES: Record<string, number> = {
   replay: 90,
   verify: 125,
   repair: 140,
+  drill: 35,
   exec: 145,
   run: 150,
   resume: 160,

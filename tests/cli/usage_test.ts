@@ -19,6 +19,7 @@ const VERBS = [
   "what-if",
   "trace",
   "diff",
+  "drill",
   "verify",
   "repair",
   "prune",
