@@ -234,7 +234,9 @@ class Drill {
     for (const { what, key, text } of differencesOf(expected, found, cut)) {
       const counts = allowed === undefined || what === "state" || what === "records";
       if (!counts || varying.has(key)) continue;
-      find(what, what === "state" ? text + this.#said(how) : text);
+      // Of one that was left open nothing else says why.
+      const said = found.state === "Running" ? ` (${how})` : this.#said(how);
+      find(what, what === "state" ? text + said : text);
     }
   }
 }

@@ -3,6 +3,7 @@ import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { write } from "../_util/files.ts";
 import { withTempDir } from "../_util/temp.ts";
 import { type Ended, HAS_SIGNALS, startTaffrail, taffrail } from "./_command.ts";
+import { HAS_SCRIPT, startInTerminal } from "./_terminal.ts";
 
 interface Place {
   /** The folder of the flow. */
@@ -260,5 +261,25 @@ Deno.test({
         const cmdline = await Deno.readTextFile(`/proc/${pid}/cmdline`).catch(() => "");
         assertEquals(cmdline, "", `process ${pid} is left`);
       }
+    }),
+});
+
+Deno.test({
+  name: "on a terminal a drill says at which cut it is",
+  ignore: !HAS_SCRIPT,
+  fn: () =>
+    withFlows({ one: { nodes: { a: { sh: "true" } } } }, async ({ cwd, scratch }) => {
+      const env = { TMPDIR: scratch };
+      await using shown = startInTerminal(["drill", "one.json"], { cwd, env, columns: 100 });
+      const { code, stdout } = await shown.end();
+      assertEquals(code, 0, stdout);
+      for (
+        const status of [
+          "drilling running one.json undisturbed",
+          "drilling 1/6 attempt 1 of a, cut off before its work began",
+          "drilling 3/6 attempt 1 of a, its command killed when its work had begun",
+        ]
+      ) assertStringIncludes(stdout, status);
+      assertStringIncludes(stdout, "✓ one.json survives each of 6 cuts");
     }),
 });
