@@ -1,6 +1,6 @@
 /** What a drill finds of flows, by real processes that are really killed; and that nothing of it is left. */
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
-import { write } from "../_util/files.ts";
+import { namesIn, write } from "../_util/files.ts";
 import { withTempDir } from "../_util/temp.ts";
 import { type Ended, HAS_SIGNALS, startTaffrail, taffrail } from "./_command.ts";
 import { HAS_SCRIPT, startInTerminal } from "./_terminal.ts";
@@ -31,10 +31,6 @@ async function withFlows(
     await use({ cwd, scratch, drill });
     assertEquals(namesIn(scratch), []);
   });
-}
-
-function namesIn(directory: string): string[] {
-  return Array.from(Deno.readDirSync(directory), ({ name }) => name).sort();
 }
 
 /** What `--json` prints, its last line. */
@@ -119,8 +115,7 @@ Deno.test({
       const told = await drill("charge.json", "--effects", "ledger");
       assertStringIncludes(
         told.stdout,
-        "✗ attempt 1 of charge, cut off when its work was over: ledger has 2 lines instead of 1\n" +
-          "",
+        "✗ attempt 1 of charge, cut off when its work was over: ledger has 2 lines instead of 1\n",
       );
       assertStringIncludes(told.stdout, "make charge idempotent");
       assert(/✗ charge\.json does not survive \d+ cuts of 12: charge\n$/.test(told.stdout));
