@@ -415,11 +415,17 @@ export class RunFold {
   }
 }
 
+/** A busy log has many events of one time. */
+let lastPacked = { ts: "", number: 0 };
+
 /** Milliseconds since 1970, and a half where the text has none; negative for a text of another form. */
 function packTime(values: PackedValues, ts: string | undefined): number {
   if (ts === undefined) return NaN;
+  if (ts === lastPacked.ts) return lastPacked.number;
   const number = Date.parse(ts) + (ts.includes(".") ? 0 : 0.5);
-  return number >= 0 && timeText(number) === ts ? number : -1 - values.ofText(ts);
+  if (!(number >= 0 && timeText(number) === ts)) return -1 - values.ofText(ts);
+  lastPacked = { ts, number };
+  return number;
 }
 
 function unpackTime(values: PackedValues, number: number): string | undefined {

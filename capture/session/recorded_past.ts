@@ -1,6 +1,6 @@
 import { limitsOf } from "../../_internal/constraints.ts";
 import type { DecisionLogEntry, SupervisorInput } from "../../supervisor/types.ts";
-import { type Difference, differencesOf } from "../bundle/diff_bundles.ts";
+import { type Difference, differencesOf, isSameJson } from "../bundle/diff_bundles.ts";
 import { recordDecision } from "../bundle/records.ts";
 import { CaptureJournalError, type CaptureJournalErrorKind } from "../errors.ts";
 import type { DecisionRecord, InputRecord } from "../types.ts";
@@ -86,10 +86,7 @@ export class RecordedPast {
   takesDecision(entry: DecisionLogEntry): boolean {
     const recorded = this.#decisions[this.#decisionsTaken];
     if (recorded === undefined) return false;
-    // Effects and what was said about them later are no part of a decision as it is made.
-    const { effects: _, ...made } = recordDecision(entry);
-    const known = Object.keys(made).map((name) => [name, recorded[name as keyof DecisionRecord]]);
-    const [difference] = differencesOf(Object.fromEntries(known), made);
+    const difference = decisionDifference(recorded, recordDecision(entry));
     if (difference !== undefined) {
       throw this.diverged(`decision ${this.#decisionsTaken}: ${describe(difference, "is now")}`);
     }
@@ -123,6 +120,18 @@ export class RecordedPast {
 
 function describe({ path, before, after }: Difference, now: string): string {
   return `${path} was ${JSON.stringify(before)}, and ${now} ${JSON.stringify(after)}`;
+}
+
+/** Where a decision is not the recorded one, if it is not, in what a decision says as it is made. */
+function decisionDifference(
+  recorded: DecisionRecord,
+  made: DecisionRecord,
+): Difference | undefined {
+  for (const name of Object.keys(made) as (keyof DecisionRecord)[]) {
+    // Effects and what was said about them later are no part of it.
+    if (name === "effects" || isSameJson(recorded[name], made[name])) continue;
+    return differencesOf(recorded[name], made[name], [name]).next().value ?? undefined;
+  }
 }
 
 function isSameInput(recorded: InputRecord, input: SupervisorInput): boolean {

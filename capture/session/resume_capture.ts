@@ -14,6 +14,7 @@ import {
 } from "../../_internal/file_port.ts";
 import { ownBegin } from "../../_internal/lock.ts";
 import { encodeUtf8, reasonOf } from "../../_internal/text.ts";
+import { copyOfPlain } from "../../_internal/wire_json/json_value.ts";
 import type {
   AttemptRef,
   RunAnswer,
@@ -182,7 +183,7 @@ export async function resumeCapture<S extends CapturableSupervisor>(
     const read = await readCaptureJournal(source, { checkHashes: true });
     checkDamage(source, read.reading);
     // A copy: what was read goes on growing with the session.
-    recovered = structuredClone(recoveredOf(read));
+    recovered = copyOfPlain(recoveredOf(read));
     resumption = new SessionResumption(options, read);
     await resumption.goThroughPast();
     await options.onRecovered?.(recovered);

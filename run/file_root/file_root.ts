@@ -16,9 +16,11 @@ import {
   denoFilePort,
   type FilePort,
   lookAtSync,
+  openRegularSync,
   readFileSync,
   runSteps,
 } from "../../_internal/file_port.ts";
+import { linePiecesSync, linesOf } from "../../_internal/json_lines.ts";
 import {
   absoluteRoot,
   checkRunId,
@@ -38,8 +40,7 @@ import {
   refuseLinksSync,
   rememberNewRun,
 } from "../../_internal/run_folder.ts";
-import { compareBytes } from "../../_internal/text.ts";
-import { readRunSync } from "../../eventlog/read_run.ts";
+import { compareBytes, decodeManyLines, decodeUtf8 } from "../../_internal/text.ts";
 import { listRuns, removeRun, sweepRemovedRuns } from "../../eventlog/runs_directory.ts";
 import type {
   HeldRun,
@@ -261,7 +262,7 @@ class FileRoot implements RunsRoot {
     try {
       sweepTempsSync(port, paths.directory, isReplacedRunFile);
       const hasJournal = lookAtSync(port, paths.journal) !== undefined;
-      const begins = isNew ? 0 : countBegins(port, this.name, { runId, paths });
+      const begins = isNew ? 0 : countBegins(port, paths.events);
       held = new FileHeldRun({
         port,
         view: this.view(runId),
@@ -331,18 +332,37 @@ function checkDurability({ durability }: HoldOptions): void {
   if (durability !== undefined) checkOneOf(durability, "durability", ["os", "disk"]);
 }
 
-/** How often the run was begun or gone on with. */
-function countBegins(
-  port: FilePort,
-  root: string,
-  { runId, paths }: { runId: string; paths: RunPaths },
-): number {
-  if (lookAtSync(port, paths.events) === undefined) return 0;
-  let count = 0;
-  for (const { events } of readRunSync(root, runId)) {
-    for (const { event } of events) if (event.type === "pipe.started") count++;
+const BLOCK_BYTES = 256 * 1024;
+const BEGIN = "pipe.started";
+
+/** How often the run was begun or gone on with: of the other lines nothing is looked into. */
+function countBegins(port: FilePort, path: string): number {
+  if (lookAtSync(port, path) === undefined) return 0;
+  const file = openRegularSync(port, path, { read: true });
+  try {
+    let count = 0;
+    for (const piece of linePiecesSync(file, { start: 0, blockBytes: BLOCK_BYTES })) {
+      if (piece.kind === "end") break;
+      if (piece.kind !== "lines" || decodeManyLines(piece.bytes)?.includes(BEGIN) === false) {
+        continue;
+      }
+      for (const { bytes } of linesOf(piece)) if (isBegin(bytes)) count++;
+    }
+    return count;
+  } finally {
+    file.close();
   }
-  return count;
+}
+
+/** Damage is no begin. */
+function isBegin(line: Uint8Array): boolean {
+  try {
+    const text = decodeUtf8(line);
+    if (!text.includes(BEGIN)) return false;
+    return Reflect.get(Object(JSON.parse(text)), "type") === BEGIN;
+  } catch {
+    return false;
+  }
 }
 
 function createdAtIn(document: Uint8Array | undefined): string | undefined {

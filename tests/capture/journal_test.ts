@@ -12,7 +12,7 @@ import {
   stringifyCaptureJournal,
 } from "../../capture/mod.ts";
 import { openJournalOnPort } from "../../capture/session/journal.ts";
-import { decodeJournalLine } from "../../capture/session/journal_lines.ts";
+import { decodeJournalLine, LinesHash } from "../../capture/session/journal_lines.ts";
 import { denoFilePort, type FilePort } from "../../_internal/file_port.ts";
 import { Random } from "../_util/random.ts";
 import { longCount, seed, withTempDir } from "../_util/temp.ts";
@@ -392,14 +392,20 @@ Deno.test("the hash of lines is the one that the format describes", async () => 
   const hash = async (text: string) =>
     new Uint8Array(await crypto.subtle.digest("SHA-256", new TextEncoder().encode(text))).toHex();
   let [before, piece, pieces] = ["", "", 0];
-  for (const line of lines) {
+  const atOnce = new LinesHash();
+  for (const [index, line] of lines.entries()) {
     piece += `${line}\n`;
-    if (new TextEncoder().encode(piece).length < 64 * 1024) continue;
-    [before, piece, pieces] = [await hash(before + piece), "", pieces + 1];
+    if (new TextEncoder().encode(piece).length >= 64 * 1024) {
+      [before, piece, pieces] = [await hash(before + piece), "", pieces + 1];
+    }
+    // Also where a piece has just ended.
+    const expected = await hash(before + piece);
+    const read = lines.slice(0, index + 1);
+    const { hash: found } = await readCaptureLines(read, () => {}, { checkHashes: true });
+    atOnce.add(line);
+    assertEquals([found, atOnce.digest()], [expected, expected]);
   }
   assert(pieces > 1 && piece !== "");
-  const { hash: found } = await readCaptureLines(lines, () => {}, { checkHashes: true });
-  assertEquals(found, await hash(before + piece));
 });
 
 Deno.test("what the visitor of lines throws comes out as it is", async () => {
