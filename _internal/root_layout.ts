@@ -466,6 +466,21 @@ export function partsOfRunId(runId: string): { name: string; ulid: string } | un
 
 /** A new ULID of the time in milliseconds since 1970, in lower case so that it sorts and types well. */
 export function createUlid(timeMs: number): string {
+  return ulidAfter(undefined, timeMs);
+}
+
+/** The ULID that follows; a full random part carries into the time. */
+export function incrementUlid(ulid: string): string {
+  let end = ulid.length - 1;
+  while (end > 0 && ulid[end] === "z") end--;
+  const digit = DIGITS[DIGITS.indexOf(ulid[end]!) + 1];
+  const next = ulid.slice(0, end) + digit + "0".repeat(ulid.length - 1 - end);
+  if (isUlid(next)) return next;
+  throw new RangeError(`Cannot make a ULID greater than ${ulid}`);
+}
+
+/** A ULID that is greater than `last`, also when the clock has gone back: of one time, the ones that follow it. */
+export function ulidAfter(last: string | undefined, timeMs: number): string {
   if (!Number.isInteger(timeMs) || timeMs < 0 || timeMs > MAX_TIME_MS) {
     throw new RangeError(`Cannot make a ULID of the time ${timeMs}`);
   }
@@ -473,28 +488,7 @@ export function createUlid(timeMs: number): string {
   for (let rest = timeMs; time.length < TIME_LENGTH; rest = Math.floor(rest / 32)) {
     time = DIGITS[rest % 32] + time;
   }
+  if (last !== undefined && last.slice(0, TIME_LENGTH) >= time) return incrementUlid(last);
   const random = crypto.getRandomValues(new Uint8Array(RANDOM_LENGTH));
   return time + Array.from(random, (byte) => DIGITS[byte % 32]).join("");
-}
-
-/** The ULID that follows; a full random part carries into the time. */
-export function incrementUlid(ulid: string): string {
-  const digits = [...ulid];
-  for (let index = digits.length - 1; index >= 0; index--) {
-    const value = DIGITS.indexOf(digits[index]!);
-    if (value < DIGITS.length - 1) {
-      digits[index] = DIGITS[value + 1]!;
-      const next = digits.join("");
-      if (isUlid(next)) return next;
-      break;
-    }
-    digits[index] = DIGITS[0]!;
-  }
-  throw new RangeError(`Cannot make a ULID greater than ${ulid}`);
-}
-
-/** A fresh ULID that is greater than `last`, also when the clock has gone back. */
-export function ulidAfter(last: string | undefined, timeMs: number): string {
-  const fresh = createUlid(timeMs);
-  return last === undefined || fresh > last ? fresh : incrementUlid(last);
 }

@@ -1,6 +1,7 @@
 /**
  * The events of a run's log, made of what its journal has: the same functions make them while it runs, and
- * again when a log has to be brought up to its journal. Nothing here has a state or a clock.
+ * again when a log has to be brought up to its journal. Nothing here has a clock, or a state
+ * that anybody could see.
  */
 import { defined } from "../../_internal/errors.ts";
 import { millisecondsOf } from "../../_internal/event_time.ts";
@@ -144,6 +145,14 @@ export function eventsOf(
   let after = last;
   return bodies.map(({ type, at, ...members }) => {
     after = newEventId(defined({ after }));
-    return { type, id: after, ts: new Date(at).toISOString(), run_id: runId, ...defined(members) };
+    return { type, id: after, ts: isoText(at), run_id: runId, ...defined(members) };
   });
+}
+
+/** What is told at once is often of one time. */
+let lastTime = { at: 0, text: new Date(0).toISOString() };
+
+function isoText(at: number): string {
+  if (at !== lastTime.at) lastTime = { at, text: new Date(at).toISOString() };
+  return lastTime.text;
 }

@@ -74,3 +74,11 @@ Deno.test("ulidAfter() is greater than the last one, also when the clock has gon
   }
   assertEquals(last?.slice(0, 10), createUlid(5002).slice(0, 10));
 });
+
+Deno.test("ulidAfter() gives of one time, and of an earlier one, the ULID that follows", () => {
+  const last = createUlid(TIME_MS);
+  for (const timeMs of [TIME_MS, TIME_MS - 1, 0]) {
+    assertEquals(ulidAfter(last, timeMs), incrementUlid(last));
+  }
+  assertEquals(ulidAfter(last, TIME_MS + 1).slice(0, 10), createUlid(TIME_MS + 1).slice(0, 10));
+});
