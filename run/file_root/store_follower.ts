@@ -16,10 +16,14 @@ import { isLive } from "../../eventlog/runs_directory.ts";
 import { runError } from "../run_error.ts";
 import type { RunWorkers } from "../run_workers.ts";
 
-/** When so many events wait, the store takes them: so it is loaded beside the work, or not before the end. */
+/** When so many events wait, the store is opened: so it is loaded beside the work, or not before the end. */
 const BATCH = 64;
 /** So many go into one mutation, 1.5 ms in which no command is started; then the event loop has its turn. */
 const PIECE = 16;
+/** So much longer than taking a piece took the work has its turn: the store is in nobody's way. */
+const REST = 9;
+/** When so many wait the store takes them without rest, as it would be memory that they take. */
+const MOST_WAITING = 20_000;
 
 /** What a {@linkcode StoreFollower} needs. */
 interface StoreFollowerOptions {
@@ -39,6 +43,8 @@ export class StoreFollower {
   #waiting: string[] = [];
   #workers: RunWorkers | undefined;
   #taking: Promise<void> | undefined;
+  /** When the store may take the next piece. */
+  #restsUntilMs = 0;
   #failure: { error: unknown } | undefined;
 
   constructor(options: StoreFollowerOptions) {
@@ -50,7 +56,14 @@ export class StoreFollower {
     if (this.#failure !== undefined) return;
     // All that a log has lost may come at once, and be more than a call takes arguments.
     for (const line of lines) this.#waiting.push(line);
-    if (this.#waiting.length >= BATCH) this.#taking ??= this.#takeAll();
+    if (this.#isDue()) this.#taking ??= this.#takeAll(() => this.#isDue());
+  }
+
+  #isDue(): boolean {
+    const { length } = this.#waiting;
+    if (length >= MOST_WAITING) return true;
+    const isMuch = length >= (this.#workers === undefined ? BATCH : PIECE);
+    return isMuch && performance.now() >= this.#restsUntilMs;
   }
 
   /** Takes the rest, and lets go of the store. Throws when the store is behind the log. */
@@ -58,7 +71,7 @@ export class StoreFollower {
     await this.#taking;
     // The store of a run that something has removed or moved would be nobody's.
     if (this.#workers === undefined && !this.#options.isThere()) return;
-    await this.#takeAll();
+    await this.#takeAll(() => true);
     try {
       await this.#workers?.close();
     } catch (error) {
@@ -75,12 +88,15 @@ export class StoreFollower {
     });
   }
 
-  async #takeAll(): Promise<void> {
+  /** Takes what waits, as long as it is due. */
+  async #takeAll(isDue: () => boolean): Promise<void> {
     try {
-      while (this.#waiting.length > 0 && this.#failure === undefined) {
+      while (this.#waiting.length > 0 && this.#failure === undefined && isDue()) {
         const workers = this.#workers ??= await this.#open();
+        const beganMs = performance.now();
         const lines = this.#waiting.splice(0, PIECE);
         await workers.takeAll(lines.map((line) => JSON.parse(line) as RunEvent));
+        this.#restsUntilMs = performance.now() + REST * (performance.now() - beganMs);
         if (this.#waiting.length > 0) await turn();
       }
     } catch (error) {
