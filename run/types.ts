@@ -246,6 +246,10 @@ export interface EndRecord {
   output_masked?: true;
   /** What it printed went to the terminal that it shared, and was not recorded. */
   terminal?: true;
+  /** What a step gave, any JSON; left out where it gave nothing, or what is long or nested deeply. */
+  result?: unknown;
+  /** The digest of that, where it is kept as an output: the text of one JSON value. */
+  result_hash?: string;
   /** Why it failed. */
   error?: ErrorRecord;
 }

@@ -172,16 +172,16 @@ class FlowRun {
         throw this.#recordingError(cause);
       }
     }
-    const { engine, completed, failed } = await RunEngine.goOn(options, past).catch((cause) => {
+    const { engine, history } = await RunEngine.goOn(options, past).catch((cause) => {
       throw this.#resumeError(cause);
     });
     this.isOpen = true;
     // What has completed may be gone from the flow.
     const keeps = (ids: ReadonlySet<string>) =>
       ids.difference(past.rerun).intersection(this.#nodes);
-    const allowed = keeps(failed.union(this.#failedBefore))
+    const allowed = keeps(history.failed.union(this.#failedBefore))
       .intersection(mayFail(flow));
-    this.#progress.restore({ completed: keeps(completed), allowed });
+    this.#progress.restore({ completed: keeps(history.completed), allowed });
     return engine;
   }
 
@@ -317,7 +317,7 @@ class FlowRun {
 
   /** Nothing waits here for a gate: it takes no place. */
   #waitAt({ id, timeoutMs }: FlowNode, engine: RunEngine, wake: Wake): void {
-    void engine.gates.wait(id, { timeoutMs }).then((waited) => {
+    void engine.waits.wait(id, { timeoutMs }).then((waited) => {
       if (waited === undefined) return;
       this.#progress.takeGate(id, waited.how);
       if (this.#progress.mustCancel) this.#cut.abort();
@@ -326,9 +326,9 @@ class FlowRun {
   }
 
   /** A gate that may not begin any more is not waited for; whoever goes on with the run does. */
-  #leaveGates({ gates }: RunEngine): void {
-    for (const id of gates.waiting.filter((id) => !this.#progress.mayBegin(id))) {
-      gates.leave(id);
+  #leaveGates({ waits }: RunEngine): void {
+    for (const id of waits.waiting.filter((id) => !this.#progress.mayBegin(id))) {
+      waits.leave(id);
       this.#progress.takeGate(id, undefined);
     }
   }

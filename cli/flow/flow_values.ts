@@ -1,23 +1,11 @@
 /** The values that stand in a flow file: each is read as what it has to be, or said to be wrong. */
+import { OWN_VARIABLES } from "../../run/marks.ts";
 import { quoted } from "../text/printable.ts";
 import { parseDuration } from "../text/units.ts";
 import type { Json } from "./parse_jsonc.ts";
 
 /** Says what is wrong, of whatever is read. */
 export type Fail = (problem: string) => never;
-
-/** Variables that every node gets, and no flow may set. */
-const OWN_VARIABLES = [
-  "TAFFRAIL_RUN_ID",
-  "TAFFRAIL_NODE_ID",
-  "TAFFRAIL_ATTEMPT",
-  "TAFFRAIL_ROOT",
-  "TAFFRAIL_WITHIN",
-  "TAFFRAIL_GRACE_MS",
-] as const;
-
-/** The name of one of them. */
-export type OwnVariable = (typeof OWN_VARIABLES)[number];
 
 /** What the variable begins with in which a node finds the path of what another one printed. */
 export const OUTPUT_VARIABLE = "TAFFRAIL_OUTPUT_";

@@ -22,7 +22,7 @@ import { resolve } from "../files.ts";
 import { AttemptOutput } from "./attempt_output.ts";
 import { NotStartedError } from "./cannot_run.ts";
 import type { SignalTarget } from "./interrupts.ts";
-import { ownEntries, ownVariables } from "./marks.ts";
+import { ownEntries, ownVariables } from "../../run/marks.ts";
 import { endLeftOutside } from "./orphan_processes.ts";
 import type { PassedOutput } from "./output_pump.ts";
 import type { PrintedOutputs } from "./printed_outputs.ts";
@@ -212,7 +212,7 @@ export class CommandPlace implements AttemptPlace {
     const printed = outputs?.variablesOf(node);
     for (const text of printed?.notes ?? []) note(text);
     const path = env.PATH === undefined ? this.#defaultPath : pathFor(env.PATH);
-    const own = ownVariables(mark, { within: this.#entries, graceMs });
+    const own = { ...ownVariables(mark, this.#entries), TAFFRAIL_GRACE_MS: String(graceMs) };
     const colours = passThrough?.isRaw && !terminal?.leavesOutput ? colourVariables(env) : {};
     return {
       program,

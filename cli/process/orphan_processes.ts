@@ -4,7 +4,7 @@ import { attemptKey } from "../../run/attempt_key.ts";
 import type { NodeAttempt } from "../../run/types.ts";
 import { formatDuration } from "../text/units.ts";
 import { type EndOptions, endProcesses, waitUntil } from "./end_processes.ts";
-import type { Mark } from "./marks.ts";
+import type { Mark } from "../../run/marks.ts";
 import { takeLeftOutput } from "./left_output.ts";
 import {
   processesIn,

@@ -3,7 +3,7 @@ import { defined } from "../../_internal/errors.ts";
 import type { FileInfo } from "../../_internal/file_port.ts";
 import { startTimeIn, statFields } from "../../_internal/lock.ts";
 import { lookAt } from "../files.ts";
-import { type Mark, marksIn } from "./marks.ts";
+import { type Mark, marksIn } from "../../run/marks.ts";
 
 /** What tells a process from all others, before and after a restart of the machine. */
 export interface ProcessIdentity {

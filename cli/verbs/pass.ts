@@ -2,7 +2,7 @@ import { defined } from "../../_internal/errors.ts";
 import { reasonOf } from "../../_internal/text.ts";
 import { recoverCapture } from "../../capture/session/recover_capture.ts";
 import { isLive } from "../../eventlog/runs_directory.ts";
-import { GateHistory, type GateState } from "../../run/engine/gate_history.ts";
+import { WaitHistory, type WaitState } from "../../run/engine/wait_history.ts";
 import { openFileRoot } from "../../run/file_root/file_root.ts";
 import { passGate } from "../../run/pass_gate.ts";
 import type { RunView } from "../../run/types.ts";
@@ -79,8 +79,8 @@ called wrongly. --json prints { "run_id", "gate", "recorded", "too_late",
 };
 
 /** How a gate stands; what cannot be read is for whoever goes on with the run. */
-async function readGate(view: RunView, gate: string): Promise<Readonly<GateState>> {
-  const gates = new GateHistory();
+async function readGate(view: RunView, gate: string): Promise<Readonly<WaitState>> {
+  const gates = new WaitHistory();
   const recovered = await recoverCapture(view.raw("capture")).catch(() => undefined);
   const bundle = recovered?.bundle;
   for (const note of bundle !== undefined && "notes" in bundle ? bundle.notes ?? [] : []) {

@@ -8,6 +8,7 @@
  *   before it, so that the journal of a run at work is never behind.
  * - The n-th `pipe.started` of a log is that of the n-th sitting, which begins with `session` or `resumed`.
  */
+import { defined } from "../../_internal/errors.ts";
 import { millisecondsOf } from "../../_internal/event_time.ts";
 import type { CaptureLine } from "../../capture/session/read_capture_lines.ts";
 import type { RecoveredCapture } from "../../capture/session/recover_capture.ts";
@@ -25,7 +26,6 @@ import type { EventTime, RunTermination } from "../../supervisor/types.ts";
 import { attemptKey } from "../attempt_key.ts";
 import type { EndRecord, NodeAttempt } from "../types.ts";
 import { Asks, nodeOfEvent } from "./asks.ts";
-import { GateHistory } from "./gate_history.ts";
 import {
   type DescribeNode,
   type EventBody,
@@ -36,6 +36,7 @@ import {
   pipeStarted,
   wasBegun,
 } from "./lifecycle.ts";
+import { WaitHistory } from "./wait_history.ts";
 
 /** An attempt that has ended. */
 export interface EndedAttempt extends NodeAttempt {
@@ -53,6 +54,16 @@ export interface EndedAttempt extends NodeAttempt {
 interface OpenAttempt extends NodeAttempt {
   /** How it has ended, when that is recorded. */
   ended?: EndedAttempt;
+}
+
+/** How a node is over: by its last attempt, where that is known, or by the end of a wait. */
+export interface Over {
+  /** Whether it has completed; a gate has when it was passed, and a sleep when it was over. */
+  as: "completed" | "failed";
+  /** The attempt with which it was over. */
+  ended?: EndedAttempt;
+  /** How the wait ended. */
+  waited?: WaitedRecord;
 }
 
 /** What the log lacks, in the order in which it happened. */
@@ -101,10 +112,13 @@ export class JournalHistory {
   readonly #payloads = new Map<string, string>();
   readonly #open = new Map<string, OpenAttempt>();
   readonly #missing = new Map<string, Missing>();
-  /** Which gates wait, and how the others have ended. */
-  readonly gates = new GateHistory();
-  /** How the nodes have ended that are over and were not asked for again, in the order in which they did. */
-  readonly #over = new Map<string, "completed" | "failed">();
+  /** What waits, and how other waits have ended. */
+  readonly waits = new WaitHistory();
+  /** What is over and was not asked for again, in the order in which it was over. */
+  readonly #over = new Map<string, Over>();
+  /** What each node was asked for with last. */
+  readonly #asked = new Map<string, string>();
+  readonly #records = new Set<string>();
   readonly #begun = new Set<string>();
 
   /** `log`: what the log has. */
@@ -172,7 +186,7 @@ export class JournalHistory {
   get completed(): Set<string> {
     const undecided = this.undecidedEnds.filter(({ termination }) => termination === "Completed");
     const nodes = undecided.map(({ nodeId }) => nodeId);
-    return new Set([...this.#overAs("completed"), ...nodes, ...this.gates.passed]);
+    return new Set([...this.#overAs("completed"), ...nodes]);
   }
 
   /** The same of the nodes that have failed for good. */
@@ -185,15 +199,33 @@ export class JournalHistory {
     return new Set([...this.#over.keys(), ...this.completed]);
   }
 
-  #overAs(how: "completed" | "failed"): string[] {
-    return [...this.#over].filter(([, as]) => as === how).map(([id]) => id);
+  #overAs(how: Over["as"]): string[] {
+    return [...this.#over].filter(([, { as }]) => as === how).map(([id]) => id);
+  }
+
+  /**
+   * How nodes and waits are over, in the order in which they were, but for what was not decided on, and for
+   * the failure that ended the run: whoever goes on with that asks for it again.
+   */
+  get ends(): ReadonlyMap<string, Over> {
+    return this.#over;
+  }
+
+  /** The payload with which a node was asked for last; undefined where it never was. */
+  payloadOf(nodeId: string): string | undefined {
+    return this.#asked.get(nodeId);
+  }
+
+  /** What the program has recorded, by id. */
+  get records(): ReadonlySet<string> {
+    return this.#records;
   }
 
   /** The nodes whose work was or may have been begun, and the gates asked for, of a session read as a whole. */
   get begun(): Set<string> {
     const open = [...this.#open.values()].filter(mayHaveBegun);
     const nodes = open.map(({ nodeId }) => nodeId);
-    return new Set([...this.#begun, ...nodes, ...this.gates.asked]);
+    return new Set([...this.#begun, ...nodes, ...this.waits.asked]);
   }
 
   /** Attempts that were or may have been begun, and whose ends nobody has seen. */
@@ -224,6 +256,7 @@ export class JournalHistory {
       case "ended":
       case "wait":
       case "waited":
+      case "record":
         this.#takeNote(line);
     }
   }
@@ -273,13 +306,13 @@ export class JournalHistory {
       return pipeStarted(at, { name, nodes, ...(!isFirst && { resumed: true }) });
     });
     if (!this.#lacksEnd()) return bodies;
-    const { at: time, reason, failed, skipped } = this.#ended!;
+    const { at: time, reason, failed, skipped, output } = this.#ended!;
     const at = millisecondsOf(time);
     if (this.#isLogOver() && !missing.some(({ what }) => what === "sitting")) {
       bodies.push(pipeStarted(at, { name, nodes, resumed: true }));
       startedTs = new Date(at).toISOString();
     }
-    return [...bodies, pipeEnded(at, { startedTs, reason, failed, skipped })];
+    return [...bodies, pipeEnded(at, { startedTs, reason, failed, skipped, output })];
   }
 
   /** What is missing; of a run in which nothing has happened nobody knows when it began. */
@@ -313,7 +346,9 @@ export class JournalHistory {
     this.#ended = undefined;
     this.#undecided = [];
     for (const kept of [this.#episodes, this.#payloads, this.#open, this.#missing]) kept.clear();
-    for (const kept of [this.#over, this.#begun, this.gates]) kept.clear();
+    for (const kept of [this.#over, this.#asked, this.#records, this.#begun, this.waits]) {
+      kept.clear();
+    }
     this.#asks.clear();
     this.#beginSitting();
   }
@@ -324,15 +359,23 @@ export class JournalHistory {
       this.#beginSitting();
     } else if (note.type === "ended") {
       this.#ended = note;
+      if (note.failed !== undefined) this.#over.delete(note.failed);
       this.#passTime(note.at);
-    } else if (note.type === "wait" || note.type === "waited") this.#takeWait(note);
+    } else if (note.type === "record") {
+      this.#records.add(note.id);
+      this.#passTime(note.at);
+    } else this.#takeWait(note);
   }
 
   #takeWait(note: WaitRecord | WaitedRecord): void {
     const at = this.#passTime(note.at);
-    const { open, asks } = this.gates.of(note.id);
-    this.gates.take(note);
+    const { open, asks } = this.waits.of(note.id);
+    this.waits.take(note);
+    this.#over.delete(note.id);
     if (note.type !== "waited" || open === undefined) return;
+    const as = note.how === "passed" || note.how === "due" ? "completed" : "failed";
+    this.#over.set(note.id, { as, waited: note });
+    if (open.kind === "sleep") return;
     const attempt = { nodeId: note.id, attempt: asks };
     this.#onEnd?.({ ...attempt, ...gateEnd(note), at, sitting: this.#sitting });
     if (isLogged(this.#log, attempt)) return;
@@ -363,8 +406,10 @@ export class JournalHistory {
     if (input.type !== "event" || input.kind !== "Command") return;
     const { event_id: eventId, first_attempt: firstAttempt = 1, payload } = input;
     if (this.#keepsNodes || firstAttempt !== 1) this.#asks.add({ eventId, firstAttempt });
-    this.#over.delete(nodeOfEvent(eventId));
+    const nodeId = nodeOfEvent(eventId);
+    this.#over.delete(nodeId);
     this.#payloads.set(eventId, payload);
+    if (this.#keepsNodes) this.#asked.set(nodeId, payload);
   }
 
   #takeCompletion(
@@ -395,8 +440,9 @@ export class JournalHistory {
       DecisionRecord,
   ): void {
     const at = this.#passTime(rest.numbers.now);
+    let ended: EndedAttempt | undefined;
     for (const input of this.#undecided.splice(0)) {
-      if (input.type === "completion") this.#close(input, at);
+      if (input.type === "completion") ended = this.#close(input, at);
     }
     if (eventId === null) return;
     this.#episodes.set(episode_id, eventId);
@@ -405,7 +451,8 @@ export class JournalHistory {
     this.#episodes.delete(episode_id);
     this.#payloads.delete(eventId);
     if (decision !== "Finish" || !this.#keepsNodes || rest.termination === "Aborted") return;
-    this.#over.set(nodeOfEvent(eventId), rest.termination === "Completed" ? "completed" : "failed");
+    const as = rest.termination === "Completed" ? "completed" : "failed";
+    this.#over.set(nodeOfEvent(eventId), { as, ...defined({ ended }) });
   }
 
   #invoke(eventId: string, number: number, at: number): void {
@@ -418,17 +465,22 @@ export class JournalHistory {
     this.#missing.set(`begin ${key}`, { what: "begin", attempt, payload, at });
   }
 
-  #close({ episode_id, attempt: number }: InputRecord & { type: "completion" }, at: number): void {
+  #close(
+    { episode_id, attempt: number }: InputRecord & { type: "completion" },
+    at: number,
+  ): EndedAttempt | undefined {
     const eventId = this.#episodes.get(episode_id);
-    if (eventId === undefined) return;
+    if (eventId === undefined) return undefined;
     const key = attemptKey(this.#asks.attemptOf(eventId, number));
     const ended = this.#open.get(key)?.ended;
     this.#open.delete(key);
-    if (ended === undefined || !wasBegun(ended)) return;
+    if (ended === undefined || !wasBegun(ended)) return ended;
     this.#asks.begun(ended);
     if (this.#keepsNodes) this.#begun.add(ended.nodeId);
-    if (isLogged(this.#log, ended)) return;
-    this.#missing.set(`end ${key}`, { what: "end", attempt: { ...ended, at } });
+    if (!isLogged(this.#log, ended)) {
+      this.#missing.set(`end ${key}`, { what: "end", attempt: { ...ended, at } });
+    }
+    return ended;
   }
 
   #openAttempts(hasEnded: boolean): OpenAttempt[] {

@@ -72,9 +72,12 @@ export function nodeEnded(
 ): EventBody {
   const { output_hash, error_hash, output_cut, error_cut, output_masked, terminal, duration_ms } =
     end ?? {};
+  const { result: output, result_hash } = end ?? {};
   const kept = { output_hash, error_hash, output_cut, error_cut, output_masked, terminal };
   const rest = { node_id: nodeId, ...kept, duration_ms, attempt };
-  if (termination === "Completed") return { type: "node.completed", at, ...rest };
+  if (termination === "Completed") {
+    return { type: "node.completed", at, ...rest, ...defined({ output, result_hash }) };
+  }
   const message = end === undefined ? cutOffMessage(termination) : end.error?.message;
   return {
     type: "node.failed",
@@ -124,16 +127,17 @@ export function wasBegun({ end }: { end: EndRecord | undefined }): boolean {
 /** The end of a run. */
 export function pipeEnded(
   at: number,
-  { startedTs, reason, failed, skipped }: {
+  { startedTs, reason, failed, skipped, output }: {
     startedTs: string | undefined;
     reason: string | undefined;
     failed: string | undefined;
     skipped?: Readonly<Record<string, string>> | undefined;
+    output?: unknown;
   },
 ): EventBody {
   const begun = Date.parse(startedTs ?? "");
   const rest = { duration_ms: Number.isNaN(begun) ? undefined : Math.max(0, at - begun), skipped };
-  if (reason === undefined) return { type: "pipe.completed", at, ...rest };
+  if (reason === undefined) return { type: "pipe.completed", at, ...rest, ...defined({ output }) };
   return { type: "pipe.aborted", at, reason, failed_step: failed, ...rest };
 }
 

@@ -36,8 +36,6 @@ import { messageOf } from "../error_record.ts";
 import type { AttemptEnd, EndRecord, HeldRun, NodeAttempt } from "../types.ts";
 import { runError } from "../run_error.ts";
 import { Asks, nodeOfEvent } from "./asks.ts";
-import type { GateHistory } from "./gate_history.ts";
-import { GateWaits } from "./gate_waits.ts";
 import type { JournalHistory } from "./journal_history.ts";
 import {
   type DamagedLines,
@@ -51,6 +49,8 @@ import {
 } from "./lifecycle.ts";
 import { Teller } from "./teller.ts";
 import type { Decided, EngineOptions, LeftRun, Payload, RunEnding } from "./types.ts";
+import type { WaitHistory } from "./wait_history.ts";
+import { Waits } from "./waits.ts";
 
 /** An attempt whose begin was decided on, and its end not yet. */
 interface OpenAttempt {
@@ -89,9 +89,9 @@ export class RunEngine {
   #journal: CaptureJournal | undefined;
   #session: Session | undefined;
   #timers: Timers = systemTimers;
-  /** What the journal had of gates when the run was gone on with. */
-  #pastGates: GateHistory | undefined;
-  #gates: GateWaits | undefined;
+  /** What the journal had of waits when the run was gone on with. */
+  #pastWaits: WaitHistory | undefined;
+  #waits: Waits | undefined;
 
   private constructor(options: EngineOptions) {
     this.#options = options;
@@ -123,16 +123,15 @@ export class RunEngine {
    * journal, and those attempts end as aborted. Nothing is asked for. Until the journal says that the run is
    * gone on with, its records stay as they are.
    *
-   * @returns The engine, and the nodes that had completed, and those that had failed for good.
+   * @returns The engine, and what the journal had.
    */
   static async goOn(
     options: EngineOptions,
     left: LeftRun,
-  ): Promise<{ engine: RunEngine; completed: Set<string>; failed: ReadonlySet<string> }> {
+  ): Promise<{ engine: RunEngine; history: JournalHistory }> {
     const engine = new RunEngine(options);
     try {
-      const { completed, failed } = await engine.#goOn(left);
-      return { engine, completed, failed };
+      return { engine, history: await engine.#goOn(left) };
     } catch (error) {
       await engine.#endWork(error);
       // Without its line in the journal it was not gone on with, and its log says nothing of it.
@@ -141,7 +140,9 @@ export class RunEngine {
     }
   }
 
-  async #goOn({ endLeftovers, damaged = [], changed = [] }: LeftRun): Promise<JournalHistory> {
+  async #goOn(
+    { onHistory, endLeftovers, damaged = [], changed = [] }: LeftRun,
+  ): Promise<JournalHistory> {
     const { held } = this.#options;
     let history: JournalHistory | undefined;
     // A new run loads none of what going on with one takes.
@@ -154,7 +155,8 @@ export class RunEngine {
       withdrawDeferred: true,
       onRecovered: async (recovered) => {
         history = History.of(recovered, this.#options.fold, { asks: this.#asks });
-        this.#pastGates = history.gates;
+        onHistory?.(history, recovered);
+        this.#pastWaits = history.waits;
         await endLeftovers(history.cutOff);
         this.stop.throwIfAborted();
         await held.putDocument("capture.json", undefined);
@@ -218,9 +220,9 @@ export class RunEngine {
     return this.#failure;
   }
 
-  /** Whether anything will happen: attempts were begun that have not ended, or the run waits at a gate. */
+  /** Whether anything will happen: attempts were begun that have not ended, or the run waits for something. */
   get hasOpen(): boolean {
-    return this.#open.size > 0 || (this.#gates?.isWaiting ?? false);
+    return this.#open.size > 0 || (this.#waits?.isWaiting ?? false);
   }
 
   /**
@@ -249,13 +251,13 @@ export class RunEngine {
     await this.session.onEvent(event);
   }
 
-  /** The gates at which it waits. */
-  get gates(): GateWaits {
+  /** What it waits for. */
+  get waits(): Waits {
     const { held: { view }, observer } = this.#options;
-    return this.#gates ??= new GateWaits({
+    return this.#waits ??= new Waits({
       view,
       observer,
-      past: this.#pastGates,
+      past: this.#pastWaits,
       note: (note) => this.session.note(note),
       tell: (tale) => this.#teller.tell(tale),
       timers: this.#timers,
@@ -276,17 +278,20 @@ export class RunEngine {
    * Ends the run when nothing runs any more: what is left to tell is told, then the end is in the journal,
    * in the bundle and in the log, and all of it on disk.
    */
-  async end({ reason, failed, skipped: all = {} }: RunEnding): Promise<CaptureBundle> {
+  async end({ reason, failed, skipped: all = {}, output }: RunEnding): Promise<CaptureBundle> {
     const { held, fold } = this.#options;
+    // Nothing is polled, and no timer is set, for a run that is over.
+    this.#waits?.leaveAll();
     await this.session.close();
     await this.#teller.told();
     if (this.#failure !== undefined) throw this.#failure.error;
     const at = Date.now();
     const state = reason === undefined ? "Completed" : "Aborted";
     const skipped = Object.keys(all).length === 0 ? undefined : { ...all };
-    const ended = { at: durationOfMs(at), state, ...defined({ reason, failed, skipped }) } as const;
+    const says = defined({ reason, failed, skipped, output });
+    const ended = { at: durationOfMs(at), state, ...says } as const;
     await this.session.note({ type: "ended", ...ended });
-    this.#end = pipeEnded(at, { startedTs: fold.sittingTs, reason, failed, skipped });
+    this.#end = pipeEnded(at, { startedTs: fold.sittingTs, reason, failed, skipped, output });
     const bundle = await this.#bundle();
     await held.putDocument("capture.json", encodeUtf8(stringifyCaptureBundle(bundle)));
     await this.#teller.write([this.#end]);
@@ -425,7 +430,8 @@ export class RunEngine {
     if (termination !== null) {
       // A retry at once counts itself already.
       const ended = decision === "Invoke" ? retries : retries + 1;
-      const open = this.#tellEnd(this.#asks.attemptOf(eventId, ended), termination, at);
+      const attempt = this.#asks.attemptOf(eventId, ended);
+      const open = this.#tellEnd(attempt, { termination, at, isLast: decision === "Finish" });
       begun = open?.work !== undefined && wasBegun({ end: open.end });
       if (termination !== "Completed") errorKind = errorKindOf(termination, open?.end);
     }
@@ -454,8 +460,7 @@ export class RunEngine {
   /** An attempt that another process has begun is not open here, and was cut off unless it has a record. */
   #tellEnd(
     attempt: NodeAttempt,
-    termination: RunTermination,
-    at: number,
+    { termination, at, isLast }: { termination: RunTermination; at: number; isLast: boolean },
   ): OpenAttempt | undefined {
     const key = attemptKey(attempt);
     const open = this.#open.get(key);
@@ -467,7 +472,7 @@ export class RunEngine {
       event: () => nodeEnded(at, attempt, { termination, end }),
       then: () => {
         this.#untold.delete(key);
-        this.#options.observer.attemptEnded(attempt, { termination, end: end ?? {}, at });
+        this.#options.observer.attemptEnded(attempt, { termination, end: end ?? {}, at, isLast });
         this.#options.atPoint?.(attempt, "told");
       },
     });

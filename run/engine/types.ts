@@ -1,3 +1,4 @@
+import type { RecoveredCapture } from "../../capture/session/recover_capture.ts";
 import type { WaitedRecord, WaitRecord } from "../../capture/types.ts";
 import type { RunFold } from "../../eventlog/derive_run_state.ts";
 import type { ErrorKind } from "../../eventlog/run_event.ts";
@@ -11,6 +12,7 @@ import type {
   Timers,
 } from "../../supervisor/types.ts";
 import type { AttemptEnd, HeldRun, NodeAttempt } from "../types.ts";
+import type { JournalHistory } from "./journal_history.ts";
 import type { DamagedLines, DescribeNode, NodeText } from "./lifecycle.ts";
 
 /** What was decided about a node. */
@@ -41,8 +43,8 @@ export interface EngineObserver {
     attempt: NodeAttempt,
     begin: { text: NodeText; payload: Payload; at: number },
   ): void;
-  /** An attempt that had begun has ended. */
-  attemptEnded(attempt: NodeAttempt, end: AttemptEnd & { at: number }): void;
+  /** An attempt that had begun has ended; `isLast`: nothing comes of its ask any more. */
+  attemptEnded(attempt: NodeAttempt, end: AttemptEnd & { at: number; isLast: boolean }): void;
   /** The run waits at a gate, until this time where that is limited. */
   gateWaits?(gate: string, wait: WaitRecord): void;
   /** It does so no more. */
@@ -94,6 +96,11 @@ export interface EngineOptions {
 /** What to do about a run that another process has left. */
 export interface LeftRun {
   /**
+   * Told what the journal has, before anything else is done; what it throws ends all, and the records stay
+   * as they are.
+   */
+  onHistory?: (history: JournalHistory, recovered: RecoveredCapture) => void;
+  /**
    * Sees to it that nothing of these attempts goes on, before the run is changed; what it throws ends all,
    * and the records stay as they are.
    */
@@ -112,4 +119,6 @@ export interface RunEnding {
   failed?: string;
   /** What was not begun, and will not, each with the reason. */
   skipped?: Readonly<Record<string, string>>;
+  /** What it gives, any JSON. */
+  output?: unknown;
 }

@@ -1,6 +1,6 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import { ProcessLines, readProcesses, rootIdentityOf } from "../../cli/process/process_log.ts";
-import { ownVariables } from "../../cli/process/marks.ts";
+import { ownVariables } from "../../run/marks.ts";
 import { identifyProcess, readMarks } from "../../cli/process/processes.ts";
 import type { NodeAttempt } from "../../run/types.ts";
 import { withTempDir } from "../_util/temp.ts";
@@ -116,7 +116,7 @@ Deno.test({
     withTempDir(async (cwd) => {
       await Deno.writeTextFile(`${cwd}/again`, '#!/bin/sh\nexec "$0"\n', { mode: 0o755 });
       const mark = { root: cwd, runId: "r-1", nodeId: "a", attempt: 1 };
-      const env = { ...ownVariables(mark, { within: "", graceMs: 0 }), X: "x".repeat(10_000) };
+      const env = { ...ownVariables(mark, ""), X: "x".repeat(10_000) };
       await using child = start(`${cwd}/again`, [], { cwd, env });
       for (let look = 0; look < 5000; look++) assertEquals(readMarks(child.pid), [mark]);
     }),

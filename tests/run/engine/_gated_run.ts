@@ -150,7 +150,9 @@ export async function goOnEngine(
   const fold = new RunFold();
   for (const event of logOf(place)) fold.take(event);
   const options = optionsOf(held, { fold, ...choices });
-  return await RunEngine.goOn(options, { endLeftovers: async () => {}, ...left });
+  const how = { endLeftovers: async () => {}, ...left };
+  const { engine, history: { completed } } = await RunEngine.goOn(options, how);
+  return { engine, completed };
 }
 
 /** Ends the process of an engine, as far as the run can tell. */

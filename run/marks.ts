@@ -1,13 +1,13 @@
 /**
- * What every command finds in its environment, and by which it and all that it starts is found again.
+ * What every command, and whatever a step starts, finds in its environment, and by which it is found again.
  *
  * - `TAFFRAIL_WITHIN` has one entry for every level of nesting. An entry is appended and never replaced, so
  *   a process bears the marks of all attempts that it is a part of.
  * - Every entry is ended by a newline: what is not ended was written by nobody of us, and is none.
  * - The fields of an entry never hold `|` or a newline, so that no name of a run or a node can forge one.
  */
-import type { NodeAttempt } from "../../run/types.ts";
-import type { OwnVariable } from "../flow/flow_values.ts";
+import { requireDeno } from "../_internal/file_port.ts";
+import type { NodeAttempt } from "./types.ts";
 
 /** The attempt that a process is a part of. */
 export interface Mark extends NodeAttempt {
@@ -17,33 +17,59 @@ export interface Mark extends NodeAttempt {
   runId: string;
 }
 
-/** The variables that a command gets for an attempt. */
-export type OwnVariables = Record<OwnVariable, string>;
+/** What an attempt finds in its environment, and hands to what it starts. */
+export const OWN_VARIABLES = [
+  "TAFFRAIL_RUN_ID",
+  "TAFFRAIL_NODE_ID",
+  "TAFFRAIL_ATTEMPT",
+  "TAFFRAIL_ROOT",
+  "TAFFRAIL_WITHIN",
+  "TAFFRAIL_GRACE_MS",
+] as const;
 
-/** What the commands of a run inherit. */
-export interface Inheritance {
-  /** The entries that this process bears itself. */
-  within: string;
-  /** The grace of its commands, in milliseconds: a run among them takes a shorter one. */
-  graceMs: number;
-}
+/** These variables; a grace is that of commands. */
+export type OwnVariables = Record<
+  Exclude<(typeof OWN_VARIABLES)[number], "TAFFRAIL_GRACE_MS">,
+  string
+>;
 
-/** The entries that this process bears itself. */
+/** The entries that this process bears itself; none where it may not read its environment. */
 export function ownEntries(): string {
-  const within = Deno.env.get("TAFFRAIL_WITHIN") ?? "";
+  const within = grantedVariable("TAFFRAIL_WITHIN") ?? "";
   return within === "" || within.endsWith("\n") ? within : `${within}\n`;
 }
 
-/** The variables of a command: names for people and scripts, and the mark. */
-export function ownVariables(mark: Mark, { within, graceMs }: Inheritance): OwnVariables {
+/**
+ * The variables of an attempt: names for people and scripts, and the mark, behind the entries that this
+ * process bears itself.
+ */
+export function ownVariables(mark: Mark, within: string): OwnVariables {
   return {
     TAFFRAIL_RUN_ID: mark.runId,
     TAFFRAIL_NODE_ID: mark.nodeId,
     TAFFRAIL_ATTEMPT: String(mark.attempt),
     TAFFRAIL_ROOT: mark.root,
     TAFFRAIL_WITHIN: within + entryOf(mark),
-    TAFFRAIL_GRACE_MS: String(graceMs),
   };
+}
+
+/** A variable of this process, where it may read that without being asked for it. */
+export function grantedVariable(variable: string): string | undefined {
+  const { permissions, env } = requireDeno();
+  const { state } = permissions.querySync({ name: "env", variable });
+  return state === "granted" ? env.get(variable) : undefined;
+}
+
+/** The value of `TAFFRAIL_RESUME`, which has a program go on with a run. */
+export function resumeVariable({ root, runId }: Pick<Mark, "root" | "runId">): string {
+  return [root, runId].map(encodeField).join("|");
+}
+
+/** The run that a program is to go on with, and its root; undefined when nobody said so. */
+export function runToResume(): Pick<Mark, "root" | "runId"> | undefined {
+  const fields = grantedVariable("TAFFRAIL_RESUME")?.split("|").map(decodeField) ?? [];
+  const [root, runId] = fields;
+  return fields.length === 2 ? { root: root!, runId: runId! } : undefined;
 }
 
 /** The entry of an attempt. */

@@ -41,7 +41,7 @@ for (const when of ["before the run comes to it", "while the run waits"]) {
       if (when.startsWith("before")) await pass();
       const { waiting, observer } = watcher();
       const engine = beginEngine(held, { ...CHOICES, observer });
-      const waited = engine.gates.wait("ask");
+      const waited = engine.waits.wait("ask");
       assert(engine.hasOpen);
       assertEquals(await waiting, "ask");
       if (!when.startsWith("before")) await pass();
@@ -81,8 +81,8 @@ Deno.test("a gate is denied, and another one is not passed in time", async () =>
     await passGate(place.root, place.runId, "ask", { reject: true, by: "ada" });
     await passGate(place.root, place.runId, "ask");
     const ends = await Promise.all([
-      engine.gates.wait("ask", { timeoutMs: 3_600_000 }),
-      engine.gates.wait("late", { timeoutMs: 1 }),
+      engine.waits.wait("ask", { timeoutMs: 3_600_000 }),
+      engine.waits.wait("late", { timeoutMs: 1 }),
     ]);
     assertEquals(ends.map((end) => end?.how), ["denied", "timeout"]);
     await engine.end({ reason: "denied" });
@@ -99,14 +99,14 @@ Deno.test("a gate that is asked for again takes the first message behind the one
     const { root, runId } = place;
     const engine = beginEngine(held, CHOICES);
     await passGate(root, runId, "ask", { reject: true });
-    await engine.gates.wait("ask");
+    await engine.waits.wait("ask");
     await engine.end({ reason: "denied" });
     await held[Symbol.asyncDispose]();
     await passGate(root, runId, "ask", { value: "now" });
     await using again = await holdAgain(place);
     const { engine: next, completed } = await goOnEngine(again, place, CHOICES);
     assertEquals([...completed], []);
-    const { how, value, inbox_line: line } = (await next.gates.wait("ask"))!;
+    const { how, value, inbox_line: line } = (await next.waits.wait("ask"))!;
     assertEquals([how, value, line], ["passed", "now", 2]);
     await next.end({ reason: undefined });
     assertEquals(outlineOf(logOf(place)), [
@@ -125,15 +125,15 @@ Deno.test("who goes on waits for what is left of the time, and what was passed s
     const { root, runId } = place;
     const engine = beginEngine(held, CHOICES);
     await passGate(root, runId, "open");
-    assertEquals((await engine.gates.wait("open"))?.how, "passed");
-    const waits = engine.gates.wait("ask", { timeoutMs: 3_600_000 });
+    assertEquals((await engine.waits.wait("open"))?.how, "passed");
+    const waits = engine.waits.wait("ask", { timeoutMs: 3_600_000 });
     await killEngine(engine, held);
     assertEquals(await waits, undefined);
     const { waits: [before] } = await waitsOf(place);
     await using again = await holdAgain(place);
     const { engine: next, completed } = await goOnEngine(again, place, CHOICES);
     assertEquals([...completed], ["open"]);
-    const waited = next.gates.wait("ask", { timeoutMs: 1 });
+    const waited = next.waits.wait("ask", { timeoutMs: 1 });
     await passGate(root, runId, "ask");
     assertEquals((await waited)?.how, "passed");
     await next.end({ reason: undefined });
@@ -157,7 +157,7 @@ Deno.test("whatever of the journal and the log a death leaves, a message that wa
       await Deno.writeTextFile(paths.journal, whole.slice(0, lines).join(""));
       await using again = await holdAgain(place);
       const { engine, completed } = await goOnEngine(again, place, CHOICES);
-      if (!completed.has("ask")) assertEquals((await engine.gates.wait("ask"))?.value, 7);
+      if (!completed.has("ask")) assertEquals((await engine.waits.wait("ask"))?.value, 7);
       await engine.end({ reason: undefined });
       const passed = logOf(place).filter(({ type }) => type === "gate.passed");
       assertEquals(passed.map(({ node_id: id, attempt }) => [id, attempt]), [["ask", 1]]);
@@ -173,7 +173,7 @@ async function recordedGate(): Promise<string[]> {
   await withGatedRun(async (held, place) => {
     const engine = beginEngine(held, CHOICES);
     await passGate(place.root, place.runId, "ask", { value: 7 });
-    await engine.gates.wait("ask");
+    await engine.waits.wait("ask");
     await engine.breakOff(new Error("killed"));
     const text = await Deno.readTextFile(runPaths(place.root, place.runId).journal);
     lines = text.split(/(?<=\n)/);
@@ -188,11 +188,11 @@ Deno.test("a run that ends waits at no gate, and lines that are no messages are 
     const stop = new AbortController();
     const { waiting, observer } = watcher();
     const engine = beginEngine(held, { ...CHOICES, observer, signal: stop.signal });
-    const waited = engine.gates.wait("ask");
+    const waited = engine.waits.wait("ask");
     await waiting;
     stop.abort();
     assertEquals(await waited, undefined);
-    assertEquals(await engine.gates.wait("never"), undefined);
+    assertEquals(await engine.waits.wait("never"), undefined);
     await engine.end({ reason: "cancelled" });
     const { waits } = await waitsOf(place);
     assertEquals(waits.map(({ id }) => id), ["ask"]);

@@ -1,5 +1,5 @@
 import { assertEquals } from "@std/assert";
-import { entryOf, type Mark, marksIn, ownVariables } from "../../cli/process/marks.ts";
+import { entryOf, type Mark, marksIn, ownVariables } from "../../run/marks.ts";
 
 const OUTER: Mark = { root: "/r", runId: "outer-1", nodeId: "a", attempt: 1 };
 const INNER: Mark = { root: "/r/in", runId: "inner-1", nodeId: "b", attempt: 12 };
@@ -10,16 +10,15 @@ function environment(within: string): string[] {
 }
 
 Deno.test("a command bears the mark of every run that it is a part of", () => {
-  const outer = ownVariables(OUTER, { within: "", graceMs: 5000 });
+  const outer = ownVariables(OUTER, "");
   assertEquals(outer, {
     TAFFRAIL_RUN_ID: "outer-1",
     TAFFRAIL_NODE_ID: "a",
     TAFFRAIL_ATTEMPT: "1",
     TAFFRAIL_ROOT: "/r",
     TAFFRAIL_WITHIN: "/r|outer-1|a|1\n",
-    TAFFRAIL_GRACE_MS: "5000",
   });
-  const inner = ownVariables(INNER, { within: outer.TAFFRAIL_WITHIN, graceMs: 2500 });
+  const inner = ownVariables(INNER, outer.TAFFRAIL_WITHIN);
   assertEquals(inner.TAFFRAIL_WITHIN, "/r|outer-1|a|1\n/r/in|inner-1|b|12\n");
   assertEquals(marksIn(environment(inner.TAFFRAIL_WITHIN)), [OUTER, INNER]);
 });
