@@ -105,5 +105,10 @@ async function afterTurn(): Promise<void> {
   // Whoever comes now has microtasks that nobody has waited for.
   ending = undefined;
   // That thread may have answered at once: the others go first.
+  await microtasks();
+}
+
+/** Resolves when the microtasks that wait have run, and those that they lead to, but for very long chains. */
+export async function microtasks(): Promise<void> {
   for (let awaits = 0; awaits < MOST_AWAITS; awaits++) await undefined;
 }

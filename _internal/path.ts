@@ -30,6 +30,10 @@ export const SEPARATOR: string = isWindows ? "\\" : "/";
 
 /** The path that leads to the same place wherever the process goes later (`Deno.chdir`). */
 export function absolute(path: string): string {
-  const isAbsolute = isWindows ? /^([A-Za-z]:|[\\/])/.test(path) : path.startsWith("/");
-  return isAbsolute ? path : join(requireDeno().cwd(), path);
+  return isAbsolute(path) ? path : join(requireDeno().cwd(), path);
+}
+
+/** Whether a path leads to the same place wherever the process is. */
+export function isAbsolute(path: string): boolean {
+  return isWindows ? /^([A-Za-z]:|[\\/])/.test(path) : path.startsWith("/");
 }

@@ -1,21 +1,20 @@
 /**
- * The five modules together: {@linkcode openRun} begins work that is supervised, recorded and traced,
- * in the files that the `taffrail` command reads. Where these files are is a {@linkcode RunsRoot}.
+ * Programs that survive being killed: {@linkcode durable} runs one whose steps are supervised, recorded and
+ * traced, in the files that the `taffrail` command reads, and goes on with it where it was. Where these files
+ * are is a {@linkcode RunsRoot}.
  *
- * @example A run of two steps
+ * @example A program of two steps
  * ```ts
- * import { openRun } from "@taffrail/taffrail/run";
+ * import { durable } from "@taffrail/taffrail/run";
  * import { assertEquals } from "@std/assert";
  *
- * const run = await openRun({
- *   root: await Deno.makeTempDir(),
- *   name: "nightly",
- *   constraints: { max_in_flight: 1, max_retries: 2 },
- *   invoker: { run: () => "Completed" }, // your work
+ * const root = await Deno.makeTempDir(); // `.taffrail` is what the command looks for.
+ * const rows = await durable({ root, runId: "import-2026-11-30", name: "import" }, async (run) => {
+ *   const files = await run.step("list", () => ["a.csv", "b.csv"]);
+ *   const sizes = await Promise.all(files.map((file) => run.step(`import ${file}`, () => file.length)));
+ *   return sizes.length;
  * });
- * await run.submit("fetch");
- * await run.submit("import");
- * assertEquals((await run.finish()).state, "Completed");
+ * assertEquals(rows, 2);
  * ```
  *
  * @module
@@ -23,7 +22,9 @@
 export type * from "./types.ts";
 export { openFileRoot } from "./file_root/file_root.ts";
 export { RunError, type RunErrorDetails, type RunErrorKind } from "./run_error.ts";
-export { openRun, type OpenRunOptions } from "./open_run.ts";
+export { StepError } from "./step_error.ts";
+export { durable, openRun } from "./open_run.ts";
+export type { OpenRunOptions } from "./program/program_options.ts";
 export { Run } from "./run.ts";
 export { passGate, type PassGateOptions } from "./pass_gate.ts";
 export { TaffrailError, type TaffrailErrorOptions } from "../_internal/errors.ts";

@@ -1,62 +1,31 @@
-import { checkTypes } from "../_internal/errors.ts";
-import { absoluteRoot, runPaths } from "../_internal/root_layout.ts";
-import { RunFold } from "../eventlog/derive_run_state.ts";
-import { MemoryDecisionLog } from "../supervisor/driver/memory_ports.ts";
-import { Supervisor } from "../supervisor/driver/supervisor.ts";
-import { systemTimers } from "../supervisor/driver/timers.ts";
-import type { ConstraintsInit, RuntimeInvoker } from "../supervisor/types.ts";
-import { openFileRoot } from "./file_root/file_root.ts";
+import { checkFunction } from "../_internal/errors.ts";
+import { openProgram } from "./program/open_program.ts";
+import { checkOptions, type OpenRunOptions } from "./program/program_options.ts";
 import { Run } from "./run.ts";
-import { openTrace, type RunTraceOptions } from "./run_trace.ts";
-
-/** Options of {@linkcode openRun}. */
-export interface OpenRunOptions extends RunTraceOptions {
-  /** The directory that holds the runs; `.taffrail` is what the command looks for. */
-  root: string;
-  /** What is run, as a part of the run's id: letters, digits, `.`, `_` and `-`. */
-  name: string;
-  /** What the supervisor keeps to. */
-  constraints: ConstraintsInit;
-  /**
-   * Does the work of an event. What it throws is recorded as a failure, with its causes; of what it answers
-   * the termination alone is taken.
-   */
-  invoker: RuntimeInvoker;
-  /**
-   * When `submit` resolves: with `"os"` when the decision is in the file of the journal, which survives the
-   * death of the process; with `"disk"` when it is on disk. What is told, in the log, in the store and by
-   * `finish`, is on disk in either case.
-   *
-   * @default {"os"}
-   */
-  durability?: "os" | "disk";
-  /** What stands for the program in the recording, such as a digest of its sources (PRV-2). */
-  runtimeProvenance?: string;
-  /**
-   * Ends the run: nothing more is started, and what runs is asked to stop. What has not stopped after
-   * five seconds is given up.
-   */
-  signal?: AbortSignal;
-}
 
 /**
- * Begins a run that uses all five modules: a supervisor decides what starts when, its inputs and
+ * Begins a run of a program, or goes on with one: a supervisor decides what starts when, its inputs and
  * decisions go to a capture journal, the lifecycle to an event log, each attempt to the store as a
- * worker and to the trace as a step. It only connects them; each can be used alone.
+ * worker and to the trace as a step. Most programs are written with {@linkcode durable}, which also ends the run.
+ *
+ * While the run is open SIGINT, SIGTERM and SIGHUP stop it, and the program does not end by them: its calls
+ * reject, and it is for the program to end. A second signal ends it as it would without a run.
  *
  * **Durability**: what happens is in the capture journal first, and on disk there before the log has it, and
  * the store and the trace behind that. After a power cut nothing that was told is lost; a function that ran
- * may have left no record.
+ * may have left no record, and runs again when the run is gone on with.
  *
- * **Permissions**: `--allow-read` and `--allow-write` for the root.
+ * **Permissions**: `--allow-read` and `--allow-write` for the root. `TAFFRAIL_RESUME` and `TAFFRAIL_WITHIN` are
+ * read where `--allow-env` allows it.
  *
  * @param options What to run, and where to record it.
  * @returns The run.
  * @throws {TypeError} When an option is missing, of the wrong type or not allowed; the message names it.
  * @throws {RangeError} When a number of the constraints is out of range.
- * @throws {RunError} When the run cannot be recorded there.
+ * @throws {RunError} `live` when somebody works on the run; `mismatch` when it is of another program or version;
+ * `damaged` and `format` when its records cannot be gone on with; otherwise when it cannot be recorded there.
  *
- * @example Usage
+ * @example Work that comes by events
  * ```ts
  * import { openRun } from "@taffrail/taffrail/run";
  * import { assertEquals } from "@std/assert";
@@ -76,46 +45,88 @@ export interface OpenRunOptions extends RunTraceOptions {
  */
 export async function openRun(options: OpenRunOptions): Promise<Run> {
   checkOptions(options);
-  const { name, constraints, invoker, durability = "os", runtimeProvenance = "none" } = options;
-  const path = absoluteRoot(options.root);
-  const root = openFileRoot(path);
-  await using opening = new AsyncDisposableStack();
-  opening.use(root);
-  const held = opening.use(await root.create({ about: { name } }));
-  const { runId } = held.view;
-  const trace = opening.use(openTrace({ ...options, path: runPaths(path, runId).trace, runId }));
-  const stop = options.signal ?? new AbortController().signal;
-  const fold = new RunFold();
-  const parts = { held, name, constraints, invoker, durability, runtimeProvenance, stop, fold };
-  return new Run({ ...parts, trace: trace.trace, opened: opening });
+  return new Run(await openProgram(options));
 }
 
-const TRACE_TYPES = {
-  trace: "object?",
-  redactTrace: "function?",
-  onTraceError: "function?",
-  onSignal: "string?",
-} as const;
+/**
+ * Runs a program that survives being killed: its steps are recorded, and when it is started again with the same
+ * `runId` (or `resume: "newest"`) it goes on where it was. What the program returns ends the run; what it throws
+ * ends it as unfinished, and going on with it asks again for the step that has failed.
+ *
+ * The program is to come to the same steps by the same results: what it does outside of steps, such as looking at
+ * the clock, it does again. At SIGINT, SIGTERM and SIGHUP the run is stopped, and this rejects; the process is not
+ * ended.
+ *
+ * **Durability**: the result of a step is on disk before the program gets it, and what the program returns before
+ * this resolves.
+ *
+ * **Permissions**: as {@linkcode openRun}.
+ *
+ * @typeParam T What the program returns: JSON, or nothing.
+ * @param options What to run, and where to record it.
+ * @param program The program.
+ * @returns What the program has returned, as it is recorded; of a run that has completed before what it had
+ * returned then.
+ * @throws {StepError} When a step has failed and the program has not caught that, as with everything that it
+ * throws.
+ * @throws {RunError} `stopped` when the run was stopped by a signal; otherwise as {@linkcode openRun}.
+ *
+ * @example A program that fails half-way, and goes on
+ * ```ts
+ * import { durable } from "@taffrail/taffrail/run";
+ * import { assertEquals, assertRejects } from "@std/assert";
+ *
+ * const root = await Deno.makeTempDir();
+ * let charged = 0;
+ * let isUp = false;
+ * const order = () =>
+ *   durable({ root, runId: "order-17", name: "order" }, async (run) => {
+ *     const receipt = await run.step("charge", () => ({ number: ++charged }));
+ *     await run.step("mail", () => {
+ *       if (!isUp) throw new Error("no connection");
+ *     });
+ *     return receipt;
+ *   });
+ * await assertRejects(order, Error, "no connection");
+ * isUp = true;
+ * assertEquals(await order(), { number: 1 });
+ * assertEquals(await order(), { number: 1 }); // It has completed: nothing runs.
+ * ```
+ */
+export async function durable<T>(
+  options: OpenRunOptions,
+  program: (run: Run) => T | Promise<T>,
+): Promise<T> {
+  checkFunction(program, "the program");
+  checkOptions(options);
+  const opened = await openProgram(options);
+  const run = new Run(opened);
+  const stopped = untilStopped(opened.signal);
+  let value: T;
+  try {
+    // A program that does not look at its signal is not waited for.
+    value = await Promise.race([callProgram(program, run), stopped.promise]);
+  } catch (error) {
+    const reason = opened.signal.aborted ? opened.signal.reason : error;
+    await opened.fail(reason);
+    throw reason;
+  } finally {
+    stopped[Symbol.dispose]();
+  }
+  await opened.finishWell(value);
+  return opened.output as T;
+}
 
-/** Refuses what any part of the run would refuse, before anything is on disk. */
-function checkOptions(options: OpenRunOptions): void {
-  checkTypes(options, {
-    ...TRACE_TYPES,
-    root: "string",
-    name: "string",
-    constraints: "object",
-    invoker: "object",
-    durability: "string?",
-    runtimeProvenance: "string?",
-  });
-  const { name, constraints, invoker, signal, durability = "os" } = options;
-  if (durability !== "os" && durability !== "disk") {
-    throw new TypeError(`Cannot open a run with durability "${durability}": say "os" or "disk"`);
-  }
-  if (signal !== undefined && !(signal instanceof AbortSignal)) {
-    throw new TypeError("Cannot use signal: it is no AbortSignal");
-  }
-  const decisionLog = new MemoryDecisionLog();
-  const rules = { graphId: name, mode: "concurrent", constraints } as const;
-  new Supervisor({ ...rules, decisionLog, invoker, timers: systemTimers });
+async function callProgram<T>(program: (run: Run) => T | Promise<T>, run: Run): Promise<T> {
+  return await program(run);
+}
+
+/** Rejects with the reason of a signal once it has aborted. */
+function untilStopped(signal: AbortSignal): Disposable & { promise: Promise<never> } {
+  const { promise, reject } = Promise.withResolvers<never>();
+  promise.catch(() => {});
+  const onAbort = () => reject(signal.reason);
+  if (signal.aborted) onAbort();
+  signal.addEventListener("abort", onAbort, { once: true });
+  return { promise, [Symbol.dispose]: () => signal.removeEventListener("abort", onAbort) };
 }

@@ -2,6 +2,7 @@ import { TaffrailError, type TaffrailErrorOptions } from "../_internal/errors.ts
 import { isNotFound } from "../_internal/file_port.ts";
 import { RunFolderError } from "../_internal/run_folder.ts";
 import { reasonOf } from "../_internal/text.ts";
+import { CaptureJournalError } from "../capture/errors.ts";
 import { EventLogError } from "../eventlog/event_log_error.ts";
 
 /**
@@ -97,6 +98,11 @@ const KINDS: Readonly<Record<string, RunErrorKind>> = {
   replaced: "lost",
   rewound: "lost",
   closed: "lost",
+  version: "format",
+  damaged: "damaged",
+  "no-session": "damaged",
+  "other-session": "damaged",
+  diverged: "format",
 };
 
 /**
@@ -107,7 +113,10 @@ export function asRunError(error: unknown, where: { runId: string; path: string 
   if (error instanceof RunError || error instanceof TypeError || error instanceof RangeError) {
     return error;
   }
-  if (error instanceof EventLogError || error instanceof RunFolderError) {
+  if (
+    error instanceof EventLogError || error instanceof RunFolderError ||
+    error instanceof CaptureJournalError
+  ) {
     const { kind, message, details, remedy, cause } = error;
     const known = KINDS[kind];
     if (known === undefined) return error;

@@ -45,14 +45,6 @@ export interface RunTraceOptions {
   redactTrace?: RedactTrace;
   /** Gets the error of every trace that could not be written; the run goes on. */
   onTraceError?: (error: TraceFileError) => void;
-  /**
-   * What happens at SIGINT, SIGTERM and SIGHUP once the trace is written: the program ends, as it would
-   * without a run; or, with `"flush-only"`, nothing more, for programs that handle signals themselves,
-   * such as by `signal`.
-   *
-   * @default {"exit"}
-   */
-  onSignal?: "exit" | "flush-only";
 }
 
 /** Which run is traced, and where. */
@@ -63,11 +55,13 @@ interface TracedRun extends RunTraceOptions {
   runId: string;
   /** What is run. */
   name: string;
+  /** Whether it is written at a signal, too: whoever runs it ends it in good time. */
+  onSignal: "flush-only" | "none";
 }
 
 /** The trace of a run, which is written too if the program dies. */
 export function openTrace(options: TracedRun): Disposable & { trace: RunTrace } {
-  const { path, runId, name, trace, redactTrace, onTraceError, onSignal = "exit" } = options;
+  const { path, runId, name, trace, redactTrace, onTraceError, onSignal } = options;
   const time = new TracedTime();
   const recorder = new TraceRecorder({
     clock: time,

@@ -1,5 +1,6 @@
-import type { EventLog, EventPage, ReadOptions } from "../eventlog/types.ts";
+import type { EventLog, EventPage, ReadOptions, StandardSchema } from "../eventlog/types.ts";
 import type { GateMethod, RunEvent } from "../eventlog/run_event.ts";
+import type { RunState } from "../eventlog/run_state.ts";
 import type { RunPeek } from "../eventlog/read_run.ts";
 import type { RunTermination } from "../supervisor/types.ts";
 
@@ -124,8 +125,10 @@ export interface HoldOptions {
 export interface RunsRoot extends AsyncDisposable {
   /** A path, or a URL without its password. */
   readonly name: string;
-  /** The runs, in the order of their ids, a page at a time. */
-  list(options?: { prefix?: string; after?: string; limit?: number }): Promise<
+  /** The runs, in the order of their ids or, with `newestFirst`, in the opposite one, a page at a time. */
+  list(
+    options?: { prefix?: string; after?: string; limit?: number; newestFirst?: boolean },
+  ): Promise<
     { runs: RunListing[]; next?: string }
   >;
   /** Begins a run and holds it; one that is there is kind `exists`. */
@@ -295,4 +298,101 @@ export interface AttemptPlace {
    * it throws counts as a failure of the attempt.
    */
   run(attempt: AttemptRequest): Promise<AttemptEnd>;
+}
+
+/** What an attempt at a step is given. */
+export interface StepContext<I = unknown> {
+  /** The step. */
+  readonly stepId: string;
+  /** The run. */
+  readonly runId: string;
+  /**
+   * Which attempt it is: the first is 1. Attempts that were cut off count; with the run's id and the step's
+   * it makes a key by which another system tells what it has done already.
+   */
+  readonly attempt: number;
+  /** The input that the step was given. */
+  readonly input: I;
+  /** Aborts when the attempt is to end: its time is over, or the run is stopped. */
+  readonly signal: AbortSignal;
+  /** What a program that the step starts has to find in its environment, to be known as a part of the run. */
+  readonly env: Readonly<Record<string, string>>;
+}
+
+/** How a step that throws is tried again. */
+export interface StepRetry {
+  /**
+   * How many further attempts it gets, counted anew whenever the run is gone on with.
+   *
+   * @default {the `max_retries` of the run's constraints}
+   */
+  maxRetries?: number;
+  /**
+   * How many attempts may be begun at all, those that were cut off among them: 1 has a step run at most
+   * once, which then fails where nobody has seen its end.
+   *
+   * @default {no limit}
+   */
+  maxAttempts?: number;
+  /**
+   * How long the first retry waits, in milliseconds.
+   *
+   * @default {0}
+   */
+  delayMs?: number;
+  /**
+   * By how much each further one waits longer: a whole number.
+   *
+   * @default {1}
+   */
+  factor?: number;
+  /**
+   * The longest of these times, in milliseconds.
+   *
+   * @default {a day}
+   */
+  maxDelayMs?: number;
+  /** Whether an error is worth another attempt; only those that `maxRetries` allows are asked about. */
+  if?: (error: unknown) => boolean;
+}
+
+/** Options of a step. */
+export interface StepOptions<I = unknown> {
+  /**
+   * What the step is about: JSON of at most 2 MiB. It is recorded, and given to the step. With another one
+   * the recorded result does not stand: that is kind `mismatch`.
+   */
+  input?: I;
+  /** How it is tried again. */
+  retry?: StepRetry;
+  /**
+   * How long an attempt may take, in milliseconds. Then its signal aborts, and it counts as failed.
+   *
+   * @default {the `deadline` of the run's constraints}
+   */
+  timeoutMs?: number;
+}
+
+/** Options of a step whose result is checked. */
+export interface CheckedStepOptions<T, I = unknown> extends StepOptions<I> {
+  /** What the result has to be; what it makes of that is what the program gets. */
+  schema: StandardSchema<T>;
+}
+
+/** Options of {@linkcode Run.waitFor}. */
+export interface WaitForOptions<T = unknown> {
+  /** What the value has to be that comes with passing; with another one the wait goes on. */
+  schema?: StandardSchema<T>;
+  /**
+   * How long to wait, in milliseconds, counted from when it was first asked for.
+   *
+   * @default {for ever}
+   */
+  timeoutMs?: number;
+}
+
+/** How a run has ended. */
+export interface FinishedRun extends RunState {
+  /** What was recorded and the program did not ask for this time, such as steps that it has no more. */
+  unasked: readonly string[];
 }

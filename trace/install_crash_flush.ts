@@ -1,26 +1,18 @@
-import { isIgnoredSignal } from "../_internal/ignored_signals.ts";
 import { requireDeno } from "../_internal/file_port.ts";
-import { isWindows } from "../_internal/path.ts";
+import { listenForEnd } from "../_internal/ending_signals.ts";
 import type { ProgramEnd } from "./trace_config.ts";
 import type { TraceRecorder } from "./trace_recorder.ts";
-
-type EndingSignal = "SIGHUP" | "SIGINT" | "SIGTERM" | "SIGBREAK";
-
-/** The number of each signal; the exit code of a program that it ended is 128 more. */
-const SIGNALS: readonly (readonly [EndingSignal, number])[] = isWindows
-  ? [["SIGINT", 2], ["SIGBREAK", 21]]
-  : [["SIGHUP", 1], ["SIGINT", 2], ["SIGTERM", 15]];
 
 /** Options of {@linkcode installCrashFlush}. */
 export interface CrashFlushOptions {
   /**
    * What happens at a signal once the trace is written: the program ends with 128 and the signal's
    * number, as it would without a listener; or, with `"flush-only"`, nothing more, for programs that
-   * handle signals themselves.
+   * handle signals themselves. With `"none"` nobody listens for signals.
    *
    * @default {"exit"}
    */
-  onSignal?: "exit" | "flush-only";
+  onSignal?: "exit" | "flush-only" | "none";
 }
 
 /**
@@ -74,8 +66,9 @@ export function installCrashFlush(
     (event) => crash((event as PromiseRejectionEvent).reason),
   );
   listen(installed, "unload", () => flush({ reason: "exit" }));
+  if (onSignal === "none") return installed;
   installed.use(
-    new SignalListeners((signal, number) => {
+    listenForEnd((signal, number) => {
       flush({ reason: signal });
       if (onSignal === "flush-only") return;
       installed.dispose();
@@ -84,85 +77,6 @@ export function installCrashFlush(
     }),
   );
   return installed;
-}
-
-/** The listeners of one recorder for the signals that end a program. */
-class SignalListeners implements Disposable {
-  readonly #listeners: [EndingSignal, () => void][];
-  #isOn = false;
-
-  /** Begins to listen. */
-  constructor(onSignal: (signal: EndingSignal, number: number) => void) {
-    this.#listeners = SIGNALS.map(([signal, number]) => {
-      // With one listener the runtime takes all these signals over, so an ignored one needs one too.
-      const isIgnored = isIgnoredSignal(number);
-      return [signal, () => isIgnored || onSignal(signal, number)];
-    });
-    this.turnOn();
-    installedListeners.add(this);
-    if (installedListeners.size === 1) void leaveAndReturn();
-  }
-
-  turnOn(): void {
-    if (this.#isOn) return;
-    this.#isOn = true;
-    for (const [signal, listener] of this.#listeners) Deno.addSignalListener(signal, listener);
-  }
-
-  turnOff(): void {
-    if (!this.#isOn) return;
-    this.#isOn = false;
-    for (const [signal, listener] of this.#listeners) Deno.removeSignalListener(signal, listener);
-  }
-
-  [Symbol.dispose](): void {
-    installedListeners.delete(this);
-    this.turnOff();
-  }
-}
-
-/** All that listen, since Deno notices nothing as long as one of them does. */
-const installedListeners = new Set<SignalListeners>();
-let isLeaving = false;
-
-const FIRST_LISTENING_MS = 500;
-const LONGEST_LISTENING_MS = 5000;
-/** In how many turns of the event loop it finds out that nothing is left to wait for: it needs two. */
-const TURNS_AWAY = 4;
-
-/**
- * Deno ends a program that awaits, at its top level, what can never come, but for one with a signal
- * listener: waiting for a signal counts as something to wait for then. So all listeners go for a tenth of a
- * millisecond, now and then: either the program is ended in it, or there is something else to wait for.
- * Where a signal is ignored from the start they stay, as it would end the program in that moment.
- */
-async function leaveAndReturn(): Promise<void> {
-  if (isLeaving || SIGNALS.some(([_, number]) => isIgnoredSignal(number))) return;
-  isLeaving = true;
-  for (
-    let listeningMs = FIRST_LISTENING_MS;
-    installedListeners.size > 0;
-    listeningMs = Math.min(listeningMs * 2, LONGEST_LISTENING_MS)
-  ) {
-    await waitUnnoticed(listeningMs);
-    for (const listeners of installedListeners) listeners.turnOff();
-    for (let turn = 0; turn < TURNS_AWAY; turn++) await turnUnnoticed();
-    for (const listeners of installedListeners) listeners.turnOn();
-  }
-  isLeaving = false;
-}
-
-/** Waits as a timer does, but the engine does it: a timer, even one let go of, is something to wait for. */
-async function waitUnnoticed(milliseconds: number): Promise<void> {
-  await Atomics.waitAsync(new Int32Array(new SharedArrayBuffer(4)), 0, 0, milliseconds).value;
-}
-
-/** Resolves in the next turn of the event loop, which goes on as if nobody waited for it. */
-async function turnUnnoticed(): Promise<void> {
-  const word = new Int32Array(new SharedArrayBuffer(4));
-  const { value } = Atomics.waitAsync(word, 0, 0);
-  Atomics.notify(word, 0);
-  await value;
 }
 
 function listen(

@@ -8,7 +8,7 @@ import { join } from "../../_internal/path.ts";
 import { reasonOf } from "../../_internal/text.ts";
 import { UsageError } from "../exit_codes.ts";
 import type { SignalTarget } from "../process/interrupts.ts";
-import { readRunLog } from "../reading/run_log.ts";
+import { readRunLog } from "../../run/engine/run_log.ts";
 import { type Cut, cutsOf, cutText, sampleCuts } from "./cuts.ts";
 import { allowedBy, type Difference, differencesOf, type Outcome, readOutcome } from "./outcome.ts";
 import { belowOf, KeptEffects, type Place, Scratch } from "./scratch.ts";

@@ -12,7 +12,7 @@ import { attemptKey } from "../../run/attempt_key.ts";
 import { inspectRun } from "../inspect/inspect_run.ts";
 import { isNote } from "../inspect/problem.ts";
 import { readProcesses } from "../process/process_log.ts";
-import { readRunLog } from "../reading/run_log.ts";
+import { readRunLog } from "../../run/engine/run_log.ts";
 import { counted } from "../text/printable.ts";
 import type { Cut, MadeAttempt } from "./cuts.ts";
 import { compareEffects, type Effects, readEffects } from "./effects.ts";

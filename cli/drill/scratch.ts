@@ -11,7 +11,7 @@ import {
 } from "../../_internal/root_layout.ts";
 import { reasonOf } from "../../_internal/text.ts";
 import { exists, isAbsolute, isDirectory, resolve } from "../files.ts";
-import { entryOf, ownEntries } from "../process/marks.ts";
+import { entryOf, ownEntries } from "../../run/marks.ts";
 import { endLeftOutside } from "../process/orphan_processes.ts";
 import { rootIdentityOf } from "../process/process_log.ts";
 

@@ -2,7 +2,7 @@
 import { UsageError } from "../exit_codes.ts";
 import { Programs } from "../flow/find_programs.ts";
 import { makeNode } from "../flow/flow.ts";
-import { encodeField } from "../process/marks.ts";
+import { encodeField } from "../../run/marks.ts";
 import { commandLine } from "../text/printable.ts";
 
 /** A program, its arguments, and the variables that only it gets. */

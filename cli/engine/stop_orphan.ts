@@ -16,7 +16,7 @@ import { describeNode } from "../flow/node_event.ts";
 import { endLeft } from "../process/orphan_processes.ts";
 import { processLinesOf } from "../process/process_log.ts";
 import { HOLD_TIMEOUT_MS } from "../process/run_holder.ts";
-import { readRunLog } from "../reading/run_log.ts";
+import { readRunLog } from "../../run/engine/run_log.ts";
 
 /** What the log says of the end. */
 const REASON = "cancelled by taffrail stop";

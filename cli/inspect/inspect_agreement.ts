@@ -8,7 +8,7 @@ import { exists } from "../files.ts";
 import { flowOfRecord, type FlowRecord, readFlowRecord } from "../flow/flow_record.ts";
 import { flowOfCapture, flowProvenance, isOfCommands } from "../flow/node_event.ts";
 import { logProblem } from "../reading/find_run.ts";
-import type { RunLog } from "../reading/run_log.ts";
+import type { RunLog } from "../../run/engine/run_log.ts";
 import {
   canBeJournal,
   type InspectedCapture,

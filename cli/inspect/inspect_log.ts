@@ -3,7 +3,8 @@ import type { RecoveredCapture } from "../../capture/session/recover_capture.ts"
 import type { RunFold } from "../../eventlog/derive_run_state.ts";
 import type { AttemptInfo } from "../../eventlog/run_state.ts";
 import { attemptKey, errorKindOf } from "../../run/attempt_key.ts";
-import { type EndedAttempt, JournalHistory } from "../../run/engine/journal_history.ts";
+import { JournalHistory } from "../../run/engine/journal_history.ts";
+import type { EndedAttempt } from "../../run/engine/lifecycle.ts";
 import { wasBegun } from "../../run/engine/lifecycle.ts";
 import { listed } from "../text/printable.ts";
 import type { MakeProblem, Problem } from "./problem.ts";

@@ -10,7 +10,7 @@ import { reasonOf } from "../../_internal/text.ts";
 import { readTrace } from "../../trace/read_trace.ts";
 import { exists, isFromMissingFile } from "../files.ts";
 import { findRun, logProblem } from "../reading/find_run.ts";
-import { readRunLog, type RunLog } from "../reading/run_log.ts";
+import { readRunLog, type RunLog } from "../../run/engine/run_log.ts";
 import { Screen } from "../text/screen.ts";
 import { inspectAgreement } from "./inspect_agreement.ts";
 import { inspectCapture } from "./inspect_capture.ts";

@@ -15,7 +15,7 @@ import { restoreRunWorkers } from "../../run/restore_workers.ts";
 import { repairStore } from "../../store/check/repair_store.ts";
 import { readFlowRecord, writeFlowRecord } from "../flow/flow_record.ts";
 import { describeNode, flowOfCapture } from "../flow/node_event.ts";
-import { readRunLog } from "../reading/run_log.ts";
+import { readRunLog } from "../../run/engine/run_log.ts";
 import { counted } from "../text/printable.ts";
 import { canBeJournal } from "./inspect_capture.ts";
 import { REMAKE_STORE } from "./inspect_store.ts";

@@ -14,7 +14,7 @@ import { JournalHistory } from "../../run/engine/journal_history.ts";
 import { eventsOf } from "../../run/engine/lifecycle.ts";
 import { describeNode } from "../flow/node_event.ts";
 import { Deferrals } from "./deferrals.ts";
-import { readRunLog, type RunLog } from "./run_log.ts";
+import { readRunLog, type RunLog } from "../../run/engine/run_log.ts";
 
 /** What was read of a run. */
 export interface RunHistory extends RunLog {

@@ -12,7 +12,7 @@ import { isSuspended } from "../process/run_holder.ts";
 import type { Screen } from "../text/screen.ts";
 import type { Deferral, Deferrals } from "./deferrals.ts";
 import { type Outcome, outcomeOf } from "./run_outcome.ts";
-import type { RunLog } from "./run_log.ts";
+import type { RunLog } from "../../run/engine/run_log.ts";
 
 /** Where what an attempt printed is kept. */
 interface OutputPaths {

@@ -7,7 +7,7 @@ import { runPaths, runtimeDirectory } from "../../_internal/root_layout.ts";
 import { exists, sizeOfDirectory } from "../files.ts";
 import { isSuspended } from "../process/run_holder.ts";
 import { logProblem, readingProblem } from "./find_run.ts";
-import { eventProblem } from "./run_log.ts";
+import { eventProblem } from "../../run/engine/run_log.ts";
 import { compareBegins, createdAt, type RunPlace, type RunTimes, timesOf } from "./run_times.ts";
 
 /** A run, as the first and the last lines of its log describe it. */

@@ -10,7 +10,7 @@ import { UsageError } from "../exit_codes.ts";
 import { wait } from "../process/end_processes.ts";
 import { findReadableRun } from "../reading/find_run.ts";
 import { endText, ORPHAN, type Outcome, outcomeOf, reasonText } from "../reading/run_outcome.ts";
-import { eventProblem } from "../reading/run_log.ts";
+import { eventProblem } from "../../run/engine/run_log.ts";
 import { summarizeRun } from "../reading/run_summary.ts";
 import { fitTo, printableLine, shortened } from "../text/printable.ts";
 import { Reader, READER_GONE_CODE } from "../text/reader.ts";

@@ -8,7 +8,7 @@ import { wait } from "../process/end_processes.ts";
 import { type OutputOf, type OutputPiece, RunOutputs } from "../reading/attempt_outputs.ts";
 import { findReadableRun } from "../reading/find_run.ts";
 import { readRunHistory } from "../reading/run_history.ts";
-import { eventProblem } from "../reading/run_log.ts";
+import { eventProblem } from "../../run/engine/run_log.ts";
 import {
   decodeLoosely,
   LineSplitter,

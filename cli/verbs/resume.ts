@@ -23,7 +23,7 @@ import { HOLD_TIMEOUT_MS, isSuspended } from "../process/run_holder.ts";
 import { commandHint, findReadableRun } from "../reading/find_run.ts";
 import { isNewer, newerText, unusableBundle } from "../reading/open_capture.ts";
 import { displayOf, type RunDisplay } from "../reading/run_display.ts";
-import { readRunLog, type RunLog } from "../reading/run_log.ts";
+import { readRunLog, type RunLog } from "../../run/engine/run_log.ts";
 import { readRunReport } from "../reading/run_report.ts";
 import { exitCodeOf, flowPorts, reportOfEnd } from "../record_run.ts";
 import {

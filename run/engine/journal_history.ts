@@ -22,13 +22,15 @@ import type {
   WaitRecord,
 } from "../../capture/types.ts";
 import type { RunFold } from "../../eventlog/derive_run_state.ts";
-import type { EventTime, RunTermination } from "../../supervisor/types.ts";
+import type { EventTime } from "../../supervisor/types.ts";
 import { attemptKey } from "../attempt_key.ts";
-import type { EndRecord, NodeAttempt } from "../types.ts";
+import type { NodeAttempt } from "../types.ts";
 import { Asks, nodeOfEvent } from "./asks.ts";
 import {
   type DescribeNode,
+  type EndedAttempt,
   type EventBody,
+  gateEnd,
   gateEnded,
   nodeEnded,
   nodeStarted,
@@ -37,18 +39,6 @@ import {
   wasBegun,
 } from "./lifecycle.ts";
 import { WaitHistory } from "./wait_history.ts";
-
-/** An attempt that has ended. */
-export interface EndedAttempt extends NodeAttempt {
-  /** How it ended. */
-  termination: RunTermination;
-  /** What is recorded of its end. */
-  end: EndRecord | undefined;
-  /** When, in milliseconds since 1970. */
-  at: number;
-  /** In which sitting of the run: the first is 1. */
-  sitting: number;
-}
 
 /** An attempt that was or may have been begun, and whose end is not decided on. */
 interface OpenAttempt extends NodeAttempt {
@@ -486,13 +476,6 @@ export class JournalHistory {
   #openAttempts(hasEnded: boolean): OpenAttempt[] {
     return [...this.#open.values()].filter(({ ended }) => (ended !== undefined) === hasEnded);
   }
-}
-
-/** How a wait at a gate ended, as if it were an attempt. */
-function gateEnd({ how }: WaitedRecord): Pick<EndedAttempt, "termination" | "end"> {
-  if (how === "passed") return { termination: "Completed", end: {} };
-  const error = { message: how, kind: "gate_failed" };
-  return { termination: { Failed: "ValidationFailed" }, end: { error } };
 }
 
 function mayHaveBegun({ ended }: OpenAttempt): boolean {

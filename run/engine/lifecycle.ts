@@ -30,6 +30,18 @@ export interface NodeText {
   name?: string;
 }
 
+/** An attempt that has ended. */
+export interface EndedAttempt extends NodeAttempt {
+  /** How it ended. */
+  termination: RunTermination;
+  /** What is recorded of its end. */
+  end: EndRecord | undefined;
+  /** When, in milliseconds since 1970. */
+  at: number;
+  /** In which sitting of the run: the first is 1. */
+  sitting: number;
+}
+
 /** Says what the event of a node asks for. */
 export type DescribeNode = (nodeId: string, payload: Readonly<Record<string, unknown>>) => NodeText;
 
@@ -117,6 +129,13 @@ export function gateEnded(
     : `it was denied${by === undefined ? "" : ` by ${by}`}`;
   const error: NodeError = { kind: "gate_failed" };
   return { type: "node.failed", at, ...rest, error, message };
+}
+
+/** How a wait at a gate ended, as if it were an attempt. */
+export function gateEnd({ how }: WaitedRecord): Pick<EndedAttempt, "termination" | "end"> {
+  if (how === "passed") return { termination: "Completed", end: {} };
+  const error = { message: how, kind: "gate_failed" };
+  return { termination: { Failed: "ValidationFailed" }, end: { error } };
 }
 
 /** Whether an attempt was begun before it ended: the end of any other is told nowhere. */

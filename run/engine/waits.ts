@@ -44,8 +44,8 @@ interface WaitsOptions {
 
 /** How to wait. */
 interface WaitOptions {
-  /** Called when its end is on disk. */
-  onTold?: (waited: WaitedRecord) => void;
+  /** Called when its end is on disk; `asks`: how often it was asked for. */
+  onTold?: (waited: WaitedRecord, asks: number) => void;
 }
 
 /** How to wait at a gate. */
@@ -111,13 +111,16 @@ export class Waits {
     return await this.#wait(gate, "gate", (nowMs) => nowMs + timeoutMs, options);
   }
 
-  /** Waits until a time, in milliseconds since 1970; it may be past. Returns as {@linkcode Waits.wait} does. */
+  /**
+   * Waits until a time, in milliseconds since 1970 and told by the time at which it is first asked for; it may
+   * be past. Returns as {@linkcode Waits.wait} does.
+   */
   async sleep(
     id: string,
-    untilMs: number,
+    untilFrom: (nowMs: number) => number,
     options: WaitOptions = {},
   ): Promise<WaitedRecord | undefined> {
-    return await this.#wait(id, "sleep", () => untilMs, options);
+    return await this.#wait(id, "sleep", untilFrom, options);
   }
 
   async #wait(
@@ -225,7 +228,7 @@ export class Waits {
       ...(kind === "gate" && { event: () => gateEnded(attempt, waited, since) }),
       then: () => {
         if (kind === "gate") observer.gateEnded?.(id, waited);
-        onTold?.(waited);
+        onTold?.(waited, asks);
       },
     });
     ended.resolve(waited);

@@ -117,15 +117,19 @@ class FileRoot implements RunsRoot {
   }
 
   async list(
-    options: { prefix?: string; after?: string; limit?: number } = {},
+    options: { prefix?: string; after?: string; limit?: number; newestFirst?: boolean } = {},
   ): Promise<{ runs: RunListing[]; next?: string }> {
-    checkTypes(options, { prefix: "string?", after: "string?", limit: "number?" });
-    const { prefix = "", after, limit = DEFAULT_LIMIT } = options;
+    const types = { prefix: "string?", after: "string?", limit: "number?" } as const;
+    checkTypes(options, { ...types, newestFirst: "boolean?" });
+    const { prefix = "", after, limit = DEFAULT_LIMIT, newestFirst = false } = options;
     if (!Number.isSafeInteger(limit) || limit < 1 || limit > MAX_LIMIT) {
       throw new RangeError(`Cannot list ${limit} runs: limit must be from 1 to ${MAX_LIMIT}`);
     }
-    const ids = (await this.#attempt("", () => listRuns(this.name))).filter((runId) => {
-      return runId.startsWith(prefix) && (after === undefined || compareBytes(runId, after) > 0);
+    const all = await this.#attempt("", () => listRuns(this.name));
+    const way = newestFirst ? -1 : 1;
+    const ids = (newestFirst ? all.toReversed() : all).filter((runId) => {
+      const isBehind = after === undefined || compareBytes(runId, after) * way > 0;
+      return runId.startsWith(prefix) && isBehind;
     });
     const page = ids.slice(0, limit);
     const runs = await Promise.all(page.map((runId) => this.#listing(runId)));

@@ -8,7 +8,7 @@ import { CaptureJournalError } from "../../capture/errors.ts";
 import { recoverCapture } from "../../capture/session/recover_capture.ts";
 import { runFlow, type RunFlowOptions } from "../../cli/engine/run_flow.ts";
 import { parseFlow } from "../../cli/flow/parse_flow.ts";
-import { readRunLog } from "../../cli/reading/run_log.ts";
+import { readRunLog } from "../../run/engine/run_log.ts";
 import { RunFold } from "../../eventlog/derive_run_state.ts";
 import { openRootOnPort } from "../../run/file_root/file_root.ts";
 import type { EndRecord, HeldRun } from "../../run/types.ts";

@@ -18,7 +18,7 @@ const MOST_FILES: Record<string, number> = {
   prune: 45,
   show: 50,
   diff: 60,
-  trace: 75,
+  trace: 80,
   pass: 80,
   logs: 90,
   what_if: 90,

@@ -5,9 +5,9 @@
  * - `well`: some work, one of which needs a second attempt
  * - `endless`: work without an end, to be killed; says a line for each attempt that is made
  * - `large`: work whose payloads fill the disk, until the run breaks off
- * - `signal`: sends itself SIGTERM while work is going on
+ * - `signal`: is told to end by SIGTERM when its work is done
  */
-import { openRun } from "../../run/mod.ts";
+import { openRun, type RunError } from "../../run/mod.ts";
 import type { RunRequest, RunTermination } from "../../supervisor/mod.ts";
 import { commands, say } from "../crash/_programs/_pipe.ts";
 
@@ -59,6 +59,16 @@ switch (way) {
     break;
   case "signal": {
     await run.submit("n1");
+    Deno.kill(Deno.pid, "SIGTERM");
+    await new Promise((resolve) => run.signal.addEventListener("abort", resolve));
+    try {
+      await run.submit("n2");
+    } catch (error) {
+      const { name, kind } = error as RunError;
+      say(JSON.stringify({ name, kind }));
+    }
+    await finish();
+    // The next one does what it does without a run.
     Deno.kill(Deno.pid, "SIGTERM");
     for await (const _ of commands()) { /* Nothing is said to it. */ }
     break;

@@ -27,7 +27,7 @@ const BREAKS: Record<string, { break: (paths: RunPaths) => void; of: "events" | 
   "journal that is replaced": { break: ({ journal }) => replace(journal), of: "journal" },
 };
 
-type Work = OpenRunOptions["invoker"]["run"];
+type Work = NonNullable<OpenRunOptions["invoker"]>["run"];
 
 function begin(root: string, work: Work, more: Partial<OpenRunOptions> = {}): Promise<Run> {
   const constraints = { max_in_flight: 3, max_retries: 3 };

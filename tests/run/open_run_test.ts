@@ -271,9 +271,9 @@ Deno.test("a run that is not finished ends as aborted, and what runs is told to 
       RangeError,
       "the program's own",
     );
-    assertEquals(stopped, ["Cannot go on: it was not finished"]);
+    assertEquals(stopped, ["Cannot go on: not finished"]);
     const events = await checkRecords({ root, runId });
-    assertEquals(events.at(-1)?.reason, "it was not finished");
+    assertEquals(events.at(-1)?.reason, "not finished");
   }));
 
 Deno.test("finish() and disposal can be asked for again, and let go of everything", () =>
@@ -389,7 +389,8 @@ Deno.test("what the constraints or the name forbid is refused before anything is
     );
     await assertRejects(() => begin(inside, () => "Completed", { name: "../x" }), TypeError);
     await assertRejects(
-      () => begin(inside, () => "Completed", { invoker: {} as OpenRunOptions["invoker"] }),
+      () =>
+        begin(inside, () => "Completed", { invoker: {} as NonNullable<OpenRunOptions["invoker"]> }),
       TypeError,
       "Cannot use invoker",
     );

@@ -237,14 +237,19 @@ Deno.test({
 });
 
 Deno.test({
-  name: "a signal ends a program that has a run, and leaves a trace of it",
+  name: "a signal stops a run and leaves a trace of it, and the next one ends its program",
   ignore: Deno.build.os === "windows",
   fn: () =>
     withTempDir(async (root) => {
       await using child = new Child(PROGRAM, { args: [root, "signal"] });
-      assertEquals((await child.outcome()).code, 143);
+      const { signal, stdout } = await child.outcome();
+      assertEquals(signal, "SIGTERM");
+      assertEquals(stdout.trim().split("\n").map((line) => JSON.parse(line)), [
+        { name: "RunError", kind: "stopped" },
+        { state: { Aborted: { reason: "cancelled by SIGTERM" } } },
+      ]);
       const place = await placeIn(root);
-      assertEquals((await readTrace(runPaths(root, place.runId).trace)).reason, "SIGTERM");
+      assertEquals((await readTrace(runPaths(root, place.runId).trace)).reason, "error");
       await checkLeft(place);
     }),
 });

@@ -19,9 +19,7 @@ Deno.test("a call without a required option, or with one of a wrong type, is ref
       [{ ...whole, root: 7 }, "root"],
       [{ ...whole, name: undefined }, "name"],
       [{ ...whole, name: null }, "name"],
-      [{ ...whole, constraints: undefined }, "constraints"],
       [{ ...whole, constraints: "none" }, "constraints"],
-      [{ ...whole, invoker: undefined }, "invoker"],
       [{ ...whole, invoker: () => "Completed" }, "invoker"],
       [{ ...whole, invoker: {} }, "run"],
       [{ ...whole, durability: 1 }, "durability"],
@@ -29,7 +27,11 @@ Deno.test("a call without a required option, or with one of a wrong type, is ref
       [{ ...whole, trace: "always" }, "trace"],
       [{ ...whole, redactTrace: {} }, "redactTrace"],
       [{ ...whole, onTraceError: "log" }, "onTraceError"],
-      [{ ...whole, onSignal: 15 }, "onSignal"],
+      [{ ...whole, runId: 1 }, "runId"],
+      [{ ...whole, version: 3 }, "version"],
+      [{ ...whole, accept: "a" }, "accept"],
+      [{ ...whole, retryFailed: false }, "retryFailed"],
+      [{ ...whole, command: true }, "command"],
       [{ ...whole, signal: {} }, "signal"],
     ];
     const ofWorkers: [options: unknown, name: string][] = [

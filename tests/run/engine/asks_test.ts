@@ -1,5 +1,5 @@
 import { assertEquals } from "@std/assert";
-import { Asks, isAskable, nodeOfEvent, pumpEventId } from "../../../run/engine/asks.ts";
+import { Asks, idProblem, nodeOfEvent, pumpEventId } from "../../../run/engine/asks.ts";
 import { Random } from "../../_util/random.ts";
 import { longCount, seed } from "../../_util/temp.ts";
 
@@ -22,10 +22,10 @@ Deno.test("an id is split at its last #, and one that could be taken for an ask 
   const nodes = { "a": "a", "a#2": "a", "a#2#3": "a#2", "a#": "a#", "a#x": "a#x", "#7": "" };
   for (const [eventId, nodeId] of Object.entries(nodes)) {
     assertEquals(nodeOfEvent(eventId), nodeId);
-    assertEquals(isAskable(eventId), eventId === nodeId, eventId);
+    assertEquals(idProblem(eventId) === undefined, eventId === nodeId, eventId);
   }
   assertEquals(nodeOfEvent("two\nlines#2"), "two\nlines");
-  assertEquals(isAskable(pumpEventId(7)), true);
+  assertEquals(nodeOfEvent(pumpEventId(7)), pumpEventId(7));
   assertEquals(pumpEventId(7), ":pump-7");
 });
 

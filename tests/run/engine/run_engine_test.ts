@@ -6,6 +6,8 @@ import { RunFold } from "../../../eventlog/mod.ts";
 import { runPaths } from "../../../_internal/root_layout.ts";
 import { openTrace } from "../../../run/run_trace.ts";
 import type { AttemptEnd } from "../../../run/types.ts";
+import { RunEngine } from "../../../run/engine/run_engine.ts";
+import { Program } from "../../../run/program/program.ts";
 import { Run } from "../../../run/run.ts";
 import { Supervisor } from "../../../supervisor/mod.ts";
 import { checkCapture, logOf } from "../_records.ts";
@@ -456,19 +458,25 @@ for (const durability of ["os", "disk"] as const) {
         held.close();
         await using opened = new AsyncDisposableStack();
         const path = `${place.root}/trace.json`;
-        const { trace } = opened.use(openTrace({ path, runId: place.runId, name: "demo" }));
-        const run = new Run({
-          held,
+        const { trace } = opened.use(
+          openTrace({ path, runId: place.runId, name: "demo", onSignal: "none" }),
+        );
+        const program = new Program({
+          view: held.view,
+          root: place.root,
           name: "demo",
-          constraints: { max_retries: 0 },
           invoker: { run: () => "Completed" },
           durability,
-          runtimeProvenance: "none",
-          trace,
+          accept: undefined,
+          retryFailed: undefined,
           fold: new RunFold(),
           stop: new AbortController().signal,
           opened,
         });
+        const how = { constraints: { max_retries: 0 }, runtimeProvenance: "none", trace };
+        const engine = RunEngine.begin(program.engineOptions(held, how));
+        program.open({ held, engine, trace }, undefined);
+        const run = new Run(program);
         const submitted = run.submit("a").then(() => held.steps.push("submitted"));
         await held.waitedFor;
         if (durability === "os") await submitted;

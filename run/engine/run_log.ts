@@ -2,6 +2,8 @@ import { isStringArray } from "../../_internal/errors.ts";
 import { RunFold } from "../../eventlog/derive_run_state.ts";
 import { readRunSync } from "../../eventlog/read_run.ts";
 import { isKnownRunEvent, type RunEvent } from "../../eventlog/run_event.ts";
+import type { EventPage } from "../../eventlog/types.ts";
+import type { RunView } from "../types.ts";
 
 /** What was read from the log of a run. */
 export interface RunLog {
@@ -17,32 +19,61 @@ export interface RunLog {
   firstDamage: string | null;
 }
 
+/** A page of a log has this many lines at most. */
+const PAGE = 10_000;
+
 /**
  * Reads the whole log of a run. Lines that cannot be used are skipped, and counted, unless they were found
  * damaged when the run was gone on with: what they told was told again.
  */
 export function readRunLog(root: string, runId: string): RunLog {
-  const fold = new RunFold();
-  let lastSeq = 0;
-  const damage: { seq: number; problem: string }[] = [];
-  for (const { events, gaps } of readRunSync<RunEvent>(root, runId)) {
+  const reading = new LogReading();
+  for (const page of readRunSync<RunEvent>(root, runId)) reading.take(page);
+  return reading.log;
+}
+
+/** The same of a run on any root. */
+export async function readLogOf({ events }: Pick<RunView, "events">): Promise<RunLog> {
+  const reading = new LogReading();
+  let after: string | number = 0;
+  for (let hasMore = true; hasMore;) {
+    const page: EventPage<RunEvent> = await events.read({ after, limit: PAGE });
+    reading.take(page);
+    after = page.next;
+    hasMore = page.hasMore;
+  }
+  return reading.log;
+}
+
+/** A log that is read page by page. */
+class LogReading {
+  readonly #fold = new RunFold();
+  readonly #damage: { seq: number; problem: string }[] = [];
+  #lastSeq = 0;
+
+  take({ events, gaps }: Pick<EventPage<RunEvent>, "events" | "gaps">): void {
     for (const { seq, reason, message } of gaps) {
-      damage.push({ seq, problem: `${reason}: ${message}` });
+      this.#damage.push({ seq, problem: `${reason}: ${message}` });
     }
     for (const { seq, event } of events) {
       const problem = eventProblem(event);
-      if (problem === undefined) fold.take(event);
-      else damage.push({ seq, problem });
+      if (problem === undefined) this.#fold.take(event);
+      else this.#damage.push({ seq, problem });
     }
-    lastSeq = Math.max(lastSeq, gaps.at(-1)?.seq ?? 0, events.at(-1)?.seq ?? 0);
+    this.#lastSeq = Math.max(this.#lastSeq, gaps.at(-1)?.seq ?? 0, events.at(-1)?.seq ?? 0);
   }
-  const unknown = damage.filter(({ seq }) => {
-    return !fold.damaged.some(([first, last]) => first <= seq && seq <= last);
-  });
-  const [first] = unknown;
-  const firstDamage = first === undefined ? null : `line ${first.seq}: ${first.problem}`;
-  const damaged = partsOf(unknown.map(({ seq }) => seq));
-  return { fold, lastSeq, damagedLines: unknown.length, damaged, firstDamage };
+
+  get log(): RunLog {
+    const fold = this.#fold;
+    const unknown = this.#damage.filter(({ seq }) => {
+      return !fold.damaged.some(([first, last]) => first <= seq && seq <= last);
+    });
+    const [first] = unknown;
+    const firstDamage = first === undefined ? null : `line ${first.seq}: ${first.problem}`;
+    const damaged = partsOf(unknown.map(({ seq }) => seq));
+    const damagedLines = unknown.length;
+    return { fold, lastSeq: this.#lastSeq, damagedLines, damaged, firstDamage };
+  }
 }
 
 /** Numbers that grow, as parts without gaps. */

@@ -1,0 +1,274 @@
+/**
+ * A step that a program has asked for, and its attempts. What is always true:
+ *
+ * - **What the program gets is made of the text that is recorded**, never what the function returned, so that it
+ *   gets the same when the run is gone on with.
+ * - What a function has done stands: a result that cannot be recorded is a failure that is not tried again.
+ */
+import { checkFunction, checkObject, checkTypes, isObject } from "../../_internal/errors.ts";
+import { durationOfMs } from "../../_internal/event_time.ts";
+import { encodeUtf8, reasonOf } from "../../_internal/text.ts";
+import type { StandardSchema } from "../../eventlog/types.ts";
+import type { EventRetry, RunRequest, RunTermination } from "../../supervisor/types.ts";
+import { errorRecordOf } from "../error_record.ts";
+import { ownEntries, ownVariables } from "../marks.ts";
+import type {
+  AttemptEnd,
+  CheckedStepOptions,
+  EndRecord,
+  ErrorRecord,
+  HeldRun,
+  NodeAttempt,
+  StepContext,
+  StepOptions,
+} from "../types.ts";
+import { programJson, textForLine } from "./program_json.ts";
+
+/** An input with what stands around it is far below what a line of the journal may have. */
+export const MOST_INPUT_BYTES = 2 * 1024 * 1024;
+/** What a step gives stands in the line of its end up to this size, and behind it in a file. */
+const MOST_INLINE_BYTES = 64 * 1024;
+const MOST_RESULT_BYTES = 16 * 1024 * 1024;
+const LONGEST_DELAY_MS = 24 * 60 * 60 * 1000;
+
+/** What does the work of a step. */
+export type StepWork = (context: StepContext) => unknown;
+
+/** Where a step is made. */
+interface StepPlace {
+  held: HeldRun;
+  /** The directory that holds the runs, or its address. */
+  root: string;
+}
+
+/** A step that is asked for. */
+export class StepCall {
+  readonly id: string;
+  /** The payload of its event, which holds its input. */
+  readonly payload: string;
+  readonly schema: StandardSchema<unknown> | undefined;
+  /** How the event says that it is tried, where that is not as the constraints say. */
+  readonly eventRetry: EventRetry | undefined;
+  readonly #work: StepWork;
+  readonly #options: StepOptions;
+  /** What the program gets of the attempt that has completed. */
+  #given: unknown;
+
+  /**
+   * @throws {TypeError} When an argument is of the wrong type.
+   * @throws {RangeError} When a number is out of range.
+   * @throws {RunError} `not-json` or `too-large`, of the input.
+   */
+  constructor(id: string, work: StepWork, options: StepOptions | CheckedStepOptions<unknown>) {
+    checkFunction(work, "the work of the step");
+    checkOptions(options);
+    this.id = id;
+    this.#work = work;
+    this.#options = options;
+    this.schema = "schema" in options ? options.schema : undefined;
+    this.eventRetry = eventRetryOf(options);
+    const input = textForLine(options.input, {
+      what: `the input of step ${JSON.stringify(id)}`,
+      details: { nodeId: id },
+      mostBytes: MOST_INPUT_BYTES,
+    });
+    this.payload = input === undefined ? "{}" : `{"input":${input}}`;
+  }
+
+  /** What the program gets, once an attempt has completed. */
+  get given(): unknown {
+    return this.#given;
+  }
+
+  /** Makes an attempt. What it throws keeps the run from being recorded. */
+  async run(request: RunRequest, attempt: NodeAttempt, place: StepPlace): Promise<AttemptEnd> {
+    const startedMs = performance.now();
+    const { termination, end } = await this.#attempt(request, attempt, place);
+    const durationMs = Math.round(performance.now() - startedMs);
+    return { termination, end: { ...end, duration_ms: durationMs } };
+  }
+
+  async #attempt(
+    request: RunRequest,
+    attempt: NodeAttempt,
+    place: StepPlace,
+  ): Promise<AttemptEnd> {
+    const { maxAttempts = Infinity, if: isWorthRetrying } = this.#options.retry ?? {};
+    if (attempt.attempt > maxAttempts) {
+      const message = `${
+        attempt.attempt - 1
+      } attempts were begun, and maxAttempts is ${maxAttempts}`;
+      return finalFailure({ message, code: "max-attempts" });
+    }
+    let value: unknown;
+    try {
+      value = await this.#work(this.#contextOf(request, attempt, place));
+    } catch (error) {
+      if (request.signal.aborted) return endOfAborted(request.signal);
+      const isLast = attempt.attempt >= maxAttempts || !isWorth(isWorthRetrying, error);
+      const Failed = isLast ? "SemanticError" : "RuntimeError";
+      return { termination: { Failed }, end: { error: errorRecordOf(error) } };
+    }
+    return await this.#keep(value, attempt, place);
+  }
+
+  #contextOf(
+    { signal, payload }: RunRequest,
+    { nodeId, attempt }: NodeAttempt,
+    { held, root }: StepPlace,
+  ): StepContext {
+    const { runId } = held.view;
+    const { input } = payload;
+    return {
+      ...{ stepId: nodeId, runId, attempt, input, signal },
+      get env() {
+        return ownVariables({ root, runId, nodeId, attempt }, ownEntries());
+      },
+    };
+  }
+
+  /** Records what a function gave. */
+  async #keep(value: unknown, attempt: NodeAttempt, { held }: StepPlace): Promise<AttemptEnd> {
+    let json;
+    try {
+      json = programJson(value);
+    } catch (error) {
+      const message = `its result is no JSON: ${reasonOf(error)}`;
+      return finalFailure({ name: "TypeError", message, code: "not-json" }, "ValidationFailed");
+    }
+    const checked = await givenOf(json?.text, this.schema);
+    if ("problem" in checked) {
+      const message = `its result is not what its schema says: ${checked.problem}`;
+      return finalFailure({ message, code: "schema" }, "ValidationFailed");
+    }
+    this.#given = checked.value;
+    if (json === undefined) return { termination: "Completed", end: {} };
+    const { text, isDeep } = json;
+    if (text.length * 3 <= MOST_INLINE_BYTES && !isDeep) return inline(text);
+    const bytes = encodeUtf8(text);
+    if (bytes.length <= MOST_INLINE_BYTES && !isDeep) return inline(text);
+    if (bytes.length > MOST_RESULT_BYTES) {
+      const message =
+        `its result has ${bytes.length} bytes, and ${MOST_RESULT_BYTES} is the most: ` +
+        "name a file in it instead";
+      return finalFailure({ name: "RangeError", message, code: "too-large" }, "ValidationFailed");
+    }
+    const sink = held.openOutput({ ...attempt, stream: "result" }, { maxBytes: bytes.length });
+    sink.write(bytes, Date.now());
+    await sink.ready();
+    const { sha256 } = await sink.close({ sync: true });
+    return { termination: "Completed", end: { result_hash: sha256 } };
+  }
+}
+
+function inline(text: string): AttemptEnd {
+  return { termination: "Completed", end: { result: JSON.parse(text) } };
+}
+
+/** A failure that is not tried again. */
+function finalFailure(
+  error: ErrorRecord,
+  Failed: "SemanticError" | "ValidationFailed" = "SemanticError",
+): AttemptEnd {
+  return { termination: { Failed }, end: { error } };
+}
+
+/** How an attempt ended whose work was asked to end, and has thrown because of that or meanwhile. */
+function endOfAborted({ reason }: AbortSignal): AttemptEnd {
+  const isTime = reason instanceof DOMException && reason.name === "TimeoutError";
+  return { termination: isTime ? "TimedOut" : "Aborted", end: {} };
+}
+
+function isWorth(
+  isWorthRetrying: ((error: unknown) => boolean) | undefined,
+  error: unknown,
+): boolean {
+  try {
+    return isWorthRetrying?.(error) ?? true;
+  } catch {
+    return false;
+  }
+}
+
+/**
+ * What a program gets of a recorded text: what a schema makes of it, or what is wrong with it.
+ */
+export async function givenOf(
+  text: string | undefined,
+  schema: StandardSchema<unknown> | undefined,
+): Promise<{ value: unknown } | { problem: string }> {
+  const value: unknown = text === undefined ? undefined : JSON.parse(text);
+  if (schema === undefined) return { value };
+  const result = await schema["~standard"].validate(value);
+  if (result.issues === undefined) return { value: result.value };
+  return { problem: result.issues.map(({ message }) => message).join("; ") };
+}
+
+/** What a step has failed by, in the form in which it is recorded, the first time too. */
+export function causeOf(
+  termination: Exclude<RunTermination, "Completed">,
+  end: Pick<EndRecord, "error"> | undefined,
+): ErrorRecord {
+  if (end?.error !== undefined) return end.error;
+  if (termination === "TimedOut") {
+    return { name: "TimeoutError", message: "it did not end in time", code: "timeout" };
+  }
+  if (termination === "Aborted") return { name: "AbortError", message: "it was ended" };
+  return { message: `it answered ${termination.Failed}` };
+}
+
+function checkOptions(options: StepOptions | CheckedStepOptions<unknown>): void {
+  checkTypes(options, { timeoutMs: "number?", retry: "object?", schema: "object?" });
+  if ("schema" in options) checkSchema(options.schema);
+  const { retry = {}, timeoutMs } = options;
+  const types = { maxRetries: "number?", maxAttempts: "number?", delayMs: "number?" } as const;
+  checkTypes(retry, { ...types, factor: "number?", maxDelayMs: "number?", if: "function?" });
+  if (timeoutMs !== undefined && !(timeoutMs > 0)) {
+    throw new RangeError(`Cannot use timeoutMs ${timeoutMs}: it is not more than 0`);
+  }
+  const { maxRetries = 0, maxAttempts = 1, delayMs = 0, factor = 1, maxDelayMs = 0 } = retry;
+  checkCount({ maxRetries }, 0);
+  checkCount({ maxAttempts }, 1);
+  checkCount({ factor }, 1);
+  for (const [name, value] of Object.entries({ delayMs, maxDelayMs })) {
+    if (!(value >= 0)) {
+      throw new RangeError(`Cannot use retry.${name} ${value}: it is not 0 or more`);
+    }
+  }
+}
+
+function checkCount(given: Record<string, number>, least: number): void {
+  for (const [name, value] of Object.entries(given)) {
+    if (Number.isSafeInteger(value) && value >= least) continue;
+    throw new RangeError(
+      `Cannot use retry.${name} ${value}: it is no whole number from ${least} on`,
+    );
+  }
+}
+
+/** Refuses what is no Standard Schema. */
+export function checkSchema(schema: unknown): void {
+  const standard = isObject(schema) ? schema["~standard"] : checkObject(schema, "schema");
+  if (isObject(standard) && typeof standard.validate === "function") return;
+  throw new TypeError(
+    'Cannot use schema: it is no Standard Schema, which has "~standard".validate',
+  );
+}
+
+/** How the event that asks for a step says that it is tried, where that is not as the constraints say. */
+function eventRetryOf({ retry, timeoutMs }: StepOptions): EventRetry | undefined {
+  if (retry === undefined && timeoutMs === undefined) return undefined;
+  const { maxRetries, delayMs = 0, factor = 1 } = retry ?? {};
+  const { maxDelayMs = Math.max(delayMs, LONGEST_DELAY_MS) } = retry ?? {};
+  return {
+    ...(maxRetries !== undefined && { max_retries: maxRetries }),
+    ...(timeoutMs !== undefined && { deadline: durationOfMs(Math.ceil(timeoutMs)) }),
+    ...(delayMs > 0 && {
+      backoff: {
+        initial: durationOfMs(Math.ceil(delayMs)),
+        factor,
+        max: durationOfMs(Math.ceil(maxDelayMs)),
+      },
+    }),
+  };
+}
