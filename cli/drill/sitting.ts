@@ -5,14 +5,15 @@
 import { isObject } from "../../_internal/errors.ts";
 import { denoFilePort, readFileSync } from "../../_internal/file_port.ts";
 import { join } from "../../_internal/path.ts";
-import { DEFAULT_ROOT, drillPath } from "../../_internal/root_layout.ts";
+import { DEFAULT_ROOT, drillPath, runPaths, runsDirectory } from "../../_internal/root_layout.ts";
 import { decodeUtf8 } from "../../_internal/text.ts";
 import { type DrillLine, drillVariable } from "../../run/drill_point.ts";
 import { attemptKey } from "../../run/attempt_key.ts";
 import { openFileRoot } from "../../run/file_root/file_root.ts";
+import { RunError } from "../../run/run_error.ts";
 import { passGate } from "../../run/pass_gate.ts";
 import { UsageError } from "../exit_codes.ts";
-import { exists } from "../files.ts";
+import { exists, isDirectory, lookAt } from "../files.ts";
 import { wait } from "../process/end_processes.ts";
 import type { SignalTarget } from "../process/interrupts.ts";
 import { failureMessageOf } from "../process/output_file.ts";
@@ -122,10 +123,10 @@ class Tail {
     this.#text = (this.#text + this.#decoder.decode(chunk, { stream: true })).slice(-MOST_KEPT);
   }
 
-  /** Its last lines, as one. */
+  /** Its last lines that are for people, as one. */
   get text(): string {
-    return failureMessageOf(this.#text).split("\n").filter((line) => line.trim() !== "")
-      .slice(-3).join("; ");
+    const lines = failureMessageOf(this.#text).split("\n").map((line) => line.trim());
+    return lines.filter((line) => line !== "" && !/^at .*:\d+\)?$/.test(line)).slice(-3).join("; ");
   }
 }
 
@@ -137,6 +138,8 @@ class Watch {
   readonly #cut: Cut | undefined;
   readonly #over = new AbortController();
   readonly #halt = new AbortController();
+  /** The gates at which it waits, as far as the journal was read, that were not passed here. */
+  readonly #waiting = new Set<string>();
   readonly #passed = new Set<string>();
   #run: { root: string; runId: string } | undefined;
   #isReached = false;
@@ -190,9 +193,14 @@ class Watch {
 
   /** Whether it stands at a point. */
   #look(): boolean {
-    const root = this.#run?.root ?? this.#options.root ?? findDrilledRoot(this.#options.scratch);
-    const lines = root === undefined ? [] : readLines(drillPath(root));
     const { scratch } = this.#options;
+    const known = this.#run?.root ?? this.#options.root;
+    // Looked at first: who may read the variable tells of a run before its journal begins.
+    const fresh = scratch.isHere ? [scratch.root] : rootsNear(scratch);
+    const hasBegun = known === undefined && fresh.some(hasRun);
+    const root = known ?? findDrilledRoot(scratch);
+    const lines = root === undefined ? [] : readLines(drillPath(root));
+    if (hasBegun && root === undefined) this.#halt.abort();
     if (scratch.isHere && lines.length > 0 && root !== scratch.root) {
       removeIfThere(drillPath(root!));
       throw new UsageError(
@@ -226,8 +234,11 @@ class Watch {
     if (page === undefined) return;
     this.#after = page.next;
     for (const { event } of page.events) {
-      if (!isObject(event) || event.type !== "wait" || event.kind !== "gate") continue;
-      const gate = String(event.id);
+      if (!isObject(event)) continue;
+      if (event.type === "wait" && event.kind === "gate") this.#waiting.add(String(event.id));
+      else if (event.type === "waited") this.#waiting.delete(String(event.id));
+    }
+    for (const gate of this.#waiting) {
       const answer = this.#options.passes.get(gate);
       if (answer === undefined) {
         throw new UsageError(
@@ -236,10 +247,17 @@ class Watch {
         );
       }
       // Said again when the run is gone on with, it is the same message.
-      await passGate(runs, runId, gate, { ...answer, by: "drill", op: `drill ${gate}` });
+      await passGate(runs, runId, gate, { ...answer, by: "drill", op: `drill ${gate}` })
+        .catch(ignoreCompleted);
       this.#passed.add(gate);
+      this.#waiting.delete(gate);
     }
   }
+}
+
+/** It has passed the gate, as this was said before, and gone on to its end meanwhile. */
+function ignoreCompleted(error: unknown): void {
+  if (!(error instanceof RunError) || error.kind !== "stopped") throw error;
 }
 
 function killCommandOf(run: { root: string; runId: string }, cut: Cut): void {
@@ -267,10 +285,21 @@ function removeIfThere(path: string): void {
 }
 
 /** The root in which a program says that it is drilled: the given one, or one in the folder. */
-function findDrilledRoot({ root, cwd, folder, isHere }: Scratch): string | undefined {
-  const near = [root, join(cwd, DEFAULT_ROOT), join(folder, DEFAULT_ROOT)];
-  const found = near.find((path) => exists(drillPath(path)));
-  return isHere ? found : found ?? findBelow(folder);
+function findDrilledRoot(scratch: Scratch): string | undefined {
+  const found = rootsNear(scratch).find((path) => exists(drillPath(path)));
+  return scratch.isHere ? found : found ?? findBelow(scratch.folder);
+}
+
+/** Where programs record most often. */
+function rootsNear({ root, cwd, folder }: Scratch): string[] {
+  return [root, join(cwd, DEFAULT_ROOT), join(folder, DEFAULT_ROOT)];
+}
+
+/** Whether a run was begun in a root. */
+function hasRun(root: string): boolean {
+  if (!isDirectory(runsDirectory(root))) return false;
+  return Array.from(Deno.readDirSync(runsDirectory(root)))
+    .some(({ name }) => (lookAt(runPaths(root, name).journal)?.size ?? 0) > 0);
 }
 
 const NEVER_ROOTS: ReadonlySet<string> = new Set([".git", "node_modules"]);
