@@ -251,11 +251,6 @@ export class RunEngine {
     await this.session.onEvent(event);
   }
 
-  /** The number of the first attempt at a node to which asking for it now would lead. */
-  nextAttempt(nodeId: string): number {
-    return this.#asks.next(nodeId).firstAttempt;
-  }
-
   /** Resolves when all that was to be told has been; rejects when it could not be. */
   told(): Promise<void> {
     return this.#teller.told();

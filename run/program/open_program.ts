@@ -136,6 +136,7 @@ class Opening {
         isThere ? await this.#root.hold(runId) : await this.#holdOrCreate(runId),
       );
       const { view } = held;
+      await this.#refuseFlow(view);
       const log = await readLogOf(view);
       const header = await headerOf(held);
       if (header === undefined) return this.#beginIn(held, log.fold, own);
@@ -252,6 +253,14 @@ class Opening {
   get #provenance(): string {
     const { runtimeProvenance, version } = this.#options;
     return runtimeProvenance ?? version ?? NO_PROVENANCE;
+  }
+
+  async #refuseFlow(view: RunView): Promise<void> {
+    if (await view.document("flow.json") === undefined) return;
+    const { runId } = view;
+    const problem = `Cannot go on with the run ${runId}: it is one of a flow, and not of a program`;
+    const remedy = `choose another runId, or go on with the flow by taffrail resume ${runId}`;
+    throw runError("mismatch", problem, { details: { runId }, remedy });
   }
 
   #checkName({ view: { runId } }: HeldRun, name: string): void {

@@ -71,8 +71,6 @@ interface AtWork {
 interface OpenStep {
   call: StepCall;
   learner: Learner;
-  /** Ends of older attempts may still have to be told. */
-  firstAttempt: number;
 }
 
 /** Why a run ended that its program has let go of. */
@@ -94,6 +92,7 @@ export class Program {
   #atWork: AtWork | undefined;
   /** The step whose function is being called. */
   #calling: string | undefined;
+  #stop: AbortSignal;
   #isOver = false;
   /** Whether something was asked for that the program did not get, as the run was to end. */
   #isCut = false;
@@ -102,11 +101,13 @@ export class Program {
 
   constructor(parts: ProgramParts) {
     this.parts = parts;
-    this.signal = AbortSignal.any([parts.stop, this.#halt.signal]);
+    this.#stop = AbortSignal.any([parts.stop, this.#halt.signal]);
   }
 
   /** Aborts when the run is to end. */
-  signal: AbortSignal;
+  get signal(): AbortSignal {
+    return this.#stop;
+  }
 
   /** What its engine works with. */
   engineOptions(
@@ -155,7 +156,7 @@ export class Program {
     const { session: { supervisor }, timers, stop } = engine.engine;
     const pump = new PumpDriver({ supervisor, timers, eventId: pumpEventId });
     this.#atWork = { ...engine, pump };
-    this.signal = stop;
+    this.#stop = stop;
     // What waits for its time would be waited for otherwise.
     const onStop = () => {
       pump.stop();
@@ -191,7 +192,7 @@ export class Program {
   #askFor(call: StepCall, learner: Learner): void {
     const { engine } = this.#engineFor(call.id);
     const { id, payload, eventRetry: retry } = call;
-    this.#steps.set(id, { call, learner, firstAttempt: engine.nextAttempt(id) });
+    this.#steps.set(id, { call, learner });
     engine.ask(id, payload, defined({ retry })).catch((error) => {
       this.#steps.delete(id);
       this.#learning.reject(learner, error);
@@ -352,7 +353,7 @@ export class Program {
   /** The last attempt at a step has ended, and that is on disk. */
   #tellEnd({ nodeId, attempt }: NodeAttempt, { termination, end }: AttemptEnd): void {
     const step = this.#steps.get(nodeId);
-    if (step === undefined || attempt < step.firstAttempt) return;
+    if (step === undefined) return;
     this.#steps.delete(nodeId);
     const { call, learner } = step;
     this.#learning.give(learner, () => {
