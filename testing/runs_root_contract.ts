@@ -146,6 +146,10 @@ async function listsByPages({ open }: RootUse): Promise<void> {
   assertEquals([last.runs.map(({ runId }) => runId), last.next], [["c-1"], undefined]);
   const chosen = await root.list({ prefix: "b-", after: "b-1" });
   assertEquals(chosen.runs.map(({ runId }) => runId), ["b-10", "b-2"]);
+  const newest = await root.list({ prefix: "b-", limit: 2, newestFirst: true });
+  assertEquals(newest.runs.map(({ runId }) => runId), ["b-2", "b-10"]);
+  const older = await root.list({ prefix: "b-", newestFirst: true, after: newest.next! });
+  assertEquals([older.runs.map(({ runId }) => runId), older.next], [["b-1"], undefined]);
   for (const limit of [0, -1, 1.5, NaN]) {
     await assertRejects(() => root.list({ limit }), RangeError);
   }
@@ -402,7 +406,7 @@ const RULES: readonly (readonly [name: string, check: RootCheck])[] = [
   ["a run says what it is, and is listed", saysWhatItIs],
   ["the ids that are given out grow", givesOutGreaterIds],
   ["of those who begin one run at the same time one does", beginsARunOnce],
-  ["runs are listed in the order of their ids, by pages", listsByPages],
+  ["runs are listed in the order of their ids, or the opposite one, by pages", listsByPages],
   ["lines get dense seqs in the order of the calls, waited for or not", appendsInOrder],
   ["a text with a newline is no line, and none of its append is there", refusesWhatIsNoLine],
   ["lines are read by pages, and of a stream without any there are none", readsLinesByPages],
