@@ -182,7 +182,7 @@ export function resumedSession<S extends CapturableSupervisor>(
 export class CapturingSession<S extends CapturableSupervisor> implements AsyncDisposable {
   /** The supervisor. What it is given directly is recorded too. */
   readonly supervisor: S;
-  readonly #recorder: CaptureRecorder | undefined;
+  #recorder: CaptureRecorder | undefined;
   /** How many inputs and decisions were recorded, and of how many inputs when the last of these was. */
   readonly #count = { inputs: 0, decisions: 0, decidedInputs: 0 };
   readonly #journal: CaptureJournal | undefined;
@@ -238,6 +238,20 @@ export class CapturingSession<S extends CapturableSupervisor> implements AsyncDi
       this.#closeJournal();
       throw error;
     }
+  }
+
+  /**
+   * Lets go of the recording in memory, for a session that has become long: from now on it is as one that was
+   * begun with `keepsRecording: false`, and {@linkcode recoverCapture} makes the bundle of its journal.
+   *
+   * @throws {TypeError} When it has no journal.
+   */
+  letGoOfRecording(): void {
+    if (this.#recordsInto === undefined) {
+      throw new TypeError("Cannot let go of the recording: this session has no journal");
+    }
+    this.#past?.forget();
+    this.#recorder = undefined;
   }
 
   /** How many decisions are recorded; the last one's index is one less. */

@@ -69,6 +69,11 @@ export class Asks {
     this.#nodes.clear();
   }
 
+  /** How many nodes were asked for. */
+  get nodeCount(): number {
+    return this.#nodes.size;
+  }
+
   /** How often a node was asked for. */
   countOf(nodeId: string): number {
     return this.#nodes.get(nodeId)?.asks ?? 0;

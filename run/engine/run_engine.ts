@@ -81,6 +81,8 @@ export class RunEngine {
   readonly #running = new Set<Promise<unknown>>();
   /** Ends the run from inside. */
   readonly #halt = new AbortController();
+  /** Whether its recording is only in the journal. */
+  #isLong: boolean;
   #failure: { error: unknown } | undefined;
   /** Whether it was broken off: a function that still runs then is in no record any more. */
   #isOver = false;
@@ -95,7 +97,8 @@ export class RunEngine {
 
   private constructor(options: EngineOptions) {
     this.#options = options;
-    const { held, fold } = options;
+    const { held, fold, nodes } = options;
+    this.#isLong = nodes.length > MOST_KEPT_NODES;
     this.#teller = new Teller({
       held,
       fold,
@@ -179,6 +182,7 @@ export class RunEngine {
     });
     this.#session = resumed.session;
     this.#timers = resumed.timers ?? systemTimers;
+    this.#letGoWhenLong();
     // Who is asked for next looks there for what others have come to.
     await this.#teller.told();
     return history!;
@@ -237,17 +241,11 @@ export class RunEngine {
     const ask = this.#asks.next(nodeId);
     const { eventId: id, firstAttempt } = ask;
     const repeated = this.#asks.countOf(nodeId) > 0 ? { firstAttempt } : {};
-    const at = this.#timers.now();
-    const event = createEvent({
-      id,
-      kind: "Command",
-      at,
-      payload,
-      ...repeated,
-      ...defined({ retry }),
-    });
+    const more = { ...repeated, ...defined({ retry }) };
+    const event = createEvent({ id, kind: "Command", at: this.#timers.now(), payload, ...more });
     // What is no event was not asked for.
     this.#asks.add(ask);
+    this.#letGoWhenLong();
     await this.session.onEvent(event);
   }
 
@@ -305,7 +303,7 @@ export class RunEngine {
   }
 
   async #bundle(): Promise<CaptureBundle> {
-    if (this.#keepsRecording) return this.session.intoBundle();
+    if (!this.#isLong) return this.session.intoBundle();
     const { held: { view } } = this.#options;
     const { recoverCapture } = await import("../../capture/session/recover_capture.ts");
     const { bundle, damage } = await recoverCapture(view.raw("capture"));
@@ -319,8 +317,10 @@ export class RunEngine {
   }
 
   /** In a long run each command would be started by a program that has grown, and takes longer for that. */
-  get #keepsRecording(): boolean {
-    return this.#options.nodes.length <= MOST_KEPT_NODES;
+  #letGoWhenLong(): void {
+    if (this.#isLong || this.#asks.nodeCount <= MOST_KEPT_NODES) return;
+    this.#isLong = true;
+    this.session.letGoOfRecording();
   }
 
   /**
@@ -378,7 +378,7 @@ export class RunEngine {
       },
       timers: systemTimers,
       signal: this.stop,
-      keepsRecording: this.#keepsRecording,
+      keepsRecording: !this.#isLong,
       ...defined({ deadlineGraceMs: endWithinMs }),
     };
   }

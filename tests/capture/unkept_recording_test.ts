@@ -29,6 +29,20 @@ Deno.test("the journal of a session that keeps nothing has all that a bundle has
   assertEquals((await recoverCapture(unkept!)).bundle, session.intoBundle());
 });
 
+Deno.test("a session may let go of its recording when it has become long", async () => {
+  const lines: string[] = [];
+  const session = newSession({ journal: journalInto(lines) });
+  await session.onEvent(event("e1"));
+  session.letGoOfRecording();
+  await session.onEvent(event("e2"));
+  assertThrows(() => session.intoBundle(), TypeError, "does not keep its recording");
+  assertEquals(session.decisionCount, 2);
+  await session.close();
+  const { decisions } = (await recoverCapture(lines)).bundle;
+  assertEquals(decisions.map(({ event_id }) => event_id), ["e1", "e2"]);
+  assertThrows(() => newSession().letGoOfRecording(), TypeError, "no journal");
+});
+
 Deno.test("what needs the recording is refused by a session that does not keep it", async () => {
   const session = newSession({ journal: journalInto([]), keepsRecording: false });
   await session.onEvent(event("e1"));
