@@ -199,9 +199,13 @@ export async function givenOf(
 ): Promise<{ value: unknown } | { problem: string }> {
   const value: unknown = text === undefined ? undefined : JSON.parse(text);
   if (schema === undefined) return { value };
-  const result = await schema["~standard"].validate(value);
-  if (result.issues === undefined) return { value: result.value };
-  return { problem: result.issues.map(({ message }) => message).join("; ") };
+  try {
+    const result = await schema["~standard"].validate(value);
+    if (result.issues === undefined) return { value: result.value };
+    return { problem: result.issues.map(({ message }) => message).join("; ") };
+  } catch (error) {
+    return { problem: `it has thrown ${reasonOf(error)}` };
+  }
 }
 
 /** What a step has failed by, in the form in which it is recorded, the first time too. */
