@@ -95,8 +95,7 @@ function parseEntry(entry: string): Mark | undefined {
   return { root: root!, runId: runId!, nodeId: nodeId!, attempt: Number(number) };
 }
 
-/** A field of an entry, in which nothing stands that has a meaning there. */
-export function encodeField(field: string): string {
+function encodeField(field: string): string {
   return field.replaceAll(/[%|\n]/g, (character) => {
     return `%${character.charCodeAt(0).toString(16).toUpperCase().padStart(2, "0")}`;
   });

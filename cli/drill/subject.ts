@@ -2,7 +2,7 @@
 import { UsageError } from "../exit_codes.ts";
 import { Programs } from "../flow/find_programs.ts";
 import { makeNode } from "../flow/flow.ts";
-import { encodeField } from "../../run/marks.ts";
+import { resumeVariable } from "../../run/marks.ts";
 import { commandLine } from "../text/printable.ts";
 
 /** A program, its arguments, and the variables that only it gets. */
@@ -44,7 +44,7 @@ export function programSubject(words: readonly string[]): Subject {
     begin: () => ({ words, env: {} }),
     goOn: ({ root, runId }) => ({
       words,
-      env: { TAFFRAIL_RESUME: [root, runId].map(encodeField).join("|") },
+      env: { TAFFRAIL_RESUME: resumeVariable({ root, runId }) },
     }),
   };
 }

@@ -10,7 +10,6 @@
  * - Once `stop` has aborted, or the time of the run is over, nothing that waits is begun.
  * - Whatever goes wrong, this settles only when no attempt runs any more.
  */
-import { defined } from "../../_internal/errors.ts";
 import { millisecondsOf } from "../../_internal/event_time.ts";
 import { CaptureJournalError } from "../../capture/errors.ts";
 import type { CaptureBundle } from "../../capture/types.ts";
@@ -195,7 +194,6 @@ class FlowRun {
 
   async #engineOptions(): Promise<EngineOptions> {
     const { held, flow, place, fold, stop, observer } = this.#options;
-    const drill = await this.#drill();
     return {
       held,
       name: flow.name,
@@ -233,7 +231,7 @@ class FlowRun {
       signal: AbortSignal.any([stop, this.#deadline.signal]),
       endWithinMs: place.endWithinMs,
       attemptTimers: awakeTimers,
-      ...defined({ atPoint: drill?.atPoint }),
+      ...await this.#drill(),
     };
   }
 

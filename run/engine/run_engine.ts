@@ -256,10 +256,11 @@ export class RunEngine {
 
   /** What it waits for. */
   get waits(): Waits {
-    const { held: { view }, observer } = this.#options;
+    const { held: { view }, observer, sleepsAreDue = false } = this.#options;
     return this.#waits ??= new Waits({
       view,
       observer,
+      sleepsAreDue,
       past: this.#pastWaits,
       note: (note) => this.session.note(note),
       tell: (tale) => this.#teller.tell(tale),

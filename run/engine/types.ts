@@ -83,6 +83,8 @@ export interface EngineOptions {
   observer: EngineObserver;
   /** Told how far each attempt has come, as it comes there: a drill cuts the process off where it is called. */
   atPoint?: (attempt: NodeAttempt, point: AttemptPoint) => void;
+  /** Whether whatever is slept for has come, as in a drill. */
+  sleepsAreDue?: boolean;
   /** What the log has. */
   fold: RunFold;
   /** Ends the run: what runs is asked to end, and nothing more begins. */

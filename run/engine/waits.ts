@@ -30,6 +30,8 @@ interface WaitsOptions {
   view: Pick<RunView, "lines">;
   /** What the journal had of waits when the run was gone on with. */
   past: WaitHistory | undefined;
+  /** Whether whatever is slept for has come. */
+  sleepsAreDue?: boolean;
   /** Records a line in the journal. */
   note: (note: NoteRecord) => Promise<void>;
   /** Tells something when the journal is on disk. */
@@ -120,7 +122,8 @@ export class Waits {
     untilFrom: (nowMs: number) => number,
     options: WaitOptions = {},
   ): Promise<WaitedRecord | undefined> {
-    return await this.#wait(id, "sleep", untilFrom, options);
+    const dueFrom = this.#options.sleepsAreDue ? (nowMs: number) => nowMs : untilFrom;
+    return await this.#wait(id, "sleep", dueFrom, options);
   }
 
   async #wait(

@@ -10,7 +10,12 @@ import { listenForEnd } from "../../_internal/ending_signals.ts";
 import { defined, isObject } from "../../_internal/errors.ts";
 import { requireDeno } from "../../_internal/file_port.ts";
 import { isAbsolute } from "../../_internal/path.ts";
-import { absoluteRoot, partsOfRunId, runPaths } from "../../_internal/root_layout.ts";
+import {
+  absoluteRoot,
+  DRILL_VARIABLE,
+  partsOfRunId,
+  runPaths,
+} from "../../_internal/root_layout.ts";
 import { decodeUtf8 } from "../../_internal/text.ts";
 import { completeConstraints, type Constraints, limitsOf } from "../../_internal/constraints.ts";
 import { lastRuntimeOf } from "../../capture/bundle/records.ts";
@@ -21,7 +26,8 @@ import type { JournalHistory } from "../engine/journal_history.ts";
 import { RunEngine } from "../engine/run_engine.ts";
 import { readLogOf, type RunLog } from "../engine/run_log.ts";
 import { openFileRoot } from "../file_root/file_root.ts";
-import { runToResume } from "../marks.ts";
+import type { Drill } from "../drill_point.ts";
+import { grantedVariable, runToResume } from "../marks.ts";
 import type { OpenRunOptions } from "./program_options.ts";
 import { asRunError, RunError, runError } from "../run_error.ts";
 import { openTrace, type RunTrace } from "../run_trace.ts";
@@ -125,7 +131,7 @@ class Opening {
   async begin(): Promise<Program> {
     await using own = new AsyncDisposableStack();
     const held = own.use(await this.#root.create({ about: this.#about() }));
-    return this.#beginIn(held, new RunFold(), own);
+    return await this.#beginIn(held, new RunFold(), own);
   }
 
   /** Opens a run that may be there; undefined when it is not to be gone on with. */
@@ -139,7 +145,7 @@ class Opening {
       await this.#refuseFlow(view);
       const log = await readLogOf(view);
       const header = await headerOf(held);
-      if (header === undefined) return this.#beginIn(held, log.fold, own);
+      if (header === undefined) return await this.#beginIn(held, log.fold, own);
       try {
         return await this.#goOnIn(held, { header, log, own });
       } catch (error) {
@@ -172,9 +178,9 @@ class Opening {
     return { name, ...defined({ cwd, version, command }) };
   }
 
-  #beginIn(held: HeldRun, fold: RunFold, own: AsyncDisposableStack): Program {
+  async #beginIn(held: HeldRun, fold: RunFold, own: AsyncDisposableStack): Promise<Program> {
     const { constraints = { max_retries: 0 } } = this.#options;
-    const { program, trace, engineOptions } = this.#prepare(held, { fold, constraints, own });
+    const { program, trace, engineOptions } = await this.#prepare(held, { fold, constraints, own });
     program.open({ held, engine: RunEngine.begin(engineOptions), trace }, undefined);
     program.parts.opened.use(own.move());
     return program;
@@ -190,7 +196,7 @@ class Opening {
   ): Promise<Program> {
     this.#checkName(held, header.graph_id);
     const constraints = limitsOf(header.config);
-    const { program, trace, engineOptions } = this.#prepare(held, { fold, constraints, own });
+    const { program, trace, engineOptions } = await this.#prepare(held, { fold, constraints, own });
     const changed = this.#changed(constraints);
     const { engine, history } = await RunEngine.goOn(engineOptions, {
       onHistory: (history, { bundle }) => {
@@ -211,7 +217,7 @@ class Opening {
     return program;
   }
 
-  #prepare(
+  async #prepare(
     held: HeldRun,
     { fold, constraints, own }: {
       fold: RunFold;
@@ -229,7 +235,15 @@ class Opening {
       runtimeProvenance: this.#provenance,
       trace,
     });
-    return { program, trace, engineOptions };
+    const drill = await this.#drillOf(held);
+    return { program, trace, engineOptions: { ...engineOptions, ...drill } };
+  }
+
+  /** Nobody else loads anything for it. */
+  async #drillOf({ view: { runId } }: HeldRun): Promise<Drill | undefined> {
+    const { name: root } = this.#root;
+    if (grantedVariable(DRILL_VARIABLE) === undefined || !isAbsolute(root)) return undefined;
+    return (await import("../drill_point.ts")).takeDrill({ root, runId });
   }
 
   #programOf(view: RunView, fold: RunFold, stop: AbortSignal): Program {

@@ -1,7 +1,7 @@
 /** What a drill finds of flows, by real processes that are really killed; and that nothing of it is left. */
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { namesIn, write } from "../_util/files.ts";
-import { withTempDir } from "../_util/temp.ts";
+import { longCount, seed, withTempDir } from "../_util/temp.ts";
 import { type Ended, HAS_SIGNALS, startTaffrail, taffrail } from "./_command.ts";
 import { HAS_SCRIPT, startInTerminal } from "./_terminal.ts";
 
@@ -123,7 +123,7 @@ Deno.test({
 });
 
 Deno.test({
-  name: "retries, handlers and what may fail are no differences",
+  name: "retries, gates, handlers and what may fail are no differences",
   ignore: !HAS_SIGNALS,
   fn: () =>
     withFlows({
@@ -134,24 +134,30 @@ Deno.test({
             retry: { max: 3 },
           },
           soft: { sh: "exit 3", allow_failure: true },
-          work: { needs: ["flaky", "soft"], sh: "echo w > w.tmp; mv w.tmp w; date +%s%N" },
+          ask: { gate: "Go on?", needs: ["flaky"] },
+          work: { needs: ["ask", "soft"], sh: "echo w > w.tmp; mv w.tmp w; date +%s%N" },
           rescue: { needs: ["work"], when: "failure", sh: "echo r >> rescued" },
           last: { needs: ["work"], when: "always", sh: "echo l > last.tmp; mv last.tmp last" },
         },
       },
     }, async ({ drill }) => {
       const effects = ["w", "rescued", "last"].flatMap((path) => ["--effects", path]);
-      const ended = await drill("all.json", ...effects, "--json");
-      const { ok, tried, findings, not_reached: notReached, notes } = reportOf(ended);
+      const count = longCount(10, 30);
+      const sample = ["--sample", String(count), "--seed", String(seed() % 1e9)];
+      const passes = ["--pass", "ask=1", "--pass", "nobody"];
+      const ended = await drill("all.json", ...effects, ...passes, ...sample, "--json");
+      const { ok, points, tried, findings, not_reached: notReached, notes } = reportOf(ended);
       assertEquals(findings, []);
-      assertEquals({ ok, code: ended.code, tried, notReached }, {
+      assertEquals({ ok, code: ended.code, points, tried, notReached }, {
         ok: true,
         code: 0,
-        tried: 30,
+        points: 30,
+        tried: count,
         notReached: [],
       });
       // What is never the same twice is not compared.
       assert(notes.some((note: string) => /two undisturbed runs differ in it: work/.test(note)));
+      assert(notes.includes("it does not wait at the gate nobody"));
     }),
 });
 

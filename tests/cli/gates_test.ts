@@ -213,3 +213,26 @@ Deno.test("taffrail pass says what it lacks, and takes nothing that is no JSON",
     assert(!(await Deno.readTextFile(`${cwd}/${ROOT}/runs/${runId}/inbox.jsonl`)).includes("{,"));
   });
 });
+
+Deno.test(
+  "what has run behind a gate that was passed does not run again when the run is gone on with",
+  {
+    ignore: !HAS_SIGNALS,
+  },
+  async () => {
+    await withTempDir(async (cwd) => {
+      await writeFlow(cwd, {
+        ...NODES,
+        report: { run: ["sh", "-c", "exit 1"], needs: ["deploy"] },
+      });
+      await using running = await startWaiting(cwd);
+      await taffrail(["pass", "flow", "ask"], { cwd });
+      assertEquals((await running.end()).code, 1);
+      const resumed = await taffrail(["resume", "flow"], { cwd });
+      assertEquals(resumed.code, 1);
+      const ends = outlineOf(eventsOf(`${cwd}/${ROOT}`, await onlyRun(`${cwd}/${ROOT}`)))
+        .filter((line) => line.includes("completed"));
+      assertEquals(ends, ["node.completed build", "node.completed deploy"]);
+    });
+  },
+);
