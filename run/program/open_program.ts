@@ -28,7 +28,7 @@ import { readLogOf, type RunLog } from "../engine/run_log.ts";
 import { openFileRoot } from "../file_root/file_root.ts";
 import type { Drill } from "../drill_point.ts";
 import { grantedVariable, runToResume } from "../marks.ts";
-import type { OpenRunOptions } from "./program_options.ts";
+import { constraintsOf, type OpenRunOptions } from "./program_options.ts";
 import { asRunError, RunError, runError } from "../run_error.ts";
 import { openTrace, type RunTrace } from "../run_trace.ts";
 import type { HeldRun, RunAbout, RunsRoot, RunView } from "../types.ts";
@@ -179,7 +179,7 @@ class Opening {
   }
 
   async #beginIn(held: HeldRun, fold: RunFold, own: AsyncDisposableStack): Promise<Program> {
-    const { constraints = { max_retries: 0 } } = this.#options;
+    const constraints = constraintsOf(this.#options);
     const { program, trace, engineOptions } = await this.#prepare(held, { fold, constraints, own });
     program.open({ held, engine: RunEngine.begin(engineOptions), trace }, undefined);
     program.parts.opened.use(own.move());
@@ -299,9 +299,8 @@ class Opening {
 
   /** What is not as it was recorded, and is not used. */
   #changed(recorded: Constraints): string[] {
-    const { constraints } = this.#options;
-    if (constraints === undefined) return [];
-    const given = JSON.stringify(completeConstraints(constraints));
+    if (this.#options.constraints === undefined) return [];
+    const given = JSON.stringify(completeConstraints(constraintsOf(this.#options)));
     return given === JSON.stringify(completeConstraints(recorded)) ? [] : ["constraints"];
   }
 }

@@ -294,10 +294,11 @@ export class Program {
     if (this.#isOver) throw new TypeError(`${what}: the run is over`);
     if (this.#calling !== undefined) {
       const outer = JSON.stringify(this.#calling);
-      throw new TypeError(`${what} inside of ${outer}: ask for one behind the other`);
+      throw new TypeError(`${what} inside of the step ${outer}: ask for it when that is over`);
     }
     if (this.#ids.has(id)) {
-      throw new TypeError(`${what} twice: attempts at it could not be told apart`);
+      const remedy = "a step, a sleep, a gate or a record needs an id of its own";
+      throw new TypeError(`${what} twice: ${remedy}`);
     }
     if (!this.signal.aborted) return;
     this.#isCut = true;

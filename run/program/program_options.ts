@@ -43,11 +43,10 @@ export interface OpenRunOptions extends RunTraceOptions {
   /** The command that starts the program, for `taffrail resume`: it finds the run in its environment. */
   command?: readonly string[];
   /**
-   * What the supervisor keeps to. A run that is gone on with keeps those it began with.
-   *
-   * @default {{ max_retries: 0 }}
+   * What the supervisor keeps to: what is left out is no limit, and no retry. A run that is gone on with keeps
+   * those it began with.
    */
-  constraints?: ConstraintsInit;
+  constraints?: Partial<ConstraintsInit>;
   /**
    * Does the work of `submit`. What it throws is recorded as a failure, with its causes; of what
    * it answers the termination alone is taken.
@@ -84,12 +83,16 @@ const TYPES = {
   runtimeProvenance: "string?",
 } as const;
 
+/** The constraints of a run that begins. */
+export function constraintsOf({ constraints }: OpenRunOptions): ConstraintsInit {
+  return { max_retries: 0, ...constraints };
+}
+
 /** Refuses what any part of the run would refuse, before anything is on disk. */
 export function checkOptions(options: OpenRunOptions): void {
   const isOpenRoot = typeof options?.root === "object";
   checkTypes(options, { root: isOpenRoot ? "object" : "string", ...TYPES });
   const { name, invoker, signal, durability = "os", resume, runId } = options;
-  const { constraints = { max_retries: 0 } } = options;
   if (!isOneOf(["os", "disk"], durability)) {
     throw new TypeError(`Cannot open a run with durability "${durability}": say "os" or "disk"`);
   }
@@ -108,6 +111,7 @@ export function checkOptions(options: OpenRunOptions): void {
     checkNames(member, options[member]);
   }
   const decisionLog = new MemoryDecisionLog();
+  const constraints = constraintsOf(options);
   const rules = { graphId: name, mode: "concurrent", constraints } as const;
   const checked = invoker ?? { run: () => "Completed" as const };
   new Supervisor({ ...rules, decisionLog, invoker: checked, timers: systemTimers });

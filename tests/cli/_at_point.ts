@@ -2,13 +2,13 @@
 import { assertEquals } from "@std/assert";
 import { recoverCapture } from "../../capture/mod.ts";
 import type { Ended } from "../_util/process.ts";
-import type { Point } from "./_killed_at.ts";
+import type { Point } from "../_util/end_at.ts";
 import { start, taffrail } from "./_command.ts";
 import { onlyRun } from "./_runs.ts";
 
-export type { Point } from "./_killed_at.ts";
+export type { Point } from "../_util/end_at.ts";
 
-const KILLED_AT = `${import.meta.dirname}/_killed_at.ts`;
+const KILLED_AT = import.meta.resolve("./_killed_at.ts");
 
 /** Runs the command until it has ended, by itself or at a point. */
 export async function taffrailUntil(

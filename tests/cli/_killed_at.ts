@@ -2,74 +2,9 @@
  * The command, which meets its end at a given operation on a file of its run. The first argument is the
  * point as JSON, see {@linkcode Point}; the others are those of the command.
  */
-import { denoFilePort, type FileHandle } from "../../_internal/file_port.ts";
 import { main } from "../../cli/main.ts";
+import { endAt } from "../_util/end_at.ts";
 
-/** Where the command meets its end. */
-export interface Point {
-  /** How the path of the file ends. */
-  file: string;
-  /**
-   * The operation: a line with this text in it is appended, the file is put into its place, or it is
-   * removed.
-   */
-  at: { line: string } | "replace" | "remove";
-  /** Which of those operations it is, from 1; the first when left out. */
-  nth?: number;
-  /**
-   * What happens there: the process is killed before it, or behind it, or the disk is full from then on
-   * for this file.
-   */
-  how: "before" | "behind" | "full";
-}
-
-if (import.meta.main) {
-  const [point = "", ...args] = Deno.args;
-  endAt(JSON.parse(point));
-  Deno.exit(await main(args));
-}
-
-function endAt({ file, at, nth = 1, how }: Point): void {
-  let count = 0;
-  let isFull = false;
-  const perform = <T>(isPoint: boolean, operation: () => T): T => {
-    const isHere = isPoint && ++count === nth;
-    if (isHere && how === "before") die();
-    isFull ||= isHere && how === "full";
-    if (isFull) throw new Error("No space left on device (os error 28)");
-    const result = operation();
-    if (isHere && how === "behind") die();
-    return result;
-  };
-  const { openSync, renameSync, removeSync } = denoFilePort;
-  denoFilePort.openSync = (path, options) => {
-    const handle = openSync(path, options);
-    if (!path.endsWith(`/${file}`) || typeof at === "string") return handle;
-    return watched(handle, (text, write) => perform(text.includes(at.line), write));
-  };
-  const isPoint = (operation: Point["at"], path: string) => {
-    return at === operation && path.endsWith(`/${file}`);
-  };
-  denoFilePort.renameSync = (from, to) => {
-    if (isPoint("replace", to)) perform(true, () => renameSync(from, to));
-    else renameSync(from, to);
-  };
-  denoFilePort.removeSync = (path, options) => {
-    if (isPoint("remove", path)) perform(true, () => removeSync(path, options));
-    else removeSync(path, options);
-  };
-}
-
-function watched(
-  handle: FileHandle,
-  perform: (text: string, write: () => number) => number,
-): FileHandle {
-  const write = handle.writeSync.bind(handle);
-  handle.writeSync = (bytes) => perform(new TextDecoder().decode(bytes), () => write(bytes));
-  return handle;
-}
-
-function die(): never {
-  Deno.kill(Deno.pid, "SIGKILL");
-  throw new Error("unreachable");
-}
+const [point = "", ...args] = Deno.args;
+endAt(JSON.parse(point));
+Deno.exit(await main(args));

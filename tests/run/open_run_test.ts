@@ -1,7 +1,13 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { readCaptureBundle } from "../../capture/mod.ts";
 import { openEventLog } from "../../eventlog/mod.ts";
-import { openRun, type OpenRunOptions, type Run } from "../../run/mod.ts";
+import {
+  openRun,
+  type OpenRunOptions,
+  type Run,
+  type StepContext,
+  StepError,
+} from "../../run/mod.ts";
 import { runPaths } from "../../_internal/root_layout.ts";
 import type { RunRequest, RunTermination } from "../../supervisor/mod.ts";
 import { readTrace } from "../../trace/mod.ts";
@@ -378,6 +384,21 @@ Deno.test("an id or a payload that cannot be recorded is refused, and stops noth
     await assertRejects(() => run.submit("a"), TypeError, 'Cannot submit "a" twice');
     assertEquals((await run.finish()).nodes.length, 2);
     await checkRecords({ root, runId: run.runId });
+  }));
+
+Deno.test("constraints that say nothing of retries allow none, and steps may ask for them", () =>
+  withTempDir(async (root) => {
+    await using run = await openRun({ root, name: "demo", constraints: { max_in_flight: 1 } });
+    const attempts: string[] = [];
+    const fail = ({ stepId, attempt }: StepContext) => {
+      attempts.push(`${stepId}${attempt}`);
+      throw new Error("busy");
+    };
+    await assertRejects(() => run.step("a", fail), StepError, "busy");
+    await assertRejects(() => run.step("b", fail, { retry: { maxRetries: 1 } }), StepError);
+    assertEquals(attempts, ["a1", "b1", "b2"]);
+    // All that is asked for by an id shares one space of names.
+    await assertRejects(() => run.waitFor("a"), TypeError, "needs an id of its own");
   }));
 
 Deno.test("what the constraints or the name forbid is refused before anything is on disk", () =>
