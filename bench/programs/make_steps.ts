@@ -1,0 +1,43 @@
+// deno-lint-ignore-file no-console -- the parent reads it
+/**
+ * Makes steps, so many at once, and prints what they took.
+ *
+ * Usage: `make_steps.ts ROOT CALLERS WARM_UP COUNT`
+ */
+import { durable, type Run } from "../../run/mod.ts";
+
+/** What steps took. */
+export interface MadeSteps {
+  /** The microseconds of each. */
+  stepUs: number;
+  /** The milliseconds from the result of the last one until the run is over. */
+  endMs: number;
+}
+
+async function makeSteps(run: Run, callers: number, count: number): Promise<MadeSteps["stepUs"]> {
+  let next = 0;
+  const caller = async () => {
+    while (next < count) {
+      const index = next++;
+      const name = `part ${index}`;
+      await run.step(name, () => Promise.resolve({ index, name }));
+    }
+  };
+  const startMs = performance.now();
+  await Promise.all(Array.from({ length: callers }, caller));
+  return (performance.now() - startMs) * 1000 / count;
+}
+
+if (import.meta.main) {
+  const [root = ".", ...numbers] = Deno.args;
+  const [callers = 1, warmUp = 0, count = 1] = numbers.map(Number);
+  await durable({ root, name: "warm-up" }, (run) => makeSteps(run, callers, warmUp));
+  let doneMs = 0;
+  const stepUs = await durable({ root, name: "bench" }, async (run) => {
+    const stepUs = await makeSteps(run, callers, count);
+    doneMs = performance.now();
+    return stepUs;
+  });
+  const made: MadeSteps = { stepUs, endMs: performance.now() - doneMs };
+  console.log(JSON.stringify(made));
+}
