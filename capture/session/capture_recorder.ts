@@ -127,9 +127,9 @@ export class CaptureRecorder {
     this.decidedInputs = 0;
   }
 
-  /** Takes what nothing is decided by. */
-  addNote(note: NoteRecord | ResumedRecord): void {
-    this.notes.push({ ...note, after: this.inputs.length + this.decisions.length });
+  /** Takes what nothing is decided by; `underWay`: how many inputs and decisions before it are still to come. */
+  addNote(note: NoteRecord | ResumedRecord, underWay = 0): void {
+    this.notes.push({ ...note, after: this.inputs.length + this.decisions.length + underWay });
   }
 
   /** Replaces the effects of a decision (EFX-5). */

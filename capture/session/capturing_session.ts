@@ -190,6 +190,8 @@ export class CapturingSession<S extends CapturableSupervisor> implements AsyncDi
   readonly #decisionLog: DecisionLog;
   /** The journal's first line, as long as it is under way. */
   #beginning: Promise<void> | undefined;
+  /** How many inputs and decisions the journal was given that are not in memory yet: one at most. */
+  #underWay = 0;
   #isTaken = false;
   #isJournalClosed = false;
   /** What another process recorded, if this one goes on with its session. */
@@ -323,7 +325,8 @@ export class CapturingSession<S extends CapturableSupervisor> implements AsyncDi
     this.#checkOpen("record a note");
     const copy = copyOfNote(note);
     const appended = this.#append(copy);
-    this.#recorder?.addNote(copy);
+    // Where the journal has it, which may be behind what waits to be in memory.
+    this.#recorder?.addNote(copy, this.#underWay);
     await this.#onDisk(appended);
   }
 
@@ -390,7 +393,9 @@ export class CapturingSession<S extends CapturableSupervisor> implements AsyncDi
     this.#checkOpen("record an input");
     if (this.#past?.takesInput(input)) return;
     const record = this.#recordOf(input);
+    this.#underWay++;
     return after(this.#append(record), () => {
+      this.#underWay--;
       this.#count.inputs++;
       this.#recorder?.addInput(record);
     });
@@ -419,8 +424,10 @@ export class CapturingSession<S extends CapturableSupervisor> implements AsyncDi
   #logged(entry: DecisionLogEntry): void | Promise<void> {
     this.#checkOpen("record a decision");
     const decision = recordDecision(entry);
+    this.#underWay++;
     const appended = this.#append({ type: "decision", ...decision });
     return after(appended, () => {
+      this.#underWay--;
       this.#count.decisions++;
       this.#count.decidedInputs = this.#count.inputs;
       this.#recorder?.addDecision(decision);

@@ -29,6 +29,24 @@ Deno.test("the journal of a session that keeps nothing has all that a bundle has
   assertEquals((await recoverCapture(unkept!)).bundle, session.intoBundle());
 });
 
+Deno.test("a bundle has each note where the journal has it, also beside an input that is under way", async () => {
+  for (let turns = 0; turns < 20; turns++) {
+    const lines: string[] = [];
+    const append = async (text: string) => {
+      lines.push(text);
+      await Promise.resolve();
+    };
+    const journal = journalOver({ append, barrier: () => Promise.resolve(), close: () => {} });
+    const session = newSession({ journal, mode: "concurrent" });
+    const decided = session.onEvent(event("e1"));
+    for (let turn = 0; turn < turns; turn++) await undefined;
+    await session.note({ type: "record", id: "r", at: { secs: 1, nanos: 0 }, data: 7 });
+    await decided;
+    await session.close();
+    assertEquals((await recoverCapture(lines)).bundle, session.intoBundle());
+  }
+});
+
 Deno.test("a session may let go of its recording when it has become long", async () => {
   const lines: string[] = [];
   const session = newSession({ journal: journalInto(lines) });

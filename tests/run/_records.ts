@@ -168,7 +168,8 @@ export function endsInCapture(bundle: CaptureBundle): Map<string, string> {
 /** How each attempt ended as the log has it. */
 export function endsInLog(events: LogEvent[]): Map<string, string> {
   return new Map(
-    events.filter(isEnd).map((event) => {
+    // The end of a wait at a gate is none of an attempt.
+    events.filter((event) => isEnd(event) && event.error?.kind !== "gate_failed").map((event) => {
       return [keyOf(event), event.error === undefined ? "completed" : kindOf(event.error)];
     }),
   );
