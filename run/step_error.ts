@@ -51,15 +51,18 @@ export function failedStepOf(
 ): string | undefined {
   const seen = new Set<unknown>();
   const pending = [error];
-  for (let next; (next = pending.pop()) !== undefined;) {
+  while (pending.length > 0) {
+    const next = pending.pop();
     if (!isObject(next) || seen.has(next)) continue;
     seen.add(next);
     if (next instanceof StepError && failures.has(next)) return next.stepId;
-    const { cause, errors } = next as { cause?: unknown; errors?: unknown };
+    const { cause, errors, error, suppressed } = next;
     pending.push(cause);
     if (next instanceof AggregateError && Array.isArray(errors)) {
       pending.push(...errors.toReversed());
     }
+    // What was thrown first, and what closing something has thrown because of that.
+    if (next instanceof SuppressedError) pending.push(error, suppressed);
   }
   return undefined;
 }

@@ -78,8 +78,11 @@ export function setMember(object: Record<string, unknown>, name: string, value: 
   }
 }
 
-/** How deep a JSON object may nest that becomes a part of a record, so that the record can be read back. */
-const MOST_MEMBER_DEPTH = 100;
+/**
+ * How deep a JSON object may nest that becomes a part of a record, so that the record can be read back: the end of
+ * an attempt, and in it a result of 100 levels.
+ */
+const MOST_MEMBER_DEPTH = 101;
 
 /**
  * A copy of a JSON object that a program hands over. Throws a `TypeError` that names the place of what is

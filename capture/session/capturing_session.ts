@@ -325,7 +325,6 @@ export class CapturingSession<S extends CapturableSupervisor> implements AsyncDi
     this.#checkOpen("record a note");
     const copy = copyOfNote(note);
     const appended = this.#append(copy);
-    // Where the journal has it, which may be behind what waits to be in memory.
     this.#recorder?.addNote(copy, this.#underWay);
     await this.#onDisk(appended);
   }
@@ -465,10 +464,8 @@ export class CapturingSession<S extends CapturableSupervisor> implements AsyncDi
   /** The recording, as far as it is kept. */
   #kept(what: string): CaptureRecorder {
     if (this.#recorder !== undefined) return this.#recorder;
-    throw new TypeError(
-      `Cannot ${what}: this session does not keep its recording; make a bundle of its journal, with ` +
-        "recoverCapture",
-    );
+    const remedy = "make a bundle of its journal, with recoverCapture";
+    throw new TypeError(`Cannot ${what}: this session does not keep its recording; ${remedy}`);
   }
 
   #checkOpen(what: string): void {
@@ -497,8 +494,7 @@ function checkOptions(options: CapturingSessionOptions<CapturableSupervisor>): v
   if (journal !== undefined) checkMethods(journal, "journal", ["append", "barrier", "close"]);
   if (redact !== undefined) checkFunction(redact, "redact");
   if (keepsRecording === false && journal === undefined && !(PAST in options)) {
-    throw new TypeError(
-      "Cannot record a session that neither has a journal nor keeps its recording",
-    );
+    const problem = "Cannot record a session that neither has a journal nor keeps its recording";
+    throw new TypeError(problem);
   }
 }

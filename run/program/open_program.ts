@@ -23,6 +23,7 @@ import { recoverCapture } from "../../capture/session/recover_capture.ts";
 import { RunFold } from "../../eventlog/derive_run_state.ts";
 import type { ConstraintsInit } from "../../supervisor/types.ts";
 import type { JournalHistory } from "../engine/journal_history.ts";
+import { eventsOf } from "../engine/lifecycle.ts";
 import { RunEngine } from "../engine/run_engine.ts";
 import { readLogOf, type RunLog } from "../engine/run_log.ts";
 import { openFileRoot } from "../file_root/file_root.ts";
@@ -33,6 +34,7 @@ import { asRunError, RunError, runError } from "../run_error.ts";
 import { openTrace, type RunTrace } from "../run_trace.ts";
 import type { HeldRun, RunAbout, RunsRoot, RunView } from "../types.ts";
 import { Program } from "./program.ts";
+import { describeStep } from "./submitted_work.ts";
 
 /** What a program that says nothing of its version is. */
 const NO_PROVENANCE = "none";
@@ -62,7 +64,7 @@ export async function openProgram(options: OpenRunOptions): Promise<Program> {
 async function wantedRun(root: RunsRoot, options: OpenRunOptions): Promise<Wanted | undefined> {
   const { runId, name, resume } = options;
   const told = await toldRun(root, options);
-  if (told !== undefined) return { runId: told, isThere: true, isOpenOnly: true };
+  if (told !== undefined) return { runId: told, isThere: true, isOpenOnly: runId === undefined };
   if (runId !== undefined) return { runId, isThere: false, isOpenOnly: false };
   if (resume === undefined) return undefined;
   const newest = await newestRun(root, name);
@@ -154,11 +156,21 @@ class Opening {
         // Nothing is to be lost any more: signals do what they do.
         const { signal = new AbortController().signal } = this.#options;
         const program = this.#programOf(view, log.fold, signal);
+        this.#tellRest(runId, error.history, log.fold);
         program.open(undefined, error.history);
         return program;
       }
     } catch (error) {
       throw asRunError(error, { runId, path: this.#root.name });
+    }
+  }
+
+  /** A run has completed by its journal: what its log lacks of that is as true. */
+  #tellRest(runId: string, history: JournalHistory, fold: RunFold): void {
+    const telling = { name: this.#options.name, nodes: [], describe: describeStep };
+    const bodies = history.untoldEvents(telling);
+    for (const event of eventsOf(bodies, { runId, after: fold.lastEventId })) {
+      fold.take(event);
     }
   }
 

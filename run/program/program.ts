@@ -11,9 +11,8 @@
 import { microtasks } from "../../_internal/barrier.ts";
 import { defined } from "../../_internal/errors.ts";
 import type { WaitedRecord } from "../../capture/types.ts";
-import type { RunFold } from "../../eventlog/derive_run_state.ts";
 import { PumpDriver } from "../../supervisor/driver/pump_driver.ts";
-import type { ConstraintsInit, RunRequest, RuntimeInvoker } from "../../supervisor/types.ts";
+import type { ConstraintsInit, RunRequest } from "../../supervisor/types.ts";
 import { idProblem, pumpEventId } from "../engine/asks.ts";
 import type { JournalHistory } from "../engine/journal_history.ts";
 import type { RunEngine } from "../engine/run_engine.ts";
@@ -28,36 +27,17 @@ import type {
   FinishedRun,
   HeldRun,
   NodeAttempt,
-  RunView,
   StepOptions,
   WaitForOptions,
 } from "../types.ts";
 import { type Learner, Learning } from "./learning.ts";
 import { textForLine } from "./program_json.ts";
-import { type Accepted, RecordedProgram } from "./recorded_program.ts";
+import type { ProgramParts } from "./program_options.ts";
+import { RecordedProgram } from "./recorded_program.ts";
 import { recordedResult } from "./recorded_result.ts";
 import { causeOf, MOST_INPUT_BYTES, StepCall, type StepWork } from "./step_call.ts";
-import { invokeRecorded, payloadText, SubmittedWork } from "./submitted_work.ts";
+import { describeStep, invokeRecorded, payloadText, SubmittedWork } from "./submitted_work.ts";
 import { checkOf, checkWaitOptions, untilOf, valueOfGate } from "./wait_call.ts";
-
-/** What a {@linkcode Program} is made of. */
-export interface ProgramParts {
-  /** The records of the run. */
-  view: RunView;
-  /** The directory that holds the runs, or its address. */
-  root: string;
-  name: string;
-  invoker: RuntimeInvoker | undefined;
-  durability: "os" | "disk";
-  accept: Accepted;
-  retryFailed: true | readonly string[] | undefined;
-  /** What the log has. */
-  fold: RunFold;
-  /** Ends the run from outside. */
-  stop: AbortSignal;
-  /** What is open: let go of when the run has ended. */
-  opened: AsyncDisposableStack;
-}
 
 /** A run that is held, and at work. */
 interface AtWork {
@@ -127,7 +107,7 @@ export class Program {
       runtimeProvenance,
       invoke: (request, attempt) => this.#invoke(request, attempt, held),
       isOutside: false,
-      describe: (nodeId) => ({ kind: "command", task: nodeId }),
+      describe: describeStep,
       onDecided: (decided) => this.#take(decided),
       observer: {
         attemptBegan: (attempt, { text, payload, at }) => {
@@ -150,7 +130,9 @@ export class Program {
   ): void {
     const { view: { runId }, accept, retryFailed } = this.parts;
     const failedNow = this.#failedNow;
-    this.#recorded = new RecordedProgram({ runId, history, failedNow, accept, retryFailed });
+    // Of a run that has completed nothing is made again, and all that is recorded stands.
+    const rules = { accept, retryFailed: engine && retryFailed };
+    this.#recorded = new RecordedProgram({ runId, history, failedNow, ...rules });
     this.#learning = new Learning(this.#recorded.size, () => this.signal);
     if (engine === undefined) return;
     const { session: { supervisor }, timers, stop } = engine.engine;
@@ -322,7 +304,7 @@ export class Program {
     let made: Promise<AttemptEnd>;
     this.#calling = attempt.nodeId;
     try {
-      made = step.call.run(request, attempt, { held, root });
+      made = step.call.run(request, attempt, { held, root, stop: this.signal });
     } finally {
       this.#calling = undefined;
     }
@@ -358,7 +340,7 @@ export class Program {
     this.#steps.delete(nodeId);
     const { call, learner } = step;
     this.#learning.give(learner, () => {
-      if (termination === "Completed") return call.given;
+      if (termination === "Completed") return call.givenBy(attempt);
       throw new StepError(nodeId, attempt, causeOf(termination, end));
     });
   }
@@ -371,7 +353,7 @@ export class Program {
 
   /** With what the run has ended well, as it is recorded. */
   get output(): unknown {
-    return this.#output ?? this.#recorded.output;
+    return this.#atWork === undefined ? this.#recorded.output : this.#output;
   }
 
   /** Ends the run well, when all that was asked for is done. */

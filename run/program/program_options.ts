@@ -1,10 +1,12 @@
 import { checkTypes, isOneOf } from "../../_internal/errors.ts";
+import type { RunFold } from "../../eventlog/derive_run_state.ts";
 import { MemoryDecisionLog } from "../../supervisor/driver/memory_ports.ts";
 import { Supervisor } from "../../supervisor/driver/supervisor.ts";
 import { systemTimers } from "../../supervisor/driver/timers.ts";
 import type { ConstraintsInit, RuntimeInvoker } from "../../supervisor/types.ts";
 import type { RunTraceOptions } from "../run_trace.ts";
-import type { RunsRoot } from "../types.ts";
+import type { RunsRoot, RunView } from "../types.ts";
+import type { Accepted } from "./recorded_program.ts";
 
 /** Options of `openRun` and `durable`. */
 export interface OpenRunOptions extends RunTraceOptions {
@@ -67,6 +69,25 @@ export interface OpenRunOptions extends RunTraceOptions {
    * five seconds is given up.
    */
   signal?: AbortSignal;
+}
+
+/** What a {@linkcode Program} is made of. */
+export interface ProgramParts {
+  /** The records of the run. */
+  view: RunView;
+  /** The directory that holds the runs, or its address. */
+  root: string;
+  name: string;
+  invoker: RuntimeInvoker | undefined;
+  durability: "os" | "disk";
+  accept: Accepted;
+  retryFailed: true | readonly string[] | undefined;
+  /** What the log has. */
+  fold: RunFold;
+  /** Ends the run from outside. */
+  stop: AbortSignal;
+  /** What is open: let go of when the run has ended. */
+  opened: AsyncDisposableStack;
 }
 
 const TYPES = {

@@ -39,6 +39,8 @@ interface StepPlace {
   held: HeldRun;
   /** The directory that holds the runs, or its address. */
   root: string;
+  /** Aborts when the run is to end. */
+  stop: AbortSignal;
 }
 
 /** A step that is asked for. */
@@ -51,8 +53,8 @@ export class StepCall {
   readonly eventRetry: EventRetry | undefined;
   readonly #work: StepWork;
   readonly #options: StepOptions;
-  /** What the program gets of the attempt that has completed. */
-  #given: unknown;
+  /** What the program gets, by attempt: one that was given up may end while the next one is told. */
+  readonly #given = new Map<number, unknown>();
 
   /**
    * @throws {TypeError} When an argument is of the wrong type.
@@ -75,9 +77,9 @@ export class StepCall {
     this.payload = input === undefined ? "{}" : `{"input":${input}}`;
   }
 
-  /** What the program gets, once an attempt has completed. */
-  get given(): unknown {
-    return this.#given;
+  /** What the program gets of an attempt that has completed. */
+  givenBy(attempt: number): unknown {
+    return this.#given.get(attempt);
   }
 
   /** Makes an attempt. What it throws keeps the run from being recorded. */
@@ -104,7 +106,7 @@ export class StepCall {
     try {
       value = await this.#work(this.#contextOf(request, attempt, place));
     } catch (error) {
-      if (request.signal.aborted) return endOfAborted(request.signal);
+      if (request.signal.aborted) return endOfAborted(request.signal, place.stop);
       const isLast = attempt.attempt >= maxAttempts || !isWorth(isWorthRetrying, error);
       const Failed = isLast ? "SemanticError" : "RuntimeError";
       return { termination: { Failed }, end: { error: errorRecordOf(error) } };
@@ -141,7 +143,7 @@ export class StepCall {
       const message = `its result is not what its schema says: ${checked.problem}`;
       return finalFailure({ message, code: "schema" }, "ValidationFailed");
     }
-    this.#given = checked.value;
+    this.#given.set(attempt.attempt, checked.value);
     if (json === undefined) return { termination: "Completed", end: {} };
     const { text, isDeep } = json;
     if (text.length * 3 <= MOST_INLINE_BYTES && !isDeep) return inline(text);
@@ -174,9 +176,10 @@ function finalFailure(
 }
 
 /** How an attempt ended whose work was asked to end, and has thrown because of that or meanwhile. */
-function endOfAborted({ reason }: AbortSignal): AttemptEnd {
-  const isTime = reason instanceof DOMException && reason.name === "TimeoutError";
-  return { termination: isTime ? "TimedOut" : "Aborted", end: {} };
+function endOfAborted({ reason }: AbortSignal, stop: AbortSignal): AttemptEnd {
+  // A run may be stopped because its own time is over, which is no failure of the step.
+  const isStop = stop.aborted && stop.reason === reason;
+  return { termination: isStop ? "Aborted" : "TimedOut", end: {} };
 }
 
 function isWorth(
@@ -213,7 +216,8 @@ export function causeOf(
   termination: Exclude<RunTermination, "Completed">,
   end: Pick<EndRecord, "error"> | undefined,
 ): ErrorRecord {
-  if (end?.error !== undefined) return end.error;
+  // A copy: what a program does to it changes nothing that is recorded.
+  if (end?.error !== undefined) return structuredClone(end.error);
   if (termination === "TimedOut") {
     return { name: "TimeoutError", message: "it did not end in time", code: "timeout" };
   }

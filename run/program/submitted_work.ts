@@ -8,10 +8,14 @@ import { encodeUtf8, reasonOf } from "../../_internal/text.ts";
 import { refuseLoss, stringifyVisiting } from "../../_internal/visit_json.ts";
 import { ERROR_KINDS, PLAIN_TERMINATIONS } from "../../_internal/wire_names.ts";
 import type { RunRequest, RunTermination, RuntimeInvoker } from "../../supervisor/types.ts";
+import type { DescribeNode } from "../engine/lifecycle.ts";
 import type { Decided, RunEnding } from "../engine/types.ts";
 import { errorRecordOf, messageOf } from "../error_record.ts";
 import type { AttemptEnd } from "../types.ts";
 import { MOST_INPUT_BYTES } from "./step_call.ts";
+
+/** What the log says of a step, and of work. */
+export const describeStep: DescribeNode = (nodeId) => ({ kind: "command", task: nodeId });
 
 /** The text of a payload, which is to be the same for the invoker and the recording. */
 export function payloadText(id: string, payload: Record<string, unknown>): string {

@@ -71,7 +71,7 @@ export async function valueOfGate(
   }
   const given = await givenOf(textOf(value), schema);
   if ("value" in given) return given.value;
-  if (recorded.isAccepted(id)) return value;
+  if (recorded.isAccepted(id)) return structuredClone(value);
   const sides = { expected: value, actual: given.problem };
   throw recorded.mismatch(id, `its schema refuses it (${given.problem})`, sides);
 }

@@ -89,7 +89,7 @@ const NO_ENDS: [unknown, string][] = [
   [{ a: () => 1 }, ".end.a: expected JSON, got ("],
   [{ a: "\ud800" }, '.end.a: expected JSON, got "\\ud800"'],
   [{ "\ud800": 1 }, '.end: expected JSON, got "\\ud800"'],
-  [loop, "it nests deeper than 100 levels"],
+  [loop, "it nests deeper than 101 levels"],
 ];
 
 Deno.test("an end that is not JSON, and an answer with more than it may have, fail the attempt, told", async () => {
