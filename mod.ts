@@ -2,7 +2,7 @@
  * A _taffrail log_ is the instrument towed from a ship's stern that records the run with nobody
  * watching, to be read afterwards. This one is for local programs: it supervises work, records what
  * happened so that **nothing it acknowledged is lost, whatever is killed and whenever**, and replays
- * it to prove that it would happen again.
+ * it to prove that it would happen again: durable execution without a server.
  *
  * It is a command, `taffrail`, for people who write no code at all, and a module set for Deno:
  *
@@ -13,7 +13,7 @@
  * | `eventlog` | one append-only file of JSON lines a run, which many processes write at the same time and anybody reads while it is written |
  * | `trace` | keeps the last steps in memory, and writes them with what was in flight when something fails or the program dies |
  * | `store` | the state of workers and what was said to them, in files that a person can read and no crash can make unopenable |
- * | `run` | the five together, in a dozen lines |
+ * | `run` | the five together: programs that survive being killed |
  *
  * Each can be imported by itself, as `@taffrail/taffrail/eventlog`; of the five none loads another.
  * This entry, `@taffrail/taffrail`, exports all of them.
@@ -24,23 +24,32 @@
  * taffrail show deno             # and look at what became of it
  * ```
  *
- * @example All five in a dozen lines
+ * @example A program that survives being killed
  * ```ts
- * import { openRun } from "@taffrail/taffrail/run";
- * import { assertEquals } from "@std/assert";
+ * import { durable } from "@taffrail/taffrail/run";
+ * import { assertEquals, assertRejects } from "@std/assert";
  *
- * const run = await openRun({
- *   root: await Deno.makeTempDir(), // ".taffrail" is where the command looks
- *   name: "thumbnails",
- *   constraints: { max_in_flight: 2, max_retries: 1 },
- *   invoker: { run: ({ eventId }) => eventId === "b.png" ? "TimedOut" : "Completed" }, // your work
- * });
- * await run.submit("a.png", { width: 80 });
- * await run.submit("b.png", { width: 80 });
- * const { state, nodes } = await run.finish();
+ * const root = await Deno.makeTempDir(); // ".taffrail" is where the command looks
+ * const did: string[] = [];
+ * const work = () =>
+ *   durable({ root, runId: "report-1", name: "report" }, async (run) => {
+ *     const rows = await run.step("count", () => {
+ *       did.push("count");
+ *       return 17;
+ *     });
+ *     await run.step("mail", () => {
+ *       if (did.length === 1) {
+ *         did.push("fail");
+ *         throw new Error("no connection");
+ *       }
+ *       did.push("mail");
+ *     });
+ *     return rows;
+ *   });
  *
- * assertEquals(state, { Aborted: { reason: "node b.png failed: timeout" } });
- * assertEquals(nodes.map(({ id, attempt }) => [id, attempt]), [["a.png", 1], ["b.png", 2]]);
+ * await assertRejects(work, Error, "no connection"); // As well it could have been killed.
+ * assertEquals(await work(), 17);
+ * assertEquals(did, ["count", "fail", "mail"]); // What was recorded is not done again.
  * ```
  *
  * @example The event log alone

@@ -1,7 +1,7 @@
 /** What the README shows of the command, run as it stands there. */
 import { assert, assertEquals } from "@std/assert";
 import { withTempDir } from "../_util/temp.ts";
-import { HAS_SIGNALS, startTaffrail, taffrail } from "./_command.ts";
+import { HAS_SIGNALS, start, startTaffrail, taffrail } from "./_command.ts";
 
 const README = await Deno.readTextFile(`${import.meta.dirname}/../../README.md`);
 
@@ -30,7 +30,9 @@ function comparable(text: string): string {
     .replaceAll(/ +/g, " ").replaceAll(/ $/gm, "").trim();
 }
 
-const [nightly, killed] = blocksOf("console").filter((block) => block.includes("$ taffrail"));
+const [program, nightly, killed] = blocksOf("console").filter((block) =>
+  block.includes("$ taffrail")
+);
 
 Deno.test("the flow of the README prints what stands there", async () => {
   await withTempDir(async (cwd) => {
@@ -70,6 +72,45 @@ Deno.test("a killed flow goes on as the README shows it", { ignore: !HAS_SIGNALS
       assertEquals(missing, [], `${stdout}\n${stderr}`);
     }
     assertEquals(await Deno.readTextFile(`${cwd}/effects`), "fetched\nbuilt\ntested\n");
+  });
+});
+
+const PROGRAM = /^```ts ignore\n\/\/ import\.ts\n(.*?)^```$/ms.exec(README)![1]!;
+
+/** The commands of a console block, of any program, each with what it prints. */
+function linesAt(block: string): { command: string[]; printed: string }[] {
+  return block.split(/^\$ /m).slice(1).map((text) => {
+    const [command = "", ...lines] = text.split("\n");
+    return { command: command.split(" "), printed: comparable(lines.join("\n")) };
+  });
+}
+
+Deno.test("the program of the README is killed and goes on as it shows", {
+  ignore: !HAS_SIGNALS,
+}, async () => {
+  await withTempDir(async (cwd) => {
+    const run = import.meta.resolve("../../run/mod.ts");
+    const imports = { "@taffrail/taffrail/run": run };
+    await Deno.writeTextFile(`${cwd}/deno.json`, JSON.stringify({ imports }));
+    await Deno.writeTextFile(`${cwd}/import.ts`, PROGRAM);
+    const [first, second, show] = linesAt(program!);
+    assertEquals(second!.command, first!.command);
+    // Killed where the work of its second file is done, and its end is not yet recorded.
+    const at = { line: '"type":"completion"' };
+    const KILLED_AT = JSON.stringify({ file: "capture.jsonl", at, nth: 3, how: "before" });
+    const preload = import.meta.resolve("../_util/killed_at.ts");
+    const [, ...words] = first!.command;
+    const killed = ["run", "--quiet", "--allow-all", `--preload=${preload}`, words.at(-1)!];
+    await using begun = start(Deno.execPath(), killed, { cwd, env: { KILLED_AT } });
+    const { signal, stdout } = await begun.end();
+    assertEquals([signal, comparable(stdout)], ["SIGKILL", first!.printed.replace("\nKilled", "")]);
+
+    await using goesOn = start(Deno.execPath(), words, { cwd });
+    const { code, stdout: rest } = await goesOn.end();
+    assertEquals([code, comparable(rest)], [0, second!.printed]);
+    const shown = await taffrail(show!.command.slice(1), { cwd });
+    const lines = comparable(shown.stdout).split("\n");
+    assertEquals(show!.printed.split("\n").filter((line) => !lines.includes(line)), []);
   });
 });
 

@@ -6,7 +6,7 @@ import type { Point } from "../_util/end_at.ts";
 /** Where the lessons are. */
 export const DIRECTORY = `${import.meta.dirname}/../../examples`;
 
-const KILLED_AT = import.meta.resolve("./_killed_at.ts");
+const KILLED_AT = import.meta.resolve("../_util/killed_at.ts");
 
 /** The options of Deno in the command that stands at the top of a lesson. */
 async function optionsOf(name: string): Promise<string[]> {
