@@ -170,9 +170,9 @@ class Drill {
 
   #noRun({ how }: Sitting): string {
     if (!this.#options.subject.choosesRoot) return `no run was begun (${how})`;
-    return "it has told of no run: a program has to use durable() or openRun(), to record below " +
-      "TAFFRAIL_ROOT or below its folder, and to be allowed to read TAFFRAIL_DRILL, as by " +
-      `--allow-env (${how})`;
+    return `it has told of no run (${how}): a program has to use durable() or openRun(), to record ` +
+      "below TAFFRAIL_ROOT or below its folder, and to be allowed to read TAFFRAIL_DRILL, as by " +
+      "--allow-env";
   }
 
   /** What a program has printed last; of a flow its records say more. */
