@@ -204,7 +204,7 @@ class FlowRun {
         return place.run({ ...attempt, payload, signal: this.#untilCut(signal) });
       },
       isOutside: true,
-      mayBegin: (nodeId) => this.#progress.mayBegin(nodeId),
+      mayBegin: ({ nodeId }) => this.#progress.mayBegin(nodeId),
       describe: describeNode,
       onDecided: (decided) => this.#take(decided),
       observer: {

@@ -3,7 +3,9 @@
  * again, when a run is gone on with, is asked for by another event: `test`, then `test#2`, `test#3`. The
  * attempts of a node are counted on over all of its events, so each event says which its first one is.
  */
+import { defined } from "../../_internal/errors.ts";
 import type { CaptureBundle } from "../../capture/types.ts";
+import type { ConstraintsInit, EventRetry } from "../../supervisor/types.ts";
 import type { NodeAttempt } from "../types.ts";
 
 /** The event that asks for a node. */
@@ -35,6 +37,26 @@ export function idProblem(id: string): string | undefined {
 /** The id of a Pump, which cannot be that of a node. */
 export function pumpEventId(inputCount: number): string {
   return `:pump-${inputCount}`;
+}
+
+/**
+ * What the event of an ask says beside what it asks for: which attempt its first one is, where it is not the first
+ * ask, and how it is tried where that is not as the constraints say.
+ */
+export function membersOf(
+  { eventId, firstAttempt }: Ask,
+  { retry, maxAttempts, constraints }: {
+    retry?: EventRetry;
+    /** How many attempts all asks of the node may lead to. */
+    maxAttempts?: number;
+    constraints: Pick<ConstraintsInit, "max_retries">;
+  },
+): { firstAttempt?: number; retry?: EventRetry } {
+  const repeated = REPEATED.test(eventId) ? { firstAttempt } : {};
+  if (maxAttempts === undefined) return { ...repeated, ...defined({ retry }) };
+  const { max_retries: most } = { ...constraints, ...retry };
+  const left = Math.max(0, Math.min(most, maxAttempts - firstAttempt));
+  return { ...repeated, retry: { ...retry, max_retries: left } };
 }
 
 /** All asks of a run and the attempts that they have led to. */
@@ -72,11 +94,6 @@ export class Asks {
   /** How many nodes were asked for. */
   get nodeCount(): number {
     return this.#nodes.size;
-  }
-
-  /** How often a node was asked for. */
-  countOf(nodeId: string): number {
-    return this.#nodes.get(nodeId)?.asks ?? 0;
   }
 
   /** An event has asked for a node. */

@@ -35,7 +35,7 @@ import { attemptKey, errorKindOf } from "../attempt_key.ts";
 import { messageOf } from "../error_record.ts";
 import type { AttemptEnd, EndRecord, HeldRun, NodeAttempt } from "../types.ts";
 import { runError } from "../run_error.ts";
-import { Asks, nodeOfEvent } from "./asks.ts";
+import { Asks, membersOf, nodeOfEvent } from "./asks.ts";
 import type { JournalHistory } from "./journal_history.ts";
 import {
   type DamagedLines,
@@ -54,7 +54,7 @@ import { Waits } from "./waits.ts";
 
 /** An attempt whose begin was decided on, and its end not yet. */
 interface OpenAttempt {
-  /** Whether its work was called for: known when that happens, or when it ends before. */
+  /** Whether its work was called for, once that is known. */
   readonly called: PromiseWithResolvers<boolean>;
   /** What it does, and what it was given. */
   work?: { text: NodeText; payload: Payload };
@@ -230,19 +230,18 @@ export class RunEngine {
   }
 
   /**
-   * Asks for a node, to be tried as `retry` says where that is not as the constraints do. Resolves when that
-   * is decided on, which is not on disk yet.
+   * Asks for a node, to be tried as `retry` and, for all its asks, `maxAttempts` say where the constraints do not.
+   * Resolves when that is decided on, which is not on disk yet.
    */
   async ask(
     nodeId: string,
     payload: string,
-    { retry }: { retry?: EventRetry } = {},
+    how: { retry?: EventRetry; maxAttempts?: number } = {},
   ): Promise<void> {
     const ask = this.#asks.next(nodeId);
-    const { eventId: id, firstAttempt } = ask;
-    const repeated = this.#asks.countOf(nodeId) > 0 ? { firstAttempt } : {};
-    const more = { ...repeated, ...defined({ retry }) };
-    const event = createEvent({ id, kind: "Command", at: this.#timers.now(), payload, ...more });
+    const rest = membersOf(ask, { ...how, constraints: this.#options.constraints });
+    const at = this.#timers.now();
+    const event = createEvent({ id: ask.eventId, kind: "Command", at, payload, ...rest });
     // What is no event was not asked for.
     this.#asks.add(ask);
     this.#letGoWhenLong();
@@ -398,7 +397,9 @@ export class RunEngine {
     const { mayBegin, describe, invoke, atPoint } = this.#options;
     const attempt = this.#asks.attemptOf(request.eventId, request.attempt);
     const open = this.#open.get(attemptKey(attempt))!;
-    if (mayBegin?.(attempt.nodeId) === false) return UNBEGUN;
+    const may = mayBegin?.(attempt) ?? true;
+    if (may === false) return UNBEGUN;
+    if (may !== true) return { ...may, end: open.end = may.end };
     atPoint?.(attempt, "decided");
     const { payload } = request;
     open.work = { text: describe(attempt.nodeId, payload), payload };
@@ -473,9 +474,11 @@ export class RunEngine {
     this.#open.delete(key);
     open?.called.resolve(false);
     const end = open?.end;
+    // One that was not begun has no event, and whoever has asked for it hears of it all the same.
+    const isNone = end?.error !== undefined && !wasBegun({ end });
     this.#teller.tell({
-      ...(open !== undefined && { happened: open.called.promise }),
-      event: () => nodeEnded(at, attempt, { termination, end }),
+      ...(open !== undefined && !isNone && { happened: open.called.promise }),
+      ...(!isNone && { event: () => nodeEnded(at, attempt, { termination, end }) }),
       then: () => {
         this.#untold.delete(key);
         this.#options.observer.attemptEnded(attempt, { termination, end: end ?? {}, at, isLast });

@@ -43,7 +43,10 @@ export interface EngineObserver {
     attempt: NodeAttempt,
     begin: { text: NodeText; payload: Payload; at: number },
   ): void;
-  /** An attempt that had begun has ended; `isLast`: nothing comes of its ask any more. */
+  /**
+   * An attempt that had begun has ended, or one that may not begin at all has failed by that; `isLast`: nothing
+   * comes of its ask any more.
+   */
   attemptEnded(attempt: NodeAttempt, end: AttemptEnd & { at: number; isLast: boolean }): void;
   /** The run waits at a gate, until this time where that is limited. */
   gateWaits?(gate: string, wait: WaitRecord): void;
@@ -73,8 +76,8 @@ export interface EngineOptions {
   invoke: (request: RunRequest, attempt: NodeAttempt) => Promise<AttemptEnd>;
   /** Whether the work is done outside of this process: then its begin has to be on disk before. */
   isOutside: boolean;
-  /** Whether the work of a node may begin now; else the attempt ends unbegun. */
-  mayBegin?: (nodeId: string) => boolean;
+  /** Whether the work of an attempt may begin now; else it ends unbegun, as cut off or as is said. */
+  mayBegin?: (attempt: NodeAttempt) => boolean | AttemptEnd;
   /** Says what the payload of a node asks for. */
   describe: DescribeNode;
   /** Told of every decision about a node, before it can be seen outside. */

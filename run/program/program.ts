@@ -15,12 +15,13 @@ import { PumpDriver } from "../../supervisor/driver/pump_driver.ts";
 import type { ConstraintsInit, RunRequest } from "../../supervisor/types.ts";
 import { idProblem, pumpEventId } from "../engine/asks.ts";
 import type { JournalHistory } from "../engine/journal_history.ts";
+import { wasBegun } from "../engine/lifecycle.ts";
 import type { RunEngine } from "../engine/run_engine.ts";
 import type { Decided, EngineOptions, RunEnding } from "../engine/types.ts";
 import { messageOf } from "../error_record.ts";
 import { RunError, runError } from "../run_error.ts";
 import type { RunTrace } from "../run_trace.ts";
-import { failedStepOf, StepError } from "../step_error.ts";
+import { failedStepOf } from "../step_error.ts";
 import type {
   AttemptEnd,
   CheckedStepOptions,
@@ -35,7 +36,7 @@ import { textForLine } from "./program_json.ts";
 import type { ProgramParts } from "./program_options.ts";
 import { RecordedProgram } from "./recorded_program.ts";
 import { recordedResult } from "./recorded_result.ts";
-import { causeOf, MOST_INPUT_BYTES, StepCall, type StepWork } from "./step_call.ts";
+import { MOST_INPUT_BYTES, StepCall, stepErrorOf, type StepWork } from "./step_call.ts";
 import { describeStep, invokeRecorded, payloadText, SubmittedWork } from "./submitted_work.ts";
 import { checkOf, checkWaitOptions, untilOf, valueOfGate } from "./wait_call.ts";
 
@@ -108,13 +109,14 @@ export class Program {
       invoke: (request, attempt) => this.#invoke(request, attempt, held),
       isOutside: false,
       describe: describeStep,
+      mayBegin: ({ nodeId, attempt }) => this.#steps.get(nodeId)?.call.mayBegin(attempt) ?? true,
       onDecided: (decided) => this.#take(decided),
       observer: {
         attemptBegan: (attempt, { text, payload, at }) => {
           trace?.begin(attempt, { text, input: payload, at });
         },
         attemptEnded: (attempt, end) => {
-          trace?.end(attempt, end);
+          if (wasBegun(end)) trace?.end(attempt, end);
           if (end.isLast) this.#tellEnd(attempt, end);
         },
       },
@@ -173,9 +175,9 @@ export class Program {
 
   #askFor(call: StepCall, learner: Learner): void {
     const { engine } = this.#engineFor(call.id);
-    const { id, payload, eventRetry: retry } = call;
+    const { id, payload, eventRetry: retry, maxAttempts } = call;
     this.#steps.set(id, { call, learner });
-    engine.ask(id, payload, defined({ retry })).catch((error) => {
+    engine.ask(id, payload, defined({ retry, maxAttempts })).catch((error) => {
       this.#steps.delete(id);
       this.#learning.reject(learner, error);
     });
@@ -312,25 +314,15 @@ export class Program {
   }
 
   #take(decided: Decided): void {
-    const { nodeId, decision, termination, begun, reason } = decided;
+    const { nodeId, decision, termination } = decided;
     const isFailure = decision === "Finish" && termination !== null &&
       termination !== "Completed" && termination !== "Aborted";
     if (this.#atWork === undefined) {
       if (isFailure) this.#failedNow.add(nodeId);
       return;
     }
-    const isStopped = this.signal.aborted;
-    const step = this.#steps.get(nodeId);
-    if (step === undefined) return this.#work.take(decided, { isStopped });
-    const isUntold = decision === "Skip" ? reason !== "withdrawn" : decision === "Finish" && !begun;
-    if (!isUntold || isStopped) return;
-    // Nothing of it is in the log, but the program is to hear of it.
-    this.#steps.delete(nodeId);
-    const error = new StepError(nodeId, 0, { message: `it was not begun (${reason})` });
-    void this.#atWork.engine.session.barrier().then(
-      () => this.#learning.reject(step.learner, error),
-      () => {},
-    );
+    // How steps end is told.
+    if (!this.#steps.has(nodeId)) this.#work.take(decided, { isStopped: this.signal.aborted });
   }
 
   /** The last attempt at a step has ended, and that is on disk. */
@@ -341,7 +333,7 @@ export class Program {
     const { call, learner } = step;
     this.#learning.give(learner, () => {
       if (termination === "Completed") return call.givenBy(attempt);
-      throw new StepError(nodeId, attempt, causeOf(termination, end));
+      throw stepErrorOf(nodeId, { attempt, termination, end });
     });
   }
 

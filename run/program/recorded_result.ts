@@ -5,10 +5,9 @@
 import { decodeUtf8, reasonOf, Sha256, toHex } from "../../_internal/text.ts";
 import type { EndedAttempt } from "../engine/lifecycle.ts";
 import { runError } from "../run_error.ts";
-import { StepError } from "../step_error.ts";
 import type { RunView } from "../types.ts";
 import type { RecordedProgram } from "./recorded_program.ts";
-import { causeOf, givenOf, type StepCall } from "./step_call.ts";
+import { givenOf, type StepCall, stepErrorOf } from "./step_call.ts";
 
 /** Where it is recorded. */
 interface Recording {
@@ -28,7 +27,7 @@ export async function recordedResult(
   { termination, end, attempt }: EndedAttempt,
   { view, recorded }: Recording,
 ): Promise<unknown> {
-  if (termination !== "Completed") throw new StepError(id, attempt, causeOf(termination, end));
+  if (termination !== "Completed") throw stepErrorOf(id, { attempt, termination, end });
   const { result, result_hash: hash } = end ?? {};
   const text = hash === undefined
     ? result === undefined ? undefined : JSON.stringify(result)

@@ -10,8 +10,10 @@ import { durationOfMs } from "../../_internal/event_time.ts";
 import { encodeUtf8, reasonOf } from "../../_internal/text.ts";
 import type { StandardSchema } from "../../eventlog/types.ts";
 import type { EventRetry, RunRequest, RunTermination } from "../../supervisor/types.ts";
+import { wasBegun } from "../engine/lifecycle.ts";
 import { errorRecordOf } from "../error_record.ts";
 import { ownEntries, ownVariables } from "../marks.ts";
+import { StepError } from "../step_error.ts";
 import type {
   AttemptEnd,
   CheckedStepOptions,
@@ -77,6 +79,23 @@ export class StepCall {
     this.payload = input === undefined ? "{}" : `{"input":${input}}`;
   }
 
+  /** How many attempts may be begun at all. */
+  get maxAttempts(): number | undefined {
+    return this.#options.retry?.maxAttempts;
+  }
+
+  /** Whether an attempt may begin; else how it ends, which is none then. */
+  mayBegin(attempt: number): true | AttemptEnd {
+    const { maxAttempts = Infinity } = this;
+    if (attempt <= maxAttempts) return true;
+    const begun = attempt === 2 ? "1 attempt was" : `${attempt - 1} attempts were`;
+    const error = {
+      message: `${begun} begun, and maxAttempts is ${maxAttempts}`,
+      code: "max-attempts",
+    };
+    return { termination: { Failed: "SemanticError" }, end: { begun: false, error } };
+  }
+
   /** What the program gets of an attempt that has completed. */
   givenBy(attempt: number): unknown {
     return this.#given.get(attempt);
@@ -95,20 +114,12 @@ export class StepCall {
     attempt: NodeAttempt,
     place: StepPlace,
   ): Promise<AttemptEnd> {
-    const { maxAttempts = Infinity, if: isWorthRetrying } = this.#options.retry ?? {};
-    if (attempt.attempt > maxAttempts) {
-      const message = `${
-        attempt.attempt - 1
-      } attempts were begun, and maxAttempts is ${maxAttempts}`;
-      return finalFailure({ message, code: "max-attempts" });
-    }
     let value: unknown;
     try {
       value = await this.#work(this.#contextOf(request, attempt, place));
     } catch (error) {
       if (request.signal.aborted) return endOfAborted(request.signal, place.stop);
-      const isLast = attempt.attempt >= maxAttempts || !isWorth(isWorthRetrying, error);
-      const Failed = isLast ? "SemanticError" : "RuntimeError";
+      const Failed = isWorth(this.#options.retry?.if, error) ? "RuntimeError" : "SemanticError";
       return { termination: { Failed }, end: { error: errorRecordOf(error) } };
     }
     return await this.#keep(value, attempt, place);
@@ -136,12 +147,12 @@ export class StepCall {
       json = programJson(value);
     } catch (error) {
       const message = `its result is no JSON: ${reasonOf(error)}`;
-      return finalFailure({ name: "TypeError", message, code: "not-json" }, "ValidationFailed");
+      return finalFailure({ name: "TypeError", message, code: "not-json" });
     }
     const checked = await givenOf(json?.text, this.schema);
     if ("problem" in checked) {
       const message = `its result is not what its schema says: ${checked.problem}`;
-      return finalFailure({ message, code: "schema" }, "ValidationFailed");
+      return finalFailure({ message, code: "schema" });
     }
     this.#given.set(attempt.attempt, checked.value);
     if (json === undefined) return { termination: "Completed", end: {} };
@@ -153,7 +164,7 @@ export class StepCall {
       const message =
         `its result has ${bytes.length} bytes, and ${MOST_RESULT_BYTES} is the most: ` +
         "name a file in it instead";
-      return finalFailure({ name: "RangeError", message, code: "too-large" }, "ValidationFailed");
+      return finalFailure({ name: "RangeError", message, code: "too-large" });
     }
     const sink = held.openOutput({ ...attempt, stream: "result" }, { maxBytes: bytes.length });
     sink.write(bytes, Date.now());
@@ -167,12 +178,9 @@ function inline(text: string): AttemptEnd {
   return { termination: "Completed", end: { result: JSON.parse(text) } };
 }
 
-/** A failure that is not tried again. */
-function finalFailure(
-  error: ErrorRecord,
-  Failed: "SemanticError" | "ValidationFailed" = "SemanticError",
-): AttemptEnd {
-  return { termination: { Failed }, end: { error } };
+/** A failure of what was done, which is not tried again. */
+function finalFailure(error: ErrorRecord): AttemptEnd {
+  return { termination: { Failed: "ValidationFailed" }, end: { error } };
 }
 
 /** How an attempt ended whose work was asked to end, and has thrown because of that or meanwhile. */
@@ -211,10 +219,21 @@ export async function givenOf(
   }
 }
 
-/** What a step has failed by, in the form in which it is recorded, the first time too. */
-export function causeOf(
+/** The failure of a step, by its last attempt, in the form in which it is recorded, the first time too. */
+export function stepErrorOf(
+  id: string,
+  { attempt, termination, end }: {
+    attempt: number;
+    termination: Exclude<RunTermination, "Completed">;
+    end: EndRecord | undefined;
+  },
+): StepError {
+  return new StepError(id, wasBegun({ end }) ? attempt : attempt - 1, causeOf(termination, end));
+}
+
+function causeOf(
   termination: Exclude<RunTermination, "Completed">,
-  end: Pick<EndRecord, "error"> | undefined,
+  end: EndRecord | undefined,
 ): ErrorRecord {
   // A copy: what a program does to it changes nothing that is recorded.
   if (end?.error !== undefined) return structuredClone(end.error);

@@ -1,5 +1,12 @@
 import { assertEquals } from "@std/assert";
-import { Asks, idProblem, nodeOfEvent, pumpEventId } from "../../../run/engine/asks.ts";
+import {
+  type Ask,
+  Asks,
+  idProblem,
+  membersOf,
+  nodeOfEvent,
+  pumpEventId,
+} from "../../../run/engine/asks.ts";
 import { Random } from "../../_util/random.ts";
 import { longCount, seed } from "../../_util/temp.ts";
 
@@ -15,7 +22,26 @@ Deno.test("the k-th ask for a node is its id with #k, and its attempts are count
   assertEquals(asks.attemptOf("test#2", 1), { nodeId: "test", attempt: 3 });
   // What was asked for and never begun has used no number.
   assertEquals(asks.next("test"), { eventId: "test#3", firstAttempt: 3 });
-  assertEquals([asks.countOf("test"), asks.countOf("other")], [2, 0]);
+});
+
+Deno.test("an event says which attempt is its first, and leaves no more retries than attempts are allowed", () => {
+  const constraints = { max_retries: 2 };
+  const first = { eventId: "a", firstAttempt: 1 };
+  const third = { eventId: "a#3", firstAttempt: 4 };
+  const retry = { max_retries: 5, backoff: undefined };
+  const rows: [ask: Ask, how: object, members: object][] = [
+    [first, {}, {}],
+    [third, {}, { firstAttempt: 4 }],
+    [first, { retry }, { retry }],
+    [first, { maxAttempts: 2 }, { retry: { max_retries: 1 } }],
+    [first, { maxAttempts: 9 }, { retry: { max_retries: 2 } }],
+    [first, { maxAttempts: 9, retry }, { retry }],
+    [third, { maxAttempts: 5, retry }, { firstAttempt: 4, retry: { ...retry, max_retries: 1 } }],
+    [third, { maxAttempts: 3, retry }, { firstAttempt: 4, retry: { ...retry, max_retries: 0 } }],
+  ];
+  for (const [ask, how, members] of rows) {
+    assertEquals(membersOf(ask, { ...how, constraints }), members);
+  }
 });
 
 Deno.test("an id is split at its last #, and one that could be taken for an ask is none", () => {
