@@ -1,6 +1,6 @@
 import { checkFunction } from "../_internal/errors.ts";
-import { openProgram } from "./program/open_program.ts";
-import { checkOptions, type OpenRunOptions } from "./program/program_options.ts";
+import type { Program } from "./program/program.ts";
+import type { OpenRunOptions } from "./program/program_options.ts";
 import { Run } from "./run.ts";
 
 /**
@@ -44,7 +44,6 @@ import { Run } from "./run.ts";
  * ```
  */
 export async function openRun(options: OpenRunOptions): Promise<Run> {
-  checkOptions(options);
   return new Run(await openProgram(options));
 }
 
@@ -98,7 +97,6 @@ export async function durable<T>(
   program: (run: Run) => T | Promise<T>,
 ): Promise<T> {
   checkFunction(program, "the program");
-  checkOptions(options);
   const opened = await openProgram(options);
   const run = new Run(opened);
   const stopped = untilStopped(opened.signal);
@@ -115,6 +113,11 @@ export async function durable<T>(
   }
   await opened.finishWell(value);
   return opened.output as T;
+}
+
+/** What a run takes is loaded with the first one: a program that only may run something starts without it. */
+async function openProgram(options: OpenRunOptions): Promise<Program> {
+  return await (await import("./program/open_program.ts")).openProgram(options);
 }
 
 async function callProgram<T>(program: (run: Run) => T | Promise<T>, run: Run): Promise<T> {

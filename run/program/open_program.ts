@@ -29,7 +29,7 @@ import { readLogOf, type RunLog } from "../engine/run_log.ts";
 import { openFileRoot } from "../file_root/file_root.ts";
 import type { Drill } from "../drill_point.ts";
 import { grantedVariable, runToResume } from "../marks.ts";
-import { constraintsOf, type OpenRunOptions } from "./program_options.ts";
+import { checkOptions, constraintsOf, type OpenRunOptions } from "./program_options.ts";
 import { asRunError, RunError, runError } from "../run_error.ts";
 import { openTrace, type RunTrace } from "../run_trace.ts";
 import type { HeldRun, RunAbout, RunsRoot, RunView } from "../types.ts";
@@ -50,6 +50,7 @@ interface Wanted {
 
 /** Opens the run that the options name. */
 export async function openProgram(options: OpenRunOptions): Promise<Program> {
+  checkOptions(options);
   const { root: given } = options;
   await using own = new AsyncDisposableStack();
   const root = typeof given === "string" ? own.use(openFileRoot(absoluteRoot(given))) : given;
