@@ -108,7 +108,10 @@ async function afterTurn(): Promise<void> {
   await microtasks();
 }
 
+/** Awaited as it is, where each await of a value makes a promise, and two thirds of what it costs. */
+const resolved = Promise.resolve();
+
 /** Resolves when the microtasks that wait have run, and those that they lead to, but for very long chains. */
 export async function microtasks(): Promise<void> {
-  for (let awaits = 0; awaits < MOST_AWAITS; awaits++) await undefined;
+  for (let awaits = 0; awaits < MOST_AWAITS; awaits++) await resolved;
 }

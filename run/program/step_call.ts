@@ -23,6 +23,7 @@ import type {
   NodeAttempt,
   StepContext,
   StepOptions,
+  StepRetry,
 } from "../types.ts";
 import { programJson, textForLine } from "./program_json.ts";
 
@@ -244,15 +245,29 @@ function causeOf(
   return { message: `it answered ${termination.Failed}` };
 }
 
+const OPTION_TYPES = { timeoutMs: "number?", retry: "object?", schema: "object?" } as const;
+const RETRY_TYPES = {
+  maxRetries: "number?",
+  maxAttempts: "number?",
+  delayMs: "number?",
+  factor: "number?",
+  maxDelayMs: "number?",
+  if: "function?",
+} as const;
+
 function checkOptions(options: StepOptions | CheckedStepOptions<unknown>): void {
-  checkTypes(options, { timeoutMs: "number?", retry: "object?", schema: "object?" });
+  checkTypes(options, OPTION_TYPES);
   if ("schema" in options) checkSchema(options.schema);
-  const { retry = {}, timeoutMs } = options;
-  const types = { maxRetries: "number?", maxAttempts: "number?", delayMs: "number?" } as const;
-  checkTypes(retry, { ...types, factor: "number?", maxDelayMs: "number?", if: "function?" });
+  const { retry, timeoutMs } = options;
+  // Most steps say nothing of it.
+  if (retry !== undefined) checkRetry(retry);
   if (timeoutMs !== undefined && !(timeoutMs > 0)) {
     throw new RangeError(`Cannot use timeoutMs ${timeoutMs}: it is not more than 0`);
   }
+}
+
+function checkRetry(retry: StepRetry): void {
+  checkTypes(retry, RETRY_TYPES);
   const { maxRetries = 0, maxAttempts = 1, delayMs = 0, factor = 1, maxDelayMs = 0 } = retry;
   checkCount({ maxRetries }, 0);
   checkCount({ maxAttempts }, 1);
