@@ -152,7 +152,10 @@ export function checkInteger(
 
 /** A duration or a time: whole seconds and less than a second of nanoseconds (J-9). */
 export function checkDuration(value: unknown, name: string): Duration {
-  const { secs, nanos, ...others } = checkObject(value, name);
+  if (!isObject(value)) {
+    throw new TypeError(`Cannot use ${name}: expected { secs, nanos }, got ${describe(value)}`);
+  }
+  const { secs, nanos, ...others } = value;
   checkKeys(others, name, ["secs", "nanos"]);
   return Object.freeze({
     secs: checkInteger(secs, `${name}.secs`),

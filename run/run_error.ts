@@ -120,11 +120,11 @@ export function asRunError(error: unknown, where: { runId: string; path: string 
     const { kind, message, details, remedy, cause } = error;
     const known = KINDS[kind];
     if (known === undefined) return error;
-    return new RunError(known, message, {
-      details: { ...details, runId: where.runId },
-      remedy,
-      cause: cause ?? error,
-    });
+    const options = { details: { ...details, runId: where.runId }, cause: cause ?? error };
+    if (known === "live" && remedy === undefined) {
+      return runError(known, message, { ...options, remedy: "wait until that has ended" });
+    }
+    return new RunError(known, message, { ...options, remedy });
   }
   const message = `Cannot use the run ${where.runId}: ${where.path}: ${reasonOf(error)}`;
   return new RunError("io", message, { details: where, cause: error });

@@ -104,7 +104,7 @@ function isPlain(value: unknown, depth: number): boolean {
 function refuseChange(value: unknown, path: string, member: unknown): unknown {
   const type = typeof member === "object" && member !== null ? changedTypeOf(member) : undefined;
   if (type === undefined) return refuseLoss(value, path, member);
-  throw new TypeError(`${path} is of type ${type}, which JSON would change: give it as plain JSON`);
+  throw new TypeError(`${path} is of type ${type}, which JSON would change`);
 }
 
 /** The type of an object of which JSON makes another one; undefined for what it keeps. */

@@ -147,7 +147,7 @@ export class StepCall {
     try {
       json = programJson(value);
     } catch (error) {
-      const message = `its result is no JSON: ${reasonOf(error)}`;
+      const message = `its result is no JSON: ${reasonOf(error)}: give it as plain JSON`;
       return finalFailure({ name: "TypeError", message, code: "not-json" });
     }
     const checked = await givenOf(json?.text, this.schema);

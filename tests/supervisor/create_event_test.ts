@@ -166,7 +166,7 @@ Deno.test("createEvent() names the field that is wrong", () => {
   const make = (wrong: object) => () => createEvent({ ...good, ...wrong });
   assertThrows(make({ id: 1 }), TypeError, "event.id: expected a string");
   assertThrows(make({ kind: "Tick" as ExternalEventKind }), TypeError, "event.kind: expected Pump");
-  assertThrows(make({ at: null }), TypeError, "event.at: expected an object");
+  assertThrows(make({ at: null }), TypeError, "event.at: expected { secs, nanos }");
   assertThrows(make({ at: { secs: 1 } }), TypeError, "event.at.nanos");
   assertThrows(make({ at: { secs: 1, nanos: 0, x: 1 } }), TypeError, 'unknown field "x"');
   assertThrows(make({ at: at(0.5) }), RangeError, "event.at.secs");

@@ -191,7 +191,11 @@ Deno.test("what a withdrawal says is checked, and an impossible one ends a core"
     [undefined, TypeError, "Cannot use withdrawal: expected an object, got undefined"],
     [{}, TypeError, "Cannot use withdrawal.episodeId: expected a number, got undefined"],
     [{ episodeId: -1 }, RangeError, "Cannot use withdrawal.episodeId: expected an integer"],
-    [{ episodeId: 0, at: 1 }, TypeError, "Cannot use withdrawal.at: expected an object, got 1"],
+    [
+      { episodeId: 0, at: 1 },
+      TypeError,
+      "Cannot use withdrawal.at: expected { secs, nanos }, got 1",
+    ],
   ];
   for (const [withdrawal, kind, message] of refused) {
     await assertRejects(() => supervisor.withdraw(withdrawal as never), kind, message);
