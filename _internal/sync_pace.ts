@@ -16,11 +16,10 @@ export interface SyncOptions {
 
 /** A sync that takes longer is slow: so long the event loop may stand still. */
 const FAST_SYNC_MS = 1;
-/**
- * So many syncs in a row have to be fast before one blocks: at first; after a slow one for each millisecond that it
- * took, as one that is just slow may only have been measured beside other work; and at most.
- */
-const FAST_SYNCS = { atFirst: 4, perSlowMs: 8, most: 32 };
+/** So many syncs in a row have to be fast before one blocks at first. */
+const FAST_AT_FIRST = 4;
+/** After a slow one as many as it took milliseconds, and at most so many. */
+const MOST_FAST = 32;
 /** Then one leaves the event loop free, so that timers and signals get their turn. */
 const MOST_BLOCKING_IN_A_ROW = 16;
 
@@ -30,7 +29,7 @@ const MOST_BLOCKING_IN_A_ROW = 16;
  * Each sync is measured, whichever its form.
  */
 export class SyncPace {
-  #fastToGo: number = FAST_SYNCS.atFirst;
+  #fastToGo = FAST_AT_FIRST;
   #blockingInARow = 0;
 
   /** Whether the next sync may block. */
@@ -44,8 +43,7 @@ export class SyncPace {
     { isBlocking, isTurnOver = false }: { isBlocking: boolean; isTurnOver?: boolean },
   ): void {
     this.#blockingInARow = isBlocking && !isTurnOver ? this.#blockingInARow + 1 : 0;
-    const { perSlowMs, most } = FAST_SYNCS;
     if (ms <= FAST_SYNC_MS) this.#fastToGo = Math.max(0, this.#fastToGo - 1);
-    else this.#fastToGo = Math.max(this.#fastToGo, Math.min(most, Math.ceil(ms * perSlowMs)));
+    else this.#fastToGo = Math.max(this.#fastToGo, Math.min(MOST_FAST, Math.ceil(ms)));
   }
 }
