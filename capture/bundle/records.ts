@@ -8,6 +8,7 @@ import {
 } from "../../_internal/errors.ts";
 import { contextOfPayload, ExternalEventPayloadError } from "../../_internal/event_payload.ts";
 import { decodeUtf8, encodeUtf8 } from "../../_internal/text.ts";
+import { copyOfPlain } from "../../_internal/wire_json/json_value.ts";
 import type {
   CompletionInput,
   DecisionLogEntry,
@@ -183,7 +184,7 @@ function beyondV3(
 }
 
 function copyOfRetry(retry: EventRetry | undefined): EventRetry | undefined {
-  return retry === undefined ? undefined : structuredClone(retry);
+  return retry === undefined ? undefined : copyOfPlain(retry);
 }
 
 /** The bytes of a payload, which v3 says as numbers and this project's format as their text. */
@@ -215,7 +216,7 @@ export function recordEventInput(event: ExternalEvent): EventInputRecord {
     payload: textOf(event),
     payload_hash: computePayloadHash(payload),
     ...(firstAttempt !== undefined && { first_attempt: firstAttempt }),
-    ...(retry !== undefined && { retry: structuredClone(retry) }),
+    ...(retry !== undefined && { retry: copyOfPlain(retry) }),
   };
 }
 

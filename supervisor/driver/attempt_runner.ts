@@ -172,10 +172,22 @@ export class AttemptRunner {
   #requestOf({ origin, episodeId, attempt }: Attempt, signal: AbortSignal): RunRequest {
     const { graphId } = this.#rules;
     const { deadline } = retryRulesOf(this.#rules, origin);
-    const { id: eventId, context } = origin;
-    const bare = { graphId, eventId, episodeId, attempt, context, payload: {}, signal };
-    const request = deadline === null ? bare : { ...bare, deadline };
-    return origin.payload.length === 0 ? request : withPayload(request, origin.payload);
+    const { id: eventId, context, payload: bytes } = origin;
+    let payload: RunRequest["payload"] | undefined;
+    const request = {
+      graphId,
+      eventId,
+      episodeId,
+      attempt,
+      context,
+      // Read when it is asked for: most never ask, and one that is no JSON keeps nothing from being run. It is
+      // read anew for each attempt, which may change what it gets.
+      get payload() {
+        return payload ??= payloadObject(bytes);
+      },
+      signal,
+    };
+    return deadline === null ? request : Object.assign(request, { deadline });
   }
 
   #onAnswer(running: RunningAttempt, answer: unknown): void {
@@ -233,16 +245,6 @@ export function readEnd(end: unknown, name: string): { end?: JsonObject } {
 /** An attempt as the outside knows it. */
 export function refOf({ episodeId, attempt, origin }: Attempt): AttemptRef {
   return { eventId: origin.id, episodeId, attempt };
-}
-
-/**
- * A request whose payload is read when it is asked for: most never ask, and one that is no JSON keeps
- * nothing from being run. It is read anew for each attempt, which may change what it gets.
- */
-function withPayload(request: RunRequest, bytes: Uint8Array): RunRequest {
-  let payload: RunRequest["payload"] | undefined;
-  const get = () => payload ??= payloadObject(bytes);
-  return Object.defineProperty(request, "payload", { get, enumerable: true });
 }
 
 function isPromiseLike(value: unknown): value is PromiseLike<unknown> {
