@@ -23,6 +23,7 @@ import { processes } from "./topics/processes.ts";
 import { read } from "./topics/read.ts";
 import { root } from "./topics/root.ts";
 import { start } from "./topics/start.ts";
+import { steps } from "./topics/steps.ts";
 import { trace } from "./topics/trace.ts";
 import { store } from "./topics/store.ts";
 import { storeOpen, storePage } from "./topics/store_read.ts";
@@ -46,6 +47,7 @@ const TOPICS: readonly Topic[] = [
   command,
   flow,
   longFlow,
+  steps,
   root,
   memory,
 ];
