@@ -74,6 +74,8 @@ export interface PipeCompleted extends RunEventBase {
   duration_ms?: number;
   /** The nodes that were skipped, each with why. */
   skipped?: Record<string, string>;
+  /** What a program has ended with: any JSON. */
+  output?: unknown;
 }
 
 /** A run ended otherwise. */
@@ -112,6 +114,10 @@ export interface NodeCompleted extends RunEventBase {
   type: "node.completed";
   /** The node. */
   node_id: string;
+  /** What the step of a program has given: any JSON; left out where that is long, or nothing. */
+  output?: unknown;
+  /** The SHA-256 of that, in hexadecimal digits, where it is long and kept in a file. */
+  result_hash?: string;
   /** A digest of what it gave. */
   output_hash?: string;
   /** A digest of what it printed as errors, where it was a command. */

@@ -65,6 +65,8 @@ type ResumeErrorKind =
   | "live"
   | "own-command"
   | "no-flow"
+  | "no-command"
+  | "no-program"
   | "other-flow"
   | "no-journal"
   | "newer"

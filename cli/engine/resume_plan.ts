@@ -58,6 +58,12 @@ export interface ResumePlan {
   digests: ValueDigests | undefined;
 }
 
+/** Why this cannot start a program. */
+const OF_PROGRAM =
+  "it is the run of a program, which has not recorded by what it is started: start " +
+  'that again, it goes on with the run by its runId, or by resume: "newest"; with "command" among ' +
+  "the options of openRun or durable this verb starts it";
+
 type Resumed = FlowChoice & {
   root: string;
   runId: string;
@@ -201,9 +207,11 @@ async function keptFlow(run: { root: string; runId: string }): Promise<FlowRecor
   });
   if (record !== undefined) return record;
   const recovered = await recoverCapture(runPaths(root, runId).journal).catch(() => undefined);
-  if (recovered !== undefined && isOfCommands(recovered.bundle) === false) {
-    const problem = "it is the run of a program, and not of a flow; start the program again";
-    throw new ResumeError("no-flow", problem, { runId });
+  const isOfCommand = recovered && isOfCommands(recovered.bundle);
+  // The command keeps the flow before it asks for anything.
+  const hasNoFlow = isOfCommand === undefined && damage === undefined;
+  if (recovered !== undefined && (isOfCommand === false || hasNoFlow)) {
+    throw new ResumeError("no-command", OF_PROGRAM, { runId });
   }
   const isInJournal = recovered !== undefined &&
     await flowOfCapture(recovered.bundle) !== undefined;
@@ -216,12 +224,8 @@ async function keptFlow(run: { root: string; runId: string }): Promise<FlowRecor
   if (isInJournal) {
     throw new ResumeError("no-flow", `it has no flow.json: ${repair}`, { runId });
   }
-  const hasAsked = recovered !== undefined &&
-    recovered.bundle.decisions.length + recovered.undecided.length > 0;
-  const problem = hasAsked
-    ? "it is the run of a program of yours, and not of a flow; start that program again"
-    : "it has no flow.json: it died before it began, or another program recorded it; " +
-      "run its flow again";
+  const problem = "it has no flow.json: it died before it began, or another program recorded it; " +
+    "run its flow again";
   throw new ResumeError("no-flow", problem, { runId });
 }
 

@@ -7,6 +7,7 @@ import type { RunFold } from "../../eventlog/derive_run_state.ts";
 import { exists } from "../files.ts";
 import { flowOfRecord, type FlowRecord, readFlowRecord } from "../flow/flow_record.ts";
 import { flowOfCapture, flowProvenance, isOfCommands } from "../flow/node_event.ts";
+import { programAbout } from "../reading/program_about.ts";
 import { logProblem } from "../reading/find_run.ts";
 import type { RunLog } from "../../run/engine/run_log.ts";
 import {
@@ -15,7 +16,7 @@ import {
   MAKE_BUNDLE,
   MAKE_JOURNAL,
 } from "./inspect_capture.ts";
-import { inspectDifferences, inspectLost, journalOfRun } from "./inspect_log.ts";
+import { inspectDifferences, inspectLost, inspectResults, journalOfRun } from "./inspect_log.ts";
 import { inspectOutputs } from "./inspect_outputs.ts";
 import { intactText, isOfNewerFormat } from "./inspect_run_file.ts";
 import { inspectFollowing } from "./inspect_store.ts";
@@ -62,7 +63,10 @@ export async function inspectAgreement(
   // Damage explains what is missing.
   const journal = isSound && recovered !== undefined ? journalOfRun(recovered, fold) : undefined;
   const ofLog = isSound && !run.live ? inspectLost(problem, { fold, journal }) : [];
-  if (journal !== undefined) ofLog.push(...inspectDifferences(problem, { fold, journal }));
+  if (journal !== undefined) {
+    ofLog.push(...inspectDifferences(problem, { fold, journal }));
+    ofLog.push(...inspectResults(problem, { ...run, journal }));
+  }
   found.push(...ofLog);
   const [resumed, record] = [recovered?.resumed ?? [], await recordOf(run)];
   found.push(...await inspectOutputs(run, { fold, journal, resumed, record }));
@@ -114,11 +118,25 @@ function isOfTheCommand(
   { log, capture }: Pick<ReadRecords, "log" | "capture">,
 ): boolean {
   const { flow, nodes, processes } = runPaths(root, runId);
-  if ([flow, nodes, processes].some(exists)) return true;
-  const hasCommand = [capture.recovered?.bundle, capture.bundle].some((bundle) => {
-    return bundle !== undefined && isOfCommands(bundle) === true;
+  if ([flow, processes].some(exists)) return true;
+  const kinds = [capture.recovered?.bundle, capture.bundle].map((bundle) => {
+    return bundle && isOfCommands(bundle);
   });
-  return hasCommand || (log !== undefined && hasErrorHash(log.fold));
+  if (kinds.includes(true)) return true;
+  // The results of a program's steps are kept there, too.
+  if (kinds.includes(false) || programAbout(root, runId)?.command !== undefined) return false;
+  return hasOutputs(nodes) || (log !== undefined && hasErrorHash(log.fold));
+}
+
+/** Whether anything was printed: the results of steps are kept in the same place. */
+function hasOutputs(nodes: string): boolean {
+  try {
+    const files = Array.from(Deno.readDirSync(nodes), ({ name }) => name);
+    return files.some((name) => !name.endsWith(".result"));
+  } catch {
+    // Whatever else stands there was put there.
+    return exists(nodes);
+  }
 }
 
 function hasErrorHash(fold: RunFold): boolean {

@@ -1,5 +1,7 @@
 /** The log of a run compared with its capture journal, which is written first. */
 import type { RecoveredCapture } from "../../capture/session/recover_capture.ts";
+import { readRunSync } from "../../eventlog/read_run.ts";
+import type { NodeCompleted, RunEvent } from "../../eventlog/run_event.ts";
 import type { RunFold } from "../../eventlog/derive_run_state.ts";
 import type { AttemptInfo } from "../../eventlog/run_state.ts";
 import { attemptKey, errorKindOf } from "../../run/attempt_key.ts";
@@ -83,6 +85,50 @@ export function inspectDifferences(
   return found.map((message) => problem("log", "differs", message));
 }
 
+/**
+ * Where the log has other results than the journal, which it has them from. What only one of the two has is
+ * told otherwise.
+ */
+export function inspectResults(
+  problem: MakeProblem,
+  { root, runId, journal: { history, ends } }: {
+    root: string;
+    runId: string;
+    journal: JournalOfRun;
+  },
+): Problem[] {
+  const recorded = new Map(ends.map((ended) => [attemptKey(ended), ended.end ?? {}]));
+  const hasResults = ends.some(({ end = {} }) => "result" in end || "result_hash" in end);
+  if (!hasResults && history.ended?.output === undefined) return [];
+  const found: string[] = [];
+  let end: unknown;
+  for (const { events } of readRunSync<RunEvent>(root, runId)) {
+    for (const { event } of events) {
+      if (event.type === "pipe.completed") end = event.output;
+      if (event.type !== "node.completed" || typeof event.node_id !== "string") continue;
+      const { node_id: nodeId, attempt = 1, output, result_hash: hash } = event as NodeCompleted;
+      const own = recorded.get(attemptKey({ nodeId, attempt }));
+      if (own === undefined) continue;
+      const isSame = isSameJson(output, own.result) && hash === own.result_hash;
+      if (!isSame) found.push(`step ${nodeId} (attempt ${attempt}) gave`);
+    }
+  }
+  const isOver = history.ended?.state === "Completed" && !history.missingWords().length;
+  if (isOver && !isSameJson(end, history.ended?.output)) found.push("the run gave");
+  return found.map((what) => {
+    return problem(
+      "log",
+      "differs",
+      `what it says that ${what} is not what the capture journal has`,
+    );
+  });
+}
+
+/** Numbers may be spelt in two ways. */
+function isSameJson(one: unknown, other: unknown): boolean {
+  return plain(one) === plain(other);
+}
+
 function differenceOf(fold: RunFold, ended: EndedAttempt): string | undefined {
   const { nodeId, attempt, termination, end } = ended;
   const logged = fold.attemptOf(nodeId, attempt);
@@ -103,4 +149,8 @@ function differenceOf(fold: RunFold, ended: EndedAttempt): string | undefined {
 
 function statusText(status: Exclude<AttemptInfo["status"], "Running">): string {
   return typeof status === "string" ? status.toLowerCase() : status.Failed.kind;
+}
+
+function plain(value: unknown): string | undefined {
+  return value === undefined ? undefined : JSON.stringify(JSON.parse(JSON.stringify(value)));
 }

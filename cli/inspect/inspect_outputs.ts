@@ -3,7 +3,7 @@
  * none of an attempt there are those of the log.
  */
 import { denoFilePort, lookAtSync } from "../../_internal/file_port.ts";
-import { outputPath, type OutputStream } from "../../_internal/root_layout.ts";
+import { outputPath } from "../../_internal/root_layout.ts";
 import { reasonOf } from "../../_internal/text.ts";
 import type { ResumedRecord } from "../../capture/types.ts";
 import type { RunFold } from "../../eventlog/derive_run_state.ts";
@@ -35,6 +35,8 @@ interface AttemptDigests {
   attempt: number;
   out: string | undefined;
   err: string | undefined;
+  /** The digest of the result of a step, where that is kept as a file. */
+  result?: string | undefined;
   /** Who has them. */
   source: "journal" | "log";
   /** In which sitting it ended; undefined where that is not known. */
@@ -50,11 +52,12 @@ export async function inspectOutputs(run: InspectedRun, facts: OutputFacts): Pro
   const found: Problem[] = [];
   let mayBeLost: ((attempt: AttemptDigests) => boolean) | undefined;
   for (const digests of digestsIn(facts)) {
-    for (const stream of ["out", "err"] as const) {
+    for (const stream of ["out", "err", "result"] as const) {
       const problem = await inspectOutput(run, digests, stream);
       if (problem === undefined) continue;
       mayBeLost ??= lossesOf(run, facts);
-      const isLost = problem.kind !== "unreadable" && mayBeLost(digests);
+      // A result is on disk before it counts.
+      const isLost = stream !== "result" && problem.kind !== "unreadable" && mayBeLost(digests);
       if (!isLost) found.push(problem);
       else found.push({ ...problem, kind: "lost-output", message: `${problem.message}; ${LOST}` });
     }
@@ -68,8 +71,11 @@ function* digestsIn({ fold, journal }: OutputFacts): Generator<AttemptDigests> {
   const known = new Set<string>();
   for (const { nodeId, attempt, end, sitting } of journal?.ends ?? []) {
     known.add(attemptKey({ nodeId, attempt }));
-    const { output_hash: out, error_hash: err } = end ?? {};
-    if (isFileName(nodeId)) yield { nodeId, attempt, out, err, source: "journal", sitting };
+    const { output_hash: out, error_hash: err, result_hash: hash } = end ?? {};
+    const result = hash && `sha256:${hash}`;
+    const digests = { nodeId, attempt, result, source: "journal", sitting } as const;
+    if (isFileName(nodeId)) yield { ...digests, out, err };
+    else yield { ...digests, out: undefined, err: undefined };
   }
   for (const { id: nodeId } of fold.nodes()) {
     if (!isFileName(nodeId)) continue;
@@ -110,7 +116,7 @@ function lossesOf(
 async function inspectOutput(
   { root, runId }: InspectedRun,
   digests: AttemptDigests,
-  stream: OutputStream,
+  stream: "out" | "err" | "result",
 ): Promise<Problem | undefined> {
   const { nodeId, attempt, source } = digests;
   const expected = digests[stream];
@@ -119,6 +125,12 @@ async function inspectOutput(
   const problem = await compareOutput(path, { expected, source });
   if (problem === undefined) return undefined;
   const place = { run_id: runId, part: "output", path } as const;
+  if (stream === "result") {
+    const what = `the result of step ${nodeId} (attempt ${attempt})`;
+    const remedy =
+      `restore it from a copy, or have the step made again: retryFailed: ["${nodeId}"]`;
+    return fileProblem(place, { ...problem, message: `${what} ${problem.message}; ${remedy}` });
+  }
   const what = `what node ${nodeId} printed in attempt ${attempt}`;
   return fileProblem(place, { ...problem, message: `${what} ${problem.message}` });
 }

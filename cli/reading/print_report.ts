@@ -4,8 +4,8 @@ import { readOutputTail } from "../process/output_file.ts";
 import { columnWidth, commandLine, printableLine } from "../text/printable.ts";
 import type { Colour, Screen } from "../text/screen.ts";
 import { formatDuration, formatTime } from "../text/units.ts";
-import { exists } from "../files.ts";
 import { commandHint } from "./find_run.ts";
+import { goOnHint, programAbout } from "./program_about.ts";
 import { type Outcome, outcomeOf, outcomeText, reasonText } from "./run_outcome.ts";
 import type { AttemptReport, NodeReport, RunReport } from "./run_report.ts";
 import type { OtherLog } from "./run_summary.ts";
@@ -19,8 +19,8 @@ export function printReport(screen: Screen, report: RunReport, root: string): vo
   printTitle(screen, report.run_id, report.outcome);
   const reason = typeof report.state === "object" ? report.state.Aborted.reason : undefined;
   if (reason !== undefined) screen.line(`reason  ${printableLine(reasonText(reason))}`);
-  if (reason !== undefined && hasFlow(root, report.run_id)) {
-    screen.line(`go on   ${commandHint("resume", { root, runId: report.run_id })}`);
+  if (reason !== undefined) {
+    screen.line(`go on   ${goOnHint({ root, runId: report.run_id })}`);
   }
   if (report.is_suspended) {
     const stop = commandHint("stop", { root, runId: report.run_id });
@@ -77,15 +77,11 @@ function* idsOf({ nodes }: RunReport): Generator<string> {
   for (const { id } of nodes) yield printableLine(id);
 }
 
-/** What the command runs has its flow beside the log, and can be gone on with by it. */
-function hasFlow(root: string, runId: string): boolean {
-  return exists(runPaths(root, runId).flow);
-}
-
 /** What is wrong with a run that has no end, and what to do. */
 export function orphanLines(run: { root: string; runId: string }): string[] {
   const what = "it has no end, and nobody works on it any more.";
-  if (!hasFlow(run.root, run.runId)) {
+  const program = programAbout(run.root, run.runId);
+  if (program !== undefined && program.command === undefined) {
     return [what, "A program of yours recorded it, or it died before it began: start that anew."];
   }
   return [

@@ -22,6 +22,7 @@ import { processLinesOf } from "../process/process_log.ts";
 import { HOLD_TIMEOUT_MS, isSuspended } from "../process/run_holder.ts";
 import { commandHint, findReadableRun } from "../reading/find_run.ts";
 import { isNewer, newerText, unusableBundle } from "../reading/open_capture.ts";
+import { programAbout } from "../reading/program_about.ts";
 import { displayOf, type RunDisplay } from "../reading/run_display.ts";
 import { readRunLog, type RunLog } from "../../run/engine/run_log.ts";
 import { readRunReport } from "../reading/run_report.ts";
@@ -77,7 +78,13 @@ always, is looked at anew where what it ran after is asked for again; a failure
 that "allow_failure" allows stands.
 What is printed, and exit codes, are those of the verb that began the run: a
 command of exec, and tasks, have their output and exit codes passed on. One that
-cannot be gone on with, or has completed, is exit code 1, and nothing was begun.`,
+cannot be gone on with, or has completed, is exit code 1, and nothing was begun.
+
+The run of a program (openRun, durable) is gone on with by that: it is started
+again by the "command" that it has recorded, in the folder where it began, and
+finds the run by TAFFRAIL_RESUME. Its streams, signals and exit code are passed
+on; only --wait, --assume-ended, --grace and --json are for it. Where it ends
+well and has not gone on with its run, the exit code is 1.`,
 
   async run(args) {
     const kinds = {
@@ -94,6 +101,7 @@ cannot be gone on with, or has completed, is exit code 1, and nothing was begun.
     const wanted = onlyOperand("resume", operands, "run");
     const runId = await findReadableRun(root, wanted, (id) => mayBeOpen(root, id));
     const settings = {
+      ofFlows: OF_FLOWS.filter((name) => options[name] !== undefined),
       root,
       runId,
       json,
@@ -109,6 +117,18 @@ cannot be gone on with, or has completed, is exit code 1, and nothing was begun.
     return await resumeRun(settings);
   },
 };
+
+/** What only flows know: a program says itself what of it runs again. */
+const OF_FLOWS = [
+  "flow",
+  "accept",
+  "rerun",
+  "failed-only",
+  "keep-going",
+  "trace",
+  "max-output",
+  "mask",
+] as const;
 
 /** Whether a run has no end; one that cannot be read may have none. */
 function mayBeOpen(root: string, runId: string): boolean {
@@ -131,6 +151,8 @@ interface ResumeOptions extends RunSettings, FlowChoice {
   waits: boolean;
   /** Assume that nothing is left where that cannot be found out. */
   assumesEnded: boolean;
+  /** Options that were given and that only flows know. */
+  ofFlows: readonly string[];
 }
 
 /** A run that is held, and what is to be done of it. */
@@ -164,6 +186,17 @@ async function resumeRun(options: ResumeOptions): Promise<number> {
   refuseEnded(runId, log.fold.state().state);
   await refuseNewer(root, runId);
   const history = await readHistory({ root, view: held.view, fold: log.fold });
+  const program = programAbout(root, runId);
+  if (program?.command !== undefined) {
+    const { resumeProgram } = await import("../engine/resume_program.ts");
+    const { command } = program;
+    return await resumeProgram(options, {
+      program: { ...program, command },
+      runs,
+      hold: hold.move(),
+      interrupts,
+    });
+  }
   const plan = await planResume({ ...options, digestKey: () => runs.digestKey() }, history);
   const prepared = { runs, held, hold: hold.move(), log, history, plan, interrupts };
   // Up to here nothing was to run, so whatever went wrong is a failure like that of any verb.

@@ -4,7 +4,6 @@ import type { StoppedOrphan } from "../engine/stop_orphan.ts";
 import { waitUntil } from "../process/end_processes.ts";
 import { findHolder } from "../process/run_holder.ts";
 import { findRun } from "../reading/find_run.ts";
-import { orphanLines } from "../reading/print_report.ts";
 import { endText, outcomeOf, reasonText } from "../reading/run_outcome.ts";
 import { type Listed, stateWordOf, summarizeRun } from "../reading/run_summary.ts";
 import { printableLine } from "../text/printable.ts";
@@ -82,7 +81,7 @@ aborted, orphan, other, unreadable.`,
       screen.line(JSON.stringify({ run_id: runId, ...sent, is_live: live, state }));
     } else {
       for (
-        const line of linesOf(summary, {
+        const line of await linesOf(summary, {
           root,
           live,
           hadEnd: sent.pid === null && !wasOrphan,
@@ -170,10 +169,10 @@ async function signalHolder(
   }
 }
 
-function linesOf(
+async function linesOf(
   run: Listed,
   { root, live, hadEnd, sent }: { root: string; live: boolean; hadEnd: boolean; sent: Sent },
-): string[] {
+): Promise<string[]> {
   const { run_id: id } = run;
   const already = hadEnd ? " already" : "";
   if (live) {
@@ -191,5 +190,6 @@ function linesOf(
     if (reason.startsWith("cancelled")) return [`run ${id} was${already} ${reason}`];
     return [`run ${id} ${endText(outcomeOf(run))}${already}: ${reason}`];
   }
+  const { orphanLines } = await import("../reading/print_report.ts");
   return [`run ${id} is not over:`, ...orphanLines({ root, runId: id })];
 }

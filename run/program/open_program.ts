@@ -78,13 +78,27 @@ let isToldTaken = false;
 /** The run that `taffrail resume` has this program go on with, if it is one of this name. */
 async function toldRun(root: RunsRoot, options: OpenRunOptions): Promise<string | undefined> {
   const told = isToldTaken ? undefined : runToResume();
-  if (told === undefined || told.root !== root.name) return undefined;
+  if (told === undefined || !isSameRoot(told.root, root.name)) return undefined;
   const { runId } = told;
   if (options.runId !== undefined && options.runId !== runId) return undefined;
   const about = await root.view(runId).document("run.json");
   if (about === undefined || nameIn(about) !== options.name) return undefined;
   isToldTaken = true;
   return runId;
+}
+
+/** A root may have several paths, where it is behind a link. */
+function isSameRoot(told: string, own: string): boolean {
+  if (told === own) return true;
+  const { permissions, realPathSync } = requireDeno();
+  const isOwnPath = isAbsolute(own) && [told, own].every((path) => {
+    return permissions.querySync({ name: "read", path }).state === "granted";
+  });
+  try {
+    return isOwnPath && realPathSync(told) === realPathSync(own);
+  } catch {
+    return false;
+  }
 }
 
 function nameIn(document: Uint8Array): unknown {

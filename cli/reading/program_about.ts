@@ -1,0 +1,48 @@
+/**
+ * What a run of a program is known by: its `run.json` says which program that is, and how it is started. A run
+ * of the command is known by its flow, and is none of a program whatever else it has.
+ */
+import { isStringArray } from "../../_internal/errors.ts";
+import { denoFilePort, readFileSync } from "../../_internal/file_port.ts";
+import { MAX_RUN_FILE_BYTES, runPaths } from "../../_internal/root_layout.ts";
+import { parseRunFile } from "../../_internal/run_folder.ts";
+import { exists } from "../files.ts";
+import { commandHint } from "./find_run.ts";
+
+/** What a program has said of itself when it began its run. */
+export interface ProgramAbout {
+  /** The command that starts it; undefined where it said none. */
+  command?: readonly string[];
+  /** Where it was started. */
+  cwd?: string;
+  /** Its version. */
+  version?: string;
+}
+
+/** The program of a run; undefined for the run of a flow. */
+export function programAbout(root: string, runId: string): ProgramAbout | undefined {
+  const paths = runPaths(root, runId);
+  if (exists(paths.flow)) return undefined;
+  try {
+    const bytes = readFileSync(denoFilePort, paths.run, MAX_RUN_FILE_BYTES);
+    const { command, cwd, version } = parseRunFile(bytes);
+    return {
+      ...(isStringArray(command) && command.length > 0 && { command }),
+      ...(typeof cwd === "string" && { cwd }),
+      ...(typeof version === "string" && { version }),
+    };
+  } catch {
+    // What is wrong with it is a matter of whoever needs it.
+    return {};
+  }
+}
+
+/** How a run is gone on with, in words to type or to do. */
+export function goOnHint(run: { root: string; runId: string }): string {
+  const program = programAbout(run.root, run.runId);
+  const isOfCommand = program === undefined || program.command !== undefined;
+  return isOfCommand ? commandHint("resume", run) : START_PROGRAM;
+}
+
+/** What to do where nothing but the program itself can go on with its run. */
+export const START_PROGRAM = "start its program again";
