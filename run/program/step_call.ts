@@ -55,6 +55,8 @@ export class StepCall {
   /** How the event says that it is tried, where that is not as the constraints say. */
   readonly eventRetry: EventRetry | undefined;
   readonly #work: StepWork;
+  /** Its input, where it has one. */
+  readonly #input: string | undefined;
   readonly #options: StepOptions;
   /** What the program gets, by attempt: one that was given up may end while the next one is told. */
   readonly #given = new Map<number, unknown>();
@@ -72,12 +74,8 @@ export class StepCall {
     this.#options = options;
     this.schema = "schema" in options ? options.schema : undefined;
     this.eventRetry = eventRetryOf(options);
-    const input = textForLine(options.input, {
-      what: `the input of step ${JSON.stringify(id)}`,
-      details: { nodeId: id },
-      mostBytes: MOST_INPUT_BYTES,
-    });
-    this.payload = input === undefined ? "{}" : `{"input":${input}}`;
+    this.#input = inputText(id, options.input);
+    this.payload = this.#input === undefined ? "{}" : `{"input":${this.#input}}`;
   }
 
   /** How many attempts may be begun at all. */
@@ -117,7 +115,7 @@ export class StepCall {
   ): Promise<AttemptEnd> {
     let value: unknown;
     try {
-      value = await this.#work(this.#contextOf(request, attempt, place));
+      value = await this.#work(this.#contextOf(request.signal, attempt, place));
     } catch (error) {
       if (request.signal.aborted) return endOfAborted(request.signal, place.stop);
       const Failed = isWorth(this.#options.retry?.if, error) ? "RuntimeError" : "SemanticError";
@@ -127,16 +125,20 @@ export class StepCall {
   }
 
   #contextOf(
-    { signal, payload }: RunRequest,
-    { nodeId, attempt }: NodeAttempt,
+    signal: AbortSignal,
+    { nodeId: stepId, attempt }: NodeAttempt,
     { held, root }: StepPlace,
   ): StepContext {
     const { runId } = held.view;
-    const { input } = payload;
     return {
-      ...{ stepId: nodeId, runId, attempt, input, signal },
+      stepId,
+      runId,
+      attempt,
+      // Of its own: what a function does to it is seen by no other attempt, and by nothing that is recorded.
+      input: this.#input === undefined ? undefined : JSON.parse(this.#input),
+      signal,
       get env() {
-        return ownVariables({ root, runId, nodeId, attempt }, ownEntries());
+        return ownVariables({ root, runId, nodeId: stepId, attempt }, ownEntries());
       },
     };
   }
@@ -173,6 +175,16 @@ export class StepCall {
     const { sha256 } = await sink.close({ sync: true });
     return { termination: "Completed", end: { result_hash: sha256 } };
   }
+}
+
+/** The text of an input; most steps have none, and no words of an error are made for it. */
+function inputText(id: string, input: unknown): string | undefined {
+  if (input === undefined) return undefined;
+  return textForLine(input, {
+    what: `the input of step ${JSON.stringify(id)}`,
+    details: { nodeId: id },
+    mostBytes: MOST_INPUT_BYTES,
+  });
 }
 
 function inline(text: string): AttemptEnd {

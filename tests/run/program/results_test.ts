@@ -196,14 +196,14 @@ Deno.test("what a program does to a result changes nothing that is recorded", ()
       await recorded;
     };
     for (let sitting = 1; sitting <= 2; sitting++) {
-      await using run = await open(root);
+      await using run = await open(root, { trace: { captureInputs: true } });
       await program(run);
       if (sitting === 2) await run.finish({ list: [4] });
     }
     await checkRecords(place);
-    const { journal, bundle } = runPaths(root, place.runId);
+    const { journal, bundle, trace } = runPaths(root, place.runId);
     assertEquals((await recoverCapture(journal)).bundle, await readCaptureBundle(bundle));
-    for (const path of [journal, bundle]) {
+    for (const path of [journal, bundle, trace]) {
       const lines = (await Deno.readTextFile(path)).split("\n");
       // Which parts of a run were changed is a member of its own.
       const changed = lines.filter((line) => line.replaceAll('"changed":', "").includes("changed"));
