@@ -252,7 +252,7 @@ Deno.test({
     }),
 });
 
-Deno.test("importing ./run loads the five modules and what they load, and nothing else", async () => {
+Deno.test("importing ./run leads to the five modules and what they load, and to nothing else", async () => {
   const repository = new URL("../../", import.meta.url).href;
   const folders = ["run", "supervisor", "capture", "eventlog", "trace", "store", "_internal"];
   const { success, stdout } = await new Deno.Command(Deno.execPath(), {
