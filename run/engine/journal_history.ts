@@ -206,6 +206,11 @@ export class JournalHistory {
     return this.#asked.get(nodeId);
   }
 
+  /** The nodes that were asked for. */
+  get asked(): MapIterator<string> {
+    return this.#asked.keys();
+  }
+
   /** What the program has recorded, by id. */
   get records(): ReadonlySet<string> {
     return this.#records;
