@@ -108,7 +108,6 @@ export class JournalHistory {
   readonly #over = new Map<string, Over>();
   /** What each node was asked for with last. */
   readonly #asked = new Map<string, string>();
-  readonly #records = new Set<string>();
   readonly #begun = new Set<string>();
 
   /** `log`: what the log has. */
@@ -213,7 +212,7 @@ export class JournalHistory {
 
   /** What the program has recorded, by id. */
   get records(): ReadonlySet<string> {
-    return this.#records;
+    return this.waits.records;
   }
 
   /** The nodes whose work was or may have been begun, and the gates asked for, of a session read as a whole. */
@@ -341,7 +340,7 @@ export class JournalHistory {
     this.#ended = undefined;
     this.#undecided = [];
     for (const kept of [this.#episodes, this.#payloads, this.#open, this.#missing]) kept.clear();
-    for (const kept of [this.#over, this.#asked, this.#records, this.#begun, this.waits]) {
+    for (const kept of [this.#over, this.#asked, this.#begun, this.waits]) {
       kept.clear();
     }
     this.#asks.clear();
@@ -357,7 +356,7 @@ export class JournalHistory {
       if (note.failed !== undefined) this.#over.delete(note.failed);
       this.#passTime(note.at);
     } else if (note.type === "record") {
-      this.#records.add(note.id);
+      this.waits.records.add(note.id);
       this.#passTime(note.at);
     } else this.#takeWait(note);
   }

@@ -138,7 +138,8 @@ export class RunEngine {
     } catch (error) {
       await engine.#endWork(error);
       // Without its line in the journal it was not gone on with, and its log says nothing of it.
-      if (engine.#journal !== undefined && await engine.#isTold()) await engine.breakOff(error);
+      const isTold = await engine.#teller.told().then(() => true, () => false);
+      if (engine.#journal !== undefined && isTold) await engine.breakOff(error);
       throw error;
     }
   }
@@ -186,11 +187,6 @@ export class RunEngine {
     // Who is asked for next looks there for what others have come to.
     await this.#teller.told();
     return history!;
-  }
-
-  /** Whether the log could take all that was to be told. */
-  async #isTold(): Promise<boolean> {
-    return await this.#teller.told().then(() => true, () => false);
   }
 
   #tellBegun(how: { resumed: true | undefined; damaged?: DamagedLines }): void {
@@ -374,7 +370,10 @@ export class RunEngine {
       beforeRun: () => this.#beforeRun(),
       createSupervisor: (options) => {
         const timers = options.timers && this.#options.attemptTimers?.(options.timers);
-        return new Supervisor({ ...options, ...defined({ attemptTimers: timers }) });
+        const supervisor = new Supervisor({ ...options, ...defined({ attemptTimers: timers }) });
+        // What cannot be recorded stops it: nobody is to wait for what it decides no more.
+        supervisor.subscribe(() => supervisor.failure && this.fail(supervisor.failure.error));
+        return supervisor;
       },
       timers: systemTimers,
       signal: this.stop,

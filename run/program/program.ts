@@ -226,12 +226,13 @@ export class Program {
         mostBytes: MOST_INPUT_BYTES,
       });
       if (this.#recorded.hasRecord(id)) return this.#learning.resolve(learner, undefined);
-      const { engine: { session, timers } } = this.#engineFor(id);
-      const at = timers.now();
-      const noted = session.note({ type: "record", id, at, data: JSON.parse(text ?? "null") });
+      const { engine } = this.#engineFor(id);
+      const at = engine.timers.now();
+      const copy = JSON.parse(text ?? "null");
+      const noted = engine.session.note({ type: "record", id, at, data: copy });
       noted.then(() => this.#onDisk()).then(
         () => this.#learning.resolve(learner, undefined),
-        (error) => this.#learning.reject(learner, error),
+        (error) => engine.fail(error),
       );
     });
   }
@@ -439,9 +440,10 @@ export class Program {
 
   /** Resolves when nothing runs any more, and nothing was asked for meanwhile. */
   async #untilDone({ engine, pump }: AtWork): Promise<void> {
+    const asked = () => this.#ids.size + engine.session.supervisor.inputCount;
     let count: number;
     do {
-      count = this.#ids.size;
+      count = asked();
       await pump.drained().catch((error) => {
         // A Pump was refused; closing reports anything else.
         if (!engine.stop.aborted) throw error;
@@ -450,7 +452,7 @@ export class Program {
       await this.#learning.given();
       await microtasks();
       // What was asked for since is to be done too.
-    } while (count !== this.#ids.size);
+    } while (count !== asked());
   }
 
   /** Records that the run broke off, and lets go of everything. The error says why; what fails here is not reported. */
