@@ -199,8 +199,8 @@ for (const accept of [true, ["version"]] as const) {
 
 Deno.test("constraints that are given later are told and not used", () =>
   withMemoryDir(async (root) => {
-    const mostAtOnce = async (max_in_flight: number, sitting: number) => {
-      await using run = await open(root, { constraints: { max_in_flight, max_retries: 0 } });
+    const mostAtOnce = async (limit: number, sitting: number) => {
+      await using run = await open(root, { constraints: { max_in_flight: limit, max_retries: 0 } });
       let [running, most] = [0, 0];
       await Promise.all(
         Array.from(
