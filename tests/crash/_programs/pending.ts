@@ -17,6 +17,7 @@ function tracing(name: string): Disposable {
   return installCrashFlush(recorder);
 }
 
+const encode = (text: string) => new TextEncoder().encode(text);
 const isWaiting = Promise.withResolvers<void>();
 if (what.includes("flush")) tracing("trace");
 if (what.includes("second")) tracing("second");
@@ -33,6 +34,8 @@ if (what.includes("run")) {
       },
     },
   });
+  // A run is stopped by a signal, and its program goes on.
+  run.signal.addEventListener("abort", () => Deno.stdout.writeSync(encode("stopped\n")));
   await run.submit("a");
   await isWaiting.promise;
 }
@@ -40,7 +43,7 @@ if (wait === "timer" || wait === "long") {
   setInterval(() => {}, 1_000_000);
   // Meanwhile nobody has listened for a moment.
   if (wait === "long") await new Promise((resolve) => setTimeout(resolve, 700));
-  await Deno.stdout.write(new TextEncoder().encode("waiting\n"));
+  await Deno.stdout.write(encode("waiting\n"));
 }
 if (wait === "late") await new Promise((resolve) => setTimeout(resolve, 700));
 await new Promise(() => {});
