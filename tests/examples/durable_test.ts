@@ -4,7 +4,7 @@ import { namesIn, readText } from "../_util/files.ts";
 import { HAS_SIGNALS } from "../_util/process.ts";
 import { withTempDir } from "../_util/temp.ts";
 import { taffrail } from "../cli/_command.ts";
-import { killLesson, runLesson } from "./_lesson.ts";
+import { DIRECTORY, killLesson, runLesson } from "./_lesson.ts";
 
 const ROOT = ".taffrail-examples";
 
@@ -143,6 +143,28 @@ Deno.test(
       assertEquals(repeated(nodes), [["2 run", 2]]);
       const sent = await Deno.readTextFile(`${cwd}/${ROOT}/agent/sent.txt`);
       assertEquals(sent, "all of it costs 12\nagreed: ada\n");
+    });
+  },
+);
+
+Deno.test(
+  "examples/09_agent.ts: wherever a drill cuts it off, it comes to the same",
+  { ignore: !HAS_SIGNALS },
+  async () => {
+    await withTempDir(async (cwd) => {
+      const program = [
+        Deno.execPath(),
+        "run",
+        "--quiet",
+        "--allow-all",
+        `${DIRECTORY}/09_agent.ts`,
+      ];
+      const pass = ["--pass", 'agreed={"by":"ada"}', "--effects", `${ROOT}/agent`];
+      const drill = ["drill", "--json", "--sample", "3", ...pass, "--", ...program];
+      const { code, stdout, stderr } = await taffrail(drill, { cwd });
+      assertEquals(code, 0, stdout + stderr);
+      const { ok, tried, findings } = JSON.parse(lines(stdout).at(-1)!);
+      assertEquals([ok, tried, findings], [true, 3, []]);
     });
   },
 );
