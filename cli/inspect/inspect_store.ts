@@ -134,6 +134,7 @@ const CATCH_UP = "bring it up to the log";
 const PAGE = 100;
 
 const RUN_END = "the end of the run";
+const NO_STORE = "no store";
 
 /**
  * Whether the store of a run has what its log has: it follows it. What is wrong in it alone is told
@@ -147,14 +148,14 @@ export async function inspectFollowing(
   const place = { run_id: runId, part: "store", path } as const;
   if (live) return [];
   const hasEnd = fold.run.state !== "Running";
-  if (!exists(path)) {
+  const difference = exists(path) ? await differenceIn(root, runId, fold) : NO_STORE;
+  if (difference === NO_STORE) {
     const message = hasEnd
       ? "it is gone; what it had is in the log"
       : "it is not there yet; resuming makes it from the log";
     const repair = hasEnd ? CATCH_UP : null;
     return [fileProblem(place, { kind: hasEnd ? "behind-log" : "unfinished", message, repair })];
   }
-  const difference = await differenceIn(root, runId, fold);
   if (difference === undefined) return [];
   const { missing, tooMuch } = difference;
   if (tooMuch !== undefined) {
@@ -184,7 +185,7 @@ async function differenceIn(
   root: string,
   runId: string,
   fold: RunFold,
-): Promise<{ missing?: string; tooMuch?: string } | undefined> {
+): Promise<{ missing?: string; tooMuch?: string } | typeof NO_STORE | undefined> {
   try {
     await using store = await FsRuntimeStore.open({ root, runtimeId: runId, readOnly: true });
     const { state, nodes } = fold.state();
@@ -210,7 +211,10 @@ async function differenceIn(
     if (state === "Completed" && !isStopped) missing ??= RUN_END;
     return missing === undefined ? undefined : { missing };
   } catch (error) {
-    if (error instanceof RuntimeStoreError) return undefined;
+    if (error instanceof RuntimeStoreError) {
+      // Whoever made it may have been killed before anything was in it.
+      return error.kind === "store-missing" ? NO_STORE : undefined;
+    }
     throw error;
   }
 }

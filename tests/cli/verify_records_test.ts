@@ -4,7 +4,7 @@ import { newEventId, openEventLog } from "../../eventlog/mod.ts";
 import { openRun } from "../../run/mod.ts";
 import { RunWorkers } from "../../run/run_workers.ts";
 import { removeRuntime, runtimeDirectory } from "../../store/mod.ts";
-import { isThere } from "../_util/files.ts";
+import { isThere, namesIn } from "../_util/files.ts";
 import { withMemoryDir } from "../_util/temp.ts";
 import { HAS_SIGNALS, recordAndKill, taffrail } from "./_command.ts";
 import { onlyRun, writeFlow } from "./_runs.ts";
@@ -266,6 +266,19 @@ const DAMAGES: Damage[] = [
     damage: (run) => {
       const [root, runId] = run.split("/runs/") as [string, string];
       return Deno.remove(runtimeDirectory(root, runId), { recursive: true });
+    },
+    found: [],
+    noted: [["store", "behind-log"]],
+    isMended: true,
+  },
+  {
+    what: "a runtime in which nothing is yet but who makes it",
+    damage: async (run) => {
+      const [root, runId] = run.split("/runs/") as [string, string];
+      const runtime = runtimeDirectory(root, runId);
+      for (const name of namesIn(runtime)) {
+        if (name !== "owner.lock") await Deno.remove(`${runtime}/${name}`, { recursive: true });
+      }
     },
     found: [],
     noted: [["store", "behind-log"]],
