@@ -2,12 +2,13 @@ import { defined, isObject } from "../_internal/errors.ts";
 import { decodeUtf8 } from "../_internal/text.ts";
 import type { GateMethod } from "../eventlog/run_event.ts";
 import { openFileRoot } from "./file_root/file_root.ts";
+import { MOST_INPUT_BYTES, textForLine } from "./program/program_json.ts";
 import { runError } from "./run_error.ts";
 import type { RunsRoot, RunView } from "./types.ts";
 
 /** Options of {@linkcode passGate}. */
 export interface PassGateOptions {
-  /** What whoever waits at the gate gets: any JSON. */
+  /** What whoever waits at the gate gets: JSON of at most 2 MiB. */
   value?: unknown;
   /**
    * Refuses to let it pass: the gate then counts as failed.
@@ -80,6 +81,8 @@ async function post(
   const { value, reject = false, by, method = "hook", op = crypto.randomUUID() } = options;
   const view = runs.view(runId);
   const details = { runId, nodeId: gate };
+  const what = `the value for the gate ${gate}`;
+  textForLine(value, { what, details, mostBytes: MOST_INPUT_BYTES });
   const refuse = (kind: "missing" | "stopped", problem: string, remedy: string) => {
     throw runError(kind, `Cannot pass the gate ${gate} of ${runId}: ${problem}`, {
       details,

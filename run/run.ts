@@ -189,7 +189,7 @@ export class Run implements AsyncDisposable {
    *
    * @param id The name of the record, as of a step.
    * @param data What to record: JSON of at most 2 MiB.
-   * @returns A promise that resolves when the journal has it, with durability `"disk"` when that is on disk.
+   * @returns A promise that resolves when that is on disk.
    * @throws {TypeError} When the id is none or was used before.
    * @throws {RunError} `not-json` or `too-large`; otherwise why the run was stopped.
    *

@@ -25,7 +25,7 @@ import type { RunFold } from "../../eventlog/derive_run_state.ts";
 import type { EventTime } from "../../supervisor/types.ts";
 import { attemptKey } from "../attempt_key.ts";
 import type { NodeAttempt } from "../types.ts";
-import { Asks, nodeOfEvent } from "./asks.ts";
+import { Asks, isRepeated, nodeOfEvent } from "./asks.ts";
 import {
   type DescribeNode,
   type EndedAttempt,
@@ -46,7 +46,10 @@ interface OpenAttempt extends NodeAttempt {
   ended?: EndedAttempt;
 }
 
-/** How a node is over: by its last attempt, where that is known, or by the end of a wait. */
+/**
+ * How a node is over: by its last attempt, where that is known, or by the end of a wait. What a program has
+ * recorded is over by that.
+ */
 export interface Over {
   /** Whether it has completed; a gate has when it was passed, and a sleep when it was over. */
   as: "completed" | "failed";
@@ -108,6 +111,7 @@ export class JournalHistory {
   readonly #over = new Map<string, Over>();
   /** What each node was asked for with last. */
   readonly #asked = new Map<string, string>();
+  readonly #records = new Set<string>();
   readonly #begun = new Set<string>();
 
   /** `log`: what the log has. */
@@ -205,14 +209,9 @@ export class JournalHistory {
     return this.#asked.get(nodeId);
   }
 
-  /** The nodes that were asked for. */
-  get asked(): MapIterator<string> {
-    return this.#asked.keys();
-  }
-
   /** What the program has recorded, by id. */
   get records(): ReadonlySet<string> {
-    return this.waits.records;
+    return this.#records;
   }
 
   /** The nodes whose work was or may have been begun, and the gates asked for, of a session read as a whole. */
@@ -340,7 +339,7 @@ export class JournalHistory {
     this.#ended = undefined;
     this.#undecided = [];
     for (const kept of [this.#episodes, this.#payloads, this.#open, this.#missing]) kept.clear();
-    for (const kept of [this.#over, this.#asked, this.#begun, this.waits]) {
+    for (const kept of [this.#over, this.#asked, this.#records, this.#begun, this.waits]) {
       kept.clear();
     }
     this.#asks.clear();
@@ -356,7 +355,8 @@ export class JournalHistory {
       if (note.failed !== undefined) this.#over.delete(note.failed);
       this.#passTime(note.at);
     } else if (note.type === "record") {
-      this.waits.records.add(note.id);
+      this.#records.add(note.id);
+      if (!isRepeated(note.id)) this.#over.set(note.id, { as: "completed" });
       this.#passTime(note.at);
     } else this.#takeWait(note);
   }

@@ -73,7 +73,8 @@ const UNBEGUN: AttemptEnd = { termination: "Aborted", end: { begun: false } };
 export class RunEngine {
   readonly #options: EngineOptions;
   readonly #asks = new Asks();
-  readonly #teller: Teller;
+  /** Tells what is recorded, in order, when it is on disk. */
+  readonly teller: Teller;
   readonly #open = new Map<string, OpenAttempt>();
   /** What has ended by itself, and was not told yet. */
   readonly #untold = new Map<string, NodeAttempt>();
@@ -99,7 +100,7 @@ export class RunEngine {
     this.#options = options;
     const { held, fold, nodes } = options;
     this.#isLong = nodes.length > MOST_KEPT_NODES;
-    this.#teller = new Teller({
+    this.teller = new Teller({
       held,
       fold,
       barrier: () => this.#barrier(),
@@ -138,8 +139,7 @@ export class RunEngine {
     } catch (error) {
       await engine.#endWork(error);
       // Without its line in the journal it was not gone on with, and its log says nothing of it.
-      const isTold = await engine.#teller.told().then(() => true, () => false);
-      if (engine.#journal !== undefined && isTold) await engine.breakOff(error);
+      if (engine.#journal !== undefined && await engine.#isTold()) await engine.breakOff(error);
       throw error;
     }
   }
@@ -175,7 +175,7 @@ export class RunEngine {
             this.#tellBegun({ resumed: sitting > 1 ? true : undefined });
           }
         }
-        for (const event of missing) this.#teller.tell({ event: () => event });
+        for (const event of missing) this.teller.tell({ event: () => event });
         this.#tellBegun({ resumed: true, damaged });
         for (const ended of history!.undecidedEnds) this.#takeEnd(ended, ended.end);
         return this.#journal;
@@ -185,14 +185,19 @@ export class RunEngine {
     this.#timers = resumed.timers ?? systemTimers;
     this.#letGoWhenLong();
     // Who is asked for next looks there for what others have come to.
-    await this.#teller.told();
+    await this.teller.told();
     return history!;
+  }
+
+  /** Whether the log could take all that was to be told. */
+  async #isTold(): Promise<boolean> {
+    return await this.teller.told().then(() => true, () => false);
   }
 
   #tellBegun(how: { resumed: true | undefined; damaged?: DamagedLines }): void {
     const { name, nodes } = this.#options;
     const event = pipeStarted(Date.now(), { name, nodes, ...how });
-    this.#teller.tell({ event: () => event });
+    this.teller.tell({ event: () => event });
   }
 
   /** The supervisor, and what it records. */
@@ -207,7 +212,7 @@ export class RunEngine {
 
   /** How many lines it has given to the log. */
   get logged(): number {
-    return this.#teller.written;
+    return this.teller.written;
   }
 
   /** What has ended by itself and could not be told, of a run that was broken off. */
@@ -246,7 +251,7 @@ export class RunEngine {
 
   /** Resolves when all that was to be told has been; rejects when it could not be. */
   told(): Promise<void> {
-    return this.#teller.told();
+    return this.teller.told();
   }
 
   /** What it waits for. */
@@ -258,7 +263,7 @@ export class RunEngine {
       sleepsAreDue,
       past: this.#pastWaits,
       note: (note) => this.session.note(note),
-      tell: (tale) => this.#teller.tell(tale),
+      tell: (tale) => this.teller.tell(tale),
       timers: this.#timers,
       fail: (error) => this.fail(error),
       stop: this.stop,
@@ -282,7 +287,7 @@ export class RunEngine {
     // Nothing is polled, and no timer is set, for a run that is over.
     this.#waits?.leaveAll();
     await this.session.close();
-    await this.#teller.told();
+    await this.teller.told();
     if (this.#failure !== undefined) throw this.#failure.error;
     const at = Date.now();
     const state = reason === undefined ? "Completed" : "Aborted";
@@ -293,18 +298,17 @@ export class RunEngine {
     this.#end = pipeEnded(at, { startedTs: fold.sittingTs, reason, failed, skipped, output });
     const bundle = await this.#bundle();
     await held.putDocument("capture.json", encodeUtf8(stringifyCaptureBundle(bundle)));
-    await this.#teller.write([this.#end]);
+    await this.teller.write([this.#end]);
     await held.barrier({ of: ["capture", "events"] });
     return bundle;
   }
 
   async #bundle(): Promise<CaptureBundle> {
     if (!this.#isLong) return this.session.intoBundle();
-    const { held: { view } } = this.#options;
+    const { held: { view, view: { runId } } } = this.#options;
     const { recoverCapture } = await import("../../capture/session/recover_capture.ts");
     const { bundle, damage } = await recoverCapture(view.raw("capture"));
     if (damage === null) return bundle;
-    const { runId } = view;
     const what = `line ${damage.line} of its journal is not what was written (${damage.message})`;
     throw runError("damaged", `Cannot make the bundle of ${runId}: ${what}`, {
       details: { runId },
@@ -326,7 +330,7 @@ export class RunEngine {
    */
   async breakOff(error: unknown): Promise<void> {
     await this.#endWork(error);
-    await this.#teller.told().catch(() => {});
+    await this.teller.told().catch(() => {});
     this.#isOver = true;
     const { hasBegun, sittingTs: startedTs, run: { state } } = this.#options.fold;
     if (state !== "Running") return;
@@ -335,7 +339,7 @@ export class RunEngine {
     const end = this.#end ?? pipeEnded(at, broken);
     // That it was begun may not have been told yet.
     const bodies = hasBegun ? [end] : [pipeStarted(at, this.#options), end];
-    await this.#teller.write(bodies).catch(() => {});
+    await this.teller.write(bodies).catch(() => {});
   }
 
   /** Nothing more begins, what runs is ended, and of all that was to begin it is known whether it has. */
@@ -370,10 +374,7 @@ export class RunEngine {
       beforeRun: () => this.#beforeRun(),
       createSupervisor: (options) => {
         const timers = options.timers && this.#options.attemptTimers?.(options.timers);
-        const supervisor = new Supervisor({ ...options, ...defined({ attemptTimers: timers }) });
-        // What cannot be recorded stops it: nobody is to wait for what it decides no more.
-        supervisor.subscribe(() => supervisor.failure && this.fail(supervisor.failure.error));
-        return supervisor;
+        return new Supervisor({ ...options, ...defined({ attemptTimers: timers }) });
       },
       timers: systemTimers,
       signal: this.stop,
@@ -449,7 +450,7 @@ export class RunEngine {
   #tellBegin(attempt: NodeAttempt, at: number): void {
     const open: OpenAttempt = { called: Promise.withResolvers() };
     this.#open.set(attemptKey(attempt), open);
-    this.#teller.tell({
+    this.teller.tell({
       happened: open.called.promise,
       event: () => nodeStarted(at, attempt, open.work!.text),
       then: () => this.#options.observer.attemptBegan(attempt, { ...open.work!, at }),
@@ -475,7 +476,7 @@ export class RunEngine {
     const end = open?.end;
     // One that was not begun has no event, and whoever has asked for it hears of it all the same.
     const isNone = end?.error !== undefined && !wasBegun({ end });
-    this.#teller.tell({
+    this.teller.tell({
       ...(open !== undefined && !isNone && { happened: open.called.promise }),
       ...(!isNone && { event: () => nodeEnded(at, attempt, { termination, end }) }),
       then: () => {

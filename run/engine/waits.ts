@@ -12,9 +12,11 @@
  */
 import { defined, isObject } from "../../_internal/errors.ts";
 import { durationOfMs, millisecondsOf } from "../../_internal/event_time.ts";
+import { reasonOf } from "../../_internal/text.ts";
 import { GATE_METHODS } from "../../_internal/wire_names.ts";
 import type { NoteRecord, WaitedRecord, WaitRecord } from "../../capture/types.ts";
 import type { Timers } from "../../supervisor/types.ts";
+import { MOST_INPUT_BYTES, textForLine } from "../program/program_json.ts";
 import type { RunView } from "../types.ts";
 import { gateEnded } from "./lifecycle.ts";
 import type { Tale } from "./teller.ts";
@@ -242,15 +244,12 @@ export class Waits {
     const messages = this.#messages.get(gate) ?? [];
     for (let message; (message = messages.shift()) !== undefined;) {
       const { line, says: { how, value, by } } = message;
-      const problem = how === "passed" ? await check?.(value) : undefined;
+      const problem = how === "passed" ? problemOf(value) ?? await check?.(value) : undefined;
       if (problem === undefined) return message;
-      const id = `${gate}#${line}`;
-      // Whoever had the run before may have told it.
-      if (this.#history.records.has(id)) continue;
-      this.#history.records.add(id);
       const data = { gate, inbox_line: line, ...defined({ by }), problem };
       const at = this.#options.timers.now();
-      this.#options.note({ type: "record", id, at, data }).catch(this.#options.fail);
+      this.#options.note({ type: "record", id: `${gate}#${line}`, at, data })
+        .catch(this.#options.fail);
     }
     return undefined;
   }
@@ -267,6 +266,15 @@ export class Waits {
         resolve();
       };
     });
+  }
+}
+
+/** What keeps a value from being recorded, as any program may write to an inbox; undefined if nothing does. */
+function problemOf(value: unknown): string | undefined {
+  try {
+    textForLine(value, { what: "its value", details: {}, mostBytes: MOST_INPUT_BYTES });
+  } catch (error) {
+    return reasonOf(error);
   }
 }
 

@@ -10,13 +10,14 @@ import { listenForEnd } from "../../_internal/ending_signals.ts";
 import { defined, isObject } from "../../_internal/errors.ts";
 import { requireDeno } from "../../_internal/file_port.ts";
 import { isAbsolute } from "../../_internal/path.ts";
+import { runFileText } from "../../_internal/run_folder.ts";
 import {
   absoluteRoot,
   DRILL_VARIABLE,
   partsOfRunId,
   runPaths,
 } from "../../_internal/root_layout.ts";
-import { decodeUtf8 } from "../../_internal/text.ts";
+import { decodeUtf8, encodeUtf8 } from "../../_internal/text.ts";
 import { completeConstraints, type Constraints, limitsOf } from "../../_internal/constraints.ts";
 import { lastRuntimeOf } from "../../capture/bundle/records.ts";
 import { recoverCapture } from "../../capture/session/recover_capture.ts";
@@ -162,7 +163,10 @@ class Opening {
       await this.#refuseFlow(view);
       const log = await readLogOf(view);
       const header = await headerOf(held);
-      if (header === undefined) return await this.#beginIn(held, log.fold, own);
+      if (header === undefined) {
+        await this.#nameRun(held);
+        return await this.#beginIn(held, log.fold, own);
+      }
       try {
         return await this.#goOnIn(held, { header, log, own });
       } catch (error) {
@@ -178,6 +182,14 @@ class Opening {
     } catch (error) {
       throw asRunError(error, { runId, path: this.#root.name });
     }
+  }
+
+  /** Whoever has made the folder may have been killed before the run had its name. */
+  async #nameRun(held: HeldRun): Promise<void> {
+    const { view } = held;
+    if (await view.document("run.json") !== undefined) return;
+    const facts = { ...this.#about(), created_at: new Date().toISOString() };
+    await held.putDocument("run.json", encodeUtf8(runFileText(view.runId, facts)));
   }
 
   /** A run has completed by its journal: what its log lacks of that is as true. */

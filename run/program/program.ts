@@ -32,11 +32,11 @@ import type {
   WaitForOptions,
 } from "../types.ts";
 import { type Learner, Learning } from "./learning.ts";
-import { textForLine } from "./program_json.ts";
+import { MOST_INPUT_BYTES, textForLine } from "./program_json.ts";
 import type { ProgramParts } from "./program_options.ts";
 import { RecordedProgram } from "./recorded_program.ts";
 import { recordedResult } from "./recorded_result.ts";
-import { MOST_INPUT_BYTES, StepCall, stepErrorOf, type StepWork } from "./step_call.ts";
+import { StepCall, stepErrorOf, type StepWork } from "./step_call.ts";
 import { describeStep, invokeRecorded, payloadText, SubmittedWork } from "./submitted_work.ts";
 import { checkOf, checkWaitOptions, untilOf, valueOfGate } from "./wait_call.ts";
 
@@ -225,15 +225,14 @@ export class Program {
         details: { nodeId: id },
         mostBytes: MOST_INPUT_BYTES,
       });
-      if (this.#recorded.hasRecord(id)) return this.#learning.resolve(learner, undefined);
+      const give = (place?: number) => this.#learning.give(learner, () => undefined, place);
+      const place = this.#recorded.placeOfRecord(id);
+      if (place !== undefined) return give(place);
       const { engine } = this.#engineFor(id);
-      const at = engine.timers.now();
-      const copy = JSON.parse(text ?? "null");
-      const noted = engine.session.note({ type: "record", id, at, data: copy });
-      noted.then(() => this.#onDisk()).then(
-        () => this.#learning.resolve(learner, undefined),
-        (error) => engine.fail(error),
-      );
+      const note = { type: "record", id, data: JSON.parse(text ?? "null") } as const;
+      const noted = engine.session.note({ ...note, at: engine.timers.now() });
+      noted.catch((error) => engine.fail(error));
+      engine.teller.tell({ then: () => give() });
     });
   }
 
@@ -303,7 +302,7 @@ export class Program {
   async #invoke(request: RunRequest, attempt: NodeAttempt, held: HeldRun): Promise<AttemptEnd> {
     const { root, invoker } = this.parts;
     const step = this.#steps.get(attempt.nodeId);
-    if (step === undefined) return await invokeRecorded(invoker!, request);
+    if (step === undefined) return await invokeRecorded(invoker!, request, attempt);
     let made: Promise<AttemptEnd>;
     this.#calling = attempt.nodeId;
     try {
@@ -440,10 +439,9 @@ export class Program {
 
   /** Resolves when nothing runs any more, and nothing was asked for meanwhile. */
   async #untilDone({ engine, pump }: AtWork): Promise<void> {
-    const asked = () => this.#ids.size + engine.session.supervisor.inputCount;
     let count: number;
     do {
-      count = asked();
+      count = this.#ids.size;
       await pump.drained().catch((error) => {
         // A Pump was refused; closing reports anything else.
         if (!engine.stop.aborted) throw error;
@@ -452,7 +450,7 @@ export class Program {
       await this.#learning.given();
       await microtasks();
       // What was asked for since is to be done too.
-    } while (count !== asked());
+    } while (count !== this.#ids.size);
   }
 
   /** Records that the run broke off, and lets go of everything. The error says why; what fails here is not reported. */

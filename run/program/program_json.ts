@@ -14,6 +14,8 @@ import { runError, type RunErrorDetails } from "../run_error.ts";
 
 /** No more levels fit into a line of the journal with what stands around them. */
 const MOST_NESTING = 100;
+/** What stands in a line of the journal is far below what that may have. */
+export const MOST_INPUT_BYTES = 2 * 1024 * 1024;
 
 /** The JSON of a value. */
 export interface ProgramJson {

@@ -55,9 +55,9 @@ export interface OpenRunOptions extends RunTraceOptions {
    */
   invoker?: RuntimeInvoker;
   /**
-   * When `submit` and `record` resolve: with `"os"` when it is in the file of the journal, which survives the
-   * death of the process; with `"disk"` when it is on disk. What is told, in the log, in the store, by steps and
-   * by `finish`, is on disk in either case.
+   * When `submit` resolves: with `"os"` when it is in the file of the journal, which survives the death of the
+   * process; with `"disk"` when it is on disk. What is told, in the log, in the store and by everything else that
+   * the program waits for, is on disk in either case.
    *
    * @default {"os"}
    */

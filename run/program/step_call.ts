@@ -25,10 +25,8 @@ import type {
   StepOptions,
   StepRetry,
 } from "../types.ts";
-import { programJson, textForLine } from "./program_json.ts";
+import { MOST_INPUT_BYTES, programJson, textForLine } from "./program_json.ts";
 
-/** An input with what stands around it is far below what a line of the journal may have. */
-export const MOST_INPUT_BYTES = 2 * 1024 * 1024;
 /** What a step gives stands in the line of its end up to this size, and behind it in a file. */
 const MOST_INLINE_BYTES = 64 * 1024;
 const MOST_RESULT_BYTES = 16 * 1024 * 1024;

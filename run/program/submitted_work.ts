@@ -11,8 +11,8 @@ import type { RunRequest, RunTermination, RuntimeInvoker } from "../../superviso
 import type { DescribeNode } from "../engine/lifecycle.ts";
 import type { Decided, RunEnding } from "../engine/types.ts";
 import { errorRecordOf, messageOf } from "../error_record.ts";
-import type { AttemptEnd } from "../types.ts";
-import { MOST_INPUT_BYTES } from "./step_call.ts";
+import type { AttemptEnd, NodeAttempt } from "../types.ts";
+import { MOST_INPUT_BYTES } from "./program_json.ts";
 
 /** What the log says of a step, and of work. */
 export const describeStep: DescribeNode = (nodeId) => ({ kind: "command", task: nodeId });
@@ -83,17 +83,27 @@ export class SubmittedWork {
   }
 }
 
-/** Makes an attempt with what the program gave; whatever it throws is recorded. */
+/**
+ * Makes an attempt with what the program gave; whatever it throws is recorded. The invoker knows work by the id with
+ * which it was submitted, and counts its attempts, however often it was asked for again.
+ */
 export async function invokeRecorded(
   invoker: RuntimeInvoker,
   request: RunRequest,
+  { nodeId, attempt }: NodeAttempt,
 ): Promise<AttemptEnd> {
   const startedMs = performance.now();
   const ended = (termination: RunTermination, end: AttemptEnd["end"]): AttemptEnd => {
     return { termination, end: { ...end, duration_ms: Math.round(performance.now() - startedMs) } };
   };
   try {
-    const answer: unknown = await invoker.run(request);
+    // The payload is read when it is asked for.
+    const own = Object.defineProperties({}, {
+      ...Object.getOwnPropertyDescriptors(request),
+      eventId: { value: nodeId, enumerable: true },
+      attempt: { value: attempt, enumerable: true },
+    }) as RunRequest;
+    const answer: unknown = await invoker.run(own);
     // What else is recorded of the end is the run's own to say.
     const termination = hasTermination(answer) ? answer.termination : answer;
     const problem = answerProblem(termination);
