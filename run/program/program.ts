@@ -36,7 +36,7 @@ import { MOST_INPUT_BYTES, textForLine } from "./program_json.ts";
 import type { ProgramParts } from "./program_options.ts";
 import { RecordedProgram } from "./recorded_program.ts";
 import { recordedResult } from "./recorded_result.ts";
-import { StepCall, stepErrorOf, type StepWork } from "./step_call.ts";
+import { StepCall, type StepWork } from "./step_call.ts";
 import { describeStep, invokeRecorded, payloadText, SubmittedWork } from "./submitted_work.ts";
 import { checkOf, checkWaitOptions, untilOf, valueOfGate } from "./wait_call.ts";
 
@@ -333,7 +333,7 @@ export class Program {
     const { call, learner } = step;
     this.#learning.give(learner, () => {
       if (termination === "Completed") return call.givenBy(attempt);
-      throw stepErrorOf(nodeId, { attempt, termination, end });
+      throw call.failureOf({ attempt, termination, end });
     });
   }
 

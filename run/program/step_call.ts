@@ -58,6 +58,8 @@ export class StepCall {
   readonly #options: StepOptions;
   /** What the program gets, by attempt: one that was given up may end while the next one is told. */
   readonly #given = new Map<number, unknown>();
+  /** Which attempt was the last that has thrown, and where. */
+  #thrown: { attempt: number; frames: string | undefined } | undefined;
 
   /**
    * @throws {TypeError} When an argument is of the wrong type.
@@ -98,6 +100,15 @@ export class StepCall {
     return this.#given.get(attempt);
   }
 
+  /** The failure of its last attempt; its stack is of what was thrown, which is what a person looks for. */
+  failureOf(ended: EndedStep): StepError {
+    const error = stepErrorOf(this.id, ended);
+    const { attempt, frames } = this.#thrown ?? {};
+    if (frames === undefined || attempt !== ended.attempt) return error;
+    error.stack = `${error.name}: ${error.message}${frames}`;
+    return error;
+  }
+
   /** Makes an attempt. What it throws keeps the run from being recorded. */
   async run(request: RunRequest, attempt: NodeAttempt, place: StepPlace): Promise<AttemptEnd> {
     const startedMs = performance.now();
@@ -116,6 +127,7 @@ export class StepCall {
       value = await this.#work(this.#contextOf(request.signal, attempt, place));
     } catch (error) {
       if (request.signal.aborted) return endOfAborted(request.signal, place.stop);
+      this.#thrown = { attempt: attempt.attempt, frames: framesOf(error) };
       const Failed = isWorth(this.#options.retry?.if, error) ? "RuntimeError" : "SemanticError";
       return { termination: { Failed }, end: { error: errorRecordOf(error) } };
     }
@@ -230,16 +242,25 @@ export async function givenOf(
   }
 }
 
+/** How the last attempt at a step has failed. */
+interface EndedStep {
+  attempt: number;
+  termination: Exclude<RunTermination, "Completed">;
+  end: EndRecord | undefined;
+}
+
 /** The failure of a step, by its last attempt, in the form in which it is recorded, the first time too. */
-export function stepErrorOf(
-  id: string,
-  { attempt, termination, end }: {
-    attempt: number;
-    termination: Exclude<RunTermination, "Completed">;
-    end: EndRecord | undefined;
-  },
-): StepError {
+export function stepErrorOf(id: string, { attempt, termination, end }: EndedStep): StepError {
   return new StepError(id, wasBegun({ end }) ? attempt : attempt - 1, causeOf(termination, end));
+}
+
+/** Where something was thrown, as the lines of its stack; undefined where nobody knows. */
+function framesOf(error: unknown): string | undefined {
+  try {
+    return /(?:\n {4}at [^\n]*)+$/.exec((error as Error).stack ?? "")?.[0];
+  } catch {
+    return undefined;
+  }
 }
 
 function causeOf(

@@ -116,6 +116,29 @@ for (const [way, [fails, cause]] of Object.entries(WAYS)) {
     }));
 }
 
+Deno.test("the stack of a failure says where it was thrown, in the process in which it was", () =>
+  withMemoryDir(async (root) => {
+    const thrown = new TypeError("odd\n    at first sight");
+    const stacks: (string | undefined)[] = [];
+    for (let sitting = 1; sitting <= 2; sitting++) {
+      await using run = await open(root);
+      const error = await failureOf(run.step("a", () => {
+        throw thrown;
+      }));
+      assert(error.stack?.startsWith(`StepError: ${error.message}\n    at `), error.stack);
+      stacks.push(error.stack);
+    }
+    assertStringIncludes(stacks[0]!, thrown.stack!.slice(thrown.stack!.indexOf(import.meta.url)));
+    assertEquals(stacks[1]!.includes(import.meta.url), false);
+    const odd = Object.defineProperty(new Error("odd"), "stack", {
+      get: () => {
+        throw new Error("a stack that cannot be read");
+      },
+    });
+    await using run = await open(root);
+    assertEquals((await failureOf(run.step("b", () => Promise.reject(odd)))).cause.message, "odd");
+  }));
+
 Deno.test("a failure that was caught stands: what was compensated for is not done again", () =>
   withMemoryDir(async (root) => {
     const world = new World();
