@@ -52,7 +52,8 @@ interface Wanted {
 /** Opens the run that the options name. */
 export async function openProgram(options: OpenRunOptions): Promise<Program> {
   checkOptions(options);
-  const { root: given } = options;
+  const { root: given, signal } = options;
+  signal?.throwIfAborted();
   await using own = new AsyncDisposableStack();
   const root = typeof given === "string" ? own.use(openFileRoot(absoluteRoot(given))) : given;
   const opening = new Opening(root, options);
@@ -180,6 +181,8 @@ class Opening {
         return program;
       }
     } catch (error) {
+      const { signal } = this.#options;
+      if (signal?.aborted && error === signal.reason) throw error;
       throw asRunError(error, { runId, path: this.#root.name });
     }
   }
