@@ -9,7 +9,7 @@ import { checkFunction, checkObject, checkTypes, isObject } from "../../_interna
 import { durationOfMs } from "../../_internal/event_time.ts";
 import { encodeUtf8, reasonOf } from "../../_internal/text.ts";
 import type { StandardSchema } from "../../eventlog/types.ts";
-import type { EventRetry, RunRequest, RunTermination } from "../../supervisor/types.ts";
+import type { Duration, EventRetry, RunRequest, RunTermination } from "../../supervisor/types.ts";
 import { wasBegun } from "../engine/lifecycle.ts";
 import { errorRecordOf } from "../error_record.ts";
 import { ownEntries, ownVariables } from "../marks.ts";
@@ -31,6 +31,8 @@ import { MOST_INPUT_BYTES, programJson, textForLine } from "./program_json.ts";
 const MOST_INLINE_BYTES = 64 * 1024;
 const MOST_RESULT_BYTES = 16 * 1024 * 1024;
 const LONGEST_DELAY_MS = 24 * 60 * 60 * 1000;
+/** A hundred years, which no program waits for. */
+const LONGEST_MS = 100 * 365 * LONGEST_DELAY_MS;
 
 /** What does the work of a step. */
 export type StepWork = (context: StepContext) => unknown;
@@ -288,7 +290,7 @@ const RETRY_TYPES = {
 
 function checkOptions(options: StepOptions | CheckedStepOptions<unknown>): void {
   checkTypes(options, OPTION_TYPES);
-  if ("schema" in options) checkSchema(options.schema);
+  if ("schema" in options && options.schema !== undefined) checkSchema(options.schema);
   const { retry, timeoutMs } = options;
   // Most steps say nothing of it.
   if (retry !== undefined) checkRetry(retry);
@@ -335,13 +337,17 @@ function eventRetryOf({ retry, timeoutMs }: StepOptions): EventRetry | undefined
   const { maxDelayMs = Math.max(delayMs, LONGEST_DELAY_MS) } = retry ?? {};
   return {
     ...(maxRetries !== undefined && { max_retries: maxRetries }),
-    ...(timeoutMs !== undefined && { deadline: durationOfMs(Math.ceil(timeoutMs)) }),
+    ...(timeoutMs !== undefined && { deadline: lengthOf(timeoutMs) }),
     ...(delayMs > 0 && {
       backoff: {
-        initial: durationOfMs(Math.ceil(delayMs)),
+        initial: lengthOf(delayMs),
         factor,
-        max: durationOfMs(Math.ceil(maxDelayMs)),
+        max: lengthOf(maxDelayMs),
       },
     }),
   };
+}
+
+function lengthOf(milliseconds: number): Duration {
+  return durationOfMs(Math.ceil(Math.min(milliseconds, LONGEST_MS)));
 }
