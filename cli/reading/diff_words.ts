@@ -7,6 +7,7 @@ import {
   type ConstraintName,
   mapConstraints,
 } from "../../_internal/constraints.ts";
+import { isObject } from "../../_internal/errors.ts";
 import { payloadText } from "../../_internal/event_payload.ts";
 import { millisecondsOf } from "../../_internal/event_time.ts";
 import { isRawJson, numberOf } from "../../_internal/wire_json/json_value.ts";
@@ -35,6 +36,10 @@ interface NodeTold {
   attempts: number;
   /** The digest of what its last attempt printed. */
   output: string | undefined;
+  /** What a step of a program was given, as JSON. */
+  input: string | undefined;
+  /** What its last attempt gave, as JSON, or the digest of that. */
+  result: string | undefined;
 }
 
 /** What is told of a recording. */
@@ -76,18 +81,26 @@ function takeEvent(
   { event_id: id, payload }: EventInputRecord,
 ): void {
   const node = nodeOfEvent(id);
-  const asked = { end: NOT_RUN, durationMs: undefined, attempts: 0, output: undefined };
-  nodes.set(node, { ...asked, ...nodes.get(node), command: commandOf(payload) });
+  const asked = { end: NOT_RUN, durationMs: undefined, attempts: 0 };
+  const gave = { output: undefined, result: undefined };
+  nodes.set(node, { ...asked, ...gave, ...nodes.get(node), ...givenIn(payload) });
 }
 
-function commandOf(payload: string): string | undefined {
+/** What a node runs, or a step is given. */
+function givenIn(payload: string): Pick<NodeTold, "command" | "input"> {
+  const nothing = { command: undefined, input: undefined };
   try {
-    const record: unknown = JSON.parse(payloadText(payload));
-    return isCommandRecord(record) ? commandLine(record.run) : undefined;
+    const given: unknown = JSON.parse(payloadText(payload));
+    if (isCommandRecord(given)) return { ...nothing, command: commandLine(given.run) };
+    return isObject(given) ? { ...nothing, input: jsonText(given.input) } : nothing;
   } catch {
     // A program of the user's may give any payload.
-    return undefined;
+    return nothing;
   }
+}
+
+function jsonText(value: unknown): string | undefined {
+  return value === undefined ? undefined : JSON.stringify(value);
 }
 
 function takeEnd(
@@ -101,6 +114,7 @@ function takeEnd(
   told.attempts++;
   told.durationMs = plain(end.duration_ms);
   told.output = end.output_hash;
+  told.result = end.result_hash ?? jsonText(end.result);
   told.end = termination === "Completed" ? "completed" : failureText({
     kind: errorKindOf(termination, end),
     exit_code: plain(end.exit_code),
@@ -139,11 +153,15 @@ function nodeParts(a: NodeTold | undefined, b: NodeTold | undefined, withTimes: 
   if (a !== undefined && b !== undefined) {
     const command = change(a.command, b.command);
     parts.push(command && `runs ${command}`);
+    const input = change(a.input, b.input);
+    parts.push(input && `is given ${input}`);
     if (a.attempts > 0 && b.attempts > 0) {
       const attempts = change(`${a.attempts}`, `${b.attempts}`);
       parts.push(attempts && `attempts ${attempts}`);
       const isSameEnd = a.end === b.end;
       if (isSameEnd && a.output !== b.output) parts.push("printed something else");
+      const result = isSameEnd ? change(a.result, b.result) : undefined;
+      parts.push(result && `gave ${result}`);
       if (withTimes) parts.push(change(lengthText(a.durationMs), lengthText(b.durationMs)));
     }
   }

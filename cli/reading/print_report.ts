@@ -6,6 +6,7 @@ import type { Colour, Screen } from "../text/screen.ts";
 import { formatDuration, formatTime } from "../text/units.ts";
 import { commandHint } from "./find_run.ts";
 import { goOnHint, programAbout } from "./program_about.ts";
+import type { StepEnd } from "./program_facts.ts";
 import { type Outcome, outcomeOf, outcomeText, reasonText } from "./run_outcome.ts";
 import type { AttemptReport, NodeReport, RunReport } from "./run_report.ts";
 import type { OtherLog } from "./run_summary.ts";
@@ -13,8 +14,25 @@ import type { OtherLog } from "./run_summary.ts";
 const TAIL_LINES = 10;
 const LINE_CHARACTERS = 500;
 
+/** What is said of a run in other words than those for a flow. */
+export interface ReportWords {
+  /** What was run, in place of the name of the flow. */
+  head(report: RunReport): string[];
+  /** What an attempt came to, to stand behind all else that is said of it. */
+  end(attempt: StepEnd): string;
+  /** What stands behind the nodes; with the width of their ids. */
+  rest(report: RunReport, width: number): string[];
+  /** What is told of a failed node that has printed nothing. */
+  failure(node: NodeReport): string[];
+}
+
 /** Prints a run: its state, its nodes, and where its log is. */
-export function printReport(screen: Screen, report: RunReport, root: string): void {
+export function printReport(
+  screen: Screen,
+  report: RunReport,
+  root: string,
+  words?: ReportWords,
+): void {
   using _batch = screen.batch();
   printTitle(screen, report.run_id, report.outcome);
   const reason = typeof report.state === "object" ? report.state.Aborted.reason : undefined;
@@ -31,7 +49,8 @@ export function printReport(screen: Screen, report: RunReport, root: string): vo
     const text = orphanLines({ root, runId: report.run_id }).join(`\n${" ".repeat(8)}`);
     screen.line(`reason  ${text}`);
   }
-  screen.line(`flow    ${printableLine(report.pipe) || "unknown"}`);
+  const head = words?.head(report) ?? [`flow    ${printableLine(report.pipe) || "unknown"}`];
+  for (const line of head) screen.line(line);
   screen.line(`when    ${timesOf(report)}`);
   screen.line(`log     ${report.log}`);
   if (report.damaged_lines > 0) {
@@ -41,12 +60,12 @@ export function printReport(screen: Screen, report: RunReport, root: string): vo
   }
   const width = columnWidth(idsOf(report), 0);
   for (const node of report.nodes) {
-    screen.line(`  ${nodeLine(screen, node, report, width)}`);
+    screen.line(`  ${nodeLine(screen, node, report, { width, words })}`);
     // What it came to before it was skipped is not what became of it.
     const fewest = node.skipped === undefined ? 1 : 0;
     if ((node.attempts?.length ?? 0) > fewest) {
       for (const attempt of node.attempts!) {
-        screen.line(`      ${attemptLine(node.id, attempt, report)}`);
+        screen.line(`      ${attemptLine(node.id, attempt, report, words)}`);
       }
     }
     for (const text of cutLines(node)) screen.line(screen.paint(`      ${text}`, "yellow"));
@@ -56,6 +75,7 @@ export function printReport(screen: Screen, report: RunReport, root: string): vo
     }
     for (const text of deferralLines(node)) screen.line(screen.paint(`      ${text}`, "dim"));
   }
+  for (const line of words?.rest(report, width) ?? []) screen.line(line);
 }
 
 function printTitle(screen: Screen, runId: string, outcome: Outcome): void {
@@ -137,22 +157,35 @@ function runningSince(started: string | undefined): string {
   return milliseconds >= 0 ? `running for ${formatDuration(milliseconds)}` : "running";
 }
 
-function nodeLine(screen: Screen, node: NodeReport, report: RunReport, width: number): string {
+function nodeLine(
+  screen: Screen,
+  node: NodeReport,
+  report: RunReport,
+  { width, words }: { width: number; words: ReportWords | undefined },
+): string {
   const { mark, colour } = markOf(node);
   const id = printableLine(node.id).padEnd(width);
   const isTold = node.skipped === undefined && typeof node.duration_ms === "number";
   const length = isTold ? formatDuration(node.duration_ms!) : "";
   const attempt = (node.attempt ?? 1) > 1 ? `attempt ${node.attempt}` : "";
   const details = [detailOf(node, report), attempt, unrecordedText(node)]
-    .filter((text) => text !== "").join(", ");
-  return `${screen.paint(mark, colour)} ${id}  ${length.padStart(6)}  ${details}`.trimEnd();
+    .filter((text) => text !== "").join(", ") + (words?.end(node) ?? "");
+  const line = `${screen.paint(mark, colour)} ${id}  ${length.padStart(6)}  ${details.trimStart()}`;
+  return line.trimEnd();
 }
 
-function attemptLine(id: string, attempt: AttemptReport, report: RunReport): string {
+function attemptLine(
+  id: string,
+  attempt: AttemptReport,
+  report: RunReport,
+  words: ReportWords | undefined,
+): string {
   const length = typeof attempt.duration_ms === "number" ? formatDuration(attempt.duration_ms) : "";
   const how = detailOf({ id, ...attempt }, report) || "completed";
   const details = [how, unrecordedText(attempt)].filter((text) => text !== "").join(", ");
-  return `attempt ${attempt.attempt}  ${length.padStart(6)}  ${details}`;
+  return `attempt ${attempt.attempt}  ${length.padStart(6)}  ${details}${
+    words?.end(attempt) ?? ""
+  }`;
 }
 
 function unrecordedText({ terminal }: { terminal?: true }): string {
@@ -186,9 +219,15 @@ function detailOf(node: NodeReport, report: RunReport): string {
  * Prints the end of what each failed node of a run printed, or what is recorded of its failure; with a root
  * also what prints all of it.
  */
-export function printTails(screen: Screen, report: RunReport, root?: string): void {
+export function printTails(
+  screen: Screen,
+  report: RunReport,
+  root?: string,
+  words?: ReportWords,
+): void {
   using _batch = screen.batch();
-  for (const { id, status, output } of report.nodes) {
+  for (const node of report.nodes) {
+    const { id, status, output } = node;
     if (typeof status !== "object") continue;
     const paths = output === undefined ? [] : [output.out, output.err];
     const tails = paths.map((path) => {
@@ -197,7 +236,8 @@ export function printTails(screen: Screen, report: RunReport, root?: string): vo
     const hasPrinted = tails.length > 0;
     const { message } = status.Failed;
     if (tails.length === 0 && message !== undefined) {
-      tails.push({ title: `${id}:`, lines: message.split("\n").map(printableLine) });
+      const lines = words?.failure(node) ?? message.split("\n").map(printableLine);
+      tails.push({ title: `${id}:`, lines });
     }
     for (const { title, lines } of tails) {
       screen.line();

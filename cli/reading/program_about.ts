@@ -37,7 +37,7 @@ export function programAbout(root: string, runId: string): ProgramAbout | undefi
   }
 }
 
-/** How a run is gone on with, in words to type or to do. */
+/** How a run is gone on with: what to type, or else what to do. */
 export function goOnHint(run: { root: string; runId: string }): string {
   const program = programAbout(run.root, run.runId);
   const isOfCommand = program === undefined || program.command !== undefined;

@@ -14,23 +14,30 @@ import { JournalHistory } from "../../run/engine/journal_history.ts";
 import { eventsOf } from "../../run/engine/lifecycle.ts";
 import { describeNode } from "../flow/node_event.ts";
 import { Deferrals } from "./deferrals.ts";
+import { programAbout } from "./program_about.ts";
+import { ProgramFacts } from "./program_facts.ts";
 import { readRunLog, type RunLog } from "../../run/engine/run_log.ts";
 
 /** What was read of a run. */
 export interface RunHistory extends RunLog {
   /** Why its nodes had to wait. */
   deferrals: Deferrals;
+  /** What only its journal tells, of the run of a program. */
+  program?: ProgramFacts;
 }
 
 /** Reads the log of a run, and then its journal, of which nothing is held. */
 export async function readRunHistory(root: string, runId: string): Promise<RunHistory> {
   const log = readRunLog(root, runId);
-  const history = new JournalHistory(log.fold);
+  const about = programAbout(root, runId);
+  const program = about && new ProgramFacts(about);
+  const history = new JournalHistory(log.fold, { onEnd: (ended) => program?.takeEnd(ended) });
   const deferrals = new Deferrals();
   try {
     await readCaptureLines(runPaths(root, runId).journal, (line) => {
       history.take(line);
       deferrals.takeLine(line);
+      program?.takeLine(line);
     });
   } catch (error) {
     // There is nothing in it where none was begun, or a newer version began it.
@@ -39,8 +46,9 @@ export async function readRunHistory(root: string, runId: string): Promise<RunHi
     if (isNone) return { ...log, deferrals };
     throw error;
   }
-  if (isOfLog({ root, runId }, log.fold, history)) takeUntold(runId, log.fold, history);
-  return { ...log, deferrals };
+  if (!isOfLog({ root, runId }, log.fold, history)) return { ...log, deferrals };
+  takeUntold(runId, log.fold, history);
+  return { ...log, deferrals, ...(program && { program }) };
 }
 
 /** Whether it is the run engine that wrote the journal, and not a program of the user's beside a log of its own. */

@@ -8,9 +8,11 @@ import { attemptKey } from "../../run/attempt_key.ts";
 import type { EventTime } from "../../supervisor/types.ts";
 import { nodeIdProblem } from "../flow/flow.ts";
 import { readProcesses } from "../process/process_log.ts";
+import type { ErrorRecord } from "../../run/types.ts";
 import { isSuspended } from "../process/run_holder.ts";
 import type { Screen } from "../text/screen.ts";
 import type { Deferral, Deferrals } from "./deferrals.ts";
+import type { ProgramFacts, RecordTold, StepEnd, WaitTold } from "./program_facts.ts";
 import { type Outcome, outcomeOf } from "./run_outcome.ts";
 import type { RunLog } from "../../run/engine/run_log.ts";
 
@@ -35,6 +37,16 @@ export interface AttemptReport extends Omit<AttemptInfo, OutputInfo> {
   output?: OutputPaths;
   /** How much of that is missing; left out where nothing is. */
   cut?: OutputCut;
+  /** What a step of a program gave, or the value with which a gate was passed: any JSON. */
+  result?: unknown;
+  /** The digest of a result that is kept as a file. */
+  result_hash?: string;
+  /** That file. */
+  result_file?: string;
+  /** Why a step of a program failed. */
+  error?: ErrorRecord;
+  /** Who has passed a gate of a program. */
+  by?: string;
 }
 
 /** A node in a {@linkcode RunReport}. */
@@ -55,6 +67,16 @@ export interface NodeReport extends NodeInfo {
   cut?: OutputCut;
   /** What its last attempt printed went to the terminal, and was not recorded. */
   terminal?: true;
+  /** What its last attempt gave, where it is a step of a program. */
+  result?: unknown;
+  /** The digest of a result that is kept as a file. */
+  result_hash?: string;
+  /** That file. */
+  result_file?: string;
+  /** Why its last attempt failed, where it is a step of a program. */
+  error?: ErrorRecord;
+  /** Who has passed it, where it is a gate of a program. */
+  by?: string;
   /** All attempts, in order. */
   attempts?: AttemptReport[];
   /** Why it had to wait, in order. */
@@ -105,6 +127,16 @@ export interface RunReport extends Omit<RunState, "nodes"> {
   first_damage: string | null;
   /** Where the log is. */
   log: string;
+  /** Of the run of a program: the version that went on with it last. */
+  version?: string;
+  /** Of the run of a program: the command that starts it. */
+  command?: readonly string[];
+  /** Of the run of a program: what it has ended with, any JSON. */
+  output?: unknown;
+  /** Of the run of a program: the gates and sleeps that wait, or waited when it ended. */
+  waits?: readonly WaitTold[];
+  /** Of the run of a program: what it has recorded. */
+  records?: readonly RecordTold[];
 }
 
 /** Reads the records of a run. */
@@ -128,6 +160,8 @@ interface RunFacts extends Partial<Omit<RunLog, "fold">> {
   suspended?: boolean;
   /** Why its nodes had to wait. */
   deferrals: Deferrals;
+  /** What only its journal tells, of the run of a program. */
+  program?: ProgramFacts;
 }
 
 /** Puts together what is known of a run. */
@@ -150,17 +184,26 @@ export function reportOf(run: { root: string; runId: string }, facts: RunFacts):
     damaged_lines: damagedLines,
     first_damage: firstDamage,
     log: runPaths(run.root, run.runId).events,
+    ...ofProgram(facts.program),
   };
+}
+
+function ofProgram(program: ProgramFacts | undefined): Partial<RunReport> {
+  if (program === undefined) return {};
+  const { about: { command }, version, output, waits, records } = program;
+  return { ...defined({ version, command, output }), waits, records };
 }
 
 function* nodeReports(
   run: { root: string; runId: string },
-  { fold, deferrals }: RunFacts,
+  { fold, deferrals, program }: RunFacts,
 ): Generator<NodeReport, void> {
   let processes: ReturnType<typeof readProcesses> | undefined;
   for (const node of fold.nodes()) {
     const { id: nodeId, status, attempt = 1 } = node;
-    const attempts = fold.attemptsOf(nodeId).map((info) => attemptReport(run, nodeId, info));
+    const attempts = fold.attemptsOf(nodeId).map((info) => {
+      return { ...attemptReport(run, nodeId, info), ...stepReport(run, nodeId, { program, info }) };
+    });
     const waited = deferrals.of(nodeId);
     const report: NodeReport = { ...node, ...lastAttempt(attempts, fold.nameOf(nodeId)) };
     if (waited !== undefined) report.deferrals = waited;
@@ -198,12 +241,25 @@ function attemptReport(
   return { ...info, output: { out, err } };
 }
 
+/** What a step of a program gave, or why it failed. */
+function stepReport(
+  run: { root: string; runId: string },
+  nodeId: string,
+  { program, info: { attempt } }: { program: ProgramFacts | undefined; info: AttemptInfo },
+): StepEnd & { result_file?: string } {
+  const end = program?.endOf({ nodeId, attempt });
+  if (end?.result_hash === undefined) return end ?? {};
+  return { ...end, result_file: outputPath(run, { nodeId, attempt, stream: "result" }) };
+}
+
 /** What the last attempt adds to what is known of a node, and all attempts. */
 function lastAttempt(attempts: AttemptReport[], name: string | undefined): Partial<NodeReport> {
   const last = attempts.at(-1);
   if (last === undefined) return {};
   const { started_ts, exit_code, signal, output, cut, terminal } = last;
-  const members = { name, started_ts, exit_code, signal, output, cut, terminal, attempts };
+  const { result, result_hash, result_file, error, by } = last;
+  const step = { result, result_hash, result_file, error, by };
+  const members = { name, started_ts, exit_code, signal, output, cut, terminal, ...step, attempts };
   const known = Object.entries(members).filter(([, value]) => value !== undefined);
   return Object.fromEntries(known) as Partial<NodeReport>;
 }

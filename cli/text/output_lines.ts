@@ -67,6 +67,9 @@ function wholeCharacters(bytes: Uint8Array): number {
 /** Labels of nodes are as wide as the widest, up to this. */
 const MOST_LABEL_WIDTH = 24;
 
+/** What a command printed, or what a step gave. */
+type LabelledStream = "out" | "err" | "result";
+
 /** What stands before the lines of a node: `build | ` for its output, `build ! ` for its errors. */
 export class OutputLabels {
   readonly #screen: Screen;
@@ -83,18 +86,18 @@ export class OutputLabels {
   }
 
   /** A line of an output, fit for a terminal; attempts but the first are told apart: `build#2 | `. */
-  line(of: { nodeId: string; attempt: number; stream: "out" | "err" }, bytes: Uint8Array): string {
+  line(of: { nodeId: string; attempt: number; stream: LabelledStream }, bytes: Uint8Array): string {
     return this.note(of, printableOutput(decodeLoosely(bytes)));
   }
 
   /** Something about an output, in place of a line of it. */
   note(
-    { nodeId, attempt, stream }: { nodeId: string; attempt: number; stream: "out" | "err" },
+    { nodeId, attempt, stream }: { nodeId: string; attempt: number; stream: LabelledStream },
     text: string,
   ): string {
     const name = attempt === 1 ? nodeId : `${nodeId}#${attempt}`;
-    const label = `${printable(name).padEnd(this.#width)} ${stream === "out" ? "|" : "!"}`;
-    const shown = this.#screen.paint(label, stream === "out" ? "dim" : "yellow");
+    const label = `${printable(name).padEnd(this.#width)} ${stream === "err" ? "!" : "|"}`;
+    const shown = this.#screen.paint(label, stream === "err" ? "yellow" : "dim");
     return text === "" ? shown : `${shown} ${text}`;
   }
 }

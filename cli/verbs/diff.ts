@@ -12,9 +12,10 @@ import { COMMON_HELP, readArguments, RUN_OPERAND, type Verb } from "./arguments.
 export const diffVerb: Verb = {
   summary: "compare what two runs were given and what was decided",
   help: `Compares two recordings, and tells what differs node by node: how it ended,
-what it runs, how many attempts it took and whether it printed the same; where
-no node tells the difference, place by place: what their supervisors were given,
-and what they decided. Each of A and B is a RUN, or the path of a capture file.
+what it runs, how many attempts it took and whether it printed the same, and of
+the step of a program what it was given and what it gave; where no node tells
+the difference, place by place: what their supervisors were given, and what they
+decided. Each of A and B is a RUN, or the path of a capture file.
 ${RUN_OPERAND}
 
 Usage: taffrail diff [options] A B

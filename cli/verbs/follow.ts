@@ -6,6 +6,7 @@ import { followRun } from "../../eventlog/read_run.ts";
 import { isKnownRunEvent, type RunEvent } from "../../eventlog/run_event.ts";
 import { isLive, listRuns } from "../../eventlog/runs_directory.ts";
 import type { Gap, Stored } from "../../eventlog/types.ts";
+import { exists } from "../files.ts";
 import { UsageError } from "../exit_codes.ts";
 import { wait } from "../process/end_processes.ts";
 import { findReadableRun } from "../reading/find_run.ts";
@@ -25,7 +26,8 @@ export const followVerb: Verb = {
 until the run ends or nobody works on it any more; the last line says which. A
 run that is gone on with later is to be followed anew. It also ends when nobody
 reads it any more, as in taffrail follow RUN | head. Of a log that another
-program writes, with events of its own, these are printed as they are.
+program writes, with events of its own, these are printed as they are. Of a
+durable program also that is told that it has recorded, and what it waits for.
 ${RUN_OPERAND}
 
 Usage: taffrail follow [options] RUN
@@ -39,7 +41,8 @@ Exit codes: 0 the run is over, however it ended, 1 there is no such run, or it
 cannot be read, 2 called wrongly, 128 + n ended by signal n, as --all always is,
 and 141 nobody reads it any more, as a shell says it.
 --json prints one JSON object a line: { "seq", "event" } for an event, { "seq",
-"gap": { "reason", "message" } } for a line that cannot be read, and at last
+"gap": { "reason", "message" } } for a line that cannot be read, { "line",
+"note" } for one of the journal of a program, and at last
 { "end": "completed" | "aborted" | "not-live", "outcome" }, with the state as
 taffrail ls calls it. With --all each of them has a "run_id", too.`,
 
@@ -80,10 +83,11 @@ class Printer {
   }
 
   /** Something has come. */
-  item(item: RunItem, runId?: string): void {
+  item(item: RunItem | RunNote, runId?: string): void {
     if (this.#json) return this.#line(jsonOf(item), runId);
     const room = this.#screen.isTerminal ? this.#screen.columns : undefined;
-    this.#screen.line(fitTo(`${prefixOf(runId)}${textOf(item)}`, room));
+    const text = "note" in item ? item.text : textOf(item);
+    this.#screen.line(fitTo(`${prefixOf(runId)}${text}`, room));
   }
 
   /** A run is over. */
@@ -104,7 +108,8 @@ function lastLineOf({ end, outcome }: RunEnd): string {
   return `the run ${endText(outcome)}`;
 }
 
-function jsonOf(item: RunItem): object {
+function jsonOf(item: RunItem | RunNote): object {
+  if ("note" in item) return { line: item.line, note: item.note };
   if ("event" in item) return { seq: item.seq, event: item.event };
   const { seq, reason, message } = item;
   return { seq, gap: { reason, message } };
@@ -221,8 +226,8 @@ async function followOne(
 ): Promise<FollowedRun> {
   let lastSeq = run.after;
   try {
-    const print = (item: RunItem) => {
-      lastSeq = item.seq;
+    const print = (item: RunItem | RunNote) => {
+      if ("seq" in item) lastSeq = item.seq;
       printer.item(item, run.runId);
     };
     const end = await followToEnd(run, { print, signal: reader.gone });
@@ -253,6 +258,9 @@ interface RunEnd {
   outcome: Outcome;
 }
 
+/** Something that a program has recorded, or waits for, in place of an event. */
+type RunNote = { line: number; note: object; text: string };
+
 const NOT_LIVE: RunEnd = { end: "not-live", outcome: "orphan" };
 
 /** How often to look for runs that somebody works on again: the system notifies nobody. */
@@ -261,18 +269,62 @@ const LIVE_POLL_MS = 500;
 /** Passes on the events of a run behind a seq, those that are there and those that come, to its end. */
 async function followToEnd(
   run: { root: string; runId: string; after?: number; end?: RunEnd },
-  { print, signal }: { print: (item: RunItem) => void; signal: AbortSignal },
+  { print, signal }: { print: (item: RunItem | RunNote) => void; signal: AbortSignal },
 ): Promise<RunEnd> {
   const { root, runId, after = 0 } = run;
   let { end = NOT_LIVE } = run;
+  const notes = exists(runPaths(root, runId).flow)
+    ? undefined
+    : await notesOf(run, { print, signal });
   for await (const item of followRun(root, runId, { after, untilEnd: true, signal })) {
+    if (notes !== undefined && "event" in item) await notes.before(item.event);
     print(item);
     end = endBehind(item) ?? end;
   }
+  await notes?.end();
   if (end !== NOT_LIVE) return end;
   // What a program writes with events of its own has no other end.
   const isOtherLog = "is_other_log" in await summarizeRun(root, runId);
   return isOtherLog ? { ...end, outcome: "ended" } : end;
+}
+
+/** How often to look for what a program records while no event comes. */
+const NOTE_POLL_MS = 200;
+
+/** Prints what a program records and waits for: of that no event tells. What was before `after` was told. */
+async function notesOf(
+  { root, runId, after = 0 }: { root: string; runId: string; after?: number },
+  { print, signal }: { print: (item: RunNote) => void; signal: AbortSignal },
+): Promise<{ before(event: RunEvent): Promise<void>; end(): Promise<void> }> {
+  const { NoteReader, noteText } = await import("../reading/follow_notes.ts");
+  const reader = new NoteReader(root, runId);
+  const over = new AbortController();
+  let events = 0;
+  const printUpTo = async (atMs: number) => {
+    for (const taken of await reader.upTo(atMs)) print({ ...taken, text: noteText(taken) });
+  };
+  if (after > 0) await reader.upTo(Infinity);
+  const watch = async () => {
+    for (let seen = -1; !over.signal.aborted && !signal.aborted;) {
+      // As long as events come they bring along what was before them.
+      if (seen === events) await printUpTo(Infinity);
+      seen = events;
+      await wait(NOTE_POLL_MS, over.signal, signal);
+    }
+  };
+  const watching = watch();
+  return {
+    before: async ({ ts }) => {
+      events++;
+      const atMs = Date.parse(ts);
+      if (!Number.isNaN(atMs)) await printUpTo(atMs);
+    },
+    end: async () => {
+      over.abort();
+      await watching;
+      await printUpTo(Infinity);
+    },
+  };
 }
 
 /** What an event says of the end of its run; that of one that begins again is yet to come. */

@@ -1,8 +1,10 @@
 import type { RunFold } from "../../eventlog/derive_run_state.ts";
 import { attemptChange } from "../../eventlog/attempt_change.ts";
-import type { RunEvent } from "../../eventlog/run_event.ts";
+import { defined } from "../../_internal/errors.ts";
+import { encodeUtf8 } from "../../_internal/text.ts";
+import type { NodeCompleted, RunEvent } from "../../eventlog/run_event.ts";
 import { openFileRoot } from "../../run/file_root/file_root.ts";
-import type { RunView } from "../../run/types.ts";
+import type { NodeAttempt, OutputRef, RunView } from "../../run/types.ts";
 import { optionError, UsageError } from "../exit_codes.ts";
 import { wait } from "../process/end_processes.ts";
 import { type OutputOf, type OutputPiece, RunOutputs } from "../reading/attempt_outputs.ts";
@@ -36,7 +38,8 @@ export const logsVerb: Verb = {
 each behind its node, in the order in which they came, of both outputs. Behind
 "build | " stands what build printed to its standard output, behind "build ! "
 to its standard error; "build#2 | " is the second attempt. What would steer a
-terminal is taken out; where the middle of an output was not kept, for
+terminal is taken out. A step of a durable program has what it gave for its
+output, as JSON in a line. Where the middle of an output was not kept, for
 --max-output, a line says how much is missing. The files that "output" of
 taffrail show --json names have the bytes as they were. RUN is the id of a run,
 its beginning where no other begins so, or the name of a flow for its newest
@@ -55,10 +58,10 @@ Exit codes: 0 it is printed, whatever became of the run, 1 there is no such run,
 node or attempt, or something of it cannot be read, 2 called wrongly, 141 nobody
 reads it any more, as a shell says it.
 --json prints one JSON object a line: { "node", "attempt", "stream", "at",
-"text" }, where stream is "out" or "err" and at is when the end of the line
-came, null where that was not kept; with "continued": true the next one goes on
-with the same line. Instead of "text" there is "missing", a number of bytes,
-where they were not kept.`,
+"text" }, where stream is "out", "err" or "result" and at is when the end of the
+line came, null where that was not kept; with "continued": true the next one
+goes on with the same line. Instead of "text" there is "missing", a number of
+bytes, where they were not kept.`,
 
   async run(args) {
     const { root, json, options, operands } = readArguments("logs", args, KINDS);
@@ -98,6 +101,12 @@ interface Wanted {
 const LOOK_MS = 100;
 const LOOKS_PER_HOLDER = 10;
 
+/** What a step of a program gave. */
+interface GivenResult extends NodeAttempt {
+  atMs: number;
+  end: { result?: unknown; result_hash?: string };
+}
+
 /** The outputs of a run, and how far they were printed. */
 class Logs {
   readonly #root: string;
@@ -106,6 +115,8 @@ class Logs {
   readonly #outputs: RunOutputs;
   readonly #options: { json: boolean; tail: number | undefined };
   readonly #screen = new Screen(Deno.stdout);
+  /** Results of steps that have come and are to be printed. */
+  readonly #given: GivenResult[] = [];
 
   constructor(
     { root, view }: { root: string; view: RunView },
@@ -122,7 +133,7 @@ class Logs {
   async print({ follow }: { follow: boolean }): Promise<number> {
     // Asked first: what a run that ends in between has printed is then read to its end.
     const isLive = await this.#view.holder() !== undefined;
-    const { fold, lastSeq } = await readRunHistory(this.#root, this.#view.runId);
+    const { fold, lastSeq, program } = await readRunHistory(this.#root, this.#view.runId);
     const nodeIds = Array.from(fold.nodes(), ({ id }) => id);
     this.#check(fold, nodeIds, { isLive });
     for (const id of nodeIds) this.#takeAttempts(fold, id);
@@ -133,6 +144,10 @@ class Logs {
     const printer = new LinePrinter(this.#screen, { labels, json, tail });
     using reader = new Reader(this.#screen);
     await this.#printPieces(printer, reader);
+    for (const { nodeId, attempt, at, end } of program?.ends ?? []) {
+      await this.#printResult(printer, { nodeId, attempt, atMs: at, end });
+      if (this.#screen.isUnread && reader.look()) break;
+    }
     printer.endTail();
     if (follow && isLive) await this.#follow(fold, { after: lastSeq, printer, reader });
     if (reader.look()) return READER_GONE_CODE;
@@ -175,6 +190,21 @@ class Logs {
     }
   }
 
+  /** What a step of a program gave is all that it prints: JSON, in a line. */
+  async #printResult(
+    printer: LinePrinter,
+    { nodeId, attempt, atMs, end }: GivenResult,
+  ): Promise<void> {
+    const { node, attempt: only, streams } = this.#wanted;
+    if (streams !== undefined || (node !== undefined && node !== nodeId)) return;
+    if (only !== undefined && only !== attempt) return;
+    const of = { nodeId, attempt, stream: "result" } as const;
+    const bytes = end.result_hash === undefined
+      ? end.result === undefined ? new Uint8Array() : encodeUtf8(JSON.stringify(end.result))
+      : await this.#view.output(of);
+    printer.result(of, atMs, bytes);
+  }
+
   /** Goes on until nobody works on the run, or nobody reads. */
   async #follow(
     fold: RunFold,
@@ -190,6 +220,7 @@ class Logs {
       seq = await this.#takeEvents(fold, seq);
       if (!isLive) this.#outputs.leave();
       await this.#printPieces(printer, reader);
+      for (const given of this.#given.splice(0)) await this.#printResult(printer, given);
     }
   }
 
@@ -209,7 +240,12 @@ class Logs {
     if (eventProblem(event) !== undefined) return;
     fold.take(event);
     const nodeId = attemptChange(event)?.node_id;
-    if (nodeId !== undefined) this.#takeAttempts(fold, nodeId);
+    if (nodeId === undefined) return;
+    this.#takeAttempts(fold, nodeId);
+    if (event.type !== "node.completed") return;
+    const { output: result, result_hash, attempt = 1 } = event as NodeCompleted;
+    const end = defined({ result, result_hash });
+    this.#given.push({ nodeId, attempt, atMs: Date.parse(event.ts), end });
   }
 
   #note(text: string): void {
@@ -263,6 +299,19 @@ class LinePrinter {
     }
   }
 
+  /** A step has given something; `bytes`: undefined where it is gone. */
+  result(of: OutputRef, atMs: number, bytes: Uint8Array | undefined): void {
+    if (bytes === undefined) {
+      this.hasLacked = true;
+      const what = `what ${of.nodeId} gave in attempt ${of.attempt} is gone`;
+      new Screen(Deno.stderr).line(printableLine(`${what}: taffrail verify tells more`));
+      return;
+    }
+    const splitter = new LineSplitter();
+    for (const line of splitter.lines(bytes)) this.#line(of, atMs, line);
+    for (const line of splitter.end()) this.#line(of, atMs, line);
+  }
+
   /** Prints the last lines of what was there; all others come as they are. */
   endTail(): void {
     const tail = this.#tail;
@@ -273,7 +322,7 @@ class LinePrinter {
     for (const line of [...lines.slice(next), ...lines.slice(0, next)]) this.#screen.line(line);
   }
 
-  #line(of: OutputOf, atMs: number | undefined, { bytes, isContinued }: OutputLine): void {
+  #line(of: OutputRef, atMs: number | undefined, { bytes, isContinued }: OutputLine): void {
     if (!this.#json) return this.#print(this.#labels.line(of, bytes));
     const continued = isContinued ? { continued: true } : {};
     this.#print(JSON.stringify({ ...place(of, atMs), text: decodeLoosely(bytes), ...continued }));
@@ -300,7 +349,7 @@ class LinePrinter {
   }
 }
 
-function place({ nodeId, attempt, stream }: OutputOf, atMs: number | undefined) {
+function place({ nodeId, attempt, stream }: OutputRef, atMs: number | undefined) {
   const at = atMs === undefined ? null : new Date(atMs).toISOString();
   return { node: nodeId, attempt, stream, at };
 }

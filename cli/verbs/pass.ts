@@ -7,8 +7,9 @@ import { openFileRoot } from "../../run/file_root/file_root.ts";
 import { passGate } from "../../run/pass_gate.ts";
 import type { RunView } from "../../run/types.ts";
 import { optionError, UsageError } from "../exit_codes.ts";
-import { commandHint, findReadableRun } from "../reading/find_run.ts";
-import { printableLine } from "../text/printable.ts";
+import { findReadableRun } from "../reading/find_run.ts";
+import { goOnHint, programAbout, START_PROGRAM } from "../reading/program_about.ts";
+import { listed, printableLine } from "../text/printable.ts";
 import { Screen } from "../text/screen.ts";
 import { COMMON_HELP, readArguments, type Verb } from "./arguments.ts";
 
@@ -31,7 +32,7 @@ ${COMMON_HELP}
 
 Exit codes: 0 it is recorded, and counts, 1 it is not, or comes too late, 2
 called wrongly. --json prints { "run_id", "gate", "recorded", "too_late",
-"is_live" }.`,
+"is_live", "waits" }; waits: the run waits there, or waited when it ended.`,
 
   async run(args) {
     const kinds = { value: "string", reject: "boolean", by: "string" } as const;
@@ -51,13 +52,19 @@ called wrongly. --json prints { "run_id", "gate", "recorded", "too_late",
     const runId = await findReadableRun(root, wanted);
     await using runs = openFileRoot(root);
     const view = runs.view(runId);
-    const { ended, open } = await readGate(view, gate);
+    const { state: { kind, ended, open }, waiting } = await readGate(view, gate);
+    if (kind === "sleep") {
+      throw new Error(
+        `Cannot pass ${gate} of ${runId}: it is a sleep, which ends when its time has come`,
+      );
+    }
     const isLate = open === undefined && ended?.waited.how === "passed";
     await passGate(runs, runId, gate, { reject, method: "human_cli", ...defined({ value, by }) });
     const live = await isLive(root, runId);
     const screen = new Screen(Deno.stdout);
     if (json) {
-      const said = { run_id: runId, gate, recorded: true, too_late: isLate, is_live: live };
+      const waits = open !== undefined;
+      const said = { run_id: runId, gate, recorded: true, too_late: isLate, is_live: live, waits };
       screen.line(JSON.stringify(said));
       return isLate ? 1 : 0;
     }
@@ -70,23 +77,35 @@ called wrongly. --json prints { "run_id", "gate", "recorded", "too_late",
       return 1;
     }
     screen.line(printableLine(`recorded: the gate ${gate} of ${runId} ${what}`));
+    // Of a flow it is known that it has the gate.
+    if (open === undefined && programAbout(root, runId) !== undefined) {
+      const others = waiting.length === 0 ? "" : ` but at ${listed(waiting)}`;
+      screen.line(
+        printableLine(`the run does not wait there now${others}: it counts when it comes there`),
+      );
+    }
     if (!live) {
-      const hint = commandHint("resume", { root, runId });
-      screen.line(`nobody works on the run: go on with it by ${hint}`);
+      const hint = goOnHint({ root, runId });
+      const how = hint === START_PROGRAM ? hint : `go on with it by ${hint}`;
+      screen.line(`nobody works on the run: ${how}`);
     }
     return 0;
   },
 };
 
-/** How a gate stands; what cannot be read is for whoever goes on with the run. */
-async function readGate(view: RunView, gate: string): Promise<Readonly<WaitState>> {
+/** How a gate stands, and at which others the run waits; what cannot be read is for whoever goes on with the run. */
+async function readGate(
+  view: RunView,
+  gate: string,
+): Promise<{ state: Readonly<WaitState>; waiting: string[] }> {
   const gates = new WaitHistory();
   const recovered = await recoverCapture(view.raw("capture")).catch(() => undefined);
   const bundle = recovered?.bundle;
   for (const note of bundle !== undefined && "notes" in bundle ? bundle.notes ?? [] : []) {
     if (note.type === "wait" || note.type === "waited") gates.take(note);
   }
-  return gates.of(gate);
+  const waiting = gates.waiting.filter(({ kind }) => kind === "gate").map(({ id }) => id);
+  return { state: gates.of(gate), waiting };
 }
 
 function userName(): string | undefined {

@@ -12,7 +12,9 @@ export const showVerb: Verb = {
   help: `Shows one run: what became of it, where its log is, and its nodes: ✓ completed,
 ✗ failed, ▸ running, ⏸ not started; each attempt where there was more than one,
 and why a node had to wait. Of a failed node the end of what it printed is
-shown; of a run whose process was suspended, as by Ctrl-Z, how it goes on.
+shown; of a run whose process was suspended, as by Ctrl-Z, how it goes on. Of a
+durable program its steps are shown with what they gave, what it waits for, what
+it has recorded, and with what it has ended.
 ${RUN_OPERAND}
 
 Usage: taffrail show [options] RUN
@@ -27,7 +29,9 @@ or it cannot be read, 2 called wrongly.
 "started_ts", "last_ts", "duration_ms", "exit_code", "signal", "output": {
 "out", "err" }, "cut": { "out", "err" }, "attempts": [{ "attempt", "status",
 "started_ts", "duration_ms", "exit_code", "signal", "output", "cut" }],
-"deferrals": [{ "reason", "text" }], "waits": { "since", "until" } }] }.
+"deferrals": [{ "reason", "text" }], "waits": { "since", "until" } }] }, and of
+a program "version", "command", "output", "waits" and "records", and of its
+steps "result" or "result_hash" and "result_file", "error", and "by".
 state is "Running", "Completed" or { "Aborted": { "reason" } }, outcome the same
 in the word of taffrail ls; status is "Pending", "Running", "Completed" or {
 "Failed": { "kind", "message" } }.
@@ -49,8 +53,12 @@ docs/format/command_json.md tells more.`,
       printReportJson(screen, report);
       return 0;
     }
-    printReport(screen, report, root);
-    printTails(screen, report, root);
+    // Runs of flows are shown without it.
+    const words = report.records === undefined
+      ? undefined
+      : (await import("../reading/program_words.ts")).programWords(root);
+    printReport(screen, report, root, words);
+    printTails(screen, report, root, words);
     return 0;
   },
 };

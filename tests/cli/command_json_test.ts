@@ -5,11 +5,12 @@ import { openEventLog } from "../../eventlog/mod.ts";
 import { runtimeDirectory } from "../../store/mod.ts";
 import { withTempDir } from "../_util/temp.ts";
 import { HAS_SIGNALS, recordAndKill, startTaffrail, taffrail } from "./_command.ts";
+import { ProgramFolder } from "./_program.ts";
 
 const PAGE = `${import.meta.dirname}/../../docs/format/command_json.md`;
 
 /** Members that hold what others have written: what is in them is not the command's. */
-const OPAQUE = ["event", "recorded", "replayed", "before", "after"];
+const OPAQUE = ["event", "recorded", "replayed", "before", "after", "result", "data", "note"];
 
 /** The members that the page names, by verb. */
 async function documented(): Promise<Map<string, Set<string>>> {
@@ -109,6 +110,36 @@ async function printGated(printed: Printed, cwd: string): Promise<void> {
   await printed.of("pass", "gated", "ask");
 }
 
+/** A program that has failed, and waits for an answer. */
+async function printProgram(printed: Printed, cwd: string): Promise<void> {
+  const program = new ProgramFolder(cwd);
+  program.plan({
+    version: "1",
+    ops: [
+      { step: "gives", gives: 1 },
+      { step: "long", big: 70_000 },
+      { step: "fails", fails: 1, caught: true },
+      { record: "noted", data: 1 },
+      { gate: "first" },
+      { gate: "second", wants: true },
+    ],
+    returns: 1,
+  });
+  await using running = program.start();
+  const runId = (await running.stdout.find(/^run_id=/)).slice("run_id=".length);
+  await printed.of("pass", "--by", "ada", runId, "first");
+  await running.stdout.find(/^passed/);
+  await printed.of("pass", "--by", "ada", "--value", "1", runId, "second");
+  await using following = startTaffrail(["follow", "--json", runId], { cwd });
+  printed.add("follow", await following.stdout.find(/second#2/));
+  await printed.of("show", runId);
+  await printed.of("logs", runId);
+  await printed.of("pass", "--value", '{"by":"ada"}', runId, "second");
+  await running.closeInput();
+  await running.end();
+  await printed.of("show", runId);
+}
+
 Deno.test({
   name: "docs/format/command_json.md names every member that --json prints, and no other",
   ignore: !HAS_SIGNALS,
@@ -129,7 +160,7 @@ Deno.test({
       for (const runId of [bad, good]) await printed.of("show", runId);
       await printed.of("exec", "--name", "long", "--", "sh", "-c", "printf %070000d 1");
       for (const run of [bad, "long"]) await printed.of("logs", run);
-      for (const print of [printGated, printDrill]) await print(printed, cwd);
+      for (const print of [printGated, printDrill, printProgram]) await print(printed, cwd);
 
       await using live = await openEventLog<Record<string, unknown>>({ root, runId: "live" });
       await live.append({ n: 1 });

@@ -58,7 +58,8 @@ async function step(run: Run, op: Op & { step: string }): Promise<unknown> {
       });
     }
     if (attempt <= (op.fails ?? 0)) {
-      throw new RangeError(op.message ?? "busy", { cause: new Error("socket hang up") });
+      const error = new RangeError(op.message ?? "busy", { cause: new Error("socket hang up") });
+      throw Object.assign(error, { code: "EBUSY", kind: "busy" });
     }
     return op.big === undefined ? op.gives : "x".repeat(op.big);
   }, options);
