@@ -10,7 +10,7 @@ import { durable } from "@taffrail/taffrail/run";
 
 const root = ".taffrail-examples";
 const folder = `${root}/import`;
-await Deno.mkdir(folder, { recursive: true });
+await Deno.mkdir(`${folder}/rows`, { recursive: true });
 
 /** Your source goes here; this one makes files of its own. */
 async function listFiles(): Promise<string[]> {
@@ -21,14 +21,13 @@ async function listFiles(): Promise<string[]> {
   return files;
 }
 
-async function importFile(file: string, runId: string, attempt: number): Promise<number> {
+async function importFile(file: string, attempt: number): Promise<number> {
   // As sources are: now and then one is busy.
   if (file.endsWith("9.csv") && attempt === 1) throw new Error(`${file} is busy`);
   const rows = (await Deno.readTextFile(`${folder}/${file}`)).split("\n").length - 1;
   // Killed behind this line the step runs again, so what it does has to come to the same: as here, where
   // it writes a file of one name, or as by an "insert … on conflict do update" into a database.
-  await Deno.mkdir(`${folder}/${runId}`, { recursive: true });
-  await Deno.writeTextFile(`${folder}/${runId}/${file}.json`, JSON.stringify({ file, rows }));
+  await Deno.writeTextFile(`${folder}/rows/${file}.json`, JSON.stringify({ file, rows }));
   return rows;
 }
 
@@ -47,9 +46,9 @@ const result = await durable({
   // Ask for all at once: how many run beside each other, and how fast, is for the constraints.
   const rows = await Promise.all(
     files.map((file) =>
-      run.step(`import ${file}`, ({ runId, attempt }) => {
+      run.step(`import ${file}`, ({ attempt }) => {
         if (++begun % 50 === 0) console.log(`${begun} files`);
-        return importFile(file, runId, attempt);
+        return importFile(file, attempt);
       }, { retry: { maxRetries: 3, delayMs: 100, factor: 2 }, timeoutMs: 10_000 })
     ),
   );

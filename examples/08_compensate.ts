@@ -1,7 +1,8 @@
 /**
  * Lesson 8: a program that makes up for what it has done. A flight and a hotel are booked, then there
  * is no car: both are cancelled again, whatever is killed meanwhile. Being stopped is no failure: after
- * Ctrl-C nothing is cancelled, and the next start goes on with booking.
+ * Ctrl-C nothing is cancelled, and the next start goes on with booking. A trip that is over is not booked
+ * again; name another one behind the command.
  *
  * Run: deno run --allow-read=.taffrail-examples --allow-write=.taffrail-examples examples/08_compensate.ts
  */
@@ -10,13 +11,14 @@ import { durable, RunError, type StepContext, StepError } from "@taffrail/taffra
 
 const root = ".taffrail-examples";
 const folder = `${root}/bookings`;
+const [trip = "trip-1"] = Deno.args;
 await Deno.mkdir(folder, { recursive: true });
 
 /** Stands for a service that takes a key with each request and, like many, books once for one key. */
 async function book(what: string, { runId, stepId }: StepContext): Promise<string> {
   await new Promise((resolve) => setTimeout(resolve, 500));
   if (what === "car") throw new Error("no car is left");
-  const number = `${what}-${runId.slice(-6)}`;
+  const number = `${what} of ${runId}`;
   // The key is the same in every attempt, and after every restart; no other step has it.
   const key = encodeURIComponent(`${runId}/${stepId}`);
   try {
@@ -37,7 +39,7 @@ async function cancel(number: string): Promise<void> {
 }
 
 try {
-  const outcome = await durable({ root, name: "trip", resume: "newest" }, async (run) => {
+  const outcome = await durable({ root, name: "trip", runId: trip }, async (run) => {
     const booked: string[] = [];
     try {
       for (const what of ["flight", "hotel", "car"]) {

@@ -55,8 +55,8 @@ const sent = await durable({ root, name: "agent", resume: "newest" }, async (run
       console.log(`taffrail pass --root ${root} ${run.runId} agreed --value '{"by":"ada"}'`);
       const { by } = await run.waitFor<{ by: string }>("agreed");
       const text = `${move.answer}\nagreed: ${by}\n`;
-      // The same name and the same text, however often it is done.
-      await run.step("send", () => Deno.writeTextFile(`${folder}/${run.runId}.txt`, text));
+      // One name and one text, however often it is done.
+      await run.step("send", () => Deno.writeTextFile(`${folder}/sent.txt`, text));
       return text;
     }
     const { tool, input } = move;

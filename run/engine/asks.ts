@@ -23,11 +23,6 @@ export function nodeOfEvent(eventId: string): string {
   return REPEATED.exec(eventId)?.[1] ?? eventId;
 }
 
-/** Whether an id is one that no program can give, as it ends with `#` and digits. */
-export function isRepeated(id: string): boolean {
-  return REPEATED.test(id);
-}
-
 const MOST_ID_LENGTH = 1000;
 
 /** What keeps a text from being the id of something that a program asks for; undefined if nothing does. */
@@ -35,7 +30,7 @@ export function idProblem(id: string): string | undefined {
   if (typeof id !== "string" || id.trim() === "") return "an id is a text that is not blank";
   if (id.startsWith(":")) return "what begins with ':' is for the supervisor";
   if (id.length > MOST_ID_LENGTH) return `an id has at most ${MOST_ID_LENGTH} characters`;
-  if (isRepeated(id)) return "what ends with '#' and digits is for work that is asked for again";
+  if (REPEATED.test(id)) return "what ends with '#' and digits is for work that is asked for again";
   return id.isWellFormed() ? undefined : "it has a lone surrogate";
 }
 

@@ -25,7 +25,7 @@ import type { RunFold } from "../../eventlog/derive_run_state.ts";
 import type { EventTime } from "../../supervisor/types.ts";
 import { attemptKey } from "../attempt_key.ts";
 import type { NodeAttempt } from "../types.ts";
-import { Asks, isRepeated, nodeOfEvent } from "./asks.ts";
+import { Asks, idProblem, nodeOfEvent } from "./asks.ts";
 import {
   type DescribeNode,
   type EndedAttempt,
@@ -111,7 +111,6 @@ export class JournalHistory {
   readonly #over = new Map<string, Over>();
   /** What each node was asked for with last. */
   readonly #asked = new Map<string, string>();
-  readonly #records = new Set<string>();
   readonly #begun = new Set<string>();
 
   /** `log`: what the log has. */
@@ -209,9 +208,14 @@ export class JournalHistory {
     return this.#asked.get(nodeId);
   }
 
+  /** The nodes that were asked for. */
+  get asked(): MapIterator<string> {
+    return this.#asked.keys();
+  }
+
   /** What the program has recorded, by id. */
   get records(): ReadonlySet<string> {
-    return this.#records;
+    return this.waits.records;
   }
 
   /** The nodes whose work was or may have been begun, and the gates asked for, of a session read as a whole. */
@@ -339,7 +343,7 @@ export class JournalHistory {
     this.#ended = undefined;
     this.#undecided = [];
     for (const kept of [this.#episodes, this.#payloads, this.#open, this.#missing]) kept.clear();
-    for (const kept of [this.#over, this.#asked, this.#records, this.#begun, this.waits]) {
+    for (const kept of [this.#over, this.#asked, this.#begun, this.waits]) {
       kept.clear();
     }
     this.#asks.clear();
@@ -355,8 +359,8 @@ export class JournalHistory {
       if (note.failed !== undefined) this.#over.delete(note.failed);
       this.#passTime(note.at);
     } else if (note.type === "record") {
-      this.#records.add(note.id);
-      if (!isRepeated(note.id)) this.#over.set(note.id, { as: "completed" });
+      this.waits.records.add(note.id);
+      if (idProblem(note.id) === undefined) this.#over.set(note.id, { as: "completed" });
       this.#passTime(note.at);
     } else this.#takeWait(note);
   }

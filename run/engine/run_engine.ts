@@ -139,7 +139,8 @@ export class RunEngine {
     } catch (error) {
       await engine.#endWork(error);
       // Without its line in the journal it was not gone on with, and its log says nothing of it.
-      if (engine.#journal !== undefined && await engine.#isTold()) await engine.breakOff(error);
+      const isTold = await engine.teller.told().then(() => true, () => false);
+      if (engine.#journal !== undefined && isTold) await engine.breakOff(error);
       throw error;
     }
   }
@@ -187,11 +188,6 @@ export class RunEngine {
     // Who is asked for next looks there for what others have come to.
     await this.teller.told();
     return history!;
-  }
-
-  /** Whether the log could take all that was to be told. */
-  async #isTold(): Promise<boolean> {
-    return await this.teller.told().then(() => true, () => false);
   }
 
   #tellBegun(how: { resumed: true | undefined; damaged?: DamagedLines }): void {
@@ -305,10 +301,11 @@ export class RunEngine {
 
   async #bundle(): Promise<CaptureBundle> {
     if (!this.#isLong) return this.session.intoBundle();
-    const { held: { view, view: { runId } } } = this.#options;
+    const { held: { view } } = this.#options;
     const { recoverCapture } = await import("../../capture/session/recover_capture.ts");
     const { bundle, damage } = await recoverCapture(view.raw("capture"));
     if (damage === null) return bundle;
+    const { runId } = view;
     const what = `line ${damage.line} of its journal is not what was written (${damage.message})`;
     throw runError("damaged", `Cannot make the bundle of ${runId}: ${what}`, {
       details: { runId },
@@ -374,7 +371,10 @@ export class RunEngine {
       beforeRun: () => this.#beforeRun(),
       createSupervisor: (options) => {
         const timers = options.timers && this.#options.attemptTimers?.(options.timers);
-        return new Supervisor({ ...options, ...defined({ attemptTimers: timers }) });
+        const supervisor = new Supervisor({ ...options, ...defined({ attemptTimers: timers }) });
+        // What cannot be recorded stops it: nobody is to wait for what it decides no more.
+        supervisor.subscribe(() => supervisor.failure && this.fail(supervisor.failure.error));
+        return supervisor;
       },
       timers: systemTimers,
       signal: this.stop,

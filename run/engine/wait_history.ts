@@ -35,6 +35,8 @@ const UNASKED: WaitState = {
 /** The waits of a run, line by line of its journal. */
 export class WaitHistory {
   readonly #waits = new Map<string, WaitState>();
+  /** What was recorded beside: by the program, and of messages whose value could not be used. */
+  readonly records = new Set<string>();
 
   /** The gates and sleeps that wait. */
   get waiting(): WaitRecord[] {
@@ -74,6 +76,7 @@ export class WaitHistory {
   /** Forgets all. */
   clear(): void {
     this.#waits.clear();
+    this.records.clear();
   }
 
   #gatesOf(isMeant: (state: WaitState) => boolean): string[] {

@@ -246,10 +246,13 @@ export class Waits {
       const { line, says: { how, value, by } } = message;
       const problem = how === "passed" ? problemOf(value) ?? await check?.(value) : undefined;
       if (problem === undefined) return message;
+      const id = `${gate}#${line}`;
+      // Whoever had the run before may have told it.
+      if (this.#history.records.has(id)) continue;
+      this.#history.records.add(id);
       const data = { gate, inbox_line: line, ...defined({ by }), problem };
       const at = this.#options.timers.now();
-      this.#options.note({ type: "record", id: `${gate}#${line}`, at, data })
-        .catch(this.#options.fail);
+      this.#options.note({ type: "record", id, at, data }).catch(this.#options.fail);
     }
     return undefined;
   }

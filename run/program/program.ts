@@ -439,9 +439,10 @@ export class Program {
 
   /** Resolves when nothing runs any more, and nothing was asked for meanwhile. */
   async #untilDone({ engine, pump }: AtWork): Promise<void> {
+    const asked = () => this.#ids.size + engine.session.supervisor.inputCount;
     let count: number;
     do {
-      count = this.#ids.size;
+      count = asked();
       await pump.drained().catch((error) => {
         // A Pump was refused; closing reports anything else.
         if (!engine.stop.aborted) throw error;
@@ -450,7 +451,7 @@ export class Program {
       await this.#learning.given();
       await microtasks();
       // What was asked for since is to be done too.
-    } while (count !== this.#ids.size);
+    } while (count !== asked());
   }
 
   /** Records that the run broke off, and lets go of everything. The error says why; what fails here is not reported. */

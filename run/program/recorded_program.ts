@@ -8,6 +8,7 @@
  * - A failure stands, so that a program that has compensated for it does so again, but for the one that ended the
  *   run, and for those that the program wants to have tried again.
  */
+import { idProblem } from "../engine/asks.ts";
 import type { JournalHistory, Over } from "../engine/journal_history.ts";
 import type { EndedAttempt } from "../engine/lifecycle.ts";
 import { type RunError, runError } from "../run_error.ts";
@@ -58,9 +59,15 @@ export class RecordedProgram {
     return this.#ends.size;
   }
 
-  /** What of it is not among these. */
+  /** What was recorded and is not among these: first what is over. */
   without(ids: ReadonlySet<string>): string[] {
-    return [...this.#ends.keys()].filter((id) => !ids.has(id));
+    const { history } = this.#parts;
+    if (history === undefined) return [];
+    const waiting = history.waits.waiting.map(({ id }) => id);
+    // What is told of messages at a gate is no record of the program.
+    const records = [...history.records].filter((id) => idProblem(id) === undefined);
+    const all = new Set([...this.#ends.keys(), ...history.asked, ...waiting, ...records]);
+    return [...all.difference(ids)];
   }
 
   /** How often a gate was asked for. */
@@ -68,13 +75,23 @@ export class RecordedProgram {
     return this.#parts.history?.waits.of(gate).asks ?? 0;
   }
 
-  /** Where in the order the program has recorded something; undefined where it has not. */
+  /**
+   * Where in the order the program has recorded something; undefined where it has not.
+   *
+   * @throws {RunError} `mismatch`, when it was something else.
+   */
   placeOfRecord(id: string): number | undefined {
-    return this.#parts.history?.records.has(id) ? this.#ends.get(id)?.place : undefined;
+    this.#checkKind(id, "record");
+    return this.#ends.get(id)?.place;
   }
 
-  /** Whether work that was submitted has completed. */
+  /**
+   * Whether work that was submitted has completed.
+   *
+   * @throws {RunError} `mismatch`, when it was something else.
+   */
   hasCompleted(id: string): boolean {
+    this.#checkKind(id, "step");
     return this.#ends.get(id)?.as === "completed";
   }
 
@@ -89,12 +106,9 @@ export class RecordedProgram {
    * @throws {RunError} `mismatch`, when it was about something else.
    */
   stepEnd(id: string, payload: string): (RecordedEnd & { ended: EndedAttempt }) | undefined {
+    this.#checkKind(id, "step");
     const recorded = this.#parts.history?.payloadOf(id);
-    if (recorded === undefined) {
-      const { kind } = this.#parts.history?.waits.of(id) ?? {};
-      if (kind !== undefined) throw this.#otherKind(id, kind, "step");
-      return undefined;
-    }
+    if (recorded === undefined) return undefined;
     if (!this.isAccepted(id) && !isSameInput(recorded, payload)) {
       throw this.mismatch(id, "its input is another one", {
         expected: inputOf(recorded),
@@ -111,10 +125,7 @@ export class RecordedProgram {
    * @throws {RunError} `mismatch`, when it was something else.
    */
   waitEnd(id: string, kind: "gate" | "sleep"): RecordedEnd | undefined {
-    const { history } = this.#parts;
-    const known = history?.waits.of(id).kind;
-    if (history?.payloadOf(id) !== undefined) throw this.#otherKind(id, "step", kind);
-    if (known !== undefined && known !== kind) throw this.#otherKind(id, known, kind);
+    this.#checkKind(id, kind);
     return this.#standing(id);
   }
 
@@ -152,11 +163,18 @@ export class RecordedProgram {
     });
   }
 
-  #otherKind(id: string, expected: string, actual: string): RunError {
+  /** Refuses what was recorded as something else. */
+  #checkKind(id: string, actual: "step" | "gate" | "sleep" | "record"): void {
+    const { history, runId } = this.#parts;
+    if (history === undefined) return;
+    const expected = history.payloadOf(id) !== undefined
+      ? "step"
+      : history.waits.of(id).kind ?? (history.records.has(id) ? "record" : actual);
+    if (expected === actual) return;
     const name = JSON.stringify(id);
     const problem = `Cannot go on with ${name} as a ${actual}: it was recorded as a ${expected}`;
-    const details = { runId: this.#parts.runId, nodeId: id, expected, actual };
-    return runError("mismatch", problem, { details, remedy: "use another id for it" });
+    const details = { runId, nodeId: id, expected, actual };
+    throw runError("mismatch", problem, { details, remedy: "use another id for it" });
   }
 }
 

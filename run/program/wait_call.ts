@@ -16,13 +16,14 @@ const LATEST_MS = 8.64e15;
  * @throws {RangeError} When it is no length of time, and no time.
  */
 export function untilOf(id: string, until: number | Date): (nowMs: number) => number {
-  const milliseconds = until instanceof Date ? until.getTime() : until;
+  const isDate = until instanceof Date;
+  // What is before 1970 is as past as what is behind it.
+  const milliseconds = isDate ? Math.max(0, until.getTime()) : until;
   if (typeof milliseconds !== "number" || !(milliseconds >= 0)) {
     const expected = "it takes milliseconds, 0 or more, or a Date";
     throw new RangeError(`Cannot sleep ${JSON.stringify(id)} for ${String(until)}: ${expected}`);
   }
-  const base = until instanceof Date ? 0 : undefined;
-  return (nowMs) => Math.min(Math.ceil((base ?? nowMs) + milliseconds), LATEST_MS);
+  return (nowMs) => Math.min(Math.ceil((isDate ? 0 : nowMs) + milliseconds), LATEST_MS);
 }
 
 /** Refuses options that nobody can keep to. */
@@ -33,7 +34,8 @@ export function checkWaitOptions(options: WaitForOptions): WaitForOptions {
   if (timeoutMs !== undefined && !(timeoutMs >= 0)) {
     throw new RangeError(`Cannot use timeoutMs ${timeoutMs}: it is not 0 or more`);
   }
-  return timeoutMs === undefined ? options : { ...options, timeoutMs: Math.ceil(timeoutMs) };
+  if (timeoutMs === undefined) return options;
+  return { ...options, timeoutMs: timeoutMs > LATEST_MS ? Infinity : Math.ceil(timeoutMs) };
 }
 
 /** Says what is wrong with a value that came with passing a gate; undefined without a schema. */

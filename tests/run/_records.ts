@@ -175,6 +175,13 @@ export function endsInLog(events: LogEvent[]): Map<string, string> {
   );
 }
 
+/** The program that has recorded last. */
+function lastRuntimeOf(bundle: CaptureBundle): string {
+  const notes = "notes" in bundle ? bundle.notes ?? [] : [];
+  const resumed = notes.filter((note) => note.type === "resumed").at(-1);
+  return resumed?.runtime_provenance ?? bundle.runtime_provenance;
+}
+
 /** The journal and the bundle are whole, and replay strictly. */
 export async function checkCapture(place: Place): Promise<CaptureBundle> {
   const { journal, bundle: path } = runPaths(place.root, place.runId);
@@ -188,7 +195,7 @@ export async function checkCapture(place: Place): Promise<CaptureBundle> {
     strict: true,
     expected: {
       adapterProvenance: bundle.adapter_provenance,
-      runtimeProvenance: bundle.runtime_provenance,
+      runtimeProvenance: lastRuntimeOf(bundle),
     },
   });
   return bundle;

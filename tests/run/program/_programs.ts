@@ -184,7 +184,7 @@ export function journalOf({ root, runId }: Place): JournalLine[] {
 /** Those of one type, without what differs from run to run. */
 export function linesOf(place: Place, type: string): Record<string, unknown>[] {
   return journalOf(place).filter((line) => line.type === type)
-    .map(({ type: _, at: _at, synced: _synced, ...rest }) => rest);
+    .map(({ type: _, line: _line, at: _at, synced: _synced, ...rest }) => rest);
 }
 
 /** The ends of attempts that a journal has, by step: how, and with what. */
