@@ -90,7 +90,7 @@ test("show tells of steps, results, errors, waits and records, and pass of what 
     line.split(/ {2,}/).slice(1, 3).join(" ")
   );
   assertEquals(kinds.slice(0, 3), ["pipe.started order", "recorded source", "node.started list"]);
-  assertEquals(kinds.slice(-7, -2), [
+  assertEquals(kinds.slice(-8, -3), [
     "waits settle",
     "waited settle",
     "waits approved",
@@ -107,7 +107,7 @@ test("show tells of steps, results, errors, waits and records, and pass of what 
   assertMatch(done, /^gives {3}{"rows":6}$/m);
   await program.tells("verify");
   assertStringIncludes(await program.tells("replay", runId), "the replay went as recorded");
-  assertStringIncludes(await program.tells("what-if", "--max-retries", "9", runId), "flaky");
+  assertStringIncludes(await program.tells("what-if", "--max-retries", "9", runId), "caught");
   assertStringIncludes(await program.tells("trace", runId), "out of stock");
 });
 
