@@ -102,7 +102,7 @@ export function orphanLines(run: { root: string; runId: string }): string[] {
   const what = "it has no end, and nobody works on it any more.";
   const program = programAbout(run.root, run.runId);
   if (program !== undefined && program.command === undefined) {
-    return [what, "A program of yours recorded it, or it died before it began: start that anew."];
+    return [what, "A program of yours recorded it, or it died before it began: start that again."];
   }
   return [
     `${what} If its process was killed,`,

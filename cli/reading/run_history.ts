@@ -76,14 +76,27 @@ export function endInJournal(
   root: string,
   runId: string,
 ): Pick<RunState, "state" | "is_orphan"> | undefined {
+  const { type, state, reason } = lastLineOf(root, runId);
+  if (type !== "ended") return undefined;
+  const isCompleted = state === "Completed";
+  return {
+    state: isCompleted ? "Completed" : { Aborted: { reason: `${reason}` } },
+    is_orphan: false,
+  };
+}
+
+/** What a run waits for since the last line of its journal, if that says so; nothing else of it is read. */
+export function waitInJournal(root: string, runId: string): "gate" | "sleep" | undefined {
+  const { type, kind } = lastLineOf(root, runId);
+  return type === "wait" && (kind === "gate" || kind === "sleep") ? kind : undefined;
+}
+
+function lastLineOf(root: string, runId: string): Record<string, unknown> {
   const { journal: path } = runPaths(root, runId);
   const tail = withFileSync(denoFilePort, { path, read: true }, (file) => {
     const size = sizeOf(file);
     // It may begin within a character.
     return new TextDecoder().decode(readRangeSync(file, Math.max(0, size - TAIL_BYTES), size));
   });
-  const { type, state, reason } = JSON.parse(tail.trimEnd().split("\n").at(-1)!);
-  if (type !== "ended") return undefined;
-  const isCompleted = state === "Completed";
-  return { state: isCompleted ? state : { Aborted: { reason: `${reason}` } }, is_orphan: false };
+  return JSON.parse(tail.trimEnd().split("\n").at(-1)!);
 }

@@ -20,6 +20,8 @@ interface RunSummary extends Omit<RunState, "nodes"> {
   duration_ms: number | null;
   /** What it runs, where that is one command. */
   command: string | null;
+  /** What a program at work waits for, where it does nothing else and that is easily told. */
+  waits_for: "gate" | "sleep" | null;
   nodes_completed: number | null;
   nodes_total: number | null;
 }
@@ -72,6 +74,8 @@ export interface Summary {
   run: Listed;
   /** Its times. */
   times: RunTimes;
+  /** Whether an attempt at one of its nodes has no end, as far as its log tells. */
+  isBusy?: boolean;
 }
 
 /** Reads the ends of all logs; the newest run comes last, and what has no time first. */
@@ -96,7 +100,9 @@ async function summarize(root: string, runId: string): Promise<Summary> {
     const suspended = live && await isSuspended(root, runId);
     const peek = { events, whole, isEmpty: size === 0, live, suspended };
     const summary = derive({ root, runId }, peek);
-    return isOrphan(summary) ? await upToJournal({ root, runId }, summary, whole) : summary;
+    if (isOrphan(summary)) return await upToJournal({ root, runId }, summary, whole);
+    if (live && summary.isBusy === false) return await withWait({ root, runId }, summary);
+    return summary;
   } catch (error) {
     return withoutEvents(root, { run_id: runId, problem: readingProblem({ root, runId }, error) });
   }
@@ -169,11 +175,12 @@ function summaryOf(
     started_ts: fold.startedTs ?? null,
     duration_ms: (whole ? fold.durationMs : durationOfEnds(fold)) ?? null,
     command: command ?? null,
+    waits_for: null,
     nodes_completed: whole ? completed : null,
     nodes_total: whole ? nodes.length : null,
   };
   const times = timesOf(run, { first: fold.startedTs, last: state.last_ts });
-  return { run: summary, times };
+  return { run: summary, times, isBusy: nodes.some(({ status }) => status === "Running") };
 }
 
 const CLOCK_SLACK_MS = 1000;
@@ -186,6 +193,20 @@ function durationOfEnds({ durationMs, startedTs, run }: RunFold): number | undef
 
 function isOrphan({ run }: Summary): boolean {
   return "is_orphan" in run && run.is_orphan;
+}
+
+/** Adds what a program waits for; of flows their nodes tell it. */
+async function withWait({ root, runId }: RunPlace, summary: Summary): Promise<Summary> {
+  const { run } = summary;
+  if (!("state" in run) || exists(runPaths(root, runId).flow)) return summary;
+  const { waitInJournal } = await import("./run_history.ts");
+  try {
+    const waitsFor = waitInJournal(root, runId) ?? null;
+    return { ...summary, run: { ...run, waits_for: waitsFor } };
+  } catch {
+    // It is just being written.
+    return summary;
+  }
 }
 
 /**

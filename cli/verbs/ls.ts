@@ -50,11 +50,12 @@ completed of all, how long it took, size on disk, the time of the last event,
 and the command where it is only one. [ORPHAN?] marks a run that has no end and
 that nobody works on any more; "suspended" one at work whose process was
 stopped, as by Ctrl-Z: it counts as running; "unfinished" one that its program
-left before its end. A log that another program wrote, with events of its own,
-is "running" as long as somebody has it open, and then "ended". Of a long log
-only both ends are read: then nodes are not counted. On a terminal times are
-told as ages, and the columns are left out for which there is no room; ids are
-never cut.
+left before its end; "waiting" a program that waits at a gate, and "sleeping"
+one that sleeps, and does nothing else: they count as running. A log that
+another program wrote, with events of its own, is "running" as long as somebody
+has it open, and then "ended". Of a long log only both ends are read: then nodes
+are not counted. On a terminal times are told as ages, and the columns are left
+out for which there is no room; ids are never cut.
 
 Usage: taffrail ls [options]
 
@@ -73,7 +74,7 @@ Ages are a number with s, m, h, d or w. Exit codes: 0 it is done, also where
 there is no run, 1 the root cannot be read, 2 called wrongly.
 --json prints { "root", "total", "before", "runs": [{ "run_id", "pipe", "state",
 "outcome", "is_orphan", "is_suspended", "started_ts", "last_ts", "duration_ms",
-"command", "nodes_completed", "nodes_total", "size_bytes" }] };
+"command", "waits_for", "nodes_completed", "nodes_total", "size_bytes" }] };
 state is "Running", "Completed" or { "Aborted": { "reason" } }, outcome one of
 the words above. A log of another program is { "run_id", "is_other_log",
 "is_live", "outcome", "started_ts", "last_ts", "duration_ms", "size_bytes" }, a
@@ -208,7 +209,7 @@ function padded(
 const STATE: Column = {
   name: "STATE",
   width: 10,
-  text: ({ outcome }) => outcomeText(outcome).text,
+  text: stateOf,
 };
 const NODES: Column = { name: "NODES", width: 5, isRight: true, text: nodesOf };
 const TIME: Column = { name: "TIME", width: 7, isRight: true, text: lengthOf };
@@ -258,6 +259,13 @@ function layOut(screen: Screen, rows: Row[]): { id: number; columns: Column[] } 
 
 function widthOf(columns: Column[]): number {
   return columns.reduce((sum, { width }) => sum + width + GAP.length, 0);
+}
+
+/** A program at work that waits says so. */
+function stateOf(row: Exclude<Row, { problem: string }>): string {
+  const waits = row.outcome === "running" && "state" in row ? row.waits_for : null;
+  if (waits === null) return outcomeText(row.outcome).text;
+  return waits === "gate" ? "waiting" : "sleeping";
 }
 
 function flowOf(row: Row): string {

@@ -100,6 +100,7 @@ e-live    ci    running       1/2  AGO      #  2026-04-15T12:00:09Z
       state: { Aborted: { reason: "node a failed: crash" } },
       is_orphan: false,
       is_suspended: false,
+      waits_for: null,
       outcome: "failed",
       started_ts: "2026-04-15T12:00:00Z",
       duration_ms: 3000,

@@ -3,6 +3,7 @@ import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/as
 import { HAS_SIGNALS, startTaffrail } from "./_command.ts";
 import { type Plan, PROGRAM_COMMAND, type ProgramFolder, withProgram } from "./_program.ts";
 import { isRunning, poll } from "./_runs.ts";
+import { HAS_SCRIPT, startInTerminal } from "./_terminal.ts";
 
 function test(name: string, use: (program: ProgramFolder) => Promise<void>): void {
   Deno.test({ name, ignore: !HAS_SIGNALS, fn: () => withProgram(use) });
@@ -75,6 +76,47 @@ test("resume of a program ends what is left of its steps first", async (program)
   } finally {
     if (isRunning(pid)) Deno.kill(pid, "SIGKILL");
   }
+});
+
+test("resume --wait of a program waits for what is left of its steps", async (program) => {
+  const plan: Plan = { ops: [{ step: "serve", starts: true, hangs: true }] };
+  await using running = program.start(plan);
+  const pid = Number((await running.stdout.find(/^started/)).split(" ")[1]);
+  await running.stdout.find(/^hangs/);
+  running.kill("SIGKILL");
+  await running.end();
+  program.plan({ ops: [{ step: "serve" }] });
+  const args = ["resume", "--wait", "--assume-ended", "order"];
+  await using resuming = startTaffrail(args, { cwd: program.cwd });
+  try {
+    await resuming.stderr.find(/^waiting for what is left of serve: process \d+$/);
+    assertEquals(program.effects(), ["serve 1"]);
+  } finally {
+    Deno.kill(pid, "SIGKILL");
+  }
+  await resuming.closeInput();
+  assertEquals((await resuming.end()).code, 0);
+  assertEquals(program.effects(), ["serve 1", "serve 2"]);
+});
+
+Deno.test({
+  name: "on a terminal a resumed program shares that, and Ctrl-C reaches it once",
+  ignore: !HAS_SCRIPT,
+  fn: () =>
+    withProgram(async (program) => {
+      await program.killAt(HANGS, /^hangs/);
+      program.plan({ ops: [...HANGS.ops, { step: "later", hangs: true }] });
+      await using resuming = startInTerminal(["resume", "order"], {
+        cwd: program.cwd,
+        columns: 400,
+      });
+      await resuming.stdout.find(/^hangs/);
+      await resuming.write("\x03");
+      const { code, stdout } = await resuming.end();
+      assertEquals(code, 1);
+      assertMatch(stdout, /threw The run .* was stopped by SIGINT[^]* cancelled/);
+      assertMatch(await program.tells("ls"), / cancelled /);
+    }),
 });
 
 test("resume tells when a program ends without having gone on with its run", async (program) => {

@@ -174,6 +174,21 @@ test("diff compares steps by what they were given and gave", async (program) => 
   assertEquals((await program.taffrail("diff", "order", "order")).code, 0);
 });
 
+test("ls says that a program waits, or sleeps", async (program) => {
+  await using running = program.start({
+    ops: [{ step: "list" }, { gate: "first" }, { print: "sleeps" }, { sleep: "long", ms: 600_000 }],
+  });
+  await running.stdout.find(/^run_id=/);
+  await using following = startTaffrail(["follow", "order"], { cwd: program.cwd });
+  await following.stdout.find(/ waits +first/);
+  assertMatch(await program.tells("ls", "--state", "running"), / waiting +1\/1 /);
+  await program.tells("pass", "order", "first");
+  await following.stdout.find(/ waits +long/);
+  assertMatch(await program.tells("ls"), / sleeping +2\/2 /);
+  const [run] = JSON.parse(await program.tells("ls", "--json")).runs;
+  assertEquals([run.outcome, run.waits_for], ["running", "sleep"]);
+});
+
 test("stop ends a program at work by a signal, and one that was killed in its records", async (program) => {
   const plan: Plan = { ops: [{ step: "list" }, { step: "load", hangs: true }] };
   await using running = program.start(plan);

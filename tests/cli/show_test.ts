@@ -153,7 +153,7 @@ Deno.test("taffrail show says of an orphan that its commands may still run, and 
     const ofProgram = await taffrail(["show", "x"], { cwd });
     assertStringIncludes(
       ofProgram.stdout,
-      "A program of yours recorded it, or it died before it began: start that anew.",
+      "A program of yours recorded it, or it died before it began: start that again.",
     );
     await Deno.writeTextFile(`${cwd}/${ROOT}/runs/x/flow.json`, "{}");
     const { code, stdout } = await taffrail(["show", "x"], { cwd });

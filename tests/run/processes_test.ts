@@ -145,7 +145,7 @@ Deno.test("the command shows and verifies what is left of a killed run of openRu
     const shown = await expectDone(["show", runId], cwd);
     assertStringIncludes(
       shown,
-      "A program of yours recorded it, or it died before it began: start that anew.",
+      "A program of yours recorded it, or it died before it began: start that again.",
     );
     assertMatch(await expectDone(["ls"], cwd), new RegExp(`${runId} +demo +\\[ORPHAN\\?\\]`));
     assertMatch(await expectDone(["replay", runId], cwd), /the replay went as recorded/);
