@@ -20,7 +20,8 @@
  * | 127     | the program, or what its first line asks for, was not found                        |
  * | 128 + n | what runs was ended by signal n, or this was                                       |
  *
- * So does `resume` of such a run; that it cannot be gone on with is 1, as for any run: nothing was begun.
+ * So does `resume` of such a run, and of a program; that it cannot be gone on with is 1, as for any run: nothing
+ * was begun.
  */
 import type { RunState } from "../eventlog/run_state.ts";
 import type { AttemptEnd } from "../run/types.ts";

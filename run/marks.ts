@@ -72,6 +72,11 @@ export function runToResume(): Pick<Mark, "root" | "runId"> | undefined {
   return fields.length === 2 ? { root: root!, runId: runId! } : undefined;
 }
 
+/** The run is gone on with: whoever this process starts is not to do so, too. */
+export function forgetRunToResume(): void {
+  requireDeno().env.delete("TAFFRAIL_RESUME");
+}
+
 /** The entry of an attempt. */
 export function entryOf({ root, runId, nodeId, attempt }: Mark): string {
   return `${[root, runId, nodeId, String(attempt)].map(encodeField).join("|")}\n`;

@@ -30,11 +30,13 @@ const PAGE = 1000;
 export class NoteReader {
   readonly #lines: Pick<ReturnType<typeof viewRun<unknown>>, "read">;
   readonly #gates = new Set<string>();
-  #next: string | number = 0;
+  #next: string | number;
   #waiting: TakenNote[] = [];
   #reading: Promise<TakenNote[]> = Promise.resolve([]);
 
-  constructor(root: string, runId: string) {
+  /** Those behind a line. */
+  constructor({ root, runId }: { root: string; runId: string }, afterLine: number) {
+    this.#next = afterLine;
     this.#lines = viewRun<unknown>(root, runId, { lines: "capture" });
   }
 

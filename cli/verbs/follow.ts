@@ -182,13 +182,13 @@ async function followAll(
   const runs = new Map<string, FollowedRun>();
   for (const runId of await listRuns(root)) {
     const state = await stateOf(root, runId);
-    if (state !== "live") runs.set(runId, { state, lastSeq: 0, end: NOT_LIVE });
+    if (state !== "live") runs.set(runId, { ...UNSEEN, state });
   }
   // Whatever begins from now on is seen.
   new Screen(Deno.stderr).line(`following all runs in ${root}; Ctrl-C ends that`);
   for (; !reader.look(); await wait(LIVE_POLL_MS, reader.gone)) {
     for (const runId of await listRuns(root)) {
-      const run: FollowedRun = runs.get(runId) ?? { state: "new", lastSeq: 0, end: NOT_LIVE };
+      const run = runs.get(runId) ?? UNSEEN;
       if (run.state === "followed" || run.state === "refused" || !hasLog(root, runId)) continue;
       const state = run.state === "resting" ? await stateOf(root, runId) : "live";
       if (state !== "live") {
@@ -196,8 +196,8 @@ async function followAll(
         continue;
       }
       runs.set(runId, { ...run, state: "followed" });
-      const { lastSeq: after, end } = run;
-      const followed = followOne({ root, runId, after, end }, { printer, reader });
+      const { lastSeq: after, lastLine: afterLine, end } = run;
+      const followed = followOne({ root, runId, after, afterLine, end }, { printer, reader });
       void followed.then((run) => runs.set(runId, run));
     }
   }
@@ -206,7 +206,9 @@ async function followAll(
 /** What has been seen of a run. */
 interface FollowedRun {
   state: "new" | "followed" | "resting" | "refused";
+  /** The last line of its log, and of its journal. */
   lastSeq: number;
+  lastLine: number;
   end: RunEnd;
 }
 
@@ -221,22 +223,24 @@ async function stateOf(root: string, runId: string): Promise<"live" | "resting" 
 }
 
 async function followOne(
-  run: { root: string; runId: string; after: number; end: RunEnd },
+  run: { root: string; runId: string; after: number; afterLine: number; end: RunEnd },
   { printer, reader }: { printer: Printer; reader: Reader },
 ): Promise<FollowedRun> {
   let lastSeq = run.after;
+  let lastLine = run.afterLine;
   try {
     const print = (item: RunItem | RunNote) => {
       if ("seq" in item) lastSeq = item.seq;
+      else lastLine = item.line;
       printer.item(item, run.runId);
     };
     const end = await followToEnd(run, { print, signal: reader.gone });
     // Who has it open and says nothing more has not ended it again.
     if (lastSeq > run.after || run.after === 0) printer.end(end, run.runId);
-    return { state: "resting", lastSeq, end };
+    return { state: "resting", lastSeq, lastLine, end };
   } catch (error) {
     new Screen(Deno.stderr).line(`${run.runId}  ${reasonOf(error)}`);
-    return { ...run, state: "refused", lastSeq };
+    return { ...run, state: "refused", lastSeq, lastLine };
   }
 }
 
@@ -263,12 +267,15 @@ type RunNote = { line: number; note: object; text: string };
 
 const NOT_LIVE: RunEnd = { end: "not-live", outcome: "orphan" };
 
+/** What is known of a run of which nothing was printed. */
+const UNSEEN: FollowedRun = { state: "new", lastSeq: 0, lastLine: 0, end: NOT_LIVE };
+
 /** How often to look for runs that somebody works on again: the system notifies nobody. */
 const LIVE_POLL_MS = 500;
 
 /** Passes on the events of a run behind a seq, those that are there and those that come, to its end. */
 async function followToEnd(
-  run: { root: string; runId: string; after?: number; end?: RunEnd },
+  run: { root: string; runId: string; after?: number; afterLine?: number; end?: RunEnd },
   { print, signal }: { print: (item: RunItem | RunNote) => void; signal: AbortSignal },
 ): Promise<RunEnd> {
   const { root, runId, after = 0 } = run;
@@ -291,19 +298,18 @@ async function followToEnd(
 /** How often to look for what a program records while no event comes. */
 const NOTE_POLL_MS = 200;
 
-/** Prints what a program records and waits for: of that no event tells. What was before `after` was told. */
+/** Prints what a program records and waits for, behind a line of its journal: of that no event tells. */
 async function notesOf(
-  { root, runId, after = 0 }: { root: string; runId: string; after?: number },
+  { root, runId, afterLine = 0 }: { root: string; runId: string; afterLine?: number },
   { print, signal }: { print: (item: RunNote) => void; signal: AbortSignal },
 ): Promise<{ before(event: RunEvent): Promise<void>; end(): Promise<void> }> {
   const { NoteReader, noteText } = await import("../reading/follow_notes.ts");
-  const reader = new NoteReader(root, runId);
+  const reader = new NoteReader({ root, runId }, afterLine);
   const over = new AbortController();
   let events = 0;
   const printUpTo = async (atMs: number) => {
     for (const taken of await reader.upTo(atMs)) print({ ...taken, text: noteText(taken) });
   };
-  if (after > 0) await reader.upTo(Infinity);
   const watch = async () => {
     for (let seen = -1; !over.signal.aborted && !signal.aborted;) {
       // As long as events come they bring along what was before them.

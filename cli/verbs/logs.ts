@@ -3,6 +3,7 @@ import { attemptChange } from "../../eventlog/attempt_change.ts";
 import { defined } from "../../_internal/errors.ts";
 import { encodeUtf8 } from "../../_internal/text.ts";
 import type { NodeCompleted, RunEvent } from "../../eventlog/run_event.ts";
+import { attemptKey } from "../../run/attempt_key.ts";
 import { openFileRoot } from "../../run/file_root/file_root.ts";
 import type { NodeAttempt, OutputRef, RunView } from "../../run/types.ts";
 import { optionError, UsageError } from "../exit_codes.ts";
@@ -117,6 +118,8 @@ class Logs {
   readonly #screen = new Screen(Deno.stdout);
   /** Results of steps that have come and are to be printed. */
   readonly #given: GivenResult[] = [];
+  /** Those of which the results were printed: the journal tells of them before the log. */
+  readonly #told = new Set<string>();
 
   constructor(
     { root, view }: { root: string; view: RunView },
@@ -198,6 +201,9 @@ class Logs {
     const { node, attempt: only, streams } = this.#wanted;
     if (streams !== undefined || (node !== undefined && node !== nodeId)) return;
     if (only !== undefined && only !== attempt) return;
+    const key = attemptKey({ nodeId, attempt });
+    if (this.#told.has(key)) return;
+    this.#told.add(key);
     const of = { nodeId, attempt, stream: "result" } as const;
     const bytes = end.result_hash === undefined
       ? end.result === undefined ? new Uint8Array() : encodeUtf8(JSON.stringify(end.result))

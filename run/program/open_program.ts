@@ -29,7 +29,7 @@ import { RunEngine } from "../engine/run_engine.ts";
 import { readLogOf, type RunLog } from "../engine/run_log.ts";
 import { openFileRoot } from "../file_root/file_root.ts";
 import type { Drill } from "../drill_point.ts";
-import { grantedVariable, runToResume } from "../marks.ts";
+import { forgetRunToResume, grantedVariable, runToResume } from "../marks.ts";
 import { checkOptions, constraintsOf, type OpenRunOptions } from "./program_options.ts";
 import { asRunError, RunError, runError } from "../run_error.ts";
 import { openTrace, type RunTrace } from "../run_trace.ts";
@@ -74,18 +74,15 @@ async function wantedRun(root: RunsRoot, options: OpenRunOptions): Promise<Wante
   return newest === undefined ? undefined : { runId: newest, isThere: true, isOpenOnly: true };
 }
 
-/** Whether the run that the environment names was opened: it is for the first that asks. */
-let isToldTaken = false;
-
-/** The run that `taffrail resume` has this program go on with, if it is one of this name. */
+/** The run that `taffrail resume` has this program go on with, if it is one of this name: for the first that asks. */
 async function toldRun(root: RunsRoot, options: OpenRunOptions): Promise<string | undefined> {
-  const told = isToldTaken ? undefined : runToResume();
+  const told = runToResume();
   if (told === undefined || !isSameRoot(told.root, root.name)) return undefined;
   const { runId } = told;
   if (options.runId !== undefined && options.runId !== runId) return undefined;
   const about = await root.view(runId).document("run.json");
   if (about === undefined || nameIn(about) !== options.name) return undefined;
-  isToldTaken = true;
+  forgetRunToResume();
   return runId;
 }
 

@@ -30,6 +30,8 @@ export interface Op {
   print?: string;
   /** Says what its input has. */
   reads?: boolean;
+  /** Says what a variable is. */
+  variable?: string;
   together?: Op[];
 }
 

@@ -14,9 +14,12 @@ const HANGS: Plan = { ops: [{ step: "list", gives: ["a"] }, { step: "load", hang
 test("resume starts a program that was killed, and passes on what it prints and its exit code", async (program) => {
   await program.killAt(HANGS, /^hangs/);
   const runId = await program.runId();
-  program.plan({ ...HANGS, ops: [...HANGS.ops, { print: "done" }], returns: 7, exits: 3 });
+  // Nobody whom the program starts is to go on with the run.
+  const variables = ["TAFFRAIL_ROOT", "TAFFRAIL_RESUME"].map((variable) => ({ variable }));
+  program.plan({ ...HANGS, ops: [...HANGS.ops, ...variables], returns: 7, exits: 3 });
   const { code, stdout, stderr } = await program.taffrail("resume", "order");
-  assertEquals([code, stdout], [3, `run_id=${runId}\ndone\n`]);
+  const said = `TAFFRAIL_ROOT=${program.root}\nTAFFRAIL_RESUME=undefined\n`;
+  assertEquals([code, stdout], [3, `run_id=${runId}\n${said}`]);
   assertMatch(stderr, new RegExp(`^run_id=${runId}\n▸ .*planned.ts\n${runId}  completed\n$`));
   assertEquals(program.effects(), ["list 1", "load 1", "load 2"]);
   assertEquals(await program.runId(), runId);

@@ -75,6 +75,7 @@ async function act(run: Run, op: Op): Promise<void> {
     say(`passed ${JSON.stringify(value)}`);
   } else if (op.record !== undefined) await run.record(op.record, op.data);
   else if (op.print !== undefined) say(op.print);
+  else if (op.variable !== undefined) say(`${op.variable}=${Deno.env.get(op.variable)}`);
   else if (op.reads) {
     const [line] = await Array.fromAsync(Deno.stdin.readable.pipeThrough(new TextDecoderStream()));
     say(`read ${line}`);
