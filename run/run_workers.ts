@@ -197,6 +197,11 @@ export class RunWorkers implements AsyncDisposable {
     await this.runtime.close();
   }
 
+  /** Lets go of the runtime at once: whoever opens it next writes what is not in its files. */
+  async leave(): Promise<void> {
+    await this.runtime.leave();
+  }
+
   /** Same as {@linkcode RunWorkers.close}. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close();

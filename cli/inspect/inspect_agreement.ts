@@ -73,7 +73,7 @@ export async function inspectAgreement(
   // What follows a log cannot be compared with one that is not right.
   if (ofLog.length > 0 || fold.run.run_id === "") return found;
   const isClean = fold.run.state === "Completed" || recovered?.ended !== null;
-  return [...found, ...await inspectFollowing(run, { fold, isClean })];
+  return [...found, ...await inspectFollowing(run, { fold, isClean, lines: log.lastSeq })];
 }
 
 /** What is missing of the two files of a capture, of which each was made with the other. */

@@ -12,6 +12,7 @@ import {
 import { decodeUtf8, reasonOf } from "../../_internal/text.ts";
 import type { RunFold } from "../../eventlog/derive_run_state.ts";
 import { attemptKey } from "../../run/attempt_key.ts";
+import { MOST_FOLLOWED } from "../../run/file_root/store_follower.ts";
 import type { StoreProblem } from "../../store/check/store_problem.ts";
 import { verifyStore } from "../../store/check/verify_store.ts";
 import { FsRuntimeStore } from "../../store/runtime/fs_runtime_store.ts";
@@ -137,18 +138,21 @@ const RUN_END = "the end of the run";
 const NO_STORE = "no store";
 
 /**
- * Whether the store of a run has what its log has: it follows it. What is wrong in it alone is told
- * elsewhere. `isClean`: the run did not end because something could not be recorded.
+ * Whether the store of a run has what its log has: it follows it, unless that is long. What is wrong in it
+ * alone is told elsewhere. `isClean`: the run did not end because something could not be recorded; `lines`:
+ * how many its log has.
  */
 export async function inspectFollowing(
   { root, runId, live }: InspectedRun,
-  { fold, isClean }: { fold: RunFold; isClean: boolean },
+  { fold, isClean, lines }: { fold: RunFold; isClean: boolean; lines: number },
 ): Promise<Problem[]> {
   const path = runtimeDirectory(root, runId);
   const place = { run_id: runId, part: "store", path } as const;
   if (live) return [];
   const hasEnd = fold.run.state !== "Running";
   const difference = exists(path) ? await differenceIn(root, runId, fold) : NO_STORE;
+  const isLeft = lines > MOST_FOLLOWED;
+  if (isLeft && (difference === NO_STORE || difference?.tooMuch === undefined)) return [];
   if (difference === NO_STORE) {
     const message = hasEnd
       ? "it is gone; what it had is in the log"

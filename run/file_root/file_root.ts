@@ -40,7 +40,7 @@ import {
   refuseLinksSync,
   rememberNewRun,
 } from "../../_internal/run_folder.ts";
-import { compareBytes, decodeManyLines, decodeUtf8 } from "../../_internal/text.ts";
+import { compareBytes, decodeManyLines, decodeUtf8, NEWLINE } from "../../_internal/text.ts";
 import { listRuns, removeRun, sweepRemovedRuns } from "../../eventlog/runs_directory.ts";
 import type {
   HeldRun,
@@ -266,7 +266,7 @@ class FileRoot implements RunsRoot {
     try {
       sweepTempsSync(port, paths.directory, isReplacedRunFile);
       const hasJournal = lookAtSync(port, paths.journal) !== undefined;
-      const begins = isNew ? 0 : countBegins(port, paths.events);
+      const { begins, lines } = isNew ? { begins: 0, lines: 0 } : countLines(port, paths.events);
       held = new FileHeldRun({
         port,
         view: this.view(runId),
@@ -276,7 +276,9 @@ class FileRoot implements RunsRoot {
         live,
         durability,
         lockTimeoutMs: LOCK_TIMEOUT_MS,
-        store: this.#hasStore ? this.#storeOf(paths, { runId, isBehind: !isNew }) : undefined,
+        store: this.#hasStore
+          ? this.#storeOf(paths, { runId, lines, isBehind: !isNew })
+          : undefined,
       });
       // A run that another program has begun has no journal, and is not given one for being held.
       held.open(isNew || hasJournal ? ["capture", "events"] : ["events"]);
@@ -290,14 +292,14 @@ class FileRoot implements RunsRoot {
 
   #storeOf(
     paths: RunPaths,
-    { runId, isBehind }: { runId: string; isBehind: boolean },
+    how: { runId: string; lines: number; isBehind: boolean },
   ): StoreFollower {
     const has = (path: string) => lookAtSync(this.#port, path) !== undefined;
     const runFile = has(paths.run)
       ? readFileSync(this.#port, paths.run, MAX_RUN_FILE_BYTES)
       : undefined;
     const isThere = () => has(paths.directory);
-    return new StoreFollower({ root: this.name, runId, runFile, isBehind, isThere });
+    return new StoreFollower({ root: this.name, ...how, runFile, isThere });
   }
 
   #checkThere(runId: string, { directory }: RunPaths): void {
@@ -339,23 +341,32 @@ function checkDurability({ durability }: HoldOptions): void {
 const BLOCK_BYTES = 256 * 1024;
 const BEGIN = "pipe.started";
 
-/** How often the run was begun or gone on with: of the other lines nothing is looked into. */
-function countBegins(port: FilePort, path: string): number {
-  if (lookAtSync(port, path) === undefined) return 0;
+/** How many lines a log has, and how many are begins of the run: of the others nothing is looked into. */
+function countLines(port: FilePort, path: string): { begins: number; lines: number } {
+  if (lookAtSync(port, path) === undefined) return { begins: 0, lines: 0 };
   const file = openRegularSync(port, path, { read: true });
   try {
-    let count = 0;
+    const count = { begins: 0, lines: 0 };
     for (const piece of linePiecesSync(file, { start: 0, blockBytes: BLOCK_BYTES })) {
       if (piece.kind === "end") break;
-      if (piece.kind !== "lines" || decodeManyLines(piece.bytes)?.includes(BEGIN) === false) {
+      if (piece.kind !== "lines") {
+        count.lines++;
         continue;
       }
-      for (const { bytes } of linesOf(piece)) if (isBegin(bytes)) count++;
+      count.lines += newlinesIn(piece.bytes);
+      if (decodeManyLines(piece.bytes)?.includes(BEGIN) === false) continue;
+      for (const { bytes } of linesOf(piece)) if (isBegin(bytes)) count.begins++;
     }
     return count;
   } finally {
     file.close();
   }
+}
+
+function newlinesIn(bytes: Uint8Array): number {
+  let count = 0;
+  for (let at = bytes.indexOf(NEWLINE); at !== -1; at = bytes.indexOf(NEWLINE, at + 1)) count++;
+  return count;
 }
 
 /** Damage is no begin. */

@@ -3,7 +3,10 @@
  *
  * 1. **It is behind what was appended, and in nobody's way**: it is loaded and opened when there is much to
  *    take, or at the end, and whoever appends does not wait for it.
- * 2. **What it cannot take harms the log in nothing.** It is told when the run is given up, takes nothing
+ * 2. **It follows a log of {@linkcode MOST_FOLLOWED} lines, and stays behind a longer one**: with a file or
+ *    more for each attempt, the end of a run of 10,000 steps took longer than the run. `taffrail repair`
+ *    brings it up to the log, for who wants that.
+ * 3. **What it cannot take harms the log in nothing.** It is told when the run is given up, takes nothing
  *    any more, and can be made again from the log.
  */
 import { TaffrailError } from "../../_internal/errors.ts";
@@ -22,8 +25,8 @@ const BATCH = 64;
 const PIECE = 16;
 /** So much longer than taking a piece took the work has its turn: the store is in nobody's way. */
 const REST = 9;
-/** When so many wait the store takes them without rest, as it would be memory that they take. */
-const MOST_WAITING = 20_000;
+/** The store of a run whose log has more lines does not follow it any more: some 1,000 attempts. */
+export const MOST_FOLLOWED = 2000;
 
 /** What a {@linkcode StoreFollower} needs. */
 interface StoreFollowerOptions {
@@ -31,8 +34,10 @@ interface StoreFollowerOptions {
   runId: string;
   /** The bytes of `run.json`, which has the name of what is run. */
   runFile: Uint8Array | undefined;
-  /** Whether the log has events that the store may not have taken. */
+  /** Whether the log may have events that the store has not taken. */
   isBehind: boolean;
+  /** How many lines the log has. */
+  lines: number;
   /** Whether the run is still where it was. */
   isThere: () => boolean;
 }
@@ -46,22 +51,29 @@ export class StoreFollower {
   /** When the store may take the next piece. */
   #restsUntilMs = 0;
   #failure: { error: unknown } | undefined;
+  /** How many lines the log has. */
+  #lines: number;
 
   constructor(options: StoreFollowerOptions) {
     this.#options = options;
+    this.#lines = options.lines;
+  }
+
+  get #isLeft(): boolean {
+    return this.#lines > MOST_FOLLOWED;
   }
 
   /** Takes note of lines that the log has now. */
   take(lines: readonly string[]): void {
-    if (this.#failure !== undefined) return;
-    // All that a log has lost may come at once, and be more than a call takes arguments.
-    for (const line of lines) this.#waiting.push(line);
+    this.#lines += lines.length;
+    if (this.#isLeft) this.#waiting = [];
+    if (this.#isLeft || this.#failure !== undefined) return;
+    this.#waiting.push(...lines);
     if (this.#isDue()) this.#taking ??= this.#takeAll(() => this.#isDue());
   }
 
   #isDue(): boolean {
     const { length } = this.#waiting;
-    if (length >= MOST_WAITING) return true;
     const isMuch = length >= (this.#workers === undefined ? BATCH : PIECE);
     return isMuch && performance.now() >= this.#restsUntilMs;
   }
@@ -73,7 +85,8 @@ export class StoreFollower {
     if (this.#workers === undefined && !this.#options.isThere()) return;
     await this.#takeAll(() => true);
     try {
-      await this.#workers?.close();
+      if (this.#isLeft) await this.#workers?.leave();
+      else await this.#workers?.close();
     } catch (error) {
       this.#failure ??= { error };
     }

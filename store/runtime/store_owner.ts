@@ -144,6 +144,11 @@ export class StoreOwner implements RuntimeSource, GroupCommitter {
     return this.#closing ??= this.#close();
   }
 
+  /** Waits for the mutations under way, and gives the runtime up with its journal as it is. */
+  leave(): Promise<void> {
+    return this.#closing ??= this.#queue.drained().finally(() => this.#letGo());
+  }
+
   async #close(): Promise<void> {
     await this.#queue.drained();
     try {

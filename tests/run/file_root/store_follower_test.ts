@@ -1,10 +1,11 @@
 import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
-import { runPaths } from "../../../_internal/root_layout.ts";
+import { runPaths, runtimeDirectory } from "../../../_internal/root_layout.ts";
 import { newEventId } from "../../../eventlog/mod.ts";
 import { openFileRoot, RunError } from "../../../run/mod.ts";
+import { restoreRunWorkers } from "../../../run/restore_workers.ts";
 import { RunWorkers } from "../../../run/run_workers.ts";
 import type { HeldRun } from "../../../run/types.ts";
-import { verifyStore } from "../../../store/mod.ts";
+import { FsRuntimeStore, verifyStore } from "../../../store/mod.ts";
 import { namesIn } from "../../_util/files.ts";
 import { withTempDir } from "../../_util/temp.ts";
 
@@ -41,16 +42,31 @@ Deno.test("the store of a held run has what its log has, when the run is given u
     assertEquals((await verifyStore(path)).ok, true);
   }));
 
-Deno.test("a log may get more lines at once than a call takes arguments", () =>
+Deno.test("the store of a long run stays behind its log, and makes no file for its attempts", () =>
   withTempDir(async (path) => {
     const root = openFileRoot(path);
     const held = await root.create({ about: { name: "demo" } });
-    const lines = Array<string>(200_000).fill(`{"type":"of another program"}`);
-    await held.append({ events: lines });
-    await held.append({ events: attemptLines(held.view.runId, "last") });
+    const { runId } = held.view;
+    for (let n = 0; n < 1010; n++) {
+      await held.append({ events: attemptLines(runId, `n${n}`) });
+      // The store takes what it can beside that.
+      if (n % 100 === 0) await new Promise((resolve) => setTimeout(resolve));
+    }
+    // More at once than a call takes arguments.
+    await held.append({ events: Array<string>(200_000).fill(`{"type":"of another program"}`) });
     await held[Symbol.asyncDispose]();
-    assertEquals(await held.view.events.lastSeq(), lines.length + 2);
-    assertEquals((await workersOf(path, held)).size, 1);
+    assertEquals(await held.view.events.lastSeq(), 2020 + 200_000);
+    assertEquals(namesIn(`${runtimeDirectory(path, runId)}/workers`), []);
+    assertEquals((await verifyStore(path)).ok, true);
+
+    const again = await root.hold(runId);
+    await again.append({ events: attemptLines(runId, "late") });
+    await again[Symbol.asyncDispose]();
+    assertEquals(namesIn(`${runtimeDirectory(path, runId)}/workers`), []);
+    // Whoever wants it brings it up to the log.
+    await (await restoreRunWorkers({ root: path, runId, name: "demo" })).workers.close();
+    await using store = await FsRuntimeStore.open({ root: path, runtimeId: runId });
+    assertEquals(store.summary().worker_count, 1011);
   }));
 
 Deno.test("a run without events has no store, and one that was killed gets what its log has more", () =>
