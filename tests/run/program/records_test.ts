@@ -85,8 +85,7 @@ for (
 /** Work that fails as long as it is told to. */
 function worker(world: World) {
   const bad = new Set<string>();
-  const run = ({ eventId, attempt }: { eventId: string; attempt: number }) => {
-    const id = eventId.replace(/#\d+$/, "");
+  const run = ({ eventId: id, attempt }: { eventId: string; attempt: number }) => {
     world.note({ stepId: id, attempt });
     return bad.has(id) ? { Failed: "SemanticError" as const } : "Completed" as const;
   };

@@ -1,12 +1,12 @@
 /** A planned program in a real process, which is killed at random moments and started again until it is done. */
 import { assertEquals } from "@std/assert";
-import { passGate, RunError } from "../../../../run/mod.ts";
 import { runPaths } from "../../../../_internal/root_layout.ts";
 import { type Ended, RunningProcess } from "../../../_util/process.ts";
 import type { Random } from "../../../_util/random.ts";
 import { checkNothingAgain, fragileSteps, type Journalled, readJournal } from "./checks.ts";
 import { type Effect, readEffects } from "./effects.ts";
-import { partsOf, type PlannedGate, type PlannedProgram, valueOf } from "./planned.ts";
+import { GateKeeper } from "./gate_keeper.ts";
+import type { PlannedProgram } from "./planned.ts";
 
 /** Where a program runs that is killed. */
 export interface KilledPlace {
@@ -31,43 +31,6 @@ export interface KilledRun {
 const PROGRAM = new URL("../_programs/planned.ts", import.meta.url).href;
 /** A step that nothing catches fails twice at most. */
 const MOST_LIVES = 30;
-
-/** Passes the gates of a program that are for somebody else to pass, when it comes to them. */
-export class GateKeeper {
-  readonly #gates: Map<string, PlannedGate>;
-  readonly #passing: Promise<void>[] = [];
-
-  constructor(program: PlannedProgram) {
-    const gates = [...partsOf(program.main)].filter((part) => part.op === "gate");
-    this.#gates = new Map(gates.map((gate) => [gate.id, gate]));
-  }
-
-  /** The program has come to a gate. */
-  take(id: string, root: Parameters<typeof passGate>[0], runId: string): void {
-    this.#passing.push(this.#pass(this.#gates.get(id)!, root, runId));
-  }
-
-  /** Resolves when all that was to be passed is. */
-  async done(): Promise<void> {
-    await Promise.all(this.#passing.splice(0));
-  }
-
-  async #pass(
-    { id, by, isChecked, value: planned }: PlannedGate,
-    root: Parameters<typeof passGate>[0],
-    runId: string,
-  ): Promise<void> {
-    const value = valueOf(planned);
-    const says = { by: "driver", ...(by === "denied" ? { reject: true } : { value }) };
-    try {
-      if (isChecked) await passGate(root, runId, id, { value: "odd", op: `odd ${id}` });
-      await passGate(root, runId, id, { ...says, op: `other ${id}` });
-    } catch (error) {
-      // It has passed the gate by what was said before it was killed, and is done.
-      if (!(error instanceof RunError && error.kind === "stopped")) throw error;
-    }
-  }
-}
 
 /** Runs a program to its end, through so many kills at most. */
 export async function runKilled(

@@ -26,7 +26,8 @@ export interface Place {
   root: string | RunsRoot;
   runId: string;
   effects: Effects;
-  signal?: AbortSignal;
+  /** Goes on with the newest run in place of that one. */
+  resume?: "newest" | undefined;
 }
 
 /** The name of all planned programs. */
@@ -34,14 +35,16 @@ export const NAME = "planned";
 
 /** Begins the run of a program, or goes on with it, to its end; gives what it came to. */
 export async function runPlanned(program: PlannedProgram, place: Place): Promise<unknown> {
-  const { root, runId, effects, signal } = place;
+  const { root, runId, effects, resume } = place;
   const life = effects.count("life", NAME);
   effects.add("life", NAME, life);
   const options: OpenRunOptions = {
-    ...{ root, runId, name: NAME, durability: program.durability },
+    ...{ root, name: NAME, durability: program.durability },
+    ...(resume === undefined ? { runId } : { resume }),
     constraints: program.constraints,
     invoker: { run: (request) => doSubmitted(request, effects) },
-    ...(signal !== undefined && { signal }),
+    // A trace goes around a root that is on a simulated disk.
+    ...(typeof root !== "string" && { trace: { mode: "off" } }),
   };
   const main = (run: Run) => interpret(program.main, new RecordedDoer(run, { ...place, life }));
   if (program.by === "durable") return await durable(options, main);
