@@ -13,6 +13,8 @@ import type { OtherLog } from "./run_summary.ts";
 
 const TAIL_LINES = 10;
 const LINE_CHARACTERS = 500;
+/** As wide as the ids of nodes; those of steps may be far longer. */
+const MOST_ID_WIDTH = 64;
 
 /** What is said of a run in other words than those for a flow. */
 export interface ReportWords {
@@ -58,7 +60,7 @@ export function printReport(
     screen.line(screen.paint(`lines   ${what}`, "red"));
     screen.line("        what they told is lost, so what is shown here may be wrong");
   }
-  const width = columnWidth(idsOf(report), 0);
+  const width = Math.min(MOST_ID_WIDTH, columnWidth(idsOf(report), 0));
   for (const node of report.nodes) {
     screen.line(`  ${nodeLine(screen, node, report, { width, words })}`);
     // What it came to before it was skipped is not what became of it.

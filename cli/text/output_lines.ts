@@ -1,5 +1,5 @@
 import { NEWLINE } from "../../_internal/text.ts";
-import { printable, printableOutput } from "./printable.ts";
+import { printableLine, printableOutput } from "./printable.ts";
 import type { Screen } from "./screen.ts";
 
 /** A line of what a command printed, without its newline. */
@@ -96,7 +96,7 @@ export class OutputLabels {
     text: string,
   ): string {
     const name = attempt === 1 ? nodeId : `${nodeId}#${attempt}`;
-    const label = `${printable(name).padEnd(this.#width)} ${stream === "err" ? "!" : "|"}`;
+    const label = `${printableLine(name).padEnd(this.#width)} ${stream === "err" ? "!" : "|"}`;
     const shown = this.#screen.paint(label, stream === "err" ? "yellow" : "dim");
     return text === "" ? shown : `${shown} ${text}`;
   }

@@ -268,6 +268,8 @@ class LinePrinter {
   readonly #screen: Screen;
   readonly #labels: OutputLabels;
   readonly #json: boolean;
+  /** Each result is whole. */
+  readonly #results = new LineSplitter();
   /** The outputs that may have begun a line, and when the last of it came. */
   readonly #begun = new Map<string, { splitter: LineSplitter; atMs: number | undefined }>();
   /** The last lines of what is there, as long as that is read; undefined when all are printed. */
@@ -313,9 +315,8 @@ class LinePrinter {
       new Screen(Deno.stderr).line(printableLine(`${what}: taffrail verify tells more`));
       return;
     }
-    const splitter = new LineSplitter();
-    for (const line of splitter.lines(bytes)) this.#line(of, atMs, line);
-    for (const line of splitter.end()) this.#line(of, atMs, line);
+    for (const line of this.#results.lines(bytes)) this.#line(of, atMs, line);
+    for (const line of this.#results.end()) this.#line(of, atMs, line);
   }
 
   /** Prints the last lines of what was there; all others come as they are. */
