@@ -86,12 +86,13 @@ export class Waits {
   #watch: Promise<void> | undefined;
   #wake: () => void = () => {};
   #isLeft: boolean;
+  readonly #onStop = () => this.leaveAll();
 
   constructor(options: WaitsOptions) {
     this.#options = options;
     this.#history = options.past ?? new WaitHistory();
     this.#isLeft = options.stop.aborted;
-    options.stop.addEventListener("abort", () => this.leaveAll(), { once: true });
+    options.stop.addEventListener("abort", this.#onStop, { once: true });
   }
 
   /** Whether the run waits for anything. */
@@ -157,6 +158,7 @@ export class Waits {
   /** Waits for nothing any more. */
   leaveAll(): void {
     this.#isLeft = true;
+    this.#options.stop.removeEventListener("abort", this.#onStop);
     for (const id of this.waiting) this.leave(id);
   }
 

@@ -148,6 +148,8 @@ export class Program {
     };
     if (stop.aborted) onStop();
     stop.addEventListener("abort", onStop, { once: true });
+    // Whoever stops many runs by one signal would keep all of them.
+    this.parts.opened.defer(() => stop.removeEventListener("abort", onStop));
   }
 
   /** Gives the result of a step: what is recorded, or what it does now. */
@@ -370,7 +372,12 @@ export class Program {
   /** Ends the run because of an error of the program. */
   fail(error: unknown): Promise<FinishedRun> {
     const failed = failedStepOf(error, this.#learning.errors);
-    return this.#end ??= this.#endAs({ reason: messageOf(error), ...defined({ failed }) });
+    const ending = { reason: messageOf(error), ...defined({ failed }) };
+    return this.#end ??= this.#endAs(ending).catch((failure) => {
+      // That it could not be written hides no error of the program.
+      if (failure === error) throw error;
+      throw new SuppressedError(failure, error, messageOf(failure));
+    });
   }
 
   /** Ends a run that nobody has finished. */

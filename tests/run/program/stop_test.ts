@@ -7,9 +7,19 @@ import {
   assertStringIncludes,
 } from "@std/assert";
 import { durable, type OpenRunOptions, type Run, RunError } from "../../../run/mod.ts";
+import { RunningProcess } from "../../_util/process.ts";
 import { withMemoryDir } from "../../_util/temp.ts";
 import { checkRecords, logOf } from "../_records.ts";
-import { errorOf, linesOf, open, placeIn, RUN_ID, runErrorOf, World } from "./_programs.ts";
+import {
+  errorOf,
+  linesOf,
+  open,
+  placeIn,
+  RUN_ID,
+  runErrorOf,
+  WatchedRoot,
+  World,
+} from "./_programs.ts";
 
 const optionsIn = (root: string): OpenRunOptions => ({ root, name: "demo", runId: RUN_ID });
 
@@ -240,4 +250,31 @@ Deno.test("a program that is over hears of nothing: what it has not awaited is t
     const waits = [run.waitFor("gate"), run.sleep("sleep", 3_600_000)];
     assertEquals((await run.finish()).state, "Completed");
     for (const wait of waits) await runErrorOf(wait, "stopped");
+  }));
+
+Deno.test("a signal that could stop many runs keeps none of them that has ended", () =>
+  withMemoryDir(async (root) => {
+    const program = new URL("./_programs/many_runs.ts", import.meta.url).href;
+    const flags = ["run", "--quiet", "--no-check", "--allow-all", "--v8-flags=--expose-gc"];
+    await using running = new RunningProcess([Deno.execPath(), ...flags, program, root]);
+    const { stdout, stderr } = await running.end();
+    assertEquals([stdout, stderr], ["0\n", ""]);
+  }));
+
+Deno.test("an error of the program is not hidden by one of writing that down", () =>
+  withMemoryDir(async (root) => {
+    const full = new Error("the disk is full");
+    const bug = new Error("a bug");
+    await using watched = new WatchedRoot(root, (what) => {
+      if (what === "ended") throw full;
+    });
+    const error = await errorOf(
+      durable({ root: watched, name: "demo", runId: RUN_ID }, async (run) => {
+        await run.step("a", () => 1);
+        throw bug;
+      }),
+    );
+    assert(error instanceof SuppressedError, String(error));
+    assertStrictEquals(error.suppressed, bug);
+    assertStringIncludes(error.message, "the disk is full");
   }));
