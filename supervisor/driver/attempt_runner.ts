@@ -20,7 +20,7 @@ import type {
   SupervisorPorts,
 } from "../types.ts";
 import { type RunningAttempt, RunningAttempts } from "./attempt_timeouts.ts";
-import { awaitAnswer, callInvoker } from "./inside_run.ts";
+import type { InsideRun } from "./inside_run.ts";
 
 /** An answer as it was read: what is to be recorded is JSON, and a copy. */
 export interface Answer extends RunAnswer {
@@ -60,9 +60,15 @@ export class AttemptRunner {
   readonly #rules: Rules;
   readonly #ports: SupervisorPorts;
   readonly #listener: AttemptListener;
+  readonly #inside: InsideRun;
   readonly #running: RunningAttempts;
 
-  constructor(rules: Rules, ports: SupervisorPorts, listener: AttemptListener) {
+  constructor(
+    rules: Rules,
+    ports: SupervisorPorts,
+    { inside, ...listener }: AttemptListener & { inside: InsideRun },
+  ) {
+    this.#inside = inside;
     this.#rules = rules;
     this.#ports = ports;
     this.#listener = listener;
@@ -154,13 +160,13 @@ export class AttemptRunner {
     };
     let answer: Answer | PromiseLike<unknown>;
     try {
-      const given = callInvoker(this.#ports.invoker, this.#requestOf(attempt, signal));
+      const given = this.#inside.call(this.#ports.invoker, this.#requestOf(attempt, signal));
       answer = isPromiseLike(given) ? given : readAnswer(given);
     } catch (error) {
       return end(RUNTIME_ERROR, { error });
     }
     if (!isPromiseLike(answer)) return end(answer);
-    awaitAnswer(answer, {
+    void this.#inside.awaitAnswer(answer, {
       onAnswer: (answer) => this.#onAnswer(running, answer),
       onThrown: (error) => this.#onThrown(running, error),
     });

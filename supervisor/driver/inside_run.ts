@@ -11,7 +11,7 @@ interface CallSite {
 interface EngineError {
   stackTraceLimit: number;
   prepareStackTrace?: ((error: unknown, stack: CallSite[]) => unknown) | undefined;
-  captureStackTrace(holder: object, upTo: () => unknown): void;
+  captureStackTrace(holder: object, upTo: (isMeant: (site: CallSite) => boolean) => unknown): void;
 }
 
 /** What to call with the answer that is waited for. */
@@ -20,64 +20,73 @@ interface AnswerHandlers {
   onThrown: (error: unknown) => void;
 }
 
-/** Names of the two functions below. They are text, so that a minifier leaves them alone. */
+/** What the names of the two functions begin with. They are text, so that a minifier leaves them alone. */
 const CALLS = "taffrail calls an invoker";
 const WAITS = "taffrail waits for an invoker";
 
-const marked = {
-  [CALLS]: (invoker: RuntimeInvoker, request: RunRequest): unknown => invoker.run(request),
-
-  async [WAITS](answer: PromiseLike<unknown>, handlers: AnswerHandlers): Promise<void> {
-    let answered: unknown;
-    try {
-      answered = await answer;
-    } catch (error) {
-      return handlers.onThrown(error);
-    }
-    handlers.onAnswer(answered);
-  },
-};
-
-/** Calls an invoker, so that {@linkcode checkOutside} knows. */
-export function callInvoker(invoker: RuntimeInvoker, request: RunRequest): unknown {
-  return marked[CALLS](invoker, request);
-}
-
-/** Waits for an invoker, so that {@linkcode checkOutside} knows. */
-export function awaitAnswer(answer: PromiseLike<unknown>, handlers: AnswerHandlers): void {
-  void marked[WAITS](answer, handlers);
-}
-
-/** Refuses what would wait for the `run` that it is called from. */
-export function checkOutside(what: string): void {
-  if (!isInsideRun()) return;
-  throw new TypeError(`Cannot ${what} from inside run: it would wait for itself`);
-}
+let supervisors = 0;
 
 /**
- * Whether the caller runs inside an invoker's `run`.
+ * Calls the invoker of one supervisor, and knows what runs inside of that. A supervisor that is at work inside
+ * the invoker of another one is none that would wait for itself, so each has marks of its own.
  *
  * The engine's stack says it, as it also holds the functions that wait for the one that runs. It loses
  * its way only where `run` waits for a bare callback, such as that of a timer.
  */
-function isInsideRun(): boolean {
+export class InsideRun {
+  readonly #calls: string;
+  readonly #waits: string;
+  /** Calls an invoker. */
+  readonly call: (invoker: RuntimeInvoker, request: RunRequest) => unknown;
+  /** Waits for the answer of an invoker. */
+  readonly awaitAnswer: (answer: PromiseLike<unknown>, handlers: AnswerHandlers) => Promise<void>;
+
+  constructor() {
+    const number = ++supervisors;
+    this.#calls = `${CALLS} ${number}`;
+    this.#waits = `${WAITS} ${number}`;
+    const marked = {
+      [this.#calls]: (invoker: RuntimeInvoker, request: RunRequest): unknown => {
+        return invoker.run(request);
+      },
+
+      async [this.#waits](answer: PromiseLike<unknown>, handlers: AnswerHandlers): Promise<void> {
+        let answered: unknown;
+        try {
+          answered = await answer;
+        } catch (error) {
+          return handlers.onThrown(error);
+        }
+        handlers.onAnswer(answered);
+      },
+    };
+    this.call = marked[this.#calls] as typeof this.call;
+    this.awaitAnswer = marked[this.#waits] as typeof this.awaitAnswer;
+  }
+
+  /** Refuses what would wait for the `run` that it is called from. */
+  checkOutside(what: string): void {
+    const isInside = isCalledBy((site) => {
+      const name = site.getFunctionName();
+      return name === this.#calls || (name === this.#waits && site.isAsync());
+    });
+    if (!isInside) return;
+    throw new TypeError(`Cannot ${what} from inside run: it would wait for itself`);
+  }
+}
+
+/** Whether such a function is on the stack, or waits for one that is. */
+function isCalledBy(isMeant: (site: CallSite) => boolean): boolean {
   const engine = Error as unknown as EngineError;
   const { stackTraceLimit, prepareStackTrace } = engine;
   const holder: { stack?: unknown } = {};
   try {
     engine.stackTraceLimit = Infinity;
-    engine.prepareStackTrace = findMark;
-    engine.captureStackTrace(holder, isInsideRun);
+    engine.prepareStackTrace = (_error, stack) => stack.some(isMeant);
+    engine.captureStackTrace(holder, isCalledBy);
     return holder.stack === true;
   } finally {
     engine.stackTraceLimit = stackTraceLimit;
     engine.prepareStackTrace = prepareStackTrace;
   }
-}
-
-function findMark(_error: unknown, stack: CallSite[]): boolean {
-  return stack.some((site) => {
-    const name = site.getFunctionName();
-    return name === CALLS || (name === WAITS && site.isAsync());
-  });
 }

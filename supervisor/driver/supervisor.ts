@@ -19,7 +19,7 @@ import type {
 } from "../types.ts";
 import { type Answer, AttemptRunner, readEnd, refOf } from "./attempt_runner.ts";
 import { InputLoop } from "./input_loop.ts";
-import { checkOutside } from "./inside_run.ts";
+import { InsideRun } from "./inside_run.ts";
 
 /**
  * Decides what runs when, has it run, and logs every decision with its reason.
@@ -92,6 +92,7 @@ export class Supervisor {
   readonly #ports: SupervisorPorts;
   readonly #loop: InputLoop;
   readonly #runner: AttemptRunner;
+  readonly #inside = new InsideRun();
   /** Attempts that were in flight when the state was written: attempt by episode. */
   readonly #restored = new Map<number, number>();
   #isClosed = false;
@@ -117,6 +118,7 @@ export class Supervisor {
       onRest: (failure) => this.#onRest(failure),
     });
     this.#runner = new AttemptRunner(this.#core.rules, this.#ports, {
+      inside: this.#inside,
       onEnd: (attempt, answer) => this.#onEnd(attempt, answer),
       onFailure: (error) => this.#loop.fail(error),
     });
@@ -191,7 +193,7 @@ export class Supervisor {
     try {
       const refusal = this.#refusal();
       if (refusal !== null) throw refusal.error;
-      if (this.#core.isOccupied) checkOutside("take an event");
+      if (this.#core.isOccupied) this.#inside.checkOutside("take an event");
       checkEvent(event);
       this.#runner.checkDeadline(event);
     } catch (error) {
@@ -257,7 +259,7 @@ export class Supervisor {
   withdraw(withdrawal: Withdrawal): Promise<void> {
     return new Promise((resolve, reject) => {
       if (this.#loop.failure !== null) throw this.#loop.failure.error;
-      if (this.#core.isOccupied) checkOutside("withdraw an episode");
+      if (this.#core.isOccupied) this.#inside.checkOutside("withdraw an episode");
       const { episodeId, at } = checkObject(withdrawal, "withdrawal");
       this.#loop.addWithdrawal({
         type: "withdraw",
@@ -274,7 +276,7 @@ export class Supervisor {
    * {@linkcode Supervisor.complete}.
    */
   async idle(): Promise<Leftovers> {
-    if (!this.#isIdle()) checkOutside("wait for the supervisor");
+    if (!this.#isIdle()) this.#inside.checkOutside("wait for the supervisor");
     if (this.#loop.failure !== null) throw this.#loop.failure.error;
     if (this.#isIdle()) return this.#leftovers();
     const waiter = Promise.withResolvers<Leftovers>();
@@ -288,7 +290,7 @@ export class Supervisor {
    * @returns What is left for good, unless {@linkcode Supervisor.toJSON} keeps it.
    */
   async close(): Promise<Leftovers> {
-    if (!this.#isIdle()) checkOutside("close the supervisor");
+    if (!this.#isIdle()) this.#inside.checkOutside("close the supervisor");
     this.#isClosed = true;
     this.#notify();
     try {

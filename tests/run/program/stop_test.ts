@@ -278,3 +278,21 @@ Deno.test("an error of the program is not hidden by one of writing that down", (
     assertStrictEquals(error.suppressed, bug);
     assertStringIncludes(error.message, "the disk is full");
   }));
+
+Deno.test("a step may be a program of its own, whose end waits for what that has not awaited", () =>
+  withMemoryDir(async (root) => {
+    const world = new World();
+    const inner = () =>
+      durable({ root, name: "inner", runId: "inner-1" }, async (run) => {
+        void run.step("floating", async (context) => {
+          await new Promise((resolve) => setTimeout(resolve, 5));
+          world.note(context);
+        });
+        return await run.step("a", world.act("given"));
+      });
+    for (let sitting = 1; sitting <= 2; sitting++) {
+      assertEquals(await durable(optionsIn(root), (run) => run.step("outer", inner)), "given");
+    }
+    assertEquals(world.begun.toSorted(), ["a 1", "floating 1"]);
+    await checkRecords({ root, runId: "inner-1" });
+  }));
