@@ -115,7 +115,10 @@ export function checkOutcome(
   assertEquals(new Map(extra), new Map(lines.map((line) => [line, 1])));
 }
 
-/** Each attempt that was begun is in the log with one begin and one end, and nothing is there twice. */
+/**
+ * Each attempt that was begun is in the log with one begin and one end, and nothing is there twice; those that
+ * were cut off count for the failure that the program has learned of.
+ */
 export function checkAttempts(events: readonly LogEvent[], effects: readonly Effect[]): void {
   const keyOf = ({ node_id: id, attempt }: LogEvent) => `${id} ${attempt}`;
   const begun = events.filter(({ type }) => type === "node.started").map(keyOf);
@@ -123,6 +126,11 @@ export function checkAttempts(events: readonly LogEvent[], effects: readonly Eff
   assertEquals(known.size, begun.length);
   const ends = events.filter(isEndOfAttempt).map(keyOf);
   assertEquals(ends.toSorted(), begun.toSorted());
+  for (const { kind, id, what } of effects) {
+    const logged = events.filter((event) => event.node_id === id && event.type === "node.started");
+    if (kind !== "attempts" || logged.length === 0) continue;
+    assertEquals(Number(what), Math.max(...logged.map(({ attempt }) => attempt!)), id);
+  }
   for (const [id, numbers] of attemptsIn(effects)) {
     for (const number of numbers) {
       assert(known.has(`${id} ${number}`), `${id} ${number} is not in the log`);

@@ -4,13 +4,21 @@
  */
 
 /** What is said in a line. */
-export type EffectKind = "life" | "begin" | "end" | "fail" | "learned" | "gate" | "problem";
+export type EffectKind =
+  | "life"
+  | "begin"
+  | "end"
+  | "fail"
+  | "learned"
+  | "attempts"
+  | "gate"
+  | "problem";
 
 /** A line. */
 export interface Effect {
   kind: EffectKind;
   id: string;
-  /** The number of an attempt, or what was learned. */
+  /** The number of an attempt, how many there were, or what was learned. */
   what: string;
 }
 

@@ -228,7 +228,10 @@ class RecordedDoer implements Doer {
       value = await learning;
     } catch (error) {
       if (isFragile && error instanceof StepError) throw new FragileError(error);
-      if (error instanceof StepError) effects.add("learned", id, failureText(error));
+      if (error instanceof StepError) {
+        effects.add("learned", id, failureText(error));
+        effects.add("attempts", id, error.attempts);
+      }
       throw error;
     }
     effects.add("learned", id, digestOf(value));
