@@ -1,6 +1,7 @@
-import { defined } from "../../_internal/errors.ts";
+import { defined, isObject } from "../../_internal/errors.ts";
 import { reasonOf } from "../../_internal/text.ts";
 import { recoverCapture } from "../../capture/session/recover_capture.ts";
+import type { EventPage } from "../../eventlog/types.ts";
 import { isLive } from "../../eventlog/runs_directory.ts";
 import { WaitHistory, type WaitState } from "../../run/engine/wait_history.ts";
 import { openFileRoot } from "../../run/file_root/file_root.ts";
@@ -52,13 +53,16 @@ called wrongly. --json prints { "run_id", "gate", "recorded", "too_late",
     const runId = await findReadableRun(root, wanted);
     await using runs = openFileRoot(root);
     const view = runs.view(runId);
-    const { state: { kind, ended, open }, waiting } = await readGate(view, gate);
+    const { state, waiting, records } = await readGate(view, gate);
+    const { kind, ended, open, usedUp } = state;
     if (kind === "sleep") {
       throw new Error(
         `Cannot pass ${gate} of ${runId}: it is a sleep, which ends when its time has come`,
       );
     }
     const isLate = open === undefined && ended?.waited.how === "passed";
+    const isProgram = programAbout(root, runId) !== undefined;
+    const hasOther = isProgram && await hasAnswer(view, { gate, usedUp, records });
     await passGate(runs, runId, gate, { reject, method: "human_cli", ...defined({ value, by }) });
     const live = await isLive(root, runId);
     const screen = new Screen(Deno.stdout);
@@ -78,12 +82,13 @@ called wrongly. --json prints { "run_id", "gate", "recorded", "too_late",
     }
     screen.line(printableLine(`recorded: the gate ${gate} of ${runId} ${what}`));
     // Of a flow it is known that it has the gate.
-    if (open === undefined && programAbout(root, runId) !== undefined) {
+    if (open === undefined && isProgram) {
       const others = waiting.length === 0 ? "" : ` but at ${listed(waiting)}`;
       screen.line(
         printableLine(`the run does not wait there now${others}: it counts when it comes there`),
       );
     }
+    if (hasOther) screen.line("an answer was left before: if the program can use it, it counts");
     if (!live) {
       const hint = goOnHint({ root, runId });
       const how = hint === START_PROGRAM ? hint : `go on with it by ${hint}`;
@@ -93,19 +98,38 @@ called wrongly. --json prints { "run_id", "gate", "recorded", "too_late",
   },
 };
 
-/** How a gate stands, and at which others the run waits; what cannot be read is for whoever goes on with the run. */
+/** How a gate stands, at which others the run waits, and what was recorded; what cannot be read is for whoever goes on with the run. */
 async function readGate(
   view: RunView,
   gate: string,
-): Promise<{ state: Readonly<WaitState>; waiting: string[] }> {
+): Promise<{ state: Readonly<WaitState>; waiting: string[]; records: ReadonlySet<string> }> {
   const gates = new WaitHistory();
+  const records = new Set<string>();
   const recovered = await recoverCapture(view.raw("capture")).catch(() => undefined);
   const bundle = recovered?.bundle;
   for (const note of bundle !== undefined && "notes" in bundle ? bundle.notes ?? [] : []) {
     if (note.type === "wait" || note.type === "waited") gates.take(note);
+    else if (note.type === "record") records.add(note.id);
   }
   const waiting = gates.waiting.filter(({ kind }) => kind === "gate").map(({ id }) => id);
-  return { state: gates.of(gate), waiting };
+  return { state: gates.of(gate), waiting, records };
+}
+
+/** Whether an answer was left that is not used up; one that the program could not use has a record. */
+async function hasAnswer(
+  view: RunView,
+  { gate, usedUp, records }: { gate: string; usedUp: number; records: ReadonlySet<string> },
+): Promise<boolean> {
+  for (let after: string | number = usedUp, hasMore = true; hasMore;) {
+    const page: EventPage<unknown> = await view.lines("inbox", { after });
+    const isAnswer = ({ event, seq }: { event: unknown; seq: number }) => {
+      return isObject(event) && event.gate === gate && !records.has(`${gate}#${seq}`);
+    };
+    if (page.events.some(isAnswer)) return true;
+    after = page.next;
+    hasMore = page.hasMore;
+  }
+  return false;
 }
 
 function userName(): string | undefined {

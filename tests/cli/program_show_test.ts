@@ -61,8 +61,9 @@ test("show tells of steps, results, errors, waits and records, and pass of what 
     `recorded: the gate later of ${runId} may be passed\n` +
       "the run does not wait there now but at approved: it counts when it comes there\n",
   );
+  assertStringIncludes(await program.tells("pass", runId, "later"), "an answer was left before");
   await program.tells("pass", "--by", "eve", "--value", "1", runId, "approved");
-  await following.stdout.find(/ recorded +approved#2 {2}the answer was refused: .*by is no text$/);
+  await following.stdout.find(/ recorded +approved#3 {2}the answer was refused: .*by is no text$/);
   assertMatch(await program.tells("show", runId), /an answer of eve was refused: .*by is no text/);
   const sleeps = await program.taffrail("pass", runId, "settle");
   assertEquals([sleeps.code, sleeps.stdout], [1, ""]);
@@ -94,7 +95,7 @@ test("show tells of steps, results, errors, waits and records, and pass of what 
     "waits settle",
     "waited settle",
     "waits approved",
-    "recorded approved#2",
+    "recorded approved#3",
     "gate.passed approved",
   ]);
   const done = await program.tells("show", runId);
