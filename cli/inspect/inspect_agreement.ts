@@ -7,7 +7,6 @@ import type { RunFold } from "../../eventlog/derive_run_state.ts";
 import { exists } from "../files.ts";
 import { flowOfRecord, type FlowRecord, readFlowRecord } from "../flow/flow_record.ts";
 import { flowOfCapture, flowProvenance, isOfCommands } from "../flow/node_event.ts";
-import { programAbout } from "../reading/program_about.ts";
 import { logProblem } from "../reading/find_run.ts";
 import type { RunLog } from "../../run/engine/run_log.ts";
 import {
@@ -124,7 +123,7 @@ function isOfTheCommand(
   });
   if (kinds.includes(true)) return true;
   // The results of a program's steps are kept there, too.
-  if (kinds.includes(false) || programAbout(root, runId)?.command !== undefined) return false;
+  if (kinds.includes(false)) return false;
   return hasOutputs(nodes) || (log !== undefined && hasErrorHash(log.fold));
 }
 

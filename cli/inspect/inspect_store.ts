@@ -12,7 +12,6 @@ import {
 import { decodeUtf8, reasonOf } from "../../_internal/text.ts";
 import type { RunFold } from "../../eventlog/derive_run_state.ts";
 import { attemptKey } from "../../run/attempt_key.ts";
-import { MOST_FOLLOWED } from "../../run/file_root/store_follower.ts";
 import type { StoreProblem } from "../../store/check/store_problem.ts";
 import { verifyStore } from "../../store/check/verify_store.ts";
 import { FsRuntimeStore } from "../../store/runtime/fs_runtime_store.ts";
@@ -151,8 +150,11 @@ export async function inspectFollowing(
   if (live) return [];
   const hasEnd = fold.run.state !== "Running";
   const difference = exists(path) ? await differenceIn(root, runId, fold) : NO_STORE;
+  if (difference === undefined) return [];
+  // Most stores are up to their log, and nobody needs it.
+  const { MOST_FOLLOWED } = await import("../../run/file_root/store_follower.ts");
   const isLeft = lines > MOST_FOLLOWED;
-  if (isLeft && (difference === NO_STORE || difference?.tooMuch === undefined)) return [];
+  if (isLeft && (difference === NO_STORE || difference.tooMuch === undefined)) return [];
   if (difference === NO_STORE) {
     const message = hasEnd
       ? "it is gone; what it had is in the log"
@@ -160,7 +162,6 @@ export async function inspectFollowing(
     const repair = hasEnd ? CATCH_UP : null;
     return [fileProblem(place, { kind: hasEnd ? "behind-log" : "unfinished", message, repair })];
   }
-  if (difference === undefined) return [];
   const { missing, tooMuch } = difference;
   if (tooMuch !== undefined) {
     const message = `it has ${tooMuch}, which the log has not`;

@@ -120,7 +120,8 @@ async function hasAnswer(
   view: RunView,
   { gate, usedUp, records }: { gate: string; usedUp: number; records: ReadonlySet<string> },
 ): Promise<boolean> {
-  for (let after: string | number = usedUp, hasMore = true; hasMore;) {
+  let after: string | number = usedUp;
+  for (let hasMore = true; hasMore;) {
     const page: EventPage<unknown> = await view.lines("inbox", { after });
     const isAnswer = ({ event, seq }: { event: unknown; seq: number }) => {
       return isObject(event) && event.gate === gate && !records.has(`${gate}#${seq}`);
