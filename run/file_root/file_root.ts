@@ -188,7 +188,9 @@ class FileRoot implements RunsRoot {
       const inbox = { port: this.#port, root: this.name, runId, lockTimeoutMs: LOCK_TIMEOUT_MS };
       // Most runs get no message, and load no code for it.
       const { postMessage } = await import("./inbox.ts");
-      await postMessage(inbox, message).catch((error) => {
+      // Whoever made the file, or the run, may have been killed before its name was on disk.
+      const named = this.#folderOf(paths, { isRootOnDisk: false });
+      await postMessage(inbox, message).then(() => named.reach()).catch((error) => {
         // Whoever has removed the run meanwhile is why.
         this.#checkThere(runId, paths);
         throw error;

@@ -2,12 +2,11 @@
  * What is left for the holder of a run: a line a message, appended beside whoever holds it. What is always
  * true:
  *
- * 1. **A message is on disk when its sender is answered**, and so is the name of the file.
+ * 1. **A message is on disk when its sender is answered**, and so are, by its root, the names that lead to it.
  * 2. **The same message, sent again by who does not know whether it arrived, is there once**: it is known
  *    by its `op`, and two that send it at the same time append behind what they have read, or not at all.
  */
 import { type AppendFailure, AppendFile } from "../../_internal/append_file.ts";
-import { syncDirectorySync } from "../../_internal/directories.ts";
 import { checkObject, checkString, isObject } from "../../_internal/errors.ts";
 import { type FilePort, runSteps } from "../../_internal/file_port.ts";
 import { MAX_LINE_BYTES } from "../../_internal/json_lines.ts";
@@ -32,7 +31,7 @@ interface Inbox {
 export async function postMessage(inbox: Inbox, message: InboxMessage): Promise<void> {
   const text = encodeMessage(message);
   const { port, root, runId, lockTimeoutMs } = inbox;
-  const { inbox: path, directory } = runPaths(root, runId);
+  const { inbox: path } = runPaths(root, runId);
   const details = { runId, path };
   const toError = ({ kind, cause, problem }: AppendFailure) => {
     if (kind === "conflict") return new OthersCame();
@@ -48,8 +47,6 @@ export async function postMessage(inbox: Inbox, message: InboxMessage): Promise<
     while (!await appendOnce(inbox, file, { text, op: message.op })) {
       /* Others came in between. */
     }
-    // Whoever made the file may have been killed before its name was on disk.
-    syncDirectorySync(port, directory);
   } finally {
     await file.close();
   }

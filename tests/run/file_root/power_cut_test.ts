@@ -100,6 +100,22 @@ Deno.test("a message is on disk when its sender is answered", async () => {
   );
 });
 
+Deno.test("a message for a run that has only just been made is not lost with that", async () => {
+  await everyCut(
+    async (port, path, acknowledged) => {
+      await using root = openRootOnPort(port, path);
+      await using _held = await root.create({ about: ABOUT, runId: "demo-1" });
+      await root.post("demo-1", { op: "1", gate: "ask" });
+      acknowledged.push("1");
+    },
+    async (path, { acknowledged }) => {
+      if (acknowledged.length === 0) return;
+      const { events } = await openFileRoot(path).view("demo-1").lines("inbox");
+      assertEquals(events.map(({ seq }) => seq), [1]);
+    },
+  );
+});
+
 Deno.test("a key that somebody has got is never another one after a power cut", async () => {
   await everyCut(
     async (port, path, acknowledged) => {
