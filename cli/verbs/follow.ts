@@ -308,7 +308,10 @@ async function notesOf(
   const over = new AbortController();
   let events = 0;
   const printUpTo = async (atMs: number) => {
-    for (const taken of await reader.upTo(atMs)) print({ ...taken, text: noteText(taken) });
+    const notes = await reader.upTo(atMs);
+    // A flow is kept behind the begin of its log, and before its journal has anything.
+    if (notes.length === 0 || exists(runPaths(root, runId).flow)) return;
+    for (const taken of notes) print({ ...taken, text: noteText(taken) });
   };
   const watch = async () => {
     for (let seen = -1; !over.signal.aborted && !signal.aborted;) {
