@@ -97,6 +97,8 @@ export async function durable<T>(
   program: (run: Run) => T | Promise<T>,
 ): Promise<T> {
   checkFunction(program, "the program");
+  // What was stopped before it began is none.
+  if (options?.signal?.aborted) throw options.signal.reason;
   const opened = await openProgram(options);
   const run = new Run(opened);
   const stopped = untilStopped(opened.signal);

@@ -52,8 +52,7 @@ interface Wanted {
 /** Opens the run that the options name. */
 export async function openProgram(options: OpenRunOptions): Promise<Program> {
   checkOptions(options);
-  const { root: given, signal } = options;
-  signal?.throwIfAborted();
+  const { root: given } = options;
   await using own = new AsyncDisposableStack();
   const root = typeof given === "string" ? own.use(openFileRoot(absoluteRoot(given))) : given;
   const opening = new Opening(root, options);
