@@ -18,6 +18,8 @@ export interface Op {
   maxRetries?: number;
   hangs?: boolean;
   starts?: boolean;
+  /** A folder with a plan of its own, which another such program follows. */
+  runs?: string;
   /** Whether the program goes on when it fails. */
   caught?: boolean;
   sleep?: string;

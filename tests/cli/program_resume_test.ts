@@ -1,7 +1,7 @@
 /** A program whose run did not end is started again by `taffrail resume`, as if by hand. */
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { HAS_SIGNALS, startTaffrail } from "./_command.ts";
-import { type Plan, PROGRAM_COMMAND, type ProgramFolder, withProgram } from "./_program.ts";
+import { type Plan, PROGRAM_COMMAND, ProgramFolder, withProgram } from "./_program.ts";
 import { isRunning, poll } from "./_runs.ts";
 import { HAS_SCRIPT, startInTerminal } from "./_terminal.ts";
 
@@ -120,6 +120,28 @@ Deno.test({
       assertMatch(stdout, /threw The run .* was stopped by SIGINT[^]* cancelled/);
       assertMatch(await program.tells("ls"), / cancelled /);
     }),
+});
+
+test("resume of a program ends what a program has left that was a step of it, and both go on", async (program) => {
+  const inner = new ProgramFolder(`${program.cwd}/inner`);
+  await Deno.mkdir(inner.cwd);
+  inner.plan({ ops: [{ step: "slow", hangs: true }] });
+  await using running = program.start({ ops: [{ step: "nested", runs: "inner" }] });
+  const pid = Number((await running.stdout.find(/^hangs/)).split(" ")[1]);
+  running.kill("SIGKILL");
+  try {
+    const live = await inner.taffrail("resume", "order");
+    assertStringIncludes(live.stderr, `it is still being worked on by process ${pid}`);
+    const { code, stderr } = await program.taffrail("resume", "order");
+    assertEquals(code, 0, stderr);
+    assertStringIncludes(stderr, `ending what is left of nested: process ${pid}, within`);
+  } finally {
+    if (isRunning(pid)) Deno.kill(pid, "SIGKILL");
+  }
+  await running.end();
+  assertEquals(inner.effects(), ["slow 1", "slow 2"]);
+  assertMatch(await inner.tells("ls"), / completed /);
+  await inner.tells("verify");
 });
 
 test("resume tells when a program ends without having gone on with its run", async (program) => {

@@ -47,6 +47,12 @@ async function step(run: Run, op: Op & { step: string }): Promise<unknown> {
       child.unref();
       say(`started ${child.pid}`);
     }
+    if (op.runs !== undefined) {
+      const [program, ...args] = own;
+      const streams = { stdout: "inherit", stderr: "null" } as const;
+      const inner = new Deno.Command(program!, { args, env, cwd: op.runs, ...streams }).spawn();
+      return (await inner.status).code;
+    }
     if (op.hangs && attempt === 1) {
       say(`hangs ${Deno.pid}`);
       await new Promise((_, reject) => {
