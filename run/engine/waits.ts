@@ -144,7 +144,7 @@ export class Waits {
     this.#waiters.set(id, { ...options, kind, untilMs, ended });
     // Whoever waits already may do so for longer.
     this.#wake();
-    this.#watch ??= this.#watchAll().finally(() => this.#watch = undefined);
+    this.#watch ??= this.#watchAll();
     return await ended.promise;
   }
 
@@ -186,6 +186,9 @@ export class Waits {
       }
     } catch (error) {
       this.#options.fail(error);
+    } finally {
+      // At once: whoever waits next would take one that is over for one that watches.
+      this.#watch = undefined;
     }
   }
 

@@ -1,9 +1,11 @@
 /** Gates: who passes them, when, and what of that survives a death at any line. */
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { runPaths } from "../../../_internal/root_layout.ts";
+import { Waits } from "../../../run/engine/waits.ts";
 import { openFileRoot, passGate, RunError } from "../../../run/mod.ts";
 import { RunFold } from "../../../eventlog/mod.ts";
 import { recoverCapture } from "../../../capture/mod.ts";
+import { ManualTimers } from "../../../supervisor/mod.ts";
 import { logOf, type Place } from "../_records.ts";
 import {
   beginEngine,
@@ -217,4 +219,34 @@ Deno.test("what cannot be passed is refused: another run, a gate that the flow l
     await refused(runId, "ask", "stopped", "the run has completed");
     assertEquals((await runs.view(runId).lines("inbox")).events, []);
   });
+});
+
+Deno.test("whatever waits next is waited for, in whichever moment after the last wait it comes", async () => {
+  const some = async (microtasks: number) => {
+    for (let count = 0; count < microtasks; count++) await undefined;
+  };
+  for (let moment = 0; moment < 20; moment++) {
+    const timers = new ManualTimers();
+    const ended: string[] = [];
+    const waits = new Waits({
+      view: { lines: () => Promise.reject(new Error("nothing waits at a gate")) },
+      past: undefined,
+      note: () => Promise.resolve(),
+      tell: () => {},
+      observer: {},
+      timers,
+      fail: (error) => ended.push(String(error)),
+      stop: new AbortController().signal,
+    });
+    const sleep = (id: string) => void waits.sleep(id, (now) => now + 1).then(() => ended.push(id));
+    sleep("first");
+    await some(50);
+    timers.advance({ secs: 1, nanos: 0 });
+    await some(moment);
+    sleep("next");
+    await some(50);
+    timers.advance({ secs: 1, nanos: 0 });
+    await some(50);
+    assertEquals(ended, ["first", "next"], `${moment} microtasks later`);
+  }
 });
