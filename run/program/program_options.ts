@@ -62,7 +62,7 @@ export interface OpenRunOptions extends RunTraceOptions {
    * @default {"os"}
    */
   durability?: "os" | "disk";
-  /** What stands for the program in the recording, such as a digest of its sources (PRV-2). */
+  /** What stands for the program in the recording in place of a version, such as a digest of its sources (PRV-2). */
   runtimeProvenance?: string;
   /**
    * Ends the run: nothing more is started, and what runs is asked to stop. What has not stopped after
@@ -124,6 +124,9 @@ export function checkOptions(options: OpenRunOptions): void {
   }
   if (resume !== undefined && runId !== undefined) {
     throw new TypeError("Cannot use resume with a runId: that names the run already");
+  }
+  if (options.version !== undefined && options.runtimeProvenance !== undefined) {
+    throw new TypeError("Cannot use version with runtimeProvenance: both say which program it is");
   }
   if (signal !== undefined && !(signal instanceof AbortSignal)) {
     throw new TypeError("Cannot use signal: it is no AbortSignal");

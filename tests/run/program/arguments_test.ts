@@ -188,3 +188,20 @@ Deno.test("any other text is an id, of long results too", () =>
     assertEquals(world.begun.length, IDS.length);
     await checkRecords(placeIn(root));
   }));
+
+Deno.test("options that contradict each other begin no run", async () => {
+  await withMemoryDir(async (root) => {
+    const both = [
+      [{ version: "1", runtimeProvenance: "p" }, "both say which program it is"],
+      [{ runId: "a", resume: "newest" }, "that names the run already"],
+      [{ resume: "oldest" }, 'say "newest"'],
+    ] as const;
+    for (const [options, says] of both) {
+      const given = { root, name: "demo", ...options } as Parameters<typeof durable>[0];
+      const error = await errorOf(durable(given, () => 1)) as Error;
+      assertEquals(error.name, "TypeError");
+      assertStringIncludes(error.message, says);
+    }
+    assertEquals([...Deno.readDirSync(root)], []);
+  });
+});
