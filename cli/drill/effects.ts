@@ -29,27 +29,30 @@ export interface EffectDifference {
 /** What is longer has no lines. */
 const MOST_BYTES = 4 * 1024 * 1024;
 
+/** What stands for the id of the run, which each run has another one of. */
+const RUN = "RUN_ID";
+
 /** Reads the files at these paths below a folder, and all that are below them. */
-export async function readEffects(folder: string, paths: readonly string[]): Promise<Effects> {
+export async function readEffects(
+  { folder, runId }: { folder: string; runId: string },
+  paths: readonly string[],
+): Promise<Effects> {
   const effects = new Map<string, Effect>();
-  for (const path of paths) await readInto(effects, folder, path);
+  const readInto = async (path: string): Promise<void> => {
+    const file = join(folder, path);
+    const info = lookAt(file);
+    if (info === undefined) return;
+    if (!info.isDirectory) {
+      effects.set(path.replaceAll(runId, RUN), await readEffect(file, runId));
+      return;
+    }
+    for await (const { name } of Deno.readDir(file)) await readInto(join(path, name));
+  };
+  for (const path of paths) await readInto(path);
   return effects;
 }
 
-async function readInto(effects: Map<string, Effect>, folder: string, path: string): Promise<void> {
-  const file = join(folder, path);
-  const info = lookAt(file);
-  if (info === undefined) return;
-  if (!info.isDirectory) {
-    effects.set(path, await readEffect(file));
-    return;
-  }
-  for await (const { name } of Deno.readDir(file)) {
-    await readInto(effects, folder, join(path, name));
-  }
-}
-
-async function readEffect(path: string): Promise<Effect> {
+async function readEffect(path: string, runId: string): Promise<Effect> {
   let bytes: Uint8Array<ArrayBuffer>;
   try {
     bytes = readFileSync(denoFilePort, path) as Uint8Array<ArrayBuffer>;
@@ -57,13 +60,13 @@ async function readEffect(path: string): Promise<Effect> {
     return { digest: reasonOf(error), lines: undefined };
   }
   const digest = toHex(new Uint8Array(await crypto.subtle.digest("SHA-256", bytes)));
-  return { digest, lines: bytes.length > MOST_BYTES ? undefined : linesOf(bytes) };
+  return { digest, lines: bytes.length > MOST_BYTES ? undefined : linesOf(bytes, runId) };
 }
 
-function linesOf(bytes: Uint8Array): string[] | undefined {
+function linesOf(bytes: Uint8Array, runId: string): string[] | undefined {
   try {
     const text = new TextDecoder("utf-8", { fatal: true }).decode(bytes);
-    const lines = text.split("\n");
+    const lines = text.replaceAll(runId, RUN).split("\n");
     if (lines.at(-1) === "") lines.pop();
     // What runs at the same time writes its lines in any order.
     return lines.sort();

@@ -105,7 +105,7 @@ export async function readOutcome(
     })),
     attempts,
     output: JSON.stringify(history.ended?.output) ?? "nothing",
-    effects: await readEffects(files.folder, files.effects),
+    effects: await readEffects({ folder: files.folder, runId }, files.effects),
     problems: await problemsOf(run, recovered),
   };
 }

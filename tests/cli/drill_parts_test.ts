@@ -59,7 +59,7 @@ Deno.test("files differ by what they say and not by the order of their lines", (
         const folder = `${directory}/${index}-${name}`;
         await Deno.mkdir(folder);
         if (content !== undefined) write(`${folder}/f`, content);
-        return await readEffects(folder, ["f"]);
+        return await readEffects({ folder, runId: "r-1" }, ["f"]);
       };
       const found = compareEffects(await read("before", before), await read("now", now));
       assertEquals(found.map((difference) => difference.text), text === undefined ? [] : [text]);
@@ -71,8 +71,18 @@ Deno.test("a folder among the effects stands for all files in it", () =>
     await Deno.mkdir(`${directory}/out/deep`, { recursive: true });
     write(`${directory}/out/deep/a`, "a");
     write(`${directory}/out/b`, "b");
-    const effects = await readEffects(directory, ["out", "gone"]);
+    const effects = await readEffects({ folder: directory, runId: "r-1" }, ["out", "gone"]);
     assertEquals([...effects.keys()].sort(), ["out/b", "out/deep/a"]);
+  }));
+
+Deno.test("that each run has an id of its own is no difference, in names and in lines", () =>
+  withTempDir(async (directory) => {
+    const read = async (runId: string) => {
+      await Deno.mkdir(`${directory}/${runId}/out`, { recursive: true });
+      write(`${directory}/${runId}/out/${runId}.txt`, `imported by ${runId}\n`);
+      return await readEffects({ folder: `${directory}/${runId}`, runId }, ["out"]);
+    };
+    assertEquals(compareEffects(await read("demo-1"), await read("demo-2")), []);
   }));
 
 Deno.test("a copy has all but the roots of runs; links lead where they led", () =>
