@@ -1,6 +1,7 @@
 /** Calls that are refused before anything of them is recorded, and ids that are not. */
 import { assertEquals, assertStringIncludes } from "@std/assert";
 import { durable, type Run } from "../../../run/mod.ts";
+import { namesIn } from "../../_util/files.ts";
 import { withMemoryDir } from "../../_util/temp.ts";
 import { checkRecords } from "../_records.ts";
 import { errorOf, journalOf, open, placeIn, RUN_ID, World } from "./_programs.ts";
@@ -202,6 +203,6 @@ Deno.test("options that contradict each other begin no run", async () => {
       assertEquals(error.name, "TypeError");
       assertStringIncludes(error.message, says);
     }
-    assertEquals([...Deno.readDirSync(root)], []);
+    assertEquals(namesIn(root), []);
   });
 });
