@@ -277,6 +277,10 @@ export class Program {
     const problem = idProblem(id);
     const what = `Cannot ${verb} ${JSON.stringify(id)}`;
     if (problem !== undefined) throw new TypeError(`${what}: ${problem}`);
+    if (this.signal.aborted) {
+      this.#isCut = true;
+      throw this.signal.reason;
+    }
     if (this.#isOver) throw new TypeError(`${what}: the run is over`);
     if (this.#calling !== undefined) {
       const outer = JSON.stringify(this.#calling);
@@ -286,9 +290,6 @@ export class Program {
       const remedy = "a step, a sleep, a gate or a record needs an id of its own";
       throw new TypeError(`${what} twice: ${remedy}`);
     }
-    if (!this.signal.aborted) return;
-    this.#isCut = true;
-    throw this.signal.reason;
   }
 
   #engineFor(id: string): AtWork {

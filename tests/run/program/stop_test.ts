@@ -219,6 +219,23 @@ Deno.test("a run is finished once: whoever ends it first has ended it", () =>
     assertEquals(await durable(optionsIn(root), () => "fourth"), "first");
   }));
 
+Deno.test("whoever asks when a run that was stopped is over gets the reason of the stop", () =>
+  withMemoryDir(async (root) => {
+    const controller = new AbortController();
+    const enough = new Error("enough");
+    const run = await open(root, { signal: controller.signal });
+    controller.abort(enough);
+    await run.finish();
+    const asks = [
+      run.step("a", () => 1),
+      run.sleep("b", 0),
+      run.waitFor("c"),
+      run.record("d", 1),
+      run.submit("e"),
+    ];
+    for (const error of await Promise.all(asks.map(errorOf))) assertStrictEquals(error, enough);
+  }));
+
 Deno.test("the end of a run cannot be waited for by a step of it, and a step asks for none", () =>
   withMemoryDir(async (root) => {
     const world = new World();
