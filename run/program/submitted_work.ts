@@ -42,19 +42,12 @@ export function payloadText(id: string, payload: Record<string, unknown>): strin
 
 /** The work of a run, and what became of it. */
 export class SubmittedWork {
-  #count = 0;
   /** The work whose end is not decided on. */
   readonly #left = new Set<string>();
   #failure: RunEnding | undefined;
 
-  /** How much was submitted so far. */
-  get count(): number {
-    return this.#count;
-  }
-
   /** Work is to come. */
   add(id: string): void {
-    this.#count++;
     this.#left.add(id);
   }
 
