@@ -341,7 +341,7 @@ export interface StepRetry {
    */
   delayMs?: number;
   /**
-   * By how much each further one waits longer: a whole number.
+   * By how much each further one waits longer: a whole number up to 1,000.
    *
    * @default {1}
    */

@@ -30,6 +30,8 @@ import { MOST_INPUT_BYTES, programJson, textForLine } from "./program_json.ts";
 /** What a step gives stands in the line of its end up to this size, and behind it in a file. */
 const MOST_INLINE_BYTES = 64 * 1024;
 const MOST_RESULT_BYTES = 16 * 1024 * 1024;
+/** The most that the supervisor takes. */
+const MOST_FACTOR = 1000;
 const LONGEST_DELAY_MS = 24 * 60 * 60 * 1000;
 /** A hundred years, which no program waits for. */
 const LONGEST_MS = 100 * 365 * LONGEST_DELAY_MS;
@@ -302,9 +304,9 @@ function checkOptions(options: StepOptions | CheckedStepOptions<unknown>): void 
 function checkRetry(retry: StepRetry): void {
   checkTypes(retry, RETRY_TYPES);
   const { maxRetries = 0, maxAttempts = 1, delayMs = 0, factor = 1, maxDelayMs = 0 } = retry;
-  checkCount({ maxRetries }, 0);
-  checkCount({ maxAttempts }, 1);
-  checkCount({ factor }, 1);
+  checkCount({ maxRetries }, { least: 0 });
+  checkCount({ maxAttempts }, { least: 1 });
+  checkCount({ factor }, { least: 1, most: MOST_FACTOR });
   for (const [name, value] of Object.entries({ delayMs, maxDelayMs })) {
     if (!(value >= 0)) {
       throw new RangeError(`Cannot use retry.${name} ${value}: it is not 0 or more`);
@@ -312,12 +314,14 @@ function checkRetry(retry: StepRetry): void {
   }
 }
 
-function checkCount(given: Record<string, number>, least: number): void {
+function checkCount(
+  given: Record<string, number>,
+  { least, most }: { least: number; most?: number },
+): void {
+  const range = most === undefined ? `from ${least} on` : `from ${least} to ${most}`;
   for (const [name, value] of Object.entries(given)) {
-    if (Number.isSafeInteger(value) && value >= least) continue;
-    throw new RangeError(
-      `Cannot use retry.${name} ${value}: it is no whole number from ${least} on`,
-    );
+    if (Number.isSafeInteger(value) && value >= least && value <= (most ?? Infinity)) continue;
+    throw new RangeError(`Cannot use retry.${name} ${value}: it is no whole number ${range}`);
   }
 }
 

@@ -46,6 +46,7 @@ const CALLS: Refused[] = [
   ],
   [(run) => run.step("a", work, { retry: { factor: 0 } }), "RangeError", "retry.factor 0"],
   [(run) => run.step("a", work, { retry: { factor: 1.5 } }), "RangeError", "retry.factor 1.5"],
+  [(run) => run.step("a", work, { retry: { factor: 1001 } }), "RangeError", "retry.factor 1001"],
   [(run) => run.step("a", work, { retry: { delayMs: -1 } }), "RangeError", "retry.delayMs -1"],
   [
     (run) => run.step("a", work, { retry: { maxDelayMs: NaN } }),
