@@ -161,6 +161,7 @@ class Opening {
       const log = await readLogOf(view);
       const header = await headerOf(held);
       if (header === undefined) {
+        this.#refuseWithoutJournal(held, log);
         await this.#nameRun(held);
         return await this.#beginIn(held, log.fold, own);
       }
@@ -186,7 +187,8 @@ class Opening {
   /** Whoever has made the folder may have been killed before the run had its name. */
   async #nameRun(held: HeldRun): Promise<void> {
     const { view } = held;
-    if (await view.document("run.json") !== undefined) return;
+    const about = await view.document("run.json");
+    if (about !== undefined) return this.#checkName(held, nameIn(about));
     const facts = { ...this.#about(), created_at: new Date().toISOString() };
     await held.putDocument("run.json", encodeUtf8(runFileText(view.runId, facts)));
   }
@@ -315,7 +317,16 @@ class Opening {
     throw runError("mismatch", problem, { details: { runId }, remedy });
   }
 
-  #checkName({ view: { runId } }: HeldRun, name: string): void {
+  /** What a log tells is on disk in the journal before: begun anew, its work would be done twice. */
+  #refuseWithoutJournal({ view: { runId } }: HeldRun, { lastSeq }: RunLog): void {
+    if (lastSeq === 0) return;
+    const problem = `Cannot go on with the run ${runId}: its log has ${lastSeq} lines, and its ` +
+      "journal none";
+    const remedy = "choose another runId, or restore its capture.jsonl from a copy";
+    throw runError("damaged", problem, { details: { runId }, remedy });
+  }
+
+  #checkName({ view: { runId } }: HeldRun, name: unknown): void {
     if (name === this.#options.name) return;
     const problem = `Cannot go on with the run ${runId}: it is one of ${JSON.stringify(name)}, ` +
       `and not of ${JSON.stringify(this.#options.name)}`;

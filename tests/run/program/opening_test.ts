@@ -1,12 +1,18 @@
 /** Which run a program gets, with which permissions, and what is recorded of where it comes from. */
-import { assert, assertEquals, assertMatch, assertNotEquals } from "@std/assert";
+import {
+  assert,
+  assertEquals,
+  assertMatch,
+  assertNotEquals,
+  assertStringIncludes,
+} from "@std/assert";
 import { runPaths } from "../../../_internal/root_layout.ts";
 import { durable, openFileRoot, openRun, type OpenRunOptions } from "../../../run/mod.ts";
 import { marksIn, resumeVariable } from "../../../run/marks.ts";
 import { RunningProcess } from "../../_util/process.ts";
 import { withMemoryDir, withTempDir } from "../../_util/temp.ts";
 import { checkRecords } from "../_records.ts";
-import { open, placeIn, RUN_ID, runErrorOf, World } from "./_programs.ts";
+import { errorOf, open, placeIn, RUN_ID, runErrorOf, World } from "./_programs.ts";
 
 type Opened = { runId?: string; attempt?: number; env?: Record<string, string>; kind?: string };
 
@@ -91,6 +97,38 @@ for (
       await checkRecords(place);
     }));
 }
+
+for (const what of ["gone", "empty"] as const) {
+  Deno.test(`a run whose journal is ${what} is not begun anew: its log says what was done`, () =>
+    withMemoryDir(async (root) => {
+      const world = new World();
+      const work = () =>
+        durable(
+          { root, name: "demo", runId: RUN_ID },
+          (run) => run.step("a", world.fail(new Error("no"))),
+        );
+      await errorOf(work());
+      const { journal } = runPaths(root, RUN_ID);
+      if (what === "gone") await Deno.remove(journal);
+      else await Deno.truncate(journal);
+      const { message } = await runErrorOf(work(), "damaged");
+      assertStringIncludes(
+        message,
+        "its log has 4 lines, and its journal none; choose another runId",
+      );
+      assertEquals(world.begun, ["a 1"]);
+    }));
+}
+
+Deno.test("a run of another name is refused too if it was killed before anything was recorded", () =>
+  withMemoryDir(async (root) => {
+    {
+      await using runs = openFileRoot(root);
+      await using _held = await runs.create({ about: { name: "other" }, runId: RUN_ID });
+    }
+    const { message } = await runErrorOf(open(root), "mismatch");
+    assertStringIncludes(message, 'it is one of "other", and not of "demo"');
+  }));
 
 Deno.test('resume: "newest" goes on with the newest run of the name that was not chosen, if it has not completed', () =>
   withMemoryDir(async (root) => {
