@@ -55,7 +55,7 @@ interface OpenStep {
 }
 
 /** Why a run ended that its program has let go of. */
-export const NOT_FINISHED = "not finished";
+const NOT_FINISHED = "not finished";
 
 /** A program at work, or one whose run has completed and only gives what is recorded. */
 export class Program {
@@ -191,6 +191,7 @@ export class Program {
       const untilFrom = untilOf(id, until);
       const end = this.#recorded.waitEnd(id, "sleep");
       if (end !== undefined) return this.#learning.give(learner, () => undefined, end.place);
+      if (this.#wasLeft(id)) return this.#refuseLast(id, learner);
       const { engine } = this.#engineFor(id);
       const onTold = () => this.#learning.give(learner, () => undefined);
       void engine.waits.sleep(id, untilFrom, { onTold });
@@ -210,6 +211,7 @@ export class Program {
         const asks = this.#recorded.asksOf(gate);
         return this.#learning.give(learner, () => valueOf(waited, asks), place);
       }
+      if (this.#wasLeft(gate)) return this.#refuseLast(gate, learner);
       const { engine } = this.#engineFor(gate);
       const onTold = (waited: WaitedRecord, asks: number) => {
         this.#learning.give(learner, () => valueOf(waited, asks));
@@ -290,6 +292,17 @@ export class Program {
       const remedy = "a step, a sleep, a gate or a record needs an id of its own";
       throw new TypeError(`${what} twice: ${remedy}`);
     }
+  }
+
+  /** Whether a run that has completed was still waiting for something. */
+  #wasLeft(id: string): boolean {
+    return this.#atWork === undefined && this.#recorded.isWaiting(id);
+  }
+
+  /** The program that has completed had no need for it: it is refused behind all that it had. */
+  #refuseLast(id: string, learner: Learner): void {
+    learner.promise.catch(() => {});
+    this.#learning.give(learner, () => this.#engineFor(id));
   }
 
   #engineFor(id: string): AtWork {

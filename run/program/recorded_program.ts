@@ -70,6 +70,11 @@ export class RecordedProgram {
     return [...all.difference(ids)];
   }
 
+  /** Whether a gate or a sleep was waited for to the end of the recording. */
+  isWaiting(id: string): boolean {
+    return this.#parts.history?.waits.of(id).open !== undefined;
+  }
+
   /** How often a gate was asked for. */
   asksOf(gate: string): number {
     return this.#parts.history?.waits.of(gate).asks ?? 0;

@@ -260,6 +260,33 @@ Deno.test("a run that has completed gives its results; what it has not is a mism
     assertEquals(after, before);
   }));
 
+Deno.test("a run that has completed gives the same to a program that did not wait for all to the end", () =>
+  withMemoryDir(async (root) => {
+    const world = new World();
+    const options = { root, name: "demo", runId: RUN_ID };
+    const program = async (run: Run) => {
+      void run.sleep("never awaited", 3_600_000);
+      const values: unknown[] = [];
+      for (const id of ["a", "b"]) {
+        const late = run.sleep(`${id} is late`, 3_600_000).then(() => "late");
+        values.push(
+          await Promise.race([late, run.waitFor(`ask ${id}`), run.step(id, world.act(id))]),
+        );
+      }
+      return values;
+    };
+    for (let time = 1; time <= 2; time++) {
+      assertEquals(await durable(options, program), ["a", "b"]);
+    }
+    assertEquals(world.begun, ["a 1", "b 1"]);
+    for (
+      const call of [(run: Run) => run.sleep("a is late", 1), (run: Run) => run.waitFor("ask b")]
+    ) {
+      const { message } = await runErrorOf(durable<unknown>(options, call), "mismatch");
+      assertStringIncludes(message, "has completed without it");
+    }
+  }));
+
 Deno.test("what a program that was finished never asked for is listed in its end", () =>
   withMemoryDir(async (root) => {
     await recordAll(root, new World());
