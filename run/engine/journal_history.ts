@@ -106,7 +106,7 @@ export class JournalHistory {
   readonly #open = new Map<string, OpenAttempt>();
   readonly #missing = new Map<string, Missing>();
   /** What waits, and how other waits have ended. */
-  readonly waits = new WaitHistory();
+  readonly waits: WaitHistory = new WaitHistory();
   /** What is over and was not asked for again, in the order in which it was over. */
   readonly #over = new Map<string, Over>();
   /** What each node was asked for with last. */

@@ -36,7 +36,7 @@ const UNASKED: WaitState = {
 export class WaitHistory {
   readonly #waits = new Map<string, WaitState>();
   /** What was recorded beside: by the program, and of messages whose value could not be used. */
-  readonly records = new Set<string>();
+  readonly records: Set<string> = new Set();
 
   /** The gates and sleeps that wait. */
   get waiting(): WaitRecord[] {
