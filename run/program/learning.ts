@@ -27,6 +27,8 @@ export class Learning {
   #waiting = 0;
   #lowest = Infinity;
   #giving: Promise<void> | undefined;
+  /** Resolves when everybody was told that the run is to end. */
+  readonly #ended = Promise.withResolvers<void>();
 
   /** `recorded`: how many places those have that were recorded before; `stop`: aborts when the run is to end. */
   constructor(recorded: number, stop: () => AbortSignal) {
@@ -67,6 +69,7 @@ export class Learning {
       learner.promise.catch(() => {});
       this.reject(learner, reason);
     }
+    this.#ended.resolve();
   }
 
   /** Gives a value, or the error that making it throws, in its turn: in its place, or behind all that is there. */
@@ -88,9 +91,12 @@ export class Learning {
     this.#giving ??= this.#giveAll();
   }
 
-  /** Resolves when nothing waits to be given. */
+  /** Resolves when nothing waits to be given, or nobody waits for it: a schema may never say what it thinks of it. */
   async given(): Promise<void> {
-    while (this.#giving !== undefined) await this.#giving;
+    const given = async () => {
+      while (this.#giving !== undefined) await this.#giving;
+    };
+    await Promise.race([given(), this.#ended.promise]);
   }
 
   async #giveAll(): Promise<void> {

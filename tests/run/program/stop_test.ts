@@ -219,6 +219,31 @@ Deno.test("a run is finished once: whoever ends it first has ended it", () =>
     assertEquals(await durable(optionsIn(root), () => "fourth"), "first");
   }));
 
+Deno.test("a schema that never answers keeps no run from being stopped", () =>
+  withMemoryDir(async (root) => {
+    const work = (context: { attempt: number }) => context.attempt;
+    {
+      await using run = await open(root);
+      assertEquals(await run.step("a", work), 1);
+    }
+    const controller = new AbortController();
+    const enough = new Error("enough");
+    const schema = {
+      "~standard": {
+        version: 1,
+        vendor: "test",
+        validate: () => {
+          controller.abort(enough);
+          return new Promise<never>(() => {});
+        },
+      },
+    } as const;
+    const options = { ...optionsIn(root), signal: controller.signal };
+    const given = durable(options, (run) => run.step("a", work, { schema }));
+    assertStrictEquals(await errorOf(given), enough);
+    await checkRecords(placeIn(root));
+  }));
+
 Deno.test("whoever asks when a run that was stopped is over gets the reason of the stop", () =>
   withMemoryDir(async (root) => {
     const controller = new AbortController();
