@@ -226,8 +226,9 @@ export class Run implements AsyncDisposable {
   }
 
   /**
-   * Waits until all work is done, seals the recording, and closes everything, whatever happens. More may be
-   * asked for meanwhile. Called again, it gives the same promise. Of a run that has completed before, it changes
+   * Waits until all steps and all submitted work are done, seals the recording, and closes everything, whatever
+   * happens. More may be asked for meanwhile. Sleeps and gates are not waited for: who still waits there is told
+   * that the run is over. Called again, it gives the same promise. Of a run that has completed before, it changes
    * nothing.
    *
    * When something could not be recorded the run breaks off there: what still runs is asked to stop and not
