@@ -29,3 +29,12 @@ export { Run } from "./run.ts";
 export { passGate, type PassGateOptions } from "./pass_gate.ts";
 export { TaffrailError, type TaffrailErrorOptions } from "../_internal/errors.ts";
 export type { RunTraceOptions } from "./run_trace.ts";
+export type { StandardSchema } from "../eventlog/types.ts";
+export type { RunState } from "../eventlog/run_state.ts";
+export type {
+  ConstraintsInit,
+  RunAnswer,
+  RunRequest,
+  RunTermination,
+  RuntimeInvoker,
+} from "../supervisor/types.ts";

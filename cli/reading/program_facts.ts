@@ -67,6 +67,7 @@ export class ProgramFacts {
   readonly #refused = new Map<string, { by?: string; problem: string }[]>();
   #version: string | undefined;
   #output: unknown;
+  #hasCompleted = false;
 
   constructor(about: ProgramAbout) {
     this.about = about;
@@ -81,14 +82,17 @@ export class ProgramFacts {
           kept.clear();
         }
         this.#output = undefined;
+        this.#hasCompleted = false;
         break;
       case "resumed":
         this.#output = undefined;
+        this.#hasCompleted = false;
         // What is said of no version is that of the build of a flow.
         if (this.about.version !== undefined) this.#version = line.runtime_provenance;
         break;
       case "ended":
         this.#output = line.output;
+        this.#hasCompleted = line.state === "Completed";
         break;
       case "record":
         this.#takeRecord(line);
@@ -151,8 +155,9 @@ export class ProgramFacts {
     return [...this.#records.values()];
   }
 
-  /** The gates and sleeps that wait, or waited when the run ended. */
+  /** The gates and sleeps that wait, or waited when the run ended; of one that has completed nothing does. */
   get waits(): WaitTold[] {
+    if (this.#hasCompleted) return [];
     return this.#waits.waiting.map(({ id, kind, at, until }) => {
       const refused = this.#refused.get(id);
       return {

@@ -396,13 +396,13 @@ export class RunEngine {
   async #invoke(request: RunRequest): Promise<AttemptEnd> {
     const { mayBegin, describe, invoke, atPoint } = this.#options;
     const attempt = this.#asks.attemptOf(request.eventId, request.attempt);
-    const open = this.#open.get(attemptKey(attempt))!;
+    const key = attemptKey(attempt);
+    const open = this.#open.get(key)!;
     const may = mayBegin?.(attempt) ?? true;
     if (may === false) return UNBEGUN;
     if (may !== true) return { ...may, end: open.end = may.end };
     atPoint?.(attempt, "decided");
-    const { payload } = request;
-    open.work = { text: describe(attempt.nodeId, payload), payload };
+    open.work = { text: describe(attempt.nodeId, request.payload), payload: request.payload };
     this.#asks.begun(attempt);
     const work = invoke(request, attempt);
     open.called.resolve(true);
@@ -412,8 +412,9 @@ export class RunEngine {
       const answer = await work;
       atPoint?.(attempt, "ended");
       open.end = answer.end;
-      // What was asked to end has no end of its own that could be missed.
-      if (answer.termination !== "Aborted") this.#untold.set(attemptKey(attempt), attempt);
+      // What was asked to end, or given up meanwhile, has no end of its own that could be missed.
+      const isOwn = answer.termination !== "Aborted" && this.#open.get(key) === open;
+      if (isOwn) this.#untold.set(key, attempt);
       return answer;
     } catch (error) {
       // What it did cannot be recorded, so nothing may go on.

@@ -108,7 +108,7 @@ function nameIn(document: Uint8Array): unknown {
   }
 }
 
-/** The newest run of a name whose id was not chosen. */
+/** The newest run of a name whose id was not chosen, and that is none of a flow. */
 async function newestRun(root: RunsRoot, name: string): Promise<string | undefined> {
   let after: string | undefined;
   do {
@@ -118,8 +118,10 @@ async function newestRun(root: RunsRoot, name: string): Promise<string | undefin
       limit: 10,
       ...defined({ after }),
     });
-    const found = page.runs.find(({ runId }) => partsOfRunId(runId)?.name === name);
-    if (found !== undefined) return found.runId;
+    for (const { runId } of page.runs) {
+      if (partsOfRunId(runId)?.name !== name) continue;
+      if (await root.view(runId).document("flow.json") === undefined) return runId;
+    }
     after = page.next;
   } while (after !== undefined);
   return undefined;

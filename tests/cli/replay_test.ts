@@ -212,7 +212,7 @@ Deno.test("taffrail diff compares two runs, and exits with 0 only for equal ones
     assertEquals(code, 1);
     assertMatch(
       stdout,
-      /^flow flow → other\nc: attempts 2 → 1\nmax_in_flight 2 → 1\nmax_retries 1 → 0\ntook \S+ → \S+\n\d+ places of the recordings: taffrail diff --json flow other\n$/,
+      /^flow flow → other\nc: attempts 2 → 1\nmax_in_flight 2 → 1\nmax_retries 1 → 0\n(?:took \S+ → \S+\n)?\d+ places of the recordings: taffrail diff --json flow other\n$/,
     );
     const { stdout: json } = await taffrail(["diff", "flow", "other", "--json"], { cwd });
     assertEquals(
@@ -263,20 +263,18 @@ Deno.test("taffrail diff says node by node what differs, and what was printed", 
     const b = await run();
     const { code, stdout } = await taffrail(["diff", a, b], { cwd });
     assertEquals(code, 1);
-    const lines = stdout.split("\n");
+    // Two runs may take as long.
+    const lines = stdout.split("\n").filter((line) => !/^took \S+ → \S+$/.test(line));
     assertEquals(lines.slice(0, 4), [
       "same: runs sh -c 'echo same' → sh -c 'echo same # again'",
       "prints: printed something else",
       "test: completed → failed, exit code 3; attempts 1 → 2",
       "pack: completed → not run",
     ]);
-    assertMatch(lines[4]!, /^took \S+ → \S+$/);
-    assertMatch(lines[5]!, /^\d+ places of the recordings: taffrail diff --json /);
+    assertMatch(lines[4]!, /^\d+ places of the recordings: taffrail diff --json /);
     // Files of captures are told in the same words.
     const path = (runId: string) => `.taffrail/runs/${runId}/capture.json`;
     const files = await taffrail(["diff", path(a), path(b)], { cwd });
     assertEquals(files.stdout.split("\n").slice(0, 4), lines.slice(0, 4));
-    const timed = await taffrail(["diff", "--times", a, b], { cwd });
-    assertMatch(timed.stdout, /^took /m);
   });
 });

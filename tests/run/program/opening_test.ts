@@ -153,6 +153,13 @@ Deno.test('resume: "newest" goes on with the newest run of the name that was not
       await runErrorOf(openRun(newest), "live");
     }
     assertEquals(await durable(newest, (run) => run.runId), third);
+    // A flow of the same name is none of its runs.
+    await using runs = openFileRoot(root);
+    {
+      await using flow = await runs.create({ about: { name: "demo" } });
+      await flow.putDocument("flow.json", new TextEncoder().encode("{}"));
+    }
+    assertNotEquals(await idOf(newest), third);
   }));
 
 Deno.test("TAFFRAIL_RESUME names the run for the first opening of that name and root, where it may be read", () =>
