@@ -2,7 +2,7 @@ import { defined, isObject } from "../_internal/errors.ts";
 import { decodeUtf8 } from "../_internal/text.ts";
 import type { GateMethod } from "../eventlog/run_event.ts";
 import { openFileRoot } from "./file_root/file_root.ts";
-import { MOST_INPUT_BYTES, textForLine } from "./program/program_json.ts";
+import { MOST_INPUT_BYTES, textForLine } from "./program_json.ts";
 import { runError } from "./run_error.ts";
 import type { RunsRoot, RunView } from "./types.ts";
 

@@ -16,7 +16,7 @@ import { reasonOf } from "../../_internal/text.ts";
 import { GATE_METHODS } from "../../_internal/wire_names.ts";
 import type { NoteRecord, WaitedRecord, WaitRecord } from "../../capture/types.ts";
 import type { Timers } from "../../supervisor/types.ts";
-import { MOST_INPUT_BYTES, textForLine } from "../program/program_json.ts";
+import { MOST_INPUT_BYTES, textForLine } from "../program_json.ts";
 import type { RunView } from "../types.ts";
 import { gateEnded } from "./lifecycle.ts";
 import type { Tale } from "./teller.ts";

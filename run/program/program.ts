@@ -32,7 +32,7 @@ import type {
   WaitForOptions,
 } from "../types.ts";
 import { type Learner, Learning } from "./learning.ts";
-import { MOST_INPUT_BYTES, textForLine } from "./program_json.ts";
+import { MOST_INPUT_BYTES, textForLine } from "../program_json.ts";
 import type { ProgramParts } from "./program_options.ts";
 import { RecordedProgram } from "./recorded_program.ts";
 import { recordedResult } from "./recorded_result.ts";

@@ -12,7 +12,7 @@ import { idProblem } from "../engine/asks.ts";
 import type { JournalHistory, Over } from "../engine/journal_history.ts";
 import type { EndedAttempt } from "../engine/lifecycle.ts";
 import { type RunError, runError } from "../run_error.ts";
-import { canonicalText } from "./program_json.ts";
+import { canonicalText } from "../program_json.ts";
 
 /** Which mismatches the program accepts: all, or of some steps. */
 export type Accepted = true | readonly string[] | undefined;

@@ -25,7 +25,7 @@ import type {
   StepOptions,
   StepRetry,
 } from "../types.ts";
-import { MOST_INPUT_BYTES, programJson, textForLine } from "./program_json.ts";
+import { MOST_INPUT_BYTES, programJson, textForLine } from "../program_json.ts";
 
 /** What a step gives stands in the line of its end up to this size, and behind it in a file. */
 const MOST_INLINE_BYTES = 64 * 1024;

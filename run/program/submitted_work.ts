@@ -12,7 +12,7 @@ import type { DescribeNode } from "../engine/lifecycle.ts";
 import type { Decided, RunEnding } from "../engine/types.ts";
 import { errorRecordOf, messageOf } from "../error_record.ts";
 import type { AttemptEnd, NodeAttempt } from "../types.ts";
-import { MOST_INPUT_BYTES } from "./program_json.ts";
+import { MOST_INPUT_BYTES } from "../program_json.ts";
 
 /** What the log says of a step, and of work. */
 export const describeStep: DescribeNode = (nodeId) => ({ kind: "command", task: nodeId });

@@ -8,7 +8,7 @@ import {
   StepError,
 } from "../../../../run/mod.ts";
 import type { RunsRoot, StepContext } from "../../../../run/types.ts";
-import { canonicalText } from "../../../../run/program/program_json.ts";
+import { canonicalText } from "../../../../run/program_json.ts";
 import type { RunRequest, RunTermination } from "../../../../supervisor/types.ts";
 import type { Effects } from "./effects.ts";
 import { type Chosen, type Doer, interpret } from "./interpreter.ts";

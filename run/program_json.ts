@@ -3,14 +3,14 @@
  * `Date` or a `Map`, is refused with its path, since a program that is gone on with would get another value
  * than the first one had.
  */
-import { encodeUtf8, reasonOf } from "../../_internal/text.ts";
+import { encodeUtf8, reasonOf } from "../_internal/text.ts";
 import {
   isSurelyKept,
   refuseLoss,
   stringifyVisiting,
   unseenTypeOf,
-} from "../../_internal/visit_json.ts";
-import { runError, type RunErrorDetails } from "../run_error.ts";
+} from "../_internal/visit_json.ts";
+import { runError, type RunErrorDetails } from "./run_error.ts";
 
 /** No more levels fit into a line of the journal with what stands around them. */
 const MOST_NESTING = 100;
