@@ -14,6 +14,7 @@ import {
   lossyNumberIn,
   redactOrMask,
   refuseLoss,
+  stringifyQuickly,
   stringifyVisiting,
 } from "../_internal/visit_json.ts";
 import type { Gap, GapReason, StandardResult, StandardSchema, Stored } from "./types.ts";
@@ -41,26 +42,9 @@ export function encodeEvent(event: unknown, redact?: Redact): string {
 }
 
 function stringify(event: unknown): string | undefined {
-  const text = stringifyQuickly(event);
+  const text = stringifyQuickly(event, isSurelyKept);
   return text === undefined ? stringifyEach(event, refuseLoss) : text;
 }
-
-/**
- * A tenth of the price of looking at each member with its path, which only what is odd is worth: undefined
- * for that, and for what throws.
- */
-function stringifyQuickly(event: unknown): string | undefined {
-  try {
-    if (!isSurelyKept(event)) return undefined;
-    const text: string | undefined = JSON.stringify(event);
-    return text?.includes(SURROGATE_ESCAPE) ? undefined : text;
-  } catch {
-    return undefined;
-  }
-}
-
-/** `JSON.stringify` prints a lone surrogate so, and no other one. */
-const SURROGATE_ESCAPE = "\\ud";
 
 function stringifyEach(event: unknown, visitor: JsonVisitor): string | undefined {
   try {

@@ -7,6 +7,7 @@ import { encodeUtf8, reasonOf } from "../_internal/text.ts";
 import {
   isSurelyKept,
   refuseLoss,
+  stringifyQuickly,
   stringifyVisiting,
   unseenTypeOf,
 } from "../_internal/visit_json.ts";
@@ -32,9 +33,8 @@ export interface ProgramJson {
  */
 export function programJson(value: unknown): ProgramJson | undefined {
   if (value === undefined) return undefined;
-  const quick = isPlain(value, 0) ? JSON.stringify(value) : undefined;
-  // So a lone surrogate is printed, and no other one.
-  if (quick !== undefined && !quick.includes("\\ud")) return { text: quick, isDeep: false };
+  const quick = stringifyQuickly(value, isPlain);
+  if (quick !== undefined) return { text: quick, isDeep: false };
   let text: string | undefined;
   try {
     text = stringifyVisiting(value, refuseChange);
@@ -91,7 +91,7 @@ export function canonicalText(text: string): string {
 }
 
 /** Whether a value is what `JSON.parse` could have made, by a quick look that says no to what is odd. */
-function isPlain(value: unknown, depth: number): boolean {
+function isPlain(value: unknown, depth = 0): boolean {
   if (typeof value !== "object" || value === null) return isSurelyKept(value);
   if (depth >= MOST_NESTING) return false;
   if (Array.isArray(value)) return value.every((item) => isPlain(item, depth + 1));
