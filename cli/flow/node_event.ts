@@ -1,9 +1,8 @@
 import { defined, isStringArray } from "../../_internal/errors.ts";
-import { durationOfMs } from "../../_internal/event_time.ts";
 import { encodeUtf8, toHex } from "../../_internal/text.ts";
 import { lastRuntimeOf } from "../../capture/bundle/records.ts";
 import type { CaptureBundle } from "../../capture/types.ts";
-import { nodeOfEvent } from "../../run/engine/asks.ts";
+import { backoffOf, nodeOfEvent } from "../../run/engine/asks.ts";
 import type { NodeText } from "../../run/engine/lifecycle.ts";
 import type { EventRetry } from "../../supervisor/types.ts";
 import { commandLine } from "../text/printable.ts";
@@ -147,17 +146,10 @@ export function nodePayload(node: FlowNode): string {
   return JSON.stringify({ node: node.id, ...commandRecordOf(node) });
 }
 
-/** No wait between two attempts is longer, where a flow does not say. */
-const LONGEST_DELAY_MS = 24 * 60 * 60 * 1000;
-
 /** How the event that asks for a node says that it is tried, where that is not as the constraints say. */
 export function nodeRetry({ retry }: FlowNode): { retry?: EventRetry } {
   if (retry === undefined) return {};
-  const { maxRetries, delayMs, factor, maxDelayMs = Math.max(delayMs, LONGEST_DELAY_MS) } = retry;
-  const backoff = delayMs === 0
-    ? undefined
-    : { initial: durationOfMs(delayMs), factor, max: durationOfMs(maxDelayMs) };
-  return { retry: { max_retries: maxRetries, ...defined({ backoff }) } };
+  return { retry: { max_retries: retry.maxRetries, ...defined({ backoff: backoffOf(retry) }) } };
 }
 
 /** What the log of a run has of a node, by the payload of its event: its command line, or its name only. */

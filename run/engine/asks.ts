@@ -4,6 +4,7 @@
  * attempts of a node are counted on over all of its events, so each event says which its first one is.
  */
 import { defined } from "../../_internal/errors.ts";
+import { durationOfMs } from "../../_internal/event_time.ts";
 import type { CaptureBundle } from "../../capture/types.ts";
 import type { ConstraintsInit, EventRetry } from "../../supervisor/types.ts";
 import type { NodeAttempt } from "../types.ts";
@@ -57,6 +58,21 @@ export function membersOf(
   const { max_retries: most } = { ...constraints, ...retry };
   const left = Math.max(0, Math.min(most, maxAttempts - firstAttempt));
   return { ...repeated, retry: { ...retry, max_retries: left } };
+}
+
+/** The longest time between two attempts where nobody says one. */
+const LONGEST_DELAY_MS = 24 * 60 * 60 * 1000;
+
+/** How attempts wait for each other, from times in milliseconds; undefined where they do not. */
+export function backoffOf(
+  { delayMs, factor, maxDelayMs = Math.max(delayMs, LONGEST_DELAY_MS) }: {
+    delayMs: number;
+    factor: number;
+    maxDelayMs?: number;
+  },
+): EventRetry["backoff"] {
+  if (delayMs === 0) return undefined;
+  return { initial: durationOfMs(delayMs), factor, max: durationOfMs(maxDelayMs) };
 }
 
 /** All asks of a run and the attempts that they have led to. */

@@ -5,11 +5,18 @@
  *   gets the same when the run is gone on with.
  * - What a function has done stands: a result that cannot be recorded is a failure that is not tried again.
  */
-import { checkFunction, checkObject, checkTypes, isObject } from "../../_internal/errors.ts";
+import {
+  checkFunction,
+  checkObject,
+  checkTypes,
+  defined,
+  isObject,
+} from "../../_internal/errors.ts";
 import { durationOfMs } from "../../_internal/event_time.ts";
 import { encodeUtf8, reasonOf } from "../../_internal/text.ts";
 import type { StandardSchema } from "../../eventlog/types.ts";
-import type { Duration, EventRetry, RunRequest, RunTermination } from "../../supervisor/types.ts";
+import type { EventRetry, RunRequest, RunTermination } from "../../supervisor/types.ts";
+import { backoffOf } from "../engine/asks.ts";
 import { wasBegun } from "../engine/lifecycle.ts";
 import { errorRecordOf } from "../error_record.ts";
 import { ownEntries, ownVariables } from "../marks.ts";
@@ -32,9 +39,8 @@ const MOST_INLINE_BYTES = 64 * 1024;
 const MOST_RESULT_BYTES = 16 * 1024 * 1024;
 /** The most that the supervisor takes. */
 const MOST_FACTOR = 1000;
-const LONGEST_DELAY_MS = 24 * 60 * 60 * 1000;
 /** A hundred years, which no program waits for. */
-const LONGEST_MS = 100 * 365 * LONGEST_DELAY_MS;
+const LONGEST_MS = 100 * 365 * 24 * 60 * 60 * 1000;
 
 /** What does the work of a step. */
 export type StepWork = (context: StepContext) => unknown;
@@ -337,21 +343,18 @@ export function checkSchema(schema: unknown): void {
 /** How the event that asks for a step says that it is tried, where that is not as the constraints say. */
 function eventRetryOf({ retry, timeoutMs }: StepOptions): EventRetry | undefined {
   if (retry === undefined && timeoutMs === undefined) return undefined;
-  const { maxRetries, delayMs = 0, factor = 1 } = retry ?? {};
-  const { maxDelayMs = Math.max(delayMs, LONGEST_DELAY_MS) } = retry ?? {};
-  return {
-    ...(maxRetries !== undefined && { max_retries: maxRetries }),
-    ...(timeoutMs !== undefined && { deadline: lengthOf(timeoutMs) }),
-    ...(delayMs > 0 && {
-      backoff: {
-        initial: lengthOf(delayMs),
-        factor,
-        max: lengthOf(maxDelayMs),
-      },
+  const { maxRetries, delayMs = 0, factor = 1, maxDelayMs } = retry ?? {};
+  return defined({
+    max_retries: maxRetries,
+    deadline: timeoutMs === undefined ? undefined : durationOfMs(wholeMs(timeoutMs)),
+    backoff: backoffOf({
+      delayMs: wholeMs(delayMs),
+      factor,
+      ...(maxDelayMs !== undefined && { maxDelayMs: wholeMs(maxDelayMs) }),
     }),
-  };
+  });
 }
 
-function lengthOf(milliseconds: number): Duration {
-  return durationOfMs(Math.ceil(Math.min(milliseconds, LONGEST_MS)));
+function wholeMs(milliseconds: number): number {
+  return Math.ceil(Math.min(milliseconds, LONGEST_MS));
 }
