@@ -33,7 +33,8 @@ ${COMMON_HELP}
 
 Exit codes: 0 it is recorded, and counts, 1 it is not, or comes too late, 2
 called wrongly. --json prints { "run_id", "gate", "recorded", "too_late",
-"is_live", "waits" }; waits: the run waits there, or waited when it ended.`,
+"is_live", "waits" }; is_live: somebody worked on the run when it was recorded;
+waits: the run waits there, or waited when it ended.`,
 
   async run(args) {
     const kinds = { value: "string", reject: "boolean", by: "string" } as const;
@@ -63,8 +64,9 @@ called wrongly. --json prints { "run_id", "gate", "recorded", "too_late",
     const isLate = open === undefined && ended?.waited.how === "passed";
     const isProgram = programAbout(root, runId) !== undefined;
     const hasOther = isProgram && await hasAnswer(view, { gate, usedUp, records });
-    await passGate(runs, runId, gate, { reject, method: "human_cli", ...defined({ value, by }) });
+    // Whoever works on the run may come to its end as soon as it has the answer.
     const live = await isLive(root, runId);
+    await passGate(runs, runId, gate, { reject, method: "human_cli", ...defined({ value, by }) });
     const screen = new Screen(Deno.stdout);
     if (json) {
       const waits = open !== undefined;
