@@ -245,11 +245,6 @@ export class RunEngine {
     await this.session.onEvent(event);
   }
 
-  /** Resolves when all that was to be told has been; rejects when it could not be. */
-  told(): Promise<void> {
-    return this.teller.told();
-  }
-
   /** What it waits for. */
   get waits(): Waits {
     const { held: { view }, observer, sleepsAreDue = false } = this.#options;

@@ -10,14 +10,14 @@ import { listenForEnd } from "../../_internal/ending_signals.ts";
 import { defined, isObject } from "../../_internal/errors.ts";
 import { requireDeno } from "../../_internal/file_port.ts";
 import { isAbsolute } from "../../_internal/path.ts";
-import { runFileText } from "../../_internal/run_folder.ts";
+import { parseRunFile, runFileText } from "../../_internal/run_folder.ts";
 import {
   absoluteRoot,
   DRILL_VARIABLE,
   partsOfRunId,
   runPaths,
 } from "../../_internal/root_layout.ts";
-import { decodeUtf8, encodeUtf8 } from "../../_internal/text.ts";
+import { encodeUtf8 } from "../../_internal/text.ts";
 import { completeConstraints, type Constraints, limitsOf } from "../../_internal/constraints.ts";
 import { lastRuntimeOf } from "../../capture/bundle/records.ts";
 import { recoverCapture } from "../../capture/session/recover_capture.ts";
@@ -101,8 +101,7 @@ function isSameRoot(told: string, own: string): boolean {
 
 function nameIn(document: Uint8Array): unknown {
   try {
-    const about: unknown = JSON.parse(decodeUtf8(document));
-    return isObject(about) ? about.name : undefined;
+    return parseRunFile(document).name;
   } catch {
     return undefined;
   }
@@ -223,7 +222,7 @@ class Opening {
   async #beginIn(held: HeldRun, fold: RunFold, own: AsyncDisposableStack): Promise<Program> {
     const constraints = constraintsOf(this.#options);
     const { program, trace, engineOptions } = await this.#prepare(held, { fold, constraints, own });
-    program.open({ held, engine: RunEngine.begin(engineOptions), trace }, undefined);
+    program.open({ engine: RunEngine.begin(engineOptions), trace }, undefined);
     program.parts.opened.use(own.move());
     return program;
   }
@@ -254,7 +253,7 @@ class Opening {
       damaged,
       changed,
     });
-    program.open({ held, engine, trace }, history);
+    program.open({ engine, trace }, history);
     program.parts.opened.use(own.move());
     return program;
   }

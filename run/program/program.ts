@@ -40,9 +40,8 @@ import { StepCall, type StepWork } from "./step_call.ts";
 import { describeStep, invokeRecorded, payloadText, SubmittedWork } from "./submitted_work.ts";
 import { checkOf, checkWaitOptions, untilOf, valueOfGate } from "./wait_call.ts";
 
-/** A run that is held, and at work. */
+/** A run that is at work. */
 interface AtWork {
-  held: HeldRun;
   engine: RunEngine;
   pump: PumpDriver;
   trace: RunTrace | undefined;
@@ -127,7 +126,7 @@ export class Program {
 
   /** From now on the program may ask: of its engine, or, where the run has completed, of the recording alone. */
   open(
-    engine: { held: HeldRun; engine: RunEngine; trace: RunTrace | undefined } | undefined,
+    engine: { engine: RunEngine; trace: RunTrace | undefined } | undefined,
     history: JournalHistory | undefined,
   ): void {
     const { view: { runId }, accept, retryFailed } = this.parts;
@@ -254,11 +253,7 @@ export class Program {
     }
     this.#work.add(id);
     await engine.ask(id, text);
-    await this.#onDisk();
-  }
-
-  async #onDisk(): Promise<void> {
-    if (this.parts.durability === "disk") await this.#atWork?.engine.session.barrier();
+    if (this.parts.durability === "disk") await engine.session.barrier();
   }
 
   /** Has somebody learn something, unless the run is over or is to end. */
@@ -455,7 +450,7 @@ export class Program {
     const { reason } = ending;
     const isCancelled = isStopped && (this.#isCut || reason === "cancelled");
     if (isCancelled) return { reason: stopWords(this.signal.reason) };
-    return reason === undefined ? defined({ reason, output: this.#output }) as RunEnding : ending;
+    return reason === undefined ? { reason, output: this.#output } : ending;
   }
 
   /** Resolves when nothing runs any more, and nothing was asked for meanwhile. */
@@ -468,7 +463,7 @@ export class Program {
         // A Pump was refused; closing reports anything else.
         if (!engine.stop.aborted) throw error;
       });
-      await engine.told();
+      await engine.teller.told();
       await this.#learning.given();
       await microtasks();
       // What was asked for since is to be done too.

@@ -475,7 +475,7 @@ for (const durability of ["os", "disk"] as const) {
         });
         const how = { constraints: { max_retries: 0 }, runtimeProvenance: "none", trace };
         const engine = RunEngine.begin(program.engineOptions(held, how));
-        program.open({ held, engine, trace }, undefined);
+        program.open({ engine, trace }, undefined);
         const run = new Run(program);
         const submitted = run.submit("a").then(() => held.steps.push("submitted"));
         await held.waitedFor;
