@@ -12,7 +12,7 @@ import type { ProgramRecord, WaitedRecord, WaitRecord } from "../../capture/type
 import { viewRun } from "../../eventlog/file_event_log.ts";
 import { printableLine } from "../text/printable.ts";
 import { formatTime } from "../text/units.ts";
-import { REFUSED } from "./program_facts.ts";
+import { refusalOf } from "./program_facts.ts";
 import { shortJson } from "./program_words.ts";
 
 /** A line of the journal that people are told of. */
@@ -90,9 +90,9 @@ const WORDS = { record: "recorded", wait: "waits", waited: "waited" } as const;
 
 function detailOf(note: Note): string {
   if (note.type === "record") {
-    const { problem } = isObject(note.data) ? note.data : {};
-    const isRefusal = REFUSED.test(note.id) && typeof problem === "string";
-    return isRefusal ? `the answer was refused: ${problem}` : shortJson(note.data) ?? "";
+    const refusal = refusalOf(note);
+    if (refusal === undefined) return shortJson(note.data) ?? "";
+    return `the answer was refused: ${refusal.problem}`;
   }
   if (note.type === "waited") return "";
   const until = note.until && formatTime(new Date(millisecondsOf(note.until)).toISOString());

@@ -11,7 +11,7 @@ import type { CaptureLine } from "../../capture/session/read_capture_lines.ts";
 import type { WaitRecord } from "../../capture/types.ts";
 import { attemptKey } from "../../run/attempt_key.ts";
 import type { EndedAttempt } from "../../run/engine/lifecycle.ts";
-import { WaitHistory } from "../../run/engine/wait_history.ts";
+import { gateOfRefusal, WaitHistory } from "../../run/engine/wait_history.ts";
 import type { ErrorRecord, NodeAttempt } from "../../run/types.ts";
 import type { ProgramAbout } from "./program_about.ts";
 
@@ -41,6 +41,13 @@ export interface RecordTold {
   data: unknown;
 }
 
+/** An answer to a gate that could not be used. */
+interface Refusal {
+  gate: string;
+  by?: string;
+  problem: string;
+}
+
 /** Something that waits. */
 export interface WaitTold {
   id: string;
@@ -50,11 +57,16 @@ export interface WaitTold {
   /** Until when; left out where it waits for ever. */
   until?: string;
   /** Of a gate: what was answered and could not be used. */
-  refused?: { by?: string; problem: string }[];
+  refused?: Omit<Refusal, "gate">[];
 }
 
-/** An answer to a gate that could not be used, as it is recorded. */
-export const REFUSED = /^(.*)#\d+$/s;
+/** What a record says of an answer to a gate that could not be used; undefined for any other record. */
+export function refusalOf({ id, data }: Pick<RecordTold, "id" | "data">): Refusal | undefined {
+  const gate = gateOfRefusal(id);
+  if (gate === undefined || !isObject(data) || typeof data.problem !== "string") return undefined;
+  const { by, problem } = data;
+  return { gate, problem, ...(typeof by === "string" && { by }) };
+}
 
 /** What a journal tells of a program, line by line. */
 export class ProgramFacts {
@@ -64,7 +76,7 @@ export class ProgramFacts {
   readonly #passed = new Map<string, StepEnd>();
   readonly #waits = new WaitHistory();
   readonly #records = new Map<string, RecordTold>();
-  readonly #refused = new Map<string, { by?: string; problem: string }[]>();
+  readonly #refused = new Map<string, Omit<Refusal, "gate">[]>();
   #version: string | undefined;
   #output: unknown;
   #hasCompleted = false;
@@ -107,15 +119,16 @@ export class ProgramFacts {
     }
   }
 
-  #takeRecord({ id, at, data }: CaptureLine & { type: "record" }): void {
-    const gate = REFUSED.exec(id)?.[1];
-    if (gate === undefined || !isObject(data) || typeof data.problem !== "string") {
+  #takeRecord(record: CaptureLine & { type: "record" }): void {
+    const { id, at, data } = record;
+    const refusal = refusalOf(record);
+    if (refusal === undefined) {
       this.#records.set(id, { id, at: textOf(at), data });
       return;
     }
-    const { by, problem } = data;
+    const { gate, ...answer } = refusal;
     const answers = this.#refused.get(gate) ?? [];
-    answers.push({ problem, ...(typeof by === "string" && { by }) });
+    answers.push(answer);
     this.#refused.set(gate, answers);
   }
 

@@ -3,7 +3,7 @@ import { reasonOf } from "../../_internal/text.ts";
 import { recoverCapture } from "../../capture/session/recover_capture.ts";
 import type { EventPage } from "../../eventlog/types.ts";
 import { isLive } from "../../eventlog/runs_directory.ts";
-import { WaitHistory, type WaitState } from "../../run/engine/wait_history.ts";
+import { refusalId, WaitHistory } from "../../run/engine/wait_history.ts";
 import { openFileRoot } from "../../run/file_root/file_root.ts";
 import { passGate } from "../../run/pass_gate.ts";
 import type { RunView } from "../../run/types.ts";
@@ -54,8 +54,8 @@ waits: the run waits there, or waited when it ended.`,
     const runId = await findReadableRun(root, wanted);
     await using runs = openFileRoot(root);
     const view = runs.view(runId);
-    const { state, waiting, records } = await readGate(view, gate);
-    const { kind, ended, open, usedUp } = state;
+    const waits = await readWaits(view);
+    const { kind, ended, open } = waits.of(gate);
     if (kind === "sleep") {
       throw new Error(
         `Cannot pass ${gate} of ${runId}: it is a sleep, which ends when its time has come`,
@@ -63,15 +63,14 @@ waits: the run waits there, or waited when it ended.`,
     }
     const isLate = open === undefined && ended?.waited.how === "passed";
     const isProgram = programAbout(root, runId) !== undefined;
-    const hasOther = isProgram && await hasAnswer(view, { gate, usedUp, records });
+    const hasOther = isProgram && await hasAnswer(view, gate, waits);
     // Whoever works on the run may come to its end as soon as it has the answer.
     const live = await isLive(root, runId);
     await passGate(runs, runId, gate, { reject, method: "human_cli", ...defined({ value, by }) });
     const screen = new Screen(Deno.stdout);
     if (json) {
-      const waits = open !== undefined;
-      const said = { run_id: runId, gate, recorded: true, too_late: isLate, is_live: live, waits };
-      screen.line(JSON.stringify(said));
+      const said = { run_id: runId, gate, recorded: true, too_late: isLate, is_live: live };
+      screen.line(JSON.stringify({ ...said, waits: open !== undefined }));
       return isLate ? 1 : 0;
     }
     const what = reject ? "is not to be passed" : "may be passed";
@@ -85,6 +84,7 @@ waits: the run waits there, or waited when it ended.`,
     screen.line(printableLine(`recorded: the gate ${gate} of ${runId} ${what}`));
     // Of a flow it is known that it has the gate.
     if (open === undefined && isProgram) {
+      const waiting = waits.waiting.filter(({ kind }) => kind === "gate").map(({ id }) => id);
       const others = waiting.length === 0 ? "" : ` but at ${listed(waiting)}`;
       screen.line(
         printableLine(`the run does not wait there now${others}: it counts when it comes there`),
@@ -100,33 +100,29 @@ waits: the run waits there, or waited when it ended.`,
   },
 };
 
-/** How a gate stands, at which others the run waits, and what was recorded; what cannot be read is for whoever goes on with the run. */
-async function readGate(
-  view: RunView,
-  gate: string,
-): Promise<{ state: Readonly<WaitState>; waiting: string[]; records: ReadonlySet<string> }> {
-  const gates = new WaitHistory();
-  const records = new Set<string>();
+/** What was waited for, and what was recorded; what cannot be read is for whoever goes on with the run. */
+async function readWaits(view: RunView): Promise<WaitHistory> {
+  const waits = new WaitHistory();
   const recovered = await recoverCapture(view.raw("capture")).catch(() => undefined);
   const bundle = recovered?.bundle;
   for (const note of bundle !== undefined && "notes" in bundle ? bundle.notes ?? [] : []) {
-    if (note.type === "wait" || note.type === "waited") gates.take(note);
-    else if (note.type === "record") records.add(note.id);
+    if (note.type === "wait" || note.type === "waited") waits.take(note);
+    else if (note.type === "record") waits.records.add(note.id);
   }
-  const waiting = gates.waiting.filter(({ kind }) => kind === "gate").map(({ id }) => id);
-  return { state: gates.of(gate), waiting, records };
+  return waits;
 }
 
 /** Whether an answer was left that is not used up; one that the program could not use has a record. */
 async function hasAnswer(
   view: RunView,
-  { gate, usedUp, records }: { gate: string; usedUp: number; records: ReadonlySet<string> },
+  gate: string,
+  waits: WaitHistory,
 ): Promise<boolean> {
-  let after: string | number = usedUp;
+  let after: string | number = waits.of(gate).usedUp;
   for (let hasMore = true; hasMore;) {
     const page: EventPage<unknown> = await view.lines("inbox", { after });
     const isAnswer = ({ event, seq }: { event: unknown; seq: number }) => {
-      return isObject(event) && event.gate === gate && !records.has(`${gate}#${seq}`);
+      return isObject(event) && event.gate === gate && !waits.records.has(refusalId(gate, seq));
     };
     if (page.events.some(isAnswer)) return true;
     after = page.next;

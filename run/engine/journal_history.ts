@@ -25,7 +25,7 @@ import type { RunFold } from "../../eventlog/derive_run_state.ts";
 import type { EventTime } from "../../supervisor/types.ts";
 import { attemptKey } from "../attempt_key.ts";
 import type { NodeAttempt } from "../types.ts";
-import { Asks, idProblem, nodeOfEvent } from "./asks.ts";
+import { Asks, nodeOfEvent } from "./asks.ts";
 import {
   type DescribeNode,
   type EndedAttempt,
@@ -38,7 +38,7 @@ import {
   pipeStarted,
   wasBegun,
 } from "./lifecycle.ts";
-import { WaitHistory } from "./wait_history.ts";
+import { gateOfRefusal, WaitHistory } from "./wait_history.ts";
 
 /** An attempt that was or may have been begun, and whose end is not decided on. */
 interface OpenAttempt extends NodeAttempt {
@@ -360,7 +360,7 @@ export class JournalHistory {
       this.#passTime(note.at);
     } else if (note.type === "record") {
       this.waits.records.add(note.id);
-      if (idProblem(note.id) === undefined) this.#over.set(note.id, { as: "completed" });
+      if (gateOfRefusal(note.id) === undefined) this.#over.set(note.id, { as: "completed" });
       this.#passTime(note.at);
     } else this.#takeWait(note);
   }

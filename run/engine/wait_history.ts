@@ -32,6 +32,18 @@ const UNASKED: WaitState = {
   usedUp: 0,
 };
 
+const REFUSAL = /^(.*)#\d+$/s;
+
+/** The id of the record of a message that could not be used, by its line: a program may ask for none like it. */
+export function refusalId(gate: string, line: number): string {
+  return `${gate}#${line}`;
+}
+
+/** The gate of such a record; undefined for what a program has recorded. */
+export function gateOfRefusal(id: string): string | undefined {
+  return REFUSAL.exec(id)?.[1];
+}
+
 /** The waits of a run, line by line of its journal. */
 export class WaitHistory {
   readonly #waits = new Map<string, WaitState>();

@@ -21,7 +21,7 @@ import type { RunView } from "../types.ts";
 import { gateEnded } from "./lifecycle.ts";
 import type { Tale } from "./teller.ts";
 import type { EngineObserver } from "./types.ts";
-import { WaitHistory } from "./wait_history.ts";
+import { refusalId, WaitHistory } from "./wait_history.ts";
 
 /** How often the inbox is looked into. */
 const POLL_MS = 200;
@@ -251,7 +251,7 @@ export class Waits {
       const { line, says: { how, value, by } } = message;
       const problem = how === "passed" ? problemOf(value) ?? await check?.(value) : undefined;
       if (problem === undefined) return message;
-      const id = `${gate}#${line}`;
+      const id = refusalId(gate, line);
       // Whoever had the run before may have told it.
       if (this.#history.records.has(id)) continue;
       this.#history.records.add(id);

@@ -8,7 +8,7 @@
  * - A failure stands, so that a program that has compensated for it does so again, but for the one that ended the
  *   run, and for those that the program wants to have tried again.
  */
-import { idProblem } from "../engine/asks.ts";
+import { gateOfRefusal } from "../engine/wait_history.ts";
 import type { JournalHistory, Over } from "../engine/journal_history.ts";
 import type { EndedAttempt } from "../engine/lifecycle.ts";
 import { type RunError, runError } from "../run_error.ts";
@@ -65,7 +65,7 @@ export class RecordedProgram {
     if (history === undefined) return [];
     const waiting = history.waits.waiting.map(({ id }) => id);
     // What is told of messages at a gate is no record of the program.
-    const records = [...history.records].filter((id) => idProblem(id) === undefined);
+    const records = [...history.records].filter((id) => gateOfRefusal(id) === undefined);
     const all = new Set([...this.#ends.keys(), ...history.asked, ...waiting, ...records]);
     return [...all.difference(ids)];
   }
