@@ -8,7 +8,6 @@ import { attemptKey } from "../../run/attempt_key.ts";
 import type { EventTime } from "../../supervisor/types.ts";
 import { nodeIdProblem } from "../flow/flow.ts";
 import { readProcesses } from "../process/process_log.ts";
-import type { ErrorRecord } from "../../run/types.ts";
 import { isSuspended } from "../process/run_holder.ts";
 import type { Screen } from "../text/screen.ts";
 import type { Deferral, Deferrals } from "./deferrals.ts";
@@ -31,26 +30,22 @@ export interface OutputCut {
 /** What is recorded of the outputs of an attempt, which a report has in words of its own. */
 type OutputInfo = "output_hash" | "error_hash" | "output_cut" | "error_cut";
 
+/** What a step of a program gave, or why it failed; and who has passed a gate with what. */
+interface StepReport extends StepEnd {
+  /** The file of a result that is kept as one. */
+  result_file?: string;
+}
+
 /** An attempt at a node. */
-export interface AttemptReport extends Omit<AttemptInfo, OutputInfo> {
+export interface AttemptReport extends Omit<AttemptInfo, OutputInfo>, StepReport {
   /** Where what it printed is kept. */
   output?: OutputPaths;
   /** How much of that is missing; left out where nothing is. */
   cut?: OutputCut;
-  /** What a step of a program gave, or the value with which a gate was passed: any JSON. */
-  result?: unknown;
-  /** The digest of a result that is kept as a file. */
-  result_hash?: string;
-  /** That file. */
-  result_file?: string;
-  /** Why a step of a program failed. */
-  error?: ErrorRecord;
-  /** Who has passed a gate of a program. */
-  by?: string;
 }
 
-/** A node in a {@linkcode RunReport}. */
-export interface NodeReport extends NodeInfo {
+/** A node in a {@linkcode RunReport}; what is said of a step is that of its last attempt. */
+export interface NodeReport extends NodeInfo, StepReport {
   /** Its command. */
   name?: string;
   /** The process of its last attempt, as long as that has no end. */
@@ -67,16 +62,6 @@ export interface NodeReport extends NodeInfo {
   cut?: OutputCut;
   /** What its last attempt printed went to the terminal, and was not recorded. */
   terminal?: true;
-  /** What its last attempt gave, where it is a step of a program. */
-  result?: unknown;
-  /** The digest of a result that is kept as a file. */
-  result_hash?: string;
-  /** That file. */
-  result_file?: string;
-  /** Why its last attempt failed, where it is a step of a program. */
-  error?: ErrorRecord;
-  /** Who has passed it, where it is a gate of a program. */
-  by?: string;
   /** All attempts, in order. */
   attempts?: AttemptReport[];
   /** Why it had to wait, in order. */
@@ -246,7 +231,7 @@ function stepReport(
   run: { root: string; runId: string },
   nodeId: string,
   { program, info: { attempt } }: { program: ProgramFacts | undefined; info: AttemptInfo },
-): StepEnd & { result_file?: string } {
+): StepReport {
   const end = program?.endOf({ nodeId, attempt });
   if (end?.result_hash === undefined) return end ?? {};
   return { ...end, result_file: outputPath(run, { nodeId, attempt, stream: "result" }) };
