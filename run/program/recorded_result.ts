@@ -2,7 +2,7 @@
  * The recorded result of a step, as the program gets it again. What is not what it was is never given, and the
  * step is not run again by silence: what it did may have been done once for all.
  */
-import { decodeUtf8, reasonOf, Sha256, toHex } from "../../_internal/text.ts";
+import { decodeUtf8, reasonOf, toHex } from "../../_internal/text.ts";
 import type { EndedAttempt } from "../engine/lifecycle.ts";
 import { runError } from "../run_error.ts";
 import type { RunView } from "../types.ts";
@@ -51,9 +51,8 @@ async function resultText(
     throw damagedError(view, id, `it cannot be read (${reasonOf(cause)})`, cause);
   });
   if (bytes === undefined) throw damagedError(view, id, "its file is gone");
-  const sha256 = new Sha256();
-  sha256.update(bytes);
-  if (toHex(sha256.digest()) === hash) return decodeUtf8(bytes);
+  const digest = await crypto.subtle.digest("SHA-256", bytes as Uint8Array<ArrayBuffer>);
+  if (toHex(new Uint8Array(digest)) === hash) return decodeUtf8(bytes);
   throw damagedError(view, id, "its file is not what was written");
 }
 
