@@ -1,7 +1,6 @@
 /** What is drilled: a flow, or a program that makes steps of its own; and how either is begun and gone on with. */
 import { UsageError } from "../exit_codes.ts";
-import { Programs } from "../flow/find_programs.ts";
-import { makeNode } from "../flow/flow.ts";
+import { findCommand } from "../flow/find_programs.ts";
 import { resumeVariable } from "../../run/marks.ts";
 import { commandLine } from "../text/printable.ts";
 
@@ -61,7 +60,7 @@ function taffrailCommand(args: readonly string[]): CommandToRun {
 
 /** Where the program of a command line is. */
 export function findProgram(words: readonly string[], cwd: string): string {
-  const found = new Programs().find(makeNode({ id: "drill", run: [...words], cwd }));
+  const found = findCommand(words, cwd);
   if (typeof found === "string") return found;
   throw new UsageError(found.problem);
 }

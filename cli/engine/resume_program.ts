@@ -12,8 +12,7 @@ import { recoverCapture } from "../../capture/session/recover_capture.ts";
 import { resumeVariable } from "../../run/marks.ts";
 import type { RunsRoot, RunView } from "../../run/types.ts";
 import { exitCodeOfSignal, signalNumber, UsageError } from "../exit_codes.ts";
-import { pathFor, Programs } from "../flow/find_programs.ts";
-import { makeNode } from "../flow/flow.ts";
+import { findCommand, pathFor } from "../flow/find_programs.ts";
 import { resolve } from "../files.ts";
 import { NotStartedError, refuseNotExecutable } from "../process/cannot_run.ts";
 import { ProcessGroup } from "../process/end_processes.ts";
@@ -127,8 +126,7 @@ function startOf(
   { command, cwd = Deno.cwd() }: StartedProgram,
   { root, runId }: { root: string; runId: string },
 ): Start {
-  const node = makeNode({ id: "program", run: [...command], cwd });
-  const path = new Programs().find(node);
+  const path = findCommand(command, cwd);
   const cannot = (problem: string, cause?: unknown) => {
     const text = `its program cannot be started: ${problem}`;
     return new ResumeError("no-program", text, { runId, cause });

@@ -2,7 +2,7 @@ import { delimiter, isAbsolute, isDirectory, lookAt, resolve } from "../files.ts
 import { basename, dirname, isWindows } from "../../_internal/path.ts";
 import { ProgramError, UsageError } from "../exit_codes.ts";
 import { fitTo, quoted } from "../text/printable.ts";
-import type { Flow, FlowNode } from "./flow.ts";
+import { type Flow, type FlowNode, makeNode } from "./flow.ts";
 import { findTask, TaskFiles } from "./task_files.ts";
 
 /** A path may be longer than any system takes. */
@@ -88,6 +88,11 @@ export class Programs {
     if (typeof program === "string") this.#found.set(key, program);
     return program;
   }
+}
+
+/** The path of the program of a command that stands alone; or why there is none, as a sentence. */
+export function findCommand(words: readonly string[], cwd: string): string | NoProgram {
+  return new Programs().find(makeNode({ id: "command", run: [...words], cwd }));
 }
 
 /** Where a program is looked for. */

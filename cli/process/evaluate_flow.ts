@@ -8,8 +8,7 @@ import { joinBytes } from "../../_internal/text.ts";
 import { StoppedError } from "../exit_codes.ts";
 import { resolve } from "../files.ts";
 import type { Fail } from "../flow/flow_values.ts";
-import { Programs } from "../flow/find_programs.ts";
-import { makeNode } from "../flow/flow.ts";
+import { findCommand } from "../flow/find_programs.ts";
 import { printableLine } from "../text/printable.ts";
 import { Screen } from "../text/screen.ts";
 import { formatSize } from "../text/units.ts";
@@ -150,7 +149,7 @@ class EvaluatorOutput {
 /** An executable that deno compile made cannot stand for deno. */
 function denoPath(fail: Fail): string {
   if (!Deno.build.standalone) return Deno.execPath();
-  const found = new Programs().find(makeNode({ id: "deno", run: ["deno"], cwd: Deno.cwd() }));
+  const found = findCommand(["deno"], Deno.cwd());
   return typeof found === "string" ? found : fail(`cannot be evaluated: ${found.problem}`);
 }
 
