@@ -47,9 +47,22 @@ export function exists(path: string): boolean {
     Deno.lstatSync(path);
     return true;
   } catch (error) {
-    if (isNotFound(error) || error instanceof Deno.errors.NotADirectory) return false;
+    if (isNothingThere(error)) return false;
     throw error;
   }
+}
+
+/** Removes what stands at a path, and all below; a link goes, and not where it leads. */
+export function removeIfThere(path: string): void {
+  try {
+    Deno.removeSync(path, { recursive: true });
+  } catch (error) {
+    if (!isNothingThere(error)) throw error;
+  }
+}
+
+function isNothingThere(error: unknown): boolean {
+  return isNotFound(error) || error instanceof Deno.errors.NotADirectory;
 }
 
 /** Whether it is a missing file that something could not be read because of. */

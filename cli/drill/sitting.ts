@@ -13,7 +13,7 @@ import { openFileRoot } from "../../run/file_root/file_root.ts";
 import { RunError } from "../../run/run_error.ts";
 import { passGate } from "../../run/pass_gate.ts";
 import { UsageError } from "../exit_codes.ts";
-import { exists, isDirectory, lookAt } from "../files.ts";
+import { exists, isDirectory, lookAt, removeIfThere } from "../files.ts";
 import { wait } from "../process/end_processes.ts";
 import type { SignalTarget } from "../process/interrupts.ts";
 import { failureMessageOf } from "../process/output_file.ts";
@@ -278,10 +278,6 @@ function readLines(path: string): DrillLine[] {
   const text = decodeUtf8(readFileSync(denoFilePort, path, MOST_FILE_BYTES));
   const whole = text.slice(0, text.lastIndexOf("\n") + 1);
   return whole.split("\n").filter((line) => line !== "").map((line) => JSON.parse(line));
-}
-
-function removeIfThere(path: string): void {
-  if (exists(path)) Deno.removeSync(path);
 }
 
 /** The root in which a program says that it is drilled: the given one, or one in the folder. */

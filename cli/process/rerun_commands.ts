@@ -9,6 +9,7 @@ import type { RunRequest, RunTermination, RuntimeInvoker } from "../../superviso
 import type { ExecuteTraceCall } from "../../trace/replay_trace.ts";
 import type { TraceEnvelope, TraceStep } from "../../trace/types.ts";
 import { UsageError } from "../exit_codes.ts";
+import { removeIfThere } from "../files.ts";
 import { Programs } from "../flow/find_programs.ts";
 import { type Flow, type FlowNode, nodesById } from "../flow/flow.ts";
 import { type CommandRecord, isCommandRecord, recordedNode } from "../flow/node_event.ts";
@@ -67,6 +68,7 @@ class Rerun implements AsyncDisposable {
     const programs = new Programs().check(nodes.slice(0, 1));
     await using opening = new AsyncDisposableStack();
     const root = Deno.makeTempDirSync({ prefix: "taffrail-replay-" });
+    // Unless one of the commands has.
     opening.defer(() => removeIfThere(root));
     const runs = opening.use(openFileRoot(root));
     const held = opening.use(await runs.create({ about: { name: "replay" } }));
@@ -108,15 +110,6 @@ class Rerun implements AsyncDisposable {
   /** Removes what the commands printed. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#place.opened.disposeAsync();
-  }
-}
-
-/** Unless one of the commands has. */
-function removeIfThere(path: string): void {
-  try {
-    Deno.removeSync(path, { recursive: true });
-  } catch (error) {
-    if (!(error instanceof Deno.errors.NotFound)) throw error;
   }
 }
 
