@@ -6,7 +6,6 @@
  */
 import { join } from "../../_internal/path.ts";
 import { reasonOf } from "../../_internal/text.ts";
-import { UsageError } from "../exit_codes.ts";
 import type { SignalTarget } from "../process/interrupts.ts";
 import { readRunLog } from "../../run/engine/run_log.ts";
 import { type Cut, cutsOf, cutText, sampleCuts } from "./cuts.ts";
@@ -243,19 +242,4 @@ class Drill {
 
 function isCompleted({ root, runId }: { root: string; runId: string }): boolean {
   return readRunLog(root, runId).fold.run.state === "Completed";
-}
-
-/** Reads `GATE` and `GATE=JSON`. */
-export function parsePasses(given: readonly string[]): Map<string, { value?: unknown }> {
-  return new Map(given.map((text) => {
-    const at = text.indexOf("=");
-    if (at === -1) return [text, {}];
-    const value = text.slice(at + 1);
-    try {
-      return [text.slice(0, at), { value: JSON.parse(value) as unknown }];
-    } catch (cause) {
-      const problem = `${value} is no JSON (${reasonOf(cause)}): write a text as '"text"'`;
-      throw new UsageError(`Cannot use --pass ${text}: ${problem}`, { cause });
-    }
-  }));
 }

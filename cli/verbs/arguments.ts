@@ -1,4 +1,5 @@
 import { DEFAULT_ROOT } from "../../_internal/root_layout.ts";
+import { reasonOf } from "../../_internal/text.ts";
 import type { TraceMode } from "../../trace/types.ts";
 import { optionError, UsageError } from "../exit_codes.ts";
 import { chosenRoot, findRoot } from "../reading/find_root.ts";
@@ -130,6 +131,15 @@ const LETTERS: Readonly<Record<string, string>> = { "-f": "follow", "-k": "keep-
 function longName(arg: string, kinds: OptionKinds): string {
   const name = Object.hasOwn(LETTERS, arg) ? LETTERS[arg]! : "";
   return Object.hasOwn(kinds, name) ? `--${name}` : arg;
+}
+
+/** Reads what was given as JSON; `refuse` makes an error of what is wrong with it, in words. */
+export function parseJsonValue(text: string, refuse: (problem: string) => Error): unknown {
+  try {
+    return JSON.parse(text);
+  } catch (error) {
+    throw refuse(`is no JSON (${reasonOf(error)}): write a text as '"text"'`);
+  }
 }
 
 /** The number that an option gives in words, such as a duration; undefined when it was not given. */

@@ -8,6 +8,7 @@ import {
   numberOption,
   onlyOperand,
   type Options,
+  parseJsonValue,
   readArguments,
   splitArguments,
   type Verb,
@@ -75,7 +76,7 @@ complete undisturbed, 2 called wrongly, 128 + n ended by signal n. --json prints
     }
     const sample = numberOption(options, "sample", parseCountOption);
     if (sample === 0) throw optionError("sample", "0", "nothing would be tried");
-    const { drillRun, parsePasses } = await import("../drill/drill_run.ts");
+    const { drillRun } = await import("../drill/drill_run.ts");
     const { isSafe, printDrill, printDrillJson } = await import("../drill/drill_report.ts");
     const isProgram = operands.length === 0 && behind.length > 0;
     const { subject, place } = await chooseSubject({ options, operands, behind, isProgram });
@@ -116,6 +117,19 @@ const KINDS = {
   dir: "string",
   here: "boolean",
 } as const;
+
+/** Reads `GATE` and `GATE=JSON`. */
+function parsePasses(given: readonly string[]): Map<string, { value?: unknown }> {
+  return new Map(given.map((text) => {
+    const at = text.indexOf("=");
+    if (at === -1) return [text, {}];
+    const json = text.slice(at + 1);
+    const value = parseJsonValue(json, (problem) => {
+      return new UsageError(`Cannot use --pass ${text}: ${json} ${problem}`);
+    });
+    return [text.slice(0, at), { value }];
+  }));
+}
 
 const MOST_SEED = 1_000_000_000;
 

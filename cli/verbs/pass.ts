@@ -1,5 +1,4 @@
 import { defined, isObject } from "../../_internal/errors.ts";
-import { reasonOf } from "../../_internal/text.ts";
 import { recoverCapture } from "../../capture/session/recover_capture.ts";
 import type { EventPage } from "../../eventlog/types.ts";
 import { isLive } from "../../eventlog/runs_directory.ts";
@@ -12,7 +11,7 @@ import { findReadableRun } from "../reading/find_run.ts";
 import { goOnHint, programAbout, START_PROGRAM } from "../reading/program_about.ts";
 import { listed, printableLine } from "../text/printable.ts";
 import { Screen } from "../text/screen.ts";
-import { COMMON_HELP, readArguments, type Verb } from "./arguments.ts";
+import { COMMON_HELP, parseJsonValue, readArguments, type Verb } from "./arguments.ts";
 
 /** `taffrail pass`: lets a run pass a gate. */
 export const passVerb: Verb = {
@@ -49,7 +48,10 @@ waits: the run waits there, or waited when it ended.`,
         "Cannot use --value with --reject: a gate that is not passed gives none",
       );
     }
-    const value = options.value === undefined ? undefined : parseValue(options.value);
+    const value = options.value === undefined
+      ? undefined
+      : parseJsonValue(options.value, (problem) =>
+        optionError("value", options.value!, `it ${problem}`));
     // An older run is named by its id: nobody lets that go on by answering for the newest.
     const runId = await findReadableRun(root, wanted);
     await using runs = openFileRoot(root);
@@ -133,13 +135,4 @@ async function hasAnswer(
 
 function userName(): string | undefined {
   return Deno.env.get("USER") || Deno.env.get("LOGNAME") || undefined;
-}
-
-function parseValue(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch (cause) {
-    const problem = `it is no JSON (${reasonOf(cause)}): write a text as '"text"'`;
-    throw optionError("value", text, problem);
-  }
 }
