@@ -5,6 +5,7 @@ import type { FilePort } from "../../_internal/file_port.ts";
 import { type CutInfo, everyCut, type EveryCutOptions } from "./every_cut.ts";
 import type { FaultPort } from "./fault_port.ts";
 import { PowerCut } from "./fault_script.ts";
+import { textOf } from "./files.ts";
 
 /** Fixed, so that what is shown here is shown in every run. */
 const SEEDS = Array.from({ length: 12 }, (_, index) => index);
@@ -16,15 +17,6 @@ function syncDirectory(port: FilePort, path: string): void {
     directory.syncSync();
   } finally {
     directory.close();
-  }
-}
-
-function textOf(path: string): string {
-  try {
-    return Deno.readTextFileSync(path);
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return "";
-    throw error;
   }
 }
 

@@ -5,6 +5,16 @@ export function readText(path: string): string {
   return Deno.readTextFileSync(path);
 }
 
+/** The text of a file; none of one that is not there. */
+export function textOf(path: string): string {
+  try {
+    return Deno.readTextFileSync(path);
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return "";
+    throw error;
+  }
+}
+
 /** The bytes of a file. */
 export function readBytes(path: string): Uint8Array<ArrayBuffer> {
   return Deno.readFileSync(path);

@@ -87,12 +87,12 @@ export class ProgramFolder {
     return await running.end();
   }
 
-  /** Runs it until it says something, and kills it there. */
-  async killAt(plan: Plan, said: RegExp): Promise<void> {
+  /** Runs it until it says something, and kills it there; gives all that it has said. */
+  async killAt(plan: Plan, said: RegExp): Promise<string> {
     await using running = this.start(plan);
     await running.stdout.find(said);
     running.kill("SIGKILL");
-    await running.end();
+    return (await running.end()).stdout;
   }
 
   /** Calls the command. */

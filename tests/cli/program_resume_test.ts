@@ -62,13 +62,15 @@ test("resume of a program gives it its input, and signals as they are", async (p
   assertMatch(stderr, /cancelled\nreason {2}cancelled by SIGINT\ngo on {3}taffrail resume/);
 });
 
+/** Kills a program in a step that has started a process; gives the pid of that. */
+async function leaveServing(program: ProgramFolder): Promise<number> {
+  const ops = [{ step: "serve", starts: true, hangs: true }];
+  const said = await program.killAt({ ops }, /^hangs/);
+  return Number(/^started (\d+)/m.exec(said)![1]);
+}
+
 test("resume of a program ends what is left of its steps first", async (program) => {
-  const plan: Plan = { ops: [{ step: "serve", starts: true, hangs: true }] };
-  await using running = program.start(plan);
-  const pid = Number((await running.stdout.find(/^started/)).split(" ")[1]);
-  await running.stdout.find(/^hangs/);
-  running.kill("SIGKILL");
-  await running.end();
+  const pid = await leaveServing(program);
   try {
     assert(isRunning(pid));
     program.plan({ ops: [{ step: "serve" }] });
@@ -82,12 +84,7 @@ test("resume of a program ends what is left of its steps first", async (program)
 });
 
 test("resume --wait of a program waits for what is left of its steps", async (program) => {
-  const plan: Plan = { ops: [{ step: "serve", starts: true, hangs: true }] };
-  await using running = program.start(plan);
-  const pid = Number((await running.stdout.find(/^started/)).split(" ")[1]);
-  await running.stdout.find(/^hangs/);
-  running.kill("SIGKILL");
-  await running.end();
+  const pid = await leaveServing(program);
   program.plan({ ops: [{ step: "serve" }] });
   const args = ["resume", "--wait", "--assume-ended", "order"];
   await using resuming = startTaffrail(args, { cwd: program.cwd });

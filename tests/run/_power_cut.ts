@@ -17,6 +17,7 @@ import { everyCut, type EveryCutOptions, type EveryCutSummary } from "../_util/e
 import { FaultPort } from "../_util/fault_port.ts";
 import { comesFrom } from "../_util/fault_run.ts";
 import { CHANGING_CALLS, PowerCut } from "../_util/fault_script.ts";
+import { textOf } from "../_util/files.ts";
 import { hastyFilePort } from "../_util/hasty_port.ts";
 import { mixSeeds, Random } from "../_util/random.ts";
 
@@ -281,15 +282,6 @@ function namesIn(directory: string): string[] {
     return [...Deno.readDirSync(directory)].map(({ name }) => name);
   } catch (error) {
     if (error instanceof Deno.errors.NotFound) return [];
-    throw error;
-  }
-}
-
-function textOf(path: string): string {
-  try {
-    return Deno.readTextFileSync(path);
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return "";
     throw error;
   }
 }

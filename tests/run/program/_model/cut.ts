@@ -10,6 +10,7 @@ import { openRootOnPort } from "../../../../run/file_root/file_root.ts";
 import type { FaultPort } from "../../../_util/fault_port.ts";
 import { comesFrom } from "../../../_util/fault_run.ts";
 import { PowerCut } from "../../../_util/fault_script.ts";
+import { textOf } from "../../../_util/files.ts";
 import { hastyFilePort } from "../../../_util/hasty_port.ts";
 import { ask } from "../../../cli/_command.ts";
 import { checkRecords } from "../../_records_agree.ts";
@@ -128,13 +129,4 @@ export async function goOnToEnd(world: CutWorld, path: string): Promise<void> {
   world.checkImage(path);
   await world.live(hastyFilePort, path);
   await world.checkEnd(path);
-}
-
-function textOf(path: string): string {
-  try {
-    return Deno.readTextFileSync(path);
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return "";
-    throw error;
-  }
 }
