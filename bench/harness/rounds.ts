@@ -80,6 +80,20 @@ export async function timeEachAwaited(
   return (performance.now() - start) * 1000 / count;
 }
 
+/** {@linkcode timeEach} for operations of which so many are at work at once. */
+export async function timeEachTogether(
+  { callers, count }: { callers: number; count: number },
+  operation: (index: number) => Promise<unknown>,
+): Promise<number> {
+  let next = 0;
+  const caller = async () => {
+    while (next < count) await operation(next++);
+  };
+  const start = performance.now();
+  await Promise.all(Array.from({ length: callers }, caller));
+  return (performance.now() - start) * 1000 / count;
+}
+
 /** The median and the quartiles. */
 export function spreadOf(values: readonly number[]): Spread {
   const sorted = values.toSorted((a, b) => a - b);

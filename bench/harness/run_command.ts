@@ -30,12 +30,28 @@ export async function runAndWatch(words: readonly string[], cwd: string): Promis
   return { milliseconds: performance.now() - start, peakMib };
 }
 
+/** What a program has printed; undefined where it is not there, or fails. */
+export async function outputOf(
+  [program = "", ...args]: readonly string[],
+  cwd?: string,
+): Promise<string | undefined> {
+  const where = cwd === undefined ? {} : { cwd };
+  try {
+    const command = new Deno.Command(program, { args, stderr: "null", ...where });
+    const { success, stdout } = await command.output();
+    return success ? new TextDecoder().decode(stdout) : undefined;
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return undefined;
+    throw error;
+  }
+}
+
 function commandOf([program = "", ...args]: readonly string[], cwd: string): Deno.Command {
   return new Deno.Command(program, { args, cwd, stdin: "null", stdout: "null", stderr: "null" });
 }
 
-/** The greatest memory of a running process, as Linux keeps it. */
-function peakOf(pid: number): number | undefined {
+/** The greatest memory of a running process in MiB, as Linux keeps it. */
+export function peakOf(pid: number): number | undefined {
   try {
     const status = Deno.readTextFileSync(`/proc/${pid}/status`);
     const kib = /VmHWM:\s+(\d+) kB/.exec(status)?.[1];

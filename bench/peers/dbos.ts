@@ -2,6 +2,7 @@
  * DBOS, a library for durable programs on PostgreSQL. It runs in Node, which it is made for: there a step takes
  * less of its time than in Deno.
  */
+import { outputOf } from "../harness/run_command.ts";
 import type { MadeSteps } from "../programs/make_steps.ts";
 
 const FILES = ["package.json", "package-lock.json", "steps.mjs"];
@@ -22,11 +23,9 @@ export class Dbos {
     for (const file of FILES) {
       await Deno.copyFile(new URL(`dbos/${file}`, import.meta.url), `${directory}/${file}`);
     }
-    const args = ["ci", "--ignore-scripts", "--no-audit", "--no-fund", "--silent"];
-    const node = await outputOf(directory, "node", ["--version"]);
-    if (node === undefined || await outputOf(directory, "npm", args) === undefined) {
-      return undefined;
-    }
+    const node = await outputOf(["node", "--version"]);
+    const install = ["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--silent"];
+    if (node === undefined || await outputOf(install, directory) === undefined) return undefined;
     const manifest = await Deno.readTextFile(`${directory}/package.json`);
     const { "@dbos-inc/dbos-sdk": version } = JSON.parse(manifest).dependencies;
     return new Dbos(directory, `${version}, Node ${node.trim()}`);
@@ -38,20 +37,8 @@ export class Dbos {
     { callers, warmUp, count }: { callers: number; warmUp: number; count: number },
   ): Promise<MadeSteps> {
     const numbers = [callers, warmUp, count].map(String);
-    const text = await outputOf(this.#directory, "node", ["steps.mjs", url, ...numbers]);
+    const text = await outputOf(["node", "steps.mjs", url, ...numbers], this.#directory);
     if (text === undefined) throw new Error("The program of DBOS failed");
     return JSON.parse(text.trim().split("\n").at(-1)!) as MadeSteps;
-  }
-}
-
-/** What a program printed; undefined when it is not there, or fails. */
-async function outputOf(cwd: string, program: string, args: string[]): Promise<string | undefined> {
-  try {
-    const { success, stdout } = await new Deno.Command(program, { args, cwd, stderr: "null" })
-      .output();
-    return success ? new TextDecoder().decode(stdout) : undefined;
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return undefined;
-    throw error;
   }
 }

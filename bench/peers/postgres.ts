@@ -1,4 +1,6 @@
 /** PostgreSQL as Debian has it: the package is installed where it is missing and that is possible. */
+import { outputOf } from "../harness/run_command.ts";
+
 /** As a server has them that loses nothing, and whom no network reaches. */
 const SETTINGS = {
   listen_addresses: "",
@@ -109,21 +111,11 @@ async function findPrograms(): Promise<string | undefined> {
 async function install(): Promise<boolean> {
   if (Deno.uid() !== 0) return false;
   const script = "apt-get update -qq && apt-get install -y -qq postgresql";
-  try {
-    const { success } = await new Deno.Command("sh", {
-      args: ["-c", script],
-      stdout: "null",
-      stderr: "null",
-    }).output();
-    return success;
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return false;
-    throw error;
-  }
+  return await outputOf(["sh", "-c", script]) !== undefined;
 }
 
-async function textOf([program, ...args]: [string, ...string[]]): Promise<string> {
-  const { success, stdout } = await new Deno.Command(program, { args }).output();
-  if (!success) throw new Error(`${program} failed`);
-  return new TextDecoder().decode(stdout);
+async function textOf(words: [string, ...string[]]): Promise<string> {
+  const text = await outputOf(words);
+  if (text === undefined) throw new Error(`${words[0]} failed`);
+  return text;
 }

@@ -1,4 +1,5 @@
 /** What people would run a flow of commands with instead. */
+import { outputOf } from "../harness/run_command.ts";
 import { nodeNames, type Shape } from "../harness/flows.ts";
 
 /** A program that runs many commands. */
@@ -100,21 +101,10 @@ export async function findProgram(
   directory: string,
 ): Promise<{ path: string; version: string } | undefined> {
   for (const path of [program, ...(program === "just" ? await fetchJust(directory) : [])]) {
-    const version = await versionOf(path);
+    const version = (await outputOf([path, "--version"]))?.split("\n")[0];
     if (version !== undefined) return { path, version };
   }
   return undefined;
-}
-
-async function versionOf(path: string): Promise<string | undefined> {
-  try {
-    const { stdout } = await new Deno.Command(path, { args: ["--version"], stderr: "null" })
-      .output();
-    return new TextDecoder().decode(stdout).split("\n")[0];
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return undefined;
-    throw error;
-  }
 }
 
 async function fetchJust(directory: string): Promise<string[]> {

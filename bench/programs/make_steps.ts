@@ -4,6 +4,7 @@
  *
  * Usage: `make_steps.ts ROOT CALLERS WARM_UP COUNT`
  */
+import { timeEachTogether } from "../harness/rounds.ts";
 import { durable, type Run } from "../../run/mod.ts";
 
 /** What steps took. */
@@ -14,18 +15,11 @@ export interface MadeSteps {
   endMs: number;
 }
 
-async function makeSteps(run: Run, callers: number, count: number): Promise<MadeSteps["stepUs"]> {
-  let next = 0;
-  const caller = async () => {
-    while (next < count) {
-      const index = next++;
-      const name = `part ${index}`;
-      await run.step(name, () => Promise.resolve({ index, name }));
-    }
-  };
-  const startMs = performance.now();
-  await Promise.all(Array.from({ length: callers }, caller));
-  return (performance.now() - startMs) * 1000 / count;
+function makeSteps(run: Run, callers: number, count: number): Promise<MadeSteps["stepUs"]> {
+  return timeEachTogether({ callers, count }, (index) => {
+    const name = `part ${index}`;
+    return run.step(name, () => Promise.resolve({ index, name }));
+  });
 }
 
 if (import.meta.main) {

@@ -8,6 +8,7 @@ import {
   spreadOf,
   timeEach,
   timeEachAwaited,
+  timeEachTogether,
 } from "../harness/rounds.ts";
 import { withDirectory } from "../harness/temp_directory.ts";
 import { type Findings, ratioOf, type Topic } from "../harness/topic.ts";
@@ -66,16 +67,9 @@ function timeOne(run: Run): Promise<number> {
   return timeEachAwaited(COUNT, (index) => run.step(`part ${index}`, () => work(index)));
 }
 
-async function timeTogether(run: Run): Promise<number> {
-  let next = 0;
-  const caller = async () => {
-    while (next < WIDE_COUNT) {
-      const index = next++;
-      await run.step(`part ${index}`, () => work(index));
-    }
-  };
-  const all = () => Promise.all(Array.from({ length: CALLERS }, caller));
-  return await timeEachAwaited(1, all) / WIDE_COUNT;
+function timeTogether(run: Run): Promise<number> {
+  const many = { callers: CALLERS, count: WIDE_COUNT };
+  return timeEachTogether(many, (index) => run.step(`part ${index}`, () => work(index)));
 }
 
 function casesIn(directory: string): Case[] {
