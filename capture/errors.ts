@@ -82,6 +82,13 @@ export interface CaptureJournalErrorDetails {
   readonly line?: number;
   /** Where that line begins in the file. */
   readonly byteOffset?: number;
+  /** How many lines it has, where no session begins in it, without a torn one at its end. */
+  readonly lines?: number;
+  /**
+   * Whether nobody can have been told of anything that was in it, where no session begins in it: it is empty,
+   * or a kill or a power cut left that before it was on disk. Then a session may begin behind its lines.
+   */
+  readonly lost?: boolean;
 }
 
 /**

@@ -146,8 +146,12 @@ export async function readCaptureLines(
   const { session: wanted } = checkObject(options, "options") as ReadCaptureLinesOptions;
   if (wanted !== undefined) checkInteger(wanted, "session");
   const scan = new JournalScan(visit, options);
-  const failure = (kind: CaptureJournalErrorKind, what: string, cause?: unknown) => {
-    const details = typeof source === "string" ? { path: source } : {};
+  const failure = (
+    kind: CaptureJournalErrorKind,
+    what: string,
+    { cause, ...more }: { cause?: unknown; lines?: number; lost?: boolean } = {},
+  ) => {
+    const details = { ...(typeof source === "string" && { path: source }), ...more };
     return new CaptureJournalError(kind, `Cannot recover ${name}: ${what}`, { details, cause });
   };
   if (typeof source === "string") {
@@ -155,7 +159,7 @@ export async function readCaptureLines(
       await scanFile(source, scan);
     } catch (cause) {
       if (cause instanceof VisitError) throw cause.of;
-      throw failure("io", isNotFound(cause) ? "it does not exist" : reasonOf(cause), cause);
+      throw failure("io", isNotFound(cause) ? "it does not exist" : reasonOf(cause), { cause });
     }
   } else await scanLines(source, scan);
   if (scan.unknownVersion !== undefined) {
@@ -165,7 +169,7 @@ export async function readCaptureLines(
   const reading = scan.finish();
   if (reading !== null) return reading;
   const which = wanted === undefined ? "no session" : `no session ${wanted}`;
-  throw failure("no-session", `${which} begins in it${scan.reasonForNone}`);
+  throw failure("no-session", `${which} begins in it${scan.reasonForNone}`, scan.rest);
 }
 
 /** What a source is called. */
@@ -251,6 +255,12 @@ class JournalScan {
     if (this.#damage === null) return this.#lines === 0 ? ": it is empty" : "";
     const { kind, line, message } = this.#damage;
     return `: line ${line} is ${kind} (${message})`;
+  }
+
+  /** What there is where no session begins. */
+  get rest(): { lines: number; lost: boolean } {
+    const lost = this.#damage === null ? this.#lines === 0 : this.#mayBeLost;
+    return { lines: this.#lines, lost };
   }
 
   finish(): CaptureReading | null {

@@ -61,6 +61,8 @@ export interface RunFlowOptions {
   fold: RunFold;
   /** What another process has left of the run, when it is gone on with. */
   past: PastRun | undefined;
+  /** How many lines its journal has of which nobody was told, when it is begun. */
+  lostLines?: number;
 }
 
 /** A run that another process began, and that has a session. */
@@ -159,14 +161,14 @@ class FlowRun {
 
   /** Begins the run, or goes on with it. */
   async #open(): Promise<RunEngine> {
-    const { held, flow, digests, past } = this.#options;
+    const { held, flow, digests, past, lostLines } = this.#options;
     const options = await this.#engineOptions();
     if (past === undefined) {
       const flowJson = encodeUtf8(await flowRecordText(flow, digests));
       try {
         await held.putDocument("flow.json", flowJson);
         this.isOpen = true;
-        return RunEngine.begin(options);
+        return RunEngine.begin(options, lostLines);
       } catch (cause) {
         throw this.#recordingError(cause);
       }

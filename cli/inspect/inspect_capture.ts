@@ -4,8 +4,9 @@ import { validateBundle } from "../../capture/bundle/validate_bundle.ts";
 import { CaptureJournalError } from "../../capture/errors.ts";
 import { recoverCapture, type RecoveredCapture } from "../../capture/session/recover_capture.ts";
 import type { CaptureBundle, TaffrailCaptureBundle } from "../../capture/types.ts";
-import { denoFilePort, readFileSync } from "../../_internal/file_port.ts";
 import { type RunPaths, runPaths } from "../../_internal/root_layout.ts";
+import { reasonOf } from "../../_internal/text.ts";
+import type { RunFold } from "../../eventlog/derive_run_state.ts";
 import { isFromMissingFile } from "../files.ts";
 import { fileProblem, type InspectedRun, isNote, type Problem, unreadable } from "./problem.ts";
 
@@ -37,15 +38,14 @@ export const MAKE_BUNDLE = "make it again from the journal";
 export const MAKE_JOURNAL = "make it again from the bundle";
 
 /**
- * Everything that is wrong in the capture of a run as far as its files are there; `hasCompleted`: the log
- * says that the run has.
+ * Everything that is wrong in the capture of a run as far as its files are there; `fold`: what the log says.
  */
 export async function inspectCapture(
   { root, runId, live }: InspectedRun,
-  { hasCompleted }: { hasCompleted: boolean },
+  fold: RunFold | undefined,
 ): Promise<InspectedCapture> {
   const paths = runPaths(root, runId);
-  const journal = await lookAtJournal({ runId, path: paths.journal, live, hasCompleted });
+  const journal = await lookAtJournal({ runId, path: paths.journal, live, fold });
   const bundle = await lookAtBundle({ runId, path: paths.bundle });
   // The bundle of a run at work is of a later moment than its journal was when it was read.
   const problems = live ? [...problemsOf(journal), ...problemsOf(bundle)] : [
@@ -101,11 +101,11 @@ function isSound({ content, problem }: Looked<RecoveredCapture>): boolean {
 }
 
 async function lookAtJournal(
-  { runId, path, live, hasCompleted }: {
+  { runId, path, live, fold }: {
     runId: string;
     path: string;
     live: boolean;
-    hasCompleted: boolean;
+    fold: RunFold | undefined;
   },
 ): Promise<Looked<RecoveredCapture>> {
   const place = { run_id: runId, part: "capture", path } as const;
@@ -113,7 +113,7 @@ async function lookAtJournal(
     const content = await recoverCapture(path, { checkHashes: true });
     const { damage, ended } = content;
     if (damage === null || (live && damage.kind === "torn")) return { isThere: true, content };
-    const isOpen = !hasCompleted && ended?.state !== "Completed";
+    const isOpen = fold?.run.state !== "Completed" && ended?.state !== "Completed";
     if (damage.lost && isOpen) {
       const message =
         `${damage.kind}: ${damage.message}; nothing that was told depends on it, and ` +
@@ -126,16 +126,16 @@ async function lookAtJournal(
   } catch (error) {
     // A program of the user's may log without a supervisor.
     if (isFromMissingFile(error)) return { isThere: false };
+    const { lines, lost } = error instanceof CaptureJournalError ? error.details : {};
     // A session that was killed at once has not begun.
-    if (isEmptyJournal(error, path)) return { isThere: true };
+    if (lost && lines === 0) return { isThere: true };
+    if (lost && !fold?.hasBegun) {
+      const message = `${reasonOf(error)}; nothing that was told depends on it, and ` +
+        "resuming begins behind it";
+      return { isThere: true, problem: fileProblem(place, { kind: "lost-tail", message }) };
+    }
     return { isThere: true, problem: unreadable(place, error) };
   }
-}
-
-/** Whether nothing was recorded yet: an empty file, or the beginning of its first line. */
-function isEmptyJournal(error: unknown, path: string): boolean {
-  if (!(error instanceof CaptureJournalError) || error.kind !== "no-session") return false;
-  return !readFileSync(denoFilePort, path).includes(10);
 }
 
 async function lookAtBundle(

@@ -54,8 +54,7 @@ export async function inspectRun(root: string, runId: string): Promise<Problem[]
 
 async function inspectRecords(run: InspectedRun): Promise<Problem[]> {
   const log = await inspectLog(run);
-  const hasCompleted = log.read?.fold.run.state === "Completed";
-  const capture = await inspectCapture(run, { hasCompleted });
+  const capture = await inspectCapture(run, log.read?.fold);
   const damage = [...log.problems, ...capture.problems];
   // Damage explains what is missing.
   const isSound = damage.every(isNote);

@@ -162,7 +162,7 @@ interface Prepared {
   /** Gives the run up. */
   hold: AsyncDisposable;
   log: RunLog;
-  history: JournalHistory | undefined;
+  past: Past;
   plan: ResumePlan;
   interrupts: Interrupts;
 }
@@ -185,7 +185,7 @@ async function resumeRun(options: ResumeOptions): Promise<number> {
   // It may have ended a moment ago.
   refuseEnded(runId, log.fold.state().state);
   await refuseNewer(root, runId);
-  const history = await readHistory({ root, view: held.view, fold: log.fold });
+  const past = await readPast({ root, view: held.view, fold: log.fold });
   const program = programAbout(root, runId);
   if (program?.command !== undefined) {
     const { resumeProgram } = await import("../engine/resume_program.ts");
@@ -197,8 +197,8 @@ async function resumeRun(options: ResumeOptions): Promise<number> {
       interrupts,
     });
   }
-  const plan = await planResume({ ...options, digestKey: () => runs.digestKey() }, history);
-  const prepared = { runs, held, hold: hold.move(), log, history, plan, interrupts };
+  const plan = await planResume({ ...options, digestKey: () => runs.digestKey() }, past.history);
+  const prepared = { runs, held, hold: hold.move(), log, past, plan, interrupts };
   // Up to here nothing was to run, so whatever went wrong is a failure like that of any verb.
   return await passExitCode(plan.flow.madeBy, () => goOn(options, prepared), isRefusal);
 }
@@ -211,7 +211,8 @@ function isRefusal(error: unknown): boolean {
 /** Goes on with a run that may be gone on with; returns the exit code. */
 async function goOn(options: ResumeOptions, prepared: Prepared): Promise<number> {
   const { root, runId, json } = options;
-  const { runs, held, log: { fold, lastSeq, damaged }, history, plan, interrupts } = prepared;
+  const { runs, held, log: { fold, lastSeq, damaged }, plan, interrupts } = prepared;
+  const { history, lostLines } = prepared.past;
   const { flow, digests } = plan;
   using shown = new DisposableStack();
   let display: RunDisplay;
@@ -239,7 +240,7 @@ async function goOn(options: ResumeOptions, prepared: Prepared): Promise<number>
         await keepFlow(held, plan);
       },
     };
-    end = await runFlow({ ...options, ...ports, fold, past }).catch((error) => {
+    end = await runFlow({ ...options, ...ports, fold, past, lostLines }).catch((error) => {
       if (error !== stop.reason) throw error;
       return undefined;
     });
@@ -297,10 +298,17 @@ async function holdAlone(
   }
 }
 
-/** What its journal has; undefined when nothing was decided, and the run is begun as a new one is. */
-async function readHistory(
+/** What another process has left in the journal of a run. */
+interface Past {
+  /** What it has recorded; undefined where nothing was decided, and the run is begun as a new one is. */
+  history?: JournalHistory;
+  /** How many lines there are of which nobody was told, where it has recorded nothing. */
+  lostLines: number;
+}
+
+async function readPast(
   { root, view, fold }: { root: string; view: RunView; fold: RunFold },
-): Promise<JournalHistory | undefined> {
+): Promise<Past> {
   const { runId } = view;
   const run = { root, runId };
   try {
@@ -310,13 +318,15 @@ async function readHistory(
         `${commandHint("repair", run)} writes it`;
       throw new ResumeError("ended", problem, { runId });
     }
-    return JournalHistory.of(recovered, fold);
+    return { history: JournalHistory.of(recovered, fold), lostLines: 0 };
   } catch (cause) {
     if (!(cause instanceof CaptureJournalError) || cause.kind !== "no-session") throw cause;
+    const { lines: lostLines = 0, lost } = cause.details;
     const isUnbegun = fold.state().nodes.every(({ status }) => status === "Pending");
     // That it has no flow tells more.
-    if (isUnbegun || await view.document("flow.json") === undefined) return undefined;
-    const what = await isEmpty(view)
+    const hasNoFlow = await view.document("flow.json") === undefined;
+    if (hasNoFlow || (isUnbegun && lost)) return { lostLines };
+    const what = lostLines === 0
       ? "its capture.jsonl is missing or empty"
       : `its capture journal is damaged: ${reasonOf(cause)}`;
     const remedy = await view.document("capture.json") === undefined
@@ -325,11 +335,6 @@ async function readHistory(
     const problem = `${what}, so nobody can tell what it had decided; ${remedy}`;
     throw new ResumeError("no-journal", problem, { runId, cause });
   }
-}
-
-async function isEmpty(view: RunView): Promise<boolean> {
-  for await (const _ of view.raw("capture")) return false;
-  return true;
 }
 
 /**

@@ -112,10 +112,15 @@ export class RunEngine {
   /** Aborts when anything ends the run. */
   readonly stop: AbortSignal;
 
-  /** Begins a run: its first event is told when its first line is on disk. */
-  static begin(options: EngineOptions): RunEngine {
+  /**
+   * Begins a run: its first event is told when its first line is on disk.
+   *
+   * @param lostLines How many lines its journal has of which nobody was told.
+   */
+  static begin(options: EngineOptions, lostLines = 0): RunEngine {
     const engine = new RunEngine(options);
-    const journal = engine.#journal = journalOver(journalSink(options.held));
+    const from = { lines: lostLines, synced: 0 };
+    const journal = engine.#journal = journalOver(journalSink(options.held), from);
     engine.#session = new CapturingSession<Supervisor>({ ...engine.#sessionOptions(), journal });
     // Who began it before was killed before anything was decided.
     engine.#tellBegun({ resumed: options.fold.hasBegun ? true : undefined });

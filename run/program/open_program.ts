@@ -20,6 +20,7 @@ import {
 import { encodeUtf8 } from "../../_internal/text.ts";
 import { completeConstraints, type Constraints, limitsOf } from "../../_internal/constraints.ts";
 import { lastRuntimeOf } from "../../capture/bundle/records.ts";
+import { CaptureJournalError } from "../../capture/errors.ts";
 import { recoverCapture } from "../../capture/session/recover_capture.ts";
 import { RunFold } from "../../eventlog/derive_run_state.ts";
 import type { ConstraintsInit } from "../../supervisor/types.ts";
@@ -147,7 +148,7 @@ class Opening {
   async begin(): Promise<Program> {
     await using own = new AsyncDisposableStack();
     const held = own.use(await this.#root.create({ about: this.#about() }));
-    return await this.#beginIn(held, new RunFold(), own);
+    return await this.#beginIn(held, { fold: new RunFold(), lostLines: 0, own });
   }
 
   /** Opens a run that may be there; undefined when it is not to be gone on with. */
@@ -161,10 +162,10 @@ class Opening {
       await this.#refuseFlow(view);
       const log = await readLogOf(view);
       const header = await headerOf(held);
-      if (header === undefined) {
+      if ("lostLines" in header) {
         this.#refuseWithoutJournal(held, log);
         await this.#nameRun(held);
-        return await this.#beginIn(held, log.fold, own);
+        return await this.#beginIn(held, { fold: log.fold, ...header, own });
       }
       try {
         return await this.#goOnIn(held, { header, log, own });
@@ -219,10 +220,13 @@ class Opening {
     return { name, ...defined({ cwd, version, command }) };
   }
 
-  async #beginIn(held: HeldRun, fold: RunFold, own: AsyncDisposableStack): Promise<Program> {
+  async #beginIn(
+    held: HeldRun,
+    { fold, lostLines, own }: LostBeginning & { fold: RunFold; own: AsyncDisposableStack },
+  ): Promise<Program> {
     const constraints = constraintsOf(this.#options);
     const { program, trace, engineOptions } = await this.#prepare(held, { fold, constraints, own });
-    program.open({ engine: RunEngine.begin(engineOptions), trace }, undefined);
+    program.open({ engine: RunEngine.begin(engineOptions, lostLines), trace }, undefined);
     program.parts.opened.use(own.move());
     return program;
   }
@@ -361,20 +365,26 @@ interface SessionHeader {
   config: Constraints;
 }
 
-/**
- * What a run was begun with; undefined when it was killed before that was recorded. A first line that cannot
- * be read is refused when the rest is.
- */
-async function headerOf({ view }: HeldRun): Promise<SessionHeader | undefined> {
-  const { events, gaps } = await view.lines("capture", { limit: 1 });
+/** Lines of a journal that were not on disk when its first session ended, so that nobody was told of them. */
+interface LostBeginning {
+  /** How many. */
+  lostLines: number;
+}
+
+/** What a run was begun with, or what is left where that was not on disk yet. */
+async function headerOf({ view }: HeldRun): Promise<SessionHeader | LostBeginning> {
+  const { events } = await view.lines("capture", { limit: 1 });
   const header = events[0]?.event;
   if (isObject(header) && header.type === "session" && isObject(header.config)) {
     return header as unknown as SessionHeader;
   }
-  const isTorn = gaps.every(({ reason }) => reason === "torn");
-  if (events.length === 0 && isTorn) return undefined;
-  const { bundle: { graph_id, config } } = await recoverCapture(view.raw("capture"));
-  return { graph_id, config };
+  try {
+    const { bundle: { graph_id, config } } = await recoverCapture(view.raw("capture"));
+    return { graph_id, config };
+  } catch (error) {
+    if (!(error instanceof CaptureJournalError) || !error.details.lost) throw error;
+    return { lostLines: error.details.lines! };
+  }
 }
 
 /** Where the program was started, if it may know. */

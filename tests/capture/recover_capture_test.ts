@@ -98,7 +98,11 @@ Deno.test("cut after any byte, a journal gives what was decided and names the re
       const whole = ends.filter((end) => end <= cut).length;
       if (whole === 0) {
         const error = await assertRejects(() => recoverCapture(path), CaptureJournalError);
-        assertEquals(error.kind, "no-session");
+        assertEquals([error.kind, error.details.lines, error.details.lost], [
+          "no-session",
+          0,
+          true,
+        ]);
         continue;
       }
       const { bundle, undecided, damage, lines: count } = await recoverCapture(path);

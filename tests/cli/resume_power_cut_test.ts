@@ -121,3 +121,42 @@ Deno.test({
       assertEquals(await Deno.readTextFile(path), lost);
     }),
 });
+
+Deno.test({
+  name:
+    "resume begins a run of whose journal a power cut has left no first line, and verify notes it",
+  ignore: !HAS_SIGNALS,
+  fn: () =>
+    withMemoryDir(async (cwd) => {
+      const { runId, journal, synced } = await killedRun(cwd);
+      const [first, ...behind] = journal.slice(0, synced);
+      const paths = runPaths(`${cwd}/.taffrail`, runId);
+      const lost = `${nuls(first!)}\n${whole(behind)}`;
+      const cutOff = async (log: string) => {
+        await restore(cwd);
+        await Deno.writeTextFile(`${cwd}/ran`, "");
+        await Deno.writeTextFile(paths.journal, lost);
+        await Deno.writeTextFile(paths.events, log);
+      };
+      const verified = async () => {
+        const { stdout } = await taffrail(["verify", "--json"], { cwd });
+        return JSON.parse(stdout);
+      };
+      await cutOff("");
+      const { problems, notes } = await verified();
+      const of = notes.filter(({ part }: { part: string }) => part === "capture");
+      assertEquals([problems, of.map(({ kind }: { kind: string }) => kind)], [[], ["lost-tail"]]);
+      const { code, stderr } = await taffrail(["resume", "flow"], { cwd });
+      assertEquals(code, 0, stderr);
+      assertEquals((await outcomeOf(cwd)).attempts, { a: ONCE, b: ONCE });
+      const { problems: left } = await verified();
+      assertEquals(left, []);
+      assertEquals((await taffrail(["replay", "flow"], { cwd })).code, 0);
+      // What is readable and wrong was not lost.
+      await cutOff("");
+      await Deno.writeTextFile(paths.journal, `[]\n${whole(behind)}`);
+      const refused = await taffrail(["resume", "flow"], { cwd });
+      assertEquals(refused.code, 1);
+      assertStringIncludes(refused.stderr, "its capture journal is damaged");
+    }),
+});

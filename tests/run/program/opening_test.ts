@@ -78,8 +78,14 @@ Deno.test("of many openings in one process one gets the run, whenever it is made
     await using _again = await open(root);
   }));
 
+const EVENT = '{"line":2,"type":"withdraw","episode_id":0,"at":{"secs":1,"nanos":0}}\n';
 for (
-  const [what, text] of [["nothing", ""], ["a part of its first line", '{"type":"sess']] as const
+  const [what, text] of [
+    ["nothing", ""],
+    ["a part of its first line", '{"type":"sess'],
+    ["what a power cut has left no first line of", `${"\0".repeat(4096)}"}\n${EVENT}`],
+    ["one line in which there are only NULs", `${"\0".repeat(300)}\n`],
+  ]
 ) {
   Deno.test(`a run of which ${what} was recorded when it was killed is begun`, () =>
     withMemoryDir(async (root) => {
@@ -88,13 +94,37 @@ for (
         await using runs = openFileRoot(root);
         await using _held = await runs.create({ about: { name: "demo" }, runId: RUN_ID });
       }
-      if (text !== "") await Deno.writeTextFile(runPaths(root, RUN_ID).journal, text);
+      if (text !== "") await Deno.writeTextFile(runPaths(root, RUN_ID).journal, text!);
       const world = new World();
+      {
+        await using run = await open(root);
+        await run.step("a", world.act(1));
+      }
       await using run = await open(root);
       await run.step("a", world.act(1));
       assertEquals((await run.finish()).state, "Completed");
       assertEquals(world.begun, ["a 1"]);
       await checkRecords(place);
+    }));
+}
+
+for (
+  const [what, text] of [
+    ["is wrong", "[]\n"],
+    ["was on disk", `${"\0".repeat(300)}\n${EVENT.replace(",", ',"synced":1,')}`],
+  ]
+) {
+  Deno.test(`a run is not begun anew whose journal has a first line that ${what}`, () =>
+    withMemoryDir(async (root) => {
+      {
+        await using runs = openFileRoot(root);
+        await using _held = await runs.create({ about: { name: "demo" }, runId: RUN_ID });
+      }
+      const { journal } = runPaths(root, RUN_ID);
+      await Deno.writeTextFile(journal, text!);
+      const { message } = await runErrorOf(open(root), "damaged");
+      assertStringIncludes(message, "no session begins in it: line 1 is unreadable");
+      assertEquals(await Deno.readTextFile(journal), text);
     }));
 }
 
