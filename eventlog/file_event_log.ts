@@ -10,7 +10,7 @@ import {
 } from "../_internal/file_port.ts";
 import { countLinesSync } from "../_internal/json_lines.ts";
 import { absoluteRoot, type RunPaths, runPaths } from "../_internal/root_layout.ts";
-import { encodeEvent, messagesOf, type Redact, validate } from "./event_codec.ts";
+import { encodeEvent, messagesOf, type Redact, validate } from "../_internal/event_codec.ts";
 import { wrapIo } from "./event_log_error.ts";
 import { followOnPort, type LinesOf, readPageSync } from "./read_run.ts";
 import type { RunEvent } from "./run_event.ts";

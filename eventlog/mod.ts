@@ -40,7 +40,7 @@ export {
 } from "./open_event_log.ts";
 export { FileEventLog, viewRun, type ViewRunOptions } from "./file_event_log.ts";
 export type { OtherLines } from "./run_reader.ts";
-export type { Redact } from "./event_codec.ts";
+export type { Redact } from "../_internal/event_codec.ts";
 export {
   followRun,
   type FollowRunOptions,

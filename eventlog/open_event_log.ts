@@ -23,7 +23,7 @@ import {
   makeRunFolderSync,
   refuseLinksSync,
 } from "../_internal/run_folder.ts";
-import { checkSchema, type Redact } from "./event_codec.ts";
+import { checkSchema, type Redact } from "../_internal/event_codec.ts";
 import { appendError, asModuleError } from "./event_log_error.ts";
 import { FileEventLog } from "./file_event_log.ts";
 import type { RunEvent } from "./run_event.ts";

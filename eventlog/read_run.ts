@@ -13,7 +13,7 @@ import { lastLineEndSync } from "../_internal/line_file.ts";
 import { leadsToSync } from "../_internal/lock.ts";
 import { absoluteRoot } from "../_internal/root_layout.ts";
 import { NEWLINE } from "../_internal/text.ts";
-import { decodeLines } from "./event_codec.ts";
+import { decodeLines } from "../_internal/event_codec.ts";
 import { wrapIo } from "./event_log_error.ts";
 import type { RunEvent } from "./run_event.ts";
 import { isLive } from "./runs_directory.ts";

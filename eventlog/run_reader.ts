@@ -1,4 +1,4 @@
-import { checkTypes } from "../_internal/errors.ts";
+import { checkTypes, defined } from "../_internal/errors.ts";
 import {
   type FileHandle,
   type FilePort,
@@ -29,11 +29,12 @@ import {
   checkSchema,
   type DecodedLines,
   decodeLines,
+  type FileGap,
   judgeLine,
   longLineGap,
   newlineRestGap,
   type Verdict,
-} from "./event_codec.ts";
+} from "../_internal/event_codec.ts";
 import { asModuleError, EventLogError, eventLogError, wrapIo } from "./event_log_error.ts";
 import { checkRunFormatSync, refuseLinksSync } from "../_internal/run_folder.ts";
 import type { Cursor, EventPage, Gap, ReadAfter, StandardSchema, Stored } from "./types.ts";
@@ -356,7 +357,7 @@ export class RunReader<E> {
     return { ...NOTHING, events: [{ seq, event: verdict.event }] };
   }
 
-  #judgeTail({ byteOffset, byteLength }: Omit<Gap, "reason" | "message">): Verdict<E> {
+  #judgeTail({ byteOffset, byteLength }: Pick<FileGap, "byteOffset" | "byteLength">): Verdict<E> {
     const torn = {
       reason: "torn",
       message: "the last line has no newline: its writer was killed, or the disk was full",
@@ -385,7 +386,8 @@ export function refuseGap(path: string, gap: Gap): void {
   if (gap.message === BLANK) return;
   const message = `malformed event at ${path}:${gap.seq}: ${gap.message}`;
   const { seq: line, byteOffset } = gap;
-  throw new EventLogError("malformed", message, { details: { path, line, byteOffset } });
+  const details = { path, line, ...defined({ byteOffset }) };
+  throw new EventLogError("malformed", message, { details });
 }
 
 /** What is locked in place of the log where its lock would keep readers out; undefined elsewhere. */

@@ -1,6 +1,14 @@
 import type { Appended } from "../_internal/append_file.ts";
+import type { Gap, Stored } from "../_internal/event_codec.ts";
 
 export type { Appended };
+export type {
+  Gap,
+  GapReason,
+  StandardResult,
+  StandardSchema,
+  Stored,
+} from "../_internal/event_codec.ts";
 export type { Recovery } from "../_internal/line_file.ts";
 
 /**
@@ -21,45 +29,6 @@ export interface AppendOptions {
   expectedLastSeq?: number;
   /** Gives up waiting. It acts only before the event is handed to the write. */
   signal?: AbortSignal;
-}
-
-/** An event with the place it has in its log. */
-export interface Stored<E> {
-  /** The physical, 1-based line number. */
-  seq: number;
-  /** The event as it was appended. */
-  event: E;
-}
-
-/**
- * Why a line gives no event: `torn` = unterminated, at the end; `not-json` = not one JSON object
- * (blank lines too); `not-utf8`; `encoding` = in UTF-16 or UTF-32; `nul-run` = bytes lost in a power
- * cut; `too-long` = over 16 MiB; `schema` = refused by the schema; `number` = a number that nobody
- * could read as it stands there: an integer beyond 2^53 - 1 and below 1e21, however it is spelt, which
- * would be rounded, or one beyond all doubles.
- */
-export type GapReason =
-  | "torn"
-  | "not-json"
-  | "not-utf8"
-  | "encoding"
-  | "nul-run"
-  | "too-long"
-  | "schema"
-  | "number";
-
-/** A line that gives no event. */
-export interface Gap {
-  /** The physical, 1-based line number. */
-  seq: number;
-  /** Why there is no event. */
-  reason: GapReason;
-  /** What exactly is wrong, for people. */
-  message: string;
-  /** Where the line begins in the file. */
-  byteOffset: number;
-  /** Bytes of the line, without its newline. */
-  byteLength: number;
 }
 
 /** A place in one log, behind a line. Opaque: keep it, give it back, do not take it apart. */
@@ -150,26 +119,3 @@ export interface EventLog<E> extends AsyncDisposable {
   /** The seq of the last whole line; 0 when the log is empty. */
   lastSeq(): Promise<number>;
 }
-
-/**
- * The part of [Standard Schema](https://standardschema.dev) version 1 that is used here; what zod,
- * valibot, arktype and others make fits it.
- *
- * @typeParam E What the schema gives for a valid event.
- */
-export interface StandardSchema<E> {
-  /** The interface of the standard. */
-  readonly "~standard": {
-    /** The version of the standard. */
-    readonly version: 1;
-    /** Who made the schema. */
-    readonly vendor: string;
-    /** Checks a value. A promise is refused. */
-    readonly validate: (value: unknown) => StandardResult<E> | Promise<StandardResult<E>>;
-  };
-}
-
-/** What a {@linkcode StandardSchema} says of a value. */
-export type StandardResult<E> =
-  | { readonly value: E; readonly issues?: undefined }
-  | { readonly issues: readonly { readonly message: string }[] };

@@ -96,7 +96,7 @@ export type FilePlace = Pick<Problem, "run_id" | "part" | "path">;
 export function fileProblem(
   place: FilePlace,
   what: Pick<Problem, "kind" | "message"> & Partial<Pick<Problem, "line" | "repair">> & {
-    byteOffset?: number;
+    byteOffset?: number | undefined;
   },
 ): Problem {
   const { kind, line = null, byteOffset = null, message, repair = null } = what;

@@ -94,7 +94,9 @@ function readByPages(root: string, options: ReadRunOptions<AnyEvent>, limit: num
 async function followAll(root: string, options: ReadRunOptions<AnyEvent>): Promise<Read> {
   const expected = readByPages(root, options, 10_000);
   const { size } = await Deno.stat(pathOf(root));
-  const wholeGaps = expected.gaps.filter((gap) => gap.byteOffset + gap.byteLength < size);
+  const wholeGaps = expected.gaps.filter(({ byteOffset, byteLength }) =>
+    byteOffset! + byteLength! < size
+  );
   let left = expected.events.length + wholeGaps.length;
   const read: Read = { events: [], gaps: [] };
   const run = { root, runId: RUN_ID };

@@ -1,12 +1,7 @@
-import { isObject } from "../_internal/errors.ts";
-import {
-  type Line,
-  type LineBlock,
-  linesOf,
-  type LongLine,
-  MAX_LINE_BYTES,
-} from "../_internal/json_lines.ts";
-import { decodeManyLines, decodeUtf8, encodeUtf8, reasonOf } from "../_internal/text.ts";
+/** Events as lines: how they are written, and what a line is that is read. */
+import { isObject } from "./errors.ts";
+import { type Line, type LineBlock, linesOf, type LongLine, MAX_LINE_BYTES } from "./json_lines.ts";
+import { decodeManyLines, decodeUtf8, encodeUtf8, reasonOf } from "./text.ts";
 import {
   hasSurelyKeptMembers,
   isSurelyKept,
@@ -16,8 +11,69 @@ import {
   refuseLoss,
   stringifyQuickly,
   stringifyVisiting,
-} from "../_internal/visit_json.ts";
-import type { Gap, GapReason, StandardResult, StandardSchema, Stored } from "./types.ts";
+} from "./visit_json.ts";
+
+/** An event with the place it has in its log. */
+export interface Stored<E> {
+  /** The physical, 1-based line number. */
+  seq: number;
+  /** The event as it was appended. */
+  event: E;
+}
+
+/**
+ * Why a line gives no event: `torn` = unterminated, at the end; `not-json` = not one JSON object
+ * (blank lines too); `not-utf8`; `encoding` = in UTF-16 or UTF-32; `nul-run` = bytes lost in a power
+ * cut; `too-long` = over 16 MiB; `schema` = refused by the schema; `number` = a number that nobody
+ * could read as it stands there: an integer beyond 2^53 - 1 and below 1e21, however it is spelt, which
+ * would be rounded, or one beyond all doubles.
+ */
+export type GapReason =
+  | "torn"
+  | "not-json"
+  | "not-utf8"
+  | "encoding"
+  | "nul-run"
+  | "too-long"
+  | "schema"
+  | "number";
+
+/** A line that gives no event. */
+export interface Gap {
+  /** The physical, 1-based line number. */
+  seq: number;
+  /** Why there is no event. */
+  reason: GapReason;
+  /** What exactly is wrong, for people. */
+  message: string;
+  /** Where the line begins in the file; left out where it is in none. */
+  byteOffset?: number;
+  /** Bytes of the line, without its newline; left out where that is not known. */
+  byteLength?: number;
+}
+
+/**
+ * The part of [Standard Schema](https://standardschema.dev) version 1 that is used here; what zod,
+ * valibot, arktype and others make fits it.
+ *
+ * @typeParam E What the schema gives for a valid event.
+ */
+export interface StandardSchema<E> {
+  /** The interface of the standard. */
+  readonly "~standard": {
+    /** The version of the standard. */
+    readonly version: 1;
+    /** Who made the schema. */
+    readonly vendor: string;
+    /** Checks a value. A promise is refused. */
+    readonly validate: (value: unknown) => StandardResult<E> | Promise<StandardResult<E>>;
+  };
+}
+
+/** What a {@linkcode StandardSchema} says of a value. */
+export type StandardResult<E> =
+  | { readonly value: E; readonly issues?: undefined }
+  | { readonly issues: readonly { readonly message: string }[] };
 
 /**
  * Replaces a value before it is kept: gets every member, objects before their members, with a path
@@ -70,10 +126,13 @@ function stringifyRedacted(event: unknown, redact: Redact): string | undefined {
   });
 }
 
+/** The gap of a line in a file. */
+export type FileGap = Gap & Required<Pick<Gap, "byteOffset" | "byteLength">>;
+
 /** The events and gaps of some lines. */
 export interface DecodedLines<E> {
   events: Stored<E>[];
-  gaps: Gap[];
+  gaps: FileGap[];
   /** How many lines there were: each uses up one seq. */
   lines: number;
 }
@@ -303,7 +362,7 @@ function ask<E>(value: unknown, schema: StandardSchema<E>) {
 }
 
 /** The gap of a line that is too long to be looked at. */
-export function longLineGap(piece: LongLine, seq: number): Gap {
+export function longLineGap(piece: LongLine, seq: number): FileGap {
   const { byteOffset, byteLength } = piece;
   return { seq, reason: "too-long", message: "the line is over 16 MiB", byteOffset, byteLength };
 }

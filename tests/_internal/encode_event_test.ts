@@ -1,6 +1,6 @@
 import { assertEquals, assertStringIncludes, assertThrows } from "@std/assert";
 import { MAX_LINE_BYTES } from "../../_internal/json_lines.ts";
-import { encodeEvent } from "../../eventlog/event_codec.ts";
+import { encodeEvent } from "../../_internal/event_codec.ts";
 
 const { rawJSON } = JSON as unknown as { rawJSON(text: string): unknown };
 
