@@ -13,6 +13,9 @@ case "$1 $2" in
   if [ -n "$LEFT_BEHIND" ]; then touch "$LEFT_BEHIND"; fi
   if [ -n "$LEFT_TEMP" ]; then mkdir "$TMPDIR/$LEFT_TEMP"; fi
   exit "\${TEST_CODE:-0}" ;;
+"task test:postgres")
+  printf '%b' "$POSTGRES_OUTPUT"
+  exit "\${POSTGRES_CODE:-0}" ;;
 esac
 `;
 
@@ -83,6 +86,26 @@ testCi(".ci/run fails when a test fails", async () => {
     TEST_CODE: "1",
   });
   assertEquals([code, lines.at(-1)], [1, "10 passed, 2 failed"]);
+});
+
+Deno.test({
+  name: ".ci/run adds the tests on PostgreSQL, and fails when they do",
+  ignore: Deno.build.os !== "linux",
+  fn: async () => {
+    const outputs = {
+      "ok | 4 passed | 0 failed (2ms)\\n": [0, "16 passed, 0 failed"],
+      "FAILED | 3 passed | 1 failed (2ms)\\n": [1, "15 passed, 1 failed"],
+      "Cannot test roots on PostgreSQL\\n": [1, "12 passed, 1 failed"],
+    };
+    for (const [POSTGRES_OUTPUT, [expected, last]] of Object.entries(outputs)) {
+      const { code, lines } = await runCi({
+        TEST_OUTPUT: "ok | 12 passed | 0 failed (2ms)\\n",
+        POSTGRES_OUTPUT,
+        POSTGRES_CODE: String(expected),
+      });
+      assertEquals([code, lines.at(-1)], [expected, last]);
+    }
+  },
 });
 
 testCi(".ci/run counts a failure when the tests do not finish", async () => {

@@ -31,6 +31,7 @@ const CLEAN: Tree = {
     'import "./_util/b.ts";\nimport "../_internal/root_layout.ts";\nDeno.test({ ignore: isWindows, name: "a" });\n',
   "tests/_util/b.ts": 'new Worker(new URL("./worker.ts", import.meta.url));\n',
   "tests/_util/worker.ts": "done();\n",
+  "tests/postgres/a_pg.ts": "done();\n",
   "tests/golden/damaged.md": "blanks and no newline  ",
 };
 
@@ -221,8 +222,9 @@ const CASES: { name: string; tree: Tree; problems: string[] }[] = [
       "bench/a.ts": 'import "./b.ts";\n',
       "bench/b.ts": 'import "./a.ts";\n',
       "tests/_util/c.ts": "",
+      "tests/store/d_pg.ts": "",
     },
-    problems: ["bench/a.ts", "bench/b.ts", "tests/_util/c.ts"].map((path) =>
+    problems: ["bench/a.ts", "bench/b.ts", "tests/_util/c.ts", "tests/store/d_pg.ts"].map((path) =>
       `${path}:1: File is used by nothing: import it, name it in deno.json, or remove it`
     ),
   },
