@@ -139,7 +139,8 @@ export async function flowPorts(run: RunOfFlow, interrupts: Interrupts) {
       nodes,
       mask: await maskOf(flow),
       outputs: new PrintedOutputs({ root: resolve(run.root), runId, nodes, fold }),
-      kill,
+      // Whoever holds the run next may begin the same work: what runs here has no time left.
+      kill: AbortSignal.any([kill, held.lost]),
       commands,
       note,
       passThrough: passed,

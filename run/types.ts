@@ -190,8 +190,10 @@ export interface HeldRun extends AsyncDisposable {
   /** Aborts when the run is no longer held: begin nothing more, and end what runs. */
   readonly lost: AbortSignal;
   /**
-   * Appends lines, in this order: capture, events, processes. On a root of files they are in the files
-   * when this returns, before the promise resolves, so that calls need not be waited for to be in order.
+   * Appends lines, in this order: capture, events, processes. Calls need not be waited for to be in order. On a
+   * root of files the lines are in the files when this returns, before the promise resolves. Behind a call that
+   * has lines for capture and fails, every other one that has fails too, also one that was made before that was
+   * known: no line stands behind one that is missing.
    */
   append(lines: RunLines): Promise<void>;
   /**

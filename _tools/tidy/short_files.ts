@@ -31,6 +31,8 @@ export const SHORT_FILES: Readonly<Record<string, string>> = {
   "trace/trace_file_error.ts": "Reading and writing traces throw it, and neither loads the other.",
   "run/attempt_key.ts":
     "All that verbs which only read need of run/, so that they load nothing else.",
+  "run/engine/run_journal.ts":
+    "Who may go on before a line has arrived, and who may not: one rule, for the engine alone.",
   "cli/reading/program_about.ts":
     "What tells the run of a program from that of a flow: verbs that show little load no more of it.",
   "cli/reading/labelled_output.ts":

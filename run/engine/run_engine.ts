@@ -33,7 +33,7 @@ import type {
 } from "../../supervisor/types.ts";
 import { attemptKey, errorKindOf } from "../attempt_key.ts";
 import { messageOf } from "../error_record.ts";
-import type { AttemptEnd, EndRecord, HeldRun, NodeAttempt } from "../types.ts";
+import type { AttemptEnd, EndRecord, NodeAttempt } from "../types.ts";
 import { runError } from "../run_error.ts";
 import { Asks, membersOf, nodeOfEvent } from "./asks.ts";
 import type { JournalHistory } from "./journal_history.ts";
@@ -47,6 +47,7 @@ import {
   pipeStarted,
   wasBegun,
 } from "./lifecycle.ts";
+import { RunJournal } from "./run_journal.ts";
 import { Teller } from "./teller.ts";
 import type { Decided, EngineOptions, LeftRun, Payload, RunEnding } from "./types.ts";
 import type { WaitHistory } from "./wait_history.ts";
@@ -89,6 +90,7 @@ export class RunEngine {
   #isOver = false;
   /** The end of the run that the journal has. */
   #end: EventBody | undefined;
+  readonly #sink: RunJournal;
   #journal: CaptureJournal | undefined;
   #session: Session | undefined;
   #timers: Timers = systemTimers;
@@ -100,13 +102,18 @@ export class RunEngine {
     this.#options = options;
     const { held, fold, nodes } = options;
     this.#isLong = nodes.length > MOST_KEPT_NODES;
+    this.#sink = new RunJournal(held, (error) => this.fail(error));
     this.teller = new Teller({
       held,
       fold,
       barrier: () => this.#barrier(),
       onFailure: (error) => this.fail(error),
     });
-    this.stop = AbortSignal.any([options.signal, held.lost, this.#halt.signal]);
+    this.stop = AbortSignal.any([options.signal, this.#halt.signal]);
+    // What is not held can be recorded no more, and says why by itself.
+    const onLost = () => this.fail(held.lost.reason);
+    held.lost.addEventListener("abort", onLost, { once: true });
+    if (held.lost.aborted) onLost();
   }
 
   /** Aborts when anything ends the run. */
@@ -120,7 +127,7 @@ export class RunEngine {
   static begin(options: EngineOptions, lostLines = 0): RunEngine {
     const engine = new RunEngine(options);
     const from = { lines: lostLines, synced: 0 };
-    const journal = engine.#journal = journalOver(journalSink(options.held), from);
+    const journal = engine.#journal = journalOver(engine.#sink, from);
     engine.#session = new CapturingSession<Supervisor>({ ...engine.#sessionOptions(), journal });
     // Who began it before was killed before anything was decided.
     engine.#tellBegun({ resumed: options.fold.hasBegun ? true : undefined });
@@ -172,7 +179,7 @@ export class RunEngine {
         await held.putDocument("capture.json", undefined);
       },
       journal: (from) => {
-        this.#journal = journalOver(journalSink(held), from);
+        this.#journal = journalOver(this.#sink, from);
         // A kill may have left lines that are not on disk: their events are told behind the next barrier.
         const missing = history!.missingEvents(this.#options);
         // The n-th begin in a log is that of the n-th sitting, also of those in which nothing happened.
@@ -291,6 +298,7 @@ export class RunEngine {
     const says = defined({ reason, failed, skipped, output });
     const ended = { at: durationOfMs(at), state, ...says } as const;
     await this.session.note({ type: "ended", ...ended });
+    await this.#sink.appended();
     this.#end = pipeEnded(at, { startedTs: fold.sittingTs, reason, failed, skipped, output });
     const bundle = await this.#bundle();
     await held.putDocument("capture.json", encodeUtf8(stringifyCaptureBundle(bundle)));
@@ -383,9 +391,9 @@ export class RunEngine {
     };
   }
 
-  /** What is done outside begins only when its begin cannot be lost any more; a function begins at once. */
-  #beforeRun(): void | Promise<void> {
-    if (this.#options.isOutside) return this.#barrier();
+  /** What is done outside begins only when its begin is on disk; a function when it is appended. */
+  #beforeRun(): Promise<void> {
+    return this.#options.isOutside ? this.#barrier() : this.#sink.appended();
   }
 
   /** Resolves when all that the journal has is on disk. */
@@ -488,13 +496,4 @@ export class RunEngine {
     });
     return open;
   }
-}
-
-/** The journal of a run, which its records take line by line. */
-function journalSink(held: HeldRun) {
-  return {
-    append: (text: string) => held.append({ capture: [text] }),
-    barrier: () => held.barrier({ of: ["capture"] }),
-    close: () => {},
-  };
 }

@@ -36,6 +36,8 @@ export class LineStream {
   #lines = 0;
   /** How many lines the file has, where nobody else may append. */
   #lastSeq: number | undefined;
+  /** Why a line is not in the file: where lines are numbered, none comes behind it. */
+  #failure: { of: unknown } | undefined;
   /** Where its name stands in its folder. */
   #name = 0;
 
@@ -65,14 +67,22 @@ export class LineStream {
   append(lines: readonly string[]): void {
     if (lines.length === 0) return;
     const file = this.open();
-    if (!this.#options.isAlone) file.appendSync({ lines, onDisk: false });
-    else {
-      // Its lines are numbered. Appending nothing counts those that are there.
+    if (this.#options.isAlone) this.#appendNumbered(file, lines);
+    else file.appendSync({ lines, onDisk: false });
+    this.#lines += lines.length;
+  }
+
+  #appendNumbered(file: AppendFile, lines: readonly string[]): void {
+    if (this.#failure !== undefined) throw this.#failure.of;
+    try {
+      // Appending nothing counts the lines that are there.
       this.#lastSeq ??= file.appendSync({ lines: [], onDisk: false }).lastSeq;
       const expectedLastSeq = this.#lastSeq;
       this.#lastSeq = file.appendSync({ lines, onDisk: false, expectedLastSeq }).lastSeq;
+    } catch (error) {
+      this.#failure = { of: error };
+      throw error;
     }
-    this.#lines += lines.length;
   }
 
   /** Resolves when all lines that were appended, and the name of the file, are on disk. */

@@ -12,6 +12,7 @@ import type { RunView } from "../../run/mod.ts";
 import {
   FsRuntimeStore,
   runtimeDirectory,
+  RuntimeStoreError,
   verifyStore,
   type WorkerSummary,
 } from "../../store/mod.ts";
@@ -110,10 +111,12 @@ export function workersAskedBy(events: LogEvent[]): RecordedAttempt[] {
   });
 }
 
-/** The workers that a store has; none where the run has no store yet. */
+/** The workers that a store has; none where the run has no store yet, or there was no room to make one. */
 export async function workersOf({ root, runId }: Place): Promise<RecordedAttempt[]> {
   if (!isThere(runtimeDirectory(root, runId))) return [];
-  await using store = await FsRuntimeStore.open({ root, runtimeId: runId, readOnly: true });
+  await using store = await FsRuntimeStore.open({ root, runtimeId: runId, readOnly: true })
+    .catch(noneIfMissing);
+  if (store === undefined) return [];
   assertEquals(store.problems, []);
   const workers: WorkerSummary[] = store.listWorkers({ limit: 10_000 });
   return await Promise.all(workers.map(async ({ worker_ref: ref, intent, status }) => {
@@ -122,6 +125,10 @@ export async function workersOf({ root, runId }: Place): Promise<RecordedAttempt
     const transcript = items.map(({ role, content }) => `${role} ${content}`);
     return { objective: intent.objective, status, transcript };
   }));
+}
+
+function noneIfMissing(error: unknown): undefined {
+  if (!(error instanceof RuntimeStoreError) || error.kind !== "store-missing") throw error;
 }
 
 /** Each attempt in the log is exactly one worker of the run's runtime, in the same order. */

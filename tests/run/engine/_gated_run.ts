@@ -21,6 +21,8 @@ export class GatedRun implements HeldRun {
   readonly #held: HeldRun;
   #gate: PromiseWithResolvers<void> | undefined;
   #asked = Promise.withResolvers<void>();
+  /** Why a line of the journal could not be appended: no other comes behind it. */
+  #failed: Error | undefined;
   /** What is appended from then on is refused. */
   #isLetGo = false;
 
@@ -58,8 +60,12 @@ export class GatedRun implements HeldRun {
   }
 
   append(lines: RunLines): Promise<void> {
+    if (this.#failed !== undefined && lines.capture !== undefined) {
+      return Promise.reject(this.#failed);
+    }
     for (const stream of ["capture", "events"] as const) {
       if (this.failing?.stream === stream && lines[stream] !== undefined) {
+        if (stream === "capture") this.#failed = this.failing.error;
         return Promise.reject(this.failing.error);
       }
       if (this.#isLetGo) continue;
