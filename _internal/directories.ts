@@ -135,3 +135,16 @@ export function removeMovedAsideSync(port: FilePort, parent: string): number {
   for (const { name } of left) removeTreeSync(port, join(parent, name));
   return left.length;
 }
+
+/** Begins the name of the folder of a run that is on its way in from another root: no run is called so. */
+const RECEIVED_PREFIX = ".received-";
+
+/** A name for such a folder. */
+export function newReceivedName(): string {
+  return RECEIVED_PREFIX + crypto.randomUUID();
+}
+
+/** Whether a directory is such a folder. */
+export function isReceived(entry: { name: string; isDirectory: boolean }): boolean {
+  return entry.isDirectory && entry.name.startsWith(RECEIVED_PREFIX);
+}

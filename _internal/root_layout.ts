@@ -17,6 +17,7 @@ import { decodeUtf8, encodeUtf8, toFileName, toHex } from "./text.ts";
  *         inbox.jsonl                                                what is left for its holder
  *         nodes/<node>.<attempt>.out|err|result                      what attempts gave
  *         nodes/<node>.<attempt>.times                               when they printed it
+ *       runs/.received-<uuid>/                                       a run that is on its way in
  *       flows/<flow>.lock                                            who runs a flow alone
  *       .drill                                                       what a drill and its process say
  *       runtimes/id-<hexadecimal id>/

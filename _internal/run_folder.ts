@@ -205,7 +205,16 @@ interface NewRun {
  * on disk.
  */
 export function makeRunFolderSync(port: FilePort, run: NewRun): boolean {
-  const { root, runId, paths } = run;
+  if (!reserveRunFolderSync(port, run)) return false;
+  beginRun(port, run);
+  return true;
+}
+
+/** Makes the folder of a run, empty, and tells whether it was missing. */
+export function reserveRunFolderSync(
+  port: FilePort,
+  { root, runId, paths }: Omit<NewRun, "facts">,
+): boolean {
   const runs = runsDirectory(root);
   const isNew = takeNewRun(paths);
   refuseLinksSync(port, [runs]);
@@ -216,9 +225,7 @@ export function makeRunFolderSync(port: FilePort, run: NewRun): boolean {
   makeDirectoriesSync(port, root, ["runs"]);
   // The ULID of an id that was just made is in no other id, so that not all runs are looked at.
   if (!isNew) refuseOtherCase(port, runs, runId);
-  if (!makeDirectorySync(port, paths.directory)) return false;
-  beginRun(port, run);
-  return true;
+  return makeDirectorySync(port, paths.directory);
 }
 
 /** A run that cannot be begun, on a full disk for one, leaves no folder behind. */

@@ -139,9 +139,11 @@ export interface RunsRoot extends AsyncDisposable {
   view(runId: string): RunView;
   /** Leaves a message for whoever holds the run, now or later; it is on disk when this resolves. */
   post(runId: string, message: InboxMessage): Promise<void>;
+  /** Takes a run from another root in, under this id; one that is there is kind `exists`. */
+  receive(runId: string): Promise<ReceivedRun>;
   /** Removes a run that nobody holds. */
   remove(runId: string): Promise<void>;
-  /** Removes what is left of runs whose removal was cut off; returns how many that were. */
+  /** Removes what is left of runs whose removal, or whose way in, was cut off; returns how many that were. */
   sweep(): Promise<number>;
   /** The key for digests of values that are not recorded, made when it is first asked for. */
   digestKey(): Promise<{ id: string; key: Uint8Array }>;
@@ -160,7 +162,7 @@ export interface RunView {
   /** A page of one of its other streams. */
   lines(stream: RunStream, options?: ReadOptions): Promise<EventPage<unknown>>;
   /** The lines of a stream as they were appended, each as its bytes, or why it cannot be had. */
-  raw(stream: RunStream): AsyncIterable<Uint8Array | { unreadable: string }>;
+  raw(stream: RunStream | "events"): AsyncIterable<Uint8Array | { unreadable: string }>;
   /** A document; undefined when it has none of that name. */
   document(name: RunDocument): Promise<Uint8Array | undefined>;
   /** An output, or a part of it; undefined when there is none. */
@@ -205,6 +207,23 @@ export interface HeldRun extends AsyncDisposable {
   putDocument(name: RunDocument, bytes: Uint8Array | undefined): Promise<void>;
   /** Takes an output as it comes. */
   openOutput(of: OutputRef, options: { maxBytes: number }): OutputSink;
+}
+
+/**
+ * A run that comes from another root. It is none before {@linkcode ReceivedRun.commit}: nobody sees it, and of one
+ * that is disposed of before, or whose process dies, nothing stays.
+ */
+export interface ReceivedRun extends AsyncDisposable {
+  /** Appends lines to a stream as they are, each without its newline, also those that are no text or no JSON. */
+  appendLines(stream: RunStream | "events", lines: readonly Uint8Array[]): Promise<void>;
+  /** Takes a document. */
+  putDocument(name: RunDocument, bytes: Uint8Array): Promise<void>;
+  /** Appends to an output; one is taken whole before the next. */
+  appendOutput(of: OutputRef, bytes: Uint8Array): Promise<void>;
+  /** Takes in which order and when the outputs of an attempt came. */
+  putTimes(of: NodeAttempt, chunks: readonly OutputChunk[]): Promise<void>;
+  /** Makes it a run that is whole, on disk, and held by nobody; kind `exists` where there is one meanwhile. */
+  commit(): Promise<void>;
 }
 
 /** How an output was kept. */

@@ -7,6 +7,7 @@ import type { HeldRun, RunsRoot, RunStream } from "../run/types.ts";
 import type { ContractOptions, ContractTest } from "./types.ts";
 import { holdingRules } from "./runs_root_holding.ts";
 import { outputRules } from "./runs_root_outputs.ts";
+import { receivingRules } from "./runs_root_receiving.ts";
 import {
   eventText,
   idsOf,
@@ -51,7 +52,7 @@ export function runsRootContract(
   options: ContractOptions = {},
 ): ContractTest[] {
   const { rounds = ROUNDS } = options;
-  return [...RULES, ...outputRules, ...holdingRules].map(([name, check]) => {
+  return [...RULES, ...outputRules, ...receivingRules, ...holdingRules].map(([name, check]) => {
     return { name, fn: () => provide((root) => check(root, rounds)) };
   });
 }

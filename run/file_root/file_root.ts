@@ -46,6 +46,7 @@ import type {
   HeldRun,
   HoldOptions,
   InboxMessage,
+  ReceivedRun,
   RunAbout,
   RunListing,
   RunsRoot,
@@ -198,6 +199,15 @@ class FileRoot implements RunsRoot {
     });
   }
 
+  async receive(runId: string): Promise<ReceivedRun> {
+    checkRunId(runId);
+    const place = { port: this.#port, root: this.name, runId };
+    return await this.#attempt(runId, async () => {
+      const { FileReceivedRun } = await import("./file_received_run.ts");
+      return await FileReceivedRun.begin(place);
+    });
+  }
+
   async remove(runId: string): Promise<void> {
     await this.#attempt(runId, async () => {
       this.#checkThere(runId, runPaths(this.name, runId));
@@ -207,7 +217,10 @@ class FileRoot implements RunsRoot {
   }
 
   async sweep(): Promise<number> {
-    return await this.#attempt("", () => sweepRemovedRuns(this.name));
+    return await this.#attempt("", async () => {
+      const { sweepReceived } = await import("./file_received_run.ts");
+      return await sweepRemovedRuns(this.name) + await sweepReceived(this.#port, this.name);
+    });
   }
 
   async digestKey(): Promise<{ id: string; key: Uint8Array }> {

@@ -49,8 +49,10 @@ export function documentPath(paths: RunPaths, name: RunDocument): string {
   }
 }
 
-function streamPath(paths: RunPaths, stream: RunStream): string {
-  return { capture: paths.journal, processes: paths.processes, inbox: paths.inbox }[stream];
+/** Where a stream of a run is. */
+export function streamPath(paths: RunPaths, stream: RunStream | "events"): string {
+  const { events, journal: capture, processes, inbox } = paths;
+  return { events, capture, processes, inbox }[stream];
 }
 
 const BLOCK_BYTES = 256 * 1024;
@@ -89,7 +91,9 @@ export class FileRunView implements RunView {
     });
   }
 
-  async *raw(stream: RunStream): AsyncGenerator<Uint8Array | { unreadable: string }> {
+  async *raw(
+    stream: RunStream | "events",
+  ): AsyncGenerator<Uint8Array | { unreadable: string }> {
     const path = streamPath(this.#paths, stream);
     const file = await this.#orMissing(() => {
       return ifThere(() => openRegularSync(denoFilePort, path, { read: true }));
@@ -100,8 +104,13 @@ export class FileRunView implements RunView {
       const end = sizeOf(file);
       for await (const piece of linePieces(file, { start: 0, blockBytes: BLOCK_BYTES, end })) {
         if (piece.kind === "end") return;
-        if (piece.kind === "lines") { for (const { bytes } of linesOf(piece)) yield bytes; }
-        else yield { unreadable: `it is ${piece.byteLength} bytes long` };
+        if (piece.kind !== "lines") yield tooLong(piece);
+        else {
+          for (const line of linesOf(piece)) {
+            // NULs by the megabyte in front of it are not held, and without them it were another line.
+            yield line.byteLength === line.bytes.length ? line.bytes : tooLong(line);
+          }
+        }
       }
     } finally {
       file.close();
@@ -146,6 +155,10 @@ export class FileRunView implements RunView {
       throw isPlace ? error : asRunError(error, { runId: this.runId, path: directory });
     }
   }
+}
+
+function tooLong({ byteLength }: { byteLength: number }): { unreadable: string } {
+  return { unreadable: `it is ${byteLength} bytes long` };
 }
 
 function ifThere<T>(read: () => T): T | undefined {

@@ -57,6 +57,43 @@ const mistakes: Record<string, Mistake> = {
     rule: "a new root has no runs",
     view: (view) => ({ size: () => view.size().catch(() => 0) }),
   },
+  "it takes in what it can read": {
+    rule: "its damaged lines too",
+    root: (root) => ({
+      receive: async (runId) => {
+        const received = await root.receive(runId);
+        const isText = (line: Uint8Array) => !line.includes(0);
+        return changed(received, {
+          appendLines: (stream, lines) => received.appendLines(stream, lines.filter(isText)),
+        });
+      },
+    }),
+  },
+  "it keeps what was taken in by half": {
+    rule: "none before it is whole",
+    root: (root) => ({
+      receive: async (runId) => {
+        const received = await root.receive(runId);
+        return changed(received, {
+          [Symbol.asyncDispose]: () => received.commit().catch(() => {}),
+        });
+      },
+    }),
+  },
+  "it takes in a run in place of another": {
+    rule: "takes the place of no other",
+    root: (root) => ({
+      receive: async (runId) => {
+        const received = await root.receive(runId);
+        return changed(received, {
+          commit: async () => {
+            await root.remove(runId).catch(() => {});
+            await received.commit();
+          },
+        });
+      },
+    }),
+  },
   "it begins a run again": {
     rule: "of those who begin one run",
     root: (root) => ({

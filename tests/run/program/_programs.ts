@@ -101,6 +101,10 @@ export class WatchedRoot implements RunsRoot {
     return this.#root.post(...args);
   }
 
+  receive(runId: string) {
+    return this.#root.receive(runId);
+  }
+
   remove(runId: string): Promise<void> {
     return this.#root.remove(runId);
   }
