@@ -38,6 +38,8 @@ export interface FileInfo {
   size: number;
   mode: number | null;
   mtime: Date | null;
+  /** When it was made, where that is told. */
+  birthtime?: Date | null;
   /** Together with `ino` what tells one file from another. */
   dev: number;
   ino: number | null;

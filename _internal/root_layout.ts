@@ -34,10 +34,14 @@ export const DEFAULT_ROOT = ".taffrail";
  */
 export function checkRoot(root: string): void {
   checkTypes({ root }, { root: "string" });
-  // One letter is a drive of Windows.
-  const scheme = /^\s*([A-Za-z][A-Za-z0-9+.-]+):\/\//.exec(root)?.[1];
+  const scheme = schemeOf(root);
   if (scheme === undefined) return;
   throw new TypeError(`Cannot use a ${scheme}:// URL as root: give the path of a directory`);
+}
+
+/** The scheme of a root that is no directory but a URL. One letter is a drive of Windows. */
+export function schemeOf(root: string): string | undefined {
+  return /^\s*([A-Za-z][A-Za-z0-9+.-]+):\/\//.exec(root)?.[1];
 }
 
 /** A root that stays the same wherever the process goes later. Throws as {@linkcode checkRoot} does. */
@@ -164,7 +168,8 @@ export function checkRunName(name: string): void {
  */
 export function foreignRunIdProblem(runId: string): string | undefined {
   if (runId === "") return "it is empty";
-  if (encodeUtf8(runId).length > MAX_NAME_BYTES) {
+  // A character has three bytes at most, and mostly it is far from that.
+  if (runId.length * 3 > MAX_NAME_BYTES && encodeUtf8(runId).length > MAX_NAME_BYTES) {
     return `it is longer than the name of a folder can be, ${MAX_NAME_BYTES} bytes`;
   }
   // A name that is no Unicode is shown with U+FFFD, by which it cannot be found.

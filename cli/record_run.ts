@@ -63,7 +63,7 @@ export async function recordRun(
     end = await runFlow({ ...options, ...ports, fold, past: undefined });
   }
   const report = await reportOfEnd({ root, view }, end);
-  display.runEnded(report);
+  await display.runEnded(report, view);
   return { report, exitCode: exitCodeOf(report, { ...options, interrupts, flow, end }) };
 }
 
@@ -156,11 +156,10 @@ export async function reportOfEnd(
   { root, view, lastSeq = 0 }: { root: string; view: RunView; lastSeq?: number },
   { fold, bundle, logged }: RunFlowEnd,
 ): Promise<RunReport> {
-  const { runId } = view;
   // Else somebody has written there too.
   const isAlone = await view.events.lastSeq() === lastSeq + logged;
-  if (!isAlone) return await readRunReport(root, runId);
-  return reportOf({ root, runId }, { fold, deferrals: deferralsOf(bundle), live: false });
+  if (!isAlone) return await readRunReport({ root, view });
+  return await reportOf({ root, view }, { fold, deferrals: deferralsOf(bundle), live: false });
 }
 
 /** The records of a new run. */

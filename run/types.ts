@@ -1,4 +1,12 @@
-import type { EventLog, EventPage, ReadOptions, StandardSchema } from "../eventlog/types.ts";
+import type {
+  EventLog,
+  EventPage,
+  FollowOptions,
+  Gap,
+  ReadOptions,
+  StandardSchema,
+  Stored,
+} from "../eventlog/types.ts";
 import type { GateMethod, RunEvent } from "../eventlog/run_event.ts";
 import type { RunState } from "../eventlog/run_state.ts";
 import type { RunPeek } from "../eventlog/read_run.ts";
@@ -46,6 +54,46 @@ export interface RunListing {
   first?: RunEvent;
   /** Its newest event. */
   last?: RunEvent;
+  /** When its log was made and when it was written last, in milliseconds since 1970, where that is kept. */
+  log?: { madeMs?: number; writtenMs?: number };
+  /** What {@linkcode RunView.peek} gives; where it costs nothing also if it was not asked for. */
+  peek?: RunPeek<RunEvent>;
+  /** How many bytes it takes. */
+  size?: number;
+}
+
+/**
+ * What a list tells of each run besides its id: when it was created, who holds it, the ends of its log as
+ * `first`, `last` and `log`, and what costs more, `peek` and `size`.
+ */
+export type ListingField = "created" | "holder" | "ends" | "peek" | "size";
+
+/** Options of {@linkcode RunsRoot.list}. */
+export interface ListOptions {
+  /** Only runs whose ids begin so. */
+  prefix?: string;
+  /** Only runs behind this one, in the order that is asked for. */
+  after?: string;
+  /** Only these runs, as far as they are there. */
+  runIds?: readonly string[];
+  /**
+   * How many runs a page has at most: up to 10,000.
+   *
+   * @default {100}
+   */
+  limit?: number;
+  /**
+   * Whether the greatest ids come first.
+   *
+   * @default {false}
+   */
+  newestFirst?: boolean;
+  /**
+   * What is told of each run.
+   *
+   * @default {["created", "holder", "ends"]}
+   */
+  fields?: readonly ListingField[];
 }
 
 /** What somebody leaves for the holder of a run, who may come later. */
@@ -126,11 +174,7 @@ export interface RunsRoot extends AsyncDisposable {
   /** A path, or a URL without its password. */
   readonly name: string;
   /** The runs, in the order of their ids or, with `newestFirst`, in the opposite one, a page at a time. */
-  list(
-    options?: { prefix?: string; after?: string; limit?: number; newestFirst?: boolean },
-  ): Promise<
-    { runs: RunListing[]; next?: string }
-  >;
+  list(options?: ListOptions): Promise<{ runs: RunListing[]; next?: string }>;
   /** Begins a run and holds it; one that is there is kind `exists`. */
   create(options: { about: RunAbout; runId?: string } & HoldOptions): Promise<HeldRun>;
   /** Holds a run that is there, always alone: kinds `live`, `format`, `missing`. */
@@ -149,6 +193,17 @@ export interface RunsRoot extends AsyncDisposable {
   digestKey(): Promise<{ id: string; key: Uint8Array }>;
 }
 
+/** The events of a run, as they can be read. */
+export interface RunEvents extends Pick<EventLog<RunEvent>, "read" | "lastSeq"> {
+  /**
+   * As {@linkcode EventLog.follow}; with `untilEnd` it ends behind a terminal event that no `pipe.started`
+   * follows, or when nobody holds the run any more.
+   */
+  follow(
+    options?: FollowOptions & { untilEnd?: boolean },
+  ): AsyncIterableIterator<Stored<RunEvent> | Gap>;
+}
+
 /** A run as it can be read. Reading changes nothing and works beside the holder. */
 export interface RunView {
   /** The run. */
@@ -158,11 +213,17 @@ export interface RunView {
   /** Its first and its newest event. */
   peek(): Promise<RunPeek<RunEvent>>;
   /** Its events. */
-  readonly events: Pick<EventLog<RunEvent>, "read" | "follow" | "lastSeq">;
+  readonly events: RunEvents;
   /** A page of one of its other streams. */
   lines(stream: RunStream, options?: ReadOptions): Promise<EventPage<unknown>>;
   /** The lines of a stream as they were appended, each as its bytes, or why it cannot be had. */
   raw(stream: RunStream | "events"): AsyncIterable<Uint8Array | { unreadable: string }>;
+  /** The last line of a stream; undefined where it has none, or that is damaged. Nothing else is read. */
+  lastLine(stream: RunStream): Promise<unknown>;
+  /** Its capture journal, for the functions of `capture` that read one. */
+  readonly journal: string | AsyncIterable<Uint8Array | { unreadable: string }>;
+  /** Whether it has a document. */
+  has(name: RunDocument): Promise<boolean>;
   /** A document; undefined when it has none of that name. */
   document(name: RunDocument): Promise<Uint8Array | undefined>;
   /** An output, or a part of it; undefined when there is none. */

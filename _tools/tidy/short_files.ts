@@ -35,6 +35,8 @@ export const SHORT_FILES: Readonly<Record<string, string>> = {
     "Who may go on before a line has arrived, and who may not: one rule, for the engine alone.",
   "cli/reading/program_about.ts":
     "What tells the run of a program from that of a flow: verbs that show little load no more of it.",
+  "cli/reading/read_documents.ts":
+    "Loads the formats of capture and trace, which verbs do not need that look at a run.",
   "cli/reading/labelled_output.ts":
     "Loaded only where labelled lines are wanted, so that no other run pays for it.",
 };

@@ -12,6 +12,7 @@ import { attemptKey } from "../../run/attempt_key.ts";
 import { inspectRun } from "../inspect/inspect_run.ts";
 import { isNote } from "../inspect/problem.ts";
 import { readProcesses } from "../process/process_log.ts";
+import { openFileRoot } from "../../run/file_root/file_root.ts";
 import { readRunLog } from "../../run/engine/run_log.ts";
 import { counted } from "../text/printable.ts";
 import type { Cut, MadeAttempt } from "./cuts.ts";
@@ -115,7 +116,9 @@ async function problemsOf(
   { root, runId }: { root: string; runId: string },
   { bundle }: Pick<Awaited<ReturnType<typeof recoverCapture>>, "bundle">,
 ): Promise<string[]> {
-  const problems = (await inspectRun(root, runId)).filter((problem) => !isNote(problem));
+  const problems = (await inspectRun({ root, runs: openFileRoot(root) }, runId)).filter((problem) =>
+    !isNote(problem)
+  );
   const texts = problems.map(({ kind, message }) => `its records are damaged: ${kind}: ${message}`);
   const replay = await replayBundle(bundle, {
     createSupervisor: (ports: ConstructorParameters<typeof Supervisor>[0]) => new Supervisor(ports),

@@ -5,6 +5,7 @@
 import { checkRegular } from "../../_internal/file_port.ts";
 import { runPaths } from "../../_internal/root_layout.ts";
 import { recoverCapture } from "../../capture/session/recover_capture.ts";
+import { openFileRoot } from "../../run/file_root/file_root.ts";
 import type { JournalHistory } from "../../run/engine/journal_history.ts";
 import { StoppedError, UsageError } from "../exit_codes.ts";
 import { lookAt } from "../files.ts";
@@ -200,8 +201,9 @@ function notesOn(
 /** The flow that a run keeps; where it is gone or damaged it is said whether the journal has it. */
 async function keptFlow(run: { root: string; runId: string }): Promise<FlowRecord> {
   const { root, runId } = run;
+  const view = openFileRoot(root).view(runId);
   let damage: FlowRecordError | undefined;
-  const record = await readFlowRecord(root, runId).catch((error) => {
+  const record = await readFlowRecord({ root, view }).catch((error) => {
     if (!(error instanceof FlowRecordError) || error.kind !== "damaged") throw error;
     damage = error;
   });

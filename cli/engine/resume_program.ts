@@ -91,7 +91,7 @@ export async function resumeProgram(
   }
   const exitCode = await startProgram(start, runId);
   const hasGoneOn = await sittingsOf(view) > before;
-  const report = await readRunReport(root, runId);
+  const report = await readRunReport({ root, view });
   const errors = new Screen(Deno.stderr);
   if (!hasGoneOn) errors.line(printableLine(notGoneOn({ root, runId }, exitCode)));
   if (json) printReportJson(errors, report);

@@ -2,10 +2,11 @@ import { atomicReplace } from "../../_internal/atomic_replace.ts";
 import { resolve } from "../files.ts";
 import { mapConstraints } from "../../_internal/constraints.ts";
 import { defined, isOneOf, isStringArray, TaffrailError } from "../../_internal/errors.ts";
-import { denoFilePort, isNotFound, readFileSync } from "../../_internal/file_port.ts";
+import { denoFilePort } from "../../_internal/file_port.ts";
 import { runPaths } from "../../_internal/root_layout.ts";
 import { decodeUtf8, encodeUtf8 } from "../../_internal/text.ts";
 import type { Constraints } from "../../supervisor/types.ts";
+import { documentPlace, type RunPlace } from "../reading/open_root.ts";
 import {
   type Flow,
   type FlowNode,
@@ -114,21 +115,9 @@ export class FlowRecordError extends TaffrailError<"damaged" | "newer", { path: 
  *
  * @throws {FlowRecordError} If it is none, or of a later version; the message says where it is wrong.
  */
-export function readFlowRecord(root: string, runId: string): Promise<FlowRecord | undefined> {
-  return Promise.try(() => {
-    const path = runPaths(root, runId).flow;
-    const bytes = readIfThere(path);
-    return bytes === undefined ? undefined : parseFlowRecord(bytes, path);
-  });
-}
-
-function readIfThere(path: string): Uint8Array | undefined {
-  try {
-    return readFileSync(denoFilePort, path);
-  } catch (error) {
-    if (isNotFound(error)) return undefined;
-    throw error;
-  }
+export async function readFlowRecord({ root, view }: RunPlace): Promise<FlowRecord | undefined> {
+  const bytes = await view.document("flow.json");
+  return bytes && parseFlowRecord(bytes, documentPlace({ root, runId: view.runId }, "flow.json"));
 }
 
 /** Reads the text of a flow record; `path` is for messages. */

@@ -154,7 +154,7 @@ async function missingLog(run: InspectedRun, capture: InspectedCapture): Promise
       "if nobody works on it, remove its folder";
     return problem("log", "unfinished", message);
   }
-  const intact = await intactText(run.root, run.runId);
+  const intact = await intactText(run);
   const message = intact === undefined
     ? logProblem(run.root, run.runId)!
     : `it has no log; ${intact}`;
@@ -168,8 +168,8 @@ function isUnbegun({ root, runId }: InspectedRun): boolean {
 }
 
 /** The flow of a run; undefined when there is none that can be used. */
-async function recordOf({ root, runId }: InspectedRun): Promise<FlowRecord | undefined> {
-  return await readFlowRecord(root, runId).catch(() => undefined);
+async function recordOf(run: InspectedRun): Promise<FlowRecord | undefined> {
+  return await readFlowRecord(run).catch(() => undefined);
 }
 
 async function inspectFlow(
@@ -186,7 +186,7 @@ async function inspectFlow(
   const repair = canMake && !run.live ? MAKE_FLOW : null;
   let record: FlowRecord | undefined;
   try {
-    record = await readFlowRecord(run.root, run.runId);
+    record = await readFlowRecord(run);
   } catch (error) {
     const isMade = !isOfNewerFormat(runPaths(run.root, run.runId).flow);
     return [problem("flow", "unreadable", reasonOf(error), isMade ? repair : null)];

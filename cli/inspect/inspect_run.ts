@@ -1,6 +1,5 @@
 /** Everything that is wrong in the records of one run, each compared with the others. */
 import { viewRun } from "../../eventlog/file_event_log.ts";
-import { isLive, listRuns } from "../../eventlog/runs_directory.ts";
 import type { Gap } from "../../eventlog/types.ts";
 import { verifyRun } from "../../eventlog/verify_run.ts";
 import { checkRegular, denoFilePort, lookAtSync } from "../../_internal/file_port.ts";
@@ -10,6 +9,7 @@ import { reasonOf } from "../../_internal/text.ts";
 import { readTrace } from "../../trace/read_trace.ts";
 import { exists, isFromMissingFile } from "../files.ts";
 import { findRun, logProblem } from "../reading/find_run.ts";
+import { listRunIds, type OpenedRoot } from "../reading/open_root.ts";
 import { readRunLog, type RunLog } from "../../run/engine/run_log.ts";
 import { Screen } from "../text/screen.ts";
 import { inspectAgreement } from "./inspect_agreement.ts";
@@ -19,9 +19,12 @@ import { inspectStoreOfRun } from "./inspect_store.ts";
 import { fileProblem, type InspectedRun, isNote, type Problem, unreadable } from "./problem.ts";
 
 /** The runs that are meant: those that are named, or all. */
-export async function chosenRuns(root: string, operands: readonly string[]): Promise<string[]> {
-  if (operands.length === 0) return await listRuns(root);
-  const found = await Promise.all(operands.map((operand) => findRun(root, operand)));
+export async function chosenRuns(
+  opened: OpenedRoot,
+  operands: readonly string[],
+): Promise<string[]> {
+  if (operands.length === 0) return await listRunIds(opened.runs);
+  const found = await Promise.all(operands.map((operand) => findRun(opened, operand)));
   return [...new Set(found)];
 }
 
@@ -39,9 +42,10 @@ export function* withProgress(doing: string, runIds: readonly string[]): Generat
 }
 
 /** Everything that is wrong in the records of a run. Nothing is changed, and it may be at work. */
-export async function inspectRun(root: string, runId: string): Promise<Problem[]> {
+export async function inspectRun({ root, runs }: OpenedRoot, runId: string): Promise<Problem[]> {
   try {
-    const run = { root, runId, live: await isLive(root, runId) };
+    const view = runs.view(runId);
+    const run = { root, runId, view, live: await view.holder() !== undefined };
     // Without it nothing else is opened.
     const own = await inspectRunFile(run);
     return own.length > 0 ? own : await inspectRecords(run);

@@ -13,7 +13,8 @@ import { fileProblem, type InspectedRun, type Problem } from "./problem.ts";
 const REWRITE = "keep it under another name, and make it again from what else the run has";
 
 /** What is wrong with a `run.json` that is there. One of a newer format is whole. */
-export async function inspectRunFile({ root, runId }: InspectedRun): Promise<Problem[]> {
+export async function inspectRunFile(run: InspectedRun): Promise<Problem[]> {
+  const { root, runId } = run;
   const { run: path } = runPaths(root, runId);
   const info = lookAtSync(denoFilePort, path);
   if (info === undefined) return [];
@@ -23,7 +24,7 @@ export async function inspectRunFile({ root, runId }: InspectedRun): Promise<Pro
     parseRunFile(bytes);
     return [];
   } catch (error) {
-    const intact = await intactText(root, runId) ?? "nothing else of the run is intact";
+    const intact = await intactText(run) ?? "nothing else of the run is intact";
     const message = `${reasonOf(error)}; ${intact}`;
     // What a newer version wrote is not made again by this one.
     const isMendable = info.isFile && hasSource(root, runId) && !isOfNewerFormat(path);
@@ -51,7 +52,8 @@ function hasSource(root: string, runId: string): boolean {
 }
 
 /** Names the files of a run that are whole; undefined when there are none. */
-export async function intactText(root: string, runId: string): Promise<string | undefined> {
+export async function intactText(run: InspectedRun): Promise<string | undefined> {
+  const { root, runId } = run;
   const paths = runPaths(root, runId);
   const parts = await Promise.all([
     ifWhole(paths.events, () => checkLines(paths.events)),
@@ -59,7 +61,7 @@ export async function intactText(root: string, runId: string): Promise<string | 
       if ((await recoverCapture(paths.journal)).damage !== null) throw new Error("damaged");
     }),
     ifWhole(paths.bundle, () => readCaptureBundle(paths.bundle)),
-    ifWhole(paths.flow, () => readFlowRecord(root, runId)),
+    ifWhole(paths.flow, () => readFlowRecord(run)),
   ]);
   const names = parts.filter((name) => name !== undefined);
   return names.length === 0 ? undefined : `intact in ${paths.directory}: ${names.join(", ")}`;

@@ -15,6 +15,8 @@ import { restoreRunWorkers } from "../../run/restore_workers.ts";
 import { repairStore } from "../../store/check/repair_store.ts";
 import { readFlowRecord, writeFlowRecord } from "../flow/flow_record.ts";
 import { describeNode, flowOfCapture } from "../flow/node_event.ts";
+import { openFileRoot } from "../../run/file_root/file_root.ts";
+import type { RunPlace } from "../reading/open_root.ts";
 import { readRunLog } from "../../run/engine/run_log.ts";
 import { counted } from "../text/printable.ts";
 import { canBeJournal } from "./inspect_capture.ts";
@@ -74,7 +76,7 @@ export async function mendRun(
     throw error;
   });
   if (own !== undefined) {
-    const record = await readFlowRecord(root, runId).catch(() => undefined);
+    const record = await readFlowRecord(placeOf(run)).catch(() => undefined);
     restoreRunFile(run, { fold: readRunLog(root, runId).fold, record });
     add("run", own.path, { action: "made again from what else the run has", kept });
   }
@@ -133,12 +135,17 @@ async function mendFile(
   }
 }
 
+function placeOf({ root, runId }: { root: string; runId: string }): RunPlace {
+  return { root, view: openFileRoot(root).view(runId) };
+}
+
 /** Appends what the log lacks of what the journal has. */
 async function restoreLog(
-  { root, runId }: { root: string; runId: string },
+  run: { root: string; runId: string },
   log: FileEventLog<RunEvent>,
 ): Promise<Done | undefined> {
-  const record = await readFlowRecord(root, runId);
+  const { root, runId } = run;
+  const record = await readFlowRecord(placeOf(run));
   const recovered = await recoverCapture(runPaths(root, runId).journal);
   if (recovered.damage !== null) return undefined;
   const { fold } = readRunLog(root, runId);
@@ -155,10 +162,11 @@ async function restoreLog(
 
 /** The log is written first, so the store can be brought up to it or made of it; `at` is its path. */
 async function restoreStore(
-  { root, runId }: { root: string; runId: string },
+  run: { root: string; runId: string },
   { repair }: Problem,
 ): Promise<Done & { at: string }> {
-  const name = (await readFlowRecord(root, runId))?.name ?? runId;
+  const { root, runId } = run;
+  const name = (await readFlowRecord(placeOf(run)))?.name ?? runId;
   const anew = repair === REMAKE_STORE;
   const { workers, kept = null } = await restoreRunWorkers({ root, runId, name }, { anew });
   await workers.close();

@@ -1,6 +1,7 @@
 /** What is found in the records of runs, and how it is told. */
 import { runPaths } from "../../_internal/root_layout.ts";
 import { reasonOf } from "../../_internal/text.ts";
+import type { RunView } from "../../run/types.ts";
 import { isNewer, newerText } from "../reading/open_capture.ts";
 import { printableLine } from "../text/printable.ts";
 import type { Screen } from "../text/screen.ts";
@@ -11,6 +12,7 @@ export interface InspectedRun {
   root: string;
   /** The run. */
   runId: string;
+  view: RunView;
   /** Whether somebody works on it. */
   live: boolean;
 }

@@ -1,11 +1,6 @@
-import {
-  denoFilePort,
-  readFileSync,
-  readRangeSync,
-  sizeOf,
-  withFileSync,
-} from "../../_internal/file_port.ts";
+import { denoFilePort, readFileSync } from "../../_internal/file_port.ts";
 import { toHex } from "../../_internal/text.ts";
+import type { OutputRef, RunView } from "../../run/types.ts";
 import { printableOutput } from "../text/printable.ts";
 
 /** The digest of an output without a byte, for which no file is made. */
@@ -25,9 +20,17 @@ export async function hashOutput(path: string): Promise<string> {
 /** As much as the last lines are looked for in. */
 export const TAIL_BYTES = 8 * 1024;
 
-/** The last lines of a file that a command printed to, fit for a terminal; none if it is gone. */
-export function readOutputTail(path: string, lines: number): string[] {
-  return lastLines(readEnd(path), lines);
+/** The last lines of what a command printed, fit for a terminal; none if it is gone. */
+export async function readOutputTail(
+  view: RunView,
+  of: OutputRef,
+  lines: number,
+): Promise<string[]> {
+  // One byte more tells whether there is more.
+  const end = await view.output(of, { last: TAIL_BYTES + 1 }).catch(() => undefined);
+  const text = new TextDecoder().decode(end?.subarray(-TAIL_BYTES));
+  const isCut = end !== undefined && end.length > TAIL_BYTES;
+  return lastLines(isCut ? text.slice(text.indexOf("\n") + 1) : text, lines);
 }
 
 /** The last lines of what a command printed, fit for a terminal. */
@@ -42,18 +45,4 @@ const MESSAGE_CHARACTERS = 2000;
 /** What is recorded of a failure, by the end of what the command printed to its error output. */
 export function failureMessageOf(text: string): string {
   return lastLines(text, MESSAGE_LINES).join("\n").slice(-MESSAGE_CHARACTERS);
-}
-
-function readEnd(path: string): string {
-  try {
-    const { bytes, isCut } = withFileSync(denoFilePort, { path, read: true }, (file) => {
-      const size = sizeOf(file);
-      const start = Math.max(0, size - TAIL_BYTES);
-      return { bytes: readRangeSync(file, start, size), isCut: start > 0 };
-    });
-    const text = new TextDecoder().decode(bytes);
-    return isCut ? text.slice(text.indexOf("\n") + 1) : text;
-  } catch {
-    return "";
-  }
 }

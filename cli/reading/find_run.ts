@@ -1,13 +1,13 @@
 import { exists, resolve } from "../files.ts";
 import { EventLogError } from "../../eventlog/event_log_error.ts";
-import { listRuns } from "../../eventlog/runs_directory.ts";
-import { peekRun } from "../../eventlog/read_run.ts";
 import { denoFilePort, lookAtSync } from "../../_internal/file_port.ts";
 import { isUlid, runPaths } from "../../_internal/root_layout.ts";
 import { reasonOf } from "../../_internal/text.ts";
+import { RunError } from "../../run/run_error.ts";
 import { UsageError } from "../exit_codes.ts";
 import { commandLine } from "../text/printable.ts";
 import { findRoot } from "./find_root.ts";
+import { isOfFiles, listRunIds, type OpenedRoot } from "./open_root.ts";
 
 const MOST_SHOWN = 5;
 
@@ -23,19 +23,19 @@ const NEWEST = ["-", "latest"];
  * @throws {UsageError} If several begin so.
  */
 export async function findRun(
-  root: string,
+  opened: OpenedRoot,
   wanted: string,
   isMeant?: (runId: string) => boolean | Promise<boolean>,
 ): Promise<string> {
-  const runs = await listRuns(root);
-  if (runs.includes(wanted)) return wanted;
-  if (NEWEST.includes(wanted) && !runs.some((id) => isNewIdOf(wanted, id))) {
+  const { root, runs } = opened;
+  const matching = await listRunIds(runs, wanted);
+  if (matching.includes(wanted)) return wanted;
+  if (NEWEST.includes(wanted) && !matching.some((id) => isNewIdOf(wanted, id))) {
     // Few ask for it.
     const { newestRun } = await import("./run_times.ts");
-    const newest = await newestRun(root, runs);
+    const newest = await newestRun(runs);
     if (newest !== undefined) return newest;
   }
-  const matching = runs.filter((id) => id.startsWith(wanted));
   if (matching.length === 1) return matching[0]!;
   // Ids of one flow sort by time.
   const named = matching.filter((id) => isNewIdOf(wanted, id)).toSorted();
@@ -49,11 +49,12 @@ export async function findRun(
       `Cannot tell which run ${shown} is: ${shorten(matching)} begin so; write more of its id`,
     );
   }
-  if (runs.length === 0) throw new Error(`Cannot find run ${shown}: ${root} has no runs`);
-  const similar = similarRuns(runs, wanted);
+  const all = await listRunIds(runs);
+  if (all.length === 0) throw new Error(`Cannot find run ${shown}: ${root} has no runs`);
+  const similar = similarRuns(all, wanted);
   const remedy = similar.length === 0
     ? `${commandHint("ls", { root })} lists its ${
-      runs.length === 1 ? "only run" : `${runs.length} runs`
+      all.length === 1 ? "only run" : `${all.length} runs`
     }`
     : `did you mean ${shorten(similar)}?`;
   throw new Error(`Cannot find run ${shown} in ${root}: ${remedy}`);
@@ -65,15 +66,16 @@ export async function findRun(
  * @throws If there is no log, or a newer version wrote it.
  */
 export async function findReadableRun(
-  root: string,
+  opened: OpenedRoot,
   wanted: string,
   isMeant?: (runId: string) => boolean | Promise<boolean>,
 ): Promise<string> {
-  const runId = await findRun(root, wanted, isMeant);
+  const { root, runs } = opened;
+  const runId = await findRun(opened, wanted, isMeant);
   const problem = logProblem(root, runId);
   if (problem !== undefined) throw new Error(`Cannot read run ${runId}: ${problem}`);
   try {
-    await peekRun(root, runId);
+    await runs.view(runId).peek();
   } catch (cause) {
     throw new Error(readingProblem({ root, runId }, cause), { cause });
   }
@@ -82,6 +84,8 @@ export async function findReadableRun(
 
 /** What is wrong with the log of a run before it is opened, and what to do; undefined when nothing is. */
 export function logProblem(root: string, runId: string): string | undefined {
+  // A database has the log of each of its runs.
+  if (!isOfFiles(root)) return undefined;
   const { events, journal } = runPaths(root, runId);
   const info = lookAtSync(denoFilePort, events);
   if (info?.isFile) return undefined;
@@ -93,11 +97,16 @@ export function logProblem(root: string, runId: string): string | undefined {
     : `${what}: if no program uses its folder, remove that`;
 }
 
+/** Whether there is a log: that is made a moment after the folder. */
+export function hasLog(root: string, runId: string): boolean {
+  return logProblem(root, runId) === undefined;
+}
+
 /** Why a run cannot be read, and what to do: what is damaged beside its log can be made again. */
 export function readingProblem(run: { root: string; runId: string }, error: unknown): string {
   const reason = reasonOf(error);
-  const isDamaged = error instanceof EventLogError && error.kind === "format" &&
-    error.details.expected === undefined;
+  const isOfRun = error instanceof EventLogError || error instanceof RunError;
+  const isDamaged = isOfRun && error.kind === "format" && error.details.expected === undefined;
   return isDamaged ? `${reason}; or ${commandHint("repair", run)} makes it again` : reason;
 }
 
@@ -126,7 +135,7 @@ export function commandHint(
   verb: string,
   { root, runId }: { root: string; runId?: string },
 ): string {
-  const isFound = resolve(root) === resolve(findRoot(Deno.cwd()));
+  const isFound = isOfFiles(root) && resolve(root) === resolve(findRoot(Deno.cwd()));
   const options = isFound ? [] : ["--root", root];
   const operands = runId === undefined ? [] : [runId];
   return commandLine(["taffrail", verb, ...options, ...operands]);

@@ -9,7 +9,7 @@
 import { isObject } from "../../_internal/errors.ts";
 import { millisecondsOf } from "../../_internal/event_time.ts";
 import type { ProgramRecord, WaitedRecord, WaitRecord } from "../../capture/types.ts";
-import { viewRun } from "../../eventlog/file_event_log.ts";
+import type { RunView } from "../../run/types.ts";
 import { printableLine } from "../text/printable.ts";
 import { formatTime } from "../text/units.ts";
 import { refusalOf } from "./program_facts.ts";
@@ -28,16 +28,16 @@ const PAGE = 1000;
 
 /** Reads the notes of a journal, as far as it goes. */
 export class NoteReader {
-  readonly #lines: Pick<ReturnType<typeof viewRun<unknown>>, "read">;
+  readonly #view: RunView;
   readonly #gates = new Set<string>();
   #next: string | number;
   #waiting: TakenNote[] = [];
   #reading: Promise<TakenNote[]> = Promise.resolve([]);
 
   /** Those behind a line. */
-  constructor({ root, runId }: { root: string; runId: string }, afterLine: number) {
+  constructor(view: RunView, afterLine: number) {
     this.#next = afterLine;
-    this.#lines = viewRun<unknown>(root, runId, { lines: "capture" });
+    this.#view = view;
   }
 
   /** The notes up to a time, in milliseconds, that were not given yet. */
@@ -48,9 +48,8 @@ export class NoteReader {
 
   async #read(atMs: number): Promise<TakenNote[]> {
     for (let hasMore = !this.#isBehind(atMs); hasMore;) {
-      const page = await this.#lines.read({ after: this.#next, limit: PAGE }).catch(() =>
-        undefined
-      );
+      const options = { after: this.#next, limit: PAGE };
+      const page = await this.#view.lines("capture", options).catch(() => undefined);
       // There may be none yet, and what is wrong with it is told by others.
       if (page === undefined) break;
       for (const { event, seq } of page.events) this.#take(event, seq);

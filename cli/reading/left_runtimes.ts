@@ -10,7 +10,7 @@ import {
   runtimesDirectory,
 } from "../../_internal/root_layout.ts";
 import { parseJsonFile } from "../../_internal/text.ts";
-import { type RunTimes, timesOfFile } from "./run_times.ts";
+import { type RunTimes, timesOfId } from "./run_times.ts";
 
 /** A runtime whose run is gone. */
 export interface LeftRuntime {
@@ -34,7 +34,8 @@ export function leftRuntimes(root: string): LeftRuntime[] {
     if (runtimeId === undefined || !isOfRun(root, runtimeId)) continue;
     if (lookAtSync(denoFilePort, join(runsDirectory(root), runtimeId)) !== undefined) continue;
     const { directory: path, snapshot } = new RuntimePaths(root, runtimeId);
-    left.push({ runtimeId, path, times: timesOfFile(runtimeId, snapshot) });
+    const written = lookAtSync(denoFilePort, snapshot)?.mtime?.getTime();
+    left.push({ runtimeId, path, times: timesOfId(runtimeId, written) });
   }
   return left.toSorted((a, b) => a.runtimeId < b.runtimeId ? -1 : 1);
 }

@@ -4,11 +4,12 @@ import { ReplayError } from "../../capture/replay/replay_error.ts";
 import type { JournalDamage } from "../../capture/session/read_capture_lines.ts";
 import { recoverCapture } from "../../capture/session/recover_capture.ts";
 import type { CaptureBundle } from "../../capture/types.ts";
-import { runPaths } from "../../_internal/root_layout.ts";
 import { reasonOf } from "../../_internal/text.ts";
+import type { RunView } from "../../run/types.ts";
 import { TraceFileError } from "../../trace/trace_file_error.ts";
 import { exists } from "../files.ts";
 import { findReadableRun } from "./find_run.ts";
+import { hasLines, type OpenedRoot } from "./open_root.ts";
 
 /** A recording, and what a killed session left beside it. */
 export interface OpenedCapture {
@@ -30,18 +31,21 @@ export interface OpenedCapture {
  * Opens the capture of a run, a capture file, or a journal. The journal of a run is the truth,
  * whether the run ended or was killed.
  */
-export async function openCapture(root: string, operand: string): Promise<OpenedCapture> {
+export async function openCapture(opened: OpenedRoot, operand: string): Promise<OpenedCapture> {
   if (operand.endsWith(".jsonl")) return await openJournal(operand, operand);
   if (/[/\\]|\.json$/.test(operand)) return await openBundle(operand);
-  const runId = await findReadableRun(root, operand);
-  const path = runPaths(root, runId).journal;
-  if (!exists(path)) {
+  const runId = await findReadableRun(opened, operand);
+  const view = opened.runs.view(runId);
+  const { journal } = view;
+  const hasNone = typeof journal === "string" ? !exists(journal) : !await hasLines(view, "capture");
+  if (hasNone) {
+    const what = typeof journal === "string" ? `there is no ${journal}` : "it has no journal";
     throw new Error(
-      `Cannot read the decisions of run ${runId}: there is no ${path}; ` +
+      `Cannot read the decisions of run ${runId}: ${what}; ` +
         "only what taffrail run and taffrail exec record has one",
     );
   }
-  return { ...await openJournal(runId, path), runId };
+  return { ...await openJournal(runId, journal), runId };
 }
 
 async function openBundle(path: string): Promise<OpenedCapture> {
@@ -51,8 +55,8 @@ async function openBundle(path: string): Promise<OpenedCapture> {
   return { name: path, bundle, undecided: [], interrupted: [], damage: null };
 }
 
-async function openJournal(name: string, path: string): Promise<OpenedCapture> {
-  const { bundle, undecided, interrupted, damage } = await recoverCapture(path).catch((cause) => {
+async function openJournal(name: string, source: RunView["journal"]): Promise<OpenedCapture> {
+  const { bundle, undecided, interrupted, damage } = await recoverCapture(source).catch((cause) => {
     throw isNewer(cause) ? new Error(newerText(cause), { cause }) : cause;
   });
   return {

@@ -1,5 +1,6 @@
 import { runPaths } from "../../_internal/root_layout.ts";
 import { failureText } from "../../_internal/text.ts";
+import { nodeIdProblem } from "../flow/flow.ts";
 import { readOutputTail } from "../process/output_file.ts";
 import { columnWidth, commandLine, printableLine } from "../text/printable.ts";
 import type { Colour, Screen } from "../text/screen.ts";
@@ -10,6 +11,7 @@ import type { StepEnd } from "./program_facts.ts";
 import { type Outcome, outcomeOf, outcomeText, reasonText } from "./run_outcome.ts";
 import type { AttemptReport, NodeReport, RunReport } from "./run_report.ts";
 import type { OtherLog } from "./run_summary.ts";
+import { isOfFiles, type RunPlace } from "./open_root.ts";
 
 const TAIL_LINES = 10;
 const LINE_CHARACTERS = 500;
@@ -29,32 +31,30 @@ export interface ReportWords {
 }
 
 /** Prints a run: its state, its nodes, and where its log is. */
-export function printReport(
+export async function printReport(
   screen: Screen,
   report: RunReport,
-  root: string,
+  place: RunPlace,
   words?: ReportWords,
-): void {
+): Promise<void> {
+  const { root } = place;
+  const reason = typeof report.state === "object" ? report.state.Aborted.reason : undefined;
+  const goOn = reason === undefined ? undefined : await goOnHint(place);
+  const orphan = report.is_orphan ? await orphanLines(place) : [];
   using _batch = screen.batch();
   printTitle(screen, report.run_id, report.outcome);
-  const reason = typeof report.state === "object" ? report.state.Aborted.reason : undefined;
   if (reason !== undefined) screen.line(`reason  ${printableLine(reasonText(reason))}`);
-  if (reason !== undefined) {
-    screen.line(`go on   ${goOnHint({ root, runId: report.run_id })}`);
-  }
+  if (goOn !== undefined) screen.line(`go on   ${goOn}`);
   if (report.is_suspended) {
     const stop = commandHint("stop", { root, runId: report.run_id });
     screen.line("reason  its process was suspended, as by Ctrl-Z; SIGCONT continues it, and it is");
     screen.line(`        ended by: ${stop}`);
   }
-  if (report.is_orphan) {
-    const text = orphanLines({ root, runId: report.run_id }).join(`\n${" ".repeat(8)}`);
-    screen.line(`reason  ${text}`);
-  }
+  if (orphan.length > 0) screen.line(`reason  ${orphan.join(`\n${" ".repeat(8)}`)}`);
   const head = words?.head(report) ?? [`flow    ${printableLine(report.pipe) || "unknown"}`];
   for (const line of head) screen.line(line);
   screen.line(`when    ${timesOf(report)}`);
-  screen.line(`log     ${report.log}`);
+  screen.line(`log     ${logText({ root, runId: report.run_id })}`);
   if (report.damaged_lines > 0) {
     const what = `${report.damaged_lines} unusable; ${printableLine(report.first_damage ?? "")}`;
     screen.line(screen.paint(`lines   ${what}`, "red"));
@@ -80,6 +80,11 @@ export function printReport(
   for (const line of words?.rest(report, width) ?? []) screen.line(line);
 }
 
+/** Where the log of a run is, to people. */
+export function logText({ root, runId }: { root: string; runId: string }): string {
+  return isOfFiles(root) ? runPaths(root, runId).events : `${runId} in ${root}`;
+}
+
 function printTitle(screen: Screen, runId: string, outcome: Outcome): void {
   const { text, colour } = outcomeText(outcome);
   screen.line(`${screen.paint(runId, "bold")}  ${screen.paint(text, colour)}`);
@@ -90,7 +95,7 @@ export function printOtherLog(screen: Screen, log: OtherLog, root: string): void
   const { run_id: runId } = log;
   printTitle(screen, runId, outcomeOf(log));
   screen.line(`when    ${timesOf(log)}`);
-  screen.line(`log     ${runPaths(root, runId).events}`);
+  screen.line(`log     ${logText({ root, runId })}`);
   screen.line("A program wrote it, with events of its own. To print them:");
   screen.line(commandHint("follow", { root, runId }));
 }
@@ -100,16 +105,16 @@ function* idsOf({ nodes }: RunReport): Generator<string> {
 }
 
 /** What is wrong with a run that has no end, and what to do. */
-export function orphanLines(run: { root: string; runId: string }): string[] {
+export async function orphanLines({ root, view }: RunPlace): Promise<string[]> {
   const what = "it has no end, and nobody works on it any more.";
-  const program = programAbout(run.root, run.runId);
+  const program = await programAbout(view);
   if (program !== undefined && program.command === undefined) {
     return [what, "A program of yours recorded it, or it died before it began: start that again."];
   }
   return [
     `${what} If its process was killed,`,
     "what it had started may still run on. To end that and continue the run:",
-    commandHint("resume", run),
+    commandHint("resume", { root, runId: view.runId }),
   ];
 }
 
@@ -218,23 +223,20 @@ function detailOf(node: NodeReport, report: RunReport): string {
 }
 
 /**
- * Prints the end of what each failed node of a run printed, or what is recorded of its failure; with a root
+ * Prints the end of what each failed node of a run printed, or what is recorded of its failure; with `hints`
  * also what prints all of it.
  */
-export function printTails(
+export async function printTails(
   screen: Screen,
   report: RunReport,
-  root?: string,
-  words?: ReportWords,
-): void {
+  { root, view }: RunPlace,
+  { words, hints = false }: { words?: ReportWords | undefined; hints?: boolean } = {},
+): Promise<void> {
   using _batch = screen.batch();
   for (const node of report.nodes) {
-    const { id, status, output } = node;
+    const { id, status } = node;
     if (typeof status !== "object") continue;
-    const paths = output === undefined ? [] : [output.out, output.err];
-    const tails = paths.map((path) => {
-      return { title: `${id}, the end of ${path}:`, lines: readOutputTail(path, TAIL_LINES) };
-    }).filter(({ lines }) => lines.length > 0);
+    const tails = await tailsOf(view, node);
     const hasPrinted = tails.length > 0;
     const { message } = status.Failed;
     if (tails.length === 0 && message !== undefined) {
@@ -246,11 +248,24 @@ export function printTails(
       screen.line(title);
       for (const line of lines) screen.line(`  | ${shown(line)}`);
     }
-    if (root !== undefined && hasPrinted) {
+    if (hints && hasPrinted) {
       const hint = commandHint("logs", { root, runId: report.run_id });
       screen.line(screen.paint(`  all of it: ${hint} ${commandLine([id])}`, "dim"));
     }
   }
+}
+
+/** The ends of what the last attempt at a node printed, as far as it printed something. */
+async function tailsOf(view: RunPlace["view"], node: NodeReport) {
+  const { id, attempt = 1, output, terminal } = node;
+  const tails: { title: string; lines: string[] }[] = [];
+  if (terminal || nodeIdProblem(id) !== undefined || !Number.isSafeInteger(attempt)) return tails;
+  for (const stream of ["out", "err"] as const) {
+    const lines = await readOutputTail(view, { nodeId: id, attempt, stream }, TAIL_LINES);
+    const title = `${id}, the end of ${output?.[stream] ?? `its std${stream}`}:`;
+    if (lines.length > 0) tails.push({ title, lines });
+  }
+  return tails;
 }
 
 /** Of a flood without newlines the beginning says enough. */

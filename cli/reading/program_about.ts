@@ -3,11 +3,10 @@
  * of the command is known by its flow, and is none of a program whatever else it has.
  */
 import { isStringArray } from "../../_internal/errors.ts";
-import { denoFilePort, readFileSync } from "../../_internal/file_port.ts";
-import { MAX_RUN_FILE_BYTES, runPaths } from "../../_internal/root_layout.ts";
 import { parseRunFile } from "../../_internal/run_folder.ts";
-import { exists } from "../files.ts";
+import type { RunView } from "../../run/types.ts";
 import { commandHint } from "./find_run.ts";
+import type { RunPlace } from "./open_root.ts";
 
 /** What a program has said of itself when it began its run. */
 export interface ProgramAbout {
@@ -20,11 +19,11 @@ export interface ProgramAbout {
 }
 
 /** The program of a run; undefined for the run of a flow. */
-export function programAbout(root: string, runId: string): ProgramAbout | undefined {
-  const paths = runPaths(root, runId);
-  if (exists(paths.flow)) return undefined;
+export async function programAbout(view: RunView): Promise<ProgramAbout | undefined> {
+  if (await view.has("flow.json")) return undefined;
   try {
-    const bytes = readFileSync(denoFilePort, paths.run, MAX_RUN_FILE_BYTES);
+    const bytes = await view.document("run.json");
+    if (bytes === undefined) return {};
     const { command, cwd, version } = parseRunFile(bytes);
     return {
       ...(isStringArray(command) && command.length > 0 && { command }),
@@ -38,10 +37,10 @@ export function programAbout(root: string, runId: string): ProgramAbout | undefi
 }
 
 /** How a run is gone on with: what to type, or else what to do. */
-export function goOnHint(run: { root: string; runId: string }): string {
-  const program = programAbout(run.root, run.runId);
+export async function goOnHint({ root, view }: RunPlace): Promise<string> {
+  const program = await programAbout(view);
   const isOfCommand = program === undefined || program.command !== undefined;
-  return isOfCommand ? commandHint("resume", run) : START_PROGRAM;
+  return isOfCommand ? commandHint("resume", { root, runId: view.runId }) : START_PROGRAM;
 }
 
 /** What to do where nothing but the program itself can go on with its run. */

@@ -2,7 +2,7 @@ import { isWindows } from "../../_internal/path.ts";
 import { failureText } from "../../_internal/text.ts";
 import { errorKindOf } from "../../run/attempt_key.ts";
 import type { WaitedRecord } from "../../capture/types.ts";
-import type { AttemptEnd } from "../../run/types.ts";
+import type { AttemptEnd, RunView } from "../../run/types.ts";
 import type { DecisionReason } from "../../supervisor/types.ts";
 import type { RunObserver } from "../engine/types.ts";
 import { type Flow, type FlowNode, isAggregate } from "../flow/flow.ts";
@@ -12,7 +12,7 @@ import { printableLine, shortened } from "../text/printable.ts";
 import { Screen } from "../text/screen.ts";
 import { formatDuration } from "../text/units.ts";
 import { commandHint } from "./find_run.ts";
-import { cutLines, printReport, printTails } from "./print_report.ts";
+import { cutLines, logText, printReport, printTails } from "./print_report.ts";
 import { printReportJson, type RunReport } from "./run_report.ts";
 
 /** Shows a run while it runs, and how it ended. */
@@ -20,7 +20,7 @@ export interface RunDisplay extends RunObserver, Disposable {
   /** What the commands print, where it is passed on; undefined when it only goes to files. */
   readonly passed: PassedOutput | undefined;
   /** The run has ended. */
-  runEnded(report: RunReport): void;
+  runEnded(report: RunReport, view: RunView): Promise<void>;
 }
 
 /** What is shown of what commands print: the ends of failed ones at the end, all of it as it comes, or nothing. */
@@ -39,7 +39,7 @@ export async function displayOf(
     output?: OutputMode | undefined;
   },
 ): Promise<RunDisplay> {
-  if (flow.madeBy === "exec") return new CommandDisplay({ json });
+  if (flow.madeBy === "exec") return new CommandDisplay({ root, json });
   if (json) return new JsonDisplay();
   // A task alone has the terminal for itself; several would write into each other's lines.
   const usual = flow.madeBy !== "tasks" ? "failed" : flow.nodes.length === 1 ? "raw" : "labelled";
@@ -196,11 +196,12 @@ export class TextDisplay implements RunDisplay {
   }
 
   /** Prints the end of what a failed node printed, where that is wanted, and the table. */
-  runEnded(report: RunReport): void {
+  async runEnded(report: RunReport, view: RunView): Promise<void> {
     this[Symbol.dispose]();
-    if (this.#showsTails) printTails(this.#screen, report);
+    const place = { root: this.#root, view };
+    if (this.#showsTails) await printTails(this.#screen, report, place);
     this.#line("");
-    printReport(this.#screen, report, this.#root);
+    await printReport(this.#screen, report, place);
   }
 }
 
@@ -235,8 +236,8 @@ export class JsonDisplay implements RunDisplay {
   [Symbol.dispose](): void {}
 
   /** Prints the document. */
-  runEnded(report: RunReport): void {
-    printReportJson(new Screen(Deno.stdout), report);
+  runEnded(report: RunReport, _view: RunView): Promise<void> {
+    return Promise.try(() => printReportJson(new Screen(Deno.stdout), report));
   }
 }
 
@@ -245,12 +246,14 @@ export class CommandDisplay extends JsonDisplay {
   /** What the command prints. */
   override readonly passed: RawOutput = new RawOutput({ note: (text) => this.note(text) });
   readonly #screen = new Screen(Deno.stderr);
+  readonly #root: string;
   readonly #json: boolean;
   #endLine: string | undefined;
 
   /** `json`: at the end the document is printed, as one line. */
-  constructor({ json }: { json: boolean }) {
+  constructor({ root, json }: { root: string; json: boolean }) {
     super();
+    this.#root = root;
     this.#json = json;
   }
 
@@ -269,12 +272,14 @@ export class CommandDisplay extends JsonDisplay {
   }
 
   /** Prints how the command ended, and where the log is. */
-  override runEnded(report: RunReport): void {
-    const { run_id: runId, log, nodes } = report;
+  override runEnded(report: RunReport, _view: RunView): Promise<void> {
+    const { run_id: runId, nodes } = report;
     if (!this.#json) {
       for (const node of nodes) for (const text of cutLines(node)) this.note(`${node.id}: ${text}`);
     }
-    this.note(this.#json ? JSON.stringify(report) : `${this.#endLine ?? runId}  log: ${log}`);
+    const end = `${this.#endLine ?? runId}  log: ${logText({ root: this.#root, runId })}`;
+    this.note(this.#json ? JSON.stringify(report) : end);
+    return Promise.resolve();
   }
 }
 

@@ -3,17 +3,17 @@ import { millisecondsOf } from "../../_internal/event_time.ts";
 import { outputPath, runPaths } from "../../_internal/root_layout.ts";
 import type { RunFold } from "../../eventlog/derive_run_state.ts";
 import type { AttemptInfo, NodeInfo, RunState } from "../../eventlog/run_state.ts";
-import { isLive } from "../../eventlog/runs_directory.ts";
 import { attemptKey } from "../../run/attempt_key.ts";
 import type { EventTime } from "../../supervisor/types.ts";
 import { nodeIdProblem } from "../flow/flow.ts";
-import { readProcesses } from "../process/process_log.ts";
+import { processesIn, processLinesOf, type RecordedProcess } from "../process/process_log.ts";
 import { isSuspended } from "../process/run_holder.ts";
 import type { Screen } from "../text/screen.ts";
 import type { Deferral, Deferrals } from "./deferrals.ts";
 import type { ProgramFacts, RecordTold, StepEnd, WaitTold } from "./program_facts.ts";
 import { type Outcome, outcomeOf } from "./run_outcome.ts";
 import type { RunLog } from "../../run/engine/run_log.ts";
+import { isOfFiles, type RunPlace } from "./open_root.ts";
 
 /** Where what an attempt printed is kept. */
 interface OutputPaths {
@@ -110,8 +110,8 @@ export interface RunReport extends Omit<RunState, "nodes"> {
   damaged_lines: number;
   /** What is wrong with the first of them. */
   first_damage: string | null;
-  /** Where the log is. */
-  log: string;
+  /** The file of the log; null where it is in a database. */
+  log: string | null;
   /** Of the run of a program: the version that went on with it last. */
   version?: string;
   /** Of the run of a program: the command that starts it. */
@@ -125,14 +125,14 @@ export interface RunReport extends Omit<RunState, "nodes"> {
 }
 
 /** Reads the records of a run. */
-export async function readRunReport(root: string, runId: string): Promise<RunReport> {
+export async function readRunReport({ root, view }: RunPlace): Promise<RunReport> {
   // Asked first: a run that ends in between is then seen to have ended.
-  const live = await isLive(root, runId);
-  const suspended = live && await isSuspended(root, runId);
+  const live = await view.holder() !== undefined;
+  const suspended = live && isOfFiles(root) && await isSuspended(root, view.runId);
   // Whoever has just run a flow makes a report without it.
   const { readRunHistory } = await import("./run_history.ts");
-  const history = await readRunHistory(root, runId);
-  return reportOf({ root, runId }, { ...history, live, suspended });
+  const history = await readRunHistory(view);
+  return await reportOf({ root, view }, { ...history, live, suspended });
 }
 
 /** What is known of a run, and what nobody has to read again. */
@@ -150,15 +150,17 @@ interface RunFacts extends Partial<Omit<RunLog, "fold">> {
 }
 
 /** Puts together what is known of a run. */
-export function reportOf(run: { root: string; runId: string }, facts: RunFacts): RunReport {
+export async function reportOf({ root, view }: RunPlace, facts: RunFacts): Promise<RunReport> {
   const { fold, live, suspended = false, damagedLines = 0, firstDamage = null } = facts;
   const { pipe, state, last_ts } = fold.run;
   const isOrphan = state === "Running" && !live;
+  const run = { root, runId: view.runId };
+  const processes = await processesAt(view, fold);
   return {
     run_id: run.runId,
     pipe,
     state,
-    nodes: new NodeReports(() => nodeReports(run, facts)),
+    nodes: new NodeReports(() => nodeReports(run, { ...facts, processes })),
     is_orphan: isOrphan,
     last_ts,
     is_live: live,
@@ -168,9 +170,20 @@ export function reportOf(run: { root: string; runId: string }, facts: RunFacts):
     duration_ms: fold.durationMs ?? null,
     damaged_lines: damagedLines,
     first_damage: firstDamage,
-    log: runPaths(run.root, run.runId).events,
+    log: isOfFiles(root) ? runPaths(root, run.runId).events : null,
     ...ofProgram(facts.program),
   };
+}
+
+/** The processes of a run, where one of its nodes has no end. */
+async function processesAt(
+  view: RunPlace["view"],
+  fold: RunFold,
+): Promise<ReadonlyMap<string, RecordedProcess>> {
+  for (const { status } of fold.nodes()) {
+    if (status === "Running") return processesIn(await processLinesOf(view));
+  }
+  return new Map();
 }
 
 function ofProgram(program: ProgramFacts | undefined): Partial<RunReport> {
@@ -181,9 +194,10 @@ function ofProgram(program: ProgramFacts | undefined): Partial<RunReport> {
 
 function* nodeReports(
   run: { root: string; runId: string },
-  { fold, deferrals, program }: RunFacts,
+  { fold, deferrals, program, processes }: RunFacts & {
+    processes: ReadonlyMap<string, RecordedProcess>;
+  },
 ): Generator<NodeReport, void> {
-  let processes: ReturnType<typeof readProcesses> | undefined;
   for (const node of fold.nodes()) {
     const { id: nodeId, status, attempt = 1 } = node;
     const attempts = fold.attemptsOf(nodeId).map((info) => {
@@ -198,7 +212,6 @@ function* nodeReports(
       report.waits = { since: timeText(gate.at), ...defined({ until }) };
     }
     if (status === "Running") {
-      processes ??= readProcesses(run);
       const pid = processes.get(attemptKey({ nodeId, attempt }))?.pid;
       if (pid !== undefined) report.pid = pid;
     }
@@ -219,8 +232,10 @@ function attemptReport(
   const info = Object.keys(cut).length === 0 ? rest : { ...rest, cut };
   const { attempt } = info;
   if (info.terminal) return info;
-  // Any program may write to a log: what could name a file elsewhere names none.
-  if (nodeIdProblem(nodeId) !== undefined || !Number.isSafeInteger(attempt)) return info;
+  // Any program may write to a log: what could name a file elsewhere names none. A database has no files.
+  if (
+    !isOfFiles(run.root) || nodeIdProblem(nodeId) !== undefined || !Number.isSafeInteger(attempt)
+  ) return info;
   const out = outputPath(run, { nodeId, attempt, stream: "out" });
   const err = outputPath(run, { nodeId, attempt, stream: "err" });
   return { ...info, output: { out, err } };
@@ -233,7 +248,7 @@ function stepReport(
   { program, info: { attempt } }: { program: ProgramFacts | undefined; info: AttemptInfo },
 ): StepReport {
   const end = program?.endOf({ nodeId, attempt });
-  if (end?.result_hash === undefined) return end ?? {};
+  if (end?.result_hash === undefined || !isOfFiles(run.root)) return end ?? {};
   return { ...end, result_file: outputPath(run, { nodeId, attempt, stream: "result" }) };
 }
 

@@ -1,14 +1,13 @@
 import { RunFold } from "../../eventlog/derive_run_state.ts";
 import type { RunState } from "../../eventlog/run_state.ts";
-import { isLive, listRuns } from "../../eventlog/runs_directory.ts";
-import { peekRun } from "../../eventlog/read_run.ts";
+import type { RunPeek } from "../../eventlog/read_run.ts";
 import { isKnownRunEvent, type RunEvent } from "../../eventlog/run_event.ts";
-import { runPaths, runtimeDirectory } from "../../_internal/root_layout.ts";
-import { exists, sizeOfDirectory } from "../files.ts";
+import type { RunListing } from "../../run/types.ts";
 import { isSuspended } from "../process/run_holder.ts";
 import { logProblem, readingProblem } from "./find_run.ts";
 import { eventProblem } from "../../run/engine/run_log.ts";
-import { compareBegins, createdAt, type RunPlace, type RunTimes, timesOf } from "./run_times.ts";
+import { hasLines, isOfFiles, listPages, type OpenedRoot, type RunPlace } from "./open_root.ts";
+import { compareBegins, createdAt, type RunTimes, timesOf } from "./run_times.ts";
 
 /** A run, as the first and the last lines of its log describe it. */
 interface RunSummary extends Omit<RunState, "nodes"> {
@@ -76,40 +75,104 @@ export interface Summary {
   times: RunTimes;
   /** Whether an attempt at one of its nodes has no end, as far as its log tells. */
   isBusy?: boolean;
+  /** Whether as much of its log was looked at as a summary looks at. */
+  isPeeked?: boolean;
+  /** How many bytes it takes, where that was asked for. */
+  size?: number | undefined;
 }
 
-/** Reads the ends of all logs; the newest run comes last, and what has no time first. */
-export async function summarizeRuns(root: string): Promise<Summary[]> {
-  const runIds = await listRuns(root);
-  const runs = await Promise.all(runIds.map((runId) => summarize(root, runId)));
-  return runs.map(({ run, times }) => ({ run, times, runId: run.run_id })).sort(compareBegins);
+/** What a list tells of a run, and what makes a summary of it. */
+const FIELDS = ["holder", "ends"] as const;
+
+/**
+ * Reads the ends of all logs; the newest run comes last, and what has no time first. `size`: how many bytes
+ * each takes is told too.
+ */
+export async function summarizeRuns(
+  { root, runs }: OpenedRoot,
+  { size = false }: { size?: boolean } = {},
+): Promise<Summary[]> {
+  const summaries: Summary[] = [];
+  const fields = size ? [...FIELDS, "size"] as const : FIELDS;
+  for await (const page of listPages(runs, { fields })) {
+    summaries.push(...await Promise.all(page.map((run) => summarize({ root, runs }, run))));
+  }
+  return summaries.map((summary) => ({ ...summary, runId: summary.run.run_id }))
+    .sort(compareBegins);
 }
 
 /** Reads the ends of the log of a run. */
-export async function summarizeRun(root: string, runId: string): Promise<Listed> {
-  return (await summarize(root, runId)).run;
+export async function summarizeRun(opened: OpenedRoot, runId: string): Promise<Listed> {
+  const { runs: [listing] } = await opened.runs.list({ runIds: [runId], fields: FIELDS });
+  return (await summarize(opened, listing ?? { runId })).run;
 }
 
-async function summarize(root: string, runId: string): Promise<Summary> {
+/**
+ * Reads more of some runs than a list tells of all at no more cost: what they run, how much of it has
+ * completed, and how many bytes they take.
+ */
+export async function summarizeMore(opened: OpenedRoot, summaries: readonly Summary[]) {
+  const isWhole = summaries.every(({ isPeeked }) => isPeeked);
+  const fields = isWhole ? ["size"] as const : [...FIELDS, "peek", "size"] as const;
+  const runIds = summaries.map(({ run }) => run.run_id);
+  const listings = new Map<string, RunListing>();
+  for await (const page of listPages(opened.runs, { runIds, fields })) {
+    for (const listing of page) listings.set(listing.runId, listing);
+  }
+  return await Promise.all(summaries.map(async (summary) => {
+    const listing = listings.get(summary.run.run_id);
+    const size = listing?.size;
+    const isNew = !summary.isPeeked && listing?.peek !== undefined;
+    return { ...isNew ? await summarize(opened, listing) : summary, size };
+  }));
+}
+
+async function summarize({ root, runs }: OpenedRoot, listing: RunListing): Promise<Summary> {
+  const { runId, holder } = listing;
   try {
-    const problem = logProblem(root, runId);
-    if (problem !== undefined) return withoutEvents(root, { run_id: runId, problem });
-    // Asked first: a run that ends in between is then seen to have ended.
-    const live = await isLive(root, runId);
-    const { events, whole, size } = await peekRun(root, runId);
-    const suspended = live && await isSuspended(root, runId);
-    const peek = { events, whole, isEmpty: size === 0, live, suspended };
-    const summary = derive({ root, runId }, peek);
-    if (isOrphan(summary)) return await upToJournal({ root, runId }, summary, whole);
-    if (live && summary.isBusy === false) return await withWait({ root, runId }, summary);
+    const place = { root, view: runs.view(runId) };
+    const known = listing.peek ?? endsOf(listing);
+    // Where a list tells nothing of the log, it may know nothing of who holds the run either.
+    const live = (known ? holder : await place.view.holder()) !== undefined;
+    const peek = known ?? await peekAt(place);
+    const suspended = live && isOfFiles(root) && await isSuspended(root, runId);
+    const peeked = { ...peek, isEmpty: peek.size === 0, live, suspended };
+    const summary = {
+      ...await derive(place, listing, peeked),
+      isPeeked: listing.peek !== undefined || known === undefined,
+      size: listing.size,
+    };
+    if (isOrphan(summary)) return await upToJournal(place, listing, summary, peek.whole);
+    if (live && summary.isBusy === false) return await withWait(place, summary);
     return summary;
   } catch (error) {
-    return withoutEvents(root, { run_id: runId, problem: readingProblem({ root, runId }, error) });
+    const problem = readingProblem({ root, runId }, error);
+    return withoutEvents(listing, problem);
   }
 }
 
-function derive(
-  { root, runId }: { root: string; runId: string },
+/** Why there is nothing in the list of what a log has, or else what it has. */
+async function peekAt({ root, view }: RunPlace): Promise<RunPeek<RunEvent>> {
+  const problem = logProblem(root, view.runId);
+  if (problem !== undefined) throw new Error(problem);
+  return await view.peek();
+}
+
+/** Whether a list tells all that is to be known of the state of a run: it has an end. */
+function isOver({ holder, first, last }: RunListing): boolean {
+  return holder === undefined && first?.type === "pipe.started" &&
+    (last?.type === "pipe.completed" || last?.type === "pipe.aborted");
+}
+
+function endsOf(listing: RunListing): RunPeek<RunEvent> | undefined {
+  const { first, last } = listing;
+  if (!isOver(listing)) return undefined;
+  return { events: [first!, last!], whole: false, size: 1 };
+}
+
+async function derive(
+  place: RunPlace,
+  listing: RunListing,
   peek: {
     events: RunEvent[];
     whole: boolean;
@@ -117,50 +180,53 @@ function derive(
     live: boolean;
     suspended: boolean;
   },
-): Summary {
-  const run = { root, runId };
+): Promise<Summary> {
   const events = peek.events.filter((event) => eventProblem(event) === undefined);
-  if (isOtherLog(run, peek.events)) return otherLog(run, peek.live);
+  if (await isOtherLog(place, peek.events)) return await otherLog(place, listing, peek.live);
   if (!events.some(isKnownRunEvent) && !peek.isEmpty) {
-    const problem = "its log has no event of a run that can be read";
-    return withoutEvents(root, { run_id: runId, problem });
+    return withoutEvents(listing, "its log has no event of a run that can be read");
   }
   const fold = new RunFold();
   for (const event of events) fold.take(event);
-  return summaryOf(run, fold, peek);
+  return summaryOf(listing, fold, peek);
 }
 
 /**
  * Whether a log is one of a program's own: no event of it is about a run as a whole. Where the begin of a run
  * was damaged, those of its nodes have a journal beside them.
  */
-function isOtherLog({ root, runId }: RunPlace, events: readonly RunEvent[]): boolean {
+async function isOtherLog({ view }: RunPlace, events: readonly RunEvent[]): Promise<boolean> {
   if (events.length === 0 || events.some(({ type }) => `${type}`.startsWith("pipe."))) return false;
-  return !events.some(isKnownRunEvent) || !exists(runPaths(root, runId).journal);
+  return !events.some(isKnownRunEvent) || !await hasLines(view, "capture");
 }
 
-function otherLog(run: RunPlace, isLive: boolean): Summary {
-  const info = Deno.lstatSync(runPaths(run.root, run.runId).events);
-  const last = info.mtime;
+async function otherLog(
+  { view }: RunPlace,
+  listing: RunListing,
+  isLive: boolean,
+): Promise<Summary> {
+  const { madeMs, writtenMs: last } = listing.log ?? {};
   // A copy of a file is younger than what is in it.
-  const made = info.birthtime === null || last === null || info.birthtime > last
-    ? last
-    : info.birthtime;
-  const started = createdAt(run) ?? made?.toISOString();
-  const milliseconds = Number(last) - Date.parse(started ?? "");
+  const made = madeMs === undefined || last === undefined || madeMs > last ? last : madeMs;
+  const started = await createdAt(view) ?? textOf(made);
+  const milliseconds = (last ?? NaN) - Date.parse(started ?? "");
   const log: OtherLog = {
-    run_id: run.runId,
+    run_id: view.runId,
     is_other_log: true,
     is_live: isLive,
     started_ts: started ?? null,
-    last_ts: last?.toISOString() ?? null,
+    last_ts: textOf(last) ?? null,
     duration_ms: isLive || !(milliseconds >= 0) ? null : milliseconds,
   };
-  return { run: log, times: timesOf(run, { first: started, last: null }) };
+  return { run: log, times: timesOf(listing, { first: started, last: null }) };
+}
+
+function textOf(timeMs: number | undefined): string | undefined {
+  return timeMs === undefined ? undefined : new Date(timeMs).toISOString();
 }
 
 function summaryOf(
-  run: RunPlace,
+  listing: RunListing,
   fold: RunFold,
   { live, suspended, whole }: { live: boolean; suspended: boolean; whole: boolean },
 ): Summary {
@@ -170,7 +236,7 @@ function summaryOf(
   const command = whole && nodes.length === 1 ? fold.nameOf(only!.id) : undefined;
   const summary = {
     ...state,
-    run_id: run.runId,
+    run_id: listing.runId,
     is_suspended: suspended,
     started_ts: fold.startedTs ?? null,
     duration_ms: (whole ? fold.durationMs : durationOfEnds(fold)) ?? null,
@@ -179,7 +245,7 @@ function summaryOf(
     nodes_completed: whole ? completed : null,
     nodes_total: whole ? nodes.length : null,
   };
-  const times = timesOf(run, { first: fold.startedTs, last: state.last_ts });
+  const times = timesOf(listing, { first: fold.startedTs, last: state.last_ts });
   return { run: summary, times, isBusy: nodes.some(({ status }) => status === "Running") };
 }
 
@@ -196,12 +262,12 @@ function isOrphan({ run }: Summary): boolean {
 }
 
 /** Adds what a program waits for; of flows their nodes tell it. */
-async function withWait({ root, runId }: RunPlace, summary: Summary): Promise<Summary> {
+async function withWait({ view }: RunPlace, summary: Summary): Promise<Summary> {
   const { run } = summary;
-  if (!("state" in run) || exists(runPaths(root, runId).flow)) return summary;
+  if (!("state" in run) || await view.has("flow.json")) return summary;
   const { waitInJournal } = await import("./run_history.ts");
   try {
-    const waitsFor = waitInJournal(root, runId) ?? null;
+    const waitsFor = await waitInJournal(view) ?? null;
     return { ...summary, run: { ...run, waits_for: waitsFor } };
   } catch {
     // It is just being written.
@@ -214,31 +280,27 @@ async function withWait({ root, runId }: RunPlace, summary: Summary): Promise<Su
  * only the last line of that is looked at.
  */
 async function upToJournal(
-  { root, runId }: { root: string; runId: string },
+  { view }: RunPlace,
+  listing: RunListing,
   summary: Summary,
   isWhole: boolean,
 ): Promise<Summary> {
-  const { run, times } = summary;
+  const { run } = summary;
   if (!("state" in run)) return summary;
   try {
     // Few runs are killed, and nothing else needs it.
     const { endInJournal, readRunHistory } = await import("./run_history.ts");
-    if (!isWhole) return { run: { ...run, ...endInJournal(root, runId) }, times };
-    const { fold } = await readRunHistory(root, runId);
-    return summaryOf({ root, runId }, fold, { live: false, suspended: false, whole: true });
+    if (!isWhole) return { ...summary, run: { ...run, ...await endInJournal(view) } };
+    const { fold } = await readRunHistory(view);
+    const more = summaryOf(listing, fold, { live: false, suspended: false, whole: true });
+    return { ...summary, ...more };
   } catch {
     // What is wrong with it is a matter of whoever needs it.
     return summary;
   }
 }
 
-function withoutEvents(root: string, run: UnreadableRun): Summary {
-  const times = timesOf({ root, runId: run.run_id }, { first: undefined, last: null });
-  return { run, times };
-}
-
-/** Bytes of all files of a run, those of its runtime too; what cannot be looked at has none. */
-export function sizeOfRun(root: string, runId: string): number {
-  return sizeOfDirectory(runPaths(root, runId).directory) +
-    sizeOfDirectory(runtimeDirectory(root, runId));
+function withoutEvents(listing: RunListing, problem: string): Summary {
+  const times = timesOf(listing, { first: undefined, last: null });
+  return { run: { run_id: listing.runId, problem }, times, isPeeked: true, size: listing.size };
 }

@@ -2,22 +2,11 @@
  * When a run was. It is told by the ULID in its id, by the times of its events, and by the time at which its
  * log was written; the clock of a computer may have been wrong for any of them.
  */
-import { peekRun } from "../../eventlog/read_run.ts";
 import { isKnownRunEvent } from "../../eventlog/run_event.ts";
-import { denoFilePort, readFileSync } from "../../_internal/file_port.ts";
-import {
-  MAX_RUN_FILE_BYTES,
-  partsOfRunId,
-  runPaths,
-  timeOfUlid,
-} from "../../_internal/root_layout.ts";
+import { partsOfRunId, timeOfUlid } from "../../_internal/root_layout.ts";
 import { parseRunFile } from "../../_internal/run_folder.ts";
-
-/** Where a run is. */
-export interface RunPlace {
-  root: string;
-  runId: string;
-}
+import type { RunListing, RunsRoot, RunView } from "../../run/types.ts";
+import { listPages } from "./open_root.ts";
 
 /** The times of a run, in milliseconds since 1970, as far as they are known. */
 export interface RunTimes {
@@ -37,17 +26,18 @@ const DAY_MS = 86_400_000;
 
 /** The times of a run, of which those of its events are known. */
 export function timesOf(
-  { root, runId }: RunPlace,
+  { runId, log }: Pick<RunListing, "runId" | "log">,
   events: { first: string | undefined; last: string | null },
 ): RunTimes {
-  const { events: path } = runPaths(root, runId);
-  return { ...timesOfFile(runId, path), first: parse(events.first), last: parse(events.last) };
+  const times = timesOfId(runId, log?.writtenMs);
+  return { ...times, first: parse(events.first), last: parse(events.last) };
 }
 
 /** When a run was made, as its `run.json` says; undefined where it has none that does. */
-export function createdAt({ root, runId }: RunPlace): string | undefined {
+export async function createdAt(view: Pick<RunView, "document">): Promise<string | undefined> {
   try {
-    const bytes = readFileSync(denoFilePort, runPaths(root, runId).run, MAX_RUN_FILE_BYTES);
+    const bytes = await view.document("run.json");
+    if (bytes === undefined) return undefined;
     const { created_at: ts } = parseRunFile(bytes);
     return typeof ts === "string" && !Number.isNaN(Date.parse(ts)) ? ts : undefined;
   } catch {
@@ -55,46 +45,42 @@ export function createdAt({ root, runId }: RunPlace): string | undefined {
   }
 }
 
-/** The newest of some runs, as `ls` lists them; undefined when there are none. */
-export async function newestRun(
-  root: string,
-  runIds: readonly string[],
-): Promise<string | undefined> {
-  const begun = runIds.map(async (runId) => ({ runId, times: await begin({ root, runId }) }));
-  return (await Promise.all(begun)).sort(compareBegins).at(-1)?.runId;
+/** The newest run, as `ls` lists them; undefined when there are none. */
+export async function newestRun(runs: RunsRoot): Promise<string | undefined> {
+  let newest: { runId: string; times: RunTimes } | undefined;
+  const take = (run: { runId: string; times: RunTimes }) => {
+    if (newest === undefined || compareBegins(newest, run) < 0) newest = run;
+  };
+  const untold: string[] = [];
+  for await (const page of listPages(runs, { fields: [] })) {
+    for (const { runId } of page) {
+      const times = timesOfId(runId);
+      if (times.made === undefined) untold.push(runId);
+      else take({ runId, times });
+    }
+  }
+  if (untold.length === 0) return newest?.runId;
+  // Nothing is read of those whose ids tell it.
+  for await (const page of listPages(runs, { runIds: untold, fields: ["created", "ends"] })) {
+    for (const listing of page) {
+      const { runId, createdAt, peek, first } = listing;
+      const begin = (peek?.events ?? [first]).find((event) => event && isKnownRunEvent(event));
+      take({ runId, times: timesOf(listing, { first: begin?.ts ?? createdAt, last: null }) });
+    }
+  }
+  return newest?.runId;
 }
 
-/** The times of a run as far as they tell when it began; nothing is read where the id tells it. */
-async function begin(run: RunPlace): Promise<RunTimes> {
-  const { runId } = run;
-  const times = timesOfFile(runId, runPaths(run.root, runId).events);
-  if (times.made !== undefined) return times;
-  const first = await peekRun(run.root, runId).then(
-    ({ events }) => events.find(isKnownRunEvent)?.ts,
-    // What cannot be read has no begin.
-    () => undefined,
-  );
-  return { ...times, first: parse(first ?? createdAt(run)) };
-}
-
-/** The times of a run of which no event is known, by a file that was written when it was at work. */
-export function timesOfFile(runId: string, path: string): RunTimes {
+/** The times of a run of which nothing is known but its id, and when it was at work, by a file of it. */
+export function timesOfId(runId: string, written?: number): RunTimes {
   const ulid = partsOfRunId(runId)?.ulid;
   const made = ulid === undefined ? undefined : timeOfUlid(ulid);
-  return { made, first: undefined, last: undefined, written: writtenAt(path) };
+  return { made, first: undefined, last: undefined, written };
 }
 
 function parse(ts: string | null | undefined): number | undefined {
   const time = Date.parse(ts ?? "");
   return Number.isNaN(time) ? undefined : time;
-}
-
-function writtenAt(path: string): number | undefined {
-  try {
-    return Deno.lstatSync(path).mtime?.getTime();
-  } catch {
-    return undefined;
-  }
 }
 
 /** A time at which a run can have been; what lies in the future or before all runs is none. */

@@ -1,16 +1,14 @@
-import { runPaths } from "../../_internal/root_layout.ts";
 import { failureText, reasonOf } from "../../_internal/text.ts";
 import { attemptChange } from "../../eventlog/attempt_change.ts";
 import type { AttemptChange } from "../../eventlog/run_state.ts";
-import { followRun } from "../../eventlog/read_run.ts";
 import { isKnownRunEvent, type RunEvent } from "../../eventlog/run_event.ts";
-import { isLive, listRuns } from "../../eventlog/runs_directory.ts";
 import type { Gap, Stored } from "../../eventlog/types.ts";
-import { exists } from "../files.ts";
 import { UsageError } from "../exit_codes.ts";
 import { wait } from "../process/end_processes.ts";
-import { findReadableRun } from "../reading/find_run.ts";
+import { listRunIds, type OpenedRoot, openRoot } from "../reading/open_root.ts";
+import { findReadableRun, hasLog } from "../reading/find_run.ts";
 import { endText, ORPHAN, type Outcome, outcomeOf, reasonText } from "../reading/run_outcome.ts";
+import type { RunsRoot, RunView } from "../../run/types.ts";
 import { eventProblem } from "../../run/engine/run_log.ts";
 import { summarizeRun } from "../reading/run_summary.ts";
 import { fitTo, printableLine, shortened } from "../text/printable.ts";
@@ -51,14 +49,16 @@ taffrail ls calls it. With --all each of them has a "run_id", too.`,
     const screen = new Screen(Deno.stdout);
     const printer = new Printer(screen, json);
     using reader = new Reader(screen);
+    await using runs = await openRoot(root);
+    const opened = { root, runs };
     if (options.all) {
       if (operands.length > 0) throw new UsageError("Give a run to taffrail follow, or --all");
-      await followAll(root, { printer, reader });
+      await followAll(opened, { printer, reader });
       return READER_GONE_CODE;
     }
     const operand = operands.length === 0 ? missingRun() : onlyOperand("follow", operands, "run");
-    const runId = await findReadableRun(root, operand);
-    const end = await followToEnd({ root, runId }, {
+    const runId = await findReadableRun(opened, operand);
+    const end = await followToEnd(opened, { runId }, {
       print: (item) => printer.item(item),
       signal: reader.gone,
     });
@@ -176,28 +176,30 @@ function lengthOf({ duration_ms: milliseconds }: { duration_ms?: number }): stri
  * again.
  */
 async function followAll(
-  root: string,
+  opened: OpenedRoot,
   { printer, reader }: { printer: Printer; reader: Reader },
 ): Promise<void> {
   const runs = new Map<string, FollowedRun>();
-  for (const runId of await listRuns(root)) {
-    const state = await stateOf(root, runId);
+  const { root, runs: all } = opened;
+  for (const runId of await listRunIds(all)) {
+    const state = await stateOf(all, runId);
     if (state !== "live") runs.set(runId, { ...UNSEEN, state });
   }
   // Whatever begins from now on is seen.
   new Screen(Deno.stderr).line(`following all runs in ${root}; Ctrl-C ends that`);
   for (; !reader.look(); await wait(LIVE_POLL_MS, reader.gone)) {
-    for (const runId of await listRuns(root)) {
+    for (const runId of await listRunIds(all)) {
       const run = runs.get(runId) ?? UNSEEN;
       if (run.state === "followed" || run.state === "refused" || !hasLog(root, runId)) continue;
-      const state = run.state === "resting" ? await stateOf(root, runId) : "live";
+      const state = run.state === "resting" ? await stateOf(all, runId) : "live";
       if (state !== "live") {
         runs.set(runId, { ...run, state });
         continue;
       }
       runs.set(runId, { ...run, state: "followed" });
       const { lastSeq: after, lastLine: afterLine, end } = run;
-      const followed = followOne({ root, runId, after, afterLine, end }, { printer, reader });
+      const seen = { runId, after, afterLine, end };
+      const followed = followOne(opened, seen, { printer, reader });
       void followed.then((run) => runs.set(runId, run));
     }
   }
@@ -213,9 +215,12 @@ interface FollowedRun {
 }
 
 /** Whether a run is worked on; where that cannot be found out, it is said, and the others are followed. */
-async function stateOf(root: string, runId: string): Promise<"live" | "resting" | "refused"> {
+async function stateOf(
+  runs: RunsRoot,
+  runId: string,
+): Promise<"live" | "resting" | "refused"> {
   try {
-    return await isLive(root, runId) ? "live" : "resting";
+    return await runs.view(runId).holder() === undefined ? "resting" : "live";
   } catch (error) {
     new Screen(Deno.stderr).line(printableLine(`${runId}  ${reasonOf(error)}`));
     return "refused";
@@ -223,7 +228,8 @@ async function stateOf(root: string, runId: string): Promise<"live" | "resting" 
 }
 
 async function followOne(
-  run: { root: string; runId: string; after: number; afterLine: number; end: RunEnd },
+  opened: OpenedRoot,
+  run: { runId: string; after: number; afterLine: number; end: RunEnd },
   { printer, reader }: { printer: Printer; reader: Reader },
 ): Promise<FollowedRun> {
   let lastSeq = run.after;
@@ -234,22 +240,13 @@ async function followOne(
       else lastLine = item.line;
       printer.item(item, run.runId);
     };
-    const end = await followToEnd(run, { print, signal: reader.gone });
+    const end = await followToEnd(opened, run, { print, signal: reader.gone });
     // Who has it open and says nothing more has not ended it again.
     if (lastSeq > run.after || run.after === 0) printer.end(end, run.runId);
     return { state: "resting", lastSeq, lastLine, end };
   } catch (error) {
     new Screen(Deno.stderr).line(`${run.runId}  ${reasonOf(error)}`);
     return { ...run, state: "refused", lastSeq, lastLine };
-  }
-}
-
-/** The log is made a moment after the folder. */
-function hasLog(root: string, runId: string): boolean {
-  try {
-    return Deno.lstatSync(runPaths(root, runId).events).isFile;
-  } catch {
-    return false;
   }
 }
 
@@ -275,15 +272,17 @@ const LIVE_POLL_MS = 500;
 
 /** Passes on the events of a run behind a seq, those that are there and those that come, to its end. */
 async function followToEnd(
-  run: { root: string; runId: string; after?: number; afterLine?: number; end?: RunEnd },
+  opened: OpenedRoot,
+  run: { runId: string; after?: number; afterLine?: number; end?: RunEnd },
   { print, signal }: { print: (item: RunItem | RunNote) => void; signal: AbortSignal },
 ): Promise<RunEnd> {
-  const { root, runId, after = 0 } = run;
+  const { runId, after = 0, afterLine = 0 } = run;
+  const view = opened.runs.view(runId);
   let { end = NOT_LIVE } = run;
-  const notes = exists(runPaths(root, runId).flow)
+  const notes = await view.has("flow.json")
     ? undefined
-    : await notesOf(run, { print, signal });
-  for await (const item of followRun(root, runId, { after, untilEnd: true, signal })) {
+    : await notesOf(view, afterLine, { print, signal });
+  for await (const item of view.events.follow({ after, untilEnd: true, signal })) {
     if (notes !== undefined && "event" in item) await notes.before(item.event);
     print(item);
     end = endBehind(item) ?? end;
@@ -291,7 +290,7 @@ async function followToEnd(
   await notes?.end();
   if (end !== NOT_LIVE) return end;
   // What a program writes with events of its own has no other end.
-  const isOtherLog = "is_other_log" in await summarizeRun(root, runId);
+  const isOtherLog = "is_other_log" in await summarizeRun(opened, runId);
   return isOtherLog ? { ...end, outcome: "ended" } : end;
 }
 
@@ -300,17 +299,18 @@ const NOTE_POLL_MS = 200;
 
 /** Prints what a program records and waits for, behind a line of its journal: of that no event tells. */
 async function notesOf(
-  { root, runId, afterLine = 0 }: { root: string; runId: string; afterLine?: number },
+  view: RunView,
+  afterLine: number,
   { print, signal }: { print: (item: RunNote) => void; signal: AbortSignal },
 ): Promise<{ before(event: RunEvent): Promise<void>; end(): Promise<void> }> {
   const { NoteReader, noteText } = await import("../reading/follow_notes.ts");
-  const reader = new NoteReader({ root, runId }, afterLine);
+  const reader = new NoteReader(view, afterLine);
   const over = new AbortController();
   let events = 0;
   const printUpTo = async (atMs: number) => {
     const notes = await reader.upTo(atMs);
     // A flow is kept behind the begin of its log, and before its journal has anything.
-    if (notes.length === 0 || exists(runPaths(root, runId).flow)) return;
+    if (notes.length === 0 || await view.has("flow.json")) return;
     for (const taken of notes) print({ ...taken, text: noteText(taken) });
   };
   const watch = async () => {

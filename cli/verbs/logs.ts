@@ -4,12 +4,12 @@ import { defined } from "../../_internal/errors.ts";
 import { encodeUtf8 } from "../../_internal/text.ts";
 import type { NodeCompleted, RunEvent } from "../../eventlog/run_event.ts";
 import { attemptKey } from "../../run/attempt_key.ts";
-import { openFileRoot } from "../../run/file_root/file_root.ts";
 import type { NodeAttempt, OutputRef, RunView } from "../../run/types.ts";
 import { optionError, UsageError } from "../exit_codes.ts";
 import { wait } from "../process/end_processes.ts";
 import { type OutputOf, type OutputPiece, RunOutputs } from "../reading/attempt_outputs.ts";
 import { findReadableRun } from "../reading/find_run.ts";
+import { openRoot } from "../reading/open_root.ts";
 import { readRunHistory } from "../reading/run_history.ts";
 import { eventProblem } from "../../run/engine/run_log.ts";
 import {
@@ -78,15 +78,15 @@ bytes, where they were not kept.`,
     const attempt = numberOption(options, "attempt", parseCountOption);
     if (attempt === 0) throw optionError("attempt", "0", "the first one is 1");
     const tail = numberOption(options, "tail", parseCountOption);
-    const runId = await findReadableRun(root, operand);
-    await using runs = openFileRoot(root);
+    await using runs = await openRoot(root);
+    const runId = await findReadableRun({ root, runs }, operand);
     const streams = options.stdout
       ? ["out"] as const
       : options.stderr
       ? ["err"] as const
       : undefined;
     const wanted = { node, attempt, streams };
-    const logs = new Logs({ root, view: runs.view(runId) }, { wanted, json, tail });
+    const logs = new Logs(runs.view(runId), { wanted, json, tail });
     return await logs.print({ follow: options.follow ?? false });
   },
 };
@@ -110,7 +110,6 @@ interface GivenResult extends NodeAttempt {
 
 /** The outputs of a run, and how far they were printed. */
 class Logs {
-  readonly #root: string;
   readonly #view: RunView;
   readonly #wanted: Wanted;
   readonly #outputs: RunOutputs;
@@ -122,10 +121,9 @@ class Logs {
   readonly #told = new Set<string>();
 
   constructor(
-    { root, view }: { root: string; view: RunView },
+    view: RunView,
     { wanted, ...options }: { wanted: Wanted; json: boolean; tail: number | undefined },
   ) {
-    this.#root = root;
     this.#view = view;
     this.#wanted = wanted;
     this.#options = options;
@@ -136,7 +134,7 @@ class Logs {
   async print({ follow }: { follow: boolean }): Promise<number> {
     // Asked first: what a run that ends in between has printed is then read to its end.
     const isLive = await this.#view.holder() !== undefined;
-    const { fold, lastSeq, program } = await readRunHistory(this.#root, this.#view.runId);
+    const { fold, lastSeq, program } = await readRunHistory(this.#view);
     const nodeIds = Array.from(fold.nodes(), ({ id }) => id);
     this.#check(fold, nodeIds, { isLive });
     for (const id of nodeIds) this.#takeAttempts(fold, id);

@@ -1,5 +1,6 @@
 import { optionError, UsageError } from "../exit_codes.ts";
 import { commandHint, findRun } from "../reading/find_run.ts";
+import { type OpenedRoot, openRoot } from "../reading/open_root.ts";
 import {
   isAskedFor,
   type Outcome,
@@ -8,7 +9,7 @@ import {
   STATE_WORDS,
   type StateWord,
 } from "../reading/run_outcome.ts";
-import { type Listed, sizeOfRun, summarizeRuns, type Summary } from "../reading/run_summary.ts";
+import { type Listed, summarizeMore, summarizeRuns, type Summary } from "../reading/run_summary.ts";
 import { lastTime } from "../reading/run_times.ts";
 import { columnWidth, fitTo, printableLine, shortened } from "../text/printable.ts";
 import { Screen } from "../text/screen.ts";
@@ -91,17 +92,20 @@ is not known is null. total: how many were asked for. before: what to give to
     }
     const limit = numberOption(options, "limit", parseCountOption) ?? DEFAULT_LIMIT;
     const filter = filterOf(options);
-    const all = await summarizeRuns(root);
-    const wanted = (await upTo(root, all, options.before)).filter(filter);
-    const shown = wanted.slice(Math.max(0, wanted.length - limit)).map(({ run, times }): Shown => {
-      const row = { ...run, outcome: outcomeOf(run), size_bytes: sizeOfRun(root, run.run_id) };
+    await using runs = await openRoot(root);
+    const opened = { root, runs };
+    const all = await summarizeRuns(opened);
+    const wanted = (await upTo(opened, all, options.before)).filter(filter);
+    const newest = wanted.slice(Math.max(0, wanted.length - limit));
+    const shown = (await summarizeMore(opened, newest)).map(({ run, times, size }): Shown => {
+      const row = { ...run, outcome: outcomeOf(run), size_bytes: size ?? 0 };
       return { row, time: lastTime(times) };
     });
     const before = shown.length < wanted.length ? shown[0]?.row.run_id ?? null : null;
     const screen = new Screen(Deno.stdout);
     if (json) {
-      const runs = shown.map(({ row }) => row);
-      screen.line(JSON.stringify({ root, total: wanted.length, before, runs }));
+      const rows = shown.map(({ row }) => row);
+      screen.line(JSON.stringify({ root, total: wanted.length, before, runs: rows }));
     } else if (all.length === 0) {
       const exec = commandHint("exec", { root });
       screen.line(`No runs in ${root} yet. Record one: ${exec} -- COMMAND, or`);
@@ -138,12 +142,12 @@ function parseStates(text: string): StateWord[] {
 }
 
 async function upTo(
-  root: string,
+  opened: OpenedRoot,
   runs: Summary[],
   before: string | undefined,
 ): Promise<Summary[]> {
   if (before === undefined) return runs;
-  const runId = await findRun(root, before);
+  const runId = await findRun(opened, before);
   return runs.slice(0, runs.findIndex(({ run }) => run.run_id === runId));
 }
 

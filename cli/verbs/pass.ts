@@ -1,13 +1,12 @@
 import { defined, isObject } from "../../_internal/errors.ts";
 import { recoverCapture } from "../../capture/session/recover_capture.ts";
 import type { EventPage } from "../../eventlog/types.ts";
-import { isLive } from "../../eventlog/runs_directory.ts";
 import { refusalId, WaitHistory } from "../../run/engine/wait_history.ts";
-import { openFileRoot } from "../../run/file_root/file_root.ts";
 import { passGate } from "../../run/pass_gate.ts";
 import type { RunView } from "../../run/types.ts";
 import { optionError, UsageError } from "../exit_codes.ts";
 import { findReadableRun } from "../reading/find_run.ts";
+import { openRoot } from "../reading/open_root.ts";
 import { goOnHint, programAbout, START_PROGRAM } from "../reading/program_about.ts";
 import { listed, printableLine } from "../text/printable.ts";
 import { Screen } from "../text/screen.ts";
@@ -53,8 +52,8 @@ waits: the run waits there, or waited when it ended.`,
       : parseJsonValue(options.value, (problem) =>
         optionError("value", options.value!, `it ${problem}`));
     // An older run is named by its id: nobody lets that go on by answering for the newest.
-    const runId = await findReadableRun(root, wanted);
-    await using runs = openFileRoot(root);
+    await using runs = await openRoot(root);
+    const runId = await findReadableRun({ root, runs }, wanted);
     const view = runs.view(runId);
     const waits = await readWaits(view);
     const { kind, ended, open } = waits.of(gate);
@@ -64,10 +63,10 @@ waits: the run waits there, or waited when it ended.`,
       );
     }
     const isLate = open === undefined && ended?.waited.how === "passed";
-    const isProgram = programAbout(root, runId) !== undefined;
+    const isProgram = await programAbout(view) !== undefined;
     const hasOther = isProgram && await hasAnswer(view, gate, waits);
     // Whoever works on the run may come to its end as soon as it has the answer.
-    const live = await isLive(root, runId);
+    const live = await view.holder() !== undefined;
     await passGate(runs, runId, gate, { reject, method: "human_cli", ...defined({ value, by }) });
     const screen = new Screen(Deno.stdout);
     if (json) {
@@ -94,7 +93,7 @@ waits: the run waits there, or waited when it ended.`,
     }
     if (hasOther) screen.line("an answer was left before: if the program can use it, it counts");
     if (!live) {
-      const hint = goOnHint({ root, runId });
+      const hint = await goOnHint({ root, view });
       const how = hint === START_PROGRAM ? hint : `go on with it by ${hint}`;
       screen.line(`nobody works on the run: ${how}`);
     }

@@ -1,15 +1,15 @@
 import { reasonOf } from "../../_internal/text.ts";
-import { EventLogError } from "../../eventlog/event_log_error.ts";
-import { isLive, removeRun, sweepRemovedRuns } from "../../eventlog/runs_directory.ts";
+import { RunError, runError } from "../../run/run_error.ts";
+import type { RunsRoot } from "../../run/types.ts";
 import { RuntimeStoreError } from "../../store/runtime_store_error.ts";
 import { UsageError } from "../exit_codes.ts";
 import { sizeOfDirectory } from "../files.ts";
 import { commandHint } from "../reading/find_run.ts";
+import { isOfFiles, type OpenedRoot, openRoot } from "../reading/open_root.ts";
 import { type LeftRuntime, leftRuntimes } from "../reading/left_runtimes.ts";
 import {
   type OtherLog,
   type RunStateWord,
-  sizeOfRun,
   stateWordOf,
   summarizeRuns,
   type Summary,
@@ -84,11 +84,13 @@ meant, and that stay all the same.`,
     }
     const rules = readRules(options);
     const dryRun = options["dry-run"] ?? false;
-    const candidates = await candidatesIn(root);
+    await using runs = await openRoot(root);
+    const opened = { root, runs };
+    const candidates = await candidatesIn(opened);
     const chosen = choose(candidates, rules);
     await keepAtWork(chosen, root);
-    for (const run of chosen) await carryOut(run, dryRun ? tryToRemove : removeWhole, root);
-    if (!dryRun) await sweepRemovedRuns(root);
+    for (const run of chosen) await carryOut(run, dryRun ? tryToRemove : removeWhole, opened);
+    if (!dryRun) await runs.sweep();
     const result = resultOf(chosen, { root, dryRun, bytes: sizeOf(candidates) });
     const screen = new Screen(Deno.stdout);
     if (json) screen.line(JSON.stringify(result));
@@ -153,23 +155,28 @@ function parseRunsSize(option: string, text: string): number {
 }
 
 /** All that may be removed, the oldest first. */
-async function candidatesIn(root: string): Promise<Candidate[]> {
-  const runs = (await summarizeRuns(root)).map((summary) => runCandidate(root, summary));
-  const left = leftRuntimes(root).map(runtimeCandidate);
-  return [...runs, ...left].sort(compareBegins);
+async function candidatesIn(opened: OpenedRoot): Promise<Candidate[]> {
+  const { root, runs } = opened;
+  const summaries = await summarizeRuns(opened, { size: true });
+  const candidates = await Promise.all(summaries.map((summary) => runCandidate(runs, summary)));
+  const left = isOfFiles(root) ? leftRuntimes(root).map(runtimeCandidate) : [];
+  return [...candidates, ...left].sort(compareBegins);
 }
 
-function runCandidate(root: string, { run, times }: Summary): Candidate {
+async function runCandidate(
+  runs: RunsRoot,
+  { run, times, size = 0 }: Summary,
+): Promise<Candidate> {
   const { run_id: runId } = run;
   const lastTs = "problem" in run ? null : run.last_ts;
-  const state = "is_other_log" in run ? stateOfLog(root, run) : stateWordOf(run);
-  return { runId, state, lastTs, times, size: sizeOfRun(root, runId) };
+  const state = "is_other_log" in run ? await stateOfLog(runs, run) : stateWordOf(run);
+  return { runId, state, lastTs, times, size };
 }
 
 /** Of a log that was made without the event log module nobody can tell whether it is worked on. */
-function stateOfLog(root: string, { run_id: runId, is_live: isLive }: OtherLog) {
+async function stateOfLog(runs: RunsRoot, { run_id: runId, is_live: isLive }: OtherLog) {
   if (isLive) return "running";
-  return createdAt({ root, runId }) === undefined ? "foreign" : "other";
+  return await createdAt(runs.view(runId)) === undefined ? "foreign" : "other";
 }
 
 function runtimeCandidate({ runtimeId, path, times }: LeftRuntime): Candidate {
@@ -255,10 +262,14 @@ async function keepAtWork(chosen: readonly Chosen[], root: string): Promise<void
 }
 
 /** What somebody has opened since it was looked at stays, and so does what cannot be removed. */
-async function carryOut(run: Chosen, remove: typeof removeWhole, root: string): Promise<void> {
+async function carryOut(
+  run: Chosen,
+  remove: typeof removeWhole,
+  opened: OpenedRoot,
+): Promise<void> {
   if (run.fate !== "removed") return;
   try {
-    await remove(root, run);
+    await remove(opened, run);
   } catch (error) {
     if (!(error instanceof Error)) throw error;
     run.fate = isInUse(error) ? "kept" : "failed";
@@ -266,33 +277,27 @@ async function carryOut(run: Chosen, remove: typeof removeWhole, root: string): 
   }
 }
 
-/** A program of the user's may log alone, and its run have an id that is too long for a runtime. */
-const HAS_NO_RUNTIME: ReadonlySet<string> = new Set(["store-missing", "invalid-request"]);
-
-/** Its runtime goes first: killed in between, the run is still listed, and its log makes a new one. */
-async function removeWhole(root: string, { runId, state }: Candidate): Promise<void> {
+/** Its runtime goes with it. */
+async function removeWhole({ root, runs }: OpenedRoot, { runId, state }: Candidate): Promise<void> {
+  if (state !== "runtime") return await runs.remove(runId);
   // Mostly a rule finds nothing that is to go.
   const { removeRuntime } = await import("../../store/check/remove_runtime.ts");
-  if (state === "runtime") return await removeRuntime(root, runId);
-  await tryToRemove(root, { runId, state });
-  await removeRuntime(root, runId).catch((error) => {
-    if (!(error instanceof RuntimeStoreError) || !HAS_NO_RUNTIME.has(error.kind)) throw error;
-  });
-  await removeRun(root, runId);
+  await removeRuntime(root, runId);
 }
 
 function isInUse(error: Error): boolean {
-  if (error instanceof RuntimeStoreError) return error.kind === "owned";
-  return error instanceof EventLogError && error.kind === "live";
+  const reason = error instanceof RunError && error.kind === "io" ? error.cause : error;
+  if (reason instanceof RuntimeStoreError) return reason.kind === "owned";
+  return error instanceof RunError && error.kind === "live";
 }
 
 /** Does nothing, and fails where {@linkcode removeWhole} is known to. */
 async function tryToRemove(
-  root: string,
+  { runs }: OpenedRoot,
   { runId, state }: Pick<Candidate, "runId" | "state">,
 ): Promise<void> {
-  if (state === "runtime" || !await isLive(root, runId)) return;
-  throw new EventLogError("live", "Cannot remove a run that is open", { details: { path: runId } });
+  if (state === "runtime" || await runs.view(runId).holder() === undefined) return;
+  throw runError("live", "Cannot remove a run that is open", { details: { runId } });
 }
 
 /** What became of the runs, as `--json` prints it; `bytes`: of all runs together. */

@@ -1,4 +1,3 @@
-import { isLive } from "../../eventlog/runs_directory.ts";
 import { reasonOf } from "../../_internal/text.ts";
 import { chosenRuns, inspectRun, withProgress } from "../inspect/inspect_run.ts";
 import { inspectBeside } from "../inspect/inspect_store.ts";
@@ -7,6 +6,7 @@ import { isNote, printProblems, type Problem } from "../inspect/problem.ts";
 import { restoreLastUlid } from "../inspect/restore_files.ts";
 import { Interrupts } from "../process/interrupts.ts";
 import { commandHint } from "../reading/find_run.ts";
+import { type OpenedRoot, openRoot } from "../reading/open_root.ts";
 import { counted, printableLine } from "../text/printable.ts";
 import { Screen } from "../text/screen.ts";
 import { COMMON_HELP, readArguments, type Verb } from "./arguments.ts";
@@ -48,7 +48,8 @@ problems that stay, as taffrail verify prints them.`,
     const dryRun = options["dry-run"] ?? false;
     const screen = new Screen(Deno.stdout);
     const outcome: Outcome = { repairs: [], remaining: [], refused: [] };
-    const runIds = await chosenRuns(root, operands);
+    await using runs = await openRoot(root);
+    const runIds = await chosenRuns({ root, runs }, operands);
     const others = operands.length === 0;
     using interrupts = new Interrupts();
     interrupts.listen((signal, isFirst) => {
@@ -56,7 +57,7 @@ problems that stay, as taffrail verify prints them.`,
       if (!isFirst) Deno.exit(interrupts.received!.exitCode);
       new Screen(Deno.stderr).line(`${signal}: finishing the run at hand; once more to leave it`);
     });
-    await repairAll(outcome, { root, runIds, others, dryRun, stop: interrupts.stop });
+    await repairAll(outcome, { root, runs, runIds, others, dryRun, stop: interrupts.stop });
     const { received } = interrupts;
     const ok = received === undefined && outcome.remaining.length === 0 &&
       outcome.refused.length === 0;
@@ -69,8 +70,7 @@ problems that stay, as taffrail verify prints them.`,
 /** Goes through the runs, and through what belongs to none; ends after the one at hand when `stop` aborts. */
 async function repairAll(
   outcome: Outcome,
-  { root, runIds, others, dryRun, stop }: {
-    root: string;
+  { root, runs, runIds, others, dryRun, stop }: OpenedRoot & {
     runIds: readonly string[];
     others: boolean;
     dryRun: boolean;
@@ -78,9 +78,9 @@ async function repairAll(
   },
 ): Promise<void> {
   for (const runId of withProgress("repairing", runIds)) {
-    const problems = await problemsOf(root, runId);
+    const problems = await problemsOf({ root, runs }, runId);
     if (problems.length > 0 && dryRun) plan(outcome, problems);
-    else if (problems.length > 0) await mend(outcome, { root, runId }, problems);
+    else if (problems.length > 0) await mend(outcome, { root, runs, runId }, problems);
     // A signal is only seen between two turns.
     await new Promise((resolve) => setTimeout(resolve));
     if (stop.aborted) break;
@@ -89,8 +89,8 @@ async function repairAll(
 }
 
 /** What is only to be known needs no repair, but for what can be brought up to the log. */
-async function problemsOf(root: string, runId: string): Promise<Problem[]> {
-  return (await inspectRun(root, runId)).filter((problem) => {
+async function problemsOf(opened: OpenedRoot, runId: string): Promise<Problem[]> {
+  return (await inspectRun(opened, runId)).filter((problem) => {
     return !isNote(problem) || problem.repair !== null;
   });
 }
@@ -109,12 +109,12 @@ const MOST_ROUNDS = 10;
 /** One run that cannot be mended does not keep the others from it. */
 async function mend(
   outcome: Outcome,
-  run: { root: string; runId: string },
+  run: OpenedRoot & { runId: string },
   problems: readonly Problem[],
 ): Promise<void> {
-  const { root, runId } = run;
+  const { root, runs, runId } = run;
   try {
-    if (await isLive(root, runId)) {
+    if (await runs.view(runId).holder() !== undefined) {
       const message = `it is at work: repair it when it has ended; ${
         commandHint("stop", { root, runId })
       } ends it`;
@@ -127,7 +127,7 @@ async function mend(
       const repairs = await mendRun(run, remaining);
       outcome.repairs.push(...repairs);
       if (repairs.length === 0) break;
-      remaining = await problemsOf(root, runId);
+      remaining = await problemsOf(run, runId);
     }
     outcome.remaining.push(...remaining);
   } catch (error) {

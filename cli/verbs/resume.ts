@@ -22,6 +22,7 @@ import { processLinesOf } from "../process/process_log.ts";
 import { HOLD_TIMEOUT_MS, isSuspended } from "../process/run_holder.ts";
 import { commandHint, findReadableRun } from "../reading/find_run.ts";
 import { isNewer, newerText, unusableBundle } from "../reading/open_capture.ts";
+import { openRoot } from "../reading/open_root.ts";
 import { programAbout } from "../reading/program_about.ts";
 import { displayOf, type RunDisplay } from "../reading/run_display.ts";
 import { readRunLog, type RunLog } from "../../run/engine/run_log.ts";
@@ -99,7 +100,8 @@ well and has not gone on with its run, the exit code is 1.`,
     } as const;
     const { root, json, options, operands } = readArguments("resume", args, kinds);
     const wanted = onlyOperand("resume", operands, "run");
-    const runId = await findReadableRun(root, wanted, (id) => mayBeOpen(root, id));
+    await using runs = await openRoot(root);
+    const runId = await findReadableRun({ root, runs }, wanted, (id) => mayBeOpen(root, id));
     const settings = {
       ofFlows: OF_FLOWS.filter((name) => options[name] !== undefined),
       root,
@@ -186,7 +188,7 @@ async function resumeRun(options: ResumeOptions): Promise<number> {
   refuseEnded(runId, log.fold.state().state);
   await refuseNewer(root, runId);
   const past = await readPast({ root, view: held.view, fold: log.fold });
-  const program = programAbout(root, runId);
+  const program = await programAbout(held.view);
   if (program?.command !== undefined) {
     const { resumeProgram } = await import("../engine/resume_program.ts");
     const { command } = program;
@@ -248,12 +250,12 @@ async function goOn(options: ResumeOptions, prepared: Prepared): Promise<number>
   const view = runs.view(runId);
   // Interrupted before it was gone on with, the run is as it was.
   const report = end === undefined
-    ? await readRunReport(root, runId)
+    ? await readRunReport({ root, view })
     : await reportOfEnd({ root, view, lastSeq }, end);
   if (report.state !== "Completed") {
     display.note(`go on with it: ${commandHint("resume", { root, runId })}`);
   }
-  display.runEnded(report);
+  await display.runEnded(report, view);
   return exitCodeOf(report, { flow, interrupts, display, end });
 }
 

@@ -1,4 +1,5 @@
 import { findReadableRun } from "../reading/find_run.ts";
+import { openRoot } from "../reading/open_root.ts";
 import { printOtherLog, printReport, printTails } from "../reading/print_report.ts";
 import { outcomeOf } from "../reading/run_outcome.ts";
 import { printReportJson, readRunReport, type RunReport } from "../reading/run_report.ts";
@@ -41,14 +42,16 @@ docs/format/command_json.md tells more.`,
 
   async run(args) {
     const { root, json, operands } = readArguments("show", args);
-    const runId = await findReadableRun(root, onlyOperand("show", operands, "run"));
+    await using runs = await openRoot(root);
+    const runId = await findReadableRun({ root, runs }, onlyOperand("show", operands, "run"));
+    const place = { root, view: runs.view(runId) };
     const screen = new Screen(Deno.stdout);
-    const summary = await summarizeRun(root, runId);
+    const summary = await summarizeRun({ root, runs }, runId);
     if (!json && "is_other_log" in summary) {
       printOtherLog(screen, summary, root);
       return 0;
     }
-    const report = { ...await readRunReport(root, runId), ...ofOtherLog(summary) };
+    const report = { ...await readRunReport(place), ...ofOtherLog(summary) };
     if (json) {
       printReportJson(screen, report);
       return 0;
@@ -57,8 +60,8 @@ docs/format/command_json.md tells more.`,
     const words = report.records === undefined
       ? undefined
       : (await import("../reading/program_words.ts")).programWords(root);
-    printReport(screen, report, root, words);
-    printTails(screen, report, root, words);
+    await printReport(screen, report, place, words);
+    await printTails(screen, report, place, { words, hints: true });
     return 0;
   },
 };

@@ -4,6 +4,7 @@ import type { StoppedOrphan } from "../engine/stop_orphan.ts";
 import { waitUntil } from "../process/end_processes.ts";
 import { findHolder } from "../process/run_holder.ts";
 import { findRun } from "../reading/find_run.ts";
+import { openRoot, type RunPlace } from "../reading/open_root.ts";
 import { endText, outcomeOf, reasonText } from "../reading/run_outcome.ts";
 import { type Listed, stateWordOf, summarizeRun } from "../reading/run_summary.ts";
 import { printableLine } from "../text/printable.ts";
@@ -60,13 +61,14 @@ aborted, orphan, other, unreadable.`,
     const { root, json, options, operands } = readArguments("stop", args, kinds);
     const timeoutMs = numberOption(options, "timeout", parseDurationOption) ?? DEFAULT_TIMEOUT_MS;
     const wanted = onlyOperand("stop", operands, "run");
-    const runId = await findRun(root, wanted, (id) => isLive(root, id));
+    await using runs = await openRoot(root);
+    const runId = await findRun({ root, runs }, wanted, (id) => isLive(root, id));
     const screen = new Screen(Deno.stdout);
     const report = (text: string) => json ? undefined : screen.line(text);
     const run = { root, runId };
     const sent = await stopRun(run, { timeoutMs, kill: options.kill ?? false, report });
     const live = await isLive(root, runId);
-    const wasOrphan = !live && stateWordOf(await summarizeRun(root, runId)) === "orphan";
+    const wasOrphan = !live && stateWordOf(await summarizeRun({ root, runs }, runId)) === "orphan";
     if (!live) {
       const { left, unrecorded } = await endLeft(run, { wasOrphan, timeoutMs, report });
       sent.left = left;
@@ -75,7 +77,7 @@ aborted, orphan, other, unreadable.`,
         new Screen(Deno.stderr).line(printableLine(problem));
       }
     }
-    const summary = await summarizeRun(root, runId);
+    const summary = await summarizeRun({ root, runs }, runId);
     const state = stateWordOf(summary);
     if (json) {
       screen.line(JSON.stringify({ run_id: runId, ...sent, is_live: live, state }));
@@ -83,6 +85,7 @@ aborted, orphan, other, unreadable.`,
       for (
         const line of await linesOf(summary, {
           root,
+          view: runs.view(runId),
           live,
           hadEnd: sent.pid === null && !wasOrphan,
           sent,
@@ -171,7 +174,7 @@ async function signalHolder(
 
 async function linesOf(
   run: Listed,
-  { root, live, hadEnd, sent }: { root: string; live: boolean; hadEnd: boolean; sent: Sent },
+  { root, view, live, hadEnd, sent }: RunPlace & { live: boolean; hadEnd: boolean; sent: Sent },
 ): Promise<string[]> {
   const { run_id: id } = run;
   const already = hadEnd ? " already" : "";
@@ -191,5 +194,5 @@ async function linesOf(
     return [`run ${id} ${endText(outcomeOf(run))}${already}: ${reason}`];
   }
   const { orphanLines } = await import("../reading/print_report.ts");
-  return [`run ${id} is not over:`, ...orphanLines({ root, runId: id })];
+  return [`run ${id} is not over:`, ...await orphanLines({ root, view })];
 }

@@ -1,4 +1,3 @@
-import { runPaths } from "../../_internal/root_layout.ts";
 import { reasonOf } from "../../_internal/text.ts";
 import { readTrace } from "../../trace/read_trace.ts";
 import { replayTrace, type TraceReplay, type TraceStepReplay } from "../../trace/replay_trace.ts";
@@ -9,6 +8,8 @@ import { givenFlow } from "../flow/read_flow.ts";
 import { Interrupts } from "../process/interrupts.ts";
 import { isFromMissingFile } from "../files.ts";
 import { findReadableRun } from "../reading/find_run.ts";
+import { documentPlace, openRoot } from "../reading/open_root.ts";
+import { readTraceOf } from "../reading/read_documents.ts";
 import { isNewer, newerText } from "../reading/open_capture.ts";
 import {
   columnWidth,
@@ -68,10 +69,10 @@ in the file, and with --replay { "ok", "replayed", "reached_end", "steps": [{
 
   async run(args) {
     const { root, json, options, operands } = readArguments("trace", args, OPTIONS);
-    const path = await findTrace(root, onlyOperand("trace", operands, "run or trace file"));
-    const trace = await readTrace(path).catch((cause) => {
-      throw new Error(explain(path, cause), { cause });
-    });
+    const { path, trace } = await openTrace(
+      root,
+      onlyOperand("trace", operands, "run or trace file"),
+    );
     if (options.chrome !== undefined) return await writeChrome(trace, options.chrome);
     if (options.replay) return await replay(trace, options, json);
     const screen = new Screen(Deno.stdout);
@@ -81,14 +82,35 @@ in the file, and with --replay { "ok", "replayed", "reached_end", "steps": [{
   },
 };
 
-async function findTrace(root: string, operand: string): Promise<string> {
-  if (/[/\\]|\.json$/.test(operand)) return operand;
-  return runPaths(root, await findReadableRun(root, operand)).trace;
+/** A trace, and where it is, to people. */
+interface OpenedTrace {
+  path: string;
+  trace: TraceEnvelope;
+}
+
+async function openTrace(root: string, operand: string): Promise<OpenedTrace> {
+  if (/[/\\]|\.json$/.test(operand)) {
+    const trace = await readTrace(operand).catch((cause) => {
+      throw new Error(explain(operand, cause), { cause });
+    });
+    return { path: operand, trace };
+  }
+  await using runs = await openRoot(root);
+  const runId = await findReadableRun({ root, runs }, operand);
+  const path = documentPlace({ root, runId }, "trace.json");
+  const trace = await readTraceOf({ root, view: runs.view(runId) }).catch((cause) => {
+    throw new Error(explain(path, cause), { cause });
+  });
+  if (trace === undefined) throw new Error(noTrace(path));
+  return { path, trace };
 }
 
 function explain(path: string, cause: unknown): string {
   if (isNewer(cause)) return newerText(cause);
-  if (!isFromMissingFile(cause)) return reasonOf(cause);
+  return isFromMissingFile(cause) ? noTrace(path) : reasonOf(cause);
+}
+
+function noTrace(path: string): string {
   return `Cannot show a trace: there is no ${path}; a run leaves one when something in it fails, ` +
     "or with --trace always, but not when its process was killed: taffrail show tells what it did";
 }

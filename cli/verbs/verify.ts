@@ -1,6 +1,7 @@
 import { chosenRuns, inspectRun, withProgress } from "../inspect/inspect_run.ts";
 import { inspectBeside } from "../inspect/inspect_store.ts";
 import { isNote, printProblems, type Problem } from "../inspect/problem.ts";
+import { openRoot } from "../reading/open_root.ts";
 import { counted } from "../text/printable.ts";
 import { Screen } from "../text/screen.ts";
 import { COMMON_HELP, readArguments, type Verb } from "./arguments.ts";
@@ -33,10 +34,12 @@ for what belongs to no run.`,
   async run(args) {
     const { root, json, operands } = readArguments("verify", args);
     const screen = new Screen(Deno.stdout);
-    const runIds = await chosenRuns(root, operands);
+    await using runs = await openRoot(root);
+    const opened = { root, runs };
+    const runIds = await chosenRuns(opened, operands);
     const found: Problem[] = [];
     for (const runId of withProgress("verifying", runIds)) {
-      found.push(...await inspectRun(root, runId));
+      found.push(...await inspectRun(opened, runId));
     }
     if (operands.length === 0) found.push(...await inspectBeside(root, runIds));
     const [problems, notes] = [found.filter((one) => !isNote(one)), found.filter(isNote)];
@@ -46,9 +49,9 @@ for what belongs to no run.`,
       return ok ? 0 : 1;
     }
     printProblems(screen, found);
-    const runs = counted(runIds.length, "run");
+    const count = counted(runIds.length, "run");
     const what = ok ? "nothing is wrong" : `${counted(problems.length, "problem")} found`;
-    screen.line(`${screen.mark(ok)} ${runs} in ${root}: ${what}`);
+    screen.line(`${screen.mark(ok)} ${count} in ${root}: ${what}`);
     return ok ? 0 : 1;
   },
 };

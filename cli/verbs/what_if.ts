@@ -22,10 +22,10 @@ import type { Duration } from "../../supervisor/types.ts";
 import { UsageError } from "../exit_codes.ts";
 import { type Flow, nodesById } from "../flow/flow.ts";
 import { flowOfRecord, readFlowRecord } from "../flow/flow_record.ts";
+import { openRoot, type RunPlace } from "../reading/open_root.ts";
 import { damageText, openCapture, type OpenedCapture } from "../reading/open_capture.ts";
 import { changeText, unknownText } from "../reading/what_if_words.ts";
 import { columnWidth, printableLine } from "../text/printable.ts";
-import { isLive } from "../../eventlog/runs_directory.ts";
 import { Screen } from "../text/screen.ts";
 import {
   formatDuration,
@@ -73,13 +73,15 @@ Exit codes: 0 it could be said, 1 it could not, or the journal is damaged.
     const { root, json, options, operands } = readArguments("what-if", args, kinds);
     const operand = onlyOperand("what-if", operands, "run or capture file");
     const constraints = constraintsIn(options as Partial<Record<string, string>>);
-    const source = await openCapture(root, operand);
-    const report = await ask(source, root, constraints);
+    await using runs = await openRoot(root);
+    const source = await openCapture({ root, runs }, operand);
+    const view = source.runId === undefined ? undefined : runs.view(source.runId);
+    const report = await ask(source, view && { root, view }, constraints);
     const screen = new Screen(Deno.stdout);
     const numbering = attemptsOf(source.bundle);
     if (json) screen.line(JSON.stringify(documentOf(source, report, numbering)));
     else {
-      if (source.runId !== undefined && await isLive(root, source.runId)) {
+      if (view !== undefined && await view.holder() !== undefined) {
         screen.line("the run is still at work: this is about what has ended so far");
       }
       print(screen, source, { report, numbering });
@@ -110,11 +112,11 @@ function constraintsIn(options: Partial<Record<string, string>>): Partial<Constr
 }
 
 async function ask(
-  { bundle, name, runId }: OpenedCapture,
-  root: string,
+  { bundle, name }: OpenedCapture,
+  place: RunPlace | undefined,
   constraints: Partial<Constraints>,
 ): Promise<WhatIfReport> {
-  const record = runId === undefined ? undefined : await readFlowRecord(root, runId);
+  const record = place && await readFlowRecord(place);
   const flow = record && flowOfRecord(record);
   try {
     return await whatIf(bundle, {

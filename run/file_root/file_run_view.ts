@@ -14,26 +14,28 @@ import { parseOpener, readOwnerSync } from "../../_internal/lock.ts";
 import { join } from "../../_internal/path.ts";
 import {
   type AttemptFile,
+  MAX_RUN_FILE_BYTES,
   outputPath,
   type RunPaths,
   runPaths,
+  runtimeDirectory,
 } from "../../_internal/root_layout.ts";
 import { viewRun } from "../../eventlog/file_event_log.ts";
-import { peekRun, type RunPeek } from "../../eventlog/read_run.ts";
+import { followRun, peekRun, type RunPeek } from "../../eventlog/read_run.ts";
 import type { RunEvent } from "../../eventlog/run_event.ts";
 import { isLive } from "../../eventlog/runs_directory.ts";
-import type { EventLog, EventPage, ReadOptions } from "../../eventlog/types.ts";
+import type { EventPage, ReadOptions } from "../../eventlog/types.ts";
 import type {
   OutputChunk,
   OutputRange,
   OutputRef,
   RunDocument,
+  RunEvents,
   RunHolder,
   RunStream,
   RunView,
 } from "../types.ts";
 import { asRunError, isMissingFile, missingError } from "../run_error.ts";
-import { parseOutputTimes } from "./output_times.ts";
 
 /** Where a document of a run is. */
 export function documentPath(paths: RunPaths, name: RunDocument): string {
@@ -60,18 +62,25 @@ const BLOCK_BYTES = 256 * 1024;
 /** Reads one run. */
 export class FileRunView implements RunView {
   readonly runId: string;
-  readonly events: Pick<EventLog<RunEvent>, "read" | "follow" | "lastSeq">;
   readonly #root: string;
   readonly #paths: RunPaths;
+  #events: RunEvents | undefined;
 
   constructor(root: string, runId: string) {
     this.runId = runId;
     this.#root = root;
     this.#paths = runPaths(root, runId);
-    const events = viewRun(root, runId);
-    this.events = {
+  }
+
+  get events(): RunEvents {
+    return this.#events ??= this.#viewEvents();
+  }
+
+  #viewEvents(): RunEvents {
+    const events = viewRun(this.#root, this.runId);
+    return {
       read: (options) => this.#orMissing(() => events.read(options)),
-      follow: (options) => events.follow(options),
+      follow: (options) => followRun(this.#root, this.runId, options),
       lastSeq: () => this.#orMissing(() => events.lastSeq()),
     };
   }
@@ -117,9 +126,23 @@ export class FileRunView implements RunView {
     }
   }
 
+  lastLine(stream: RunStream): Promise<unknown> {
+    return this.#orMissing(() => ifThere(() => readLastLine(streamPath(this.#paths, stream))));
+  }
+
+  get journal(): string {
+    return this.#paths.journal;
+  }
+
+  has(name: RunDocument): Promise<boolean> {
+    const path = documentPath(this.#paths, name);
+    return this.#orMissing(() => lookAtSync(denoFilePort, path) !== undefined);
+  }
+
   document(name: RunDocument): Promise<Uint8Array | undefined> {
     const path = documentPath(this.#paths, name);
-    return this.#orMissing(() => ifThere(() => readFileSync(denoFilePort, path)));
+    const most = name === "run.json" ? MAX_RUN_FILE_BYTES : undefined;
+    return this.#orMissing(() => ifThere(() => readFileSync(denoFilePort, path, most)));
   }
 
   output(of: OutputRef, range?: OutputRange): Promise<Uint8Array | undefined> {
@@ -128,14 +151,19 @@ export class FileRunView implements RunView {
 
   times(of: { nodeId: string; attempt: number }): Promise<OutputChunk[] | undefined> {
     const path = this.#pathOf({ ...of, stream: "times" });
-    return this.#orMissing(() => {
+    return this.#orMissing(async () => {
+      // Few ask for it.
+      const { parseOutputTimes } = await import("./output_times.ts");
       const bytes = ifThere(() => readFileSync(denoFilePort, path));
       return bytes && parseOutputTimes(bytes);
     });
   }
 
   size(): Promise<number> {
-    return this.#orMissing(() => sizeBelow(denoFilePort, this.#paths.directory));
+    return this.#orMissing(() => {
+      return sizeBelow(denoFilePort, this.#paths.directory) +
+        sizeBelow(denoFilePort, runtimeDirectory(this.#root, this.runId));
+    });
   }
 
   #pathOf(of: AttemptFile): string {
@@ -184,6 +212,22 @@ function readHolder(path: string): RunHolder {
   }
 }
 
+/** More than a line takes that was not made by somebody for this. */
+const LAST_LINE_BYTES = 64 * 1024;
+
+function readLastLine(path: string): unknown {
+  const tail = withFileSync(denoFilePort, { path, read: true }, (file) => {
+    const size = sizeOf(file);
+    // It may begin within a character.
+    return new TextDecoder().decode(readRangeSync(file, Math.max(0, size - LAST_LINE_BYTES), size));
+  });
+  try {
+    return JSON.parse(tail.trimEnd().split("\n").at(-1)!);
+  } catch {
+    return undefined;
+  }
+}
+
 function readPart(path: string, range: OutputRange | undefined): Uint8Array {
   return withFileSync(denoFilePort, { path, read: true }, (file) => {
     const size = sizeOf(file);
@@ -195,12 +239,17 @@ function readPart(path: string, range: OutputRange | undefined): Uint8Array {
   });
 }
 
-/** What the files below a folder take together. Those that are removed meanwhile take nothing. */
+/** What the files below a folder take together. What is removed meanwhile, or cannot be looked at, takes nothing. */
 function sizeBelow(port: FilePort, directory: string): number {
   let size = 0;
-  for (const { name, isDirectory } of port.readDirSync(directory)) {
-    const path = join(directory, name);
-    size += isDirectory ? sizeBelow(port, path) : lookAtSync(port, path)?.size ?? 0;
+  try {
+    for (const { name, isDirectory } of port.readDirSync(directory)) {
+      const path = join(directory, name);
+      size += isDirectory ? sizeBelow(port, path) : lookAtSync(port, path)?.size ?? 0;
+    }
+  } catch (error) {
+    // That is no missing file: the message says which permission to give.
+    if (error instanceof Deno.errors.NotCapable) throw error;
   }
   return size;
 }

@@ -1,4 +1,6 @@
 import { listRuns, readRunSync, type RunEvent } from "../../eventlog/mod.ts";
+import { openFileRoot } from "../../run/mod.ts";
+import type { RunView } from "../../run/types.ts";
 import { isThere } from "../_util/files.ts";
 
 /** What a test looks at in an event, whatever its type. */
@@ -36,6 +38,11 @@ export async function writeFlow(
 ): Promise<string> {
   await Deno.writeTextFile(`${directory}/flow.json`, shellFlow(commands));
   return "flow.json";
+}
+
+/** A run of a directory, to be read. */
+export function placeOf(root: string, runId: string): { root: string; view: RunView } {
+  return { root, view: openFileRoot(root).view(runId) };
 }
 
 /** The only run below a root. */

@@ -1,5 +1,6 @@
 import { assertEquals, assertRejects } from "@std/assert";
 import { findRun } from "../../cli/reading/find_run.ts";
+import { openFileRoot } from "../../run/mod.ts";
 import { newRunId, openEventLog } from "../../eventlog/mod.ts";
 import { withTempDir } from "../_util/temp.ts";
 import { taffrail } from "./_command.ts";
@@ -17,8 +18,9 @@ async function makeNext(root: string, name: string): Promise<string> {
 
 Deno.test("- and latest are the newest run, whatever it is called", async () => {
   await withTempDir(async (root) => {
+    const runs = openFileRoot(root);
     for (const wanted of ["-", "latest"]) {
-      await assertRejects(() => findRun(root, wanted), Error, `${root} has no runs`);
+      await assertRejects(() => findRun({ root, runs }, wanted), Error, `${root} has no runs`);
     }
     await makeNext(root, "zebra");
     const newest = await makeNext(root, "ant");
@@ -26,28 +28,30 @@ Deno.test("- and latest are the newest run, whatever it is called", async () => 
     const began = { id: "1", ts: "2025-06-01T00:00:00Z", type: "pipe.started", pipe: "old" };
     await make(root, "unlike-others", [{ ...began, run_id: "unlike-others" }]);
     for (const wanted of ["-", "latest"]) {
-      assertEquals(await findRun(root, wanted), newest);
+      assertEquals(await findRun({ root, runs }, wanted), newest);
       // Whatever became of it: nobody goes on with an older run by mistake.
-      assertEquals(await findRun(root, wanted, () => false), newest);
+      assertEquals(await findRun({ root, runs }, wanted, () => false), newest);
     }
     await make(root, "a-log", [{ n: 1 }]);
-    assertEquals(await findRun(root, "-"), "a-log");
+    assertEquals(await findRun({ root, runs }, "-"), "a-log");
   });
 });
 
 Deno.test("latest is the run or the flow that is called so, where there is one", async () => {
   await withTempDir(async (root) => {
+    const runs = openFileRoot(root);
     const first = await makeNext(root, "latest");
     const other = await makeNext(root, "other");
-    assertEquals(await findRun(root, "latest"), first);
-    assertEquals(await findRun(root, "-"), other);
+    assertEquals(await findRun({ root, runs }, "latest"), first);
+    assertEquals(await findRun({ root, runs }, "-"), other);
     await make(root, "latest");
-    assertEquals(await findRun(root, "latest"), "latest");
+    assertEquals(await findRun({ root, runs }, "latest"), "latest");
   });
   await withTempDir(async (root) => {
+    const runs = openFileRoot(root);
     await makeNext(root, "latest-build");
     const other = await makeNext(root, "other");
-    assertEquals(await findRun(root, "latest"), other);
+    assertEquals(await findRun({ root, runs }, "latest"), other);
   });
 });
 

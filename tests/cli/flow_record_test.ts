@@ -1,3 +1,4 @@
+import { placeOf } from "./_runs.ts";
 import { assertEquals, assertRejects } from "@std/assert";
 import { DEFAULT_CONSTRAINTS, type Flow, makeFlow, makeNode } from "../../cli/flow/flow.ts";
 import {
@@ -22,12 +23,13 @@ const RETRY = { maxRetries: 3, delayMs: 2000, factor: 2, maxDelayMs: 60_000, not
 async function record(directory: string, flow: Flow): Promise<FlowRecord> {
   await Deno.mkdir(`${directory}/runs/r`, { recursive: true });
   await writeFlowRecord({ root: directory, runId: "r" }, flow);
-  return (await readFlowRecord(directory, "r"))!;
+  return (await readFlowRecord(placeOf(directory, "r")))!;
 }
 
 Deno.test("the flow of a run is kept without the values of its variables", async () => {
   await withTempDir(async (directory) => {
-    assertEquals(await readFlowRecord(directory, "r"), undefined);
+    await Deno.mkdir(`${directory}/runs/r`, { recursive: true });
+    assertEquals(await readFlowRecord(placeOf(directory, "r")), undefined);
     const { nodes, ...kept } = await record(directory, FLOW);
     assertEquals(kept.path, "/work/flow.json");
     assertEquals(nodes[1], {
@@ -130,9 +132,17 @@ Deno.test("a flow of another format, and what is none, is refused", async () => 
     const text = await Deno.readTextFile(path);
     for (const wrong of ["", "{}", text.slice(0, 50)]) {
       await Deno.writeTextFile(path, wrong);
-      await assertRejects(() => readFlowRecord(directory, "r"), Error, "it is no flow of a run");
+      await assertRejects(
+        () => readFlowRecord(placeOf(directory, "r")),
+        Error,
+        "it is no flow of a run",
+      );
     }
     await Deno.writeTextFile(path, text.replace('"format": 1', '"format": 2'));
-    await assertRejects(() => readFlowRecord(directory, "r"), Error, "use a newer taffrail");
+    await assertRejects(
+      () => readFlowRecord(placeOf(directory, "r")),
+      Error,
+      "use a newer taffrail",
+    );
   });
 });

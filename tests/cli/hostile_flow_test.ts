@@ -1,3 +1,4 @@
+import { placeOf } from "./_runs.ts";
 import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { UsageError } from "../../cli/exit_codes.ts";
 import { makeFlow, makeNode } from "../../cli/flow/flow.ts";
@@ -201,7 +202,7 @@ Deno.test("a flow.json with something else in any place is refused with the plac
     for (const place of pathsIn(whole)) {
       for (const by of [null, undefined, 1, -1, 1.5, "", "../../x", [], [null], {}, { a: null }]) {
         await Deno.writeTextFile(path, JSON.stringify(replaced(whole, place, by)) ?? "");
-        await readFlowRecord(root, "r").then((record) => {
+        await readFlowRecord(placeOf(root, "r")).then((record) => {
           assertEquals(record?.nodes.every(({ id }) => /^\w+$/.test(id)), true, `${place}`);
         }, (error) => {
           assert(error instanceof FlowRecordError, `${place}: ${error}`);
@@ -243,7 +244,7 @@ Deno.test("what is wrong in a flow.json is named", () =>
     ];
     for (const [value, says] of cases) {
       await Deno.writeTextFile(path, JSON.stringify(value));
-      await assertRejects(() => readFlowRecord(root, "r"), FlowRecordError, says);
+      await assertRejects(() => readFlowRecord(placeOf(root, "r")), FlowRecordError, says);
     }
     const texts: [string | Uint8Array<ArrayBuffer>, string][] = [
       ["", "line 1, column 1: a value is missing"],
@@ -254,7 +255,7 @@ Deno.test("what is wrong in a flow.json is named", () =>
     for (const [text, says] of texts) {
       if (typeof text === "string") await Deno.writeTextFile(path, text);
       else await Deno.writeFile(path, text);
-      await assertRejects(() => readFlowRecord(root, "r"), FlowRecordError, says);
+      await assertRejects(() => readFlowRecord(placeOf(root, "r")), FlowRecordError, says);
     }
   }));
 

@@ -3,7 +3,7 @@ import { assertEquals, assertStringIncludes } from "@std/assert";
 import { readFlowRecord } from "../../cli/flow/flow_record.ts";
 import { withTempDir } from "../_util/temp.ts";
 import { HAS_SIGNALS, startTaffrail, taffrail } from "./_command.ts";
-import { onlyRun } from "./_runs.ts";
+import { onlyRun, placeOf } from "./_runs.ts";
 
 function test(name: string, body: (cwd: string) => Promise<void>): void {
   Deno.test({ name, ignore: !HAS_SIGNALS, fn: () => withTempDir(body) });
@@ -40,7 +40,7 @@ test("a task that was cut off and has changed is told, and runs as it is now", a
   );
   assertStringIncludes(stdout, "\nslow#2 | TWO --loud\n");
   assertEquals(await Deno.readTextFile(`${cwd}/order`), "generated\n");
-  const record = await readFlowRecord(`${cwd}/.taffrail`, runId);
+  const record = await readFlowRecord(placeOf(`${cwd}/.taffrail`, runId));
   const node = record?.nodes.find(({ id }) => id === "slow");
   assertEquals(
     [node?.task, node?.task_text, node?.task_file],

@@ -4,7 +4,7 @@ import { Screen } from "../../cli/text/screen.ts";
 import { openEventLogSync } from "../../eventlog/mod.ts";
 import { withTempDir } from "../_util/temp.ts";
 import { taffrail } from "./_command.ts";
-import { onlyRun, writeFlow } from "./_runs.ts";
+import { onlyRun, placeOf, writeFlow } from "./_runs.ts";
 
 const ROOT = ".taffrail";
 
@@ -74,7 +74,10 @@ Deno.test("taffrail show prints the nodes of a large run without holding them, a
     const { writeSync } = Deno.stdout;
     try {
       Deno.stdout.writeSync = (bytes) => writes.push(bytes.length) && bytes.length;
-      printReportJson(new Screen(Deno.stdout), await readRunReport(`${cwd}/${ROOT}`, "large"));
+      printReportJson(
+        new Screen(Deno.stdout),
+        await readRunReport(placeOf(`${cwd}/${ROOT}`, "large")),
+      );
     } finally {
       Deno.stdout.writeSync = writeSync;
     }

@@ -1,0 +1,81 @@
+/** How a root is opened that was named on the command line, and how its runs are gone through. */
+import { runPaths, schemeOf } from "../../_internal/root_layout.ts";
+import { openFileRoot } from "../../run/file_root/file_root.ts";
+import { documentPath } from "../../run/file_root/file_run_view.ts";
+import type {
+  ListOptions,
+  RunDocument,
+  RunListing,
+  RunsRoot,
+  RunStream,
+  RunView,
+} from "../../run/types.ts";
+
+/** A root that is open, and what people call it. */
+export interface OpenedRoot {
+  /** What it was named: the path of a directory, or a URL without its password. */
+  readonly root: string;
+  readonly runs: RunsRoot;
+}
+
+/** A run that is read, and what people call its root. */
+export interface RunPlace {
+  /** What the root was named. */
+  readonly root: string;
+  readonly view: RunView;
+}
+
+/** Opens the runs of a root. */
+export function openRoot(name: string): Promise<RunsRoot> {
+  return Promise.try(() => openFileRoot(name));
+}
+
+/** Whether a root is a directory: then its files can be looked at, and messages name them. */
+export function isOfFiles(root: string): boolean {
+  return schemeOf(root) === undefined;
+}
+
+/** Where a document of a run is, to people: its path, or its name with that of the run. */
+export function documentPlace(
+  { root, runId }: { root: string; runId: string },
+  name: RunDocument,
+): string {
+  return isOfFiles(root)
+    ? documentPath(runPaths(root, runId), name)
+    : `${name} of ${runId} in ${root}`;
+}
+
+/** Whether there is a line of a stream, damaged or not. */
+export async function hasLines(view: RunView, stream: RunStream): Promise<boolean> {
+  const { events, gaps } = await view.lines(stream, { limit: 1 });
+  return events.length + gaps.length > 0;
+}
+
+const MOST_IN_PAGE = 10_000;
+
+/** All runs that are asked for, page by page. */
+export async function* listPages(
+  runs: RunsRoot,
+  options: Omit<ListOptions, "after" | "limit">,
+): AsyncGenerator<RunListing[], void> {
+  let after: string | undefined;
+  do {
+    const page = await runs.list({
+      ...options,
+      limit: MOST_IN_PAGE,
+      ...(after !== undefined && { after }),
+    });
+    yield page.runs;
+    after = page.next;
+  } while (after !== undefined);
+}
+
+/** The ids of all runs that begin so, in their order. */
+export async function listRunIds(runs: RunsRoot, prefix?: string): Promise<string[]> {
+  const ids: string[] = [];
+  const options = { fields: [], ...(prefix !== undefined && { prefix }) };
+  for await (const page of listPages(runs, options)) {
+    for (const { runId } of page) ids.push(runId);
+  }
+  return ids;
+}
