@@ -31,8 +31,11 @@ export const MODULES = ["supervisor", "capture", "eventlog", "trace", "store"];
 /** Where the library itself connects the modules. */
 export const COMPOSITION = "run";
 
+/** Where it records on PostgreSQL what `run/` otherwise records in files. */
+export const DATABASE = "postgres";
+
 /** The folders that make up the library. */
-export const LIBRARY = [...MODULES, COMPOSITION, "_internal"];
+export const LIBRARY = [...MODULES, COMPOSITION, DATABASE, "_internal"];
 
 /** The folder of the command. */
 export const COMMAND = "cli";

@@ -2,6 +2,7 @@ import { definitionsOf } from "../_exports.ts";
 import {
   COMMAND,
   COMPOSITION,
+  DATABASE,
   folderOf,
   LIBRARY,
   type Project,
@@ -12,14 +13,14 @@ import type { Problem } from "../_problem.ts";
 import type { Import, Source } from "../_source.ts";
 
 /**
- * Rule 2, second half: `run/` and `cli/` import of the modules what their users can import too, but
+ * Rule 2, second half: `run/`, `postgres/` and `cli/` import of the modules what their users can import too, but
  * from the file that defines it, because every file that a `mod.ts` loads besides costs time at each
- * start. Only a `types.ts`, which costs nothing, may pass on what others define. The command may also
- * use all of `run/` and `_internal/`, with which it is published.
+ * start. Only a `types.ts`, which costs nothing, may pass on what others define. `postgres/`
+ * may also use all of `run/`, and the command all of both.
  */
 export function checkCompositions(project: Project): Problem[] {
   const problems: Problem[] = [];
-  for (const source of sourcesIn(project, [COMPOSITION, COMMAND])) {
+  for (const source of sourcesIn(project, [COMPOSITION, DATABASE, COMMAND])) {
     for (const found of source.imports) {
       const target = resolveImport(project, source.path, found.specifier);
       const messages = target === null
@@ -40,7 +41,8 @@ function problemAt({ path }: Source, { line }: Import, message: string): Problem
 function isOpenTo(folder: string, target: string): boolean {
   const other = folderOf(target);
   if (other === folder || other === "_internal") return true;
-  return folder === COMMAND && other === COMPOSITION;
+  if (folder === COMMAND) return other === COMPOSITION || other === DATABASE;
+  return folder === DATABASE && other === COMPOSITION;
 }
 
 function adviseOnAssertions(specifier: string): string[] {

@@ -1,5 +1,6 @@
 import {
   COMPOSITION,
+  DATABASE,
   folderOf,
   MODULES,
   type Project,
@@ -24,7 +25,7 @@ export function checkModules(project: Project): Problem[] {
 
 function isOtherModule(path: string, target: string): boolean {
   const folder = folderOf(target);
-  return [...MODULES, COMPOSITION].includes(folder) && folder !== folderOf(path);
+  return [...MODULES, COMPOSITION, DATABASE].includes(folder) && folder !== folderOf(path);
 }
 
 function adviseOnValue(target: string): string {

@@ -39,4 +39,6 @@ export const SHORT_FILES: Readonly<Record<string, string>> = {
     "Loads the formats of capture and trace, which verbs do not need that look at a run.",
   "cli/reading/labelled_output.ts":
     "Loaded only where labelled lines are wanted, so that no other run pays for it.",
+  "cli/postgres/postgres_driver.ts":
+    "All that is loaded of others for a root on PostgreSQL: one file of what is published.",
 };

@@ -40,6 +40,7 @@ export function chosenRoot(option: string | undefined): string | undefined {
 /** `by`: how the root was chosen. */
 function checkRoot(root: string, by: string): void {
   if (root === "") throw new UsageError(`Cannot use ${by}: it is empty; name a directory`);
+  if (isPostgres(root)) return refusePassword(root, by);
   try {
     refuseUrl(root);
   } catch (cause) {
@@ -48,6 +49,25 @@ function checkRoot(root: string, by: string): void {
   if (lookIfAllowed(root)?.isDirectory === false) {
     throw new UsageError(`Cannot use ${by} ${root}: it is a file; name a directory`);
   }
+}
+
+/** Whether a root is a database. */
+export function isPostgres(root: string): boolean {
+  return /^\s*postgres(?:ql)?:\/\//i.test(root);
+}
+
+/**
+ * Refuses the URL of a database with a password in it: all users of a machine see the arguments of its processes,
+ * and a root is recorded and given to commands. `by`: how the root was chosen.
+ */
+export function refusePassword(url: string, by: string): void {
+  // A password may have any characters where somebody forgot to encode them, so this is not particular.
+  const hasPassword = /:\/\/[^]*:[^]*@/.test(url) || /[?&](?:ssl)?password=/i.test(url);
+  if (!hasPassword) return;
+  throw new UsageError(
+    `Cannot use ${by}: its URL has a password, which others can see; leave that out, and set PGPASSWORD, ` +
+      "or write it into ~/.pgpass or the file that PGPASSFILE names (an @ behind a colon is written %40)",
+  );
 }
 
 /** What may not be looked at counts as missing: it is left to those who use it, and they say why not. */

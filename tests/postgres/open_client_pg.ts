@@ -1,0 +1,76 @@
+/** What the command takes from a URL and the environment on its way to a real server, and what it says. */
+import { assertEquals, assertMatch, assertRejects } from "@std/assert";
+import { openPostgresClient } from "../../cli/postgres/open_client.ts";
+import { withTempDir } from "../_util/temp.ts";
+import { AUTHORITY } from "./_certificates.ts";
+import { PASSWORD, startStrictServer } from "./_strict_server.ts";
+
+/** Runs `use` with these variables alone of those that say something about databases. */
+async function withVariables(
+  variables: Record<string, string>,
+  use: () => Promise<void>,
+): Promise<void> {
+  const before = Deno.env.toObject();
+  const names = Object.keys(before).filter((name) => name.startsWith("PG"));
+  for (const name of names) Deno.env.delete(name);
+  for (const [name, value] of Object.entries(variables)) Deno.env.set(name, value);
+  try {
+    await use();
+  } finally {
+    for (const name of Object.keys(variables)) Deno.env.delete(name);
+    for (const [name, value] of Object.entries(before)) Deno.env.set(name, value);
+  }
+}
+
+Deno.test("the environment has passwords and certificates, and each failure is one line with its remedy", async () => {
+  await using server = await startStrictServer();
+  const { port, folder } = server.place;
+  await withTempDir(async (home) => {
+    const authority = `${home}/ca.pem`;
+    await Deno.writeTextFile(authority, AUTHORITY);
+    const passwords = `localhost:${port}:*:ada:${PASSWORD}\n`;
+    await Deno.writeTextFile(`${home}/.pgpass`, passwords, { mode: 0o600 });
+    await Deno.writeTextFile(`${home}/open`, passwords);
+    await Deno.chmod(`${home}/open`, 0o644);
+    const tls = `?sslmode=verify-full&sslrootcert=${encodeURIComponent(authority)}`;
+    const at = (host: string) => `postgres://ada@${host}:${port}/postgres`;
+    const HERE = at("localhost");
+    const without = { HOME: "/nowhere" };
+    const TABLE: [url: string, variables: Record<string, string>, ends: string | RegExp][] = [
+      [HERE + tls, { HOME: home }, "ok"],
+      [HERE + tls, { ...without, PGPASSWORD: PASSWORD }, "ok"],
+      [HERE, { HOME: home, PGSSLMODE: "verify-full", PGSSLROOTCERT: authority }, "ok"],
+      [`postgres:///postgres?host=${folder}&port=${port}&user=postgres`, without, "ok"],
+      [HERE + tls, { ...without, PGPASSWORD: "wrong" }, /: the password of ada is wrong, .*; corr/],
+      [HERE + tls, without, /: the server asks for the password of ada, .*; set PGPASSWORD, or/],
+      [HERE + tls, { PGPASSFILE: `${home}/open` }, /: Cannot use .*\/open: others .* chmod 600$/],
+      [at("127.0.0.1") + tls, { HOME: home }, /: the server asks for the password/],
+      [HERE, { HOME: home }, /: no pg_hba.conf entry .*; let this user in by a line/],
+      [
+        HERE + "?sslmode=verify-full",
+        without,
+        /of an authority that is not trusted .*; name the f/,
+      ],
+      [
+        `postgres://postgres@localhost:${port}/none`,
+        without,
+        /: there is no database none; make it, as by createdb --owner postgres none/,
+      ],
+      [`postgres://ada@localhost:1/x`, without, /: no server listens at localhost:1; start it/],
+      [`postgres:///x?host=/nowhere`, without, /: no server has a socket in \/nowhere; start it/],
+      [`postgres://ada@no.such.invalid/x`, without, /: the host no.such.invalid is not known; is/],
+    ];
+    for (const [url, variables, ends] of TABLE) {
+      await withVariables(variables, async () => {
+        const client = await openPostgresClient(url);
+        assertEquals(client.name.includes(home), false);
+        if (ends === "ok") return await (await client.connect()).close();
+        const error = await assertRejects(() => client.connect(), Error);
+        assertMatch(error.message, ends as RegExp);
+        assertEquals(error.message.split("\n").length, 1);
+        assertEquals(error.message.startsWith(`Cannot connect to ${client.name}: `), true);
+        assertEquals(Deno.inspect(error, { depth: 9, showHidden: true }).includes(PASSWORD), false);
+      });
+    }
+  });
+});
