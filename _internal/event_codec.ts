@@ -207,6 +207,41 @@ function decodeAnyLines<E>(
   return decoded;
 }
 
+/** The events and gaps of lines that are in no file: their texts, or the bytes of those that are no text. */
+export function decodeTexts<E>(
+  lines: readonly (string | Uint8Array)[],
+  options: { firstSeq: number; schema?: StandardSchema<E> | undefined },
+): { events: Stored<E>[]; gaps: Gap[] } {
+  const events: Stored<E>[] = [];
+  const gaps: Gap[] = [];
+  for (const [index, line] of lines.entries()) {
+    const seq = options.firstSeq + index;
+    const event = typeof line === "string" ? goodEvent<E>(line, options.schema) : undefined;
+    if (event !== undefined) {
+      events.push({ seq, event });
+      continue;
+    }
+    const bytes = typeof line === "string" ? encodeUtf8(line) : line;
+    const verdict = judgeLine({ bytes, byteLength: bytes.length }, options.schema);
+    if ("reason" in verdict) gaps.push({ seq, reason: verdict.reason, message: verdict.message });
+    if (verdict.event !== undefined) events.push({ seq, event: verdict.event });
+  }
+  return { events, gaps };
+}
+
+/** The event of a line in which all is well. */
+function goodEvent<E>(line: string, schema: StandardSchema<E> | undefined): E | undefined {
+  try {
+    const event = JSON.parse(line);
+    if (!isObject(event) || !hasSurelyKeptMembers(event)) return undefined;
+    if (schema === undefined) return event as E;
+    const result = validate(event, schema);
+    return result.issues === undefined ? result.value : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
 /** What a line is; `before` is the line before, where that is at hand. */
 export function judgeLine<E>(
   { bytes, byteLength, before }: Pick<Line, "bytes" | "byteLength"> & {

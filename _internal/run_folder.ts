@@ -73,7 +73,7 @@ function lockTimeoutError(path: string): RunFolderError {
 }
 
 /** The format of a run's folder that this version reads and writes. */
-const RUN_FORMAT = 1;
+export const RUN_FORMAT = 1;
 
 /** `run.json`, written once when a run's folder is made. */
 export interface RunFile {

@@ -1,8 +1,11 @@
 /**
- * Runs on PostgreSQL, for what is to be recorded and gone on with from more than one machine.
+ * Runs recorded in a PostgreSQL database, to be seen and gone on with from more than one machine:
+ * {@linkcode openPostgresRoot} gives the same `RunsRoot` as a directory does, and {@linkcode migratePostgres}
+ * makes its schema.
  *
  * @module
  */
+export type * from "./types.ts";
 export {
   postgresClient,
   type PostgresModules,
@@ -16,10 +19,11 @@ export type {
   ServerAddress,
   SocketModules,
 } from "./postgres_socket.ts";
-export type {
-  PostgresClient,
-  PostgresConnection,
-  PostgresListener,
-  PostgresRow,
-  PostgresValue,
-} from "./types.ts";
+export { openPostgresRoot, type OpenPostgresRootOptions } from "./open_postgres_root.ts";
+export {
+  type MigratedPostgres,
+  migratePostgres,
+  type MigratePostgresOptions,
+} from "./migrate_postgres.ts";
+export { openPostgresLog, type OpenPostgresLogOptions } from "./open_postgres_log.ts";
+export type { RunsRoot } from "../run/types.ts";

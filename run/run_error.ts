@@ -12,6 +12,7 @@ import { EventLogError } from "../eventlog/event_log_error.ts";
  * - `exists`: there is one of this id already
  * - `format`: a newer version wrote it, or its `run.json` is unreadable
  * - `lost`: this process does not hold it any more, or what it wrote was moved away
+ * - `rewound`: what was acknowledged is gone, as its database came back without its last moments
  * - `damaged`: what was recorded is not what it was
  * - `sync`: it is unknown what is on disk
  * - `io`: the file system refused; the `cause` says why
@@ -25,6 +26,7 @@ export type RunErrorKind =
   | "exists"
   | "format"
   | "lost"
+  | "rewound"
   | "damaged"
   | "sync"
   | "io"

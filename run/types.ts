@@ -221,7 +221,7 @@ export interface RunView {
   /** The last line of a stream; undefined where it has none, or that is damaged. Nothing else is read. */
   lastLine(stream: RunStream): Promise<unknown>;
   /** Its capture journal, for the functions of `capture` that read one. */
-  readonly journal: string | AsyncIterable<Uint8Array | { unreadable: string }>;
+  readonly journal: string | AsyncIterable<string | Uint8Array | { unreadable: string }>;
   /** Whether it has a document. */
   has(name: RunDocument): Promise<boolean>;
   /** A document; undefined when it has none of that name. */

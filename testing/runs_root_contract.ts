@@ -250,7 +250,8 @@ async function followsEvents({ open }: RootUse): Promise<void> {
 async function keepsDocuments({ open }: RootUse): Promise<void> {
   await using root = await open();
   await using held = await root.create({ about: ABOUT });
-  const view = (await open()).view(held.view.runId);
+  await using other = await open();
+  const view = other.view(held.view.runId);
   for (const name of ["flow.json", "capture.json", "trace.json"] as const) {
     assertEquals(await view.document(name), undefined);
     await held.putDocument(name, Uint8Array.of(1, 2, 3));
@@ -270,7 +271,8 @@ async function keepsDocuments({ open }: RootUse): Promise<void> {
 async function replacesDocumentsAsAWhole({ open }: RootUse, rounds: number): Promise<void> {
   await using root = await open();
   await using held = await root.create({ about: ABOUT });
-  const view = (await open()).view(held.view.runId);
+  await using other = await open();
+  const view = other.view(held.view.runId);
   // An even number of them: a byte tells whether its round is even.
   const put = (round: number) =>
     held.putDocument("flow.json", new Uint8Array(round % 2 === 0 ? 300_000 : 17).fill(round % 250));

@@ -36,7 +36,8 @@ async function keep(
 async function keepsOutputs({ open }: RootUse): Promise<void> {
   await using root = await open();
   await using held = await root.create({ about: ABOUT });
-  const view = (await open()).view(held.view.runId);
+  await using other = await open();
+  const view = other.view(held.view.runId);
   const texts = { out: "é one", err: "two\n", result: '{"three":3}' };
   for (const [stream, text] of Object.entries(texts) as [OutputRef["stream"], string][]) {
     const of = { ...OUT, stream };

@@ -1,6 +1,7 @@
 import ts from "typescript";
 import {
   COMPOSITION,
+  DATABASE,
   folderOf,
   MODULES,
   type Project,
@@ -25,7 +26,9 @@ function findModuleImports(project: Project, source: Source): Problem[] {
   const problems: Problem[] = [];
   for (const { specifier, line } of source.imports) {
     const target = resolveImport(project, source.path, specifier);
-    if (target === null || ![...MODULES, COMPOSITION].includes(folderOf(target))) continue;
+    if (target === null || ![...MODULES, COMPOSITION, DATABASE].includes(folderOf(target))) {
+      continue;
+    }
     const message = `Imports a module, "${target}" (rule 2): ` +
       "_internal/ stands below the modules, so move what is shared into it";
     problems.push({ path: source.path, line, message });

@@ -37,6 +37,11 @@ export const SHORT_FILES: Readonly<Record<string, string>> = {
     "What tells the run of a program from that of a flow: verbs that show little load no more of it.",
   "cli/reading/read_documents.ts":
     "Loads the formats of capture and trace, which verbs do not need that look at a run.",
+  "postgres/check_database.ts":
+    "What opening a root asks of a database: opening loads nothing of how the schema is made.",
+  "postgres/schema/rights.ts":
+    "Who may do what in the schema: who looks after that finds it by this name.",
+  "postgres/schema/schema.ts": "How the parts of the schema are made one: each of them is a room.",
   "cli/reading/labelled_output.ts":
     "Loaded only where labelled lines are wanted, so that no other run pays for it.",
   "cli/postgres/postgres_driver.ts":

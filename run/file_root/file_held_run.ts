@@ -16,8 +16,7 @@ import type { HeldRun, OutputRef, OutputSink, RunDocument, RunLines, RunView } f
 import { asRunError, runError } from "../run_error.ts";
 import { documentPath } from "./file_run_view.ts";
 import { LineStream } from "./line_stream.ts";
-import { FileOutputSink } from "./output_sink.ts";
-import { OutputTimes } from "./output_times.ts";
+import { FileOutputSink, OutputTimes } from "./output_sink.ts";
 import type { StoreFollower } from "./store_follower.ts";
 import { OutputFolder, type SyncedFolder } from "./folders.ts";
 

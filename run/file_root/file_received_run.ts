@@ -44,7 +44,7 @@ import type {
 import { asRunError, runError } from "../run_error.ts";
 import { documentPath, streamPath } from "./file_run_view.ts";
 import { OutputFolder, SyncedFolder } from "./folders.ts";
-import { OutputTimes } from "./output_times.ts";
+import { OutputTimes } from "./output_sink.ts";
 
 /** Where a run is received, and under which id. */
 interface Place {

@@ -4,7 +4,7 @@
  * operations of a test.
  */
 import { makeDirectoriesSync } from "../../_internal/directories.ts";
-import { checkString, checkTypes, defined } from "../../_internal/errors.ts";
+import { checkString, defined } from "../../_internal/errors.ts";
 import { denoFilePort, type FilePort, lookAtSync } from "../../_internal/file_port.ts";
 import { absoluteRoot, checkRunId, type RunPaths, runPaths } from "../../_internal/root_layout.ts";
 import { parseRunFile } from "../../_internal/run_folder.ts";
@@ -17,20 +17,17 @@ import type {
   ListingField,
   ListOptions,
   ReceivedRun,
-  RunAbout,
   RunListing,
   RunsRoot,
   RunView,
 } from "../types.ts";
+import { checkListOptions, type CreateOptions } from "../root_arguments.ts";
 import { asRunError, missingError } from "../run_error.ts";
 import { FileRunView } from "./file_run_view.ts";
 import type { RunsWriter } from "./runs_writer.ts";
 
 /** How long to wait for others that append to a file. */
 const LOCK_TIMEOUT_MS = 5000;
-const DEFAULT_LIMIT = 100;
-const MAX_LIMIT = 10_000;
-const USUAL_FIELDS = ["created", "holder", "ends"] as const;
 
 /**
  * Opens a directory of runs: what the `taffrail` command records into. Nothing is made before the first run
@@ -82,31 +79,19 @@ class FileRoot implements RunsRoot {
   }
 
   async list(options: ListOptions = {}): Promise<{ runs: RunListing[]; next?: string }> {
-    const types = { prefix: "string?", after: "string?", limit: "number?" } as const;
-    checkTypes(options, {
-      ...types,
-      newestFirst: "boolean?",
-      runIds: "object?",
-      fields: "object?",
-    });
-    const { prefix = "", after, limit = DEFAULT_LIMIT, newestFirst = false } = options;
-    const wanted = options.runIds && new Set(options.runIds);
-    if (!Number.isSafeInteger(limit) || limit < 1 || limit > MAX_LIMIT) {
-      throw new RangeError(`Cannot list ${limit} runs: limit must be from 1 to ${MAX_LIMIT}`);
-    }
+    const { prefix, after, limit, newestFirst, runIds, fields } = checkListOptions(options);
     const all = await this.#attempt("", () => listRuns(this.name));
     const way = newestFirst ? -1 : 1;
     const ids = (newestFirst ? all.toReversed() : all).filter((runId) => {
       const isBehind = after === undefined || compareBytes(runId, after) * way > 0;
-      return runId.startsWith(prefix) && isBehind && wanted?.has(runId) !== false;
+      return runId.startsWith(prefix) && isBehind && runIds?.has(runId) !== false;
     });
     const page = ids.slice(0, limit);
-    const fields = new Set(options.fields ?? USUAL_FIELDS);
     const runs = await Promise.all(page.map((runId) => this.#listing(runId, fields)));
     return { runs, ...(ids.length > limit && { next: page.at(-1)! }) };
   }
 
-  async create(options: { about: RunAbout; runId?: string } & HoldOptions): Promise<HeldRun> {
+  async create(options: CreateOptions): Promise<HeldRun> {
     return await (await this.#writing()).create(options);
   }
 

@@ -153,7 +153,7 @@ export class FileRunView implements RunView {
     const path = this.#pathOf({ ...of, stream: "times" });
     return this.#orMissing(async () => {
       // Few ask for it.
-      const { parseOutputTimes } = await import("./output_times.ts");
+      const { parseOutputTimes } = await import("../outputs.ts");
       const bytes = ifThere(() => readFileSync(denoFilePort, path));
       return bytes && parseOutputTimes(bytes);
     });

@@ -7,14 +7,12 @@
  *    by its `op`, and two that send it at the same time append behind what they have read, or not at all.
  */
 import { type AppendFailure, AppendFile } from "../../_internal/append_file.ts";
-import { checkObject, checkString, isObject } from "../../_internal/errors.ts";
 import { type FilePort, runSteps } from "../../_internal/file_port.ts";
-import { MAX_LINE_BYTES } from "../../_internal/json_lines.ts";
 import { lockBesidePath, runPaths } from "../../_internal/root_layout.ts";
-import { encodeUtf8, reasonOf } from "../../_internal/text.ts";
-import { refuseLoss, stringifyVisiting } from "../../_internal/visit_json.ts";
+import { reasonOf } from "../../_internal/text.ts";
 import { viewRun } from "../../eventlog/file_event_log.ts";
 import type { InboxMessage } from "../types.ts";
+import { encodeMessage } from "../root_arguments.ts";
 import { runError } from "../run_error.ts";
 
 const PAGE = 10_000;
@@ -90,23 +88,4 @@ async function readOps(root: string, runId: string): Promise<{ lines: number; op
     if (!hasMore) return { lines, ops };
     after = next;
   }
-}
-
-function encodeMessage(message: InboxMessage): string {
-  checkString(checkObject(message, "message").op, "message.op");
-  if (!isObject(message) || message.op === "") {
-    throw new TypeError("Cannot leave a message without an op: give it one that no other has");
-  }
-  let text: string | undefined;
-  try {
-    text = stringifyVisiting(message, refuseLoss);
-  } catch (cause) {
-    throw runError("not-json", `Cannot leave a message: ${reasonOf(cause)}`, { cause });
-  }
-  const { length } = encodeUtf8(text!);
-  if (length > MAX_LINE_BYTES) {
-    const problem = `Cannot leave a message of ${length} bytes: ${MAX_LINE_BYTES} is the most`;
-    throw runError("too-large", problem, { details: { expected: MAX_LINE_BYTES, actual: length } });
-  }
-  return text!;
 }

@@ -3,7 +3,7 @@
  * that the power can be cut between any two operations of a test.
  */
 import { sweepTempsSync } from "../../_internal/atomic_replace.ts";
-import { checkObject, checkOneOf, checkTypes, defined } from "../../_internal/errors.ts";
+import { checkObject, defined } from "../../_internal/errors.ts";
 import {
   type FilePort,
   lookAtSync,
@@ -14,7 +14,6 @@ import {
 import { linePiecesSync, linesOf } from "../../_internal/json_lines.ts";
 import {
   checkRunId,
-  checkRunName,
   isReplacedRunFile,
   MAX_RUN_FILE_BYTES,
   type RunPaths,
@@ -30,14 +29,18 @@ import {
   rememberNewRun,
 } from "../../_internal/run_folder.ts";
 import { decodeManyLines, decodeUtf8, NEWLINE } from "../../_internal/text.ts";
-import type { HeldRun, HoldOptions, InboxMessage, RunAbout, RunView } from "../types.ts";
+import type { HeldRun, HoldOptions, InboxMessage, RunView } from "../types.ts";
+import {
+  checkCreateOptions,
+  checkHoldOptions,
+  type CreateOptions,
+  HOLD_TIMEOUT_MS,
+} from "../root_arguments.ts";
 import { asRunError, missingError, runError } from "../run_error.ts";
 import { FileHeldRun } from "./file_held_run.ts";
 import { SyncedFolder } from "./folders.ts";
 import { StoreFollower } from "./store_follower.ts";
 
-/** How long to wait for whoever holds a run: longer than anybody who only looks whether it is held. */
-const HOLD_TIMEOUT_MS = 500;
 /** How long to wait for others that append to a file. */
 const LOCK_TIMEOUT_MS = 5000;
 
@@ -65,13 +68,9 @@ export class RunsWriter {
   }
 
   /** Begins a run and holds it. */
-  async create(options: { about: RunAbout; runId?: string } & HoldOptions): Promise<HeldRun> {
-    checkTypes(options, { about: "object", runId: "string?", timeoutMs: "number?" });
+  async create(options: CreateOptions): Promise<HeldRun> {
+    checkCreateOptions(options);
     const { about, runId: chosen } = options;
-    checkTypes(about, { name: "string", cwd: "string?", command: "object?", version: "string?" });
-    checkDurability(options);
-    if (chosen === undefined) checkRunName(about.name);
-    else checkRunId(chosen);
     const runId = chosen ?? await this.#newRunId(about.name);
     return await this.#attempt(runId, async () => {
       const paths = runPaths(this.#root, runId);
@@ -90,9 +89,7 @@ export class RunsWriter {
 
   /** Holds a run that is there. */
   async hold(runId: string, options: HoldOptions = {}): Promise<HeldRun> {
-    checkRunId(runId);
-    checkTypes(options, { timeoutMs: "number?" });
-    checkDurability(options);
+    checkHoldOptions(runId, options);
     return await this.#attempt(runId, async () => {
       const paths = runPaths(this.#root, runId);
       refuseLinksSync(this.#port, [runsDirectory(this.#root), ...Object.values(paths)]);
@@ -218,10 +215,6 @@ export class RunsWriter {
       throw asRunError(error, { runId, path: this.#root });
     }
   }
-}
-
-function checkDurability({ durability }: HoldOptions): void {
-  if (durability !== undefined) checkOneOf(durability, "durability", ["os", "disk"]);
 }
 
 const BLOCK_BYTES = 256 * 1024;

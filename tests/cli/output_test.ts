@@ -1,6 +1,6 @@
 import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { openFileRoot } from "../../run/file_root/file_root.ts";
-import { ByteRing } from "../../run/file_root/output_sink.ts";
+import { ByteRing } from "../../run/outputs.ts";
 import { Random } from "../_util/random.ts";
 import { longCount, seed, withTempDir } from "../_util/temp.ts";
 import { taffrail } from "./_command.ts";

@@ -1,0 +1,223 @@
+/**
+ * A run of a root on PostgreSQL that this process alone writes. What is always true:
+ *
+ * 1. **Lines are appended in the order of the calls**, one append at a time: see `appender.ts`.
+ * 2. **A barrier waits until the lock is known to be held**: while the session is away nothing new begins.
+ * 3. **What is sent by a former holder is refused** by the server, by its token, and then this process knows
+ *    that the run is lost.
+ */
+import { checkInteger, checkString } from "../_internal/errors.ts";
+import { runError } from "../run/run_error.ts";
+import type {
+  HeldRun,
+  OutputRef,
+  OutputSink,
+  RunDocument,
+  RunLines,
+  RunView,
+} from "../run/types.ts";
+import { Appender, type Floor, type Part, type StreamLetter, STREAMS } from "./appender.ts";
+import { askAgain, type Link } from "./link.ts";
+import { PostgresOutputSink, PostgresOutputTimes, type PutPiece } from "./output_pieces.ts";
+import { asRootError } from "./postgres_error.ts";
+import type { Holding, Session } from "./session.ts";
+
+/** What a {@linkcode PostgresHeldRun} is made of. */
+export interface HeldRunParts {
+  view: RunView;
+  /** The root, as it is called. */
+  root: string;
+  link: Link;
+  session: Session;
+  holding: Holding;
+  floors: Map<StreamLetter, Floor>;
+  durability: "os" | "disk";
+  onClosed: (held: PostgresHeldRun) => void;
+}
+
+/** The streams that the holder appends to. */
+const OWN_STREAMS = ["capture", "events", "processes"] as const;
+
+/** A held run. */
+export class PostgresHeldRun implements HeldRun {
+  readonly view: RunView;
+  readonly token: bigint;
+  readonly #parts: HeldRunParts;
+  readonly #appender: Appender;
+  /** The times of the attempts whose outputs are open. */
+  readonly #times = new Map<string, PostgresOutputTimes>();
+  readonly #open = new Set<OutputSink>();
+  /** Whether others are being woken, and whether they are to be once more. */
+  #waking: "once" | "again" | undefined;
+  #closing: Promise<void> | undefined;
+
+  constructor(parts: HeldRunParts) {
+    const { view, holding, link, root, floors } = parts;
+    this.view = view;
+    this.token = holding.token;
+    this.#parts = parts;
+    this.#appender = new Appender({
+      ...{ link, root, floors, token: holding.token, runNo: holding.runNo, runId: view.runId },
+      signal: holding.lost,
+      onAppended: (streams) => {
+        if (streams.has(STREAMS.events)) void this.#wakeOthers();
+      },
+      onRefused: (error) => holding.lose(asRootError(error, this.#where)),
+    });
+  }
+
+  get lost(): AbortSignal {
+    return this.#parts.holding.lost;
+  }
+
+  /** Takes note of what the server has said by itself. */
+  takeNotice(code: string): void {
+    this.#appender.takeNotice(code);
+  }
+
+  async append(lines: RunLines): Promise<void> {
+    this.#checkHeld();
+    const parts: Part[] = [];
+    for (const name of OWN_STREAMS) {
+      const texts = lines[name];
+      if (texts === undefined || texts.length === 0) continue;
+      refuseNewlines(texts);
+      parts.push({ stream: STREAMS[name], lines: [...texts] });
+    }
+    if (parts.length === 0) return;
+    await this.#attempt(() => {
+      return this.#appender.append(parts, { waits: this.#parts.durability === "disk" });
+    });
+  }
+
+  async barrier(options: { of?: readonly (typeof OWN_STREAMS)[number][] } = {}): Promise<void> {
+    this.#checkHeld();
+    if (options.of?.length === 0) return;
+    const { holding } = this.#parts;
+    await this.#attempt(async () => {
+      await this.#appender.append([], { waits: true });
+      await holding.confirmed();
+    });
+  }
+
+  async putDocument(name: RunDocument, bytes: Uint8Array | undefined): Promise<void> {
+    this.#checkHeld();
+    const { runNo } = this.#parts.holding;
+    await this.#write(
+      "select taffrail.put_document_1($1::bigint, $2::bigint, $3, $4::bytea) as done",
+      [runNo, String(this.token), name, bytes ?? null],
+    );
+  }
+
+  openOutput(of: OutputRef, { maxBytes }: { maxBytes: number }): OutputSink {
+    this.#checkHeld();
+    checkString(of.nodeId, "of.nodeId");
+    checkInteger(of.attempt, "of.attempt");
+    checkInteger(maxBytes, "maxBytes");
+    const times = of.stream === "result" ? undefined : this.#timesOf(of).use();
+    const onClosed = (closed: OutputSink) => this.#open.delete(closed);
+    const sink = new PostgresOutputSink(of, { maxBytes, times, put: this.#putPiece, onClosed });
+    this.#open.add(sink);
+    return sink;
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.#closing ??= this.#close();
+  }
+
+  async #close(): Promise<void> {
+    const { session, holding, onClosed } = this.#parts;
+    // Whoever has an output still has told nobody of it.
+    await Promise.allSettled([...this.#open].map((sink) => sink.close()));
+    await this.#appender.idle();
+    try {
+      await session.release(holding);
+    } catch (error) {
+      throw asRootError(error, this.#where);
+    } finally {
+      onClosed(this);
+    }
+  }
+
+  #timesOf({ nodeId, attempt }: OutputRef): PostgresOutputTimes {
+    const key = `${attempt} ${nodeId}`;
+    let times = this.#times.get(key);
+    if (times === undefined) {
+      const onRelease = () => void this.#times.delete(key);
+      times = new PostgresOutputTimes({ nodeId, attempt }, { put: this.#putPiece, onRelease });
+      this.#times.set(key, times);
+    }
+    return times;
+  }
+
+  readonly #putPiece: PutPiece = async (
+    { nodeId, attempt, stream },
+    { number, bytes, waits },
+  ) => {
+    const { runNo } = this.#parts.holding;
+    const place = [runNo, String(this.token), nodeId, attempt, stream, number];
+    await this.#write(
+      "select taffrail.put_output_1($1::bigint, $2::bigint, $3, $4::int, $5, $6::int, $7::bytea, " +
+        "$8::boolean) as done",
+      [...place, bytes, waits],
+    );
+  };
+
+  /** Writes what may be written twice. */
+  async #write(text: string, values: Parameters<Link["query"]>[1]): Promise<void> {
+    const { link, holding } = this.#parts;
+    await this.#attempt(async () => {
+      const [row] = await askAgain(() => link.query(text, values), { signal: holding.lost });
+      if (row?.done === true) return;
+      holding.lose("another process holds it");
+      throw holding.lost.reason;
+    });
+  }
+
+  /** Tells whoever follows that there is something to read: one at a time, as each costs a commit. */
+  async #wakeOthers(): Promise<void> {
+    if (this.#waking !== undefined) {
+      this.#waking = "again";
+      return;
+    }
+    const { link, holding } = this.#parts;
+    do {
+      this.#waking = "once";
+      // Whoever is not woken looks by himself.
+      await link.query("select taffrail.wake_1($1::bigint)", [holding.runNo]).catch(() => {});
+    } while (this.#isWokenAgain);
+    this.#waking = undefined;
+  }
+
+  get #isWokenAgain(): boolean {
+    return this.#waking === "again";
+  }
+
+  #checkHeld(): void {
+    const { runId } = this.view;
+    this.lost.throwIfAborted();
+    if (this.#closing === undefined) return;
+    throw runError("lost", `Cannot write the run ${runId}: it is not held any more`, {
+      details: { runId },
+    });
+  }
+
+  async #attempt(operation: () => Promise<unknown>): Promise<void> {
+    try {
+      await operation();
+    } catch (error) {
+      throw asRootError(error, this.#where);
+    }
+  }
+
+  get #where(): { root: string; runId: string } {
+    return { root: this.#parts.root, runId: this.view.runId };
+  }
+}
+
+/** A line with a newline would be two. */
+function refuseNewlines(texts: readonly string[]): void {
+  for (const text of texts) {
+    if (text.includes("\n")) throw new TypeError("Cannot append a line that has a newline in it");
+  }
+}
