@@ -1,23 +1,21 @@
 import { assert, assertEquals, assertFalse, assertRejects } from "@std/assert";
 import type { Cursor, EventLog, Gap, Stored } from "../eventlog/types.ts";
-import type { ContractOptions, ContractTest } from "./types.ts";
+import { serverRules } from "./event_log_server.ts";
+import type {
+  ContractEvent,
+  ContractOptions,
+  ContractTest,
+  OpenLog,
+  ServerFaults,
+} from "./types.ts";
 
-/** The events of the suite. */
-export interface ContractEvent {
-  /** A number. */
-  n: number;
-  /** Any text. */
-  text?: string;
-}
-
-/** Opens one log, empty at first, any number of times; each handle is closed by who opened it. */
-export type OpenLog = () => Promise<EventLog<ContractEvent>>;
-
-/** Provides a new, empty log while `use` runs. */
-export type ProvideLog = (use: (open: OpenLog) => Promise<void>) => Promise<void>;
+/** Provides a new, empty log while `use` runs, and what its server can be made to do, where it has one. */
+export type ProvideLog = (
+  use: (open: OpenLog, server?: ServerFaults) => Promise<void>,
+) => Promise<void>;
 
 /** What a rule is checked with. */
-type Check = (open: OpenLog, rounds: number) => Promise<void>;
+type Check = (open: OpenLog, rounds: number, server?: ServerFaults) => Promise<void>;
 
 const ROUNDS = 20;
 
@@ -26,7 +24,7 @@ const ROUNDS = 20;
  * in the order in which they build on each other.
  *
  * @param provide Provides a new, empty log for each test.
- * @param options How often what needs luck to fail is tried.
+ * @param options How often what needs luck to fail is tried, and whether a server keeps the log.
  * @returns The tests.
  *
  * @example Usage
@@ -48,9 +46,13 @@ export function eventLogContract(
   provide: ProvideLog,
   options: ContractOptions = {},
 ): ContractTest[] {
-  const { rounds = ROUNDS } = options;
-  return RULES.map(([name, check]) => {
-    return { name, fn: () => provide((open) => check(open, rounds)) };
+  const { rounds = ROUNDS, server = false } = options;
+  const rules: readonly (readonly [name: string, check: Check])[] = [
+    ...RULES,
+    ...(server ? serverRules : []),
+  ];
+  return rules.map(([name, check]) => {
+    return { name, fn: () => provide((open, faults) => check(open, rounds, faults)) };
   });
 }
 

@@ -17,11 +17,6 @@
  * @module
  */
 export type * from "./types.ts";
-export {
-  type ContractEvent,
-  eventLogContract,
-  type OpenLog,
-  type ProvideLog,
-} from "./event_log_contract.ts";
+export { eventLogContract, type ProvideLog } from "./event_log_contract.ts";
 export { type ProvideRoot, runsRootContract } from "./runs_root_contract.ts";
 export { holdUntilKilled, type RootUse } from "./runs_root_use.ts";

@@ -8,6 +8,7 @@ import type { ContractOptions, ContractTest } from "./types.ts";
 import { holdingRules } from "./runs_root_holding.ts";
 import { outputRules } from "./runs_root_outputs.ts";
 import { receivingRules } from "./runs_root_receiving.ts";
+import { serverRules } from "./runs_root_server.ts";
 import {
   eventText,
   idsOf,
@@ -29,7 +30,7 @@ const ROUNDS = 20;
  * @param provide Provides a new, empty root for each test: how to open it, which is done several times for
  * one root, and a command that holds a run of it, to be killed. Its program calls
  * {@linkcode holdUntilKilled}.
- * @param options How often what needs luck to fail is tried.
+ * @param options How often what needs luck to fail is tried, and whether a server keeps the root.
  * @returns The tests.
  *
  * @example Usage
@@ -51,8 +52,15 @@ export function runsRootContract(
   provide: ProvideRoot,
   options: ContractOptions = {},
 ): ContractTest[] {
-  const { rounds = ROUNDS } = options;
-  return [...RULES, ...outputRules, ...receivingRules, ...holdingRules].map(([name, check]) => {
+  const { rounds = ROUNDS, server = false } = options;
+  const rules = [
+    ...RULES,
+    ...outputRules,
+    ...receivingRules,
+    ...holdingRules,
+    ...(server ? serverRules : []),
+  ];
+  return rules.map(([name, check]) => {
     return { name, fn: () => provide((root) => check(root, rounds)) };
   });
 }

@@ -1,7 +1,14 @@
 /** The rules of holding a run: alone, until it is given up or the holder dies, and never again after that. */
 import { assert, assertEquals } from "@std/assert";
 import type { HeldRun } from "../run/types.ts";
-import { eventText, kindOf, numbersIn, type RootCheck, type RootUse } from "./runs_root_use.ts";
+import {
+  eventText,
+  HolderProcess,
+  kindOf,
+  numbersIn,
+  type RootCheck,
+  type RootUse,
+} from "./runs_root_use.ts";
 
 const ABOUT = { name: "demo" };
 
@@ -87,49 +94,24 @@ async function refusesAll(held: HeldRun): Promise<void> {
   for (const call of calls) assertEquals(await kindOf(call), "lost");
 }
 
-async function isFreeWhenItsHolderDies({ open, holder }: RootUse): Promise<void> {
-  await using root = await open();
+async function isFreeWhenItsHolderDies(use: RootUse): Promise<void> {
+  await using root = await use.open();
   const { view, [Symbol.asyncDispose]: giveUp } = await create(root);
   await giveUp();
-  const [program = "", ...args] = holder(view.runId);
-  const child = new Deno.Command(program, {
-    args,
-    stdin: "piped",
-    stdout: "piped",
-    stderr: "inherit",
-  }).spawn();
-  try {
-    const reader = child.stdout.getReader();
-    const { value } = await reader.read();
-    assert(value !== undefined, "the holder ended before it held the run");
-    const token = BigInt(new TextDecoder().decode(value).trim());
-    assertEquals((await view.holder())?.pid ?? child.pid, child.pid);
-    assertEquals(await kindOf(() => root.hold(view.runId)), "live");
-    assertEquals(await kindOf(() => root.remove(view.runId)), "live");
-    child.kill("SIGKILL");
-    await child.status;
-    assertEquals((await reader.read()).done, true);
-    await using held = await root.hold(view.runId, { timeoutMs: 60_000 });
-    assert(held.token > token, `${held.token} behind ${token}`);
-    assertEquals(await numbersIn(view, "capture"), [1, 2]);
-    assertEquals(await numbersIn(view, "processes"), [child.pid]);
-    assertEquals(await view.events.lastSeq(), 1);
-    await held.append({ capture: ['{"n":3}'] });
-    assertEquals(await numbersIn(view, "capture"), [1, 2, 3]);
-  } finally {
-    await child.stdin.close().catch(() => {});
-    end(child);
-    await child.status;
-  }
-}
-
-/** Kills a process that may have ended. */
-function end(child: Deno.ChildProcess): void {
-  try {
-    child.kill("SIGKILL");
-  } catch (error) {
-    if (!(error instanceof TypeError)) throw error;
-  }
+  await using holder = new HolderProcess(use, view.runId);
+  const token = await holder.token();
+  assertEquals((await view.holder())?.pid ?? holder.pid, holder.pid);
+  assertEquals(await kindOf(() => root.hold(view.runId)), "live");
+  assertEquals(await kindOf(() => root.remove(view.runId)), "live");
+  holder.kill("SIGKILL");
+  assertEquals(await holder.line(), undefined);
+  await using held = await root.hold(view.runId, { timeoutMs: 60_000 });
+  assert(held.token > token, `${held.token} behind ${token}`);
+  assertEquals(await numbersIn(view, "capture"), [1, 2]);
+  assertEquals(await numbersIn(view, "processes"), [holder.pid]);
+  assertEquals(await view.events.lastSeq(), 1);
+  await held.append({ capture: ['{"n":3}'] });
+  assertEquals(await numbersIn(view, "capture"), [1, 2, 3]);
 }
 
 /** The rules of holding. */

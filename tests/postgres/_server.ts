@@ -87,6 +87,16 @@ export class PostgresServer {
     return text.split("\n").filter((line) => line.includes(` ${database} `)).join("\n");
   }
 
+  /** Runs `use`; if that fails, prints the server's log, of a database or of everything. */
+  async orLog<T>(use: () => Promise<T>, database?: string): Promise<T> {
+    try {
+      return await use();
+    } catch (error) {
+      printLog(await this.log(database));
+      throw error;
+    }
+  }
+
   /**
    * Runs `use` with a new database, and removes that afterwards. If `use` fails, the server's log of it is
    * printed.
@@ -95,10 +105,7 @@ export class PostgresServer {
     const name = `test_${crypto.randomUUID().slice(0, 13).replace("-", "_")}`;
     await this.sql(`create database ${name}`);
     try {
-      return await use({ name, url: this.url(name) });
-    } catch (error) {
-      printLog(await this.log(name));
-      throw error;
+      return await this.orLog(() => use({ name, url: this.url(name) }), name);
     } finally {
       await this.sql(`drop database ${name} with (force)`);
     }
@@ -107,12 +114,12 @@ export class PostgresServer {
 
 /** A server that is the caller's alone. */
 export class OwnServer extends PostgresServer implements AsyncDisposable {
-  readonly #watcher: Deno.ChildProcess;
+  readonly #attendant: Attendant;
 
   /** Use {@linkcode startServer} or {@linkcode startStandby}. */
-  constructor(place: ServerPlace, watcher: Deno.ChildProcess) {
+  constructor(place: ServerPlace, attendant: Attendant) {
     super(place);
-    this.#watcher = watcher;
+    this.#attendant = attendant;
   }
 
   /** Starts it; resolves when it takes connections. */
@@ -156,8 +163,7 @@ export class OwnServer extends PostgresServer implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.#watcher.stdin.close();
-    await this.#watcher.status;
+    await this.#attendant[Symbol.asyncDispose]();
   }
 }
 
@@ -203,8 +209,8 @@ async function startIn(
   }
   const { bin } = installation;
   const folder = await makeFolder();
-  const server = (port: number) => new OwnServer({ bin, folder, port }, watcher);
-  const watcher = watch(bin, folder);
+  const server = (port: number) => new OwnServer({ bin, folder, port }, attendant);
+  const attendant = attend(SERVER, [bin, folder]);
   try {
     await run(asServerUser(makeData(bin, `${folder}/data`)), folder);
     for (let attempt = 1;; attempt++) {
@@ -234,7 +240,7 @@ function onOff(value: boolean): string {
 }
 
 /** A folder that the server's user can reach and owns: below a private `TMPDIR` of root nobody else can. */
-async function makeFolder(): Promise<string> {
+export async function makeFolder(): Promise<string> {
   const prefix = "taffrail-test-postgres-";
   if (!IS_ROOT) return await Deno.realPath(await Deno.makeTempDir({ prefix }));
   const folder = await Deno.makeTempDir({ dir: "/tmp", prefix });
@@ -242,22 +248,38 @@ async function makeFolder(): Promise<string> {
   return folder;
 }
 
-/** Ends the server and removes its folder when the pipe to it closes, by whatever. */
-const WATCHER = `trap '' INT TERM HUP
-cat >/dev/null
+/** Ends the server and removes its folder when its input ends. */
+const SERVER = `cat >/dev/null
 "$1/pg_ctl" -D "$2/data" -s -m immediate -w stop >/dev/null 2>&1
 cd / && rm -rf "$2"`;
 
-function watch(bin: string, folder: string): Deno.ChildProcess {
-  const [program = "", ...args] = asServerUser(["sh", "-c", WATCHER, "watcher", bin, folder]);
-  return new Deno.Command(program, { args, stdin: "piped", stdout: "null", stderr: "null" })
-    .spawn();
+/** A shell that clears up when this process disposes of it, or is gone. */
+export class Attendant implements AsyncDisposable {
+  readonly #child: Deno.ChildProcess;
+
+  constructor(child: Deno.ChildProcess) {
+    this.#child = child;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#child.stdin.close();
+    await this.#child.status;
+  }
+}
+
+/** Starts a shell, as the user of the servers, with a script that ends when its input does. */
+export function attend(script: string, args: readonly string[]): Attendant {
+  const shell = ["sh", "-c", `trap '' INT TERM HUP\n${script}`, "attendant", ...args];
+  const [program = "", ...rest] = asServerUser(shell);
+  const options = { args: rest, stdin: "piped", stdout: "null", stderr: "null" } as const;
+  return new Attendant(new Deno.Command(program, options).spawn());
 }
 
 /** Below the ports that the system gives to whoever connects, so that none is taken by chance. */
 const PORTS = { first: 12_000, count: 18_000 };
 
-function freePort(): number {
+/** A port where nobody listens. */
+export function freePort(): number {
   for (;;) {
     const port = PORTS.first + Math.floor(Math.random() * PORTS.count);
     if (isFree(port)) return port;
