@@ -1,9 +1,17 @@
 import { checkObject } from "../_internal/errors.ts";
+import { reasonOf } from "../_internal/text.ts";
 import { runError } from "../run/run_error.ts";
 import { checkDatabase, SCHEMA_VERSION } from "./check_database.ts";
-import { asRootError } from "./postgres_error.ts";
+import { asRootError, codeOf } from "./postgres_error.ts";
 import { MAKE_SCHEMA } from "./schema/schema.ts";
 import type { PostgresClient, PostgresConnection } from "./types.ts";
+
+const INSUFFICIENT_PRIVILEGE = "42501";
+/** What to do where a role cannot be given rights, by the SQLSTATE. */
+const REMEDIES: Readonly<Record<string, string>> = {
+  "42704": "create role … login makes one",
+  [INSUFFICIENT_PRIVILEGE]: "let the owner of the schema do that",
+};
 
 /** Options of {@linkcode migratePostgres}. */
 export interface MigratePostgresOptions {
@@ -55,7 +63,7 @@ export async function migratePostgres(
     const connection = await client.connect();
     try {
       const before = await checkDatabase(connection, client.name);
-      await connection.query(MAKE_SCHEMA);
+      await make(connection, client.name);
       const version = await checkDatabase(connection, client.name);
       for (const role of readers) await grant(connection, { role, kind: "reader" });
       for (const role of runners) await grant(connection, { role, kind: "runner" });
@@ -68,6 +76,17 @@ export async function migratePostgres(
   }
 }
 
+async function make(connection: PostgresConnection, root: string): Promise<void> {
+  try {
+    await connection.query(MAKE_SCHEMA);
+  } catch (cause) {
+    if (codeOf(cause) !== INSUFFICIENT_PRIVILEGE) throw cause;
+    const problem = `Cannot make the schema taffrail in ${root}: ${reasonOf(cause)}`;
+    const remedy = "let its owner do that, or give the right: grant create on database … to …";
+    throw runError("io", problem, { details: { path: root }, remedy, cause });
+  }
+}
+
 async function grant(
   connection: PostgresConnection,
   { role, kind }: { role: string; kind: "reader" | "runner" },
@@ -75,8 +94,8 @@ async function grant(
   try {
     await connection.query("select taffrail.grant_1($1, $2)", [role, kind]);
   } catch (cause) {
-    const problem = `Cannot give rights to the role ${JSON.stringify(role)}: ` +
-      (cause instanceof Error ? cause.message : String(cause));
-    throw runError("io", problem, { details: {}, remedy: "create role makes one", cause });
+    const problem = `Cannot give rights to the role ${JSON.stringify(role)}: ${reasonOf(cause)}`;
+    const remedy = REMEDIES[codeOf(cause) ?? ""];
+    throw runError("io", problem, { cause, ...(remedy !== undefined && { remedy }) });
   }
 }

@@ -151,10 +151,14 @@ function digitOf(text: string, at: number): number {
 
 /**
  * A session begins by this. No time limit of the role or the database ends a session that only waits to be
- * told of something, or cuts off an append, of which nobody could say then whether it is recorded.
+ * told of something, or cuts off an append, of which nobody could say then whether it is recorded. Older servers do
+ * not know all of them.
  */
-const SETTINGS = `set idle_session_timeout = 0; set idle_in_transaction_session_timeout = 0;
-set statement_timeout = 0; set lock_timeout = 0; set bytea_output = 'hex'`;
+const SETTINGS = `select set_config(name, value, false) from (values
+  ('idle_session_timeout', '0'), ('idle_in_transaction_session_timeout', '0'),
+  ('transaction_timeout', '0'), ('statement_timeout', '0'), ('lock_timeout', '0'),
+  ('bytea_output', 'hex')
+) as known (name, value) where current_setting(name, true) is not null`;
 
 /** How long a server may take to answer that a connection ends, in seconds. */
 const END_TIMEOUT = 5;

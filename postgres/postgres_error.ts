@@ -54,7 +54,12 @@ export function asRootError(error: unknown, { root, runId }: Where): unknown {
   const details = { path: root, ...(runId !== undefined && { runId }) };
   const what = runId === undefined ? root : `the run ${runId} in ${root}`;
   const remedy = remedyFor(codeOf(error), root);
-  return runError("io", `Cannot use ${what}: ${reasonOf(error)}`, {
+  const reason = reasonOf(error);
+  // Who cannot connect has said so, and to what.
+  const message = reason.startsWith("Cannot connect to ")
+    ? reason
+    : `Cannot use ${what}: ${reason}`;
+  return runError("io", message, {
     details,
     cause: error,
     ...(remedy !== undefined && { remedy }),

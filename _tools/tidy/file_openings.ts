@@ -17,7 +17,7 @@ const EXCEPTIONS: Record<string, string> = {
   "cli/flow/read_env_file.ts": "the user's .env, which may be a link",
   "cli/flow/read_flow.ts": "what the user names, which may be a pipe",
   "cli/flow/task_files.ts": "the user's deno.json",
-  "cli/postgres/open_client.ts": "certificates that the user names",
+  "cli/postgres/open_database.ts": "certificates that the user names",
   "cli/postgres/password_file.ts": "the user's file of passwords, which may be a link",
   "cli/verbs/changed_arguments.ts": "what Linux tells about this process",
   "cli/verbs/trace.ts": "what the user names, which may be a pipe",

@@ -60,7 +60,6 @@ const EXPLANATIONS: Readonly<Record<string, Explain>> = {
   ],
   "53300": (_, said) => [said, "raise its max_connections, or end what is not needed"],
   "57P03": (_, said) => [said, "try again in a moment"],
-  "42704": () => ["the server is older than PostgreSQL 14", "use a newer one"],
   TLS_NOT_OFFERED: ({ host }) => [`${host} has no TLS`, `let it have that (ssl = on), ${NO_TLS}`],
   TLS_ANSWER: CLOSED,
   UNABLE_TO_VERIFY_LEAF_SIGNATURE: NOT_TRUSTED,

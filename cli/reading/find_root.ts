@@ -81,9 +81,10 @@ function lookIfAllowed(path: string): Deno.FileInfo | undefined {
 
 /**
  * Creates the directory that holds the runs, where it is missing, with a `.gitignore` that keeps
- * all of it out of a repository. An existing directory is left as it is.
+ * all of it out of a repository. An existing directory is left as it is. A database has none.
  */
 export function prepareRootDirectory(root: string): void {
+  if (isPostgres(root)) return;
   try {
     if (lookAt(root) === undefined) createRootDirectory(root);
   } catch (cause) {

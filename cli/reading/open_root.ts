@@ -1,6 +1,7 @@
 /** How a root is opened that was named on the command line, and how its runs are gone through. */
 import { runPaths, schemeOf } from "../../_internal/root_layout.ts";
 import { openFileRoot } from "../../run/file_root/file_root.ts";
+import { isPostgres } from "./find_root.ts";
 import { documentPath } from "../../run/file_root/file_run_view.ts";
 import type {
   ListOptions,
@@ -25,9 +26,10 @@ export interface RunPlace {
   readonly view: RunView;
 }
 
-/** Opens the runs of a root. */
-export function openRoot(name: string): Promise<RunsRoot> {
-  return Promise.try(() => openFileRoot(name));
+/** Opens the runs of a root: of a directory, or of a database, for which alone more is loaded. */
+export async function openRoot(name: string): Promise<RunsRoot> {
+  if (!isPostgres(name)) return openFileRoot(name);
+  return await (await import("../postgres/open_database.ts")).openDatabase(name);
 }
 
 /** Whether a root is a directory: then its files can be looked at, and messages name them. */

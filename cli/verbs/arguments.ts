@@ -43,7 +43,8 @@ const COMMON_OPTIONS = { root: "string", json: "boolean" } as const;
 
 /** Their part of the help. */
 export const COMMON_HELP =
-  `  --root DIR          where the runs are kept (default: what the variable
+  `  --root ROOT         where the runs are kept: a directory, or a database as
+                      postgres://USER@HOST/DATABASE (default: what the variable
                       TAFFRAIL_ROOT says, else the nearest ${DEFAULT_ROOT} here
                       or above, up to a directory with .git)
   --json              print JSON for programs instead of text

@@ -37,7 +37,7 @@ Usage: taffrail drill [options] FLOW [-- ARGUMENT…]
   --here              make no copy; the files of --effects are put back before
                       each run and at the end, all else stays as the runs
                       leave it
-  --root DIR          refused: each run has a root of its own
+  --root ROOT         refused: each run has a root of its own
   --json              print JSON for programs instead of text
   -h, --help          print this help
 

@@ -3,14 +3,17 @@ import { DEFAULT_ROOT, gitignorePath } from "../../_internal/root_layout.ts";
 import { reasonOf } from "../../_internal/text.ts";
 import { UsageError } from "../exit_codes.ts";
 import { nameFrom } from "../flow/flow.ts";
-import { chosenRoot, findRoot, prepareRootDirectory } from "../reading/find_root.ts";
+import { chosenRoot, findRoot, isPostgres, prepareRootDirectory } from "../reading/find_root.ts";
 import { commandLine } from "../text/printable.ts";
 import { Screen } from "../text/screen.ts";
 import { COMMON_HELP, readArguments, type Verb } from "./arguments.ts";
 
 const FLOW_FILE = "taffrail.flow.json";
 
-/** `taffrail init`: begins to use it in a directory. */
+/** Options for a database alone, and what they are called in what is printed. */
+const OPTIONS = { reader: "repeated", runner: "repeated" } as const;
+
+/** `taffrail init`: begins to use it in a directory, or with a database. */
 export const initVerb: Verb = {
   summary: "make a directory for runs, and an example flow",
   help: `Makes ${DEFAULT_ROOT} in the current directory, with a .gitignore that keeps runs
@@ -18,28 +21,64 @@ out of a repository, and ${FLOW_FILE}, an example that runs as it is. An
 existing ${FLOW_FILE} is never replaced. Where runs were kept in a
 directory above so far, it says so.
 
+With --root postgres://… it makes the schema taffrail in that database instead,
+and nothing else; it is harmless where that was done. Who owns the database, or
+may create a schema in it, has to do it; all others need rights:
+
 Usage: taffrail init [options]
 
+  --reader ROLE       in a database: let a role read runs; may be repeated
+  --runner ROLE       in a database: let a role also record, go on with, and
+                      remove runs; may be repeated
 ${COMMON_HELP}
 
 Exit codes: 0 it is done, 1 something cannot be written, 2 there is such a flow
 already, or called wrongly. --json prints { "root", "flow", "above" }: their
-paths, and that of the root above that was used so far, or null.`,
+paths, and that of the root above that was used so far, or null; of a database
+{ "root", "flow": null, "above": null, "schema": { "version", "was_there" },
+"readers": [role], "runners": [role] }.`,
 
-  run(args) {
-    const { json, options, operands } = readArguments("init", args);
+  async run(args) {
+    const { json, options, operands } = readArguments("init", args, OPTIONS);
     if (operands.length > 0) throw new UsageError("taffrail init takes no argument");
     const chosen = chosenRoot(options.root);
     const root = chosen ?? DEFAULT_ROOT;
+    const { reader: readers = [], runner: runners = [] } = options;
+    if (isPostgres(root)) return await prepareDatabase(root, { json, readers, runners });
+    if (readers.length + runners.length > 0) {
+      throw new UsageError("Cannot use --reader and --runner: only a database has roles");
+    }
     const above = chosen === undefined ? rootAbove() : null;
     writeExample(FLOW_FILE);
     prepareRootDirectory(root);
     const screen = new Screen(Deno.stdout);
     if (json) screen.line(JSON.stringify({ root, flow: FLOW_FILE, above }));
     else for (const line of [...nextSteps(root), ...textOfAbove(above)]) screen.line(line);
-    return Promise.resolve(0);
+    return 0;
   },
 };
+
+/** Makes what runs need in a database. */
+async function prepareDatabase(
+  url: string,
+  { json, readers, runners }: { json: boolean; readers: string[]; runners: string[] },
+): Promise<number> {
+  const { makeSchema } = await import("../postgres/open_database.ts");
+  const { root, version, wasThere } = await makeSchema(url, { readers, runners });
+  const screen = new Screen(Deno.stdout);
+  if (json) {
+    const schema = { version, was_there: wasThere };
+    screen.line(JSON.stringify({ root, flow: null, above: null, schema, readers, runners }));
+    return 0;
+  }
+  const what = `the schema taffrail, version ${version}, in ${root}`;
+  screen.line(wasThere ? `found ${what}` : `made ${what}`);
+  for (const role of readers) screen.line(`${role} may read runs there`);
+  for (const role of runners) screen.line(`${role} may record runs there`);
+  const next = commandLine(["taffrail", "exec", "--root", root, "--"]);
+  for (const line of ["", "Next:", `  ${next} COMMAND`]) screen.line(line);
+  return 0;
+}
 
 /** The root that was used here so far, if it is that of a directory above. */
 function rootAbove(): string | null {

@@ -37,6 +37,17 @@ Deno.test("taffrail init replaces nothing", async () => {
   });
 });
 
+Deno.test("taffrail init gives rights in databases alone", async () => {
+  await withTempDir(async (cwd) => {
+    for (const option of ["--reader", "--runner"]) {
+      const { code, stderr } = await taffrail(["init", option, "ci"], { cwd });
+      const says = "Cannot use --reader and --runner: only a database has roles\n";
+      assertEquals([code, stderr], [2, says]);
+    }
+    assertEquals(namesIn(cwd), []);
+  });
+});
+
 Deno.test("taffrail init below a root says that runs were kept there so far, and what to do", async () => {
   await withTempDir(async (cwd) => {
     await Deno.mkdir(`${cwd}/.taffrail`);

@@ -229,7 +229,7 @@ for (const verb of VERBS) {
     const { code, stdout } = await ask([verb, "--help"], Deno.cwd());
     assertEquals(code, 0);
     assertStringIncludes(stdout, `Usage: taffrail ${verb} [options]`);
-    for (const option of ["--root DIR", "--json", "--help"]) assertStringIncludes(stdout, option);
+    for (const option of ["--root ROOT", "--json", "--help"]) assertStringIncludes(stdout, option);
     assertFits(stdout);
   });
 }

@@ -5,14 +5,51 @@
  */
 import { isWindows } from "../../_internal/path.ts";
 import { reasonOf } from "../../_internal/text.ts";
+import { openPostgresRoot } from "../../postgres/open_postgres_root.ts";
 import { postgresClient } from "../../postgres/postgres_client.ts";
 import type { PostgresTls } from "../../postgres/postgres_socket.ts";
 import type { PostgresClient } from "../../postgres/types.ts";
+import type { RunsRoot } from "../../run/types.ts";
 import { isDirectory } from "../files.ts";
 import { Screen } from "../text/screen.ts";
 import { explainConnecting } from "./connect_problem.ts";
 import { passwordFor, readPrivateFile } from "./password_file.ts";
 import { readServerUrl, type UrlServer, warningOf } from "./server_url.ts";
+
+/** Roles that get rights. */
+export interface Granted {
+  /** Who may read runs. */
+  readers: readonly string[];
+  /** Who may also record them. */
+  runners: readonly string[];
+}
+
+/** What was made in a database. */
+export interface MadeSchema {
+  /** What people call the database. */
+  root: string;
+  /** The version of what is there now. */
+  version: number;
+  /** Whether it was there before. */
+  wasThere: boolean;
+}
+
+/**
+ * The runs in the database that a URL names.
+ *
+ * @throws {UsageError} If the URL names none, or has a password in it.
+ * @throws {RunError} If it cannot be used; `taffrail init` makes what runs need there.
+ */
+export async function openDatabase(url: string): Promise<RunsRoot> {
+  return await openPostgresRoot(await openPostgresClient(url));
+}
+
+/** Makes the schema of the database that a URL names, where it is not there, and gives rights to roles. */
+export async function makeSchema(url: string, granted: Granted): Promise<MadeSchema> {
+  const { migratePostgres } = await import("../../postgres/migrate_postgres.ts");
+  const client = await openPostgresClient(url);
+  return { root: client.name, ...await migratePostgres(client, granted) };
+}
 
 /**
  * A client of the database that a URL names.

@@ -1,6 +1,6 @@
 /** What the command takes from a URL and the environment on its way to a real server, and what it says. */
 import { assertEquals, assertMatch, assertRejects } from "@std/assert";
-import { openPostgresClient } from "../../cli/postgres/open_client.ts";
+import { openPostgresClient } from "../../cli/postgres/open_database.ts";
 import { withTempDir } from "../_util/temp.ts";
 import { AUTHORITY } from "./_certificates.ts";
 import { PASSWORD, startStrictServer } from "./_strict_server.ts";
