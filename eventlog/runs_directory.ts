@@ -35,7 +35,7 @@ import {
   rememberNewRun,
   tryLockFolder,
 } from "../_internal/run_folder.ts";
-import { compareBytes } from "../_internal/text.ts";
+import { compareUtf8 } from "../_internal/text.ts";
 import { asModuleError, wrapIo } from "./event_log_error.ts";
 
 /** The runs of a root: the ids that are given to them, which ones there are, and their removal. */
@@ -117,7 +117,7 @@ export async function listRuns(root: string): Promise<string[]> {
     return Array.from(denoFilePort.readDirSync(runs))
       .filter(isRunFolder)
       .map(({ name }) => name)
-      .sort(compareBytes);
+      .sort(compareUtf8);
   });
 }
 

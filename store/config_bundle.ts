@@ -1,8 +1,14 @@
 import { crypto } from "@std/crypto/crypto";
 import { checkString } from "../_internal/errors.ts";
-import { encodeUtf8, isBlank, reasonOf, toHex, trimWhiteSpace } from "../_internal/text.ts";
+import {
+  compareUtf8,
+  encodeUtf8,
+  isBlank,
+  reasonOf,
+  toHex,
+  trimWhiteSpace,
+} from "../_internal/text.ts";
 import { type Codec, decodeJson, encodeJson } from "../_internal/wire_json/codec.ts";
-import { compareUtf8 } from "../_internal/wire_json/print_json.ts";
 import { givenBundle } from "./files/log_codecs.ts";
 import {
   configBundleMissingError,

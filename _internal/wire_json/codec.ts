@@ -10,7 +10,8 @@ import {
   setMember,
 } from "./json_value.ts";
 import { parseJson } from "./parse_json.ts";
-import { compareUtf8, isPlainJson, type JsonStyle, JsonWriter, writeJson } from "./print_json.ts";
+import { compareUtf8 } from "../text.ts";
+import { isPlainJson, type JsonStyle, JsonWriter, writeJson } from "./print_json.ts";
 
 /**
  * One type on the wire: how it is printed and how it is read, in one definition so that the two

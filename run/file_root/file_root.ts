@@ -8,7 +8,7 @@ import { checkString, defined } from "../../_internal/errors.ts";
 import { denoFilePort, type FilePort, lookAtSync } from "../../_internal/file_port.ts";
 import { absoluteRoot, checkRunId, type RunPaths, runPaths } from "../../_internal/root_layout.ts";
 import { parseRunFile } from "../../_internal/run_folder.ts";
-import { compareBytes } from "../../_internal/text.ts";
+import { compareUtf8 } from "../../_internal/text.ts";
 import { listRuns, removeRun, sweepRemovedRuns } from "../../eventlog/runs_directory.ts";
 import type {
   HeldRun,
@@ -80,11 +80,13 @@ class FileRoot implements RunsRoot {
 
   async list(options: ListOptions = {}): Promise<{ runs: RunListing[]; next?: string }> {
     const { prefix, after, limit, newestFirst, runIds, fields } = checkListOptions(options);
-    const all = await this.#attempt("", () => listRuns(this.name));
+    const all = await this.#attempt("", () => {
+      return runIds === undefined ? listRuns(this.name) : this.#known(runIds);
+    });
     const way = newestFirst ? -1 : 1;
     const ids = (newestFirst ? all.toReversed() : all).filter((runId) => {
-      const isBehind = after === undefined || compareBytes(runId, after) * way > 0;
-      return runId.startsWith(prefix) && isBehind && runIds?.has(runId) !== false;
+      const isBehind = after === undefined || compareUtf8(runId, after) * way > 0;
+      return runId.startsWith(prefix) && isBehind;
     });
     const page = ids.slice(0, limit);
     const runs = await Promise.all(page.map((runId) => this.#listing(runId, fields)));
@@ -152,6 +154,13 @@ class FileRoot implements RunsRoot {
         hasStore: this.#hasStore,
         view: (runId) => this.view(runId),
       });
+    });
+  }
+
+  /** Those that are there, in order. */
+  #known(runIds: ReadonlySet<string>): string[] {
+    return [...runIds].sort(compareUtf8).filter((runId) => {
+      return lookAtSync(this.#port, runPaths(this.name, runId).directory)?.isDirectory;
     });
   }
 

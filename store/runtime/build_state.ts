@@ -1,5 +1,5 @@
 import { idOfDirectory } from "../../_internal/root_layout.ts";
-import { compareUtf8 } from "../../_internal/wire_json/print_json.ts";
+import { compareUtf8 } from "../../_internal/text.ts";
 import {
   type CounterFinding,
   eventCounterFindings,

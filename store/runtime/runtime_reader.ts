@@ -1,5 +1,5 @@
 import { defined } from "../../_internal/errors.ts";
-import { compareUtf8 } from "../../_internal/wire_json/print_json.ts";
+import { compareUtf8 } from "../../_internal/text.ts";
 import {
   configBundleAvailability,
   resolveConfigBundle,

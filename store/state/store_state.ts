@@ -1,4 +1,4 @@
-import { compareUtf8 } from "../../_internal/wire_json/print_json.ts";
+import { compareUtf8 } from "../../_internal/text.ts";
 import { checkWorkerRef } from "../files/log_pages.ts";
 import type {
   RuntimeCounters,

@@ -1,8 +1,8 @@
 import { assertEquals } from "@std/assert";
-import { compareUtf8 } from "../../../_internal/wire_json/print_json.ts";
-import { Random } from "../../_util/random.ts";
-import { longCount, seed } from "../../_util/temp.ts";
-import { randomString } from "./_random_json.ts";
+import { compareUtf8 } from "../../_internal/text.ts";
+import { Random } from "../_util/random.ts";
+import { longCount, seed } from "../_util/temp.ts";
+import { randomString } from "./wire_json/_random_json.ts";
 
 const encoder = new TextEncoder();
 
