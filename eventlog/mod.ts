@@ -66,6 +66,7 @@ export {
   type RunProblem,
   type RunProblemKind,
   type RunVerdict,
+  verifyLog,
   verifyRun,
 } from "./verify_run.ts";
 export { attemptChange } from "./attempt_change.ts";

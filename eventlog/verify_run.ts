@@ -1,3 +1,4 @@
+import { defined } from "../_internal/errors.ts";
 import { denoFilePort, lookAtSync } from "../_internal/file_port.ts";
 import { type LinePiece, linePieces, linesOf } from "../_internal/json_lines.ts";
 import { isUlid, runPaths } from "../_internal/root_layout.ts";
@@ -11,7 +12,7 @@ import {
   type RunEvent,
 } from "./run_event.ts";
 import { openForReading, readingToEndOf, RunReader } from "./run_reader.ts";
-import type { GapReason, Recovery, Stored } from "./types.ts";
+import type { EventLog, EventPage, Gap, GapReason, Recovery, Stored } from "./types.ts";
 
 /**
  * What is wrong with a line: it gives no event ({@linkcode GapReason}), or, where it is a known
@@ -27,8 +28,8 @@ export interface RunProblem {
   kind: RunProblemKind;
   /** The 1-based line. */
   line: number;
-  /** Where the line begins in the file. */
-  byteOffset: number;
+  /** Where the line begins in the file; left out where it is in none. */
+  byteOffset?: number;
   /** What is wrong, for people. */
   message: string;
 }
@@ -86,25 +87,74 @@ export async function verifyRun(root: string, runId: string): Promise<RunVerdict
     for await (const piece of linePieces(run.file, readingToEndOf(run, 0, BLOCK_BYTES))) {
       const firstSeq = reader.position.seq + 1;
       const decoded = wrapIo(path, () => reader.lines(piece));
-      for (const { reason, seq, byteOffset, message } of decoded.gaps) {
-        gaps.push({ kind: reason, line: seq, byteOffset, message });
-      }
+      gaps.push(...decoded.gaps.map(problemOfGap));
       const offsetOf = lineOffsets(piece);
       for (const stored of decoded.events) {
         checker.take(stored, () => offsetOf(stored.seq - firstSeq));
       }
       if (piece.kind === "end") break;
     }
-    const isNote = ({ line }: RunProblem) => {
-      return checker.damaged.some(([first, last]) => first <= line && line <= last);
-    };
-    const problems = [...gaps.filter((gap) => !isNote(gap)), ...checker.problems()]
-      .sort((a, b) => a.line - b.line);
-    const notes = gaps.filter(isNote);
-    return { ok: problems.length === 0, lines: reader.position.seq, problems, notes };
+    return verdictOf(checker, gaps, reader.position.seq);
   } finally {
     run.file.close();
   }
+}
+
+/**
+ * {@linkcode verifyRun} of a log that is read through its port, wherever it is kept.
+ *
+ * Permissions: those that reading the log needs.
+ *
+ * @param runId The run.
+ * @param log The log.
+ * @returns What was found.
+ *
+ * @example Usage
+ * ```ts
+ * import { openEventLog, verifyLog } from "@taffrail/taffrail/eventlog";
+ * import { assertEquals } from "@std/assert";
+ *
+ * await using log = await openEventLog({ root: await Deno.makeTempDir(), runId: "demo" });
+ * const event = { type: "pipe.started", ts: "2026-01-01T00:00:00Z", pipe: "demo" } as const;
+ * await log.append({ ...event, id: "1", run_id: "another" });
+ * const { problems } = await verifyLog("demo", log);
+ * assertEquals(problems[0]?.kind, "foreign-run");
+ * ```
+ */
+export async function verifyLog(
+  runId: string,
+  log: Pick<EventLog<RunEvent>, "read">,
+): Promise<RunVerdict> {
+  const checker = new EventChecker(runId);
+  const gaps: RunProblem[] = [];
+  let lines = 0;
+  let after: string | number = 0;
+  for (let hasMore = true; hasMore;) {
+    const page: EventPage<RunEvent> = await log.read({ after, limit: PAGE });
+    gaps.push(...page.gaps.map(problemOfGap));
+    for (const stored of page.events) checker.take(stored, () => undefined);
+    lines = Math.max(lines, page.events.at(-1)?.seq ?? 0, page.gaps.at(-1)?.seq ?? 0);
+    after = page.next;
+    hasMore = page.hasMore;
+  }
+  return verdictOf(checker, gaps, lines);
+}
+
+/** A page has this many lines at most. */
+const PAGE = 10_000;
+
+function problemOfGap({ reason, seq, byteOffset, message }: Gap): RunProblem {
+  return { kind: reason, line: seq, ...defined({ byteOffset }), message };
+}
+
+function verdictOf(checker: EventChecker, gaps: RunProblem[], lines: number): RunVerdict {
+  const isNote = ({ line }: RunProblem) => {
+    return checker.damaged.some(([first, last]) => first <= line && line <= last);
+  };
+  const problems = [...gaps.filter((gap) => !isNote(gap)), ...checker.problems()]
+    .sort((a, b) => a.line - b.line);
+  const notes = gaps.filter(isNote);
+  return { ok: problems.length === 0, lines, problems, notes };
 }
 
 /** Where the lines of a piece begin, looked for when it is asked for the first time. */
@@ -121,7 +171,7 @@ function lineOffsets(piece: LinePiece): (index: number) => number {
 interface PlacedId {
   id: string;
   line: number;
-  byteOffset: () => number;
+  byteOffset: () => number | undefined;
 }
 
 /** Checks the rules that hold between the events of one run, which it is to be given in order. */
@@ -147,7 +197,7 @@ class EventChecker {
   }
 
   /** Takes the next event. */
-  take({ seq, event }: Stored<RunEvent>, byteOffset: () => number): void {
+  take({ seq, event }: Stored<RunEvent>, byteOffset: () => number | undefined): void {
     if (!isKnownRunEvent(event) || typeof event.id !== "string") return;
     const placed = { id: event.id, line: seq, byteOffset };
     const idProblem = this.#takeId(placed);
@@ -209,7 +259,7 @@ function isResumed(event: KnownRunEvent): event is PipeStarted {
 }
 
 function problemAt(kind: RunProblemKind, message: string, at: PlacedId): RunProblem {
-  return { kind, line: at.line, byteOffset: at.byteOffset(), message };
+  return { kind, line: at.line, ...defined({ byteOffset: at.byteOffset() }), message };
 }
 
 /**

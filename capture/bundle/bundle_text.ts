@@ -249,12 +249,12 @@ export function checkBundleShape(bundle: CaptureBundle): void {
 }
 
 /**
- * Reads a bundle of either format from a file: {@linkcode parseCaptureBundle} of its bytes.
+ * Reads a bundle of either format from a file, or of its bytes: {@linkcode parseCaptureBundle}, with a faster digest.
  *
  * **Permissions**: `--allow-read` for the file.
  *
- * @param path The file: a regular one, or a link to one; also `/dev/stdin` and the `/dev/fd/63` of a
- * shell's `<(…)`. At most 500 MiB, since it has to fit into one text.
+ * @param source The path of the file, or what is in it. The file is a regular one, or a link to one; also `/dev/stdin`
+ * and the `/dev/fd/63` of a shell's `<(…)`. At most 500 MiB, since it has to fit into one text.
  * @returns The bundle.
  * @throws {Deno.errors.NotFound} When there is no such file; and the system's other errors, when it cannot be read.
  * @throws {SyntaxError} As {@linkcode parseCaptureBundle}.
@@ -272,8 +272,11 @@ export function checkBundleShape(bundle: CaptureBundle): void {
  * await assertRejects(() => readCaptureBundle(path), TypeError, "missing field `graph_id`");
  * ```
  */
-export async function readCaptureBundle(path: string): Promise<CaptureBundle> {
-  const bytes = await readNamedFile(checkString(path, "path"), MAX_BUNDLE_BYTES);
+export async function readCaptureBundle(source: string | Uint8Array): Promise<CaptureBundle> {
+  // A buffer of our own, for what is hashed is written into it.
+  const bytes = source instanceof Uint8Array
+    ? source.slice()
+    : await readNamedFile(checkString(source, "path"), MAX_BUNDLE_BYTES);
   const { bundle, hash } = readBundle(bytes);
   if (hash === undefined) return bundle;
   const asWritten = hashedBytes(bytes, hash);

@@ -8,6 +8,7 @@ import { exists } from "../files.ts";
 import { flowOfRecord, type FlowRecord, readFlowRecord } from "../flow/flow_record.ts";
 import { flowOfCapture, flowProvenance, isOfCommands } from "../flow/node_event.ts";
 import { logProblem } from "../reading/find_run.ts";
+import { hasLines, isOfFiles, recordPlaces } from "../reading/open_root.ts";
 import type { RunLog } from "../../run/engine/run_log.ts";
 import {
   canBeJournal,
@@ -46,16 +47,16 @@ export async function inspectAgreement(
 ): Promise<Problem[]> {
   const problem = problemMaker(run);
   if (log === undefined) {
-    return exists(runPaths(run.root, run.runId).events) ? [] : [await missingLog(run, capture)];
+    return hasLog(run) ? [] : [await missingLog(run, capture)];
   }
   const { recovered } = capture;
-  const isOfCommand = isOfTheCommand(run, { log, capture });
+  const isOfCommand = await isOfTheCommand(run, { log, capture });
   const isOfEngine = isOfCommand || [recovered?.bundle, capture.bundle].some(isOfTheEngine);
   const { fold } = log;
   const hasBegun = Array.from(fold.nodes()).some(({ status }) => status !== "Pending");
   const found = missingCapture(run, { capture, isSound, isOfEngine, hasBegun });
   if (!isOfEngine) return found;
-  if (!exists(runPaths(run.root, run.runId).run)) {
+  if (!await run.view.has("run.json")) {
     found.push(problem("run", "missing", "it is gone", MAKE_RUN_FILE));
   }
   if (isOfCommand) found.push(...await inspectFlow(run, { hasBegun, capture, fold }));
@@ -64,13 +65,13 @@ export async function inspectAgreement(
   const ofLog = isSound && !run.live ? inspectLost(problem, { fold, journal }) : [];
   if (journal !== undefined) {
     ofLog.push(...inspectDifferences(problem, { fold, journal }));
-    ofLog.push(...inspectResults(problem, { ...run, journal }));
+    ofLog.push(...await inspectResults(problem, { ...run, journal }));
   }
   found.push(...ofLog);
   const [resumed, record] = [recovered?.resumed ?? [], await recordOf(run)];
   found.push(...await inspectOutputs(run, { fold, journal, resumed, record }));
   // What follows a log cannot be compared with one that is not right.
-  if (ofLog.length > 0 || fold.run.run_id === "") return found;
+  if (ofLog.length > 0 || fold.run.run_id === "" || !isOfFiles(run.root)) return found;
   const isClean = fold.run.state === "Completed" || recovered?.ended !== null;
   return [...found, ...await inspectFollowing(run, { fold, isClean, lines: log.lastSeq })];
 }
@@ -112,19 +113,27 @@ function isOfTheEngine(bundle: CaptureBundle | undefined): boolean {
 }
 
 /** Whether the command made a run: any of what it alone records tells it, since all else may be gone. */
-function isOfTheCommand(
-  { root, runId }: InspectedRun,
+async function isOfTheCommand(
+  { root, runId, view }: InspectedRun,
   { log, capture }: Pick<ReadRecords, "log" | "capture">,
-): boolean {
-  const { flow, nodes, processes } = runPaths(root, runId);
-  if ([flow, processes].some(exists)) return true;
+): Promise<boolean> {
+  const hasProcesses = isOfFiles(root)
+    ? exists(runPaths(root, runId).processes)
+    : await hasLines(view, "processes");
+  if (hasProcesses || await view.has("flow.json")) return true;
   const kinds = [capture.recovered?.bundle, capture.bundle].map((bundle) => {
     return bundle && isOfCommands(bundle);
   });
   if (kinds.includes(true)) return true;
   // The results of a program's steps are kept there, too.
   if (kinds.includes(false)) return false;
-  return hasOutputs(nodes) || (log !== undefined && hasErrorHash(log.fold));
+  const hasPrinted = isOfFiles(root) && hasOutputs(runPaths(root, runId).nodes);
+  return hasPrinted || (log !== undefined && hasErrorHash(log.fold));
+}
+
+/** Whether there is a log; a database has that of each of its runs. */
+function hasLog({ root, runId }: InspectedRun): boolean {
+  return !isOfFiles(root) || exists(runPaths(root, runId).events);
 }
 
 /** Whether anything was printed: the results of steps are kept in the same place. */
@@ -188,7 +197,7 @@ async function inspectFlow(
   try {
     record = await readFlowRecord(run);
   } catch (error) {
-    const isMade = !isOfNewerFormat(runPaths(run.root, run.runId).flow);
+    const isMade = !isOfNewerFormat(recordPlaces(run).flow);
     return [problem("flow", "unreadable", reasonOf(error), isMade ? repair : null)];
   }
   if (record === undefined) {

@@ -1,13 +1,15 @@
 /** The capture of a run: its journal, and the bundle that is made of it when the session ends. */
-import { readCaptureBundle, stringifyCaptureBundle } from "../../capture/bundle/bundle_text.ts";
+import { stringifyCaptureBundle } from "../../capture/bundle/bundle_text.ts";
 import { validateBundle } from "../../capture/bundle/validate_bundle.ts";
 import { CaptureJournalError } from "../../capture/errors.ts";
 import { recoverCapture, type RecoveredCapture } from "../../capture/session/recover_capture.ts";
 import type { CaptureBundle, TaffrailCaptureBundle } from "../../capture/types.ts";
-import { type RunPaths, runPaths } from "../../_internal/root_layout.ts";
+import type { RunPaths } from "../../_internal/root_layout.ts";
 import { reasonOf } from "../../_internal/text.ts";
 import type { RunFold } from "../../eventlog/derive_run_state.ts";
 import { isFromMissingFile } from "../files.ts";
+import { hasLines, recordPlaces } from "../reading/open_root.ts";
+import { readBundleOf } from "../reading/read_documents.ts";
 import { fileProblem, type InspectedRun, isNote, type Problem, unreadable } from "./problem.ts";
 
 /** What the two files of a capture say. */
@@ -41,12 +43,13 @@ export const MAKE_JOURNAL = "make it again from the bundle";
  * Everything that is wrong in the capture of a run as far as its files are there; `fold`: what the log says.
  */
 export async function inspectCapture(
-  { root, runId, live }: InspectedRun,
+  run: InspectedRun,
   fold: RunFold | undefined,
 ): Promise<InspectedCapture> {
-  const paths = runPaths(root, runId);
-  const journal = await lookAtJournal({ runId, path: paths.journal, live, fold });
-  const bundle = await lookAtBundle({ runId, path: paths.bundle });
+  const { runId, live } = run;
+  const paths = recordPlaces(run);
+  const journal = await lookAtJournal(run, fold);
+  const bundle = await lookAtBundle(run);
   // The bundle of a run at work is of a later moment than its journal was when it was read.
   const problems = live ? [...problemsOf(journal), ...problemsOf(bundle)] : [
     ...problemsOf(journal, repairOfJournal(journal, bundle)),
@@ -101,16 +104,17 @@ function isSound({ content, problem }: Looked<RecoveredCapture>): boolean {
 }
 
 async function lookAtJournal(
-  { runId, path, live, fold }: {
-    runId: string;
-    path: string;
-    live: boolean;
-    fold: RunFold | undefined;
-  },
+  run: InspectedRun,
+  fold: RunFold | undefined,
 ): Promise<Looked<RecoveredCapture>> {
-  const place = { run_id: runId, part: "capture", path } as const;
+  const { runId, view, live } = run;
+  const place = { run_id: runId, part: "capture", path: recordPlaces(run).journal } as const;
   try {
-    const content = await recoverCapture(path, { checkHashes: true });
+    // A file without a line is there all the same.
+    if (typeof view.journal !== "string" && !await hasLines(view, "capture")) {
+      return { isThere: false };
+    }
+    const content = await recoverCapture(view.journal, { checkHashes: true });
     const { damage, ended } = content;
     if (damage === null || (live && damage.kind === "torn")) return { isThere: true, content };
     const isOpen = fold?.run.state !== "Completed" && ended?.state !== "Completed";
@@ -138,16 +142,15 @@ async function lookAtJournal(
   }
 }
 
-async function lookAtBundle(
-  { runId, path }: { runId: string; path: string },
-): Promise<Looked<CaptureBundle>> {
-  const place = { run_id: runId, part: "bundle", path } as const;
+async function lookAtBundle(run: InspectedRun): Promise<Looked<CaptureBundle>> {
+  const { runId, view } = run;
+  const place = { run_id: runId, part: "bundle", path: recordPlaces(run).bundle } as const;
   try {
-    const content = await readCaptureBundle(path);
+    const content = await readBundleOf(view);
+    if (content === undefined) return { isThere: false };
     validateBundle(content, { strict: false });
     return { isThere: true, content };
   } catch (error) {
-    if (isFromMissingFile(error)) return { isThere: false };
     return { isThere: true, problem: unreadable(place, error) };
   }
 }

@@ -1,13 +1,14 @@
 /** The log of a run compared with its capture journal, which is written first. */
 import type { RecoveredCapture } from "../../capture/session/recover_capture.ts";
-import { readRunSync } from "../../eventlog/read_run.ts";
-import type { NodeCompleted, RunEvent } from "../../eventlog/run_event.ts";
+import type { NodeCompleted } from "../../eventlog/run_event.ts";
 import type { RunFold } from "../../eventlog/derive_run_state.ts";
 import type { AttemptInfo } from "../../eventlog/run_state.ts";
 import { attemptKey, errorKindOf } from "../../run/attempt_key.ts";
 import { JournalHistory } from "../../run/engine/journal_history.ts";
 import type { EndedAttempt } from "../../run/engine/lifecycle.ts";
 import { wasBegun } from "../../run/engine/lifecycle.ts";
+import { pagesOf } from "../../run/engine/run_log.ts";
+import type { RunView } from "../../run/types.ts";
 import { listed } from "../text/printable.ts";
 import type { MakeProblem, Problem } from "./problem.ts";
 
@@ -89,20 +90,16 @@ export function inspectDifferences(
  * Where the log has other results than the journal, which it has them from. What only one of the two has is
  * told otherwise.
  */
-export function inspectResults(
+export async function inspectResults(
   problem: MakeProblem,
-  { root, runId, journal: { history, ends } }: {
-    root: string;
-    runId: string;
-    journal: JournalOfRun;
-  },
-): Problem[] {
+  { view, journal: { history, ends } }: { view: RunView; journal: JournalOfRun },
+): Promise<Problem[]> {
   const recorded = new Map(ends.map((ended) => [attemptKey(ended), ended.end ?? {}]));
   const hasResults = ends.some(({ end = {} }) => "result" in end || "result_hash" in end);
   if (!hasResults && history.ended?.output === undefined) return [];
   const found: string[] = [];
   let end: unknown;
-  for (const { events } of readRunSync<RunEvent>(root, runId)) {
+  for await (const { events } of pagesOf(view)) {
     for (const { event } of events) {
       if (event.type === "pipe.completed") end = event.output;
       if (event.type !== "node.completed" || typeof event.node_id !== "string") continue;

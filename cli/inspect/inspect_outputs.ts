@@ -2,16 +2,16 @@
  * What nodes printed, compared with the digests of it. Those of the journal are the truth; where it has
  * none of an attempt there are those of the log.
  */
-import { denoFilePort, lookAtSync } from "../../_internal/file_port.ts";
-import { outputPath } from "../../_internal/root_layout.ts";
 import { reasonOf } from "../../_internal/text.ts";
 import type { ResumedRecord } from "../../capture/types.ts";
 import type { RunFold } from "../../eventlog/derive_run_state.ts";
 import { attemptKey } from "../../run/attempt_key.ts";
 import { nodeIdProblem } from "../flow/flow.ts";
 import type { FlowRecord } from "../flow/flow_record.ts";
-import { DIGEST_OF_NOTHING, hashOutput } from "../process/output_file.ts";
-import { readProcesses } from "../process/process_log.ts";
+import type { OutputRef, RunView } from "../../run/types.ts";
+import { DIGEST_OF_NOTHING, digestOf } from "../process/output_file.ts";
+import { processesIn, processLinesOf } from "../process/process_log.ts";
+import { outputPlace } from "../reading/open_root.ts";
 import type { JournalOfRun } from "./inspect_log.ts";
 import { fileProblem, type InspectedRun, type Problem } from "./problem.ts";
 
@@ -55,7 +55,7 @@ export async function inspectOutputs(run: InspectedRun, facts: OutputFacts): Pro
     for (const stream of ["out", "err", "result"] as const) {
       const problem = await inspectOutput(run, digests, stream);
       if (problem === undefined) continue;
-      mayBeLost ??= lossesOf(run, facts);
+      mayBeLost ??= await lossesOf(run, facts);
       // A result is on disk before it counts.
       const isLost = stream !== "result" && problem.kind !== "unreadable" && mayBeLost(digests);
       if (!isLost) found.push(problem);
@@ -96,12 +96,12 @@ function isFileName(nodeId: string): boolean {
  * Tells of which attempts the outputs may have been lost: no other node needs them, so that they were not
  * synced, and the run was gone on with after the machine had been started again.
  */
-function lossesOf(
-  run: InspectedRun,
+async function lossesOf(
+  { view }: InspectedRun,
   { resumed, record }: OutputFacts,
-): (attempt: AttemptDigests) => boolean {
+): Promise<(attempt: AttemptDigests) => boolean> {
+  const processes = processesIn(await processLinesOf(view));
   const needed = record && new Set(record.nodes.flatMap(({ needs }) => needs));
-  const processes = readProcesses(run);
   return ({ nodeId, attempt, sitting }) => {
     if (sitting === undefined || needed === undefined || needed.has(nodeId)) return false;
     // The first sitting began without such a line.
@@ -114,17 +114,17 @@ function lossesOf(
 }
 
 async function inspectOutput(
-  { root, runId }: InspectedRun,
+  run: InspectedRun,
   digests: AttemptDigests,
   stream: "out" | "err" | "result",
 ): Promise<Problem | undefined> {
   const { nodeId, attempt, source } = digests;
   const expected = digests[stream];
   if (expected === undefined || !DIGEST.test(expected)) return undefined;
-  const path = outputPath({ root, runId }, { nodeId, attempt, stream });
-  const problem = await compareOutput(path, { expected, source });
+  const of = { nodeId, attempt, stream };
+  const problem = await compareOutput(run.view, of, { expected, source });
   if (problem === undefined) return undefined;
-  const place = { run_id: runId, part: "output", path } as const;
+  const place = { run_id: run.runId, part: "output", path: outputPlace(run, of) } as const;
   if (stream === "result") {
     const what = `the result of step ${nodeId} (attempt ${attempt})`;
     const remedy =
@@ -136,16 +136,18 @@ async function inspectOutput(
 }
 
 async function compareOutput(
-  path: string,
+  view: RunView,
+  of: OutputRef,
   { expected, source }: { expected: string; source: string },
 ): Promise<{ kind: string; message: string } | undefined> {
   try {
-    if (lookAtSync(denoFilePort, path) === undefined) {
+    const bytes = await view.output(of);
+    if (bytes === undefined) {
       // Nothing is made for an output without a byte.
       if (expected === DIGEST_OF_NOTHING) return undefined;
       return { kind: "missing", message: `is gone; the ${source} has its digest, ${expected}` };
     }
-    const actual = await hashOutput(path);
+    const actual = await digestOf(bytes);
     if (actual === expected) return undefined;
     const message = `was changed: its digest is ${actual}, and the ${source} has ${expected}`;
     return { kind: "differs", message };

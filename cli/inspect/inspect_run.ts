@@ -1,16 +1,17 @@
 /** Everything that is wrong in the records of one run, each compared with the others. */
-import { viewRun } from "../../eventlog/file_event_log.ts";
 import type { Gap } from "../../eventlog/types.ts";
-import { verifyRun } from "../../eventlog/verify_run.ts";
-import { checkRegular, denoFilePort, lookAtSync } from "../../_internal/file_port.ts";
+import { verifyLog, verifyRun } from "../../eventlog/verify_run.ts";
 import { join } from "../../_internal/path.ts";
 import { lostPath, runPaths } from "../../_internal/root_layout.ts";
 import { reasonOf } from "../../_internal/text.ts";
+import type { RunView } from "../../run/types.ts";
 import { readTrace } from "../../trace/read_trace.ts";
+import type { TraceEnvelope } from "../../trace/types.ts";
 import { exists, isFromMissingFile } from "../files.ts";
 import { findRun, logProblem } from "../reading/find_run.ts";
-import { listRunIds, type OpenedRoot } from "../reading/open_root.ts";
-import { readRunLog, type RunLog } from "../../run/engine/run_log.ts";
+import { isOfFiles, listRunIds, type OpenedRoot, recordPlaces } from "../reading/open_root.ts";
+import { readTraceOf } from "../reading/read_documents.ts";
+import { readLogOf, type RunLog } from "../../run/engine/run_log.ts";
 import { Screen } from "../text/screen.ts";
 import { inspectAgreement } from "./inspect_agreement.ts";
 import { inspectCapture } from "./inspect_capture.ts";
@@ -48,9 +49,11 @@ export async function inspectRun({ root, runs }: OpenedRoot, runId: string): Pro
     const run = { root, runId, view, live: await view.holder() !== undefined };
     // Without it nothing else is opened.
     const own = await inspectRunFile(run);
-    return own.length > 0 ? own : await inspectRecords(run);
+    const found = own.length > 0 ? own : await inspectRecords(run);
+    // Nothing but files is mended.
+    return isOfFiles(root) ? found : found.map((one) => ({ ...one, repair: null }));
   } catch (error) {
-    const { directory: path } = runPaths(root, runId);
+    const { directory: path } = recordPlaces({ root, runId });
     const place = { run_id: runId, part: "log", path } as const;
     return [fileProblem(place, { kind: "unreadable", message: reasonOf(error) })];
   }
@@ -65,11 +68,13 @@ async function inspectRecords(run: InspectedRun): Promise<Problem[]> {
   return [
     ...damage,
     ...log.notes ?? [],
-    ...keptLines(run),
+    ...isOfFiles(run.root) ? keptLines(run) : [],
     ...log.read === undefined ? [] : await inspectStreams(run),
     ...await inspectAgreement(run, { log: log.read, capture, isSound }),
     ...await inspectTraces(run),
-    ...await inspectStoreOfRun(run, { isLogSound: log.problems.length === 0 }),
+    ...isOfFiles(run.root)
+      ? await inspectStoreOfRun(run, { isLogSound: log.problems.length === 0 })
+      : [],
   ];
 }
 
@@ -77,19 +82,23 @@ const MEND_LOG = "complete the line, or move it to a file beside the log";
 
 /** Everything that is wrong in the event log of a run; what it says, where there is one. */
 async function inspectLog(
-  { root, runId, live }: InspectedRun,
+  run: InspectedRun,
 ): Promise<{ problems: Problem[]; notes?: Problem[]; read?: RunLog }> {
-  const path = runPaths(root, runId).events;
+  const { root, runId, view, live } = run;
+  const path = recordPlaces(run).events;
   const place = { run_id: runId, part: "log", path } as const;
+  const hasFile = isOfFiles(root);
   // What it should be made of again is found by comparing it.
-  if (!exists(path)) return { problems: [] };
+  if (hasFile && !exists(path)) return { problems: [] };
   const unusable = (message: string) => {
     return { problems: [fileProblem(place, { kind: "unreadable", message })] };
   };
   const problem = logProblem(root, runId);
   if (problem !== undefined) return unusable(problem);
   try {
-    const { problems, notes } = await verifyRun(root, runId);
+    // Of a file it is also told where in it a line is.
+    const verdict = await (hasFile ? verifyRun(root, runId) : verifyLog(runId, view.events));
+    const { problems, notes } = verdict;
     const found = problems
       // A writer is just writing that line.
       .filter(({ kind }) => !(live && kind === "torn"))
@@ -104,7 +113,7 @@ async function inspectLog(
       const what = `${kind}: ${message}; it was so when the run was gone on with`;
       return fileProblem(place, { ...where, kind: "known-damage", message: what });
     });
-    return { problems: found, notes: known, read: readRunLog(root, runId) };
+    return { problems: found, notes: known, read: await readLogOf(view) };
   } catch (error) {
     return unusable(reasonOf(error));
   }
@@ -130,19 +139,29 @@ const SET_ASIDE = "keep it under another name";
 
 /** What is wrong with the traces of a run. Each is replaced as a whole, so it may be read at any time. */
 async function inspectTraces(run: InspectedRun): Promise<Problem[]> {
-  const { directory, trace } = runPaths(run.root, run.runId);
+  const { directory, trace } = recordPlaces(run);
+  const own = await inspectTrace(run, trace, () => readTraceOf(run));
+  if (!isOfFiles(run.root)) return own;
   const kept: string[] = [];
   for await (const { name } of Deno.readDir(directory)) {
     if (/^trace\.\d+\.json$/.test(name)) kept.push(join(directory, name));
   }
-  const found = await Promise.all([trace, ...kept.sort()].map((path) => inspectTrace(run, path)));
-  return found.flat();
+  const found = await Promise.all(
+    kept.sort().map((path) => {
+      return inspectTrace(run, path, () => readTrace(path));
+    }),
+  );
+  return [...own, ...found.flat()];
 }
 
-async function inspectTrace({ runId }: InspectedRun, path: string): Promise<Problem[]> {
+async function inspectTrace(
+  { runId }: InspectedRun,
+  path: string,
+  read: () => Promise<TraceEnvelope | undefined>,
+): Promise<Problem[]> {
   const place = { run_id: runId, part: "trace", path } as const;
   try {
-    const { run_id: tracedRun } = await readTrace(path);
+    const tracedRun = (await read())?.run_id;
     if (tracedRun === undefined || tracedRun === runId) return [];
     const message = `it is of the run ${tracedRun}`;
     return [fileProblem(place, { kind: "foreign-run", message, repair: SET_ASIDE })];
@@ -159,7 +178,7 @@ async function inspectTrace({ runId }: InspectedRun, path: string): Promise<Prob
  * none. A message in its inbox was on disk when its sender was answered.
  */
 async function inspectStreams(run: InspectedRun): Promise<Problem[]> {
-  const { processes, inbox } = runPaths(run.root, run.runId);
+  const { processes, inbox } = recordPlaces(run);
   return [
     ...await inspectStream(run, { part: "processes", path: processes }),
     ...await inspectStream(run, { part: "inbox", path: inbox }),
@@ -167,15 +186,12 @@ async function inspectStreams(run: InspectedRun): Promise<Problem[]> {
 }
 
 async function inspectStream(
-  { root, runId }: InspectedRun,
+  { runId, view }: InspectedRun,
   { part, path }: { part: "processes" | "inbox"; path: string },
 ): Promise<Problem[]> {
   const place = { run_id: runId, part, path } as const;
   try {
-    const info = lookAtSync(denoFilePort, path);
-    if (info === undefined) return [];
-    checkRegular(path, info);
-    const gaps = await gapsIn(root, runId, part);
+    const gaps = await gapsIn(view, part);
     return gaps.map(({ seq: line, byteOffset, reason, message }) => {
       // Whoever wrote it was killed meanwhile, or is just writing it.
       const isLost = part === "processes" || reason === "torn";
@@ -187,11 +203,13 @@ async function inspectStream(
   }
 }
 
-async function gapsIn(root: string, runId: string, lines: "processes" | "inbox"): Promise<Gap[]> {
-  const view = viewRun<unknown>(root, runId, { lines });
+/** A page has this many lines at most. */
+const PAGE = 10_000;
+
+async function gapsIn(view: RunView, stream: "processes" | "inbox"): Promise<Gap[]> {
   const found: Gap[] = [];
   for (let after: string | number = 0;;) {
-    const { gaps, next, hasMore } = await view.read({ after });
+    const { gaps, next, hasMore } = await view.lines(stream, { after, limit: PAGE });
     found.push(...gaps);
     if (!hasMore) return found;
     after = next;

@@ -8,26 +8,29 @@ import { parseRunFile } from "../../_internal/run_folder.ts";
 import { decodeUtf8, reasonOf } from "../../_internal/text.ts";
 import { exists } from "../files.ts";
 import { readFlowRecord } from "../flow/flow_record.ts";
+import { isOfFiles, recordPlaces } from "../reading/open_root.ts";
 import { fileProblem, type InspectedRun, type Problem } from "./problem.ts";
 
 const REWRITE = "keep it under another name, and make it again from what else the run has";
 
 /** What is wrong with a `run.json` that is there. One of a newer format is whole. */
 export async function inspectRunFile(run: InspectedRun): Promise<Problem[]> {
-  const { root, runId } = run;
-  const { run: path } = runPaths(root, runId);
-  const info = lookAtSync(denoFilePort, path);
-  if (info === undefined) return [];
+  const { root, runId, view } = run;
+  const { run: path } = recordPlaces(run);
   const place = { run_id: runId, part: "run", path } as const;
   try {
-    const bytes = readFileSync(denoFilePort, path, MAX_RUN_FILE_BYTES);
-    parseRunFile(bytes);
+    const bytes = await view.document("run.json");
+    if (bytes !== undefined) parseRunFile(bytes);
     return [];
   } catch (error) {
+    if (!isOfFiles(root)) {
+      return [fileProblem(place, { kind: "unreadable", message: reasonOf(error) })];
+    }
+    const info = lookAtSync(denoFilePort, path);
     const intact = await intactText(run) ?? "nothing else of the run is intact";
     const message = `${reasonOf(error)}; ${intact}`;
     // What a newer version wrote is not made again by this one.
-    const isMendable = info.isFile && hasSource(root, runId) && !isOfNewerFormat(path);
+    const isMendable = info?.isFile && hasSource(root, runId) && !isOfNewerFormat(path);
     return [
       fileProblem(place, { kind: "unreadable", message, repair: isMendable ? REWRITE : null }),
     ];

@@ -1,14 +1,14 @@
 /** What is found in the records of runs, and how it is told. */
-import { runPaths } from "../../_internal/root_layout.ts";
 import { reasonOf } from "../../_internal/text.ts";
 import type { RunView } from "../../run/types.ts";
+import { isOfFiles, recordPlaces } from "../reading/open_root.ts";
 import { isNewer, newerText } from "../reading/open_capture.ts";
 import { printableLine } from "../text/printable.ts";
 import type { Screen } from "../text/screen.ts";
 
 /** The run that is looked at. */
 export interface InspectedRun {
-  /** The directory that holds the runs. */
+  /** What the root was named. */
   root: string;
   /** The run. */
   runId: string;
@@ -38,7 +38,7 @@ export interface Problem {
   part: Part;
   /** What is wrong, in a word. */
   kind: string;
-  /** The file. */
+  /** The file, or in a database what it is and of which run. */
   path: string;
   /** The 1-based line, where there is one. */
   line: number | null;
@@ -74,8 +74,8 @@ export type MakeProblem = (
 ) => Problem;
 
 /** Makes problems of the files of a run. */
-export function problemMaker({ root, runId }: InspectedRun): MakeProblem {
-  const paths = runPaths(root, runId);
+export function problemMaker(run: InspectedRun): MakeProblem {
+  const paths = recordPlaces(run);
   const files: Partial<Record<Part, string>> = {
     run: paths.run,
     log: paths.events,
@@ -86,7 +86,7 @@ export function problemMaker({ root, runId }: InspectedRun): MakeProblem {
     inbox: paths.inbox,
   };
   return (part, kind, message, repair = null) => {
-    const place = { run_id: runId, part, path: files[part] ?? paths.directory };
+    const place = { run_id: run.runId, part, path: files[part] ?? paths.directory };
     return fileProblem(place, { kind, message, repair });
   };
 }
@@ -113,6 +113,11 @@ export function unreadable(
 ): Problem {
   if (isNewer(error)) return fileProblem(place, { kind: "newer", message: newerText(error) });
   return fileProblem(place, { kind: "unreadable", message: reasonOf(error), ...repair });
+}
+
+/** Problems as `--json` prints them: a database has no paths. */
+export function problemsJson(root: string, problems: readonly Problem[]): object[] {
+  return isOfFiles(root) ? [...problems] : problems.map((one) => ({ ...one, path: null }));
 }
 
 /** Prints each with its place, in the form that editors make a link of. */

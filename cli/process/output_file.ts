@@ -7,13 +7,17 @@ import { printableOutput } from "../text/printable.ts";
 export const DIGEST_OF_NOTHING =
   "sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
 
+/** {@linkcode digestOf} what is in a file. */
+export async function hashOutput(path: string): Promise<string> {
+  return await digestOf(readFileSync(denoFilePort, path));
+}
+
 /**
  * The digest of what is kept of an output: `sha256:` and 64 hexadecimal digits. Of an output that
  * was too long to be kept whole it covers the kept halves and how much lies between them.
  */
-export async function hashOutput(path: string): Promise<string> {
-  const bytes = readFileSync(denoFilePort, path) as Uint8Array<ArrayBuffer>;
-  const digest = await crypto.subtle.digest("SHA-256", bytes);
+export async function digestOf(output: Uint8Array): Promise<string> {
+  const digest = await crypto.subtle.digest("SHA-256", output as Uint8Array<ArrayBuffer>);
   return `sha256:${toHex(new Uint8Array(digest))}`;
 }
 

@@ -1,10 +1,18 @@
 /** How a root is opened that was named on the command line, and how its runs are gone through. */
-import { runPaths, schemeOf } from "../../_internal/root_layout.ts";
+import { basename } from "../../_internal/path.ts";
+import {
+  outputName,
+  outputPath,
+  type RunPaths,
+  runPaths,
+  schemeOf,
+} from "../../_internal/root_layout.ts";
 import { openFileRoot } from "../../run/file_root/file_root.ts";
 import { isPostgres } from "./find_root.ts";
 import { documentPath } from "../../run/file_root/file_run_view.ts";
 import type {
   ListOptions,
+  OutputRef,
   RunDocument,
   RunListing,
   RunsRoot,
@@ -37,14 +45,29 @@ export function isOfFiles(root: string): boolean {
   return schemeOf(root) === undefined;
 }
 
-/** Where a document of a run is, to people: its path, or its name with that of the run. */
-export function documentPlace(
-  { root, runId }: { root: string; runId: string },
-  name: RunDocument,
-): string {
-  return isOfFiles(root)
-    ? documentPath(runPaths(root, runId), name)
-    : `${name} of ${runId} in ${root}`;
+/**
+ * Where the records of a run are, to people: the paths of its files; in a database what they are and of which
+ * run.
+ */
+export function recordPlaces({ root, runId }: { root: string; runId: string }): RunPaths {
+  if (isOfFiles(root)) return runPaths(root, runId);
+  const directory = `${runId} in ${root}`;
+  const paths = Object.entries(runPaths(".", runId)).map(([name, path]) => {
+    return [name, `${basename(path)} of ${directory}`];
+  });
+  return { ...Object.fromEntries(paths), directory };
+}
+
+/** Where a document of a run is, to people. */
+export function documentPlace(run: { root: string; runId: string }, name: RunDocument): string {
+  return documentPath(recordPlaces(run), name);
+}
+
+/** Where what an attempt gave is, to people. */
+export function outputPlace(run: { root: string; runId: string }, of: OutputRef): string {
+  return isOfFiles(run.root)
+    ? outputPath(run, of)
+    : `${outputName(of)} of ${run.runId} in ${run.root}`;
 }
 
 /** Whether there is a line of a stream, damaged or not. */

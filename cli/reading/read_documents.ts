@@ -1,5 +1,5 @@
 /** The documents of a run that the modules have formats for, on any root. */
-import { parseCaptureBundle } from "../../capture/bundle/bundle_text.ts";
+import { readCaptureBundle } from "../../capture/bundle/bundle_text.ts";
 import type { CaptureBundle } from "../../capture/types.ts";
 import type { RunView } from "../../run/types.ts";
 import { parseTrace } from "../../trace/read_trace.ts";
@@ -10,11 +10,11 @@ import { documentPlace, type RunPlace } from "./open_root.ts";
 /**
  * The bundle of a run; undefined when it has none.
  *
- * @throws As {@linkcode parseCaptureBundle} does, and if it cannot be read.
+ * @throws As {@linkcode readCaptureBundle} does, and if it cannot be read.
  */
 export async function readBundleOf(view: RunView): Promise<CaptureBundle | undefined> {
   const bytes = await view.document("capture.json");
-  return bytes && parseCaptureBundle(bytes);
+  return bytes && await readCaptureBundle(bytes);
 }
 
 /**

@@ -1,7 +1,7 @@
 import { chosenRuns, inspectRun, withProgress } from "../inspect/inspect_run.ts";
 import { inspectBeside } from "../inspect/inspect_store.ts";
-import { isNote, printProblems, type Problem } from "../inspect/problem.ts";
-import { openRoot } from "../reading/open_root.ts";
+import { isNote, printProblems, type Problem, problemsJson } from "../inspect/problem.ts";
+import { isOfFiles, openRoot } from "../reading/open_root.ts";
 import { counted } from "../text/printable.ts";
 import { Screen } from "../text/screen.ts";
 import { COMMON_HELP, readArguments, type Verb } from "./arguments.ts";
@@ -41,11 +41,12 @@ for what belongs to no run.`,
     for (const runId of withProgress("verifying", runIds)) {
       found.push(...await inspectRun(opened, runId));
     }
-    if (operands.length === 0) found.push(...await inspectBeside(root, runIds));
+    if (operands.length === 0 && isOfFiles(root)) found.push(...await inspectBeside(root, runIds));
     const [problems, notes] = [found.filter((one) => !isNote(one)), found.filter(isNote)];
     const ok = problems.length === 0;
     if (json) {
-      screen.line(JSON.stringify({ ok, runs: runIds.length, problems, notes }));
+      const [told, known] = [problems, notes].map((some) => problemsJson(root, some));
+      screen.line(JSON.stringify({ ok, runs: runIds.length, problems: told, notes: known }));
       return ok ? 0 : 1;
     }
     printProblems(screen, found);

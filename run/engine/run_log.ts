@@ -33,16 +33,23 @@ export function readRunLog(root: string, runId: string): RunLog {
 }
 
 /** The same of a run on any root. */
-export async function readLogOf({ events }: Pick<RunView, "events">): Promise<RunLog> {
+export async function readLogOf(view: Pick<RunView, "events">): Promise<RunLog> {
   const reading = new LogReading();
+  for await (const page of pagesOf(view)) reading.take(page);
+  return reading.log;
+}
+
+/** The whole log of a run, page by page. */
+export async function* pagesOf(
+  { events }: Pick<RunView, "events">,
+): AsyncGenerator<EventPage<RunEvent>, void> {
   let after: string | number = 0;
   for (let hasMore = true; hasMore;) {
     const page: EventPage<RunEvent> = await events.read({ after, limit: PAGE });
-    reading.take(page);
+    yield page;
     after = page.next;
     hasMore = page.hasMore;
   }
-  return reading.log;
 }
 
 /** A log that is read page by page. */
