@@ -29,7 +29,7 @@ import { checkDatabase } from "./check_database.ts";
 import { askAgain, Link, pause } from "./link.ts";
 import { asRootError } from "./postgres_error.ts";
 import { PostgresHeldRun } from "./postgres_held_run.ts";
-import { bytesOf, holderIn, PostgresRunView } from "./postgres_run_view.ts";
+import { bytesOf, holderIn, PEEK_BYTES, peekIn, PostgresRunView } from "./postgres_run_view.ts";
 import { type Holding, Session } from "./session.ts";
 import { READ_PATIENCE_MS } from "./stream_reader.ts";
 import type { PostgresClient, PostgresRow, PostgresValue } from "./types.ts";
@@ -38,6 +38,8 @@ import type { PostgresClient, PostgresRow, PostgresValue } from "./types.ts";
 const LOOK_MS = 50;
 /** How many rows of removed runs are deleted in one go. */
 const SWEEP_ROWS = 20_000;
+/** Of how many runs the ends are asked for in one go. */
+const PEEKS_AT_ONCE = 100;
 const KEY_BYTES = 32;
 const ID_BYTES = 8;
 
@@ -77,13 +79,22 @@ export class PostgresRoot implements RunsRoot {
       ...[limit + 1, newestFirst, fields.has("size")],
     ]);
     const runs = rows.slice(0, limit).map(listingOf);
-    if (fields.has("peek")) {
-      for (const listing of runs) {
-        // Two lines at most are in the row already.
-        listing.peek ??= await this.view(listing.runId).peek();
+    if (fields.has("peek")) await this.#peekAt(runs);
+    return { runs, ...(rows.length > limit && { next: runs.at(-1)!.runId }) };
+  }
+
+  /** Adds the ends of logs of which more than the first and the last line is to be known. */
+  async #peekAt(listings: readonly RunListing[]): Promise<void> {
+    const longer = new Map(listings.flatMap((listing) => {
+      return listing.peek === undefined ? [[listing.runId, listing] as const] : [];
+    }));
+    const ids = [...longer.keys()];
+    for (let at = 0; at < ids.length; at += PEEKS_AT_ONCE) {
+      const some = ids.slice(at, at + PEEKS_AT_ONCE).join("\n");
+      for (const row of await this.#ask(PEEKS, [some, PEEK_BYTES])) {
+        longer.get(String(row.run_id))!.peek = peekIn(row);
       }
     }
-    return { runs, ...(rows.length > limit && { next: runs.at(-1)!.runId }) };
   }
 
   async create(options: CreateOptions): Promise<HeldRun> {
@@ -295,6 +306,8 @@ export class PostgresRoot implements RunsRoot {
 
 const LIST = "select run_id, about, holder, first_line, last_line, last_seq::text, bytes::text, " +
   "size::text from taffrail.list_runs_1($1, $2, $3, $4::int, $5::boolean, $6::boolean)";
+const PEEKS = "select i.run_id, p.first_line, p.bytes::text, p.from_seq::text, p.lines " +
+  "from unnest(string_to_array($1, chr(10))) as i (run_id), taffrail.peek_1(i.run_id, $2::int) p";
 const RECEIVE = "select status, run_no::text, token::text from taffrail.receive_run_1($1, $2::int)";
 const CREATE = "select status, run_no::text, token::text, last_ulid from taffrail.create_run_1" +
   "($1, $2, $3::bytea, $4, $5::int)";

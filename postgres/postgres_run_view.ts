@@ -24,7 +24,7 @@ import { type KeptLine, READ_PATIENCE_MS, StreamReader } from "./stream_reader.t
 import type { PostgresRow, PostgresValue } from "./types.ts";
 
 /** How much of the end of a log is looked at. */
-const PEEK_BYTES = 64 * 1024;
+export const PEEK_BYTES = 64 * 1024;
 
 /** What a view needs of its root. */
 export interface ViewParts {
@@ -61,15 +61,9 @@ export class PostgresRunView implements RunView {
   }
 
   async peek(): Promise<RunPeek<RunEvent>> {
-    const text = "select first_line, last_seq::text, bytes::text, from_seq::text, lines " +
+    const text = "select first_line, bytes::text, from_seq::text, lines " +
       "from taffrail.peek_1($1, $2::int)";
-    const row = await this.#row(text, [this.runId, PEEK_BYTES]);
-    const from = Number(row.from_seq ?? 1);
-    const lines = row.lines === null ? [] : String(row.lines).split("\n");
-    const whole = from <= 1;
-    const texts = whole || row.first_line === null ? lines : [String(row.first_line), ...lines];
-    const { events } = decodeTexts<RunEvent>(texts, { firstSeq: 1 });
-    return { events: events.map(({ event }) => event), whole, size: Number(row.bytes) };
+    return peekIn(await this.#row(text, [this.runId, PEEK_BYTES]));
   }
 
   lines(stream: RunStream, options?: ReadOptions): Promise<EventPage<unknown>> {
@@ -158,6 +152,15 @@ export class PostgresRunView implements RunView {
       throw asRootError(error, { root, runId: this.runId });
     }
   }
+}
+
+/** The ends of a log. */
+export function peekIn({ first_line, bytes, from_seq, lines }: PostgresRow): RunPeek<RunEvent> {
+  const last = lines === null ? [] : String(lines).split("\n");
+  const whole = Number(from_seq ?? 1) <= 1;
+  const texts = whole || first_line === null ? last : [String(first_line), ...last];
+  const { events } = decodeTexts<RunEvent>(texts, { firstSeq: 1 });
+  return { events: events.map(({ event }) => event), whole, size: Number(bytes) };
 }
 
 /** Who holds a run, as the one who does has written it. */

@@ -244,7 +244,8 @@ const REASONS_TO_STAY: Partial<Record<Candidate["state"], string>> = {
  */
 async function keepAtWork(chosen: readonly Chosen[], root: string): Promise<void> {
   const going = chosen.filter(({ fate, state }) => fate === "removed" && state !== "runtime");
-  if (going.length === 0) return;
+  // Of a run in a database it is not known from here which machines its commands were on.
+  if (going.length === 0 || !isOfFiles(root)) return;
   const { findLeftOf, lookAround } = await import("../process/orphan_processes.ts");
   const sight = lookAround();
   for (const run of going) {

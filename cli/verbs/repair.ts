@@ -4,9 +4,10 @@ import { inspectBeside } from "../inspect/inspect_store.ts";
 import { mendRun, mendStore, type Repair } from "../inspect/mend_run.ts";
 import { isNote, printProblems, type Problem } from "../inspect/problem.ts";
 import { restoreLastUlid } from "../inspect/restore_files.ts";
+import { UsageError } from "../exit_codes.ts";
 import { Interrupts } from "../process/interrupts.ts";
 import { commandHint } from "../reading/find_run.ts";
-import { type OpenedRoot, openRoot } from "../reading/open_root.ts";
+import { isOfFiles, type OpenedRoot, openRoot } from "../reading/open_root.ts";
 import { counted, printableLine } from "../text/printable.ts";
 import { Screen } from "../text/screen.ts";
 import { COMMON_HELP, readArguments, type Verb } from "./arguments.ts";
@@ -29,6 +30,7 @@ beside its log; a bundle is made again from the journal, a journal from the
 bundle, what the log lacks from the journal, and flow.json, run.json and the
 last id that was given out from what is there; the store is brought in order.
 What is taken away is kept under another name. A run at work is left alone.
+Runs in a database are not repaired.
 
 Usage: taffrail repair [options] [RUN…]
 
@@ -45,6 +47,12 @@ problems that stay, as taffrail verify prints them.`,
   async run(args) {
     const kinds = { "dry-run": "boolean" } as const;
     const { root, json, options, operands } = readArguments("repair", args, kinds);
+    if (!isOfFiles(root)) {
+      throw new UsageError(
+        `Cannot repair runs in ${root}: only files are mended; taffrail verify says what is wrong ` +
+          "there, and what taffrail copy brings into a directory can be repaired in that",
+      );
+    }
     const dryRun = options["dry-run"] ?? false;
     const screen = new Screen(Deno.stdout);
     const outcome: Outcome = { repairs: [], remaining: [], refused: [] };

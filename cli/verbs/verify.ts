@@ -17,7 +17,7 @@ Runtimes are listed whose run is gone, and what keeps new runs from an id. What
 will be completed when the run is resumed is a note, and so are a store behind
 its log, what a power cut has taken that nobody was told, and lines that are
 kept beside a log that was replaced. Nothing is changed, and runs may be at work
-meanwhile.
+meanwhile. In a database there is no store, and repair mends nothing.
 
 Usage: taffrail verify [options] [RUN…]
 
@@ -27,7 +27,8 @@ Exit codes: 0 nothing is wrong, 1 something is. --json prints { "ok", "runs",
 "problems": [{ "run_id", "part", "kind", "path", "line", "byte_offset",
 "message", "repair" }], "notes" }; notes are like problems. part: "run", "log",
 "flow", "capture", "bundle", "processes", "inbox", "output", "trace" or "store".
-line and byte_offset: null where a file as a whole is meant. repair: what
+line and byte_offset: null where a file as a whole is meant; path: in a database
+it is null. repair: what
 taffrail repair would do, or null where nothing safe can be done. run_id: null
 for what belongs to no run.`,
 
