@@ -59,8 +59,7 @@ export async function openPostgresRoot(
 ): Promise<RunsRoot> {
   const root = await openUnchecked(client, options);
   try {
-    const [session, link] = await root.backends();
-    if (session !== link) return root;
+    if (!await root.sharesSessions()) return root;
     const problem = `Cannot use ${client.name}: a pooler stands between, which shares sessions`;
     const remedy = "connect to the server itself, or to a pooler that gives each client a session";
     throw runError("format", problem, { details: { path: client.name }, remedy });

@@ -65,11 +65,25 @@ export class PostgresRoot implements RunsRoot {
     return checkDatabase(this.#link, this.name);
   }
 
-  /** The processes of the server behind both connections, which are two unless somebody stands between. */
-  async backends(): Promise<[session: unknown, link: unknown]> {
-    const text = "select pg_backend_pid()::text as pid";
-    const rows = await Promise.all([this.#session.query(text), this.#link.query(text)]);
-    return [rows[0][0]?.pid, rows[1][0]?.pid];
+  /** Whether a pooler stands between; a connection that is lost in that moment could look like one, once. */
+  async sharesSessions(): Promise<boolean> {
+    return await this.#meetsShared() && await this.#meetsShared();
+  }
+
+  /**
+   * Whether both connections meet the same session of the server, or one of them several. They are asked by
+   * turns, and the first one twice in a row, since a pooler may lend its sessions in turn, or have others to
+   * serve who take them in between.
+   */
+  async #meetsShared(): Promise<boolean> {
+    const [ofSession, ofLink] = [new Set<unknown>(), new Set<unknown>()];
+    const session = { of: this.#session, met: ofSession };
+    const link = { of: this.#link, met: ofLink };
+    for (const { of, met } of [session, session, link, session, link]) {
+      const [row] = await of.query("select pg_backend_pid()::text as pid");
+      met.add(row?.pid);
+    }
+    return ofSession.size > 1 || ofLink.size > 1 || !ofSession.isDisjointFrom(ofLink);
   }
 
   async list(options: ListOptions = {}): Promise<{ runs: RunListing[]; next?: string }> {
