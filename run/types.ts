@@ -40,6 +40,11 @@ export interface RunHolder {
   pid: number | undefined;
   /** Since when, as milliseconds since 1970; undefined where that is not known. */
   since: number | undefined;
+  /**
+   * Its {@linkcode HeldRun.token}, which a message that asks it to stop names. Undefined on a root of files, whose
+   * holders are processes of this machine and are asked by a signal.
+   */
+  token?: bigint;
 }
 
 /** One run in a list of runs. */

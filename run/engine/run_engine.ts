@@ -111,9 +111,7 @@ export class RunEngine {
     });
     this.stop = AbortSignal.any([options.signal, this.#halt.signal]);
     // What is not held can be recorded no more, and says why by itself.
-    const onLost = () => this.fail(held.lost.reason);
-    held.lost.addEventListener("abort", onLost, { once: true });
-    if (held.lost.aborted) onLost();
+    held.lost.addEventListener("abort", () => this.fail(held.lost.reason), { once: true });
   }
 
   /** Aborts when anything ends the run. */
@@ -129,6 +127,7 @@ export class RunEngine {
     const from = { lines: lostLines, synced: 0 };
     const journal = engine.#journal = journalOver(engine.#sink, from);
     engine.#session = new CapturingSession<Supervisor>({ ...engine.#sessionOptions(), journal });
+    if (options.onStopAsked !== undefined) void engine.waits;
     // Who began it before was killed before anything was decided.
     engine.#tellBegun({ resumed: options.fold.hasBegun ? true : undefined });
     return engine;
@@ -196,6 +195,7 @@ export class RunEngine {
     });
     this.#session = resumed.session;
     this.#timers = resumed.timers ?? systemTimers;
+    if (this.#options.onStopAsked !== undefined) void this.waits;
     this.#letGoWhenLong();
     // Who is asked for next looks there for what others have come to.
     await this.teller.told();
@@ -257,11 +257,12 @@ export class RunEngine {
     await this.session.onEvent(event);
   }
 
-  /** What it waits for. */
+  /** What it waits for; from the begin on where messages ask it to stop. */
   get waits(): Waits {
-    const { held: { view }, observer, sleepsAreDue = false } = this.#options;
+    const { held, observer, sleepsAreDue = false, onStopAsked } = this.#options;
     return this.#waits ??= new Waits({
-      view,
+      held,
+      onStopAsked,
       observer,
       sleepsAreDue,
       past: this.#pastWaits,

@@ -92,6 +92,11 @@ export interface EngineOptions {
   fold: RunFold;
   /** Ends the run: what runs is asked to end, and nothing more begins. */
   signal: AbortSignal;
+  /**
+   * Told when a message asks the holder to stop, as by this signal; left out where a signal itself reaches it, as
+   * on a root of files, whose inbox nobody looks into for that.
+   */
+  onStopAsked?: (signal: Deno.Signal) => void;
   /** How long what runs may take to end when it was asked to, in milliseconds. */
   endWithinMs?: number;
   /** Makes the time by which attempts run out of theirs, of the time of the session; that itself by default. */

@@ -1,6 +1,6 @@
 /**
- * Waits for a time, or at a gate for somebody to pass it. A wait is no episode, so none takes a place that
- * work could have.
+ * Waits for a time, at a gate for somebody to pass it, or for somebody to stop the run. A wait is no episode, so none
+ * takes a place that work could have.
  *
  * What is always true:
  * - **That something waits, and what ended that, is appended to the journal before anything follows from it.**
@@ -8,7 +8,7 @@
  * - A message that is there counts, also when the time of the gate is over: its sender was told that it is
  *   recorded. One whose value cannot be used is told, and the wait goes on.
  * - Until when at the latest is fixed when it is first asked for, and stays when the run is gone on with.
- * - Nothing is polled while nothing waits.
+ * - Nothing is polled while nothing waits; only where the holder is asked to stop by a message, it looks for that.
  */
 import { defined, isObject } from "../../_internal/errors.ts";
 import { durationOfMs, millisecondsOf } from "../../_internal/event_time.ts";
@@ -17,7 +17,7 @@ import { GATE_METHODS } from "../../_internal/wire_names.ts";
 import type { NoteRecord, WaitedRecord, WaitRecord } from "../../capture/types.ts";
 import type { Timers } from "../../supervisor/types.ts";
 import { MOST_INPUT_BYTES, textForLine } from "../program_json.ts";
-import type { RunView } from "../types.ts";
+import type { HeldRun } from "../types.ts";
 import { gateEnded } from "./lifecycle.ts";
 import type { Tale } from "./teller.ts";
 import type { EngineObserver } from "./types.ts";
@@ -25,11 +25,15 @@ import { refusalId, WaitHistory } from "./wait_history.ts";
 
 /** How often the inbox is looked into. */
 const POLL_MS = 200;
+/** The same, for nothing but that somebody stops the run. */
+const STOP_POLL_MS = 1000;
 const PAGE = 1000;
 
 /** What {@linkcode Waits} works with. */
 interface WaitsOptions {
-  view: Pick<RunView, "lines">;
+  held: Pick<HeldRun, "token" | "lost"> & { readonly view: Pick<HeldRun["view"], "lines"> };
+  /** Told when somebody asks this holder to stop; undefined where nobody does that by a message. */
+  onStopAsked?: ((signal: Deno.Signal) => void) | undefined;
   /** What the journal had of waits when the run was gone on with. */
   past: WaitHistory | undefined;
   /** Whether whatever is slept for has come. */
@@ -76,6 +80,9 @@ interface Waiter extends GateOptions {
   ended: PromiseWithResolvers<WaitedRecord | undefined>;
 }
 
+/** By which a run can be stopped: as by the signal of that name. */
+const STOPS = ["SIGINT", "SIGTERM", "SIGKILL"] as const;
+
 /** All that a run waits for. */
 export class Waits {
   readonly #options: WaitsOptions;
@@ -93,6 +100,7 @@ export class Waits {
     this.#history = options.past ?? new WaitHistory();
     this.#isLeft = options.stop.aborted;
     options.stop.addEventListener("abort", this.#onStop, { once: true });
+    this.#watchIfNeeded();
   }
 
   /** Whether the run waits for anything. */
@@ -144,7 +152,7 @@ export class Waits {
     this.#waiters.set(id, { ...options, kind, untilMs, ended });
     // Whoever waits already may do so for longer.
     this.#wake();
-    this.#watch ??= this.#watchAll();
+    this.#watchIfNeeded();
     return await ended.promise;
   }
 
@@ -160,6 +168,7 @@ export class Waits {
     this.#isLeft = true;
     this.#options.stop.removeEventListener("abort", this.#onStop);
     for (const id of this.waiting) this.leave(id);
+    this.#wake();
   }
 
   #ask(id: string, kind: WaitRecord["kind"], untilFrom: (nowMs: number) => number): WaitRecord {
@@ -176,13 +185,26 @@ export class Waits {
     this.#options.note(note).catch(this.#options.fail);
   }
 
+  /** Whether there is anything to look for. */
+  get #watches(): boolean {
+    return this.isWaiting || (this.#hearsStops && !this.#isLeft);
+  }
+
+  get #hearsStops(): boolean {
+    return this.#options.onStopAsked !== undefined;
+  }
+
+  #watchIfNeeded(): void {
+    if (this.#watches) this.#watch ??= this.#watchAll();
+  }
+
   /** Looks as long as anything waits whether it still has to. */
   async #watchAll(): Promise<void> {
     try {
-      while (this.isWaiting) {
-        if (this.#waitsAtGate) await this.#readInbox();
+      while (this.#watches) {
+        if (this.#waitsAtGate || this.#hearsStops) await this.#readInboxOrLater();
         for (const [id, waiter] of [...this.#waiters]) await this.#look(id, waiter);
-        if (this.isWaiting) await this.#pause();
+        if (this.#watches) await this.#pause();
       }
     } catch (error) {
       this.#options.fail(error);
@@ -196,11 +218,22 @@ export class Waits {
     return this.#waiters.values().some(({ kind }) => kind === "gate");
   }
 
+  /** What cannot be reached now is looked into again: whether the run is still held is not for this to say. */
+  async #readInboxOrLater(): Promise<void> {
+    try {
+      await this.#readInbox();
+    } catch (error) {
+      if (!this.#hearsStops || this.#options.held.lost.aborted) throw error;
+    }
+  }
+
   async #readInbox(): Promise<void> {
-    const { view } = this.#options;
+    const { held: { view }, onStopAsked } = this.#options;
     for (let hasMore = true; hasMore;) {
       const page = await view.lines("inbox", { after: this.#next, limit: PAGE });
       for (const { event, seq } of page.events) {
+        const stop = this.#stopIn(event);
+        if (stop !== undefined) onStopAsked?.(stop);
         const message = messageFrom(event);
         if (message === undefined || seq <= this.#history.of(message.gate).usedUp) continue;
         const messages = this.#messages.get(message.gate) ?? [];
@@ -210,6 +243,12 @@ export class Waits {
       this.#next = page.next;
       hasMore = page.hasMore;
     }
+  }
+
+  /** The signal by which a line asks this very holder to stop. */
+  #stopIn(line: unknown): Deno.Signal | undefined {
+    if (!isObject(line) || line.token !== String(this.#options.held.token)) return undefined;
+    return STOPS.find((known) => known === line.stop);
   }
 
   /** Ends a wait, if a message or the time says so. */
@@ -266,7 +305,8 @@ export class Waits {
   #pause(): Promise<void> {
     const { timers } = this.#options;
     const dueMs = Math.min(...Array.from(this.#waiters.values(), ({ untilMs }) => untilMs));
-    const pollMs = this.#waitsAtGate ? millisecondsOf(timers.now()) + POLL_MS : Infinity;
+    const everyMs = this.#waitsAtGate ? POLL_MS : this.#hearsStops ? STOP_POLL_MS : Infinity;
+    const pollMs = millisecondsOf(timers.now()) + everyMs;
     return new Promise((resolve) => {
       const cancel = timers.setTimer(durationOfMs(Math.min(pollMs, dueMs)), resolve);
       this.#wake = () => {

@@ -281,7 +281,11 @@ class Opening {
       trace,
     });
     const drill = await this.#drillOf(held);
-    return { program, trace, engineOptions: { ...engineOptions, ...drill } };
+    // Signals are for programs of this machine.
+    const hearing = isAbsolute(this.#root.name)
+      ? {}
+      : { onStopAsked: (signal: Deno.Signal) => stop.by(signal) };
+    return { program, trace, engineOptions: { ...engineOptions, ...hearing, ...drill } };
   }
 
   /** Nobody else loads anything for it. */
@@ -396,17 +400,25 @@ function ownFolder(): string | undefined {
 
 /** Stops a run at the first signal that asks its program to end; the next one does what it does by itself. */
 class StopSignals implements Disposable {
+  readonly #runId: string;
   readonly #stop = new AbortController();
   readonly #listening: Disposable;
 
   constructor(runId: string) {
+    this.#runId = runId;
     this.#listening = listenForEnd((signal) => {
       this[Symbol.dispose]();
-      const problem = `The run ${runId} was stopped by ${signal}`;
-      const remedy = "start the program again to go on with it";
-      const error = runError("stopped", problem, { details: { runId, signal }, remedy });
-      this.#stop.abort(error);
+      this.by(signal);
     });
+  }
+
+  /** Stops it as by this signal, whoever says so. */
+  by(signal: Deno.Signal): void {
+    const runId = this.#runId;
+    const problem = `The run ${runId} was stopped by ${signal}`;
+    const remedy = "start the program again to go on with it";
+    const error = runError("stopped", problem, { details: { runId, signal }, remedy });
+    this.#stop.abort(error);
   }
 
   get signal(): AbortSignal {

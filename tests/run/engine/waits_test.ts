@@ -229,7 +229,11 @@ Deno.test("whatever waits next is waited for, in whichever moment after the last
     const timers = new ManualTimers();
     const ended: string[] = [];
     const waits = new Waits({
-      view: { lines: () => Promise.reject(new Error("nothing waits at a gate")) },
+      held: {
+        token: 1n,
+        lost: new AbortController().signal,
+        view: { lines: () => Promise.reject(new Error("nothing waits at a gate")) },
+      },
       past: undefined,
       note: () => Promise.resolve(),
       tell: () => {},
