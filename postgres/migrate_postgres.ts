@@ -19,6 +19,8 @@ export interface MigratePostgresOptions {
   readers?: readonly string[];
   /** Roles that may also begin runs, work on them, and remove them. */
   runners?: readonly string[];
+  /** Roles that may take the attempts of runs, and nothing else: they read what others have printed. */
+  workers?: readonly string[];
 }
 
 /** What {@linkcode migratePostgres} did. */
@@ -58,7 +60,10 @@ export async function migratePostgres(
   client: PostgresClient,
   options: MigratePostgresOptions = {},
 ): Promise<MigratedPostgres> {
-  const { readers = [], runners = [] } = checkObject(options, "options") as MigratePostgresOptions;
+  const { readers = [], runners = [], workers = [] } = checkObject(
+    options,
+    "options",
+  ) as MigratePostgresOptions;
   try {
     const connection = await client.connect();
     try {
@@ -67,6 +72,7 @@ export async function migratePostgres(
       const version = await checkDatabase(connection, client.name);
       for (const role of readers) await grant(connection, { role, kind: "reader" });
       for (const role of runners) await grant(connection, { role, kind: "runner" });
+      for (const role of workers) await grant(connection, { role, kind: "worker" });
       return { version: version ?? SCHEMA_VERSION, wasThere: before !== undefined };
     } finally {
       await connection.close();
@@ -89,7 +95,7 @@ async function make(connection: PostgresConnection, root: string): Promise<void>
 
 async function grant(
   connection: PostgresConnection,
-  { role, kind }: { role: string; kind: "reader" | "runner" },
+  { role, kind }: { role: string; kind: "reader" | "runner" | "worker" },
 ): Promise<void> {
   try {
     await connection.query("select taffrail.grant_1($1, $2)", [role, kind]);

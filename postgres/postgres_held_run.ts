@@ -8,6 +8,7 @@
  */
 import { checkInteger, checkString } from "../_internal/errors.ts";
 import { runError } from "../run/run_error.ts";
+import type { AttemptQueue } from "../run/attempt_queue.ts";
 import type {
   HeldRun,
   OutputRef,
@@ -17,6 +18,7 @@ import type {
   RunView,
 } from "../run/types.ts";
 import { Appender, type Floor, type Part, type StreamLetter, STREAMS } from "./appender.ts";
+import { PostgresJobQueue } from "./job_queue.ts";
 import { askAgain, type Link } from "./link.ts";
 import { PostgresOutputSink, PostgresOutputTimes, type PutPiece } from "./output_pieces.ts";
 import { asRootError } from "./postgres_error.ts";
@@ -49,6 +51,7 @@ export class PostgresHeldRun implements HeldRun {
   readonly #open = new Set<OutputSink>();
   /** Whether others are being woken, and whether they are to be once more. */
   #waking: "once" | "again" | undefined;
+  #queue: AttemptQueue | undefined;
   #closing: Promise<void> | undefined;
 
   constructor(parts: HeldRunParts) {
@@ -64,6 +67,11 @@ export class PostgresHeldRun implements HeldRun {
       },
       onRefused: (error) => holding.lose(asRootError(error, this.#where)),
     });
+  }
+
+  /** Has attempts of the run made by workers. */
+  get queue(): AttemptQueue {
+    return this.#queue ??= new PostgresJobQueue(this.#parts);
   }
 
   get lost(): AbortSignal {

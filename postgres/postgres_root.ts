@@ -14,6 +14,7 @@ import {
   HOLD_TIMEOUT_MS,
 } from "../run/root_arguments.ts";
 import { missingError, type RunError, runError } from "../run/run_error.ts";
+import type { AttemptQueue, JobSource } from "../run/attempt_queue.ts";
 import type {
   HeldRun,
   HoldOptions,
@@ -28,6 +29,7 @@ import type { Floor, StreamLetter } from "./appender.ts";
 import { checkDatabase } from "./check_database.ts";
 import { askAgain, Link, pause } from "./link.ts";
 import { asRootError } from "./postgres_error.ts";
+import { PostgresJobSource } from "./job_source.ts";
 import { PostgresHeldRun } from "./postgres_held_run.ts";
 import { bytesOf, holderIn, PEEK_BYTES, peekIn, PostgresRunView } from "./postgres_run_view.ts";
 import { type Holding, Session } from "./session.ts";
@@ -221,6 +223,22 @@ export class PostgresRoot implements RunsRoot {
     const digits = String(row?.key).match(/../g) ?? [];
     const key = Uint8Array.from(digits, (pair) => Number.parseInt(pair, 16));
     return { id: toHex(Sha256.of(key).subarray(0, ID_BYTES)), key };
+  }
+
+  queue(held: HeldRun): AttemptQueue {
+    if (held instanceof PostgresHeldRun && this.#held.has(held)) return held.queue;
+    throw new TypeError("Cannot have attempts made by workers: the run is not held by this root");
+  }
+
+  jobs(
+    { name: worker, labels, leaseMs }: {
+      name: string;
+      labels: readonly string[];
+      leaseMs: number;
+    },
+  ): JobSource {
+    const parts = { link: this.#link, session: this.#session, root: this.name };
+    return new PostgresJobSource({ ...parts, worker, labels, leaseMs });
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

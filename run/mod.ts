@@ -20,6 +20,7 @@
  * @module
  */
 export type * from "./types.ts";
+export type * from "./attempt_queue.ts";
 export { openFileRoot } from "./file_root/file_root.ts";
 export { RunError, type RunErrorDetails, type RunErrorKind } from "./run_error.ts";
 export { StepError } from "./step_error.ts";

@@ -11,6 +11,7 @@ import type { GateMethod, RunEvent } from "../eventlog/run_event.ts";
 import type { RunState } from "../eventlog/run_state.ts";
 import type { RunPeek } from "../eventlog/read_run.ts";
 import type { RunTermination } from "../supervisor/types.ts";
+import type { AttemptQueue, JobSource } from "./attempt_queue.ts";
 
 /** One attempt at a node of a run, however often that was resumed. */
 export interface NodeAttempt {
@@ -196,6 +197,10 @@ export interface RunsRoot extends AsyncDisposable {
   sweep(): Promise<number>;
   /** The key for digests of values that are not recorded, made when it is first asked for. */
   digestKey(): Promise<{ id: string; key: Uint8Array }>;
+  /** Has attempts of a run that is held here made by workers; a root of files has none. */
+  queue?(held: HeldRun): AttemptQueue;
+  /** Gives attempts to a worker that has a name, which people are shown, and labels; a root of files has none. */
+  jobs?(worker: { name: string; labels: readonly string[]; leaseMs: number }): JobSource;
 }
 
 /** The events of a run, as they can be read. */

@@ -159,6 +159,7 @@ begin
   if taffrail.is_locked(v_no, v_token) then return 'live'; end if;
   delete from taffrail.run r where r.run_no = v_no;
   delete from taffrail.stream s where s.run_no = v_no;
+  delete from taffrail.job j where j.run_no = v_no;
   insert into taffrail.removed values (v_no);
   return 'ok';
 end $$;

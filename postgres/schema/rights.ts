@@ -11,11 +11,15 @@ declare
   v_runner constant text[] := array['create_run_1', 'hold_run_1', 'hold_again_1', 'renew_1', 'release_1',
     'open_log_1', 'receive_run_1',
     'commit_run_1', 'drop_run_1', 'remove_run_1', 'sweep_1', 'append_lines_1', 'restore_lines_1', 'wake_1', 'post_1',
-    'put_document_1', 'put_output_1', 'digest_key_1'];
+    'put_document_1', 'put_output_1', 'digest_key_1', 'offer_job_1', 'cancel_job_1', 'look_at_jobs_1',
+    'remove_jobs_1', 'wake_workers_1'];
+  v_worker constant text[] := array['about_1', 'claim_jobs_1', 'renew_jobs_1', 'end_job_1',
+    'give_back_job_1', 'put_job_output_1', 'output_1', 'wake_1', 'wake_workers_1'];
   v_names text[];
   v_function regprocedure;
 begin
-  v_names := case p_kind when 'reader' then v_reader when 'runner' then v_reader || v_runner end;
+  v_names := case p_kind when 'reader' then v_reader when 'runner' then v_reader || v_runner
+    when 'worker' then v_worker end;
   if v_names is null then raise exception 'there is no kind of role %', p_kind; end if;
   execute format('grant usage on schema taffrail to %I', p_role);
   for v_function in select p.oid from pg_catalog.pg_proc p

@@ -5,12 +5,13 @@
  */
 import { SCHEMA_VERSION } from "../check_database.ts";
 import { HOLDING } from "./holding.ts";
+import { JOBS } from "./jobs.ts";
 import { READING } from "./reading.ts";
 import { HARDENING, RIGHTS } from "./rights.ts";
 import { TABLES } from "./tables.ts";
 import { WRITING } from "./writing.ts";
 
-const FIRST = [TABLES, HOLDING, WRITING, READING, RIGHTS, HARDENING];
+const FIRST = [TABLES, HOLDING, WRITING, READING, JOBS, RIGHTS, HARDENING];
 
 /** One statement that makes the schema where there is none, and does nothing where it is there. */
 export const MAKE_SCHEMA = `

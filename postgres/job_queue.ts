@@ -1,0 +1,192 @@
+/**
+ * Attempts that workers make, as the holder of a run has them made. What is always true:
+ *
+ * 1. **Each attempt that is offered ends once**: with the answer of the worker that has its token, or as lost with it, or
+ *    as never begun. What comes later is refused by the database.
+ * 2. **Nobody is believed to be at work because of what was said once**: the leases are looked at, a few times a
+ *    second while something is under way, and whenever a worker says that something has ended.
+ * 3. An offer that a crash of the server has taken is made again.
+ */
+import { defined } from "../_internal/errors.ts";
+import type { AttemptQueue, JobEnd, JobOffer } from "../run/attempt_queue.ts";
+import { askAgain, type Link, pause } from "./link.ts";
+import type { Holding, Session } from "./session.ts";
+import type { PostgresRow, PostgresValue } from "./types.ts";
+
+/** How often the jobs of a run are looked at while some are under way. */
+const LOOK_MS = 500;
+
+/** What a {@linkcode PostgresJobQueue} works with. */
+interface JobQueueOptions {
+  link: Link;
+  session: Session;
+  holding: Holding;
+}
+
+/** A job that was offered, and has not ended. */
+interface OpenJob {
+  offer: JobOffer;
+  jobNo: string;
+  ended: PromiseWithResolvers<JobEnd>;
+}
+
+/** The jobs of one run. */
+export class PostgresJobQueue implements AttemptQueue {
+  readonly #options: JobQueueOptions;
+  readonly #open = new Map<string, OpenJob>();
+  #looking: Promise<void> | undefined;
+  /** Ends the pause before the next look. */
+  #nextLook = new AbortController();
+  #isWaking: "once" | "again" | undefined;
+
+  constructor(options: JobQueueOptions) {
+    this.#options = options;
+  }
+
+  async offer(offer: JobOffer, signal: AbortSignal): Promise<JobEnd> {
+    if (signal.aborted) return { kind: "unbegun" };
+    const jobNo = await this.#put(offer);
+    const job: OpenJob = { offer, jobNo, ended: Promise.withResolvers() };
+    this.#open.set(jobNo, job);
+    const cancel = () => void this.#cancel(job, signal.reason);
+    signal.addEventListener("abort", cancel, { once: true });
+    if (signal.aborted) cancel();
+    void this.#wakeWorkers();
+    this.#looking ??= this.#lookOn().finally(() => this.#looking = undefined);
+    try {
+      return await job.ended.promise;
+    } finally {
+      signal.removeEventListener("abort", cancel);
+      this.#open.delete(jobNo);
+    }
+  }
+
+  async forget(jobs: readonly string[]): Promise<void> {
+    if (jobs.length === 0) return;
+    const text = "select taffrail.remove_jobs_1($1::bigint, $2::bigint, $3)";
+    await this.#ask(text, [...this.#own, jobs.join(" ")]);
+  }
+
+  async endLeft(): Promise<{ nodeId: string; attempt: number; worker: string }[]> {
+    const left = new Map<string, { nodeId: string; attempt: number; worker: string }>();
+    for (;;) {
+      const rows = await this.#look();
+      const taken = rows.filter(({ state }) => state === "t");
+      for (const { job_no, node, attempt, worker } of taken) {
+        const one = { nodeId: String(node), attempt: Number(attempt), worker: String(worker) };
+        left.set(String(job_no), one);
+      }
+      for (const { job_no, state } of rows) {
+        if (state === "r" || state === "t") await this.#sendCancel(String(job_no), "stop");
+      }
+      if (taken.length === 0) {
+        await this.forget(rows.map(({ job_no }) => String(job_no)));
+        return [...left.values()];
+      }
+      void this.#wakeWorkers();
+      this.#options.holding.lost.throwIfAborted();
+      await pause(LOOK_MS, this.#options.holding.lost);
+    }
+  }
+
+  get #own(): [runNo: string, token: string] {
+    const { runNo, token } = this.#options.holding;
+    return [runNo, String(token)];
+  }
+
+  async #put({ nodeId, attempt, labels, priority = 0, payload }: JobOffer): Promise<string> {
+    const text = "select taffrail.offer_job_1($1::bigint, $2::bigint, $3, $4::int, $5, $6::int, " +
+      "$7)::text as job_no";
+    const [row] = await this.#ask(text, [
+      ...[...this.#own, nodeId, attempt],
+      ...[labels.join("\n"), priority, payload],
+    ]);
+    if (typeof row?.job_no === "string") return row.job_no;
+    this.#options.holding.lose("another process holds it");
+    throw this.#options.holding.lost.reason;
+  }
+
+  async #lookOn(): Promise<void> {
+    const { session, holding } = this.#options;
+    using _wakes = session.onWake(holding.runNo, () => this.#nextLook.abort());
+    while (this.#open.size > 0 && !holding.lost.aborted) {
+      await pause(LOOK_MS, AbortSignal.any([this.#nextLook.signal, holding.lost]));
+      this.#nextLook = new AbortController();
+      try {
+        await this.#takeEnds(await this.#look());
+      } catch (error) {
+        if (holding.lost.aborted) break;
+        for (const { ended } of this.#open.values()) ended.reject(error);
+      }
+    }
+    for (const { ended } of this.#open.values()) ended.reject(holding.lost.reason);
+  }
+
+  async #takeEnds(rows: readonly PostgresRow[]): Promise<void> {
+    const seen = new Set<string>();
+    for (const { job_no, state, worker, answer } of rows) {
+      const jobNo = String(job_no);
+      seen.add(jobNo);
+      const job = this.#open.get(jobNo);
+      if (job === undefined) continue;
+      const by = defined({ worker: typeof worker === "string" ? worker : undefined });
+      if (state === "d") job.ended.resolve({ kind: "ended", answer: String(answer), jobNo, ...by });
+      else if (state === "l") job.ended.resolve({ kind: "lost", jobNo, ...by });
+    }
+    for (const [jobNo, job] of [...this.#open]) {
+      if (seen.has(jobNo)) continue;
+      // A crash of the server has taken it.
+      this.#open.delete(jobNo);
+      job.jobNo = await this.#put(job.offer);
+      this.#open.set(job.jobNo, job);
+      void this.#wakeWorkers();
+    }
+  }
+
+  async #cancel(job: OpenJob, reason: unknown): Promise<void> {
+    const isTimeout = reason instanceof Error && reason.name === "TimeoutError";
+    try {
+      const answer = await this.#sendCancel(job.jobNo, isTimeout ? "deadline" : "stop");
+      if (answer === "unbegun" || answer === "gone") job.ended.resolve({ kind: "unbegun" });
+      else void this.#wakeWorkers();
+    } catch (error) {
+      job.ended.reject(error);
+    }
+  }
+
+  async #sendCancel(jobNo: string, how: "stop" | "deadline"): Promise<unknown> {
+    const text = "select taffrail.cancel_job_1($1::bigint, $2::bigint, $3::bigint, $4) as answer";
+    const [row] = await this.#ask(text, [...this.#own, jobNo, how]);
+    return row?.answer;
+  }
+
+  #look(): Promise<readonly PostgresRow[]> {
+    return this.#ask(LOOK, this.#own);
+  }
+
+  #ask(text: string, values: readonly PostgresValue[]): Promise<readonly PostgresRow[]> {
+    const { link, holding } = this.#options;
+    return askAgain(() => link.query(text, values), { signal: holding.lost });
+  }
+
+  /** One wake-up at a time is enough. */
+  async #wakeWorkers(): Promise<void> {
+    if (this.#isWaking !== undefined) {
+      this.#isWaking = "again";
+      return;
+    }
+    do {
+      this.#isWaking = "once";
+      // Whoever is not woken looks by itself.
+      await this.#options.link.query("select taffrail.wake_workers_1()").catch(() => {});
+    } while (this.#mustWakeAgain);
+    this.#isWaking = undefined;
+  }
+
+  get #mustWakeAgain(): boolean {
+    return this.#isWaking === "again";
+  }
+}
+
+const LOOK = "select job_no::text, node, attempt, state, worker, answer " +
+  "from taffrail.look_at_jobs_1($1::bigint, $2::bigint)";
