@@ -9,6 +9,16 @@
  * 4. **A former holder writes nothing**: its token is not that of the stream.
  */
 export const WRITING = `
+create function taffrail.wait_for_disk(p_wait boolean) returns void
+language plpgsql as $$
+begin
+  if not p_wait then perform set_config('synchronous_commit', 'off', true);
+  -- A database or a role may be set not to wait; what waits for more than the disk stays as it is.
+  elsif current_setting('synchronous_commit') = 'off' then
+    perform set_config('synchronous_commit', 'on', true);
+  end if;
+end $$;
+
 create function taffrail.append_lines_1(
   p_run bigint, p_stream "char", p_token bigint, p_floor bigint, p_floor_op text,
   p_expected bigint, p_op text, p_count int, p_lines text, p_wait boolean
@@ -16,7 +26,7 @@ create function taffrail.append_lines_1(
 language plpgsql as $$
 declare v_last bigint; v_op text; v_token bigint; v_found bigint;
 begin
-  if not p_wait then perform set_config('synchronous_commit', 'off', true); end if;
+  perform taffrail.wait_for_disk(p_wait);
   select s.last_seq, s.last_op, s.token into v_last, v_op, v_token from taffrail.stream s
     where s.run_no = p_run and s.stream = p_stream for no key update;
   if not found then return query select 'gone', 0::bigint, 0::bigint; return; end if;
@@ -152,7 +162,7 @@ create function taffrail.put_output_1(
 ) returns boolean
 language plpgsql as $$
 begin
-  if not p_wait then perform set_config('synchronous_commit', 'off', true); end if;
+  perform taffrail.wait_for_disk(p_wait);
   if not taffrail.holds(p_run, p_token) then return false; end if;
   if p_piece = 0 then
     delete from taffrail.output o where o.run_no = p_run and o.node = p_node
