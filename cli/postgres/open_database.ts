@@ -22,6 +22,8 @@ export interface Granted {
   readers: readonly string[];
   /** Who may also record them. */
   runners: readonly string[];
+  /** Who may work for them. */
+  workers: readonly string[];
 }
 
 /** What was made in a database. */

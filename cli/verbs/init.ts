@@ -10,8 +10,8 @@ import { COMMON_HELP, readArguments, type Verb } from "./arguments.ts";
 
 const FLOW_FILE = "taffrail.flow.json";
 
-/** Options for a database alone, and what they are called in what is printed. */
-const OPTIONS = { reader: "repeated", runner: "repeated" } as const;
+/** Options for a database alone: who gets which rights there. */
+const OPTIONS = { reader: "repeated", runner: "repeated", worker: "repeated" } as const;
 
 /** `taffrail init`: begins to use it in a directory, or with a database. */
 export const initVerb: Verb = {
@@ -30,23 +30,26 @@ Usage: taffrail init [options]
   --reader ROLE       in a database: let a role read runs; may be repeated
   --runner ROLE       in a database: let a role also record, go on with, and
                       remove runs; may be repeated
+  --worker ROLE       in a database: let a role work for runs, and nothing else;
+                      may be repeated
 ${COMMON_HELP}
 
 Exit codes: 0 it is done, 1 something cannot be written, 2 there is such a flow
 already, or called wrongly. --json prints { "root", "flow", "above" }: their
 paths, and that of the root above that was used so far, or null; of a database
 { "root", "flow": null, "above": null, "schema": { "version", "was_there" },
-"readers": [role], "runners": [role] }.`,
+"readers": [role], "runners": [role], "workers": [role] }.`,
 
   async run(args) {
     const { json, options, operands } = readArguments("init", args, OPTIONS);
     if (operands.length > 0) throw new UsageError("taffrail init takes no argument");
     const chosen = chosenRoot(options.root);
     const root = chosen ?? DEFAULT_ROOT;
-    const { reader: readers = [], runner: runners = [] } = options;
-    if (isPostgres(root)) return await prepareDatabase(root, { json, readers, runners });
-    if (readers.length + runners.length > 0) {
-      throw new UsageError("Cannot use --reader and --runner: only a database has roles");
+    const { reader: readers = [], runner: runners = [], worker: workers = [] } = options;
+    const roles = { readers, runners, workers };
+    if (isPostgres(root)) return await prepareDatabase(root, roles, { json });
+    if (Object.values(roles).flat().length > 0) {
+      throw new UsageError("Cannot use --reader, --runner or --worker: only a database has roles");
     }
     const above = chosen === undefined ? rootAbove() : null;
     writeExample(FLOW_FILE);
@@ -61,20 +64,22 @@ paths, and that of the root above that was used so far, or null; of a database
 /** Makes what runs need in a database. */
 async function prepareDatabase(
   url: string,
-  { json, readers, runners }: { json: boolean; readers: string[]; runners: string[] },
+  roles: Record<"readers" | "runners" | "workers", readonly string[]>,
+  { json }: { json: boolean },
 ): Promise<number> {
   const { makeSchema } = await import("../postgres/open_database.ts");
-  const { root, version, wasThere } = await makeSchema(url, { readers, runners });
+  const { root, version, wasThere } = await makeSchema(url, roles);
   const screen = new Screen(Deno.stdout);
   if (json) {
     const schema = { version, was_there: wasThere };
-    screen.line(JSON.stringify({ root, flow: null, above: null, schema, readers, runners }));
+    screen.line(JSON.stringify({ root, flow: null, above: null, schema, ...roles }));
     return 0;
   }
   const what = `the schema taffrail, version ${version}, in ${root}`;
   screen.line(wasThere ? `found ${what}` : `made ${what}`);
-  for (const role of readers) screen.line(`${role} may read runs there`);
-  for (const role of runners) screen.line(`${role} may record runs there`);
+  for (const role of roles.readers) screen.line(`${role} may read runs there`);
+  for (const role of roles.runners) screen.line(`${role} may record runs there`);
+  for (const role of roles.workers) screen.line(`${role} may work for runs there`);
   const next = commandLine(["taffrail", "exec", "--root", root, "--"]);
   for (const line of ["", "Next:", `  ${next} COMMAND`]) screen.line(line);
   return 0;

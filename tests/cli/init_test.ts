@@ -39,9 +39,9 @@ Deno.test("taffrail init replaces nothing", async () => {
 
 Deno.test("taffrail init gives rights in databases alone", async () => {
   await withTempDir(async (cwd) => {
-    for (const option of ["--reader", "--runner"]) {
+    for (const option of ["--reader", "--runner", "--worker"]) {
       const { code, stderr } = await taffrail(["init", option, "ci"], { cwd });
-      const says = "Cannot use --reader and --runner: only a database has roles\n";
+      const says = "Cannot use --reader, --runner or --worker: only a database has roles\n";
       assertEquals([code, stderr], [2, says]);
     }
     assertEquals(namesIn(cwd), []);

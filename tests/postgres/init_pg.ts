@@ -48,7 +48,7 @@ Deno.test("taffrail init makes the schema in a database once, says so, and makes
     assertEquals(JSON.parse(json.stdout), {
       ...{ root: url, flow: null, above: null },
       schema: { version: 1, was_there: true },
-      ...{ readers: [], runners: [] },
+      ...{ readers: [], runners: [], workers: [] },
     });
     const listed = await command("ls", "--root", url, "--json");
     assertEquals([listed.code, listed.stderr], [0, ""]);
@@ -58,16 +58,17 @@ Deno.test("taffrail init makes the schema in a database once, says so, and makes
 
 Deno.test("taffrail init gives roles their rights, and says who has none or is not there", async () => {
   await withPlace(async ({ name, url, sql, command }) => {
-    const roles = ["reader", "runner", "stranger"].map((kind) => `${kind}_${name}`);
-    const [reader = "", runner = "", stranger = ""] = roles;
+    const roles = ["reader", "runner", "worker", "stranger"].map((kind) => `${kind}_${name}`);
+    const [reader = "", runner = "", worker = "", stranger = ""] = roles;
     const as = (role: string) => url.replace("postgres@", `${role}@`);
     try {
       for (const role of roles) await sql(`create role ${role} login`);
-      const granted = ["--reader", reader, "--runner", runner];
+      const granted = ["--reader", reader, "--runner", runner, "--worker", worker];
       const made = await command("init", "--root", url, ...granted);
       assertEquals([made.code, made.stderr], [0, ""]);
       assertStringIncludes(made.stdout, `${reader} may read runs there\n`);
       assertStringIncludes(made.stdout, `${runner} may record runs there\n`);
+      assertStringIncludes(made.stdout, `${worker} may work for runs there\n`);
       for (const role of [reader, runner]) {
         const { code, stderr } = await command("ls", "--root", as(role));
         assertEquals([code, stderr], [0, ""], role);
