@@ -1,20 +1,18 @@
 /** The contracts of roots and of logs, in full, on a server that is interrupted and crashes. */
-import { migratePostgres, openPostgresLog, openPostgresRoot } from "../../postgres/mod.ts";
+import { openPostgresLog, openPostgresRoot } from "../../postgres/mod.ts";
 import { type ContractEvent, eventLogContract, runsRootContract } from "../../testing/mod.ts";
 import { longCount } from "../_util/temp.ts";
 import { clientOf } from "./_client.ts";
 import { faultsOf, startForgetfulServer } from "./_faults.ts";
 import { holderCommand } from "./_holder.ts";
+import { withRoles } from "./_roles.ts";
 
 const server = await startForgetfulServer();
 Deno.test.afterAll(() => server[Symbol.asyncDispose]());
 
-/** Runs `use` with a new database that has the schema. */
+/** Runs `use` with a new database that has the schema, as a role that may run and nothing else. */
 async function withRoot(use: (url: string) => Promise<void>): Promise<void> {
-  await server.withDatabase(async ({ url }) => {
-    await migratePostgres(clientOf(url));
-    await use(url);
-  });
+  await withRoles(server, ({ runner }) => use(runner));
 }
 
 const rootTests = runsRootContract(
