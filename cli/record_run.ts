@@ -1,10 +1,8 @@
 import { RunFold } from "../eventlog/derive_run_state.ts";
-import { openFileRoot } from "../run/file_root/file_root.ts";
 import type { HeldRun, RunsRoot, RunView } from "../run/types.ts";
 import { RecordingError } from "./engine/errors.ts";
 import { runFlow, type RunFlowEnd } from "./engine/run_flow.ts";
 import { exitCodeOfRun, StoppedError } from "./exit_codes.ts";
-import { resolve } from "./files.ts";
 import { Programs } from "./flow/find_programs.ts";
 import { type Flow, nodesById, partNotes } from "./flow/flow.ts";
 import { digestsOf, maskOf, secretNotes } from "./flow/secrets.ts";
@@ -15,6 +13,7 @@ import { PrintedOutputs } from "./process/printed_outputs.ts";
 import type { Exclusive } from "./process/exclusive_flow.ts";
 import { Interrupts } from "./process/interrupts.ts";
 import { prepareRootDirectory } from "./reading/find_root.ts";
+import { isOfFiles, openRoot } from "./reading/open_root.ts";
 import type { RunDisplay } from "./reading/run_display.ts";
 import { deferralsOf } from "./reading/deferrals.ts";
 import { readRunReport, reportOf, type RunReport } from "./reading/run_report.ts";
@@ -47,20 +46,22 @@ export async function recordRun(
   prepareRootDirectory(root);
   using interrupts = new Interrupts();
   interrupts.listenFor(display, options.graceMs);
-  using _alone = exclusive && await holdAlone({ root, flow: flow.name, exclusive }, interrupts);
-  await using runs = openFileRoot(root);
+  await using runs = await openRoot(root);
+  const alone = exclusive && new Alone({ runs, flow: flow.name, exclusive }, interrupts);
+  using _alone = alone && isOfFiles(root) ? await alone.hold() : undefined;
   let view: RunView;
   let end: RunFlowEnd;
   {
     await using held = await createRun(runs, flow.name);
     ({ view } = held);
+    if (!isOfFiles(root)) await alone?.waitWith(held);
     display.runStarted(view.runId);
     for (const text of [...partNotes(flow), ...secretNotes(flow)]) display.note(text);
     const fold = new RunFold();
     const digests = await digestsOf(flow, () => runs.digestKey());
-    const run = { ...options, flow, digests, programs, held, fold };
-    const ports = await flowPorts(run, interrupts);
-    end = await runFlow({ ...options, ...ports, fold, past: undefined });
+    const run = { ...options, root: runs.name, flow, digests, programs, held, fold };
+    using ports = await flowPorts(run, interrupts);
+    end = await runFlow({ ...run, ...ports, past: undefined });
   }
   const report = await reportOfEnd({ root, view }, end);
   await display.runEnded(report, view);
@@ -88,18 +89,52 @@ export function exitCodeOf(
   return exitCode;
 }
 
-/** Lets no other run of the flow be at work; who waits for one may end that. */
-async function holdAlone(
-  flow: { root: string; flow: string; exclusive: Exclusive },
-  interrupts: Interrupts,
-): Promise<Disposable> {
-  const errors = new Screen(Deno.stderr);
-  const onWait = (text: string) => errors.line(text);
-  const { holdFlow } = await import("./process/exclusive_flow.ts");
-  const held = await holdFlow({ ...flow, onWait, stop: interrupts.stop });
-  if (held !== undefined) return held;
-  const { name, exitCode } = interrupts.received!;
-  throw new StoppedError(`${name}: ${flow.flow} was not run`, exitCode);
+/** A flow that is to run alone. */
+interface ExclusiveFlow {
+  runs: RunsRoot;
+  flow: string;
+  exclusive: Exclusive;
+}
+
+/** Lets no other run of a flow be at work; who waits for one may end that. */
+class Alone {
+  readonly #flow: ExclusiveFlow;
+  readonly #interrupts: Interrupts;
+
+  constructor(flow: ExclusiveFlow, interrupts: Interrupts) {
+    this.#flow = flow;
+    this.#interrupts = interrupts;
+  }
+
+  /** In a directory: by a lock of the flow. */
+  async hold(): Promise<Disposable> {
+    const { holdFlow } = await import("./process/exclusive_flow.ts");
+    return await holdFlow(this.#options) ?? this.#giveUp();
+  }
+
+  /** In a database: with a run that is held, and is none again where it cannot begin. */
+  async waitWith(held: HeldRun): Promise<void> {
+    const { waitForEarlier } = await import("./process/exclusive_flow.ts");
+    const { runId } = held.view;
+    try {
+      if (!await waitForEarlier(this.#options, runId)) this.#giveUp();
+    } catch (error) {
+      await held[Symbol.asyncDispose]();
+      await this.#flow.runs.remove(runId);
+      throw error;
+    }
+  }
+
+  get #options() {
+    const errors = new Screen(Deno.stderr);
+    const onWait = (text: string) => errors.line(text);
+    return { ...this.#flow, onWait, stop: this.#interrupts.stop };
+  }
+
+  #giveUp(): never {
+    const { name, exitCode } = this.#interrupts.received!;
+    throw new StoppedError(`${name}: ${this.#flow.flow} was not run`, exitCode);
+  }
 }
 
 /** A flow that is to be run, and by what it is shown. */
@@ -107,6 +142,7 @@ interface RunOfFlow extends RunSettings {
   flow: Flow;
   digests: ValueDigests | undefined;
   programs: Programs;
+  /** The name of the root: an absolute path, or a URL. */
   root: string;
   held: HeldRun;
   display: RunDisplay;
@@ -125,20 +161,23 @@ export async function flowPorts(run: RunOfFlow, interrupts: Interrupts) {
     ? { leavesOutput: flow.terminal === true, onLent: () => interrupts.shareTerminal() }
     : undefined;
   const needed = new Set(flow.nodes.flatMap(({ needs }) => needs));
+  const outputs = new PrintedOutputs({ root: run.root, view: held.view, nodes, fold });
   return {
+    [Symbol.dispose]: () => outputs[Symbol.dispose](),
     flow,
     digests,
     held,
     observer,
     stop,
     stoppedBy: () => interrupts.received?.name,
+    onStopAsked: isOfFiles(run.root) ? undefined : (signal: Deno.Signal) => interrupts.ask(signal),
     place: new CommandPlace({
       ...run,
       findProgram: (node) => run.programs.find(node),
       runId,
       nodes,
       mask: await maskOf(flow),
-      outputs: new PrintedOutputs({ root: resolve(run.root), runId, nodes, fold }),
+      outputs,
       // Whoever holds the run next may begin the same work: what runs here has no time left.
       kill: AbortSignal.any([kill, held.lost]),
       commands,

@@ -55,9 +55,10 @@ export class PostgresRunView implements RunView {
   }
 
   async holder(): Promise<RunHolder | undefined> {
-    const text = "select taffrail.holder_1($1) as holder";
+    const text = "select holder, token::text from taffrail.holder_1($1)";
     const [row] = await this.#ask(text, [this.runId]);
-    return holderIn(row?.holder);
+    const holder = holderIn(row?.holder);
+    return holder && { ...holder, token: BigInt(String(row!.token)) };
   }
 
   async peek(): Promise<RunPeek<RunEvent>> {

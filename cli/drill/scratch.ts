@@ -13,7 +13,7 @@ import { reasonOf } from "../../_internal/text.ts";
 import { exists, isAbsolute, isDirectory, resolve } from "../files.ts";
 import { entryOf, ownEntries } from "../../run/marks.ts";
 import { endLeftOutside } from "../process/orphan_processes.ts";
-import { rootIdentityOf } from "../process/process_log.ts";
+import { rootIdentityOf } from "../process/root_identity.ts";
 
 /** What is drilled, as it lies on the disk. */
 export interface Place {

@@ -3,9 +3,7 @@
  * know. Nothing is changed here.
  */
 import { checkRegular } from "../../_internal/file_port.ts";
-import { runPaths } from "../../_internal/root_layout.ts";
 import { recoverCapture } from "../../capture/session/recover_capture.ts";
-import { openFileRoot } from "../../run/file_root/file_root.ts";
 import type { JournalHistory } from "../../run/engine/journal_history.ts";
 import { StoppedError, UsageError } from "../exit_codes.ts";
 import { lookAt } from "../files.ts";
@@ -23,6 +21,7 @@ import { flowOfCapture, isOfCommands } from "../flow/node_event.ts";
 import { readFlow } from "../flow/read_flow.ts";
 import { selectNodes } from "../flow/select_nodes.ts";
 import { commandHint } from "../reading/find_run.ts";
+import type { RunPlace } from "../reading/open_root.ts";
 import { listed } from "../text/printable.ts";
 import { ResumeError } from "./errors.ts";
 import { findStanding, type StandingNodes } from "./standing_nodes.ts";
@@ -65,8 +64,7 @@ const OF_PROGRAM =
   'that again, it goes on with the run by its runId, or by resume: "newest"; with "command" among ' +
   "the options of openRun or durable this verb starts it";
 
-type Resumed = FlowChoice & {
-  root: string;
+type Resumed = FlowChoice & RunPlace & {
   runId: string;
   digestKey: () => Promise<DigestKey>;
 };
@@ -199,16 +197,16 @@ function notesOn(
 }
 
 /** The flow that a run keeps; where it is gone or damaged it is said whether the journal has it. */
-async function keptFlow(run: { root: string; runId: string }): Promise<FlowRecord> {
-  const { root, runId } = run;
-  const view = openFileRoot(root).view(runId);
+async function keptFlow({ root, view }: RunPlace): Promise<FlowRecord> {
+  const { runId } = view;
+  const run = { root, runId };
   let damage: FlowRecordError | undefined;
   const record = await readFlowRecord({ root, view }).catch((error) => {
     if (!(error instanceof FlowRecordError) || error.kind !== "damaged") throw error;
     damage = error;
   });
   if (record !== undefined) return record;
-  const recovered = await recoverCapture(runPaths(root, runId).journal).catch(() => undefined);
+  const recovered = await recoverCapture(view.journal).catch(() => undefined);
   const isOfCommand = recovered && isOfCommands(recovered.bundle);
   // The command keeps the flow before it asks for anything.
   const hasNoFlow = isOfCommand === undefined && damage === undefined;

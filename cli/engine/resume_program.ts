@@ -13,7 +13,6 @@ import { resumeVariable } from "../../run/marks.ts";
 import type { RunsRoot, RunView } from "../../run/types.ts";
 import { exitCodeOfSignal, signalNumber, UsageError } from "../exit_codes.ts";
 import { findCommand, pathFor } from "../flow/find_programs.ts";
-import { resolve } from "../files.ts";
 import { NotStartedError, refuseNotExecutable } from "../process/cannot_run.ts";
 import { ProcessGroup } from "../process/end_processes.ts";
 import type { Interrupts } from "../process/interrupts.ts";
@@ -29,7 +28,9 @@ import { ResumeError } from "./errors.ts";
 
 /** How a program is gone on with. */
 export interface ResumeProgramOptions {
+  /** What the root was named. */
   root: string;
+  runs: RunsRoot;
   runId: string;
   json: boolean;
   /** Wait for what is left of the run to end by itself, instead of ending it. */
@@ -48,7 +49,6 @@ export type StartedProgram = ProgramAbout & { command: readonly string[] };
 /** A run that is held, of a program. */
 interface HeldProgram {
   program: StartedProgram;
-  runs: RunsRoot;
   /** Gives the run up. */
   hold: AsyncDisposable;
   interrupts: Interrupts;
@@ -62,9 +62,9 @@ interface HeldProgram {
  */
 export async function resumeProgram(
   options: ResumeProgramOptions,
-  { program, runs, hold, interrupts }: HeldProgram,
+  { program, hold, interrupts }: HeldProgram,
 ): Promise<number> {
-  const { root, runId, json, ofFlows } = options;
+  const { root, runs, runId, json, ofFlows } = options;
   const view = runs.view(runId);
   let before: number;
   let start: Start;
@@ -80,7 +80,7 @@ export async function resumeProgram(
     const { stop, kill } = interrupts;
     // Its functions have died with it; what they have started bears the mark of its run.
     const left = { attempts: [], wholeRun: true, processes: [] };
-    await endOrphans({ ...options, ...left, stop, kill, note });
+    await endOrphans({ ...options, root: runs.name, ...left, stop, kill, note });
     if (interrupts.received !== undefined) {
       note(`${interrupts.received.name}: the run is as it was`);
       return interrupts.received.exitCode;
@@ -124,7 +124,7 @@ interface Start {
 /** What to start; nothing is begun where that is known not to work. */
 function startOf(
   { command, cwd = Deno.cwd() }: StartedProgram,
-  { root, runId }: { root: string; runId: string },
+  { runs: { name: root }, runId }: { runs: RunsRoot; runId: string },
 ): Start {
   const path = findCommand(command, cwd);
   const cannot = (problem: string, cause?: unknown) => {
@@ -139,8 +139,8 @@ function startOf(
   }
   const env = {
     PATH: pathFor(undefined),
-    TAFFRAIL_ROOT: resolve(root),
-    TAFFRAIL_RESUME: resumeVariable({ root: resolve(root), runId }),
+    TAFFRAIL_ROOT: root,
+    TAFFRAIL_RESUME: resumeVariable({ root, runId }),
   };
   return { words: command, path, cwd, env, sharesTerminal: hasTerminal() };
 }

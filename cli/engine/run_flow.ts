@@ -10,6 +10,7 @@
  * - Once `stop` has aborted, or the time of the run is over, nothing that waits is begun.
  * - Whatever goes wrong, this settles only when no attempt runs any more.
  */
+import { defined } from "../../_internal/errors.ts";
 import { millisecondsOf } from "../../_internal/event_time.ts";
 import { CaptureJournalError } from "../../capture/errors.ts";
 import type { CaptureBundle } from "../../capture/types.ts";
@@ -31,6 +32,7 @@ import { flowRecordText } from "../flow/flow_record.ts";
 import { describeNode, flowProvenance, nodePayload, nodeRetry } from "../flow/node_event.ts";
 import type { ValueDigests } from "../flow/value_digests.ts";
 import { awakeTimers, setAwakeTimeout } from "../process/awake_time.ts";
+import { isOfFiles } from "../reading/open_root.ts";
 import { RecordingError, ResumeError } from "./errors.ts";
 import { FlowProgress } from "./flow_progress.ts";
 import type { RunObserver } from "./types.ts";
@@ -41,7 +43,7 @@ export interface RunFlowOptions {
   flow: Flow;
   /** The digests of the values of its variables. */
   digests?: ValueDigests | undefined;
-  /** The directory that holds the runs. */
+  /** The name of the root: an absolute path, or a URL. */
   root: string;
   /** The run. */
   held: HeldRun;
@@ -57,6 +59,8 @@ export interface RunFlowOptions {
   stop: AbortSignal;
   /** The signal that {@linkcode RunFlowOptions.stop} was aborted because of. */
   stoppedBy: () => Deno.Signal | undefined;
+  /** Told when a message asks for an end; undefined where signals do. */
+  onStopAsked?: ((signal: Deno.Signal) => void) | undefined;
   /** What the log has. */
   fold: RunFold;
   /** What another process has left of the run, when it is gone on with. */
@@ -93,15 +97,16 @@ export interface RunFlowEnd {
  * @throws {CaptureJournalError} If its journal cannot be gone on with; then nothing has begun.
  */
 export async function runFlow(options: RunFlowOptions): Promise<RunFlowEnd> {
-  using trace = openRunTrace(options);
-  const flowRun = new FlowRun(options, trace.trace);
+  // Of a database it is made of the log and the journal.
+  using opened = isOfFiles(options.root) ? openRunTrace(options) : undefined;
+  const flowRun = new FlowRun(options, opened?.trace);
   try {
     const { ending: { reason }, ...end } = await flowRun.run();
-    await trace.trace.finish(reason);
+    await opened?.trace.finish(reason);
     return { fold: options.fold, ...end };
   } catch (error) {
     // The records of a run that was not gone on with stay as they are.
-    if (flowRun.isOpen) await trace.trace.finish(messageOf(error));
+    if (flowRun.isOpen) await opened?.trace.finish(messageOf(error));
     throw error;
   }
 }
@@ -109,7 +114,7 @@ export async function runFlow(options: RunFlowOptions): Promise<RunFlowEnd> {
 /** A flow that is run. */
 class FlowRun {
   readonly #options: RunFlowOptions;
-  readonly #trace: RunTrace;
+  readonly #trace: RunTrace | undefined;
   readonly #nodes: ReadonlyMap<string, FlowNode>;
   readonly #progress: FlowProgress;
   /** The last ends of the nodes that did not complete. */
@@ -123,7 +128,7 @@ class FlowRun {
   /** Whether what is decided is about what was asked for here, and not about what another process has left. */
   isOpen = false;
 
-  constructor(options: RunFlowOptions, trace: RunTrace) {
+  constructor(options: RunFlowOptions, trace: RunTrace | undefined) {
     this.#options = options;
     this.#trace = trace;
     this.#nodes = nodesById(options.flow.nodes);
@@ -195,7 +200,7 @@ class FlowRun {
   }
 
   async #engineOptions(): Promise<EngineOptions> {
-    const { held, flow, place, fold, stop, observer } = this.#options;
+    const { held, flow, place, fold, stop, observer, onStopAsked } = this.#options;
     return {
       held,
       name: flow.name,
@@ -214,12 +219,12 @@ class FlowRun {
           const node = this.#nodes.get(attempt.nodeId);
           const { run, cwd, env } = payload;
           // Its timeout is a matter of the flow.
-          this.#trace.begin(attempt, { text, input: { run, cwd, env }, at });
+          this.#trace?.begin(attempt, { text, input: { run, cwd, env }, at });
           if (node !== undefined) observer.nodeStarted(node);
         },
         attemptEnded: (attempt, end) => {
           const node = this.#nodes.get(attempt.nodeId);
-          this.#trace.end(attempt, end);
+          this.#trace?.end(attempt, end);
           if (end.termination !== "Completed") this.#failures.set(attempt.nodeId, end);
           if (node !== undefined) observer.nodeEnded(node, end);
         },
@@ -233,14 +238,15 @@ class FlowRun {
       signal: AbortSignal.any([stop, this.#deadline.signal]),
       endWithinMs: place.endWithinMs,
       attemptTimers: awakeTimers,
+      ...defined({ onStopAsked }),
       ...await this.#drill(),
     };
   }
 
   /** Nobody else loads anything for it. */
   async #drill(): Promise<Drill | undefined> {
-    if (!Deno.env.has(DRILL_VARIABLE)) return undefined;
     const { root, held: { view: { runId } } } = this.#options;
+    if (!Deno.env.has(DRILL_VARIABLE) || !isOfFiles(root)) return undefined;
     return (await import("../../run/drill_point.ts")).takeDrill({ root, runId });
   }
 
@@ -344,8 +350,8 @@ class FlowRun {
   #recordingError(cause: unknown): unknown {
     if (cause instanceof RecordingError) return cause;
     const { held: { view: { runId } }, root } = this.#options;
-    const outputs = runPaths(root, runId).nodes;
-    return new RecordingError("run", { of: `run ${runId}`, cause, outputs });
+    const outputs = isOfFiles(root) ? runPaths(root, runId).nodes : undefined;
+    return new RecordingError("run", { of: `run ${runId}`, cause, ...defined({ outputs }) });
   }
 
   /** What keeps a run from being gone on with is told as it is; nothing was begun. */

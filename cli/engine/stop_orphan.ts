@@ -9,22 +9,22 @@ import { lastRuntimeOf } from "../../capture/bundle/records.ts";
 import { CaptureJournalError } from "../../capture/errors.ts";
 import { recoverCapture } from "../../capture/session/recover_capture.ts";
 import type { CaptureBundle } from "../../capture/types.ts";
+import type { RunFold } from "../../eventlog/derive_run_state.ts";
 import { RunEngine } from "../../run/engine/run_engine.ts";
-import { openFileRoot } from "../../run/file_root/file_root.ts";
-import type { HeldRun, NodeAttempt } from "../../run/types.ts";
+import type { HeldRun, NodeAttempt, RunsRoot } from "../../run/types.ts";
 import { describeNode } from "../flow/node_event.ts";
 import { endLeft } from "../process/orphan_processes.ts";
 import { processLinesOf } from "../process/process_log.ts";
 import { HOLD_TIMEOUT_MS } from "../process/run_holder.ts";
-import { readRunLog } from "../../run/engine/run_log.ts";
+import { readLogOf } from "../../run/engine/run_log.ts";
 
 /** What the log says of the end. */
 const REASON = "cancelled by taffrail stop";
 
 /** How to end it. */
 export interface StopOrphanOptions {
-  /** The directory that holds the runs. */
-  root: string;
+  /** The root. */
+  runs: RunsRoot;
   /** The run. */
   runId: string;
   /** How long what is left of it may take to end, in milliseconds. */
@@ -47,8 +47,8 @@ export interface StoppedOrphan {
  * @throws {LeftProcessesError} When what is left of it cannot be ended, or found out.
  */
 export async function stopOrphan(options: StopOrphanOptions): Promise<StoppedOrphan> {
-  const { root, runId, graceMs, note } = options;
-  await using runs = openFileRoot(root);
+  const { runs, runId, graceMs, note } = options;
+  const { name: root } = runs;
   await using held = await runs.hold(runId, { timeoutMs: HOLD_TIMEOUT_MS });
   const never = new AbortController().signal;
   let left: number[] = [];
@@ -57,7 +57,7 @@ export async function stopOrphan(options: StopOrphanOptions): Promise<StoppedOrp
     const ending = { graceMs, kill: never, assumesEnded: false, note };
     left = await endLeft({ root, runId, attempts, wholeRun: true, processes, ...ending });
   };
-  const { fold, damaged } = readRunLog(root, runId);
+  const { fold, damaged } = await readLogOf(held.view);
   const recovered = await recoverCapture(held.view.raw("capture")).catch(unreadable);
   if (typeof recovered === "string") {
     // Nobody can tell which attempts have no end: what bears a mark is ended.
@@ -85,18 +85,18 @@ function unreadable(error: unknown): string {
 
 /** Ends what is left of a run that has an end: it was killed behind that, or nothing looked for it. */
 export async function endLeftOfEnded(
-  { graceMs, ...run }: StopOrphanOptions,
+  { runs, ...run }: StopOrphanOptions,
 ): Promise<StoppedOrphan> {
   const kill = new AbortController().signal;
   const of = { attempts: [], wholeRun: true, processes: [], assumesEnded: true };
-  return { left: await endLeft({ ...run, ...of, graceMs, kill }) };
+  return { left: await endLeft({ ...run, ...of, root: runs.name, kill }) };
 }
 
 async function goOn(
   held: HeldRun,
   { bundle, fold, nodes }: {
     bundle: CaptureBundle;
-    fold: ReturnType<typeof readRunLog>["fold"];
+    fold: RunFold;
     nodes: readonly string[];
   },
   left: Parameters<typeof RunEngine.goOn>[1],

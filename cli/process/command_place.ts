@@ -18,7 +18,7 @@ import type {
 } from "../../run/types.ts";
 import type { RunTermination } from "../../supervisor/types.ts";
 import { RecordingError } from "../engine/errors.ts";
-import { resolve } from "../files.ts";
+import { isOfFiles } from "../reading/open_root.ts";
 import { AttemptOutput } from "./attempt_output.ts";
 import { NotStartedError } from "./cannot_run.ts";
 import type { SignalTarget } from "./interrupts.ts";
@@ -41,7 +41,7 @@ export interface CommandPlaceOptions {
   mask?: SecretMask | undefined;
   /** The path of the program of a node that starts, or why there is none. */
   findProgram: (node: FlowNode) => string | NoProgram;
-  /** The directory that holds the runs; processes are told apart by it. */
+  /** The name of the root, an absolute path or a URL; processes are told apart by it. */
   root: string;
   /** The run. */
   runId: string;
@@ -67,12 +67,16 @@ export interface CommandPlaceOptions {
   isNeeded: (nodeId: string) => boolean;
 }
 
+/** What opens a root in a database is not for what runs there; a flow may give its commands their own. */
+const PASSWORD_VARIABLES = ["PGPASSWORD", "PGPASSFILE"];
+
 /** Makes an attempt at a node by running its command. */
 export class CommandPlace implements AttemptPlace {
   /** The time within which a command is over once it is asked to end. */
   readonly endWithinMs: number;
   readonly #options: CommandPlaceOptions;
-  readonly #root: string;
+  /** What commands do not get of the environment of this process. */
+  readonly #kept: readonly string[];
   readonly #processes: ProcessLines;
   readonly #entries = ownEntries();
   readonly #defaultPath = pathFor(undefined);
@@ -83,7 +87,7 @@ export class CommandPlace implements AttemptPlace {
   constructor(options: CommandPlaceOptions) {
     this.#options = options;
     this.#mask = options.mask;
-    this.#root = resolve(options.root);
+    this.#kept = isOfFiles(options.root) ? [] : PASSWORD_VARIABLES;
     this.#processes = new ProcessLines(options.root);
     // Of several only one could read what is typed, and without the terminal none can.
     this.#inheritsInput = options.terminal !== undefined ||
@@ -202,13 +206,13 @@ export class CommandPlace implements AttemptPlace {
   }
 
   #command({ nodeId, attempt }: NodeAttempt): Command {
-    const { nodes, findProgram, runId, graceMs, outputs, note, terminal, passThrough } =
+    const { nodes, findProgram, root, runId, graceMs, outputs, note, terminal, passThrough } =
       this.#options;
     const node = nodes.get(nodeId)!;
     const { run, env, cwd } = node;
     const program = findProgram(node);
     if (typeof program !== "string") throw NotStartedError.notFound(run[0]!, program);
-    const mark = { root: this.#root, runId, nodeId, attempt };
+    const mark = { root, runId, nodeId, attempt };
     const printed = outputs?.variablesOf(node);
     for (const text of printed?.notes ?? []) note(text);
     const path = env.PATH === undefined ? this.#defaultPath : pathFor(env.PATH);
@@ -219,7 +223,7 @@ export class CommandPlace implements AttemptPlace {
       args: run.slice(1),
       cwd,
       env: { ...colours, ...env, ...printed?.env, PATH: path, ...own },
-      unset: printed?.unset ?? [],
+      unset: [...this.#kept, ...printed?.unset ?? []],
       inheritsInput: this.#inheritsInput,
       terminal,
     };

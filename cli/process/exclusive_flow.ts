@@ -2,8 +2,11 @@
  * One run of a flow at a time, where that is asked for. A flow is known by its name in its root.
  *
  * - Who asks holds the lock of a file until its run is over: the system gives it up for a process that dies.
- * - A run for which nobody asked is not held up, but who asks waits for it too: its `live.lock` tells. One that
+ * - A run for which nobody asked is not held up, but who asks waits for it too: that it is held tells. One that
  *   begins in the moment behind that look is not seen.
+ * - A database has no such lock: there who asks holds its own run first, of which nothing has begun, and waits for
+ *   all that are at work and have a smaller id. Ids are given out in the order in which runs can be seen, so of two
+ *   that come at the same time the later one sees the other.
  */
 import { TaffrailError } from "../../_internal/errors.ts";
 import { denoFilePort, type FileHandle } from "../../_internal/file_port.ts";
@@ -16,7 +19,8 @@ import {
   writeOwnerSync,
 } from "../../_internal/lock.ts";
 import { flowLockPaths, isRunOf } from "../../_internal/root_layout.ts";
-import { isLive, listRuns } from "../../eventlog/runs_directory.ts";
+import type { RunsRoot } from "../../run/types.ts";
+import { listPages } from "../reading/open_root.ts";
 import { wait } from "./end_processes.ts";
 
 /** What is done where another run of the flow is at work. */
@@ -26,6 +30,8 @@ export const EXCLUSIVE = ["wait", "refuse"] as const;
 export type Exclusive = (typeof EXCLUSIVE)[number];
 
 const LOOK_EVERY_MS = 100;
+/** The same in a database. */
+const LOOK_FAR_EVERY_MS = 1000;
 
 /** Another run of the flow is at work, and nobody is to wait for it. */
 export class FlowBusyError extends TaffrailError<"busy", { flow: string }> {
@@ -35,8 +41,8 @@ export class FlowBusyError extends TaffrailError<"busy", { flow: string }> {
 
 /** How a flow is run alone. */
 interface ExclusiveOptions {
-  /** The directory that holds the runs; it is there. */
-  root: string;
+  /** The root; a directory is there. */
+  runs: RunsRoot;
   /** The name of the flow. */
   flow: string;
   /** Whether to wait for others. */
@@ -48,21 +54,21 @@ interface ExclusiveOptions {
 }
 
 /**
- * Makes sure that no other run of a flow is at work, until it is disposed of; undefined where the wait was ended.
+ * Makes sure that no other run of a flow in a directory is at work, until it is disposed of; undefined where the wait
+ * was ended.
  *
  * @throws {FlowBusyError} If one is, and nobody is to wait for it.
  */
 export async function holdFlow(options: ExclusiveOptions): Promise<Disposable | undefined> {
-  const { root, flow } = options;
-  const { directory, lock } = flowLockPaths(root, flow);
+  const { runs, flow } = options;
+  const { directory, lock } = flowLockPaths(runs.name, flow);
   await Deno.mkdir(directory, { recursive: true, mode: 0o700 });
   const file = openOwnerFileSync(denoFilePort, lock);
   const held = { [Symbol.dispose]: () => closeLock(file) };
   try {
     const isAlone = await pass(options, () => whoHolds(file)) &&
       await pass(options, async () => {
-        const runId = await liveRunOf(root, flow);
-        return runId && `run ${runId} is at work`;
+        return describe(await liveRunOf(runs, flow));
       });
     if (isAlone) return held;
   } catch (error) {
@@ -73,9 +79,30 @@ export async function holdFlow(options: ExclusiveOptions): Promise<Disposable | 
   return undefined;
 }
 
+/**
+ * The same in a database, for a run that is held and not begun yet: waits for those before it.
+ *
+ * @returns Whether it is alone now; false where the wait was ended.
+ * @throws {FlowBusyError} If it is not, and nobody is to wait for that.
+ */
+export async function waitForEarlier(options: ExclusiveOptions, runId: string): Promise<boolean> {
+  const isEarlier = (id: string) => id < runId;
+  const everyMs = LOOK_FAR_EVERY_MS;
+  return await pass(
+    { ...options, everyMs },
+    async () => describe(await liveRunOf(options.runs, options.flow, isEarlier)),
+  );
+}
+
+function describe(runId: string | undefined): string | undefined {
+  return runId && `run ${runId} is at work`;
+}
+
 /** Waits until nothing stands in the way any more; false where the wait was ended. */
 async function pass(
-  { flow, exclusive, onWait, stop }: ExclusiveOptions,
+  { flow, exclusive, onWait, stop, everyMs = LOOK_EVERY_MS }: ExclusiveOptions & {
+    everyMs?: number;
+  },
   look: () => string | undefined | Promise<string | undefined>,
 ): Promise<boolean> {
   let told: string | undefined;
@@ -87,7 +114,7 @@ async function pass(
     }
     if (obstacle !== told) onWait(`waits, as ${flow} is to run alone: ${obstacle}`);
     told = obstacle;
-    await wait(LOOK_EVERY_MS, stop);
+    await wait(everyMs, stop);
     if (stop.aborted) return false;
   }
   return true;
@@ -103,9 +130,15 @@ function whoHolds(file: FileHandle): string | undefined {
   return `${pid === undefined ? "another process" : `process ${pid}`} runs it, or is about to`;
 }
 
-async function liveRunOf(root: string, flow: string): Promise<string | undefined> {
-  for (const runId of await listRuns(root)) {
-    if (isRunOf(flow, runId) && await isLive(root, runId)) return runId;
+async function liveRunOf(
+  runs: RunsRoot,
+  flow: string,
+  isMeant: (runId: string) => boolean = () => true,
+): Promise<string | undefined> {
+  for await (const page of listPages(runs, { prefix: `${flow}-`, fields: ["holder"] })) {
+    for (const { runId, holder } of page) {
+      if (isRunOf(flow, runId) && isMeant(runId) && holder !== undefined) return runId;
+    }
   }
   return undefined;
 }

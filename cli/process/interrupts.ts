@@ -132,6 +132,13 @@ export class Interrupts implements Disposable {
     else if (!isTheirs) this.#send(name);
   }
 
+  /** Somebody asks for an end by a message, where no signal of theirs reaches this process. */
+  ask(name: Deno.Signal): void {
+    const isKill = name === "SIGKILL";
+    this.#end(isKill ? "SIGTERM" : name);
+    if (isKill) this.#kill.abort();
+  }
+
   /** The first signal that was a wish to end, and the exit code for it. */
   get received(): { name: Deno.Signal; exitCode: number } | undefined {
     const name = this.#first?.name;

@@ -6,16 +6,12 @@ import { formatDuration } from "../text/units.ts";
 import { type EndOptions, endProcesses, waitUntil } from "./end_processes.ts";
 import type { Mark } from "../../run/marks.ts";
 import { takeLeftOutput } from "./left_output.ts";
-import {
-  processesIn,
-  recordedAttempts,
-  type RecordedProcess,
-  RootComparison,
-  type RootIdentity,
-  rootIdentityOf,
-} from "./process_log.ts";
+import { isOfFiles } from "../reading/open_root.ts";
+import { processesIn, recordedAttempts, type RecordedProcess } from "./process_log.ts";
+import { RootComparison, type RootIdentity, rootIdentityOf } from "./root_identity.ts";
 import {
   groupExists,
+  hostName,
   listProcesses,
   listsProcesses,
   type ProcessStat,
@@ -26,7 +22,7 @@ import {
 
 /** Attempts of a run whose processes are looked for. */
 interface LookFor {
-  /** The directory that holds the runs. */
+  /** The name of the root. */
   root: string;
   /** What that was when the attempts began, where it is known; what it is now when left out. */
   rootIdentity?: RootIdentity;
@@ -85,7 +81,7 @@ const KILL_WAIT_MS = 5000;
 export async function endOrphans(options: OrphanOptions): Promise<void> {
   const { runId, waits } = options;
   try {
-    if (waits) await waitForOrphans(options);
+    if (waits) await waitForOrphans({ ...options, attempts: attemptsHere(options) });
     else await endLeft(options);
   } catch (cause) {
     if (!(cause instanceof LeftProcessesError)) throw cause;
@@ -97,6 +93,25 @@ const REMEDIES: Record<LeftProcessesError["kind"], string> = {
   "own-command": "; resume it from outside",
   processes: ": see that it has ended, and resume it with --assume-ended",
 };
+
+/**
+ * The attempts of which something may be left on this machine. Those of a run in a database may have been begun on
+ * any other: what is left there only that one can see and end, and nobody has to wait for it. One of which no process
+ * was recorded was begun where the last one was.
+ */
+function attemptsHere({ root, attempts, processes, note }: EndLeftOptions): readonly NodeAttempt[] {
+  if (isOfFiles(root) || attempts.length === 0) return attempts;
+  const recorded = processesIn(processes);
+  const last = [...recorded.values()].at(-1);
+  const own = hostName();
+  return attempts.filter((attempt) => {
+    const { host } = recorded.get(attemptKey(attempt)) ?? last ?? {};
+    if (host === undefined || host === own) return true;
+    const what = `attempt ${attempt.attempt} of node ${attempt.nodeId}`;
+    note(`${what} was begun on ${host}, and may still run there: it cannot be seen from here`);
+    return false;
+  });
+}
 
 async function waitForOrphans(options: OrphanOptions): Promise<void> {
   const orphans = new Orphans(options);
@@ -116,9 +131,10 @@ async function waitForOrphans(options: OrphanOptions): Promise<void> {
  * @throws {LeftProcessesError} When it cannot be ended, or found out whether something is left.
  */
 export async function endLeft(options: EndLeftOptions): Promise<number[]> {
-  const { attempts, wholeRun = false, graceMs, stop, note } = options;
+  const { wholeRun = false, graceMs, stop, note } = options;
+  const attempts = attemptsHere(options);
   if (attempts.length === 0 && !wholeRun) return [];
-  const orphans = new Orphans(options);
+  const orphans = new Orphans({ ...options, attempts });
   const found = orphans.find();
   if (found.length === 0) return [];
   note(`ending ${orphans.describe(found)}, within ${formatDuration(graceMs)}`);

@@ -1,17 +1,22 @@
 /**
  * What the commands of a run find of what others have printed: in `TAFFRAIL_OUTPUT_<NEED>` the path of the
  * output of each node that they need, whether this process ran it or one before it, which only the log tells.
+ *
+ * What a database keeps is fetched into a folder that this process alone may read, once for all that need it, and
+ * that goes with the run: of a root of files the file itself is named.
  */
-import { isNotFound } from "../../_internal/file_port.ts";
-import { isWindows } from "../../_internal/path.ts";
-import { outputPath } from "../../_internal/root_layout.ts";
+import { createFileSync, denoFilePort, isNotFound } from "../../_internal/file_port.ts";
+import { isWindows, join } from "../../_internal/path.ts";
+import { outputName, outputPath } from "../../_internal/root_layout.ts";
 import { reasonOf } from "../../_internal/text.ts";
 import type { RunFold } from "../../eventlog/derive_run_state.ts";
-import type { NodeAttempt } from "../../run/types.ts";
+import type { NodeAttempt, OutputRef, RunView } from "../../run/types.ts";
+import { removeIfThere } from "../files.ts";
 import type { FlowNode } from "../flow/flow.ts";
 import { NeededOutputs, outputVariable } from "../flow/output_variables.ts";
+import { isOfFiles } from "../reading/open_root.ts";
 import { formatSize } from "../text/units.ts";
-import { DIGEST_OF_NOTHING, hashOutput } from "./output_file.ts";
+import { DIGEST_OF_NOTHING, digestOf, hashOutput } from "./output_file.ts";
 
 /** What is known of what an attempt printed. */
 interface Printed {
@@ -27,10 +32,10 @@ interface Printed {
 
 /** Whose outputs there are. */
 interface PrintedOutputsOptions {
-  /** The absolute path of the root. */
+  /** The name of the root: an absolute path, or a URL. */
   root: string;
   /** The run. */
-  runId: string;
+  view: Pick<RunView, "runId" | "output">;
   /** The nodes of its flow. */
   nodes: ReadonlyMap<string, FlowNode>;
   /** What its log has. */
@@ -48,12 +53,14 @@ interface OutputVariables {
 }
 
 /** The outputs of the nodes of a run. */
-export class PrintedOutputs {
+export class PrintedOutputs implements Disposable {
   readonly #options: PrintedOutputsOptions;
   readonly #needed: NeededOutputs;
   /** What was seen here; the log is behind it. */
   readonly #seen = new Map<string, Printed>();
-  /** What an earlier process has seen, where it was compared with what is there. */
+  /** Where what a database keeps is fetched to. */
+  #folder: string | undefined;
+  /** What was compared with what is there: what an earlier process has seen, and what was fetched. */
   readonly #compared = new Map<string, Promise<string | undefined>>();
 
   constructor(options: PrintedOutputsOptions) {
@@ -67,14 +74,18 @@ export class PrintedOutputs {
   }
 
   /**
-   * Looks whether what an earlier process has seen is still there, as the file may have changed since.
+   * Looks whether what an earlier process has seen is still there, as the file may have changed since, and fetches
+   * what is no file.
    *
    * @returns Why the node cannot start, as a sentence; nothing at all where there is nothing to look at, so
    * that nobody has to wait for that.
    */
   check(node: FlowNode): Promise<string | undefined> | undefined {
     const looks = this.#needed.of(node).flatMap((nodeId) => {
-      const printed = this.#seen.has(nodeId) ? undefined : this.#recorded(nodeId);
+      const seen = this.#seen.get(nodeId);
+      // A file of this very process is there.
+      if (seen !== undefined && isOfFiles(this.#options.root)) return [];
+      const printed = seen ?? this.#recorded(nodeId);
       return printed?.hash === undefined ? [] : [this.#compare({ nodeId, ...printed })];
     });
     if (looks.length === 0) return undefined;
@@ -85,16 +96,33 @@ export class PrintedOutputs {
     const { nodeId, hash } = printed;
     let problem = this.#compared.get(nodeId);
     if (problem === undefined) {
-      const path = outputPath(this.#options, { ...printed, stream: "out" });
-      problem = hash === DIGEST_OF_NOTHING
-        ? Promise.resolve(undefined)
-        : compareOutput(path, hash!);
+      const of = { ...printed, stream: "out" } as const;
+      if (hash === DIGEST_OF_NOTHING) problem = Promise.resolve(undefined);
+      else if (isOfFiles(this.#options.root)) problem = compareOutput(this.#pathOf(printed), hash!);
+      else problem = this.#fetch(of, hash!);
       this.#compared.set(nodeId, problem);
     }
     return problem.then((problem) => {
       return problem && `Cannot use what node ${nodeId} printed: ${problem}; taffrail resume ` +
           `--rerun ${nodeId} makes it again`;
     });
+  }
+
+  async #fetch(of: OutputRef, expected: string): Promise<string | undefined> {
+    const { view, root } = this.#options;
+    const bytes = await view.output(of);
+    const what = `${outputName(of)} of ${view.runId} in ${root}`;
+    if (bytes === undefined) return `${what} is gone`;
+    if (await digestOf(bytes) !== expected) return `${what} was changed`;
+    this.#folder ??= Deno.makeTempDirSync({ prefix: "taffrail-outputs-" });
+    const path = join(this.#folder, outputName(of));
+    createFileSync(denoFilePort, path, [bytes]);
+    return undefined;
+  }
+
+  /** Removes what was fetched. */
+  [Symbol.dispose](): void {
+    if (this.#folder !== undefined) removeIfThere(this.#folder);
   }
 
   /** What the command of a node gets. */
@@ -119,7 +147,9 @@ export class PrintedOutputs {
   /** Of what printed nothing there is no file. */
   #pathOf({ nodeId, attempt, hash }: NodeAttempt & Printed): string {
     if (hash === DIGEST_OF_NOTHING) return isWindows ? "NUL" : "/dev/null";
-    return outputPath(this.#options, { nodeId, attempt, stream: "out" });
+    const { root, view: { runId } } = this.#options;
+    const of = { nodeId, attempt, stream: "out" } as const;
+    return isOfFiles(root) ? outputPath({ root, runId }, of) : join(this.#folder!, outputName(of));
   }
 
   /** What an earlier process has seen: of several attempts the one that completed counts, else the last. */

@@ -10,13 +10,15 @@ import { runPaths } from "../../_internal/root_layout.ts";
 import { attemptKey } from "../../run/attempt_key.ts";
 import type { EventPage } from "../../eventlog/types.ts";
 import type { NodeAttempt, RunView } from "../../run/types.ts";
-import { lookAt } from "../files.ts";
-import { identifyProcess, type ProcessIdentity } from "./processes.ts";
+import { hostName, identifyProcess, type ProcessIdentity } from "./processes.ts";
+import { type RootIdentity, rootIdentityOf } from "./root_identity.ts";
 
 /** Which process an attempt was, and of which root. */
 export interface RecordedProcess extends ProcessIdentity {
   /** The root whose run it belongs to; undefined when that was not recorded. */
   root: RootIdentity | undefined;
+  /** The machine; undefined when that was not recorded. */
+  host: string | undefined;
 }
 
 /** One line of a run's `processes.jsonl`. */
@@ -28,7 +30,7 @@ interface ProcessLine {
   pid: number;
   start_time?: number;
   boot_id?: string;
-  /** The root: its path without links, and what the file system knows it by. */
+  /** The root: its path without links, and what the file system knows it by; or its URL. */
   root: string;
   root_dev?: number;
   root_ino?: number;
@@ -43,7 +45,7 @@ export class ProcessLines {
   readonly root: RootIdentity;
   #place: Pick<ProcessLine, "host" | "root" | "root_dev" | "root_ino"> | undefined;
 
-  /** @param root The directory that holds the runs. */
+  /** @param root The name of the root. */
   constructor(root: string) {
     this.root = rootIdentityOf(root);
   }
@@ -66,11 +68,6 @@ export class ProcessLines {
 
 function placeOf({ path, dev, ino }: RootIdentity) {
   return { root: path, ...defined({ host: hostName(), root_dev: dev, root_ino: ino }) };
-}
-
-function hostName(): string | undefined {
-  const { state } = Deno.permissions.querySync({ name: "sys", kind: "hostname" });
-  return state === "granted" ? Deno.hostname() : undefined;
 }
 
 /** What is read at most, from the end on: the attempts that may still run are the last ones. */
@@ -118,14 +115,18 @@ function* readProcessLines(
 }
 
 /**
- * The processes that lines of a run's `processes.jsonl` tell of, by the key of their attempt. Of several
- * for one attempt the last counts; what is none tells of none.
+ * The processes that lines of a run's `processes.jsonl` tell of, by the key of their attempt, in the order of their
+ * lines. Of several for one attempt the last counts; what is none tells of none.
  */
 export function processesIn(lines: Iterable<unknown>): Map<string, RecordedProcess> {
   const processes = new Map<string, RecordedProcess>();
   for (const line of lines) {
     const found = parseLine(line);
-    if (found !== undefined) processes.set(attemptKey(found.attempt), found.process);
+    if (found === undefined) continue;
+    const key = attemptKey(found.attempt);
+    // In the order of the last lines.
+    processes.delete(key);
+    processes.set(key, found.process);
   }
   return processes;
 }
@@ -147,11 +148,13 @@ function parseLine(
 ): { attempt: NodeAttempt; process: RecordedProcess } | undefined {
   if (!isObject(line)) return undefined;
   const { node_id: nodeId, attempt, pid, start_time, boot_id, root, root_dev, root_ino } = line;
+  const { host } = line;
   if (typeof nodeId !== "string" || !isWhole(attempt) || !isWhole(pid)) return undefined;
   const process = {
     pid,
     ...defined({ startTime: isWhole(start_time) ? start_time : undefined }),
     ...defined({ bootId: typeof boot_id === "string" ? boot_id : undefined }),
+    host: typeof host === "string" ? host : undefined,
     root: typeof root === "string"
       ? {
         path: root,
@@ -165,62 +168,4 @@ function parseLine(
 
 function isWhole(value: unknown): value is number {
   return Number.isSafeInteger(value) && (value as number) >= 0;
-}
-
-/**
- * Which root something is recorded for. A root may be copied together with all that its runs say of
- * processes, while the original is alive: a path alone, or the id of a run, does not tell the two apart.
- */
-export interface RootIdentity {
-  /** Its absolute path, without links where that was recorded. */
-  path: string;
-  /** What the file system knows it by, together with `ino`; undefined where it does not tell. */
-  dev: number | undefined;
-  /** The number of its directory. */
-  ino: number | undefined;
-}
-
-/** The identity of a root as it is now. */
-export function rootIdentityOf(root: string): RootIdentity {
-  const path = Deno.realPathSync(root);
-  const { dev, ino } = Deno.statSync(path);
-  return { path, dev, ino: ino ?? undefined };
-}
-
-/**
- * Whose something is that names a root: this one's, another one's, or nobody can tell, as the named
- * directory is gone and may have been moved here, or copied.
- */
-export type RootVerdict = "own" | "other" | "unknown";
-
-/** Compares a root with what something says of its own. */
-export class RootComparison {
-  readonly #here: RootIdentity;
-
-  /** Of the root. */
-  constructor(root: RootIdentity) {
-    this.#here = root;
-  }
-
-  /** Whose something is that was recorded for a root; without a root it is nobody's that is known. */
-  compare(recorded: RootIdentity | undefined): RootVerdict {
-    if (recorded === undefined) return "other";
-    const { dev, ino } = this.#here;
-    if (ino !== undefined && recorded.dev === dev && recorded.ino === ino) return "own";
-    return this.#verdictOn(recorded.path, lookAt(recorded.path));
-  }
-
-  /** Whose a process is that was given the path of its root. It may see other directories than this one. */
-  compareSeenBy(pid: number, path: string): RootVerdict {
-    if (!path.startsWith("/")) return "other";
-    return this.#verdictOn(path, lookAt(["/proc", pid, "root"].join("/") + path) ?? lookAt(path));
-  }
-
-  #verdictOn(path: string, found: Deno.FileInfo | undefined): RootVerdict {
-    const { path: ownPath, dev, ino } = this.#here;
-    // Where this root was, nobody else's is known to have been.
-    if (found === undefined) return path === ownPath ? "own" : "unknown";
-    if (ino === undefined) return path === ownPath ? "own" : "other";
-    return found.dev === dev && found.ino === ino ? "own" : "other";
-  }
 }

@@ -195,3 +195,9 @@ function isLocked(infoPath: string): boolean {
     throw error;
   }
 }
+
+/** The name of this machine, where it may be asked for. */
+export function hostName(): string | undefined {
+  const { state } = Deno.permissions.querySync({ name: "sys", kind: "hostname" });
+  return state === "granted" ? Deno.hostname() : undefined;
+}

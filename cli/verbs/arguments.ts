@@ -164,6 +164,11 @@ export function wordOption<Word extends string>(
   throw optionError(name, given, `say ${words.join(", ")}`);
 }
 
+/** Who says something, for the records. */
+export function userName(): string | undefined {
+  return Deno.env.get("USER") || Deno.env.get("LOGNAME") || undefined;
+}
+
 /** Names with commas between them; undefined when the option was not given. */
 export function namesOption(text: string | undefined): string[] | undefined {
   return text?.split(",").map((name) => name.trim());

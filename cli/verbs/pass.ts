@@ -10,7 +10,7 @@ import { openRoot } from "../reading/open_root.ts";
 import { goOnHint, programAbout, START_PROGRAM } from "../reading/program_about.ts";
 import { listed, printableLine } from "../text/printable.ts";
 import { Screen } from "../text/screen.ts";
-import { COMMON_HELP, parseJsonValue, readArguments, type Verb } from "./arguments.ts";
+import { COMMON_HELP, parseJsonValue, readArguments, userName, type Verb } from "./arguments.ts";
 
 /** `taffrail pass`: lets a run pass a gate. */
 export const passVerb: Verb = {
@@ -130,8 +130,4 @@ async function hasAnswer(
     hasMore = page.hasMore;
   }
   return false;
-}
-
-function userName(): string | undefined {
-  return Deno.env.get("USER") || Deno.env.get("LOGNAME") || undefined;
 }

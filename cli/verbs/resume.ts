@@ -1,4 +1,3 @@
-import { runPaths } from "../../_internal/root_layout.ts";
 import { decodeUtf8, encodeUtf8, reasonOf } from "../../_internal/text.ts";
 import { readCaptureBundle } from "../../capture/bundle/bundle_text.ts";
 import { CaptureJournalError } from "../../capture/errors.ts";
@@ -6,26 +5,26 @@ import { recoverCapture } from "../../capture/session/recover_capture.ts";
 import type { RunFold } from "../../eventlog/derive_run_state.ts";
 import type { PipeState } from "../../eventlog/run_state.ts";
 import { JournalHistory } from "../../run/engine/journal_history.ts";
-import { openFileRoot } from "../../run/file_root/file_root.ts";
 import type { HeldRun, NodeAttempt, RunsRoot, RunView } from "../../run/types.ts";
 import { RunError } from "../../run/run_error.ts";
-import { readTrace } from "../../trace/read_trace.ts";
+import { parseTrace } from "../../trace/read_trace.ts";
 import { RecordingError, ResumeError } from "../engine/errors.ts";
 import { type FlowChoice, planResume, type ResumePlan } from "../engine/resume_plan.ts";
 import { runFlow, type RunFlowEnd } from "../engine/run_flow.ts";
-import { passExitCode } from "../exit_codes.ts";
+import { passExitCode, UsageError } from "../exit_codes.ts";
 import { Programs } from "../flow/find_programs.ts";
 import { flowRecordText } from "../flow/flow_record.ts";
 import { Interrupts } from "../process/interrupts.ts";
 import { endOrphans } from "../process/orphan_processes.ts";
+import { hostName } from "../process/processes.ts";
 import { processLinesOf } from "../process/process_log.ts";
 import { HOLD_TIMEOUT_MS, isSuspended } from "../process/run_holder.ts";
 import { commandHint, findReadableRun } from "../reading/find_run.ts";
 import { isNewer, newerText, unusableBundle } from "../reading/open_capture.ts";
-import { openRoot } from "../reading/open_root.ts";
+import { isOfFiles, openRoot, recordPlaces, type RunPlace } from "../reading/open_root.ts";
 import { programAbout } from "../reading/program_about.ts";
 import { displayOf, type RunDisplay } from "../reading/run_display.ts";
-import { readRunLog, type RunLog } from "../../run/engine/run_log.ts";
+import { readLogOf, type RunLog } from "../../run/engine/run_log.ts";
 import { readRunReport } from "../reading/run_report.ts";
 import { exitCodeOf, flowPorts, reportOfEnd } from "../record_run.ts";
 import {
@@ -68,6 +67,9 @@ ${KEEP_GOING_HELP}
                       the system then, as its pipe is gone
   --assume-ended      take it that nothing is left where nobody can tell; on
                       Linux that is rare
+  --take-over         take a run in a database from a process that holds it and
+                      does nothing, as it is frozen or cut off: it kills its
+                      commands when it finds out
 ${RUN_HELP}
 
 A run that is not completed can be resumed, whatever has ended it: a kill, a
@@ -81,6 +83,9 @@ What is printed, and exit codes, are those of the verb that began the run: a
 command of exec, and tasks, have their output and exit codes passed on. One that
 cannot be gone on with, or has completed, is exit code 1, and nothing was begun.
 
+A run in a database can be resumed on any machine. What another one may have
+left of it only that one sees: it is told, not waited for, and may still run.
+
 The run of a program (openRun, durable) is gone on with by that: it is started
 again by the "command" that it has recorded, in the folder where it began, and
 finds the run by TAFFRAIL_RESUME. Its streams, signals and exit code are passed
@@ -93,6 +98,7 @@ well and has not gone on with its run, the exit code is 1.`,
       flow: "string",
       wait: "boolean",
       "assume-ended": "boolean",
+      "take-over": "boolean",
       ...KEEP_GOING,
       accept: "string",
       rerun: "string",
@@ -101,10 +107,14 @@ well and has not gone on with its run, the exit code is 1.`,
     const { root, json, options, operands } = readArguments("resume", args, kinds);
     const wanted = onlyOperand("resume", operands, "run");
     await using runs = await openRoot(root);
-    const runId = await findReadableRun({ root, runs }, wanted, (id) => mayBeOpen(root, id));
+    const runId = await findReadableRun({ root, runs }, wanted, (id) => mayBeOpen(runs.view(id)));
+    const takesOver = options["take-over"] ?? false;
+    if (takesOver && isOfFiles(root)) throw new UsageError(NO_TAKE_OVER);
     const settings = {
       ofFlows: OF_FLOWS.filter((name) => options[name] !== undefined),
       root,
+      runs,
+      takesOver,
       runId,
       json,
       flowPath: options.flow,
@@ -133,21 +143,25 @@ const OF_FLOWS = [
 ] as const;
 
 /** Whether a run has no end; one that cannot be read may have none. */
-function mayBeOpen(root: string, runId: string): boolean {
-  try {
-    return stateOf(root, runId) !== "Completed";
-  } catch {
-    return true;
-  }
+async function mayBeOpen(view: RunView): Promise<boolean> {
+  return await stateOf(view).catch(() => undefined) !== "Completed";
 }
 
-function stateOf(root: string, runId: string): PipeState {
-  return readRunLog(root, runId).fold.state().state;
+async function stateOf(view: RunView): Promise<PipeState> {
+  return (await readLogOf(view)).fold.state().state;
 }
+
+const NO_TAKE_OVER =
+  "Cannot use --take-over: the runs of a directory are held by processes of this " +
+  "machine, and free when these are gone; taffrail stop --kill ends one that does nothing";
 
 interface ResumeOptions extends RunSettings, FlowChoice {
+  /** What the root was named. */
   root: string;
+  runs: RunsRoot;
   runId: string;
+  /** Take the run from whoever holds it. */
+  takesOver: boolean;
   json: boolean;
   /** Wait for what is left of the run to end by itself, instead of ending it. */
   waits: boolean;
@@ -159,7 +173,6 @@ interface ResumeOptions extends RunSettings, FlowChoice {
 
 /** A run that is held, and what is to be done of it. */
 interface Prepared {
-  runs: RunsRoot;
   held: HeldRun;
   /** Gives the run up. */
   hold: AsyncDisposable;
@@ -176,17 +189,16 @@ interface Prepared {
  * @throws {ResumeError} If it cannot be resumed; its message says why, and what to do.
  */
 async function resumeRun(options: ResumeOptions): Promise<number> {
-  const { root, runId } = options;
-  refuseEnded(runId, stateOf(root, runId));
+  const { root, runs, runId } = options;
+  refuseEnded(runId, await stateOf(runs.view(runId)));
   refuseOwnRun(runId);
   using interrupts = new Interrupts();
-  await using runs = openFileRoot(root);
   await using hold = new AsyncDisposableStack();
   const held = hold.use(await holdAlone(runs, options));
-  const log = readRunLog(root, runId);
+  const log = await readLogOf(held.view);
   // It may have ended a moment ago.
   refuseEnded(runId, log.fold.state().state);
-  await refuseNewer(root, runId);
+  await refuseNewer({ root, view: held.view });
   const past = await readPast({ root, view: held.view, fold: log.fold });
   const program = await programAbout(held.view);
   if (program?.command !== undefined) {
@@ -194,13 +206,13 @@ async function resumeRun(options: ResumeOptions): Promise<number> {
     const { command } = program;
     return await resumeProgram(options, {
       program: { ...program, command },
-      runs,
       hold: hold.move(),
       interrupts,
     });
   }
-  const plan = await planResume({ ...options, digestKey: () => runs.digestKey() }, past.history);
-  const prepared = { runs, held, hold: hold.move(), log, past, plan, interrupts };
+  const planning = { ...options, view: held.view, digestKey: () => runs.digestKey() };
+  const plan = await planResume(planning, past.history);
+  const prepared = { held, hold: hold.move(), log, past, plan, interrupts };
   // Up to here nothing was to run, so whatever went wrong is a failure like that of any verb.
   return await passExitCode(plan.flow.madeBy, () => goOn(options, prepared), isRefusal);
 }
@@ -212,8 +224,8 @@ function isRefusal(error: unknown): boolean {
 
 /** Goes on with a run that may be gone on with; returns the exit code. */
 async function goOn(options: ResumeOptions, prepared: Prepared): Promise<number> {
-  const { root, runId, json } = options;
-  const { runs, held, log: { fold, lastSeq, damaged }, plan, interrupts } = prepared;
+  const { root, runs, runId, json } = options;
+  const { held, log: { fold, lastSeq, damaged }, plan, interrupts } = prepared;
   const { history, lostLines } = prepared.past;
   const { flow, digests } = plan;
   using shown = new DisposableStack();
@@ -227,8 +239,8 @@ async function goOn(options: ResumeOptions, prepared: Prepared): Promise<number>
     display = shown.use(await displayOf(flow, { root, json, completed }));
     interrupts.listenFor(display, options.graceMs);
     display.runStarted(runId);
-    const run = { ...options, flow, digests, programs, held, display, fold };
-    const ports = await flowPorts(run, interrupts);
+    const run = { ...options, root: runs.name, flow, digests, programs, held, display, fold };
+    using ports = await flowPorts(run, interrupts);
     const { stop, kill } = interrupts;
     const note = (text: string) => display.note(text);
     for (const text of plan.notes) note(text);
@@ -237,12 +249,12 @@ async function goOn(options: ResumeOptions, prepared: Prepared): Promise<number>
       damaged,
       endLeftovers: async (attempts: readonly NodeAttempt[]) => {
         const processes = attempts.length === 0 ? [] : await processLinesOf(held.view);
-        await endOrphans({ ...options, attempts, processes, stop, kill, note });
+        await endOrphans({ ...run, attempts, processes, stop, kill, note });
         stop.throwIfAborted();
         await keepFlow(held, plan);
       },
     };
-    end = await runFlow({ ...options, ...ports, fold, past, lostLines }).catch((error) => {
+    end = await runFlow({ ...run, ...ports, past, lostLines }).catch((error) => {
       if (error !== stop.reason) throw error;
       return undefined;
     });
@@ -282,18 +294,19 @@ function refuseOwnRun(runId: string): void {
 /** Holds a run; nobody else works on it until it is given up. */
 async function holdAlone(
   runs: RunsRoot,
-  { root, runId }: { root: string; runId: string },
+  { root, runId, takesOver }: ResumeOptions,
 ): Promise<HeldRun> {
   try {
-    return await runs.hold(runId, { timeoutMs: HOLD_TIMEOUT_MS });
+    return await runs.hold(runId, { timeoutMs: HOLD_TIMEOUT_MS, takeOver: takesOver });
   } catch (cause) {
     if (cause instanceof RunError && cause.kind === "io") {
       throw new RecordingError("run", { of: `run ${runId}`, cause, hasBegun: false });
     }
     if (!(cause instanceof RunError) || cause.kind !== "live") throw cause;
-    const pid = (await runs.view(runId).holder())?.pid;
-    const who = pid === undefined ? "another process" : `process ${pid}`;
-    const how = await isSuspended(root, runId) ? ", which is suspended" : "";
+    const { pid, host } = await runs.view(runId).holder() ?? {};
+    const where = host === undefined || host === hostName() ? "" : ` on ${host}`;
+    const who = (pid === undefined ? "another process" : `process ${pid}`) + where;
+    const how = isOfFiles(root) && await isSuspended(root, runId) ? ", which is suspended" : "";
     const problem = `it is still being worked on by ${who}${how}; ` +
       `${commandHint("follow", { root, runId })} shows it`;
     throw new ResumeError("live", problem, { runId, cause });
@@ -343,13 +356,19 @@ async function readPast(
  * Refuses a run whose recording or trace a newer version has written, before anything is written beside
  * them. The log and the store do so by themselves when they are opened.
  */
-async function refuseNewer(root: string, runId: string): Promise<void> {
-  const { journal, bundle, trace } = runPaths(root, runId);
+async function refuseNewer({ root, view }: RunPlace): Promise<void> {
+  const { runId } = view;
   const refuse = (explain: (cause: unknown) => string) => (cause: unknown) => {
     // Whatever else is wrong is reported by who uses the file.
     if (isNewer(cause)) throw new ResumeError("newer", explain(cause), { runId, cause });
   };
-  await recoverCapture(journal).catch(refuse(newerText));
-  await readCaptureBundle(bundle).catch(refuse((cause) => unusableBundle(bundle, cause)));
-  await readTrace(trace).catch(refuse(newerText));
+  await recoverCapture(view.journal).catch(refuse(newerText));
+  const { bundle: path } = recordPlaces({ root, runId });
+  const bundle = await view.document("capture.json").catch(() => undefined);
+  if (bundle !== undefined) {
+    await readCaptureBundle(bundle).catch(refuse((cause) => unusableBundle(path, cause)));
+  }
+  const trace = await view.document("trace.json").catch(() => undefined);
+  if (trace === undefined) return;
+  await Promise.try(() => parseTrace(trace)).catch(refuse(newerText));
 }

@@ -44,9 +44,9 @@ begin
   order by case when not p_newest then p.run_id end, p.run_id desc;
 end $$;
 
-create function taffrail.holder_1(p_run text) returns text
+create function taffrail.holder_1(p_run text) returns table (holder text, token bigint)
 language sql stable as $$
-  select r.holder from taffrail.run r
+  select r.holder, r.token from taffrail.run r
   where r.run_id = p_run and r.holder is not null and taffrail.is_locked(r.run_no, r.token)
 $$;
 

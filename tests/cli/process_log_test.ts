@@ -1,5 +1,6 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
-import { ProcessLines, readProcesses, rootIdentityOf } from "../../cli/process/process_log.ts";
+import { ProcessLines, readProcesses } from "../../cli/process/process_log.ts";
+import { rootIdentityOf } from "../../cli/process/root_identity.ts";
 import { ownVariables } from "../../run/marks.ts";
 import { identifyProcess, readMarks } from "../../cli/process/processes.ts";
 import type { NodeAttempt } from "../../run/types.ts";
@@ -28,7 +29,7 @@ Deno.test("the lines of a run tell which process an attempt was, and of which ro
     append({ nodeId: "a", attempt: 2 }, 4_000_000);
     // Of two lines for one attempt the later one counts.
     append({ nodeId: "a", attempt: 2 }, Deno.ppid);
-    const own = { root: rootIdentityOf(root) };
+    const own = { root: rootIdentityOf(root), host: Deno.hostname() };
     assertEquals([...readProcesses(run)], [
       ["a#1", { ...identifyProcess(Deno.pid), ...own }],
       ["a#2", { ...identifyProcess(Deno.ppid), ...own }],

@@ -39,6 +39,7 @@ test("taffrail stop ends a run of another process as Ctrl-C does, and says how i
   const expected = {
     run_id: runId,
     pid: null,
+    host: null,
     signals: [],
     left: [],
     is_live: false,
@@ -104,7 +105,14 @@ test(
     const { code, stdout, stderr } = await taffrail(["stop", "--json", runId], { cwd });
     assertEquals({ code, stderr }, { code: 0, stderr: "" });
     const { left, ...rest } = JSON.parse(stdout);
-    assertEquals(rest, { run_id: runId, pid: null, signals: [], is_live: false, state: "aborted" });
+    assertEquals(rest, {
+      run_id: runId,
+      pid: null,
+      host: null,
+      signals: [],
+      is_live: false,
+      state: "aborted",
+    });
     assertEquals(left.length, 2);
     assertEquals(left.filter(isRunning), []);
     const events = eventsOf(root, runId);

@@ -1,0 +1,235 @@
+/** The verbs that work on runs, on a database: real processes, killed, stopped, and gone on with elsewhere. */
+import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
+import { HAS_SIGNALS, startTaffrail, taffrail } from "../cli/_command.ts";
+import { namesIn } from "../_util/files.ts";
+import { withTempDir } from "../_util/temp.ts";
+import { type TestDatabase, withSharedServer } from "./_server.ts";
+
+const NO_PASSWORD = { PGPASSWORD: "", PGPASSFILE: "/dev/null" };
+
+interface Place extends TestDatabase {
+  cwd: string;
+  env: Record<string, string>;
+  /** Runs the command on the database. */
+  command(...args: string[]): Promise<{ code: number; stdout: string; stderr: string }>;
+}
+
+async function withPlace(use: (place: Place) => Promise<void>): Promise<void> {
+  await withSharedServer((server) =>
+    server.withDatabase((database) =>
+      withTempDir(async (cwd) => {
+        const env = { ...NO_PASSWORD, TAFFRAIL_ROOT: database.url };
+        const command = (...args: string[]) => taffrail(args, { cwd, env });
+        const made = await command("init", "--root", database.url);
+        assertEquals([made.code, made.stderr], [0, ""]);
+        await use({ ...database, cwd, env, command });
+      })
+    )
+  );
+}
+
+async function writeFlow(cwd: string, flow: unknown): Promise<void> {
+  await Deno.writeTextFile(`${cwd}/flow.json`, JSON.stringify(flow));
+}
+
+function idIn(text: string): string {
+  return /run_id=(\S+)/.exec(text)![1]!;
+}
+
+Deno.test("a flow runs on a database: its commands find outputs and the root, and no password", () =>
+  withPlace(async ({ cwd, url, command, env }) => {
+    await writeFlow(cwd, {
+      name: "flow",
+      nodes: {
+        gen: { sh: "echo made" },
+        none: { sh: "true" },
+        use: {
+          sh: 'cat "$TAFFRAIL_OUTPUT_GEN" "$TAFFRAIL_OUTPUT_NONE"; echo "$TAFFRAIL_ROOT"; ' +
+            'echo "password=${PGPASSWORD-unset} ${PGPASSFILE-unset}"',
+          needs: ["gen", "none"],
+        },
+      },
+    });
+    const options = { cwd, env: { ...env, PGPASSWORD: "secret" } };
+    const ran = await taffrail(["run", "flow.json"], options);
+    assertEquals([ran.code, ran.stderr], [0, ""]);
+    const runId = idIn(ran.stdout);
+    const logs = await command("logs", runId, "use");
+    const printed = logs.stdout.replaceAll(/^use \| /gm, "");
+    assertEquals(printed, `made\n${url}\npassword=unset unset\n`);
+    const shown = JSON.parse((await command("show", runId, "--json")).stdout);
+    assertEquals(shown.state, "Completed");
+    const verified = await command("verify", runId);
+    assertEquals([verified.code, verified.stderr], [0, ""]);
+    assertEquals((await command("replay", runId)).code, 0);
+    const again = await command("resume", runId);
+    assertEquals(again.code, 1);
+    assertStringIncludes(again.stderr, "it has completed");
+    // Nothing was made here.
+    assertEquals(namesIn(cwd), ["flow.json"]);
+  }));
+
+Deno.test("exec on a database exits as its command did, and passes input and output through", () =>
+  withPlace(async ({ cwd, env, command }) => {
+    await using running = startTaffrail(["exec", "--", "sh", "-c", "cat; exit 3"], { cwd, env });
+    await running.write("hello\n");
+    await running.closeInput();
+    const { code, stdout, stderr } = await running.end();
+    assertEquals([code, stdout], [3, "hello\n"]);
+    const logs = await command("logs", idIn(stderr));
+    assertEquals([logs.code, logs.stdout], [0, "sh | hello\n"]);
+  }));
+
+const CHAIN = {
+  name: "chain",
+  nodes: {
+    first: { sh: "echo first >>effects" },
+    second: {
+      sh: "echo begun $TAFFRAIL_ATTEMPT >>effects; [ -e go ] || sleep 60",
+      needs: ["first"],
+    },
+    third: { sh: "echo third >>effects", needs: ["second"] },
+  },
+};
+
+/** Waits until a file has a line. */
+async function untilLine(path: string, line: string): Promise<void> {
+  for (;;) {
+    const text = await Deno.readTextFile(path).catch(() => "");
+    if (text.split("\n").includes(line)) return;
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+}
+
+Deno.test({
+  name:
+    "a flow that is killed goes on from the database: what is left here is ended, what completed stands",
+  ignore: !HAS_SIGNALS,
+  fn: () =>
+    withPlace(async ({ cwd, env, command }) => {
+      await writeFlow(cwd, CHAIN);
+      await using running = startTaffrail(["run", "flow.json"], { cwd, env });
+      const runId = idIn(await running.stdout.find(/^run_id=/));
+      await untilLine(`${cwd}/effects`, "begun 1");
+      const live = await command("resume", runId);
+      assertEquals(live.code, 1);
+      assertStringIncludes(live.stderr, "still being worked on by process");
+      running.kill("SIGKILL");
+      await running.end();
+      await Deno.writeTextFile(`${cwd}/go`, "");
+      const resumed = await command("resume", runId);
+      assertEquals(resumed.code, 0);
+      assertStringIncludes(resumed.stderr, "ending what is left of second");
+      assertEquals(await Deno.readTextFile(`${cwd}/effects`), "first\nbegun 1\nbegun 2\nthird\n");
+      assertEquals((await command("verify", runId)).code, 0);
+      assertEquals((await command("replay", runId)).code, 0);
+    }),
+});
+
+/** Another machine, by its name. */
+const ELSEWHERE = 'unshare --uts --map-root-user sh -c \'hostname elsewhere; exec "$@"\' sh "$@"';
+
+async function canBeElsewhere(): Promise<boolean> {
+  const args = ["-c", ELSEWHERE, "sh", "true"];
+  return await new Deno.Command("sh", { args, stderr: "null" }).output()
+    .then(({ success }) => success, () => false);
+}
+
+Deno.test({
+  name:
+    "a flow that is killed goes on from another machine, which says what it cannot see, and leaves it alone",
+  ignore: !HAS_SIGNALS || !await canBeElsewhere(),
+  fn: () =>
+    withPlace(async ({ cwd, env, command }) => {
+      await writeFlow(cwd, CHAIN);
+      await using running = startTaffrail(["run", "flow.json"], { cwd, env });
+      const runId = idIn(await running.stdout.find(/^run_id=/));
+      await untilLine(`${cwd}/effects`, "begun 1");
+      running.kill("SIGKILL");
+      await running.end();
+      await Deno.writeTextFile(`${cwd}/go`, "");
+      const resumed = await taffrail(["resume", runId], { cwd, env, shell: ELSEWHERE });
+      assertEquals(resumed.code, 0);
+      const host = Deno.hostname();
+      assertStringIncludes(
+        resumed.stderr,
+        `attempt 1 of node second was begun on ${host}, and may still run there`,
+      );
+      assertEquals((await command("replay", runId)).code, 0);
+      // What was left on the first machine is ended there.
+      const stopped = await command("stop", runId, "--json");
+      assertEquals(JSON.parse(stopped.stdout).left.length > 0, true);
+    }),
+});
+
+Deno.test({
+  name: "a run is stopped by a message to its holder, also on another machine, and goes on",
+  ignore: !HAS_SIGNALS,
+  fn: () =>
+    withPlace(async ({ cwd, env, command }) => {
+      await writeFlow(cwd, CHAIN);
+      const isElsewhere = await canBeElsewhere();
+      const shell = isElsewhere ? { shell: ELSEWHERE } : {};
+      await using running = startTaffrail(["run", "flow.json"], { cwd, env, ...shell });
+      const runId = idIn(await running.stdout.find(/^run_id=/));
+      await untilLine(`${cwd}/effects`, "begun 1");
+      const stopped = await command("stop", runId);
+      assertEquals([stopped.code, stopped.stderr], [0, ""]);
+      assertMatch(
+        stopped.stdout,
+        isElsewhere ? /^asked process \d+ on elsewhere to stop/ : /^asked process \d+ to stop/,
+      );
+      assertStringIncludes(stopped.stdout, "cancelled by SIGTERM");
+      assertEquals((await running.end()).code, 143);
+      // Another holder is not meant by that message.
+      await Deno.writeTextFile(`${cwd}/go`, "");
+      const resumed = await command("resume", runId);
+      assertEquals(resumed.code, 0, resumed.stderr);
+      assert((await Deno.readTextFile(`${cwd}/effects`)).endsWith("begun 2\nthird\n"));
+    }),
+});
+
+Deno.test("a gate of a run in a database is passed while it waits, and before", () =>
+  withPlace(async ({ cwd, env, command }) => {
+    await writeFlow(cwd, {
+      name: "gates",
+      nodes: { ask: { gate: "Deploy?" }, deploy: { sh: "echo deployed", needs: ["ask"] } },
+    });
+    await using running = startTaffrail(["run", "flow.json"], { cwd, env });
+    const runId = idIn(await running.stdout.find(/^run_id=/));
+    const passed = await command("pass", runId, "ask", "--by", "ada", "--json");
+    assertEquals([passed.code, JSON.parse(passed.stdout).is_live], [0, true]);
+    assertEquals((await running.end()).code, 0);
+    assertEquals((await command("logs", runId)).stdout, "deploy | deployed\n");
+  }));
+
+Deno.test({
+  name: "of two exclusive runs of a flow one waits for the other, or is refused and leaves no run",
+  ignore: !HAS_SIGNALS,
+  fn: () =>
+    withPlace(async ({ cwd, env, command }) => {
+      await writeFlow(cwd, {
+        name: "alone",
+        nodes: {
+          a: {
+            sh: "echo begin >>effects; until [ -e go ]; do sleep 0.1; done; echo end >>effects",
+          },
+        },
+      });
+      const args = ["run", "flow.json", "--exclusive"];
+      await using first = startTaffrail([...args, "refuse"], { cwd, env });
+      await untilLine(`${cwd}/effects`, "begin");
+      const refused = await command(...args, "refuse");
+      assertEquals(refused.code, 1);
+      assertMatch(refused.stderr, /which is to run alone: run alone-\S+ is at work/);
+      await using second = startTaffrail([...args, "wait"], { cwd, env });
+      await second.stderr.find(/^waits, as alone is to run alone/);
+      await Deno.writeTextFile(`${cwd}/go`, "");
+      assertEquals((await first.end()).code, 0);
+      assertEquals((await second.end()).code, 0);
+      const effects = await Deno.readTextFile(`${cwd}/effects`);
+      assertEquals(effects, "begin\nend\nbegin\nend\n");
+      const { runs } = JSON.parse((await command("ls", "--json")).stdout);
+      assertEquals(runs.length, 2);
+    }),
+});
