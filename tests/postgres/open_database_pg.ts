@@ -2,7 +2,7 @@
 import { assertEquals, assertMatch, assertRejects } from "@std/assert";
 import { openPostgresClient } from "../../cli/postgres/open_database.ts";
 import { withTempDir } from "../_util/temp.ts";
-import { AUTHORITY } from "./_certificates.ts";
+import { AUTHORITY, FOR_LOCALHOST, KEY } from "./_certificates.ts";
 import { PASSWORD, startStrictServer } from "./_strict_server.ts";
 
 /** Runs `use` with these variables alone of those that say something about databases. */
@@ -41,6 +41,7 @@ Deno.test("the environment has passwords and certificates, and each failure is o
       [HERE + tls, { ...without, PGPASSWORD: PASSWORD }, "ok"],
       [HERE, { HOME: home, PGSSLMODE: "verify-full", PGSSLROOTCERT: authority }, "ok"],
       [`postgres:///postgres?host=${folder}&port=${port}&user=postgres`, without, "ok"],
+      [HERE + "?sslmode=verify-full&sslrootcert=system", without, /that is not trusted .*; name/],
       [HERE + tls, { ...without, PGPASSWORD: "wrong" }, /: the password of ada is wrong, .*; corr/],
       [HERE + tls, without, /: the server asks for the password of ada, .*; set PGPASSWORD, or/],
       [HERE + tls, { PGPASSFILE: `${home}/open` }, /: Cannot use .*\/open: others .* chmod 600$/],
@@ -70,6 +71,39 @@ Deno.test("the environment has passwords and certificates, and each failure is o
         assertEquals(error.message.split("\n").length, 1);
         assertEquals(error.message.startsWith(`Cannot connect to ${client.name}: `), true);
         assertEquals(Deno.inspect(error, { depth: 9, showHidden: true }).includes(PASSWORD), false);
+      });
+    }
+  });
+});
+
+Deno.test("a client has a certificate where the environment names one, with a key that is its own", async () => {
+  await using server = await startStrictServer();
+  await withTempDir(async (home) => {
+    const files = { "ca.pem": AUTHORITY, "good.pem": FOR_LOCALHOST, "good.key": KEY, open: KEY };
+    for (const [name, text] of Object.entries(files)) {
+      await Deno.writeTextFile(`${home}/${name}`, text);
+      await Deno.chmod(`${home}/${name}`, name === "good.key" ? 0o600 : 0o640);
+    }
+    const url = `postgres://good@localhost:${server.place.port}/postgres?sslmode=verify-full`;
+    const trusting = { PGSSLROOTCERT: `${home}/ca.pem` };
+    const good = { ...trusting, PGSSLCERT: `${home}/good.pem`, PGSSLKEY: `${home}/good.key` };
+    await withVariables(good, async () => {
+      await (await (await openPostgresClient(url)).connect()).close();
+    });
+    await withVariables(trusting, async () => {
+      const client = await openPostgresClient(url);
+      const says = "connection requires a valid client certificate";
+      await assertRejects(() => client.connect(), Error, says);
+    });
+    const REFUSED: [variables: Record<string, string>, says: RegExp][] = [
+      [{ ...good, PGSSLROOTCERT: `${home}/none` }, /^Cannot use .*\/none: No such file/],
+      [{ ...good, PGSSLKEY: `${home}/none` }, /^Cannot use .*\/none: there is no such file/],
+      [{ ...good, PGSSLKEY: `${home}/open` }, /\/open: others than you .* by chmod 600$/],
+    ];
+    for (const [variables, says] of REFUSED) {
+      await withVariables(variables, async () => {
+        const { message } = await assertRejects(() => openPostgresClient(url), Error);
+        assertMatch(message, says);
       });
     }
   });
