@@ -20,6 +20,8 @@ import type { PostgresClient, PostgresRow, PostgresValue } from "./types.ts";
 const BEAT_MS = 5000;
 /** How often it is tried again while it is away. */
 const AWAY_MS = 250;
+/** What a timer can wait at most. */
+const LONGEST_TIMER_MS = 2 ** 31 - 1;
 /** How long somebody who holds nothing yet waits for the server. */
 const PATIENCE_MS = 10_000;
 
@@ -31,6 +33,8 @@ export class Holding {
   readonly #root: string;
   readonly #lost = new AbortController();
   #until: { performance: number; date: number };
+  /** Fires when the lease is over: an answer that would say so may hang for longer. */
+  #expiry: ReturnType<typeof setTimeout> | undefined;
   /** Resolves when the lock is known to be held; undefined while it is. */
   #confirmed: PromiseWithResolvers<void> | undefined;
 
@@ -43,6 +47,7 @@ export class Holding {
     this.#runId = of.runId;
     this.#root = of.root;
     this.#until = inMs(leaseMs);
+    this.#awaitExpiry();
   }
 
   /** Aborts when the run is not held any more. */
@@ -59,7 +64,9 @@ export class Holding {
 
   /** The lock is held, and the lease was renewed by a question that was asked then. */
   confirm(until: { performance: number; date: number }): void {
+    if (this.lost.aborted) return;
     this.#until = until;
+    this.#awaitExpiry();
     this.#confirmed?.resolve();
     this.#confirmed = undefined;
   }
@@ -69,14 +76,31 @@ export class Holding {
     this.#confirmed ??= Promise.withResolvers();
   }
 
-  /** Whether the time of the lease is over. */
-  get isOver(): boolean {
-    return performance.now() > this.#until.performance || Date.now() > this.#until.date;
+  /** Loses the run if the time of its lease is over. */
+  loseIfOver(): void {
+    const { performance: until, date } = this.#until;
+    if (performance.now() < until && Date.now() <= date) return;
+    this.lose("its lease could not be renewed in time");
+  }
+
+  /** The run is given up: nothing is to be lost any more. */
+  end(): void {
+    clearTimeout(this.#expiry);
+  }
+
+  #awaitExpiry(): void {
+    clearTimeout(this.#expiry);
+    const leftMs = Math.min(this.#until.performance - performance.now(), LONGEST_TIMER_MS);
+    this.#expiry = setTimeout(() => {
+      this.loseIfOver();
+      if (!this.lost.aborted) this.#awaitExpiry();
+    }, leftMs);
   }
 
   /** The run is lost: in words why, or by an error that says it. */
   lose(why: unknown): void {
     if (this.lost.aborted) return;
+    this.end();
     this.#lost.abort(typeof why === "string" ? this.#lostError(why) : why);
     this.#confirmed?.resolve();
     this.#confirmed = undefined;
@@ -150,8 +174,10 @@ export class Session {
   }
 
   /** Gives a run up. */
-  async release({ runNo, token }: Holding): Promise<void> {
+  async release(holding: Holding): Promise<void> {
+    const { runNo, token } = holding;
     this.#holdings.delete(runNo);
+    holding.end();
     try {
       await this.query("select taffrail.release_1($1::bigint, $2::bigint)", [runNo, String(token)]);
     } catch (error) {
@@ -194,8 +220,9 @@ export class Session {
   }
 
   async #beatOn(): Promise<void> {
+    const beatMs = Math.min(BEAT_MS, this.#leaseMs / 4);
     // What was just taken needs no look yet.
-    let pauseMs = this.#wakes.size === 0 ? BEAT_MS : 0;
+    let pauseMs = this.#wakes.size === 0 ? beatMs : 0;
     for (;;) {
       await pause(pauseMs, this.#nextBeat.signal);
       if (!this.#isNeeded) return;
@@ -203,9 +230,10 @@ export class Session {
       this.#nextBeat = new AbortController();
       const isSound = await this.#look();
       for (const holding of this.#holdings.values()) {
-        if (holding.isOver) this.#lose(holding, "its lease could not be renewed in time");
+        holding.loseIfOver();
+        if (holding.lost.aborted) this.#holdings.delete(holding.runNo);
       }
-      pauseMs = isSound ? Math.min(BEAT_MS, this.#leaseMs / 4) : AWAY_MS;
+      pauseMs = isSound ? beatMs : AWAY_MS;
     }
   }
 
@@ -254,14 +282,9 @@ export class Session {
     // It may have been given up meanwhile.
     if (!this.#holdings.has(holding.runNo)) return true;
     if (row?.answer === "held") holding.confirm(until);
-    else if (row?.answer === "lost") this.#lose(holding, "another process holds it");
+    else if (row?.answer === "lost") holding.lose("another process holds it");
     else return false;
     return true;
-  }
-
-  #lose(holding: Holding, why: string): void {
-    this.#holdings.delete(holding.runNo);
-    holding.lose(why);
   }
 
   /** The session is gone; a new one is tried for at once. */
