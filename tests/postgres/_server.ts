@@ -308,9 +308,14 @@ function asServerUser(command: readonly string[]): string[] {
   return ["setpriv", ...user, ...command];
 }
 
-/** Runs a command and gives what it prints. */
+/**
+ * Runs a command and gives what it prints. It has nothing of the environment, which all tests of a process
+ * share, and where some of them say how PostgreSQL is to be used.
+ */
 async function run([program = "", ...args]: readonly string[], cwd = "/"): Promise<string> {
-  const { success, stdout, stderr } = await new Deno.Command(program, { args, cwd }).output();
+  const env = { PATH: Deno.env.get("PATH") ?? "" };
+  const command = new Deno.Command(program, { args, cwd, env, clearEnv: true });
+  const { success, stdout, stderr } = await command.output();
   const [said, warned] = [stdout, stderr].map((bytes) => new TextDecoder().decode(bytes).trimEnd());
   if (!success) throw new Error(`Cannot run ${program} ${args.join(" ")}: ${warned} ${said}`);
   return said ?? "";
