@@ -56,11 +56,14 @@ export async function makeSchema(url: string, granted: Granted): Promise<MadeSch
 /**
  * A client of the database that a URL names.
  *
+ * @param variables The variables of the environment, by their names.
  * @throws {UsageError} If the URL names none, or has a password in it.
  */
-export async function openPostgresClient(url: string): Promise<PostgresClient> {
+export async function openPostgresClient(
+  url: string,
+  variables = (name: string) => Deno.env.get(name),
+): Promise<PostgresClient> {
   const { postgres, net, tls, userInfo } = await import("./postgres_driver.ts");
-  const variables = (name: string) => Deno.env.get(name);
   const server = readServerUrl(url, {
     variables,
     userName: () => userNameBy(userInfo),

@@ -5,21 +5,9 @@ import { withTempDir } from "../_util/temp.ts";
 import { AUTHORITY, FOR_LOCALHOST, KEY } from "./_certificates.ts";
 import { PASSWORD, startStrictServer } from "./_strict_server.ts";
 
-/** Runs `use` with these variables alone of those that say something about databases. */
-async function withVariables(
-  variables: Record<string, string>,
-  use: () => Promise<void>,
-): Promise<void> {
-  const before = Deno.env.toObject();
-  const names = Object.keys(before).filter((name) => name.startsWith("PG"));
-  for (const name of names) Deno.env.delete(name);
-  for (const [name, value] of Object.entries(variables)) Deno.env.set(name, value);
-  try {
-    await use();
-  } finally {
-    for (const name of Object.keys(variables)) Deno.env.delete(name);
-    for (const [name, value] of Object.entries(before)) Deno.env.set(name, value);
-  }
+/** A client of a database, in an environment of these variables. */
+function clientWith(variables: Record<string, string>, url: string) {
+  return openPostgresClient(url, (name) => variables[name]);
 }
 
 Deno.test("the environment has passwords and certificates, and each failure is one line with its remedy", async () => {
@@ -62,16 +50,17 @@ Deno.test("the environment has passwords and certificates, and each failure is o
       [`postgres://ada@no.such.invalid/x`, without, /: the host no.such.invalid is not known; is/],
     ];
     for (const [url, variables, ends] of TABLE) {
-      await withVariables(variables, async () => {
-        const client = await openPostgresClient(url);
-        assertEquals(client.name.includes(home), false);
-        if (ends === "ok") return await (await client.connect()).close();
-        const error = await assertRejects(() => client.connect(), Error);
-        assertMatch(error.message, ends as RegExp);
-        assertEquals(error.message.split("\n").length, 1);
-        assertEquals(error.message.startsWith(`Cannot connect to ${client.name}: `), true);
-        assertEquals(Deno.inspect(error, { depth: 9, showHidden: true }).includes(PASSWORD), false);
-      });
+      const client = await clientWith(variables, url);
+      assertEquals(client.name.includes(home), false);
+      if (ends === "ok") {
+        await (await client.connect()).close();
+        continue;
+      }
+      const error = await assertRejects(() => client.connect(), Error);
+      assertMatch(error.message, ends as RegExp);
+      assertEquals(error.message.split("\n").length, 1);
+      assertEquals(error.message.startsWith(`Cannot connect to ${client.name}: `), true);
+      assertEquals(Deno.inspect(error, { depth: 9, showHidden: true }).includes(PASSWORD), false);
     }
   });
 });
@@ -87,24 +76,18 @@ Deno.test("a client has a certificate where the environment names one, with a ke
     const url = `postgres://good@localhost:${server.place.port}/postgres?sslmode=verify-full`;
     const trusting = { PGSSLROOTCERT: `${home}/ca.pem` };
     const good = { ...trusting, PGSSLCERT: `${home}/good.pem`, PGSSLKEY: `${home}/good.key` };
-    await withVariables(good, async () => {
-      await (await (await openPostgresClient(url)).connect()).close();
-    });
-    await withVariables(trusting, async () => {
-      const client = await openPostgresClient(url);
-      const says = "connection requires a valid client certificate";
-      await assertRejects(() => client.connect(), Error, says);
-    });
+    await (await (await clientWith(good, url)).connect()).close();
+    const client = await clientWith(trusting, url);
+    const says = "connection requires a valid client certificate";
+    await assertRejects(() => client.connect(), Error, says);
     const REFUSED: [variables: Record<string, string>, says: RegExp][] = [
       [{ ...good, PGSSLROOTCERT: `${home}/none` }, /^Cannot use .*\/none: No such file/],
       [{ ...good, PGSSLKEY: `${home}/none` }, /^Cannot use .*\/none: there is no such file/],
       [{ ...good, PGSSLKEY: `${home}/open` }, /\/open: others than you .* by chmod 600$/],
     ];
     for (const [variables, says] of REFUSED) {
-      await withVariables(variables, async () => {
-        const { message } = await assertRejects(() => openPostgresClient(url), Error);
-        assertMatch(message, says);
-      });
+      const { message } = await assertRejects(() => clientWith(variables, url), Error);
+      assertMatch(message, says);
     }
   });
 });
