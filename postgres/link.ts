@@ -74,6 +74,8 @@ export class Link {
         this.#listener.onClosed?.();
       },
     });
+    // Whatever was wrong may be mended by the time of the next question.
+    opening.catch(() => this.#drop(opening));
     return opening;
   }
 

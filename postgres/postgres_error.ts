@@ -24,6 +24,8 @@ const LOST = new Set([
   "ETIMEDOUT",
   "EHOSTUNREACH",
   "ENETUNREACH",
+  "EAI_AGAIN", // the name of the server could not be asked for just now
+  "ENOENT", // the socket of Unix of a server that is not there just now
   "57P01", // admin_shutdown
   "57P02", // crash_shutdown
   "57P03", // cannot_connect_now

@@ -5,6 +5,12 @@ import postgres from "postgres";
 import { postgresClient } from "../../postgres/postgres_client.ts";
 import type { PostgresClient } from "../../postgres/types.ts";
 
+/** A client of the database `postgres` by the server's socket of Unix. */
+export function clientBySocket({ folder, port }: { folder: string; port: number }): PostgresClient {
+  const server = { host: folder, port, user: "postgres", database: "postgres" };
+  return postgresClient({ postgres, net, tls }, server);
+}
+
 /** A client of a database by its URL. */
 export function clientOf(url: string): PostgresClient {
   const { hostname, port, username, pathname } = new URL(url);

@@ -4,13 +4,13 @@
  * it had not, both the writer and whoever follows are told.
  */
 import { assert, assertEquals, assertRejects } from "@std/assert";
-import { migratePostgres, openPostgresRoot } from "../../postgres/mod.ts";
+import { migratePostgres, openPostgresRoot, type PostgresClient } from "../../postgres/mod.ts";
 import { openRun, type Run } from "../../run/mod.ts";
 import type { HeldRun, RunsRoot } from "../../run/types.ts";
 import { longCount } from "../_util/temp.ts";
-import { clientOf } from "./_client.ts";
+import { clientBySocket, clientOf } from "./_client.ts";
 import { failOver, leaveBehind, requireStandby, until, withCluster } from "./_failover.ts";
-import { type OwnServer, startServer } from "./_server.ts";
+import { type OwnServer, type PostgresServer, startServer } from "./_server.ts";
 
 const STEPS = longCount(40, 400);
 
@@ -81,12 +81,24 @@ async function checkCompleted(url: string): Promise<void> {
   assertEquals(again.begun.size, 0);
 }
 
-Deno.test("a server that is away for a while ends nothing", async () => {
+/** The socket of a server that is away is not even there. */
+const WAYS: Record<string, (server: PostgresServer) => PostgresClient> = {
+  loopback: (server) => clientOf(server.url()),
+  "a socket of Unix": ({ place }) => clientBySocket(place),
+};
+
+for (const [way, clientBy] of Object.entries(WAYS)) {
+  Deno.test(`a server that is away for a while ends nothing, by ${way}`, () => {
+    return checkAway(clientBy);
+  });
+}
+
+async function checkAway(clientBy: (server: PostgresServer) => PostgresClient): Promise<void> {
   await using server = await startServer({ fsync: true });
   const url = server.url();
   await migratePostgres(clientOf(url));
   await server.orLog(async () => {
-    await using root = await openPostgresRoot(clientOf(url));
+    await using root = await openPostgresRoot(clientBy(server));
     const run = await begin(root);
     const steps = new Steps();
     await steps.run(run, { first: 1, last: STEPS / 2 });
@@ -99,7 +111,7 @@ Deno.test("a server that is away for a while ends nothing", async () => {
     assertEquals([steps.aborted, steps.twice], [0, []]);
     await checkCompleted(url);
   });
-});
+}
 
 Deno.test("a synchronous standby takes over in the middle of a run with all that was told", async () => {
   await withCluster({ synchronous: true }, async (cluster) => {
