@@ -7,6 +7,7 @@ import type { HeldRun, RunsRoot, RunStream } from "../run/types.ts";
 import type { ContractOptions, ContractTest } from "./types.ts";
 import { holdingRules } from "./runs_root_holding.ts";
 import { outputRules } from "./runs_root_outputs.ts";
+import { readingRules } from "./runs_root_reading.ts";
 import { receivingRules } from "./runs_root_receiving.ts";
 import { serverRules } from "./runs_root_server.ts";
 import {
@@ -55,6 +56,7 @@ export function runsRootContract(
   const { rounds = ROUNDS, server = false } = options;
   const rules = [
     ...RULES,
+    ...readingRules,
     ...outputRules,
     ...receivingRules,
     ...holdingRules,
@@ -89,6 +91,8 @@ function callsOnMissing(root: RunsRoot, runId: string): (() => Promise<unknown>)
     () => view.events.lastSeq(),
     () => view.lines("capture"),
     () => view.document("run.json"),
+    () => view.has("run.json"),
+    () => view.lastLine("capture"),
     () => view.output({ nodeId: "a", attempt: 1, stream: "out" }),
     () => view.times({ nodeId: "a", attempt: 1 }),
     () => view.size(),

@@ -9,7 +9,7 @@ import type { RunView } from "../../run/types.ts";
 import { TraceFileError } from "../../trace/trace_file_error.ts";
 import { exists } from "../files.ts";
 import { findReadableRun } from "./find_run.ts";
-import { hasLines, type OpenedRoot } from "./open_root.ts";
+import { hasLines, openRoot } from "./open_root.ts";
 
 /** A recording, and what a killed session left beside it. */
 export interface OpenedCapture {
@@ -31,11 +31,13 @@ export interface OpenedCapture {
  * Opens the capture of a run, a capture file, or a journal. The journal of a run is the truth,
  * whether the run ended or was killed.
  */
-export async function openCapture(opened: OpenedRoot, operand: string): Promise<OpenedCapture> {
+export async function openCapture(root: string, operand: string): Promise<OpenedCapture> {
   if (operand.endsWith(".jsonl")) return await openJournal(operand, operand);
   if (/[/\\]|\.json$/.test(operand)) return await openBundle(operand);
-  const runId = await findReadableRun(opened, operand);
-  const view = opened.runs.view(runId);
+  // Files need no root, which may be a database.
+  await using runs = await openRoot(root);
+  const runId = await findReadableRun({ root, runs }, operand);
+  const view = runs.view(runId);
   const { journal } = view;
   const hasNone = typeof journal === "string" ? !exists(journal) : !await hasLines(view, "capture");
   if (hasNone) {

@@ -3,7 +3,6 @@ import { isRawJson, numberOf, setMember } from "../../_internal/wire_json/json_v
 import { type BundleDifference, diffBundles } from "../../capture/bundle/diff_bundles.ts";
 import type { CaptureBundle } from "../../capture/types.ts";
 import { UsageError } from "../exit_codes.ts";
-import { openRoot } from "../reading/open_root.ts";
 import { damageText, openCapture, type OpenedCapture } from "../reading/open_capture.ts";
 import { commandLine, counted, printableLine } from "../text/printable.ts";
 import { Screen } from "../text/screen.ts";
@@ -39,9 +38,7 @@ only A has.`,
       );
     }
     const withTimes = options.times ?? false;
-    await using runs = await openRoot(root);
-    const open = (operand: string) => openCapture({ root, runs }, operand);
-    const opened = [await open(first), await open(second)] as const;
+    const opened = [await openCapture(root, first), await openCapture(root, second)] as const;
     // It is told before times are taken out, by what nobody needs who wants the places.
     const words = json ? undefined : await import("../reading/diff_words.ts");
     const [told, other] = opened.map(({ bundle }) => words?.tellRecording(bundle));

@@ -7,7 +7,6 @@ import { flowProvenance } from "../flow/node_event.ts";
 import { nodeOfEvent } from "../../run/engine/asks.ts";
 import { givenFlow } from "../flow/read_flow.ts";
 import { Interrupts } from "../process/interrupts.ts";
-import { openRoot } from "../reading/open_root.ts";
 import { damageText, openCapture, type OpenedCapture } from "../reading/open_capture.ts";
 import { counted, printableLine } from "../text/printable.ts";
 import { Screen } from "../text/screen.ts";
@@ -47,9 +46,7 @@ interrupted: attempts without an end. damage: where the journal cannot be read.`
   async run(args) {
     const kinds = { ...COMMAND_OPTIONS, live: "boolean", flow: "string" } as const;
     const { root, json, options, operands } = readArguments("replay", args, kinds);
-    await using runs = await openRoot(root);
-    const operand = onlyOperand("replay", operands, "run or capture file");
-    const source = await openCapture({ root, runs }, operand);
+    const source = await openCapture(root, onlyOperand("replay", operands, "run or capture file"));
     const settings = commandSettings(options);
     const flow = await givenFlow(options.flow, settings.masks);
     const expected = flow === undefined ? {} : {

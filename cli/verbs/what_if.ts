@@ -73,9 +73,9 @@ Exit codes: 0 it could be said, 1 it could not, or the journal is damaged.
     const { root, json, options, operands } = readArguments("what-if", args, kinds);
     const operand = onlyOperand("what-if", operands, "run or capture file");
     const constraints = constraintsIn(options as Partial<Record<string, string>>);
-    await using runs = await openRoot(root);
-    const source = await openCapture({ root, runs }, operand);
-    const view = source.runId === undefined ? undefined : runs.view(source.runId);
+    const source = await openCapture(root, operand);
+    await using runs = source.runId === undefined ? null : await openRoot(root);
+    const view = runs?.view(source.runId!);
     const report = await ask(source, view && { root, view }, constraints);
     const screen = new Screen(Deno.stdout);
     const numbering = attemptsOf(source.bundle);

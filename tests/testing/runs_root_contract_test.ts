@@ -41,6 +41,16 @@ function withMistake(root: RunsRoot, mistake: Partial<Mistake>): RunsRoot {
 }
 
 let posts = 0;
+const documentsHad = new Set<string>();
+
+async function* untilFirstEnd<T extends { seq: number }>(
+  items: AsyncIterable<T>,
+): AsyncGenerator<T, void> {
+  for await (const item of items) {
+    yield item;
+    if (item.seq === 2) return;
+  }
+}
 const heldBefore = new Map<string, HeldRun>();
 
 const mistakes: Record<string, Mistake> = {
@@ -50,6 +60,44 @@ const mistakes: Record<string, Mistake> = {
       list: async (options) => {
         const { runs, ...rest } = await root.list(options);
         return { runs: runs.toReversed(), ...rest };
+      },
+    }),
+  },
+  "it lists all runs whichever are chosen": {
+    rule: "of the runs that are chosen",
+    root: (root) => ({ list: ({ runIds: _, ...options } = {}) => root.list(options) }),
+  },
+  "it tells nothing of sizes": {
+    rule: "of a run what is asked for",
+    root: (root) => ({
+      list: async (options) => {
+        const { runs, ...rest } = await root.list(options);
+        return { runs: runs.map(({ size: _, ...run }) => run), ...rest };
+      },
+    }),
+  },
+  "it takes the first line for the last one": {
+    rule: "the last line of a stream",
+    view: (view) => ({
+      lastLine: async (stream) => (await view.lines(stream)).events[0]?.event,
+    }),
+  },
+  "it finds documents that were removed": {
+    rule: "which documents a run has",
+    view: (view) => ({
+      has: async (name) => {
+        if (await view.has(name)) documentsHad.add(`${view.runId} ${name}`);
+        return documentsHad.has(`${view.runId} ${name}`);
+      },
+    }),
+  },
+  "it follows a run only to its first end": {
+    rule: "followed to its end",
+    view: (view) => ({
+      events: {
+        read: (options) => view.events.read(options),
+        lastSeq: () => view.events.lastSeq(),
+        follow: (options) => untilFirstEnd(view.events.follow(options)),
       },
     }),
   },
