@@ -29,6 +29,7 @@ const VERBS = new Map<string, () => Promise<Verb>>([
   ["drill", async () => (await import("./verbs/drill.ts")).drillVerb],
   ["verify", async () => (await import("./verbs/verify.ts")).verifyVerb],
   ["repair", async () => (await import("./verbs/repair.ts")).repairVerb],
+  ["copy", async () => (await import("./verbs/copy.ts")).copyVerb],
   ["prune", async () => (await import("./verbs/prune.ts")).pruneVerb],
 ]);
 

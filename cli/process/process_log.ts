@@ -85,9 +85,13 @@ export function recordedAttempts(
   run: { root: string; runId: string },
 ): { attempts: NodeAttempt[]; lines: unknown[] } {
   const lines = [...readProcessLines(run)];
+  return { attempts: attemptsIn(lines), lines };
+}
+
+/** The attempts that lines tell of, each once. */
+export function attemptsIn(lines: readonly unknown[]): NodeAttempt[] {
   const attempts = lines.flatMap((line) => parseLine(line)?.attempt ?? []);
-  const known = new Map(attempts.map((attempt) => [attemptKey(attempt), attempt]));
-  return { attempts: [...known.values()], lines };
+  return [...new Map(attempts.map((attempt) => [attemptKey(attempt), attempt])).values()];
 }
 
 /** All that a run says of its processes, parsed. */

@@ -37,8 +37,12 @@ export function chosenRoot(option: string | undefined): string | undefined {
   return option ?? (variable || undefined);
 }
 
-/** `by`: how the root was chosen. */
-function checkRoot(root: string, by: string): void {
+/**
+ * Refuses what cannot be a root; `by`: how it was chosen.
+ *
+ * @throws {UsageError} If it cannot be one.
+ */
+export function checkRoot(root: string, by: string): void {
   if (root === "") throw new UsageError(`Cannot use ${by}: it is empty; name a directory`);
   if (isPostgres(root)) return refusePassword(root, by);
   try {

@@ -60,10 +60,10 @@ ${COMMON_HELP}
 
 Exit codes: 0 the run has an end, also where it had one before, 1 it has none:
 it is worked on still, or that cannot be recorded, 2 called wrongly.
---json prints { "run_id", "pid", "host", "signals", "left", "is_live", "state" };
-signals are those that were sent to process pid, or null, on host, null for this
-machine; left are the processes that were left of the run, and were ended; state is one of running, completed,
-aborted, orphan, other, unreadable.`,
+--json prints { "run_id", "pid", "host", "signals", "left", "is_live", "state"
+}; signals are those that were sent to process pid, or null, on host, null for
+this machine; left are the processes that were left of the run, and were ended;
+state is one of running, completed, aborted, orphan, other, unreadable.`,
 
   async run(args) {
     const kinds = { timeout: "string", kill: "boolean" } as const;

@@ -176,8 +176,8 @@ Deno.test({
       await using all = startTaffrail(["follow", "--all", "--json"], { cwd });
       printed.add("follow", await all.stdout.find(/"run_id":"live"/));
 
-      await printed.of("stop", good);
-      await printed.of("replay", good);
+      for (const verb of ["stop", "replay"]) await printed.of(verb, good);
+      await printed.of("copy", good, "--to", "copied");
       // What it prints is another time each time.
       await printed.of("replay", "--live", good);
       await printed.of("what-if", "--max-retries", "9", "--deadline", "9s", bad);

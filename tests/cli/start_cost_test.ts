@@ -20,6 +20,7 @@ const MOST_FILES: Record<string, number> = {
   diff: 65,
   trace: 85,
   pass: 80,
+  copy: 90,
   logs: 90,
   what_if: 95,
   replay: 96,

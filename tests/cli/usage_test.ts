@@ -22,6 +22,7 @@ const VERBS = [
   "drill",
   "verify",
   "repair",
+  "copy",
   "prune",
 ];
 const CHOICE = VERBS.join("|");
@@ -95,6 +96,7 @@ const MISTAKES: { args: string[]; says: string; flow?: unknown }[] = [
   },
   { args: ["pass", "a"], says: "taffrail pass needs a run and a gate; see taffrail pass --help" },
   { args: ["stop"], says: "taffrail stop needs a run; see taffrail stop --help" },
+  { args: ["copy"], says: "taffrail copy needs a run; see taffrail copy --help" },
   {
     args: ["prune"],
     says:

@@ -1,6 +1,8 @@
 /** The verbs that work on runs, on a database: real processes, killed, stopped, and gone on with elsewhere. */
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
-import { HAS_SIGNALS, startTaffrail, taffrail } from "../cli/_command.ts";
+import { openFileRoot } from "../../run/mod.ts";
+import type { RunsRoot } from "../../run/types.ts";
+import { HAS_SIGNALS, start, startTaffrail, taffrail } from "../cli/_command.ts";
 import { namesIn } from "../_util/files.ts";
 import { withTempDir } from "../_util/temp.ts";
 import { type TestDatabase, withSharedServer } from "./_server.ts";
@@ -231,5 +233,133 @@ Deno.test({
       assertEquals(effects, "begin\nend\nbegin\nend\n");
       const { runs } = JSON.parse((await command("ls", "--json")).stdout);
       assertEquals(runs.length, 2);
+    }),
+});
+
+/** What a run keeps, read back from a root. */
+async function recordsOf(runs: RunsRoot, runId: string): Promise<unknown> {
+  const view = runs.view(runId);
+  const raw: Record<string, unknown[]> = {};
+  for (const stream of ["capture", "events", "processes", "inbox"] as const) {
+    raw[stream] = [];
+    for await (const line of view.raw(stream)) {
+      raw[stream].push(line instanceof Uint8Array ? line.slice() : line);
+    }
+  }
+  const documents: unknown[] = [];
+  for (const name of ["run.json", "flow.json", "trace.json", "capture.json"] as const) {
+    documents.push(await view.document(name));
+  }
+  const outputs: unknown[] = [];
+  for (const nodeId of ["a:1", "b"]) {
+    for (const stream of ["out", "err", "result"] as const) {
+      outputs.push(await view.output({ nodeId, attempt: 1, stream }));
+    }
+    outputs.push(await view.times({ nodeId, attempt: 1 }));
+  }
+  return { raw, documents, outputs };
+}
+
+Deno.test("a run is copied from a directory into a database and back, and is what it was on each side", () =>
+  withPlace(async ({ cwd, url, env, command }) => {
+    await writeFlow(cwd, {
+      name: "copied",
+      nodes: {
+        "a:1": { sh: "echo printed; echo told >&2" },
+        "b": { sh: "exit 3", needs: ["a:1"] },
+      },
+    });
+    const here = { cwd, env: { ...env, TAFFRAIL_ROOT: "" } };
+    const ran = await taffrail(["run", "flow.json"], here);
+    const runId = idIn(ran.stdout);
+    // A line that text cannot hold, one that is none, and one that is a half.
+    const log = `${cwd}/.taffrail/runs/${runId}/events.jsonl`;
+    const [first = "", ...rest] = (await Deno.readTextFile(log)).split("\n");
+    await Deno.writeTextFile(log, [first, "\0", "", '{"a":', ...rest].join("\n"));
+    const copied = await taffrail(["copy", runId, "--to", url], here);
+    assertEquals([copied.code, copied.stderr], [0, ""]);
+    const back = await taffrail(["copy", runId, "--from", url, "--to", "back"], here);
+    assertEquals([back.code, back.stderr], [0, ""]);
+    const expected = await recordsOf(openFileRoot(`${cwd}/.taffrail`), runId);
+    assertEquals(await recordsOf(openFileRoot(`${cwd}/back`), runId), expected);
+    assertEquals((await command("replay", runId)).code, 0);
+    const again = await taffrail(["copy", runId, "--to", url], here);
+    assertEquals(again.code, 1);
+    assertStringIncludes(again.stderr, "there is one of this id");
+    const renamed = await command("copy", runId, "--to", url, "--as", "other");
+    assertEquals([renamed.code, renamed.stderr], [0, ""]);
+    const { runs } = JSON.parse((await command("ls", "--json")).stdout);
+    assertEquals(
+      runs.map(({ run_id: id }: { run_id: string }) => id).toSorted(),
+      [runId, "other"].toSorted(),
+    );
+    await writeFlow(cwd, {
+      name: "copied",
+      nodes: { "a:1": { sh: "echo printed; echo told >&2" }, "b": { sh: "true", needs: ["a:1"] } },
+    });
+    for (const id of [runId, "other"]) {
+      const resumed = await command("resume", id);
+      assertEquals(resumed.code, 0, resumed.stderr);
+      assertEquals((await command("replay", id)).code, 0);
+    }
+  }));
+
+Deno.test("a program records on a database, is killed, and goes on there with what is recorded", () =>
+  withPlace(async ({ cwd, url, env, command }) => {
+    const client = new URL("../../cli/postgres/open_database.ts", import.meta.url).href;
+    const run = new URL("../../run/mod.ts", import.meta.url).href;
+    const program = `
+      import { openDatabase } from ${JSON.stringify(client)};
+      import { durable } from ${JSON.stringify(run)};
+      await using root = await openDatabase(${JSON.stringify(url)});
+      const options = { root, name: "import", runId: "import-1" };
+      const gives = await durable(options, async (run) => {
+        const one = await run.step("one", () => (console.log("one"), "x".repeat(100_000)));
+        await run.step("two", async ({ attempt }) => {
+          console.log("two " + attempt);
+          if (attempt === 1) await new Promise((resolve) => setTimeout(resolve, 1e9));
+        });
+        return one.length;
+      });
+      console.log("gives " + gives);
+    `;
+    await Deno.writeTextFile(`${cwd}/import.ts`, program);
+    const config = new URL("../../deno.json", import.meta.url).pathname;
+    const args = ["run", "-A", "--no-check", "--no-lock", "--config", config, "import.ts"];
+    await using first = start(Deno.execPath(), args, { cwd, env });
+    await first.stdout.find(/^two 1$/);
+    first.kill("SIGKILL");
+    await first.end();
+    await using second = start(Deno.execPath(), args, { cwd, env });
+    const { code, stdout, stderr } = await second.end();
+    assertEquals([code, stdout], [0, "two 2\ngives 100000\n"], stderr);
+    assertEquals((await command("replay", "import-1")).code, 0);
+  }));
+
+Deno.test({
+  name: "a program on a database is stopped by a message, and can be gone on with",
+  ignore: !HAS_SIGNALS,
+  fn: () =>
+    withPlace(async ({ cwd, url, env, command }) => {
+      const client = new URL("../../cli/postgres/open_database.ts", import.meta.url).href;
+      const run = new URL("../../run/mod.ts", import.meta.url).href;
+      const program = `
+        import { openDatabase } from ${JSON.stringify(client)};
+        import { durable } from ${JSON.stringify(run)};
+        await using root = await openDatabase(${JSON.stringify(url)});
+        await durable({ root, name: "wait", runId: "wait-1" }, async (run) => {
+          await run.step("one", () => console.log("one"));
+          await run.waitFor("never");
+        }).catch(({ kind, message }) => console.log(kind + ": " + message));
+      `;
+      await Deno.writeTextFile(`${cwd}/wait.ts`, program);
+      const config = new URL("../../deno.json", import.meta.url).pathname;
+      const args = ["run", "-A", "--no-check", "--no-lock", "--config", config, "wait.ts"];
+      await using running = start(Deno.execPath(), args, { cwd, env });
+      await running.stdout.find(/^one$/);
+      const stopped = await command("stop", "wait-1");
+      assertEquals(stopped.code, 0, stopped.stderr);
+      assertStringIncludes(stopped.stdout, "cancelled by SIGTERM");
+      assertStringIncludes((await running.end()).stdout, "stopped: The run wait-1 was stopped by");
     }),
 });

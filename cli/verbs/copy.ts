@@ -1,0 +1,86 @@
+import { runIdProblem } from "../../_internal/root_layout.ts";
+import { type CopiedRun, copyRun } from "../engine/copy_run.ts";
+import { optionError, UsageError } from "../exit_codes.ts";
+import { checkRoot, prepareRootDirectory } from "../reading/find_root.ts";
+import { findReadableRun } from "../reading/find_run.ts";
+import { openRoot } from "../reading/open_root.ts";
+import { printableLine } from "../text/printable.ts";
+import { Screen } from "../text/screen.ts";
+import { formatSize } from "../text/units.ts";
+import { COMMON_HELP, onlyOperand, readArguments, RUN_OPERAND, type Verb } from "./arguments.ts";
+
+/** `taffrail copy`: copies a run to another root. */
+export const copyVerb: Verb = {
+  summary: "copy a run to another root: a directory, or a database",
+  help: `Copies a run that nobody works on to another root, between directories and
+databases: its log, its journal and all that belongs to it, byte for byte, those
+lines too that are damaged. The copy is a run like the original: it is shown,
+verified, replayed, and gone on with by resume. Of the processes of the original
+none is touched by that.
+${RUN_OPERAND}
+
+Usage: taffrail copy [options] RUN --to ROOT
+
+  --from ROOT         where the run is, instead of --root
+  --to ROOT           where it is copied to; a directory is made where it is
+                      missing
+  --as ID             the id of the copy (default: that of the run); its log and
+                      its trace say that one
+${COMMON_HELP}
+
+There is a whole copy or none: where this is cut off, nothing is left that could
+be taken for a run, and doing it again begins anew. An id that is there is
+refused. Digests of variables have a key of their root, which stays there: then
+resume cannot tell whether a value is another one. What others leave for the run
+meanwhile, by taffrail pass, stays with the original. A line of over 16 MiB,
+which nobody can read, is replaced by one that says so.
+
+Exit codes: 0 it is copied, 1 it is not, 2 called wrongly.
+--json prints { "run_id", "from", "copy_id", "to", "lines": { "capture",
+"events", "processes", "inbox" }, "documents": [names], "outputs", "bytes",
+"replaced_lines" }.`,
+
+  async run(args) {
+    const kinds = { from: "string", to: "string", as: "string" } as const;
+    const { root, json, options, operands } = readArguments("copy", args, kinds);
+    const wanted = onlyOperand("copy", operands, "run");
+    const { from: source = root, to: target, as } = options;
+    if (options.from !== undefined && "root" in options) {
+      throw new UsageError("Cannot use --root with --from: they say the same");
+    }
+    if (target === undefined) {
+      throw new UsageError("taffrail copy needs --to ROOT, where to copy to");
+    }
+    checkRoot(source, "--from");
+    checkRoot(target, "--to");
+    const problem = as === undefined ? undefined : runIdProblem(as);
+    if (problem !== undefined) throw optionError("as", as!, problem);
+    await using from = await openRoot(source);
+    const runId = await findReadableRun({ root: source, runs: from }, wanted);
+    prepareRootDirectory(target);
+    await using to = await openRoot(target);
+    const newId = as ?? runId;
+    const errors = new Screen(Deno.stderr);
+    const onProgress = (copied: CopiedRun) => errors.status(`copying: ${amountOf(copied)}`);
+    const copied = await copyRun({ from, runId, to, newId, onProgress })
+      .finally(() => errors.status());
+    const screen = new Screen(Deno.stdout);
+    if (json) {
+      const { replaced, ...amounts } = copied;
+      const where = { run_id: runId, from: source, copy_id: newId, to: target };
+      screen.line(JSON.stringify({ ...where, ...amounts, replaced_lines: replaced }));
+      return 0;
+    }
+    const name = newId === runId ? "" : ` as ${newId}`;
+    screen.line(printableLine(`copied ${runId} to ${target}${name}: ${amountOf(copied)}`));
+    if (copied.replaced > 0) {
+      screen.line(`${copied.replaced} lines were too long to be copied, and are replaced`);
+    }
+    return 0;
+  },
+};
+
+function amountOf({ lines, outputs, bytes }: CopiedRun): string {
+  const count = Object.values(lines).reduce((sum, count) => sum + count, 0);
+  return `${count} lines, ${outputs} outputs, ${formatSize(bytes)}`;
+}
