@@ -6,8 +6,8 @@ import { formatDuration } from "../text/units.ts";
 import { type EndOptions, endProcesses, waitUntil } from "./end_processes.ts";
 import type { Mark } from "../../run/marks.ts";
 import { takeLeftOutput } from "./left_output.ts";
-import { isOfFiles } from "../reading/open_root.ts";
-import { processesIn, recordedAttempts, type RecordedProcess } from "./process_log.ts";
+import { isOfFiles, type RunPlace } from "../reading/open_root.ts";
+import { attemptsIn, processesIn, processLinesOf, type RecordedProcess } from "./process_log.ts";
 import { RootComparison, type RootIdentity, rootIdentityOf } from "./root_identity.ts";
 import {
   groupExists,
@@ -99,7 +99,9 @@ const REMEDIES: Record<LeftProcessesError["kind"], string> = {
  * any other: what is left there only that one can see and end, and nobody has to wait for it. One of which no process
  * was recorded was begun where the last one was.
  */
-function attemptsHere({ root, attempts, processes, note }: EndLeftOptions): readonly NodeAttempt[] {
+function attemptsHere(
+  { root, attempts, processes, note }: LookFor & Pick<EndLeftOptions, "note">,
+): readonly NodeAttempt[] {
   if (isOfFiles(root) || attempts.length === 0) return attempts;
   const recorded = processesIn(processes);
   const last = [...recorded.values()].at(-1);
@@ -174,19 +176,25 @@ const UNLISTED =
   "sessions of their own cannot be found, and may still run";
 
 /**
- * Tells in words what is left of a run on which nobody works; undefined when nothing is. Of a run that has an
- * end only the marks are asked: its records tell of processes that have ended.
+ * Tells in words what is left of a run on which nobody works, or may be left of it elsewhere; undefined when
+ * nothing is. Of a run that has an end only the marks are asked: its records tell of processes that have ended.
  */
-export function findLeftOf(
-  { root, runId, isOrphan }: { root: string; runId: string; isOrphan: boolean },
+export async function findLeftOf(
+  { root, view, isOrphan }: RunPlace & { isOrphan: boolean },
   sight: Sight | undefined,
-): string | undefined {
+): Promise<string | undefined> {
   // Without a look only the records tell, and those of a run that has an end have ended.
   if (!isOrphan && sight === undefined) return undefined;
-  const { attempts, lines } = isOrphan ? recordedAttempts({ root, runId }) : NOTHING;
-  const options = { root, runId, attempts, wholeRun: true, processes: lines };
+  const processes = isOrphan ? await processLinesOf(view) : [];
+  const notes: string[] = [];
+  const options = { root, runId: view.runId, wholeRun: true, processes };
   try {
-    const orphans = new Orphans({ ...options, assumesEnded: !isOrphan });
+    const attempts = attemptsHere({
+      ...{ ...options, attempts: attemptsIn(processes), assumesEnded: !isOrphan },
+      note: (text) => notes.push(text),
+    });
+    if (notes.length > 0) return notes.join("; ");
+    const orphans = new Orphans({ ...options, attempts, assumesEnded: !isOrphan });
     const found = orphans.find(sight);
     return found.length === 0 ? undefined : `there is ${orphans.describe(found)}`;
   } catch (error) {
@@ -194,8 +202,6 @@ export function findLeftOf(
     throw error;
   }
 }
-
-const NOTHING = { attempts: [], lines: [] };
 
 /** The processes that are there. */
 export interface Sight {

@@ -80,26 +80,21 @@ export function readProcesses(
   return processesIn(readProcessLines({ root, runId }));
 }
 
-/** The attempts of a run of which a process was recorded, with the lines that tell of them. */
-export function recordedAttempts(
-  run: { root: string; runId: string },
-): { attempts: NodeAttempt[]; lines: unknown[] } {
-  const lines = [...readProcessLines(run)];
-  return { attempts: attemptsIn(lines), lines };
-}
-
 /** The attempts that lines tell of, each once. */
 export function attemptsIn(lines: readonly unknown[]): NodeAttempt[] {
   const attempts = lines.flatMap((line) => parseLine(line)?.attempt ?? []);
   return [...new Map(attempts.map((attempt) => [attemptKey(attempt), attempt])).values()];
 }
 
+/** A page has this many lines at most. */
+const PAGE = 10_000;
+
 /** All that a run says of its processes, parsed. */
 export async function processLinesOf(view: RunView): Promise<unknown[]> {
   const lines: unknown[] = [];
   let page: EventPage<unknown> | undefined;
   do {
-    page = await view.lines("processes", defined({ after: page?.next }));
+    page = await view.lines("processes", { ...defined({ after: page?.next }), limit: PAGE });
     for (const { event } of page.events) lines.push(event);
   } while (page.hasMore);
   return lines;

@@ -88,7 +88,7 @@ meant, and that stay all the same.`,
     const opened = { root, runs };
     const candidates = await candidatesIn(opened);
     const chosen = choose(candidates, rules);
-    await keepAtWork(chosen, root);
+    await keepAtWork(chosen, opened);
     for (const run of chosen) await carryOut(run, dryRun ? tryToRemove : removeWhole, opened);
     if (!dryRun) await runs.sweep();
     const result = resultOf(chosen, { root, dryRun, bytes: sizeOf(candidates) });
@@ -242,17 +242,20 @@ const REASONS_TO_STAY: Partial<Record<Candidate["state"], string>> = {
  * Of a run whose process died others may still run, and its records are all that finds them again. They are
  * looked for after the runs: a run without an end cannot come to more of them, unless somebody takes it up.
  */
-async function keepAtWork(chosen: readonly Chosen[], root: string): Promise<void> {
+async function keepAtWork(
+  chosen: readonly Chosen[],
+  { root, runs }: OpenedRoot,
+): Promise<void> {
   const going = chosen.filter(({ fate, state }) => fate === "removed" && state !== "runtime");
-  // Of a run in a database it is not known from here which machines its commands were on.
-  if (going.length === 0 || !isOfFiles(root)) return;
+  if (going.length === 0) return;
   const { findLeftOf, lookAround } = await import("../process/orphan_processes.ts");
   const sight = lookAround();
   for (const run of going) {
     const { runId, state } = run;
     const stay = (reason: string) => Object.assign(run, { fate: "kept", reason });
     try {
-      const left = findLeftOf({ root, runId, isOrphan: state === "orphan" }, sight);
+      const place = { root, view: runs.view(runId), isOrphan: state === "orphan" };
+      const left = await findLeftOf(place, sight);
       if (left === undefined) continue;
       stay(`${left}; ${commandHint("stop", { root, runId })} ends what is left of it`);
     } catch (error) {

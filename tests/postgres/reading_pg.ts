@@ -224,6 +224,35 @@ Deno.test("prune removes runs of a database by its rules, and leaves those that 
   });
 });
 
+Deno.test("prune leaves a run of a database of which processes are left on this machine", async () => {
+  await withBoth(async ({ program, url }) => {
+    const cwd = program.cwd;
+    const command = ["exec", "--root", url, "--name", "left", "--", "sleep", "600"];
+    await using running = startTaffrail(command, { cwd });
+    const runId = (await running.stderr.find(/^run_id=/)).slice("run_id=".length);
+    await using following = startTaffrail(["follow", "--root", url, runId], { cwd });
+    await following.stdout.find(/ node\.started /);
+    running.kill("SIGKILL");
+    await running.end();
+    await following.stdout.find(/\[ORPHAN\?\]/);
+    const prune = async () => {
+      const { stdout } = await program.taffrail("prune", "--root", url, "--orphans", "--json");
+      const { removed, kept } = JSON.parse(stdout);
+      const told = (runs: { run_id: string }[]) => runs.map(({ run_id: id }) => id.split("-")[0]);
+      return { removed: told(removed), kept: told(kept), reason: kept[0]?.reason };
+    };
+    const { reason, ...left } = await prune();
+    assertEquals(left, { removed: ["order"], kept: ["left"] });
+    assertMatch(
+      reason,
+      /^there is what is left of left: process \d+; taffrail stop --root \S+ left-/,
+    );
+    assertEquals((await program.taffrail("stop", "--root", url, runId)).code, 0);
+    const { stdout } = await program.taffrail("prune", "--root", url, "--keep", "0", "--json");
+    assertEquals(JSON.parse(stdout).removed.length, 3);
+  });
+});
+
 /** Makes as many copies of a run. */
 const CLONE = `
 do $$ declare v_old bigint; v_new bigint; begin
