@@ -1,7 +1,10 @@
 /** What a statement is given for `$1`, `$2`, …; a text is taken for whatever type the statement says. */
 export type PostgresValue = string | number | bigint | boolean | Uint8Array | null;
 
-/** A row, by the names of its columns. */
+/**
+ * A row, by the names of its columns: `text` as a text, `bytea` as a `Uint8Array`, `boolean` as a boolean, numbers
+ * as numbers or as their digits.
+ */
 export type PostgresRow = Readonly<Record<string, unknown>>;
 
 /** What a connection tells by itself. */
