@@ -106,10 +106,10 @@ well and has not gone on with its run, the exit code is 1.`,
     } as const;
     const { root, json, options, operands } = readArguments("resume", args, kinds);
     const wanted = onlyOperand("resume", operands, "run");
-    await using runs = await openRoot(root);
-    const runId = await findReadableRun({ root, runs }, wanted, (id) => mayBeOpen(runs.view(id)));
     const takesOver = options["take-over"] ?? false;
     if (takesOver && isOfFiles(root)) throw new UsageError(NO_TAKE_OVER);
+    await using runs = await openRoot(root);
+    const runId = await findReadableRun({ root, runs }, wanted, (id) => mayBeOpen(runs.view(id)));
     const settings = {
       ofFlows: OF_FLOWS.filter((name) => options[name] !== undefined),
       root,

@@ -1,5 +1,6 @@
 /** The verbs that work on runs, on a database: real processes, killed, stopped, and gone on with elsewhere. */
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
+import { openDatabase } from "../../cli/postgres/open_database.ts";
 import { openFileRoot } from "../../run/mod.ts";
 import type { RunsRoot } from "../../run/types.ts";
 import { HAS_SIGNALS, start, startTaffrail, taffrail } from "../cli/_command.ts";
@@ -361,5 +362,53 @@ Deno.test({
       assertEquals(stopped.code, 0, stopped.stderr);
       assertStringIncludes(stopped.stdout, "cancelled by SIGTERM");
       assertStringIncludes((await running.end()).stdout, "stopped: The run wait-1 was stopped by");
+    }),
+});
+
+Deno.test({
+  name:
+    "a frozen holder is refused, and taken over from: woken up it kills what it runs at once, and records nothing",
+  ignore: Deno.build.os !== "linux",
+  fn: () =>
+    withPlace(async ({ cwd, url, env, command }) => {
+      // What has this long to end gets none of it.
+      await writeFlow(cwd, {
+        name: "frozen",
+        nodes: {
+          a: { sh: "trap '' TERM; echo $$ >>effects; [ -e go ] || sleep 60; echo end >>effects" },
+        },
+      });
+      const args = ["run", "flow.json", "--grace", "50s"];
+      await using running = startTaffrail(args, { cwd, env });
+      const runId = idIn(await running.stdout.find(/^run_id=/));
+      let pid = 0;
+      while (!(pid > 0)) {
+        pid = Number(await Deno.readTextFile(`${cwd}/effects`).catch(() => "0"));
+        await new Promise((resolve) => setTimeout(resolve, 10));
+      }
+      running.kill("SIGSTOP");
+      const refused = await command("resume", runId);
+      assertEquals(refused.code, 1);
+      assertMatch(refused.stderr, /it is still being worked on by process \d+/);
+      await using root = await openDatabase(url);
+      const held = await root.hold(runId, { takeOver: true });
+      const { events } = await held.view.events.read();
+      running.kill("SIGCONT");
+      const woken = await running.end();
+      assertEquals(woken.code, 1);
+      assertStringIncludes(woken.stderr, `Cannot record run ${runId}`);
+      // Neither it nor what it has started is left, and it has said no more.
+      const left = await new Deno.Command("kill", { args: ["-0", `-${pid}`], stderr: "null" })
+        .output();
+      assertEquals(left.success, false);
+      assertEquals((await held.view.events.read()).events, events);
+      await held[Symbol.asyncDispose]();
+      await Deno.writeTextFile(`${cwd}/go`, "");
+      const resumed = await command("resume", runId, "--take-over");
+      assertEquals(resumed.code, 0, resumed.stderr);
+      assertEquals((await command("replay", runId)).code, 0);
+      const local = await command("resume", "x", "--root", "here", "--take-over");
+      assertEquals(local.code, 2);
+      assertStringIncludes(local.stderr, "Cannot use --take-over");
     }),
 });
