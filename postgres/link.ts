@@ -5,6 +5,9 @@
  *    was not answered fails. Nothing is asked again by itself: only who asks knows what that would mean.
  * 2. **An answer that does not come within the deadline does not come**: its connection is destroyed, so
  *    that nothing hangs on a server that is frozen or cut off.
+ * 3. **The server gives up first where it waits for a lock**, before it would be asked again by another
+ *    connection: while one append waits for a standby, those that are sent again would pile up behind it, until
+ *    nobody can connect any more.
  */
 import { isConnectionLost } from "./postgres_error.ts";
 import type {
@@ -17,6 +20,7 @@ import type {
 
 /** How long an answer may take. */
 const DEADLINE_MS = 10_000;
+const LOCK_TIMEOUT_MS = 8000;
 const FIRST_PAUSE_MS = 20;
 const LONGEST_PAUSE_MS = 1000;
 
@@ -60,23 +64,25 @@ export class Link {
   /** Closes it when all is answered. */
   async close(): Promise<void> {
     this.#isClosed = true;
-    const closing = this.#connection;
-    this.#connection = undefined;
-    await closing?.then((connection) => connection.close()).catch(() => {});
+    await this.#connection?.then((connection) => connection.close()).catch(() => {});
   }
 
   #open(): Promise<PostgresConnection> {
     if (this.#isClosed) return Promise.reject(new Error("Cannot ask anything: the root is closed"));
-    const opening: Promise<PostgresConnection> = this.#client.connect({
-      ...this.#listener,
-      onClosed: () => {
-        if (this.#connection === opening) this.#connection = undefined;
-        this.#listener.onClosed?.();
-      },
+    const opening: Promise<PostgresConnection> = this.#connect(() => {
+      if (this.#connection === opening) this.#connection = undefined;
+      this.#listener.onClosed?.();
     });
     // Whatever was wrong may be mended by the time of the next question.
     opening.catch(() => this.#drop(opening));
     return opening;
+  }
+
+  async #connect(onClosed: () => void): Promise<PostgresConnection> {
+    const connection = await this.#client.connect({ ...this.#listener, onClosed });
+    // What is asked next stands behind it, and fails with it.
+    connection.query(`set lock_timeout = ${LOCK_TIMEOUT_MS}`).catch(() => {});
+    return connection;
   }
 
   #drop(opening: Promise<PostgresConnection>): void {

@@ -34,6 +34,7 @@ const LOST = new Set([
   "25006", // read_only_sql_transaction: the server is not the primary any more
   "40001", // serialization_failure
   "40P01", // deadlock_detected
+  "55P03", // lock_not_available: it was waited for long enough
 ]);
 
 /** The SQLSTATE of an error, or the code of the system. */

@@ -241,3 +241,22 @@ for (const [what, how] of Object.entries(WAITS)) {
     });
   });
 }
+
+Deno.test("who waits for a standby takes up two connections of the server at most", async () => {
+  await withWait(WAITS.append, async ({ server, waiting }) => {
+    const at = (condition: string) =>
+      server.sql(`select pid from pg_stat_activity where state = 'active' and ${condition}`);
+    const behind = "wait_event_type = 'Lock'";
+    const seen = new Set<string>();
+    // Each is another connection, by which the append was sent again.
+    while (seen.size < 3) {
+      const pids = await at(behind);
+      assert(pids.length <= 1, `${pids.length} wait behind the first`);
+      pids.forEach((pid) => seen.add(pid));
+      await new Promise((resolve) => setTimeout(resolve, 50));
+    }
+    assertEquals((await at("wait_event = 'SyncRep'")).length, 1);
+    await requireStandby(server, "");
+    await waiting;
+  });
+});

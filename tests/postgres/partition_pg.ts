@@ -65,3 +65,15 @@ Deno.test("a holder that is cut off lets go when its lease is over, and can be t
     assertEquals(events.map(({ event }) => event), [{ n: 1 }, { n: 2 }, { n: 3 }]);
   });
 });
+
+Deno.test("a root is closed though it waits for an answer that does not come", async () => {
+  await withPartition(async (proxy, { url }) => {
+    const root = await openPostgresRoot(clientOf(url));
+    const held = await root.create({ about: { name: "demo" }, runId: "demo" });
+    await held[Symbol.asyncDispose]();
+    proxy.freeze();
+    const reading = assertRejects(() => root.view("demo").lines("capture"), Error);
+    await root[Symbol.asyncDispose]();
+    await reading;
+  });
+});
