@@ -42,8 +42,8 @@ export interface RunHolder {
   /** Since when, as milliseconds since 1970; undefined where that is not known. */
   since: number | undefined;
   /**
-   * Its {@linkcode HeldRun.token}, which a message that asks it to stop names. Undefined on a root of files, whose
-   * holders are processes of this machine and are asked by a signal.
+   * Its {@linkcode HeldRun.token}, which a message that asks it to stop names; a list may leave it out. Undefined on
+   * a root of files, whose holders are processes of this machine and are asked by a signal.
    */
   token?: bigint;
 }

@@ -17,7 +17,10 @@ async function isHeldAlone({ open }: RootUse): Promise<void> {
   await using other = await open();
   const held = await root.create({ about: ABOUT });
   const { runId } = held.view;
-  assert(await other.view(runId).holder() !== undefined);
+  const holder = await other.view(runId).holder();
+  assert(holder !== undefined);
+  // By a message it is asked to stop where it is known by its token, else by a signal.
+  if (holder.token !== undefined) assertEquals(holder.token, held.token);
   for (const one of [root, other]) {
     assertEquals(await kindOf(() => one.hold(runId, { timeoutMs: 0 })), "live");
     assertEquals(await kindOf(() => one.hold(runId)), "live");
