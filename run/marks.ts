@@ -7,6 +7,7 @@
  * - The fields of an entry never hold `|` or a newline, so that no name of a run or a node can forge one.
  */
 import { requireDeno } from "../_internal/file_port.ts";
+import { schemeOf } from "../_internal/root_layout.ts";
 import type { NodeAttempt } from "./types.ts";
 
 /** The attempt that a process is a part of. */
@@ -75,6 +76,16 @@ export function runToResume(): Pick<Mark, "root" | "runId"> | undefined {
 /** The run is gone on with: whoever this process starts is not to do so, too. */
 export function forgetRunToResume(): void {
   requireDeno().env.delete("TAFFRAIL_RESUME");
+}
+
+/**
+ * What is the same in all URLs of a database, whoever uses it and whatever its server is called; undefined for what
+ * is no URL.
+ */
+export function databaseOf(root: string): string | undefined {
+  if (schemeOf(root) === undefined || !URL.canParse(root)) return undefined;
+  const { port, pathname } = new URL(root);
+  return `${port || "5432"}${pathname}`;
 }
 
 /** The entry of an attempt. */

@@ -3,6 +3,7 @@
  * may be copied with all that its runs say of processes, and a run may be copied to another root.
  */
 import { lookAt } from "../files.ts";
+import { databaseOf } from "../../run/marks.ts";
 import { isOfFiles } from "../reading/open_root.ts";
 
 /**
@@ -55,7 +56,7 @@ export class RootComparison {
     const { path: ownUrl } = this.#here;
     if (url === ownUrl) return "own";
     if (isOfFiles(ownUrl)) return "other";
-    return databaseIn(url) === databaseIn(ownUrl) ? "unknown" : "other";
+    return databaseOf(url) === databaseOf(ownUrl) ? "unknown" : "other";
   }
 
   /** Whose a process is that was given the path of its root. It may see other directories than this one. */
@@ -73,11 +74,4 @@ export class RootComparison {
     if (ino === undefined) return path === ownPath ? "own" : "other";
     return found.dev === dev && found.ino === ino ? "own" : "other";
   }
-}
-
-/** The port and the name of a database, in its URL. */
-function databaseIn(url: string): string {
-  if (!URL.canParse(url)) return url;
-  const { port, pathname } = new URL(url);
-  return `${port || "5432"}${pathname}`;
 }

@@ -30,7 +30,7 @@ import { RunEngine } from "../engine/run_engine.ts";
 import { readLogOf, type RunLog } from "../engine/run_log.ts";
 import { openFileRoot } from "../file_root/file_root.ts";
 import type { Drill } from "../drill_point.ts";
-import { forgetRunToResume, grantedVariable, runToResume } from "../marks.ts";
+import { databaseOf, forgetRunToResume, grantedVariable, runToResume } from "../marks.ts";
 import { checkOptions, constraintsOf, type OpenRunOptions } from "./program_options.ts";
 import { asRunError, RunError, runError } from "../run_error.ts";
 import { openTrace, type RunTrace } from "../run_trace.ts";
@@ -86,9 +86,11 @@ async function toldRun(root: RunsRoot, options: OpenRunOptions): Promise<string 
   return runId;
 }
 
-/** A root may have several paths, where it is behind a link. */
+/** A root may have several paths, where it is behind a link, and a database a URL for each user and name of its server. */
 function isSameRoot(told: string, own: string): boolean {
   if (told === own) return true;
+  const database = databaseOf(own);
+  if (database !== undefined) return databaseOf(told) === database;
   const { permissions, realPathSync } = requireDeno();
   const isOwnPath = isAbsolute(own) && [told, own].every((path) => {
     return permissions.querySync({ name: "read", path }).state === "granted";

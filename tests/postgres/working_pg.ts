@@ -412,3 +412,39 @@ Deno.test({
       assertStringIncludes(local.stderr, "Cannot use --take-over");
     }),
 });
+
+Deno.test({
+  name:
+    "taffrail resume starts the program of a run in a database, which finds it by whatever name of the server",
+  ignore: !HAS_SIGNALS,
+  fn: () =>
+    withPlace(async ({ cwd, url, env, command }) => {
+      const client = new URL("../../cli/postgres/open_database.ts", import.meta.url).href;
+      const run = new URL("../../run/mod.ts", import.meta.url).href;
+      const config = new URL("../../deno.json", import.meta.url).pathname;
+      const args = ["run", "-A", "--no-check", "--no-lock", "--config", config, "main.ts"];
+      const program = `
+        import { openDatabase } from ${JSON.stringify(client)};
+        import { durable } from ${JSON.stringify(run)};
+        await using root = await openDatabase(${JSON.stringify(url)});
+        const command = ${JSON.stringify([Deno.execPath(), ...args])};
+        await durable({ root, name: "told", command }, async (run) => {
+          console.log("run_id=" + run.runId);
+          await run.step("one", ({ attempt }) => console.log("one " + attempt));
+          await run.step("two", async ({ attempt }) => {
+            console.log("two " + attempt);
+            if (attempt === 1) await new Promise((resolve) => setTimeout(resolve, 1e9));
+          });
+        });
+      `;
+      await Deno.writeTextFile(`${cwd}/main.ts`, program);
+      await using first = start(Deno.execPath(), args, { cwd, env });
+      const runId = idIn(await first.stdout.find(/^run_id=/));
+      await first.stdout.find(/^two 1$/);
+      first.kill("SIGKILL");
+      await first.end();
+      const other = url.replace("127.0.0.1", "localhost");
+      const resumed = await command("resume", runId, "--root", other);
+      assertEquals([resumed.code, resumed.stdout], [0, `run_id=${runId}\ntwo 2\n`], resumed.stderr);
+    }),
+});
