@@ -6,6 +6,7 @@
  * 2. **One piece is under way at a time**, and is sent again when its answer does not come: it has its number.
  * 3. What comes in small parts is sent a few times a second, so that others can watch it come.
  */
+import { checkInteger, checkString } from "../_internal/errors.ts";
 import { joinBytes } from "../_internal/text.ts";
 import { BoundedOutput, OutputTimesLines } from "../run/outputs.ts";
 import type { KeptOutput, OutputChunk, OutputRef, OutputSink } from "../run/types.ts";
@@ -91,8 +92,48 @@ class Pieces {
   }
 }
 
+/** The outputs of attempts, which somebody puts somewhere in pieces. */
+export class OutputsInPieces {
+  readonly #put: PutPiece;
+  /** The times of the attempts whose outputs are open. */
+  readonly #times = new Map<string, OutputTimesInPieces>();
+  readonly #open = new Set<OutputSink>();
+
+  constructor(put: PutPiece) {
+    this.#put = put;
+  }
+
+  /** Takes an output as it comes. */
+  open(of: OutputRef, { maxBytes }: { maxBytes: number }): OutputSink {
+    checkString(of.nodeId, "of.nodeId");
+    checkInteger(of.attempt, "of.attempt");
+    checkInteger(maxBytes, "maxBytes");
+    const times = of.stream === "result" ? undefined : this.#timesOf(of).use();
+    const onClosed = (closed: OutputSink) => this.#open.delete(closed);
+    const sink = new OutputInPieces(of, { maxBytes, times, put: this.#put, onClosed });
+    this.#open.add(sink);
+    return sink;
+  }
+
+  /** Ends those that are open still: whoever has one has told nobody of it. */
+  async close(): Promise<void> {
+    await Promise.allSettled([...this.#open].map((sink) => sink.close()));
+  }
+
+  #timesOf({ nodeId, attempt }: OutputRef): OutputTimesInPieces {
+    const key = `${attempt} ${nodeId}`;
+    let times = this.#times.get(key);
+    if (times === undefined) {
+      const onRelease = () => void this.#times.delete(key);
+      times = new OutputTimesInPieces({ nodeId, attempt }, { put: this.#put, onRelease });
+      this.#times.set(key, times);
+    }
+    return times;
+  }
+}
+
 /** The times of one attempt, of both of its outputs. */
-export class PostgresOutputTimes {
+class OutputTimesInPieces {
   readonly #pieces: Pieces;
   readonly #lines = new OutputTimesLines();
   readonly #onRelease: () => void;
@@ -127,11 +168,11 @@ export class PostgresOutputTimes {
 }
 
 /** One output of an attempt. */
-export class PostgresOutputSink implements OutputSink {
+class OutputInPieces implements OutputSink {
   readonly #of: OutputRef;
   readonly #pieces: Pieces;
   readonly #kept: BoundedOutput;
-  readonly #times: PostgresOutputTimes | undefined;
+  readonly #times: OutputTimesInPieces | undefined;
   readonly #onClosed: (sink: OutputSink) => void;
   #closing: Promise<KeptOutput> | undefined;
 
@@ -140,7 +181,7 @@ export class PostgresOutputSink implements OutputSink {
     { maxBytes, put, times, onClosed }: {
       maxBytes: number;
       put: PutPiece;
-      times: PostgresOutputTimes | undefined;
+      times: OutputTimesInPieces | undefined;
       onClosed: (sink: OutputSink) => void;
     },
   ) {

@@ -6,7 +6,6 @@
  * 3. **What is sent by a former holder is refused** by the server, by its token, and then this process knows
  *    that the run is lost.
  */
-import { checkInteger, checkString } from "../_internal/errors.ts";
 import { runError } from "../run/run_error.ts";
 import type { AttemptQueue } from "../run/attempt_queue.ts";
 import type {
@@ -20,7 +19,7 @@ import type {
 import { Appender, type Floor, type Part, type StreamLetter, STREAMS } from "./appender.ts";
 import { PostgresJobQueue } from "./job_queue.ts";
 import { askAgain, type Link } from "./link.ts";
-import { PostgresOutputSink, PostgresOutputTimes, type PutPiece } from "./output_pieces.ts";
+import { OutputsInPieces, type PutPiece } from "./output_pieces.ts";
 import { asRootError } from "./postgres_error.ts";
 import type { Holding, Session } from "./session.ts";
 
@@ -46,9 +45,7 @@ export class PostgresHeldRun implements HeldRun {
   readonly token: bigint;
   readonly #parts: HeldRunParts;
   readonly #appender: Appender;
-  /** The times of the attempts whose outputs are open. */
-  readonly #times = new Map<string, PostgresOutputTimes>();
-  readonly #open = new Set<OutputSink>();
+  readonly #outputs: OutputsInPieces;
   /** Whether others are being woken, and whether they are to be once more. */
   #waking: "once" | "again" | undefined;
   #queue: AttemptQueue | undefined;
@@ -59,6 +56,7 @@ export class PostgresHeldRun implements HeldRun {
     this.view = view;
     this.token = holding.token;
     this.#parts = parts;
+    this.#outputs = new OutputsInPieces(this.#putPiece);
     this.#appender = new Appender({
       ...{ link, root, floors, token: holding.token, runNo: holding.runNo, runId: view.runId },
       signal: holding.lost,
@@ -117,16 +115,9 @@ export class PostgresHeldRun implements HeldRun {
     );
   }
 
-  openOutput(of: OutputRef, { maxBytes }: { maxBytes: number }): OutputSink {
+  openOutput(of: OutputRef, options: { maxBytes: number }): OutputSink {
     this.#checkHeld();
-    checkString(of.nodeId, "of.nodeId");
-    checkInteger(of.attempt, "of.attempt");
-    checkInteger(maxBytes, "maxBytes");
-    const times = of.stream === "result" ? undefined : this.#timesOf(of).use();
-    const onClosed = (closed: OutputSink) => this.#open.delete(closed);
-    const sink = new PostgresOutputSink(of, { maxBytes, times, put: this.#putPiece, onClosed });
-    this.#open.add(sink);
-    return sink;
+    return this.#outputs.open(of, options);
   }
 
   [Symbol.asyncDispose](): Promise<void> {
@@ -135,8 +126,7 @@ export class PostgresHeldRun implements HeldRun {
 
   async #close(): Promise<void> {
     const { session, holding, onClosed } = this.#parts;
-    // Whoever has an output still has told nobody of it.
-    await Promise.allSettled([...this.#open].map((sink) => sink.close()));
+    await this.#outputs.close();
     await this.#appender.idle();
     try {
       await session.release(holding);
@@ -145,17 +135,6 @@ export class PostgresHeldRun implements HeldRun {
     } finally {
       onClosed(this);
     }
-  }
-
-  #timesOf({ nodeId, attempt }: OutputRef): PostgresOutputTimes {
-    const key = `${attempt} ${nodeId}`;
-    let times = this.#times.get(key);
-    if (times === undefined) {
-      const onRelease = () => void this.#times.delete(key);
-      times = new PostgresOutputTimes({ nodeId, attempt }, { put: this.#putPiece, onRelease });
-      this.#times.set(key, times);
-    }
-    return times;
   }
 
   readonly #putPiece: PutPiece = async (
