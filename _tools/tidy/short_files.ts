@@ -22,8 +22,10 @@ export const SHORT_FILES: Readonly<Record<string, string>> = {
   "cli/flow/secrets.ts":
     "What a flow may not show: most flows have nothing secret, and load nothing behind this.",
   "cli/flow/value_digests.ts": "Loaded only where a flow gives variables values.",
-  "cli/process/output_file.ts":
-    "What is made of the bytes of an output, by who records, shows and verifies it.",
+  "cli/work/lease.ts":
+    "When a lease is over, and by which clocks: one rule, for the worker and its guard.",
+  "cli/process/this_command.ts":
+    "How the command starts itself, for who drills it and for workers, and neither loads the other.",
   "cli/process/shared_terminal.ts":
     "What it means that a command shares the terminal, for who starts, ends and records it.",
   "_internal/path.ts": "The only file that may import @std/path, for all that make paths (rule 4).",

@@ -2,6 +2,7 @@
 import { UsageError } from "../exit_codes.ts";
 import { findCommand } from "../flow/find_programs.ts";
 import { resumeVariable } from "../../run/marks.ts";
+import { thisCommand } from "../process/this_command.ts";
 import { commandLine } from "../text/printable.ts";
 
 /** A program, its arguments, and the variables that only it gets. */
@@ -30,8 +31,11 @@ export function flowSubject(path: string, args: readonly string[]): Subject {
   return {
     name: path,
     choosesRoot: false,
-    begin: () => taffrailCommand(["run", path, ...behind]),
-    goOn: ({ root, runId }) => taffrailCommand(["resume", "--root", root, runId]),
+    begin: () => ({ words: thisCommand(["run", path, ...behind]), env: {} }),
+    goOn: ({ root, runId }) => ({
+      words: thisCommand(["resume", "--root", root, runId]),
+      env: {},
+    }),
   };
 }
 
@@ -46,16 +50,6 @@ export function programSubject(words: readonly string[]): Subject {
       env: { TAFFRAIL_RESUME: resumeVariable({ root, runId }) },
     }),
   };
-}
-
-/** This very command, from its source, from its bundle, or as one executable. */
-function taffrailCommand(args: readonly string[]): CommandToRun {
-  if (Deno.build.standalone) return { words: [Deno.execPath(), ...args], env: {} };
-  const main = Deno.mainModule;
-  // What comes from a registry is not for the configuration of the folder where it runs.
-  const config = main.startsWith("file:") ? [] : ["--no-config"];
-  const deno = [Deno.execPath(), "run", "--allow-all", "--no-lock", ...config];
-  return { words: [...deno, main, ...args], env: {} };
 }
 
 /** Where the program of a command line is. */

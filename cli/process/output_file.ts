@@ -1,4 +1,4 @@
-import { denoFilePort, readFileSync } from "../../_internal/file_port.ts";
+import { createFileSync, denoFilePort, readFileSync } from "../../_internal/file_port.ts";
 import { toHex } from "../../_internal/text.ts";
 import type { OutputRef, RunView } from "../../run/types.ts";
 import { printableOutput } from "../text/printable.ts";
@@ -19,6 +19,23 @@ export async function hashOutput(path: string): Promise<string> {
 export async function digestOf(output: Uint8Array): Promise<string> {
   const digest = await crypto.subtle.digest("SHA-256", output as Uint8Array<ArrayBuffer>);
   return `sha256:${toHex(new Uint8Array(digest))}`;
+}
+
+/**
+ * Writes an output to a file of its own.
+ *
+ * @returns What is wrong with it, in words, if it is not what was expected.
+ */
+export async function fetchOutput(
+  view: Pick<RunView, "output">,
+  of: OutputRef,
+  { expected, path }: { expected: string; path: string },
+): Promise<string | undefined> {
+  const bytes = await view.output(of);
+  if (bytes === undefined) return "is gone";
+  if (await digestOf(bytes) !== expected) return "was changed";
+  createFileSync(denoFilePort, path, [bytes]);
+  return undefined;
 }
 
 /** As much as the last lines are looked for in. */

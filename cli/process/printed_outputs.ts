@@ -5,7 +5,7 @@
  * What a database keeps is fetched into a folder that this process alone may read, once for all that need it, and
  * that goes with the run: of a root of files the file itself is named.
  */
-import { createFileSync, denoFilePort, isNotFound } from "../../_internal/file_port.ts";
+import { isNotFound } from "../../_internal/file_port.ts";
 import { isWindows, join } from "../../_internal/path.ts";
 import { outputName, outputPath } from "../../_internal/root_layout.ts";
 import { reasonOf } from "../../_internal/text.ts";
@@ -16,7 +16,7 @@ import type { FlowNode } from "../flow/flow.ts";
 import { NeededOutputs, outputVariable } from "../flow/output_variables.ts";
 import { isOfFiles } from "../reading/open_root.ts";
 import { formatSize } from "../text/units.ts";
-import { DIGEST_OF_NOTHING, digestOf, hashOutput } from "./output_file.ts";
+import { DIGEST_OF_NOTHING, fetchOutput, hashOutput } from "./output_file.ts";
 
 /** What is known of what an attempt printed. */
 interface Printed {
@@ -110,14 +110,12 @@ export class PrintedOutputs implements Disposable {
 
   async #fetch(of: OutputRef, expected: string): Promise<string | undefined> {
     const { view, root } = this.#options;
-    const bytes = await view.output(of);
-    const what = `${outputName(of)} of ${view.runId} in ${root}`;
-    if (bytes === undefined) return `${what} is gone`;
-    if (await digestOf(bytes) !== expected) return `${what} was changed`;
     this.#folder ??= Deno.makeTempDirSync({ prefix: "taffrail-outputs-" });
-    const path = join(this.#folder, outputName(of));
-    createFileSync(denoFilePort, path, [bytes]);
-    return undefined;
+    const problem = await fetchOutput(view, of, {
+      expected,
+      path: join(this.#folder, outputName(of)),
+    });
+    return problem && `${outputName(of)} of ${view.runId} in ${root} ${problem}`;
   }
 
   /** Removes what was fetched. */
