@@ -49,6 +49,11 @@ export function isConnectionLost(error: unknown): boolean {
   return code !== undefined && (LOST.has(code) || /^08[0-9A-Z]{3}$/.test(code));
 }
 
+/** The same of an error of a run, which has that of the database as its cause. */
+export function isServerAway(error: unknown): boolean {
+  return isConnectionLost(error) || (error instanceof RunError && isConnectionLost(error.cause));
+}
+
 /** An error of the database as one of a run: what is not known there is `io`. */
 export function asRootError(error: unknown, { root, runId }: Where): unknown {
   const isKnown = error instanceof RunError || error instanceof EventLogError ||
@@ -76,7 +81,7 @@ function remedyFor(code: string | undefined, root: string): string | undefined {
     case "42P01": // undefined_table
       return `taffrail init --root ${root} makes the schema`;
     case "42501": // insufficient_privilege
-      return `its owner gives the right: taffrail init --root ${root} --runner ROLE`;
+      return `its owner gives the right: taffrail init --root ${root} --runner ROLE, or --worker ROLE`;
     default:
       return undefined;
   }

@@ -26,11 +26,12 @@ export const OWN_VARIABLES = [
   "TAFFRAIL_ROOT",
   "TAFFRAIL_WITHIN",
   "TAFFRAIL_GRACE_MS",
+  "TAFFRAIL_JOB_TOKEN",
 ] as const;
 
-/** These variables; a grace is that of commands. */
+/** These variables; a grace is that of commands, and a token that of commands on workers. */
 export type OwnVariables = Record<
-  Exclude<(typeof OWN_VARIABLES)[number], "TAFFRAIL_GRACE_MS">,
+  Exclude<(typeof OWN_VARIABLES)[number], "TAFFRAIL_GRACE_MS" | "TAFFRAIL_JOB_TOKEN">,
   string
 >;
 

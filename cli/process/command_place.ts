@@ -62,13 +62,13 @@ export interface CommandPlaceOptions {
   /** Told what people should know. */
   note: (text: string) => void;
   /** What others have printed; a command that is run again alone finds nothing of it. */
-  outputs?: PrintedOutputs;
+  outputs?: Pick<PrintedOutputs, "check" | "variablesOf" | "add">;
   /** Whether others need what a node prints: then that is on disk before its attempt ends. */
   isNeeded: (nodeId: string) => boolean;
 }
 
 /** What opens a root in a database is not for what runs there; a flow may give its commands their own. */
-const PASSWORD_VARIABLES = ["PGPASSWORD", "PGPASSFILE"];
+export const PASSWORD_VARIABLES: readonly string[] = ["PGPASSWORD", "PGPASSFILE"];
 
 /** Makes an attempt at a node by running its command. */
 export class CommandPlace implements AttemptPlace {

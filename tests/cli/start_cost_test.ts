@@ -19,6 +19,7 @@ const MOST_FILES: Record<string, number> = {
   show: 57,
   diff: 65,
   trace: 85,
+  work: 25,
   pass: 80,
   copy: 90,
   logs: 90,

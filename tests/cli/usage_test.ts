@@ -13,6 +13,7 @@ const VERBS = [
   "show",
   "logs",
   "follow",
+  "work",
   "stop",
   "pass",
   "replay",

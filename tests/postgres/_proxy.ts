@@ -5,14 +5,15 @@
 
 /** Passes connections on to a port of loopback. */
 export class Proxy implements AsyncDisposable {
-  readonly #listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  readonly #listener: Deno.TcpListener;
   readonly #connections = new Set<Deno.TcpConn>();
   readonly #accepting: Promise<void>;
   #target: number;
   #isFrozen = false;
 
-  /** Passes on to a port. */
-  constructor(target: number) {
+  /** Passes on to a port of loopback what comes to an address of this machine. */
+  constructor(target: number, { hostname = "127.0.0.1" }: { hostname?: string } = {}) {
+    this.#listener = Deno.listen({ hostname, port: 0 });
     this.#target = target;
     this.#accepting = this.#accept();
   }
