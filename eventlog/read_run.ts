@@ -166,6 +166,8 @@ function* pageSteps<E>(
 }
 
 const PAGE_BLOCK_BYTES = 32 * 1024;
+/** A page of more lines is read as a whole run is. */
+const SMALL_PAGE = 1000;
 const DEFAULT_LIMIT = 100;
 const MAX_LIMIT = 10_000;
 
@@ -194,7 +196,8 @@ export function readPageSync<E>(
       const start = reader.position.byteOffset;
       const page: EventPage<E> = { events: [], gaps: [], next: "", hasMore: false };
       let left = limit;
-      for (const piece of linePiecesSync(opened.file, { start, blockBytes: PAGE_BLOCK_BYTES })) {
+      const blockBytes = limit > SMALL_PAGE ? BLOCK_BYTES : PAGE_BLOCK_BYTES;
+      for (const piece of linePiecesSync(opened.file, { start, blockBytes })) {
         const wanted = piece.kind === "lines" ? firstLines(piece, left) : piece;
         const { events, gaps, lines } = reader.lines(wanted);
         page.events.push(...events);

@@ -171,29 +171,40 @@ class FileRoot implements RunsRoot {
 
   /**
    * What cannot be read of a run is left out: that it is there is known. Where it is unknown whether somebody
-   * holds it, so is its log, which then is no run without a holder.
+   * holds it, so are the ends of its log: they say nothing of a run at work.
    */
   async #listing(runId: string, fields: ReadonlySet<ListingField>): Promise<RunListing> {
-    if (fields.size === 0) return { runId };
-    const view = this.view(runId);
     const listing: RunListing = { runId };
-    try {
-      if (fields.has("created")) {
-        const createdAt = createdAtIn(await view.document("run.json").catch(() => undefined));
-        if (createdAt !== undefined) listing.createdAt = createdAt;
+    if (fields.size === 0) return listing;
+    const view = this.view(runId);
+    const add = async <Name extends keyof RunListing>(
+      name: Name,
+      read: () => Promise<RunListing[Name] | undefined>,
+    ) => {
+      try {
+        const value = await read();
+        if (value !== undefined) listing[name] = value;
+        return true;
+      } catch {
+        // Whoever reads the run is told.
+        return false;
       }
-      if (fields.has("size")) listing.size = await view.size();
-      if (fields.has("ends")) listing.log = logTimes(this.#port, runPaths(this.name, runId).events);
-      if (fields.has("holder")) {
-        // Asked before the log is read: a run that ends in between is then seen to have ended.
-        const holder = await view.holder();
-        if (holder !== undefined) listing.holder = holder;
-      }
-      if (fields.has("ends") || fields.has("peek")) Object.assign(listing, await endsOf(view));
-    } catch {
-      // Whoever reads it is told.
+    };
+    if (fields.has("created")) {
+      await add("createdAt", async () => createdAtIn(await view.document("run.json")));
     }
-    return listing;
+    if (fields.has("size")) await add("size", () => view.size());
+    if (fields.has("ends")) await add("log", async () => await this.#logTimes(runId));
+    // Asked before the log is read: a run that ends in between is then seen to have ended.
+    if (fields.has("holder") && !await add("holder", () => view.holder())) return listing;
+    if (fields.has("ends") || fields.has("peek")) await add("peek", () => view.peek());
+    const { events = [] } = listing.peek ?? {};
+    return defined({ ...listing, first: events[0], last: events.at(-1) });
+  }
+
+  #logTimes(runId: string): RunListing["log"] {
+    const { mtime, birthtime } = this.#port.lstatSync(runPaths(this.name, runId).events);
+    return defined({ madeMs: birthtime?.getTime(), writtenMs: mtime?.getTime() });
   }
 
   async #attempt<T>(runId: string, operation: () => T | Promise<T>): Promise<T> {
@@ -203,16 +214,6 @@ class FileRoot implements RunsRoot {
       throw asRunError(error, { runId, path: this.name });
     }
   }
-}
-
-function logTimes(port: FilePort, path: string): NonNullable<RunListing["log"]> {
-  const { mtime, birthtime } = port.lstatSync(path);
-  return defined({ madeMs: birthtime?.getTime(), writtenMs: mtime?.getTime() });
-}
-
-async function endsOf(view: RunView): Promise<Pick<RunListing, "first" | "last" | "peek">> {
-  const peek = await view.peek();
-  return defined({ first: peek.events[0], last: peek.events.at(-1), peek });
 }
 
 function createdAtIn(document: Uint8Array | undefined): string | undefined {
