@@ -8,7 +8,7 @@ import { givenFlow } from "../flow/read_flow.ts";
 import { Interrupts } from "../process/interrupts.ts";
 import { isFromMissingFile } from "../files.ts";
 import { findReadableRun } from "../reading/find_run.ts";
-import { documentPlace, openRoot } from "../reading/open_root.ts";
+import { documentPlace, isOfFiles, openRoot, type RunPlace } from "../reading/open_root.ts";
 import { readTraceOf } from "../reading/read_documents.ts";
 import { isNewer, newerText } from "../reading/open_capture.ts";
 import {
@@ -98,11 +98,19 @@ async function openTrace(root: string, operand: string): Promise<OpenedTrace> {
   await using runs = await openRoot(root);
   const runId = await findReadableRun({ root, runs }, operand);
   const path = documentPlace({ root, runId }, "trace.json");
-  const trace = await readTraceOf({ root, view: runs.view(runId) }).catch((cause) => {
+  const place = { root, view: runs.view(runId) };
+  const kept = await readTraceOf(place).catch((cause) => {
     throw new Error(explain(path, cause), { cause });
   });
+  const trace = kept ?? (isOfFiles(root) ? undefined : await derived(place));
   if (trace === undefined) throw new Error(noTrace(path));
   return { path, trace };
+}
+
+/** In a database a run has a trace of its own only where it was copied there with one. */
+async function derived(place: RunPlace): Promise<TraceEnvelope | undefined> {
+  const { deriveTrace } = await import("../reading/derive_trace.ts");
+  return await deriveTrace(place);
 }
 
 function explain(path: string, cause: unknown): string {

@@ -151,6 +151,25 @@ Deno.test("show, logs, ls, trace, follow and the verbs for recordings say the sa
   });
 });
 
+Deno.test("trace makes the trace of a run in a database of its log and journal", async () => {
+  await withBoth(async ({ program, url, sql, compare }) => {
+    const traceOf = async (...where: string[]) => {
+      const trace = JSON.parse(await program.tells("trace", ...where, "--json", "ci"));
+      // The one beside files has the times of its recorder.
+      for (const name of ["started_at", "written_at"]) {
+        assert(!Number.isNaN(Date.parse(trace[name])));
+        delete trace[name];
+      }
+      return trace;
+    };
+    const kept = await traceOf();
+    await sql("delete from taffrail.doc where name = 'trace.json'");
+    assertEquals(await traceOf("--root", url), kept);
+    await compare(["trace", "hello"], { code: 1 });
+    assertEquals(await traceOf("--root", url), kept);
+  });
+});
+
 Deno.test("verify finds in a database what is wrong in lines, documents and outputs; repair refuses", async () => {
   await withBoth(async ({ program, url, sql, compare }) => {
     await compare(["verify"]);
