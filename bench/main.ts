@@ -11,6 +11,7 @@ import { append } from "./topics/append.ts";
 import { batch } from "./topics/batch.ts";
 import { bundle } from "./topics/bundle.ts";
 import { command } from "./topics/command.ts";
+import { database } from "./topics/database.ts";
 import { dbos } from "./topics/dbos.ts";
 import { decide } from "./topics/decide.ts";
 import { dispatch } from "./topics/dispatch.ts";
@@ -42,6 +43,7 @@ const TOPICS: readonly Topic[] = [
   store,
   storePage,
   storeOpen,
+  database,
   dbos,
   start,
   command,

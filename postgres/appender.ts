@@ -85,11 +85,30 @@ export class Appender {
   #queue: Request[] = [];
   #draining: Promise<void> | undefined;
   #failure: { of: unknown } | undefined;
+  /** What was appended since something was waited for. */
+  readonly #unsynced = new Set<StreamLetter>();
+  /** The append that is under way. */
+  #sending: { streams: ReadonlySet<StreamLetter>; waits: boolean; done: Promise<void> } | undefined;
   /** Whether the server has warned while something was being appended. */
   #isDoubtful = false;
 
   constructor(options: AppenderOptions) {
     this.#options = options;
+  }
+
+  /** Resolves when all that was appended to some streams is on disk. */
+  async barrier(streams: readonly StreamLetter[]): Promise<void> {
+    if (this.#failure !== undefined) throw this.#failure.of;
+    const isMeant = (lines: ReadonlySet<StreamLetter>) => streams.some((one) => lines.has(one));
+    const isWaiting = this.#queue.some(({ parts }) => {
+      return parts.some(({ stream }) => streams.includes(stream));
+    });
+    if (!isWaiting && !isMeant(this.#unsynced)) {
+      if (this.#sending === undefined || !isMeant(this.#sending.streams)) return;
+      // What is under way is waited for until it is on disk.
+      if (this.#sending.waits) return await this.#sending.done;
+    }
+    await this.append([], { waits: true });
   }
 
   /** Appends lines; `waits`: until they are on disk, with all that was appended before. */
@@ -115,8 +134,9 @@ export class Appender {
   }
 
   async #drain(): Promise<void> {
-    await turn();
     while (this.#queue.length > 0) {
+      // Whoever has waited for the append before this one may have more to append.
+      await turn();
       const requests = this.#takeTogether();
       try {
         if (this.#failure !== undefined) throw this.#failure.of;
@@ -147,6 +167,29 @@ export class Appender {
     const [{ expected } = { expected: undefined }] = requests;
     const op = `${this.#writer}.${++this.#ops}`;
     const waits = requests.some((request) => request.waits);
+    const streams = new Set(parts.map(([stream]) => stream));
+    const done = Promise.withResolvers<void>();
+    done.promise.catch(() => {});
+    this.#sending = { streams, waits, done: done.promise };
+    try {
+      const answers = await this.#ask(parts, { expected, op, waits });
+      if (waits) this.#unsynced.clear();
+      else for (const stream of streams) this.#unsynced.add(stream);
+      done.resolve();
+      this.#options.onAppended(streams);
+      answer(requests, answers[0]!);
+    } catch (error) {
+      done.reject(error);
+      throw error;
+    } finally {
+      this.#sending = undefined;
+    }
+  }
+
+  async #ask(
+    parts: readonly (readonly [StreamLetter, string[]])[],
+    { expected, op, waits }: { expected: number | undefined; op: string; waits: boolean },
+  ): Promise<Answer[]> {
     const values = parts.flatMap(([stream, lines]) => {
       return this.#valuesOf({ stream, lines, expected, op, waits });
     });
@@ -158,8 +201,7 @@ export class Appender {
     for (const [index, [stream, lines]] of parts.entries()) {
       this.#take(answers[index]!, { stream, lines, expected, op });
     }
-    this.#options.onAppended(new Set(parts.map(([stream]) => stream)));
-    answer(requests, answers[0]!);
+    return answers;
   }
 
   #valuesOf(

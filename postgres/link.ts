@@ -141,3 +141,42 @@ export function pause(ms: number, signal?: AbortSignal): Promise<void> {
     if (signal?.aborted) end();
   });
 }
+
+/** Whoever was just woken looks anyway: what comes within so many milliseconds wakes it once more. */
+const WAKE_MS = 10;
+
+/**
+ * Wakes others, at once where that was not done just before, and never more often than they can look: each costs a
+ * commit. Whoever is not woken looks by himself, so a wake-up that fails is missed by nobody.
+ */
+export class WakeUps implements Disposable {
+  readonly #send: () => Promise<unknown>;
+  readonly #over = new AbortController();
+  #isResting = false;
+  #isWanted = false;
+
+  constructor(send: () => Promise<unknown>) {
+    this.#send = send;
+  }
+
+  /** There is something to look at. */
+  send(): void {
+    this.#isWanted = true;
+    if (!this.#isResting) void this.#sendAll();
+  }
+
+  async #sendAll(): Promise<void> {
+    this.#isResting = true;
+    while (this.#isWanted) {
+      this.#isWanted = false;
+      await this.#send().catch(() => {});
+      await pause(WAKE_MS, this.#over.signal);
+    }
+    this.#isResting = false;
+  }
+
+  /** Nothing is waited for any more. */
+  [Symbol.dispose](): void {
+    this.#over.abort();
+  }
+}

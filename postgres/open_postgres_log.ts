@@ -27,7 +27,7 @@ import type {
 import type { RunEvent } from "../eventlog/run_event.ts";
 import { RunError } from "../run/run_error.ts";
 import { Appender, ConflictError, STREAMS } from "./appender.ts";
-import { askAgain, Link } from "./link.ts";
+import { askAgain, Link, WakeUps } from "./link.ts";
 import { asRootError } from "./postgres_error.ts";
 import { Session } from "./session.ts";
 import { READ_PATIENCE_MS, StreamReader } from "./stream_reader.ts";
@@ -124,6 +124,7 @@ class PostgresEventLog<E> implements EventLog<E> {
   readonly #session: Session;
   readonly #appender: Appender;
   readonly #reader: StreamReader<E>;
+  readonly #followers: WakeUps;
   readonly #closing = new AbortController();
   #closed: Promise<void> | undefined;
 
@@ -132,12 +133,13 @@ class PostgresEventLog<E> implements EventLog<E> {
     this.runId = runId;
     this.#parts = parts;
     this.#session = new Session(client, NO_LEASE);
+    this.#followers = new WakeUps(() => {
+      return link.query("select taffrail.wake_1($1::bigint)", [runNo]);
+    });
     this.#appender = new Appender({
       ...{ link, runNo, runId, root: client.name, token: null, floors: new Map() },
       signal: this.#closing.signal,
-      onAppended: () => {
-        void link.query("select taffrail.wake_1($1::bigint)", [runNo]).catch(() => {});
-      },
+      onAppended: () => this.#followers.send(),
       // Whoever appends next is told.
       onRefused: () => {},
     });
@@ -202,6 +204,7 @@ class PostgresEventLog<E> implements EventLog<E> {
 
   async #close(): Promise<void> {
     await this.#appender.idle();
+    this.#followers[Symbol.dispose]();
     this.#closing.abort();
     await Promise.all([this.#session.close(), this.#parts.link.close()]);
   }

@@ -18,7 +18,7 @@ import type {
 } from "../run/types.ts";
 import { Appender, type Floor, type Part, type StreamLetter, STREAMS } from "./appender.ts";
 import { PostgresJobQueue } from "./job_queue.ts";
-import { askAgain, type Link } from "./link.ts";
+import { askAgain, type Link, WakeUps } from "./link.ts";
 import { OutputsInPieces, type PutPiece } from "./output_pieces.ts";
 import { asRootError } from "./postgres_error.ts";
 import type { Holding, Session } from "./session.ts";
@@ -46,9 +46,8 @@ export class PostgresHeldRun implements HeldRun {
   readonly #parts: HeldRunParts;
   readonly #appender: Appender;
   readonly #outputs: OutputsInPieces;
-  /** Whether others are being woken, and whether they are to be once more. */
-  #waking: "once" | "again" | undefined;
-  #queue: AttemptQueue | undefined;
+  readonly #followers: WakeUps;
+  #queue: PostgresJobQueue | undefined;
   #closing: Promise<void> | undefined;
 
   constructor(parts: HeldRunParts) {
@@ -57,11 +56,14 @@ export class PostgresHeldRun implements HeldRun {
     this.token = holding.token;
     this.#parts = parts;
     this.#outputs = new OutputsInPieces(this.#putPiece);
+    this.#followers = new WakeUps(() => {
+      return link.query("select taffrail.wake_1($1::bigint)", [holding.runNo]);
+    });
     this.#appender = new Appender({
       ...{ link, root, floors, token: holding.token, runNo: holding.runNo, runId: view.runId },
       signal: holding.lost,
       onAppended: (streams) => {
-        if (streams.has(STREAMS.events)) void this.#wakeOthers();
+        if (streams.has(STREAMS.events)) this.#followers.send();
       },
       onRefused: (error) => holding.lose(asRootError(error, this.#where)),
     });
@@ -98,10 +100,10 @@ export class PostgresHeldRun implements HeldRun {
 
   async barrier(options: { of?: readonly (typeof OWN_STREAMS)[number][] } = {}): Promise<void> {
     this.#checkHeld();
-    if (options.of?.length === 0) return;
+    const { of = OWN_STREAMS } = options;
     const { holding } = this.#parts;
     await this.#attempt(async () => {
-      await this.#appender.append([], { waits: true });
+      await this.#appender.barrier(of.map((name) => STREAMS[name]));
       await holding.confirmed();
     });
   }
@@ -128,6 +130,8 @@ export class PostgresHeldRun implements HeldRun {
     const { session, holding, onClosed } = this.#parts;
     await this.#outputs.close();
     await this.#appender.idle();
+    this.#followers[Symbol.dispose]();
+    this.#queue?.[Symbol.dispose]();
     try {
       await session.release(holding);
     } catch (error) {
@@ -159,25 +163,6 @@ export class PostgresHeldRun implements HeldRun {
       holding.lose("another process holds it");
       throw holding.lost.reason;
     });
-  }
-
-  /** Tells whoever follows that there is something to read: one at a time, as each costs a commit. */
-  async #wakeOthers(): Promise<void> {
-    if (this.#waking !== undefined) {
-      this.#waking = "again";
-      return;
-    }
-    const { link, holding } = this.#parts;
-    do {
-      this.#waking = "once";
-      // Whoever is not woken looks by himself.
-      await link.query("select taffrail.wake_1($1::bigint)", [holding.runNo]).catch(() => {});
-    } while (this.#isWokenAgain);
-    this.#waking = undefined;
-  }
-
-  get #isWokenAgain(): boolean {
-    return this.#waking === "again";
   }
 
   #checkHeld(): void {

@@ -45,6 +45,13 @@ export class Postgres implements AsyncDisposable {
     }
   }
 
+  /** The URL of a new database, as the command and its own programs read it. */
+  async database(name: string): Promise<string> {
+    const programs = await findPrograms();
+    await textOf([`${programs}/createdb`, "-h", this.#directory, "-U", "bench", name]);
+    return `postgres://bench@/${name}?host=${this.#directory}`;
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     // Its fast end: those who are connected are let go.
     this.#server.kill("SIGINT");

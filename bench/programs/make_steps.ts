@@ -2,9 +2,10 @@
 /**
  * Makes steps, so many at once, and prints what they took.
  *
- * Usage: `make_steps.ts ROOT CALLERS WARM_UP COUNT`
+ * Usage: `make_steps.ts ROOT CALLERS WARM_UP COUNT`, where ROOT is a directory or the URL of a database
  */
 import { timeEachTogether } from "../harness/rounds.ts";
+import { openRoot } from "../../cli/reading/open_root.ts";
 import { durable, type Run } from "../../run/mod.ts";
 
 /** What steps took. */
@@ -23,7 +24,8 @@ function makeSteps(run: Run, callers: number, count: number): Promise<MadeSteps[
 }
 
 if (import.meta.main) {
-  const [root = ".", ...numbers] = Deno.args;
+  const [name = ".", ...numbers] = Deno.args;
+  await using root = await openRoot(name);
   const [callers = 1, warmUp = 0, count = 1] = numbers.map(Number);
   await durable({ root, name: "warm-up" }, (run) => makeSteps(run, callers, warmUp));
   let doneMs = 0;

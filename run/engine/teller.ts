@@ -36,6 +36,9 @@ interface TellerOptions {
   onFailure: (error: unknown) => void;
 }
 
+/** What is told of an append that is not known to be done. */
+const UNDER_WAY = Symbol("under way");
+
 /** The queue of what is to be told. */
 export class Teller {
   readonly #options: TellerOptions;
@@ -43,6 +46,8 @@ export class Teller {
   /** Resolves when the queue is empty. */
   #telling: Promise<void> | undefined;
   #failure: { error: unknown } | undefined;
+  /** Resolves when it is known of the newest events, and so of all, what became of them. */
+  #appended: Promise<void> | undefined;
   #written = 0;
 
   constructor(options: TellerOptions) {
@@ -64,6 +69,7 @@ export class Teller {
   /** Resolves when all that was to be told has been; rejects when it could not be. */
   async told(): Promise<void> {
     await this.#telling;
+    await this.#appended;
     if (this.#failure !== undefined) throw this.#failure.error;
   }
 
@@ -77,9 +83,7 @@ export class Teller {
         await this.#tellOf(tales);
       }
     } catch (error) {
-      this.#failure = { error };
-      this.#waiting = [];
-      this.#options.onFailure(error);
+      this.#fail(error);
     } finally {
       this.#telling = undefined;
     }
@@ -92,13 +96,26 @@ export class Teller {
     for (const { then } of told) then?.();
   }
 
-  /** Writes events at once: what they say has to be on disk. */
+  /**
+   * Writes events at once: what they say has to be on disk. Where they are on their way to a database they are
+   * not waited for: what is recorded next goes with them, and what is lost of them is in the journal.
+   */
   async write(bodies: readonly EventBody[]): Promise<void> {
     if (bodies.length === 0) return;
     const { held, fold } = this.#options;
     const events = eventsOf(bodies, { runId: held.view.runId, after: fold.lastEventId });
-    await held.append({ events: events.map((event) => JSON.stringify(event)) });
+    const appended = held.append({ events: events.map((event) => JSON.stringify(event)) });
+    if (await Promise.race([appended, UNDER_WAY]) === UNDER_WAY) {
+      this.#appended = appended.catch((error) => this.#fail(error));
+    }
     this.#written += events.length;
     for (const event of events) fold.take(event);
+  }
+
+  #fail(error: unknown): void {
+    if (this.#failure !== undefined) return;
+    this.#failure = { error };
+    this.#waiting = [];
+    this.#options.onFailure(error);
   }
 }
