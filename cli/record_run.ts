@@ -4,7 +4,7 @@ import { RecordingError } from "./engine/errors.ts";
 import { runFlow, type RunFlowEnd } from "./engine/run_flow.ts";
 import { exitCodeOfRun, StoppedError } from "./exit_codes.ts";
 import { Programs } from "./flow/find_programs.ts";
-import { type Flow, nodesById, partNotes } from "./flow/flow.ts";
+import { type Flow, type FlowNode, nodesById, partNotes } from "./flow/flow.ts";
 import { digestsOf, maskOf, secretNotes } from "./flow/secrets.ts";
 import type { ValueDigests } from "./flow/value_digests.ts";
 import { hasTerminal } from "./process/shared_terminal.ts";
@@ -19,6 +19,7 @@ import { deferralsOf } from "./reading/deferrals.ts";
 import { readRunReport, reportOf, type RunReport } from "./reading/run_report.ts";
 import { Screen } from "./text/screen.ts";
 import type { RunSettings } from "./verbs/arguments.ts";
+import type { SharedPlace } from "./work/worker_place.ts";
 
 /** How a run ended, and the exit code for it. */
 interface EndOfRun {
@@ -42,7 +43,8 @@ export async function recordRun(
   options: RunSettings & { root: string; display: RunDisplay; exclusive?: Exclusive },
 ): Promise<EndOfRun> {
   const { root, display, exclusive } = options;
-  const programs = new Programs(flow).check(flow.nodes);
+  const here = flow.nodes.filter((node) => !isForWorkers(node, options));
+  const programs = new Programs(flow).check(here);
   prepareRootDirectory(root);
   using interrupts = new Interrupts();
   interrupts.listenFor(display, options.graceMs);
@@ -56,10 +58,11 @@ export async function recordRun(
     ({ view } = held);
     if (!isOfFiles(root)) await alone?.waitWith(held);
     display.runStarted(view.runId);
-    for (const text of [...partNotes(flow), ...secretNotes(flow)]) display.note(text);
+    const notes = [...partNotes(flow), ...secretNotes(flow), ...labelNotes(flow, root)];
+    for (const text of notes) display.note(text);
     const fold = new RunFold();
     const digests = await digestsOf(flow, () => runs.digestKey());
-    const run = { ...options, root: runs.name, flow, digests, programs, held, fold };
+    const run = { ...options, runs, root: runs.name, flow, digests, programs, held, fold };
     using ports = await flowPorts(run, interrupts);
     end = await runFlow({ ...run, ...ports, past: undefined });
   }
@@ -144,6 +147,7 @@ interface RunOfFlow extends RunSettings {
   programs: Programs;
   /** The name of the root: an absolute path, or a URL. */
   root: string;
+  runs: RunsRoot;
   held: HeldRun;
   display: RunDisplay;
   fold: RunFold;
@@ -162,6 +166,23 @@ export async function flowPorts(run: RunOfFlow, interrupts: Interrupts) {
     : undefined;
   const needed = new Set(flow.nodes.flatMap(({ needs }) => needs));
   const outputs = new PrintedOutputs({ root: run.root, view: held.view, nodes, fold });
+  const isNeeded = (nodeId: string) => needed.has(nodeId);
+  const place = new CommandPlace({
+    ...run,
+    findProgram: (node) => run.programs.find(node),
+    runId,
+    nodes,
+    mask: await maskOf(flow),
+    outputs,
+    // Whoever holds the run next may begin the same work: what runs here has no time left.
+    kill: AbortSignal.any([kill, held.lost]),
+    commands,
+    note,
+    passThrough: passed,
+    givesInput: passed !== undefined && flow.madeBy !== undefined,
+    terminal,
+    isNeeded,
+  });
   return {
     [Symbol.dispose]: () => outputs[Symbol.dispose](),
     flow,
@@ -171,23 +192,44 @@ export async function flowPorts(run: RunOfFlow, interrupts: Interrupts) {
     stop,
     stoppedBy: () => interrupts.received?.name,
     onStopAsked: isOfFiles(run.root) ? undefined : (signal: Deno.Signal) => interrupts.ask(signal),
-    place: new CommandPlace({
-      ...run,
-      findProgram: (node) => run.programs.find(node),
-      runId,
-      nodes,
-      mask: await maskOf(flow),
-      outputs,
-      // Whoever holds the run next may begin the same work: what runs here has no time left.
-      kill: AbortSignal.any([kill, held.lost]),
-      commands,
-      note,
-      passThrough: passed,
-      givesInput: passed !== undefined && flow.madeBy !== undefined,
-      terminal,
-      isNeeded: (nodeId) => needed.has(nodeId),
-    }),
+    place: await sharedPlace(run, { place, outputs, isNeeded }),
   };
+}
+
+/** Tells of nodes that are for workers where there are none. */
+function labelNotes({ nodes }: Flow, root: string): string[] {
+  if (!isOfFiles(root)) return [];
+  return nodes.filter(({ labels }) => labels.length > 0).map(({ id, labels }) => {
+    return `${id} is for a worker with ${labels.join(", ")}, and runs here: a directory has none`;
+  });
+}
+
+/** Whether a worker makes the attempts at a node: where it asks for one, or all do. */
+export function isForWorkers(
+  { labels, run }: FlowNode,
+  { root, byWorkers = false }: { root: string; byWorkers?: boolean | undefined },
+): boolean {
+  return run.length > 0 && (byWorkers || labels.length > 0) && !isOfFiles(root);
+}
+
+/** Where attempts are made: in this process, and by workers where there are nodes for those. */
+async function sharedPlace(
+  run: RunOfFlow,
+  { place, ...own }: {
+    place: CommandPlace;
+    outputs: PrintedOutputs;
+    isNeeded: (nodeId: string) => boolean;
+  },
+): Promise<CommandPlace | SharedPlace> {
+  const { flow, runs, held, display } = run;
+  const forWorkers = new Set(
+    flow.nodes.filter((node) => isForWorkers(node, run)).map(({ id }) => id),
+  );
+  if (forWorkers.size === 0 || runs.queue === undefined) return place;
+  const { SharedPlace, WorkerPlace } = await import("./work/worker_place.ts");
+  const note = (text: string) => display.note(text);
+  const workers = new WorkerPlace({ ...run, ...own, queue: runs.queue(held), note });
+  return new SharedPlace(place, { workers, isForWorkers: (nodeId) => forWorkers.has(nodeId) });
 }
 
 /** What `show` tells of a run that has ended, and is not held any more; `lastSeq`: how many lines its log had. */

@@ -9,7 +9,7 @@
  */
 import { defined } from "../_internal/errors.ts";
 import type { AttemptQueue, JobEnd, JobOffer } from "../run/attempt_queue.ts";
-import { askAgain, type Link, pause } from "./link.ts";
+import { askAgain, type Link, pause, WakeUps } from "./link.ts";
 import type { Holding, Session } from "./session.ts";
 import type { PostgresRow, PostgresValue } from "./types.ts";
 
@@ -31,16 +31,17 @@ interface OpenJob {
 }
 
 /** The jobs of one run. */
-export class PostgresJobQueue implements AttemptQueue {
+export class PostgresJobQueue implements AttemptQueue, Disposable {
   readonly #options: JobQueueOptions;
   readonly #open = new Map<string, OpenJob>();
   #looking: Promise<void> | undefined;
   /** Ends the pause before the next look. */
   #nextLook = new AbortController();
-  #isWaking: "once" | "again" | undefined;
+  readonly #workers: WakeUps;
 
   constructor(options: JobQueueOptions) {
     this.#options = options;
+    this.#workers = new WakeUps(() => options.link.query("select taffrail.wake_workers_1()"));
   }
 
   async offer(offer: JobOffer, signal: AbortSignal): Promise<JobEnd> {
@@ -51,7 +52,7 @@ export class PostgresJobQueue implements AttemptQueue {
     const cancel = () => void this.#cancel(job, signal.reason);
     signal.addEventListener("abort", cancel, { once: true });
     if (signal.aborted) cancel();
-    void this.#wakeWorkers();
+    this.#workers.send();
     this.#looking ??= this.#lookOn().finally(() => this.#looking = undefined);
     try {
       return await job.ended.promise;
@@ -67,26 +68,32 @@ export class PostgresJobQueue implements AttemptQueue {
     await this.#ask(text, [...this.#own, jobs.join(" ")]);
   }
 
-  async endLeft(): Promise<{ nodeId: string; attempt: number; worker: string }[]> {
-    const left = new Map<string, { nodeId: string; attempt: number; worker: string }>();
+  async endLeft(
+    onLeft?: (left: { nodeId: string; attempt: number; worker: string }) => void,
+  ): Promise<void> {
+    const told = new Set<string>();
+    const { lost } = this.#options.holding;
     for (;;) {
       const rows = await this.#look();
       const taken = rows.filter(({ state }) => state === "t");
       for (const { job_no, node, attempt, worker } of taken) {
-        const one = { nodeId: String(node), attempt: Number(attempt), worker: String(worker) };
-        left.set(String(job_no), one);
+        if (told.has(String(job_no))) continue;
+        told.add(String(job_no));
+        onLeft?.({ nodeId: String(node), attempt: Number(attempt), worker: String(worker) });
       }
       for (const { job_no, state } of rows) {
         if (state === "r" || state === "t") await this.#sendCancel(String(job_no), "stop");
       }
-      if (taken.length === 0) {
-        await this.forget(rows.map(({ job_no }) => String(job_no)));
-        return [...left.values()];
-      }
-      void this.#wakeWorkers();
-      this.#options.holding.lost.throwIfAborted();
-      await pause(LOOK_MS, this.#options.holding.lost);
+      if (taken.length === 0) return await this.forget(rows.map(({ job_no }) => String(job_no)));
+      this.#workers.send();
+      await pause(LOOK_MS, lost);
+      lost.throwIfAborted();
     }
+  }
+
+  /** Nobody is woken any more. */
+  [Symbol.dispose](): void {
+    this.#workers[Symbol.dispose]();
   }
 
   get #own(): [runNo: string, token: string] {
@@ -139,7 +146,7 @@ export class PostgresJobQueue implements AttemptQueue {
       this.#open.delete(jobNo);
       job.jobNo = await this.#put(job.offer);
       this.#open.set(job.jobNo, job);
-      void this.#wakeWorkers();
+      this.#workers.send();
     }
   }
 
@@ -148,7 +155,7 @@ export class PostgresJobQueue implements AttemptQueue {
     try {
       const answer = await this.#sendCancel(job.jobNo, isTimeout ? "deadline" : "stop");
       if (answer === "unbegun" || answer === "gone") job.ended.resolve({ kind: "unbegun" });
-      else void this.#wakeWorkers();
+      else this.#workers.send();
     } catch (error) {
       job.ended.reject(error);
     }
@@ -167,24 +174,6 @@ export class PostgresJobQueue implements AttemptQueue {
   #ask(text: string, values: readonly PostgresValue[]): Promise<readonly PostgresRow[]> {
     const { link, holding } = this.#options;
     return askAgain(() => link.query(text, values), { signal: holding.lost });
-  }
-
-  /** One wake-up at a time is enough. */
-  async #wakeWorkers(): Promise<void> {
-    if (this.#isWaking !== undefined) {
-      this.#isWaking = "again";
-      return;
-    }
-    do {
-      this.#isWaking = "once";
-      // Whoever is not woken looks by itself.
-      await this.#options.link.query("select taffrail.wake_workers_1()").catch(() => {});
-    } while (this.#mustWakeAgain);
-    this.#isWaking = undefined;
-  }
-
-  get #mustWakeAgain(): boolean {
-    return this.#isWaking === "again";
   }
 }
 

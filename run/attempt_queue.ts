@@ -49,9 +49,9 @@ export interface AttemptQueue {
    * Ends what another holder of the run has left to workers, and resolves when nothing of it runs any more, or is
    * lost with its worker.
    *
-   * @returns What was still being made, and by whom.
+   * @param onLeft Told, once, of each that is still being made, and by whom.
    */
-  endLeft(): Promise<(AttemptNumber & { worker: string })[]>;
+  endLeft(onLeft?: (left: AttemptNumber & { worker: string }) => void): Promise<void>;
 }
 
 /** A job that a worker has taken. */

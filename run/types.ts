@@ -345,6 +345,8 @@ export interface EndRecord {
   result?: unknown;
   /** The digest of that, where it is kept as an output: the text of one JSON value. */
   result_hash?: string;
+  /** The worker that made it, where one did. */
+  worker?: string;
   /** Why it failed. */
   error?: ErrorRecord;
 }

@@ -22,7 +22,7 @@ import { pumpEventId } from "../../run/engine/asks.ts";
 import { RunEngine } from "../../run/engine/run_engine.ts";
 import type { Decided, EngineOptions, LeftRun, RunEnding } from "../../run/engine/types.ts";
 import { messageOf } from "../../run/error_record.ts";
-import type { AttemptEnd, AttemptPlace, HeldRun } from "../../run/types.ts";
+import type { AttemptEnd, AttemptPlace, HeldRun, NodeAttempt } from "../../run/types.ts";
 import { openTrace, type RunTrace } from "../../run/run_trace.ts";
 import { PumpDriver } from "../../supervisor/driver/pump_driver.ts";
 import { traceConfigFromEnv } from "../../trace/trace_config.ts";
@@ -50,7 +50,12 @@ export interface RunFlowOptions {
   /** Observes what happens. */
   observer: RunObserver;
   /** Where attempts are made. */
-  place: AttemptPlace & { readonly endWithinMs: number; endLeft(): Promise<void> };
+  place: AttemptPlace & {
+    readonly endWithinMs: number;
+    endLeft(): Promise<void>;
+    /** The end of an attempt is told, and so on disk. */
+    told?(attempt: NodeAttempt): void;
+  };
   /** When a trace is written; as `TAFFRAIL_TRACE` says where that is left out. */
   traceMode: TraceMode | undefined;
   /** Whether a failure leaves all that does not need it going on, whatever the flow says. */
@@ -225,6 +230,7 @@ class FlowRun {
         attemptEnded: (attempt, end) => {
           const node = this.#nodes.get(attempt.nodeId);
           this.#trace?.end(attempt, end);
+          place.told?.(attempt);
           if (end.termination !== "Completed") this.#failures.set(attempt.nodeId, end);
           if (node !== undefined) observer.nodeEnded(node, end);
         },

@@ -97,6 +97,8 @@ export interface FlowNode {
   retry?: NodeRetry;
   /** Variables on top of the environment of this process. */
   env: Record<string, string>;
+  /** The names of those whose values come from the `env_file`: a worker has a file of its own. */
+  envFromFile?: string[];
   /** Where it runs; absolute. */
   cwd: string;
   /** The labels that a worker must have to run it. */

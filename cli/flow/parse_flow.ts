@@ -123,7 +123,8 @@ function surroundingsOf(
   const fromFile = envFile === undefined ? {} : readEnvFile(resolve(directory, envFile), fail);
   return {
     directory,
-    env: { ...fromFile, ...read("env", (value) => variablesIn(value, fail)) },
+    fromFile,
+    env: read("env", (value) => variablesIn(value, fail)) ?? {},
     shell: read("shell", commandIn) ?? DEFAULT_SHELL,
   };
 }

@@ -53,7 +53,9 @@ const MOST_ARGUMENTS_BYTES = 2 * 1024 * 1024;
 export interface NodeSurroundings {
   /** The directory that a `cwd` is seen from. */
   directory: string;
-  /** Variables that every node gets. */
+  /** Variables of the `env_file`, which every node gets. */
+  fromFile: Readonly<Record<string, string>>;
+  /** Variables of the flow, which every node gets, in place of those. */
   env: Readonly<Record<string, string>>;
   /** What runs the text of an `sh`. */
   shell: readonly string[];
@@ -71,13 +73,14 @@ export class NodeParser {
   }
 
   /** Checks all that can be checked without looking further than the text. */
-  parse(node: Json, { directory, env, shell }: NodeSurroundings): FlowNode {
+  parse(node: Json, { directory, fromFile, env: ofFlow, shell }: NodeSurroundings): FlowNode {
     const problem = nodeIdProblem(this.#id);
     if (problem !== undefined) this.#fail(problem);
     if (!(node instanceof Map)) return this.#fail('must be an object: { "run": [PROGRAM, …] }');
     checkKeys(node, NODE_KEYS, this.#fail);
     const fail = this.#fail;
     const read = readerOf(node, fail);
+    const env = { ...ofFlow, ...read("env", (value) => variablesIn(value, fail)) };
     const parsed = makeNode(defined({
       id: this.#id,
       ...this.#command(node, shell),
@@ -89,7 +92,8 @@ export class NodeParser {
         return durationIn(value, { shown: `has the timeout ${quoted(value)}, which`, fail });
       }),
       retry: read("retry", (value) => this.#retry(value)),
-      env: { ...env, ...read("env", (value) => variablesIn(value, fail)) },
+      env: { ...fromFile, ...env },
+      envFromFile: namesOnlyIn(fromFile, env),
       cwd: this.#cwd(node.get("cwd"), directory),
       labels: read("on", (value) => this.#distinct(value, "on")),
     }));
@@ -227,4 +231,13 @@ function retryNumbers(
     return fail('has a "not_on" that is no list of exit codes from 1 to 255');
   }
   return { max: max as number, factor: factor as number, notOn: notOn as number[] };
+}
+
+/** The names of variables that are in one and not in the other; undefined where there are none. */
+function namesOnlyIn(
+  one: Readonly<Record<string, string>>,
+  other: Readonly<Record<string, string>>,
+): string[] | undefined {
+  const names = Object.keys(one).filter((name) => !Object.hasOwn(other, name));
+  return names.length === 0 ? undefined : names;
 }

@@ -52,6 +52,14 @@ interface OutputVariables {
   notes: string[];
 }
 
+/** An output that a command is to find. */
+export interface GivenOutput extends NodeAttempt {
+  /** The variable in which it finds its path. */
+  name: string;
+  /** Its digest. */
+  hash: string;
+}
+
 /** The outputs of the nodes of a run. */
 export class PrintedOutputs implements Disposable {
   readonly #options: PrintedOutputsOptions;
@@ -125,25 +133,36 @@ export class PrintedOutputs implements Disposable {
 
   /** What the command of a node gets. */
   variablesOf(node: FlowNode): OutputVariables {
-    const variables: OutputVariables = { env: {}, unset: [], notes: [] };
+    const { given, ...others } = this.givenTo(node);
+    const env = Object.fromEntries(given.map(({ name, ...printed }) => {
+      return [name, this.#pathOf(printed)];
+    }));
+    return { env, ...others };
+  }
+
+  /** What the command of a node is to find of others, wherever it runs. */
+  givenTo(node: FlowNode): Omit<OutputVariables, "env"> & { given: GivenOutput[] } {
+    const given: GivenOutput[] = [];
+    const unset: string[] = [];
+    const notes: string[] = [];
     for (const nodeId of this.#needed.of(node)) {
       const name = outputVariable(nodeId);
       const printed = this.#seen.get(nodeId) ?? this.#recorded(nodeId);
       if (printed?.hash !== undefined && printed.cut === undefined && !printed.isMasked) {
-        variables.env[name] = this.#pathOf({ nodeId, ...printed });
+        given.push({ name, nodeId, attempt: printed.attempt, hash: printed.hash });
         continue;
       }
-      variables.unset.push(name);
+      unset.push(name);
       const lack = printed && lackOf(printed);
       if (lack === undefined) continue;
       const what = `${node.id} is not told of what ${nodeId} printed (${name})`;
-      variables.notes.push(`${what}: ${lack}`);
+      notes.push(`${what}: ${lack}`);
     }
-    return variables;
+    return { given, unset, notes };
   }
 
   /** Of what printed nothing there is no file. */
-  #pathOf({ nodeId, attempt, hash }: NodeAttempt & Printed): string {
+  #pathOf({ nodeId, attempt, hash }: NodeAttempt & Pick<Printed, "hash">): string {
     if (hash === DIGEST_OF_NOTHING) return isWindows ? "NUL" : "/dev/null";
     const { root, view: { runId } } = this.#options;
     const of = { nodeId, attempt, stream: "out" } as const;

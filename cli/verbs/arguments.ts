@@ -1,4 +1,4 @@
-import { DEFAULT_ROOT } from "../../_internal/root_layout.ts";
+import { DEFAULT_ROOT, schemeOf } from "../../_internal/root_layout.ts";
 import { reasonOf } from "../../_internal/text.ts";
 import type { TraceMode } from "../../trace/types.ts";
 import { optionError, UsageError } from "../exit_codes.ts";
@@ -237,17 +237,21 @@ export const RUN_HELP =
 ${COMMAND_HELP}`;
 
 /** What the verbs say that run flows of many nodes. */
-export const KEEP_GOING = { "keep-going": "boolean" } as const;
+export const KEEP_GOING = { "keep-going": "boolean", workers: "boolean" } as const;
 
 /** Their part of the help. */
 export const KEEP_GOING_HELP =
   `  -k, --keep-going    run all that does not need what failed, whatever the
-                      "on_failure" of the flow says; this time only`;
+                      "on_failure" of the flow says; this time only
+  --workers           have all nodes made by workers, taffrail work, and not
+                      only those that ask for one; in a database, this time only`;
 
 /** How a run is recorded. */
 export interface RunSettings extends CommandSettings {
   /** Whether a failure leaves all that does not need it going on, whatever the flow says. */
   keepsGoing?: boolean | undefined;
+  /** Whether workers make all attempts. */
+  byWorkers?: boolean | undefined;
   /** When a trace is written; undefined where that is not said. */
   traceMode: TraceMode | undefined;
 }
@@ -258,4 +262,13 @@ const TRACE_MODES: readonly TraceMode[] = ["off", "on", "always"];
 export function runSettings(options: Options<typeof RUN_OPTIONS>): RunSettings {
   const traceMode = wordOption("trace", options.trace, TRACE_MODES);
   return { traceMode, ...commandSettings(options) };
+}
+
+/** Whether workers make all attempts; a directory has none. */
+export function workersOption(
+  { workers }: { workers?: boolean },
+  root: string,
+): boolean | undefined {
+  if (!workers || schemeOf(root) !== undefined) return workers;
+  throw optionError("workers", root, "a directory has none; --root postgres://… has");
 }

@@ -26,7 +26,7 @@ import { programAbout } from "../reading/program_about.ts";
 import { displayOf, type RunDisplay } from "../reading/run_display.ts";
 import { readLogOf, type RunLog } from "../../run/engine/run_log.ts";
 import { readRunReport } from "../reading/run_report.ts";
-import { exitCodeOf, flowPorts, reportOfEnd } from "../record_run.ts";
+import { exitCodeOf, flowPorts, isForWorkers, reportOfEnd } from "../record_run.ts";
 import {
   KEEP_GOING,
   KEEP_GOING_HELP,
@@ -39,6 +39,7 @@ import {
   type RunSettings,
   runSettings,
   type Verb,
+  workersOption,
 } from "./arguments.ts";
 
 /** `taffrail resume`: goes on with a run that has not completed. */
@@ -122,6 +123,7 @@ well and has not gone on with its run, the exit code is 1.`,
       rerun: namesOption(options.rerun) ?? [],
       failedOnly: options["failed-only"] ?? false,
       keepsGoing: options["keep-going"],
+      byWorkers: workersOption(options, root),
       waits: options.wait ?? false,
       assumesEnded: options["assume-ended"] ?? false,
       ...runSettings(options),
@@ -234,7 +236,9 @@ async function goOn(options: ResumeOptions, prepared: Prepared): Promise<number>
   {
     await using _ = prepared.hold;
     // What has completed may have been run by something that is gone since.
-    const programs = new Programs(flow).check(plan.open);
+    const programs = new Programs(flow).check(
+      plan.open.filter((node) => !isForWorkers(node, options)),
+    );
     const completed = flow.nodes.length - plan.open.length;
     display = shown.use(await displayOf(flow, { root, json, completed }));
     interrupts.listenFor(display, options.graceMs);
@@ -250,6 +254,7 @@ async function goOn(options: ResumeOptions, prepared: Prepared): Promise<number>
       endLeftovers: async (attempts: readonly NodeAttempt[]) => {
         const processes = attempts.length === 0 ? [] : await processLinesOf(held.view);
         await endOrphans({ ...run, attempts, processes, stop, kill, note });
+        await endLeftToWorkers(run, note);
         stop.throwIfAborted();
         await keepFlow(held, plan);
       },
@@ -269,6 +274,16 @@ async function goOn(options: ResumeOptions, prepared: Prepared): Promise<number>
   }
   await display.runEnded(report, view);
   return exitCodeOf(report, { flow, interrupts, display, end });
+}
+
+/** Ends what the holder before has left to workers, and waits until nothing of it runs, or its worker is lost. */
+async function endLeftToWorkers(
+  { runs, held }: { runs: RunsRoot; held: HeldRun },
+  note: (text: string) => void,
+): Promise<void> {
+  await runs.queue?.(held).endLeft(({ nodeId, attempt, worker }) => {
+    note(`ending what ${worker} makes of ${nodeId}, attempt ${attempt}`);
+  });
 }
 
 /** Keeps the flow as it is now, where that is not how the run has it. */

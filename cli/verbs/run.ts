@@ -24,6 +24,7 @@ import {
   splitArguments,
   type Verb,
   wordOption,
+  workersOption,
 } from "./arguments.ts";
 
 /** `taffrail run`: runs a flow. */
@@ -152,8 +153,12 @@ of --tasks is { "files": [{ "path", "package", "tasks": [{ "name", "command",
       if (options["dry-run"] === true) return await showPlan(flow, json);
       const output = outputOption(options.output, json);
       using display = await displayOf(flow, { root, json, output });
-      const keepsGoing = options["keep-going"];
-      const settings = { ...runSettings(options), ...exclusive, keepsGoing };
+      const settings = {
+        ...runSettings(options),
+        ...exclusive,
+        keepsGoing: options["keep-going"],
+        byWorkers: workersOption(options, root),
+      };
       const { exitCode } = await recordRun(flow, { root, display, ...settings });
       return exitCode;
     });

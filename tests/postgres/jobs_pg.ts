@@ -197,12 +197,14 @@ Deno.test("who holds a run next ends what the one before has left to workers", (
     const root = await open();
     const next = await root.hold(runId, { takeOver: true });
     await assertRejects(() => held.append({ capture: ['{"n":1}'] }));
-    const left = root.queue!(next).endLeft();
+    const left: unknown[] = [];
+    const ending = root.queue!(next).endLeft((one) => left.push(one));
     let [renewed] = await source.renew(jobs);
     while (renewed?.cancel === undefined) [renewed] = await source.renew(jobs);
     await source.end(jobs[0]!, "ended", NEVER);
     const { nodeId, attempt } = jobs[0]!;
-    assertEquals(await left, [{ nodeId, attempt, worker: "one" }]);
+    await ending;
+    assertEquals(left, [{ nodeId, attempt, worker: "one" }]);
     assertEquals(await source.claim(5), []);
     await next[Symbol.asyncDispose]();
   }));
