@@ -128,6 +128,10 @@ export class FileReceivedRun implements ReceivedRun {
     return this.#attempt(async () => {
       const { port, root, runId } = this.#place;
       this.#closeOutput();
+      // A run has a log from the beginning on, though nothing may be in it yet.
+      if (!this.#open.has("events")) {
+        this.#open.set("events", this.#create(streamPath(this.#paths, "events")));
+      }
       for (const file of this.#open.values()) file.syncDataSync();
       this.#closeFiles();
       await this.#outputs.reach();

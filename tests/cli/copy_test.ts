@@ -1,7 +1,8 @@
 /** `taffrail copy` between directories: what a copy has, what is refused, and what a kill leaves. */
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { walk } from "@std/fs/walk";
-import { openRun } from "../../run/mod.ts";
+import { runPaths } from "../../_internal/root_layout.ts";
+import { openFileRoot, openRun } from "../../run/mod.ts";
 import { isThere, namesIn } from "../_util/files.ts";
 import { withTempDir } from "../_util/temp.ts";
 import {
@@ -246,6 +247,18 @@ Deno.test({
       assertStringIncludes(own.stderr, `ending what is left of a: process ${pid}`);
     }),
 });
+
+Deno.test("the copy of a run with nothing in its log has a log with nothing in it", () =>
+  withTempDir(async (cwd) => {
+    const root = openFileRoot(`${cwd}/.taffrail`);
+    const held = await root.create({ about: { name: "demo" }, runId: "demo-1" });
+    await held[Symbol.asyncDispose]();
+    assertEquals((await taffrail(["copy", "demo-1", "--to", "b"], { cwd })).code, 0);
+    for (const place of [".taffrail", "b"]) {
+      const { size } = await Deno.stat(runPaths(`${cwd}/${place}`, "demo-1").events);
+      assertEquals(size, 0, place);
+    }
+  }));
 
 Deno.test("a run that was killed is copied as it is, and the copy of a program's run gives its results", () =>
   withTempDir(async (cwd) => {
