@@ -76,7 +76,7 @@ export async function hasLines(view: RunView, stream: RunStream): Promise<boolea
   return events.length + gaps.length > 0;
 }
 
-const MOST_IN_PAGE = 10_000;
+const MOST_IN_PAGE = 2500;
 
 /** All runs that are asked for, page by page. */
 export async function* listPages(

@@ -20,7 +20,7 @@ export interface RunLog {
 }
 
 /** A page of a log has this many lines at most. */
-const PAGE = 10_000;
+const PAGE = 2500;
 
 /**
  * Reads the whole log of a run. Lines that cannot be used are skipped, and counted, unless they were found
