@@ -53,6 +53,7 @@ const readers: Uses = {
   runExists: () => eventlog.runExists(root, runId),
   isLive: () => eventlog.isLive(root, runId),
   verifyRun: () => eventlog.verifyRun(root, runId),
+  verifyLog: () => eventlog.verifyLog(runId, eventlog.viewRun(root, runId)),
   async sweepRemovedRuns() {
     // It writes only where something was left.
     await Deno.mkdir(`${root}/runs/.removed-1`).catch(() => {});
