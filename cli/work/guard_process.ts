@@ -11,6 +11,7 @@
  * also one that was started in the moment in which the worker was killed.
  */
 import { isObject } from "../../_internal/errors.ts";
+import { isWindows } from "../../_internal/path.ts";
 import type { Mark } from "../../run/marks.ts";
 import { listProcesses, type ProcessStat, readMarks, readStat } from "../process/processes.ts";
 
@@ -39,7 +40,7 @@ const IGNORED: readonly Deno.Signal[] = ["SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT
 /** Is the guard, until its input ends. */
 export async function beGuard(): Promise<void> {
   // Who ends a worker may signal all of its processes: it is the worker that is to end first.
-  for (const name of IGNORED) Deno.addSignalListener(name, () => {});
+  for (const name of isWindows ? [] : IGNORED) Deno.addSignalListener(name, () => {});
   const guard = new GuardProcess();
   let rest = "";
   const decoder = new TextDecoder();
@@ -107,12 +108,12 @@ class GuardProcess {
 /** Ends whatever runs of these jobs now. */
 function endJobs(jobs: readonly WatchedJob[]): void {
   for (const { process } of jobs) {
-    if (process !== undefined && isSame(process)) kill(-process.pid);
+    if (process !== undefined && isSame(process)) kill(isWindows ? process.pid : -process.pid);
   }
   for (const { pid } of markedBy(jobs)) kill(pid);
 }
 
-/** Whether the group is that of the command: its number is nobody else's as long as somebody is in it. */
+/** Whether the group is that of the command: as long as somebody is in it, nobody else gets its number. */
 function isSame({ pid, startTime }: NonNullable<GuardedJob["process"]>): boolean {
   const leader = startTime === undefined ? undefined : readStat(pid);
   return leader === undefined || leader.startTime === startTime;
