@@ -187,6 +187,32 @@ const MISTAKES: { args: string[]; says: string; flow?: unknown }[] = [
     says: "Cannot use --name \"a/b\": it may only have letters, digits, '.', '_' and '-'",
   },
   {
+    args: ["work", "--root", "here"],
+    says:
+      "Cannot work for here: only a root in a database has something to do for others; name it by --root postgres://USER@HOST/DATABASE",
+  },
+  { args: ["work", "now"], says: "taffrail work takes no argument" },
+  {
+    args: ["work", "--root", "postgres://h/d", "--slots", "0"],
+    says: 'Cannot use --slots "0": it must have one at least',
+  },
+  {
+    args: ["work", "--root", "postgres://h/d", "--label", ""],
+    says: 'Cannot use --label "": it is empty, or has control characters in it',
+  },
+  {
+    args: ["work", "--root", "postgres://h/d", "--lease", "1s"],
+    says: 'Cannot use --lease "1s": it is too short to be renewed in time: 2.0s is the least',
+  },
+  {
+    args: ["work", "--root", "postgres://h/d", "--cwd", "gone"],
+    says: 'Cannot use --cwd "gone": there is no such folder',
+  },
+  {
+    args: ["work", "--root", "postgres://h/d", "--env-file", "gone"],
+    says: "taffrail work has the env_file CWD/gone, which does not exist",
+  },
+  {
     args: ["exec", "--timeout", "0s", "--", "true"],
     says: "Cannot use --timeout 0: it leaves no time",
   },
