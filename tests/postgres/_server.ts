@@ -252,8 +252,12 @@ export async function makeFolder(): Promise<string> {
 
 /** Ends the server and removes its folder when its input ends. */
 const SERVER = `cat >/dev/null
-"$1/pg_ctl" -D "$2/data" -s -m immediate -w stop >/dev/null 2>&1
-cd / && rm -rf "$2"`;
+cd /
+# A server that was just being started is there only at the second look.
+while [ -e "$2" ]; do
+  "$1/pg_ctl" -D "$2/data" -s -m immediate -w stop >/dev/null 2>&1
+  rm -rf "$2" || sleep 0.1
+done`;
 
 /** A shell that clears up when this process disposes of it, or is gone. */
 export class Attendant implements AsyncDisposable {

@@ -43,25 +43,31 @@ Deno.test("a standby has what its primary had, and is promoted", async () => {
   assertEquals(await standby.sql("select n from kept order by n"), ["1", "2"]);
 });
 
-/** A program with a server, which is killed. */
-const PROGRAM = `
-import { startServer } from "${import.meta.resolve("./_server.ts")}";
-const server = await startServer();
-console.log(JSON.stringify(server.place));
-await new Promise(() => setInterval(() => {}, 1000));
-`;
+/** Programs with a server that are killed: while it runs, and while it is being started. */
+const PROGRAMS = {
+  "runs": "",
+  "is being started": 'await server.stop("fast"); server.start();',
+};
 
-Deno.test("a server is gone with its folder when its test is killed", async () => {
-  await using child = new RunningProcess([Deno.execPath(), "eval", PROGRAM]);
-  const place = JSON.parse(await child.stdout.find(/^\{/));
-  child.kill("SIGKILL");
-  await child.end();
-  while (await isThere(place.folder)) await new Promise((resolve) => setTimeout(resolve, 20));
-  await assertRejects(
-    () => Deno.connect({ hostname: "127.0.0.1", port: place.port }),
-    Deno.errors.ConnectionRefused,
-  );
-});
+for (const [when, more] of Object.entries(PROGRAMS)) {
+  Deno.test(`a server is gone with its folder when its test is killed while it ${when}`, async () => {
+    const program = `
+      import { startServer } from "${import.meta.resolve("./_server.ts")}";
+      const server = await startServer();
+      ${more}
+      console.log(JSON.stringify(server.place));
+      await new Promise(() => setInterval(() => {}, 1000));`;
+    await using child = new RunningProcess([Deno.execPath(), "eval", program]);
+    const place = JSON.parse(await child.stdout.find(/^\{/));
+    child.kill("SIGKILL");
+    await child.end();
+    while (await isThere(place.folder)) await new Promise((resolve) => setTimeout(resolve, 20));
+    await assertRejects(
+      () => Deno.connect({ hostname: "127.0.0.1", port: place.port }),
+      Deno.errors.ConnectionRefused,
+    );
+  });
+}
 
 async function isThere(path: string): Promise<boolean> {
   try {
