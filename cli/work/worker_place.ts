@@ -20,6 +20,8 @@ import { decodeAnswer, encodePayload } from "./job.ts";
 
 /** As long as a timer of JavaScript can be. */
 const FOR_EVER_MS = 2 ** 31 - 1;
+/** What digests of outputs begin with. */
+const DIGEST_PREFIX = "sha256:";
 /** So many workers may be lost with a node. */
 const MOST_LOST = 5;
 
@@ -128,7 +130,7 @@ export class WorkerPlace implements AttemptPlace {
       max_output_bytes: maxOutputBytes,
       needs_output: isNeeded(id),
       outputs: given.given.map(({ name, nodeId, attempt, hash }) => {
-        return { name, node_id: nodeId, attempt, sha256: hash };
+        return { name, node_id: nodeId, attempt, sha256: hash.slice(DIGEST_PREFIX.length) };
       }),
       unset: given.unset,
       not_on: retry?.notOn ?? [],
