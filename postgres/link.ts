@@ -21,6 +21,17 @@ import type {
 /** How long an answer may take. */
 const DEADLINE_MS = 10_000;
 const LOCK_TIMEOUT_MS = 8000;
+/**
+ * The server notices within some ten seconds that a machine is gone that has not said so, and gives up what that
+ * held: by itself it takes hours.
+ */
+const SETTINGS = Object.entries({
+  lock_timeout: LOCK_TIMEOUT_MS,
+  tcp_keepalives_idle: 4,
+  tcp_keepalives_interval: 2,
+  tcp_keepalives_count: 3,
+  tcp_user_timeout: DEADLINE_MS,
+}).map(([name, value]) => `set ${name} = ${value}`).join("; ");
 const FIRST_PAUSE_MS = 20;
 const LONGEST_PAUSE_MS = 1000;
 
@@ -81,7 +92,7 @@ export class Link {
   async #connect(onClosed: () => void): Promise<PostgresConnection> {
     const connection = await this.#client.connect({ ...this.#listener, onClosed });
     // What is asked next stands behind it, and fails with it.
-    connection.query(`set lock_timeout = ${LOCK_TIMEOUT_MS}`).catch(() => {});
+    connection.query(SETTINGS).catch(() => {});
     return connection;
   }
 

@@ -252,9 +252,10 @@ async function goOn(options: ResumeOptions, prepared: Prepared): Promise<number>
       ...plan,
       damaged,
       endLeftovers: async (attempts: readonly NodeAttempt[]) => {
+        // What a worker has is the worker's to end, also on this machine.
+        await endLeftToWorkers(run, note);
         const processes = attempts.length === 0 ? [] : await processLinesOf(held.view);
         await endOrphans({ ...run, attempts, processes, stop, kill, note });
-        await endLeftToWorkers(run, note);
         stop.throwIfAborted();
         await keepFlow(held, plan);
       },

@@ -6,39 +6,7 @@ import { openFileRoot } from "../../run/mod.ts";
 import type { RunsRoot } from "../../run/types.ts";
 import { HAS_SIGNALS, start, startTaffrail, taffrail } from "../cli/_command.ts";
 import { namesIn } from "../_util/files.ts";
-import { withTempDir } from "../_util/temp.ts";
-import { type TestDatabase, withSharedServer } from "./_server.ts";
-
-const NO_PASSWORD = { PGPASSWORD: "", PGPASSFILE: "/dev/null" };
-
-interface Place extends TestDatabase {
-  cwd: string;
-  env: Record<string, string>;
-  /** Runs the command on the database. */
-  command(...args: string[]): Promise<{ code: number; stdout: string; stderr: string }>;
-}
-
-async function withPlace(use: (place: Place) => Promise<void>): Promise<void> {
-  await withSharedServer((server) =>
-    server.withDatabase((database) =>
-      withTempDir(async (cwd) => {
-        const env = { ...NO_PASSWORD, TAFFRAIL_ROOT: database.url };
-        const command = (...args: string[]) => taffrail(args, { cwd, env });
-        const made = await command("init", "--root", database.url);
-        assertEquals([made.code, made.stderr], [0, ""]);
-        await use({ ...database, cwd, env, command });
-      })
-    )
-  );
-}
-
-async function writeFlow(cwd: string, flow: unknown): Promise<void> {
-  await Deno.writeTextFile(`${cwd}/flow.json`, JSON.stringify(flow));
-}
-
-function idIn(text: string): string {
-  return /run_id=(\S+)/.exec(text)![1]!;
-}
+import { idIn, withPlace, writeFlowIn as writeFlow } from "./_place.ts";
 
 Deno.test("a flow runs on a database: its commands find outputs and the root, and no password", () =>
   withPlace(async ({ cwd, url, command, env }) => {
