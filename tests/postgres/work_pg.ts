@@ -1,6 +1,8 @@
 /** `taffrail work`, as a real process: what it makes of jobs, and what their commands find. */
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
-import { taffrail } from "../cli/_command.ts";
+import { migratePostgres } from "../../postgres/mod.ts";
+import { startTaffrail, taffrail } from "../cli/_command.ts";
+import { clientOf } from "./_client.ts";
 import { type Offered, type OfferEnd, untilFile, withWork } from "./_worker.ts";
 
 /** What an answer says in short. */
@@ -218,6 +220,60 @@ Deno.test("asked twice, or with --give-back, a worker ends what runs: its end sa
       assert(end.kind === "ended");
       assertEquals(end.end.error?.code, "worker-lost");
       assertEquals((await running.end()).code, 0);
+    }
+  }));
+
+Deno.test("what a worker gives up is made by another one, and that is no retry of the flow", () =>
+  withWork(async ({ worker, url, cwd }) => {
+    const sh = `echo $TAFFRAIL_ATTEMPT >>"${cwd}/ran"; [ -e "${cwd}/go" ] || exec sleep 600`;
+    await Deno.writeTextFile(
+      `${cwd}/flow.json`,
+      JSON.stringify({ name: "f", nodes: { a: { sh } } }),
+    );
+    const first = await worker(["--give-back", "--name", "first"]);
+    const words = ["run", "flow.json", "--workers", "--root", url];
+    await using running = startTaffrail(words, { cwd });
+    await untilFile(`${cwd}/ran`);
+    await Deno.writeTextFile(`${cwd}/go`, "");
+    first.kill("SIGTERM");
+    assertEquals((await first.end()).code, 0);
+    await worker(["--name", "second"]);
+    const { code, stdout, stderr } = await running.end();
+    assertEquals(code, 0, stdout + stderr);
+    assertEquals(await Deno.readTextFile(`${cwd}/ran`), "1\n2\n");
+    const { nodes } = JSON.parse(
+      (await taffrail(["show", "f", "--json", "--root", url], { cwd })).stdout,
+    );
+    const [one, two] = nodes[0].attempts;
+    assertEquals([one.status.Failed?.kind, two.status], ["cancelled", "Completed"]);
+  }));
+
+Deno.test("a role that may work for runs can do all of that, and one that may read them is refused", () =>
+  withWork(async ({ offer, worker, server, url, cwd }) => {
+    const name = new URL(url).pathname.slice(1);
+    const [working, reading] = [`worker_${name}`, `reader_${name}`];
+    for (const role of [working, reading]) await server.sql(`create role ${role} login`);
+    try {
+      await migratePostgres(clientOf(url), { workers: [working], readers: [reading] });
+      const urlOf = (role: string) => url.replace("postgres@", `${role}@`);
+      const refused = await taffrail(["work", "--root", urlOf(reading)], { cwd });
+      assertEquals(refused.code, 1);
+      assertMatch(refused.stderr, /^Cannot use .*: permission denied for function claim_jobs_1; /m);
+      assertMatch(refused.stderr, /its owner gives the right: taffrail init .* --worker ROLE$/m);
+      const running = await worker([], { url: urlOf(working) });
+      const made = await offer("echo made", { payload: { needs_output: true } });
+      assert(made.kind === "ended");
+      const sha256 = made.end.output_hash!.slice("sha256:".length);
+      const outputs = [{ name: "TAFFRAIL_OUTPUT_A", node_id: "a", attempt: 1, sha256 }];
+      const used = await offer('cat "$TAFFRAIL_OUTPUT_A"', { nodeId: "b", payload: { outputs } });
+      assertEquals(short(used), ["Completed", 0]);
+      running.kill("SIGTERM");
+      assertEquals((await running.end()).code, 0);
+    } finally {
+      for (const role of [working, reading]) {
+        await server.sql(`drop owned by ${role}`, name);
+        await server.sql(`drop role ${role}`);
+      }
     }
   }));
 
