@@ -58,7 +58,7 @@ export class PostgresJobQueue implements AttemptQueue, Disposable {
       return await job.ended.promise;
     } finally {
       signal.removeEventListener("abort", cancel);
-      this.#open.delete(jobNo);
+      this.#open.delete(job.jobNo);
     }
   }
 
@@ -74,7 +74,7 @@ export class PostgresJobQueue implements AttemptQueue, Disposable {
     const told = new Set<string>();
     const { lost } = this.#options.holding;
     for (;;) {
-      const rows = await this.#look();
+      const rows = await this.#look("all");
       const taken = rows.filter(({ state }) => state === "t");
       for (const { job_no, node, attempt, worker } of taken) {
         if (told.has(String(job_no))) continue;
@@ -116,11 +116,16 @@ export class PostgresJobQueue implements AttemptQueue, Disposable {
   async #lookOn(): Promise<void> {
     const { session, holding } = this.#options;
     using _wakes = session.onWake(holding.runNo, () => this.#nextLook.abort());
+    let lookedAt = performance.now();
     while (this.#open.size > 0 && !holding.lost.aborted) {
       await pause(LOOK_MS, AbortSignal.any([this.#nextLook.signal, holding.lost]));
       this.#nextLook = new AbortController();
       try {
-        await this.#takeEnds(await this.#look());
+        // Whether one is gone is looked for now and then, whether one has ended when that is said.
+        const isDue = performance.now() - lookedAt >= LOOK_MS;
+        if (isDue) lookedAt = performance.now();
+        this.#takeEnds(await this.#look("over"));
+        if (isDue) await this.#offerAgain(await this.#look("all"));
       } catch (error) {
         if (holding.lost.aborted) break;
         for (const { ended } of this.#open.values()) ended.reject(error);
@@ -129,20 +134,23 @@ export class PostgresJobQueue implements AttemptQueue, Disposable {
     for (const { ended } of this.#open.values()) ended.reject(holding.lost.reason);
   }
 
-  async #takeEnds(rows: readonly PostgresRow[]): Promise<void> {
-    const seen = new Set<string>();
+  #takeEnds(rows: readonly PostgresRow[]): void {
     for (const { job_no, state, worker, answer } of rows) {
       const jobNo = String(job_no);
-      seen.add(jobNo);
       const job = this.#open.get(jobNo);
       if (job === undefined) continue;
       const by = defined({ worker: typeof worker === "string" ? worker : undefined });
       if (state === "d") job.ended.resolve({ kind: "ended", answer: String(answer), jobNo, ...by });
       else if (state === "l") job.ended.resolve({ kind: "lost", jobNo, ...by });
     }
+  }
+
+  /** What a crash of the server has taken is offered again. */
+  async #offerAgain(rows: readonly PostgresRow[]): Promise<void> {
+    const there = new Set(rows.map(({ job_no }) => String(job_no)));
     for (const [jobNo, job] of [...this.#open]) {
-      if (seen.has(jobNo)) continue;
-      // A crash of the server has taken it.
+      // One that was offered since then is there, and is found by the same number.
+      if (there.has(jobNo) || this.#open.get(jobNo) !== job) continue;
       this.#open.delete(jobNo);
       job.jobNo = await this.#put(job.offer);
       this.#open.set(job.jobNo, job);
@@ -167,8 +175,9 @@ export class PostgresJobQueue implements AttemptQueue, Disposable {
     return row?.answer;
   }
 
-  #look(): Promise<readonly PostgresRow[]> {
-    return this.#ask(LOOK, this.#own);
+  /** The jobs of the run: all, or only those that are over. */
+  #look(which: "all" | "over"): Promise<readonly PostgresRow[]> {
+    return this.#ask(LOOK, [...this.#own, which === "all"]);
   }
 
   #ask(text: string, values: readonly PostgresValue[]): Promise<readonly PostgresRow[]> {
@@ -178,4 +187,4 @@ export class PostgresJobQueue implements AttemptQueue, Disposable {
 }
 
 const LOOK = "select job_no::text, node, attempt, state, worker, answer " +
-  "from taffrail.look_at_jobs_1($1::bigint, $2::bigint)";
+  "from taffrail.look_at_jobs_1($1::bigint, $2::bigint, $3::boolean)";

@@ -8,7 +8,7 @@
  */
 import { defined } from "../_internal/errors.ts";
 import type { ClaimedJob, JobSource, RenewedJob } from "../run/attempt_queue.ts";
-import { askAgain, type Link } from "./link.ts";
+import { askAgain, type Link, WakeUps } from "./link.ts";
 import { asRootError } from "./postgres_error.ts";
 import type { Session } from "./session.ts";
 import type { PostgresRow, PostgresValue } from "./types.ts";
@@ -26,9 +26,13 @@ interface JobSourceOptions {
   leaseMs: number;
 }
 
+/** So many runs are remembered; one that was forgotten costs nothing. */
+const MOST_HOLDERS = 100;
+
 /** The jobs that one worker may take. */
 export class PostgresJobSource implements JobSource {
   readonly #options: JobSourceOptions;
+  readonly #holders = new Map<string, WakeUps>();
 
   constructor(options: JobSourceOptions) {
     this.#options = options;
@@ -69,10 +73,20 @@ export class PostgresJobSource implements JobSource {
     const text = "select taffrail.end_job_1($1::bigint, $2::bigint, $3)::text as run_no";
     const [row] = await this.#ask(text, [jobNo, String(token), answer], patience);
     if (typeof row?.run_no !== "string") return false;
-    const { link } = this.#options;
-    // Whoever is not woken looks by itself.
-    void link.query("select taffrail.wake_1($1::bigint)", [row.run_no]).catch(() => {});
+    this.#holderOf(row.run_no).send();
     return true;
+  }
+
+  /** Wakes the holder of a run: while one wake-up is under way, all others are one. */
+  #holderOf(runNo: string): WakeUps {
+    let wakeUps = this.#holders.get(runNo);
+    if (wakeUps === undefined) {
+      const text = "select taffrail.wake_1($1::bigint)";
+      wakeUps = new WakeUps(() => this.#options.link.query(text, [runNo]), { restMs: 0 });
+      if (this.#holders.size >= MOST_HOLDERS) this.#holders.clear();
+      this.#holders.set(runNo, wakeUps);
+    }
+    return wakeUps;
   }
 
   async giveBack(

@@ -162,12 +162,14 @@ const WAKE_MS = 10;
  */
 export class WakeUps implements Disposable {
   readonly #send: () => Promise<unknown>;
+  readonly #restMs: number;
   readonly #over = new AbortController();
   #isResting = false;
   #isWanted = false;
 
-  constructor(send: () => Promise<unknown>) {
+  constructor(send: () => Promise<unknown>, { restMs = WAKE_MS } = {}) {
     this.#send = send;
+    this.#restMs = restMs;
   }
 
   /** There is something to look at. */
@@ -181,7 +183,7 @@ export class WakeUps implements Disposable {
     while (this.#isWanted) {
       this.#isWanted = false;
       await this.#send().catch(() => {});
-      await pause(WAKE_MS, this.#over.signal);
+      if (this.#restMs > 0) await pause(this.#restMs, this.#over.signal);
     }
     this.#isResting = false;
   }

@@ -7,6 +7,7 @@
  *    no retry. A node whose workers are lost again and again has failed.
  * 3. **No secret goes through the database**: neither a value by a variable nor one in a command line.
  */
+import { turn } from "../../_internal/barrier.ts";
 import { defined } from "../../_internal/errors.ts";
 import { reasonOf } from "../../_internal/text.ts";
 import type { AttemptQueue, JobEnd } from "../../run/attempt_queue.ts";
@@ -47,6 +48,8 @@ export class WorkerPlace implements AttemptPlace {
   readonly #nodes: ReadonlyMap<string, FlowNode>;
   /** The jobs whose ends are to be told, by their attempts. */
   readonly #ended = new Map<string, string>();
+  /** The jobs whose ends are told. */
+  readonly #told: string[] = [];
   readonly #lost = new Map<string, number>();
 
   constructor(options: WorkerPlaceOptions) {
@@ -69,8 +72,13 @@ export class WorkerPlace implements AttemptPlace {
     const jobNo = this.#ended.get(attemptKey(attempt));
     if (jobNo === undefined) return;
     this.#ended.delete(attemptKey(attempt));
-    // What is not forgotten now is at the end.
-    this.#options.queue.forget([jobNo]).catch(() => this.#ended.set(attemptKey(attempt), jobNo));
+    if (this.#told.push(jobNo) === 1) void this.#forgetTold();
+  }
+
+  /** What is told in one turn is forgotten together, and what is not forgotten then, at the end. */
+  async #forgetTold(): Promise<void> {
+    await turn();
+    await this.#options.queue.forget(this.#told.splice(0)).catch(() => {});
   }
 
   /** Nothing of the run is to be made any more. */

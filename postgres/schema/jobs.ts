@@ -29,7 +29,7 @@ create table taffrail.job (
 ) with (fillfactor = 70);
 comment on column taffrail.job.state is 'r = ready, t = taken by a worker, d = done, l = lost with its worker.';
 create index job_ready on taffrail.job (run_no, priority, job_no) where state = 'r';
-create index job_taken on taffrail.job (lease_until) where state = 't';
+create index job_over on taffrail.job (run_no) where state in ('d', 'l');
 
 create function taffrail.offer_job_1(
   p_run bigint, p_token bigint, p_node text, p_attempt int, p_labels text, p_priority int, p_payload text
@@ -65,7 +65,7 @@ begin
   return 'cancelled';
 end $$;
 
-create function taffrail.look_at_jobs_1(p_run bigint, p_token bigint) returns table (
+create function taffrail.look_at_jobs_1(p_run bigint, p_token bigint, p_all boolean) returns table (
   job_no bigint, node text, attempt int, state text, worker text, answer text
 )
 language plpgsql as $$
@@ -75,7 +75,7 @@ begin
   update taffrail.job j set state = 'l', token = j.token + 1
     where j.run_no = p_run and j.state = 't' and j.lease_until < clock_timestamp();
   return query select j.job_no, j.node, j.attempt, j.state::text, j.worker, j.answer
-    from taffrail.job j where j.run_no = p_run;
+    from taffrail.job j where j.run_no = p_run and (p_all or j.state in ('d', 'l'));
 end $$;
 
 create function taffrail.remove_jobs_1(p_run bigint, p_token bigint, p_jobs text) returns void
