@@ -53,7 +53,7 @@ export class PostgresJobQueue implements AttemptQueue, Disposable {
     signal.addEventListener("abort", cancel, { once: true });
     if (signal.aborted) cancel();
     this.#workers.send();
-    this.#looking ??= this.#lookOn().finally(() => this.#looking = undefined);
+    this.#looking ??= this.#lookOn();
     try {
       return await job.ended.promise;
     } finally {
@@ -131,6 +131,8 @@ export class PostgresJobQueue implements AttemptQueue, Disposable {
         for (const { ended } of this.#open.values()) ended.reject(error);
       }
     }
+    // In the same turn as the last look at what is open: whoever offers next has somebody look.
+    this.#looking = undefined;
     for (const { ended } of this.#open.values()) ended.reject(holding.lost.reason);
   }
 
