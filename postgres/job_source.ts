@@ -5,6 +5,7 @@
  *    any more, everything that it sends is refused, and it is told so.
  * 2. **A job is held for the time of its lease**, counted from before it was asked for, by the caller's own clock. Who
  *    takes jobs ends what runs when that is over: nothing here does.
+ * 3. **What was taken by a claim whose answer was lost is given back** by the claims behind it: nobody has begun it.
  */
 import { defined } from "../_internal/errors.ts";
 import type { ClaimedJob, JobSource, RenewedJob } from "../run/attempt_queue.ts";
@@ -12,6 +13,9 @@ import { askAgain, type Link, WakeUps } from "./link.ts";
 import { asRootError } from "./postgres_error.ts";
 import type { Session } from "./session.ts";
 import type { PostgresRow, PostgresValue } from "./types.ts";
+
+/** For so many leases a claim without an answer is remembered. */
+const LONGEST_DELAY_LEASES = 10;
 
 /** What a {@linkcode PostgresJobSource} works with. */
 interface JobSourceOptions {
@@ -33,18 +37,27 @@ const MOST_HOLDERS = 100;
 export class PostgresJobSource implements JobSource {
   readonly #options: JobSourceOptions;
   readonly #holders = new Map<string, WakeUps>();
+  /** Claims that got no answer, and when they were asked for: they may be done late, by a connection that is given up. */
+  readonly #unanswered = new Map<string, number>();
 
   constructor(options: JobSourceOptions) {
     this.#options = options;
   }
 
   async claim(limit: number): Promise<ClaimedJob[]> {
-    const { worker, labels } = this.#options;
+    const { worker, labels, leaseMs } = this.#options;
+    const claim = crypto.randomUUID();
+    const now = performance.now();
+    for (const [earlier, askedAt] of this.#unanswered) {
+      if (now - askedAt > LONGEST_DELAY_LEASES * leaseMs) this.#unanswered.delete(earlier);
+    }
     const text = "select job_no::text, token::text, run_id, node, attempt, payload " +
-      "from taffrail.claim_jobs_1($1, $2, $3::int, $4::int)";
+      "from taffrail.claim_jobs_1($1, $2, $3::int, $4::int, $5, $6)";
     const values = [worker, labels.join("\n"), limit, this.#leaseSeconds];
-    // One whose answer is lost is lost with its lease.
-    const rows = await this.#once(text, values);
+    const unanswered = [...this.#unanswered.keys()].join(" ");
+    this.#unanswered.set(claim, now);
+    const rows = await this.#once(text, [...values, claim, unanswered]);
+    this.#unanswered.delete(claim);
     return rows.map(({ job_no, token, run_id, node, attempt, payload }) => ({
       jobNo: String(job_no),
       token: BigInt(String(token)),

@@ -166,11 +166,31 @@ export class Worker {
       return [];
     }
     this.#back();
-    const jobs = claimed.map((job) => new TakenJob(job, laterBy(asked, this.#times.leaseMs)));
+    const until = laterBy(asked, this.#times.leaseMs);
+    if (msUntil(until) < this.#times.leaseMs / 2) {
+      await this.#return(claimed);
+      return [];
+    }
+    const jobs = claimed.map((job) => new TakenJob(job, until));
     for (const job of jobs) this.#jobs.set(job.claimed.jobNo, job);
     this.#renewAt = Math.min(this.#renewAt, asked.monotonicMs + this.#times.renewMs);
     this.#mayRenew.ring();
     return jobs;
+  }
+
+  /** Of what was asked for long ago, as by a network that was cut, too little of the lease is left to begin it. */
+  async #return(claimed: readonly ClaimedJob[]): Promise<void> {
+    const { source, log } = this.#options;
+    const patience = AbortSignal.timeout(this.#times.leaseMs);
+    for (const job of claimed) {
+      try {
+        await source.giveBack(job, patience);
+        log.job(job, { type: "given-back" });
+      } catch (error) {
+        if (!isServerAway(error)) throw error;
+        log.job(job, { type: "lost", why: reasonOf(error) });
+      }
+    }
   }
 
   async #make(job: TakenJob, guard: Guard): Promise<void> {

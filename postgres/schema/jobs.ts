@@ -22,6 +22,7 @@ create table taffrail.job (
   state "char" not null default 'r',
   token bigint not null default 0,
   worker text,
+  claim text,
   lease_until timestamptz,
   cancel text,
   answer text,
@@ -87,14 +88,21 @@ begin
     and j.job_no = any (string_to_array(p_jobs, ' ')::bigint[]);
 end $$;
 
-create function taffrail.claim_jobs_1(p_worker text, p_labels text, p_limit int, p_lease int)
-returns table (
+create function taffrail.claim_jobs_1(
+  p_worker text, p_labels text, p_limit int, p_lease int, p_claim text, p_unanswered text
+) returns table (
   job_no bigint, token bigint, run_id text, node text, attempt int, payload text
 )
 language plpgsql as $$
 declare v_labels text[] := string_to_array(p_labels, chr(10));
 begin
   perform set_config('synchronous_commit', 'on', true);
+  -- Nobody has begun what was taken by a claim that got no answer.
+  if p_unanswered <> '' then
+    update taffrail.job j set state = 'r', token = j.token + 1, worker = null, lease_until = null
+      where j.state = 't' and j.claim = any (string_to_array(p_unanswered, ' '));
+  end if;
+  -- Who has asked for the end of one that was given back asks for it still.
   return query
   with recursive runs as (
     (select j.run_no from taffrail.job j where j.state = 'r' order by j.run_no limit 1)
@@ -114,7 +122,7 @@ begin
     where j.state = 'r' order by c.priority, c.nth, j.job_no limit p_limit
     for update of j skip locked
   )
-  update taffrail.job j set state = 't', token = j.token + 1, worker = p_worker, cancel = null,
+  update taffrail.job j set state = 't', token = j.token + 1, worker = p_worker, claim = p_claim,
     lease_until = clock_timestamp() + make_interval(secs => p_lease)
   from chosen, taffrail.run r where j.job_no = chosen.job_no and r.run_no = j.run_no
   returning j.job_no, j.token, r.run_id, j.node, j.attempt, j.payload;

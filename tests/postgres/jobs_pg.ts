@@ -15,6 +15,7 @@ interface Use {
   worker: (name: string, how?: { labels?: string[]; leaseMs?: number }) => JobSource;
   open: () => Promise<RunsRoot>;
   ask: PostgresConnection["query"];
+  url: string;
 }
 
 async function withQueue(check: (use: Use) => Promise<void>): Promise<void> {
@@ -30,7 +31,7 @@ async function withQueue(check: (use: Use) => Promise<void>): Promise<void> {
     const connection = await clientOf(url).connect();
     stack.defer(() => connection.close());
     const ask = connection.query.bind(connection);
-    await check({ root, held, queue: root.queue!(held), worker, open, ask });
+    await check({ root, held, queue: root.queue!(held), worker, open, ask, url });
   });
 }
 
@@ -182,6 +183,50 @@ Deno.test("a job that is given back is taken by another worker", () =>
     const [again] = await claim(other, 1);
     assert(again!.token > job!.token);
     await other.end(again!, "done", NEVER);
+    assertEquals((await ended).kind, "ended");
+  }));
+
+Deno.test("a job that is to end is so for who takes it when it was given back", () =>
+  withQueue(async ({ queue, worker }) => {
+    const [one, other] = [worker("one"), worker("other")];
+    const controller = new AbortController();
+    const ended = queue.offer(offer("a"), controller.signal);
+    const jobs = await claim(one, 1);
+    controller.abort();
+    let [renewed] = await one.renew(jobs);
+    while (renewed?.cancel === undefined) [renewed] = await one.renew(jobs);
+    await one.giveBack(jobs[0]!, NEVER);
+    const [again] = await claim(other, 1);
+    assertEquals(await other.renew([again!]), [{ jobNo: again!.jobNo, cancel: "stop" }]);
+    await other.end(again!, "ended", NEVER);
+    assertEquals((await ended).kind, "ended");
+  }));
+
+Deno.test("what a claim has taken whose answer was lost is given back by the next one", () =>
+  withQueue(async ({ queue, url }) => {
+    let losses = 1;
+    const client = clientOf(url);
+    await using root = await openPostgresRoot({
+      name: client.name,
+      async connect(listener) {
+        const connection = await client.connect(listener);
+        return {
+          async query(text, values) {
+            const rows = await connection.query(text, values);
+            if (!text.includes("claim_jobs_1") || rows.length === 0 || losses-- <= 0) return rows;
+            throw Object.assign(new Error("The connection is gone"), { code: "CONNECTION_CLOSED" });
+          },
+          close: () => connection.close(),
+          destroy: () => connection.destroy(),
+        };
+      },
+    });
+    const ended = queue.offer(offer("a"), NEVER);
+    const source = root.jobs!({ name: "one", labels: [], leaseMs: 60_000 });
+    await assertRejects(async () => void await claim(source, 1), Error, "The connection is gone");
+    const [job] = await source.claim(1);
+    assertEquals([job?.nodeId, job?.token], ["a", 3n]);
+    await source.end(job!, "done", NEVER);
     assertEquals((await ended).kind, "ended");
   }));
 
