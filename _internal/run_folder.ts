@@ -122,6 +122,16 @@ export function parseRunFile(bytes: Uint8Array): Record<string, unknown> & { for
   throw new TypeError("it names no format");
 }
 
+/** When a run was created, by its `run.json`; undefined where that does not say it, or cannot be read. */
+export function createdAtIn(document: Uint8Array | undefined): string | undefined {
+  try {
+    const createdAt = document && parseRunFile(document).created_at;
+    return typeof createdAt === "string" ? createdAt : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
 /** Writes `run.json`, so that a later version knows what it has before it. */
 export function writeRunFileSync(
   port: FilePort,

@@ -8,6 +8,7 @@
  */
 import { runError } from "../run/run_error.ts";
 import type { AttemptQueue } from "../run/attempt_queue.ts";
+import { refuseNewlines } from "../run/root_arguments.ts";
 import type {
   HeldRun,
   OutputRef,
@@ -184,12 +185,5 @@ export class PostgresHeldRun implements HeldRun {
 
   get #where(): { root: string; runId: string } {
     return { root: this.#parts.root, runId: this.view.runId };
-  }
-}
-
-/** A line with a newline would be two. */
-function refuseNewlines(texts: readonly string[]): void {
-  for (const text of texts) {
-    if (text.includes("\n")) throw new TypeError("Cannot append a line that has a newline in it");
   }
 }

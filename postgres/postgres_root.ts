@@ -1,7 +1,7 @@
 /** Runs recorded in a PostgreSQL database, which many processes on many machines use at the same time. */
 import { defined } from "../_internal/errors.ts";
 import { checkRunId, ulidAfter } from "../_internal/root_layout.ts";
-import { parseRunFile, RUN_FORMAT, runFileText } from "../_internal/run_folder.ts";
+import { createdAtIn, parseRunFile, RUN_FORMAT, runFileText } from "../_internal/run_folder.ts";
 import { encodeUtf8, reasonOf, Sha256, toHex } from "../_internal/text.ts";
 import { decodeTexts } from "../_internal/event_codec.ts";
 import type { RunEvent } from "../eventlog/run_event.ts";
@@ -375,13 +375,4 @@ function listingOf(row: PostgresRow): RunListing {
 function eventIn(line: unknown): RunEvent | undefined {
   if (typeof line !== "string") return undefined;
   return decodeTexts<RunEvent>([line], { firstSeq: 1 }).events[0]?.event;
-}
-
-function createdAtIn(document: Uint8Array | undefined): string | undefined {
-  try {
-    const createdAt = document && parseRunFile(document).created_at;
-    return typeof createdAt === "string" ? createdAt : undefined;
-  } catch {
-    return undefined;
-  }
 }

@@ -82,3 +82,10 @@ export function encodeMessage(message: InboxMessage): string {
   }
   return text!;
 }
+
+/** A line with a newline would be two. */
+export function refuseNewlines(texts: readonly string[]): void {
+  for (const text of texts) {
+    if (text.includes("\n")) throw new TypeError("Cannot append a line that has a newline in it");
+  }
+}

@@ -11,6 +11,7 @@ import { atomicReplace } from "../../_internal/atomic_replace.ts";
 import { checkInteger, checkString } from "../../_internal/errors.ts";
 import { type FilePort, isNotFound } from "../../_internal/file_port.ts";
 import { lockBesidePath, type RunPaths } from "../../_internal/root_layout.ts";
+import { refuseNewlines } from "../root_arguments.ts";
 import type { HeldRun as HeldFolder } from "../../_internal/run_folder.ts";
 import type { HeldRun, OutputRef, OutputSink, RunDocument, RunLines, RunView } from "../types.ts";
 import { asRunError, runError } from "../run_error.ts";
@@ -173,13 +174,6 @@ export class FileHeldRun implements HeldRun {
 
   #asError(error: unknown): unknown {
     return asRunError(error, { runId: this.view.runId, path: this.#parts.paths.directory });
-  }
-}
-
-/** A line with a newline would be two. */
-function refuseNewlines(texts: readonly string[]): void {
-  for (const text of texts) {
-    if (text.includes("\n")) throw new TypeError("Cannot append a line that has a newline in it");
   }
 }
 

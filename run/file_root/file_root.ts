@@ -7,7 +7,7 @@ import { makeDirectoriesSync } from "../../_internal/directories.ts";
 import { checkString, defined } from "../../_internal/errors.ts";
 import { denoFilePort, type FilePort, lookAtSync } from "../../_internal/file_port.ts";
 import { absoluteRoot, checkRunId, type RunPaths, runPaths } from "../../_internal/root_layout.ts";
-import { parseRunFile } from "../../_internal/run_folder.ts";
+import { createdAtIn } from "../../_internal/run_folder.ts";
 import { compareUtf8 } from "../../_internal/text.ts";
 import { listRuns, removeRun, sweepRemovedRuns } from "../../eventlog/runs_directory.ts";
 import type {
@@ -213,14 +213,5 @@ class FileRoot implements RunsRoot {
     } catch (error) {
       throw asRunError(error, { runId, path: this.name });
     }
-  }
-}
-
-function createdAtIn(document: Uint8Array | undefined): string | undefined {
-  try {
-    const createdAt = document && parseRunFile(document).created_at;
-    return typeof createdAt === "string" ? createdAt : undefined;
-  } catch {
-    return undefined;
   }
 }
