@@ -5,6 +5,7 @@
  *    that lines stand in the order of the calls and waiting callers share a round trip and a sync.
  * 2. **It begins when the microtasks of the turn are over**, as a barrier does: what is recorded in one turn
  *    is one append, and the barrier that is asked for behind it is a part of it.
+ *    What nobody waits for, copies of what the journal has, stays for a moment, to go with what comes next.
  * 3. **An append whose answer did not come is sent again**, with the same `op`; the server has it once.
  * 4. **Each append says behind which one it goes** that was acknowledged before: where the server does not have that
  *    any more, it was rewound, and nothing is appended any more.
@@ -14,7 +15,7 @@
 import { turn } from "../_internal/barrier.ts";
 import type { Appended } from "../_internal/append_file.ts";
 import { runError } from "../run/run_error.ts";
-import { askAgain, type Link } from "./link.ts";
+import { askAgain, type Link, pause } from "./link.ts";
 import type { PostgresRow, PostgresValue } from "./types.ts";
 
 /** The streams of a run, by the letters that they have in the database. */
@@ -57,8 +58,13 @@ interface Request {
   /** The seq that the stream of its only part must end with. */
   expected: number | undefined;
   waits: boolean;
+  /** Whether it may wait a moment for company. */
+  isLazy: boolean;
   answered: PromiseWithResolvers<Appended>;
 }
+
+/** How long what nobody waits for stays for something to go with. */
+const COMPANY_MS = 2;
 
 /** What goes into one append. */
 const MOST_CHARACTERS = 4 * 1024 ** 2;
@@ -89,6 +95,8 @@ export class Appender {
   readonly #unsynced = new Set<StreamLetter>();
   /** The append that is under way. */
   #sending: { streams: ReadonlySet<StreamLetter>; waits: boolean; done: Promise<void> } | undefined;
+  /** Aborts when something comes that what waits for company can go with. */
+  #company = new AbortController();
   /** Whether the server has warned while something was being appended. */
   #isDoubtful = false;
 
@@ -114,11 +122,16 @@ export class Appender {
   /** Appends lines; `waits`: until they are on disk, with all that was appended before. */
   append(
     parts: readonly Part[],
-    { waits, expected }: { waits: boolean; expected?: number | undefined },
+    { waits, expected, isLazy = false }: {
+      waits: boolean;
+      expected?: number | undefined;
+      isLazy?: boolean;
+    },
   ): Promise<Appended> {
     if (this.#failure !== undefined) return Promise.reject(this.#failure.of);
     const answered = Promise.withResolvers<Appended>();
-    this.#queue.push({ parts, expected, waits, answered });
+    this.#queue.push({ parts, expected, waits, isLazy, answered });
+    if (!isLazy) this.#company.abort();
     this.#draining ??= this.#drain();
     return answered.promise;
   }
@@ -130,6 +143,7 @@ export class Appender {
 
   /** Resolves when nothing is under way any more. */
   async idle(): Promise<void> {
+    this.#company.abort();
     while (this.#draining !== undefined) await this.#draining;
   }
 
@@ -137,6 +151,11 @@ export class Appender {
     while (this.#queue.length > 0) {
       // Whoever has waited for the append before this one may have more to append.
       await turn();
+      if (this.#queue.every(({ isLazy }) => isLazy)) {
+        this.#company = new AbortController();
+        await pause(COMPANY_MS, this.#company.signal);
+        await turn();
+      }
       const requests = this.#takeTogether();
       try {
         if (this.#failure !== undefined) throw this.#failure.of;

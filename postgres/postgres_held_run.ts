@@ -94,9 +94,9 @@ export class PostgresHeldRun implements HeldRun {
       parts.push({ stream: STREAMS[name], lines: [...texts] });
     }
     if (parts.length === 0) return;
-    await this.#attempt(() => {
-      return this.#appender.append(parts, { waits: this.#parts.durability === "disk" });
-    });
+    const waits = this.#parts.durability === "disk";
+    const isLazy = !waits && parts.every(({ stream }) => stream === STREAMS.events);
+    await this.#attempt(() => this.#appender.append(parts, { waits, isLazy }));
   }
 
   async barrier(options: { of?: readonly (typeof OWN_STREAMS)[number][] } = {}): Promise<void> {
