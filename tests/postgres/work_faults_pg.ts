@@ -40,10 +40,14 @@ async function until(isTrue: () => boolean): Promise<void> {
 
 /** Whoever asks for the next attempt gets it, on another worker or the same. */
 async function completesAgain({ offer }: WorkUse): Promise<string> {
-  const end = await offer("echo again", { attempt: 2 });
-  assert(end.kind === "ended");
-  assertEquals([end.termination, end.end.exit_code], ["Completed", 0]);
-  return end.worker;
+  for (let attempt = 2;; attempt++) {
+    const end = await offer("echo again", { attempt });
+    // A claim that was on its way when the network went may arrive when nobody waits for its answer any more.
+    if (end.kind === "lost" && attempt < 5) continue;
+    assert(end.kind === "ended", end.kind);
+    assertEquals([end.termination, end.end.exit_code], ["Completed", 0]);
+    return end.worker;
+  }
 }
 
 function assertLost(end: OfferEnd, worker: string): void {
