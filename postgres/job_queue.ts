@@ -28,6 +28,7 @@ interface OpenJob {
   offer: JobOffer;
   jobNo: string;
   ended: PromiseWithResolvers<JobEnd>;
+  isOver: boolean;
 }
 
 /** The jobs of one run. */
@@ -47,7 +48,7 @@ export class PostgresJobQueue implements AttemptQueue, Disposable {
   async offer(offer: JobOffer, signal: AbortSignal): Promise<JobEnd> {
     if (signal.aborted) return { kind: "unbegun" };
     const jobNo = await this.#put(offer);
-    const job: OpenJob = { offer, jobNo, ended: Promise.withResolvers() };
+    const job: OpenJob = { offer, jobNo, ended: Promise.withResolvers(), isOver: false };
     this.#open.set(jobNo, job);
     const cancel = () => void this.#cancel(job, signal.reason);
     signal.addEventListener("abort", cancel, { once: true });
@@ -58,6 +59,7 @@ export class PostgresJobQueue implements AttemptQueue, Disposable {
       return await job.ended.promise;
     } finally {
       signal.removeEventListener("abort", cancel);
+      job.isOver = true;
       this.#open.delete(job.jobNo);
     }
   }
@@ -155,7 +157,9 @@ export class PostgresJobQueue implements AttemptQueue, Disposable {
       if (there.has(jobNo) || this.#open.get(jobNo) !== job) continue;
       this.#open.delete(jobNo);
       job.jobNo = await this.#put(job.offer);
-      this.#open.set(job.jobNo, job);
+      // Who has offered it may have given up meanwhile.
+      if (job.isOver) await this.#sendCancel(job.jobNo, "stop");
+      else this.#open.set(job.jobNo, job);
       this.#workers.send();
     }
   }

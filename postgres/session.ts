@@ -216,7 +216,7 @@ export class Session {
   }
 
   #beat(): void {
-    this.#beating ??= this.#beatOn().finally(() => this.#beating = undefined);
+    this.#beating ??= this.#beatOn();
   }
 
   async #beatOn(): Promise<void> {
@@ -225,7 +225,11 @@ export class Session {
     let pauseMs = this.#wakes.size === 0 ? beatMs : 0;
     for (;;) {
       await pause(pauseMs, this.#nextBeat.signal);
-      if (!this.#isNeeded) return;
+      if (!this.#isNeeded) {
+        // In the same turn as the look: whoever holds something next has it looked after.
+        this.#beating = undefined;
+        return;
+      }
       // Whoever asks for a look from now on gets one more.
       this.#nextBeat = new AbortController();
       const isSound = await this.#look();
@@ -243,7 +247,7 @@ export class Session {
       await this.#listen();
       return await this.#confirmAll();
     } catch {
-      this.#takeLoss();
+      this.#doubtAll();
       return false;
     }
   }
@@ -289,9 +293,13 @@ export class Session {
 
   /** The session is gone; a new one is tried for at once. */
   #takeLoss(): void {
+    this.#doubtAll();
+    this.#nextBeat.abort();
+  }
+
+  #doubtAll(): void {
     this.#isListening = false;
     for (const holding of this.#holdings.values()) holding.doubt();
-    this.#nextBeat.abort();
   }
 
   #wake(runNo: string): void {
