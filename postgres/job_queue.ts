@@ -83,8 +83,9 @@ export class PostgresJobQueue implements AttemptQueue, Disposable {
         told.add(String(job_no));
         onLeft?.({ nodeId: String(node), attempt: Number(attempt), worker: String(worker) });
       }
-      for (const { job_no, state } of rows) {
-        if (state === "r" || state === "t") await this.#sendCancel(String(job_no), "stop");
+      // What waits goes first: a worker that has ended something would take it.
+      for (const { job_no } of [...rows.filter(({ state }) => state === "r"), ...taken]) {
+        await this.#sendCancel(String(job_no), "stop");
       }
       if (taken.length === 0) return await this.forget(rows.map(({ job_no }) => String(job_no)));
       this.#workers.send();

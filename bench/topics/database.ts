@@ -1,5 +1,6 @@
 import { Baseline } from "../harness/baseline.ts";
 import { askProgram } from "../harness/child.ts";
+import { denoRun } from "../harness/flows.ts";
 import { eventAt } from "../harness/log_cases.ts";
 import {
   type Case,
@@ -9,6 +10,7 @@ import {
   timeEachAwaited,
   timeEachTogether,
 } from "../harness/rounds.ts";
+import { runCommand } from "../harness/run_command.ts";
 import { withDirectory } from "../harness/temp_directory.ts";
 import { type Fact, type Findings, ratioOf, type Topic } from "../harness/topic.ts";
 import { Dbos } from "../peers/dbos.ts";
@@ -28,6 +30,8 @@ const STEPS = 500;
 const MANY_RUNS = 10_000;
 const MANY_EVENTS = 100_000;
 const FOLLOWED = 300;
+const WORKED_NODES = 1000;
+const MAIN = new URL("../../cli/main.ts", import.meta.url).pathname;
 const MAKE_STEPS = new URL("../programs/make_steps.ts", import.meta.url);
 
 const FLOOR = "write + fdatasync of a constant";
@@ -156,6 +160,51 @@ async function followFact(client: PostgresClient): Promise<Fact> {
   return { what: "follow, p50 and p99", value: `${at(0.5)} ms and ${at(0.99)} ms` };
 }
 
+/** How many nodes a second that do nothing are run by so many workers of this machine, from start to end. */
+async function workersFact(directory: string, root: string, workers: number): Promise<Fact> {
+  const run = { run: ["true"] };
+  const nodes = Object.fromEntries(
+    Array.from({ length: WORKED_NODES }, (_, index) => [`n${index}`, run]),
+  );
+  const flow = { name: "many", nodes, constraints: { max_in_flight: 64 } };
+  await Deno.writeTextFile(`${directory}/flow.json`, JSON.stringify(flow));
+  const command = (...args: string[]) => [...denoRun(MAIN), ...args, "--root", root];
+  const started = await Promise.all(
+    Array.from({ length: workers }, () => startWorker(command("work", "--slots", "8"), directory)),
+  );
+  try {
+    await runCommand(command("run", "flow.json", "--workers"), directory);
+    const milliseconds = await runCommand(command("run", "flow.json", "--workers"), directory);
+    const value = `${(WORKED_NODES / milliseconds * 1000).toFixed(0)}/s`;
+    return { what: `nodes that do nothing, ${workers} workers of 8 places`, value };
+  } finally {
+    for (const worker of started) worker.kill("SIGTERM");
+    await Promise.all(started.map(({ status }) => status));
+  }
+}
+
+/** Starts a worker, and waits until it says that it is one. */
+async function startWorker(
+  [program = "", ...args]: readonly string[],
+  cwd: string,
+): Promise<Deno.ChildProcess> {
+  const worker = new Deno.Command(program, {
+    ...{ args, cwd, stdin: "null", stdout: "null", stderr: "piped" },
+  }).spawn();
+  const lines = worker.stderr.getReader();
+  await lines.read();
+  lines.releaseLock();
+  void worker.stderr.pipeTo(new WritableStream());
+  return worker;
+}
+
+/** How long the command takes to show the long run, as a whole process. */
+async function showFact(directory: string, root: string): Promise<Fact> {
+  const words = [...denoRun(MAIN), "show", "long", "--root", root, "--json"];
+  const milliseconds = await timesOf(3, () => runCommand(words, directory));
+  return { what: `show of a run of ${MANY_EVENTS} events`, value: `${milliseconds.toFixed(0)} ms` };
+}
+
 async function measureIn(directory: string): Promise<Findings> {
   const dbos = await Dbos.install(await Deno.makeTempDir({ dir: directory }));
   await using postgres = await Postgres.start();
@@ -172,6 +221,10 @@ async function measureIn(directory: string): Promise<Findings> {
     { what: "PostgreSQL", value: postgres.version },
     { what: "DBOS", value: dbos?.version ?? "not measured, as Node or npm is not installed" },
     await readFact(root),
+    await showFact(directory, client.name),
+    await workersFact(directory, client.name, 1),
+    await workersFact(directory, client.name, 2),
+    await workersFact(directory, client.name, 4),
     ...await listFacts(root),
     await followFact(client),
   ];
