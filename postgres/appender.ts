@@ -15,8 +15,9 @@
 import { turn } from "../_internal/barrier.ts";
 import type { Appended } from "../_internal/append_file.ts";
 import { runError } from "../run/run_error.ts";
-import { askAgain, type Link, pause } from "./link.ts";
+import type { Link } from "./link.ts";
 import type { PostgresRow, PostgresValue } from "./types.ts";
+import { Bell } from "./waiting.ts";
 
 /** The streams of a run, by the letters that they have in the database. */
 export const STREAMS = { capture: "c", events: "e", processes: "p", inbox: "i" } as const;
@@ -95,8 +96,8 @@ export class Appender {
   readonly #unsynced = new Set<StreamLetter>();
   /** The append that is under way. */
   #sending: { streams: ReadonlySet<StreamLetter>; waits: boolean; done: Promise<void> } | undefined;
-  /** Aborts when something comes that what waits for company can go with. */
-  #company = new AbortController();
+  /** Rings when something comes that what waits for company can go with. */
+  readonly #company = new Bell();
   /** Whether the server has warned while something was being appended. */
   #isDoubtful = false;
 
@@ -131,7 +132,7 @@ export class Appender {
     if (this.#failure !== undefined) return Promise.reject(this.#failure.of);
     const answered = Promise.withResolvers<Appended>();
     this.#queue.push({ parts, expected, waits, isLazy, answered });
-    if (!isLazy) this.#company.abort();
+    if (!isLazy) this.#company.ring();
     this.#draining ??= this.#drain();
     return answered.promise;
   }
@@ -143,7 +144,7 @@ export class Appender {
 
   /** Resolves when nothing is under way any more. */
   async idle(): Promise<void> {
-    this.#company.abort();
+    this.#company.ring();
     while (this.#draining !== undefined) await this.#draining;
   }
 
@@ -152,8 +153,8 @@ export class Appender {
       // Whoever has waited for the append before this one may have more to append.
       await turn();
       if (this.#queue.every(({ isLazy }) => isLazy)) {
-        this.#company = new AbortController();
-        await pause(COMPANY_MS, this.#company.signal);
+        this.#company.forget();
+        await this.#company.wait(COMPANY_MS);
         await turn();
       }
       const requests = this.#takeTogether();
@@ -214,7 +215,7 @@ export class Appender {
     });
     const { link, signal } = this.#options;
     const text = APPENDS[parts.length - 1]!;
-    const rows = await askAgain(() => link.query(text, values), { signal });
+    const rows = await link.ask(text, values, { signal });
     const answers = rows.map(answerOf);
     if (this.#isDoubtful) throw this.#doubt();
     for (const [index, [stream, lines]] of parts.entries()) {

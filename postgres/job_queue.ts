@@ -9,9 +9,10 @@
  */
 import { defined } from "../_internal/errors.ts";
 import type { AttemptQueue, JobEnd, JobOffer } from "../run/attempt_queue.ts";
-import { askAgain, type Link, pause, WakeUps } from "./link.ts";
+import type { Link } from "./link.ts";
 import type { Holding, Session } from "./session.ts";
 import type { PostgresRow, PostgresValue } from "./types.ts";
+import { Bell, pause, WakeUps } from "./waiting.ts";
 
 /** How often the jobs of a run are looked at while some are under way. */
 const LOOK_MS = 500;
@@ -36,13 +37,12 @@ export class PostgresJobQueue implements AttemptQueue, Disposable {
   readonly #options: JobQueueOptions;
   readonly #open = new Map<string, OpenJob>();
   #looking: Promise<void> | undefined;
-  /** Ends the pause before the next look. */
-  #nextLook = new AbortController();
+  readonly #mayHaveEnded = new Bell();
   readonly #workers: WakeUps;
 
   constructor(options: JobQueueOptions) {
     this.#options = options;
-    this.#workers = new WakeUps(() => options.link.query("select taffrail.wake_workers_1()"));
+    this.#workers = new WakeUps(() => options.link.wakeWorkers());
   }
 
   async offer(offer: JobOffer, signal: AbortSignal): Promise<JobEnd> {
@@ -67,7 +67,7 @@ export class PostgresJobQueue implements AttemptQueue, Disposable {
   async forget(jobs: readonly string[]): Promise<void> {
     if (jobs.length === 0) return;
     const text = "select taffrail.remove_jobs_1($1::bigint, $2::bigint, $3)";
-    await this.#ask(text, [...this.#own, jobs.join(" ")]);
+    await this.#ask(text, [jobs.join(" ")]);
   }
 
   async endLeft(
@@ -99,18 +99,10 @@ export class PostgresJobQueue implements AttemptQueue, Disposable {
     this.#workers[Symbol.dispose]();
   }
 
-  get #own(): [runNo: string, token: string] {
-    const { runNo, token } = this.#options.holding;
-    return [runNo, String(token)];
-  }
-
   async #put({ nodeId, attempt, labels, priority = 0, payload }: JobOffer): Promise<string> {
     const text = "select taffrail.offer_job_1($1::bigint, $2::bigint, $3, $4::int, $5, $6::int, " +
       "$7)::text as job_no";
-    const [row] = await this.#ask(text, [
-      ...[...this.#own, nodeId, attempt],
-      ...[labels.join("\n"), priority, payload],
-    ]);
+    const [row] = await this.#ask(text, [nodeId, attempt, labels.join("\n"), priority, payload]);
     if (typeof row?.job_no === "string") return row.job_no;
     this.#options.holding.lose("another process holds it");
     throw this.#options.holding.lost.reason;
@@ -118,11 +110,10 @@ export class PostgresJobQueue implements AttemptQueue, Disposable {
 
   async #lookOn(): Promise<void> {
     const { session, holding } = this.#options;
-    using _wakes = session.onWake(holding.runNo, () => this.#nextLook.abort());
+    using _wakes = session.onWake(holding.runNo, () => this.#mayHaveEnded.ring());
     let lookedAt = performance.now();
     while (this.#open.size > 0 && !holding.lost.aborted) {
-      await pause(LOOK_MS, AbortSignal.any([this.#nextLook.signal, holding.lost]));
-      this.#nextLook = new AbortController();
+      await this.#mayHaveEnded.wait(LOOK_MS, holding.lost);
       try {
         // Whether one is gone is looked for now and then, whether one has ended when that is said.
         const isDue = performance.now() - lookedAt >= LOOK_MS;
@@ -178,18 +169,19 @@ export class PostgresJobQueue implements AttemptQueue, Disposable {
 
   async #sendCancel(jobNo: string, how: "stop" | "deadline"): Promise<unknown> {
     const text = "select taffrail.cancel_job_1($1::bigint, $2::bigint, $3::bigint, $4) as answer";
-    const [row] = await this.#ask(text, [...this.#own, jobNo, how]);
+    const [row] = await this.#ask(text, [jobNo, how]);
     return row?.answer;
   }
 
   /** The jobs of the run: all, or only those that are over. */
   #look(which: "all" | "over"): Promise<readonly PostgresRow[]> {
-    return this.#ask(LOOK, [...this.#own, which === "all"]);
+    return this.#ask(LOOK, [which === "all"]);
   }
 
+  /** Asks as the holder, what may be asked twice. */
   #ask(text: string, values: readonly PostgresValue[]): Promise<readonly PostgresRow[]> {
     const { link, holding } = this.#options;
-    return askAgain(() => link.query(text, values), { signal: holding.lost });
+    return link.ask(text, [...holding.credentials, ...values], { signal: holding.lost });
   }
 }
 

@@ -9,10 +9,11 @@
  */
 import { defined } from "../_internal/errors.ts";
 import type { ClaimedJob, JobSource, RenewedJob } from "../run/attempt_queue.ts";
-import { askAgain, type Link, WakeUps } from "./link.ts";
+import type { Link } from "./link.ts";
 import { asRootError } from "./postgres_error.ts";
 import type { Session } from "./session.ts";
 import type { PostgresRow, PostgresValue } from "./types.ts";
+import { WakeUps } from "./waiting.ts";
 
 /** For so many leases a claim without an answer is remembered. */
 const LONGEST_DELAY_LEASES = 10;
@@ -94,8 +95,7 @@ export class PostgresJobSource implements JobSource {
   #holderOf(runNo: string): WakeUps {
     let wakeUps = this.#holders.get(runNo);
     if (wakeUps === undefined) {
-      const text = "select taffrail.wake_1($1::bigint)";
-      wakeUps = new WakeUps(() => this.#options.link.query(text, [runNo]), { restMs: 0 });
+      wakeUps = new WakeUps(() => this.#options.link.wake(runNo), { restMs: 0 });
       if (this.#holders.size >= MOST_HOLDERS) this.#holders.clear();
       this.#holders.set(runNo, wakeUps);
     }
@@ -108,8 +108,7 @@ export class PostgresJobSource implements JobSource {
   ): Promise<void> {
     const text = "select taffrail.give_back_job_1($1::bigint, $2::bigint)";
     await this.#ask(text, [jobNo, String(token)], patience);
-    const { link } = this.#options;
-    void link.query("select taffrail.wake_workers_1()").catch(() => {});
+    void this.#options.link.wakeWorkers().catch(() => {});
   }
 
   async putOutput(
@@ -153,7 +152,7 @@ export class PostgresJobSource implements JobSource {
   ): Promise<readonly PostgresRow[]> {
     const { link, root } = this.#options;
     try {
-      return await askAgain(() => link.query(text, values), { signal });
+      return await link.ask(text, values, { signal });
     } catch (error) {
       throw asRootError(error, { root });
     }

@@ -2,7 +2,7 @@
  * A connection that is made anew when it was lost, for what may be asked again. What is always true:
  *
  * 1. **Statements run in the order in which they are asked**, on one connection; when that is lost, all that
- *    was not answered fails. Nothing is asked again by itself: only who asks knows what that would mean.
+ *    was not answered fails. Asked again is only what may be: who asks knows what that would mean.
  * 2. **An answer that does not come within the deadline does not come**: its connection is destroyed, so
  *    that nothing hangs on a server that is frozen or cut off.
  * 3. **The server gives up first where it waits for a lock**, before it would be asked again by another
@@ -10,6 +10,7 @@
  *    nobody can connect any more.
  */
 import { isConnectionLost } from "./postgres_error.ts";
+import { pause } from "./waiting.ts";
 import type {
   PostgresClient,
   PostgresConnection,
@@ -34,6 +35,19 @@ const SETTINGS = Object.entries({
 }).map(([name, value]) => `set ${name} = ${value}`).join("; ");
 const FIRST_PAUSE_MS = 20;
 const LONGEST_PAUSE_MS = 1000;
+/** How long somebody waits for a server who has nothing to lose by giving up. */
+const READ_PATIENCE_MS = 10_000;
+
+/** How long something is asked again. */
+export interface Patience {
+  /** No longer than so many milliseconds; for ever where it is left out. */
+  forMs?: number;
+  /** Ends it; what was thrown last is thrown. */
+  signal?: AbortSignal | undefined;
+}
+
+/** That of somebody who reads. */
+const READ_PATIENCE: Patience = { forMs: READ_PATIENCE_MS };
 
 /** A connection to the database, for as long as one can be had. */
 export class Link {
@@ -65,6 +79,34 @@ export class Link {
       this.#asked.delete(asked);
       if (this.#asked.size === 0) this.#unwatch();
     }
+  }
+
+  /** Asks what may be asked twice, as long as it is the connection that fails, with pauses that grow to a second. */
+  async ask(
+    text: string,
+    values?: readonly PostgresValue[],
+    { forMs = Infinity, signal }: Patience = READ_PATIENCE,
+  ): Promise<readonly PostgresRow[]> {
+    const begun = performance.now();
+    for (let tries = 0;; tries++) {
+      try {
+        return await this.query(text, values);
+      } catch (error) {
+        const isOver = signal?.aborted || performance.now() - begun >= forMs;
+        if (isOver || !isConnectionLost(error)) throw error;
+        await pause(Math.min(LONGEST_PAUSE_MS, FIRST_PAUSE_MS * 2 ** Math.min(tries, 6)), signal);
+      }
+    }
+  }
+
+  /** Has whoever follows a run, or holds it, look at it; who misses that looks by himself. */
+  async wake(runNo: string): Promise<void> {
+    await this.query("select taffrail.wake_1($1::bigint)", [runNo]);
+  }
+
+  /** Has the workers look for jobs. */
+  async wakeWorkers(): Promise<void> {
+    await this.query("select taffrail.wake_workers_1()");
   }
 
   /** Gives the connection up; the next question makes another one. */
@@ -113,83 +155,5 @@ export class Link {
   #unwatch(): void {
     clearTimeout(this.#watch);
     this.#watch = undefined;
-  }
-}
-
-/** How long something is asked again. */
-interface Patience {
-  /** No longer than so many milliseconds; for ever where it is left out. */
-  forMs?: number;
-  /** Ends it; what was thrown last is thrown. */
-  signal?: AbortSignal | undefined;
-}
-
-/** Asks something again as long as it is the connection that fails, with pauses that grow to a second. */
-export async function askAgain<T>(ask: () => Promise<T>, patience: Patience): Promise<T> {
-  const { forMs = Infinity, signal } = patience;
-  const begun = performance.now();
-  for (let tries = 0;; tries++) {
-    try {
-      return await ask();
-    } catch (error) {
-      const isOver = signal?.aborted || performance.now() - begun >= forMs;
-      if (isOver || !isConnectionLost(error)) throw error;
-      await pause(Math.min(LONGEST_PAUSE_MS, FIRST_PAUSE_MS * 2 ** Math.min(tries, 6)), signal);
-    }
-  }
-}
-
-/** Resolves after a time, or when the signal aborts. */
-export function pause(ms: number, signal?: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    const end = () => {
-      clearTimeout(timer);
-      signal?.removeEventListener("abort", end);
-      resolve();
-    };
-    const timer = setTimeout(end, ms);
-    signal?.addEventListener("abort", end);
-    if (signal?.aborted) end();
-  });
-}
-
-/** Whoever was just woken looks anyway: what comes within so many milliseconds wakes it once more. */
-const WAKE_MS = 10;
-
-/**
- * Wakes others, at once where that was not done just before, and never more often than they can look: each costs a
- * commit. Whoever is not woken looks by himself, so a wake-up that fails is missed by nobody.
- */
-export class WakeUps implements Disposable {
-  readonly #send: () => Promise<unknown>;
-  readonly #restMs: number;
-  readonly #over = new AbortController();
-  #isResting = false;
-  #isWanted = false;
-
-  constructor(send: () => Promise<unknown>, { restMs = WAKE_MS } = {}) {
-    this.#send = send;
-    this.#restMs = restMs;
-  }
-
-  /** There is something to look at. */
-  send(): void {
-    this.#isWanted = true;
-    if (!this.#isResting) void this.#sendAll();
-  }
-
-  async #sendAll(): Promise<void> {
-    this.#isResting = true;
-    while (this.#isWanted) {
-      this.#isWanted = false;
-      await this.#send().catch(() => {});
-      if (this.#restMs > 0) await pause(this.#restMs, this.#over.signal);
-    }
-    this.#isResting = false;
-  }
-
-  /** Nothing is waited for any more. */
-  [Symbol.dispose](): void {
-    this.#over.abort();
   }
 }

@@ -27,11 +27,12 @@ import type {
 import type { RunEvent } from "../eventlog/run_event.ts";
 import { RunError } from "../run/run_error.ts";
 import { Appender, ConflictError, STREAMS } from "./appender.ts";
-import { askAgain, Link, WakeUps } from "./link.ts";
+import { Link } from "./link.ts";
 import { asRootError } from "./postgres_error.ts";
 import { Session } from "./session.ts";
-import { READ_PATIENCE_MS, StreamReader } from "./stream_reader.ts";
+import { StreamReader } from "./stream_reader.ts";
 import type { PostgresClient } from "./types.ts";
+import { WakeUps } from "./waiting.ts";
 
 /** Options of {@linkcode openPostgresLog}. */
 export interface OpenPostgresLogOptions<E> {
@@ -97,9 +98,7 @@ export async function openPostgresLog<E = RunEvent>(
   try {
     const about = encodeUtf8(runFileText(runId, { created_at: new Date().toISOString() }));
     const text = "select taffrail.open_log_1($1, $2::bytea)::text as run_no";
-    const [row] = await askAgain(() => link.query(text, [runId, about]), {
-      forMs: READ_PATIENCE_MS,
-    });
+    const [row] = await link.ask(text, [runId, about]);
     return log = new PostgresEventLog<E>({
       ...{ client, link, runId, durability, schema, runNo: String(row!.run_no) },
     });
@@ -133,9 +132,7 @@ class PostgresEventLog<E> implements EventLog<E> {
     this.runId = runId;
     this.#parts = parts;
     this.#session = new Session(client, NO_LEASE);
-    this.#followers = new WakeUps(() => {
-      return link.query("select taffrail.wake_1($1::bigint)", [runNo]);
-    });
+    this.#followers = new WakeUps(() => link.wake(runNo));
     this.#appender = new Appender({
       ...{ link, runNo, runId, root: client.name, token: null, floors: new Map() },
       signal: this.#closing.signal,

@@ -19,10 +19,11 @@ import type {
 } from "../run/types.ts";
 import { Appender, type Floor, type Part, type StreamLetter, STREAMS } from "./appender.ts";
 import { PostgresJobQueue } from "./job_queue.ts";
-import { askAgain, type Link, WakeUps } from "./link.ts";
+import type { Link } from "./link.ts";
 import { OutputsInPieces, type PutPiece } from "./output_pieces.ts";
 import { asRootError } from "./postgres_error.ts";
 import type { Holding, Session } from "./session.ts";
+import { WakeUps } from "./waiting.ts";
 
 /** What a {@linkcode PostgresHeldRun} is made of. */
 export interface HeldRunParts {
@@ -39,6 +40,13 @@ export interface HeldRunParts {
 
 /** The streams that the holder appends to. */
 const OWN_STREAMS = ["capture", "events", "processes"] as const;
+
+/** Statements of whoever writes a run, also one that is on its way in. */
+export const PUT_DOCUMENT =
+  "select taffrail.put_document_1($1::bigint, $2::bigint, $3, $4::bytea) as done";
+export const PUT_OUTPUT =
+  "select taffrail.put_output_1($1::bigint, $2::bigint, $3, $4::int, $5, $6::int, $7::bytea, " +
+  "$8::boolean) as done";
 
 /** A held run. */
 export class PostgresHeldRun implements HeldRun {
@@ -57,9 +65,7 @@ export class PostgresHeldRun implements HeldRun {
     this.token = holding.token;
     this.#parts = parts;
     this.#outputs = new OutputsInPieces(this.#putPiece);
-    this.#followers = new WakeUps(() => {
-      return link.query("select taffrail.wake_1($1::bigint)", [holding.runNo]);
-    });
+    this.#followers = new WakeUps(() => link.wake(holding.runNo));
     this.#appender = new Appender({
       ...{ link, root, floors, token: holding.token, runNo: holding.runNo, runId: view.runId },
       signal: holding.lost,
@@ -111,11 +117,7 @@ export class PostgresHeldRun implements HeldRun {
 
   async putDocument(name: RunDocument, bytes: Uint8Array | undefined): Promise<void> {
     this.#checkHeld();
-    const { runNo } = this.#parts.holding;
-    await this.#write(
-      "select taffrail.put_document_1($1::bigint, $2::bigint, $3, $4::bytea) as done",
-      [runNo, String(this.token), name, bytes ?? null],
-    );
+    await this.#write(PUT_DOCUMENT, [...this.#parts.holding.credentials, name, bytes ?? null]);
   }
 
   openOutput(of: OutputRef, options: { maxBytes: number }): OutputSink {
@@ -146,20 +148,15 @@ export class PostgresHeldRun implements HeldRun {
     { nodeId, attempt, stream },
     { number, bytes, waits },
   ) => {
-    const { runNo } = this.#parts.holding;
-    const place = [runNo, String(this.token), nodeId, attempt, stream, number];
-    await this.#write(
-      "select taffrail.put_output_1($1::bigint, $2::bigint, $3, $4::int, $5, $6::int, $7::bytea, " +
-        "$8::boolean) as done",
-      [...place, bytes, waits],
-    );
+    const { credentials } = this.#parts.holding;
+    await this.#write(PUT_OUTPUT, [...credentials, nodeId, attempt, stream, number, bytes, waits]);
   };
 
   /** Writes what may be written twice. */
   async #write(text: string, values: Parameters<Link["query"]>[1]): Promise<void> {
     const { link, holding } = this.#parts;
     await this.#attempt(async () => {
-      const [row] = await askAgain(() => link.query(text, values), { signal: holding.lost });
+      const [row] = await link.ask(text, values, { signal: holding.lost });
       if (row?.done === true) return;
       holding.lose("another process holds it");
       throw holding.lost.reason;

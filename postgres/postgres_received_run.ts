@@ -17,8 +17,9 @@ import type {
   RunStream,
 } from "../run/types.ts";
 import { STREAMS } from "./appender.ts";
-import { askAgain, type Link } from "./link.ts";
+import type { Link } from "./link.ts";
 import { asRootError } from "./postgres_error.ts";
+import { PUT_DOCUMENT, PUT_OUTPUT } from "./postgres_held_run.ts";
 import type { Holding, Session } from "./session.ts";
 import type { PostgresRow, PostgresValue } from "./types.ts";
 
@@ -77,26 +78,26 @@ export class PostgresReceivedRun implements ReceivedRun {
   }
 
   async putDocument(name: RunDocument, bytes: Uint8Array): Promise<void> {
-    const text = "select taffrail.put_document_1($1::bigint, $2::bigint, $3, $4::bytea) as done";
-    this.#checkDone(await this.#ask(text, [...this.#own, name, bytes]));
+    await this.#put(PUT_DOCUMENT, [name, bytes]);
   }
 
   async appendOutput(of: OutputRef, bytes: Uint8Array): Promise<void> {
     const key = JSON.stringify([of.nodeId, of.attempt, of.stream]);
     if (this.#output?.key !== key) this.#output = { key, pieces: 0 };
-    await this.#putOutput(of, { number: this.#output.pieces++, bytes });
+    const number = this.#output.pieces++;
+    await this.#put(PUT_OUTPUT, [of.nodeId, of.attempt, of.stream, number, bytes, false]);
   }
 
   async putTimes(of: NodeAttempt, chunks: readonly OutputChunk[]): Promise<void> {
     const lines = new OutputTimesLines();
     const bytes = joinBytes(chunks.flatMap((chunk) => lines.next(chunk) ?? []));
-    await this.#putOutput({ ...of, stream: "times" }, { number: 0, bytes });
+    await this.#put(PUT_OUTPUT, [of.nodeId, of.attempt, "times", 0, bytes, false]);
   }
 
   async commit(): Promise<void> {
     const { runId, existsError } = this.#parts;
     const text = "select taffrail.commit_run_1($1::bigint, $2::bigint, $3) as status";
-    const row = await this.#ask(text, [...this.#own, runId]);
+    const row = await this.#ask(text, [...this.#parts.holding.credentials, runId]);
     if (row?.status === "exists") throw existsError();
     if (row?.status !== "ok") throw this.#lostError();
     await this.#release();
@@ -106,17 +107,12 @@ export class PostgresReceivedRun implements ReceivedRun {
     if (this.#isOver) return;
     const text = "select taffrail.drop_run_1($1::bigint, $2::bigint)";
     try {
-      await this.#ask(text, this.#own);
+      await this.#ask(text, this.#parts.holding.credentials);
       await this.#parts.sweep();
     } catch {
       // Whoever sweeps next takes it away.
     }
     await this.#release();
-  }
-
-  get #own(): [runNo: string, token: string] {
-    const { runNo, token } = this.#parts.holding;
-    return [runNo, String(token)];
   }
 
   async #release(): Promise<void> {
@@ -129,7 +125,7 @@ export class PostgresReceivedRun implements ReceivedRun {
     { text, bytes, count }: { text?: string; bytes?: Uint8Array; count: number },
   ): Promise<void> {
     const after = this.#seqs.get(stream) ?? 0;
-    const [runNo, token] = this.#own;
+    const [runNo, token] = this.#parts.holding.credentials;
     const row = await this.#ask(RESTORE, [
       ...[runNo, STREAMS[stream], token, String(after), count, text ?? null, bytes ?? null],
     ]);
@@ -137,16 +133,9 @@ export class PostgresReceivedRun implements ReceivedRun {
     this.#seqs.set(stream, after + count);
   }
 
-  async #putOutput(
-    { nodeId, attempt, stream }: { nodeId: string; attempt: number; stream: string },
-    { number, bytes }: { number: number; bytes: Uint8Array },
-  ): Promise<void> {
-    this.#checkDone(
-      await this.#ask(PUT_OUTPUT, [...this.#own, nodeId, attempt, stream, number, bytes]),
-    );
-  }
-
-  #checkDone(row: PostgresRow | undefined): void {
+  /** Puts something in its place, which may be done twice. */
+  async #put(text: string, values: readonly PostgresValue[]): Promise<void> {
+    const row = await this.#ask(text, [...this.#parts.holding.credentials, ...values]);
     if (row?.done !== true) throw this.#lostError();
   }
 
@@ -164,7 +153,7 @@ export class PostgresReceivedRun implements ReceivedRun {
     }
     try {
       lost.throwIfAborted();
-      return (await askAgain(() => link.query(text, values), { signal: lost }))[0];
+      return (await link.ask(text, values, { signal: lost }))[0];
     } catch (error) {
       throw asRootError(error, { root, runId });
     }
@@ -173,9 +162,6 @@ export class PostgresReceivedRun implements ReceivedRun {
 
 const RESTORE = 'select taffrail.restore_lines_1($1::bigint, $2::"char", $3::bigint, $4::bigint, ' +
   "$5::int, $6, $7::bytea) as status";
-const PUT_OUTPUT =
-  "select taffrail.put_output_1($1::bigint, $2::bigint, $3, $4::int, $5, $6::int, " +
-  "$7::bytea, false) as done";
 
 /** The text of a line; undefined of one that is none, or has a NUL, which no text of the database has. */
 function textOf(line: Uint8Array): string | undefined {

@@ -27,14 +27,14 @@ import type {
 } from "../run/types.ts";
 import type { Floor, StreamLetter } from "./appender.ts";
 import { checkDatabase } from "./check_database.ts";
-import { askAgain, Link, pause } from "./link.ts";
+import { Link } from "./link.ts";
 import { asRootError } from "./postgres_error.ts";
 import { PostgresJobSource } from "./job_source.ts";
 import { PostgresHeldRun } from "./postgres_held_run.ts";
 import { bytesOf, holderIn, PEEK_BYTES, peekIn, PostgresRunView } from "./postgres_run_view.ts";
 import { type Holding, Session } from "./session.ts";
-import { READ_PATIENCE_MS } from "./stream_reader.ts";
 import type { PostgresClient, PostgresRow, PostgresValue } from "./types.ts";
+import { pause } from "./waiting.ts";
 
 /** How often who waits for a holder looks whether it is gone. */
 const LOOK_MS = 50;
@@ -129,7 +129,11 @@ export class PostgresRoot implements RunsRoot {
         if (row.status === "exists") throw this.#existsError(runId);
         // Somebody has been given a greater one meanwhile, or has a clock that is ahead.
         if (row.status === "ulid") last = String(row.last_ulid);
-        else return this.#heldBy(runId, { row, floors: new Map(), options });
+        else {return this.#heldAs(this.#holdingOf(runId, row), {
+            runId,
+            floors: new Map(),
+            options,
+          });}
       }
     });
   }
@@ -173,8 +177,7 @@ export class PostgresRoot implements RunsRoot {
       ...[runId, message.op, text],
     ], runId);
     if (row?.run_no === "missing") throw missingError(runId, this.name);
-    await this.#link.query("select taffrail.wake_1($1::bigint)", [String(row?.run_no)])
-      .catch(() => {});
+    await this.#link.wake(String(row?.run_no)).catch(() => {});
   }
 
   async receive(runId: string): Promise<ReceivedRun> {
@@ -246,13 +249,6 @@ export class PostgresRoot implements RunsRoot {
     await Promise.all([this.#session.close(), this.#link.close()]);
   }
 
-  #heldBy(
-    runId: string,
-    { row, ...how }: { row: PostgresRow; floors: Map<StreamLetter, Floor>; options: HoldOptions },
-  ): HeldRun {
-    return this.#heldAs(this.#holdingOf(runId, row), { runId, ...how });
-  }
-
   #holdingOf(runId: string, row: PostgresRow): Holding {
     const token = BigInt(String(row.token));
     return this.#session.hold({ runNo: String(row.run_no), token, runId });
@@ -322,9 +318,7 @@ export class PostgresRoot implements RunsRoot {
     values: readonly PostgresValue[],
     runId?: string,
   ): Promise<readonly PostgresRow[]> {
-    return await this.#attempt(runId, () => {
-      return askAgain(() => this.#link.query(text, values), { forMs: READ_PATIENCE_MS });
-    });
+    return await this.#attempt(runId, () => this.#link.ask(text, values));
   }
 
   async #attempt<T>(runId: string | undefined, operation: () => Promise<T>): Promise<T> {

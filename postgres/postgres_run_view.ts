@@ -17,10 +17,10 @@ import type {
   RunView,
 } from "../run/types.ts";
 import { STREAMS } from "./appender.ts";
-import { askAgain, type Link } from "./link.ts";
+import type { Link } from "./link.ts";
 import { asRootError } from "./postgres_error.ts";
 import type { Session } from "./session.ts";
-import { type KeptLine, READ_PATIENCE_MS, StreamReader } from "./stream_reader.ts";
+import { type KeptLine, StreamReader } from "./stream_reader.ts";
 import type { PostgresRow, PostgresValue } from "./types.ts";
 
 /** How much of the end of a log is looked at. */
@@ -148,7 +148,7 @@ export class PostgresRunView implements RunView {
   async #ask(text: string, values: readonly PostgresValue[]): Promise<readonly PostgresRow[]> {
     const { link, root } = this.#parts;
     try {
-      return await askAgain(() => link.query(text, values), { forMs: READ_PATIENCE_MS });
+      return await link.ask(text, values);
     } catch (error) {
       throw asRootError(error, { root, runId: this.runId });
     }

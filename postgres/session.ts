@@ -12,9 +12,10 @@
 import { defined } from "../_internal/errors.ts";
 import { requireDeno } from "../_internal/file_port.ts";
 import { type RunError, runError } from "../run/run_error.ts";
-import { askAgain, Link, pause } from "./link.ts";
+import { Link } from "./link.ts";
 import { isConnectionLost } from "./postgres_error.ts";
 import type { PostgresClient, PostgresRow, PostgresValue } from "./types.ts";
+import { Bell } from "./waiting.ts";
 
 /** How often the session is looked at. */
 const BEAT_MS = 5000;
@@ -22,8 +23,6 @@ const BEAT_MS = 5000;
 const AWAY_MS = 250;
 /** What a timer can wait at most. */
 const LONGEST_TIMER_MS = 2 ** 31 - 1;
-/** How long somebody who holds nothing yet waits for the server. */
-const PATIENCE_MS = 10_000;
 
 /** A run that this process holds. */
 export class Holding {
@@ -48,6 +47,11 @@ export class Holding {
     this.#root = of.root;
     this.#until = inMs(leaseMs);
     this.#awaitExpiry();
+  }
+
+  /** What the server has to be told with whatever only the holder may do. */
+  get credentials(): [runNo: string, token: string] {
+    return [this.runNo, String(this.token)];
   }
 
   /** Aborts when the run is not held any more. */
@@ -127,8 +131,8 @@ export class Session {
   readonly #closed = new AbortController();
   #isListening = false;
   #beating: Promise<void> | undefined;
-  /** Ends the pause before the next look. */
-  #nextBeat = new AbortController();
+  /** Rings for a look at once. */
+  readonly #nextBeat = new Bell();
 
   constructor(client: PostgresClient, { leaseMs }: { leaseMs: number }) {
     this.#root = client.name;
@@ -157,14 +161,6 @@ export class Session {
     return this.#link.query(text, values);
   }
 
-  /** Asks something that may be asked twice. */
-  ask(text: string, values?: readonly PostgresValue[]): Promise<readonly PostgresRow[]> {
-    return askAgain(() => this.query(text, values), {
-      forMs: PATIENCE_MS,
-      signal: this.#closed.signal,
-    });
-  }
-
   /** Takes care of a lock that was just taken. */
   hold(of: { runNo: string; token: bigint; runId: string }): Holding {
     const holding = new Holding({ ...of, root: this.#root }, this.#leaseMs);
@@ -175,11 +171,10 @@ export class Session {
 
   /** Gives a run up. */
   async release(holding: Holding): Promise<void> {
-    const { runNo, token } = holding;
-    this.#holdings.delete(runNo);
+    this.#holdings.delete(holding.runNo);
     holding.end();
     try {
-      await this.query("select taffrail.release_1($1::bigint, $2::bigint)", [runNo, String(token)]);
+      await this.query("select taffrail.release_1($1::bigint, $2::bigint)", holding.credentials);
     } catch (error) {
       // The server gives up what a session has that is gone.
       if (!isConnectionLost(error)) throw error;
@@ -191,7 +186,7 @@ export class Session {
     const wakes = this.#wakes.get(runNo) ?? new Set();
     this.#wakes.set(runNo, wakes.add(wake));
     this.#beat();
-    if (!this.#isListening) this.#nextBeat.abort();
+    if (!this.#isListening) this.#nextBeat.ring();
     return {
       [Symbol.dispose]: () => {
         wakes.delete(wake);
@@ -203,7 +198,7 @@ export class Session {
   /** Gives up all. */
   async close(): Promise<void> {
     this.#closed.abort();
-    this.#nextBeat.abort();
+    this.#nextBeat.ring();
     for (const holding of this.#holdings.values()) holding.lose("its root was closed");
     this.#holdings.clear();
     await this.#beating;
@@ -224,14 +219,12 @@ export class Session {
     // What was just taken needs no look yet.
     let pauseMs = this.#wakes.size === 0 ? beatMs : 0;
     for (;;) {
-      await pause(pauseMs, this.#nextBeat.signal);
+      await this.#nextBeat.wait(pauseMs);
       if (!this.#isNeeded) {
         // In the same turn as the look: whoever holds something next has it looked after.
         this.#beating = undefined;
         return;
       }
-      // Whoever asks for a look from now on gets one more.
-      this.#nextBeat = new AbortController();
       const isSound = await this.#look();
       for (const holding of this.#holdings.values()) {
         holding.loseIfOver();
@@ -263,7 +256,7 @@ export class Session {
   async #confirmAll(): Promise<boolean> {
     if (this.#holdings.size === 0) return true;
     const until = inMs(this.#leaseMs);
-    const pairs = Array.from(this.#holdings.values(), ({ runNo, token }) => `${runNo} ${token}`);
+    const pairs = Array.from(this.#holdings.values(), ({ credentials }) => credentials.join(" "));
     const values = [pairs.join("\n"), this.leaseSeconds];
     const [row] = await this.query("select taffrail.renew_1($1, $2::int) as held", values);
     const held = new Set(String(row?.held).split(" "));
@@ -281,7 +274,7 @@ export class Session {
     const until = inMs(this.#leaseMs);
     const [row] = await this.query(
       "select taffrail.hold_again_1($1::bigint, $2::bigint, $3::int) as answer",
-      [holding.runNo, String(holding.token), this.leaseSeconds],
+      [...holding.credentials, this.leaseSeconds],
     );
     // It may have been given up meanwhile.
     if (!this.#holdings.has(holding.runNo)) return true;
@@ -294,7 +287,7 @@ export class Session {
   /** The session is gone; a new one is tried for at once. */
   #takeLoss(): void {
     this.#doubtAll();
-    this.#nextBeat.abort();
+    this.#nextBeat.ring();
   }
 
   #doubtAll(): void {

@@ -23,18 +23,17 @@ import type {
 } from "../eventlog/types.ts";
 import { missingError } from "../run/run_error.ts";
 import type { StreamLetter } from "./appender.ts";
-import { askAgain, type Link, pause } from "./link.ts";
+import type { Link, Patience } from "./link.ts";
 import { asRootError } from "./postgres_error.ts";
 import type { Session } from "./session.ts";
-import type { PostgresRow } from "./types.ts";
+import type { PostgresRow, PostgresValue } from "./types.ts";
+import { Bell } from "./waiting.ts";
 
 const DEFAULT_LIMIT = 100;
 const MAX_LIMIT = 10_000;
 const FOLLOW_LIMIT = 1000;
 /** What a page holds at most, where more than one line is there. */
 const PAGE_BYTES = 8 * 1024 ** 2;
-/** How long a reader waits for a server that is away. */
-export const READ_PATIENCE_MS = 10_000;
 /** How often who follows looks by himself. */
 const LOOK_MS = 1000;
 
@@ -42,7 +41,7 @@ const LOOK_MS = 1000;
 export type KeptLine = string | Uint8Array;
 
 /** A page of lines as they are kept. */
-export interface LinesPage {
+interface LinesPage {
   runNo: string;
   /** The seq of the last line of the stream. */
   lastSeq: number;
@@ -79,16 +78,14 @@ export class StreamReader<E> {
     if (!Number.isSafeInteger(limit) || limit < 1 || limit > MAX_LIMIT) {
       throw new RangeError(`Cannot read ${limit} lines: limit must be from 1 to ${MAX_LIMIT}`);
     }
-    return await this.#page(after, { limit, forMs: READ_PATIENCE_MS });
+    return await this.#page(after, limit);
   }
 
   /** The seq of the last line. */
   async lastSeq(): Promise<number> {
-    const { link, root, runId, stream } = this.#source;
+    const { root, runId, stream } = this.#source;
     const text = 'select run_no::text, last_seq::text from taffrail.last_seq_1($1, $2::"char")';
-    const row = await this.#ask(() => link.query(text, [runId, stream]), {
-      forMs: READ_PATIENCE_MS,
-    });
+    const row = await this.#ask(text, [runId, stream]);
     if (row === undefined) throw missingError(runId, root);
     return Number(row.last_seq);
   }
@@ -97,7 +94,7 @@ export class StreamReader<E> {
   async *raw(): AsyncGenerator<KeptLine> {
     let end: number | undefined;
     for (let after = 0; end === undefined || after < end;) {
-      const page = await this.#lines(after, { limit: MAX_LIMIT, forMs: READ_PATIENCE_MS });
+      const page = await this.#lines(after, MAX_LIMIT);
       end ??= page.lastSeq;
       if (page.lines.length === 0) return;
       yield* page.lines.slice(0, end - after);
@@ -162,7 +159,7 @@ export class StreamReader<E> {
     signal: AbortSignal,
   ): Promise<EventPage<E> & { runNo: string } | undefined> {
     try {
-      return await this.#page(after, { limit: FOLLOW_LIMIT, signal });
+      return await this.#page(after, FOLLOW_LIMIT, { signal });
     } catch (error) {
       if (signal.aborted) return undefined;
       throw error;
@@ -175,10 +172,11 @@ export class StreamReader<E> {
 
   async #page(
     after: ReadAfter,
-    options: { limit: number; forMs?: number; signal?: AbortSignal },
+    limit: number,
+    patience?: Patience,
   ): Promise<EventPage<E> & { runNo: string }> {
     const place = after === "end" ? { seq: await this.lastSeq() } : placeOf(after);
-    const page = await this.#lines(place.seq, options);
+    const page = await this.#lines(place.seq, limit, patience);
     const { runNo, lastSeq, before, lines } = page;
     const isOther = before !== undefined && place.checksum !== undefined &&
       checksumOf(place.seq, before) !== place.checksum;
@@ -193,13 +191,10 @@ export class StreamReader<E> {
     return { ...decoded, next, hasMore: seq < lastSeq, runNo };
   }
 
-  async #lines(
-    after: number,
-    { limit, ...patience }: { limit: number; forMs?: number; signal?: AbortSignal },
-  ): Promise<LinesPage> {
-    const { link, root, runId, stream } = this.#source;
+  async #lines(after: number, limit: number, patience?: Patience): Promise<LinesPage> {
+    const { root, runId, stream } = this.#source;
     const values = [runId, stream, String(after), limit, PAGE_BYTES];
-    const row = await this.#ask(() => link.query(READ, values), patience);
+    const row = await this.#ask(READ, values, patience);
     if (row === undefined) throw missingError(runId, root);
     const lines = linesOf(row, after);
     const before = after > 0 ? lines.shift() : undefined;
@@ -207,12 +202,13 @@ export class StreamReader<E> {
   }
 
   async #ask(
-    ask: () => Promise<readonly PostgresRow[]>,
-    patience: { forMs?: number; signal?: AbortSignal },
+    text: string,
+    values: readonly PostgresValue[],
+    patience?: Patience,
   ): Promise<PostgresRow | undefined> {
-    const { root, runId } = this.#source;
+    const { link, root, runId } = this.#source;
     try {
-      return (await askAgain(ask, patience))[0];
+      return (await link.ask(text, values, patience))[0];
     } catch (error) {
       throw asRootError(error, { root, runId });
     }
@@ -291,7 +287,7 @@ class Wakes implements Disposable {
   readonly #session: Session;
   readonly #signal: AbortSignal;
   #registered: { runNo: string; wakes: Disposable } | undefined;
-  #woken = new AbortController();
+  readonly #woken = new Bell();
 
   constructor(session: Session, signal: AbortSignal) {
     this.#session = session;
@@ -300,19 +296,19 @@ class Wakes implements Disposable {
 
   /** Wake-ups that came before now are no reason to look again. */
   forget(): void {
-    if (this.#woken.signal.aborted) this.#woken = new AbortController();
+    this.#woken.forget();
   }
 
   /** Resolves when there may be something to read. */
   async next(runNo: string): Promise<void> {
     // What came before this process could be woken is looked for once more.
     if (this.#registered?.runNo !== runNo) return this.#register(runNo);
-    await pause(LOOK_MS, AbortSignal.any([this.#woken.signal, this.#signal]));
+    await this.#woken.wait(LOOK_MS, this.#signal);
   }
 
   #register(runNo: string): void {
     this.#registered?.wakes[Symbol.dispose]();
-    const wakes = this.#session.onWake(runNo, () => this.#woken.abort());
+    const wakes = this.#session.onWake(runNo, () => this.#woken.ring());
     this.#registered = { runNo, wakes };
   }
 

@@ -6,7 +6,7 @@
 import { defined } from "../../_internal/errors.ts";
 import { isWindows, join } from "../../_internal/path.ts";
 import { reasonOf } from "../../_internal/text.ts";
-import { pause } from "../../postgres/link.ts";
+import { pause } from "../../postgres/waiting.ts";
 import { OutputsInPieces } from "../../postgres/output_pieces.ts";
 import { isServerAway } from "../../postgres/postgres_error.ts";
 import type { JobSource } from "../../run/attempt_queue.ts";

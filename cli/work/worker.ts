@@ -9,7 +9,7 @@
  */
 import { defined } from "../../_internal/errors.ts";
 import { reasonOf } from "../../_internal/text.ts";
-import { pause } from "../../postgres/link.ts";
+import { Bell, pause } from "../../postgres/waiting.ts";
 import { isServerAway } from "../../postgres/postgres_error.ts";
 import type { ClaimedJob, JobSource } from "../../run/attempt_queue.ts";
 import type { RunsRoot } from "../../run/types.ts";
@@ -39,21 +39,6 @@ export interface WorkerOptions {
   /** After how long without a job it ends; never where it is left out. */
   idleMs?: number | undefined;
   log: WorkLog;
-}
-
-/** What one waits for; a ring that nobody waits for is kept for who waits next. */
-class Bell {
-  #rung = new AbortController();
-
-  ring(): void {
-    this.#rung.abort();
-  }
-
-  /** Resolves when it has rung, or after a time. */
-  async wait(ms: number): Promise<void> {
-    await pause(ms, this.#rung.signal);
-    this.#rung = new AbortController();
-  }
 }
 
 /** A worker. */
