@@ -6,6 +6,7 @@
  * 3. **What is sent by a former holder is refused** by the server, by its token, and then this process knows
  *    that the run is lost.
  */
+import { AttemptOutputs } from "../run/outputs.ts";
 import { runError } from "../run/run_error.ts";
 import type { AttemptQueue } from "../run/attempt_queue.ts";
 import { refuseNewlines } from "../run/root_arguments.ts";
@@ -20,7 +21,7 @@ import type {
 import { Appender, type Floor, type Part, type StreamLetter, STREAMS } from "./appender.ts";
 import { PostgresJobQueue } from "./job_queue.ts";
 import type { Link } from "./link.ts";
-import { OutputsInPieces, type PutPiece } from "./output_pieces.ts";
+import { OutputPieces, type PutPiece } from "./output_pieces.ts";
 import { asRootError } from "./postgres_error.ts";
 import type { Holding, Session } from "./session.ts";
 import { WakeUps } from "./waiting.ts";
@@ -54,7 +55,7 @@ export class PostgresHeldRun implements HeldRun {
   readonly token: bigint;
   readonly #parts: HeldRunParts;
   readonly #appender: Appender;
-  readonly #outputs: OutputsInPieces;
+  readonly #outputs: AttemptOutputs;
   readonly #followers: WakeUps;
   #queue: PostgresJobQueue | undefined;
   #closing: Promise<void> | undefined;
@@ -64,7 +65,7 @@ export class PostgresHeldRun implements HeldRun {
     this.view = view;
     this.token = holding.token;
     this.#parts = parts;
-    this.#outputs = new OutputsInPieces(this.#putPiece);
+    this.#outputs = new AttemptOutputs((of) => new OutputPieces(of, this.#putPiece));
     this.#followers = new WakeUps(() => link.wake(holding.runNo));
     this.#appender = new Appender({
       ...{ link, root, floors, token: holding.token, runNo: holding.runNo, runId: view.runId },

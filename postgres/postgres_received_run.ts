@@ -5,8 +5,8 @@
  * 2. **What is left of one whose process died is known by its lock**, which is free: a sweep takes it away.
  * 3. Lines are kept as they are; those that are no text, as their bytes.
  */
-import { decodeUtf8, joinBytes, NEWLINE } from "../_internal/text.ts";
-import { OutputTimesLines } from "../run/outputs.ts";
+import { decodeUtf8, NEWLINE } from "../_internal/text.ts";
+import { encodeOutputTimes } from "../run/outputs.ts";
 import { type RunError, runError } from "../run/run_error.ts";
 import type {
   NodeAttempt,
@@ -89,8 +89,7 @@ export class PostgresReceivedRun implements ReceivedRun {
   }
 
   async putTimes(of: NodeAttempt, chunks: readonly OutputChunk[]): Promise<void> {
-    const lines = new OutputTimesLines();
-    const bytes = joinBytes(chunks.flatMap((chunk) => lines.next(chunk) ?? []));
+    const bytes = encodeOutputTimes(chunks);
     await this.#put(PUT_OUTPUT, [of.nodeId, of.attempt, "times", 0, bytes, false]);
   }
 

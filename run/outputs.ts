@@ -12,11 +12,158 @@
  * `e` for the output, and how many bytes it gave, kept or not. Nothing needs it but who shows both outputs
  * in one: it is not synced, and what came behind the 50,000th chunk is not in it.
  */
-import { encodeUtf8, NEWLINE, Sha256, toHex } from "../_internal/text.ts";
-import type { KeptOutput, OutputChunk } from "./types.ts";
+import { checkInteger, checkString } from "../_internal/errors.ts";
+import type { AttemptFile } from "../_internal/root_layout.ts";
+import { encodeUtf8, joinBytes, NEWLINE, Sha256, toHex } from "../_internal/text.ts";
+import { attemptKey } from "./attempt_key.ts";
+import type { KeptOutput, NodeAttempt, OutputChunk, OutputRef, OutputSink } from "./types.ts";
+
+/**
+ * Where a root keeps one of the things that an attempt gives. Without a byte there is nothing, and nothing of an
+ * earlier attempt of that number either.
+ */
+export interface OutputStorage {
+  /** Keeps bytes behind those before; whoever gave them goes on using their buffer. */
+  write(bytes: Uint8Array): void;
+  /** Resolves when more may be written without piling up. */
+  ready(): Promise<void>;
+  /** Resolves when all is kept, with `sync` on disk, name and bytes; nothing is open then, also when it fails. */
+  end(how: { sync: boolean }): Promise<void>;
+}
+
+/** The outputs of attempts as they come, wherever they are kept. */
+export class AttemptOutputs {
+  readonly #store: (of: AttemptFile) => OutputStorage;
+  /** The times of the attempts whose outputs are open. */
+  readonly #times = new Map<string, AttemptTimes>();
+  readonly #open = new Set<OutputSink>();
+
+  constructor(store: (of: AttemptFile) => OutputStorage) {
+    this.#store = store;
+  }
+
+  /** Takes an output. */
+  open(of: OutputRef, { maxBytes }: { maxBytes: number }): OutputSink {
+    checkString(of.nodeId, "of.nodeId");
+    checkInteger(of.attempt, "of.attempt");
+    checkInteger(maxBytes, "maxBytes");
+    const sink = new AttemptOutput(of, {
+      storage: this.#store(of),
+      maxBytes,
+      times: of.stream === "result" ? undefined : this.#timesOf(of).use(),
+      onClosed: (closed) => this.#open.delete(closed),
+    });
+    this.#open.add(sink);
+    return sink;
+  }
+
+  /** Ends those that are open still: whoever has one has told nobody of it. */
+  async close(): Promise<void> {
+    await Promise.allSettled([...this.#open].map((sink) => sink.close()));
+  }
+
+  #timesOf({ nodeId, attempt }: NodeAttempt): AttemptTimes {
+    const key = attemptKey({ nodeId, attempt });
+    let times = this.#times.get(key);
+    if (times === undefined) {
+      const storage = this.#store({ nodeId, attempt, stream: "times" });
+      times = new AttemptTimes(storage, () => void this.#times.delete(key));
+      this.#times.set(key, times);
+    }
+    return times;
+  }
+}
+
+/** One output of an attempt. */
+class AttemptOutput implements OutputSink {
+  readonly #of: OutputRef;
+  readonly #storage: OutputStorage;
+  readonly #kept: BoundedOutput;
+  readonly #times: AttemptTimes | undefined;
+  readonly #onClosed: (sink: OutputSink) => void;
+  #closing: Promise<KeptOutput> | undefined;
+
+  constructor(
+    of: OutputRef,
+    { storage, maxBytes, times, onClosed }: {
+      storage: OutputStorage;
+      maxBytes: number;
+      /** When its chunks came; undefined for what nobody prints. */
+      times: AttemptTimes | undefined;
+      onClosed: (sink: OutputSink) => void;
+    },
+  ) {
+    this.#of = of;
+    this.#storage = storage;
+    this.#kept = new BoundedOutput(maxBytes, (bytes) => storage.write(bytes));
+    this.#times = times;
+    this.#onClosed = onClosed;
+  }
+
+  write(chunk: Uint8Array, atMs: number): void {
+    if (this.#closing !== undefined) throw new Error("Cannot write to an output that was closed");
+    if (chunk.length === 0) return;
+    this.#kept.push(chunk);
+    const { stream } = this.#of;
+    if (stream !== "result") this.#times?.add({ atMs, stream, byteLength: chunk.length });
+  }
+
+  ready(): Promise<void> {
+    return this.#storage.ready();
+  }
+
+  close({ sync = false }: { sync?: boolean } = {}): Promise<KeptOutput> {
+    return this.#closing ??= this.#close(sync);
+  }
+
+  async #close(sync: boolean): Promise<KeptOutput> {
+    // What is open is closed, whichever of them fails.
+    const ends = [
+      Promise.try(() => this.#kept.end()),
+      this.#storage.end({ sync }),
+      this.#times?.release(),
+    ] as const;
+    await Promise.allSettled(ends);
+    this.#onClosed(this);
+    const [kept] = await Promise.all(ends);
+    return kept;
+  }
+}
+
+/** The times of one attempt, of both of its outputs. */
+class AttemptTimes {
+  readonly #storage: OutputStorage;
+  readonly #lines = new OutputTimesLines();
+  readonly #onReleased: () => void;
+  #users = 0;
+
+  constructor(storage: OutputStorage, onReleased: () => void) {
+    this.#storage = storage;
+    this.#onReleased = onReleased;
+  }
+
+  /** One more output of the attempt begins. */
+  use(): this {
+    this.#users++;
+    return this;
+  }
+
+  /** A chunk came. */
+  add(chunk: OutputChunk): void {
+    const line = this.#lines.next(chunk);
+    if (line !== undefined) this.#storage.write(line);
+  }
+
+  /** An output has ended; behind the last one all is kept. */
+  async release(): Promise<void> {
+    if (--this.#users > 0) return;
+    this.#onReleased();
+    await this.#storage.end({ sync: false });
+  }
+}
 
 /** An output that is kept by whoever is given its bytes. */
-export class BoundedOutput {
+class BoundedOutput {
   readonly #write: (bytes: Uint8Array) => void;
   readonly #hash = new Sha256();
   readonly #tailCapacity: number;
@@ -97,8 +244,14 @@ export class ByteRing {
 const MOST_CHUNKS = 50_000;
 const LETTERS = { out: "o", err: "e" } as const;
 
+/** The lines of an attempt, all at once. */
+export function encodeOutputTimes(chunks: readonly OutputChunk[]): Uint8Array {
+  const lines = new OutputTimesLines();
+  return joinBytes(chunks.flatMap((chunk) => lines.next(chunk) ?? []));
+}
+
 /** Makes the lines of one attempt. */
-export class OutputTimesLines {
+class OutputTimesLines {
   #lastMs = 0;
   #chunks = 0;
 

@@ -7,9 +7,10 @@ import { defined } from "../../_internal/errors.ts";
 import { isWindows, join } from "../../_internal/path.ts";
 import { reasonOf } from "../../_internal/text.ts";
 import { pause } from "../../postgres/waiting.ts";
-import { OutputsInPieces } from "../../postgres/output_pieces.ts";
+import { OutputPieces, type PutPiece } from "../../postgres/output_pieces.ts";
 import { isServerAway } from "../../postgres/postgres_error.ts";
 import type { JobSource } from "../../run/attempt_queue.ts";
+import { AttemptOutputs } from "../../run/outputs.ts";
 import type { AttemptEnd, HeldRun, RunsRoot, RunView } from "../../run/types.ts";
 import { removeIfThere, resolve } from "../files.ts";
 import { Programs } from "../flow/find_programs.ts";
@@ -121,12 +122,13 @@ function heldBy(
   job: TakenJob,
   { source, onSpawned }: JobPorts,
 ): Pick<HeldRun, "append" | "openOutput"> {
-  const outputs = new OutputsInPieces(async ({ stream }, { number: piece, bytes, waits }) => {
+  const put: PutPiece = async ({ stream }, { number: piece, bytes, waits }) => {
     const of = { stream: stream as "out" | "err" | "times", piece, bytes, waits };
     if (await source.putOutput(job.claimed, of, job.lost)) return;
     job.lose("another worker has it, or its run is gone");
     throw job.lost.reason;
-  });
+  };
+  const outputs = new AttemptOutputs((of) => new OutputPieces(of, put));
   return {
     openOutput: (of, options) => outputs.open(of, options),
     append({ processes = [] }) {

@@ -8,16 +8,15 @@
  * 4. When a file is not what it was, this process holds the run no more, and says so once.
  */
 import { atomicReplace } from "../../_internal/atomic_replace.ts";
-import { checkInteger, checkString } from "../../_internal/errors.ts";
 import { type FilePort, isNotFound } from "../../_internal/file_port.ts";
 import { lockBesidePath, type RunPaths } from "../../_internal/root_layout.ts";
 import { refuseNewlines } from "../root_arguments.ts";
 import type { HeldRun as HeldFolder } from "../../_internal/run_folder.ts";
 import type { HeldRun, OutputRef, OutputSink, RunDocument, RunLines, RunView } from "../types.ts";
+import { AttemptOutputs } from "../outputs.ts";
 import { asRunError, runError } from "../run_error.ts";
 import { documentPath } from "./file_run_view.ts";
 import { LineStream } from "./line_stream.ts";
-import { FileOutputSink, OutputTimes } from "./output_sink.ts";
 import type { StoreFollower } from "./store_follower.ts";
 import { OutputFolder, type SyncedFolder } from "./folders.ts";
 
@@ -46,10 +45,7 @@ export class FileHeldRun implements HeldRun {
   readonly #parts: HeldRunParts;
   readonly #lost = new AbortController();
   readonly #streams: Readonly<Record<Stream, LineStream>>;
-  readonly #outputs: OutputFolder;
-  /** The times of the attempts whose outputs are open. */
-  readonly #times = new Map<string, OutputTimes>();
-  readonly #open = new Set<OutputSink>();
+  readonly #outputs: AttemptOutputs;
   #closing: Promise<void> | undefined;
 
   constructor(parts: HeldRunParts) {
@@ -62,7 +58,8 @@ export class FileHeldRun implements HeldRun {
       events: this.#stream(paths.events, paths.eventsLock),
       processes: this.#stream(paths.processes, lockBesidePath(paths.processes)),
     };
-    this.#outputs = new OutputFolder(port, paths.nodes, folder);
+    const outputs = new OutputFolder(port, paths.nodes, folder);
+    this.#outputs = new AttemptOutputs((of) => outputs.open(of));
   }
 
   get lost(): AbortSignal {
@@ -109,16 +106,9 @@ export class FileHeldRun implements HeldRun {
     });
   }
 
-  openOutput(of: OutputRef, { maxBytes }: { maxBytes: number }): OutputSink {
+  openOutput(of: OutputRef, options: { maxBytes: number }): OutputSink {
     this.#checkHeld();
-    checkString(of.nodeId, "of.nodeId");
-    checkInteger(of.attempt, "of.attempt");
-    checkInteger(maxBytes, "maxBytes");
-    const times = of.stream === "result" ? undefined : this.#timesOf(of).use();
-    const onClosed = (closed: OutputSink) => this.#open.delete(closed);
-    const sink = new FileOutputSink({ folder: this.#outputs, of, maxBytes, times, onClosed });
-    this.#open.add(sink);
-    return sink;
+    return this.#outputs.open(of, options);
   }
 
   [Symbol.asyncDispose](): Promise<void> {
@@ -128,8 +118,7 @@ export class FileHeldRun implements HeldRun {
   async #close(): Promise<void> {
     const { store, live } = this.#parts;
     const failures: unknown[] = [];
-    // Whoever has an output still has told nobody of it.
-    await Promise.allSettled([...this.#open].map((sink) => sink.close()));
+    await this.#outputs.close();
     for (const name of STREAMS) {
       await this.#streams[name].close().catch((error) => failures.push(error));
     }
@@ -144,16 +133,6 @@ export class FileHeldRun implements HeldRun {
     const isAlone = path === this.#parts.paths.journal;
     const parts = { port, runId, path, lockPath, lockTimeoutMs, folder, held, onLost };
     return new LineStream({ ...parts, isAlone });
-  }
-
-  #timesOf({ nodeId, attempt }: OutputRef): OutputTimes {
-    const key = `${attempt} ${nodeId}`;
-    let times = this.#times.get(key);
-    if (times === undefined) {
-      times = new OutputTimes(this.#outputs, { nodeId, attempt }, () => this.#times.delete(key));
-      this.#times.set(key, times);
-    }
-    return times;
   }
 
   #checkHeld(): void {

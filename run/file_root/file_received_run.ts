@@ -41,10 +41,10 @@ import type {
   RunDocument,
   RunStream,
 } from "../types.ts";
+import { encodeOutputTimes } from "../outputs.ts";
 import { asRunError, runError } from "../run_error.ts";
 import { documentPath, streamPath } from "./file_run_view.ts";
 import { OutputFolder, SyncedFolder } from "./folders.ts";
-import { OutputTimes } from "./output_sink.ts";
 
 /** Where a run is received, and under which id. */
 interface Place {
@@ -117,10 +117,13 @@ export class FileReceivedRun implements ReceivedRun {
   }
 
   putTimes(of: NodeAttempt, chunks: readonly OutputChunk[]): Promise<void> {
-    return this.#attempt(() => {
-      const times = new OutputTimes(this.#outputs, of, () => {}).use();
-      for (const chunk of chunks) times.add(chunk);
-      times.release();
+    return this.#attempt(async () => {
+      const file = this.#outputs.open({ ...of, stream: "times" });
+      try {
+        if (chunks.length > 0) file.write(encodeOutputTimes(chunks));
+      } finally {
+        await file.end({ sync: false });
+      }
     });
   }
 

@@ -6,6 +6,7 @@
  * 2. **A folder that nobody waits for is not synced**, and all who wait at the same time share one sync.
  * 3. That of outputs is made with the first file. One of the same name is written over only if it is a
  *    regular file without another name: a link could lead to any file of the user's.
+ * 4. **Of what an attempt gives there is no file without a byte**, and none of an earlier attempt of that number.
  */
 import { Barrier } from "../../_internal/barrier.ts";
 import { makeDirectorySync, openDirectorySync } from "../../_internal/directories.ts";
@@ -15,10 +16,12 @@ import {
   type FilePort,
   lookAtSync,
   openRegularSync,
+  writeWholeSync,
 } from "../../_internal/file_port.ts";
 import { join } from "../../_internal/path.ts";
 import { type AttemptFile, outputName } from "../../_internal/root_layout.ts";
 import { refuseLinksSync } from "../../_internal/run_folder.ts";
+import type { OutputStorage } from "../outputs.ts";
 
 /** Where a folder stands in another one. */
 interface Place {
@@ -80,6 +83,11 @@ export class OutputFolder {
     this.#mayHaveOlder = lookAtSync(port, path) !== undefined;
   }
 
+  /** A file that is made with its first byte. */
+  open(of: AttemptFile): OutputStorage {
+    return new OutputFile(this, of);
+  }
+
   /** Makes a file, empty, in place of one that is the run's own. */
   create(of: AttemptFile): FileHandle {
     this.#folder ??= this.#makeFolder();
@@ -112,5 +120,36 @@ export class OutputFolder {
     // Also where it was there: whoever made it may have been killed before it was on disk.
     const place = { folder: this.#run, position: this.#run.add() };
     return new SyncedFolder(this.#port, this.#path, place);
+  }
+}
+
+/** What an attempt gives, in a file. */
+class OutputFile implements OutputStorage {
+  readonly #folder: OutputFolder;
+  readonly #of: AttemptFile;
+  #file: FileHandle | undefined;
+
+  constructor(folder: OutputFolder, of: AttemptFile) {
+    this.#folder = folder;
+    this.#of = of;
+  }
+
+  write(bytes: Uint8Array): void {
+    this.#file ??= this.#folder.create(this.#of);
+    writeWholeSync(this.#file, bytes);
+  }
+
+  /** A file takes what it is given at once. */
+  ready(): Promise<void> {
+    return Promise.resolve();
+  }
+
+  async end({ sync }: { sync: boolean }): Promise<void> {
+    try {
+      if (this.#file === undefined) this.#folder.removeOlder(this.#of);
+      else if (sync) await Promise.all([this.#file.syncData(), this.#folder.reach()]);
+    } finally {
+      this.#file?.close();
+    }
   }
 }
