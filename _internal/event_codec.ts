@@ -1,4 +1,4 @@
-/** Events as lines: how they are written, and what a line is that is read. */
+/** Events as lines: how they are written, what a line is that is read, and how whoever follows gets both. */
 import { isObject } from "./errors.ts";
 import { type Line, type LineBlock, linesOf, type LongLine, MAX_LINE_BYTES } from "./json_lines.ts";
 import { decodeManyLines, decodeUtf8, encodeUtf8, reasonOf } from "./text.ts";
@@ -137,11 +137,54 @@ export interface DecodedLines<E> {
   lines: number;
 }
 
+/** Events and gaps by seq; the gap first where bytes before an event were lost. */
+export function* inOrder<E>(
+  { events, gaps }: { events: readonly Stored<E>[]; gaps: readonly Gap[] },
+): Generator<Stored<E> | Gap> {
+  let nextGap = 0;
+  for (const stored of events) {
+    while (nextGap < gaps.length && gaps[nextGap]!.seq <= stored.seq) yield gaps[nextGap++]!;
+    yield stored;
+  }
+  yield* gaps.slice(nextGap);
+}
+
+/**
+ * Items that may be waited for without end, as an iterator that can be left at any time: a generator that waits takes
+ * notice of `return()` only when it goes on, so leaving the loop makes it go on.
+ *
+ * @param begin Makes the generator; it ends soon after its signal aborts.
+ * @param signals Others that end it.
+ */
+export function leavable<T>(
+  begin: (signal: AbortSignal) => AsyncGenerator<T, void>,
+  ...signals: (AbortSignal | undefined)[]
+): AsyncIterableIterator<T> {
+  const left = new AbortController();
+  const others = signals.filter((signal) => signal !== undefined);
+  const items = begin(AbortSignal.any([left.signal, ...others]));
+  return {
+    next: () => items.next(),
+    return: (value) => {
+      left.abort();
+      return items.return(value);
+    },
+    [Symbol.asyncIterator]() {
+      return this;
+    },
+  };
+}
+
 /** What a line is, but for its place. */
 export type Verdict<E> = { event: E } | { reason: GapReason; message: string; event?: E };
 
-/** The message of the gap of a blank line, which strict reading passes over (OLG-5). */
-export const BLANK = "the line is blank";
+/** The message of the gap of a blank line. */
+const BLANK = "the line is blank";
+
+/** Whether a line is only blank, which strict reading passes over (OLG-5). */
+export function isBlankLine({ message }: Pick<Gap, "message">): boolean {
+  return message === BLANK;
+}
 
 /** Parses a block of whole lines, at once where all is well and line by line where it is not. */
 export function decodeLines<E>(

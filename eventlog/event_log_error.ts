@@ -1,5 +1,6 @@
 import type { AppendFailure } from "../_internal/append_file.ts";
-import { TaffrailError, type TaffrailErrorOptions } from "../_internal/errors.ts";
+import { defined, TaffrailError, type TaffrailErrorOptions } from "../_internal/errors.ts";
+import type { Gap } from "../_internal/event_codec.ts";
 import { RunFolderError } from "../_internal/run_folder.ts";
 import { reasonOf, writeRemedy } from "../_internal/text.ts";
 
@@ -103,6 +104,15 @@ export function asModuleError(path: string, error: unknown): unknown {
 /** Deno says "Invalid argument", as for a seek in a folder, with a `TypeError`. */
 function isRefusal(error: TypeError): boolean {
   return /\(os error \d+\)$/.test(error.message);
+}
+
+/** What strict reading refuses a line with that gives no event (OLG-5). */
+export function malformedError(path: string, gap: Gap): EventLogError {
+  const { seq: line, byteOffset, message: problem } = gap;
+  const message = `malformed event at ${path}:${line}: ${problem}`;
+  return new EventLogError("malformed", message, {
+    details: { path, line, ...defined({ byteOffset }) },
+  });
 }
 
 /** Runs file operations; what they throw becomes an `io` error that names the path. */

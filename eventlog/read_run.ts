@@ -13,13 +13,12 @@ import { lastLineEndSync } from "../_internal/line_file.ts";
 import { leadsToSync } from "../_internal/lock.ts";
 import { absoluteRoot } from "../_internal/root_layout.ts";
 import { NEWLINE } from "../_internal/text.ts";
-import { decodeLines } from "../_internal/event_codec.ts";
-import { wrapIo } from "./event_log_error.ts";
+import { decodeLines, inOrder, isBlankLine, leavable } from "../_internal/event_codec.ts";
+import { malformedError, wrapIo } from "./event_log_error.ts";
 import type { RunEvent } from "./run_event.ts";
 import { isLive } from "./runs_directory.ts";
 import {
   ChangeWatcher,
-  inOrder,
   locateSync,
   openForReading,
   openInPlaceOf,
@@ -27,7 +26,6 @@ import {
   type OtherLines,
   readingOf,
   readingToEndOf,
-  refuseGap,
   RunReader,
   sleep,
 } from "./run_reader.ts";
@@ -356,25 +354,10 @@ export function followOnPort<E>(
   options: FollowRunOptions<E>,
 ): AsyncIterableIterator<Stored<E> | Gap> {
   checkTypes(options, { strict: "boolean?", signal: "object?", untilEnd: "boolean?" });
-  const left = new AbortController();
-  const signal = options.signal === undefined
-    ? left.signal
-    : AbortSignal.any([left.signal, options.signal]);
   const root = absoluteRoot(run.root);
   const open = () => openForReading(port, root, run.runId, run.lines);
   const isOpen = () => isLive(root, run.runId);
-  const items = follow<E>(open, { ...options, signal, isOpen });
-  return {
-    next: () => items.next(),
-    // A generator that waits takes notice of return() only when it goes on; this makes it go on.
-    return: (value) => {
-      left.abort();
-      return items.return(value);
-    },
-    [Symbol.asyncIterator]() {
-      return this;
-    },
-  };
+  return leavable((signal) => follow<E>(open, { ...options, signal, isOpen }), options.signal);
 }
 
 async function* follow<E>(
@@ -424,7 +407,9 @@ async function* followFile<E>(
       const decoded = wrapIo(path, () => reader.lines(piece));
       cursor = reader.cursor();
       for (const item of inOrder(decoded)) {
-        if (options.strict && "reason" in item) refuseGap(path, item);
+        if (options.strict && "reason" in item && !isBlankLine(item)) {
+          throw malformedError(path, item);
+        }
         end?.take(item);
         yield item;
         if (signal.aborted) return undefined;

@@ -1,4 +1,4 @@
-import { checkTypes, defined } from "../_internal/errors.ts";
+import { checkTypes } from "../_internal/errors.ts";
 import {
   type FileHandle,
   type FilePort,
@@ -25,19 +25,25 @@ import { isWindows } from "../_internal/path.ts";
 import { lockBesidePath, type RunPaths, runPaths } from "../_internal/root_layout.ts";
 import { crc32, encodeUtf8, joinBytes, NEWLINE } from "../_internal/text.ts";
 import {
-  BLANK,
   checkSchema,
   type DecodedLines,
   decodeLines,
   type FileGap,
+  isBlankLine,
   judgeLine,
   longLineGap,
   newlineRestGap,
   type Verdict,
 } from "../_internal/event_codec.ts";
-import { asModuleError, EventLogError, eventLogError, wrapIo } from "./event_log_error.ts";
+import {
+  asModuleError,
+  EventLogError,
+  eventLogError,
+  malformedError,
+  wrapIo,
+} from "./event_log_error.ts";
 import { checkRunFormatSync, refuseLinksSync } from "../_internal/run_folder.ts";
-import type { Cursor, EventPage, Gap, ReadAfter, StandardSchema, Stored } from "./types.ts";
+import type { Cursor, EventPage, Gap, ReadAfter, StandardSchema } from "./types.ts";
 
 /**
  * What all readers of a log share: opening it, finding a place in it, and turning lines into events and
@@ -277,7 +283,8 @@ export class RunReader<E> {
       byteOffset: decoded.lines === 0 ? this.#position.byteOffset : endOfPiece(piece),
     };
     if (this.#options.strict) {
-      for (const gap of decoded.gaps) refuseGap(this.#run.paths.events, gap);
+      const refused = decoded.gaps.find((gap) => !isBlankLine(gap));
+      if (refused !== undefined) throw malformedError(this.#run.paths.events, refused);
     }
     return decoded;
   }
@@ -372,7 +379,7 @@ export class RunReader<E> {
       return { ...torn, message: "the last line is whole, and only its newline is missing" };
     }
     const { reason, message } = verdict;
-    if (message === BLANK) return { ...torn, message };
+    if (isBlankLine(verdict)) return { ...torn, message };
     if (reason === "encoding" || reason === "schema") return { reason, message };
     const before = readRangeSync(file, Math.max(0, byteOffset - 5), byteOffset).subarray(0, -1);
     return newlineRestGap(before, bytes) ?? torn;
@@ -380,15 +387,6 @@ export class RunReader<E> {
 }
 
 const NOTHING = { events: [], gaps: [], lines: 0 };
-
-/** Throws for a line that gives no event, unless it is blank, as strict reading does (OLG-5). */
-export function refuseGap(path: string, gap: Gap): void {
-  if (gap.message === BLANK) return;
-  const message = `malformed event at ${path}:${gap.seq}: ${gap.message}`;
-  const { seq: line, byteOffset } = gap;
-  const details = { path, line, ...defined({ byteOffset }) };
-  throw new EventLogError("malformed", message, { details });
-}
 
 /** What is locked in place of the log where its lock would keep readers out; undefined elsewhere. */
 function openLockBeside({ port, paths }: OpenRun): FileHandle | undefined {
@@ -408,16 +406,6 @@ function tryLock(lock: FileHandle): boolean {
   } catch {
     return true;
   }
-}
-
-/** Events and gaps by seq; the gap first where bytes before an event were lost. */
-export function* inOrder<E>({ events, gaps }: DecodedLines<E>): Generator<Stored<E> | Gap> {
-  let nextGap = 0;
-  for (const stored of events) {
-    while (nextGap < gaps.length && gaps[nextGap]!.seq <= stored.seq) yield gaps[nextGap++]!;
-    yield stored;
-  }
-  yield* gaps.slice(nextGap);
 }
 
 /** How often to look all the same: a watcher sees nothing of other machines on a network drive. */

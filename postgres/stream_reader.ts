@@ -8,9 +8,9 @@
  *    line that was delivered.
  */
 import { checkTypes } from "../_internal/errors.ts";
-import { decodeTexts } from "../_internal/event_codec.ts";
+import { decodeTexts, inOrder, isBlankLine, leavable } from "../_internal/event_codec.ts";
 import { crc32, encodeUtf8 } from "../_internal/text.ts";
-import { EventLogError } from "../eventlog/event_log_error.ts";
+import { EventLogError, malformedError } from "../eventlog/event_log_error.ts";
 import type {
   Cursor,
   EventPage,
@@ -109,20 +109,8 @@ export class StreamReader<E> {
       {},
   ): AsyncIterableIterator<Stored<E> | Gap> {
     checkTypes(options, { strict: "boolean?", signal: "object?" });
-    const left = new AbortController();
-    const signals = [left.signal, options.signal, closed].filter((one) => one !== undefined);
-    const items = this.#follow({ ...options, isOpen }, AbortSignal.any(signals));
-    return {
-      next: () => items.next(),
-      // A generator that waits takes notice of return() only when it goes on; this makes it go on.
-      return: (value) => {
-        left.abort();
-        return items.return(value);
-      },
-      [Symbol.asyncIterator]() {
-        return this;
-      },
-    };
+    const begin = (signal: AbortSignal) => this.#follow({ ...options, isOpen }, signal);
+    return leavable(begin, options.signal, closed);
   }
 
   async *#follow(
@@ -142,7 +130,9 @@ export class StreamReader<E> {
       if (page === undefined) return;
       // What was read is delivered, whoever has given up meanwhile.
       for (const item of inOrder(page)) {
-        if (strict && "reason" in item) throw malformed(this.#where, item);
+        if (strict && "reason" in item && !isBlankLine(item)) {
+          throw malformedError(this.#where, item);
+        }
         if ("event" in item) hasEnd = isEnd(item.event) ?? hasEnd;
         yield item;
       }
@@ -261,25 +251,11 @@ function placeOf(after: Cursor | number): { seq: number; checksum?: string } {
   return { seq: after };
 }
 
-function* inOrder<E>({ events, gaps }: EventPage<E>): Generator<Stored<E> | Gap> {
-  let at = 0;
-  for (const event of events) {
-    while (at < gaps.length && gaps[at]!.seq < event.seq) yield gaps[at++]!;
-    yield event;
-  }
-  yield* gaps.slice(at);
-}
-
 /** Whether an event says that the run as a whole has ended; undefined for what says nothing of that. */
 function isEnd(event: unknown): boolean | undefined {
   const type = Reflect.get(Object(event), "type");
   if (type === "pipe.started") return false;
   return type === "pipe.completed" || type === "pipe.aborted" ? true : undefined;
-}
-
-function malformed(where: string, { seq: line, message }: Gap): EventLogError {
-  const problem = `malformed event at ${where}:${line}: ${message}`;
-  return new EventLogError("malformed", problem, { details: { line } });
 }
 
 /** Wakes whoever follows a run. */

@@ -72,6 +72,23 @@ async function isTakenInAsItWas({ open }: RootUse): Promise<void> {
   assertEquals(listed?.createdAt, "2026-01-01T00:00:00.000Z");
 }
 
+async function isFollowedStrictly({ open }: RootUse): Promise<void> {
+  await using root = await open();
+  const [first, third, fifth] = [1, 3, 5].map((n) => bytesOf(eventText(RUN_ID, n)));
+  {
+    await using received = await root.receive(RUN_ID);
+    await received.putDocument("run.json", RUN_JSON);
+    const blank = new Uint8Array();
+    await received.appendLines("events", [first!, blank, third!, bytesOf("[]"), fifth!]);
+    await received.commit();
+  }
+  const passed: number[] = [];
+  const kind = await kindOf(async () => {
+    for await (const { seq } of root.view(RUN_ID).events.follow({ strict: true })) passed.push(seq);
+  });
+  assertEquals([kind, ...passed], ["malformed", 1, 2, 3]);
+}
+
 async function canBeGoneOnWith({ open }: RootUse): Promise<void> {
   await using root = await open();
   await using received = await root.receive(RUN_ID);
@@ -155,6 +172,10 @@ async function refusesWhatIsNoLine({ open }: RootUse): Promise<void> {
 /** The rules, each with its name. */
 export const receivingRules: readonly (readonly [name: string, check: RootCheck])[] = [
   ["a run is taken in from elsewhere as it was, its damaged lines too", isTakenInAsItWas],
+  [
+    "a blank line of a run is passed over by who follows it strictly, and damage is not",
+    isFollowedStrictly,
+  ],
   ["a run that was taken in can be gone on with", canBeGoneOnWith],
   [
     "a run that is taken in is none before it is whole, and nothing stays of it",
