@@ -55,6 +55,8 @@ create function taffrail.cancel_job_1(p_run bigint, p_token bigint, p_job bigint
 language plpgsql as $$
 declare v_state "char";
 begin
+  -- A crash must not bring back what nobody was to begin.
+  perform set_config('synchronous_commit', 'on', true);
   if not taffrail.holds(p_run, p_token) then return 'fenced'; end if;
   select j.state into v_state from taffrail.job j where j.job_no = p_job and j.run_no = p_run for update;
   if not found then return 'gone'; end if;
@@ -71,10 +73,13 @@ create function taffrail.look_at_jobs_1(p_run bigint, p_token bigint, p_all bool
 )
 language plpgsql as $$
 begin
+  perform set_config('synchronous_commit', 'off', true);
   if not taffrail.holds(p_run, p_token) then return; end if;
   -- The time of the server is the only one that all agree on.
   update taffrail.job j set state = 'l', token = j.token + 1
     where j.run_no = p_run and j.state = 't' and j.lease_until < clock_timestamp();
+  -- A look alone has nothing that a crash could take.
+  if found then perform set_config('synchronous_commit', 'on', true); end if;
   return query select j.job_no, j.node, j.attempt, j.state::text, j.worker, j.answer
     from taffrail.job j where j.run_no = p_run and (p_all or j.state in ('d', 'l'));
 end $$;
@@ -166,7 +171,7 @@ create function taffrail.put_job_output_1(
 language plpgsql as $$
 declare v_run bigint; v_node text; v_attempt int;
 begin
-  if not p_wait then perform set_config('synchronous_commit', 'off', true); end if;
+  perform taffrail.wait_for_disk(p_wait);
   select j.run_no, j.node, j.attempt into v_run, v_node, v_attempt from taffrail.job j
     where j.job_no = p_job and j.token = p_token and j.state = 't' for share;
   if not found then return false; end if;

@@ -2,9 +2,9 @@
  * What is on disk when its call resolves: it is there after a crash that takes back all else, also in a database
  * whose own setting is not to wait for the disk.
  */
-import { assertEquals, assertRejects } from "@std/assert";
+import { assert, assertEquals, assertRejects } from "@std/assert";
 import { migratePostgres, openPostgresLog, openPostgresRoot } from "../../postgres/mod.ts";
-import type { HeldRun, RunsRoot } from "../../run/types.ts";
+import type { ClaimedJob, HeldRun, JobSource, RunsRoot } from "../../run/mod.ts";
 import { clientOf } from "./_client.ts";
 import { faultsOf, startForgetfulServer } from "./_faults.ts";
 
@@ -17,8 +17,22 @@ interface Place {
   url: string;
 }
 
+const NEVER = new AbortController().signal;
 const BYTES = Uint8Array.of(1, 2, 3);
 const OUT = { nodeId: "a", attempt: 1, stream: "out" } as const;
+
+const JOB = { nodeId: "a", attempt: 1, labels: [], payload: "{}" };
+
+function jobsOf(root: RunsRoot, labels: string[] = [], leaseMs = 60_000): JobSource {
+  return root.jobs!({ name: "one", labels, leaseMs });
+}
+
+async function claimOne(root: RunsRoot, leaseMs?: number): Promise<ClaimedJob> {
+  for (;;) {
+    const [job] = await jobsOf(root, [], leaseMs).claim(1);
+    if (job !== undefined) return job;
+  }
+}
 
 async function kindOf(call: () => Promise<unknown>): Promise<unknown> {
   return (await assertRejects(call, Error) as { kind?: unknown }).kind;
@@ -26,8 +40,8 @@ async function kindOf(call: () => Promise<unknown>): Promise<unknown> {
 
 /** What is done, and how it is seen afterwards to be there. */
 const OPERATIONS: Record<string, {
-  act: (place: Place) => Promise<void>;
-  check: (root: RunsRoot) => Promise<void>;
+  act: (place: Place) => Promise<unknown>;
+  check: (root: RunsRoot, given: unknown) => Promise<void>;
 }> = {
   "lines behind a barrier": {
     act: async ({ held }) => {
@@ -58,6 +72,39 @@ const OPERATIONS: Record<string, {
       await sink.close({ sync: true });
     },
     check: async (root) => assertEquals(await root.view("demo").output(OUT), BYTES),
+  },
+  "what a worker has printed": {
+    act: async ({ root, held }) => {
+      // Nobody waits for its end.
+      root.queue!(held).offer(JOB, NEVER).catch(() => {});
+      const piece = { stream: "out", piece: 0, bytes: BYTES, waits: true } as const;
+      assert(await jobsOf(root).putOutput(await claimOne(root), piece, NEVER));
+    },
+    check: async (root) => assertEquals(await root.view("demo").output(OUT), BYTES),
+  },
+  "a job that is lost": {
+    act: async ({ root, held }) => {
+      const ended = root.queue!(held).offer(JOB, NEVER);
+      const job = await claimOne(root, 1000);
+      assertEquals(await ended, { kind: "lost", jobNo: job.jobNo, worker: "one" });
+      return job;
+    },
+    check: async (root, job) => {
+      assertEquals(await jobsOf(root).end(job as ClaimedJob, "done", NEVER), false);
+    },
+  },
+  "a job that is never begun": {
+    act: async ({ root, held }) => {
+      const cancelling = new AbortController();
+      const queue = root.queue!(held);
+      const ended = queue.offer({ ...JOB, nodeId: "b", labels: ["other"] }, cancelling.signal);
+      queue.offer(JOB, NEVER).catch(() => {});
+      // What was offered before it is on disk, too.
+      await claimOne(root);
+      cancelling.abort();
+      assertEquals(await ended, { kind: "unbegun" });
+    },
+    check: async (root) => assertEquals(await jobsOf(root, ["other"]).claim(5), []),
   },
   "a message": {
     act: ({ root }) => root.post("demo", { op: "1", gate: "ask" }),
@@ -103,10 +150,13 @@ for (const [setting, value] of Object.entries(WAITS)) {
         const root = await openPostgresRoot(clientOf(url));
         await (await root.create({ about: { name: "demo" }, runId: "old" }))[Symbol.asyncDispose]();
         const held = await root.create({ about: { name: "demo" }, runId: "demo" });
-        await faultsOf(server).rewind(() => act({ root, held, url }));
+        let given: unknown;
+        await faultsOf(server).rewind(async () => {
+          given = await act({ root, held, url });
+        });
         await root[Symbol.asyncDispose]();
         await using other = await openPostgresRoot(clientOf(url));
-        await check(other);
+        await check(other, given);
       });
     });
   }
