@@ -1,6 +1,6 @@
 import { checkString, checkTypes } from "./errors.ts";
 import { absolute, isWindows, join, SEPARATOR } from "./path.ts";
-import { decodeUtf8, encodeUtf8, toFileName, toHex } from "./text.ts";
+import { decodeUtf8, encodeUtf8, fromHex, toFileName, toHex } from "./text.ts";
 
 /**
  * Where everything below a root is. No other file joins such a path by hand, so that this page is
@@ -295,9 +295,8 @@ export function directoryOfId(id: string): string {
 /** The id whose directory has this name; undefined when it is that of no id. */
 export function idOfDirectory(name: string): string | undefined {
   if (!/^id-(?:[0-9a-f]{2})+$/.test(name)) return undefined;
-  const digits = name.slice(ID_PREFIX.length).match(/../g)!;
   try {
-    return decodeUtf8(Uint8Array.from(digits, (digit) => Number.parseInt(digit, 16)));
+    return decodeUtf8(fromHex(name.slice(ID_PREFIX.length)));
   } catch {
     return undefined;
   }

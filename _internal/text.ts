@@ -80,6 +80,11 @@ export function toHex(bytes: Uint8Array): string {
   return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
 }
 
+/** The bytes of hexadecimal digits, of which there are an even number. */
+export function fromHex(digits: string): Uint8Array<ArrayBuffer> {
+  return Uint8Array.from(digits.match(/../g) ?? [], (pair) => Number.parseInt(pair, 16));
+}
+
 /**
  * The text without white space at its ends. White space is what Unicode calls so, and with it the
  * original programs: U+0085 is, U+FEFF is not, unlike for `String.trim`.

@@ -5,8 +5,9 @@
  * 2. **What is left of one whose process died is known by its lock**, which is free: a sweep takes it away.
  * 3. Lines are kept as they are; those that are no text, as their bytes.
  */
-import { decodeUtf8, NEWLINE } from "../_internal/text.ts";
+import { decodeUtf8 } from "../_internal/text.ts";
 import { encodeOutputTimes } from "../run/outputs.ts";
+import { refuseNewlines } from "../run/root_arguments.ts";
 import { type RunError, runError } from "../run/run_error.ts";
 import type {
   NodeAttempt,
@@ -53,9 +54,7 @@ export class PostgresReceivedRun implements ReceivedRun {
   }
 
   async appendLines(stream: RunStream | "events", lines: readonly Uint8Array[]): Promise<void> {
-    if (lines.some((line) => line.includes(NEWLINE))) {
-      throw new TypeError("Cannot append a line that has a newline in it");
-    }
+    refuseNewlines(lines);
     let texts: string[] = [];
     let length = 0;
     const send = async () => {

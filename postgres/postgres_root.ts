@@ -2,7 +2,7 @@
 import { defined } from "../_internal/errors.ts";
 import { checkRunId, ulidAfter } from "../_internal/root_layout.ts";
 import { createdAtIn, parseRunFile, RUN_FORMAT, runFileText } from "../_internal/run_folder.ts";
-import { encodeUtf8, reasonOf, Sha256, toHex } from "../_internal/text.ts";
+import { encodeUtf8, fromHex, reasonOf, Sha256, toHex } from "../_internal/text.ts";
 import { decodeTexts } from "../_internal/event_codec.ts";
 import type { RunEvent } from "../eventlog/run_event.ts";
 import {
@@ -223,8 +223,7 @@ export class PostgresRoot implements RunsRoot {
   async digestKey(): Promise<{ id: string; key: Uint8Array }> {
     const offered = toHex(crypto.getRandomValues(new Uint8Array(KEY_BYTES)));
     const [row] = await this.#ask("select taffrail.digest_key_1($1) as key", [offered]);
-    const digits = String(row?.key).match(/../g) ?? [];
-    const key = Uint8Array.from(digits, (pair) => Number.parseInt(pair, 16));
+    const key = fromHex(String(row?.key));
     return { id: toHex(Sha256.of(key).subarray(0, ID_BYTES)), key };
   }
 

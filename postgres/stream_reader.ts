@@ -9,7 +9,7 @@
  */
 import { checkTypes } from "../_internal/errors.ts";
 import { decodeTexts, inOrder, isBlankLine, leavable } from "../_internal/event_codec.ts";
-import { crc32, encodeUtf8 } from "../_internal/text.ts";
+import { crc32, encodeUtf8, fromHex } from "../_internal/text.ts";
 import { EventLogError, malformedError } from "../eventlog/event_log_error.ts";
 import type {
   Cursor,
@@ -224,9 +224,7 @@ function linesOf({ count, lines, damaged }: PostgresRow, after: number): KeptLin
   const first = Math.max(1, after);
   for (const one of damaged.split("\n")) {
     const [seq = "", hex = ""] = one.split(" ");
-    kept[Number(seq) - first] = Uint8Array.from(hex.match(/../g) ?? [], (digits) => {
-      return Number.parseInt(digits, 16);
-    });
+    kept[Number(seq) - first] = fromHex(hex);
   }
   return kept;
 }

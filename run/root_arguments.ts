@@ -2,7 +2,7 @@
 import { checkObject, checkOneOf, checkString, checkTypes, isObject } from "../_internal/errors.ts";
 import { MAX_LINE_BYTES } from "../_internal/json_lines.ts";
 import { checkRunId, checkRunName } from "../_internal/root_layout.ts";
-import { encodeUtf8, reasonOf } from "../_internal/text.ts";
+import { encodeUtf8, NEWLINE, reasonOf } from "../_internal/text.ts";
 import { refuseLoss, stringifyVisiting } from "../_internal/visit_json.ts";
 import { runError } from "./run_error.ts";
 import type { HoldOptions, InboxMessage, ListingField, ListOptions, RunAbout } from "./types.ts";
@@ -84,8 +84,9 @@ export function encodeMessage(message: InboxMessage): string {
 }
 
 /** A line with a newline would be two. */
-export function refuseNewlines(texts: readonly string[]): void {
-  for (const text of texts) {
-    if (text.includes("\n")) throw new TypeError("Cannot append a line that has a newline in it");
+export function refuseNewlines(lines: readonly (string | Uint8Array)[]): void {
+  for (const line of lines) {
+    const has = typeof line === "string" ? line.includes("\n") : line.includes(NEWLINE);
+    if (has) throw new TypeError("Cannot append a line that has a newline in it");
   }
 }

@@ -17,7 +17,6 @@ import type {
   OutputRef,
   ReceivedRun,
   RunDocument,
-  RunHolder,
   RunsRoot,
   RunStream,
   RunView,
@@ -26,7 +25,7 @@ import { readLogOf } from "../../run/engine/run_log.ts";
 import { attemptKey } from "../../run/attempt_key.ts";
 import { DIGEST_OF_NOTHING } from "../process/output_file.ts";
 import { attemptsIn, processLinesOf } from "../process/process_log.ts";
-import { hostName } from "../process/processes.ts";
+import { processText } from "../process/processes.ts";
 import { readRunHistory } from "../reading/run_history.ts";
 
 /** The streams in the order in which they are copied: a log that is read later is not ahead of its journal. */
@@ -84,12 +83,7 @@ export async function copyRun(options: CopyOptions): Promise<CopiedRun> {
 
 async function refuseHeld(view: RunView): Promise<void> {
   const holder = await view.holder();
-  if (holder !== undefined) throw busy(view.runId, `${whoHolds(holder)} works on it`);
-}
-
-function whoHolds({ pid, host }: RunHolder): string {
-  const where = host === undefined || host === hostName() ? "" : ` on ${host}`;
-  return (pid === undefined ? "another process" : `process ${pid}`) + where;
+  if (holder !== undefined) throw busy(view.runId, `${processText(holder)} works on it`);
 }
 
 function busy(runId: string, why: string): Error {

@@ -11,7 +11,7 @@ import { exists, isFromMissingFile } from "../files.ts";
 import { findRun, logProblem } from "../reading/find_run.ts";
 import { isOfFiles, listRunIds, type OpenedRoot, recordPlaces } from "../reading/open_root.ts";
 import { readTraceOf } from "../reading/read_documents.ts";
-import { readLogOf, type RunLog } from "../../run/engine/run_log.ts";
+import { linePagesOf, readLogOf, type RunLog } from "../../run/engine/run_log.ts";
 import { Screen } from "../text/screen.ts";
 import { inspectAgreement } from "./inspect_agreement.ts";
 import { inspectCapture } from "./inspect_capture.ts";
@@ -203,15 +203,8 @@ async function inspectStream(
   }
 }
 
-/** A page has this many lines at most. */
-const PAGE = 10_000;
-
 async function gapsIn(view: RunView, stream: "processes" | "inbox"): Promise<Gap[]> {
   const found: Gap[] = [];
-  for (let after: string | number = 0;;) {
-    const { gaps, next, hasMore } = await view.lines(stream, { after, limit: PAGE });
-    found.push(...gaps);
-    if (!hasMore) return found;
-    after = next;
-  }
+  for await (const { gaps } of linePagesOf(view, stream)) found.push(...gaps);
+  return found;
 }

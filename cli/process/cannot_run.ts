@@ -8,7 +8,7 @@
  *   tried again.
  */
 import { defined, TaffrailError } from "../../_internal/errors.ts";
-import { reasonOf } from "../../_internal/text.ts";
+import { fromHex, reasonOf } from "../../_internal/text.ts";
 import type { ErrorRecord } from "../../run/types.ts";
 import type { RunTermination } from "../../supervisor/types.ts";
 import { lookAt } from "../files.ts";
@@ -267,8 +267,7 @@ function isOfFormat(format: string, program: string, head: Uint8Array): boolean 
   const field = (name: string) => new RegExp(`^${name} (.*)$`, "m").exec(format)?.[1];
   const extension = field("extension");
   if (extension !== undefined) return program.endsWith(extension);
-  const bytesOf = (digits = "") => (digits.match(/../g) ?? []).map((byte) => parseInt(byte, 16));
-  const [magic, mask] = [bytesOf(field("magic")), bytesOf(field("mask"))];
+  const [magic, mask] = [fromHex(field("magic") ?? ""), fromHex(field("mask") ?? "")];
   const offset = Number(field("offset") ?? 0);
   return magic.length > 0 &&
     magic.every((byte, at) => ((head[offset + at] ?? 0) & (mask[at] ?? 255)) === byte);

@@ -22,6 +22,7 @@ import { flowLockPaths, isRunOf } from "../../_internal/root_layout.ts";
 import type { RunsRoot } from "../../run/types.ts";
 import { listPages } from "../reading/open_root.ts";
 import { wait } from "./end_processes.ts";
+import { processText } from "./processes.ts";
 
 /** What is done where another run of the flow is at work. */
 export const EXCLUSIVE = ["wait", "refuse"] as const;
@@ -127,7 +128,7 @@ function whoHolds(file: FileHandle): string | undefined {
     return undefined;
   }
   const pid = parseOpener(readOwnerSync(file))?.pid;
-  return `${pid === undefined ? "another process" : `process ${pid}`} runs it, or is about to`;
+  return `${processText({ pid })} runs it, or is about to`;
 }
 
 async function liveRunOf(

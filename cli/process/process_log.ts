@@ -8,7 +8,7 @@ import {
 } from "../../_internal/file_port.ts";
 import { runPaths } from "../../_internal/root_layout.ts";
 import { attemptKey } from "../../run/attempt_key.ts";
-import type { EventPage } from "../../eventlog/types.ts";
+import { linePagesOf } from "../../run/engine/run_log.ts";
 import type { NodeAttempt, RunView } from "../../run/types.ts";
 import { hostName, identifyProcess, type ProcessIdentity } from "./processes.ts";
 import { type RootIdentity, rootIdentityOf } from "./root_identity.ts";
@@ -86,17 +86,12 @@ export function attemptsIn(lines: readonly unknown[]): NodeAttempt[] {
   return [...new Map(attempts.map((attempt) => [attemptKey(attempt), attempt])).values()];
 }
 
-/** A page has this many lines at most. */
-const PAGE = 10_000;
-
 /** All that a run says of its processes, parsed. */
 export async function processLinesOf(view: RunView): Promise<unknown[]> {
   const lines: unknown[] = [];
-  let page: EventPage<unknown> | undefined;
-  do {
-    page = await view.lines("processes", { ...defined({ after: page?.next }), limit: PAGE });
-    for (const { event } of page.events) lines.push(event);
-  } while (page.hasMore);
+  for await (const { events } of linePagesOf(view, "processes")) {
+    for (const { event } of events) lines.push(event);
+  }
   return lines;
 }
 

@@ -196,6 +196,14 @@ function isLocked(infoPath: string): boolean {
   }
 }
 
+/** A process that has something, to people on this machine. */
+export function processText(
+  { pid, host }: { pid?: number | undefined; host?: string | undefined },
+): string {
+  const where = host === undefined || host === hostName() ? "" : ` on ${host}`;
+  return (pid === undefined ? "another process" : `process ${pid}`) + where;
+}
+
 /** The name of this machine, where it may be asked for. */
 export function hostName(): string | undefined {
   const { state } = Deno.permissions.querySync({ name: "sys", kind: "hostname" });

@@ -1,6 +1,6 @@
 import { defined, isObject } from "../../_internal/errors.ts";
 import { recoverCapture } from "../../capture/session/recover_capture.ts";
-import type { EventPage } from "../../eventlog/types.ts";
+import { linePagesOf } from "../../run/engine/run_log.ts";
 import { refusalId, WaitHistory } from "../../run/engine/wait_history.ts";
 import { passGate } from "../../run/pass_gate.ts";
 import type { RunView } from "../../run/types.ts";
@@ -119,15 +119,11 @@ async function hasAnswer(
   gate: string,
   waits: WaitHistory,
 ): Promise<boolean> {
-  let after: string | number = waits.of(gate).usedUp;
-  for (let hasMore = true; hasMore;) {
-    const page: EventPage<unknown> = await view.lines("inbox", { after });
-    const isAnswer = ({ event, seq }: { event: unknown; seq: number }) => {
-      return isObject(event) && event.gate === gate && !waits.records.has(refusalId(gate, seq));
-    };
-    if (page.events.some(isAnswer)) return true;
-    after = page.next;
-    hasMore = page.hasMore;
+  const isAnswer = ({ event, seq }: { event: unknown; seq: number }) => {
+    return isObject(event) && event.gate === gate && !waits.records.has(refusalId(gate, seq));
+  };
+  for await (const { events } of linePagesOf(view, "inbox", waits.of(gate).usedUp)) {
+    if (events.some(isAnswer)) return true;
   }
   return false;
 }

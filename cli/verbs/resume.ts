@@ -16,7 +16,7 @@ import { Programs } from "../flow/find_programs.ts";
 import { flowRecordText } from "../flow/flow_record.ts";
 import { Interrupts } from "../process/interrupts.ts";
 import { endOrphans } from "../process/orphan_processes.ts";
-import { hostName } from "../process/processes.ts";
+import { processText } from "../process/processes.ts";
 import { processLinesOf } from "../process/process_log.ts";
 import { HOLD_TIMEOUT_MS, isSuspended } from "../process/run_holder.ts";
 import { commandHint, findReadableRun } from "../reading/find_run.ts";
@@ -319,9 +319,7 @@ async function holdAlone(
       throw new RecordingError("run", { of: `run ${runId}`, cause, hasBegun: false });
     }
     if (!(cause instanceof RunError) || cause.kind !== "live") throw cause;
-    const { pid, host } = await runs.view(runId).holder() ?? {};
-    const where = host === undefined || host === hostName() ? "" : ` on ${host}`;
-    const who = (pid === undefined ? "another process" : `process ${pid}`) + where;
+    const who = processText(await runs.view(runId).holder() ?? {});
     const how = isOfFiles(root) && await isSuspended(root, runId) ? ", which is suspended" : "";
     const problem = `it is still being worked on by ${who}${how}; ` +
       `${commandHint("follow", { root, runId })} shows it`;

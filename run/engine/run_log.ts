@@ -3,7 +3,7 @@ import { RunFold } from "../../eventlog/derive_run_state.ts";
 import { readRunSync } from "../../eventlog/read_run.ts";
 import { isKnownRunEvent, type RunEvent } from "../../eventlog/run_event.ts";
 import type { EventPage } from "../../eventlog/types.ts";
-import type { RunView } from "../types.ts";
+import type { RunStream, RunView } from "../types.ts";
 
 /** What was read from the log of a run. */
 export interface RunLog {
@@ -19,7 +19,7 @@ export interface RunLog {
   firstDamage: string | null;
 }
 
-/** A page of a log has this many lines at most. */
+/** A page has this many lines at most. */
 const PAGE = 2500;
 
 /**
@@ -40,12 +40,27 @@ export async function readLogOf(view: Pick<RunView, "events">): Promise<RunLog> 
 }
 
 /** The whole log of a run, page by page. */
-export async function* pagesOf(
+export function pagesOf(
   { events }: Pick<RunView, "events">,
 ): AsyncGenerator<EventPage<RunEvent>, void> {
-  let after: string | number = 0;
+  return pages((options) => events.read(options));
+}
+
+/** A stream of a run behind a line, page by page. */
+export function linePagesOf(
+  view: Pick<RunView, "lines">,
+  stream: RunStream,
+  after?: number,
+): AsyncGenerator<EventPage<unknown>, void> {
+  return pages((options) => view.lines(stream, options), after);
+}
+
+async function* pages<E>(
+  read: (options: { after: string | number; limit: number }) => Promise<EventPage<E>>,
+  after: string | number = 0,
+): AsyncGenerator<EventPage<E>, void> {
   for (let hasMore = true; hasMore;) {
-    const page: EventPage<RunEvent> = await events.read({ after, limit: PAGE });
+    const page = await read({ after, limit: PAGE });
     yield page;
     after = page.next;
     hasMore = page.hasMore;

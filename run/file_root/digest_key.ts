@@ -15,7 +15,7 @@ import {
 import { withLockSteps } from "../../_internal/lock.ts";
 import { isWindows } from "../../_internal/path.ts";
 import { contentOfDigestKey, digestKeyPath } from "../../_internal/root_layout.ts";
-import { encodeUtf8, Sha256, toHex } from "../../_internal/text.ts";
+import { encodeUtf8, fromHex, Sha256, toHex } from "../../_internal/text.ts";
 import { runError } from "../run_error.ts";
 
 const KEY_BYTES = 32;
@@ -46,9 +46,7 @@ export async function readDigestKey(
 function readKey(file: FileHandle, path: string): Uint8Array | undefined {
   const text = new TextDecoder().decode(readRangeSync(file, 0, 2 * KEY_BYTES + 2));
   const content = contentOfDigestKey(text);
-  if (content === "key") {
-    return Uint8Array.from(text.trim().match(/../g)!, (digits) => Number.parseInt(digits, 16));
-  }
+  if (content === "key") return fromHex(text.trim());
   if (content === "unmade") return undefined;
   throw runError("damaged", `Cannot read the key in ${path}: it is no key`, {
     details: { path },

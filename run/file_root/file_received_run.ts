@@ -42,6 +42,7 @@ import type {
   RunStream,
 } from "../types.ts";
 import { encodeOutputTimes } from "../outputs.ts";
+import { refuseNewlines } from "../root_arguments.ts";
 import { asRunError, runError } from "../run_error.ts";
 import { documentPath, streamPath } from "./file_run_view.ts";
 import { OutputFolder, SyncedFolder } from "./folders.ts";
@@ -84,9 +85,7 @@ export class FileReceivedRun implements ReceivedRun {
 
   appendLines(stream: RunStream | "events", lines: readonly Uint8Array[]): Promise<void> {
     return this.#attempt(() => {
-      if (lines.some((line) => line.includes(NEWLINE))) {
-        throw new TypeError("Cannot append a line that has a newline in it");
-      }
+      refuseNewlines(lines);
       const file = this.#open.get(stream) ?? this.#create(streamPath(this.#paths, stream));
       this.#open.set(stream, file);
       writeWholeSync(file, joined(lines));

@@ -6,7 +6,7 @@
 import { makeDirectoriesSync } from "../../_internal/directories.ts";
 import { checkString, defined } from "../../_internal/errors.ts";
 import { denoFilePort, type FilePort, lookAtSync } from "../../_internal/file_port.ts";
-import { absoluteRoot, checkRunId, type RunPaths, runPaths } from "../../_internal/root_layout.ts";
+import { absoluteRoot, checkRunId, runPaths } from "../../_internal/root_layout.ts";
 import { createdAtIn } from "../../_internal/run_folder.ts";
 import { compareUtf8 } from "../../_internal/text.ts";
 import { listRuns, removeRun, sweepRemovedRuns } from "../../eventlog/runs_directory.ts";
@@ -22,8 +22,8 @@ import type {
   RunView,
 } from "../types.ts";
 import { checkListOptions, type CreateOptions } from "../root_arguments.ts";
-import { asRunError, missingError } from "../run_error.ts";
-import { FileRunView } from "./file_run_view.ts";
+import { asRunError } from "../run_error.ts";
+import { FileRunView, refuseMissingSync } from "./file_run_view.ts";
 import type { RunsWriter } from "./runs_writer.ts";
 
 /** How long to wait for others that append to a file. */
@@ -120,7 +120,8 @@ class FileRoot implements RunsRoot {
 
   async remove(runId: string): Promise<void> {
     await this.#attempt(runId, async () => {
-      this.#checkThere(runId, runPaths(this.name, runId));
+      const paths = runPaths(this.name, runId);
+      refuseMissingSync(this.#port, { root: this.name, runId, paths });
       const { removeRuntimeOf } = await import("./store_follower.ts");
       if (this.#hasStore) await removeRuntimeOf(this.name, runId);
       await removeRun(this.name, runId);
@@ -162,11 +163,6 @@ class FileRoot implements RunsRoot {
     return [...runIds].sort(compareUtf8).filter((runId) => {
       return lookAtSync(this.#port, runPaths(this.name, runId).directory)?.isDirectory;
     });
-  }
-
-  #checkThere(runId: string, { directory }: RunPaths): void {
-    if (lookAtSync(this.#port, directory)?.isDirectory) return;
-    throw missingError(runId, this.name);
   }
 
   /**

@@ -57,6 +57,15 @@ export function streamPath(paths: RunPaths, stream: RunStream | "events"): strin
   return { events, capture, processes, inbox }[stream];
 }
 
+/** Refuses a run that is not there. */
+export function refuseMissingSync(
+  port: FilePort,
+  { root, runId, paths }: { root: string; runId: string; paths: RunPaths },
+): void {
+  if (lookAtSync(port, paths.directory)?.isDirectory) return;
+  throw missingError(runId, root);
+}
+
 const BLOCK_BYTES = 256 * 1024;
 
 /** Reads one run. */
@@ -174,9 +183,11 @@ export class FileRunView implements RunView {
   async #orMissing<T>(read: () => T | Promise<T>): Promise<T> {
     const { directory } = this.#paths;
     try {
-      if (lookAtSync(denoFilePort, directory)?.isDirectory !== true) {
-        throw missingError(this.runId, this.#root);
-      }
+      refuseMissingSync(denoFilePort, {
+        root: this.#root,
+        runId: this.runId,
+        paths: this.#paths,
+      });
       return await read();
     } catch (error) {
       const isPlace = error instanceof Error && Reflect.get(error, "kind") === "cursor";

@@ -36,8 +36,9 @@ import {
   type CreateOptions,
   HOLD_TIMEOUT_MS,
 } from "../root_arguments.ts";
-import { asRunError, missingError, runError } from "../run_error.ts";
+import { asRunError, runError } from "../run_error.ts";
 import { FileHeldRun } from "./file_held_run.ts";
+import { refuseMissingSync } from "./file_run_view.ts";
 import { SyncedFolder } from "./folders.ts";
 import { StoreFollower } from "./store_follower.ts";
 
@@ -93,7 +94,7 @@ export class RunsWriter {
     return await this.#attempt(runId, async () => {
       const paths = runPaths(this.#root, runId);
       refuseLinksSync(this.#port, [runsDirectory(this.#root), ...Object.values(paths)]);
-      this.#checkThere(runId, paths);
+      refuseMissingSync(this.#port, { root: this.#root, runId, paths });
       checkRunFormatSync(this.#port, paths);
       const folder = this.#folderOf(paths, { isRootOnDisk: false });
       return await this.#hold(paths, { runId, folder, options, isNew: false });
@@ -107,7 +108,7 @@ export class RunsWriter {
     await this.#attempt(runId, async () => {
       const paths = runPaths(this.#root, runId);
       refuseLinksSync(this.#port, [runsDirectory(this.#root), paths.directory]);
-      this.#checkThere(runId, paths);
+      refuseMissingSync(this.#port, { root: this.#root, runId, paths });
       checkRunFormatSync(this.#port, paths);
       const inbox = { port: this.#port, root: this.#root, runId, lockTimeoutMs: LOCK_TIMEOUT_MS };
       // Most runs get no message, and load no code for it.
@@ -116,7 +117,7 @@ export class RunsWriter {
       const named = this.#folderOf(paths, { isRootOnDisk: false });
       await postMessage(inbox, message).then(() => named.reach()).catch((error) => {
         // Whoever has removed the run meanwhile is why.
-        this.#checkThere(runId, paths);
+        refuseMissingSync(this.#port, { root: this.#root, runId, paths });
         throw error;
       });
     });
@@ -201,11 +202,6 @@ export class RunsWriter {
       : undefined;
     const isThere = () => has(paths.directory);
     return new StoreFollower({ root: this.#root, ...how, runFile, isThere });
-  }
-
-  #checkThere(runId: string, { directory }: RunPaths): void {
-    if (lookAtSync(this.#port, directory)?.isDirectory) return;
-    throw missingError(runId, this.#root);
   }
 
   async #attempt<T>(runId: string, operation: () => T | Promise<T>): Promise<T> {
