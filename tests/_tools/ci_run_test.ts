@@ -88,6 +88,18 @@ testCi(".ci/run fails when a test fails", async () => {
   assertEquals([code, lines.at(-1)], [1, "10 passed, 2 failed"]);
 });
 
+testCi(".ci/run repeats at its end what failed, where the end is all that is shown", async () => {
+  const { lines } = await runCi({
+    TEST_OUTPUT: "a ... FAILED\\n\\033[0m\\033[41m ERRORS \\033[0m\\n\\na => ./a_test.ts:1:6\\n" +
+      "FAILED | 0 passed | 1 failed (2ms)\\n",
+    TEST_CODE: "1",
+    POSTGRES_OUTPUT: "ok | 4 passed | 0 failed (2ms)\\n",
+  });
+  const last = ["", "a => ./a_test.ts:1:6", "FAILED | 0 passed | 1 failed (2ms)"];
+  const passed = Deno.build.os === "linux" ? 4 : 0;
+  assertEquals(lines.slice(-5), [" ERRORS ", ...last, `${passed} passed, 1 failed`]);
+});
+
 Deno.test({
   name: ".ci/run adds the tests on PostgreSQL, and fails when they do",
   ignore: Deno.build.os !== "linux",
