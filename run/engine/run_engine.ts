@@ -199,6 +199,8 @@ export class RunEngine {
     this.#letGoWhenLong();
     // Who is asked for next looks there for what others have come to.
     await this.teller.told();
+    // What a power cut took is written there again by nobody behind the end of the run.
+    if (damaged.length > 0) await held.barrier({ of: ["events"] });
     return history!;
   }
 

@@ -4,6 +4,11 @@ import { ask } from "../cli/_command.ts";
 /** Throws unless journal, log, store and outputs of all runs agree, and each replay is exact. */
 export async function checkRecords(root: string): Promise<void> {
   await expectDone(["verify", "--root", root], root);
+  await checkReplays(root);
+}
+
+/** Throws unless each replay is exact. */
+export async function checkReplays(root: string): Promise<void> {
   for await (const { name: runId } of Deno.readDir(`${root}/runs`)) {
     const text = await expectDone(["replay", "--json", "--root", root, runId], root);
     const { ok, undecided, interrupted, damage } = JSON.parse(text);
