@@ -47,16 +47,16 @@ async function runAndKill(cwd: string, args: string[], file = "pid") {
   await using command = startTaffrail(args, { cwd });
   await untilExists(cwd, file);
   const run = await runIn(cwd);
-  await untilChanged(`${run.root}/runs/${run.runId}`, () => isLastSpawned(run));
+  const who = (await read(`${cwd}/${file}`)).split(" ").map(Number);
+  await untilChanged(`${run.root}/runs/${run.runId}`, () => isOneRecorded(run, who));
   command.kill("SIGKILL");
   assertEquals((await command.end()).signal, "SIGKILL");
   return run;
 }
 
-/** Whether the process of the attempt that began last is recorded. */
-function isLastSpawned(run: { root: string; runId: string }): boolean {
-  const started = eventsOf(run.root, run.runId).findLast(({ type }) => type === "node.started");
-  return readProcesses(run).has(`${started?.node_id}#${started?.attempt}`);
+/** Whether one of these processes is recorded. */
+function isOneRecorded(run: { root: string; runId: string }, who: readonly number[]): boolean {
+  return readProcesses(run).values().some(({ pid }) => who.includes(pid));
 }
 
 async function runIn(cwd: string) {
