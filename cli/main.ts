@@ -8,10 +8,10 @@ import { VERSION } from "../_internal/version.ts";
 import { exitCodeOfError, PassedCodeError, UsageError } from "./exit_codes.ts";
 import { printableLine } from "./text/printable.ts";
 import { Screen } from "./text/screen.ts";
-import type { Verb } from "./verbs/arguments.ts";
+import type { Verb, Verbs } from "./verbs/arguments.ts";
 
 /** Each verb is loaded when it is asked for, so that none pays for the others. */
-const VERBS = new Map<string, () => Promise<Verb>>([
+const VERBS: Verbs = new Map<string, () => Promise<Verb>>([
   ["run", async () => (await import("./verbs/run.ts")).runVerb],
   ["exec", async () => (await import("./verbs/exec.ts")).execVerb],
   ["resume", async () => (await import("./verbs/resume.ts")).resumeVerb],
@@ -106,24 +106,17 @@ function remedyOf(error: Error): string | undefined {
 }
 
 async function dispatch([name = "", ...args]: string[]): Promise<number> {
-  const output = new Screen(Deno.stdout);
   if (name === "help" && VERBS.has(args[0] ?? "")) return await dispatch([args[0]!, "--help"]);
-  if (["help", "--help", "-h"].includes(name)) {
-    output.line(await overview());
-    return 0;
-  }
+  if (["help", "--help", "-h"].includes(name)) return await printHelp();
   if (["version", "--version", "-v"].includes(name)) {
-    output.line(`taffrail ${VERSION}`);
+    new Screen(Deno.stdout).line(`taffrail ${VERSION}`);
     return 0;
   }
   const load = VERBS.get(name);
   if (load === undefined) throw new UsageError(unknownVerb(name));
   const verb = await load();
-  if (asksForHelp(args)) {
-    output.line(verb.help);
-    return 0;
-  }
-  return await verb.run(args);
+  if (asksForHelp(args)) return await printHelp({ name, verb });
+  return await verb.run(args, VERBS);
 }
 
 /** What stands behind `--` belongs to a command that is to be run. */
@@ -131,6 +124,14 @@ function asksForHelp(args: string[]): boolean {
   const end = args.indexOf("--");
   const own = end === -1 ? args : args.slice(0, end);
   return own.includes("--help") || own.includes("-h");
+}
+
+/** Prints help of a verb, or of the command. Few ask for it, so nobody else loads it. */
+async function printHelp(of?: { name: string; verb: Verb }): Promise<number> {
+  const { overview, verbHelp } = await import("./help/help_text.ts");
+  const text = of === undefined ? await overview(VERBS) : verbHelp(of.name, of.verb);
+  new Screen(Deno.stdout).line(text);
+  return 0;
 }
 
 function unknownVerb(name: string): string {
@@ -173,22 +174,6 @@ function slipsBetween(a: string, b: string): number {
     }
   }
   return rows[a.length]![b.length]!;
-}
-
-async function overview(): Promise<string> {
-  const rows: string[] = [];
-  for (const [name, load] of VERBS) rows.push(`  ${name.padEnd(8)} ${(await load()).summary}`);
-  return `Runs local work, records what happened, and shows it afterwards.
-
-Usage: taffrail VERB [options]
-
-${rows.join("\n")}
-
-  taffrail VERB --help    what a verb takes, and what its --json prints
-  taffrail --version
-
-Exit codes: 0 all went well, 1 the work failed, 2 called wrongly, 128 + n ended
-by signal n; exec exits as its command does.`;
 }
 
 if (import.meta.main) Deno.exit(await mainOfProcess());

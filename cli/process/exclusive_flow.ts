@@ -25,10 +25,7 @@ import { wait } from "./end_processes.ts";
 import { processText } from "./processes.ts";
 
 /** What is done where another run of the flow is at work. */
-export const EXCLUSIVE = ["wait", "refuse"] as const;
-
-/** One of them. */
-export type Exclusive = (typeof EXCLUSIVE)[number];
+export type Exclusive = "wait" | "refuse";
 
 const LOOK_EVERY_MS = 100;
 /** The same in a database. */

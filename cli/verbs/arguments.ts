@@ -3,52 +3,105 @@ import { reasonOf } from "../../_internal/text.ts";
 import type { TraceMode } from "../../trace/types.ts";
 import { optionError, UsageError } from "../exit_codes.ts";
 import { chosenRoot, findRoot } from "../reading/find_root.ts";
+import type { RunStateWord } from "../reading/run_summary.ts";
 import { parseDurationOption, parseSizeOption } from "../text/units.ts";
 
 /** A verb of the command. */
 export interface Verb {
   /** What it does, in one line. */
   summary: string;
-  /** What `--help` prints. */
-  help: string;
-  /** Does it, and gives the exit code. */
-  run(args: string[]): Promise<number>;
+  /** What there is to know of it. */
+  help: VerbHelp;
+  /** Does it, and gives the exit code; `verbs`: all there are. */
+  run(args: string[], verbs: Verbs): Promise<number>;
 }
 
-/** The options of a verb, by name; an optional one has its value or none, a repeated one all its values. */
-type OptionKinds = Record<string, "string" | "boolean" | "optional" | "repeated">;
+/** The verbs by their names; each is loaded when it is asked for, so that none pays for the others. */
+export type Verbs = ReadonlyMap<string, () => Promise<Verb>>;
 
-/** What was given with options of such kinds; those that were not given are not there. */
-export type Options<Kinds extends OptionKinds> = {
-  readonly [Name in keyof Kinds]?: Kinds[Name] extends "boolean" ? boolean
-    : Kinds[Name] extends "optional" ? string | true
-    : Kinds[Name] extends "repeated" ? string[]
-    : string;
+/**
+ * What there is to know of a verb. Help, man pages and completions are made of it, and of nothing else. Texts are
+ * paragraphs with empty lines between them, which are wrapped anew; lines that begin with a blank stay as they are.
+ */
+export interface VerbHelp {
+  /** What it does. */
+  about: string;
+  /** What stands behind its name, where that is more than options, as `[options] RUN`: a line for each way. */
+  usage?: readonly string[];
+  /** Its options, without those that all verbs share. */
+  options?: OptionTable;
+  /**
+   * What its operands are, as `RUN` or `RUN|FILE`, by which shells offer something for them; behind the last one
+   * `…` if more may follow.
+   */
+  operands?: readonly string[];
+  /** In which states a run is that it takes, where it does not take all; any other is only not offered. */
+  runs?: readonly RunStateWord[];
+  /** Whether a command stands behind `--`, which shells complete as such. */
+  takesCommand?: boolean;
+  /** What else is to be said of it. */
+  notes?: string;
+  /** Its exit codes. */
+  exitCodes: string;
+  /** What `--json` prints. */
+  json?: string;
+}
+
+/** The options of a verb, by name. */
+export type OptionTable = Readonly<Record<string, OptionAbout>>;
+
+/** What is known of an option. */
+export interface OptionAbout {
+  /** What its value is called in the help, by which shells offer something for it; a switch has none. */
+  readonly value?: string;
+  /** The words that its value may be, where these are all. */
+  readonly words?: readonly string[];
+  /** Whether its value is several of these words, with commas between. */
+  readonly isList?: boolean;
+  /** Whether it may stand without its value. */
+  readonly isOptional?: boolean;
+  /** Whether it may be given several times. */
+  readonly isRepeated?: boolean;
+  /** The letter that stands for it. */
+  readonly letter?: string;
+  /** What it does. */
+  readonly text: string;
+}
+
+/** What was given with options of such a table; those that were not given are not there. */
+export type Options<Table extends OptionTable> = {
+  readonly [Name in keyof Table]?: ValueOf<Table[Name]>;
 };
 
+type ValueOf<About extends OptionAbout> = About extends { isOptional: true } ? string | true
+  : About extends { isRepeated: true } ? string[]
+  : About extends { isList: true } ? string
+  : About extends { words: readonly (infer Word)[] } ? Word
+  : About extends { value: string } ? string
+  : boolean;
+
 /** What was given on the command line. */
-interface Arguments<Kinds extends OptionKinds> {
+interface Arguments<Table extends OptionTable> {
   /** The directory that holds the runs. */
   root: string;
   /** Whether to print JSON. */
   json: boolean;
   /** The verb's own options, with those of all verbs. */
-  options: Options<Kinds & typeof COMMON_OPTIONS>;
+  options: Options<Table> & Options<typeof COMMON_OPTIONS>;
   /** What is no option. */
   operands: string[];
 }
 
 /** The options that all verbs share. */
-const COMMON_OPTIONS = { root: "string", json: "boolean" } as const;
-
-/** Their part of the help. */
-export const COMMON_HELP =
-  `  --root ROOT         where the runs are kept: a directory, or a database as
-                      postgres://USER@HOST/DATABASE (default: what the variable
-                      TAFFRAIL_ROOT says, else the nearest ${DEFAULT_ROOT} here
-                      or above, up to a directory with .git)
-  --json              print JSON for programs instead of text
-  -h, --help          print this help`;
+export const COMMON_OPTIONS = {
+  root: {
+    value: "ROOT",
+    text: "where the runs are kept: a directory, or a database as " +
+      "postgres://USER@HOST/DATABASE (default: what the variable TAFFRAIL_ROOT says, else the " +
+      `nearest ${DEFAULT_ROOT} here or above, up to a directory with .git)`,
+  },
+  json: { text: "print JSON for programs instead of text" },
+} as const satisfies OptionTable;
 
 /** What the help of verbs says that take a run. */
 export const RUN_OPERAND =
@@ -56,14 +109,14 @@ export const RUN_OPERAND =
 flow for its newest run, or - (also: latest) for the newest run of all.`;
 
 /** Reads a verb's arguments, strictly: what is unknown is an error. */
-export function readArguments<const Kinds extends OptionKinds = Record<never, never>>(
+export function readArguments<const Table extends OptionTable = Record<never, never>>(
   verb: string,
   args: string[],
-  kinds?: Kinds,
-): Arguments<Kinds> {
-  const { given, operands } = parseArguments(verb, args, { ...COMMON_OPTIONS, ...kinds });
-  // Only options of the kinds are taken, each with a value of its kind.
-  const options = given as Arguments<Kinds>["options"];
+  table?: Table,
+): Arguments<Table> {
+  const { given, operands } = parseArguments(verb, args, { ...COMMON_OPTIONS, ...table });
+  // Only options of the table are taken, each with a value of its kind.
+  const options = given as Arguments<Table>["options"];
   const { root: chosen, json = false }: Options<typeof COMMON_OPTIONS> = options;
   return { root: chosenRoot(chosen) ?? findRoot(Deno.cwd()), json, options, operands };
 }
@@ -83,7 +136,7 @@ export function splitArguments(args: string[]): { own: string[]; behind: string[
 function parseArguments(
   verb: string,
   args: readonly string[],
-  kinds: OptionKinds,
+  table: OptionTable,
 ): { given: Record<string, string | true | string[]>; operands: string[] } {
   const fail = (problem: string): never => {
     throw new UsageError(`${problem}; see taffrail ${verb} --help`);
@@ -92,46 +145,51 @@ function parseArguments(
   const operands: string[] = [];
   let at = 0;
   while (at < args.length) {
-    const arg = longName(args[at++]!, kinds);
+    const arg = longName(args[at++]!, table);
     if (arg === "--") {
       return { given, operands: [...operands, ...args.slice(at)] };
     } else if (!arg.startsWith("-") || arg === "-") {
       operands.push(arg);
     } else {
       const [, name = arg.slice(1, 2), value] = /^--(.[^=]*)(?:=([^]*))?$/.exec(arg) ?? [];
-      const kind = Object.hasOwn(kinds, name) && arg.startsWith("--") ? kinds[name] : undefined;
+      const isKnown = Object.hasOwn(table, name) && arg.startsWith("--");
+      const about = isKnown ? table[name]! : undefined;
       // Which of two values was meant nobody knows.
-      const isOnce = kind !== "boolean" && kind !== "repeated";
+      const isOnce = about?.value !== undefined && !about.isRepeated;
       if (isOnce && Object.hasOwn(given, name)) {
         fail(`Option '--${name}' is given twice: say all in one, names as a,b`);
       }
-      if (kind === "boolean") {
+      if (about === undefined) {
+        fail(`Unknown option '${arg.startsWith("--") ? "--" : "-"}${name}'`);
+      } else if (about.value === undefined) {
         if (value !== undefined) fail(`Option '--${name}' does not take an argument`);
         given[name] = true;
-      } else if (kind !== undefined) {
+      } else {
         // What looks like an option was hardly meant as a value.
         const isOption = value === undefined && /^-./.test(args[at] ?? "");
         const next = value ?? (isOption ? undefined : args[at++]);
-        if (next !== undefined && kind === "repeated") {
-          given[name] = [...given[name] as string[] ?? [], next];
-        } else if (next !== undefined) given[name] = next;
-        else if (kind === "optional") given[name] = true;
+        if (next !== undefined) {
+          checkWord(name, next, about);
+          given[name] = about.isRepeated ? [...given[name] as string[] ?? [], next] : next;
+        } else if (about.isOptional) given[name] = true;
         else if (isOption) fail(`Option '--${name}' argument is ambiguous`);
         else fail(`Option '--${name} <value>' argument missing`);
-      } else {
-        fail(`Unknown option '${arg.startsWith("--") ? "--" : "-"}${name}'`);
       }
     }
   }
   return { given, operands };
 }
 
-/** Options of one letter, where a verb takes what they stand for. */
-const LETTERS: Readonly<Record<string, string>> = { "-f": "follow", "-k": "keep-going" };
+function longName(arg: string, table: OptionTable): string {
+  if (arg.length !== 2) return arg;
+  const name = Object.keys(table).find((name) => `-${table[name]!.letter}` === arg);
+  return name === undefined ? arg : `--${name}`;
+}
 
-function longName(arg: string, kinds: OptionKinds): string {
-  const name = Object.hasOwn(LETTERS, arg) ? LETTERS[arg]! : "";
-  return Object.hasOwn(kinds, name) ? `--${name}` : arg;
+/** Refuses what is none of the words that a value may be. */
+function checkWord(name: string, given: string, { words, isList }: OptionAbout): void {
+  if (words === undefined || isList || words.includes(given)) return;
+  throw optionError(name, given, `say ${words.join(", ")}`);
 }
 
 /** Reads what was given as JSON; `refuse` makes an error of what is wrong with it, in words. */
@@ -153,17 +211,6 @@ export function numberOption<Name extends string>(
   return text === undefined ? undefined : parse(name, text);
 }
 
-/** One of some words; undefined when the option was not given. */
-export function wordOption<Word extends string>(
-  name: string,
-  given: string | undefined,
-  words: readonly Word[],
-): Word | undefined {
-  const word = words.find((word) => word === given);
-  if (given === undefined || word !== undefined) return word;
-  throw optionError(name, given, `say ${words.join(", ")}`);
-}
-
 /** Who says something, for the records. */
 export function userName(): string | undefined {
   return Deno.env.get("USER") || Deno.env.get("LOGNAME") || undefined;
@@ -183,20 +230,23 @@ export function onlyOperand(verb: string, operands: string[], what: string): str
 
 /** The options of the verbs that run commands. */
 export const COMMAND_OPTIONS = {
-  grace: "string",
-  "max-output": "string",
-  mask: "string",
-} as const;
-
-/** Their part of the help, with that of all verbs. */
-export const COMMAND_HELP =
-  `  --grace DURATION    how long what is asked to end may take before it is
-                      killed (default 5s)
-  --max-output SIZE   how much of each output of a command is kept (default
-                      16MiB): its first half and its last half
-  --mask NAMES        variables, a,b, whose values are kept out of all that is
-                      recorded: *** stands for them in outputs and commands
-${COMMON_HELP}`;
+  grace: {
+    value: "DURATION",
+    text: "how long what is asked to end may take before it is killed (default 5s)",
+  },
+  "max-output": {
+    value: "SIZE",
+    text: "how much of each output of a command is kept (default 16MiB): its first half and its " +
+      "last half",
+  },
+  mask: {
+    value: "NAMES",
+    isList: true,
+    text:
+      "variables, a,b, whose values are kept out of all that is recorded: *** stands for them " +
+      "in outputs and commands",
+  },
+} as const satisfies OptionTable;
 
 /** How commands are run. */
 interface CommandSettings {
@@ -227,24 +277,33 @@ function graceWithin(graceMs: number): number {
   return /^\d{1,15}$/.test(outer) ? Math.min(graceMs, Math.floor(Number(outer) / 2)) : graceMs;
 }
 
+const TRACE_MODES = ["on", "always", "off"] as const satisfies TraceMode[];
+
 /** The options of the verbs that record a run. */
-export const RUN_OPTIONS = { ...COMMAND_OPTIONS, trace: "string" } as const;
+export const RUN_OPTIONS = {
+  trace: {
+    value: "MODE",
+    words: TRACE_MODES,
+    text:
+      "when the last steps are written to the run's trace.json: on (when something fails, the " +
+      "default), always, off",
+  },
+  ...COMMAND_OPTIONS,
+} as const satisfies OptionTable;
 
-/** Their part of the help, with that of all verbs. */
-export const RUN_HELP =
-  `  --trace MODE        when the last steps are written to the run's trace.json:
-                      on (when something fails, the default), always, off
-${COMMAND_HELP}`;
-
-/** What the verbs say that run flows of many nodes. */
-export const KEEP_GOING = { "keep-going": "boolean", workers: "boolean" } as const;
-
-/** Their part of the help. */
-export const KEEP_GOING_HELP =
-  `  -k, --keep-going    run all that does not need what failed, whatever the
-                      "on_failure" of the flow says; this time only
-  --workers           have all nodes made by workers, taffrail work, and not
-                      only those that ask for one; in a database, this time only`;
+/** The options of the verbs that run flows of many nodes. */
+export const KEEP_GOING = {
+  "keep-going": {
+    letter: "k",
+    text: 'run all that does not need what failed, whatever the "on_failure" of the flow says; ' +
+      "this time only",
+  },
+  workers: {
+    text:
+      "have all nodes made by workers, taffrail work, and not only those that ask for one; in " +
+      "a database, this time only",
+  },
+} as const satisfies OptionTable;
 
 /** How a run is recorded. */
 export interface RunSettings extends CommandSettings {
@@ -256,12 +315,9 @@ export interface RunSettings extends CommandSettings {
   traceMode: TraceMode | undefined;
 }
 
-const TRACE_MODES: readonly TraceMode[] = ["off", "on", "always"];
-
 /** Reads the options of the verbs that record a run. */
 export function runSettings(options: Options<typeof RUN_OPTIONS>): RunSettings {
-  const traceMode = wordOption("trace", options.trace, TRACE_MODES);
-  return { traceMode, ...commandSettings(options) };
+  return { traceMode: options.trace, ...commandSettings(options) };
 }
 
 /** Whether workers make all attempts; a directory has none. */

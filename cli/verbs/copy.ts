@@ -7,42 +7,50 @@ import { openRoot } from "../reading/open_root.ts";
 import { printableLine } from "../text/printable.ts";
 import { Screen } from "../text/screen.ts";
 import { formatSize } from "../text/units.ts";
-import { COMMON_HELP, onlyOperand, readArguments, RUN_OPERAND, type Verb } from "./arguments.ts";
+import {
+  onlyOperand,
+  type OptionTable,
+  readArguments,
+  RUN_OPERAND,
+  type Verb,
+} from "./arguments.ts";
+
+const OPTIONS = {
+  from: { value: "ROOT", text: "where the run is, instead of --root" },
+  to: { value: "ROOT", text: "where it is copied to; a directory is made where it is missing" },
+  as: {
+    value: "ID",
+    text: "the id of the copy (default: that of the run); its log and its trace say that one",
+  },
+} as const satisfies OptionTable;
 
 /** `taffrail copy`: copies a run to another root. */
 export const copyVerb: Verb = {
   summary: "copy a run to another root: a directory, or a database",
-  help: `Copies a run that nobody works on to another root, between directories and
+  help: {
+    about: `Copies a run that nobody works on to another root, between directories and
 databases: its log, its journal and all that belongs to it, byte for byte, those
 lines too that are damaged. The copy is a run like the original: it is shown,
 verified, replayed, and gone on with by resume. Of the processes of the original
 none is touched by that.
-${RUN_OPERAND}
-
-Usage: taffrail copy [options] RUN --to ROOT
-
-  --from ROOT         where the run is, instead of --root
-  --to ROOT           where it is copied to; a directory is made where it is
-                      missing
-  --as ID             the id of the copy (default: that of the run); its log and
-                      its trace say that one
-${COMMON_HELP}
-
-There is a whole copy or none: where this is cut off, nothing is left that could
+${RUN_OPERAND}`,
+    usage: ["[options] RUN --to ROOT"],
+    options: OPTIONS,
+    operands: ["RUN"],
+    notes: `There is a whole copy or none: where this is cut off, nothing is left that could
 be taken for a run, and doing it again begins anew. An id that is there is
 refused. Digests of variables have a key of their root, which stays there: then
 resume cannot tell whether a value is another one. What others leave for the run
 meanwhile, by taffrail pass, stays with the original. A line of over 16 MiB,
-which nobody can read, is replaced by one that says so.
-
-Exit codes: 0 it is copied, 1 it is not, 2 called wrongly.
---json prints { "run_id", "from", "copy_id", "to", "lines": { "capture",
-"events", "processes", "inbox" }, "documents": [names], "outputs", "bytes",
+which nobody can read, is replaced by one that says so.`,
+    exitCodes: "0 it is copied, 1 it is not, 2 called wrongly.",
+    json: `{ "run_id", "from", "copy_id", "to", "lines": { "capture", "events",
+"processes", "inbox" }, "documents": [names], "outputs", "bytes",
 "replaced_lines" }.`,
+  },
 
   async run(args) {
-    const kinds = { from: "string", to: "string", as: "string" } as const;
-    const { root, json, options, operands } = readArguments("copy", args, kinds);
+    const { root, json, options, operands } = readArguments("copy", args, OPTIONS);
     const wanted = onlyOperand("copy", operands, "run");
     const { from: source = root, to: target, as } = options;
     if (options.from !== undefined && "root" in options) {

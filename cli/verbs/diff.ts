@@ -6,31 +6,36 @@ import { UsageError } from "../exit_codes.ts";
 import { damageText, openCapture, type OpenedCapture } from "../reading/open_capture.ts";
 import { commandLine, counted, printableLine } from "../text/printable.ts";
 import { Screen } from "../text/screen.ts";
-import { COMMON_HELP, readArguments, RUN_OPERAND, type Verb } from "./arguments.ts";
+import { type OptionTable, readArguments, RUN_OPERAND, type Verb } from "./arguments.ts";
+
+const OPTIONS = {
+  times: {
+    text: "compare times, how long nodes took and in which process it was, too: they differ " +
+      "between any two runs",
+  },
+} as const satisfies OptionTable;
 
 /** `taffrail diff`: compares two recordings. */
 export const diffVerb: Verb = {
   summary: "compare what two runs were given and what was decided",
-  help: `Compares two recordings, and tells what differs node by node: how it ended,
+  help: {
+    about: `Compares two recordings, and tells what differs node by node: how it ended,
 what it runs, how many attempts it took and whether it printed the same, and of
 the step of a program what it was given and what it gave; where no node tells
 the difference, place by place: what their supervisors were given, and what they
 decided. Each of A and B is a RUN, or the path of a capture file.
-${RUN_OPERAND}
-
-Usage: taffrail diff [options] A B
-
-  --times             compare times, how long nodes took and in which process
-                      it was, too: they differ between any two runs
-${COMMON_HELP}
-
-To see whether a run would be decided on again as it was, use taffrail replay.
-Exit codes: 0 they are equal, 1 they differ. --json prints a list of { "kind":
-"changed" | "missing" | "extra", "path", "before", "after" }; missing is what
-only A has.`,
+${RUN_OPERAND}`,
+    usage: ["[options] A B"],
+    options: OPTIONS,
+    operands: ["RUN|BUNDLE", "RUN|BUNDLE"],
+    notes: "To see whether a run would be decided on again as it was, use taffrail replay.",
+    exitCodes: "0 they are equal, 1 they differ.",
+    json: `a list of { "kind": "changed" | "missing" | "extra", "path", "before", "after"
+}; missing is what only A has.`,
+  },
 
   async run(args) {
-    const { root, json, options, operands } = readArguments("diff", args, { times: "boolean" });
+    const { root, json, options, operands } = readArguments("diff", args, OPTIONS);
     const [first, second] = operands;
     if (operands.length !== 2 || !first || !second) {
       throw new UsageError(

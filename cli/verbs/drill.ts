@@ -8,40 +8,53 @@ import {
   numberOption,
   onlyOperand,
   type Options,
+  type OptionTable,
   parseJsonValue,
   readArguments,
   splitArguments,
   type Verb,
 } from "./arguments.ts";
 
+const OPTIONS = {
+  effects: {
+    value: "PATH",
+    isRepeated: true,
+    text: "a file or folder that is compared too, relative to the folder; may be given several " +
+      "times. The order of lines does not count",
+  },
+  pass: {
+    value: "GATE[=JSON]",
+    isRepeated: true,
+    text: "lets it pass a gate; may be given several times",
+  },
+  sample: { value: "N", text: "try N of the ways only, drawn by lot" },
+  seed: { value: "N", text: "draw the same ones again" },
+  time: { value: "DURATION", text: "begin with no further one after this time" },
+  dir: {
+    value: "DIR",
+    text: "the folder of which each run gets a copy (default: that of the flow; with -- the " +
+      "current one), without its runs",
+  },
+  here: {
+    text: "make no copy; the files of --effects are put back before each run and at the end, " +
+      "all else stays as the runs leave it",
+  },
+  root: { value: "ROOT", text: "refused: each run has a root of its own" },
+} as const satisfies OptionTable;
+
 /** `taffrail drill`: shows whether a flow or a program survives being cut off. */
 export const drillVerb: Verb = {
   summary: "kill a flow or program at every step, and see whether it survives",
-  help: `Runs a flow, or a program that uses durable() or openRun(), undisturbed; then
+  help: {
+    about: `Runs a flow, or a program that uses durable() or openRun(), undisturbed; then
 once for each way to cut it off, where it is killed by SIGKILL and gone on with;
 and says where it came to something else than undisturbed: another end, another
-output or result, another file. That step is not safe to be cut off.
-
-Usage: taffrail drill [options] FLOW [-- ARGUMENT…]
-       taffrail drill [options] -- COMMAND [ARGUMENT…]
-
-  --effects PATH      a file or folder that is compared too, relative to the
-                      folder; may be given several times. The order of lines
-                      does not count
-  --pass GATE[=JSON]  lets it pass a gate; may be given several times
-  --sample N          try N of the ways only, drawn by lot
-  --seed N            draw the same ones again
-  --time DURATION     begin with no further one after this time
-  --dir DIR           the folder of which each run gets a copy (default: that of
-                      the flow; with -- the current one), without its runs
-  --here              make no copy; the files of --effects are put back before
-                      each run and at the end, all else stays as the runs
-                      leave it
-  --root ROOT         refused: each run has a root of its own
-  --json              print JSON for programs instead of text
-  -h, --help          print this help
-
-Each attempt of the undisturbed run has four points: decided, when its begin is
+output or result, another file. That step is not safe to be cut off.`,
+    usage: ["[options] FLOW [-- ARGUMENT…]", "[options] -- COMMAND [ARGUMENT…]"],
+    options: OPTIONS,
+    takesCommand: true,
+    operands: ["FLOW"],
+    notes: `Each attempt of the undisturbed run has four points: decided, when its begin is
 on disk and its work has not begun; begun, when that has; ended, when it is over
 and that is not recorded; told, when it is. At begun the command of a node is
 also killed alone, as by a lack of memory, and together with taffrail. What
@@ -58,19 +71,19 @@ path, and all that is no file, is not copied, and really done each time.
 
 It is run undisturbed twice: what differs between these two, as times and random
 numbers do, is not compared, which is told; of a file the number of its lines
-still is. Each run is also verified, and replayed.
-
-Exit codes: 0 it survives all that was tried, 1 it does not, or it does not
-complete undisturbed, 2 called wrongly, 128 + n ended by signal n. --json prints
-{ "ok", "name", "problem", "points", "tried", "seed", "not_reached", "findings":
+still is. Each run is also verified, and replayed.`,
+    exitCodes: `0 it survives all that was tried, 1 it does not, or it does not complete
+undisturbed, 2 called wrongly, 128 + n ended by signal n.`,
+    json: `{ "ok", "name", "problem", "points", "tried", "seed", "not_reached", "findings":
 [{ "node_id", "attempt", "point", "kills", "cut_off", "what", "message" }],
 "effects", "notes" }. cut_off: what ran there, and runs again. kills: "program",
 "command" or "both". what: "state", "node", "attempts", "output", "result",
 "effect", "records" or "resume". problem: why nothing could be tried, or null.`,
+  },
 
   async run(args) {
     const { own, behind } = splitArguments(args);
-    const { json, options, operands } = readArguments("drill", own, KINDS);
+    const { json, options, operands } = readArguments("drill", own, OPTIONS);
     if (options.root !== undefined) {
       throw new UsageError("Cannot use --root with drill: each run has a root of its own");
     }
@@ -108,16 +121,6 @@ complete undisturbed, 2 called wrongly, 128 + n ended by signal n. --json prints
   },
 };
 
-const KINDS = {
-  effects: "repeated",
-  pass: "repeated",
-  sample: "string",
-  seed: "string",
-  time: "string",
-  dir: "string",
-  here: "boolean",
-} as const;
-
 /** Reads `GATE` and `GATE=JSON`. */
 function parsePasses(given: readonly string[]): Map<string, { value?: unknown }> {
   return new Map(given.map((text) => {
@@ -139,7 +142,7 @@ function randomSeed(): number {
 
 async function chooseSubject(
   { options, operands, behind, isProgram }: {
-    options: Options<typeof KINDS>;
+    options: Options<typeof OPTIONS>;
     operands: string[];
     behind: string[];
     isProgram: boolean;

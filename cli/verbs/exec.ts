@@ -15,31 +15,37 @@ import { recordRun } from "../record_run.ts";
 import { commandLine } from "../text/printable.ts";
 import { parseDurationOption } from "../text/units.ts";
 import {
+  COMMON_OPTIONS,
   namesOption,
   numberOption,
+  type OptionTable,
   readArguments,
-  RUN_HELP,
   RUN_OPTIONS,
   runSettings,
   splitArguments,
   type Verb,
 } from "./arguments.ts";
 
+const OPTIONS = {
+  name: { value: "NAME", text: "the name of the run (default: that of the program)" },
+  timeout: { value: "DURATION", text: "how long the command may take, such as 30s" },
+  terminal: {
+    text: "leave its output to the terminal, for what draws on it or prints otherwise to a " +
+      "pipe; then it is not recorded",
+  },
+  ...RUN_OPTIONS,
+} as const satisfies OptionTable;
+
 /** `taffrail exec`: runs one command. */
 export const execVerb: Verb = {
   summary: "run one command, and pass its input and output through",
-  help: `Runs one command and records it. Its output is passed through as it comes, and
-so is its input. The command line is recorded; the environment is not.
-
-Usage: taffrail exec [options] -- COMMAND [ARGUMENT…]
-
-  --name NAME         the name of the run (default: that of the program)
-  --timeout DURATION  how long the command may take, such as 30s
-  --terminal          leave its output to the terminal, for what draws on it or
-                      prints otherwise to a pipe; then it is not recorded
-${RUN_HELP}
-
-stdout is the command's alone. stderr gets the line run_id=<id> first and a line
+  help: {
+    about: `Runs one command and records it. Its output is passed through as it comes, and
+so is its input. The command line is recorded; the environment is not.`,
+    usage: ["[options] -- COMMAND [ARGUMENT…]"],
+    options: OPTIONS,
+    takesCommand: true,
+    notes: `stdout is the command's alone. stderr gets the line run_id=<id> first and a line
 that tells how the command ended last, or with --json what taffrail show --json
 prints, as one line.
 
@@ -48,27 +54,20 @@ as sudo and ssh do, and Ctrl-C, Ctrl-\\ and Ctrl-Z are for the command, which
 says whether it ends. It sees its output go to a pipe; FORCE_COLOR is set for
 the colours, unless NO_COLOR or FORCE_COLOR are. What it leaves behind is found
 by its environment, which only Linux tells, and ended there only. Who reads its
-output and goes away, as head, ends it as without taffrail, by SIGPIPE.
-
-Exit codes: that of the command; 128 + n where it, or taffrail, was ended by
-signal n; 124 where --timeout has ended it; 126 where the program cannot be
-executed, 127 where it, or what its first line asks for, is not found; 125 where
-taffrail itself fails: something cannot be recorded, or passed on; 2 called
-wrongly.`,
+output and goes away, as head, ends it as without taffrail, by SIGPIPE.`,
+    exitCodes: `that of the command; 128 + n where it, or taffrail, was ended by signal n; 124
+where --timeout has ended it; 126 where the program cannot be executed, 127
+where it, or what its first line asks for, is not found; 125 where taffrail
+itself fails: something cannot be recorded, or passed on; 2 called wrongly.`,
+  },
 
   run: (args) => passExitCode("exec", () => exec(args)),
 };
 
 async function exec(args: string[]): Promise<number> {
   const { own, behind: command } = splitArguments(args);
-  const kinds = {
-    ...RUN_OPTIONS,
-    name: "string",
-    timeout: "string",
-    terminal: "boolean",
-  } as const;
-  refuseWithoutMark(own, { kinds, command });
-  const { root, json, options } = readArguments("exec", own, kinds);
+  refuseWithoutMark(own, command);
+  const { root, json, options } = readArguments("exec", own, OPTIONS);
   const masks = namesOption(options.mask) ?? [];
   const flow = await withSecrets(commandFlow(command, options), masks);
   using display = await displayOf(flow, { root, json });
@@ -77,14 +76,12 @@ async function exec(args: string[]): Promise<number> {
 }
 
 /** Whoever forgets the -- is told so, and not that the command has options that are unknown here. */
-function refuseWithoutMark(
-  own: readonly string[],
-  { kinds, command }: { kinds: Record<string, string>; command: readonly string[] },
-): void {
+function refuseWithoutMark(own: readonly string[], command: readonly string[]): void {
+  const table: OptionTable = { ...COMMON_OPTIONS, ...OPTIONS };
   let at = 0;
   for (; own[at]?.startsWith("-"); at++) {
     const name = own[at]!.slice(2);
-    if (kinds[name] === "string" || name === "root") at++;
+    if (table[name]?.value !== undefined) at++;
   }
   if (at >= own.length) return;
   const meant = commandLine([...own.slice(at), ...command]);

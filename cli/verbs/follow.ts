@@ -15,37 +15,47 @@ import { fitTo, printableLine, shortened } from "../text/printable.ts";
 import { Reader, READER_GONE_CODE } from "../text/reader.ts";
 import { Screen } from "../text/screen.ts";
 import { formatDuration, formatTime } from "../text/units.ts";
-import { COMMON_HELP, onlyOperand, readArguments, RUN_OPERAND, type Verb } from "./arguments.ts";
+import {
+  onlyOperand,
+  type OptionTable,
+  readArguments,
+  RUN_OPERAND,
+  type Verb,
+} from "./arguments.ts";
+
+const OPTIONS = {
+  all: {
+    text: "all runs that are worked on, and those that begin later, until it is interrupted; " +
+      "each line begins with the run",
+  },
+} as const satisfies OptionTable;
 
 /** `taffrail follow`: prints the events of a run as they come. */
 export const followVerb: Verb = {
   summary: "print the events of a run, or of all, as they come",
-  help: `Prints the events of a run, those that are there and then those that come,
+  help: {
+    about: `Prints the events of a run, those that are there and then those that come,
 until the run ends or nobody works on it any more; the last line says which. A
 run that is gone on with later is to be followed anew. It also ends when nobody
 reads it any more, as in taffrail follow RUN | head. Of a log that another
 program writes, with events of its own, these are printed as they are. Of a
 durable program also that is told that it has recorded, and what it waits for.
-${RUN_OPERAND}
-
-Usage: taffrail follow [options] RUN
-       taffrail follow [options] --all
-
-  --all               all runs that are worked on, and those that begin later,
-                      until it is interrupted; each line begins with the run
-${COMMON_HELP}
-
-Exit codes: 0 the run is over, however it ended, 1 there is no such run, or it
-cannot be read, 2 called wrongly, 128 + n ended by signal n, as --all always is,
-and 141 nobody reads it any more, as a shell says it.
---json prints one JSON object a line: { "seq", "event" } for an event, { "seq",
-"gap": { "reason", "message" } } for a line that cannot be read, { "line",
-"note" } for one of the journal of a program, and at last
-{ "end": "completed" | "aborted" | "not-live", "outcome" }, with the state as
-taffrail ls calls it. With --all each of them has a "run_id", too.`,
+${RUN_OPERAND}`,
+    usage: ["[options] RUN", "[options] --all"],
+    options: OPTIONS,
+    operands: ["RUN"],
+    exitCodes: `0 the run is over, however it ended, 1 there is no such run, or it cannot be
+read, 2 called wrongly, 128 + n ended by signal n, as --all always is, and 141
+nobody reads it any more, as a shell says it.`,
+    json: `one JSON object a line: { "seq", "event" } for an event, { "seq", "gap": {
+"reason", "message" } } for a line that cannot be read, { "line", "note" } for
+one of the journal of a program, and at last { "end": "completed" | "aborted" |
+"not-live", "outcome" }, with the state as taffrail ls calls it. With --all each
+of them has a "run_id", too.`,
+  },
 
   async run(args) {
-    const { root, json, options, operands } = readArguments("follow", args, { all: "boolean" });
+    const { root, json, options, operands } = readArguments("follow", args, OPTIONS);
     const screen = new Screen(Deno.stdout);
     const printer = new Printer(screen, json);
     using reader = new Reader(screen);

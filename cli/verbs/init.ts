@@ -6,39 +6,49 @@ import { nameFrom } from "../flow/flow.ts";
 import { chosenRoot, findRoot, isPostgres, prepareRootDirectory } from "../reading/find_root.ts";
 import { commandLine } from "../text/printable.ts";
 import { Screen } from "../text/screen.ts";
-import { COMMON_HELP, readArguments, type Verb } from "./arguments.ts";
+import { type OptionTable, readArguments, type Verb } from "./arguments.ts";
 
 const FLOW_FILE = "taffrail.flow.json";
 
 /** Options for a database alone: who gets which rights there. */
-const OPTIONS = { reader: "repeated", runner: "repeated", worker: "repeated" } as const;
+const OPTIONS = {
+  reader: {
+    value: "ROLE",
+    isRepeated: true,
+    text: "in a database: let a role read runs; may be repeated",
+  },
+  runner: {
+    value: "ROLE",
+    isRepeated: true,
+    text: "in a database: let a role also record, go on with, and remove runs; may be repeated",
+  },
+  worker: {
+    value: "ROLE",
+    isRepeated: true,
+    text: "in a database: let a role work for runs, and nothing else; may be repeated",
+  },
+} as const satisfies OptionTable;
 
 /** `taffrail init`: begins to use it in a directory, or with a database. */
 export const initVerb: Verb = {
   summary: "make a directory for runs, and an example flow",
-  help: `Makes ${DEFAULT_ROOT} in the current directory, with a .gitignore that keeps runs
+  help: {
+    about: `Makes ${DEFAULT_ROOT} in the current directory, with a .gitignore that keeps runs
 out of a repository, and ${FLOW_FILE}, an example that runs as it is. An
 existing ${FLOW_FILE} is never replaced. Where runs were kept in a
 directory above so far, it says so.
 
 With --root postgres://… it makes the schema taffrail in that database instead,
 and nothing else; it is harmless where that was done. Who owns the database, or
-may create a schema in it, has to do it; all others need rights:
-
-Usage: taffrail init [options]
-
-  --reader ROLE       in a database: let a role read runs; may be repeated
-  --runner ROLE       in a database: let a role also record, go on with, and
-                      remove runs; may be repeated
-  --worker ROLE       in a database: let a role work for runs, and nothing else;
-                      may be repeated
-${COMMON_HELP}
-
-Exit codes: 0 it is done, 1 something cannot be written, 2 there is such a flow
-already, or called wrongly. --json prints { "root", "flow", "above" }: their
-paths, and that of the root above that was used so far, or null; of a database
-{ "root", "flow": null, "above": null, "schema": { "version", "was_there" },
-"readers": [role], "runners": [role], "workers": [role] }.`,
+may create a schema in it, has to do it; all others need rights.`,
+    options: OPTIONS,
+    exitCodes: `0 it is done, 1 something cannot be written, 2 there is such a flow already, or
+called wrongly.`,
+    json: `{ "root", "flow", "above" }: their paths, and that of the root above that was
+used so far, or null; of a database { "root", "flow": null, "above": null,
+"schema": { "version", "was_there" }, "readers": [role], "runners": [role],
+"workers": [role] }.`,
+  },
 
   async run(args) {
     const { json, options, operands } = readArguments("init", args, OPTIONS);

@@ -22,20 +22,24 @@ import { listed, printableLine, quoted } from "../text/printable.ts";
 import { Reader, READER_GONE_CODE } from "../text/reader.ts";
 import { Screen } from "../text/screen.ts";
 import { parseCountOption } from "../text/units.ts";
-import { COMMON_HELP, numberOption, readArguments, type Verb } from "./arguments.ts";
+import { numberOption, type OptionTable, readArguments, type Verb } from "./arguments.ts";
 
-const KINDS = {
-  follow: "boolean",
-  attempt: "string",
-  tail: "string",
-  stdout: "boolean",
-  stderr: "boolean",
-} as const;
+const OPTIONS = {
+  follow: {
+    letter: "f",
+    text: "go on with what comes, until nobody works on the run any more, or nobody reads it",
+  },
+  attempt: { value: "N", text: "only of attempt N" },
+  tail: { value: "N", text: "only the last N lines of what is there" },
+  stdout: { text: "only this output" },
+  stderr: { text: "only this output" },
+} as const satisfies OptionTable;
 
 /** `taffrail logs`: prints what the commands of a run printed. */
 export const logsVerb: Verb = {
   summary: "print what the commands of a run printed",
-  help: `Prints what the commands of a run printed, or the one of a node: whole lines,
+  help: {
+    about: `Prints what the commands of a run printed, or the one of a node: whole lines,
 each behind its node, in the order in which they came, of both outputs. Behind
 "build | " stands what build printed to its standard output, behind "build ! "
 to its standard error; "build#2 | " is the second attempt. What would steer a
@@ -44,28 +48,22 @@ output, as JSON in a line. Where the middle of an output was not kept, for
 --max-output, a line says how much is missing. The files that "output" of
 taffrail show --json names have the bytes as they were. RUN is the id of a run,
 its beginning where no other begins so, or the name of a flow for its newest
-run.
-
-Usage: taffrail logs [options] RUN [NODE]
-
-  -f, --follow        go on with what comes, until nobody works on the run any
-                      more, or nobody reads it
-  --attempt N         only of attempt N
-  --tail N            only the last N lines of what is there
-  --stdout, --stderr  only this output
-${COMMON_HELP}
-
-Exit codes: 0 it is printed, whatever became of the run, 1 there is no such run,
-node or attempt, or something of it cannot be read, 2 called wrongly, 141 nobody
-reads it any more, as a shell says it.
---json prints one JSON object a line: { "node", "attempt", "stream", "at",
-"text" }, where stream is "out", "err" or "result" and at is when the end of the
-line came, null where that was not kept; with "continued": true the next one
-goes on with the same line. Instead of "text" there is "missing", a number of
-bytes, where they were not kept.`,
+run.`,
+    usage: ["[options] RUN [NODE]"],
+    options: OPTIONS,
+    operands: ["RUN", "NODE"],
+    exitCodes: `0 it is printed, whatever became of the run, 1 there is no such run, node or
+attempt, or something of it cannot be read, 2 called wrongly, 141 nobody reads
+it any more, as a shell says it.`,
+    json: `one JSON object a line: { "node", "attempt", "stream", "at", "text" }, where
+stream is "out", "err" or "result" and at is when the end of the line came, null
+where that was not kept; with "continued": true the next one goes on with the
+same line. Instead of "text" there is "missing", a number of bytes, where they
+were not kept.`,
+  },
 
   async run(args) {
-    const { root, json, options, operands } = readArguments("logs", args, KINDS);
+    const { root, json, options, operands } = readArguments("logs", args, OPTIONS);
     const [operand, node, ...more] = operands;
     if (operand === undefined || more.length > 0) {
       throw new UsageError(

@@ -21,7 +21,13 @@ import {
   parseAgeOption,
   parseCountOption,
 } from "../text/units.ts";
-import { COMMON_HELP, numberOption, type Options, readArguments, type Verb } from "./arguments.ts";
+import {
+  numberOption,
+  type Options,
+  type OptionTable,
+  readArguments,
+  type Verb,
+} from "./arguments.ts";
 
 /** A run as `--json` prints it. */
 type Row = Listed & { outcome: Outcome; size_bytes: number };
@@ -36,17 +42,25 @@ interface Shown {
 const DEFAULT_LIMIT = 50;
 
 const OPTIONS = {
-  state: "string",
-  since: "string",
-  "older-than": "string",
-  limit: "string",
-  before: "string",
-} as const;
+  state: {
+    value: "STATE",
+    words: STATE_WORDS,
+    isList: true,
+    text: "only those that are running, suspended, completed, failed, cancelled, timed-out, " +
+      "unfinished, orphan, ended or unreadable; aborted: all that did not complete but have an " +
+      "end; other: logs of other programs; several with commas between",
+  },
+  since: { value: "AGE", text: "only those whose last event is at most so old, as 2h or 7d" },
+  "older-than": { value: "AGE", text: "only those whose last event is older" },
+  limit: { value: "N", text: `the newest N of them (default ${DEFAULT_LIMIT})` },
+  before: { value: "RUN", text: "only those that stand before this one: the page before" },
+} as const satisfies OptionTable;
 
 /** `taffrail ls`: lists the runs. */
 export const lsVerb: Verb = {
   summary: "list the runs",
-  help: `Lists the runs, the one that began last at the end: id, flow, state, nodes
+  help: {
+    about: `Lists the runs, the one that began last at the end: id, flow, state, nodes
 completed of all, how long it took, size on disk, the time of the last event,
 and the command where it is only one. [ORPHAN?] marks a run that has no end and
 that nobody works on any more; "suspended" one at work whose process was
@@ -56,32 +70,21 @@ one that sleeps, and does nothing else: they count as running. A log that
 another program wrote, with events of its own, is "running" as long as somebody
 has it open, and then "ended". Of a long log only both ends are read: then nodes
 are not counted. On a terminal times are told as ages, and the columns are left
-out for which there is no room; ids are never cut.
-
-Usage: taffrail ls [options]
-
-  --state STATE       only those that are running, suspended, completed, failed,
-                      cancelled, timed-out, unfinished, orphan, ended or
-                      unreadable; aborted: all that did not complete but have an
-                      end; other: logs of other programs; several with commas
-                      between
-  --since AGE         only those whose last event is at most so old, as 2h or 7d
-  --older-than AGE    only those whose last event is older
-  --limit N           the newest N of them (default ${DEFAULT_LIMIT})
-  --before RUN        only those that stand before this one: the page before
-${COMMON_HELP}
-
-Ages are a number with s, m, h, d or w. Exit codes: 0 it is done, also where
-there is no run, 1 the root cannot be read, 2 called wrongly.
---json prints { "root", "total", "before", "runs": [{ "run_id", "pipe", "state",
-"outcome", "is_orphan", "is_suspended", "started_ts", "last_ts", "duration_ms",
-"command", "waits_for", "nodes_completed", "nodes_total", "size_bytes" }] };
-state is "Running", "Completed" or { "Aborted": { "reason" } }, outcome one of
-the words above. A log of another program is { "run_id", "is_other_log",
-"is_live", "outcome", "started_ts", "last_ts", "duration_ms", "size_bytes" }, a
-run that cannot be read { "run_id", "problem", "outcome", "size_bytes" }. What
-is not known is null. total: how many were asked for. before: what to give to
---before for the page before, or null.`,
+out for which there is no room; ids are never cut.`,
+    options: OPTIONS,
+    notes: "Ages are a number with s, m, h, d or w.",
+    exitCodes: `0 it is done, also where there is no run, 1 the root cannot be read, 2 called
+wrongly.`,
+    json: `{ "root", "total", "before", "runs": [{ "run_id", "pipe", "state", "outcome",
+"is_orphan", "is_suspended", "started_ts", "last_ts", "duration_ms", "command",
+"waits_for", "nodes_completed", "nodes_total", "size_bytes" }] }; state is
+"Running", "Completed" or { "Aborted": { "reason" } }, outcome one of the words
+above. A log of another program is { "run_id", "is_other_log", "is_live",
+"outcome", "started_ts", "last_ts", "duration_ms", "size_bytes" }, a run that
+cannot be read { "run_id", "problem", "outcome", "size_bytes" }. What is not
+known is null. total: how many were asked for. before: what to give to --before
+for the page before, or null.`,
+  },
 
   async run(args) {
     const { root, json, options, operands } = readArguments("ls", args, OPTIONS);

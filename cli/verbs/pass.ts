@@ -10,33 +10,44 @@ import { openRoot } from "../reading/open_root.ts";
 import { goOnHint, programAbout, START_PROGRAM } from "../reading/program_about.ts";
 import { listed, printableLine } from "../text/printable.ts";
 import { Screen } from "../text/screen.ts";
-import { COMMON_HELP, parseJsonValue, readArguments, userName, type Verb } from "./arguments.ts";
+import {
+  type OptionTable,
+  parseJsonValue,
+  readArguments,
+  userName,
+  type Verb,
+} from "./arguments.ts";
+
+const OPTIONS = {
+  value: {
+    value: "JSON",
+    text: "what a program that waits at the gate gets; of a flow it is recorded, and that is all",
+  },
+  reject: { text: "do not let it pass: the gate has failed" },
+  by: { value: "NAME", text: "who says so (default: the user, by USER or LOGNAME)" },
+} as const satisfies OptionTable;
 
 /** `taffrail pass`: lets a run pass a gate. */
 export const passVerb: Verb = {
   summary: "let a run pass a gate, or refuse to",
-  help: `Lets a run pass a gate at which it waits, or will wait: that is recorded and on
+  help: {
+    about: `Lets a run pass a gate at which it waits, or will wait: that is recorded and on
 disk when this ends, whether or not anybody works on the run now. Of several
 answers for a gate the first one counts. RUN is the id of a run, its beginning
 where no other begins so, or the name of a flow for its newest run. GATE is the
-id of a node of its flow that has a "gate", or what a program waits for.
-
-Usage: taffrail pass [options] RUN GATE
-
-  --value JSON        what a program that waits at the gate gets; of a flow it
-                      is recorded, and that is all
-  --reject            do not let it pass: the gate has failed
-  --by NAME           who says so (default: the user, by USER or LOGNAME)
-${COMMON_HELP}
-
-Exit codes: 0 it is recorded, and counts, 1 it is not, or comes too late, 2
-called wrongly. --json prints { "run_id", "gate", "recorded", "too_late",
-"is_live", "waits" }; is_live: somebody worked on the run when it was recorded;
-waits: the run waits there, or waited when it ended.`,
+id of a node of its flow that has a "gate", or what a program waits for.`,
+    usage: ["[options] RUN GATE"],
+    options: OPTIONS,
+    operands: ["RUN", "GATE"],
+    runs: ["running", "orphan", "aborted"],
+    exitCodes: `0 it is recorded, and counts, 1 it is not, or comes too late, 2 called wrongly.`,
+    json: `{ "run_id", "gate", "recorded", "too_late", "is_live", "waits" }; is_live:
+somebody worked on the run when it was recorded; waits: the run waits there, or
+waited when it ended.`,
+  },
 
   async run(args) {
-    const kinds = { value: "string", reject: "boolean", by: "string" } as const;
-    const { root, json, options, operands } = readArguments("pass", args, kinds);
+    const { root, json, options, operands } = readArguments("pass", args, OPTIONS);
     const [wanted = "", gate = ""] = operands;
     if (operands.length !== 2 || wanted === "" || gate === "") {
       throw new UsageError("taffrail pass needs a run and a gate; see taffrail pass --help");

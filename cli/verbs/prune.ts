@@ -31,22 +31,36 @@ import {
   parseCountOption,
   parseSizeOption,
 } from "../text/units.ts";
-import { COMMON_HELP, numberOption, type Options, readArguments, type Verb } from "./arguments.ts";
+import {
+  numberOption,
+  type Options,
+  type OptionTable,
+  readArguments,
+  type Verb,
+} from "./arguments.ts";
 
 const MOST_GIBIBYTES = 1024 ** 2;
 
 const OPTIONS = {
-  "older-than": "string",
-  keep: "string",
-  "max-size": "string",
-  orphans: "boolean",
-  "dry-run": "boolean",
-} as const;
+  "older-than": { value: "AGE", text: "remove runs that are older, as 12h or 30d" },
+  keep: { value: "N", text: "remove all but the newest N runs" },
+  "max-size": {
+    value: "SIZE",
+    text: "remove the oldest runs until all that are left have no more than that together, as " +
+      "500MiB",
+  },
+  orphans: {
+    text: "remove runs without an end, too, that nobody works on; alone it removes these and no " +
+      "others",
+  },
+  "dry-run": { text: "remove nothing, and say what would be removed" },
+} as const satisfies OptionTable;
 
 /** `taffrail prune`: removes old runs. */
 export const pruneVerb: Verb = {
   summary: "remove old runs, and say which",
-  help: `Removes runs that have an end, with all their files, and says which, why and how
+  help: {
+    about: `Removes runs that have an end, with all their files, and says which, why and how
 much that is. A run goes when any of the rules says so. What is worked on, what
 cannot be read, what a newer version wrote, runs of which processes are left and
 logs that were made without the event log module always stay; so do runs without
@@ -57,25 +71,17 @@ rules.
 
 A run is as old as the youngest of the time in its id, of its newest event and
 of its log's file. Where they are more than a day apart, or before 2025 or in
-the future, a clock was wrong: such a run stays, and that is said.
-
-Usage: taffrail prune [options] RULE…
-
-  --older-than AGE    remove runs that are older, as 12h or 30d
-  --keep N            remove all but the newest N runs
-  --max-size SIZE     remove the oldest runs until all that are left have no
-                      more than that together, as 500MiB
-  --orphans           remove runs without an end, too, that nobody works on;
-                      alone it removes these and no others
-  --dry-run           remove nothing, and say what would be removed
-${COMMON_HELP}
-
-Ages are a number with s, m, h, d or w. Exit codes: 0 it is done, also where
-there was nothing to remove, 1 something cannot be removed, 2 called wrongly.
---json prints { "root", "dry_run", "removed": [{ "run_id", "reason", "state",
-"last_ts", "size_bytes" }], "kept": [{ "run_id", "reason" }], "removed_bytes",
+the future, a clock was wrong: such a run stays, and that is said.`,
+    usage: ["[options] RULE…"],
+    options: OPTIONS,
+    notes: "Ages are a number with s, m, h, d or w.",
+    exitCodes: `0 it is done, also where there was nothing to remove, 1 something cannot be
+removed, 2 called wrongly.`,
+    json: `{ "root", "dry_run", "removed": [{ "run_id", "reason", "state", "last_ts",
+"size_bytes" }], "kept": [{ "run_id", "reason" }], "removed_bytes",
 "left_bytes", "failed": [{ "run_id", "problem" }] }; kept are those that a rule
 meant, and that stay all the same.`,
+  },
 
   async run(args) {
     const { root, json, options, operands } = readArguments("prune", args, OPTIONS);

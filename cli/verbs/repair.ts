@@ -10,7 +10,7 @@ import { commandHint } from "../reading/find_run.ts";
 import { isOfFiles, type OpenedRoot, openRoot } from "../reading/open_root.ts";
 import { counted, printableLine } from "../text/printable.ts";
 import { Screen } from "../text/screen.ts";
-import { COMMON_HELP, readArguments, type Verb } from "./arguments.ts";
+import { type OptionTable, readArguments, type Verb } from "./arguments.ts";
 
 /** What was done, or what would be, and what is still wrong. */
 interface Outcome {
@@ -21,32 +21,34 @@ interface Outcome {
   refused: { run_id: string; message: string }[];
 }
 
+const OPTIONS = {
+  "dry-run": { text: "only say what would be done" },
+} as const satisfies OptionTable;
+
 /** `taffrail repair`: mends what can be mended safely. */
 export const repairVerb: Verb = {
   summary: "mend what can be mended safely in the records of runs",
-  help: `Mends in the records of the named runs, or of all, what can be mended without
+  help: {
+    about: `Mends in the records of the named runs, or of all, what can be mended without
 losing anything: an unterminated last line is completed or moved to a file
 beside its log; a bundle is made again from the journal, a journal from the
 bundle, what the log lacks from the journal, and flow.json, run.json and the
 last id that was given out from what is there; the store is brought in order.
 What is taken away is kept under another name. A run at work is left alone.
-Runs in a database are not repaired.
-
-Usage: taffrail repair [options] [RUN…]
-
-  --dry-run           only say what would be done
-${COMMON_HELP}
-
-Exit codes: 0 nothing is wrong any more (with --dry-run: nothing would be), 1
-something is. Ctrl-C ends it after the run at hand, and once more at once.
---json prints { "ok", "dry_run", "repairs": [{ "run_id", "part", "path",
-"action", "kept" }], "remaining", "refused": [{ "run_id", "message" }] }. kept:
-where the old content is, or null where nothing was taken away. remaining: the
-problems that stay, as taffrail verify prints them.`,
+Runs in a database are not repaired.`,
+    usage: ["[options] [RUN…]"],
+    options: OPTIONS,
+    operands: ["RUN…"],
+    exitCodes: `0 nothing is wrong any more (with --dry-run: nothing would be), 1 something is.
+Ctrl-C ends it after the run at hand, and once more at once.`,
+    json: `{ "ok", "dry_run", "repairs": [{ "run_id", "part", "path", "action", "kept" }],
+"remaining", "refused": [{ "run_id", "message" }] }. kept: where the old content
+is, or null where nothing was taken away. remaining: the problems that stay, as
+taffrail verify prints them.`,
+  },
 
   async run(args) {
-    const kinds = { "dry-run": "boolean" } as const;
-    const { root, json, options, operands } = readArguments("repair", args, kinds);
+    const { root, json, options, operands } = readArguments("repair", args, OPTIONS);
     if (!isOfFiles(root)) {
       throw new UsageError(
         `Cannot repair runs in ${root}: only files are mended; taffrail verify says what is wrong ` +

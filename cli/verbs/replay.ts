@@ -11,41 +11,48 @@ import { damageText, openCapture, type OpenedCapture } from "../reading/open_cap
 import { counted, printableLine } from "../text/printable.ts";
 import { Screen } from "../text/screen.ts";
 import {
-  COMMAND_HELP,
   COMMAND_OPTIONS,
   commandSettings,
   onlyOperand,
+  type OptionTable,
   readArguments,
   RUN_OPERAND,
   type Verb,
 } from "./arguments.ts";
 
+const OPTIONS = {
+  live: {
+    text: "make every attempt again, by running its command, and compare how it ends and what it " +
+      "prints to stdout, too; it reads nothing, and needs the --max-output of the run",
+  },
+  flow: {
+    value: "FLOW",
+    text: 'the flow that was run: checks that it is the same one, and gives the values of "env" ' +
+      "to --live",
+  },
+  ...COMMAND_OPTIONS,
+} as const satisfies OptionTable;
+
 /** `taffrail replay`: proves that a run would be decided on again as it was. */
 export const replayVerb: Verb = {
   summary: "prove that a run would be decided on again as it was",
-  help: `Feeds what a run's supervisor was given to a fresh one, and compares every
+  help: {
+    about: `Feeds what a run's supervisor was given to a fresh one, and compares every
 decision with the recorded one; also of a run that was killed: what it had
 decided is replayed. BUNDLE is the path of a capture file or journal.
-${RUN_OPERAND}
-
-Usage: taffrail replay [options] RUN|BUNDLE
-
-  --live              make every attempt again, by running its command, and
-                      compare how it ends and what it prints to stdout, too;
-                      it reads nothing, and needs the --max-output of the run
-  --flow FLOW         the flow that was run: checks that it is the same one, and
-                      gives the values of "env" to --live
-${COMMAND_HELP}
-
-Exit codes: 0 all went as recorded, 1 it did not, or there is nothing that can
-be replayed. --json prints { "ok", "inputs", "decisions", "divergences": [{
-"kind", "index", "event", "path", "recorded", "replayed" }], "undecided",
-"interrupted", "damage" }. undecided: events that were never decided on.
-interrupted: attempts without an end. damage: where the journal cannot be read.`,
+${RUN_OPERAND}`,
+    usage: ["[options] RUN|BUNDLE"],
+    options: OPTIONS,
+    operands: ["RUN|BUNDLE"],
+    exitCodes: `0 all went as recorded, 1 it did not, or there is nothing that can be replayed.`,
+    json: `{ "ok", "inputs", "decisions", "divergences": [{ "kind", "index", "event",
+"path", "recorded", "replayed" }], "undecided", "interrupted", "damage" }.
+undecided: events that were never decided on. interrupted: attempts without an
+end. damage: where the journal cannot be read.`,
+  },
 
   async run(args) {
-    const kinds = { ...COMMAND_OPTIONS, live: "boolean", flow: "string" } as const;
-    const { root, json, options, operands } = readArguments("replay", args, kinds);
+    const { root, json, options, operands } = readArguments("replay", args, OPTIONS);
     const source = await openCapture(root, onlyOperand("replay", operands, "run or capture file"));
     const settings = commandSettings(options);
     const flow = await givenFlow(options.flow, settings.masks);

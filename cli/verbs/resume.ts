@@ -29,11 +29,10 @@ import { readRunReport } from "../reading/run_report.ts";
 import { exitCodeOf, flowPorts, isForWorkers, reportOfEnd } from "../record_run.ts";
 import {
   KEEP_GOING,
-  KEEP_GOING_HELP,
   namesOption,
   onlyOperand,
+  type OptionTable,
   readArguments,
-  RUN_HELP,
   RUN_OPERAND,
   RUN_OPTIONS,
   type RunSettings,
@@ -42,47 +41,60 @@ import {
   workersOption,
 } from "./arguments.ts";
 
+const OPTIONS = {
+  flow: {
+    value: "FLOW",
+    text: 'the flow file, where it is no longer where it was: it has the values of "env"',
+  },
+  accept: {
+    value: "NODES",
+    isList: true,
+    text: "keep what these nodes came to, a,b, though they changed or are gone",
+  },
+  rerun: {
+    value: "NODES",
+    isList: true,
+    text: "run these again though they have completed, and all that needs them",
+  },
+  "failed-only": { text: "run only what failed or was cut off, and nothing that was never begun" },
+  ...KEEP_GOING,
+  wait: {
+    text: "wait for what is left of the run to end by itself; what it prints is lost, and " +
+      "as nobody sees how it ends, its node runs again. What prints before this waits is " +
+      "ended by the system then, as its pipe is gone",
+  },
+  "assume-ended": {
+    text: "take it that nothing is left where nobody can tell; on Linux that is rare",
+  },
+  "take-over": {
+    text: "take a run in a database from a process that holds it and does nothing, as it is " +
+      "frozen or cut off: it kills its commands when it finds out",
+  },
+  ...RUN_OPTIONS,
+} as const satisfies OptionTable;
+
 /** `taffrail resume`: goes on with a run that has not completed. */
 export const resumeVerb: Verb = {
   summary: "go on with a run that has not completed",
-  help: `Goes on with a run that has not completed: its process was killed, or stopped,
+  help: {
+    about: `Goes on with a run that has not completed: its process was killed, or stopped,
 or a node failed. What has completed does not run again; everything else does.
 What is left of attempts that were cut off is ended first.
 ${RUN_OPERAND} Of
-the runs of a flow it is the newest that has not completed.
-
-Usage: taffrail resume [options] RUN
-
-  --flow FLOW         the flow file, where it is no longer where it was: it has
-                      the values of "env"
-  --accept NODES      keep what these nodes came to, a,b, though they changed
-                      or are gone
-  --rerun NODES       run these again though they have completed, and all that
-                      needs them
-  --failed-only       run only what failed or was cut off, and nothing that was
-                      never begun
-${KEEP_GOING_HELP}
-  --wait              wait for what is left of the run to end by itself; what it
-                      prints is lost, and as nobody sees how it ends, its node
-                      runs again. What prints before this waits is ended by
-                      the system then, as its pipe is gone
-  --assume-ended      take it that nothing is left where nobody can tell; on
-                      Linux that is rare
-  --take-over         take a run in a database from a process that holds it and
-                      does nothing, as it is frozen or cut off: it kills its
-                      commands when it finds out
-${RUN_HELP}
-
-A run that is not completed can be resumed, whatever has ended it: a kill, a
+the runs of a flow it is the newest that has not completed.`,
+    usage: ["[options] RUN"],
+    options: OPTIONS,
+    operands: ["RUN"],
+    runs: ["orphan", "aborted"],
+    notes: `A run that is not completed can be resumed, whatever has ended it: a kill, a
 signal, a node that failed. One that somebody works on cannot. Attempts are
 numbered on; max_retries counts anew. Nodes that have not completed may have
 changed, be new or be gone; the constraints are those with which the run began,
 "on_failure" and "deadline" those of the flow now. A handler, "when" failure or
 always, is looked at anew where what it ran after is asked for again; a failure
 that "allow_failure" allows stands.
-What is printed, and exit codes, are those of the verb that began the run: a
-command of exec, and tasks, have their output and exit codes passed on. One that
-cannot be gone on with, or has completed, is exit code 1, and nothing was begun.
+What is printed is what the verb prints that began the run: a command of exec,
+and tasks, have their output passed on.
 
 A run in a database can be resumed on any machine. What another one may have
 left of it only that one sees: it is told, not waited for, and may still run.
@@ -90,22 +102,15 @@ left of it only that one sees: it is told, not waited for, and may still run.
 The run of a program (openRun, durable) is gone on with by that: it is started
 again by the "command" that it has recorded, in the folder where it began, and
 finds the run by TAFFRAIL_RESUME. Its streams, signals and exit code are passed
-on; only --wait, --assume-ended, --grace and --json are for it. Where it ends
-well and has not gone on with its run, the exit code is 1.`,
+on; only --wait, --assume-ended, --grace and --json are for it.`,
+    exitCodes: `those of the verb that began the run, and of a program those of the program; 1
+where it cannot be gone on with, or has completed, and nothing was begun, or
+where a program ends well and has not gone on with its run.`,
+    json: "what it prints for the verb that began the run.",
+  },
 
   async run(args) {
-    const kinds = {
-      ...RUN_OPTIONS,
-      flow: "string",
-      wait: "boolean",
-      "assume-ended": "boolean",
-      "take-over": "boolean",
-      ...KEEP_GOING,
-      accept: "string",
-      rerun: "string",
-      "failed-only": "boolean",
-    } as const;
-    const { root, json, options, operands } = readArguments("resume", args, kinds);
+    const { root, json, options, operands } = readArguments("resume", args, OPTIONS);
     const wanted = onlyOperand("resume", operands, "run");
     const takesOver = options["take-over"] ?? false;
     if (takesOver && isOfFiles(root)) throw new UsageError(NO_TAKE_OVER);

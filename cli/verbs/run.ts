@@ -4,7 +4,6 @@ import { DEFAULT_CONSTRAINTS, type Flow, type TaskRequest } from "../flow/flow.t
 import { Programs } from "../flow/find_programs.ts";
 import { readFlow } from "../flow/read_flow.ts";
 import { NO_TASK_FILES } from "../flow/task_files.ts";
-import type { Exclusive } from "../process/exclusive_flow.ts";
 import { displayOf, OUTPUT_MODES, type OutputMode } from "../reading/run_display.ts";
 import { withSecrets } from "../flow/secrets.ts";
 import { recordRun } from "../record_run.ts";
@@ -12,54 +11,69 @@ import { Screen } from "../text/screen.ts";
 import { parseCountOption } from "../text/units.ts";
 import {
   KEEP_GOING,
-  KEEP_GOING_HELP,
   namesOption,
   numberOption,
   onlyOperand,
   type Options,
+  type OptionTable,
   readArguments,
-  RUN_HELP,
   RUN_OPTIONS,
   runSettings,
   splitArguments,
   type Verb,
-  wordOption,
   workersOption,
 } from "./arguments.ts";
+
+const OPTIONS = {
+  tasks: {
+    value: "TASKS",
+    isOptional: true,
+    isList: true,
+    text: "run tasks of the nearest deno.json, here or above, and all that they depend on, each " +
+      "once: build,'test:*', where * stands for any text; without names they are listed",
+  },
+  jobs: {
+    value: "N",
+    text: "with --tasks: how many run at a time (default: as many as there are processors)",
+  },
+  only: { value: "NODES", isList: true, text: "only these, a,b, and what they need" },
+  skip: {
+    value: "NODES",
+    isList: true,
+    text: "not these: they count as ok, and what needs them waits for what they need",
+  },
+  exclusive: {
+    value: "HOW",
+    words: ["wait", "refuse"],
+    text: "let no other run of this flow be at work, by its name in the root: wait for it, or " +
+      "refuse to run",
+  },
+  output: {
+    value: "HOW",
+    words: OUTPUT_MODES,
+    text: "what to show of what commands print: failed, the ends of those that failed, at the " +
+      "end; labelled, whole lines behind their node as they come; or none (default: failed; " +
+      "with --tasks labelled, of a single task all as it is)",
+  },
+  "dry-run": { text: "print what would run, in order, and run nothing" },
+  recursive: { text: "with --tasks: those of all members of the workspace" },
+  filter: { value: "PATTERN", text: "with --tasks: those of the members whose names contain it" },
+  ...KEEP_GOING,
+  ...RUN_OPTIONS,
+} as const satisfies OptionTable;
 
 /** `taffrail run`: runs a flow. */
 export const runVerb: Verb = {
   summary: "run the commands of a flow file, or tasks of deno.json",
-  help: `Runs the commands of a flow file, each when those it needs have completed and
+  help: {
+    about: `Runs the commands of a flow file, each when those it needs have completed and
 the constraints allow it, and records what happens. After the first failure
 nothing more is started but nodes that are for that, and what runs is waited
-for.
-
-Usage: taffrail run [options] FLOW [-- ARGUMENT…]
-       taffrail run [options] --tasks NAMES [-- ARGUMENT…]
-       taffrail run --tasks
-
-  --tasks NAMES       run tasks of the nearest deno.json, here or above, and all
-                      that they depend on, each once: build,'test:*', where *
-                      stands for any text; without names they are listed
-  --jobs N            with --tasks: how many run at a time (default: as many as
-                      there are processors)
-  --only NODES        only these, a,b, and what they need
-  --skip NODES        not these: they count as ok, and what needs them waits for
-                      what they need
-  --exclusive HOW     let no other run of this flow be at work, by its name in
-                      the root: wait for it, or refuse to run
-  --output HOW        what to show of what commands print: failed, the ends of
-                      those that failed, at the end; labelled, whole lines
-                      behind their node as they come; or none (default: failed;
-                      with --tasks labelled, of a single task all as it is)
-  --dry-run           print what would run, in order, and run nothing
-  --recursive         with --tasks: those of all members of the workspace
-  --filter PATTERN    with --tasks: those of the members whose names contain it
-${KEEP_GOING_HELP}
-${RUN_HELP}
-
-A flow file, which may have comments:
+for.`,
+    usage: ["[options] FLOW [-- ARGUMENT…]", "[options] --tasks TASKS [-- ARGUMENT…]", "--tasks"],
+    options: OPTIONS,
+    operands: ["FLOW"],
+    notes: `A flow file, which may have comments:
   {
     "name": "ci",
     "env": { "CI": "1" }, "env_file": ".env",
@@ -125,37 +139,37 @@ them, as deno task does. In a workspace nodes are called MEMBER:TASK.
 
 Whatever is shown, what commands print is recorded: see taffrail logs. What a
 single task given with --tasks prints is passed through, of several in whole
-lines: "build | text", on stderr "build ! text". Exit codes:
-0 all has completed, 1 a node failed, or something cannot be recorded, 2 called
-wrongly, and nothing was started, 128 + n ended by signal n; with --tasks those
-of taffrail exec for the task that failed first.
+lines: "build | text", on stderr "build ! text". The first line printed is
+run_id=<id>.
 
 --exclusive excludes the runs that were started with it, and waits for any other
 that is at work when it looks; those started without it are not held up.
 --only and --skip are kept with the run, and hold when it is gone on with. What
-is there for the failure of what is skipped is skipped too. With --json
---dry-run prints what the flow.json of the run would have, the nodes in order.
-
-The first line printed is run_id=<id>. With --json that line goes to stderr, and
-stdout gets what taffrail show --json prints, when the run has ended. The list
-of --tasks is { "files": [{ "path", "package", "tasks": [{ "name", "command",
-"description", "dependencies" }] }] } in JSON.`,
+is there for the failure of what is skipped is skipped too.`,
+    exitCodes: `0 all has completed, 1 a node failed, or something cannot be recorded, 2 called
+wrongly, and nothing was started, 128 + n ended by signal n; with --tasks those
+of taffrail exec for the task that failed first.`,
+    json: `what taffrail show --json prints, when the run has ended, and the line
+run_id=<id>, which is the first otherwise, goes to stderr. With --dry-run it
+prints what the flow.json of the run would have, the nodes in order, and of
+--tasks without names the list: { "files": [{ "path", "package", "tasks": [{
+"name", "command", "description", "dependencies" }] }] }.`,
+  },
 
   async run(args) {
     const { own, behind } = splitArguments(args);
-    const { root, json, options, operands } = readArguments("run", own, RUN_KINDS);
+    const { root, json, options, operands } = readArguments("run", own, OPTIONS);
     const given = { options, operands, behind };
     if (options.tasks === true) return await listTasks(given, json);
     return await passExitCode(options.tasks === undefined ? undefined : "tasks", async () => {
       const masks = namesOption(options.mask) ?? [];
-      const exclusive = await exclusiveOption(options);
       const flow = await withSecrets(await partOf(await chooseFlow(given), options), masks);
       if (options["dry-run"] === true) return await showPlan(flow, json);
       const output = outputOption(options.output, json);
       using display = await displayOf(flow, { root, json, output });
       const settings = {
         ...runSettings(options),
-        ...exclusive,
+        ...defined({ exclusive: options.exclusive }),
         keepsGoing: options["keep-going"],
         byWorkers: workersOption(options, root),
       };
@@ -165,23 +179,9 @@ of --tasks is { "files": [{ "path", "package", "tasks": [{ "name", "command",
   },
 };
 
-const RUN_KINDS = {
-  ...RUN_OPTIONS,
-  ...KEEP_GOING,
-  tasks: "optional",
-  recursive: "boolean",
-  filter: "string",
-  jobs: "string",
-  only: "string",
-  skip: "string",
-  "dry-run": "boolean",
-  exclusive: "string",
-  output: "string",
-} as const;
-
 /** What stands on the command line. */
 interface GivenToRun {
-  options: Options<typeof RUN_KINDS>;
+  options: Options<typeof OPTIONS>;
   operands: string[];
   /** What stands behind `--`. */
   behind: string[];
@@ -194,18 +194,9 @@ const TASK_OPTIONS = [
   ["filter", ""],
 ] as const;
 
-function outputOption(given: string | undefined, json: boolean): OutputMode | undefined {
-  const mode = wordOption("output", given, OUTPUT_MODES);
+function outputOption(mode: OutputMode | undefined, json: boolean): OutputMode | undefined {
   if (mode === undefined || !json) return mode;
   throw optionError("output", mode, "with --json the document is all that is printed");
-}
-
-async function exclusiveOption(
-  { exclusive: given }: { exclusive?: string },
-): Promise<{ exclusive?: Exclusive }> {
-  if (given === undefined) return {};
-  const { EXCLUSIVE } = await import("../process/exclusive_flow.ts");
-  return defined({ exclusive: wordOption("exclusive", given, EXCLUSIVE) });
 }
 
 /** The part of a flow that is asked for. */

@@ -5,40 +5,38 @@ import { outcomeOf } from "../reading/run_outcome.ts";
 import { printReportJson, readRunReport, type RunReport } from "../reading/run_report.ts";
 import { type Listed, summarizeRun } from "../reading/run_summary.ts";
 import { Screen } from "../text/screen.ts";
-import { COMMON_HELP, onlyOperand, readArguments, RUN_OPERAND, type Verb } from "./arguments.ts";
+import { onlyOperand, readArguments, RUN_OPERAND, type Verb } from "./arguments.ts";
 
 /** `taffrail show`: shows one run. */
 export const showVerb: Verb = {
   summary: "show one run: its nodes, and the end of what a failed one printed",
-  help: `Shows one run: what became of it, where its log is, and its nodes: ✓ completed,
+  help: {
+    about: `Shows one run: what became of it, where its log is, and its nodes: ✓ completed,
 ✗ failed, ▸ running, ⏸ not started; each attempt where there was more than one,
 and why a node had to wait. Of a failed node the end of what it printed is
 shown; of a run whose process was suspended, as by Ctrl-Z, how it goes on. Of a
 durable program its steps are shown with what they gave, what it waits for, what
 it has recorded, and with what it has ended.
-${RUN_OPERAND}
-
-Usage: taffrail show [options] RUN
-
-${COMMON_HELP}
-
-Exit codes: 0 it is shown, whatever became of the run, 1 there is no such run,
-or it cannot be read, 2 called wrongly.
---json prints { "run_id", "pipe", "state", "outcome", "is_orphan", "is_live",
-"is_suspended", "started_ts", "last_ts", "duration_ms", "log", "damaged_lines",
-"first_damage", "nodes": [{ "id", "kind", "name", "status", "attempt", "pid",
-"started_ts", "last_ts", "duration_ms", "exit_code", "signal", "output": {
-"out", "err" }, "cut": { "out", "err" }, "attempts": [{ "attempt", "status",
-"started_ts", "duration_ms", "exit_code", "signal", "output", "cut" }],
-"deferrals": [{ "reason", "text" }], "waits": { "since", "until" } }] }, and of
-a program "version", "command", "output", "waits" and "records", and of its
-steps "result" or "result_hash" and "result_file", "error", and "by".
-state is "Running", "Completed" or { "Aborted": { "reason" } }, outcome the same
-in the word of taffrail ls; status is "Pending", "Running", "Completed" or {
-"Failed": { "kind", "message" } }.
-Members of a node that are not known are left out. is_orphan: no end, and nobody
-works on it.
-docs/format/command_json.md tells more.`,
+${RUN_OPERAND}`,
+    usage: ["[options] RUN"],
+    operands: ["RUN"],
+    exitCodes: `0 it is shown, whatever became of the run, 1 there is no such run, or it cannot
+be read, 2 called wrongly.`,
+    json: `{ "run_id", "pipe", "state", "outcome", "is_orphan", "is_live", "is_suspended",
+"started_ts", "last_ts", "duration_ms", "log", "damaged_lines", "first_damage",
+"nodes": [{ "id", "kind", "name", "status", "attempt", "pid", "started_ts",
+"last_ts", "duration_ms", "exit_code", "signal", "output": { "out", "err" },
+"cut": { "out", "err" }, "attempts": [{ "attempt", "status", "started_ts",
+"duration_ms", "exit_code", "signal", "output", "cut" }], "deferrals": [{
+"reason", "text" }], "waits": { "since", "until" } }] }, and of a program
+"version", "command", "output", "waits" and "records", and of its steps "result"
+or "result_hash" and "result_file", "error", and "by". state is "Running",
+"Completed" or { "Aborted": { "reason" } }, outcome the same in the word of
+taffrail ls; status is "Pending", "Running", "Completed" or { "Failed": {
+"kind", "message" } }. Members of a node that are not known are left out.
+is_orphan: no end, and nobody works on it. docs/format/command_json.md tells
+more.`,
+  },
 
   async run(args) {
     const { root, json, operands } = readArguments("show", args);

@@ -13,9 +13,9 @@ import { printableLine } from "../text/printable.ts";
 import { Screen } from "../text/screen.ts";
 import { parseDurationOption } from "../text/units.ts";
 import {
-  COMMON_HELP,
   numberOption,
   onlyOperand,
+  type OptionTable,
   readArguments,
   RUN_OPERAND,
   userName,
@@ -32,10 +32,18 @@ const KILL_WAIT_MS = 5000;
 /** What is left of a run whose process is gone gets this long, or as long as is waited if that is less. */
 const ORPHAN_GRACE_MS = 5000;
 
+const OPTIONS = {
+  timeout: { value: "DURATION", text: "how long to wait for that (default 30s)" },
+  kill: {
+    text: "then end the process with SIGKILL, if it still works on the run, and what it leaves",
+  },
+} as const satisfies OptionTable;
+
 /** `taffrail stop`: ends a run of another process. */
 export const stopVerb: Verb = {
   summary: "end a run that another process works on, or has left",
-  help: `Ends a run as Ctrl-C does where it runs: its process gets SIGTERM, ends its
+  help: {
+    about: `Ends a run as Ctrl-C does where it runs: its process gets SIGTERM, ends its
 commands and records that. Waits until nobody works on the run any more, and
 says how it ended. No process is signalled unless it is sure that it works on
 the run. One that was suspended, as by Ctrl-Z, is continued, so that it can end.
@@ -49,25 +57,21 @@ frozen or cut off does neither: taffrail resume --take-over takes its run.
 Where the process of a run was killed, what is left of it, its commands and all
 that they have started, is ended (SIGTERM, then SIGKILL after 5s, or after the
 timeout where that is less), and the end is recorded: taffrail resume can go on
-with the run.
-
-Usage: taffrail stop [options] RUN
-
-  --timeout DURATION  how long to wait for that (default 30s)
-  --kill              then end the process with SIGKILL, if it still works on
-                      the run, and what it leaves
-${COMMON_HELP}
-
-Exit codes: 0 the run has an end, also where it had one before, 1 it has none:
-it is worked on still, or that cannot be recorded, 2 called wrongly.
---json prints { "run_id", "pid", "host", "signals", "left", "is_live", "state"
-}; signals are those that were sent to process pid, or null, on host, null for
-this machine; left are the processes that were left of the run, and were ended;
-state is one of running, completed, aborted, orphan, other, unreadable.`,
+with the run.`,
+    usage: ["[options] RUN"],
+    options: OPTIONS,
+    operands: ["RUN"],
+    runs: ["running", "orphan"],
+    exitCodes: `0 the run has an end, also where it had one before, 1 it has none: it is worked
+on still, or that cannot be recorded, 2 called wrongly.`,
+    json: `{ "run_id", "pid", "host", "signals", "left", "is_live", "state" }; signals are
+those that were sent to process pid, or null, on host, null for this machine;
+left are the processes that were left of the run, and were ended; state is one
+of running, completed, aborted, orphan, other, unreadable.`,
+  },
 
   async run(args) {
-    const kinds = { timeout: "string", kill: "boolean" } as const;
-    const { root, json, options, operands } = readArguments("stop", args, kinds);
+    const { root, json, options, operands } = readArguments("stop", args, OPTIONS);
     const timeoutMs = numberOption(options, "timeout", parseDurationOption) ?? DEFAULT_TIMEOUT_MS;
     const wanted = onlyOperand("stop", operands, "run");
     await using runs = await openRoot(root);

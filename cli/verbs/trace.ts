@@ -22,50 +22,53 @@ import {
 import { Screen } from "../text/screen.ts";
 import { formatDuration } from "../text/units.ts";
 import {
-  COMMAND_HELP,
   COMMAND_OPTIONS,
   commandSettings,
   numberOption,
   onlyOperand,
   type Options,
+  type OptionTable,
   readArguments,
   RUN_OPERAND,
   type Verb,
 } from "./arguments.ts";
 
 const OPTIONS = {
+  chrome: {
+    value: "FILE",
+    text: "write it for ui.perfetto.dev and chrome://tracing instead; - writes it to stdout",
+  },
+  replay: {
+    text: "run the commands again, one after the other, up to the one that failed, and compare " +
+      "what they print",
+  },
+  step: { value: "N", text: "with --replay: only this step" },
+  "past-failure": { text: "with --replay: go on behind the step that failed" },
+  flow: {
+    value: "FLOW",
+    text: 'with --replay: the flow that was run, for the values of "env", which are recorded ' +
+      "nowhere",
+  },
   ...COMMAND_OPTIONS,
-  chrome: "string",
-  replay: "boolean",
-  step: "string",
-  "past-failure": "boolean",
-  flow: "string",
-} as const;
+} as const satisfies OptionTable;
 
 /** `taffrail trace`: shows the last steps of a run. */
 export const traceVerb: Verb = {
   summary: "show the last steps of a run that failed, for Perfetto too",
-  help: `Prints the steps that a trace has, newest last, and of those that failed all
+  help: {
+    about: `Prints the steps that a trace has, newest last, and of those that failed all
 that is known. A run has a trace when something in it failed, or with taffrail
 run --trace always. FILE is the path of a trace.
-${RUN_OPERAND}
-
-Usage: taffrail trace [options] RUN|FILE
-
-  --chrome FILE       write it for ui.perfetto.dev and chrome://tracing instead;
-                      - writes it to stdout
-  --replay            run the commands again, one after the other, up to the one
-                      that failed, and compare what they print
-  --step N            with --replay: only this step
-  --past-failure      with --replay: go on behind the step that failed
-  --flow FLOW         with --replay: the flow that was run, for the values of
-                      "env", which are recorded nowhere
-${COMMAND_HELP}
-
-Exit codes: 0 it is printed, or the replay went as recorded, 1 there is none, it
-cannot be read, or the replay went otherwise. --json prints the trace as it is
-in the file, and with --replay { "ok", "replayed", "reached_end", "steps": [{
-"step", "node_id", "outcome", "expected", "actual" }] }.`,
+${RUN_OPERAND}`,
+    usage: ["[options] RUN|FILE"],
+    options: OPTIONS,
+    operands: ["RUN|FILE"],
+    exitCodes: `0 it is printed, or the replay went as recorded, 1 there is none, it cannot be
+read, or the replay went otherwise.`,
+    json: `the trace as it is in the file, and with --replay { "ok", "replayed",
+"reached_end", "steps": [{ "step", "node_id", "outcome", "expected", "actual" }]
+}.`,
+  },
 
   async run(args) {
     const { root, json, options, operands } = readArguments("trace", args, OPTIONS);

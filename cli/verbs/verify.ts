@@ -4,12 +4,13 @@ import { isNote, printProblems, type Problem, problemsJson } from "../inspect/pr
 import { isOfFiles, openRoot } from "../reading/open_root.ts";
 import { counted } from "../text/printable.ts";
 import { Screen } from "../text/screen.ts";
-import { COMMON_HELP, readArguments, type Verb } from "./arguments.ts";
+import { readArguments, type Verb } from "./arguments.ts";
 
 /** `taffrail verify`: looks for everything that is wrong in the records. */
 export const verifyVerb: Verb = {
   summary: "look for everything that is wrong in the records of runs",
-  help: `Reads the records of the named runs, or of all, and lists everything that is
+  help: {
+    about: `Reads the records of the named runs, or of all, and lists everything that is
 wrong in them, with file and line: in the event log, in the flow, in the capture
 journal and the bundle made of it, in what nodes printed, in the trace, and in
 the store; what is missing that must be there, and where they do not agree.
@@ -17,20 +18,17 @@ Runtimes are listed whose run is gone, and what keeps new runs from an id. What
 will be completed when the run is resumed is a note, and so are a store behind
 its log, what a power cut has taken that nobody was told, and lines that are
 kept beside a log that was replaced. Nothing is changed, and runs may be at work
-meanwhile. In a database there is no store, and repair mends nothing.
-
-Usage: taffrail verify [options] [RUN…]
-
-${COMMON_HELP}
-
-Exit codes: 0 nothing is wrong, 1 something is. --json prints { "ok", "runs",
-"problems": [{ "run_id", "part", "kind", "path", "line", "byte_offset",
-"message", "repair" }], "notes" }; notes are like problems. part: "run", "log",
-"flow", "capture", "bundle", "processes", "inbox", "output", "trace" or "store".
-line and byte_offset: null where a file as a whole is meant; path: in a database
-it is null. repair: what
-taffrail repair would do, or null where nothing safe can be done. run_id: null
-for what belongs to no run.`,
+meanwhile. In a database there is no store, and repair mends nothing.`,
+    usage: ["[options] [RUN…]"],
+    operands: ["RUN…"],
+    exitCodes: "0 nothing is wrong, 1 something is.",
+    json: `{ "ok", "runs", "problems": [{ "run_id", "part", "kind", "path", "line",
+"byte_offset", "message", "repair" }], "notes" }; notes are like problems. part:
+"run", "log", "flow", "capture", "bundle", "processes", "inbox", "output",
+"trace" or "store". line and byte_offset: null where a file as a whole is meant;
+path: in a database it is null. repair: what taffrail repair would do, or null
+where nothing safe can be done. run_id: null for what belongs to no run.`,
+  },
 
   async run(args) {
     const { root, json, operands } = readArguments("verify", args);

@@ -33,46 +33,51 @@ import {
   parseCountOption,
   parseDurationOption,
 } from "../text/units.ts";
-import { COMMON_HELP, onlyOperand, readArguments, type Verb } from "./arguments.ts";
+import { onlyOperand, type OptionAbout, readArguments, type Verb } from "./arguments.ts";
+
+const LIMITS: Record<ConstraintName, OptionAbout & { value: string }> = {
+  max_in_flight: { value: "N", text: "how many nodes may run at a time" },
+  max_per_window: { value: "N", text: "how many may start within --rate-window" },
+  rate_window: { value: "DURATION", text: "how long that is" },
+  deadline: { value: "DURATION", text: "how long an attempt may take" },
+  max_retries: {
+    value: "N",
+    text: 'how many further attempts a failed node gets, where it has no "retry" of its own',
+  },
+};
+
+const OPTIONS = Object.fromEntries(
+  Object.entries(LIMITS).map(([name, about]) => [optionOf(name), about]),
+);
 
 /** `taffrail what-if`: what would have been decided under other limits. */
 export const whatIfVerb: Verb = {
   summary: "say what other limits would have changed about a run",
-  help: `Goes through what a run recorded once more under other limits, without running
+  help: {
+    about: `Goes through what a run recorded once more under other limits, without running
 anything: which nodes would have waited, started or failed otherwise, and how
 long the run would have taken. RUN is as for taffrail replay; also a run that
-was killed, and one of a program of yours.
-
-Usage: taffrail what-if [options] RUN|BUNDLE
-
-  --max-in-flight N   how many nodes may run at a time
-  --max-per-window N  how many may start within --rate-window
-  --rate-window DURATION
-  --deadline DURATION how long an attempt may take
-  --max-retries N     how many further attempts a failed node gets, where it has
-                      no "retry" of its own
-${COMMON_HELP}
-
-N and DURATION may be "none" for no such limit, but for --max-retries. What is
+was killed, and one of a program of yours.`,
+    usage: ["[options] RUN|BUNDLE"],
+    options: OPTIONS,
+    operands: ["RUN|BUNDLE"],
+    notes: `N and DURATION may be "none" for no such limit, but for --max-retries. What is
 left out is as it was. Each attempt is taken to last as long as it did, however
 many run beside it; nodes that need others start as soon after them as they did,
 as the flow of the run says; steps of a program come when they came. An attempt
-that was never made, or was ended from outside, is said to be unknown.
-
-Exit codes: 0 it could be said, 1 it could not, or the journal is damaged.
---json prints { "name", "constraints": { "recorded", "what_if" }, "took_ms": {
-"recorded", "what_if" }, "attempts": [{ "node_id", "attempt", "is_changed",
-"recorded", "what_if" }], "unknown": [{ "node_id", "attempt", "why" }], "damage"
-}. recorded and what_if of an attempt: { "asked_ms", "waits", "begun_ms",
-"ended_ms", "termination", "skipped" }, or null; they count from the begin.`,
+that was never made, or was ended from outside, is said to be unknown.`,
+    exitCodes: "0 it could be said, 1 it could not, or the journal is damaged.",
+    json: `{ "name", "constraints": { "recorded", "what_if" }, "took_ms": { "recorded",
+"what_if" }, "attempts": [{ "node_id", "attempt", "is_changed", "recorded",
+"what_if" }], "unknown": [{ "node_id", "attempt", "why" }], "damage" }. recorded
+and what_if of an attempt: { "asked_ms", "waits", "begun_ms", "ended_ms",
+"termination", "skipped" }, or null; they count from the begin.`,
+  },
 
   async run(args) {
-    const kinds = Object.fromEntries(
-      CONSTRAINT_NAMES.map((name) => [optionOf(name), "string"] as const),
-    );
-    const { root, json, options, operands } = readArguments("what-if", args, kinds);
+    const { root, json, options, operands } = readArguments("what-if", args, OPTIONS);
     const operand = onlyOperand("what-if", operands, "run or capture file");
-    const constraints = constraintsIn(options as Partial<Record<string, string>>);
+    const constraints = constraintsIn(options);
     const source = await openCapture(root, operand);
     await using runs = source.runId === undefined ? null : await openRoot(root);
     const view = runs?.view(source.runId!);
@@ -90,7 +95,7 @@ Exit codes: 0 it could be said, 1 it could not, or the journal is damaged.
   },
 };
 
-function optionOf(name: ConstraintName): string {
+function optionOf(name: string): string {
   return name.replaceAll("_", "-");
 }
 

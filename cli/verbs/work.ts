@@ -4,26 +4,46 @@ import { isPostgres } from "../reading/find_root.ts";
 import { Screen } from "../text/screen.ts";
 import { formatDuration, parseCountOption, parseDurationOption } from "../text/units.ts";
 import { GUARD_WORD } from "../work/guard.ts";
-import { COMMON_HELP, numberOption, type Options, readArguments, type Verb } from "./arguments.ts";
+import {
+  numberOption,
+  type Options,
+  type OptionTable,
+  readArguments,
+  type Verb,
+} from "./arguments.ts";
 
 const DEFAULT_LEASE = "60s";
 const SHORTEST_LEASE_MS = 2000;
 
 const OPTIONS = {
-  slots: "string",
-  label: "repeated",
-  lease: "string",
-  cwd: "string",
-  "env-file": "repeated",
-  name: "string",
-  "give-back": "boolean",
-  "until-idle": "string",
-} as const;
+  slots: { value: "N", text: "how many commands at a time (default: the processors)" },
+  label: {
+    value: "LABEL",
+    isRepeated: true,
+    text: 'what this machine is for: it also takes nodes with "on": [LABEL]; may be repeated',
+  },
+  lease: {
+    value: "DURATION",
+    text: "how long the database may be away before what runs is ended, and begun elsewhere " +
+      `(default ${DEFAULT_LEASE})`,
+  },
+  cwd: { value: "DIR", text: "the folder that stands for that of any flow (default: .)" },
+  "env-file": {
+    value: "FILE",
+    isRepeated: true,
+    text: 'variables of which commands get those that their flow takes from its "env_file" or ' +
+      'calls "secret", above those of the environment; may be repeated',
+  },
+  name: { value: "NAME", text: "what this worker is called (default: machine and process)" },
+  "give-back": { text: "end what runs at the first signal, instead of waiting" },
+  "until-idle": { value: "DURATION", text: "end when there was nothing to do for so long" },
+} as const satisfies OptionTable;
 
 /** `taffrail work`: makes attempts for runs in a database. Its guard is the same program, and loads little of it. */
 export const workVerb: Verb = {
   summary: "run the commands of runs in a database, on this machine",
-  help: `Takes commands of runs that are recorded in a database, runs them here, and says
+  help: {
+    about: `Takes commands of runs that are recorded in a database, runs them here, and says
 there what they print and how they end. Any number of workers on any machines
 may do so; who began the run decides what is run, and records it. Needed here
 are the programs, the folder of the flow, and the values of its "env_file" and
@@ -31,31 +51,16 @@ of what it calls "secret": those do not go through the database.
 
 Every worker has a lease for what it runs. One that is killed, frozen, or cut
 off from the database loses it: a guard process ends its commands then, and they
-are run again elsewhere.
-
-Usage: taffrail work [options]
-
-  --slots N           how many commands at a time (default: the processors)
-  --label LABEL       what this machine is for: it also takes nodes with
-                      "on": [LABEL]; may be repeated
-  --cwd DIR           the folder that stands for that of any flow (default: .)
-  --env-file FILE     variables of which commands get those that their flow
-                      takes from its "env_file" or calls "secret", above those
-                      of the environment; may be repeated
-  --lease DURATION    how long the database may be away before what runs is
-                      ended, and begun elsewhere (default ${DEFAULT_LEASE})
-  --name NAME         what this worker is called (default: machine and process)
-  --give-back         end what runs at the first signal, instead of waiting
-  --until-idle DUR    end when there was nothing to do for so long
-${COMMON_HELP}
-
-Ctrl-C or SIGTERM: takes nothing more, and waits for what runs; once more: ends
-what runs, which is then run elsewhere; a third time: kills it.
-
-Exit codes: 0 it was asked to end, or was idle, and has ended in order, 1 it
-cannot go on, 2 called wrongly. --json prints an object a line for what it does:
-{ "at", "type", … }, type is one of working, began, ended, lost, given-back,
-away, back, draining; without it the same goes to stderr as text.`,
+are run again elsewhere.`,
+    options: OPTIONS,
+    notes: `Ctrl-C or SIGTERM: takes nothing more, and waits for what runs; once more: ends
+what runs, which is then run elsewhere; a third time: kills it.`,
+    exitCodes: `0 it was asked to end, or was idle, and has ended in order, 1 it cannot go on, 2
+called wrongly.`,
+    json: `an object a line for what it does: { "at", "type", … }, type is one of working,
+began, ended, lost, given-back, away, back, draining; without it the same goes
+to stderr as text.`,
+  },
 
   async run(args) {
     if (args.length === 1 && args[0] === GUARD_WORD) {

@@ -1,10 +1,13 @@
 import { assert, assertEquals } from "@std/assert";
 import { parseArgs } from "node:util";
-import { readArguments } from "../../cli/verbs/arguments.ts";
+import { COMMON_OPTIONS, type OptionTable, readArguments } from "../../cli/verbs/arguments.ts";
 import { Random } from "../_util/random.ts";
 import { longCount, seed } from "../_util/temp.ts";
 
-const KINDS = { name: "string", all: "boolean" } as const;
+const OPTIONS = {
+  name: { value: "NAME", text: "what it is called" },
+  all: { text: "all of them" },
+} as const;
 const WORDS = [
   "--name",
   "--name=x",
@@ -36,7 +39,7 @@ interface Outcome {
 
 function ours(args: string[]): Outcome {
   try {
-    const { options, operands } = readArguments("ls", args, KINDS);
+    const { options, operands } = readArguments("ls", args, OPTIONS);
     return { options, operands };
   } catch (error) {
     return { problem: (error as Error).message };
@@ -44,8 +47,12 @@ function ours(args: string[]): Outcome {
 }
 
 function nodes(args: string[]): Outcome {
-  const all = { root: "string", json: "boolean", ...KINDS } as const;
-  const options = Object.fromEntries(Object.entries(all).map(([name, type]) => [name, { type }]));
+  const table: OptionTable = { ...COMMON_OPTIONS, ...OPTIONS };
+  const options = Object.fromEntries(
+    Object.entries(table).map(([name, { value }]) => {
+      return [name, { type: value === undefined ? "boolean" : "string" } as const];
+    }),
+  );
   try {
     const { values, positionals } = parseArgs({ args, options, allowPositionals: true });
     return { options: { ...values }, operands: positionals };

@@ -188,7 +188,7 @@ Deno.test("the schema of flow files refuses what the parser refuses", () => {
 Deno.test("the flows of the examples and of the documentation are right by the schema", async () => {
   const texts = [await Deno.readTextFile(`${REPOSITORY}/examples/ci.flow.json`)];
   const { runVerb } = await import("../../cli/verbs/run.ts");
-  const [, help = ""] = /^A flow file.*:\n([^]*?)^ {2}\}$/m.exec(runVerb.help) ?? [];
+  const [, help = ""] = /^A flow file.*:\n([^]*?)^ {2}\}$/m.exec(runVerb.help.notes!) ?? [];
   texts.push(`${help}}`);
   for (const text of texts) {
     assertEquals(isValid(schema, plain(parseJsonc(text, { comments: true }))), true, text);

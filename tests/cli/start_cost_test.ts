@@ -44,7 +44,7 @@ const AT_START = { atStart: true };
 const shared = new Set([
   "cli/main.ts",
   ...valueImportsOf(project, "cli/main.ts")
-    .filter(({ specifier }) => !specifier.startsWith("./verbs/"))
+    .filter(({ isLazy }) => !isLazy)
     .flatMap(({ specifier }) => {
       return [
         ...filesLoadedBy(project, resolveImport(project, "cli/main.ts", specifier)!, AT_START),
