@@ -1,5 +1,5 @@
 /** Events as lines: how they are written, what a line is that is read, and how whoever follows gets both. */
-import { isObject } from "./errors.ts";
+import { defined, isObject } from "./errors.ts";
 import { type Line, type LineBlock, linesOf, type LongLine, MAX_LINE_BYTES } from "./json_lines.ts";
 import { decodeManyLines, decodeUtf8, encodeUtf8, reasonOf } from "./text.ts";
 import {
@@ -147,6 +147,14 @@ export function* inOrder<E>(
     yield stored;
   }
   yield* gaps.slice(nextGap);
+}
+
+/** What a line that gives no event is refused with by who reads strictly (OLG-5). */
+export function malformedLine(path: string, { seq: line, byteOffset, message }: Gap) {
+  return {
+    message: `malformed event at ${path}:${line}: ${message}`,
+    details: { path, line, ...defined({ byteOffset }) },
+  };
 }
 
 /**

@@ -1,6 +1,6 @@
 import type { AppendFailure } from "../_internal/append_file.ts";
-import { defined, TaffrailError, type TaffrailErrorOptions } from "../_internal/errors.ts";
-import type { Gap } from "../_internal/event_codec.ts";
+import { TaffrailError, type TaffrailErrorOptions } from "../_internal/errors.ts";
+import { type Gap, malformedLine } from "../_internal/event_codec.ts";
 import { RunFolderError } from "../_internal/run_folder.ts";
 import { reasonOf, writeRemedy } from "../_internal/text.ts";
 
@@ -108,11 +108,8 @@ function isRefusal(error: TypeError): boolean {
 
 /** What strict reading refuses a line with that gives no event (OLG-5). */
 export function malformedError(path: string, gap: Gap): EventLogError {
-  const { seq: line, byteOffset, message: problem } = gap;
-  const message = `malformed event at ${path}:${line}: ${problem}`;
-  return new EventLogError("malformed", message, {
-    details: { path, line, ...defined({ byteOffset }) },
-  });
+  const { message, details } = malformedLine(path, gap);
+  return new EventLogError("malformed", message, { details });
 }
 
 /** Runs file operations; what they throw becomes an `io` error that names the path. */

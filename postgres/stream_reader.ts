@@ -8,9 +8,15 @@
  *    line that was delivered.
  */
 import { checkTypes } from "../_internal/errors.ts";
-import { decodeTexts, inOrder, isBlankLine, leavable } from "../_internal/event_codec.ts";
+import {
+  decodeTexts,
+  inOrder,
+  isBlankLine,
+  leavable,
+  malformedLine,
+} from "../_internal/event_codec.ts";
 import { crc32, encodeUtf8, fromHex } from "../_internal/text.ts";
-import { EventLogError, malformedError } from "../eventlog/event_log_error.ts";
+import { EventLogError } from "../eventlog/event_log_error.ts";
 import type {
   Cursor,
   EventPage,
@@ -131,7 +137,8 @@ export class StreamReader<E> {
       // What was read is delivered, whoever has given up meanwhile.
       for (const item of inOrder(page)) {
         if (strict && "reason" in item && !isBlankLine(item)) {
-          throw malformedError(this.#where, item);
+          const { message, details } = malformedLine(this.#where, item);
+          throw new EventLogError("malformed", message, { details });
         }
         if ("event" in item) hasEnd = isEnd(item.event) ?? hasEnd;
         yield item;

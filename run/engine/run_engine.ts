@@ -106,7 +106,7 @@ export class RunEngine {
     this.teller = new Teller({
       held,
       fold,
-      barrier: () => this.#barrier(),
+      barrier: async () => await this.#journal?.barrier(),
       onFailure: (error) => this.fail(error),
     });
     this.stop = AbortSignal.any([options.signal, this.#halt.signal]);
@@ -395,13 +395,8 @@ export class RunEngine {
   }
 
   /** What is done outside begins only when its begin is on disk; a function when it is appended. */
-  #beforeRun(): Promise<void> {
-    return this.#options.isOutside ? this.#barrier() : this.#sink.appended();
-  }
-
-  /** Resolves when all that the journal has is on disk. */
-  async #barrier(): Promise<void> {
-    await this.#journal?.barrier();
+  async #beforeRun(): Promise<void> {
+    await (this.#options.isOutside ? this.#journal?.barrier() : this.#sink.appended());
   }
 
   async #invoke(request: RunRequest): Promise<AttemptEnd> {
