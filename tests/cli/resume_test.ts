@@ -41,22 +41,25 @@ const HANGS_ONCE = `${tell("pid")}; test $TAFFRAIL_ATTEMPT -gt 1 || exec sleep 1
 
 /**
  * Starts a command, kills its process alone when a file is there and the process that made it is
- * recorded, and gives the run.
+ * recorded and told, and gives the run.
  */
 async function runAndKill(cwd: string, args: string[], file = "pid") {
   await using command = startTaffrail(args, { cwd });
   await untilExists(cwd, file);
   const run = await runIn(cwd);
   const who = (await read(`${cwd}/${file}`)).split(" ").map(Number);
-  await untilChanged(`${run.root}/runs/${run.runId}`, () => isOneRecorded(run, who));
+  await untilChanged(`${run.root}/runs/${run.runId}`, () => isOneTold(run, who));
   command.kill("SIGKILL");
   assertEquals((await command.end()).signal, "SIGKILL");
   return run;
 }
 
-/** Whether one of these processes is recorded. */
-function isOneRecorded(run: { root: string; runId: string }, who: readonly number[]): boolean {
-  return readProcesses(run).values().some(({ pid }) => who.includes(pid));
+/** Whether one of these processes is recorded, and its begin told. */
+function isOneTold(run: { root: string; runId: string }, who: readonly number[]): boolean {
+  const [attempt] = readProcesses(run).entries().find(([, { pid }]) => who.includes(pid)) ?? [];
+  return eventsOf(run.root, run.runId).some(({ type, node_id, attempt: number }) => {
+    return type === "node.started" && `${node_id}#${number}` === attempt;
+  });
 }
 
 async function runIn(cwd: string) {
