@@ -5,11 +5,11 @@
  *
  * The code is minified, which saves a twentieth of a start. The names of functions, classes and public
  * methods are kept, so that a stack trace that somebody reports says where it was; error texts are not
- * touched. The same sources give the same bytes with the same Deno.
+ * touched. The same sources give the same bytes with the same Deno, wherever they are.
  *
- * Usage: `deno task bundle [--jsr] [DIRECTORY]`. With `--jsr` the `@std` packages come from JSR, as they
- * must in what is released, and their versions are printed; otherwise the stand-ins of `_tools/std/` are
- * built in.
+ * Usage: `deno task bundle [--jsr [PACKAGE…]] [DIRECTORY]`. With `--jsr` the `@std` packages come from JSR,
+ * as they must in what is released, and their versions are printed: who gives these, as in
+ * `--jsr @std/path@1.1.6`, builds the same bytes later. Otherwise the stand-ins of `_tools/std/` are built in.
  */
 import { join } from "@std/path/posix/join";
 import { copyWithoutStandIns } from "./test_jsr.ts";
@@ -93,14 +93,22 @@ async function removeIfThere(directory: string): Promise<void> {
   }
 }
 
-/** Bundles a copy that knows no stand-ins, and tells which packages it found instead. */
-async function bundleAgainstJsr(root: string, directory: string): Promise<string[]> {
+/**
+ * Bundles a copy that knows no stand-ins, and tells which packages it found instead.
+ *
+ * @param packages Those that must have this version.
+ */
+async function bundleAgainstJsr(
+  root: string,
+  directory: string,
+  packages: readonly string[],
+): Promise<string[]> {
   const copy = await Deno.makeTempDir({ prefix: "taffrail-jsr-" });
   try {
-    await copyWithoutStandIns(root, copy);
+    await copyWithoutStandIns(root, copy, { packages });
     const files = await bundleCommand(copy, directory);
     const lock = JSON.parse(await Deno.readTextFile(join(copy, "deno.lock")));
-    console.log(`Built in: ${Object.keys(lock.jsr ?? {}).join(", ")}`);
+    console.log(`Built in: ${Object.keys(lock.jsr ?? {}).join(" ")}`);
     return files;
   } finally {
     await Deno.remove(copy, { recursive: true });
@@ -108,11 +116,13 @@ async function bundleAgainstJsr(root: string, directory: string): Promise<string
 }
 
 if (import.meta.main) {
-  const isJsr = Deno.args[0] === "--jsr";
-  const [directory = "dist"] = isJsr ? Deno.args.slice(1) : Deno.args;
-  const bundle = isJsr ? bundleAgainstJsr : bundleCommand;
+  const [directory = "dist"] = Deno.args.filter((arg) => !/^--jsr$|^@/.test(arg));
+  const packages = Deno.args.filter((arg) => arg.startsWith("@"));
   try {
-    const files = await bundle(await Deno.realPath("."), directory);
+    const root = await Deno.realPath(".");
+    const files = Deno.args[0] === "--jsr"
+      ? await bundleAgainstJsr(root, directory, packages)
+      : await bundleCommand(root, directory);
     console.log(`Wrote ${files.length} files to ${directory}`);
   } catch (error) {
     console.error(error instanceof Error ? error.message : error);

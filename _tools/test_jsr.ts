@@ -1,24 +1,53 @@
 // deno-lint-ignore-file no-console -- what it finds is for the terminal
 /**
  * Runs the tests against the real `@std` packages instead of the stand-ins of `_tools/std/`: on a
- * copy of the project that names no workspace, so that `@std` can only come from JSR.
+ * copy of the project that names no workspace, so that `@std` can only come from JSR, or from where
+ * `JSR_URL` points: Deno reads that too, and it may be a folder (`file:///…/`).
  *
- * Usage: `deno task test:jsr`
+ * Usage: `deno task test:jsr [FILE…] [OPTION OF deno test…]`
  */
 import { dirname } from "@std/path/posix/dirname";
 import { listFiles } from "./_list_files.ts";
 
-const REGISTRY = "https://jsr.io/";
+/** The registry that Deno asks for `jsr:` imports. */
+export function registryOf(jsrUrl = Deno.env.get("JSR_URL") ?? ""): string {
+  const url = jsrUrl === "" ? "https://jsr.io/" : jsrUrl;
+  return url.endsWith("/") ? url : `${url}/`;
+}
 
-/** Copies the project at `root` to `target`, without the stand-ins and without the lock file. */
-export async function copyWithoutStandIns(root: string, target: string): Promise<void> {
-  for (const path of await listFiles(root)) {
-    if (path.startsWith("_tools/std/") || path === "deno.lock") continue;
+/** Copies the files of the project at `root` to `target`, but for those that are not wanted. */
+export async function copyProject(
+  root: string,
+  target: string,
+  { isWanted = (_path: string): boolean => true } = {},
+): Promise<void> {
+  for (const path of (await listFiles(root)).filter(isWanted)) {
     await Deno.mkdir(`${target}/${dirname(path)}`, { recursive: true });
     await Deno.copyFile(`${root}/${path}`, `${target}/${path}`);
   }
+}
+
+/**
+ * Copies the project at `root` to `target`, without the stand-ins and without the lock file.
+ *
+ * @param options.packages Takes these versions, as `@std/path@1.1.6`, and of others the newest that fits.
+ */
+export async function copyWithoutStandIns(
+  root: string,
+  target: string,
+  { packages = [] }: { packages?: readonly string[] } = {},
+): Promise<void> {
+  const isWanted = (path: string) => !path.startsWith("_tools/std/") && path !== "deno.lock";
+  await copyProject(root, target, { isWanted });
   const config = JSON.parse(await Deno.readTextFile(`${root}/deno.json`));
   delete config.workspace;
+  for (const wanted of packages) {
+    const name = /^(@std\/[\w-]+)@\d/.exec(wanted)?.[1];
+    if (name === undefined || config.imports?.[name] === undefined) {
+      throw new Error(`Cannot take ${wanted}: name a package of deno.json, as @std/path@1.1.6`);
+    }
+    config.imports[name] = `jsr:${wanted}`;
+  }
   await Deno.writeTextFile(`${target}/deno.json`, JSON.stringify(config, null, 2) + "\n");
 }
 
@@ -39,12 +68,15 @@ export async function requireRegistry(url: string): Promise<void> {
   }
 }
 
-async function testAgainstJsr(root: string): Promise<number> {
-  await requireRegistry(REGISTRY);
+async function testAgainstJsr(root: string, args: readonly string[]): Promise<number> {
+  await requireRegistry(registryOf());
   const target = await Deno.makeTempDir({ prefix: "taffrail-jsr-" });
   try {
     await copyWithoutStandIns(root, target);
-    const test = new Deno.Command(Deno.execPath(), { args: ["task", "test"], cwd: target });
+    const test = new Deno.Command(Deno.execPath(), {
+      args: ["task", "test", ...args],
+      cwd: target,
+    });
     return (await test.spawn().status).code;
   } finally {
     await Deno.remove(target, { recursive: true });
@@ -53,7 +85,7 @@ async function testAgainstJsr(root: string): Promise<number> {
 
 if (import.meta.main) {
   try {
-    Deno.exitCode = await testAgainstJsr(await Deno.realPath(Deno.args[0] ?? "."));
+    Deno.exitCode = await testAgainstJsr(await Deno.realPath("."), Deno.args);
   } catch (error) {
     console.error(error instanceof Error ? error.message : error);
     Deno.exitCode = 1;

@@ -1,7 +1,13 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
+import { walk } from "@std/fs/walk";
+import { join } from "../../_internal/path.ts";
+import { listFiles } from "../../_tools/_list_files.ts";
 import { bundleCommand } from "../../_tools/bundle.ts";
+import { copyProject } from "../../_tools/test_jsr.ts";
 import { type Ended, start, taffrail } from "../cli/_command.ts";
+import { isThere } from "../_util/files.ts";
 import { withTempDir } from "../_util/temp.ts";
+import { publishStandIns, STAND_INS } from "./_registry.ts";
 
 const ROOT = await Deno.realPath(`${import.meta.dirname}/../..`);
 
@@ -73,11 +79,80 @@ Deno.test("the bundled command records what it runs, and exits as that did", asy
   });
 });
 
-Deno.test("bundleCommand() builds the same bytes twice", async () => {
+/** Runs `deno task bundle` as a person does, in a project. */
+async function bundleIn(cwd: string, args: string[], env: Record<string, string>): Promise<Ended> {
+  await using process = start(Deno.execPath(), ["task", "--quiet", "bundle", ...args], {
+    cwd,
+    env,
+  });
+  await process.closeInput();
+  return await process.end();
+}
+
+/**
+ * Makes a cache for Deno with nothing in it but the packages of npm that the project names, and the bundler:
+ * nobody has to download them again, and what Deno has made of any source it makes anew.
+ */
+async function makeCache(directory: string): Promise<void> {
+  const info = new Deno.Command(Deno.execPath(), { args: ["info", "--json"], cwd: ROOT });
+  const { denoDir } = JSON.parse(new TextDecoder().decode((await info.output()).stdout));
+  const configs = (await listFiles(ROOT)).filter((path) => /^(_tools\/.*)?deno\.json$/.test(path));
+  const texts = await Promise.all(configs.map((path) => Deno.readTextFile(`${ROOT}/${path}`)));
+  const named = texts.join().matchAll(/"npm:((?:@[\w-]+\/)?[\w.-]+)@/g);
+  const packages = ["@esbuild", ...Array.from(named, ([, name]) => name!)];
+  const registries = await Array.fromAsync(Deno.readDir(`${denoDir}/npm`), ({ name }) => name);
+  const folders = registries.flatMap((registry) => {
+    return packages.map((name) => `npm/${registry}/${name}`);
+  });
+  for (const folder of ["dl", ...folders]) {
+    if (isThere(`${denoDir}/${folder}`)) await copyTree(denoDir, folder, directory);
+  }
+}
+
+async function copyTree(from: string, folder: string, to: string): Promise<void> {
+  for await (const { path, isFile } of walk(join(from, folder))) {
+    const target = join(to, path.slice(from.length));
+    if (isFile) await Deno.copyFile(path, target);
+    else await Deno.mkdir(target, { recursive: true });
+  }
+}
+
+Deno.test("deno task bundle builds the same bytes wherever the project and Deno's cache are", async () => {
   await withBundle(async ({ directory }) => {
-    await withTempDir(async (other) => {
-      await bundleCommand(ROOT, other);
-      assertEquals(await contentOf(other), await contentOf(directory));
+    await withTempDir(async (scratch) => {
+      const project = `${scratch}/another place`;
+      await copyProject(ROOT, project);
+      await makeCache(`${scratch}/cache`);
+      const env = { DENO_DIR: `${scratch}/cache`, LANG: "de_AT.UTF-8", TZ: "Pacific/Chatham" };
+      const { code, stderr } = await bundleIn(project, [], env);
+      assertEquals(code, 0, stderr);
+      assertEquals(await contentOf(`${project}/dist`), await contentOf(directory));
     });
   });
 });
+
+Deno.test(
+  "deno task bundle --jsr takes the packages that it is told to, from where JSR_URL points",
+  {
+    ignore: STAND_INS === null,
+  },
+  async () => {
+    await withTempDir(async (scratch) => {
+      const JSR_URL = await publishStandIns(`${scratch}/registry`, ["1.8.7", "1.9.9"]);
+      const packages = ["@std/crypto@1.8.7", "@std/path@1.8.7"];
+      const { code, stdout, stderr } = await bundleIn(
+        ROOT,
+        ["--jsr", ...packages, `${scratch}/dist`],
+        { JSR_URL },
+      );
+      assertEquals(code, 0, stderr);
+      assertMatch(stdout, /^Built in: @std\/crypto@1\.8\.7 @std\/path@1\.8\.7$/m);
+      const other = await bundleIn(ROOT, ["--jsr", "@std/none@1.0.0"], { JSR_URL });
+      assertEquals(other.code, 1);
+      assertEquals(
+        other.stderr.trim(),
+        "Cannot take @std/none@1.0.0: name a package of deno.json, as @std/path@1.1.6",
+      );
+    });
+  },
+);
