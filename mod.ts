@@ -16,7 +16,7 @@
  * | `run` | the five together: programs that survive being killed |
  *
  * Each can be imported by itself, as `@taffrail/taffrail/eventlog`; of the five none loads another.
- * This entry, `@taffrail/taffrail`, exports all of them.
+ * This entry, `@taffrail/taffrail`, is `run`.
  *
  * ```sh
  * deno install --global --allow-all --name taffrail jsr:@taffrail/taffrail/cli
@@ -26,7 +26,7 @@
  *
  * @example A program that survives being killed
  * ```ts
- * import { durable } from "@taffrail/taffrail/run";
+ * import { durable } from "@taffrail/taffrail";
  * import { assertEquals, assertRejects } from "@std/assert";
  *
  * const root = await Deno.makeTempDir(); // ".taffrail" is where the command looks
@@ -73,9 +73,4 @@
  *
  * @module
  */
-export * from "./capture/mod.ts";
-export * from "./eventlog/mod.ts";
 export * from "./run/mod.ts";
-export * from "./store/mod.ts";
-export * from "./supervisor/mod.ts";
-export * from "./trace/mod.ts";

@@ -1,1 +1,6 @@
-import "../../mod.ts";
+import "../../capture/mod.ts";
+import "../../eventlog/mod.ts";
+import "../../run/mod.ts";
+import "../../store/mod.ts";
+import "../../supervisor/mod.ts";
+import "../../trace/mod.ts";
