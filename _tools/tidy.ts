@@ -11,6 +11,7 @@ import { checkDiskNames } from "./tidy/disk_names.ts";
 import { checkExamples } from "./tidy/examples.ts";
 import { checkFileOpenings } from "./tidy/file_openings.ts";
 import { checkLeftovers } from "./tidy/leftovers.ts";
+import { checkLinks } from "./tidy/links.ts";
 import { checkNames } from "./tidy/names.ts";
 import { checkProse } from "./tidy/prose.ts";
 import { checkSizes } from "./tidy/sizes.ts";
@@ -26,6 +27,7 @@ export async function tidy(directory: string): Promise<Problem[]> {
     ...checkLeftovers(project),
     ...checkDeadFiles(project),
     ...checkExamples(project),
+    ...checkLinks(project),
     ...checkProse(project),
   ]);
 }

@@ -251,6 +251,20 @@ const CASES: { name: string; tree: Tree; problems: string[] }[] = [
       "docs/b.md:1: File does not end with exactly one newline",
     ],
   },
+  {
+    name: "finds links of pages that lead nowhere, and what GitHub and the site show differently",
+    tree: {
+      "README.md": "# A & B\n\n[a](#a--b) [b](docs/b.md#b-1) [c](docs/) [d](mod.ts#L1)\n\n" +
+        "[e](https://e.test/none)\n\n| a |\n| --- |\n| [f](docs/none.md) |\n",
+      "docs/b.md": "# B\n\n## B\n\nOne\nof\n[two](../README.md#b): <b>bold</b>.\n",
+    },
+    problems: [
+      "README.md:3: mod.ts has no heading #L1: mend the link",
+      "README.md:9: There is no docs/none.md: mend the link",
+      "docs/b.md:7: HTML in a page: GitHub and the site would show it differently",
+      "docs/b.md:7: README.md has no heading #b: mend the link",
+    ],
+  },
 ];
 
 Deno.test("tidy() finds nothing in a tidy tree", async () => {
