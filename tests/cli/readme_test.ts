@@ -115,7 +115,7 @@ Deno.test("the program of the README is killed and goes on as it shows", {
 
 Deno.test("the README names every verb", async () => {
   const { stdout } = await taffrail(["--help"], { cwd: "." });
-  const verbs = Array.from(stdout.matchAll(/^ {2}([a-z-]+) {2,}/gm), ([, verb]) => verb!);
+  const verbs = Array.from(stdout.matchAll(/^ {2}(?!taffrail )([a-z-]+) /gm), ([, verb]) => verb!);
   assert(verbs.length > 10);
   assertEquals(verbs.filter((verb) => !README.includes(`| \`taffrail ${verb}`)), []);
 });
