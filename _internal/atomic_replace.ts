@@ -6,6 +6,7 @@ import {
   type FilePort,
   inEitherForm,
   isAlreadyExists,
+  isHeldByOthers,
   isNotFound,
   isSameFile,
   lookAtSync,
@@ -71,6 +72,7 @@ export function* replaceSteps(port: FilePort, replacement: Replacement): Steps<v
     temp.write();
     yield* temp.sync();
     yield* temp.rename();
+    if (isWindows) temp.syncName();
   } catch (error) {
     temp.discard();
     throw error;
@@ -171,12 +173,20 @@ class TempFile {
       try {
         return inPlace(() => this.#port.renameSync(this.#path, path));
       } catch (cause) {
-        const passing = isWindows && attempt < RENAME_ATTEMPTS &&
-          (cause instanceof Deno.errors.PermissionDenied || cause instanceof Deno.errors.Busy);
-        if (!passing) this.#fail("rename", cause);
+        const isPassing = isWindows && attempt < RENAME_ATTEMPTS && isHeldByOthers(cause);
+        if (!isPassing) this.#fail("rename", cause);
       }
       yield* pauseSteps(RENAME_PAUSE_MS);
     }
+  }
+
+  /**
+   * Makes its new name survive a power cut, where folders cannot be synced: NTFS writes its journal, with the
+   * rename in it, when the file is flushed.
+   */
+  syncName(): void {
+    if (this.#replacement.syncsDirectory === false) return;
+    this.at("sync-directory", () => this.#file.syncSync());
   }
 
   close(): void {

@@ -20,7 +20,7 @@ export function syncDirectorySync(port: FilePort, path: string): void {
   }
 }
 
-/** Opens a directory, to be synced or locked; undefined on Windows, which opens none. */
+/** Opens a directory, to be synced or locked; undefined on Windows, which does neither. */
 export function openDirectorySync(port: FilePort, path: string): FileHandle | undefined {
   return isWindows ? undefined : port.openSync(path, { read: true });
 }

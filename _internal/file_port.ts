@@ -102,10 +102,21 @@ export function requireDeno(): typeof Deno {
   throw new Error("Cannot reach the file system or the process: this function needs Deno");
 }
 
-/** Whether a file call failed because nothing is there; nothing can be where a name is too long. */
+/**
+ * Whether a file call failed because nothing is there; nothing can be where a name is too long. For a name
+ * that it takes for none at all, as `a?`, Windows has an error of its own, which Deno knows by its code alone.
+ */
 export function isNotFound(error: unknown): boolean {
-  return hasName(error, "NotFound") ||
-    (error instanceof Error && Reflect.get(error, "code") === "ENAMETOOLONG");
+  return hasName(error, "NotFound") || hasCode(error, "ENAMETOOLONG") || hasCode(error, "ENOENT");
+}
+
+/**
+ * Whether a file call failed because others have the file, and perhaps only for a moment: a scanner or a
+ * lock on Windows, a lock on some network drives. Neither of the first two is `Busy` for Deno.
+ */
+export function isHeldByOthers(error: unknown): boolean {
+  return hasName(error, "PermissionDenied") || hasName(error, "WouldBlock") ||
+    hasCode(error, "EBUSY");
 }
 
 /** Whether a file call failed because something is there already. */
@@ -116,6 +127,10 @@ export function isAlreadyExists(error: unknown): boolean {
 /** Deno's errors are known by their names, since `Deno.errors` is not there without Deno. */
 function hasName(error: unknown, name: string): boolean {
   return error instanceof Error && error.name === name;
+}
+
+function hasCode(error: unknown, code: string): boolean {
+  return error instanceof Error && Reflect.get(error, "code") === code;
 }
 
 /** Whether both are one file, whatever it is called. Where the system tells no inode they may be. */

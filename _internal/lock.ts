@@ -6,6 +6,7 @@ import {
   type FileInfo,
   type FilePort,
   inEitherForm,
+  isHeldByOthers,
   isSameFile,
   lookAtSync,
   openRegularSync,
@@ -154,9 +155,6 @@ export function leadsToSync(port: FilePort, path: string, opened: FileInfo): boo
   }
 }
 
-/** How a file that is locked refuses its readers, where locks are not for those alone who ask for them. */
-const REFUSALS = ["PermissionDenied", "WouldBlock", "Busy"];
-
 /**
  * Whether the lock of a file, which the caller holds exclusively, keeps its readers out too, as locks do
  * on some network drives, and on Windows always. Then a file of its own beside it has to be locked.
@@ -169,7 +167,7 @@ export function blocksReadersSync(port: FilePort, path: string): boolean {
     reader.readSync(new Uint8Array(1));
     return false;
   } catch (error) {
-    if (error instanceof Error && REFUSALS.includes(error.name)) return true;
+    if (isHeldByOthers(error)) return true;
     throw error;
   } finally {
     reader.close();

@@ -1,6 +1,6 @@
 import { checkString, checkTypes } from "./errors.ts";
 import { absolute, isWindows, join, SEPARATOR } from "./path.ts";
-import { decodeUtf8, encodeUtf8, fromHex, toFileName, toHex } from "./text.ts";
+import { decodeUtf8, encodeUtf8, fromHex, isWindowsDevice, toFileName, toHex } from "./text.ts";
 
 /**
  * Where everything below a root is. No other file joins such a path by hand, so that this page is
@@ -127,12 +127,6 @@ export const MAX_RUN_NAME_LENGTH = MAX_RUN_ID_LENGTH - 27;
 export const MAX_RUN_FILE_BYTES = 1024 ** 2;
 /** What file systems take. */
 const MAX_NAME_BYTES = 255;
-const WINDOWS_DEVICE = /^(con|prn|aux|nul|com[0-9]|lpt[0-9])(\.|$)/i;
-
-/** Whether Windows takes a file name for a device, whatever follows its first dot. */
-export function isWindowsDevice(name: string): boolean {
-  return WINDOWS_DEVICE.test(name);
-}
 
 /** What is wrong with the id of a run that is made or written here; undefined when it is right. */
 export function runIdProblem(runId: string): string | undefined {

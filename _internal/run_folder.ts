@@ -336,8 +336,8 @@ const ENOUGH_SIGHTINGS = 4;
 
 /**
  * A run that is held open: by the lock of `live.lock`, which tells by whom, and by that of its folder,
- * which stays when somebody removes the file. Windows removes no file that is open, and lets nobody open
- * a folder.
+ * which stays when somebody removes the file. Windows locks no folder: there a file that is removed is
+ * noticed, and until then somebody else may hold the run.
  */
 export class HeldRun {
   /** The open `live.lock`. */

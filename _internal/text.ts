@@ -448,23 +448,31 @@ const MAX_NAME_BYTES = 100;
 /** What a dash and the digits of a digest leave of that. */
 const NAME_START_BYTES = 83;
 
+const WINDOWS_DEVICE = /^(con|prn|aux|nul|(com|lpt)[0-9\u00b9\u00b2\u00b3])(\.|$)/i;
+
+/** Whether Windows takes a file name for a device, whatever follows its first dot. */
+export function isWindowsDevice(name: string): boolean {
+  return WINDOWS_DEVICE.test(name);
+}
+
 /**
  * How the files of an id are called: by it, where every byte that a file system could take
- * for something else, or for the same in another case, stands as `%` and two digits. Of a long one the
- * end is a digest.
+ * for something else, or for the same in another case, stands as `%` and two digits, and so does the first
+ * one of what Windows takes for a device. Of a long one the end is a digest.
  */
 export function toFileName(id: string): string {
   if (/^\.{1,2}$/.test(id)) return id.replaceAll(".", "%2E");
-  const name = /^[a-z0-9._-]*$/.test(id) ? id : encodeName(id);
+  const name = /^[a-z0-9._-]*$/.test(id) && !isWindowsDevice(id) ? id : encodeName(id);
   if (name.length <= MAX_NAME_BYTES) return name;
   const digest = toHex(Sha256.of(encodeUtf8(id)).subarray(0, 8));
   return `${name.slice(0, NAME_START_BYTES)}-${digest}`;
 }
 
 function encodeName(id: string): string {
-  return Array.from(encodeUtf8(id), (byte) => {
+  const isDevice = isWindowsDevice(id);
+  return Array.from(encodeUtf8(id), (byte, index) => {
     const character = String.fromCharCode(byte);
-    if (/[a-z0-9._-]/.test(character)) return character;
+    if (/[a-z0-9._-]/.test(character) && !(isDevice && index === 0)) return character;
     return `%${byte.toString(16).toUpperCase().padStart(2, "0")}`;
   }).join("");
 }

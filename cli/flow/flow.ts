@@ -1,4 +1,5 @@
-import { isWindowsDevice, MAX_RUN_NAME_LENGTH } from "../../_internal/root_layout.ts";
+import { MAX_RUN_NAME_LENGTH } from "../../_internal/root_layout.ts";
+import { isWindowsDevice } from "../../_internal/text.ts";
 import { mapConstraints } from "../../_internal/constraints.ts";
 import type { Constraints } from "../../supervisor/types.ts";
 import { listed } from "../text/printable.ts";

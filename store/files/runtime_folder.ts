@@ -326,8 +326,8 @@ export function takeOwnerLock(folder: RuntimeFolder): OwnerLock {
 }
 
 /**
- * An owner has its journal locked besides: who removes the lock file under it makes no second owner. On
- * Windows, where a lock would keep readers out, nobody removes a file that is open.
+ * An owner has its journal locked besides: who removes the lock file under it makes no second owner. Not so
+ * on Windows, where a lock would keep readers out: there it is noticed.
  */
 function refuseLockedJournals(folder: RuntimeFolder): void {
   if (isWindows) return;

@@ -2,6 +2,8 @@ import { assert, assertEquals, assertThrows } from "@std/assert";
 import {
   denoFilePort,
   type FilePort,
+  isHeldByOthers,
+  isNotFound,
   openRegularSync,
   readFileSync,
   withFileSync,
@@ -12,6 +14,29 @@ import { makeStranger, STRANGERS } from "../_util/strangers.ts";
 import { withTempDir } from "../_util/temp.ts";
 
 const isWindows = Deno.build.os === "windows";
+
+/** What Deno throws for an error of Windows that it has no class for: with the name that libuv has for it. */
+function windowsError(number: number, code: string): Error {
+  return Object.assign(new Error(`(os error ${number})`), { code });
+}
+
+Deno.test("isHeldByOthers() knows what a scanner, a reader or a lock of Windows does to a rename", () => {
+  assert(isHeldByOthers(windowsError(32, "EBUSY"))); // ERROR_SHARING_VIOLATION
+  assert(isHeldByOthers(windowsError(33, "EBUSY"))); // ERROR_LOCK_VIOLATION
+  assert(isHeldByOthers(new Deno.errors.PermissionDenied("(os error 5)"))); // ERROR_ACCESS_DENIED
+  assert(isHeldByOthers(new Deno.errors.WouldBlock("(os error 11)"))); // EAGAIN, on some network drives
+  assert(!isHeldByOthers(windowsError(112, "ENOSPC")));
+  assert(!isHeldByOthers(new Deno.errors.NotFound("(os error 2)")));
+  assert(!isHeldByOthers("EBUSY"));
+});
+
+Deno.test("isNotFound() knows what cannot be there", () => {
+  assert(isNotFound(new Deno.errors.NotFound("(os error 2)")));
+  assert(isNotFound(windowsError(123, "ENOENT"))); // ERROR_INVALID_NAME, as of "a?"
+  assert(isNotFound(windowsError(206, "ENAMETOOLONG"))); // ERROR_FILENAME_EXCED_RANGE
+  assert(!isNotFound(windowsError(32, "EBUSY")));
+  assert(!isNotFound(new Deno.errors.PermissionDenied("(os error 13)")));
+});
 
 const uses: Deno.OpenOptions[] = [
   { read: true },

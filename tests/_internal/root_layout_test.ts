@@ -1,4 +1,4 @@
-import { assertEquals, assertRejects, assertThrows } from "@std/assert";
+import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
 import {
   followRun,
   isLive,
@@ -19,7 +19,7 @@ import {
   outputName,
   runPaths,
 } from "../../_internal/root_layout.ts";
-import { toHex } from "../../_internal/text.ts";
+import { isWindowsDevice, toHex } from "../../_internal/text.ts";
 import { namesIn } from "../_util/files.ts";
 import { withTempDir } from "../_util/temp.ts";
 
@@ -213,6 +213,15 @@ Deno.test("outputName() keeps what is safe in a name, and tells ids apart that d
     "%2E%2E.2.out",
     "....2.out",
   ]);
+  // What Windows takes for a device, whatever follows the first dot.
+  assertEquals([nameOf("nul"), nameOf("com1.a"), nameOf("console")], [
+    "%6Eul.2.out",
+    "%63om1.a.2.out",
+    "console.2.out",
+  ]);
+  for (const id of ["con", "PRN", "aux.", "nul.txt", "COM0", "lpt9", "com\u00b2", "LPT\u00b3.x"]) {
+    assert(!isWindowsDevice(nameOf(id)), nameOf(id));
+  }
 });
 
 Deno.test("outputName() cuts a long id, and puts a digest behind it", async () => {
