@@ -18,7 +18,7 @@ import { wait } from "../process/end_processes.ts";
 import type { SignalTarget } from "../process/interrupts.ts";
 import { failureMessageOf } from "../process/output_file.ts";
 import { readProcesses } from "../process/process_log.ts";
-import { readStat } from "../process/processes.ts";
+import { killGroup, readStat } from "../process/processes.ts";
 import { type CommandEnd, runCommand } from "../process/run_command.ts";
 import { quoted } from "../text/printable.ts";
 import type { Cut } from "./cuts.ts";
@@ -267,7 +267,7 @@ function killCommandOf(run: { root: string; runId: string }, cut: Cut): void {
   // Its number may be another's since it has ended.
   if (startTime !== undefined && readStat(pid)?.startTime !== startTime) return;
   try {
-    Deno.kill(-pid, "SIGKILL");
+    killGroup(pid);
   } catch {
     // It has ended.
   }

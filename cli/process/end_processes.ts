@@ -1,7 +1,7 @@
 import { isWindows } from "../../_internal/path.ts";
 import { awakeNow, setAwakeTimeout } from "./awake_time.ts";
 import type { SignalTarget } from "./interrupts.ts";
-import { listProcesses, PROBE } from "./processes.ts";
+import { killTree, listProcesses, PROBE, windowsMeaning } from "./processes.ts";
 
 /** How long processes may take to end by themselves. */
 export interface EndOptions {
@@ -62,7 +62,8 @@ async function killProcesses(
 
 /**
  * The processes that a command has started, as far as they have not made a group of their own. It is the
- * command's own process alone where that has none: on Windows, and where it is in the group of this process.
+ * command's own process alone where that has none, as it is in the group of this process; on Windows, which
+ * has no groups, it is killed with what it has started.
  */
 export class ProcessGroup implements SignalTarget {
   readonly #child: Deno.ChildProcess;
@@ -129,13 +130,19 @@ export class ProcessGroup implements SignalTarget {
 
   #send(name: Deno.Signal): boolean {
     try {
-      if (this.#isAlone) this.#child.kill(name);
+      if (isWindows) sendOnWindows(this.#child.pid, name);
+      else if (this.#isAlone) this.#child.kill(name);
       else Deno.kill(-this.#child.pid, name);
       return true;
     } catch {
       return false;
     }
   }
+}
+
+/** A process ends with all that it has started: Windows asks nobody to end. */
+function sendOnWindows(pid: number, name: Deno.Signal): void {
+  if (windowsMeaning(name) === "kill") killTree(pid);
 }
 
 const FIRST_PAUSE_MS = 5;

@@ -9,6 +9,7 @@
  * - On a terminal that the commands share, what it sends to them itself is not sent a second time.
  */
 import { isIgnoredSignal } from "../../_internal/ignored_signals.ts";
+import { isWindows } from "../../_internal/path.ts";
 import { exitCodeOfSignal } from "../exit_codes.ts";
 import { formatDuration } from "../text/units.ts";
 import { suspended } from "./awake_time.ts";
@@ -19,6 +20,8 @@ const ENDING: [Deno.Signal, number][] = [
   ["SIGINT", 2],
   ["SIGQUIT", 3],
   ["SIGTERM", 15],
+  // Ctrl-Break, which only Windows has: it ends this process at once where nobody listens.
+  ...(isWindows ? [["SIGBREAK", 21] as [Deno.Signal, number]] : []),
 ];
 
 /** What is the commands' business alone. Only Linux tells what is ignored: the numbers are its own. */

@@ -2,6 +2,7 @@
 import { defined } from "../../_internal/errors.ts";
 import type { FileInfo } from "../../_internal/file_port.ts";
 import { startTimeIn, statFields } from "../../_internal/lock.ts";
+import { isWindows } from "../../_internal/path.ts";
 import { lookAt } from "../files.ts";
 import { type Mark, marksIn } from "../../run/marks.ts";
 
@@ -155,12 +156,36 @@ function programOf(pid: number): string | undefined {
   return endOfCode === "0" ? undefined : [endOfCode, ...environment].join(" ");
 }
 
+/** What a signal means to Windows, which has none between processes. */
+export function windowsMeaning(name: Deno.Signal): "kill" | "nothing" {
+  // The others, as by Ctrl-C, its console sends to all of its processes itself; Deno would kill by them.
+  return name === "SIGTERM" || name === "SIGKILL" ? "kill" : "nothing";
+}
+
+/** Ends a process of Windows, and with it what it has started, as far as the parents of that still live. */
+export function killTree(pid: number): void {
+  const args = ["/pid", String(pid), "/t", "/f"];
+  const silent = { stdin: "null", stdout: "null", stderr: "null" } as const;
+  try {
+    new Deno.Command("taskkill", { args, ...silent }).outputSync();
+  } catch {
+    // Where that is not to be had, at least itself.
+    Deno.kill(pid, "SIGKILL");
+  }
+}
+
+/** Ends a command at once, with its group; on Windows, which has none, with what it has started. */
+export function killGroup(pid: number): void {
+  if (isWindows) killTree(pid);
+  else Deno.kill(-pid, "SIGKILL");
+}
+
 /** Number 0, of which the system only looks whether it could be sent; Deno passes it on. */
 export const PROBE = 0 as unknown as Deno.Signal;
 
 /** Whether anybody is in a process group, without doing anything to it; true where that cannot be told. */
 export function groupExists(group: number): boolean {
-  if (Deno.build.os === "windows") return true;
+  if (isWindows) return true;
   try {
     Deno.kill(-group, PROBE);
     return true;

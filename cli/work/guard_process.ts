@@ -13,7 +13,13 @@
 import { isObject } from "../../_internal/errors.ts";
 import { isWindows } from "../../_internal/path.ts";
 import type { Mark } from "../../run/marks.ts";
-import { listProcesses, type ProcessStat, readMarks, readStat } from "../process/processes.ts";
+import {
+  killGroup,
+  listProcesses,
+  type ProcessStat,
+  readMarks,
+  readStat,
+} from "../process/processes.ts";
 
 /** A job, as the guard is told of it. */
 export interface GuardedJob extends Mark {
@@ -108,9 +114,9 @@ class GuardProcess {
 /** Ends whatever runs of these jobs now. */
 function endJobs(jobs: readonly WatchedJob[]): void {
   for (const { process } of jobs) {
-    if (process !== undefined && isSame(process)) kill(isWindows ? process.pid : -process.pid);
+    if (process !== undefined && isSame(process)) unlessEnded(() => killGroup(process.pid));
   }
-  for (const { pid } of markedBy(jobs)) kill(pid);
+  for (const { pid } of markedBy(jobs)) unlessEnded(() => Deno.kill(pid, "SIGKILL"));
 }
 
 /** Whether the group is that of the command: as long as somebody is in it, nobody else gets its number. */
@@ -129,9 +135,9 @@ function keyOf({ root, runId, nodeId, attempt }: Mark): string {
   return JSON.stringify([root, runId, nodeId, attempt]);
 }
 
-function kill(pid: number): void {
+function unlessEnded(kill: () => void): void {
   try {
-    Deno.kill(pid, "SIGKILL");
+    kill();
   } catch {
     // It has ended already.
   }
