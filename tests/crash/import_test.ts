@@ -1,5 +1,6 @@
 /** `eventlog/mod.ts` alone loads nothing of other modules, and nothing of Node or npm. */
 import { assert, assertEquals } from "@std/assert";
+import { registryOf } from "../../_tools/test_jsr.ts";
 
 interface ModuleInfo {
   modules: { specifier: string; error?: string }[];
@@ -10,7 +11,7 @@ const ALLOWED = [
   `${repository}eventlog/`,
   `${repository}_internal/`,
   `${repository}_tools/std/path/`,
-  "https://jsr.io/@std/path/",
+  `${registryOf()}@std/path/`,
 ];
 
 async function modulesOf(path: string): Promise<string[]> {

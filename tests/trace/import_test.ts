@@ -1,5 +1,6 @@
 /** `trace/mod.ts` alone loads nothing of other modules, and nothing of Node. */
 import { assert, assertEquals } from "@std/assert";
+import { registryOf } from "../../_tools/test_jsr.ts";
 
 interface ModuleInfo {
   modules: { specifier: string; error?: string }[];
@@ -11,8 +12,8 @@ const ALLOWED = [
   `${repository}_internal/`,
   `${repository}_tools/std/path/`,
   `${repository}_tools/std/crypto/`,
-  "https://jsr.io/@std/path/",
-  "https://jsr.io/@std/crypto/",
+  `${registryOf()}@std/path/`,
+  `${registryOf()}@std/crypto/`,
   // What the stand-in of @std/crypto is made of.
   "npm:",
 ];
