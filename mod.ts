@@ -16,7 +16,8 @@
  * | `run` | the five together: programs that survive being killed |
  *
  * Each can be imported by itself, as `@taffrail/taffrail/eventlog`; of the five none loads another.
- * This entry, `@taffrail/taffrail`, is `run`.
+ * This entry, `@taffrail/taffrail`, has of all of them what most programs call; types, and what is for programs that
+ * put the modules together by themselves, are in their own entries.
  *
  * ```sh
  * deno install --global --allow-all --name taffrail jsr:@taffrail/taffrail/cli
@@ -73,4 +74,88 @@
  *
  * @module
  */
-export * from "./run/mod.ts";
+export {
+  assertReplays,
+  CaptureError,
+  CaptureJournalError,
+  CaptureWriteError,
+  CapturingDecisionLog,
+  CapturingSession,
+  compareDecisions,
+  computeEffectHash,
+  diffBundles,
+  ExternalEventPayloadError,
+  parseCaptureBundle,
+  readCaptureBundle,
+  recoverCapture,
+  replayBundle,
+  ReplayDivergedError,
+  ReplayError,
+  resumeCapture,
+  stringifyCaptureBundle,
+  validateBundle,
+  whatIf,
+  writeCaptureBundle,
+  writeCaptureBundleSync,
+} from "./capture/mod.ts";
+export {
+  deriveRunState,
+  EventLogError,
+  FileEventLog,
+  followRun,
+  isLive,
+  listRuns,
+  newEventId,
+  newRunId,
+  openEventLog,
+  openEventLogSync,
+  peekRun,
+  probeLock,
+  readRun,
+  readRunSync,
+  removeRun,
+  repairRun,
+  runEventSchema,
+  runExists,
+  verifyRun,
+  VERSION,
+} from "./eventlog/mod.ts";
+export {
+  durable,
+  openFileRoot,
+  openRun,
+  passGate,
+  Run,
+  RunError,
+  StepError,
+  TaffrailError,
+} from "./run/mod.ts";
+export {
+  computeConfigBundleDigest,
+  FsRuntimeStore,
+  repairStore,
+  RuntimeStoreError,
+  verifyStore,
+  WorkerRuntime,
+} from "./store/mod.ts";
+export {
+  createEvent,
+  FaultInvoker,
+  ManualTimers,
+  MemoryDecisionLog,
+  PumpDriver,
+  Supervisor,
+  systemTimers,
+} from "./supervisor/mod.ts";
+export {
+  hashJsonText,
+  hashValue,
+  installCrashFlush,
+  parseTrace,
+  readTrace,
+  replayTrace,
+  toChromeTrace,
+  traceConfigFromEnv,
+  TraceFileError,
+  TraceRecorder,
+} from "./trace/mod.ts";
