@@ -20,6 +20,7 @@ const VERBS: Verbs = new Map<string, () => Promise<Verb>>([
   ["show", async () => (await import("./verbs/show.ts")).showVerb],
   ["logs", async () => (await import("./verbs/logs.ts")).logsVerb],
   ["follow", async () => (await import("./verbs/follow.ts")).followVerb],
+  ["report", async () => (await import("./verbs/report.ts")).reportVerb],
   ["work", async () => (await import("./verbs/work.ts")).workVerb],
   ["stop", async () => (await import("./verbs/stop.ts")).stopVerb],
   ["pass", async () => (await import("./verbs/pass.ts")).passVerb],

@@ -22,6 +22,9 @@ export const SHORT_FILES: Readonly<Record<string, string>> = {
   "cli/flow/secrets.ts":
     "What a flow may not show: most flows have nothing secret, and load nothing behind this.",
   "cli/flow/value_digests.ts": "Loaded only where a flow gives variables values.",
+  "cli/report/open_page.ts": "Loaded only where a page is to be shown in a browser.",
+  "cli/report/page_text.ts":
+    "How texts become fit for a page: who asks what a record can do to one finds all of it here.",
   "cli/work/lease.ts":
     "When a lease is over, and by which clocks: one rule, for the worker and its guard.",
   "cli/process/this_command.ts":

@@ -133,17 +133,21 @@ function missing(bytes: number, stream: string): string[] {
   return bytes === 0 ? [] : [`${bytes} bytes of ${stream}`];
 }
 
-/** The same reason many times in a row is printed once. */
-function deferralLines({ deferrals = [] }: NodeReport): string[] {
+function deferralLines(node: NodeReport): string[] {
+  return deferralRuns(node).map(({ text, count }) => {
+    return printableLine(count === 1 ? text : `${text}, ${count} times`);
+  });
+}
+
+/** Why a node had to wait; the same reason many times in a row is told once. */
+export function deferralRuns({ deferrals = [] }: NodeReport): { text: string; count: number }[] {
   const runs: { text: string; count: number }[] = [];
   for (const { text } of deferrals) {
     const last = runs.at(-1);
     if (last?.text === text) last.count++;
     else runs.push({ text, count: 1 });
   }
-  return runs.map(({ text, count }) => {
-    return printableLine(count === 1 ? text : `${text}, ${count} times`);
-  });
+  return runs;
 }
 
 function timesOf(
@@ -195,7 +199,8 @@ function attemptLine(
   }`;
 }
 
-function unrecordedText({ terminal }: { terminal?: true }): string {
+/** What is said where nothing was recorded of what was printed. */
+export function unrecordedText({ terminal }: { terminal?: true }): string {
   return terminal ? "output not recorded: it was left to the terminal" : "";
 }
 
@@ -207,7 +212,8 @@ function markOf({ status, skipped }: NodeReport): { mark: string; colour: Colour
   return { mark: "✗", colour: "red" };
 }
 
-function detailOf(node: NodeReport, report: RunReport): string {
+/** How a node stands, in words; nothing where its mark says all. */
+export function detailOf(node: NodeReport, report: RunReport): string {
   if (node.skipped !== undefined) return `skipped: ${printableLine(node.skipped)}`;
   if (node.waits !== undefined) {
     const { until } = node.waits;

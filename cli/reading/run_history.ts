@@ -5,7 +5,7 @@
  */
 import { isFromMissingFile } from "../files.ts";
 import { CaptureJournalError } from "../../capture/errors.ts";
-import { readCaptureLines } from "../../capture/session/read_capture_lines.ts";
+import { type CaptureLine, readCaptureLines } from "../../capture/session/read_capture_lines.ts";
 import type { RunFold } from "../../eventlog/derive_run_state.ts";
 import type { RunState } from "../../eventlog/run_state.ts";
 import { isObject } from "../../_internal/errors.ts";
@@ -27,8 +27,14 @@ export interface RunHistory extends RunLog {
   program?: ProgramFacts;
 }
 
-/** Reads the log of a run, and then its journal, of which nothing is held. */
-export async function readRunHistory(view: RunView): Promise<RunHistory> {
+/**
+ * Reads the log of a run, and then its journal, of which nothing is held. `onLine` is given each line of that, for
+ * whoever wants to know more of them.
+ */
+export async function readRunHistory(
+  view: RunView,
+  onLine?: (line: CaptureLine) => void,
+): Promise<RunHistory> {
   const log = await readLogOf(view);
   const about = await programAbout(view);
   const program = about && new ProgramFacts(about);
@@ -39,6 +45,7 @@ export async function readRunHistory(view: RunView): Promise<RunHistory> {
       history.take(line);
       deferrals.takeLine(line);
       program?.takeLine(line);
+      onLine?.(line);
     });
   } catch (error) {
     // There is nothing in it where none was begun, or a newer version began it.

@@ -1,6 +1,7 @@
 import { defined } from "../../_internal/errors.ts";
 import { millisecondsOf } from "../../_internal/event_time.ts";
 import { outputPath, runPaths } from "../../_internal/root_layout.ts";
+import type { CaptureLine } from "../../capture/session/read_capture_lines.ts";
 import type { RunFold } from "../../eventlog/derive_run_state.ts";
 import type { AttemptInfo, NodeInfo, RunState } from "../../eventlog/run_state.ts";
 import { attemptKey } from "../../run/attempt_key.ts";
@@ -124,14 +125,24 @@ export interface RunReport extends Omit<RunState, "nodes"> {
   records?: readonly RecordTold[];
 }
 
-/** Reads the records of a run. */
-export async function readRunReport({ root, view }: RunPlace): Promise<RunReport> {
+/**
+ * Reads the records of a run. `onLine` is given each line of its journal and `onFold` its log, for whoever wants
+ * to know more of them than a report has.
+ */
+export async function readRunReport(
+  { root, view }: RunPlace,
+  { onLine, onFold }: {
+    onLine?: (line: CaptureLine) => void;
+    onFold?: (fold: RunFold) => void;
+  } = {},
+): Promise<RunReport> {
   // Asked first: a run that ends in between is then seen to have ended.
   const live = await view.holder() !== undefined;
   const suspended = live && isOfFiles(root) && await isSuspended(root, view.runId);
   // Whoever has just run a flow makes a report without it.
   const { readRunHistory } = await import("./run_history.ts");
-  const history = await readRunHistory(view);
+  const history = await readRunHistory(view, onLine);
+  onFold?.(history.fold);
   return await reportOf({ root, view }, { ...history, live, suspended });
 }
 

@@ -17,6 +17,7 @@ const MOST_FILES: Record<string, number> = {
   stop: 50,
   prune: 50,
   show: 57,
+  report: 57,
   diff: 65,
   trace: 85,
   work: 25,

@@ -1,0 +1,53 @@
+/** How elements are made: only ever of texts, so that nothing of a record is markup. */
+
+/**
+ * An element with its content.
+ *
+ * @template {keyof HTMLElementTagNameMap} Tag
+ * @param {Tag} tag Its name.
+ * @param {string | { class?: string, [attribute: string]: string | number | boolean | undefined }} about Its
+ * class, or all its attributes; one that is undefined or false is left out.
+ * @param {...(Node | string | undefined)} content What is in it.
+ * @returns {HTMLElementTagNameMap[Tag]}
+ */
+export function element(tag, about, ...content) {
+  const made = document.createElement(tag);
+  const attributes = typeof about === "string" ? { class: about } : about;
+  for (const [name, value] of Object.entries(attributes)) {
+    if (value === undefined || value === false || value === "") continue;
+    made.setAttribute(name, value === true ? "" : String(value));
+  }
+  made.append(...content.filter((part) => part !== undefined));
+  return made;
+}
+
+/**
+ * The element of the page that has this id.
+ *
+ * @param {string} id Which.
+ * @returns {HTMLElement}
+ */
+export function part(id) {
+  const found = document.getElementById(id);
+  if (found === null) throw new Error(`The page has no ${id}`);
+  return found;
+}
+
+/** What was shown last, by where it is. @type {WeakMap<Element, string>} */
+const shown = new WeakMap();
+
+/**
+ * Shows something anew only if it is another one than before, so that focus, what is folded and what is marked
+ * stay where they are.
+ *
+ * @template Value
+ * @param {Element} where What it is shown in.
+ * @param {Value} value What is shown.
+ * @param {(value: Value) => (Node | string)[]} make Makes the elements for it.
+ */
+export function show(where, value, make) {
+  const text = JSON.stringify(value);
+  if (shown.get(where) === text) return;
+  shown.set(where, text);
+  where.replaceChildren(...make(value));
+}

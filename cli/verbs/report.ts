@@ -1,0 +1,93 @@
+import { atomicReplace } from "../../_internal/atomic_replace.ts";
+import { denoFilePort } from "../../_internal/file_port.ts";
+import { encodeUtf8, reasonOf } from "../../_internal/text.ts";
+import { UsageError } from "../exit_codes.ts";
+import { isDirectory } from "../files.ts";
+import { join } from "../../_internal/path.ts";
+import { findReadableRun } from "../reading/find_run.ts";
+import { openRoot } from "../reading/open_root.ts";
+import { Screen } from "../text/screen.ts";
+import {
+  onlyOperand,
+  type OptionTable,
+  readArguments,
+  RUN_OPERAND,
+  type Verb,
+} from "./arguments.ts";
+
+const OPTIONS = {
+  output: {
+    value: "FILE",
+    letter: "o",
+    text: "where it is written (default: the id of the run and .html, in the current " +
+      "directory); a directory that is there gets it under that name; - writes it to stdout",
+  },
+  open: { text: "show it in the browser" },
+} as const satisfies OptionTable;
+
+/** `taffrail report`: makes a page of a run. */
+export const reportVerb: Verb = {
+  summary: "make one HTML page of a run: what failed, why, and what took the time",
+  help: {
+    about: `Makes one HTML page of a run that needs nothing else and loads nothing: what
+became of it and why, what failed with the end of what it printed, when each
+attempt ran and what it waited for, what decided how long the run took, and all
+that is known of each node. Of a run that is at work it is a page of now.
+${RUN_OPERAND}`,
+    usage: ["[options] RUN"],
+    options: OPTIONS,
+    operands: ["RUN"],
+    exitCodes: `0 it is made, whatever became of the run, 1 there is no such run, it cannot be
+read, or the page cannot be written or opened, 2 called wrongly.`,
+    json: `{ "run_id", "path", "size_bytes", "outcome" } instead of the path.`,
+  },
+
+  async run(args) {
+    const { root, json, options, operands } = readArguments("report", args, OPTIONS);
+    const { output, open = false } = options;
+    if (output === "-" && (json || open)) {
+      throw new UsageError(
+        `Cannot write the page to stdout with --${json ? "json" : "open"}: name a file`,
+      );
+    }
+    await using runs = await openRoot(root);
+    const runId = await findReadableRun({ root, runs }, onlyOperand("report", operands, "run"));
+    const { readPageData } = await import("../report/read_page_data.ts");
+    const { pageHtml } = await import("../report/page_html.ts");
+    const data = await readPageData({ root, runs }, runId);
+    const html = await pageHtml(data);
+    const screen = new Screen(Deno.stdout);
+    if (output === "-") {
+      screen.text(html);
+      return 0;
+    }
+    const bytes = encodeUtf8(html);
+    const path = pathFor(runId, output);
+    await write(path, bytes);
+    if (json) {
+      const { outcome } = data.run;
+      screen.line(JSON.stringify({ run_id: runId, path, size_bytes: bytes.length, outcome }));
+    } else screen.line(path);
+    if (open) await (await import("../report/open_page.ts")).openPage(path);
+    return 0;
+  },
+};
+
+/** Where the page goes; in a directory that was named it has its own name. */
+function pathFor(runId: string, output: string | undefined): string {
+  const name = `${runId}.html`;
+  if (output === undefined) return name;
+  return isDirectory(output) ? join(output, name) : output;
+}
+
+/** Whoever has the page open sees the old one or the new one. */
+async function write(path: string, bytes: Uint8Array): Promise<void> {
+  await atomicReplace(denoFilePort, {
+    path,
+    bytes,
+    toError: ({ cause }) => {
+      const message = `Cannot write ${path}: ${reasonOf(cause)}; name another file with -o`;
+      return new Error(message, { cause });
+    },
+  });
+}
