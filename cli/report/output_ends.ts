@@ -82,9 +82,7 @@ async function outputsOf(view: RunView, { nodeId, attempt, cut }: Wanted): Promi
 }
 
 function boundedLine(line: string): string {
-  return line.length > MOST_OF_LINE
-    ? `${line.slice(0, MOST_OF_LINE).toWellFormed()} …`
-    : line;
+  return line.length > MOST_OF_LINE ? `${line.slice(0, MOST_OF_LINE).toWellFormed()} …` : line;
 }
 
 function boundedEnd(text: string): string {

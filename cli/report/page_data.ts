@@ -75,6 +75,8 @@ export interface PageHint {
   text: string;
   /** What to type. */
   command?: string;
+  /** Whether it does something about how the run stands, and does not only look at it. */
+  isFirst?: true;
 }
 
 /** What is the state of a node or an attempt; every one has a mark and a word of its own. */

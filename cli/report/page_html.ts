@@ -7,14 +7,39 @@
  *   no attributes that are code or style, and no connection.
  */
 import { encodeUtf8 } from "../../_internal/text.ts";
+import axis from "./client/axis.js" with { type: "text" };
 import dom from "./client/dom.js" with { type: "text" };
-import words from "./client/words.js" with { type: "text" };
+import failures from "./client/failures.js" with { type: "text" };
+import head from "./client/head.js" with { type: "text" };
+import lanes from "./client/lanes.js" with { type: "text" };
+import lists from "./client/lists.js" with { type: "text" };
 import main from "./client/main.js" with { type: "text" };
+import model from "./client/model.js" with { type: "text" };
+import nodePanel from "./client/node_panel.js" with { type: "text" };
+import table from "./client/table.js" with { type: "text" };
+import timeline from "./client/timeline.js" with { type: "text" };
+import timelineDraw from "./client/timeline_draw.js" with { type: "text" };
+import words from "./client/words.js" with { type: "text" };
+import body from "./client/page_body.html" with { type: "text" };
 import style from "./client/page.css" with { type: "text" };
 import type { PageData } from "./page_data.ts";
 
 /** The files of the script, each behind those that it imports. */
-const FILES = [dom, words, main];
+const FILES = [
+  words,
+  dom,
+  model,
+  lanes,
+  axis,
+  timelineDraw,
+  timeline,
+  nodePanel,
+  head,
+  failures,
+  lists,
+  table,
+  main,
+];
 
 /** Makes the page. */
 export async function pageHtml(data: PageData): Promise<string> {
@@ -39,11 +64,7 @@ export async function pageHtml(data: PageData): Promise<string> {
 <style>${style}</style>
 </head>
 <body>
-<h1 id="title">${escaped(title)}</h1>
-<div id="why"></div>
-<div id="next"></div>
-<div id="nodes"></div>
-<script type="application/json" id="data">${jsonBlock(data)}</script>
+${body}<script type="application/json" id="data">${jsonBlock(data)}</script>
 <script type="module">${script}</script>
 </body>
 </html>
@@ -56,7 +77,10 @@ export async function pageHtml(data: PageData): Promise<string> {
  */
 function scriptOf(files: readonly string[]): string {
   return files.map((text) => {
-    return text.replaceAll(/^import .*?;\n/gms, "").replaceAll(/^export (?=function|const|class)/gm, "");
+    return text.replaceAll(/^import .*?;\n/gms, "").replaceAll(
+      /^export (?=function|const|class)/gm,
+      "",
+    );
   }).join("\n");
 }
 

@@ -165,7 +165,11 @@ function attemptOf(
   };
 }
 
-function errorOf(attempt: AttemptReport, { id }: NodeReport, words: ReportWords | undefined): string[] {
+function errorOf(
+  attempt: AttemptReport,
+  { id }: NodeReport,
+  words: ReportWords | undefined,
+): string[] {
   const { status } = attempt;
   if (typeof status !== "object") return [];
   const lines = words?.failure({ id, ...attempt }) ?? status.Failed.message?.split("\n") ?? [];

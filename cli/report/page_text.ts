@@ -41,8 +41,6 @@ export function jsonText(value: unknown): string | undefined {
 
 /** The text, of which no more than so much is kept. */
 function bounded(text: string, most: number): string {
-  const whole = text.length > most
-    ? `${text.slice(0, most)}… (${text.length} characters)`
-    : text;
+  const whole = text.length > most ? `${text.slice(0, most)}… (${text.length} characters)` : text;
   return whole.toWellFormed();
 }

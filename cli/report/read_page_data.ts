@@ -165,15 +165,18 @@ async function hintsOf(
   const hints: PageHint[] = [];
   if (typeof report.state === "object" || report.is_orphan) {
     const goOn = await goOnHint(place);
+    const isFirst = true;
     hints.push(
-      goOn === START_PROGRAM ? { text: goOn } : { text: "go on with it", command: goOn },
+      goOn === START_PROGRAM
+        ? { text: goOn, isFirst }
+        : { text: "go on with it", command: goOn, isFirst },
     );
   }
   for (const { id, command } of waits) {
-    if (command !== undefined) hints.push({ text: `let it pass ${id}`, command });
+    if (command !== undefined) hints.push({ text: `let it pass ${id}`, command, isFirst: true });
   }
   if (report.is_live) {
-    hints.push({ text: "follow it", command: commandHint("follow", run) });
+    hints.push({ text: "follow it", command: commandHint("follow", run), isFirst: true });
     hints.push({ text: "end it", command: commandHint("stop", run) });
   }
   hints.push({ text: "all that was printed", command: commandHint("logs", run) });
@@ -232,7 +235,7 @@ function pageOfOtherLog(
       outcome,
       outcomeText: outcomeText(outcome).text,
       why: ["A program wrote it, with events of its own."],
-      next: [{ text: "print them", command: commandHint("follow", run) }],
+      next: [{ text: "print them", command: commandHint("follow", run), isFirst: true }],
       isLive: log.is_live,
       beganMs: Number.isNaN(began) ? null : began,
       durationMs: log.duration_ms,

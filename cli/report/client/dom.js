@@ -51,3 +51,38 @@ export function show(where, value, make) {
   shown.set(where, text);
   where.replaceChildren(...make(value));
 }
+
+/**
+ * Where a node is shown: a link to there is a step back in the browser, too.
+ *
+ * @param {string} key What the node is known by.
+ * @returns {string}
+ */
+export function addressOf(key) {
+  return `#node=${encodeURIComponent(key)}`;
+}
+
+/**
+ * The key of the node that the address names; undefined where it names none.
+ *
+ * @returns {string | undefined}
+ */
+export function keyInAddress() {
+  const [, written] = /^#node=(.*)$/s.exec(location.hash) ?? [];
+  try {
+    return written === undefined ? undefined : decodeURIComponent(written);
+  } catch {
+    // Somebody has typed it.
+    return undefined;
+  }
+}
+
+/**
+ * A link to a node.
+ *
+ * @param {{ key: string, data: { id: string } }} node Which.
+ * @returns {HTMLAnchorElement}
+ */
+export function nodeLink({ key, data: { id } }) {
+  return element("a", { href: addressOf(key), class: "node-link" }, id);
+}

@@ -1,39 +1,89 @@
 /** The page as a whole: it shows its data, and newer data when it is given any. */
 /** @import { PageData } from "../page_data.ts" */
-import { element, part, show } from "./dom.js";
-import { durationText, MARKS, WORDS } from "./words.js";
+/** @import { Model, Node } from "./model.js" */
+import { addressOf, keyInAddress, part } from "./dom.js";
+import { showFailures } from "./failures.js";
+import { showHead, showNumbers } from "./head.js";
+import { showLists } from "./lists.js";
+import { makeModel } from "./model.js";
+import { showNode } from "./node_panel.js";
+import { NodeTable } from "./table.js";
+import { Timeline } from "./timeline.js";
+
+/** @type {Model | undefined} */
+let model;
+/** What had the focus before a node was looked at. @type {Element | null} */
+let focusedBefore = null;
+const timeline = new Timeline(choose);
+const table = new NodeTable(choose);
 
 /**
- * Shows the data; what was chosen, searched for and scrolled to stays.
+ * Shows the data; what was chosen, searched for, scrolled and zoomed to stays.
  *
  * @param {PageData} data What is shown from now on.
  */
 export function update(data) {
-  const { run, nodes } = data;
-  show(part("title"), run, () => [`${run.name || run.id} ${run.outcomeText}`]);
-  show(part("why"), run.why, (lines) => lines.map((line) => element("p", "", line)));
-  show(part("next"), run.next, (hints) =>
-    hints.map(({ text, command }) => {
-      return element(
-        "p",
-        "",
-        text,
-        command === undefined ? "" : element("code", "", ` ${command}`),
-      );
-    }));
-  show(part("nodes"), nodes, () =>
-    nodes.map((node) => {
-      const outputs = node.attempts.flatMap(({ outputs }) => outputs);
-      return element(
-        "details",
-        { open: node.state === "failed" },
-        element("summary", "", `${MARKS[node.state]} ${node.id} ${node.text || WORDS[node.state]}`),
-        ...node.attempts.map(({ number, text, startMs = 0, endMs = startMs }) => {
-          return element("p", "", `attempt ${number} ${text} ${durationText(endMs - startMs)}`);
-        }),
-        ...outputs.map(({ text }) => element("pre", "", text)),
-      );
-    }));
+  model = makeModel(data);
+  showHead(model);
+  showNumbers(model, only);
+  showFailures(model, () => only("failed"));
+  timeline.setModel(model);
+  table.setModel(model);
+  showLists(model);
+  part("nodes").hidden = model.nodes.length === 0;
+  look();
 }
 
+/**
+ * @param {Node} node The node that is to be looked at.
+ */
+function choose({ key }) {
+  if (addressOf(key) === location.hash) part("panel-title").focus();
+  else location.hash = addressOf(key);
+}
+
+/** Looks at the node that the address names. */
+function look() {
+  if (model === undefined) return;
+  const key = keyInAddress();
+  const node = key === undefined ? undefined : model.byKey.get(key);
+  showNode(node, model);
+  timeline.select(node);
+  table.select(node);
+}
+
+/** Looks at another node, or at none any more. */
+function lookAnew() {
+  const wasHidden = part("panel").hidden;
+  if (wasHidden) focusedBefore = document.activeElement;
+  look();
+  if (!part("panel").hidden) {
+    part("panel").scrollTop = 0;
+    part("panel-title").focus();
+  } else if (!wasHidden && focusedBefore instanceof HTMLElement) focusedBefore.focus();
+}
+
+/** Looks at no node any more. */
+function close() {
+  history.pushState(null, "", location.pathname + location.search);
+  lookAnew();
+}
+
+/**
+ * Shows only some nodes in the table.
+ *
+ * @param {string} filter Which, as the table calls it.
+ */
+function only(filter) {
+  table.only(filter);
+  part("nodes").scrollIntoView();
+  part("table").focus();
+}
+
+addEventListener("hashchange", lookAnew);
+addEventListener("popstate", lookAnew);
+part("panel-close").addEventListener("click", close);
+addEventListener("keydown", ({ key, defaultPrevented }) => {
+  if (key === "Escape" && !defaultPrevented && !part("panel").hidden) close();
+});
 update(JSON.parse(part("data").textContent));

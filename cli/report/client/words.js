@@ -1,4 +1,4 @@
-/** How times and states are written. */
+/** How times, numbers and states are written. */
 /** @import { PageState } from "../page_data.ts" */
 
 /**
@@ -19,13 +19,16 @@ export function durationText(milliseconds) {
   return `${Math.floor(hours / 24)}d ${twoDigits(hours % 24)}h`;
 }
 
-/** @param {number} value */
+/**
+ * @param {number} value A number below 100.
+ * @returns {string}
+ */
 function twoDigits(value) {
   return String(value).padStart(2, "0");
 }
 
 /**
- * A point in time, in the reader's own zone.
+ * A point in time, in the zone of whoever reads it.
  *
  * @param {number} ms Milliseconds since 1970.
  * @returns {string}
@@ -34,33 +37,51 @@ export function timeText(ms) {
   return new Date(ms).toLocaleString(undefined, { dateStyle: "medium", timeStyle: "medium" });
 }
 
-/** The mark of each state: none is told by its colour alone. @type {Record<PageState, string>} */
+/**
+ * The mark of each state, so that no colour tells it alone, from what all fonts have.
+ *
+ * @type {Readonly<Record<PageState, string>>}
+ */
 export const MARKS = {
   completed: "✓",
   failed: "✗",
   running: "▸",
-  waiting: "⏸",
-  skipped: "⏭",
-  pending: "·",
+  waiting: "‖",
+  skipped: "»",
+  pending: "○",
 };
 
-/** Its word. @type {Record<PageState, string>} */
+/**
+ * The word of each state.
+ *
+ * @type {Readonly<Record<PageState, string>>}
+ */
 export const WORDS = {
   completed: "completed",
   failed: "failed",
   running: "running",
-  waiting: "waits",
+  waiting: "waits for an answer",
   skipped: "skipped",
   pending: "not started",
 };
 
 /**
- * A number of things.
+ * How something stands, in words.
+ *
+ * @param {{ state: PageState, text: string }} what A node or an attempt.
+ * @returns {string}
+ */
+export function stateText({ state, text }) {
+  return text === "" ? WORDS[state] : text;
+}
+
+/**
+ * `1 node`, `3 nodes`.
  *
  * @param {number} count How many.
  * @param {string} noun What they are.
  * @returns {string}
  */
 export function countText(count, noun) {
-  return count === 1 ? `1 ${noun}` : `${count.toLocaleString()} ${noun}s`;
+  return count === 1 ? `1 ${noun}` : `${count.toLocaleString("en")} ${noun}s`;
 }

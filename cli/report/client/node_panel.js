@@ -1,0 +1,130 @@
+/** All that is known of one node. */
+/** @import { PageAttempt, PageOutput } from "../page_data.ts" */
+/** @import { Model, Node } from "./model.js" */
+import { element, nodeLink, part, show } from "./dom.js";
+import { durationText, MARKS, stateText } from "./words.js";
+
+/** More links are no help. */
+const MOST_LINKS = 50;
+
+/**
+ * Shows a node, or none.
+ *
+ * @param {Node | undefined} node Which.
+ * @param {Model} model What is known of the run.
+ */
+export function showNode(node, model) {
+  const panel = part("panel");
+  panel.hidden = node === undefined;
+  document.body.classList.toggle("has-panel", node !== undefined);
+  if (node === undefined) return;
+  const { id, state } = node.data;
+  const mark = element("span", { class: `mark ${state}`, "aria-hidden": "true" }, MARKS[state]);
+  show(part("panel-title"), [id, state], () => [mark, id]);
+  const { needs } = node.data;
+  const others = [...needs, ...node.neededBy].map((place) => model.nodes[place]?.data.state);
+  const known = [node.data, others, node.isCritical, node.endMs, model.data.left];
+  show(part("panel-body"), known, () => contentOf(node, model));
+}
+
+/**
+ * @param {Node} node What is shown.
+ * @param {Model} model What is known of the run.
+ * @returns {Node_[]}
+ */
+function contentOf(node, model) {
+  const { data, isCritical, neededBy, waitedMs = 0 } = node;
+  const { command, about, needs, deferrals, attempts } = data;
+  const links = (/** @type {number[]} */ places) => linksOf(places, model);
+  const facts = element(
+    "dl",
+    "facts",
+    ...factOf("state", stateText(data) + (data.mayFail ? "; it may fail" : "")),
+    ...factOf("needs", ...links(needs)),
+    ...factOf("needed by", ...links(neededBy)),
+    ...about.flatMap(([name, value]) => factOf(name, value)),
+    ...factOf("waited", waitedMs > 0 ? durationText(waitedMs) : ""),
+    ...deferrals.flatMap(({ text, count }, place) => {
+      return factOf(place === 0 ? "because it" : "", count > 1 ? `${text}, ${count} times` : text);
+    }),
+    ...factOf(
+      "critical path",
+      isCritical ? "on it: the run took as long as it did for it, too" : "",
+    ),
+  );
+  return [
+    ...(command === undefined ? [] : [element("pre", "command", command)]),
+    facts,
+    ...attempts.toReversed().map((attempt, place) => attemptOf(attempt, place === 0)),
+  ];
+}
+
+/** @typedef {globalThis.Node} Node_ */
+
+/**
+ * A name and what is known by it; nothing where nothing is.
+ *
+ * @param {string} name The name.
+ * @param {...(Node_ | string)} value What is known.
+ * @returns {Node_[]}
+ */
+function factOf(name, ...value) {
+  const isNone = value.every((part) => part === "");
+  return isNone ? [] : [element("dt", "", name), element("dd", "", ...value)];
+}
+
+/**
+ * @param {number[]} places Where nodes stand among all.
+ * @param {Model} model What is known of the run.
+ * @returns {(Node_ | string)[]}
+ */
+function linksOf(places, { nodes }) {
+  const links = places.slice(0, MOST_LINKS).flatMap((place) => {
+    const node = nodes[place];
+    return node === undefined ? [] : [nodeLink(node), " "];
+  });
+  const more = places.length - MOST_LINKS;
+  return more > 0 ? [...links, `and ${more} more`] : links;
+}
+
+/**
+ * @param {PageAttempt} attempt What is shown.
+ * @param {boolean} isLast Whether no other one came behind it.
+ * @returns {Node_}
+ */
+function attemptOf(attempt, isLast) {
+  const { number, state, startMs, endMs, readyMs = startMs, outputs, result, error } = attempt;
+  const mark = element("span", { class: `mark ${state}`, "aria-hidden": "true" }, MARKS[state]);
+  const times = startMs === undefined ? "" : [
+    `began at ${durationText(startMs)}`,
+    endMs === undefined ? "" : `took ${durationText(endMs - startMs)}`,
+    startMs > (readyMs ?? startMs) ? `waited ${durationText(startMs - (readyMs ?? 0))} before` : "",
+    attempt.isCutOff ? "nobody saw its end" : "",
+  ].filter((text) => text !== "").join(", ");
+  const isFailed = state === "failed";
+  return element(
+    "details",
+    { class: "attempt", open: isLast || isFailed },
+    element("summary", "", mark, `attempt ${number}: ${stateText(attempt)}`),
+    element("p", "dim", times),
+    ...failureOf({ outputs, error }),
+    ...(result === undefined ? [] : [element("p", "label", "gave"), element("pre", "", result)]),
+  );
+}
+
+/**
+ * What an attempt printed, and else why it failed.
+ *
+ * @param {{ outputs: PageOutput[], error: string[] }} attempt The attempt.
+ * @returns {Node_[]}
+ */
+export function failureOf({ outputs, error }) {
+  const isTold = outputs.some(({ text }) => error.every((line) => text.includes(line)));
+  return [
+    ...(isTold || error.length === 0 ? [] : [element("pre", "error", error.join("\n"))]),
+    ...outputs.flatMap(({ stream, text, note }) => {
+      const label = note === undefined ? stream : `${stream}: ${note}`;
+      return [element("p", "label", label), element("pre", { class: stream, tabindex: 0 }, text)];
+    }),
+  ];
+}

@@ -1,0 +1,299 @@
+/** All nodes in a table that can be searched and sorted. Of very many only the rows that are seen are made. */
+/** @import { PageState } from "../page_data.ts" */
+/** @import { Model, Node } from "./model.js" */
+import { element, part } from "./dom.js";
+import { countText, durationText, MARKS, stateText } from "./words.js";
+
+const ROW_HEIGHT = 30;
+/** The names of the columns stay above the rows, and hide what is below them. */
+const HEAD_HEIGHT = 30;
+/** Rows that are made beyond those that are seen, so that scrolling finds them there. */
+const MORE_ROWS = 8;
+
+/**
+ * @typedef {object} Column
+ * @property {string} name What stands above it.
+ * @property {string} id Its name for the style sheet.
+ * @property {(node: Node) => string | number | undefined} value What it is sorted by; undefined comes last.
+ * @property {(node: Node) => string} text What is written.
+ * @property {boolean} [isNumber] Whether the greatest is looked for first.
+ */
+
+/** @type {readonly Column[]} */
+const COLUMNS = [
+  { name: "node", id: "node", value: ({ data }) => data.id, text: ({ data }) => data.id },
+  {
+    name: "state",
+    id: "state",
+    value: ({ data }) => `${ORDER.indexOf(data.state)} ${stateText(data)}`,
+    text: ({ data }) => stateText(data),
+  },
+  {
+    name: "attempts",
+    id: "attempts",
+    value: ({ data }) => data.attempts.length,
+    text: ({ data }) => String(data.attempts.length || ""),
+    isNumber: true,
+  },
+  { name: "began", id: "began", value: ({ startMs }) => startMs, text: timeOf("startMs") },
+  {
+    name: "waited",
+    id: "waited",
+    value: ({ waitedMs }) => waitedMs,
+    text: timeOf("waitedMs"),
+    isNumber: true,
+  },
+  {
+    name: "took",
+    id: "took",
+    value: ({ tookMs }) => tookMs,
+    text: timeOf("tookMs"),
+    isNumber: true,
+  },
+  { name: "why it waited", id: "why", value: whyOf, text: (node) => whyOf(node) ?? "" },
+];
+
+/** States by what people look for first. @type {readonly PageState[]} */
+const ORDER = ["failed", "running", "waiting", "pending", "skipped", "completed"];
+
+/**
+ * @param {"startMs" | "waitedMs" | "tookMs"} name Which time.
+ * @returns {(node: Node) => string}
+ */
+function timeOf(name) {
+  return (node) => node[name] === undefined ? "" : durationText(node[name]);
+}
+
+/**
+ * @param {Node} node A node.
+ * @returns {string | undefined}
+ */
+function whyOf({ data: { deferrals } }) {
+  return deferrals.at(-1)?.text;
+}
+
+/** What can be looked at alone. @type {Readonly<Record<string, (node: Node) => boolean>>} */
+const FILTERS = {
+  all: () => true,
+  failed: ({ data }) => data.state === "failed",
+  "again": ({ data }) => data.attempts.length > 1,
+  critical: ({ isCritical }) => isCritical,
+  waited: ({ waitedMs = 0 }) => waitedMs > 0,
+  running: ({ data }) => data.state === "running" || data.state === "waiting",
+  completed: ({ data }) => data.state === "completed",
+  "not-started": ({ data }) => data.state === "pending" || data.state === "skipped",
+};
+
+/** Names are sorted as people count: `n9` before `n10`. */
+const COLLATOR = new Intl.Collator(undefined, { numeric: true });
+
+/** The table of the page. */
+export class NodeTable {
+  #box = part("table");
+  #body = part("table-body");
+  #head = part("table-head");
+  #search = /** @type {HTMLInputElement} */ (part("search"));
+  #filter = /** @type {HTMLSelectElement} */ (part("filter"));
+  /** @type {(node: Node) => void} */
+  #choose;
+  /** @type {Node[]} */
+  #nodes = [];
+  /** @type {Node[]} */
+  #rows = [];
+  /** @type {Node | undefined} */
+  #active;
+  /** @type {Node | undefined} */
+  #selected;
+  #column = 3;
+  #isDown = false;
+  /** @type {number | undefined} */
+  #waits;
+
+  /**
+   * @param {(node: Node) => void} choose Called when a node is chosen.
+   */
+  constructor(choose) {
+    this.#choose = choose;
+    this.#makeHead();
+    this.#search.addEventListener("input", () => this.#listSoon());
+    this.#filter.addEventListener("change", () => this.#list());
+    this.#box.addEventListener("scroll", () => this.#paint());
+    new ResizeObserver(() => this.#paint()).observe(this.#box);
+    this.#box.addEventListener("keydown", (event) => this.#press(event));
+    this.#box.addEventListener("focus", () => this.#paint());
+    this.#body.addEventListener("click", ({ target }) => {
+      const row = target instanceof Element ? target.closest("[data-row]") : null;
+      const node = this.#rows[Number(row?.getAttribute("data-row") ?? -1)];
+      if (node === undefined) return;
+      this.#active = node;
+      this.#choose(node);
+    });
+  }
+
+  /**
+   * Shows the nodes of a run; search, order and place stay.
+   *
+   * @param {Model} model What is known of it.
+   */
+  setModel({ nodes, byKey }) {
+    this.#nodes = nodes;
+    this.#active = this.#active && byKey.get(this.#active.key);
+    this.#selected = this.#selected && byKey.get(this.#selected.key);
+    this.#list();
+  }
+
+  /**
+   * Marks the node that is looked at.
+   *
+   * @param {Node | undefined} node Which.
+   */
+  select(node) {
+    this.#selected = node;
+    this.#paint();
+  }
+
+  /**
+   * Shows only some nodes.
+   *
+   * @param {string} filter Which, as the list of them calls it.
+   */
+  only(filter) {
+    this.#filter.value = filter;
+    this.#search.value = "";
+    this.#list();
+  }
+
+  #makeHead() {
+    this.#head.append(...COLUMNS.map(({ name, id }, place) => {
+      const button = element("button", { type: "button" }, name);
+      button.addEventListener("click", () => this.#sortBy(place));
+      return element("div", { class: `cell c-${id}`, role: "columnheader" }, button);
+    }));
+  }
+
+  /**
+   * @param {number} place The column.
+   */
+  #sortBy(place) {
+    this.#isDown = place === this.#column ? !this.#isDown : COLUMNS[place]?.isNumber === true;
+    this.#column = place;
+    this.#list();
+    this.#box.scrollTop = 0;
+  }
+
+  /** Who types on is not held up by what was typed before. */
+  #listSoon() {
+    if (this.#waits !== undefined) cancelAnimationFrame(this.#waits);
+    this.#waits = requestAnimationFrame(() => this.#list());
+  }
+
+  #list() {
+    const words = this.#search.value.toLowerCase().split(/\s+/).filter((word) => word !== "");
+    const isMeant = FILTERS[this.#filter.value] ?? (() => true);
+    this.#rows = this.#nodes.filter((node) => {
+      return isMeant(node) && words.every((word) => node.searched.includes(word));
+    });
+    this.#sort();
+    const isPart = this.#rows.length < this.#nodes.length;
+    const all = countText(this.#nodes.length, "node");
+    part("table-count").textContent = isPart ? `${this.#rows.length} of ${all}` : all;
+    part("table-none").hidden = this.#rows.length > 0;
+    this.#box.setAttribute("aria-rowcount", String(this.#rows.length + 1));
+    for (const [place, cell] of [...this.#head.children].entries()) {
+      const order = this.#isDown ? "descending" : "ascending";
+      cell.setAttribute("aria-sort", place === this.#column ? order : "none");
+    }
+    this.#body.style.height = `${this.#rows.length * ROW_HEIGHT}px`;
+    this.#paint();
+  }
+
+  #sort() {
+    const { value } = COLUMNS[this.#column] ?? { value: () => undefined };
+    const sign = this.#isDown ? -1 : 1;
+    const values = new Map(this.#rows.map((node) => [node, value(node)]));
+    this.#rows.sort((one, other) => {
+      const [a, b] = [values.get(one), values.get(other)];
+      if (a === undefined || b === undefined) {
+        return Number(a === undefined) - Number(b === undefined);
+      }
+      if (typeof a === "number" && typeof b === "number") return (a - b) * sign;
+      return COLLATOR.compare(String(a), String(b)) * sign;
+    });
+  }
+
+  #paint() {
+    const { scrollTop, clientHeight } = this.#box;
+    const first = Math.max(0, Math.floor(scrollTop / ROW_HEIGHT) - MORE_ROWS);
+    const last = Math.ceil((scrollTop + clientHeight) / ROW_HEIGHT) + MORE_ROWS;
+    const rows = this.#rows.slice(first, last);
+    this.#body.replaceChildren(...rows.map((node, index) => this.#makeRow(node, first + index)));
+    const active = this.#active && rows.includes(this.#active)
+      ? this.#rows.indexOf(this.#active)
+      : -1;
+    if (active === -1) this.#box.removeAttribute("aria-activedescendant");
+    else this.#box.setAttribute("aria-activedescendant", `row-${active}`);
+  }
+
+  /**
+   * @param {Node} node What it is of.
+   * @param {number} row Which row.
+   * @returns {HTMLElement}
+   */
+  #makeRow(node, row) {
+    const { state } = node.data;
+    const cells = COLUMNS.map(({ id, text }, place) => {
+      const mark = element("span", { class: `mark ${state}`, "aria-hidden": "true" }, MARKS[state]);
+      const role = place === 0 ? "rowheader" : "gridcell";
+      const content = text(node);
+      const cell = element("div", { class: `cell c-${id}`, role, title: content }, content);
+      if (place === 0) cell.prepend(mark);
+      return cell;
+    });
+    const isActive = node === this.#active && document.activeElement === this.#box;
+    const made = element("div", {
+      class: `row${isActive ? " active" : ""}`,
+      role: "row",
+      id: `row-${row}`,
+      "data-row": String(row),
+      "aria-rowindex": row + 2,
+      "aria-selected": String(node === this.#selected),
+    }, ...cells);
+    made.style.top = `${row * ROW_HEIGHT}px`;
+    return made;
+  }
+
+  /**
+   * @param {KeyboardEvent} event What was pressed.
+   */
+  #press(event) {
+    if (event.target !== this.#box || event.ctrlKey || event.metaKey || event.altKey) return;
+    const page = Math.max(1, Math.floor(this.#box.clientHeight / ROW_HEIGHT) - 2);
+    const at = this.#active === undefined ? -1 : this.#rows.indexOf(this.#active);
+    /** @type {Record<string, number>} */
+    const rows = {
+      ArrowDown: at + 1,
+      ArrowUp: at - 1,
+      PageDown: at + page,
+      PageUp: at - page,
+      Home: 0,
+      End: this.#rows.length - 1,
+    };
+    const wanted = rows[event.key];
+    if (event.key === "Enter" && this.#active !== undefined) this.#choose(this.#active);
+    else if (wanted === undefined) return;
+    else this.#activate(Math.max(0, Math.min(this.#rows.length - 1, wanted)));
+    event.preventDefault();
+  }
+
+  /**
+   * @param {number} row The row that the keyboard is at from now on.
+   */
+  #activate(row) {
+    this.#active = this.#rows[row];
+    const top = row * ROW_HEIGHT;
+    const seen = this.#box.clientHeight - HEAD_HEIGHT - ROW_HEIGHT;
+    if (top < this.#box.scrollTop) this.#box.scrollTop = top;
+    else if (top > this.#box.scrollTop + seen) this.#box.scrollTop = top - seen;
+    this.#paint();
+  }
+}
