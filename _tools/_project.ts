@@ -19,7 +19,7 @@ export interface Project {
   config: Config;
   /** All files, relative to the root. */
   files: string[];
-  /** Every TypeScript file, by path. */
+  /** Every TypeScript file, and the JavaScript of the page of a run, by path. */
   sources: Map<string, Source>;
   /** Every other file that is text for people or tools, by path. */
   documents: Map<string, string>;
@@ -46,6 +46,7 @@ export const TESTING = "testing";
 /** What is published. */
 export const PUBLISHED = [...LIBRARY, COMMAND, TESTING];
 
+const SOURCE = /\.(ts|js)$/;
 const DOCUMENT = /(\.(md|yml|json)|(^|\/)[^.]+|(^|\/)\.[^/.]+)$/;
 
 /** Reads and parses the project in `directory`. */
@@ -55,7 +56,7 @@ export async function openProject(directory: string): Promise<Project> {
   const sources = new Map<string, Source>();
   const documents = new Map<string, string>();
   for (const path of files) {
-    const isSource = path.endsWith(".ts");
+    const isSource = SOURCE.test(path);
     if (!isSource && (!DOCUMENT.test(path) || path.startsWith("tests/"))) continue;
     const text = await Deno.readTextFile(`${root}/${path}`);
     if (isSource) sources.set(path, parseSource(path, text));

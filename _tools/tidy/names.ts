@@ -3,7 +3,7 @@ import type { Project } from "../_project.ts";
 import type { Problem } from "../_problem.ts";
 import { lineOf, nodesOf, type Source } from "../_source.ts";
 
-const SNAKE_CASE_PATH = /^\.?[a-z0-9_]+(\/[a-z0-9_]+)*(\.[a-z0-9]+)*\.ts$/;
+const SNAKE_CASE_PATH = /^\.?[a-z0-9_]+(\/[a-z0-9_]+)*(\.[a-z0-9]+)*\.(ts|js)$/;
 const CAMEL_CASE = /^[_$]*[A-Za-z][A-Za-z0-9]*$/;
 const CONSTANT_CASE = /^[A-Z][A-Z0-9]*(_[A-Z0-9]+)*$/;
 

@@ -36,7 +36,7 @@ export async function readOutputEnds(
   const wanted = reports.flatMap((report, place) => {
     if (nodeIdProblem(report.id) !== undefined) return [];
     return nodes[place]!.attempts.flatMap((attempt, index): Wanted[] => {
-      const { terminal, cut } = report.attempts![index]!;
+      const { terminal, cut } = report.attempts?.[index] ?? {};
       const isNone = terminal || !Number.isSafeInteger(attempt.number) || attempt.isGate;
       if (isNone || !hasPrinted(report.id, attempt.number)) return [];
       return [{ nodeId: report.id, attempt, cut }];

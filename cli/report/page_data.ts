@@ -80,7 +80,14 @@ export interface PageHint {
 }
 
 /** What is the state of a node or an attempt; every one has a mark and a word of its own. */
-export type PageState = "completed" | "failed" | "running" | "waiting" | "skipped" | "pending";
+export type PageState =
+  | "completed"
+  | "failed"
+  | "cancelled"
+  | "running"
+  | "waiting"
+  | "skipped"
+  | "pending";
 
 /** A node of a flow, or a step of a program. */
 export interface PageNode {

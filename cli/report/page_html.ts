@@ -21,7 +21,8 @@ import timeline from "./client/timeline.js" with { type: "text" };
 import timelineDraw from "./client/timeline_draw.js" with { type: "text" };
 import words from "./client/words.js" with { type: "text" };
 import body from "./client/page_body.html" with { type: "text" };
-import style from "./client/page.css" with { type: "text" };
+import pageStyle from "./client/page.css" with { type: "text" };
+import partsStyle from "./client/parts.css" with { type: "text" };
 import type { PageData } from "./page_data.ts";
 
 /** The files of the script, each behind those that it imports. */
@@ -44,6 +45,7 @@ const FILES = [
 /** Makes the page. */
 export async function pageHtml(data: PageData): Promise<string> {
   const script = scriptOf(FILES);
+  const style = partsStyle + pageStyle;
   const policy = [
     "default-src 'none'",
     `script-src '${await hashOf(script)}'`,

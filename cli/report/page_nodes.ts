@@ -6,7 +6,7 @@ import type { FlowRecord, NodeRecord } from "../flow/flow_record.ts";
 import { isAggregate } from "../flow/flow.ts";
 import { shownCommand } from "../flow/node_event.ts";
 import { listed } from "../text/printable.ts";
-import { formatDuration } from "../text/units.ts";
+import { formatDuration, formatTime } from "../text/units.ts";
 import type { JournalFacts } from "./journal_facts.ts";
 import type { PageAttempt, PageFact, PageNode, PageState } from "./page_data.ts";
 import { blockText, idText, jsonText, lineText } from "./page_text.ts";
@@ -38,7 +38,7 @@ export function pageNodesOf(sources: NodeSources): PageNode[] {
       id: shown,
       ...(shown !== node.id || shown.startsWith("~") ? { key: `~${place}` } : {}),
       state: stateOf(node),
-      text: lineText(detailOf(node, sources.report)),
+      text: stateTextOf(node, sources.report),
       ...defined({ command: commandOf(node, record) }),
       about: factsOf(record),
       needs: needsOf(node.id),
@@ -70,11 +70,19 @@ function needsResolver(
   };
 }
 
-function stateOf({ status, skipped, waits }: NodeReport): PageState {
+function stateOf(
+  { status, skipped, waits }: Pick<NodeReport, "status" | "skipped" | "waits">,
+): PageState {
   if (skipped !== undefined) return "skipped";
   if (waits !== undefined) return "waiting";
-  if (typeof status === "object") return "failed";
-  return status.toLowerCase() as PageState;
+  if (typeof status === "string") return status.toLowerCase() as PageState;
+  return status.Failed.kind === "cancelled" ? "cancelled" : "failed";
+}
+
+/** How long something has been running the page tells by its times, which are those of its reading. */
+function stateTextOf(node: NodeReport, report: RunReport): string {
+  const isAtWork = node.status === "Running" && report.is_live;
+  return isAtWork ? "" : lineText(detailOf(node, report));
 }
 
 function commandOf({ name }: NodeReport, record: NodeRecord | undefined): string | undefined {
@@ -133,7 +141,28 @@ function attemptsOf(node: NodeReport, sources: NodeSources): PageAttempt[] {
       }),
     });
   }
+  if (node.waits !== undefined) attempts.push(openGate(node, sources));
   return attempts;
+}
+
+/** A gate at which the run waits has no attempt before somebody answers. */
+function openGate(
+  { waits, attempts = [] }: NodeReport,
+  { beganMs, report }: NodeSources,
+): PageAttempt {
+  const { since, until } = waits!;
+  const startMs = Date.parse(since);
+  const lastMs = Math.max(startMs, Date.parse(report.last_ts ?? since));
+  return {
+    number: (attempts.at(-1)?.attempt ?? 0) + 1,
+    state: "waiting",
+    text: until === undefined ? "" : `waits for an answer, until ${formatTime(until)}`,
+    startMs: startMs - beganMs,
+    ...(!report.is_live && { endMs: lastMs - beganMs, isCutOff: true as const }),
+    isGate: true,
+    outputs: [],
+    error: [],
+  };
 }
 
 /** How far an attempt is known to have come of which nobody saw the end: to when its run was left. */
@@ -156,8 +185,8 @@ function attemptOf(
   const texts = [...who, ...gave, ...(json === undefined ? [] : [json])];
   return {
     number: attempt.attempt,
-    state: typeof status === "object" ? "failed" : status.toLowerCase() as PageState,
-    text: lineText(detailOf({ id: node.id, ...attempt }, report)),
+    state: stateOf({ status }),
+    text: stateTextOf({ id: node.id, ...attempt }, report),
     ...(isGate && { isGate }),
     outputs: [],
     ...(texts.length > 0 && { result: texts.join("\n") }),

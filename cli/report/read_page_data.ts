@@ -1,5 +1,5 @@
 /** How the data of a page is read: the report that `show` gives, the flow, the journal, and ends of outputs. */
-import { CONSTRAINT_NAMES } from "../../_internal/constraints.ts";
+import { CONSTRAINT_NAMES, CONSTRAINTS } from "../../_internal/constraints.ts";
 import type { CaptureLine } from "../../capture/session/read_capture_lines.ts";
 import type { RunFold } from "../../eventlog/derive_run_state.ts";
 import { reasonOf } from "../../_internal/text.ts";
@@ -12,7 +12,7 @@ import { goOnHint, START_PROGRAM } from "../reading/program_about.ts";
 import { outcomeOf, outcomeText, reasonText } from "../reading/run_outcome.ts";
 import { readRunReport, type RunReport } from "../reading/run_report.ts";
 import { type OtherLog, summarizeRun } from "../reading/run_summary.ts";
-import { commandLine } from "../text/printable.ts";
+import { commandLine, counted } from "../text/printable.ts";
 import { formatLimit, formatTime } from "../text/units.ts";
 import { criticalPathOf } from "./critical_path.ts";
 import { JournalFacts, type WaitSpan } from "./journal_facts.ts";
@@ -49,11 +49,11 @@ export async function readPageData(opened: OpenedRoot, runId: string): Promise<P
   const waits = facts.waits.map((span) => waitOf(span, { place, beganMs, report }));
   return {
     readMs,
-    run: await pageRunOf(place, { report, flow, words, problem, limits, waits }),
+    run: await pageRunOf(place, { report, flow, words, problem, limits, readMs, waits }),
     nodes,
     critical: criticalPathOf(nodes, flow === undefined ? "times" : "needs"),
     decisions: facts.decisions.map(({ decision, reason, count }) => {
-      return { decision, reason: lineText(reason.replaceAll("_", " ")), count };
+      return { decision, reason: decisionReason(reason), count };
     }),
     waits,
     records: (report.records ?? []).map(({ id, at, data }) => {
@@ -95,14 +95,24 @@ function limitFacts({ config }: CaptureLine & { type: "session" }): PageFact[] {
   });
 }
 
+/** Why something was decided, in the word of the records and what that means. */
+function decisionReason(reason: string): string {
+  const word = lineText(reason.replaceAll("_", " "));
+  for (const { obstacle } of Object.values(CONSTRAINTS)) {
+    if (obstacle?.reason === reason) return `${word}: waits for ${obstacle.awaits}`;
+  }
+  return word;
+}
+
 async function pageRunOf(
   place: RunPlace,
-  { report, flow, words, problem, limits, waits }: {
+  { report, flow, words, problem, limits, readMs, waits }: {
     report: RunReport;
     flow: FlowRecord | undefined;
     words: ReportWords | undefined;
     problem: string | undefined;
     limits: PageFact[];
+    readMs: number;
     waits: readonly PageWait[];
   },
 ): Promise<PageRun> {
@@ -118,6 +128,7 @@ async function pageRunOf(
     ["file", flow?.path ?? undefined],
     ...limits,
     ["log", logText({ root, runId })],
+    ["read", formatTime(new Date(readMs).toISOString())],
   ];
   const output = jsonText(report.output);
   return {
@@ -134,7 +145,7 @@ async function pageRunOf(
     damage: [
       ...(damaged > 0
         ? [
-          `${damaged} lines of the log are unusable; ${lineText(first ?? "")}`,
+          `${counted(damaged, "line")} of the log cannot be used; ${lineText(first ?? "")}`,
           "what they told is lost, so what is shown here may be wrong",
         ]
         : []),
@@ -151,8 +162,8 @@ async function whyOf(place: RunPlace, report: RunReport): Promise<string[]> {
   if (report.is_suspended) return ["its process was suspended, as by Ctrl-Z"];
   if (!report.is_orphan) return [];
   // What is to be typed stands among the hints.
-  return (await orphanLines(place)).filter((line) => !line.startsWith("taffrail "))
-    .map((line) => lineText(line.replace(/ To end that and continue the run:$/, "")));
+  const lines = (await orphanLines(place)).filter((line) => !line.startsWith("taffrail "));
+  return [lines.join(" ").replace(/ To end that and continue the run:$/, "")];
 }
 
 /** What to do first, then what else can be looked at. */
@@ -173,7 +184,7 @@ async function hintsOf(
     );
   }
   for (const { id, command } of waits) {
-    if (command !== undefined) hints.push({ text: `let it pass ${id}`, command, isFirst: true });
+    if (command !== undefined) hints.push({ text: `pass the gate ${id}`, command, isFirst: true });
   }
   if (report.is_live) {
     hints.push({ text: "follow it", command: commandHint("follow", run), isFirst: true });

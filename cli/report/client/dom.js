@@ -1,4 +1,6 @@
 /** How elements are made: only ever of texts, so that nothing of a record is markup. */
+/** @import { PageState } from "../page_data.ts" */
+import { MARKS } from "./words.js";
 
 /**
  * An element with its content.
@@ -85,4 +87,14 @@ export function keyInAddress() {
  */
 export function nodeLink({ key, data: { id } }) {
   return element("a", { href: addressOf(key), class: "node-link" }, id);
+}
+
+/**
+ * The mark of a state; who hears the page is told by the words beside it.
+ *
+ * @param {PageState} state Which.
+ * @returns {HTMLElement}
+ */
+export function markOf(state) {
+  return element("span", { class: `mark ${state}`, "aria-hidden": "true" }, MARKS[state]);
 }

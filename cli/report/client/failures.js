@@ -1,13 +1,16 @@
 /** What failed, with the end of what it printed: the first to fail comes first, as others may follow from it. */
+/** @import { PageState } from "../page_data.ts" */
 /** @import { Model, Node } from "./model.js" */
-import { element, nodeLink, part, show } from "./dom.js";
+import { element, markOf, nodeLink, part, show } from "./dom.js";
 import { failureOf } from "./node_panel.js";
-import { countText, durationText, MARKS, stateText } from "./words.js";
+import { countText, durationText, stateText } from "./words.js";
 
 /** So many are shown, and so many of them unfolded. */
 const MOST_SHOWN = 20;
 const MOST_OPEN = 3;
 const MOST_RECOVERED = 100;
+/** The page of the node has more. */
+const MOST_LINES = 12;
 
 /**
  * Shows the failures.
@@ -16,14 +19,18 @@ const MOST_RECOVERED = 100;
  * @param {() => void} all Shows all of them in the table.
  */
 export function showFailures({ nodes }, all) {
-  const failed = nodes.filter(({ data }) => data.state === "failed").sort(compareFailures);
+  const failed = nodes.filter(({ data }) => isFailure(data)).sort(compareFailures);
   const recovered = nodes.filter(({ data, hasFailedAttempt }) => {
-    return hasFailedAttempt && data.state !== "failed";
+    return hasFailedAttempt && !isFailure(data);
   });
   part("failures").hidden = failed.length === 0 && recovered.length === 0;
-  const title = failed.length === 0
-    ? "Failed and made up for"
-    : `Failed: ${countText(failed.length, "node")}`;
+  const cancelled = failed.filter(({ data }) => data.state === "cancelled").length;
+  const title = [
+    ...(failed.length > cancelled
+      ? [`${countText(failed.length - cancelled, "node")} failed`]
+      : []),
+    ...(cancelled > 0 ? [`${countText(cancelled, "node")} cancelled`] : []),
+  ].join(", ") || "Tried again";
   show(part("failures-title"), title, (text) => [text]);
   const known = failed.slice(0, MOST_SHOWN).map(({ data }) => data);
   show(part("failures-list"), [known, failed.length], () => [
@@ -35,15 +42,27 @@ export function showFailures({ nodes }, all) {
 }
 
 /**
- * What may fail comes last: the run goes on as if nothing had been.
+ * Whether something has not come to its end as it should.
+ *
+ * @param {{ state: PageState }} what A node or an attempt.
+ * @returns {boolean}
+ */
+function isFailure({ state }) {
+  return state === "failed" || state === "cancelled";
+}
+
+/**
+ * What was ended for the sake of others comes behind these, and what may fail last.
  *
  * @param {Node} one A node that failed.
  * @param {Node} other Another one.
  * @returns {number}
  */
 function compareFailures(one, other) {
-  const byWeight = Number(one.data.mayFail ?? false) - Number(other.data.mayFail ?? false);
-  return byWeight || (one.endMs ?? Infinity) - (other.endMs ?? Infinity);
+  const weightOf = (/** @type {Node} */ { data: { state, mayFail } }) => {
+    return mayFail ? 2 : Number(state === "cancelled");
+  };
+  return weightOf(one) - weightOf(other) || (one.endMs ?? Infinity) - (other.endMs ?? Infinity);
 }
 
 /**
@@ -60,11 +79,11 @@ function failureDetails(node, isOpen) {
     tookMs === undefined ? "" : durationText(tookMs),
     data.mayFail ? "it may fail" : "",
   ].filter((text) => text !== "").join(" · ");
-  const content = last === undefined ? [] : failureOf(last);
+  const content = last === undefined ? [] : failureOf(last, MOST_LINES);
   const none = element("p", "dim", "It printed nothing.");
   return element(
     "details",
-    { class: "failure", open: isOpen && !data.mayFail },
+    { class: "failure", open: isOpen && data.state === "failed" && !data.mayFail },
     element("summary", "", ...headOf(node), element("span", "dim", words)),
     ...(content.length === 0 ? [none] : content),
   );
@@ -76,8 +95,7 @@ function failureDetails(node, isOpen) {
  */
 function headOf(node) {
   const { state } = node.data;
-  const mark = element("span", { class: `mark ${state}`, "aria-hidden": "true" }, MARKS[state]);
-  return [mark, nodeLink(node)];
+  return [markOf(state), nodeLink(node)];
 }
 
 /**
@@ -102,9 +120,9 @@ function restOf(count, all) {
  */
 function recoveredDetails(nodes) {
   const count = nodes.reduce((sum, { data: { attempts } }) => {
-    return sum + attempts.filter(({ state }) => state === "failed").length;
+    return sum + attempts.filter(isFailure).length;
   }, 0);
-  const text = `${countText(count, "attempt")} failed and ${
+  const text = `${countText(count, "attempt")} came to nothing and ${
     count === 1 ? "was" : "were"
   } tried again`;
   return element(
@@ -115,7 +133,7 @@ function recoveredDetails(nodes) {
       "ul",
       "plain",
       ...nodes.slice(0, MOST_RECOVERED).map((node) => {
-        const reasons = node.data.attempts.filter(({ state }) => state === "failed").map(stateText);
+        const reasons = node.data.attempts.filter(isFailure).map(stateText);
         return element(
           "li",
           "",

@@ -9,7 +9,7 @@ const OUTCOMES = {
   completed: { mark: "✓", tone: "completed" },
   running: { mark: "▸", tone: "running" },
   suspended: { mark: "‖", tone: "running" },
-  orphan: { mark: "?", tone: "running" },
+  orphan: { mark: "", tone: "running" },
   ended: { mark: "■", tone: "pending" },
 };
 const FAILED = { mark: "✗", tone: "failed" };
@@ -25,8 +25,8 @@ const MOST_FIRST = 3;
 export function showHead({ data: { run, readMs } }) {
   const { name, id, outcome, outcomeText, why, next, isLive, damage } = run;
   const { mark, tone } = OUTCOMES[outcome] ?? FAILED;
-  document.title = `${mark} ${name || id}: ${outcomeText}`;
-  show(part("state"), [outcome, outcomeText], () => [`${mark} ${outcomeText}`]);
+  document.title = `${mark} ${name || id}: ${outcomeText}`.trim();
+  show(part("state"), [outcome, outcomeText], () => [`${mark} ${outcomeText}`.trim()]);
   part("state").className = `badge ${tone}`;
   part("head").className = tone;
   show(part("name"), name || id, (text) => [text]);
@@ -36,7 +36,11 @@ export function showHead({ data: { run, readMs } }) {
   show(part("when"), began + took, (text) => [text]);
   show(part("why"), why, (lines) => lines.map((line) => element("p", "", line)));
   part("why").hidden = why.length === 0;
-  const now = isLive ? `It is at work. This page shows it as it was at ${timeText(readMs)}.` : "";
+  const now = isLive
+    ? `It is not over: this page shows how it stood at ${
+      timeText(readMs)
+    }. It may have gone on since.`
+    : "";
   show(part("now"), now, (text) => text === "" ? [] : [text]);
   show(part("damage"), damage, (lines) => lines.map((line) => element("p", "", line)));
   part("damage").hidden = damage.length === 0;
@@ -62,7 +66,7 @@ function hintsOf(hints) {
  */
 function hintOf({ text, command }) {
   if (command === undefined) return element("p", "hint", text);
-  const code = element("code", { tabindex: 0 }, command);
+  const code = element("code", "", command);
   const button = element("button", { type: "button", "aria-label": `copy: ${command}` }, "copy");
   button.addEventListener("click", () => copy(command, { code, button }));
   return element("p", "hint", element("span", "", text), code, button);
@@ -92,7 +96,7 @@ async function copy(command, { code, button }) {
  */
 export function showNumbers({ data, nodes, counts, spans, totalMs }, only) {
   const again = nodes.filter(({ data: { attempts } }) => attempts.length > 1).length;
-  const waited = nodes.reduce((sum, { waitedMs = 0 }) => sum + waitedMs, 0);
+  const waited = nodes.reduce((most, { waitedMs = 0 }) => Math.max(most, waitedMs), 0);
   const busy = spans.reduce((sum, { attempt, startMs, endMs }) => {
     return attempt.isGate ? sum : sum + endMs - startMs;
   }, 0);
@@ -102,19 +106,26 @@ export function showNumbers({ data, nodes, counts, spans, totalMs }, only) {
   const took = durationMs ?? (isLive && beganMs !== null ? data.readMs - beganMs : undefined);
   /** @type {[value: string, name: string, filter?: string][]} */
   const numbers = [
-    [took === undefined ? "–" : durationText(took), isLive ? "so far" : "took"],
-    [`${counts.completed} of ${nodes.length}`, "completed", "completed"],
+    took === undefined
+      ? [durationText(totalMs), "up to its last record"]
+      : [durationText(took), isLive ? "so far" : "took"],
+    [
+      `${counts.completed.toLocaleString("en")} of ${nodes.length.toLocaleString("en")}`,
+      "completed",
+      "completed",
+    ],
   ];
   const add = (/** @type {number} */ count, /** @type {[string, string]} */ [name, filter]) => {
-    if (count > 0) numbers.push([String(count), name, filter]);
+    if (count > 0) numbers.push([count.toLocaleString("en"), name, filter]);
   };
   add(counts.failed, ["failed", "failed"]);
+  add(counts.cancelled, ["cancelled", "cancelled"]);
   add(counts.running + counts.waiting, ["at work", "running"]);
   add(notStarted, [isLive ? "not yet started" : "not started", "not-started"]);
   add(again, ["tried again", "again"]);
-  if (length > 0) numbers.push([countText(length, "node"), "on the critical path", "critical"]);
-  if (waited >= 1) numbers.push([durationText(waited), "waited, in all", "waited"]);
-  if (spans.length > 0) numbers.push([(busy / totalMs).toFixed(1), "at work at a time"]);
+  if (length > 1) numbers.push([countText(length, "node"), "on the critical path", "critical"]);
+  if (waited >= 1) numbers.push([durationText(waited), "the longest wait", "waited"]);
+  if (busy / totalMs >= 0.05) numbers.push([(busy / totalMs).toFixed(1), "at work at a time"]);
   part("numbers").hidden = nodes.length === 0;
   show(part("numbers"), numbers, () =>
     numbers.map(([value, name, filter]) => {

@@ -31,6 +31,9 @@ export function lanesOf({ spans }) {
   return { lanes, isPerNode: false };
 }
 
+/** Times are rounded to milliseconds, so that one may seem to begin before the one before it has ended. */
+const ROUNDING_MS = 2;
+
 /**
  * Each span goes into the first place that is free when it begins.
  *
@@ -43,7 +46,7 @@ function placesOf(spans) {
   /** @type {number[]} */
   const freeMs = [];
   for (const span of spans) {
-    let place = freeMs.findIndex((ms) => ms <= span.startMs);
+    let place = freeMs.findIndex((ms) => ms <= span.startMs + ROUNDING_MS);
     if (place === -1) place = places.push([]) - 1;
     places[place]?.push(span);
     freeMs[place] = span.endMs;
@@ -72,8 +75,16 @@ export function firstEndingAfter(spans, ms) {
 /**
  * How many attempts could have begun and did not, as steps: from each time on so many.
  *
+ * @typedef {object} Waiting
+ * @property {{ ms: number, count: number }[]} steps The steps.
+ * @property {number} most The greatest number.
+ */
+
+/**
+ * Counts the attempts that could have begun and did not.
+ *
  * @param {Span[]} spans All spans.
- * @returns {{ steps: { ms: number, count: number }[], most: number }}
+ * @returns {Waiting}
  */
 export function waitingSteps(spans) {
   /** @type {Map<number, number>} */

@@ -1,7 +1,7 @@
 /** What took the time, what was decided, what waits, and what a program has recorded. */
 /** @import { Model, Node } from "./model.js" */
-import { addressOf, element, nodeLink, part, show } from "./dom.js";
-import { countText, durationText, MARKS } from "./words.js";
+import { addressOf, element, markOf, nodeLink, part, show } from "./dom.js";
+import { countText, durationText } from "./words.js";
 
 const MOST_BARS = 8;
 /** Of a long path the begin and the end are shown. */
@@ -20,8 +20,9 @@ export function showLists(model) {
   showDecisions(model);
   showWaits(model);
   showRecords(model);
-  const { about, output } = model.data.run;
-  show(part("about-list"), about, (facts) =>
+  const { run: { about, output }, pauses } = model.data;
+  const known = pauses.length === 0 ? about : [...about, pausesFact(pauses)];
+  show(part("about-list"), known, (facts) =>
     facts.flatMap(([name, value]) => {
       return [element("dt", "", name), element("dd", "", value)];
     }));
@@ -35,6 +36,18 @@ export function showLists(model) {
 }
 
 /**
+ * @param {[fromMs: number, toMs: number][]} pauses When nobody worked on the run.
+ * @returns {[name: string, value: string]}
+ */
+function pausesFact(pauses) {
+  const leftMs = pauses.reduce((sum, [fromMs, toMs]) => sum + toMs - fromMs, 0);
+  return [
+    "gone on with",
+    `${countText(pauses.length, "time")}; nobody worked on it for ${durationText(leftMs)}`,
+  ];
+}
+
+/**
  * @param {Model} model What is known of the run.
  */
 function showPath({ nodes, data: { critical, run } }) {
@@ -42,13 +55,12 @@ function showPath({ nodes, data: { critical, run } }) {
   part("critical").hidden = path.length < 2;
   const [took, waited] = [sumOf(path, "tookMs"), sumOf(path, "waitedMs")];
   const how = critical.by === "needs"
-    ? ""
-    : " Its times tell it, as a program says nothing of needs.";
-  const text = `${countText(path.length, "node")} of ${nodes.length} decided how long it took: ` +
-    `they ran for ${durationText(took)} and waited for ${
-      durationText(waited)
-    }, one after the other.` +
-    ` Whatever else is made faster, the run is not.${how}`;
+    ? "each needs the one before it"
+    : "each was asked for when the one before it had ended: a program does not say what needs what";
+  const waits = waited < 1 ? "" : `, and were ready and waited for ${durationText(waited)} besides`;
+  const all = nodes.length.toLocaleString("en");
+  const text = `${countText(path.length, "node")} of ${all}, one after the other, ` +
+    `took ${durationText(took)}${waits}: ${how}.`;
   show(part("critical-text"), [text, run.isLive], () => [text]);
   const half = MOST_OF_PATH / 2;
   const left = path.length - MOST_OF_PATH;
@@ -77,12 +89,11 @@ function sumOf(nodes, name) {
  */
 function pathItem(node) {
   const { tookMs = 0, waitedMs = 0, data: { state } } = node;
-  const mark = element("span", { class: `mark ${state}`, "aria-hidden": "true" }, MARKS[state]);
   const waited = waitedMs >= 1 ? `, waited ${durationText(waitedMs)}` : "";
   return element(
     "li",
     "",
-    mark,
+    markOf(state),
     nodeLink(node),
     element("span", "dim", `${durationText(tookMs)}${waited}`),
   );
@@ -100,13 +111,14 @@ function showBars(id, nodes, valueOf) {
     .sort((a, b) => valueOf(b) - valueOf(a)).slice(0, MOST_BARS);
   part(id).hidden = most.length === 0;
   const longest = most[0] === undefined ? 1 : valueOf(most[0]);
-  const known = most.map((node) => [node.data.id, valueOf(node)]);
+  const known = most.map((node) => [node.data.id, node.data.state, valueOf(node)]);
   show(part(`${id}-list`), known, () =>
     most.map((node) => {
+      const { id, state } = node.data;
       const bar = element("span", "bar");
       bar.style.width = `${valueOf(node) / longest * 100}%`;
+      const name = element("span", "bar-name", markOf(state), id);
       const time = element("span", "time", durationText(valueOf(node)));
-      const name = element("span", "bar-name", node.data.id);
       return element("li", "", element("a", { href: addressOf(node.key) }, bar, name, time));
     }));
 }
@@ -136,17 +148,12 @@ function showWaits({ data: { waits }, totalMs }) {
   show(part("waits-list"), waits, () =>
     waits.map(({ id, kind, fromMs, toMs, text, command }) => {
       const length = durationText((toMs ?? totalMs) - fromMs);
-      const mark = element(
-        "span",
-        { class: "mark", "aria-hidden": "true" },
-        toMs === undefined ? "‖" : "·",
-      );
-      const code = command === undefined ? [] : [element("code", { tabindex: 0 }, command)];
+      const code = command === undefined ? [] : [element("code", "", command)];
       const words = `${kind}, ${text}, ${toMs === undefined ? "for" : "after"} ${length}`;
       return element(
         "li",
         "",
-        mark,
+        markOf(toMs === undefined ? "waiting" : "completed"),
         element("b", "", id),
         " ",
         element("span", "dim", words),

@@ -52,15 +52,19 @@ function look() {
   table.select(node);
 }
 
-/** Looks at another node, or at none any more. */
+/** Looks at another node, or at none any more; what was looked at before stays where it is. */
 function lookAnew() {
   const wasHidden = part("panel").hidden;
   if (wasHidden) focusedBefore = document.activeElement;
+  const top = focusedBefore?.getBoundingClientRect().top ?? 0;
   look();
+  scrollBy(0, (focusedBefore?.getBoundingClientRect().top ?? 0) - top);
   if (!part("panel").hidden) {
     part("panel").scrollTop = 0;
     part("panel-title").focus();
-  } else if (!wasHidden && focusedBefore instanceof HTMLElement) focusedBefore.focus();
+  } else if (!wasHidden && focusedBefore instanceof HTMLElement) {
+    focusedBefore.focus({ preventScroll: true });
+  }
 }
 
 /** Looks at no node any more. */

@@ -55,7 +55,15 @@ export function makeModel(data) {
     const node = nodes[place];
     if (node !== undefined) node.isCritical = true;
   }
-  const counts = { completed: 0, failed: 0, running: 0, waiting: 0, skipped: 0, pending: 0 };
+  const counts = {
+    completed: 0,
+    failed: 0,
+    cancelled: 0,
+    running: 0,
+    waiting: 0,
+    skipped: 0,
+    pending: 0,
+  };
   for (const { state } of data.nodes) counts[state]++;
   return {
     data,
@@ -110,7 +118,7 @@ function makeNode(data, { place, totalMs }) {
     waitedMs: hasBegun ? waitedMs : undefined,
     neededBy: [],
     isCritical: false,
-    hasFailedAttempt: attempts.some(({ state }) => state === "failed"),
+    hasFailedAttempt: attempts.some(({ state }) => state === "failed" || state === "cancelled"),
     searched: `${id}\n${command}\n${text}\n${why}`.toLowerCase(),
   };
 }

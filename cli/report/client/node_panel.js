@@ -1,8 +1,8 @@
 /** All that is known of one node. */
 /** @import { PageAttempt, PageOutput } from "../page_data.ts" */
 /** @import { Model, Node } from "./model.js" */
-import { element, nodeLink, part, show } from "./dom.js";
-import { durationText, MARKS, stateText } from "./words.js";
+import { element, markOf, nodeLink, part, show } from "./dom.js";
+import { durationText, stateText } from "./words.js";
 
 /** More links are no help. */
 const MOST_LINKS = 50;
@@ -19,8 +19,7 @@ export function showNode(node, model) {
   document.body.classList.toggle("has-panel", node !== undefined);
   if (node === undefined) return;
   const { id, state } = node.data;
-  const mark = element("span", { class: `mark ${state}`, "aria-hidden": "true" }, MARKS[state]);
-  show(part("panel-title"), [id, state], () => [mark, id]);
+  show(part("panel-title"), [id, state], () => [markOf(state), id]);
   const { needs } = node.data;
   const others = [...needs, ...node.neededBy].map((place) => model.nodes[place]?.data.state);
   const known = [node.data, others, node.isCritical, node.endMs, model.data.left];
@@ -94,7 +93,6 @@ function linksOf(places, { nodes }) {
  */
 function attemptOf(attempt, isLast) {
   const { number, state, startMs, endMs, readyMs = startMs, outputs, result, error } = attempt;
-  const mark = element("span", { class: `mark ${state}`, "aria-hidden": "true" }, MARKS[state]);
   const times = startMs === undefined ? "" : [
     `began at ${durationText(startMs)}`,
     endMs === undefined ? "" : `took ${durationText(endMs - startMs)}`,
@@ -105,7 +103,7 @@ function attemptOf(attempt, isLast) {
   return element(
     "details",
     { class: "attempt", open: isLast || isFailed },
-    element("summary", "", mark, `attempt ${number}: ${stateText(attempt)}`),
+    element("summary", "", markOf(state), `attempt ${number}: ${stateText(attempt)}`),
     element("p", "dim", times),
     ...failureOf({ outputs, error }),
     ...(result === undefined ? [] : [element("p", "label", "gave"), element("pre", "", result)]),
@@ -116,15 +114,33 @@ function attemptOf(attempt, isLast) {
  * What an attempt printed, and else why it failed.
  *
  * @param {{ outputs: PageOutput[], error: string[] }} attempt The attempt.
+ * @param {number} [most] How many lines of each output are shown at most; all where that is not said.
  * @returns {Node_[]}
  */
-export function failureOf({ outputs, error }) {
+export function failureOf({ outputs, error }, most) {
   const isTold = outputs.some(({ text }) => error.every((line) => text.includes(line)));
   return [
     ...(isTold || error.length === 0 ? [] : [element("pre", "error", error.join("\n"))]),
     ...outputs.flatMap(({ stream, text, note }) => {
       const label = note === undefined ? stream : `${stream}: ${note}`;
-      return [element("p", "label", label), element("pre", { class: stream, tabindex: 0 }, text)];
+      return [element("p", "label", label), outputBox(stream, text, most)];
     }),
   ];
+}
+
+/**
+ * The end of an output is what is read first, so it is there that a long one is open.
+ *
+ * @param {string} stream Which output.
+ * @param {string} text What was printed.
+ * @param {number} [most] How many lines are shown at most.
+ * @returns {HTMLElement}
+ */
+function outputBox(stream, text, most) {
+  if (most === undefined) {
+    const label = `the end of ${stream}`;
+    const about = { class: `output ${stream}`, tabindex: 0, role: "group", "aria-label": label };
+    return element("div", about, element("pre", "", text));
+  }
+  return element("pre", stream, text.split("\n").slice(-most).join("\n"));
 }

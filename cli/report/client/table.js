@@ -1,8 +1,8 @@
 /** All nodes in a table that can be searched and sorted. Of very many only the rows that are seen are made. */
 /** @import { PageState } from "../page_data.ts" */
 /** @import { Model, Node } from "./model.js" */
-import { element, part } from "./dom.js";
-import { countText, durationText, MARKS, stateText } from "./words.js";
+import { element, markOf, part } from "./dom.js";
+import { countText, durationText, stateText } from "./words.js";
 
 const ROW_HEIGHT = 30;
 /** The names of the columns stay above the rows, and hide what is below them. */
@@ -54,14 +54,19 @@ const COLUMNS = [
 ];
 
 /** States by what people look for first. @type {readonly PageState[]} */
-const ORDER = ["failed", "running", "waiting", "pending", "skipped", "completed"];
+const ORDER = ["failed", "cancelled", "running", "waiting", "pending", "skipped", "completed"];
 
 /**
  * @param {"startMs" | "waitedMs" | "tookMs"} name Which time.
  * @returns {(node: Node) => string}
  */
 function timeOf(name) {
-  return (node) => node[name] === undefined ? "" : durationText(node[name]);
+  // That most have not waited at all needs no words.
+  const least = name === "waitedMs" ? 0.5 : -Infinity;
+  return (node) => {
+    const value = node[name];
+    return value === undefined || value < least ? "" : durationText(value);
+  };
 }
 
 /**
@@ -76,6 +81,7 @@ function whyOf({ data: { deferrals } }) {
 const FILTERS = {
   all: () => true,
   failed: ({ data }) => data.state === "failed",
+  cancelled: ({ data }) => data.state === "cancelled",
   "again": ({ data }) => data.attempts.length > 1,
   critical: ({ isCritical }) => isCritical,
   waited: ({ waitedMs = 0 }) => waitedMs > 0,
@@ -242,11 +248,10 @@ export class NodeTable {
   #makeRow(node, row) {
     const { state } = node.data;
     const cells = COLUMNS.map(({ id, text }, place) => {
-      const mark = element("span", { class: `mark ${state}`, "aria-hidden": "true" }, MARKS[state]);
       const role = place === 0 ? "rowheader" : "gridcell";
       const content = text(node);
       const cell = element("div", { class: `cell c-${id}`, role, title: content }, content);
-      if (place === 0) cell.prepend(mark);
+      if (place === 0) cell.prepend(markOf(state));
       return cell;
     });
     const isActive = node === this.#active && document.activeElement === this.#box;

@@ -1,6 +1,6 @@
 /** How the timeline is drawn. What is out of sight costs nothing, and what is less than a pixel is drawn once. */
 /** @import { Axis } from "./axis.js" */
-/** @import { Lane } from "./lanes.js" */
+/** @import { Lane, Waiting } from "./lanes.js" */
 /** @import { Node, Span } from "./model.js" */
 import { ticksOf } from "./axis.js";
 import { firstEndingAfter } from "./lanes.js";
@@ -12,6 +12,9 @@ const EDGE = 8;
 const MOST_LABEL = 190;
 const LABEL_SHARE = 0.3;
 const TICK_ROOM = 90;
+const FAR = 100;
+/** A bar that is less wide has no name. */
+const LEAST_NAMED = 56;
 const FONT = "12px system-ui, sans-serif";
 
 /**
@@ -34,7 +37,7 @@ const FONT = "12px system-ui, sans-serif";
 /**
  * The names of colours, as the style sheet has them.
  *
- * @typedef {"text" | "dim" | "line" | "band" | "page" | "completed" | "failed" | "running" | "waiting" | "critical"
+ * @typedef {"text" | "dim" | "line" | "band" | "page" | "completed" | "failed" | "cancelled" | "running" | "waiting" | "critical"
  *   | "on-bar"} ColourName
  */
 
@@ -49,6 +52,7 @@ const COLOUR_NAMES = [
   "page",
   "completed",
   "failed",
+  "cancelled",
   "running",
   "waiting",
   "critical",
@@ -121,8 +125,10 @@ export function drawTimeline(context, scene, colours) {
   const pen = new SpanPen(context, scene, colours);
   clipped(context, [leftOf(scene), AXIS_HEIGHT, width, height - AXIS_HEIGHT], () => {
     for (let row = first; row < last; row++) pen.drawLane(row);
+    pen.drawFailed();
     pen.drawChosen();
   });
+  clipped(context, [leftOf(scene) - EDGE, 0, width, AXIS_HEIGHT], () => pen.markFailed());
   if (!scene.isPerNode) return;
   clipped(context, [0, AXIS_HEIGHT, leftOf(scene) - EDGE, height - AXIS_HEIGHT], () => {
     for (let row = first; row < last; row++) drawLabel(context, scene, { row, colours });
@@ -238,6 +244,8 @@ class SpanPen {
   colours;
   /** @type {{ span: Span, row: number }[]} */
   chosen = [];
+  /** @type {{ span: Span, row: number }[]} */
+  failed = [];
   /** What failed is striped as well. @type {CanvasPattern | null} */
   stripes;
 
@@ -262,16 +270,40 @@ class SpanPen {
     const { scene } = this;
     const spans = scene.lanes[row]?.spans ?? [];
     const [fromMs, toMs] = [scene.axis.timeAt(scene.from), scene.axis.timeAt(scene.to)];
-    let drawnTo = -Infinity;
+    let [drawnTo, drawnState] = [-Infinity, ""];
     for (let place = firstEndingAfter(spans, fromMs); place < spans.length; place++) {
       const span = spans[place];
       if (span === undefined || span.startMs > toMs) break;
       const isChosen = span.node === scene.selected || span === scene.focused;
       if (isChosen) this.chosen.push({ span, row });
       const end = xOf(scene, span.endMs);
-      if (end - drawnTo < 0.5 && span.attempt.state === "completed") continue;
-      drawnTo = end;
-      this.drawSpan(span, row);
+      const { state } = span.attempt;
+      if (end - drawnTo < 0.5 && state === drawnState) continue;
+      [drawnTo, drawnState] = [end, state];
+      if (state === "failed") this.failed.push({ span, row });
+      else this.drawSpan(span, row);
+    }
+  }
+
+  /** Draws what failed above all else, as it would be lost among very many. */
+  drawFailed() {
+    for (const { span, row } of this.failed) this.drawSpan(span, row);
+  }
+
+  /** Marks on the axis where something failed. */
+  markFailed() {
+    const { context, scene, colours } = this;
+    context.fillStyle = colours.failed;
+    let drawnAt = -Infinity;
+    const places = this.failed.map(({ span }) => xOf(scene, span.endMs)).sort((a, b) => a - b);
+    for (const x of places) {
+      if (x - drawnAt < 3) continue;
+      drawnAt = x;
+      context.beginPath();
+      context.moveTo(x - 4, AXIS_HEIGHT - 7);
+      context.lineTo(x + 4, AXIS_HEIGHT - 7);
+      context.lineTo(x, AXIS_HEIGHT);
+      context.fill();
     }
   }
 
@@ -280,11 +312,13 @@ class SpanPen {
    * @param {number} row Its row.
    * @returns {[x: number, y: number, width: number, height: number]}
    */
-  boxOf({ startMs, endMs }, row) {
+  boxOf({ startMs, endMs, attempt }, row) {
     const { scene } = this;
     const margin = scene.rowHeight > 12 ? 3 : 0.5;
-    const [x0, x1] = [xOf(scene, startMs), xOf(scene, endMs)];
-    const width = Math.max(1.5, x1 - x0 - 0.5);
+    // What is far out of sight would be too far for a drawing.
+    const x0 = Math.max(-FAR, xOf(scene, startMs));
+    const x1 = Math.min(scene.width + FAR, xOf(scene, endMs));
+    const width = Math.max(attempt.state === "failed" ? 3 : 1.5, x1 - x0 - 0.5);
     return [x0, yOf(scene, row) + margin, width, scene.rowHeight - 2 * margin];
   }
 
@@ -311,7 +345,8 @@ class SpanPen {
       context.fillStyle = colour;
       context.fillRect(x, y, width, height);
     }
-    if (attempt.state === "failed" && this.stripes !== null && width > 4) {
+    const isStriped = attempt.state === "failed" || attempt.state === "cancelled";
+    if (isStriped && this.stripes !== null && width > 4) {
       context.fillStyle = this.stripes;
       context.fillRect(x, y, width, height);
     }
@@ -321,7 +356,9 @@ class SpanPen {
       context.fillStyle = colours.critical;
       context.fillRect(x, y + height - thickness, width, thickness);
     }
-    if (width > 24 && height > 10) this.#write(span, [x, y, width, height]);
+    if (width > (scene.isPerNode ? 18 : LEAST_NAMED) && height > 10) {
+      this.#write(span, [x, y, width, height]);
+    }
   }
 
   /**
@@ -361,7 +398,7 @@ class SpanPen {
  * @returns {ColourName}
  */
 function barColour({ attempt: { state, isGate } }) {
-  if (state === "failed") return "failed";
+  if (state === "failed" || state === "cancelled") return state;
   if (isGate || state === "waiting") return "waiting";
   return state === "running" ? "running" : "completed";
 }
@@ -409,7 +446,7 @@ function drawTornEnd(context, { x, y, height, colours }) {
  *
  * @param {CanvasRenderingContext2D} context Where to.
  * @param {Scene} scene What the timeline shows.
- * @param {{ waiting: ReturnType<typeof import("./lanes.js").waitingSteps>, colours: Colours }} what What is drawn.
+ * @param {{ waiting: Waiting, colours: Colours }} what What is drawn.
  */
 export function drawWaiting(context, scene, { waiting: { steps, most }, colours }) {
   const { width, height } = scene;

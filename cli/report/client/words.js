@@ -45,6 +45,7 @@ export function timeText(ms) {
 export const MARKS = {
   completed: "✓",
   failed: "✗",
+  cancelled: "⊘",
   running: "▸",
   waiting: "‖",
   skipped: "»",
@@ -59,6 +60,7 @@ export const MARKS = {
 export const WORDS = {
   completed: "completed",
   failed: "failed",
+  cancelled: "cancelled",
   running: "running",
   waiting: "waits for an answer",
   skipped: "skipped",
