@@ -34,6 +34,7 @@ export class JournalFacts {
   readonly #asked = new Map<string, number[]>();
   readonly #decisions = new Map<string, DecisionCount>();
   readonly #waits: WaitSpan[] = [];
+  readonly #gates = new Set<string>();
   readonly #waiting = new Map<string, WaitSpan>();
   readonly #pauses: [fromMs: number, toMs: number][] = [];
   #lastMs: number | undefined;
@@ -81,6 +82,7 @@ export class JournalFacts {
   #wait({ id, kind, until }: WaitRecord, fromMs: number): void {
     const span = { id, kind, fromMs, ...(until && { untilMs: millisecondsOf(until) }) };
     this.#waits.push(span);
+    if (kind === "gate") this.#gates.add(id);
     this.#waiting.set(id, span);
   }
 
@@ -94,6 +96,11 @@ export class JournalFacts {
   /** When a node was asked for last before it began; undefined where no journal tells. */
   askedBefore(nodeId: string, beganMs: number): number | undefined {
     return this.#asked.get(nodeId)?.findLast((atMs) => atMs <= beganMs);
+  }
+
+  /** Whether something waited, or waits, for somebody to let it pass. */
+  isGate(nodeId: string): boolean {
+    return this.#gates.has(nodeId);
   }
 
   /** What was decided and why, what came most often first. */

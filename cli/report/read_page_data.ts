@@ -41,7 +41,8 @@ export async function readPageData(opened: OpenedRoot, runId: string): Promise<P
   const words = report.records === undefined
     ? undefined
     : (await import("../reading/program_words.ts")).programWords(opened.root);
-  const beganMs = beginOf(report, readMs);
+  const known = beginOf(report);
+  const beganMs = known ?? readMs;
   const nodes = pageNodesOf({ report, flow, facts, words, beganMs });
   const reports = [...report.nodes];
   const hasPrinted = printedBy(fold!);
@@ -49,7 +50,16 @@ export async function readPageData(opened: OpenedRoot, runId: string): Promise<P
   const waits = facts.waits.map((span) => waitOf(span, { place, beganMs, report }));
   return {
     readMs,
-    run: await pageRunOf(place, { report, flow, words, problem, limits, readMs, waits }),
+    run: await pageRunOf(place, {
+      report,
+      flow,
+      words,
+      problem,
+      limits,
+      readMs,
+      waits,
+      beganMs: known,
+    }),
     nodes,
     critical: criticalPathOf(nodes, flow === undefined ? "times" : "needs"),
     decisions: facts.decisions.map(({ decision, reason, count }) => {
@@ -64,9 +74,18 @@ export async function readPageData(opened: OpenedRoot, runId: string): Promise<P
   };
 }
 
-function beginOf({ started_ts: started }: Pick<RunReport, "started_ts">, readMs: number): number {
+/** What times count from: where the log does not tell when the run began, the first thing that did. */
+function beginOf({ started_ts: started, nodes }: RunReport): number | undefined {
   const beganMs = Date.parse(started ?? "");
-  return Number.isNaN(beganMs) ? readMs : beganMs;
+  if (!Number.isNaN(beganMs)) return beganMs;
+  let firstMs = Infinity;
+  for (const { attempts = [] } of nodes) {
+    for (const { started_ts } of attempts) {
+      const startMs = Date.parse(started_ts ?? "");
+      if (startMs < firstMs) firstMs = startMs;
+    }
+  }
+  return Number.isFinite(firstMs) ? firstMs : undefined;
 }
 
 /** A flow that cannot be read costs what only it tells, and no more. */
@@ -106,19 +125,19 @@ function decisionReason(reason: string): string {
 
 async function pageRunOf(
   place: RunPlace,
-  { report, flow, words, problem, limits, readMs, waits }: {
+  { report, flow, words, problem, limits, readMs, beganMs, waits }: {
     report: RunReport;
     flow: FlowRecord | undefined;
     words: ReportWords | undefined;
     problem: string | undefined;
     limits: PageFact[];
     readMs: number;
+    beganMs: number | undefined;
     waits: readonly PageWait[];
   },
 ): Promise<PageRun> {
   const { root } = place;
   const { outcome, run_id: runId, damaged_lines: damaged, first_damage: first } = report;
-  const began = Date.parse(report.started_ts ?? "");
   const kind = words === undefined ? "flow" : "program";
   const facts: [string, string | undefined][] = [
     [kind, report.pipe || "unknown"],
@@ -140,7 +159,7 @@ async function pageRunOf(
     why: await whyOf(place, report),
     next: await hintsOf(place, report, waits),
     isLive: report.is_live,
-    beganMs: Number.isNaN(began) ? null : began,
+    beganMs: beganMs ?? null,
     durationMs: report.duration_ms,
     damage: [
       ...(damaged > 0

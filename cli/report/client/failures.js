@@ -18,7 +18,7 @@ const MOST_LINES = 12;
  * @param {Model} model What is known of the run.
  * @param {() => void} all Shows all of them in the table.
  */
-export function showFailures({ nodes }, all) {
+export function showFailures({ nodes, noun }, all) {
   const failed = nodes.filter(({ data }) => isFailure(data)).sort(compareFailures);
   const recovered = nodes.filter(({ data, hasFailedAttempt }) => {
     return hasFailedAttempt && !isFailure(data);
@@ -26,10 +26,8 @@ export function showFailures({ nodes }, all) {
   part("failures").hidden = failed.length === 0 && recovered.length === 0;
   const cancelled = failed.filter(({ data }) => data.state === "cancelled").length;
   const title = [
-    ...(failed.length > cancelled
-      ? [`${countText(failed.length - cancelled, "node")} failed`]
-      : []),
-    ...(cancelled > 0 ? [`${countText(cancelled, "node")} cancelled`] : []),
+    ...(failed.length > cancelled ? [`${countText(failed.length - cancelled, noun)} failed`] : []),
+    ...(cancelled > 0 ? [`${countText(cancelled, noun)} cancelled`] : []),
   ].join(", ") || "Tried again";
   show(part("failures-title"), title, (text) => [text]);
   const known = failed.slice(0, MOST_SHOWN).map(({ data }) => data);

@@ -94,7 +94,7 @@ async function copy(command, { code, button }) {
  * @param {Model} model What is known of the run.
  * @param {(filter: string) => void} only Shows some nodes in the table.
  */
-export function showNumbers({ data, nodes, counts, spans, totalMs }, only) {
+export function showNumbers({ data, nodes, noun, counts, spans, totalMs }, only) {
   const again = nodes.filter(({ data: { attempts } }) => attempts.length > 1).length;
   const waited = nodes.reduce((most, { waitedMs = 0 }) => Math.max(most, waitedMs), 0);
   const busy = spans.reduce((sum, { attempt, startMs, endMs }) => {
@@ -123,7 +123,7 @@ export function showNumbers({ data, nodes, counts, spans, totalMs }, only) {
   add(counts.running + counts.waiting, ["at work", "running"]);
   add(notStarted, [isLive ? "not yet started" : "not started", "not-started"]);
   add(again, ["tried again", "again"]);
-  if (length > 1) numbers.push([countText(length, "node"), "on the critical path", "critical"]);
+  if (length > 1) numbers.push([countText(length, noun), "on the critical path", "critical"]);
   if (waited >= 1) numbers.push([durationText(waited), "the longest wait", "waited"]);
   if (busy / totalMs >= 0.05) numbers.push([(busy / totalMs).toFixed(1), "at work at a time"]);
   part("numbers").hidden = nodes.length === 0;

@@ -50,7 +50,7 @@ function pausesFact(pauses) {
 /**
  * @param {Model} model What is known of the run.
  */
-function showPath({ nodes, data: { critical, run } }) {
+function showPath({ nodes, noun, data: { critical, run } }) {
   const path = critical.nodes.flatMap((place) => nodes[place] ?? []);
   part("critical").hidden = path.length < 2;
   const [took, waited] = [sumOf(path, "tookMs"), sumOf(path, "waitedMs")];
@@ -59,7 +59,7 @@ function showPath({ nodes, data: { critical, run } }) {
     : "each was asked for when the one before it had ended: a program does not say what needs what";
   const waits = waited < 1 ? "" : `, and were ready and waited for ${durationText(waited)} besides`;
   const all = nodes.length.toLocaleString("en");
-  const text = `${countText(path.length, "node")} of ${all}, one after the other, ` +
+  const text = `${countText(path.length, noun)} of ${all}, one after the other, ` +
     `took ${durationText(took)}${waits}: ${how}.`;
   show(part("critical-text"), [text, run.isLive], () => [text]);
   const half = MOST_OF_PATH / 2;

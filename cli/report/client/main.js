@@ -30,6 +30,7 @@ export function update(data) {
   timeline.setModel(model);
   table.setModel(model);
   showLists(model);
+  part("nodes-title").textContent = model.noun === "step" ? "Steps" : "Nodes";
   part("nodes").hidden = model.nodes.length === 0;
   look();
 }
@@ -38,6 +39,8 @@ export function update(data) {
  * @param {Node} node The node that is to be looked at.
  */
 function choose({ key }) {
+  // A sleep has nothing more to be shown.
+  if (!model?.byKey.has(key)) return;
   if (addressOf(key) === location.hash) part("panel-title").focus();
   else location.hash = addressOf(key);
 }

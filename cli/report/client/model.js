@@ -1,5 +1,5 @@
 /** What the page knows of a run: its data, and what follows from them, computed once for each. */
-/** @import { PageAttempt, PageData, PageNode, PageState } from "../page_data.ts" */
+/** @import { PageAttempt, PageData, PageNode, PageState, PageWait } from "../page_data.ts" */
 
 /**
  * A node, and what follows from its attempts.
@@ -34,8 +34,9 @@
  * @property {PageData} data What the page was given.
  * @property {Node[]} nodes All nodes.
  * @property {Map<string, Node>} byKey The same by their keys.
- * @property {Span[]} spans All attempts that have a time, the first to begin first.
+ * @property {Span[]} spans All attempts, and sleeps, that have a time, the first to begin first.
  * @property {number} totalMs How long the time is that is shown.
+ * @property {"node" | "step"} noun What its parts are called.
  * @property {Record<PageState, number>} counts How many nodes are in each state.
  */
 
@@ -55,6 +56,10 @@ export function makeModel(data) {
     const node = nodes[place];
     if (node !== undefined) node.isCritical = true;
   }
+  const rows = [
+    ...nodes,
+    ...data.waits.flatMap((wait, place) => sleepNode(wait, { place, totalMs })),
+  ];
   const counts = {
     completed: 0,
     failed: 0,
@@ -69,10 +74,45 @@ export function makeModel(data) {
     data,
     nodes,
     byKey: new Map(nodes.map((node) => [node.key, node])),
-    spans: nodes.flatMap((node) => spansOf(node, totalMs)).sort((a, b) => a.startMs - b.startMs),
+    spans: rows.flatMap((node) => spansOf(node, totalMs)).sort((a, b) => a.startMs - b.startMs),
     totalMs,
+    noun: data.run.kind === "program" ? "step" : "node",
     counts,
   };
+}
+
+/**
+ * A sleep of a program has a row in the timeline, and is no node else.
+ *
+ * @param {PageWait} wait What waits.
+ * @param {{ place: number, totalMs: number }} known Where it stands among all that do, and how long all takes.
+ * @returns {Node[]}
+ */
+function sleepNode({ id, kind, fromMs, toMs, text }, { place, totalMs }) {
+  if (kind !== "sleep") return [];
+  /** @type {PageState} */
+  const state = toMs === undefined ? "waiting" : "completed";
+  const times = { startMs: fromMs, ...(toMs !== undefined && { endMs: toMs }) };
+  const attempt = {
+    number: 1,
+    state,
+    text,
+    ...times,
+    isGate: /** @type {const} */ (true),
+    outputs: [],
+    error: [],
+  };
+  const data = {
+    id,
+    key: `~sleep-${place}`,
+    state,
+    text,
+    about: [],
+    needs: [],
+    deferrals: [],
+    attempts: [attempt],
+  };
+  return [makeNode(data, { place, totalMs })];
 }
 
 /**
@@ -108,6 +148,7 @@ function makeNode(data, { place, totalMs }) {
     waitedMs += startMs - (readyMs ?? startMs);
   }
   const why = deferrals.map(({ text }) => text).join("\n");
+  const gave = attempts.map(({ result }) => result ?? "").join("\n");
   return {
     data,
     place,
@@ -119,7 +160,7 @@ function makeNode(data, { place, totalMs }) {
     neededBy: [],
     isCritical: false,
     hasFailedAttempt: attempts.some(({ state }) => state === "failed" || state === "cancelled"),
-    searched: `${id}\n${command}\n${text}\n${why}`.toLowerCase(),
+    searched: `${id}\n${command}\n${text}\n${why}\n${gave}`.toLowerCase(),
   };
 }
 

@@ -9,6 +9,7 @@ const ROW_HEIGHT = 30;
 const HEAD_HEIGHT = 30;
 /** Rows that are made beyond those that are seen, so that scrolling finds them there. */
 const MORE_ROWS = 8;
+const MOST_OF_RESULT = 200;
 
 /**
  * @typedef {object} Column
@@ -21,7 +22,7 @@ const MORE_ROWS = 8;
 
 /** @type {readonly Column[]} */
 const COLUMNS = [
-  { name: "node", id: "node", value: ({ data }) => data.id, text: ({ data }) => data.id },
+  { name: "name", id: "node", value: ({ data }) => data.id, text: ({ data }) => data.id },
   {
     name: "state",
     id: "state",
@@ -50,8 +51,13 @@ const COLUMNS = [
     text: timeOf("tookMs"),
     isNumber: true,
   },
-  { name: "why it waited", id: "why", value: whyOf, text: (node) => whyOf(node) ?? "" },
 ];
+
+/** The last column: of steps their results, of other nodes why they waited. @type {Readonly<Record<string, Column>>} */
+const LAST_COLUMNS = {
+  node: { name: "why it waited", id: "why", value: whyOf, text: (node) => whyOf(node) ?? "" },
+  step: { name: "gave", id: "why", value: gaveOf, text: (node) => gaveOf(node) ?? "" },
+};
 
 /** States by what people look for first. @type {readonly PageState[]} */
 const ORDER = ["failed", "cancelled", "running", "waiting", "pending", "skipped", "completed"];
@@ -75,6 +81,14 @@ function timeOf(name) {
  */
 function whyOf({ data: { deferrals } }) {
   return deferrals.at(-1)?.text;
+}
+
+/**
+ * @param {Node} node A step.
+ * @returns {string | undefined}
+ */
+function gaveOf({ data: { attempts } }) {
+  return attempts.at(-1)?.result?.slice(0, MOST_OF_RESULT).replaceAll(/\s+/g, " ");
 }
 
 /** What can be looked at alone. @type {Readonly<Record<string, (node: Node) => boolean>>} */
@@ -112,6 +126,10 @@ export class NodeTable {
   #selected;
   #column = 3;
   #isDown = false;
+  /** @type {"node" | "step"} */
+  #noun = "node";
+  /** @type {readonly Column[]} */
+  #columns = COLUMNS;
   /** @type {number | undefined} */
   #waits;
 
@@ -120,7 +138,6 @@ export class NodeTable {
    */
   constructor(choose) {
     this.#choose = choose;
-    this.#makeHead();
     this.#search.addEventListener("input", () => this.#listSoon());
     this.#filter.addEventListener("change", () => this.#list());
     this.#box.addEventListener("scroll", () => this.#paint());
@@ -141,7 +158,9 @@ export class NodeTable {
    *
    * @param {Model} model What is known of it.
    */
-  setModel({ nodes, byKey }) {
+  setModel({ nodes, byKey, noun }) {
+    this.#noun = noun;
+    this.#makeHead(noun);
     this.#nodes = nodes;
     this.#active = this.#active && byKey.get(this.#active.key);
     this.#selected = this.#selected && byKey.get(this.#selected.key);
@@ -169,8 +188,14 @@ export class NodeTable {
     this.#list();
   }
 
-  #makeHead() {
-    this.#head.append(...COLUMNS.map(({ name, id }, place) => {
+  /**
+   * @param {string} noun What the nodes are called.
+   */
+  #makeHead(noun) {
+    const last = LAST_COLUMNS[noun];
+    if (last === undefined || this.#columns.includes(last)) return;
+    this.#columns = [...COLUMNS, last];
+    this.#head.replaceChildren(...this.#columns.map(({ name, id }, place) => {
       const button = element("button", { type: "button" }, name);
       button.addEventListener("click", () => this.#sortBy(place));
       return element("div", { class: `cell c-${id}`, role: "columnheader" }, button);
@@ -181,7 +206,7 @@ export class NodeTable {
    * @param {number} place The column.
    */
   #sortBy(place) {
-    this.#isDown = place === this.#column ? !this.#isDown : COLUMNS[place]?.isNumber === true;
+    this.#isDown = place === this.#column ? !this.#isDown : this.#columns[place]?.isNumber === true;
     this.#column = place;
     this.#list();
     this.#box.scrollTop = 0;
@@ -201,7 +226,7 @@ export class NodeTable {
     });
     this.#sort();
     const isPart = this.#rows.length < this.#nodes.length;
-    const all = countText(this.#nodes.length, "node");
+    const all = countText(this.#nodes.length, this.#noun);
     part("table-count").textContent = isPart ? `${this.#rows.length} of ${all}` : all;
     part("table-none").hidden = this.#rows.length > 0;
     this.#box.setAttribute("aria-rowcount", String(this.#rows.length + 1));
@@ -214,7 +239,7 @@ export class NodeTable {
   }
 
   #sort() {
-    const { value } = COLUMNS[this.#column] ?? { value: () => undefined };
+    const { value } = this.#columns[this.#column] ?? { value: () => undefined };
     const sign = this.#isDown ? -1 : 1;
     const values = new Map(this.#rows.map((node) => [node, value(node)]));
     this.#rows.sort((one, other) => {
@@ -247,7 +272,7 @@ export class NodeTable {
    */
   #makeRow(node, row) {
     const { state } = node.data;
-    const cells = COLUMNS.map(({ id, text }, place) => {
+    const cells = this.#columns.map(({ id, text }, place) => {
       const role = place === 0 ? "rowheader" : "gridcell";
       const content = text(node);
       const cell = element("div", { class: `cell c-${id}`, role, title: content }, content);
