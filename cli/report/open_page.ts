@@ -1,5 +1,9 @@
 /** How a page is shown in the browser of whoever asks for it. */
+import { reasonOf } from "../../_internal/text.ts";
 import { resolve } from "../files.ts";
+
+/** What could not open a page says so at once. */
+const PATIENCE_MS = 3000;
 
 /** What opens a file, on each system; the file comes behind it. */
 const OPENERS: Partial<Record<typeof Deno.build.os, readonly string[]>> = {
@@ -16,16 +20,25 @@ const OPENERS: Partial<Record<typeof Deno.build.os, readonly string[]>> = {
 export async function openPage(path: string): Promise<void> {
   const [program, ...args] = OPENERS[Deno.build.os] ?? OPENERS.linux!;
   const page = resolve(path);
-  const command = new Deno.Command(program!, {
-    args: [...args, page],
-    stdin: "null",
-    stdout: "null",
-    stderr: "null",
-  });
-  const problem = await command.output().then(
-    ({ success, code }) => success ? undefined : `${program} exits with ${code}`,
-    (error) => error instanceof Deno.errors.NotFound ? `there is no ${program} here` : `${error}`,
-  );
+  const problem = await problemOf(program!, [...args, page]);
   if (problem === undefined) return;
   throw new Error(`Cannot open ${page} in a browser: ${problem}; open it by hand`);
+}
+
+/** Why a program could not do what it should; undefined where it has, or is still at it. */
+async function problemOf(program: string, args: string[]): Promise<string | undefined> {
+  const pipes = { stdin: "null", stdout: "null", stderr: "null" } as const;
+  let child: Deno.ChildProcess;
+  try {
+    child = new Deno.Command(program, { args, ...pipes }).spawn();
+  } catch (error) {
+    return error instanceof Deno.errors.NotFound ? `there is no ${program} here` : reasonOf(error);
+  }
+  // Where there is no desktop it is the browser itself, which runs for hours.
+  child.unref();
+  const patience = Promise.withResolvers<undefined>();
+  const timer = setTimeout(() => patience.resolve(undefined), PATIENCE_MS);
+  const ended = await Promise.race([child.status, patience.promise]);
+  clearTimeout(timer);
+  return ended === undefined || ended.success ? undefined : `${program} exits with ${ended.code}`;
 }

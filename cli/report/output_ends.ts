@@ -2,14 +2,16 @@
  * The ends of what attempts printed. There is room for so much in a page: what failed comes first, then what took
  * longest, since that is what people open.
  */
+import { encodeUtf8 } from "../../_internal/text.ts";
 import { nodeIdProblem } from "../flow/flow.ts";
 import { readOutputTail } from "../process/output_file.ts";
 import type { NodeReport } from "../reading/run_report.ts";
 import type { RunView } from "../../run/types.ts";
 import type { PageAttempt, PageNode, PageOutput } from "./page_data.ts";
+import { jsonBlock } from "./page_text.ts";
 
-/** All ends together have at most so many characters. */
-const MOST_CHARACTERS = 1_200_000;
+/** All ends together take so many bytes of the page, and what the last of them is longer. */
+const MOST_BYTES = 2_000_000;
 /** As many attempts are looked at: in a database each costs two round trips. */
 const MOST_ATTEMPTS = 1500;
 const LINES = { failed: 60, completed: 20 };
@@ -42,7 +44,7 @@ export async function readOutputEnds(
       return [{ nodeId: report.id, attempt, cut }];
     });
   }).toSorted((a, b) => urgencyOf(b.attempt) - urgencyOf(a.attempt));
-  let room = MOST_CHARACTERS;
+  let room = MOST_BYTES;
   let [read, left] = [0, 0];
   for (const { nodeId, attempt, cut } of wanted) {
     if (room <= 0 || read === MOST_ATTEMPTS) {
@@ -51,7 +53,7 @@ export async function readOutputEnds(
     }
     read++;
     attempt.outputs = await outputsOf(view, { nodeId, attempt, cut });
-    for (const { text } of attempt.outputs) room -= text.length;
+    for (const { text } of attempt.outputs) room -= encodeUtf8(jsonBlock(text)).length;
   }
   return left;
 }

@@ -24,6 +24,7 @@ import body from "./client/page_body.html" with { type: "text" };
 import pageStyle from "./client/page.css" with { type: "text" };
 import partsStyle from "./client/parts.css" with { type: "text" };
 import type { PageData } from "./page_data.ts";
+import { jsonBlock } from "./page_text.ts";
 
 /** The files of the script, each behind those that it imports. */
 const FILES = [
@@ -92,12 +93,6 @@ async function hashOf(text: string): Promise<string> {
   return `sha256-${new Uint8Array(digest).toBase64()}`;
 }
 
-/** JSON in a block of HTML, of which nothing can be its end. */
-function jsonBlock(value: unknown): string {
-  return JSON.stringify(value).replaceAll("<", "\\u003c")
-    .replaceAll("\u2028", "\\u2028").replaceAll("\u2029", "\\u2029");
-}
-
 function escaped(text: string): string {
-  return text.replaceAll(/[&<>"']/g, (character) => `&#${character.charCodeAt(0)};`);
+  return text.replaceAll(/[&<>"'\u2028\u2029]/g, (character) => `&#${character.charCodeAt(0)};`);
 }

@@ -44,3 +44,9 @@ function bounded(text: string, most: number): string {
   const whole = text.length > most ? `${text.slice(0, most)}… (${text.length} characters)` : text;
   return whole.toWellFormed();
 }
+
+/** JSON for a block of HTML, of which nothing can be its end. */
+export function jsonBlock(value: unknown): string {
+  return JSON.stringify(value).replaceAll("<", "\\u003c")
+    .replaceAll("\u2028", "\\u2028").replaceAll("\u2029", "\\u2029");
+}

@@ -20,7 +20,19 @@ const ENVIRONMENT = { NO_COLOR: "1", TAFFRAIL_ROOT: "" };
 
 /** Verbs that start nothing and wait for nothing. */
 const QUIET_VERBS = new Set(
-  ["diff", "logs", "ls", "prune", "repair", "replay", "show", "trace", "verify", "what-if"],
+  [
+    "diff",
+    "logs",
+    "ls",
+    "prune",
+    "repair",
+    "replay",
+    "report",
+    "show",
+    "trace",
+    "verify",
+    "what-if",
+  ],
 );
 
 const resident = new Resident(MAIN, ENVIRONMENT);

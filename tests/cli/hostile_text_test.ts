@@ -38,7 +38,10 @@ function assertHarmless({ stdout, stderr }: Ended, args: string[]): void {
 Deno.test("no verb passes what steers a terminal on from a record, in text or in JSON", async () => {
   await withTempDir(async (cwd) => {
     await writeHostileRun(cwd);
-    const verbs = [["ls"], ["show", RUN], ["logs", RUN], ["follow", RUN], ["stop", RUN], [
+    const verbs = [["ls"], ["show", RUN], ["report", RUN], ["logs", RUN], ["follow", RUN], [
+      "stop",
+      RUN,
+    ], [
       "verify",
     ]];
     for (const args of [...verbs, ["repair"], ["prune", "--dry-run", "--older-than", "1s"]]) {

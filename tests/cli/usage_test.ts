@@ -13,6 +13,7 @@ const VERBS = [
   "show",
   "logs",
   "follow",
+  "report",
   "work",
   "stop",
   "pass",
