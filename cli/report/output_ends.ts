@@ -3,8 +3,9 @@
  * longest, since that is what people open.
  */
 import { encodeUtf8 } from "../../_internal/text.ts";
+import type { RunFold } from "../../eventlog/derive_run_state.ts";
 import { nodeIdProblem } from "../flow/flow.ts";
-import { readOutputTail } from "../process/output_file.ts";
+import { DIGEST_OF_NOTHING, readOutputTail } from "../process/output_file.ts";
 import type { NodeReport } from "../reading/run_report.ts";
 import type { RunView } from "../../run/types.ts";
 import type { PageAttempt, PageNode, PageOutput } from "./page_data.ts";
@@ -12,50 +13,64 @@ import { jsonBlock } from "./page_text.ts";
 
 /** All ends together take so many bytes of the page, and what the last of them is longer. */
 const MOST_BYTES = 2_000_000;
-/** As many attempts are looked at: in a database each costs two round trips. */
+/** As many attempts are looked at: in a database each output costs a round trip. */
 const MOST_ATTEMPTS = 1500;
+const AT_A_TIME = 32;
 const LINES = { failed: 60, completed: 20 };
 const MOST_OF_LINE = 500;
 const MOST_OF_OUTPUT = 6000;
+
+const STREAM_NAMES = { out: "stdout", err: "stderr" } as const;
 
 /** An attempt whose output is wanted. */
 interface Wanted {
   nodeId: string;
   attempt: PageAttempt;
-  cut: { out?: number; err?: number } | undefined;
+  /** What it has printed to, and how many bytes of that are missing in the middle. */
+  streams: ["out" | "err", number | undefined][];
 }
 
 /** Reads the ends of outputs into the attempts; returns how many attempts there was no room for. */
 export async function readOutputEnds(
   view: RunView,
-  { reports, nodes, hasPrinted }: {
+  { reports, nodes, fold }: {
     reports: readonly NodeReport[];
     nodes: readonly PageNode[];
-    /** Whether an attempt is known to have printed nothing. */
-    hasPrinted: (nodeId: string, attempt: number) => boolean;
+    /** What the log tells: of what printed nothing nothing is read. */
+    fold: RunFold;
   },
 ): Promise<number> {
-  const wanted = reports.flatMap((report, place) => {
-    if (nodeIdProblem(report.id) !== undefined) return [];
-    return nodes[place]!.attempts.flatMap((attempt, index): Wanted[] => {
-      const { terminal, cut } = report.attempts?.[index] ?? {};
-      const isNone = terminal || !Number.isSafeInteger(attempt.number) || attempt.isGate;
-      if (isNone || !hasPrinted(report.id, attempt.number)) return [];
-      return [{ nodeId: report.id, attempt, cut }];
-    });
-  }).toSorted((a, b) => urgencyOf(b.attempt) - urgencyOf(a.attempt));
+  const wanted = reports.flatMap((report, place) => wantedOf(report, nodes[place]!, fold))
+    .toSorted((a, b) => urgencyOf(b.attempt) - urgencyOf(a.attempt));
   let room = MOST_BYTES;
-  let [read, left] = [0, 0];
-  for (const { nodeId, attempt, cut } of wanted) {
-    if (room <= 0 || read === MOST_ATTEMPTS) {
-      left++;
-      continue;
+  let read = 0;
+  while (room > 0 && read < Math.min(wanted.length, MOST_ATTEMPTS)) {
+    const batch = wanted.slice(read, read + AT_A_TIME);
+    const outputs = await Promise.all(batch.map((one) => outputsOf(view, one)));
+    for (const [at, { attempt }] of batch.entries()) {
+      if (room <= 0) break;
+      read++;
+      attempt.outputs = outputs[at]!;
+      for (const { text } of attempt.outputs) room -= encodeUtf8(jsonBlock(text)).length;
     }
-    read++;
-    attempt.outputs = await outputsOf(view, { nodeId, attempt, cut });
-    for (const { text } of attempt.outputs) room -= encodeUtf8(jsonBlock(text)).length;
   }
-  return left;
+  return wanted.length - read;
+}
+
+/** The attempts at a node that have printed something, as far as is known. */
+function wantedOf(report: NodeReport, node: PageNode, fold: RunFold): Wanted[] {
+  if (nodeIdProblem(report.id) !== undefined) return [];
+  const infos = new Map(fold.attemptsOf(report.id).map((info) => [info.attempt, info]));
+  return node.attempts.flatMap((attempt): Wanted[] => {
+    const info = infos.get(attempt.number);
+    if (info === undefined || info.terminal || attempt.isGate) return [];
+    if (!Number.isSafeInteger(attempt.number)) return [];
+    const streams: Wanted["streams"] = [];
+    // What is read first is what was printed as errors.
+    if (info.error_hash !== DIGEST_OF_NOTHING) streams.push(["err", info.error_cut]);
+    if (info.output_hash !== DIGEST_OF_NOTHING) streams.push(["out", info.output_cut]);
+    return streams.length === 0 ? [] : [{ nodeId: report.id, attempt, streams }];
+  });
 }
 
 /** What people look for first: failures, then what runs, then what took longest. */
@@ -64,23 +79,24 @@ function urgencyOf({ state, startMs = 0, endMs }: PageAttempt): number {
   return (state === "failed" ? 2e9 : state === "running" ? 1e9 : 0) + length;
 }
 
-async function outputsOf(view: RunView, { nodeId, attempt, cut }: Wanted): Promise<PageOutput[]> {
-  const outputs: PageOutput[] = [];
+async function outputsOf(
+  view: RunView,
+  { nodeId, attempt, streams }: Wanted,
+): Promise<PageOutput[]> {
   const lines = attempt.state === "completed" ? LINES.completed : LINES.failed;
-  // What is read first is what was printed as errors.
-  for (const [stream, name] of [["err", "stderr"], ["out", "stdout"]] as const) {
+  const outputs = await Promise.all(streams.map(async ([stream, missing]) => {
     const of = { nodeId, attempt: attempt.number, stream };
     const tail = await readOutputTail(view, of, lines + 1);
-    if (tail.length === 0) continue;
+    if (tail.length === 0) return [];
     const text = boundedEnd(tail.slice(-lines).map(boundedLine).join("\n"));
-    const missing = cut?.[stream];
     const notes = [
       ...(missing === undefined ? [] : [`the middle was not kept: ${missing} bytes`]),
       ...(tail.length > lines || text.length === MOST_OF_OUTPUT ? ["its end only"] : []),
     ];
-    outputs.push({ stream: name, text, ...(notes.length > 0 && { note: notes.join("; ") }) });
-  }
-  return outputs;
+    const note = notes.length === 0 ? {} : { note: notes.join("; ") };
+    return [{ stream: STREAM_NAMES[stream], text, ...note }];
+  }));
+  return outputs.flat();
 }
 
 function boundedLine(line: string): string {

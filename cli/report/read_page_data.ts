@@ -4,7 +4,6 @@ import type { CaptureLine } from "../../capture/session/read_capture_lines.ts";
 import type { RunFold } from "../../eventlog/derive_run_state.ts";
 import { reasonOf } from "../../_internal/text.ts";
 import { type FlowRecord, readFlowRecord } from "../flow/flow_record.ts";
-import { DIGEST_OF_NOTHING } from "../process/output_file.ts";
 import { commandHint } from "../reading/find_run.ts";
 import { isOfFiles, type OpenedRoot, type RunPlace } from "../reading/open_root.ts";
 import { logText, orphanLines, type ReportWords } from "../reading/print_report.ts";
@@ -45,8 +44,7 @@ export async function readPageData(opened: OpenedRoot, runId: string): Promise<P
   const beganMs = known ?? readMs;
   const nodes = pageNodesOf({ report, flow, facts, words, beganMs });
   const reports = [...report.nodes];
-  const hasPrinted = printedBy(fold!);
-  const left = await readOutputEnds(place.view, { reports, nodes, hasPrinted });
+  const left = await readOutputEnds(place.view, { reports, nodes, fold: fold! });
   const waits = facts.waits.map((span) => waitOf(span, { place, beganMs, report }));
   return {
     readMs,
@@ -97,14 +95,6 @@ async function readFlow(
   } catch (error) {
     return { flow: undefined, problem: lineText(reasonOf(error)) };
   }
-}
-
-/** Of attempts that have printed nothing there is nothing to look for. */
-function printedBy(fold: RunFold): (nodeId: string, attempt: number) => boolean {
-  return (nodeId, attempt) => {
-    const info = fold.attemptsOf(nodeId).find((info) => info.attempt === attempt);
-    return info?.output_hash !== DIGEST_OF_NOTHING || info.error_hash !== DIGEST_OF_NOTHING;
-  };
 }
 
 function limitFacts({ config }: CaptureLine & { type: "session" }): PageFact[] {

@@ -107,6 +107,7 @@ async function printGated(printed: Printed, cwd: string): Promise<void> {
   await Deno.writeTextFile(`${cwd}/gated.json`, JSON.stringify(gated));
   await printed.of("run", "gated.json");
   await printed.of("show", "gated");
+  await printed.of("report", "gated", "-o", "gated.html");
   await printed.of("pass", "gated", "ask");
 }
 
@@ -158,7 +159,6 @@ Deno.test({
       const good = idIn(await printed.of("run", "good.json"));
       await printed.of("exec", "--", "true");
       for (const runId of [bad, good]) await printed.of("show", runId);
-      await printed.of("report", bad, "-o", "bad.html");
       await printed.of("exec", "--name", "long", "--", "sh", "-c", "printf %070000d 1");
       for (const run of [bad, "long"]) await printed.of("logs", run);
       for (const print of [printGated, printDrill, printProgram]) await print(printed, cwd);

@@ -24,7 +24,8 @@ Deno.test("taffrail report writes the page of a run beside whoever asks, and pri
     assertStringIncludes(html, "<title>flow: failed</title>");
     if (Deno.build.os === "windows") return;
     // What commands print is for the eyes of their user.
-    assertEquals(Deno.statSync(`${cwd}/${runId}.html`).mode! & 0o777, 0o600);
+    const { mode } = await Deno.stat(`${cwd}/${runId}.html`);
+    assertEquals(mode! & 0o777, 0o600);
   });
 });
 

@@ -7,6 +7,7 @@ import type { PostgresClient } from "../../postgres/types.ts";
 import { openFileRoot } from "../../run/mod.ts";
 import { type Ended, startTaffrail } from "../cli/_command.ts";
 import { type Plan, type ProgramFolder, withProgram } from "../cli/_program.ts";
+import { dataIn } from "../cli/_page.ts";
 import { clientOf } from "./_client.ts";
 import { withSharedServer } from "./_server.ts";
 import { takeIn } from "./_take_in.ts";
@@ -148,6 +149,24 @@ Deno.test("show, logs, ls, trace, follow and the verbs for recordings say the sa
     assertEquals(log, null);
     assert(nodes.length > 0);
     assertEquals(nodes.filter((node: object) => "output" in node || "result_file" in node), []);
+  });
+});
+
+Deno.test("report makes the same page of a run in a database, but for where that is", async () => {
+  await withBoth(async ({ program, url }) => {
+    for (const run of ["ci", "hello", "order"]) {
+      const [here, there] = await Promise.all([[], ["--root", url]].map(async (root) => {
+        const { readMs: _, ...page } = dataIn(
+          await program.tells("report", ...root, run, "-o", "-"),
+        );
+        const isPlace = ({ text }: { text: string }) => text !== "check its records";
+        const about = page.run.about.filter(([name]) => name !== "log" && name !== "read");
+        const next = page.run.next.filter(isPlace);
+        return JSON.stringify({ ...page, run: { ...page.run, about, next } });
+      }));
+      assertEquals(saidOf(`\n${there}`, url), saidOf(`\n${here}`, url), run);
+      assert(/"stdout"|"result"/.test(here!));
+    }
   });
 });
 

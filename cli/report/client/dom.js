@@ -39,8 +39,8 @@ export function part(id) {
 const shown = new WeakMap();
 
 /**
- * Shows something anew only if it is another one than before, so that focus, what is folded and what is marked
- * stay where they are.
+ * Shows something anew only if it is another one than before. What had the focus has it again, and what was
+ * folded or unfolded stays so.
  *
  * @template Value
  * @param {Element} where What it is shown in.
@@ -51,7 +51,31 @@ export function show(where, value, make) {
   const text = JSON.stringify(value);
   if (shown.get(where) === text) return;
   shown.set(where, text);
+  const focused = focusableIn(where).indexOf(/** @type {HTMLElement} */ (document.activeElement));
+  const folds = new Map(Array.from(foldsIn(where), ({ dataset, open }) => [dataset.key, open]));
   where.replaceChildren(...make(value));
+  for (const fold of foldsIn(where)) fold.open = folds.get(fold.dataset.key) ?? fold.open;
+  if (focused !== -1) focusableIn(where)[focused]?.focus({ preventScroll: true });
+}
+
+/**
+ * What can be folded and says what it is by itself.
+ *
+ * @param {Element} where In what.
+ * @returns {NodeListOf<HTMLDetailsElement>}
+ */
+function foldsIn(where) {
+  return where.querySelectorAll("details[data-key]");
+}
+
+/**
+ * @param {Element} where In what.
+ * @returns {HTMLElement[]}
+ */
+function focusableIn(where) {
+  return [...where.querySelectorAll("a, button, summary, [tabindex]")].filter((found) => {
+    return found instanceof HTMLElement;
+  });
 }
 
 /**

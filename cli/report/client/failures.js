@@ -81,7 +81,11 @@ function failureDetails(node, isOpen) {
   const none = element("p", "dim", "It printed nothing.");
   return element(
     "details",
-    { class: "failure", open: isOpen && data.state === "failed" && !data.mayFail },
+    {
+      class: "failure",
+      "data-key": node.key,
+      open: isOpen && data.state === "failed" && !data.mayFail,
+    },
     element("summary", "", ...headOf(node), element("span", "dim", words)),
     ...(content.length === 0 ? [none] : content),
   );
@@ -125,7 +129,7 @@ function recoveredDetails(nodes) {
   } tried again`;
   return element(
     "details",
-    "recovered",
+    { class: "recovered", "data-key": "recovered" },
     element("summary", "", text),
     element(
       "ul",

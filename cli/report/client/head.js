@@ -11,6 +11,7 @@ const OUTCOMES = {
   suspended: { mark: "‖", tone: "running" },
   orphan: { mark: "", tone: "running" },
   ended: { mark: "■", tone: "pending" },
+  cancelled: { mark: "⊘", tone: "failed" },
 };
 const FAILED = { mark: "✗", tone: "failed" };
 

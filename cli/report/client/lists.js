@@ -15,8 +15,11 @@ const MOST_OF_PATH = 60;
 export function showLists(model) {
   showPath(model);
   const work = model.nodes.filter(({ data }) => data.attempts.every(({ isGate }) => !isGate));
-  showBars("slowest", work, ({ tookMs = 0 }) => tookMs);
-  showBars("waited-longest", work, ({ waitedMs = 0 }) => waitedMs);
+  showBars("slowest", work, { valueOf: ({ tookMs = 0 }) => tookMs, noteOf: () => "" });
+  showBars("waited-longest", work, {
+    valueOf: ({ waitedMs = 0 }) => waitedMs,
+    noteOf: ({ data: { deferrals } }) => deferrals.map(({ text }) => text).join("; "),
+  });
   showDecisions(model);
   showWaits(model);
   showRecords(model);
@@ -104,9 +107,10 @@ function pathItem(node) {
  *
  * @param {string} id Where.
  * @param {Node[]} nodes All nodes.
- * @param {(node: Node) => number} valueOf How much one has.
+ * @param {{ valueOf: (node: Node) => number, noteOf: (node: Node) => string }} of How much one has, and what is said
+ * of that.
  */
-function showBars(id, nodes, valueOf) {
+function showBars(id, nodes, { valueOf, noteOf }) {
   const most = nodes.filter((node) => valueOf(node) >= 1)
     .sort((a, b) => valueOf(b) - valueOf(a)).slice(0, MOST_BARS);
   part(id).hidden = most.length === 0;
@@ -117,7 +121,8 @@ function showBars(id, nodes, valueOf) {
       const { id, state } = node.data;
       const bar = element("span", "bar");
       bar.style.width = `${valueOf(node) / longest * 100}%`;
-      const name = element("span", "bar-name", markOf(state), id);
+      const note = element("span", "dim", noteOf(node));
+      const name = element("span", "bar-name", markOf(state), id, note);
       const time = element("span", "time", durationText(valueOf(node)));
       return element("li", "", element("a", { href: addressOf(node.key) }, bar, name, time));
     }));

@@ -16,13 +16,15 @@ const MOST_LINKS = 50;
 export function showNode(node, model) {
   const panel = part("panel");
   panel.hidden = node === undefined;
+  // Where it covers all, what is below cannot be got at.
+  part("main").inert = node !== undefined && matchMedia("(max-width: 640px)").matches;
   document.body.classList.toggle("has-panel", node !== undefined);
   if (node === undefined) return;
   const { id, state } = node.data;
   show(part("panel-title"), [id, state], () => [markOf(state), id]);
   const { needs } = node.data;
   const others = [...needs, ...node.neededBy].map((place) => model.nodes[place]?.data.state);
-  const known = [node.data, others, node.isCritical, node.endMs, model.data.left];
+  const known = [node.data, others, node.isCritical];
   show(part("panel-body"), known, () => contentOf(node, model));
 }
 
@@ -102,7 +104,7 @@ function attemptOf(attempt, isLast) {
   const isFailed = state === "failed";
   return element(
     "details",
-    { class: "attempt", open: isLast || isFailed },
+    { class: "attempt", "data-key": String(number), open: isLast || isFailed },
     element("summary", "", markOf(state), `attempt ${number}: ${stateText(attempt)}`),
     element("p", "dim", times),
     ...failureOf({ outputs, error }),

@@ -139,6 +139,13 @@ export class NodeTable {
   constructor(choose) {
     this.#choose = choose;
     this.#search.addEventListener("input", () => this.#listSoon());
+    this.#search.addEventListener("keydown", (event) => {
+      if (event.key !== "Enter" && event.key !== "ArrowDown") return;
+      event.preventDefault();
+      this.#list();
+      this.#box.focus();
+      if (this.#rows.length > 0) this.#activate(0);
+    });
     this.#filter.addEventListener("change", () => this.#list());
     this.#box.addEventListener("scroll", () => this.#paint());
     new ResizeObserver(() => this.#paint()).observe(this.#box);

@@ -246,7 +246,10 @@ export class Timeline {
       ? spans.indexOf(focused) + along
       : Math.min(spans.length - 1, firstEndingAfter(spans, focused.startMs));
     const found = spans[place];
-    if (found !== undefined) this.#focus(found, next);
+    if (found !== undefined) return this.#focus(found, next);
+    // Behind the last of a row comes the next row.
+    const beside = lanes[row + along]?.spans.at(along > 0 ? 0 : -1);
+    if (beside !== undefined) this.#focus(beside, row + along);
   }
 
   /**
