@@ -78,7 +78,10 @@ function failureDetails(node, isOpen) {
     data.mayFail ? "it may fail" : "",
   ].filter((text) => text !== "").join(" · ");
   const content = last === undefined ? [] : failureOf(last, MOST_LINES);
-  const none = element("p", "dim", "It printed nothing.");
+  const head = [...headOf(node), element("span", "dim", words)];
+  if (content.length === 0) {
+    return element("p", "failure", ...head, element("span", "dim", "it printed nothing"));
+  }
   return element(
     "details",
     {
@@ -86,8 +89,8 @@ function failureDetails(node, isOpen) {
       "data-key": node.key,
       open: isOpen && data.state === "failed" && !data.mayFail,
     },
-    element("summary", "", ...headOf(node), element("span", "dim", words)),
-    ...(content.length === 0 ? [none] : content),
+    element("summary", "", ...head),
+    ...content,
   );
 }
 

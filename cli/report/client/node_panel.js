@@ -48,10 +48,7 @@ function contentOf(node, model) {
     ...deferrals.flatMap(({ text, count }, place) => {
       return factOf(place === 0 ? "because it" : "", count > 1 ? `${text}, ${count} times` : text);
     }),
-    ...factOf(
-      "critical path",
-      isCritical ? "on it: the run took as long as it did for it, too" : "",
-    ),
+    ...factOf("critical path", isCritical ? "on it" : ""),
   );
   return [
     ...(command === undefined ? [] : [element("pre", "command", command)]),
@@ -80,12 +77,13 @@ function factOf(name, ...value) {
  * @returns {(Node_ | string)[]}
  */
 function linksOf(places, { nodes }) {
-  const links = places.slice(0, MOST_LINKS).flatMap((place) => {
+  const links = places.slice(0, MOST_LINKS).flatMap((place, index) => {
     const node = nodes[place];
-    return node === undefined ? [] : [nodeLink(node), " "];
+    if (node === undefined) return [];
+    return index === 0 ? [nodeLink(node)] : [", ", nodeLink(node)];
   });
   const more = places.length - MOST_LINKS;
-  return more > 0 ? [...links, `and ${more} more`] : links;
+  return more > 0 ? [...links, ` and ${more} more`] : links;
 }
 
 /**

@@ -118,6 +118,8 @@ export class Timeline {
 
   #drawNow() {
     const scene = this.#scene;
+    // There is nothing to be seen, or nobody who sees it.
+    if (this.#scroller.clientWidth === 0) return;
     const whole = AXIS_HEIGHT + scene.lanes.length * scene.rowHeight + 2;
     this.#room.style.height = `${whole}px`;
     scene.width = this.#scroller.clientWidth;
