@@ -15,7 +15,6 @@
  * @property {number[]} neededBy The nodes that need it.
  * @property {boolean} isCritical Whether it is on the critical path.
  * @property {boolean} hasFailedAttempt Whether an attempt at it failed, whatever became of it then.
- * @property {string} searched What is searched in, in small letters.
  */
 
 /**
@@ -137,7 +136,7 @@ function lastMsOf({ run, readMs, nodes, waits }) {
  * @returns {Node}
  */
 function makeNode(data, { place, totalMs }) {
-  const { id, key = id, attempts, command = "", text, deferrals } = data;
+  const { id, key = id, attempts } = data;
   const [first] = attempts;
   const last = attempts.at(-1);
   const hasBegun = first?.startMs !== undefined;
@@ -147,8 +146,6 @@ function makeNode(data, { place, totalMs }) {
     tookMs += endMs - startMs;
     waitedMs += startMs - (readyMs ?? startMs);
   }
-  const why = deferrals.map(({ text }) => text).join("\n");
-  const gave = attempts.map(({ result }) => result ?? "").join("\n");
   return {
     data,
     place,
@@ -160,7 +157,6 @@ function makeNode(data, { place, totalMs }) {
     neededBy: [],
     isCritical: false,
     hasFailedAttempt: attempts.some(({ state }) => state === "failed" || state === "cancelled"),
-    searched: `${id}\n${command}\n${text}\n${why}\n${gave}`.toLowerCase(),
   };
 }
 

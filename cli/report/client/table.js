@@ -1,5 +1,5 @@
 /** All nodes in a table that can be searched and sorted. Of very many only the rows that are seen are made. */
-/** @import { PageState } from "../page_data.ts" */
+/** @import { PageNode, PageState } from "../page_data.ts" */
 /** @import { Model, Node } from "./model.js" */
 import { element, markOf, part } from "./dom.js";
 import { countText, durationText, stateText } from "./words.js";
@@ -89,6 +89,24 @@ function whyOf({ data: { deferrals } }) {
  */
 function gaveOf({ data: { attempts } }) {
   return attempts.at(-1)?.result?.slice(0, MOST_OF_RESULT).replaceAll(/\s+/g, " ");
+}
+
+/** What is searched in, by what is recorded of a node: made when somebody searches. @type {WeakMap<PageNode, string>} */
+const searched = new WeakMap();
+
+/**
+ * @param {Node} node A node.
+ * @returns {string}
+ */
+function searchedIn({ data }) {
+  const known = searched.get(data);
+  if (known !== undefined) return known;
+  const { id, command = "", text, deferrals, attempts } = data;
+  const parts = [id, command, text, ...deferrals.map(({ text }) => text)];
+  for (const { result = "" } of attempts) parts.push(result);
+  const all = parts.join("\n").toLowerCase();
+  searched.set(data, all);
+  return all;
 }
 
 /** What can be looked at alone. @type {Readonly<Record<string, (node: Node) => boolean>>} */
@@ -229,7 +247,7 @@ export class NodeTable {
     const words = this.#search.value.toLowerCase().split(/\s+/).filter((word) => word !== "");
     const isMeant = FILTERS[this.#filter.value] ?? (() => true);
     this.#rows = this.#nodes.filter((node) => {
-      return isMeant(node) && words.every((word) => node.searched.includes(word));
+      return isMeant(node) && words.every((word) => searchedIn(node).includes(word));
     });
     this.#sort();
     const isPart = this.#rows.length < this.#nodes.length;
