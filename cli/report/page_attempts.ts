@@ -1,15 +1,30 @@
 /** What the page shows of attempts: when each could have begun, began and ended, and how. */
+import type { FlowRecord } from "../flow/flow_record.ts";
 import { detailOf, type ReportWords } from "../reading/print_report.ts";
 import type { AttemptReport, NodeReport, RunReport } from "../reading/run_report.ts";
 import { formatTime } from "../text/units.ts";
+import type { JournalFacts } from "./journal_facts.ts";
 import type { PageAttempt, PageState } from "./page_data.ts";
-import type { NodeSources } from "./page_nodes.ts";
 import { blockText, jsonText, lineText } from "./page_text.ts";
 
 const MOST_ERROR_LINES = 40;
 
 /** Records may say anything: what is further away than a hundred years is no time of an attempt. */
 const MOST_MS = 100 * 365 * 86_400_000;
+
+/** What is known of a run, of which its nodes are shown. */
+export interface NodeSources {
+  /** The report. */
+  report: RunReport;
+  /** The flow; undefined where there is none, or it cannot be read. */
+  flow: FlowRecord | undefined;
+  /** What the journal tells. */
+  facts: JournalFacts;
+  /** The words for a program; undefined for a flow. */
+  words: ReportWords | undefined;
+  /** When the run began, in milliseconds since 1970: all times count from there. */
+  beganMs: number;
+}
 
 /** The attempts at a node, in order. */
 export function attemptsOf(node: NodeReport, sources: NodeSources): PageAttempt[] {

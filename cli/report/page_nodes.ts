@@ -1,30 +1,15 @@
 /** What the page shows of nodes: what is recorded of them, in the words of `taffrail show`. */
 import { defined } from "../../_internal/errors.ts";
-import { deferralRuns, type ReportWords } from "../reading/print_report.ts";
-import type { NodeReport, RunReport } from "../reading/run_report.ts";
-import type { FlowRecord, NodeRecord } from "../flow/flow_record.ts";
+import { deferralRuns } from "../reading/print_report.ts";
+import type { NodeReport } from "../reading/run_report.ts";
+import type { NodeRecord } from "../flow/flow_record.ts";
 import { isAggregate } from "../flow/flow.ts";
 import { shownCommand } from "../flow/node_event.ts";
 import { listed } from "../text/printable.ts";
 import { formatDuration } from "../text/units.ts";
-import type { JournalFacts } from "./journal_facts.ts";
-import { attemptsOf, stateOf, stateTextOf } from "./page_attempts.ts";
+import { attemptsOf, type NodeSources, stateOf, stateTextOf } from "./page_attempts.ts";
 import type { PageFact, PageNode } from "./page_data.ts";
 import { blockText, idText, lineText } from "./page_text.ts";
-
-/** What is known of a run besides its report. */
-export interface NodeSources {
-  /** The report. */
-  report: RunReport;
-  /** The flow; undefined where there is none, or it cannot be read. */
-  flow: FlowRecord | undefined;
-  /** What the journal tells. */
-  facts: JournalFacts;
-  /** The words for a program; undefined for a flow. */
-  words: ReportWords | undefined;
-  /** When the run began, in milliseconds since 1970: all times count from there. */
-  beganMs: number;
-}
 
 /** The nodes of a run, in the order of its report. */
 export function pageNodesOf(sources: NodeSources): PageNode[] {
