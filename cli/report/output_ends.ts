@@ -8,6 +8,7 @@ import { nodeIdProblem } from "../flow/flow.ts";
 import { DIGEST_OF_NOTHING, readOutputTail } from "../process/output_file.ts";
 import type { NodeReport } from "../reading/run_report.ts";
 import type { RunView } from "../../run/types.ts";
+import { isBad } from "./ci_words.ts";
 import type { PageAttempt, PageNode, PageOutput } from "./page_data.ts";
 import { jsonBlock } from "./page_text.ts";
 
@@ -33,14 +34,17 @@ interface Wanted {
 /** Reads the ends of outputs into the attempts; returns how many attempts there was no room for. */
 export async function readOutputEnds(
   view: RunView,
-  { reports, nodes, fold }: {
+  { reports, nodes, fold, failedOnly = false }: {
     reports: readonly NodeReport[];
     nodes: readonly PageNode[];
     /** What the log tells: of what printed nothing nothing is read. */
     fold: RunFold;
+    /** Whether what failed, or was cancelled, is all whose outputs are wanted. */
+    failedOnly?: boolean;
   },
 ): Promise<number> {
   const wanted = reports.flatMap((report, place) => wantedOf(report, nodes[place]!, fold))
+    .filter(({ attempt }) => !failedOnly || isBad(attempt))
     .toSorted((a, b) => urgencyOf(b.attempt) - urgencyOf(a.attempt));
   let room = MOST_BYTES;
   let read = 0;

@@ -20,12 +20,32 @@ import type { PageData, PageFact, PageHint, PageRun, PageWait } from "./page_dat
 import { pageNodesOf } from "./page_nodes.ts";
 import { idText, jsonText, lineText } from "./page_text.ts";
 
+/** How much of a run is read. */
+interface ReadOptions {
+  /** When, in milliseconds since 1970: now. */
+  readMs?: number;
+  /** Whether what failed, or was cancelled, is all whose outputs are wanted. */
+  failedOnly?: boolean;
+}
+
 /** Reads what the page of a run shows, as its records are now. */
-export async function readPageData(opened: OpenedRoot, runId: string): Promise<PageData> {
+export async function readPageData(
+  opened: OpenedRoot,
+  runId: string,
+  options: ReadOptions = {},
+): Promise<PageData> {
   const place = { root: opened.root, view: opened.runs.view(runId) };
-  const readMs = Date.now();
+  const { readMs = Date.now() } = options;
   const summary = await summarizeRun(opened, runId);
   if ("is_other_log" in summary) return pageOfOtherLog(summary, { place, readMs });
+  return await readRunData(place, { ...options, readMs });
+}
+
+/** {@linkcode readPageData} of a run that is known to be none of another program. */
+export async function readRunData(
+  place: RunPlace,
+  { readMs = Date.now(), failedOnly = false }: ReadOptions = {},
+): Promise<PageData> {
   const facts = new JournalFacts();
   let limits: PageFact[] = [];
   let fold: RunFold | undefined;
@@ -39,12 +59,12 @@ export async function readPageData(opened: OpenedRoot, runId: string): Promise<P
   const { flow, problem } = await readFlow(place);
   const words = report.records === undefined
     ? undefined
-    : (await import("../reading/program_words.ts")).programWords(opened.root);
+    : (await import("../reading/program_words.ts")).programWords(place.root);
   const known = beginOf(report);
   const beganMs = known ?? readMs;
   const nodes = pageNodesOf({ report, flow, facts, words, beganMs });
   const reports = [...report.nodes];
-  const left = await readOutputEnds(place.view, { reports, nodes, fold: fold! });
+  const left = await readOutputEnds(place.view, { reports, nodes, fold: fold!, failedOnly });
   const waits = facts.waits.map((span) => waitOf(span, { place, beganMs, report }));
   return {
     readMs,

@@ -5,10 +5,12 @@ import { UsageError } from "../exit_codes.ts";
 import { isDirectory } from "../files.ts";
 import { join } from "../../_internal/path.ts";
 import { findReadableRun } from "../reading/find_run.ts";
-import { openRoot } from "../reading/open_root.ts";
+import { type OpenedRoot, openRoot } from "../reading/open_root.ts";
+import type { PageRun } from "../report/page_data.ts";
 import { Screen } from "../text/screen.ts";
 import {
   onlyOperand,
+  type Options,
   type OptionTable,
   readArguments,
   RUN_OPERAND,
@@ -23,6 +25,16 @@ const OPTIONS = {
       "directory); a directory that is there gets it under that name; - writes it to stdout",
   },
   open: { text: "show it in the browser" },
+  junit: {
+    value: "FILE",
+    text: "write what became of each node there instead, as JUnit has it of tests, for CI " +
+      "systems; - writes it to stdout",
+  },
+  markdown: {
+    text:
+      "print the same as Markdown instead, with the ends of what failed ones printed: for the " +
+      "summary of a step, an issue or a chat",
+  },
 } as const satisfies OptionTable;
 
 /** `taffrail report`: makes a page of a run. */
@@ -44,7 +56,13 @@ read, or the page cannot be written or opened, 2 called wrongly.`,
 
   async run(args) {
     const { root, json, options, operands } = readArguments("report", args, OPTIONS);
-    const { output, open = false } = options;
+    const { output, open = false, junit, markdown = false } = options;
+    refuseTwoForms(options);
+    if ((markdown || junit === "-") && json) {
+      throw new UsageError(
+        "Cannot print two documents to stdout: leave out --json, or name a file",
+      );
+    }
     if (output === "-" && (json || open)) {
       throw new UsageError(
         `Cannot write the page to stdout with --${json ? "json" : "open"}: name a file`,
@@ -52,6 +70,9 @@ read, or the page cannot be written or opened, 2 called wrongly.`,
     }
     await using runs = await openRoot(root);
     const runId = await findReadableRun({ root, runs }, onlyOperand("report", operands, "run"));
+    if (junit !== undefined || markdown) {
+      return await writeForCi({ root, runs }, { runId, junit, json });
+    }
     const { readPageData } = await import("../report/read_page_data.ts");
     const { pageHtml } = await import("../report/page_html.ts");
     const data = await readPageData({ root, runs }, runId);
@@ -64,14 +85,65 @@ read, or the page cannot be written or opened, 2 called wrongly.`,
     const bytes = encodeUtf8(html);
     const path = pathFor(runId, output);
     await write(path, bytes);
-    if (json) {
-      const { outcome } = data.run;
-      screen.line(JSON.stringify({ run_id: runId, path, size_bytes: bytes.length, outcome }));
-    } else screen.line(path);
+    tellPath(screen, { path, bytes, run: data.run, json });
     if (open) await (await import("../report/open_page.ts")).openPage(path);
     return 0;
   },
 };
+
+/** Each has an option of its own, and there is one at a time. */
+function refuseTwoForms(options: Options<typeof OPTIONS>): void {
+  const { output, open, junit, markdown } = options;
+  const forms = [
+    ...(junit === undefined ? [] : ["--junit"]),
+    ...(markdown ? ["--markdown"] : []),
+    ...(output !== undefined || open ? [output === undefined ? "--open" : "--output"] : []),
+  ];
+  if (forms.length < 2) return;
+  throw new UsageError(`Give one of ${forms.join(" and ")}: each makes something of its own`);
+}
+
+function tellPath(
+  screen: Screen,
+  { path, bytes, run, json }: {
+    path: string;
+    bytes: Uint8Array;
+    run: PageRun;
+    json: boolean;
+  },
+): void {
+  const { id, outcome } = run;
+  const told = { run_id: id, path, size_bytes: bytes.length, outcome };
+  screen.line(json ? JSON.stringify(told) : path);
+}
+
+/** Writes the JUnit file, or prints it, or the Markdown. */
+async function writeForCi(
+  opened: OpenedRoot,
+  { runId, junit, json }: { runId: string; junit: string | undefined; json: boolean },
+): Promise<number> {
+  const { readPageData } = await import("../report/read_page_data.ts");
+  const data = await readPageData(opened, runId, { failedOnly: true });
+  const screen = new Screen(Deno.stdout);
+  if (junit === undefined) {
+    const { MOST_MARKDOWN_BYTES, runMarkdown } = await import("../report/markdown.ts");
+    screen.text(runMarkdown(data, { mostBytes: MOST_MARKDOWN_BYTES }));
+    return 0;
+  }
+  if (data.run.kind === "log") {
+    const problem = "another program wrote its log, with events of its own";
+    throw new Error(`Cannot make a JUnit file of ${runId}: ${problem}`);
+  }
+  const { hostOf, writeJunit } = await import("../report/junit_file.ts");
+  const { junitOfRun } = await import("../report/junit.ts");
+  const xml = junitOfRun(data, { host: await hostOf(opened.runs.view(runId)) });
+  if (junit === "-") screen.text(xml);
+  else {
+    await writeJunit(junit, xml);
+    tellPath(screen, { path: junit, bytes: encodeUtf8(xml), run: data.run, json });
+  }
+  return 0;
+}
 
 /** Where the page goes; in a directory that was named it has its own name. */
 function pathFor(runId: string, output: string | undefined): string {
