@@ -14,7 +14,7 @@ import type { Exclusive } from "./process/exclusive_flow.ts";
 import { Interrupts } from "./process/interrupts.ts";
 import { prepareRootDirectory } from "./reading/find_root.ts";
 import { isOfFiles, openRoot } from "./reading/open_root.ts";
-import type { RunDisplay } from "./reading/run_display.ts";
+import type { RunDisplay } from "./display/types.ts";
 import { deferralsOf } from "./reading/deferrals.ts";
 import { readRunReport, reportOf, type RunReport } from "./reading/run_report.ts";
 import { Screen } from "./text/screen.ts";
@@ -57,7 +57,7 @@ export async function recordRun(
     await using held = await createRun(runs, flow.name);
     ({ view } = held);
     if (!isOfFiles(root)) await alone?.waitWith(held);
-    display.runStarted(view.runId);
+    display.runStarted(view);
     const notes = [...partNotes(flow), ...secretNotes(flow), ...labelNotes(flow, root)];
     for (const text of notes) display.note(text);
     const fold = new RunFold();

@@ -47,8 +47,12 @@ export const SHORT_FILES: Readonly<Record<string, string>> = {
   "postgres/schema/rights.ts":
     "Who may do what in the schema: who looks after that finds it by this name.",
   "postgres/schema/schema.ts": "How the parts of the schema are made one: each of them is a room.",
-  "cli/reading/labelled_output.ts":
+  "cli/display/labelled_output.ts":
     "Loaded only where labelled lines are wanted, so that no other run pays for it.",
+  "cli/text/workflow_commands.ts":
+    "How the runner of GitHub Actions is spoken to: loaded only where it listens, or CI is told of a run.",
+  "cli/report/step_summary.ts":
+    "The one file that others may append to at the same time, and how: what stands in it is another room.",
   "cli/postgres/postgres_driver.ts":
     "All that is loaded of others for a root on PostgreSQL: one file of what is published.",
 };

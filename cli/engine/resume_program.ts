@@ -20,6 +20,8 @@ import { endOrphans } from "../process/orphan_processes.ts";
 import { hasTerminal } from "../process/shared_terminal.ts";
 import { commandHint } from "../reading/find_run.ts";
 import type { ProgramAbout } from "../reading/program_about.ts";
+import type { JunitFile } from "../report/junit_file.ts";
+import { ciWishes, wantsAny } from "../display/run_display.ts";
 import { outcomeOf, outcomeText, reasonText } from "../reading/run_outcome.ts";
 import { printReportJson, readRunReport, type RunReport } from "../reading/run_report.ts";
 import { commandLine, listed, printableLine } from "../text/printable.ts";
@@ -41,6 +43,8 @@ export interface ResumeProgramOptions {
   graceMs: number;
   /** Options that were given and that only flows know. */
   ofFlows: readonly string[];
+  /** The JUnit file that is asked for. */
+  junit: JunitFile | undefined;
 }
 
 /** A program that has said how it is started. */
@@ -64,7 +68,7 @@ export async function resumeProgram(
   options: ResumeProgramOptions,
   { program, hold, interrupts }: HeldProgram,
 ): Promise<number> {
-  const { root, runs, runId, json, ofFlows } = options;
+  const { root, runs, runId, json, ofFlows, junit } = options;
   const view = runs.view(runId);
   let before: number;
   let start: Start;
@@ -96,6 +100,12 @@ export async function resumeProgram(
   if (!hasGoneOn) errors.line(printableLine(notGoneOn({ root, runId }, exitCode)));
   if (json) printReportJson(errors, report);
   else printEnd(errors, report, root);
+  const wishes = ciWishes(junit);
+  if (wantsAny(wishes)) {
+    const { tellCi } = await import("../report/tell_ci.ts");
+    const note = (text: string) => errors.line(printableLine(text));
+    await tellCi({ root, view }, { display: { screen: errors, note, endLine() {} }, wishes });
+  }
   return hasGoneOn ? exitCode : exitCode || 1;
 }
 

@@ -232,7 +232,9 @@ class FlowRun {
           this.#trace?.end(attempt, end);
           place.told?.(attempt);
           if (end.termination !== "Completed") this.#failures.set(attempt.nodeId, end);
-          if (node !== undefined) observer.nodeEnded(node, end);
+          if (node !== undefined) {
+            observer.nodeEnded(node, { ...end, attempt: attempt.attempt });
+          }
         },
         gateWaits: (gate, { until }) => {
           const date = until && new Date(millisecondsOf(until));

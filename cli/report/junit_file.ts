@@ -86,9 +86,9 @@ export async function writeJunit(path: string, xml: string): Promise<void> {
     return new Error(problem, { cause });
   };
   try {
-    Deno.mkdirSync(dirname(path), { recursive: true });
+    await Deno.mkdir(dirname(path), { recursive: true });
     // What collects reports may be another user; what is there keeps its mode.
-    if (!exists(path)) Deno.openSync(path, { write: true, createNew: true }).close();
+    if (!exists(path)) (await Deno.open(path, { write: true, createNew: true })).close();
   } catch (cause) {
     throw cannot(cause);
   }

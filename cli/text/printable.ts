@@ -71,6 +71,21 @@ function lastState(line: string): string {
   return line.slice(line.lastIndexOf("\r", end - 1) + 1, end);
 }
 
+/** Whether what is printed is read by the runner of GitHub Actions, or by one that works like it. */
+export function isOnGitHub(): boolean {
+  return Deno.env.get("GITHUB_ACTIONS") === "true";
+}
+
+/**
+ * A text of which that runner takes nothing for a command; as JSON it is the same. It looks at whole lines: at those
+ * that begin with `::name::`, and at `##[name]` wherever it stands, and what shows the log folds it by `##[group]`
+ * once more, whatever the runner made of that. So texts are not put between `::stop-commands::` and its end: that
+ * would leave `##[endgroup]` at work, and behind a kill no command.
+ */
+export function withoutCommands(text: string): string {
+  return text.replaceAll("##[", "##\\u005b").replaceAll(/^(\s*):(?=:)/gm, "$1\\u003a");
+}
+
 /** The text, cut where it is wider than there is room for. */
 export function fitTo(text: string, room: number | undefined): string {
   if (room === undefined || text.length <= room) return text;

@@ -1,5 +1,11 @@
 import { encodeUtf8 } from "../../_internal/text.ts";
-import { fitTo, printable, printableWithColours } from "./printable.ts";
+import {
+  fitTo,
+  isOnGitHub,
+  printable,
+  printableWithColours,
+  withoutCommands,
+} from "./printable.ts";
 
 /** The colours that are used. */
 export type Colour = "red" | "green" | "yellow" | "dim" | "bold";
@@ -29,6 +35,8 @@ export class Screen {
   readonly isTerminal: boolean;
   readonly #stream: typeof Deno.stdout | typeof Deno.stderr;
   readonly #hasColours: boolean;
+  /** Whether some lines would be taken for commands: of nobody's text they are to be any. */
+  readonly #isOnGitHub = isOnGitHub();
   #status = "";
   /** Resolves when what is written by {@linkcode lines} is written. */
   #writing: Promise<unknown> = Promise.resolve();
@@ -43,9 +51,17 @@ export class Screen {
 
   /** Writes a line; a status line stays below it. */
   line(text = ""): void {
+    this.#line(this.#printable(text));
+  }
+
+  /** Writes a line that is a command to the runner of GitHub Actions, which no other one is there. */
+  command(line: string): void {
+    this.#line(printable(line));
+  }
+
+  #line(text: string): void {
     const status = this.#status;
-    const line = `${this.#printable(text)}\n`;
-    this.#write(status === "" ? line : `${this.#clear()}${line}${status}`);
+    this.#write(status === "" ? `${text}\n` : `${this.#clear()}${text}\n${status}`);
   }
 
   /**
@@ -122,7 +138,8 @@ export class Screen {
 
   /** At worst somebody else's text has a colour. */
   #printable(text: string): string {
-    return this.#hasColours ? printableWithColours(text) : printable(text);
+    const shown = this.#hasColours ? printableWithColours(text) : printable(text);
+    return this.#isOnGitHub ? withoutCommands(shown) : shown;
   }
 
   /** How wide it is; a terminal that does not know its size says 0. */

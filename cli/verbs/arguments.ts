@@ -2,6 +2,7 @@ import { DEFAULT_ROOT, schemeOf } from "../../_internal/root_layout.ts";
 import { reasonOf } from "../../_internal/text.ts";
 import type { TraceMode } from "../../trace/types.ts";
 import { optionError, UsageError } from "../exit_codes.ts";
+import type { JunitFile } from "../report/junit_file.ts";
 import { chosenRoot, findRoot } from "../reading/find_root.ts";
 import type { RunStateWord } from "../reading/run_summary.ts";
 import { parseDurationOption, parseSizeOption } from "../text/units.ts";
@@ -288,6 +289,11 @@ export const RUN_OPTIONS = {
       "when the last steps are written to the run's trace.json: on (when something fails, the " +
       "default), always, off",
   },
+  junit: {
+    value: "FILE",
+    text: "write what became of each node there, as JUnit has it of tests, for CI systems; also " +
+      "of a run that cannot begin",
+  },
   ...COMMAND_OPTIONS,
 } as const satisfies OptionTable;
 
@@ -318,6 +324,20 @@ export interface RunSettings extends CommandSettings {
 /** Reads the options of the verbs that record a run. */
 export function runSettings(options: Options<typeof RUN_OPTIONS>): RunSettings {
   return { traceMode: options.trace, ...commandSettings(options) };
+}
+
+/**
+ * Does what makes a run, with the file of `--junit` where that is given. `name`: what is run, as far as that is
+ * known.
+ */
+export async function withJunit<T>(
+  { junit: path }: Options<typeof RUN_OPTIONS>,
+  name: string,
+  does: (junit: JunitFile | undefined) => Promise<T>,
+): Promise<T> {
+  if (path === undefined) return await does(undefined);
+  const { withJunitFile } = await import("../report/junit_file.ts");
+  return await withJunitFile(path, { name, does });
 }
 
 /** Whether workers make all attempts; a directory has none. */

@@ -9,7 +9,7 @@ import {
   nameProblem,
 } from "../flow/flow.ts";
 import { hasTerminal } from "../process/shared_terminal.ts";
-import { displayOf } from "../reading/run_display.ts";
+import { displayOf } from "../display/run_display.ts";
 import { withSecrets } from "../flow/secrets.ts";
 import { recordRun } from "../record_run.ts";
 import { commandLine } from "../text/printable.ts";
@@ -24,6 +24,7 @@ import {
   runSettings,
   splitArguments,
   type Verb,
+  withJunit,
 } from "./arguments.ts";
 
 const OPTIONS = {
@@ -47,7 +48,8 @@ so is its input. The command line is recorded; the environment is not.`,
     takesCommand: true,
     notes: `stdout is the command's alone. stderr gets the line run_id=<id> first and a line
 that tells how the command ended last, or with --json what taffrail show --json
-prints, as one line.
+prints, as one line. On GitHub Actions it also gets the group around what the
+command prints, and the annotation of its failure; docs/ci.md tells more.
 
 On a terminal the command shares it, as if it were run alone: it can ask, also
 as sudo and ssh do, and Ctrl-C, Ctrl-\\ and Ctrl-Z are for the command, which
@@ -69,10 +71,13 @@ async function exec(args: string[]): Promise<number> {
   refuseWithoutMark(own, command);
   const { root, json, options } = readArguments("exec", own, OPTIONS);
   const masks = namesOption(options.mask) ?? [];
-  const flow = await withSecrets(commandFlow(command, options), masks);
-  using display = await displayOf(flow, { root, json });
-  const { exitCode } = await recordRun(flow, { root, display, ...runSettings(options) });
-  return exitCode;
+  return await withJunit(options, "exec", async (junit) => {
+    const flow = await withSecrets(commandFlow(command, options), masks);
+    if (junit !== undefined) junit.name = flow.name;
+    await using display = await displayOf(flow, { root, json, junit });
+    const { exitCode } = await recordRun(flow, { root, display, ...runSettings(options) });
+    return exitCode;
+  });
 }
 
 /** Whoever forgets the -- is told so, and not that the command has options that are unknown here. */

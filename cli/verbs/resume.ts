@@ -23,7 +23,9 @@ import { commandHint, findReadableRun } from "../reading/find_run.ts";
 import { isNewer, newerText, unusableBundle } from "../reading/open_capture.ts";
 import { isOfFiles, openRoot, recordPlaces, type RunPlace } from "../reading/open_root.ts";
 import { programAbout } from "../reading/program_about.ts";
-import { displayOf, type RunDisplay } from "../reading/run_display.ts";
+import { displayOf } from "../display/run_display.ts";
+import type { RunDisplay } from "../display/types.ts";
+import type { JunitFile } from "../report/junit_file.ts";
 import { readLogOf, type RunLog } from "../../run/engine/run_log.ts";
 import { readRunReport } from "../reading/run_report.ts";
 import { exitCodeOf, flowPorts, isForWorkers, reportOfEnd } from "../record_run.ts";
@@ -38,6 +40,7 @@ import {
   type RunSettings,
   runSettings,
   type Verb,
+  withJunit,
   workersOption,
 } from "./arguments.ts";
 
@@ -114,26 +117,29 @@ where a program ends well and has not gone on with its run.`,
     const wanted = onlyOperand("resume", operands, "run");
     const takesOver = options["take-over"] ?? false;
     if (takesOver && isOfFiles(root)) throw new UsageError(NO_TAKE_OVER);
-    await using runs = await openRoot(root);
-    const runId = await findReadableRun({ root, runs }, wanted, (id) => mayBeOpen(runs.view(id)));
-    const settings = {
-      ofFlows: OF_FLOWS.filter((name) => options[name] !== undefined),
-      root,
-      runs,
-      takesOver,
-      runId,
-      json,
-      flowPath: options.flow,
-      accept: namesOption(options.accept) ?? [],
-      rerun: namesOption(options.rerun) ?? [],
-      failedOnly: options["failed-only"] ?? false,
-      keepsGoing: options["keep-going"],
-      byWorkers: workersOption(options, root),
-      waits: options.wait ?? false,
-      assumesEnded: options["assume-ended"] ?? false,
-      ...runSettings(options),
-    };
-    return await resumeRun(settings);
+    return await withJunit(options, wanted, async (junit) => {
+      await using runs = await openRoot(root);
+      const runId = await findReadableRun({ root, runs }, wanted, (id) => mayBeOpen(runs.view(id)));
+      const settings = {
+        junit,
+        ofFlows: OF_FLOWS.filter((name) => options[name] !== undefined),
+        root,
+        runs,
+        takesOver,
+        runId,
+        json,
+        flowPath: options.flow,
+        accept: namesOption(options.accept) ?? [],
+        rerun: namesOption(options.rerun) ?? [],
+        failedOnly: options["failed-only"] ?? false,
+        keepsGoing: options["keep-going"],
+        byWorkers: workersOption(options, root),
+        waits: options.wait ?? false,
+        assumesEnded: options["assume-ended"] ?? false,
+        ...runSettings(options),
+      };
+      return await resumeRun(settings);
+    });
   },
 };
 
@@ -176,6 +182,8 @@ interface ResumeOptions extends RunSettings, FlowChoice {
   assumesEnded: boolean;
   /** Options that were given and that only flows know. */
   ofFlows: readonly string[];
+  /** The JUnit file that is asked for. */
+  junit: JunitFile | undefined;
 }
 
 /** A run that is held, and what is to be done of it. */
@@ -231,11 +239,11 @@ function isRefusal(error: unknown): boolean {
 
 /** Goes on with a run that may be gone on with; returns the exit code. */
 async function goOn(options: ResumeOptions, prepared: Prepared): Promise<number> {
-  const { root, runs, runId, json } = options;
+  const { root, runs, runId, json, junit } = options;
   const { held, log: { fold, lastSeq, damaged }, plan, interrupts } = prepared;
   const { history, lostLines } = prepared.past;
   const { flow, digests } = plan;
-  using shown = new DisposableStack();
+  await using shown = new AsyncDisposableStack();
   let display: RunDisplay;
   let end: RunFlowEnd | undefined;
   {
@@ -245,9 +253,9 @@ async function goOn(options: ResumeOptions, prepared: Prepared): Promise<number>
       plan.open.filter((node) => !isForWorkers(node, options)),
     );
     const completed = flow.nodes.length - plan.open.length;
-    display = shown.use(await displayOf(flow, { root, json, completed }));
+    display = shown.use(await displayOf(flow, { root, json, completed, junit }));
     interrupts.listenFor(display, options.graceMs);
-    display.runStarted(runId);
+    display.runStarted(held.view);
     const run = { ...options, root: runs.name, flow, digests, programs, held, display, fold };
     using ports = await flowPorts(run, interrupts);
     const { stop, kill } = interrupts;

@@ -4,7 +4,8 @@ import { DEFAULT_CONSTRAINTS, type Flow, type TaskRequest } from "../flow/flow.t
 import { Programs } from "../flow/find_programs.ts";
 import { readFlow } from "../flow/read_flow.ts";
 import { NO_TASK_FILES } from "../flow/task_files.ts";
-import { displayOf, OUTPUT_MODES, type OutputMode } from "../reading/run_display.ts";
+import { displayOf, OUTPUT_MODES, type OutputMode } from "../display/run_display.ts";
+import type { JunitFile } from "../report/junit_file.ts";
 import { withSecrets } from "../flow/secrets.ts";
 import { recordRun } from "../record_run.ts";
 import { Screen } from "../text/screen.ts";
@@ -21,6 +22,7 @@ import {
   runSettings,
   splitArguments,
   type Verb,
+  withJunit,
   workersOption,
 } from "./arguments.ts";
 
@@ -52,8 +54,9 @@ const OPTIONS = {
     value: "HOW",
     words: OUTPUT_MODES,
     text: "what to show of what commands print: failed, the ends of those that failed, at the " +
-      "end; labelled, whole lines behind their node as they come; or none (default: failed; " +
-      "with --tasks labelled, of a single task all as it is)",
+      "end; labelled, whole lines behind their node as they come; grouped, all of it when each " +
+      "has ended; or none (default: failed; with --tasks labelled, of a single task all as it " +
+      "is; on GitHub Actions grouped, and folded)",
   },
   "dry-run": { text: "print what would run, in order, and run nothing" },
   recursive: { text: "with --tasks: those of all members of the workspace" },
@@ -139,7 +142,9 @@ them, as deno task does. In a workspace nodes are called MEMBER:TASK.
 
 Whatever is shown, what commands print is recorded: see taffrail logs. What a
 single task given with --tasks prints is passed through, of several in whole
-lines: "build | text", on stderr "build ! text". The first line printed is
+lines: "build | text", on stderr "build ! text". On GitHub Actions failures are
+annotated, and the file that GITHUB_STEP_SUMMARY names, which is heeded anywhere,
+gets what taffrail report --markdown prints. The first line printed is
 run_id=<id>.
 
 --exclusive excludes the runs that were started with it, and waits for any other
@@ -161,23 +166,48 @@ prints what the flow.json of the run would have, the nodes in order, and of
     const { root, json, options, operands } = readArguments("run", own, OPTIONS);
     const given = { options, operands, behind };
     if (options.tasks === true) return await listTasks(given, json);
-    return await passExitCode(options.tasks === undefined ? undefined : "tasks", async () => {
-      const masks = namesOption(options.mask) ?? [];
-      const flow = await withSecrets(await partOf(await chooseFlow(given), options), masks);
-      if (options["dry-run"] === true) return await showPlan(flow, json);
-      const output = outputOption(options.output, json);
-      using display = await displayOf(flow, { root, json, output });
-      const settings = {
-        ...runSettings(options),
-        ...defined({ exclusive: options.exclusive }),
-        keepsGoing: options["keep-going"],
-        byWorkers: workersOption(options, root),
-      };
-      const { exitCode } = await recordRun(flow, { root, display, ...settings });
-      return exitCode;
+    const maker = options.tasks === undefined ? undefined : "tasks";
+    return await passExitCode(maker, async () => {
+      if (options["dry-run"] === true) return await showGiven(given, json);
+      const name = maker ?? operands[0] ?? "run";
+      return await withJunit(options, name, (junit) => runGiven(given, { root, json, junit }));
     });
   },
 };
+
+/** Runs what is asked for; returns the exit code. */
+async function runGiven(
+  given: GivenToRun,
+  { root, json, junit }: { root: string; json: boolean; junit: JunitFile | undefined },
+): Promise<number> {
+  const { options } = given;
+  const flow = await flowFor(given);
+  if (junit !== undefined) junit.name = flow.name;
+  const output = outputOption(options.output, json);
+  await using display = await displayOf(flow, { root, json, output, junit });
+  const settings = {
+    ...runSettings(options),
+    ...defined({ exclusive: options.exclusive }),
+    keepsGoing: options["keep-going"],
+    byWorkers: workersOption(options, root),
+  };
+  const { exitCode } = await recordRun(flow, { root, display, ...settings });
+  return exitCode;
+}
+
+/** Shows what would be run. */
+async function showGiven(given: GivenToRun, json: boolean): Promise<number> {
+  if (given.options.junit !== undefined) {
+    throw new UsageError("Give --junit or --dry-run: of what is not run there is nothing to tell");
+  }
+  return await showPlan(await flowFor(given), json);
+}
+
+/** The flow as it is to be run: what is asked for of it, and nothing that shows what is secret. */
+async function flowFor(given: GivenToRun): Promise<Flow> {
+  const flow = await partOf(await chooseFlow(given), given.options);
+  return await withSecrets(flow, namesOption(given.options.mask) ?? []);
+}
 
 /** What stands on the command line. */
 interface GivenToRun {

@@ -1,7 +1,7 @@
 import { write } from "../_util/files.ts";
 import { RunningProcess } from "../_util/process.ts";
 import type { Answer } from "./_answer.ts";
-import { MAIN, taffrail } from "./_command.ts";
+import { ENVIRONMENT, MAIN, taffrail } from "./_command.ts";
 
 /** One that hangs is killed after so long, which fails the test; nothing else depends on it. */
 const DEADLINE_MS = 120_000;
@@ -11,7 +11,7 @@ export class Answerer implements AsyncDisposable {
   readonly #child = new RunningProcess(
     ["sh", "-c", 'ulimit -d 2000000; exec "$@"', "sh", ...[Deno.execPath(), "run"], "--allow-all"]
       .concat(["--no-lock", new URL("./_answer.ts", import.meta.url).href, MAIN]),
-    { env: { NO_COLOR: "1", TAFFRAIL_ROOT: "" } },
+    { env: ENVIRONMENT },
   );
 
   async ask(args: string[], cwd: string): Promise<Answer> {

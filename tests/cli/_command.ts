@@ -15,8 +15,16 @@ export interface CommandOptions extends StartOptions {
   shell?: string;
 }
 
-/** Tests may be commands of a run themselves: what they record belongs where they are. */
-const ENVIRONMENT = { NO_COLOR: "1", TAFFRAIL_ROOT: "" };
+/**
+ * Tests may be commands of a run themselves: what they record belongs where they are. They may run on GitHub Actions,
+ * and what they print there is not for its runner.
+ */
+export const ENVIRONMENT: Readonly<Record<string, string>> = {
+  NO_COLOR: "1",
+  TAFFRAIL_ROOT: "",
+  GITHUB_ACTIONS: "",
+  GITHUB_STEP_SUMMARY: "",
+};
 
 /** Verbs that start nothing and wait for nothing. */
 const QUIET_VERBS = new Set(

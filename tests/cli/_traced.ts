@@ -2,7 +2,7 @@
 import { assertEquals } from "@std/assert";
 import { canTrace, isSync, pathOf, type SystemCall, traceCalls } from "../_util/system_calls.ts";
 import { withTempDir } from "../_util/temp.ts";
-import { type Ended, taffrailCommand } from "./_command.ts";
+import { type Ended, ENVIRONMENT, taffrailCommand } from "./_command.ts";
 
 /** Whether this machine can trace: asked once. */
 export const TRACES = canTrace();
@@ -26,8 +26,8 @@ export async function traceTaffrail(
 ): Promise<Ended & { calls: SystemCall[] }> {
   const command = taffrailCommand([...args]);
   // Outside of the root, and written over by the next.
-  const env = { NO_COLOR: "1" };
-  return await traceCalls(command, { cwd, trace: `${cwd}/trace`, env, ...options });
+  const trace = `${cwd}/trace`;
+  return await traceCalls(command, { cwd, trace, env: ENVIRONMENT, ...options });
 }
 
 /** Runs a flow, and gives its calls. */

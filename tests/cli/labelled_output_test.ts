@@ -38,7 +38,7 @@ test("taffrail run --output none shows nothing of what commands print, and says 
   assertEquals([code, stderr], [1, ""]);
   assertEquals(/text\n|why\n/.test(stdout.replace(/^▸.*\n/m, "")), false, stdout);
   const wrong = await taffrail(["run", "--output", "all", flow], { cwd });
-  const says = 'Cannot use --output "all": say failed, labelled, none';
+  const says = 'Cannot use --output "all": say failed, labelled, grouped, none';
   assertEquals([wrong.code, wrong.stderr.trim()], [2, says]);
   const json = await taffrail(["run", "--json", "--output", "labelled", flow], { cwd });
   assertEquals(json.code, 2);

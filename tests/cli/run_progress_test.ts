@@ -1,5 +1,5 @@
 import { assertEquals } from "@std/assert";
-import { RunProgress } from "../../cli/reading/run_display.ts";
+import { RunProgress } from "../../cli/display/run_display.ts";
 
 const UNTIL = new Date(2026, 10, 21, 9, 5, 3);
 

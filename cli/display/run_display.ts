@@ -4,52 +4,96 @@ import { errorKindOf } from "../../run/attempt_key.ts";
 import type { WaitedRecord } from "../../capture/types.ts";
 import type { AttemptEnd, RunView } from "../../run/types.ts";
 import type { DecisionReason } from "../../supervisor/types.ts";
-import type { RunObserver } from "../engine/types.ts";
+import { ownEntries } from "../../run/marks.ts";
+import type { EndOfAttempt } from "../engine/types.ts";
 import { type Flow, type FlowNode, isAggregate } from "../flow/flow.ts";
 import { recordedRunOf, shownCommand } from "../flow/node_event.ts";
 import { type PassedOutput, RawOutput } from "../process/output_pump.ts";
-import { printableLine, shortened } from "../text/printable.ts";
+import { isOnGitHub, printableLine, shortened } from "../text/printable.ts";
 import { Screen } from "../text/screen.ts";
 import { formatDuration } from "../text/units.ts";
-import { commandHint } from "./find_run.ts";
-import { cutLines, logText, printReport, printTails } from "./print_report.ts";
-import { printReportJson, type RunReport } from "./run_report.ts";
+import { commandHint } from "../reading/find_run.ts";
+import { cutLines, logText, printReport, printTails } from "../reading/print_report.ts";
+import type { JunitFile } from "../report/junit_file.ts";
+import { printReportJson, type RunReport } from "../reading/run_report.ts";
+import type { CiWishes, RunDisplay } from "./types.ts";
 
-/** Shows a run while it runs, and how it ended. */
-export interface RunDisplay extends RunObserver, Disposable {
-  /** What the commands print, where it is passed on; undefined when it only goes to files. */
-  readonly passed: PassedOutput | undefined;
-  /** The run has ended. */
-  runEnded(report: RunReport, view: RunView): Promise<void>;
-}
-
-/** What is shown of what commands print: the ends of failed ones at the end, all of it as it comes, or nothing. */
-export const OUTPUT_MODES = ["failed", "labelled", "none"] as const;
+/**
+ * What is shown of what commands print: the ends of failed ones at the end, all of it as it comes or when each has
+ * ended, or nothing.
+ */
+export const OUTPUT_MODES = ["failed", "labelled", "grouped", "none"] as const;
 
 /** One of {@linkcode OUTPUT_MODES}. */
 export type OutputMode = typeof OUTPUT_MODES[number];
 
+/** How a run is shown. */
+interface DisplayOptions {
+  root: string;
+  json: boolean;
+  completed?: number;
+  output?: OutputMode | undefined;
+  junit?: JunitFile | undefined;
+}
+
+/** What is wanted here. Of a command of a run nothing is but what it was asked for: the run is told of as a whole. */
+export function ciWishes(junit: JunitFile | undefined): CiWishes {
+  if (ownEntries() !== "") return { isOnGitHub: false, summary: undefined, junit };
+  const summary = Deno.env.get("GITHUB_STEP_SUMMARY") || undefined;
+  return { isOnGitHub: isOnGitHub(), summary, junit };
+}
+
+/** Whether somebody wants anything. */
+export function wantsAny({ isOnGitHub, summary, junit }: CiWishes): boolean {
+  return isOnGitHub || summary !== undefined || junit !== undefined;
+}
+
 /** Shows the run of a flow as the verb does that began it, also when it is gone on with. */
-export async function displayOf(
+export async function displayOf(flow: Flow, options: DisplayOptions): Promise<RunDisplay> {
+  const wishes = ciWishes(options.junit);
+  const display = await displayFor(flow, options, wishes.isOnGitHub);
+  if (!wantsAny(wishes)) return display;
+  const { CiDisplay } = await import("../report/tell_ci.ts");
+  return new CiDisplay(display, { root: options.root, wishes });
+}
+
+/** `groups`: whether there is somebody who folds them. */
+async function displayFor(
   flow: Flow,
-  { root, json, completed = 0, output }: {
-    root: string;
-    json: boolean;
-    completed?: number;
-    output?: OutputMode | undefined;
-  },
+  { root, json, completed = 0, output }: DisplayOptions,
+  groups: boolean,
 ): Promise<RunDisplay> {
-  if (flow.madeBy === "exec") return new CommandDisplay({ root, json });
+  if (flow.madeBy === "exec") {
+    const display = new CommandDisplay({ root, json });
+    return groups ? await inGroups(display, "live") : display;
+  }
   if (json) return new JsonDisplay();
-  // A task alone has the terminal for itself; several would write into each other's lines.
-  const usual = flow.madeBy !== "tasks" ? "failed" : flow.nodes.length === 1 ? "raw" : "labelled";
-  const mode = output ?? usual;
+  const mode = output ?? usualMode(flow, groups);
   const pass = mode === "raw"
     ? passRaw
     : mode === "labelled"
     ? await passLabelled(flow)
     : undefined;
-  return new TextDisplay(flow, { root, completed, pass, showsTails: mode === "failed" });
+  const showsTails = mode === "failed";
+  const display = new TextDisplay(flow, { root, completed, pass, showsTails });
+  if (mode === "grouped") return await inGroups(display, groups ? "ended" : "plain");
+  return mode === "raw" && groups ? await inGroups(display, "live") : display;
+}
+
+/** A task alone has the terminal for itself; several would write into each other's lines. */
+function usualMode({ madeBy, nodes }: Flow, groups: boolean): OutputMode | "raw" {
+  if (madeBy === "tasks" && nodes.length === 1) return "raw";
+  if (groups) return "grouped";
+  return madeBy === "tasks" ? "labelled" : "failed";
+}
+
+async function inGroups(
+  display: RunDisplay,
+  how: "live" | "ended" | "plain",
+): Promise<RunDisplay> {
+  const { GroupedDisplay, LiveGroupDisplay } = await import("./grouped_display.ts");
+  if (how === "live") return new LiveGroupDisplay(display);
+  return new GroupedDisplay(display, { isOnGitHub: how === "ended" });
 }
 
 /** Makes what passes on what commands print, beside all else that a display prints. */
@@ -70,7 +114,8 @@ const TICK_MS = 1000;
 export class TextDisplay implements RunDisplay {
   /** What the commands print, where it is passed on; undefined when it only goes to files. */
   readonly passed: PassedOutput | undefined;
-  readonly #screen = new Screen(Deno.stdout);
+  /** Where it is shown: standard output. */
+  readonly screen: Screen = new Screen(Deno.stdout);
   readonly #errors = new Screen(Deno.stderr);
   readonly #root: string;
   readonly #showsTails: boolean;
@@ -97,19 +142,19 @@ export class TextDisplay implements RunDisplay {
     const total = flow.nodes.filter((node) => !isAggregate(node)).length;
     this.#progress = new RunProgress(total, completed);
     const note = (text: string) => this.note(text);
-    this.passed = pass?.({ out: this.#screen, err: this.#errors, note });
+    this.passed = pass?.({ out: this.screen, err: this.#errors, note });
   }
 
   /** Prints the id, as the first line (ORN-1). */
-  runStarted(runId: string): void {
+  runStarted({ runId }: RunView): void {
     this.#runId = runId;
-    this.#screen.line(`run_id=${runId}`);
+    this.screen.line(`run_id=${runId}`);
   }
 
   /** Prints the command; on a terminal, shows what has been running how long. */
   nodeStarted(node: FlowNode): void {
     this.#progress.started(node.id);
-    if (this.#screen.isTerminal) this.#tick();
+    if (this.screen.isTerminal) this.#tick();
     else {
       const command = shownCommand({ ...node, run: recordedRunOf(node) });
       this.#line(`▸ ${node.id}: ${shortened(printableLine(command))}`);
@@ -121,18 +166,18 @@ export class TextDisplay implements RunDisplay {
     this.#progress.deferred(nodeId, why);
     if (why.reason === "backoff") {
       const within = formatDuration(Math.max(0, why.until.getTime() - Date.now()));
-      this.#screen.status();
+      this.screen.status();
       this.#line(printableLine(`⏸ ${nodeId} is tried again in ${within}`));
     }
     this.#tick();
   }
 
   /** Prints how the node ended. */
-  nodeEnded({ id, allowFailure }: FlowNode, end: AttemptEnd): void {
+  nodeEnded({ id, allowFailure }: FlowNode, end: EndOfAttempt): void {
     this.#progress.ended(id, end.termination === "Completed");
-    this.#screen.status();
+    this.screen.status();
     const may = allowFailure && end.termination !== "Completed" ? ", which it may" : "";
-    this.#line(`${endLine(this.#screen, id, end)}${may}`);
+    this.#line(`${endLine(this.screen, id, end)}${may}`);
     // Where there are tails at the end, these have it.
     const why = this.#showsTails ? undefined : whyNotStarted(end);
     if (why !== undefined) this.note(why);
@@ -141,7 +186,7 @@ export class TextDisplay implements RunDisplay {
 
   /** Prints what is asked, and how to answer. */
   gateWaits(node: FlowNode, until: Date | undefined): void {
-    this.#screen.status();
+    this.screen.status();
     const run = { root: this.#root, runId: this.#runId };
     this.#line(`⏸ ${gateLine(node, until)}`);
     this.#line(`    ${commandHint("pass", run)} ${node.id}`);
@@ -152,56 +197,64 @@ export class TextDisplay implements RunDisplay {
   gateEnded({ id, allowFailure }: FlowNode, waited: WaitedRecord): void {
     const isPassed = waited.how === "passed";
     this.#progress.ended(id, isPassed);
-    this.#screen.status();
+    this.screen.status();
     const may = allowFailure && !isPassed ? ", which it may" : "";
     this.#line(
-      `${this.#screen.mark(isPassed)} ${printableLine(`${id}  ${gateEndText(waited)}${may}`)}`,
+      `${this.screen.mark(isPassed)} ${printableLine(`${id}  ${gateEndText(waited)}${may}`)}`,
     );
     this.#tick();
   }
 
   /** Removes the line that shows what is running. */
-  [Symbol.dispose](): void {
+  [Symbol.asyncDispose](): Promise<void> {
+    return Promise.try(() => this.#endTicks());
+  }
+
+  #endTicks(): void {
     if (this.#ticker === undefined) return;
     clearInterval(this.#ticker);
     this.#ticker = undefined;
     if (!isWindows) Deno.removeSignalListener("SIGWINCH", this.#redraw);
-    this.#screen.status();
+    this.screen.status();
   }
 
   /** Draws the live line, now and every second from now on, and when the window changes. */
   #tick(): void {
-    if (!this.#screen.isTerminal) return;
+    if (!this.screen.isTerminal) return;
     if (this.#ticker === undefined) {
       this.#ticker = setInterval(this.#redraw, TICK_MS);
       if (!isWindows) Deno.addSignalListener("SIGWINCH", this.#redraw);
     }
     // What a command has not finished is not written over.
     if (this.passed?.isInLine) return;
-    this.#screen.status(this.#progress.text(performance.now()));
+    this.screen.status(this.#progress.text(performance.now()));
   }
 
   #line(text: string): void {
-    if (this.passed?.isInLine) {
-      this.#screen.line();
-      this.passed.isInLine = false;
-    }
-    this.#screen.line(text);
+    this.endLine();
+    this.screen.line(text);
+  }
+
+  /** Ends a line that a command has begun. */
+  endLine(): void {
+    if (!this.passed?.isInLine) return;
+    this.screen.line();
+    this.passed.isInLine = false;
   }
 
   /** Prints a note, to stderr. */
   note(text: string): void {
-    this.#screen.status();
+    this.screen.status();
     this.#errors.line(text);
   }
 
   /** Prints the end of what a failed node printed, where that is wanted, and the table. */
   async runEnded(report: RunReport, view: RunView): Promise<void> {
-    this[Symbol.dispose]();
+    this.#endTicks();
     const place = { root: this.#root, view };
-    if (this.#showsTails) await printTails(this.#screen, report, place);
+    if (this.#showsTails) await printTails(this.screen, report, place);
     this.#line("");
-    await printReport(this.#screen, report, place);
+    await printReport(this.screen, report, place);
   }
 }
 
@@ -209,31 +262,38 @@ export class TextDisplay implements RunDisplay {
 export class JsonDisplay implements RunDisplay {
   /** What commands print only goes to files: the document is alone. */
   readonly passed: PassedOutput | undefined;
-  readonly #errors = new Screen(Deno.stderr);
+  /** Where all but the document is shown: standard error. */
+  readonly screen: Screen = new Screen(Deno.stderr);
 
   /** Prints the id, to stderr. */
-  runStarted(runId: string): void {
-    this.#errors.line(`run_id=${runId}`);
+  runStarted({ runId }: RunView): void {
+    this.screen.line(`run_id=${runId}`);
   }
 
   /** Prints nothing. */
   nodeStarted(): void {}
 
   /** Prints nothing. */
-  nodeEnded(_node: FlowNode, _end: AttemptEnd): void {}
+  nodeEnded(_node: FlowNode, _end: EndOfAttempt): void {}
 
   /** Prints what is asked, to stderr. */
   gateWaits(node: FlowNode, until: Date | undefined): void {
-    this.#errors.line(gateLine(node, until));
+    this.screen.line(gateLine(node, until));
   }
 
   /** Prints a note, to stderr. */
   note(text: string): void {
-    this.#errors.line(text);
+    this.endLine();
+    this.screen.line(text);
   }
 
+  /** There are only whole lines. */
+  endLine(): void {}
+
   /** Does nothing. */
-  [Symbol.dispose](): void {}
+  [Symbol.asyncDispose](): Promise<void> {
+    return Promise.resolve();
+  }
 
   /** Prints the document. */
   runEnded(report: RunReport, _view: RunView): Promise<void> {
@@ -245,7 +305,6 @@ export class JsonDisplay implements RunDisplay {
 export class CommandDisplay extends JsonDisplay {
   /** What the command prints. */
   override readonly passed: RawOutput = new RawOutput({ note: (text) => this.note(text) });
-  readonly #screen = new Screen(Deno.stderr);
   readonly #root: string;
   readonly #json: boolean;
   #endLine: string | undefined;
@@ -258,17 +317,16 @@ export class CommandDisplay extends JsonDisplay {
   }
 
   /** Keeps what is to be said at the end; says why a program could not be started, which the document has. */
-  override nodeEnded({ id }: FlowNode, end: AttemptEnd): void {
-    this.#endLine = endLine(this.#screen, id, end);
+  override nodeEnded({ id }: FlowNode, end: EndOfAttempt): void {
+    this.#endLine = endLine(this.screen, id, end);
     const why = whyNotStarted(end);
     if (why !== undefined && !this.#json) this.note(why);
   }
 
-  /** Prints a note, on a line of its own. */
-  override note(text: string): void {
-    if (this.passed.errors.isInLine) this.#screen.line();
+  /** Ends a line that the command has begun to print as an error. */
+  override endLine(): void {
+    if (this.passed.errors.isInLine) this.screen.line();
     this.passed.errors.isInLine = false;
-    super.note(text);
   }
 
   /** Prints how the command ended, and where the log is. */
