@@ -52,6 +52,8 @@ export interface PageRun {
   why: string[];
   /** What to do about it first, then what else can be looked at. */
   next: PageHint[];
+  /** What prints all that its commands printed; the id of a node behind it, what that one did. */
+  logs?: string;
   /** Whether somebody works on it: what is shown is how it stood when it was read. */
   isLive: boolean;
   /** When it began, in milliseconds since 1970; null where that is not known. */

@@ -168,6 +168,7 @@ async function pageRunOf(
     outcomeText: outcomeText(outcome).text,
     why: await whyOf(place, report),
     next: await hintsOf(place, report, waits),
+    logs: commandHint("logs", { root, runId }),
     isLive: report.is_live,
     beganMs: beganMs ?? null,
     durationMs: report.duration_ms,

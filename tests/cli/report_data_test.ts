@@ -50,6 +50,7 @@ Deno.test("the page of a flow tells what became of it and of each node, in the w
     const [first] = run.next;
     assertEquals([first?.isFirst, first?.text], [true, "go on with it"]);
     assertMatch(first!.command!, /^taffrail resume --root \S+ ci-/);
+    assertMatch(run.logs!, /^taffrail logs --root \S+ ci-\w+$/);
     assertEquals(new Map(run.about).get("what for"), "builds and tests");
     assertEquals(new Map(run.about).get("max_in_flight"), "1");
     const states = page.nodes.map(({ id, state, text }) => [id, state, text]);

@@ -8,7 +8,17 @@ import { Answerer, writeDamagedRoot } from "./_answerer.ts";
 import { HAS_SIGNALS } from "./_command.ts";
 
 /** Verbs that read a run, and whether they are to fail is what the table below says. */
-const READERS = ["show", "logs", "verify", "trace", "replay", "diff", "follow", "stop"] as const;
+const READERS = [
+  "show",
+  "report",
+  "logs",
+  "verify",
+  "trace",
+  "replay",
+  "diff",
+  "follow",
+  "stop",
+] as const;
 type Verb = typeof READERS[number] | "resume";
 
 /** A file that is no run's: who verifies all of the root is told of it. */
@@ -19,9 +29,9 @@ const FILES: [name: string, needed: Verb[]][] = [
   ["RUN/run.json", [...READERS, "resume"]],
   ["RUN/events.jsonl", [...READERS, "resume"]],
   ["RUN/events.lock", []],
-  ["RUN/live.lock", ["show", "logs", "verify", "follow", "stop", "resume"]],
+  ["RUN/live.lock", ["show", "report", "logs", "verify", "follow", "stop", "resume"]],
   ["RUN/flow.json", ["verify", "resume"]],
-  ["RUN/capture.jsonl", ["show", "logs", "verify", "replay", "diff", "resume"]],
+  ["RUN/capture.jsonl", ["show", "report", "logs", "verify", "replay", "diff", "resume"]],
   ["RUN/capture.json", ["verify"]],
   ["RUN/processes.jsonl", ["verify", "resume"]],
   ["RUN/trace.json", ["trace", "verify"]],

@@ -62,10 +62,12 @@ function hintsOf(hints) {
 }
 
 /**
+ * What is to be typed, with what copies it.
+ *
  * @param {PageHint} hint Something to type, or to do.
  * @returns {HTMLElement}
  */
-function hintOf({ text, command }) {
+export function hintOf({ text, command }) {
   if (command === undefined) return element("p", "hint", text);
   const code = element("code", "", command);
   const button = element("button", { type: "button", "aria-label": `copy: ${command}` }, "copy");

@@ -2,6 +2,7 @@
 /** @import { PageAttempt, PageOutput } from "../page_data.ts" */
 /** @import { Model, Node } from "./model.js" */
 import { element, markOf, nodeLink, part, show } from "./dom.js";
+import { hintOf } from "./head.js";
 import { durationText, stateText } from "./words.js";
 
 /** More links are no help. */
@@ -54,7 +55,21 @@ function contentOf(node, model) {
     ...(command === undefined ? [] : [element("pre", "command", command)]),
     facts,
     ...attempts.toReversed().map((attempt, place) => attemptOf(attempt, place === 0)),
+    ...logsOf(node, model),
   ];
+}
+
+/**
+ * What prints all that a node printed; of a name that was cut nobody can type the rest.
+ *
+ * @param {Node} node The node.
+ * @param {Model} model What is known of the run.
+ * @returns {Node_[]}
+ */
+function logsOf({ data: { id, key, attempts } }, { data: { run: { logs } } }) {
+  if (logs === undefined || key !== undefined || attempts.every(({ isGate }) => isGate)) return [];
+  const name = /^[\w@%+=:,./-]+$/.test(id) ? id : `'${id.replaceAll("'", "'\\''")}'`;
+  return [hintOf({ text: "all of it", command: `${logs} ${name}` })];
 }
 
 /** @typedef {globalThis.Node} Node_ */

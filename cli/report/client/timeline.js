@@ -212,6 +212,11 @@ export class Timeline {
       "=": () => this.zoom(1 / 2, this.#focusedPlace()),
       "-": () => this.zoom(2, this.#focusedPlace()),
       "0": () => this.#look(0, this.#scene.axis.length),
+      // As other viewers of timelines have it.
+      w: () => this.zoom(1 / 2, this.#focusedPlace()),
+      s: () => this.zoom(2, this.#focusedPlace()),
+      a: () => this.#move(-STEP),
+      d: () => this.#move(STEP),
       Enter: () => this.#scene.focused && this.#choose(this.#scene.focused.node),
     };
     this.#scroller.addEventListener("keydown", (event) => {
