@@ -5,7 +5,7 @@
  * @module
  */
 import { VERSION } from "../_internal/version.ts";
-import { exitCodeOfError, PassedCodeError, UsageError } from "./exit_codes.ts";
+import { exitCodeOfError, optionError, PassedCodeError, UsageError } from "./exit_codes.ts";
 import { printableLine } from "./text/printable.ts";
 import { Screen } from "./text/screen.ts";
 import type { Verb, Verbs } from "./verbs/arguments.ts";
@@ -107,8 +107,11 @@ function remedyOf(error: Error): string | undefined {
 }
 
 async function dispatch([name = "", ...args]: string[]): Promise<number> {
-  if (name === "help" && VERBS.has(args[0] ?? "")) return await dispatch([args[0]!, "--help"]);
-  if (["help", "--help", "-h"].includes(name)) return await printHelp();
+  if (name === "help" && VERBS.has(args[0] ?? "")) {
+    return await dispatch([args[0]!, "--help", ...args.slice(1)]);
+  }
+  const form = helpForm(name === "help" ? ["--help", ...args] : [name]);
+  if (form !== undefined) return await printHelp(form);
   if (["version", "--version", "-v"].includes(name)) {
     new Screen(Deno.stdout).line(`taffrail ${VERSION}`);
     return 0;
@@ -116,21 +119,32 @@ async function dispatch([name = "", ...args]: string[]): Promise<number> {
   const load = VERBS.get(name);
   if (load === undefined) throw new UsageError(unknownVerb(name));
   const verb = await load();
-  if (asksForHelp(args)) return await printHelp({ name, verb });
+  const verbForm = helpForm(args);
+  if (verbForm !== undefined) return await printHelp(verbForm, { name, verb });
   return await verb.run(args, VERBS);
 }
 
-/** What stands behind `--` belongs to a command that is to be run. */
-function asksForHelp(args: string[]): boolean {
+/** As what help is asked for; undefined where it is not. What stands behind `--` belongs to a command. */
+function helpForm(args: string[]): "text" | "man" | undefined {
   const end = args.indexOf("--");
   const own = end === -1 ? args : args.slice(0, end);
-  return own.includes("--help") || own.includes("-h");
+  const asked = own.filter((arg) => arg === "-h" || /^--help(?:=|$)/.test(arg));
+  const form = asked.find((arg) => arg.startsWith("--help="))?.slice("--help=".length);
+  if (form === undefined) return asked.length === 0 ? undefined : "text";
+  if (form === "man") return form;
+  throw optionError("help", form, "say man, or only --help");
 }
 
 /** Prints help of a verb, or of the command. Few ask for it, so nobody else loads it. */
-async function printHelp(of?: { name: string; verb: Verb }): Promise<number> {
-  const { overview, verbHelp } = await import("./help/help_text.ts");
-  const text = of === undefined ? await overview(VERBS) : verbHelp(of.name, of.verb);
+async function printHelp(
+  form: "text" | "man",
+  of?: { name: string; verb: Verb },
+): Promise<number> {
+  const texts = await import("./help/help_text.ts");
+  const pages = form === "man" ? await import("./help/man_page.ts") : undefined;
+  const text = of === undefined
+    ? await (pages?.commandPage ?? texts.overview)(VERBS)
+    : (pages?.verbPage ?? texts.verbHelp)(of.name, of.verb);
   new Screen(Deno.stdout).line(text);
   return 0;
 }

@@ -13,7 +13,7 @@ const OPTION_COLUMN = 22;
 
 /** What all verbs take besides their options, and what is printed for it. */
 const HELP_OPTION = {
-  help: { letter: "h", text: "print this help" },
+  help: { letter: "h", text: "print this help, or with --help=man a man page" },
 } as const satisfies OptionTable;
 
 /** What the command does, in one line. */
@@ -84,6 +84,7 @@ Usage: taffrail VERB [options]
 ${rows.join("\n")}
 
   taffrail VERB --help    what a verb takes, and what its --json prints
+  taffrail --help=man     all that as the source of a man page
   taffrail --version
 
 ${wrapped(`Exit codes: ${EXIT_CODES}`)}`;

@@ -7,6 +7,18 @@
 /** Whether the system has process groups and signals. */
 export const HAS_SIGNALS = Deno.build.os !== "windows";
 
+/** Whether this machine has a program: where it cannot be installed, what needs it is reported as ignored. */
+export function hasProgram(name: string): boolean {
+  try {
+    const streams = { stdin: "null", stdout: "null", stderr: "null" } as const;
+    new Deno.Command(name, { args: ["--version"], ...streams }).outputSync();
+    return true;
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return false;
+    throw error;
+  }
+}
+
 /** How a process is started. */
 export interface StartOptions {
   /** Where it runs; where the test runs without it. */

@@ -41,7 +41,7 @@ Usage: taffrail do [options] RUN
                       its text begins below
   --root ROOT         something else
   --json              ${COMMON_OPTIONS.json.text}
-  -h, --help          print this help
+  -h, --help          print this help, or with --help=man a man page
 
 More.
 
