@@ -33,6 +33,7 @@ const VERBS: Verbs = new Map<string, () => Promise<Verb>>([
   ["repair", async () => (await import("./verbs/repair.ts")).repairVerb],
   ["copy", async () => (await import("./verbs/copy.ts")).copyVerb],
   ["prune", async () => (await import("./verbs/prune.ts")).pruneVerb],
+  ["completions", async () => (await import("./verbs/completions.ts")).completionsVerb],
 ]);
 
 /**

@@ -60,9 +60,14 @@ export function optionHead(name: string, { letter, value }: OptionAbout): string
   return `${short}--${name}${value === undefined ? "" : ` ${value}`}`;
 }
 
+/** What an option does, in words. */
+export function optionText({ text, isRefused }: OptionAbout): string {
+  return isRefused ? `refused: ${text}` : text;
+}
+
 function optionRow(name: string, about: OptionAbout): string {
   const head = `  ${optionHead(name, about)}`;
-  const text = wrapWords(about.text, WIDTH - OPTION_COLUMN)
+  const text = wrapWords(optionText(about), WIDTH - OPTION_COLUMN)
     .map((line) => `${" ".repeat(OPTION_COLUMN)}${line}`).join("\n");
   return head.length < OPTION_COLUMN ? head + text.slice(head.length) : `${head}\n${text}`;
 }
@@ -76,7 +81,7 @@ function endOf({ exitCodes, json }: Verb["help"]): string {
 export async function overview(verbs: Verbs): Promise<string> {
   const width = Math.max(...Array.from(verbs.keys(), (name) => name.length));
   const rows: string[] = [];
-  for (const [name, load] of verbs) rows.push(`  ${name.padEnd(width)} ${(await load()).summary}`);
+  for (const [name, load] of verbs) rows.push(`  ${name.padEnd(width)}  ${(await load()).summary}`);
   return `${SUMMARY}
 
 Usage: taffrail VERB [options]

@@ -1,7 +1,15 @@
 /** What `--help=man` prints: man pages, made of what the verbs say of themselves. */
 import { VERSION } from "../../_internal/version.ts";
 import type { OptionAbout, OptionTable, Verb, Verbs } from "../verbs/arguments.ts";
-import { allOptions, EXIT_CODES, paragraphsOf, SUMMARY, usageOf, wrapWords } from "./help_text.ts";
+import {
+  allOptions,
+  EXIT_CODES,
+  optionText,
+  paragraphsOf,
+  SUMMARY,
+  usageOf,
+  wrapWords,
+} from "./help_text.ts";
 
 const MOST_COLUMNS = 80;
 
@@ -108,7 +116,7 @@ function synopsis(lines: readonly string[]): string[] {
 
 function optionList(options: OptionTable): string[] {
   return Object.entries(options).flatMap(([name, about]) => {
-    return tagged(optionTag(name, about), about.text);
+    return tagged(optionTag(name, about), optionText(about));
   });
 }
 

@@ -2,7 +2,7 @@ import { RunFold } from "../../eventlog/derive_run_state.ts";
 import type { RunState } from "../../eventlog/run_state.ts";
 import type { RunPeek } from "../../eventlog/read_run.ts";
 import { isKnownRunEvent, type RunEvent } from "../../eventlog/run_event.ts";
-import type { RunListing } from "../../run/types.ts";
+import type { ListingField, RunListing } from "../../run/types.ts";
 import { isSuspended } from "../process/run_holder.ts";
 import { logProblem, readingProblem } from "./find_run.ts";
 import { eventProblem } from "../../run/engine/run_log.ts";
@@ -103,8 +103,30 @@ export async function summarizeRuns(
 
 /** Reads the ends of the log of a run. */
 export async function summarizeRun(opened: OpenedRoot, runId: string): Promise<Listed> {
-  const { runs: [listing] } = await opened.runs.list({ runIds: [runId], fields: FIELDS });
-  return (await summarize(opened, listing ?? { runId })).run;
+  return (await summarizeSome(opened, [runId]))[0]!;
+}
+
+/** Reads the ends of the logs of some runs. */
+export async function summarizeSome(
+  opened: OpenedRoot,
+  runIds: readonly string[],
+): Promise<Listed[]> {
+  const listings = await listingsOf(opened, runIds, FIELDS);
+  return await Promise.all(runIds.map(async (runId) => {
+    return (await summarize(opened, listings.get(runId) ?? { runId })).run;
+  }));
+}
+
+async function listingsOf(
+  { runs }: OpenedRoot,
+  runIds: readonly string[],
+  fields: readonly ListingField[],
+): Promise<Map<string, RunListing>> {
+  const listings = new Map<string, RunListing>();
+  for await (const page of listPages(runs, { runIds, fields })) {
+    for (const listing of page) listings.set(listing.runId, listing);
+  }
+  return listings;
 }
 
 /**
@@ -115,10 +137,7 @@ export async function summarizeMore(opened: OpenedRoot, summaries: readonly Summ
   const isWhole = summaries.every(({ isPeeked }) => isPeeked);
   const fields = isWhole ? ["size"] as const : [...FIELDS, "peek", "size"] as const;
   const runIds = summaries.map(({ run }) => run.run_id);
-  const listings = new Map<string, RunListing>();
-  for await (const page of listPages(opened.runs, { runIds, fields })) {
-    for (const listing of page) listings.set(listing.runId, listing);
-  }
+  const listings = await listingsOf(opened, runIds, fields);
   return await Promise.all(summaries.map(async (summary) => {
     const listing = listings.get(summary.run.run_id);
     const size = listing?.size;

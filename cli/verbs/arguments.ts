@@ -65,7 +65,9 @@ export interface OptionAbout {
   readonly isRepeated?: boolean;
   /** The letter that stands for it. */
   readonly letter?: string;
-  /** What it does. */
+  /** Whether it is refused, though all other verbs take it. */
+  readonly isRefused?: boolean;
+  /** What it does, or why it is refused. */
   readonly text: string;
 }
 
@@ -162,6 +164,8 @@ function parseArguments(
       }
       if (about === undefined) {
         fail(`Unknown option '${arg.startsWith("--") ? "--" : "-"}${name}'`);
+      } else if (about.isRefused) {
+        throw new UsageError(`Cannot use --${name} with ${verb}: ${about.text}`);
       } else if (about.value === undefined) {
         if (value !== undefined) fail(`Option '--${name}' does not take an argument`);
         given[name] = true;
@@ -286,8 +290,8 @@ export const RUN_OPTIONS = {
     value: "MODE",
     words: TRACE_MODES,
     text:
-      "when the last steps are written to the run's trace.json: on (when something fails, the " +
-      "default), always, off",
+      "when the last steps are written to the run's trace.json: when something fails (on, the " +
+      "default), always, or never (off)",
   },
   junit: {
     value: "FILE",

@@ -39,7 +39,7 @@ const OPTIONS = {
     text: "make no copy; the files of --effects are put back before each run and at the end, " +
       "all else stays as the runs leave it",
   },
-  root: { value: "ROOT", text: "refused: each run has a root of its own" },
+  root: { value: "ROOT", isRefused: true, text: "each run has a root of its own" },
 } as const satisfies OptionTable;
 
 /** `taffrail drill`: shows whether a flow or a program survives being cut off. */
@@ -84,9 +84,6 @@ undisturbed, 2 called wrongly, 128 + n ended by signal n.`,
   async run(args) {
     const { own, behind } = splitArguments(args);
     const { json, options, operands } = readArguments("drill", own, OPTIONS);
-    if (options.root !== undefined) {
-      throw new UsageError("Cannot use --root with drill: each run has a root of its own");
-    }
     const sample = numberOption(options, "sample", parseCountOption);
     if (sample === 0) throw optionError("sample", "0", "nothing would be tried");
     const { drillRun } = await import("../drill/drill_run.ts");

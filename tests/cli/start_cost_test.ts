@@ -21,6 +21,7 @@ const MOST_FILES: Record<string, number> = {
   diff: 65,
   trace: 85,
   work: 25,
+  completions: 20,
   pass: 80,
   copy: 90,
   logs: 90,
@@ -67,6 +68,18 @@ for (const [verb, most] of Object.entries(MOST_FILES)) {
     assertEquals(foreign, []);
   });
 }
+
+Deno.test("the runs that a shell asks for while somebody types load no more files than ls does", () => {
+  const loaded = ["words", "../reading/run_summary", "../reading/run_outcome"].map((name) => {
+    const path = resolveImport(project, "cli/completions/words.ts", `./${name}.ts`)!;
+    return filesLoadedBy(project, path, AT_START);
+  });
+  const files = loaded.reduce(
+    (all, some) => all.union(some),
+    new Set(filesOf("completions", AT_START)),
+  );
+  assert(files.size <= MOST_FILES.ls!, `it loads ${files.size}`);
+});
 
 Deno.test("every verb has a limit of files", () => {
   const verbs = valueImportsOf(project, "cli/main.ts")

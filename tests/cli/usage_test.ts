@@ -26,6 +26,7 @@ const VERBS = [
   "repair",
   "copy",
   "prune",
+  "completions",
 ];
 const CHOICE = VERBS.join("|");
 
