@@ -219,11 +219,10 @@ function retryNumbers(
   if (!Number.isSafeInteger(max) || (max as number) < 0) {
     fail('has a "max" that is no whole number from 0 on');
   }
-  const factor = retry.get("factor") ?? 1;
+  const { factor = 1, not_on: notOn = [] } = Object.fromEntries(retry);
   if (!Number.isSafeInteger(factor) || (factor as number) < 1 || (factor as number) > MOST_FACTOR) {
     return fail(`has a "factor" that is no whole number from 1 to ${MOST_FACTOR}`);
   }
-  const notOn = retry.get("not_on") ?? [];
   const isCode = (code: Json) => {
     return Number.isSafeInteger(code) && (code as number) >= 1 && (code as number) <= 255;
   };
